@@ -38,7 +38,7 @@ export default tseslint.config(
   {
     files: ['lib/**', 'agent/lib/**'],
     ignores: [
-      'lib/containers/names.ts',
+      'lib/containers/container-names.ts',
       'lib/process/clock.ts',
       'agent/lib/client/client.ts',
       'agent/lib/export/{export,file-sink}.ts',

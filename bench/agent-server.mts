@@ -1,5 +1,6 @@
-// An agent without a kernel, in a process of its own: agent-server.mts SOCKET RATE SECONDS CLIENTS. It serves made-up records at the
-// socket, RATE a second, as soon as so many clients read. Then it prints what that cost, and serves until it is killed.
+// An agent without a kernel, in a process of its own: agent-server.mts SOCKET RATE SECONDS CLIENTS. When CLIENTS
+// clients read from the socket, it sends them RATE made-up events a second. Then it prints the costs, and serves until
+// it is killed.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchIterator, EventCalls, EventHub, GrpcServer, openLog, sensorsService } from './dist.mjs';
@@ -13,11 +14,11 @@ interface ServerCosts {
   readonly seconds: number;
   /** Microseconds of processor time of all threads. */
   readonly cpuUs: number;
-  /** The most anonymous memory that was seen. */
+  /** Largest anonymous memory during the run. */
   readonly rssAnonKib: number;
 }
 
-function anonymousKib(): number {
+function readAnonymousKib(): number {
   return Number(/^RssAnon:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 }
 
@@ -36,19 +37,19 @@ async function serve(): Promise<ServerCosts> {
   const start = performance.now();
   let produced = 0;
   let rssAnonKib = 0;
-  const sample = setInterval(() => (rssAnonKib = Math.max(rssAnonKib, anonymousKib())), 100);
-  for await (const batch of new BatchIterator(openHub('file', total).join({}))) {
-    hub.give(batch);
+  const sample = setInterval(() => (rssAnonKib = Math.max(rssAnonKib, readAnonymousKib())), 100);
+  for await (const batch of new BatchIterator(openHub('file', total).addConsumer({}))) {
+    hub.dispatch(batch);
     produced += batch.length;
-    // the clients have their turn, also when the machine is late
+    // yields to the event loop, also when the machine is too slow for the rate
     await sleep(Math.max(0, (produced / rate) * 1000 - (performance.now() - start)));
     if (produced === total) break;
   }
   const took = (performance.now() - start) / 1000;
-  // what waits for the slow client is sent later
+  // events that wait for the slow client are sent later
   const { user, system } = process.cpuUsage(before);
   clearInterval(sample);
-  return { produced, seconds: took, cpuUs: user + system, rssAnonKib: Math.max(rssAnonKib, anonymousKib()) };
+  return { produced, seconds: took, cpuUs: user + system, rssAnonKib: Math.max(rssAnonKib, readAnonymousKib()) };
 }
 
 console.log(JSON.stringify(await serve()));

@@ -1,13 +1,14 @@
-// The part of loading that needs the virtual machine: the policies that Tetragon publishes, loaded and removed one after the other.
+// Benchmark of loading in the virtual machine: loads and removes all policies that Tetragon publishes, one after the
+// other.
 import { existsSync } from 'node:fs';
 import { corpus } from '../test/vm/vm.mjs';
 import { runInGuest } from './count.mjs';
-import { number, type Rows } from './table.mjs';
+import { formatNumber, type Rows } from './table.mjs';
 
 export interface CorpusCosts {
   /** Policies that were loaded. */
   readonly policies: number;
-  /** Files that were refused: their functions are not in the kernel, or their variables are not replaced. */
+  /** Files that were rejected: the kernel lacks their functions, or the user has to replace their variables. */
   readonly refused: number;
   readonly hooks: number;
   readonly seconds: number;
@@ -15,7 +16,7 @@ export interface CorpusCosts {
   readonly cpuSeconds: number;
 }
 
-/** Undefined where the policies are not on the machine. */
+/** Undefined if the policies are not on this machine. */
 export async function corpusTable(kernel: string): Promise<Rows | undefined> {
   if (!existsSync(corpus)) return undefined;
   const script = `guest-corpus.mts /run/vm ${corpus}`;
@@ -25,9 +26,9 @@ export async function corpusTable(kernel: string): Promise<Rows | undefined> {
     ['in the virtual machine', 'policies', 'refused', 'hooks', 'time', 'CPU'],
     [
       'all policies that Tetragon publishes',
-      number(policies),
-      number(refused),
-      number(hooks),
+      formatNumber(policies),
+      formatNumber(refused),
+      formatNumber(hooks),
       `${seconds.toFixed(1)} s`,
       `${cpuSeconds.toFixed(1)} s`,
     ],

@@ -1,10 +1,10 @@
-// Runs one of the guest's scripts in the virtual machine.
+// Runs a script of the benchmark in the virtual machine.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkout, runInVm } from '../test/vm/vm.mjs';
-import { attachments, operationNames, operations } from './cases.mjs';
+import { attachOptions, operationNames, operations } from './cases.mjs';
 
 function compileWorkload(folder: string): void {
   const cc = (...args: readonly string[]): void => {
@@ -14,12 +14,12 @@ function compileWorkload(folder: string): void {
   cc('-nostdlib', '-o', join(folder, 'true'), join(checkout, 'bench/true.c'));
 }
 
-/** With the compiler that the build has found. */
+/** Compiles the empty BPF programs with the clang of the build. */
 function compileEmptyPrograms(folder: string): void {
   const cache = readFileSync(join(checkout, 'build/cmake/CMakeCache.txt'), 'utf8');
   const clang = /^POLYTRACE_CLANG:\w+=(.*)$/m.exec(cache)?.[1];
   if (clang === undefined) throw new Error('build/cmake/CMakeCache.txt names no clang: run `npm run build:native`');
-  for (const attach of attachments) {
+  for (const attach of attachOptions) {
     for (const operation of operationNames) {
       const target = join(folder, `empty-${attach}-${operation}.o`);
       const define = `-DHOOK="${attach}/${operations[operation].symbol}"`;
@@ -30,11 +30,11 @@ function compileEmptyPrograms(folder: string): void {
 }
 
 interface Guest {
-  /** True if the clock advances one nanosecond for each instruction; else it shows the time. */
+  /** True if the clock advances one nanosecond for each instruction. Otherwise, it is the real time. */
   readonly icount: boolean;
 }
 
-/** Runs bench/SCRIPT with its arguments and returns the text that it has written into the file `result` of its folder. */
+/** Runs bench/SCRIPT with its arguments. Returns the content of the file `result` in the shared folder. */
 export async function runInGuest(kernel: string, script: string, result: string, { icount }: Guest): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-bench-'));
   try {
@@ -55,7 +55,7 @@ export async function runInGuest(kernel: string, script: string, result: string,
   }
 }
 
-/** The same, where instructions are counted. */
+/** Runs a script while the clock counts instructions. */
 export function countInVm(kernel: string, script: string, result: string): Promise<string> {
   return runInGuest(kernel, script, result, { icount: true });
 }

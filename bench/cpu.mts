@@ -1,8 +1,8 @@
-// What a reading of events costs.
+// Measures the processor time of a reading of events.
 import type { Reading } from './stream.mjs';
 
-/** Nanoseconds of processor time for each event, of all threads of this process. A busy machine changes them less than time. */
-export async function cpuNsOf(reading: Reading, events: number): Promise<number> {
+/** Processor time of all threads, in nanoseconds for each event. Other programs change it less than the real time. */
+export async function measureCpuNs(reading: Reading, events: number): Promise<number> {
   const before = process.cpuUsage();
   await reading(events);
   const { user, system } = process.cpuUsage(before);

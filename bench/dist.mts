@@ -1,4 +1,5 @@
-// The compiled library's inner modules, with the types of their sources. What is published is one file of the same sources.
+// Internal modules of the compiled library, with the types of their sources. The published library is one file of the
+// same sources.
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);

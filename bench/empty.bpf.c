@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A program that does nothing, on the function that HOOK names: what attaching one costs by itself. */
+/* An empty program on the function that HOOK names. It measures the cost of the attachment itself. */
 #define SECTION(name) __attribute__((section(name), used))
 
 char LICENSE[] SECTION("license") = "Dual BSD/GPL";

@@ -1,31 +1,36 @@
-// The cost of single filters, and how it grows with values and selectors: instructions of one hook.
-import { filters, operations, RATIO, scaling, type Attach, type FilterCounts } from './cases.mjs';
+// Instructions of single filters, and their growth with the number of values and selectors.
+import { filterCases, operations, RATIO, scalingCases, type Attach, type FilterCounts } from './cases.mjs';
 import { countInVm } from './count.mjs';
-import { number, type Rows } from './table.mjs';
+import { formatNumber, type Rows } from './table.mjs';
 
 function filterRows({ nothing, empty, policies }: FilterCounts, attach: Attach): Rows {
-  const rows = filters.map(({ operation, title, name }) => {
+  const rows = filterCases.map(({ operation, title, name }) => {
     const none = empty[attach][operation] - nothing[operation];
-    const ours = countOf(policies[attach], name) - nothing[operation];
+    const ours = requireCount(policies[attach], name) - nothing[operation];
     const counts = [nothing[operation], none, ours, ours - none];
-    return [operations[operation].symbol, title, ...counts.map(number)];
+    return [operations[operation].symbol, title, ...counts.map(formatNumber)];
   });
   return [['operation', 'filter', 'by itself', 'empty', 'with filter', 'difference'], ...rows];
 }
 
-function countOf(counts: Readonly<Record<string, number>>, name: string): number {
+function requireCount(counts: Readonly<Record<string, number>>, name: string): number {
   const count = counts[name];
   if (count === undefined) throw new Error(`the guest has not counted '${name}'`);
   return count;
 }
 
 function scalingRows({ nothing, policies }: FilterCounts): { readonly rows: Rows; readonly broken: readonly string[] } {
-  const costs = scaling.map(({ title, few, many }) => ({
+  const costs = scalingCases.map(({ title, few, many }) => ({
     title,
-    few: countOf(policies.fentry, few.name) - nothing[few.operation],
-    many: countOf(policies.fentry, many.name) - nothing[many.operation],
+    few: requireCount(policies.fentry, few.name) - nothing[few.operation],
+    many: requireCount(policies.fentry, many.name) - nothing[many.operation],
   }));
-  const rows = costs.map(({ title, few, many }) => [title, number(few), number(many), (many / few).toFixed(2)]);
+  const rows = costs.map(({ title, few, many }) => [
+    title,
+    formatNumber(few),
+    formatNumber(many),
+    (many / few).toFixed(2),
+  ]);
   const broken = costs
     .filter(({ few, many }) => many > RATIO * few)
     .map(({ title }) => `'${title}': a hit of many costs more than ${RATIO} times a hit of one`);
@@ -35,7 +40,7 @@ function scalingRows({ nothing, policies }: FilterCounts): { readonly rows: Rows
 export interface FilterTables {
   readonly filters: Readonly<Record<Attach, Rows>>;
   readonly scaling: Rows;
-  /** A sentence for each row of `scaling` whose ratio is above RATIO. */
+  /** A message for each row of `scaling` whose ratio exceeds RATIO. */
   readonly broken: readonly string[];
 }
 

@@ -1,5 +1,5 @@
-// Runs in the virtual machine: loads and removes each policy that Tetragon publishes. guest-corpus.mts FOLDER CORPUS. Writes
-// FOLDER/corpus.json.
+// Runs in the virtual machine: loads and removes each policy that Tetragon publishes. guest-corpus.mts FOLDER CORPUS.
+// Writes FOLDER/corpus.json.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTracer } from 'polytrace';
@@ -15,7 +15,7 @@ const startMs = performance.now();
 for (const file of readdirSync(corpus).sort()) {
   const yaml = withPathsOfHere(readFileSync(join(corpus, file), 'utf8'));
   try {
-    // monitor mode makes sure that no policy acts on what runs here
+    // in monitor mode, no policy acts on the processes of the guest
     for (const { name, hooks } of await tracer.addPolicy({ yaml, file }, { mode: 'monitor' })) {
       costs.policies++;
       costs.hooks += hooks.length;

@@ -1,4 +1,4 @@
-// In the virtual machine: runs bench/workload.c.
+// Runs bench/workload.c in the virtual machine.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 
@@ -8,14 +8,14 @@ export function installWorkload(folder: string): void {
 }
 
 export const RUNS = 3;
-/** Operations of one kind in one run, the first ones included. The same number is in bench/workload.c. */
+/** Operations of one kind in one run, including the first ones. bench/workload.c has the same number. */
 export const CALLS = 16 * 300;
 
 export type Step = readonly [name: string, operation: string, argument: string];
 
-/** Instructions by the step's name: the least of three runs, since every disturbance only adds. */
-export function leastOfThree(workload: readonly Step[]): Record<string, number> {
-  const least: Record<string, number> = {};
+/** Returns the instructions of each step: the minimum of three runs, because disturbances only add instructions. */
+export function minimumOfThree(workload: readonly Step[]): Record<string, number> {
+  const minimum: Record<string, number> = {};
   for (let run = 0; run < RUNS; run++) {
     const output = execFileSync('/srv/workload', workload.flat(), {
       encoding: 'utf8',
@@ -23,13 +23,13 @@ export function leastOfThree(workload: readonly Step[]): Record<string, number> 
     });
     for (const line of output.trim().split('\n')) {
       const [name = '', count] = line.split(' ');
-      least[name] = Math.min(least[name] ?? Infinity, Number(count));
+      minimum[name] = Math.min(minimum[name] ?? Infinity, Number(count));
     }
   }
-  return least;
+  return minimum;
 }
 
-export function required<T>(value: T | undefined, what: string): T {
+export function requireValue<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new Error(`${what} is missing`);
   return value;
 }

@@ -1,22 +1,22 @@
-// The kernel's part: instructions that an operation takes in addition while a tracer is attached. They are counted in the virtual
-// machine, where the clock advances one nanosecond for each instruction.
+// Counts the instructions that a tracer adds to operations of the kernel. They are counted in the virtual machine,
+// where the clock advances one nanosecond for each instruction.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { corpus } from '../test/vm/vm.mjs';
 import { countInVm } from './count.mjs';
-import { number, type Rows } from './table.mjs';
+import { formatNumber, type Rows } from './table.mjs';
 
-/** The workload is measured beside this: nothing, or a tracer. */
+/** A tracer with which the workload is measured. Without `attach`, there is no tracer. */
 export interface Configuration {
   readonly name: string;
   readonly attach?: string;
   readonly policy?: string;
-  /** True if its hooks do not remember paths that no selector can match. */
-  readonly forgetful?: boolean;
+  /** True if the hooks have no negative cache of paths. */
+  readonly uncached?: boolean;
 }
 
 /** The counts of guest.mts: instructions by the step of the workload. */
-export interface Counted {
+export interface InstructionCounts {
   readonly name: string;
   readonly counts: Readonly<Record<string, number>>;
   /** Instructions of the tracer's programs for one vfork, exec and exit, by the name of the program. */
@@ -28,11 +28,11 @@ const upstream = join(corpus, 'quickstart__file_monitoring.yaml');
 
 const hasUpstream = existsSync(upstream); // not on every machine
 const example = 'examples/file-monitoring.yaml';
-/** The policy that is held to limits. Our example hooks the same function of the kernel, and costs the same there. */
-const limited = hasUpstream ? 'upstream policy' : 'our example';
+/** The configuration that has limits. The example policy hooks the same kernel function, and costs the same there. */
+const limitedConfiguration = hasUpstream ? 'upstream policy' : 'our example';
 
-/** The same policy, but no hook remembers paths that no selector can match. */
-const forgetful = 'no memory';
+/** The configuration with the same policy whose hooks have no negative cache. */
+const UNCACHED = 'no memory';
 
 const configurations: readonly Configuration[] = [
   { name: 'nothing' },
@@ -44,13 +44,13 @@ const configurations: readonly Configuration[] = [
         { name: 'kprobes', attach: 'kprobe', policy: upstream },
       ]
     : []),
-  { name: forgetful, attach: 'auto', policy: hasUpstream ? upstream : example, forgetful: true },
+  { name: UNCACHED, attach: 'auto', policy: hasUpstream ? upstream : example, uncached: true },
 ];
 
 interface Operation {
   readonly key: string;
   readonly name: string;
-  /** A constant that was counted once, in the same way; docs/benchmarks.md says how. */
+  /** Instructions of Tetragon: a constant that was counted once. docs/benchmarks.md explains how. */
   readonly tetragon?: number;
   /** Instructions that the configuration of this name may add. */
   readonly limit?: readonly [configuration: string, instructions: number];
@@ -58,7 +58,7 @@ interface Operation {
   readonly near?: readonly [configuration: string, other: string];
 }
 
-/** The parts of the row before them, which are counted only in the programs of the base sensor. */
+/** Parts of the exec row. They are counted only in the programs of the base sensor. */
 const parts: readonly { readonly name: string; readonly programs: readonly string[] }[] = [
   { name: 'its fork', programs: ['handle_fork'] },
   { name: 'its exec', programs: ['handle_exec', 'handle_prepare'] },
@@ -66,66 +66,70 @@ const parts: readonly { readonly name: string; readonly programs: readonly strin
 ];
 
 const operations: readonly Operation[] = [
-  { key: 'pread-2', name: 'pread, no match, depth 2', tetragon: 12_930, limit: [limited, 430] },
-  { key: 'pread-7', name: 'pread, no match, depth 7', tetragon: 17_220, limit: [limited, 430] },
-  { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: [limited, 1_750] },
-  { key: 'pread-first', name: 'pread, first of a file', near: [limited, forgetful] },
-  { key: 'pread-renames', name: 'pread, among renames', near: [limited, forgetful] },
+  { key: 'pread-2', name: 'pread, no match, depth 2', tetragon: 12_930, limit: [limitedConfiguration, 430] },
+  { key: 'pread-7', name: 'pread, no match, depth 7', tetragon: 17_220, limit: [limitedConfiguration, 430] },
+  { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: [limitedConfiguration, 1_750] },
+  { key: 'pread-first', name: 'pread, first of a file', near: [limitedConfiguration, UNCACHED] },
+  { key: 'pread-renames', name: 'pread, among renames', near: [limitedConfiguration, UNCACHED] },
   { key: 'pwrite-2', name: 'pwrite, no match, depth 2' },
-  { key: 'open-close', name: 'open + close', limit: [limited, 100] },
+  { key: 'open-close', name: 'open + close', limit: [limitedConfiguration, 100] },
   { key: 'exec', name: 'vfork + exec + exit + wait', tetragon: 9_050, limit: ['base sensor', 3_000] },
 ];
 
 export interface KernelTable {
   readonly rows: Rows;
-  /** A sentence for each operation that is above its limit. */
+  /** A message for each operation that exceeds its limit. */
   readonly tooMany: readonly string[];
 }
 
-async function count(kernel: string, wanted: readonly Configuration[], steps = ''): Promise<readonly Counted[]> {
+async function countInstructions(
+  kernel: string,
+  wanted: readonly Configuration[],
+  steps = '',
+): Promise<readonly InstructionCounts[]> {
   const script = `guest.mts /run/vm '${JSON.stringify(wanted)}' ${steps}`;
-  return JSON.parse(await countInVm(kernel, script, 'counts.json')) as readonly Counted[];
+  return JSON.parse(await countInVm(kernel, script, 'counts.json')) as readonly InstructionCounts[];
 }
 
 export async function kernelTable(kernel: string): Promise<KernelTable> {
-  const all = await count(kernel, configurations);
+  const all = await countInstructions(kernel, configurations);
   const [base, ...rest] = all;
   if (base === undefined) throw new Error('the guest has counted nothing');
   const head = ['operation', base.name, ...rest.map(({ name }) => name), 'Tetragon'];
   const rows = operations.map(({ key, name, tetragon }) => [
     name,
-    number(base.counts[key] ?? NaN),
-    ...rest.map((counted) => number(Math.round(addedBy(counted, base, key)))),
-    tetragon === undefined ? '' : number(tetragon),
+    formatNumber(base.counts[key] ?? NaN),
+    ...rest.map((counted) => formatNumber(Math.round(addedInstructions(counted, base, key)))),
+    tetragon === undefined ? '' : formatNumber(tetragon),
   ]);
   const partRows = parts.map(({ name, programs }) => [
     name,
     '',
-    ...rest.map((counted) => number(Math.round(takenBy(counted, programs)))),
+    ...rest.map((counted) => formatNumber(Math.round(programInstructions(counted, programs)))),
     '',
   ]);
-  return { rows: [head, ...rows, ...partRows], tooMany: limitsOf(all).tooMany };
+  return { rows: [head, ...rows, ...partRows], tooMany: checkLimits(all).tooMany };
 }
 
-/** Counts the operations that have a limit, and nothing else. */
-export async function countLimited(kernel: string): Promise<readonly Counted[]> {
-  const limits = operations.filter(({ limit, near }) => limit !== undefined || near !== undefined);
-  const names = new Set(limits.flatMap(({ limit, near = [] }) => [limit?.[0], ...near]));
+/** Counts only the operations that have a limit. */
+export async function countLimited(kernel: string): Promise<readonly InstructionCounts[]> {
+  const limited = operations.filter(({ limit, near }) => limit !== undefined || near !== undefined);
+  const names = new Set(limited.flatMap(({ limit, near = [] }) => [limit?.[0], ...near]));
   const wanted = configurations.filter(({ name, attach }) => attach === undefined || names.has(name));
   // an exec is counted in any case
-  const steps = limits.filter(({ key }) => key !== 'exec').map(({ key }) => key);
-  return count(kernel, wanted, steps.join(','));
+  const steps = limited.filter(({ key }) => key !== 'exec').map(({ key }) => key);
+  return countInstructions(kernel, wanted, steps.join(','));
 }
 
-/** The instructions that configurations add to operations, beside the most that they may add. */
-export function limitsOf([base, ...others]: readonly Counted[]): KernelTable {
+/** Compares the instructions that configurations add to operations with their limits. */
+export function checkLimits([base, ...others]: readonly InstructionCounts[]): KernelTable {
   if (base === undefined) throw new Error('the guest has counted nothing');
   const rows = [['operation', 'beside', 'instructions', 'at most']];
   const tooMany: string[] = [];
   for (const { key, name, limit, near } of operations) {
     const addedIn = (configuration: string): number => {
       const counted = others.find((each) => each.name === configuration);
-      return counted === undefined ? NaN : Math.round(addedBy(counted, base, key));
+      return counted === undefined ? NaN : Math.round(addedInstructions(counted, base, key));
     };
     const [configuration, atMost] = limit ?? [
       near?.[0] ?? '',
@@ -133,18 +137,23 @@ export function limitsOf([base, ...others]: readonly Counted[]): KernelTable {
     ];
     if (configuration === '') continue;
     const added = addedIn(configuration);
-    rows.push([name, configuration, number(added), number(atMost)]);
+    rows.push([name, configuration, formatNumber(added), formatNumber(atMost)]);
     if (!(added <= atMost))
-      tooMany.push(`'${name}': ${configuration} adds ${number(added)} instructions, more than ${number(atMost)}`);
+      tooMany.push(
+        `'${name}': ${configuration} adds ${formatNumber(added)} instructions, more than ${formatNumber(atMost)}`,
+      );
   }
   return { rows, tooMany };
 }
 
-export function addedBy(counted: Counted, base: Counted, key: string): number {
-  return key === 'exec' ? takenBy(counted) : (counted.counts[key] ?? NaN) - (base.counts[key] ?? NaN);
+export function addedInstructions(counted: InstructionCounts, base: InstructionCounts, key: string): number {
+  return key === 'exec' ? programInstructions(counted) : (counted.counts[key] ?? NaN) - (base.counts[key] ?? NaN);
 }
 
-/** Instructions of these programs, or of all, for one vfork, exec and exit. */
-export function takenBy({ programs = {} }: Counted, names: readonly string[] = Object.keys(programs)): number {
+/** Instructions of the named programs for one vfork, exec and exit. By default, all programs count. */
+export function programInstructions(
+  { programs = {} }: InstructionCounts,
+  names: readonly string[] = Object.keys(programs),
+): number {
   return names.reduce((sum, name) => sum + (programs[name] ?? 0), 0);
 }

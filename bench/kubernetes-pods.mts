@@ -1,17 +1,17 @@
-// What the agent needs for the pods of its node: 0, 110 (the most that a kubelet runs unless it is told otherwise), and 10,000.
+// Memory and start time of the agent with 0, 110 and 10,000 pods on its node. A kubelet runs at most 110 pods by
+// default.
 import { join } from 'node:path';
 import { Cluster, NODE } from '../test/kubernetes/cluster.js';
 import { ClusterAgent } from '../test/kubernetes/agent.js';
 import { checkout } from '../test/vm/vm.mjs';
-import { number, type Rows } from './table.mjs';
+import { formatNumber, type Rows } from './table.mjs';
 
 const COUNTS = [0, 110, 10_000];
-/** Requests at the same time. */
-const AT_ONCE = 16;
+const CONCURRENT_REQUESTS = 16;
 const PODS = '/api/v1/namespaces/default/pods';
 
-/** As large as usual: labels, annotations, an owner, volumes. */
-function podOf(i: number): object {
+/** A pod of usual size. */
+function makePod(i: number): object {
   const name = `web-7d4b9c8f6d-${String(i).padStart(5, '0')}`;
   const labels = {
     app: 'web',
@@ -32,8 +32,8 @@ function podOf(i: number): object {
   };
 }
 
-/** The kubelet would report it. */
-function statusOf(i: number): object {
+/** The status that a kubelet would report. */
+function makeStatus(i: number): object {
   const containerID = `containerd://${String(i).padStart(64, 'a')}`;
   const running = { startedAt: '2026-01-01T00:00:00Z' };
   const container = {
@@ -50,14 +50,14 @@ function statusOf(i: number): object {
 
 async function makePods(cluster: Cluster, from: number, to: number): Promise<void> {
   let next = from;
-  const work = async (): Promise<void> => {
+  const createNext = async (): Promise<void> => {
     while (next < to) {
       const i = next++;
-      const { metadata } = await cluster.request<{ metadata: { name: string } }>('POST', PODS, podOf(i));
-      await cluster.request('PATCH', `${PODS}/${metadata.name}/status`, statusOf(i), 'application/merge-patch+json');
+      const { metadata } = await cluster.request<{ metadata: { name: string } }>('POST', PODS, makePod(i));
+      await cluster.request('PATCH', `${PODS}/${metadata.name}/status`, makeStatus(i), 'application/merge-patch+json');
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await Promise.all(Array.from({ length: CONCURRENT_REQUESTS }, createNext));
 }
 
 export async function podRows(): Promise<Rows> {
@@ -77,8 +77,8 @@ export async function podRows(): Promise<Rows> {
       const readyMs = performance.now() - start;
       const { RssAnon = 0, VmHWM = 0 } = agent.memory();
       await agent.stop();
-      const mebibytes = (kibibytes: number): string => `${number(Math.round(kibibytes / 1024))} MiB`;
-      rows.push([number(count), mebibytes(RssAnon), mebibytes(VmHWM), `${(readyMs / 1000).toFixed(1)} s`]);
+      const mebibytes = (kibibytes: number): string => `${formatNumber(Math.round(kibibytes / 1024))} MiB`;
+      rows.push([formatNumber(count), mebibytes(RssAnon), mebibytes(VmHWM), `${(readyMs / 1000).toFixed(1)} s`]);
     }
     return [['pods of the node', 'anonymous memory', 'most memory, with files', 'ready after'], ...rows];
   } finally {

@@ -1,15 +1,17 @@
-// What 300 policies and 100 pods cost the kernel: hooks, scopes of cgroups, and the time until a new pod is in all of them.
-import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+// Costs of 300 policies and 100 pods in the kernel: hooks, scopes of cgroups, and the time until all scopes have a new
+// pod.
+import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTracer } from '../lib/index.js';
 import type { ContainerSink } from '../types/index.js';
-import { number, type Rows } from './table.mjs';
+import { findCgroupRoot } from './cgroups.mjs';
+import { formatNumber, type Rows } from './table.mjs';
 
 const POLICIES = 300;
 const PODS = 100;
 
-/** A policy for pods with one label; `teams`: how many different ones there are. */
-const policy = (i: number, teams: number): string => `apiVersion: cilium.io/v1alpha1
+/** A policy for pods with one label. The policies have `teams` different labels. */
+const scopedPolicy = (i: number, teams: number): string => `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: {name: scoped-${i}}
 spec:
@@ -19,7 +21,7 @@ spec:
      selectors: [{matchArgs: [{index: 1, operator: Equal, values: ["${7000 + i}"]}]}]}
 `;
 
-interface Measured {
+interface TableCosts {
   readonly loaded: number;
   readonly limit: string;
   readonly loadMs: number;
@@ -28,7 +30,7 @@ interface Measured {
   readonly members: number;
 }
 
-async function measure(base: string, mount: string, teams: number): Promise<Measured> {
+async function measure(base: string, mount: string, teams: number): Promise<TableCosts> {
   let sink: ContainerSink | undefined;
   const source = {
     name: 'bench',
@@ -45,7 +47,7 @@ async function measure(base: string, mount: string, teams: number): Promise<Meas
     const start = performance.now();
     for (let i = 0; i < POLICIES; i++) {
       try {
-        await tracer.addPolicy({ yaml: policy(i, teams) });
+        await tracer.addPolicy({ yaml: scopedPolicy(i, teams) });
         loaded++;
       } catch (error) {
         limit = (error as { code?: string }).code ?? String(error);
@@ -74,15 +76,8 @@ async function measure(base: string, mount: string, teams: number): Promise<Meas
   }
 }
 
-function hierarchy(): string {
-  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-  const mount = lines.find((line) => line.includes(' - cgroup2 '))?.split(' ')[4];
-  if (mount === undefined) throw new Error('the hierarchy of cgroup v2 is not mounted');
-  return mount;
-}
-
-export async function tableRows(): Promise<Rows> {
-  const mount = hierarchy();
+export async function mapRows(): Promise<Rows> {
+  const mount = findCgroupRoot();
   const base = join(mount, `polytrace-bench-${process.pid}`);
   mkdirSync(base);
   try {
@@ -91,12 +86,12 @@ export async function tableRows(): Promise<Rows> {
     for (const teams of [1, 100, POLICIES]) {
       const { loaded, limit, loadMs, memory, podMs, members } = await measure(base, mount, teams);
       rows.push([
-        number(teams),
-        `${number(loaded)}${limit === '' ? '' : `, then ${limit}`}`,
+        formatNumber(teams),
+        `${formatNumber(loaded)}${limit === '' ? '' : `, then ${limit}`}`,
         `${(loadMs / loaded).toFixed(0)} ms`,
-        `${number(Math.round(memory / loaded / 1024))} KiB`,
+        `${formatNumber(Math.round(memory / loaded / 1024))} KiB`,
         `${podMs.toFixed(1)} ms`,
-        number(members),
+        formatNumber(members),
       ]);
     }
     const head = ['different selectors', 'policies loaded', 'load', 'kernel memory', 'a pod comes', 'pods in policies'];

@@ -1,10 +1,10 @@
-// The policies of the package: the instructions that each adds to ordinary operations, and the events that each reports on a
-// machine where nothing is wrong.
+// Measures the policies of the package: the instructions that each policy adds to ordinary operations, and the events
+// that it reports on an idle machine and during ordinary tasks.
 import { policyLibrary } from 'polytrace';
 import { countInVm } from './count.mjs';
 import type { NoiseCounts } from './guest-noise.mjs';
-import { addedBy, takenBy, type Configuration, type Counted } from './kernel.mjs';
-import { number, type Rows } from './table.mjs';
+import { addedInstructions, programInstructions, type Configuration, type InstructionCounts } from './kernel.mjs';
+import { formatNumber, type Rows } from './table.mjs';
 
 const BASE = 'base sensor';
 const COLUMNS: readonly (readonly [title: string, key: string])[] = [
@@ -32,19 +32,19 @@ async function costRows(kernel: string, names: readonly string[]): Promise<Rows>
     ...names.map((name) => ({ name, attach: 'auto', policy: `polytrace:${name}` })),
   ];
   const json = await countInVm(kernel, `guest.mts /run/vm '${JSON.stringify(configurations)}'`, 'counts.json');
-  const [nothing, sensor, ...policies] = JSON.parse(json) as readonly Counted[];
+  const [nothing, sensor, ...policies] = JSON.parse(json) as readonly InstructionCounts[];
   if (nothing === undefined || sensor === undefined) throw new Error('the guest has counted nothing');
-  const added = (counted: Counted, base: Counted): string[] =>
+  const formatAdded = (counted: InstructionCounts, base: InstructionCounts): string[] =>
     COLUMNS.map(([, key]) => {
-      // an exec is counted in the programs themselves, so the base sensor has to be taken off
-      const others = key === 'exec' && counted !== sensor ? takenBy(sensor) : 0;
-      return number(Math.round(addedBy(counted, base, key) - others));
+      // an exec is counted in all programs, so the programs of the base sensor have to be subtracted
+      const others = key === 'exec' && counted !== sensor ? programInstructions(sensor) : 0;
+      return formatNumber(Math.round(addedInstructions(counted, base, key) - others));
     });
   return [
     ['', ...COLUMNS.map(([title]) => title)],
-    ['by itself', ...COLUMNS.map(([, key]) => number(nothing.counts[key] ?? NaN))],
-    ['a tracer without a policy', ...added(sensor, nothing)],
-    ...policies.map((counted) => [`\`${counted.name}\``, ...added(counted, nothing)]),
+    ['by itself', ...COLUMNS.map(([, key]) => formatNumber(nothing.counts[key] ?? NaN))],
+    ['a tracer without a policy', ...formatAdded(sensor, nothing)],
+    ...policies.map((counted) => [`\`${counted.name}\``, ...formatAdded(counted, nothing)]),
   ];
 }
 
@@ -52,6 +52,6 @@ async function noiseRows(kernel: string, names: readonly string[]): Promise<Rows
   const counts = JSON.parse(await countInVm(kernel, 'guest-noise.mts /run/vm', 'noise.json')) as NoiseCounts;
   return [
     ['', ...counts.map(({ title }) => title)],
-    ...names.map((name) => [`\`${name}\``, ...counts.map(({ events }) => number(events[name] ?? 0))]),
+    ...names.map((name) => [`\`${name}\``, ...counts.map(({ events }) => formatNumber(events[name] ?? 0))]),
   ];
 }

@@ -1,4 +1,4 @@
-// `polytrace getevents -o json > FILE`: the command itself, with a stream of made-up records in the place of a tracer.
+// Runs the command `polytrace getevents -o json > FILE` with made-up records instead of a tracer.
 import { EventEmitter } from 'node:events';
 import { closeSync, fstatSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,19 +9,19 @@ import type { Context } from '../lib/cli/context.js';
 import { BatchIterator, getEvents } from './dist.mjs';
 import { openHub, type Reading, type Subject } from './stream.mjs';
 
-/** Ends after so many events. */
-async function* batchesOf(subject: Subject, total: number): AsyncGenerator<readonly api.TracerEvent[]> {
+/** Ends after `total` events. */
+async function* readBatches(subject: Subject, total: number): AsyncGenerator<readonly api.TracerEvent[]> {
   let seen = 0;
-  for await (const batch of new BatchIterator(openHub(subject, total).join({}))) {
+  for await (const batch of new BatchIterator(openHub(subject, total).addConsumer({}))) {
     yield batch;
     seen += batch.length;
     if (seen === total) return;
   }
 }
 
-function contextOf(subject: Subject, total: number, file: number): Context {
+function benchContext(subject: Subject, total: number, file: number): Context {
   const tracer = {
-    batches: () => batchesOf(subject, total),
+    batches: () => readBatches(subject, total),
     policies: () => [],
     close: () => Promise.resolve(),
   };
@@ -40,13 +40,13 @@ function contextOf(subject: Subject, total: number, file: number): Context {
   };
 }
 
-/** Writes the lines of so many events into a file; returns its size. */
+/** Writes the lines of the events into a file, and returns the size of the file. */
 export function linesInFile(subject: Subject): Reading {
   return async (total) => {
     const path = join(tmpdir(), `polytrace-bench-${process.pid}.json`);
     const file = openSync(path, 'w');
     try {
-      const status = await getEvents({ output: 'json', color: 'never' }, contextOf(subject, total, file));
+      const status = await getEvents({ output: 'json', color: 'never' }, benchContext(subject, total, file));
       if (status !== 0) throw new Error(`getevents ended with status ${status}`);
       return fstatSync(file).size;
     } finally {

@@ -1,7 +1,7 @@
-// The short form of the benchmark, for loading: processor time of opening a tracer and of adding hooks, as a multiple of what a loop
-// in JavaScript needs. The kernel's part, its verifier above all, is in it. Needs root.
+// The short benchmark of loading: processor time to open a tracer and to add hooks, as a multiple of a loop in
+// JavaScript. The time contains the kernel's part, most of it in the verifier. Needs root.
 import { openTracer } from 'polytrace';
-import { judge, median, type Judged } from './judge.mjs';
+import { judge, median, type Judgement } from './judge.mjs';
 
 const LIBC = '/lib/x86_64-linux-gnu/libc.so.6';
 const SYMBOLS =
@@ -11,7 +11,7 @@ const SYMBOLS =
     /\s+/,
   );
 
-/** Of a raw tracepoint without a match, so that no event is reported. */
+/** A policy for a raw tracepoint that matches no call, so that no event is reported. */
 const hookPolicy = (number: number): string => `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: {name: hook-${number}}
@@ -32,32 +32,32 @@ ${SYMBOLS.map((symbol) => `  - {path: ${LIBC}, symbols: [${symbol}]}`).join('\n'
 const ROUNDS = 3;
 const HOOKS = 8;
 
-/** Milliseconds. */
-async function cpuOf(work: () => unknown): Promise<number> {
+/** Processor time in milliseconds. */
+async function measureCpuMs(work: () => unknown): Promise<number> {
   const before = process.cpuUsage();
   await work();
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1000;
 }
 
-function loop(): number {
+function runLoop(): number {
   let sum = 0;
   for (let i = 0; i < 20_000_000; i++) sum = (sum + i * 7) % 1_000_003;
   return sum;
 }
 
-export async function loadTable(): Promise<Judged> {
+export async function loadTable(): Promise<Judgement> {
   const costs = { loop: [], open: [], hook: [], add: [], remove: [] } as Record<string, number[]>;
   const measure = async <T,>(name: string, work: () => Promise<T> | T): Promise<T> => {
     let result: T | undefined;
-    costs[name]?.push(await cpuOf(async () => (result = await work())));
+    costs[name]?.push(await measureCpuMs(async () => (result = await work())));
     return result as T;
   };
   for (let round = 0; round < ROUNDS; round++) {
-    await measure('loop', loop);
+    await measure('loop', runLoop);
     const tracer = await measure('open', () => openTracer());
     try {
-      // the first hook of a kind reads the types of the kernel
+      // the first hook of a kind reads the BTF of the kernel
       await tracer.addPolicy({ yaml: hookPolicy(0) });
       for (let i = 1; i <= HOOKS; i++) await measure('hook', () => tracer.addPolicy({ yaml: hookPolicy(i) }));
       if (round > 0) continue;

@@ -1,13 +1,17 @@
-// The same readings on each version of Node.js that the package supports. Those that are not installed come from the npm registry.
+// Measures the readings of the short benchmark on each supported version of Node.js. The versions come from the npm
+// registry.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { npmPackage } from '../test/package/roots.mjs';
 import { checkout } from '../test/vm/vm.mjs';
 import type { ReadingCosts } from './short.mjs';
-import { number, type Rows } from './table.mjs';
+import { formatNumber, type Rows } from './table.mjs';
 
 const VERSIONS = [20, 22, 24, 26] as const;
-/** Versions are measured by turns, and the least cost of each counts: what disturbs one of them does not disturb all rounds. */
+/**
+ * Each round measures all versions. The minimum of the rounds counts, because a disturbance rarely lasts for all of
+ * them.
+ */
 const ROUNDS = 2;
 
 export function nodesTable(): Rows {
@@ -23,11 +27,11 @@ export function nodesTable(): Rows {
     }
   }
   const names = costs[0]?.[0]?.measured.map(({ name }) => name) ?? [];
-  const least = (of: (cost: ReadingCosts) => number): string[] =>
-    costs.map((rounds) => `${number(Math.round(Math.min(...rounds.map(of))))} ns`);
+  const minimumRow = (of: (cost: ReadingCosts) => number): string[] =>
+    costs.map((rounds) => `${formatNumber(Math.round(Math.min(...rounds.map(of))))} ns`);
   return [
     ['CPU per event', ...VERSIONS.map((version) => `Node.js ${version}`)],
-    ['plain code, path read', ...least(({ plain }) => plain)],
-    ...names.map((name, i) => [name, ...least(({ measured }) => measured[i]?.cost ?? NaN)]),
+    ['plain code, path read', ...minimumRow(({ plain }) => plain)],
+    ...names.map((name, i) => [name, ...minimumRow(({ measured }) => measured[i]?.cost ?? NaN)]),
   ];
 }

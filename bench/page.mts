@@ -1,9 +1,9 @@
-// docs/benchmarks.md: its sections, their text and their tables. The page has no other source.
+// The sections of docs/benchmarks.md, with their text and tables. The page has no other source.
 import { cpus, release } from 'node:os';
 import { RATIO, type Attach } from './cases.mjs';
 import type { CgroupTables } from './cgroups.mjs';
 import type { LibraryTables } from './library.mjs';
-import { table, type Rows } from './table.mjs';
+import { formatTable, type Rows } from './table.mjs';
 
 /** The kernel in which instructions are counted. */
 export const KERNEL = '6.12';
@@ -30,7 +30,7 @@ root, loading to a loop. It fails when a ratio is too high.
 have a limit, and fails when one is exceeded.
 `;
 
-// the text of each section; the commit stands above it
+// The text of each section. run.mts puts the commit above it.
 
 export function kernelSection(rows: Rows): string {
   return `Linux ${KERNEL}. The column "nothing" is the operation without a tracer. Each other column is what a tracer
@@ -40,16 +40,16 @@ adds to it. The tracer's process is stopped while the operation runs, so its own
 - **our example**: [file-monitoring.yaml](../examples/file-monitoring.yaml).
 - **upstream policy**: the file monitoring policy that Tetragon publishes. polytrace attaches it by trampolines.
 - **kprobes**: the upstream policy, attached by kprobes.
-- **no memory**: the upstream policy by trampolines, where the kernel does not show the addresses of its locks. Its
-  hooks do not remember paths that no selector can match.
+- **no cache**: the upstream policy by trampolines, where the kernel does not show the addresses of its locks. Its
+  hooks have no negative cache, which stores paths that no selector can match.
 - **Tetragon**: see below.
 
-${table(rows)}
+${formatTable(rows)}
 
 "Depth" is the number of folders in the file's path. \`pread, match\` includes writing the event. The rows of \`pread\`
-without a match are of a file that is read again and again: its hook remembers it. A path that is not remembered costs
-what the column "no memory" says. \`first of a file\` reads 4,800 files in turn, each once, with opening it.
-\`among renames\` reads the same file, and after every 15 reads another one is renamed.
+without a match are of a file that is read again and again: its path is in the negative cache of the hook. The column
+"no cache" has the cost of a path that is not in the cache. \`first of a file\` opens and reads 4,800 files, each of them
+once. \`among renames\` reads the same file, and after every 15 reads another file is renamed.
 
 ### Where Tetragon's figures come from
 
@@ -83,7 +83,7 @@ As a check, 1,000 execs without and 1,000 with the base sensor were alternated t
 4b02156. The lower quartiles differed by 1,485, 3,556 and 3,130 instructions.
 
 The workload makes its processes with vfork, in the folder /srv. An event of an exec has the working folder, and each
-level of it adds about 100 instructions. The column "nothing" is the least of three runs and varies by about 10 per
+level of it adds about 100 instructions. The column "nothing" is the minimum of three runs and varies by about 10 per
 cent.`;
 }
 
@@ -100,16 +100,16 @@ vary by about 100 instructions from run to run.
 
 By fentry:
 
-${table(filters.fentry, 2)}
+${formatTable(filters.fentry, 2)}
 
 By kprobe:
 
-${table(filters.kprobe, 2)}
+${formatTable(filters.kprobe, 2)}
 
 The next table shows a call that matches, by fentry, with one value or selector and with many. It includes the event.
 \`npm run bench\` fails when a ratio is above ${RATIO.toFixed(2)}.
 
-${table(scaling)}`;
+${formatTable(scaling)}`;
 }
 
 export function cgroupSection({ mkdir, load }: CgroupTables): string {
@@ -117,13 +117,13 @@ export function cgroupSection({ mkdir, load }: CgroupTables): string {
 has a scope, see [policy.md](policy.md#scopes). The tables above have what a hook with a scope costs: it is in the
 scope or not. A hook of a policy without a scope has no instruction of it.
 
-${table(mkdir)}
+${formatTable(mkdir)}
 
 - **CPU** is the processor time of the process that makes the cgroups: the median of several thousand.
 
 The times of the next table are those of one run.
 
-${table(load)}`;
+${formatTable(load)}`;
 }
 
 export function librarySection({ costs, noise }: LibraryTables): string {
@@ -131,12 +131,12 @@ export function librarySection({ costs, noise }: LibraryTables): string {
 file has two folders in its path, and the connection is refused. An exec is counted as explained above. The columns of
 connect and exec vary by about 50 from run to run.
 
-${table(costs)}
+${formatTable(costs)}
 
 The second table has the events that each policy reports while nothing is wrong. All policies are loaded. The machine
 has no services.
 
-${table(noise)}
+${formatTable(noise)}
 
 - **a shell looks around**: a login shell runs \`id\`, \`ls\`, \`ps\`, \`df\` and \`uname\`.
 - **compile**: a login shell runs \`cc\` on a small file, and its result.
@@ -149,9 +149,9 @@ export function loadingSection(start: Rows, loading: Rows, corpus: Rows | undefi
 kernel's part, its verifier above all. A ratio is the cost beside the first row, and the short benchmark fails above
 "at most".
 
-${table(start)}
+${formatTable(start)}
 
-${table(loading)}
+${formatTable(loading)}
 
 - **polytrace validate** checks one file.
 - **a further hook** is a raw tracepoint, after the first one.
@@ -159,7 +159,7 @@ ${
   corpus === undefined
     ? ''
     : `
-${table(corpus)}
+${formatTable(corpus)}
 
 The machine is emulated, with Linux ${KERNEL}. The policies are added and removed one after the other. Those that are refused
 name functions that are not in this kernel, or variables that the user has to replace.`
@@ -171,7 +171,7 @@ export function hostSection(rows: Rows): string {
 records into the reader's buffer. From there on, everything is the library's code: the reader, the process cache, the
 iterators.
 
-${table(rows)}
+${formatTable(rows)}
 
 - One event of 64 is an exec. The others are calls of \`security_file_permission\` with a file and a number, or, where
   an address is read, of \`tcp_connect\` with a socket.
@@ -185,14 +185,14 @@ export function countedSection(rows: Rows): string {
 garbage collection of V8, and the kernel's part of writing the file. They repeat to within some per cent, because V8
 compiles functions at other times in each run.
 
-${table(rows)}`;
+${formatTable(rows)}`;
 }
 
 export function nodesSection(rows: Rows): string {
   return `One core of ${PROCESSOR}. The readings of the short benchmark, on versions of Node.js of the npm registry:
-the least of some rounds, which the versions take by turns. Each figure is the median of a round.
+the minimum of some rounds, each of which measures all versions. Each figure is the median of a round.
 
-${table(rows)}
+${formatTable(rows)}
 
 "plain code" makes an object with the path of each record, without the library.`;
 }
@@ -201,40 +201,33 @@ export function restSection(rows: Rows): string {
   return `${PROCESSOR}, Node.js ${process.version}, ${LINUX}, as root. A shell starts 300 programs, one after
 the other, while the tracer has nothing else to do.
 
-${table(rows)}
+${formatTable(rows)}
 
 - **an event** is the time from the start of a program in the kernel to its event in \`for await\`. Half of the events
   take at most the median. With other programs on the processors, the tracer waits for its turn.
-- **a second without events** is the processor time of the process: the least of ten seconds, because other programs
-  of the machine make events.`;
+- **a second without events** is the processor time of the process: the minimum of ten seconds, because other programs
+  of the machine cause events.`;
 }
 
-/** Follows the table that goals.mts makes. */
-export const GOAL_NOTES = `- **A read that is remembered**: about 130 instructions are the trampoline, 60 the filters of numbers and of the
-  process, and 230 the look-up and the comparison with what is remembered. That has twelve reads of kernel memory, and
-  the kernel checks the address of each, which costs seven instructions. The look-up is therefore the first thing that
-  is done for an event, in the program itself without a call, and its entries are at a constant address. A place that is
-  remembered for as long as the kernel frees no memory of names would need five reads less. It was not tried: a busy
-  system frees such memory every few milliseconds.
+/** The text below the table of goals.mts. */
+export const GOAL_NOTES = `- **A cached read**: about 130 instructions are the trampoline, 60 the filters of numbers and of the process, and 230 the
+  look-up in the negative cache and the comparison with its entry. The comparison has twelve reads of kernel memory. The
+  kernel checks the address of each read, which takes seven instructions. The look-up is therefore the first step for an
+  event. It runs in the program itself without a call, and its entries are at a constant address.
 - **Beyond Node.js** is our reading of the goal. With Node.js itself, the two take 89 and 78 ms: more than 40.
 - **validate**: Node.js by itself takes 61 ms here, loading the package yaml 30 ms, and its first parse of the 568 lines
-  about 60 ms, with code that is not compiled yet. A cache of compiled code was not used: a file that others can write
-  would become code of root. A copy of yaml in our own file would save 24 ms, but corrections of yaml would no longer
-  reach an installed package.
-- **Path, compact and JSON lines**: the profiles are flat. Of a JSON line, garbage collection takes 13 per cent, and no
-  function more than 8; of a path, the decoding of its text takes 15. The figures of this machine vary by a tenth from
-  hour to hour.
-- **openTracer**: it was 198 ms in the same pairs of runs. The programs that find running processes are loaded with the
-  first policy that needs them. The verifier follows a loop that reverses the end of a path once, and not for each way
-  that leads there. Where a trusted pointer leads to another one, the verifier searches the types of the kernel by name:
-  programs read such pointers in another way. So it follows 44,400 instead of 105,000 instructions: half of them for
-  \`handle_exec\`, a quarter each for \`handle_fork\` and \`handle_cgroup\`. The types of the kernel are read once.
-- **All policies that Tetragon publishes**: it was 127 s on a busier machine, before the list of functions of the kernel
-  was kept. A third of the rest is the kernel's, most of the others V8's, whose new code the emulator has to translate.
-- **50 uprobes added**: each was loaded twice, because libbpf does not find symbols of stripped libraries for the newer
-  kind of link. The addon finds them itself now: 480 instead of 824 ms in a pair of runs.
+  about 60 ms, with code that is not compiled yet. There is no cache of compiled code: a file that others can write would
+  become code of root. A copy of yaml in our own file would save 24 ms, but corrections of yaml would not reach an
+  installed package.
+- **Path, compact and JSON lines**: the profiles are flat. For a JSON line, garbage collection takes 13 per cent, and no
+  function takes more than 8. For a path, decoding its string takes 15 per cent. The figures of this machine vary by a
+  tenth from hour to hour.
+- **openTracer**: the programs that find running processes are loaded with the first policy that needs them. The verifier
+  follows 44,400 instructions: half of them for \`handle_exec\`, a quarter each for \`handle_fork\` and \`handle_cgroup\`. The
+  BTF of the kernel is read once.
+- **All policies that Tetragon publishes**: a third of the time is the kernel's. Most of the rest is V8's, whose new code
+  the emulator has to translate.
 - **coalesceMs: 0**: 45 µs from the kernel to JavaScript, 37 µs to decode a first record with cold caches, 10 µs to the
-  iterator. An event loop that watches the ring buffer itself, without the waiting thread, showed no clear gain: in
-  three pairs of runs the median changed by +16, -10 and -7 µs.
+  iterator. An event loop that watches the ring buffer itself, without the waiting thread, has no clear advantage.
 - **Node.js 22 to 26**: counting on 24 and 26, and the path on 24, are above 1.20; see the table of versions.
 `;

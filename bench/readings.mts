@@ -1,4 +1,4 @@
-// The ways to read events that are measured.
+// The readings that are measured: each reads events and uses some of their values.
 import { linesInFile } from './lines.mjs';
 import {
   compactLines,
@@ -13,7 +13,7 @@ import {
 interface MeasuredReading {
   readonly name: string;
   readonly reading: Reading;
-  /** For a measurement that takes about a second. */
+  /** Number of events. The measurement takes about a second. */
   readonly events: number;
 }
 

@@ -1,34 +1,34 @@
-// Records that no kernel made, and a source that gives them to the reader in the place of a ring buffer.
+// Made-up records, and a source that the reader uses instead of a ring buffer.
 import type { NativeSource } from '../lib/native/binding.js';
 import { layout } from './dist.mjs';
 
-const { EventExec, EventHeader, EventHook, EventType, NetDetail, ProcessKey, RecordRoom, TextRef, Value } = layout;
+const { EventExec, EventHeader, EventHook, EventType, NetDetail, ProcessKey, RecordLimit, StringRef, Value } = layout;
 
-/** The process that all records are about; no real one has this number. */
+/** Process id of all records. No real process has this id. */
 const PID = 4_000_001;
 const STARTED_NS = 999_999_999n;
 const NOW_NS = 1_000_000_000n;
 
-/** Inode, mode and device of a file; what /etc/shadow has on many machines. */
+/** Inode, mode and device of a file, as /etc/shadow has them on many machines. */
 const FILE = { inode: 42n, mode: 0o100640, device: (8 << 20) | 1, links: 1 };
 
 class RecordBuilder {
   readonly bytes = Buffer.alloc(1024);
   #end: number;
 
-  /** `fixed`: bytes before the texts. */
+  /** `fixed` is the size of the fixed part, in bytes. Strings follow it. */
   constructor(type: number, fixed: number) {
     this.#end = fixed;
     this.bytes.writeUInt16LE(type, EventHeader.type);
     this.bytes.writeBigUInt64LE(NOW_NS, EventHeader.time);
-    // every record's key follows its header
+    // the key of the process follows the header of every record
     this.bytes.writeUInt32LE(PID, EventExec.key + ProcessKey.tgid);
     this.bytes.writeUInt32LE(PID, EventExec.key + ProcessKey.tid);
     this.bytes.writeBigUInt64LE(STARTED_NS, EventExec.key + ProcessKey.startTime);
     this.bytes.writeBigUInt64LE(1n, EventExec.key + ProcessKey.execCount);
   }
 
-  /** Appends the bytes and returns where they begin. */
+  /** Appends bytes. Returns their offset and length. */
   append(data: string | Buffer): { readonly offset: number; readonly length: number } {
     const bytes = Buffer.from(data);
     const offset = this.#end;
@@ -39,8 +39,8 @@ class RecordBuilder {
   /** The same, with a struct text_ref to it at `ref`. */
   refer(ref: number, data: string | Buffer): void {
     const { offset, length } = this.append(data);
-    this.bytes.writeUInt32LE(offset, ref + TextRef.offset);
-    this.bytes.writeUInt16LE(length, ref + TextRef.length);
+    this.bytes.writeUInt32LE(offset, ref + StringRef.offset);
+    this.bytes.writeUInt16LE(length, ref + StringRef.length);
   }
 
   /** The record, padded to a multiple of eight bytes. */
@@ -70,11 +70,13 @@ function hookRecord(hook: number, values: number): RecordBuilder {
   return record;
 }
 
-/** The first value is the file /etc/shadow, the second the number 4, others are 0: a read, as security_file_permission reports it. */
+/**
+ * A read of /etc/shadow, as security_file_permission reports it: a file, the number 4, and zeros for further values.
+ */
 export function fileRecord(hook: number, values: number): Buffer {
   const record = hookRecord(hook, values);
   const [file, mask] = [EventHook.sizeof, EventHook.sizeof + Value.sizeof];
-  record.refer(file + Value.text, '/etc/shadow');
+  record.refer(file + Value.string, '/etc/shadow');
   record.bytes.writeBigUInt64LE(FILE.inode, file + Value.value);
   record.bytes.writeUInt32LE(FILE.mode, file + Value.mode);
   record.bytes.writeUInt32LE(FILE.device, file + Value.device);
@@ -83,7 +85,7 @@ export function fileRecord(hook: number, values: number): Buffer {
   return record.finish();
 }
 
-/** The first value is a TCP socket over IPv4, others are 0: a connection, as tcp_connect reports it. */
+/** A connection, as tcp_connect reports it: a TCP socket over IPv4, and zeros for further values. */
 export function socketRecord(hook: number, values: number): Buffer {
   const detail = Buffer.alloc(NetDetail.sizeof);
   detail.writeUInt32LE(2, NetDetail.family); // AF_INET
@@ -96,46 +98,48 @@ export function socketRecord(hook: number, values: number): Buffer {
   detail.set([192, 0, 2, 7], NetDetail.destination);
   detail.writeBigUInt64LE(7n, NetDetail.cookie);
   const record = hookRecord(hook, values);
-  record.refer(EventHook.sizeof + Value.text, detail);
+  record.refer(EventHook.sizeof + Value.string, detail);
   return record.finish();
 }
 
-/** As much as the reader's slab holds. */
-const BLOCK_BYTES = 512 * 1024;
+/** Size of a record chunk of the reader. */
+const BUFFER_BYTES = 512 * 1024;
 
-/** Repeats the records until `total` of them have been read. Copies as many as fit at once, which costs next to nothing. */
+/**
+ * Repeats the records until `total` of them have been read. One copy fills a chunk, so the source costs almost nothing.
+ */
 export class RecordSource implements Pick<NativeSource, 'drain'> {
-  readonly #block: Buffer;
-  /** Where each record of the block ends. */
+  readonly #buffer: Buffer;
+  /** Offset of the end of each record in the buffer. */
   readonly #ends: readonly number[];
-  #left: number;
+  #remaining: number;
 
   constructor(records: readonly Buffer[], total: number) {
     const cycle = Buffer.concat(records);
-    const cycles = Math.floor(BLOCK_BYTES / cycle.length);
-    this.#block = Buffer.concat(Array.from({ length: cycles }, () => cycle));
+    const cycles = Math.floor(BUFFER_BYTES / cycle.length);
+    this.#buffer = Buffer.concat(Array.from({ length: cycles }, () => cycle));
     let end = 0;
     this.#ends = Array.from({ length: cycles }, () => records.map(({ length }) => (end += length))).flat();
-    this.#left = total;
+    this.#remaining = total;
   }
 
-  /** Records that have not been read. */
-  left(): number {
-    return this.#left;
+  /** Number of records that have not been read. */
+  unreadRecords(): number {
+    return this.#remaining;
   }
 
-  drain(slab: Uint8Array, offset: number): number {
-    // like the addon, which begins no record where the longest one might not fit
-    if (slab.length - offset < RecordRoom.RECORD_MAX || this.#left === 0) return offset;
-    const count = Math.min(this.#countIn(slab.length - offset - RecordRoom.RECORD_MAX) + 1, this.#left);
+  drain(chunk: Uint8Array, offset: number): number {
+    // like the addon, which starts a record only where the longest record fits
+    if (chunk.length - offset < RecordLimit.RECORD_SIZE_MAX || this.#remaining === 0) return offset;
+    const count = Math.min(this.#countWithin(chunk.length - offset - RecordLimit.RECORD_SIZE_MAX) + 1, this.#remaining);
     const bytes = this.#ends[count - 1] as number;
-    slab.set(this.#block.subarray(0, bytes), offset);
-    this.#left -= count;
+    chunk.set(this.#buffer.subarray(0, bytes), offset);
+    this.#remaining -= count;
     return offset + bytes;
   }
 
-  /** How many whole records of the block are in its first bytes. */
-  #countIn(bytes: number): number {
+  /** Number of complete records in the first bytes of the buffer. */
+  #countWithin(bytes: number): number {
     let low = 0;
     let high = this.#ends.length;
     while (low < high) {

@@ -1,14 +1,14 @@
-// npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel, --filters, --cgroups,
-// --library, --loading, --host, --counted, --nodes and --rest: all if none is named. --short and --limits are the short forms. --write
-// also puts the tables into docs/benchmarks.md and keeps the sections that were not measured. Fails when something costs more than its
-// limit.
+// npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
+// --filters, --cgroups, --library, --loading, --host, --counted, --nodes and --rest; without a part, all of them run.
+// --short and --limits are the short forms. --write also writes the tables into docs/benchmarks.md, and keeps sections
+// that were not measured. The exit status is 1 if a cost exceeds its limit.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkout } from '../test/vm/vm.mjs';
 import { goalsTable } from './goals.mjs';
-import { judged } from './judge.mjs';
+import { judgeWithRetries } from './judge.mjs';
 import {
   cgroupSection,
   countedSection,
@@ -23,26 +23,26 @@ import {
   nodesSection,
   restSection,
 } from './page.mjs';
-import { table } from './table.mjs';
+import { formatTable } from './table.mjs';
 
-function fail(problems: readonly string[]): void {
+function reportProblems(problems: readonly string[]): void {
   for (const problem of problems) console.error(`bench: ${problem}`);
   if (problems.length > 0) process.exitCode = 1;
 }
 
-// each part is imported when it is wanted: the virtual machine is not on every machine
+// each part is imported only when it runs, because not every machine has the virtual machine
 
 async function kernelPart(): Promise<string> {
   const { kernelTable } = await import('./kernel.mjs');
   const { rows, tooMany } = await kernelTable(KERNEL);
-  fail(tooMany);
+  reportProblems(tooMany);
   return kernelSection(rows);
 }
 
 async function filterPart(): Promise<string> {
   const { filterTables } = await import('./filters.mjs');
   const { filters, scaling, broken } = await filterTables(KERNEL);
-  fail(broken);
+  reportProblems(broken);
   return filterSection(filters, scaling);
 }
 
@@ -60,8 +60,8 @@ async function loadingPart(): Promise<string> {
   const { startTable } = await import('./start.mjs');
   const { loadTable } = await import('./load.mjs');
   const { corpusTable } = await import('./corpus.mjs');
-  const [start, loading] = [await judged(startTable), await judged(loadTable)];
-  fail([...start.tooSlow, ...loading.tooSlow]);
+  const [start, loading] = [await judgeWithRetries(startTable), await judgeWithRetries(loadTable)];
+  reportProblems([...start.tooSlow, ...loading.tooSlow]);
   return loadingSection(start.rows, loading.rows, await corpusTable(KERNEL));
 }
 
@@ -71,9 +71,9 @@ async function hostPart(): Promise<string> {
 }
 
 async function countedPart(): Promise<string> {
-  const { countedTable } = await import('./counted.mjs');
-  const { rows, tooMany } = await countedTable(KERNEL);
-  fail(tooMany);
+  const { instructionTable } = await import('./counted.mjs');
+  const { rows, tooMany } = await instructionTable(KERNEL);
+  reportProblems(tooMany);
   return countedSection(rows);
 }
 
@@ -90,27 +90,27 @@ async function restPart(): Promise<string> {
 async function shortPart(): Promise<void> {
   const { shortTable } = await import('./short.mjs');
   const { startTable } = await import('./start.mjs');
-  const tables = [await judged(startTable), await judged(shortTable)];
+  const tables = [await judgeWithRetries(startTable), await judgeWithRetries(shortTable)];
   if (process.getuid?.() === 0) {
     const { loadTable } = await import('./load.mjs');
-    tables.push(await judged(loadTable));
+    tables.push(await judgeWithRetries(loadTable));
   }
   for (const { rows, tooSlow } of tables) {
-    console.log(`${table(rows)}\n`);
-    fail(tooSlow);
+    console.log(`${formatTable(rows)}\n`);
+    reportProblems(tooSlow);
   }
   if (tables.length === 2) console.log('Loading is not measured, because only root can load.\n');
 }
 
 async function limitPart(): Promise<void> {
-  const { countLimited, limitsOf } = await import('./kernel.mjs');
-  const { rows, tooMany } = limitsOf(await countLimited(KERNEL));
-  console.log(`${table(rows, 2)}\n`);
-  fail(tooMany);
+  const { countLimited, checkLimits } = await import('./kernel.mjs');
+  const { rows, tooMany } = checkLimits(await countLimited(KERNEL));
+  console.log(`${formatTable(rows, 2)}\n`);
+  reportProblems(tooMany);
 }
 
 /** The commit that is measured. */
-function commit(): string {
+function describeCommit(): string {
   const git = (...args: readonly string[]): string =>
     execFileSync('git', args, { cwd: checkout, encoding: 'utf8' }).trim();
   const changed = git('status', '--porcelain', '--', 'bench', 'bpf', 'lib', 'native') !== '';
@@ -152,16 +152,16 @@ const [, ...before] = readFileSync(page, 'utf8').split(/^## /m);
 const sections: string[] = [];
 for (const { isWanted, make, title } of parts) {
   if (isWanted) {
-    sections.push(`## ${title}\n\nMeasured at commit ${commit()}.\n\n${await make()}\n`);
+    sections.push(`## ${title}\n\nMeasured at commit ${describeCommit()}.\n\n${await make()}\n`);
     console.log(`\n${sections.at(-1)}`);
   } else {
-    const kept = before.find((text) => text.startsWith(`${title}\n`));
-    if (kept !== undefined) sections.push(`## ${kept.trimEnd()}\n`);
+    const previous = before.find((text) => text.startsWith(`${title}\n`));
+    if (previous !== undefined) sections.push(`## ${previous.trimEnd()}\n`);
   }
 }
 if (values.short) await shortPart();
 if (values.limits) await limitPart();
 if (values.write) {
   const goals = goalsTable(sections.map((text) => text.slice('## '.length)));
-  writeFileSync(page, [INTRODUCTION, ...sections, `## Goals\n\n${table(goals)}\n\n${GOAL_NOTES}`].join('\n'));
+  writeFileSync(page, [INTRODUCTION, ...sections, `## Goals\n\n${formatTable(goals)}\n\n${GOAL_NOTES}`].join('\n'));
 }

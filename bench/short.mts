@@ -1,18 +1,20 @@
-// The short form of the benchmark, for every run of the tests: what user space does with an event, as a multiple of what plain code
-// needs for the same record on the same Node.js. A busy or slow machine changes both, so the ratio stays.
+// The short benchmark, which runs with the tests: the processor time of an event in user space, as a multiple of plain
+// code for the same record. A busy or slow machine changes both, so the ratio stays the same.
 import { setFlagsFromString } from 'node:v8';
-import { cpuNsOf } from './cpu.mjs';
+import { measureCpuNs } from './cpu.mjs';
 import { readPlainly } from './plain.mjs';
 import { linesInFile } from './lines.mjs';
-import { judge, median, type Judged } from './judge.mjs';
+import { judge, median, type Judgement } from './judge.mjs';
 import { compactLines, countBatches, encodedEvents, jsonLines, readItems, type Reading } from './stream.mjs';
 
 interface ShortRow {
   readonly name: string;
   readonly reading: Reading;
-  /** In one round: about a twentieth of a second. */
+  /** Number of events in one round, which takes about a twentieth of a second. */
   readonly events: number;
-  /** The limit of the ratio: about 2.5 times the usual one. One slow literal in the decoding of a file exceeds it. */
+  /**
+   * Limit of the ratio: about 2.5 times the usual ratio. One slow object literal in the decoding of a file exceeds it.
+   */
   readonly atMost: number;
 }
 
@@ -28,7 +30,7 @@ const readings: readonly ShortRow[] = [
   { name: 'in batches, encoded by the agent', reading: encodedEvents('file'), events: 50_000, atMost: 30 },
 ];
 
-/** Those of the first rounds do not count: functions are compiled. */
+/** Rounds that do not count, because functions are compiled in them. */
 const WARM_UP = 2;
 const ROUNDS = 9;
 
@@ -39,8 +41,8 @@ export interface ReadingCosts {
 }
 
 /**
- * The medians of some rounds. In one process of three, the helper threads of V8's garbage collector spin and take twice the time of
- * the code, so they have no part in it.
+ * Measures the median cost of each reading. The helper threads of V8's garbage collector are switched off: in one
+ * process of three they spin, and take twice the time of the code.
  */
 export async function readingCosts(): Promise<ReadingCosts> {
   setFlagsFromString('--no-parallel-scavenge');
@@ -48,7 +50,7 @@ export async function readingCosts(): Promise<ReadingCosts> {
   const costs = all.map((): number[] => []);
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
     for (const [i, { reading, events }] of all.entries()) {
-      const cpuNs = await cpuNsOf(reading, events);
+      const cpuNs = await measureCpuNs(reading, events);
       if (round >= WARM_UP) costs[i]?.push(cpuNs);
     }
   }
@@ -56,7 +58,7 @@ export async function readingCosts(): Promise<ReadingCosts> {
   return { plain, measured: readings.map(({ name, atMost }, i) => ({ name, atMost, cost: medians[i] ?? NaN })) };
 }
 
-export async function shortTable(): Promise<Judged> {
+export async function shortTable(): Promise<Judgement> {
   const { plain, measured } = await readingCosts();
   return judge({
     head: ['reading', 'CPU per event'],

@@ -1,8 +1,8 @@
-// The short form of the benchmark, for starting: processor time of a process, as a multiple of what Node.js needs to start by itself.
+// The short benchmark of starting: processor time of a process, as a multiple of Node.js by itself.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { checkout } from '../test/vm/vm.mjs';
-import { judge, median, type Judged } from './judge.mjs';
+import { judge, median, type Judgement } from './judge.mjs';
 
 const COMMAND = 'dist/cli/main.js';
 
@@ -14,8 +14,8 @@ const starts = [
 
 const ROUNDS = 5;
 
-/** Milliseconds. */
-function cpuOf(args: readonly string[]): number {
+/** Processor time of a process, in milliseconds. */
+function measureProcessMs(args: readonly string[]): number {
   const { status, output } = spawnSync(
     process.execPath,
     ['--require', join(checkout, 'bench/cpu-at-exit.cjs'), ...args],
@@ -25,12 +25,12 @@ function cpuOf(args: readonly string[]): number {
   return Number(output[3]) / 1000;
 }
 
-export function startTable(): Judged {
+export function startTable(): Judgement {
   const all = [['-e', '0'], ...starts.map(({ args }) => args)];
   const costs = all.map((): number[] => []);
-  // by turns: what disturbs one of them disturbs the others
+  // each round measures all of them, so that a disturbance affects all of them
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [i, args] of all.entries()) costs[i]?.push(cpuOf(args));
+    for (const [i, args] of all.entries()) costs[i]?.push(measureProcessMs(args));
   }
   const [plain = NaN, ...medians] = costs.map(median);
   return judge({

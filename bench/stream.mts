@@ -1,5 +1,5 @@
-// A stream of events without a kernel: the published reader, process cache and iterators over made-up records, and the ways to
-// read from them that are measured.
+// A stream of events without a kernel: the library's reader, process cache and iterators over made-up records. The
+// readings that are measured use it.
 import { compilePolicy, formatCompact, toJson, type HookArgument, type TracerEvent } from 'polytrace';
 import type { NativeSession } from '../lib/native/binding.js';
 import { BatchIterator, EventEncoder, Clock, EventIterator, Hub, newTally, ProcessCache } from './dist.mjs';
@@ -9,7 +9,7 @@ const HOOK = 8;
 /** Events of the hook for one exec. */
 const HOOK_EVENTS = 63;
 
-/** What the made-up records are about: the hook's policy, and its record. */
+/** The hooks of the made-up records: the policy of each hook, and its record. */
 const subjects = {
   file: {
     call: { call: 'security_file_permission', syscall: false, message: 'A file was read', tags: ['files'] },
@@ -28,7 +28,7 @@ const subjects = {
 
 export type Subject = keyof typeof subjects;
 
-function policyOf({ call, args }: (typeof subjects)[Subject]): string {
+function subjectPolicy({ call, args }: (typeof subjects)[Subject]): string {
   return JSON.stringify({
     apiVersion: 'cilium.io/v1alpha1',
     kind: 'TracingPolicy',
@@ -37,29 +37,29 @@ function policyOf({ call, args }: (typeof subjects)[Subject]): string {
   });
 }
 
-/** A hub that gives `total` events: what a tracer is without its kernel side. */
+/** A hub that delivers `total` events, like a tracer without its BPF backend. */
 export function openHub(subject: Subject, total: number): InstanceType<typeof Hub> {
-  const { hooks } = compilePolicy(policyOf(subjects[subject]));
-  const image = hooks[0];
-  if (image === undefined) throw new Error('the policy has no hook');
-  const hookEvent = subjects[subject].record(HOOK, image.args.length);
+  const { hooks } = compilePolicy(subjectPolicy(subjects[subject]));
+  const compiled = hooks[0];
+  if (compiled === undefined) throw new Error('the policy has no hook');
+  const hookEvent = subjects[subject].record(HOOK, compiled.args.length);
   const source = new RecordSource([execRecord(), ...Array.from({ length: HOOK_EVENTS }, () => hookEvent)], total);
   const session: Pick<
     NativeSession,
-    'drain' | 'watch' | 'watched' | 'used' | 'start' | 'arm' | 'setActive' | 'takeLosses' | 'takeMissed'
+    'drain' | 'track' | 'takeTracked' | 'unreadBytes' | 'start' | 'arm' | 'setActive' | 'takeLosses' | 'takeMissedRuns'
   > = {
-    drain: (slab, offset) => source.drain(slab, offset),
-    watch: () => [],
-    watched: () => [],
-    used: () => source.left(),
+    drain: (chunk, offset) => source.drain(chunk, offset),
+    track: () => [],
+    takeTracked: () => [],
+    unreadBytes: () => source.unreadRecords(),
     start: () => undefined,
     arm: () => undefined,
     setActive: () => undefined,
     takeLosses: () => [],
-    takeMissed: () => [],
+    takeMissedRuns: () => [],
   };
   const clock = new Clock(() => 0n);
-  const loaded = { id: HOOK, policyName: 'bench', functionName: image.call, image, tally: newTally() };
+  const loaded = { id: HOOK, policyName: 'bench', functionName: compiled.call, compiled, tally: newTally() };
   return new Hub({
     session: session as NativeSession,
     cache: new ProcessCache({ nodeName: 'bench', clock }),
@@ -72,13 +72,13 @@ export function openHub(subject: Subject, total: number): InstanceType<typeof Hu
   });
 }
 
-/** Reads so many events. What it returns depends on each of them, so that nothing is left out. */
+/** Reads `total` events. The result depends on each event, so that the compiler cannot remove a read. */
 export type Reading = (total: number) => Promise<number>;
 
 export function countItems(subject: Subject): Reading {
   return async (total) => {
     let seen = 0;
-    for await (const event of new EventIterator(openHub(subject, total).join({}))) {
+    for await (const event of new EventIterator(openHub(subject, total).addConsumer({}))) {
       if (event.type !== 'lost' && ++seen === total) break;
     }
     return seen;
@@ -88,7 +88,7 @@ export function countItems(subject: Subject): Reading {
 export function countBatches(subject: Subject): Reading {
   return async (total) => {
     let seen = 0;
-    for await (const batch of new BatchIterator(openHub(subject, total).join({}))) {
+    for await (const batch of new BatchIterator(openHub(subject, total).addConsumer({}))) {
       seen += batch.length;
       if (seen === total) break;
     }
@@ -96,13 +96,13 @@ export function countBatches(subject: Subject): Reading {
   };
 }
 
-/** Type, binary and what the first argument is about. */
+/** Reads the type, the binary, and the path or address of the first argument. */
 export function readItems(subject: Subject): Reading {
   return async (total) => {
     let seen = 0;
     let length = 0;
-    for await (const event of new EventIterator(openHub(subject, total).join({}))) {
-      if (event.type === 'process_kprobe') length += textOf(event.args[0]).length;
+    for await (const event of new EventIterator(openHub(subject, total).addConsumer({}))) {
+      if (event.type === 'process_kprobe') length += argumentString(event.args[0]).length;
       if (event.type !== 'lost') length += event.process.binary.length;
       if (++seen === total) break;
     }
@@ -110,7 +110,7 @@ export function readItems(subject: Subject): Reading {
   };
 }
 
-function textOf(argument: HookArgument | undefined): string {
+function argumentString(argument: HookArgument | undefined): string {
   if (argument === undefined) return '';
   if ('path' in argument) return argument.path;
   return 'destinationAddress' in argument ? argument.destinationAddress : '';
@@ -120,7 +120,7 @@ function formatBatches(subject: Subject, format: (event: TracerEvent) => { reado
   return async (total) => {
     let seen = 0;
     let length = 0;
-    for await (const batch of new BatchIterator(openHub(subject, total).join({}))) {
+    for await (const batch of new BatchIterator(openHub(subject, total).addConsumer({}))) {
       for (const event of batch) length += format(event).length;
       seen += batch.length;
       if (seen === total) break;
@@ -132,7 +132,7 @@ function formatBatches(subject: Subject, format: (event: TracerEvent) => { reado
 export const compactLines = (subject: Subject): Reading => formatBatches(subject, (event) => formatCompact(event));
 export const jsonLines = (subject: Subject): Reading => formatBatches(subject, toJson);
 
-/** As the agent gives events to its clients. */
+/** Encodes events as the agent sends them to its clients. */
 export function encodedEvents(subject: Subject): Reading {
   const encoder = new EventEncoder();
   return formatBatches(subject, (event) => encoder.encode(event));

@@ -1,4 +1,5 @@
-// A tracer for the benchmark to measure beside: tracer.mts ATTACH [POLICY]. Counts events and prints `ready` on stderr.
+// The tracer that the benchmark measures: tracer.mts ATTACH [POLICY]. It prints `ready` to standard error, and counts
+// events.
 import { openTracer, type TracerOptions } from 'polytrace';
 
 const [attach, policy] = process.argv.slice(2);
@@ -8,8 +9,10 @@ const tracer = await openTracer({
 });
 process.on('SIGTERM', () => void tracer.close());
 const batches = tracer.batches();
-const ways = tracer.policies().flatMap(({ hooks }) => hooks.map((hook) => `${hook.functionName} (${hook.attach})`));
-console.error(`ready: ${ways.join(', ')}`);
+const hookNames = tracer
+  .policies()
+  .flatMap(({ hooks }) => hooks.map((hook) => `${hook.functionName} (${hook.attach})`));
+console.error(`ready: ${hookNames.join(', ')}`);
 let events = 0;
 for await (const batch of batches) events += batch.length;
 console.error(`${events} events`);

@@ -1,4 +1,4 @@
-/* The smallest program: static, without a C library, so that an exec is the kernel's work alone. */
+/* The smallest program: static, without a C library, so that an exec is only the work of the kernel. */
 void _start(void)
 {
 #if defined(__x86_64__)

@@ -1,6 +1,6 @@
 /*
- * workload [NAME OPERATION ARGUMENT]...: prints "NAME NANOSECONDS" for one operation of each. In a virtual machine whose
- * clock counts instructions, nanoseconds are instructions. The median of several batches leaves out what timers do.
+ * workload [NAME OPERATION ARGUMENT]...: measures operations. Prints "NAME NANOSECONDS" for one operation of each. In a virtual
+ * machine whose clock counts instructions, nanoseconds are instructions. The median of several batches excludes timer interrupts.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -18,8 +18,8 @@
 
 enum { BATCHES = 15, COUNT = 300, FILES = (1 + BATCHES) * COUNT, DESCRIPTOR = 42 };
 
-/* A hook does not forget at once what it has remembered of another file, and of two files it may have room for one only. */
-enum { SETTLE_US = 200000 };
+/* A hook does not replace an entry of its negative cache at once, and two files may share an entry. */
+enum { CACHE_HOLD_US = 200000 };
 
 static const char *path;
 static int fd;
@@ -37,7 +37,7 @@ static void do_pwrite(void)
 		err(1, "pwrite %s", path);
 }
 
-/* The next file of a folder. */
+/* Reads the next file of a folder. */
 static void do_pread_first(void)
 {
 	static int next;
@@ -51,7 +51,7 @@ static void do_pread_first(void)
 	close(opened);
 }
 
-/* After each rename, every path may be another one. It costs as much as twenty reads, and varies by more than a tracer adds to one. */
+/* A rename invalidates every cached path. It costs as much as twenty reads, and varies by more than a tracer adds to a read. */
 static void do_pread_renames(void)
 {
 	enum { READS_FOR_A_RENAME = 15 };
@@ -72,7 +72,7 @@ static void do_lseek(void)
 		err(1, "lseek %s", path);
 }
 
-/* From the same port each time, to one where nobody listens: every connection takes the same way and leaves nothing. */
+/* From the same port each time, to a port without a listener: each connection takes the same code path and leaves no state. */
 static void do_connect(void)
 {
 	struct sockaddr_in local = { .sin_family = AF_INET, .sin_port = htons(40000) };
@@ -136,18 +136,18 @@ static void remove_files(void)
 	rmdir(path);
 }
 
-static void make_renamed(void)
+static void create_renamed_file(void)
 {
 	close(open("/srv/one", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 }
 
-static void remove_renamed(void)
+static void remove_renamed_file(void)
 {
 	unlink("/srv/one");
 	unlink("/srv/other");
 }
 
-static double now(void)
+static double read_clock(void)
 {
 	struct timespec time;
 
@@ -155,7 +155,7 @@ static double now(void)
 	return time.tv_sec * 1e9 + time.tv_nsec;
 }
 
-static int by_value(const void *a, const void *b)
+static int compare_doubles(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
@@ -169,13 +169,13 @@ static void measure(const char *name, void (*operation)(void), int count)
 	for (int i = 0; i < count; i++)
 		operation(); /* caches, page tables, translated code */
 	for (int batch = 0; batch < BATCHES; batch++) {
-		double start = now();
+		double start = read_clock();
 
 		for (int i = 0; i < count; i++)
 			operation();
-		batches[batch] = (now() - start) / count;
+		batches[batch] = (read_clock() - start) / count;
 	}
-	qsort(batches, BATCHES, sizeof(*batches), by_value);
+	qsort(batches, BATCHES, sizeof(*batches), compare_doubles);
 	printf("%s %.0f\n", name, batches[BATCHES / 2]);
 	fflush(stdout);
 }
@@ -183,13 +183,13 @@ static void measure(const char *name, void (*operation)(void), int count)
 static const struct operation {
 	const char *name;
 	void (*call)(void);
-	int flags; /* with which the file is opened before; -1: there is none */
+	int flags; /* for opening the file before; -1: no file */
 	int count;
 	void (*before)(void), (*after)(void);
 } operations[] = {
 	{ .name = "pread", .call = do_pread, .flags = O_RDONLY, .count = COUNT },
 	{ "pread-first", do_pread_first, O_RDONLY | O_DIRECTORY, COUNT, make_files, remove_files },
-	{ "pread-renames", do_pread_renames, O_RDONLY, COUNT, make_renamed, remove_renamed },
+	{ "pread-renames", do_pread_renames, O_RDONLY, COUNT, create_renamed_file, remove_renamed_file },
 	{ .name = "pwrite", .call = do_pwrite, .flags = O_WRONLY, .count = COUNT },
 	{ .name = "lseek", .call = do_lseek, .flags = O_RDONLY, .count = COUNT },
 	{ .name = "open-close", .call = do_open_close, .flags = -1, .count = COUNT },
@@ -197,7 +197,7 @@ static const struct operation {
 	{ .name = "exec", .call = do_exec, .flags = -1, .count = 150 },
 };
 
-static void run(const char *name, const struct operation *operation)
+static void run_operation(const char *name, const struct operation *operation)
 {
 	if (operation->before)
 		operation->before();
@@ -209,7 +209,7 @@ static void run(const char *name, const struct operation *operation)
 			err(1, "open %s", path);
 		close(opened);
 	}
-	usleep(SETTLE_US);
+	usleep(CACHE_HOLD_US);
 	measure(name, operation->call, operation->count);
 	if (operation->flags >= 0)
 		close(fd);
@@ -217,7 +217,7 @@ static void run(const char *name, const struct operation *operation)
 		operation->after();
 }
 
-static const struct operation *find(const char *name)
+static const struct operation *find_operation(const char *name)
 {
 	for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++)
 		if (strcmp(operations[i].name, name) == 0)
@@ -227,7 +227,7 @@ static const struct operation *find(const char *name)
 
 int main(int argc, char **argv)
 {
-	if (argc == 3) { /* TRUE COUNT: only that many execs */
+	if (argc == 3) { /* TRUE COUNT: only COUNT execs of TRUE */
 		path = argv[1];
 		for (int i = atoi(argv[2]); i > 0; i--)
 			do_exec();
@@ -237,7 +237,7 @@ int main(int argc, char **argv)
 		errx(2, "usage: workload [NAME OPERATION ARGUMENT]..., or workload TRUE COUNT");
 	for (int i = 1; i < argc; i += 3) {
 		path = argv[i + 2];
-		run(argv[i], find(argv[i + 1]));
+		run_operation(argv[i], find_operation(argv[i + 1]));
 	}
 	return 0;
 }

@@ -18,7 +18,7 @@ static __always_inline u32 first_bit(u64 bits)
 {
 	u32 index = 0;
 
-	/* the exponent of a power of two, by halves */
+	/* finds the exponent of a power of two by bisection */
 	if (bits >> 32)
 		index += 32, bits >>= 32;
 	if (bits >> 16)
@@ -34,20 +34,20 @@ static __always_inline u32 first_bit(u64 bits)
 	return index;
 }
 
-static __always_inline struct hook_counters *own_counters(void)
+static __always_inline struct hook_counters *lookup_counters(void)
 {
 	u32 hook = config.hook;
 
 	return bpf_map_lookup_elem(&counters, &hook);
 }
 
-/* The part that decides how events are posted. With two programs the return decides it. */
-static __always_inline const volatile struct selector_actions *posting_of(u32 selector)
+/* The actions that decide about posting. With ACTIONS_RETURN, the actions of the return decide. */
+static __always_inline const volatile struct selector_actions *posting_actions(u32 selector)
 {
 	return config.has_actions & ACTIONS_RETURN ? &config.return_actions[selector] : &config.actions[selector];
 }
 
-/* The current process. The event may be about another one, the owner of a socket. */
+/* The current process. The process of the event may be another one: the owner of a socket. */
 static __always_inline u32 current_tgid(struct hook_record *record)
 {
 	return config.finds_owner ? bpf_get_current_pid_tgid() >> 32 : record->event.key.tgid;
@@ -68,14 +68,14 @@ static __always_inline void hash_word(struct rate_key *key, u64 word)
 enum { HASH_WORDS = 4, HASH_BYTES = HASH_WORDS * 8 };
 
 /*
- * Hashes all values with their texts; the bytes between them have been cleared. Each round hashes several words,
+ * Hashes all values with their strings; the bytes between them have been cleared. Each round hashes several words,
  * because the verifier limits the number of rounds.
  */
 static __noinline void hash_body(struct hook_record *record, struct rate_key *key)
 {
 	u32 end = at_most(record->used, config.body_size), at = 0;
 
-	for (; at < BODY_MAX && at + HASH_BYTES <= end; at += HASH_BYTES) {
+	for (; at < BODY_SIZE_MAX && at + HASH_BYTES <= end; at += HASH_BYTES) {
 		u64 *words = (u64 *)&record->body[at_most(at, config.body_size - HASH_BYTES)];
 
 #pragma unroll
@@ -89,22 +89,22 @@ static __noinline void hash_body(struct hook_record *record, struct rate_key *ke
 	}
 }
 
-/* Whether enough time has passed since the last equal event. */
-static __noinline bool rate_allows(struct hook_record *record, u32 selector)
+/* True if enough time has passed since the last equal event. */
+static __noinline bool is_rate_allowed(struct hook_record *record, u32 selector)
 {
 	const volatile struct selector_actions *actions;
 	struct rate first = { .posted = record->event.header.time };
-	struct rate_key key = { .hook = config.hook, .selector = selector, .place = record->event.place };
+	struct rate_key key = { .hook = config.hook, .selector = selector, .attach_point = record->event.attach_point };
 	struct hook_counters *counted;
 	struct rate *rate;
 	u32 scope;
 
 	if (selector >= HOOK_SELECTORS_MAX)
 		return true;
-	actions = posting_of(selector);
+	actions = posting_actions(selector);
 	scope = actions->rate_scope;
 	key.id = scope == RATE_THREAD ? record->event.key.tid : scope == RATE_PROCESS ? record->event.key.tgid : 0;
-	next_place(record, 0); /* clears the bytes after the last text, up to the next whole word */
+	reserve_bytes(record, 0); /* clears the bytes after the last string, up to the next word boundary */
 	hash_body(record, &key);
 	rate = bpf_map_lookup_elem(&rates, &key);
 	if (!rate) {
@@ -118,7 +118,7 @@ static __noinline bool rate_allows(struct hook_record *record, u32 selector)
 		return true;
 	}
 	__sync_fetch_and_add(&rate->suppressed, 1);
-	counted = own_counters();
+	counted = lookup_counters();
 	if (counted)
 		__sync_fetch_and_add(&counted->suppressed, 1);
 	return false;
@@ -128,21 +128,21 @@ static __noinline bool rate_allows(struct hook_record *record, u32 selector)
 
 enum { FLAG_USER_STACK = 1 << 8 };
 
-static __always_inline void take_stack(void *ctx, struct hook_record *record, struct text_ref *to, u64 flags)
+static __always_inline void collect_stack(void *ctx, struct hook_record *record, struct string_ref *to, u64 flags)
 {
-	u8 *place = next_place(record, STACK_ROOM);
-	long size = bpf_get_stack(ctx, place, STACK_FRAMES_MAX * sizeof(u64), flags);
+	u8 *to_bytes = reserve_bytes(record, STACK_CAPACITY);
+	long size = bpf_get_stack(ctx, to_bytes, STACK_FRAMES_MAX * sizeof(u64), flags);
 
 	to->offset = sizeof(struct event_hook) + record->used;
 	to->length = size > 0 ? size : 0;
-	to->flags = size < 0 ? TEXT_FAULT : size == STACK_FRAMES_MAX * sizeof(u64) ? TEXT_TRUNCATED : 0;
+	to->flags = size < 0 ? STRING_FAULT : size == STACK_FRAMES_MAX * sizeof(u64) ? STRING_TRUNCATED : 0;
 	if (size > 0)
-		record->used += at_most(size, STACK_ROOM);
+		record->used += at_most(size, STACK_CAPACITY);
 }
 
 /* ---- enforcement -------------------------------------------------------------------------------------------- */
 
-static __always_inline u32 selector_of(u64 candidates)
+static __always_inline u32 matched_selector(u64 candidates)
 {
 	u32 selector = first_bit(candidates & -candidates);
 
@@ -150,18 +150,18 @@ static __always_inline u32 selector_of(u64 candidates)
 	return selector < HOOK_SELECTORS_MAX ? selector : 0;
 }
 
-static __always_inline bool acts(const volatile struct selector_actions *actions)
+static __always_inline bool has_enforcement(const volatile struct selector_actions *actions)
 {
 	if (actions->signal || actions->overrides)
 		return true;
 	return config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_ENFORCER;
 }
 
-#ifdef OF_PROGRAMS
-/* Changes the traced program as the selector says. Returns false if nothing was changed. */
+#ifdef USER_PROGRAM
+/* Changes the traced program as the selector requests. Returns false if nothing was changed. */
 static bool change_program(void *ctx, const volatile struct selector_actions *actions);
 #else
-/* For functions of the kernel, the caller does the overriding. */
+/* For kernel functions, the caller overrides. */
 static __always_inline bool change_program(void *ctx __attribute__((unused)),
 					   const volatile struct selector_actions *actions __attribute__((unused)))
 {
@@ -170,16 +170,16 @@ static __always_inline bool change_program(void *ctx __attribute__((unused)),
 #endif
 
 /* Stores the current process as the owner of the socket, or removes the owner. */
-static __always_inline void act_on_socket(u64 sock, const u32 action)
+static __always_inline void track_socket(u64 sock, const u32 action)
 {
 	struct process_key owner;
 
 	if (!sock)
 		return;
 	if (action == SOCKET_UNTRACK)
-		return forget_owner(sock);
+		return delete_owner(sock);
 	fill_key(&owner, current_task());
-	note_owner(sock, &owner);
+	store_owner(sock, &owner);
 }
 
 static __always_inline bool is_monitored(struct hook_counters *counted)
@@ -187,15 +187,15 @@ static __always_inline bool is_monitored(struct hook_counters *counted)
 	return !*(volatile u64 *)&counted->enforces;
 }
 
-/* Acts on the current process. Returns what was done, as enum event_flag. */
-static __always_inline u32 enforce_on(void *ctx, struct hook_record *record, struct hook_counters *counted,
-				      const volatile struct selector_actions *actions)
+/* Runs the actions on the current process. Returns the results as enum event_flag. */
+static __always_inline u32 enforce_actions(void *ctx, struct hook_record *record, struct hook_counters *counted,
+					   const volatile struct selector_actions *actions)
 {
 	u32 flags = 0;
 
 	if (config.has_actions & ACTIONS_NOTIFY && actions->notify & NOTIFY_CLEANUP)
-		forget_notification();
-	if (!acts(actions))
+		clear_notification();
+	if (!has_enforcement(actions))
 		return 0;
 	if (is_monitored(counted))
 		return EVENT_MONITORED;
@@ -213,14 +213,14 @@ static __always_inline u32 enforce_on(void *ctx, struct hook_record *record, str
 }
 
 /*
- * Signals the process, and returns whether the function must be overridden. In monitor mode nothing is done, and the event
- * says so.
+ * Runs the actions of the entry. Returns true if the function must be overridden. In monitor mode, the actions do not
+ * run, and the event has a flag for this.
  */
-static __noinline bool enforce(void *ctx, struct hook_record *record, u64 candidates)
+static __noinline bool enforce_entry(void *ctx, struct hook_record *record, u64 candidates)
 {
-	u32 selector = selector_of(candidates), flags;
+	u32 selector = matched_selector(candidates), flags;
 	const volatile struct selector_actions *actions = &config.actions[selector];
-	struct hook_counters *counted = own_counters();
+	struct hook_counters *counted = lookup_counters();
 
 	if (!counted)
 		return false;
@@ -228,41 +228,41 @@ static __noinline bool enforce(void *ctx, struct hook_record *record, u64 candid
 		record->event.entry_selector = selector;
 	else
 		__sync_fetch_and_add(&counted->matched, 1);
-	flags = enforce_on(ctx, record, counted, actions);
+	flags = enforce_actions(ctx, record, counted, actions);
 	if (!flags)
 		return false;
 	record->event.header.flags |= flags;
 	return flags & EVENT_OVERRIDDEN;
 }
 
-/* The same for actions of the return. They cannot override: the function has run. */
+/* Runs the actions of the return. They cannot override, because the function has run. */
 static __noinline int enforce_at_return(void *ctx, struct hook_record *record, u64 candidates)
 {
-	const volatile struct selector_actions *actions = &config.return_actions[selector_of(candidates)];
-	struct hook_counters *counted = own_counters();
+	const volatile struct selector_actions *actions = &config.return_actions[matched_selector(candidates)];
+	struct hook_counters *counted = lookup_counters();
 
 	if (!counted)
 		return 0;
 	__sync_fetch_and_add(&counted->matched, 1);
-	record->event.header.flags |= enforce_on(ctx, record, counted, actions) << EVENT_RETURN_SHIFT;
+	record->event.header.flags |= enforce_actions(ctx, record, counted, actions) << EVENT_RETURN_SHIFT;
 	return 0;
 }
 
-/* Returns whether an event is posted, and adds the stack traces. */
-static __noinline bool wants_event(void *ctx, struct hook_record *record, u64 candidates)
+/* Returns true if an event must be posted. Then adds the stack traces. */
+static __noinline bool should_post(void *ctx, struct hook_record *record, u64 candidates)
 {
-	u32 selector = selector_of(candidates), stacks;
-	const volatile struct selector_actions *actions = posting_of(selector);
+	u32 selector = matched_selector(candidates), stacks;
+	const volatile struct selector_actions *actions = posting_actions(selector);
 
 	if (actions->no_post)
 		return false;
-	if (actions->rate_scope && !rate_allows(record, selector))
+	if (actions->rate_scope && !is_rate_allowed(record, selector))
 		return false;
 	stacks = actions->stacks;
 	if (stacks & STACK_KERNEL)
-		take_stack(ctx, record, &record->event.kernel_stack, 0);
+		collect_stack(ctx, record, &record->event.kernel_stack, 0);
 	if (stacks & STACK_USER)
-		take_stack(ctx, record, &record->event.user_stack, FLAG_USER_STACK);
+		collect_stack(ctx, record, &record->event.user_stack, FLAG_USER_STACK);
 	return true;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * What every program shares: reading kernel memory, the ring buffer, waking the reader, counting losses.
+ * Shared by all programs: reads of kernel memory, the ring buffer, wake-ups of the reader, counters of losses.
  *
- * Each source is compiled for several flavours. The direct flavour dereferences BTF pointers and needs bpf_rdonly_cast (kernel 6.2). The
- * probe flavour (READ_PROBE) reads through a helper and runs since Linux 5.13. The old flavour (READ_PROBE and OLD_KERNEL) is for the
- * kernels before that, see text.bpf.h.
+ * Each source is compiled for several flavours. The direct flavour dereferences BTF pointers and needs bpf_rdonly_cast
+ * (Linux 6.2). The probe flavour (READ_PROBE) reads through a helper and runs since Linux 5.13. The old flavour
+ * (READ_PROBE and OLD_KERNEL) is for older kernels; see string_buffer.bpf.h.
  */
 #ifndef POLYTRACE_COMMON_BPF_H
 #define POLYTRACE_COMMON_BPF_H
@@ -17,7 +17,7 @@
 
 #ifdef READ_PROBE
 #define READ(pointer, field) BPF_CORE_READ(pointer, field)
-/* eight bytes of a field whose type differs between kernel versions */
+/* reads eight bytes of a field whose type depends on the kernel version */
 #define READ_U64(pointer, field)                                                          \
 	({                                                                                \
 		u64 word_ = 0;                                                            \
@@ -29,8 +29,8 @@
 #define KERNEL(type, pointer) ((struct type *)(pointer))
 #else
 /*
- * A function of the kernel. The addon puts its number here (native/relocated.cc). If it were declared, libbpf would read all types of
- * the kernel again for each object.
+ * bpf_rdonly_cast. The addon inserts the number of this kernel function (native/loading/relocation_cache.cc). If the
+ * function were declared, libbpf would read all kernel types again for each object.
  */
 static void *(*const cast_readonly)(const void *object, u32 type) = (void *)RDONLY_CAST_MARK;
 #define READ(pointer, field) ((pointer)->field)
@@ -41,19 +41,19 @@ static void *(*const cast_readonly)(const void *object, u32 type) = (void *)RDON
 	((struct type *)cast_readonly((void *)(pointer), bpf_core_type_id_kernel(struct type)))
 #endif
 
-/* The section of a program that the kernel checks against a type of its own, see native/typed_programs.h. */
+/* The section of a program that the kernel checks against one of its types; see native/loading/typed_programs.h. */
 #define TYPED_SEC(name) SEC("typed_" name)
-/* The section of another program of a hook, which is rewritten for its configuration, see native/specialize. */
+/* The section of another program of a hook. The addon optimizes it for its configuration; see native/optimizer. */
 #define HOOK_SEC(name) SEC("hook_" name)
 
 #define ADDRESS(pointer, field) ((void *)__builtin_preserve_access_index(&(pointer)->field))
 
-/* stops the compiler from using what it knows about a value */
+/* hides from the compiler what it knows about a value */
 #define opaque(value) asm volatile("" : "+r"(value))
 
 /*
- * A 0 that the verifier does not know to be 0. With a known number, the verifier would check a loop again for every set of
- * selectors that can be left; with an unknown one it checks the loop once.
+ * A 0 that is an unknown number for the verifier. With a known number, the verifier would check a loop again for every
+ * set of selectors that can be left. With an unknown number, it checks the loop once.
  */
 static __always_inline u64 unknown_zero(u64 unknown)
 {
@@ -63,7 +63,7 @@ static __always_inline u64 unknown_zero(u64 unknown)
 	return unknown - same;
 }
 
-/* A bound that stays in the code for the verifier, also where the compiler could prove it. */
+/* Bounds a value. The comparison stays in the code for the verifier, even if the compiler can prove the bound. */
 static __always_inline u32 at_most(u32 value, const u32 bound)
 {
 	opaque(value);
@@ -73,8 +73,9 @@ static __always_inline u32 at_most(u32 value, const u32 bound)
 }
 
 /*
- * A full memory barrier, which reads the word. Atomic operations that give a value back came with Linux 5.12. Before, the addition is a
- * full barrier on x86 only: on arm64, a program and user space may miss what the other has written at the same moment.
+ * Reads the word after a full memory barrier. Atomic operations that return a value exist since Linux 5.12. Before, the
+ * addition is a full barrier only on x86. On arm64, a program and user space may miss what the other side writes at the
+ * same moment.
  */
 #ifdef OLD_KERNEL
 #define read_after_barrier(word)                                                                        \
@@ -87,8 +88,8 @@ static __always_inline u32 at_most(u32 value, const u32 bound)
 #endif
 
 /*
- * Calls step(i, state) until it returns 1, and at most `count` times. The verifier follows each turn of a loop, but checks a function
- * that bpf_loop() calls only until nothing is new.
+ * Calls step(i, state) until it returns 1, at most `count` times. The verifier follows each iteration of a loop. It
+ * checks a callback of bpf_loop() only until it finds no new state.
  */
 #ifdef READ_PROBE
 #define REPEAT(count, step, state)                                               \
@@ -129,7 +130,7 @@ struct {
 	__type(value, u32);
 } protected_processes SEC(".maps");
 
-/* The sets that processes are in. A process has no entry if neither it nor its parent is in a set. */
+/* The sets of processes. A process that is in no set, and whose parent is in none, has no entry. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PROCESSES_MAX);
@@ -138,8 +139,8 @@ struct {
 } process_bits SEC(".maps");
 
 /*
- * Where they are kept when process_bits is full. It has room for every pid. A trie needs memory only for its entries; a hash table
- * of that size has 64 MiB of buckets.
+ * Holds the further entries when process_bits is full. It can hold every pid. A trie needs memory only for its entries;
+ * a hash table of that size has 64 MiB of buckets.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -157,7 +158,7 @@ struct {
 	__type(value, struct process_state);
 } process_states SEC(".maps");
 
-/* Where they are kept when process_states is full, as for process_bits. */
+/* Holds the further entries when process_states is full; see process_bits_more. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -176,9 +177,10 @@ static __always_inline struct task_struct *current_task(void)
 }
 
 /*
- * The same task as a pointer that the verifier does not trust. For each pointer that a program reads through a trusted one, the
- * verifier searches all types of the kernel by name, and again for each way that leads there. After the loops of the base sensor, that
- * was most of the time of loading it. A read through this pointer checks the address first, which costs seven instructions.
+ * The current task as a pointer that the verifier does not trust. For each pointer that a program reads through a
+ * trusted one, the verifier searches all types of the kernel by name, and again for each path that leads there. That
+ * would take most of the time of loading the base sensor. A read through an untrusted pointer checks the address first,
+ * which costs seven instructions.
  */
 static __always_inline struct task_struct *untrusted_task(void)
 {
@@ -190,7 +192,7 @@ static __always_inline bool is_protected(u32 tgid)
 	return tgid == 1 || bpf_map_lookup_elem(&protected_processes, &tgid);
 }
 
-/* Whether the process is in a 32-bit system call; see asm/thread_info.h of the architecture. */
+/* True if the process is in a 32-bit system call; see asm/thread_info.h of the architecture. */
 static __always_inline bool in_compat_syscall(void)
 {
 	struct task_struct *task = current_task();
@@ -209,12 +211,12 @@ static __always_inline struct control *shared_control(void)
 }
 
 /*
- * Not 0: some entries are in process_bits_more, or process_states_more. Variables in a map of their own, shared by all programs,
- * are read in one instruction.
+ * Not 0: some entries are in process_bits_more, or in process_states_more. All programs share these variables in one
+ * map, and read each of them in one instruction.
  */
-volatile unsigned int bits_overflown SEC(".data.shared") = 0;
-volatile unsigned int states_overflown SEC(".data.shared") = 0;
-/* Not 0 for a process of protected_processes, and for some others. */
+volatile unsigned int bits_overflowed SEC(".data.shared") = 0;
+volatile unsigned int states_overflowed SEC(".data.shared") = 0;
+/* The bits of protected_bit() of all protected processes. Other processes may have the same bits. */
 volatile unsigned long long protected_bits SEC(".data.shared") = 0;
 
 static __always_inline u64 protected_bit(u32 tgid)
@@ -222,26 +224,26 @@ static __always_inline u64 protected_bit(u32 tgid)
 	return 1ULL << (tgid & 63);
 }
 
-static __always_inline void *lookup_more(void *map, u32 tgid)
+static __always_inline void *lookup_overflow(void *map, u32 tgid)
 {
 	struct process_key_more key = { .bits = 32, .tgid = tgid };
 
 	return bpf_map_lookup_elem(map, &key);
 }
 
-/* The entry with this number; null: there is none. */
+/* Returns the entry of a process, or null. */
 static __always_inline struct process_bits *lookup_bits(u32 tgid)
 {
 	struct process_bits *bits = bpf_map_lookup_elem(&process_bits, &tgid);
 
-	return bits || !bits_overflown ? bits : lookup_more(&process_bits_more, tgid);
+	return bits || !bits_overflowed ? bits : lookup_overflow(&process_bits_more, tgid);
 }
 
 static __always_inline struct process_state *lookup_state(u32 tgid)
 {
 	struct process_state *state = bpf_map_lookup_elem(&process_states, &tgid);
 
-	return state || !states_overflown ? state : lookup_more(&process_states_more, tgid);
+	return state || !states_overflowed ? state : lookup_overflow(&process_states_more, tgid);
 }
 
 static __always_inline bool is_self(u32 tgid)
@@ -272,8 +274,9 @@ static __always_inline void count_lost_return(u32 hook)
 }
 
 /*
- * Flags that say whether this record wakes the reader. The reader sets need_wakeup before it sleeps; the first program that
- * sees it wakes the reader. If two programs see it at the same time, both wake it, which is harmless.
+ * The ring-buffer flags of a record: wake the reader or not. The reader sets need_wakeup before it sleeps, and the
+ * first program that sees need_wakeup wakes it. If two programs see it at the same time, both wake the reader, which is
+ * harmless.
  */
 static __always_inline u64 wake_flags(void)
 {

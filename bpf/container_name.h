@@ -1,49 +1,51 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Whether the name of a cgroup says that it is the cgroup of a container. The rules are those of lib/containers/identify.ts.
- * The base sensor applies them to new cgroups, the addon to those that exist already. Include it after the short type names.
+ * Decides by the name of a cgroup whether it is the cgroup of a container. The rules are those of
+ * lib/containers/identify.ts. The base sensor applies them to new cgroups, the addon to existing ones. The including
+ * file defines u8, u32 and bool first.
  */
 #ifndef POLYTRACE_CONTAINER_NAME_H
 #define POLYTRACE_CONTAINER_NAME_H
 
 enum {
-	CGROUP_NAME_ROOM = 256, /* most file systems have no longer names; cgroups can */
+	CGROUP_NAME_SIZE = 256, /* most file systems limit names to 255 bytes; cgroups can have longer ones */
 	CONTAINER_ID_DIGITS = 64,
 };
 
 #ifdef __BPF__
 #define NAME_INLINE static __attribute__((always_inline)) inline
-/* stops the verifier from following each text with another value */
+/* hides the value from the verifier, which would follow each literal separately */
 #define NAME_HIDE(value) asm volatile("" : "+r"(value))
 #else
 #define NAME_INLINE static inline
 #define NAME_HIDE(value)
 #endif
 
-/* Positions wrap around: this bound needs no branch. */
+/* Offsets wrap around: this bound needs no branch. */
 NAME_INLINE u8 name_byte(const u8 *name, u32 at)
 {
-	at &= CGROUP_NAME_ROOM - 1;
+	at &= CGROUP_NAME_SIZE - 1;
 	NAME_HIDE(at);
-	return name[at & (CGROUP_NAME_ROOM - 1)];
+	return name[at & (CGROUP_NAME_SIZE - 1)];
 }
 
-/* Whether `text` is there. `size` is that of the literal, with its NUL. */
-NAME_INLINE bool name_has(const u8 *name, u32 at, const char *text, u32 size)
+/* True if `literal` is at this offset. `size` is the size of the literal with its NUL. */
+NAME_INLINE bool has_literal(const u8 *name, u32 at, const char *literal, u32 size)
 {
 	u32 differs = 0;
 
 	for (u32 i = 0; i < size - 1; i++)
-		differs |= name_byte(name, at + i) ^ (u8)text[i];
+		differs |= name_byte(name, at + i) ^ (u8)literal[i];
 	NAME_HIDE(differs);
 	return differs == 0;
 }
 
-#define NAME_HAS(name, at, text) name_has(name, at, text, sizeof(text))
-#define NAME_BEGINS(name, length, text) ((length) >= sizeof(text) && NAME_HAS(name, 0, text))
-#define NAME_ENDS(name, length, text) ((length) >= sizeof(text) && NAME_HAS(name, (length) - (sizeof(text) - 1), text))
+#define NAME_HAS(name, at, literal) has_literal(name, at, literal, sizeof(literal))
+#define NAME_BEGINS(name, length, literal) ((length) >= sizeof(literal) && NAME_HAS(name, 0, literal))
+#define NAME_ENDS(name, length, literal) \
+	((length) >= sizeof(literal) && NAME_HAS(name, (length) - (sizeof(literal) - 1), literal))
 
-NAME_INLINE bool name_is_id(const u8 *name, u32 at)
+NAME_INLINE bool is_container_id(const u8 *name, u32 at)
 {
 	u32 others = 0;
 
@@ -51,7 +53,9 @@ NAME_INLINE bool name_is_id(const u8 *name, u32 at)
 		u32 byte = name_byte(name, at + i), digit, letter;
 
 		NAME_HIDE(byte);
-		/* the highest bit is set outside of the range: no branch, which the verifier would follow to both sides */
+		/*
+		 * the highest bit is set if the byte is out of range; the verifier would follow both sides of a branch
+		 */
 		digit = (byte - '0') | ('9' - byte);
 		letter = (byte - 'a') | ('f' - byte);
 		others |= digit & letter;
@@ -61,26 +65,26 @@ NAME_INLINE bool name_is_id(const u8 *name, u32 at)
 	return others == 0;
 }
 
-/* `end`: where the name of a runtime ends. It is the whole name until there, or follows a colon. */
-NAME_INLINE bool name_is_runtime(const u8 *name, u32 end, const char *text, u32 size)
+/* True if the name of a runtime ends at `end`. It begins at the start of the name or after a colon. */
+NAME_INLINE bool is_runtime_name(const u8 *name, u32 end, const char *literal, u32 size)
 {
 	u32 start = end - (size - 1);
 
-	if (end < size - 1 || !name_has(name, start, text, size))
+	if (end < size - 1 || !has_literal(name, start, literal, size))
 		return false;
 	return start == 0 || name_byte(name, start - 1) == ':';
 }
 
-#define NAME_IS_RUNTIME(name, end, text) name_is_runtime(name, end, text, sizeof(text))
+#define NAME_IS_RUNTIME(name, end, literal) is_runtime_name(name, end, literal, sizeof(literal))
 
 /* `docker-ID.scope`, `SLICE:docker:ID`, `libpod-ID`; or the id alone. */
-NAME_INLINE bool name_ends_in_id(const u8 *name, u32 length)
+NAME_INLINE bool has_container_id(const u8 *name, u32 length)
 {
 	bool scope = NAME_ENDS(name, length, ".scope");
 	u32 end = length - (scope ? sizeof(".scope") - 1 : 0), at = end - CONTAINER_ID_DIGITS;
 	u8 before;
 
-	if (end < CONTAINER_ID_DIGITS || !name_is_id(name, at))
+	if (end < CONTAINER_ID_DIGITS || !is_container_id(name, at))
 		return false;
 	if (at == 0)
 		return !scope;
@@ -91,17 +95,17 @@ NAME_INLINE bool name_ends_in_id(const u8 *name, u32 length)
 	       NAME_IS_RUNTIME(name, at - 1, "crio") || NAME_IS_RUNTIME(name, at - 1, "libpod");
 }
 
-/* `name` has CGROUP_NAME_ROOM bytes, of which `length` are the name. */
-NAME_INLINE bool names_container(const u8 *name, u32 length)
+/* `name` has CGROUP_NAME_SIZE bytes, of which `length` are the name. */
+NAME_INLINE bool is_container_name(const u8 *name, u32 length)
 {
 	const u32 machine = sizeof("machine-") - 1, payload = sizeof("lxc.payload") - 1;
 	u8 after;
 
-	if (name_ends_in_id(name, length))
+	if (has_container_id(name, length))
 		return true;
 	if (NAME_BEGINS(name, length, "systemd-nspawn@"))
 		return length > sizeof("systemd-nspawn@.service") - 1 && NAME_ENDS(name, length, ".service");
-	/* libvirt has virtual machines there: this kernel does not see their processes */
+	/* libvirt uses such names for virtual machines, too; this kernel does not see the processes in them */
 	if (NAME_BEGINS(name, length, "machine-"))
 		return length > sizeof("machine-.scope") - 1 && NAME_ENDS(name, length, ".scope") &&
 		       !NAME_HAS(name, machine, "qemu");

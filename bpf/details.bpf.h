@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Descriptions of kernel objects in an event: sockets, packets, credentials, programs, modules. */
+/* Describes kernel objects in an event: sockets, packets, credentials, programs, modules. */
 #ifndef POLYTRACE_DETAILS_BPF_H
 #define POLYTRACE_DETAILS_BPF_H
 
-#include "texts.bpf.h"
+#include "strings.bpf.h"
 #include "sockets.bpf.h"
 
 enum { FAMILY_INET = 2, FAMILY_INET6 = 10 };
@@ -49,8 +49,8 @@ static __always_inline void fill_socket(struct net_detail *net, u64 raw)
 		fill_sock(net, (u64)sk);
 }
 
-/* The struct sock of a sock, socket or skb; 0: there is none. */
-static __always_inline u64 sock_of(u64 raw, u32 read)
+/* The struct sock of a sock, socket or skb, or 0. */
+static __always_inline u64 read_sock(u64 raw, u32 read)
 {
 	if (!raw || read == READ_SOCK)
 		return raw;
@@ -59,14 +59,14 @@ static __always_inline u64 sock_of(u64 raw, u32 read)
 	return (u64)READ(KERNEL(sk_buff, raw), sk);
 }
 
-static __noinline u64 sock_of_slot(void *ctx, u32 slot, u64 returned)
+static __noinline u64 read_slot_sock(void *ctx, u32 slot, u64 returned)
 {
 	if (slot >= HOOK_VALUES_MAX)
 		return 0;
-	return sock_of(raw_value_inline(ctx, slot, returned), config.values[slot].read);
+	return read_sock(read_raw_inline(ctx, slot, returned), config.values[slot].read);
 }
 
-/* The first argument with a tracked socket decides: the owner of the socket is the process of the event. */
+/* The process of the event becomes the owner of the first argument that is a tracked socket. */
 static __noinline int find_owner(void *ctx, struct event_hook *event)
 {
 	for (u32 i = 0; i < HOOK_VALUES_MAX; i++) {
@@ -78,12 +78,12 @@ static __noinline int find_owner(void *ctx, struct event_hook *event)
 			break;
 		if (value->read < READ_SOCK || value->read > READ_SKB || value->source == SOURCE_RETURN)
 			continue;
-		sock = sock_of_slot(ctx, i, 0);
+		sock = read_slot_sock(ctx, i, 0);
 		owner = bpf_map_lookup_elem(&socket_owners, &sock);
 		if (!owner)
 			continue;
 		event->key = *owner;
-		event->header.flags |= EVENT_OF_OWNER;
+		event->header.flags |= EVENT_SOCKET_OWNER;
 		break;
 	}
 	return 0;
@@ -174,7 +174,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1); /* set at load */
 	__type(key, struct address_key);
-	__type(value, struct verdict);
+	__type(value, struct match_entry);
 } addresses SEC(".maps");
 
 static __always_inline bool is_mapped_ipv4(const u8 *address)
@@ -187,7 +187,7 @@ static __always_inline bool is_mapped_ipv4(const u8 *address)
 static __noinline u64 filter_address(const struct net_detail *net, u32 side, u32 index, u64 candidates)
 {
 	const volatile struct table *table;
-	const struct verdict *verdict = 0;
+	const struct match_entry *entry = 0;
 	struct address_key key = {};
 	const u8 *address;
 
@@ -201,20 +201,20 @@ static __noinline u64 filter_address(const struct net_detail *net, u32 side, u32
 		key.family = FAMILY_INET;
 		key.prefix_bits = 32 + 32;
 		*(u32 *)key.address = *(u32 *)(address + (net->family == FAMILY_INET ? 0 : 12));
-		verdict = bpf_map_lookup_elem(&addresses, &key);
+		entry = bpf_map_lookup_elem(&addresses, &key);
 	} else if (net->family == FAMILY_INET6) {
 		key.family = FAMILY_INET6;
 		key.prefix_bits = 32 + 128;
 		__builtin_memcpy(key.address, address, 16);
-		verdict = bpf_map_lookup_elem(&addresses, &key);
+		entry = bpf_map_lookup_elem(&addresses, &key);
 	}
-	return apply(candidates, table, verdict);
+	return apply_entry(candidates, table, entry);
 }
 
 static __always_inline u64 filter_net(const struct net_detail *net, u32 index, u64 candidates)
 {
-	const volatile struct object_config *of = &config.objects[index];
-	u32 slot = of->slot, first, count;
+	const volatile struct object_config *object = &config.objects[index];
+	u32 slot = object->slot, first, count;
 
 	if (slot >= HOOK_VALUES_MAX)
 		return 0;
@@ -227,14 +227,14 @@ static __always_inline u64 filter_net(const struct net_detail *net, u32 index, u
 			return 0;
 		candidates = filter_group(candidates, first + i, *(u32 *)((void *)net + field));
 	}
-	if (of->source.used && candidates & of->source.used)
+	if (object->source.used && candidates & object->source.used)
 		candidates = filter_address(net, ADDRESS_SOURCE, index, candidates);
-	if (of->destination.used && candidates & of->destination.used)
+	if (object->destination.used && candidates & object->destination.used)
 		candidates = filter_address(net, ADDRESS_DESTINATION, index, candidates);
 	return candidates;
 }
 
-/* ---- others ------------------------------------------------------------------------------------------------- */
+/* ---- other objects ------------------------------------------------------------------------------------------ */
 
 static __always_inline void fill_cred(struct cred_detail *detail, u64 raw)
 {
@@ -306,7 +306,7 @@ static __always_inline void fill_perf_event(struct perf_detail *detail, u64 raw)
 	detail->type = READ(event, attr.type);
 	detail->config = READ(event, attr.config);
 	detail->probe_offset = READ(event, attr.probe_offset);
-	/* the field is a union with config1, which may be any number */
+	/* the field is in a union with config1, so it may be any number */
 	if (bpf_probe_read_user_str(detail->function, sizeof(detail->function), function) < 0)
 		detail->function[0] = 0;
 }
@@ -328,8 +328,10 @@ static __always_inline void fill_load_info(struct module_detail *detail, u64 raw
 	bpf_probe_read_kernel_str(detail->name, sizeof(detail->name), READ(info, name));
 }
 
-/* Describes the object that a value points to and filters it. If a candidate is left, the record keeps the description. */
-static __noinline u64 take_detail(struct hook_record *record, u32 index, u64 raw, u64 candidates)
+/*
+ * Describes the object that a value points to, and filters it. The record keeps the description if a candidate is left.
+ */
+static __noinline u64 collect_detail(struct hook_record *record, u32 index, u64 raw, u64 candidates)
 {
 	u32 slot, read, length = 0;
 	struct value *value;
@@ -342,9 +344,9 @@ static __noinline u64 take_detail(struct hook_record *record, u32 index, u64 raw
 	if (slot >= HOOK_VALUES_MAX)
 		return 0;
 	read = config.values[slot].read;
-	user = is_user((void *)raw, config.values[slot].memory);
-	to = next_place(record, DETAIL_ROOM);
-	__builtin_memset(to, 0, DETAIL_ROOM);
+	user = is_user_memory((void *)raw, config.values[slot].memory);
+	to = reserve_bytes(record, DETAIL_CAPACITY);
+	__builtin_memset(to, 0, DETAIL_CAPACITY);
 	if (read <= READ_SOCKADDR) {
 		length = sizeof(struct net_detail);
 		if (!raw)
@@ -395,7 +397,7 @@ static __noinline u64 take_detail(struct hook_record *record, u32 index, u64 raw
 	}
 	value = value_slot(record, slot);
 	clear_value(value);
-	close_place(record, value, length, raw ? 0 : TEXT_FAULT);
+	commit_bytes(record, value, length, raw ? 0 : STRING_FAULT);
 	return candidates;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* An enforcer: at the entry of a function it carries out what a hook of its policy has decided for this thread. */
+/*
+ * An enforcer: at the entry of a function, it runs the action that a hook of its policy has requested for this thread.
+ */
 #ifndef POLYTRACE_ENFORCER_BPF_H
 #define POLYTRACE_ENFORCER_BPF_H
 
@@ -9,7 +11,7 @@
 const volatile struct enforcer_config config = {};
 
 /* Signals the process. Returns whether the function must be overridden; `error` is then its return value. */
-static __always_inline bool obey(s32 *error)
+static __always_inline bool enforce_notification(s32 *error)
 {
 	struct notification *taken;
 	u32 hook = config.hook;
@@ -21,7 +23,7 @@ static __always_inline bool obey(s32 *error)
 	taken = take_notification();
 	if (!taken)
 		return false;
-	/* the present mode decides, not the mode at the time of the notification */
+	/* the current mode decides, not the mode at the time of the notification */
 	if (!counted || !*(volatile u64 *)&counted->enforces || is_protected(bpf_get_current_pid_tgid() >> 32))
 		return false;
 	signalled = taken->signal && !bpf_send_signal(taken->signal);

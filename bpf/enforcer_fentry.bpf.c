@@ -9,18 +9,18 @@ int hook_entry(void *ctx __attribute__((unused)))
 {
 	s32 error = 0;
 
-	obey(&error);
+	enforce_notification(&error);
 	return 0;
 }
 
 /*
- * Used instead of hook_entry where a notification may override. If it returns a value other than 0, the function does
- * not run.
+ * Replaces hook_entry if a notification may override. If the program returns a value other than 0, the kernel does not
+ * run the function.
  */
 TYPED_SEC("fmod_ret")
 long hook_override(void *ctx __attribute__((unused)))
 {
 	s32 error = 0;
 
-	return obey(&error) ? error : 0;
+	return enforce_notification(&error) ? error : 0;
 }

@@ -9,7 +9,7 @@ int hook_entry(struct pt_regs *ctx)
 {
 	s32 error = 0;
 
-	if (obey(&error) && config.overrides)
+	if (enforce_notification(&error) && config.overrides)
 		bpf_override_return(ctx, error);
 	return 0;
 }

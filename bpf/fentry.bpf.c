@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A kernel function traced through a BPF trampoline. This is the cheapest mechanism. */
 #define TRAMPOLINE
-#include "words.bpf.h"
+#include "context_words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* The return value. It follows the parameters in the context. */
-static __always_inline u64 returned_word(void *ctx)
+/* The return value follows the parameters in the context. */
+static __always_inline u64 read_return_value(void *ctx)
 {
 	u64 word = 0;
 
@@ -33,7 +33,7 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	return context_word(ctx, n);
 }
 
-/* Entry and return of one call have the same context, because it is in the trampoline's own stack frame. */
+/* The entry and the return of a call have the same context, because it is in the stack frame of the trampoline. */
 TYPED_SEC("fentry")
 int hook_entry(void *ctx)
 {
@@ -43,7 +43,10 @@ int hook_entry(void *ctx)
 	return 0;
 }
 
-/* Used instead of hook_entry where a selector overrides. If it returns a value other than 0, the function does not run. */
+/*
+ * Replaces hook_entry if a selector overrides. If the program returns a value other than 0, the kernel does not run the
+ * function.
+ */
 TYPED_SEC("fmod_ret")
 long hook_override(void *ctx)
 {
@@ -55,5 +58,5 @@ long hook_override(void *ctx)
 TYPED_SEC("fexit")
 int hook_return(void *ctx)
 {
-	return on_return(ctx, (u64)ctx, returned_word(ctx));
+	return on_return(ctx, (u64)ctx, read_return_value(ctx));
 }

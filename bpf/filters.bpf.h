@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Filters that need no text: on numbers, on expressions, on the process. Each takes the candidate selectors as bits, and
- * returns those that still can match.
+ * Filters without strings: on numbers, on expressions, on the process. Each takes the candidate selectors as bits, and
+ * returns the candidates that can still match.
  */
 #ifndef POLYTRACE_FILTERS_BPF_H
 #define POLYTRACE_FILTERS_BPF_H
@@ -14,19 +14,19 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* set at load */
 	__type(key, struct int_key);
-	__type(value, struct verdict);
+	__type(value, struct match_entry);
 } int_equal SEC(".maps");
 
-static __always_inline u64 apply(u64 candidates, const volatile struct table *table, const struct verdict *verdict)
+static __always_inline u64 apply_entry(u64 candidates, const volatile struct table *table, const struct match_entry *entry)
 {
-	if (!verdict)
+	if (!entry)
 		return candidates & ~table->positive;
-	return candidates & (verdict->match | ~table->positive) & ~verdict->reject;
+	return candidates & (entry->match | ~table->positive) & ~entry->reject;
 }
 
 /* ---- numbers ------------------------------------------------------------------------------------------------ */
 
-static __always_inline bool int_test_holds(const volatile struct int_test *test, u64 value)
+static __always_inline bool is_test_true(const volatile struct int_test *test, u64 value)
 {
 	u32 op = test->op;
 	u64 against = test->value;
@@ -52,7 +52,7 @@ static __always_inline u64 add_hits(u64 hits, u32 index, u64 value)
 {
 	const volatile struct int_test *test = &config.tests[index];
 
-	if (int_test_holds(test, value))
+	if (is_test_true(test, value))
 		hits |= test->selectors;
 	return hits;
 }
@@ -63,7 +63,7 @@ static __always_inline u64 filter_group(u64 candidates, u32 index, u64 value)
 	u32 first = group->first, count = group->count;
 	u64 hits = unknown_zero(value);
 
-	/* most groups have one test or two: for these, the program is rewritten without a loop */
+	/* most groups have one or two tests: for these, the optimizer removes the loop */
 	if (count > 0)
 		hits = add_hits(hits, first, value);
 	if (count > 1)
@@ -75,18 +75,18 @@ static __always_inline u64 filter_group(u64 candidates, u32 index, u64 value)
 
 static __always_inline u64 filter_number(u64 candidates, u32 slot, u64 value)
 {
-	const volatile struct value_config *of = &config.values[slot];
-	u32 first = of->first_group, count = of->groups_count;
+	const volatile struct value_config *spec = &config.values[slot];
+	u32 first = spec->first_group, count = spec->groups_count;
 
 	for (u32 i = 0; i < INT_GROUPS_MAX && i < count; i++) {
 		candidates = filter_group(candidates, first + i, value);
 		if (!candidates)
 			return 0;
 	}
-	if (of->integers.used && candidates & of->integers.used) {
+	if (spec->integers.used && candidates & spec->integers.used) {
 		struct int_key key = { .value = value, .slot = slot };
 
-		candidates = apply(candidates, &of->integers, bpf_map_lookup_elem(&int_equal, &key));
+		candidates = apply_entry(candidates, &spec->integers, bpf_map_lookup_elem(&int_equal, &key));
 	}
 	return candidates;
 }
@@ -99,11 +99,11 @@ static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase 
 
 		if (i >= config.values_count)
 			break;
-		if (value->read != READ_SCALAR || !in_phase(value, phase))
+		if (value->read != READ_SCALAR || !is_in_phase(value, phase))
 			continue;
 		if (!value->groups_count && !value->integers.used)
 			continue;
-		candidates = filter_number(candidates, i, scalar_inline(ctx, i, returned));
+		candidates = filter_number(candidates, i, read_scalar_inline(ctx, i, returned));
 		if (!candidates)
 			return 0;
 	}
@@ -113,8 +113,8 @@ static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase 
 /* ---- expressions -------------------------------------------------------------------------------------------- */
 
 /*
- * CEL expressions. User space compiles them to instructions and writes these over the bodies below before the program is
- * loaded. It finds a body by its first instruction. An unchanged body lets every candidate pass.
+ * CEL expressions. Before the program is loaded, user space compiles them to instructions and overwrites the bodies
+ * below. It finds a body by its first instruction. An unchanged body lets every candidate pass.
  */
 #define CEL_STUB(name, number)                                                                  \
 	static __noinline u64 name(const u64 *values, u64 candidates)                           \
@@ -125,7 +125,7 @@ static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase 
                                                                                                 \
 		asm volatile("r0 = %3\n.rept %4\nr0 = r0\n.endr\nr0 = r2"                       \
 			     : "=r"(result), "+r"(first), "+r"(second)                          \
-			     : "i"(number), "i"(CEL_ROOM - 3)                                   \
+			     : "i"(number), "i"(CEL_INSTRUCTIONS - 3)                                   \
 			     : "r3", "r4", "r5", "memory");                                     \
 		return result;                                                                  \
 	}
@@ -133,7 +133,7 @@ static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase 
 CEL_STUB(cel_entry, CEL_ENTRY_MARK)
 CEL_STUB(cel_return, CEL_RETURN_MARK)
 
-/* `values`: at the return, the values that the entry has read; else null. */
+/* `values`: at the return, the values that the entry has read; otherwise null. */
 static __always_inline u64 filter_cel(void *ctx, u64 candidates, enum phase phase, u64 returned, struct value *values)
 {
 	u64 numbers[HOOK_VALUES_MAX] = {};
@@ -146,8 +146,8 @@ static __always_inline u64 filter_cel(void *ctx, u64 candidates, enum phase phas
 			break;
 		if (value->read != READ_SCALAR)
 			continue;
-		if (in_phase(value, phase))
-			numbers[i] = scalar(ctx, i, returned);
+		if (is_in_phase(value, phase))
+			numbers[i] = read_scalar(ctx, i, returned);
 		else if (values)
 			numbers[i] = values[i].value;
 	}
@@ -160,7 +160,7 @@ static __always_inline u64 filter_cel(void *ctx, u64 candidates, enum phase phas
 
 /* ---- the process -------------------------------------------------------------------------------------------- */
 
-static __noinline u64 process_value(u32 field)
+static __noinline u64 read_process_field(u32 field)
 {
 	struct task_struct *task = current_task();
 	const struct cred *cred = READ(task, cred);
@@ -175,7 +175,7 @@ static __noinline u64 process_value(u32 field)
 		struct pid_namespace *pid_ns;
 		u32 number;
 
-		own_upid(leader, &pid_ns, &number);
+		read_upid(leader, &pid_ns, &number);
 		return number;
 	}
 	case PROCESS_CAP_PERMITTED:
@@ -191,16 +191,16 @@ static __noinline u64 process_value(u32 field)
 	return ((u32 *)&ns)[index];
 }
 
-/* Answers of a hook with one scope, see enum scope_memory. */
+/* A cache for a hook with one scope; see enum scope_cache. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1 << SCOPE_MEMORY_BITS);
+	__uint(max_entries, 1 << SCOPE_CACHE_BITS);
 	__type(key, u32);
 	__type(value, u64);
-} scope_memory SEC(".maps");
+} scope_cache SEC(".maps");
 
-/* The scopes of the policy and of its selectors. */
-static __noinline u64 look_up_scopes(u64 candidates, u64 id)
+/* Tests the scopes of the policy and of its selectors. */
+static __noinline u64 filter_scope_tests(u64 candidates, u64 id)
 {
 	const struct cgroup_scopes *known = lookup_scopes(id);
 	u64 words[SCOPE_WORDS], suppresses = config.suppresses;
@@ -219,16 +219,16 @@ static __noinline u64 look_up_scopes(u64 candidates, u64 id)
 		opaque(fails);
 		candidates &= ~(test->selectors & -fails);
 		if (!known)
-			candidates &= ~(test->selectors & suppresses); /* what is not known is not exempt */
+			candidates &= ~(test->selectors & suppresses); /* an unknown cgroup is not exempt */
 	}
 	return candidates;
 }
 
 /*
- * The answer of the table, which is remembered unless the cgroup is not known. A change of scopes bumps the epoch when it is
- * complete. The epoch is therefore read before the table.
+ * Tests the scope by the table and caches the answer, unless the cgroup is unknown. User space increments the epoch
+ * when a change of scopes is complete. The epoch is therefore read before the table.
  */
-static __noinline u64 remember_scope(u64 candidates, u64 id, u64 *word)
+static __noinline u64 filter_uncached_scope(u64 candidates, u64 id, u64 *word)
 {
 	const volatile struct scope_test *test = &config.scopes[0];
 	const struct cgroup_scopes *known;
@@ -237,11 +237,11 @@ static __noinline u64 remember_scope(u64 candidates, u64 id, u64 *word)
 	u64 epoch, in;
 
 	if (!c || !word)
-		return look_up_scopes(candidates, id);
+		return filter_scope_tests(candidates, id);
 	epoch = read_after_barrier(&c->scope_epoch);
 	known = lookup_scopes(id);
 	if (!known)
-		return look_up_scopes(candidates, id);
+		return filter_scope_tests(candidates, id);
 	in = known->scopes.words[(scope / 64) % SCOPE_WORDS] >> (scope % 64) & 1;
 	*(volatile u64 *)word = epoch | id << SCOPE_ID_SHIFT | in;
 	return candidates & ~(test->selectors & (in - 1));
@@ -255,15 +255,15 @@ static __always_inline u64 filter_scopes(u64 candidates)
 	u32 index;
 
 	if (config.scope_tests > 1 || id >> SCOPE_ID_BITS)
-		return look_up_scopes(candidates, id);
-	index = (u32)id * 0x9e3779b1 >> (32 - SCOPE_MEMORY_BITS);
-	word = bpf_map_lookup_elem(&scope_memory, &index);
+		return filter_scope_tests(candidates, id);
+	index = (u32)id * 0x9e3779b1 >> (32 - SCOPE_CACHE_BITS);
+	word = bpf_map_lookup_elem(&scope_cache, &index);
 	c = shared_control();
 	if (!word || !c)
-		return look_up_scopes(candidates, id);
+		return filter_scope_tests(candidates, id);
 	seen = *(volatile u64 *)word;
 	if (seen >> 1 != (*(volatile u64 *)&c->scope_epoch | id << SCOPE_ID_SHIFT) >> 1)
-		return remember_scope(candidates, id, word);
+		return filter_uncached_scope(candidates, id, word);
 	return candidates & ~(config.scopes[0].selectors & ((seen & 1) - 1));
 }
 
@@ -292,9 +292,9 @@ static __always_inline u64 filter_sets(u64 candidates, u32 tgid, u32 first, u32 
 }
 
 /*
- * Selectors that only report match a program by its path, which the process may have made itself. They do not keep a process
- * whose executable is not known to be the file of this path from a selector that acts. Returns the candidates of which the
- * lowest decides.
+ * A selector without an action matches a program by its path, and a process can create that path itself. If the
+ * executable is not trusted to be the file of this path, such a selector yields to a selector with an action. Returns
+ * the candidates; the lowest one decides.
  */
 static __noinline u64 yield_to_acting(u64 candidates)
 {
@@ -321,10 +321,11 @@ static __always_inline u32 changed_namespaces(const struct process_namespaces *a
 }
 
 /*
- * The state that the current process is compared with. Null: it is not known, because the kernel had no memory for it. A process
- * that is older than the filters and that the scan could not visit is compared with its state at its first call.
+ * The earlier state of the current process. Null: the state is unknown, because the kernel had no memory for it. A
+ * process that is older than the filters, and that the scan could not visit, is compared with its state at its first
+ * call.
  */
-static __always_inline struct process_state *known_state(u32 tgid, struct process_state *now)
+static __always_inline struct process_state *find_known_state(u32 tgid, struct process_state *now)
 {
 	struct process_state *known = lookup_state(tgid);
 	struct control *c = shared_control();
@@ -342,7 +343,7 @@ static __always_inline struct process_state *known_state(u32 tgid, struct proces
 static __noinline u64 filter_changes(u64 candidates, u32 tgid)
 {
 	struct process_state now = {};
-	struct process_state *known = known_state(tgid, &now);
+	struct process_state *known = find_known_state(tgid, &now);
 	u64 permitted = 0, effective = 0, inheritable = 0;
 	u32 namespaces = 0, count = config.change_tests;
 
@@ -362,15 +363,15 @@ static __noinline u64 filter_changes(u64 candidates, u32 tgid)
 		if (test->outside_host && now.ns.user == test->host_user)
 			candidates &= ~test->selectors;
 		else if (!known)
-			candidates &= ~(test->selectors & config.suppresses); /* what is not known matches */
+			candidates &= ~(test->selectors & config.suppresses); /* an unknown state matches */
 		else if (changed == !!test->negate)
 			candidates &= ~test->selectors;
 	}
 	return candidates;
 }
 
-/* Later changes are compared with the state that was just reported. */
-static __noinline void remember_state(u32 tgid)
+/* The state that was just reported is the reference for later changes. */
+static __noinline void update_state(u32 tgid)
 {
 	struct process_state *known = lookup_state(tgid);
 
@@ -391,7 +392,7 @@ static __always_inline u64 filter_process(struct task_struct *task, u64 candidat
 	for (u32 i = 0; i < INT_GROUPS_MAX && i < count; i++) {
 		u32 field = config.groups[i].field;
 
-		candidates = filter_group(candidates, i, field == PROCESS_TGID ? tgid : process_value(field));
+		candidates = filter_group(candidates, i, field == PROCESS_TGID ? tgid : read_process_field(field));
 		if (!candidates)
 			return 0;
 	}

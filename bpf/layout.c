@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * One variable for each struct and enum of abi.h, so that the BTF of the object contains all of them. The object is never
- * linked. scripts/gen-layout.mjs reads its BTF, and fails if a name of abi.h is missing here.
+ * One variable for each struct and enum of abi.h, so that the BTF of the object contains all of them. The object is
+ * never linked. scripts/gen-layout.mjs reads its BTF, and fails if a name of abi.h is missing here.
  */
 #include "abi.h"
 
 #define KEEP(kind, name) kind name layout_##name
 
-KEEP(enum, has_actions);
+KEEP(enum, action_flag);
 KEEP(enum, notify_kind);
-KEEP(enum, assigned);
+KEEP(enum, assignment_kind);
 KEEP(enum, abi_limit);
-KEEP(enum, record_room);
+KEEP(enum, record_limit);
 KEEP(enum, module_signature);
 KEEP(enum, event_type);
 KEEP(enum, event_flag);
 KEEP(enum, process_flag);
-KEEP(enum, text_flag);
+KEEP(enum, string_flag);
 KEEP(enum, value_read);
 KEEP(enum, value_source);
 KEEP(enum, value_memory);
@@ -33,14 +33,14 @@ KEEP(enum, socket_action);
 KEEP(enum, address_side);
 KEEP(enum, sensor_hook);
 KEEP(enum, cgroup_kind);
-KEEP(enum, keeps_scopes);
-KEEP(enum, scope_memory);
-KEEP(enum, text_hash);
-KEEP(enum, verdict_memory);
+KEEP(enum, scope_tracking);
+KEEP(enum, scope_cache);
+KEEP(enum, string_hash);
+KEEP(enum, negative_cache);
 
 KEEP(struct, event_header);
 KEEP(struct, process_key);
-KEEP(struct, text_ref);
+KEEP(struct, string_ref);
 KEEP(struct, process_creds);
 KEEP(struct, process_namespaces);
 KEEP(struct, event_exec);
@@ -63,8 +63,8 @@ KEEP(struct, table);
 KEEP(struct, value_config);
 KEEP(struct, int_test);
 KEEP(struct, int_group);
-KEEP(struct, verdict);
-KEEP(struct, text_table);
+KEEP(struct, match_entry);
+KEEP(struct, string_table);
 KEEP(struct, substring_pass);
 KEEP(struct, object_config);
 KEEP(struct, process_test);
@@ -87,7 +87,7 @@ KEEP(struct, hook_counters);
 KEEP(struct, process_sets);
 KEEP(struct, scope_set);
 KEEP(struct, cgroup_scopes);
-KEEP(struct, known_verdict);
+KEEP(struct, negative_entry);
 KEEP(struct, cgroup_key_more);
 KEEP(struct, process_bits);
 KEEP(struct, process_state);

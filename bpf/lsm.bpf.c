@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A hook of the Linux security modules. If it returns a value other than 0, the kernel refuses the operation. */
+/*
+ * A hook of the Linux security modules. If the program returns a value other than 0, the kernel refuses the operation.
+ */
 #define TRAMPOLINE
-#include "words.bpf.h"
+#include "context_words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -10,8 +12,8 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 	return context_word(ctx, n);
 }
 
-/* The value is in this range already; the verifier needs to see it. */
-static __always_inline s32 error_or_zero(s32 value)
+/* The value is in this range already; the check is for the verifier. */
+static __always_inline s32 clamp_error(s32 value)
 {
 	opaque(value);
 	return value >= -ERROR_MAX && value <= 0 ? value : 0;
@@ -22,14 +24,14 @@ int hook_entry(void *ctx)
 {
 	s32 value = 0;
 
-	return on_entry(ctx, (u64)ctx, &value) ? error_or_zero(value) : 0;
+	return on_entry(ctx, (u64)ctx, &value) ? clamp_error(value) : 0;
 }
 
 /*
- * The first file among the parameters. Typed accesses are needed: the helper accepts no pointer that was read from
- * memory.
+ * The first file among the parameters. It is read by typed accesses, because the helper accepts no pointer that was
+ * read from memory.
  */
-static __always_inline struct file *given_file(void *ctx)
+static __always_inline struct file *find_file_param(void *ctx)
 {
 #pragma unroll
 	for (u32 i = 0; i < HOOK_VALUES_MAX; i++) {
@@ -47,7 +49,7 @@ static __always_inline struct file *given_file(void *ctx)
 	return 0;
 }
 
-/* Finishes an event that hook_entry has left to it. */
+/* Finishes an event for hook_entry; see defer_to_second(). */
 TYPED_SEC("lsm.s")
 int hook_return(void *ctx)
 {
@@ -58,9 +60,9 @@ int hook_return(void *ctx)
 
 	if (!record)
 		return 0;
-	file = given_file(ctx);
+	file = find_file_param(ctx);
 	if (file) {
-		struct ima_hash *hash = (void *)next_place(record, sizeof(*hash));
+		struct ima_hash *hash = (void *)reserve_bytes(record, sizeof(*hash));
 		long algorithm = bpf_ima_file_hash(file, hash->digest, IMA_DIGEST_BYTES);
 
 		if (algorithm >= 0) {
@@ -69,9 +71,9 @@ int hook_return(void *ctx)
 			record->used += sizeof(*hash);
 		}
 	}
-	post_only(record, record->candidates);
+	post_record(record, record->candidates);
 	if (record->event.header.flags & EVENT_OVERRIDDEN)
-		value = config.actions[selector_of(record->candidates)].override_value;
+		value = config.actions[matched_selector(record->candidates)].override_value;
 	bpf_map_delete_elem(&pending, &frame);
-	return error_or_zero(value);
+	return clamp_error(value);
 }

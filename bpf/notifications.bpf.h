@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Notifications from hooks to the enforcers of their policy: what to do to this thread when it calls one of the
- * functions of an enforcer.
+ * Notifications from hooks to the enforcers of their policy. A notification says what an enforcer must do when this
+ * thread calls one of its functions.
  *
- * A notification is valid for the present system call of the thread, which its user-mode registers identify. If no
- * enforcer takes it there, it is ignored later. It belongs to the task and ends with it. Only the thread itself reads
- * and writes it.
+ * A notification is valid for the current system call of the thread. The user-mode registers of the thread identify the
+ * call. If no enforcer takes the notification during that call, it is ignored later. It is stored in the task storage
+ * of the thread, and only the thread itself reads and writes it.
  */
 #ifndef POLYTRACE_NOTIFICATIONS_BPF_H
 #define POLYTRACE_NOTIFICATIONS_BPF_H
@@ -16,7 +16,7 @@ enum { CALL_REGISTERS = 9 };
 
 struct notification {
 	u64 registers[CALL_REGISTERS];
-	u32 waiting;
+	u32 pending;
 	u32 signal; /* 0: none */
 	u32 overrides;
 	s32 error; /* returned instead of running the function */
@@ -30,8 +30,8 @@ struct {
 	__type(value, struct notification);
 } notifications SEC(".maps");
 
-/* Instruction pointer, stack pointer, number and parameters of the system call. All are 0 in a kernel thread. */
-static __always_inline void system_call(u64 *registers, struct task_struct *task)
+/* Reads instruction pointer, stack pointer, number and parameters of the system call. All are 0 in a kernel thread. */
+static __always_inline void read_syscall_registers(u64 *registers, struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
@@ -43,7 +43,7 @@ static __always_inline void system_call(u64 *registers, struct task_struct *task
 #undef PARAM
 }
 
-static __always_inline struct notification *own_notification(u64 flags)
+static __always_inline struct notification *get_notification(u64 flags)
 {
 	return bpf_task_storage_get(&notifications, bpf_get_current_task_btf(), 0, flags);
 }
@@ -51,36 +51,36 @@ static __always_inline struct notification *own_notification(u64 flags)
 /* Replaces a notification that no enforcer has taken. Returns the flags for the event. */
 static __always_inline u32 notify_enforcer(const volatile struct selector_actions *actions)
 {
-	struct notification *own = own_notification(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct notification *own = get_notification(BPF_LOCAL_STORAGE_GET_F_CREATE);
 
 	if (!own)
 		return 0;
-	system_call(own->registers, bpf_get_current_task_btf());
+	read_syscall_registers(own->registers, bpf_get_current_task_btf());
 	own->signal = actions->notify_signal;
 	own->overrides = actions->notify & NOTIFY_OVERRIDES;
 	own->error = actions->notify_error;
-	own->waiting = 1;
+	own->pending = 1;
 	return EVENT_NOTIFIED;
 }
 
-static __always_inline void forget_notification(void)
+static __always_inline void clear_notification(void)
 {
-	struct notification *own = own_notification(0);
+	struct notification *own = get_notification(0);
 
 	if (own)
-		own->waiting = 0;
+		own->pending = 0;
 }
 
-/* Takes the notification that waits for the present system call of the thread; null: there is none. */
+/* Takes the pending notification for the current system call of the thread. Returns null if there is none. */
 static __always_inline struct notification *take_notification(void)
 {
-	struct notification *own = own_notification(0);
+	struct notification *own = get_notification(0);
 	u64 now[CALL_REGISTERS], difference = 0;
 
-	if (!own || !own->waiting)
+	if (!own || !own->pending)
 		return 0;
-	own->waiting = 0;
-	system_call(now, bpf_get_current_task_btf());
+	own->pending = 0;
+	read_syscall_registers(now, bpf_get_current_task_btf());
 #pragma unroll
 	for (u32 i = 0; i < CALL_REGISTERS; i++)
 		difference |= now[i] ^ own->registers[i];

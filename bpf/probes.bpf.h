@@ -10,7 +10,7 @@ static u64 hook_argument(void *ctx, u32 n);
 static u64 hook_register(void *ctx, u32 offset);
 #include "hook.bpf.h"
 
-/* Only trampolines need a helper for this. */
+/* Only trampolines need a helper to read some parameters. */
 static __always_inline u64 hook_argument(void *ctx, u32 n)
 {
 	return hook_param(ctx, n);

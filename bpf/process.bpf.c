@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * The base sensor: exec, exit and fork, from tracepoints that every kernel with BTF has. For the hooks, it also keeps
- * the sets of each process and the process's state at its exec.
+ * The base sensor: reports exec, exit and fork by tracepoints that every kernel with BTF has. For the hooks, it also
+ * maintains the sets of each process, the state of each process at its exec, and the scopes of each cgroup.
  */
 #include "registers.bpf.h"
 #include "scopes.bpf.h"
@@ -12,46 +12,46 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 enum {
-	EXEC_HEAP = 3 * TEXT_ROOM + ARGV_BYTES_MAX,
+	EXEC_HEAP_SIZE = 3 * STRING_CAPACITY + ARGV_BYTES_MAX,
 };
 
 /* One per CPU: these programs run without preemption. The value is too big for a per-CPU map. */
 struct exec_scratch {
 #ifndef OLD_KERNEL
-	struct text_buffer text;
+	struct string_buffer buffer;
 #endif
 	struct process_bits bits; /* not on the stack: the chain of calls that stores them is the deepest one */
 	struct event_exec record;
-	u8 heap[EXEC_HEAP]; /* the record continues here */
+	u8 heap[EXEC_HEAP_SIZE]; /* the record continues here */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* the number of possible CPUs, set at load */
+	__uint(max_entries, 1); /* set at load: the number of possible CPUs */
 	__type(key, u32);
 	__type(value, struct exec_scratch);
 } exec_scratch SEC(".maps");
 
-static __always_inline struct exec_scratch *scratch(void)
+static __always_inline struct exec_scratch *get_scratch(void)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	return bpf_map_lookup_elem(&exec_scratch, &cpu);
 }
 
 /*
- * The text of an exec. Where global functions look up a text by its place, all texts must be in one map. There, the exec no longer
- * needs its text when find_lineage() uses it.
+ * The buffer for the paths of an exec. In the old flavour, global functions look up a buffer by its index, so all
+ * buffers are in one map. The exec no longer needs its buffer when find_lineage() uses it.
  */
-static __always_inline struct text_buffer *exec_text(struct exec_scratch *s)
+static __always_inline struct string_buffer *exec_buffer(struct exec_scratch *s)
 {
 #ifdef OLD_KERNEL
-	return s ? text_at(text_of_cpu()) : 0;
+	return s ? lookup_buffer(cpu_buffer_index()) : 0;
 #else
-	return &s->text;
+	return &s->buffer;
 #endif
 }
 
-static __always_inline void forget_self(void)
+static __always_inline void clear_self(void)
 {
 	struct control *c = shared_control();
 
@@ -60,10 +60,10 @@ static __always_inline void forget_self(void)
 }
 
 /*
- * PROCESS_NAMESPACE_INIT or 0. It and the functions of an exec are not inlined, because the memory that they need would add to
- * the deepest chain of calls.
+ * PROCESS_NAMESPACE_INIT or 0. This function and the functions of an exec are not inlined: their stack would add to the
+ * deepest chain of calls.
  */
-static __noinline u32 namespace_init(struct task_struct *task)
+static __noinline u32 namespace_init_flag(struct task_struct *task)
 {
 	struct pid *pid = READ(task, thread_pid);
 	struct pid_namespace *ns;
@@ -71,20 +71,20 @@ static __noinline u32 namespace_init(struct task_struct *task)
 
 	if (!READ(pid, level))
 		return 0;
-	own_upid(task, &ns, &number);
+	read_upid(task, &ns, &number);
 	return number == 1 ? PROCESS_NAMESPACE_INIT : 0;
 }
 
-/* ---- the state that changes are compared with --------------------------------------------------------------- */
+/* ---- the earlier state of processes --------------------------------------------------------------- */
 
 enum { EEXIST = 17 };
 
-static __always_inline bool keeps_state(const struct control *c)
+static __always_inline bool should_keep_state(const struct control *c)
 {
 	return *(volatile u32 *)&c->keeps_state;
 }
 
-/* `flags`: BPF_ANY, or BPF_NOEXIST for a state that may be older than one that another program stores at this moment. */
+/* `flags`: BPF_ANY, or BPF_NOEXIST if another program may store a newer state at the same moment. */
 static __always_inline void store_state(u32 tgid, const struct process_state *state, u64 flags)
 {
 	struct process_key_more key = { .bits = 32, .tgid = tgid };
@@ -93,28 +93,28 @@ static __always_inline void store_state(u32 tgid, const struct process_state *st
 	if (!err || err == -EEXIST)
 		return;
 	/* before the entry: hooks must look for it */
-	states_overflown = 1;
+	states_overflowed = 1;
 	err = bpf_map_update_elem(&process_states_more, &key, state, flags);
 	if (err && err != -EEXIST)
 		count_lost_pending(HOOK_PROCESS_BITS);
 }
 
 /* Removes the state of this process. A new process may have its number already. */
-static __always_inline void forget_state(u32 tgid, u64 start_time)
+static __always_inline void delete_state(u32 tgid, u64 start_time)
 {
 	struct process_key_more key = { .bits = 32, .tgid = tgid };
 	struct process_state *state = bpf_map_lookup_elem(&process_states, &tgid);
 
 	if (state && state->start_time == start_time)
 		bpf_map_delete_elem(&process_states, &tgid);
-	if (!states_overflown)
+	if (!states_overflowed)
 		return;
 	state = bpf_map_lookup_elem(&process_states_more, &key);
 	if (state && state->start_time == start_time)
 		bpf_map_delete_elem(&process_states_more, &key);
 }
 
-static __noinline int state_at_exec(struct task_struct *task)
+static __noinline int store_exec_state(struct task_struct *task)
 {
 	struct task_struct *leader = READ(task, group_leader);
 	struct process_state state = { .start_time = READ(leader, start_boottime) };
@@ -124,8 +124,8 @@ static __noinline int state_at_exec(struct task_struct *task)
 	return 0;
 }
 
-/* A child is compared with the state of its parent at the parent's exec. */
-static __noinline int state_at_fork(struct task_struct *parent, struct task_struct *child)
+/* The child inherits the state of its parent at the parent's exec. */
+static __noinline int store_fork_state(struct task_struct *parent, struct task_struct *child)
 {
 	u32 tgid = READ(parent, tgid);
 	struct process_state *known = lookup_state(tgid);
@@ -140,8 +140,8 @@ static __noinline int state_at_fork(struct task_struct *parent, struct task_stru
 	return 0;
 }
 
-/* For an already running process. */
-static __noinline int state_as_found(struct task_struct *task)
+/* Stores the state of an already running process. */
+static __noinline int store_running_state(struct task_struct *task)
 {
 	struct process_state state = { .start_time = READ(task, start_boottime) };
 	u32 tgid = READ(task, tgid);
@@ -155,63 +155,66 @@ static __noinline int state_as_found(struct task_struct *task)
 
 /* ---- exec --------------------------------------------------------------------------------------------------- */
 
-enum { SHORT_TEXT = 64 };
+enum { SHORT_STRING = 64 };
 
 /*
- * Copies a text within memory of maps. A short one is copied eight bytes at a time, with what is behind it: a call of the helper takes
- * four times as long.
+ * Copies a string between maps. A short string is copied eight bytes at a time, with the bytes after it: a helper call
+ * takes four times as long.
  */
-static __always_inline void copy_text(u8 *to, const u8 *from, u32 length)
+static __always_inline void copy_string(u8 *to, const u8 *from, u32 length)
 {
-	if (length > SHORT_TEXT) {
+	if (length > SHORT_STRING) {
 		bpf_probe_read_kernel(to, length, from);
 		return;
 	}
 #pragma unroll
-	for (u32 i = 0; i < SHORT_TEXT; i += sizeof(u64))
+	for (u32 i = 0; i < SHORT_STRING; i += sizeof(u64))
 		*(u64 *)(to + i) = *(u64 *)(from + i);
 }
 
-static __always_inline u32 append_text(struct exec_scratch *s, u32 used, struct text_ref *ref, u32 start)
+static __always_inline u32 append_path(struct exec_scratch *s, u32 used, struct string_ref *ref, u32 start)
 {
-	const struct text_buffer *text = exec_text(s);
-	u32 length = TEXT_END - start;
+	const struct string_buffer *buffer = exec_buffer(s);
+	u32 length = STRING_END - start;
 
 	length = at_most(length, PATH_BYTES_MAX);
-	used = at_most(used, 3 * TEXT_ROOM);
-	start = at_most(start, TEXT_END);
-	if (!text)
+	used = at_most(used, 3 * STRING_CAPACITY);
+	start = at_most(start, STRING_END);
+	if (!buffer)
 		return used;
-	copy_text(&s->heap[used], &text->bytes[start], length);
+	copy_string(&s->heap[used], &buffer->bytes[start], length);
 	ref->offset = sizeof(s->record) + used;
 	ref->length = length;
-	ref->flags = text->walk.flags;
+	ref->flags = buffer->walk.flags;
 	return used + length;
 }
 
 #ifndef READ_PROBE
-enum { PAGE_BYTES = 4096, SHORT_NAME_ROOM = 32 };
+enum { PAGE_BYTES = 4096, SHORT_NAME_SIZE = 32 };
 
 /*
- * Copies a name of less than 32 bytes eight bytes at a time, and returns its length. Returns -1 for a longer one, and for one so near to
- * the end of a page that a load could touch the next page, where a fault would look like the end of the name.
+ * Copies a name of less than 32 bytes, eight bytes at a time, and returns its length. Returns -1 for a longer name.
+ * Also returns -1 if a load could touch the next page, where a fault would look like the end of the name.
  */
 static __always_inline int copy_short_name(u8 *to, const char *name)
 {
-	/* only structures can be read directly: this one begins with text */
-	struct new_utsname *text = KERNEL(new_utsname, name);
-	const u64 *words = ADDRESS(text, sysname);
+	/* only structures can be read directly: this one begins with characters */
+	struct new_utsname *utsname = KERNEL(new_utsname, name);
+	const u64 *words = ADDRESS(utsname, sysname);
 
-	if (((u64)name & (PAGE_BYTES - 1)) > PAGE_BYTES - SHORT_NAME_ROOM)
+	if (((u64)name & (PAGE_BYTES - 1)) > PAGE_BYTES - SHORT_NAME_SIZE)
 		return -1;
 #pragma unroll
-	for (u32 i = 0; i < SHORT_NAME_ROOM / sizeof(u64); i++) {
+	for (u32 i = 0; i < SHORT_NAME_SIZE / sizeof(u64); i++) {
 		u64 word = words[i];
-		/* 0x80 in the first byte that is 0, and perhaps in bytes behind it */
+		/* 0x80 in the first byte that is 0, and perhaps in later bytes */
 		u64 zeros = (word - 0x0101010101010101) & ~word & 0x8080808080808080;
 
 		*(u64 *)(to + i * sizeof(u64)) = word;
-		/* the lowest of these bits as the lowest of its byte: the top byte of the product is the number of that byte */
+		/*
+		 * the lowest of these bits, moved to bit 0 of its byte; the top byte of the product is the index of
+		 * that byte
+		 */
 		if (zeros)
 			return i * sizeof(u64) + (((zeros & -zeros) >> 7) * 0x0001020304050607 >> 56);
 	}
@@ -222,19 +225,19 @@ static __always_inline int copy_short_name(u8 *to, const char *name)
 static __always_inline u32 append_filename(struct exec_scratch *s, u32 used, struct linux_binprm *bprm)
 {
 	const char *name = READ(bprm, filename);
-	struct text_ref *ref = &s->record.filename;
+	struct string_ref *ref = &s->record.filename;
 	long got = -1;
 
 #ifndef READ_PROBE
 	got = copy_short_name(&s->heap[used], name);
 #endif
-	/* no length: perhaps a fault */
+	/* an empty name may be a fault */
 	if (got <= 0)
-		got = bpf_probe_read_kernel_str(&s->heap[used], TEXT_ROOM, name) - 1;
+		got = bpf_probe_read_kernel_str(&s->heap[used], STRING_CAPACITY, name) - 1;
 	ref->offset = sizeof(s->record) + used;
-	ref->flags = got < 0 ? TEXT_FAULT : 0;
+	ref->flags = got < 0 ? STRING_FAULT : 0;
 	ref->length = got > 0 ? at_most(got, PATH_BYTES_MAX) : 0;
-	/* from memory, so that the verifier does not follow each length through the rest of the program */
+	/* read from memory, so that the verifier does not follow each length through the rest of the program */
 	return used + *(volatile u16 *)&ref->length;
 }
 
@@ -255,7 +258,7 @@ static __always_inline u32 append_argv(struct exec_scratch *s, u32 used, struct 
 		s->record.header.flags |= EVENT_ARGV_TRUNCATED;
 	}
 	kept = at_most(size, ARGV_BYTES_MAX);
-	used = at_most(used, 3 * TEXT_ROOM);
+	used = at_most(used, 3 * STRING_CAPACITY);
 	if (bpf_probe_read_user(&s->heap[used], kept, (void *)from)) {
 		s->record.header.flags |= EVENT_ARGV_UNREADABLE;
 		return used;
@@ -265,35 +268,35 @@ static __always_inline u32 append_argv(struct exec_scratch *s, u32 used, struct 
 }
 
 /*
- * Stores the sets of the current process. The path of its new executable begins at `start` of the scratch memory. It is a
- * global function: the verifier checks it once, and not once for every path that leads to it. This saves most of the time
- * that loading the base sensor would need.
+ * Stores the sets of the current process. The path of its new executable begins at `start` of the buffer. It is a
+ * global function, so that the verifier checks it only once, and not for every path that leads to it. This saves most
+ * of the time of loading the base sensor.
  */
-__noinline int keep_sets_at_exec(u32 start)
+__noinline int store_exec_sets(u32 start)
 {
-	struct exec_scratch *s = scratch();
-	struct text_buffer *text = exec_text(s);
+	struct exec_scratch *s = get_scratch();
+	struct string_buffer *buffer = exec_buffer(s);
 	struct process_bits *bits;
 
-	if (!s || !text)
+	if (!s || !buffer)
 		return 0;
 	bits = &s->bits;
 	__builtin_memset(bits, 0, sizeof(*bits));
 	bits->exec_count = s->record.key.exec_count;
 	bits->start_time = s->record.key.start_time;
-	find_sets(text, start, &bits->own);
-	bits_at_exec(untrusted_task(), bits);
+	find_path_sets(buffer, start, &bits->own);
+	store_exec_bits(untrusted_task(), bits);
 	return 0;
 }
 
-static __noinline u32 exec_flags(struct task_struct *task, struct linux_binprm *bprm)
+static __noinline u32 read_exec_flags(struct task_struct *task, struct linux_binprm *bprm)
 {
-	u32 flags = namespace_init(task);
+	u32 flags = namespace_init_flag(task);
 
 	return READ_BIT(bprm, secureexec) ? flags | PROCESS_SECURE_EXEC : flags;
 }
 
-/* Before the walks, the verifier still trusts the file: each field takes one instruction. */
+/* Called while the verifier still trusts the file: each read takes one instruction. */
 static __always_inline void describe_file(struct event_exec *e, struct file *file)
 {
 	struct inode *inode = READ(file, f_inode);
@@ -306,8 +309,8 @@ static __always_inline void describe_file(struct event_exec *e, struct file *fil
 static __always_inline int on_exec(struct task_struct *task, struct linux_binprm *bprm)
 {
 	struct control *c = shared_control();
-	struct exec_scratch *s = scratch();
-	struct text_buffer *text = exec_text(s);
+	struct exec_scratch *s = get_scratch();
+	struct string_buffer *buffer = exec_buffer(s);
 	struct event_exec *e;
 	struct task_struct *parent, *leader;
 	struct file *file;
@@ -317,11 +320,11 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	struct kernfs_node *node;
 	u32 start, used;
 
-	if (!c || !s || !text)
+	if (!c || !s || !buffer)
 		return 0;
 	e = &s->record;
 	e->header.type = EVENT_EXEC;
-	e->header.flags = exec_flags(task, bprm);
+	e->header.flags = read_exec_flags(task, bprm);
 	e->header.time = bpf_ktime_get_boot_ns();
 	fill_key(&e->key, task);
 	if (is_self(e->key.tgid))
@@ -344,21 +347,21 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	describe_file(e, file);
 	fs = READ(task, fs);
 	used = append_filename(s, 0, bprm);
-	/* from here on, the verifier follows every way out of the loops above: see untrusted_task() in common.bpf.h */
+	/* from here on, the verifier follows every exit of the loops above; see untrusted_task() */
 	task = KERNEL(task_struct, task);
-	start = resolve_path_of(task, text, READ(fs, pwd.dentry), READ(fs, pwd.mnt));
-	used = append_text(s, used, &e->cwd, start);
+	start = resolve_task_path(task, buffer, READ(fs, pwd.dentry), READ(fs, pwd.mnt));
+	used = append_path(s, used, &e->cwd, start);
 
 	file = KERNEL(file, file);
-	start = resolve_executable(task, text, file);
-	used = append_text(s, used, &e->executable, start);
-	if (keeps_bits(c))
-		keep_sets_at_exec(start);
-	if (keeps_state(c))
-		state_at_exec(task);
+	start = resolve_executable(task, buffer, file);
+	used = append_path(s, used, &e->executable, start);
+	if (should_keep_bits(c))
+		store_exec_sets(start);
+	if (should_keep_state(c))
+		store_exec_state(task);
 
 	used = append_argv(s, used, task);
-	used = at_most(used, EXEC_HEAP);
+	used = at_most(used, EXEC_HEAP_SIZE);
 	e->header.size = sizeof(*e) + used;
 	emit(e, sizeof(*e) + used, HOOK_EXEC);
 	return 0;
@@ -378,10 +381,10 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 		return 0;
 
 	/* see untrusted_task() */
-	if (keeps_bits(c))
-		bits_at_fork(KERNEL(task_struct, parent), KERNEL(task_struct, child));
-	if (keeps_state(c))
-		state_at_fork(KERNEL(task_struct, parent), KERNEL(task_struct, child));
+	if (should_keep_bits(c))
+		store_fork_bits(KERNEL(task_struct, parent), KERNEL(task_struct, child));
+	if (should_keep_state(c))
+		store_fork_state(KERNEL(task_struct, parent), KERNEL(task_struct, child));
 
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
@@ -390,7 +393,7 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 	}
 	e->header.size = sizeof(*e);
 	e->header.type = EVENT_FORK;
-	e->header.flags = namespace_init(child);
+	e->header.flags = namespace_init_flag(child);
 	e->header.time = bpf_ktime_get_boot_ns();
 	fill_key(&e->key, child);
 	e->parent_tgid = READ(parent, tgid);
@@ -411,18 +414,18 @@ static __always_inline int on_exit(struct task_struct *task)
 	u32 tgid;
 
 	/*
-	 * The process ends with its last thread. Two threads that end at the same moment may both see no other thread; the
-	 * reader uses the first record.
+	 * The process ends with its last thread. Two threads that end at the same moment may both see no other thread;
+	 * the reader uses the first record.
 	 */
 	if (READ(signal, live.counter) != 0)
 		return 0;
 	tgid = READ(task, tgid);
-	/* another process may get the same pid; a look costs less than a deletion, which takes a lock */
+	/* another process may get the same pid; a look-up costs less than a deletion, which takes a lock */
 	if (protected_bits & protected_bit(tgid) && bpf_map_lookup_elem(&protected_processes, &tgid))
 		bpf_map_delete_elem(&protected_processes, &tgid);
 	if (is_self(tgid)) {
-		/* pinned programs stay after the tracer has ended, and another process may get its pid */
-		forget_self();
+		/* pinned programs outlive the tracer, and another process may get its pid */
+		clear_self();
 		return 0;
 	}
 
@@ -443,7 +446,7 @@ static __always_inline int on_exit(struct task_struct *task)
 	return 0;
 }
 
-/* The entries are removed when the kernel frees the process, because hooks still run after sched_process_exit. */
+/* Removes the entries of a process when the kernel frees it, because hooks still run after sched_process_exit. */
 static __always_inline int on_free(struct task_struct *task)
 {
 	u32 tgid = READ(task, tgid);
@@ -456,7 +459,7 @@ static __always_inline int on_free(struct task_struct *task)
 	bits = lookup_bits(tgid);
 	if (bits && bits->start_time == start_time)
 		delete_bits(tgid);
-	forget_state(tgid, start_time);
+	delete_state(tgid, start_time);
 	return 0;
 }
 
@@ -522,37 +525,39 @@ struct {
 
 static __always_inline void store_scopes(u64 id, const struct cgroup_scopes *scopes)
 {
-	struct cgroup_key_more key = more_key(id);
+	struct cgroup_key_more key = overflow_key(id);
 	struct control *c = shared_control();
 
 	if (!bpf_map_update_elem(&cgroup_scopes, &id, scopes, BPF_ANY))
 		return;
 	/* before the entry: hooks must look for it */
 	if (c)
-		c->scopes_overflown = 1;
+		c->scopes_overflowed = 1;
 	if (bpf_map_update_elem(&cgroup_scopes_more, &key, scopes, BPF_ANY))
 		count_lost_pending(HOOK_CGROUP);
 }
 
-/* What the name of a new cgroup below the host says. A name that root has not given proves nothing. */
-static __noinline u32 kind_of_name(struct kernfs_node *node)
+/* The kind of a new cgroup, from its name. A name that a user other than root has chosen proves nothing. */
+static __noinline u32 classify_cgroup(struct kernfs_node *node)
 {
 	const struct cred *cred = READ(untrusted_task(), cred);
-	struct exec_scratch *s = scratch();
+	struct exec_scratch *s = get_scratch();
 	long got;
 
 	if (!s)
 		return CGROUP_UNPROVEN;
-	got = bpf_probe_read_kernel_str(s->heap, CGROUP_NAME_ROOM, READ(node, name));
-	/* nobody gives so long a name, and its end is not known */
-	if (got == CGROUP_NAME_ROOM)
+	got = bpf_probe_read_kernel_str(s->heap, CGROUP_NAME_SIZE, READ(node, name));
+	/* no runtime uses such a long name, and its end is unknown */
+	if (got == CGROUP_NAME_SIZE)
 		return CGROUP_UNPROVEN;
-	if (got < 1 || !names_container(s->heap, at_most(got - 1, CGROUP_NAME_ROOM - 1)))
+	if (got < 1 || !is_container_name(s->heap, at_most(got - 1, CGROUP_NAME_SIZE - 1)))
 		return CGROUP_HOST;
 	return READ(cred, fsuid.val) ? CGROUP_UNPROVEN : CGROUP_UNNAMED;
 }
 
-/* Takes the scopes of the cgroup above, or those of its own kind. Returns whether they are others than before. */
+/*
+ * Inherits the scopes of the parent, or takes the default scopes of its kind. Returns true if the scopes have changed.
+ */
 static __always_inline bool inherit_scopes(struct cgroup_scopes *own, u32 named)
 {
 	const struct cgroup_scopes *above = lookup_scopes(own->parent);
@@ -576,19 +581,20 @@ static __always_inline bool inherit_scopes(struct cgroup_scopes *own, u32 named)
 enum { INHERIT_TRIES = 4 };
 
 /*
- * A new cgroup has the scopes of the cgroup above it from the beginning. User space writes the scopes of a cgroup first, and
- * then those of the cgroups below that it finds in the table. What it writes after the entry was stored is seen here.
+ * Gives a new cgroup the scopes of its parent. User space writes the scopes of a cgroup first, and then the scopes of
+ * the descendants that it finds in the table. If it writes the parent after the entry was stored, this function sees
+ * the change and stores again.
  */
-static __noinline int place_cgroup(struct cgroup *cgroup, struct kernfs_node *node, u32 stage)
+static __noinline int init_cgroup_scopes(struct cgroup *cgroup, struct kernfs_node *node, u32 stage)
 {
 	struct cgroup_subsys_state *css = READ(cgroup, self.parent);
 	struct cgroup *parent = READ(css, cgroup);
 	struct kernfs_node *above = READ(parent, kn);
 	struct cgroup_scopes own = { .parent = READ(above, id) };
-	u32 named = kind_of_name(node);
+	u32 named = classify_cgroup(node);
 	u64 id = READ(node, id);
 
-	/* the entry of the cgroup above could not be kept: nothing is known of this one either */
+	/* the entry of the parent could not be stored: this cgroup stays unknown, too */
 	if (stage == SCOPES_COMPLETE && !lookup_scopes(own.parent))
 		return 0;
 	inherit_scopes(&own, named);
@@ -609,7 +615,7 @@ static __always_inline bool is_unified(struct cgroup *cgroup)
 	return READ(root, hierarchy_id) == 0;
 }
 
-/* Attached on kernels with cgroups. The path of a short-lived cgroup is not to be had later. */
+/* Attached on kernels with cgroups. The path of a short-lived cgroup cannot be read later. */
 SEC("raw_tp/cgroup_mkdir")
 int handle_cgroup(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -622,7 +628,7 @@ int handle_cgroup(struct bpf_raw_tracepoint_args *ctx)
 	if (!is_unified(cgroup))
 		return 0;
 	if (c && c->keeps_scopes)
-		place_cgroup(cgroup, node, c->keeps_scopes);
+		init_cgroup_scopes(cgroup, node, c->keeps_scopes);
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		count_lost_ring(HOOK_CGROUP);
@@ -633,28 +639,28 @@ int handle_cgroup(struct bpf_raw_tracepoint_args *ctx)
 	e->header.flags = 0;
 	e->header.time = bpf_ktime_get_boot_ns();
 	e->id = READ(node, id);
-	got = bpf_probe_read_kernel_str(e->text, sizeof(e->text), (void *)ctx->args[1]);
-	e->path.offset = sizeof(*e) - sizeof(e->text);
-	e->path.length = got > 0 ? at_most(got - 1, CGROUP_PATH_ROOM) : 0;
-	e->path.flags = got < 0 ? TEXT_FAULT : got == CGROUP_PATH_ROOM ? TEXT_TRUNCATED : 0;
+	got = bpf_probe_read_kernel_str(e->path_bytes, sizeof(e->path_bytes), (void *)ctx->args[1]);
+	e->path.offset = sizeof(*e) - sizeof(e->path_bytes);
+	e->path.length = got > 0 ? at_most(got - 1, CGROUP_PATH_CAPACITY) : 0;
+	e->path.flags = got < 0 ? STRING_FAULT : got == CGROUP_PATH_CAPACITY ? STRING_TRUNCATED : 0;
 	bpf_ringbuf_submit(e, wake_flags());
 	return 0;
 }
 
-/* After the removal of a cgroup, processes that end may still be in it. It is released when there is none. */
+/* After the removal of a cgroup, ending processes may still be in it. The kernel releases it when none is left. */
 SEC("raw_tp/cgroup_release")
 int handle_cgroup_gone(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct cgroup *cgroup = KERNEL(cgroup, ctx->args[0]);
 	struct kernfs_node *node = READ(cgroup, kn);
 	u64 id = READ(node, id);
-	struct cgroup_key_more key = more_key(id);
+	struct cgroup_key_more key = overflow_key(id);
 	struct event_cgroup_gone e = { .header = { .size = sizeof(e), .type = EVENT_CGROUP_GONE }, .id = id };
 
 	if (!is_unified(cgroup))
 		return 0;
 	bpf_map_delete_elem(&cgroup_scopes, &id);
-	if (scopes_overflown())
+	if (scopes_overflowed())
 		bpf_map_delete_elem(&cgroup_scopes_more, &key);
 	e.header.time = bpf_ktime_get_boot_ns();
 	emit(&e, sizeof(e), HOOK_CGROUP);
@@ -663,26 +669,26 @@ int handle_cgroup_gone(struct bpf_raw_tracepoint_args *ctx)
 
 /* ---- already running processes ------------------------------------------------------------------------------ */
 
-/* Attached only during a scan: an exec begins that can no longer fail. A kprobe runs without preemption. */
+/* Attached only during a scan: the start of an exec that can no longer fail. A kprobe runs without preemption. */
 SEC("kprobe/begin_new_exec")
 int handle_prepare(void *ctx __attribute__((unused)))
 {
 	if (is_scanning())
-		bits_before_exec(untrusted_task());
+		store_bits_before_exec(untrusted_task());
 	return 0;
 }
 
-/* Attached only while a policy tracks sockets. A new socket may get the address of this one. */
+/* Attached only while a policy tracks sockets. A new socket may get the address of the freed one. */
 SEC("kprobe/sk_destruct")
 int handle_socket_freed(struct pt_regs *ctx)
 {
-	forget_owner(function_param(ctx, 0));
+	delete_owner(function_param(ctx, 0));
 	return 0;
 }
 
 enum { SCAN_TRIES = 3 };
 
-/* Gives every process its entries. User space runs it again until it finds nothing to change. */
+/* Stores the entries of every process. User space runs it again until it changes nothing. */
 TYPED_SEC("iter/task")
 int scan_processes(struct bpf_iter__task *ctx)
 {
@@ -694,9 +700,9 @@ int scan_processes(struct bpf_iter__task *ctx)
 		return 0;
 	if (READ(task, pid) != READ(task, tgid) || READ(task, exit_state) == EXIT_DEAD)
 		return 0;
-	if (keeps_state(c))
-		state_as_found(task);
-	if (!keeps_bits(c))
+	if (should_keep_state(c))
+		store_running_state(task);
+	if (!should_keep_bits(c))
 		return 0;
 	for (u32 i = 0; i < SCAN_TRIES; i++) {
 		again = scan_bits(task, again);
@@ -715,69 +721,72 @@ int tell_tgid(void *ctx __attribute__((unused)))
 
 enum { ANCESTORS_MAX = 128, INITIAL_STEPS_MAX = 256 };
 
-/* A way from a process to its ancestors. */
-struct ascent {
+/* The state of a walk from a process to its ancestors. */
+struct ancestor_walk {
 	u64 task;
 	u32 count; /* processes so far */
-	u32 last; /* the one before */
+	u32 last; /* the previous process */
 };
 
-/* Ends at the initial process, whose leader is in `task` then. */
-static long to_initial(u32 i __attribute__((unused)), struct ascent *way)
+/* Ends at the initial process; `task` is then its leader. */
+static long step_to_initial(u32 i __attribute__((unused)), struct ancestor_walk *walk)
 {
-	struct task_struct *task = KERNEL(task_struct, way->task);
+	struct task_struct *task = KERNEL(task_struct, walk->task);
 
 	if (READ(task, tgid) == 1) {
-		way->task = (u64)READ(task, group_leader);
-		way->count = 1;
+		walk->task = (u64)READ(task, group_leader);
+		walk->count = 1;
 		return 1;
 	}
-	way->task = (u64)READ(task, real_parent);
+	walk->task = (u64)READ(task, real_parent);
 	return 0;
 }
 
 /*
- * Finds the initial process: every process descends from it. User space runs this once. Returns 0 when it was found; otherwise
- * no executable is trusted.
+ * Finds the initial process, the ancestor of every process. User space runs this once. Returns 0 if it was found;
+ * otherwise no executable is trusted.
  */
 SEC("raw_tp")
 int find_initial_process(void *ctx __attribute__((unused)))
 {
-	struct ascent way = { .task = bpf_get_current_task() };
+	struct ancestor_walk walk = { .task = bpf_get_current_task() };
 	u32 zero = 0;
 
-	REPEAT(INITIAL_STEPS_MAX, to_initial, &way);
-	if (!way.count)
+	REPEAT(INITIAL_STEPS_MAX, step_to_initial, &walk);
+	if (!walk.count)
 		return 1;
-	return bpf_map_update_elem(&initial_process, &zero, &way.task, BPF_ANY) ? 1 : 0;
+	return bpf_map_update_elem(&initial_process, &zero, &walk.task, BPF_ANY) ? 1 : 0;
 }
 
-static long protect(u32 i __attribute__((unused)), struct ascent *way)
+static long protect_ancestor(u32 i __attribute__((unused)), struct ancestor_walk *walk)
 {
-	struct task_struct *task = KERNEL(task_struct, way->task);
+	struct task_struct *task = KERNEL(task_struct, walk->task);
 	u32 tgid = READ(task, tgid);
 	u32 one = 1;
 
-	if (!tgid || tgid == way->last)
+	if (!tgid || tgid == walk->last)
 		return 1;
 	/* before the entry: an exit must look for it */
 	protected_bits |= protected_bit(tgid);
 	if (bpf_map_update_elem(&protected_processes, &tgid, &one, BPF_ANY))
 		return 1;
-	way->last = tgid;
-	way->count++;
-	way->task = (u64)READ(task, real_parent);
+	walk->last = tgid;
+	walk->count++;
+	walk->task = (u64)READ(task, real_parent);
 	return 0;
 }
 
-/* Protects the calling process and its ancestors from actions. User space runs it. Returns how many processes these are. */
+/*
+ * Protects the calling process and its ancestors from actions. User space runs it. Returns the number of these
+ * processes.
+ */
 SEC("raw_tp")
 int protect_ancestors(void *ctx __attribute__((unused)))
 {
-	struct ascent way = { .task = bpf_get_current_task() };
+	struct ancestor_walk walk = { .task = bpf_get_current_task() };
 
-	REPEAT(ANCESTORS_MAX, protect, &way);
-	return way.count;
+	REPEAT(ANCESTORS_MAX, protect_ancestor, &walk);
+	return walk.count;
 }
 
 struct {
@@ -785,7 +794,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct inode_key);
-} told_inode SEC(".maps");
+} reported_inode SEC(".maps");
 
 /*
  * Stores the device and inode number of a file descriptor of the calling process. User space runs it, because stat(2)
@@ -794,8 +803,8 @@ struct {
 SEC("raw_tp")
 int tell_inode(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct file *file = file_of_descriptor(ctx->args[0]);
-	struct inode_key told = {};
+	struct file *file = lookup_fd(ctx->args[0]);
+	struct inode_key key = {};
 	struct dentry *dentry;
 	struct inode *inode;
 	struct super_block *sb;
@@ -809,7 +818,7 @@ int tell_inode(struct bpf_raw_tracepoint_args *ctx)
 	if (!inode)
 		return 1;
 	sb = READ(inode, i_sb);
-	told.inode = READ(inode, i_ino);
-	told.device = READ(sb, s_dev);
-	return bpf_map_update_elem(&told_inode, &zero, &told, BPF_ANY) ? 1 : 0;
+	key.inode = READ(inode, i_ino);
+	key.device = READ(sb, s_dev);
+	return bpf_map_update_elem(&reported_inode, &zero, &key, BPF_ANY) ? 1 : 0;
 }

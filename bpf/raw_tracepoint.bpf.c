@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A raw tracepoint: its values are the parameters that the kernel passes to the tracepoint. */
-#include "words.bpf.h"
+/* A raw tracepoint. Its values are the parameters that the kernel passes to the tracepoint. */
+#include "context_words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The record of a hook while it is built: the values, then texts and details in the order of reading. */
+/* The record of a hook while it is built: the values, then strings and details in the order of reading. */
 #ifndef POLYTRACE_RECORD_BPF_H
 #define POLYTRACE_RECORD_BPF_H
 
 #include "values.bpf.h"
 
-/* The state that an entry keeps until its return, and the record that is posted. */
+/* The state that an entry saves for its return, and the record that is posted. */
 struct hook_record {
 	u64 candidates;
 	u64 size; /* size of the buffer that is read next */
 	u32 used; /* bytes of the body in use */
 	u32 pad;
 	struct event_hook event;
-	u8 body[BODY_MAX]; /* config.body_size bytes of it exist */
+	u8 body[BODY_SIZE_MAX]; /* only config.body_size bytes of it exist */
 };
 
 static __always_inline struct value *value_slot(struct hook_record *record, u32 slot)
@@ -22,8 +22,8 @@ static __always_inline struct value *value_slot(struct hook_record *record, u32 
 	return (void *)&record->body[slot * sizeof(struct value)];
 }
 
-/* The place for the next text or detail, of `room` bytes. */
-static __always_inline u8 *next_place(struct hook_record *record, u32 room)
+/* Returns `capacity` bytes for the next string or detail. commit_bytes() sets how many of them are used. */
+static __always_inline u8 *reserve_bytes(struct hook_record *record, u32 capacity)
 {
 	u32 used;
 
@@ -34,16 +34,16 @@ static __always_inline u8 *next_place(struct hook_record *record, u32 room)
 		if (rest)
 			*(u64 *)&record->body[whole] &= (1ULL << (8 * rest)) - 1;
 	}
-	used = at_most((record->used + 7) & ~7, config.body_size - room);
+	used = at_most((record->used + 7) & ~7, config.body_size - capacity);
 	record->used = used;
 	return &record->body[used];
 }
 
-static __always_inline void close_place(struct hook_record *record, struct value *value, u32 length, u32 flags)
+static __always_inline void commit_bytes(struct hook_record *record, struct value *value, u32 length, u32 flags)
 {
-	value->text.offset = sizeof(struct event_hook) + record->used;
-	value->text.length = length;
-	value->text.flags = flags;
+	value->string.offset = sizeof(struct event_hook) + record->used;
+	value->string.length = length;
+	value->string.flags = flags;
 	record->used += length;
 }
 

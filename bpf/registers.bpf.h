@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Parameters in registers: those of a kernel function, from the context of a kprobe, and those of a system call, from the
- * registers that its kernel function receives.
+ * Parameters in registers. The parameters of a kernel function are in the context of a kprobe. The parameters of a
+ * system call are in the struct pt_regs that its kernel function receives.
  */
 #ifndef POLYTRACE_REGISTERS_BPF_H
 #define POLYTRACE_REGISTERS_BPF_H
@@ -12,7 +12,7 @@
 #define FUNCTION_REGISTERS(X) X(0, di) X(1, si) X(2, dx) X(3, cx) X(4, r8) X(5, r9)
 #define SYSCALL_REGISTERS(X) X(0, di) X(1, si) X(2, dx) X(3, r10) X(4, r8) X(5, r9)
 #define IA32_REGISTERS(X) X(0, bx) X(1, cx) X(2, dx) X(3, si) X(4, di) X(5, bp)
-/* at the entry the return address is on the stack; at the return it no longer is */
+/* at the entry, the return address is on the stack; at the return, it is not */
 #define FRAME_AT_ENTRY(regs) ((regs)->sp + 8)
 #define FRAME_AT_RETURN(regs) ((regs)->sp)
 #define USER_PC ip
@@ -67,7 +67,7 @@ static __always_inline u64 syscall_param(const struct pt_regs *user, u32 n, u32 
 		return 0;
 	}
 #else
-	(void)abi; /* there is only one */
+	(void)abi; /* there is only one ABI */
 #endif
 	switch (n) {
 #define PARAM(number, name) \

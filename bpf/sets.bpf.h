@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The sets that each process is in. A process in no set has no entry. An entry lives as long as its process and is
+ * The process sets of each process. A process without sets has no entry. An entry lives as long as its process and is
  * changed in place.
  *
  * There are three writers: the fork, before the process runs; the process itself at an exec; and the scan of the
@@ -14,12 +14,12 @@
 #include "task.bpf.h"
 
 enum {
-	LINEAGE_MAX = 16, /* ancestors that are checked during a scan, which may not have reached them yet */
+	LINEAGE_MAX = 16, /* ancestors that are checked during a scan, because the scan may not have reached them yet */
 	EXIT_DEAD = 16, /* a value of task_struct.exit_state: the task can no longer be found */
 };
 
 struct binary_key {
-	u8 text[BINARY_TEXT_MAX + 1];
+	u8 path[BINARY_PATH_MAX + 1];
 };
 
 struct {
@@ -54,55 +54,55 @@ struct {
 /* Buffers for paths of executables. The scan, which may be preempted, uses the first; the others are one per CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* the number of possible CPUs and 1, set at load */
+	__uint(max_entries, 1); /* set at load: the number of possible CPUs plus one */
 	__type(key, u32);
-	__type(value, struct text_buffer);
-} sets_text SEC(".maps");
+	__type(value, struct string_buffer);
+} path_buffers SEC(".maps");
 
-enum { TEXT_OF_WALK = 0 };
+enum { SCAN_BUFFER = 0 };
 
-static __always_inline u32 text_of_cpu(void)
+static __always_inline u32 cpu_buffer_index(void)
 {
 	return 1 + bpf_get_smp_processor_id();
 }
 
-static __always_inline struct text_buffer *indexed_text(const u32 *index)
+static __always_inline struct string_buffer *get_path_buffer(const u32 *index)
 {
-	struct text_buffer *text = bpf_map_lookup_elem(&sets_text, index);
+	struct string_buffer *buffer = bpf_map_lookup_elem(&path_buffers, index);
 
 #ifdef OLD_KERNEL
-	if (text)
-		text->place = *index;
+	if (buffer)
+		buffer->map_index = *index;
 #endif
-	return text;
+	return buffer;
 }
 
 #ifdef OLD_KERNEL
-static __always_inline struct text_buffer *text_at(u32 place)
+static __always_inline struct string_buffer *lookup_buffer(u32 index)
 {
-	return indexed_text(&place);
+	return get_path_buffer(&index);
 }
 #endif
 
 /*
- * Global functions add sets to those that they get a pointer to. Where they cannot have one, see TEXT_PARAM, the caller copies the
- * sets into the text and back.
+ * Global functions add sets through a pointer. If they cannot have a pointer parameter (see BUFFER_PARAM), the caller
+ * copies the sets into the buffer and back.
  */
 #ifdef OLD_KERNEL
 #define SETS_PARAM
-#define SETS_GIVEN(text, kept) ((text) ? &(text)->kept : 0)
+#define SETS_ARG(buffer, field) ((buffer) ? &(buffer)->field : 0)
 #define PASS_SETS(to)
-#define KEEP_SETS(text, kept, from) ((text)->kept = *(from))
-#define COPY_SETS(to, text, kept) (*(to) = (text)->kept)
+#define SAVE_SETS(buffer, field, from) ((buffer)->field = *(from))
+#define LOAD_SETS(to, buffer, field) (*(to) = (buffer)->field)
 #else
 #define SETS_PARAM , struct process_sets *given_sets
-#define SETS_GIVEN(text, kept) given_sets
+#define SETS_ARG(buffer, field) given_sets
 #define PASS_SETS(to) , to
-#define KEEP_SETS(text, kept, from)
-#define COPY_SETS(to, text, kept)
+#define SAVE_SETS(buffer, field, from)
+#define LOAD_SETS(to, buffer, field)
 #endif
 
-static __always_inline bool keeps_bits(const struct control *c)
+static __always_inline bool should_keep_bits(const struct control *c)
 {
 	return *(volatile u32 *)&c->keeps_bits;
 }
@@ -137,22 +137,22 @@ static __always_inline bool is_empty(const struct process_sets *sets)
 
 /* ---- the sets of a single process --------------------------------------------------------------------------- */
 
-/* A process whose executable may be another file than its path says is not in the sets that exempt from a policy. */
-static __always_inline void leave_untrusted(const struct text_buffer *text, struct process_sets *sets)
+/* An untrusted executable does not belong to the sets that exempt processes from a policy. */
+static __always_inline void remove_trusted_sets(const struct string_buffer *buffer, struct process_sets *sets)
 {
 	struct control *c = shared_control();
 
-	if (!c || !(text->walk.flags & TEXT_UNTRUSTED))
+	if (!c || !(buffer->walk.flags & STRING_UNTRUSTED))
 		return;
 #pragma unroll
 	EACH_WORD(i)
 		sets->words[i] &= ~*(volatile u64 *)&c->trusted[i];
 }
 
-/* The prefixes of a long path. If its beginning is not known, it may have any of them. */
-static __always_inline void find_sets_of_beginning(struct text_buffer *text, struct process_sets *sets)
+/* The prefixes of a long path. If its beginning is unknown, it may have any of them. */
+static __always_inline void find_head_sets(struct string_buffer *buffer, struct process_sets *sets)
 {
-	struct trie_key *key = key_of_beginning(text, 0, FILTER_TEXT_MAX);
+	struct trie_key *key = head_key(buffer, 0, FILTER_STRING_MAX);
 	struct control *c = shared_control();
 
 	if (key)
@@ -161,97 +161,97 @@ static __always_inline void find_sets_of_beginning(struct text_buffer *text, str
 		add_sets(sets, (struct process_sets *)c->prefixed);
 }
 
-/* Looks up the path at text.bytes[start] in the sets of binaries. `sets` is empty before. */
-static __noinline int find_sets(struct text_buffer *text, u32 start, struct process_sets *sets)
+/* Looks up the path at buffer->bytes[start] in the sets of binaries. `sets` is empty before. */
+static __noinline int find_path_sets(struct string_buffer *buffer, u32 start, struct process_sets *sets)
 {
 	struct trie_key *key;
 	u32 length, count, bits;
 
-	if (start < TEXT_LEAD)
+	if (start < STRING_HEADROOM)
 		return 0;
-	start = at_most(start, TEXT_END);
-	length = TEXT_END - start;
+	start = at_most(start, STRING_END);
+	length = STRING_END - start;
 	opaque(length);
-	if (length <= BINARY_TEXT_MAX)
-		add_sets(sets, bpf_map_lookup_elem(&binary_equal, &text->bytes[start]));
+	if (length <= BINARY_PATH_MAX)
+		add_sets(sets, bpf_map_lookup_elem(&binary_equal, &buffer->bytes[start]));
 
-	if (text->walk.flags & TEXT_TRUNCATED) {
-		find_sets_of_beginning(text, sets);
+	if (buffer->walk.flags & STRING_TRUNCATED) {
+		find_head_sets(buffer, sets);
 	} else {
-		key = (void *)&text->bytes[start - 5];
+		key = (void *)&buffer->bytes[start - 5];
 		key->slot = 0;
-		key->prefix_bits = 8 + 8 * (length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length);
+		key->prefix_bits = 8 + 8 * (length > FILTER_STRING_MAX ? FILTER_STRING_MAX : length);
 		add_sets(sets, bpf_map_lookup_elem(&binary_prefix, key));
 	}
 
-	key = &text->reversed;
-	count = length > FILTER_TEXT_MAX ? FILTER_TEXT_MAX : length;
+	key = &buffer->reversed;
+	count = length > FILTER_STRING_MAX ? FILTER_STRING_MAX : length;
 	key->slot = 0;
 	key->prefix_bits = 8 + 8 * count;
-	/* from memory, so that the verifier does not follow the loop again for each length */
+	/* read from memory, so that the verifier does not check the loop again for each length */
 	bits = *(volatile u32 *)&key->prefix_bits;
-	/* reverses eight bytes at a time; bytes from before the text's start are beyond the key's length */
-	for (u32 i = 0; i < FILTER_TEXT_MAX && 8 + 8 * i < bits; i += 8) {
-		const u8 *from = &text->bytes[TEXT_END - 8 - i];
-		u8 *to = &key->text[i];
+	/* reverses eight bytes at a time; bytes before the start of the path are beyond the length of the key */
+	for (u32 i = 0; i < FILTER_STRING_MAX && 8 + 8 * i < bits; i += 8) {
+		const u8 *from = &buffer->bytes[STRING_END - 8 - i];
+		u8 *to = &key->string[i];
 
-		/* the compiler would read and write single bytes, because it knows that the words are not aligned */
+		/* the words are not aligned: the compiler would access single bytes */
 		opaque(from);
 		opaque(to);
 		*(u64 *)to = __builtin_bswap64(*(u64 *)from);
 	}
 	add_sets(sets, bpf_map_lookup_elem(&binary_postfix, key));
-	leave_untrusted(text, sets);
+	remove_trusted_sets(buffer, sets);
 	return 0;
 }
 
 enum executable {
 	EXECUTABLE_NONE, /* a kernel thread, or a process that has ended */
 	EXECUTABLE_KNOWN,
-	EXECUTABLE_CHANGED, /* an exec has replaced it in the meantime */
+	EXECUTABLE_CHANGED, /* an exec has replaced it meanwhile */
 };
 
 /*
- * Finds the sets of the executable of the process text->task. Returns enum executable. `index` is the text's place in
- * sets_text. It is a global function: the verifier checks it once, for all calls. Old kernels accept no map key in memory
- * that such a function receives, so it looks up the text itself.
+ * Finds the sets of the executable of the process buffer->task. Returns enum executable. `index` is the index of the
+ * buffer in path_buffers. It is a global function, so that the verifier checks it only once for all calls. Old kernels
+ * accept no map key in memory that such a function receives, so it looks the buffer up itself.
  */
 __noinline int find_executable_sets(u32 index SETS_PARAM)
 {
-	struct text_buffer *text = indexed_text(&index);
-	struct process_sets *sets = SETS_GIVEN(text, found);
+	struct string_buffer *buffer = get_path_buffer(&index);
+	struct process_sets *sets = SETS_ARG(buffer, found);
 	struct task_struct *task;
 	struct mm_struct *mm;
 	struct file *file;
 	u32 start;
 
-	if (!text || !sets)
+	if (!buffer || !sets)
 		return EXECUTABLE_NONE;
-	task = KERNEL(task_struct, text->task);
+	task = KERNEL(task_struct, buffer->task);
 	mm = READ(task, mm);
 	if (!mm)
 		return EXECUTABLE_NONE;
 	file = READ(mm, exe_file);
 	if (!file)
 		return EXECUTABLE_NONE;
-	start = resolve_executable(task, text, file);
-	find_sets(text, start, sets);
+	start = resolve_executable(task, buffer, file);
+	find_path_sets(buffer, start, sets);
 	if (READ(task, mm) != mm || READ(mm, exe_file) != file)
 		return EXECUTABLE_CHANGED;
 	return EXECUTABLE_KNOWN;
 }
 
-static __always_inline enum executable executable_sets(u32 index, struct task_struct *task, struct process_sets *sets)
+static __always_inline enum executable get_executable_sets(u32 index, struct task_struct *task, struct process_sets *sets)
 {
-	struct text_buffer *text = indexed_text(&index);
+	struct string_buffer *buffer = get_path_buffer(&index);
 	enum executable result;
 
-	if (!text)
+	if (!buffer)
 		return EXECUTABLE_NONE;
-	text->task = (u64)task;
-	KEEP_SETS(text, found, sets);
+	buffer->task = (u64)task;
+	SAVE_SETS(buffer, found, sets);
 	result = find_executable_sets(index PASS_SETS(sets));
-	COPY_SETS(sets, text, found);
+	LOAD_SETS(sets, buffer, found);
 	return result;
 }
 
@@ -262,15 +262,15 @@ static __always_inline void add_pid_sets(struct task_struct *task, struct proces
 	struct pid_namespace *ns;
 
 	add_sets(sets, bpf_map_lookup_elem(&pid_sets, &key));
-	own_upid(task, &ns, &key.pid);
+	read_upid(task, &ns, &key.pid);
 	key.in_namespace = 1;
 	add_sets(sets, bpf_map_lookup_elem(&pid_sets, &key));
 }
 
 /* ---- entries ------------------------------------------------------------------------------------------------ */
 
-/* Null if the process has no entry. An entry of an earlier process with the same pid does not count. */
-static __always_inline struct process_bits *bits_of(struct task_struct *leader)
+/* Returns the entry of the process, or null. An entry of an earlier process with the same pid is not valid. */
+static __always_inline struct process_bits *find_bits(struct task_struct *leader)
 {
 	u32 tgid = READ(leader, tgid);
 	struct process_bits *bits = lookup_bits(tgid);
@@ -280,7 +280,7 @@ static __always_inline struct process_bits *bits_of(struct task_struct *leader)
 
 static __always_inline void write_bits(struct process_bits *to, const struct process_bits *from)
 {
-	/* exec_count first: the scan reads it after its own write, and sees that this writer has written too */
+	/* exec_count first: the scan reads it after its own write, to detect this concurrent write */
 	*(volatile u64 *)&to->exec_count = from->exec_count;
 	*(volatile u64 *)&to->start_time = from->start_time;
 #pragma unroll
@@ -291,12 +291,12 @@ static __always_inline void write_bits(struct process_bits *to, const struct pro
 	}
 }
 
-static __always_inline bool add_overflown(u32 tgid, const struct process_bits *bits)
+static __always_inline bool add_overflow_bits(u32 tgid, const struct process_bits *bits)
 {
 	struct process_key_more key = { .bits = 32, .tgid = tgid };
 
 	/* before the entry: hooks must look for it */
-	bits_overflown = 1;
+	bits_overflowed = 1;
 	return !bpf_map_update_elem(&process_bits_more, &key, bits, BPF_NOEXIST);
 }
 
@@ -317,13 +317,13 @@ static __noinline int store_bits(u32 tgid, const struct process_bits *bits)
 			return 0;
 		if (!bpf_map_update_elem(&process_bits, &tgid, bits, BPF_NOEXIST))
 			return 0;
-		/* the scan has just made an entry, or the table is full */
+		/* the scan has just added an entry, or the table is full */
 		entry = lookup_bits(tgid);
-		if (!entry && add_overflown(tgid, bits))
+		if (!entry && add_overflow_bits(tgid, bits))
 			return 0;
 		entry = lookup_bits(tgid);
 		if (!entry) {
-			/* the kernel has no memory */
+			/* the kernel is out of memory */
 			count_lost_pending(HOOK_PROCESS_BITS);
 			return 0;
 		}
@@ -332,8 +332,8 @@ static __noinline int store_bits(u32 tgid, const struct process_bits *bits)
 	return 0;
 }
 
-/* Clears the bits of sets without members. Earlier sets had the same bits. */
-static __always_inline void drop_cleared(struct process_bits *bits)
+/* Clears the bits of sets without members. These bits belonged to earlier sets. */
+static __always_inline void clear_stale_sets(struct process_bits *bits)
 {
 	struct scan_request *request = current_request();
 
@@ -353,25 +353,25 @@ static __always_inline void drop_cleared(struct process_bits *bits)
 
 /* A search along the ancestors of a process. */
 struct lineage {
-	struct process_sets *sets; /* what was found */
+	struct process_sets *sets; /* the sets that were found */
 	u64 task; /* the next process */
-	u32 index; /* the text's place in sets_text */
+	u32 index; /* index of the buffer in path_buffers */
 	u32 followed;
 };
 
-/* Adds the sets of one process. Returns 1 when there is no other one. */
-static long add_ancestor(u32 i __attribute__((unused)), struct lineage *search)
+/* Adds the sets of one process. Returns 1 if it has no parent. */
+static long add_ancestor_sets(u32 i __attribute__((unused)), struct lineage *search)
 {
 	struct task_struct *task = KERNEL(task_struct, search->task);
 	struct scan_request *request = current_request();
 	struct control *c = shared_control();
-	struct process_bits *bits = bits_of(task);
+	struct process_bits *bits = find_bits(task);
 	struct process_sets own = {};
 	struct task_struct *parent;
 
 	if (!request || !c)
 		return 1;
-	executable_sets(search->index, task, &own);
+	get_executable_sets(search->index, task, &own);
 	add_pid_sets(task, &own);
 	if (bits)
 		add_sets(&own, &bits->own);
@@ -388,42 +388,42 @@ static long add_ancestor(u32 i __attribute__((unused)), struct lineage *search)
 }
 
 /*
- * Finds which of the new sets the process text->task (a leader) belongs to because of its own executable and those of
- * its ancestors. The scan may not have reached them yet. `followed`: only sets that also contain the descendants of
- * their members.
+ * Finds the new sets that the process buffer->task (a leader) belongs to because of its own executable and those of its
+ * ancestors. The scan may not have reached these processes yet. `followed`: only sets that also contain the descendants
+ * of their members.
  */
 __noinline int find_lineage(u32 index SETS_PARAM, u32 followed)
 {
-	struct text_buffer *text = indexed_text(&index);
-	struct lineage search = { .sets = SETS_GIVEN(text, lineage), .index = index, .followed = followed };
+	struct string_buffer *buffer = get_path_buffer(&index);
+	struct lineage search = { .sets = SETS_ARG(buffer, lineage), .index = index, .followed = followed };
 
-	if (!text || !search.sets)
+	if (!buffer || !search.sets)
 		return 0;
-	search.task = text->task;
-	REPEAT(LINEAGE_MAX, add_ancestor, &search);
+	search.task = buffer->task;
+	REPEAT(LINEAGE_MAX, add_ancestor_sets, &search);
 	return 0;
 }
 
 static __always_inline void add_lineage(struct task_struct *leader, struct process_sets *sets, bool followed)
 {
-	u32 index = text_of_cpu();
-	struct text_buffer *text = indexed_text(&index);
+	u32 index = cpu_buffer_index();
+	struct string_buffer *buffer = get_path_buffer(&index);
 
-	if (!text)
+	if (!buffer)
 		return;
-	text->task = (u64)leader;
-	KEEP_SETS(text, lineage, sets);
+	buffer->task = (u64)leader;
+	SAVE_SETS(buffer, lineage, sets);
 	find_lineage(index PASS_SETS(sets), followed);
-	COPY_SETS(sets, text, lineage);
+	LOAD_SETS(sets, buffer, lineage);
 }
 
 /* ---- exec and fork ------------------------------------------------------------------------------------------ */
 
 /* `bits` has the sets of the new executable. */
-static __always_inline void bits_at_exec(struct task_struct *task, struct process_bits *bits)
+static __always_inline void store_exec_bits(struct task_struct *task, struct process_bits *bits)
 {
 	struct task_struct *leader = READ(task, group_leader);
-	struct process_bits *before = bits_of(leader);
+	struct process_bits *before = find_bits(leader);
 	struct control *c = shared_control();
 
 	if (!c)
@@ -440,15 +440,15 @@ static __always_inline void bits_at_exec(struct task_struct *task, struct proces
 
 		add_lineage(READ(parent, group_leader), &bits->own, true);
 	}
-	drop_cleared(bits);
+	clear_stale_sets(bits);
 	store_bits(READ(task, tgid), bits);
 }
 
-/* The process is about to lose its present executable, which the scan may not have seen. */
-static __always_inline void bits_before_exec(struct task_struct *task)
+/* The process is about to lose its current executable, which the scan may not have seen. */
+static __always_inline void store_bits_before_exec(struct task_struct *task)
 {
 	struct task_struct *leader = READ(task, group_leader);
-	struct process_bits *before = bits_of(leader);
+	struct process_bits *before = find_bits(leader);
 	struct process_bits bits = {
 		.exec_count = READ(task, self_exec_id),
 		.start_time = READ(leader, start_boottime),
@@ -460,8 +460,10 @@ static __always_inline void bits_before_exec(struct task_struct *task)
 	store_bits(READ(task, tgid), &bits);
 }
 
-/* The child has the executable of the forking process. With CLONE_PARENT, the parent of the child is another process. */
-static __noinline int bits_at_fork(struct task_struct *forker, struct task_struct *child)
+/*
+ * The child has the executable of the forking process. With CLONE_PARENT, the parent of the child is another process.
+ */
+static __noinline int store_fork_bits(struct task_struct *forker, struct task_struct *child)
 {
 	struct process_bits bits = {
 		.exec_count = READ(child, self_exec_id),
@@ -473,7 +475,7 @@ static __noinline int bits_at_fork(struct task_struct *forker, struct task_struc
 
 	forker = KERNEL(task_struct, READ(forker, group_leader));
 	parent = KERNEL(task_struct, READ(parent, group_leader));
-	known = bits_of(forker);
+	known = find_bits(forker);
 	if (known)
 		bits.own = known->own;
 	if (scanning)
@@ -481,29 +483,30 @@ static __noinline int bits_at_fork(struct task_struct *forker, struct task_struc
 	if (parent == forker) {
 		bits.parent = bits.own;
 	} else {
-		known = bits_of(parent);
+		known = find_bits(parent);
 		if (known)
 			bits.parent = known->own;
 		if (scanning)
 			add_lineage(parent, &bits.parent, false);
 	}
 	add_pid_sets(child, &bits.own);
-	drop_cleared(&bits);
+	clear_stale_sets(&bits);
 	store_bits(READ(child, tgid), &bits);
 	return 0;
 }
 
 /* ---- the scan ----------------------------------------------------------------------------------------------- */
 
-/* On x86 this is also a full memory barrier. */
-static __always_inline void note_change(struct control *c)
+/* On x86, this is also a full memory barrier. */
+static __always_inline void count_scan_change(struct control *c)
 {
 	__sync_fetch_and_add(&c->scan_changes, 1);
 }
 
 /*
- * Finds the sets of one process. Returns whether the process did an exec during this call; both may then have written the
- * entry at the same moment. The caller calls it again with `again`, which finds all sets anew from the present executable.
+ * Finds the sets of one process. Returns true if the process has done an exec during this call: both may have written
+ * the entry at the same moment. The caller then calls again with `again`, to find all sets anew from the current
+ * executable.
  */
 static __noinline bool scan_bits(struct task_struct *task, bool again)
 {
@@ -521,15 +524,15 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 
 	if (!request || !c)
 		return false;
-	/* its fork or exec is not complete: the next scan finds it */
+	/* the fork or exec is not complete: the next scan finds the process */
 	if (entry && (entry->start_time != start || (entry->exec_count != count && !again)))
 		goto later;
-	executable = executable_sets(TEXT_OF_WALK, task, &found);
+	executable = get_executable_sets(SCAN_BUFFER, task, &found);
 	if (executable == EXECUTABLE_CHANGED)
 		goto later;
 	add_pid_sets(task, &found);
 	parent = KERNEL(task_struct, READ(parent, group_leader));
-	above = bits_of(parent);
+	above = find_bits(parent);
 
 #pragma clang loop unroll(disable)
 	EACH_WORD(i)
@@ -559,11 +562,11 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 	if (!changed && !again)
 		return false;
 	store_bits(tgid, &bits);
-	note_change(c);
+	count_scan_change(c);
 	entry = lookup_bits(tgid);
 	return READ(task, self_exec_id) != count || (entry && entry->exec_count != count);
 later:
-	note_change(c);
+	count_scan_change(c);
 	return false;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The owners of sockets. The kernel may handle a packet in any process, so the owner is stored when the socket is created.
- * The key is the address of the struct sock. The entry is removed when the kernel frees the struct sock.
+ * The owners of sockets. The kernel may handle a packet in any process, so the owner is stored when the socket is
+ * created. The key is the address of the struct sock. The entry is removed when the kernel frees that struct.
  */
 #ifndef POLYTRACE_SOCKETS_BPF_H
 #define POLYTRACE_SOCKETS_BPF_H
@@ -15,13 +15,13 @@ struct {
 	__type(value, struct process_key);
 } socket_owners SEC(".maps");
 
-static __always_inline void note_owner(u64 socket, struct process_key *owner)
+static __always_inline void store_owner(u64 socket, struct process_key *owner)
 {
 	if (bpf_map_update_elem(&socket_owners, &socket, owner, BPF_ANY))
 		count_lost_pending(HOOK_SOCKETS);
 }
 
-static __always_inline void forget_owner(u64 socket)
+static __always_inline void delete_owner(u64 socket)
 {
 	bpf_map_delete_elem(&socket_owners, &socket);
 }

@@ -21,8 +21,8 @@ static __always_inline void fill_creds(struct process_creds *out, const struct c
 }
 
 /*
- * A read through a null pointer gives 0, which means that there is no namespace. A branch would double the verifier's
- * work.
+ * The inode number of a namespace. A read through a null pointer gives 0: there is no namespace. A branch would double
+ * the verifier's work.
  */
 #define NS_INUM(pointer)                           \
 	({                                         \
@@ -31,7 +31,7 @@ static __always_inline void fill_creds(struct process_creds *out, const struct c
 	})
 
 /* The pid of the process in its own pid namespace, which is the innermost one. */
-static __always_inline void own_upid(struct task_struct *task, struct pid_namespace **ns, u32 *number)
+static __always_inline void read_upid(struct task_struct *task, struct pid_namespace **ns, u32 *number)
 {
 	struct pid *pid = READ(task, thread_pid);
 	struct pid_namespace *found = 0;
@@ -47,7 +47,7 @@ static __always_inline void own_upid(struct task_struct *task, struct pid_namesp
 }
 
 /* The inode number of the process's own pid namespace. */
-static __always_inline u32 own_pid_namespace(struct task_struct *task)
+static __always_inline u32 read_pid_namespace(struct task_struct *task)
 {
 	struct pid_namespace *ns;
 	u32 number;
@@ -55,11 +55,11 @@ static __always_inline u32 own_pid_namespace(struct task_struct *task)
 #ifndef READ_PROBE
 	struct pid *pid = READ(task, thread_pid);
 
-	/* most processes are in the initial one; a call of a helper costs more than what it reads */
+	/* most processes are in the initial pid namespace, and a helper call costs more than the reads */
 	if (!READ(pid, level))
 		return READ(pid, numbers[0].ns->ns.inum);
 #endif
-	own_upid(task, &ns, &number);
+	read_upid(task, &ns, &number);
 	ns = KERNEL(pid_namespace, ns);
 	return NS_INUM(ns);
 }
@@ -82,7 +82,7 @@ static __always_inline void fill_namespaces(struct process_namespaces *out, stru
 		out->time_for_children = NS_INUM(READ(proxy, time_ns_for_children));
 	}
 	out->cgroup = NS_INUM(READ(proxy, cgroup_ns));
-	out->pid = own_pid_namespace(task);
+	out->pid = read_pid_namespace(task);
 }
 
 static __always_inline void fill_state(struct process_state *state, struct task_struct *task)
@@ -95,8 +95,8 @@ static __always_inline void fill_state(struct process_state *state, struct task_
 	fill_namespaces(&state->ns, task);
 }
 
-/* The open file of the current process with this descriptor; null: there is none. */
-static __always_inline struct file *file_of_descriptor(s32 fd)
+/* The open file of a descriptor of the current process, or null. */
+static __always_inline struct file *lookup_fd(s32 fd)
 {
 	struct task_struct *task = current_task();
 	struct files_struct *files = READ(task, files);

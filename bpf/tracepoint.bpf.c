@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A tracepoint: its values are the fields of its record, as tracefs describes them. */
-#define OF_FIELDS
-#include "words.bpf.h"
+/* A tracepoint. Its values are the fields of its record, as tracefs describes them. */
+#define TRACEPOINT_FIELDS
+#include "context_words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A static probe of a program: a uprobe. Notes in the file say where its parameters are; libbpf reads the notes. */
-#define OF_PROGRAMS
-#include "change.bpf.h"
+/*
+ * A static probe (USDT) of a program, traced by a uprobe. Notes in the file locate its arguments; libbpf reads the
+ * notes.
+ */
+#define USER_PROGRAM
+#include "program_registers.bpf.h"
 
-/* sizes of libbpf's maps: the first is set again at load; the second matters only for kernels before 5.15 */
+/* sizes of libbpf's maps: user space sets the first at load; the second matters only before Linux 5.15 */
 #define BPF_USDT_MAX_SPEC_CNT 1
 #define BPF_USDT_MAX_IP_CNT 256
 #include <bpf/usdt.bpf.h>
@@ -22,13 +25,13 @@ static __always_inline u64 hook_param(void *ctx, u32 n)
 }
 
 /*
- * Writes an argument, which is in a register or in memory that a register points to. Other bits of a wider register are
- * kept.
+ * Writes an argument. It is in a register, or in memory that a register points to. The other bits of a wider register
+ * do not change.
  */
 static __always_inline bool set_argument(void *ctx, const struct __bpf_usdt_arg_spec *argument, u64 value)
 {
 	u32 unused = argument->arg_bitshift & 63, width = at_most(8 - unused / 8, 8);
-	u32 place = (u16)argument->reg_off / sizeof(u64);
+	u32 index = (u16)argument->reg_off / sizeof(u64);
 	u64 mask = ~0ULL >> unused, address = 0;
 
 	if (argument->arg_type == BPF_USDT_ARG_REG_DEREF) {
@@ -37,11 +40,11 @@ static __always_inline bool set_argument(void *ctx, const struct __bpf_usdt_arg_
 	}
 	if (argument->arg_type != BPF_USDT_ARG_REG || !(config.has_actions & ACTIONS_REGISTERS))
 		return false;
-	set_register(ctx, place, (program_register(ctx, place) & ~mask) | (value & mask));
+	set_register(ctx, index, (read_register(ctx, index) & ~mask) | (value & mask));
 	return true;
 }
 
-/* Policies that set an argument that cannot be written are refused at load. */
+/* At load, polytrace refuses a policy that sets an argument which cannot be written. */
 static __noinline bool change_program(void *ctx, const volatile struct selector_actions *actions)
 {
 	struct __bpf_usdt_spec *spec;

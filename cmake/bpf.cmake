@@ -21,7 +21,7 @@ endif()
 # Prebuilt addons do without source lines, so that the package is smaller.
 set(POLYTRACE_STRIP_LINES "")
 if(POLYTRACE_LIBRARY_SOURCES)
-  set(POLYTRACE_STRIP_LINES "${CMAKE_CURRENT_SOURCE_DIR}/scripts/prebuilds/without-lines.mjs")
+  set(POLYTRACE_STRIP_LINES "${CMAKE_CURRENT_SOURCE_DIR}/scripts/prebuilds/strip-line-info.mjs")
 endif()
 
 function(polytrace_bpf_skeletons target)

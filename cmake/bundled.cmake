@@ -49,8 +49,8 @@ foreach(library zlib elf bpf)
   target_compile_options(${library} PRIVATE -w -ffunction-sections -fdata-sections)
 endforeach()
 
-# native/portable.c: what musl lacks
+# native/base/portable.c: what musl lacks
 add_library(polytrace_libraries INTERFACE)
-target_sources(polytrace_libraries INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/native/portable.c")
+target_sources(polytrace_libraries INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/native/base/portable.c")
 target_link_libraries(polytrace_libraries INTERFACE bpf ${CMAKE_DL_LIBS} pthread)
 target_link_options(polytrace_libraries INTERFACE "-Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/cmake/exports.map")

@@ -1,38 +1,38 @@
 /**
- * A service that embeds polytrace: it has work of its own, takes a policy while it runs, counts what programs read and write,
- * and ends with an AbortSignal. As root: npx tsx examples/embed.ts [SECONDS]
+ * A service that embeds polytrace: it has work of its own, takes a policy while it runs, counts what programs read and
+ * write, and ends with an AbortSignal. As root: npx tsx examples/embed.ts [SECONDS]
  */
 import { join } from 'node:path';
 import { KernelError, openTracer, PolicyError, type ProcessKprobeEvent, type Tracer } from 'polytrace';
 
-/** Accesses by program and file, until the signal says that it is enough. */
+/** Counts accesses by program and file until the signal is aborted. */
 async function countAccesses(tracer: Tracer, signal: AbortSignal): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   for await (const event of tracer.events({ types: ['process_kprobe'], signal })) {
     if (event.type === 'process_kprobe') {
-      const key = `${event.process.binary} ${pathOf(event)}`;
+      const key = `${event.process.binary} ${filePath(event)}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     } else if (event.type === 'lost') {
-      // The kernel never waits for a reader. What it had to drop is counted, so the sum of both is exact.
+      // The kernel never waits for a reader. It counts the events that it drops, so the sum of both counts is exact.
       console.error(`lost ${event.count} of ${event.hook}: ${event.reason}`);
     }
   }
   return counts;
 }
 
-/** `args` are a union on `type`: which fields there are is known after the test. */
-function pathOf(event: ProcessKprobeEvent): string {
+/** Returns the path of a file argument. `args` is a union that `type` discriminates. */
+function filePath(event: ProcessKprobeEvent): string {
   for (const argument of event.args) if (argument.type === 'file' || argument.type === 'path') return argument.path;
   return '?';
 }
 
 async function main(seconds: number): Promise<void> {
   const tracer = await openTracer({ bufferSize: 16 * 1024 * 1024 });
-  const enough = new AbortController();
-  process.once('SIGINT', () => enough.abort());
-  const timer = setTimeout(() => enough.abort(), seconds * 1000);
+  const stopped = new AbortController();
+  process.once('SIGINT', () => stopped.abort());
+  const timer = setTimeout(() => stopped.abort(), seconds * 1000);
   try {
-    const counting = countAccesses(tracer, enough.signal);
+    const counting = countAccesses(tracer, stopped.signal);
     for (const { name, hooks } of await tracer.addPolicy(join(__dirname, 'file-monitoring.yaml'))) {
       console.error(`${name}: ${hooks.map((hook) => `${hook.functionName} by ${hook.attach}`).join(', ')}`);
     }

@@ -1,6 +1,7 @@
 /**
- * A policy written in TypeScript: an operator that does not fit its argument, or an action without what it needs, does not compile.
- * Prints what the policy does; loads nothing, so it needs no root and no Linux. npx tsx examples/policy-in-code.ts
+ * A policy in TypeScript. An operator that does not fit its argument, or an incomplete action, does not compile. The
+ * example prints an explanation and loads no policy, so it needs no root and no Linux. npx tsx
+ * examples/policy-in-code.ts
  */
 import { definePolicy, explainPolicy, formatExplanation } from 'polytrace';
 

@@ -2,12 +2,13 @@
 //
 //   node examples/service.mjs [POLICY...]        then: curl http://127.0.0.1:8080/programs
 //
-// PORT is the port. /healthz is for whoever restarts services: 200 while events are read, 503 before and after.
+// The environment variable PORT sets the port. /healthz is for a supervisor: 200 while events are read, 503 before and
+// after.
 import { createServer } from 'node:http';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { openTracer } from 'polytrace';
 
-/** Programs that are counted. The traced world can have any number of them, a service cannot. */
+/** Limit of the programs that are counted. Processes can execute any number of programs. */
 const PROGRAMS_MAX = 10_000;
 
 async function trace() {
@@ -16,7 +17,7 @@ async function trace() {
   parentPort.on('message', () => void tracer.close());
   parentPort.postMessage({ kind: 'ready' });
   for await (const batch of tracer.batches({ types: ['process_exec', 'process_kprobe', 'process_lsm'] })) {
-    // events cannot be posted; what the service needs of them can
+    // events cannot be posted to another thread, so only the required values are posted
     const programs = batch.filter((event) => event.type !== 'lost').map((event) => event.process.binary);
     const lost = batch.reduce((sum, event) => sum + (event.type === 'lost' ? event.count : 0), 0);
     parentPort.postMessage({ kind: 'batch', programs, lost });
@@ -48,7 +49,7 @@ function serve() {
   worker.on('exit', () => {
     health.isReady = false;
     if (health.error === undefined) return;
-    // a service that does not trace should not look as if it did
+    // without tracing, the service should end
     console.error(health.error);
     process.exitCode = 1;
     server.close();

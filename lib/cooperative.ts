@@ -1,12 +1,12 @@
-/** Long work of JavaScript on the main thread: it is done in steps, and between them the event loop gets its turns. */
+/** Cooperative yielding: long work on the main thread is a generator, and the event loop runs between its slices. */
 
-/** Longest time without a turn of the event loop. */
+/** Longest slice, in milliseconds: the time between two yields to the event loop. */
 const LONGEST_SLICE_MS = 5;
 
-/** Yields wherever it can pause, at least every millisecond or so. */
+/** Work that yields wherever it can pause, about once a millisecond or more often. */
 export type Steps<T> = Generator<void, T, void>;
 
-/** Gives the event loop a turn. */
+/** Resolves after the event loop has handled its pending events. */
 export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }
@@ -21,7 +21,7 @@ export async function runCooperatively<T>(steps: Steps<T>): Promise<T> {
   }
 }
 
-/** For those who cannot wait. */
+/** Runs all steps without a pause, for callers that are synchronous. */
 export function runToCompletion<T>(steps: Steps<T>): T {
   let next = steps.next();
   while (next.done !== true) next = steps.next();

@@ -38,8 +38,8 @@ export class KernelError extends PolytraceError {
   }
 }
 
-/** The process or the machine has no descriptor left: that says nothing about the file. */
-export function isLimit(error: unknown): boolean {
+/** True if the process or the machine has no descriptor left. Such an error is not about the file. */
+export function isDescriptorLimit(error: unknown): boolean {
   return ['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 

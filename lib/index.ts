@@ -9,7 +9,6 @@ export {
   parsePolicy,
   parsePolicyTest,
   policySchema,
-  validatePolicy,
 } from './policy/index.js';
 export {
   argOf,
@@ -28,6 +27,7 @@ export { replayer } from './recording/replay.js';
 export { preflight } from './native/preflight.js';
 export { notifyService } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';
-export { expandPolicyPaths, loadPolicyFile, policyLibrary } from './tracer/files.js';
+export { expandPolicyPaths, loadPolicyFile, policyLibrary } from './tracer/policy-files.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';
-export { tryTracing } from './tracer/trial.js';
+export { validatePolicy } from './tracer/validate-policy.js';
+export { tryTracing } from './tracer/try-tracing.js';

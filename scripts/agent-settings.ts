@@ -1,10 +1,10 @@
-/** The settings of the agent, as docs/agent-configuration.md shows them. */
+/** Writes the settings of the agent into docs/agent-configuration.md. */
 import { format } from 'prettier';
-import { settingsList } from '../agent/lib/config/table.js';
+import { formatSettingsList } from '../agent/lib/config/settings-list.js';
 
-/** The page with the list of now between `<!-- settings -->` and `<!-- /settings -->`. */
+/** Returns the page with the current list between `<!-- settings -->` and `<!-- /settings -->`. */
 export async function withSettings(page: string): Promise<string> {
-  const list = await format(settingsList(), { parser: 'markdown', printWidth: 120, proseWrap: 'always' });
+  const list = await format(formatSettingsList(), { parser: 'markdown', printWidth: 120, proseWrap: 'always' });
   return page.replace(
     /<!-- settings -->[^]*?<!-- \/settings -->/,
     () => `<!-- settings -->\n\n${list.trim()}\n\n<!-- /settings -->`,

@@ -1,5 +1,5 @@
-// node scripts/bpf-arm64.mjs: compiles each BPF program for arm64, in each flavour, with every warning as an error. It needs
-// clang and libbpf's headers, as the build for this machine does, and takes some seconds.
+// node scripts/bpf-arm64.mjs: compiles each BPF program for arm64 in each flavour. Warnings are errors. It needs clang
+// and the headers of libbpf, as the build does, and takes some seconds.
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -13,7 +13,7 @@ const flags = ['-target', 'bpf', '-O2', '-g', '-mcpu=v3', '-D__TARGET_ARCH_arm64
 const headers = ['-idirafter', '/usr/include/x86_64-linux-gnu', '-idirafter', '/usr/include/aarch64-linux-gnu'];
 
 /** The newest clang of this machine, as cmake/tools.cmake chooses it. */
-async function clang() {
+async function findClang() {
   for (let version = 40; version >= 16; version--) {
     const name = `clang-${version}`;
     const found = await run(name, ['-dumpversion']).catch(() => undefined);
@@ -23,14 +23,14 @@ async function clang() {
 }
 
 const started = Date.now();
-const compiler = await clang();
+const compiler = await findClang();
 const sources = readdirSync(join(root, 'bpf')).filter((name) => name.endsWith('.bpf.c'));
 const jobs = sources.flatMap((source) =>
   [[], ['-DREAD_PROBE'], ['-DREAD_PROBE', '-DOLD_KERNEL']].map((flavour) => ({ source, flavour })),
 );
 const total = jobs.length;
 
-async function worker() {
+async function runWorker() {
   for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
     const { source, flavour } = job;
     await run(compiler, [...flags, ...headers, ...flavour, '-c', join(root, 'bpf', source), '-o', '/dev/null']).catch(
@@ -41,5 +41,5 @@ async function worker() {
     );
   }
 }
-await Promise.all(Array.from({ length: availableParallelism() }, worker));
+await Promise.all(Array.from({ length: availableParallelism() }, runWorker));
 console.log(`BPF programs for arm64: ${total} objects in ${((Date.now() - started) / 1000).toFixed(0)} s`);

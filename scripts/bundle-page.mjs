@@ -1,5 +1,5 @@
-// Part of `npm run build:ts`: makes one script and one style of agent/page, for the reports of polytrace-agent. The licences
-// of the libraries in it stand at its beginning, so that every report has them.
+// Part of `npm run build:ts`: bundles agent/page into one script and one style sheet, for the reports of
+// polytrace-agent. The script begins with the licences of its libraries, so that every report contains them.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const LIBRARIES = ['uplot', '@tanstack/virtual-core'];
 
-function notice(name) {
+function licenceNotice(name) {
   const folder = join(root, 'node_modules', name);
   const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const text = readFileSync(join(folder, 'LICENSE'), 'utf8').trim();
@@ -25,10 +25,10 @@ await build({
   minify: true,
   format: 'iife',
   platform: 'browser',
-  // ASCII, so that a page says the same in every encoding
+  // ASCII, so that a page is the same in every encoding
   charset: 'ascii',
   target: ['chrome110', 'firefox115', 'safari16.4'],
   legalComments: 'none',
-  banner: { js: `/*!\n${LIBRARIES.map(notice).join('\n\n')}\n*/` },
+  banner: { js: `/*!\n${LIBRARIES.map(licenceNotice).join('\n\n')}\n*/` },
   logLevel: 'warning',
 });

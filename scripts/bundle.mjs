@@ -1,12 +1,12 @@
-// Part of `npm run build:ts`, after tsc: makes one file of each entry point, because hundreds of small modules take most of the time
-// that starting needs. The other files in dist/ are for tests and benchmarks, and are not published.
+// Part of `npm run build:ts`, after tsc: bundles each entry point into one file, because loading hundreds of small
+// modules takes most of the start time. The other files in dist/ are for tests and benchmarks, and are not published.
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** The command uses the library of the package: with a second one, its errors would be of other classes. */
+/** Keeps the library out of the bundle of the command. With a second copy, `instanceof` would fail for its errors. */
 const sharedLibrary = {
   name: 'shared library',
   setup({ onResolve }) {
@@ -14,10 +14,10 @@ const sharedLibrary = {
   },
 };
 
-/** Few programs use these modules of Node.js, and loading them takes a third of the library's time. */
+/** Modules of Node.js that few programs use. Loading them takes a third of the load time of the library. */
 const RARE = /^node:(crypto|dns|dns\/promises|fs\/promises|http|http2|https|net)$/;
 
-/** Loads each of them when one of its members is first used. */
+/** Loads such a module when one of its members is first used. */
 const rareModules = {
   name: 'rare modules',
   setup({ onResolve, onLoad }) {
@@ -25,13 +25,13 @@ const rareModules = {
       namespace === 'rare' ? { path, external: true } : { path, namespace: 'rare' },
     );
     onLoad({ filter: RARE, namespace: 'rare' }, async ({ path }) => ({
-      contents: membersOf(path, await import(path)),
+      contents: lazyModuleCode(path, await import(path)),
     }));
   },
 };
 
-/** Code of a module whose members are those of the module at `path`. */
-function membersOf(path, module) {
+/** Returns code of a module whose members are getters for the members of the module at `path`. */
+function lazyModuleCode(path, module) {
   return `for (const name of ${JSON.stringify(Object.keys(module))})
   Object.defineProperty(exports, name, { enumerable: true, get: () => require('${path}')[name] });`;
 }

@@ -1,5 +1,5 @@
 /**
- * Prints the recorded events of docs/samples as the command does: blocks of docs/recipes.md, and whole terminals of 80 and 160
+ * Prints the recorded events of docs/samples with the command: for docs/recipes.md, and for terminals of 80 and 160
  * columns.
  */
 import { readFileSync } from 'node:fs';
@@ -10,11 +10,11 @@ import * as agent from '../agent/lib/index.js';
 import type { AgentClient, PolicyRow } from '../lib/cli/agent-api.js';
 import type { Context } from '../lib/cli/context.js';
 import { runCommand } from '../lib/cli/program.js';
-import { top } from '../lib/cli/top.js';
+import { runTop } from '../lib/cli/top.js';
 import * as api from '../lib/index.js';
 
 const SAMPLES = join(__dirname, '../docs/samples');
-/** Events of the scenarios of test/kernel/policy-library.test.ts, on Linux 6.12. */
+/** Recorded events of the scenarios of test/kernel/policy-library.test.ts, on Linux 6.12. */
 const SAMPLE = join(SAMPLES, 'library.jsonl');
 const WIDTHS = [80, 160];
 
@@ -23,7 +23,7 @@ interface Capture {
   readonly text: string;
 }
 
-class Text extends Writable {
+class TextSink extends Writable {
   text = '';
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
@@ -32,43 +32,43 @@ class Text extends Writable {
   }
 }
 
-function contextOf(columns: number, stdout: Text): Context {
+function captureContext(columns: number, stdout: TextSink): Context {
   return {
     api,
     agentPackage: () => agent,
     stdin: Readable.from([]),
     stdout,
-    stderr: new Text(),
+    stderr: new TextSink(),
     env: { COLUMNS: String(columns) },
     signals: new EventEmitter(),
     exit: () => undefined,
   };
 }
 
-async function read(columns: number, words: readonly string[]): Promise<string> {
-  const stdout = new Text();
-  const status = await runCommand(['read', SAMPLE, ...words], contextOf(columns, stdout));
-  if (status !== 0) throw new Error(`polytrace read ${words.join(' ')} ended with status ${status}`);
+async function runRead(columns: number, args: readonly string[]): Promise<string> {
+  const stdout = new TextSink();
+  const status = await runCommand(['read', SAMPLE, ...args], captureContext(columns, stdout));
+  if (status !== 0) throw new Error(`polytrace read ${args.join(' ')} ended with status ${status}`);
   return stdout.text;
 }
 
-/** The files of docs/samples that `npm run gen` writes. */
-export async function captures(): Promise<Capture[]> {
+/** Creates the files of docs/samples that `npm run gen` writes. */
+export async function createCaptures(): Promise<Capture[]> {
   const found: Capture[] = [];
   for (const columns of WIDTHS) {
-    const add = (name: string, text: string): void =>
+    const addCapture = (name: string, text: string): void =>
       void found.push({ path: join(SAMPLES, `${name}-${columns}.txt`), text });
-    add('table', await read(columns, ['-o', 'table', '--processes', 'matched']));
-    add('tree', await read(columns, ['-o', 'tree', '--processes', 'matched']));
-    const stdout = new Text();
-    await top(counted(), { once: true, by: 'hooks', interval: 0.001 }, contextOf(columns, stdout));
-    add('top', stdout.text);
+    addCapture('table', await runRead(columns, ['-o', 'table', '--processes', 'matched']));
+    addCapture('tree', await runRead(columns, ['-o', 'tree', '--processes', 'matched']));
+    const stdout = new TextSink();
+    await runTop(fakeAgent(), { once: true, by: 'hooks', interval: 0.001 }, captureContext(columns, stdout));
+    addCapture('top', stdout.text);
   }
   return found;
 }
 
-/** An agent whose policies have reported the recorded events, and rest since then. */
-function counted(): AgentClient {
+/** A client of an agent whose policies have reported the recorded events, and nothing since then. */
+function fakeAgent(): AgentClient {
   const rows = new Map<string, Map<string, number>>();
   for (const line of readFileSync(SAMPLE, 'utf8').trimEnd().split('\n')) {
     const [event] = Object.values(JSON.parse(line) as Record<string, { policy_name?: string; function_name?: string }>);
@@ -90,13 +90,16 @@ function counted(): AgentClient {
   return { policies: () => Promise.resolve(policies as unknown as PolicyRow[]) } as unknown as AgentClient;
 }
 
-/** The page with the output of now after each `<!-- read WORDS -->`. Lines of a page have at most 120 characters. */
+/**
+ * Returns the page with the current output after each `<!-- read ARGUMENTS -->`. A page has at most 120 characters a
+ * line.
+ */
 export async function withCaptures(page: string): Promise<string> {
   const parts = page.split(/(<!-- read .* -->\n\n```text\n[^]*?```)/);
   const filled = parts.map(async (part) => {
-    const [, words] = /^<!-- read (.*) -->/.exec(part) ?? [];
-    if (words === undefined) return part;
-    return `<!-- read ${words} -->\n\n\`\`\`text\n${await read(110, words.split(' '))}\`\`\``;
+    const [, args] = /^<!-- read (.*) -->/.exec(part) ?? [];
+    if (args === undefined) return part;
+    return `<!-- read ${args} -->\n\n\`\`\`text\n${await runRead(110, args.split(' '))}\`\`\``;
   });
   return (await Promise.all(filled)).join('');
 }

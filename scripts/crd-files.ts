@@ -1,4 +1,4 @@
-/** The files with the CustomResourceDefinitions, and their texts. */
+/** Generates the files with the CustomResourceDefinitions. */
 import { stringify } from 'yaml';
 import { policyCrds } from '../lib/policy/language/crd.js';
 

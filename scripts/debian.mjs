@@ -1,10 +1,9 @@
-// Packages of other Debian suites, with an apt state of their own, so that the package sources of the machine do not
-// change.
+// Gets packages of other Debian suites. A separate apt state keeps the package sources of the machine unchanged.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 
-/** Runs a program and returns its output. `purpose` begins the message of an error. */
-export function run(purpose, program, args, options = {}) {
+/** Runs a program and returns its output. The message of an error begins with `purpose`. */
+export function runProgram(purpose, program, args, options = {}) {
   try {
     return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options });
   } catch (error) {
@@ -13,21 +12,26 @@ export function run(purpose, program, args, options = {}) {
   }
 }
 
-/** The Debian archive that this machine already uses. It also provides the packages of other suites. */
-export function archive(purpose) {
-  const uris = run(purpose, 'apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages']).split('\n');
+/** Finds the Debian archive that this machine uses. It also provides the packages of other suites. */
+export function findArchive(purpose) {
+  const uris = runProgram(purpose, 'apt-get', [
+    'indextargets',
+    '--format',
+    '$(REPO_URI)',
+    'Created-By: Packages',
+  ]).split('\n');
   const uri = uris.find((each) => /^https?:.*\/debian\/?$/.test(each));
   if (!uri) throw new Error(`${purpose}: this machine has no Debian archive among its apt sources`);
   return uri;
 }
 
 /**
- * Returns a function that runs an apt command on the packages of `suite` for an architecture, with its lists, cache and sources
- * below `folder`.
+ * Returns a function that runs an apt command on the packages of `suite` for an architecture, with its lists, cache and
+ * sources below `folder`.
  */
 export function privateApt(purpose, folder, suite, architecture = 'amd64') {
   for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(`${folder}/${name}`, { recursive: true });
-  const source = `[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${archive(purpose)} ${suite} main\n`;
+  const source = `[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${findArchive(purpose)} ${suite} main\n`;
   writeFileSync(`${folder}/sources.list`, `deb ${source}deb-src ${source}`);
   writeFileSync(`${folder}/status`, '');
   const options = [
@@ -42,5 +46,5 @@ export function privateApt(purpose, folder, suite, architecture = 'amd64') {
     'Acquire::Languages=none',
     'Acquire::Check-Valid-Until=false',
   ].flatMap((option) => ['-o', option]);
-  return (program, ...args) => run(purpose, program, [...options, '-q', ...args], { cwd: folder });
+  return (program, ...args) => runProgram(purpose, program, [...options, '-q', ...args], { cwd: folder });
 }

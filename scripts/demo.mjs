@@ -1,6 +1,6 @@
-// A live demonstration: with the file-monitoring policy loaded, a small workload reads a secret and writes a system
-// file, and the events appear. It ends by itself and leaves nothing behind. The exit status is 0 if every expected line
-// came.
+// A live demonstration: loads the file-monitoring policy, and prints the events of a small workload that reads a secret
+// and writes a system file. It ends by itself and removes its files. The exit status is 0 if every expected line was
+// printed.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,7 +13,7 @@ const folder = mkdtempSync('/usr/local/bin/polytrace-demo-');
 const file = join(folder, 'bar');
 const workload = ['cat /etc/shadow', `echo foo >> ${file}`];
 
-/** The lines that must come in this order. Lines of other processes may be in between. */
+/** The expected lines in their order. Lines of other processes may be in between. */
 const expected = [
   /^🚀 process .*bash -c "cat \/etc\/shadow"/u,
   /^🚀 process .*\/cat \/etc\/shadow/u,
@@ -35,7 +35,7 @@ async function main() {
   const remaining = [...expected];
   createInterface(tracer.stderr).on('line', (line) => {
     console.error(line);
-    if (line.startsWith('ready')) run();
+    if (line.startsWith('ready')) runWorkload();
   });
   createInterface(tracer.stdout).on('line', (line) => {
     console.log(line);
@@ -54,7 +54,7 @@ async function main() {
   return 0;
 }
 
-function run() {
+function runWorkload() {
   for (const command of workload) {
     console.log(`$ bash -c '${command}'`);
     execFileSync('bash', ['-c', command], { stdio: 'ignore' });

@@ -1,19 +1,20 @@
-/** Writes the manifests of deploy-source.ts: with the defaults of their settings, or as templates of a Helm chart. */
+/** Renders the manifests of deploy-source.ts, with the defaults of their settings or as templates of a Helm chart. */
 import { stringify } from 'yaml';
-import { Flags, Joined, Setting, Special, When, With } from './deploy-source.js';
+import { Flags, Concatenation, Setting, ReleaseValue, Conditional, ExtendedMap } from './deploy-source.js';
 
 const YAML = { lineWidth: 0, aliasDuplicateObjects: false } as const;
 
-export const yamlOf = (value: unknown): string => stringify(value, YAML);
+export const toYaml = (value: unknown): string => stringify(value, YAML);
 
-/** The value with the defaults. Settings without content leave their key out, as the templates do. */
+/** Replaces settings by their defaults. A key whose setting is empty is left out, as in the templates. */
 export function withDefaults(value: unknown): unknown {
   if (value instanceof Setting) return withDefaults(value.fallback);
-  if (value instanceof Special) return value.fixed;
-  if (value instanceof Joined) return value.parts.map((part) => String(withDefaults(part))).join('');
-  if (value instanceof When) return withDefaults(isFull(value.setting.fallback) ? value.then : value.otherwise);
-  if (value instanceof With) return { ...(withDefaults(value.own) as object), ...(value.more.fallback as object) };
-  if (value instanceof Flags) return Object.entries(value.setting.fallback as object).map(flagOf);
+  if (value instanceof ReleaseValue) return value.fixed;
+  if (value instanceof Concatenation) return value.parts.map((part) => String(withDefaults(part))).join('');
+  if (value instanceof Conditional) return withDefaults(isFull(value.setting.fallback) ? value.then : value.otherwise);
+  if (value instanceof ExtendedMap)
+    return { ...(withDefaults(value.own) as object), ...(value.more.fallback as object) };
+  if (value instanceof Flags) return Object.entries(value.setting.fallback as object).map(formatFlag);
   if (Array.isArray(value)) {
     return value.flatMap((item: unknown) => {
       const plain = withDefaults(item);
@@ -33,116 +34,117 @@ export function withDefaults(value: unknown): unknown {
   return Object.fromEntries(entries);
 }
 
-const flagOf = ([name, value]: [string, unknown]): string => `--${name}=${String(value)}`;
+const formatFlag = ([name, value]: [string, unknown]): string => `--${name}=${String(value)}`;
 
-/** Truth as in templates. */
+/** True for a value that is true in a template. */
 function isFull(value: unknown): boolean {
   if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
   return Boolean(value);
 }
 
-/** The text of a template of a chart. */
-export function templateOf(value: object): string {
+/** Renders a template of a chart. */
+export function renderTemplate(value: object): string {
   return contentLines(value, 0).join('\n') + '\n';
 }
 
 /** The entries of a mapping. */
 function contentLines(value: object, depth: number): string[] {
-  if (value instanceof When) {
-    return [`{{- if ${valueOf(value.setting)} }}`, ...contentLines(value.then as object, depth), '{{- end }}'];
+  if (value instanceof Conditional) {
+    return [`{{- if ${valuePath(value.setting)} }}`, ...contentLines(value.then as object, depth), '{{- end }}'];
   }
-  if (value instanceof With) return [...mapLines(value.own, depth), ...settingLines(value.more, depth)];
+  if (value instanceof ExtendedMap) return [...mapLines(value.own, depth), ...settingLines(value.more, depth)];
   return mapLines(value, depth);
 }
 
 /** The content of a setting with a list or a mapping. */
 function settingLines(setting: Setting, depth: number): string[] {
-  return [`{{- with ${valueOf(setting)} }}`, `${pad(depth)}{{- toYaml . | nindent ${2 * depth} }}`, '{{- end }}'];
+  return [`{{- with ${valuePath(setting)} }}`, `${indent(depth)}{{- toYaml . | nindent ${2 * depth} }}`, '{{- end }}'];
 }
 
 function mapLines(map: object, depth: number): string[] {
-  return Object.entries(map).flatMap(([key, value]) => entryLines(`${pad(depth)}${key}:`, value, depth));
+  return Object.entries(map).flatMap(([key, value]) => entryLines(`${indent(depth)}${key}:`, value, depth));
 }
 
-/** `head`: the line up to its value. */
+/** `head` is the line before its value. */
 function entryLines(head: string, value: unknown, depth: number): string[] {
   if (value === undefined) return [];
-  if (value instanceof When) {
+  if (value instanceof Conditional) {
     const { setting, then, otherwise } = value;
     if (then === undefined) return unlessLines(setting, entryLines(head, otherwise, depth));
     const other = otherwise === undefined ? [] : ['{{- else }}', ...entryLines(head, otherwise, depth)];
-    return [`{{- if ${valueOf(setting)} }}`, ...entryLines(head, then, depth), ...other, '{{- end }}'];
+    return [`{{- if ${valuePath(setting)} }}`, ...entryLines(head, then, depth), ...other, '{{- end }}'];
   }
   if (value instanceof Setting && isStructure(value.fallback)) {
     return [
-      `{{- with ${valueOf(value)} }}`,
+      `{{- with ${valuePath(value)} }}`,
       head,
-      `${pad(depth + 1)}{{- toYaml . | nindent ${2 * depth + 2} }}`,
+      `${indent(depth + 1)}{{- toYaml . | nindent ${2 * depth + 2} }}`,
       '{{- end }}',
     ];
   }
   if (value instanceof Setting && value.fallback === '') {
-    return [`{{- with ${valueOf(value)} }}`, `${head} {{ . | quote }}`, '{{- end }}'];
+    return [`{{- with ${valuePath(value)} }}`, `${head} {{ . | quote }}`, '{{- end }}'];
   }
   if (Array.isArray(value)) {
     return value.length === 0 ? [`${head} []`] : [head, ...value.flatMap((item) => itemLines(item, depth + 1))];
   }
-  if (value instanceof With) return [head, ...contentLines(value, depth + 1)];
+  if (value instanceof ExtendedMap) return [head, ...contentLines(value, depth + 1)];
   if (isStructure(value)) {
     return Object.keys(value).length === 0 ? [`${head} {}`] : [head, ...mapLines(value, depth + 1)];
   }
-  return [`${head} ${scalar(value)}`];
+  return [`${head} ${formatScalar(value)}`];
 }
 
 function itemLines(value: unknown, depth: number): string[] {
-  if (value instanceof When)
-    return [`{{- if ${valueOf(value.setting)} }}`, ...itemLines(value.then, depth), '{{- end }}'];
+  if (value instanceof Conditional)
+    return [`{{- if ${valuePath(value.setting)} }}`, ...itemLines(value.then, depth), '{{- end }}'];
   if (value instanceof Setting) return settingLines(value, depth);
   if (value instanceof Flags) {
-    const head = `{{- range $name, $value := ${valueOf(value.setting)} }}`;
-    return [head, `${pad(depth)}- {{ printf "--%s=%v" $name $value | quote }}`, '{{- end }}'];
+    const head = `{{- range $name, $value := ${valuePath(value.setting)} }}`;
+    return [head, `${indent(depth)}- {{ printf "--%s=%v" $name $value | quote }}`, '{{- end }}'];
   }
-  if (!isStructure(value) || Array.isArray(value)) return [`${pad(depth)}- ${scalar(value)}`];
+  if (!isStructure(value) || Array.isArray(value)) return [`${indent(depth)}- ${formatScalar(value)}`];
   const [first = '', ...rest] = mapLines(value, depth + 1);
-  return [`${pad(depth)}- ${first.trimStart()}`, ...rest];
+  return [`${indent(depth)}- ${first.trimStart()}`, ...rest];
 }
 
 const unlessLines = (setting: Setting, lines: string[]): string[] => [
-  `{{- if not ${valueOf(setting)} }}`,
+  `{{- if not ${valuePath(setting)} }}`,
   ...lines,
   '{{- end }}',
 ];
-const pad = (depth: number): string => '  '.repeat(depth);
-const valueOf = ({ path }: Setting): string => `.Values.${path}`;
+const indent = (depth: number): string => '  '.repeat(depth);
+const valuePath = ({ path }: Setting): string => `.Values.${path}`;
 
 function isStructure(value: unknown): value is object {
   return (
     typeof value === 'object' &&
     value !== null &&
-    !(value instanceof Joined) &&
-    !(value instanceof Special) &&
+    !(value instanceof Concatenation) &&
+    !(value instanceof ReleaseValue) &&
     !(value instanceof Setting)
   );
 }
 
-function scalar(value: unknown): string {
-  if (value instanceof Setting) return `{{ ${valueOf(value)}${typeof value.fallback === 'string' ? ' | quote' : ''} }}`;
-  if (value instanceof Special) return `{{ ${value.template} | quote }}`;
-  if (value instanceof Joined) {
+function formatScalar(value: unknown): string {
+  if (value instanceof Setting)
+    return `{{ ${valuePath(value)}${typeof value.fallback === 'string' ? ' | quote' : ''} }}`;
+  if (value instanceof ReleaseValue) return `{{ ${value.template} | quote }}`;
+  if (value instanceof Concatenation) {
     const [only] = value.parts;
-    // the text can have quotes and lines
-    if (value.parts.length === 1 && only instanceof Setting) return `{{ ${valueOf(only)} | quote }}`;
+    // the string can contain quotes and line breaks
+    if (value.parts.length === 1 && only instanceof Setting) return `{{ ${valuePath(only)} | quote }}`;
     const parts = value.parts.map((part) => {
       if (typeof part === 'string') return part;
-      return `{{ ${part instanceof Special ? part.template : valueOf(part)} }}`;
+      return `{{ ${part instanceof ReleaseValue ? part.template : valuePath(part)} }}`;
     });
     return `"${parts.join('')}"`;
   }
-  return yamlOf(value).trimEnd();
+  return toYaml(value).trimEnd();
 }
 
-/** The values file of the chart: each setting with its comment. */
-export function valuesFile(settings: readonly Setting[]): string {
+/** Renders the values file of the chart: each setting with its comment. */
+export function renderValues(settings: readonly Setting[]): string {
   const tree = new Map<string, unknown>();
   for (const { path, fallback, comment } of settings) {
     const steps = path.split('.');
@@ -158,11 +160,11 @@ export function valuesFile(settings: readonly Setting[]): string {
 
 function valueLines(tree: ReadonlyMap<string, unknown>, depth: number): string[] {
   return [...tree].flatMap(([key, value]) => {
-    if (value instanceof Map) return [`${pad(depth)}${key}:`, ...valueLines(value, depth + 1)];
+    if (value instanceof Map) return [`${indent(depth)}${key}:`, ...valueLines(value, depth + 1)];
     const { fallback, comment } = value as { fallback: unknown; comment: string };
-    const lines = yamlOf({ [key]: fallback })
+    const lines = toYaml({ [key]: fallback })
       .trimEnd()
       .split('\n');
-    return [`${pad(depth)}# ${comment}`, ...lines.map((line) => pad(depth) + line)];
+    return [`${indent(depth)}# ${comment}`, ...lines.map((line) => indent(depth) + line)];
   });
 }

@@ -1,6 +1,6 @@
 /**
- * The one source of the manifests for Kubernetes: objects in which some values are settings. `gen-deploy.ts` writes them as a
- * kustomization, with the defaults of the settings, and as a Helm chart, whose templates read the settings.
+ * The source of the manifests for Kubernetes: objects in which some values are settings. `gen-deploy.ts` writes them as
+ * a kustomization with the defaults of the settings, and as a Helm chart whose templates read the settings.
  */
 
 /** A value that a user can set. `path` is its name in the values of the chart. */
@@ -12,8 +12,8 @@ export class Setting {
   ) {}
 }
 
-/** Something that is there only if a setting is true, or has content. */
-export class When {
+/** A value that is present only if a setting is true, or not empty. */
+export class Conditional {
   constructor(
     readonly setting: Setting,
     readonly then: unknown,
@@ -21,106 +21,135 @@ export class When {
   ) {}
 }
 
-/** A mapping with more entries from a setting. */
-export class With {
+/** A map with further entries from a setting. */
+export class ExtendedMap {
   constructor(
     readonly own: object,
     readonly more: Setting,
   ) {}
 }
 
-/** The items of a list that come from a setting with names and values: `--NAME=VALUE`. */
+/** List items `--NAME=VALUE` from a setting with names and values. */
 export class Flags {
   constructor(readonly setting: Setting) {}
 }
 
-/** Text with settings in it. */
-export class Joined {
-  constructor(readonly parts: readonly (string | Setting | Special)[]) {}
+/** A string that contains settings. */
+export class Concatenation {
+  constructor(readonly parts: readonly (string | Setting | ReleaseValue)[]) {}
 }
 
-/** What only the tool knows that renders: in the kustomization it is a fixed text. */
-export class Special {
+/** A value that Helm knows when it renders a template. In the kustomization, it is a fixed string. */
+export class ReleaseValue {
   constructor(
     readonly template: string,
     readonly fixed: string,
   ) {}
 }
 
-const NAMESPACE = new Special('.Release.Namespace', 'kube-system');
-const join = (...parts: (string | Setting | Special)[]): Joined => new Joined(parts);
-const when = (setting: Setting, then: unknown, otherwise?: unknown): When => new When(setting, then, otherwise);
+const NAMESPACE = new ReleaseValue('.Release.Namespace', 'kube-system');
+const concat = (...parts: (string | Setting | ReleaseValue)[]): Concatenation => new Concatenation(parts);
+const when = (setting: Setting, then: unknown, otherwise?: unknown): Conditional =>
+  new Conditional(setting, then, otherwise);
 
 const settings: Setting[] = [];
-function setting(path: string, fallback: unknown, comment: string): Setting {
-  const made = new Setting(path, fallback, comment);
-  settings.push(made);
-  return made;
+function defineSetting(path: string, fallback: unknown, comment: string): Setting {
+  const added = new Setting(path, fallback, comment);
+  settings.push(added);
+  return added;
 }
 
 // Names are those of Tetragon's chart where the meaning is the same. docs/kubernetes.md says what differs.
 const S = {
-  pullPolicy: setting('imagePullPolicy', 'IfNotPresent', 'When the image is pulled.'),
-  pullSecrets: setting('imagePullSecrets', [], 'Secrets for the registry.'),
-  priorityClass: setting('priorityClassName', 'system-node-critical', 'Pods of this class are not evicted for others.'),
-  daemonSetAnnotations: setting('daemonSetAnnotations', {}, 'Annotations of the DaemonSet.'),
-  podAnnotations: setting('podAnnotations', {}, 'Further annotations of the pods.'),
-  podLabels: setting('podLabels', {}, 'Further labels of the pods.'),
-  podSecurityContext: setting('podSecurityContext', {}, 'Security context of the pods.'),
-  nodeSelector: setting('nodeSelector', { 'kubernetes.io/os': 'linux' }, 'Nodes on which the agent runs.'),
-  tolerations: setting('tolerations', [{ operator: 'Exists' }], 'With the default, the agent runs on every node.'),
-  affinity: setting('affinity', {}, 'Affinity of the pods.'),
-  dnsPolicy: setting('dnsPolicy', 'ClusterFirstWithHostNet', 'How the pods find names, such as that of a collector.'),
-  extraVolumes: setting('extraVolumes', [], 'Further volumes of the pods.'),
-  updateStrategy: setting(
+  pullPolicy: defineSetting('imagePullPolicy', 'IfNotPresent', 'When the image is pulled.'),
+  pullSecrets: defineSetting('imagePullSecrets', [], 'Secrets for the registry.'),
+  priorityClass: defineSetting(
+    'priorityClassName',
+    'system-node-critical',
+    'Pods of this class are not evicted for others.',
+  ),
+  daemonSetAnnotations: defineSetting('daemonSetAnnotations', {}, 'Annotations of the DaemonSet.'),
+  podAnnotations: defineSetting('podAnnotations', {}, 'Further annotations of the pods.'),
+  podLabels: defineSetting('podLabels', {}, 'Further labels of the pods.'),
+  podSecurityContext: defineSetting('podSecurityContext', {}, 'Security context of the pods.'),
+  nodeSelector: defineSetting('nodeSelector', { 'kubernetes.io/os': 'linux' }, 'Nodes on which the agent runs.'),
+  tolerations: defineSetting(
+    'tolerations',
+    [{ operator: 'Exists' }],
+    'With the default, the agent runs on every node.',
+  ),
+  affinity: defineSetting('affinity', {}, 'Affinity of the pods.'),
+  dnsPolicy: defineSetting(
+    'dnsPolicy',
+    'ClusterFirstWithHostNet',
+    'How the pods find names, such as that of a collector.',
+  ),
+  extraVolumes: defineSetting('extraVolumes', [], 'Further volumes of the pods.'),
+  updateStrategy: defineSetting(
     'updateStrategy',
     { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1 } },
     'How a new version reaches the nodes. Policies stay active meanwhile, see tetragon.enableKeepSensorsOnExit.',
   ),
-  annotations: setting('serviceAccount.annotations', {}, 'Annotations of the service account.'),
-  exportDirectory: setting('exportDirectory', '/var/run/polytrace', 'Folder of the node for tetragon.exportFilename.'),
-  image: setting('tetragon.image.override', '', 'Image with its tag, in place of the next two.'),
-  repository: setting('tetragon.image.repository', 'polytrace', 'Image of the agent.'),
-  tag: setting('tetragon.image.tag', 'latest', 'Tag of the image.'),
-  privileged: setting('tetragon.securityContext.privileged', true, 'false: single capabilities instead.'),
-  resources: setting(
+  annotations: defineSetting('serviceAccount.annotations', {}, 'Annotations of the service account.'),
+  exportDirectory: defineSetting(
+    'exportDirectory',
+    '/var/run/polytrace',
+    'Folder of the node for tetragon.exportFilename.',
+  ),
+  image: defineSetting('tetragon.image.override', '', 'Image with its tag, in place of the next two.'),
+  repository: defineSetting('tetragon.image.repository', 'polytrace', 'Image of the agent.'),
+  tag: defineSetting('tetragon.image.tag', 'latest', 'Tag of the image.'),
+  privileged: defineSetting('tetragon.securityContext.privileged', true, 'false: single capabilities instead.'),
+  resources: defineSetting(
     'tetragon.resources',
     { requests: { cpu: '50m', memory: '192Mi' }, limits: { memory: '512Mi' } },
     'Resources of the agent. docs/kubernetes.md has measurements.',
   ),
-  livenessProbe: setting('tetragon.livenessProbe', {}, 'Probe in place of the one of the template.'),
-  api: setting('tetragon.enableK8sAPI', true, 'Labels, workloads and policies come from the API server.'),
-  clusterName: setting('tetragon.clusterName', '', 'Name of the cluster in events.'),
-  cred: setting('tetragon.enableProcessCred', false, 'Events have capabilities, user and group ids.'),
-  ns: setting('tetragon.enableProcessNs', false, 'Events have namespaces.'),
-  annotationsInEvents: setting('tetragon.podAnnotations.enabled', false, 'Events have the annotations of pods.'),
-  enforcement: setting('tetragon.enforcement', true, 'Policies can signal processes and override functions.'),
-  keep: setting('tetragon.enableKeepSensorsOnExit', true, 'Policies stay active while no agent runs, as in an update.'),
-  debug: setting('tetragon.debug', false, 'The log has details.'),
-  prometheus: setting('tetragon.prometheus.enabled', true, 'Serve /metrics and /healthz over HTTP.'),
-  address: setting('tetragon.prometheus.address', '', 'Address of the node for that; empty: all of them.'),
-  port: setting('tetragon.prometheus.port', 2112, 'Port of the node for that.'),
-  metricsLabels: setting(
+  livenessProbe: defineSetting('tetragon.livenessProbe', {}, 'Probe in place of the one of the template.'),
+  api: defineSetting('tetragon.enableK8sAPI', true, 'Labels, workloads and policies come from the API server.'),
+  clusterName: defineSetting('tetragon.clusterName', '', 'Name of the cluster in events.'),
+  cred: defineSetting('tetragon.enableProcessCred', false, 'Events have capabilities, user and group ids.'),
+  ns: defineSetting('tetragon.enableProcessNs', false, 'Events have namespaces.'),
+  annotationsInEvents: defineSetting('tetragon.podAnnotations.enabled', false, 'Events have the annotations of pods.'),
+  enforcement: defineSetting('tetragon.enforcement', true, 'Policies can signal processes and override functions.'),
+  keep: defineSetting(
+    'tetragon.enableKeepSensorsOnExit',
+    true,
+    'Policies stay active while no agent runs, as in an update.',
+  ),
+  debug: defineSetting('tetragon.debug', false, 'The log has details.'),
+  prometheus: defineSetting('tetragon.prometheus.enabled', true, 'Serve /metrics and /healthz over HTTP.'),
+  address: defineSetting('tetragon.prometheus.address', '', 'Address of the node for that; empty: all of them.'),
+  port: defineSetting('tetragon.prometheus.port', 2112, 'Port of the node for that.'),
+  metricsLabels: defineSetting(
     'tetragon.prometheus.metricsLabelFilter',
     'namespace,workload,pod,binary',
     'Labels of metrics about events that have values.',
   ),
-  monitor: setting('tetragon.prometheus.serviceMonitor.enabled', false, 'Make a ServiceMonitor (Prometheus Operator).'),
-  monitorLabels: setting('tetragon.prometheus.serviceMonitor.extraLabels', {}, 'Further labels of it.'),
-  interval: setting('tetragon.prometheus.serviceMonitor.scrapeInterval', '60s', 'How often metrics are read.'),
-  exportFilename: setting('tetragon.exportFilename', '', 'File for events as JSON lines; empty: none.'),
-  exportPerm: setting('tetragon.exportFilePerm', '600', 'Rights of that file.'),
-  exportSize: setting('tetragon.exportFileMaxSizeMB', 10, 'The file is rotated at this size.'),
-  exportBackups: setting('tetragon.exportFileMaxBackups', 5, 'Rotated files that are kept.'),
-  exportCompress: setting('tetragon.exportFileCompress', false, 'Rotated files are compressed.'),
-  exportRate: setting('tetragon.exportRateLimit', -1, 'Most events in a minute; -1: no limit.'),
-  exportAllow: setting('tetragon.exportAllowList', '', 'Export only events that one of these filters matches.'),
-  exportDeny: setting('tetragon.exportDenyList', '', 'Do not export events that one of these filters matches.'),
-  fields: setting('tetragon.fieldFilters', '', 'Fields that exported events have, or do not have.'),
-  redaction: setting('tetragon.redactionFilters', '', 'Hide parts of the arguments of processes.'),
-  args: setting('tetragon.extraArgs', {}, 'Further settings of the agent, NAME: VALUE. They replace those above.'),
-  env: setting('tetragon.extraEnv', [], 'Further environment variables.'),
-  mounts: setting('tetragon.extraVolumeMounts', [], 'Further mounts of the agent.'),
+  monitor: defineSetting(
+    'tetragon.prometheus.serviceMonitor.enabled',
+    false,
+    'Make a ServiceMonitor (Prometheus Operator).',
+  ),
+  monitorLabels: defineSetting('tetragon.prometheus.serviceMonitor.extraLabels', {}, 'Further labels of it.'),
+  interval: defineSetting('tetragon.prometheus.serviceMonitor.scrapeInterval', '60s', 'How often metrics are read.'),
+  exportFilename: defineSetting('tetragon.exportFilename', '', 'File for events as JSON lines; empty: none.'),
+  exportPerm: defineSetting('tetragon.exportFilePerm', '600', 'Rights of that file.'),
+  exportSize: defineSetting('tetragon.exportFileMaxSizeMB', 10, 'The file is rotated at this size.'),
+  exportBackups: defineSetting('tetragon.exportFileMaxBackups', 5, 'Rotated files that are kept.'),
+  exportCompress: defineSetting('tetragon.exportFileCompress', false, 'Rotated files are compressed.'),
+  exportRate: defineSetting('tetragon.exportRateLimit', -1, 'Most events in a minute; -1: no limit.'),
+  exportAllow: defineSetting('tetragon.exportAllowList', '', 'Export only events that one of these filters matches.'),
+  exportDeny: defineSetting('tetragon.exportDenyList', '', 'Do not export events that one of these filters matches.'),
+  fields: defineSetting('tetragon.fieldFilters', '', 'Fields that exported events have, or do not have.'),
+  redaction: defineSetting('tetragon.redactionFilters', '', 'Hide parts of the arguments of processes.'),
+  args: defineSetting(
+    'tetragon.extraArgs',
+    {},
+    'Further settings of the agent, NAME: VALUE. They replace those above.',
+  ),
+  env: defineSetting('tetragon.extraEnv', [], 'Further environment variables.'),
+  mounts: defineSetting('tetragon.extraVolumeMounts', [], 'Further mounts of the agent.'),
 };
 
 export const SETTINGS: readonly Setting[] = settings;
@@ -128,9 +157,9 @@ export const SETTINGS: readonly Setting[] = settings;
 const NAME = 'polytrace';
 const CONFIGURATION = 'polytrace-config';
 const LABELS = { 'app.kubernetes.io/name': NAME, 'app.kubernetes.io/part-of': NAME };
-const inNamespace = { name: NAME, namespace: join(NAMESPACE), labels: LABELS };
+const inNamespace = { name: NAME, namespace: concat(NAMESPACE), labels: LABELS };
 
-const rule = (groups: string[], resources: string[], verbs: string[], more: object = {}): object => ({
+const makeRule = (groups: string[], resources: string[], verbs: string[], more: object = {}): object => ({
   apiGroups: groups,
   resources,
   verbs,
@@ -141,70 +170,73 @@ const POLICIES = ['tracingpolicies', 'tracingpoliciesnamespaced'];
 
 const rules = [
   // labels, owners and containers of the node's pods; nodes for nodeSelector, and to count them
-  rule([''], ['pods', 'nodes'], ['get', 'list', 'watch']),
-  rule(['cilium.io'], POLICIES, ['get', 'list', 'watch']),
-  rule(
+  makeRule([''], ['pods', 'nodes'], ['get', 'list', 'watch']),
+  makeRule(['cilium.io'], POLICIES, ['get', 'list', 'watch']),
+  makeRule(
     ['cilium.io'],
     POLICIES.map((name) => `${name}/status`),
     ['patch'],
   ),
-  // a policy that does not load
-  rule([''], ['events'], ['create']),
-  // whether the resources of policies are our own
-  rule(['apiextensions.k8s.io'], ['customresourcedefinitions'], ['get'], {
+  // events about policies that do not load
+  makeRule([''], ['events'], ['create']),
+  // checks that the CustomResourceDefinitions of policies are those of polytrace
+  makeRule(['apiextensions.k8s.io'], ['customresourcedefinitions'], ['get'], {
     resourceNames: POLICIES.map((name) => `${name}.cilium.io`),
   }),
 ];
 
 const CAPABILITIES = ['BPF', 'PERFMON', 'SYS_PTRACE', 'DAC_READ_SEARCH', 'SYS_RESOURCE'];
 
-const hostPath = (name: string, path: string, type: string): object => ({ name, hostPath: { path, type } });
-const mount = (name: string, mountPath: string, more: object = {}): object => ({ name, mountPath, ...more });
+const hostPathVolume = (name: string, path: string, type: string): object => ({ name, hostPath: { path, type } });
+const volumeMount = (name: string, mountPath: string, more: object = {}): object => ({ name, mountPath, ...more });
 
-/** Does the agent take connections on its socket? */
+/** Exits with 0 if the agent accepts connections on its socket. */
 const CONNECT =
   "require('net').connect('/run/polytrace/polytrace.sock', () => process.exit(0)).on('error', () => process.exit(1))";
-/** /healthz answers when the policies are loaded. The kubelet asks the address of the node, unless the agent uses another one. */
+/**
+ * /healthz responds when the policies are loaded. The kubelet uses the address of the node, unless the agent has
+ * another one.
+ */
 const PROBE = when(S.prometheus, { path: '/healthz', port: S.port, host: S.address });
-const probe = (timing: object): object => ({
+const makeProbe = (timing: object): object => ({
   httpGet: PROBE,
   exec: when(S.prometheus, undefined, { command: ['node', '-e', CONNECT] }),
   timeoutSeconds: 10,
   ...timing,
 });
 
-const text = (value: Setting): Joined => join(value);
-const ifAny = (value: Setting): When => when(value, text(value));
+const settingText = (value: Setting): Concatenation => concat(value);
+const ifSet = (value: Setting): Conditional => when(value, settingText(value));
 
 /** The settings of the agent, by their names. It reads the folder /etc/polytrace/agent.conf.d. */
 const configuration = {
-  'enable-k8s-api': text(S.api),
-  'cluster-name': ifAny(S.clusterName),
-  'enable-pod-annotations': text(S.annotationsInEvents),
-  'enable-process-cred': text(S.cred),
-  'enable-process-ns': text(S.ns),
-  enforcement: text(S.enforcement),
+  'enable-k8s-api': settingText(S.api),
+  'cluster-name': ifSet(S.clusterName),
+  'enable-pod-annotations': settingText(S.annotationsInEvents),
+  'enable-process-cred': settingText(S.cred),
+  'enable-process-ns': settingText(S.ns),
+  enforcement: settingText(S.enforcement),
   persist: when(S.keep, '/sys/fs/bpf/polytrace'),
-  'keep-sensors-on-exit': text(S.keep),
+  'keep-sensors-on-exit': settingText(S.keep),
   'log-format': 'json',
   'log-level': when(S.debug, 'debug', 'info'),
-  'metrics-server': when(S.prometheus, join(S.address, ':', S.port)),
-  'metrics-label-filter': text(S.metricsLabels),
-  'export-filename': when(S.exportFilename, join(S.exportDirectory, '/', S.exportFilename)),
-  'export-file-perm': text(S.exportPerm),
-  'export-file-max-size-mb': text(S.exportSize),
-  'export-file-max-backups': text(S.exportBackups),
-  'export-file-compress': text(S.exportCompress),
-  'export-rate-limit': text(S.exportRate),
-  'export-allowlist': ifAny(S.exportAllow),
-  'export-denylist': ifAny(S.exportDeny),
-  'field-filters': ifAny(S.fields),
-  'redaction-filters': ifAny(S.redaction),
+  'metrics-server': when(S.prometheus, concat(S.address, ':', S.port)),
+  'metrics-label-filter': settingText(S.metricsLabels),
+  'export-filename': when(S.exportFilename, concat(S.exportDirectory, '/', S.exportFilename)),
+  'export-file-perm': settingText(S.exportPerm),
+  'export-file-max-size-mb': settingText(S.exportSize),
+  'export-file-max-backups': settingText(S.exportBackups),
+  'export-file-compress': settingText(S.exportCompress),
+  'export-rate-limit': settingText(S.exportRate),
+  'export-allowlist': ifSet(S.exportAllow),
+  'export-denylist': ifSet(S.exportDeny),
+  'field-filters': ifSet(S.fields),
+  'redaction-filters': ifSet(S.redaction),
 };
 
 const container = {
   name: NAME,
-  image: when(S.image, text(S.image), join(S.repository, ':', S.tag)),
+  image: when(S.image, settingText(S.image), concat(S.repository, ':', S.tag)),
   imagePullPolicy: S.pullPolicy,
   args: ['agent', new Flags(S.args)],
   env: [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }, S.env],
@@ -220,20 +252,20 @@ const container = {
   ),
   ports: when(S.prometheus, [{ name: 'metrics', containerPort: S.port }]),
   // hundreds of policies take minutes to load
-  startupProbe: probe({ periodSeconds: 2, failureThreshold: 150 }),
-  livenessProbe: when(S.livenessProbe, S.livenessProbe, probe({ periodSeconds: 30, failureThreshold: 3 })),
-  readinessProbe: probe({ periodSeconds: 10 }),
+  startupProbe: makeProbe({ periodSeconds: 2, failureThreshold: 150 }),
+  livenessProbe: when(S.livenessProbe, S.livenessProbe, makeProbe({ periodSeconds: 30, failureThreshold: 3 })),
+  readinessProbe: makeProbe({ periodSeconds: 10 }),
   resources: S.resources,
   volumeMounts: [
-    mount('configuration', '/etc/polytrace/agent.conf.d', { readOnly: true }),
-    mount('policies', '/etc/polytrace/policies.d', { readOnly: true }),
-    mount('run', '/run/polytrace'),
-    mount('containerd', '/run/containerd', { readOnly: true }),
-    mount('nri', '/run/nri', { readOnly: true }),
-    mount('crio', '/run/crio', { readOnly: true }),
-    mount('cgroup', '/sys/fs/cgroup', { readOnly: true }),
-    mount('tracing', '/sys/kernel/tracing', { readOnly: true }),
-    mount('bpf', '/sys/fs/bpf'),
+    volumeMount('configuration', '/etc/polytrace/agent.conf.d', { readOnly: true }),
+    volumeMount('policies', '/etc/polytrace/policies.d', { readOnly: true }),
+    volumeMount('run', '/run/polytrace'),
+    volumeMount('containerd', '/run/containerd', { readOnly: true }),
+    volumeMount('nri', '/run/nri', { readOnly: true }),
+    volumeMount('crio', '/run/crio', { readOnly: true }),
+    volumeMount('cgroup', '/sys/fs/cgroup', { readOnly: true }),
+    volumeMount('tracing', '/sys/kernel/tracing', { readOnly: true }),
+    volumeMount('bpf', '/sys/fs/bpf'),
     when(S.exportFilename, { name: 'export', mountPath: S.exportDirectory }),
     S.mounts,
   ],
@@ -257,12 +289,12 @@ const podSpec = {
     { name: 'configuration', configMap: { name: CONFIGURATION } },
     { name: 'policies', configMap: { name: 'polytrace-policies', optional: true } },
     { name: 'run', emptyDir: {} },
-    hostPath('containerd', '/run/containerd', 'DirectoryOrCreate'),
-    hostPath('nri', '/run/nri', 'DirectoryOrCreate'),
-    hostPath('crio', '/run/crio', 'DirectoryOrCreate'),
-    hostPath('cgroup', '/sys/fs/cgroup', 'Directory'),
-    hostPath('tracing', '/sys/kernel/tracing', 'Directory'),
-    hostPath('bpf', '/sys/fs/bpf', 'Directory'),
+    hostPathVolume('containerd', '/run/containerd', 'DirectoryOrCreate'),
+    hostPathVolume('nri', '/run/nri', 'DirectoryOrCreate'),
+    hostPathVolume('crio', '/run/crio', 'DirectoryOrCreate'),
+    hostPathVolume('cgroup', '/sys/fs/cgroup', 'Directory'),
+    hostPathVolume('tracing', '/sys/kernel/tracing', 'Directory'),
+    hostPathVolume('bpf', '/sys/fs/bpf', 'Directory'),
     when(S.exportFilename, { name: 'export', hostPath: { path: S.exportDirectory, type: 'DirectoryOrCreate' } }),
     S.extraVolumes,
   ],
@@ -273,7 +305,7 @@ const SELECTOR = { 'app.kubernetes.io/name': NAME };
 /** For a Prometheus that finds its targets by the annotations of pods. */
 const SCRAPED = {
   'prometheus.io/scrape': when(S.prometheus, 'true'),
-  'prometheus.io/port': when(S.prometheus, text(S.port)),
+  'prometheus.io/port': when(S.prometheus, settingText(S.port)),
   'prometheus.io/path': when(S.prometheus, '/metrics'),
 };
 
@@ -295,7 +327,7 @@ export const MANIFESTS: Readonly<Record<string, object>> = {
     kind: 'ClusterRoleBinding',
     metadata: { name: NAME, labels: LABELS },
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: NAME },
-    subjects: [{ kind: 'ServiceAccount', name: NAME, namespace: join(NAMESPACE) }],
+    subjects: [{ kind: 'ServiceAccount', name: NAME, namespace: concat(NAMESPACE) }],
   },
   'config-map.yaml': {
     apiVersion: 'v1',
@@ -312,14 +344,14 @@ export const MANIFESTS: Readonly<Record<string, object>> = {
       updateStrategy: S.updateStrategy,
       template: {
         metadata: {
-          labels: new With(LABELS, S.podLabels),
-          annotations: new With(SCRAPED, S.podAnnotations),
+          labels: new ExtendedMap(LABELS, S.podLabels),
+          annotations: new ExtendedMap(SCRAPED, S.podAnnotations),
         },
         spec: podSpec,
       },
     },
   },
-  // without an address of its own: each pod is a target of its own
+  // a headless service: each pod is a separate target
   'service.yaml': when(S.prometheus, {
     apiVersion: 'v1',
     kind: 'Service',
@@ -333,10 +365,10 @@ export const MANIFESTS: Readonly<Record<string, object>> = {
   'service-monitor.yaml': when(S.monitor, {
     apiVersion: 'monitoring.coreos.com/v1',
     kind: 'ServiceMonitor',
-    metadata: { ...inNamespace, labels: new With(LABELS, S.monitorLabels) },
+    metadata: { ...inNamespace, labels: new ExtendedMap(LABELS, S.monitorLabels) },
     spec: {
       selector: { matchLabels: SELECTOR },
-      namespaceSelector: { matchNames: [join(NAMESPACE)] },
+      namespaceSelector: { matchNames: [concat(NAMESPACE)] },
       endpoints: [{ port: 'metrics', interval: S.interval, path: '/metrics' }],
     },
   }),

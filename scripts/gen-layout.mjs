@@ -1,5 +1,6 @@
-// Writes the numbers of bpf/abi.h as TypeScript, from the BTF of bpf/layout.c, so that TypeScript and the BPF programs share
-// one definition. lib/names/abi.gen.ts contains the few that the rooms below `wire` need, lib/wire/layout.gen.ts the others.
+// Writes the sizes, offsets and enums of bpf/abi.h as TypeScript, from the BTF of bpf/layout.c, so that TypeScript and
+// the BPF programs share one definition. lib/names/abi.gen.ts has the enums that rooms below `wire` need,
+// lib/wire/layout.gen.ts the rest.
 //   node scripts/gen-layout.mjs           writes the files that differ
 //   node scripts/gen-layout.mjs --check   exits with 1 if one differs
 //   node scripts/gen-layout.mjs --hash    prints only the layout hash (CMake puts it into the addon); needs no tools
@@ -12,11 +13,11 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const abi = join(root, 'bpf/abi.h');
-/** Enums that `policy` and `names` need, which may not import anything of `wire`. */
+/** Enums that `policy` and `names` need. These rooms may not import from `wire`. */
 const BELOW_WIRE = new Set(['abi_limit', 'sensor_hook', 'syscall_bit', 'value_read']);
 
-/** abi.h without comments and with single spaces, so that only changes of the layout change the hash. */
-function normalisedAbi() {
+/** Returns abi.h without comments and with single spaces, so that only changes of the layout change the hash. */
+function normalizeAbi() {
   return readFileSync(abi, 'utf8')
     .replace(/\/\*[\s\S]*?\*\//g, ' ')
     .replace(/\/\/.*$/gm, ' ')
@@ -25,10 +26,10 @@ function normalisedAbi() {
 }
 
 function layoutHash() {
-  return createHash('sha256').update(normalisedAbi()).digest('hex').slice(0, 16);
+  return createHash('sha256').update(normalizeAbi()).digest('hex').slice(0, 16);
 }
 
-/** The newest `clang-NN` in PATH, or else `clang`. cmake/tools.cmake makes the same choice. */
+/** Finds the newest `clang-NN` in PATH, or else `clang`. cmake/tools.cmake makes the same choice. */
 function findClang() {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin'];
   const names = new Map();
@@ -43,7 +44,7 @@ function findClang() {
   return names.get(newest);
 }
 
-function run(program, args, hint) {
+function runProgram(program, args, hint) {
   try {
     const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
     return execFileSync(program, args, {
@@ -64,45 +65,50 @@ function readBtf() {
   try {
     const object = join(folder, 'layout.o');
     const flags = ['-target', 'bpf', '-ffreestanding', '-O2', '-g', '-Wall', '-Wextra', '-Werror'];
-    run(findClang(), [...flags, '-c', join(root, 'bpf/layout.c'), '-o', object], 'clang');
-    return JSON.parse(run('bpftool', ['btf', 'dump', 'file', object, '-j'], 'bpftool')).types;
+    runProgram(findClang(), [...flags, '-c', join(root, 'bpf/layout.c'), '-o', object], 'clang');
+    return JSON.parse(runProgram('bpftool', ['btf', 'dump', 'file', object, '-j'], 'bpftool')).types;
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-const camel = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
-const pascal = (name) => camel(name).replace(/^[a-z]/, (letter) => letter.toUpperCase());
+const toCamelCase = (name) => name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
+const toPascalCase = (name) => toCamelCase(name).replace(/^[a-z]/, (letter) => letter.toUpperCase());
 
 /** Follows typedefs and qualifiers to the type itself. */
-function resolve(types, id) {
+function resolveType(types, id) {
   let type = types.get(id);
   while (['TYPEDEF', 'CONST', 'VOLATILE', 'RESTRICT'].includes(type.kind)) type = types.get(type.type_id);
   return type;
 }
 
-function sizeOf(types, type) {
-  return type.kind === 'ARRAY' ? type.nr_elems * sizeOf(types, resolve(types, type.type_id)) : type.size;
+function byteSize(types, type) {
+  return type.kind === 'ARRAY' ? type.nr_elems * byteSize(types, resolveType(types, type.type_id)) : type.size;
 }
 
-/** The [name, number] of each member. Members of a nested struct follow it, with its name as a prefix. */
-function members(types, struct, base = 0, prefix = '') {
+/**
+ * Returns the [name, offset] of each member. Members of a nested struct follow the struct, with its name as a prefix.
+ */
+function memberRows(types, struct, base = 0, prefix = '') {
   return struct.members
     .filter((member) => member.name !== 'pad')
     .flatMap((member) => {
-      const name = prefix + (prefix ? pascal(member.name) : camel(member.name));
+      const name = prefix + (prefix ? toPascalCase(member.name) : toCamelCase(member.name));
       const offset = base + member.bits_offset / 8;
-      const type = resolve(types, member.type_id);
+      const type = resolveType(types, member.type_id);
       const rows = [[name, offset]];
-      if (type.kind === 'STRUCT') rows.push(...members(types, type, offset, name));
+      if (type.kind === 'STRUCT') rows.push(...memberRows(types, type, offset, name));
       if (type.kind === 'ARRAY') {
-        rows.push([`${name}Stride`, sizeOf(types, resolve(types, type.type_id))], [`${name}Length`, type.nr_elems]);
+        rows.push(
+          [`${name}Stride`, byteSize(types, resolveType(types, type.type_id))],
+          [`${name}Length`, type.nr_elems],
+        );
       }
       return rows;
     });
 }
 
-function constant(comment, name, rows) {
+function constantLines(comment, name, rows) {
   const seen = new Set();
   for (const [key] of rows) {
     if (seen.has(key)) throw new Error(`${name}.${key} stands for two members: rename one in abi.h`);
@@ -117,13 +123,13 @@ function constant(comment, name, rows) {
   ];
 }
 
-/** bpftool extends the sign of an unsigned number of 32 bits. */
-function valueOf(type, { val }) {
+/** Corrects a value of bpftool, which extends the sign of an unsigned number of 32 bits. */
+function enumValue(type, { val }) {
   return type.encoding === 'UNSIGNED' && type.size === 4 ? Number(BigInt.asUintN(32, BigInt(val))) : val;
 }
 
-/** The text of each generated file. */
-function generate() {
+/** Returns the text of each generated file. */
+function generateFiles() {
   const list = readBtf();
   const types = new Map(list.map((type) => [type.id, type]));
   const below = [
@@ -135,25 +141,25 @@ function generate() {
     '// Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).',
     `import * as below from '../names/abi.gen.js';`,
     '',
-    '// Not `export … from`: it compiles to getters, and a module with getters is slow to read numbers from.',
-    `export const { ${[...BELOW_WIRE].map(pascal).join(', ')} } = below;`,
+    '// No `export … from`: it compiles to getters, and reading numbers through getters is slow.',
+    `export const { ${[...BELOW_WIRE].map(toPascalCase).join(', ')} } = below;`,
     '',
-    '/** Of the abi.h that this file was made from; the addon carries that of its own. */',
+    '/** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */',
     `export const LAYOUT_HASH = '${layoutHash()}';`,
     '',
   ];
-  for (const [, kind, name] of normalisedAbi().matchAll(/\b(struct|enum) (\w+) \{/g)) {
+  for (const [, kind, name] of normalizeAbi().matchAll(/\b(struct|enum) (\w+) \{/g)) {
     const type = list.find((each) => each.name === name && each.kind.startsWith(kind.toUpperCase()));
     if (!type) throw new Error(`${kind} ${name} of bpf/abi.h is not in bpf/layout.c: add KEEP(${kind}, ${name})`);
     const rows =
       kind === 'enum'
-        ? type.values.map((value) => [value.name, valueOf(type, value)])
-        : [['sizeof', type.size], ...members(types, type)];
-    const to = BELOW_WIRE.has(name) ? below : lines;
-    to.push(...constant(`${kind} ${name}`, pascal(name), rows));
+        ? type.values.map((value) => [value.name, enumValue(type, value)])
+        : [['sizeof', type.size], ...memberRows(types, type)];
+    const target = BELOW_WIRE.has(name) ? below : lines;
+    target.push(...constantLines(`${kind} ${name}`, toPascalCase(name), rows));
   }
-  const textOf = (all) => all.join('\n').trimEnd() + '\n';
-  return { 'lib/names/abi.gen.ts': textOf(below), 'lib/wire/layout.gen.ts': textOf(lines) };
+  const joinLines = (all) => all.join('\n').trimEnd() + '\n';
+  return { 'lib/names/abi.gen.ts': joinLines(below), 'lib/wire/layout.gen.ts': joinLines(lines) };
 }
 
 function main() {
@@ -161,7 +167,7 @@ function main() {
     process.stdout.write(layoutHash());
     return;
   }
-  for (const [file, text] of Object.entries(generate())) {
+  for (const [file, text] of Object.entries(generateFiles())) {
     const target = join(root, file);
     const current = existsSync(target) ? readFileSync(target, 'utf8') : '';
     if (text === current) continue;

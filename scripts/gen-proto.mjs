@@ -1,5 +1,5 @@
-// Makes TypeScript of the .proto files: node scripts/gen-proto.mjs [--check]. With --check, it only says
-// whether the files are up to date. It needs protoc (Debian: protobuf-compiler, libprotobuf-dev).
+// Generates TypeScript from the .proto files: node scripts/gen-proto.mjs [--check]. With --check, it only checks that
+// the files are up to date. It needs protoc (Debian: protobuf-compiler, libprotobuf-dev).
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,14 +8,14 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(fileURLToPath(import.meta.url), '../..');
 
-/** Folders with .proto files, and where their code goes: FILE.proto becomes FILE.gen.ts. */
+/** Folders with .proto files, and the folders of the generated code: FILE.proto becomes FILE.gen.ts. */
 const FOLDERS = [
   { from: 'lib/containers/proto', to: 'lib/containers/proto' },
   { from: 'agent/proto', to: 'agent/lib/proto' },
 ];
 
 /** Returns the names and texts of the generated files. */
-function generate(folder, work) {
+function generateFiles(folder, work) {
   const protos = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.proto'));
   const args = [
     `--proto_path=${folder}`,
@@ -38,7 +38,7 @@ const check = process.argv.includes('--check');
 for (const { from, to } of FOLDERS) {
   const work = mkdtempSync(join(tmpdir(), 'polytrace-proto-'));
   try {
-    for (const { name, text } of generate(join(root, from), work)) {
+    for (const { name, text } of generateFiles(join(root, from), work)) {
       const file = join(root, to, name);
       if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
       if (check) throw new Error(`${to}/${name} is out of date: npm run gen`);

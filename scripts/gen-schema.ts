@@ -5,7 +5,7 @@ import { format, resolveConfig } from 'prettier';
 import { configSchema } from '../agent/lib/config/schema.js';
 import { policySchema } from '../lib/policy/language/schema.js';
 
-async function write(file: string, schema: object): Promise<void> {
+async function writeSchema(file: string, schema: object): Promise<void> {
   const path = join(__dirname, '..', file);
   mkdirSync(join(path, '..'), { recursive: true });
   const style = await resolveConfig(path);
@@ -13,8 +13,8 @@ async function write(file: string, schema: object): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  await write('schema/tracing-policy.schema.json', policySchema());
-  await write('agent/schema/config.schema.json', configSchema());
+  await writeSchema('schema/tracing-policy.schema.json', policySchema());
+  await writeSchema('agent/schema/config.schema.json', configSchema());
 }
 
 void main();

@@ -17,8 +17,8 @@ const HEADERS = {
   arm64: ['/usr/include/asm-generic/unistd.h', ...ARM64.map((name) => `-D__ARCH_WANT_${name}`)],
 };
 
-/** The names and numbers of system calls, sorted by number. */
-function numbersOf([header, ...defines]) {
+/** Reads the names and numbers of system calls, sorted by number. */
+function readNumbers([header, ...defines]) {
   if (!existsSync(header)) throw new Error(`${header} is missing: install the Debian package linux-libc-dev`);
   const bits = ['-D__BITS_PER_LONG=64', '-D__SYSCALL(a,b)='];
   const text = execFileSync(
@@ -27,28 +27,28 @@ function numbersOf([header, ...defines]) {
     { encoding: 'utf8' },
   );
   const defined = new Map([...text.matchAll(/^#define (__NR\w*) (\w+)$/gm)].map(([, name, value]) => [name, value]));
-  const number = (value) => (defined.has(value) ? number(defined.get(value)) : Number(value));
+  const resolveNumber = (value) => (defined.has(value) ? resolveNumber(defined.get(value)) : Number(value));
   return [...defined.keys()]
     .filter((name) => name.startsWith('__NR_') && !['__NR_syscalls', '__NR_arch_specific_syscall'].includes(name))
-    .map((name) => [name.slice('__NR_'.length), number(name)])
+    .map((name) => [name.slice('__NR_'.length), resolveNumber(name)])
     .filter(([, value]) => Number.isInteger(value))
     .sort((a, b) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1));
 }
 
-/** Wraps words into lines of at most 120 characters. */
-function wrap(words) {
+/** Joins entries into lines of at most 120 characters. */
+function wrapEntries(entries) {
   const lines = [''];
-  for (const word of words) {
+  for (const entry of entries) {
     const last = lines.length - 1;
-    if (lines[last].length + word.length + 1 > 118) lines.push(`  ${word}`);
-    else lines[last] = lines[last] === '' ? `  ${word}` : `${lines[last]} ${word}`;
+    if (lines[last].length + entry.length + 1 > 118) lines.push(`  ${entry}`);
+    else lines[last] = lines[last] === '' ? `  ${entry}` : `${lines[last]} ${entry}`;
   }
   return lines.join('\n');
 }
 
 const tables = Object.entries(HEADERS).map(
   ([architecture, header]) =>
-    `  ${architecture}: \`\n${wrap(numbersOf(header).map(([name, number]) => `${name}=${number}`))}\`,`,
+    `  ${architecture}: \`\n${wrapEntries(readNumbers(header).map(([name, resolveNumber]) => `${name}=${resolveNumber}`))}\`,`,
 );
 writeFileSync(
   target,

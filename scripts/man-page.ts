@@ -1,57 +1,61 @@
-/** The manual page of the command, made from the definition of its command line. */
+/** Generates the manual page from the definition of the command line. */
 import type { Argument, Command, Option } from 'commander';
 
 export function manPage(program: Command): string {
   const commands = program.commands.flatMap((command) => [command, ...command.commands]);
-  const after = textAfter(program);
+  const after = textAfterHelp(program);
   return [
     `.TH POLYTRACE 1 "" "polytrace ${program.version() ?? ''}" "User Commands"`,
     '.SH NAME',
-    `polytrace \\- ${escaped(program.description())}`,
+    `polytrace \\- ${escapeRoff(program.description())}`,
     '.SH SYNOPSIS',
     `.B polytrace`,
-    escaped(program.usage()),
+    escapeRoff(program.usage()),
     '.SH OPTIONS',
-    ...program.createHelp().visibleOptions(program).flatMap(entry),
+    ...program.createHelp().visibleOptions(program).flatMap(formatEntry),
     '.SH COMMANDS',
-    ...commands.flatMap(section),
+    ...commands.flatMap(formatSection),
     '.SH EXIT STATUS',
-    ...example(after.replace(/^\s*Exit status:\n/, '')),
+    ...formatExample(after.replace(/^\s*Exit status:\n/, '')),
     '.SH SEE ALSO',
-    escaped('The pages in the folder docs of the package, which begin with docs/README.md.'),
+    escapeRoff('The pages in the folder docs of the package, which begin with docs/README.md.'),
     '',
   ].join('\n');
 }
 
-function section(command: Command): string[] {
+function formatSection(command: Command): string[] {
   const help = command.createHelp();
   return [
-    `.SS ${escaped(nameOf(command))}`,
-    ...lines(command.description()),
+    `.SS ${escapeRoff(commandName(command))}`,
+    ...escapeLines(command.description()),
     '.PP',
-    `.B ${escaped(`${nameOf(command)} ${command.usage()}`)}`,
-    ...help.visibleArguments(command).flatMap(entry),
-    ...help.visibleOptions(command).flatMap(entry),
-    ...example(textAfter(command)),
+    `.B ${escapeRoff(`${commandName(command)} ${command.usage()}`)}`,
+    ...help.visibleArguments(command).flatMap(formatEntry),
+    ...help.visibleOptions(command).flatMap(formatEntry),
+    ...formatExample(textAfterHelp(command)),
   ];
 }
 
-function nameOf(command: Command): string {
-  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
+function commandName(command: Command): string {
+  return command.parent === null ? command.name() : `${commandName(command.parent)} ${command.name()}`;
 }
 
-function entry(of: Option | Argument): string[] {
-  const term = 'flags' in of ? of.flags : of.name();
-  const choices = of.argChoices === undefined ? [] : [`choices: ${of.argChoices.join(', ')}`];
-  const usual: unknown = of.defaultValue;
-  const notes = [...choices, ...(usual === undefined ? [] : [`default: ${String(usual)}`])].join('; ');
-  return ['.TP', `.B ${escaped(term)}`, ...lines(notes === '' ? of.description : `${of.description} (${notes})`)];
+function formatEntry(definition: Option | Argument): string[] {
+  const term = 'flags' in definition ? definition.flags : definition.name();
+  const choices = definition.argChoices === undefined ? [] : [`choices: ${definition.argChoices.join(', ')}`];
+  const fallback: unknown = definition.defaultValue;
+  const notes = [...choices, ...(fallback === undefined ? [] : [`default: ${String(fallback)}`])].join('; ');
+  return [
+    '.TP',
+    `.B ${escapeRoff(term)}`,
+    ...escapeLines(notes === '' ? definition.description : `${definition.description} (${notes})`),
+  ];
 }
 
-/** The text that addHelpText has put after the help. */
-function textAfter(command: Command): string {
+/** Returns the text that addHelpText has added after the help. */
+function textAfterHelp(command: Command): string {
   let text = '';
-  // Its types do not say that it is one.
+  // The types of commander do not declare that a command is an event emitter.
   (command as unknown as NodeJS.EventEmitter).emit('afterHelp', {
     error: false,
     command,
@@ -60,18 +64,20 @@ function textAfter(command: Command): string {
   return text;
 }
 
-/** Text whose line breaks stay. */
-function example(text: string): string[] {
+/** Formats text with its line breaks. */
+function formatExample(text: string): string[] {
   const trimmed = text.replace(/^\n+|\s+$/g, '');
-  return trimmed === '' ? [] : ['.PP', '.EX', ...lines(trimmed), '.EE'];
+  return trimmed === '' ? [] : ['.PP', '.EX', ...escapeLines(trimmed), '.EE'];
 }
 
-function lines(text: string): string[] {
-  return text.split('\n').map(escaped);
+function escapeLines(text: string): string[] {
+  return text.split('\n').map(escapeRoff);
 }
 
-/** A backslash and a minus have a meaning in roff, and so have a dot and an apostrophe at the start of a line. */
-function escaped(text: string): string {
+/**
+ * Escapes characters that have a meaning in roff: backslash, minus, and a dot or an apostrophe at the start of a line.
+ */
+function escapeRoff(text: string): string {
   return text
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')

@@ -1,11 +1,11 @@
 /** The matrix of types and operators as Markdown, from the table that the kernel tests run. */
 import { format, resolveConfig } from 'prettier';
 import { SUBJECTS, withDerived, type Subject } from '../test/kernel/matrix.js';
-import { ARG_TYPES, OPERATORS_OF, type Operator } from '../lib/policy/language/vocabulary.js';
+import { ARG_TYPES, OPERATORS_BY_CLASS, type Operator } from '../lib/policy/language/vocabulary.js';
 
 const BEGIN = '<!-- matrix:begin -->';
 const END = '<!-- matrix:end -->';
-/** Characters of a line of operators. */
+/** Width of a line of operators, in characters. */
 const WIDTH = 119;
 
 interface Group {
@@ -13,14 +13,14 @@ interface Group {
   readonly fits: (subject: Subject) => boolean;
 }
 
-const has =
+const hasOperator =
   (...operators: readonly Operator[]) =>
   (subject: Subject): boolean =>
     subject.rows.some((row) => operators.includes(row.operator));
 const GROUPS: readonly Group[] = [
-  { title: 'Numbers and capabilities', fits: has('Mask', 'InMap', 'InRange') },
-  { title: 'Texts and paths', fits: has('Prefix') },
-  { title: 'Sockets, addresses, packets', fits: has('Family') },
+  { title: 'Numbers and capabilities', fits: hasOperator('Mask', 'InMap', 'InRange') },
+  { title: 'Texts and paths', fits: hasOperator('Prefix') },
+  { title: 'Sockets, addresses, packets', fits: hasOperator('Family') },
   { title: 'Others', fits: () => true },
 ];
 
@@ -30,47 +30,47 @@ export function matrixTable(): string {
   return GROUPS.map(({ title, fits }) => {
     const own = [...rest].filter(fits);
     own.forEach((subject) => rest.delete(subject));
-    return `### ${title}\n\n${tables(own)}`;
+    return `### ${title}\n\n${formatTables(own)}`;
   }).join('\n\n');
 }
 
 /** One table for each set of operators, so that the lines stay short. */
-function tables(subjects: readonly Subject[]): string {
+function formatTables(subjects: readonly Subject[]): string {
   const bySet = new Map<string, Subject[]>();
   for (const subject of subjects) {
-    const operators = operatorsOf(subject);
+    const operators = formatOperators(subject);
     bySet.set(operators, [...(bySet.get(operators) ?? []), subject]);
   }
   return [...bySet]
     .map(([operators, own]) => {
-      const rows = own.map((subject) => [subject.title, callOf(subject)]);
-      return `${operators}\n\n${table([['type', 'tested at'], ...rows])}`;
+      const rows = own.map((subject) => [subject.title, formatCall(subject)]);
+      return `${operators}\n\n${formatMarkdownTable([['type', 'tested at'], ...rows])}`;
     })
     .join('\n\n');
 }
 
-function operatorsOf(subject: Subject): string {
+function formatOperators(subject: Subject): string {
   const tested = new Set(withDerived(subject.rows, subject.type).map(({ operator }) => operator));
-  const inOrder = OPERATORS_OF[ARG_TYPES[subject.type].class].filter((operator) => tested.has(operator));
+  const inOrder = OPERATORS_BY_CLASS[ARG_TYPES[subject.type].class].filter((operator) => tested.has(operator));
   if (inOrder.length === 0) return 'Reported, not compared:';
-  return wrapped(`${inOrder.map((operator) => `\`${operator}\``).join(', ')}:`);
+  return wrapLine(`${inOrder.map((operator) => `\`${operator}\``).join(', ')}:`);
 }
 
-function wrapped(text: string): string {
+function wrapLine(text: string): string {
   return text.replace(new RegExp(`(.{1,${WIDTH}})(?: |$)`, 'g'), '$1\n').trimEnd();
 }
 
-function callOf(subject: Subject): string {
+function formatCall(subject: Subject): string {
   const { call } = subject.hook;
   return typeof call === 'string' ? `\`${call}\`` : Object.values(call).map((name) => `\`${name}\``).join(', '); // prettier-ignore
 }
 
-function table(rows: readonly (readonly string[])[]): string {
+function formatMarkdownTable(rows: readonly (readonly string[])[]): string {
   const [header = [], ...lines] = rows;
   return [header, header.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** The page with the current tables; throws when the page has no place for it. */
+/** Returns the page with the current tables. Throws an Error if the page has no markers for them. */
 export async function withMatrix(page: string, path: string): Promise<string> {
   const from = page.indexOf(BEGIN);
   const to = page.indexOf(END);

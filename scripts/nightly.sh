@@ -1,6 +1,6 @@
 #!/bin/bash
-# npm run test:nightly: everything that is too long for each commit, one after the other. Each step runs, whatever the one before
-# it has shown; the end lists what failed. npm run test:nightly -- STEP... runs some of the steps.
+# npm run test:nightly: runs the tests that take too long for each commit, one after the other. A failed step does not
+# stop the others; failed steps are listed at the end. npm run test:nightly -- STEP... runs some of the steps.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export POLYTRACE_NIGHTLY=1

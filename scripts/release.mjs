@@ -1,7 +1,7 @@
-// npm run release [-- --dry-run] [--short]: everything that a release is. It compiles, builds the prebuilt addons and checks
-// them, writes the bill of materials, packs, installs the package with every client, prints the manifest, and publishes.
-// --dry-run leaves out the last step, and what a version that is not published yet cannot have: its tag. --short installs with
-// one client only. Needs root, and the packages of `bash scripts/setup.sh --packages`.
+// npm run release [-- --dry-run] [--short]: makes a release. It compiles, builds and checks the prebuilt addons, writes
+// the bill of materials, packs, installs the package with every client, prints the manifest, and publishes. --dry-run
+// does not publish, and does not stop at obstacles such as a missing tag. --short installs with one client only. Needs
+// root, and the packages of `bash scripts/setup.sh --packages`.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,14 +16,15 @@ const isShort = process.argv.includes('--short');
 const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const output = join(root, 'build/release');
 
-const run = (program, ...args) => execFileSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-const ask = (program, ...args) => execFileSync(program, args, { cwd: root, encoding: 'utf8' }).trim();
+const runProgram = (program, ...args) =>
+  execFileSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+const readOutput = (program, ...args) => execFileSync(program, args, { cwd: root, encoding: 'utf8' }).trim();
 
-/** What keeps the tree from being released. */
-function obstacles() {
-  const tags = ask('git', 'tag', '--points-at', 'HEAD').split('\n');
+/** Returns the reasons why the tree cannot be released. */
+function findObstacles() {
+  const tags = readOutput('git', 'tag', '--points-at', 'HEAD').split('\n');
   return [
-    ...(ask('git', 'status', '--porcelain') === '' ? [] : ['there are changes that are not committed']),
+    ...(readOutput('git', 'status', '--porcelain') === '' ? [] : ['there are changes that are not committed']),
     ...(tags.includes(`v${version}`) ? [] : [`no tag v${version} is on this commit`]),
     ...(readFileSync(join(root, 'CHANGELOG.md'), 'utf8').includes(`## [${version}]`)
       ? []
@@ -31,8 +32,8 @@ function obstacles() {
   ];
 }
 
-/** The size and the hash of a file. */
-function entry(file) {
+/** Returns the size and the hash of a file. */
+function fileEntry(file) {
   const bytes = readFileSync(file);
   return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
@@ -40,36 +41,37 @@ function entry(file) {
 function pack() {
   rmSync(output, { recursive: true, force: true });
   mkdirSync(output, { recursive: true });
-  run('npm', 'pack', '--silent', '--pack-destination', output);
+  runProgram('npm', 'pack', '--silent', '--pack-destination', output);
   return join(output, `${name}-${version}.tgz`);
 }
 
-const found = obstacles();
-for (const each of found) console.log(`release: ${isDry ? 'a release would stop: ' : ''}${each}`);
-if (found.length > 0 && !isDry) process.exit(1);
+const obstacles = findObstacles();
+for (const each of obstacles) console.log(`release: ${isDry ? 'a release would stop: ' : ''}${each}`);
+if (obstacles.length > 0 && !isDry) process.exit(1);
 
-run('bash', 'scripts/setup.sh', '--packages');
-run('npm', 'run', '--silent', 'build:ts');
-run('node', 'scripts/prebuilds/build.mjs');
-run('node', 'scripts/prebuilds/check.mjs');
+runProgram('bash', 'scripts/setup.sh', '--packages');
+runProgram('npm', 'run', '--silent', 'build:ts');
+runProgram('node', 'scripts/prebuilds/build.mjs');
+runProgram('node', 'scripts/prebuilds/check.mjs');
 const bill = join(root, 'prebuilds/sbom.cdx.json');
 writeFileSync(bill, `${JSON.stringify(billOfMaterials(root), undefined, 2)}\n`);
-const mistakes = await schemaErrors(readFileSync(bill, 'utf8'));
-if (mistakes.length > 0) throw new Error(`release: ${bill} does not follow its schema:\n${mistakes.join('\n')}`);
+const schemaProblems = await schemaErrors(readFileSync(bill, 'utf8'));
+if (schemaProblems.length > 0)
+  throw new Error(`release: ${bill} does not follow its schema:\n${schemaProblems.join('\n')}`);
 const tarball = pack();
-run('node', 'test/package/run.mjs', '--tarball', tarball, ...(isShort ? ['--short'] : []));
+runProgram('node', 'test/package/run.mjs', '--tarball', tarball, ...(isShort ? ['--short'] : []));
 
 const files = [tarball, ...Object.keys(TARGETS).map((arch) => join(root, prebuiltFile(arch))), bill];
 const manifest = {
   name,
   version,
-  commit: ask('git', 'rev-parse', 'HEAD'),
+  commit: readOutput('git', 'rev-parse', 'HEAD'),
   files: Object.fromEntries(
-    files.map((file) => [file === tarball ? basename(file) : file.slice(root.length + 1), entry(file)]),
+    files.map((file) => [file === tarball ? basename(file) : file.slice(root.length + 1), fileEntry(file)]),
   ),
 };
 writeFileSync(join(output, 'manifest.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
 console.log(`\n${JSON.stringify(manifest, undefined, 2)}`);
 
 if (isDry) console.log(`release: rehearsed; ${tarball} was not published`);
-else run('npx', '--yes', 'npm@11', 'publish', tarball, '--provenance', '--access', 'public');
+else runProgram('npx', '--yes', 'npm@11', 'publish', tarball, '--provenance', '--access', 'public');

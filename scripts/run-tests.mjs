@@ -1,7 +1,7 @@
-// Runs the tiers of tests and adds up their numbers: node scripts/run-tests.mjs [TIER...] [--each]. The default is unit,
-// browser, bench, fuzz, native and kernel; kubernetes runs when it is named. Skipped and failed tests are listed at the end;
-// with REQUIRE_ALL=1 a skipped test is a failure. The native tier runs in a mount namespace that is like that of a new
-// machine. With --each, every file of it runs alone, in a namespace of its own.
+// Runs tiers of tests and adds up their results: node scripts/run-tests.mjs [TIER...] [--each]. The default is all
+// tiers except kubernetes. Skipped and failed tests are listed at the end. With REQUIRE_ALL=1, a skipped test is a
+// failure. The native tier runs in a mount namespace like that of a new machine. With --each, each of its files runs in
+// a namespace of its own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -23,21 +23,25 @@ const mocha = [
   'tsx/cjs',
   '--reporter',
   'test/reporter.cjs',
-  // The limit for a test that hangs. A busy machine needs more than mocha's two seconds.
+  // Limit for a test that hangs. A busy machine needs more than mocha's default of two seconds.
   '--timeout',
   '30000',
 ];
 const c8 = ['node_modules/c8/bin/c8.js', '--reporter', 'text-summary'];
-// the policy language is held to a bound; compiled by test/transpile.cjs, since what tsx adds to a file counts as
-// branches
+// The policy language has a minimum coverage. test/transpile.cjs compiles these tests, because the code that tsx adds
+// to a file counts as branches.
 const policyCoverage = [...c8, '--include', 'lib/policy', '--check-coverage', '--lines', '95', '--branches', '95'];
-const transpiled = mocha.map((word) => (word === 'tsx/cjs' ? './test/transpile.cjs' : word));
+const transpiledMocha = mocha.map((arg) => (arg === 'tsx/cjs' ? './test/transpile.cjs' : arg));
 
-// they trust executables of the machine's own mount tree: in another one, none is trusted
+// These tests need trusted executables. In another mount namespace, no executable is trusted.
 const INITIAL_MOUNTS = ['test/native/forgery.test.ts', 'test/native/long-paths.test.ts'];
 
 const runs = [
-  { tier: 'unit', title: 'unit: policy', args: [...policyCoverage, ...transpiled, 'test/unit/policy/**/*.test.ts'] },
+  {
+    tier: 'unit',
+    title: 'unit: policy',
+    args: [...policyCoverage, ...transpiledMocha, 'test/unit/policy/**/*.test.ts'],
+  },
   {
     tier: 'unit',
     title: 'unit: the rest',
@@ -57,7 +61,7 @@ const runs = [
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
   // Tests that only this kernel can run.
   kernelRun('newest', ['test/kernel/changes.test.ts']),
-  // A cluster of its own for each file. The programs are built once for a machine.
+  // Each file uses its own cluster. The programs are built once for a machine.
   {
     tier: 'kubernetes',
     title: 'kubernetes',
@@ -70,7 +74,7 @@ function nativeRun(title, files, isFresh = true) {
   return { tier: 'native', title, args: [...mocha, ...files], obstacle: nativeObstacle, inFreshMounts: isFresh };
 }
 
-function nativeFiles() {
+function nativeFileRuns() {
   return ['test/native', 'agent/test/native']
     .flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`))
     .filter((name) => name.endsWith('.test.ts'))
@@ -104,53 +108,53 @@ function nativeObstacle() {
 }
 
 /**
- * Returns {passed, failed, skipped: titles, reports: texts about the failed} of one run. `aside` delays its output
- * until it has ended, because another run is shown.
+ * Executes a run. Returns the numbers of passed and failed tests, the titles of skipped tests, and reports of failed
+ * tests. With `isBuffered`, the output is printed when the run has ended, because another run prints at the same time.
  */
-async function carryOut({ title, args, obstacle, inFreshMounts: isFresh = false }, aside) {
+async function executeRun({ title, args, obstacle, inFreshMounts: isFresh = false }, isBuffered) {
   const heading = `\n==== ${title} ${'='.repeat(110 - title.length)}`;
   const reason = obstacle?.();
-  if (!aside || reason !== undefined) console.log(heading);
+  if (!isBuffered || reason !== undefined) console.log(heading);
   if (reason !== undefined) {
     console.log(`SKIPPED: ${reason}`);
     return { passed: 0, failed: 0, skipped: [`all of ${title}: ${reason}`], reports: [] };
   }
   const counts = join(work, `${title.replaceAll(/\W+/g, '-')}.json`);
   const command = [process.execPath, ...(typeof args === 'function' ? args(counts) : args)];
-  const [file, ...words] = isFresh ? inFreshMounts(command) : command;
+  const [file, ...fileArgs] = isFresh ? inFreshMounts(command) : command;
   const env = { ...process.env, POLYTRACE_COUNTS: counts };
-  const log = aside ? `${counts}.log` : undefined;
+  const log = isBuffered ? `${counts}.log` : undefined;
   const output = log === undefined ? 'inherit' : openSync(log, 'w');
-  const child = spawn(file, words, { cwd: root, env, stdio: ['ignore', output, output] });
+  const child = spawn(file, fileArgs, { cwd: root, env, stdio: ['ignore', output, output] });
   const [status] = await once(child, 'exit');
   if (log !== undefined) {
     closeSync(output);
     console.log(`${heading}\n${readFileSync(log, 'utf8')}`);
   }
-  return result(title, status, existsSync(counts) ? JSON.parse(readFileSync(counts, 'utf8')) : undefined);
+  return toResult(title, status, existsSync(counts) ? JSON.parse(readFileSync(counts, 'utf8')) : undefined);
 }
 
-/** A run that fails without naming a failed test counts as one failure. So does a run without any test. */
-function result(title, status, counts) {
+/** Converts the counts of a run. A run counts as one failure if it fails without a failed test, or has no test. */
+function toResult(title, status, counts) {
   const { passed, failed, skipped, reports } = counts ?? { passed: 0, failed: 0, skipped: [], reports: [] };
-  const silent = failed === 0 && (status !== 0 || passed + skipped.length === 0);
-  if (silent) reports.push(`failed with status ${status}, no test named`);
-  const titled = (texts) => texts.map((each) => `${title}: ${each}`);
-  return { passed, failed: failed + (silent ? 1 : 0), skipped: titled(skipped), reports: titled(reports) };
+  const isSilent = failed === 0 && (status !== 0 || passed + skipped.length === 0);
+  if (isSilent) reports.push(`failed with status ${status}, no test named`);
+  const addTitle = (texts) => texts.map((each) => `${title}: ${each}`);
+  return { passed, failed: failed + (isSilent ? 1 : 0), skipped: addTitle(skipped), reports: addTitle(reports) };
 }
 
 async function main() {
-  const words = process.argv.slice(2);
-  const each = words.includes('--each');
-  const tiers = words.filter((word) => word !== '--each');
+  const argv = process.argv.slice(2);
+  const each = argv.includes('--each');
+  const tiers = argv.filter((arg) => arg !== '--each');
   const unknown = tiers.find((tier) => !runs.some((run) => run.tier === tier));
   if (unknown !== undefined)
     throw new Error(`no tier '${unknown}': unit, browser, bench, fuzz, native, kernel, kubernetes`);
   const total = { passed: 0, failed: 0, skipped: [], reports: [] };
   const summary = [];
-  const add = async (run, aside) => {
+  const runAndAdd = async (run, isBuffered) => {
     const started = Date.now();
-    const { passed, failed, skipped, reports } = await carryOut(run, aside);
+    const { passed, failed, skipped, reports } = await executeRun(run, isBuffered);
     const seconds = ((Date.now() - started) / 1000).toFixed(0);
     summary.push(`${run.title}: ${passed} passed, ${failed} failed, ${skipped.length} skipped in ${seconds} s`);
     total.passed += passed;
@@ -158,18 +162,18 @@ async function main() {
     total.skipped.push(...skipped);
     total.reports.push(...reports);
   };
-  const all = each ? [...runs.filter(({ tier }) => tier !== 'native'), ...nativeFiles()] : runs;
+  const all = each ? [...runs.filter(({ tier }) => tier !== 'native'), ...nativeFileRuns()] : runs;
   const wanted = all.filter(({ tier }) => (tiers.length === 0 ? tier !== 'kubernetes' : tiers.includes(tier)));
-  for (const run of wanted.filter(({ tier }) => tier !== 'kernel')) await add(run, false);
+  for (const run of wanted.filter(({ tier }) => tier !== 'kernel')) await runAndAdd(run, false);
   // Each guest uses one processor.
-  await Promise.all(wanted.filter(({ tier }) => tier === 'kernel').map((run, i) => add(run, i > 0)));
+  await Promise.all(wanted.filter(({ tier }) => tier === 'kernel').map((run, i) => runAndAdd(run, i > 0)));
   console.log(`\n${'='.repeat(116)}\n${summary.map((line) => `  ${line}`).join('\n')}`);
   if (total.skipped.length > 0) {
     console.log(
       `\nSKIPPED${requireAll ? ', which REQUIRE_ALL=1 forbids' : ''}:\n${total.skipped.map((each) => `  ${each}`).join('\n')}`,
     );
   }
-  // once more at the end, which is the part of a long log that everybody reads
+  // failures are repeated at the end of the log, where they are easy to find
   if (total.reports.length > 0) console.log(`\nFAILED:\n\n${total.reports.join('\n\n')}`);
   console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped.length} skipped`);
   return total.failed > 0 || (requireAll && total.skipped.length > 0) ? 1 : 0;

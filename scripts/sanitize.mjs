@@ -1,7 +1,7 @@
-// npm run test:sanitize: the native tier with an addon that AddressSanitizer and UndefinedBehaviorSanitizer watch.
-// sanitize.mjs [FILE...] runs only these files of test/native. Builds the addon into build/sanitize, shows that it
-// reports mistakes, and runs the tests. Every report is a failure, also that of a child of a test: undefined behaviour
-// ends its process.
+// npm run test:sanitize: runs the native tier with an addon that AddressSanitizer and UndefinedBehaviorSanitizer check.
+// sanitize.mjs [FILE...] runs only these files of test/native. It builds the addon into build/sanitize, checks that the
+// sanitizers report misuses, and runs the tests. Every report is a failure, also a report of a child process of a test.
+// Undefined behaviour ends its process.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,41 +12,42 @@ const root = join(fileURLToPath(import.meta.url), '../..');
 const folder = join(root, 'build/sanitize');
 const reports = mkdtempSync(join(tmpdir(), 'polytrace-sanitize-'));
 
-// How the addon's build with this option reports each of its mistakes.
-const MISTAKES = {
+// Misuses that the addon offers in this build, and the expected reports.
+const MISUSES = {
   'read after free': /AddressSanitizer: heap-use-after-free/,
   'read beyond the end': /AddressSanitizer: heap-buffer-overflow/,
   overflow: /runtime error: signed integer overflow/,
 };
 
-function build() {
+function buildAddon() {
   const cmake = ['--out', folder, '--CDPOLYTRACE_SANITIZE=ON'];
   for (const step of ['configure', 'build'])
     execFileSync('npx', ['cmake-js', step, ...cmake], { cwd: root, stdio: 'inherit' });
 }
 
-/** The libraries are preloaded, because node is not built with the sanitizers. */
-function library(name) {
+/** Finds a library of the sanitizers. The libraries are preloaded, because node is not built with them. */
+function libraryPath(name) {
   return execFileSync('c++', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
 }
 
-function environment() {
+function sanitizerEnvironment() {
   const log = `log_path=${join(reports, 'report')}`;
   return {
     ...process.env,
-    // where node-gyp-build looks for the addon first
+    // node-gyp-build looks for the addon here first
     POLYTRACE_PREBUILD: folder,
     POLYTRACE_SANITIZED: '1',
-    // without libstdc++ beside it, libasan does not find what throws exceptions
-    LD_PRELOAD: [library('libasan.so'), library('libstdc++.so.6')].join(' '),
-    // Leaks are not searched: node and V8 do not free what ends with the process. test/native/memory.test.ts counts
-    // what the addon keeps. Memory that cannot be had is null, as without the sanitizer, and SIGSEGV ends a process.
+    // without libstdc++, libasan does not find the functions that throw exceptions
+    LD_PRELOAD: [libraryPath('libasan.so'), libraryPath('libstdc++.so.6')].join(' '),
+    // There is no search for leaks, because node and V8 do not free all memory at their exit.
+    // test/native/memory.test.ts checks the memory of the addon. As without the sanitizer, a failed allocation returns
+    // null, and SIGSEGV ends a process.
     ASAN_OPTIONS: `detect_leaks=0:allocator_may_return_null=1:handle_segv=0:${log}`,
     UBSAN_OPTIONS: `print_stacktrace=1:${log}`,
   };
 }
 
-/** The text of all reports, which are removed. */
+/** Reads and removes all reports. */
 function takeReports() {
   return readdirSync(reports)
     .map((name) => join(reports, name))
@@ -57,10 +58,10 @@ function takeReports() {
     });
 }
 
-/** Shows that the addon that the library loads reports a mistake, and that the report ends its process. */
+/** Checks that the addon that the library loads reports each misuse, and that the report ends its process. */
 function proveReports(env) {
-  for (const [mistake, expected] of Object.entries(MISTAKES)) {
-    const program = `require('node-gyp-build')(${JSON.stringify(root)}).misuse(${JSON.stringify(mistake)})`;
+  for (const [misuse, expected] of Object.entries(MISUSES)) {
+    const program = `require('node-gyp-build')(${JSON.stringify(root)}).triggerSanitizer(${JSON.stringify(misuse)})`;
     const { status, signal, stderr } = spawnSync(process.execPath, ['-e', program], {
       cwd: root,
       env,
@@ -68,15 +69,15 @@ function proveReports(env) {
     });
     const text = [...takeReports(), stderr].join('\n');
     if (status === 0 || !expected.test(text)) {
-      throw new Error(`no report of a mistake on purpose: ${mistake} (${status ?? signal}) ${text}`);
+      throw new Error(`no report of a mistake on purpose: ${misuse} (${status ?? signal}) ${text}`);
     }
-    console.log(`reported, as it has to be: ${mistake}`);
+    console.log(`reported, as it has to be: ${misuse}`);
   }
 }
 
 function main() {
-  build();
-  const env = environment();
+  buildAddon();
+  const env = sanitizerEnvironment();
   proveReports(env);
   const files = process.argv.slice(2);
   const mocha = ['node_modules/mocha/bin/mocha.js', '--require', 'tsx/cjs', '--timeout', '60000', ...files];

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Installs and builds everything that is missing, and nothing else: setup.sh [--vm | --arm64 | --fuzz | --packages]. It can be run
-# again at any time.
+# Installs and builds only what is missing: setup.sh [--vm | --arm64 | --fuzz | --packages]. It can be run again at any
+# time.
 #   --vm        also installs the packages for the tests' virtual machine, containers, cluster and browser
 #   --arm64     also installs the packages for the virtual machine with an arm64 kernel
 #   --fuzz      also installs libFuzzer
-#   --packages  also installs what prebuilt addons and the tests of the npm package need
+#   --packages  also installs the packages for prebuilt addons and for the tests of the npm package
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
-// node scripts/source-maps.mjs hide | show: what prepack and postpack run. The source maps are not published, because the package would
-// be larger than 4 MiB. So nothing in the package may name them, while the files of a checkout do.
+// node scripts/source-maps.mjs hide | show: removes or adds the references to source maps. prepack and postpack run it,
+// because source maps are not published: the package would be larger than 4 MiB.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,6 @@
-// Puts what the container image runs into an empty folder: stage-image.mjs FOLDER [--without-agent]. The package, the package of the
-// agent, and the packages that they need to run, by package-lock.json, without types and maps. `npm run build` must have run.
+// Copies the files of the container image into an empty folder: stage-image.mjs FOLDER [--without-agent]. They are the
+// package, the package of the agent, and their dependencies in package-lock.json, without types and source maps. `npm
+// run build` must have run.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,12 +9,12 @@ import { parseArgs } from 'node:util';
 const checkout = join(dirname(fileURLToPath(import.meta.url)), '..');
 const AGENT = 'agent';
 const AGENT_PACKAGE = 'node_modules/polytrace-agent';
-/** Files of packages that a program reads. Others are for compilers, editors and other runtimes. */
-const READ = ['.js', '.cjs', '.mjs', '.json', '.node', '.proto', '.wasm', '.yaml'];
+/** Extensions of files that are needed at run time. Other files are for compilers, editors and other runtimes. */
+const RUNTIME_EXTENSIONS = ['.js', '.cjs', '.mjs', '.json', '.node', '.proto', '.wasm', '.yaml'];
 const LICENCE = /^(licen[cs]e|notice|copying)/i;
 
-/** The packages that are needed to run, by their folders. */
-function packages() {
+/** Lists the folders of the packages that are needed at run time. */
+function listPackages() {
   const lock = JSON.parse(readFileSync(join(checkout, 'package-lock.json'), 'utf8'));
   return Object.entries(lock.packages)
     .filter(([folder, entry]) => folder.includes('node_modules/') && !entry.dev && !entry.link)
@@ -21,41 +22,41 @@ function packages() {
     .filter((folder) => !folder.includes('node_modules/@types/') && existsSync(join(checkout, folder)));
 }
 
-/** Those of the library, which need no others. */
-function packagesOfLibrary() {
+/** Lists the folders of the dependencies of the library. They have no dependencies of their own. */
+function listLibraryPackages() {
   const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'));
   return Object.keys({ ...dependencies, ...peerDependencies }).map((name) => `node_modules/${name}`);
 }
 
-/** The package's own files, not those of packages below it: the lock file names these as well. */
+/** Copies the files of a package without its nested packages, which the lock file lists separately. */
 function copyPackage(from, to) {
   for (const entry of readdirSync(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
     if (entry.isDirectory()) {
-      if (entry.name !== 'node_modules' && !isCopy(from, entry.name)) copyPackage(source, target);
-    } else if (isRead(entry.name)) {
+      if (entry.name !== 'node_modules' && !isOtherModuleFormat(from, entry.name)) copyPackage(source, target);
+    } else if (isRuntimeFile(entry.name)) {
       mkdirSync(to, { recursive: true });
       cpSync(source, target);
     }
   }
 }
 
-/** The same for other module systems, beside the CommonJS that the agent loads: `build/src`, `build/esm`, `build/esnext`. */
-function isCopy(folder, name) {
+/** True for `build/esm` and `build/esnext`, which contain the modules of `build/src` for other module systems. */
+function isOtherModuleFormat(folder, name) {
   return ['esm', 'esnext'].includes(name) && folder.endsWith('/build') && existsSync(join(folder, 'src'));
 }
 
-function isRead(name) {
-  return LICENCE.test(name) || READ.includes(extname(name));
+function isRuntimeFile(name) {
+  return LICENCE.test(name) || RUNTIME_EXTENSIONS.includes(extname(name));
 }
 
 function stageImage(target, withAgent) {
   rmSync(target, { recursive: true, force: true });
   const copy = (from) => cpSync(join(checkout, from), join(target, from), { recursive: true });
   for (const name of ['package.json', 'dist', 'schema', 'build/Release/polytrace.node']) copy(name);
-  for (const folder of withAgent ? packages() : packagesOfLibrary()) {
-    const place = folder.startsWith(`${AGENT}/`) ? join(AGENT_PACKAGE, folder.slice(AGENT.length + 1)) : folder;
-    copyPackage(join(checkout, folder), join(target, place));
+  for (const folder of withAgent ? listPackages() : listLibraryPackages()) {
+    const destination = folder.startsWith(`${AGENT}/`) ? join(AGENT_PACKAGE, folder.slice(AGENT.length + 1)) : folder;
+    copyPackage(join(checkout, folder), join(target, destination));
   }
   if (withAgent) stageAgent(target);
 }

@@ -1,13 +1,13 @@
 import type { PodInfo } from './containers.js';
 
 /**
- * One event of the stream: a union that is discriminated by `type`. Its members are read from the kernel's record when
- * they are used, so the object does not have them itself: `{ ...event }` has only the process, and
- * `structuredClone` and `postMessage` throw a `DataCloneError`. Copy the event with `toObject` first. The same holds
- * for its processes. A `lost` event has its members itself.
+ * One event of the stream: a union that is discriminated by `type`. Its members are getters, which decode the kernel's
+ * record. Therefore `{ ...event }` has only the process, and `structuredClone` and `postMessage` throw a
+ * `DataCloneError`. Copy the event with `toObject` first. The same is true for its processes. Only a `lost` event has
+ * its members as own properties.
  *
- * An event that is kept holds less than 4 KB, or its record if that is longer, and its processes; until the next garbage
- * collection it holds a block of 256 KiB. Iterators share events.
+ * An event that a program keeps retains its processes and less than 4 KB, or its record if that is longer. Until the
+ * next garbage collection, it retains a record buffer of 256 KiB. Iterators share events.
  *
  * The classes of this file are types: the package does not export them, and `instanceof` does not work.
  */
@@ -29,7 +29,7 @@ export type EventType = TracerEvent['type'];
 export type EventOf<T extends EventType> = Extract<TracerEvent, { readonly type: T }>;
 
 /**
- * An event as plain data, without methods: what `toObject` returns, and what iterators return with the option `plain`.
+ * An event as plain data, without methods. `toObject` returns it, and so do iterators with the option `plain`.
  * It survives `structuredClone`, `postMessage` and `{ ...event }`.
  */
 export type PlainEvent = PlainOf<TracerEvent>;
@@ -56,18 +56,18 @@ export type JsonOf<T> = T extends bigint | Uint8Array
     ? { readonly [K in keyof T]: JsonOf<T[K]> }
     : T;
 
-/** One process image. A new image begins at every exec. */
+/** A process between two execs. Each exec gives the process a new object with a new `execId`. */
 export declare abstract class Process {
-  /** Id of the process image: base64 of `node:start_ns:pid`. Each exec has its own. */
+  /** Id of the exec: base64 of `node:start_ns:pid`. Each exec of a process has its own. */
   get execId(): string;
-  /** `execId` of the parent, the process that started this one; empty when the parent is not known. */
+  /** `execId` of the parent, which is the process that started this one; empty when the parent is not known. */
   get parentExecId(): string;
   /**
-   * `execId` of the image that the process ran before. Absent for the first exec after a fork. The JSON export has it as
-   * `parent_exec_id`, in place of `parentExecId`.
+   * `execId` of the same process before its last exec. Absent for the first exec after a fork. The JSON export has it
+   * as `parent_exec_id`, in place of `parentExecId`.
    */
   readonly formerExecId?: string | undefined;
-  /** The process was forked and has not called exec. Its other fields, but the ids, are those of its parent's image. */
+  /** The process was forked and has not called exec. Except for the ids, its other fields are those of its parent. */
   get forked(): boolean;
   /** Thread group id, in the initial pid namespace. */
   get pid(): number;
@@ -85,11 +85,12 @@ export declare abstract class Process {
   /** Path of the file that runs, with symbolic links resolved. For a script, this is the interpreter. */
   get executable(): string;
   /**
-   * The executable is not known to be the file that `executable` names: its path was seen from another root than the host's, or
-   * through a mount of another mount namespace, as in a container. Such a process is never exempt from a policy by its path.
+   * The executable may be another file than the one that `executable` names on the host. The kernel saw its path from
+   * another root than the host's, or through a mount of another mount namespace, as in a container. Such a process is
+   * never exempt from a policy by its path.
    */
   get binaryUntrusted(): boolean;
-  /** What is special about the executable. Absent when nothing is, or when the exec was not seen. */
+  /** Unusual properties of the executable. Absent for an ordinary executable, or when the exec was not seen. */
   readonly binaryProperties?: BinaryProperties | undefined;
   /** Arguments without argv[0]. They are complete unless `flags` contains `truncArgs`. */
   get argv(): readonly string[];
@@ -102,9 +103,12 @@ export declare abstract class Process {
    * `unknown`.
    */
   get flags(): string;
-  /** Start of the process image: RFC 3339, UTC, with nanoseconds. */
+  /**
+   * Time of the last exec, or of the fork if there was no exec since: RFC 3339, UTC, with nanoseconds. With the flag
+   * `procFS`: start of the process.
+   */
   get startTime(): string;
-  /** Start of the process image: nanoseconds since 1970-01-01T00:00:00Z. */
+  /** The same time: nanoseconds since 1970-01-01T00:00:00Z. */
   get startTimeNs(): bigint;
   /** Capability sets at the time of the exec. */
   get capabilities(): Capabilities;
@@ -113,31 +117,34 @@ export declare abstract class Process {
   /** User and group ids at the time of the exec. */
   get credentials(): Credentials;
   /**
-   * The process is pid 1 of a pid namespace other than the initial one, or a descendant of it. A process that entered the
-   * namespace from outside is not (`docker exec`, `nsenter`), nor is a process of the host.
+   * The process is pid 1 of a pid namespace other than the initial one, or a descendant of it. False for a process that
+   * entered the namespace from outside (`docker exec`, `nsenter`), and for processes of the host.
    */
   get inInitTree(): boolean;
   /** Id of the cgroup v2 directory, which is its inode number; 0n when it is unknown. */
   get cgroupId(): bigint;
-  /** Container of the process; absent if it is in none, or if the cgroup is not known. */
+  /** Container of the process. Absent if the process is in no container, or if its cgroup is not known. */
   readonly container?: Container | undefined;
-  /** Pod of the process. Absent outside of pods, and where no source knows the container (`containers` of `openTracer`). */
+  /**
+   * Pod of the process. Absent outside of pods, and if no source (`containers` of `openTracer`) knows the container.
+   */
   readonly pod?: Pod | undefined;
-  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  /** Returns a copy as plain data. It retains no memory of the tracer. It is frozen. */
   readonly toObject: () => PlainProcess;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainProcess>;
 }
 
 /**
- * A container, by the name that its runtime gave to its cgroup. `name`, `image`, `labels`, `startTime` and `privileged` come from a
- * source (`containers` of `openTracer`) and are those at the exec. Where containers are nested, the outermost one. The cgroup
- * is that of the exec: a process that is moved later keeps its container until it executes another program.
+ * A container. Its id comes from the name that the runtime gave to the cgroup. `name`, `image`, `labels`, `startTime`
+ * and `privileged` come from a source (`containers` of `openTracer`), and are those at the time of the exec. If
+ * containers are nested, it is the outermost one. The cgroup is that at the time of the exec: a process that is moved
+ * later keeps its container until it executes another program.
  */
 export interface Container {
   /** 64 hexadecimal digits; for `systemd-nspawn` and `lxc`, the name of the container. */
   readonly id: string;
-  /** Absent if the name of the cgroup does not show it. Others may be added. */
+  /** Absent if the name of the cgroup does not show it. More runtimes may be added. */
   readonly runtime?: 'docker' | 'containerd' | 'cri-o' | 'podman' | 'systemd-nspawn' | 'lxc' | (string & {});
   /** The pod's uid, in a pod of Kubernetes. */
   readonly podUid?: string;
@@ -152,7 +159,7 @@ export interface Container {
   readonly labels?: Readonly<Record<string, string>>;
   /** Start of the container: RFC 3339. */
   readonly startTime?: string;
-  /** The container has the privileges of the host. Absent where no source knows it. */
+  /** The container has the privileges of the host. Absent if no source knows it. */
   readonly privileged?: boolean;
 }
 
@@ -164,13 +171,13 @@ export interface ContainerImage {
   readonly name?: string;
 }
 
-/** What is special about an executable. A member that does not apply is absent. */
+/** Unusual properties of an executable. A member that does not apply is absent. */
 export interface BinaryProperties {
-  /** The file has set-user-id: the effective user id that the exec gave. */
+  /** Effective user id after the exec. Present if the file has set-user-id. */
   readonly setuid?: number;
-  /** The file has set-group-id: the effective group id that the exec gave. */
+  /** Effective group id after the exec. Present if the file has set-group-id. */
   readonly setgid?: number;
-  /** How the exec raised privileges: by capabilities of the file, or by set-user-id or set-group-id to root. */
+  /** Causes of raised privileges: capabilities of the file, or set-user-id or set-group-id to root. */
   readonly privilegesRaised: readonly ('fileCapabilities' | 'setuid' | 'setgid')[];
   /** The file has no name: it was deleted, or never had one (memfd, O_TMPFILE). `links` is 0. */
   readonly file?: { readonly inode: bigint; readonly links: number; readonly path: string };
@@ -181,8 +188,9 @@ export interface Pod extends PodInfo {
   /** The same as `process.container`. The sandbox of the pod has no name. */
   readonly container?: Omit<Container, 'labels' | 'owner' | 'podUid'> & {
     /**
-     * The process has the command of an exec probe of the container: kubelet may have started it. Whoever can execute the same
-     * command in the container can look like a probe. Absent where that is not so, and where no source knows the probes.
+     * The process has the command of an exec probe of the container: kubelet may have started it. Any process that can
+     * execute the same command in the container looks like a probe. Absent for other commands, and if no source knows
+     * the probes.
      */
     readonly maybeExecProbe?: true;
   };
@@ -230,11 +238,11 @@ declare abstract class ProcessEvent {
   get nodeName(): string;
   /** Process that caused the event. */
   readonly process: Process;
-  /** Parent of the process, which started it, when it is known. */
+  /** Parent of the process, which started it. Absent when it is not known. */
   readonly parent?: Process;
   /**
-   * The same process before its last exec. Absent for the first exec after a fork. The JSON export has it as `parent`, in
-   * place of the parent.
+   * The same process before its last exec. Absent for the first exec after a fork. The JSON export has it as `parent`,
+   * in place of the parent.
    */
   readonly former?: Process;
   /** Ancestors of the process, without the parent. The nearest comes first. */
@@ -246,7 +254,7 @@ declare abstract class ProcessEvent {
 /** A process called execve successfully. */
 export declare abstract class ProcessExecEvent extends ProcessEvent {
   get type(): 'process_exec';
-  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
   toObject(): PlainOf<ProcessExecEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainOf<ProcessExecEvent>>;
@@ -261,7 +269,7 @@ export declare abstract class ProcessExitEvent extends ProcessEvent {
   readonly signal?: string;
   /** The kernel wrote a core file. */
   get coreDumped(): boolean;
-  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
   toObject(): PlainOf<ProcessExitEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainOf<ProcessExitEvent>>;
@@ -275,7 +283,7 @@ declare abstract class HookEvent extends ProcessEvent {
   get args(): readonly HookArgument[];
   /** The last of `actions` that changed something; `post` when none did. */
   get action(): PerformedAction['action'];
-  /** Actions that the selector did, or would have done in mode `monitor`, in the order of the policy. */
+  /** Actions that the selector performed, or would have performed in mode `monitor`, in the order of the policy. */
   get actions(): readonly PerformedAction[];
   /**
    * Mode of the policy. Present when the selector signals processes, overrides functions, changes programs, notifies
@@ -283,11 +291,11 @@ declare abstract class HookEvent extends ProcessEvent {
    */
   readonly policyMode?: 'enforce' | 'monitor';
   /**
-   * `process` and `tid` are the owner of a socket among the arguments, and not the process that ran when the hook was
-   * called. The policy tracks the socket with TrackSock.
+   * `process` and `tid` are those of the owner of a socket among the arguments, and not those of the process that
+   * called the hook. The policy tracks the socket with TrackSock.
    */
   get ofSocketOwner(): boolean;
-  /** Number of equal events that the rate limit has held back since the last event. */
+  /** Number of equal events that the rate limit has suppressed since the last event. */
   get suppressed(): number;
   /** Stack trace of the kernel, innermost frame first. Present when the policy asks for it. */
   readonly kernelStack?: readonly StackFrame[];
@@ -302,8 +310,8 @@ declare abstract class HookEvent extends ProcessEvent {
 }
 
 /**
- * An action that a selector did, or would have done. `onReturn` is true for an action of matchReturnActions, which is
- * done when the function returns.
+ * An action that a selector performed, or would have performed. `onReturn` is true for an action of matchReturnActions,
+ * which runs when the function returns.
  */
 export type PerformedAction =
   | { readonly action: 'post'; readonly onReturn?: true }
@@ -366,7 +374,7 @@ export interface PerformedOverride {
   readonly value?: number;
   /** Registers that were set, as written in the policy. Only for functions of programs. */
   readonly registers?: readonly string[];
-  /** Place where the call continued, as written in the policy. Only for functions of programs. */
+  /** Function or address where the call continued, as written in the policy. Only for functions of programs. */
   readonly target?: string;
   readonly outcome: ActionOutcome;
   readonly onReturn?: true;
@@ -374,11 +382,11 @@ export interface PerformedOverride {
 
 /**
  * Outcome of an action that can fail:
- * - `done`: the action was done.
- * - `monitored`: the policy is in mode `monitor`, so the action was not done.
+ * - `done`: the action was performed.
+ * - `monitored`: the policy is in mode `monitor`, so the action was not performed.
  * - `protected`: the process is the tracer, an ancestor of the tracer, or pid 1.
- * - `failed`: the kernel did not send the signal, had no room for the notification, or could not read or write memory
- *   of the program.
+ * - `failed`: the kernel did not send the signal, could not store the notification, or could not read or write memory of
+ *   the program.
  */
 export type ActionOutcome = 'done' | 'monitored' | 'protected' | 'failed';
 
@@ -402,7 +410,7 @@ export interface StackFrame {
 declare abstract class FunctionEvent extends HookEvent {
   /** Values of the policy's `data`, in its order; empty when the policy has none. */
   get data(): readonly HookArgument[];
-  /** Return value of the function. Present when the policy says `return: true`. */
+  /** Return value of the function. Present when the policy has `return: true`. */
   readonly return?: HookArgument;
   /**
    * The last action of matchReturnActions or returnArgAction that changed something; `post` when none did. Present
@@ -416,20 +424,20 @@ export declare abstract class ProcessKprobeEvent extends FunctionEvent {
   get type(): 'process_kprobe';
   /** Name of the function in the kernel: for a policy's `sys_read`, this is `__x64_sys_read`. */
   get functionName(): string;
-  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
   toObject(): PlainOf<ProcessKprobeEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainOf<ProcessKprobeEvent>>;
 }
 
-/** A tracepoint of a policy was reached, raw or by format. */
+/** A tracepoint of a policy was reached: a raw one, or one with a format. */
 export declare abstract class ProcessTracepointEvent extends HookEvent {
   get type(): 'process_tracepoint';
   /** Group of the tracepoint, such as `sched`. */
   get subsystem(): string;
   /** Name of the tracepoint, such as `sched_process_exec`. */
   get event(): string;
-  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
   toObject(): PlainOf<ProcessTracepointEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainOf<ProcessTracepointEvent>>;
@@ -445,13 +453,13 @@ export declare abstract class ProcessLsmEvent extends HookEvent {
    * kernel could read the file.
    */
   readonly imaHash?: string;
-  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
   toObject(): PlainOf<ProcessLsmEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainOf<ProcessLsmEvent>>;
 }
 
-/** A place in a program or library was reached. */
+/** An attach point in a program or library was reached. */
 export declare abstract class ProcessUprobeEvent extends FunctionEvent {
   get type(): 'process_uprobe';
   /** Path of the file, as written in the policy. */
@@ -462,9 +470,11 @@ export declare abstract class ProcessUprobeEvent extends FunctionEvent {
   get offset(): bigint;
   /** Virtual address in the file. Present when the policy names an address. */
   readonly address?: bigint;
-  /** Position in the file of the counter that tells the program whether it is traced; 0n when there is none. */
+  /**
+   * File offset of the reference counter that the program reads to know whether it is traced; 0n when there is none.
+   */
   get refCtrOffset(): bigint;
-  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
   toObject(): PlainOf<ProcessUprobeEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainOf<ProcessUprobeEvent>>;
@@ -479,15 +489,15 @@ export declare abstract class ProcessUsdtEvent extends HookEvent {
   get provider(): string;
   /** Name of the probe. */
   get name(): string;
-  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
   toObject(): PlainOf<ProcessUsdtEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainOf<ProcessUsdtEvent>>;
 }
 
 /**
- * A file was mapped as code: a program, its loader or a library. Files that execve itself maps are reported before
- * the event of that exec, with the process as it was before.
+ * A file was mapped as code: a program, its loader or a library. Files that execve itself maps are reported before the
+ * event of that exec. Their `process` is the process before the exec.
  */
 export declare abstract class ProcessLoaderEvent extends ProcessEvent {
   get type(): 'process_loader';
@@ -504,7 +514,7 @@ export declare abstract class ProcessLoaderEvent extends ProcessEvent {
   get inode(): bigint;
   /** Device of the file's file system. */
   get device(): Device;
-  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
   toObject(): PlainOf<ProcessLoaderEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainOf<ProcessLoaderEvent>>;
@@ -530,7 +540,7 @@ export declare abstract class LostEvent {
   readonly reason: LossReason;
   /** Number of records that were lost since the last `lost` event of this hook and reason. */
   readonly count: number;
-  /** Returns a copy as plain data. It holds no memory of the tracer. The processes in it are frozen. */
+  /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
   toObject(): PlainOf<LostEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainOf<LostEvent>>;
@@ -538,9 +548,9 @@ export declare abstract class LostEvent {
 
 /**
  * Reason why records were lost:
- * - `ring_full`: the kernel's ring buffer had no room.
- * - `pending_full`: the values read at a function's entry could not be kept until its return.
- * - `missed`: the kernel skipped the program, or a kretprobe had no room for another call between entry and return.
+ * - `ring_full`: the kernel's ring buffer was full.
+ * - `pending_full`: the values read at a function's entry could not be stored until its return.
+ * - `missed`: the kernel skipped the program, or a kretprobe had no free instance for another call.
  * - `slow_consumer`: this iterator was too far behind another one.
  * - `process_table_full`: data about a process that filters need could not be stored.
  * - `socket_table_full`: the owner of a socket could not be stored.
@@ -556,7 +566,7 @@ export type LossReason =
 export type HookArgument = OfEachType<
   | NumberArgument
   | LongNumberArgument
-  | TextArgument
+  | StringArgument
   | BufferArgument
   | FileArgument
   | SocketArgument
@@ -611,16 +621,16 @@ export interface LongNumberArgument extends ArgumentBase {
   readonly value: bigint;
 }
 
-/** A text. */
-export interface TextArgument extends ReadArgument {
+/** A string. */
+export interface StringArgument extends ReadArgument {
   /**
-   * Type in the policy. The text of a `net_device` is its name. The text of a `sockaddr_un` is its path, or `@` and
+   * Type in the policy. The value of a `net_device` is its name. The value of a `sockaddr_un` is its path, or `@` and
    * the name of an abstract socket.
    */
   readonly type: 'string' | 'data_loc' | 'filename' | 'net_device' | 'sockaddr_un';
-  /** The text, at most 4,095 bytes. A byte that is not valid UTF-8 becomes a lone surrogate, U+DC80 to U+DCFF. */
+  /** The string, at most 4,095 bytes. A byte that is not valid UTF-8 becomes a lone surrogate, U+DC80 to U+DCFF. */
   readonly value: string;
-  /** The original text is longer. */
+  /** The original string is longer. */
   readonly truncated: boolean;
 }
 
@@ -707,8 +717,8 @@ export interface SocketArgument extends NetworkArgument {
   /** Cookie that identifies the socket in the kernel; 0n when the kernel has not assigned one yet. */
   readonly cookie: bigint;
   /**
-   * Address of the kernel's struct sock; 0n when there is none. It is the same in all events of a socket. After the kernel
-   * has freed the socket, another one can get the address. The JSON export has it as `cookie`.
+   * Address of the kernel's struct sock; 0n when there is none. It is the same in all events of a socket. After the
+   * kernel has freed the socket, another one can get the address. The JSON export has it as `cookie`.
    */
   readonly address: bigint;
 }
@@ -724,7 +734,7 @@ export interface PacketArgument extends NetworkArgument {
   readonly length: number;
   /** Number of IPsec transformations that were applied to the packet. */
   readonly secPathLength: number;
-  /** Number of IPsec transformations that a device did. */
+  /** Number of IPsec transformations that a device performed. */
   readonly secPathOffloads: number;
 }
 
@@ -862,7 +872,7 @@ export interface ModuleArgument extends ReadArgument {
 
 /**
  * Property of a path:
- * - `truncated`: the path is longer than what was read.
+ * - `truncated`: the path is longer than the part that was read.
  * - `deleted`: the file has been deleted.
  * - `unreachable`: the path is outside the process's root.
  * - `pseudo`: the file has no path in a file system.

@@ -9,12 +9,14 @@ export interface CompactOptions {
   /** Shows `🛑 CAP_SYS_ADMIN` at column 120 when the process has that capability. Default false. */
   readonly capabilities?: boolean;
   /**
-   * How hooks are shown whose function has no line of its own in Tetragon. `detailed` (the default) shows the first values, and
-   * after `#` the message of the hook or the name of the policy. `tetragon` shows what Tetragon's users know: of another
-   * kernel function only the name, as `❓ syscall`. All other lines are the same in both.
+   * Format of hooks whose function has no format of its own in Tetragon. `detailed` (the default) shows the first
+   * values, and after `#` the message of the hook or the name of the policy. `tetragon` shows the same as Tetragon: of
+   * another kernel function only the name, as `❓ syscall`. All other lines are the same in both styles.
    */
   readonly style?: 'detailed' | 'tetragon';
-  /** Ends the line with the process id, the user id and the parent's program: `(pid 4242, uid 0, bash)`. Default false. */
+  /**
+   * Ends the line with the process id, the user id and the parent's program: `(pid 4242, uid 0, bash)`. Default false.
+   */
   readonly who?: boolean;
   /** Hides parts of the arguments. Default: nothing is hidden. */
   readonly redact?: Redactor | undefined;
@@ -26,24 +28,24 @@ export interface CompactOptions {
  */
 export function formatCompact(event: PlainEvent, options?: CompactOptions): string;
 
-/** An event in words. All texts are escaped, and have one line. */
+/** The parts of an event's line. All strings are escaped and fit in one line. */
 export interface EventSummary {
-  /** What stands for the kind of event: 🚀 for a start of a program. */
+  /** Symbol of the kind of event: 🚀 for the start of a program. */
   readonly emoji: string;
   /** The kind of event in one word: `process`, `exit`, `lost`, `read`, `kprobe`. */
   readonly label: string;
-  /** The arguments of the program, or the values that the hook read. Empty where there are none. */
+  /** The arguments of the program, or the values that the hook read. Empty if there are none. */
   readonly detail: string;
-  /** The actions and their outcomes, each in brackets: `[sigkill] [override: monitored]`. Empty where there are none. */
+  /** The actions and their outcomes, each in brackets: `[sigkill] [override: monitored]`. Empty if there are none. */
   readonly actions: string;
-  /** The message of the hook or, where it has none, the name of the policy. Empty for events of no policy. */
+  /** The message of the hook or, if it has none, the name of the policy. Empty for events of the base sensor. */
   readonly reason: string;
 }
 
-/** Returns the words of which `formatCompact` makes its line, for programs that show events in a form of their own. */
+/** Returns the parts of which `formatCompact` makes its line, for programs that have an output format of their own. */
 export function summaryOf(event: PlainEvent, options?: Pick<CompactOptions, 'redact'>): EventSummary;
 
-/** Options for `toJson`. The event itself always has everything. */
+/** Options for `toJson`. They change only the JSON: the event itself has all members. */
 export interface JsonOptions {
   /** Adds `ancestors`: to all events, or to those of the types in the list. Default false. */
   readonly ancestors?: boolean | readonly EventType[];
@@ -63,20 +65,20 @@ export interface JsonOptions {
  */
 export function toJson(event: PlainEvent, options?: JsonOptions): string;
 
-/** A message of the JSON export: what JSON.parse makes of it. */
+/** A message of the JSON export, as JSON.parse returns it. */
 export type JsonFields = Readonly<Record<string, unknown>>;
 
 /** Takes the fields of an event in the JSON export, and returns those that are written. */
 export type FieldFilter = (fields: JsonFields) => JsonFields;
 
 /**
- * Options for `fieldFilter`. A path is a field of the event's message in the JSON export, or a field below it with dots:
- * `process.binary`. It goes through lists: `args.file_arg.path`.
+ * Options for `fieldFilter`. A path is a field of the event's message in the JSON export, or a field below it with
+ * dots: `process.binary`. Below a list, a path selects its field in each item: `args.file_arg.path`.
  */
 export interface FieldFilterOptions {
   /** Writes only these fields. Default: all fields. */
   readonly include?: readonly string[];
-  /** Leaves these fields out, also where `include` has them. Default: none. */
+  /** Leaves these fields out, also if `include` contains them. Default: none. */
   readonly exclude?: readonly string[];
 }
 
@@ -86,26 +88,28 @@ export interface FieldFilterOptions {
  */
 export function fieldFilter(options: FieldFilterOptions): FieldFilter;
 
-/** A part of a text: from the first number up to, but not with, the second. Both are UTF-16 code units. */
+/** A range of a text: from `start` up to, but not including, `end`. Both count UTF-16 code units. */
 export type TextRange = readonly [start: number, end: number];
 
 /**
- * Finds the parts of a process's arguments that are hidden. `text` is `arguments` and `binary` is `binary` of the process.
- * Returns the ranges in order, without overlap. It has to return the same for the same process.
+ * Finds the parts of a process's arguments to hide. `text` is `arguments` and `binary` is `binary` of the process.
+ * Returns the ranges in order, without overlap. It must always return the same ranges for the same process.
  */
 export type Redactor = (text: string, binary: string) => readonly TextRange[];
 
 /** One filter for `redactor`. Its patterns are regular expressions of RE2, which need time linear in the text. */
 export interface RedactionFilter {
-  /** Patterns for `arguments`. What a group matches is shown as `*****`. Each pattern has at least one group. */
+  /**
+   * Patterns for `arguments`. Each pattern has at least one group. The text that a group matches is shown as `*****`.
+   */
   readonly redact: readonly string[];
-  /** Patterns for `binary`: the filter holds where one of them matches. Default: all processes. */
+  /** Patterns for `binary`: the filter applies if one of them matches. Default: all processes. */
   readonly binaryRegex?: readonly string[];
 }
 
 /**
- * Makes a redactor for `toJson` and `formatCompact`. It needs the package `re2js` (an optional peer dependency). Throws a
- * PolytraceError: `REDACTION_INVALID` for a pattern that RE2 does not have or that has no group, `PACKAGE_MISSING`.
+ * Makes a redactor for `toJson` and `formatCompact`. It needs the package `re2js` (an optional peer dependency). Throws
+ * a PolytraceError: `REDACTION_INVALID` for a pattern that RE2 does not have or that has no group, `PACKAGE_MISSING`.
  */
 export function redactor(filters: readonly RedactionFilter[]): Redactor;
 
@@ -113,22 +117,25 @@ export function redactor(filters: readonly RedactionFilter[]): Redactor;
 export type NamePattern = string | RegExp;
 
 /**
- * Conditions on the container and the pod of an event's process. All given conditions must hold; of a list, one entry is enough. A
- * process whose container no source knows has no names: it meets only `host: true` or the namespace `''`, where they apply.
+ * Conditions on the container and the pod of an event's process. All given conditions must hold. A list holds if one of
+ * its entries matches. If no source knows the container of a process, the process has no names: it can match only
+ * `host: true` or the namespace `''`.
  */
 export interface ContainerFilter {
   /** Names of pods. */
   readonly pods?: readonly NamePattern[];
-  /** Namespaces of pods. `''` is every process that is in no pod: of the host, or of a container outside of Kubernetes. */
+  /**
+   * Namespaces of pods. `''` matches each process outside of pods: of the host, or of a container without Kubernetes.
+   */
   readonly namespaces?: readonly NamePattern[];
   /** Names of containers. */
   readonly containers?: readonly NamePattern[];
   /**
-   * Label selectors in the syntax of Kubernetes, such as `app=web,tier!=db`. They select by the labels of the pod; outside of pods,
-   * by those of the container. Processes of the host do not match.
+   * Label selectors in the syntax of Kubernetes, such as `app=web,tier!=db`. They are applied to the labels of the pod;
+   * outside of pods, to those of the container. Processes of the host do not match.
    */
   readonly labels?: readonly string[];
-  /** Processes that are in no container. With `namespaces`, an event has to meet one of the two. Default false. */
+  /** Processes that are in no container. With `namespaces`, one of the two conditions must hold. Default false. */
   readonly host?: boolean;
 }
 
@@ -138,25 +145,25 @@ export interface EventFilterOptions extends ContainerFilter {
   readonly types?: readonly EventType[];
   /** Names of policies. Events of the base sensor match, too. Default: all policies. */
   readonly policyNames?: readonly string[];
-  /** Patterns for the binary of the process. An event matches when any of them fits. Default: all binaries. */
+  /** Patterns for the binary of the process. An event matches if any of them matches. Default: all binaries. */
   readonly binaries?: readonly RegExp[];
 }
 
 /** Returns a function that tests an event: it returns true when all options hold. `lost` events always pass. */
 export function eventFilter(options: EventFilterOptions): (event: PlainEvent) => boolean;
 
-/** Says whether the value is a path and the file that it leads to. */
+/** Tests whether the value is a file, so that it has a `path`. */
 export function isFile(argument: HookArgument): argument is ArgumentOf<FileArgument['type']>;
 
 /**
- * Returns the value of an event that has this `label` in the policy: of `args`, then of `data`, then the return value. Returns
- * undefined if the event has none, as events without values.
+ * Returns the value of an event that has this `label` in the policy: the first one in `args`, then `data`, then the
+ * return value. Returns undefined if there is none.
  */
 export function argOf(event: PlainEvent, label: string): HookArgument | undefined;
 
 /**
- * Returns the path of the file that an event is about: of its first value that is a file (`isFile`), in `args`, then in `data`,
- * then the return value; for `process_exec`, `executable` of the process; for `process_loader`, `path`. Returns undefined
- * where there is none.
+ * Returns the path of the file that an event is about: that of the first value that is a file (`isFile`), in `args`,
+ * then `data`, then the return value. For `process_exec`, it is `executable` of the process. For `process_loader`, it
+ * is `path`. Returns undefined if there is none.
  */
 export function pathOf(event: PlainEvent): string | undefined;

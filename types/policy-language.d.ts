@@ -7,7 +7,7 @@ export type SignedType =
 export type UnsignedType = 'uint8' | 'uint16' | 'uint32' | 'uint64' | 'size_t' | 'ulong' | 'bpf_cmd';
 /** Types of numbers. */
 export type NumberType = SignedType | UnsignedType;
-/** Types of texts and buffers. */
+/** Types of strings and buffers. */
 export type TextType = 'string' | 'filename' | 'char_buf' | 'char_iovec' | 'const_buf' | 'data_loc' | 'net_device';
 /** Types of paths without filters on the file type. */
 export type PathType = 'fd' | 'linux_binprm' | 'dentry';
@@ -17,7 +17,7 @@ export type FileType = 'file' | 'path';
 export type SocketType = 'sock' | 'socket';
 /** Types of capability sets. */
 export type CapabilitySetType = 'kernel_cap_t' | 'cap_inheritable' | 'cap_permitted' | 'cap_effective';
-/** Types that events show, but that filters cannot compare. */
+/** Types that events contain, but that filters cannot compare. */
 export type OpaqueType =
   | 'nop'
   | 'bpf_attr'
@@ -62,7 +62,7 @@ export interface Argument {
   readonly returnCopy?: boolean;
   /** Parameter, or field of a tracepoint, that contains the size of the buffer, from 1. */
   readonly sizeArgIndex?: number;
-  /** Struct that the parameter points to, when its own type does not say it. */
+  /** Struct that the parameter points to, if its own type does not name it. */
   readonly btfType?: string;
   /** Kernel module that defines `btfType`. */
   readonly btfTypeModule?: string;
@@ -72,7 +72,7 @@ export interface Argument {
   readonly source?: 'current_task' | 'pt_regs';
 }
 
-/** A number. As text it is decimal, hexadecimal with `0x`, octal with `0`, or binary with `0b`. */
+/** A number. A string is decimal, hexadecimal with `0x`, octal with `0`, or binary with `0b`. */
 export type NumberValue = string | number | bigint;
 /** Names of file types. */
 export type FileTypeName =
@@ -86,8 +86,8 @@ interface Comparison<O extends string, V> {
   /** Operator. */
   readonly operator: O;
   /**
-   * Values to compare with, at least one. A positive operator holds when any of them fits; a negative operator holds
-   * when none fits.
+   * Values to compare with, at least one. A positive operator matches if any value matches. A negated operator matches
+   * if none of them does.
    */
   readonly values: readonly V[];
 }
@@ -99,7 +99,7 @@ export type NumberComparison =
       NumberValue
     >
   | Comparison<'InRange' | 'NotInRange' | 'CelExpr', string>;
-/** Filter on a text. */
+/** Filter on a string. */
 export type TextComparison = Comparison<
   'Equal' | 'NotEqual' | 'Prefix' | 'NotPrefix' | 'Postfix' | 'NotPostfix' | 'SubString' | 'SubStringIgnCase',
   string
@@ -135,7 +135,7 @@ export type CapabilitySetComparison = Comparison<'Equal' | 'NotEqual' | 'Mask', 
 export type SyscallComparison =
   Comparison<'Equal' | 'NotEqual' | 'InMap' | 'NotInMap', NumberValue> | Comparison<'InRange' | 'NotInRange', string>;
 
-/** Filter that fits a type of argument. */
+/** Filter on an argument of type T. */
 export type ComparisonOf<T extends ArgumentType> = T extends NumberType
   ? NumberComparison
   : T extends TextType
@@ -177,7 +177,7 @@ export type FilterOf<A extends readonly Argument[]> =
       readonly values?: readonly string[];
     }
   | {
-      /** An expression names its values itself. */
+      /** Has no effect: an expression names its values itself. */
       readonly args?: readonly number[];
       readonly index?: undefined;
       readonly operator: 'CelExpr';
@@ -189,7 +189,7 @@ interface PathFilter {
   readonly operator: 'In' | 'NotIn' | 'Prefix' | 'NotPrefix' | 'Postfix' | 'NotPostfix';
   readonly values: readonly string[];
 }
-/** Filter on the binary of a process. Children can be followed only with complete paths. */
+/** Filter on the binary of a process. `followChildren` needs whole paths, so `In` or `NotIn`. */
 export type BinaryFilter =
   | (PathFilter & { readonly followChildren?: false })
   | {
@@ -234,9 +234,9 @@ export interface CapabilityFilter {
 
 /** Kubernetes label selector. Without conditions, it selects everything. */
 export interface LabelSelector {
-  /** Labels with their values. All must fit. */
+  /** Labels with their values. All must match. */
   readonly matchLabels?: Readonly<Record<string, string>>;
-  /** Expressions on labels. All must hold. */
+  /** Conditions on labels. All must match. */
   readonly matchExpressions?: readonly (
     | { readonly key: string; readonly operator: 'In' | 'NotIn'; readonly values: readonly string[] }
     | { readonly key: string; readonly operator: 'Exists' | 'DoesNotExist'; readonly values?: undefined }
@@ -244,8 +244,8 @@ export interface LabelSelector {
 }
 
 /**
- * Which processes are meant. A container must satisfy `podSelector` and `containerSelector`, as far as they are present.
- * `hostSelector` adds the processes in no container.
+ * Selectors for processes by their container. A container must match `podSelector` and `containerSelector`, if they are
+ * present. `hostSelector` adds the processes in no container.
  */
 export interface WorkloadSelectors {
   /** Labels of the pod. `{}` selects all pods. The key `k8s:io.kubernetes.pod.namespace` is the pod's namespace. */
@@ -274,7 +274,7 @@ export type CommonAction =
   | { readonly action: 'DnsLookup'; readonly argFqdn: string };
 /** Returns `argError` instead of running the function. */
 export type OverrideAction = { readonly action: 'Override'; readonly argError: number };
-/** Changes what a function of a program does: a return value, registers, or another function to call. */
+/** Changes a function of a program: its return value, registers, or the address where the program continues. */
 export type ProgramOverrideAction = { readonly action: 'Override' } & (
   | { readonly argError: number }
   | { readonly argRegs: readonly string[] }
@@ -290,10 +290,10 @@ export type EnforcerAction =
       { readonly argError: number; readonly argSig?: number } | { readonly argSig: number; readonly argError?: number }
     ))
   | { readonly action: 'CleanupEnforcerNotification' };
-/** Gives an argument of a static probe a value. */
+/** Writes a value to an argument of a static probe. */
 export type SetAction = { readonly action: 'Set'; readonly argIndex: number; readonly argValue: number };
 
-/** Actions that are possible for each kind of hook. */
+/** Actions for each kind of hook. */
 export interface Actions {
   readonly kprobes: CommonAction | OverrideAction | SocketAction | EnforcerAction;
   readonly fentries: CommonAction | OverrideAction | SocketAction | EnforcerAction;
@@ -319,18 +319,18 @@ export interface ProcessFilters {
   }[];
   readonly matchCapabilities?: readonly CapabilityFilter[];
   readonly matchCapabilityChanges?: readonly CapabilityFilter[];
-  /** The process is in one of these containers, or in none. Without selectors, every process matches. */
+  /** Filter on the container of the process. Without selectors, every process matches. */
   readonly matchWorkloads?: WorkloadSelectors;
 }
 
-/** A selector: it matches when all its filters hold. */
+/** A selector: it matches if all its filters match. */
 export interface Selector<
   K extends HookKind,
   A extends readonly Argument[],
   D extends readonly Argument[],
   R,
 > extends ProcessFilters {
-  /** Names of `selectorsMacros` whose filters are added. */
+  /** Names in `selectorsMacros`. Their filters are added to the selector. */
   readonly macros?: readonly string[];
   /** Filters on `args`. */
   readonly matchArgs?: readonly FilterOf<A>[];
@@ -355,8 +355,8 @@ interface HookBase<K extends HookKind, A extends readonly Argument[], D extends 
   /** Tags that events contain: at most 16. */
   readonly tags?: readonly string[];
   /**
-   * Leaves the hook out when its function, tracepoint or file does not exist. This is an extension of Tetragon's
-   * format. Default false.
+   * Skips the hook if its function, tracepoint or file does not exist. This field is an extension of Tetragon's format.
+   * Default false.
    */
   readonly optional?: boolean;
   /** Values that the hook reads. */
@@ -436,7 +436,7 @@ type CheckedHook<K extends HookKind, H> =
         readonly selectors: 'Each filter needs at least one value. A list that is computed at run time is checked there.';
       }
     : HookOf<K, ArgsOf<H, 'args'>, ArgsOf<H, 'data'>, ReturnOf<H>>;
-/** `true` is a part of the result if a filter has `values: []`. */
+/** The result contains `true` if a filter has `values: []`. */
 type HasEmptyList<H> = H extends { readonly selectors: readonly (infer S)[] } ? EmptyFilters<S> : false;
 type EmptyFilters<S> = S extends unknown ? { [F in keyof S]: HasNoValues<S[F]> }[keyof S] : never;
 type HasNoValues<F> = F extends readonly (infer E)[]
@@ -465,9 +465,11 @@ export type PolicyOption =
       readonly name: 'disable-kprobe-multi' | 'disable-uprobe-multi' | 'trust-binary-paths';
       readonly value: '0' | '1' | 'true' | 'false';
     }
-  /** Has no effect: polytrace chooses the way to override a function. */
+  /** Has no effect: polytrace chooses the mechanism of overrides. */
   | { readonly name: 'override-method'; readonly value: 'fmod-ret' | 'override-return' }
-  /** Have no effect: they are sizes of tables of Tetragon. The value is a number of entries, 1 to 4294967295. */
+  /**
+   * These two have no effect: they are sizes of tables in Tetragon. A value is a number of entries, 1 to 4294967295.
+   */
   | { readonly name: 'sleepable-preload-size' | 'uprobe-heap-size'; readonly value: `${bigint}` };
 
 /** Fields of `spec` that are not hooks. */
@@ -484,7 +486,7 @@ export interface PolicySettings extends WorkloadSelectors {
   readonly selectorsMacros?: Readonly<
     Record<string, ProcessFilters & { readonly matchArgs?: readonly FilterOf<readonly Argument[]>[] }>
   >;
-  /** Labels of the node. On other nodes, the policy is loaded and not attached. */
+  /** Labels of the node. On other nodes, the policy is loaded, but not attached. */
   readonly nodeSelector?: LabelSelector;
 }
 

@@ -1,6 +1,6 @@
 import type { ParseOptions } from './policy.js';
 
-/** A file that tests policies: commands or recorded events, and the events that must or must not come of them. */
+/** A test of policies: commands or recordings, and the events that they must or must not cause. */
 export interface PolicyTest {
   /** Name of the file in diagnostics. */
   readonly file: string;
@@ -16,25 +16,25 @@ export interface PolicyTest {
 /** One scenario of a test. Exactly one of `run` and `recording` is present. */
 export interface Scenario {
   readonly name: string;
-  /** Lines for sh. Events of their processes and of all descendants count. */
+  /** Lines for sh. Their processes and all descendants are observed. */
   readonly run?: string;
   /** Path of a recording, relative to the file. */
   readonly recording?: string;
   /** Exit status that the commands must have. Absent: any. */
   readonly status?: number;
-  /** Seconds that the commands have. */
+  /** Time limit of the commands in seconds. */
   readonly timeout: number;
-  /** Events that must come. */
+  /** Events that must occur. */
   readonly expect: readonly EventPattern[];
-  /** Events that must not come. */
+  /** Events that must not occur. */
   readonly never: readonly EventPattern[];
-  /** No event of a hook may come that `expect` does not have. */
+  /** True if all events of hooks must match a pattern in `expect`. */
   readonly exact: boolean;
   /** Position in the file. */
   readonly position: { readonly line: number; readonly column: number };
 }
 
-/** A pattern for events. All members that are present must hold. Without `type`, it is an event of a hook. */
+/** A pattern for events. All members that are present must match. Without `type`, it matches events of hooks. */
 export interface EventPattern {
   readonly type?: string;
   readonly policy?: string;
@@ -51,11 +51,11 @@ export interface EventPattern {
   /** The path that `pathOf` returns. */
   readonly path?: string;
   readonly pathMatches?: string;
-  /** Number of events. Absent: at least one. It counts only in `expect`. */
+  /** Number of events. Absent: at least one. It is used in `expect` only. */
   readonly count?: number;
   /** Position in the file. */
   readonly position: { readonly line: number; readonly column: number };
 }
 
-/** Reads the text of a test. Throws PolicyError with all mistakes, each with its position. */
+/** Parses the YAML text of a test. Throws PolicyError with all errors, each with its position. */
 export function parsePolicyTest(yaml: string, options?: ParseOptions): PolicyTest;

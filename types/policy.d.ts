@@ -12,7 +12,7 @@ import type {
 
 export type * from './policy-language.js';
 
-/** A policy that was parsed, has no mistakes and is supported by this version. */
+/** A policy that was parsed, has no errors and is supported by this version. */
 export interface Policy {
   /** `metadata.name` of the policy. */
   readonly name: string;
@@ -31,20 +31,19 @@ export interface ParseOptions {
 /** Options for `validatePolicy`. */
 export interface ValidateOptions extends ParseOptions {
   /**
-   * Kernel in which functions, prototypes, tracepoints and LSM hooks are looked up: see `loadKernelInfo`. Default:
-   * none.
+   * Kernel in which functions, prototypes, tracepoints and LSM hooks are looked up: see `loadKernelInfo`. Default: none.
    */
   readonly kernel?: KernelInfo;
   /**
-   * Also checks files of this machine: programs, their symbols and static probes, and symbolic links. Default false.
+   * Also check files of this machine: programs, their symbols and static probes, and symbolic links. Default false.
    */
   readonly files?: boolean;
-  /** Also reports, as notes, which checks were left out because of these options. Default false. */
+  /** Also report, as notes, which checks were skipped because of these options. Default false. */
   readonly reportUnchecked?: boolean;
 }
 
 /**
- * Loads the types of a kernel: of the running kernel, or of the BTF file (`vmlinux`) that is given. Needs the addon.
+ * Loads the BTF of a kernel: that of the running kernel, or that of a BTF file (`vmlinux`). Needs the addon.
  * Throws KernelError ADDON_MISSING or BTF_UNREADABLE.
  */
 export function loadKernelInfo(btfFile?: string): KernelInfo;
@@ -52,17 +51,17 @@ export function loadKernelInfo(btfFile?: string): KernelInfo;
 /** A policy of the package. `polytrace:NAME` names it wherever the path of a policy is expected. */
 export interface LibraryPolicy {
   readonly name: string;
-  /** Path of its file. Its comment says what the policy sees and what it does not. */
+  /** Path of the policy's file. Its first comment describes what the policy reports and what it cannot report. */
   readonly file: string;
-  /** The first sentence of this comment. */
+  /** First sentence of the file's first comment. */
   readonly summary: string;
 }
 
-/** Returns the policies of the package, by name. Empty where a bundle does not have the folder `policies`. */
+/** Returns the policies of the package, sorted by name. Empty in a bundle without the folder `policies`. */
 export function policyLibrary(): LibraryPolicy[];
 
 /**
- * Returns the policy files of a path. For a file, that is the file itself. For a folder, these are its files whose
+ * Returns the policy files of a path. For a file, this is the file itself. For a folder, these are the files in it whose
  * names end in .yaml or .yml. Throws PolicyError.
  */
 export function expandPolicyPaths(fileOrFolder: string): string[];
@@ -71,27 +70,27 @@ export function expandPolicyPaths(fileOrFolder: string): string[];
 export function loadPolicyFile(path: string): string;
 
 /**
- * Parses and checks a policy. Throws PolicyError when `validatePolicy` finds an error, with the same diagnostics: also
- * for what this version does not support.
+ * Parses and checks a policy. Throws PolicyError with the diagnostics of `validatePolicy` when there is an error. A part of
+ * the policy that this version does not support is an error, too.
  */
 export function parsePolicy(yaml: string, options?: ParseOptions): Policy;
 
 /**
- * Checks a policy. Returns all mistakes and warnings; the list is empty when the policy is correct. Never throws for
+ * Checks a policy. Returns all errors and warnings; the list is empty when the policy is correct. Never throws for
  * incorrect input.
  */
 export function validatePolicy(yaml: string, options?: ValidateOptions): Diagnostic[];
 
 /**
- * Compiles a policy to the form in which the kernel evaluates it. A policy that leaves types to the kernel (`type: auto`)
- * needs `kernel`. Throws PolicyError with all mistakes.
+ * Compiles a policy to the form in which the kernel evaluates it. A policy with inferred types (`type: auto`) needs
+ * `kernel`. Throws PolicyError with all errors.
  */
 export function compilePolicy(policy: Policy | string, options?: CompileOptions): CompiledPolicy;
 
 /**
  * Checks a policy that is written in code. TypeScript reports operators that do not fit an argument, and actions
  * without their arguments.
- * Throws PolicyError with all other mistakes. Their positions are positions in the same policy as YAML.
+ * Throws PolicyError with all other errors. Their positions are positions in the same policy as YAML.
  */
 export function definePolicy<
   const K extends readonly AnyHook[] = [],
@@ -114,10 +113,10 @@ export function definePolicy<
 ): Policy;
 
 /**
- * Describes a policy in words: what each hook reads, how and in which order its selectors are evaluated, which
- * actions follow, and what the hook costs. Also describes the text of a policy that `parsePolicy` refuses only because
- * this version does not support it.
- * Throws PolicyError for a policy with mistakes.
+ * Describes a policy in English: what each hook reads, how and in which order its selectors are evaluated, which
+ * actions follow, and what the hook costs. Also describes YAML that `parsePolicy` refuses only because this version does
+ * not support it.
+ * Throws PolicyError for a policy with errors.
  */
 export function explainPolicy(policy: Policy | string, options?: ExplainOptions): PolicyExplanation;
 
@@ -129,7 +128,7 @@ export interface ExplainOptions extends ParseOptions {
 
 /** Options for `compilePolicy`. */
 export interface CompileOptions extends ExplainOptions {
-  /** Architecture whose numbers the names of system calls stand for. Default: that of this machine. */
+  /** Architecture whose system call numbers are used. Default: that of this machine. */
   readonly architecture?: 'x64' | 'arm64';
 }
 
@@ -139,7 +138,7 @@ export function formatExplanation(explanation: PolicyExplanation): string;
 /** Returns the JSON Schema (draft 7) of the policy format. The package's `schema` folder contains the same schema. */
 export function policySchema(): object;
 
-/** A policy in words. */
+/** Description of a policy in English. */
 export interface PolicyExplanation {
   /** `metadata.name` of the policy. */
   readonly name: string;
@@ -149,11 +148,11 @@ export interface PolicyExplanation {
   readonly file: string;
   /** Reasons why this version cannot load the policy; empty when it can. */
   readonly unsupported: readonly string[];
-  /** Processes that the policy applies to, where it is limited to some of them. One is enough. */
+  /** Processes that the policy applies to, if it is limited to some of them. A process that fits one element is enough. */
   readonly scope?: readonly string[];
-  /** Conditions on the labels of the node, where the policy is for some nodes only. All must hold. */
+  /** Conditions on the labels of the node, if the policy is for some nodes only. All must hold. */
   readonly nodes?: readonly string[];
-  /** Options of the policy. If an option is written several times, only the last one counts and is listed. */
+  /** Options of the policy. If an option is written several times, only the last one is used and listed. */
   readonly options: readonly OptionExplanation[];
   /** Hooks of the policy, in its order. */
   readonly hooks: readonly HookExplanation[];
@@ -167,23 +166,23 @@ export interface PolicyExplanation {
   readonly image?: CompiledPolicy;
 }
 
-/** One option of a policy in words. */
+/** Description of one option of a policy. */
 export interface OptionExplanation {
   /** Name of the option. */
   readonly name: string;
   /** Value that the policy gives it. */
   readonly value: string;
-  /** What the option does in polytrace. Begins with `no effect` for an option that polytrace does not need. */
+  /** Effect of the option. Begins with `no effect` for an option that polytrace does not need. */
   readonly effect: string;
 }
 
-/** One hook of a policy in words. */
+/** Description of one hook of a policy. */
 export interface HookExplanation {
   /** Section of `spec` that contains the hook. */
   readonly kind: HookKind;
   /** Name of what is hooked, as in the policy. */
   readonly target: string;
-  /** Ways to attach the hook. */
+  /** Mechanisms that can attach the hook. */
   readonly attach: string;
   /** `message` of the hook in the policy. */
   readonly message?: string;
@@ -195,7 +194,7 @@ export interface HookExplanation {
   readonly cost?: HookCost;
 }
 
-/** One selector of a hook in words. */
+/** Description of one selector of a hook. */
 export interface SelectorExplanation {
   /** Conditions, in the order in which they are tested. All must hold. A selector without conditions always matches. */
   readonly conditions: readonly string[];
@@ -209,15 +208,15 @@ export interface HookCost {
   readonly comparisons: number;
   /** Number of tests of the process's bits: which binaries it runs, and which of its properties have changed. */
   readonly binaryTests: number;
-  /** Number of lookups in tables of numbers, texts and networks. */
+  /** Number of lookups in tables of numbers, strings and networks. */
   readonly lookups: number;
   /** Number of paths that are computed for filters. */
   readonly pathWalks: number;
-  /** Number of scans of a text for substrings. */
+  /** Number of scans of a string for substrings. */
   readonly textScans: number;
   /** Number of instructions of CEL expressions. */
   readonly expressionSteps: number;
-  /** Number of paths and texts that are read only for the event, after all filters have matched. */
+  /** Number of paths and strings that are read only for the event, after all filters have matched. */
   readonly readForEvent: number;
   /** Number of entries in all tables. */
   readonly tableEntries: number;
@@ -250,8 +249,7 @@ export interface CompiledPolicy {
 }
 
 /**
- * Mode of a policy. In mode `enforce`, actions are done. In mode `monitor`, events report what the actions would have
- * done.
+ * Mode of a policy. In mode `enforce`, actions take effect. In mode `monitor`, events only report the actions.
  */
 export type PolicyMode = 'enforce' | 'monitor';
 
@@ -278,7 +276,7 @@ export interface SelectorActions {
   readonly override?: number;
   /** Registers to set, one after the other. Only for functions of programs. */
   readonly registers?: readonly RegisterAssignment[];
-  /** Place in the file where the call continues: exactly one of the members. Only for functions of programs. */
+  /** Instruction in the file where the call continues: exactly one of the members. Only for functions of programs. */
   readonly goOn?: { readonly symbol?: string; readonly fileOffset?: bigint; readonly address?: bigint };
   /** Argument that `set` changes, and its new value. Only for static probes. */
   readonly set?: { readonly argument: number; readonly value: number };
@@ -322,7 +320,7 @@ export interface CompiledHook {
    * - `tracepoint`, `raw_tracepoint`, `lsm`, `uprobe`, `usdt`: a hook of that kind.
    * - `enforcer`: a function where notifications take effect. It emits no events, and it comes before the hooks that
    *   notify it.
-   * - `loader`: the place in the kernel where files are mapped as code.
+   * - `loader`: the kernel function where files are mapped as code.
    */
   readonly kind:
     'kprobe' | 'fentry' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'usdt' | 'enforcer' | 'loader';
@@ -330,7 +328,7 @@ export interface CompiledHook {
    * Name in the policy:
    * - a function, list:NAME or LSM hook
    * - for a tracepoint SUBSYSTEM/EVENT
-   * - for a uprobe the symbol, or the offset or address as 0x…; with several places, also the number of the others
+   * - for a uprobe the symbol, or the offset or address as 0x…; with several attach points, also the number of the others
    * - for a static probe PROVIDER:NAME
    */
   readonly call: string;
@@ -343,14 +341,14 @@ export interface CompiledHook {
    * load.
    */
   readonly list?: FunctionList;
-  /** All places of a uprobe that has more than one. `program` is the first. */
-  readonly places?: readonly ProgramPlace[];
-  /** Each function or place is attached separately (`disable-kprobe-multi`, `disable-uprobe-multi`). */
+  /** All attach points of a uprobe that has more than one. `program` is the first. */
+  readonly places?: readonly UprobeAttachPoint[];
+  /** Each attach point has its own link (`disable-kprobe-multi`, `disable-uprobe-multi`). */
   readonly singleLinks?: true;
   /** Tracepoint, raw or by format. */
   readonly tracepoint?: { readonly subsystem: string; readonly event: string };
-  /** First place of a uprobe. */
-  readonly program?: ProgramPlace;
+  /** First attach point of a uprobe. */
+  readonly program?: UprobeAttachPoint;
   /** Static probe. */
   readonly usdt?: { readonly path: string; readonly provider: string; readonly name: string };
   /** BTF file with the types of the program. */
@@ -380,8 +378,8 @@ export interface CompiledHook {
   /** Filters of matchNamespaceChanges and matchCapabilityChanges. */
   readonly changes: readonly ChangeTest[];
   /**
-   * Instructions for CelExpr and CapabilitiesGained. `entry` runs when the function is called. `returned` needs a
-   * value that is known only when the function returns.
+   * Instructions for CelExpr and CapabilitiesGained. `entry` runs when the function is called. `returned` runs when it
+   * returns, because it needs a value that is read then.
    */
   readonly cel: { readonly entry: readonly CelStep[]; readonly returned: readonly CelStep[] };
   /** Actions of each selector. Absent when all selectors only post. */
@@ -399,14 +397,14 @@ export interface CompiledHook {
   readonly findsOwner?: true;
 }
 
-/** Functions of a list: their names, or how they are found in the kernel. */
+/** Functions of a list: their names, or the rule that finds them in the kernel. */
 export type FunctionList =
   | { readonly functions: readonly string[] }
   | { readonly generated: 'syscalls' }
   | { readonly generated: 'ftrace'; readonly pattern: string };
 
-/** A place in a file. Exactly one of `symbol`, `fileOffset` and `address` is present. */
-export interface ProgramPlace {
+/** Attach point of a uprobe in a file. Exactly one of `symbol`, `fileOffset` and `address` is present. */
+export interface UprobeAttachPoint {
   /** Path of the file. */
   readonly path: string;
   /** Name of a function in the file. */
@@ -419,29 +417,29 @@ export interface ProgramPlace {
   readonly address?: bigint;
   /** Allowed digests of the file, as ALGORITHM:HEX. Without them, any file is allowed. */
   readonly digests?: readonly string[];
-  /** A file with another digest is left out, without an error. */
+  /** A file with another digest is skipped without an error. */
   readonly ignoreDigests?: true;
-  /** Position in the file of the counter that tells the program whether it is traced. */
+  /** Offset in the file of the reference counter (semaphore) with which the program checks if it is traced. */
   readonly refCtrOffset?: bigint;
 }
 
 /** A value that a hook reads. Values have slots: first those of `args`, then `data`, then `returnArg`. */
 export interface CompiledValue {
-  /** Position of the function's parameter, from 0. For a return value: 0. */
+  /** Index of the function's parameter, from 0. For a return value: 0. */
   readonly index: number;
   /** Type in the policy. */
   readonly type: ArgumentType;
   /** `label` of the value in the policy. */
   readonly label?: string;
-  /** Where `resolve` starts when the value is not a parameter: the current task or the registers. */
+  /** Source of a value that is not a parameter: the current task or the registers. `resolve` starts there. */
   readonly source?: 'current_task' | 'pt_regs';
   /** Members to follow, such as `mm.owner.comm`. With `pt_regs`, the name of a register. */
   readonly resolve?: string;
-  /** Struct that the parameter points to, when its own type does not say it. */
+  /** Struct that the parameter points to, when the type of the parameter does not name it. */
   readonly btfType?: string;
   /** Kernel module that defines `btfType`. */
   readonly btfTypeModule?: string;
-  /** Parameter, or field of a tracepoint, that contains the size of the buffer, from 1. */
+  /** Number of the parameter or tracepoint field that contains the size of the buffer, from 1. */
   readonly sizeArgIndex?: number;
   /** The value is read when the function returns. */
   readonly returnCopy?: true;
@@ -451,8 +449,8 @@ export interface CompiledValue {
   readonly ints: readonly IntGroup[];
   /** Filters on a number by many values of Equal, in a table. */
   readonly intTable?: ValueTable<bigint>;
-  /** Filters on a text or path. */
-  readonly texts: TextFilters;
+  /** Filters on a string or path. */
+  readonly texts: StringFilters;
   /** Filters on a sock, socket, skb or sockaddr. */
   readonly net: NetFilters;
   /** Position of the value in the policy, for errors at load. */
@@ -460,7 +458,7 @@ export interface CompiledValue {
 }
 
 /**
- * Filters on a number: one filter of each selector in `selectors`. A test that holds is a hit for its own selectors.
+ * Filters on a number, one for each selector in `selectors`. A test that holds is a hit for the selectors of the test.
  * candidates &= hits | ~selectors; when `negate` is set, candidates &= ~hits.
  */
 export interface IntGroup {
@@ -490,15 +488,14 @@ export interface IntTest {
 export type ProcessField =
   'pid' | 'namespacePid' | 'capPermitted' | 'capEffective' | 'capInheritable' | { readonly namespace: NamespaceName };
 
-/** Filters on a number that belongs to the process. */
+/** Filters on a property of the process that is a number. */
 export interface ProcessGroup extends Omit<IntGroup, 'tests'> {
-  /** Property that is compared. */
+  /** Property to compare. */
   readonly field: ProcessField;
   /** Tests, one for each value. */
   readonly tests: readonly (IntTest & {
     /**
-     * The number is compared with the initial namespace of the field's kind, which is looked up at load. `value` is
-     * 0n.
+     * The test compares with the initial namespace of the field's kind, which is read at load. `value` is 0n.
      */
     readonly host?: true;
   })[];
@@ -528,19 +525,19 @@ export interface TableEntry<T> {
 }
 
 /**
- * Filters on a text or path. Each kind of comparison has one table for all selectors and values.
- * For prefixes and postfixes, the longest entry that fits is used. It therefore also contains the results of all
- * shorter entries that fit.
+ * Filters on a string or path. Each kind of comparison has one table for all selectors and values.
+ * A lookup of prefixes or postfixes finds the longest entry that fits. This entry therefore also contains the results of
+ * all shorter entries that fit.
  */
-export interface TextFilters {
+export interface StringFilters {
   /** Values of Equal and NotEqual. */
-  readonly equal?: TextTable;
+  readonly equal?: StringTable;
   /** Values of Prefix and NotPrefix. */
-  readonly prefix?: TextTable;
+  readonly prefix?: StringTable;
   /** Values of Postfix and NotPostfix. */
-  readonly postfix?: TextTable;
+  readonly postfix?: StringTable;
   /**
-   * Values of SubString and SubStringIgnCase. Each element is one scan of the text, with at most one filter of each
+   * Values of SubString and SubStringIgnCase. Each element is one scan of the string, with at most one filter of each
    * selector.
    */
   readonly substrings?: readonly SubstringScan[];
@@ -548,13 +545,13 @@ export interface TextFilters {
   readonly inode?: readonly number[];
 }
 
-/** Table of texts. */
-export type TextTable = ValueTable<string>;
-/** One text in a table. */
-export type TextEntry = TableEntry<string>;
+/** Table of strings. */
+export type StringTable = ValueTable<string>;
+/** One string in a table. */
+export type StringEntry = TableEntry<string>;
 
 /**
- * One scan of a text. A needle that the text contains is a hit for its selectors.
+ * One scan of a string. A needle that the string contains is a hit for the selectors of the needle.
  * candidates &= hits | ~selectors
  */
 export interface SubstringScan {
@@ -562,16 +559,16 @@ export interface SubstringScan {
   readonly ignoreCase: boolean;
   /** Selectors that have a filter in this scan. */
   readonly selectors: readonly number[];
-  /** Texts to search for. With `ignoreCase` they are in lower case (ASCII letters only). */
+  /** Strings to search for. With `ignoreCase` they are in lower case (ASCII letters only). */
   readonly needles: readonly { readonly text: string; readonly selectors: readonly number[] }[];
 }
 
-/** Property of a socket, packet or socket address that a filter compares, besides its addresses. */
+/** Number of a socket, packet or socket address that a filter compares. */
 export type NetField = 'family' | 'protocol' | 'state' | 'sourcePort' | 'destinationPort';
 
 /** Filters on a socket, packet or socket address. */
 export interface NetFilters {
-  /** Filters on numbers, each with the property that they compare. */
+  /** Filters on numbers, each with the number that it compares. */
   readonly groups?: readonly (IntGroup & { readonly field: NetField })[];
   /** Filters on the source address. */
   readonly source?: ValueTable<AddressPrefix>;
@@ -580,8 +577,8 @@ export interface NetFilters {
 }
 
 /**
- * A network. The longest entry that contains an address is used. It therefore also contains the results of all
- * shorter entries that contain the address.
+ * A network. A lookup finds the longest prefix that contains the address. This entry therefore also contains the results
+ * of all shorter prefixes that contain the address.
  */
 export interface AddressPrefix {
   /** IPv4 or IPv6. */
@@ -594,7 +591,7 @@ export interface AddressPrefix {
 
 /** Filter on membership in a set of processes. */
 export interface ProcessTest {
-  /** Index of the set in PolicyImage.processSets. */
+  /** Index of the set in CompiledPolicy.processSets. */
   readonly set: number;
   /** The filter holds for processes that are not in the set. */
   readonly negate: boolean;
@@ -603,14 +600,14 @@ export interface ProcessTest {
   /** Selectors that have this filter. */
   readonly selectors: readonly number[];
   /**
-   * The test is no filter. Where it fails and a selector that acts matches, these selectors are left out: they would
-   * come before it and only report. Such tests are the last ones.
+   * The test is not a filter. When it fails and a later selector that acts matches, the selectors of the test are no
+   * longer candidates, because they only report. Such tests are the last ones.
    */
   readonly yields?: true;
 }
 
 /**
- * Set of processes. A process is in the set when the path of its executable fits one of the values, or when its id is
+ * Set of processes. A process is in the set when the path of its executable matches one of the values, or when its id is
  * one of `pids`.
  */
 export interface ProcessSet {
@@ -624,24 +621,24 @@ export interface ProcessSet {
   readonly pids: readonly number[];
   /** `pids` are ids in the process's own pid namespace. */
   readonly inNamespace: boolean;
-  /** Descendants of a process in the set are in the set, too. They stay in it when they execute another file. */
+  /** Descendants of a process in the set are in the set, too. They remain in it when they execute another file. */
   readonly follow: boolean;
-  /** Only executables that are known to be the file of their path count: the set exempts its members from something. */
+  /** Only executables that are known to be the file of their path are in the set, because a match exempts the process. */
   readonly trusted: boolean;
 }
 
 /** Filter on membership in a scope. */
 export interface ScopeTest {
-  /** Index of the scope in PolicyImage.scopes. */
+  /** Index of the scope in CompiledPolicy.scopes. */
   readonly scope: number;
-  /** Selectors that have this filter: all of them for the scope of the policy itself. */
+  /** Selectors that have this filter; all selectors for the scope of the policy. */
   readonly selectors: readonly number[];
 }
 
 /**
- * Scope of a policy or of a selector: which containers it applies to, and whether it applies to processes in no container.
- * A container is in the scope when `namespace`, `pods` and `containers` all hold, as far as they are present. Without any of
- * them, no container is.
+ * Scope of a policy or of a selector: the containers that it applies to, and the rule for processes in no container.
+ * A container is in the scope when all of `namespace`, `pods` and `containers` that are present hold. Without any of them,
+ * no container is in the scope.
  */
 export interface Scope {
   /** Kubernetes namespace of the container's pod. */
@@ -653,8 +650,8 @@ export interface Scope {
   /** Processes in no container are in the scope if these conditions on the labels of the node hold. */
   readonly host?: readonly LabelCondition[];
   /**
-   * The scope exempts its members from something. What is not known is then in no scope; otherwise, it satisfies NotIn and
-   * DoesNotExist.
+   * A match exempts the process from the hook or from an action. An unknown container is then not in the scope. Otherwise
+   * it satisfies NotIn and DoesNotExist.
    */
   readonly exempts: boolean;
 }
@@ -670,17 +667,17 @@ export interface LabelCondition {
 }
 
 /**
- * One filter on a change of the process. It compares a property with its value at the exec, or at the last report of
- * this change.
+ * One filter on a change of the process. It compares a property with its value at the exec, or at the last event that
+ * reported this change.
  */
 export interface ChangeTest {
   /** The filter holds when nothing has changed. */
   readonly negate: boolean;
   /** Selectors that have this filter. */
   readonly selectors: readonly number[];
-  /** Namespaces of which any may have changed. */
+  /** Namespaces that are compared; a change of one is enough. */
   readonly namespaces: readonly NamespaceName[];
-  /** Bit mask of capabilities of which any may have changed. */
+  /** Bit mask of the capabilities that are compared; a change of one is enough. */
   readonly capabilities: bigint;
   /** Capability set that is compared. */
   readonly capabilitySet: 'permitted' | 'effective' | 'inheritable';
@@ -696,7 +693,7 @@ export interface ChangeTest {
  * - `select`: to = a ? to : b.
  * - `signExtend`, `zeroExtend`: to = the lower imm bits of a.
  * - `filter`: the selectors remain candidates only when a is not 0.
- * Division by zero is an error. An error makes the filter not hold, unless the other operand of `both` or `either`
+ * Division by zero is an error. With an error, the filter does not hold unless the other operand of `both` or `either`
  * decides the result.
  */
 export interface CelStep {

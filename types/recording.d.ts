@@ -130,4 +130,4 @@ export interface Replayer {
  * them reads the same values as a hook of the policy, only its calls count for that hook. Otherwise, those of all
  * hooks on the same function count.
  */
-export function replayer(image: CompiledPolicy, hooks: readonly RecordedHook[]): Replayer;
+export function replayer(policy: CompiledPolicy, hooks: readonly RecordedHook[]): Replayer;

@@ -455,10 +455,10 @@ export function preflight(): PreflightReport;
  * Tries what `preflight` predicts: loads and attaches the base sensor, then a hook in each way, with a filter of a path or a text.
  * What it says runs has run. Everything is detached again before the promise resolves. Takes a second or two. Never rejects.
  */
-export function tryTracing(): Promise<TracingTrial>;
+export function tryTracing(): Promise<TracingCheck>;
 
 /** Result of `tryTracing`. */
-export interface TracingTrial {
+export interface TracingCheck {
   /** The base sensor runs here. */
   readonly canTrace: boolean;
   /** Whether policies with these hooks run here: at least one of their ways does. */
@@ -529,7 +529,7 @@ export interface PreflightFeature {
  * Says what of the machine this process does not see: it runs in namespaces of its own, as in a container, or lacks
  * capabilities. Empty for root on a host. Never throws.
  */
-export function hostGaps(): readonly HostGap[];
+export function hostGaps(): readonly HostLimitation[];
 
 /**
  * Sends a message to the service manager that started this process, as systemd's sd_notify(3) does: `READY=1`, `WATCHDOG=1`,
@@ -540,7 +540,7 @@ export function hostGaps(): readonly HostGap[];
 export function notifyService(state: string): boolean;
 
 /** Something of the machine that this process does not see. Events are reported all the same. */
-export interface HostGap {
+export interface HostLimitation {
   /**
    * `pid_namespace` and `cgroup_namespace`: the process has a namespace of its own. `cgroup_mount`: the cgroup2 hierarchy
    * is not mounted as a whole. `host_name`: the process has a host name of its own, and `NODE_NAME` is not set. A

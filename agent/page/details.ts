@@ -1,10 +1,10 @@
-/** Everything about one event, or about one process, at the side of the page. */
+/** Shows the details of an event or a process at the side of the page. */
 import type { EventRow, ProcessRow } from '../lib/report/row.js';
-import { h, visible } from './dom.js';
+import { h, escapeInvisible } from './dom.js';
 import type { Criteria, Store } from './store.js';
-import { whole } from './times.js';
+import { formatTimestamp } from './format-time.js';
 
-/** Ancestors that are shown. */
+/** Maximum of ancestors in the details. */
 const ANCESTORS_MAX = 30;
 
 interface DetailsOptions {
@@ -51,64 +51,67 @@ export class Details {
 
   showEvent(event: EventRow): void {
     const { store } = this.#options;
-    const process = store.processOf(event);
-    const actions = event.actions === undefined ? [] : [field('Action', event.actions)];
+    const process = store.findProcess(event);
+    const actions = event.actions === undefined ? [] : [createField('Action', event.actions)];
     const facts = h(
       'dl',
       {},
-      ...field('Time', whole(event.time)),
-      ...(event.policy === undefined ? [] : field('Policy', event.policy)),
-      ...(event.hook === undefined ? [] : field('Hook', event.hook)),
-      ...(event.message === undefined ? [] : field('Message', event.message)),
+      ...createField('Time', formatTimestamp(event.time)),
+      ...(event.policy === undefined ? [] : createField('Policy', event.policy)),
+      ...(event.hook === undefined ? [] : createField('Hook', event.hook)),
+      ...(event.message === undefined ? [] : createField('Message', event.message)),
       ...actions.flat(),
-      ...(event.detail === '' ? [] : field('Detail', event.detail)),
-      ...(event.tags === undefined ? [] : field('Tags', event.tags.join(', '))),
+      ...(event.detail === '' ? [] : createField('Detail', event.detail)),
+      ...(event.tags === undefined ? [] : createField('Tags', event.tags.join(', '))),
     );
-    const values = (event.values ?? []).flatMap(([name, value]) => field(name, value));
+    const values = (event.values ?? []).flatMap(([name, value]) => createField(name, value));
     const buttons = [
-      ...(event.files ?? []).map((file) => this.#button(`Only events of this file`, { file })),
-      ...(event.addresses ?? []).map((address) => this.#button(`Only events of ${address}`, { address })),
-      ...(process === undefined ? [] : [this.#button('Only events of this binary', { binary: process.binary })]),
+      ...(event.files ?? []).map((file) => this.#createButton(`Only events of this file`, { file })),
+      ...(event.addresses ?? []).map((address) => this.#createButton(`Only events of ${address}`, { address })),
+      ...(process === undefined ? [] : [this.#createButton('Only events of this binary', { binary: process.binary })]),
     ].slice(0, 6);
     this.#show(event.label, [
       facts,
-      ...section('Values', values.length === 0 ? undefined : h('dl', {}, ...values)),
-      ...section('Stack', event.stack === undefined ? undefined : h('pre', {}, event.stack.map(visible).join('\n'))),
-      ...(process === undefined ? [] : this.#process(process)),
+      ...createSection('Values', values.length === 0 ? undefined : h('dl', {}, ...values)),
+      ...createSection(
+        'Stack',
+        event.stack === undefined ? undefined : h('pre', {}, event.stack.map(escapeInvisible).join('\n')),
+      ),
+      ...(process === undefined ? [] : this.#createProcessSections(process)),
       h('div', { class: 'buttons' }, ...buttons),
     ]);
   }
 
   showProcess(process: ProcessRow): void {
-    const filter = this.#button('Only events of this binary', { binary: process.binary });
-    this.#show(`pid ${process.pid}`, [...this.#process(process), h('div', { class: 'buttons' }, filter)]);
+    const filter = this.#createButton('Only events of this binary', { binary: process.binary });
+    this.#show(`pid ${process.pid}`, [...this.#createProcessSections(process), h('div', { class: 'buttons' }, filter)]);
   }
 
-  #process(process: ProcessRow): Node[] {
+  #createProcessSections(process: ProcessRow): Node[] {
     const { pid, uid, user, cwd, start, container, pod } = process;
     const facts = h(
       'dl',
       {},
-      ...field('Binary', process.binary === '' ? '(unknown)' : process.binary),
-      ...(process.arguments === '' ? [] : field('Arguments', process.arguments)),
-      ...field('Process id', String(pid)),
-      ...field('User', user === undefined ? String(uid) : `${user} (${uid})`),
-      ...(cwd === '' ? [] : field('Folder', cwd)),
-      ...(start === '' ? [] : field('Started', start.replace('T', ' ').replace('Z', ' UTC'))),
-      ...(container === undefined ? [] : field('Container', container)),
-      ...(pod === undefined ? [] : field('Pod', pod)),
+      ...createField('Binary', process.binary === '' ? '(unknown)' : process.binary),
+      ...(process.arguments === '' ? [] : createField('Arguments', process.arguments)),
+      ...createField('Process id', String(pid)),
+      ...createField('User', user === undefined ? String(uid) : `${user} (${uid})`),
+      ...(cwd === '' ? [] : createField('Folder', cwd)),
+      ...(start === '' ? [] : createField('Started', start.replace('T', ' ').replace('Z', ' UTC'))),
+      ...(container === undefined ? [] : createField('Container', container)),
+      ...(pod === undefined ? [] : createField('Pod', pod)),
     );
     const above = this.#ancestors(process).map((each) =>
       h(
         'li',
         {},
-        visible(`${each.binary || '(unknown)'} ${each.arguments}`.trim()),
+        escapeInvisible(`${each.binary || '(unknown)'} ${each.arguments}`.trim()),
         h('span', { class: 'muted' }, ` pid ${each.pid}`),
       ),
     );
     return [
-      ...section('Process', facts),
-      ...section('Started by', above.length === 0 ? undefined : h('ol', {}, ...above)),
+      ...createSection('Process', facts),
+      ...createSection('Started by', above.length === 0 ? undefined : h('ol', {}, ...above)),
     ];
   }
 
@@ -122,22 +125,22 @@ export class Details {
     return found;
   }
 
-  #button(text: string, change: Partial<Criteria>): HTMLElement {
-    return h('button', { type: 'button', on: { click: () => this.#options.onFilter(change) } }, visible(text));
+  #createButton(text: string, change: Partial<Criteria>): HTMLElement {
+    return h('button', { type: 'button', on: { click: () => this.#options.onFilter(change) } }, escapeInvisible(text));
   }
 
   #show(title: string, children: readonly Node[]): void {
-    this.#title.textContent = visible(title);
+    this.#title.textContent = escapeInvisible(title);
     this.#body.replaceChildren(...children);
     this.#body.scrollTop = 0;
     this.element.hidden = false;
   }
 }
 
-function field(name: string, text: string): HTMLElement[] {
-  return [h('dt', {}, visible(name)), h('dd', {}, visible(text))];
+function createField(name: string, text: string): HTMLElement[] {
+  return [h('dt', {}, escapeInvisible(name)), h('dd', {}, escapeInvisible(text))];
 }
 
-function section(title: string, content: Node | undefined): Node[] {
+function createSection(title: string, content: Node | undefined): Node[] {
   return content === undefined ? [] : [h('h3', {}, title), content];
 }

@@ -1,4 +1,4 @@
-/** Elements without markup: everything that a traced machine has named becomes text. */
+/** Creates elements without markup: strings from the traced machine become text nodes. */
 
 type Child = Node | string;
 
@@ -28,7 +28,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Changes the text only when it is another one. */
+/** Sets the text only if it has changed. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -38,20 +38,20 @@ export function setAttribute(element: Element, name: string, value: string | num
   if (element.getAttribute(name) !== text) element.setAttribute(name, text);
 }
 
-/** Longer texts are shown whole only in the details: a row has one line. */
+/** Maximum of characters in a cell. The details show longer strings. */
 const CELL_MAX = 400;
 
-/** A text of one line for a cell. */
-export function cellText(text: string): string {
-  return visible(text.length > CELL_MAX ? `${text.slice(0, CELL_MAX)}…` : text);
+/** Formats a string as one line for a cell. */
+export function formatCell(text: string): string {
+  return escapeInvisible(text.length > CELL_MAX ? `${text.slice(0, CELL_MAX)}…` : text);
 }
 
-/** Control characters, invisible characters, and those that change the direction of a text or end a line. */
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Co}\p{Default_Ignorable_Code_Point}]/gu;
+/** Control characters, invisible characters, line separators, and characters that change the direction of text. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Co}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** Shows the characters that could make a text look like another one. */
-export function visible(text: string): string {
-  return text.replace(HIDDEN, (character) => {
+/** Escapes characters that could make a string look like another one. */
+export function escapeInvisible(text: string): string {
+  return text.replace(INVISIBLE, (character) => {
     const hex = (character.codePointAt(0) ?? 0).toString(16);
     return `\\u{${hex}}`;
   });

@@ -1,6 +1,6 @@
-/** A grid that has only the rows that can be seen as elements, for mouse and keyboard. */
+/** A grid for mouse and keyboard that creates elements only for visible rows. */
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from '@tanstack/virtual-core';
-import { cellText, h, setAttribute, setText } from './dom.js';
+import { formatCell, h, setAttribute, setText } from './dom.js';
 
 export interface Column<R> {
   readonly title: string;
@@ -8,9 +8,9 @@ export interface Column<R> {
   readonly width: string;
   readonly cell: (row: R) => string;
   readonly class?: string;
-  /** The value that rows are sorted by. Without it, the column does not sort. */
-  readonly by?: (row: R) => string | number;
-  /** Draws the cell when a text is not enough. */
+  /** Returns the value to sort by. Without it, the column cannot be sorted. */
+  readonly sortKey?: (row: R) => string | number;
+  /** Draws the cell when a string is not enough. */
   readonly draw?: (cell: HTMLElement, row: R) => void;
 }
 
@@ -19,11 +19,11 @@ interface GridOptions<R> {
   readonly label: string;
   readonly columns: readonly Column<R>[];
   readonly empty: string;
-  /** A click, or Enter. */
+  /** Called for a click or Enter. */
   readonly onOpen: (row: R) => void;
-  /** The row that the keyboard is on. */
+  /** Called when the keyboard focus moves to a row. */
   readonly onMove?: (row: R) => void;
-  /** For a tree: what the arrows left and right do. */
+  /** For a tree: called for the arrows left and right. */
   readonly onFold?: (row: R, isOpen: boolean) => void;
   readonly describe?: (element: HTMLElement, row: R) => void;
 }
@@ -31,7 +31,7 @@ interface GridOptions<R> {
 /** As in report.css. */
 const ROW_PIXELS = 30;
 const HEAD_PIXELS = 31;
-/** Rows that exist above and below those that can be seen. */
+/** Rows that are created above and below the visible ones. */
 const OVERSCAN = 12;
 
 export class Grid<R> {
@@ -44,14 +44,14 @@ export class Grid<R> {
   readonly #elements = new Map<number, HTMLElement>();
   readonly #spare: HTMLElement[] = [];
   #rows: readonly R[] = [];
-  #given: readonly R[] = [];
+  #unsorted: readonly R[] = [];
   #sort: { readonly column: number; readonly isUp: boolean } | undefined;
   #active = 0;
 
   constructor(options: GridOptions<R>) {
     this.#options = options;
     const isTree = options.onFold !== undefined;
-    this.#heads = options.columns.map((column, i) => this.#head(column, i));
+    this.#heads = options.columns.map((column, i) => this.#createHead(column, i));
     this.#spacer = h('div', { class: 'spacer', role: 'presentation' });
     const body = h('div', { class: 'body', role: 'rowgroup' }, this.#spacer);
     this.#empty = h('p', { class: 'empty', hidden: true }, options.empty);
@@ -63,7 +63,7 @@ export class Grid<R> {
         role: isTree ? 'treegrid' : 'grid',
         tabindex: 0,
         attributes: { 'aria-label': options.label, 'aria-colcount': options.columns.length },
-        on: { keydown: (event: KeyboardEvent) => this.#key(event) },
+        on: { keydown: (event: KeyboardEvent) => this.#onKey(event) },
       },
       head,
       body,
@@ -75,7 +75,7 @@ export class Grid<R> {
       getScrollElement: () => this.element,
       estimateSize: () => ROW_PIXELS,
       overscan: OVERSCAN,
-      // the titles stay above the rows
+      // the column titles stay above the rows
       scrollMargin: HEAD_PIXELS,
       scrollPaddingStart: HEAD_PIXELS,
       scrollToFn: elementScroll,
@@ -86,12 +86,12 @@ export class Grid<R> {
     this.#virtualizer._didMount();
   }
 
-  /** Shows other rows. The place where the reader is stays. */
+  /** Replaces the rows. The scroll position stays. */
   show(rows: readonly R[]): void {
     const isAtEnd =
       this.element.scrollTop > 0 && this.element.scrollTop + this.element.clientHeight >= this.element.scrollHeight - 2;
-    this.#given = rows;
-    this.#rows = this.#sorted(rows);
+    this.#unsorted = rows;
+    this.#rows = this.#sortRows(rows);
     this.#active = Math.min(this.#active, Math.max(rows.length - 1, 0));
     this.#empty.hidden = rows.length > 0;
     setAttribute(this.element, 'aria-rowcount', rows.length + 1);
@@ -102,7 +102,7 @@ export class Grid<R> {
     if (isAtEnd) this.element.scrollTop = this.element.scrollHeight;
   }
 
-  /** Puts the keyboard on the row. */
+  /** Moves the keyboard focus to the row. */
   moveTo(index: number): void {
     if (this.#rows.length === 0) return;
     this.#active = Math.max(0, Math.min(index, this.#rows.length - 1));
@@ -116,9 +116,9 @@ export class Grid<R> {
     return this.#rows[this.#active];
   }
 
-  #head({ title, by, class: name = '' }: Column<R>, i: number): HTMLElement {
+  #createHead({ title, sortKey, class: name = '' }: Column<R>, i: number): HTMLElement {
     const role = 'columnheader';
-    if (by === undefined) return h('div', { role, class: name }, title);
+    if (sortKey === undefined) return h('div', { role, class: name }, title);
     const sort = (): void => this.#sortBy(i);
     return h(
       'div',
@@ -132,18 +132,18 @@ export class Grid<R> {
     if (before?.column === column && !before.isUp) this.#sort = undefined;
     else this.#sort = { column, isUp: before?.column !== column };
     this.#heads.forEach((head, i) => {
-      if (this.#options.columns[i]?.by === undefined) return;
+      if (this.#options.columns[i]?.sortKey === undefined) return;
       const order = this.#sort?.column !== i ? 'none' : this.#sort.isUp ? 'ascending' : 'descending';
       setAttribute(head, 'aria-sort', order);
     });
-    this.show(this.#given);
+    this.show(this.#unsorted);
   }
 
-  #sorted(rows: readonly R[]): readonly R[] {
-    const by = this.#sort === undefined ? undefined : this.#options.columns[this.#sort.column]?.by;
-    if (by === undefined) return rows;
+  #sortRows(rows: readonly R[]): readonly R[] {
+    const sortKey = this.#sort === undefined ? undefined : this.#options.columns[this.#sort.column]?.sortKey;
+    if (sortKey === undefined) return rows;
     const up = this.#sort?.isUp === true ? 1 : -1;
-    const keys = new Map(rows.map((row) => [row, by(row)]));
+    const keys = new Map(rows.map((row) => [row, sortKey(row)]));
     return [...rows].sort((a, b) => {
       const [x, y] = [keys.get(a) ?? '', keys.get(b) ?? ''];
       return x < y ? -up : x > y ? up : 0;
@@ -162,7 +162,7 @@ export class Grid<R> {
     for (const { index, start } of items) this.#drawRow(index, start);
     for (const element of this.#spare) element.hidden = true;
     const isThere = this.#elements.has(this.#active) && this.#rows.length > 0;
-    if (isThere) setAttribute(this.element, 'aria-activedescendant', this.#idOf(this.#active));
+    if (isThere) setAttribute(this.element, 'aria-activedescendant', this.#rowId(this.#active));
     else this.element.removeAttribute('aria-activedescendant');
   }
 
@@ -171,25 +171,25 @@ export class Grid<R> {
     if (row === undefined) return;
     let element = this.#elements.get(index);
     if (element === undefined) {
-      element = this.#spare.pop() ?? this.#newRow();
+      element = this.#spare.pop() ?? this.#createRow();
       this.#elements.set(index, element);
     }
     element.hidden = false;
-    element.id = this.#idOf(index);
+    element.id = this.#rowId(index);
     element.dataset['index'] = String(index);
     element.style.transform = `translateY(${start - HEAD_PIXELS}px)`;
     element.classList.toggle('active', index === this.#active);
     setAttribute(element, 'aria-rowindex', index + 2);
     setAttribute(element, 'aria-selected', index === this.#active);
     this.#options.columns.forEach(({ cell, draw }, i) => {
-      const place = element.children[i] as HTMLElement;
-      if (draw !== undefined) draw(place, row);
-      else setText(place, cellText(cell(row)));
+      const cellElement = element.children[i] as HTMLElement;
+      if (draw !== undefined) draw(cellElement, row);
+      else setText(cellElement, formatCell(cell(row)));
     });
     this.#options.describe?.(element, row);
   }
 
-  #newRow(): HTMLElement {
+  #createRow(): HTMLElement {
     const cells = this.#options.columns.map(({ class: name }) =>
       h('div', { role: 'gridcell', ...(name === undefined ? {} : { class: name }) }),
     );
@@ -207,7 +207,7 @@ export class Grid<R> {
     if (row !== undefined) this.#options.onOpen(row);
   }
 
-  #key(event: KeyboardEvent): void {
+  #onKey(event: KeyboardEvent): void {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target instanceof HTMLButtonElement) return;
     const page = Math.max(Math.floor(this.element.clientHeight / ROW_PIXELS) - 1, 1);
     const moves: Readonly<Record<string, () => void>> = {
@@ -234,7 +234,7 @@ export class Grid<R> {
     if (row !== undefined) this.#options.onFold?.(row, isOpen);
   }
 
-  #idOf(index: number): string {
+  #rowId(index: number): string {
     return `${this.#options.name}-${index}`;
   }
 }

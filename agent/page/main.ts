@@ -1,18 +1,18 @@
-/** The page of a report. */
+/** The main program of a report's page. */
 import 'uplot/dist/uPlot.min.css';
 import './report.css';
 import type { Row } from '../lib/report/row.js';
 import { Colors } from './colors.js';
 import { Details } from './details.js';
-import { cellText, h, setText, visible } from './dom.js';
-import { followRows, rowsOfPage, type LiveState } from './read.js';
+import { formatCell, h, setText, escapeInvisible } from './dom.js';
+import { followRows, readPageRows, type LiveState } from './read-rows.js';
 import { EVERYTHING, LOST, Store, type Criteria } from './store.js';
-import { themeSwitch } from './theme.js';
-import { span } from './times.js';
+import { createThemeSwitch } from './theme.js';
+import { formatRange } from './format-time.js';
 import { Timeline } from './timeline.js';
 import { Views } from './views.js';
 
-/** Time between two drawings while events come. */
+/** Time between two redraws while events arrive. */
 const DRAW_MS = 300;
 const SEARCH_MS = 120;
 
@@ -77,21 +77,21 @@ class App {
         spellcheck: false,
       },
     });
-    this.#search.addEventListener('input', () => this.#soon(SEARCH_MS));
-    this.#help = helpDialog();
-    document.body.append(this.#layout(), this.#help);
-    document.addEventListener('keydown', (event) => this.#key(event));
+    this.#search.addEventListener('input', () => this.#scheduleDraw(SEARCH_MS));
+    this.#help = createHelpDialog();
+    document.body.append(this.#createLayout(), this.#help);
+    document.addEventListener('keydown', (event) => this.#onKey(event));
   }
 
   async start(): Promise<void> {
     if (this.#isLive) {
       followRows(
-        (rows) => this.#take(rows),
+        (rows) => this.#addRows(rows),
         (state) => this.#showState(state),
       );
       this.#draw();
     } else {
-      for await (const rows of rowsOfPage()) {
+      for await (const rows of readPageRows()) {
         for (const row of rows) this.#store.add(row, false);
         setText(this.#facts, `Reading… ${this.#store.events.length.toLocaleString('en')} events`);
       }
@@ -101,37 +101,37 @@ class App {
     document.documentElement.dataset['ready'] = '';
   }
 
-  #layout(): HTMLElement {
+  #createLayout(): HTMLElement {
     const help = h('button', { type: 'button', on: { click: () => this.#help.showModal() } }, 'Keys');
-    const tools = h('div', { class: 'tools' }, this.#state, ...(this.#isLive ? [this.#pauseButton()] : []), help);
-    tools.append(themeSwitch(() => this.#timeline.redraw()));
+    const tools = h('div', { class: 'tools' }, this.#state, ...(this.#isLive ? [this.#createPauseButton()] : []), help);
+    tools.append(createThemeSwitch(() => this.#timeline.redraw()));
     const head = h('header', {}, h('div', { class: 'title' }, h('h1', {}, 'polytrace report'), this.#facts), tools);
     const bar = h('div', { class: 'bar', role: 'search' }, this.#search, this.#chips, this.#found);
     const lists = h('div', { class: 'lists' }, this.#views.element, this.#details.element);
     return h('main', {}, head, this.#notices, bar, this.#timeline.element, lists);
   }
 
-  #pauseButton(): HTMLElement {
+  #createPauseButton(): HTMLElement {
     const button = h('button', { type: 'button', attributes: { 'aria-pressed': false } }, 'Pause');
     button.addEventListener('click', () => {
       this.#isPaused = !this.#isPaused;
       button.setAttribute('aria-pressed', String(this.#isPaused));
       button.textContent = this.#isPaused ? 'Go on' : 'Pause';
       if (this.#isPaused) return;
-      for (const rows of this.#waiting.splice(0)) this.#take(rows);
+      for (const rows of this.#waiting.splice(0)) this.#addRows(rows);
     });
     return button;
   }
 
-  #take(rows: readonly Row[]): void {
+  #addRows(rows: readonly Row[]): void {
     if (this.#isPaused) {
       this.#waiting.push(rows);
-      // a reader who pauses for long gets the last of them
+      // after a long pause, only the latest messages are kept
       if (this.#waiting.length > PAUSED_MAX) this.#store.missed += this.#waiting.shift()?.length ?? 0;
       return;
     }
     for (const row of rows) this.#store.add(row, true);
-    this.#soon(DRAW_MS);
+    this.#scheduleDraw(DRAW_MS);
   }
 
   #showState(state: LiveState): void {
@@ -146,8 +146,8 @@ class App {
     this.#draw();
   }
 
-  /** Draws after a time, once. */
-  #soon(ms: number): void {
+  /** Schedules one redraw. */
+  #scheduleDraw(ms: number): void {
     this.#drawing ??= window.setTimeout(() => {
       this.#drawing = undefined;
       this.#draw();
@@ -156,11 +156,11 @@ class App {
 
   #draw(): void {
     const store = this.#store;
-    this.#colors.learn(store);
-    this.#criteria = { ...this.#criteria, words: this.#search.value };
+    this.#colors.assign(store);
+    this.#criteria = { ...this.#criteria, query: this.#search.value };
     const { group, from, to } = this.#criteria;
-    const ungrouped = store.matching({ ...this.#criteria, group: undefined });
-    const found = group === undefined ? ungrouped : store.matching(this.#criteria);
+    const ungrouped = store.findEvents({ ...this.#criteria, group: undefined });
+    const found = group === undefined ? ungrouped : store.findEvents(this.#criteria);
     const first = store.events[0]?.time ?? 0;
     const last = store.events.at(-1)?.time ?? first;
     this.#timeline.show(ungrouped, [Number.isFinite(from) ? from : first, Number.isFinite(to) ? to : last], group);
@@ -177,55 +177,55 @@ class App {
 
   #drawFacts(first: number, last: number): void {
     const { events, end, processes } = this.#store;
-    const sources = end === undefined || end.sources.length === 0 ? [] : [end.sources.map(visible).join(', ')];
-    const nodes = end === undefined || end.nodes.length === 0 ? [] : [end.nodes.map(visible).join(', ')];
-    const when = events.length === 0 ? [] : [span(first, last)];
+    const sources = end === undefined || end.sources.length === 0 ? [] : [end.sources.map(escapeInvisible).join(', ')];
+    const nodes = end === undefined || end.nodes.length === 0 ? [] : [end.nodes.map(escapeInvisible).join(', ')];
+    const when = events.length === 0 ? [] : [formatRange(first, last)];
     const counts = `${processes.size.toLocaleString('en')} programs`;
-    setText(this.#facts, cellText([...nodes, ...when, counts, ...sources].join(' · ')));
+    setText(this.#facts, formatCell([...nodes, ...when, counts, ...sources].join(' · ')));
   }
 
   #drawNotices(): void {
     const { end, missed, dropped, events } = this.#store;
     const lost = events.reduce((sum, event) => sum + (event.type === LOST ? (event.lost ?? 0) : 0), 0);
-    const number = (count: number): string => count.toLocaleString('en');
-    const texts: string[] = [];
+    const formatCount = (count: number): string => count.toLocaleString('en');
+    const notices: string[] = [];
     if (end !== undefined && end.leftOut > 0) {
       const when =
-        end.leftOutFrom === undefined ? '' : `, of ${span(end.leftOutFrom, end.leftOutTo ?? end.leftOutFrom)}`;
-      texts.push(
-        `${number(end.leftOut)} further events have no room in this report${when}. --since, --filter and --limit choose others.`,
+        end.leftOutFrom === undefined ? '' : `, of ${formatRange(end.leftOutFrom, end.leftOutTo ?? end.leftOutFrom)}`;
+      notices.push(
+        `${formatCount(end.leftOut)} further events have no room in this report${when}. --since, --filter and --limit choose others.`,
       );
     }
-    if (lost > 0) texts.push(`${number(lost)} events were lost before they were recorded.`);
+    if (lost > 0) notices.push(`${formatCount(lost)} events were lost before they were recorded.`);
     if (end !== undefined && end.wrongLines > 0)
-      texts.push(`${number(end.wrongLines)} lines of the input were no events.`);
-    if (missed > 0) texts.push(`${number(missed)} events came too fast for this browser and are missing.`);
-    if (dropped > 0) texts.push(`${number(dropped)} older events are no longer kept.`);
-    const items = texts.map((text) => h('p', {}, text));
-    if (this.#notices.textContent !== texts.join('')) this.#notices.replaceChildren(...items);
+      notices.push(`${formatCount(end.wrongLines)} lines of the input were no events.`);
+    if (missed > 0) notices.push(`${formatCount(missed)} events came too fast for this browser and are missing.`);
+    if (dropped > 0) notices.push(`${formatCount(dropped)} older events are no longer kept.`);
+    const items = notices.map((text) => h('p', {}, text));
+    if (this.#notices.textContent !== notices.join('')) this.#notices.replaceChildren(...items);
   }
 
   #drawChips(): void {
     const { from, to, group, file, address, binary } = this.#criteria;
-    const chip = (text: string, change: Partial<Criteria>): HTMLElement =>
+    const createChip = (text: string, change: Partial<Criteria>): HTMLElement =>
       h(
         'button',
         {
           type: 'button',
           class: 'chip',
-          attributes: { 'aria-label': `Remove the filter ${cellText(text)}` },
+          attributes: { 'aria-label': `Remove the filter ${formatCell(text)}` },
           on: { click: () => this.#filter(change) },
         },
-        h('span', { class: 'name' }, cellText(text)),
+        h('span', { class: 'name' }, formatCell(text)),
         h('span', { attributes: { 'aria-hidden': true } }, ' ✕'),
       );
     const chips: HTMLElement[] = [];
     if (Number.isFinite(from) || Number.isFinite(to))
-      chips.push(chip(span(from, to), { from: -Infinity, to: Infinity }));
-    if (group !== undefined) chips.push(chip(`policy: ${group}`, { group: undefined }));
-    if (file !== undefined) chips.push(chip(`file: ${file}`, { file: undefined }));
-    if (address !== undefined) chips.push(chip(`address: ${address}`, { address: undefined }));
-    if (binary !== undefined) chips.push(chip(`binary: ${binary}`, { binary: undefined }));
+      chips.push(createChip(formatRange(from, to), { from: -Infinity, to: Infinity }));
+    if (group !== undefined) chips.push(createChip(`policy: ${group}`, { group: undefined }));
+    if (file !== undefined) chips.push(createChip(`file: ${file}`, { file: undefined }));
+    if (address !== undefined) chips.push(createChip(`address: ${address}`, { address: undefined }));
+    if (binary !== undefined) chips.push(createChip(`binary: ${binary}`, { binary: undefined }));
     this.#chips.replaceChildren(...chips);
   }
 
@@ -234,7 +234,7 @@ class App {
     this.#views.focusRows();
   }
 
-  #key(event: KeyboardEvent): void {
+  #onKey(event: KeyboardEvent): void {
     if (event.ctrlKey || event.altKey || event.metaKey || this.#help.open) return;
     const isTyping = event.target instanceof HTMLInputElement;
     if (event.key === 'Escape') {
@@ -254,10 +254,10 @@ class App {
   }
 }
 
-/** Messages that wait while the reader pauses. */
+/** Maximum of messages that are kept while the reader pauses. */
 const PAUSED_MAX = 2000;
 
-function helpDialog(): HTMLDialogElement {
+function createHelpDialog(): HTMLDialogElement {
   const list = h('dl', {}, ...KEYS.flatMap(([key, what]) => [h('dt', {}, key), h('dd', {}, what)]));
   const close = h('button', { type: 'button' }, 'Close');
   const dialog = h('dialog', { attributes: { 'aria-label': 'Keys' } }, h('h2', {}, 'Keys'), list, close);

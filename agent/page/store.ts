@@ -1,28 +1,28 @@
-/** The events of the page, and which of them the filters leave. */
+/** Keeps the events and processes of the page, and filters them. */
 import type { EndRow, EventRow, ProcessRow, Row } from '../lib/report/row.js';
 
-/** A live page keeps this many events; the oldest are dropped. */
+/** Maximum of events of a live page. The oldest are dropped. */
 const LIVE_EVENTS_MAX = 100_000;
 
 export interface Criteria {
-  /** Words that all have to be in the event; those after a minus must not be. */
-  readonly words: string;
+  /** Search terms: an event has to contain all of them, and none of those that begin with a minus. */
+  readonly query: string;
   readonly from: number;
   readonly to: number;
-  /** Undefined: every group of the time line. */
+  /** Undefined: all groups of the timeline. */
   readonly group?: string | undefined;
   readonly file?: string | undefined;
   readonly address?: string | undefined;
   readonly binary?: string | undefined;
 }
 
-export const EVERYTHING: Criteria = { words: '', from: -Infinity, to: Infinity };
+export const EVERYTHING: Criteria = { query: '', from: -Infinity, to: Infinity };
 
-/** Groups of events that are those of no policy. */
+/** Groups of events without a policy. */
 export const STARTS = 'starts and ends';
 export const LOST = 'lost';
 
-export function groupOf({ type, policy }: EventRow): string {
+export function eventGroup({ type, policy }: EventRow): string {
   if (type === 'lost') return LOST;
   return policy ?? (type === 'process_exec' || type === 'process_exit' ? STARTS : '(no policy)');
 }
@@ -31,11 +31,11 @@ export class Store {
   readonly events: EventRow[] = [];
   readonly processes = new Map<string, ProcessRow>();
   end: EndRow | undefined;
-  /** Events that the server could not send, and those that are too old for this page. */
+  /** Number of events that the server could not send, and of old events that this page has dropped. */
   missed = 0;
   dropped = 0;
-  readonly #texts = new Map<string, string>();
-  readonly #haystacks = new WeakMap<EventRow, string>();
+  readonly #strings = new Map<string, string>();
+  readonly #searchTexts = new WeakMap<EventRow, string>();
 
   add(row: Row, isLive: boolean): void {
     switch (row.kind) {
@@ -43,7 +43,7 @@ export class Store {
         this.processes.set(row.id, row);
         return;
       case 'event':
-        this.#insert(this.#shared(row));
+        this.#insert(this.#internStrings(row));
         if (isLive && this.events.length > LIVE_EVENTS_MAX * 1.1) this.#drop();
         return;
       case 'missed':
@@ -54,41 +54,41 @@ export class Store {
     }
   }
 
-  processOf(event: EventRow): ProcessRow | undefined {
+  findProcess(event: EventRow): ProcessRow | undefined {
     return event.process === undefined ? undefined : this.processes.get(event.process);
   }
 
-  /** Indexes of the events that the criteria leave, in the order of time. */
-  matching(criteria: Criteria): number[] {
+  /** Returns the indexes of the events that match the criteria, ordered by time. */
+  findEvents(criteria: Criteria): number[] {
     const { from, to, group, file, address, binary } = criteria;
-    const words = criteria.words
+    const terms = criteria.query
       .toLowerCase()
       .split(/\s+/)
-      .filter((word) => word !== '' && word !== '-');
-    const wanted = words.filter((word) => !word.startsWith('-'));
-    const unwanted = words.filter((word) => word.startsWith('-')).map((word) => word.slice(1));
+      .filter((term) => term !== '' && term !== '-');
+    const wanted = terms.filter((term) => !term.startsWith('-'));
+    const unwanted = terms.filter((term) => term.startsWith('-')).map((term) => term.slice(1));
     const found: number[] = [];
     this.events.forEach((event, i) => {
       if (event.time < from || event.time > to) return;
-      if (group !== undefined && groupOf(event) !== group) return;
+      if (group !== undefined && eventGroup(event) !== group) return;
       if (file !== undefined && event.files?.includes(file) !== true) return;
       if (address !== undefined && event.addresses?.includes(address) !== true) return;
-      if (binary !== undefined && this.processOf(event)?.binary !== binary) return;
-      if (words.length > 0) {
-        const text = this.#haystack(event);
-        if (!wanted.every((word) => text.includes(word)) || unwanted.some((word) => text.includes(word))) return;
+      if (binary !== undefined && this.findProcess(event)?.binary !== binary) return;
+      if (terms.length > 0) {
+        const text = this.#searchText(event);
+        if (!wanted.every((term) => text.includes(term)) || unwanted.some((term) => text.includes(term))) return;
       }
       found.push(i);
     });
     return found;
   }
 
-  /** Everything of an event that can be searched. It is made when somebody searches. */
-  #haystack(event: EventRow): string {
-    const known = this.#haystacks.get(event);
+  /** Returns the searchable text of an event. It is built at the first search. */
+  #searchText(event: EventRow): string {
+    const known = this.#searchTexts.get(event);
     if (known !== undefined) return known;
     const { label, detail, message, actions, policy, hook, tags, values } = event;
-    const process = this.processOf(event);
+    const process = this.findProcess(event);
     const ofProcess =
       process === undefined
         ? ''
@@ -96,11 +96,11 @@ export class Store {
     const ofValues = values?.map(([, value]) => value).join(' ');
     const text = [label, detail, message, actions, policy, hook, tags?.join(' '), ofValues, ofProcess].join('\n');
     const lower = text.toLowerCase();
-    this.#haystacks.set(event, lower);
+    this.#searchTexts.set(event, lower);
     return lower;
   }
 
-  /** Events come nearly in the order of time. */
+  /** Events arrive almost in the order of time. */
   #insert(event: EventRow): void {
     let at = this.events.length;
     while (at > 0 && (this.events[at - 1]?.time ?? 0) > event.time) at -= 1;
@@ -108,29 +108,29 @@ export class Store {
     else this.events.splice(at, 0, event);
   }
 
-  /** One copy of texts that come again and again. */
-  #shared(row: EventRow): EventRow {
+  /** Interns strings that are repeated in many events. */
+  #internStrings(row: EventRow): EventRow {
     const event: { -readonly [K in keyof EventRow]: EventRow[K] } = row;
     for (const key of ['type', 'process', 'label', 'message', 'actions', 'policy', 'hook'] as const) {
       const text = event[key];
-      if (text !== undefined) (event[key] as string) = this.#text(text);
+      if (text !== undefined) (event[key] as string) = this.#intern(text);
     }
     return event;
   }
 
-  #text(text: string): string {
-    const known = this.#texts.get(text);
+  #intern(text: string): string {
+    const known = this.#strings.get(text);
     if (known !== undefined) return known;
-    this.#texts.set(text, text);
+    this.#strings.set(text, text);
     return text;
   }
 
-  /** Also forgets the processes that no event names any more. */
+  /** Drops the oldest events, and the processes that no event refers to any more. */
   #drop(): void {
     const count = this.events.length - LIVE_EVENTS_MAX;
     this.events.splice(0, count);
     this.dropped += count;
-    this.#texts.clear();
+    this.#strings.clear();
     const used = new Set<string>();
     for (const { process } of this.events) {
       for (let id = process; id !== undefined && !used.has(id); id = this.processes.get(id)?.parent) used.add(id);

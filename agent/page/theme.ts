@@ -1,24 +1,24 @@
-/** Dark or light: as the system says, until the reader chooses. */
+/** Switches between dark and light. The default is the setting of the system. */
 import { h } from './dom.js';
 
-export function themeSwitch(onChange: () => void): HTMLElement {
+export function createThemeSwitch(onChange: () => void): HTMLElement {
   const system = matchMedia('(prefers-color-scheme: dark)');
   const isDark = (): boolean =>
     (document.documentElement.dataset['theme'] ?? (system.matches ? 'dark' : 'light')) === 'dark';
-  const label = (): string => (isDark() ? 'Light' : 'Dark');
+  const formatLabel = (): string => (isDark() ? 'Light' : 'Dark');
   const button = h(
     'button',
     { type: 'button', attributes: { 'aria-label': 'Change between dark and light' } },
-    label(),
+    formatLabel(),
   );
-  const changed = (): void => {
-    button.textContent = label();
+  const update = (): void => {
+    button.textContent = formatLabel();
     onChange();
   };
   button.addEventListener('click', () => {
     document.documentElement.dataset['theme'] = isDark() ? 'light' : 'dark';
-    changed();
+    update();
   });
-  system.addEventListener('change', changed);
+  system.addEventListener('change', update);
   return button;
 }

@@ -1,16 +1,16 @@
-/** Processes below their parents, each with its events, as a list of lines. */
+/** Builds the process tree: each process below its parent, with its events, as a list of lines. */
 import type { EventRow, ProcessRow } from '../lib/report/row.js';
 import type { Store } from './store.js';
 
 export interface ProcessNode {
-  /** Programs that the process has run, in order. */
+  /** The execs of the process, in order. */
   readonly programs: ProcessRow[];
   readonly children: ProcessNode[];
   readonly events: EventLine[];
   parent: ProcessNode | undefined;
-  /** How it ended: a status, or the name of a signal. */
-  ended: string | undefined;
-  /** Events of policies of this process and of all below it. */
+  /** The exit status, or the name of a signal. */
+  exit: string | undefined;
+  /** Number of policy events of this process and its descendants. */
   count: number;
 }
 
@@ -22,92 +22,95 @@ interface EventLine {
 export type TreeLine = { readonly depth: number; readonly node: ProcessNode } & (
   | { readonly kind: 'process'; readonly isOpen: boolean }
   | { readonly kind: 'event'; readonly line: EventLine }
-  /** Events that are shown when the reader asks for them. */
+  /** The number of events that are hidden until the reader asks for them. */
   | { readonly kind: 'more'; readonly count: number }
 );
 
-/** Events of one process that a tree shows when nobody has asked for more. */
+/** Maximum of events of a process that are shown at first. */
 const EVENTS_SHOWN = 200;
 
-/** Builds the tree of these events. Only processes with events of policies, and those above them, are in it, if there are any. */
-export function treeOf(store: Store, indexes: readonly number[]): ProcessNode[] {
+/** Builds the tree of these events. */
+export function buildTree(store: Store, indexes: readonly number[]): ProcessNode[] {
   const nodes = new Map<string, ProcessNode>();
   const roots: ProcessNode[] = [];
-  const nodeOf = (id: string): ProcessNode | undefined => {
+  const findNode = (id: string): ProcessNode | undefined => {
     const chain: string[] = [];
     let at: string | undefined = id;
     while (at !== undefined && store.processes.has(at) && !nodes.has(at) && !chain.includes(at)) {
       chain.push(at);
       at = store.processes.get(at)?.parent;
     }
-    for (const each of chain.reverse()) place(each, store, nodes, roots);
+    for (const each of chain.reverse()) addProgram(each, store, nodes, roots);
     return nodes.get(id);
   };
   for (const i of indexes) {
     const event = store.events[i];
-    const node = event?.process === undefined ? undefined : nodeOf(event.process);
+    const node = event?.process === undefined ? undefined : findNode(event.process);
     if (event === undefined || node === undefined) continue;
-    if (event.type === 'process_exit') node.ended = event.detail.slice(event.detail.lastIndexOf(' ') + 1);
+    if (event.type === 'process_exit') node.exit = event.detail.slice(event.detail.lastIndexOf(' ') + 1);
     else if (event.type !== 'process_exec') addEvent(node, event);
   }
   return roots;
 }
 
-function place(id: string, store: Store, nodes: Map<string, ProcessNode>, roots: ProcessNode[]): void {
+function addProgram(id: string, store: Store, nodes: Map<string, ProcessNode>, roots: ProcessNode[]): void {
   const program = store.processes.get(id);
   if (program === undefined) return;
   const upper = nodes.get(program.parent);
-  const same = upper === undefined ? undefined : sameProcess(upper, program);
+  const same = upper === undefined ? undefined : findSameProcess(upper, program);
   if (same !== undefined) {
     same.programs.push(program);
     nodes.set(id, same);
     return;
   }
-  const node = { programs: [program], children: [], events: [], parent: upper, ended: undefined, count: 0 };
+  const node = { programs: [program], children: [], events: [], parent: upper, exit: undefined, count: 0 };
   nodes.set(id, node);
   (upper?.children ?? roots).push(node);
 }
 
-/** The process that executes another program, or that was forked and executes its first one. */
-function sameProcess(upper: ProcessNode, { pid, forked }: ProcessRow): ProcessNode | undefined {
+/** Returns the process that executes another program, or the forked process that executes its first one. */
+function findSameProcess(upper: ProcessNode, { pid, forked }: ProcessRow): ProcessNode | undefined {
   if (upper.programs.at(-1)?.pid === pid) return upper;
   if (forked === true) return undefined;
-  return upper.children.find(({ programs, ended }) => {
+  return upper.children.find(({ programs, exit }) => {
     const last = programs.at(-1);
-    return last?.pid === pid && last.forked === true && ended === undefined;
+    return last?.pid === pid && last.forked === true && exit === undefined;
   });
 }
 
 function addEvent(node: ProcessNode, event: EventRow): void {
   const last = node.events.at(-1);
-  if (last !== undefined && isSame(last.event, event)) last.times += 1;
+  if (last !== undefined && isSameEvent(last.event, event)) last.times += 1;
   else node.events.push({ event, times: 1 });
   for (let each: ProcessNode | undefined = node; each !== undefined; each = each.parent) each.count += 1;
 }
 
-function isSame(a: EventRow, b: EventRow): boolean {
+function isSameEvent(a: EventRow, b: EventRow): boolean {
   return a.label === b.label && a.detail === b.detail && a.policy === b.policy && a.actions === b.actions;
 }
 
 interface Folding {
-  /** Processes that the reader has opened or closed. */
+  /** Processes that the reader has opened or closed, by key. */
   readonly chosen: Map<string, boolean>;
-  /** Also processes without an event of a policy. */
+  /** Show processes without policy events too. */
   readonly all: boolean;
 }
 
-/** The lines that are open. */
-export function linesOf(roots: readonly ProcessNode[], { chosen, all }: Folding): TreeLine[] {
+/**
+ * Returns the visible lines. Without `all`, processes need a policy event in their subtree, unless there is none at
+ * all.
+ */
+export function listLines(roots: readonly ProcessNode[], { chosen, all }: Folding): TreeLine[] {
   const lines: TreeLine[] = [];
   const showsAll = all || roots.every(({ count }) => count === 0);
   const waiting = [...roots].reverse().map((node) => ({ node, depth: 0 }));
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { node, depth } = next;
     if (!showsAll && node.count === 0) continue;
-    const isOpen = chosen.get(keyOf(node)) ?? true;
+    const isOpen = chosen.get(nodeKey(node)) ?? true;
     lines.push({ kind: 'process', node, depth, isOpen });
     if (!isOpen) continue;
-    const isAsked = chosen.get(keyOf(node)) === true;
+    const isAsked = chosen.get(nodeKey(node)) === true;
     const shown = isAsked ? node.events : node.events.slice(0, EVENTS_SHOWN);
     for (const line of shown) lines.push({ kind: 'event', node, depth: depth + 1, line });
     const more = node.events.length - shown.length;
@@ -117,7 +120,7 @@ export function linesOf(roots: readonly ProcessNode[], { chosen, all }: Folding)
   return lines;
 }
 
-/** The same for the process in every tree. */
-export function keyOf({ programs }: ProcessNode): string {
+/** Returns a key of the process that is the same in every tree. */
+export function nodeKey({ programs }: ProcessNode): string {
   return programs[0]?.id ?? '';
 }

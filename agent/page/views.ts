@@ -1,12 +1,12 @@
-/** The five views of the events, under tabs. */
+/** The five views of the events, in tabs. */
 import type { EventRow, ProcessRow } from '../lib/report/row.js';
 import type { Colors } from './colors.js';
-import { cellText, h, setAttribute, setText } from './dom.js';
+import { formatCell, h, setAttribute, setText } from './dom.js';
 import { Grid, type Column } from './grid.js';
-import { nameColumns, namesOf, type NameRow } from './names.js';
-import { groupOf, type Criteria, type Store } from './store.js';
-import { clock } from './times.js';
-import { keyOf, linesOf, treeOf, type ProcessNode, type TreeLine } from './tree.js';
+import { createNameColumns, countNames, type NameRow } from './names.js';
+import { eventGroup, type Criteria, type Store } from './store.js';
+import { formatClock } from './format-time.js';
+import { nodeKey, listLines, buildTree, type ProcessNode, type TreeLine } from './tree.js';
 
 interface ViewsOptions {
   readonly store: Store;
@@ -20,7 +20,7 @@ interface View {
   readonly title: string;
   readonly panel: HTMLElement;
   readonly grid: Grid<never>;
-  /** Returns how many rows there are. */
+  /** Shows the events and returns the number of rows. */
   readonly show: (indexes: readonly number[]) => number;
 }
 
@@ -33,27 +33,27 @@ export class Views {
 
   constructor(options: ViewsOptions) {
     this.#views = [
-      eventsView(options),
-      processesView(options),
-      namesView(
+      createEventsView(options),
+      createProcessesView(options),
+      createNamesView(
         options,
         'Files',
         'File',
         (event) => event.files ?? [],
         (file) => ({ file }),
       ),
-      namesView(
+      createNamesView(
         options,
         'Addresses',
         'Address',
         (event) => event.addresses ?? [],
         (address) => ({ address }),
       ),
-      namesView(
+      createNamesView(
         options,
         'Binaries',
         'Binary',
-        (event) => binariesOf(options.store, event),
+        (event) => eventBinaries(options.store, event),
         (binary) => ({ binary }),
       ),
     ];
@@ -72,7 +72,7 @@ export class Views {
         class: 'tabs',
         role: 'tablist',
         attributes: { 'aria-label': 'Views of the events' },
-        on: { keydown: (event: KeyboardEvent) => this.#key(event) },
+        on: { keydown: (event: KeyboardEvent) => this.#onKey(event) },
       },
       ...this.#tabs,
     );
@@ -101,12 +101,12 @@ export class Views {
     this.#showChosen();
   }
 
-  /** Puts the keyboard into the rows. */
+  /** Moves the keyboard focus to the rows. */
   focusRows(): void {
     this.#views[this.#chosen]?.grid.element.focus();
   }
 
-  /** Only the view that can be seen is made. */
+  /** Draws only the visible view. */
   #showChosen(): void {
     const view = this.#views[this.#chosen];
     const tab = this.#tabs[this.#chosen];
@@ -116,7 +116,7 @@ export class Views {
     tab.replaceChildren(view.title, ' ', h('span', { class: 'count' }, count.toLocaleString('en')));
   }
 
-  #key(event: KeyboardEvent): void {
+  #onKey(event: KeyboardEvent): void {
     const last = this.#tabs.length - 1;
     const next = {
       ArrowRight: this.#chosen === last ? 0 : this.#chosen + 1,
@@ -131,44 +131,50 @@ export class Views {
   }
 }
 
-function eventsView({ store, colors, onEvent }: ViewsOptions): View {
-  const process = (event: EventRow): ProcessRow | undefined => store.processOf(event);
+function createEventsView({ store, colors, onEvent }: ViewsOptions): View {
+  const findProcess = (event: EventRow): ProcessRow | undefined => store.findProcess(event);
   const columns: Column<EventRow>[] = [
-    { title: 'Time', width: '7.5rem', cell: ({ time }) => clock(time), class: 'code', by: ({ time }) => time },
+    {
+      title: 'Time',
+      width: '7.5rem',
+      cell: ({ time }) => formatClock(time),
+      class: 'code',
+      sortKey: ({ time }) => time,
+    },
     {
       title: 'Event',
       width: '8rem',
       cell: ({ label }) => label,
-      by: ({ label }) => label,
+      sortKey: ({ label }) => label,
       draw: (cell, event) => drawLabel(cell, event, colors),
     },
     {
       title: 'Process',
       width: 'minmax(8rem, 0.5fr)',
-      cell: (event) => process(event)?.binary ?? '',
+      cell: (event) => findProcess(event)?.binary ?? '',
       class: 'code',
-      by: (event) => process(event)?.binary ?? '',
+      sortKey: (event) => findProcess(event)?.binary ?? '',
     },
     {
       title: 'Pid',
       width: '5rem',
-      cell: (event) => String(process(event)?.pid ?? ''),
+      cell: (event) => String(findProcess(event)?.pid ?? ''),
       class: 'number',
-      by: (event) => process(event)?.pid ?? 0,
+      sortKey: (event) => findProcess(event)?.pid ?? 0,
     },
     {
       title: 'Detail',
       width: 'minmax(10rem, 1fr)',
       cell: ({ detail }) => detail,
       class: 'code',
-      by: ({ detail }) => detail,
+      sortKey: ({ detail }) => detail,
       draw: drawDetail,
     },
     {
       title: 'Policy',
       width: 'minmax(7rem, 0.3fr)',
       cell: ({ policy }) => policy ?? '',
-      by: ({ policy }) => policy ?? '',
+      sortKey: ({ policy }) => policy ?? '',
     },
   ];
   const grid = new Grid<EventRow>({
@@ -193,26 +199,26 @@ function eventsView({ store, colors, onEvent }: ViewsOptions): View {
 function drawLabel(cell: HTMLElement, event: EventRow, colors: Colors): void {
   if (cell.childElementCount === 0) cell.append(h('span', { class: 'dot' }), h('span'));
   const [dot, text] = cell.children;
-  (dot as HTMLElement).style.background = colors.of(groupOf(event));
-  setText(text as HTMLElement, cellText(event.label));
+  (dot as HTMLElement).style.background = colors.groupColor(eventGroup(event));
+  setText(text as HTMLElement, formatCell(event.label));
 }
 
 function drawDetail(cell: HTMLElement, { actions, detail }: EventRow): void {
-  setText(cell, cellText(actions === undefined ? detail : `${detail} ${actions}`));
+  setText(cell, formatCell(actions === undefined ? detail : `${detail} ${actions}`));
   cell.classList.toggle('acted', actions !== undefined);
 }
 
-function processesView({ store, colors, onEvent, onProcess }: ViewsOptions): View {
+function createProcessesView({ store, colors, onEvent, onProcess }: ViewsOptions): View {
   const chosen = new Map<string, boolean>();
   let all = false;
   let roots: readonly ProcessNode[] = [];
   const draw = (): number => {
-    const lines = linesOf(roots, { chosen, all });
+    const lines = listLines(roots, { chosen, all });
     grid.show(lines);
     return lines.filter(({ kind }) => kind === 'process').length;
   };
   const fold = (line: TreeLine, isOpen: boolean): void => {
-    chosen.set(keyOf(line.node), isOpen);
+    chosen.set(nodeKey(line.node), isOpen);
     draw();
   };
   const toggle = h(
@@ -251,7 +257,7 @@ function processesView({ store, colors, onEvent, onProcess }: ViewsOptions): Vie
     grid: grid as unknown as Grid<never>,
     panel: h('div', { class: 'panel' }, h('div', { class: 'panel-tools' }, toggle), grid.element),
     show: (indexes) => {
-      roots = treeOf(store, indexes);
+      roots = buildTree(store, indexes);
       return draw();
     },
   };
@@ -276,14 +282,14 @@ function drawLine(cell: HTMLElement, line: TreeLine, { fold, colors }: LineTools
     const what = [event.label, event.detail, event.actions ?? ''].filter((part) => part !== '').join(' ');
     const why = event.message ?? event.policy ?? '';
     const dot = h('span', { class: 'dot' });
-    dot.style.background = colors.of(groupOf(event));
+    dot.style.background = colors.groupColor(eventGroup(event));
     const parts = [
       dot,
-      h('span', { class: 'muted code' }, clock(event.time)),
-      h('span', { class: 'code' }, ` ${cellText(what)}`),
+      h('span', { class: 'muted code' }, formatClock(event.time)),
+      h('span', { class: 'code' }, ` ${formatCell(what)}`),
     ];
     cell.className = 'tree-event';
-    cell.replaceChildren(...parts, h('span', { class: 'muted' }, cellText(why === '' ? '' : ` # ${why}`)));
+    cell.replaceChildren(...parts, h('span', { class: 'muted' }, formatCell(why === '' ? '' : ` # ${why}`)));
     if (times > 1) cell.append(h('span', { class: 'times' }, `×${times.toLocaleString('en')}`));
     return;
   }
@@ -302,28 +308,28 @@ function drawLine(cell: HTMLElement, line: TreeLine, { fold, colors }: LineTools
   cell.className = 'tree-process';
   cell.replaceChildren(
     arrow,
-    h('strong', { class: 'code' }, cellText(last?.binary || '(unknown)')),
-    h('span', { class: 'code' }, ` ${cellText(last?.arguments ?? '')}`),
-    h('span', { class: 'muted' }, ` pid ${last?.pid ?? '?'}, ${cellText(last?.user ?? `uid ${last?.uid ?? '?'}`)}`),
+    h('strong', { class: 'code' }, formatCell(last?.binary || '(unknown)')),
+    h('span', { class: 'code' }, ` ${formatCell(last?.arguments ?? '')}`),
+    h('span', { class: 'muted' }, ` pid ${last?.pid ?? '?'}, ${formatCell(last?.user ?? `uid ${last?.uid ?? '?'}`)}`),
   );
-  if (node.ended !== undefined)
+  if (node.exit !== undefined)
     cell.append(
-      h('span', { class: 'muted' }, ` ${/^\d+$/.test(node.ended) ? 'exit' : 'ended by'} ${cellText(node.ended)}`),
+      h('span', { class: 'muted' }, ` ${/^\d+$/.test(node.exit) ? 'exit' : 'ended by'} ${formatCell(node.exit)}`),
     );
   if (node.count > 0 && !isOpen) cell.append(h('span', { class: 'times' }, node.count.toLocaleString('en')));
 }
 
-function namesView(
+function createNamesView(
   { store, onFilter }: ViewsOptions,
   title: string,
   column: string,
-  of: (event: EventRow) => readonly string[],
+  namesIn: (event: EventRow) => readonly string[],
   filter: (name: string) => Partial<Criteria>,
 ): View {
   const grid = new Grid<NameRow>({
     name: title.toLowerCase(),
     label: title,
-    columns: nameColumns(column),
+    columns: createNameColumns(column),
     empty: `No ${title.toLowerCase()} in the events that the filters leave.`,
     onOpen: ({ name }) => onFilter(filter(name)),
   });
@@ -332,14 +338,14 @@ function namesView(
     grid: grid as unknown as Grid<never>,
     panel: h('div', { class: 'panel' }, grid.element),
     show: (indexes) => {
-      const rows = namesOf(store, indexes, of);
+      const rows = countNames(store, indexes, namesIn);
       grid.show(rows);
       return rows.length;
     },
   };
 }
 
-function binariesOf(store: Store, event: EventRow): string[] {
-  const binary = store.processOf(event)?.binary ?? '';
+function eventBinaries(store: Store, event: EventRow): string[] {
+  const binary = store.findProcess(event)?.binary ?? '';
   return binary === '' ? [] : [binary];
 }

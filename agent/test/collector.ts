@@ -1,4 +1,4 @@
-/** Collectors of OpenTelemetry for tests, over HTTP and over gRPC: they decode the official protobuf. */
+/** OpenTelemetry collectors for tests, over HTTP and gRPC. They decode the official protobuf. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
@@ -36,7 +36,7 @@ const { ExportLogsServiceRequest } = (
   }
 ).opentelemetry.proto.collector.logs.v1;
 
-export function plain(attributes: readonly Attribute[]): Record<string, string | number> {
+export function toPlainAttributes(attributes: readonly Attribute[]): Record<string, string | number> {
   return Object.fromEntries(
     attributes.map(({ key, value: { stringValue, intValue } }) => [key, stringValue ?? Number(intValue)]),
   );
@@ -44,13 +44,13 @@ export function plain(attributes: readonly Attribute[]): Record<string, string |
 
 export type Protocol = 'http/protobuf' | 'grpc';
 
-/** A collector that can be ended and started again at the same port. */
+/** A collector that can be stopped and started again on the same port. */
 export abstract class Collector {
   abstract readonly protocol: Protocol;
   readonly requests: Request[] = [];
   /** The header `authorization` of each request. */
   readonly authorizations: unknown[] = [];
-  /** Errors that are the next answers; then requests are taken. */
+  /** The errors of the next answers. Later requests are accepted. */
   readonly errors: ('refused' | 'unavailable')[] = [];
   protected port = 0;
   #arrived: (() => void) | undefined;
@@ -58,7 +58,7 @@ export abstract class Collector {
   abstract start(): Promise<void>;
   abstract kill(): Promise<void>;
 
-  /** Takes a request, or returns the error that it is answered with. */
+  /** Accepts a request, or returns the error of the answer. */
   protected take(body: Uint8Array, authorization: unknown): 'refused' | 'unavailable' | undefined {
     this.authorizations.push(authorization);
     const error = this.errors.shift();
@@ -66,7 +66,7 @@ export abstract class Collector {
     return error;
   }
 
-  protected answered(): void {
+  protected notifyArrival(): void {
     this.#arrived?.();
   }
 
@@ -80,13 +80,13 @@ export abstract class Collector {
     );
   }
 
-  /** The lines that came. */
+  /** The received lines. */
   get lines(): string[] {
     return this.records.map(({ body }) => body.stringValue ?? '');
   }
 
-  /** Waits for a request after which the condition holds. */
-  async until(holds: () => boolean): Promise<void> {
+  /** Waits until the condition holds. It is checked after each request. */
+  async waitUntil(holds: () => boolean): Promise<void> {
     while (!holds()) await new Promise<void>((resolve) => (this.#arrived = resolve));
   }
 }
@@ -107,8 +107,8 @@ class HttpCollector extends Collector {
         const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes;
         const error = this.take(body, request.headers['authorization']);
         const status = error === undefined ? 200 : STATUSES[error];
-        // when the answer is out: then the end of the collector does not make the client send it again
-        response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end(() => this.answered());
+        // after the answer is sent, so that the client does not repeat the request when the collector stops
+        response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end(() => this.notifyArrival());
       });
     });
     server.listen(this.port, '127.0.0.1');
@@ -151,7 +151,7 @@ class GrpcCollector extends Collector {
       ): void => {
         const error = this.take(call.request, call.metadata.get('authorization')[0]);
         done(error === undefined ? null : { code: CODES[error], details: error }, {});
-        this.answered();
+        this.notifyArrival();
       },
     };
     server.addService({ export: EXPORT }, implementation as never);
@@ -165,7 +165,7 @@ class GrpcCollector extends Collector {
     this.#server = server;
   }
 
-  /** Answers that are on their way arrive: then the client does not send their requests again. */
+  /** Waits for pending answers, so that the client does not repeat their requests. */
   async kill(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
@@ -173,6 +173,6 @@ class GrpcCollector extends Collector {
   }
 }
 
-export function collectorOf(protocol: Protocol): Collector {
+export function createCollector(protocol: Protocol): Collector {
   return protocol === 'grpc' ? new GrpcCollector() : new HttpCollector();
 }

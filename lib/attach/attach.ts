@@ -1,15 +1,15 @@
-/** Attaches a hook. Each kind of hook has a file of its own that does it. */
+/** Attaches a hook. Each kind of hook has its own file. */
 import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { attachEnforcer } from './enforcers.js';
 import { attachFunctions } from './functions.js';
 import { attachKernelFunction } from './kernel-function.js';
 import { attachLsm } from './lsm.js';
-import type { Attached, AttachRequest } from './request.js';
+import type { AttachResult, AttachRequest } from './request.js';
 import { attachRawTracepoint, attachTracepoint } from './tracepoint.js';
 import { attachUprobe } from './uprobe.js';
 import { attachUsdt } from './usdt.js';
 
-type Attach = (request: AttachRequest) => Promise<Attached | undefined>;
+type Attach = (request: AttachRequest) => Promise<AttachResult | undefined>;
 
 const BY_KIND: Readonly<Record<CompiledHook['kind'], Attach>> = {
   kprobe: attachKernelFunction,
@@ -24,10 +24,11 @@ const BY_KIND: Readonly<Record<CompiledHook['kind'], Attach>> = {
 };
 
 /**
- * `functions` contains the kernel names of several functions that share one program. Returns undefined if the target
- * does not exist, or the file has another digest than the policy names, and the policy allows that. Rejects with KernelError.
+ * `functions` contains the kernel names of several functions that share one program. Resolves with undefined if the policy
+ * allows a missing target and the target does not exist, or allows another digest and the file has one. Rejects with
+ * KernelError.
  */
-export function attachHook(request: AttachRequest, functions?: readonly string[]): Promise<Attached | undefined> {
+export function attachHook(request: AttachRequest, functions?: readonly string[]): Promise<AttachResult | undefined> {
   if (functions !== undefined) return attachFunctions(request, functions);
   return BY_KIND[request.hook.kind](request);
 }

@@ -1,38 +1,38 @@
-/** Attaches an enforcer. If it has to override the function, it uses the mechanism that can do so. */
+/** Attaches an enforcer: tries the available mechanisms until the kernel accepts one. */
 import type { KernelError } from '../errors.js';
 import type { NativeError } from '../native/native-error.js';
 import { objectName } from '../native/features.js';
 import { encodeEnforcer } from '../wire/encode/actions.js';
-import { notifications } from '../wire/encode/maps.js';
+import { encodeNotificationsMap } from '../wire/encode/maps.js';
 import { toKernelError } from './load.js';
-import { availableWays, noMechanism, type Mechanism } from './mechanisms.js';
-import { overrideRefused } from './overrides.js';
-import { prototypeOf } from './prototype.js';
-import type { Attached, AttachRequest } from './request.js';
-import { kernelName } from './targets.js';
+import { availableMechanisms, noMechanismError, type Mechanism } from './mechanisms.js';
+import { toOverrideError } from './overrides.js';
+import { findPrototype } from './prototype.js';
+import type { AttachResult, AttachRequest } from './request.js';
+import { kernelFunctionName } from './targets.js';
 
-export async function attachEnforcer(request: AttachRequest): Promise<Attached> {
+export async function attachEnforcer(request: AttachRequest): Promise<AttachResult> {
   const { hook, context, kernel } = request;
-  const functionName = kernelName(hook.call, hook.syscall, kernel);
-  const prototype = prototypeOf(functionName, kernel);
+  const functionName = kernelFunctionName(hook.call, hook.syscall, kernel);
+  const prototype = findPrototype(functionName, kernel);
   let failure: KernelError | undefined;
-  for (const mechanism of availableWays(context.attach, prototype, context)) {
+  for (const mechanism of availableMechanisms(context.attach, prototype, context)) {
     try {
-      return await attachBy(mechanism, request, functionName);
+      return await attachEnforcerWith(mechanism, request, functionName);
     } catch (error) {
       failure ??=
-        overrideRefused(error as NativeError, hook, kernel) ??
+        toOverrideError(error as NativeError, hook, kernel) ??
         toKernelError(error as NativeError, hook, `the function ${functionName}`);
     }
   }
-  throw failure ?? noMechanism(hook, functionName, prototype, context);
+  throw failure ?? noMechanismError(hook, functionName, prototype, context);
 }
 
-async function attachBy(
+async function attachEnforcerWith(
   mechanism: Mechanism,
   { hook, id, context }: AttachRequest,
   functionName: string,
-): Promise<Attached> {
+): Promise<AttachResult> {
   const { session, features, enforcer, countHits } = context;
   const overrides = hook.mayOverride === true;
   await session.addHook({
@@ -45,7 +45,7 @@ async function attachBy(
     overrides,
     config: encodeEnforcer(id, overrides, countHits),
     code: [],
-    maps: [notifications(enforcer === id ? undefined : enforcer)],
+    maps: [encodeNotificationsMap(enforcer === id ? undefined : enforcer)],
   });
   return {
     functionName,

@@ -1,14 +1,14 @@
 /** Attaches a hook to an LSM hook. */
-import { hashesFiles } from '../compiled/compiled-hook.js';
-import type { Attached, AttachRequest } from './request.js';
-import { attachSingle, ifThere } from './single.js';
+import { hasFileHash } from '../compiled/compiled-hook.js';
+import type { AttachResult, AttachRequest } from './request.js';
+import { attachSingle, skipIfMissing } from './single.js';
 
-export function attachLsm(request: AttachRequest): Promise<Attached | undefined> {
+export function attachLsm(request: AttachRequest): Promise<AttachResult | undefined> {
   const { hook, kernel } = request;
-  return ifThere(request, () =>
+  return skipIfMissing(request, () =>
     attachSingle(request, {
-      // The second program may sleep. It asks for the hash.
-      attachment: { mechanism: 'lsm', target: hook.call, entry: true, return: hashesFiles(hook) },
+      // the second program may sleep, so it can read the hash
+      attachment: { mechanism: 'lsm', target: hook.call, entry: true, return: hasFileHash(hook) },
       attach: 'lsm',
       name: hook.call,
       feature: 'lsm',

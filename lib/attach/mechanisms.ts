@@ -1,6 +1,6 @@
-/** The two mechanisms for one function of the kernel, and the error if none is available. */
+/** Selects from the two mechanisms for one function of the kernel, and makes the error if none is available. */
 import { KernelError } from '../errors.js';
-import { hookPlace } from '../compiled/compiled-hook.js';
+import { formatHookPosition } from '../compiled/compiled-hook.js';
 import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { missingReason } from '../native/preflight.js';
 import type { Prototype } from './prototype.js';
@@ -9,14 +9,12 @@ import type { AttachContext } from './request.js';
 export type Mechanism = 'fentry' | 'kprobe';
 
 /** Hooks of `fentries` always use fentry, whatever mechanism the tracer was opened with. */
-export function wayOf(hook: CompiledHook, { attach }: Pick<AttachContext, 'attach'>): AttachContext['attach'] {
+export function wantedMechanism(hook: CompiledHook, { attach }: Pick<AttachContext, 'attach'>): AttachContext['attach'] {
   return hook.kind === 'fentry' ? 'fentry' : attach;
 }
 
-/**
- * The available mechanisms in the order in which they are tried: the cheaper one first. A trampoline needs a prototype.
- */
-export function availableWays(
+/** Returns the available mechanisms, the cheaper one first. A trampoline needs a prototype. */
+export function availableMechanisms(
   attach: AttachContext['attach'],
   prototype: Prototype | null,
   { features }: Pick<AttachContext, 'features'>,
@@ -27,31 +25,31 @@ export function availableWays(
   return result;
 }
 
-export function noMechanism(
+export function noMechanismError(
   hook: CompiledHook,
   functionName: string,
   prototype: Prototype | null,
   context: Pick<AttachContext, 'attach' | 'features'>,
 ): KernelError {
   const { features } = context;
-  const attach = wayOf(hook, context);
+  const attach = wantedMechanism(hook, context);
   const wanted: readonly Mechanism[] = attach === 'auto' ? ['fentry', 'kprobe'] : [attach];
   if (wanted.some((name) => features[name].available) && prototype === null) {
     return new KernelError(
       'HOOK_NOT_FOUND',
-      `${hookPlace(hook)}: this kernel's BTF has no function ${functionName}`,
+      `${formatHookPosition(hook)}: this kernel's BTF has no function ${functionName}`,
       'check the name, and whether the compiler inlined it; `ignore: {callNotFound: true}` makes the hook optional',
     );
   }
   const why = wanted.map((name) => `${name} (${missingReason(name, features)})`).join(' and ');
-  return notAvailable(hook, functionName, why);
+  return notAvailableError(hook, functionName, why);
 }
 
 /** `why` contains the missing features, each with its reason. */
-export function notAvailable(hook: CompiledHook, name: string, why: string): KernelError {
+export function notAvailableError(hook: CompiledHook, name: string, why: string): KernelError {
   return new KernelError(
     'NO_ATTACH_MECHANISM',
-    `${hookPlace(hook)}: ${name} cannot be attached: the kernel or the privileges do not allow ${why}`,
+    `${formatHookPosition(hook)}: ${name} cannot be attached: the kernel or the privileges do not allow ${why}`,
     '`polytrace preflight` shows what is missing',
   );
 }

@@ -1,5 +1,5 @@
-/** Decides whether a function can be overridden: from the checks before loading, and from the kernel's answer. */
-import { hookPlace, matchesLate, overrides } from '../compiled/compiled-hook.js';
+/** Checks whether a function can be overridden: before loading, and from the kernel's error. */
+import { formatHookPosition, isMatchedAtReturn, hasModifyingAction } from '../compiled/compiled-hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { NativeError } from '../native/native-error.js';
@@ -10,12 +10,12 @@ const POSSIBLE =
   'functions called security_… can be overridden; with CONFIG_FUNCTION_ERROR_INJECTION (for kprobes also CONFIG_BPF_KPROBE_OVERRIDE) ' +
   'also system calls and the functions in /sys/kernel/debug/error_injection/list';
 
-/** Throws KernelError OVERRIDE_NOT_POSSIBLE or OVERRIDE_ZERO. `returns` says that the hook reads the return value. */
+/** Throws KernelError OVERRIDE_NOT_POSSIBLE or OVERRIDE_ZERO. `returns` is true if a program runs at the return. */
 export function checkOverride(hook: CompiledHook, mechanism: 'fentry' | 'kprobe', returns: boolean): void {
-  if (!overrides(hook)) return;
+  if (!hasModifyingAction(hook)) return;
   // With matchReturnActions, the actions of the entry do not wait for the return.
-  if (matchesLate(hook) && hook.returnActions === undefined) {
-    throw refusal(
+  if (isMatchedAtReturn(hook) && hook.returnActions === undefined) {
+    throw overrideError(
       hook,
       'OVERRIDE_NOT_POSSIBLE',
       'the matching selector is known only after the function has run',
@@ -23,7 +23,7 @@ export function checkOverride(hook: CompiledHook, mechanism: 'fentry' | 'kprobe'
     );
   }
   if (mechanism === 'kprobe' && returns) {
-    throw refusal(
+    throw overrideError(
       hook,
       'OVERRIDE_NOT_POSSIBLE',
       'a kprobe that overrides a function cannot see its return',
@@ -31,7 +31,7 @@ export function checkOverride(hook: CompiledHook, mechanism: 'fentry' | 'kprobe'
     );
   }
   if (mechanism === 'fentry' && (hook.actions ?? []).some(({ override }) => override === 0)) {
-    throw refusal(
+    throw overrideError(
       hook,
       'OVERRIDE_ZERO',
       'a trampoline cannot override with 0, which means that the function runs',
@@ -40,18 +40,18 @@ export function checkOverride(hook: CompiledHook, mechanism: 'fentry' | 'kprobe'
   }
 }
 
-/** The KernelError for an override that the kernel refuses; undefined if the error has another cause. */
-export function overrideRefused(
+/** Returns the KernelError for an override that the kernel refuses; undefined if the error has another cause. */
+export function toOverrideError(
   error: NativeError,
   hook: CompiledHook,
   kernel: Pick<KernelInfo, 'function'>,
 ): KernelError | undefined {
-  if (!overrides(hook) && hook.mayOverride !== true) return undefined;
+  if (!hasModifyingAction(hook) && hook.mayOverride !== true) return undefined;
   const isRefused =
     (error.errno === 'EINVAL' && error.code === 'HOOK_ATTACH') ||
     /not modifiable|bpf_override_return|cannot use helper|unknown func/.test(error.log ?? '');
   if (!isRefused) return undefined;
-  return refusal(hook, 'OVERRIDE_NOT_POSSIBLE', whyNot(kernel), POSSIBLE, kernelDetail(error));
+  return overrideError(hook, 'OVERRIDE_NOT_POSSIBLE', overrideFailureReason(kernel), POSSIBLE, kernelDetail(error));
 }
 
 /** The kernel contains these functions only if it was built with these options. */
@@ -60,7 +60,7 @@ const OPTIONS = {
   bpf_override_return: 'CONFIG_BPF_KPROBE_OVERRIDE',
 } as const;
 
-function whyNot(kernel: Pick<KernelInfo, 'function'>): string {
+function overrideFailureReason(kernel: Pick<KernelInfo, 'function'>): string {
   const missing = Object.entries(OPTIONS).flatMap(([name, option]) =>
     kernel.function(name) === undefined ? [option] : [],
   );
@@ -68,6 +68,6 @@ function whyNot(kernel: Pick<KernelInfo, 'function'>): string {
   return `this kernel is built without ${missing.join(' and ')}`;
 }
 
-function refusal(hook: CompiledHook, code: string, why: string, hint: string, detail = {}): KernelError {
-  return new KernelError(code, `${hookPlace(hook)}: ${hook.call} cannot be overridden: ${why}`, hint, detail);
+function overrideError(hook: CompiledHook, code: string, why: string, hint: string, detail = {}): KernelError {
+  return new KernelError(code, `${formatHookPosition(hook)}: ${hook.call} cannot be overridden: ${why}`, hint, detail);
 }

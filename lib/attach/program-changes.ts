@@ -1,19 +1,16 @@
-/**
- * Finds the changes that a hook makes in programs, for this kernel and this file: registers, the next instruction,
- * arguments.
- */
-import { hookPlace, overrides } from '../compiled/compiled-hook.js';
+/** Resolves the changes that a hook makes in traced programs: to registers, the next instruction, and arguments. */
+import { formatHookPosition, hasModifyingAction } from '../compiled/compiled-hook.js';
 import { KernelError } from '../errors.js';
 import type { NativeFeatures } from '../native/features.js';
 import type { CompiledHook, SelectorActions } from '../compiled/compiled-policy.js';
-import { virtualAddress, type ElfInfo, type ProbePlace } from '../elf/elf-info.js';
-import { elfInTurns } from '../elf/elf.js';
+import { virtualAddress, type ElfInfo, type ProbePoint } from '../elf/elf-info.js';
+import { readElfFile } from '../elf-files/host-files.js';
 import { programRegister, PROGRAM_REGISTERS } from '../names/kernel.js';
 import type { AssignedRegister, Assignment, ProgramChanges } from '../wire/encode/context.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 
-const whole = (place = 0): AssignedRegister => ({ place, bytes: 8 });
-const [VALUE, IP, SP] = [PROGRAM_REGISTERS['rax'], PROGRAM_REGISTERS['rip'], PROGRAM_REGISTERS['rsp']].map(whole) as [AssignedRegister, AssignedRegister, AssignedRegister]; // prettier-ignore
+const fullRegister = (wordIndex = 0): AssignedRegister => ({ wordIndex, bytes: 8 });
+const [VALUE, IP, SP] = [PROGRAM_REGISTERS['rax'], PROGRAM_REGISTERS['rip'], PROGRAM_REGISTERS['rsp']].map(fullRegister) as [AssignedRegister, AssignedRegister, AssignedRegister]; // prettier-ignore
 const NEWER = 'setting registers needs x86-64 and a Linux newer than 6.18 (`polytrace preflight`: uprobe_registers)';
 
 /** The changes that a uprobe makes. Rejects with KernelError OVERRIDE_NOT_POSSIBLE, HOOK_NOT_FOUND or LIMIT_ASSIGNMENTS. */
@@ -22,11 +19,11 @@ export async function overrideChanges(
   features: NativeFeatures,
   returns: boolean,
 ): Promise<ProgramChanges | undefined> {
-  if (!overrides(hook)) return undefined;
+  if (!hasModifyingAction(hook)) return undefined;
   const refuse = (why: string, hint: string): never => {
     throw new KernelError(
       'OVERRIDE_NOT_POSSIBLE',
-      `${hookPlace(hook)}: ${hook.call} cannot be overridden: ${why}`,
+      `${formatHookPosition(hook)}: ${hook.call} cannot be overridden: ${why}`,
       hint,
     );
   };
@@ -35,16 +32,16 @@ export async function overrideChanges(
   if (returns)
     refuse('the return of an overridden call cannot be seen', 'remove `return: true`, and use another hook to read it');
   const assignments: Assignment[][] = [];
-  for (const actions of hook.actions ?? []) assignments.push(await assignmentsOf(hook, actions));
+  for (const actions of hook.actions ?? []) assignments.push(await listAssignments(hook, actions));
   const count = assignments.flat().length;
   if (count > AbiLimit.ASSIGNMENTS_MAX) {
-    const message = `${hookPlace(hook)}: its selectors set ${count} registers in total; at most ${AbiLimit.ASSIGNMENTS_MAX} are allowed`;
+    const message = `${formatHookPosition(hook)}: its selectors set ${count} registers in total; at most ${AbiLimit.ASSIGNMENTS_MAX} are allowed`;
     throw new KernelError('LIMIT_ASSIGNMENTS', message, 'split the hook into two');
   }
   return { assignments, setsRegisters: true };
 }
 
-async function assignmentsOf(
+async function listAssignments(
   hook: CompiledHook,
   { override, registers, goOn }: SelectorActions,
 ): Promise<Assignment[]> {
@@ -58,7 +55,7 @@ async function assignmentsOf(
     }));
   }
   if (override === undefined) return [];
-  // This does the same as the instruction `ret`.
+  // these assignments do the same as the instruction `ret`
   return [
     { to: VALUE, offset: BigInt(override) },
     { to: IP, from: SP, memory: true, offset: 0n },
@@ -66,16 +63,16 @@ async function assignmentsOf(
   ];
 }
 
-/** The distance between two places in the file. It is the same in memory, because the file is mapped as a whole. */
+/** Returns the distance from the hook to `goOn` in the file. It is the same in memory, because a file is mapped as a whole. */
 async function distanceTo(hook: CompiledHook, goOn: NonNullable<SelectorActions['goOn']>): Promise<bigint> {
   const { path = '', symbol, symbolOffset = 0n, fileOffset, address } = hook.program ?? {};
-  const elf = await elfInTurns(path);
-  const find = (place: NonNullable<SelectorActions['goOn']>, words: string): bigint => {
-    const found = elf ? addressIn(elf, place) : undefined;
+  const elf = await readElfFile(path);
+  const findAddress = (point: NonNullable<SelectorActions['goOn']>, description: string): bigint => {
+    const found = elf ? resolveAddress(elf, point) : undefined;
     if (found !== undefined) return found;
     throw new KernelError(
       'HOOK_NOT_FOUND',
-      `${hookPlace(hook)}: ${path} has no ${words}`,
+      `${formatHookPosition(hook)}: ${path} has no ${description}`,
       'the place must be in the same file as the hook',
     );
   };
@@ -84,10 +81,10 @@ async function distanceTo(hook: CompiledHook, goOn: NonNullable<SelectorActions[
     ...(fileOffset === undefined ? {} : { fileOffset }),
     ...(address === undefined ? {} : { address }),
   };
-  return find(goOn, wordsOf(goOn)) - find(from, wordsOf(from)) - symbolOffset;
+  return findAddress(goOn, formatPoint(goOn)) - findAddress(from, formatPoint(from)) - symbolOffset;
 }
 
-function addressIn(
+function resolveAddress(
   elf: ElfInfo,
   { symbol, fileOffset, address }: NonNullable<SelectorActions['goOn']>,
 ): bigint | undefined {
@@ -99,7 +96,7 @@ function addressIn(
   return isIn ? address : undefined;
 }
 
-function wordsOf({ symbol, fileOffset, address }: NonNullable<SelectorActions['goOn']>): string {
+function formatPoint({ symbol, fileOffset, address }: NonNullable<SelectorActions['goOn']>): string {
   if (symbol !== undefined) return `function ${symbol}`;
   return fileOffset === undefined ? `address 0x${(address ?? 0n).toString(16)}` : `offset 0x${fileOffset.toString(16)}`;
 }
@@ -107,25 +104,25 @@ function wordsOf({ symbol, fileOffset, address }: NonNullable<SelectorActions['g
 /** The changes that a static probe makes. Throws KernelError SET_NOT_POSSIBLE or ARG_BEYOND_PROTOTYPE. */
 export function argumentChanges(
   hook: CompiledHook,
-  places: readonly ProbePlace[],
+  points: readonly ProbePoint[],
   features: NativeFeatures,
 ): ProgramChanges | undefined {
-  if (!overrides(hook)) return undefined;
-  const words = (hook.actions ?? []).flatMap(({ set }) => {
+  if (!hasModifyingAction(hook)) return undefined;
+  const specs = (hook.actions ?? []).flatMap(({ set }) => {
     if (set === undefined) return [];
-    return places.map(({ args }) => ({ index: set.argument, word: args[set.argument] }));
+    return points.map(({ args }) => ({ index: set.argument, spec: args[set.argument] }));
   });
   const refuse = (index: number, why: string, hint: string): never => {
-    const message = `${hookPlace(hook)}: argument ${index} of ${hook.call} cannot be set: ${why}`;
+    const message = `${formatHookPosition(hook)}: argument ${index} of ${hook.call} cannot be set: ${why}`;
     throw new KernelError('SET_NOT_POSSIBLE', message, hint);
   };
   let setsRegisters = false;
-  for (const { index, word } of words) {
-    if (word === undefined) return refuse(index, 'there is no such argument', 'argIndex counts from 0');
-    const where = word.slice(word.indexOf('@') + 1);
-    if (/^\$?-?\d+$/.test(where)) refuse(index, `it is a constant (${word})`, 'set another argument');
+  for (const { index, spec } of specs) {
+    if (spec === undefined) return refuse(index, 'there is no such argument', 'argIndex counts from 0');
+    const where = spec.slice(spec.indexOf('@') + 1);
+    if (/^\$?-?\d+$/.test(where)) refuse(index, `it is a constant (${spec})`, 'set another argument');
     if (/[([]/.test(where)) continue;
-    if (!features.uprobeRegisters.available) refuse(index, `it is in a register (${word})`, NEWER);
+    if (!features.uprobeRegisters.available) refuse(index, `it is in a register (${spec})`, NEWER);
     setsRegisters = true;
   }
   return { assignments: [], setsRegisters };

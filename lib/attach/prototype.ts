@@ -1,5 +1,5 @@
-/** The parameters and the return value of a function, as far as attaching needs them. */
-import { hookPlace, isLate, valuePlace, valuesOf } from '../compiled/compiled-hook.js';
+/** Checks a hook against the prototype of its function: the parameters and the return value. */
+import { formatHookPosition, isReadAtReturn, formatValuePosition, hookValues } from '../compiled/compiled-hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { CompiledHook } from '../compiled/compiled-policy.js';
@@ -9,8 +9,8 @@ export interface Prototype {
   readonly returns: boolean;
 }
 
-/** Returns null if the kernel's types do not contain the function. */
-export function prototypeOf(name: string, kernel: KernelInfo): Prototype | null {
+/** Returns null if the kernel BTF does not contain the function. */
+export function findPrototype(name: string, kernel: KernelInfo): Prototype | null {
   const found = kernel.function(name);
   return found === undefined ? null : { params: found.params.length, returns: found.returns.kind !== 'void' };
 }
@@ -21,7 +21,7 @@ export function checkPrototype(hook: CompiledHook, functionName: string, prototy
   if (readsReturn(hook) && !prototype.returns) {
     throw new KernelError(
       'RETURN_OF_VOID',
-      `${hookPlace(hook)}: ${functionName} returns nothing`,
+      `${formatHookPosition(hook)}: ${functionName} returns nothing`,
       'remove `return` and `returnArg`, and give the size of a buffer with sizeArgIndex',
     );
   }
@@ -30,7 +30,7 @@ export function checkPrototype(hook: CompiledHook, functionName: string, prototy
   if (beyond !== undefined) {
     throw new KernelError(
       'ARG_BEYOND_PROTOTYPE',
-      `${valuePlace(hook, beyond)}: ${functionName} has ${prototype.params} parameters, so there is no index ${beyond.index}`,
+      `${formatValuePosition(hook, beyond)}: ${functionName} has ${prototype.params} parameters, so there is no index ${beyond.index}`,
       'indexes count from 0',
     );
   }
@@ -38,5 +38,5 @@ export function checkPrototype(hook: CompiledHook, functionName: string, prototy
 
 /** True if the hook reads the return value, or uses it as the size of a buffer. */
 function readsReturn(hook: CompiledHook): boolean {
-  return hook.returnArg !== undefined || valuesOf(hook).some((value) => isLate(value) && value.returnCopy !== true);
+  return hook.returnArg !== undefined || hookValues(hook).some((value) => isReadAtReturn(value) && value.returnCopy !== true);
 }

@@ -1,7 +1,7 @@
 /** The request to attach a hook, and the result. */
 import type { KernelInfo } from '../../types/kernel.js';
 import type { HookStatus } from '../../types/tracer.js';
-import type { CompiledHook, ProgramPlace } from '../compiled/compiled-policy.js';
+import type { CompiledHook, UprobeAttachPoint } from '../compiled/compiled-policy.js';
 import type { NativeBinding, NativeSession } from '../native/binding.js';
 import type { NativeFeatures } from '../native/features.js';
 
@@ -28,13 +28,13 @@ export interface AttachRequest {
   readonly kernel: KernelInfo;
 }
 
-export interface Attached {
+export interface AttachResult {
   readonly functionName: string;
   /** Everything that the hook is attached to. */
   readonly functions: readonly string[];
   readonly attach: HookStatus['attach'];
-  /** Functions or places that are missing, if the policy allows that. */
+  /** Missing functions or attach points, if the policy allows that they are missing. */
   readonly skipped?: readonly string[];
-  /** The attached places in a program, in the order in which events number them. */
-  readonly places?: readonly ProgramPlace[];
+  /** The attach points in a traced program that are attached. Events refer to them by their index. */
+  readonly attachPoints?: readonly UprobeAttachPoint[];
 }

@@ -6,30 +6,30 @@ import type { NativeError } from '../native/native-error.js';
 import type { NativeFeatures } from '../native/features.js';
 import { missingReason } from '../native/preflight.js';
 import type { ProgramChanges } from '../wire/encode/context.js';
-import { checkHash, hashRefused } from './ima.js';
-import { loadHook, placesOf, toKernelError, type Attachment } from './load.js';
-import { notAvailable } from './mechanisms.js';
-import type { Attached, AttachRequest } from './request.js';
+import { checkHash, toHashError } from './ima.js';
+import { loadHook, locateValues, toKernelError, type Attachment } from './load.js';
+import { notAvailableError } from './mechanisms.js';
+import type { AttachResult, AttachRequest } from './request.js';
 
 export interface SingleTarget {
   readonly attachment: Attachment;
   readonly attach: HookStatus['attach'];
-  /** The name in messages and losses. */
+  /** The name of the target in messages and lost events. */
   readonly name: string;
   readonly feature: keyof NativeFeatures;
   readonly prototype?: FunctionInfo | undefined;
-  /** The number of places of a static probe. */
-  readonly probePlaces?: number;
+  /** Number of attach points of a static probe. */
+  readonly probePoints?: number;
   readonly programChanges?: ProgramChanges | undefined;
   /** Explains an error that only this kind of hook can have. */
-  readonly refused?: (error: NativeError) => KernelError | undefined;
+  readonly explainError?: (error: NativeError) => KernelError | undefined;
 }
 
 /** Calls `attach`. Returns undefined if the target does not exist and the policy allows that. */
-export async function ifThere(
+export async function skipIfMissing(
   { hook }: AttachRequest,
-  attach: () => Promise<Attached | undefined>,
-): Promise<Attached | undefined> {
+  attach: () => Promise<AttachResult | undefined>,
+): Promise<AttachResult | undefined> {
   try {
     return await attach();
   } catch (error) {
@@ -42,19 +42,19 @@ export async function ifThere(
 /** Throws KernelError NO_ATTACH_MECHANISM if the kernel does not have the mechanism. */
 export function checkFeature({ hook, context }: AttachRequest, feature: keyof NativeFeatures, name: string): void {
   const { features } = context;
-  if (!features[feature].available) throw notAvailable(hook, name, `${feature} (${missingReason(feature, features)})`);
+  if (!features[feature].available) throw notAvailableError(hook, name, `${feature} (${missingReason(feature, features)})`);
 }
 
-export async function attachSingle(request: AttachRequest, target: SingleTarget): Promise<Attached> {
+export async function attachSingle(request: AttachRequest, target: SingleTarget): Promise<AttachResult> {
   const { hook, kernel } = request;
-  const { attachment, attach, name, feature, prototype, refused, ...own } = target;
+  const { attachment, attach, name, feature, prototype, explainError, ...own } = target;
   checkFeature(request, feature, name);
   checkHash(hook, kernel);
-  const places = placesOf(request, prototype);
+  const valueLocations = locateValues(request, prototype);
   try {
-    await loadHook(request, { attachment, params: prototype?.params.length ?? 0, places, ...own });
+    await loadHook(request, { attachment, params: prototype?.params.length ?? 0, valueLocations, ...own });
   } catch (error) {
-    const known = refused?.(error as NativeError) ?? hashRefused(error as NativeError, hook);
+    const known = explainError?.(error as NativeError) ?? toHashError(error as NativeError, hook);
     throw known ?? toKernelError(error as NativeError, hook, name);
   }
   return { functionName: name, functions: [name], attach };

@@ -1,13 +1,13 @@
-/** Attaches a hook to a tracepoint: to its formatted fields, or raw. */
-import type { Attached, AttachRequest } from './request.js';
-import { attachSingle, ifThere } from './single.js';
+/** Attaches a hook to a tracepoint, with its formatted fields or raw. */
+import type { AttachResult, AttachRequest } from './request.js';
+import { attachSingle, skipIfMissing } from './single.js';
 
 const ENTRY_ONLY = { entry: true, return: false };
 
-export function attachTracepoint(request: AttachRequest): Promise<Attached | undefined> {
+export function attachTracepoint(request: AttachRequest): Promise<AttachResult | undefined> {
   const { hook } = request;
   const { subsystem = '', event = '' } = hook.tracepoint ?? {};
-  return ifThere(request, () =>
+  return skipIfMissing(request, () =>
     attachSingle(request, {
       attachment: { mechanism: 'tracepoint', target: event, group: subsystem, ...ENTRY_ONLY },
       attach: 'tracepoint',
@@ -17,10 +17,10 @@ export function attachTracepoint(request: AttachRequest): Promise<Attached | und
   );
 }
 
-export function attachRawTracepoint(request: AttachRequest): Promise<Attached | undefined> {
+export function attachRawTracepoint(request: AttachRequest): Promise<AttachResult | undefined> {
   const { hook, kernel } = request;
   const { event = '' } = hook.tracepoint ?? {};
-  return ifThere(request, () =>
+  return skipIfMissing(request, () =>
     attachSingle(request, {
       attachment: { mechanism: 'raw_tracepoint', target: event, ...ENTRY_ONLY },
       attach: 'raw_tracepoint',

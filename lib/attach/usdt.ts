@@ -1,106 +1,106 @@
-/** Attaches a hook to a static probe (USDT) of a program. ELF notes in the file contain its places. */
+/** Attaches a hook to a static probe (USDT) of a program. ELF notes in the file contain the attach points of the probe. */
 import { KernelError } from '../errors.js';
-import { elfInTurns } from '../elf/elf.js';
-import type { ProbePlace } from '../elf/elf-info.js';
-import { hookPlace, valuePlace, valuesOf } from '../compiled/compiled-hook.js';
+import { readElfFile } from '../elf-files/host-files.js';
+import type { ProbePoint } from '../elf/elf-info.js';
+import { formatHookPosition, formatValuePosition, hookValues } from '../compiled/compiled-hook.js';
 import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { kernelDetail, type NativeError } from '../native/native-error.js';
 import { missingReason } from '../native/preflight.js';
-import { notAvailable } from './mechanisms.js';
+import { notAvailableError } from './mechanisms.js';
 import { argumentChanges } from './program-changes.js';
-import type { Attached, AttachRequest } from './request.js';
-import { attachSingle, ifThere } from './single.js';
+import type { AttachResult, AttachRequest } from './request.js';
+import { attachSingle, skipIfMissing } from './single.js';
 
-export function attachUsdt(request: AttachRequest): Promise<Attached | undefined> {
+export function attachUsdt(request: AttachRequest): Promise<AttachResult | undefined> {
   const { hook, context } = request;
   const { path = '', provider = '', name = '' } = hook.usdt ?? {};
-  return ifThere(request, async () => {
-    const places = await probePlaces(hook);
+  return skipIfMissing(request, async () => {
+    const points = await findProbePoints(hook);
     return await attachSingle(request, {
       attachment: { mechanism: 'usdt', target: name, group: provider, path, entry: true, return: false },
       attach: 'usdt',
       name: `${path}:${hook.call}`,
       feature: 'uprobe',
-      refused: (error) => cookieMissing(error, request, path) ?? encodingUnknown(error, hook),
-      probePlaces: places.length,
-      programChanges: argumentChanges(hook, places, context.features),
+      explainError: (error) => toCookieError(error, request, path) ?? toEncodingError(error, hook),
+      probePoints: points.length,
+      programChanges: argumentChanges(hook, points, context.features),
     });
   });
 }
 
 /**
- * Rejects with KernelError HOOK_NOT_FOUND, ARG_BEYOND_PROTOTYPE if a place has fewer arguments than the hook reads, or
- * PROBE_ENCODING.
+ * Rejects with KernelError HOOK_NOT_FOUND or PROBE_ENCODING. Rejects with ARG_BEYOND_PROTOTYPE if an attach point has fewer
+ * arguments than the hook reads.
  */
-async function probePlaces(hook: CompiledHook): Promise<readonly ProbePlace[]> {
+async function findProbePoints(hook: CompiledHook): Promise<readonly ProbePoint[]> {
   const { path = '' } = hook.usdt ?? {};
-  const elf = await elfInTurns(path);
+  const elf = await readElfFile(path);
   if (!elf) {
     const why = elf === null ? 'is not an ELF file' : 'cannot be read';
-    throw new KernelError('HOOK_NOT_FOUND', `${hookPlace(hook)}: ${path} ${why}`, 'check the path');
+    throw new KernelError('HOOK_NOT_FOUND', `${formatHookPosition(hook)}: ${path} ${why}`, 'check the path');
   }
-  const places = elf.probes.get(hook.call);
-  if (places === undefined) {
+  const points = elf.probes.get(hook.call);
+  if (points === undefined) {
     throw new KernelError(
       'HOOK_NOT_FOUND',
-      `${hookPlace(hook)}: ${path} has no static probe ${hook.call}`,
+      `${formatHookPosition(hook)}: ${path} has no static probe ${hook.call}`,
       elf.probes.size === 0
         ? 'the file has no static probes'
         : `the file has ${[...elf.probes.keys()].slice(0, 8).join(', ')}`,
     );
   }
-  const fewest = Math.min(...places.map(({ args }) => args.length));
-  const beyond = valuesOf(hook).find((value) => value.source === undefined && value.index >= fewest);
+  const fewest = Math.min(...points.map(({ args }) => args.length));
+  const beyond = hookValues(hook).find((value) => value.source === undefined && value.index >= fewest);
   if (beyond !== undefined) {
     throw new KernelError(
       'ARG_BEYOND_PROTOTYPE',
-      `${valuePlace(hook, beyond)}: ${hook.call} has ${fewest} arguments, so there is no index ${beyond.index}`,
+      `${formatValuePosition(hook, beyond)}: ${hook.call} has ${fewest} arguments, so there is no index ${beyond.index}`,
       'indexes count from 0',
     );
   }
-  checkEncodings(hook, places);
-  return places;
+  checkEncodings(hook, points);
+  return points;
 }
 
-/** Arguments that libbpf reads: in a register, in memory at a constant distance from registers, or a number. */
+/** Arguments that libbpf can read: in a register, in memory at a constant distance from registers, or a number. */
 const READABLE = {
   x64: /^-?\d{1,2}@(?:(?:-?\d{1,18})?\(%\w{2,4}(?:,%\w{2,4}(?:,[1248])?)?\)|%\w{2,5}|\$-?\d{1,18})$/,
   arm64: /^-?\d{1,2}@(?:\[[a-z]\w{1,4}(?:, ?-?\d{1,18})?\]|[a-z]\w{1,4}|-?\d{1,18})$/,
 };
 
 /**
- * Rejects with KernelError PROBE_ENCODING. The file may come from an attacker, and libbpf must not see a text that ends in the
- * middle of an argument: it takes the length of such an argument from memory that nobody has written (parse_usdt_arg in usdt.c).
+ * Throws KernelError PROBE_ENCODING. The file may come from an attacker. If a string ends in the middle of an argument, libbpf
+ * takes the length of the argument from uninitialized memory (parse_usdt_arg in usdt.c).
  */
-function checkEncodings(hook: CompiledHook, places: readonly ProbePlace[]): void {
+function checkEncodings(hook: CompiledHook, points: readonly ProbePoint[]): void {
   const readable = process.arch === 'arm64' ? READABLE.arm64 : READABLE.x64;
-  for (const { args } of places) {
+  for (const { args } of points) {
     const index = args.findIndex((arg) => !readable.test(arg));
     if (index >= 0)
-      throw encoding(hook, `unrecognized arg #${index} spec ${JSON.stringify(args[index]?.slice(0, 64))}`);
+      throw encodingError(hook, `unrecognized arg #${index} spec ${JSON.stringify(args[index]?.slice(0, 64))}`);
   }
 }
 
-function encoding(hook: CompiledHook, why: string, detail?: ReturnType<typeof kernelDetail>): KernelError {
+function encodingError(hook: CompiledHook, why: string, detail?: ReturnType<typeof kernelDetail>): KernelError {
   return new KernelError(
     'PROBE_ENCODING',
-    `${hookPlace(hook)}: the arguments of ${hook.call} cannot be read: ${why}`,
+    `${formatHookPosition(hook)}: the arguments of ${hook.call} cannot be read: ${why}`,
     'use a uprobe at the offset of the probe',
     detail,
   );
 }
 
-/** The KernelError for a probe of a library, where a program cannot know which probe was hit. */
-function cookieMissing(error: NativeError, { hook, context }: AttachRequest, path: string): KernelError | undefined {
+/** Returns the KernelError for a probe of a library on a kernel without cookies: the program cannot know which probe was hit. */
+function toCookieError(error: NativeError, { hook, context }: AttachRequest, path: string): KernelError | undefined {
   if (error.errno !== 'EOPNOTSUPP' || context.features.attachCookie.available) return undefined;
   const why = `attachCookie (${missingReason('attachCookie', context.features)}), which a library needs`;
-  return notAvailable(hook, `${path}:${hook.call}`, why);
+  return notAvailableError(hook, `${path}:${hook.call}`, why);
 }
 
-/** The KernelError for a probe that libbpf refuses because it cannot read one of its arguments. */
-function encodingUnknown(error: NativeError, hook: CompiledHook): KernelError | undefined {
+/** Returns the KernelError for a probe that libbpf refuses because it cannot read one of its arguments. */
+function toEncodingError(error: NativeError, hook: CompiledHook): KernelError | undefined {
   const [, why] =
     /usdt: ((?:unrecognized|unsupported) (?:arg|register)[^\n]*|too many USDT arg[^\n]*)/.exec(error.log ?? '') ?? [];
   if (hook.usdt === undefined || why === undefined) return undefined;
-  return encoding(hook, why, kernelDetail(error));
+  return encodingError(hook, why, kernelDetail(error));
 }

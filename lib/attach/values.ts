@@ -1,5 +1,5 @@
-/** Finds a hook's values on this kernel and machine: members by their offsets, registers, and files by their inodes. */
-import { hookPlace, isRegister, isReturnSlot, valuePlace, valuesOf } from '../compiled/compiled-hook.js';
+/** Locates a hook's values on this kernel and machine: members by their offsets, registers, and files by their inodes. */
+import { formatHookPosition, isRegister, isReturnSlot, formatValuePosition, hookValues } from '../compiled/compiled-hook.js';
 import { closeSync, openSync } from 'node:fs';
 import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
@@ -7,13 +7,13 @@ import type { NativeSession } from '../native/binding.js';
 import { loadKernelInfo } from '../native/btf.js';
 import type { CompiledHook, TableEntry, CompiledValue } from '../compiled/compiled-policy.js';
 import { isFailure, resolveSteps, startType, type ResolveFailure } from '../policy/index.js';
-import { registerOf } from '../names/kernel.js';
-import { type RegisterPlace, type ResolvedValue } from '../wire/encode/context.js';
+import { findRegister } from '../names/kernel.js';
+import { type RegisterLocation, type ResolvedValue } from '../wire/encode/context.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { needsPointer } from '../wire/reads.js';
 import type { Inode } from '../wire/encode/tables.js';
 
-/** Linux flag for a descriptor that only names the file. */
+/** Linux flag for a descriptor that refers to the file without opening it. */
 const O_PATH = 0o10000000;
 
 /** Returns the offsets of members by slot. Throws KernelError if this kernel does not have them. */
@@ -23,26 +23,26 @@ export function resolveValues(
   kernel: KernelInfo,
 ): Map<number, ResolvedValue> {
   const result = new Map<number, ResolvedValue>();
-  const ofProgram = programTypes(hook);
-  valuesOf(hook).forEach((value, slot) => {
+  const programBtf = loadProgramBtf(hook);
+  hookValues(hook).forEach((value, slot) => {
     if (value.resolve === undefined || value.resolve === '' || isRegister(value)) return;
-    // fields.ts finds the fields of tracepoints.
+    // fields.ts locates the fields of tracepoints
     if (hook.kind === 'tracepoint' && value.source === undefined) return;
-    const types = value.source === undefined ? (ofProgram ?? kernel) : kernel;
+    const types = value.source === undefined ? (programBtf ?? kernel) : kernel;
     result.set(slot, resolveValue(hook, value, isReturnSlot(hook, slot), prototype, types));
   });
   return result;
 }
 
 /** Throws KernelError BTF_UNREADABLE. */
-function programTypes(hook: CompiledHook): KernelInfo | undefined {
+function loadProgramBtf(hook: CompiledHook): KernelInfo | undefined {
   const { btfPath } = hook;
   if (btfPath === undefined) return undefined;
   try {
     return loadKernelInfo(btfPath);
   } catch (error) {
     const { code, message, hint } = error as KernelError;
-    throw new KernelError(code, `${hookPlace(hook)}: ${message}`, hint);
+    throw new KernelError(code, `${formatHookPosition(hook)}: ${message}`, hint);
   }
 }
 
@@ -54,12 +54,12 @@ function resolveValue(
   kernel: KernelInfo,
 ): ResolvedValue {
   const fail = ({ code, message, hint }: Omit<ResolveFailure, 'code'> & { code: string }): never => {
-    throw new KernelError(code, `${valuePlace(hook, value)}: ${message}`, hint);
+    throw new KernelError(code, `${formatValuePosition(hook, value)}: ${message}`, hint);
   };
   if (hook.syscall && value.source === undefined && !returned) {
     throw new KernelError(
       'RESOLVE_USER_MEMORY',
-      `${valuePlace(hook, value)}: parameters of system calls point to user memory, where members cannot be followed`,
+      `${formatValuePosition(hook, value)}: parameters of system calls point to user memory, where members cannot be followed`,
       'hook the kernel function that the system call uses, such as security_socket_connect',
     );
   }
@@ -67,7 +67,7 @@ function resolveValue(
   if (start === undefined) {
     throw new KernelError(
       'RESOLVE_TYPE_UNKNOWN',
-      `${valuePlace(hook, value)}: ${kernel.name} does not say the type of the value that \`resolve\` starts from`,
+      `${formatValuePosition(hook, value)}: ${kernel.name} does not say the type of the value that \`resolve\` starts from`,
       'name the type with btfType',
     );
   }
@@ -82,7 +82,7 @@ function resolveValue(
   return { steps, width: resolved.end.width };
 }
 
-/** Adds a step for a value that is reached by a pointer: the last address contains that pointer. */
+/** Adds a step that follows the pointer at the last address. */
 export function followLast(steps: ResolvedValue['steps']): ResolvedValue['steps'] {
   const last = steps.at(-1);
   if (last === undefined || last.follow) return [...steps, { offset: 0, follow: true }];
@@ -90,17 +90,17 @@ export function followLast(steps: ResolvedValue['steps']): ResolvedValue['steps'
 }
 
 /** Returns the registers in struct pt_regs by slot. Throws KernelError REGISTER_UNKNOWN. */
-export function registersOf(hook: CompiledHook, kernel: KernelInfo, architecture: string): Map<number, RegisterPlace> {
-  const result = new Map<number, RegisterPlace>();
-  valuesOf(hook).forEach((value, slot) => {
+export function locateRegisters(hook: CompiledHook, kernel: KernelInfo, architecture: string): Map<number, RegisterLocation> {
+  const result = new Map<number, RegisterLocation>();
+  hookValues(hook).forEach((value, slot) => {
     if (!isRegister(value)) return;
     const name = value.resolve ?? '';
-    const register = registerOf(name, architecture);
+    const register = findRegister(name, architecture);
     const offset = register === undefined ? undefined : registerOffset(register.member, kernel, architecture);
     if (register === undefined || offset === undefined) {
       throw new KernelError(
         'REGISTER_UNKNOWN',
-        `${valuePlace(hook, value)}: there is no register ${JSON.stringify(name)} on ${architecture}`,
+        `${formatValuePosition(hook, value)}: there is no register ${JSON.stringify(name)} on ${architecture}`,
         architecture === 'arm64' ? 'use x0 to x30, sp or pc' : 'use a register such as rax, edi, r10 or rip',
       );
     }
@@ -111,52 +111,52 @@ export function registersOf(hook: CompiledHook, kernel: KernelInfo, architecture
 
 function registerOffset(name: string, kernel: KernelInfo, architecture: string): number | undefined {
   const members = kernel.struct('pt_regs')?.members() ?? [];
-  const offsetOf = (member: string): number | undefined => {
+  const memberOffset = (member: string): number | undefined => {
     const found = members.find((candidate) => candidate.name === member);
     return found === undefined ? undefined : found.bitOffset / 8;
   };
   const number = architecture === 'arm64' ? /^x(\d+)$/.exec(name)?.[1] : undefined;
-  const first = offsetOf('regs');
-  if (number === undefined) return offsetOf(name);
+  const first = memberOffset('regs');
+  if (number === undefined) return memberOffset(name);
   return first === undefined ? undefined : first + 8 * Number(number);
 }
 
 /**
- * Slots of parameters that are pointers to void. BPF programs must not load a pointer to const void from their context,
- * and the types here do not show const.
+ * Returns the slots of parameters that are pointers to void. BPF programs must not load a pointer to const void from their
+ * context, and TypeInfo does not show const.
  */
-export function voidPointers(hook: CompiledHook, prototype: FunctionInfo | undefined): Set<number> {
+export function voidPointerSlots(hook: CompiledHook, prototype: FunctionInfo | undefined): Set<number> {
   const params = hook.syscall ? [] : (prototype?.params ?? []);
   const isVoid = (value: CompiledValue, slot: number): boolean => {
     const type = params[value.index]?.type;
     const isParameter = value.source === undefined && !isReturnSlot(hook, slot);
     return isParameter && type?.kind === 'pointer' && (type.target()?.kind ?? 'void') === 'void';
   };
-  return new Set([...valuesOf(hook).entries()].filter(([slot, value]) => isVoid(value, slot)).map(([slot]) => slot));
+  return new Set([...hookValues(hook).entries()].filter(([slot, value]) => isVoid(value, slot)).map(([slot]) => slot));
 }
 
 /**
- * Returns by slot the inodes of the files that filters with `inode: true` name. A path that does not exist yet gets its
- * inode when it first appears.
+ * Returns the inodes of the files that filters with `inode: true` name, by slot. If a path does not exist yet, its inode is
+ * added when the path first appears.
  */
-export function inodesOf(hook: CompiledHook, session: NativeSession): Map<number, TableEntry<Inode>[]> {
+export function readInodes(hook: CompiledHook, session: NativeSession): Map<number, TableEntry<Inode>[]> {
   const result = new Map<number, TableEntry<Inode>[]>();
-  valuesOf(hook).forEach(({ texts }, slot) => {
+  hookValues(hook).forEach(({ texts }, slot) => {
     const selectors = new Set(texts.inode ?? []);
     if (selectors.size === 0) return;
-    const concerned = (mask: readonly number[]): number[] => mask.filter((selector) => selectors.has(selector));
+    const filterSelectors = (mask: readonly number[]): number[] => mask.filter((selector) => selectors.has(selector));
     const entries = (texts.equal?.entries ?? []).flatMap(({ value, match, reject }) => {
-      const verdict = { match: concerned(match), reject: concerned(reject) };
-      if (verdict.match.length + verdict.reject.length === 0) return [];
-      const inode = inodeOf(value, session);
-      return inode === undefined ? [] : [{ value: inode, ...verdict }];
+      const selected = { match: filterSelectors(match), reject: filterSelectors(reject) };
+      if (selected.match.length + selected.reject.length === 0) return [];
+      const inode = readInode(value, session);
+      return inode === undefined ? [] : [{ value: inode, ...selected }];
     });
     result.set(slot, entries);
   });
   return result;
 }
 
-function inodeOf(path: string, session: NativeSession): Inode | undefined {
+function readInode(path: string, session: NativeSession): Inode | undefined {
   let fd: number;
   try {
     fd = openSync(path, O_PATH);
@@ -164,7 +164,7 @@ function inodeOf(path: string, session: NativeSession): Inode | undefined {
     return undefined;
   }
   try {
-    return session.inodeOf(fd);
+    return session.readInode(fd);
   } finally {
     closeSync(fd);
   }

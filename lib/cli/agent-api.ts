@@ -1,4 +1,4 @@
-/** What the command uses of the package polytrace-agent. A test compares it with the package. */
+/** The part of the package polytrace-agent that the command uses. A test compares these types with the package. */
 import type { Writable } from 'node:stream';
 import type { JsonOptions, PlainEvent, Redactor, TracerEvent } from '../../types/index.js';
 
@@ -6,9 +6,9 @@ export interface AgentPackage {
   runAgent(args: readonly string[], host: AgentHost): Promise<number>;
   readonly AgentClient: new (options: AgentAddress) => AgentClient;
   readonly AgentError: abstract new (...args: never[]) => AgentError;
-  /** Returns a test that one of the CEL expressions is true for an event. */
+  /** Returns a predicate: true if one of the CEL expressions is true for an event. */
   celFilter(expressions: readonly string[], options: JsonOptions): (event: TracerEvent) => boolean;
-  /** Returns the event of a line of the JSON export; undefined for one that is not wanted. */
+  /** Returns a parser for lines of the JSON export. Its result is undefined for an event that the filters exclude. */
   recordedEvents(request: EventsRequest): (line: string) => ClientEvent | undefined;
   readonly ReportRows: new (options: ReportRowsOptions) => ReportRows;
   readonly ReportFile: new (target: string | Writable) => ReportFile;
@@ -23,13 +23,13 @@ interface ReportRowsOptions {
   readonly redact?: Redactor | undefined;
 }
 
-/** Events as the text of a report. */
+/** Formats events as rows of a report. */
 export interface ReportRows {
   readonly shown: number;
   readonly leftOut: number;
   forget(): void;
   text(events: readonly PlainEvent[]): string;
-  end(sources: readonly string[], version: string, wrongLines: number): string;
+  end(sources: readonly string[], version: string, invalidLines: number): string;
 }
 
 /** A report that is written to a file. */
@@ -39,7 +39,7 @@ export interface ReportFile {
   abandon(): Promise<void>;
 }
 
-/** A report that a browser shows while events come. */
+/** A report that a browser shows while events arrive. */
 export interface LiveReport {
   readonly url: string;
   readonly missed: number;

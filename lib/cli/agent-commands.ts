@@ -1,12 +1,12 @@
-/** The commands that ask the agent: policy, status, info and top. */
+/** The commands that query or change the agent: policy, status, info and top. */
 import { statSync } from 'node:fs';
 import { Argument, Option, type Command } from 'commander';
 import type { AgentClient, PolicyRow } from './agent-api.js';
-import { AGENT_SOCKET, loadAgentPackage, serverOptions, type ServerOptions } from './agent-package.js';
-import { GOOD, POLICY_ERRORS, UsageError, type Context } from './context.js';
+import { addServerOptions, AGENT_SOCKET, loadAgentPackage, type ServerOptions } from './agent-package.js';
+import { POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
 import { print } from './output.js';
-import { safe, table } from './text.js';
-import { top, type TopOptions } from './top.js';
+import { escapeControls, formatJson, formatTable } from './text.js';
+import { runTop, type TopOptions } from './top.js';
 
 interface ListOptions extends ServerOptions {
   readonly output: 'table' | 'json';
@@ -16,40 +16,46 @@ interface PolicyOptions extends ServerOptions {
   readonly namespace: string;
 }
 
-export function agentCommands(program: Command, context: Context, done: (status: number) => void): void {
-  const withOutput = (command: Command): Command =>
-    serverOptions(command).addOption(
+export function addAgentCommands(program: Command, context: Context, done: (status: number) => void): void {
+  const addOutputOption = (command: Command): Command =>
+    addServerOptions(command).addOption(
       new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'),
     );
   const policy = program.command('policy').description('Show and change the policies of the agent');
-  serverOptions(policy.command('add'))
+  addServerOptions(policy.command('add'))
     .description('Load policies from files')
     .argument('<file-or-folder...>', 'YAML files with policies, or folders of them')
-    .action(async (paths: string[], options: ServerOptions) => done(await add(paths, options, context)));
-  serverOptions(policy.command('delete'))
+    .action(async (paths: string[], options: ServerOptions) => done(await addPolicies(paths, options, context)));
+  addServerOptions(policy.command('delete'))
     .description('Remove policies')
     .argument('<name...>', 'metadata.name of the policies')
     .option('--namespace <name>', 'metadata.namespace of the policies', '')
     .action(async (names: string[], options: PolicyOptions) =>
       done(
-        await each(names, options, context, (client, name) => client.deletePolicy(name, options.namespace), 'deleted'),
+        await changePolicies(
+          names,
+          options,
+          context,
+          (client, name) => client.deletePolicy(name, options.namespace),
+          'deleted',
+        ),
       ),
     );
-  for (const [command, enable, word] of [
+  for (const [command, enable, result] of [
     ['enable', true, 'enabled'],
     ['disable', false, 'disabled'],
   ] as const) {
-    serverOptions(policy.command(command))
+    addServerOptions(policy.command(command))
       .description(enable ? 'Attach disabled policies again' : 'Detach policies, and keep them loaded')
       .argument('<name...>', 'metadata.name of the policies')
       .option('--namespace <name>', 'metadata.namespace of the policies', '')
       .action(async (names: string[], options: PolicyOptions) => {
         const change = (client: AgentClient, name: string): Promise<void> =>
           client.configurePolicy(name, options.namespace, { enable });
-        done(await each(names, options, context, change, word));
+        done(await changePolicies(names, options, context, change, result));
       });
   }
-  serverOptions(policy.command('set-mode'))
+  addServerOptions(policy.command('set-mode'))
     .description('Change the mode of policies')
     .addArgument(new Argument('<mode>', 'new mode').choices(['enforce', 'monitor']))
     .argument('<name...>', 'metadata.name of the policies')
@@ -57,28 +63,28 @@ export function agentCommands(program: Command, context: Context, done: (status:
     .action(async (mode: 'enforce' | 'monitor', names: string[], options: PolicyOptions) => {
       const change = (client: AgentClient, name: string): Promise<void> =>
         client.configurePolicy(name, options.namespace, { mode });
-      done(await each(names, options, context, change, `in mode ${mode}`));
+      done(await changePolicies(names, options, context, change, `in mode ${mode}`));
     });
-  withOutput(policy.command('list'))
+  addOutputOption(policy.command('list'))
     .description('List all policies, also those that could not be loaded')
-    .action(async (options: ListOptions) => done(await list(options, context)));
-  withOutput(policy.command('status'))
+    .action(async (options: ListOptions) => done(await listPolicies(options, context)));
+  addOutputOption(policy.command('status'))
     .description('Show everything about a policy')
     .argument('<name>', 'metadata.name of the policy')
-    .action(async (name: string, options: ListOptions) => done(await policyStatus(name, options, context)));
-  withOutput(program.command('status'))
+    .action(async (name: string, options: ListOptions) => done(await printPolicyStatus(name, options, context)));
+  addOutputOption(program.command('status'))
     .description('Show whether the agent runs, and whether all policies are loaded')
-    .action(async (options: ListOptions) => done(await status(options, context)));
-  withOutput(program.command('info'))
+    .action(async (options: ListOptions) => done(await printStatus(options, context)));
+  addOutputOption(program.command('info'))
     .description('Show the version, the counters and the configuration of the agent')
-    .action(async (options: ListOptions) => done(await info(options, context)));
-  serverOptions(program.command('top'))
+    .action(async (options: ListOptions) => done(await printInfo(options, context)));
+  addServerOptions(program.command('top'))
     .description('Show what the policies of the agent do, again and again')
     .option('--once', 'print one table, and end')
     .addOption(new Option('--by <what>', 'rows').choices(['policies', 'hooks', 'processes']).default('policies'))
     .option('--interval <seconds>', 'time between two tables', Number, 2)
     .action(async (options: TopOptions & ServerOptions) =>
-      done(await withClient(options, context, (client) => top(client, options, context))),
+      done(await withClient(options, context, (client) => runTop(client, options, context))),
     );
 }
 
@@ -97,22 +103,28 @@ async function withClient<T>(
   }
 }
 
-function add(paths: readonly string[], options: ServerOptions, context: Context): Promise<number> {
+function addPolicies(paths: readonly string[], options: ServerOptions, context: Context): Promise<number> {
   for (const path of paths) {
     if (statSync(path, { throwIfNoEntry: false }) === undefined)
       throw new UsageError(`no such file or folder: ${path}`);
   }
   const files = paths.flatMap((path) => context.api.expandPolicyPaths(path));
-  return each(files, options, context, (client, file) => client.addPolicy(context.api.loadPolicyFile(file)), 'loaded');
+  return changePolicies(
+    files,
+    options,
+    context,
+    (client, file) => client.addPolicy(context.api.loadPolicyFile(file)),
+    'loaded',
+  );
 }
 
-/** Does all of them, also after one has failed. */
-function each(
+/** Applies a change to each policy. A failed policy does not stop the others. */
+function changePolicies(
   names: readonly string[],
   options: ServerOptions,
   context: Context,
   run: (client: AgentClient, name: string) => Promise<void>,
-  word: string,
+  result: string,
 ): Promise<number> {
   return withClient(options, context, async (client) => {
     const { AgentError } = loadAgentPackage(context);
@@ -120,18 +132,18 @@ function each(
     for (const name of names) {
       try {
         await run(client, name);
-        await print(context.stdout, safe(`${name}: ${word}\n`));
+        await print(context.stdout, escapeControls(`${name}: ${result}\n`));
       } catch (error) {
         if (!(error instanceof AgentError) || error.isUnavailable) throw error;
         failed = true;
-        context.stderr.write(safe(`polytrace: ${name}: ${error.message}\n`));
+        context.stderr.write(escapeControls(`polytrace: ${name}: ${error.message}\n`));
       }
     }
-    return failed ? POLICY_ERRORS : GOOD;
+    return failed ? POLICY_ERRORS : SUCCESS;
   });
 }
 
-function list(options: ListOptions, context: Context): Promise<number> {
+function listPolicies(options: ListOptions, context: Context): Promise<number> {
   return withClient(options, context, async (client) => {
     const policies = await client.policies();
     const rows = policies.map((row) => [
@@ -147,17 +159,20 @@ function list(options: ListOptions, context: Context): Promise<number> {
       row.error.split('\n')[0] ?? '',
     ]);
     const head = ['ID', 'NAME', 'STATE', 'MODE', 'MATCHED', 'POSTED', 'ENFORCED', 'LOST', 'FROM', 'ERROR'];
-    await print(context.stdout, options.output === 'json' ? json(policies) : safe(table([head, ...rows])));
-    return policies.some(({ error }) => error !== '') ? POLICY_ERRORS : GOOD;
+    await print(
+      context.stdout,
+      options.output === 'json' ? formatJson(policies) : escapeControls(formatTable([head, ...rows])),
+    );
+    return policies.some(({ error }) => error !== '') ? POLICY_ERRORS : SUCCESS;
   });
 }
 
 function fullName({ name, namespace }: PolicyRow): string {
-  const own = name === '' ? '(no policy)' : name;
-  return namespace === '' ? own : `${namespace}/${own}`;
+  const title = name === '' ? '(no policy)' : name;
+  return namespace === '' ? title : `${namespace}/${title}`;
 }
 
-function policyStatus(name: string, options: ListOptions, context: Context): Promise<number> {
+function printPolicyStatus(name: string, options: ListOptions, context: Context): Promise<number> {
   return withClient(options, context, async (client) => {
     const policy = (await client.policies()).find((row) => fullName(row) === name);
     if (policy === undefined) throw new UsageError(`the agent has no policy ${name}`);
@@ -169,36 +184,35 @@ function policyStatus(name: string, options: ListOptions, context: Context): Pro
       hook.attach,
       ...[hook.matched, hook.posted, hook.lost].map(String),
     ]);
-    const text = `${table(rows)}\n${table([head, ...hookRows])}`;
-    await print(context.stdout, options.output === 'json' ? json(policy) : safe(text));
-    return policy.error === '' ? GOOD : POLICY_ERRORS;
+    const text = `${formatTable(rows)}\n${formatTable([head, ...hookRows])}`;
+    await print(context.stdout, options.output === 'json' ? formatJson(policy) : escapeControls(text));
+    return policy.error === '' ? SUCCESS : POLICY_ERRORS;
   });
 }
 
-function status(options: ListOptions, context: Context): Promise<number> {
+function printStatus(options: ListOptions, context: Context): Promise<number> {
   return withClient(options, context, async (client) => {
     const [health, policies] = [await client.health(), await client.policies()];
     const failed = policies.filter(({ error }) => error !== '');
     const lines = failed.map((row) => `${fullName(row)} ${row.file}: ${row.error}\n`);
     const result = { health, policies: policies.length, failed: failed.length };
     const text = `agent: ${health}\npolicies: ${policies.length}\n${lines.join('')}`;
-    await print(context.stdout, options.output === 'json' ? json(result) : safe(text));
-    return failed.length === 0 ? GOOD : POLICY_ERRORS;
+    await print(context.stdout, options.output === 'json' ? formatJson(result) : escapeControls(text));
+    return failed.length === 0 ? SUCCESS : POLICY_ERRORS;
   });
 }
 
-function info(options: ListOptions, context: Context): Promise<number> {
+function printInfo(options: ListOptions, context: Context): Promise<number> {
   return withClient(options, context, async (client) => {
     const { configuration, ...facts } = await client.info();
     const rows = [...Object.entries(facts), ...Object.entries(configuration)].map(([key, value]) => [
       key,
       String(value),
     ]);
-    await print(context.stdout, options.output === 'json' ? json({ ...facts, configuration }) : safe(table(rows)));
-    return GOOD;
+    await print(
+      context.stdout,
+      options.output === 'json' ? formatJson({ ...facts, configuration }) : escapeControls(formatTable(rows)),
+    );
+    return SUCCESS;
   });
-}
-
-function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
 }

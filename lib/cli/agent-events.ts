@@ -1,34 +1,33 @@
-/** `polytrace getevents` as a client of the agent, and over recorded events. */
+/** `polytrace getevents` as a client of the agent, and for recorded events. */
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentAddress, ClientEvent, EventsRequest } from './agent-api.js';
 import { AGENT_SOCKET, loadAgentPackage, type ServerOptions } from './agent-package.js';
-import { GOOD, INTERRUPTED, OUTPUT_LOST, POLICY_ERRORS, UsageError, type Context } from './context.js';
+import { INTERRUPTED, OUTPUT_LOST, POLICY_ERRORS, STOP_SIGNALS, SUCCESS, UsageError, type Context } from './context.js';
 import type { GetEventsOptions } from './getevents.js';
 import { checkNotJson } from './json-options.js';
-import type { OutputHandlers } from './output.js';
-import { printerOf, standardOutput, type Printer, type Target } from './printer.js';
-import { recordedLines, type LinesOptions } from './recorded-lines.js';
-import { oneLine } from './text.js';
+import { printMessage, type OutputHandlers } from './output.js';
+import { createPrinter, standardOutput, type Printer, type EventDestination } from './printer.js';
+import { readRecordedLines } from './recorded-lines.js';
 
 export interface AgentEventsOptions extends ServerOptions {
   readonly namespaceRegex?: readonly string[];
   readonly reconnect?: boolean;
-  /** Recorded events: a file, or `-` for standard input. */
+  /** File of recorded events; `-` is standard input. */
   readonly input?: string;
 }
 
 type Options = GetEventsOptions & AgentEventsOptions;
 
 export interface RecordedOptions extends Options {
-  /** Waits for more lines of the last file. */
+  /** True if the command waits for more lines of the last file. */
   readonly follow?: boolean;
   /** Nanoseconds since 1970. Earlier events are left out. */
   readonly since?: bigint;
 }
 
-/** Options that only a tracer of this process can have. */
-const OWN = {
+/** Options that need a tracer in this process. */
+const TRACER_OPTIONS = {
   policy: '--policy',
   policyDir: '--policy-dir',
   enforcement: '--enforcement',
@@ -43,52 +42,57 @@ const OWN = {
   enableProcessNs: '--enable-process-ns',
 } as const satisfies Partial<Record<keyof Options, string>>;
 
-/** Options that only an agent, or recorded events, can have. */
-const CLIENT = {
+/** Options that need an agent or recorded events. */
+const CLIENT_OPTIONS = {
   namespaceRegex: '--namespace-regex',
   reconnect: '--reconnect',
 } as const satisfies Partial<Record<keyof Options, string>>;
 
-export type Source =
+export type EventsSource =
   | { readonly from: 'tracer' }
   | { readonly from: 'file'; readonly path: string }
   | { readonly from: 'agent'; readonly server: string };
 
 /**
- * Where events come from: `--input`; a tracer of this process with an option that only it has; `--server`; the agent of this
- * machine if its socket exists; else a tracer of this process.
+ * Chooses the source of events: `--input`, `--server`, or an option that needs a tracer decide. Otherwise, the source
+ * is the agent of this machine if its socket exists, and else a tracer in this process.
  */
-export function sourceOf(options: Options, { env }: Context): Source {
-  const own = named(options, OWN);
+export function chooseSource(options: Options, { env }: Context): EventsSource {
+  const tracerOption = findGivenOption(options, TRACER_OPTIONS);
   const { input, server } = options;
   if (input !== undefined && server !== undefined) throw new UsageError('--input and --server exclude each other');
   const other = input !== undefined ? '--input' : server !== undefined ? '--server' : undefined;
-  if (other !== undefined && own !== undefined) throw new UsageError(`${own} makes a tracer, which ${other} excludes`);
+  if (other !== undefined && tracerOption !== undefined)
+    throw new UsageError(`${tracerOption} makes a tracer, which ${other} excludes`);
   if (input !== undefined) return { from: 'file', path: input };
   if (server !== undefined) return { from: 'agent', server };
   const socket = env['POLYTRACE_SOCKET'] ?? AGENT_SOCKET;
-  if (own === undefined && existsSync(socket)) return { from: 'agent', server: `unix://${socket}` };
-  const client = named(options, CLIENT);
-  if (client !== undefined)
-    throw new UsageError(`${client} needs an agent: use --server, or start one (polytrace agent)`);
+  if (tracerOption === undefined && existsSync(socket)) return { from: 'agent', server: `unix://${socket}` };
+  const clientOption = findGivenOption(options, CLIENT_OPTIONS);
+  if (clientOption !== undefined)
+    throw new UsageError(`${clientOption} needs an agent: use --server, or start one (polytrace agent)`);
   return { from: 'tracer' };
 }
 
-function named(options: Options, names: Readonly<Partial<Record<keyof Options, string>>>): string | undefined {
-  return Object.entries(names).find(([key]) => options[key as keyof Options] !== undefined)?.[1];
+/** Returns the name of the first of these options that was given. */
+export function findGivenOption<O extends object>(
+  options: O,
+  names: Readonly<Partial<Record<keyof O, string>>>,
+): string | undefined {
+  return Object.entries<string | undefined>(names).find(([key]) => options[key as keyof O] !== undefined)?.[1];
 }
 
-/** A client prints whatever arrives: the fields that an agent has left out are empty in lines. */
+/** A client prints every event that it receives. Fields that an agent has left out are empty in lines. */
 function clientPrinter(options: Options, context: Context): Printer<ClientEvent> {
   if (options.output === 'json' && options.redactionFilters !== undefined) {
     throw new UsageError(
       '--redaction-filters with --output json needs --policy: an agent redacts by its configuration',
     );
   }
-  return printerOf(options, context, { view: ({ view }) => view, json: (event) => event.json() });
+  return createPrinter(options, context, { view: ({ view }) => view, json: (event) => event.json() });
 }
 
-function requestOf(options: Options): EventsRequest {
+function eventsRequest(options: Options): EventsRequest {
   const namespaces = [...(options.namespaces ?? []), ...(options.host === true ? [''] : [])];
   return {
     types: options.eventTypes,
@@ -105,7 +109,7 @@ function requestOf(options: Options): EventsRequest {
   };
 }
 
-/** Prints the events of an agent until a signal, the end of `--duration`, or the end of the output's reader. */
+/** Prints the events of an agent until a signal, the end of `--duration`, or the closing of the output. */
 export async function followAgent(
   server: string,
   options: Options,
@@ -114,31 +118,31 @@ export async function followAgent(
 ): Promise<number> {
   const { printer } = target;
   const { AgentClient, AgentError } = loadAgentPackage(context);
-  const stop = new Stop(context, options.duration);
-  const output = target.open(handlersOf(context, stop));
+  const stop = new ClientStop(context, options.duration);
+  const output = target.open(outputHandlers(context, stop));
   const address: AgentAddress = { address: server, ca: options.tlsCa, cert: options.tlsCert, key: options.tlsKey };
   const client = new AgentClient(address);
   try {
-    if (!(await output.write(printer.start))) return GOOD;
+    if (!(await output.write(printer.start))) return SUCCESS;
     for (;;) {
       try {
-        const onOpen = (): void => say(context, `ready: events of the agent at ${server}`);
-        for await (const batch of client.events(requestOf(options), stop.signal, onOpen)) {
-          if (!(await output.write(printer.text(batch)))) stop.request();
+        const onOpen = (): void => printMessage(context, `ready: events of the agent at ${server}`);
+        for await (const batch of client.events(eventsRequest(options), stop.signal, onOpen)) {
+          if (!(await output.write(printer.format(batch)))) stop.request();
         }
         if (options.reconnect !== true) break;
-        say(context, 'the agent has ended the stream');
+        printMessage(context, 'the agent has ended the stream');
       } catch (error) {
-        const isLost = error instanceof AgentError && error.isUnavailable;
-        if (!isLost || options.reconnect !== true) throw error;
-        say(context, `${error.message}; trying again`);
+        const isConnectionLost = error instanceof AgentError && error.isUnavailable;
+        if (!isConnectionLost || options.reconnect !== true) throw error;
+        printMessage(context, `${error.message}; trying again`);
       }
       if (stop.signal.aborted) break;
       await sleep(RECONNECT_MS, undefined, { signal: stop.signal }).catch(() => undefined);
       if (stop.signal.aborted) break;
     }
     await output.write(printer.end());
-    return output.lost === 0 ? GOOD : OUTPUT_LOST;
+    return output.lostEvents === 0 ? SUCCESS : OUTPUT_LOST;
   } finally {
     stop.end();
     client.close();
@@ -147,76 +151,73 @@ export async function followAgent(
 
 const RECONNECT_MS = 2000;
 
-interface RecordedTarget extends Target<ClientEvent> {
-  /** A line is no event. */
-  readonly onWrong: () => void;
+interface RecordedDestination extends EventDestination<ClientEvent> {
+  /** Called for each line that is not an event. */
+  readonly onInvalidLine: () => void;
 }
 
 /**
- * Prints recorded events, of one file after the other. A line that is none is reported, and the next one is read. `-` is
- * standard input.
+ * Prints the recorded events of the files, one file after the other. `-` is standard input. A line that is not an event
+ * is reported and skipped.
  */
-export async function printRecorded(
+export async function printRecordedEvents(
   paths: readonly string[],
   options: RecordedOptions,
   context: Context,
-  target?: RecordedTarget,
+  target?: RecordedDestination,
 ): Promise<number> {
   if (options.output !== 'json') checkNotJson(options);
   const { printer, open } = target ?? standardOutput(clientPrinter(options, context), context);
-  const recorded = usage(() => loadAgentPackage(context).recordedEvents(requestOf(options)));
-  const eventOf = (text: string | undefined): ClientEvent | undefined => {
+  const parseLine = wrapFilterError(() => loadAgentPackage(context).recordedEvents(eventsRequest(options)));
+  const parseEvent = (text: string | undefined): ClientEvent | undefined => {
     if (text === undefined) throw new Error('the line is too long');
-    const event = recorded(text);
-    // JSON is printed as it is, so an event of a later version can pass
+    const event = parseLine(text);
+    // JSON is printed unchanged, so an event of a later version is accepted
     const isUnknown = event !== undefined && event.view === undefined && options.output !== 'json';
     if (isUnknown) throw new Error('this version knows no such event');
     return event;
   };
   const { since = 0n } = options;
-  const stop = new Stop(context, options.duration);
-  const output = open(handlersOf(context, stop));
-  let wrong = 0;
+  const stop = new ClientStop(context, options.duration);
+  const output = open(outputHandlers(context, stop));
+  let invalidLines = 0;
   try {
     await output.write(printer.start);
     for (const path of paths) {
       if (stop.signal.aborted) break;
       const follow = options.follow === true && path === paths.at(-1);
-      for await (const { text, number } of linesOf(path, { stdin: context.stdin, follow, signal: stop.signal })) {
+      for await (const { text, number } of readRecordedLines(path, {
+        stdin: context.stdin,
+        follow,
+        signal: stop.signal,
+      })) {
         if (text?.trim() === '') continue;
         let event: ClientEvent | undefined;
         try {
-          event = eventOf(text);
+          event = parseEvent(text);
         } catch (error) {
-          wrong += 1;
-          target?.onWrong();
-          say(context, `${path}:${number}: not an event: ${error instanceof Error ? error.message : String(error)}`);
+          invalidLines += 1;
+          target?.onInvalidLine();
+          printMessage(
+            context,
+            `${path}:${number}: not an event: ${error instanceof Error ? error.message : String(error)}`,
+          );
         }
         if (event === undefined || (event.view !== undefined && event.view.timeNs < since)) continue;
-        if (!(await output.write(printer.text([event])))) stop.request();
+        if (!(await output.write(printer.format([event])))) stop.request();
         if (stop.signal.aborted) break;
       }
     }
     await output.write(printer.end());
-    if (output.lost > 0) return OUTPUT_LOST;
-    return wrong === 0 ? GOOD : POLICY_ERRORS;
+    if (output.lostEvents > 0) return OUTPUT_LOST;
+    return invalidLines === 0 ? SUCCESS : POLICY_ERRORS;
   } finally {
     stop.end();
   }
 }
 
-async function* linesOf(path: string, options: LinesOptions): ReturnType<typeof recordedLines> {
-  try {
-    yield* recordedLines(path, options);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new UsageError(`cannot read ${path}: ${code}`);
-  }
-}
-
-/** An error in a filter is one of the command line. */
-function usage<T>(make: () => T): T {
+/** Runs a function, and turns its error about a filter into a UsageError. */
+function wrapFilterError<T>(make: () => T): T {
   try {
     return make();
   } catch (error) {
@@ -225,20 +226,16 @@ function usage<T>(make: () => T): T {
   }
 }
 
-function handlersOf(context: Context, stop: Stop): OutputHandlers {
+function outputHandlers(context: Context, stop: ClientStop): OutputHandlers {
   return {
-    goesOn: () => false,
+    shouldContinue: () => false,
     onEnd: () => stop.request(),
-    report: (message) => say(context, `polytrace: ${message}`),
+    report: (message) => printMessage(context, `polytrace: ${message}`),
   };
 }
 
-function say({ stderr }: Context, text: string): void {
-  stderr.write(`${oneLine(text)}\n`);
-}
-
-/** A request to stop: a signal, or the end of `--duration`. A second signal exits at once. */
-class Stop {
+/** Stops a client at a signal, or at the end of `--duration`. A second signal exits immediately. */
+class ClientStop {
   readonly #controller = new AbortController();
   readonly #context: Context;
   readonly #timer: NodeJS.Timeout | undefined;
@@ -247,7 +244,7 @@ class Stop {
   constructor(context: Context, seconds: number | undefined) {
     this.#context = context;
     if (seconds !== undefined) this.#timer = setTimeout(() => this.request(), seconds * 1000);
-    for (const name of NAMES) context.signals.on(name, this.#onSignal);
+    for (const name of STOP_SIGNALS) context.signals.on(name, this.#onSignal);
   }
 
   get signal(): AbortSignal {
@@ -266,8 +263,6 @@ class Stop {
 
   end(): void {
     clearTimeout(this.#timer);
-    for (const name of NAMES) this.#context.signals.off(name, this.#onSignal);
+    for (const name of STOP_SIGNALS) this.#context.signals.off(name, this.#onSignal);
   }
 }
-
-const NAMES = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

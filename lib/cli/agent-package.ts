@@ -1,9 +1,9 @@
-/** The package polytrace-agent: the agent, and the client for it. It is separate, so that the library stays small. */
+/** Loads the optional package polytrace-agent, which contains the agent and its client. */
 import type { Command } from 'commander';
 import type { AgentPackage } from './agent-api.js';
 import { UsageError, type Context } from './context.js';
 
-/** Loads the package. Throws a UsageError that says what to install. */
+/** Loads the package. Throws a UsageError that names the package to install. */
 export function loadAgentPackage({ agentPackage }: Context): AgentPackage {
   try {
     return agentPackage();
@@ -23,7 +23,7 @@ export interface ServerOptions {
   readonly tlsKey?: string;
 }
 
-export function serverOptions(command: Command): Command {
+export function addServerOptions(command: Command): Command {
   return command
     .option('--server <address>', `agent to ask: unix:///PATH or HOST:PORT (default: unix://${AGENT_SOCKET})`)
     .option('--tls-ca <file>', 'certificates of who signed the certificate of the agent (PEM)')

@@ -1,28 +1,31 @@
-/** Texts in a number of columns. The terminal's columns count, not characters: an emoji has two. */
-import { columns } from '../output/escape.js';
+/** Fits strings into a number of terminal columns. A character can take more than one column: an emoji takes two. */
+import { displayWidth } from '../output/escape.js';
 
-/** Fits a text into so many columns. A longer text loses its middle, because the end of a path says as much as its start. */
-export function fit(text: string, width: number): string {
-  const used = columns(text);
+/**
+ * Pads or shortens a string to `width` columns. A long string loses its middle: the end of a path is as useful as its
+ * start.
+ */
+export function fitColumns(text: string, width: number): string {
+  const used = displayWidth(text);
   if (used <= width) return text + ' '.repeat(width - used);
   const characters = [...text];
-  const head = taken(characters, Math.floor((width - 1) / 2));
-  const tail = taken([...characters].reverse(), width - 1 - columns(head));
+  const head = takeColumns(characters, Math.floor((width - 1) / 2));
+  const tail = takeColumns([...characters].reverse(), width - 1 - displayWidth(head));
   const cut = `${head}…${[...tail].reverse().join('')}`;
-  return cut + ' '.repeat(width - columns(cut));
+  return cut + ' '.repeat(width - displayWidth(cut));
 }
 
-/** The same without spaces at its end. */
-export function cut(text: string, width: number): string {
-  return fit(text, width).trimEnd();
+/** Shortens a string to `width` columns, without padding. */
+export function truncateColumns(text: string, width: number): string {
+  return fitColumns(text, width).trimEnd();
 }
 
-/** The characters that have room. A mark stays with the character before it, or is left out. */
-function taken(characters: readonly string[], width: number): string {
+/** Returns the first characters that fit. A combining mark stays with the character before it, or is left out. */
+function takeColumns(characters: readonly string[], width: number): string {
   let text = '';
   let used = 0;
   for (const character of characters) {
-    used += columns(character);
+    used += displayWidth(character);
     if (used > width) break;
     text += character;
   }

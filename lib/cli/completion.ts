@@ -4,26 +4,26 @@ import type { Argument, Command, Option } from 'commander';
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-export function completion(program: Command, shell: Shell): string {
-  return { bash, zsh, fish }[shell](program);
+export function completionScript(program: Command, shell: Shell): string {
+  return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](program);
 }
 
-const choicesOf = (of: Option | Argument): readonly string[] => of.argChoices ?? [];
+const argumentChoices = (definition: Option | Argument): readonly string[] => definition.argChoices ?? [];
 
-/** Words after an option are its choices, or file names when the option has a file. */
-function bash(program: Command): string {
+/** An option is completed with its choices, or with file names if its value is a file. */
+function bashScript(program: Command): string {
   const commands = program.commands;
   const names = commands.map((command) => command.name()).join(' ');
   const cases = commands.map((command) => {
-    const options = visible(command);
+    const options = visibleOptions(command);
     const values = options.filter((option) => option.required || option.optional).map((option) => bashValue(option));
-    const words = options.flatMap((option) => [option.short, option.long]).filter((word) => word !== undefined);
-    const plain = command.registeredArguments.flatMap(choicesOf);
+    const flags = options.flatMap((option) => [option.short, option.long]).filter((flag) => flag !== undefined);
+    const plain = command.registeredArguments.flatMap(argumentChoices);
     return `    ${command.name()})
       case "$previous" in
 ${values.join('\n')}
       esac
-      words="${words.join(' ')}"
+      words="${flags.join(' ')}"
       others="${plain.join(' ')}"
       ;;`;
   });
@@ -55,17 +55,17 @@ complete -o filenames -F _polytrace polytrace
 }
 
 function bashValue(option: Option): string {
-  const flags = [option.short, option.long].filter((word) => word !== undefined).join('|');
-  const choices = choicesOf(option);
+  const flags = [option.short, option.long].filter((flag) => flag !== undefined).join('|');
+  const choices = argumentChoices(option);
   const kind = choices.length > 0 ? `-W "${choices.join(' ')}"` : takesFile(option) ? '-f' : '-W ""';
   return `        ${flags}) COMPREPLY=($(compgen ${kind} -- "$current")); return ;;`;
 }
 
-function zsh(program: Command): string {
+function zshScript(program: Command): string {
   const commands = program.commands;
-  const described = commands.map((command) => `    '${command.name()}:${plain(command.description())}'`);
+  const described = commands.map((command) => `    '${command.name()}:${escapeDescription(command.description())}'`);
   const cases = commands.map((command) => {
-    const specs = [...visible(command).flatMap(zshOption), ...command.registeredArguments.map(zshArgument)];
+    const specs = [...visibleOptions(command).flatMap(zshOption), ...command.registeredArguments.map(zshArgument)];
     return `    ${command.name()})\n      _arguments \\\n${specs.map((spec) => `        '${spec}'`).join(' \\\n')}\n      ;;`;
   });
   return `#compdef polytrace
@@ -91,26 +91,26 @@ if [ "$funcstack[1]" = "_polytrace" ]; then _polytrace "$@"; else compdef _polyt
 }
 
 function zshOption(option: Option): string[] {
-  const choices = choicesOf(option);
+  const choices = argumentChoices(option);
   const value = choices.length > 0 ? `:value:(${choices.join(' ')})` : takesFile(option) ? ':file:_files' : ':value: ';
   const tail = option.required || option.optional ? value : '';
   const many = option.variadic ? '*' : '';
   return [option.short, option.long]
-    .filter((word) => word !== undefined)
-    .map((word) => `${many}${word}[${plain(option.description)}]${tail}`);
+    .filter((flag) => flag !== undefined)
+    .map((flag) => `${many}${flag}[${escapeDescription(option.description)}]${tail}`);
 }
 
 function zshArgument(argument: Argument): string {
-  const choices = choicesOf(argument);
+  const choices = argumentChoices(argument);
   const values = choices.length > 0 ? `(${choices.join(' ')})` : '_files';
-  return `${argument.variadic ? '*' : ''}:${plain(argument.description)}:${values}`;
+  return `${argument.variadic ? '*' : ''}:${escapeDescription(argument.description)}:${values}`;
 }
 
-function fish(program: Command): string {
+function fishScript(program: Command): string {
   const names = program.commands.map((command) => command.name());
-  const isFirst = `not __fish_seen_subcommand_from ${names.join(' ')}`;
+  const isFirstCondition = `not __fish_seen_subcommand_from ${names.join(' ')}`;
   const lines = program.commands.flatMap((command) => [
-    fishLine(isFirst, `-f -a ${command.name()}`, command.description()),
+    fishLine(isFirstCondition, `-f -a ${command.name()}`, command.description()),
     ...fishCommand(command, `__fish_seen_subcommand_from ${command.name()}`),
   ]);
   return `# polytrace completion for fish: save it as ~/.config/fish/completions/polytrace.fish.
@@ -119,36 +119,40 @@ ${lines.join('\n')}
 `;
 }
 
-/** The lines of a command that was written: its own commands, its options, and its arguments. */
-function fishCommand(command: Command, isWritten: string): string[] {
+/**
+ * Completes what follows a command: its subcommands, its options and its arguments. `condition` tests for the command.
+ */
+function fishCommand(command: Command, condition: string): string[] {
   const names = command.commands.map((each) => each.name());
-  const isFirst = `${isWritten}; and not __fish_seen_subcommand_from ${names.join(' ')}`;
-  const ofCommands = command.commands.flatMap((each) => [
-    fishLine(isFirst, `-f -a ${each.name()}`, each.description()),
-    ...fishCommand(each, `${isWritten}; and __fish_seen_subcommand_from ${each.name()}`),
+  const isFirstCondition = `${condition}; and not __fish_seen_subcommand_from ${names.join(' ')}`;
+  const commandLines = command.commands.flatMap((each) => [
+    fishLine(isFirstCondition, `-f -a ${each.name()}`, each.description()),
+    ...fishCommand(each, `${condition}; and __fish_seen_subcommand_from ${each.name()}`),
   ]);
-  const ofOptions = visible(command).map((option) => fishLine(isWritten, fishOption(option), option.description));
-  const ofArguments = command.registeredArguments
-    .filter((argument) => choicesOf(argument).length > 0)
-    .map((argument) => fishLine(isWritten, `-f -a '${choicesOf(argument).join(' ')}'`, argument.description));
-  return [...ofCommands, ...ofOptions, ...ofArguments];
+  const optionLines = visibleOptions(command).map((option) =>
+    fishLine(condition, fishOption(option), option.description),
+  );
+  const argumentLines = command.registeredArguments
+    .filter((argument) => argumentChoices(argument).length > 0)
+    .map((argument) => fishLine(condition, `-f -a '${argumentChoices(argument).join(' ')}'`, argument.description));
+  return [...commandLines, ...optionLines, ...argumentLines];
 }
 
 function fishOption(option: Option): string {
-  // The first of two long names is the short one of commander.
+  // An option with two long names has the first of them in `short`.
   const names = [option.short, option.long]
     .filter((name) => name !== undefined)
     .map((name) => name.replace(/^--/, '-l ').replace(/^-(?=\w$)/, '-s '));
-  const choices = choicesOf(option);
+  const choices = argumentChoices(option);
   const value = choices.length > 0 ? `-x -a '${choices.join(' ')}'` : takesFile(option) ? '-r -F' : '-x';
   return [...names, ...(option.required || option.optional ? [value] : [])].join(' ');
 }
 
-function fishLine(condition: string, words: string, description: string): string {
-  return `complete -c polytrace -n '${condition}' ${words} -d '${description.replace(/[\\']/g, '\\$&')}'`;
+function fishLine(condition: string, flags: string, description: string): string {
+  return `complete -c polytrace -n '${condition}' ${flags} -d '${description.replace(/[\\']/g, '\\$&')}'`;
 }
 
-function visible(command: Command): readonly Option[] {
+function visibleOptions(command: Command): readonly Option[] {
   return command.createHelp().visibleOptions(command);
 }
 
@@ -156,7 +160,7 @@ function takesFile(option: Option): boolean {
   return /<(file|file-or-folder)/.test(option.flags);
 }
 
-/** Escapes characters that would end a quoted description or a part of it. */
-function plain(text: string): string {
+/** Escapes characters that have a meaning in a quoted description of zsh. */
+function escapeDescription(text: string): string {
   return text.replaceAll("'", "'\\''").replace(/[[\]:]/g, ' ');
 }

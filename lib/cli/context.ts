@@ -1,4 +1,6 @@
-/** The environment of a command. It is passed in, so that tests need no kernel and no terminal. */
+/**
+ * The environment of a command. Each command receives it as a parameter, so that tests need no kernel and no terminal.
+ */
 import type * as polytrace from '../../types/index.js';
 import type { AgentPackage } from './agent-api.js';
 
@@ -36,7 +38,7 @@ export type Api = Pick<
   readonly KernelError: ErrorClass<polytrace.KernelError>;
 };
 
-/** A class for `instanceof`. The commands do not create errors of the library. */
+/** A class that is only used with `instanceof`. The commands do not create errors of the library. */
 type ErrorClass<T> = abstract new (...args: never[]) => T;
 
 export interface Context {
@@ -49,18 +51,20 @@ export interface Context {
     readonly columns?: number;
     readonly rows?: number;
   };
-  /** The descriptor of standard output if it is a file or a device. Events are then written to it directly. */
+  /**
+   * The descriptor of standard output if it is a file or a device. Events are then written directly to the descriptor.
+   */
   readonly stdoutFile?: number;
   readonly stderr: NodeJS.WritableStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Emits SIGINT, SIGTERM and SIGHUP. */
   readonly signals: NodeJS.EventEmitter;
-  /** Ends the process at once. */
+  /** Ends the process immediately. */
   readonly exit: (status: number) => void;
 }
 
 /** Exit statuses, which `polytrace --help` lists. */
-export const GOOD = 0;
+export const SUCCESS = 0;
 export const POLICY_ERRORS = 1;
 export const USAGE = 2;
 export const KERNEL = 3;
@@ -68,10 +72,13 @@ export const KERNEL = 3;
 export const OUTPUT_LOST = 4;
 /** The agent does not answer. */
 export const NO_AGENT = 5;
-/** The recording does not answer the question. */
+/** The recording lacks what the evaluation of a policy needs. */
 export const UNKNOWN = 6;
-/** Exit statuses of a command that a second signal ended: 128 and the number of the signal. */
+/** Exit statuses of a command that a second signal ended: 128 plus the number of the signal. */
 export const INTERRUPTED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Signals that end a command in an orderly way. */
+export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** An error in the command line that only the command itself can detect. */
 export class UsageError extends Error {}

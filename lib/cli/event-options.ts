@@ -1,10 +1,10 @@
-/** Options of the commands that print events: how they look, and which of them. */
+/** Options of the commands that print events: output format and filters. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { EventType } from '../../types/index.js';
 import { EVENT_TYPES } from '../names/event-types.js';
 import { COLUMN_NAMES } from './event-table.js';
 
-export function formatOptions(command: Command): Command {
+export function addFormatOptions(command: Command): Command {
   return command
     .addOption(
       new Option('-o, --output <format>', 'format of the events')
@@ -15,7 +15,7 @@ export function formatOptions(command: Command): Command {
     .option(
       '--fields <field...>',
       `columns of the table: ${COLUMN_NAMES.join(', ')}, or fields of the JSON such as process.cwd; with --output json, only these fields`,
-      list,
+      parseList,
     )
     .addOption(
       new Option(
@@ -44,44 +44,47 @@ export function formatOptions(command: Command): Command {
     .option(
       '-f, --include-fields <field...>',
       'write only these fields of events: process.binary,args; compact lines need an agent for it',
-      list,
+      parseList,
     )
-    .option('-F, --exclude-fields <field...>', 'leave these fields of events out', list);
+    .option('-F, --exclude-fields <field...>', 'leave these fields of events out', parseList);
 }
 
-export function filterOptions(command: Command): Command {
+export function addFilterOptions(command: Command): Command {
   return command
-    .option('--process <regex...>', 'report only processes whose binary matches', selectors)
-    .option('-e, --event-types <type...>', `report only these types: ${EVENT_TYPES.join(', ')}`, eventType)
-    .option('--policy-names <name...>', 'report only events of these policies, and exec and exit', list)
-    .option('--pods <regex...>', 'report only processes of pods whose name matches', selectors)
+    .option('--process <regex...>', 'report only processes whose binary matches', appendValue)
+    .option('-e, --event-types <type...>', `report only these types: ${EVENT_TYPES.join(', ')}`, parseEventTypes)
+    .option('--policy-names <name...>', 'report only events of these policies, and exec and exit', parseList)
+    .option('--pods <regex...>', 'report only processes of pods whose name matches', appendValue)
     .option(
       '-n, --namespaces <name...>',
       "report only processes of pods in these namespaces; '' is outside of pods",
-      list,
+      parseList,
     )
-    .option('--namespace-regex <regex...>', 'report only processes of pods whose namespace matches (agent)', list)
+    .option('--namespace-regex <regex...>', 'report only processes of pods whose namespace matches (agent)', parseList)
     .option(
       '--filter <expression...>',
       'report only events for which the CEL expression is true: process.pid == 1 && event_type == "process_exec"',
-      selectors,
+      appendValue,
     )
-    .option('--cel-expression <expression...>', 'the same as --filter', selectors)
-    .option('--containers <regex...>', 'report only processes of containers whose name matches', selectors)
-    .option('--labels <selector...>', 'report only processes of pods with these labels, such as app=web', selectors)
+    .option('--cel-expression <expression...>', 'the same as --filter', appendValue)
+    .option('--containers <regex...>', 'report only processes of containers whose name matches', appendValue)
+    .option('--labels <selector...>', 'report only processes of pods with these labels, such as app=web', appendValue)
     .option('--host', 'report only processes that are in no container');
 }
 
-function list(text: string, before: readonly string[] = []): string[] {
+function parseList(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(',')];
 }
 
-/** A pattern, a selector and an expression can have commas. Who reads events checks them: an agent knows RE2's patterns. */
-function selectors(text: string, before: readonly string[] = []): string[] {
+/**
+ * Appends a pattern, a selector or an expression, which may contain commas. The value is not checked here: an agent and
+ * a tracer accept different patterns.
+ */
+function appendValue(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
-function eventType(text: string, before: readonly EventType[] = []): EventType[] {
+function parseEventTypes(text: string, before: readonly EventType[] = []): EventType[] {
   const types = text.split(',').map((name) => {
     const type = EVENT_TYPES.find((known) => known === name.toLowerCase());
     if (type === undefined) throw new InvalidArgumentError(`Allowed types are ${EVENT_TYPES.join(', ')}.`);
@@ -90,10 +93,10 @@ function eventType(text: string, before: readonly EventType[] = []): EventType[]
   return [...before, ...types];
 }
 
-/** A timer waits at most 2^31 - 1 milliseconds. */
+/** Limit of a timer: 2^31 - 1 milliseconds. */
 const SECONDS_MAX = 2_147_483;
 
-export function seconds(text: string): number {
+export function parseSeconds(text: string): number {
   const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
   if (!(value > 0 && value <= SECONDS_MAX)) {
     throw new InvalidArgumentError(`The value must be a number of seconds above 0 and at most ${SECONDS_MAX}.`);
@@ -103,8 +106,8 @@ export function seconds(text: string): number {
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** A time, or how long ago it was, in nanoseconds since 1970. */
-export function since(text: string): bigint {
+/** Parses a date, or the time since then, into nanoseconds since 1970. */
+export function parseSince(text: string): bigint {
   const [, number, unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   const isTime = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text);
   let ms = isTime ? Date.parse(text) : NaN;

@@ -1,47 +1,45 @@
-/** `getevents -o tree`: processes under their parents, each with its events. The tree is bounded. */
+/** `getevents -o tree`: a tree of processes with their events. Its size is bounded. */
 import type { EventSummary, PlainEvent, PlainProcess } from '../../types/index.js';
 import { quoteUnsafe } from '../output/escape.js';
-import { cut } from './columns.js';
+import { truncateColumns } from './columns.js';
+import type { PlainProcessEvent } from './plain-event.js';
 
-type ProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
-
-/** Processes that the tree keeps. Those that ended are forgotten first. */
+/** Limit of the processes in the tree. Processes that have ended are removed first. */
 const PROCESSES_MAX = 2000;
-/** Lines of events of a process. The first ones are kept: they say how it began. */
+/** Limit of the event lines of a process. The first lines are kept, because they show how the process began. */
 const EVENTS_MAX = 50;
-/** Programs by which a process is found. A process may execute one after another without end. */
-const IDS_MAX = 50;
-/** Deeper processes are not indented any further. */
+/** Limit of the exec ids by which a process is found. A process can exec any number of times. */
+const EXEC_IDS_MAX = 50;
+/** Greatest indentation, in levels. */
 const DEPTH_MAX = 40;
 
 interface Node {
   readonly pid: number;
-  /** The `execId` of the last programs that the process has run. */
-  readonly ids: string[];
+  /** The last exec ids of the process. */
+  readonly execIds: string[];
   readonly children: Set<Node>;
-  readonly lines: Line[];
+  readonly lines: EventLine[];
   parent: Node | undefined;
   /** The last program, with its arguments. */
   title: string;
-  /** It has not executed a program of its own yet. */
+  /** True until the first exec of the process. */
   forked: boolean;
-  /** Events that are not in `lines`. */
+  /** Number of events that are not in `lines`. */
   more: number;
   ended: string | undefined;
-  /** A policy has reported something of it, or of a process below it. */
+  /** True if a policy has reported an event of this process or of a descendant. */
   matched: boolean;
 }
 
-interface Line {
+interface EventLine {
   readonly text: string;
   times: number;
 }
 
 interface TreeOptions {
-  /** Only processes that an event of a policy is about, and those above them. */
+  /** Show only processes with an event of a policy, and their ancestors. */
   readonly matchedOnly: boolean;
-  /** The arguments of a process as they are shown. */
-  readonly argumentsOf: (process: PlainProcess) => string;
+  readonly formatArguments: (process: PlainProcess) => string;
 }
 
 export class EventTree {
@@ -51,7 +49,7 @@ export class EventTree {
   readonly #roots = new Set<Node>();
   readonly #lost: string[] = [];
   #count = 0;
-  #forgotten = 0;
+  #removed = 0;
 
   constructor(options: TreeOptions) {
     this.#options = options;
@@ -63,19 +61,19 @@ export class EventTree {
       if (this.#lost.length > EVENTS_MAX) this.#lost.shift();
       return;
     }
-    const node = this.#nodeOf(event);
+    const node = this.#findOrCreateNode(event);
     if (event.type === 'process_exit') this.#end(node, event.signal ?? String(event.status));
-    else if (event.type !== 'process_exec') addLine(node, lineOf(summary()));
-    while (this.#count > PROCESSES_MAX) this.#forgetOne();
+    else if (event.type !== 'process_exec') addLine(node, formatEventLine(summary()));
+    while (this.#count > PROCESSES_MAX) this.#removeOne();
   }
 
-  /** `width` is that of the terminal; undefined cuts nothing. */
-  text(width?: number): string {
+  /** `width` is the width of the terminal. Without it, lines are not shortened. */
+  format(width?: number): string {
     const lines: string[] = [];
     for (const root of this.#roots) this.#write(root, '', '', 0, lines);
-    if (this.#forgotten > 0) lines.push(`(${this.#forgotten} earlier processes are left out)`);
+    if (this.#removed > 0) lines.push(`(${this.#removed} earlier processes are left out)`);
     for (const lost of this.#lost) lines.push(`⚠️  lost: ${lost}`);
-    return lines.map((line) => `${width === undefined ? line : cut(line, width)}\n`).join('');
+    return lines.map((line) => `${width === undefined ? line : truncateColumns(line, width)}\n`).join('');
   }
 
   #write(node: Node, first: string, rest: string, depth: number, lines: string[]): void {
@@ -93,29 +91,31 @@ export class EventTree {
     });
   }
 
-  #nodeOf(event: ProcessEvent): Node {
+  #findOrCreateNode(event: PlainProcessEvent): Node {
     const { process, former, parent, ancestors } = event;
-    const known = this.#nodes.get(process.execId) ?? this.#continued(process);
+    const known = this.#nodes.get(process.execId) ?? this.#findSameProcess(process);
     const node = known ?? this.#create(process);
-    this.#learn(node, process);
+    this.#setProgram(node, process);
     if (node.parent === undefined) {
       const above = [former, parent, ...ancestors].filter((each) => each !== undefined);
-      this.#place(node, above, process.parentExecId);
+      this.#attachToAncestors(node, above, process.parentExecId);
     }
     return node;
   }
 
-  /** Puts the process under its ancestors. An image of the same process id is an earlier program of the process itself. */
-  #place(node: Node, above: readonly PlainProcess[], parentExecId: string): void {
+  /**
+   * Attaches the process to its ancestors. An exec with the same process id is an earlier exec of the process itself.
+   */
+  #attachToAncestors(node: Node, above: readonly PlainProcess[], parentExecId: string): void {
     let below = node;
-    for (const image of above) {
-      if (image.pid === below.pid) {
-        this.#identify(below, image.execId);
+    for (const exec of above) {
+      if (exec.pid === below.pid) {
+        this.#addExecId(below, exec.execId);
         continue;
       }
-      const known = this.#nodes.get(image.execId);
-      const upper = known ?? this.#create(image);
-      if (known === undefined) this.#learn(upper, image);
+      const known = this.#nodes.get(exec.execId);
+      const upper = known ?? this.#create(exec);
+      if (known === undefined) this.#setProgram(upper, exec);
       this.#attach(below, upper);
       below = upper;
     }
@@ -123,8 +123,10 @@ export class EventTree {
     if (node.parent === undefined && upper !== undefined) this.#attach(node, upper);
   }
 
-  /** The process that executes another program, or that was forked and executes its first one. */
-  #continued({ formerExecId, parentExecId, pid }: PlainProcess): Node | undefined {
+  /**
+   * Finds the process of a new exec id: the same process before the exec, or a forked process before its first exec.
+   */
+  #findSameProcess({ formerExecId, parentExecId, pid }: PlainProcess): Node | undefined {
     const parent = this.#nodes.get(parentExecId);
     const former = formerExecId === undefined ? undefined : this.#nodes.get(formerExecId);
     const same = [former, parent].find((node) => node?.pid === pid);
@@ -135,7 +137,7 @@ export class EventTree {
   #create({ pid, forked }: PlainProcess): Node {
     const node: Node = {
       pid,
-      ids: [],
+      execIds: [],
       children: new Set(),
       lines: [],
       parent: undefined,
@@ -150,21 +152,21 @@ export class EventTree {
     return node;
   }
 
-  #learn(node: Node, image: PlainProcess): void {
-    if (node.ids.includes(image.execId)) return;
-    this.#identify(node, image.execId);
-    const { binary, pid, uid, forked } = image;
+  #setProgram(node: Node, exec: PlainProcess): void {
+    if (node.execIds.includes(exec.execId)) return;
+    this.#addExecId(node, exec.execId);
+    const { binary, pid, uid, forked } = exec;
     const program = binary === '' ? '(unknown)' : quoteUnsafe(binary);
-    const words = forked ? '' : this.#options.argumentsOf(image);
-    node.title = `${words === '' ? program : `${program} ${words}`} (pid ${pid}, uid ${uid})`;
+    const argumentString = forked ? '' : this.#options.formatArguments(exec);
+    node.title = `${argumentString === '' ? program : `${program} ${argumentString}`} (pid ${pid}, uid ${uid})`;
     node.forked = forked;
   }
 
-  #identify(node: Node, execId: string): void {
+  #addExecId(node: Node, execId: string): void {
     if (execId === '' || this.#nodes.has(execId)) return;
     this.#nodes.set(execId, node);
-    node.ids.push(execId);
-    const oldest = node.ids.length > IDS_MAX ? node.ids.shift() : undefined;
+    node.execIds.push(execId);
+    const oldest = node.execIds.length > EXEC_IDS_MAX ? node.execIds.shift() : undefined;
     if (oldest !== undefined) this.#nodes.delete(oldest);
   }
 
@@ -182,22 +184,23 @@ export class EventTree {
     this.#ended.add(node);
   }
 
-  /** Forgets a process without children: the one that ended first, or else the oldest. Its parent may end later. */
-  #forgetOne(): void {
+  /** Removes a process without children: the process that ended first, or else the oldest one. */
+  #removeOne(): void {
     const isLeaf = ({ children }: Node): boolean => children.size === 0;
-    const node = firstOf(this.#ended, isLeaf) ?? firstOf(this.#nodes.values(), isLeaf) ?? firstOf(this.#roots, isLeaf);
+    const node =
+      findFirst(this.#ended, isLeaf) ?? findFirst(this.#nodes.values(), isLeaf) ?? findFirst(this.#roots, isLeaf);
     this.#count -= 1;
-    this.#forgotten += 1;
+    this.#removed += 1;
     if (node === undefined) return;
-    for (const id of node.ids) this.#nodes.delete(id);
+    for (const id of node.execIds) this.#nodes.delete(id);
     this.#ended.delete(node);
     this.#roots.delete(node);
     node.parent?.children.delete(node);
   }
 }
 
-function firstOf(nodes: Iterable<Node>, wanted: (node: Node) => boolean): Node | undefined {
-  for (const node of nodes) if (wanted(node)) return node;
+function findFirst(nodes: Iterable<Node>, isWanted: (node: Node) => boolean): Node | undefined {
+  for (const node of nodes) if (isWanted(node)) return node;
   return undefined;
 }
 
@@ -213,6 +216,6 @@ function addLine(node: Node, text: string): void {
   else node.more += 1;
 }
 
-function lineOf({ emoji, label, detail, actions, reason }: EventSummary): string {
+function formatEventLine({ emoji, label, detail, actions, reason }: EventSummary): string {
   return [emoji, label, detail, reason === '' ? '' : `# ${reason}`, actions].filter((part) => part !== '').join(' ');
 }

@@ -1,4 +1,4 @@
-/** What validation found in one file. */
+/** The result of validating one file. */
 import type { Diagnostic } from '../../types/index.js';
 
 export interface FileResult {

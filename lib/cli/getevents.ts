@@ -11,19 +11,18 @@ import type {
   TracerEvent,
   TracerOptions,
 } from '../../types/index.js';
-import { isOfLibrary } from '../names/policy-library.js';
+import { isLibraryPolicy } from '../names/policy-library.js';
 import { loadAgentPackage } from './agent-package.js';
-import { GOOD, INTERRUPTED, OUTPUT_LOST, UsageError, type Context } from './context.js';
+import { INTERRUPTED, OUTPUT_LOST, STOP_SIGNALS, SUCCESS, UsageError, type Context } from './context.js';
 import { checkNotJson, jsonOptions } from './json-options.js';
-import type { Output } from './output.js';
-import { printerOf, standardOutput, type Printer, type PrinterOptions, type Target } from './printer.js';
+import { printMessage, type Output } from './output.js';
+import { createPrinter, standardOutput, type Printer, type PrinterOptions, type EventDestination } from './printer.js';
 import { RecordingFile } from './record.js';
-import { oneLine } from './text.js';
 
 export interface GetEventsOptions extends PrinterOptions {
   readonly policy?: readonly string[];
   readonly policyDir?: string;
-  /** Patterns: those of JavaScript for a tracer of its own, of RE2 for an agent. */
+  /** Regular expressions: of JavaScript for a tracer in this process, of RE2 for an agent. */
   readonly process?: readonly string[];
   readonly eventTypes?: readonly EventType[];
   readonly policyNames?: readonly string[];
@@ -33,7 +32,7 @@ export interface GetEventsOptions extends PrinterOptions {
   readonly labels?: readonly string[];
   readonly host?: boolean;
   readonly filter?: readonly string[];
-  /** CEL, with those of `filter`. One of them has to be true. */
+  /** CEL expressions, together with `filter`. At least one of them has to be true. */
   readonly celExpression?: readonly string[];
   readonly containerSources?: readonly (ContainerSourceName | 'none')[];
   readonly duration?: number;
@@ -46,55 +45,59 @@ export interface GetEventsOptions extends PrinterOptions {
   readonly record?: string;
 }
 
-/** Runs until a signal, the end of `--duration`, or the end of the output's reader. Always closes the tracer. */
+/** Prints events until a signal, the end of `--duration`, or the closing of the output. Always closes the tracer. */
 export async function getEvents(
   options: GetEventsOptions,
   context: Context,
-  target?: Target<TracerEvent>,
+  target?: EventDestination<TracerEvent>,
 ): Promise<number> {
-  const named = options.policy ?? [];
-  const missing = named.find((path) => !isOfLibrary(path) && !existsSync(path));
+  const paths = options.policy ?? [];
+  const missing = paths.find((path) => !isLibraryPolicy(path) && !existsSync(path));
   if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
   if (options.keep === true && options.persist === undefined) throw new UsageError('--keep needs --persist');
   checkLabels(options, context);
-  const binaries = patternsOf('--process', options.process);
-  const ofBinary = context.api.eventFilter(binaries === undefined ? {} : { binaries });
-  const ofExpression = expressionOf(options, context);
-  const wanted = (event: TracerEvent): boolean => ofBinary(event) && ofExpression(event);
-  const reading = eventsOptions(options);
+  const binaries = compilePatterns('--process', options.process);
+  const matchesBinary = context.api.eventFilter(binaries === undefined ? {} : { binaries });
+  const matchesExpression = compileExpressions(options, context);
+  const isWanted = (event: TracerEvent): boolean => matchesBinary(event) && matchesExpression(event);
+  const eventsOptions = toEventsOptions(options);
   const { printer, open } = target ?? standardOutput(tracerPrinter(options, context), context);
-  const policies = [...named, ...policiesOf(options.policyDir, context)];
-  for (const { meaning, remedy } of context.api.hostGaps()) say(context, `warning: ${meaning}: ${remedy}`);
+  const policies = [...paths, ...folderPolicies(options.policyDir, context)];
+  for (const { meaning, remedy } of context.api.hostGaps()) printMessage(context, `warning: ${meaning}: ${remedy}`);
 
   if (options.record !== undefined && options.redactionFilters !== undefined) {
     throw new UsageError('--record writes all values, which --redaction-filters excludes');
   }
-  const stop = new Stop(context, options.keep === true ? { keep: true } : {});
+  const stop = new TracerStop(context, options.keep === true ? { keep: true } : {});
   let recording: RecordingFile | undefined;
   try {
     if (options.record !== undefined) {
-      recording = await RecordingFile.create(options.record, context, (text) => say(context, text));
+      recording = await RecordingFile.create(options.record, context, (message) => printMessage(context, message));
     }
     const output = open({
-      goesOn: () => stop.enforces,
+      shouldContinue: () => stop.enforces,
       onEnd: () => stop.request(),
-      report: (message) => say(context, `polytrace: ${message}`),
+      report: (message) => printMessage(context, `polytrace: ${message}`),
     });
-    const tracer = await context.api.openTracer({ policies, onProgress: progress(context), ...loading(options) });
-    stop.whenRequested(tracer);
-    const wantedOf = (batch: readonly TracerEvent[]): readonly TracerEvent[] => batch.filter(wanted);
-    await printEvents(tracer, options, context, output, stop, { reading, printer, wantedOf, recording });
-    const recorded = (await recording?.close()) ?? GOOD;
+    const tracer = await context.api.openTracer({
+      policies,
+      onProgress: progressReporter(context),
+      ...tracerOptions(options),
+    });
+    stop.closeOnRequest(tracer);
+    const filterBatch = (batch: readonly TracerEvent[]): readonly TracerEvent[] => batch.filter(isWanted);
+    await printEvents(tracer, options, context, output, stop, { eventsOptions, printer, filterBatch, recording });
+    const status = (await recording?.close()) ?? SUCCESS;
     recording = undefined;
-    return output.lost === 0 ? recorded : OUTPUT_LOST;
+    return output.lostEvents === 0 ? status : OUTPUT_LOST;
   } finally {
     await stop.finish();
     await recording?.close();
   }
 }
 
-/** The package with CEL is loaded only for this. */
-function expressionOf(options: GetEventsOptions, context: Context): (event: TracerEvent) => boolean {
+/** Compiles the CEL expressions. Only they need the package polytrace-agent. */
+function compileExpressions(options: GetEventsOptions, context: Context): (event: TracerEvent) => boolean {
   const { celExpression: expressions } = options;
   if (expressions === undefined) return () => true;
   const { celFilter } = loadAgentPackage(context);
@@ -105,31 +108,30 @@ function expressionOf(options: GetEventsOptions, context: Context): (event: Trac
   }
 }
 
-function say({ stderr }: Context, text: string): void {
-  stderr.write(`${oneLine(text)}\n`);
-}
-
 const PROGRESS_MS = 2000;
 
-/** Says how far loading is, every two seconds. */
-function progress(context: Context): NonNullable<TracerOptions['onProgress']> {
+/** Returns a callback that reports the progress of loading, at most every two seconds. */
+function progressReporter(context: Context): NonNullable<TracerOptions['onProgress']> {
   let last = performance.now();
   return ({ loaded, total }) => {
     if (loaded === total || performance.now() - last < PROGRESS_MS) return;
     last = performance.now();
-    say(context, `loading: ${loaded} of ${total} policies`);
+    printMessage(context, `loading: ${loaded} of ${total} policies`);
   };
 }
 
-/** The policies of `--policy-dir`. The folder of a container image is empty until somebody mounts a policy into it. */
-function policiesOf(folder: string | undefined, context: Context): readonly string[] {
+/**
+ * Returns the folder of `--policy-dir` if it has policies. In a container image, the folder is empty until a policy is
+ * mounted.
+ */
+function folderPolicies(folder: string | undefined, context: Context): readonly string[] {
   if (folder === undefined) return [];
   try {
     if (existsSync(folder) && context.api.expandPolicyPaths(folder).length > 0) return [folder];
   } catch (error) {
     if (!(error instanceof context.api.PolicyError) || error.code !== 'FOLDER_EMPTY') throw error;
   }
-  say(context, `note: there are no policies in ${folder}`);
+  printMessage(context, `note: there are no policies in ${folder}`);
   return [];
 }
 
@@ -141,7 +143,13 @@ function checkLabels({ labels }: GetEventsOptions, { api }: Context): void {
   }
 }
 
-function loading({ enforcement, allowRequests, mode, persist, containerSources }: GetEventsOptions): TracerOptions {
+function tracerOptions({
+  enforcement,
+  allowRequests,
+  mode,
+  persist,
+  containerSources,
+}: GetEventsOptions): TracerOptions {
   const sources = containerSources?.filter((name) => name !== 'none');
   return {
     containers: sources === undefined ? true : sources.length > 0 && { sources },
@@ -152,10 +160,10 @@ function loading({ enforcement, allowRequests, mode, persist, containerSources }
   };
 }
 
-interface Printing {
-  readonly reading: EventsOptions;
+interface PrintOptions {
+  readonly eventsOptions: EventsOptions;
   readonly printer: Printer<TracerEvent>;
-  readonly wantedOf: (batch: readonly TracerEvent[]) => readonly TracerEvent[];
+  readonly filterBatch: (batch: readonly TracerEvent[]) => readonly TracerEvent[];
   readonly recording: RecordingFile | undefined;
 }
 
@@ -164,27 +172,27 @@ async function printEvents(
   options: GetEventsOptions,
   context: Context,
   output: Output,
-  stop: Stop,
-  { reading, printer, wantedOf, recording }: Printing,
+  stop: TracerStop,
+  { eventsOptions, printer, filterBatch, recording }: PrintOptions,
 ): Promise<void> {
   if (stop.requested) return;
-  const batches = tracer.batches(reading);
+  const batches = tracer.batches(eventsOptions);
   const policies = tracer.policies();
   for (const { name, skipped, warnings } of policies) {
     for (const { line, column, code, message } of warnings) {
-      context.stderr.write(`${oneLine(`warning: ${name}: ${line}:${column} ${code}: ${message}`)}\n`);
+      printMessage(context, `warning: ${name}: ${line}:${column} ${code}: ${message}`);
     }
     for (const call of skipped) {
-      say(context, `warning: ${name}: ${call} is left out, because this kernel does not have it`);
+      printMessage(context, `warning: ${name}: ${call} is left out, because this kernel does not have it`);
     }
   }
-  say(context, readyLine(policies));
-  if (options.duration !== undefined) stop.after(options.duration * 1000);
+  printMessage(context, readyLine(policies));
+  if (options.duration !== undefined) stop.requestAfter(options.duration * 1000);
   if (printer.start !== '' && !(await output.write(printer.start))) return;
   for await (const batch of batches) {
-    const events = wantedOf(batch);
-    await recording?.take(events);
-    const text = printer.text(events);
+    const events = filterBatch(batch);
+    await recording?.write(events);
+    const text = printer.format(events);
     if (text !== '' && !(await output.write(text))) return;
   }
   const end = printer.end();
@@ -194,21 +202,21 @@ async function printEvents(
 function tracerPrinter(options: GetEventsOptions, context: Context): Printer<TracerEvent> {
   if (options.output !== 'json') checkNotJson(options);
   const json = jsonOptions(options, context);
-  return printerOf(options, context, {
+  return createPrinter(options, context, {
     view: (event: TracerEvent) => event,
     json: (event) => context.api.toJson(event, json),
   });
 }
 
-function eventsOptions(options: GetEventsOptions): EventsOptions {
+function toEventsOptions(options: GetEventsOptions): EventsOptions {
   const { eventTypes: types, policyNames, namespaces, labels, host } = options;
-  const pods = patternsOf('--pods', options.pods);
-  const containers = patternsOf('--containers', options.containers);
+  const pods = compilePatterns('--pods', options.pods);
+  const containers = compilePatterns('--containers', options.containers);
   const all = { types, policyNames, pods, namespaces, containers, labels, host };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
-function patternsOf(option: string, patterns: readonly string[] | undefined): RegExp[] | undefined {
+function compilePatterns(option: string, patterns: readonly string[] | undefined): RegExp[] | undefined {
   return patterns?.map((pattern) => {
     try {
       return new RegExp(pattern);
@@ -219,7 +227,7 @@ function patternsOf(option: string, patterns: readonly string[] | undefined): Re
   });
 }
 
-/** Always one line, so that a program that started this one can wait for it. */
+/** Returns the message that all hooks are attached. It is one line, so that the parent process can wait for it. */
 function readyLine(policies: readonly PolicyStatus[]): string {
   const parts = policies.map(({ name, hooks, enforcing, mode }) => {
     const title = enforcing ? `${name} [${mode}]` : name;
@@ -230,23 +238,23 @@ function readyLine(policies: readonly PolicyStatus[]): string {
 }
 
 /**
- * A request to stop. It closes the tracer: the hooks are detached, the recorded events are still delivered, and then
- * the iteration ends. No event is lost. A second signal exits without waiting for this.
+ * Closes the tracer at a signal, or after a time: the hooks are detached, the events in the ring buffer are still
+ * delivered, and then the iteration ends. No event is lost. A second signal exits immediately.
  */
-class Stop {
+class TracerStop {
   readonly #context: Context;
-  readonly #how: CloseOptions;
+  readonly #closeOptions: CloseOptions;
   #tracer: Tracer | undefined;
   #closing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #signals = 0;
-  readonly #names = ignoresHangup() ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  readonly #signalNames = ignoresHangup() ? (['SIGINT', 'SIGTERM'] as const) : STOP_SIGNALS;
   requested = false;
 
   constructor(context: Context, how: CloseOptions) {
     this.#context = context;
-    this.#how = how;
-    for (const name of this.#names) context.signals.on(name, this.#onSignal);
+    this.#closeOptions = how;
+    for (const name of this.#signalNames) context.signals.on(name, this.#onSignal);
   }
 
   readonly #onSignal = (name: keyof typeof INTERRUPTED): void => {
@@ -264,18 +272,18 @@ class Stop {
   request(): void {
     this.requested = true;
     if (this.#tracer === undefined) return;
-    this.#closing ??= this.#tracer.close(this.#how);
+    this.#closing ??= this.#tracer.close(this.#closeOptions);
     // finish() reports the failure.
     this.#closing.catch(() => undefined);
   }
 
-  /** Also handles a request that came before the tracer was open. */
-  whenRequested(tracer: Tracer): void {
+  /** Sets the tracer to close. Closes it now if a request came before the tracer was open. */
+  closeOnRequest(tracer: Tracer): void {
     this.#tracer = tracer;
     if (this.requested) this.request();
   }
 
-  after(milliseconds: number): void {
+  requestAfter(milliseconds: number): void {
     this.#timer = setTimeout(() => this.request(), milliseconds);
   }
 
@@ -285,12 +293,12 @@ class Stop {
     try {
       await this.#closing;
     } finally {
-      for (const name of this.#names) this.#context.signals.off(name, this.#onSignal);
+      for (const name of this.#signalNames) this.#context.signals.off(name, this.#onSignal);
     }
   }
 }
 
-/** True under nohup, which wants the command to outlive its terminal. A listener would end that. */
+/** True if SIGHUP is ignored, as under nohup. A listener would make the signal stop the command. */
 function ignoresHangup(): boolean {
   try {
     const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';

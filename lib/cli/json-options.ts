@@ -1,9 +1,9 @@
-/** The options of `getevents` that shape what is written: fields of the JSON format, compact lines, and redaction. */
+/** The output options of `getevents`: fields of the JSON format, compact lines, and redaction. */
 import type { CompactOptions, EventType, JsonOptions, RedactionFilter, Redactor } from '../../types/index.js';
 import { UsageError, type Context } from './context.js';
 import { COLUMN_NAMES, isColumn } from './event-table.js';
 
-export interface ShapeOptions {
+export interface FormatOptions {
   readonly output: 'compact' | 'json' | 'table' | 'tree';
   /** JSON with line breaks. */
   readonly pretty?: boolean;
@@ -18,14 +18,14 @@ export interface ShapeOptions {
   readonly color: 'auto' | 'always' | 'never';
   readonly timestamps?: boolean;
   readonly style?: 'detailed' | 'tetragon';
-  /** Undefined: in a terminal that is wide enough. */
+  /** Undefined: true in a terminal that is wide enough. */
   readonly who?: boolean;
 }
 
-/** Columns of a terminal that has room for the words of `--who`. */
-const WIDE = 140;
+/** Smallest width of a terminal in which `--who` is the default, in columns. */
+const WHO_COLUMNS_MIN = 140;
 
-/** The names of groups of events in `--enable-ancestors`. */
+/** The names of event groups in `--enable-ancestors`. */
 export const ANCESTOR_TYPES: Readonly<Record<string, readonly EventType[]>> = {
   base: ['process_exec', 'process_exit'],
   kprobe: ['process_kprobe'],
@@ -44,8 +44,8 @@ const JSON_ONLY = {
   excludeFields: '--exclude-fields',
 } as const;
 
-/** Also checks the options, which is done before anything is loaded. */
-export function jsonOptions(options: ShapeOptions, context: Context): JsonOptions {
+/** Returns options of the JSON format. Throws a UsageError for an invalid option. */
+export function jsonOptions(options: FormatOptions, context: Context): JsonOptions {
   const { api } = context;
   const { includeFields: include, excludeFields: exclude } = options;
   const isFiltered = include !== undefined || exclude !== undefined;
@@ -54,13 +54,13 @@ export function jsonOptions(options: ShapeOptions, context: Context): JsonOption
     processCred: options.enableProcessCred === true,
     processNs: options.enableProcessNs === true,
     fields: isFiltered
-      ? usage(api, () => api.fieldFilter({ ...(include && { include }), ...(exclude && { exclude }) }))
+      ? wrapOptionError(api, () => api.fieldFilter({ ...(include && { include }), ...(exclude && { exclude }) }))
       : undefined,
-    redact: redactorOf(options, context),
+    redact: createRedactor(options, context),
   };
 }
 
-export function compactOptions(options: ShapeOptions, context: Context): CompactOptions {
+export function compactOptions(options: FormatOptions, context: Context): CompactOptions {
   const { stdout, env } = context;
   const isTerminal = stdout.isTTY === true;
   const hasColors = isTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
@@ -68,13 +68,13 @@ export function compactOptions(options: ShapeOptions, context: Context): Compact
     color: options.color === 'auto' ? hasColors : options.color === 'always',
     timestamps: options.timestamps === true,
     style: options.style ?? 'detailed',
-    who: options.who ?? (isTerminal && (stdout.columns ?? 0) >= WIDE),
-    redact: redactorOf(options, context),
+    who: options.who ?? (isTerminal && (stdout.columns ?? 0) >= WHO_COLUMNS_MIN),
+    redact: createRedactor(options, context),
   };
 }
 
-/** Refuses options that the format does not have. With JSON, `fields` becomes `includeFields`. */
-export function checkedShape<O extends ShapeOptions>(options: O, { api }: Context): O {
+/** Rejects options that the output format does not support. With JSON, `fields` becomes `includeFields`. */
+export function checkFormatOptions<O extends FormatOptions>(options: O, { api }: Context): O {
   const { output, fields, pretty } = options;
   if (pretty === true && output !== 'json') throw new UsageError('--pretty needs --output json');
   if (fields === undefined) return options;
@@ -91,22 +91,22 @@ export function checkedShape<O extends ShapeOptions>(options: O, { api }: Contex
   return options;
 }
 
-/** The other formats have no such fields, so an option for them is a mistake. */
-export function checkNotJson(options: ShapeOptions): void {
+/** Rejects options that only the JSON format supports. */
+export function checkNotJson(options: FormatOptions): void {
   for (const [key, name] of Object.entries(JSON_ONLY)) {
-    const isOfCell = options.output === 'table' && options.fields !== undefined && name.startsWith('--enable-');
-    if (options[key as keyof typeof JSON_ONLY] !== undefined && !isOfCell) {
+    const isForCell = options.output === 'table' && options.fields !== undefined && name.startsWith('--enable-');
+    if (options[key as keyof typeof JSON_ONLY] !== undefined && !isForCell) {
       throw new UsageError(`${name} needs --output json`);
     }
   }
 }
 
-export function redactorOf({ redactionFilters }: ShapeOptions, { api }: Context): Redactor | undefined {
-  return redactionFilters === undefined ? undefined : usage(api, () => api.redactor(redactionFilters));
+export function createRedactor({ redactionFilters }: FormatOptions, { api }: Context): Redactor | undefined {
+  return redactionFilters === undefined ? undefined : wrapOptionError(api, () => api.redactor(redactionFilters));
 }
 
-/** An error of the library about an option is one of the command line. */
-function usage<T>(api: Context['api'], make: () => T): T {
+/** Runs a function, and turns an error of the library about an option into a UsageError. */
+function wrapOptionError<T>(api: Context['api'], make: () => T): T {
   try {
     return make();
   } catch (error) {
@@ -116,20 +116,20 @@ function usage<T>(api: Context['api'], make: () => T): T {
 }
 
 /**
- * Redaction filters in the JSON form of Tetragon: `{"binary_regex": […], "redact": […]}`. The text has one or several,
- * each on a line of its own or all in a list. Throws an Error that says what is wrong.
+ * Parses redaction filters in the JSON form of Tetragon: `{"binary_regex": […], "redact": […]}`. The text contains one
+ * filter, one filter a line, or a list of filters. Throws an Error with the reason.
  */
 export function parseRedactionFilters(text: string): RedactionFilter[] {
   const values =
-    parsedJson(text) ??
+    tryParseJson(text) ??
     text
       .split('\n')
       .filter((line) => line.trim() !== '')
-      .map(parsedLine);
-  return (Array.isArray(values) ? values.flat() : [values]).map(redactionFilter);
+      .map(parseJsonLine);
+  return (Array.isArray(values) ? values.flat() : [values]).map(toRedactionFilter);
 }
 
-function parsedJson(text: string): unknown {
+function tryParseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
@@ -137,23 +137,25 @@ function parsedJson(text: string): unknown {
   }
 }
 
-function parsedLine(line: string): unknown {
-  const value = parsedJson(line);
+function parseJsonLine(line: string): unknown {
+  const value = tryParseJson(line);
   if (value === undefined) throw new Error(`This is not JSON: ${line}`);
   return value;
 }
 
-function redactionFilter(value: unknown): RedactionFilter {
+function toRedactionFilter(value: unknown): RedactionFilter {
   if (typeof value !== 'object' || value === null) throw new Error('A redaction filter is a JSON object.');
   const { redact, binary_regex: binaryRegex, ...others } = value as Record<string, unknown>;
   const [other] = Object.keys(others);
   if (other !== undefined) throw new Error(`A redaction filter has no field '${other}', only redact and binary_regex.`);
-  if (!isTexts(redact)) throw new Error('A redaction filter needs the field redact: a list of regular expressions.');
+  if (!isStringArray(redact))
+    throw new Error('A redaction filter needs the field redact: a list of regular expressions.');
   if (binaryRegex === undefined) return { redact };
-  if (!isTexts(binaryRegex)) throw new Error('binary_regex of a redaction filter is a list of regular expressions.');
+  if (!isStringArray(binaryRegex))
+    throw new Error('binary_regex of a redaction filter is a list of regular expressions.');
   return { redact, binaryRegex };
 }
 
-function isTexts(value: unknown): value is string[] {
+function isStringArray(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }

@@ -1,7 +1,7 @@
-/** The kernel against which a command checks policies. */
+/** Chooses the kernel against which a command checks policies. */
 import type { KernelInfo } from '../../types/index.js';
 import type { Context } from './context.js';
-import { safe } from './text.js';
+import { escapeControls } from './text.js';
 
 export interface KernelOptions {
   readonly btf?: string;
@@ -10,15 +10,15 @@ export interface KernelOptions {
 
 export interface CheckedAgainst {
   readonly kernel?: KernelInfo;
-  /** Files of this machine are checked too, because the policy is for this machine. */
+  /** True if files of this machine are checked too, because the policy is for this machine. */
   readonly files: boolean;
-  /** True if more could be checked elsewhere. With `--kernel none`, nobody asked for it. */
+  /** True if unchecked parts are reported. With `--kernel none`, the user does not want that check. */
   readonly reportUnchecked: boolean;
 }
 
 /**
- * Chooses the kernel. A kernel that an option names must be readable. Without an option, the running kernel is used.
- * When that one is not readable, the command prints a note and goes on without a kernel.
+ * Chooses the kernel of `--btf` or `--kernel`, which must be readable, and else the running kernel. If the types of the
+ * running kernel are not readable, the command prints a note and continues without a kernel.
  */
 export function chooseKernel({ btf, kernel }: KernelOptions, { api, stderr }: Context): CheckedAgainst {
   if (btf !== undefined) return { kernel: api.loadKernelInfo(btf), files: false, reportUnchecked: true };
@@ -29,7 +29,7 @@ export function chooseKernel({ btf, kernel }: KernelOptions, { api, stderr }: Co
     return { kernel: api.loadKernelInfo(), files: true, reportUnchecked: true };
   } catch (error) {
     if (!(error instanceof api.KernelError)) throw error;
-    stderr.write(safe(`note: not checked against a kernel: ${error.message}\n`));
+    stderr.write(escapeControls(`note: not checked against a kernel: ${error.message}\n`));
     return { files: true, reportUnchecked: true };
   }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The `polytrace` command. */
-// before the others
+// V8 flags have to be set before other modules are loaded
 import './v8-flags.js';
 import { fstatSync } from 'node:fs';
 import type * as Library from '../index.js';
@@ -11,15 +11,15 @@ import { runCommand } from './program.js';
 process.stderr.on('error', () => undefined);
 
 void runCommand(process.argv.slice(2), {
-  // It is loaded when a command uses it: `--help` and the commands of the agent do not.
+  // The library is loaded when a command uses it. `--help` and the commands of the agent do not use it.
   get api() {
     // eslint-disable-next-line @typescript-eslint/no-require-imports
     return require('../index.js') as typeof Library;
   },
-  // A plain import would need the package always.
+  // The package is optional, so it is loaded only when a command uses it.
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   agentPackage: () => require('polytrace-agent') as AgentPackage,
-  // It is opened when a command reads it.
+  // Standard input is opened when a command reads it.
   get stdin() {
     return process.stdin;
   },
@@ -33,7 +33,10 @@ void runCommand(process.argv.slice(2), {
   process.exitCode = status;
 });
 
-/** True for a file and for a device that is not a terminal. Node.js gives up such an output after its first error. */
+/**
+ * True for a file, and for a device that is not a terminal. A stream of Node.js for such an output ends after its first
+ * error.
+ */
 function isFile(descriptor: number): boolean {
   try {
     const status = fstatSync(descriptor);

@@ -1,52 +1,54 @@
-/** `--processes matched`: starts and ends only of processes that an event of a policy is about, and of their ancestors. */
+/**
+ * `--processes matched`: prints exec and exit events only for processes with an event of a policy, and for their
+ * ancestors.
+ */
 import type { PlainEvent } from '../../types/index.js';
+import type { PlainProcessEvent } from './plain-event.js';
 
-/** More processes run on few machines. */
+/** Limit of the processes that are tracked. Few machines run more. */
 const PROCESSES_MAX = 65_536;
 
-interface Start {
+interface PendingStart {
   readonly text: string;
-  /** `execId` of the former image of the process, and of its parent: an agent need not send the ancestors. */
-  readonly before: readonly string[];
+  /** Exec ids of the previous exec of the process and of its parent. An agent may leave out the ancestors. */
+  readonly earlierExecIds: readonly string[];
 }
 
-type ProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
-
-/** Holds the text of each start until the process, or a descendant of it, is in an event of a policy. */
+/** Delays the output of each exec event until a policy reports an event of the process or of a descendant. */
 export class MatchedProcesses {
-  readonly #held = new Map<string, Start>();
-  /** Processes that are shown until they end. */
+  readonly #pending = new Map<string, PendingStart>();
+  /** Exec ids of processes whose exit will be printed. */
   readonly #shown = new Set<string>();
 
-  /** Returns what is to be written: the event's own text after the starts that it makes interesting, or nothing. */
+  /** Returns the output for an event: the delayed exec events that it releases and its own text, or an empty string. */
   take(event: PlainEvent, text: string): string {
     switch (event.type) {
       case 'lost':
         return text;
       case 'process_exec':
-        return this.#isShownAgain(event) ? text : this.#hold(event, text);
+        return this.#isShownAgain(event) ? text : this.#addPending(event, text);
       case 'process_exit':
-        this.#held.delete(event.process.execId);
+        this.#pending.delete(event.process.execId);
         return this.#shown.delete(event.process.execId) ? text : '';
       default:
-        return this.#startsOf(event) + text;
+        return this.#takeStarts(event) + text;
     }
   }
 
-  /** A process that is shown goes on with another program: its end will be shown. */
-  #isShownAgain({ process: { execId, formerExecId } }: ProcessEvent): boolean {
+  /** True if the process was shown before this exec. Then its exit will also be shown. */
+  #isShownAgain({ process: { execId, formerExecId } }: PlainProcessEvent): boolean {
     if (formerExecId === undefined || !this.#shown.delete(formerExecId)) return false;
     this.#show(execId);
     return true;
   }
 
-  #hold(event: ProcessEvent, text: string): '' {
+  #addPending(event: PlainProcessEvent, text: string): '' {
     const { execId, parentExecId, formerExecId } = event.process;
-    this.#held.set(execId, {
+    this.#pending.set(execId, {
       text,
-      before: formerExecId === undefined ? [parentExecId] : [formerExecId, parentExecId],
+      earlierExecIds: formerExecId === undefined ? [parentExecId] : [formerExecId, parentExecId],
     });
-    if (this.#held.size > PROCESSES_MAX) removeOldest(this.#held);
+    if (this.#pending.size > PROCESSES_MAX) removeOldest(this.#pending);
     return '';
   }
 
@@ -55,18 +57,18 @@ export class MatchedProcesses {
     if (this.#shown.size > PROCESSES_MAX) removeOldest(this.#shown);
   }
 
-  /** The starts of the process and of its ancestors, the oldest first. */
-  #startsOf({ process, former, parent, ancestors }: ProcessEvent): string {
+  /** Removes and returns the delayed exec events of the process and of its ancestors, the oldest first. */
+  #takeStarts({ process, former, parent, ancestors }: PlainProcessEvent): string {
     const starts: string[] = [];
-    const images = [process, former, parent, ...ancestors].map((image) => image?.execId);
-    const open = [...images, process.parentExecId].filter((id): id is string => id !== undefined && id !== '');
-    for (const id of open) {
+    const execIds = [process, former, parent, ...ancestors].map((exec) => exec?.execId);
+    const queue = [...execIds, process.parentExecId].filter((id): id is string => id !== undefined && id !== '');
+    for (const id of queue) {
       this.#show(id);
-      const start = this.#held.get(id);
+      const start = this.#pending.get(id);
       if (start === undefined) continue;
-      this.#held.delete(id);
+      this.#pending.delete(id);
       starts.unshift(start.text);
-      open.push(...start.before);
+      queue.push(...start.earlierExecIds);
     }
     return starts.join('');
   }

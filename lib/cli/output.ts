@@ -1,37 +1,38 @@
-/** Standard output. Its trouble is reported and counted, but does not end a command whose policies enforce. */
+/** Standard output. An error is reported and counted, but does not end a command whose policies enforce. */
 import { write } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Context } from './context.js';
+import { toOneLine } from './text.js';
 
 /** Shortest time between two messages about the output. */
 const REPORT_MS = 10_000;
 const NEWLINE = 10;
-const writeTo = promisify(write);
+const writeBytes = promisify(write);
 
 export interface OutputHandlers {
-  /** True if the command goes on without its output, because its policies enforce. */
-  readonly goesOn: () => boolean;
-  /** Called when the output has ended for good, also when nothing is being written. */
+  /** True if the command continues without its output, because its policies enforce. */
+  readonly shouldContinue: () => boolean;
+  /** Called when the output has failed permanently. No write needs to be pending. */
   readonly onEnd: () => void;
   /** Prints a message for the operator. */
   readonly report: (message: string) => void;
 }
 
-/** It takes the texts of events. */
+/** The destination of formatted events. */
 export interface Output {
-  /** Resolves when there is room for more. The result is false when the command has to end. */
+  /** Resolves when the output accepts more. The result is false when the command has to end. */
   write(text: string): Promise<boolean>;
   /** Number of events that could not be written. */
-  readonly lost: number;
+  readonly lostEvents: number;
 }
 
-/** Lines of events. The output is a stream, or the descriptor of a file, which can work again after an error. */
+/** Writes events to a stream or to the descriptor of a file. Only a file can recover after an error. */
 export class EventOutput implements Output {
   readonly #stream: Context['stdout'];
   readonly #file: number | undefined;
   readonly #handlers: OutputHandlers;
   #failure: NodeJS.ErrnoException | undefined;
-  #torn = false;
+  #isLinePartial = false;
   #lost = 0;
   #reportedAt = -Infinity;
 
@@ -42,39 +43,39 @@ export class EventOutput implements Output {
     // The listener stays, because an unfinished write may fail later.
     stdout.on('error', (error) => {
       this.#failure ??= error;
-      if (!handlers.goesOn()) handlers.onEnd();
+      if (!handlers.shouldContinue()) handlers.onEnd();
     });
   }
 
-  get lost(): number {
+  get lostEvents(): number {
     return this.#lost;
   }
 
   async write(text: string): Promise<boolean> {
     if (this.#file !== undefined) return this.#writeFile(this.#file, text);
-    if (this.#failure === undefined && !this.#stream.write(text)) await roomIn(this.#stream);
+    if (this.#failure === undefined && !this.#stream.write(text)) await waitForDrain(this.#stream);
     const failure = this.#failure as NodeJS.ErrnoException | undefined;
     if (failure === undefined) return true;
-    const goesOn = this.#handlers.goesOn();
-    // A reader that has seen enough is not an error, unless policies have to go on without it.
-    if (goesOn || failure.code !== 'EPIPE') this.#lose(linesIn(text), failure);
-    return goesOn;
+    const shouldContinue = this.#handlers.shouldContinue();
+    // A reader that closes the pipe is not an error, unless policies have to continue without it.
+    if (shouldContinue || failure.code !== 'EPIPE') this.#countLost(countLines(text), failure);
+    return shouldContinue;
   }
 
   async #writeFile(file: number, text: string): Promise<boolean> {
-    const bytes = Buffer.from(this.#torn ? `\n${text}` : text);
-    let at = 0;
+    const bytes = Buffer.from(this.#isLinePartial ? `\n${text}` : text);
+    let written = 0;
     try {
-      while (at < bytes.length) at += (await writeTo(file, bytes, at)).bytesWritten;
-      if (this.#reportedAt !== -Infinity) this.#recover();
+      while (written < bytes.length) written += (await writeBytes(file, bytes, written)).bytesWritten;
+      if (this.#reportedAt !== -Infinity) this.#reportRecovery();
     } catch (error) {
-      this.#lose(linesIn(bytes.subarray(at).toString()), error as NodeJS.ErrnoException);
+      this.#countLost(countLines(bytes.subarray(written).toString()), error as NodeJS.ErrnoException);
     }
-    if (at > 0) this.#torn = bytes[at - 1] !== NEWLINE;
+    if (written > 0) this.#isLinePartial = bytes[written - 1] !== NEWLINE;
     return true;
   }
 
-  #lose(count: number, error: NodeJS.ErrnoException): void {
+  #countLost(count: number, error: NodeJS.ErrnoException): void {
     this.#lost += count;
     const now = performance.now();
     if (now - this.#reportedAt < REPORT_MS) return;
@@ -82,30 +83,35 @@ export class EventOutput implements Output {
     this.#handlers.report(`the output failed (${error.message}): ${this.#lost} events were not written so far`);
   }
 
-  #recover(): void {
+  #reportRecovery(): void {
     this.#reportedAt = -Infinity;
     this.#handlers.report(`the output works again: ${this.#lost} events were not written`);
   }
 }
 
-function linesIn(text: string): number {
+function countLines(text: string): number {
   return text.split('\n').length - 1;
 }
 
-function roomIn(stream: Context['stdout']): Promise<void> {
+function waitForDrain(stream: Context['stdout']): Promise<void> {
   return new Promise((resolve) => {
-    const done = (): void => {
-      for (const name of ['drain', 'error', 'close']) stream.removeListener(name, done);
+    const onReady = (): void => {
+      for (const name of ['drain', 'error', 'close']) stream.removeListener(name, onReady);
       resolve();
     };
-    for (const name of ['drain', 'error', 'close']) stream.once(name, done);
+    for (const name of ['drain', 'error', 'close']) stream.once(name, onReady);
   });
 }
 
-/** Prints one text, for commands that print nothing else. A closed pipe is not an error. */
+/** Prints the whole output of a command. A closed pipe is not an error. */
 export async function print(stream: Context['stdout'], text: string): Promise<void> {
   let failure: NodeJS.ErrnoException | undefined;
   stream.on('error', (error: NodeJS.ErrnoException) => (failure ??= error));
   await new Promise<void>((resolve) => stream.write(text, () => resolve()));
   if (failure !== undefined && failure.code !== 'EPIPE') throw failure;
+}
+
+/** Prints one line to standard error. */
+export function printMessage({ stderr }: Pick<Context, 'stderr'>, message: string): void {
+  stderr.write(`${toOneLine(message)}\n`);
 }

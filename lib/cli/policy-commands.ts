@@ -1,11 +1,11 @@
-/** The commands that do not load policies: validate, explain, schema and completion. */
+/** The commands about policies that load none: validate, explain, policies, schema and completion. */
 import { Argument, Option, type Command } from 'commander';
-import { isOfLibrary, LIBRARY_PREFIX } from '../names/policy-library.js';
-import { completion, SHELLS, type Shell } from './completion.js';
-import { GOOD, type Context } from './context.js';
+import { isLibraryPolicy, LIBRARY_PREFIX } from '../names/policy-library.js';
+import { completionScript, SHELLS, type Shell } from './completion.js';
+import { SUCCESS, type Context } from './context.js';
 import { explain, type ExplainOptions } from './explain.js';
 import { print } from './output.js';
-import { table } from './text.js';
+import { formatJson, formatTable } from './text.js';
 import { FORMATS, validate, type ValidateOptions } from './validate.js';
 
 const KERNEL_HELP = `
@@ -14,8 +14,8 @@ running kernel. --btf FILE uses the types of another kernel instead.
 --kernel none omits this check.
 `;
 
-export function policyCommands(program: Command, context: Context, done: (status: number) => void): void {
-  withKernel(program.command('validate'))
+export function addPolicyCommands(program: Command, context: Context, done: (status: number) => void): void {
+  addKernelOptions(program.command('validate'))
     .description('Check policies without loading them (root is not needed)')
     .argument('<file...>', 'YAML files with policies, or folders of them')
     .addOption(new Option('--format <format>', 'format of the result').choices([...FORMATS]).default('text'))
@@ -23,7 +23,7 @@ export function policyCommands(program: Command, context: Context, done: (status
     .addHelpText('after', KERNEL_HELP)
     .action(async (files: string[], options: ValidateOptions) => done(await validate(files, options, context)));
 
-  withKernel(program.command('explain'))
+  addKernelOptions(program.command('explain'))
     .description('Describe in words what a policy does')
     .argument('<file>', 'YAML file with a policy')
     .addOption(new Option('--format <format>', 'format of the result').choices(['text', 'json']).default('text'))
@@ -38,25 +38,27 @@ export function policyCommands(program: Command, context: Context, done: (status
     .action(async ({ output }: { readonly output: 'table' | 'json' }) => {
       const policies = context.api.policyLibrary();
       const rows = policies.map(({ name, summary }) => [LIBRARY_PREFIX + name, summary]);
-      const json = (): string => `${JSON.stringify(policies, null, 2)}\n`;
-      await print(context.stdout, output === 'json' ? json() : table([['POLICY', 'WHAT IT REPORTS'], ...rows]));
-      done(GOOD);
+      await print(
+        context.stdout,
+        output === 'json' ? formatJson(policies) : formatTable([['POLICY', 'WHAT IT REPORTS'], ...rows]),
+      );
+      done(SUCCESS);
     });
   library
     .command('show')
     .description('Print the file of a policy of the package')
     .argument('<name>', 'name of the policy')
     .action(async (name: string) => {
-      await print(context.stdout, context.api.loadPolicyFile(isOfLibrary(name) ? name : LIBRARY_PREFIX + name));
-      done(GOOD);
+      await print(context.stdout, context.api.loadPolicyFile(isLibraryPolicy(name) ? name : LIBRARY_PREFIX + name));
+      done(SUCCESS);
     });
 
   program
     .command('schema')
     .description('Print the JSON Schema of the policy format, for editors')
     .action(async () => {
-      await print(context.stdout, `${JSON.stringify(context.api.policySchema(), null, 2)}\n`);
-      done(GOOD);
+      await print(context.stdout, formatJson(context.api.policySchema()));
+      done(SUCCESS);
     });
 
   program
@@ -68,12 +70,12 @@ export function policyCommands(program: Command, context: Context, done: (status
       '\n  source <(polytrace completion bash)\n  polytrace completion zsh > "${fpath[1]}/_polytrace"\n  polytrace completion fish > ~/.config/fish/completions/polytrace.fish\n',
     )
     .action(async (shell: Shell) => {
-      await print(context.stdout, completion(program, shell));
-      done(GOOD);
+      await print(context.stdout, completionScript(program, shell));
+      done(SUCCESS);
     });
 }
 
-export function withKernel(command: Command): Command {
+export function addKernelOptions(command: Command): Command {
   return command
     .addOption(new Option('--btf <file>', 'check against the kernel of this BTF file').conflicts('kernel'))
     .addOption(

@@ -1,76 +1,79 @@
-/** Events as text, in the format of `--output`: of a tracer, of an agent, or recorded ones. */
+/** Formats events for `--output`. The events come from a tracer, an agent or a recording. */
 import type { PlainEvent, PlainOf, ProcessExecEvent } from '../../types/index.js';
-import { safeJson } from '../output/escape.js';
+import { escapeUnsafeJson } from '../output/escape.js';
 import type { Context } from './context.js';
 import { EventTable } from './event-table.js';
 import { EventTree } from './event-tree.js';
-import { compactOptions, redactorOf, type ShapeOptions } from './json-options.js';
+import { compactOptions, createRedactor, type FormatOptions } from './json-options.js';
 import { MatchedProcesses } from './matched-processes.js';
 import { EventOutput, type Output, type OutputHandlers } from './output.js';
 
-export interface PrinterOptions extends ShapeOptions {
+export interface PrinterOptions extends FormatOptions {
   readonly processes?: 'all' | 'matched';
 }
 
-/** Two forms of an event. An event of an agent can be one that the library does not know: it has only JSON. */
-export interface Access<E> {
+/** Two representations of an event. An event of an agent has no view if its type is unknown to this version. */
+export interface EventAccess<E> {
   readonly view: (event: E) => PlainEvent | undefined;
   readonly json: (event: E) => string;
 }
 
 export interface Printer<E> {
-  /** The text before the first event. It is printed when events can come, so that it is clear that none have come yet. */
+  /** The output before the first event. It is printed as soon as events can arrive. */
   readonly start: string;
-  /** The text for these events. */
-  readonly text: (batch: readonly E[]) => string;
-  /** The text after the last event. */
+  /** Formats events. */
+  readonly format: (batch: readonly E[]) => string;
+  /** Returns the output after the last event. */
   readonly end: () => string;
 }
 
-/** Where a command writes events. */
-export interface Target<E> {
+/** Destination of the events of a command. */
+export interface EventDestination<E> {
   readonly printer: Printer<E>;
   readonly open: (handlers: OutputHandlers) => Output;
 }
 
-/** Standard output. */
-export function standardOutput<E>(printer: Printer<E>, context: Context): Target<E> {
+export function standardOutput<E>(printer: Printer<E>, context: Context): EventDestination<E> {
   return { printer, open: (handlers) => new EventOutput(context, handlers) };
 }
 
-export function printerOf<E>(options: PrinterOptions, context: Context, access: Access<E>): Printer<E> {
+export function createPrinter<E>(options: PrinterOptions, context: Context, access: EventAccess<E>): Printer<E> {
   if (options.output === 'tree') return treePrinter(options, context, access);
-  const { titles, line } = linesOf(options, context, access);
+  const { titles, line } = lineFormatter(options, context, access);
   const matched = options.processes === 'matched' ? new MatchedProcesses() : undefined;
-  const text = (event: E): string => {
+  const formatEvent = (event: E): string => {
     const view = matched && access.view(event);
     return view === undefined || matched === undefined ? line(event) : matched.take(view, line(event));
   };
-  return { start: titles, text: (batch) => batch.map(text).join(''), end: () => '' };
+  return { start: titles, format: (batch) => batch.map(formatEvent).join(''), end: () => '' };
 }
 
-interface Lines<E> {
+interface LineFormatter<E> {
   readonly titles: string;
   readonly line: (event: E) => string;
 }
 
-function linesOf<E>(options: PrinterOptions, context: Context, access: Access<E>): Lines<E> {
+function lineFormatter<E>(options: PrinterOptions, context: Context, access: EventAccess<E>): LineFormatter<E> {
   switch (options.output) {
     case 'json':
-      return { titles: '', line: jsonLines(options, access) };
+      return { titles: '', line: jsonLineFormatter(options, access) };
     case 'table':
-      return tableLines(options, context, access);
+      return tableLineFormatter(options, context, access);
     default:
-      return { titles: '', line: compactLines(options, context, access) };
+      return { titles: '', line: compactLineFormatter(options, context, access) };
   }
 }
 
-function jsonLines<E>({ pretty }: PrinterOptions, { json }: Access<E>): (event: E) => string {
+function jsonLineFormatter<E>({ pretty }: PrinterOptions, { json }: EventAccess<E>): (event: E) => string {
   if (pretty !== true) return (event) => `${json(event)}\n`;
-  return (event) => `${safeJson(JSON.stringify(JSON.parse(json(event)), null, 2))}\n`;
+  return (event) => `${escapeUnsafeJson(JSON.stringify(JSON.parse(json(event)), null, 2))}\n`;
 }
 
-function compactLines<E>(options: PrinterOptions, context: Context, access: Access<E>): (event: E) => string {
+function compactLineFormatter<E>(
+  options: PrinterOptions,
+  context: Context,
+  access: EventAccess<E>,
+): (event: E) => string {
   const compact = compactOptions(options, context);
   return (event) => {
     const view = access.view(event);
@@ -78,45 +81,44 @@ function compactLines<E>(options: PrinterOptions, context: Context, access: Acce
   };
 }
 
-/** With `--processes matched`, a row is made before it is known whether it is shown. */
-function tableLines<E>(options: PrinterOptions, context: Context, access: Access<E>): Lines<E> {
-  const table = new EventTable(options.fields, widthOf(context));
-  const redact = redactorOf(options, context);
+function tableLineFormatter<E>(options: PrinterOptions, context: Context, access: EventAccess<E>): LineFormatter<E> {
+  const table = new EventTable(options.fields, terminalWidth(context));
+  const redact = createRedactor(options, context);
   const line = (event: E): string => {
     const view = access.view(event);
     if (view === undefined) return '';
-    const summary = once(() => context.api.summaryOf(view, { redact }));
-    return table.row({ event: view, json: () => access.json(event), summary });
+    const summary = memoize(() => context.api.summaryOf(view, { redact }));
+    return table.formatRow({ event: view, json: () => access.json(event), summary });
   };
-  return { titles: table.titles(), line };
+  return { titles: table.formatTitles(), line };
 }
 
-/** Time between two drawings of the tree. */
+/** Shortest time between two drawings of the tree. */
 const DRAW_MS = 200;
 const CLEAR = '\u001b[H\u001b[2J';
 
 const NO_EVENT = { time: '', timeNs: 0n, nodeName: '', tid: 0, ancestors: [] } as const;
 
-/** On a terminal, the last lines of the tree are drawn when it has changed. Elsewhere, the tree is printed at the end. */
-function treePrinter<E>(options: PrinterOptions, context: Context, access: Access<E>): Printer<E> {
+/** On a terminal, the last lines of the tree are drawn after each change. Elsewhere, the tree is printed at the end. */
+function treePrinter<E>(options: PrinterOptions, context: Context, access: EventAccess<E>): Printer<E> {
   const { api, stdout } = context;
-  const redact = redactorOf(options, context);
+  const redact = createRedactor(options, context);
   const tree = new EventTree({
     matchedOnly: options.processes === 'matched',
-    argumentsOf: (process) => {
+    formatArguments: (process) => {
       const start: PlainOf<ProcessExecEvent> = { ...NO_EVENT, type: 'process_exec', process };
       return api.summaryOf(start, { redact }).detail;
     },
   });
-  const drawing = (): string => {
-    const lines = tree.text(widthOf(context)).split('\n');
+  const drawTree = (): string => {
+    const lines = tree.format(terminalWidth(context)).split('\n');
     return CLEAR + lines.slice(-(stdout.rows ?? lines.length)).join('\n');
   };
   const isLive = stdout.isTTY === true;
   let timer: NodeJS.Timeout | undefined;
   return {
     start: '',
-    text: (batch) => {
+    format: (batch) => {
       for (const event of batch) {
         const view = access.view(event);
         if (view !== undefined) tree.add(view, () => api.summaryOf(view, { redact }));
@@ -124,26 +126,26 @@ function treePrinter<E>(options: PrinterOptions, context: Context, access: Acces
       if (isLive) {
         timer ??= setTimeout(() => {
           timer = undefined;
-          stdout.write(drawing());
+          stdout.write(drawTree());
         }, DRAW_MS);
       }
       return '';
     },
     end: () => {
       clearTimeout(timer);
-      return (isLive ? CLEAR : '') + tree.text(widthOf(context));
+      return (isLive ? CLEAR : '') + tree.format(terminalWidth(context));
     },
   };
 }
 
-/** Columns of the terminal. Without one, those that COLUMNS says, or none. */
-function widthOf({ stdout, env }: Context): number | undefined {
+/** Width of the terminal. Without a terminal, the width in COLUMNS, or undefined. */
+function terminalWidth({ stdout, env }: Context): number | undefined {
   if (stdout.isTTY === true) return stdout.columns;
   const given = Number(env['COLUMNS']);
   return Number.isInteger(given) && given > 0 ? given : undefined;
 }
 
-function once<T>(make: () => T): () => T {
+function memoize<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
   return () => (made ??= { value: make() }).value;
 }

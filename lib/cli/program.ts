@@ -4,22 +4,28 @@ import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { ContainerSourceName, EventType, RedactionFilter } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
-import { GOOD, KERNEL, NO_AGENT, POLICY_ERRORS, USAGE, UsageError, type Context } from './context.js';
-import { agentCommands } from './agent-commands.js';
-import { followAgent, printRecorded, sourceOf, type AgentEventsOptions, type RecordedOptions } from './agent-events.js';
-import { loadAgentPackage, serverOptions } from './agent-package.js';
+import { KERNEL, NO_AGENT, POLICY_ERRORS, SUCCESS, USAGE, UsageError, type Context } from './context.js';
+import { addAgentCommands } from './agent-commands.js';
+import {
+  chooseSource,
+  followAgent,
+  printRecordedEvents,
+  type AgentEventsOptions,
+  type RecordedOptions,
+} from './agent-events.js';
+import { addServerOptions, loadAgentPackage } from './agent-package.js';
 import { cleanup } from './cleanup.js';
-import { filterOptions, formatOptions, seconds, since } from './event-options.js';
+import { addFilterOptions, addFormatOptions, parseSeconds, parseSince } from './event-options.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
-import { ANCESTOR_TYPES, checkedShape, parseRedactionFilters } from './json-options.js';
-import { policyCommands, withKernel } from './policy-commands.js';
+import { ANCESTOR_TYPES, checkFormatOptions, parseRedactionFilters } from './json-options.js';
+import { addKernelOptions, addPolicyCommands } from './policy-commands.js';
 import { testPolicies, type TestOptions } from './policy-test.js';
-import { preflight, type PreflightOptions } from './preflight.js';
+import { printPreflight, type PreflightOptions } from './preflight.js';
 import { rebuild } from './rebuild.js';
-import { report, REPORT_EVENTS, REPORT_EVENTS_MAX, type ReportOptions } from './report.js';
+import { makeReport, REPORT_EVENTS_DEFAULT, REPORT_EVENTS_MAX, type ReportOptions } from './report.js';
 import { replay, type ReplayOptions } from './replay.js';
 import { RESULT_FORMATS } from './test-results.js';
-import { safe } from './text.js';
+import { escapeControls } from './text.js';
 
 const STATUSES = `
 Exit status:
@@ -103,24 +109,24 @@ const CONTAINER_SOURCES = [
 /** Runs a command line and returns its exit status. Never rejects. */
 export async function runCommand(args: readonly string[], context: Context): Promise<number> {
   try {
-    return await parse(args, context);
+    return await parseAndRun(args, context);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? GOOD : USAGE; // commander has printed the reason
+    if (error instanceof CommanderError) return error.exitCode === 0 ? SUCCESS : USAGE; // commander has printed the reason
     return reportError(error, context);
   }
 }
 
-async function parse(args: readonly string[], context: Context): Promise<number> {
-  let status = GOOD;
-  await commandLine(context, (result) => (status = result)).parseAsync(args, { from: 'user' });
+async function parseAndRun(args: readonly string[], context: Context): Promise<number> {
+  let status = SUCCESS;
+  await buildCommandLine(context, (result) => (status = result)).parseAsync(args, { from: 'user' });
   return status;
 }
 
-/** All commands. `done` gets the exit status of the one that ran. */
-export function commandLine(context: Context, done: (status: number) => void): Command {
+/** Defines all commands. `done` receives the exit status of the command that ran. */
+export function buildCommandLine(context: Context, done: (status: number) => void): Command {
   const program = new Command('polytrace')
     .description('Compiles TracingPolicy YAML to eBPF filters in the kernel and prints the events.')
-    .version(version())
+    .version(readVersion())
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void context.stdout.write(text),
@@ -130,26 +136,26 @@ export function commandLine(context: Context, done: (status: number) => void): C
     .showHelpAfterError('(--help shows the options)')
     .addHelpText('after', STATUSES);
 
-  geteventsCommand(program).action(async (options: GetEventsOptions & AgentEventsOptions) => {
-    done(await eventsOf(options, context));
+  addGeteventsCommand(program).action(async (options: GetEventsOptions & AgentEventsOptions) => {
+    done(await runGetEvents(options, context));
   });
-  readCommand(program).action(async (files: string[], options: RecordedOptions) => {
-    done(await printRecorded(files, checked(options, context), context));
+  addReadCommand(program).action(async (files: string[], options: RecordedOptions) => {
+    done(await printRecordedEvents(files, checkOptions(options, context), context));
   });
-  reportCommand(program).action(async (files: string[], options: ReportOptions) => {
-    done(await report(files, { ...options, ...checkedExpressions(options) }, version(), context));
+  addReportCommand(program).action(async (files: string[], options: ReportOptions) => {
+    done(await makeReport(files, { ...options, ...joinExpressions(options) }, readVersion(), context));
   });
-  replayCommand(program).action(async (file: string, options: ReplayOptions) => {
-    done(await replay(file, checkedShape(options, context), context));
+  addReplayCommand(program).action(async (file: string, options: ReplayOptions) => {
+    done(await replay(file, checkFormatOptions(options, context), context));
   });
-  testCommand(program).action(async (files: string[], options: TestOptions) => {
+  addTestCommand(program).action(async (files: string[], options: TestOptions) => {
     done(await testPolicies(files, options, context));
   });
-  agentCommands(program, context, done);
-  agentCommand(program).action(async (words: string[]) => {
-    done(await loadAgentPackage(context).runAgent(words, context));
+  addAgentCommands(program, context, done);
+  addAgentCommand(program).action(async (args: string[]) => {
+    done(await loadAgentPackage(context).runAgent(args, context));
   });
-  policyCommands(program, context, done);
+  addPolicyCommands(program, context, done);
   program
     .command('cleanup')
     .description('End the policies that a dead tracer has left in a folder, and list the removed files')
@@ -162,7 +168,7 @@ export function commandLine(context: Context, done: (status: number) => void): C
     .description('Show what this kernel and these privileges allow')
     .addOption(new Option('-o, --output <format>', 'format of the result').choices(['text', 'json']).default('text'))
     .action(async (options: PreflightOptions) => {
-      done(await preflight(options, context));
+      done(await printPreflight(options, context));
     });
   program
     .command('rebuild')
@@ -173,19 +179,19 @@ export function commandLine(context: Context, done: (status: number) => void): C
   return program;
 }
 
-function eventsOf(given: GetEventsOptions & AgentEventsOptions, context: Context): Promise<number> {
-  const options = checked(given, context);
-  const source = sourceOf(options, context);
+function runGetEvents(given: GetEventsOptions & AgentEventsOptions, context: Context): Promise<number> {
+  const options = checkOptions(given, context);
+  const source = chooseSource(options, context);
   if (source.from === 'agent') return followAgent(source.server, options, context);
-  return source.from === 'file' ? printRecorded([source.path], options, context) : getEvents(options, context);
+  return source.from === 'file' ? printRecordedEvents([source.path], options, context) : getEvents(options, context);
 }
 
-function checked<O extends GetEventsOptions>(given: O, context: Context): O {
-  return { ...checkedShape(given, context), ...checkedExpressions(given) };
+function checkOptions<O extends GetEventsOptions>(given: O, context: Context): O {
+  return { ...checkFormatOptions(given, context), ...joinExpressions(given) };
 }
 
-/** `--filter` and `--cel-expression` are two names of one option. */
-function checkedExpressions({
+/** Joins `--filter` and `--cel-expression`, which are two names of one option. */
+function joinExpressions({
   filter = [],
   celExpression = [],
 }: Pick<GetEventsOptions, 'filter' | 'celExpression'>): Pick<GetEventsOptions, 'celExpression'> {
@@ -193,8 +199,8 @@ function checkedExpressions({
   return expressions.length === 0 ? {} : { celExpression: expressions };
 }
 
-/** Its options are the package's: everything that follows the command goes there. */
-function agentCommand(program: Command): Command {
+/** The package polytrace-agent parses all arguments that follow the command. */
+function addAgentCommand(program: Command): Command {
   return program
     .command('agent')
     .description('Run the agent (package polytrace-agent); `polytrace agent --help` shows its options')
@@ -204,33 +210,33 @@ function agentCommand(program: Command): Command {
     .argument('[options...]', 'options of the agent');
 }
 
-function geteventsCommand(program: Command): Command {
-  const command = serverOptions(program.command('getevents'))
+function addGeteventsCommand(program: Command): Command {
+  const command = addServerOptions(program.command('getevents'))
     .description('Print events: of the agent, of policies, or recorded ones')
     .option(
       '--policy <file-or-folder...>',
       'policies to load: files, folders with .yaml and .yml files, or polytrace:NAME, see `polytrace policies list`',
     )
     .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing');
-  return filterOptions(formatOptions(command))
+  return addFilterOptions(addFormatOptions(command))
     .option('--reconnect', 'connect again when the connection to the agent is lost')
     .option('--input <file>', 'read recorded events (JSON lines) from a file; - is standard input')
     .option(
       '--container-sources <name...>',
       `where names of containers come from: ${CONTAINER_SOURCES.join(', ')}, or none`,
-      containerSource,
+      parseContainerSources,
     )
     .option(
       '--enable-ancestors [types]',
       `add ancestors to JSON: of all events, or of ${Object.keys(ANCESTOR_TYPES).join(', ')}`,
-      ancestorTypes,
+      parseAncestorTypes,
     )
     .option('--enable-process-cred', 'add capabilities, user and group ids to processes in JSON')
     .option('--enable-process-ns', 'add namespaces to processes in JSON')
     .option(
       '--redaction-filters <json...>',
       'hide parts of arguments: {"binary_regex": ["REGEX"], "redact": ["REGEX with a (group)"]}',
-      redactionFilters,
+      parseRedactionOption,
     )
     .option('--enforcement', 'allow policies to signal processes, override functions and change programs')
     .option('--allow-requests', 'allow policies to make network requests (GetUrl, DnsLookup)')
@@ -246,28 +252,32 @@ function geteventsCommand(program: Command): Command {
     )
     .option('--record <file>', 'also write the events with all their values to a file, for `polytrace replay`')
     .addOption(new Option('--keep', 'with --persist: keep policies active whenever this process ends'))
-    .option('--duration <seconds>', 'stop after this number of seconds', seconds)
+    .option('--duration <seconds>', 'stop after this number of seconds', parseSeconds)
     .addHelpText('after', GETEVENTS_HELP);
 }
 
-function reportCommand(program: Command): Command {
+function addReportCommand(program: Command): Command {
   const command = program
     .command('report')
     .description('Make a page for a browser of recorded events, or show events while they come')
     .argument('[file...]', 'files of recorded events, also compressed ones (.gz); - is standard input')
     .option('-o, --output <file>', 'file of the page; - is standard output (default: report.html)')
-    .option('--limit <events>', `events in the page; the first ones are taken (default: ${REPORT_EVENTS})`, eventCount)
-    .option('--since <time>', 'leave out events before: 2026-01-31T12:00:00Z, or 90s, 10m, 6h, 2d ago', since)
+    .option(
+      '--limit <events>',
+      `events in the page; the first ones are taken (default: ${REPORT_EVENTS_DEFAULT})`,
+      parseEventCount,
+    )
+    .option('--since <time>', 'leave out events before: 2026-01-31T12:00:00Z, or 90s, 10m, 6h, 2d ago', parseSince)
     .option('--live', 'show events in a browser of this machine, until Ctrl-C')
-    .option('--port <number>', 'with --live: port on 127.0.0.1 (default: a free one)', port)
-    .option('--duration <seconds>', 'with --live: stop after this number of seconds', seconds)
+    .option('--port <number>', 'with --live: port on 127.0.0.1 (default: a free one)', parsePort)
+    .option('--duration <seconds>', 'with --live: stop after this number of seconds', parseSeconds)
     .option('--policy <file-or-folder...>', 'with --live: policies to load, as for getevents')
     .option('--policy-dir <folder>', 'with --live: load the policies of this folder, which may be empty or missing')
-    .option('--redaction-filters <json...>', 'hide parts of arguments, as for getevents', redactionFilters);
-  return filterOptions(serverOptions(command)).addHelpText('after', REPORT_HELP);
+    .option('--redaction-filters <json...>', 'hide parts of arguments, as for getevents', parseRedactionOption);
+  return addFilterOptions(addServerOptions(command)).addHelpText('after', REPORT_HELP);
 }
 
-function eventCount(text: string): number {
+function parseEventCount(text: string): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
   if (!(value >= 1 && value <= REPORT_EVENTS_MAX)) {
     throw new InvalidArgumentError(`The value must be a number from 1 to ${REPORT_EVENTS_MAX}.`);
@@ -275,39 +285,39 @@ function eventCount(text: string): number {
   return value;
 }
 
-function port(text: string): number {
+function parsePort(text: string): number {
   const value = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   if (!(value >= 1 && value <= 65_535)) throw new InvalidArgumentError('A port is a number from 1 to 65535.');
   return value;
 }
 
-function readCommand(program: Command): Command {
+function addReadCommand(program: Command): Command {
   const command = program
     .command('read')
     .description('Print recorded events: JSON lines of getevents or of the export of an agent')
     .argument('<file...>', 'files, also compressed ones (.gz); - is standard input');
-  return filterOptions(formatOptions(command))
+  return addFilterOptions(addFormatOptions(command))
     .option('--follow', 'wait for more lines of the last file, also of one that takes its place')
-    .option('--since <time>', 'leave out events before: 2026-01-31T12:00:00Z, or 90s, 10m, 6h, 2d ago', since)
-    .option('--duration <seconds>', 'stop after this number of seconds', seconds)
+    .option('--since <time>', 'leave out events before: 2026-01-31T12:00:00Z, or 90s, 10m, 6h, 2d ago', parseSince)
+    .option('--duration <seconds>', 'stop after this number of seconds', parseSeconds)
     .addHelpText('after', READ_HELP);
 }
 
-function replayCommand(program: Command): Command {
+function addReplayCommand(program: Command): Command {
   const command = program
     .command('replay')
     .description('Print what policies would have reported of a recording (root is not needed)')
     .argument('<file>', 'recording of getevents --record, also a compressed one (.gz)')
     .requiredOption('--policy <file-or-folder...>', 'policies: files, folders, or polytrace:NAME');
-  return withKernel(formatOptions(command)).addHelpText('after', REPLAY_HELP);
+  return addKernelOptions(addFormatOptions(command)).addHelpText('after', REPLAY_HELP);
 }
 
-function testCommand(program: Command): Command {
+function addTestCommand(program: Command): Command {
   const command = program
     .command('test')
     .description('Run scenarios of policies: commands in this kernel (as root), or recorded events')
     .argument('<file...>', 'tests (kind: PolicyTest), or policies that have one in a folder tests beside them');
-  return withKernel(command)
+  return addKernelOptions(command)
     .addOption(new Option('--format <format>', 'format of the results').choices([...RESULT_FORMATS]).default('text'))
     .option('--recorded', 'run only scenarios over recorded events, which need no root')
     .option('--grep <text>', 'run only scenarios whose name has this text')
@@ -315,7 +325,7 @@ function testCommand(program: Command): Command {
     .addHelpText('after', TEST_HELP);
 }
 
-function containerSource(
+function parseContainerSources(
   text: string,
   before: readonly (ContainerSourceName | 'none')[] = [],
 ): (ContainerSourceName | 'none')[] {
@@ -328,7 +338,7 @@ function containerSource(
   return [...before, ...names];
 }
 
-function ancestorTypes(text: string, before: true | readonly EventType[] = []): readonly EventType[] {
+function parseAncestorTypes(text: string, before: true | readonly EventType[] = []): readonly EventType[] {
   const types = text.split(',').flatMap((name) => {
     if (!Object.hasOwn(ANCESTOR_TYPES, name)) {
       throw new InvalidArgumentError(`Allowed types are ${Object.keys(ANCESTOR_TYPES).join(', ')}.`);
@@ -338,7 +348,7 @@ function ancestorTypes(text: string, before: true | readonly EventType[] = []): 
   return before === true ? types : [...before, ...types];
 }
 
-function redactionFilters(text: string, before: readonly RedactionFilter[] = []): readonly RedactionFilter[] {
+function parseRedactionOption(text: string, before: readonly RedactionFilter[] = []): readonly RedactionFilter[] {
   try {
     return [...before, ...parseRedactionFilters(text)];
   } catch (error) {
@@ -346,32 +356,32 @@ function redactionFilters(text: string, before: readonly RedactionFilter[] = [])
   }
 }
 
-function version(): string {
+function readVersion(): string {
   const text = readFileSync(join(__dirname, '../../package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }
 
 function reportError(error: unknown, { api, stderr }: Context): number {
-  const say = (text: string): void => void stderr.write(safe(`${text}\n`));
+  const write = (text: string): void => void stderr.write(escapeControls(`${text}\n`));
   if (error instanceof UsageError) {
-    say(`polytrace: ${error.message}`);
+    write(`polytrace: ${error.message}`);
     return USAGE;
   }
   if (error instanceof api.PolicyError) {
-    for (const diagnostic of error.diagnostics) say(formatDiagnostic(diagnostic));
+    for (const diagnostic of error.diagnostics) write(formatDiagnostic(diagnostic));
     return POLICY_ERRORS;
   }
   if (error instanceof api.PolytraceError) {
-    say(`polytrace: error ${error.code}: ${error.message}`);
-    if (error.hint !== '') say(`    hint: ${error.hint}`);
+    write(`polytrace: error ${error.code}: ${error.message}`);
+    if (error.hint !== '') write(`    hint: ${error.hint}`);
     if (!(error instanceof api.KernelError)) return POLICY_ERRORS;
-    if (error.log !== undefined) say(error.log.replace(/^/gm, '    | '));
+    if (error.log !== undefined) write(error.log.replace(/^/gm, '    | '));
     return KERNEL;
   }
   if (error instanceof Error && 'isUnavailable' in error) {
-    say(`polytrace: ${error.message}`);
+    write(`polytrace: ${error.message}`);
     return error.isUnavailable === true ? NO_AGENT : POLICY_ERRORS;
   }
-  say(`polytrace: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  write(`polytrace: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return POLICY_ERRORS;
 }

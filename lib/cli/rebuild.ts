@@ -1,13 +1,15 @@
-/** `polytrace rebuild`: builds the addon from the sources of the package, for this machine. */
+/** `polytrace rebuild`: builds the addon for this machine from the sources of the package. */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
-import { GOOD, KERNEL, type Context } from './context.js';
+import { KERNEL, SUCCESS, type Context } from './context.js';
 
 const ROOT = join(__dirname, '..', '..');
 
-/** Debian packages, and the programs and pkg-config modules that show that they are there. CMake checks them more exactly. */
+/**
+ * Debian packages, each with a program that shows that the package is installed. CMake checks versions more exactly.
+ */
 const PROGRAMS: readonly (readonly [debianPackage: string, program: RegExp])[] = [
   ['clang-19', /^clang(-(1[6-9]|[2-9]\d))?$/],
   ['bpftool', /^bpftool$/],
@@ -16,19 +18,20 @@ const PROGRAMS: readonly (readonly [debianPackage: string, program: RegExp])[] =
   ['make', /^(make|ninja)$/],
   ['pkg-config', /^pkg-config$/],
 ];
+/** Debian packages, each with its pkg-config module. */
 const MODULES = { 'libbpf-dev': 'libbpf', 'libelf-dev': 'libelf', 'zlib1g-dev': 'zlib' };
 /** npm packages with header files only. */
 const HEADERS = ['node-addon-api', 'node-api-headers'] as const;
 
 export function rebuild({ stderr, env }: Context): number {
   const debian = missingPackages(env['PATH']);
-  const folders = HEADERS.map((name) => [name, folderOf(name)] as const);
+  const folders = HEADERS.map((name) => [name, findPackageFolder(name)] as const);
   const npm = folders.filter(([, folder]) => folder === undefined).map(([name]) => name);
   const remedies = [
     ...(process.platform === 'linux' ? [] : ['the addon needs Linux']),
     ...(debian.length > 0 ? [`missing: ${debian.join(', ')} (Debian: apt-get install ${debian.join(' ')})`] : []),
     ...(npm.length > 0 ? [`missing: ${npm.join(', ')} (npm install --no-save ${npm.join(' ')})`] : []),
-    ...(writable(ROOT) ? [] : [`${ROOT} cannot be written`]),
+    ...(isWritable(ROOT) ? [] : [`${ROOT} cannot be written`]),
   ];
   if (remedies.length > 0) {
     stderr.write(remedies.map((each) => `polytrace: rebuild: ${each}\n`).join(''));
@@ -49,11 +52,11 @@ export function rebuild({ stderr, env }: Context): number {
     return KERNEL;
   }
   stderr.write(`polytrace: rebuild: ${join(ROOT, 'build/Release/polytrace.node')} is used from now on\n`);
-  return GOOD;
+  return SUCCESS;
 }
 
 function missingPackages(path = ''): string[] {
-  const names = [...path.split(delimiter), '/usr/sbin', '/sbin'].flatMap(filesOf);
+  const names = [...path.split(delimiter), '/usr/sbin', '/sbin'].flatMap(listFiles);
   const programs = PROGRAMS.filter(([, pattern]) => !names.some((name) => pattern.test(name))).map(([name]) => name);
   const modules = Object.entries(MODULES).filter(
     ([, module]) => spawnSync('pkg-config', ['--exists', module], { env: { ...process.env, PATH: path } }).status !== 0,
@@ -61,7 +64,7 @@ function missingPackages(path = ''): string[] {
   return [...programs, ...modules.map(([name]) => name)];
 }
 
-function filesOf(folder: string): string[] {
+function listFiles(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {
@@ -69,19 +72,19 @@ function filesOf(folder: string): string[] {
   }
 }
 
-/** The folder of an npm package that this package or the program in the working directory has; undefined if none has it. */
-function folderOf(name: string): string | undefined {
+/** Finds an npm package from this package, and from the working directory. */
+function findPackageFolder(name: string): string | undefined {
   for (const from of [ROOT, process.cwd()]) {
     try {
       return dirname(createRequire(join(from, 'package.json')).resolve(`${name}/package.json`));
     } catch {
-      // the next place
+      // try the next folder
     }
   }
   return undefined;
 }
 
-function writable(folder: string): boolean {
+function isWritable(folder: string): boolean {
   try {
     accessSync(folder, constants.W_OK);
     return true;

@@ -1,48 +1,61 @@
-/** Lines of recorded events: of a file, of a compressed one, of standard input, or of a file that still grows. */
+/** Reads the lines of recorded events from a file, a compressed file, standard input, or a file that still grows. */
 import { createReadStream } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
-import type { Context } from './context.js';
+import { UsageError, type Context } from './context.js';
 
-/** The longest line that is read. An event of a process with all its arguments has less. */
+/** The longest line that is read. An event with all arguments of its process is shorter. */
 const LINE_MAX = 4 * 1024 * 1024;
-/** How often a file is looked at that has no more lines. */
+/** Time between two reads at the end of a followed file. */
 const FOLLOW_MS = 200;
 const CHUNK_BYTES = 64 * 1024;
 
-interface Line {
+interface RecordedLine {
   /** Undefined: the line is too long. */
   readonly text: string | undefined;
   /** The first line of a file is 1. */
   readonly number: number;
 }
 
-export interface LinesOptions {
+interface ReadLinesOptions {
   readonly stdin: Context['stdin'];
-  /** Waits for more at the end. */
+  /** True if the reader waits for more lines at the end of the file. */
   readonly follow: boolean;
   readonly signal: AbortSignal;
 }
 
-/** `path` is `-` for standard input. A name that ends with .gz is that of a compressed file. */
-export async function* recordedLines(path: string, options: LinesOptions): AsyncGenerator<Line, void> {
+/**
+ * Reads lines. `path` is `-` for standard input, and ends with .gz for a compressed file. Throws a UsageError if the
+ * file cannot be read.
+ */
+export async function* readRecordedLines(path: string, options: ReadLinesOptions): AsyncGenerator<RecordedLine, void> {
+  try {
+    yield* readLines(path, options);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new UsageError(`cannot read ${path}: ${code}`);
+  }
+}
+
+async function* readLines(path: string, options: ReadLinesOptions): AsyncGenerator<RecordedLine, void> {
   let decoder = new StringDecoder();
   let rest = '';
   let isTooLong = false;
   let number = 0;
-  const line = (end: string): Line => {
+  const takeLine = (end: string): RecordedLine => {
     const text = isTooLong ? undefined : rest + end;
     rest = '';
     isTooLong = false;
     number += 1;
     return { text, number };
   };
-  for await (const chunk of chunksOf(path, options)) {
+  for await (const chunk of readChunks(path, options)) {
     if (options.signal.aborted) return;
     if (chunk === NEXT_FILE) {
-      if (rest !== '' || isTooLong) yield line(decoder.end());
+      if (rest !== '' || isTooLong) yield takeLine(decoder.end());
       decoder = new StringDecoder();
       number = 0;
       continue;
@@ -52,8 +65,8 @@ export async function* recordedLines(path: string, options: LinesOptions): Async
     if (last === undefined) {
       rest += first;
     } else {
-      yield line(first);
-      for (const text of others) yield line(text);
+      yield takeLine(first);
+      for (const text of others) yield takeLine(text);
       rest = last;
     }
     if (rest.length > LINE_MAX) {
@@ -61,24 +74,24 @@ export async function* recordedLines(path: string, options: LinesOptions): Async
       rest = '';
     }
   }
-  if (rest !== '' || isTooLong) yield line(decoder.end());
+  if (rest !== '' || isTooLong) yield takeLine(decoder.end());
 }
 
-/** The file has been replaced or emptied: another one begins. */
+/** Marks the start of a new file: the followed file has been replaced or truncated. */
 const NEXT_FILE = Symbol();
 
-function chunksOf(path: string, options: LinesOptions): AsyncIterable<Buffer | typeof NEXT_FILE> {
+function readChunks(path: string, options: ReadLinesOptions): AsyncIterable<Buffer | typeof NEXT_FILE> {
   if (path === '-') return options.stdin as AsyncIterable<Buffer>;
   if (path.endsWith('.gz')) {
     const file = createReadStream(path);
-    const unpacked = createGunzip();
-    file.on('error', (error) => unpacked.destroy(error));
-    return file.pipe(unpacked);
+    const gunzip = createGunzip();
+    file.on('error', (error) => gunzip.destroy(error));
+    return file.pipe(gunzip);
   }
-  return options.follow ? growing(path, options.signal) : createReadStream(path);
+  return options.follow ? followFile(path, options.signal) : createReadStream(path);
 }
 
-async function* growing(path: string, signal: AbortSignal): AsyncGenerator<Buffer | typeof NEXT_FILE, void> {
+async function* followFile(path: string, signal: AbortSignal): AsyncGenerator<Buffer | typeof NEXT_FILE, void> {
   let file = await open(path);
   try {
     let position = 0;
@@ -89,7 +102,7 @@ async function* growing(path: string, signal: AbortSignal): AsyncGenerator<Buffe
         yield buffer.subarray(0, bytesRead);
         continue;
       }
-      const change = await changeOf(file, path, position);
+      const change = await detectChange(file, path, position);
       if (change === 'replaced') {
         const next = await open(path);
         await file.close();
@@ -107,10 +120,10 @@ async function* growing(path: string, signal: AbortSignal): AsyncGenerator<Buffe
   }
 }
 
-/** While a file is being replaced, there is none with the name. */
-async function changeOf(file: FileHandle, path: string, read: number): Promise<'none' | 'replaced' | 'emptied'> {
-  const own = await file.stat();
-  const named = await stat(path).catch(() => own);
-  if (named.ino !== own.ino || named.dev !== own.dev) return own.size > read ? 'none' : 'replaced';
-  return own.size < read ? 'emptied' : 'none';
+/** A file that is being replaced may be missing for a moment. That is not a change. */
+async function detectChange(file: FileHandle, path: string, read: number): Promise<'none' | 'replaced' | 'truncated'> {
+  const opened = await file.stat();
+  const current = await stat(path).catch(() => opened);
+  if (current.ino !== opened.ino || current.dev !== opened.dev) return opened.size > read ? 'none' : 'replaced';
+  return opened.size < read ? 'truncated' : 'none';
 }

@@ -1,19 +1,18 @@
 /** `polytrace replay`: prints what policies would have reported of a recording. */
 import type {
-  Uncertainty,
-  PlainEvent,
   CompiledPolicy,
+  PlainEvent,
   RecordedEvent,
   RecordingReader,
   Replayer,
+  Uncertainty,
 } from '../../types/index.js';
-import { GOOD, OUTPUT_LOST, POLICY_ERRORS, UNKNOWN, type Context } from './context.js';
+import { OUTPUT_LOST, POLICY_ERRORS, SUCCESS, UNKNOWN, type Context } from './context.js';
 import { checkNotJson, jsonOptions } from './json-options.js';
 import type { KernelOptions } from './kernel.js';
-import { EventOutput } from './output.js';
-import { printerOf, type PrinterOptions } from './printer.js';
-import { compiled, readHooks, recordedItems } from './recorded-calls.js';
-import { oneLine } from './text.js';
+import { EventOutput, printMessage } from './output.js';
+import { createPrinter, type PrinterOptions } from './printer.js';
+import { compilePolicies, readHooks, readRecordedEvents } from './recorded-calls.js';
 
 export interface ReplayOptions extends PrinterOptions, KernelOptions {
   readonly policy: readonly string[];
@@ -21,59 +20,63 @@ export interface ReplayOptions extends PrinterOptions, KernelOptions {
 
 export async function replay(path: string, options: ReplayOptions, context: Context): Promise<number> {
   if (options.output !== 'json') checkNotJson(options);
-  const end = new AbortController();
-  const known = await readHooks(path, context);
-  const report = new Report(compiled(options.policy, options, known, context), known, context);
+  const ended = new AbortController();
+  const recordedHooks = await readHooks(path, context);
+  const summary = new ReplaySummary(
+    compilePolicies(options.policy, options, recordedHooks, context),
+    recordedHooks,
+    context,
+  );
   const json = jsonOptions(options, context);
-  const printer = printerOf<PlainEvent>(options, context, {
+  const printer = createPrinter<PlainEvent>(options, context, {
     view: (event) => event,
     json: (event) => context.api.toJson(event, json),
   });
   const output = new EventOutput(context, {
-    goesOn: () => false,
-    onEnd: () => end.abort(),
-    report: (message) => say(context, `polytrace: ${message}`),
+    shouldContinue: () => false,
+    onEnd: () => ended.abort(),
+    report: (message) => printMessage(context, `polytrace: ${message}`),
   });
   await output.write(printer.start);
-  let wrong = 0;
-  const onMistake = (text: string): void => {
-    wrong += 1;
-    say(context, text);
+  let invalidLines = 0;
+  const onError = (text: string): void => {
+    invalidLines += 1;
+    printMessage(context, text);
   };
-  for await (const item of recordedItems(path, context, onMistake)) {
-    if (end.signal.aborted) break;
-    await output.write(printer.text(report.answersTo(item)));
+  for await (const item of readRecordedEvents(path, context, onError)) {
+    if (ended.signal.aborted) break;
+    await output.write(printer.format(summary.replayEvent(item)));
   }
   await output.write(printer.end());
-  for (const line of report.lines()) say(context, line);
-  if (output.lost > 0) return OUTPUT_LOST;
-  if (wrong > 0) return POLICY_ERRORS;
-  return report.unknown > 0 ? UNKNOWN : GOOD;
+  for (const line of summary.formatLines()) printMessage(context, line);
+  if (output.lostEvents > 0) return OUTPUT_LOST;
+  if (invalidLines > 0) return POLICY_ERRORS;
+  return summary.unknown > 0 ? UNKNOWN : SUCCESS;
 }
 
-/** The answers of all policies, and what has to be said about them at the end. */
-class Report {
-  readonly #policies: readonly { readonly image: CompiledPolicy; readonly replayer: Replayer }[];
-  readonly #doubts = new Map<string, number>();
+/** Replays events with all policies, and counts the verdicts for the summary. */
+class ReplaySummary {
+  readonly #policies: readonly { readonly compiled: CompiledPolicy; readonly replayer: Replayer }[];
+  readonly #uncertainties = new Map<string, number>();
   readonly #filtered: ReadonlySet<string>;
   #calls = 0;
   #reported = 0;
   unknown = 0;
 
-  constructor(images: readonly CompiledPolicy[], { hooks }: RecordingReader, { api }: Context) {
-    this.#policies = images.map((image) => ({ image, replayer: api.replayer(image, hooks) }));
+  constructor(policies: readonly CompiledPolicy[], { hooks }: RecordingReader, { api }: Context) {
+    this.#policies = policies.map((compiled) => ({ compiled, replayer: api.replayer(compiled, hooks) }));
     const filtered = hooks.filter(({ isFiltered }) => isFiltered);
     this.#filtered = new Set(filtered.map(({ policyName, call }) => `${policyName} ${call}`));
   }
 
-  /** Events of hooks become those that the policies report. The others stay. */
-  answersTo(recorded: RecordedEvent): PlainEvent[] {
+  /** Returns what the policies report for an event of a hook. Other events are returned unchanged. */
+  replayEvent(recorded: RecordedEvent): PlainEvent[] {
     if (recorded.hook === undefined) return [recorded.event];
-    return this.#policies.flatMap(({ image, replayer }) =>
+    return this.#policies.flatMap(({ compiled, replayer }) =>
       replayer.replay(recorded).flatMap(({ hook, verdict, event }) => {
         this.#calls += 1;
         if (verdict.reported === 'unknown')
-          this.#note(`${image.name} ${image.hooks[hook]?.call ?? ''}`, verdict.doubts);
+          this.#countUnknown(`${compiled.name} ${compiled.hooks[hook]?.call ?? ''}`, verdict.doubts);
         if (verdict.reported !== 'yes' || event === undefined) return [];
         this.#reported += 1;
         return [event];
@@ -81,27 +84,23 @@ class Report {
     );
   }
 
-  #note(hook: string, doubts: readonly Uncertainty[]): void {
+  #countUnknown(hook: string, uncertainties: readonly Uncertainty[]): void {
     this.unknown += 1;
-    for (const { code, about, meaning } of doubts) {
+    for (const { code, about, meaning } of uncertainties) {
       const key = `${hook}: ${code} ${about}: ${meaning}`;
-      this.#doubts.set(key, (this.#doubts.get(key) ?? 0) + 1);
+      this.#uncertainties.set(key, (this.#uncertainties.get(key) ?? 0) + 1);
     }
   }
 
-  *lines(): Generator<string> {
-    for (const { image, replayer } of this.#policies) {
+  *formatLines(): Generator<string> {
+    for (const { compiled, replayer } of this.#policies) {
       for (const { call } of replayer.uncovered)
-        yield `note: ${image.name} ${call}: no hook of the recording has its calls`;
+        yield `note: ${compiled.name} ${call}: no hook of the recording has its calls`;
     }
     for (const name of this.#filtered)
       yield `note: ${name} was recorded with filters: other calls are not in the recording`;
-    for (const [doubt, count] of this.#doubts) yield `unknown: ${doubt} (${count} calls)`;
-    const not = this.#calls - this.#reported - this.unknown;
-    yield `${this.#calls} calls: ${this.#reported} reported, ${not} not, ${this.unknown} unknown`;
+    for (const [uncertainty, count] of this.#uncertainties) yield `unknown: ${uncertainty} (${count} calls)`;
+    const unreported = this.#calls - this.#reported - this.unknown;
+    yield `${this.#calls} calls: ${this.#reported} reported, ${unreported} not, ${this.unknown} unknown`;
   }
-}
-
-function say({ stderr }: Context, text: string): void {
-  stderr.write(`${oneLine(text)}\n`);
 }

@@ -1,12 +1,13 @@
-/** Diagnostics as SARIF 2.1.0. Code hosting sites show them beside the lines of a file. */
+/** Formats diagnostics as SARIF 2.1.0, which code hosting sites show beside the lines of a file. */
 import { relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Diagnostic } from '../../types/index.js';
 import type { FileResult } from './file-result.js';
+import { formatJson } from './text.js';
 
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
 
-export function sarif(results: readonly FileResult[]): string {
+export function formatSarif(results: readonly FileResult[]): string {
   const diagnostics = results.flatMap((result) => result.diagnostics);
   const codes = [...new Set(diagnostics.map((diagnostic) => diagnostic.code))].sort();
   const help = { text: 'docs/diagnostics.md of the package polytrace explains cause and remedy of each code.' };
@@ -14,12 +15,12 @@ export function sarif(results: readonly FileResult[]): string {
   const run = {
     tool: { driver: { name: 'polytrace', rules } },
     columnKind: 'utf16CodeUnits',
-    results: diagnostics.map((diagnostic) => resultOf(diagnostic, codes)),
+    results: diagnostics.map((diagnostic) => sarifResult(diagnostic, codes)),
   };
-  return `${JSON.stringify({ $schema: SCHEMA, version: '2.1.0', runs: [run] }, null, 2)}\n`;
+  return formatJson({ $schema: SCHEMA, version: '2.1.0', runs: [run] });
 }
 
-function resultOf(diagnostic: Diagnostic, codes: readonly string[]): object {
+function sarifResult(diagnostic: Diagnostic, codes: readonly string[]): object {
   const { code, severity, message, hint, file, line, column, text } = diagnostic;
   return {
     ruleId: code,
@@ -29,7 +30,7 @@ function resultOf(diagnostic: Diagnostic, codes: readonly string[]): object {
     locations: [
       {
         physicalLocation: {
-          artifactLocation: { uri: uriOf(file) },
+          artifactLocation: { uri: fileUri(file) },
           region: { startLine: line, startColumn: column, ...(text === '' ? {} : { snippet: { text } }) },
         },
       },
@@ -37,8 +38,8 @@ function resultOf(diagnostic: Diagnostic, codes: readonly string[]): object {
   };
 }
 
-/** A path below the current folder is relative to it. */
-function uriOf(file: string): string {
+/** Returns a relative URI for a file below the current folder, and else a file: URL. */
+function fileUri(file: string): string {
   const below = relative(process.cwd(), file);
   if (below.startsWith('..') || below.startsWith(sep)) return pathToFileURL(file).href;
   return below.split(sep).map(encodeURIComponent).join('/');

@@ -1,18 +1,18 @@
-/** Runs scenarios in this kernel: their commands, and the events of these processes and their descendants. */
+/** Runs the commands of scenarios, and collects the events of their processes and descendants. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Process, Scenario, Tracer, TracerEvent } from '../../types/index.js';
-import type { Outcome } from './scenario-verdict.js';
+import type { ScenarioOutcome } from './scenario-outcome.js';
 
-type ProcessEvent = Exclude<TracerEvent, { type: 'lost' }>;
+type TracerProcessEvent = Exclude<TracerEvent, { type: 'lost' }>;
 
-/** The shell says that it has started, and waits for a line. Its start is no part of the scenario. */
+/** The shell reports its start and waits for a line. The scenario begins after that line. */
 const WAIT = 'echo >&3; read -r _ <&4; exec 3>&- 4<&-\n';
 
-/** The events of a tracer, for one scenario at a time. */
+/** Runs scenarios with the events of one tracer, one scenario at a time. */
 export class LiveScenarios {
   readonly #ended: Promise<void>;
-  readonly #watching = new Set<(event: TracerEvent) => void>();
+  readonly #listeners = new Set<(event: TracerEvent) => void>();
   #marks = 0;
 
   constructor(readonly tracer: Tracer) {
@@ -23,66 +23,68 @@ export class LiveScenarios {
 
   async #read(): Promise<void> {
     for await (const batch of this.tracer.batches()) {
-      for (const event of batch) this.#watching.forEach((take) => take(event));
+      for (const event of batch) this.#listeners.forEach((listener) => listener(event));
     }
   }
 
   /**
-   * The stream has the order of the kernel. All events before the scenario come before the end of a marker process, and all
-   * events of the commands before the end of their shell.
+   * Events arrive in the order of the kernel. All events from before the scenario arrive before the exit of a marker
+   * process, and all events of the commands arrive before the exit of their shell.
    */
-  async run({ run = '', timeout, status }: Scenario): Promise<Outcome> {
-    const events: ProcessEvent[] = [];
-    const troubles: string[] = [];
+  async run({ run = '', timeout, status }: Scenario): Promise<ScenarioOutcome> {
+    const events: TracerProcessEvent[] = [];
+    const problems: string[] = [];
     const child = spawn('/bin/sh', ['-c', WAIT + run], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] }); // prettier-ignore
-    const isOver = exitOf(child);
+    const exited = waitForExit(child);
     const { pid = 0, stdio } = child;
     let giveUp: () => void = () => undefined;
-    const isLate = new Promise<void>((resolve) => (giveUp = resolve));
+    const timedOut = new Promise<void>((resolve) => (giveUp = resolve));
     const timer = setTimeout(() => {
-      troubles.push(`SCENARIO_TIMEOUT: the commands and their events took more than ${timeout} seconds`);
-      endGroup(child);
+      problems.push(`SCENARIO_TIMEOUT: the commands and their events took more than ${timeout} seconds`);
+      killGroup(child);
       giveUp();
     }, timeout * 1000);
-    const take = (event: TracerEvent): void => {
-      if (event.type !== 'lost' && isOf(pid, event)) events.push(event);
-      if (event.type === 'lost') troubles.push(`EVENTS_LOST: ${event.count} events of ${event.hook} (${event.reason})`);
+    const collect = (event: TracerEvent): void => {
+      if (event.type !== 'lost' && isFromProcess(pid, event)) events.push(event);
+      if (event.type === 'lost') problems.push(`EVENTS_LOST: ${event.count} events of ${event.hook} (${event.reason})`);
     };
-    await Promise.race([stdio[3] && once(stdio[3], 'data'), isOver]);
-    await Promise.race([this.#settled(), isLate]);
-    const hasEnded = this.#seen((event) => event.type === 'process_exit' && event.process.pid === pid);
-    this.#watching.add(take);
+    await Promise.race([stdio[3] && once(stdio[3], 'data'), exited]);
+    await Promise.race([this.#waitForMarker(), timedOut]);
+    const shellEnded = this.#waitForEvent((event) => event.type === 'process_exit' && event.process.pid === pid);
+    this.#listeners.add(collect);
     const start = stdio[4] as NodeJS.WritableStream | undefined;
     start?.once('error', () => undefined);
     start?.end('\n');
-    const exit = await isOver;
-    await Promise.race([hasEnded, isLate]);
-    this.#watching.delete(take);
+    const exit = await exited;
+    await Promise.race([shellEnded, timedOut]);
+    this.#listeners.delete(collect);
     clearTimeout(timer);
-    endGroup(child);
+    killGroup(child);
     if (status !== undefined && exit !== status) {
-      troubles.push(`SCENARIO_STATUS: the commands ended with ${String(exit)}, not ${status}`);
+      problems.push(`SCENARIO_STATUS: the commands ended with ${String(exit)}, not ${status}`);
     }
-    return { events: events.map((event) => event.toObject()), uncertain: [], troubles };
+    return { events: events.map((event) => event.toObject()), uncertain: [], problems };
   }
 
-  #seen(wanted: (event: TracerEvent) => boolean): Promise<void> {
+  #waitForEvent(isWanted: (event: TracerEvent) => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const look = (event: TracerEvent): void => {
-        if (!wanted(event)) return;
-        this.#watching.delete(look);
+      const check = (event: TracerEvent): void => {
+        if (!isWanted(event)) return;
+        this.#listeners.delete(check);
         resolve();
       };
-      this.#watching.add(look);
+      this.#listeners.add(check);
     });
   }
 
-  /** Resolves when the events of everything before have come. */
-  async #settled(): Promise<void> {
+  /** Resolves when all earlier events have arrived. */
+  async #waitForMarker(): Promise<void> {
     const mark = `polytrace-mark-${++this.#marks}`;
-    const seen = this.#seen((event) => event.type === 'process_exit' && event.process.argv.at(-1) === mark);
-    await exitOf(spawn('/bin/sh', ['-c', ':', mark], { stdio: 'ignore' }));
-    await seen;
+    const markerSeen = this.#waitForEvent(
+      (event) => event.type === 'process_exit' && event.process.argv.at(-1) === mark,
+    );
+    await waitForExit(spawn('/bin/sh', ['-c', ':', mark], { stdio: 'ignore' }));
+    await markerSeen;
   }
 
   async close(): Promise<void> {
@@ -91,25 +93,25 @@ export class LiveScenarios {
   }
 }
 
-/** The process of the commands, or one that it or a descendant has started. */
-function isOf(pid: number, event: ProcessEvent): boolean {
-  const is = (process: Process | undefined): boolean => process?.pid === pid;
-  return is(event.process) || is(event.parent) || event.ancestors.some(is);
+/** True for an event of this process or of a descendant. */
+function isFromProcess(pid: number, event: TracerProcessEvent): boolean {
+  const hasPid = (process: Process | undefined): boolean => process?.pid === pid;
+  return hasPid(event.process) || hasPid(event.parent) || event.ancestors.some(hasPid);
 }
 
-/** The exit status, or the name of the signal. */
-function exitOf(child: ChildProcess): Promise<number | string> {
+/** Resolves to the exit status, or to the name of the signal. */
+function waitForExit(child: ChildProcess): Promise<number | string> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve(code ?? signal ?? 0));
   });
 }
 
-/** Ends what the commands have left in the background. */
-function endGroup({ pid }: ChildProcess): void {
+/** Kills the background processes of the commands. */
+function killGroup({ pid }: ChildProcess): void {
   try {
     if (pid !== undefined) process.kill(-pid, 'SIGKILL');
   } catch {
-    // there is none any more
+    // no process of the group is left
   }
 }

@@ -1,8 +1,8 @@
-/** `polytrace top`: rates of policies, hooks and processes, as a table that is drawn again and again. */
+/** `polytrace top`: a table of event rates of policies, hooks or processes, which is updated periodically. */
 import type { AgentClient } from './agent-api.js';
-import { GOOD, type Context } from './context.js';
+import { STOP_SIGNALS, SUCCESS, type Context } from './context.js';
 import { print } from './output.js';
-import { safe, table } from './text.js';
+import { escapeControls, formatTable } from './text.js';
 
 export interface TopOptions {
   readonly once?: boolean;
@@ -10,65 +10,65 @@ export interface TopOptions {
   readonly interval: number;
 }
 
-interface Row {
+interface CountRow {
   readonly name: string;
   readonly matched: number;
   readonly posted: number;
   readonly lost: number;
 }
 
-const COLUMNS = ['rate', 'matched', 'posted', 'lost', 'name'] as const;
-type Column = (typeof COLUMNS)[number];
+const SORT_COLUMNS = ['rate', 'matched', 'posted', 'lost', 'name'] as const;
+type SortColumn = (typeof SORT_COLUMNS)[number];
 const VIEWS = ['policies', 'hooks', 'processes'] as const;
 const KEYS = 'keys: r m p l n sort, v view, q quit';
-const ROWS = 40;
-/** Processes that are counted; those that were seen least recently are forgotten. */
-const PROCESSES = 10_000;
+const ROWS_MAX = 40;
+/** Limit of the binaries that are counted. The least recently seen binary is removed first. */
+const PROCESSES_MAX = 10_000;
 
-export async function top(client: AgentClient, options: TopOptions, context: Context): Promise<number> {
+export async function runTop(client: AgentClient, options: TopOptions, context: Context): Promise<number> {
   const view = new TopView(client, options.by, context.stdout.isTTY === true && options.once !== true);
-  const ending = new AbortController();
-  const stop = (): void => ending.abort();
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) context.signals.on(name, stop);
-  const keys = view.live
-    ? listen(context, (key) => (key === 'q' || key === '\u0003' ? stop() : view.key(key)))
+  const stopped = new AbortController();
+  const stop = (): void => stopped.abort();
+  for (const name of STOP_SIGNALS) context.signals.on(name, stop);
+  const keys = view.isLive
+    ? listenForKeys(context, (key) => (key === 'q' || key === '\u0003' ? stop() : view.handleKey(key)))
     : undefined;
-  const counting = view.count(ending.signal);
+  const counting = view.countProcessEvents(stopped.signal);
   try {
-    await view.read();
+    await view.refresh();
     for (;;) {
-      await wait(options.interval * 1000, ending.signal, view);
-      if (ending.signal.aborted) break;
-      await view.read();
-      await print(context.stdout, view.live ? `\u001b[H\u001b[2J${view.text()}` : view.text());
+      await waitForNextTable(options.interval * 1000, stopped.signal, view);
+      if (stopped.signal.aborted) break;
+      await view.refresh();
+      await print(context.stdout, view.isLive ? `\u001b[H\u001b[2J${view.format()}` : view.format());
       if (options.once === true) break;
     }
-    return GOOD;
+    return SUCCESS;
   } finally {
-    ending.abort();
+    stopped.abort();
     keys?.();
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) context.signals.off(name, stop);
+    for (const name of STOP_SIGNALS) context.signals.off(name, stop);
     await counting;
   }
 }
 
-/** Waits for the next table: the interval, or a key that changes it. */
-function wait(ms: number, signal: AbortSignal, view: TopView): Promise<void> {
+/** Waits for the interval, or for a key that changes the table. */
+function waitForNextTable(ms: number, signal: AbortSignal, view: TopView): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(end, ms);
-    function end(): void {
+    const timer = setTimeout(finish, ms);
+    function finish(): void {
       clearTimeout(timer);
-      signal.removeEventListener('abort', end);
+      signal.removeEventListener('abort', finish);
       view.onChange = undefined;
       resolve();
     }
-    signal.addEventListener('abort', end);
-    view.onChange = end;
-    if (signal.aborted) end();
+    signal.addEventListener('abort', finish);
+    view.onChange = finish;
+    if (signal.aborted) finish();
   });
 }
 
-function listen({ stdin }: Context, onKey: (key: string) => void): () => void {
+function listenForKeys({ stdin }: Context, onKey: (key: string) => void): () => void {
   const terminal = stdin as NodeJS.ReadStream;
   const onData = (data: Buffer): void => [...data.toString()].forEach(onKey);
   terminal.setRawMode?.(true);
@@ -82,32 +82,32 @@ function listen({ stdin }: Context, onKey: (key: string) => void): () => void {
 
 class TopView {
   readonly #client: AgentClient;
-  readonly live: boolean;
+  readonly isLive: boolean;
   readonly #processes = new Map<string, number>();
   #by: TopOptions['by'];
-  #sort: Column = 'rate';
-  #before = new Map<string, Row>();
+  #sort: SortColumn = 'rate';
+  #before = new Map<string, CountRow>();
   #beforeAt = 0;
-  #rows: readonly (Row & { readonly rate: number })[] = [];
+  #rows: readonly (CountRow & { readonly rate: number })[] = [];
   onChange: (() => void) | undefined;
 
   constructor(client: AgentClient, by: TopOptions['by'], live: boolean) {
     this.#client = client;
     this.#by = by;
-    this.live = live;
+    this.isLive = live;
   }
 
-  key(key: string): void {
-    const column = COLUMNS.find((each) => each.startsWith(key));
+  handleKey(key: string): void {
+    const column = SORT_COLUMNS.find((each) => each.startsWith(key));
     if (column !== undefined) this.#sort = column;
     else if (key === 'v') this.#by = VIEWS[(VIEWS.indexOf(this.#by) + 1) % VIEWS.length] ?? 'policies';
     else return;
     this.onChange?.();
   }
 
-  /** Counts the events of each binary. The agent sends no other field. */
-  async count(signal: AbortSignal): Promise<void> {
-    if (this.#by !== 'processes' && !this.live) return;
+  /** Counts the events of each binary. The request asks the agent for no other field. */
+  async countProcessEvents(signal: AbortSignal): Promise<void> {
+    if (this.#by !== 'processes' && !this.isLive) return;
     try {
       for await (const batch of this.#client.events({ include: ['process.binary'] }, signal, () => undefined)) {
         for (const { view } of batch) {
@@ -116,17 +116,18 @@ class TopView {
           const before = this.#processes.get(binary) ?? 0;
           this.#processes.delete(binary);
           this.#processes.set(binary, before + 1);
-          if (this.#processes.size > PROCESSES) this.#processes.delete(this.#processes.keys().next().value as string);
+          if (this.#processes.size > PROCESSES_MAX)
+            this.#processes.delete(this.#processes.keys().next().value as string);
         }
       }
     } catch {
-      // read() reports the same
+      // refresh() reports the same error
     }
   }
 
-  async read(): Promise<void> {
+  async refresh(): Promise<void> {
     const now = performance.now();
-    const rows = await this.#now();
+    const rows = await this.#readRows();
     const seconds = Math.max((now - this.#beforeAt) / 1000, 0.001);
     this.#rows = rows.map((row) => {
       const before = this.#before.get(row.name)?.matched ?? row.matched;
@@ -136,7 +137,7 @@ class TopView {
     this.#beforeAt = now;
   }
 
-  async #now(): Promise<Row[]> {
+  async #readRows(): Promise<CountRow[]> {
     if (this.#by === 'processes') {
       return [...this.#processes].map(([name, count]) => ({ name, matched: count, posted: count, lost: 0 }));
     }
@@ -148,13 +149,13 @@ class TopView {
     );
   }
 
-  text(): string {
+  format(): string {
     const column = this.#sort;
     const sorted = [...this.#rows].sort((a, b) =>
       column === 'name' ? a.name.localeCompare(b.name) : b[column] - a[column],
     );
     const rows = sorted
-      .slice(0, ROWS)
+      .slice(0, ROWS_MAX)
       .map(({ name, rate, matched, posted, lost }) => [
         rate.toFixed(1),
         String(matched),
@@ -163,6 +164,6 @@ class TopView {
         name,
       ]);
     const head = ['RATE/S', 'MATCHED', 'POSTED', 'LOST', this.#by.toUpperCase()];
-    return `${safe(table([head, ...rows]))}${this.live ? `\n${KEYS}\n` : ''}`;
+    return `${escapeControls(formatTable([head, ...rows]))}${this.isLive ? `\n${KEYS}\n` : ''}`;
   }
 }

@@ -1,9 +1,9 @@
 /**
  * CompiledPolicy: the result of the policy compiler. It is plain data without kernel addresses, and the same policy always
- * gives the same image. lib/wire/encode/ turns it into the bytes of bpf/abi.h.
+ * gives the same data. lib/wire/encode/ encodes it as the structs of bpf/abi.h.
  *
  * Selectors are referred to by their index. The kernel keeps a set of candidate selectors, and each filter removes some of
- * them. The selector with the lowest index that is left has matched. A filter does not affect selectors that do not use it.
+ * them. The remaining selector with the lowest index matches. A filter does not affect selectors that do not use it.
  */
 export type {
   AddressPrefix,
@@ -23,15 +23,15 @@ export type {
   ProcessGroup,
   ProcessSet,
   ProcessTest,
-  ProgramPlace,
+  UprobeAttachPoint,
   RegisterAssignment,
   Scope,
   ScopeTest,
   SelectorActions,
   SubstringScan,
   TableEntry,
-  TextFilters,
-  TextTable,
+  StringFilters,
+  StringTable,
   CompiledValue,
   ValueTable,
 } from '../../types/policy.js';

@@ -4,7 +4,7 @@
  * The path of the cgroup in the hierarchy. With the systemd driver, `cgroupsPath` is `SLICE:PREFIX:NAME`, and the slice `a-b.slice` is
  * in `a.slice`. A relative path is below a cgroup that is not known.
  */
-export function cgroupPathOf(cgroupsPath: string | undefined): string | undefined {
+export function parseCgroupsPath(cgroupsPath: string | undefined): string | undefined {
   if (cgroupsPath === undefined) return undefined;
   const parts = cgroupsPath.split(':');
   if (parts.length !== 3) return cgroupsPath.startsWith('/') ? cgroupsPath : undefined;

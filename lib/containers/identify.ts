@@ -11,9 +11,9 @@ const RUNTIMES: Readonly<Record<string, string>> = {
 
 const ID = '[0-9a-f]{64}';
 /** `docker-ID.scope` of the systemd driver; `SLICE:docker:ID` where systemd does not expand it; `libpod-ID` without systemd. */
-const NAMED = new RegExp(`(?:^|:)(${Object.keys(RUNTIMES).join('|')})[-:](${ID})(?:\\.scope)?$`);
+const PREFIXED_ID = new RegExp(`(?:^|:)(${Object.keys(RUNTIMES).join('|')})[-:](${ID})(?:\\.scope)?$`);
 /** The name is the id: Docker, containerd and Kubernetes with the cgroupfs driver. */
-const BARE = new RegExp(`^${ID}$`);
+const BARE_ID = new RegExp(`^${ID}$`);
 const NSPAWN = /^(?:systemd-nspawn@(.+)\.service|machine-(.+)\.scope)$/;
 const LXC = /^lxc\.payload[.-](.+)$/;
 /** `pod<uid>` below `kubepods`; `kubepods-burstable-pod<uid>.slice`, with `_` for `-`, of the systemd driver. */
@@ -26,12 +26,12 @@ const USER_MANAGER = /^user@(\d{1,10})\.service$/;
  * Returns the container of a cgroup by its path from the root of the hierarchy; undefined if it belongs to none. The
  * outermost container counts: whoever is root in it can give any name to a cgroup inside.
  */
-export function containerOf(path: string): Container | undefined {
-  return locate(path)?.container;
+export function identifyContainer(path: string): Container | undefined {
+  return locateContainer(path)?.container;
 }
 
 /** The same, with the path of the container's own cgroup: the cgroup of a process can be further inside. */
-export function locate(path: string): { readonly container: Container; readonly path: string } | undefined {
+export function locateContainer(path: string): { readonly container: Container; readonly path: string } | undefined {
   let owner: number | undefined;
   let podUid: string | undefined;
   let above = '';
@@ -39,7 +39,7 @@ export function locate(path: string): { readonly container: Container; readonly 
   for (const name of path.split('/')) {
     length += name.length + 1;
     podUid ??= POD.exec(name.split(':', 1)[0] as string)?.[1]?.replaceAll('_', '-');
-    const found = named(name, above);
+    const found = matchCgroupName(name, above);
     if (found !== undefined) {
       const container = Object.freeze({
         ...found,
@@ -55,10 +55,10 @@ export function locate(path: string): { readonly container: Container; readonly 
   return undefined;
 }
 
-function named(name: string, above: string): Container | undefined {
-  const [, prefix = '', id] = NAMED.exec(name) ?? [];
+function matchCgroupName(name: string, above: string): Container | undefined {
+  const [, prefix = '', id] = PREFIXED_ID.exec(name) ?? [];
   if (id !== undefined) return { id, runtime: RUNTIMES[prefix] as string };
-  if (BARE.test(name)) return above === 'docker' ? { id: name, runtime: 'docker' } : { id: name };
+  if (BARE_ID.test(name)) return above === 'docker' ? { id: name, runtime: 'docker' } : { id: name };
   const [, service, scope] = NSPAWN.exec(name) ?? [];
   const machine = service ?? scope;
   // libvirt has virtual machines there: the kernel of the machine does not see their processes

@@ -9,11 +9,11 @@ const PAIRS: ReadonlySet<string> = new Set<keyof ContainerInfo | keyof PodInfo>(
  * has it. `image` and `pod` are merged by their members in the same way. Labels are not merged: they are those of one source, also
  * when it says that there are none. Then the result has none.
  */
-export function merged(parts: readonly ContainerInfo[]): ContainerInfo {
-  const image = firstOf(parts.map((part) => part.image ?? {}));
-  const pod = withoutEmpty(firstOf(parts.map((part) => part.pod ?? {})));
+export function mergeContainerInfo(parts: readonly ContainerInfo[]): ContainerInfo {
+  const image = mergeMembers(parts.map((part) => part.image ?? {}));
+  const pod = withoutEmpty(mergeMembers(parts.map((part) => part.pod ?? {})));
   return Object.freeze({
-    ...withoutEmpty(firstOf<ContainerInfo>(parts)),
+    ...withoutEmpty(mergeMembers<ContainerInfo>(parts)),
     ...(Object.keys(image).length === 0 ? {} : { image: Object.freeze(image) }),
     ...(Object.keys(pod).length === 0 ? {} : { pod: Object.freeze(pod) }),
   } as ContainerInfo);
@@ -26,10 +26,10 @@ function withoutEmpty<T extends { readonly labels?: object; readonly annotations
   return Object.fromEntries(kept) as T;
 }
 
-function firstOf<T extends object>(parts: readonly T[]): T {
+function mergeMembers<T extends object>(parts: readonly T[]): T {
   return Object.assign({}, ...[...parts].reverse()) as T;
 }
 
-export function isSame(a: ContainerInfo, b: ContainerInfo): boolean {
+export function isEqualInfo(a: ContainerInfo, b: ContainerInfo): boolean {
   return a === b || isDeepStrictEqual(a, b);
 }

@@ -4,7 +4,7 @@ import type { PodInfo } from '../../types/containers.js';
 type Pairs = Readonly<Record<string, string>>;
 
 /** Labels of the kubelet that are not the pod's own. */
-const OF_KUBELET = new Set([
+const KUBELET_LABELS = new Set([
   'io.kubernetes.pod.namespace',
   'io.kubernetes.pod.name',
   'io.kubernetes.pod.uid',
@@ -13,7 +13,7 @@ const OF_KUBELET = new Set([
 ]);
 
 /** The pod of a container by the container's labels; undefined if it is in none. */
-export function podOfLabels(labels: Pairs): PodInfo | undefined {
+export function podFromLabels(labels: Pairs): PodInfo | undefined {
   const namespace = labels['io.kubernetes.pod.namespace'];
   const name = labels['io.kubernetes.pod.name'];
   if (namespace === undefined || name === undefined) return undefined;
@@ -22,22 +22,22 @@ export function podOfLabels(labels: Pairs): PodInfo | undefined {
 }
 
 /** The pod of a sandbox. */
-export function podOf(
+export function podFromSandbox(
   { namespace, name, uid }: { readonly namespace: string; readonly name: string; readonly uid: string },
   all: Pairs,
   annotations: Pairs,
 ): PodInfo {
-  const labels = Object.fromEntries(Object.entries(all).filter(([key]) => !OF_KUBELET.has(key)));
-  return { namespace, name, uid, labels, annotations, ...workloadOf(name, labels) };
+  const labels = Object.fromEntries(Object.entries(all).filter(([key]) => !KUBELET_LABELS.has(key)));
+  return { namespace, name, uid, labels, annotations, ...inferWorkload(name, labels) };
 }
 
 /**
  * What controls the pod, as far as its labels and its name show it. Controllers name their pods after themselves and set these
  * labels. A pod without them is its own workload.
  */
-function workloadOf(name: string, labels: Pairs): { readonly workload: string; readonly workloadKind: string } {
+function inferWorkload(name: string, labels: Pairs): { readonly workload: string; readonly workloadKind: string } {
   const hash = labels['pod-template-hash'];
-  const deployment = hash === undefined ? undefined : beforeLast(name, `-${hash}-`);
+  const deployment = hash === undefined ? undefined : substringBeforeLast(name, `-${hash}-`);
   if (deployment !== undefined) return { workload: deployment, workloadKind: 'Deployment' };
   const job = labels['batch.kubernetes.io/job-name'] ?? labels['job-name'];
   if (job !== undefined && name.startsWith(`${job}-`)) {
@@ -52,7 +52,7 @@ function workloadOf(name: string, labels: Pairs): { readonly workload: string; r
   return { workload: name, workloadKind: 'Pod' };
 }
 
-function beforeLast(text: string, part: string): string | undefined {
+function substringBeforeLast(text: string, part: string): string | undefined {
   const at = text.lastIndexOf(part);
   return at > 0 ? text.slice(0, at) : undefined;
 }

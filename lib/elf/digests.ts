@@ -1,6 +1,6 @@
 /**
- * Parses `binaryDigests` of a policy: ALGORITHM:HEX, or HEX alone for SHA-256. The algorithm `build-id` means the note that
- * the linker writes.
+ * Parses `binaryDigests` of a policy: ALGORITHM:HEX, or HEX alone for SHA-256. The algorithm `build-id` stands for the build
+ * id that the linker writes into a note.
  */
 
 type DigestAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'build-id';
@@ -18,10 +18,10 @@ const DIGITS: Readonly<Record<Exclude<DigestAlgorithm, 'build-id'>, number>> = {
   sha384: 96,
   sha512: 128,
 };
-/** A build id can have any length up to this. */
+/** Maximum length of a build id. */
 export const BUILD_ID_BYTES_MAX = 64;
 
-/** Returns undefined if the text is not a digest. */
+/** Returns undefined if the string is not a digest. */
 export function parseDigest(text: string): Digest | undefined {
   const [, name = 'sha256', digits = ''] =
     /^(?:(sha1|sha256|sha384|sha512|build-id):)?([0-9a-fA-F]+)$/.exec(text) ?? [];

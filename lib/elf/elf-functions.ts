@@ -1,51 +1,51 @@
 /**
- * Finds functions by their place in an ELF file, for stack traces. A traced process chooses the file, so nothing in it is
+ * Finds functions by their offset in an ELF file, for stack traces. A traced process chooses the file, so its content is not
  * trusted.
  */
 import type { Segment } from './elf-info.js';
 import {
-  boundedText,
-  buildIdOf,
+  readBoundedString,
+  findBuildId,
   NOTES_BYTES_MAX,
-  notesOf,
-  partsOf,
+  parseNotes,
+  readElfParts,
   SHT_DYNSYM,
   SHT_NOTE,
   SHT_SYMTAB,
   STT_FUNC,
-  whole,
+  nullIfDamaged,
   type ElfParts,
 } from './elf.js';
 import type { FileBytes } from './file-bytes.js';
 
-/** Most bytes of one section. Larger tables of symbols are not read. */
+/** Maximum size of one section. Larger symbol tables are not read. */
 const SECTION_BYTES_MAX = 32 * 1024 * 1024;
 const SYMBOL_BYTES = 24;
-/** Most names of one address that are compared, and most bytes of a name that are reported. */
+/** Maximum number of names of one address that are compared, and maximum length of a reported name. */
 const ALIASES_MAX = 16;
 const NAME_BYTES_MAX = 1024;
 
-export interface FunctionPlace {
+export interface FunctionLocation {
   readonly symbol: string;
   /** Bytes from the start of the function. */
   readonly offset: bigint;
 }
 
-/** Returns null if the file is not a 64-bit ELF file, or is damaged. */
+/** Returns null if the file is not a 64-bit ELF file or is damaged. */
 export function readFunctions(file: FileBytes): ElfFunctions | null {
-  return whole(() => functionsOf(file));
+  return nullIfDamaged(() => parseFunctions(file));
 }
 
-function functionsOf(file: FileBytes): ElfFunctions | null {
-  const parts = partsOf(file, SECTION_BYTES_MAX);
+function parseFunctions(file: FileBytes): ElfFunctions | null {
+  const parts = readElfParts(file, SECTION_BYTES_MAX);
   if (parts === null) return null;
-  const symbols = whole(() => symbolsOf(parts));
-  return new ElfFunctions(buildIdIn(parts), parts.segments, symbols ?? undefined);
+  const symbols = nullIfDamaged(() => readSymbolTable(parts));
+  return new ElfFunctions(readBuildId(parts), parts.segments, symbols ?? undefined);
 }
 
-function buildIdIn({ sections, view, content }: ElfParts): string | undefined {
+function readBuildId({ sections, view, readSection }: ElfParts): string | undefined {
   const notes = sections.filter(({ type, size }) => type === SHT_NOTE && size <= NOTES_BYTES_MAX);
-  return buildIdOf(notes.flatMap((section) => whole(() => notesOf(content(section), view)) ?? []));
+  return findBuildId(notes.flatMap((section) => nullIfDamaged(() => parseNotes(readSection(section), view)) ?? []));
 }
 
 export class ElfFunctions {
@@ -59,17 +59,17 @@ export class ElfFunctions {
     this.#symbols = symbols;
   }
 
-  /** About the number of bytes of memory that this object takes. */
+  /** Approximate memory of this object in bytes. */
   get bytes(): number {
     const { starts, strings } = this.#symbols ?? { starts: [], strings: [] };
     return 1024 + SYMBOL_BYTES * starts.length + strings.length;
   }
 
-  /** Returns the function at that offset of the file. */
-  find(fileOffset: bigint): FunctionPlace | undefined {
+  /** Returns the function at this offset of the file. */
+  find(fileOffset: bigint): FunctionLocation | undefined {
     const segment = this.#segments.find((each) => fileOffset >= each.offset && fileOffset < each.offset + each.size);
     if (segment === undefined || this.#symbols === undefined) return undefined;
-    return findIn(this.#symbols, Number(segment.address + (fileOffset - segment.offset)));
+    return findFunction(this.#symbols, Number(segment.address + (fileOffset - segment.offset)));
   }
 }
 
@@ -82,11 +82,11 @@ interface Symbols {
   readonly strings: Buffer;
 }
 
-/** Reads the whole table of symbols. A stripped file has only the table of dynamic symbols. */
-function symbolsOf({ sections, view, content }: ElfParts): Symbols | undefined {
+/** Reads the symbol table. A stripped file has only the table of dynamic symbols. */
+function readSymbolTable({ sections, view, readSection }: ElfParts): Symbols | undefined {
   const section = sections.find(({ type }) => type === SHT_SYMTAB) ?? sections.find(({ type }) => type === SHT_DYNSYM);
   if (section === undefined) return undefined;
-  const table = content(section);
+  const table = readSection(section);
   const entry = Math.max(section.entry, SYMBOL_BYTES);
   const found: number[] = [];
   for (let at = 0; at + SYMBOL_BYTES <= table.length; at += entry) {
@@ -98,11 +98,11 @@ function symbolsOf({ sections, view, content }: ElfParts): Symbols | undefined {
     starts: Float64Array.from(found, (at) => addresses.get(at) ?? 0),
     sizes: Float64Array.from(found, (at) => view.u64(table, at + 16)),
     names: Uint32Array.from(found, (at) => view.u32(table, at)),
-    strings: content(sections[section.link]),
+    strings: readSection(sections[section.link]),
   };
 }
 
-function findIn({ starts, sizes, names, strings }: Symbols, address: number): FunctionPlace | undefined {
+function findFunction({ starts, sizes, names, strings }: Symbols, address: number): FunctionLocation | undefined {
   let low = 0;
   let high = starts.length;
   while (low < high) {
@@ -115,18 +115,18 @@ function findIn({ starts, sizes, names, strings }: Symbols, address: number): Fu
   const found: string[] = [];
   for (let i = low - 1; i >= 0 && starts[i] === start && low - i <= ALIASES_MAX; i--) {
     const size = sizes[i] as number;
-    // functions in assembler can lack a size: they extend to the next function
+    // an assembler function can lack a size: it extends to the next function
     if (size !== 0 && address >= start + size) continue;
     const from = names[i] as number;
-    const name = boundedText(strings, from, NAME_BYTES_MAX);
+    const name = readBoundedString(strings, from, NAME_BYTES_MAX);
     if (name !== '') found.push(name);
   }
-  const [symbol] = found.sort(plainest);
+  const [symbol] = found.sort(compareNames);
   return symbol === undefined ? undefined : { symbol, offset: BigInt(address - start) };
 }
 
 /** Compares two names of one function: `open` comes before `__open64`. */
-function plainest(a: string, b: string): number {
+function compareNames(a: string, b: string): number {
   const rank = (name: string): number => (name.length - name.replace(/^_+/, '').length) * 1000 + name.length;
   return rank(a) - rank(b) || (a < b ? -1 : 1);
 }

@@ -1,18 +1,18 @@
-/** The facts about an ELF file that checks and attaching need. Also converts between its addresses and file offsets. */
+/** The contents of an ELF file that checks and attaching need, and conversions between its addresses and file offsets. */
 
 export interface ElfInfo {
   /** Addresses of the function symbols, including dynamic symbols; null for a symbol without one fixed address. */
   readonly symbols: ReadonlyMap<string, bigint | null>;
-  /** The places of each static probe, by `PROVIDER:NAME`. */
-  readonly probes: ReadonlyMap<string, readonly ProbePlace[]>;
+  /** The attach points of each static probe, by `PROVIDER:NAME`. */
+  readonly probes: ReadonlyMap<string, readonly ProbePoint[]>;
   /** Build id from the note of the linker, in hexadecimal digits. */
   readonly buildId?: string;
   /** Parts of the file that are mapped into memory when it runs. */
   readonly segments: readonly Segment[];
 }
 
-export interface ProbePlace {
-  /** One word for each argument, in the form of SystemTap's notes: `-4@%edi`, `8@16(%rsp)`, `4@$7`. */
+export interface ProbePoint {
+  /** The specification of each argument, in the form of SystemTap's notes: `-4@%edi`, `8@16(%rsp)`, `4@$7`. */
   readonly args: readonly string[];
 }
 
@@ -35,10 +35,10 @@ export function virtualAddress({ segments }: Pick<ElfInfo, 'segments'>, offset: 
   return segment === undefined ? undefined : segment.address + (offset - segment.offset);
 }
 
-/** The files of the machine on which the checks run. */
+/** Reads the files of the machine on which the checks run. */
 export interface HostFiles {
   /** Resolves all symbolic links of a path. Returns undefined if the path does not exist. */
   realpath(path: string): string | undefined;
   /** Returns null if the file is not an ELF file, and undefined if it cannot be read. */
-  elf(path: string): ElfInfo | null | undefined;
+  readElf(path: string): ElfInfo | null | undefined;
 }

@@ -1,13 +1,11 @@
 /**
- * Reads the targets of probes from an ELF file: function symbols, and the notes of static probes. It reads 64-bit files of
- * either byte order.
+ * Parses the targets of probes in an ELF file: function symbols, and the notes of static probes. It supports 64-bit files of
+ * both byte orders.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
-import { isLimit } from '../errors.js';
-import { runToCompletion, runCooperatively, type Steps } from '../cooperative.js';
+import { runToCompletion, type Steps } from '../cooperative.js';
 import { BUILD_ID_BYTES_MAX } from './digests.js';
-import type { ElfInfo, HostFiles, ProbePlace, Segment } from './elf-info.js';
-import { bytesAt, bytesInSteps, type FileBytes } from './file-bytes.js';
+import type { ElfInfo, ProbePoint, Segment } from './elf-info.js';
+import { readBytes, readBytesSteps, type FileBytes } from './file-bytes.js';
 
 const PT_LOAD = 1;
 const PT_NOTE = 4;
@@ -17,65 +15,20 @@ export const SHT_DYNSYM = 11;
 export const STT_FUNC = 2;
 const STB_WEAK = 2;
 const STT_GNU_IFUNC = 10;
-/** Limits for the size of a program header. */
-const HEADER_BYTES = { least: 56, most: 256 };
-/** Most bytes of notes that are searched for a build id. */
+/** Limits of the size of a program header. */
+const HEADER_BYTES = { min: 56, max: 256 };
+/** Maximum number of bytes of notes that are searched for a build id. */
 export const NOTES_BYTES_MAX = 64 * 1024;
-/** Most bytes of one section. A file with a larger one is damaged. */
+/** Maximum size of one section. A file with a larger section is damaged. */
 const SECTION_BYTES_MAX = 256 * 1024 * 1024;
-/** All sections that are read together have at most this many times the bytes of the file: they do not overlap. */
+/** Limit of the sum of all sections that are read, as a multiple of the file size. Sections of a valid file do not overlap. */
 const SECTIONS_TOTAL = 4;
-/** The names of all symbols together have at most this many times the bytes of their tables. */
+/** Limit of the sum of all symbol names, as a multiple of the size of their tables. */
 const NAMES_TOTAL = 4;
-/** Most bytes of a name. A file with a longer one is damaged. */
+/** Maximum length of a name. A file with a longer name is damaged. */
 const NAME_BYTES_MAX = 64 * 1024;
-/** Most bytes of an entry in the tables of sections and segments. */
+/** Maximum size of an entry in the tables of sections and segments. */
 const ENTRY_BYTES_MAX = 256;
-
-const TO_READ = constants.O_RDONLY | constants.O_NONBLOCK;
-
-export const hostFiles: HostFiles = {
-  realpath(path) {
-    try {
-      return realpathSync(path);
-    } catch {
-      return undefined;
-    }
-  },
-  elf: (path) => runToCompletion(elfOf(path)),
-};
-
-/** Does the same as `hostFiles.elf`, while the event loop goes on. */
-export function elfInTurns(path: string): Promise<ElfInfo | null | undefined> {
-  return runCooperatively(elfOf(path));
-}
-
-function* elfOf(path: string): Steps<ElfInfo | null | undefined> {
-  let fd: number;
-  try {
-    fd = openSync(path, TO_READ);
-  } catch (error) {
-    if (isLimit(error)) throw error;
-    return undefined;
-  }
-  try {
-    const stat = fstatSync(fd);
-    return stat.isFile() ? yield* elfInSteps(fileOf(fd, stat.size)) : undefined;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** `size` is the size of the file. */
-export function fileOf(fd: number, size: number): FileBytes {
-  return {
-    size,
-    read(offset, length) {
-      const buffer = Buffer.allocUnsafeSlow(length);
-      return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
-    },
-  };
-}
 
 interface Section {
   readonly type: number;
@@ -85,12 +38,13 @@ interface Section {
   readonly entry: number;
 }
 
-/** Returns null if the file is not a 64-bit ELF file, or is damaged. */
+/** Returns null if the file is not a 64-bit ELF file or is damaged. */
 export function readElf(file: FileBytes): ElfInfo | null {
-  return runToCompletion(elfInSteps(file));
+  return runToCompletion(readElfSteps(file));
 }
 
-function* elfInSteps(file: FileBytes): Steps<ElfInfo | null> {
+/** The same as `readElf`, in steps. */
+export function* readElfSteps(file: FileBytes): Steps<ElfInfo | null> {
   try {
     return yield* parseElf(file);
   } catch (error) {
@@ -100,7 +54,7 @@ function* elfInSteps(file: FileBytes): Steps<ElfInfo | null> {
 }
 
 /** Calls `parse` and returns null if the file does not contain what `parse` reads (RangeError). */
-export function whole<T>(parse: () => T): T | null {
+export function nullIfDamaged<T>(parse: () => T): T | null {
   try {
     return parse();
   } catch (error) {
@@ -109,12 +63,15 @@ export function whole<T>(parse: () => T): T | null {
   }
 }
 
-/** True once in a while: a step of work has so many turns of a loop. */
-function pauses(): () => boolean {
-  let left = 500;
+/** Iterations of a loop between two yields. */
+const ITERATIONS_PER_SLICE = 500;
+
+/** Returns a function that returns true once in `ITERATIONS_PER_SLICE` calls: then the loop yields. */
+function countIterations(): () => boolean {
+  let left = ITERATIONS_PER_SLICE;
   return () => {
     if (--left > 0) return false;
-    left = 500;
+    left = ITERATIONS_PER_SLICE;
     return true;
   };
 }
@@ -124,21 +81,21 @@ export interface ElfParts {
   readonly view: View;
   readonly sections: readonly Section[];
   readonly segments: readonly Segment[];
-  content(section: Section | undefined): Buffer;
-  contentInSteps(section: Section | undefined): Steps<Buffer>;
+  readSection(section: Section | undefined): Buffer;
+  readSectionSteps(section: Section | undefined): Steps<Buffer>;
 }
 
 /**
- * Reads the tables of sections and segments of a file. `content` gives sections of up to `sectionMax` bytes. Throws
+ * Reads the tables of sections and segments of a file. `readSection` reads sections of up to `sectionMax` bytes. Throws
  * RangeError if the file is damaged. Returns null if it is not an ELF file.
  */
-export function partsOf(file: FileBytes, sectionMax: number): ElfParts | null {
-  const header = bytesAt(file, 0, 64);
+export function readElfParts(file: FileBytes, sectionMax: number): ElfParts | null {
+  const header = readBytes(file, 0, 64);
   if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return null;
   const view = header[5] === 2 ? BIG : LITTLE;
   const [start, size, count] = [view.u64(header, 40), view.u16(header, 58), view.u16(header, 60)];
   if (size > ENTRY_BYTES_MAX) throw new RangeError('sections of another size');
-  const table = bytesAt(file, start, size * count);
+  const table = readBytes(file, start, size * count);
   const sections = Array.from({ length: count }, (_, i): Section => {
     const from = i * size;
     return {
@@ -151,39 +108,39 @@ export function partsOf(file: FileBytes, sectionMax: number): ElfParts | null {
   });
   // sections may overlap, and a file may have more than 60,000 of them
   let left = SECTIONS_TOTAL * file.size;
-  const contentInSteps = (section: Section | undefined): Steps<Buffer> => {
+  const readSectionSteps = (section: Section | undefined): Steps<Buffer> => {
     left -= section?.size ?? 0;
     if (section === undefined || section.size > sectionMax || left < 0) throw new RangeError('no such section');
-    return bytesInSteps(file, section.offset, section.size);
+    return readBytesSteps(file, section.offset, section.size);
   };
-  const content = (section: Section | undefined): Buffer => runToCompletion(contentInSteps(section));
-  return { view, sections, segments: segmentsOf(header, file, view), content, contentInSteps };
+  const readSection = (section: Section | undefined): Buffer => runToCompletion(readSectionSteps(section));
+  return { view, sections, segments: readSegments(header, file, view), readSection, readSectionSteps };
 }
 
 function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
-  const parts = partsOf(file, SECTION_BYTES_MAX);
+  const parts = readElfParts(file, SECTION_BYTES_MAX);
   if (parts === null) return null;
-  const { view, sections, segments, contentInSteps: content } = parts;
+  const { view, sections, segments, readSectionSteps } = parts;
   const symbols = new Map<string, bigint | null>();
-  const probes = new Map<string, ProbePlace[]>();
+  const probes = new Map<string, ProbePoint[]>();
   let buildId: string | undefined;
   for (const section of sections) {
     if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
-      const [table, strings] = [yield* content(section), yield* content(sections[section.link])];
-      const pause = pauses();
-      // the symbols that the loader sees have precedence
-      for (const [name, at] of yield* symbolsOf(table, strings, Math.max(section.entry, 24), view)) {
+      const [table, strings] = [yield* readSectionSteps(section), yield* readSectionSteps(sections[section.link])];
+      const shouldYield = countIterations();
+      // dynamic symbols have precedence, because the loader uses them
+      for (const [name, at] of yield* parseSymbols(table, strings, Math.max(section.entry, 24), view)) {
         if (section.type === SHT_DYNSYM || !symbols.has(name)) symbols.set(name, at);
-        if (pause()) yield;
+        if (shouldYield()) yield;
       }
     } else if (section.type === SHT_NOTE) {
-      const notes = notesOf(yield* content(section), view);
-      const pause = pauses();
+      const notes = parseNotes(yield* readSectionSteps(section), view);
+      const shouldYield = countIterations();
       for (const { owner, type, content: probe } of notes) {
         if (owner === 'stapsdt' && type === NOTE_STAPSDT) addProbe(probes, probe);
-        if (pause()) yield;
+        if (shouldYield()) yield;
       }
-      buildId = buildIdOf(notes) ?? buildId;
+      buildId = findBuildId(notes) ?? buildId;
     }
   }
   const id = buildId === undefined ? {} : { buildId };
@@ -191,10 +148,10 @@ function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
 }
 
 /** Reads the segments from the program headers. */
-function segmentsOf(header: Buffer, file: FileBytes, view: View): Segment[] {
+function readSegments(header: Buffer, file: FileBytes, view: View): Segment[] {
   const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
   if (size > ENTRY_BYTES_MAX) throw new RangeError('segments of another size');
-  const table = bytesAt(file, start, size * count);
+  const table = readBytes(file, start, size * count);
   return Array.from({ length: count }, (_, i) => i * size)
     .filter((from) => view.u32(table, from) === PT_LOAD)
     .map((from) => ({
@@ -205,36 +162,36 @@ function segmentsOf(header: Buffer, file: FileBytes, view: View): Segment[] {
 }
 
 /**
- * Returns the build id in hexadecimal digits. It reads only the program headers, which a stripped program has as well.
+ * Returns the build id in hexadecimal digits. It reads only the program headers, which a stripped program also has.
  * Returns undefined if there is no build id, or if the file is damaged.
  */
-export function mappedBuildId(file: FileBytes): string | undefined {
-  return whole(() => findBuildId(file)) ?? undefined;
+export function readMappedBuildId(file: FileBytes): string | undefined {
+  return nullIfDamaged(() => findMappedBuildId(file)) ?? undefined;
 }
 
-function findBuildId(file: FileBytes): string | undefined {
-  const header = bytesAt(file, 0, 64);
+function findMappedBuildId(file: FileBytes): string | undefined {
+  const header = readBytes(file, 0, 64);
   if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return undefined;
   const view = header[5] === 2 ? BIG : LITTLE;
   const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
-  if (size < HEADER_BYTES.least || size > HEADER_BYTES.most) return undefined;
-  const table = bytesAt(file, start, size * count);
+  if (size < HEADER_BYTES.min || size > HEADER_BYTES.max) return undefined;
+  const table = readBytes(file, start, size * count);
   let left = NOTES_BYTES_MAX;
   for (let from = 0; from + size <= table.length; from += size) {
     if (view.u32(table, from) !== PT_NOTE) continue;
-    const notes = bytesAt(file, view.u64(table, from + 8), Math.min(view.u64(table, from + 32), left));
+    const notes = readBytes(file, view.u64(table, from + 8), Math.min(view.u64(table, from + 32), left));
     left -= notes.length;
-    const id = buildIdOf(notesOf(notes, view));
+    const id = findBuildId(parseNotes(notes, view));
     if (id !== undefined) return id.length <= 2 * BUILD_ID_BYTES_MAX ? id : undefined;
   }
   return undefined;
 }
 
 /**
- * Returns the functions of a table with their addresses. The address is null if several functions have the name, or if
- * it is chosen when the program starts.
+ * Returns the functions of a symbol table with their addresses. The address is null if several functions have the name, or
+ * if the address is chosen when the program starts.
  */
-function* symbolsOf(
+function* parseSymbols(
   table: Buffer,
   strings: Buffer,
   entry: number,
@@ -242,16 +199,16 @@ function* symbolsOf(
 ): Steps<ReadonlyMap<string, bigint | null>> {
   const symbols = new Map<string, bigint | null>();
   const weak = new Set<string>();
-  // each symbol can name the whole rest of the strings
+  // in a damaged file, each name can extend to the end of the string table
   let left = NAMES_TOTAL * (table.length + strings.length);
-  const pause = pauses();
+  const shouldYield = countIterations();
   for (let at = 0; at + 24 <= table.length; at += entry) {
-    if (pause()) yield;
+    if (shouldYield()) yield;
     const info = table[at + 4] ?? 0;
     const type = info & 0xf;
     const isDefined = view.u16(table, at + 6) !== 0;
     if (!isDefined || (type !== STT_FUNC && type !== STT_GNU_IFUNC)) continue;
-    const name = boundedText(strings, view.u32(table, at), NAME_BYTES_MAX);
+    const name = readBoundedString(strings, view.u32(table, at), NAME_BYTES_MAX);
     left -= name.length;
     if (left < 0 || name.length >= NAME_BYTES_MAX) throw new RangeError('names without an end');
     const address = type === STT_FUNC ? BigInt(view.u64(table, at + 8)) : null;
@@ -276,60 +233,61 @@ export interface Note {
 }
 
 /** Returns the build id from the note of the linker, in hexadecimal digits. */
-export function buildIdOf(notes: readonly Note[]): string | undefined {
+export function findBuildId(notes: readonly Note[]): string | undefined {
   return notes.findLast(({ owner, type }) => owner === 'GNU' && type === NOTE_BUILD_ID)?.content.toString('hex');
 }
 
-export function notesOf(notes: Buffer, view: View): Note[] {
+export function parseNotes(notes: Buffer, view: View): Note[] {
   const result: Note[] = [];
   for (let at = 0; at + 12 <= notes.length;) {
     const [nameSize, size, type] = [view.u32(notes, at), view.u32(notes, at + 4), view.u32(notes, at + 8)];
     const start = at + 12 + align4(nameSize);
     if (start + size > notes.length) break;
-    const owner = boundedText(notes, at + 12, nameSize);
+    const owner = readBoundedString(notes, at + 12, nameSize);
     result.push({ owner, type, content: notes.subarray(start, start + size) });
     at = start + align4(size);
   }
   return result;
 }
 
-/** A note contains three addresses, then the texts PROVIDER, NAME and ARGUMENTS (version 3 of SystemTap's format). */
-function addProbe(probes: Map<string, ProbePlace[]>, content: Buffer): void {
-  const provider = text(content, 24);
+/** A note contains three addresses, then the strings PROVIDER, NAME and ARGUMENTS (version 3 of SystemTap's format). */
+function addProbe(probes: Map<string, ProbePoint[]>, content: Buffer): void {
+  const provider = readString(content, 24);
   const nameAt = 24 + Buffer.byteLength(provider) + 1;
-  const name = text(content, nameAt);
-  const args = text(content, nameAt + Buffer.byteLength(name) + 1);
+  const name = readString(content, nameAt);
+  const args = readString(content, nameAt + Buffer.byteLength(name) + 1);
   const key = `${provider}:${name}`;
-  const places = probes.get(key);
-  if (places === undefined) probes.set(key, [{ args: wordsOf(args) }]);
-  else places.push({ args: wordsOf(args) });
+  const points = probes.get(key);
+  if (points === undefined) probes.set(key, [{ args: splitArguments(args) }]);
+  else points.push({ args: splitArguments(args) });
 }
 
-/** Splits ARGUMENTS. Each argument begins with its number of bytes; the rest of it can contain blanks. */
-function wordsOf(args: string): string[] {
-  const words: string[][] = [];
+/** Splits ARGUMENTS. Each argument begins with its number of bytes, and can contain blanks. */
+function splitArguments(args: string): string[] {
+  const result: string[][] = [];
   for (const part of args.split(' ')) {
-    if (words.length === 0 || /^-?\d+f?@/.test(part)) words.push([part]);
-    else words.at(-1)?.push(part);
+    if (result.length === 0 || /^-?\d+f?@/.test(part)) result.push([part]);
+    else result.at(-1)?.push(part);
   }
-  return words.map((parts) => parts.join(' ').trim()).filter((word) => word !== '');
+  return result.map((parts) => parts.join(' ').trim()).filter((arg) => arg !== '');
 }
 
 function align4(size: number): number {
   return Math.ceil(size / 4) * 4;
 }
 
-/** Reads a text that ends with a NUL. */
-function text(buffer: Buffer, from: number): string {
+/** Reads a string that ends with a NUL. */
+function readString(buffer: Buffer, from: number): string {
   const end = buffer.indexOf(0, from);
   return buffer.toString('utf8', from, end < 0 ? buffer.length : end);
 }
 
-/** Reads a text that ends with a NUL, or after `max` bytes. */
-export function boundedText(buffer: Buffer, from: number, max: number): string {
-  return text(buffer.subarray(from, from + max), 0);
+/** Reads a string that ends with a NUL or after `max` bytes. */
+export function readBoundedString(buffer: Buffer, from: number, max: number): string {
+  return readString(buffer.subarray(from, from + max), 0);
 }
 
+/** Reads numbers in one byte order. */
 export interface View {
   u16(buffer: Buffer, at: number): number;
   u32(buffer: Buffer, at: number): number;

@@ -1,36 +1,34 @@
-/** Reads pieces of a file that can say anything about itself. */
+/** Reads chunks of an untrusted file within the bounds of the file. */
 import type { Steps } from '../cooperative.js';
 
 export interface FileBytes {
   readonly size: number;
-  /** The piece is inside of the file. Returns fewer bytes if the file has become shorter. */
+  /** The range is inside the file. Returns fewer bytes if the file has become shorter. */
   read(offset: number, length: number): Buffer;
 }
 
-const NOTHING = Buffer.alloc(0);
+const EMPTY = Buffer.alloc(0);
 
-/**
- * Returns fewer bytes where the file ends: what a file says about itself never makes a buffer larger than the file.
- */
-export function bytesAt(file: FileBytes, offset: number, length: number): Buffer {
+/** Returns fewer bytes if the range extends beyond the end of the file, so a buffer is never larger than the file. */
+export function readBytes(file: FileBytes, offset: number, length: number): Buffer {
   const fits = Math.min(length, file.size - offset);
-  return fits > 0 ? file.read(offset, fits) : NOTHING;
+  return fits > 0 ? file.read(offset, fits) : EMPTY;
 }
 
-/** Most bytes that are read without a pause. */
-const PIECE_BYTES = 2 * 1024 * 1024;
+/** Maximum number of bytes that are read in one step. */
+const CHUNK_BYTES = 2 * 1024 * 1024;
 
-/** Does the same, with pauses. */
-export function* bytesInSteps(file: FileBytes, offset: number, length: number): Steps<Buffer> {
+/** The same as `readBytes`, in steps. */
+export function* readBytesSteps(file: FileBytes, offset: number, length: number): Steps<Buffer> {
   const fits = Math.min(length, file.size - offset);
-  if (fits <= PIECE_BYTES) return bytesAt(file, offset, length);
+  if (fits <= CHUNK_BYTES) return readBytes(file, offset, length);
   const bytes = Buffer.allocUnsafeSlow(fits);
   for (let at = 0; at < fits;) {
-    const piece = file.read(offset + at, Math.min(PIECE_BYTES, fits - at));
+    const chunk = file.read(offset + at, Math.min(CHUNK_BYTES, fits - at));
     // the file has become shorter
-    if (piece.length === 0) return bytes.subarray(0, at);
-    piece.copy(bytes, at);
-    at += piece.length;
+    if (chunk.length === 0) return bytes.subarray(0, at);
+    chunk.copy(bytes, at);
+    at += chunk.length;
     yield;
   }
   return bytes;

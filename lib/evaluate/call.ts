@@ -1,12 +1,12 @@
-/** A recorded call of a hook: what the evaluator knows of it. */
+/** A recorded call of a hook, which is the input of the evaluator. */
 import type { HookArgument, PlainProcess } from '../../types/events.js';
 
-export interface Call {
-  /** The values by slot. Undefined: the recording does not have this value. */
+export interface RecordedCall {
+  /** The values by slot; undefined for a value that the recording does not have. */
   readonly values: readonly (HookArgument | undefined)[];
   readonly process: PlainProcess;
   readonly parent?: PlainProcess;
   readonly ancestors: readonly PlainProcess[];
-  /** `process` is the owner of a socket, and not the process that called. */
-  readonly ofSocketOwner: boolean;
+  /** `process` is the owner of a socket, not the process that made the call. */
+  readonly isSocketOwner: boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * The selectors that can still match a call. It is the set of the BPF programs (bpf/hook.bpf.h), but twice: a filter that
- * cannot be evaluated removes its selectors from those that match for certain, and keeps them among those that may match.
+ * The candidate selectors of a call, as the BPF programs keep them (bpf/hook.bpf.h), but in two sets: the selectors that
+ * may match, and those that match for certain. A filter that cannot be evaluated removes its selectors from the second set.
  */
 import type { Uncertainty, UncertaintyCode } from '../../types/recording.js';
 import { selectorMask } from '../wire/encode/tables.js';
@@ -19,67 +19,69 @@ const MEANINGS: Readonly<Record<UncertaintyCode, string>> = {
 };
 
 export class Candidates {
-  #maybe: bigint;
-  #sure: bigint;
-  readonly #doubts: { readonly code: UncertaintyCode; readonly about: string; readonly mask: bigint }[] = [];
+  #possible: bigint;
+  #certain: bigint;
+  readonly #uncertainties: { readonly code: UncertaintyCode; readonly about: string; readonly mask: bigint }[] = [];
 
   constructor(selectors: number) {
-    this.#maybe = (1n << BigInt(Math.max(1, selectors))) - 1n;
-    this.#sure = this.#maybe;
+    this.#possible = (1n << BigInt(Math.max(1, selectors))) - 1n;
+    this.#certain = this.#possible;
   }
 
-  get areNone(): boolean {
-    return this.#maybe === 0n;
+  get isEmpty(): boolean {
+    return this.#possible === 0n;
   }
 
-  mayHave(mask: bigint): boolean {
-    return (this.#maybe & mask) !== 0n;
+  hasPossible(mask: bigint): boolean {
+    return (this.#possible & mask) !== 0n;
   }
 
-  /** True if a selector of the mask is left for certain. */
-  haveSurely(mask: bigint): boolean {
-    return (this.#sure & mask) !== 0n;
+  /** True if a selector of the mask still matches for certain. */
+  hasCertain(mask: bigint): boolean {
+    return (this.#certain & mask) !== 0n;
   }
 
   keep(mask: bigint): void {
-    this.#maybe &= mask;
-    this.#sure &= mask;
+    this.#possible &= mask;
+    this.#certain &= mask;
   }
 
   drop(mask: bigint): void {
     this.keep(~mask);
   }
 
-  /** The filters of these selectors cannot be evaluated. */
-  doubt(mask: bigint, code: UncertaintyCode, about: string): void {
-    const concerned = this.#maybe & mask;
+  /** Adds the reason why filters of these selectors cannot be evaluated. `about` names the value. */
+  addUncertainty(mask: bigint, code: UncertaintyCode, about: string): void {
+    const concerned = this.#possible & mask;
     if (concerned === 0n) return;
-    this.#sure &= ~concerned;
-    this.#doubts.push({ code, about, mask: concerned });
+    this.#certain &= ~concerned;
+    this.#uncertainties.push({ code, about, mask: concerned });
   }
 
   /** The selectors that may match, lowest first, up to the first that matches for certain. */
-  inOrder(): { readonly selectors: readonly number[]; readonly endsSurely: boolean } {
+  listMatches(): { readonly selectors: readonly number[]; readonly isLastCertain: boolean } {
     const selectors: number[] = [];
-    for (let selector = 0; this.#maybe >> BigInt(selector) !== 0n; selector++) {
-      if (!this.mayHave(bit(selector))) continue;
+    for (let selector = 0; this.#possible >> BigInt(selector) !== 0n; selector++) {
+      if (!this.hasPossible(selectorBit(selector))) continue;
       selectors.push(selector);
-      if (this.haveSurely(bit(selector))) return { selectors, endsSurely: true };
+      if (this.hasCertain(selectorBit(selector))) return { selectors, isLastCertain: true };
     }
-    return { selectors, endsSurely: false };
+    return { selectors, isLastCertain: false };
   }
 
-  /** Why it is not certain which of these selectors matches. */
-  doubtsAbout(selectors: readonly number[]): Uncertainty[] {
+  /** The reasons why it is not certain which of these selectors matches. */
+  listUncertainties(selectors: readonly number[]): Uncertainty[] {
     const mask = selectorMask(selectors);
-    return this.#doubts.filter((doubt) => (doubt.mask & mask) !== 0n).map(({ code, about }) => doubtOf(code, about));
+    return this.#uncertainties
+      .filter((uncertainty) => (uncertainty.mask & mask) !== 0n)
+      .map(({ code, about }) => makeUncertainty(code, about));
   }
 }
 
-export function doubtOf(code: UncertaintyCode, about: string): Uncertainty {
+export function makeUncertainty(code: UncertaintyCode, about: string): Uncertainty {
   return { code, about, meaning: MEANINGS[code] };
 }
 
-function bit(selector: number): bigint {
+function selectorBit(selector: number): bigint {
   return 1n << BigInt(selector);
 }

@@ -1,41 +1,47 @@
 /**
- * Evaluates the image of a hook over a recorded call, as the BPF programs do it: filters first, then the actions of the
- * selector that matches. What the recording does not tell is answered with `unknown` and the reasons. Pure.
+ * Evaluates a compiled hook over a recorded call, as the BPF programs do: filters first, then the actions of the selector
+ * that matches. Where the recording lacks data, the verdict is `unknown` with the reasons. Pure.
  */
 import type { Verdict } from '../../types/recording.js';
 import type { HookArgument } from '../../types/events.js';
-import { acting, BUFFER_TYPES, isFiltered, suppressing, valuesOf } from '../compiled/compiled-hook.js';
+import {
+  enforcingSelectors,
+  BUFFER_TYPES,
+  isFiltered,
+  suppressingSelectors,
+  hookValues,
+} from '../compiled/compiled-hook.js';
 import type { CompiledHook, ProcessSet, SelectorActions, CompiledValue } from '../compiled/compiled-policy.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { READS } from '../wire/reads.js';
 import { selectorMask } from '../wire/encode/tables.js';
-import { encodeText } from '../wire/text.js';
-import type { Call } from './call.js';
-import { Candidates, doubtOf } from './candidates.js';
+import { encodeString } from '../wire/surrogate-escape.js';
+import type { RecordedCall } from './call.js';
+import { Candidates, makeUncertainty } from './candidates.js';
 import { runExpressions } from './cel.js';
 import { filterNet, type NetArgument } from './network.js';
-import { filterNumber, numberOf } from './numbers.js';
-import { filterProcess, yieldToActing } from './process.js';
-import { comparedPath, filterFileType, filterText, type Compared } from './texts.js';
+import { filterNumber, argumentNumber } from './numbers.js';
+import { filterProcess, dropYieldingSelectors } from './process.js';
+import { comparedPath, filterFileType, filterString, type ComparedBytes } from './strings.js';
 
-export function evaluate(hook: CompiledHook, processSets: readonly ProcessSet[], call: Call): Verdict {
+export function evaluateHook(hook: CompiledHook, processSets: readonly ProcessSet[], call: RecordedCall): Verdict {
   const candidates = new Candidates(hook.selectors);
-  valuesOf(hook).forEach((value, slot) => {
+  hookValues(hook).forEach((value, slot) => {
     if (isFiltered(value)) filterValue(candidates, value, call.values[slot], hook);
   });
-  const numberAt = (slot: number): bigint | undefined => {
+  const readSlot = (slot: number): bigint | undefined => {
     const argument = call.values[slot];
-    return argument && numberOf(argument);
+    return argument && argumentNumber(argument);
   };
-  runExpressions(candidates, hook.cel.entry, numberAt);
-  runExpressions(candidates, hook.cel.returned, numberAt);
+  runExpressions(candidates, hook.cel.entry, readSlot);
+  runExpressions(candidates, hook.cel.returned, readSlot);
   filterProcess(candidates, hook, processSets, call);
-  yieldToActing(candidates, hook, selectorMask(acting(hook)), processSets, call);
-  return verdictOf(candidates, hook);
+  dropYieldingSelectors(candidates, hook, selectorMask(enforcingSelectors(hook)), processSets, call);
+  return makeVerdict(candidates, hook);
 }
 
-/** The selectors that have a filter on the value. */
-function selectorsOf({ ints, intTable, texts, net }: CompiledValue): bigint {
+/** The mask of the selectors that have a filter on the value. */
+function filteringSelectors({ ints, intTable, texts, net }: CompiledValue): bigint {
   const tables = [intTable, texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
   const groups = [...ints, ...(net.groups ?? []), ...(texts.substrings ?? [])];
   return [...tables.map((table) => table?.used ?? []), ...groups.map(({ selectors }) => selectors)]
@@ -45,35 +51,35 @@ function selectorsOf({ ints, intTable, texts, net }: CompiledValue): bigint {
 
 function filterValue(
   candidates: Candidates,
-  image: CompiledValue,
+  compiled: CompiledValue,
   argument: HookArgument | undefined,
   hook: CompiledHook,
 ): void {
-  const about = image.label ?? `${image.type} ${image.index}`;
-  const all = selectorsOf(image);
-  if (argument?.type !== image.type) return candidates.doubt(all, 'VALUE_NOT_RECORDED', about);
-  if (READS[image.type].class === 'number') {
-    const number = numberOf(argument);
-    if (number !== undefined) filterNumber(candidates, image, number);
+  const about = compiled.label ?? `${compiled.type} ${compiled.index}`;
+  const all = filteringSelectors(compiled);
+  if (argument?.type !== compiled.type) return candidates.addUncertainty(all, 'VALUE_NOT_RECORDED', about);
+  if (READS[compiled.type].class === 'number') {
+    const number = argumentNumber(argument);
+    if (number !== undefined) filterNumber(candidates, compiled, number);
   } else if ('family' in argument) {
-    filterNet(candidates, image.net, argument satisfies NetArgument);
+    filterNet(candidates, compiled.net, argument satisfies NetArgument);
   } else {
-    if ('permission' in argument) filterFileType(candidates, image, argument);
-    if (argument.type === 'sockaddr_un' && image.ints.length > 0) {
-      // an address of another family is not read, and its family is not in the event
-      if (argument.unreadable === true) return candidates.doubt(all, 'VALUE_INCOMPLETE', about);
-      filterNumber(candidates, image, AF_UNIX);
+    if ('permission' in argument) filterFileType(candidates, compiled, argument);
+    if (argument.type === 'sockaddr_un' && compiled.ints.length > 0) {
+      // The BPF programs do not read an address of another family, and the event does not have that family.
+      if (argument.unreadable === true) return candidates.addUncertainty(all, 'VALUE_INCOMPLETE', about);
+      filterNumber(candidates, compiled, AF_UNIX);
     }
-    const compared = comparedOf(argument);
-    if (compared === undefined) candidates.doubt(all, 'VALUE_REWRITTEN', about);
-    else filterText(candidates, { image, compared, about, suppresses: selectorMask(suppressing(hook)) });
+    const compared = comparedBytes(argument);
+    if (compared === undefined) candidates.addUncertainty(all, 'VALUE_REWRITTEN', about);
+    else filterString(candidates, { compiled, compared, about, suppresses: selectorMask(suppressingSelectors(hook)) });
   }
 }
 
 const AF_UNIX = 1n;
 
-/** Undefined if the event has another text than the kernel compares. */
-function comparedOf(argument: HookArgument): Compared | undefined {
+/** Undefined if the event has another string than the kernel compares. */
+function comparedBytes(argument: HookArgument): ComparedBytes | undefined {
   if ('path' in argument) {
     const bytes = comparedPath(argument);
     const hasFile = !argument.flags.includes('fault');
@@ -82,28 +88,28 @@ function comparedOf(argument: HookArgument): Compared | undefined {
   }
   if (!('truncated' in argument)) return undefined;
   const { value, truncated } = argument;
-  const whole = typeof value === 'string' ? encodeText(value) : Buffer.from(value);
+  const whole = typeof value === 'string' ? encodeString(value) : Buffer.from(value);
   const bytes = whole.subarray(0, AbiLimit.STRING_BYTES_MAX);
   const cutEnd = truncated || whole.length > bytes.length;
   return { bytes, cutStart: false, cutEnd, cutUnknown: !BUFFER_TYPES.has(argument.type), isFile: false };
 }
 
-/** The selector with the lowest index matches. If it is not certain which, they may still all lead to the same. */
-function verdictOf(candidates: Candidates, hook: CompiledHook): Verdict {
-  const { selectors, endsSurely } = candidates.inOrder();
+/** The candidate with the lowest index matches. If it is not certain, all candidates may still have the same outcome. */
+function makeVerdict(candidates: Candidates, hook: CompiledHook): Verdict {
+  const { selectors, isLastCertain } = candidates.listMatches();
   if (selectors.length === 0) return { reported: 'no', selectors: [], doubts: [] };
-  const doubts = candidates.doubtsAbout(selectors);
-  const outcomes = new Set(selectors.map((selector) => reportOf(hook, selector)));
-  if (!endsSurely) outcomes.add('no');
-  if (outcomes.has('unknown')) doubts.push(doubtOf('RATE_LIMIT', 'rateLimit'));
+  const doubts = candidates.listUncertainties(selectors);
+  const outcomes = new Set(selectors.map((selector) => reportOutcome(hook, selector)));
+  if (!isLastCertain) outcomes.add('no');
+  if (outcomes.has('unknown')) doubts.push(makeUncertainty('RATE_LIMIT', 'rateLimit'));
   const [only = 'unknown', ...others] = outcomes;
   const reported = others.length > 0 ? 'unknown' : only;
   const [first] = selectors;
-  return selectors.length === 1 && endsSurely ? { reported, selector: first as number, selectors, doubts } : { reported, selectors, doubts }; // prettier-ignore
+  return selectors.length === 1 && isLastCertain ? { reported, selector: first as number, selectors, doubts } : { reported, selectors, doubts }; // prettier-ignore
 }
 
-/** Says if a match of the selector is reported. An event without Post comes only because of its requests. */
-function reportOf({ actions, returnActions }: CompiledHook, selector: number): Verdict['reported'] {
+/** The outcome if the selector matches. */
+function reportOutcome({ actions, returnActions }: CompiledHook, selector: number): Verdict['reported'] {
   const posting: SelectorActions | undefined = returnActions?.[selector] ?? actions?.[selector];
   if (posting === undefined) return 'yes';
   if (posting.order.includes('noPost')) return 'no';

@@ -4,12 +4,12 @@ import type { AddressPrefix, NetField, NetFilters, ValueTable } from '../compile
 import { familyNumber, parseNetwork, protocolNumber, stateNumber } from '../policy/index.js';
 import { selectorMask } from '../wire/encode/tables.js';
 import type { Candidates } from './candidates.js';
-import { applyEntry, applyGroup, longestEntry } from './tables.js';
+import { applyEntry, applyGroup, findLongestEntry } from './tables.js';
 
 export type NetArgument = SocketArgument | PacketArgument | SocketAddressArgument;
 
-/** struct net_detail: a value that the kernel has not read is 0. */
-interface Detail {
+/** The members of struct net_detail. A value that the kernel has not read is 0. */
+interface NetDetail {
   readonly numbers: Readonly<Record<NetField, bigint>>;
   readonly source: string;
   readonly destination: string;
@@ -20,13 +20,13 @@ export function filterNet(
   { groups = [], source, destination }: NetFilters,
   argument: NetArgument,
 ): void {
-  const detail = detailOf(argument);
+  const detail = netDetail(argument);
   for (const group of groups) applyGroup(candidates, group, detail.numbers[group.field]);
   filterAddress(candidates, source, detail.source);
   filterAddress(candidates, destination, detail.destination);
 }
 
-function detailOf(argument: NetArgument): Detail {
+function netDetail(argument: NetArgument): NetDetail {
   const family = familyNumber(argument.family) ?? 0n;
   if (argument.type === 'sockaddr') {
     const numbers = { family, protocol: 0n, state: 0n, sourcePort: BigInt(argument.port), destinationPort: 0n };
@@ -43,15 +43,15 @@ function detailOf(argument: NetArgument): Detail {
   return { numbers, source, destination };
 }
 
-/** An address of another family is in no network. */
-function filterAddress(candidates: Candidates, table: ValueTable<AddressPrefix> | undefined, text: string): void {
-  if (table === undefined || !candidates.mayHave(selectorMask(table.used))) return;
-  const address = text === '' ? undefined : parseNetwork(text);
-  const found = address && longestEntry(table, ({ bits }) => bits, (network) => isIn(address, network)); // prettier-ignore
+/** An address of a family other than IPv4 and IPv6 is empty and in no network. */
+function filterAddress(candidates: Candidates, table: ValueTable<AddressPrefix> | undefined, string: string): void {
+  if (table === undefined || !candidates.hasPossible(selectorMask(table.used))) return;
+  const address = string === '' ? undefined : parseNetwork(string);
+  const found = address && findLongestEntry(table, ({ bits }) => bits, (network) => isInNetwork(address, network)); // prettier-ignore
   applyEntry(candidates, table, found);
 }
 
-function isIn(address: AddressPrefix, { family, bytes, bits }: AddressPrefix): boolean {
+function isInNetwork(address: AddressPrefix, { family, bytes, bits }: AddressPrefix): boolean {
   if (family !== address.family) return false;
   return bytes.every((byte, i) => {
     const mask = (0xff00 >> Math.min(Math.max(bits - 8 * i, 0), 8)) & 0xff;

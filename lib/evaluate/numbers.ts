@@ -1,4 +1,4 @@
-/** Values that are numbers: as the BPF programs see them, 64 bits wide, and their filters. */
+/** Filters on numbers, which have 64 bits as in the BPF programs. */
 import type { HookArgument } from '../../types/events.js';
 import type { CompiledValue } from '../compiled/compiled-policy.js';
 import { SYSCALL_COMPAT } from '../names/syscalls.js';
@@ -6,8 +6,8 @@ import { selectorMask } from '../wire/encode/tables.js';
 import type { Candidates } from './candidates.js';
 import { applyEntry, applyGroup } from './tables.js';
 
-/** The number in two's complement; undefined for a value that is none. */
-export function numberOf(argument: HookArgument): bigint | undefined {
+/** The number in two's complement; undefined for a value that is not a number. */
+export function argumentNumber(argument: HookArgument): bigint | undefined {
   if (!('value' in argument)) return undefined;
   const { value } = argument;
   if (typeof value !== 'number' && typeof value !== 'bigint') return undefined;
@@ -15,10 +15,10 @@ export function numberOf(argument: HookArgument): bigint | undefined {
   return BigInt.asUintN(64, isCompat ? BigInt(value) | SYSCALL_COMPAT : BigInt(value));
 }
 
-export function filterNumber(candidates: Candidates, image: CompiledValue, value: bigint): void {
-  for (const group of image.ints) applyGroup(candidates, group, value);
-  const { intTable: table } = image;
-  if (table === undefined || !candidates.mayHave(selectorMask(table.used))) return;
+export function filterNumber(candidates: Candidates, compiled: CompiledValue, value: bigint): void {
+  for (const group of compiled.ints) applyGroup(candidates, group, value);
+  const { intTable: table } = compiled;
+  if (table === undefined || !candidates.hasPossible(selectorMask(table.used))) return;
   const found = table.entries.find((entry) => BigInt.asUintN(64, entry.value) === value);
   applyEntry(candidates, table, found);
 }

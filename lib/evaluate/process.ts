@@ -1,94 +1,100 @@
-/** Filters on the process. An event has the process at its exec; filters on its state at the call cannot be evaluated. */
+/** Filters on the process. An event has the state at the exec; filters on the state at the call are uncertain. */
 import type { PlainProcess } from '../../types/events.js';
 import type { CompiledHook, ProcessSet, ProcessTest } from '../compiled/compiled-policy.js';
 import { AbiLimit } from '../wire/layout.gen.js';
-import { selectorMask, textBytes } from '../wire/encode/tables.js';
-import { encodeText } from '../wire/text.js';
+import { selectorMask, encodeUtf8 } from '../wire/encode/tables.js';
+import { encodeString } from '../wire/surrogate-escape.js';
 import type { UncertaintyCode } from '../../types/recording.js';
-import type { Call } from './call.js';
+import type { RecordedCall } from './call.js';
 import type { Candidates } from './candidates.js';
 import { applyGroup } from './tables.js';
-import { startsWith } from './texts.js';
+import { hasPrefix } from './strings.js';
 
 export function filterProcess(
   candidates: Candidates,
   { process, sets, changes, scopes }: CompiledHook,
   processSets: readonly ProcessSet[],
-  call: Call,
+  call: RecordedCall,
 ): void {
-  for (const test of scopes) candidates.doubt(selectorMask(test.selectors), 'SCOPE', 'scope');
+  for (const test of scopes) candidates.addUncertainty(selectorMask(test.selectors), 'SCOPE', 'scope');
   for (const group of process) {
     const isPid = group.field === 'pid';
-    if (isPid && !call.ofSocketOwner) applyGroup(candidates, group, BigInt(call.process.pid));
-    else candidates.doubt(selectorMask(group.selectors), isPid ? 'SOCKET_OWNER' : 'PROCESS_STATE', nameOf(group.field));
+    if (isPid && !call.isSocketOwner) applyGroup(candidates, group, BigInt(call.process.pid));
+    else
+      candidates.addUncertainty(
+        selectorMask(group.selectors),
+        isPid ? 'SOCKET_OWNER' : 'PROCESS_STATE',
+        processFieldName(group.field),
+      );
   }
-  for (const test of sets.filter(({ yields }) => yields !== true)) testSet(candidates, test, processSets, call);
-  for (const test of changes) candidates.doubt(selectorMask(test.selectors), 'PROCESS_STATE', 'changes');
+  for (const test of sets.filter(({ yields }) => yields !== true)) applySetTest(candidates, test, processSets, call);
+  for (const test of changes) candidates.addUncertainty(selectorMask(test.selectors), 'PROCESS_STATE', 'changes');
 }
 
-/** A selector that only reports does not keep a process from one that acts, unless its path is trusted. */
-export function yieldToActing(
+/** Drops selectors that only report where an enforcing one may match, unless the executable is trusted. */
+export function dropYieldingSelectors(
   candidates: Candidates,
   { sets }: CompiledHook,
-  acting: bigint,
+  enforcing: bigint,
   processSets: readonly ProcessSet[],
-  call: Call,
+  call: RecordedCall,
 ): void {
-  if (!candidates.mayHave(acting)) return;
-  const isSure = candidates.haveSurely(acting);
-  for (const test of sets.filter(({ yields }) => yields === true)) testSet(candidates, test, processSets, call, isSure);
+  if (!candidates.hasPossible(enforcing)) return;
+  const isCertain = candidates.hasCertain(enforcing);
+  for (const test of sets.filter(({ yields }) => yields === true))
+    applySetTest(candidates, test, processSets, call, isCertain);
 }
 
-function nameOf(field: CompiledHook['process'][number]['field']): string {
+function processFieldName(field: CompiledHook['process'][number]['field']): string {
   return typeof field === 'string' ? field : `namespace ${field.namespace}`;
 }
 
 type Membership = boolean | UncertaintyCode;
 
-/** `isSure` is false for a test that counts only if another selector matches, which is not known. */
-function testSet(
+/** `isCertain` is false if the test applies only when another selector matches, and that is not certain. */
+function applySetTest(
   candidates: Candidates,
   test: ProcessTest,
   processSets: readonly ProcessSet[],
-  call: Call,
-  isSure = true,
+  call: RecordedCall,
+  isCertain = true,
 ): void {
   const set = processSets[test.set];
   const mask = selectorMask(test.selectors);
   const about = test.parent ? 'matchParentBinaries' : 'matchBinaries';
-  const membership = set === undefined ? 'PROCESS_UNKNOWN' : membershipOf(set, test.parent, call);
-  if (typeof membership === 'string') candidates.doubt(mask, membership, about);
+  const membership = set === undefined ? 'PROCESS_UNKNOWN' : resolveMembership(set, test.parent, call);
+  if (typeof membership === 'string') candidates.addUncertainty(mask, membership, about);
   else if (membership !== test.negate) return;
-  else if (isSure) candidates.drop(mask);
-  else candidates.doubt(mask, 'PROCESS_HISTORY', about);
+  else if (isCertain) candidates.drop(mask);
+  else candidates.addUncertainty(mask, 'PROCESS_HISTORY', about);
 }
 
-function membershipOf(set: ProcessSet, ofParent: boolean, call: Call): Membership {
-  if (call.ofSocketOwner) return 'SOCKET_OWNER';
+function resolveMembership(set: ProcessSet, ofParent: boolean, call: RecordedCall): Membership {
+  if (call.isSocketOwner) return 'SOCKET_OWNER';
   const process = ofParent ? call.parent : call.process;
-  // the scan of running processes saw another moment than the event
+  // The scan of already running processes ran at another time than the event.
   if (process === undefined || (ofParent && hasFlag(call.process, 'procFS'))) return 'PROCESS_UNKNOWN';
-  const own = isMember(set, process);
+  const own = processMembership(set, process);
   if (!set.follow || own === true) return own;
   const above = ofParent || call.parent === undefined ? call.ancestors : [call.parent, ...call.ancestors];
-  return above.some((each) => isMember(set, each) === true) ? true : 'PROCESS_HISTORY';
+  return above.some((each) => processMembership(set, each) === true) ? true : 'PROCESS_HISTORY';
 }
 
-function isMember(set: ProcessSet, process: PlainProcess): Membership {
+function processMembership(set: ProcessSet, process: PlainProcess): Membership {
   if (set.pids.length > 0) return set.inNamespace ? 'PROCESS_STATE' : set.pids.includes(process.pid);
   const { executable } = process;
   const isUnsure = hasFlag(process, 'unknown') || hasFlag(process, 'truncFilename');
-  // /proc shows the path from another root than the kernel, and a name in memory like a path
+  // /proc shows a path from another root than the kernel does, and the name of a memfd like a path.
   const isOther = (hasFlag(process, 'procFS') && process.binaryUntrusted) || executable.startsWith('/memfd:');
   if (isUnsure || isOther) return 'PROCESS_UNKNOWN';
-  return (!set.trusted || !process.binaryUntrusted) && hasPath(set, encodeText(executable));
+  return (!set.trusted || !process.binaryUntrusted) && isPathInSet(set, encodeString(executable));
 }
 
-function hasPath({ equal, prefix, postfix }: ProcessSet, path: Buffer): boolean {
+function isPathInSet({ equal, prefix, postfix }: ProcessSet, path: Buffer): boolean {
   return (
-    (path.length <= AbiLimit.BINARY_TEXT_MAX && equal.some((value) => path.equals(textBytes(value)))) ||
-    prefix.some((value) => startsWith(path, textBytes(value))) ||
-    postfix.some((value) => path.subarray(-textBytes(value).length).equals(textBytes(value)))
+    (path.length <= AbiLimit.BINARY_PATH_MAX && equal.some((value) => path.equals(encodeUtf8(value)))) ||
+    prefix.some((value) => hasPrefix(path, encodeUtf8(value))) ||
+    postfix.some((value) => path.subarray(-encodeUtf8(value).length).equals(encodeUtf8(value)))
   );
 }
 

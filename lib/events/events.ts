@@ -1,4 +1,4 @@
-/** Makes the events of hooks. The classes of all events are checked against the public contract here. */
+/** Creates the events of hooks, and checks the classes of all events against the public contract. */
 import type {
   ProcessExecEvent,
   ProcessExitEvent,
@@ -12,49 +12,54 @@ import type {
   TracerEvent,
 } from '../../types/events.js';
 import type { ProcessView } from '../process/view.js';
-import type { Slab } from '../wire/slab.js';
+import type { RecordChunk } from '../wire/record-chunk.js';
 import type { LoadedHook } from './hook.js';
-import { KprobeEvent, LsmEvent, selectorOf, TracepointEvent, UprobeEvent, UsdtEvent } from './hook-events.js';
+import { KprobeEvent, LsmEvent, readSelector, TracepointEvent, UprobeEvent, UsdtEvent } from './hook-events.js';
 import { LoaderEvent } from './loader.js';
-import type { Missing } from './members.js';
-import { actionsOf, isSilent, requestsOf } from './performed.js';
+import type { MissingMembers } from './members.js';
+import { readEventActions, isSilent, listRequests } from './performed-actions.js';
 import type { ExecEvent, ExitEvent } from './process-events.js';
 import { startRequest } from './requests.js';
 
 /**
- * The event for a record of this hook; undefined if it is not reported. Makes the requests of the event's selector:
- * an event with NoPost exists only for them.
+ * Creates the event for a record of this hook; undefined if it is not reported. Starts the requests of the event's
+ * selector: the kernel sends an event with NoPost only because of its requests.
  */
-export function hookEvent(slab: Slab, at: number, process: ProcessView, hook: LoadedHook): TracerEvent | undefined {
-  if (hook.image.kind === 'loader') return new LoaderEvent(slab, at, process, hook) as TracerEvent;
+export function createHookEvent(
+  chunk: RecordChunk,
+  at: number,
+  process: ProcessView,
+  hook: LoadedHook,
+): TracerEvent | undefined {
+  if (hook.compiled.kind === 'loader') return new LoaderEvent(chunk, at, process, hook) as TracerEvent;
   const { requests } = hook;
-  const actions = requests && actionsOf(slab, at, hook.image, selectorOf(slab, at));
-  if (requests === undefined || actions === undefined) return eventOf(slab, at, process, hook, NO_REQUESTS);
-  const outcomes = requestsOf(actions).map((request) => startRequest(requests, request));
-  return isSilent(actions) ? undefined : eventOf(slab, at, process, hook, outcomes);
+  const actions = requests && readEventActions(chunk, at, hook.compiled, readSelector(chunk, at));
+  if (requests === undefined || actions === undefined) return instantiateEvent(chunk, at, process, hook, NO_REQUESTS);
+  const outcomes = listRequests(actions).map((request) => startRequest(requests, request));
+  return isSilent(actions) ? undefined : instantiateEvent(chunk, at, process, hook, outcomes);
 }
 
 const NO_REQUESTS: readonly RequestOutcome[] = [];
 
-function eventOf(
-  slab: Slab,
+function instantiateEvent(
+  chunk: RecordChunk,
   at: number,
   process: ProcessView,
   hook: LoadedHook,
   outcomes: readonly RequestOutcome[],
 ): TracerEvent {
-  switch (hook.image.kind) {
+  switch (hook.compiled.kind) {
     case 'tracepoint':
     case 'raw_tracepoint':
-      return new TracepointEvent(slab, at, process, hook, outcomes) as TracerEvent;
+      return new TracepointEvent(chunk, at, process, hook, outcomes) as TracerEvent;
     case 'lsm':
-      return new LsmEvent(slab, at, process, hook, outcomes) as TracerEvent;
+      return new LsmEvent(chunk, at, process, hook, outcomes) as TracerEvent;
     case 'uprobe':
-      return new UprobeEvent(slab, at, process, hook, outcomes) as TracerEvent;
+      return new UprobeEvent(chunk, at, process, hook, outcomes) as TracerEvent;
     case 'usdt':
-      return new UsdtEvent(slab, at, process, hook, outcomes) as TracerEvent;
+      return new UsdtEvent(chunk, at, process, hook, outcomes) as TracerEvent;
     default:
-      return new KprobeEvent(slab, at, process, hook, outcomes) as TracerEvent;
+      return new KprobeEvent(chunk, at, process, hook, outcomes) as TracerEvent;
   }
 }
 
@@ -63,7 +68,7 @@ type Optional<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined :
 type Check<Class extends Contract, Contract> = [Class, Contract];
 /** @public Only the compiler uses it. */
 export type ContractChecks = [
-  Check<Missing, never>,
+  Check<MissingMembers, never>,
   Check<ExecEvent, Optional<ProcessExecEvent>>,
   Check<ExitEvent, Optional<ProcessExitEvent>>,
   Check<KprobeEvent, Optional<ProcessKprobeEvent>>,

@@ -1,27 +1,37 @@
 /** The events of a policy's hooks. */
 import type { HookArgument, PerformedAction, RequestOutcome, StackFrame } from '../../types/events.js';
-import type { CompiledHook, ProgramPlace, CompiledValue } from '../compiled/compiled-policy.js';
-import { imageOf, type ProcessView } from '../process/view.js';
+import type { CompiledHook, UprobeAttachPoint, CompiledValue } from '../compiled/compiled-policy.js';
+import { getTrackedProcess, type ProcessView } from '../process/view.js';
 import { decodeArgument } from '../wire/decode/arguments.js';
 import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
-import type { Slab } from '../wire/slab.js';
+import type { RecordChunk } from '../wire/record-chunk.js';
 import type { LoadedHook } from './hook.js';
-import { imaHashOf } from './ima.js';
-import { actionsOf, mainAction, performedActions, policyModeOf, POST, type EventActions } from './performed.js';
-import { RecordEvent, slabOf, startOf } from './record.js';
-import { addressesOf, kernelFrames, userFrames } from './stacks.js';
+import { readImaHash } from './ima.js';
+import {
+  readEventActions,
+  mainAction,
+  performedActions,
+  readPolicyMode,
+  POST,
+  type EventActions,
+} from './performed-actions.js';
+import { RecordEvent, recordChunk, recordStart } from './record.js';
+import { readStackAddresses, resolveKernelFrames, resolveUserFrames } from './stacks.js';
 
-let hookOf: (event: HookEvent) => LoadedHook;
-let rareOf: (event: HookEvent) => Rare;
+let getHook: (event: HookEvent) => LoadedHook;
+let getRareMembers: (event: HookEvent) => RareMembers;
 
-/** Members that few events have, or that few programs read. An event has this object only when it is needed: that saves memory. */
-interface Rare {
+/**
+ * Members that few events have, or that few programs read. An event has this object only if it needs it, to save
+ * memory.
+ */
+interface RareMembers {
   readonly outcomes: readonly RequestOutcome[];
   data: readonly HookArgument[] | undefined;
   userStack: readonly StackFrame[] | undefined;
 }
 
-function newRare(outcomes: readonly RequestOutcome[]): Rare {
+function createRareMembers(outcomes: readonly RequestOutcome[]): RareMembers {
   return { outcomes, data: undefined, userStack: undefined };
 }
 
@@ -31,17 +41,23 @@ const NO_OUTCOMES: readonly RequestOutcome[] = [];
 abstract class HookEvent extends RecordEvent {
   readonly #hook: LoadedHook;
   #args: readonly HookArgument[] | undefined;
-  #rare: Rare | undefined;
+  #rare: RareMembers | undefined;
 
-  constructor(slab: Slab, start: number, process: ProcessView, hook: LoadedHook, outcomes: readonly RequestOutcome[]) {
-    super(slab, start, process);
+  constructor(
+    chunk: RecordChunk,
+    start: number,
+    process: ProcessView,
+    hook: LoadedHook,
+    outcomes: readonly RequestOutcome[],
+  ) {
+    super(chunk, start, process);
     this.#hook = hook;
-    if (outcomes.length > 0) this.#rare = newRare(outcomes);
+    if (outcomes.length > 0) this.#rare = createRareMembers(outcomes);
   }
 
   static {
-    hookOf = (event) => event.#hook;
-    rareOf = (event) => (event.#rare ??= newRare(NO_OUTCOMES));
+    getHook = (event) => event.#hook;
+    getRareMembers = (event) => (event.#rare ??= createRareMembers(NO_OUTCOMES));
   }
 
   get policyName(): string {
@@ -49,122 +65,132 @@ abstract class HookEvent extends RecordEvent {
   }
 
   get args(): readonly HookArgument[] {
-    this.#args ??= decodeValues(this, this.#hook.image.args, 0);
+    this.#args ??= decodeValues(this, this.#hook.compiled.args, 0);
     return this.#args;
   }
 
   get action(): PerformedAction['action'] {
-    return this.#hook.image.actions === undefined
+    return this.#hook.compiled.actions === undefined
       ? 'post'
       : mainAction(this.actions.filter(({ onReturn }) => onReturn !== true));
   }
 
   get actions(): readonly PerformedAction[] {
-    return this.#hook.image.actions === undefined
+    return this.#hook.compiled.actions === undefined
       ? POST
-      : performedActions(slabOf(this), startOf(this), this.#selectorActions, this.#rare?.outcomes ?? NO_OUTCOMES);
+      : performedActions(
+          recordChunk(this),
+          recordStart(this),
+          this.#selectorActions,
+          this.#rare?.outcomes ?? NO_OUTCOMES,
+        );
   }
 
   get policyMode(): 'enforce' | 'monitor' | undefined {
-    return this.#hook.image.actions === undefined
+    return this.#hook.compiled.actions === undefined
       ? undefined
-      : policyModeOf(slabOf(this), startOf(this), this.#selectorActions, this.#rare?.outcomes ?? NO_OUTCOMES);
+      : readPolicyMode(
+          recordChunk(this),
+          recordStart(this),
+          this.#selectorActions,
+          this.#rare?.outcomes ?? NO_OUTCOMES,
+        );
   }
 
   get #selectorActions(): EventActions | undefined {
-    return actionsOf(slabOf(this), startOf(this), this.#hook.image, this.selector);
+    return readEventActions(recordChunk(this), recordStart(this), this.#hook.compiled, this.selector);
   }
 
   get ofSocketOwner(): boolean {
-    return (slabOf(this).u16(startOf(this) + EventHeader.flags) & EventFlag.EVENT_OF_OWNER) !== 0;
+    return (recordChunk(this).u16(recordStart(this) + EventHeader.flags) & EventFlag.EVENT_SOCKET_OWNER) !== 0;
   }
 
   get suppressed(): number {
-    return slabOf(this).u32(startOf(this) + EventHook.suppressed);
+    return recordChunk(this).u32(recordStart(this) + EventHook.suppressed);
   }
 
   get kernelStack(): readonly StackFrame[] | undefined {
-    const addresses = addressesOf(slabOf(this), startOf(this), EventHook.kernelStack);
-    return addresses && kernelFrames(addresses, this.#hook.stackAddresses === true);
+    const addresses = readStackAddresses(recordChunk(this), recordStart(this), EventHook.kernelStack);
+    return addresses && resolveKernelFrames(addresses, this.#hook.stackAddresses === true);
   }
 
   /**
-   * The files of the process are read on first access. If the process has ended by then, only addresses are known. In the
-   * event of a socket owner, the addresses belong to the process that was running.
+   * The files of the process are read on first access. If the process has ended by then, only addresses are known. In
+   * the event of a socket owner, the addresses belong to the process that was running.
    */
   get userStack(): readonly StackFrame[] | undefined {
-    const addresses = addressesOf(slabOf(this), startOf(this), EventHook.userStack);
+    const addresses = readStackAddresses(recordChunk(this), recordStart(this), EventHook.userStack);
     if (addresses === undefined) return undefined;
-    const pid = this.ofSocketOwner ? undefined : imageOf(this.process).pid;
-    return (rareOf(this).userStack ??= userFrames(addresses, pid, this.#hook.stackAddresses === true));
+    const pid = this.ofSocketOwner ? undefined : getTrackedProcess(this.process).pid;
+    return (getRareMembers(this).userStack ??= resolveUserFrames(addresses, pid, this.#hook.stackAddresses === true));
   }
 
   get message(): string | undefined {
-    return this.#hook.image.message;
+    return this.#hook.compiled.message;
   }
 
   get tags(): readonly string[] {
-    return this.#hook.image.tags;
+    return this.#hook.compiled.tags;
   }
 
   get selector(): number {
-    return selectorOf(slabOf(this), startOf(this));
+    return readSelector(recordChunk(this), recordStart(this));
   }
 }
 
-/** The loaded hook of an event; undefined for one that is no event of a hook. */
-export function loadedHookOf(event: object): LoadedHook | undefined {
-  return event instanceof HookEvent ? hookOf(event) : undefined;
+/** Returns the loaded hook of an event; undefined if no hook caused the event. */
+export function findLoadedHook(event: object): LoadedHook | undefined {
+  return event instanceof HookEvent ? getHook(event) : undefined;
 }
 
-/** The slots are those of args, then data, then the return value. */
+/** The first slots are those of args. The slots of data and of the return value follow. */
 function decodeValues(event: HookEvent, values: readonly CompiledValue[], firstSlot: number): HookArgument[] {
-  const [slab, start] = [slabOf(event), startOf(event)];
-  const size = slab.u32(start + EventHeader.size);
+  const [chunk, start] = [recordChunk(event), recordStart(event)];
+  const size = chunk.u32(start + EventHeader.size);
   const args: HookArgument[] = [];
   let slot = firstSlot;
   for (const value of values) {
-    const argument = decodeArgument(slab, start, size, slot++, value);
+    const argument = decodeArgument(chunk, start, size, slot++, value);
     if (argument !== undefined) args.push(argument);
   }
   return args;
 }
 
-export function selectorOf(slab: Slab, start: number): number {
-  const low = slab.u32(start + EventHook.matched);
-  return low !== 0 ? 31 - Math.clz32(low) : 63 - Math.clz32(slab.u32(start + EventHook.matched + 4));
+export function readSelector(chunk: RecordChunk, start: number): number {
+  const low = chunk.u32(start + EventHook.matched);
+  return low !== 0 ? 31 - Math.clz32(low) : 63 - Math.clz32(chunk.u32(start + EventHook.matched + 4));
 }
 
-function imageOfHook(event: HookEvent): CompiledHook {
-  return hookOf(event).image;
+function getCompiledHook(event: HookEvent): CompiledHook {
+  return getHook(event).compiled;
 }
 
-/** Index of the function or place that was hit, if several share the hook's program. */
-function placeOf(event: HookEvent): number {
-  return slabOf(event).u16(startOf(event) + EventHook.place);
+/** Returns the index of the function or attach point that was reached, if several share the hook's program. */
+function readAttachPoint(event: HookEvent): number {
+  return recordChunk(event).u16(recordStart(event) + EventHook.attachPoint);
 }
 
-/** An event of a function. It may have values that are not parameters, and a return value. */
+/** An event of a function. It can have values that are not parameters, and a return value. */
 abstract class FunctionEvent extends HookEvent {
   get data(): readonly HookArgument[] {
-    const { args, data } = imageOfHook(this);
-    return data.length === 0 ? NOTHING : (rareOf(this).data ??= decodeValues(this, data, args.length));
+    const { args, data } = getCompiledHook(this);
+    return data.length === 0 ? NO_VALUES : (getRareMembers(this).data ??= decodeValues(this, data, args.length));
   }
 
   get return(): HookArgument | undefined {
-    const { args, data, returnArg } = imageOfHook(this);
+    const { args, data, returnArg } = getCompiledHook(this);
     return returnArg === undefined ? undefined : decodeValues(this, [returnArg], args.length + data.length)[0];
   }
 
   get returnAction(): PerformedAction['action'] | undefined {
-    const { returnArg, returnedSocket } = imageOfHook(this);
+    const { returnArg, returnedSocket } = getCompiledHook(this);
     if (returnArg === undefined) return undefined;
     const main = mainAction(this.actions.filter(({ onReturn }) => onReturn === true));
     return main === 'post' ? (returnedSocket ?? main) : main;
   }
 }
 
-const NOTHING: readonly HookArgument[] = Object.freeze([]);
+const NO_VALUES: readonly HookArgument[] = Object.freeze([]);
 
 export class KprobeEvent extends FunctionEvent {
   get type(): 'process_kprobe' {
@@ -172,8 +198,8 @@ export class KprobeEvent extends FunctionEvent {
   }
 
   get functionName(): string {
-    const { functions, functionName } = hookOf(this);
-    return functions === undefined ? functionName : (functions[placeOf(this)] ?? functionName);
+    const { functions, functionName } = getHook(this);
+    return functions === undefined ? functionName : (functions[readAttachPoint(this)] ?? functionName);
   }
 }
 
@@ -183,11 +209,11 @@ export class TracepointEvent extends HookEvent {
   }
 
   get subsystem(): string {
-    return imageOfHook(this).tracepoint?.subsystem ?? '';
+    return getCompiledHook(this).tracepoint?.subsystem ?? '';
   }
 
   get event(): string {
-    return imageOfHook(this).tracepoint?.event ?? '';
+    return getCompiledHook(this).tracepoint?.event ?? '';
   }
 }
 
@@ -197,11 +223,11 @@ export class LsmEvent extends HookEvent {
   }
 
   get functionName(): string {
-    return hookOf(this).functionName;
+    return getHook(this).functionName;
   }
 
   get imaHash(): string | undefined {
-    return imaHashOf(slabOf(this), startOf(this));
+    return readImaHash(recordChunk(this), recordStart(this));
   }
 }
 
@@ -230,14 +256,14 @@ export class UprobeEvent extends FunctionEvent {
     return this.#program.refCtrOffset ?? 0n;
   }
 
-  get #program(): ProgramPlace {
-    const { places, program } = imageOfHook(this);
-    return places?.[placeOf(this)] ?? program ?? NO_PLACE;
+  get #program(): UprobeAttachPoint {
+    const { places, program } = getCompiledHook(this);
+    return places?.[readAttachPoint(this)] ?? program ?? NO_PROGRAM;
   }
 }
 
-/** The place for hooks of other kinds. */
-const NO_PLACE: ProgramPlace = { path: '' };
+/** The program of hooks of other kinds. */
+const NO_PROGRAM: UprobeAttachPoint = { path: '' };
 
 export class UsdtEvent extends HookEvent {
   get type(): 'process_usdt' {
@@ -245,14 +271,14 @@ export class UsdtEvent extends HookEvent {
   }
 
   get path(): string {
-    return imageOfHook(this).usdt?.path ?? '';
+    return getCompiledHook(this).usdt?.path ?? '';
   }
 
   get provider(): string {
-    return imageOfHook(this).usdt?.provider ?? '';
+    return getCompiledHook(this).usdt?.provider ?? '';
   }
 
   get name(): string {
-    return imageOfHook(this).usdt?.name ?? '';
+    return getCompiledHook(this).usdt?.name ?? '';
   }
 }

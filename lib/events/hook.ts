@@ -1,15 +1,14 @@
-/** A loaded hook, as its events see it. */
+/** The data of a loaded hook that its events need, and its counters. */
 import type { CompiledHook } from '../compiled/compiled-policy.js';
 import type { PolicyRequests } from './requests.js';
 
-/** The data of a loaded hook that its events need. */
 export interface LoadedHook {
   readonly id: number;
   readonly policyName: string;
   readonly functionName: string;
-  /** The function names by place, if several functions share one program. */
+  /** The function names by attach point, if several functions share one program. */
   readonly functions?: readonly string[];
-  readonly image: CompiledHook;
+  readonly compiled: CompiledHook;
   /** True if stack traces contain addresses. */
   readonly stackAddresses?: boolean;
   readonly requests?: PolicyRequests;

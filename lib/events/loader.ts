@@ -1,27 +1,27 @@
-/** The event of `loader: true`. */
+/** The event of a mapped file: `loader: true` in a policy. */
 import type { FileArgument } from '../../types/events.js';
 import type { CompiledValue } from '../compiled/compiled-policy.js';
-import { imageOf, type ProcessView } from '../process/view.js';
+import { getTrackedProcess, type ProcessView } from '../process/view.js';
 import { decodeArgument } from '../wire/decode/arguments.js';
 import { EventHeader } from '../wire/layout.gen.js';
-import type { Slab } from '../wire/slab.js';
-import { buildIdOfMapped } from './build-ids.js';
+import type { RecordChunk } from '../wire/record-chunk.js';
+import { findFileBuildId } from './build-ids.js';
 import type { LoadedHook } from './hook.js';
-import { RecordEvent, slabOf, startOf } from './record.js';
+import { RecordEvent, recordChunk, recordStart } from './record.js';
 
-export let hookOfLoader: (event: LoaderEvent) => LoadedHook;
+export let getLoaderHook: (event: LoaderEvent) => LoadedHook;
 
 export class LoaderEvent extends RecordEvent {
   readonly #hook: LoadedHook;
   #buildId: string | undefined | null = null;
 
-  constructor(slab: Slab, start: number, process: ProcessView, hook: LoadedHook) {
-    super(slab, start, process);
+  constructor(chunk: RecordChunk, start: number, process: ProcessView, hook: LoadedHook) {
+    super(chunk, start, process);
     this.#hook = hook;
   }
 
   static {
-    hookOfLoader = (event) => event.#hook;
+    getLoaderHook = (event) => event.#hook;
   }
 
   get type(): 'process_loader' {
@@ -45,13 +45,13 @@ export class LoaderEvent extends RecordEvent {
   }
 
   get buildId(): string | undefined {
-    if (this.#buildId === null) this.#buildId = buildIdOfMapped(imageOf(this.process).pid, this.#file);
+    if (this.#buildId === null) this.#buildId = findFileBuildId(getTrackedProcess(this.process).pid, this.#file);
     return this.#buildId;
   }
 
   get #file(): FileArgument {
-    const [slab, start] = [slabOf(this), startOf(this)];
-    const size = slab.u32(start + EventHeader.size);
-    return decodeArgument(slab, start, size, 0, this.#hook.image.args[0] as CompiledValue) as FileArgument;
+    const [chunk, start] = [recordChunk(this), recordStart(this)];
+    const size = chunk.u32(start + EventHeader.size);
+    return decodeArgument(chunk, start, size, 0, this.#hook.compiled.args[0] as CompiledValue) as FileArgument;
   }
 }

@@ -1,9 +1,9 @@
 /** The event of records that were lost. */
 import type { JsonOf, LossReason, LostEvent, PlainOf } from '../../types/events.js';
 import { formatTime } from '../process/clock.js';
-import { jsonOf } from '../process/plain.js';
+import { toJsonValue } from '../process/plain-data.js';
 
-/** It has its values itself, because it has no record. */
+/** It stores its values itself, because it has no record. */
 export class LossEvent implements LostEvent {
   readonly type = 'lost' as const;
   readonly time: string;
@@ -25,6 +25,6 @@ export class LossEvent implements LostEvent {
   }
 
   toJSON(): JsonOf<PlainOf<LostEvent>> {
-    return jsonOf({ ...this }) as JsonOf<PlainOf<LostEvent>>;
+    return toJsonValue({ ...this }) as JsonOf<PlainOf<LostEvent>>;
   }
 }

@@ -1,16 +1,16 @@
 /**
  * Finds the file, the offset and the function of an address in a process.
  *
- * The process chose the files, so they are read with care. /proc/PID/map_files leads to the mapped file itself, even if
- * its name now belongs to another file. Only files of local file systems are read, because on others a process could
- * block a read for ever. The size of the reads is limited.
+ * The process chooses the files, so their content is not trusted. /proc/PID/map_files leads to the mapped file itself,
+ * even if its name now belongs to another file. Only files of local file systems are read, because on other file
+ * systems a process could block a read forever. The size of the reads is limited.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import type { StackFrame } from '../../types/events.js';
-import { fileOf } from '../elf/elf.js';
+import { toFileBytes } from '../elf-files/host-files.js';
 import { readFunctions, type ElfFunctions } from '../elf/elf-functions.js';
 
-/** Most bytes that the functions of all files together may use. */
+/** Maximum number of bytes of the cached functions of all files. */
 const CACHE_BYTES_MAX = 128 * 1024 * 1024;
 
 export interface MappedRange {
@@ -60,15 +60,15 @@ export class MappedFiles {
 
   constructor(pid: number) {
     this.#pid = pid;
-    this.#ranges = parseMaps(textOf(`/proc/${pid}/maps`));
+    this.#ranges = parseMaps(readText(`/proc/${pid}/maps`));
   }
 
-  /** The known facts about an address. */
-  frame(address: bigint): Omit<StackFrame, 'address'> {
+  /** Returns what is known about an address. */
+  resolveFrame(address: bigint): Omit<StackFrame, 'address'> {
     const range = this.#ranges.find(({ start, end }) => address >= start && address < end);
     if (range === undefined) return {};
     const fileOffset = address - range.base;
-    const functions = this.#functionsOf(range);
+    const functions = this.#findFunctions(range);
     const { symbol, offset = fileOffset } = functions?.find(fileOffset) ?? {};
     const { module } = range;
     const frame: { symbol?: string; module: string; offset: bigint; fileOffset: bigint; buildId?: string } =
@@ -77,59 +77,60 @@ export class MappedFiles {
     return frame;
   }
 
-  #functionsOf({ start, end, device, module }: MappedRange): ElfFunctions | undefined {
+  #findFunctions({ start, end, device, module }: MappedRange): ElfFunctions | undefined {
     if (!module.startsWith('/')) return undefined;
-    this.#local ??= localDevices(textOf(`/proc/${this.#pid}/mountinfo`));
+    this.#local ??= localDevices(readText(`/proc/${this.#pid}/mountinfo`));
     if (!this.#local.has(device)) return undefined;
-    return functionsOfFile(`/proc/${this.#pid}/map_files/${start.toString(16)}-${end.toString(16)}`);
+    return loadFunctions(`/proc/${this.#pid}/map_files/${start.toString(16)}-${end.toString(16)}`);
   }
 }
 
 /**
- * Functions by device, inode, size and time of the last change; null if it is not an ELF file. The least recently used
- * comes first.
+ * Functions of files, by device, inode, size and modification time; null if the file is not an ELF file. The least
+ * recently used file comes first.
  */
-const cache = new Map<string, ElfFunctions | null>();
+const functionsCache = new Map<string, ElfFunctions | null>();
 let cachedBytes = 0;
 
-function functionsOfFile(path: string): ElfFunctions | undefined {
+function loadFunctions(path: string): ElfFunctions | undefined {
   try {
     const { dev, ino, size, mtimeMs, mode } = statSync(path);
     if ((mode & constants.S_IFMT) !== constants.S_IFREG) return undefined;
     const key = `${dev}:${ino}:${size}:${mtimeMs}`;
-    const known = cache.get(key);
-    const functions = known === undefined ? readFile(path) : known;
-    cache.delete(key);
-    cache.set(key, functions);
-    if (known === undefined) cachedBytes += bytesOf(functions);
-    while (cachedBytes > CACHE_BYTES_MAX && cache.size > 1) forgetOldest();
+    const known = functionsCache.get(key);
+    const functions = known === undefined ? readElfFunctions(path) : known;
+    functionsCache.delete(key);
+    functionsCache.set(key, functions);
+    if (known === undefined) cachedBytes += functionsBytes(functions);
+    while (cachedBytes > CACHE_BYTES_MAX && functionsCache.size > 1) evictOldest();
     return functions ?? undefined;
   } catch {
     return undefined; // the process has ended, or reading is not permitted
   }
 }
 
-function bytesOf(functions: ElfFunctions | null | undefined): number {
+function functionsBytes(functions: ElfFunctions | null | undefined): number {
   return functions?.bytes ?? 1024;
 }
 
-function forgetOldest(): void {
-  const [oldest] = cache.keys();
+function evictOldest(): void {
+  const [oldest] = functionsCache.keys();
   if (oldest === undefined) return;
-  cachedBytes -= bytesOf(cache.get(oldest));
-  cache.delete(oldest);
+  cachedBytes -= functionsBytes(functionsCache.get(oldest));
+  functionsCache.delete(oldest);
 }
 
-function readFile(path: string): ElfFunctions | null {
+function readElfFunctions(path: string): ElfFunctions | null {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    return readFunctions(fileOf(fd, fstatSync(fd).size));
+    return readFunctions(toFileBytes(fd, fstatSync(fd).size));
   } finally {
     closeSync(fd);
   }
 }
 
-function textOf(path: string): string {
+/** Reads a file of /proc; '' if that is not possible. */
+export function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {

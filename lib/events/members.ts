@@ -1,28 +1,38 @@
-/** The members of events that toObject() copies. */
+/** Lists the members of events that toObject() copies. */
 import type { EventType, PlainOf, TracerEvent } from '../../types/events.js';
 
-const OF_RECORDS = ['type', 'time', 'timeNs', 'nodeName', 'process', 'parent', 'former', 'ancestors', 'tid'] as const;
-const OF_HOOKS = [
-  ...OF_RECORDS, 'policyName', 'args', 'action', 'actions', 'policyMode', 'ofSocketOwner', 'suppressed', 'kernelStack',
+const RECORD_MEMBERS = [
+  'type',
+  'time',
+  'timeNs',
+  'nodeName',
+  'process',
+  'parent',
+  'former',
+  'ancestors',
+  'tid',
+] as const;
+const HOOK_MEMBERS = [
+  ...RECORD_MEMBERS, 'policyName', 'args', 'action', 'actions', 'policyMode', 'ofSocketOwner', 'suppressed', 'kernelStack',
   'userStack', 'message', 'tags', 'selector',
 ] as const; // prettier-ignore
-const OF_FUNCTIONS = [...OF_HOOKS, 'data', 'return', 'returnAction'] as const;
-const OF_UPROBES = [...OF_FUNCTIONS, 'path', 'symbol', 'offset', 'address', 'refCtrOffset'] as const;
+const FUNCTION_MEMBERS = [...HOOK_MEMBERS, 'data', 'return', 'returnAction'] as const;
+const UPROBE_MEMBERS = [...FUNCTION_MEMBERS, 'path', 'symbol', 'offset', 'address', 'refCtrOffset'] as const;
 
-/** The members of each kind. */
+/** The members by type of event. */
 export const MEMBERS = {
-  process_exec: OF_RECORDS,
-  process_exit: [...OF_RECORDS, 'status', 'signal', 'coreDumped'],
-  process_kprobe: [...OF_FUNCTIONS, 'functionName'],
-  process_tracepoint: [...OF_HOOKS, 'subsystem', 'event'],
-  process_lsm: [...OF_HOOKS, 'functionName', 'imaHash'],
-  process_uprobe: OF_UPROBES,
-  process_usdt: [...OF_HOOKS, 'path', 'provider', 'name'],
-  process_loader: [...OF_RECORDS, 'policyName', 'path', 'buildId', 'inode', 'device'],
+  process_exec: RECORD_MEMBERS,
+  process_exit: [...RECORD_MEMBERS, 'status', 'signal', 'coreDumped'],
+  process_kprobe: [...FUNCTION_MEMBERS, 'functionName'],
+  process_tracepoint: [...HOOK_MEMBERS, 'subsystem', 'event'],
+  process_lsm: [...HOOK_MEMBERS, 'functionName', 'imaHash'],
+  process_uprobe: UPROBE_MEMBERS,
+  process_usdt: [...HOOK_MEMBERS, 'path', 'provider', 'name'],
+  process_loader: [...RECORD_MEMBERS, 'policyName', 'path', 'buildId', 'inode', 'device'],
 } as const satisfies { readonly [T in Exclude<EventType, 'lost'>]: readonly KeyOf<T>[] };
 
 type KeyOf<T> = keyof PlainOf<Extract<TracerEvent, { readonly type: T }>>;
-/** Names the members that the table above lacks. It must be empty. */
-export type Missing = {
+/** Members that the table above lacks. It must be `never`. */
+export type MissingMembers = {
   [T in keyof typeof MEMBERS]: Exclude<KeyOf<T>, (typeof MEMBERS)[T][number]>;
 }[keyof typeof MEMBERS];

@@ -1,7 +1,7 @@
 /** The events of the base sensor: a process executed a program, or ended. */
 import { signalName } from '../names/signals.js';
 import { EventExit } from '../wire/layout.gen.js';
-import { RecordEvent, slabOf, startOf } from './record.js';
+import { RecordEvent, recordChunk, recordStart } from './record.js';
 
 export class ExecEvent extends RecordEvent {
   get type(): 'process_exec' {
@@ -15,20 +15,20 @@ export class ExitEvent extends RecordEvent {
   }
 
   get status(): number {
-    return (waitStatusOf(this) >> 8) & 0xff;
+    return (readWaitStatus(this) >> 8) & 0xff;
   }
 
   get signal(): string | undefined {
-    const number = waitStatusOf(this) & 0x7f;
+    const number = readWaitStatus(this) & 0x7f;
     return number === 0 ? undefined : signalName(number);
   }
 
   get coreDumped(): boolean {
-    return (waitStatusOf(this) & 0x80) !== 0;
+    return (readWaitStatus(this) & 0x80) !== 0;
   }
 }
 
-/** In the form of wait(2). */
-function waitStatusOf(event: ExitEvent): number {
-  return slabOf(event).u32(startOf(event) + EventExit.status);
+/** The status in the format of wait(2). */
+function readWaitStatus(event: ExitEvent): number {
+  return recordChunk(event).u32(recordStart(event) + EventExit.status);
 }

@@ -1,39 +1,42 @@
-/** An event that is read from a record of the kernel. It decodes a member when a program reads it. */
+/** An event that is read from a kernel record. It decodes a member when a program reads the member. */
 import { inspect } from 'node:util';
 import type { EventType, Process } from '../../types/events.js';
 import { formatTime } from '../process/clock.js';
-import { copyOf, jsonOf } from '../process/plain.js';
-import { imageOf, type ProcessView } from '../process/view.js';
+import { copyMembers, toJsonValue } from '../process/plain-data.js';
+import { getTrackedProcess, type ProcessView } from '../process/view.js';
 import { EventExit, EventHeader } from '../wire/layout.gen.js';
-import type { Slab } from '../wire/slab.js';
+import type { RecordChunk } from '../wire/record-chunk.js';
 import { MEMBERS } from './members.js';
 
-/** The event's record is in this slab. These are no members, because programs would see those. */
-export let slabOf: (event: RecordEvent) => Slab;
-/** Where the event's record begins. */
-export let startOf: (event: RecordEvent) => number;
+/** Returns the chunk that contains the event's record. It is not a member, because programs would see it. */
+export let recordChunk: (event: RecordEvent) => RecordChunk;
+/** Returns the offset of the event's record in its chunk. */
+export let recordStart: (event: RecordEvent) => number;
 
-/** structuredClone() and postMessage() refuse the process, see there. */
+/**
+ * structuredClone() and postMessage() throw for an event, because its process has a function as a property: see
+ * ProcessView.
+ */
 export abstract class RecordEvent {
-  readonly #slab: Slab;
+  readonly #chunk: RecordChunk;
   readonly #start: number;
 
   constructor(
-    slab: Slab,
+    chunk: RecordChunk,
     start: number,
     readonly process: ProcessView,
   ) {
-    this.#slab = slab;
+    this.#chunk = chunk;
     this.#start = start;
   }
 
   static {
-    slabOf = (event) => event.#slab;
-    startOf = (event) => event.#start;
+    recordChunk = (event) => event.#chunk;
+    recordStart = (event) => event.#start;
   }
 
   get timeNs(): bigint {
-    return imageOf(this.process).context.clock.toEpoch(this.#slab.u64(this.#start + EventHeader.time));
+    return getTrackedProcess(this.process).context.clock.toEpoch(this.#chunk.u64(this.#start + EventHeader.time));
   }
 
   get time(): string {
@@ -41,39 +44,39 @@ export abstract class RecordEvent {
   }
 
   get nodeName(): string {
-    return imageOf(this.process).context.nodeName;
+    return getTrackedProcess(this.process).context.nodeName;
   }
 
-  /** In every record the key follows the header. */
+  /** In every record, the key follows the header. */
   get tid(): number {
-    return this.#slab.u32(this.#start + EventExit.keyTid);
+    return this.#chunk.u32(this.#start + EventExit.keyTid);
   }
 
   get parent(): Process | undefined {
-    return imageOf(this.process).parentImage?.view;
+    return getTrackedProcess(this.process).parentProcess?.view;
   }
 
   get former(): Process | undefined {
-    return imageOf(this.process).formerImage?.view;
+    return getTrackedProcess(this.process).formerProcess?.view;
   }
 
   get ancestors(): readonly Process[] {
-    return imageOf(this.process).ancestors;
+    return getTrackedProcess(this.process).ancestors;
   }
 
   abstract get type(): Exclude<EventType, 'lost'>;
 
   toObject(): never {
-    return copyOf(this, MEMBERS[this.type]) as never;
+    return copyMembers(this, MEMBERS[this.type]) as never;
   }
 
   toJSON(): never {
-    return jsonOf(this.toObject()) as never;
+    return toJsonValue(this.toObject()) as never;
   }
 
-  /** Without the ancestors, which would fill the terminal. */
+  /** Omits the ancestors, which would fill the terminal. */
   [inspect.custom](): Record<string, unknown> {
-    return copyOf(
+    return copyMembers(
       this,
       MEMBERS[this.type].filter((name) => name !== 'ancestors'),
     );

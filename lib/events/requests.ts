@@ -1,7 +1,7 @@
 /**
- * Makes the requests of GetUrl and DnsLookup when an event is read. Policies name the addresses, and answers are
- * discarded. Running requests are limited in number, time and redirects. They end with the tracer, and do not keep the
- * process alive.
+ * Sends the requests of GetUrl and DnsLookup when an event is read. Policies name the addresses, and responses are
+ * discarded. The number of running requests, their time and their redirects are limited. Requests end with the tracer,
+ * and do not keep the process alive.
  */
 import { Resolver } from 'node:dns/promises';
 import * as http from 'node:http';
@@ -15,63 +15,63 @@ export interface Request {
   readonly target: string;
 }
 
-const AT_ONCE = 16;
+const RUNNING_MAX = 16;
 const WAITING_MAX = 256;
 /** Time limit of one request, including its redirects. */
-const TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 10_000;
 const REDIRECTS_MAX = 3;
-const NO_MORE = new Error('the tracer is closed');
+const CLOSED = new Error('the tracer is closed');
 
 /** The requests of a tracer. */
 export class Requests {
   readonly #closing = new AbortController();
-  readonly #resolver = new Resolver({ timeout: TIMEOUT_MS / 2, tries: 2 });
+  readonly #resolver = new Resolver({ timeout: REQUEST_TIMEOUT_MS / 2, tries: 2 });
   readonly #waiting: (() => Promise<void>)[] = [];
-  #underWay = 0;
+  #running = 0;
 
   constructor(nameServers: readonly string[] | undefined) {
     if (nameServers !== undefined) this.#resolver.setServers(nameServers);
   }
 
-  /** Starts a request. Returns false if there are too many. Calls `done` with true if there was an answer. */
+  /** Starts a request. Returns false if too many are waiting. Calls `done` with true if there was a response. */
   start({ action, target }: Request, done: (answered: boolean) => void): boolean {
     if (this.#closing.signal.aborted || this.#waiting.length >= WAITING_MAX) return false;
     const ask = action === 'getUrl' ? () => this.#getUrl(target) : () => this.#lookUp(target);
     this.#waiting.push(() => ask().then(() => done(true), () => done(false))); // prettier-ignore
-    this.#next();
+    this.#startNext();
     return true;
   }
 
-  /** Ends all requests, without waiting for answers. */
+  /** Ends all requests without waiting for responses. */
   close(): void {
-    this.#closing.abort(NO_MORE);
+    this.#closing.abort(CLOSED);
     this.#resolver.cancel();
   }
 
-  #next(): void {
-    const run = this.#underWay < AT_ONCE ? this.#waiting.shift() : undefined;
+  #startNext(): void {
+    const run = this.#running < RUNNING_MAX ? this.#waiting.shift() : undefined;
     if (run === undefined) return;
-    this.#underWay++;
+    this.#running++;
     void run().finally(() => {
-      this.#underWay--;
-      this.#next();
+      this.#running--;
+      this.#startNext();
     });
   }
 
   async #lookUp(name: string): Promise<void> {
-    if (this.#closing.signal.aborted) throw NO_MORE;
+    if (this.#closing.signal.aborted) throw CLOSED;
     await Promise.any([this.#resolver.resolve4(name), this.#resolver.resolve6(name)]);
   }
 
   async #getUrl(address: string): Promise<void> {
-    const late = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
     let url: URL | undefined = new URL(address);
-    for (let i = 0; url !== undefined && i <= REDIRECTS_MAX; i++) url = await headersOf(url, late);
+    for (let i = 0; url !== undefined && i <= REDIRECTS_MAX; i++) url = await fetchRedirect(url, signal);
   }
 }
 
-/** Waits for the headers of the answer, but not for its body. Resolves to the target of a redirect. */
-function headersOf(url: URL, signal: AbortSignal): Promise<URL | undefined> {
+/** Waits for the headers of the response, but not for its body. Resolves to the target of a redirect. */
+function fetchRedirect(url: URL, signal: AbortSignal): Promise<URL | undefined> {
   return new Promise((resolve, reject) => {
     if (!isRequestable(url)) return reject(new Error(`the protocol ${url.protocol} is not supported`));
     const { get } = url.protocol === 'https:' ? https : http;
@@ -90,7 +90,7 @@ function isRequestable({ protocol }: URL): boolean {
   return protocol === 'http:' || protocol === 'https:';
 }
 
-/** Starts a request of a policy. It is no method, because whoever has an event could call that. */
+/** Starts a request of a policy. It is not a method, because every program that has an event could call a method. */
 export let startRequest: (policy: PolicyRequests, request: Request) => RequestOutcome;
 
 /** The requests of a policy while it is attached. */

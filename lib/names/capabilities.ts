@@ -1,6 +1,6 @@
 /** Capabilities: their names and numbers. Source: linux/capability.h. */
 
-/** In the order of the header: the position is the number, and the bit in a mask. */
+/** In the order of the header. The index is the number of the capability and its bit in a mask. */
 export const CAPABILITIES = [
   'CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_KILL', 'CAP_SETGID', 'CAP_SETUID',
   'CAP_SETPCAP', 'CAP_LINUX_IMMUTABLE', 'CAP_NET_BIND_SERVICE', 'CAP_NET_BROADCAST', 'CAP_NET_ADMIN', 'CAP_NET_RAW',
@@ -11,8 +11,8 @@ export const CAPABILITIES = [
 ] as const; // prettier-ignore
 export type Capability = (typeof CAPABILITIES)[number];
 
-/** The JSON export has one name without its prefix (enum CapabilitiesType of Tetragon's API). */
-const EXPORTED = CAPABILITIES.map((name) => (name === 'CAP_DAC_OVERRIDE' ? 'DAC_OVERRIDE' : name));
+/** Names in the JSON export, where one has no prefix (enum CapabilitiesType of Tetragon's API). */
+const EXPORT_NAMES = CAPABILITIES.map((name) => (name === 'CAP_DAC_OVERRIDE' ? 'DAC_OVERRIDE' : name));
 
 /** Undefined for a name that does not exist. */
 export function capabilityNumber(name: string): bigint | undefined {
@@ -32,19 +32,19 @@ export function capabilityName(number: number): Capability | undefined {
 
 /** The names of the bits of a mask, lowest first. Bits without a name are left out. */
 export function capabilityNames(mask: bigint): Capability[] {
-  return namesOf(mask, CAPABILITIES);
+  return bitNames(mask, CAPABILITIES);
 }
 
 /** `capabilityName` in the spelling of the JSON export. */
-export function exportedCapabilityName(number: number): string | undefined {
-  return EXPORTED[number];
+export function exportCapabilityName(number: number): string | undefined {
+  return EXPORT_NAMES[number];
 }
 
 /** `capabilityNames` in the spelling of the JSON export. */
-export function exportedCapabilityNames(mask: bigint): string[] {
-  return namesOf(mask, EXPORTED);
+export function exportCapabilityNames(mask: bigint): string[] {
+  return bitNames(mask, EXPORT_NAMES);
 }
 
-function namesOf<T>(mask: bigint, names: readonly T[]): T[] {
+function bitNames<T>(mask: bigint, names: readonly T[]): T[] {
   return names.filter((_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n);
 }

@@ -1,15 +1,15 @@
 /** Numbers of errors by name, as in asm-generic/errno-base.h and asm-generic/errno.h. x86 and arm64 have the same numbers. */
 
-/** From 1 on. */
-const FIRST = [
+/** The names of the numbers from 1 on. */
+const FIRST_ERRORS = [
   'EPERM', 'ENOENT', 'ESRCH', 'EINTR', 'EIO', 'ENXIO', 'E2BIG', 'ENOEXEC', 'EBADF', 'ECHILD', 'EAGAIN', 'ENOMEM',
   'EACCES', 'EFAULT', 'ENOTBLK', 'EBUSY', 'EEXIST', 'EXDEV', 'ENODEV', 'ENOTDIR', 'EISDIR', 'EINVAL', 'ENFILE', 'EMFILE',
   'ENOTTY', 'ETXTBSY', 'EFBIG', 'ENOSPC', 'ESPIPE', 'EROFS', 'EMLINK', 'EPIPE', 'EDOM', 'ERANGE', 'EDEADLK',
   'ENAMETOOLONG', 'ENOLCK', 'ENOSYS', 'ENOTEMPTY', 'ELOOP',
 ] as const; // prettier-ignore
 
-/** Later ones that system calls often return. */
-const LATER: Readonly<Record<string, number>> = {
+/** Other errors that system calls often return. */
+const LATER_ERRORS: Readonly<Record<string, number>> = {
   EWOULDBLOCK: 11,
   ENODATA: 61,
   EPROTO: 71,
@@ -42,7 +42,7 @@ const LATER: Readonly<Record<string, number>> = {
 
 /** The number of an error, such as 1 for EPERM; undefined if the name is not known. */
 export function errorNumber(name: string): number | undefined {
-  const place = (FIRST as readonly string[]).indexOf(name);
-  if (place >= 0) return place + 1;
-  return Object.hasOwn(LATER, name) ? LATER[name] : undefined;
+  const index = (FIRST_ERRORS as readonly string[]).indexOf(name);
+  if (index >= 0) return index + 1;
+  return Object.hasOwn(LATER_ERRORS, name) ? LATER_ERRORS[name] : undefined;
 }

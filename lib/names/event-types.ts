@@ -1,8 +1,8 @@
 /** The types of events, for the options that select them (`events({ types })`, `--event-types`). */
 import type { EventType } from '../../types/events.js';
 
-/** A record, so that the compiler refuses a table that lacks a type. */
-const TYPES: Readonly<Record<EventType, true>> = {
+/** A record instead of a list, so that the TypeScript compiler reports a missing type. */
+const TYPE_TABLE: Readonly<Record<EventType, true>> = {
   process_exec: true,
   process_exit: true,
   process_kprobe: true,
@@ -14,4 +14,4 @@ const TYPES: Readonly<Record<EventType, true>> = {
   lost: true,
 };
 
-export const EVENT_TYPES = Object.keys(TYPES) as readonly EventType[];
+export const EVENT_TYPES = Object.keys(TYPE_TABLE) as readonly EventType[];

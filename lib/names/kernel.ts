@@ -1,8 +1,8 @@
-/** Types of files, and registers. Sources: linux/stat.h, asm/ptrace.h. */
-import type { Names } from './network.js';
+/** Names of file types and of registers. Sources: linux/stat.h, asm/ptrace.h. */
+import type { NumberByName } from './network.js';
 
-/** Bits of a file's mode for each type. A type can have two names. */
-export const FILE_TYPES: Names = {
+/** Bits of a file's mode for each file type. A file type can have two names. */
+export const FILE_TYPES: NumberByName = {
   sock: 0o140000, socket: 0o140000, lnk: 0o120000, link: 0o120000, reg: 0o100000, regular: 0o100000, blk: 0o060000,
   block: 0o060000, dir: 0o040000, chr: 0o020000, char: 0o020000, fifo: 0o010000, pipe: 0o010000,
 }; // prettier-ignore
@@ -26,7 +26,7 @@ const X64_BYTES = [8, 4, 2, 1] as const;
 const SEGMENTS = ['cs', 'ss'].map((name): [string, Register] => [name, { member: name, bytes: 2 }]);
 const ARM64_NAMES: Readonly<Record<string, string>> = { fp: 'x29', lr: 'x30' };
 
-/** Registers of a program that can be set: their position in struct pt_regs of x86-64, in words. */
+/** Registers of a program that a policy can set, with their index in struct pt_regs of x86-64 (words of 8 bytes). */
 export const PROGRAM_REGISTERS: Readonly<Record<string, number>> = {
   r15: 0, r14: 1, r13: 2, r12: 3, rbp: 4, rbx: 5, r11: 6, r10: 7, r9: 8, r8: 9, rax: 10, rcx: 11, rdx: 12, rsi: 13, rdi: 14,
   rip: 16, rsp: 19,
@@ -49,18 +49,18 @@ const X64_REGISTERS: ReadonlyMap<string, Register> = new Map([
 ]);
 const ARM64_REGISTERS: ReadonlyMap<string, Register> = new Map(ARM64);
 
-/** The register of an architecture of Node.js; undefined if it has none of this name. */
-export function registerOf(name: string, architecture: string): Register | undefined {
+/** The register of an architecture (`process.arch`); undefined if it has none of this name. */
+export function findRegister(name: string, architecture: string): Register | undefined {
   return (architecture === 'arm64' ? ARM64_REGISTERS : X64_REGISTERS).get(name);
 }
 
 /** Registers of every architecture. The load checks which of them this machine has. */
 export const REGISTERS: ReadonlySet<string> = new Set([...X64_REGISTERS.keys(), ...ARM64_REGISTERS.keys()]);
 
-/** A register of a program on x86-64 that a policy can set: its place, and its bytes from the lowest on. */
-export function programRegister(name: string): { readonly place: number; readonly bytes: number } | undefined {
+/** A register of a program on x86-64 that a policy can set: its word in struct pt_regs, and how many of its lowest bytes. */
+export function programRegister(name: string): { readonly wordIndex: number; readonly bytes: number } | undefined {
   const register = X64_REGISTERS.get(name);
   const whole = register === undefined ? undefined : X64[register.member]?.[0];
-  const place = whole === undefined ? undefined : PROGRAM_REGISTERS[whole];
-  return place === undefined ? undefined : { place, bytes: register?.bytes ?? 8 };
+  const wordIndex = whole === undefined ? undefined : PROGRAM_REGISTERS[whole];
+  return wordIndex === undefined ? undefined : { wordIndex, bytes: register?.bytes ?? 8 };
 }

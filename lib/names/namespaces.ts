@@ -2,15 +2,15 @@
 import type { Namespaces } from '../../types/events.js';
 import type { NamespaceName } from '../../types/policy-language.js';
 
-interface Names {
-  /** In events. */
+interface NamespaceSpelling {
+  /** Name in events. */
   readonly key: keyof Namespaces;
-  /** In /proc/PID/ns and in the JSON export. */
+  /** Name in /proc/PID/ns and in the JSON export. */
   readonly file: string;
 }
 
-/** By the name in policies, in the order of struct process_namespaces in bpf/abi.h. */
-const KINDS: Readonly<Record<NamespaceName, Names>> = {
+/** The kinds by their name in policies, in the order of struct process_namespaces in bpf/abi.h. */
+const NAMESPACE_KINDS: Readonly<Record<NamespaceName, NamespaceSpelling>> = {
   Uts: { key: 'uts', file: 'uts' },
   Ipc: { key: 'ipc', file: 'ipc' },
   Mnt: { key: 'mnt', file: 'mnt' },
@@ -24,10 +24,12 @@ const KINDS: Readonly<Record<NamespaceName, Names>> = {
 };
 
 /** The names in policies. */
-export const NAMESPACES = Object.keys(KINDS) as readonly NamespaceName[];
+export const NAMESPACES = Object.keys(NAMESPACE_KINDS) as readonly NamespaceName[];
 
 /** All names of each kind. */
-export const NAMESPACE_NAMES: readonly (Names & { readonly policy: NamespaceName })[] = NAMESPACES.map((policy) => ({
-  policy,
-  ...KINDS[policy],
-}));
+export const NAMESPACE_NAMES: readonly (NamespaceSpelling & { readonly policy: NamespaceName })[] = NAMESPACES.map(
+  (policy) => ({
+    policy,
+    ...NAMESPACE_KINDS[policy],
+  }),
+);

@@ -1,8 +1,8 @@
 /** Names from the kernel's network headers, for values of filters. Sources: linux/in.h, linux/socket.h, net/tcp_states.h. */
 
-export type Names = Readonly<Record<string, number>>;
+export type NumberByName = Readonly<Record<string, number>>;
 
-export const PROTOCOLS: Names = {
+export const PROTOCOLS: NumberByName = {
   IPPROTO_IP: 0, IPPROTO_ICMP: 1, IPPROTO_IGMP: 2, IPPROTO_IPIP: 4, IPPROTO_TCP: 6, IPPROTO_EGP: 8, IPPROTO_PUP: 12,
   IPPROTO_UDP: 17, IPPROTO_IDP: 22, IPPROTO_TP: 29, IPPROTO_DCCP: 33, IPPROTO_IPV6: 41, IPPROTO_RSVP: 46, IPPROTO_GRE: 47,
   IPPROTO_ESP: 50, IPPROTO_AH: 51, IPPROTO_MTP: 92, IPPROTO_BEETPH: 94, IPPROTO_ENCAP: 98, IPPROTO_PIM: 103,
@@ -17,9 +17,9 @@ export const FAMILIES = {
   AF_PPPOX: 24, AF_WANPIPE: 25, AF_LLC: 26, AF_IB: 27, AF_MPLS: 28, AF_CAN: 29, AF_TIPC: 30, AF_BLUETOOTH: 31, AF_IUCV: 32,
   AF_RXRPC: 33, AF_ISDN: 34, AF_PHONET: 35, AF_IEEE802154: 36, AF_CAIF: 37, AF_ALG: 38, AF_NFC: 39, AF_VSOCK: 40,
   AF_KCM: 41, AF_QIPCRTR: 42, AF_SMC: 43, AF_XDP: 44, AF_MCTP: 45,
-} as const satisfies Names; // prettier-ignore
+} as const satisfies NumberByName; // prettier-ignore
 
-export const TCP_STATES: Names = {
+export const TCP_STATES: NumberByName = {
   TCP_ESTABLISHED: 1, TCP_SYN_SENT: 2, TCP_SYN_RECV: 3, TCP_FIN_WAIT1: 4, TCP_FIN_WAIT2: 5, TCP_TIME_WAIT: 6, TCP_CLOSE: 7,
   TCP_CLOSE_WAIT: 8, TCP_LAST_ACK: 9, TCP_LISTEN: 10, TCP_CLOSING: 11, TCP_NEW_SYN_RECV: 12, TCP_BOUND_INACTIVE: 13,
 }; // prettier-ignore

@@ -1,10 +1,10 @@
-/** Names from the kernel's headers for numbers. Sources: linux/net.h, linux/bpf.h, linux/perf_event.h. */
+/** Finds the names of numbers in the kernel's headers. Sources: linux/net.h, linux/bpf.h, linux/perf_event.h. */
 import { FAMILIES, PROTOCOLS, TCP_STATES } from './network.js';
 
-type ByNumber = ReadonlyMap<number, string>;
+type NameByNumber = ReadonlyMap<number, string>;
 
-/** If a number has two names, the first one is used. */
-function inverted(names: Readonly<Record<string, number>>): ByNumber {
+/** If a number has two names, the first name is used. */
+function invertNames(names: Readonly<Record<string, number>>): NameByNumber {
   return new Map(
     Object.entries(names)
       .reverse()
@@ -12,19 +12,19 @@ function inverted(names: Readonly<Record<string, number>>): ByNumber {
   );
 }
 
-function numbered(prefix: string, first: number, names: string): ByNumber {
+function numberNames(prefix: string, first: number, names: string): NameByNumber {
   return new Map(
     names
       .trim()
       .split(/\s+/)
-      .map((name, position) => [first + position, prefix + name]),
+      .map((name, index) => [first + index, prefix + name]),
   );
 }
 
-const families = inverted(FAMILIES);
-const protocols = inverted(PROTOCOLS);
-const states = inverted(TCP_STATES);
-const socketTypes = inverted({
+const families = invertNames(FAMILIES);
+const protocols = invertNames(PROTOCOLS);
+const tcpStates = invertNames(TCP_STATES);
+const socketTypes = invertNames({
   SOCK_STREAM: 1,
   SOCK_DGRAM: 2,
   SOCK_RAW: 3,
@@ -34,7 +34,7 @@ const socketTypes = inverted({
   SOCK_PACKET: 10,
 });
 
-const bpfCommands = numbered(
+const bpfCommands = numberNames(
   'BPF_',
   0,
   `MAP_CREATE MAP_LOOKUP_ELEM MAP_UPDATE_ELEM MAP_DELETE_ELEM MAP_GET_NEXT_KEY PROG_LOAD OBJ_PIN OBJ_GET PROG_ATTACH
@@ -44,7 +44,7 @@ const bpfCommands = numbered(
   LINK_GET_NEXT_ID ENABLE_STATS ITER_CREATE LINK_DETACH PROG_BIND_MAP TOKEN_CREATE`,
 );
 
-const programTypes = numbered(
+const programTypes = numberNames(
   'BPF_PROG_TYPE_',
   0,
   `UNSPEC SOCKET_FILTER KPROBE SCHED_CLS SCHED_ACT TRACEPOINT XDP PERF_EVENT CGROUP_SKB CGROUP_SOCK LWT_IN LWT_OUT LWT_XMIT
@@ -52,7 +52,7 @@ const programTypes = numbered(
   CGROUP_SYSCTL RAW_TRACEPOINT_WRITABLE CGROUP_SOCKOPT TRACING STRUCT_OPS EXT LSM SK_LOOKUP SYSCALL NETFILTER`,
 );
 
-const mapTypes = numbered(
+const mapTypes = numberNames(
   'BPF_MAP_TYPE_',
   0,
   `UNSPEC HASH ARRAY PROG_ARRAY PERF_EVENT_ARRAY PERCPU_HASH PERCPU_ARRAY STACK_TRACE CGROUP_ARRAY LRU_HASH LRU_PERCPU_HASH
@@ -61,21 +61,21 @@ const mapTypes = numbered(
   USER_RINGBUF CGRP_STORAGE ARENA`,
 );
 
-const perfTypes = numbered('PERF_TYPE_', 0, 'HARDWARE SOFTWARE TRACEPOINT HW_CACHE RAW BREAKPOINT');
+const perfTypes = numberNames('PERF_TYPE_', 0, 'HARDWARE SOFTWARE TRACEPOINT HW_CACHE RAW BREAKPOINT');
 
-/** Returns decimal digits for a number without a name. */
-const nameIn =
-  (names: ByNumber) =>
+/** The lookup returns decimal digits for a number without a name. */
+const makeNameLookup =
+  (names: NameByNumber) =>
   (number: number): string =>
     names.get(number) ?? String(number);
 
-export const familyName = nameIn(families);
-export const protocolName = nameIn(protocols);
-export const stateName = nameIn(states);
-export const socketTypeName = nameIn(socketTypes);
-export const programTypeName = nameIn(programTypes);
-export const mapTypeName = nameIn(mapTypes);
-export const perfTypeName = nameIn(perfTypes);
+export const familyName = makeNameLookup(families);
+export const protocolName = makeNameLookup(protocols);
+export const stateName = makeNameLookup(tcpStates);
+export const socketTypeName = makeNameLookup(socketTypes);
+export const programTypeName = makeNameLookup(programTypes);
+export const mapTypeName = makeNameLookup(mapTypes);
+export const perfTypeName = makeNameLookup(perfTypes);
 
 export function bpfCommandName(number: number): string | undefined {
   return bpfCommands.get(number);

@@ -1,8 +1,8 @@
 /** Names of the policies of this package. */
 
-/** It stands before the name of such a policy, in place of a path. */
+/** Prefix of the name of such a policy where a path is expected. */
 export const LIBRARY_PREFIX = 'polytrace:';
 
-export function isOfLibrary(path: string): boolean {
+export function isLibraryPolicy(path: string): boolean {
   return path.startsWith(LIBRARY_PREFIX);
 }

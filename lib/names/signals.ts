@@ -1,7 +1,7 @@
 /** Names of signals by number. The names of `os.constants` are not used because they have aliases: 6 would be SIGIOT. */
 
-/** From 1 on; x86 and arm64 have the same numbers (arch/x86/include/uapi/asm/signal.h, include/uapi/asm-generic/signal.h). */
-const NAMES = [
+/** The numbers from 1 on, equal on x86 and arm64 (arch/x86/include/uapi/asm/signal.h, include/uapi/asm-generic/signal.h). */
+const SIGNAL_NAMES = [
   'SIGHUP',
   'SIGINT',
   'SIGQUIT',
@@ -35,8 +35,8 @@ const NAMES = [
   'SIGSYS',
 ] as const;
 
-export const SIGKILL = NAMES.indexOf('SIGKILL') + 1;
-/** The realtime signals are the last ones: _NSIG of the kernel. */
+export const SIGKILL = SIGNAL_NAMES.indexOf('SIGKILL') + 1;
+/** The largest number of a signal: _NSIG of the kernel. */
 export const SIGNALS_MAX = 64;
 
 /** The first realtime signal of the C library and of `kill -l`. The C library uses the kernel's 32 and 33 itself. */
@@ -45,12 +45,12 @@ const REALTIME_FIRST = 34;
 export function signalName(number: number): string {
   if (number === REALTIME_FIRST) return 'SIGRTMIN';
   if (number > REALTIME_FIRST) return `SIGRTMIN+${number - REALTIME_FIRST}`;
-  return NAMES[number - 1] ?? `SIG${number}`;
+  return SIGNAL_NAMES[number - 1] ?? `SIG${number}`;
 }
 
 /** The number of a signal by its name, with or without SIG; undefined if the name is not known. */
 export function signalNumber(name: string): number | undefined {
   const wanted = name.toUpperCase();
-  const place = NAMES.findIndex((each) => each === wanted || each === `SIG${wanted}`);
-  return place < 0 ? undefined : place + 1;
+  const index = SIGNAL_NAMES.findIndex((each) => each === wanted || each === `SIG${wanted}`);
+  return index < 0 ? undefined : index + 1;
 }

@@ -6,11 +6,11 @@ import { SYSCALL_NUMBERS } from './syscalls.gen.js';
 export type Abi = keyof typeof SYSCALL_NUMBERS;
 export type Architecture = Exclude<Abi, 'i386'>;
 export const ARCHITECTURES: readonly Architecture[] = ['x64', 'arm64'];
-/** Set in the numbers of calls that 32-bit programs make. */
+/** Bit that is set in the number of a call of a 32-bit program. */
 export const SYSCALL_COMPAT = BigInt(SyscallBit.SYSCALL_COMPAT);
 
 /** Functions of the kernel whose names differ from the system call. */
-const FUNCTIONS: Readonly<Record<string, string>> = {
+const FUNCTION_SYSCALLS: Readonly<Record<string, string>> = {
   newstat: 'stat',
   newlstat: 'lstat',
   newfstat: 'fstat',
@@ -19,14 +19,14 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   umount: 'umount2',
 };
 
-interface Table {
+interface SyscallTable {
   readonly numbers: ReadonlyMap<string, bigint>;
   readonly names: ReadonlyMap<bigint, string>;
 }
 
-const tables = new Map<Abi, Table>();
+const tables = new Map<Abi, SyscallTable>();
 
-function tableOf(abi: Abi): Table {
+function syscallTable(abi: Abi): SyscallTable {
   const known = tables.get(abi);
   if (known !== undefined) return known;
   const rows = [...SYSCALL_NUMBERS[abi].matchAll(/(\w+)=(\d+)/g)].map(
@@ -37,9 +37,9 @@ function tableOf(abi: Abi): Table {
   return table;
 }
 
-/** Undefined for a number that no call has. */
+/** Undefined for a number without a call. */
 export function syscallName(number: bigint, abi: Abi): string | undefined {
-  return tableOf(abi).names.get(number);
+  return syscallTable(abi).names.get(number);
 }
 
 const ABIS: Readonly<Record<string, Abi>> = { x64: 'x64', i386: 'i386', ia32: 'i386', arm64: 'arm64' };
@@ -55,14 +55,14 @@ export function syscallNumber(text: string, architecture: Architecture): bigint 
   const own = written ?? prefix;
   const abi = own === undefined ? architecture : ABIS[own];
   if (abi === undefined || (abi !== architecture && !(abi === 'i386' && architecture === 'x64'))) return undefined;
-  const { numbers } = tableOf(abi);
-  const number = numbers.get(name) ?? numbers.get(FUNCTIONS[name] ?? '');
+  const { numbers } = syscallTable(abi);
+  const number = numbers.get(name) ?? numbers.get(FUNCTION_SYSCALLS[name] ?? '');
   return number === undefined || abi !== 'i386' ? number : number | SYSCALL_COMPAT;
 }
 
 /** Returns the names of every architecture, to find the nearest one to an unknown name. */
 export function syscallNames(): string[] {
-  return [...new Set(ARCHITECTURES.flatMap((architecture) => [...tableOf(architecture).numbers.keys()]))];
+  return [...new Set(ARCHITECTURES.flatMap((architecture) => [...syscallTable(architecture).numbers.keys()]))];
 }
 
 /** Returns the architecture of this machine; x64 if its numbers are not known, because no policy can be loaded there. */

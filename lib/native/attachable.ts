@@ -1,15 +1,15 @@
-/** The functions of the running kernel that can be probed: the list of tracefs, which has about 50,000 lines. */
+/** Reads the names of the kernel functions that can be probed: a list in tracefs with about 50,000 lines. */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { runToCompletion, runCooperatively, type Steps } from '../cooperative.js';
 
-/** Null if they are not known. */
+/** The names of functions; null if they are not known. */
 export type FunctionNames = ReadonlySet<string> | null;
 
 const MODULES = '/proc/modules';
 
-/** Reads the list again only if modules have come or gone since. */
-export class FunctionList {
+/** The list of tracefs. It is read again only after modules were loaded or unloaded. */
+export class AttachableFunctions {
   #known: { readonly modules: string; readonly names: FunctionNames } | undefined;
 
   constructor(
@@ -17,33 +17,33 @@ export class FunctionList {
     private readonly modulesPath = MODULES,
   ) {}
 
-  /** While the event loop goes on. */
-  async read(): Promise<FunctionNames> {
-    // read first: a module that comes while the list is read makes the next reader read it again
-    const modules = modulesIn(await readFile(this.modulesPath, 'latin1').catch(() => ''));
+  /** Yields to the event loop between steps. */
+  async readNames(): Promise<FunctionNames> {
+    // the modules are read first: if a module is loaded while the list is read, the next call reads the list again
+    const modules = parseModules(await readFile(this.modulesPath, 'latin1').catch(() => ''));
     if (this.#known?.modules !== modules) {
-      const names = await runCooperatively(functionsIn(await readFile(this.path, 'latin1').catch(() => '')));
+      const names = await runCooperatively(parseFunctionNames(await readFile(this.path, 'latin1').catch(() => '')));
       this.#known = { modules, names };
     }
     return this.#known.names;
   }
 
-  readNow(): FunctionNames {
+  readNamesSync(): FunctionNames {
     try {
-      return runToCompletion(functionsIn(readFileSync(this.path, 'latin1')));
+      return runToCompletion(parseFunctionNames(readFileSync(this.path, 'latin1')));
     } catch {
       return null;
     }
   }
 }
 
-/** The names and sizes. The other columns change while a module is used. */
-function modulesIn(text: string): string {
+/** Returns the names and sizes of modules. The other columns change while a module is used. */
+function parseModules(text: string): string {
   return [...text.matchAll(/^\S+ \d+/gm)].join('\n');
 }
 
-/** Null if the list is empty. For a function of a module, the line is `NAME [MODULE]`. */
-function* functionsIn(text: string): Steps<FunctionNames> {
+/** Returns null if the list is empty. For a function of a module, the line is `NAME [MODULE]`. */
+function* parseFunctionNames(text: string): Steps<FunctionNames> {
   const names = new Set<string>();
   for (const [name] of text.matchAll(/^[^ \t\n]+/gm)) {
     names.add(name);

@@ -4,46 +4,46 @@ import path from 'node:path';
 import { KernelError } from '../errors.js';
 import { LAYOUT_HASH } from '../wire/layout.gen.js';
 import {
-  counters,
-  losses,
-  missedRuns,
-  unreadPins,
+  decodeCounters,
+  decodeLosses,
+  decodeMissedRuns,
+  decodeUnreadPins,
   type HookCounters,
   type HookLosses,
   type MissedRuns,
   type UnreadPins,
 } from './records.js';
-import { featuresOf, type FeatureName, type NativeFeatures } from './features.js';
-import { limitReached } from './limits.js';
+import { decodeFeatures, type FeatureName, type NativeFeatures } from './features.js';
+import { toLimitError } from './limits.js';
 
-/** Reads records; see native/ring.h and native/survivors.h. After close() nothing is read. */
+/** Reads records: see native/ring/ring_reader.h and native/binding/gc_tracker.h. After close() it reads nothing. */
 export interface NativeSource {
-  /** Copies records into the slab from `offset` on, each at a multiple of 8. Returns the end of the last record. */
-  drain(slab: Uint8Array, offset: number): number;
+  /** Copies records into the buffer from `offset` on, each at a multiple of 8. Returns the end of the last record. */
+  drain(buffer: Uint8Array, offset: number): number;
   /**
-   * Watches the object without holding it. Returns the objects that were watched before and that a garbage collection has left
-   * since. It watches those no more.
+   * Tracks the object with a weak reference. Returns the objects that were tracked before and that a garbage collection has not
+   * freed since. The returned objects are not tracked any more.
    */
-  watch<T extends object>(object: T): T[];
-  /** Returns all watched objects that may still be in use, and watches none any more. */
-  watched<T extends object>(): T[];
+  track<T extends object>(object: T): T[];
+  /** Returns all tracked objects that may still be reachable, and stops tracking. */
+  takeTracked<T extends object>(): T[];
 }
 
-/** Types of the kernel that the addon keeps in memory. */
-export type HeldTypes = object;
+/** Keeps the kernel's BTF in the addon's memory. */
+export type CachedBtf = object;
 
 /**
- * One tracer's side in the kernel. Methods with a promise run on a thread of the session, one after the other in the order of the
- * calls. The event loop goes on until they are done.
+ * The BPF backend of one tracer. Methods that return a promise run on a thread of the session, in the order of the calls. They
+ * do not block the event loop.
  */
 export interface NativeSession extends NativeSource {
   probeFeatures(): Promise<NativeFeatures>;
-  /** Reads the running kernel's types. They stay in memory until they are released, or the value is not referenced any more. */
-  readTypes(): Promise<HeldTypes>;
-  /** Frees several megabytes, which would wait for a garbage collection. Further calls for the same value do nothing. */
-  releaseTypes(types: HeldTypes): void;
+  /** Reads the running kernel's BTF. It stays in memory until it is released, or until nothing refers to the value. */
+  loadKernelBtf(): Promise<CachedBtf>;
+  /** Frees several megabytes without waiting for a garbage collection. Further calls for the same value do nothing. */
+  releaseKernelBtf(btf: CachedBtf): void;
   /** Removes the links and resolves with the unread records, or with null if the pins have another layout. */
-  takePins(folder: string, links: readonly string[]): Promise<readonly UnreadPins[] | null>;
+  removePins(folder: string, links: readonly string[]): Promise<readonly UnreadPins[] | null>;
   /** Loads and attaches the base sensor. Rejects with NativeError. */
   open(options: SessionOptions): Promise<void>;
   /** `onReadable` is called once after each arm(), when there are records. */
@@ -51,53 +51,54 @@ export interface NativeSession extends NativeSource {
   arm(): void;
   setActive(active: boolean): void;
   /** Bytes of the ring buffer that are not read yet. */
-  used(): number;
-  /** Resolves with the indexes of the places that were skipped. */
+  unreadBytes(): number;
+  /** Resolves with the indexes of the attach points that were skipped. */
   addHook(spec: NativeHookSpec): Promise<number[]>;
   removeHooks(ids: readonly number[]): Promise<void>;
   putEntries(map: string, entries: Uint8Array): Promise<void>;
   deleteEntries(map: string, keys: Uint8Array): Promise<void>;
-  /** From now on the base sensor keeps the sets of each process. Sets are bits, 32 bytes of them. */
-  useProcessSets(): Promise<void>;
-  /** Names the sets that contain descendants of members, those that take only trusted executables, and those with prefixes. */
-  setKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void;
-  /** Removes every process from these sets. The values of the sets are in no table, and the sets are not followed. */
+  /** From now on the base sensor keeps the sets of each process. Sets are a bit mask of 32 bytes. */
+  enableProcessSets(): Promise<void>;
+  /** Sets the masks of the sets that contain descendants, that contain only trusted executables, and that have prefixes. */
+  setProcessSetKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void;
+  /** Removes every process from these sets. Before, their values must be removed from the tables, and they must not be followed. */
   clearSets(sets: Uint8Array): Promise<void>;
   /** Must be called before the values of new sets are put into the tables. */
   beginScan(sets: Uint8Array): Promise<void>;
-  /** Must be called after that. When it resolves, every running process has its sets. */
+  /** Must be called after the values are in the tables. When it resolves, every running process has its sets. */
   finishScan(sets: Uint8Array): Promise<void>;
   /** From now on the base sensor keeps the state that each process had at its exec. */
-  keepState(): Promise<void>;
-  /** From now on the base sensor keeps the scopes of each cgroup. `mount`: where the whole unified hierarchy is mounted. */
-  useScopes(mount: string): Promise<void>;
+  enableProcessState(): Promise<void>;
+  /** From now on the base sensor keeps the scopes of each cgroup. `mount` is the mount point of the whole unified hierarchy. */
+  enableScopes(mount: string): Promise<void>;
   /**
-   * Changes the scopes of cgroups. Scopes are bits, 32 bytes of them. `defaults`: those of cgroups that no source has named, for
-   * each CgroupKind. `named`: ids of containers' cgroups with their scopes. `gone`: ids of cgroups that have no name any more.
+   * Changes the scopes of cgroups. Scopes are a bit mask of 32 bytes. `defaults` are the scopes of cgroups that no source has
+   * named, for each CgroupKind. `named` are the ids of containers' cgroups, each with its scopes. `removed` are the ids of cgroups
+   * that have no name any more.
    */
-  setScopes(defaults: Uint8Array, named: Uint8Array, gone: Uint8Array): Promise<void>;
-  /** The kernel's numbers of the file behind a descriptor of this process; undefined if it has no file. */
-  inodeOf(fd: number): { readonly device: number; readonly inode: bigint } | undefined;
-  /** Losses since the last call. */
+  setScopes(defaults: Uint8Array, named: Uint8Array, removed: Uint8Array): Promise<void>;
+  /** Returns the kernel's device and inode numbers of an open file; undefined if the descriptor refers to no file. */
+  readInode(fd: number): { readonly device: number; readonly inode: bigint } | undefined;
+  /** Returns the losses since the last call. */
   takeLosses(): readonly HookLosses[];
-  /** Runs that the kernel skipped since the last call. */
-  takeMissed(): readonly MissedRuns[];
-  /** Counted since the tracer was opened, also under hooks that had this id before. */
+  /** Returns the program runs that the kernel skipped since the last call. */
+  takeMissedRuns(): readonly MissedRuns[];
+  /** Returns counters since the tracer was opened. They include earlier hooks with the same id. */
   hookCounts(id: number): HookCounters;
-  /** Bytes of the hook's programs and of the maps that only it uses. */
+  /** Returns the size in bytes of the hook's programs and of the maps that only this hook uses. */
   hookMemory(id: number): number;
-  /** Whether the hook carries out its actions, or only reports them. */
-  setEnforces(id: number, enforces: boolean): void;
+  /** Sets whether the hook executes its actions, or only reports them. */
+  setEnforcement(id: number, enforces: boolean): void;
   /** From now on no policy acts on this process and its ancestors. */
   protectAncestors(): Promise<void>;
-  /** Whether the base sensor keeps the owners of sockets until the kernel frees them. Earlier owners are forgotten. */
-  setTracksSockets(tracks: boolean): Promise<void>;
+  /** Sets whether the base sensor keeps the owners of sockets until the kernel frees them. Deletes earlier owners. */
+  setSocketTracking(tracks: boolean): Promise<void>;
   selfTgid(): number;
-  /** From now on everything that is attached is pinned to the empty folder, and continues if this process dies. */
+  /** From now on every attached program is pinned to the empty folder, and continues to run if this process dies. */
   pinTo(folder: string): Promise<void>;
-  /** Notes the name of the hook beside its pins. Does nothing without pinTo(). */
+  /** Stores the name of the hook beside its pins. Does nothing without pinTo(). */
   nameHook(id: number, name: string): void;
-  /** Detaches everything; with `keep`, everything that is not pinned. */
+  /** Detaches all hooks; with `keep`, all that are not pinned. */
   detach(keep: boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -108,7 +109,7 @@ export interface NativeHookSpec {
   readonly mechanism:
     'fentry' | 'kprobe' | 'kprobe.multi' | 'tracepoint' | 'raw_tracepoint' | 'lsm' | 'uprobe' | 'uprobe.multi' | 'usdt';
   /**
-   * Name of the function, LSM hook, tracepoint, static probe, or symbol of a uprobe. For several places, their common
+   * Name of the function, LSM hook, tracepoint, static probe, or symbol of a uprobe. For several attach points, their common
    * name.
    */
   readonly target: string;
@@ -118,24 +119,24 @@ export interface NativeHookSpec {
   readonly path?: string;
   /** Offset in bytes from the symbol, or from the start of the file. */
   readonly offset?: bigint;
-  /** Offset in the file of a counter of the tracers. */
+  /** File offset of the reference counter (semaphore) that counts the attached tracers. */
   readonly counter?: bigint;
-  /** The places of a kprobe or uprobe. A cookie tells the program which place was hit. */
-  readonly places?: readonly NativePlace[];
-  /** If true, and each place is attached separately, missing places are skipped. */
-  readonly optionalPlaces?: boolean;
+  /** The attach points of a kprobe or uprobe. A cookie tells the program which one was hit. */
+  readonly attachPoints?: readonly NativeAttachPoint[];
+  /** If true, and each attach point has its own link, missing attach points are skipped. */
+  readonly optionalAttachPoints?: boolean;
   readonly entry: boolean;
   readonly return: boolean;
   /** For fentry: the program at the entry can return instead of the function. */
   readonly overrides?: boolean;
   readonly config: Uint8Array;
-  /** Instructions that replace marked bodies in the program. `mark` begins the body, and both have the same length. */
+  /** Instructions that replace marked bodies in the program. A body begins with `mark`, and both have the same length. */
   readonly code: readonly { readonly mark: number; readonly instructions: Uint8Array }[];
   readonly maps: readonly NativeMapSpec[];
 }
 
-/** One of several places. For uprobe.multi, the offset is from the start of the file. */
-export type NativePlace = Pick<NativeHookSpec, 'target' | 'offset' | 'counter'>;
+/** One of several attach points. For uprobe.multi, the offset is from the start of the file. */
+export type NativeAttachPoint = Pick<NativeHookSpec, 'target' | 'offset' | 'counter'>;
 
 interface NativeMapSpec {
   readonly name: string;
@@ -165,31 +166,29 @@ export interface NativeBinding {
   readonly layoutHash: string;
   createSession(): NativeSession;
   probeFeatures(): NativeFeatures;
-  /** Names of pins: of maps, and the starts of the names of links. */
+  /** Names of pins: the names of maps, and the prefixes of the names of links. */
   readonly pinNames: { readonly maps: readonly string[]; readonly links: readonly string[] };
-  /**
-   * Locks the folder. Returns false where another process has locked it. The lock ends when the descriptor is closed.
-   */
+  /** Locks the folder. Returns false if another process has locked it. Closing the descriptor releases the lock. */
   lockFolder(fd: number): boolean;
-  /** The layout hash of the pins in this folder; null if polytrace has no pins there. */
+  /** Returns the layout hash of the pins in this folder; null if polytrace has no pins there. */
   pinnedLayout(folder: string): string | null;
   kernelHasStruct(name: string): boolean;
-  /** The address of a symbol, whose name has at most 15 bytes; 0n where the kernel does not show it. */
+  /** Returns the address of a symbol; 0n if the kernel hides it. The name has at most 15 bytes. */
   kernelSymbol(name: string): bigint;
-  /** Sends a text to the socket of a service manager: a path, or @NAME. Returns false when it cannot be sent now. */
-  notifyService(socket: string, text: string): boolean;
-  /** Nanoseconds to add to CLOCK_BOOTTIME to get the time of day. */
+  /** Sends a message to the socket of a service manager: a path, or @NAME. Returns false if it cannot be sent now. */
+  notifyService(socket: string, message: string): boolean;
+  /** Returns the nanoseconds to add to CLOCK_BOOTTIME to get the time of day. */
   bootOffset(): bigint;
-  /** The path of a cgroup below the mount point of its hierarchy, as bytes; null if there is no such cgroup any more. */
+  /** Returns the path of a cgroup below the mount point of its hierarchy, as bytes; null if the cgroup does not exist any more. */
   cgroupPath(mount: string, id: bigint): Buffer | null;
 }
 
-/** The addon's own interface. It returns lists of numbers in a fixed order, which records.ts decodes. */
-type RawSession = Omit<NativeSession, 'takeLosses' | 'takeMissed' | 'hookCounts' | 'probeFeatures' | 'takePins'> & {
+/** The interface of the addon itself. It returns lists of numbers in a fixed order. records.ts decodes them. */
+type RawSession = Omit<NativeSession, 'takeLosses' | 'takeMissedRuns' | 'hookCounts' | 'probeFeatures' | 'removePins'> & {
   probeFeatures(): Promise<Readonly<Record<FeatureName, string>>>;
-  takePins(folder: string, links: readonly string[]): Promise<(number | string)[] | null>;
+  removePins(folder: string, links: readonly string[]): Promise<(number | string)[] | null>;
   takeLosses(): number[];
-  takeMissed(): number[];
+  takeMissedRuns(): number[];
   hookCounts(id: number): number[];
 };
 
@@ -206,11 +205,11 @@ export function loadBinding(): NativeBinding {
   let binding: RawBinding;
   try {
     // eslint-disable-next-line @typescript-eslint/no-require-imports
-    binding = (require('node-gyp-build') as (dir: string) => RawBinding)(home());
+    binding = (require('node-gyp-build') as (dir: string) => RawBinding)(addonFolder());
   } catch (error) {
-    const limit = limitReached(error);
+    const limit = toLimitError(error);
     if (limit !== undefined) throw limit;
-    throw new KernelError('ADDON_MISSING', `the native addon cannot be loaded: ${lookedFor(error)}`, remedy());
+    throw new KernelError('ADDON_MISSING', `the native addon cannot be loaded: ${describeSearch(error)}`, loadHint());
   }
   if (binding.layoutHash !== LAYOUT_HASH) {
     throw new KernelError(
@@ -219,40 +218,40 @@ export function loadBinding(): NativeBinding {
       'build both again: `npm run build` in a clone of the repository, `npx polytrace rebuild` elsewhere',
     );
   }
-  loaded = typed(binding);
+  loaded = wrapBinding(binding);
   return loaded;
 }
 
-/** The file of the addon. */
+/** Returns the path of the addon's file. */
 export function addonFile(): string {
   // eslint-disable-next-line @typescript-eslint/no-require-imports
-  return (require('node-gyp-build') as { path(dir: string): string }).path(home());
+  return (require('node-gyp-build') as { path(dir: string): string }).path(addonFolder());
 }
 
 /**
- * The folder with the addon: that of the package, or that of a file into which a bundler has put this one, with `prebuilds` beside
- * it. In the package, this module is a part of dist/index.js; in a checkout, it is also a file in a room of its own.
+ * Returns the folder with the addon: the folder of the package, or the folder of a bundle if it has `prebuilds`. In the package,
+ * this module is a part of dist/index.js. In a checkout, it is also a file in its room.
  */
-function home(): string {
+function addonFolder(): string {
   if (existsSync(path.join(__dirname, 'prebuilds'))) return __dirname;
   const above = path.dirname(__dirname);
   return existsSync(path.join(above, 'package.json')) ? above : path.dirname(above);
 }
 
-/** Which addon this process needs, and why none of the files was loaded. */
-function lookedFor(error: unknown): string {
+/** Describes which addon this process needs, and why no file was loaded. */
+function describeSearch(error: unknown): string {
   const reason = (error as Error).message.split('\n')[0] ?? '';
-  return `wanted ${process.platform}-${process.arch}${libc()} for Node.js ${process.versions.node}; ${reason}`;
+  return `wanted ${process.platform}-${process.arch}${describeLibc()} for Node.js ${process.versions.node}; ${reason}`;
 }
 
-/** The C library of this process, with its version where it is glibc. Only an error asks, because a report takes milliseconds. */
-function libc(): string {
+/** Describes the C library of this process. It is used for errors only, because a report takes milliseconds. */
+function describeLibc(): string {
   if (process.platform !== 'linux') return '';
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime === undefined ? ' (musl)' : ` (glibc ${header.glibcVersionRuntime})`;
 }
 
-function remedy(): string {
+function loadHint(): string {
   if (process.platform !== 'linux') return 'tracing needs Linux; validate, compile and explain work on any system';
   const prebuilt = ['x64', 'arm64'].includes(process.arch)
     ? 'the package contains addons for x64 and arm64, glibc 2.28 or musl 1.2.5 and later: install it again, or '
@@ -260,34 +259,32 @@ function remedy(): string {
   return `${prebuilt}build one with \`npx polytrace rebuild\`, which lists what it needs`;
 }
 
-/**
- * Gives the addon its typed interface. Reading the kernel's BTF takes tens of milliseconds, so its answers are cached.
- */
-function typed(raw: RawBinding): NativeBinding {
+/** Gives the addon its typed interface. Caches answers from the kernel BTF, because reading it takes tens of milliseconds. */
+function wrapBinding(raw: RawBinding): NativeBinding {
   const structs = new Map<string, boolean>();
   const symbols = new Map<string, bigint>();
   return {
     ...raw,
-    createSession: () => decoded(new raw.Session()),
-    probeFeatures: () => featuresOf(raw.probeFeatures()),
+    createSession: () => wrapSession(new raw.Session()),
+    probeFeatures: () => decodeFeatures(raw.probeFeatures()),
     kernelHasStruct: (name) => getOrAdd(structs, name, () => raw.kernelHasStruct(name)),
     kernelSymbol: (name) => getOrAdd(symbols, name, () => raw.kernelSymbol(name)),
   };
 }
 
-/** The addon defines its methods as read-only properties of the prototype, so new ones are defined on the object. */
-function decoded(raw: RawSession): NativeSession {
+/** Defines decoding methods on the object, because the addon's methods are read-only properties of the prototype. */
+function wrapSession(raw: RawSession): NativeSession {
   const takeLosses = raw.takeLosses.bind(raw);
-  const takeMissed = raw.takeMissed.bind(raw);
+  const takeMissedRuns = raw.takeMissedRuns.bind(raw);
   const hookCounts = raw.hookCounts.bind(raw);
   const probeFeatures = raw.probeFeatures.bind(raw);
-  const takePins = raw.takePins.bind(raw);
+  const removePins = raw.removePins.bind(raw);
   return Object.defineProperties(raw as unknown as NativeSession, {
-    takeLosses: { value: () => losses(takeLosses()) },
-    takeMissed: { value: () => missedRuns(takeMissed()) },
-    hookCounts: { value: (id: number) => counters(hookCounts(id)) },
-    probeFeatures: { value: async () => featuresOf(await probeFeatures()) },
-    takePins: { value: async (folder: string, links: readonly string[]) => unreadPins(await takePins(folder, links)) },
+    takeLosses: { value: () => decodeLosses(takeLosses()) },
+    takeMissedRuns: { value: () => decodeMissedRuns(takeMissedRuns()) },
+    hookCounts: { value: (id: number) => decodeCounters(hookCounts(id)) },
+    probeFeatures: { value: async () => decodeFeatures(await probeFeatures()) },
+    removePins: { value: async (folder: string, links: readonly string[]) => decodeUnreadPins(await removePins(folder, links)) },
   });
 }
 

@@ -1,12 +1,12 @@
-/** Reads a kernel's types for the checks of policies, with libbpf in the addon. */
+/** Reads a kernel's BTF for the checks of policies, with libbpf in the addon. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { release } from 'node:os';
 import { KernelError } from '../errors.js';
 import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointField, TracepointInfo, TypeInfo } from '../../types/kernel.js';
-import { FunctionList, type FunctionNames } from './attachable.js';
+import { AttachableFunctions, type FunctionNames } from './attachable.js';
 import { loadBinding } from './binding.js';
-import { limitReached } from './limits.js';
+import { toLimitError } from './limits.js';
 import { kernelDetail, type NativeError } from './native-error.js';
 
 interface NativeParameter {
@@ -29,7 +29,7 @@ interface NativeType {
   readonly target: number;
 }
 
-/** The addon's interface to BTF; see native/btf.h. */
+/** The addon's interface to BTF; see native/binding/btf.h. */
 interface NativeBtf {
   function(name: string): { readonly params: readonly NativeParameter[]; readonly returns: number } | null;
   find(name: string, kind: 'struct' | 'union' | 'typedef'): number;
@@ -37,7 +37,7 @@ interface NativeBtf {
   params(id: number): readonly NativeParameter[];
   members(id: number): readonly NativeMember[];
   names(kind: 'func' | 'struct' | 'typedef'): readonly string[];
-  /** Releases the memory. A later question reads the types again. */
+  /** Releases the memory. A later call reads the BTF again. */
   close(): void;
 }
 
@@ -45,55 +45,53 @@ interface NativeBtf {
 const ATTACHABLE = 'available_filter_functions';
 const TRACEFS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'] as const;
 
-/** The types of the running kernel, about 6 MB, are read once and shared; those that nobody uses are collected. */
+/** The BTF of the running kernel, about 6 MB, is read once and shared. Without users, it is garbage collected. */
 let running: WeakRef<NativeBtf> | undefined;
-let held: NativeBtf | undefined;
-let holders = 0;
+let retained: NativeBtf | undefined;
+let retainCount = 0;
 
-/** The functions of the running kernel that can be probed. They stay in memory as long as its types. */
-let functions: FunctionList | undefined;
+/** The functions of the running kernel that can be probed. They stay in memory as long as the kernel BTF. */
+let functions: AttachableFunctions | undefined;
 
-/** From here on the running kernel's types stay in memory once they were read, until the function that is returned is called. */
-export function holdKernelTypes(): () => void {
-  holders++;
-  let isHolding = true;
+/** Keeps the running kernel's BTF in memory after it is read, until the returned function is called. */
+export function retainKernelBtf(): () => void {
+  retainCount++;
+  let isRetained = true;
   return () => {
-    if (!isHolding) return;
-    isHolding = false;
-    if (--holders > 0) return;
-    held?.close();
-    held = undefined;
+    if (!isRetained) return;
+    isRetained = false;
+    if (--retainCount > 0) return;
+    retained?.close();
+    retained = undefined;
     functions = undefined;
   };
 }
 
-function openTypes(path: string, module?: string): NativeBtf {
+function openBtf(path: string, module?: string): NativeBtf {
   const { Btf } = loadBinding() as unknown as { readonly Btf: new (path: string, module?: string) => NativeBtf };
   return new Btf(path, module);
 }
 
-function runningTypes(): NativeBtf {
-  const types = running?.deref() ?? openTypes('');
+function loadRunningBtf(): NativeBtf {
+  const types = running?.deref() ?? openBtf('');
   running = new WeakRef(types);
-  if (holders > 0) held = types;
+  if (retainCount > 0) retained = types;
   return types;
 }
 
-function functionList(tracefs: string): FunctionList {
-  const list = functions ?? new FunctionList(join(tracefs, ATTACHABLE));
-  if (holders > 0) functions = list;
+function attachableFunctions(tracefs: string): AttachableFunctions {
+  const list = functions ?? new AttachableFunctions(join(tracefs, ATTACHABLE));
+  if (retainCount > 0) functions = list;
   return list;
 }
 
-/**
- * Loads a file, or the running kernel by default. Throws KernelError BTF_UNREADABLE, ADDON_MISSING, ADDON_MISMATCH or LIMIT_….
- */
+/** Reads a BTF file, by default the running kernel's. Throws KernelError BTF_UNREADABLE, ADDON_MISSING, ADDON_MISMATCH or LIMIT_…. */
 export function loadKernelInfo(path?: string): KernelInfo {
   let btf: NativeBtf;
   try {
-    btf = path === undefined ? runningTypes() : openTypes(path);
+    btf = path === undefined ? loadRunningBtf() : openBtf(path);
   } catch (error) {
-    const limit = limitReached(error);
+    const limit = toLimitError(error);
     if (limit !== undefined) throw limit;
     if ((error as NativeError).code !== 'BTF_UNREADABLE') throw error;
     const hint =
@@ -105,9 +103,9 @@ export function loadKernelInfo(path?: string): KernelInfo {
   const tracefs = path === undefined ? TRACEFS.find((folder) => existsSync(join(folder, 'events'))) : undefined;
   const openModule = (module: string): NativeBtf | undefined => {
     try {
-      return path === undefined ? openTypes('', module) : undefined;
+      return path === undefined ? openBtf('', module) : undefined;
     } catch (error) {
-      const limit = limitReached(error);
+      const limit = toLimitError(error);
       if (limit !== undefined) throw limit;
       return undefined;
     }
@@ -115,7 +113,7 @@ export function loadKernelInfo(path?: string): KernelInfo {
   return new BtfKernel(btf, path ?? `Linux ${release()}`, tracefs, openModule);
 }
 
-/** Reads the list of the functions that can be probed, while the event loop goes on. Later questions find it there. */
+/** Reads the list of the functions that can be probed, and yields to the event loop between steps. Later calls use the list. */
 export async function readAttachable(kernel: KernelInfo): Promise<void> {
   if (kernel instanceof BtfKernel) await kernel.readAttachable();
 }
@@ -155,20 +153,20 @@ class BtfKernel implements KernelInfo {
 
   #attachableSet(): FunctionNames {
     if (this.#attachable === undefined)
-      this.#attachable = this.tracefs === undefined ? null : functionList(this.tracefs).readNow();
+      this.#attachable = this.tracefs === undefined ? null : attachableFunctions(this.tracefs).readNamesSync();
     return this.#attachable;
   }
 
   async readAttachable(): Promise<void> {
     if (this.#attachable !== undefined || this.tracefs === undefined) return;
-    this.#attachable = await functionList(this.tracefs).read();
+    this.#attachable = await attachableFunctions(this.tracefs).readNames();
   }
 
-  /** True for security_ functions and for the functions in the kernel's list; undefined if it is not known. */
+  /** True for security_ functions and for the functions in the kernel's list; undefined if the list is not known. */
   overridable(name: string): boolean | undefined {
     if (name.startsWith('security_')) return true;
     if (this.tracefs === undefined) return undefined;
-    const text = tryRead('/sys/kernel/debug/error_injection/list');
+    const text = readIfReadable('/sys/kernel/debug/error_injection/list');
     return text === undefined || text === '' ? undefined : text.split('\n').some((line) => line.startsWith(`${name}\t`));
   }
 
@@ -182,7 +180,7 @@ class BtfKernel implements KernelInfo {
     return this.btf.names('struct');
   }
 
-  /** The prototype of a tracepoint: `btf_trace_EVENT` in the kernel without its first parameter, which is internal. */
+  /** Returns the prototype of a tracepoint: `btf_trace_EVENT` of the kernel without its first parameter, which is internal. */
   rawTracepoint(event: string): FunctionInfo | undefined {
     const id = this.btf.find(`btf_trace_${event}`, 'typedef');
     if (id === 0) return undefined;
@@ -200,7 +198,7 @@ class BtfKernel implements KernelInfo {
     if (this.tracefs === undefined || !/^\w+$/.test(subsystem) || !/^\w+$/.test(event)) return undefined;
     const folder = join(this.tracefs, 'events', subsystem, event);
     if (!existsSync(folder)) return existsSync(join(this.tracefs, 'events')) ? null : undefined;
-    const format = tryRead(join(folder, 'format'));
+    const format = readIfReadable(join(folder, 'format'));
     if (format === undefined) return undefined;
     return { fields: parseFormat(format) };
   }
@@ -217,7 +215,7 @@ class BtfKernel implements KernelInfo {
     }
   }
 
-  /** The types of a module together with the kernel's; undefined if the module or its types do not exist. */
+  /** Returns the types of a module and of the kernel; undefined if the module or its BTF does not exist. */
   #module(module: string): BtfKernel | undefined {
     if (!this.#modules.has(module)) {
       const btf = this.openModule(module);
@@ -249,7 +247,7 @@ class BtfKernel implements KernelInfo {
     return result;
   }
 
-  /** Adds the members of a struct that begins at `start`, in bits. Those of an unnamed member take its place. */
+  /** Adds the members of a struct that begins at the bit `start`. The members of an unnamed member replace it. */
   #addMembers(id: number, start: number, result: MemberInfo[]): void {
     for (const { name, type, bitOffset, bitfieldSize } of this.btf.members(id)) {
       const at = start + bitOffset;
@@ -274,7 +272,7 @@ export function parseFormat(format: string): TracepointField[] {
   }));
 }
 
-function tryRead(path: string): string | undefined {
+function readIfReadable(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch {

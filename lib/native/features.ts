@@ -1,6 +1,6 @@
-/** Features of the kernel, which the addon finds by trying them, and the BPF objects for these features. */
+/** Features of the kernel, which the addon probes, and the BPF objects for these features. */
 
-/** `reason` is the name of the errno with which the try failed; empty if the feature is available. */
+/** `reason` is the name of the errno with which the probe failed; empty if the feature is available. */
 interface Feature {
   readonly available: boolean;
   readonly reason: string;
@@ -16,7 +16,7 @@ export type FeatureName =
   | 'fentry'
   | 'kprobe'
   | 'kprobeMulti'
-  /** A program knows which of its places was hit. */
+  /** A program knows which of its attach points was hit. */
   | 'attachCookie'
   | 'lsm'
   | 'fmodRet'
@@ -30,15 +30,15 @@ export type FeatureName =
 
 export type NativeFeatures = Readonly<Record<FeatureName, Feature>>;
 
-/** Converts the addon's answers: each is the name of an errno, or empty if the feature is available. */
-export function featuresOf(raw: Readonly<Record<FeatureName, string>>): NativeFeatures {
+/** Decodes the addon's answers: each is the name of an errno, or empty if the feature is available. */
+export function decodeFeatures(raw: Readonly<Record<FeatureName, string>>): NativeFeatures {
   const entries = Object.entries(raw).map(([name, reason]) => [name, { available: reason === '', reason }]);
   return Object.fromEntries(entries) as NativeFeatures;
 }
 
 /**
- * The name of a BPF object in the addon. Each source is compiled for several flavours, see bpf/common.bpf.h. The direct
- * variant of the base sensor, `process`, consists of tp_btf programs. Enforcers are the same on old kernels.
+ * Returns the name of a BPF object in the addon. Each source is compiled in several variants, see bpf/common.bpf.h. The direct
+ * variant of the base sensor, `process`, consists of tp_btf programs. Enforcers have no variant for old kernels.
  */
 export function objectName(
   source: string,

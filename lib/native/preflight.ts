@@ -7,15 +7,15 @@ import { capabilityBits, type Capability } from '../names/capabilities.js';
 import { loadBinding } from './binding.js';
 import type { FeatureName, NativeFeatures } from './features.js';
 
-/** Mounts the file system that has the formats of tracepoints and the list of functions. */
+/** The command that mounts tracefs, which has the formats of tracepoints and the list of functions. */
 export const MOUNT_TRACEFS =
   '`mount -t tracefs tracefs /sys/kernel/tracing` (on the host of a container, with -v /sys/kernel/tracing:/sys/kernel/tracing)';
 
 const NEEDED: readonly Capability[] = ['CAP_PERFMON', 'CAP_BPF'];
-/** Stands for all of them. */
+/** Includes all of `NEEDED`. */
 const ENOUGH: Capability = 'CAP_SYS_ADMIN';
 
-interface Description {
+interface FeatureDescription {
   readonly name: Exclude<PreflightFeature['name'], 'privileges'>;
   readonly key: FeatureName;
   readonly option: string;
@@ -23,7 +23,7 @@ interface Description {
   readonly without: string;
 }
 
-const FEATURES: readonly Description[] = [
+const FEATURES: readonly FeatureDescription[] = [
   {
     name: 'btf',
     key: 'btf',
@@ -117,14 +117,14 @@ const FEATURES: readonly Description[] = [
   },
 ];
 
-/** Capabilities that loading and attaching need, but this process does not have. */
+/** Returns the capabilities that loading and attaching need and that this process does not have. */
 export function privileges(): { readonly missing: readonly string[] } {
   const effective = effectiveCapabilities();
   const has = (name: Capability): boolean => (effective & capabilityBits([name])) !== 0n;
   return { missing: has(ENOUGH) ? [] : NEEDED.filter((name) => !has(name)) };
 }
 
-/** The capabilities that this process has, as bits; none where /proc does not say. */
+/** Returns the effective capabilities of this process as bits; 0n if /proc does not have them. */
 export function effectiveCapabilities(): bigint {
   try {
     const status = readFileSync('/proc/self/status', 'utf8');
@@ -148,7 +148,7 @@ export function preflight(): PreflightReport {
   return {
     kernel: `${process.platform} ${release()} ${process.arch}`,
     features: [
-      ...FEATURES.map((feature) => describe(feature, native, why, missing)),
+      ...FEATURES.map((feature) => describeFeature(feature, native, why, missing)),
       {
         name: 'privileges',
         available: missing.length === 0,
@@ -162,8 +162,8 @@ export function preflight(): PreflightReport {
   };
 }
 
-function describe(
-  feature: Description,
+function describeFeature(
+  feature: FeatureDescription,
   native: NativeFeatures | undefined,
   why: string,
   missing: readonly string[],
@@ -174,28 +174,28 @@ function describe(
     name: feature.name,
     available,
     detail: available
-      ? formOf(feature, native)
+      ? featureRestriction(feature, native)
       : found === undefined
         ? why
-        : reasonOf(feature, found.reason, missing),
+        : formatReason(feature, found.reason, missing),
     meaning: available ? feature.with : feature.without,
   };
 }
 
-/** The limit of an available feature; empty if it has none. */
-function formOf({ key }: Description, native: NativeFeatures | undefined): string {
+/** Returns the restriction of an available feature; empty if there is none. */
+function featureRestriction({ key }: FeatureDescription, native: NativeFeatures | undefined): string {
   if (key !== 'fmodRet' || native?.fmodRetListed.available === true) return '';
   return 'only functions called security_…: others need CONFIG_FUNCTION_ERROR_INJECTION';
 }
 
-function reasonOf({ option }: Description, errno: string, missing: readonly string[]): string {
+function formatReason({ option }: FeatureDescription, errno: string, missing: readonly string[]): string {
   if (errno === 'EPERM' && missing.length > 0) return `${errno}: ${missing.join(', ')} missing`;
   return `${errno}: needs ${option}`;
 }
 
-/** The reason why a feature is missing: the errno, and the requirements of the feature. */
+/** Returns the reason why a feature is missing: the errno, and the requirements of the feature. */
 export function missingReason(name: FeatureName, features: NativeFeatures): string {
   const { reason } = features[name];
   const feature = FEATURES.find(({ key }) => key === name);
-  return feature === undefined ? reason : reasonOf(feature, reason, privileges().missing);
+  return feature === undefined ? reason : formatReason(feature, reason, privileges().missing);
 }

@@ -1,11 +1,11 @@
-/** Converts the lists of numbers that the addon returns into records. */
+/** Decodes the lists of numbers that the addon returns. */
 
-/** Numbers of lost records of one hook, by reason. */
+/** Number of lost records of one hook, by reason. */
 export interface HookLosses {
   readonly hook: number;
-  /** The ring buffer had no room. */
+  /** The ring buffer was full. */
   readonly ring: number;
-  /** There was no place to keep the values of the entry until the return. */
+  /** The map that keeps the values of the entry until the return was full. */
   readonly pending: number;
   /** The kernel did not report the return. */
   readonly unreturned: number;
@@ -28,13 +28,13 @@ export interface HookCounters {
 export interface UnreadPins {
   readonly id: number;
   readonly count: number;
-  /** The name that was given to nameHook(). */
+  /** The name from nameHook(). */
   readonly name: string;
 }
 
 /** Decodes [hook, ring, pending, unreturned, …]. */
-export function losses(raw: readonly number[]): HookLosses[] {
-  return groupsOf(4, raw).map(([hook = 0, ring = 0, pending = 0, unreturned = 0]) => ({
+export function decodeLosses(raw: readonly number[]): HookLosses[] {
+  return splitIntoGroups(4, raw).map(([hook = 0, ring = 0, pending = 0, unreturned = 0]) => ({
     hook,
     ring,
     pending,
@@ -43,24 +43,24 @@ export function losses(raw: readonly number[]): HookLosses[] {
 }
 
 /** Decodes [hook, count, …]. */
-export function missedRuns(raw: readonly number[]): MissedRuns[] {
-  return groupsOf(2, raw).map(([hook = 0, count = 0]) => ({ hook, count }));
+export function decodeMissedRuns(raw: readonly number[]): MissedRuns[] {
+  return splitIntoGroups(2, raw).map(([hook = 0, count = 0]) => ({ hook, count }));
 }
 
 /** Decodes [matched, suppressed, enforced, hits]. */
-export function counters([matched = 0, suppressed = 0, enforced = 0, hits = 0]: readonly number[]): HookCounters {
+export function decodeCounters([matched = 0, suppressed = 0, enforced = 0, hits = 0]: readonly number[]): HookCounters {
   return { matched, suppressed, enforced, hits };
 }
 
 /** Decodes [hook, number of unread records, name of the hook, …]. Returns null if the pins have another layout. */
-export function unreadPins(raw: readonly (number | string)[] | null): UnreadPins[] | null {
+export function decodeUnreadPins(raw: readonly (number | string)[] | null): UnreadPins[] | null {
   if (raw === null) return null;
-  return groupsOf(3, raw).map((group) => {
+  return splitIntoGroups(3, raw).map((group) => {
     const [id, count, name] = group as [number, number, string];
     return { id, count, name };
   });
 }
 
-function groupsOf<T>(size: number, list: readonly T[]): T[][] {
+function splitIntoGroups<T>(size: number, list: readonly T[]): T[][] {
   return Array.from({ length: Math.floor(list.length / size) }, (_, i) => list.slice(size * i, size * (i + 1)));
 }

@@ -1,4 +1,4 @@
-/** Writes the values of a hook in the JSON export. Each has one member named after its type, and its label. */
+/** Formats the values of a hook for the JSON export. Each value has one member, named after its type, and its label. */
 import type {
   BufferArgument,
   CredentialsArgument,
@@ -9,10 +9,10 @@ import type {
   SocketArgument,
   UserNamespace,
 } from '../../types/events.js';
-import { exportedCapabilityName } from '../names/capabilities.js';
+import { exportCapabilityName } from '../names/capabilities.js';
 import { needsNoEscape, quoteJson } from './escape.js';
-import { machineNamespaces } from '../process/host-namespaces.js';
-import { kept } from './kept-texts.js';
+import { hostNamespaces } from '../process/host-namespaces.js';
+import { memoize } from './memoize.js';
 import { capabilitiesJson, listField, longField, message, numberField, stringField } from './json-fields.js';
 
 export function argumentJson(argument: HookArgument): string {
@@ -81,7 +81,7 @@ function memberJson(argument: HookArgument): string {
     case 'user_namespace':
       return `"user_ns_arg":${userNamespaceJson(argument)}`;
     case 'capability': {
-      const name = exportedCapabilityName(argument.value) ?? '';
+      const name = exportCapabilityName(argument.value) ?? '';
       return `"capability_arg":${message(`,"value":${argument.value}`, stringField('name', name))}`;
     }
     case 'kernel_cap_t':
@@ -123,7 +123,7 @@ function memberJson(argument: HookArgument): string {
   }
 }
 
-/** True for a buffer of which at least one byte could be read. */
+/** True for a buffer if at least one byte could be read. */
 function hasBytes(argument: HookArgument): boolean {
   return 'size' in argument && argument.value.length > 0;
 }
@@ -135,8 +135,8 @@ function bytesJson(argument: BufferArgument): string {
   return `"truncated_bytes_arg":${message(stringField('bytes_arg', bytes), `,"orig_size":"${argument.size}"`)}`;
 }
 
-/** The end of a file without flags, after its path. */
-const permissionEnd = kept((permission) => `"${stringField('permission', permission)}}`);
+/** Formats the members after the path of a file without flags. */
+const permissionEnd = memoize((permission) => `"${stringField('permission', permission)}}`);
 
 function fileJson(argument: FileArgument): string {
   const { path, flags, permission } = argument;
@@ -180,7 +180,7 @@ function packetJson(argument: PacketArgument): string {
   );
 }
 
-/** Names of SecureBitsType: bit n is entry n. */
+/** Names of SecureBitsType: entry n is bit n. */
 const SECUREBITS = [
   'SecBitNoRoot',
   'SecBitNoRootLocked',
@@ -192,7 +192,7 @@ const SECUREBITS = [
   'SecBitNoCapAmbientRaiseLocked',
 ].map((name, bit) => [1n << BigInt(bit), name] as const);
 
-/** Names of TaintedBitsType. The kernel has more bits, but a module never has them. */
+/** Names of TaintedBitsType. The kernel's other bits never belong to a module. */
 const TAINTS = [
   [1n << 0n, 'TAINT_PROPRIETARY_MODULE'],
   [1n << 1n, 'TAINT_FORCED_MODULE'],
@@ -204,7 +204,7 @@ const TAINTS = [
   [1n << 18n, 'TAINT_TEST_MODULE'],
 ] as const;
 
-function namesOf(bits: bigint, names: readonly (readonly [bigint, string])[]): string[] {
+function bitNames(bits: bigint, names: readonly (readonly [bigint, string])[]): string[] {
   return names.filter(([bit]) => (bits & bit) !== 0n).map(([, name]) => name);
 }
 
@@ -214,14 +214,14 @@ function credentialsJson(argument: CredentialsArgument): string {
   );
   return message(
     ...ids,
-    listField('securebits', namesOf(BigInt(argument.securebits), SECUREBITS)),
+    listField('securebits', bitNames(BigInt(argument.securebits), SECUREBITS)),
     `,"caps":${capabilitiesJson(argument.capabilities)}`,
     `,"user_ns":${userNamespaceJson(argument.userNamespace)}`,
   );
 }
 
 function userNamespaceJson({ level, owner, group, inode }: UserNamespace): string {
-  const isHost = machineNamespaces().user.includes(inode) ? ',"is_host":true' : '';
+  const isHost = hostNamespaces().user.includes(inode) ? ',"is_host":true' : '';
   const ns = message(numberField('inum', inode), isHost);
   return `{"level":${level},"uid":${owner},"gid":${group},"ns":${ns}}`;
 }
@@ -231,6 +231,6 @@ function moduleJson(argument: ModuleArgument): string {
   return message(
     stringField('name', argument.name),
     signatureValid === undefined ? '' : `,"signature_ok":${signatureValid}`,
-    listField('tainted', namesOf(argument.taints, TAINTS)),
+    listField('tainted', bitNames(argument.taints, TAINTS)),
   );
 }

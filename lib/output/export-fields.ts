@@ -1,14 +1,13 @@
 /**
- * The fields of the JSON export, by message of Tetragon's protocol, with the form of their values. A form is a message
- * of this table or one of string, bytes (base64), number, long (64 bits, as text), bool, time, name (of an enumeration)
- * and object (any keys);
- * `[]` makes a list of it. A field that Tetragon's protocol does not have is in OURS.
+ * Lists the fields of the JSON export, by message of Tetragon's protocol, with the form of their values. A form is a
+ * message of this table, or string, bytes (base64), number, long (64 bits, as a string), bool, time, name (of an
+ * enumeration) or object (any keys). `[]` means a list. EXTENSION_FIELDS lists the fields that Tetragon does not have.
  */
 
-type Fields = Readonly<Record<string, string>>;
+type FieldForms = Readonly<Record<string, string>>;
 
-const PROCESSES: Fields = { process: 'Process', parent: 'Process', ancestors: 'Process[]' };
-const HOOK: Fields = {
+const PROCESS_FIELDS: FieldForms = { process: 'Process', parent: 'Process', ancestors: 'Process[]' };
+const HOOK_FIELDS: FieldForms = {
   args: 'KprobeArgument[]',
   action: 'name',
   policy_name: 'string',
@@ -20,10 +19,10 @@ const HOOK: Fields = {
   suppressed: 'number',
   kernel_stack_trace: 'StackTraceEntry[]',
   user_stack_trace: 'StackTraceEntry[]',
-  ...PROCESSES,
+  ...PROCESS_FIELDS,
 };
-const CAPABILITY_SETS: Fields = { permitted: 'name[]', effective: 'name[]', inheritable: 'name[]' };
-const IDS: Fields = {
+const CAPABILITY_FIELDS: FieldForms = { permitted: 'name[]', effective: 'name[]', inheritable: 'name[]' };
+const ID_FIELDS: FieldForms = {
   uid: 'number',
   gid: 'number',
   euid: 'number',
@@ -33,10 +32,10 @@ const IDS: Fields = {
   fsuid: 'number',
   fsgid: 'number',
 };
-const FILE: Fields = { path: 'string', flags: 'string', permission: 'string' };
-const BPF_PROGRAM: Fields = { ProgType: 'string', InsnCnt: 'number', ProgName: 'string' };
+const FILE_FIELDS: FieldForms = { path: 'string', flags: 'string', permission: 'string' };
+const BPF_PROGRAM_FIELDS: FieldForms = { ProgType: 'string', InsnCnt: 'number', ProgName: 'string' };
 
-export const MESSAGES: Readonly<Record<string, Fields>> = {
+export const MESSAGES: Readonly<Record<string, FieldForms>> = {
   GetEventsResponse: {
     process_exec: 'ProcessExec',
     process_exit: 'ProcessExit',
@@ -50,16 +49,16 @@ export const MESSAGES: Readonly<Record<string, Fields>> = {
     node_name: 'string',
     time: 'time',
   },
-  ProcessExec: PROCESSES,
-  ProcessExit: { signal: 'string', status: 'number', time: 'time', ...PROCESSES },
+  ProcessExec: PROCESS_FIELDS,
+  ProcessExit: { signal: 'string', status: 'number', time: 'time', ...PROCESS_FIELDS },
   ProcessKprobe: {
     function_name: 'string',
     return: 'KprobeArgument',
     return_action: 'name',
     data: 'KprobeArgument[]',
-    ...HOOK,
+    ...HOOK_FIELDS,
   },
-  ProcessTracepoint: { subsys: 'string', event: 'string', ...HOOK },
+  ProcessTracepoint: { subsys: 'string', event: 'string', ...HOOK_FIELDS },
   ProcessUprobe: {
     path: 'string',
     symbol: 'string',
@@ -67,11 +66,11 @@ export const MESSAGES: Readonly<Record<string, Fields>> = {
     offset: 'long',
     ref_ctr_offset: 'long',
     data: 'KprobeArgument[]',
-    ...HOOK,
+    ...HOOK_FIELDS,
   },
-  ProcessUsdt: { path: 'string', provider: 'string', name: 'string', ...HOOK },
-  ProcessLsm: { function_name: 'string', ima_hash: 'string', ...HOOK },
-  ProcessLoader: { path: 'string', buildid: 'bytes', ...PROCESSES },
+  ProcessUsdt: { path: 'string', provider: 'string', name: 'string', ...HOOK_FIELDS },
+  ProcessLsm: { function_name: 'string', ima_hash: 'string', ...HOOK_FIELDS },
+  ProcessLoader: { path: 'string', buildid: 'bytes', ...PROCESS_FIELDS },
   Lost: { hook: 'string', policy_name: 'string', reason: 'string', count: 'number' },
   Process: {
     exec_id: 'string',
@@ -115,7 +114,7 @@ export const MESSAGES: Readonly<Record<string, Fields>> = {
   },
   SecurityContext: { privileged: 'bool' },
   Image: { id: 'string', name: 'string' },
-  Capabilities: CAPABILITY_SETS,
+  Capabilities: CAPABILITY_FIELDS,
   Namespaces: {
     uts: 'Namespace',
     ipc: 'Namespace',
@@ -129,7 +128,7 @@ export const MESSAGES: Readonly<Record<string, Fields>> = {
     user: 'Namespace',
   },
   Namespace: { inum: 'number', is_host: 'bool' },
-  ProcessCredentials: { securebits: 'name[]', caps: 'Capabilities', user_ns: 'UserNamespace', ...IDS },
+  ProcessCredentials: { securebits: 'name[]', caps: 'Capabilities', user_ns: 'UserNamespace', ...ID_FIELDS },
   UserNamespace: { level: 'number', uid: 'number', gid: 'number', ns: 'Namespace' },
   BinaryProperties: { setuid: 'number', setgid: 'number', privileges_changed: 'name[]', file: 'FileProperties' },
   FileProperties: { inode: 'InodeProperties', path: 'string' },
@@ -207,13 +206,13 @@ export const MESSAGES: Readonly<Record<string, Fields>> = {
   KprobeSockaddr: { family: 'string', addr: 'string', port: 'number' },
   KprobeSockaddrUn: { family: 'string', path: 'string' },
   KprobeNetDev: { name: 'string' },
-  KprobePath: FILE,
-  KprobeFile: FILE,
-  KprobeLinuxBinprm: FILE,
+  KprobePath: FILE_FIELDS,
+  KprobeFile: FILE_FIELDS,
+  KprobeLinuxBinprm: FILE_FIELDS,
   KprobeTruncatedBytes: { bytes_arg: 'bytes', orig_size: 'long' },
   KprobeCapability: { value: 'number', name: 'string' },
-  KprobeBpfAttr: BPF_PROGRAM,
-  KprobeBpfProg: BPF_PROGRAM,
+  KprobeBpfAttr: BPF_PROGRAM_FIELDS,
+  KprobeBpfProg: BPF_PROGRAM_FIELDS,
   KprobePerfEvent: { KprobeFunc: 'string', Type: 'string', Config: 'long', ProbeOffset: 'long' },
   KprobeBpfMap: { MapType: 'string', KeySize: 'number', ValueSize: 'number', MaxEntries: 'number', MapName: 'string' },
   KernelModule: { name: 'string', signature_ok: 'bool', tainted: 'name[]' },
@@ -221,31 +220,31 @@ export const MESSAGES: Readonly<Record<string, Fields>> = {
   KprobeError: { Message: 'string' },
 };
 
-/** Fields that all messages of hooks have, and Tetragon's protocol does not. */
-const OF_HOOKS = ['policy_mode', 'actions', 'of_socket_owner', 'suppressed'];
-const STACKS = ['kernel_stack_trace', 'user_stack_trace'];
+/** Fields that all messages of hooks have, but Tetragon's protocol does not. */
+const HOOK_EXTENSIONS = ['policy_mode', 'actions', 'of_socket_owner', 'suppressed'];
+const STACK_EXTENSIONS = ['kernel_stack_trace', 'user_stack_trace'];
 
 /** The fields that Tetragon's protocol does not have, by message. docs/events.md lists them. */
-export const OURS: Readonly<Record<string, readonly string[]>> = {
+export const EXTENSION_FIELDS: Readonly<Record<string, readonly string[]>> = {
   GetEventsResponse: ['lost'],
   Lost: ['hook', 'policy_name', 'reason', 'count'],
   Process: ['binary_untrusted'],
-  ProcessKprobe: OF_HOOKS,
-  ProcessTracepoint: [...OF_HOOKS, ...STACKS],
-  ProcessUprobe: [...OF_HOOKS, ...STACKS, 'return'],
-  ProcessUsdt: [...OF_HOOKS, ...STACKS],
-  ProcessLsm: [...OF_HOOKS, ...STACKS],
+  ProcessKprobe: HOOK_EXTENSIONS,
+  ProcessTracepoint: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
+  ProcessUprobe: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS, 'return'],
+  ProcessUsdt: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
+  ProcessLsm: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
   StackTraceEntry: ['file_offset', 'build_id'],
 };
 
-/** True if an event of some type can have the field: a path of names with dots, below the message of the event. */
+/** True if events of some type can have the field. `path` is below the message of the event: names joined by dots. */
 export function isExported(path: string): boolean {
-  return Object.entries(MESSAGES['GetEventsResponse'] ?? {}).some(([, form]) => has(form, path.split('.')));
+  return Object.entries(MESSAGES['GetEventsResponse'] ?? {}).some(([, form]) => hasField(form, path.split('.')));
 }
 
-function has(form: string, [name = '', ...rest]: readonly string[]): boolean {
+function hasField(form: string, [name = '', ...rest]: readonly string[]): boolean {
   if (form === 'object') return name !== '';
   const fields = MESSAGES[form] ?? {};
   const next = Object.hasOwn(fields, name) ? fields[name] : undefined;
-  return next !== undefined && (rest.length === 0 || has(next.replace('[]', ''), rest));
+  return next !== undefined && (rest.length === 0 || hasField(next.replace('[]', ''), rest));
 }

@@ -1,7 +1,7 @@
 /** Filters events for one consumer, after the policies have filtered them in the kernel. */
 import type { PlainEvent, PlainProcess } from '../../types/events.js';
 import type { ContainerFilter, EventFilterOptions, NamePattern } from '../../types/output.js';
-import { labelSelector } from './labels.js';
+import { parseLabelSelector } from './labels.js';
 
 type Test<T> = (value: T) => boolean;
 
@@ -10,24 +10,31 @@ export function eventFilter(options: EventFilterOptions): Test<PlainEvent> {
   const types = options.types === undefined ? undefined : new Set<string>(options.types);
   const policies = options.policyNames === undefined ? undefined : new Set(options.policyNames);
   const { binaries } = options;
-  const ofProcess = containerTests(options);
-  if (binaries !== undefined) ofProcess.push(({ binary }) => binaries.some((pattern) => matches(pattern, binary)));
+  const processTests = createContainerTests(options);
+  if (binaries !== undefined)
+    processTests.push(({ binary }) => binaries.some((pattern) => testPattern(pattern, binary)));
   return (event) => {
     if (event.type === 'lost') return true;
     if (types !== undefined && !types.has(event.type)) return false;
     if (policies !== undefined && 'policyName' in event && !policies.has(event.policyName)) return false;
-    return ofProcess.every((test) => test(event.process));
+    return processTests.every((test) => test(event.process));
   };
 }
 
-function containerTests({ pods, namespaces, containers, labels, host = false }: ContainerFilter): Test<PlainProcess>[] {
+function createContainerTests({
+  pods,
+  namespaces,
+  containers,
+  labels,
+  host = false,
+}: ContainerFilter): Test<PlainProcess>[] {
   const tests: Test<PlainProcess>[] = [];
-  if (pods !== undefined) tests.push(({ pod }) => pod !== undefined && isNamed(pods, pod.name));
+  if (pods !== undefined) tests.push(({ pod }) => pod !== undefined && matchesName(pods, pod.name));
   if (containers !== undefined) {
-    tests.push(({ container }) => container?.name !== undefined && isNamed(containers, container.name));
+    tests.push(({ container }) => container?.name !== undefined && matchesName(containers, container.name));
   }
   if (labels !== undefined) {
-    const selectors = labels.map(labelSelector);
+    const selectors = labels.map(parseLabelSelector);
     tests.push(({ pod, container }) => {
       const found = pod?.labels ?? (pod === undefined ? container?.labels : undefined) ?? {};
       return container !== undefined && selectors.some((holds) => holds(found));
@@ -36,18 +43,19 @@ function containerTests({ pods, namespaces, containers, labels, host = false }: 
   if (namespaces !== undefined || host) {
     tests.push(
       ({ pod, container }) =>
-        (host && container === undefined) || (namespaces !== undefined && isNamed(namespaces, pod?.namespace ?? '')),
+        (host && container === undefined) ||
+        (namespaces !== undefined && matchesName(namespaces, pod?.namespace ?? '')),
     );
   }
   return tests;
 }
 
-function isNamed(patterns: readonly NamePattern[], name: string): boolean {
-  return patterns.some((pattern) => (typeof pattern === 'string' ? pattern === name : matches(pattern, name)));
+function matchesName(patterns: readonly NamePattern[], name: string): boolean {
+  return patterns.some((pattern) => (typeof pattern === 'string' ? pattern === name : testPattern(pattern, name)));
 }
 
-/** Resets the pattern: with the flag `g` or `y` it would continue where it stopped. */
-function matches(pattern: RegExp, text: string): boolean {
+/** Tests from the start of the text: with the flag `g` or `y`, the pattern would continue where it stopped. */
+function testPattern(pattern: RegExp, text: string): boolean {
   pattern.lastIndex = 0;
   return pattern.test(text);
 }

@@ -1,9 +1,9 @@
-/** Writes the members of a message in protobuf's JSON form. */
+/** Formats the members of a message in protobuf's JSON form. */
 import type { Capabilities } from '../../types/events.js';
-import { exportedCapabilityNames } from '../names/capabilities.js';
+import { exportCapabilityNames } from '../names/capabilities.js';
 import { quoteJson } from './escape.js';
 
-/** Makes a message of fields. Each field begins with a comma or is empty. */
+/** Joins fields to a message. Each field begins with a comma or is empty. */
 export function message(...fields: readonly string[]): string {
   return `{${fields.join('').slice(1)}}`;
 }
@@ -18,7 +18,7 @@ export function numberField(name: string, value: number): string {
   return value === 0 ? '' : `,"${name}":${value}`;
 }
 
-/** Protobuf's JSON writes a 64-bit number as text. */
+/** Protobuf's JSON has a 64-bit number as a string, and omits zero. */
 export function longField(name: string, value: bigint): string {
   return value === 0n ? '' : `,"${name}":"${value}"`;
 }
@@ -35,7 +35,7 @@ export function capabilitiesJson({ permitted, effective, inheritable }: Capabili
   );
 }
 
-/** Most masks that are cached. A machine uses few different masks, but a hostile process could make many. */
+/** Maximum number of cached masks. A machine uses few different masks, but a hostile process could produce many. */
 const KEPT_MASKS = 256;
 const capabilityLists = new Map<bigint, string>();
 
@@ -43,7 +43,7 @@ function capabilityField(name: string, mask: bigint): string {
   if (mask === 0n) return '';
   let list = capabilityLists.get(mask);
   if (list === undefined) {
-    list = JSON.stringify(exportedCapabilityNames(mask));
+    list = JSON.stringify(exportCapabilityNames(mask));
     if (capabilityLists.size >= KEPT_MASKS) capabilityLists.clear();
     capabilityLists.set(mask, list);
   }

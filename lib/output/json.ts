@@ -18,30 +18,32 @@ import type {
 } from '../../types/events.js';
 import type { JsonFields, JsonOptions } from '../../types/output.js';
 import { argumentJson } from './arguments-json.js';
-import { quoteJson, safeJson } from './escape.js';
-import { flat, kept, quoteName } from './kept-texts.js';
+import { quoteJson, escapeUnsafeJson } from './escape.js';
+import { flattenString, memoize, quoteNameJson } from './memoize.js';
 import { longField, message, numberField, stringField } from './json-fields.js';
 import { SIGKILL } from '../names/signals.js';
-import { processWriter } from './process-json.js';
+import { selectWriter } from './process-json.js';
 
-const LEAN: JsonOptions = {};
+const NO_OPTIONS: JsonOptions = {};
 
-export function toJson(event: PlainEvent, options = LEAN): string {
-  const text = wholeJson(event, options);
-  return options.fields === undefined || event.type === 'lost' ? text : filtered(text, event.type, options.fields);
+export function toJson(event: PlainEvent, options = NO_OPTIONS): string {
+  const text = eventJson(event, options);
+  return options.fields === undefined || event.type === 'lost'
+    ? text
+    : applyFieldFilter(text, event.type, options.fields);
 }
 
-/** The end of the first member, and what follows up to the time. */
-const nodeText = kept((nodeName) => `},"node_name":${quoteJson(nodeName)},"time":"`);
+/** Formats the end of the first member, and the members up to the time. */
+const nodePart = memoize((nodeName) => `},"node_name":${quoteJson(nodeName)},"time":"`);
 
-function filtered(text: string, type: PlainEvent['type'], filter: NonNullable<JsonOptions['fields']>): string {
+function applyFieldFilter(text: string, type: PlainEvent['type'], filter: NonNullable<JsonOptions['fields']>): string {
   const { [type]: fields, ...outer } = JSON.parse(text) as Record<string, JsonFields>;
-  return safeJson(JSON.stringify({ [type]: filter(fields as JsonFields), ...outer }));
+  return escapeUnsafeJson(JSON.stringify({ [type]: filter(fields as JsonFields), ...outer }));
 }
 
-/** Performance matters here: the text is built by hand, and parts that repeat are cached. */
-function wholeJson(event: PlainEvent, options: JsonOptions): string {
-  const tail = `${nodeText(event.nodeName)}${event.time}"}`;
+/** Performance matters here: the JSON is concatenated by hand, and parts that repeat are cached. */
+function eventJson(event: PlainEvent, options: JsonOptions): string {
+  const tail = `${nodePart(event.nodeName)}${event.time}"}`;
   switch (event.type) {
     case 'process_exec':
       return `{"process_exec":{${processPart(event, options)}${tail}`;
@@ -66,20 +68,24 @@ function wholeJson(event: PlainEvent, options: JsonOptions): string {
   }
 }
 
-type ProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
+type PlainProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
 
-/** `parent` is the process that `parent_exec_id` names: after a second exec, the former image of the process itself. */
-function processPart(event: ProcessEvent, options: JsonOptions): string {
-  const writer = processWriter(options);
-  const again = event.process.formerExecId !== undefined;
-  const parent = again ? event.former : event.parent;
-  const text = writer.members(event.process, event.tid, parent);
+/**
+ * In the export, `parent` has the id `parent_exec_id`. After a second exec, it is the process itself before that exec.
+ */
+function processPart(event: PlainProcessEvent, options: JsonOptions): string {
+  const writer = selectWriter(options);
+  const hasFormer = event.process.formerExecId !== undefined;
+  const parent = hasFormer ? event.former : event.parent;
+  const text = writer.writeMembers(event.process, event.tid, parent);
   if (!hasAncestors(event, options)) return text;
-  const ancestors = again && event.parent !== undefined ? [event.parent, ...event.ancestors] : event.ancestors;
-  return ancestors.length === 0 ? text : `${text},"ancestors":[${ancestors.map((p) => writer.other(p)).join(',')}]`;
+  const ancestors = hasFormer && event.parent !== undefined ? [event.parent, ...event.ancestors] : event.ancestors;
+  return ancestors.length === 0
+    ? text
+    : `${text},"ancestors":[${ancestors.map((p) => writer.writeRelative(p)).join(',')}]`;
 }
 
-function hasAncestors({ type }: ProcessEvent, { ancestors = false }: JsonOptions): boolean {
+function hasAncestors({ type }: PlainProcessEvent, { ancestors = false }: JsonOptions): boolean {
   return typeof ancestors === 'boolean' ? ancestors : ancestors.includes(type);
 }
 
@@ -89,7 +95,7 @@ function exitPart(event: PlainOf<ProcessExitEvent>): string {
   return `${signal}${status},"time":"${event.time}"`;
 }
 
-const ACTIONS: Readonly<Record<PlainOf<ProcessKprobeEvent>['action'], string>> = {
+const ACTION_NAMES: Readonly<Record<PlainOf<ProcessKprobeEvent>['action'], string>> = {
   post: 'KPROBE_ACTION_POST',
   signal: 'KPROBE_ACTION_SIGNAL',
   sigkill: 'KPROBE_ACTION_SIGKILL',
@@ -104,38 +110,38 @@ const ACTIONS: Readonly<Record<PlainOf<ProcessKprobeEvent>['action'], string>> =
 };
 
 /** For each action, the text of a policy's name. */
-const ACTION_TEXTS = Object.fromEntries(
-  Object.entries(ACTIONS).map(([action, name]) => [
+const ACTION_PARTS = Object.fromEntries(
+  Object.entries(ACTION_NAMES).map(([action, name]) => [
     action,
-    kept((policyName) => `,"action":"${name}","policy_name":${quoteJson(policyName)}`),
+    memoize((policyName) => `,"action":"${name}","policy_name":${quoteJson(policyName)}`),
   ]),
-) as Readonly<Record<keyof typeof ACTIONS, (policyName: string) => string>>;
+) as Readonly<Record<keyof typeof ACTION_NAMES, (policyName: string) => string>>;
 
 function kprobePart(event: PlainOf<ProcessKprobeEvent>): string {
-  let text = `${functionText(event.functionName)}${argsPart(event)}`;
+  let text = `${functionPart(event.functionName)}${argsPart(event)}`;
   if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
-  text += endPart(event, returnActionOf(event));
+  text += endPart(event, exportedReturnAction(event));
   if (event.data.length > 0) text += `,"data":[${event.data.map(argumentJson).join(',')}]`;
   return text;
 }
 
-const functionText = kept((name) => `,"function_name":${quoteJson(name)}`);
+const functionPart = memoize((name) => `,"function_name":${quoteJson(name)}`);
 
-/** An event that has no action at the return has that of the entry if this killed the process. */
-function returnActionOf(event: PlainOf<ProcessKprobeEvent>): keyof typeof ACTIONS {
+/** Without an action at the return, the return action is that of the entry if that action killed the process. */
+function exportedReturnAction(event: PlainOf<ProcessKprobeEvent>): keyof typeof ACTION_NAMES {
   const { returnAction = 'post' } = event;
   if (returnAction !== 'post') return returnAction;
-  for (const action of event.actions) if (kills(action)) return 'sigkill';
+  for (const action of event.actions) if (isKill(action)) return 'sigkill';
   return 'post';
 }
 
-function kills(action: PerformedAction): boolean {
+function isKill(action: PerformedAction): boolean {
   if (action.action !== 'signal' && action.action !== 'sigkill') return false;
   return action.outcome === 'done' && action.signal === SIGKILL;
 }
 
 function tracepointPart(event: PlainOf<ProcessTracepointEvent>): string {
-  const names = `,"subsys":${quoteName(event.subsystem)},"event":${quoteName(event.event)}`;
+  const names = `,"subsys":${quoteNameJson(event.subsystem)},"event":${quoteNameJson(event.event)}`;
   return `${names}${argsPart(event)}${endPart(event)}`;
 }
 
@@ -146,7 +152,7 @@ function loaderPart({ path, buildId = '' }: PlainOf<ProcessLoaderEvent>): string
 
 function lsmPart(event: PlainOf<ProcessLsmEvent>): string {
   const hash = stringField('ima_hash', event.imaHash ?? '');
-  return `${functionText(event.functionName)}${argsPart(event)}${endPart(event)}${hash}`;
+  return `${functionPart(event.functionName)}${argsPart(event)}${endPart(event)}${hash}`;
 }
 
 function uprobePart(event: PlainOf<ProcessUprobeEvent>): string {
@@ -164,14 +170,14 @@ function usdtPart(event: PlainOf<ProcessUsdtEvent>): string {
   return text + argsPart(event) + actionPart(event);
 }
 
-type HookEvent =
+type PlainHookEvent =
   | PlainOf<ProcessKprobeEvent>
   | PlainOf<ProcessTracepointEvent>
   | PlainOf<ProcessLsmEvent>
   | PlainOf<ProcessUprobeEvent>
   | PlainOf<ProcessUsdtEvent>;
 
-function argsPart({ args }: HookEvent): string {
+function argsPart({ args }: PlainHookEvent): string {
   const [first] = args;
   if (first === undefined) return '';
   let text = `,"args":[${argumentJson(first)}`;
@@ -179,38 +185,38 @@ function argsPart({ args }: HookEvent): string {
   return `${text}]`;
 }
 
-function actionPart(event: HookEvent): string {
-  return ACTION_TEXTS[event.action](event.policyName) + actedPart(event);
+function actionPart(event: PlainHookEvent): string {
+  return ACTION_PARTS[event.action](event.policyName) + extensionPart(event);
 }
 
-/** The end of a hook's event, after its values. `returned` is the action at the return, which only events of functions of the kernel have. */
-function endPart(event: HookEvent, returned?: keyof typeof ACTIONS): string {
-  const acted = actedPart(event);
-  const isPlain = acted === '' && event.action === 'post' && (returned === undefined || returned === 'post');
-  return isPlain ? plainEnd(event, returned) : endText(event, acted, returned);
+/** Formats the members after the values. `returned` is the return action: only events of kernel functions have one. */
+function endPart(event: PlainHookEvent, returned?: keyof typeof ACTION_NAMES): string {
+  const extensions = extensionPart(event);
+  const isPlain = extensions === '' && event.action === 'post' && (returned === undefined || returned === 'post');
+  return isPlain ? cachedEnd(event, returned) : buildEnd(event, extensions, returned);
 }
 
-function endText(event: HookEvent, acted: string, returned: keyof typeof ACTIONS | undefined): string {
-  const returnText = returned === undefined ? '' : `,"return_action":"${ACTIONS[returned]}"`;
-  return `${ACTION_TEXTS[event.action](event.policyName)}${acted}${returnText}${notesPart(event)}`;
+function buildEnd(event: PlainHookEvent, extensions: string, returned: keyof typeof ACTION_NAMES | undefined): string {
+  const returnText = returned === undefined ? '' : `,"return_action":"${ACTION_NAMES[returned]}"`;
+  return `${ACTION_PARTS[event.action](event.policyName)}${extensions}${returnText}${notesPart(event)}`;
 }
 
-function notesPart({ message = '', tags }: HookEvent): string {
+function notesPart({ message = '', tags }: PlainHookEvent): string {
   return stringField('message', message) + (tags.length === 0 ? '' : `,"tags":[${tags.map(quoteJson).join(',')}]`);
 }
 
-/** The text is made once for each hook: it is the same for all its events that have nothing to say of actions. */
-function plainEnd(event: HookEvent, returned: 'post' | undefined): string {
+/** Formats the end of an event that was only posted. It is the same for all such events of a hook, so it is cached. */
+function cachedEnd(event: PlainHookEvent, returned: 'post' | undefined): string {
   const { tags, policyName, message } = event;
-  const known = plainEnds.get(tags);
+  const known = cachedEnds.get(tags);
   const isSame = known?.policyName === policyName && known.message === message && known.returned === returned;
   if (isSame) return known.text;
-  const text = flat(endText(event, '', returned));
-  plainEnds.set(tags, { policyName, message, returned, text });
+  const text = flattenString(buildEnd(event, '', returned));
+  cachedEnds.set(tags, { policyName, message, returned, text });
   return text;
 }
 
-interface PlainEnd {
+interface CachedEnd {
   readonly policyName: string;
   readonly message: string | undefined;
   readonly returned: 'post' | undefined;
@@ -218,10 +224,10 @@ interface PlainEnd {
 }
 
 /** The tags of a hook are the same array in all its events. */
-const plainEnds = new WeakMap<readonly string[], PlainEnd>();
+const cachedEnds = new WeakMap<readonly string[], CachedEnd>();
 
-/** Fields that only some events have. Of these, Tetragon's protocol contains only the stack traces. */
-function actedPart(event: HookEvent): string {
+/** Formats fields that few events have. Tetragon's protocol contains only the stack traces. */
+function extensionPart(event: PlainHookEvent): string {
   const { policyMode, ofSocketOwner, suppressed, kernelStack, userStack } = event;
   let text = '';
   if (policyMode !== undefined) text += `,"policy_mode":"${policyMode}","actions":${JSON.stringify(event.actions)}`;

@@ -1,41 +1,42 @@
-/** Label selectors in the syntax of Kubernetes: `app=web,tier!=db,env in (a, b),!legacy`. */
+/** Parses label selectors in the syntax of Kubernetes: `app=web,tier!=db,env in (a, b),!legacy`. */
 import { PolytraceError } from '../errors.js';
 
-type Pairs = Readonly<Record<string, string>>;
-const TEXT_MAX = 4096;
+type LabelMap = Readonly<Record<string, string>>;
+const SELECTOR_MAX = 4096;
 
-type Requirement = (labels: Pairs) => boolean;
+type Requirement = (labels: LabelMap) => boolean;
 
 const KEY = '[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?';
 const VALUE = '[A-Za-z0-9_.-]*';
 const FORMS: readonly (readonly [RegExp, (key: string, values: readonly string[]) => Requirement])[] = [
   [new RegExp(`^(${KEY})$`), (key) => (labels) => Object.hasOwn(labels, key)],
   [new RegExp(`^!\\s*(${KEY})$`), (key) => (labels) => !Object.hasOwn(labels, key)],
-  [new RegExp(`^(${KEY})\\s*==?\\s*(${VALUE})$`), (key, values) => (labels) => isOneOf(labels, key, values)],
-  [new RegExp(`^(${KEY})\\s*!=\\s*(${VALUE})$`), (key, values) => (labels) => !isOneOf(labels, key, values)],
-  [new RegExp(`^(${KEY})\\s+in\\s*\\(([^()]*)\\)$`), (key, values) => (labels) => isOneOf(labels, key, values)],
-  [new RegExp(`^(${KEY})\\s+notin\\s*\\(([^()]*)\\)$`), (key, values) => (labels) => !isOneOf(labels, key, values)],
+  [new RegExp(`^(${KEY})\\s*==?\\s*(${VALUE})$`), (key, values) => (labels) => hasLabelIn(labels, key, values)],
+  [new RegExp(`^(${KEY})\\s*!=\\s*(${VALUE})$`), (key, values) => (labels) => !hasLabelIn(labels, key, values)],
+  [new RegExp(`^(${KEY})\\s+in\\s*\\(([^()]*)\\)$`), (key, values) => (labels) => hasLabelIn(labels, key, values)],
+  [new RegExp(`^(${KEY})\\s+notin\\s*\\(([^()]*)\\)$`), (key, values) => (labels) => !hasLabelIn(labels, key, values)],
 ];
 
-/** Returns a function that says whether labels meet all parts of the selector. Throws LABELS_INVALID. */
-export function labelSelector(text: string): (labels: Pairs) => boolean {
-  if (text.length > TEXT_MAX) throw invalid(`${text.slice(0, 40)}…`, `it has more than ${TEXT_MAX} characters`);
-  // a comma in parentheses separates values
-  const requirements = text.split(/,(?![^()]*\))/).map((part) => requirement(part.trim(), text));
+/** Returns a function that tests whether labels meet all parts of the selector. Throws LABELS_INVALID. */
+export function parseLabelSelector(text: string): (labels: LabelMap) => boolean {
+  if (text.length > SELECTOR_MAX)
+    throw labelError(`${text.slice(0, 40)}…`, `it has more than ${SELECTOR_MAX} characters`);
+  // A comma in parentheses separates values.
+  const requirements = text.split(/,(?![^()]*\))/).map((part) => parseRequirement(part.trim(), text));
   return (labels) => requirements.every((holds) => holds(labels));
 }
 
-function requirement(part: string, text: string): Requirement {
+function parseRequirement(part: string, text: string): Requirement {
   for (const [form, make] of FORMS) {
     const [, key, list] = form.exec(part) ?? [];
     if (key === undefined) continue;
     const values = (list ?? '').split(',').map((value) => value.trim());
     if (values.every((value) => new RegExp(`^${VALUE}$`).test(value))) return make(key, values);
   }
-  throw invalid(text, `'${part}'`);
+  throw labelError(text, `'${part}'`);
 }
 
-function invalid(text: string, why: string): PolytraceError {
+function labelError(text: string, why: string): PolytraceError {
   return new PolytraceError(
     'LABELS_INVALID',
     `'${text}' is not a label selector: ${why}`,
@@ -43,7 +44,7 @@ function invalid(text: string, why: string): PolytraceError {
   );
 }
 
-/** A label that does not exist has no value: Kubernetes means the same by `!=` and `notin`. */
-function isOneOf(labels: Pairs, key: string, values: readonly string[]): boolean {
+/** False for a label that does not exist. `!=` and `notin` therefore match it, as in Kubernetes. */
+function hasLabelIn(labels: LabelMap, key: string, values: readonly string[]): boolean {
   return Object.hasOwn(labels, key) && values.includes(labels[key] as string);
 }

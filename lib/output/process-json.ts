@@ -1,36 +1,39 @@
-/** Writes processes in the JSON export. */
+/** Formats processes for the JSON export. */
 import type { BinaryProperties, Namespaces, PlainProcess, Pod } from '../../types/events.js';
 import type { JsonOptions, Redactor } from '../../types/output.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
-import { machineNamespaces } from '../process/host-namespaces.js';
+import { hostNamespaces } from '../process/host-namespaces.js';
 import { capabilitiesJson, listField, longField, message, stringField } from './json-fields.js';
-import { safeJson } from './escape.js';
-import { flat } from './kept-texts.js';
-import { hide } from './redact.js';
+import { escapeUnsafeJson } from './escape.js';
+import { flattenString } from './memoize.js';
+import { hideRanges } from './redact.js';
 
 /** Tetragon keeps 31 characters of the id. */
 const DOCKER_CHARACTERS = 31;
 
-/** All of the text but the thread id and what follows it. */
-interface Parts {
-  /** Both can become known later, and one without the other. */
+/** The JSON of a process in two parts: the thread id stands between them. */
+interface ProcessParts {
+  /** Container and pod can become known later than the process, and at different times. */
   readonly container: PlainProcess['container'];
   readonly pod: PlainProcess['pod'];
   readonly isInTree: boolean;
   readonly beforeTid: string;
   readonly afterTid: string;
-  /** The process as that of an event of its main thread. */
-  readonly ofMainThread: string;
-  /** The same with its parent, as the parent was last written. */
-  withParent: { readonly parent: Parts; readonly text: string } | undefined;
+  /** The complete JSON for events of the main thread. */
+  readonly mainThreadText: string;
+  /** The same, followed by the parent as it was formatted last. */
+  withParent: { readonly parent: ProcessParts; readonly text: string } | undefined;
 }
 
-/** How processes are written. A process repeats in each of its events and in those of its children. */
+/**
+ * Formats processes with these options, and caches them: a process repeats in each of its events and in those of its
+ * children.
+ */
 export class ProcessWriter {
   readonly #credentials: boolean;
   readonly #namespaces: boolean;
   readonly #redact: Redactor | undefined;
-  readonly #written = new WeakMap<PlainProcess, Parts>();
+  readonly #cache = new WeakMap<PlainProcess, ProcessParts>();
 
   constructor(credentials: boolean, namespaces: boolean, redact: Redactor | undefined) {
     this.#credentials = credentials;
@@ -38,39 +41,39 @@ export class ProcessWriter {
     this.#redact = redact;
   }
 
-  /** The process of an event, and its parent. */
-  members(process: PlainProcess, tid: number, parent: PlainProcess | undefined): string {
-    const parts = this.#partsOf(process);
+  /** Formats the process of an event, and its parent. */
+  writeMembers(process: PlainProcess, tid: number, parent: PlainProcess | undefined): string {
+    const parts = this.#cachedParts(process);
     const isMainThread = tid === process.pid;
-    if (parent === undefined) return `"process":${isMainThread ? parts.ofMainThread : wholeText(parts, tid)}`;
-    const ofParent = this.#partsOf(parent);
-    if (!isMainThread) return `"process":${wholeText(parts, tid)},"parent":${this.other(parent)}`;
-    if (parts.withParent?.parent !== ofParent) {
-      const text = flat(`"process":${parts.ofMainThread},"parent":${this.other(parent)}`);
-      parts.withParent = { parent: ofParent, text };
+    if (parent === undefined) return `"process":${isMainThread ? parts.mainThreadText : joinParts(parts, tid)}`;
+    const parentParts = this.#cachedParts(parent);
+    if (!isMainThread) return `"process":${joinParts(parts, tid)},"parent":${this.writeRelative(parent)}`;
+    if (parts.withParent?.parent !== parentParts) {
+      const text = flattenString(`"process":${parts.mainThreadText},"parent":${this.writeRelative(parent)}`);
+      parts.withParent = { parent: parentParts, text };
     }
     return parts.withParent.text;
   }
 
-  /** A parent or ancestor. To save space, it says only when it is in the tree. */
-  other(process: PlainProcess): string {
-    const { beforeTid, afterTid } = this.#partsOf(process);
+  /** Formats a parent or ancestor. To save space, `in_init_tree` is omitted if it is false. */
+  writeRelative(process: PlainProcess): string {
+    const { beforeTid, afterTid } = this.#cachedParts(process);
     return `${beforeTid}${process.pid}${afterTid}${process.inInitTree ? ',"in_init_tree":true}' : '}'}`;
   }
 
-  #partsOf(process: PlainProcess): Parts {
-    let parts = this.#written.get(process);
+  #cachedParts(process: PlainProcess): ProcessParts {
+    let parts = this.#cache.get(process);
     const { container, pod, inInitTree: isInTree } = process;
     if (parts === undefined || parts.container !== container || parts.pod !== pod || parts.isInTree !== isInTree) {
-      const texts = { beforeTid: this.#beforeTid(process), afterTid: this.#afterTid(process), isInTree };
-      const ofMainThread = flat(wholeText(texts, process.pid));
-      parts = { container, pod, ...texts, ofMainThread, withParent: undefined };
-      this.#written.set(process, parts);
+      const texts = { beforeTid: this.#jsonBeforeTid(process), afterTid: this.#jsonAfterTid(process), isInTree };
+      const mainThreadText = flattenString(joinParts(texts, process.pid));
+      parts = { container, pod, ...texts, mainThreadText, withParent: undefined };
+      this.#cache.set(process, parts);
     }
     return parts;
   }
 
-  #beforeTid(process: PlainProcess): string {
+  #jsonBeforeTid(process: PlainProcess): string {
     let text = `{"exec_id":"${process.execId}","pid":${process.pid},"uid":${process.credentials.euid}`;
     text += stringField('cwd', process.cwd);
     text += stringField('binary', process.binary);
@@ -86,7 +89,7 @@ export class ProcessWriter {
     return `${text},"tid":`;
   }
 
-  #afterTid(process: PlainProcess): string {
+  #jsonAfterTid(process: PlainProcess): string {
     let text = '';
     const { user, binaryProperties } = process;
     if (this.#credentials) text += `,"process_credentials":${JSON.stringify(process.credentials)}`;
@@ -97,32 +100,32 @@ export class ProcessWriter {
 
   #arguments(process: PlainProcess): string {
     const text = process.arguments;
-    return this.#redact === undefined ? text : hide(text, this.#redact(text, process.binary));
+    return this.#redact === undefined ? text : hideRanges(text, this.#redact(text, process.binary));
   }
 }
 
-function wholeText(
-  { beforeTid, afterTid, isInTree }: Pick<Parts, 'beforeTid' | 'afterTid' | 'isInTree'>,
+function joinParts(
+  { beforeTid, afterTid, isInTree }: Pick<ProcessParts, 'beforeTid' | 'afterTid' | 'isInTree'>,
   tid: number,
 ): string {
   return `${beforeTid}${tid}${afterTid},"in_init_tree":${isInTree}}`;
 }
 
-/** The writers without and with credentials and namespaces. */
+/** The writers for each combination of credentials (bit 0 of the index) and namespaces (bit 1). */
 type Writers = readonly ProcessWriter[];
 
-function writers(redact?: Redactor): Writers {
+function createWriters(redact?: Redactor): Writers {
   return [0, 1, 2, 3].map((bits) => new ProcessWriter((bits & 1) !== 0, (bits & 2) !== 0, redact));
 }
 
-const plain = writers();
-const redacting = new WeakMap<Redactor, Writers>();
+const plainWriters = createWriters();
+const redactingWriters = new WeakMap<Redactor, Writers>();
 
-export function processWriter({ processCred, processNs, redact }: JsonOptions): ProcessWriter {
-  let all: Writers | undefined = plain;
+export function selectWriter({ processCred, processNs, redact }: JsonOptions): ProcessWriter {
+  let all: Writers | undefined = plainWriters;
   if (redact !== undefined) {
-    all = redacting.get(redact);
-    if (all === undefined) redacting.set(redact, (all = writers(redact)));
+    all = redactingWriters.get(redact);
+    if (all === undefined) redactingWriters.set(redact, (all = createWriters(redact)));
   }
   return all[(processCred === true ? 1 : 0) + (processNs === true ? 2 : 0)] as ProcessWriter;
 }
@@ -141,17 +144,17 @@ function propertiesJson({ setuid, setgid, privilegesRaised, file }: BinaryProper
       'privileges_changed',
       privilegesRaised.map((how) => PRIVILEGES[how]),
     ),
-    file === undefined ? '' : `,"file":${fileJson(file)}`,
+    file === undefined ? '' : `,"file":${binaryFileJson(file)}`,
   );
 }
 
-function fileJson({ inode, links, path }: NonNullable<BinaryProperties['file']>): string {
+function binaryFileJson({ inode, links, path }: NonNullable<BinaryProperties['file']>): string {
   const properties = message(longField('number', inode), `,"links":${links}`);
   return message(`,"inode":${properties}`, stringField('path', path));
 }
 
 function namespacesJson(namespaces: Namespaces): string {
-  const inodes = machineNamespaces();
+  const inodes = hostNamespaces();
   const fields = NAMESPACE_NAMES.filter(({ key }) => namespaces[key] !== 0).map(({ key, file }) => {
     const isHost = inodes[key].includes(namespaces[key]) ? ',"is_host":true' : '';
     return `"${file}":{"inum":${namespaces[key]}${isHost}}`;
@@ -173,7 +176,7 @@ function podJson(pod: Pod): string {
   );
 }
 
-/** The id with its runtime, as in Kubernetes. */
+/** The id has the form of Kubernetes: RUNTIME://ID. */
 function containerJson(container: NonNullable<Pod['container']>): string {
   const { id, runtime, name, image, startTime, privileged, maybeExecProbe } = container;
   return message(
@@ -191,5 +194,5 @@ function containerJson(container: NonNullable<Pod['container']>): string {
 /** Protobuf's JSON omits an empty map. */
 function pairsField(name: string, pairs: Readonly<Record<string, string>> | undefined): string {
   const text = JSON.stringify(pairs ?? {});
-  return text === '{}' ? '' : `,"${name}":${safeJson(text)}`;
+  return text === '{}' ? '' : `,"${name}":${escapeUnsafeJson(text)}`;
 }

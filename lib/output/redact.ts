@@ -1,10 +1,10 @@
 /** Hides parts of arguments, such as passwords, before an event leaves the process. */
 import type { RedactionFilter, Redactor, TextRange } from '../../types/output.js';
 import { PolytraceError } from '../errors.js';
-import { isQuoted } from '../process/process.js';
+import { needsQuotes } from '../process/process.js';
 
-/** The text that replaces a hidden part. */
-const HIDDEN = '*****';
+/** Replaces a hidden part. */
+const MASK = '*****';
 
 /** The part of the package re2js that is used. */
 interface Re2 {
@@ -27,35 +27,38 @@ interface Rule {
 
 export function redactor(filters: readonly RedactionFilter[]): Redactor {
   const { RE2JS } = loadRe2();
-  const compile = (pattern: string): Pattern => {
+  const compilePattern = (pattern: string): Pattern => {
     try {
       return RE2JS.compile(pattern);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw invalid(`'${pattern}' is not a regular expression of RE2: ${reason}`);
+      throw redactionError(`'${pattern}' is not a regular expression of RE2: ${reason}`);
     }
   };
   const rules = filters.map(({ redact, binaryRegex = [] }): Rule => {
-    if (redact.length === 0) throw invalid('a redaction filter has no pattern in `redact`');
-    return { binaries: binaryRegex.map(compile), redact: redact.map((pattern) => grouped(compile(pattern), pattern)) };
+    if (redact.length === 0) throw redactionError('a redaction filter has no pattern in `redact`');
+    return {
+      binaries: binaryRegex.map(compilePattern),
+      redact: redact.map((pattern) => requireGroup(compilePattern(pattern), pattern)),
+    };
   });
-  return (text, binary) => united(rules.flatMap((rule) => rangesOf(rule, text, binary)));
+  return (text, binary) => mergeRanges(rules.flatMap((rule) => findRanges(rule, text, binary)));
 }
 
-function invalid(message: string): PolytraceError {
+function redactionError(message: string): PolytraceError {
   return new PolytraceError('REDACTION_INVALID', message, 'put the part to hide in a group, such as --token=(\\S*)');
 }
 
-/** Only groups are hidden, so a pattern without one would hide nothing. */
-function grouped(compiled: Pattern, pattern: string): Pattern {
-  if (compiled.groupCount() === 0) throw invalid(`'${pattern}' has no group, so it would hide nothing`);
+/** Refuses a pattern without a group: only groups are hidden. */
+function requireGroup(compiled: Pattern, pattern: string): Pattern {
+  if (compiled.groupCount() === 0) throw redactionError(`'${pattern}' has no group, so it would hide nothing`);
   return compiled;
 }
 
-/** The package is optional: only this feature needs it. It is read when the first redactor is made. */
+/** Loads the optional package for the first redactor. No other feature needs it. */
 function loadRe2(): Re2 {
   try {
-    // A plain import would need the package always.
+    // An import at the top would require the package in every program.
     // eslint-disable-next-line @typescript-eslint/no-require-imports
     return require('re2js') as Re2;
   } catch (error) {
@@ -64,14 +67,14 @@ function loadRe2(): Re2 {
   }
 }
 
-function rangesOf({ binaries, redact }: Rule, text: string, binary: string): TextRange[] {
+function findRanges({ binaries, redact }: Rule, text: string, binary: string): TextRange[] {
   if (binaries.length > 0 && !binaries.some((pattern) => pattern.matcher(binary).find())) return [];
   return redact.flatMap((pattern) => {
     const matcher = pattern.matcher(text);
     const ranges: TextRange[] = [];
     while (matcher.find()) {
       for (let group = 1; group <= pattern.groupCount(); group++) {
-        // -1: the group has no part in this match
+        // -1: the group did not take part in the match
         if (matcher.start(group) >= 0) ranges.push([matcher.start(group), matcher.end(group)]);
       }
     }
@@ -79,8 +82,8 @@ function rangesOf({ binaries, redact }: Rule, text: string, binary: string): Tex
   });
 }
 
-/** In order, and without overlap. */
-function united(ranges: TextRange[]): TextRange[] {
+/** Sorts the ranges and joins those that overlap. */
+function mergeRanges(ranges: TextRange[]): TextRange[] {
   const result: [number, number][] = [];
   for (const [start, end] of ranges.sort(([a], [b]) => a - b)) {
     const last = result.at(-1);
@@ -90,26 +93,28 @@ function united(ranges: TextRange[]): TextRange[] {
   return result;
 }
 
-/** Replaces ranges of the text. `from` is where the text begins in what the ranges count from. */
-export function hide(text: string, ranges: readonly TextRange[], from = 0): string {
+/**
+ * Replaces ranges of the text. The ranges count from the start of a larger text, in which this text begins at `from`.
+ */
+export function hideRanges(text: string, ranges: readonly TextRange[], from = 0): string {
   let result = '';
   let at = 0;
   for (const [first, last] of ranges) {
     const [start, end] = [Math.max(first - from, 0), Math.min(last - from, text.length)];
     if (start > text.length || end < 0 || (start >= end && first < last)) continue;
-    result += text.slice(at, start) + HIDDEN;
+    result += text.slice(at, start) + MASK;
     at = end;
   }
   return result + text.slice(at);
 }
 
-/** The same for single arguments. The ranges count from the start of the text that joins all of them. */
+/** Replaces ranges in single arguments. The ranges count from the start of the joined arguments. */
 export function hideInArguments(argv: readonly string[], ranges: readonly TextRange[]): string[] {
   let at = 0;
   return argv.map((argument) => {
-    const quote = isQuoted(argument) ? 1 : 0;
-    const shown = hide(argument, ranges, at + quote);
+    const quote = needsQuotes(argument) ? 1 : 0;
+    const redacted = hideRanges(argument, ranges, at + quote);
     at += argument.length + 2 * quote + 1;
-    return shown;
+    return redacted;
   });
 }

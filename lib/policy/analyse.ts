@@ -2,22 +2,22 @@
 import type { Diagnostic } from '../../types/errors.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { Steps } from '../cooperative.js';
-import { checkPolicy } from './checks/policy.js';
-import { hooksOf } from './model/hooks.js';
+import { checkSemantics } from './checks/semantics.js';
+import { collectHooks } from './model/hooks.js';
 import { policyShape } from './language/policy.js';
 import type { Hook, PolicyData } from './model/model.js';
-import { spellKeys } from './parse/keys.js';
-import { inferTypes, openValues } from './kernel/infer.js';
-import { type Places } from './parse/places.js';
+import { normaliseKeyCase } from './parse/key-case.js';
+import { inferTypes, untypedValues } from './kernel/infer.js';
+import { type Positions } from './parse/positions.js';
 import { Report } from './parse/report.js';
-import { walk } from './parse/walk.js';
+import { walkTree } from './parse/walk.js';
 import { parseYaml } from './parse/yaml.js';
 
 export interface Analysis {
   readonly file: string;
   readonly data: PolicyData;
   readonly hooks: readonly Hook[];
-  readonly places: Places;
+  readonly positions: Positions;
   /** Mistakes of YAML and structure. */
   readonly structure: readonly Diagnostic[];
   /** All mistakes and warnings. Features that are not supported yet are not among them: the compiler finds them. */
@@ -31,13 +31,13 @@ export function* analyse(text: string, file: string): Steps<Analysis> {
   yield;
   let data: PolicyData = {};
   if (document?.contents) {
-    spellKeys(document.contents, policyShape, report);
-    data = (walk(document.contents, policyShape, report) ?? {}) as PolicyData;
+    normaliseKeyCase(document.contents, policyShape, report);
+    data = (walkTree(document.contents, policyShape, report) ?? {}) as PolicyData;
     yield;
   }
-  const own = new Report(report.places);
+  const own = new Report(report.positions);
   const hooks = document?.contents ? yield* meaning(data, own) : [];
-  return assembled({ file, data, hooks, places: report.places, structure: report.diagnostics() }, own.diagnostics());
+  return assembled({ file, data, hooks, positions: report.positions, structure: report.diagnostics() }, own.diagnostics());
 }
 
 /** The last result of analyseFor(). A tracer compiles a policy and then checks it, for the same kernel. */
@@ -47,7 +47,7 @@ const lastFor = new WeakMap<Analysis, { readonly kernel: KernelInfo; readonly re
 export function* analyseFor(analysis: Analysis, kernel: KernelInfo): Steps<Analysis> {
   // A type that is written wrong is not one that the kernel should say.
   const isBroken = analysis.structure.some(({ severity }) => severity === 'error');
-  if (isBroken || openValues(analysis.data).length === 0) return analysis;
+  if (isBroken || untypedValues(analysis.data).length === 0) return analysis;
   const last = lastFor.get(analysis);
   if (last?.kernel === kernel) return last.result;
   const result = yield* withTypes(analysis, kernel);
@@ -56,7 +56,7 @@ export function* analyseFor(analysis: Analysis, kernel: KernelInfo): Steps<Analy
 }
 
 function* withTypes(analysis: Analysis, kernel: KernelInfo): Steps<Analysis> {
-  const own = new Report(analysis.places);
+  const own = new Report(analysis.positions);
   const data = inferTypes(analysis.data, kernel, own);
   yield;
   const hooks = yield* meaning(data, own);
@@ -64,8 +64,8 @@ function* withTypes(analysis: Analysis, kernel: KernelInfo): Steps<Analysis> {
 }
 
 function* meaning(data: PolicyData, report: Report): Steps<readonly Hook[]> {
-  const hooks = hooksOf(data, report);
-  yield* checkPolicy(data, hooks, report);
+  const hooks = collectHooks(data, report);
+  yield* checkSemantics(data, hooks, report);
   return hooks;
 }
 

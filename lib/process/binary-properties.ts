@@ -1,25 +1,25 @@
-/** What is special about an executable, from the record of its exec. */
+/** Reads from an exec record how the executable differs from an ordinary one: raised privileges, or no name. */
 import type { BinaryProperties, Process } from '../../types/events.js';
 import { EventExec, ProcessFlag } from '../wire/layout.gen.js';
-import type { Slab } from '../wire/slab.js';
+import type { RecordChunk } from '../wire/record-chunk.js';
 
-type Image = Pick<Process, 'credentials' | 'capabilities' | 'executable'>;
+type ExecutedProcess = Pick<Process, 'credentials' | 'capabilities' | 'executable'>;
 
-/** Undefined for an ordinary executable. */
-export function binaryPropertiesOf(record: Slab, image: Image): BinaryProperties | undefined {
+/** Returns undefined for an ordinary executable. */
+export function readBinaryProperties(record: RecordChunk, image: ExecutedProcess): BinaryProperties | undefined {
   const isRaised = (record.u16(EventExec.headerFlags) & ProcessFlag.PROCESS_SECURE_EXEC) !== 0;
   const links = record.u32(EventExec.links);
   if (!isRaised && links !== 0) return undefined;
   const file = { inode: record.u64(EventExec.inode), links, path: image.executable };
-  const raised = isRaised ? raisedBy(image) : { privilegesRaised: [] };
+  const raised = isRaised ? raisedPrivileges(image) : { privilegesRaised: [] };
   return links === 0 ? Object.assign(raised, { file }) : raised;
 }
 
 /**
- * An exec changes only the effective ids, so they differ from the real ones if the file has set-user-id or
- * set-group-id. Without root, only the capabilities of the file remain after such an exec.
+ * Derives how the exec raised privileges. An exec changes only the effective ids, so they differ from the real ones if
+ * the file has set-user-id or set-group-id. A process without root has only the capabilities of the file after an exec.
  */
-function raisedBy({ credentials, capabilities }: Image): BinaryProperties {
+function raisedPrivileges({ credentials, capabilities }: ExecutedProcess): BinaryProperties {
   const { uid, euid, gid, egid } = credentials;
   const privilegesRaised: BinaryProperties['privilegesRaised'][number][] = [];
   if (uid !== 0 && euid !== 0 && capabilities.permitted !== 0n) privilegesRaised.push('fileCapabilities');

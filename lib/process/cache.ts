@@ -1,6 +1,6 @@
 /**
- * Finds the process of each record. Records come in the order of the kernel, so the last image of a process id is the
- * right one. Its start time and exec count prove that; if they differ, a record was lost in between.
+ * Finds the process of each record. Records come in the order of the kernel, so the last entry of a process id is the
+ * right one. Its start time and exec count confirm that. If they differ, a record was lost.
  */
 import {
   EventCgroup,
@@ -13,31 +13,31 @@ import {
 } from '../wire/layout.gen.js';
 import { Cgroups } from '../containers/cgroups.js';
 import { runCooperatively, type Steps } from '../cooperative.js';
-import type { Slab } from '../wire/slab.js';
-import { ExecImage, ForkImage, type ProcessImage, type ProcessContext } from './process.js';
-import { procShowsAllProcesses } from './proc-files.js';
-import { listPids, listProcesses, ProcImage, readEntry, type ProcEntry } from './procfs.js';
+import type { RecordChunk } from '../wire/record-chunk.js';
+import { ExecProcess, ForkProcess, type TrackedProcess, type ProcessContext } from './process.js';
+import { isInHostPidNamespace } from './proc-files.js';
+import { listPids, listProcesses, ProcfsProcess, readProcEntry, type ProcEntry } from './procfs.js';
 
-/** Number of ended processes that are kept, because hooks still run after the exit record. */
-const EXITED_KEPT = 4096;
-/** Most bytes that ended processes may use. One exec record can have 45 KB. */
-const EXITED_BYTES = 8 * 1024 * 1024;
+/** Number of ended processes that are retained, because hooks still run after the exit record. */
+const ENDED_MAX = 4096;
+/** Maximum number of bytes of ended processes. One exec record can have 45 KB. */
+const ENDED_BYTES_MAX = 8 * 1024 * 1024;
 
-interface Ended {
-  readonly image: ProcessImage;
+interface EndedProcess {
+  readonly tracked: TrackedProcess;
   /** The bytes that were counted for it. */
   readonly bytes: number;
 }
 
 export class ProcessCache {
   readonly #context: ProcessContext;
-  readonly #images = new Map<number, ProcessImage>();
-  readonly #exited: Ended[] = [];
-  #exitedBytes = 0;
+  readonly #processes = new Map<number, TrackedProcess>();
+  readonly #ended: EndedProcess[] = [];
+  #endedBytes = 0;
   #epoch = 0;
-  #adoptedEpoch = 0;
-  #sweeps = false;
-  #sweepWanted = false;
+  #recordEpoch = 0;
+  #isSweeping = false;
+  #isSweepWanted = false;
 
   /** Without `cgroups`, no process belongs to a container. */
   constructor(context: Omit<ProcessContext, 'cgroups'> & Partial<ProcessContext>) {
@@ -45,207 +45,212 @@ export class ProcessCache {
   }
 
   get size(): number {
-    return this.#images.size;
+    return this.#processes.size;
   }
 
   /**
    * Adds the already running processes. It is called after the sensor is attached, so that no process is missed in
-   * between. The event loop goes on.
+   * between. The work yields to the event loop.
    */
-  seed(entries?: readonly ProcEntry[]): Promise<void> {
-    return runCooperatively(this.#seed(entries));
+  addRunningProcesses(entries?: readonly ProcEntry[]): Promise<void> {
+    return runCooperatively(this.#addProcesses(entries));
   }
 
-  *#seed(known: readonly ProcEntry[] | undefined): Steps<void> {
-    const entries = known ?? (procShowsAllProcesses() ? yield* listProcesses() : []);
+  *#addProcesses(known: readonly ProcEntry[] | undefined): Steps<void> {
+    const entries = known ?? (isInHostPidNamespace() ? yield* listProcesses() : []);
     for (const entry of entries) {
       yield;
-      // A record may have been read already. It is more precise than /proc.
-      if (this.#images.has(entry.pid)) continue;
-      const parent = this.#images.get(entry.parentPid);
-      this.#images.set(entry.pid, new ProcImage(this.#context, entry, parent));
+      // If a record was read already, it is more precise than /proc.
+      if (this.#processes.has(entry.pid)) continue;
+      const parent = this.#processes.get(entry.parentPid);
+      this.#processes.set(entry.pid, new ProcfsProcess(this.#context, entry, parent));
     }
   }
 
-  onCgroup(slab: Slab, at: number): void {
-    const length = slab.u16(at + EventCgroup.pathLength);
-    const path = slab.text(at + slab.u32(at + EventCgroup.pathOffset), length);
-    this.#context.cgroups.onCreated(slab.u64(at + EventCgroup.id), path);
+  onCgroup(chunk: RecordChunk, at: number): void {
+    const length = chunk.u16(at + EventCgroup.pathLength);
+    const path = chunk.readString(at + chunk.u32(at + EventCgroup.pathOffset), length);
+    this.#context.cgroups.onCreated(chunk.u64(at + EventCgroup.id), path);
   }
 
-  onCgroupGone(slab: Slab, at: number): void {
-    this.#context.cgroups.onGone(slab.u64(at + EventCgroupGone.id));
+  onCgroupGone(chunk: RecordChunk, at: number): void {
+    this.#context.cgroups.onRemoved(chunk.u64(at + EventCgroupGone.id));
   }
 
-  onFork(slab: Slab, at: number): void {
-    const pid = slab.u32(at + EventFork.keyTgid);
-    const parent = this.#parent(slab, at + EventFork.parentTgid, at + EventFork.parentStartTime);
-    const image =
+  onFork(chunk: RecordChunk, at: number): void {
+    const pid = chunk.u32(at + EventFork.keyTgid);
+    const parent = this.#findParent(chunk, at + EventFork.parentTgid, at + EventFork.parentStartTime);
+    const tracked =
       parent === undefined
-        ? this.#fromProc(pid, slab, at + EventFork.key)
-        : new ForkImage(this.#context, pid, parent, slab, at);
-    this.#adopt(image, slab, at + EventFork.key);
+        ? this.#createFromProc(pid, chunk, at + EventFork.key)
+        : new ForkProcess(this.#context, pid, parent, chunk, at);
+    this.#insert(tracked, chunk, at + EventFork.key);
   }
 
-  onExec(slab: Slab, at: number, size: number): ExecImage {
-    const pid = slab.u32(at + EventExec.keyTgid);
-    const before = this.#sameProcess(pid, slab, at + EventExec.key);
-    const parent = before?.parentImage ?? this.#parent(slab, at + EventExec.parentTgid, at + EventExec.parentStartTime);
-    const image = new ExecImage(this.#context, pid, parent, slab.copy(at, size), before);
-    this.#adopt(image, slab, at + EventExec.key);
-    return image;
+  onExec(chunk: RecordChunk, at: number, size: number): ExecProcess {
+    const pid = chunk.u32(at + EventExec.keyTgid);
+    const before = this.#findSame(pid, chunk, at + EventExec.key);
+    const parent =
+      before?.parentProcess ?? this.#findParent(chunk, at + EventExec.parentTgid, at + EventExec.parentStartTime);
+    const tracked = new ExecProcess(this.#context, pid, parent, chunk.copyRecord(at, size), before);
+    this.#insert(tracked, chunk, at + EventExec.key);
+    return tracked;
   }
 
   /** Returns undefined if the exit has already been reported. */
-  onExit(slab: Slab, at: number): ProcessImage | undefined {
-    const image = this.find(slab, at + EventExit.key);
-    if (image.exited) return undefined;
-    image.exited = true;
-    this.#end(image);
-    return image;
+  onExit(chunk: RecordChunk, at: number): TrackedProcess | undefined {
+    const tracked = this.findByKey(chunk, at + EventExit.key);
+    if (tracked.exited) return undefined;
+    tracked.exited = true;
+    this.#keepEnded(tracked);
+    return tracked;
   }
 
-  #end(image: ProcessImage): void {
-    image.ended = true;
-    const bytes = image.heldBytes;
-    this.#exited.push({ image, bytes });
-    this.#exitedBytes += bytes;
-    if (this.#exited.length <= 2 * EXITED_KEPT && this.#exitedBytes <= 2 * EXITED_BYTES) return;
+  #keepEnded(tracked: TrackedProcess): void {
+    tracked.ended = true;
+    const bytes = tracked.totalBytes;
+    this.#ended.push({ tracked, bytes });
+    this.#endedBytes += bytes;
+    if (this.#ended.length <= 2 * ENDED_MAX && this.#endedBytes <= 2 * ENDED_BYTES_MAX) return;
     let forget = 0;
-    for (let kept = this.#exited.length; kept > EXITED_KEPT || this.#exitedBytes > EXITED_BYTES; kept--) {
-      const old = this.#exited[forget++] as Ended;
-      this.#exitedBytes -= old.bytes;
-      this.#forget(old.image);
+    for (let kept = this.#ended.length; kept > ENDED_MAX || this.#endedBytes > ENDED_BYTES_MAX; kept--) {
+      const old = this.#ended[forget++] as EndedProcess;
+      this.#endedBytes -= old.bytes;
+      this.#remove(old.tracked);
     }
-    this.#exited.splice(0, forget);
+    this.#ended.splice(0, forget);
   }
 
   /**
-   * Must be called for each block of records that was read, before they are decoded. `execsLost` says that exec records
-   * were lost since the previous call. Then everything known so far, and also this block, may be out of date.
+   * Must be called for each batch of records that was read, before they are decoded. `execsLost` means that exec
+   * records were lost since the previous call. The known processes, and also this batch, can then be out of date.
    */
   onDrained(execsLost: boolean): void {
-    this.#adoptedEpoch = this.#epoch;
+    this.#recordEpoch = this.#epoch;
     if (execsLost) this.#epoch++;
   }
 
-  ofHook(slab: Slab, at: number): ProcessImage {
-    return this.find(slab, at + EventHook.key);
+  findForHook(chunk: RecordChunk, at: number): TrackedProcess {
+    return this.findByKey(chunk, at + EventHook.key);
   }
 
   /**
-   * The image that a struct process_key names. If its record was lost, the image is made from /proc, or it is a stub.
+   * Finds the process of a struct process_key. If its record was lost, the process is read from /proc. If it has ended,
+   * it is a stub.
    */
-  find(slab: Slab, key: number): ProcessImage {
-    const pid = slab.u32(key + ProcessKey.tgid);
-    const known = this.#images.get(pid);
-    const count = slab.u32(key + ProcessKey.execCount);
+  findByKey(chunk: RecordChunk, key: number): TrackedProcess {
+    const pid = chunk.u32(key + ProcessKey.tgid);
+    const known = this.#processes.get(pid);
+    const count = chunk.u32(key + ProcessKey.execCount);
     if (
       known !== undefined &&
-      known.isSame(slab.u32(key + ProcessKey.startTime), slab.u32(key + ProcessKey.startTime + 4))
+      known.hasStartTime(chunk.u32(key + ProcessKey.startTime), chunk.u32(key + ProcessKey.startTime + 4))
     ) {
       if (known.execCount === count) return known;
-      // Hooks can run during an exec: after the kernel has counted the exec, and before it writes the record.
+      // Hooks can run during an exec: the kernel has counted the exec, but has not written the record yet.
       if (known.epoch === this.#epoch && (known.execCount + 1) >>> 0 === count) return known;
       if (known.execCount === -1) {
         known.execCount = count;
         return known;
       }
     }
-    return this.#adopt(this.#fromProc(pid, slab, key), slab, key);
+    return this.#insert(this.#createFromProc(pid, chunk, key), chunk, key);
   }
 
-  /** The image that the process with this id runs now. */
-  running(pid: number): ProcessImage | undefined {
-    const image = this.#images.get(pid);
-    return image?.ended === true ? undefined : image;
+  /** Finds the running process with this id. */
+  findRunning(pid: number): TrackedProcess | undefined {
+    const tracked = this.#processes.get(pid);
+    return tracked?.ended === true ? undefined : tracked;
   }
 
-  /** The image with this id: of a process that runs or has ended lately. */
-  ofExecId(execId: string): ProcessImage | undefined {
+  /** Finds a process by exec id. The process runs, has executed another program since, or has ended recently. */
+  findByExecId(execId: string): TrackedProcess | undefined {
     const pid = /:(\d+)$/.exec(Buffer.from(execId, 'base64').toString('latin1'))?.[1];
-    let image = pid === undefined ? undefined : this.#images.get(Number(pid));
-    while (image !== undefined && image.execId !== execId) image = image.formerImage;
-    return image;
+    let tracked = pid === undefined ? undefined : this.#processes.get(Number(pid));
+    while (tracked !== undefined && tracked.execId !== execId) tracked = tracked.formerProcess;
+    return tracked;
   }
 
-  /** Running processes that the process of this image has started, also before its last exec. */
-  childrenOf(image: ProcessImage): ProcessImage[] {
-    return [...this.#images.values()].filter(({ ended, parentImage }) => !ended && isSameProcess(parentImage, image));
+  /** Lists the running children of the process, also those that it started before its last exec. */
+  listChildren(tracked: TrackedProcess): TrackedProcess[] {
+    return [...this.#processes.values()].filter(
+      ({ ended, parentProcess }) => !ended && isSameProcess(parentProcess, tracked),
+    );
   }
 
   /**
-   * After exits were lost: marks processes that no longer run as ended. They are kept for a while, as their exit may
-   * still come. The event loop goes on. A call during a sweep makes another one follow.
+   * Marks processes that no longer run as ended. It is called when exit records were lost. Ended processes are retained
+   * for a while, because their exit record may still come. The work yields to the event loop. A call during a sweep
+   * causes another sweep afterwards.
    */
-  async sweep(): Promise<void> {
-    this.#sweepWanted = true;
-    if (this.#sweeps) return;
-    this.#sweeps = true;
+  async sweepEnded(): Promise<void> {
+    this.#isSweepWanted = true;
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
     try {
-      while (this.#sweepWanted) {
-        this.#sweepWanted = false;
-        await runCooperatively(this.#sweep());
+      while (this.#isSweepWanted) {
+        this.#isSweepWanted = false;
+        await runCooperatively(this.#markEnded());
       }
     } catch (error) {
-      // Ended processes are kept until the next sweep.
+      // Ended processes are retained until the next sweep.
       process.emitWarning(error as Error);
     } finally {
-      this.#sweeps = false;
+      this.#isSweeping = false;
     }
   }
 
-  *#sweep(): Steps<void> {
-    if (!procShowsAllProcesses()) return;
-    // A process that begins from here on may be missing in the list.
-    const before = [...this.#images.values()];
+  *#markEnded(): Steps<void> {
+    if (!isInHostPidNamespace()) return;
+    // A process that starts from here on may be missing in the list.
+    const before = [...this.#processes.values()];
     const running = yield* listPids();
-    for (const image of before) {
+    for (const tracked of before) {
       yield;
-      if (!running.has(image.pid) && !image.ended) this.#end(image);
+      if (!running.has(tracked.pid) && !tracked.ended) this.#keepEnded(tracked);
     }
   }
 
-  #parent(slab: Slab, tgidAt: number, startAt: number): ProcessImage | undefined {
-    const image = this.#images.get(slab.u32(tgidAt));
-    return image?.isSame(slab.u32(startAt), slab.u32(startAt + 4)) === true ? image : undefined;
+  #findParent(chunk: RecordChunk, tgidAt: number, startAt: number): TrackedProcess | undefined {
+    const tracked = this.#processes.get(chunk.u32(tgidAt));
+    return tracked?.hasStartTime(chunk.u32(startAt), chunk.u32(startAt + 4)) === true ? tracked : undefined;
   }
 
-  #sameProcess(pid: number, slab: Slab, key: number): ProcessImage | undefined {
-    const image = this.#images.get(pid);
+  #findSame(pid: number, chunk: RecordChunk, key: number): TrackedProcess | undefined {
+    const tracked = this.#processes.get(pid);
     const start = key + ProcessKey.startTime;
-    return image?.isSame(slab.u32(start), slab.u32(start + 4)) === true ? image : undefined;
+    return tracked?.hasStartTime(chunk.u32(start), chunk.u32(start + 4)) === true ? tracked : undefined;
   }
 
-  #fromProc(pid: number, slab: Slab, key: number): ProcessImage {
-    const startTicks = slab.u64(key + ProcessKey.startTime) / 10_000_000n;
-    const running = procShowsAllProcesses() ? readEntry(pid) : undefined;
+  #createFromProc(pid: number, chunk: RecordChunk, key: number): TrackedProcess {
+    const startTicks = chunk.u64(key + ProcessKey.startTime) / 10_000_000n;
+    const running = isInHostPidNamespace() ? readProcEntry(pid) : undefined;
     const isIt = running !== undefined && running.startTicks === startTicks;
-    // If only the exec was lost, the previous image of the process still has the right parent.
-    const before = this.#sameProcess(pid, slab, key)?.parentImage;
-    const parent = before ?? (isIt ? this.#images.get(running.parentPid) : undefined);
-    // The /proc folder of a stub does not exist, so all its fields stay empty, and its flags say so.
-    return new ProcImage(this.#context, { pid, parentPid: 0, startTicks }, parent, isIt ? '/proc' : '/proc/none');
+    // If only the exec record was lost, the previous entry of the process still has the right parent.
+    const before = this.#findSame(pid, chunk, key)?.parentProcess;
+    const parent = before ?? (isIt ? this.#processes.get(running.parentPid) : undefined);
+    // The /proc folder of a stub does not exist, so its fields stay empty and its flags contain `unknown`.
+    return new ProcfsProcess(this.#context, { pid, parentPid: 0, startTicks }, parent, isIt ? '/proc' : '/proc/none');
   }
 
-  #adopt<T extends ProcessImage>(image: T, slab: Slab, key: number): T {
-    image.startLow = slab.u32(key + ProcessKey.startTime);
-    image.startHigh = slab.u32(key + ProcessKey.startTime + 4);
-    image.execCount = slab.u32(key + ProcessKey.execCount);
-    const before = this.#images.get(image.pid);
-    image.epoch = this.#adoptedEpoch;
+  #insert<T extends TrackedProcess>(tracked: T, chunk: RecordChunk, key: number): T {
+    tracked.startLow = chunk.u32(key + ProcessKey.startTime);
+    tracked.startHigh = chunk.u32(key + ProcessKey.startTime + 4);
+    tracked.execCount = chunk.u32(key + ProcessKey.execCount);
+    const before = this.#processes.get(tracked.pid);
+    tracked.epoch = this.#recordEpoch;
     if (before !== undefined) before.ended = true;
-    this.#images.set(image.pid, image);
-    return image;
+    this.#processes.set(tracked.pid, tracked);
+    return tracked;
   }
 
-  #forget(image: ProcessImage): void {
-    if (this.#images.get(image.pid) === image) this.#images.delete(image.pid);
+  #remove(tracked: TrackedProcess): void {
+    if (this.#processes.get(tracked.pid) === tracked) this.#processes.delete(tracked.pid);
   }
 }
 
-/** Images of one process have its start time in common, as soon as a record of it was read. */
-function isSameProcess(a: ProcessImage | undefined, b: ProcessImage): boolean {
+/** Entries of one process have the same start time. It is known when a record of the process was read. */
+function isSameProcess(a: TrackedProcess | undefined, b: TrackedProcess): boolean {
   if (a === undefined || a === b) return a === b;
   const isKnown = b.startLow !== 0 || b.startHigh !== 0;
   return isKnown && a.pid === b.pid && a.startLow === b.startLow && a.startHigh === b.startHigh;

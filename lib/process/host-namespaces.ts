@@ -23,24 +23,27 @@ export const INITIAL_INODES: Inodes = {
 
 export type ReadNamespace = (name: string) => string;
 
-/** The namespaces of pid 1, if /proc shows the host's pid 1 and can be read. Otherwise the kernel's fixed numbers. */
-export function hostNamespaces(read: ReadNamespace = readProc): Inodes {
-  const inode = (name: string): number => Number(/\[(\d+)\]$/.exec(read(name))?.[1]);
+/**
+ * Returns the namespaces of pid 1 if /proc shows the host's pid 1 and can be read, otherwise the kernel's fixed
+ * numbers.
+ */
+export function readHostNamespaces(read: ReadNamespace = readNamespaceLink): Inodes {
+  const readInode = (name: string): number => Number(/\[(\d+)\]$/.exec(read(name))?.[1]);
   try {
-    if (!INITIAL_INODES.pid.includes(inode('pid'))) return INITIAL_INODES; // This is pid 1 of a container.
-    return Object.assign({}, INITIAL_INODES, { mnt: [inode('mnt')], net: [inode('net')] });
+    if (!INITIAL_INODES.pid.includes(readInode('pid'))) return INITIAL_INODES; // This is pid 1 of a container.
+    return Object.assign({}, INITIAL_INODES, { mnt: [readInode('mnt')], net: [readInode('net')] });
   } catch {
     return INITIAL_INODES;
   }
 }
 
-let known: Inodes | undefined;
+let cachedNamespaces: Inodes | undefined;
 
-/** The namespaces of this machine, which are read once. */
-export function machineNamespaces(): Inodes {
-  return (known ??= hostNamespaces());
+/** Returns the namespaces of the host. They are read once. */
+export function hostNamespaces(): Inodes {
+  return (cachedNamespaces ??= readHostNamespaces());
 }
 
-function readProc(name: string): string {
+function readNamespaceLink(name: string): string {
   return readlinkSync(`/proc/1/ns/${name}`);
 }

@@ -1,39 +1,39 @@
 /** Reads single files and links of /proc. */
 import { readFileSync, readlinkSync } from 'node:fs';
-import { decodeText } from '../wire/text.js';
-import { machineNamespaces } from './host-namespaces.js';
+import { decodeString } from '../wire/surrogate-escape.js';
+import { hostNamespaces } from './host-namespaces.js';
 
-/** True if the process ids in this /proc are the same as in the kernel's records. */
-export function procShowsAllProcesses(): boolean {
-  return isInHost('pid');
+/** True if this process sees the process ids of the kernel's records: it is in the host's pid namespace. */
+export function isInHostPidNamespace(): boolean {
+  return isInHostNamespace('pid');
 }
 
 /** True if this process is in the host's namespace of this kind. */
-export function isInHost(kind: 'cgroup' | 'mnt' | 'pid' | 'uts'): boolean {
-  return machineNamespaces()[kind].includes(inumOf(link(`/proc/self/ns/${kind}`)));
+export function isInHostNamespace(kind: 'cgroup' | 'mnt' | 'pid' | 'uts'): boolean {
+  return hostNamespaces()[kind].includes(parseNamespaceInode(readProcLink(`/proc/self/ns/${kind}`)));
 }
 
-export function text(file: string): string {
+export function readProcFile(file: string): string {
   try {
-    return decoded(readFileSync(file));
+    return decodeBytes(readFileSync(file));
   } catch {
     return ''; // The process has ended, or may not be read.
   }
 }
 
-export function link(file: string): string {
+export function readProcLink(file: string): string {
   try {
-    return decoded(readlinkSync(file, 'buffer'));
+    return decodeBytes(readlinkSync(file, 'buffer'));
   } catch {
     return '';
   }
 }
 
-/** The inode number in a link of /proc/PID/ns. */
-export function inumOf(target: string): number {
+/** Parses the inode number from the target of a link in /proc/PID/ns. */
+export function parseNamespaceInode(target: string): number {
   return Number(/\[(\d+)\]$/.exec(target)?.[1] ?? 0);
 }
 
-function decoded(bytes: Buffer): string {
-  return decodeText(bytes, 0, bytes.length);
+function decodeBytes(bytes: Buffer): string {
+  return decodeString(bytes, 0, bytes.length);
 }

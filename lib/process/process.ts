@@ -1,6 +1,7 @@
 /**
- * The processes in events. An image is a process between two execs. Each kind of image keeps its source (a record, a
- * /proc entry, or its parent) and decodes a field only when it is read, because most fields are never read.
+ * The processes in events. One object is a process between two execs, and has one exec id. Each class keeps its source
+ * (a record, a /proc entry, or the parent) and decodes a field only when it is read, because most fields are never
+ * read.
  */
 import path from 'node:path';
 import type {
@@ -13,34 +14,34 @@ import type {
   Process,
 } from '../../types/events.js';
 import type { Cgroups } from '../containers/cgroups.js';
-import type { Names } from '../containers/names.js';
-import { EventExec, EventFlag, EventFork, ProcessFlag, TextFlag } from '../wire/layout.gen.js';
-import type { Slab } from '../wire/slab.js';
+import type { ContainerNames } from '../containers/container-names.js';
+import { EventExec, EventFlag, EventFork, ProcessFlag, StringFlag } from '../wire/layout.gen.js';
+import type { RecordChunk } from '../wire/record-chunk.js';
 import { formatTime, type Clock } from './clock.js';
-import { binaryPropertiesOf } from './binary-properties.js';
-import { userNameOf } from './users.js';
+import { readBinaryProperties } from './binary-properties.js';
+import { findUserName } from './users.js';
 import { ProcessView } from './view.js';
-import { Whereabouts } from './whereabouts.js';
+import { ProcessContainer } from './process-container.js';
 
-/** Shared by all images of one tracer. */
+/** Data that all processes of one tracer share. */
 export interface ProcessContext {
   readonly nodeName: string;
   readonly clock: Clock;
   readonly cgroups: Cgroups;
-  /** Undefined: nothing but the ids of containers is known. */
-  readonly names?: Names | undefined;
+  /** Undefined: only the ids of containers are known. */
+  readonly names?: ContainerNames | undefined;
 }
 
 /**
- * Number of ended ancestors that are kept, so that a chain of processes that fork and end does not grow without limit.
- * Running processes keep their parents: their number is limited anyway.
+ * Number of ended ancestors that are retained, so that a chain of processes that fork and end does not grow without
+ * limit. Running processes retain their parents: their number is limited by the kernel.
  */
-const ANCESTORS_MAX = 64;
-/** Number of former images that are kept of a process that executes again and again, and about how many bytes. */
+const ENDED_ANCESTORS_MAX = 64;
+/** Limits for a process that calls exec again and again: number and approximate bytes of its retained former execs. */
 const FORMERS_MAX = 8;
 const FORMERS_BYTES = 64 * 1024;
 
-export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON'> {
+export abstract class TrackedProcess implements Omit<Process, 'toObject' | 'toJSON'> {
   /** Start time of the process from the kernel, in two halves. Together with the process id it identifies a process. */
   startLow = 0;
   startHigh = 0;
@@ -48,7 +49,7 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
   execCount = -1;
   /** True after the exit of the process was reported. */
   exited = false;
-  /** True when no process runs this image any more. */
+  /** True when the process has ended or has executed another program. */
   ended = false;
   /** See ProcessCache.onDrained. */
   epoch = 0;
@@ -59,13 +60,13 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
   constructor(
     readonly context: ProcessContext,
     readonly pid: number,
-    public parentImage: ProcessImage | undefined,
+    public parentProcess: TrackedProcess | undefined,
     /** True in the tree of pid 1 of a pid namespace other than the initial one. */
     readonly inInitTree: boolean,
-    /** The image that the process ran before. Undefined for the first exec after a fork. */
-    public formerImage?: ProcessImage,
+    /** The same process before its last exec. Undefined for the first exec after a fork. */
+    public formerProcess?: TrackedProcess,
   ) {
-    this.formerExecId = formerImage?.execId;
+    this.formerExecId = formerProcess?.execId;
     trimAncestors(this);
     trimFormers(this);
   }
@@ -77,15 +78,15 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
     return false;
   }
 
-  /** Approximate number of bytes that the image itself keeps in memory. */
+  /** Approximate number of bytes that this object itself uses. */
   get ownBytes(): number {
     return 256;
   }
 
-  /** The same with its former images. */
-  get heldBytes(): number {
+  /** The same, including its former execs. */
+  get totalBytes(): number {
     let bytes = this.ownBytes;
-    for (let at = this.formerImage; at !== undefined; at = at.formerImage) bytes += at.ownBytes;
+    for (let at = this.formerProcess; at !== undefined; at = at.formerProcess) bytes += at.ownBytes;
     return bytes;
   }
 
@@ -104,7 +105,7 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
   abstract readonly container: Container | undefined;
   abstract readonly pod: Pod | undefined;
   abstract readonly binaryProperties: BinaryProperties | undefined;
-  /** CLOCK_BOOTTIME of the exec or fork. For an image from /proc, of the start of the process. */
+  /** CLOCK_BOOTTIME of the exec or fork. For a process from /proc, of the start of the process. */
   abstract readonly bootTimeNs: bigint;
 
   get execId(): string {
@@ -113,7 +114,7 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
   }
 
   get parentExecId(): string {
-    return this.parentImage?.execId ?? '';
+    return this.parentProcess?.execId ?? '';
   }
 
   get arguments(): string {
@@ -121,7 +122,7 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
   }
 
   get user(): string | undefined {
-    return userNameOf(this.credentials.euid, this.namespaces);
+    return findUserName(this.credentials.euid, this.namespaces);
   }
 
   get startTimeNs(): bigint {
@@ -133,11 +134,11 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
   }
 
   /** True if a record with this process id and start time belongs to this process. */
-  isSame(startLow: number, startHigh: number): boolean {
+  hasStartTime(startLow: number, startHigh: number): boolean {
     return this.startLow === startLow && this.startHigh === startHigh;
   }
 
-  /** What events show of this image. It is always the same object. */
+  /** The public view of the process, which events have. It is always the same object. */
   get view(): ProcessView {
     this.#view ??= new ProcessView(this);
     return this.#view;
@@ -145,50 +146,50 @@ export abstract class ProcessImage implements Omit<Process, 'toObject' | 'toJSON
 
   get ancestors(): readonly Process[] {
     const result: Process[] = [];
-    for (let at = this.parentImage?.parentImage; at !== undefined; at = at.parentImage) result.push(at.view);
+    for (let at = this.parentProcess?.parentProcess; at !== undefined; at = at.parentProcess) result.push(at.view);
     return result;
   }
 }
 
 /** A process after an exec. */
-export class ExecImage extends ProcessImage {
-  readonly #record: Slab;
+export class ExecProcess extends TrackedProcess {
+  readonly #record: RecordChunk;
   /** True if a fork made the process. False if the process executed another program before. */
   readonly #cloned: boolean;
   #argv: readonly string[] | undefined;
   #binary: string | undefined;
   #executable: string | undefined;
-  /** Found at once: the cgroup may have been removed and forgotten later. */
-  readonly #whereabouts: Whereabouts | undefined;
+  /** It is looked up in the constructor, because the cgroup can be removed later. */
+  readonly #container: ProcessContainer | undefined;
 
   constructor(
     context: ProcessContext,
     pid: number,
-    parent: ProcessImage | undefined,
+    parent: TrackedProcess | undefined,
     /** Contains exactly the record. */
-    record: Slab,
-    /** The image of the process before the exec, if it is known. */
-    before: ProcessImage | undefined,
+    record: RecordChunk,
+    /** The process before the exec, if it is known. */
+    before: TrackedProcess | undefined,
   ) {
     const cloned = before === undefined || before.forked;
     const isInit = (record.u16(EventExec.headerFlags) & ProcessFlag.PROCESS_NAMESPACE_INIT) !== 0;
     super(context, pid, parent, isInit || (before ?? parent)?.inInitTree === true, cloned ? undefined : before);
     this.#record = record;
     this.#cloned = cloned;
-    const container = context.cgroups.containerOf(this.cgroupId);
+    const container = context.cgroups.findContainer(this.cgroupId);
     if (container !== undefined) {
       const { names, clock } = context;
-      const named = names?.ofNew(container, this.bootTimeNs, (time) => Number(clock.toEpoch(time) / 1_000_000n));
-      this.#whereabouts = new Whereabouts(container, names, named);
+      const named = names?.findOrAwait(container, this.bootTimeNs, (time) => Number(clock.toEpoch(time) / 1_000_000n));
+      this.#container = new ProcessContainer(container, names, named);
     }
   }
 
   get container(): Container | undefined {
-    return this.#whereabouts?.container;
+    return this.#container?.container;
   }
 
   get pod(): Pod | undefined {
-    return this.#whereabouts?.podOf(this);
+    return this.#container?.resolvePod(this);
   }
 
   override get ownBytes(): number {
@@ -212,11 +213,9 @@ export class ExecImage extends ProcessImage {
     return this.#binary;
   }
 
-  /**
-   * The path that execve received, made absolute. If the program was named by a descriptor, the path of the executable.
-   */
+  /** The path that execve received, made absolute. If execve received a descriptor, the path of the executable. */
   #absoluteBinary(): string {
-    const filename = this.#text(EventExec.filename);
+    const filename = this.#string(EventExec.filename);
     if (filename.startsWith('/') && !filename.startsWith('/dev/fd/')) return filename;
     if (filename === '' || filename.startsWith('/')) return this.executable;
     return path.posix.resolve(this.cwd === '' ? '/' : this.cwd, filename);
@@ -227,19 +226,19 @@ export class ExecImage extends ProcessImage {
     return this.#executable;
   }
 
-  /** A memfd has a name but no path. It is shown in the same form as /proc/PID/exe. */
+  /** The path of the executable. A memfd has a name but no path: it gets the form of /proc/PID/exe. */
   #executablePath(): string {
-    const text = this.#text(EventExec.executable);
+    const text = this.#string(EventExec.executable);
     const flags = this.#record.u16(EventExec.executableFlags);
-    return (flags & TextFlag.TEXT_PSEUDO) !== 0 && !text.startsWith('/') ? `/${text}` : text;
+    return (flags & StringFlag.STRING_PSEUDO) !== 0 && !text.startsWith('/') ? `/${text}` : text;
   }
 
   get binaryUntrusted(): boolean {
-    return (this.#record.u16(EventExec.executableFlags) & TextFlag.TEXT_UNTRUSTED) !== 0;
+    return (this.#record.u16(EventExec.executableFlags) & StringFlag.STRING_UNTRUSTED) !== 0;
   }
 
   get cwd(): string {
-    return this.#text(EventExec.cwd);
+    return this.#string(EventExec.cwd);
   }
 
   get argv(): readonly string[] {
@@ -257,7 +256,7 @@ export class ExecImage extends ProcessImage {
     if ((header & EventFlag.EVENT_ARGV_TRUNCATED) !== 0) flags.push('truncArgs');
     if ((header & EventFlag.EVENT_ARGV_UNREADABLE) !== 0) flags.push('errorArgs');
     const file = this.#record.u16(EventExec.filenameFlags) | this.#record.u16(EventExec.executableFlags);
-    if ((file & (TextFlag.TEXT_TRUNCATED | TextFlag.TEXT_FAULT)) !== 0) flags.push('truncFilename');
+    if ((file & (StringFlag.STRING_TRUNCATED | StringFlag.STRING_FAULT)) !== 0) flags.push('truncFilename');
     return flags.join(' ');
   }
 
@@ -304,28 +303,28 @@ export class ExecImage extends ProcessImage {
   }
 
   get binaryProperties(): BinaryProperties | undefined {
-    return binaryPropertiesOf(this.#record, this);
+    return readBinaryProperties(this.#record, this);
   }
 
-  #text(ref: number): string {
+  #string(ref: number): string {
     return this.#slice(this.#record.u32(ref), this.#record.u16(ref + 4));
   }
 
   #slice(offset: number, length: number): string {
-    return offset + length <= this.#record.length ? this.#record.text(offset, length) : '';
+    return offset + length <= this.#record.length ? this.#record.readString(offset, length) : '';
   }
 }
 
-/** A process after a fork: the image of its parent with another process id. */
-export class ForkImage extends ProcessImage {
-  readonly #source: ProcessImage;
+/** A process between its fork and its first exec. Except for the ids, its fields are those of its parent. */
+export class ForkProcess extends TrackedProcess {
+  readonly #source: TrackedProcess;
   readonly bootTimeNs: bigint;
 
-  constructor(context: ProcessContext, pid: number, parent: ProcessImage, record: Slab, offset: number) {
+  constructor(context: ProcessContext, pid: number, parent: TrackedProcess, record: RecordChunk, offset: number) {
     const isInit = (record.u16(offset + EventFork.headerFlags) & ProcessFlag.PROCESS_NAMESPACE_INIT) !== 0;
     super(context, pid, parent, isInit || parent.inInitTree);
-    // A chain of forks shares one source: the last image that came from an exec.
-    this.#source = parent instanceof ForkImage ? parent.#source : parent;
+    // A chain of forks shares one source: the last process that is not a fork.
+    this.#source = parent instanceof ForkProcess ? parent.#source : parent;
     this.bootTimeNs = record.u64(offset + EventFork.headerTime);
   }
 
@@ -379,38 +378,36 @@ export class ForkImage extends ProcessImage {
   }
 }
 
-function trimAncestors(image: ProcessImage): void {
-  let at: ProcessImage | undefined = image;
-  for (let depth = 0; at !== undefined && depth < ANCESTORS_MAX; depth++) at = at.parentImage;
-  while (at !== undefined && !at.ended) at = at.parentImage;
-  if (at !== undefined) at.parentImage = undefined;
+function trimAncestors(process: TrackedProcess): void {
+  let at: TrackedProcess | undefined = process;
+  for (let depth = 0; at !== undefined && depth < ENDED_ANCESTORS_MAX; depth++) at = at.parentProcess;
+  while (at !== undefined && !at.ended) at = at.parentProcess;
+  if (at !== undefined) at.parentProcess = undefined;
 }
 
-function trimFormers(image: ProcessImage): void {
-  let at = image.formerImage;
+function trimFormers(process: TrackedProcess): void {
+  let at = process.formerProcess;
   let bytes = 0;
   for (let count = 1; at !== undefined; count++) {
     bytes += at.ownBytes;
-    if (count >= FORMERS_MAX || bytes > FORMERS_BYTES) at.formerImage = undefined;
-    at = at.formerImage;
+    if (count >= FORMERS_MAX || bytes > FORMERS_BYTES) at.formerProcess = undefined;
+    at = at.formerProcess;
   }
 }
 
-/** Returns argv without argv[0]. In the block, each string ends with a NUL. */
-export function splitArgv(block: string): string[] {
-  const all = block.split('\0');
+/** Returns argv without argv[0]. In the area, each string ends with a NUL. */
+export function splitArgv(area: string): string[] {
+  const all = area.split('\0');
   if (all.at(-1) === '') all.pop();
   return all.slice(1);
 }
 
-/**
- * Joins arguments with spaces, as Tetragon does. An argument that is empty or contains a space is put in double quotes.
- */
+/** Joins arguments with spaces, as Tetragon does. An argument that is empty or contains a space is in double quotes. */
 export function joinArguments(argv: readonly string[]): string {
-  return argv.map((arg) => (isQuoted(arg) ? `"${arg}"` : arg)).join(' ');
+  return argv.map((arg) => (needsQuotes(arg) ? `"${arg}"` : arg)).join(' ');
 }
 
-/** True if joinArguments puts the argument in quotes. */
-export function isQuoted(argument: string): boolean {
+/** True if joinArguments() puts the argument in quotes. */
+export function needsQuotes(argument: string): boolean {
   return argument === '' || /\s/.test(argument);
 }

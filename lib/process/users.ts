@@ -1,13 +1,13 @@
-/** Names of users, from /etc/passwd of the host. Users of a directory service have no name here. */
+/** Finds the names of users in /etc/passwd of the host. Users of a directory service have no name here. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { Namespaces } from '../../types/events.js';
-import { machineNamespaces } from './host-namespaces.js';
-import { isInHost, procShowsAllProcesses } from './proc-files.js';
+import { hostNamespaces } from './host-namespaces.js';
+import { isInHostNamespace, isInHostPidNamespace } from './proc-files.js';
 
-/** The file is looked at again after this time. */
-const FRESH_MS = 10_000;
+/** The file is checked again after this time. */
+const CHECK_INTERVAL_MS = 10_000;
 /** A larger file is not read. */
-const FILE_BYTES_MAX = 4 * 1024 * 1024;
+const PASSWD_BYTES_MAX = 4 * 1024 * 1024;
 
 export class UserNames {
   readonly #path: string | undefined;
@@ -19,19 +19,19 @@ export class UserNames {
     this.#path = path;
   }
 
-  of(uid: number, now = performance.now()): string | undefined {
-    if (this.#path !== undefined && now - this.#checkedAt >= FRESH_MS) this.#refresh(this.#path, now);
+  find(uid: number, now = performance.now()): string | undefined {
+    if (this.#path !== undefined && now - this.#checkedAt >= CHECK_INTERVAL_MS) this.#refresh(this.#path, now);
     return this.#names.get(uid);
   }
 
   #refresh(path: string, now: number): void {
     this.#checkedAt = now;
     try {
-      const { dev, ino, mtimeMs, size, isFile } = fileAt(path);
+      const { dev, ino, mtimeMs, size, isFile } = statFile(path);
       const version = [dev, ino, mtimeMs, size].join();
       if (version === this.#version) return;
       this.#version = version;
-      this.#names = isFile && size <= FILE_BYTES_MAX ? parsePasswd(readFileSync(path, 'utf8')) : new Map();
+      this.#names = isFile && size <= PASSWD_BYTES_MAX ? parsePasswd(readFileSync(path, 'utf8')) : new Map();
     } catch {
       this.#version = '';
       this.#names = new Map();
@@ -39,13 +39,13 @@ export class UserNames {
   }
 }
 
-function fileAt(path: string): { dev: number; ino: number; mtimeMs: number; size: number; isFile: boolean } {
+function statFile(path: string): { dev: number; ino: number; mtimeMs: number; size: number; isFile: boolean } {
   const stats = statSync(path);
   const { dev, ino, mtimeMs, size } = stats;
   return { dev, ino, mtimeMs, size, isFile: stats.isFile() };
 }
 
-/** The first name of each user id, from lines of passwd(5). */
+/** Parses lines of passwd(5). Returns the first name of each user id. */
 export function parsePasswd(text: string): Map<number, string> {
   const names = new Map<number, string>();
   for (const line of text.split('\n')) {
@@ -55,19 +55,21 @@ export function parsePasswd(text: string): Map<number, string> {
   return names;
 }
 
-let known: UserNames | undefined;
+let hostUsers: UserNames | undefined;
 
-/** The name of a user of the host. Other namespaces can have another user with this id, so they give undefined. */
-export function userNameOf(uid: number, { user, mnt }: Namespaces): string | undefined {
-  const host = machineNamespaces();
+/**
+ * Finds the name of a user of the host. In other namespaces, the id can belong to another user: the name is undefined.
+ */
+export function findUserName(uid: number, { user, mnt }: Namespaces): string | undefined {
+  const host = hostNamespaces();
   if (!host.user.includes(user) || !host.mnt.includes(mnt)) return undefined;
-  known ??= new UserNames(hostPasswd());
-  return known.of(uid);
+  hostUsers ??= new UserNames(findHostPasswd());
+  return hostUsers.find(uid);
 }
 
-/** In a container this process has another /etc/passwd than the host, and may not read that of process 1. */
-function hostPasswd(): string | undefined {
-  const ofHost = '/proc/1/root/etc/passwd';
-  if (procShowsAllProcesses() && existsSync(ofHost)) return ofHost;
-  return isInHost('mnt') ? '/etc/passwd' : undefined;
+/** Finds the host's /etc/passwd. In a container, this process has another file and may not read that of pid 1. */
+function findHostPasswd(): string | undefined {
+  const hostPath = '/proc/1/root/etc/passwd';
+  if (isInHostPidNamespace() && existsSync(hostPath)) return hostPath;
+  return isInHostNamespace('mnt') ? '/etc/passwd' : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * The process that events show. Every event of a process has the same object, so nobody can change it, and what the
- * tracer itself keeps about the process cannot be reached from it.
+ * The public view of a process, which events have. All events of a process share it, so it is frozen. The tracer's own
+ * data about the process cannot be reached from it.
  */
 import { inspect } from 'node:util';
 import type {
@@ -14,11 +14,11 @@ import type {
   Pod,
   Process,
 } from '../../types/events.js';
-import { COPY, copyOf, freezeAll, jsonOf, toObject } from './plain.js';
+import { COPY, copyMembers, deepFreeze, toJsonValue, toObject } from './plain-data.js';
 import type { Clock } from './clock.js';
 
-/** The tracer's own data about the process. It is no member, because programs would see that. */
-export let imageOf: (process: ProcessView) => Shown;
+/** Returns the tracer's own data about the process. It is not a member, because programs would see it. */
+export let getTrackedProcess: (process: ProcessView) => ViewedProcess;
 
 /** The members of the public contract. */
 export const PROCESS_MEMBERS = [
@@ -27,118 +27,118 @@ export const PROCESS_MEMBERS = [
   'credentials', 'inInitTree', 'cgroupId', 'container', 'pod',
 ] as const satisfies readonly (keyof PlainProcess)[]; // prettier-ignore
 
-/** What the view needs of a process image. */
-interface Shown extends PlainProcess {
+/** The members of a TrackedProcess that the view needs. */
+interface ViewedProcess extends PlainProcess {
   readonly context: { readonly nodeName: string; readonly clock: Clock };
-  readonly parentImage: { readonly view: ProcessView } | undefined;
-  readonly formerImage?: { readonly view: ProcessView } | undefined;
+  readonly parentProcess: { readonly view: ProcessView } | undefined;
+  readonly formerProcess?: { readonly view: ProcessView } | undefined;
   readonly ancestors: readonly Process[];
 }
 
 export class ProcessView implements Process {
   readonly toObject = toObject<PlainProcess>;
-  readonly #image: Shown;
+  readonly #process: ViewedProcess;
   #plain: PlainProcess | undefined;
-  /** The container that the copy has. */
+  /** The container in the copy. */
   #container: Container | undefined;
 
-  constructor(image: Shown) {
-    this.#image = image;
+  constructor(process: ViewedProcess) {
+    this.#process = process;
     Object.freeze(this);
   }
 
   static {
-    imageOf = (process) => process.#image;
+    getTrackedProcess = (process) => process.#process;
   }
 
   get execId(): string {
-    return this.#image.execId;
+    return this.#process.execId;
   }
   get parentExecId(): string {
-    return this.#image.parentExecId;
+    return this.#process.parentExecId;
   }
   get formerExecId(): string | undefined {
-    return this.#image.formerExecId;
+    return this.#process.formerExecId;
   }
   get forked(): boolean {
-    return this.#image.forked;
+    return this.#process.forked;
   }
   get pid(): number {
-    return this.#image.pid;
+    return this.#process.pid;
   }
   get uid(): number {
-    return this.#image.uid;
+    return this.#process.uid;
   }
   get user(): string | undefined {
-    return this.#image.user;
+    return this.#process.user;
   }
   get auid(): number {
-    return this.#image.auid;
+    return this.#process.auid;
   }
   get binary(): string {
-    return this.#image.binary;
+    return this.#process.binary;
   }
   get executable(): string {
-    return this.#image.executable;
+    return this.#process.executable;
   }
   get binaryUntrusted(): boolean {
-    return this.#image.binaryUntrusted;
+    return this.#process.binaryUntrusted;
   }
   get binaryProperties(): BinaryProperties | undefined {
-    return freezeAll(this.#image.binaryProperties);
+    return deepFreeze(this.#process.binaryProperties);
   }
   get argv(): readonly string[] {
-    return Object.freeze(this.#image.argv);
+    return Object.freeze(this.#process.argv);
   }
   get arguments(): string {
-    return this.#image.arguments;
+    return this.#process.arguments;
   }
   get cwd(): string {
-    return this.#image.cwd;
+    return this.#process.cwd;
   }
   get flags(): string {
-    return this.#image.flags;
+    return this.#process.flags;
   }
   get startTime(): string {
-    return this.#image.startTime;
+    return this.#process.startTime;
   }
   get startTimeNs(): bigint {
-    return this.#image.startTimeNs;
+    return this.#process.startTimeNs;
   }
   get capabilities(): Capabilities {
-    return Object.freeze(this.#image.capabilities);
+    return Object.freeze(this.#process.capabilities);
   }
   get namespaces(): Namespaces {
-    return Object.freeze(this.#image.namespaces);
+    return Object.freeze(this.#process.namespaces);
   }
   get credentials(): Credentials {
-    return Object.freeze(this.#image.credentials);
+    return Object.freeze(this.#process.credentials);
   }
   get inInitTree(): boolean {
-    return this.#image.inInitTree;
+    return this.#process.inInitTree;
   }
   get cgroupId(): bigint {
-    return this.#image.cgroupId;
+    return this.#process.cgroupId;
   }
   get container(): Container | undefined {
-    return this.#image.container;
+    return this.#process.container;
   }
   get pod(): Pod | undefined {
-    return this.#image.pod;
+    return this.#process.pod;
   }
 
-  /** All plain events of the process share one copy, until a source knows its container. */
+  /** All plain events of the process share one copy. It is made again when the container becomes known. */
   [COPY](): PlainProcess {
-    const { container } = this.#image;
+    const { container } = this.#process;
     if (this.#plain === undefined || this.#container !== container) {
       this.#container = container;
-      this.#plain = freezeAll(copyOf(this, PROCESS_MEMBERS)) as unknown as PlainProcess;
+      this.#plain = deepFreeze(copyMembers(this, PROCESS_MEMBERS)) as unknown as PlainProcess;
     }
     return this.#plain;
   }
 
   toJSON(): JsonOf<PlainProcess> {
-    return jsonOf(this[COPY]()) as JsonOf<PlainProcess>;
+    return toJsonValue(this[COPY]()) as JsonOf<PlainProcess>;
   }
 
   [inspect.custom](): PlainProcess {

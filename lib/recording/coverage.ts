@@ -1,17 +1,17 @@
-/** Which recorded hooks have the calls of a policy's hook. */
+/** Finds the recorded hooks that recorded the calls of a policy's hook. */
 import type { PlainEvent } from '../../types/events.js';
 import type { RecordedHook, RecordedValue } from '../../types/recording.js';
 import type { CompiledHook } from '../compiled/compiled-policy.js';
-import { patternOf } from '../policy/index.js';
-import { functionKey } from './functions.js';
+import { compileRegExp } from '../policy/index.js';
+import { functionKey } from './function-key.js';
 
 /**
- * How well a recorded hook stands for a wanted one: 0 if it has none of its calls, 1 if it may have them, 2 if it also reads the
- * same values, 3 if it is the same hook of the same policy.
+ * Rates how well a recorded hook replaces a wanted hook: 0 if it recorded none of its calls, 1 if it may have recorded them, 2 if
+ * it also reads the same values, 3 if it is the same hook of the same policy.
  */
-export function coverage(wanted: RecordedHook, recorded: RecordedHook): 0 | 1 | 2 | 3 {
+export function rateCoverage(wanted: RecordedHook, recorded: RecordedHook): 0 | 1 | 2 | 3 {
   if (!mayShareCalls(wanted, recorded)) return 0;
-  if (valuesKey(wanted) !== valuesKey(recorded) || placeKey(wanted) !== placeKey(recorded)) return 1;
+  if (valuesKey(wanted) !== valuesKey(recorded) || attachPointKey(wanted) !== attachPointKey(recorded)) return 1;
   const isSame =
     wanted.policyName === recorded.policyName &&
     wanted.position.line === recorded.position.line &&
@@ -21,27 +21,27 @@ export function coverage(wanted: RecordedHook, recorded: RecordedHook): 0 | 1 | 
 
 const keys = new WeakMap<RecordedHook, string>();
 
-/** The same for a hook that was read twice. */
+/** Returns a key that is equal for a hook that a recording contains twice. */
 export function hookKey(hook: RecordedHook): string {
   let key = keys.get(hook);
   if (key === undefined) {
-    key = keyOf(hook);
+    key = toJsonKey(hook);
     keys.set(hook, key);
   }
   return key;
 }
 
-function keyOf(value: unknown): string {
+function toJsonKey(value: unknown): string {
   return JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? member.toString() : member));
 }
 
 function valuesKey({ args, data, returnArg }: RecordedHook): string {
   const key = ({ position, label, ...value }: RecordedValue): unknown => (void [position, label], value);
-  return keyOf([args.map(key), data.map(key), returnArg && key(returnArg)]);
+  return toJsonKey([args.map(key), data.map(key), returnArg && key(returnArg)]);
 }
 
-function placeKey({ call, syscall, list, places, program, usdt, tracepoint }: RecordedHook): string {
-  return keyOf([call, syscall, list, places, program, usdt, tracepoint]);
+function attachPointKey({ call, syscall, list, places, program, usdt, tracepoint }: RecordedHook): string {
+  return toJsonKey([call, syscall, list, places, program, usdt, tracepoint]);
 }
 
 const FUNCTIONS: ReadonlySet<CompiledHook['kind']> = new Set<CompiledHook['kind']>(['kprobe', 'fentry']);
@@ -56,10 +56,10 @@ function mayShareCalls(a: RecordedHook, b: RecordedHook): boolean {
       return a.call === b.call;
     case 'uprobe':
     case 'usdt':
-      return pathsOf(a).some((path) => pathsOf(b).includes(path));
+      return programPaths(a).some((path) => programPaths(b).includes(path));
     case 'kprobe':
     case 'fentry': {
-      const [own, others] = [functionsOf(a), functionsOf(b)];
+      const [own, others] = [functionKeys(a), functionKeys(b)];
       return own === undefined || others === undefined || own.some((name) => others.includes(name));
     }
     default:
@@ -67,25 +67,25 @@ function mayShareCalls(a: RecordedHook, b: RecordedHook): boolean {
   }
 }
 
-function pathsOf({ program, places, usdt }: RecordedHook): string[] {
+function programPaths({ program, places, usdt }: RecordedHook): string[] {
   return [program, ...(places ?? []), usdt].flatMap((place) => (place === undefined ? [] : [place.path]));
 }
 
-/** Undefined if the kernel finds them. */
-function functionsOf({ call, syscall, list }: Pick<RecordedHook, 'call' | 'syscall' | 'list'>): string[] | undefined {
+/** Returns undefined if the functions are known only on the kernel. */
+function functionKeys({ call, syscall, list }: Pick<RecordedHook, 'call' | 'syscall' | 'list'>): string[] | undefined {
   if (list === undefined) return [functionKey(call, syscall)];
   return 'functions' in list ? list.functions.map((name) => functionKey(name, syscall)) : undefined;
 }
 
-/** The event of a recorded hook is a call of this hook, whose list of functions can be another one. */
-export function covers(hook: CompiledHook, event: PlainEvent, recorded: RecordedHook): boolean {
+/** True if the event of a recorded hook is also a call of this hook. The two hooks can have different lists of functions. */
+export function isCoveredCall(hook: CompiledHook, event: PlainEvent, recorded: RecordedHook): boolean {
   switch (event.type) {
     case 'process_kprobe': {
-      const own = functionsOf(hook);
+      const own = functionKeys(hook);
       if (own !== undefined) return own.includes(functionKey(event.functionName, recorded.syscall));
       if (hook.list !== undefined && 'generated' in hook.list && hook.list.generated === 'syscalls')
         return recorded.syscall;
-      return hook.list !== undefined && 'pattern' in hook.list && matches(hook.list.pattern, event.functionName);
+      return hook.list !== undefined && 'pattern' in hook.list && matchesPattern(hook.list.pattern, event.functionName);
     }
     case 'process_uprobe': {
       const places = hook.places ?? (hook.program === undefined ? [] : [hook.program]);
@@ -104,7 +104,7 @@ export function covers(hook: CompiledHook, event: PlainEvent, recorded: Recorded
   }
 }
 
-function matches(pattern: string, name: string): boolean {
-  const compiled = patternOf(pattern);
+function matchesPattern(pattern: string, name: string): boolean {
+  const compiled = compileRegExp(pattern);
   return compiled instanceof RegExp && compiled.test(name);
 }

@@ -1,6 +1,6 @@
 /**
- * Plain data as JSON, and back, without a loss: a bigint is `{"$n": "12"}`, bytes are `{"$b": BASE64}`. Names that begin with
- * `$` get a second one.
+ * Converts plain data to JSON and back without loss: a bigint is `{"$n": "12"}`, bytes are `{"$b": BASE64}`. A name that begins
+ * with `$` gets a second `$`.
  */
 
 type Encoded = Readonly<Record<string, unknown>>;
@@ -15,17 +15,17 @@ export function encodePlain(value: unknown): unknown {
   );
 }
 
-/** Throws an Error for what `encodePlain` does not make. */
+/** Throws an Error if `encodePlain` cannot have made the value. */
 export function decodePlain(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(decodePlain);
   const { $n: digits, $b: base64 } = value as Encoded;
   if (typeof digits === 'string' && /^-?\d{1,20}$/.test(digits)) return BigInt(digits);
   if (typeof base64 === 'string') return new Uint8Array(Buffer.from(base64, 'base64'));
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [nameOf(name), decodePlain(member)]));
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [decodeName(name), decodePlain(member)]));
 }
 
-function nameOf(name: string): string {
+function decodeName(name: string): string {
   if (!name.startsWith('$')) return name;
   if (!name.startsWith('$$')) throw new Error(`a member has the unknown name ${JSON.stringify(name)}`);
   return name.slice(1);

@@ -1,4 +1,4 @@
-/** Reads a recording. It comes from a file that anybody may have written, so its form is checked. */
+/** Reads a recording. The file is not trusted, so the form of each line is checked. */
 import type { HookArgument, PlainEvent, PlainProcess } from '../../types/events.js';
 import type { RecordedEvent, RecordedHook, RecordingReader } from '../../types/recording.js';
 import { PolytraceError } from '../errors.js';
@@ -6,13 +6,13 @@ import { ARG_TYPES } from '../names/arg-types.js';
 import { EVENT_TYPES } from '../names/event-types.js';
 import { READS } from '../wire/reads.js';
 import { decodePlain } from './plain-json.js';
-import { NUMBERS, RECORDING, VERSION } from './recorder.js';
+import { NUMBERS_MAX, RECORDING, VERSION } from './recorder.js';
 
 export function recordingReader(): RecordingReader {
   return new Reader();
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+type JsonObject = Readonly<Record<string, unknown>>;
 
 class Reader implements RecordingReader {
   readonly #processes: PlainProcess[] = [];
@@ -27,30 +27,30 @@ class Reader implements RecordingReader {
     } catch (error) {
       if (error instanceof PolytraceError) throw error;
       const reason = error instanceof Error ? error.message : String(error);
-      throw invalid(`the line is no part of a recording: ${reason}`);
+      throw recordingError(`the line is no part of a recording: ${reason}`);
     }
   }
 
   #read(line: string): RecordedEvent | undefined {
-    const fields = asFields(JSON.parse(line), 'the line');
+    const fields = expectObject(JSON.parse(line), 'the line');
     if (!this.#hasHeader) return this.#header(fields);
     const { event, process, hook, is } = fields;
-    if (event !== undefined) return this.#event(asFields(event, 'event'), hook);
+    if (event !== undefined) return this.#event(expectObject(event, 'event'), hook);
     if (process !== undefined) {
-      this.#processes[asNumber(process)] = checkedProcess(decodePlain(is));
+      this.#processes[expectNumber(process)] = parseProcess(decodePlain(is));
     } else if (hook !== undefined) {
-      const recorded = checkedHook(decodePlain(is));
-      this.#byNumber[asNumber(hook)] = recorded;
+      const recorded = parseHook(decodePlain(is));
+      this.#byNumber[expectNumber(hook)] = recorded;
       this.hooks.push(recorded);
     } else {
-      throw invalid('the line is no process, no hook and no event');
+      throw recordingError('the line is no process, no hook and no event');
     }
     return undefined;
   }
 
-  #header({ polytrace, version, architecture }: Fields): undefined {
+  #header({ polytrace, version, architecture }: JsonObject): undefined {
     if (polytrace !== RECORDING) {
-      throw invalid('the file does not begin with the header of a recording');
+      throw recordingError('the file does not begin with the header of a recording');
     }
     if (version !== VERSION) {
       throw new PolytraceError(
@@ -59,118 +59,118 @@ class Reader implements RecordingReader {
         'use the version of polytrace that made the recording, or a later one',
       );
     }
-    if (architecture !== 'x64' && architecture !== 'arm64') throw invalid('the header has no known architecture');
+    if (architecture !== 'x64' && architecture !== 'arm64') throw recordingError('the header has no known architecture');
     this.architecture = architecture;
     this.#hasHeader = true;
   }
 
-  #event({ process, parent, former, ancestors, ...own }: Fields, hook: unknown): RecordedEvent {
-    const event = asFields(decodePlain(own), 'event');
+  #event({ process, parent, former, ancestors, ...own }: JsonObject, hook: unknown): RecordedEvent {
+    const event = expectObject(decodePlain(own), 'event');
     const type = EVENT_TYPES.find((known) => known === event['type']);
-    if (type === undefined) throw invalid('the type of the event is not known');
+    if (type === undefined) throw recordingError('the type of the event is not known');
     if (typeof event['timeNs'] !== 'bigint' || typeof event['time'] !== 'string')
-      throw invalid('the event has no time');
+      throw recordingError('the event has no time');
     if (type === 'lost') return { event: event as unknown as PlainEvent };
     checkValues(event);
-    const whole = {
+    const complete = {
       ...event,
       process: this.#process(process),
       ...(parent === undefined ? {} : { parent: this.#process(parent) }),
       ...(former === undefined ? {} : { former: this.#process(former) }),
-      ancestors: asList(ancestors, 'ancestors').map((number) => this.#process(number)),
+      ancestors: expectList(ancestors, 'ancestors').map((number) => this.#process(number)),
     } as unknown as PlainEvent;
-    if (hook === undefined) return { event: whole };
-    const recorded = this.#byNumber[asNumber(hook)];
-    if (recorded === undefined) throw invalid('the event is of a hook that no line describes');
-    return { event: whole, hook: recorded };
+    if (hook === undefined) return { event: complete };
+    const recorded = this.#byNumber[expectNumber(hook)];
+    if (recorded === undefined) throw recordingError('the event is of a hook that no line describes');
+    return { event: complete, hook: recorded };
   }
 
   #process(number: unknown): PlainProcess {
-    const process = this.#processes[asNumber(number)];
-    if (process === undefined) throw invalid('the event is of a process that no line describes');
+    const process = this.#processes[expectNumber(number)];
+    if (process === undefined) throw recordingError('the event is of a process that no line describes');
     return process;
   }
 }
 
-function invalid(message: string): PolytraceError {
+function recordingError(message: string): PolytraceError {
   return new PolytraceError('RECORDING_INVALID', message, 'make a recording with `polytrace getevents --record FILE`');
 }
 
-function asFields(value: unknown, what: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${what} is no object`);
-  return value as Fields;
+function expectObject(value: unknown, what: string): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw recordingError(`${what} is no object`);
+  return value as JsonObject;
 }
 
-function asList(value: unknown, what: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw invalid(`${what} is no list`);
+function expectList(value: unknown, what: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw recordingError(`${what} is no list`);
   return value;
 }
 
-function asNumber(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= NUMBERS) {
-    throw invalid('the number of a process or hook is not valid');
+function expectNumber(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= NUMBERS_MAX) {
+    throw recordingError('the number of a process or hook is not valid');
   }
   return value;
 }
 
-function checkedProcess(value: unknown): PlainProcess {
-  const { pid, executable, binary, flags, execId, binaryUntrusted } = asFields(value, 'the process');
+function parseProcess(value: unknown): PlainProcess {
+  const { pid, executable, binary, flags, execId, binaryUntrusted } = expectObject(value, 'the process');
   const isGood =
     typeof pid === 'number' && [executable, binary, flags, execId].every((each) => typeof each === 'string');
-  if (!isGood || typeof binaryUntrusted !== 'boolean') throw invalid('members of the process are missing');
+  if (!isGood || typeof binaryUntrusted !== 'boolean') throw recordingError('members of the process are missing');
   return value as PlainProcess;
 }
 
-function checkedHook(value: unknown): RecordedHook {
-  const { policyName, kind, call, syscall, args, data, returnArg, position } = asFields(value, 'the hook');
+function parseHook(value: unknown): RecordedHook {
+  const { policyName, kind, call, syscall, args, data, returnArg, position } = expectObject(value, 'the hook');
   const isGood = [policyName, kind, call].every((each) => typeof each === 'string') && typeof syscall === 'boolean';
-  if (!isGood) throw invalid('members of the hook are missing');
-  asFields(position, 'position');
-  const values = [...asList(args, 'args'), ...asList(data, 'data'), ...(returnArg === undefined ? [] : [returnArg])];
+  if (!isGood) throw recordingError('members of the hook are missing');
+  expectObject(position, 'position');
+  const values = [...expectList(args, 'args'), ...expectList(data, 'data'), ...(returnArg === undefined ? [] : [returnArg])];
   for (const each of values) {
-    const { type, index } = asFields(each, 'a value of the hook');
+    const { type, index } = expectObject(each, 'a value of the hook');
     if (typeof type !== 'string' || !Object.hasOwn(ARG_TYPES, type) || typeof index !== 'number') {
-      throw invalid('a value of the hook has no known type');
+      throw recordingError('a value of the hook has no known type');
     }
   }
   return value as RecordedHook;
 }
 
-function checkValues(event: Fields): void {
+function checkValues(event: JsonObject): void {
   const { args, data, return: returned } = event;
-  const lists = [args, data].filter((list) => list !== undefined).flatMap((list) => asList(list, 'args'));
-  for (const each of [...lists, ...(returned === undefined ? [] : [returned])]) checkValue(asFields(each, 'a value'));
+  const lists = [args, data].filter((list) => list !== undefined).flatMap((list) => expectList(list, 'args'));
+  for (const each of [...lists, ...(returned === undefined ? [] : [returned])]) checkValue(expectObject(each, 'a value'));
 }
 
-const isText = (value: unknown): boolean => typeof value === 'string';
+const isString = (value: unknown): boolean => typeof value === 'string';
 const isNumber = (value: unknown): boolean => typeof value === 'number';
 
 /** Checks the members that filters compare. */
-function checkValue(value: Fields): void {
+function checkValue(value: JsonObject): void {
   const type = value['type'] as HookArgument['type'];
-  if (typeof type !== 'string' || !Object.hasOwn(ARG_TYPES, type)) throw invalid('a value has no known type');
-  if (!isNumber(value['index']) || !hasForm(value, type)) throw invalid(`a value of type ${type} is not complete`);
+  if (typeof type !== 'string' || !Object.hasOwn(ARG_TYPES, type)) throw recordingError('a value has no known type');
+  if (!isNumber(value['index']) || !hasValueForm(value, type)) throw recordingError(`a value of type ${type} is not complete`);
 }
 
-function hasForm(value: Fields, type: HookArgument['type']): boolean {
-  const all = (test: (member: unknown) => boolean, ...names: readonly string[]): boolean =>
+function hasValueForm(value: JsonObject, type: HookArgument['type']): boolean {
+  const allMembers = (test: (member: unknown) => boolean, ...names: readonly string[]): boolean =>
     names.every((name) => test(value[name]));
   switch (READS[type].class) {
     case 'number':
       return typeof value['value'] === 'bigint' || Number.isInteger(value['value']);
-    case 'text':
+    case 'string':
       return (
-        typeof value['truncated'] === 'boolean' && (isText(value['value']) || value['value'] instanceof Uint8Array)
+        typeof value['truncated'] === 'boolean' && (isString(value['value']) || value['value'] instanceof Uint8Array)
       );
     case 'path':
-      return all(isText, 'path', 'permission') && Array.isArray(value['flags']);
+      return allMembers(isString, 'path', 'permission') && Array.isArray(value['flags']);
     case 'detail':
-      if (type === 'sockaddr') return all(isText, 'family', 'address') && all(Number.isInteger, 'port');
+      if (type === 'sockaddr') return allMembers(isString, 'family', 'address') && allMembers(Number.isInteger, 'port');
       if (type !== 'sock' && type !== 'socket' && type !== 'skb') return true;
       return (
-        all(isText, 'family', 'protocol', 'sourceAddress', 'destinationAddress') &&
-        (type === 'skb' || isText(value['state'])) &&
-        all(Number.isInteger, 'sourcePort', 'destinationPort')
+        allMembers(isString, 'family', 'protocol', 'sourceAddress', 'destinationAddress') &&
+        (type === 'skb' || isString(value['state'])) &&
+        allMembers(Number.isInteger, 'sourcePort', 'destinationPort')
       );
     default:
       return true;

@@ -9,44 +9,44 @@
 import type { PlainProcess, TracerEvent } from '../../types/events.js';
 import type { RecordedHook, RecordedValue, Recorder } from '../../types/recording.js';
 import type { LoadedHook } from '../events/hook.js';
-import { loadedHookOf } from '../events/hook-events.js';
-import { hookOfLoader, LoaderEvent } from '../events/loader.js';
-import { isFiltered, valuesOf } from '../compiled/compiled-hook.js';
+import { findLoadedHook } from '../events/hook-events.js';
+import { getLoaderHook, LoaderEvent } from '../events/loader.js';
+import { isFiltered, hookValues } from '../compiled/compiled-hook.js';
 import type { CompiledHook, CompiledValue } from '../compiled/compiled-policy.js';
 import { hostArchitecture } from '../names/syscalls.js';
-import { safeJson } from '../output/escape.js';
+import { escapeUnsafeJson } from '../output/escape.js';
 import { encodePlain } from './plain-json.js';
 
 export const RECORDING = 'recording';
 export const VERSION = 1;
-/** Numbers of processes and of hooks. When all are taken, the oldest gets another meaning. */
-export const NUMBERS = 16_384;
+/** Maximum number of processes, and of hooks. When all numbers are in use, the oldest one is used again. */
+export const NUMBERS_MAX = 16_384;
 
 export function recorder(): Recorder {
-  const processes = new Numbers<PlainProcess>();
-  const hooks = new Numbers<LoadedHook>();
+  const processes = new NumberPool<PlainProcess>();
+  const hooks = new NumberPool<LoadedHook>();
   return {
-    header: line({ polytrace: RECORDING, version: VERSION, architecture: hostArchitecture() }),
-    lines: (event) => linesOf(event, processes, hooks),
+    header: toJsonLine({ polytrace: RECORDING, version: VERSION, architecture: hostArchitecture() }),
+    lines: (event) => formatEventLines(event, processes, hooks),
   };
 }
 
-function line(content: object): string {
-  return `${safeJson(JSON.stringify(content))}\n`;
+function toJsonLine(content: object): string {
+  return `${escapeUnsafeJson(JSON.stringify(content))}\n`;
 }
 
-/** Numbers for objects that recur. An object that comes again after its number was given away gets a new one. */
-class Numbers<T extends object> {
+/** Assigns numbers to objects. If an object appears again after its number was reused, it gets a new number. */
+class NumberPool<T extends object> {
   readonly #known = new WeakMap<T, number>();
   readonly #objects: T[] = [];
   #next = 0;
 
   /** `onNew` is called for an object that needs a new number. */
-  of(object: T, onNew: (number: number) => void): number {
+  assign(object: T, onNew: (number: number) => void): number {
     const known = this.#known.get(object);
     if (known !== undefined && this.#objects[known] === object) return known;
     const number = this.#next;
-    this.#next = (number + 1) % NUMBERS;
+    this.#next = (number + 1) % NUMBERS_MAX;
     this.#objects[number] = object;
     this.#known.set(object, number);
     onNew(number);
@@ -54,56 +54,56 @@ class Numbers<T extends object> {
   }
 }
 
-function linesOf(event: TracerEvent, processes: Numbers<PlainProcess>, hooks: Numbers<LoadedHook>): string {
+function formatEventLines(event: TracerEvent, processes: NumberPool<PlainProcess>, hooks: NumberPool<LoadedHook>): string {
   let before = '';
-  const numberOf = (process: PlainProcess): number =>
-    processes.of(process, (number) => (before += line({ process: number, is: encodePlain(process) })));
+  const processNumber = (process: PlainProcess): number =>
+    processes.assign(process, (number) => (before += toJsonLine({ process: number, is: encodePlain(process) })));
   const plain = event.toObject();
-  if (plain.type === 'lost') return line({ event: encodePlain(plain) });
-  const { process, parent, former, ancestors, ...own } = plain;
+  if (plain.type === 'lost') return toJsonLine({ event: encodePlain(plain) });
+  const { process, parent, former, ancestors, ...fields } = plain;
   const references = {
-    process: numberOf(process),
-    ...(parent === undefined ? {} : { parent: numberOf(parent) }),
-    ...(former === undefined ? {} : { former: numberOf(former) }),
-    ancestors: ancestors.map(numberOf),
+    process: processNumber(process),
+    ...(parent === undefined ? {} : { parent: processNumber(parent) }),
+    ...(former === undefined ? {} : { former: processNumber(former) }),
+    ancestors: ancestors.map(processNumber),
   };
-  const loaded = event instanceof LoaderEvent ? hookOfLoader(event) : loadedHookOf(event);
+  const loaded = event instanceof LoaderEvent ? getLoaderHook(event) : findLoadedHook(event);
   const hook =
-    loaded && hooks.of(loaded, (number) => (before += line({ hook: number, is: encodePlain(recordedHook(loaded)) })));
-  const last = line({
-    event: { ...(encodePlain(own) as object), ...references },
+    loaded && hooks.assign(loaded, (number) => (before += toJsonLine({ hook: number, is: encodePlain(toRecordedHook(loaded)) })));
+  const last = toJsonLine({
+    event: { ...(encodePlain(fields) as object), ...references },
     ...(hook === undefined ? {} : { hook }),
   });
   return before + last;
 }
 
-const PLACE = ['kind', 'call', 'syscall', 'list', 'places', 'program', 'usdt', 'tracepoint', 'position'] as const;
+const HOOK_KEYS = ['kind', 'call', 'syscall', 'list', 'places', 'program', 'usdt', 'tracepoint', 'position'] as const;
 
 /** Describes the values that the hook reads, without its filters. */
-export function recordedHook({ policyName, image }: Pick<LoadedHook, 'policyName' | 'image'>): RecordedHook {
-  const { args, data, returnArg } = image;
-  const place = Object.fromEntries(
-    PLACE.filter((name) => image[name] !== undefined).map((name) => [name, image[name]]),
+export function toRecordedHook({ policyName, compiled }: Pick<LoadedHook, 'policyName' | 'compiled'>): RecordedHook {
+  const { args, data, returnArg } = compiled;
+  const hookFields = Object.fromEntries(
+    HOOK_KEYS.filter((name) => compiled[name] !== undefined).map((name) => [name, compiled[name]]),
   );
   return {
-    ...(place as Pick<CompiledHook, (typeof PLACE)[number]>),
+    ...(hookFields as Pick<CompiledHook, (typeof HOOK_KEYS)[number]>),
     policyName,
-    args: args.map(recordedValue),
-    data: data.map(recordedValue),
-    ...(returnArg === undefined ? {} : { returnArg: recordedValue(returnArg) }),
-    isFiltered: leavesOut(image),
+    args: args.map(toRecordedValue),
+    data: data.map(toRecordedValue),
+    ...(returnArg === undefined ? {} : { returnArg: toRecordedValue(returnArg) }),
+    isFiltered: hasFilters(compiled),
   };
 }
 
-function recordedValue({ ints, intTable, texts, net, ...value }: CompiledValue): RecordedValue {
+function toRecordedValue({ ints, intTable, texts, net, ...value }: CompiledValue): RecordedValue {
   void [ints, intTable, texts, net];
   return value;
 }
 
-function leavesOut(hook: CompiledHook): boolean {
+function hasFilters(hook: CompiledHook): boolean {
   const { process, sets, scopes, changes, cel, actions = [], returnActions = [] } = hook;
   return (
-    valuesOf(hook).some(isFiltered) ||
+    hookValues(hook).some(isFiltered) ||
     [process, sets, scopes, changes, cel.entry, cel.returned].some(({ length }) => length > 0) ||
     [...actions, ...returnActions].some(({ order, rateLimit }) => rateLimit !== undefined || order.includes('noPost'))
   );

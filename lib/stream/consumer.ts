@@ -1,9 +1,12 @@
-/** The queue of one iterator: the events that wait for it, and the events that were dropped because it was slow. */
-import { probeName, uprobeName } from '../names/places.js';
+/**
+ * The queue of one iterator: the events that wait for it, and the number of events that were dropped because it was
+ * slow.
+ */
+import { probeName, uprobeName } from '../names/attach-points.js';
 import type { LossReason, TracerEvent } from '../../types/events.js';
 import type { EventsOptions, TracerIterator } from '../../types/tracer.js';
 import { eventFilter } from '../output/filters.js';
-import { ClockLooks, type Turns } from './turns.js';
+import { ClockSampler, type YieldTimer } from './yield-timer.js';
 
 export interface Loss {
   readonly hook: string;
@@ -14,19 +17,19 @@ export interface Loss {
 
 /** The source of events for consumers. */
 export interface EventFeed {
-  readonly turns: Turns;
+  readonly yieldTimer: YieldTimer;
   /** Reads the available events and hands them to every consumer. Returns false if there are none. */
   pull(): boolean;
   /** Calls wake() of waiting consumers when there are more events. */
   wait(consumer: Consumer): void;
   stopWaiting(consumer: Consumer): void;
-  leave(consumer: Consumer): void;
-  loss(loss: Loss): TracerEvent;
+  removeConsumer(consumer: Consumer): void;
+  createLoss(loss: Loss): TracerEvent;
 }
 
-const END = Object.freeze({ value: undefined, done: true });
+const DONE = Object.freeze({ value: undefined, done: true });
 
-const FILTERS = ['types', 'policyNames', 'pods', 'namespaces', 'containers', 'labels', 'host'] as const;
+const FILTER_OPTIONS = ['types', 'policyNames', 'pods', 'namespaces', 'containers', 'labels', 'host'] as const;
 
 type Filter = (event: TracerEvent) => boolean;
 
@@ -46,28 +49,26 @@ export class Consumer {
   constructor(feed: EventFeed, maxQueued: number, options: Omit<EventsOptions, 'plain'>) {
     this.#feed = feed;
     this.#maxQueued = maxQueued;
-    if (FILTERS.some((name) => options[name] !== undefined)) this.#filter = eventFilter(options);
+    if (FILTER_OPTIONS.some((name) => options[name] !== undefined)) this.#filter = eventFilter(options);
     this.#signal = options.signal;
     if (this.#signal?.aborted === true) this.#ended = true;
     else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  get turns(): Turns {
-    return this.#feed.turns;
+  get yieldTimer(): YieldTimer {
+    return this.#feed.yieldTimer;
   }
 
-  get ended(): boolean {
+  get isEnded(): boolean {
     return this.#ended;
   }
 
-  /** True if its iterator or signal ended it. Then the events that it has already fetched are not wanted any more. */
-  get closed(): boolean {
+  /** True if the iterator or its signal ended the consumer. Events that were already fetched are then not returned. */
+  get isClosed(): boolean {
     return this.#closed;
   }
 
-  /**
-   * Receives the events that the feed has read. `last` says that the stream ends, so the queue limit no longer applies.
-   */
+  /** Receives the events that the feed has read. `last` means that the stream ends: the queue limit does not apply. */
   offer(events: readonly TracerEvent[], last: boolean): void {
     if (this.#ended) return;
     const wanted = this.#filter === undefined ? events : events.filter(this.#filter);
@@ -76,7 +77,7 @@ export class Consumer {
       for (const event of wanted) this.#drop(event);
       return;
     }
-    // The losses take the place of the lost events.
+    // The `lost` events stand where the dropped events were.
     const batch = this.#dropped.size === 0 ? wanted : [...this.#takeDropped(), ...wanted];
     this.#batches.push(batch);
     this.#queued += batch.length;
@@ -84,14 +85,14 @@ export class Consumer {
 
   #takeDropped(): TracerEvent[] {
     const losses = [...this.#dropped.values()].map(({ hook, policyName, count }) =>
-      this.#feed.loss({ hook, policyName, reason: 'slow_consumer', count }),
+      this.#feed.createLoss({ hook, policyName, reason: 'slow_consumer', count }),
     );
     this.#dropped.clear();
     return losses;
   }
 
   #drop(event: TracerEvent): void {
-    const hook = hookNameOf(event);
+    const hook = hookName(event);
     const policyName = 'policyName' in event ? event.policyName : '';
     const count = event.type === 'lost' ? event.count : 1;
     const key = `${policyName}\0${hook}`;
@@ -106,12 +107,12 @@ export class Consumer {
     const batch = this.#batches.shift();
     if (batch !== undefined) this.#queued -= batch.length;
     if (batch === undefined || this.#batches.length > 0 || this.#dropped.size === 0) return batch;
-    // The dropped events came after all events that were kept.
+    // The dropped events came after all queued events.
     return [...batch, ...this.#takeDropped()];
   }
 
   /** Resolves when take() may return events, or when the stream has ended. */
-  async more(): Promise<void> {
+  async waitForEvents(): Promise<void> {
     if (this.#ended) return;
     await new Promise<void>((resolve) => {
       const before = this.#waiting;
@@ -143,37 +144,38 @@ export class Consumer {
     this.#batches = [];
     this.#queued = 0;
     this.#dropped.clear();
-    this.#feed.leave(this);
+    this.#feed.removeConsumer(this);
     this.end();
   }
 }
 
-/** Ends the consumer of an iterator that was collected: nobody will ever read what it keeps. */
-const forgotten = new FinalizationRegistry<Consumer>((consumer) => consumer.close());
+/** Closes the consumer of an iterator that was garbage-collected: nobody can read its queue. */
+const collectedIterators = new FinalizationRegistry<Consumer>((consumer) => consumer.close());
 
 /** Iterates over arrays of events. Each array contains all events that are available. */
 export class BatchIterator implements TracerIterator<readonly TracerEvent[]> {
   constructor(private readonly consumer: Consumer) {
-    forgotten.register(this, consumer);
+    collectedIterators.register(this, consumer);
   }
 
   async next(): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
     for (;;) {
       const batch = this.consumer.take();
-      if (batch !== undefined) return this.consumer.turns.due ? this.#afterTurn(batch) : { value: batch, done: false };
-      if (this.consumer.ended) return END;
-      await this.consumer.more();
+      if (batch !== undefined)
+        return this.consumer.yieldTimer.isDue ? this.#afterYield(batch) : { value: batch, done: false };
+      if (this.consumer.isEnded) return DONE;
+      await this.consumer.waitForEvents();
     }
   }
 
-  async #afterTurn(value: readonly TracerEvent[]): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
-    await this.consumer.turns.next();
-    return this.consumer.closed ? END : { value, done: false };
+  async #afterYield(value: readonly TracerEvent[]): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
+    await this.consumer.yieldTimer.yieldToEventLoop();
+    return this.consumer.isClosed ? DONE : { value, done: false };
   }
 
   return(): Promise<IteratorResult<readonly TracerEvent[], undefined>> {
     this.consumer.close();
-    return Promise.resolve(END);
+    return Promise.resolve(DONE);
   }
 
   [Symbol.asyncIterator](): this {
@@ -189,47 +191,47 @@ export class BatchIterator implements TracerIterator<readonly TracerEvent[]> {
 export class EventIterator implements TracerIterator<TracerEvent> {
   #batch: readonly TracerEvent[] = [];
   #index = 0;
-  /** End of the events that are returned without a look at the clock. */
+  /** Index at which the clock is read again. */
   #until = 0;
-  readonly #looks = new ClockLooks();
+  readonly #sampler = new ClockSampler();
 
   constructor(private readonly consumer: Consumer) {
-    forgotten.register(this, consumer);
+    collectedIterators.register(this, consumer);
   }
 
   next(): Promise<IteratorResult<TracerEvent, undefined>> {
-    if (this.#index < this.#until && !this.consumer.closed) {
+    if (this.#index < this.#until && !this.consumer.isClosed) {
       return Promise.resolve({ value: this.#batch[this.#index++] as TracerEvent, done: false });
     }
-    return this.#lookOrRefill();
+    return this.#sampleOrRefill();
   }
 
-  async #lookOrRefill(): Promise<IteratorResult<TracerEvent, undefined>> {
+  async #sampleOrRefill(): Promise<IteratorResult<TracerEvent, undefined>> {
     for (;;) {
-      if (this.consumer.closed) this.#batch = [];
+      if (this.consumer.isClosed) this.#batch = [];
       // Another call may have fetched events while this one waited.
-      if (this.#index < this.#batch.length) return this.#look();
+      if (this.#index < this.#batch.length) return this.#takeAndSample();
       this.#batch = this.consumer.take() ?? [];
       this.#index = this.#until = 0;
       if (this.#batch.length > 0) continue;
-      if (this.consumer.ended) return END;
-      await this.consumer.more();
+      if (this.consumer.isEnded) return DONE;
+      await this.consumer.waitForEvents();
     }
   }
 
   /** The event is taken before the wait, so that several calls at once are answered in their order. */
-  async #look(): Promise<IteratorResult<TracerEvent, undefined>> {
+  async #takeAndSample(): Promise<IteratorResult<TracerEvent, undefined>> {
     const value = this.#batch[this.#index++] as TracerEvent;
-    this.#until = Math.min(this.#index + this.#looks.look(), this.#batch.length);
-    if (!this.consumer.turns.due) return { value, done: false };
-    await this.consumer.turns.next();
-    return this.consumer.closed ? END : { value, done: false };
+    this.#until = Math.min(this.#index + this.#sampler.sample(), this.#batch.length);
+    if (!this.consumer.yieldTimer.isDue) return { value, done: false };
+    await this.consumer.yieldTimer.yieldToEventLoop();
+    return this.consumer.isClosed ? DONE : { value, done: false };
   }
 
   return(): Promise<IteratorResult<TracerEvent, undefined>> {
     this.#batch = [];
     this.consumer.close();
-    return Promise.resolve(END);
+    return Promise.resolve(DONE);
   }
 
   [Symbol.asyncIterator](): this {
@@ -241,8 +243,8 @@ export class EventIterator implements TracerIterator<TracerEvent> {
   }
 }
 
-/** The name of the event's hook in `lost` events. */
-function hookNameOf(event: TracerEvent): string {
+/** Returns the name of the event's hook in `lost` events. */
+function hookName(event: TracerEvent): string {
   switch (event.type) {
     case 'process_kprobe':
     case 'process_lsm':

@@ -12,15 +12,15 @@ import { Consumer, type EventFeed, type Loss } from './consumer.js';
 import type { LoadedHook } from '../events/hook.js';
 import { LossEvent } from '../events/loss.js';
 import { RecordReader } from './reader.js';
-import { Turns } from './turns.js';
+import { YieldTimer } from './yield-timer.js';
 
 /** Delay before reading again when a record is still being written. */
 const RECHECK_MS = 1;
-/** When a wake-up that was missed is looked for, see #sleep: then, and when four times as long has passed, again and again. */
+/** Time until the first check for a missed wake-up, see #sleep. Further checks follow after four times as long each. */
 const SAFETY_MS = 20;
-/** How long the ring buffer is read at the end if programs continue to fill it. */
+/** Maximum time of the last reads, if programs continue to fill the ring buffer. */
 const LAST_READS_MS = 100;
-/** How often the kernel is asked for program runs that it skipped. */
+/** Interval of the queries for program runs that the kernel skipped. */
 const MISSED_MS = 1000;
 
 export interface HubOptions {
@@ -31,25 +31,28 @@ export interface HubOptions {
   readonly nodeName: string;
   readonly coalesceMs: number;
   readonly maxQueued: number;
-  /** Undefined: no event waits. No event waits either while more than `usedMax` bytes are unread. */
+  /**
+   * The names that events wait for; undefined: no event waits. Events do not wait while more than `usedMax` bytes are
+   * unread.
+   */
   readonly waitFor?: { readonly names: AwaitedNames; readonly usedMax: number } | undefined;
-  /** Called whenever the ring buffer is found empty. */
+  /** Called when the ring buffer is empty. */
   readonly onEmpty: () => void;
 }
 
 /** The names of containers that events wait for. */
 interface AwaitedNames {
   readonly isWaiting: boolean;
-  /** For how many milliseconds events have still to wait; 0: not any longer. */
-  remaining(): number;
-  giveUp(): void;
+  /** Milliseconds that events still have to wait; 0 if they do not wait any longer. */
+  remainingWaitMs(): number;
+  stopWaiting(): void;
   onNamed: () => void;
 }
 
-/** How often a hub with events that wait looks whether the ring buffer fills. */
-const HELD_MS = 20;
+/** Interval of the checks whether the ring buffer fills, while events wait. */
+const HOLD_CHECK_MS = 20;
 
-const SENSOR_NAMES: Readonly<Record<number, string>> = {
+const SENSOR_HOOK_NAMES: Readonly<Record<number, string>> = {
   [SensorHook.HOOK_EXEC]: 'process_exec',
   [SensorHook.HOOK_EXIT]: 'process_exit',
   [SensorHook.HOOK_FORK]: 'process_fork',
@@ -58,34 +61,34 @@ const SENSOR_NAMES: Readonly<Record<number, string>> = {
   [SensorHook.HOOK_CGROUP]: 'cgroup_mkdir',
 };
 
-const FULL: Readonly<Record<number, Loss['reason']>> = {
+const FULL_REASONS: Readonly<Record<number, Loss['reason']>> = {
   [SensorHook.HOOK_PROCESS_BITS]: 'process_table_full',
   [SensorHook.HOOK_SOCKETS]: 'socket_table_full',
 };
 
-/** The name of a hook of the base sensor in `lost` events. */
-export function sensorName(id: number): string | undefined {
-  return SENSOR_NAMES[id];
+/** Returns the name of a hook of the base sensor in `lost` events. */
+export function sensorHookName(id: number): string | undefined {
+  return SENSOR_HOOK_NAMES[id];
 }
 
 export class Hub implements EventFeed {
-  readonly turns = new Turns();
+  readonly yieldTimer = new YieldTimer();
   readonly #options: HubOptions;
   readonly #reader: RecordReader;
   readonly #consumers = new Set<Consumer>();
   readonly #waiting = new Set<Consumer>();
-  readonly #lost = new Map<string, Loss>();
+  readonly #lossCounts = new Map<string, Loss>();
   #timer: NodeJS.Timeout | undefined;
-  /** Losses that the kernel has reported but no iterator has received yet. */
+  /** Losses that the kernel has reported, but that no iterator has received yet. */
   readonly #unreported: LossEvent[] = [];
-  /** Losses from before the first record that no iterator has received yet. */
+  /** Losses from before this session that no iterator has received yet. */
   readonly #earlier: LossEvent[] = [];
-  /** Set by update() if exec records were lost. The cache does not know it yet. */
+  /** Set by updateLosses() if exec records were lost. The cache does not know it yet. */
   #execsLost = false;
-  /** Events that were read and that wait for the names of their containers. Nothing is read meanwhile. */
+  /** Events that were read and wait for the names of their containers. No other events are read meanwhile. */
   #held: readonly TracerEvent[] | undefined;
   #armed = false;
-  /** Set by end(): from then on no consumer loses an event because its queue is full. */
+  /** Set by end(). From then on, no event is dropped because a queue is full. */
   #ending = false;
   #missedAt = -Infinity;
   #events = 0;
@@ -108,17 +111,17 @@ export class Hub implements EventFeed {
     return this.#events;
   }
 
-  get lost(): readonly Loss[] {
-    return [...this.#lost.values()];
+  get losses(): readonly Loss[] {
+    return [...this.#lossCounts.values()];
   }
 
-  join(options: Omit<EventsOptions, 'plain'>): Consumer {
+  addConsumer(options: Omit<EventsOptions, 'plain'>): Consumer {
     const consumer = new Consumer(this, this.#options.maxQueued, options);
-    if (!consumer.ended) this.#consumers.add(consumer);
+    if (!consumer.isEnded) this.#consumers.add(consumer);
     return consumer;
   }
 
-  leave(consumer: Consumer): void {
+  removeConsumer(consumer: Consumer): void {
     this.#consumers.delete(consumer);
     this.stopWaiting(consumer);
   }
@@ -129,10 +132,10 @@ export class Hub implements EventFeed {
 
   #read(last = this.#ending): boolean {
     if (this.#held !== undefined) return this.#release(last);
-    const records = this.#reader.read();
-    if (last) this.update();
-    // A record that is still being written hides later records. Their losses still need the names of removed hooks.
-    if (records === undefined && this.#options.session.used() === 0) this.#options.onEmpty();
+    const records = this.#reader.readEvents();
+    if (last) this.updateLosses();
+    // A record that is still being written hides later records, whose events still need the names of removed hooks.
+    if (records === undefined && this.#options.session.unreadBytes() === 0) this.#options.onEmpty();
     const losses = this.#unreported.splice(0);
     const earlier = this.#earlier.splice(0);
     if (records === undefined && losses.length === 0 && earlier.length === 0) return false;
@@ -145,19 +148,19 @@ export class Hub implements EventFeed {
 
   /** Hands out the events that were read, unless they have to wait. */
   #release(last: boolean): boolean {
-    if (!last && this.#mustWait()) return false;
+    if (!last && this.#shouldHold()) return false;
     const events = this.#held ?? [];
     this.#held = undefined;
     for (const consumer of this.#consumers) consumer.offer(events, last);
     return true;
   }
 
-  /** Events wait for names only while the ring buffer has room. */
-  #mustWait(): boolean {
+  /** Events wait for names only while the ring buffer has free space. */
+  #shouldHold(): boolean {
     const { waitFor, session } = this.#options;
     if (waitFor?.names.isWaiting !== true) return false;
-    if (session.used() > waitFor.usedMax) waitFor.names.giveUp();
-    return waitFor.names.remaining() > 0;
+    if (session.unreadBytes() > waitFor.usedMax) waitFor.names.stopWaiting();
+    return waitFor.names.remainingWaitMs() > 0;
   }
 
   #onNamed(): void {
@@ -178,13 +181,16 @@ export class Hub implements EventFeed {
   }
 
   /**
-   * Arms the wake-up. A BPF program that read the flag just before it was set does not wake us, and its record may not
-   * be visible yet. Looking once more, a little later, finds that record. On a busy machine, the program may be kept
-   * from going on for longer.
+   * Arms the wake-up. A BPF program that read the flag just before it was set does not wake this process, and its
+   * record may not be visible yet. A check a little later finds that record. On a busy machine, the program can be
+   * delayed for longer, so further checks follow.
    */
   #sleep(): void {
     if (this.#held !== undefined) {
-      this.#setTimer(() => this.#deliver(), Math.min(this.#options.waitFor?.names.remaining() ?? 0, HELD_MS));
+      this.#setTimer(
+        () => this.#deliver(),
+        Math.min(this.#options.waitFor?.names.remainingWaitMs() ?? 0, HOLD_CHECK_MS),
+      );
       return;
     }
     if (!this.#armed) {
@@ -195,8 +201,8 @@ export class Hub implements EventFeed {
   }
 
   #afterSleep(waited: number): void {
-    // skipped runs are found by reading only
-    if (this.#options.session.used() > 0 || waited >= MISSED_MS) this.#deliver();
+    // Only a read finds out about program runs that the kernel skipped.
+    if (this.#options.session.unreadBytes() > 0 || waited >= MISSED_MS) this.#deliver();
     else this.#setTimer(() => this.#afterSleep(4 * waited), 3 * waited);
   }
 
@@ -209,14 +215,15 @@ export class Hub implements EventFeed {
 
   /** Reads once. Wakes the waiting consumers if there are events, or goes back to sleep. */
   #deliver(): void {
-    this.turns.begin();
+    this.yieldTimer.restart();
     this.#options.clock.refresh();
     if (this.#read()) {
       for (const consumer of [...this.#waiting]) consumer.wake();
       return;
     }
     if (this.#waiting.size === 0) return;
-    if (this.#held === undefined && this.#options.session.used() > 0) this.#setTimer(() => this.#deliver(), RECHECK_MS);
+    if (this.#held === undefined && this.#options.session.unreadBytes() > 0)
+      this.#setTimer(() => this.#deliver(), RECHECK_MS);
     else this.#sleep();
   }
 
@@ -228,8 +235,8 @@ export class Hub implements EventFeed {
     this.#timer = callback === undefined ? undefined : setTimeout(callback, ms).unref();
   }
 
-  loss(loss: Loss): LossEvent {
-    this.#count(loss);
+  createLoss(loss: Loss): LossEvent {
+    this.#addLoss(loss);
     return new LossEvent(
       loss.hook,
       loss.policyName,
@@ -240,20 +247,20 @@ export class Hub implements EventFeed {
     );
   }
 
-  /** Reports a loss from before this session. The next consumers that read receive it first. */
-  report(loss: Loss): void {
-    this.#earlier.push(this.loss(loss));
+  /** Reports a loss from before this session. It precedes the events of the next read. */
+  reportLoss(loss: Loss): void {
+    this.#earlier.push(this.createLoss(loss));
   }
 
-  #count(loss: Loss): void {
+  #addLoss(loss: Loss): void {
     const key = `${loss.policyName}\0${loss.hook}\0${loss.reason}`;
     const { hook, policyName, reason } = loss;
-    const count = (this.#lost.get(key)?.count ?? 0) + loss.count;
-    this.#lost.set(key, { hook, policyName, reason, count });
+    const count = (this.#lossCounts.get(key)?.count ?? 0) + loss.count;
+    this.#lossCounts.set(key, { hook, policyName, reason, count });
   }
 
-  /** Brings `lost` up to date. The `lost` events follow the next records, because the losses happened after them. */
-  update(): void {
+  /** Updates `losses`. The `lost` events follow the next records, because the losses happened after them. */
+  updateLosses(): void {
     this.#execsLost = this.#collectLosses(true);
   }
 
@@ -264,25 +271,25 @@ export class Hub implements EventFeed {
     this.#execsLost = false;
     const result = this.#unreported;
     for (const { hook, ring, pending, unreturned } of session.takeLosses()) {
-      if (ring > 0) result.push(this.#lossOf(hook, 'ring_full', ring));
-      if (pending > 0) result.push(this.#lossOf(hook, FULL[hook] ?? 'pending_full', pending));
-      if (unreturned > 0) result.push(this.#lossOf(hook, 'missed', unreturned));
+      if (ring > 0) result.push(this.#createHookLoss(hook, 'ring_full', ring));
+      if (pending > 0) result.push(this.#createHookLoss(hook, FULL_REASONS[hook] ?? 'pending_full', pending));
+      if (unreturned > 0) result.push(this.#createHookLoss(hook, 'missed', unreturned));
       if (hook === SensorHook.HOOK_EXEC && ring > 0) execsLost = true;
-      if (hook === SensorHook.HOOK_EXIT && ring > 0) void this.#options.cache.sweep();
+      if (hook === SensorHook.HOOK_EXIT && ring > 0) void this.#options.cache.sweepEnded();
     }
     const now = performance.now();
     if (askMissed || now - this.#missedAt >= MISSED_MS) {
       this.#missedAt = now;
-      for (const { hook, count } of session.takeMissed()) result.push(this.#lossOf(hook, 'missed', count));
+      for (const { hook, count } of session.takeMissedRuns()) result.push(this.#createHookLoss(hook, 'missed', count));
     }
     return execsLost;
   }
 
-  #lossOf(id: number, reason: Loss['reason'], count: number): LossEvent {
+  #createHookLoss(id: number, reason: Loss['reason'], count: number): LossEvent {
     const hook = this.#options.hooks.get(id);
     if (hook !== undefined) hook.tally[reason === 'missed' ? 'missed' : 'unrecorded'] += count;
-    return this.loss({
-      hook: hook?.functionName ?? sensorName(id) ?? `hook ${id}`,
+    return this.createLoss({
+      hook: hook?.functionName ?? sensorHookName(id) ?? `hook ${id}`,
       policyName: hook?.policyName ?? '',
       reason,
       count,
@@ -290,15 +297,15 @@ export class Hub implements EventFeed {
   }
 
   /**
-   * Hands out the rest of the ring buffer and ends every iterator. `endless` says that programs continue to fill the
-   * ring buffer.
+   * Hands out the rest of the ring buffer and ends every iterator. `endless`: programs continue to fill the ring
+   * buffer.
    */
   async end(endless: boolean): Promise<void> {
     const until = endless ? performance.now() + LAST_READS_MS : Infinity;
     this.#ending = true;
-    this.turns.begin();
+    this.yieldTimer.restart();
     while (this.#consumers.size > 0 && this.#read() && performance.now() < until) {
-      if (this.turns.due) await this.turns.next();
+      if (this.yieldTimer.isDue) await this.yieldTimer.yieldToEventLoop();
     }
     this.#setTimer(undefined);
     for (const consumer of [...this.#consumers]) consumer.end();

@@ -11,32 +11,32 @@ import {
   EventHeader,
   EventHook,
   EventType,
-  RecordRoom,
+  RecordLimit,
 } from '../wire/layout.gen.js';
-import { Block, Slab } from '../wire/slab.js';
-import { hookEvent } from '../events/events.js';
+import { RecordBuffer, RecordChunk } from '../wire/record-chunk.js';
+import { createHookEvent } from '../events/events.js';
 import type { LoadedHook } from '../events/hook.js';
 import { ExecEvent, ExitEvent } from '../events/process-events.js';
 
-/** Large enough that new blocks are rarely allocated; small enough that they die young. */
-const BLOCK_BYTES = 256 * 1024;
+/** Large enough that new buffers are rarely allocated. Small enough that V8 frees them as young objects. */
+const RECORD_BUFFER_BYTES = 256 * 1024;
 /**
- * Records of about this many bytes become one array of events. Few events are alive at a time, so most of them die before
- * V8 moves them to its old generation. With arrays of 512 KiB, an event costs twice as much in some processes.
+ * Records of about this many bytes become one array of events. Few events are alive at a time, so most of them die
+ * before V8 moves them to its old generation. With arrays of 512 KiB, an event costs twice as much in some processes.
  */
 const BATCH_BYTES = 64 * 1024;
 /**
- * Most bytes of the records in one slab, except that each slab has a whole record. An event that a program keeps holds
- * its slab and some small objects: less than 4 KB.
+ * Maximum number of bytes of the records in one chunk. A longer record has a chunk of its own. An event that a program
+ * keeps retains its chunk and some small objects: less than 4 KB.
  */
-const SLAB_BYTES = 2 * 1024;
+const RECORD_CHUNK_BYTES = 2 * 1024;
 
 export class RecordReader {
   readonly #source: NativeSource;
   readonly #cache: ProcessCache;
   readonly #hooks: ReadonlyMap<number, LoadedHook>;
   readonly #onDrained: () => void;
-  #block = new Block(Buffer.allocUnsafeSlow(BLOCK_BYTES));
+  #buffer = new RecordBuffer(Buffer.allocUnsafeSlow(RECORD_BUFFER_BYTES));
   #offset = 0;
 
   /** `onDrained` is called for each read, after the records were copied from the kernel and before they are decoded. */
@@ -53,78 +53,78 @@ export class RecordReader {
   }
 
   /**
-   * Returns the events of the next records, of about BATCH_BYTES; undefined if there was no record. The addon begins no
-   * record where the longest one might not fit.
+   * Returns the events of the next records, of about BATCH_BYTES; undefined if there was no record. The addon copies a
+   * record only if the longest possible record would fit.
    */
-  read(): TracerEvent[] | undefined {
-    if (BLOCK_BYTES - this.#offset <= RecordRoom.RECORD_MAX) this.#nextBlock();
+  readEvents(): TracerEvent[] | undefined {
+    if (RECORD_BUFFER_BYTES - this.#offset <= RecordLimit.RECORD_SIZE_MAX) this.#nextBuffer();
     const start = this.#offset;
-    const room = Math.min(BLOCK_BYTES, start + BATCH_BYTES + RecordRoom.RECORD_MAX);
-    const end = this.#source.drain(this.#block.bytes.subarray(0, room), start);
+    const limit = Math.min(RECORD_BUFFER_BYTES, start + BATCH_BYTES + RecordLimit.RECORD_SIZE_MAX);
+    const end = this.#source.drain(this.#buffer.bytes.subarray(0, limit), start);
     this.#offset = end;
     this.#onDrained();
-    return end === start ? undefined : this.#decode(start, end);
+    return end === start ? undefined : this.#decodeRecords(start, end);
   }
 
-  /** A block that a garbage collection leaves has events that a program keeps. */
-  #nextBlock(): void {
-    for (const left of this.#source.watch(this.#block)) left.leave();
-    this.#block = new Block(Buffer.allocUnsafeSlow(BLOCK_BYTES));
+  /** If a buffer survives a garbage collection, a program keeps events of it: their chunks are copied. */
+  #nextBuffer(): void {
+    for (const retained of this.#source.track(this.#buffer)) retained.detachChunks();
+    this.#buffer = new RecordBuffer(Buffer.allocUnsafeSlow(RECORD_BUFFER_BYTES));
     this.#offset = 0;
   }
 
-  /** Must be called after the last read: from then on no event holds more than its slab. */
+  /** Must be called after the last read. Afterwards an event retains only its own chunk. */
   end(): void {
-    for (const block of [...this.#source.watched<Block>(), this.#block]) block.leave();
+    for (const buffer of [...this.#source.takeTracked<RecordBuffer>(), this.#buffer]) buffer.detachChunks();
   }
 
-  #decode(start: number, end: number): TracerEvent[] {
+  #decodeRecords(start: number, end: number): TracerEvent[] {
     const events: TracerEvent[] = [];
-    const block = this.#block;
-    let slab = new Slab(block, start, start);
-    let kept: Slab | undefined;
+    const buffer = this.#buffer;
+    let chunk = new RecordChunk(buffer, start, start);
+    let lastChunk: RecordChunk | undefined;
     let at = start;
     while (at + EventHeader.sizeof <= end) {
-      const size = block.view.getUint32(at + EventHeader.size, true);
+      const size = buffer.view.getUint32(at + EventHeader.size, true);
       if (size < EventHeader.sizeof || at + size > end) break; // cannot happen: native code has checked the size
-      if (slab.length > 0 && slab.length + size > SLAB_BYTES) slab = new Slab(block, at, at);
-      slab.extend(at + size);
-      const event = this.#decodeOne(slab, at, size);
+      if (chunk.length > 0 && chunk.length + size > RECORD_CHUNK_BYTES) chunk = new RecordChunk(buffer, at, at);
+      chunk.extend(at + size);
+      const event = this.#decodeRecord(chunk, at, size);
       if (event !== undefined) {
         events.push(event);
-        if (slab !== kept) block.slabs.push((kept = slab));
+        if (chunk !== lastChunk) buffer.chunks.push((lastChunk = chunk));
       }
       at += (size + 7) & ~7;
     }
     return events;
   }
 
-  #decodeOne(slab: Slab, at: number, size: number): TracerEvent | undefined {
-    switch (slab.u16(at + EventHeader.type)) {
+  #decodeRecord(chunk: RecordChunk, at: number, size: number): TracerEvent | undefined {
+    switch (chunk.u16(at + EventHeader.type)) {
       case EventType.EVENT_HOOK: {
         if (size < EventHook.sizeof) return undefined;
         // Records of a removed hook may still be in the ring buffer.
-        const hook = this.#hooks.get(slab.u32(at + EventHook.hook));
+        const hook = this.#hooks.get(chunk.u32(at + EventHook.hook));
         if (hook === undefined) return undefined;
         hook.tally.posted += 1;
-        return hookEvent(slab, at, this.#cache.ofHook(slab, at).view, hook);
+        return createHookEvent(chunk, at, this.#cache.findForHook(chunk, at).view, hook);
       }
       case EventType.EVENT_EXEC:
         if (size < EventExec.sizeof) return undefined;
-        return new ExecEvent(slab, at, this.#cache.onExec(slab, at, size).view) as TracerEvent;
+        return new ExecEvent(chunk, at, this.#cache.onExec(chunk, at, size).view) as TracerEvent;
       case EventType.EVENT_EXIT: {
         if (size < EventExit.sizeof) return undefined;
-        const image = this.#cache.onExit(slab, at);
-        return image === undefined ? undefined : (new ExitEvent(slab, at, image.view) as TracerEvent);
+        const exited = this.#cache.onExit(chunk, at);
+        return exited === undefined ? undefined : (new ExitEvent(chunk, at, exited.view) as TracerEvent);
       }
       case EventType.EVENT_FORK:
-        if (size >= EventFork.sizeof) this.#cache.onFork(slab, at);
+        if (size >= EventFork.sizeof) this.#cache.onFork(chunk, at);
         return undefined;
       case EventType.EVENT_CGROUP:
-        if (size >= EventCgroup.sizeof) this.#cache.onCgroup(slab, at);
+        if (size >= EventCgroup.sizeof) this.#cache.onCgroup(chunk, at);
         return undefined;
       case EventType.EVENT_CGROUP_GONE:
-        if (size >= EventCgroupGone.sizeof) this.#cache.onCgroupGone(slab, at);
+        if (size >= EventCgroupGone.sizeof) this.#cache.onCgroupGone(chunk, at);
         return undefined;
       default:
         return undefined;

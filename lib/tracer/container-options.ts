@@ -3,14 +3,14 @@ import { isAbsolute } from 'node:path';
 import { inspect } from 'node:util';
 import type { ContainerSource } from '../../types/containers.js';
 import type { ContainerOptions, ContainerSourceName, TracerOptions } from '../../types/tracer.js';
-import { badOption } from './bad-option.js';
+import { badOptionError } from './bad-option.js';
 
-export interface ResolvedContainers {
-  /** Undefined: those whose sockets exist. */
+export interface ResolvedContainerOptions {
+  /** Undefined: the sources whose sockets exist. */
   readonly sources: readonly (ContainerSource | ContainerSourceName)[] | undefined;
   readonly waitMs: number;
   readonly startWaitMs: number;
-  /** Keep the annotations of pods. */
+  /** True if the annotations of pods are kept. */
   readonly annotations: boolean;
   readonly sockets: NonNullable<ContainerOptions['sockets']>;
 }
@@ -21,41 +21,41 @@ const SOCKETS = ['nri', 'cri', 'docker', 'podman'];
 const KNOWN = ['sources', 'waitMs', 'startWaitMs', 'annotations', 'sockets'];
 
 /** Throws PolytraceError BAD_OPTION. */
-export function resolveContainers(value: TracerOptions['containers'] = false): ResolvedContainers | undefined {
+export function resolveContainerOptions(value: TracerOptions['containers'] = false): ResolvedContainerOptions | undefined {
   if (value === false) return undefined;
-  if (value === true) return resolveContainers({});
+  if (value === true) return resolveContainerOptions({});
   if (typeof value !== 'object' || value === null) {
-    throw badOption('containers', `is ${inspect(value)}`, `use true, false or { ${KNOWN.join(', ')} }`);
+    throw badOptionError('containers', `is ${inspect(value)}`, `use true, false or { ${KNOWN.join(', ')} }`);
   }
   for (const name of Object.keys(value)) {
     if (!KNOWN.includes(name))
-      throw badOption(`containers.${name}`, 'is not an option', `options are ${KNOWN.join(', ')}`);
+      throw badOptionError(`containers.${name}`, 'is not an option', `options are ${KNOWN.join(', ')}`);
   }
   const { sources, waitMs = 500, startWaitMs = 1500, annotations = true, sockets = {} } = value;
-  milliseconds('waitMs', waitMs, 10_000);
-  milliseconds('startWaitMs', startWaitMs, 60_000);
+  checkMilliseconds('waitMs', waitMs, 10_000);
+  checkMilliseconds('startWaitMs', startWaitMs, 60_000);
   if (typeof annotations !== 'boolean')
-    throw badOption('containers.annotations', `is ${inspect(annotations)}`, 'use true or false');
+    throw badOptionError('containers.annotations', `is ${inspect(annotations)}`, 'use true or false');
   checkSources(sources);
   for (const [name, path] of Object.entries(sockets)) {
     if (!SOCKETS.includes(name))
-      throw badOption(`containers.sockets.${name}`, 'is not an option', `options are ${SOCKETS.join(', ')}`);
+      throw badOptionError(`containers.sockets.${name}`, 'is not an option', `options are ${SOCKETS.join(', ')}`);
     if (typeof path !== 'string' || !isAbsolute(path)) {
-      throw badOption(`containers.sockets.${name}`, `is ${inspect(path)}`, 'use the absolute path of a socket');
+      throw badOptionError(`containers.sockets.${name}`, `is ${inspect(path)}`, 'use the absolute path of a socket');
     }
   }
   return { sources, waitMs, startWaitMs, annotations, sockets };
 }
 
-function milliseconds(name: string, value: unknown, max: number): void {
+function checkMilliseconds(name: string, value: unknown, max: number): void {
   if (typeof value === 'number' && value >= 0 && value <= max) return;
-  throw badOption(`containers.${name}`, `is ${inspect(value)}`, `use a number from 0 to ${max}`);
+  throw badOptionError(`containers.${name}`, `is ${inspect(value)}`, `use a number from 0 to ${max}`);
 }
 
 function checkSources(sources: ContainerOptions['sources']): void {
   if (sources === undefined) return;
   const allowed = `use a list of ${SOURCE_NAMES.join(', ')} and of objects with name, start() and stop()`;
-  if (!Array.isArray(sources)) throw badOption('containers.sources', `is ${inspect(sources)}`, allowed);
+  if (!Array.isArray(sources)) throw badOptionError('containers.sources', `is ${inspect(sources)}`, allowed);
   const names = sources.map((source: ContainerSource | string) => {
     if (typeof source === 'string') {
       if ((SOURCE_NAMES as readonly string[]).includes(source)) return source;
@@ -66,8 +66,8 @@ function checkSources(sources: ContainerOptions['sources']): void {
     ) {
       return source.name;
     }
-    throw badOption('containers.sources', `has ${inspect(source)}`, allowed);
+    throw badOptionError('containers.sources', `has ${inspect(source)}`, allowed);
   });
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw badOption('containers.sources', `has ${twice} twice`, 'name each source once');
+  const duplicate = names.find((name, i) => names.indexOf(name) !== i);
+  if (duplicate !== undefined) throw badOptionError('containers.sources', `has ${duplicate} twice`, 'name each source once');
 }

@@ -1,21 +1,21 @@
-/** The containers of one tracer: its sources, what they know, and what events show of it. */
+/** The containers of one tracer: the sources, the containers that they report, and the names in events. */
 import type { ContainerInfo, ContainerSource, ContainerSourceStatus } from '../../types/containers.js';
 import type { ContainerSourceName, TracerStats } from '../../types/tracer.js';
 import type { Cgroups } from '../containers/cgroups.js';
-import { Directory } from '../containers/directory.js';
-import { Names } from '../containers/names.js';
+import { ContainerStore } from '../containers/container-store.js';
+import { ContainerNames } from '../containers/container-names.js';
 import { CgroupSource } from '../containers/sources/cgroups.js';
 import { CriSource } from '../containers/sources/cri.js';
 import { EngineSource } from '../containers/sources/engine.js';
 import { NriSource } from '../containers/sources/nri.js';
-import { unifiedPath } from '../process/hierarchy.js';
-import { procShowsAllProcesses } from '../process/proc-files.js';
-import { SOURCE_NAMES, type ResolvedContainers } from './container-options.js';
+import { readCgroupPath } from '../process/cgroup-hierarchy.js';
+import { isInHostPidNamespace } from '../process/proc-files.js';
+import { SOURCE_NAMES, type ResolvedContainerOptions } from './container-options.js';
 
-/** How long the tracer waits for a source at the start. It connects later otherwise. */
+/** Maximum time that opening and closing a tracer wait for a source. After that time, a source connects in the background. */
 const START_MS = 5000;
 
-/** Where the sockets usually are. The first one that exists is used. */
+/** The usual paths of the sockets. The first one that exists is used. */
 const SOCKETS = {
   nri: ['/run/nri/nri.sock', '/var/run/nri/nri.sock'],
   cri: ['/run/containerd/containerd.sock', '/run/crio/crio.sock', '/run/k3s/containerd/containerd.sock'],
@@ -24,67 +24,67 @@ const SOCKETS = {
 } as const;
 
 export class ContainerWatch {
-  readonly directory: Directory;
+  readonly store: ContainerStore;
   /** Undefined without the option `containers`. */
-  readonly names: Names | undefined;
+  readonly names: ContainerNames | undefined;
   readonly #sources: readonly ContainerSource[];
   readonly #cgroups: CgroupSource | undefined;
 
-  constructor(options: ResolvedContainers | undefined, cgroups: Cgroups) {
-    const pathOf = procShowsAllProcesses() ? (pid: number) => unifiedPath(`/proc/${pid}`) : () => undefined;
-    const lookup = { idOf: (path: string | undefined) => cgroups.idOf(path), pathOf };
-    this.directory = new Directory(lookup, options?.annotations);
-    this.#sources = options === undefined ? [] : sourcesOf(options, cgroups.mount);
+  constructor(options: ResolvedContainerOptions | undefined, cgroups: Cgroups) {
+    const cgroupPath = isInHostPidNamespace() ? (pid: number) => readCgroupPath(`/proc/${pid}`) : () => undefined;
+    const lookup = { cgroupId: (path: string | undefined) => cgroups.findId(path), cgroupPath };
+    this.store = new ContainerStore(lookup, options?.annotations);
+    this.#sources = options === undefined ? [] : createSources(options, cgroups.mount);
     this.#cgroups = this.#sources.find((source) => source instanceof CgroupSource);
     if (options === undefined) return;
-    this.names = new Names(this.directory, options.waitMs);
+    this.names = new ContainerNames(this.store, options.waitMs);
     cgroups.onContainer = (id, path) => {
-      this.directory.cgroupCreated(id, path);
-      this.#cgroups?.created(path);
+      this.store.onCgroupCreated(id, path);
+      this.#cgroups?.onCreated(path);
     };
-    cgroups.onGone = (id) => {
-      const container = this.directory.cgroupGone(id);
-      if (container !== undefined) this.#cgroups?.gone(container);
+    cgroups.onRemoved = (id) => {
+      const container = this.store.onCgroupRemoved(id);
+      if (container !== undefined) this.#cgroups?.onRemoved(container);
     };
   }
 
-  /** Resolves when the containers that run already are known, as far as their runtimes answer. */
+  /** Resolves when the sources have reported the running containers. Sources that do not answer in time are not awaited. */
   async start(): Promise<void> {
     await Promise.all(
       this.#sources.map(async (source) => {
-        const sink = this.directory.add(source, source === this.#cgroups);
+        const sink = this.store.add(source, source === this.#cgroups);
         const started = source.start(sink).catch((error: unknown) => sink.state(false, error as Error));
-        await within(START_MS, started);
+        await waitAtMost(START_MS, started);
       }),
     );
   }
 
   async stop(): Promise<void> {
-    await Promise.allSettled(this.#sources.map(async (source) => within(START_MS, source.stop())));
+    await Promise.allSettled(this.#sources.map(async (source) => waitAtMost(START_MS, source.stop())));
   }
 
   list(): ContainerInfo[] {
     this.#cgroups?.sweep();
-    return this.directory.containers().map(({ info }) => info);
+    return this.store.containers().map(({ info }) => info);
   }
 
   sources(): ContainerSourceStatus[] {
-    return [...this.directory.sources()];
+    return [...this.store.sources()];
   }
 
-  /** For the statistics of the tracer. */
+  /** Returns the counters for `stats()`. */
   counts(): Pick<TracerStats, 'containers'> {
-    return this.names === undefined ? {} : { containers: { known: this.directory.size, ...this.names.counts } };
+    return this.names === undefined ? {} : { containers: { known: this.store.size, ...this.names.counts } };
   }
 }
 
-function sourcesOf(options: ResolvedContainers, mount: string | undefined): ContainerSource[] {
+function createSources(options: ResolvedContainerOptions, mount: string | undefined): ContainerSource[] {
   return (options.sources ?? SOURCE_NAMES).map((source) =>
-    typeof source === 'string' ? sourceOf(source, options, mount) : source,
+    typeof source === 'string' ? createSource(source, options, mount) : source,
   );
 }
 
-function sourceOf(name: ContainerSourceName, options: ResolvedContainers, mount: string | undefined): ContainerSource {
+function createSource(name: ContainerSourceName, options: ResolvedContainerOptions, mount: string | undefined): ContainerSource {
   if (name === 'cgroups') return new CgroupSource(mount);
   const own = options.sockets[name];
   const sockets = own === undefined ? SOCKETS[name] : [own];
@@ -98,12 +98,12 @@ function sourceOf(name: ContainerSourceName, options: ResolvedContainers, mount:
   }
 }
 
-/** Resolves after that time at the latest. */
-async function within(milliseconds: number, promise: Promise<void>): Promise<void> {
+/** Resolves with the promise, or after this time. */
+async function waitAtMost(milliseconds: number, promise: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
   try {
-    await Promise.race([promise, late]);
+    await Promise.race([promise, timeout]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,11 +1,11 @@
-/** Finds what this process does not see of the machine: it runs in namespaces of its own, as in a container, or lacks capabilities. */
-import type { HostGap } from '../../types/tracer.js';
+/** Finds which parts of the machine this process does not see, because of its namespaces, mounts or missing capabilities. */
+import type { HostLimitation } from '../../types/tracer.js';
 import { capabilityBits, type Capability } from '../names/capabilities.js';
 import { effectiveCapabilities } from '../native/preflight.js';
-import { wholeHierarchy } from '../process/hierarchy.js';
-import { isInHost } from '../process/proc-files.js';
+import { findCgroupMount } from '../process/cgroup-hierarchy.js';
+import { isInHostNamespace } from '../process/proc-files.js';
 
-/** The facts that the gaps follow from. */
+/** The facts that decide the limitations. */
 export interface HostView {
   readonly isInHost: (kind: 'cgroup' | 'pid' | 'uts') => boolean;
   readonly hasCapability: (name: Capability) => boolean;
@@ -13,8 +13,8 @@ export interface HostView {
   readonly nodeName: string | undefined;
 }
 
-export function hostGaps(view: HostView = actual()): readonly HostGap[] {
-  const gaps: HostGap[] = [];
+export function hostGaps(view: HostView = readHostView()): readonly HostLimitation[] {
+  const gaps: HostLimitation[] = [];
   if (!view.isInHost('pid')) {
     gaps.push({
       name: 'pid_namespace',
@@ -58,12 +58,12 @@ const CAPABILITIES = [
   ['CAP_DAC_READ_SEARCH', 'containers that ran before the tracer are unknown'],
 ] as const;
 
-function actual(): HostView {
+function readHostView(): HostView {
   const capabilities = effectiveCapabilities();
   return {
-    isInHost,
+    isInHost: isInHostNamespace,
     hasCapability: (name) => (capabilities & capabilityBits([name])) !== 0n,
-    hierarchy: wholeHierarchy(),
+    hierarchy: findCgroupMount(),
     nodeName: process.env['NODE_NAME'],
   };
 }

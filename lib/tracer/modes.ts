@@ -1,4 +1,4 @@
-/** The mode in which a policy is loaded: from the policy itself, and from the options of the program that loads it. */
+/** Determines the mode of a policy from the policy itself and from the options of the program that loads it. */
 import type { LoadOptions, PolicyStatus } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
 import type { CompiledPolicy } from '../compiled/compiled-policy.js';
@@ -6,9 +6,9 @@ import type { CompiledPolicy } from '../compiled/compiled-policy.js';
 export type LoadedMode = PolicyStatus['mode'];
 
 /** The option of the program has precedence, except over `monitor_only`: such a policy must never act. */
-export function modeOf(image: CompiledPolicy, { mode }: LoadOptions): LoadedMode {
-  if (image.mode === 'monitor_only') return image.mode;
-  return mode ?? image.mode ?? 'enforce';
+export function loadedMode(compiled: CompiledPolicy, { mode }: LoadOptions): LoadedMode {
+  if (compiled.mode === 'monitor_only') return compiled.mode;
+  return mode ?? compiled.mode ?? 'enforce';
 }
 
 /** Throws PolytraceError POLICY_MONITOR_ONLY. */

@@ -13,9 +13,9 @@ import type {
   TracerOptions,
 } from '../../types/tracer.js';
 import { EVENT_TYPES } from '../names/event-types.js';
-import { badOption } from './bad-option.js';
-import { resolveContainers, type ResolvedContainers } from './container-options.js';
-import { RecordRoom } from '../wire/layout.gen.js';
+import { badOptionError } from './bad-option.js';
+import { resolveContainerOptions, type ResolvedContainerOptions } from './container-options.js';
+import { RecordLimit } from '../wire/layout.gen.js';
 
 export interface ResolvedOptions {
   readonly attach: 'auto' | 'fentry' | 'kprobe';
@@ -33,15 +33,15 @@ export interface ResolvedOptions {
   readonly allowRequests: RequestOptions | undefined;
   readonly persist: string | undefined;
   readonly takeOver: boolean;
-  /** Undefined if no source of containers is wanted. */
-  readonly containers: ResolvedContainers | undefined;
+  /** Undefined without sources of containers. */
+  readonly containers: ResolvedContainerOptions | undefined;
 }
 
 const MIB = 1024 * 1024;
-/** The smallest power of two that has room for the longest record; a shorter buffer could never hold it. */
-const BUFFER_BYTES_MIN = 2 ** Math.ceil(Math.log2(RecordRoom.RECORD_MAX));
+/** The smallest power of two that can hold the longest record. */
+const BUFFER_BYTES_MIN = 2 ** Math.ceil(Math.log2(RecordLimit.RECORD_SIZE_MAX));
 const BUFFER_BYTES_MAX = 1024 * MIB;
-const KNOWN = new Set([
+const OPTION_NAMES = new Set([
   'policies',
   'onProgress',
   'attach',
@@ -64,94 +64,94 @@ const KNOWN = new Set([
 /** Throws PolytraceError BAD_OPTION. */
 export function resolveOptions(options: TracerOptions): ResolvedOptions {
   for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name)) throw badOption(name, 'is not an option', `options are ${[...KNOWN].join(', ')}`);
+    if (!OPTION_NAMES.has(name)) throw badOptionError(name, 'is not an option', `options are ${[...OPTION_NAMES].join(', ')}`);
   }
   const { attach = 'auto', bufferSize = 64 * MIB, coalesceMs = 1, includeSelf = false, maxQueued = 65536 } = options;
   if (!['auto', 'fentry', 'kprobe'].includes(attach)) {
-    throw badOption('attach', `is ${String(attach)}`, 'use auto, fentry or kprobe');
+    throw badOptionError('attach', `is ${String(attach)}`, 'use auto, fentry or kprobe');
   }
   if (options.policies !== undefined && !Array.isArray(options.policies)) {
-    throw badOption('policies', `is ${typeof options.policies}`, 'use an array, also for a single policy');
+    throw badOptionError('policies', `is ${typeof options.policies}`, 'use an array, also for a single policy');
   }
   const { onProgress } = options;
   if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw badOption('onProgress', `is ${inspect(onProgress)}`, 'use a function');
+    throw badOptionError('onProgress', `is ${inspect(onProgress)}`, 'use a function');
   }
   const isPowerOfTwo = typeof bufferSize === 'number' && Number.isInteger(Math.log2(bufferSize));
   if (!isPowerOfTwo || bufferSize < BUFFER_BYTES_MIN || bufferSize > BUFFER_BYTES_MAX) {
     const range = `from ${BUFFER_BYTES_MIN} (${BUFFER_BYTES_MIN / 1024} KiB) to ${BUFFER_BYTES_MAX} (1 GiB)`;
-    const why = bufferSize < BUFFER_BYTES_MIN ? `; an event can have up to ${RecordRoom.RECORD_MAX} bytes` : '';
-    throw badOption('bufferSize', `is ${bufferSize}`, `use a power of two ${range}${why}`);
+    const why = bufferSize < BUFFER_BYTES_MIN ? `; an event can have up to ${RecordLimit.RECORD_SIZE_MAX} bytes` : '';
+    throw badOptionError('bufferSize', `is ${bufferSize}`, `use a power of two ${range}${why}`);
   }
   if (typeof coalesceMs !== 'number' || !(coalesceMs >= 0 && coalesceMs <= 1000)) {
-    throw badOption('coalesceMs', `is ${coalesceMs}`, 'use a number from 0 to 1000');
+    throw badOptionError('coalesceMs', `is ${coalesceMs}`, 'use a number from 0 to 1000');
   }
   const { persist } = options;
   if (persist !== undefined && !(typeof persist === 'string' && isAbsolute(persist))) {
-    throw badOption('persist', `is ${String(persist)}`, 'use an absolute path, such as /sys/fs/bpf/NAME');
+    throw badOptionError('persist', `is ${String(persist)}`, 'use an absolute path, such as /sys/fs/bpf/NAME');
   }
   const { takeOver = true } = options;
-  if (typeof takeOver !== 'boolean') throw badOption('takeOver', `is ${inspect(takeOver)}`, 'use true or false');
+  if (typeof takeOver !== 'boolean') throw badOptionError('takeOver', `is ${inspect(takeOver)}`, 'use true or false');
   if (!takeOver && persist === undefined) {
-    throw badOption('takeOver', 'is false', 'only a tracer with `persist` has something to take over');
+    throw badOptionError('takeOver', 'is false', 'only a tracer with `persist` has something to take over');
   }
   const { enforcement = false, mode, stackAddresses = false, countHits = false } = options;
   if (typeof enforcement !== 'boolean')
-    throw badOption('enforcement', `is ${String(enforcement)}`, 'use true or false');
+    throw badOptionError('enforcement', `is ${String(enforcement)}`, 'use true or false');
   if (typeof stackAddresses !== 'boolean') {
-    throw badOption('stackAddresses', `is ${String(stackAddresses)}`, 'use true or false');
+    throw badOptionError('stackAddresses', `is ${String(stackAddresses)}`, 'use true or false');
   }
-  if (typeof countHits !== 'boolean') throw badOption('countHits', `is ${String(countHits)}`, 'use true or false');
+  if (typeof countHits !== 'boolean') throw badOptionError('countHits', `is ${String(countHits)}`, 'use true or false');
   checkMode(mode);
   if (typeof includeSelf !== 'boolean')
-    throw badOption('includeSelf', `is ${String(includeSelf)}`, 'use true or false');
+    throw badOptionError('includeSelf', `is ${String(includeSelf)}`, 'use true or false');
   if (!Number.isInteger(maxQueued) || maxQueued < 1) {
-    throw badOption('maxQueued', `is ${maxQueued}`, 'use a whole number from 1 on');
+    throw badOptionError('maxQueued', `is ${maxQueued}`, 'use a whole number from 1 on');
   }
   const nodeName = options.nodeName ?? process.env['NODE_NAME'] ?? hostname();
   if (typeof nodeName !== 'string' || nodeName === '')
-    throw badOption('nodeName', 'is not a text', 'use the name of a node');
+    throw badOptionError('nodeName', 'is not a text', 'use the name of a node');
   return {
     attach,
     bufferSize,
     coalesceMs,
     nodeName,
-    nodeLabels: labelsOf(options.nodeLabels),
+    nodeLabels: checkNodeLabels(options.nodeLabels),
     includeSelf,
     maxQueued,
     enforcement,
     mode,
     stackAddresses,
     countHits,
-    allowRequests: requestOptions(options.allowRequests),
+    allowRequests: resolveRequestOptions(options.allowRequests),
     persist,
     takeOver,
-    containers: resolveContainers(options.containers),
+    containers: resolveContainerOptions(options.containers),
   };
 }
 
-/** Throws if these are no labels of a node. */
-export function labelsOf(labels: TracerOptions['nodeLabels'] = {}): Readonly<Record<string, string>> {
+/** Returns a copy of the labels. Throws PolytraceError BAD_OPTION. */
+export function checkNodeLabels(labels: TracerOptions['nodeLabels'] = {}): Readonly<Record<string, string>> {
   const isLabels =
     typeof labels === 'object' &&
     labels !== null &&
     !Array.isArray(labels) &&
     Object.values(labels).every((value) => typeof value === 'string');
-  if (!isLabels) throw badOption('nodeLabels', `is ${inspect(labels)}`, 'use an object with texts, { NAME: VALUE }');
+  if (!isLabels) throw badOptionError('nodeLabels', `is ${inspect(labels)}`, 'use an object with texts, { NAME: VALUE }');
   return { ...labels };
 }
 
-function requestOptions(value: TracerOptions['allowRequests'] = false): RequestOptions | undefined {
+function resolveRequestOptions(value: TracerOptions['allowRequests'] = false): RequestOptions | undefined {
   if (typeof value === 'boolean') return value ? {} : undefined;
   const allowed = 'use true, false or { nameServers: [ADDRESS] }';
   if (typeof value !== 'object' || value === null || Object.keys(value).some((name) => name !== 'nameServers')) {
-    throw badOption('allowRequests', `is ${inspect(value)}`, allowed);
+    throw badOptionError('allowRequests', `is ${inspect(value)}`, allowed);
   }
   const { nameServers } = value;
   try {
     if (nameServers !== undefined) new Resolver().setServers(nameServers);
   } catch (error) {
-    throw badOption('allowRequests', `has nameServers ${inspect(nameServers)}: ${(error as Error).message}`, allowed);
+    throw badOptionError('allowRequests', `has nameServers ${inspect(nameServers)}: ${(error as Error).message}`, allowed);
   }
   return value;
 }
@@ -159,56 +159,56 @@ function requestOptions(value: TracerOptions['allowRequests'] = false): RequestO
 /** Throws PolytraceError BAD_OPTION. */
 export function checkCloseOptions(options: CloseOptions, persist: string | undefined): void {
   for (const name of Object.keys(options)) {
-    if (name !== 'keep') throw badOption(name, 'is not an option', 'the only option is keep');
+    if (name !== 'keep') throw badOptionError(name, 'is not an option', 'the only option is keep');
   }
   const { keep = false } = options;
-  if (typeof keep !== 'boolean') throw badOption('keep', `is ${String(keep)}`, 'use true or false');
+  if (typeof keep !== 'boolean') throw badOptionError('keep', `is ${String(keep)}`, 'use true or false');
   if (keep && persist === undefined) {
-    throw badOption('keep', 'is true', 'only a tracer that was opened with `persist` can keep its policies active');
+    throw badOptionError('keep', 'is true', 'only a tracer that was opened with `persist` can keep its policies active');
   }
 }
 
 /** Throws PolytraceError BAD_OPTION. */
 export function checkMode(mode: unknown): void {
   if (mode === undefined || mode === 'enforce' || mode === 'monitor') return;
-  throw badOption('mode', `is ${String(mode)}`, 'enforce or monitor');
+  throw badOptionError('mode', `is ${String(mode)}`, 'enforce or monitor');
 }
 
-const NAMES = ['pods', 'namespaces', 'containers'] as const;
-const EVENTS_KNOWN = ['types', 'policyNames', ...NAMES, 'labels', 'host', 'signal', 'plain'];
+const CONTAINER_FILTERS = ['pods', 'namespaces', 'containers'] as const;
+const EVENTS_OPTION_NAMES = ['types', 'policyNames', ...CONTAINER_FILTERS, 'labels', 'host', 'signal', 'plain'];
 
-/** Throws PolytraceError BAD_OPTION. Without the check, an iterator with a misspelt type would wait for ever. */
+/** Throws PolytraceError BAD_OPTION. Without this check, an iterator with a misspelt type would never get an event. */
 export function checkEventsOptions(options: EventsOptions | PlainEventsOptions): void {
   for (const name of Object.keys(options)) {
-    if (!EVENTS_KNOWN.includes(name)) {
-      throw badOption(name, 'is not an option', `options are ${EVENTS_KNOWN.join(', ')}`);
+    if (!EVENTS_OPTION_NAMES.includes(name)) {
+      throw badOptionError(name, 'is not an option', `options are ${EVENTS_OPTION_NAMES.join(', ')}`);
     }
   }
   const { types, policyNames, signal, plain = false } = options;
   if (types !== undefined && !(Array.isArray(types) && types.every((type) => EVENT_TYPES.includes(type)))) {
-    throw badOption('types', `is ${String(types)}`, `use an array of ${EVENT_TYPES.join(', ')}`);
+    throw badOptionError('types', `is ${String(types)}`, `use an array of ${EVENT_TYPES.join(', ')}`);
   }
   if (policyNames !== undefined && !Array.isArray(policyNames)) {
-    throw badOption('policyNames', `is ${String(policyNames)}`, 'use an array of names');
+    throw badOptionError('policyNames', `is ${String(policyNames)}`, 'use an array of names');
   }
   checkContainerFilter(options);
   if (signal !== undefined && typeof signal.addEventListener !== 'function') {
-    throw badOption('signal', 'is not an AbortSignal', 'use the `signal` of an AbortController');
+    throw badOptionError('signal', 'is not an AbortSignal', 'use the `signal` of an AbortController');
   }
-  if (typeof plain !== 'boolean') throw badOption('plain', `is ${String(plain)}`, 'use true or false');
+  if (typeof plain !== 'boolean') throw badOptionError('plain', `is ${String(plain)}`, 'use true or false');
 }
 
 function checkContainerFilter(options: ContainerFilter): void {
   const isPattern = (value: unknown): boolean => typeof value === 'string' || value instanceof RegExp;
-  for (const name of NAMES) {
+  for (const name of CONTAINER_FILTERS) {
     const value: unknown = options[name];
     if (value !== undefined && !(Array.isArray(value) && value.every(isPattern))) {
-      throw badOption(name, `is ${inspect(value)}`, 'use an array of names and regular expressions');
+      throw badOptionError(name, `is ${inspect(value)}`, 'use an array of names and regular expressions');
     }
   }
   const { labels, host = false } = options;
   if (labels !== undefined && !(Array.isArray(labels) && labels.every((label) => typeof label === 'string'))) {
-    throw badOption('labels', `is ${inspect(labels)}`, 'use an array of label selectors');
+    throw badOptionError('labels', `is ${inspect(labels)}`, 'use an array of label selectors');
   }
-  if (typeof host !== 'boolean') throw badOption('host', `is ${String(host)}`, 'use true or false');
+  if (typeof host !== 'boolean') throw badOptionError('host', `is ${String(host)}`, 'use true or false');
 }

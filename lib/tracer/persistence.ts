@@ -1,7 +1,7 @@
 /**
- * Manages the folder of a BPF file system in which a tracer's policies outlive its process: its lock, its content, and
- * its takeover. Each tracer that opens the folder makes a numbered folder in it for its own pins, and removes earlier
- * ones.
+ * Manages the folder of a BPF file system that keeps a tracer's policies active after its process ends: the lock, the content,
+ * and the takeover. Each tracer that opens the folder creates a numbered folder in it for its own pins. A takeover removes the
+ * earlier ones.
  */
 import {
   closeSync,
@@ -19,17 +19,17 @@ import { dirname, join, resolve } from 'node:path';
 import { KernelError, PolytraceError } from '../errors.js';
 import type { NativeBinding, NativeSession } from '../native/binding.js';
 import type { UnreadPins } from '../native/records.js';
-import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
+import { kernelDetail, messageWithReason, type NativeError } from '../native/native-error.js';
 
 const BPF_FS_MAGIC = 0xcafe4a11;
 
 type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'pinnedLayout' | 'pinNames'>;
 
-/** The state that the earlier tracers have left. */
+/** What was taken over from earlier tracers. */
 export interface TakenOver {
-  /** Number of programs that continued to work. */
+  /** Number of programs that stayed active. */
   readonly programs: number;
-  /** Unread records; undefined if another version of polytrace left them, because they cannot be read. */
+  /** Unread records; undefined if another version of polytrace left them, because their layout is not known. */
   readonly unread: readonly UnreadPins[] | undefined;
 }
 
@@ -48,7 +48,7 @@ export class Persistence {
     checkFileSystem(this.#path);
     this.#lock = lockFolder(this.#path, binding, true);
     try {
-      this.#before = generations(this.#path, binding);
+      this.#before = listGenerations(this.#path, binding);
       const last = Math.max(0, ...this.#before.map(Number));
       this.folder = join(this.#path, String(last + 1));
       mkdirSync(this.folder, { mode: 0o700 });
@@ -58,12 +58,12 @@ export class Persistence {
     }
   }
 
-  /** Ends the policies of earlier tracers. It is called after the policies of this tracer are attached. */
-  async takeOver(takePins: NativeSession['takePins']): Promise<TakenOver> {
-    const all: Removed[] = [];
+  /** Ends the policies of earlier tracers. Must be called after the policies of this tracer are attached. */
+  async takeOver(removePins: NativeSession['removePins']): Promise<TakenOver> {
+    const all: RemovedGeneration[] = [];
     for (const name of this.#before) {
       const folder = join(this.#path, name);
-      all.push(await removeGeneration(folder, this.#binding, takePins));
+      all.push(await removeGeneration(folder, this.#binding, removePins));
     }
     this.#before = [];
     return {
@@ -72,7 +72,7 @@ export class Persistence {
     };
   }
 
-  /** Must be called when the session is closed. Pins that this tracer keeps, and files of others, stay. */
+  /** Must be called after the session is closed. Keeps the pins of this tracer and files of others. */
   end(): void {
     try {
       for (const folder of [this.folder, this.#path]) if (readdirSync(folder).length === 0) rmdirSync(folder);
@@ -82,20 +82,20 @@ export class Persistence {
   }
 }
 
-/** Removes everything that a dead tracer has left. Resolves with the removed paths. */
+/** Removes all pins that a dead tracer has left. Resolves with the removed paths. */
 export async function removePersisted(
   path: string,
   binding: Binding,
-  takePins: NativeSession['takePins'],
+  removePins: NativeSession['removePins'],
 ): Promise<string[]> {
   const folder = resolve(path);
   checkFileSystem(folder);
   const lock = lockFolder(folder, binding, false);
   try {
     const removed: string[] = [];
-    for (const name of generations(folder, binding)) {
+    for (const name of listGenerations(folder, binding)) {
       const generation = join(folder, name);
-      const { removed: files } = await removeGeneration(generation, binding, takePins);
+      const { removed: files } = await removeGeneration(generation, binding, removePins);
       removed.push(...files.map((file) => join(generation, file)), generation);
     }
     rmdirSync(folder);
@@ -110,7 +110,7 @@ export async function removePersisted(
 function checkFileSystem(path: string): void {
   let type: number;
   try {
-    type = statfsSync(isThere(path) ? path : dirname(path)).type;
+    type = statfsSync(pathExists(path) ? path : dirname(path)).type;
   } catch (error) {
     throw toPersistError(error, path);
   }
@@ -122,16 +122,16 @@ function checkFileSystem(path: string): void {
   );
 }
 
-function isThere(path: string): boolean {
+function pathExists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Locks the folder. The lock ends with the process in any case. Returns the descriptor that holds it. */
+/** Locks the folder. Returns the descriptor that holds the lock. The lock also ends when the process ends. */
 function lockFolder(path: string, binding: Binding, create: boolean): number {
   for (;;) {
     let fd: number;
     try {
-      if (create && !isThere(path)) mkdirSync(path, { mode: 0o700 });
+      if (create && !pathExists(path)) mkdirSync(path, { mode: 0o700 });
       fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     } catch (error) {
       throw toPersistError(error, path);
@@ -144,20 +144,20 @@ function lockFolder(path: string, binding: Binding, create: boolean): number {
         'close that tracer first, or name another folder',
       );
     }
-    // The previous owner of the lock may have removed the folder.
+    // the previous owner of the lock may have removed the folder
     if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return fd;
     closeSync(fd);
   }
 }
 
-/** The numbered folders with pins of polytrace. If there is anything else, it throws, so that nothing is touched. */
-function generations(path: string, binding: Binding): string[] {
+/** Returns the numbered folders with pins of polytrace. Throws PERSIST_FOREIGN if the folder has any other content. */
+function listGenerations(path: string, binding: Binding): string[] {
   const names = readdirSync(path);
   for (const name of names) {
     const folder = join(path, name);
     const files = /^[1-9]\d*$/.test(name) && statSync(folder).isDirectory() ? readdirSync(folder) : [''];
-    const isOurs = files.every((file) => isMap(file, binding) || isLink(file, binding));
-    // An empty folder belongs to a tracer that died right after its start.
+    const isOurs = files.every((file) => isMapPin(file, binding) || isLinkPin(file, binding));
+    // an empty folder belongs to a tracer that died directly after its start
     if (isOurs && (files.length === 0 || binding.pinnedLayout(folder) !== null)) continue;
     throw new KernelError(
       'PERSIST_FOREIGN',
@@ -168,15 +168,15 @@ function generations(path: string, binding: Binding): string[] {
   return names.sort((a, b) => Number(a) - Number(b));
 }
 
-function isMap(file: string, { pinNames }: Binding): boolean {
+function isMapPin(file: string, { pinNames }: Binding): boolean {
   return pinNames.maps.includes(file);
 }
 
-function isLink(file: string, { pinNames }: Binding): boolean {
+function isLinkPin(file: string, { pinNames }: Binding): boolean {
   return pinNames.links.some((start) => file.startsWith(start));
 }
 
-interface Removed {
+interface RemovedGeneration {
   readonly links: readonly string[];
   readonly removed: readonly string[];
   readonly unread: readonly UnreadPins[] | undefined;
@@ -185,36 +185,36 @@ interface Removed {
 async function removeGeneration(
   folder: string,
   binding: Binding,
-  takePins: NativeSession['takePins'],
-): Promise<Removed> {
+  removePins: NativeSession['removePins'],
+): Promise<RemovedGeneration> {
   const files = readdirSync(folder).sort();
-  const unread = files.length === 0 ? [] : await takePins(folder, linksOf(files, binding));
-  return removeRest(folder, files, unread, binding);
+  const unread = files.length === 0 ? [] : await removePins(folder, selectLinks(files, binding));
+  return removeMaps(folder, files, unread, binding);
 }
 
-function linksOf(files: readonly string[], binding: Binding): string[] {
-  return files.filter((file) => isLink(file, binding));
+function selectLinks(files: readonly string[], binding: Binding): string[] {
+  return files.filter((file) => isLinkPin(file, binding));
 }
 
-/** Removes the maps and the folder, after its links. */
-function removeRest(
+/** Removes the pins of maps and the folder. The links must already be removed. */
+function removeMaps(
   folder: string,
   files: readonly string[],
   unread: readonly UnreadPins[] | null,
   binding: Binding,
-): Removed {
-  // The file `about` identifies the other pins, so it is removed last. It is the first in the alphabet.
-  const maps = files.filter((file) => isMap(file, binding)).reverse();
+): RemovedGeneration {
+  // the file `about` identifies the other pins, so it is removed last; it is the first one in the alphabet
+  const maps = files.filter((file) => isMapPin(file, binding)).reverse();
   for (const file of maps) unlinkSync(join(folder, file));
   rmdirSync(folder);
-  const links = linksOf(files, binding);
+  const links = selectLinks(files, binding);
   return { links, removed: [...links, ...maps], unread: unread ?? undefined };
 }
 
 export function toPersistError(error: unknown, path: string): PolytraceError {
   if (error instanceof PolytraceError) return error;
   const native = error as NativeError & { readonly syscall?: string };
-  const reason = native.syscall === undefined ? withReason(native) : native.message;
+  const reason = native.syscall === undefined ? messageWithReason(native) : native.message;
   return new KernelError(
     'PERSIST',
     `cannot keep policies in ${path}: ${reason}`,

@@ -1,7 +1,5 @@
-/**
- * Manages the policies of a tracer: loads them completely or not at all, lists, switches, replaces and removes them.
- */
-import { makesRequests, tracks } from '../compiled/compiled-hook.js';
+/** Manages the policies of a tracer: loads them completely or not at all, lists, switches, replaces and removes them. */
+import { hasNetworkRequests, hasSocketTracking } from '../compiled/compiled-hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
@@ -14,27 +12,27 @@ import type {
 } from '../../types/tracer.js';
 import { KernelError, PolytraceError } from '../errors.js';
 import { runCooperatively, yieldToEventLoop, type Steps } from '../cooperative.js';
-import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
+import { kernelDetail, messageWithReason, type NativeError } from '../native/native-error.js';
 import { loadKernelInfo, readAttachable } from '../native/btf.js';
-import { limitReached } from '../native/limits.js';
+import { toLimitError } from '../native/limits.js';
 import type { CompiledPolicy } from '../compiled/compiled-policy.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
 import { newTally, type LoadedHook } from '../events/hook.js';
-import type { AttachContext, Attached, AttachRequest } from '../attach/request.js';
-import { checkModeCanChange, modeOf, type LoadedMode } from './modes.js';
+import type { AttachContext, AttachResult, AttachRequest } from '../attach/request.js';
+import { checkModeCanChange, loadedMode, type LoadedMode } from './modes.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
 import type { Scopes } from './scopes.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
 import { nearestHint } from '../policy/index.js';
-import { compileAll } from './sources.js';
-import { targetsOf, type Target } from '../attach/targets.js';
+import { compilePolicies } from './compile-policies.js';
+import { findTargets, type Target } from '../attach/targets.js';
 
-/** A detached program may still be running on another CPU and write a record. It gets this time to end. */
+/** Time until a detached program has ended. It may still run on another CPU and write a record. */
 const LINGER_MS = 100;
 
-/** Options for the events of policies, and for their permissions. */
+/** Options for the events of policies, and the permissions of policies. */
 export interface PolicySetOptions {
   readonly enforcement: boolean;
   readonly stackAddresses: boolean;
@@ -45,7 +43,7 @@ export interface PolicySetOptions {
 const NAME_SEPARATOR = '\n';
 
 /** Splits the name of a hook's pins into its parts. */
-export function hookNames(name: string): { policyName: string; functionName: string } {
+export function parseHookName(name: string): { policyName: string; functionName: string } {
   const [policyName = '', functionName = ''] = name.split(NAME_SEPARATOR);
   return { policyName, functionName };
 }
@@ -59,10 +57,10 @@ export class PolicySet {
   /** Hooks by id. Hooks of removed policies stay until their last records have been read. */
   readonly #hooks = new Map<number, LoadedHook>();
   #retired: { readonly id: number; readonly since: number }[] = [];
-  /** Parent of this process when its ancestors were protected; undefined as long as no policy acts on processes. */
+  /** Parent of this process when its ancestors were protected; undefined until a policy can act on processes. */
   #parent: number | undefined;
   readonly #requests: Requests | undefined;
-  /** Attached, but of no policy: detaching them has failed. */
+  /** Hooks that are still attached after their policy was removed, because detaching them failed. */
   readonly #leftovers: AttachedPolicy[] = [];
   /** Number of attached policies that track sockets. */
   #tracking = 0;
@@ -80,27 +78,25 @@ export class PolicySet {
     return this.#hooks;
   }
 
-  /**
-   * Must be called when the ring buffer is empty: then it contains no records of hooks that were removed a while ago.
-   */
+  /** Must be called when the ring buffer is empty: it then has no records of hooks that were removed before `LINGER_MS`. */
   onRingEmpty(): void {
-    if (this.#parent !== undefined && this.#parent !== process.ppid) this.#protect().catch(warn);
+    if (this.#parent !== undefined && this.#parent !== process.ppid) this.#protect().catch(emitWarning);
     if (this.#retired.length === 0) return;
     const until = performance.now() - LINGER_MS;
     for (const { id, since } of this.#retired) if (since <= until) this.#hooks.delete(id);
     this.#retired = this.#retired.filter(({ since }) => since > until);
   }
 
-  /** Reads the kernel's types on the session's thread. From then on the tracer holds them. */
+  /** Reads the kernel BTF on the session's thread. From then on the tracer keeps it in memory. */
   async #readTypes(): Promise<void> {
-    // Without types, the first question about them fails and says why.
-    const types = await this.#context.session.readTypes().catch(() => undefined);
-    if (types !== undefined) loadKernelInfo();
+    // without BTF, the first check that needs it fails with the reason
+    const btf = await this.#context.session.loadKernelBtf().catch(() => undefined);
+    if (btf !== undefined) loadKernelInfo();
   }
 
-  async #compile(sources: readonly PolicySource[]): ReturnType<typeof compileAll> {
+  async #compile(sources: readonly PolicySource[]): ReturnType<typeof compilePolicies> {
     if (sources.length > 0) await this.#readTypes();
-    return compileAll(sources);
+    return compilePolicies(sources);
   }
 
   /** Adds all policies or none. */
@@ -109,35 +105,35 @@ export class PolicySet {
     options: LoadOptions = {},
     onProgress?: TracerOptions['onProgress'],
   ): Promise<PolicyStatus[]> {
-    const { images, kernel } = await this.#compile(sources);
+    const { policies, kernel } = await this.#compile(sources);
     const names = new Set(this.#policies.keys());
-    for (const { image } of images) {
-      if (names.has(keyOf(image))) {
+    for (const { compiled } of policies) {
+      if (names.has(policyKey(compiled))) {
         throw new PolytraceError(
           'POLICY_EXISTS',
-          `a policy with the name ${keyOf(image)} is already loaded`,
+          `a policy with the name ${policyKey(compiled)} is already loaded`,
           'remove or replace that policy, or use another metadata.name',
         );
       }
-      names.add(keyOf(image));
-      this.#mayRun(image, modeOf(image, options));
+      names.add(policyKey(compiled));
+      this.#checkPermissions(compiled, loadedMode(compiled, options));
     }
     const done: string[] = [];
     try {
-      for (const { image, file, warnings } of images) {
-        const mode = modeOf(image, options);
-        const isElsewhere = !this.#scopes.isForThisNode(image);
-        const attached = isElsewhere ? undefined : await this.#attachAll(image, mode, kernel());
-        this.#policies.set(keyOf(image), { image, file, warnings, mode, isElsewhere, isEnabled: true, attached });
-        done.push(keyOf(image));
-        onProgress?.({ loaded: done.length, total: images.length });
+      for (const { compiled, file, warnings } of policies) {
+        const mode = loadedMode(compiled, options);
+        const isElsewhere = !this.#scopes.isForThisNode(compiled);
+        const attached = isElsewhere ? undefined : await this.#attachAll(compiled, mode, kernel());
+        this.#policies.set(policyKey(compiled), { compiled, file, warnings, mode, isElsewhere, isEnabled: true, attached });
+        done.push(policyKey(compiled));
+        onProgress?.({ loaded: done.length, total: policies.length });
       }
       return done.map((name) => this.#status(name));
     } catch (error) {
       for (const name of done) {
         const { attached } = this.#find(name);
         this.#policies.delete(name);
-        await this.#undo(attached);
+        await this.#discardQuietly(attached);
       }
       throw error;
     }
@@ -145,23 +141,23 @@ export class PolicySet {
 
   /** Attaches the new policies before the old ones are removed. If one fails, all old policies stay. */
   async replace(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
-    const { images, kernel } = await this.#compile([source]);
-    for (const { image } of images) {
-      this.#find(keyOf(image));
-      this.#mayRun(image, modeOf(image, options));
+    const { policies, kernel } = await this.#compile([source]);
+    for (const { compiled } of policies) {
+      this.#find(policyKey(compiled));
+      this.#checkPermissions(compiled, loadedMode(compiled, options));
     }
     const done: (() => Promise<void>)[] = [];
     const undo: (() => Promise<void>)[] = [];
     try {
-      for (const { image, file, warnings } of images) {
-        const mode = modeOf(image, options);
-        const isElsewhere = !this.#scopes.isForThisNode(image);
-        const attached = isElsewhere ? undefined : await this.#attachAll(image, mode, kernel());
-        undo.push(() => this.#undo(attached));
+      for (const { compiled, file, warnings } of policies) {
+        const mode = loadedMode(compiled, options);
+        const isElsewhere = !this.#scopes.isForThisNode(compiled);
+        const attached = isElsewhere ? undefined : await this.#attachAll(compiled, mode, kernel());
+        undo.push(() => this.#discardQuietly(attached));
         done.push(async () => {
-          const old = this.#find(keyOf(image));
-          this.#policies.set(keyOf(image), { image, file, warnings, mode, isElsewhere, isEnabled: true, attached });
-          await this.#drop(old.attached);
+          const old = this.#find(policyKey(compiled));
+          this.#policies.set(policyKey(compiled), { compiled, file, warnings, mode, isElsewhere, isEnabled: true, attached });
+          await this.#discard(old.attached);
         });
       }
     } catch (error) {
@@ -169,19 +165,19 @@ export class PolicySet {
       throw error;
     }
     for (const each of done) await each();
-    return images.map(({ image }) => this.#status(keyOf(image)));
+    return policies.map(({ compiled }) => this.#status(policyKey(compiled)));
   }
 
   async remove(name: string): Promise<void> {
     const policy = this.#find(name);
-    await this.#dropLeftovers();
+    await this.#discardLeftovers();
     await this.#detachAll(policy.attached);
     this.#policies.delete(name);
   }
 
   async disable(name: string): Promise<void> {
     const policy = this.#find(name);
-    await this.#dropLeftovers();
+    await this.#discardLeftovers();
     await this.#detachAll(policy.attached);
     this.#policies.set(name, { ...policy, isEnabled: false, attached: undefined });
   }
@@ -189,18 +185,18 @@ export class PolicySet {
   async enable(name: string): Promise<void> {
     const policy = this.#find(name);
     if (policy.attached !== undefined) return;
-    const attached = policy.isElsewhere ? undefined : await this.#attachAgain(policy);
+    const attached = policy.isElsewhere ? undefined : await this.#reattach(policy);
     this.#policies.set(name, { ...policy, isEnabled: true, attached });
   }
 
-  async #attachAgain({ image, mode }: LoadedPolicy): Promise<AttachedPolicy> {
+  async #reattach({ compiled, mode }: LoadedPolicy): Promise<AttachedPolicy> {
     await this.#readTypes();
     const kernel = loadKernelInfo();
     await readAttachable(kernel);
-    return this.#attachAll(image, mode, kernel);
+    return this.#attachAll(compiled, mode, kernel);
   }
 
-  /** Attaches the policies that select the node now, and detaches those that do not. Resolves with those that failed. */
+  /** Attaches the policies that now select the node, and detaches the others. Resolves with the policies that failed. */
   async setNodeLabels(labels: Readonly<Record<string, string>>): Promise<PolicyFailure[]> {
     await this.#scopes.setNodeLabels(labels);
     const failures: PolicyFailure[] = [];
@@ -208,7 +204,7 @@ export class PolicySet {
       try {
         await this.#moveToNode(name);
       } catch (error) {
-        failures.push({ name, error: (limitReached(error) ?? error) as PolicyFailure['error'] });
+        failures.push({ name, error: (toLimitError(error) ?? error) as PolicyFailure['error'] });
       }
     }
     return failures;
@@ -216,27 +212,27 @@ export class PolicySet {
 
   async #moveToNode(name: string): Promise<void> {
     const policy = this.#find(name);
-    const { image, isEnabled, attached } = policy;
-    const isElsewhere = !this.#scopes.isForThisNode(image);
+    const { compiled, isEnabled, attached } = policy;
+    const isElsewhere = !this.#scopes.isForThisNode(compiled);
     if (isElsewhere) {
-      await this.#dropLeftovers();
+      await this.#discardLeftovers();
       await this.#detachAll(attached);
       this.#policies.set(name, { ...policy, isElsewhere, attached: undefined });
       return;
     }
     this.#policies.set(name, { ...policy, isElsewhere });
     if (!isEnabled || attached !== undefined) return;
-    this.#policies.set(name, { ...policy, isElsewhere, attached: await this.#attachAgain(policy) });
+    this.#policies.set(name, { ...policy, isElsewhere, attached: await this.#reattach(policy) });
   }
 
   async setMode(name: string, mode: PolicyMode): Promise<void> {
     const policy = this.#find(name);
     checkModeCanChange(name, policy.mode);
-    this.#mayRun(policy.image, mode);
+    this.#checkPermissions(policy.compiled, mode);
     this.#policies.set(name, { ...policy, mode });
-    if (mode === 'enforce' && isEnforcing(policy.image)) await this.#protect();
+    if (mode === 'enforce' && isEnforcing(policy.compiled)) await this.#protect();
     if (policy.attached !== undefined) policy.attached.requests.monitors = mode !== 'enforce';
-    for (const { id } of policy.attached?.hooks ?? []) this.#context.session.setEnforces(id, mode === 'enforce');
+    for (const { id } of policy.attached?.hooks ?? []) this.#context.session.setEnforcement(id, mode === 'enforce');
   }
 
   list(): PolicyStatus[] {
@@ -248,10 +244,10 @@ export class PolicySet {
     return policyStatus(name, this.#find(name), { session, countHits, scopes: this.#scopes });
   }
 
-  /** What to use instead of a `policyName` that no event of the loaded policies has; undefined if one of them has it. */
-  unknown(name: string): string | undefined {
-    const names = [...this.#policies.values()].map(({ image }) => image.name);
-    return names.includes(name) ? undefined : hintOf(name, names);
+  /** Returns a hint for a `policyName` that no loaded policy has; undefined if a policy has it. */
+  hintForUnknown(name: string): string | undefined {
+    const names = [...this.#policies.values()].map(({ compiled }) => compiled.name);
+    return names.includes(name) ? undefined : policyHint(name, names);
   }
 
   #find(name: string): LoadedPolicy {
@@ -260,23 +256,23 @@ export class PolicySet {
     throw new PolytraceError(
       'NO_SUCH_POLICY',
       `there is no policy with the name ${name}`,
-      hintOf(name, [...this.#policies.keys()]),
+      policyHint(name, [...this.#policies.keys()]),
     );
   }
 
-  #mayRun(image: CompiledPolicy, mode: LoadedMode): void {
+  #checkPermissions(compiled: CompiledPolicy, mode: LoadedMode): void {
     if (mode !== 'enforce') return;
-    if (this.#requests === undefined && image.hooks.some(makesRequests)) {
+    if (this.#requests === undefined && compiled.hooks.some(hasNetworkRequests)) {
       throw new PolytraceError(
         'REQUESTS_NOT_ALLOWED',
-        `the policy ${keyOf(image)} makes network requests (GetUrl, DnsLookup), which this tracer does not allow`,
+        `the policy ${policyKey(compiled)} makes network requests (GetUrl, DnsLookup), which this tracer does not allow`,
         'open the tracer with `allowRequests: true` (`--allow-requests`), or load the policy in monitor mode (`mode: "monitor"`, `--mode monitor`)',
       );
     }
-    if (this.#options.enforcement || !isEnforcing(image)) return;
+    if (this.#options.enforcement || !isEnforcing(compiled)) return;
     throw new PolytraceError(
       'ENFORCEMENT_NOT_ALLOWED',
-      `the policy ${keyOf(image)} signals processes, overrides functions or changes programs, which this tracer does not allow`,
+      `the policy ${policyKey(compiled)} signals processes, overrides functions or changes programs, which this tracer does not allow`,
       'open the tracer with `enforcement: true` (`--enforcement`), or load the policy in monitor mode (`mode: "monitor"`, `--mode monitor`)',
     );
   }
@@ -287,42 +283,42 @@ export class PolicySet {
     await this.#context.session.protectAncestors();
   }
 
-  async #attachAll(image: CompiledPolicy, mode: LoadedMode, kernel: KernelInfo): Promise<AttachedPolicy> {
-    await this.#dropLeftovers();
-    const processBits = await this.#processes.acquire(image.processSets);
+  async #attachAll(compiled: CompiledPolicy, mode: LoadedMode, kernel: KernelInfo): Promise<AttachedPolicy> {
+    await this.#discardLeftovers();
+    const processBits = await this.#processes.acquire(compiled.processSets);
     const scopeBits: number[] = [];
     const hooks: AttachedPolicy['hooks'] = [];
     const skipped: string[] = [];
     const requests = new PolicyRequests(this.#requests, mode !== 'enforce');
-    const tracksSockets = image.hooks.some(tracks);
+    const tracksSockets = compiled.hooks.some(hasSocketTracking);
     const attachedPolicy = { hooks, skipped, processBits, scopeBits, requests, tracks: tracksSockets };
     try {
-      if (attachedPolicy.tracks) await this.#trackSockets(image);
-      scopeBits.push(...(await this.#scopes.acquire(image.scopes)));
-      if (image.hooks.some((hook) => hook.changes.length > 0)) await this.#context.session.keepState();
-      if (isEnforcing(image)) await this.#protect();
+      if (attachedPolicy.tracks) await this.#trackSockets(compiled);
+      scopeBits.push(...(await this.#scopes.acquire(compiled.scopes)));
+      if (compiled.hooks.some((hook) => hook.changes.length > 0)) await this.#context.session.enableProcessState();
+      if (isEnforcing(compiled)) await this.#protect();
       let enforcer: number | undefined;
-      const all = await runCooperatively(this.#targets(image, kernel));
+      const all = await runCooperatively(this.#findTargets(compiled, kernel));
       skipped.push(...all.flatMap((each) => each.skipped));
       for (const target of all.flatMap(({ targets }) => targets)) {
-        const { image: hook, functions } = target;
+        const { hook, functions } = target;
         await yieldToEventLoop();
-        const id = this.#freeId();
+        const id = this.#findFreeId();
         if (hook.kind === 'enforcer') enforcer ??= id;
         const countedBefore = this.#context.session.hookCounts(id);
-        this.#context.session.setEnforces(id, mode === 'enforce');
-        // The hook is registered before it is attached, because its first event may come at once.
+        this.#context.session.setEnforcement(id, mode === 'enforce');
+        // the hook is registered before it is attached, because its first event can come immediately
         const { stackAddresses } = this.#options;
         const tally = newTally();
         const loaded = {
           id,
-          policyName: image.name,
+          policyName: compiled.name,
           functionName: hook.call,
-          image: hook,
+          compiled: hook,
           stackAddresses,
           tally,
           ...(functions === undefined ? {} : { functions }),
-          ...(makesRequests(hook) ? { requests } : {}),
+          ...(hasNetworkRequests(hook) ? { requests } : {}),
         };
         this.#register(loaded);
         const attached = await this.#attach(target, {
@@ -336,24 +332,24 @@ export class PolicySet {
           skipped.push(hook.call);
           continue;
         }
-        const { skipped: leftOut = [], places, ...status } = attached;
+        const { skipped: leftOut = [], attachPoints: places, ...status } = attached;
         skipped.push(...leftOut);
         const own = places === undefined ? hook : { ...hook, places };
-        this.#register({ ...loaded, functionName: attached.functionName, image: own });
-        hooks.push({ id, call: hook.call, image: own, tally, countedBefore, ...status });
+        this.#register({ ...loaded, functionName: attached.functionName, compiled: own });
+        hooks.push({ id, call: hook.call, compiled: own, tally, countedBefore, ...status });
       }
     } catch (error) {
-      await this.#undo(attachedPolicy);
+      await this.#discardQuietly(attachedPolicy);
       throw error;
     }
     return attachedPolicy;
   }
 
-  *#targets(image: CompiledPolicy, kernel: KernelInfo): Steps<ReturnType<typeof targetsOf>[]> {
-    const all: ReturnType<typeof targetsOf>[] = [];
-    for (const hook of image.hooks) {
+  *#findTargets(compiled: CompiledPolicy, kernel: KernelInfo): Steps<ReturnType<typeof findTargets>[]> {
+    const all: ReturnType<typeof findTargets>[] = [];
+    for (const hook of compiled.hooks) {
       yield;
-      all.push(targetsOf(hook, this.#context, kernel));
+      all.push(findTargets(hook, this.#context, kernel));
     }
     return all;
   }
@@ -363,7 +359,7 @@ export class PolicySet {
     this.#context.session.nameHook(hook.id, `${hook.policyName}${NAME_SEPARATOR}${hook.functionName}`);
   }
 
-  /** If it fails, another call does the rest. */
+  /** If it fails, another call continues from there. */
   async #detachAll(attached: AttachedPolicy | undefined): Promise<void> {
     if (attached === undefined) return;
     const ids = attached.hooks.map(({ id }) => id);
@@ -373,37 +369,37 @@ export class PolicySet {
     await this.#processes.release(attached.processBits.splice(0));
     if (!attached.tracks) return;
     attached.tracks = false;
-    if (--this.#tracking === 0) await this.#context.session.setTracksSockets(false);
+    if (--this.#tracking === 0) await this.#context.session.setSocketTracking(false);
   }
 
-  /** Detaches what no policy refers to any more. If it fails, the next change tries again. */
-  async #drop(attached: AttachedPolicy | undefined): Promise<void> {
+  /** Detaches hooks that no policy refers to any more. If it fails, the next change tries again. */
+  async #discard(attached: AttachedPolicy | undefined): Promise<void> {
     if (attached === undefined) return;
     this.#leftovers.push(attached);
-    await this.#dropLeftovers();
+    await this.#discardLeftovers();
   }
 
-  async #dropLeftovers(): Promise<void> {
+  async #discardLeftovers(): Promise<void> {
     for (let attached = this.#leftovers[0]; attached !== undefined; attached = this.#leftovers[0]) {
       await this.#detachAll(attached);
       this.#leftovers.shift();
     }
   }
 
-  /** Does the same for a change that has failed: its own error is the one to report. */
-  async #undo(attached: AttachedPolicy | undefined): Promise<void> {
-    await this.#drop(attached).catch(() => undefined);
+  /** The same as `#discard`, but ignores errors: the change that failed reports its own error. */
+  async #discardQuietly(attached: AttachedPolicy | undefined): Promise<void> {
+    await this.#discard(attached).catch(() => undefined);
   }
 
-  /** Starts to forget freed sockets. This must happen before the hooks of a policy that tracks sockets are attached. */
-  async #trackSockets(image: CompiledPolicy): Promise<void> {
+  /** Starts to delete the owners of freed sockets. Must be called before the hooks of a policy that tracks sockets are attached. */
+  async #trackSockets(compiled: CompiledPolicy): Promise<void> {
     if (this.#tracking++ > 0) return;
     try {
-      await this.#context.session.setTracksSockets(true);
+      await this.#context.session.setSocketTracking(true);
     } catch (error) {
       throw new KernelError(
         'SOCKETS_NOT_TRACKED',
-        `the policy ${keyOf(image)} tracks sockets, which needs a kprobe on sk_destruct: ${withReason(error as NativeError)}`,
+        `the policy ${policyKey(compiled)} tracks sockets, which needs a kprobe on sk_destruct: ${messageWithReason(error as NativeError)}`,
         '`polytrace preflight` shows whether the kernel has kprobes',
         kernelDetail(error as NativeError),
       );
@@ -415,12 +411,12 @@ export class PolicySet {
     this.#requests?.close();
   }
 
-  /** If this fails, the id becomes free again, but only later: the first of its two programs may have run. */
+  /** If this fails, the id becomes free again after `LINGER_MS`, because the first of two programs may have run. */
   async #attach(
-    { image: hook, functions }: Target,
+    { hook, functions }: Target,
     request: Omit<AttachRequest, 'hook'>,
-  ): Promise<Attached | undefined> {
-    let attached: Attached | undefined;
+  ): Promise<AttachResult | undefined> {
+    let attached: AttachResult | undefined;
     try {
       attached = await attachHook({ hook, ...request }, functions);
     } finally {
@@ -433,10 +429,10 @@ export class PolicySet {
     this.#retired.push({ id, since: performance.now() });
   }
 
-  #freeId(): number {
+  #findFreeId(): number {
     for (const collect of [false, true]) {
-      // Without an iterator nobody has noticed that the ring buffer is empty, so it is checked here.
-      if (collect && this.#context.session.used() === 0) this.onRingEmpty();
+      // without an iterator, nobody calls onRingEmpty(), so the ring buffer is checked here
+      if (collect && this.#context.session.unreadBytes() === 0) this.onRingEmpty();
       for (let id = SensorHook.HOOK_FIRST_POLICY; id < AbiLimit.HOOKS_MAX; id++) {
         if (!this.#hooks.has(id)) return id;
       }
@@ -449,16 +445,16 @@ export class PolicySet {
   }
 }
 
-/** Says which policy is probably meant. */
-function hintOf(name: string, known: readonly string[]): string {
+/** Suggests the policy with the nearest name, or lists the loaded policies. */
+function policyHint(name: string, known: readonly string[]): string {
   return nearestHint(name, known, known.length === 0 ? 'no policy is loaded' : `loaded: ${known.join(', ')}`);
 }
 
-function keyOf(image: CompiledPolicy): string {
-  return image.namespace === undefined ? image.name : `${image.namespace}/${image.name}`;
+function policyKey(compiled: CompiledPolicy): string {
+  return compiled.namespace === undefined ? compiled.name : `${compiled.namespace}/${compiled.name}`;
 }
 
-/** Failures that no call of the program waits for. */
-function warn(error: unknown): void {
+/** Reports an error that no call of the program waits for. */
+function emitWarning(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : String(error));
 }

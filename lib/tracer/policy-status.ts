@@ -1,18 +1,18 @@
-/** A loaded policy and its status: where its hooks are attached, their counters, and their memory. */
-import { enforces } from '../compiled/compiled-hook.js';
+/** Loaded policies and their status: the attached hooks, their counters, and their memory. */
+import { hasEnforcingAction } from '../compiled/compiled-hook.js';
 import type { Diagnostic } from '../../types/errors.js';
 import type { HookCounts, HookStatus, PolicyStatus } from '../../types/tracer.js';
 import type { NativeSession } from '../native/binding.js';
 import type { CompiledHook, CompiledPolicy } from '../compiled/compiled-policy.js';
 import type { HookTally } from '../events/hook.js';
-import type { Attached } from '../attach/request.js';
+import type { AttachResult } from '../attach/request.js';
 import type { HookCounters } from '../native/records.js';
 import type { PolicyRequests } from '../events/requests.js';
 import type { LoadedMode } from './modes.js';
 import type { Scopes } from './scopes.js';
 
 export interface LoadedPolicy {
-  readonly image: CompiledPolicy;
+  readonly compiled: CompiledPolicy;
   readonly file: string;
   readonly warnings: readonly Diagnostic[];
   readonly mode: LoadedMode;
@@ -20,11 +20,11 @@ export interface LoadedPolicy {
   readonly isElsewhere: boolean;
   /** False after disable(). */
   readonly isEnabled: boolean;
-  /** Undefined while the policy is disabled or for other nodes: then the kernel contains nothing of it. */
+  /** Undefined while the policy is disabled or for other nodes. The kernel then has no part of it. */
   readonly attached: AttachedPolicy | undefined;
 }
 
-/** What the kernel has of a policy. It becomes less while the policy is detached. */
+/** The parts of a policy that are in the kernel. Detaching removes them one by one. */
 export interface AttachedPolicy {
   readonly hooks: AttachedHook[];
   readonly skipped: readonly string[];
@@ -35,26 +35,26 @@ export interface AttachedPolicy {
   tracks: boolean;
 }
 
-interface AttachedHook extends Attached {
+interface AttachedHook extends AttachResult {
   readonly id: number;
   /** Name of the target in the policy. */
   readonly call: string;
-  readonly image: CompiledHook;
+  readonly compiled: CompiledHook;
   readonly tally: HookTally;
-  /** The kernel's counters of this id when the hook was attached. They are not zero, because ids are reused. */
+  /** The kernel's counters of this id when the hook was attached. They can be above zero, because ids are reused. */
   readonly countedBefore: HookCounters;
 }
 
 /** True if the policy can signal processes, override functions or change programs. */
-export function isEnforcing(image: CompiledPolicy): boolean {
-  return image.hooks.some(enforces);
+export function isEnforcing(compiled: CompiledPolicy): boolean {
+  return compiled.hooks.some(hasEnforcingAction);
 }
 
 const NO_REQUESTS = { started: 0, answered: 0, failed: 0, dropped: 0 };
 
 type Counters = Pick<NativeSession, 'hookCounts' | 'hookMemory'>;
 
-/** What the status of every policy needs. */
+/** The inputs that are the same for the status of every policy. */
 export interface StatusContext {
   readonly session: Counters;
   readonly scopes: Pick<Scopes, 'status'>;
@@ -62,27 +62,27 @@ export interface StatusContext {
 }
 
 export function policyStatus(name: string, policy: LoadedPolicy, context: StatusContext): PolicyStatus {
-  const { image, file, warnings, mode, attached, isElsewhere } = policy;
+  const { compiled, file, warnings, mode, attached, isElsewhere } = policy;
   const { session, scopes, countHits } = context;
   const hooks = (attached?.hooks ?? []).map((hook) => hookStatus(hook, session, countHits));
-  const scope = image.scopes.length === 0 ? undefined : scopes.status(image.scopes, attached?.scopeBits ?? []);
+  const scope = compiled.scopes.length === 0 ? undefined : scopes.status(compiled.scopes, attached?.scopeBits ?? []);
   return {
     name,
     file,
     state: attached !== undefined ? 'enabled' : isElsewhere ? 'other_node' : 'disabled',
     ...(scope === undefined ? {} : { scope }),
     mode,
-    enforcing: isEnforcing(image),
+    enforcing: isEnforcing(compiled),
     hooks,
     skipped: attached?.skipped ?? [],
     warnings,
-    ...sumOf(hooks, countHits),
+    ...sumCounts(hooks, countHits),
     requests: attached?.requests.counts ?? NO_REQUESTS,
   };
 }
 
 function hookStatus(hook: AttachedHook, session: Counters, countHits: boolean): HookStatus {
-  const { id, call, functionName, functions, attach, image, tally, countedBefore } = hook;
+  const { id, call, functionName, functions, attach, compiled, tally, countedBefore } = hook;
   const now = session.hookCounts(id);
   const since = (count: keyof HookCounters): number => now[count] - countedBefore[count];
   return {
@@ -91,8 +91,8 @@ function hookStatus(hook: AttachedHook, session: Counters, countHits: boolean): 
     functions,
     attach,
     ...(countHits ? { hits: since('hits') } : {}),
-    // A hook without actions does not count matches: each match is either posted or lost.
-    matched: image.actions === undefined ? tally.posted + tally.unrecorded : since('matched'),
+    // a hook without actions does not count matches: each match is either posted or lost
+    matched: compiled.actions === undefined ? tally.posted + tally.unrecorded : since('matched'),
     posted: tally.posted,
     suppressed: since('suppressed'),
     enforced: since('enforced'),
@@ -101,7 +101,7 @@ function hookStatus(hook: AttachedHook, session: Counters, countHits: boolean): 
   };
 }
 
-function sumOf(hooks: readonly HookStatus[], countHits: boolean): HookCounts {
+function sumCounts(hooks: readonly HookStatus[], countHits: boolean): HookCounts {
   const sum = (count: keyof HookCounts): number => hooks.reduce((total, hook) => total + (hook[count] ?? 0), 0);
   return {
     ...(countHits ? { hits: sum('hits') } : {}),

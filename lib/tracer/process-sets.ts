@@ -1,56 +1,56 @@
 /**
- * The sets of processes of all loaded policies. Each set has one bit. With tables, the base sensor finds the bits for
- * the executable and the id of a process.
+ * The process sets of all loaded policies. Each set has one bit. The base sensor finds the bits of a process in tables, by the
+ * executable and the id of the process.
  */
 import type { ProcessSet } from '../compiled/compiled-policy.js';
 import { KernelError } from '../errors.js';
 import type { NativeSession } from '../native/binding.js';
 import { kernelDetail, type NativeError } from '../native/native-error.js';
 import { AbiLimit, PidKey, ProcessSets as SetsLayout, TrieKey } from '../wire/layout.gen.js';
-import { concat, textBytes, writeTrieKey } from '../wire/encode/tables.js';
+import { concatBytes, encodeUtf8, writeTrieKey } from '../wire/encode/tables.js';
 
-type Sessions = Pick<
+type ProcessSetSession = Pick<
   NativeSession,
-  'useProcessSets' | 'setKinds' | 'clearSets' | 'beginScan' | 'finishScan' | 'putEntries' | 'deleteEntries'
+  'enableProcessSets' | 'setProcessSetKinds' | 'clearSets' | 'beginScan' | 'finishScan' | 'putEntries' | 'deleteEntries'
 >;
 
-/** A kind of values, which are keys of one map of the base sensor. */
+/** A kind of values. They are the keys of one map of the base sensor. */
 interface Kind {
   readonly map: string;
   values(set: ProcessSet): readonly string[];
-  /** The values that fit a process whose value is exactly `value`. Looking them up is faster than comparing all. */
-  fitting(value: string): readonly string[];
-  key(value: string): Uint8Array;
+  /** Returns the values that match a process whose own value is `value`. Looking them up is faster than comparing all values. */
+  matchingValues(value: string): readonly string[];
+  encodeKey(value: string): Uint8Array;
 }
 
 const KINDS: readonly Kind[] = [
   {
     map: 'binary_equal',
     values: (set) => set.equal,
-    fitting: (value) => [value],
-    key: (value) => {
-      const key = new Uint8Array(AbiLimit.BINARY_TEXT_MAX + 1);
-      key.set(textBytes(value));
+    matchingValues: (value) => [value],
+    encodeKey: (value) => {
+      const key = new Uint8Array(AbiLimit.BINARY_PATH_MAX + 1);
+      key.set(encodeUtf8(value));
       return key;
     },
   },
   {
     map: 'binary_prefix',
     values: (set) => set.prefix,
-    fitting: (value) => Array.from({ length: value.length }, (_, i) => value.slice(0, i + 1)),
-    key: (value) => trieKey(value, false),
+    matchingValues: (value) => Array.from({ length: value.length }, (_, i) => value.slice(0, i + 1)),
+    encodeKey: (value) => trieKey(value, false),
   },
   {
     map: 'binary_postfix',
     values: (set) => set.postfix,
-    fitting: (value) => Array.from({ length: value.length }, (_, i) => value.slice(i)),
-    key: (value) => trieKey(value, true),
+    matchingValues: (value) => Array.from({ length: value.length }, (_, i) => value.slice(i)),
+    encodeKey: (value) => trieKey(value, true),
   },
   {
     map: 'pid_sets',
     values: (set) => set.pids.map((pid) => `${pid}${set.inNamespace ? IN_NAMESPACE : ''}`),
-    fitting: (value) => [value],
-    key: (value) => {
+    matchingValues: (value) => [value],
+    encodeKey: (value) => {
       const key = new DataView(new ArrayBuffer(PidKey.sizeof));
       key.setUint32(PidKey.pid, Number.parseInt(value, 10), true);
       key.setUint32(PidKey.inNamespace, Number(value.endsWith(IN_NAMESPACE)), true);
@@ -66,14 +66,14 @@ interface Entry {
 }
 
 export class ProcessSets {
-  readonly #session: Sessions;
+  readonly #session: ProcessSetSession;
   readonly #sets = new Map<number, Entry>();
   /** Bits of removed sets. Processes may still have them. */
   readonly #stale = new Set<number>();
   /** Removed sets whose values may still be in the tables. */
-  #gone: ProcessSet[] = [];
+  #removed: ProcessSet[] = [];
 
-  constructor(session: Sessions) {
+  constructor(session: ProcessSetSession) {
     this.#session = session;
   }
 
@@ -81,9 +81,9 @@ export class ProcessSets {
   async acquire(sets: readonly ProcessSet[]): Promise<number[]> {
     const taken: number[] = [];
     const added: number[] = [];
-    await this.#forget();
+    await this.#deleteRemoved();
     try {
-      for (const set of sets) taken.push(this.#take(set, added));
+      for (const set of sets) taken.push(this.#allocateBit(set, added));
       if (added.length > 0) await this.#add(added);
     } catch (error) {
       await this.release(taken).catch(() => undefined);
@@ -92,33 +92,33 @@ export class ProcessSets {
     return taken;
   }
 
-  /** If it fails, the next change makes up for it. */
+  /** If it fails, the next change tries again. */
   async release(bits: readonly number[]): Promise<void> {
     for (const bit of bits) {
       const entry = this.#sets.get(bit);
       if (entry === undefined || --entry.users > 0) continue;
       this.#sets.delete(bit);
       this.#stale.add(bit);
-      this.#gone.push(entry.set);
+      this.#removed.push(entry.set);
     }
-    await this.#forget();
+    await this.#deleteRemoved();
   }
 
-  /** Takes removed sets out of the tables. This must happen before their bits are used again. */
-  async #forget(): Promise<void> {
-    if (this.#gone.length === 0) return;
-    await this.#write(this.#gone);
+  /** Deletes removed sets from the tables. Must be called before their bits are used again. */
+  async #deleteRemoved(): Promise<void> {
+    if (this.#removed.length === 0) return;
+    await this.#write(this.#removed);
     this.#setKinds();
-    this.#gone = [];
+    this.#removed = [];
   }
 
   /**
    * Returns the bit of an equal set, or a new bit. Bits that no process can have are used first. A bit of a removed set
    * is cleared in all processes before it is reused.
    */
-  #take(set: ProcessSet, added: number[]): number {
+  #allocateBit(set: ProcessSet, added: number[]): number {
     for (const [bit, entry] of this.#sets) {
-      if (!sameSet(entry.set, set)) continue;
+      if (!isEqualSet(entry.set, set)) continue;
       entry.users++;
       return bit;
     }
@@ -139,27 +139,27 @@ export class ProcessSets {
 
   async #add(bits: readonly number[]): Promise<void> {
     const session = this.#session;
-    await session.useProcessSets();
+    await session.enableProcessSets();
     const stale = bits.filter((bit) => this.#stale.has(bit));
-    if (stale.length > 0) await session.clearSets(bitsOf(stale));
+    if (stale.length > 0) await session.clearSets(encodeBits(stale));
     for (const bit of stale) this.#stale.delete(bit);
-    // A process must be followed from the moment when it can be a member.
+    // the descendants of a process must be followed from the moment when the process can be a member
     this.#setKinds();
-    await session.beginScan(bitsOf(bits));
+    await session.beginScan(encodeBits(bits));
     try {
       await this.#write(bits.map((bit) => (this.#sets.get(bit) as Entry).set));
     } finally {
-      await session.finishScan(bitsOf(bits));
+      await session.finishScan(encodeBits(bits));
     }
   }
 
   #setKinds(): void {
-    const having = (isSo: (set: ProcessSet) => boolean): Uint8Array =>
-      bitsOf([...this.#sets].flatMap(([bit, { set }]) => (isSo(set) ? [bit] : [])));
-    this.#session.setKinds(
-      having(({ follow }) => follow),
-      having(({ trusted }) => trusted),
-      having(({ prefix }) => prefix.length > 0),
+    const selectBits = (isSo: (set: ProcessSet) => boolean): Uint8Array =>
+      encodeBits([...this.#sets].flatMap(([bit, { set }]) => (isSo(set) ? [bit] : [])));
+    this.#session.setProcessSetKinds(
+      selectBits(({ follow }) => follow),
+      selectBits(({ trusted }) => trusted),
+      selectBits(({ prefix }) => prefix.length > 0),
     );
   }
 
@@ -172,17 +172,17 @@ export class ProcessSets {
       const touched = new Set(changed.flatMap((set) => kind.values(set)));
       if (touched.size === 0) continue;
       const current = new Set([...this.#sets.values()].flatMap(({ set }) => kind.values(set)));
-      const update = [...current].filter((value) => kind.fitting(value).some((each) => touched.has(each)));
+      const update = [...current].filter((value) => kind.matchingValues(value).some((each) => touched.has(each)));
       const remove = [...touched].filter((value) => !current.has(value));
-      if (update.length > 0) await this.#put(kind, update);
+      if (update.length > 0) await this.#putEntries(kind, update);
       if (remove.length === 0) continue;
-      await this.#session.deleteEntries(kind.map, concat(remove.map((value) => kind.key(value))));
+      await this.#session.deleteEntries(kind.map, concatBytes(remove.map((value) => kind.encodeKey(value))));
     }
   }
 
-  async #put(kind: Kind, values: readonly string[]): Promise<void> {
+  async #putEntries(kind: Kind, values: readonly string[]): Promise<void> {
     try {
-      await this.#session.putEntries(kind.map, this.#entries(kind, values));
+      await this.#session.putEntries(kind.map, this.#encodeEntries(kind, values));
     } catch (error) {
       const { errno } = error as NativeError;
       if (errno !== 'E2BIG' && errno !== 'ENOSPC' && errno !== 'ENOMEM') throw error;
@@ -195,18 +195,18 @@ export class ProcessSets {
     }
   }
 
-  #entries(kind: Kind, values: readonly string[]): Uint8Array {
+  #encodeEntries(kind: Kind, values: readonly string[]): Uint8Array {
     const bits = new Map<string, number[]>();
     for (const [bit, { set }] of this.#sets) {
       for (const value of kind.values(set)) bits.set(value, [...(bits.get(value) ?? []), bit]);
     }
-    const bitsOfFitting = (value: string): number[] => kind.fitting(value).flatMap((each) => bits.get(each) ?? []);
-    return concat(values.flatMap((value) => [kind.key(value), bitsOf(bitsOfFitting(value))]));
+    const matchingBits = (value: string): number[] => kind.matchingValues(value).flatMap((each) => bits.get(each) ?? []);
+    return concatBytes(values.flatMap((value) => [kind.encodeKey(value), encodeBits(matchingBits(value))]));
   }
 }
 
 /** Makes a struct process_sets. */
-function bitsOf(bits: readonly number[]): Uint8Array {
+function encodeBits(bits: readonly number[]): Uint8Array {
   const words = new DataView(new ArrayBuffer(SetsLayout.sizeof));
   for (const bit of bits) {
     const at = SetsLayout.words + (bit >> 6) * SetsLayout.wordsStride;
@@ -215,16 +215,16 @@ function bitsOf(bits: readonly number[]): Uint8Array {
   return new Uint8Array(words.buffer);
 }
 
-function sameSet(a: ProcessSet, b: ProcessSet): boolean {
-  const same = (x: readonly string[], y: readonly string[]): boolean =>
+function isEqualSet(a: ProcessSet, b: ProcessSet): boolean {
+  const isEqualList = (x: readonly string[], y: readonly string[]): boolean =>
     x.length === y.length && x.every((value, i) => value === y[i]);
   return (
-    a.follow === b.follow && a.trusted === b.trusted && KINDS.every((kind) => same(kind.values(a), kind.values(b)))
+    a.follow === b.follow && a.trusted === b.trusted && KINDS.every((kind) => isEqualList(kind.values(a), kind.values(b)))
   );
 }
 
 function trieKey(value: string, backwards: boolean): Uint8Array {
   const key = new Uint8Array(TrieKey.sizeof);
-  writeTrieKey(key, 0, textBytes(value), backwards);
+  writeTrieKey(key, 0, encodeUtf8(value), backwards);
   return key;
 }

@@ -1,23 +1,23 @@
 /**
- * The scopes of all loaded policies. Each has one bit for each cgroup. Here it is decided which containers are in a scope; the
- * kernel keeps the bits of their cgroups, and gives them to cgroups that are made below.
+ * The scopes of all loaded policies. Each scope has one bit in each cgroup. This file decides which containers are in a scope. The
+ * kernel keeps the bits of their cgroups, and copies them to new cgroups below.
  */
 import type { ScopeStatus } from '../../types/tracer.js';
-import type { Directory, KnownContainer } from '../containers/directory.js';
+import type { ContainerStore, KnownContainer } from '../containers/container-store.js';
 import { KernelError } from '../errors.js';
 import type { CompiledPolicy, Scope } from '../compiled/compiled-policy.js';
 import { yieldToEventLoop } from '../cooperative.js';
 import type { NativeSession } from '../native/binding.js';
-import { kernelDetail, withReason, type NativeError } from '../native/native-error.js';
+import { kernelDetail, messageWithReason, type NativeError } from '../native/native-error.js';
 import { AbiLimit, CgroupKind, ScopeSet } from '../wire/layout.gen.js';
-import { containsContainer, containsHost, holdOnNode, needsPods, needsSource, UNNAMED } from './scope-members.js';
+import { containsContainer, containsHost, matchesNode, needsPods, needsSource, UNNAMED } from './scope-members.js';
 
-type Sessions = Pick<NativeSession, 'useScopes' | 'setScopes'>;
-type Containers = Pick<Directory, 'containers' | 'get' | 'subscribe' | 'sources'>;
+type ScopeSession = Pick<NativeSession, 'enableScopes' | 'setScopes'>;
+type Containers = Pick<ContainerStore, 'containers' | 'get' | 'subscribe' | 'sources'>;
 
 export interface ScopeOptions {
   readonly nodeLabels: Readonly<Record<string, string>>;
-  /** Where the whole unified hierarchy is mounted; undefined if this process does not see all of it. */
+  /** Mount point of the whole unified hierarchy; undefined if this process does not see all of it. */
   readonly mount: string | undefined;
 }
 
@@ -26,48 +26,48 @@ interface Entry {
   users: number;
 }
 
-/** A container that is known, with its scopes. */
+/** The cgroup of a known container, and its scopes as a bit mask. */
 interface Member {
   readonly cgroupId: bigint;
   readonly words: BigUint64Array;
 }
 
-/** This source finds containers by the names of their cgroups: it knows neither names nor labels. */
+/** This source finds containers by their cgroups. It does not report names or labels. */
 const CGROUPS = 'cgroups';
-/** These sources know no labels of pods. */
+/** These sources do not report labels of pods. */
 const WITHOUT_PODS: readonly string[] = [CGROUPS, 'docker', 'podman'];
 
-/** The event loop gets a turn after so many containers. */
-const CONTAINERS_A_TURN = 256;
+/** Number of containers between two yields to the event loop. */
+const CONTAINERS_PER_SLICE = 256;
 
 export class Scopes {
-  readonly #session: Sessions;
+  readonly #session: ScopeSession;
   readonly #mount: string | undefined;
   #nodeLabels: Readonly<Record<string, string>>;
   readonly #scopes = new Map<number, Entry>();
   readonly #members = new Map<string, Member>();
   #containers: Containers | undefined;
   #unsubscribe: (() => void) | undefined;
-  /** The kernel keeps scopes. */
+  /** True after the kernel was told to keep scopes. */
   #isUsed = false;
-  /** What the kernel does not have yet: cgroups, with their scopes or without a name. */
+  /** Changes that the kernel does not have yet: cgroups with their scopes, or with undefined if they have no name any more. */
   #changed = new Map<bigint, BigUint64Array | undefined>();
-  /** The next change, which takes everything that was noted before it begins. */
+  /** The next write. It includes every change that is queued before it begins. */
   #next: Promise<void> | undefined;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(session: Sessions, { nodeLabels, mount }: ScopeOptions) {
+  constructor(session: ScopeSession, { nodeLabels, mount }: ScopeOptions) {
     this.#session = session;
     this.#nodeLabels = nodeLabels;
     this.#mount = mount;
   }
 
-  /** The directory of containers. Without one, only scopes are filled that need no names and no labels. */
+  /** Sets the store of containers. Without it, only scopes that need no names and no labels have members. */
   watch(containers: Containers): void {
     this.#containers = containers;
     this.#unsubscribe = containers.subscribe({
-      changed: (container) => this.#onChanged(container),
-      removed: ({ info }) => this.#onRemoved(info.id),
+      onChanged: (container) => this.#onChanged(container),
+      onRemoved: ({ info }) => this.#onRemoved(info.id),
     });
   }
 
@@ -76,14 +76,14 @@ export class Scopes {
   }
 
   isForThisNode({ nodes = [] }: CompiledPolicy): boolean {
-    return holdOnNode(nodes, this.#nodeLabels);
+    return matchesNode(nodes, this.#nodeLabels);
   }
 
-  /** Resolves when the scopes of the host follow the new labels. */
+  /** Resolves when the kernel has the scopes of the host for the new labels. */
   async setNodeLabels(labels: Readonly<Record<string, string>>): Promise<void> {
     this.#nodeLabels = labels;
     try {
-      if (this.#isUsed) await this.#push();
+      if (this.#isUsed) await this.#flush();
     } catch (error) {
       throw toScopeError(error as NativeError);
     }
@@ -95,8 +95,8 @@ export class Scopes {
     const taken: number[] = [];
     const added: number[] = [];
     try {
-      await this.#use();
-      for (const scope of scopes) taken.push(this.#take(scope, added));
+      await this.#enable();
+      for (const scope of scopes) taken.push(this.#allocateBit(scope, added));
       if (added.length > 0) await this.#fill(added);
     } catch (error) {
       this.release(taken);
@@ -105,7 +105,7 @@ export class Scopes {
     return taken;
   }
 
-  /** No hook tests these bits any more. Cgroups lose them with the next change. */
+  /** Must be called when no hook tests these bits any more. The next change clears them in the cgroups. */
   release(bits: readonly number[]): void {
     for (const bit of bits) {
       const entry = this.#scopes.get(bit);
@@ -119,7 +119,7 @@ export class Scopes {
       needsPods(scope)
         ? connected.every(({ name }) => WITHOUT_PODS.includes(name))
         : needsSource(scope) && connected.every(({ name }) => name === CGROUPS);
-    const mask = wordsOf(bits);
+    const mask = toWords(bits);
     let containers = 0;
     for (const { words, cgroupId } of this.#members.values()) {
       if (cgroupId !== 0n && words.some((word, i) => (word & (mask[i] as bigint)) !== 0n)) containers++;
@@ -127,7 +127,7 @@ export class Scopes {
     return { state: scopes.some(isMissing) ? 'no_source' : 'active', containers };
   }
 
-  async #use(): Promise<void> {
+  async #enable(): Promise<void> {
     if (this.#isUsed) return;
     const mount = this.#mount;
     if (mount === undefined) {
@@ -137,13 +137,13 @@ export class Scopes {
         'mount it at /sys/fs/cgroup; run a container with --cgroupns=host',
       );
     }
-    await this.#session.useScopes(mount);
+    await this.#session.enableScopes(mount);
     this.#isUsed = true;
   }
 
-  #take(scope: Scope, added: number[]): number {
+  #allocateBit(scope: Scope, added: number[]): number {
     for (const [bit, entry] of this.#scopes) {
-      if (!isSame(entry.scope, scope)) continue;
+      if (!isEqualScope(entry.scope, scope)) continue;
       entry.users++;
       return bit;
     }
@@ -160,18 +160,18 @@ export class Scopes {
     );
   }
 
-  /** Decides about the new scopes for all containers, a few at a time. One that changes meanwhile is decided anew. */
+  /** Evaluates the new scopes for all containers, and yields to the event loop. Skips a container that changes meanwhile. */
   async #fill(added: readonly number[]): Promise<void> {
     const containers = this.#containers?.containers() ?? [];
     for (const [i, { info, cgroupId }] of containers.entries()) {
-      if (i % CONTAINERS_A_TURN === CONTAINERS_A_TURN - 1) await yieldToEventLoop();
+      if (i % CONTAINERS_PER_SLICE === CONTAINERS_PER_SLICE - 1) await yieldToEventLoop();
       if (this.#containers?.get(info.id)?.info !== info) continue;
-      const words = this.#members.get(info.id)?.words ?? this.#wordsFor((scope) => containsContainer(scope, info));
+      const words = this.#members.get(info.id)?.words ?? this.#scopeWords((scope) => containsContainer(scope, info));
       for (const bit of added) setBit(words, bit, this.#contains(bit, info));
       this.#members.set(info.id, { cgroupId, words });
       if (cgroupId !== 0n) this.#changed.set(cgroupId, words);
     }
-    await this.#push();
+    await this.#flush();
   }
 
   #contains(bit: number, info: KnownContainer['info']): boolean {
@@ -179,37 +179,37 @@ export class Scopes {
     return entry !== undefined && containsContainer(entry.scope, info);
   }
 
-  #wordsFor(isIn: (scope: Scope) => boolean): BigUint64Array {
-    return wordsOf([...this.#scopes].flatMap(([bit, { scope }]) => (isIn(scope) ? [bit] : [])));
+  #scopeWords(isIn: (scope: Scope) => boolean): BigUint64Array {
+    return toWords([...this.#scopes].flatMap(([bit, { scope }]) => (isIn(scope) ? [bit] : [])));
   }
 
   #onChanged({ info, cgroupId }: KnownContainer): Promise<void> | void {
     const before = this.#members.get(info.id);
-    const words = this.#wordsFor((scope) => containsContainer(scope, info));
+    const words = this.#scopeWords((scope) => containsContainer(scope, info));
     this.#members.set(info.id, { cgroupId, words });
-    if (before !== undefined && before.cgroupId !== cgroupId) this.#forget(before.cgroupId);
+    if (before !== undefined && before.cgroupId !== cgroupId) this.#queueRemoval(before.cgroupId);
     if (cgroupId === 0n) return;
     this.#changed.set(cgroupId, words);
-    if (this.#isUsed) return this.#push();
+    if (this.#isUsed) return this.#flush();
   }
 
   #onRemoved(id: string): void {
     const member = this.#members.get(id);
     this.#members.delete(id);
     if (member === undefined) return;
-    this.#forget(member.cgroupId);
-    // the next change tells the kernel again
-    if (this.#isUsed) this.#push().catch(() => undefined);
+    this.#queueRemoval(member.cgroupId);
+    // if it fails, the next change includes the removal
+    if (this.#isUsed) this.#flush().catch(() => undefined);
   }
 
-  #forget(cgroupId: bigint): void {
-    // without scopes, the kernel has heard of none
+  #queueRemoval(cgroupId: bigint): void {
+    // before the first scope, the kernel has no cgroups to remove
     if (!this.#isUsed) this.#changed.delete(cgroupId);
     else if (cgroupId !== 0n) this.#changed.set(cgroupId, undefined);
   }
 
-  /** Resolves when the kernel has everything that was noted until now. Changes that come together are made together. */
-  #push(): Promise<void> {
+  /** Resolves when the kernel has all changes that are queued now. Several changes become one write. */
+  #flush(): Promise<void> {
     this.#next ??= this.#last.then(() => this.#write());
     this.#last = this.#next.catch(() => undefined);
     return this.#next;
@@ -220,12 +220,12 @@ export class Scopes {
     this.#next = undefined;
     this.#changed = new Map();
     const named = [...changed].flatMap(([id, words]) => (words === undefined ? [] : [{ id, words }]));
-    const gone = [...changed].flatMap(([id, words]) => (words === undefined ? [id] : []));
+    const removed = [...changed].flatMap(([id, words]) => (words === undefined ? [id] : []));
     try {
       await this.#session.setScopes(
         this.#defaults(),
         encodeNamed(named),
-        new Uint8Array(BigUint64Array.from(gone).buffer),
+        new Uint8Array(BigUint64Array.from(removed).buffer),
       );
     } catch (error) {
       for (const [id, words] of changed) if (!this.#changed.has(id)) this.#changed.set(id, words);
@@ -233,25 +233,25 @@ export class Scopes {
     }
   }
 
-  /** The scopes of cgroups that no source has named, by CgroupKind. */
+  /** Encodes the scopes of cgroups that no source has named, by CgroupKind. */
   #defaults(): Uint8Array {
-    const host = (scope: Scope): boolean => containsHost(scope, this.#nodeLabels);
-    const unnamed = (scope: Scope): boolean => containsContainer(scope, UNNAMED);
+    const isHostIn = (scope: Scope): boolean => containsHost(scope, this.#nodeLabels);
+    const isUnnamedIn = (scope: Scope): boolean => containsContainer(scope, UNNAMED);
     const result = new BigUint64Array(CgroupKind.CGROUP_KINDS * AbiLimit.SCOPE_WORDS);
-    const put = (kind: number, isIn: (scope: Scope) => boolean): void =>
-      result.set(this.#wordsFor(isIn), kind * AbiLimit.SCOPE_WORDS);
-    put(CgroupKind.CGROUP_HOST, host);
-    put(CgroupKind.CGROUP_UNNAMED, unnamed);
-    put(CgroupKind.CGROUP_NAMED, unnamed);
-    // it may be a container or not
-    put(CgroupKind.CGROUP_UNPROVEN, (scope) =>
-      scope.exempts ? unnamed(scope) && host(scope) : unnamed(scope) || host(scope),
+    const setKind = (kind: number, isIn: (scope: Scope) => boolean): void =>
+      result.set(this.#scopeWords(isIn), kind * AbiLimit.SCOPE_WORDS);
+    setKind(CgroupKind.CGROUP_HOST, isHostIn);
+    setKind(CgroupKind.CGROUP_UNNAMED, isUnnamedIn);
+    setKind(CgroupKind.CGROUP_NAMED, isUnnamedIn);
+    // this kind of cgroup may or may not be a container
+    setKind(CgroupKind.CGROUP_UNPROVEN, (scope) =>
+      scope.exempts ? isUnnamedIn(scope) && isHostIn(scope) : isUnnamedIn(scope) || isHostIn(scope),
     );
     return new Uint8Array(result.buffer);
   }
 }
 
-/** Ids, each followed by a struct scope_set. */
+/** Encodes ids, each followed by a struct scope_set. */
 function encodeNamed(named: readonly { readonly id: bigint; readonly words: BigUint64Array }[]): Uint8Array {
   const stride = 1 + ScopeSet.wordsLength;
   const result = new BigUint64Array(named.length * stride);
@@ -262,7 +262,7 @@ function encodeNamed(named: readonly { readonly id: bigint; readonly words: BigU
   return new Uint8Array(result.buffer);
 }
 
-function wordsOf(bits: readonly number[]): BigUint64Array {
+function toWords(bits: readonly number[]): BigUint64Array {
   const words = new BigUint64Array(AbiLimit.SCOPE_WORDS);
   for (const bit of bits) setBit(words, bit, true);
   return words;
@@ -274,11 +274,11 @@ function setBit(words: BigUint64Array, bit: number, isSet: boolean): void {
   words[bit >> 6] = isSet ? word | mask : word & ~mask;
 }
 
-function isSame(a: Scope, b: Scope): boolean {
+function isEqualScope(a: Scope, b: Scope): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
 function toScopeError(error: NativeError | KernelError): Error {
   if (error instanceof KernelError || error.code !== 'SCOPES') return error;
-  return new KernelError('SCOPES', withReason(error), 'load fewer policies with a scope', kernelDetail(error));
+  return new KernelError('SCOPES', messageWithReason(error), 'load fewer policies with a scope', kernelDetail(error));
 }

@@ -1,4 +1,4 @@
-/** The tracer: it connects the policies, the BPF programs and the stream of events. */
+/** The tracer: connects the policies, the BPF programs and the stream of events. */
 import { inspect } from 'node:util';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
@@ -16,33 +16,33 @@ import type {
 } from '../../types/tracer.js';
 import type { Process, TracerEvent } from '../../types/events.js';
 import { KernelError, PolytraceError } from '../errors.js';
-import { loadBinding, type HeldTypes, type NativeBinding, type NativeSession } from '../native/binding.js';
-import { kernelDetail, notPermitted, withReason, type NativeError } from '../native/native-error.js';
+import { loadBinding, type CachedBtf, type NativeBinding, type NativeSession } from '../native/binding.js';
+import { kernelDetail, isNotPermitted, messageWithReason, type NativeError } from '../native/native-error.js';
 import { objectName, type NativeFeatures } from '../native/features.js';
-import { holdKernelTypes } from '../native/btf.js';
-import { checkLimits, limitReached } from '../native/limits.js';
+import { retainKernelBtf } from '../native/btf.js';
+import { checkLimits, toLimitError } from '../native/limits.js';
 import { privileges } from '../native/preflight.js';
 import type { ContainerInfo, ContainerSourceStatus } from '../../types/containers.js';
 import { Cgroups } from '../containers/cgroups.js';
 import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
-import { wholeHierarchy } from '../process/hierarchy.js';
+import { findCgroupMount } from '../process/cgroup-hierarchy.js';
 import { BatchIterator, EventIterator, type Consumer } from '../stream/consumer.js';
-import { Hub, sensorName } from '../stream/hub.js';
-import { plainEvent, PlainIterator } from '../stream/plain.js';
+import { Hub, sensorHookName } from '../stream/hub.js';
+import { toPlainEvent, PlainIterator } from '../stream/plain-iterator.js';
 import { AbiLimit } from '../wire/layout.gen.js';
-import { badOption } from './bad-option.js';
+import { badOptionError } from './bad-option.js';
 import { ContainerWatch } from './containers.js';
 import {
   checkCloseOptions,
   checkEventsOptions,
   checkMode,
-  labelsOf,
+  checkNodeLabels,
   resolveOptions,
   type ResolvedOptions,
 } from './options.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
-import { hookNames, PolicySet } from './policies.js';
+import { parseHookName, PolicySet } from './policies.js';
 import { Scopes } from './scopes.js';
 
 /** The parts that openTracer() has prepared. The tracer owns them. */
@@ -63,9 +63,9 @@ class KernelTracer implements Tracer {
   readonly #cache: ProcessCache;
   readonly #persistence: Persistence | undefined;
   readonly #containers: ContainerWatch;
-  readonly #releaseTypes = holdKernelTypes();
+  readonly #releaseTypes = retainKernelBtf();
   #takenOver: TracerStats['takenOver'];
-  /** Ends with the last change that was asked for. */
+  /** Settles after the last requested change. */
   #changes: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -75,7 +75,7 @@ class KernelTracer implements Tracer {
     this.#session = session;
     const { nodeName, coalesceMs, maxQueued } = options;
     const clock = new Clock(() => binding.bootOffset());
-    const cgroups = cgroupsOf(binding);
+    const cgroups = createCgroups(binding);
     this.#containers = new ContainerWatch(options.containers, cgroups);
     const { names } = this.#containers;
     this.#cache = new ProcessCache({ nodeName, clock, cgroups, names });
@@ -87,8 +87,8 @@ class KernelTracer implements Tracer {
       selfTgid: session.selfTgid(),
       countHits: options.countHits,
     };
-    this.#scopes = new Scopes(session, { nodeLabels: options.nodeLabels, mount: wholeHierarchy() });
-    this.#scopes.watch(this.#containers.directory);
+    this.#scopes = new Scopes(session, { nodeLabels: options.nodeLabels, mount: findCgroupMount() });
+    this.#scopes.watch(this.#containers.store);
     this.#policies = new PolicySet(attachContext, options, this.#scopes);
     try {
       this.#hub = new Hub({
@@ -108,14 +108,14 @@ class KernelTracer implements Tracer {
     }
   }
 
-  /** Must be called once, before anybody reads events. */
+  /** Reads the running processes. Must be called once, before events are read. */
   seed(): Promise<void> {
-    return this.#cache.seed();
+    return this.#cache.addRunningProcesses();
   }
 
-  /** Runs one change after the other. A limit that was reached is named by its own error. */
+  /** Runs the changes one after the other. Rejects with KernelError LIMIT_… if a limit was reached. */
   #change<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#changes.then(() => named(run));
+    const result = this.#changes.then(() => withLimitErrors(run));
     this.#changes = result.catch(() => undefined);
     return result;
   }
@@ -123,28 +123,28 @@ class KernelTracer implements Tracer {
   /** The types of the events follow from the options: see the overloads in types/tracer.d.ts. */
   events(options: EventsOptions | PlainEventsOptions = {}): TracerIterator<never> {
     const events = new EventIterator(this.#join(options));
-    return (options.plain === true ? new PlainIterator(events, plainEvent) : events) as TracerIterator<never>;
+    return (options.plain === true ? new PlainIterator(events, toPlainEvent) : events) as TracerIterator<never>;
   }
 
   batches(options: EventsOptions | PlainEventsOptions = {}): TracerIterator<never> {
     const batches = new BatchIterator(this.#join(options));
-    const plain = options.plain === true ? new PlainIterator(batches, (batch) => batch.map(plainEvent)) : batches;
+    const plain = options.plain === true ? new PlainIterator(batches, (batch) => batch.map(toPlainEvent)) : batches;
     return plain as TracerIterator<never>;
   }
 
   #join(options: EventsOptions | PlainEventsOptions): Consumer {
-    this.#mustBeOpen();
+    this.#checkOpen();
     checkEventsOptions(options);
     const { policyNames } = options;
-    // a change that is under way may be about to load it
-    if (policyNames !== undefined) void this.#changes.then(() => this.#warnOfUnknown(policyNames));
-    return this.#hub.join(options);
+    // a running change may load the policy
+    if (policyNames !== undefined) void this.#changes.then(() => this.#warnAboutUnknown(policyNames));
+    return this.#hub.addConsumer(options);
   }
 
-  #warnOfUnknown(policyNames: readonly string[]): void {
+  #warnAboutUnknown(policyNames: readonly string[]): void {
     if (this.#closing !== undefined) return;
     for (const name of policyNames) {
-      const hint = this.#policies.unknown(name);
+      const hint = this.#policies.hintForUnknown(name);
       if (hint === undefined) continue;
       process.emitWarning(`events({ policyNames }): no policy with the name ${inspect(name)} is loaded: ${hint}`, {
         type: 'PolytraceWarning',
@@ -155,18 +155,18 @@ class KernelTracer implements Tracer {
 
   process(id: number | string): Process | undefined {
     const isId = typeof id === 'string' || Number.isSafeInteger(id);
-    if (!isId) throw badOption('id', `is ${inspect(id)}`, 'use a process id or an execId');
-    return (typeof id === 'number' ? this.#cache.running(id) : this.#cache.ofExecId(id))?.view;
+    if (!isId) throw badOptionError('id', `is ${inspect(id)}`, 'use a process id or an execId');
+    return (typeof id === 'number' ? this.#cache.findRunning(id) : this.#cache.findByExecId(id))?.view;
   }
 
   children({ execId }: Pick<Process, 'execId'>): Process[] {
-    const image = this.#cache.ofExecId(execId);
-    return image === undefined ? [] : this.#cache.childrenOf(image).map(({ view }) => view);
+    const exec = this.#cache.findByExecId(execId);
+    return exec === undefined ? [] : this.#cache.listChildren(exec).map(({ view }) => view);
   }
 
   ancestors({ execId }: Pick<Process, 'execId'>): Process[] {
-    const image = this.#cache.ofExecId(execId);
-    return image?.parentImage === undefined ? [] : [image.parentImage.view, ...image.ancestors];
+    const exec = this.#cache.findByExecId(execId);
+    return exec?.parentProcess === undefined ? [] : [exec.parentProcess.view, ...exec.ancestors];
   }
 
   [Symbol.asyncIterator](): TracerIterator<TracerEvent> {
@@ -174,12 +174,12 @@ class KernelTracer implements Tracer {
   }
 
   async addPolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
-    this.#mustBeOpen();
+    this.#checkOpen();
     checkMode(options.mode);
     return this.#change(() => this.#policies.add([source], options));
   }
 
-  /** Adds all policies or none, and reports every mistake of all policies. */
+  /** Adds all policies or none. Rejects with the errors of all policies. */
   addPolicies(
     sources: readonly PolicySource[],
     options: LoadOptions,
@@ -188,67 +188,67 @@ class KernelTracer implements Tracer {
     return this.#change(() => this.#policies.add(sources, options, onProgress));
   }
 
-  /** Ends the policies that an earlier tracer has left in the same folder. Those of this tracer are attached by now. */
+  /** Ends the policies that an earlier tracer has left in the same folder. */
   async takeOver(): Promise<void> {
-    this.#mustBeOpen();
+    this.#checkOpen();
     return this.#change(() => this.#takeOver());
   }
 
   async #takeOver(): Promise<void> {
     if (this.#persistence === undefined) return;
     const { programs, unread } = await this.#persistence.takeOver((folder, links) =>
-      this.#session.takePins(folder, links),
+      this.#session.removePins(folder, links),
     );
     for (const { id, count, name } of unread ?? []) {
-      const { policyName, functionName } = hookNames(name);
-      const hook = sensorName(id) ?? functionName;
-      this.#hub.report({ hook, policyName, reason: 'no_reader', count });
+      const { policyName, functionName } = parseHookName(name);
+      const hook = sensorHookName(id) ?? functionName;
+      this.#hub.reportLoss({ hook, policyName, reason: 'no_reader', count });
     }
     if (programs === 0) return;
     this.#takenOver = { programs, unread: unread?.reduce((sum, { count }) => sum + count, 0) };
   }
 
   async replacePolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
-    this.#mustBeOpen();
+    this.#checkOpen();
     checkMode(options.mode);
     return this.#change(async () => {
-      this.#hub.update(); // the kernel's counters of removed hooks are lost with them
+      this.#hub.updateLosses(); // the kernel's counters of removed hooks are lost with them
       return this.#policies.replace(source, options);
     });
   }
 
   async removePolicy(name: string): Promise<void> {
-    this.#mustBeOpen();
+    this.#checkOpen();
     return this.#change(async () => {
-      this.#hub.update();
+      this.#hub.updateLosses();
       await this.#policies.remove(name);
     });
   }
 
   async disablePolicy(name: string): Promise<void> {
-    this.#mustBeOpen();
+    this.#checkOpen();
     return this.#change(async () => {
-      this.#hub.update();
+      this.#hub.updateLosses();
       await this.#policies.disable(name);
     });
   }
 
   async enablePolicy(name: string): Promise<void> {
-    this.#mustBeOpen();
+    this.#checkOpen();
     return this.#change(() => this.#policies.enable(name));
   }
 
   async setPolicyMode(name: string, mode: PolicyMode): Promise<void> {
-    this.#mustBeOpen();
+    this.#checkOpen();
     checkMode(mode);
     return this.#change(() => this.#policies.setMode(name, mode));
   }
 
   async setNodeLabels(labels: Readonly<Record<string, string>>): Promise<PolicyFailure[]> {
-    this.#mustBeOpen();
-    const checked = labelsOf(labels);
+    this.#checkOpen();
+    const checked = checkNodeLabels(labels);
     return this.#change(() => {
-      this.#hub.update();
+      this.#hub.updateLosses();
       return this.#policies.setNodeLabels(checked);
     });
   }
@@ -267,13 +267,13 @@ class KernelTracer implements Tracer {
   }
 
   policies(): PolicyStatus[] {
-    this.#hub.update();
+    this.#hub.updateLosses();
     return this.#policies.list();
   }
 
   stats(): TracerStats {
-    this.#hub.update();
-    const lostByHook = this.#hub.lost;
+    this.#hub.updateLosses();
+    const lostByHook = this.#hub.losses;
     return {
       events: this.#hub.events,
       lost: lostByHook.reduce((sum, loss) => sum + loss.count, 0),
@@ -281,7 +281,7 @@ class KernelTracer implements Tracer {
       processes: this.#cache.size,
       iterators: this.#hub.consumers,
       bufferSize: this.#options.bufferSize,
-      bufferUsed: this.#session.used(),
+      bufferUsed: this.#session.unreadBytes(),
       ...this.#containers.counts(),
       ...(this.#takenOver === undefined ? {} : { takenOver: this.#takenOver }),
     };
@@ -293,7 +293,7 @@ class KernelTracer implements Tracer {
     return this.#closing;
   }
 
-  /** Waits for the change that is under way. */
+  /** Waits for the running change. */
   async #close(keep: boolean): Promise<void> {
     await this.#changes;
     try {
@@ -314,20 +314,20 @@ class KernelTracer implements Tracer {
     await this.close();
   }
 
-  #mustBeOpen(): void {
+  #checkOpen(): void {
     if (this.#closing !== undefined)
       throw new PolytraceError('CLOSED', 'the tracer is closed', 'open a new tracer with openTracer()');
   }
 }
 
-/** A cgroup's path is that of the host only if this process sees the whole hierarchy. */
-function cgroupsOf(binding: NativeBinding): Cgroups {
-  const mount = wholeHierarchy();
+/** Looks up cgroups only if this process sees the whole hierarchy, because otherwise their paths differ from the host's. */
+function createCgroups(binding: NativeBinding): Cgroups {
+  const mount = findCgroupMount();
   if (mount === undefined) return new Cgroups();
   return new Cgroups(mount, (id) => binding.cgroupPath(mount, id)?.toString('latin1'));
 }
 
-/** Opens the session with direct reads if the kernel supports them, else with programs that read through a helper. */
+/** Opens the session with the BPF objects for this kernel, and pins it if `persistence` is given. */
 async function openSession({ binding, session, features, options, persistence }: Parts): Promise<void> {
   try {
     await session.open({
@@ -338,7 +338,7 @@ async function openSession({ binding, session, features, options, persistence }:
       onDemand: features.btf.available && binding.kernelHasStruct('bpf_mem_alloc'),
     });
   } catch (error) {
-    throw sensorError(error as NativeError, features);
+    throw toSensorError(error as NativeError, features);
   }
   if (persistence === undefined) return;
   try {
@@ -349,7 +349,7 @@ async function openSession({ binding, session, features, options, persistence }:
   }
 }
 
-function sensorError(error: NativeError, features: NativeFeatures): KernelError {
+function toSensorError(error: NativeError, features: NativeFeatures): KernelError {
   const detail = kernelDetail(error);
   if (!features.btf.available) {
     return new KernelError(
@@ -359,7 +359,7 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
       detail,
     );
   }
-  if (notPermitted(error)) {
+  if (isNotPermitted(error)) {
     const missing = privileges().missing;
     return new KernelError(
       'NOT_PERMITTED',
@@ -370,7 +370,7 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
   }
   return new KernelError(
     error.code ?? 'SENSOR_LOAD',
-    withReason(error),
+    messageWithReason(error),
     '`polytrace preflight` shows what this kernel supports; the `log` of this error contains the messages of the kernel',
     detail,
   );
@@ -379,38 +379,38 @@ function sensorError(error: NativeError, features: NativeFeatures): KernelError 
 export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
   const resolved = resolveOptions(options);
   const binding = loadBinding();
-  return named(() => open(binding, options, resolved));
+  return withLimitErrors(() => openWithBinding(binding, options, resolved));
 }
 
-/** A limit that was reached is named by its own error. */
-async function named<T>(run: () => Promise<T> | T): Promise<T> {
+/** Rejects with KernelError LIMIT_… if a limit was reached. */
+async function withLimitErrors<T>(run: () => Promise<T> | T): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    throw limitReached(error) ?? error;
+    throw toLimitError(error) ?? error;
   }
 }
 
-async function open(binding: NativeBinding, options: TracerOptions, resolved: ResolvedOptions): Promise<Tracer> {
+async function openWithBinding(binding: NativeBinding, options: TracerOptions, resolved: ResolvedOptions): Promise<Tracer> {
   const session = binding.createSession();
-  const types = await kernelTypes(session);
+  const types = await loadKernelBtf(session);
   try {
-    return await openWith({ binding, session, options: resolved }, options);
+    return await openWithSession({ binding, session, options: resolved }, options);
   } finally {
-    if (types !== undefined) session.releaseTypes(types);
+    if (types !== undefined) session.releaseKernelBtf(types);
   }
 }
 
-/** Each step of opening needs them, and would read them again. One of the features says why they cannot be read. */
-async function kernelTypes(session: NativeSession): Promise<HeldTypes | undefined> {
+/** Keeps the BTF in memory for all steps of opening. If it cannot be read, the feature `btf` has the reason. */
+async function loadKernelBtf(session: NativeSession): Promise<CachedBtf | undefined> {
   try {
-    return await session.readTypes();
+    return await session.loadKernelBtf();
   } catch {
     return undefined;
   }
 }
 
-async function openWith(
+async function openWithSession(
   { binding, session, options }: Pick<Parts, 'binding' | 'session' | 'options'>,
   given: TracerOptions,
 ): Promise<Tracer> {
@@ -443,10 +443,10 @@ async function openWith(
 
 export async function removePersisted(path: string): Promise<string[]> {
   const binding = loadBinding();
-  return named(async () => {
+  return withLimitErrors(async () => {
     const session = binding.createSession();
     try {
-      return await removeFolder(path, binding, (folder, links) => session.takePins(folder, links));
+      return await removeFolder(path, binding, (folder, links) => session.removePins(folder, links));
     } finally {
       await session.close();
     }

@@ -2,11 +2,11 @@
 // Structs: sizeof, and the offset of each member in bytes; arrays also have the stride and the number of elements (Length).
 import * as below from '../names/abi.gen.js';
 
-// Not `export … from`: it compiles to getters, and a module with getters is slow to read numbers from.
+// No `export … from`: it compiles to getters, and reading numbers through getters is slow.
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
-/** Of the abi.h that this file was made from; the addon carries that of its own. */
-export const LAYOUT_HASH = '95258387d2b3e55b';
+/** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
+export const LAYOUT_HASH = '78205de2311a5624';
 
 /** enum event_type */
 export const EventType = {
@@ -38,7 +38,7 @@ export const EventFlag = {
   EVENT_PROTECTED: 64,
   EVENT_NOTIFIED: 128,
   EVENT_RETURN_SHIFT: 6,
-  EVENT_OF_OWNER: 16384,
+  EVENT_SOCKET_OWNER: 16384,
   EVENT_IMA_HASH: 32768,
 } as const;
 
@@ -57,22 +57,22 @@ export const ProcessKey = {
   execCount: 16,
 } as const;
 
-/** struct text_ref */
-export const TextRef = {
+/** struct string_ref */
+export const StringRef = {
   sizeof: 8,
   offset: 0,
   length: 4,
   flags: 6,
 } as const;
 
-/** enum text_flag */
-export const TextFlag = {
-  TEXT_TRUNCATED: 1,
-  TEXT_DELETED: 2,
-  TEXT_UNREACHABLE: 4,
-  TEXT_PSEUDO: 8,
-  TEXT_FAULT: 16,
-  TEXT_UNTRUSTED: 32,
+/** enum string_flag */
+export const StringFlag = {
+  STRING_TRUNCATED: 1,
+  STRING_DELETED: 2,
+  STRING_UNREACHABLE: 4,
+  STRING_PSEUDO: 8,
+  STRING_FAULT: 16,
+  STRING_UNTRUSTED: 32,
 } as const;
 
 /** struct process_creds */
@@ -210,9 +210,9 @@ export const EventCgroup = {
   pathOffset: 24,
   pathLength: 28,
   pathFlags: 30,
-  text: 32,
-  textStride: 1,
-  textLength: 1024,
+  pathBytes: 32,
+  pathBytesStride: 1,
+  pathBytesLength: 1024,
 } as const;
 
 /** struct event_cgroup_gone */
@@ -230,10 +230,10 @@ export const EventCgroupGone = {
 export const Value = {
   sizeof: 40,
   value: 0,
-  text: 8,
-  textOffset: 8,
-  textLength: 12,
-  textFlags: 14,
+  string: 8,
+  stringOffset: 8,
+  stringLength: 12,
+  stringFlags: 14,
   mode: 16,
   magic: 20,
   fd: 24,
@@ -257,7 +257,7 @@ export const EventHook = {
   keyExecCount: 32,
   hook: 40,
   valuesCount: 44,
-  place: 46,
+  attachPoint: 46,
   matched: 48,
   suppressed: 56,
   entrySelector: 60,
@@ -280,13 +280,13 @@ export const ImaHash = {
   digestLength: 64,
 } as const;
 
-/** enum record_room */
-export const RecordRoom = {
-  VALUES_ROOM: 360,
-  TEXTS_ROOM: 98304,
-  ADDED_ROOM: 2120,
-  BODY_MAX: 100784,
-  RECORD_MAX: 100864,
+/** enum record_limit */
+export const RecordLimit = {
+  VALUES_SIZE_MAX: 360,
+  STRINGS_SIZE_MAX: 98304,
+  ACTIONS_SIZE_MAX: 2120,
+  BODY_SIZE_MAX: 100784,
+  RECORD_SIZE_MAX: 100864,
 } as const;
 
 /** struct net_detail */
@@ -432,7 +432,7 @@ export const ValueConfig = {
   width: 4,
   isSigned: 5,
   indirect: 6,
-  late: 7,
+  readAtReturn: 7,
   memory: 8,
   sizeParam: 9,
   sizeReturned: 10,
@@ -440,7 +440,7 @@ export const ValueConfig = {
   groupsCount: 12,
   sizeWidth: 13,
   field: 14,
-  room: 16,
+  capacity: 16,
   sizeField: 20,
   integers: 24,
   integersPositive: 24,
@@ -491,23 +491,23 @@ export const IntGroup = {
   field: 11,
 } as const;
 
-/** struct verdict */
-export const Verdict = {
+/** struct match_entry */
+export const MatchEntry = {
   sizeof: 16,
   match: 0,
   reject: 8,
 } as const;
 
-/** enum text_hash */
-export const TextHash = {
-  TEXT_HASH_BITS: 8,
-  TEXT_HASH_WORDS: 4,
-  TEXT_HASHED_MAX: 8,
-  TEXT_HASH_FACTOR: 1640531527,
+/** enum string_hash */
+export const StringHash = {
+  STRING_HASH_BITS: 8,
+  STRING_HASH_WORDS: 4,
+  STRING_HASH_BYTES_MAX: 8,
+  STRING_HASH_FACTOR: 1640531527,
 } as const;
 
-/** struct text_table */
-export const TextTable = {
+/** struct string_table */
+export const StringTable = {
   sizeof: 56,
   table: 0,
   tablePositive: 0,
@@ -656,7 +656,7 @@ export const RateKey = {
   hook: 0,
   selector: 4,
   id: 8,
-  place: 12,
+  attachPoint: 12,
   hash: 16,
   hashStride: 8,
   hashLength: 2,
@@ -669,8 +669,8 @@ export const Rate = {
   suppressed: 8,
 } as const;
 
-/** enum has_actions */
-export const HasActions = {
+/** enum action_flag */
+export const ActionFlag = {
   ACTIONS_ANY: 1,
   ACTIONS_OVERRIDE: 2,
   ACTIONS_NOTIFY: 4,
@@ -680,8 +680,8 @@ export const HasActions = {
   ACTIONS_REGISTERS: 64,
 } as const;
 
-/** enum assigned */
-export const Assigned = {
+/** enum assignment_kind */
+export const AssignmentKind = {
   ASSIGN_CONSTANT: 0,
   ASSIGN_REGISTER: 1,
   ASSIGN_MEMORY: 2,
@@ -709,12 +709,12 @@ export const SyscallRegisters = {
 export const Pair = {
   PAIR_NONE: 0,
   PAIR_BY_FRAME: 1,
-  PAIR_BY_PLACE: 2,
+  PAIR_BY_ATTACH_POINT: 2,
 } as const;
 
 /** enum hook_shape */
 export const HookShape = {
-  SHAPE_PLACE: 65536,
+  SHAPE_ATTACH_POINT: 65536,
 } as const;
 
 /** struct hook_config */
@@ -735,7 +735,7 @@ export const HookConfig = {
   hasCelEntry: 32,
   hasCelReturn: 33,
   hasActions: 34,
-  actsLate: 35,
+  actsAtReturn: 35,
   bodySize: 36,
   shape: 40,
   countsHits: 44,
@@ -745,8 +745,8 @@ export const HookConfig = {
   acting: 48,
   yieldingTests: 56,
   scopeTests: 57,
-  verdictRest: 58,
-  verdictEntries: 60,
+  cacheHoldTicks: 58,
+  cacheEntries: 60,
   renameLock: 64,
   mountLock: 72,
   values: 80,
@@ -794,9 +794,9 @@ export const TrieKey = {
   sizeof: 260,
   prefixBits: 0,
   slot: 4,
-  text: 5,
-  textStride: 1,
-  textLength: 255,
+  string: 5,
+  stringStride: 1,
+  stringLength: 255,
 } as const;
 
 /** struct int_key */
@@ -861,7 +861,7 @@ export const Control = {
   prefixedLength: 4,
   stateSince: 120,
   keepsScopes: 128,
-  scopesOverflown: 132,
+  scopesOverflowed: 132,
   scopeEpoch: 136,
 } as const;
 
@@ -871,9 +871,9 @@ export const HookCounters = {
   lostRing: 0,
   lostPending: 8,
   lostReturn: 16,
-  toldRing: 24,
-  toldPending: 32,
-  toldReturn: 40,
+  reportedRing: 24,
+  reportedPending: 32,
+  reportedReturn: 40,
   enforces: 48,
   hits: 56,
   matched: 64,
@@ -904,43 +904,43 @@ export const ProcessBits = {
   parentWordsLength: 4,
 } as const;
 
-/** enum scope_memory */
-export const ScopeMemory = {
+/** enum scope_cache */
+export const ScopeCache = {
   SCOPE_ID_SHIFT: 1,
   SCOPE_ID_BITS: 36,
   SCOPE_EPOCH_SHIFT: 37,
-  SCOPE_MEMORY_BITS: 10,
+  SCOPE_CACHE_BITS: 10,
 } as const;
 
-/** enum verdict_memory */
-export const VerdictMemory = {
-  VERDICT_BITS: 7,
-  VERDICTS_MAX: 128,
+/** enum negative_cache */
+export const NegativeCache = {
+  NEGATIVE_CACHE_BITS: 7,
+  NEGATIVE_CACHE_SIZE: 128,
 } as const;
 
-/** struct known_verdict */
-export const KnownVerdict = {
+/** struct negative_entry */
+export const NegativeEntry = {
   sizeof: 128,
   key: 0,
-  seen: 8,
+  lastMiss: 8,
   candidates: 16,
   mnt: 24,
   rootDentry: 32,
   rootMnt: 40,
-  renames: 48,
-  mounts: 52,
+  renameSeq: 48,
+  mountSeq: 52,
   hashLen: 56,
   name: 64,
   nameStride: 8,
   nameLength: 4,
-  folder: 96,
-  changed: 104,
+  parentInode: 96,
+  parentCtime: 104,
   time: 112,
-  generation: 120,
+  parentGeneration: 120,
 } as const;
 
-/** enum keeps_scopes */
-export const KeepsScopes = {
+/** enum scope_tracking */
+export const ScopeTracking = {
   SCOPES_OFF: 0,
   SCOPES_LISTING: 1,
   SCOPES_COMPLETE: 2,

@@ -1,2 +1,2 @@
-/** What keeps the file from being loaded on a Linux of this architecture, a sentence each. */
-export function checkAddon(file: string, arch: 'x64' | 'arm64', inMusl?: (name: string) => boolean): string[];
+/** Returns the reasons why the file cannot be loaded on Linux with this architecture. */
+export function checkAddon(file: string, arch: 'x64' | 'arm64', isInMusl?: (name: string) => boolean): string[];

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-// prebuildify runs this where it would run node-gyp, in the folder that is to have build/Release/polytrace.node.
+// prebuildify runs this script instead of node-gyp. The script builds build/Release/polytrace.node in the current
+// folder.
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { clang } from './clang.mjs';
+import { findPrebuildClang } from './clang.mjs';
 import { TARGETS } from './targets.mjs';
 import { librarySources, sysroot } from './toolchain.mjs';
 
@@ -18,9 +19,9 @@ const options = {
   POLYTRACE_LIBRARY_SOURCES: librarySources(),
   POLYTRACE_OUTPUT: join(process.cwd(), 'build'),
 };
-const env = { ...process.env, POLYTRACE_TRIPLE: TARGETS[arch].triple, POLYTRACE_SYSROOT: sysroot(arch), POLYTRACE_CLANG: clang() };
+const env = { ...process.env, POLYTRACE_TRIPLE: TARGETS[arch].triple, POLYTRACE_SYSROOT: sysroot(arch), POLYTRACE_CLANG: findPrebuildClang() };
 for (const step of ['configure', 'build']) {
   const settings = Object.entries(options).map(([name, value]) => `--CD${name}=${value}`);
-  const where = ['--directory', root, '--out', join(process.cwd(), 'cmake'), '--arch', arch];
-  execFileSync(process.execPath, [cmakeJs, step, ...where, ...settings], { cwd: root, env, stdio: 'inherit' });
+  const folders = ['--directory', root, '--out', join(process.cwd(), 'cmake'), '--arch', arch];
+  execFileSync(process.execPath, [cmakeJs, step, ...folders, ...settings], { cwd: root, env, stdio: 'inherit' });
 }

@@ -1,5 +1,5 @@
-// The bill of materials of the package in CycloneDX: what is linked into the prebuilt addons, what npm installs beside them, and
-// under which licence each is used.
+// Creates the bill of materials of the package in CycloneDX format: the libraries in the prebuilt addons, the npm
+// dependencies, and their licences.
 import * as CDX from '@cyclonedx/cyclonedx-library';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { gunzipSync } from 'node:zlib';
 import { prebuiltFile, TARGETS } from './targets.mjs';
 import { librarySources, sysroot } from './toolchain.mjs';
 
-/** What is linked in: the licence of the project, and the one of several that polytrace uses it under, with the reason. */
+/** Linked libraries: the licence of the project, the licence that polytrace chooses, and the reason. */
 const LINKED = {
   libbpf: { licence: 'LGPL-2.1-only OR BSD-2-Clause', usedUnder: 'BSD-2-Clause', why: 'it permits static linking' },
   elfutils: {
@@ -37,13 +37,13 @@ const LINKED = {
   },
 };
 
-/** The version of a package of the Debian release whose C and C++ libraries are used. */
+/** Reads the version of a package in the Debian release whose C and C++ libraries are used. */
 function debianVersion(name) {
   const log = gunzipSync(readFileSync(join(sysroot('x64'), `usr/share/doc/${name}/changelog.Debian.gz`))).toString();
   return /\(([^)]+)\)/.exec(log)[1];
 }
 
-function linked() {
+function linkedLibraries() {
   const sources = JSON.parse(readFileSync(join(librarySources(), 'versions.json'), 'utf8'));
   return Object.entries(LINKED).map(([name, { licence, usedUnder, why, debian }]) => {
     const { version, file, sha256 } = sources[name] ?? { version: debianVersion(debian) };
@@ -65,27 +65,27 @@ function linked() {
   });
 }
 
-function installed(root, name, linking) {
+function npmComponent(root, name, linking) {
   const { version, license } = JSON.parse(readFileSync(join(root, `node_modules/${name}/package.json`), 'utf8'));
   const properties = linking ? [{ name: 'polytrace:linking', value: linking }] : [];
   const purl = `pkg:npm/${name}@${version}`;
   return { type: 'library', 'bom-ref': purl, name, version, purl, licenses: [{ license: { id: license } }], properties };
 }
 
-function addon(root, arch) {
+function addonComponent(root, arch) {
   const file = prebuiltFile(arch);
   const sha256 = createHash('sha256').update(readFileSync(join(root, file))).digest('hex');
   return { type: 'file', 'bom-ref': file, name: file, hashes: [{ alg: 'SHA-256', content: sha256 }] };
 }
 
-/** The document for the package in `root`, whose addons are built. */
+/** Creates the document for the package in `root`. The prebuilt addons have to exist. */
 export function billOfMaterials(root) {
   const { name, version, license, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const purl = `pkg:npm/${name}@${version}`;
-  const libraries = [...linked(), installed(root, 'node-addon-api', 'headers only')];
-  const packages = Object.keys(dependencies).map((each) => installed(root, each));
-  const addons = Object.keys(TARGETS).map((arch) => addon(root, arch));
-  const refs = (components) => components.map((each) => each['bom-ref']);
+  const libraries = [...linkedLibraries(), npmComponent(root, 'node-addon-api', 'headers only')];
+  const packages = Object.keys(dependencies).map((each) => npmComponent(root, each));
+  const addons = Object.keys(TARGETS).map((arch) => addonComponent(root, arch));
+  const componentRefs = (components) => components.map((each) => each['bom-ref']);
   return {
     $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
     bomFormat: 'CycloneDX',
@@ -94,13 +94,13 @@ export function billOfMaterials(root) {
     metadata: { component: { type: 'library', 'bom-ref': purl, name, version, purl, licenses: [{ license: { id: license } }] } },
     components: [...addons, ...libraries, ...packages],
     dependencies: [
-      { ref: purl, dependsOn: refs([...addons, ...packages]) },
-      ...addons.map((each) => ({ ref: each['bom-ref'], dependsOn: refs(libraries) })),
+      { ref: purl, dependsOn: componentRefs([...addons, ...packages]) },
+      ...addons.map((each) => ({ ref: each['bom-ref'], dependsOn: componentRefs(libraries) })),
     ],
   };
 }
 
-/** What the schema of CycloneDX refuses in a document; a text for each. */
+/** Validates a document with the schema of CycloneDX. Returns a message for each error. */
 export async function schemaErrors(document) {
   const errors = await new CDX.Validation.JsonStrictValidator(CDX.Spec.Version.v1dot6).validate(document);
   return (errors ?? []).map(({ instancePath, message }) => `${instancePath}: ${message}`);

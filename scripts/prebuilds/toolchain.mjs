@@ -1,5 +1,5 @@
-// What compiles prebuilt addons: clang of this machine, the C and C++ libraries of an old Debian, and the sources of the
-// libraries that are linked in. All of it comes from the Debian archive, once, into a folder outside of the repository.
+// Provides the C and C++ libraries of an old Debian, and the sources of linked libraries, for prebuilt addons. They are
+// downloaded once from the Debian archive into a folder outside the repository.
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -15,18 +15,20 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { archive, privateApt, run } from '../debian.mjs';
+import { findArchive, privateApt, runProgram } from '../debian.mjs';
 import { SUITE, TARGETS } from './targets.mjs';
 
 const PURPOSE = 'prebuilt addons';
 export const CACHE = process.env.POLYTRACE_CACHE ?? join(homedir(), '.cache/polytrace');
 
-/** Libraries that are linked in, by their Debian source packages, which are those of the suite that CI builds with. */
+/** Debian source packages of the linked libraries. They come from the suite that CI builds with. */
 export const LIBRARIES = ['libbpf', 'elfutils', 'zlib'];
 const SOURCE_SUITE = 'trixie';
 
-/** Calls `make(folder)` once for each key, and returns the folder. A folder that is not finished never has this name. */
-export function cached(name, key, make) {
+/**
+ * Calls `make(folder)` once for each key, and returns the folder. The folder gets its final name when it is complete.
+ */
+export function cachedFolder(name, key, make) {
   const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 12);
   const folder = join(CACHE, `${name}-${hash}`);
   if (existsSync(folder)) return folder;
@@ -38,21 +40,21 @@ export function cached(name, key, make) {
   return folder;
 }
 
-/** The folder with the C and C++ libraries for an architecture. Nothing of that architecture is run. */
+/** Returns the folder with the C and C++ libraries for an architecture. No program of that architecture runs. */
 export function sysroot(arch) {
   const { debian, triple } = TARGETS[arch];
   const packages = ['libc6-dev', 'libstdc++-10-dev', 'linux-libc-dev'];
-  return cached(`sysroot-${arch}`, [SUITE, packages, 1], (folder) => {
-    run(PURPOSE, 'mmdebstrap', [
+  return cachedFolder(`sysroot-${arch}`, [SUITE, packages, 1], (folder) => {
+    runProgram(PURPOSE, 'mmdebstrap', [
       '--variant=extract',
       `--architectures=${debian}`,
       `--include=${packages.join(',')}`,
       SUITE,
       folder,
-      archive(PURPOSE),
+      findArchive(PURPOSE),
     ]);
     const libraries = join(folder, 'usr/lib', triple);
-    // Links with absolute paths lead out of the folder.
+    // symbolic links with absolute paths would lead out of the folder
     for (const name of readdirSync(libraries)) {
       const file = join(libraries, name);
       const target = lstatSync(file).isSymbolicLink() ? readlinkSync(file) : '';
@@ -60,28 +62,28 @@ export function sysroot(arch) {
       rmSync(file);
       symlinkSync(`../../..${target}`, file);
     }
-    // Debian's text also names ld-linux. musl's loader does not know that name, and would refuse the addon.
+    // Debian's libc.so also names ld-linux. The loader of musl does not know that name, and would reject the addon.
     writeFileSync(join(libraries, 'libc.so'), 'GROUP ( libc.so.6 libc_nonshared.a )\n');
   });
 }
 
-/** The folder with the files of Debian's package of musl for an architecture. */
+/** Returns the folder with the files of Debian's musl package for an architecture. */
 export function musl(arch) {
-  return cached(`musl-${arch}`, [SOURCE_SUITE], (folder) => {
+  return cachedFolder(`musl-${arch}`, [SOURCE_SUITE], (folder) => {
     const work = `${folder}.apt`;
     mkdirSync(work, { recursive: true });
     const apt = privateApt(PURPOSE, work, SOURCE_SUITE, TARGETS[arch].debian);
     apt('apt-get', 'update');
     apt('apt-get', 'download', 'musl');
     const file = readdirSync(work).find((each) => each.startsWith('musl_'));
-    run(PURPOSE, 'dpkg-deb', ['-x', join(work, file), folder]);
+    runProgram(PURPOSE, 'dpkg-deb', ['-x', join(work, file), folder]);
     rmSync(work, { recursive: true });
   });
 }
 
-/** The folder with the sources of the libraries, a folder each, and versions.json. Only the upstream sources are used. */
+/** Returns the folder with the upstream sources of the libraries, one folder for each, and versions.json. */
 export function librarySources() {
-  return cached('sources', [SOURCE_SUITE, LIBRARIES], (folder) => {
+  return cachedFolder('sources', [SOURCE_SUITE, LIBRARIES], (folder) => {
     const work = `${folder}.apt`;
     mkdirSync(work, { recursive: true });
     const apt = privateApt(PURPOSE, work, SOURCE_SUITE);
@@ -91,7 +93,7 @@ export function librarySources() {
       apt('apt-get', 'source', '--download-only', '--tar-only', name);
       const file = readdirSync(work).find((each) => each.startsWith(`${name}_`) && /\.orig\.tar\.\w+$/.test(each));
       mkdirSync(join(folder, name));
-      run(PURPOSE, 'tar', ['-xf', join(work, file), '--strip-components', '1', '-C', join(folder, name)]);
+      runProgram(PURPOSE, 'tar', ['-xf', join(work, file), '--strip-components', '1', '-C', join(folder, name)]);
       const sha256 = createHash('sha256').update(readFileSync(join(work, file))).digest('hex');
       versions[name] = { version: /_(.*)\.orig\./.exec(file)[1].replace(/^.*\+really/, ''), file, sha256 };
     }

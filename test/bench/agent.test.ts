@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Counter, framed, RawClient, until } from '../../agent/test/unit/grpc/server.js';
+import { EventCounter, frameMessage, RawClient, waitUntil } from '../../agent/test/unit/grpc/server.js';
 import { NIGHTLY } from '../nightly.js';
 
 const ROOT = join(__dirname, '..', '..');
@@ -44,7 +44,7 @@ describe('the agent under load', function () {
     const readers = Array.from({ length: CLIENTS }, () => {
       const client = new RawClient(socket);
       clients.push(client);
-      return { stream: client.call('GetEvents', framed(Buffer.alloc(0))), counter: new Counter() };
+      return { stream: client.call('GetEvents', frameMessage(Buffer.alloc(0))), counter: new EventCounter() };
     });
     const [slow, ...fast] = readers;
     assert.ok(slow !== undefined);
@@ -68,7 +68,7 @@ describe('the agent under load', function () {
     assert.equal(produced, RATE * SECONDS);
     slow.stream.on('data', (chunk: Buffer) => slow.counter.add(chunk));
     slow.stream.resume();
-    for (const { counter } of readers) await until(() => counter.received + counter.lost >= produced);
+    for (const { counter } of readers) await waitUntil(() => counter.received + counter.lost >= produced);
     for (const [i, { counter }] of readers.entries()) {
       console.log(`      client ${i + 1}: ${counter.received} received, ${counter.lost} lost`);
       assert.equal(counter.received + counter.lost, produced);

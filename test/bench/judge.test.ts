@@ -7,11 +7,11 @@ describe('the judge of the short benchmark', () => {
   /** The number of measurements, and what is too slow at the end. Each of `results` is what one measurement finds; the last is found again. */
   function judgedOf(...results: readonly (readonly string[])[]): unknown {
     const script = `
-      import { judged } from './bench/judge.mts';
+      import { judgeWithRetries } from './bench/judge.mts';
       const results = ${JSON.stringify(results)};
       let measured = 0;
       const measure = () => ({ rows: [], tooSlow: results[Math.min(measured++, results.length - 1)] });
-      const { tooSlow } = await judged(measure);
+      const { tooSlow } = await judgeWithRetries(measure);
       console.log(JSON.stringify([measured, tooSlow]));`;
     const args = ['--import', 'tsx', '--input-type=module', '-e', script];
     const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: join(__dirname, '../..'), encoding: 'utf8' });

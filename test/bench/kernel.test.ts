@@ -45,11 +45,11 @@ describe('instructions in the kernel', function () {
       // one of the two is held to the limits, depending on what is on this machine
       { name: 'upstream policy', ...policy },
       { name: 'our example', ...policy },
-      { name: 'no memory', counts: near },
+      { name: 'no cache', counts: near },
     ];
     const script = `
-      import { limitsOf } from './bench/kernel.mts';
-      console.log(limitsOf(${JSON.stringify(counted)}).tooMany.join('\\n'));`;
+      import { checkLimits } from './bench/kernel.mts';
+      console.log(checkLimits(${JSON.stringify(counted)}).tooMany.join('\\n'));`;
     const { stdout, stderr } = node('--input-type=module', '-e', script);
     assert.equal(stderr, '');
     assert.deepEqual(

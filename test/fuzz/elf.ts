@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readFunctions } from '../../lib/elf/elf-functions.js';
 import { fileOffset, virtualAddress } from '../../lib/elf/elf-info.js';
-import { mappedBuildId, readElf } from '../../lib/elf/elf.js';
+import { readMappedBuildId, readElf } from '../../lib/elf/elf.js';
 import type { FileBytes } from '../../lib/elf/file-bytes.js';
 import { changed, changes, oddLong, oddNumber, rarely } from './mutations.js';
 import type { Target } from './target.js';
@@ -178,7 +178,7 @@ function check(input: Buffer): void {
     const found = functions?.find(at);
     assert.ok(found === undefined || (found.symbol.length <= 1024 && typeof found.offset === 'bigint'));
   }
-  assert.match(mappedBuildId(new CountedFile(input)) ?? '', /^[0-9a-f]{0,128}$/);
+  assert.match(readMappedBuildId(new CountedFile(input)) ?? '', /^[0-9a-f]{0,128}$/);
 }
 
 export const elf: Target = {

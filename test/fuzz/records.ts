@@ -66,7 +66,7 @@ const HOOKS: readonly LoadedHook[] = Array.from(
       id: FIRST_HOOK + i,
       policyName: 'p',
       functionName,
-      image: image as unknown as CompiledHook,
+      compiled: image as unknown as CompiledHook,
       tally: newTally(),
     };
   },
@@ -108,8 +108,8 @@ function shown(records: Buffer, around: number): string[] {
     left = undefined;
     return offset;
   };
-  const reader = new RecordReader({ drain, watch: () => [], watched: () => [] }, cache, BY_ID);
-  const events = reader.read() ?? [];
+  const reader = new RecordReader({ drain, track: () => [], takeTracked: () => [] }, cache, BY_ID);
+  const events = reader.readEvents() ?? [];
   return events.map((event) => {
     const line = toJson(event.toObject());
     JSON.parse(line);
@@ -216,7 +216,7 @@ const hook = fc
     const bytes = recordOf(EventType.EVENT_HOOK, EventHook.sizeof, own, rest);
     bytes.writeUInt32LE(FIRST_HOOK + index, EventHook.hook);
     bytes.writeUInt16LE(values.length, EventHook.valuesCount);
-    bytes.writeUInt16LE(number & 0xffff, EventHook.place);
+    bytes.writeUInt16LE(number & 0xffff, EventHook.attachPoint);
     bytes.writeBigUInt64LE(matched, EventHook.matched);
     bytes.writeUInt32LE(number, EventHook.entrySelector);
     for (const ref of [EventHook.kernelStack, EventHook.userStack]) {
@@ -228,9 +228,9 @@ const hook = fc
       const at = EventHook.sizeof + Value.sizeof * i;
       bytes.writeBigUInt64LE(each.number, at + Value.value);
       each.words.forEach((word, w) => bytes.writeUInt32LE(word, at + Value.mode + 4 * w));
-      bytes.writeUInt32LE(textAt, at + Value.textOffset);
-      bytes.writeUInt16LE((texts[i] as Buffer).length, at + Value.textLength);
-      bytes.writeUInt16LE(each.flags & 0xffff, at + Value.textFlags);
+      bytes.writeUInt32LE(textAt, at + Value.stringOffset);
+      bytes.writeUInt16LE((texts[i] as Buffer).length, at + Value.stringLength);
+      bytes.writeUInt16LE(each.flags & 0xffff, at + Value.stringFlags);
       textAt += (texts[i] as Buffer).length;
     });
     return bytes;

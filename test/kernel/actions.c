@@ -1,7 +1,7 @@
 /*
- * The actions of the matrix of types and operators. Each line of standard input is one action: the name of its
- * thread, and the words of the action, all separated by tabs. Each action runs in a process of its own. The process
- * has that name only during the action, so everything that the kernel reports under the name belongs to this action.
+ * The actions of the matrix of types and operators. Each line of standard input is one action: a thread name, the name of the
+ * action, and its arguments, separated by tabs. Each action runs in its own process. The process has the thread name only during
+ * the action, so every event with this name belongs to the action.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -31,13 +31,13 @@
 
 static const char *mark;
 
-/* From here on the thread has the action's name. */
-static void begin(void)
+/* Gives the thread its name: the action begins. */
+static void begin_action(void)
 {
 	prctl(PR_SET_NAME, mark);
 }
 
-static void must(long result, const char *what)
+static void check(long result, const char *what)
 {
 	if (result < 0) {
 		perror(what);
@@ -45,40 +45,40 @@ static void must(long result, const char *what)
 	}
 }
 
-static long number(const char *text)
+static long parse_number(const char *text)
 {
 	return *text == '-' ? strtol(text, 0, 0) : (long)strtoul(text, 0, 0);
 }
 
-static int open_for(const char *path, int flags)
+static int open_file(const char *path, int flags)
 {
 	int fd = open(path, flags, 0644);
-	must(fd, path);
+	check(fd, path);
 	return fd;
 }
 
 /* lseek FD OFFSET WHENCE: fails, which is expected */
 static void do_lseek(char **arg)
 {
-	begin();
-	syscall(SYS_lseek, number(arg[0]), number(arg[1]), number(arg[2]));
+	begin_action();
+	syscall(SYS_lseek, parse_number(arg[0]), parse_number(arg[1]), parse_number(arg[2]));
 }
 
-/* EFFECTIVE INHERITABLE PERMITTED; refused when it cannot be, which is expected */
+/* EFFECTIVE INHERITABLE PERMITTED; the kernel may refuse it, which is expected */
 static void set_capabilities(char **arg)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[2];
-	unsigned long e = number(arg[0]), i = number(arg[1]), p = number(arg[2]);
+	unsigned long e = parse_number(arg[0]), i = parse_number(arg[1]), p = parse_number(arg[2]);
 	for (int half = 0; half < 2; half++)
 		data[half] = (struct __user_cap_data_struct){ e >> 32 * half, p >> 32 * half, i >> 32 * half };
 	syscall(SYS_capset, &header, data);
 }
 
-/* The call of actions that test the process. Its descriptor identifies it. */
-static void call(void)
+/* The system call of actions that test the process. Its descriptor identifies it. */
+static void call_lseek(void)
 {
-	begin();
+	begin_action();
 	syscall(SYS_lseek, 4242, 0, 0);
 }
 
@@ -87,80 +87,80 @@ static void do_nested(char **arg)
 {
 	prctl(PR_SET_NAME, arg[0]);
 	if (fork() == 0) {
-		call();
+		call_lseek();
 		_exit(0);
 	}
 	wait(NULL);
 }
 
-/* rlimit BYTES (of core files, as only this limit accepts any number without an effect), seteuid UID */
+/* rlimit BYTES (of core files: this limit accepts any number without an effect), seteuid UID */
 static void do_rlimit(char **arg)
 {
-	struct rlimit limit = { number(arg[0]), RLIM_INFINITY };
-	must(setrlimit(RLIMIT_CORE, &limit), "setrlimit");
-	call();
+	struct rlimit limit = { parse_number(arg[0]), RLIM_INFINITY };
+	check(setrlimit(RLIMIT_CORE, &limit), "setrlimit");
+	call_lseek();
 }
 
 static void do_seteuid(char **arg)
 {
-	must(setresuid(-1, number(arg[0]), -1), "setresuid");
-	call();
+	check(setresuid(-1, parse_number(arg[0]), -1), "setresuid");
+	call_lseek();
 }
 
 /* seek FILE OFFSET WHENCE */
 static void do_seek(char **arg)
 {
-	int fd = open_for(arg[0], O_RDWR | O_CREAT);
-	begin();
-	syscall(SYS_lseek, fd, number(arg[1]), number(arg[2]));
+	int fd = open_file(arg[0], O_RDWR | O_CREAT);
+	begin_action();
+	syscall(SYS_lseek, fd, parse_number(arg[1]), parse_number(arg[2]));
 }
 
-/* openat PATH: by that very string; fails where it does not exist, which is expected */
+/* openat PATH: with exactly this string; fails if it does not exist, which is expected */
 static void do_openat(char **arg)
 {
-	begin();
+	begin_action();
 	syscall(SYS_openat, AT_FDCWD, arg[0], O_RDONLY);
 }
 
 /* create FILE FLAGS */
 static void do_create(char **arg)
 {
-	begin();
-	must(open(arg[0], O_CREAT | number(arg[1]), 0644), arg[0]);
+	begin_action();
+	check(open(arg[0], O_CREAT | parse_number(arg[1]), 0644), arg[0]);
 }
 
-/* unlinkat PATH: fails where it does not exist, which is expected */
+/* unlinkat PATH: fails if it does not exist, which is expected */
 static void do_unlinkat(char **arg)
 {
-	begin();
+	begin_action();
 	syscall(SYS_unlinkat, AT_FDCWD, arg[0], 0);
 }
 
 /* remove FILE: creates it first */
 static void do_remove(char **arg)
 {
-	close(open_for(arg[0], O_RDWR | O_CREAT));
-	begin();
-	must(unlink(arg[0]), "unlink");
+	close(open_file(arg[0], O_RDWR | O_CREAT));
+	begin_action();
+	check(unlink(arg[0]), "unlink");
 }
 
 /* write TEXT, writelong COUNT TEXT: to /dev/null */
 static void do_write(char **arg)
 {
-	int fd = open_for("/dev/null", O_WRONLY);
-	begin();
-	must(write(fd, arg[0], strlen(arg[0])), "write");
+	int fd = open_file("/dev/null", O_WRONLY);
+	begin_action();
+	check(write(fd, arg[0], strlen(arg[0])), "write");
 }
 
 static void do_writelong(char **arg)
 {
-	size_t filler = number(arg[0]), end = strlen(arg[1]);
+	size_t filler = parse_number(arg[0]), end = strlen(arg[1]);
 	char *text = malloc(filler + end);
-	int fd = open_for("/dev/null", O_WRONLY);
+	int fd = open_file("/dev/null", O_WRONLY);
 	memset(text, 'x', filler);
 	memcpy(text + filler, arg[1], end);
-	begin();
-	must(write(fd, text, filler + end), "write");
+	begin_action();
+	check(write(fd, text, filler + end), "write");
 }
 
 /* read TEXT: from a pipe */
@@ -168,10 +168,10 @@ static void do_read(char **arg)
 {
 	char *text = calloc(1, 65536);
 	int fds[2];
-	must(pipe(fds), "pipe");
-	must(write(fds[1], arg[0], strlen(arg[0])), "write");
-	begin();
-	must(read(fds[0], text, 65536), "read");
+	check(pipe(fds), "pipe");
+	check(write(fds[1], arg[0], strlen(arg[0])), "write");
+	begin_action();
+	check(read(fds[0], text, 65536), "read");
 }
 
 /* writev TEXT: in three pieces, the second of one byte */
@@ -179,18 +179,18 @@ static void do_writev(char **arg)
 {
 	size_t length = strlen(arg[0]), half = length / 2;
 	struct iovec pieces[] = { { arg[0], half }, { arg[0] + half, 1 }, { arg[0] + half + 1, length - half - 1 } };
-	int fd = open_for("/dev/null", O_WRONLY);
-	begin();
-	must(writev(fd, pieces, 3), "writev");
+	int fd = open_file("/dev/null", O_WRONLY);
+	begin_action();
+	check(writev(fd, pieces, 3), "writev");
 }
 
 /* pipe TEXT: writes to one; pipev TEXT: in three pieces */
 static void do_pipe(char **arg)
 {
 	int fds[2];
-	must(pipe(fds), "pipe");
-	begin();
-	must(write(fds[1], arg[0], strlen(arg[0])), "write");
+	check(pipe(fds), "pipe");
+	begin_action();
+	check(write(fds[1], arg[0], strlen(arg[0])), "write");
 }
 
 static void do_pipev(char **arg)
@@ -198,191 +198,191 @@ static void do_pipev(char **arg)
 	size_t length = strlen(arg[0]), half = length / 2;
 	struct iovec pieces[] = { { arg[0], half }, { arg[0] + half, 1 }, { arg[0] + half + 1, length - half - 1 } };
 	int fds[2];
-	must(pipe(fds), "pipe");
-	begin();
-	must(writev(fds[1], pieces, 3), "writev");
+	check(pipe(fds), "pipe");
+	begin_action();
+	check(writev(fds[1], pieces, 3), "writev");
 }
 
 /* xattr FILE TEXT */
 static void do_xattr(char **arg)
 {
-	close(open_for(arg[0], O_RDWR | O_CREAT));
-	begin();
-	must(setxattr(arg[0], "trusted.matrix", arg[1], strlen(arg[1]), 0), "setxattr");
+	close(open_file(arg[0], O_RDWR | O_CREAT));
+	begin_action();
+	check(setxattr(arg[0], "trusted.matrix", arg[1], strlen(arg[1]), 0), "setxattr");
 }
 
 /* readfile FILE, writefile FILE, readdir FOLDER */
 static void do_readfile(char **arg)
 {
-	int fd = open_for(arg[0], O_RDWR | O_CREAT);
+	int fd = open_file(arg[0], O_RDWR | O_CREAT);
 	char byte;
-	begin();
-	must(read(fd, &byte, 1), "read");
+	begin_action();
+	check(read(fd, &byte, 1), "read");
 }
 
 static void do_writefile(char **arg)
 {
-	int fd = open_for(arg[0], O_RDWR | O_CREAT);
-	begin();
-	must(write(fd, "x", 1), "write");
+	int fd = open_file(arg[0], O_RDWR | O_CREAT);
+	begin_action();
+	check(write(fd, "x", 1), "write");
 }
 
 /* append FILE: a byte */
 static void do_append(char **arg)
 {
-	/* on the stack: a constant would be on a page that this process has not read yet, and a hook cannot read it then */
+	/* on the stack: a constant would be on a page that is not in memory yet, and a hook could not read it */
 	char byte = '\n';
-	int fd = open_for(arg[0], O_WRONLY | O_APPEND | O_NOCTTY);
-	begin();
-	must(write(fd, &byte, 1), "write");
+	int fd = open_file(arg[0], O_WRONLY | O_APPEND | O_NOCTTY);
+	begin_action();
+	check(write(fd, &byte, 1), "write");
 }
 
 static void do_readdir(char **arg)
 {
-	int fd = open_for(arg[0], O_RDONLY | O_DIRECTORY);
+	int fd = open_file(arg[0], O_RDONLY | O_DIRECTORY);
 	char entries[1024];
-	begin();
-	must(syscall(SYS_getdents64, fd, entries, sizeof(entries)), "getdents64");
+	begin_action();
+	check(syscall(SYS_getdents64, fd, entries, sizeof(entries)), "getdents64");
 }
 
 /* chmod PATH MODE: creates the file if it does not exist */
 static void do_chmod(char **arg)
 {
 	if (access(arg[0], F_OK))
-		close(open_for(arg[0], O_RDWR | O_CREAT));
-	begin();
-	must(chmod(arg[0], number(arg[1])), "chmod");
+		close(open_file(arg[0], O_RDWR | O_CREAT));
+	begin_action();
+	check(chmod(arg[0], parse_number(arg[1])), "chmod");
 }
 
-/* mkdir PATH MODE: fails where it exists, which is expected */
+/* mkdir PATH MODE: fails if it exists, which is expected */
 static void do_mkdir(char **arg)
 {
 	rmdir(arg[0]);
 	umask(0);
-	begin();
-	mkdir(arg[0], number(arg[1]));
+	begin_action();
+	mkdir(arg[0], parse_number(arg[1]));
 }
 
 /* exec FILE, program FILE: runs a link to this program under the name FILE; `program` then performs the action in it */
-static void execute(char **argv)
+static void execute_link(char **argv)
 {
 	if (linkat(AT_FDCWD, "/proc/self/exe", AT_FDCWD, argv[0], AT_SYMLINK_FOLLOW) && errno != EEXIST)
-		must(-1, argv[0]);
-	must(execv(argv[0], argv), "execv");
+		check(-1, argv[0]);
+	check(execv(argv[0], argv), "execv");
 }
 
 static void do_exec(char **arg)
 {
 	char *argv[] = { arg[0], NULL };
-	begin();
-	execute(argv);
+	begin_action();
+	execute_link(argv);
 }
 
 static void do_program(char **arg)
 {
 	char *argv[] = { arg[0], "marked", (char *)mark, NULL };
-	execute(argv);
+	execute_link(argv);
 }
 
 void run_marked(const char *name)
 {
 	mark = name;
-	call();
+	call_lseek();
 }
 
 /* chain LEADER FOLLOWER: the second program is a child of the first */
 static void do_chain(char **arg)
 {
 	char *argv[] = { arg[0], "lead", (char *)mark, arg[1], NULL };
-	execute(argv);
+	execute_link(argv);
 }
 
-void run_leading(char *name, char *follower)
+void run_leader(char *name, char *follower)
 {
 	char *argv[] = { follower, "marked", name, NULL };
 	if (fork() == 0)
-		execute(argv);
+		execute_link(argv);
 	wait(NULL);
 }
 
-/* unshared FLAGS FORK: in new namespaces; some of them are only for a child */
+/* unshared FLAGS FORK: in new namespaces; some of them apply only to a child */
 static void do_unshared(char **arg)
 {
-	must(unshare(number(arg[0])), "unshare");
-	if (number(arg[1]) && fork() > 0) {
+	check(unshare(parse_number(arg[0])), "unshare");
+	if (parse_number(arg[1]) && fork() > 0) {
 		wait(NULL);
 		return;
 	}
-	call();
+	call_lseek();
 }
 
 /* with EFFECTIVE INHERITABLE PERMITTED: with these capabilities */
 static void do_with(char **arg)
 {
 	set_capabilities(arg);
-	call();
+	call_lseek();
 }
 
-/* call NUMBER ARGUMENT...: any system call, whose result does not matter; =TEXT is the address of a text */
+/* call NUMBER ARGUMENT...: any system call, with any result; =STRING is the address of a string */
 static void do_call(char **arg)
 {
 	long words[7] = { 0 };
 	for (int i = 0; i < 7 && arg[i] != NULL; i++)
-		words[i] = arg[i][0] == '=' ? (long)(arg[i] + 1) : number(arg[i]);
-	begin();
+		words[i] = arg[i][0] == '=' ? (long)(arg[i] + 1) : parse_number(arg[i]);
+	begin_action();
 	syscall(words[0], words[1], words[2], words[3], words[4], words[5], words[6]);
 }
 
 /* socket FAMILY */
 static void do_socket(char **arg)
 {
-	begin();
-	must(socket(number(arg[0]), SOCK_DGRAM, 0), "socket");
+	begin_action();
+	check(socket(parse_number(arg[0]), SOCK_DGRAM, 0), "socket");
 }
 
-static socklen_t address(struct sockaddr_storage *to, const char *host, const char *port)
+static socklen_t parse_address(struct sockaddr_storage *to, const char *host, const char *port)
 {
 	struct sockaddr_in *four = (void *)to;
 	struct sockaddr_in6 *six = (void *)to;
 	memset(to, 0, sizeof(*to));
 	if (inet_pton(AF_INET, host, &four->sin_addr) == 1) {
 		four->sin_family = AF_INET;
-		four->sin_port = htons(number(port));
+		four->sin_port = htons(parse_number(port));
 		return sizeof(*four);
 	}
-	must(inet_pton(AF_INET6, host, &six->sin6_addr) == 1 ? 0 : -1, host);
+	check(inet_pton(AF_INET6, host, &six->sin6_addr) == 1 ? 0 : -1, host);
 	six->sin6_family = AF_INET6;
-	six->sin6_port = htons(number(port));
+	six->sin6_port = htons(parse_number(port));
 	return sizeof(*six);
 }
 
-static int bound(int type, const char *host, const char *port)
+static int bind_socket(int type, const char *host, const char *port)
 {
 	struct sockaddr_storage at;
-	socklen_t length = address(&at, host, port);
+	socklen_t length = parse_address(&at, host, port);
 	int fd = socket(at.ss_family, type, 0), one = 1;
-	must(fd, "socket");
-	must(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), "SO_REUSEADDR");
-	must(bind(fd, (void *)&at, length), "bind");
+	check(fd, "socket");
+	check(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), "SO_REUSEADDR");
+	check(bind(fd, (void *)&at, length), "bind");
 	return fd;
 }
 
-/* tcp SOURCE PORT DESTINATION PORT: connects to a port where nobody listens */
+/* tcp SOURCE PORT DESTINATION PORT: connects to a port without a listener */
 static void do_tcp(char **arg)
 {
 	struct sockaddr_storage to;
-	socklen_t length = address(&to, arg[2], arg[3]);
-	int fd = bound(SOCK_STREAM, arg[0], arg[1]);
-	begin();
+	socklen_t length = parse_address(&to, arg[2], arg[3]);
+	int fd = bind_socket(SOCK_STREAM, arg[0], arg[1]);
+	begin_action();
 	connect(fd, (void *)&to, length);
 }
 
 /* listen ADDRESS PORT: listens, and closes the socket */
 static void do_listen(char **arg)
 {
-	int fd = bound(SOCK_STREAM, arg[0], arg[1]);
-	must(listen(fd, 1), "listen");
-	begin();
+	int fd = bind_socket(SOCK_STREAM, arg[0], arg[1]);
+	check(listen(fd, 1), "listen");
+	begin_action();
 	close(fd);
 }
 
@@ -390,12 +390,12 @@ static void do_listen(char **arg)
 static void do_udp(char **arg)
 {
 	struct sockaddr_storage to;
-	socklen_t length = address(&to, arg[2], arg[3]);
-	int fd = bound(SOCK_DGRAM, arg[0], arg[1]);
-	begin();
-	must(connect(fd, (void *)&to, length), "connect");
+	socklen_t length = parse_address(&to, arg[2], arg[3]);
+	int fd = bind_socket(SOCK_DGRAM, arg[0], arg[1]);
+	begin_action();
+	check(connect(fd, (void *)&to, length), "connect");
 	length = sizeof(to);
-	must(getpeername(fd, (void *)&to, &length), "getpeername");
+	check(getpeername(fd, (void *)&to, &length), "getpeername");
 }
 
 /* peer stream|datagram ADDRESS PORT: asks for the other end, which does not exist */
@@ -403,8 +403,8 @@ static void do_peer(char **arg)
 {
 	struct sockaddr_storage to;
 	socklen_t length = sizeof(to);
-	int fd = bound(strcmp(arg[0], "stream") ? SOCK_DGRAM : SOCK_STREAM, arg[1], arg[2]);
-	begin();
+	int fd = bind_socket(strcmp(arg[0], "stream") ? SOCK_DGRAM : SOCK_STREAM, arg[1], arg[2]);
+	begin_action();
 	getpeername(fd, (void *)&to, &length);
 }
 
@@ -412,55 +412,55 @@ static void do_peer(char **arg)
 static void do_send(char **arg)
 {
 	struct sockaddr_storage to;
-	socklen_t length = address(&to, arg[2], arg[3]);
-	int fd = bound(SOCK_DGRAM, arg[0], arg[1]);
-	bound(SOCK_DGRAM, arg[2], arg[3]);
-	begin();
-	must(sendto(fd, "matrix", 6, 0, (void *)&to, length), "sendto");
+	socklen_t length = parse_address(&to, arg[2], arg[3]);
+	int fd = bind_socket(SOCK_DGRAM, arg[0], arg[1]);
+	bind_socket(SOCK_DGRAM, arg[2], arg[3]);
+	begin_action();
+	check(sendto(fd, "matrix", 6, 0, (void *)&to, length), "sendto");
 }
 
-/* unix PATH: connects, which fails when nobody is there, which is expected */
+/* unix PATH: connects; fails if no socket listens, which is expected */
 static void do_unix(char **arg)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	size_t length = strlen(arg[0]);
-	must(fd, "socket");
+	check(fd, "socket");
 	memcpy(to.sun_path, arg[0], length);
 	if (to.sun_path[0] == '@')
 		to.sun_path[0] = 0;
-	begin();
+	begin_action();
 	connect(fd, (void *)&to, offsetof(struct sockaddr_un, sun_path) + length + (arg[0][0] != '@'));
 }
 
-/* device NAME: renames the loopback device of a new network namespace, and switches it on */
+/* device NAME: renames the loopback device of a new network namespace, and sets it up */
 static void do_device(char **arg)
 {
 	struct ifreq request = { .ifr_name = "lo" };
 	int fd;
-	must(unshare(CLONE_NEWNET), "unshare");
+	check(unshare(CLONE_NEWNET), "unshare");
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	must(fd, "socket");
+	check(fd, "socket");
 	strncpy(request.ifr_newname, arg[0], IFNAMSIZ - 1);
-	must(ioctl(fd, SIOCSIFNAME, &request), "SIOCSIFNAME");
+	check(ioctl(fd, SIOCSIFNAME, &request), "SIOCSIFNAME");
 	memset(&request, 0, sizeof(request));
 	strncpy(request.ifr_name, arg[0], IFNAMSIZ - 1);
 	request.ifr_flags = IFF_UP;
-	begin();
-	must(ioctl(fd, SIOCSIFFLAGS, &request), "SIOCSIFFLAGS");
+	begin_action();
+	check(ioctl(fd, SIOCSIFFLAGS, &request), "SIOCSIFFLAGS");
 }
 
-/* capable NUMBER: does what needs that capability */
+/* capable NUMBER: an operation that needs that capability */
 static void do_capable(char **arg)
 {
-	long wanted = number(arg[0]);
-	begin();
+	long wanted = parse_number(arg[0]);
+	begin_action();
 	switch (wanted) {
 	case CAP_SYS_CHROOT:
-		must(chroot("/"), "chroot");
+		check(chroot("/"), "chroot");
 		return;
 	case CAP_SYS_PACCT:
-		must(syscall(SYS_acct, 0L), "acct");
+		check(syscall(SYS_acct, 0L), "acct");
 		return;
 	case CAP_SYS_BOOT:
 		syscall(SYS_reboot, 0, 0, 0, 0);
@@ -472,24 +472,24 @@ static void do_capable(char **arg)
 /* capset EFFECTIVE INHERITABLE PERMITTED */
 static void do_capset(char **arg)
 {
-	begin();
+	begin_action();
 	set_capabilities(arg);
 }
 
 /* setuid UID */
 static void do_setuid(char **arg)
 {
-	begin();
-	must(setresuid(-1, number(arg[0]), -1), "setresuid");
+	begin_action();
+	check(setresuid(-1, parse_number(arg[0]), -1), "setresuid");
 }
 
-/* bpf COMMAND: with nothing in its attributes, which fails, which is expected */
+/* bpf COMMAND: with empty attributes; fails, which is expected */
 static void do_bpf(char **arg)
 {
 	union bpf_attr attr;
 	memset(&attr, 0, sizeof(attr));
-	begin();
-	syscall(SYS_bpf, number(arg[0]), &attr, sizeof(attr));
+	begin_action();
+	syscall(SYS_bpf, parse_number(arg[0]), &attr, sizeof(attr));
 }
 
 /* bpfprog NAME, bpfmap NAME */
@@ -503,8 +503,8 @@ static void do_bpfprog(char **arg)
 	attr.insn_cnt = 2;
 	attr.license = (unsigned long)"GPL";
 	strncpy(attr.prog_name, arg[0], sizeof(attr.prog_name) - 1);
-	begin();
-	must(syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr)), "BPF_PROG_LOAD");
+	begin_action();
+	check(syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr)), "BPF_PROG_LOAD");
 }
 
 static void do_bpfmap(char **arg)
@@ -516,33 +516,33 @@ static void do_bpfmap(char **arg)
 	attr.value_size = 8;
 	attr.max_entries = 3;
 	strncpy(attr.map_name, arg[0], sizeof(attr.map_name) - 1);
-	begin();
-	must(syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)), "BPF_MAP_CREATE");
+	begin_action();
+	check(syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)), "BPF_MAP_CREATE");
 }
 
 /* perf CONFIG: opens a software counter of the kernel */
 static void do_perf(char **arg)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = number(arg[0]) };
-	begin();
-	must(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0), "perf_event_open");
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = parse_number(arg[0]) };
+	begin_action();
+	check(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0), "perf_event_open");
 }
 
 /* module FILE NAME: loads and removes it */
 static void do_module(char **arg)
 {
-	int fd = open_for(arg[0], O_RDONLY);
-	begin();
-	must(syscall(SYS_finit_module, fd, "", 0), "finit_module");
-	must(syscall(SYS_delete_module, arg[1], 0), "delete_module");
+	int fd = open_file(arg[0], O_RDONLY);
+	begin_action();
+	check(syscall(SYS_finit_module, fd, "", 0), "finit_module");
+	check(syscall(SYS_delete_module, arg[1], 0), "delete_module");
 }
 
-enum { ANY = -1, WORDS_MAX = 9 };
+enum { ANY = -1, TOKENS_MAX = 9 };
 
 /* nscall FLAGS NUMBER ARGUMENT...: by a child in new namespaces */
 static void do_nscall(char **arg)
 {
-	must(unshare(number(arg[0])), "unshare");
+	check(unshare(parse_number(arg[0])), "unshare");
 	if (fork() == 0) {
 		do_call(arg + 1);
 		_exit(0);
@@ -572,7 +572,7 @@ static const struct action {
 	{ "call", ANY, do_call },	{ "nscall", ANY, do_nscall },	{ "append", 1, do_append },
 };
 
-static const struct action *find(const char *name, int args)
+static const struct action *find_action(const char *name, int args)
 {
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (!strcmp(name, actions[i].name) && (args == actions[i].args || actions[i].args == ANY))
@@ -580,51 +580,51 @@ static const struct action *find(const char *name, int args)
 	return NULL;
 }
 
-/* here: by the process that reads the actions */
-static int act_here(const char *name)
+/* here: runs the action in the process that reads the actions */
+static int run_here(const char *name)
 {
 	mark = name;
-	call();
+	call_lseek();
 	prctl(PR_SET_NAME, "done");
 	return 0;
 }
 
-/* 0 when it could be done */
-static int act(char *line)
+/* Returns 0 on success. */
+static int run_action(char *line)
 {
-	char *word[WORDS_MAX + 1] = { NULL };
+	char *token[TOKENS_MAX + 1] = { NULL };
 	const struct action *action;
 	int count = 0, status;
-	while (line != NULL && count < WORDS_MAX)
-		word[count++] = strsep(&line, "\t");
-	if (count > 1 && !strcmp(word[1], "here"))
-		return act_here(word[0]);
-	action = count < 2 ? NULL : find(word[1], count - 2);
+	while (line != NULL && count < TOKENS_MAX)
+		token[count++] = strsep(&line, "\t");
+	if (count > 1 && !strcmp(token[1], "here"))
+		return run_here(token[0]);
+	action = count < 2 ? NULL : find_action(token[1], count - 2);
 	if (action == NULL) {
-		fprintf(stderr, "no such action: %s\n", count < 2 ? "" : word[1]);
+		fprintf(stderr, "no such action: %s\n", count < 2 ? "" : token[1]);
 		return 1;
 	}
-	mark = word[0];
+	mark = token[0];
 	if (fork() == 0) {
-		action->run(word + 2);
+		action->run(token + 2);
 		prctl(PR_SET_NAME, "done");
 		_exit(0);
 	}
-	must(wait(&status), "wait");
+	check(wait(&status), "wait");
 	if (status != 0)
-		fprintf(stderr, "%s %s %s: status %d\n", word[0], word[1], word[2], status);
+		fprintf(stderr, "%s %s %s: status %d\n", token[0], token[1], token[2], status);
 	return status != 0;
 }
 
 int run_batch(void)
 {
 	char *line = NULL;
-	size_t room = 0;
+	size_t capacity = 0;
 	ssize_t length;
 	int failed = 0;
-	while ((length = getline(&line, &room, stdin)) > 0) {
+	while ((length = getline(&line, &capacity, stdin)) > 0) {
 		line[length - 1] = 0;
-		failed += act(line);
+		failed += run_action(line);
 	}
 	return failed == 0 ? 0 : 1;
 }

@@ -1,5 +1,5 @@
-/* Carries out the actions on standard input; 0 when all could be done. */
+/* Runs the actions on standard input. Returns 0 if all succeed. */
 int run_batch(void);
-/* The part of an action that a program of its own carries out. */
+/* The part of an action that runs in another program. */
 void run_marked(const char *name);
-void run_leading(char *name, char *follower);
+void run_leader(char *name, char *follower);

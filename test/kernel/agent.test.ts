@@ -4,14 +4,14 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  command,
-  Facts,
-  inner,
+  spawnCommand,
+  ProtocolClient,
+  eventFields,
   Machine,
-  processOf,
+  processFields,
   withUnitCapabilities,
   type EventReader,
-  type Running,
+  type RunningCommand,
 } from '../../agent/test/native/support.js';
 import { corpus, needsFile, onOneKernel } from './support.js';
 
@@ -37,8 +37,8 @@ spec:
 if (onOneKernel('6.1'))
   describe('the agent', () => {
     const machine = new Machine();
-    let facts: Facts;
-    let lines: Running;
+    let facts: ProtocolClient;
+    let lines: RunningCommand;
     let kprobes: EventReader;
 
     before(async function () {
@@ -47,9 +47,9 @@ if (onOneKernel('6.1'))
       // all that follows works with the capabilities of the unit for systemd, enforcement as well
       machine.wrapper = withUnitCapabilities();
       await machine.start('--node-name', NODE, '--enforcement');
-      facts = new Facts(machine.address);
-      lines = command('getevents', '--server', machine.address, '-o', 'compact', '--process', '^/usr/bin/(bash|cat)$');
-      await lines.stderr.has('ready: events of the agent');
+      facts = new ProtocolClient(machine.address);
+      lines = spawnCommand('getevents', '--server', machine.address, '-o', 'compact', '--process', '^/usr/bin/(bash|cat)$');
+      await lines.stderr.waitFor('ready: events of the agent');
       kprobes = facts.events({ allow_list: [{ event_set: ['PROCESS_KPROBE'], binary_regex: ['/cat$'] }] });
       await kprobes.open;
     });
@@ -81,10 +81,10 @@ if (onOneKernel('6.1'))
         `🚀 process ${NODE} /usr/bin/bash -c "cat /etc/shadow"`,
         ...catOf('/etc/shadow', read('/etc/shadow'), read('/etc/shadow')),
       ]);
-      const event = await kprobes.find(() => true);
-      const { function_name: name, args, action } = inner(event);
+      const event = await kprobes.waitFor(() => true);
+      const { function_name: name, args, action } = eventFields(event);
       assert.deepEqual(
-        [name, action, processOf(event)['binary']],
+        [name, action, processFields(event)['binary']],
         ['security_file_permission', 'KPROBE_ACTION_POST', '/usr/bin/cat'],
       );
       assert.equal((args as { file_arg: { path: string } }[])[0]?.file_arg.path, '/etc/shadow');
@@ -115,7 +115,7 @@ if (onOneKernel('6.1'))
       // a file that changes is what its owner wants now: the policy is enabled again
       const file = join(machine.policies, 'files.yaml');
       writeFileSync(file, readsOf(published, '/etc/hostname'));
-      await machine.agent.stderr.has('"msg":"a policy was replaced"');
+      await machine.agent.stderr.waitFor('"msg":"a policy was replaced"');
       const host = [read('/etc/hostname'), read('/etc/hostname')];
       assert.deepEqual(await linesOf('/usr/bin/cat', '/etc/hostname'), catOf('/etc/hostname', ...host));
       assert.deepEqual(await linesOf('/usr/bin/cat', '/etc/shadow'), catOf('/etc/shadow'));

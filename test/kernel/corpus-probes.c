@@ -1,6 +1,6 @@
 /* The static probes that published policies name. */
 #include <stdint.h>
-#include "../../native/sdt.h"
+#include "../../native/base/sdt.h"
 
 int main(void)
 {

@@ -1,4 +1,4 @@
-/* Ways to read and to change a file by its own name: one system call each. */
+/* Techniques to read and to change a file by its own name: one system call each. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -25,22 +25,22 @@ static void do_read(char **arg)
 
 static void do_pread(char **arg)
 {
-	must(pread(open_for(arg[0], O_RDONLY), bytes, 1, 0), "pread");
+	check(pread(open_file(arg[0], O_RDONLY), bytes, 1, 0), "pread");
 }
 
 static void do_readv(char **arg)
 {
-	must(readv(open_for(arg[0], O_RDONLY), &vector, 1), "readv");
+	check(readv(open_file(arg[0], O_RDONLY), &vector, 1), "readv");
 }
 
 static void do_preadv(char **arg)
 {
-	must(preadv(open_for(arg[0], O_RDONLY), &vector, 1, 0), "preadv");
+	check(preadv(open_file(arg[0], O_RDONLY), &vector, 1, 0), "preadv");
 }
 
 static void do_preadv2(char **arg)
 {
-	must(preadv2(open_for(arg[0], O_RDONLY), &vector, 1, 0, RWF_HIPRI), "preadv2");
+	check(preadv2(open_file(arg[0], O_RDONLY), &vector, 1, 0, RWF_HIPRI), "preadv2");
 }
 
 static void do_write(char **arg)
@@ -50,145 +50,145 @@ static void do_write(char **arg)
 
 static void do_pwrite(char **arg)
 {
-	must(pwrite(open_for(arg[0], O_WRONLY), bytes, 1, 0), "pwrite");
+	check(pwrite(open_file(arg[0], O_WRONLY), bytes, 1, 0), "pwrite");
 }
 
 static void do_writev(char **arg)
 {
-	must(writev(open_for(arg[0], O_WRONLY), &vector, 1), "writev");
+	check(writev(open_file(arg[0], O_WRONLY), &vector, 1), "writev");
 }
 
 static void do_pwritev2(char **arg)
 {
-	must(pwritev2(open_for(arg[0], O_WRONLY), &vector, 1, 0, 0), "pwritev2");
+	check(pwritev2(open_file(arg[0], O_WRONLY), &vector, 1, 0, 0), "pwritev2");
 }
 
 /* sendfile FROM TO, copy FROM TO */
 static void do_sendfile(char **arg)
 {
-	int from = open_for(arg[0], O_RDONLY);
-	must(sendfile(open_for(arg[1], O_WRONLY), from, NULL, 1), "sendfile");
+	int from = open_file(arg[0], O_RDONLY);
+	check(sendfile(open_file(arg[1], O_WRONLY), from, NULL, 1), "sendfile");
 }
 
 static void do_copy(char **arg)
 {
-	int from = open_for(arg[0], O_RDONLY);
-	must(copy_file_range(from, NULL, open_for(arg[1], O_WRONLY), NULL, 1, 0), "copy_file_range");
+	int from = open_file(arg[0], O_RDONLY);
+	check(copy_file_range(from, NULL, open_file(arg[1], O_WRONLY), NULL, 1, 0), "copy_file_range");
 }
 
 /* splice FILE: into a pipe */
 static void do_splice(char **arg)
 {
 	int fds[2];
-	must(pipe(fds), "pipe");
-	must(splice(open_for(arg[0], O_RDONLY), NULL, fds[1], NULL, 1, 0), "splice");
+	check(pipe(fds), "pipe");
+	check(splice(open_file(arg[0], O_RDONLY), NULL, fds[1], NULL, 1, 0), "splice");
 }
 
 /* spliceto FILE, vmsplice FILE: from a pipe, which has bytes or pages of this process */
 static void do_spliceto(char **arg)
 {
 	int fds[2];
-	must(pipe(fds), "pipe");
-	must(write(fds[1], bytes, 1), "write");
-	must(splice(fds[0], NULL, open_for(arg[0], O_WRONLY), NULL, 1, 0), "splice");
+	check(pipe(fds), "pipe");
+	check(write(fds[1], bytes, 1), "write");
+	check(splice(fds[0], NULL, open_file(arg[0], O_WRONLY), NULL, 1, 0), "splice");
 }
 
 static void do_vmsplice(char **arg)
 {
 	int fds[2];
-	must(pipe(fds), "pipe");
-	must(vmsplice(fds[1], &vector, 1, 0), "vmsplice");
-	must(splice(fds[0], NULL, open_for(arg[0], O_WRONLY), NULL, 1, 0), "splice");
+	check(pipe(fds), "pipe");
+	check(vmsplice(fds[1], &vector, 1, 0), "vmsplice");
+	check(splice(fds[0], NULL, open_file(arg[0], O_WRONLY), NULL, 1, 0), "splice");
 }
 
-/* One operation by io_uring, whose rings are mapped here. IORING_FEAT_SINGLE_MMAP is in every kernel from 5.4 on. */
-static void ring(int operation, int fd)
+/* Runs one operation by io_uring. IORING_FEAT_SINGLE_MMAP exists since Linux 5.4. */
+static void run_io_uring(int operation, int fd)
 {
 	struct io_uring_params params = { 0 };
-	int ring_fd = (int)must(syscall(SYS_io_uring_setup, 1, &params), "io_uring_setup");
+	int ring_fd = (int)check(syscall(SYS_io_uring_setup, 1, &params), "io_uring_setup");
 	char *rings = mmap(0, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, ring_fd, IORING_OFF_SQ_RING);
 	struct io_uring_sqe *entry = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring_fd, IORING_OFF_SQES);
 	struct io_uring_cqe *done;
 
-	must(rings == MAP_FAILED || entry == MAP_FAILED ? -1 : 0, "mmap of the rings");
+	check(rings == MAP_FAILED || entry == MAP_FAILED ? -1 : 0, "mmap of the rings");
 	entry->opcode = operation;
 	entry->fd = fd;
 	entry->addr = (unsigned long)bytes;
 	entry->len = 1;
 	((unsigned *)(rings + params.sq_off.array))[0] = 0;
 	__atomic_store_n((unsigned *)(rings + params.sq_off.tail), 1, __ATOMIC_RELEASE);
-	must(syscall(SYS_io_uring_enter, ring_fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0), "io_uring_enter");
+	check(syscall(SYS_io_uring_enter, ring_fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0), "io_uring_enter");
 	done = (void *)(rings + params.cq_off.cqes);
 	errno = -done->res;
-	must(done->res, "the operation of io_uring");
+	check(done->res, "the operation of io_uring");
 }
 
 static void do_uringread(char **arg)
 {
-	ring(IORING_OP_READ, open_for(arg[0], O_RDONLY));
+	run_io_uring(IORING_OP_READ, open_file(arg[0], O_RDONLY));
 }
 
 static void do_uringwrite(char **arg)
 {
-	ring(IORING_OP_WRITE, open_for(arg[0], O_WRONLY));
+	run_io_uring(IORING_OP_WRITE, open_file(arg[0], O_WRONLY));
 }
 
 /* truncate FILE, ftruncate FILE, otrunc FILE, fallocate FILE */
 static void do_truncate(char **arg)
 {
-	must(truncate(arg[0], 1), "truncate");
+	check(truncate(arg[0], 1), "truncate");
 }
 
 static void do_ftruncate(char **arg)
 {
-	must(ftruncate(open_for(arg[0], O_WRONLY), 1), "ftruncate");
+	check(ftruncate(open_file(arg[0], O_WRONLY), 1), "ftruncate");
 }
 
 static void do_otrunc(char **arg)
 {
-	open_for(arg[0], O_WRONLY | O_TRUNC);
+	open_file(arg[0], O_WRONLY | O_TRUNC);
 }
 
 static void do_fallocate(char **arg)
 {
 	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-	must(fallocate(open_for(arg[0], O_WRONLY), mode, 0, 4096), "fallocate");
+	check(fallocate(open_file(arg[0], O_WRONLY), mode, 0, 4096), "fallocate");
 }
 
-/* map FILE PROT FLAGS THEN: opened as PROT and THEN need; mprotect follows if THEN is not PROT. Then uses the memory. */
+/* map FILE PROT FLAGS THEN: maps the file with PROT, changes that to THEN by mprotect if they differ, and uses the memory */
 static void do_map(char **arg)
 {
 	int protection = atoi(arg[1]), flags = atoi(arg[2]), then = atoi(arg[3]);
 	int writes = flags == MAP_SHARED && (protection | then) & PROT_WRITE;
-	int fd = open_for(arg[0], writes ? O_RDWR : O_RDONLY);
+	int fd = open_file(arg[0], writes ? O_RDWR : O_RDONLY);
 	volatile char *at = mmap(0, 4096, protection, flags, fd, 0);
 
-	must(at == MAP_FAILED ? -1 : 0, "mmap");
+	check(at == MAP_FAILED ? -1 : 0, "mmap");
 	if (then != protection)
-		must(mprotect((void *)at, 4096, then), "mprotect");
+		check(mprotect((void *)at, 4096, then), "mprotect");
 	if (then & PROT_WRITE)
 		at[0] = 'x';
 	else
 		bytes[0] = at[0];
 }
 
-/* handle FILE: by a handle, and the mount that contains the file */
+/* handle FILE: by a file handle and the mount that contains the file */
 static void do_handle(char **arg)
 {
 	struct {
 		struct file_handle head;
 		char bytes[MAX_HANDLE_SZ];
 	} handle = { .head = { .handle_bytes = MAX_HANDLE_SZ } };
-	int mount_id, root = open_for("/", O_RDONLY | O_DIRECTORY);
-	must(name_to_handle_at(AT_FDCWD, arg[0], &handle.head, &mount_id, 0), "name_to_handle_at");
-	read_from((int)must(open_by_handle_at(root, &handle.head, O_RDONLY), "open_by_handle_at"));
+	int mount_id, root = open_file("/", O_RDONLY | O_DIRECTORY);
+	check(name_to_handle_at(AT_FDCWD, arg[0], &handle.head, &mount_id, 0), "name_to_handle_at");
+	read_from((int)check(open_by_handle_at(root, &handle.head, O_RDONLY), "open_by_handle_at"));
 }
 
-/* reopen FILE: O_PATH gives no right to read; its entry in /proc does */
+/* reopen FILE: a descriptor with O_PATH cannot be read; its entry in /proc can be opened */
 static void do_reopen(char **arg)
 {
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", open_for(arg[0], O_PATH));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", open_file(arg[0], O_PATH));
 	read_path(path);
 }
 
@@ -196,8 +196,8 @@ static void do_reopen(char **arg)
 static void do_inherit(char **arg)
 {
 	char *program[] = { "/proc/self/exe", "inherited", NULL };
-	must(dup2(open_for(arg[0], O_RDONLY), INHERITED), "dup2");
-	must(execv(program[0], program), "execv");
+	check(dup2(open_file(arg[0], O_RDONLY), INHERITED), "dup2");
+	check(execv(program[0], program), "execv");
 }
 
 /* pass FILE: another process opens it, and sends the descriptor */
@@ -205,21 +205,21 @@ static void do_pass(char **arg)
 {
 	union {
 		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { .room = { 0 } };
+		char buffer[CMSG_SPACE(sizeof(int))];
+	} control = { .buffer = { 0 } };
 	struct iovec one = { bytes, 1 };
 	struct msghdr message = { .msg_iov = &one, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
 	int ends[2], fd;
 
-	must(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
+	check(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
 	if (fork() == 0) {
-		fd = open_for(arg[0], O_RDONLY);
+		fd = open_file(arg[0], O_RDONLY);
 		control.head = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
 		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-		must(sendmsg(ends[1], &message, 0), "sendmsg");
+		check(sendmsg(ends[1], &message, 0), "sendmsg");
 		_exit(0);
 	}
-	must(recvmsg(ends[0], &message, 0), "recvmsg");
+	check(recvmsg(ends[0], &message, 0), "recvmsg");
 	memcpy(&fd, CMSG_DATA(&control.head), sizeof(fd));
 	read_from(fd);
 }
@@ -227,32 +227,32 @@ static void do_pass(char **arg)
 /* take FILE: takes the descriptor of its parent, which has opened the file */
 static void do_take(char **arg)
 {
-	int fd = open_for(arg[0], O_RDONLY), process = (int)must(syscall(SYS_pidfd_open, getpid(), 0), "pidfd_open");
+	int fd = open_file(arg[0], O_RDONLY), process = (int)check(syscall(SYS_pidfd_open, getpid(), 0), "pidfd_open");
 	int status;
 	if (fork() == 0) {
 		announce();
-		read_from((int)must(syscall(SYS_pidfd_getfd, process, fd, 0), "pidfd_getfd"));
+		read_from((int)check(syscall(SYS_pidfd_getfd, process, fd, 0), "pidfd_getfd"));
 		_exit(0);
 	}
 	wait(&status);
-	must(status ? -1 : 0, "the child");
+	check(status ? -1 : 0, "the child");
 }
 
-/* execute FILE, module FILE: the kernel reads its beginning, or all of it, and refuses it */
+/* execute FILE, module FILE: the kernel reads the beginning, or the whole file, and refuses it */
 static void do_execute(char **arg)
 {
 	char *program[] = { arg[0], NULL };
 	execv(program[0], program);
-	must(errno == ENOEXEC ? 0 : -1, "execv");
+	check(errno == ENOEXEC ? 0 : -1, "execv");
 }
 
 static void do_module(char **arg)
 {
-	int fd = open_for(arg[0], O_RDONLY);
-	must(syscall(SYS_finit_module, fd, "", 0) < 0 && errno == ENOEXEC ? 0 : -1, "finit_module");
+	int fd = open_file(arg[0], O_RDONLY);
+	check(syscall(SYS_finit_module, fd, "", 0) < 0 && errno == ENOEXEC ? 0 : -1, "finit_module");
 }
 
-const struct way call_ways[] = {
+const struct technique call_techniques[] = {
 	{ "read", 1, do_read },		  { "pread", 1, do_pread },	    { "readv", 1, do_readv },
 	{ "preadv", 1, do_preadv },	  { "preadv2", 1, do_preadv2 },	    { "write", 1, do_write },
 	{ "pwrite", 1, do_pwrite },	  { "writev", 1, do_writev },	    { "pwritev2", 1, do_pwritev2 },

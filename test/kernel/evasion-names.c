@@ -1,4 +1,4 @@
-/* Ways that give a file another name, another mount or another root, and copies of a file that have no name. */
+/* Techniques that give a file another name, another mount or another root, and copies of a file that have no name. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 /* link FILE LINK read|write: by the link */
 static void do_link(char **arg)
 {
-	must(link(arg[0], arg[1]), "link");
+	check(link(arg[0], arg[1]), "link");
 	if (!strcmp(arg[2], "write"))
 		write_path(arg[1]);
 	else
@@ -31,25 +31,25 @@ static void do_link(char **arg)
 /* rename OLD NEW FILE: reads FILE after it */
 static void do_rename(char **arg)
 {
-	must(rename(arg[0], arg[1]), "rename");
+	check(rename(arg[0], arg[1]), "rename");
 	read_path(arg[2]);
 }
 
-/* exchange ONE OTHER: reads what was ONE */
+/* exchange ONE OTHER: reads the file that was ONE */
 static void do_exchange(char **arg)
 {
-	must(renameat2(AT_FDCWD, arg[0], AT_FDCWD, arg[1], RENAME_EXCHANGE), "renameat2");
+	check(renameat2(AT_FDCWD, arg[0], AT_FDCWD, arg[1], RENAME_EXCHANGE), "renameat2");
 	read_path(arg[1]);
 }
 
-/* race ONE OTHER: reads both while another process exchanges them all the time, and at the end when it has stopped */
+/* race ONE OTHER: reads both while another process exchanges them continuously, and again when it has stopped */
 static void do_race(char **arg)
 {
 	int status;
 	if (fork() == 0) {
 		announce();
 		for (int i = 0; i < 100; i++) {
-			must(renameat2(AT_FDCWD, arg[0], AT_FDCWD, arg[1], RENAME_EXCHANGE), "renameat2");
+			check(renameat2(AT_FDCWD, arg[0], AT_FDCWD, arg[1], RENAME_EXCHANGE), "renameat2");
 			sched_yield();
 		}
 		_exit(0);
@@ -58,16 +58,16 @@ static void do_race(char **arg)
 		read_path(arg[0]);
 		read_path(arg[1]);
 	}
-	must(status ? -1 : 0, "the child");
+	check(status ? -1 : 0, "the child");
 	read_path(arg[0]);
 	read_path(arg[1]);
 }
 
-/* unlinked FILE: reads it after its name is gone */
+/* unlinked FILE: reads it after its name was removed */
 static void do_unlinked(char **arg)
 {
-	int fd = open_for(arg[0], O_RDONLY);
-	must(unlink(arg[0]), "unlink");
+	int fd = open_file(arg[0], O_RDONLY);
+	check(unlink(arg[0]), "unlink");
 	read_from(fd);
 }
 
@@ -75,57 +75,57 @@ static void do_unlinked(char **arg)
 static void do_unnamed(char **arg)
 {
 	char path[64];
-	int fd = open_for(arg[0], O_TMPFILE | O_WRONLY);
-	must(write(fd, "x", 1), "write");
+	int fd = open_file(arg[0], O_TMPFILE | O_WRONLY);
+	check(write(fd, "x", 1), "write");
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	must(linkat(AT_FDCWD, path, AT_FDCWD, arg[1], AT_SYMLINK_FOLLOW), "linkat");
+	check(linkat(AT_FDCWD, path, AT_FDCWD, arg[1], AT_SYMLINK_FOLLOW), "linkat");
 }
 
 /* deep FOLDER NAME LEVELS FILE: writes and reads a file at the end of folders of that depth */
 static void do_deep(char **arg)
 {
-	int at = open_for(arg[0], O_RDONLY | O_DIRECTORY), fd;
+	int at = open_file(arg[0], O_RDONLY | O_DIRECTORY), fd;
 	for (long i = atol(arg[2]); i > 0; i--) {
 		int next;
-		must(mkdirat(at, arg[1], 0755), "mkdirat");
-		next = (int)must(openat(at, arg[1], O_RDONLY | O_DIRECTORY), "openat");
+		check(mkdirat(at, arg[1], 0755), "mkdirat");
+		next = (int)check(openat(at, arg[1], O_RDONLY | O_DIRECTORY), "openat");
 		close(at);
 		at = next;
 	}
-	fd = (int)must(openat(at, arg[3], O_RDWR | O_CREAT, 0600), "openat");
-	must(write(fd, "x", 1), "write");
+	fd = (int)check(openat(at, arg[3], O_RDWR | O_CREAT, 0600), "openat");
+	check(write(fd, "x", 1), "write");
 	read_from(fd);
 }
 
-static void own_mounts(void)
+static void unshare_mounts(void)
 {
-	must(unshare(CLONE_NEWNS), "unshare");
-	must(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
+	check(unshare(CLONE_NEWNS), "unshare");
+	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
 }
 
-/* bind SOURCE TARGET FILE: reads FILE through the mount. The source is a relative path, as a string shows little. */
+/* bind SOURCE TARGET FILE: reads FILE through the mount. The source is a relative path, so that its string reveals little. */
 static void do_bind(char **arg)
 {
-	own_mounts();
-	must(chdir("/"), "chdir");
-	must(mount(arg[0] + 1, arg[1], NULL, MS_BIND, NULL), "bind");
+	unshare_mounts();
+	check(chdir("/"), "chdir");
+	check(mount(arg[0] + 1, arg[1], NULL, MS_BIND, NULL), "bind");
 	read_path(arg[2]);
 }
 
-/* tree FOLDER NAME: a copy of the mount that is nowhere */
+/* tree FOLDER NAME: in a copy of the mount that is not attached */
 static void do_tree(char **arg)
 {
-	int tree = (int)must(syscall(SYS_open_tree, AT_FDCWD, arg[0], OPEN_TREE_CLONE), "open_tree");
-	read_from((int)must(openat(tree, arg[1], O_RDONLY), "openat"));
+	int tree = (int)check(syscall(SYS_open_tree, AT_FDCWD, arg[0], OPEN_TREE_CLONE), "open_tree");
+	read_from((int)check(openat(tree, arg[1], O_RDONLY), "openat"));
 }
 
-/* move SOURCE TARGET FILE: bind by the newer calls */
+/* move SOURCE TARGET FILE: as bind, by the newer system calls */
 static void do_move(char **arg)
 {
 	int tree;
-	own_mounts();
-	tree = (int)must(syscall(SYS_open_tree, AT_FDCWD, arg[0], OPEN_TREE_CLONE), "open_tree");
-	must(syscall(SYS_move_mount, tree, "", AT_FDCWD, arg[1], MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
+	unshare_mounts();
+	tree = (int)check(syscall(SYS_open_tree, AT_FDCWD, arg[0], OPEN_TREE_CLONE), "open_tree");
+	check(syscall(SYS_move_mount, tree, "", AT_FDCWD, arg[1], MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
 	read_path(arg[2]);
 }
 
@@ -133,103 +133,103 @@ static void do_move(char **arg)
 static void do_overlay(char **arg)
 {
 	char layers[512];
-	own_mounts();
+	unshare_mounts();
 	snprintf(layers, sizeof(layers), "lowerdir=%s:%s", arg[0], arg[1]);
-	must(mount("overlay", arg[2], "overlay", MS_RDONLY, layers), "overlay");
+	check(mount("overlay", arg[2], "overlay", MS_RDONLY, layers), "overlay");
 	read_path(arg[3]);
 }
 
 /* chroot ROOT FILE, outside ROOT FILE: opened before the chroot */
 static void do_chroot(char **arg)
 {
-	must(chroot(arg[0]), "chroot");
-	must(chdir("/"), "chdir");
+	check(chroot(arg[0]), "chroot");
+	check(chdir("/"), "chdir");
 	read_path(arg[1]);
 }
 
 static void do_outside(char **arg)
 {
-	int fd = open_for(arg[1], O_RDONLY);
-	must(chroot(arg[0]), "chroot");
+	int fd = open_file(arg[1], O_RDONLY);
+	check(chroot(arg[0]), "chroot");
 	read_from(fd);
 }
 
 /* pivot ROOT TARGET FILE: ROOT, bound to TARGET, becomes the root of a mount namespace */
 static void do_pivot(char **arg)
 {
-	own_mounts();
-	must(mount(arg[0], arg[1], NULL, MS_BIND, NULL), "bind");
-	must(chdir(arg[1]), "chdir");
-	must(syscall(SYS_pivot_root, ".", "."), "pivot_root");
-	must(umount2(".", MNT_DETACH), "umount");
+	unshare_mounts();
+	check(mount(arg[0], arg[1], NULL, MS_BIND, NULL), "bind");
+	check(chdir(arg[1]), "chdir");
+	check(syscall(SYS_pivot_root, ".", "."), "pivot_root");
+	check(umount2(".", MNT_DETACH), "umount");
 	read_path(arg[2]);
 }
 
-/* user ACTION ARGUMENT ARGUMENT: by an unprivileged user in a user namespace of its own; user3 has one more argument */
+/* user TECHNIQUE ARGUMENT...: by an unprivileged user in a new user namespace */
 static void do_user(char **arg)
 {
-	must(setresgid(1000, 1000, 1000), "setresgid");
-	must(setresuid(1000, 1000, 1000), "setresuid");
-	must(unshare(CLONE_NEWUSER), "unshare");
-	run_way(arg);
+	check(setresgid(1000, 1000, 1000), "setresgid");
+	check(setresuid(1000, 1000, 1000), "setresuid");
+	check(unshare(CLONE_NEWUSER), "unshare");
+	run_technique(arg);
 }
 
-/* Another process opens FILE and keeps its bytes in the memfd `copy` and in memory. */
-static char kept[16];
+/* Another process opens FILE and stores its bytes in the memfd `copy` and in memory. */
+static char copied[16];
 
 static void copy_in_child(const char *file, int copy)
 {
 	int status;
 	if (fork() == 0) {
-		must(read(open_for(file, O_RDONLY), kept, sizeof(kept)), "read");
-		must(pwrite(copy, kept, sizeof(kept), 0), "pwrite");
+		check(read(open_file(file, O_RDONLY), copied, sizeof(copied)), "read");
+		check(pwrite(copy, copied, sizeof(copied), 0), "pwrite");
 		_exit(0);
 	}
 	wait(&status);
-	must(status ? -1 : 0, "the child");
+	check(status ? -1 : 0, "the child");
 }
 
 /* memfd FILE: reads the copy that another process has made */
 static void do_memfd(char **arg)
 {
-	int copy = (int)must(memfd_create("copy", 0), "memfd_create");
+	int copy = (int)check(memfd_create("copy", 0), "memfd_create");
 	copy_in_child(arg[0], copy);
-	must(pread(copy, kept, sizeof(kept), 0), "pread");
+	check(pread(copy, copied, sizeof(copied), 0), "pread");
 }
 
 /* memory FILE: reads the memory of another process, which has read the file and waits */
 static void do_memory(char **arg)
 {
-	struct iovec here = { kept, sizeof(kept) }, there = { kept, sizeof(kept) };
+	struct iovec here = { copied, sizeof(copied) }, there = { copied, sizeof(copied) };
 	int ready[2];
 	pid_t child;
-	must(pipe(ready), "pipe");
+	check(pipe(ready), "pipe");
 	child = fork();
 	if (child == 0) {
-		must(read(open_for(arg[0], O_RDONLY), kept, sizeof(kept)), "read");
-		must(write(ready[1], "x", 1), "write");
+		check(read(open_file(arg[0], O_RDONLY), copied, sizeof(copied)), "read");
+		check(write(ready[1], "x", 1), "write");
 		for (;;)
 			pause();
 	}
 	read_from(ready[0]);
-	must(process_vm_readv(child, &here, 1, &there, 1, 0), "process_vm_readv");
+	check(process_vm_readv(child, &here, 1, &there, 1, 0), "process_vm_readv");
 	kill(child, 9);
 	wait(NULL);
 }
 
-/* loop FILE: reads a loop device with the file behind it */
+/* loop FILE: reads a loop device that is backed by the file */
 static void do_loop(char **arg)
 {
 	char path[32];
-	int control = open_for("/dev/loop-control", O_RDWR), device;
-	snprintf(path, sizeof(path), "/dev/loop%ld", must(ioctl(control, LOOP_CTL_GET_FREE), "LOOP_CTL_GET_FREE"));
-	device = open_for(path, O_RDONLY);
-	must(ioctl(device, LOOP_SET_FD, open_for(arg[0], O_RDONLY)), "LOOP_SET_FD");
+	int control = open_file("/dev/loop-control", O_RDWR), device;
+	snprintf(path, sizeof(path), "/dev/loop%ld", check(ioctl(control, LOOP_CTL_GET_FREE), "LOOP_CTL_GET_FREE"));
+	device = open_file(path, O_RDONLY);
+	check(ioctl(device, LOOP_SET_FD, open_file(arg[0], O_RDONLY)), "LOOP_SET_FD");
 	read_from(device);
-	must(ioctl(device, LOOP_CLR_FD), "LOOP_CLR_FD");
+	check(ioctl(device, LOOP_CLR_FD), "LOOP_CLR_FD");
 }
 
-const struct way name_ways[] = {
+const struct technique name_techniques[] = {
 	{ "link", 3, do_link },		{ "rename", 3, do_rename },   { "exchange", 2, do_exchange },
 	{ "race", 2, do_race },		{ "unlinked", 1, do_unlinked }, { "unnamed", 2, do_unnamed },
 	{ "deep", 4, do_deep },		{ "bind", 3, do_bind },	      { "tree", 2, do_tree },

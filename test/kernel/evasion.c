@@ -1,7 +1,7 @@
 /*
- * Reaches files in many ways: the program of evasion.test.ts. Each text on standard input, which ends with NUL, is one
- * way: its number, the action, and the action's arguments, separated by tabs. Each runs in a process of its own, which
- * prints the number and its pid, so that its events can be found.
+ * The program of evasion.test.ts, which accesses files by many techniques. Standard input has strings that end with NUL. Each is
+ * a number, a technique and its arguments, separated by tabs. Each technique runs in its own process, which prints the number and
+ * its pid, so that the test finds its events.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -12,11 +12,11 @@
 #include <unistd.h>
 #include "evasion.h"
 
-enum { WORDS_MAX = 10 };
+enum { TOKENS_MAX = 10 };
 
 static const char *mark;
 
-long must(long result, const char *what)
+long check(long result, const char *what)
 {
 	if (result < 0) {
 		perror(what);
@@ -25,95 +25,95 @@ long must(long result, const char *what)
 	return result;
 }
 
-int open_for(const char *path, int flags)
+int open_file(const char *path, int flags)
 {
-	return (int)must(open(path, flags, 0644), path);
+	return (int)check(open(path, flags, 0644), path);
 }
 
 void read_from(int fd)
 {
 	char byte;
-	must(read(fd, &byte, 1), "read");
+	check(read(fd, &byte, 1), "read");
 }
 
 void read_path(const char *path)
 {
-	int fd = open_for(path, O_RDONLY);
+	int fd = open_file(path, O_RDONLY);
 	read_from(fd);
 	close(fd);
 }
 
 void write_path(const char *path)
 {
-	must(write(open_for(path, O_WRONLY), "x", 1), "write");
+	check(write(open_file(path, O_WRONLY), "x", 1), "write");
 }
 
 void announce(void)
 {
 	char line[64];
 	int length = snprintf(line, sizeof(line), "%s %d\n", mark, getpid());
-	must(write(1, line, length), "announce");
+	check(write(1, line, length), "announce");
 }
 
-static const struct way *find(const struct way *ways, char **word)
+static const struct technique *find_technique(const struct technique *techniques, char **token)
 {
 	int args = 0;
-	while (word[1 + args] != NULL)
+	while (token[1 + args] != NULL)
 		args++;
-	for (; ways->name != NULL; ways++)
-		if (!strcmp(ways->name, word[0]) && ways->args == args)
-			return ways;
+	for (; techniques->name != NULL; techniques++)
+		if (!strcmp(techniques->name, token[0]) && techniques->args == args)
+			return techniques;
 	return NULL;
 }
 
-void run_way(char **word)
+void run_technique(char **token)
 {
-	const struct way *way = find(call_ways, word);
-	if (way == NULL)
-		way = find(name_ways, word);
-	if (way == NULL) {
-		fprintf(stderr, "no such way: %s\n", word[0]);
+	const struct technique *technique = find_technique(call_techniques, token);
+	if (technique == NULL)
+		technique = find_technique(name_techniques, token);
+	if (technique == NULL) {
+		fprintf(stderr, "no such technique: %s\n", token[0]);
 		_exit(2);
 	}
-	way->run(word + 1);
+	technique->run(token + 1);
 }
 
-/* 0 when it could be done */
-static int carry_out(char *line)
+/* Returns 0 on success. */
+static int run_line(char *line)
 {
-	char *word[WORDS_MAX + 1] = { NULL };
+	char *token[TOKENS_MAX + 1] = { NULL };
 	int count = 0, status;
 	pid_t child;
 
-	while (line != NULL && count < WORDS_MAX)
-		word[count++] = strsep(&line, "\t");
+	while (line != NULL && count < TOKENS_MAX)
+		token[count++] = strsep(&line, "\t");
 	if (count < 2)
 		return 1;
-	mark = word[0];
+	mark = token[0];
 	child = fork();
 	if (child == 0) {
 		announce();
-		run_way(word + 1);
+		run_technique(token + 1);
 		_exit(0);
 	}
-	must(waitpid(child, &status, 0), "waitpid");
+	check(waitpid(child, &status, 0), "waitpid");
 	if (status != 0)
-		fprintf(stderr, "%s %s %s: status %d\n", mark, word[1], word[2], status);
+		fprintf(stderr, "%s %s %s: status %d\n", mark, token[1], token[2], status);
 	return status != 0;
 }
 
 int main(int count, char **arg)
 {
 	char *line = NULL;
-	size_t room = 0;
+	size_t capacity = 0;
 	int failed = 0;
 
-	/* the program that the way `inherit` executes */
+	/* the program that the technique `inherit` executes */
 	if (count == 2 && !strcmp(arg[1], "inherited")) {
 		read_from(INHERITED);
 		return 0;
 	}
-	while (getdelim(&line, &room, 0, stdin) > 0)
-		failed += carry_out(line);
+	while (getdelim(&line, &capacity, 0, stdin) > 0)
+		failed += run_line(line);
 	return failed == 0 ? 0 : 1;
 }

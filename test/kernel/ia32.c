@@ -1,4 +1,4 @@
-/* System calls as 32-bit programs make them, from a 64-bit one: int 0x80, whose parameters are in bx, cx, dx, si, di and bp. */
+/* 32-bit system calls from a 64-bit program: int 0x80, with the parameters in bx, cx, dx, si, di and bp. */
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,7 +19,7 @@ static long ia32_call(long number, long a, long b, long c, long d, long e, long 
 int main(void)
 {
 	syscall(SYS_dup, 998);
-	syscall(SYS_socket, -1, 0, 0); /* its number is that of the other dup */
+	syscall(SYS_socket, -1, 0, 0); /* has the same number as the 32-bit dup */
 	ia32_call(IA32_DUP, 999, 0, 0, 0, 0, 0);
 	ia32_call(IA32_SPLICE, 991, 992, 993, 994, 995, 996);
 	return 0;

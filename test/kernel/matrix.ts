@@ -4,8 +4,8 @@
  * actions swapped.
  */
 import {
-  NEGATED,
-  OPERATORS_OF,
+  POSITIVE_OPERATORS,
+  OPERATORS_BY_CLASS,
   ARG_TYPES,
   type ArgTypeName,
   type Operator,
@@ -74,10 +74,10 @@ export interface Subject {
 
 /** The rows together with derived operators: negations and short names. */
 export function withDerived(rows: readonly Row[], type: ArgTypeName): Row[] {
-  const allowed: readonly Operator[] = OPERATORS_OF[ARG_TYPES[type].class];
+  const allowed: readonly Operator[] = OPERATORS_BY_CLASS[ARG_TYPES[type].class];
   return rows.flatMap((row) => {
     const derived: Row[] = [];
-    const negated = allowed.find((operator) => NEGATED[operator] === row.operator);
+    const negated = allowed.find((operator) => POSITIVE_OPERATORS[operator] === row.operator);
     if (negated !== undefined) derived.push({ ...row, operator: negated, match: row.miss, miss: row.match });
     const short = row.operator === 'GreaterThan' ? 'GT' : row.operator === 'LessThan' ? 'LT' : undefined;
     if (short !== undefined) derived.push({ ...row, operator: short });

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { command, Machine, type Running } from '../../agent/test/native/support.js';
+import { spawnCommand, Machine, type RunningCommand } from '../../agent/test/native/support.js';
 import { Containerd } from '../containers/containerd.js';
 import { CriClient } from '../native/cri-client.js';
 import { corpus, needsFile, onOneKernel } from './support.js';
@@ -32,7 +32,7 @@ if (onOneKernel('6.1'))
     const machine = new Machine();
     const containerd = new Containerd(folder, 'native');
     let cri: CriClient;
-    let lines: Running;
+    let lines: RunningCommand;
 
     before(async function () {
       needsFile(this, UPSTREAM);
@@ -51,8 +51,8 @@ if (onOneKernel('6.1'))
       writeFileSync(join(machine.policies, 'deny.yaml'), DENY);
       const sockets = [`--cri-endpoint=unix://${containerd.socket}`, `--nri-endpoint=${containerd.nriSocket}`];
       await machine.start('--containers', '--enforcement', ...sockets);
-      lines = command('getevents', '--server', machine.address, '-o', 'compact', '--pods', 'xwing');
-      await lines.stderr.has('ready: events of the agent');
+      lines = spawnCommand('getevents', '--server', machine.address, '-o', 'compact', '--pods', 'xwing');
+      await lines.stderr.waitFor('ready: events of the agent');
       cri = new CriClient(containerd.socket);
       for (const [namespace, name] of [
         ['default', 'xwing'],
@@ -75,7 +75,7 @@ if (onOneKernel('6.1'))
 
     it('have the lines of the first page, with the name of the pod', async () => {
       containerd.execInPod('xwing', ['/bin/bash', '-c', 'cat /etc/shadow']);
-      await lines.stdout.has('💥 exit    default/xwing /bin/cat /etc/shadow 0');
+      await lines.stdout.waitFor('💥 exit    default/xwing /bin/cat /etc/shadow 0');
       const all = lines.stdout.lines();
       for (const line of [
         '🚀 process default/xwing /bin/sleep infinity',

@@ -1,10 +1,10 @@
 /*
- * Processes that fork and exec all the time. Each of them calls lseek with numbers that no other process uses.
+ * Processes that fork and exec continuously. Each of them calls lseek with numbers that no other process uses.
  *
  *   storm drive IN OUT LEAF ROOTS: keeps ROOTS roots of IN and as many of OUT running, until its standard input ends
- *   storm root TAG LEAF: a root and nine descendants at once, for a few rounds. The parent of a process outlives it.
+ *   storm root TAG LEAF: a root with nine descendants, for a few rounds. The parent of a process outlives it.
  *   storm hop TAG LEAF: executes LEAF in the same process
- *   storm leaf TAG: as LEAF
+ *   storm leaf TAG: runs as LEAF
  *
  * TAG is the descriptor for lseek: 5001 below IN, 5002 below OUT.
  */
@@ -28,14 +28,14 @@ static void pause_ms(long ms)
 	nanosleep(&time, 0);
 }
 
-static void act(const char *tag)
+static void call_lseek(const char *tag)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	syscall(SYS_lseek, atol(tag), now.tv_sec * 1000000000L + now.tv_nsec, 0);
 }
 
-static pid_t spawn(void)
+static pid_t fork_child(void)
 {
 	pid_t pid = fork();
 	if (pid < 0) {
@@ -47,7 +47,7 @@ static pid_t spawn(void)
 	return pid;
 }
 
-static void run(char *program, char *what, char *tag, char *leaf)
+static void exec_program(char *program, char *what, char *tag, char *leaf)
 {
 	char *arg[] = { program, what, tag, leaf, 0 };
 	execv(program, arg);
@@ -55,52 +55,52 @@ static void run(char *program, char *what, char *tag, char *leaf)
 	_exit(1);
 }
 
-static void be_leaf(char *tag)
+static void run_leaf(char *tag)
 {
 	for (int i = 0; i < 3; i++) {
-		act(tag);
+		call_lseek(tag);
 		pause_ms(PAUSE_MS);
 	}
 }
 
-/* A process below a root, with a leaf as its child. It ends as a leaf itself. */
-static void be_twig(char *tag, char *leaf)
+/* A process below a root, with a leaf as its child. At the end, it executes LEAF itself. */
+static void run_twig(char *tag, char *leaf)
 {
-	act(tag);
-	if (spawn() == 0)
-		run(leaf, "leaf", tag, 0);
+	call_lseek(tag);
+	if (fork_child() == 0)
+		exec_program(leaf, "leaf", tag, 0);
 	pause_ms(PAUSE_MS);
-	act(tag);
+	call_lseek(tag);
 	wait(0);
-	run(leaf, "leaf", tag, 0);
+	exec_program(leaf, "leaf", tag, 0);
 }
 
-static void be_branch(char *tag, char *leaf)
+static void run_branch(char *tag, char *leaf)
 {
-	act(tag);
-	if (spawn() == 0)
-		be_twig(tag, leaf);
+	call_lseek(tag);
+	if (fork_child() == 0)
+		run_twig(tag, leaf);
 	pause_ms(PAUSE_MS);
-	act(tag);
+	call_lseek(tag);
 	wait(0);
-	act(tag);
+	call_lseek(tag);
 }
 
-static void be_root(char *tag, char *leaf)
+static void run_root(char *tag, char *leaf)
 {
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < BRANCHES; i++)
-			if (spawn() == 0) {
-				be_branch(tag, leaf);
+			if (fork_child() == 0) {
+				run_branch(tag, leaf);
 				_exit(0);
 			}
-		act(tag);
+		call_lseek(tag);
 		while (wait(0) > 0)
-			act(tag);
+			call_lseek(tag);
 	}
 }
 
-static void drive(char *in, char *out, char *leaf, int roots)
+static void drive_storm(char *in, char *out, char *leaf, int roots)
 {
 	struct pollfd input = { .fd = 0, .events = POLLIN };
 	int started = 0, running = 0;
@@ -111,9 +111,9 @@ static void drive(char *in, char *out, char *leaf, int roots)
 		while (running < 2 * roots) {
 			int odd = started % 2;
 
-			/* Sometimes a process executes another program. */
-			if (spawn() == 0)
-				run(odd ? out : in, started % 5 ? "root" : "hop", odd ? "5002" : "5001", leaf);
+			/* every fifth process executes another program */
+			if (fork_child() == 0)
+				exec_program(odd ? out : in, started % 5 ? "root" : "hop", odd ? "5002" : "5001", leaf);
 			started++;
 			running++;
 		}
@@ -125,14 +125,14 @@ static void drive(char *in, char *out, char *leaf, int roots)
 int main(int count, char **arg)
 {
 	if (count == 6 && !strcmp(arg[1], "drive"))
-		drive(arg[2], arg[3], arg[4], atoi(arg[5]));
+		drive_storm(arg[2], arg[3], arg[4], atoi(arg[5]));
 	else if (count == 4 && !strcmp(arg[1], "root"))
-		be_root(arg[2], arg[3]);
+		run_root(arg[2], arg[3]);
 	else if (count == 4 && !strcmp(arg[1], "hop")) {
-		be_leaf(arg[2]);
-		run(arg[3], "leaf", arg[2], 0);
+		run_leaf(arg[2]);
+		exec_program(arg[3], "leaf", arg[2], 0);
 	} else if (count == 3 && !strcmp(arg[1], "leaf"))
-		be_leaf(arg[2]);
+		run_leaf(arg[2]);
 	else
 		return 2;
 	return 0;

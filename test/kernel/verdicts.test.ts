@@ -1,17 +1,17 @@
-/** A hook that remembers paths without a match reports the same as its twin that remembers nothing; see bpf/verdicts.bpf.h. */
+/** A hook that remembers paths without a match reports the same as its twin that remembers nothing; see bpf/negative_cache.bpf.h. */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { verdicts } from '../../lib/attach/verdicts.js';
+import { negativeCache } from '../../lib/attach/negative-cache.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
 import { fileHook, hooksOf, kernel, MECHANISMS, policy, Recording } from './support.js';
 
-const PROGRAM = '/tmp/verdicts';
+const PROGRAM = '/tmp/negative-cache';
 const RACE_SECONDS = NIGHTLY ? 60 : 5;
-const { findLocks } = verdicts;
+const { findLocks } = negativeCache;
 
 const onlyProgram = `  matchBinaries:
   - operator: In
@@ -36,14 +36,14 @@ ${selectors}`;
 /** Paths are remembered again at once. */
 const restless: typeof findLocks = (context) => {
   const locks = findLocks(context);
-  return locks === undefined ? undefined : { ...locks, rest: 0 };
+  return locks === undefined ? undefined : { ...locks, holdTicks: 0 };
 };
 
 /** Locks that nobody takes: their sequence counts never change. */
 const noLocks: typeof findLocks = (context) => {
   const locks = findLocks(context);
   const banner = context.binding.kernelSymbol('linux_banner');
-  return locks === undefined ? undefined : { ...locks, rename: banner, mount: banner, rest: 0 };
+  return locks === undefined ? undefined : { ...locks, rename: banner, mount: banner, holdTicks: 0 };
 };
 
 interface Reports {
@@ -60,9 +60,9 @@ async function reportsOf(
 ): Promise<Reports> {
   const recording = await Recording.open(undefined, { attach });
   try {
-    verdicts.findLocks = locks;
+    negativeCache.findLocks = locks;
     await recording.tracer.addPolicy({ yaml: policy('remembering', hook) });
-    verdicts.findLocks = () => undefined;
+    negativeCache.findLocks = () => undefined;
     await recording.tracer.addPolicy({ yaml: policy('twin', hook) });
     const events = await recording.during(run);
     assert.deepEqual(
@@ -72,7 +72,7 @@ async function reportsOf(
     const of = (name: string): ProcessKprobeEvent[] => hooksOf(events).filter(({ policyName }) => policyName === name);
     return { remembering: of('remembering'), twin: of('twin') };
   } finally {
-    verdicts.findLocks = findLocks;
+    negativeCache.findLocks = findLocks;
     await recording.close();
   }
 }
@@ -111,7 +111,7 @@ function remembered(this: Mocha.Suite): void {
 
   before(() => {
     if (!existsSync(PROGRAM)) {
-      execFileSync('cc', ['-O1', '-pthread', '-o', PROGRAM, join(__dirname, 'verdicts.c')], { stdio: 'inherit' });
+      execFileSync('cc', ['-O1', '-pthread', '-o', PROGRAM, join(__dirname, 'negative-cache.c')], { stdio: 'inherit' });
     }
   });
   after(() => Recording.closeKept());
@@ -126,12 +126,12 @@ function remembered(this: Mocha.Suite): void {
 
   it('after every change of a path on ext4', async () => {
     mountExt4('/srv/ext4');
-    const { remembering, twin } = await changes('/srv/ext4/verdicts', 'fentry', restless, 'settled');
+    const { remembering, twin } = await changes('/srv/ext4/verdicts', 'fentry', restless, 'stable');
     assert.ok(twin.length > 500, `only ${twin.length} events`);
     assert.deepEqual(remembering.map(pathOf), twin.map(pathOf));
   });
 
-  for (const [folder, ...settled] of [['/srv/verdicts-wrong'], ['/srv/ext4/verdicts-wrong', 'settled']] as const) {
+  for (const [folder, ...settled] of [['/srv/verdicts-wrong'], ['/srv/ext4/verdicts-wrong', 'stable']] as const) {
     it(`these tests fail where changes are not noticed: ${folder}`, async () => {
       const { remembering, twin } = await changes(folder, 'fentry', noLocks, ...settled);
       assert.ok(remembering.length < twin.length, `${remembering.length} of ${twin.length} events`);

@@ -1,4 +1,4 @@
-/* The actions of the kernel tests: `workload COMMAND ARGUMENT...` makes one system call at a time, and nothing more. */
+/* The actions of the kernel tests: `workload COMMAND ARGUMENT...` makes as few system calls as possible. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "actions.h"
 
-static void must(long result, const char *what)
+static void check(long result, const char *what)
 {
 	if (result < 0) {
 		perror(what);
@@ -23,10 +23,10 @@ static void must(long result, const char *what)
 	}
 }
 
-static int open_for(const char *path, int flags)
+static int open_file(const char *path, int flags)
 {
 	int fd = open(path, flags, 0644);
-	must(fd, path);
+	check(fd, path);
 	return fd;
 }
 
@@ -34,101 +34,101 @@ static void read_times(int fd, long times)
 {
 	char byte;
 	for (long i = 0; i < times; i++)
-		must(pread(fd, &byte, 1, 0), "pread");
+		check(pread(fd, &byte, 1, 0), "pread");
 }
 
 /* read FILE TIMES */
 static void do_read(char **arg)
 {
-	read_times(open_for(arg[0], O_RDONLY), atol(arg[1]));
+	read_times(open_file(arg[0], O_RDONLY), atol(arg[1]));
 }
 
 /* write FILE */
 static void do_write(char **arg)
 {
-	must(write(open_for(arg[0], O_WRONLY | O_CREAT), "x", 1), "write");
+	check(write(open_file(arg[0], O_WRONLY | O_CREAT), "x", 1), "write");
 }
 
 /* mmap FILE PROT FLAGS */
 static void do_mmap(char **arg)
 {
-	void *at = mmap(0, 4096, atoi(arg[1]), atoi(arg[2]), open_for(arg[0], O_RDWR), 0);
-	must(at == MAP_FAILED ? -1 : 0, "mmap");
+	void *at = mmap(0, 4096, atoi(arg[1]), atoi(arg[2]), open_file(arg[0], O_RDWR), 0);
+	check(at == MAP_FAILED ? -1 : 0, "mmap");
 }
 
 /* truncate FILE, ftruncate FILE */
 static void do_truncate(char **arg)
 {
-	must(truncate(arg[0], 1), "truncate");
+	check(truncate(arg[0], 1), "truncate");
 }
 
 static void do_ftruncate(char **arg)
 {
-	must(ftruncate(open_for(arg[0], O_WRONLY), 1), "ftruncate");
+	check(ftruncate(open_file(arg[0], O_WRONLY), 1), "ftruncate");
 }
 
-/* unlinked FILE: reads it after its name is gone */
+/* unlinked FILE: reads it after its name was removed */
 static void do_unlinked(char **arg)
 {
-	int fd = open_for(arg[0], O_RDONLY);
-	must(unlink(arg[0]), "unlink");
+	int fd = open_file(arg[0], O_RDONLY);
+	check(unlink(arg[0]), "unlink");
 	read_times(fd, 1);
 }
 
 /* chroot ROOT FILE */
 static void do_chroot(char **arg)
 {
-	must(chroot(arg[0]), "chroot");
-	must(chdir("/"), "chdir");
-	read_times(open_for(arg[1], O_RDONLY), 1);
+	check(chroot(arg[0]), "chroot");
+	check(chdir("/"), "chdir");
+	read_times(open_file(arg[1], O_RDONLY), 1);
 }
 
 /* outside ROOT FILE: opened before the chroot */
 static void do_outside(char **arg)
 {
-	int fd = open_for(arg[1], O_RDONLY);
-	must(chroot(arg[0]), "chroot");
+	int fd = open_file(arg[1], O_RDONLY);
+	check(chroot(arg[0]), "chroot");
 	read_times(fd, 1);
 }
 
-/* namespace SOURCE TARGET FILE: binds in a mount namespace of its own */
+/* namespace SOURCE TARGET FILE: binds in a new mount namespace */
 static void do_namespace(char **arg)
 {
-	must(unshare(CLONE_NEWNS), "unshare");
-	must(mount("none", "/", 0, MS_REC | MS_PRIVATE, 0), "private");
-	must(mount(arg[0], arg[1], 0, MS_BIND, 0), "bind");
-	read_times(open_for(arg[2], O_RDONLY), 1);
+	check(unshare(CLONE_NEWNS), "unshare");
+	check(mount("none", "/", 0, MS_REC | MS_PRIVATE, 0), "private");
+	check(mount(arg[0], arg[1], 0, MS_BIND, 0), "bind");
+	read_times(open_file(arg[2], O_RDONLY), 1);
 }
 
 /* detached FOLDER FILE: mounts a tmpfs on FOLDER, and unmounts it while the file is open */
 static void do_detached(char **arg)
 {
 	int fd;
-	must(unshare(CLONE_NEWNS), "unshare");
-	must(mount("none", "/", 0, MS_REC | MS_PRIVATE, 0), "private");
-	must(mount("none", arg[0], "tmpfs", 0, 0), "tmpfs");
-	fd = open_for(arg[1], O_RDWR | O_CREAT);
-	must(write(fd, "x", 1), "write");
-	must(umount2(arg[0], MNT_DETACH), "umount");
+	check(unshare(CLONE_NEWNS), "unshare");
+	check(mount("none", "/", 0, MS_REC | MS_PRIVATE, 0), "private");
+	check(mount("none", arg[0], "tmpfs", 0, 0), "tmpfs");
+	fd = open_file(arg[1], O_RDWR | O_CREAT);
+	check(write(fd, "x", 1), "write");
+	check(umount2(arg[0], MNT_DETACH), "umount");
 	read_times(fd, 1);
 }
 
-/* deep FOLDER NAME LEVELS FILE: makes a tree of that depth and reads a file at its end */
+/* deep FOLDER NAME LEVELS FILE: makes folders of that depth and reads a file in the last one */
 static void do_deep(char **arg)
 {
-	int at = open_for(arg[0], O_RDONLY | O_DIRECTORY), fd;
+	int at = open_file(arg[0], O_RDONLY | O_DIRECTORY), fd;
 	for (long i = atol(arg[2]); i > 0; i--) {
 		int next;
 		if (mkdirat(at, arg[1], 0755) && errno != EEXIST)
-			must(-1, "mkdirat");
+			check(-1, "mkdirat");
 		next = openat(at, arg[1], O_RDONLY | O_DIRECTORY);
-		must(next, "openat");
+		check(next, "openat");
 		close(at);
 		at = next;
 	}
 	fd = openat(at, arg[3], O_RDWR | O_CREAT, 0644);
-	must(fd, "openat");
-	must(pwrite(fd, "x", 1, 0), "pwrite");
+	check(fd, "openat");
+	check(pwrite(fd, "x", 1, 0), "pwrite");
 	read_times(fd, 1);
 }
 
@@ -139,13 +139,13 @@ static void do_pseudo(char **arg)
 	char byte = 'x';
 	if (!strcmp(arg[0], "memfd")) {
 		fds[0] = fds[1] = memfd_create("secret", 0);
-		must(write(fds[1], &byte, 1), "write");
-		must(pread(fds[0], &byte, 1, 0), "pread");
+		check(write(fds[1], &byte, 1), "write");
+		check(pread(fds[0], &byte, 1, 0), "pread");
 		return;
 	}
-	must(!strcmp(arg[0], "pipe") ? pipe(fds) : socketpair(AF_UNIX, SOCK_STREAM, 0, fds), arg[0]);
-	must(write(fds[1], &byte, 1), "write");
-	must(read(fds[0], &byte, 1), "read");
+	check(!strcmp(arg[0], "pipe") ? pipe(fds) : socketpair(AF_UNIX, SOCK_STREAM, 0, fds), arg[0]);
+	check(write(fds[1], &byte, 1), "write");
+	check(read(fds[0], &byte, 1), "read");
 }
 
 /* lseek FD OFFSET WHENCE: fails, which is expected */
@@ -157,10 +157,10 @@ static void do_lseek(char **arg)
 /* seekfile FILE: lseek of a real descriptor */
 static void do_seekfile(char **arg)
 {
-	syscall(SYS_lseek, open_for(arg[0], O_RDONLY), 0, SEEK_CUR);
+	syscall(SYS_lseek, open_file(arg[0], O_RDONLY), 0, SEEK_CUR);
 }
 
-/* openat PATH: by that very string; fails where it does not exist, which is expected */
+/* openat PATH: with exactly this string; fails if it does not exist, which is expected */
 static void do_openat(char **arg)
 {
 	syscall(SYS_openat, AT_FDCWD, arg[0], O_RDONLY);
@@ -183,7 +183,7 @@ static void do_unlink(char **arg)
 	unlink(arg[0]);
 }
 
-/* two FILE TIMES: two processes at once */
+/* two FILE TIMES: two processes at the same time */
 static void do_two(char **arg)
 {
 	for (int i = 0; i < 2; i++)
@@ -195,14 +195,14 @@ static void do_two(char **arg)
 		;
 }
 
-static char state_of(pid_t pid)
+static char read_state(pid_t pid)
 {
 	char path[32], text[256], *end;
 	int fd;
 	ssize_t length;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open_for(path, O_RDONLY);
+	fd = open_file(path, O_RDONLY);
 	length = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	text[length > 0 ? length : 0] = 0;
@@ -210,36 +210,36 @@ static char state_of(pid_t pid)
 	return end && end[1] ? end[2] : 0;
 }
 
-/* waiting COUNT TIMES: COUNT processes are in a read of one byte at once; then each in turn makes TIMES more reads */
+/* waiting COUNT TIMES: COUNT processes block in a read of one byte; then, one after the other, each makes TIMES more reads */
 static void do_waiting(char **arg)
 {
 	int count = atoi(arg[0]), times = atoi(arg[1]), fds[2];
-	int zero = open_for("/dev/zero", O_RDONLY);
+	int zero = open_file("/dev/zero", O_RDONLY);
 	char bytes[256] = {};
 	pid_t children[256];
 
 	if (count > 256)
 		exit(1);
-	must(pipe(fds), "pipe");
+	check(pipe(fds), "pipe");
 	for (int i = 0; i < count; i++) {
 		children[i] = fork();
 		if (children[i])
 			continue;
-		must(read(fds[0], bytes, 1), "read");
+		check(read(fds[0], bytes, 1), "read");
 		for (int j = 0; j < times; j++)
-			must(read(zero, bytes, 1), "read");
+			check(read(zero, bytes, 1), "read");
 		_exit(0);
 	}
 	for (int i = 0; i < count; i++)
-		while (state_of(children[i]) != 'S')
+		while (read_state(children[i]) != 'S')
 			sched_yield();
 	for (int i = 0; i < count; i++) {
-		must(write(fds[1], bytes, 1), "write");
-		must(wait(0), "wait");
+		check(write(fds[1], bytes, 1), "write");
+		check(wait(0), "wait");
 	}
 }
 
-/* on-signal FILE: waits for a line on standard input, then reads the file in the same process */
+/* wait FILE: waits for a line on standard input, then reads the file in the same process */
 static void do_wait(char **arg)
 {
 	char line[16];
@@ -247,20 +247,20 @@ static void do_wait(char **arg)
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
 		exit(1);
-	read_times(open_for(arg[0], O_RDONLY), 1);
+	read_times(open_file(arg[0], O_RDONLY), 1);
 }
 
 /* forkread FILE: a child that does not exec reads */
 static void do_forkread(char **arg)
 {
 	if (fork() == 0) {
-		read_times(open_for(arg[0], O_RDONLY), 1);
+		read_times(open_file(arg[0], O_RDONLY), 1);
 		_exit(0);
 	}
 	wait(0);
 }
 
-/* dup: the exit status shows the result; the printed text shows that the call returned */
+/* dup: the exit status is the error number; the output shows that the call returned */
 static void do_dup(char **arg)
 {
 	int fd = dup(0), status = fd < 0 ? errno : 0;
@@ -296,7 +296,7 @@ int main(int count, char **arg)
 		return 0;
 	}
 	if (!strcmp(arg[1], "lead") && count == 4) {
-		run_leading(arg[2], arg[3]);
+		run_leader(arg[2], arg[3]);
 		return 0;
 	}
 	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { processOf, type EventReader, type Reply } from '../../agent/test/native/support.js';
+import { processFields, type EventReader, type Reply } from '../../agent/test/native/support.js';
 import { binaryOf, ClusterAgent, podOf, policyOf, timeOf } from './agent.js';
 import { Cluster, eventually } from './cluster.js';
 import { needsCluster, needsTracefs, ROOT } from './support.js';
@@ -89,12 +89,12 @@ describe('the agent in a cluster', function () {
   it("names the pod in each event of its container, from the container's first process on", async () => {
     const events = await agent.events();
     await cluster.runPod({ name: 'xwing', labels: { class: 'xwing' } });
-    const first = await events.find(
+    const first = await events.waitFor(
       (message) => binaryOf(message) === '/usr/bin/sleep' && podOf(message) === 'default/xwing',
     );
     assert.equal(first['event'], 'process_exec');
     await exec('xwing', 'cat /etc/shadow');
-    const read = await events.find((message) => policyOf(message) === 'shadow' && binaryOf(message) === '/usr/bin/cat');
+    const read = await events.waitFor((message) => policyOf(message) === 'shadow' && binaryOf(message) === '/usr/bin/cat');
     assert.equal(podOf(read), 'default/xwing');
     const ofPod = events.seen.filter((message) => ['/usr/bin/cat', '/usr/bin/bash'].includes(binaryOf(message)));
     assert.ok(ofPod.length >= 3);
@@ -105,11 +105,11 @@ describe('the agent in a cluster', function () {
     const probes = await agent.events({ allow_list: [{ health_check: { value: true } }] });
     const others = await agent.events({ allow_list: [{ binary_regex: ['/cat$'], health_check: { value: false } }] });
     await cluster.runPod({ name: 'probed', probe: ['cat', '/etc/hostname'] });
-    const probe = await probes.find((message) => message['event'] === 'process_exec');
+    const probe = await probes.waitFor((message) => message['event'] === 'process_exec');
     assert.deepEqual([podOf(probe), binaryOf(probe)], ['default/probed', '/usr/bin/cat']);
     await exec('probed', 'cat /etc/hosts');
-    const words = (message: Reply): unknown => processOf(message)['arguments'];
-    await others.find((message) => podOf(message) === 'default/probed' && words(message) === '/etc/hosts');
+    const words = (message: Reply): unknown => processFields(message)['arguments'];
+    await others.waitFor((message) => podOf(message) === 'default/probed' && words(message) === '/etc/hosts');
     assert.ok(probes.seen.every((message) => words(message) === '/etc/hostname'));
     probes.cancel();
     others.cancel();
@@ -127,7 +127,7 @@ describe('the agent in a cluster', function () {
     await cluster.kubectl('exec', '-n', 'team-a', 'falcon', '--', 'cat', '/etc/passwd');
     // runc opens the file as well, in the container's cgroup, as a process that began outside of it
     const isRead = (message: Reply): boolean => policyOf(message) === 'own' && binaryOf(message) === '/usr/bin/cat';
-    assert.equal(podOf(await events.find(isRead)), 'team-a/falcon');
+    assert.equal(podOf(await events.waitFor(isRead)), 'team-a/falcon');
     // the other pod's event would have come before it
     assert.equal(events.seen.filter(isRead).length, 1);
     events.cancel();
@@ -142,8 +142,8 @@ describe('the agent in a cluster', function () {
     const events = await agent.events();
     const isRead = (message: Reply): boolean => policyOf(message) === policy;
     const reader = exec('xwing', READER);
-    await events.find((message) => binaryOf(message) === '/usr/bin/touch');
-    await change(() => events.find(isRead));
+    await events.waitFor((message) => binaryOf(message) === '/usr/bin/touch');
+    await change(() => events.waitFor(isRead));
     await silence(events, isRead, 1000);
     await exec('xwing', 'rm /tmp/go');
     await reader;
@@ -234,7 +234,7 @@ describe('the agent in a cluster', function () {
     assert.match(seen, /PolicyNotLoaded spec\.tracepoints\[0\]\.argz/);
     const events = await agent.events();
     await exec('xwing', 'cat /etc/shadow /etc/passwd');
-    for (const policy of ['shadow', 'other']) await events.find((message) => policyOf(message) === policy);
+    for (const policy of ['shadow', 'other']) await events.waitFor((message) => policyOf(message) === policy);
     events.cancel();
 
     await cluster.apply(opens('other', '/etc/passwd'));
@@ -267,7 +267,7 @@ describe('the agent in a cluster', function () {
       cluster.containerd.execInPod('xwing', ['/usr/bin/cat', '/etc/shadow']);
       const isNew = (message: Reply): boolean =>
         policyOf(message) === 'shadow' && events.seen.indexOf(message) >= count;
-      assert.equal(podOf(await events.find(isNew)), 'default/xwing');
+      assert.equal(podOf(await events.waitFor(isNew)), 'default/xwing');
     };
     await readsShadow();
     await wait(AWAY_MS);
@@ -311,7 +311,7 @@ describe('the agent in a cluster', function () {
     assert.deepEqual(policies.map(({ name }) => name).sort(), ['late', 'other', 'shadow']);
     const events = await agent.events();
     await exec('xwing', 'cat /etc/shadow');
-    const read = await events.find((message) => policyOf(message) === 'shadow' && binaryOf(message) === '/usr/bin/cat');
+    const read = await events.waitFor((message) => policyOf(message) === 'shadow' && binaryOf(message) === '/usr/bin/cat');
     assert.equal(podOf(read), 'default/xwing');
     events.cancel();
   });

@@ -5,10 +5,10 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import {
-  Facts,
-  inner,
+  ProtocolClient,
+  eventFields,
   plainEnvironment,
-  processOf,
+  processFields,
   type EventReader,
   type Reply,
 } from '../../agent/test/native/support.js';
@@ -24,14 +24,14 @@ export interface AgentOptions {
 export class ClusterAgent {
   readonly #child: ChildProcess;
   readonly #lines: Interface;
-  readonly facts: Facts;
+  readonly facts: ProtocolClient;
   readonly log: string[] = [];
 
   private constructor(child: ChildProcess, address: string) {
     this.#child = child;
     this.#lines = createInterface({ input: child.stderr as NodeJS.ReadableStream });
     this.#lines.on('line', (line) => this.log.push(line));
-    this.facts = new Facts(address);
+    this.facts = new ProtocolClient(address);
   }
 
   /** Resolves when the agent is ready. */
@@ -95,12 +95,12 @@ export class ClusterAgent {
 
 /** `NAMESPACE/NAME` of the pod of an event. */
 export function podOf(message: Reply): string | undefined {
-  const pod = processOf(message)['pod'] as { namespace: string; name: string } | null | undefined;
+  const pod = processFields(message)['pod'] as { namespace: string; name: string } | null | undefined;
   return pod === null || pod === undefined ? undefined : `${pod.namespace}/${pod.name}`;
 }
 
 export function binaryOf(message: Reply): string {
-  return String(processOf(message)['binary']);
+  return String(processFields(message)['binary']);
 }
 
 /** When the event happened, in milliseconds since 1970. */
@@ -110,5 +110,5 @@ export function timeOf({ time }: Reply): number {
 }
 
 export function policyOf(message: Reply): string {
-  return String(inner(message)['policy_name'] ?? '');
+  return String(eventFields(message)['policy_name'] ?? '');
 }

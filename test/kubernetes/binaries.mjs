@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { privateApt, run } from '../../scripts/debian.mjs';
+import { privateApt, runProgram } from '../../scripts/debian.mjs';
 
 const PURPOSE = 'build of Kubernetes';
 /** The newest version that Debian has. It needs a compiler of its time. */
@@ -47,7 +47,7 @@ function fetchSource(packages, source) {
   apt('apt-get', 'update');
   apt('apt-get', 'source', '--download-only', 'kubernetes');
   const archive = readdirSync(packages).find((name) => name.endsWith('.orig.tar.gz'));
-  run(PURPOSE, 'tar', ['xzf', join(packages, archive), '--strip-components=1', '-C', source]);
+  runProgram(PURPOSE, 'tar', ['xzf', join(packages, archive), '--strip-components=1', '-C', source]);
 }
 
 function fetchCompiler(packages, folder) {
@@ -57,7 +57,7 @@ function fetchCompiler(packages, folder) {
   for (const name of [`${COMPILER}-go`, `${COMPILER}-src`]) {
     apt('apt-get', 'download', name);
     const file = readdirSync(packages).find((each) => each.startsWith(`${name}_`));
-    run(PURPOSE, 'dpkg-deb', ['-x', join(packages, file), folder]);
+    runProgram(PURPOSE, 'dpkg-deb', ['-x', join(packages, file), folder]);
   }
 }
 

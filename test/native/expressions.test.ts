@@ -10,8 +10,8 @@ import { anyNumber, anySteps, anyValues, BINARY, DIVISIONS, EDGES, evaluate, ste
 import { needsRoot } from './support.js';
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
-const { celCode } = require('../../dist/wire/encode/cel.js') as {
-  celCode: (steps: readonly CelStep[], room: number, hook: string) => Uint8Array;
+const { encodeCel } = require('../../dist/wire/encode/cel.js') as {
+  encodeCel: (steps: readonly CelStep[], room: number, hook: string) => Uint8Array;
 };
 
 const ROOM = 512;
@@ -38,7 +38,7 @@ describe('expressions in the kernel', function () {
 
   function answers(cases: readonly Case[]): Answer[] {
     const input = cases.map(({ steps, runs }) => {
-      const code = celCode(steps, ROOM, 'hook');
+      const code = encodeCel(steps, ROOM, 'hook');
       const counts = Uint32Array.from([code.length / 8, runs.length]);
       return Buffer.concat([new Uint8Array(counts.buffer), code, new Uint8Array(BigUint64Array.from(runs.flat()).buffer)]);
     });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import type { KernelError, PolicyError, PolytraceError, TracerOptions, TracingTrial } from '../../types/index.js';
+import type { KernelError, PolicyError, PolytraceError, TracerOptions, TracingCheck } from '../../types/index.js';
 import { leaveMark, needsOwnSpeed, needsRoot, openTracer, polytrace, ROOT, runScript, script, until } from './support.js';
 import { NIGHTLY } from '../nightly.js';
 
@@ -223,7 +223,7 @@ describe('refusals', function () {
     assert.match((error as string[])[2] ?? '', /CAP_PERFMON, CAP_BPF/);
     assert.match((error as string[])[3] ?? '', /root/);
     assert.equal(canTrace, false);
-    const { canTrace: tried, hooks, problems } = trial as TracingTrial;
+    const { canTrace: tried, hooks, problems } = trial as TracingCheck;
     assert.equal(tried, false);
     assert.deepEqual(Object.values(hooks).filter(Boolean), []);
     assert.match(problems.join('\n'), /^base sensor: .*CAP_PERFMON, CAP_BPF/);

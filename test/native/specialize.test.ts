@@ -1,22 +1,24 @@
-/** Programs that are rewritten for the configuration of their hook do the same: random programs in an interpreter. */
+/** The optimizer preserves the meaning of programs: runs random programs and their specialized versions in an interpreter. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const ROOT = join(__dirname, '../..');
-const SOURCES = ['constants', 'copies', 'flow', 'simplify', 'unused'].map((name) => `native/specialize/${name}.cc`);
+const SOURCES = readdirSync(join(ROOT, 'native/optimizer'))
+  .filter((name) => name.endsWith('.cc'))
+  .map((name) => `native/optimizer/${name}`);
 const COUNT = 2000;
 
 describe('programs for one configuration', function () {
   this.timeout(180_000);
-  const folder = mkdtempSync(join(tmpdir(), 'polytrace-specialize-'));
-  const program = join(folder, 'specialize');
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-optimizer-'));
+  const program = join(folder, 'optimizer');
 
   before(() => {
-    const flags = ['-std=c++20', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
-    execFileSync('c++', [...flags, '-o', program, 'test/native/programs/specialize.cc', ...SOURCES], {
+    const flags = ['-std=c++20', '-iquote', 'native', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+    execFileSync('c++', [...flags, '-o', program, 'test/native/programs/optimizer.cc', ...SOURCES], {
       cwd: ROOT,
       stdio: 'inherit',
     });

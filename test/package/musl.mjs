@@ -3,9 +3,9 @@
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { privateApt, run } from '../../scripts/debian.mjs';
-import { clang } from '../../scripts/prebuilds/clang.mjs';
-import { cached, musl, sysroot } from '../../scripts/prebuilds/toolchain.mjs';
+import { privateApt, runProgram } from '../../scripts/debian.mjs';
+import { findPrebuildClang } from '../../scripts/prebuilds/clang.mjs';
+import { cachedFolder, musl, sysroot } from '../../scripts/prebuilds/toolchain.mjs';
 import { npmPackage, SUITES } from './roots.mjs';
 
 const PURPOSE = 'tests of the package';
@@ -15,7 +15,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 export function muslRoot() {
   const bun = join(npmPackage('@oven/bun-linux-x64-musl@1'), 'package/bin/bun');
   const libc = join(musl('x64'), 'usr/lib');
-  return cached('musl-root', [bun, libc, 1], (folder) => {
+  return cachedFolder('musl-root', [bun, libc, 1], (folder) => {
     for (const name of ['bin', 'lib', 'dev', 'etc', 'proc', 'sys', 'tmp', 'usr/lib'])
       mkdirSync(join(folder, name), { recursive: true });
     copyFileSync(bun, join(folder, 'bin/bun'));
@@ -35,10 +35,10 @@ function installBusybox(folder) {
   apt('apt-get', 'update');
   apt('apt-get', 'download', 'busybox-static');
   const file = readdirSync(work).find((each) => each.startsWith('busybox-static_'));
-  run(PURPOSE, 'dpkg-deb', ['-x', join(work, file), join(work, 'files')]);
+  runProgram(PURPOSE, 'dpkg-deb', ['-x', join(work, file), join(work, 'files')]);
   const busybox = join(work, 'files/usr/bin/busybox');
   copyFileSync(busybox, join(folder, 'bin/busybox'));
-  for (const name of run(PURPOSE, busybox, ['--list']).split('\n')) {
+  for (const name of runProgram(PURPOSE, busybox, ['--list']).split('\n')) {
     if (name !== '' && name !== 'busybox') symlinkSync('busybox', join(folder, 'bin', name));
   }
   rmSync(work, { recursive: true });
@@ -69,11 +69,11 @@ function makeCxxLibrary(bun, libc, output) {
     '-fuse-ld=lld',
     '-Wl,--gc-sections',
   ];
-  const sources = ['-x', 'c++', newer, '-x', 'c', join(here, '../../native/portable.c'), '-x', 'none'];
+  const sources = ['-x', 'c++', newer, '-x', 'c', join(here, '../../native/base/portable.c'), '-x', 'none'];
   const libraries = ['libstdc++.a', 'libgcc_eh.a', 'libgcc.a'].map((name) => join(gcc, name));
   const symbols = wanted.map((name) => `-Wl,-u,${name}`);
   const names = ['-Wl,-soname,libstdc++.so.6', '-o', output];
-  run(PURPOSE, clang(), [
+  runProgram(PURPOSE, findPrebuildClang(), [
     ...target,
     ...names,
     ...symbols,
@@ -86,7 +86,7 @@ function makeCxxLibrary(bun, libc, output) {
 }
 
 const namesOf = (file) =>
-  run(PURPOSE, 'readelf', ['-W', '--dyn-syms', file], { maxBuffer: 64 * 1024 * 1024 })
+  runProgram(PURPOSE, 'readelf', ['-W', '--dyn-syms', file], { maxBuffer: 64 * 1024 * 1024 })
     .split('\n')
     .map((line) => /^ *\d+: .* ([^\s@]+)(@\S+)?$/.exec(line)?.[1])
     .filter((name) => name !== undefined);

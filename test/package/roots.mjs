@@ -1,8 +1,8 @@
 // Fresh file systems to install the package in: Debian releases without a compiler, with Node.js from the npm registry.
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { archive, run } from '../../scripts/debian.mjs';
-import { cached } from '../../scripts/prebuilds/toolchain.mjs';
+import { findArchive, runProgram } from '../../scripts/debian.mjs';
+import { cachedFolder } from '../../scripts/prebuilds/toolchain.mjs';
 
 const PURPOSE = 'tests of the package';
 
@@ -12,19 +12,19 @@ export const SUITES = { 11: 'bullseye', 12: 'bookworm', 13: 'trixie' };
 /** A folder with a minimal Debian. Nobody may write into it: see inRoot(). */
 export function debianRoot(release) {
   const packages = ['ca-certificates', 'libatomic1', 'libstdc++6'];
-  return cached(`debian-${release}`, [packages], (folder) => {
+  return cachedFolder(`debian-${release}`, [packages], (folder) => {
     const options = ['--variant=minbase', `--include=${packages.join(',')}`];
-    run(PURPOSE, 'mmdebstrap', [...options, SUITES[release], folder, archive(PURPOSE)]);
+    runProgram(PURPOSE, 'mmdebstrap', [...options, SUITES[release], folder, findArchive(PURPOSE)]);
   });
 }
 
 /** The folder of a package of the npm registry, such as `pnpm@latest`. */
 export function npmPackage(specifier) {
-  return cached(specifier.replaceAll(/[@/]+/g, '-').replace(/^-/, 'npm-'), [specifier], (folder) => {
-    run(PURPOSE, 'npm', ['pack', '--silent', '--pack-destination', folder, specifier]);
+  return cachedFolder(specifier.replaceAll(/[@/]+/g, '-').replace(/^-/, 'npm-'), [specifier], (folder) => {
+    runProgram(PURPOSE, 'npm', ['pack', '--silent', '--pack-destination', folder, specifier]);
     const file = readdirSync(folder).find((each) => each.endsWith('.tgz'));
     mkdirSync(join(folder, 'package'));
-    run(PURPOSE, 'tar', ['-xzf', join(folder, file), '--strip-components', '1', '-C', join(folder, 'package')]);
+    runProgram(PURPOSE, 'tar', ['-xzf', join(folder, file), '--strip-components', '1', '-C', join(folder, 'package')]);
   });
 }
 

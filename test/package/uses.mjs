@@ -5,7 +5,7 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cached } from '../../scripts/prebuilds/toolchain.mjs';
+import { cachedFolder } from '../../scripts/prebuilds/toolchain.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
@@ -27,7 +27,7 @@ const npm = (cwd, ...specifiers) =>
 /** The folder node_modules with packages of the npm registry, kept for the next time. */
 function modules(...specifiers) {
   const name = specifiers[0].replaceAll(/[@/]+/g, '-').replace(/^-/, '');
-  const folder = cached(`modules-${name}`, specifiers, (made) => {
+  const folder = cachedFolder(`modules-${name}`, specifiers, (made) => {
     writeFileSync(join(made, 'package.json'), '{}');
     npm(made, ...specifiers);
   });

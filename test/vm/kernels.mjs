@@ -3,7 +3,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { privateApt, run } from '../../scripts/debian.mjs';
+import { privateApt, runProgram } from '../../scripts/debian.mjs';
 import { buildInitramfs } from './initramfs.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -68,7 +68,7 @@ function startDownload(version, suite, folder) {
   const unpack = (name) => {
     apt('apt-get', 'download', name);
     const file = readdirSync(work).find((each) => each.startsWith(`${name}_`));
-    run(PURPOSE, 'dpkg-deb', ['-x', join(work, file), join(work, 'files')]);
+    runProgram(PURPOSE, 'dpkg-deb', ['-x', join(work, file), join(work, 'files')]);
   };
   return { work, depends, unpack };
 }

@@ -17,7 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { privateApt, run } from '../../scripts/debian.mjs';
+import { privateApt, runProgram } from '../../scripts/debian.mjs';
 import { compileTests } from './compile-tests.mjs';
 import { checkout, corpus } from './vm.mjs';
 
@@ -73,14 +73,14 @@ function prepare() {
   apt('apt-get', 'install', '--download-only', '-y', '--no-install-recommends', ...PACKAGES);
   const archives = join(work, 'cache/archives');
   for (const name of readdirSync(archives).filter((each) => each.endsWith('.deb')))
-    run(PURPOSE, 'dpkg-deb', ['-x', join(archives, name), join(work, 'root')]);
+    runProgram(PURPOSE, 'dpkg-deb', ['-x', join(archives, name), join(work, 'root')]);
   const image = /Depends: (linux-image-\d\S+)/.exec(
     apt('apt-cache', 'depends', '--important', 'linux-image-arm64'),
   )?.[1];
   if (!image) throw new Error(`arm64: Debian ${SUITE} has no kernel for arm64`);
   apt('apt-get', 'download', image);
   const file = readdirSync(work).find((each) => each.startsWith(`${image}_`));
-  run(PURPOSE, 'dpkg-deb', ['-x', join(work, file), join(work, 'kernel')]);
+  runProgram(PURPOSE, 'dpkg-deb', ['-x', join(work, file), join(work, 'kernel')]);
   const release = image.replace('linux-image-', '');
   renameSync(join(work, 'kernel/boot', `vmlinuz-${release}`), join(work, 'vmlinuz'));
   takeProgram(work, NODE, 'node');
@@ -109,7 +109,7 @@ function prepare() {
 function takeProgram(work, specifier, program) {
   const args = ['pack', specifier, '--silent', '--pack-destination', work];
   const packed = execFileSync('npm', args, { encoding: 'utf8' }).trim();
-  run(PURPOSE, 'tar', ['-xzf', join(work, packed), '-C', work]);
+  runProgram(PURPOSE, 'tar', ['-xzf', join(work, packed), '-C', work]);
   renameSync(join(work, 'package/bin', program), join(work, 'root/usr/bin', program));
 }
 
@@ -117,9 +117,9 @@ function takeProgram(work, specifier, program) {
 function compileWorkload(target) {
   const sysroot = join(cache, 'root');
   const sources = ['workload.c', 'actions.c'].map((name) => join(checkout, 'test/kernel', name));
-  const clang = run(PURPOSE, 'bash', ['-c', 'compgen -c clang- | grep -E "^clang-[0-9]+$" | sort -V | tail -1']).trim();
+  const clang = runProgram(PURPOSE, 'bash', ['-c', 'compgen -c clang- | grep -E "^clang-[0-9]+$" | sort -V | tail -1']).trim();
   const flags = ['--target=aarch64-linux-gnu', `--sysroot=${sysroot}`, '-fuse-ld=lld', '-O1'];
-  run(PURPOSE, clang, [...flags, '-o', target, ...sources]);
+  runProgram(PURPOSE, clang, [...flags, '-o', target, ...sources]);
 }
 
 function mochaOf(files) {

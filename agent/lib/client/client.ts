@@ -1,4 +1,4 @@
-/** A client of an agent, for the command `polytrace`. */
+/** The gRPC client of an agent, for the command `polytrace`. */
 import { readFileSync } from 'node:fs';
 import {
   create,
@@ -19,9 +19,9 @@ import {
 import type { PlainEvent } from 'polytrace';
 import { GetEventsResponseSchema, type GetEventsResponse } from '../proto/tetragon/events.gen.js';
 import { FineGuidanceSensors, TracingPolicyMode, TracingPolicyState } from '../proto/tetragon/sensors.gen.js';
-import { viewOf } from './event-view.js';
-import { jsonLine, jsonObject } from './json.js';
-import { requestOf, type EventsRequest } from './request.js';
+import { toPlainEvent } from './plain-event.js';
+import { formatJsonLine, toJsonObject } from './json.js';
+import { toGetEventsRequest, type EventsRequest } from './request.js';
 
 interface ClientOptions {
   /** unix:///PATH or HOST:PORT. */
@@ -32,17 +32,17 @@ interface ClientOptions {
   readonly key?: string | undefined;
 }
 
-/** An event as it came. */
+/** An event that the agent sent. */
 export interface ClientEvent {
-  /** Undefined for an event that the library does not have. */
+  /** Undefined for an event type that the library does not have. */
   readonly view: PlainEvent | undefined;
   /** One line of the JSON export. */
   readonly json: () => string;
 }
 
-/** The agent did not answer, or answered with an error. */
+/** The agent did not answer, or it answered with an error. */
 export class AgentError extends Error {
-  /** The connection failed, or was lost. */
+  /** True when the connection failed or was lost. */
   readonly isUnavailable: boolean;
 
   constructor(message: string, isUnavailable: boolean) {
@@ -87,7 +87,7 @@ interface AgentInfo {
   readonly configuration: Readonly<Record<string, string>>;
 }
 
-const LARGEST = 10 * 1024 * 1024;
+const MESSAGE_BYTES_MAX = 10 * 1024 * 1024;
 const CALL_MS = 30_000;
 
 export class AgentClient {
@@ -96,13 +96,16 @@ export class AgentClient {
 
   constructor(options: ClientOptions) {
     this.#address = options.address;
-    this.#client = new Client(options.address, secretsOf(options), {
-      'grpc.max_receive_message_length': LARGEST,
+    this.#client = new Client(options.address, createCredentials(options), {
+      'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
       'grpc.enable_retries': 0,
     });
   }
 
-  /** Events from now on. `onOpen` is called when the agent has accepted the request. Rejects with AgentError. */
+  /**
+   * Streams the events from now on. `onOpen` is called when the agent has accepted the request. Rejects with
+   * AgentError.
+   */
   async *events(
     request: EventsRequest,
     signal: AbortSignal,
@@ -113,22 +116,25 @@ export class AgentClient {
       `/${parent.typeName}/${name}`,
       (message: MessageShape<typeof input>) => Buffer.from(toBinary(input, message)),
       (bytes) => fromBinary(GetEventsResponseSchema, bytes),
-      requestOf(request),
+      toGetEventsRequest(request),
     );
-    const stop = (): void => call.cancel();
-    signal.addEventListener('abort', stop);
-    if (signal.aborted) stop();
+    const cancel = (): void => call.cancel();
+    signal.addEventListener('abort', cancel);
+    if (signal.aborted) cancel();
     try {
       call.once('metadata', onOpen);
-      yield* this.#batches(call, signal);
+      yield* this.#readBatches(call, signal);
     } finally {
-      signal.removeEventListener('abort', stop);
+      signal.removeEventListener('abort', cancel);
       call.cancel();
     }
   }
 
-  /** Everything that has come since the last batch. While a batch is used, at most a few messages more come. */
-  async *#batches(
+  /**
+   * Yields everything that has arrived since the last batch. While the caller uses a batch, at most a few messages
+   * are buffered.
+   */
+  async *#readBatches(
     call: ClientReadableStream<GetEventsResponse>,
     signal: AbortSignal,
   ): AsyncGenerator<readonly ClientEvent[], void> {
@@ -138,7 +144,7 @@ export class AgentClient {
     let isOver = false;
     call.on('data', (message: GetEventsResponse) => {
       waiting.push(message);
-      if (waiting.length >= BATCH) call.pause();
+      if (waiting.length >= BATCH_MESSAGES) call.pause();
       wake();
     });
     call.on('error', (error: ServiceError) => {
@@ -155,13 +161,13 @@ export class AgentClient {
         const batch = waiting;
         waiting = [];
         call.resume();
-        yield batch.map(eventOf);
+        yield batch.map(toClientEvent);
         continue;
       }
       if (isOver) break;
       await new Promise<void>((resolve) => (wake = resolve));
     }
-    if (failure !== undefined && !signal.aborted) throw this.#errorOf(failure);
+    if (failure !== undefined && !signal.aborted) throw this.#toAgentError(failure);
   }
 
   async policies(): Promise<PolicyRow[]> {
@@ -198,7 +204,7 @@ export class AgentClient {
     await this.#call(FineGuidanceSensors.method.deleteTracingPolicy, { name, namespace });
   }
 
-  /** Fields that are absent change nothing. */
+  /** Fields that are absent stay unchanged. */
   async configurePolicy(
     name: string,
     namespace: string,
@@ -214,7 +220,7 @@ export class AgentClient {
     });
   }
 
-  /** One line on the state of the agent. */
+  /** Returns one line on the state of the agent. */
   async health(): Promise<string> {
     const { healthStatus } = await this.#call(FineGuidanceSensors.method.getHealth, {});
     return healthStatus[0]?.details ?? 'unknown';
@@ -232,8 +238,8 @@ export class AgentClient {
       streams: stats?.streams ?? 0,
       bufferSize: Number(stats?.bufferSize ?? 0),
       bufferUsed: Number(stats?.bufferUsed ?? 0),
-      // The value is a StringValue: a tag, a length and the text.
-      configuration: Object.fromEntries(conf.map(({ key, value }) => [key, stringValue(value?.value)])),
+      // The value is an encoded StringValue.
+      configuration: Object.fromEntries(conf.map(({ key, value }) => [key, decodeStringValue(value?.value)])),
     };
   }
 
@@ -254,32 +260,32 @@ export class AgentClient {
         { deadline: Date.now() + CALL_MS },
         (error, reply) => {
           if (error === null && reply !== undefined) resolve(reply);
-          else reject(this.#errorOf(error as ServiceError));
+          else reject(this.#toAgentError(error as ServiceError));
         },
       );
     });
   }
 
-  #errorOf({ code, details }: ServiceError): AgentError {
+  #toAgentError({ code, details }: ServiceError): AgentError {
     const isUnavailable = code === Code.UNAVAILABLE || code === Code.DEADLINE_EXCEEDED;
     return new AgentError(isUnavailable ? `no agent answers at ${this.#address}: ${details}` : details, isUnavailable);
   }
 }
 
-/** Messages that may wait in the client. Further ones wait in the agent, which counts what it has to drop. */
-const BATCH = 512;
+/** Maximum of messages that wait in the client. More messages wait in the agent, which counts those that it drops. */
+const BATCH_MESSAGES = 512;
 
-function eventOf(message: GetEventsResponse): ClientEvent {
-  return { view: viewOf(message), json: () => jsonLine(jsonObject(GetEventsResponseSchema, message)) };
+function toClientEvent(message: GetEventsResponse): ClientEvent {
+  return { view: toPlainEvent(message), json: () => formatJsonLine(toJsonObject(GetEventsResponseSchema, message)) };
 }
 
-function secretsOf({ ca, cert, key }: ClientOptions): ChannelCredentials {
+function createCredentials({ ca, cert, key }: ClientOptions): ChannelCredentials {
   if (ca === undefined && cert === undefined && key === undefined) return credentials.createInsecure();
-  const read = (file: string | undefined): Buffer | null => (file === undefined ? null : readFileSync(file));
-  return credentials.createSsl(read(ca), read(key), read(cert));
+  const readPem = (file: string | undefined): Buffer | null => (file === undefined ? null : readFileSync(file));
+  return credentials.createSsl(readPem(ca), readPem(key), readPem(cert));
 }
 
-function stringValue(bytes: Uint8Array | undefined): string {
+function decodeStringValue(bytes: Uint8Array | undefined): string {
   if (bytes === undefined || bytes.length < 2) return '';
   const lengthBytes = bytes.subarray(1).findIndex((byte) => byte < 0x80) + 1;
   return Buffer.from(bytes.subarray(1 + lengthBytes)).toString('utf8');

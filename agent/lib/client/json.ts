@@ -1,18 +1,18 @@
 /**
- * Messages of the protocol in the JSON export's form: names with underscores, fields in the order of the .proto file. The library
- * writes an event in the same way, so a client prints what the agent's own export has.
+ * Protocol messages as JSON: names with underscores, fields in the order of the .proto file. The library writes
+ * events in the same form, so a client prints the same lines as the agent's own export.
  */
 import { ScalarType, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf';
 import { isWrapperDesc, TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt';
 
-/** Fields from this number on are not in the JSON export. They are for the compact line. */
+/** Fields with this number or a higher one are not in the JSON export. Only the compact line uses them. */
 const NOT_EXPORTED = 1950;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export function jsonObject(desc: DescMessage, message: Message): Record<string, unknown> {
+export function toJsonObject(desc: DescMessage, message: Message): Record<string, unknown> {
   const result: Record<string, unknown> = {};
-  for (const { name, read } of membersOf(desc)) {
+  for (const { name, getValue: read } of jsonMembers(desc)) {
     const value = read(message as unknown as Fields);
     if (value !== undefined) result[name] = value;
   }
@@ -21,34 +21,34 @@ export function jsonObject(desc: DescMessage, message: Message): Record<string, 
 
 interface Member {
   readonly name: string;
-  /** Undefined when the field is not written. */
-  readonly read: (message: Fields) => unknown;
+  /** Returns undefined when the field is not written. */
+  readonly getValue: (message: Fields) => unknown;
 }
 
 const members = new Map<DescMessage, readonly Member[]>();
 
-function membersOf(desc: DescMessage): readonly Member[] {
+function jsonMembers(desc: DescMessage): readonly Member[] {
   let found = members.get(desc);
   if (found === undefined) {
-    found = desc.fields.filter(({ number }) => number < NOT_EXPORTED).map(memberOf);
+    found = desc.fields.filter(({ number }) => number < NOT_EXPORTED).map(toJsonMember);
     members.set(desc, found);
   }
   return found;
 }
 
-function memberOf(field: DescField): Member {
+function toJsonMember(field: DescField): Member {
   const { name, localName, oneof } = field;
-  const convert = converter(field);
+  const convert = createConverter(field);
   if (oneof !== undefined && !oneof.name.startsWith('_')) {
-    const read = (message: Fields): unknown => {
+    const getValue = (message: Fields): unknown => {
       const chosen = message[oneof.localName] as { readonly case?: string; readonly value?: unknown };
       return chosen.case === localName ? convert(chosen.value) : undefined;
     };
-    return { name, read };
+    return { name, getValue };
   }
   return {
     name,
-    read: (message) => {
+    getValue: (message) => {
       const value = message[localName];
       return isAbsent(field, value) ? undefined : convert(value);
     },
@@ -67,22 +67,22 @@ function isAbsent(field: DescField, value: unknown): boolean {
 
 type Convert = (value: unknown) => unknown;
 
-function converter(field: DescField): Convert {
+function createConverter(field: DescField): Convert {
   switch (field.fieldKind) {
     case 'list': {
-      const each = singular(field.scalar, field.enum, field.message);
+      const each = createElementConverter(field.scalar, field.enum, field.message);
       return (value) => (value as readonly unknown[]).map(each);
     }
     case 'map': {
-      const each = singular(field.scalar, field.enum, field.message);
+      const each = createElementConverter(field.scalar, field.enum, field.message);
       return (value) => Object.fromEntries(Object.entries(value as object).map(([key, of]) => [key, each(of)]));
     }
     default:
-      return singular(field.scalar, field.enum, field.message);
+      return createElementConverter(field.scalar, field.enum, field.message);
   }
 }
 
-function singular(
+function createElementConverter(
   scalar: ScalarType | undefined,
   enumeration: DescField['enum'],
   message: DescMessage | undefined,
@@ -91,40 +91,40 @@ function singular(
     return (value) => enumeration.value[value as number]?.name ?? value;
   }
   if (message !== undefined) {
-    if (message.typeName === TimestampSchema.typeName) return (value) => timeText(value as Timestamp);
-    // The generated code has the value of a wrapper in its place.
-    if (isWrapperDesc(message)) return plain;
-    return (value) => jsonObject(message, value as Message);
+    if (message.typeName === TimestampSchema.typeName) return (value) => formatTimestamp(value as Timestamp);
+    // The generated code replaces a wrapper message by its value.
+    if (isWrapperDesc(message)) return toJsonScalar;
+    return (value) => toJsonObject(message, value as Message);
   }
-  return scalar === ScalarType.BYTES ? base64 : plain;
+  return scalar === ScalarType.BYTES ? encodeBase64 : toJsonScalar;
 }
 
-function plain(value: unknown): unknown {
-  if (value instanceof Uint8Array) return base64(value);
+function toJsonScalar(value: unknown): unknown {
+  if (value instanceof Uint8Array) return encodeBase64(value);
   return typeof value === 'bigint' ? value.toString() : value;
 }
 
-function base64(value: unknown): string {
+function encodeBase64(value: unknown): string {
   const { buffer, byteOffset, length } = value as Uint8Array;
   return Buffer.from(buffer, byteOffset, length).toString('base64');
 }
 
 let lastSecond = 0n;
-let lastText = '1970-01-01T00:00:00';
+let lastFormatted = '1970-01-01T00:00:00';
 
-/** RFC 3339 in UTC, with nanoseconds. */
-export function timeText({ seconds, nanos }: Timestamp): string {
+/** Returns RFC 3339 in UTC, with nanoseconds. */
+export function formatTimestamp({ seconds, nanos }: Timestamp): string {
   if (seconds !== lastSecond) {
-    lastText = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+    lastFormatted = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
     lastSecond = seconds;
   }
-  return `${lastText}.${String(1_000_000_000 + nanos).slice(1)}Z`;
+  return `${lastFormatted}.${String(1_000_000_000 + nanos).slice(1)}Z`;
 }
 
 /** Characters that are unsafe on a terminal but not in JSON: DEL, C1 controls, invisible characters, direction overrides. */
 const UNSAFE = /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
-/** One line that is safe on a terminal. */
-export function jsonLine(value: unknown): string {
+/** Returns one line that is safe on a terminal. */
+export function formatJsonLine(value: unknown): string {
   return JSON.stringify(value).replace(UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

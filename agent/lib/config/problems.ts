@@ -1,4 +1,4 @@
-/** The mistakes of a configuration. Each has a code, a place and a remedy. */
+/** The problems of a configuration. Each has a code, a source and a remedy. */
 import { closest, distance } from 'fastest-levenshtein';
 
 /** docs/agent-configuration.md explains the codes. */
@@ -6,26 +6,26 @@ type ConfigCode = 'CONFIG_FILE' | 'CONFIG_YAML' | 'CONFIG_UNKNOWN' | 'CONFIG_VAL
 
 export interface ConfigProblem {
   readonly code: ConfigCode;
-  /** FILE:LINE:COLUMN, a file, a variable or a flag. */
-  readonly place: string;
+  /** FILE:LINE:COLUMN, a file name, a variable or a flag. */
+  readonly source: string;
   readonly message: string;
 }
 
-/** Settings that make no sense, or that contradict each other. The message has all mistakes, each on a line. */
-export class BadOption extends Error {
+/** The configuration is invalid. The message has one line for each problem. */
+export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[];
 
   constructor(problems: readonly ConfigProblem[]) {
-    super(problems.map(({ code, place, message }) => `${place}: ${code}: ${message}`).join('\n'));
+    super(problems.map(({ code, source, message }) => `${source}: ${code}: ${message}`).join('\n'));
     this.problems = problems;
   }
 }
 
-/** A name that is further away is no likely mistake. */
-const FAR = 0.5;
+/** Largest edit distance of a suggestion, as a part of the length of the name. */
+const DISTANCE_MAX = 0.5;
 
-/** ` (did you mean 'x'?)`, or nothing when no name is near. */
-export function nearest(name: string, names: readonly string[], prefix = ''): string {
+/** Returns ` (did you mean 'x'?)`, or an empty string when no name is similar. */
+export function suggestName(name: string, names: readonly string[], prefix = ''): string {
   const found = closest(name, names);
-  return distance(name, found) <= Math.ceil(name.length * FAR) ? ` (did you mean '${prefix}${found}'?)` : '';
+  return distance(name, found) <= Math.ceil(name.length * DISTANCE_MAX) ? ` (did you mean '${prefix}${found}'?)` : '';
 }

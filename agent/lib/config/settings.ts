@@ -1,89 +1,108 @@
 /**
- * The settings of the agent: one table, from which the flags, the environment variables, the names in files, the JSON Schema and the
- * documentation come. Names are Tetragon's where the meaning is the same.
+ * The settings of the agent. Flags, environment variables, names in files, the JSON Schema and the documentation come
+ * from this table. A setting with the meaning of one of Tetragon has its name.
  */
 import { LOG_LEVELS } from '../log/log.js';
 import {
-  choice,
-  duration,
-  flag,
-  list,
-  listenAddress,
-  number,
-  objects,
-  rights,
-  secret,
-  text,
-  url,
+  choiceSetting,
+  durationSetting,
+  booleanSetting,
+  listSetting,
+  listenAddressSetting,
+  integerSetting,
+  objectsSetting,
+  fileModeSetting,
+  headersSetting,
+  stringSetting,
+  urlSetting,
   type Setting,
-} from './setting.js';
+} from './setting-kinds.js';
 
-/** Labels about processes that metrics about events have. */
+/** The process labels of event metrics. */
 export const PROCESS_LABELS = ['namespace', 'workload', 'pod', 'binary'] as const;
 
 export const SETTINGS = {
-  policy: list('<file-or-folder>', 'load and watch these policies, too; polytrace:NAME is one of the package'),
-  tracingPolicyDir: text('<folder>', 'folder with policies, which is watched', '/etc/polytrace/policies.d'),
-  serverAddress: list('<address>', 'address of the gRPC server: unix:///PATH or HOST:PORT', [
+  policy: listSetting('<file-or-folder>', 'load and watch these policies, too; polytrace:NAME is one of the package'),
+  tracingPolicyDir: stringSetting('<folder>', 'folder with policies, which is watched', '/etc/polytrace/policies.d'),
+  serverAddress: listSetting('<address>', 'address of the gRPC server: unix:///PATH or HOST:PORT', [
     'unix:///run/polytrace/polytrace.sock',
   ]),
-  group: text('<group>', 'members of this group may use the socket'),
-  tlsCert: text('<file>', 'certificate of the server (PEM); needed for addresses outside of this machine'),
-  tlsKey: text('<file>', 'key of the certificate (PEM)'),
-  tlsClientCa: text('<file>', 'clients need a certificate that one of these signed (PEM)'),
-  logLevel: choice('<level>', 'lowest level of the log', LOG_LEVELS, 'info'),
-  logFormat: choice('<format>', 'format of the log', ['json', 'pretty'], 'pretty'),
-  nodeName: text('<name>', 'name of this machine in events'),
-  clusterName: text('<name>', 'name of the cluster in events'),
-  enforcement: flag('allow policies to signal processes, override functions and change programs'),
-  allowRequests: flag('allow policies to make network requests (GetUrl, DnsLookup)'),
-  persist: text('<folder>', 'keep policies active if the agent dies: pin them in this folder below /sys/fs/bpf'),
-  keepSensorsOnExit: flag('with --persist: keep policies active whenever the agent ends'),
-  enableProcessCred: flag('add capabilities, user and group ids to processes in events'),
-  enableProcessNs: flag('add namespaces to processes in events'),
-  enableAncestors: flag('add ancestors to events'),
-  containers: flag('ask the container runtimes for names and pods', true),
-  criEndpoint: text('<socket>', 'socket of containerd or CRI-O: its path, or unix://PATH'),
-  nriEndpoint: text('<socket>', 'socket of their Node Resource Interface'),
-  enableK8sApi: flag('take labels of pods and nodes, and policies, from the API server of Kubernetes'),
-  k8sKubeconfigPath: text('<file>', 'with --enable-k8s-api: a kubeconfig in place of the service account'),
-  tracingPolicyCrd: flag('with --enable-k8s-api: load policies from the cluster', true),
-  enablePodAnnotations: flag('add annotations of pods to events'),
-  eventQueueBytes: number(
+  group: stringSetting('<group>', 'members of this group may use the socket'),
+  tlsCert: stringSetting('<file>', 'certificate of the server (PEM); needed for addresses outside of this machine'),
+  tlsKey: stringSetting('<file>', 'key of the certificate (PEM)'),
+  tlsClientCa: stringSetting('<file>', 'clients need a certificate that one of these signed (PEM)'),
+  logLevel: choiceSetting('<level>', 'lowest level of the log', LOG_LEVELS, 'info'),
+  logFormat: choiceSetting('<format>', 'format of the log', ['json', 'pretty'], 'pretty'),
+  nodeName: stringSetting('<name>', 'name of this machine in events'),
+  clusterName: stringSetting('<name>', 'name of the cluster in events'),
+  enforcement: booleanSetting('allow policies to signal processes, override functions and change programs'),
+  allowRequests: booleanSetting('allow policies to make network requests (GetUrl, DnsLookup)'),
+  persist: stringSetting(
+    '<folder>',
+    'keep policies active if the agent dies: pin them in this folder below /sys/fs/bpf',
+  ),
+  keepSensorsOnExit: booleanSetting('with --persist: keep policies active whenever the agent ends'),
+  enableProcessCred: booleanSetting('add capabilities, user and group ids to processes in events'),
+  enableProcessNs: booleanSetting('add namespaces to processes in events'),
+  enableAncestors: booleanSetting('add ancestors to events'),
+  containers: booleanSetting('ask the container runtimes for names and pods', true),
+  criEndpoint: stringSetting('<socket>', 'socket of containerd or CRI-O: its path, or unix://PATH'),
+  nriEndpoint: stringSetting('<socket>', 'socket of their Node Resource Interface'),
+  enableK8sApi: booleanSetting('take labels of pods and nodes, and policies, from the API server of Kubernetes'),
+  k8sKubeconfigPath: stringSetting('<file>', 'with --enable-k8s-api: a kubeconfig in place of the service account'),
+  tracingPolicyCrd: booleanSetting('with --enable-k8s-api: load policies from the cluster', true),
+  enablePodAnnotations: booleanSetting('add annotations of pods to events'),
+  eventQueueBytes: integerSetting(
     '<bytes>',
     'most bytes of events that wait for one client',
     65_536,
     256 * 1024 * 1024,
     4 * 1024 * 1024,
   ),
-  redactionFilters: objects('<filters>', 'hide parts of the arguments of processes, for all clients and exports'),
-  exportFilename: text('<file>', 'export events as JSON lines to this file; - is standard output'),
-  exportFilePerm: rights('<rights>', 'rights of the file, in octal digits', '600'),
-  exportFileMaxSizeMb: number('<mebibytes>', 'rotate the file at this size', 1, 1_048_576, 10),
-  exportFileMaxBackups: number('<number>', 'rotated files that are kept', 1, 10_000, 5),
-  exportFileRotationInterval: duration('<time>', 'rotate the file after this time, too; 0 is never', '0'),
-  exportFileCompress: flag('compress rotated files with gzip'),
-  exportFileFsync: choice(
+  redactionFilters: objectsSetting(
+    '<filters>',
+    'hide parts of the arguments of processes, for all clients and exports',
+  ),
+  exportFilename: stringSetting('<file>', 'export events as JSON lines to this file; - is standard output'),
+  exportFilePerm: fileModeSetting('<rights>', 'rights of the file, in octal digits', '600'),
+  exportFileMaxSizeMb: integerSetting('<mebibytes>', 'rotate the file at this size', 1, 1_048_576, 10),
+  exportFileMaxBackups: integerSetting('<number>', 'rotated files that are kept', 1, 10_000, 5),
+  exportFileRotationInterval: durationSetting('<time>', 'rotate the file after this time, too; 0 is never', '0'),
+  exportFileCompress: booleanSetting('compress rotated files with gzip'),
+  exportFileFsync: choiceSetting(
     '<policy>',
     'when the file is written to the disk',
     ['never', 'rotate', 'second', 'always'],
     'rotate',
   ),
-  exportAllowlist: objects('<filters>', 'export only events that one of these filters matches'),
-  exportDenylist: objects('<filters>', 'do not export events that one of these filters matches'),
-  fieldFilters: objects('<filters>', 'fields that exported events have, or do not have'),
-  enableExportAggregation: flag('export events that are equal but for their time as one event with their number'),
-  exportAggregationWindowSize: duration('<time>', 'equal events of this time are one', '15s', 1),
-  exportAggregationBufferSize: number('<number>', 'most different events in this time', 1, 1_000_000, 10_000),
-  exportRateLimit: number('<events>', 'most exported events in a minute; -1 is no limit', -1, 1_000_000_000, -1),
-  exportOtlpEndpoint: url('<url>', 'send events as OpenTelemetry logs to this collector'),
-  exportOtlpProtocol: choice('<protocol>', 'how the collector is asked', ['http/protobuf', 'grpc'], 'http/protobuf'),
-  exportOtlpHeaders: secret('<headers>', 'headers for the collector: NAME=VALUE, separated by commas'),
-  exportOtlpTlsCa: text('<file>', 'certificates of who signed the certificate of the collector (PEM)'),
-  exportOtlpSpoolDir: text('<folder>', 'events wait in this folder while the collector does not answer'),
-  exportOtlpSpoolMaxSizeMb: number('<mebibytes>', 'most mebibytes of events in this folder', 1, 1_048_576, 64),
-  metricsServer: listenAddress('<address>', 'serve /metrics and /healthz over HTTP at HOST:PORT or :PORT'),
-  metricsLabelFilter: list(
+  exportAllowlist: objectsSetting('<filters>', 'export only events that one of these filters matches'),
+  exportDenylist: objectsSetting('<filters>', 'do not export events that one of these filters matches'),
+  fieldFilters: objectsSetting('<filters>', 'fields that exported events have, or do not have'),
+  enableExportAggregation: booleanSetting(
+    'export events that are equal but for their time as one event with their number',
+  ),
+  exportAggregationWindowSize: durationSetting('<time>', 'equal events of this time are one', '15s', 1),
+  exportAggregationBufferSize: integerSetting('<number>', 'most different events in this time', 1, 1_000_000, 10_000),
+  exportRateLimit: integerSetting(
+    '<events>',
+    'most exported events in a minute; -1 is no limit',
+    -1,
+    1_000_000_000,
+    -1,
+  ),
+  exportOtlpEndpoint: urlSetting('<url>', 'send events as OpenTelemetry logs to this collector'),
+  exportOtlpProtocol: choiceSetting(
+    '<protocol>',
+    'how the collector is asked',
+    ['http/protobuf', 'grpc'],
+    'http/protobuf',
+  ),
+  exportOtlpHeaders: headersSetting('<headers>', 'headers for the collector: NAME=VALUE, separated by commas'),
+  exportOtlpTlsCa: stringSetting('<file>', 'certificates of who signed the certificate of the collector (PEM)'),
+  exportOtlpSpoolDir: stringSetting('<folder>', 'events wait in this folder while the collector does not answer'),
+  exportOtlpSpoolMaxSizeMb: integerSetting('<mebibytes>', 'most mebibytes of events in this folder', 1, 1_048_576, 64),
+  metricsServer: listenAddressSetting('<address>', 'serve /metrics and /healthz over HTTP at HOST:PORT or :PORT'),
+  metricsLabelFilter: listSetting(
     '<labels>',
     `labels of metrics about events that have values: ${PROCESS_LABELS.join(', ')}`,
     PROCESS_LABELS,
@@ -100,19 +119,19 @@ export type AgentOptions = {
 
 export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];
 
-/** The name in flags and files: `logLevel` is `log-level`. */
-export function nameOf(key: string): string {
+/** Returns the name in flags and files: `logLevel` becomes `log-level`. */
+export function settingName(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** The name in the environment: `logLevel` is `POLYTRACE_LOG_LEVEL`. */
-export function variableOf(key: string): string {
-  return `POLYTRACE_${nameOf(key).replaceAll('-', '_').toUpperCase()}`;
+/** Returns the name in the environment: `logLevel` becomes `POLYTRACE_LOG_LEVEL`. */
+export function variableName(key: string): string {
+  return `POLYTRACE_${settingName(key).replaceAll('-', '_').toUpperCase()}`;
 }
 
-const KEYS = new Map(SETTING_KEYS.map((key) => [nameOf(key), key]));
+const KEYS_BY_NAME = new Map(SETTING_KEYS.map((key) => [settingName(key), key]));
 
-/** The setting with this name in files. */
-export function keyOfName(name: string): SettingKey | undefined {
-  return KEYS.get(name);
+/** Finds a setting by its name in files. */
+export function findSettingKey(name: string): SettingKey | undefined {
+  return KEYS_BY_NAME.get(name);
 }

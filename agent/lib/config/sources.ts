@@ -1,142 +1,150 @@
-/** Where values of settings come from: a YAML file, a folder of files, the environment. Mistakes are collected. */
+/** Reads the values of settings from a YAML file, folders of files and the environment. Problems are collected. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMap, isScalar, LineCounter, parseDocument, type Pair } from 'yaml';
-import { nearest, type ConfigProblem } from './problems.js';
-import { BadValue } from './setting.js';
-import { keyOfName, nameOf, SETTINGS, SETTING_KEYS, variableOf, type SettingKey } from './settings.js';
+import { suggestName, type ConfigProblem } from './problems.js';
+import { SettingValueError } from './setting-kinds.js';
+import { findSettingKey, settingName, SETTINGS, SETTING_KEYS, variableName, type SettingKey } from './settings.js';
 
-/** Where the value of a setting comes from, and the value. */
-export interface Found {
+/** A value with its source. */
+export interface SourcedValue {
   readonly value: unknown;
   readonly source: string;
 }
 
-export class Values {
+export class SettingValues {
   readonly problems: ConfigProblem[] = [];
-  readonly #found = new Map<SettingKey, Found>();
+  readonly #found = new Map<SettingKey, SourcedValue>();
 
-  /** A later value replaces an earlier one. Mistakes become problems. */
+  /** A later value replaces an earlier one. An invalid value is added to the problems. */
   set(key: SettingKey, given: unknown, source: string): void {
     try {
-      this.#found.set(key, { value: SETTINGS[key].read(given), source });
+      this.#found.set(key, { value: SETTINGS[key].parse(given), source });
     } catch (error) {
-      if (!(error instanceof BadValue)) throw error;
-      this.problems.push({ code: 'CONFIG_VALUE', place: source, message: `${nameOf(key)}: ${error.message}` });
+      if (!(error instanceof SettingValueError)) throw error;
+      this.problems.push({ code: 'CONFIG_VALUE', source, message: `${settingName(key)}: ${error.message}` });
     }
   }
 
-  setNamed(name: string, given: unknown, source: string): void {
-    const key = keyOfName(name);
+  setByName(name: string, given: unknown, source: string): void {
+    const key = findSettingKey(name);
     if (key !== undefined) return this.set(key, given, source);
-    const hint = nearest(name, SETTING_KEYS.map(nameOf));
-    this.problems.push({ code: 'CONFIG_UNKNOWN', place: source, message: `there is no setting '${name}'${hint}` });
+    const hint = suggestName(name, SETTING_KEYS.map(settingName));
+    this.problems.push({ code: 'CONFIG_UNKNOWN', source, message: `there is no setting '${name}'${hint}` });
   }
 
-  get(key: SettingKey): Found {
+  get(key: SettingKey): SourcedValue {
     return this.#found.get(key) ?? { value: SETTINGS[key].fallback, source: 'default' };
   }
 }
 
-/** Nobody writes a larger file by hand. */
+/** A configuration file that is larger than this is an error. */
 const FILE_BYTES_MAX = 1024 * 1024;
 
-function readText(path: string): string {
+function readConfigText(path: string): string {
   const { size } = statSync(path);
   if (size > FILE_BYTES_MAX) throw new Error('the file has more than 1 MiB');
   return readFileSync(path, 'utf8');
 }
 
-function cannotRead(path: string, error: unknown): ConfigProblem {
-  return { code: 'CONFIG_FILE', place: path, message: `it cannot be read: ${(error as Error).message}` };
+function readProblem(path: string, error: unknown): ConfigProblem {
+  return { code: 'CONFIG_FILE', source: path, message: `it cannot be read: ${(error as Error).message}` };
 }
 
-/** A YAML file with a mapping of names to values. */
-export function readFile(path: string, values: Values): void {
+/** Reads a YAML file that maps names to values. */
+export function readConfigFile(path: string, values: SettingValues): void {
   let source: string;
   try {
-    source = readText(path);
+    source = readConfigText(path);
   } catch (error) {
-    values.problems.push(cannotRead(path, error));
+    values.problems.push(readProblem(path, error));
     return;
   }
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
-  const placeOf = (offset: number): string => {
+  const formatPosition = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
     return `${path}:${line}:${col}`;
   };
   for (const { message, pos } of [...document.errors, ...document.warnings]) {
-    values.problems.push({ code: 'CONFIG_YAML', place: placeOf(pos[0]), message });
+    values.problems.push({ code: 'CONFIG_YAML', source: formatPosition(pos[0]), message });
   }
   if (document.errors.length > 0 || document.contents === null) return;
   if (!isMap(document.contents)) {
-    values.problems.push({ code: 'CONFIG_YAML', place: placeOf(0), message: 'it has to be a mapping: NAME: VALUE' });
+    values.problems.push({
+      code: 'CONFIG_YAML',
+      source: formatPosition(0),
+      message: 'it has to be a mapping: NAME: VALUE',
+    });
     return;
   }
-  for (const pair of document.contents.items) readPair(pair as Pair, values, placeOf, document.toJS.bind(document));
+  for (const pair of document.contents.items)
+    readPair(pair as Pair, values, formatPosition, document.toJS.bind(document));
 }
 
 function readPair(
   { key, value }: Pair,
-  values: Values,
-  placeOf: (offset: number) => string,
+  values: SettingValues,
+  formatPosition: (offset: number) => string,
   root: () => unknown,
 ): void {
   const name = isScalar(key) ? String(key.value) : '';
   const start = (key as { readonly range?: readonly number[] } | null)?.range?.[0] ?? 0;
-  const place = placeOf(start);
+  const position = formatPosition(start);
   const given = isScalar(value) ? value.value : (root() as Record<string, unknown>)[name];
-  // a name without a value changes nothing
+  // a name without a value keeps the default
   if (given === null || given === undefined) {
-    if (keyOfName(name) === undefined) values.setNamed(name, given, place);
+    if (findSettingKey(name) === undefined) values.setByName(name, given, position);
     return;
   }
-  values.setNamed(name, given, place);
+  values.setByName(name, given, position);
 }
 
-/** A folder in which each file is one setting, as a ConfigMap or a Secret is mounted. Names that begin with a dot are skipped. */
-export function readFolder(folder: string, values: Values): void {
+/**
+ * Reads a folder in which each file is one setting, such as a mounted ConfigMap or Secret. Names that begin with a
+ * dot are skipped.
+ */
+export function readConfigFolder(folder: string, values: SettingValues): void {
   let names: string[];
   try {
     names = readdirSync(folder).filter((name) => !name.startsWith('.'));
   } catch (error) {
-    values.problems.push(cannotRead(folder, error));
+    values.problems.push(readProblem(folder, error));
     return;
   }
   for (const name of names.sort()) {
     const path = join(folder, name);
     try {
-      values.setNamed(name, readText(path).replace(/\r?\n$/, ''), path);
+      values.setByName(name, readConfigText(path).replace(/\r?\n$/, ''), path);
     } catch (error) {
-      values.problems.push(cannotRead(path, error));
+      values.problems.push(readProblem(path, error));
     }
   }
 }
 
 const PREFIX = 'POLYTRACE_';
-/** The client's variable for the socket of the agent. */
-const OF_CLIENT = 'POLYTRACE_SOCKET';
-/** Kubernetes sets these for a service with the name `polytrace` or `polytrace-…`. */
-const OF_SERVICE =
+/** The variable with which a client finds the socket of the agent. */
+const CLIENT_VARIABLE = 'POLYTRACE_SOCKET';
+/** Kubernetes sets these variables for a service with the name `polytrace` or `polytrace-…`. */
+const SERVICE_VARIABLES =
   /_(?:SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
 
-function suffixOf(key: SettingKey): string {
-  return variableOf(key).slice(PREFIX.length);
+function variableSuffix(key: SettingKey): string {
+  return variableName(key).slice(PREFIX.length);
 }
 
-export function readEnvironment(env: NodeJS.ProcessEnv, values: Values, others: readonly string[]): void {
-  const keys = new Map(SETTING_KEYS.map((key) => [variableOf(key), key]));
+export function readEnvironment(env: NodeJS.ProcessEnv, values: SettingValues, others: readonly string[]): void {
+  const keys = new Map(SETTING_KEYS.map((key) => [variableName(key), key]));
   for (const [name, given] of Object.entries(env)) {
-    if (!name.startsWith(PREFIX) || given === undefined || name === OF_CLIENT || others.includes(name)) continue;
+    if (!name.startsWith(PREFIX) || given === undefined || name === CLIENT_VARIABLE || others.includes(name)) continue;
     const key = keys.get(name);
     if (key !== undefined) {
       values.set(key, given, name);
-    } else if (!OF_SERVICE.test(name)) {
-      const hint = nearest(name.slice(PREFIX.length), SETTING_KEYS.map(suffixOf), PREFIX);
+    } else if (!SERVICE_VARIABLES.test(name)) {
+      const hint = suggestName(name.slice(PREFIX.length), SETTING_KEYS.map(variableSuffix), PREFIX);
       values.problems.push({
         code: 'CONFIG_UNKNOWN',
-        place: 'environment',
+        source: 'environment',
         message: `there is no variable '${name}'${hint}`,
       });
     }

@@ -1,4 +1,4 @@
-/** Values of hooks in protobuf: tetragon.KprobeArgument, with the members that the JSON export has. */
+/** Encodes the values of hooks as tetragon.KprobeArgument, with the members that the JSON export has. */
 import { create, fromJson, toBinary, type JsonValue } from '@bufbuild/protobuf';
 import type { BufferArgument, FileArgument, HookArgument, PacketArgument, SocketArgument } from 'polytrace';
 import {
@@ -18,29 +18,29 @@ import {
   KprobeTruncatedBytesSchema,
   SyscallIdSchema,
 } from '../proto/tetragon/tetragon.gen.js';
-import { casesOf, tagsOf } from './tags.js';
+import { oneofTags, fieldTags } from './tags.js';
 import type { Writer } from './writer.js';
 
-const ARGUMENT = tagsOf(KprobeArgumentSchema);
-const CASE = casesOf(KprobeArgumentSchema, 'arg');
-const FILE = tagsOf(KprobeFileSchema);
-const EXECUTED = tagsOf(KprobeLinuxBinprmSchema);
-const SOCK = tagsOf(KprobeSockSchema);
-const SKB = tagsOf(KprobeSkbSchema);
-const SOCKADDR = tagsOf(KprobeSockaddrSchema);
-const UNIX = tagsOf(KprobeSockaddrUnSchema);
-const DEVICE = tagsOf(KprobeNetDevSchema);
-const BYTES = tagsOf(KprobeTruncatedBytesSchema);
-const SYSCALL = tagsOf(SyscallIdSchema);
-const CAPABILITY = tagsOf(KprobeCapabilitySchema);
-const PROGRAM = tagsOf(KprobeBpfProgSchema);
-const MAP = tagsOf(KprobeBpfMapSchema);
-const PERF = tagsOf(KprobePerfEventSchema);
-const ERROR = tagsOf(KprobeErrorSchema);
+const ARGUMENT = fieldTags(KprobeArgumentSchema);
+const CASE = oneofTags(KprobeArgumentSchema, 'arg');
+const FILE = fieldTags(KprobeFileSchema);
+const EXECUTED = fieldTags(KprobeLinuxBinprmSchema);
+const SOCK = fieldTags(KprobeSockSchema);
+const SKB = fieldTags(KprobeSkbSchema);
+const SOCKADDR = fieldTags(KprobeSockaddrSchema);
+const UNIX = fieldTags(KprobeSockaddrUnSchema);
+const DEVICE = fieldTags(KprobeNetDevSchema);
+const BYTES = fieldTags(KprobeTruncatedBytesSchema);
+const SYSCALL = fieldTags(SyscallIdSchema);
+const CAPABILITY = fieldTags(KprobeCapabilitySchema);
+const PROGRAM = fieldTags(KprobeBpfProgSchema);
+const MAP = fieldTags(KprobeBpfMapSchema);
+const PERF = fieldTags(KprobePerfEventSchema);
+const ERROR = fieldTags(KprobeErrorSchema);
 
 /**
- * The type that a client takes for a member without `type`. It is the most usual one, so that the others cost a few bytes
- * and it costs none.
+ * The type that a client assumes for a member without `type`. The most frequent type of each member is omitted to
+ * save bytes.
  */
 export const USUAL_TYPES = {
   stringArg: 'string',
@@ -74,27 +74,27 @@ export const USUAL_TYPES = {
   userNsArg: 'user_namespace',
 } as const satisfies Readonly<Partial<Record<keyof typeof CASE, HookArgument['type']>>>;
 
-/** Values of these types are rare and have many members: they are encoded from the JSON export. */
-type RareType = 'cred' | 'user_namespace' | 'module' | 'load_info';
+/** Values of these types are rare and have many members, so they are encoded from the JSON export. */
+type JsonEncodedType = 'cred' | 'user_namespace' | 'module' | 'load_info';
 
-/** Writes a value as a field of its event. `position` is its place in the list; `exported` returns the JSON export of it. */
+/** Writes a value as a field of its event. `position`: its index in the list. `exportJson` returns its JSON export. */
 export function writeArgument(
   w: Writer,
   tag: number,
   argument: HookArgument,
   position: number,
-  exported: () => JsonValue,
+  exportJson: () => JsonValue,
 ): void {
   const end = w.length;
   if ('truncated' in argument && argument.truncated && typeof argument.value === 'string')
     w.bool(ARGUMENT.truncated, true);
   const isUnread = 'unreadable' in argument && argument.unreadable === true && !hasBytes(argument);
-  const member = memberOf(argument);
-  if (isUnread || argument.type !== USUAL_TYPES[member]) w.text(ARGUMENT.type, argument.type);
-  if (argument.index !== position) w.wrapped(ARGUMENT.index, argument.index);
-  if (argument.label !== undefined) w.text(ARGUMENT.label, argument.label);
+  const member = argumentMember(argument);
+  if (isUnread || argument.type !== USUAL_TYPES[member]) w.string(ARGUMENT.type, argument.type);
+  if (argument.index !== position) w.wrapper(ARGUMENT.index, argument.index);
+  if (argument.label !== undefined) w.string(ARGUMENT.label, argument.label);
   if (isUnread) writeError(w, argument);
-  else writeMember(w, CASE[member], argument, exported);
+  else writeMember(w, CASE[member], argument, exportJson);
   w.message(tag, end);
 }
 
@@ -103,13 +103,13 @@ function hasBytes(argument: HookArgument): boolean {
 }
 
 function writeError(w: Writer, argument: HookArgument): void {
-  if ('value' in argument && typeof argument.value === 'string') w.text(ARGUMENT.partialText, argument.value);
+  if ('value' in argument && typeof argument.value === 'string') w.string(ARGUMENT.partialText, argument.value);
   const end = w.length;
-  w.text(ERROR.Message, 'could not be read');
+  w.string(ERROR.Message, 'could not be read');
   w.message(CASE.errorArg, end);
 }
 
-function memberOf(argument: HookArgument): keyof typeof USUAL_TYPES {
+function argumentMember(argument: HookArgument): keyof typeof USUAL_TYPES {
   switch (argument.type) {
     case 'int':
     case 'int8':
@@ -192,8 +192,8 @@ function memberOf(argument: HookArgument): keyof typeof USUAL_TYPES {
   }
 }
 
-/** A member of a oneof is written also when it is zero or empty. */
-function writeMember(w: Writer, tag: number, argument: HookArgument, exported: () => JsonValue): void {
+/** A member of a oneof is written even if it is zero or empty. */
+function writeMember(w: Writer, tag: number, argument: HookArgument, exportJson: () => JsonValue): void {
   const end = w.length;
   switch (argument.type) {
     case 'int':
@@ -219,28 +219,28 @@ function writeMember(w: Writer, tag: number, argument: HookArgument, exported: (
     case 'string':
     case 'data_loc':
     case 'filename':
-      return w.textAlways(tag, argument.value);
+      return w.stringAlways(tag, argument.value);
     case 'kernel_cap_t':
     case 'cap_inheritable':
     case 'cap_permitted':
     case 'cap_effective':
-      return w.textAlways(tag, argument.value.toString(16).padStart(16, '0'));
+      return w.stringAlways(tag, argument.value.toString(16).padStart(16, '0'));
     case 'cred':
     case 'user_namespace':
     case 'module':
     case 'load_info':
-      return writeRare(w, argument, exported());
+      return writeFromJson(w, argument, exportJson());
     case 'char_buf':
     case 'const_buf':
     case 'char_iovec':
     case 'iov_iter':
       return writeBytes(w, tag, argument);
     case 'net_device':
-      w.text(DEVICE.name, argument.value);
+      w.string(DEVICE.name, argument.value);
       break;
     case 'sockaddr_un':
-      w.text(UNIX.path, argument.value);
-      w.text(UNIX.family, 'AF_UNIX');
+      w.string(UNIX.path, argument.value);
+      w.string(UNIX.family, 'AF_UNIX');
       break;
     case 'file':
     case 'fd':
@@ -261,46 +261,46 @@ function writeMember(w: Writer, tag: number, argument: HookArgument, exported: (
       break;
     case 'sockaddr':
       w.uint(SOCKADDR.port, argument.port);
-      w.text(SOCKADDR.addr, argument.address);
-      w.text(SOCKADDR.family, argument.family);
+      w.string(SOCKADDR.addr, argument.address);
+      w.string(SOCKADDR.family, argument.family);
       break;
     case 'capability':
-      w.text(CAPABILITY.name, exportedName(argument.name));
-      w.wrapped(CAPABILITY.value, argument.value);
+      w.string(CAPABILITY.name, capabilityName(argument.name));
+      w.wrapper(CAPABILITY.value, argument.value);
       break;
     case 'syscall64': {
       const id = Number(BigInt.asUintN(32, argument.value));
       if (argument.value !== BigInt(id)) w.longAlways(SYSCALL.number, argument.value);
-      w.text(SYSCALL.name, argument.name ?? '');
-      w.text(SYSCALL.abi, argument.abi);
+      w.string(SYSCALL.name, argument.name ?? '');
+      w.string(SYSCALL.abi, argument.abi);
       w.uint(SYSCALL.id, id);
       break;
     }
     case 'bpf_attr':
     case 'bpf_prog':
-      w.text(PROGRAM.ProgName, argument.name);
+      w.string(PROGRAM.ProgName, argument.name);
       w.uint(PROGRAM.InsnCnt, argument.instructions);
-      w.text(PROGRAM.ProgType, argument.programType);
+      w.string(PROGRAM.ProgType, argument.programType);
       break;
     case 'bpf_map':
-      w.text(MAP.MapName, argument.name);
+      w.string(MAP.MapName, argument.name);
       w.uint(MAP.MaxEntries, argument.maxEntries);
       w.uint(MAP.ValueSize, argument.valueSize);
       w.uint(MAP.KeySize, argument.keySize);
-      w.text(MAP.MapType, argument.mapType);
+      w.string(MAP.MapType, argument.mapType);
       break;
     case 'perf_event':
       w.ulong(PERF.ProbeOffset, argument.probeOffset);
       w.ulong(PERF.Config, argument.config);
-      w.text(PERF.Type, argument.eventType);
-      w.text(PERF.KprobeFunc, argument.function);
+      w.string(PERF.Type, argument.eventType);
+      w.string(PERF.KprobeFunc, argument.function);
       break;
   }
   w.message(tag, end);
 }
 
-/** Tetragon's protocol has one name without its prefix. */
-function exportedName(name: string | undefined): string {
+/** Tetragon's protocol omits the prefix of one capability name. */
+function capabilityName(name: string | undefined): string {
   return name === 'CAP_DAC_OVERRIDE' ? 'DAC_OVERRIDE' : (name ?? '');
 }
 
@@ -312,47 +312,47 @@ function writeBytes(w: Writer, tag: number, argument: BufferArgument): void {
   w.message(tag, end);
 }
 
-/** A path has the same numbers as a file. */
+/** KprobePath and KprobeFile have the same field numbers. */
 function writeFile(w: Writer, tags: typeof FILE | typeof EXECUTED, { path, flags, permission }: FileArgument): void {
-  w.text(tags.permission, permission);
-  if (flags.length > 0) w.text(tags.flags, flags.join(' '));
-  w.text(tags.path, path);
+  w.string(tags.permission, permission);
+  if (flags.length > 0) w.string(tags.flags, flags.join(' '));
+  w.string(tags.path, path);
 }
 
 function writeSocket(w: Writer, argument: SocketArgument): void {
-  w.text(SOCK.state, argument.state);
+  w.string(SOCK.state, argument.state);
   w.ulong(SOCK.cookie, argument.address);
   w.uint(SOCK.dport, argument.destinationPort);
   w.uint(SOCK.sport, argument.sourcePort);
-  w.text(SOCK.daddr, argument.destinationAddress);
-  w.text(SOCK.saddr, argument.sourceAddress);
+  w.string(SOCK.daddr, argument.destinationAddress);
+  w.string(SOCK.saddr, argument.sourceAddress);
   w.uint(SOCK.priority, argument.priority);
   w.uint(SOCK.mark, argument.mark);
-  w.text(SOCK.protocol, argument.protocol);
-  w.text(SOCK.type, argument.socketType);
-  w.text(SOCK.family, argument.family);
+  w.string(SOCK.protocol, argument.protocol);
+  w.string(SOCK.type, argument.socketType);
+  w.string(SOCK.family, argument.family);
 }
 
 function writePacket(w: Writer, argument: PacketArgument): void {
-  w.text(SKB.family, argument.family);
-  w.text(SKB.protocol, argument.protocol);
+  w.string(SKB.family, argument.family);
+  w.string(SKB.protocol, argument.protocol);
   w.uint(SKB.secPathOlen, argument.secPathOffloads);
   w.uint(SKB.secPathLen, argument.secPathLength);
   w.uint(SKB.proto, argument.protocolNumber);
   w.uint(SKB.dport, argument.destinationPort);
   w.uint(SKB.sport, argument.sourcePort);
-  w.text(SKB.daddr, argument.destinationAddress);
-  w.text(SKB.saddr, argument.sourceAddress);
+  w.string(SKB.daddr, argument.destinationAddress);
+  w.string(SKB.saddr, argument.sourceAddress);
   w.uint(SKB.mark, argument.mark);
   w.uint(SKB.priority, argument.priority);
   w.uint(SKB.len, argument.length);
   w.uint(SKB.hash, argument.hash);
 }
 
-/** The label is written by the caller. */
-function writeRare(
+/** The caller writes the label. */
+function writeFromJson(
   w: Writer,
-  _argument: Extract<HookArgument, { readonly type: RareType }>,
+  _argument: Extract<HookArgument, { readonly type: JsonEncodedType }>,
   exported: JsonValue,
 ): void {
   const message = create(KprobeArgumentSchema, fromJson(KprobeArgumentSchema, exported));

@@ -1,6 +1,6 @@
 /**
- * Events in protobuf: tetragon.GetEventsResponse. Each event is encoded once for all clients. This is the way of every event, so
- * the bytes are written by hand; the tags come from the generated descriptors, and a test decodes with the generated code.
+ * Encodes events as tetragon.GetEventsResponse, once for all clients. This is the hot path, so the bytes are written
+ * by hand. The tags come from the generated descriptors, and a test decodes with the generated code.
  */
 import type { JsonValue } from '@bufbuild/protobuf';
 import type { HookArgument, LostEvent, PerformedAction, StackFrame, TracerEvent } from 'polytrace';
@@ -21,24 +21,24 @@ import {
 import { GetEventsResponseSchema, RateLimitInfoSchema } from '../proto/tetragon/events.gen.js';
 import { writeArgument } from './arguments.js';
 import type { EncodeOptions } from './options.js';
-import { exportedParent, exportOf, ProcessParts, type ProcessEvent } from './process-parts.js';
-import { casesOf, tagsOf } from './tags.js';
-import { TEXT_VALUE, VALUE, Writer } from './writer.js';
+import { exportedParent, toExportJson, ProcessEncoder, type ProcessEvent } from './process-encoder.js';
+import { oneofTags, fieldTags } from './tags.js';
+import { STRING_VALUE, WRAPPER_VALUE, Writer } from './writer.js';
 
-const RESPONSE = tagsOf(GetEventsResponseSchema);
-const CASE = casesOf(GetEventsResponseSchema, 'event');
-const PROCESS = tagsOf(ProcessSchema);
-const EXEC = tagsOf(ProcessExecSchema);
-const EXIT = tagsOf(ProcessExitSchema);
-const KPROBE = tagsOf(ProcessKprobeSchema);
-const TRACEPOINT = tagsOf(ProcessTracepointSchema);
-const LSM = tagsOf(ProcessLsmSchema);
-const UPROBE = tagsOf(ProcessUprobeSchema);
-const USDT = tagsOf(ProcessUsdtSchema);
-const LOADER = tagsOf(ProcessLoaderSchema);
-const FRAME = tagsOf(StackTraceEntrySchema);
-const ACTION = tagsOf(PerformedActionSchema);
-const LOSS = tagsOf(RateLimitInfoSchema);
+const RESPONSE = fieldTags(GetEventsResponseSchema);
+const CASE = oneofTags(GetEventsResponseSchema, 'event');
+const PROCESS = fieldTags(ProcessSchema);
+const EXEC = fieldTags(ProcessExecSchema);
+const EXIT = fieldTags(ProcessExitSchema);
+const KPROBE = fieldTags(ProcessKprobeSchema);
+const TRACEPOINT = fieldTags(ProcessTracepointSchema);
+const LSM = fieldTags(ProcessLsmSchema);
+const UPROBE = fieldTags(ProcessUprobeSchema);
+const USDT = fieldTags(ProcessUsdtSchema);
+const LOADER = fieldTags(ProcessLoaderSchema);
+const FRAME = fieldTags(StackTraceEntrySchema);
+const ACTION = fieldTags(PerformedActionSchema);
+const LOSS = fieldTags(RateLimitInfoSchema);
 
 const ACTIONS: Readonly<Record<PerformedAction['action'], KprobeAction>> = {
   post: KprobeAction.POST,
@@ -56,8 +56,11 @@ const ACTIONS: Readonly<Record<PerformedAction['action'], KprobeAction>> = {
 
 type HookEvent = Extract<TracerEvent, { readonly actions: unknown }>;
 
-/** A report of events that a client did not get. */
-export interface Loss extends Pick<LostEvent, 'hook' | 'policyName' | 'reason' | 'count'> {
+/** The members of a lost event that the protocol has. */
+export type LossFields = Pick<LostEvent, 'hook' | 'policyName' | 'reason' | 'count'>;
+
+/** Events that a client did not get. */
+export interface LossReport extends LossFields {
   readonly time: bigint;
   readonly nodeName: string;
 }
@@ -67,23 +70,23 @@ const SECOND = 1_000_000_000n;
 export class EventEncoder {
   readonly #writer = new Writer();
   readonly #options: EncodeOptions;
-  readonly #processes: ProcessParts;
-  /** Start of the last second that was written, in nanoseconds. */
+  readonly #processes: ProcessEncoder;
+  /** The start of the last second that was written, in nanoseconds since 1970. */
   #second = 0n;
   #seconds = 0;
-  /** Bytes of the field `time`, with which the last event ends. */
+  /** Length of the field `time`, which is the last one of an event. */
   timeLength = 0;
 
   constructor(options: EncodeOptions = {}) {
     this.#options = options;
-    this.#processes = new ProcessParts(options);
+    this.#processes = new ProcessEncoder(options);
   }
 
-  /** Encodes an event. The result is in the writer until the next call. */
+  /** Encodes an event. The writer holds the result until the next call. */
   encode(event: TracerEvent): Writer {
     const w = this.#writer;
     w.reset();
-    this.#time(w, RESPONSE.time, event.timeNs);
+    this.#writeTime(w, RESPONSE.time, event.timeNs);
     this.timeLength = w.length;
     this.#writeNames(w, event.nodeName);
     const end = w.length;
@@ -91,11 +94,11 @@ export class EventEncoder {
     return w;
   }
 
-  /** The message that says how many events a client did not get. */
-  encodeLoss(loss: Loss): Writer {
+  /** Encodes the message that reports lost events to a client. */
+  encodeLoss(loss: LossReport): Writer {
     const w = this.#writer;
     w.reset();
-    this.#time(w, RESPONSE.time, loss.time);
+    this.#writeTime(w, RESPONSE.time, loss.time);
     this.#writeNames(w, loss.nodeName);
     const end = w.length;
     w.message(writeLoss(w, loss), end);
@@ -103,8 +106,8 @@ export class EventEncoder {
   }
 
   #writeNames(w: Writer, nodeName: string): void {
-    w.text(RESPONSE.clusterName, this.#options.clusterName ?? '');
-    w.text(RESPONSE.nodeName, nodeName);
+    w.string(RESPONSE.clusterName, this.#options.clusterName ?? '');
+    w.string(RESPONSE.nodeName, nodeName);
   }
 
   /** Writes the fields of the event's message, and returns its tag. */
@@ -114,59 +117,59 @@ export class EventEncoder {
         this.#writeProcesses(w, event, EXEC);
         return CASE.processExec;
       case 'process_exit':
-        this.#time(w, EXIT.time, event.timeNs);
+        this.#writeTime(w, EXIT.time, event.timeNs);
         w.uint(EXIT.status, event.status);
-        if (event.signal !== undefined) w.text(EXIT.signal, event.signal);
+        if (event.signal !== undefined) w.string(EXIT.signal, event.signal);
         this.#writeProcesses(w, event, EXIT);
         return CASE.processExit;
       case 'process_kprobe':
-        this.#arguments(w, KPROBE.data, event, 'data', event.data);
-        w.texts(KPROBE.tags, event.tags);
-        if (event.message !== undefined) w.text(KPROBE.message, event.message);
-        w.uint(KPROBE.returnAction, returnActionOf(event));
+        this.#writeArguments(w, KPROBE.data, event, 'data', event.data);
+        w.strings(KPROBE.tags, event.tags);
+        if (event.message !== undefined) w.string(KPROBE.message, event.message);
+        w.uint(KPROBE.returnAction, toReturnAction(event));
         this.#writeHook(w, event, KPROBE);
-        if (event.return !== undefined) this.#return(w, KPROBE.return, event, event.return);
-        this.#arguments(w, KPROBE.args, event, 'args', event.args);
-        w.text(KPROBE.functionName, event.functionName);
+        if (event.return !== undefined) this.#writeReturn(w, KPROBE.return, event, event.return);
+        this.#writeArguments(w, KPROBE.args, event, 'args', event.args);
+        w.string(KPROBE.functionName, event.functionName);
         this.#writeProcesses(w, event, KPROBE);
         return CASE.processKprobe;
       case 'process_tracepoint':
-        this.#writeNotes(w, event, TRACEPOINT);
-        w.text(TRACEPOINT.event, event.event);
-        w.text(TRACEPOINT.subsys, event.subsystem);
+        this.#writeHookFields(w, event, TRACEPOINT);
+        w.string(TRACEPOINT.event, event.event);
+        w.string(TRACEPOINT.subsys, event.subsystem);
         this.#writeProcesses(w, event, TRACEPOINT);
         return CASE.processTracepoint;
       case 'process_lsm':
-        if (event.imaHash !== undefined) w.text(LSM.imaHash, event.imaHash);
-        this.#writeNotes(w, event, LSM);
-        w.text(LSM.functionName, event.functionName);
+        if (event.imaHash !== undefined) w.string(LSM.imaHash, event.imaHash);
+        this.#writeHookFields(w, event, LSM);
+        w.string(LSM.functionName, event.functionName);
         this.#writeProcesses(w, event, LSM);
         return CASE.processLsm;
       case 'process_uprobe':
-        this.#arguments(w, UPROBE.data, event, 'data', event.data);
+        this.#writeArguments(w, UPROBE.data, event, 'data', event.data);
         if (event.address !== undefined) {
           const end = w.length;
-          w.ulong(VALUE, event.address);
+          w.ulong(WRAPPER_VALUE, event.address);
           w.message(UPROBE.address, end);
         }
         w.ulong(UPROBE.refCtrOffset, event.refCtrOffset);
         w.ulong(UPROBE.offset, event.address ?? event.offset);
-        if (event.return !== undefined) this.#return(w, UPROBE.return, event, event.return);
-        this.#writeNotes(w, event, UPROBE);
-        w.text(UPROBE.symbol, event.symbol);
-        w.text(UPROBE.path, event.path);
+        if (event.return !== undefined) this.#writeReturn(w, UPROBE.return, event, event.return);
+        this.#writeHookFields(w, event, UPROBE);
+        w.string(UPROBE.symbol, event.symbol);
+        w.string(UPROBE.path, event.path);
         this.#writeProcesses(w, event, UPROBE);
         return CASE.processUprobe;
       case 'process_usdt':
-        this.#writeNotes(w, event, USDT);
-        w.text(USDT.name, event.name);
-        w.text(USDT.provider, event.provider);
-        w.text(USDT.path, event.path);
+        this.#writeHookFields(w, event, USDT);
+        w.string(USDT.name, event.name);
+        w.string(USDT.provider, event.provider);
+        w.string(USDT.path, event.path);
         this.#writeProcesses(w, event, USDT);
         return CASE.processUsdt;
       case 'process_loader':
         if (event.buildId !== undefined) w.bytes(LOADER.buildid, Buffer.from(event.buildId, 'hex'));
-        w.text(LOADER.path, event.path);
+        w.string(LOADER.path, event.path);
         this.#writeProcesses(w, event, LOADER);
         return CASE.processLoader;
       case 'lost':
@@ -181,21 +184,25 @@ export class EventEncoder {
   ): void {
     const { ancestors = false } = this.#options;
     if (typeof ancestors === 'boolean' ? ancestors : ancestors.includes(event.type)) {
-      for (const bytes of this.#processes.ancestors(event).reverse()) w.bytes(tags.ancestors, bytes);
+      for (const bytes of this.#processes.encodeAncestors(event).reverse()) w.bytes(tags.ancestors, bytes);
     }
     const parent = exportedParent(event);
-    if (parent !== undefined) w.bytes(tags.parent, this.#processes.parent(event, parent));
+    if (parent !== undefined) w.bytes(tags.parent, this.#processes.encodeParent(event, parent));
     const end = w.length;
-    w.wrapped(PROCESS.tid, event.tid);
-    w.raw(this.#processes.process(event));
+    w.wrapper(PROCESS.tid, event.tid);
+    w.raw(this.#processes.encodeProcess(event));
     w.message(tags.process, end);
   }
 
-  #writeNotes(w: Writer, event: HookEvent, tags: typeof TRACEPOINT | typeof LSM | typeof UPROBE | typeof USDT): void {
-    w.texts(tags.tags, event.tags);
-    if (event.message !== undefined) w.text(tags.message, event.message);
+  #writeHookFields(
+    w: Writer,
+    event: HookEvent,
+    tags: typeof TRACEPOINT | typeof LSM | typeof UPROBE | typeof USDT,
+  ): void {
+    w.strings(tags.tags, event.tags);
+    if (event.message !== undefined) w.string(tags.message, event.message);
     this.#writeHook(w, event, tags);
-    this.#arguments(w, tags.args, event, 'args', event.args);
+    this.#writeArguments(w, tags.args, event, 'args', event.args);
   }
 
   #writeHook(
@@ -210,33 +217,39 @@ export class EventEncoder {
     w.bool(tags.ofSocketOwner, event.ofSocketOwner);
     if (policyMode !== undefined) {
       for (const action of [...event.actions].reverse()) writeAction(w, tags.actions, action);
-      w.text(tags.policyMode, policyMode);
+      w.string(tags.policyMode, policyMode);
     }
-    w.text(tags.policyName, event.policyName);
+    w.string(tags.policyName, event.policyName);
     w.uint(tags.action, ACTIONS[event.action]);
   }
 
-  #arguments(w: Writer, tag: number, event: HookEvent, name: 'args' | 'data', values: readonly HookArgument[]): void {
+  #writeArguments(
+    w: Writer,
+    tag: number,
+    event: HookEvent,
+    name: 'args' | 'data',
+    values: readonly HookArgument[],
+  ): void {
     for (let i = values.length - 1; i >= 0; i--) {
       writeArgument(
         w,
         tag,
         values[i] as HookArgument,
         i,
-        () => (this.#exported(event, name) as JsonValue[])[i] as JsonValue,
+        () => (this.#exportJson(event, name) as JsonValue[])[i] as JsonValue,
       );
     }
   }
 
-  #return(w: Writer, tag: number, event: HookEvent, value: HookArgument): void {
-    writeArgument(w, tag, value, 0, () => this.#exported(event, 'return'));
+  #writeReturn(w: Writer, tag: number, event: HookEvent, value: HookArgument): void {
+    writeArgument(w, tag, value, 0, () => this.#exportJson(event, 'return'));
   }
 
-  #exported(event: HookEvent, name: 'args' | 'data' | 'return'): JsonValue {
-    return exportOf(event)[name] as JsonValue;
+  #exportJson(event: HookEvent, name: 'args' | 'data' | 'return'): JsonValue {
+    return toExportJson(event)[name] as JsonValue;
   }
 
-  #time(w: Writer, tag: number, epochNs: bigint): void {
+  #writeTime(w: Writer, tag: number, epochNs: bigint): void {
     let nanos = Number(epochNs - this.#second);
     if (!(nanos >= 0 && nanos < 1e9)) {
       const seconds = epochNs / SECOND;
@@ -257,15 +270,18 @@ const NANOS = 16;
 
 const SIGKILL = 9;
 
-/** As in the JSON export: an event without an action at the return has that of the entry if this killed the process. */
-function returnActionOf({
+/**
+ * Returns the action at the return. As in the JSON export, it is `sigkill` if only the entry had an action and this
+ * killed the process.
+ */
+function toReturnAction({
   returnAction = 'post',
   actions,
 }: Extract<TracerEvent, { readonly type: 'process_kprobe' }>): KprobeAction {
-  return ACTIONS[returnAction === 'post' && actions.some(kills) ? 'sigkill' : returnAction];
+  return ACTIONS[returnAction === 'post' && actions.some(isKill) ? 'sigkill' : returnAction];
 }
 
-function kills(action: PerformedAction): boolean {
+function isKill(action: PerformedAction): boolean {
   if (action.action !== 'signal' && action.action !== 'sigkill') return false;
   return action.outcome === 'done' && action.signal === SIGKILL;
 }
@@ -273,10 +289,10 @@ function kills(action: PerformedAction): boolean {
 function writeFrames(w: Writer, tag: number, frames: readonly StackFrame[]): void {
   for (const { address, offset, symbol, module, fileOffset, buildId } of [...frames].reverse()) {
     const end = w.length;
-    w.text(FRAME.buildId, buildId ?? '');
+    w.string(FRAME.buildId, buildId ?? '');
     w.ulong(FRAME.fileOffset, fileOffset ?? 0n);
-    w.text(FRAME.module, module ?? '');
-    w.text(FRAME.symbol, symbol ?? '');
+    w.string(FRAME.module, module ?? '');
+    w.string(FRAME.symbol, symbol ?? '');
     w.ulong(FRAME.offset, offset ?? 0n);
     w.ulong(FRAME.address, address ?? 0n);
     w.message(tag, end);
@@ -286,38 +302,35 @@ function writeFrames(w: Writer, tag: number, frames: readonly StackFrame[]): voi
 function writeAction(w: Writer, tag: number, action: PerformedAction): void {
   const end = w.length;
   if (action.onReturn === true) w.bool(ACTION.onReturn, true);
-  if ('outcome' in action) w.text(ACTION.outcome, action.outcome);
-  if ('name' in action) writeText(w, ACTION.name, action.name);
-  if ('url' in action) writeText(w, ACTION.url, action.url);
-  if ('target' in action && action.target !== undefined) w.text(ACTION.target, action.target);
-  if ('registers' in action && action.registers !== undefined) w.texts(ACTION.registers, action.registers);
+  if ('outcome' in action) w.string(ACTION.outcome, action.outcome);
+  if ('name' in action) writeStringValue(w, ACTION.name, action.name);
+  if ('url' in action) writeStringValue(w, ACTION.url, action.url);
+  if ('target' in action && action.target !== undefined) w.string(ACTION.target, action.target);
+  if ('registers' in action && action.registers !== undefined) w.strings(ACTION.registers, action.registers);
   if ('value' in action && action.value !== undefined) {
     const before = w.length;
     w.double(DOUBLE_VALUE, action.value);
     w.message(ACTION.value, before);
   }
-  if ('signal' in action && action.signal !== undefined) w.wrapped(ACTION.signal, action.signal);
-  if ('index' in action) w.wrapped(ACTION.index, action.index);
-  w.text(ACTION.action, action.action);
+  if ('signal' in action && action.signal !== undefined) w.wrapper(ACTION.signal, action.signal);
+  if ('index' in action) w.wrapper(ACTION.index, action.index);
+  w.string(ACTION.action, action.action);
   w.message(tag, end);
 }
 
 /** Field 1, 64 bits: the value of a DoubleValue. */
 const DOUBLE_VALUE = 9;
 
-function writeText(w: Writer, tag: number, text: string): void {
+function writeStringValue(w: Writer, tag: number, text: string): void {
   const end = w.length;
-  w.text(TEXT_VALUE, text);
+  w.string(STRING_VALUE, text);
   w.message(tag, end);
 }
 
-function writeLoss(
-  w: Writer,
-  { hook, policyName, reason, count }: Pick<Loss, 'hook' | 'policyName' | 'reason' | 'count'>,
-): number {
-  w.text(LOSS.reason, reason);
-  w.text(LOSS.policyName, policyName);
-  w.text(LOSS.hook, hook);
+function writeLoss(w: Writer, { hook, policyName, reason, count }: LossFields): number {
+  w.string(LOSS.reason, reason);
+  w.string(LOSS.policyName, policyName);
+  w.string(LOSS.hook, hook);
   w.uint(LOSS.numberOfDroppedProcessEvents, count);
   return CASE.rateLimitInfo;
 }

@@ -1,7 +1,7 @@
-/** What the agent writes about processes, the same for all clients. */
+/** Options for the process fields of events. They are the same for all clients. */
 import type { JsonOptions } from 'polytrace';
 
-/** As in the JSON export. A field that is off is in no client's events. */
+/** The options mean the same as in the JSON export. A field that is off is not sent to any client. */
 export interface EncodeOptions extends Pick<JsonOptions, 'ancestors' | 'processCred' | 'processNs' | 'redact'> {
   /** Name of the cluster in every event. */
   readonly clusterName?: string | undefined;

@@ -1,4 +1,4 @@
-/** A process in protobuf: tetragon.Process, with the members that the JSON export has. */
+/** Encodes a process as tetragon.Process, with the members that the JSON export has. */
 import type { BinaryProperties, Pod, Process } from 'polytrace';
 import { ProcessPrivilegesChanged } from '../proto/tetragon/capabilities.gen.js';
 import {
@@ -11,71 +11,71 @@ import {
   ProcessSchema,
   SecurityContextSchema,
 } from '../proto/tetragon/tetragon.gen.js';
-import { splitArguments } from './arguments-text.js';
-import { tagsOf } from './tags.js';
-import { TEXT_VALUE, VALUE, type Writer } from './writer.js';
+import { splitArguments } from './split-arguments.js';
+import { fieldTags } from './tags.js';
+import { STRING_VALUE, WRAPPER_VALUE, type Writer } from './writer.js';
 
-const PROCESS = tagsOf(ProcessSchema);
-const POD = tagsOf(PodSchema);
-const CONTAINER = tagsOf(ContainerSchema);
-const IMAGE = tagsOf(ImageSchema);
-const SECURITY = tagsOf(SecurityContextSchema);
-const PROPERTIES = tagsOf(BinaryPropertiesSchema);
-const FILE = tagsOf(FilePropertiesSchema);
-const INODE = tagsOf(InodePropertiesSchema);
+const PROCESS = fieldTags(ProcessSchema);
+const POD = fieldTags(PodSchema);
+const CONTAINER = fieldTags(ContainerSchema);
+const IMAGE = fieldTags(ImageSchema);
+const SECURITY = fieldTags(SecurityContextSchema);
+const PROPERTIES = fieldTags(BinaryPropertiesSchema);
+const FILE = fieldTags(FilePropertiesSchema);
+const INODE = fieldTags(InodePropertiesSchema);
 
-/** As many characters of a container's id as the field `docker` has. */
+/** Characters of a container id in the field `docker`. */
 export const DOCKER_CHARACTERS = 31;
 
 const SECOND = 1_000_000_000n;
 
-/** The fields of a process that only some events have. */
+/** Process fields that are off by default. */
 export interface RareFields {
-  /** Fields that are protobuf already. */
+  /** Encoded fields. */
   readonly bytes: Uint8Array;
-  /** The arguments with their hidden parts. */
+  /** The redacted arguments. */
   readonly hidden: string | undefined;
 }
 
-/** The process of an event, without its thread. */
+/** Writes the process of an event, without its thread. */
 export function writeProcess(w: Writer, process: Process, rare: RareFields | undefined): void {
   writeFields(w, process, rare, () => {
-    w.wrapped(PROCESS.inInitTree, process.inInitTree ? 1 : 0);
+    w.wrapper(PROCESS.inInitTree, process.inInitTree ? 1 : 0);
   });
 }
 
-/** A parent or ancestor. To save space, it says only when it is in the tree. */
-export function writeOther(w: Writer, process: Process, rare: RareFields | undefined): void {
+/** Writes a parent or ancestor. To save space, `inInitTree` is written only when it is true. */
+export function writeAncestor(w: Writer, process: Process, rare: RareFields | undefined): void {
   writeFields(w, process, rare, () => {
-    if (process.inInitTree) w.wrapped(PROCESS.inInitTree, 1);
-    w.wrapped(PROCESS.tid, process.pid);
+    if (process.inInitTree) w.wrapper(PROCESS.inInitTree, 1);
+    w.wrapper(PROCESS.tid, process.pid);
   });
 }
 
-function writeFields(w: Writer, process: Process, rare: RareFields | undefined, writeOwn: () => void): void {
+function writeFields(w: Writer, process: Process, rare: RareFields | undefined, writeTreeFields: () => void): void {
   const { argv, binaryProperties, container, pod } = process;
   if (rare !== undefined) w.raw(rare.bytes);
   const text = rare?.hidden ?? process.arguments;
-  // A client splits the text. The list is sent when that would give another one, and nothing is hidden.
-  if (rare?.hidden === undefined && !sameTexts(splitArguments(text), argv)) w.texts(PROCESS.argv, argv);
+  // A client splits the string. The list is sent only if the split would differ and nothing is redacted.
+  if (rare?.hidden === undefined && !hasSameStrings(splitArguments(text), argv)) w.strings(PROCESS.argv, argv);
   w.bool(PROCESS.binaryUntrusted, process.binaryUntrusted);
-  writeOwn();
+  writeTreeFields();
   if (binaryProperties !== undefined) writeProperties(w, binaryProperties);
-  w.text(PROCESS.parentExecId, process.formerExecId ?? process.parentExecId);
-  if (container !== undefined) w.text(PROCESS.docker, container.id.slice(0, DOCKER_CHARACTERS));
+  w.string(PROCESS.parentExecId, process.formerExecId ?? process.parentExecId);
+  if (container !== undefined) w.string(PROCESS.docker, container.id.slice(0, DOCKER_CHARACTERS));
   if (pod !== undefined) writePod(w, pod);
-  w.wrapped(PROCESS.auid, process.auid);
+  w.wrapper(PROCESS.auid, process.auid);
   writeTime(w, PROCESS.startTime, process.startTimeNs);
-  w.text(PROCESS.flags, process.flags);
-  w.text(PROCESS.arguments, text);
-  w.text(PROCESS.binary, process.binary);
-  w.text(PROCESS.cwd, process.cwd);
-  w.wrapped(PROCESS.uid, process.credentials.euid);
-  w.wrapped(PROCESS.pid, process.pid);
-  w.text(PROCESS.execId, process.execId);
+  w.string(PROCESS.flags, process.flags);
+  w.string(PROCESS.arguments, text);
+  w.string(PROCESS.binary, process.binary);
+  w.string(PROCESS.cwd, process.cwd);
+  w.wrapper(PROCESS.uid, process.credentials.euid);
+  w.wrapper(PROCESS.pid, process.pid);
+  w.string(PROCESS.execId, process.execId);
 }
 
-function sameTexts(a: readonly string[], b: readonly string[]): boolean {
+function hasSameStrings(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((text, i) => text === b[i]);
 }
 
@@ -88,9 +88,9 @@ const PRIVILEGES: Readonly<Record<BinaryProperties['privilegesRaised'][number], 
 function writeProperties(w: Writer, { setuid, setgid, privilegesRaised, file }: BinaryProperties): void {
   const end = w.length;
   if (file !== undefined) {
-    w.text(FILE.path, file.path);
+    w.string(FILE.path, file.path);
     const inode = w.length;
-    w.wrapped(INODE.links, file.links);
+    w.wrapper(INODE.links, file.links);
     w.ulong(INODE.number, file.inode);
     w.message(FILE.inode, inode);
     w.message(PROPERTIES.file, end);
@@ -100,8 +100,8 @@ function writeProperties(w: Writer, { setuid, setgid, privilegesRaised, file }: 
     for (const how of [...privilegesRaised].reverse()) w.varint(PRIVILEGES[how]);
     w.message(PROPERTIES.privilegesChanged, list);
   }
-  if (setgid !== undefined) w.wrapped(PROPERTIES.setgid, setgid);
-  if (setuid !== undefined) w.wrapped(PROPERTIES.setuid, setuid);
+  if (setgid !== undefined) w.wrapper(PROPERTIES.setgid, setgid);
+  if (setuid !== undefined) w.wrapper(PROPERTIES.setuid, setuid);
   w.message(PROCESS.binaryProperties, end);
 }
 
@@ -111,17 +111,17 @@ function writePod(
 ): void {
   const end = w.length;
   writePairs(w, POD.podAnnotations, annotations);
-  w.text(POD.workloadKind, workloadKind ?? '');
-  w.text(POD.workload, workload ?? '');
+  w.string(POD.workloadKind, workloadKind ?? '');
+  w.string(POD.workload, workload ?? '');
   writePairs(w, POD.podLabels, labels);
   if (container !== undefined) writeContainer(w, container);
-  w.text(POD.uid, uid ?? '');
-  w.text(POD.name, name);
-  w.text(POD.namespace, namespace);
+  w.string(POD.uid, uid ?? '');
+  w.string(POD.name, name);
+  w.string(POD.namespace, namespace);
   w.message(PROCESS.pod, end);
 }
 
-/** The id with its runtime, as in Kubernetes. */
+/** The id has its runtime as a prefix, as in Kubernetes. */
 function writeContainer(
   w: Writer,
   { id, runtime, name, image, startTime, privileged, maybeExecProbe }: NonNullable<Pod['container']>,
@@ -132,35 +132,35 @@ function writeContainer(
     w.message(CONTAINER.securityContext, end);
   }
   w.bool(CONTAINER.maybeExecProbe, maybeExecProbe === true);
-  const started = startTime === undefined ? undefined : nanosecondsOf(startTime);
+  const started = startTime === undefined ? undefined : parseNanoseconds(startTime);
   if (started !== undefined) writeTime(w, CONTAINER.startTime, started);
   if (image !== undefined) {
     const before = w.length;
-    w.text(IMAGE.name, image.name ?? '');
-    w.text(IMAGE.id, image.id ?? '');
+    w.string(IMAGE.name, image.name ?? '');
+    w.string(IMAGE.id, image.id ?? '');
     w.message(CONTAINER.image, before);
   }
-  w.text(CONTAINER.name, name ?? '');
-  w.text(CONTAINER.id, runtime === undefined ? id : `${runtime}://${id}`);
+  w.string(CONTAINER.name, name ?? '');
+  w.string(CONTAINER.id, runtime === undefined ? id : `${runtime}://${id}`);
   w.message(POD.container, end);
 }
 
 /** Key and value are fields 1 and 2 of an entry. */
-const PAIR_KEY = TEXT_VALUE;
-const PAIR_VALUE = TEXT_VALUE + 8;
+const PAIR_KEY = STRING_VALUE;
+const PAIR_VALUE = STRING_VALUE + 8;
 
 function writePairs(w: Writer, tag: number, pairs: Readonly<Record<string, string>> | undefined): void {
   if (pairs === undefined) return;
   for (const [key, value] of Object.entries(pairs).reverse()) {
     const end = w.length;
-    w.textAlways(PAIR_VALUE, value);
-    w.textAlways(PAIR_KEY, key);
+    w.stringAlways(PAIR_VALUE, value);
+    w.stringAlways(PAIR_KEY, key);
     w.message(tag, end);
   }
 }
 
-/** The time of a runtime's text (RFC 3339); undefined if it is none. */
-function nanosecondsOf(text: string): bigint | undefined {
+/** Parses RFC 3339 as container runtimes write it. Returns undefined for another format. */
+function parseNanoseconds(text: string): bigint | undefined {
   const [, date = '', fraction = '', zone = ''] = /^(.+T[\d:]{8})(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
   const ms = Date.parse(`${date}${zone}`);
   return Number.isNaN(ms) ? undefined : BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
@@ -169,11 +169,11 @@ function nanosecondsOf(text: string): bigint | undefined {
 /** Field 2 of google.protobuf.Timestamp. */
 const NANOS = 16;
 
-/** The nanoseconds are not negative, also before 1970. */
+/** Nanoseconds are never negative, even before 1970. */
 function writeTime(w: Writer, tag: number, epochNs: bigint): void {
   const end = w.length;
   const seconds = epochNs >= 0n ? epochNs / SECOND : (epochNs - SECOND + 1n) / SECOND;
   w.ulong(NANOS, epochNs - seconds * SECOND);
-  w.ulong(VALUE, seconds);
+  w.ulong(WRAPPER_VALUE, seconds);
   w.message(tag, end);
 }

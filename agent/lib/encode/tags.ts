@@ -1,37 +1,38 @@
-/** The tags of the fields of a message: field number and wire type, from the generated descriptors. */
+/** Computes the tags of message fields (field number and wire type) from the generated descriptors. */
 import { ScalarType, type DescField, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 
 type Names<T> = Exclude<keyof T, '$typeName' | '$unknown'>;
-/** The tags by the names in TypeScript. Those of a oneof have its cases. */
+/** Tags by the names of the members in TypeScript. A oneof has one tag for each case. */
 export type Tags<D extends DescMessage> = { readonly [K in Names<MessageShape<D>>]: number };
 type Cases<T> = T extends { readonly case: infer C } ? Exclude<C, undefined> & string : never;
 
-export function tagsOf<D extends DescMessage>(schema: D): Tags<D> {
-  return Object.fromEntries(schema.fields.map((field) => [field.localName, tagOf(field)])) as Tags<D>;
+export function fieldTags<D extends DescMessage>(schema: D): Tags<D> {
+  return Object.fromEntries(schema.fields.map((field) => [field.localName, fieldTag(field)])) as Tags<D>;
 }
 
-/** The tags of the members of a oneof. */
-export function casesOf<D extends DescMessage, N extends Names<MessageShape<D>>>(
+/** Returns the tags of the members of a oneof. */
+export function oneofTags<D extends DescMessage, N extends Names<MessageShape<D>>>(
   schema: D,
   name: N,
 ): Readonly<Record<Cases<MessageShape<D>[N]>, number>> {
   const fields = schema.oneofs.find(({ localName }) => localName === name)?.fields ?? [];
-  return Object.fromEntries(fields.map((field) => [field.localName, tagOf(field)])) as Readonly<
+  return Object.fromEntries(fields.map((field) => [field.localName, fieldTag(field)])) as Readonly<
     Record<Cases<MessageShape<D>[N]>, number>
   >;
 }
 
-function tagOf(field: DescField): number {
+function fieldTag(field: DescField): number {
   return field.number * 8 + wireType(field);
 }
 
 function wireType(field: DescField): number {
   if (field.fieldKind === 'map' || field.fieldKind === 'message') return 2;
-  if (field.fieldKind === 'list') return field.listKind === 'message' || field.packed ? 2 : wireOf(field.scalar);
-  return field.fieldKind === 'enum' ? 0 : wireOf(field.scalar);
+  if (field.fieldKind === 'list')
+    return field.listKind === 'message' || field.packed ? 2 : scalarWireType(field.scalar);
+  return field.fieldKind === 'enum' ? 0 : scalarWireType(field.scalar);
 }
 
-function wireOf(scalar: ScalarType | undefined): number {
+function scalarWireType(scalar: ScalarType | undefined): number {
   switch (scalar) {
     case ScalarType.STRING:
     case ScalarType.BYTES:

@@ -1,33 +1,33 @@
 /**
- * Writes protobuf from the end to the beginning: a message is written before its length, so the length is known and nothing
- * is moved or measured twice. Fields are written last first.
+ * Writes protobuf from the end to the beginning, the last field first. A message is written before its length, so the
+ * length is known and nothing is moved or measured twice.
  */
 
 const FIRST_BYTES = 64 * 1024;
-/** Longer texts are written by Node.js; a loop is faster for short ones. */
-const SHORT_TEXT = 48;
+/** Node.js writes longer strings. For short ones a loop is faster. */
+const SHORT_STRING = 48;
 
 export class Writer {
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  /** The first byte that is written; all up to the end of `#bytes` follows. */
+  /** Offset of the first written byte. The written bytes end at the end of `#bytes`. */
   #at = FIRST_BYTES;
 
-  /** Starts a new message. What was written before is overwritten. */
+  /** Starts a new message and discards the last one. */
   reset(): void {
     this.#at = this.#bytes.length;
   }
 
-  /** Number of bytes that are written. `message` and `spliced` take what it returned before their content was written. */
+  /** Number of written bytes. `message` takes the value from before its content was written. */
   get length(): number {
     return this.#bytes.length - this.#at;
   }
 
-  /** Copies what was written to the target, and returns the position after it. */
+  /** Copies the written bytes to the target, and returns the offset after them. */
   copyTo(target: Buffer, at: number): number {
     return at + this.#bytes.copy(target, at, this.#at);
   }
 
-  /** A copy of what was written. */
+  /** Returns a copy of the written bytes. */
   take(): Uint8Array {
     return Uint8Array.prototype.slice.call(this.#bytes, this.#at);
   }
@@ -45,7 +45,7 @@ export class Writer {
     this.#at = bytes.length - used;
   }
 
-  /** A number of at most 53 bits that is not negative. */
+  /** Writes an integer from 0 to 2^53 - 1. */
   varint(value: number): void {
     if (value < 0x80) {
       const at = this.#reserve(1);
@@ -67,7 +67,7 @@ export class Writer {
     }
   }
 
-  /** A number of 64 bits; a negative one takes ten bytes. */
+  /** Writes an integer of 64 bits. A negative one takes ten bytes. */
   long(value: bigint): void {
     if (value >= 0n && value <= 0x1fffffffffffffn) {
       this.varint(Number(value));
@@ -81,7 +81,7 @@ export class Writer {
     this.#bytes.set(bytes, at);
   }
 
-  /** Leaves the field out when it is zero, as proto3 does. */
+  /** Omits a field that is zero, as proto3 does. */
   uint(tag: number, value: number): void {
     if (value !== 0) this.uintAlways(tag, value);
   }
@@ -91,7 +91,7 @@ export class Writer {
     this.varint(tag);
   }
 
-  /** A number of 32 bits with a sign. */
+  /** Writes a signed integer of 32 bits. */
   int(tag: number, value: number): void {
     if (value >= 0) this.varint(value);
     else this.long(BigInt(value));
@@ -117,18 +117,18 @@ export class Writer {
     this.varint(tag);
   }
 
-  text(tag: number, value: string): void {
-    if (value !== '') this.textAlways(tag, value);
+  string(tag: number, value: string): void {
+    if (value !== '') this.stringAlways(tag, value);
   }
 
   /** A lone surrogate, which stands for a byte that is not UTF-8, becomes U+FFFD: protobuf allows only UTF-8. */
-  textAlways(tag: number, value: string): void {
-    const size = value.length < SHORT_TEXT && this.#ascii(value) ? value.length : this.#utf8(value);
+  stringAlways(tag: number, value: string): void {
+    const size = value.length < SHORT_STRING && this.#writeAscii(value) ? value.length : this.#writeUtf8(value);
     this.varint(size);
     this.varint(tag);
   }
 
-  #ascii(value: string): boolean {
+  #writeAscii(value: string): boolean {
     const start = this.#reserve(value.length);
     for (let i = 0; i < value.length; i++) {
       const code = value.charCodeAt(i);
@@ -141,7 +141,7 @@ export class Writer {
     return true;
   }
 
-  #utf8(value: string): number {
+  #writeUtf8(value: string): number {
     const size = Buffer.byteLength(value);
     const at = this.#reserve(size);
     if (size === value.length) this.#bytes.write(value, at, size, 'latin1');
@@ -149,8 +149,8 @@ export class Writer {
     return size;
   }
 
-  texts(tag: number, values: readonly string[]): void {
-    for (let i = values.length - 1; i >= 0; i--) this.textAlways(tag, values[i] as string);
+  strings(tag: number, values: readonly string[]): void {
+    for (let i = values.length - 1; i >= 0; i--) this.stringAlways(tag, values[i] as string);
   }
 
   bytes(tag: number, value: Uint8Array): void {
@@ -159,27 +159,27 @@ export class Writer {
     this.varint(tag);
   }
 
-  /** Bytes that are protobuf already. */
+  /** Writes encoded fields. */
   raw(value: Uint8Array): void {
     const at = this.#reserve(value.length);
     this.#bytes.set(value, at);
   }
 
-  /** Makes a message of everything that was written since the length was `before`. */
+  /** Turns the bytes that were written since the length was `before` into a message field. */
   message(tag: number, before: number): void {
     this.varint(this.length - before);
     this.varint(tag);
   }
 
-  /** A wrapper of google.protobuf: a number that can be zero and present. */
-  wrapped(tag: number, value: number): void {
+  /** Writes a wrapper of google.protobuf: a number that can be zero and present. */
+  wrapper(tag: number, value: number): void {
     const before = this.length;
-    this.uint(VALUE, value);
+    this.uint(WRAPPER_VALUE, value);
     this.message(tag, before);
   }
 }
 
 /** Field 1, a varint: the value of a wrapper. */
-export const VALUE = 8;
+export const WRAPPER_VALUE = 8;
 /** Field 1, bytes: the value of a StringValue. */
-export const TEXT_VALUE = 10;
+export const STRING_VALUE = 10;

@@ -1,4 +1,4 @@
-/** The files that rotation has left: their names, their number, and their compression. */
+/** Names, counts, compresses and removes the files that rotation leaves. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { access, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
@@ -7,12 +7,12 @@ import { createGzip } from 'node:zlib';
 import type { Log } from '../log/log.js';
 
 export interface BackupOptions {
-  /** Most files that are kept; the oldest are removed. */
-  readonly most: number;
+  /** Maximum of files. The oldest ones are removed. */
+  readonly maxFiles: number;
   readonly compress: boolean;
 }
 
-/** Characters of a time in a name. */
+/** Length of the time in a file name. */
 const STAMP_LENGTH = '2026-01-31T12-00-00.000Z'.length;
 
 export class Backups {
@@ -36,27 +36,27 @@ export class Backups {
   }
 
   /**
-   * A name that no file has. The order of the names is the order of the files, also when the time of day was set back: else
-   * the newest file would be taken for the oldest, and be removed.
+   * Finds a name that no file has. Names sort in the order of the files even after the clock was set back. Otherwise
+   * the newest file would sort first and be removed.
    */
-  async freeName(now: number): Promise<string> {
-    for (let time = Math.max(now, (await this.#latest()) + 1); ; time++) {
+  async findFreeName(now: number): Promise<string> {
+    for (let time = Math.max(now, (await this.#newestTime()) + 1); ; time++) {
       const stamp = new Date(time).toISOString().replaceAll(':', '-');
       const path = join(this.#folder, `${this.#stem}-${stamp}${this.#extension}`);
       if (!(await exists(path)) && !(await exists(`${path}.gz`))) return path;
     }
   }
 
-  /** The time in the name of the newest file. */
-  async #latest(): Promise<number> {
-    const newest = (await this.#names()).at(-1);
+  /** Returns the time in the name of the newest file. */
+  async #newestTime(): Promise<number> {
+    const newest = (await this.#listNames()).at(-1);
     if (newest === undefined) return 0;
     const stamp = newest.slice(this.#stem.length + 1, this.#stem.length + 1 + STAMP_LENGTH);
     return Date.parse(stamp.replace(/T(\d\d)-(\d\d)-/, 'T$1:$2:'));
   }
 
-  /** Oldest first. */
-  async #names(): Promise<string[]> {
+  /** Returns the names, oldest first. */
+  async #listNames(): Promise<string[]> {
     return (await readdir(this.#folder)).filter((name) => this.#pattern.test(name)).sort();
   }
 
@@ -72,23 +72,23 @@ export class Backups {
   }
 
   /** Resolves when nothing is being compressed. */
-  idle(): Promise<void> {
+  whenIdle(): Promise<void> {
     return this.#tidying;
   }
 
   async #tidy(): Promise<void> {
-    const names = await this.#names();
+    const names = await this.#listNames();
     const parts = names.filter((name) => name.endsWith('.part'));
     for (const part of parts) await unlink(join(this.#folder, part));
-    const whole = names.filter((name) => !name.endsWith('.part'));
-    const kept = whole.slice(Math.max(whole.length - this.#options.most, 0));
-    for (const name of whole.slice(0, whole.length - kept.length)) await unlink(join(this.#folder, name));
+    const complete = names.filter((name) => !name.endsWith('.part'));
+    const kept = complete.slice(Math.max(complete.length - this.#options.maxFiles, 0));
+    for (const name of complete.slice(0, complete.length - kept.length)) await unlink(join(this.#folder, name));
     if (!this.#options.compress) return;
     for (const name of kept.filter((each) => !each.endsWith('.gz'))) await compress(join(this.#folder, name));
   }
 }
 
-/** The file stays until its compressed form is whole. */
+/** Removes the file after its compressed form is complete. */
 async function compress(path: string): Promise<void> {
   const part = `${path}.gz.part`;
   const { mode } = await stat(path);

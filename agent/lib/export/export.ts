@@ -1,34 +1,39 @@
-/** The export of events as JSON lines, to a file or to standard output. */
+/** Exports events as JSON lines to a file or to standard output. */
 import type { PlainEvent } from 'polytrace';
-import { millisecondsOf } from '../config/setting.js';
+import { parseDuration } from '../config/setting-kinds.js';
 import type { AgentOptions } from '../config/settings.js';
 import type { Log } from '../log/log.js';
 import { FileSink } from './file-sink.js';
-import { eventsIn, type LineConsumer } from './lines.js';
+import { countEvents, type LineConsumer } from './lines.js';
 import { LineQueue } from './line-queue.js';
 import { RateLimit } from './rate-limit.js';
-import type { Shape } from './shape.js';
+import type { ExportFormat } from './format.js';
 import type { Sink } from './sink.js';
 import { StreamSink } from './stream-sink.js';
 
 const MEBIBYTE = 1024 * 1024;
-/** How long the sink may take what waits when the agent ends. */
+/** Time for the sink to write the remaining lines when the agent stops. */
 const CLOSE_MS = 2000;
 
 export class JsonExport implements LineConsumer {
   readonly #queue: LineQueue;
   readonly #sink: Sink;
   readonly #limit: RateLimit | undefined;
-  #hasNew = false;
-  /** Events that the rate limit left out. */
+  #mustFlush = false;
+  /** Events that the rate limit dropped. */
   limited = 0;
-  /** When an event was exported last, in milliseconds since 1970. */
+  /** Time of the last export, in milliseconds since 1970. */
   lastAt = 0;
 
-  constructor(options: AgentOptions, { lineOf }: Shape, sink: Sink, log: Log, nodeName: string) {
+  constructor(options: AgentOptions, { formatLine }: ExportFormat, sink: Sink, log: Log, nodeName: string) {
     this.#sink = sink;
-    const { eventQueueBytes: mostBytes, exportRateLimit } = options;
-    this.#queue = new LineQueue({ sink, mostBytes, log, lossLine: (count) => lineOf(lossOf(count, nodeName)) });
+    const { eventQueueBytes: maxBytes, exportRateLimit } = options;
+    this.#queue = new LineQueue({
+      sink,
+      maxBytes,
+      log,
+      formatLoss: (count) => formatLine(createLossEvent(count, nodeName)),
+    });
     if (exportRateLimit >= 0) this.#limit = new RateLimit(exportRateLimit);
   }
 
@@ -48,24 +53,24 @@ export class JsonExport implements LineConsumer {
   }
 
   add(line: string, isLoss: boolean): void {
-    if (!isLoss && this.#limit?.allows() === false) {
-      const events = eventsIn(line);
+    if (!isLoss && this.#limit?.tryAcquire() === false) {
+      const events = countEvents(line);
       this.limited += events;
       this.#queue.drop(events);
       return;
     }
     this.#queue.add(line);
-    this.#hasNew = true;
+    this.#mustFlush = true;
   }
 
   flush(): void {
-    if (!this.#hasNew) return;
-    this.#hasNew = false;
+    if (!this.#mustFlush) return;
+    this.#mustFlush = false;
     this.lastAt = Date.now();
     this.#queue.flush();
   }
 
-  /** Opens the file again: somebody may have moved it. */
+  /** Opens the file again, because another process may have moved it. */
   reopen(): void {
     this.#sink.reopen();
   }
@@ -79,19 +84,19 @@ export class JsonExport implements LineConsumer {
 export interface ExportStats {
   readonly lines: number;
   readonly bytes: number;
-  /** Events that were not exported because the file or its reader did not take them. */
+  /** Events that were not exported because the file or the reader did not accept them. */
   readonly lost: number;
   readonly limited: number;
-  /** Bytes that wait. */
+  /** Bytes in the queue. */
   readonly waiting: number;
-  /** Writes that failed. */
+  /** Failed writes. */
   readonly failures: number;
   readonly isFailing: boolean;
   readonly lastAt: number;
 }
 
-/** Undefined without `export-filename`. */
-export function sinkOf(options: AgentOptions, stdout: NodeJS.WritableStream, log: Log): Sink | undefined {
+/** Returns undefined without `export-filename`. */
+export function openSink(options: AgentOptions, stdout: NodeJS.WritableStream, log: Log): Sink | undefined {
   const { exportFilename: path } = options;
   if (path === undefined) return undefined;
   if (path === '-') return new StreamSink(stdout);
@@ -99,8 +104,8 @@ export function sinkOf(options: AgentOptions, stdout: NodeJS.WritableStream, log
     {
       path,
       mode: parseInt(options.exportFilePerm, 8),
-      mostBytes: options.exportFileMaxSizeMb * MEBIBYTE,
-      intervalMs: millisecondsOf(options.exportFileRotationInterval),
+      maxBytes: options.exportFileMaxSizeMb * MEBIBYTE,
+      intervalMs: parseDuration(options.exportFileRotationInterval),
       backups: options.exportFileMaxBackups,
       compress: options.exportFileCompress,
       fsync: options.exportFileFsync,
@@ -109,8 +114,8 @@ export function sinkOf(options: AgentOptions, stdout: NodeJS.WritableStream, log
   );
 }
 
-/** The report of events that are missing in an export, in the form of those that the kernel lost. */
-export function lossOf(count: number, nodeName: string, hook = 'export'): PlainEvent {
+/** Creates the event that reports missing events of an export. It has the form of the kernel's lost events. */
+export function createLossEvent(count: number, nodeName: string, hook = 'export'): PlainEvent {
   const now = Date.now();
   const time = { time: new Date(now).toISOString(), timeNs: BigInt(now) * 1_000_000n };
   return { type: 'lost', hook, policyName: '', reason: 'export', count, nodeName, ...time } as never;

@@ -1,39 +1,42 @@
 /**
- * A file with whole lines. It is rotated by size and by time. Nothing is torn: what a failed write has left of a line is cut off, and
- * a line that a killed agent has left unfinished gets its newline.
+ * Writes lines to a file and rotates it by size and by time. The file has only complete lines: the incomplete line of
+ * a failed write is truncated, and an incomplete line of a killed agent gets its newline.
  */
 import { constants } from 'node:fs';
 import { mkdir, open, rename, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Log } from '../log/log.js';
 import { Backups } from './backups.js';
-import type { Sink, Written } from './sink.js';
+import type { Sink, WriteResult } from './sink.js';
 
 type FsyncPolicy = 'never' | 'rotate' | 'second' | 'always';
 
 export interface FileOptions {
   readonly path: string;
-  /** Rights of new files. */
+  /** Mode of new files. */
   readonly mode: number;
-  readonly mostBytes: number;
-  /** 0: not by time. */
+  readonly maxBytes: number;
+  /** 0: no rotation by time. */
   readonly intervalMs: number;
   readonly backups: number;
   readonly compress: boolean;
   readonly fsync: FsyncPolicy;
 }
 
-/** Two clocks: the time of day names files, and may be set at any time. Durations are those of the other one, which is not. */
+/** The wall clock names files and can be set at any time. The monotonic clock measures durations. */
 export interface Clocks {
   /** Milliseconds since 1970. */
-  readonly ofDay: () => number;
-  /** Milliseconds since some moment. */
-  readonly steady: () => number;
+  readonly wall: () => number;
+  /** Milliseconds since an arbitrary time. */
+  readonly monotonic: () => number;
 }
 
-const CLOCKS: Clocks = { ofDay: () => Date.now(), steady: () => performance.now() };
+const CLOCKS: Clocks = { wall: () => Date.now(), monotonic: () => performance.now() };
 
-/** A named pipe without a reader must not hold up the agent, and a link is somebody else's choice. */
+/**
+ * O_NONBLOCK: a named pipe without a reader must not block the agent. O_NOFOLLOW: another user may have made the
+ * link.
+ */
 const FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const NEWLINE = 10;
 const CHECK_MS = 1000;
@@ -56,15 +59,15 @@ export class FileSink implements Sink {
     this.#options = options;
     this.#log = log;
     this.#clocks = clocks;
-    this.#backups = new Backups(options.path, { most: options.backups, compress: options.compress }, log);
+    this.#backups = new Backups(options.path, { maxFiles: options.backups, compress: options.compress }, log);
     this.#backups.tidy();
-    this.#openedAt = clocks.steady();
+    this.#openedAt = clocks.monotonic();
   }
 
-  async write(lines: Buffer): Promise<Written> {
+  async write(lines: Buffer): Promise<WriteResult> {
     let file: FileHandle;
     try {
-      file = await this.#ready(lines.length);
+      file = await this.#prepareFile(lines.length);
     } catch (error) {
       return { bytes: 0, error: error as NodeJS.ErrnoException };
     }
@@ -75,38 +78,40 @@ export class FileSink implements Sink {
         at += bytesWritten;
       }
       this.#size += at;
-      await this.#sync(file);
+      await this.#syncFile(file);
       return { bytes: at };
     } catch (error) {
-      const bytes = at === lines.length ? at : await this.#cut(file, lines, at);
+      const bytes = at === lines.length ? at : await this.#truncateTornLine(file, lines, at);
       return { bytes, error: error as NodeJS.ErrnoException };
     }
   }
 
-  /** Leaves whole lines of what was written. Returns their number of bytes. */
-  async #cut(file: FileHandle, lines: Buffer, at: number): Promise<number> {
-    const whole = at === 0 ? 0 : lines.lastIndexOf(NEWLINE, at - 1) + 1;
+  /** Truncates what was written to complete lines. Returns their number of bytes. */
+  async #truncateTornLine(file: FileHandle, lines: Buffer, at: number): Promise<number> {
+    const complete = at === 0 ? 0 : lines.lastIndexOf(NEWLINE, at - 1) + 1;
     try {
-      if (whole < at) await file.truncate((await file.stat()).size - (at - whole));
-      this.#size += whole;
+      if (complete < at) await file.truncate((await file.stat()).size - (at - complete));
+      this.#size += complete;
     } catch (error) {
       this.#log.error({ reason: String(error) }, 'a torn line stays in the export');
-      // opening the file again ends the line
+      // reopening the file ends the incomplete line
       this.#mustReopen = true;
     }
-    return whole;
+    return complete;
   }
 
-  async #sync(file: FileHandle): Promise<void> {
+  async #syncFile(file: FileHandle): Promise<void> {
     const { fsync } = this.#options;
-    const now = this.#clocks.steady();
+    const now = this.#clocks.monotonic();
     if (fsync !== 'always' && !(fsync === 'second' && now - this.#syncedAt >= CHECK_MS)) return;
     this.#syncedAt = now;
     await file.datasync();
   }
 
-  /** The file for the next lines: rotated when it is due, opened when it is not open, or when somebody has moved it. */
-  async #ready(bytes: number): Promise<FileHandle> {
+  /**
+   * Returns the file for the next lines. Rotates it when that is due, and opens it when it is not open or was moved.
+   */
+  async #prepareFile(bytes: number): Promise<FileHandle> {
     if (this.#file !== undefined && (this.#mustReopen || (await this.#isMoved()))) await this.#closeFile();
     this.#file ??= await this.#open();
     if (!this.#isDue(bytes)) return this.#file;
@@ -116,23 +121,23 @@ export class FileSink implements Sink {
   }
 
   #isDue(bytes: number): boolean {
-    const { mostBytes, intervalMs } = this.#options;
+    const { maxBytes, intervalMs } = this.#options;
     if (this.#size === 0) return false;
-    return this.#size + bytes > mostBytes || (intervalMs > 0 && this.#clocks.steady() - this.#openedAt >= intervalMs);
+    return this.#size + bytes > maxBytes || (intervalMs > 0 && this.#clocks.monotonic() - this.#openedAt >= intervalMs);
   }
 
   async #rotate(file: FileHandle): Promise<void> {
     if (this.#options.fsync !== 'never') await file.datasync();
-    await rename(this.#options.path, await this.#backups.freeName(this.#clocks.ofDay()));
+    await rename(this.#options.path, await this.#backups.findFreeName(this.#clocks.wall()));
     await this.#closeFile();
-    this.#openedAt = this.#clocks.steady();
+    this.#openedAt = this.#clocks.monotonic();
     this.rotations += 1;
     this.#backups.tidy();
   }
 
-  /** Asks at most once a second. */
+  /** Checks at most once a second. */
   async #isMoved(): Promise<boolean> {
-    const now = this.#clocks.steady();
+    const now = this.#clocks.monotonic();
     if (now - this.#checkedAt < CHECK_MS) return false;
     this.#checkedAt = now;
     try {
@@ -154,7 +159,7 @@ export class FileSink implements Sink {
       await file.chmod(mode);
       this.#size = size + (await endLine(file, size));
       this.#ino = ino;
-      this.#checkedAt = this.#clocks.steady();
+      this.#checkedAt = this.#clocks.monotonic();
       this.#mustReopen = false;
       return file;
     } catch (error) {
@@ -180,11 +185,11 @@ export class FileSink implements Sink {
     } catch (error) {
       this.#log.error({ reason: String(error) }, 'the file of the export was not closed');
     }
-    await this.#backups.idle();
+    await this.#backups.whenIdle();
   }
 }
 
-/** Ends a line that was not finished. Returns the number of bytes. */
+/** Writes the newline of an incomplete last line. Returns the number of written bytes. */
 async function endLine(file: FileHandle, size: number): Promise<number> {
   if (size === 0) return 0;
   const last = Buffer.alloc(1);

@@ -1,9 +1,9 @@
 /**
- * Lines that wait for a sink, in a bounded queue. What finds the queue full is counted, and a line at its place says how many events
- * are missing. When the sink fails, lines wait, and the queue tries again.
+ * A bounded queue of lines for a sink. A line that does not fit is dropped and counted, and a line in its position
+ * reports the loss. When the sink fails, the lines wait for the next try.
  */
 import type { Log } from '../log/log.js';
-import { eventsIn, lossIn } from './lines.js';
+import { countEvents, reportedLoss } from './lines.js';
 import type { Sink } from './sink.js';
 
 const WRITE_BYTES = 256 * 1024;
@@ -11,29 +11,29 @@ const RETRY_MS = 1000;
 
 export interface QueueOptions {
   readonly sink: Sink;
-  /** Most bytes that wait. */
-  readonly mostBytes: number;
+  /** Maximum of bytes in the queue. */
+  readonly maxBytes: number;
   readonly log: Log;
-  /** The line that says how many events are missing. */
-  readonly lossLine: (count: number) => string;
+  /** Returns the line that reports lost events. */
+  readonly formatLoss: (count: number) => string;
   readonly retryMs?: number;
 }
 
 export class LineQueue {
   readonly #options: QueueOptions;
   #lines: string[] = [];
-  /** The text that the sink writes now, or has refused. It comes before all lines. */
-  #rest: Buffer | undefined;
+  /** The chunk that the sink is writing or has refused. It precedes `#lines`. */
+  #unwritten: Buffer | undefined;
   #waitingBytes = 0;
   #dropped = 0;
   #pumping: Promise<void> | undefined;
   #closing = false;
   #wake: (() => void) | undefined;
   #isFailing = false;
-  /** Lines and bytes that the sink has. Lines about losses are in them. */
+  /** Written lines and bytes, including the lines that report losses. */
   writtenLines = 0;
   writtenBytes = 0;
-  /** Events that found the queue full, or that the sink did not take before the end. */
+  /** Events that did not fit into the queue, or that the sink did not accept before the end. */
   lost = 0;
   failures = 0;
 
@@ -45,28 +45,31 @@ export class LineQueue {
     return this.#waitingBytes;
   }
 
-  /** Why the sink does not take lines now. */
+  /** True while the sink refuses lines. */
   get isFailing(): boolean {
     return this.#isFailing;
   }
 
-  /** `line` is without a newline. After a loss, the queue has to be half empty again: then losses come in few lines. */
+  /**
+   * `line` has no newline. After a loss, lines are accepted again when the queue is half empty. This keeps the number
+   * of loss reports low.
+   */
   add(line: string): void {
-    const { mostBytes } = this.#options;
+    const { maxBytes } = this.#options;
     const bytes = Buffer.byteLength(line) + 1;
-    const isFull = this.#dropped > 0 ? this.#waitingBytes > mostBytes / 2 : this.#waitingBytes + bytes > mostBytes;
-    if (this.#closing || (isFull && this.#waitingBytes > 0)) return this.#leaveOut(line);
+    const isFull = this.#dropped > 0 ? this.#waitingBytes > maxBytes / 2 : this.#waitingBytes + bytes > maxBytes;
+    if (this.#closing || (isFull && this.#waitingBytes > 0)) return this.#dropLine(line);
     this.#append(line, bytes);
   }
 
-  /** The events of a report of a loss are counted already, but the next report has to say them. */
-  #leaveOut(line: string): void {
-    const reported = lossIn(line);
-    if (reported === undefined) this.drop(eventsIn(line));
+  /** The events of a loss report are counted already. The next report repeats them. */
+  #dropLine(line: string): void {
+    const reported = reportedLoss(line);
+    if (reported === undefined) this.drop(countEvents(line));
     else this.#dropped += reported;
   }
 
-  /** Counts events that are left out. Their loss is reported at their place. */
+  /** Counts dropped events. The next line reports them. */
   drop(events: number): void {
     this.#dropped += events;
     this.lost += events;
@@ -80,13 +83,13 @@ export class LineQueue {
 
   #reportDropped(): void {
     if (this.#dropped === 0) return;
-    const loss = this.#options.lossLine(this.#dropped);
+    const loss = this.#options.formatLoss(this.#dropped);
     this.#dropped = 0;
     this.#lines.push(loss);
     this.#waitingBytes += Buffer.byteLength(loss) + 1;
   }
 
-  /** Starts to write what waits. Called after each batch of events. */
+  /** Starts to write the queued lines. Called after each batch of events. */
   flush(): void {
     this.#pumping ??= this.#pump().finally(() => (this.#pumping = undefined));
   }
@@ -94,29 +97,29 @@ export class LineQueue {
   async #pump(): Promise<void> {
     const { sink, retryMs = RETRY_MS } = this.#options;
     for (;;) {
-      const chunk = this.#rest ?? this.#take();
+      const chunk = this.#unwritten ?? this.#take();
       if (chunk === undefined) return;
-      this.#rest = chunk;
+      this.#unwritten = chunk;
       const { bytes, error } = await sink.write(chunk);
-      this.#account(chunk, bytes);
+      this.#countWritten(chunk, bytes);
       if (error === undefined) {
-        this.#recovered();
+        this.#noteRecovery();
         continue;
       }
-      this.#failed(error);
+      this.#noteFailure(error);
       if (this.#closing) return;
       await this.#pause(retryMs);
     }
   }
 
-  #account(chunk: Buffer, bytes: number): void {
+  #countWritten(chunk: Buffer, bytes: number): void {
     this.#waitingBytes -= bytes;
     this.writtenBytes += bytes;
-    this.writtenLines += linesIn(chunk.subarray(0, bytes));
-    this.#rest = bytes < chunk.length ? chunk.subarray(bytes) : undefined;
+    this.writtenLines += countNewlines(chunk.subarray(0, bytes));
+    this.#unwritten = bytes < chunk.length ? chunk.subarray(bytes) : undefined;
   }
 
-  #failed(error: NodeJS.ErrnoException): void {
+  #noteFailure(error: NodeJS.ErrnoException): void {
     this.failures += 1;
     if (this.#isFailing) return;
     this.#isFailing = true;
@@ -124,7 +127,7 @@ export class LineQueue {
     this.#options.log.error({ code, reason: message }, 'events cannot be exported; trying again');
   }
 
-  #recovered(): void {
+  #noteRecovery(): void {
     if (!this.#isFailing) return;
     this.#isFailing = false;
     this.#options.log.warn({ lost: this.lost }, 'events are exported again');
@@ -141,7 +144,7 @@ export class LineQueue {
     this.#wake = undefined;
   }
 
-  /** The oldest lines, as bytes. */
+  /** Removes the oldest lines from the queue and returns them as bytes. */
   #take(): Buffer | undefined {
     if (this.#lines.length === 0) return undefined;
     let count = 0;
@@ -152,7 +155,7 @@ export class LineQueue {
     return Buffer.from(`${taken.join('\n')}\n`);
   }
 
-  /** Writes what waits, for as long as the sink takes it, at most for `waitMs`; the rest is lost, and counted. */
+  /** Writes the queued lines for at most `waitMs`, or until the sink fails. The remaining lines are counted as lost. */
   async close(waitMs: number): Promise<void> {
     if (!this.#closing) this.#reportDropped();
     this.#closing = true;
@@ -161,10 +164,10 @@ export class LineQueue {
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.#pumping, new Promise((resolve) => (timer = setTimeout(resolve, waitMs)))]);
     clearTimeout(timer);
-    const rest = this.#rest?.toString('latin1').trimEnd().split('\n') ?? [];
-    // the events of a report of a loss are counted already
-    const events = [...rest, ...this.#lines].filter((line) => lossIn(line) === undefined);
-    const left = events.reduce((sum, line) => sum + eventsIn(line), 0);
+    const rest = this.#unwritten?.toString('latin1').trimEnd().split('\n') ?? [];
+    // the events of a loss report are counted already
+    const events = [...rest, ...this.#lines].filter((line) => reportedLoss(line) === undefined);
+    const left = events.reduce((sum, line) => sum + countEvents(line), 0);
     if (left === 0) return;
     this.lost += left;
     this.#options.log.error({ lost: left }, 'events were not exported before the end');
@@ -173,7 +176,7 @@ export class LineQueue {
 
 const NEWLINE = 10;
 
-function linesIn(bytes: Buffer): number {
+function countNewlines(bytes: Buffer): number {
   let count = 0;
   for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count++;
   return count;

@@ -1,45 +1,48 @@
-/** Makes the lines of exported events, once for all exports. Equal events of a window can become one line with their number. */
+/**
+ * Formats the lines of exported events, once for all exports. Equal events of a window can become one line with a
+ * count.
+ */
 import type { TracerEvent } from 'polytrace';
 import { Window, type WindowOptions } from '../streams/window.js';
-import type { Shape } from './shape.js';
+import type { ExportFormat } from './format.js';
 
-/** Where lines go. */
+/** Receives the lines. */
 export interface LineConsumer {
   add(line: string, isLoss: boolean): void;
-  /** Called when the lines of a batch are added. */
+  /** Called after the lines of a batch were added. */
   flush(): void;
 }
 
-export interface AggregationOptions extends Pick<WindowOptions<string>, 'windowMs' | 'most'> {
-  readonly mostBytes: number;
+export interface AggregationOptions extends Pick<WindowOptions<string>, 'windowMs' | 'maxMessages'> {
+  readonly maxBytes: number;
 }
 
 export class ExportLines {
-  readonly #shape: Shape;
+  readonly #format: ExportFormat;
   readonly #consumers: readonly LineConsumer[];
   readonly #window: Window<string> | undefined;
 
-  constructor(shape: Shape, consumers: readonly LineConsumer[], aggregation?: AggregationOptions) {
-    this.#shape = shape;
+  constructor(format: ExportFormat, consumers: readonly LineConsumer[], aggregation?: AggregationOptions) {
+    this.#format = format;
     this.#consumers = consumers;
     if (aggregation === undefined) return;
     this.#window = new Window({
       ...aggregation,
-      mostBytes: () => aggregation.mostBytes,
-      send: (line, count) => this.#send(withCount(line, count), false),
+      maxBytes: () => aggregation.maxBytes,
+      send: (line, count) => this.#send(addCount(line, count), false),
       flush: () => this.#flush(),
     });
   }
 
-  /** A loss is reported at once. */
-  give(batch: readonly TracerEvent[]): void {
-    const { wants, lineOf } = this.#shape;
+  /** Lost events do not wait for the end of the window. */
+  add(batch: readonly TracerEvent[]): void {
+    const { isExported, formatLine } = this.#format;
     for (const event of batch) {
-      if (event.type === 'lost') this.#send(lineOf(event), true);
-      else if (wants === undefined || wants(event)) {
-        const line = lineOf(event);
+      if (event.type === 'lost') this.#send(formatLine(event), true);
+      else if (isExported === undefined || isExported(event)) {
+        const line = formatLine(event);
         if (this.#window === undefined) this.#send(line, false);
-        else this.#window.add(withoutTime(line, event.time), () => line);
+        else this.#window.add(removeTime(line, event.time), () => line);
       }
     }
     this.#flush();
@@ -53,35 +56,35 @@ export class ExportLines {
     for (const consumer of this.#consumers) consumer.flush();
   }
 
-  /** Sends what the window has. */
+  /** Sends the events of the current window. */
   close(): void {
     this.#window?.stop();
     this.#flush();
   }
 }
 
-/** Lines are equal when they differ in nothing but the time. */
-function withoutTime(line: string, time: string): string {
+/** Two lines are equal when they differ only in the time. */
+function removeTime(line: string, time: string): string {
   const at = line.lastIndexOf(time);
   return line.slice(0, at) + line.slice(at + time.length);
 }
 
-function withCount(line: string, count: number): string {
+function addCount(line: string, count: number): string {
   return `${line.slice(0, -1)},"aggregation_info":{"count":"${count}"}}`;
 }
 
 const COUNT = /,"aggregation_info":\{"count":"(\d+)"\}\}$/;
 
-/** How the line of a loss begins. */
+/** The beginning of a line that reports a loss. */
 const LOSS = '{"lost":';
 
-/** The number of lost events that a line reports; undefined for an event. */
-export function lossIn(line: string): number | undefined {
+/** Returns the number of lost events that a line reports, or undefined for another line. */
+export function reportedLoss(line: string): number | undefined {
   if (!line.startsWith(LOSS)) return undefined;
   return (JSON.parse(line) as { readonly lost: { readonly count: number } }).lost.count;
 }
 
-/** The number of events that a line stands for. */
-export function eventsIn(line: string): number {
+/** Returns the number of events that a line stands for. */
+export function countEvents(line: string): number {
   return Number(COUNT.exec(line)?.[1] ?? 1);
 }

@@ -1,11 +1,11 @@
-/** At most so many events in each minute. */
+/** Limits the number of events in each minute. */
 const MINUTE_MS = 60_000;
 
 export class RateLimit {
   readonly #perMinute: number;
   readonly #now: () => number;
   #since: number;
-  #passed = 0;
+  #acquired = 0;
 
   constructor(perMinute: number, now: () => number = () => performance.now()) {
     this.#perMinute = perMinute;
@@ -13,15 +13,15 @@ export class RateLimit {
     this.#since = now();
   }
 
-  /** True if one more event may pass. */
-  allows(): boolean {
+  /** Counts one event. Returns false when the limit of this minute is reached. */
+  tryAcquire(): boolean {
     const now = this.#now();
     if (now - this.#since >= MINUTE_MS) {
       this.#since = now;
-      this.#passed = 0;
+      this.#acquired = 0;
     }
-    if (this.#passed >= this.#perMinute) return false;
-    this.#passed += 1;
+    if (this.#acquired >= this.#perMinute) return false;
+    this.#acquired += 1;
     return true;
   }
 }

@@ -1,16 +1,16 @@
-/** Where lines of the export go: a file or standard output. */
+/** The target of an export: a file or standard output. */
 
-export interface Written {
-  /** Bytes that are written; they end with a whole line. */
+export interface WriteResult {
+  /** Written bytes. They end with a complete line. */
   readonly bytes: number;
-  /** Why not everything is written. */
+  /** The reason when not everything was written. */
   readonly error?: NodeJS.ErrnoException;
 }
 
 export interface Sink {
-  /** Writes whole lines. One call at a time. Never rejects. */
-  write(lines: Buffer): Promise<Written>;
-  /** Opens the file again, because somebody may have moved it. */
+  /** Writes complete lines. Must not be called again before it resolves. Never rejects. */
+  write(lines: Buffer): Promise<WriteResult>;
+  /** Opens the file again, because another process may have moved it. */
   reopen(): void;
   close(): Promise<void>;
 }

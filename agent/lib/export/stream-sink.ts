@@ -1,5 +1,5 @@
-/** Standard output. A reader that does not read holds up the export, and nothing else. */
-import type { Sink, Written } from './sink.js';
+/** Writes lines to standard output. A reader that does not read blocks the export and nothing else. */
+import type { Sink, WriteResult } from './sink.js';
 
 export class StreamSink implements Sink {
   readonly #stream: NodeJS.WritableStream;
@@ -7,11 +7,11 @@ export class StreamSink implements Sink {
 
   constructor(stream: NodeJS.WritableStream) {
     this.#stream = stream;
-    // a reader that has gone: every later write fails, too
+    // after the reader has closed the pipe, every write fails
     stream.on('error', (error: NodeJS.ErrnoException) => (this.#error = error));
   }
 
-  write(lines: Buffer): Promise<Written> {
+  write(lines: Buffer): Promise<WriteResult> {
     if (this.#error !== undefined) return Promise.resolve({ bytes: 0, error: this.#error });
     return new Promise((resolve) => {
       this.#stream.write(lines, (error) => resolve(error ? { bytes: 0, error } : { bytes: lines.length }));
@@ -19,7 +19,7 @@ export class StreamSink implements Sink {
   }
 
   reopen(): void {
-    // there is nothing to open
+    // a stream cannot be opened again
   }
 
   close(): Promise<void> {

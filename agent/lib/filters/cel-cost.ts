@@ -1,44 +1,49 @@
 /**
- * An upper bound of the steps that an expression takes for one event. Macros such as `all` repeat their body for each element of a
- * list: of as many as the list has that is written in the expression, or of as many as the longest list of an event has.
+ * Computes an upper bound of the steps that an expression takes for one event. A macro such as `all` repeats its body
+ * for each element. The bound is the length of the list in the expression, or that of the longest list of an event.
  */
 import type { parse } from '@bufbuild/cel';
 
 type Expr = NonNullable<ReturnType<typeof parse>['expr']>;
 
-/** Arguments, capabilities, tags and ancestors. */
+/** Maximum elements of a list of an event: arguments, capabilities, tags, ancestors. */
 const ELEMENTS = 64;
 
-export function costOf(expr: Expr | undefined): number {
+export function expressionCost(expr: Expr | undefined): number {
   if (expr === undefined) return 0;
   const { exprKind: kind } = expr;
   switch (kind.case) {
     case 'selectExpr':
-      return 1 + costOf(kind.value.operand);
+      return 1 + expressionCost(kind.value.operand);
     case 'callExpr':
-      return 1 + costOf(kind.value.target) + sum(kind.value.args);
+      return 1 + expressionCost(kind.value.target) + sumCosts(kind.value.args);
     case 'listExpr':
-      return 1 + sum(kind.value.elements);
+      return 1 + sumCosts(kind.value.elements);
     case 'structExpr':
       return kind.value.entries.reduce((cost, { keyKind, value }) => {
-        return cost + costOf(value) + (keyKind.case === 'mapKey' ? costOf(keyKind.value) : 0);
+        return cost + expressionCost(value) + (keyKind.case === 'mapKey' ? expressionCost(keyKind.value) : 0);
       }, 1);
     case 'comprehensionExpr': {
       const { iterRange, accuInit, loopCondition, loopStep, result } = kind.value;
-      const body = costOf(loopCondition) + costOf(loopStep);
-      return costOf(iterRange) + costOf(accuInit) + costOf(result) + elementsOf(iterRange) * Math.max(body, 1);
+      const body = expressionCost(loopCondition) + expressionCost(loopStep);
+      return (
+        expressionCost(iterRange) +
+        expressionCost(accuInit) +
+        expressionCost(result) +
+        maxElements(iterRange) * Math.max(body, 1)
+      );
     }
     default:
       return 1;
   }
 }
 
-function sum(exprs: readonly Expr[]): number {
-  return exprs.reduce((cost, expr) => cost + costOf(expr), 0);
+function sumCosts(exprs: readonly Expr[]): number {
+  return exprs.reduce((cost, expr) => cost + expressionCost(expr), 0);
 }
 
-/** A list that is made of others can be as long as all of them. */
-function elementsOf(expr: Expr | undefined): number {
+/** A list that is made from other lists can have all their elements. */
+function maxElements(expr: Expr | undefined): number {
   const kind = expr?.exprKind;
   switch (kind?.case) {
     case 'listExpr':
@@ -48,10 +53,10 @@ function elementsOf(expr: Expr | undefined): number {
     case 'callExpr':
       return Math.max(
         ELEMENTS,
-        kind.value.args.reduce((all, each) => all + elementsOf(each), elementsOf(kind.value.target)),
+        kind.value.args.reduce((all, each) => all + maxElements(each), maxElements(kind.value.target)),
       );
     case 'comprehensionExpr':
-      return Math.max(ELEMENTS, elementsOf(kind.value.iterRange));
+      return Math.max(ELEMENTS, maxElements(kind.value.iterRange));
     case undefined:
       return 0;
     default:

@@ -1,23 +1,23 @@
 /**
- * CEL expressions of clients, over the events of the protocol: `process_exec.process.binary == "/usr/bin/cat"`. An event has the
- * variable of its type, and a variable for each field of its message: `process.binary == "/usr/bin/cat"`. An expression that asks
- * for another one is no match, unless `||` or `&&` decides without it.
+ * Compiles the CEL expressions of clients. An event has a variable for its type, such as `process_exec`, and one for
+ * each field of its message: `process.binary == "/usr/bin/cat"`. An expression that uses another variable does not
+ * match, unless `||` or `&&` decides without it.
  */
 import { CelScalar, celEnv, objectType, parse, plan, type CelInput } from '@bufbuild/cel';
 import { createRegistry, fromBinary, type DescMessage } from '@bufbuild/protobuf';
 import type { TracerEvent } from 'polytrace';
 import { RE2JS } from 're2js';
-import type { ProcessEvent } from '../encode/process-parts.js';
+import type { ProcessEvent } from '../encode/process-encoder.js';
 import { file_tetragon_events, GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';
 import { file_tetragon_tetragon } from '../proto/tetragon/tetragon.gen.js';
-import { costOf } from './cel-cost.js';
+import { expressionCost } from './cel-cost.js';
 import { FilterError, LIMITS, type Budget } from './limits.js';
 
 const EVENTS = GetEventsResponseSchema.oneofs
   .flatMap(({ fields }) => fields)
   .flatMap(({ name, message }) => (message === undefined ? [] : [{ name, message }]));
 
-/** The type of the event, such as `process_exec`. */
+/** The variable for the type of the event, such as `process_exec`. */
 const TYPE = 'event_type';
 
 const VARIABLES = {
@@ -32,7 +32,7 @@ const ENVIRONMENT = celEnv({
   re2: { compile: compileRe2 },
 });
 
-/** An expression can make a pattern from an event's text, so its size is limited where it is compiled. */
+/** An expression can build a pattern from the event, so the limit applies when the pattern is compiled. */
 function compileRe2(pattern: string): { test(text: string): boolean } {
   if (pattern.length > LIMITS.patternLength) throw new Error('the pattern is too long');
   const compiled = RE2JS.compile(pattern);
@@ -40,28 +40,28 @@ function compileRe2(pattern: string): { test(text: string): boolean } {
   return { test: (text) => compiled.matcher(text).find() };
 }
 
-type Run = (variables: Record<string, CelInput>) => unknown;
+type Evaluate = (variables: Record<string, CelInput>) => unknown;
 
 export function compileExpressions(
   expressions: readonly string[],
   field: string,
   budget: Budget,
-  encoded: (event: TracerEvent) => Uint8Array,
+  eventBytes: (event: TracerEvent) => Uint8Array,
 ): (event: ProcessEvent) => boolean {
-  const runs = expressions.map((expression, i) => compile(expression, `${field}[${i}]`, budget));
+  const runs = expressions.map((expression, i) => compileExpression(expression, `${field}[${i}]`, budget));
   return (event) => {
     if (decodedEvent !== event) {
-      const { value } = fromBinary(GetEventsResponseSchema, encoded(event)).event;
-      decoded = variablesOf(event.type, value as Message);
+      const { value } = fromBinary(GetEventsResponseSchema, eventBytes(event)).event;
+      variablesOfEvent = celVariables(event.type, value as Message);
       decodedEvent = event;
     }
-    return runs.some((run) => isTrue(run, decoded));
+    return runs.some((run) => isTrueFor(run, variablesOfEvent));
   };
 }
 
 type Message = Readonly<Record<string, CelInput | undefined>>;
 
-function variablesOf(type: string, message: Message): Record<string, CelInput> {
+function celVariables(type: string, message: Message): Record<string, CelInput> {
   const fields = FIELDS.get(type) ?? [];
   const variables: Record<string, CelInput> = { [TYPE]: type, [type]: message as CelInput };
   for (const { name, localName } of fields) {
@@ -75,27 +75,27 @@ const FIELDS: ReadonlyMap<string, DescMessage['fields']> = new Map(
   EVENTS.map(({ name, message }) => [name, message.fields]),
 );
 
-/** The event that was decoded last: all clients' expressions are asked about it before the next one. */
+/** The last decoded event. The expressions of all clients are evaluated on one event before the next one. */
 let decodedEvent: ProcessEvent | undefined;
-let decoded: Record<string, CelInput> = {};
+let variablesOfEvent: Record<string, CelInput> = {};
 
-function compile(expression: string, field: string, budget: Budget): Run {
-  budget.expression(field);
+function compileExpression(expression: string, field: string, budget: Budget): Evaluate {
+  budget.addExpression(field);
   if (expression.length > LIMITS.expressionLength) {
     throw new FilterError(field, `the expression has more than ${LIMITS.expressionLength} characters`);
   }
   try {
     const parsed = parse(expression);
-    const cost = costOf(parsed.expr);
+    const cost = expressionCost(parsed.expr);
     if (cost > LIMITS.expressionCost) throw new Error('the expression can take too many steps');
-    return plan(ENVIRONMENT, parsed) as unknown as Run;
+    return plan(ENVIRONMENT, parsed) as unknown as Evaluate;
   } catch (error) {
     throw new FilterError(field, error instanceof Error ? error.message : String(error));
   }
 }
 
-/** An error, such as a variable that the event does not have, is no match. */
-function isTrue(run: Run, variables: Record<string, CelInput>): boolean {
+/** An error counts as no match, for example a variable that the event does not have. */
+function isTrueFor(run: Evaluate, variables: Record<string, CelInput>): boolean {
   try {
     return run(variables) === true;
   } catch {

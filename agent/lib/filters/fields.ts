@@ -1,6 +1,6 @@
 /**
- * Field filters: tetragon.FieldFilter. They leave fields out of events that are protobuf already: a field is copied, left out, or
- * looked into. Paths begin at the message of the event: `process.binary`.
+ * Compiles field filters (tetragon.FieldFilter), which remove fields from encoded events. A field is copied, removed,
+ * or filtered itself. Paths begin at the message of the event: `process.binary`.
  */
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import {
@@ -11,29 +11,29 @@ import {
 } from '../proto/tetragon/events.gen.js';
 import { FilterError, LIMITS } from './limits.js';
 
-/** Fields below a message by number; undefined stands for the whole field. */
+/** The filtered fields of a message by number. Undefined stands for the whole field. */
 type Tree = Map<number, Tree | undefined>;
 
 interface Rule {
   readonly keep: boolean;
-  /** The tree for each type of event, by the field number of the event. */
+  /** The tree for each event type, by the field number of the event. */
   readonly trees: ReadonlyMap<number, Tree>;
 }
 
-type Shape = (message: Buffer) => Uint8Array;
+type MessageFilter = (message: Buffer) => Uint8Array;
 
-/** The event of a response, and the number that its type has. Both numbers are the same in the protocol. */
+/** The event fields of a response. In the protocol, a field number is the number of the event type. */
 const EVENTS: readonly DescField[] = GetEventsResponseSchema.oneofs.flatMap(({ fields }) => fields);
 
 /** Returns undefined without filters. Throws FilterError. */
-export function compileFieldFilters(filters: readonly FieldFilter[]): Shape | undefined {
+export function compileFieldFilters(filters: readonly FieldFilter[]): MessageFilter | undefined {
   if (filters.length === 0) return undefined;
   if (filters.length > LIMITS.filters) throw new FilterError('field_filters', `more than ${LIMITS.filters} filters`);
-  const rules = filters.map((filter, i) => ruleOf(filter, `field_filters[${i}]`));
-  return (message) => rules.reduce<Buffer>(apply, message);
+  const rules = filters.map((filter, i) => compileRule(filter, `field_filters[${i}]`));
+  return (message) => rules.reduce<Buffer>(applyRule, message);
 }
 
-function ruleOf({ fields, eventSet, action, invertEventSet }: FieldFilter, at: string): Rule {
+function compileRule({ fields, eventSet, action, invertEventSet }: FieldFilter, at: string): Rule {
   const paths = fields?.paths ?? [];
   if (paths.length === 0) throw new FilterError(`${at}.fields`, 'no path');
   if (paths.length > LIMITS.paths) throw new FilterError(`${at}.fields`, `more than ${LIMITS.paths} paths`);
@@ -43,7 +43,7 @@ function ruleOf({ fields, eventSet, action, invertEventSet }: FieldFilter, at: s
   const known = new Set<string>();
   const trees = new Map<number, Tree>();
   for (const event of EVENTS) {
-    // A client cannot leave out the report of a loss.
+    // A client cannot remove the reports of lost events.
     if (event.message === undefined || event.number === (EventType.RATE_LIMIT_INFO as number)) continue;
     const tree: Tree = new Map();
     for (const path of paths) if (addPath(tree, event.message, path.split('.'))) known.add(path);
@@ -54,7 +54,10 @@ function ruleOf({ fields, eventSet, action, invertEventSet }: FieldFilter, at: s
   return { keep: action === FieldFilterAction.INCLUDE, trees };
 }
 
-/** Returns false when the message has no such field. A path may name a field and something below it: the field wins. */
+/**
+ * Returns false when the message has no such field. If one path is the beginning of another one, the shorter path
+ * wins.
+ */
 function addPath(tree: Tree, message: DescMessage, [name = '', ...rest]: readonly string[]): boolean {
   const field = message.fields.find((each) => each.name === name);
   if (field === undefined) return false;
@@ -70,9 +73,9 @@ function addPath(tree: Tree, message: DescMessage, [name = '', ...rest]: readonl
   return true;
 }
 
-function apply(response: Buffer, { keep, trees }: Rule): Buffer {
+function applyRule(response: Buffer, { keep, trees }: Rule): Buffer {
   const parts: Uint8Array[] = [];
-  for (const field of fieldsOf(response)) {
+  for (const field of readFields(response)) {
     const tree = trees.get(field.number);
     if (tree === undefined) parts.push(response.subarray(field.start, field.end));
     else addMessage(parts, response, field, tree, keep);
@@ -80,9 +83,9 @@ function apply(response: Buffer, { keep, trees }: Rule): Buffer {
   return Buffer.concat(parts);
 }
 
-function filtered(message: Buffer, tree: Tree, keep: boolean): Buffer {
+function filterMessage(message: Buffer, tree: Tree, keep: boolean): Buffer {
   const parts: Uint8Array[] = [];
-  for (const field of fieldsOf(message)) {
+  for (const field of readFields(message)) {
     const isNamed = tree.has(field.number);
     const below = tree.get(field.number);
     if (below !== undefined) addMessage(parts, message, field, below, keep);
@@ -91,30 +94,30 @@ function filtered(message: Buffer, tree: Tree, keep: boolean): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Adds a field that is a message, with what is left of it. */
+/** Adds a message field with its remaining content. */
 function addMessage(parts: Uint8Array[], bytes: Buffer, { start, value, end }: Field, tree: Tree, keep: boolean): void {
-  const content = filtered(bytes.subarray(value, end), tree, keep);
-  const { next: tagEnd } = varint(bytes, start);
-  parts.push(bytes.subarray(start, tagEnd), varintBytes(content.length), content);
+  const content = filterMessage(bytes.subarray(value, end), tree, keep);
+  const { next: tagEnd } = readVarint(bytes, start);
+  parts.push(bytes.subarray(start, tagEnd), encodeVarint(content.length), content);
 }
 
 interface Field {
   readonly number: number;
   readonly start: number;
-  /** Where a value with a length begins. */
+  /** Offset of a value that has a length. */
   readonly value: number;
   readonly end: number;
 }
 
-/** The fields of a message that this agent has encoded. */
-function* fieldsOf(bytes: Buffer): Iterable<Field> {
+/** Reads the fields of a message that this agent has encoded. */
+function* readFields(bytes: Buffer): Iterable<Field> {
   for (let at = 0; at < bytes.length;) {
     const start = at;
-    const { value: tag, next } = varint(bytes, at);
+    const { value: tag, next } = readVarint(bytes, at);
     let value = next;
     switch (tag % 8) {
       case 0:
-        at = varint(bytes, next).next;
+        at = readVarint(bytes, next).next;
         break;
       case 1:
         at = next + 8;
@@ -123,7 +126,7 @@ function* fieldsOf(bytes: Buffer): Iterable<Field> {
         at = next + 4;
         break;
       default: {
-        const length = varint(bytes, next);
+        const length = readVarint(bytes, next);
         value = length.next;
         at = value + length.value;
       }
@@ -132,7 +135,7 @@ function* fieldsOf(bytes: Buffer): Iterable<Field> {
   }
 }
 
-function varint(bytes: Buffer, at: number): { readonly value: number; readonly next: number } {
+function readVarint(bytes: Buffer, at: number): { readonly value: number; readonly next: number } {
   let value = 0;
   let factor = 1;
   let next = at;
@@ -144,7 +147,7 @@ function varint(bytes: Buffer, at: number): { readonly value: number; readonly n
   }
 }
 
-function varintBytes(value: number): Uint8Array {
+function encodeVarint(value: number): Uint8Array {
   const bytes: number[] = [];
   let left = value;
   for (; left > 0x7f; left = Math.floor(left / 128)) bytes.push((left % 128) | 0x80);

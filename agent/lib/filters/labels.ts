@@ -1,4 +1,7 @@
-/** Selectors of labels, in the form of Kubernetes: `app=web`, `tier!=db`, `env in (a, b)`, `env notin (a)`, `app`, `!app`; `,` is AND. */
+/**
+ * Compiles label selectors in the form of Kubernetes: `app=web`, `tier!=db`, `env in (a, b)`, `env notin (a)`, `app`,
+ * `!app`. A comma is AND.
+ */
 import { FilterError } from './limits.js';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -15,21 +18,21 @@ export function compileSelector(selector: string, field: string): (labels: Label
   while (rest.trim() !== '') {
     const found = REQUIREMENT.exec(rest);
     if (found === null) throw new FilterError(field, `'${selector}' is no selector of labels`);
-    requirements.push(requirement(found));
+    requirements.push(compileRequirement(found));
     rest = rest.slice(found[0].length);
   }
   return (labels) => requirements.every((holds) => holds(labels));
 }
 
-function requirement([, not, absent = '', key = '', operator, value = '', set, list = '']: RegExpExecArray): (
+function compileRequirement([, not, absent = '', key = '', operator, value = '', set, list = '']: RegExpExecArray): (
   labels: Labels,
 ) => boolean {
-  const has = (labels: Labels, name: string): boolean => Object.hasOwn(labels, name);
-  if (not !== undefined) return (labels) => !has(labels, absent);
-  if (operator === '!=') return (labels) => !has(labels, key) || labels[key] !== value;
-  if (operator !== undefined) return (labels) => has(labels, key) && labels[key] === value;
-  if (set === undefined) return (labels) => has(labels, key);
+  const hasKey = (labels: Labels, name: string): boolean => Object.hasOwn(labels, name);
+  if (not !== undefined) return (labels) => !hasKey(labels, absent);
+  if (operator === '!=') return (labels) => !hasKey(labels, key) || labels[key] !== value;
+  if (operator !== undefined) return (labels) => hasKey(labels, key) && labels[key] === value;
+  if (set === undefined) return (labels) => hasKey(labels, key);
   const values = new Set(list.split(',').map((each) => each.trim()));
-  if (set === 'in') return (labels) => has(labels, key) && values.has(labels[key] ?? '');
-  return (labels) => !has(labels, key) || !values.has(labels[key] ?? '');
+  if (set === 'in') return (labels) => hasKey(labels, key) && values.has(labels[key] ?? '');
+  return (labels) => !hasKey(labels, key) || !values.has(labels[key] ?? '');
 }

@@ -1,17 +1,20 @@
-/** Regular expressions of RE2. They take time in proportion to the text, whatever a client writes. */
+/**
+ * Compiles regular expressions of RE2. Their time is proportional to the length of the string, whatever the pattern
+ * is.
+ */
 import { RE2JS } from 're2js';
 import { FilterError, LIMITS, type Budget } from './limits.js';
 
-/** True if any of the patterns matches a part of the text. */
-export type TextTest = (text: string) => boolean;
+/** Returns true if one of the patterns matches a part of the string. */
+export type StringTest = (text: string) => boolean;
 
-export function compilePatterns(patterns: readonly string[], field: string, budget: Budget): TextTest {
-  const compiled = patterns.map((pattern, i) => compile(pattern, `${field}[${i}]`, budget));
+export function compilePatterns(patterns: readonly string[], field: string, budget: Budget): StringTest {
+  const compiled = patterns.map((pattern, i) => compilePattern(pattern, `${field}[${i}]`, budget));
   return (text) => compiled.some((pattern) => pattern.matcher(text).find());
 }
 
-function compile(pattern: string, field: string, budget: Budget): RE2JS {
-  budget.pattern(field);
+function compilePattern(pattern: string, field: string, budget: Budget): RE2JS {
+  budget.addPattern(field);
   if (pattern.length > LIMITS.patternLength) {
     throw new FilterError(field, `the pattern has more than ${LIMITS.patternLength} characters`);
   }
@@ -26,27 +29,30 @@ function compile(pattern: string, field: string, budget: Budget): RE2JS {
 }
 
 /**
- * Remembers what a test said about an object: the texts of a process do not change, and it has many events. The test is asked again
- * when the text is another one.
+ * Caches the result of a test for each object, because a process has many events. A result is valid while the string
+ * of the object is the same.
  */
-export function remembered<T extends object>(text: (of: T) => string, test: TextTest): (of: T) => boolean {
-  const known = new WeakMap<T, { readonly text: string; readonly result: boolean }>();
-  return (of) => {
-    const now = text(of);
-    const before = known.get(of);
-    if (before !== undefined && before.text === now) return before.result;
-    const result = test(now);
-    known.set(of, { text: now, result });
+export function memoizeTest<T extends object>(
+  getString: (object: T) => string,
+  test: StringTest,
+): (object: T) => boolean {
+  const known = new WeakMap<T, { readonly string: string; readonly result: boolean }>();
+  return (object) => {
+    const string = getString(object);
+    const before = known.get(object);
+    if (before !== undefined && before.string === string) return before.result;
+    const result = test(string);
+    known.set(object, { string, result });
     return result;
   };
 }
 
-/** Remembers a text about an object that does not change. */
-export function rememberedText<T extends object>(text: (of: T) => string): (of: T) => string {
+/** Caches a string that is derived from an immutable object. */
+export function memoizeString<T extends object>(getString: (object: T) => string): (object: T) => string {
   const known = new WeakMap<T, string>();
-  return (of) => {
-    let found = known.get(of);
-    if (found === undefined) known.set(of, (found = text(of)));
+  return (object) => {
+    let found = known.get(object);
+    if (found === undefined) known.set(object, (found = getString(object)));
     return found;
   };
 }

@@ -1,4 +1,4 @@
-/** Addresses of the server, and its socket in the file system. */
+/** Parses the addresses of the server, and manages its socket in the file system. */
 import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { connect, isIP } from 'node:net';
 import { dirname } from 'node:path';
@@ -7,7 +7,7 @@ export type Address =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 
-/** Why the server cannot listen. */
+/** The server cannot listen. The message says why. */
 export class AddressError extends Error {}
 
 export function parseAddress(text: string): Address {
@@ -26,17 +26,17 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-/** Makes the place of a socket free: a socket that nobody serves is removed, one that answers is refused. */
+/** Prepares the path of a socket: a stale socket is removed. Rejects if another server uses the path. */
 export async function claimSocket(path: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw new AddressError(`${path} exists and is no socket`);
-  if (await answers(path)) throw new AddressError(`another server uses ${path}`);
+  if (await isServed(path)) throw new AddressError(`another server uses ${path}`);
   unlinkSync(path);
 }
 
-function answers(path: string): Promise<boolean> {
+function isServed(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket.once('connect', () => {
@@ -57,8 +57,8 @@ export function restrictSocket(path: string, group: number | undefined): void {
   chmodSync(path, 0o660);
 }
 
-/** The number of a group, from /etc/group. */
-export function groupId(group: string): number {
+/** Finds the id of a group in /etc/group. */
+export function findGroupId(group: string): number {
   if (/^\d+$/.test(group)) return Number(group);
   for (const line of readFileSync('/etc/group', 'utf8').split('\n')) {
     const [name, , id] = line.split(':');

@@ -1,4 +1,7 @@
-/** Certificates of the server from files, which are read again and again. Files that do not fit together change nothing. */
+/**
+ * Loads the server's certificates from files and reloads them periodically. Files that do not match each other are
+ * ignored.
+ */
 import { readFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
@@ -9,14 +12,14 @@ import { AddressError } from './address.js';
 export interface TlsFiles {
   readonly cert: string;
   readonly key: string;
-  /** Clients need a certificate that one of these has signed. */
+  /** Clients need a certificate that one of these authorities has signed. */
   readonly clientCa?: string | undefined;
 }
 
 export interface TlsTimes {
-  /** How often the files are read again. */
+  /** Interval of reading the files. */
   readonly refreshMs: number;
-  /** How long a handshake may take. */
+  /** Limit for the time of a TLS handshake. */
   readonly handshakeMs: number;
 }
 
@@ -24,7 +27,7 @@ type Provider = Parameters<typeof experimental.createCertificateProviderServerCr
 type OnIdentity = Parameters<Provider['addIdentityCertificateListener']>[0];
 type OnAuthority = Parameters<Provider['addCaCertificateListener']>[0];
 
-interface Contents {
+interface CertificateContents {
   readonly cert: Buffer;
   readonly key: Buffer;
   readonly ca: Buffer | undefined;
@@ -34,13 +37,13 @@ export class Certificates implements Provider {
   readonly #files: TlsFiles;
   readonly #times: TlsTimes;
   readonly #log: Log;
-  readonly #identity = new Set<OnIdentity>();
-  readonly #authority = new Set<OnAuthority>();
+  readonly #identityListeners = new Set<OnIdentity>();
+  readonly #authorityListeners = new Set<OnAuthority>();
   readonly #timer: NodeJS.Timeout;
-  #now: Contents;
+  #contents: CertificateContents;
   #failure = '';
 
-  /** Throws an AddressError for files that are missing or do not fit together. */
+  /** Throws an AddressError if a file is missing or the files do not match each other. */
   constructor(files: TlsFiles, times: TlsTimes, log: Log) {
     this.#files = files;
     this.#times = times;
@@ -48,7 +51,7 @@ export class Certificates implements Provider {
     const { cert, key, clientCa } = files;
     try {
       const ca = clientCa === undefined ? undefined : readFileSync(clientCa);
-      this.#now = checked({ cert: readFileSync(cert), key: readFileSync(key), ca });
+      this.#contents = validateContents({ cert: readFileSync(cert), key: readFileSync(key), ca });
     } catch (error) {
       const { code, path, message } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT') throw new AddressError(`there is no file ${path ?? cert}`);
@@ -57,12 +60,12 @@ export class Certificates implements Provider {
     this.#timer = setInterval(() => void this.#refresh(), times.refreshMs);
   }
 
-  /** For all addresses of a server. */
+  /** Returns the credentials for all addresses of a server. */
   get credentials(): ServerCredentials {
     const isMutual = this.#files.clientCa !== undefined;
-    // the first one has the certificate of the server, whatever its name in the declaration
+    // the first argument provides the server's certificate, despite its name in the declaration
     const credentials = experimental.createCertificateProviderServerCredentials(this, isMutual ? this : null, isMutual);
-    // gRPC has no option for this one of Node.js, whose default is two minutes
+    // gRPC does not expose this option of Node.js, whose default is two minutes
     Object.assign(credentials._getConstructorOptions() ?? {}, { handshakeTimeout: this.#times.handshakeMs });
     return credentials;
   }
@@ -71,7 +74,7 @@ export class Certificates implements Provider {
     clearInterval(this.#timer);
   }
 
-  /** A certificate and its key are two files: between two renames they do not fit. */
+  /** Certificate and key are two files. Between two renames, they do not match each other. */
   async #refresh(): Promise<void> {
     const { cert, key, clientCa } = this.#files;
     try {
@@ -81,10 +84,10 @@ export class Certificates implements Provider {
         clientCa === undefined ? undefined : readFile(clientCa),
       ]);
       const next = { cert: certificate, key: privateKey, ca };
-      if (same(next, this.#now)) return this.#report('');
-      this.#now = checked(next);
-      for (const listener of this.#identity) listener(this.#identityUpdate());
-      for (const listener of this.#authority) listener(this.#authorityUpdate());
+      if (hasSameContents(next, this.#contents)) return this.#report('');
+      this.#contents = validateContents(next);
+      for (const listener of this.#identityListeners) listener(this.#identityUpdate());
+      for (const listener of this.#authorityListeners) listener(this.#authorityUpdate());
       this.#log.info({ certificate: cert }, 'certificates were read again');
       this.#report('');
     } catch (error) {
@@ -100,40 +103,40 @@ export class Certificates implements Provider {
   }
 
   #identityUpdate(): Parameters<OnIdentity>[0] {
-    return { certificate: this.#now.cert, privateKey: this.#now.key };
+    return { certificate: this.#contents.cert, privateKey: this.#contents.key };
   }
 
   #authorityUpdate(): Parameters<OnAuthority>[0] {
-    return this.#now.ca === undefined ? null : { caCertificate: this.#now.ca };
+    return this.#contents.ca === undefined ? null : { caCertificate: this.#contents.ca };
   }
 
-  /** The server calls this before it is ready to be told. */
+  /** gRPC calls this before it can handle the listener's call, so that is deferred. */
   addIdentityCertificateListener(listener: OnIdentity): void {
-    this.#identity.add(listener);
+    this.#identityListeners.add(listener);
     process.nextTick(() => listener(this.#identityUpdate()));
   }
 
   removeIdentityCertificateListener(listener: OnIdentity): void {
-    this.#identity.delete(listener);
+    this.#identityListeners.delete(listener);
   }
 
   addCaCertificateListener(listener: OnAuthority): void {
-    this.#authority.add(listener);
+    this.#authorityListeners.add(listener);
     process.nextTick(() => listener(this.#authorityUpdate()));
   }
 
   removeCaCertificateListener(listener: OnAuthority): void {
-    this.#authority.delete(listener);
+    this.#authorityListeners.delete(listener);
   }
 }
 
-/** Throws for what TLS would refuse. */
-function checked(contents: Contents): Contents {
+/** Throws an error for contents that TLS refuses. */
+function validateContents(contents: CertificateContents): CertificateContents {
   createSecureContext(contents);
   return contents;
 }
 
-function same(a: Contents, b: Contents): boolean {
+function hasSameContents(a: CertificateContents, b: CertificateContents): boolean {
   const isSameAuthority = a.ca === undefined || b.ca === undefined ? a.ca === b.ca : a.ca.equals(b.ca);
   return isSameAuthority && a.cert.equals(b.cert) && a.key.equals(b.key);
 }

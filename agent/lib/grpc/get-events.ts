@@ -1,8 +1,8 @@
-/** GetEvents: a stream of events for one client. */
+/** Implements GetEvents: a stream of events for one client. */
 import { status as Code, type ServerWritableStream } from '@grpc/grpc-js';
 import type { GetEventsRequest } from '../proto/tetragon/events.gen.js';
 import { compileFieldFilters } from '../filters/fields.js';
-import { compileFilters, type Test } from '../filters/filters.js';
+import { compileFilters, type EventTest } from '../filters/filters.js';
 import { FilterError, LIMITS } from '../filters/limits.js';
 import type { Log } from '../log/log.js';
 import { Aggregator } from '../streams/aggregator.js';
@@ -11,9 +11,9 @@ import type { Frames } from '../streams/frames.js';
 import type { EventHub } from '../streams/hub.js';
 import { CallError } from './service.js';
 
-/** Most streams at a time. */
+/** Maximum of open streams. */
 const STREAMS_MAX = 1024;
-/** A stream whose filters take more than this part of the time is ended. */
+/** A stream is ended when its filters take more than this part of the time, measured over SHARE_MS. */
 const SHARE_MAX = 0.5;
 const SHARE_MS = 2000;
 const WINDOW_MS_MAX = 600_000;
@@ -25,7 +25,7 @@ interface Reader {
   readonly aggregator: Aggregator | undefined;
 }
 
-/** What makes the calls of clients into streams. */
+/** Opens and closes the event streams of clients. */
 export class EventCalls {
   readonly #hub: EventHub;
   readonly #log: Log;
@@ -51,16 +51,16 @@ export class EventCalls {
   #subscribe(call: Call): void {
     const { request } = call;
     const filter = compileFilters(request, {
-      encoded: (event) => this.#hub.encoded(event),
+      eventBytes: (event) => this.#hub.eventBytes(event),
       redact: this.#hub.redact,
     });
     const fields = compileFieldFilters(request.fieldFilters);
-    const window = windowOf(request);
+    const windowMs = parseWindow(request);
     let aggregator: Aggregator | undefined;
     const stream = this.#hub.subscribe({
-      wants: filter === undefined ? undefined : guarded(filter, () => this.#tooSlow(call)),
+      isWanted: filter === undefined ? undefined : limitTimeShare(filter, () => this.#endSlowCall(call)),
       shape:
-        fields === undefined && window === undefined
+        fields === undefined && windowMs === undefined
           ? undefined
           : (message, timeLength) => {
               const shaped = fields === undefined ? message : Buffer.from(fields(message));
@@ -70,43 +70,43 @@ export class EventCalls {
             },
       send: (frames, sent) => void call.write(frames, sent),
     });
-    if (window !== undefined) {
-      const most = Math.min(
+    if (windowMs !== undefined) {
+      const maxMessages = Math.min(
         Number(request.aggregationOptions?.channelBufferSize) || LIMITS.aggregated,
         LIMITS.aggregated,
       );
       aggregator = new Aggregator({
-        windowMs: window,
-        most,
-        mostBytes: () => stream.mostBytes,
+        windowMs,
+        maxMessages,
+        maxBytes: () => stream.maxBytes,
         send: (message, events) => stream.addMessage(message, events),
         flush: () => stream.flush(),
       });
     }
     this.#calls.set(call, { stream, aggregator });
-    const end = (): void => {
+    const endStream = (): void => {
       if (!this.#calls.delete(call)) return;
       aggregator?.stop();
       this.#hub.unsubscribe(stream);
       this.#log.debug({ peer: call.getPeer(), sent: stream.sent, lost: stream.lost }, 'a client left');
     };
-    call.on('cancelled', end);
-    call.on('close', end);
-    call.on('error', end);
+    call.on('cancelled', endStream);
+    call.on('close', endStream);
+    call.on('error', endStream);
     call.sendMetadata(call.metadata.clone());
     this.#log.debug({ peer: call.getPeer() }, 'a client reads events');
   }
 
-  #tooSlow(call: Call): void {
+  #endSlowCall(call: Call): void {
     this.#log.warn({ peer: call.getPeer() }, 'the filters of a client take too long: its stream was ended');
     call.emit('error', new CallError(Code.RESOURCE_EXHAUSTED, 'the filters take too long'));
   }
 
-  /** Sends what waits, for as long as clients take it, and ends all streams. */
+  /** Sends the queued events for at most `waitMs`, and ends all streams. */
   async close(waitMs: number): Promise<void> {
     const calls = [...this.#calls];
     for (const [, { aggregator }] of calls) aggregator?.stop();
-    const all = Promise.all(calls.map(([, { stream }]) => stream.drained()));
+    const all = Promise.all(calls.map(([, { stream }]) => stream.drain()));
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([all, new Promise((resolve) => (timer = setTimeout(resolve, waitMs)))]);
     clearTimeout(timer);
@@ -114,8 +114,8 @@ export class EventCalls {
   }
 }
 
-/** Returns milliseconds; undefined without aggregation. */
-function windowOf({ aggregationOptions }: GetEventsRequest): number | undefined {
+/** Returns the window in milliseconds, or undefined without aggregation. */
+function parseWindow({ aggregationOptions }: GetEventsRequest): number | undefined {
   const size = aggregationOptions?.windowSize;
   if (size === undefined) return undefined;
   const ms = Number(size.seconds) * 1000 + size.nanos / 1e6;
@@ -125,15 +125,18 @@ function windowOf({ aggregationOptions }: GetEventsRequest): number | undefined 
   return ms;
 }
 
-/** The first bytes of a response with the field `rate_limit_info`: a loss is told at its place. */
+/** The first bytes of a response with the field `rate_limit_info`. Lost events are not aggregated. */
 const LOSS_TAG = Buffer.from([0x8a, 0xc4, 0x13]);
 
 function isLoss(message: Buffer): boolean {
   return message.subarray(0, LOSS_TAG.length).equals(LOSS_TAG);
 }
 
-/** Measures the time that a client's filters take. On a busy machine, a part of that time is the time of other processes. */
-function guarded(filter: Test, tooSlow: () => void): Test {
+/**
+ * Measures the time of a client's filters. It is scaled by the share of processor time, because on a busy machine
+ * other processes run in between.
+ */
+function limitTimeShare(filter: EventTest, onTooSlow: () => void): EventTest {
   let since = performance.now();
   let cpuBefore = process.cpuUsage();
   let spent = 0;
@@ -149,7 +152,7 @@ function guarded(filter: Test, tooSlow: () => void): Test {
       const running = Math.min((cpu.user + cpu.system) / 1000 / (now - since), 1);
       if (spent * running > SHARE_MAX * (now - since)) {
         isOver = true;
-        setImmediate(tooSlow);
+        setImmediate(onTooSlow);
       }
       cpuBefore = process.cpuUsage();
       since = now;

@@ -1,4 +1,4 @@
-/** The policies of the agent in the protocol: tetragon.TracingPolicyStatus. */
+/** Converts the status of policies to tetragon.TracingPolicyStatus. */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { HookCounts as Counts, PolicyStatus } from 'polytrace';
 import type { PolicyEntry } from '../policies/store.js';
@@ -12,13 +12,13 @@ import {
   type HookCounts,
 } from '../proto/tetragon/sensors.gen.js';
 
-const MODES: Readonly<Record<PolicyStatus['mode'], TracingPolicyMode>> = {
+const POLICY_MODES: Readonly<Record<PolicyStatus['mode'], TracingPolicyMode>> = {
   enforce: TracingPolicyMode.TP_MODE_ENFORCE,
   monitor: TracingPolicyMode.TP_MODE_MONITOR,
   monitor_only: TracingPolicyMode.TP_MODE_MONITOR_ONLY,
 };
 
-export function statusOf(entry: PolicyEntry): MessageInitShape<typeof TracingPolicyStatusSchema> {
+export function toPolicyStatus(entry: PolicyEntry): MessageInitShape<typeof TracingPolicyStatusSchema> {
   const { id, name, namespace, file = '', status, error = '' } = entry;
   const base = { id: BigInt(id), name, namespace, file, error, origin: file === '' ? 'grpc' : 'file' };
   if (status === undefined) return { ...base, state: TracingPolicyState.TP_STATE_LOAD_ERROR };
@@ -28,10 +28,10 @@ export function statusOf(entry: PolicyEntry): MessageInitShape<typeof TracingPol
     info: '',
     sensors: [...new Set(status.hooks.map(({ attach }) => attach))],
     enabled: isEnabled,
-    state: stateOf(status),
+    state: toPolicyState(status),
     kernelMemoryBytes: BigInt(status.memory),
-    mode: MODES[status.mode],
-    stats: { actionCounters: countersOf(status) },
+    mode: POLICY_MODES[status.mode],
+    stats: { actionCounters: toActionCounters(status) },
     hookStatuses: status.hooks.map((hook, i) => ({
       section: hook.attach,
       state: HookState.STATUS_LOADED,
@@ -40,25 +40,25 @@ export function statusOf(entry: PolicyEntry): MessageInitShape<typeof TracingPol
     })),
     enforcing: status.enforcing,
     skipped: [...status.skipped],
-    counts: countsOf(status),
+    counts: toHookCounts(status),
     hooks: status.hooks.map((hook) =>
       create(PolicyHookSchema, {
         call: hook.call,
         functionName: hook.functionName,
         attach: hook.attach,
-        counts: countsOf(hook),
+        counts: toHookCounts(hook),
       }),
     ),
   };
 }
 
-function stateOf({ state, skipped }: PolicyStatus): TracingPolicyState {
+function toPolicyState({ state, skipped }: PolicyStatus): TracingPolicyState {
   if (state === 'disabled') return TracingPolicyState.TP_STATE_DISABLED;
   return skipped.length > 0 ? TracingPolicyState.TP_STATE_PARTIALLY_ENABLED : TracingPolicyState.TP_STATE_ENABLED;
 }
 
-/** polytrace counts acts on processes and functions together: they are in the field of the mode. */
-function countersOf({ posted, suppressed, enforced, matched, mode }: PolicyStatus): {
+/** polytrace has one count for signals and overrides. It goes into the field of the policy mode. */
+function toActionCounters({ posted, suppressed, enforced, matched, mode }: PolicyStatus): {
   readonly post: bigint;
   readonly signal?: bigint;
   readonly monitorSignal?: bigint;
@@ -69,7 +69,7 @@ function countersOf({ posted, suppressed, enforced, matched, mode }: PolicyStatu
   return { post: BigInt(posted), nopost, ...(mode === 'enforce' ? { signal: acted } : { monitorSignal: acted }) };
 }
 
-function countsOf({ hits, matched, posted, suppressed, enforced, lost, memory }: Counts): HookCounts {
+function toHookCounts({ hits, matched, posted, suppressed, enforced, lost, memory }: Counts): HookCounts {
   return create(HookCountsSchema, {
     ...(hits === undefined ? {} : { hits: BigInt(hits) }),
     matched: BigInt(matched),

@@ -1,19 +1,19 @@
-/** Containers that a hook of a container runtime announces before they start (RuntimeHook). */
+/** Reports containers that a hook of a container runtime announces before they start (RuntimeHook). */
 import { status as Code } from '@grpc/grpc-js';
 import type { ContainerInfo, ContainerSink, ContainerSource } from 'polytrace';
 import type { CreateContainer } from '../proto/tetragon/tetragon.gen.js';
 import { CallError } from './service.js';
 
-/** A container that is announced may never start. Of more of them, the oldest is forgotten. */
+/** An announced container may never start. Above this number, the oldest one is forgotten. */
 const ANNOUNCED_MAX = 8192;
 
-/** The kernel says when a container ends. */
+/** Adds announced containers. The kernel reports their end. */
 export class RuntimeHookSource implements ContainerSource {
   readonly name = 'runtime-hook';
   readonly #announced = new Set<string>();
   #sink: ContainerSink | undefined;
 
-  /** It is not connected before a hook asks: until then, no event waits for it. */
+  /** The source is not connected before the first announcement. Until then, no event waits for it. */
   start(sink: ContainerSink): Promise<void> {
     this.#sink = sink;
     return Promise.resolve();
@@ -24,13 +24,13 @@ export class RuntimeHookSource implements ContainerSource {
     return Promise.resolve();
   }
 
-  /** Resolves when the policies' scopes are in the kernel: then the container may start. */
+  /** Resolves when the kernel has the scopes of the policies for the container. Then the container may start. */
   async announce(container: CreateContainer): Promise<void> {
     const sink = this.#sink;
     if (sink === undefined) throw new CallError(Code.FAILED_PRECONDITION, 'the agent does not watch containers');
     const { containerID: id } = container;
     if (id === '') throw new CallError(Code.INVALID_ARGUMENT, 'createContainer.containerID: it is empty');
-    await sink.add(infoOf(container));
+    await sink.add(toContainerInfo(container));
     sink.state(true);
     this.#announced.delete(id);
     this.#announced.add(id);
@@ -41,8 +41,11 @@ export class RuntimeHookSource implements ContainerSource {
   }
 }
 
-/** The annotations are those of the container and not of the pod. Its cgroup is found by the id in the path. */
-function infoOf(request: CreateContainer): ContainerInfo {
+/**
+ * The annotations of the request belong to the container, not to the pod, so they are ignored. The cgroup is found by
+ * the id in its path.
+ */
+function toContainerInfo(request: CreateContainer): ContainerInfo {
   const { containerID: id, containerName: name, containerImage: image } = request;
   const { podName, podNamespace: namespace, podUID: uid } = request;
   return {

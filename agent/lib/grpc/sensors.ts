@@ -1,4 +1,4 @@
-/** The service tetragon.FineGuidanceSensors: one function for each call. */
+/** Implements the service tetragon.FineGuidanceSensors, with one function for each call. */
 import { create } from '@bufbuild/protobuf';
 import { anyPack, StringValueSchema, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { status as Code } from '@grpc/grpc-js';
@@ -11,7 +11,7 @@ import {
   type Tracer,
 } from 'polytrace';
 import { LOG_LEVELS, type Log, type LogLevel } from '../log/log.js';
-import { keyOf, messageOf, PolicyExists, UnknownPolicy, type PolicyStore } from '../policies/store.js';
+import { policyKey, formatError, PolicyExists, UnknownPolicy, type PolicyStore } from '../policies/store.js';
 import {
   AgentStatsSchema,
   ConfigFlag,
@@ -24,10 +24,10 @@ import { HealthStatusResult, HealthStatusType } from '../proto/tetragon/tetragon
 import type { EventHub } from '../streams/hub.js';
 import { EventLogService } from '../proto/tetragon/eventlog.gen.js';
 import type { EventCalls } from './get-events.js';
-import { statusOf } from './policy-status.js';
-import { runningProcesses } from './process-dump.js';
+import { toPolicyStatus } from './policy-status.js';
+import { dumpProcesses } from './process-dump.js';
 import type { RuntimeHookSource } from './runtime-hook.js';
-import { CallError, serviceOf, type Service } from './service.js';
+import { CallError, createService, type Service } from './service.js';
 
 export interface SensorsContext {
   readonly tracer: Pick<Tracer, 'process' | 'stats'>;
@@ -40,81 +40,81 @@ export interface SensorsContext {
   readonly version: string;
   readonly nodeName: string;
   readonly startedAt: number;
-  /** Options in force, without secrets. */
+  /** Effective options, without secrets. */
   readonly configuration: Readonly<Record<string, string>>;
 }
 
-/** The only domain of policies. */
+/** The only supported domain of policies. */
 const DOMAIN = '';
 
 export function sensorsService(context: SensorsContext): Service {
   const { store, log, calls, runtimeHook } = context;
-  return serviceOf(FineGuidanceSensors, {
+  return createService(FineGuidanceSensors, {
     getEvents: (call) => calls.open(call as never),
-    getHealth: () => ({ healthStatus: [healthOf(context)] }),
+    getHealth: () => ({ healthStatus: [healthStatus(context)] }),
     addTracingPolicy: ({ yaml, domain }) =>
-      answered(async () => {
+      withCallErrors(async () => {
         checkDomain(domain);
         if (yaml === '') throw new CallError(Code.INVALID_ARGUMENT, 'yaml: the policy is empty');
         await store.add(yaml);
         return {};
       }),
     deleteTracingPolicy: ({ name, namespace, domain }) =>
-      answered(async () => {
+      withCallErrors(async () => {
         checkDomain(domain);
-        await store.remove(keyOf(name, namespace));
+        await store.remove(policyKey(name, namespace));
         return {};
       }),
     listTracingPolicies: ({ domain }) => ({
-      policies: domain === DOMAIN ? store.list().map(statusOf) : [],
+      policies: domain === DOMAIN ? store.list().map(toPolicyStatus) : [],
     }),
     configureTracingPolicy: (request) =>
-      answered(async () => {
-        await configure(store, request);
+      withCallErrors(async () => {
+        await configurePolicy(store, request);
         return {};
       }),
-    enableTracingPolicy: ({ name, namespace, domain }) => switchPolicy(store, name, namespace, domain, true),
-    disableTracingPolicy: ({ name, namespace, domain }) => switchPolicy(store, name, namespace, domain, false),
+    enableTracingPolicy: ({ name, namespace, domain }) => setPolicyEnabled(store, name, namespace, domain, true),
+    disableTracingPolicy: ({ name, namespace, domain }) => setPolicyEnabled(store, name, namespace, domain, false),
     listDomains: () => ({ domains: [DOMAIN] }),
-    listSensors: () => deprecated('ListSensors', 'ListTracingPolicies'),
-    enableSensor: () => deprecated('EnableSensor', 'ConfigureTracingPolicy'),
-    disableSensor: () => deprecated('DisableSensor', 'ConfigureTracingPolicy'),
-    removeSensor: () => deprecated('RemoveSensor', 'DeleteTracingPolicy'),
+    listSensors: () => rejectDeprecated('ListSensors', 'ListTracingPolicies'),
+    enableSensor: () => rejectDeprecated('EnableSensor', 'ConfigureTracingPolicy'),
+    disableSensor: () => rejectDeprecated('DisableSensor', 'ConfigureTracingPolicy'),
+    removeSensor: () => rejectDeprecated('RemoveSensor', 'DeleteTracingPolicy'),
     getVersion: () => ({ version: context.version }),
-    getInfo: () => infoOf(context),
+    getInfo: () => agentInfo(context),
     runtimeHook: ({ event }) =>
-      answered(async () => {
+      withCallErrors(async () => {
         if (event.case === undefined) throw new CallError(Code.INVALID_ARGUMENT, 'event: createContainer is needed');
         await runtimeHook.announce(event.value);
         return {};
       }),
     getDebug: async ({ flag }) => {
-      if (flag === ConfigFlag.LOG_LEVEL) return { flag, arg: { case: 'level', value: levelNumber(log.level) } };
+      if (flag === ConfigFlag.LOG_LEVEL) return { flag, arg: { case: 'level', value: toLevelNumber(log.level) } };
       if (flag !== ConfigFlag.DUMP_PROCESS_CACHE)
         throw new CallError(Code.INVALID_ARGUMENT, `flag: ${flag} is not known`);
-      const processes = await runningProcesses(context.tracer, context.hub);
+      const processes = await dumpProcesses(context.tracer, context.hub);
       return { flag, arg: { case: 'processes', value: { processes: processes.map((process) => ({ process })) } } };
     },
     setDebug: ({ flag, arg }) => {
       if (flag !== ConfigFlag.LOG_LEVEL || arg.case !== 'level') {
         throw new CallError(Code.INVALID_ARGUMENT, 'only CONFIG_FLAG_LOG_LEVEL can be set, with a level');
       }
-      log.level = levelName(arg.value);
+      log.level = toLevelName(arg.value);
       log.info({ level: log.level }, 'a client changed the level of the log');
       return { flag, arg };
     },
   });
 }
 
-/** Tetragon's export to a file is configured here, and not changed by clients. */
+/** Clients cannot change the export to a file. It is part of the agent's configuration. */
 export function eventLogService(): Service {
-  const refuse = (): never => {
+  const rejectCall = (): never => {
     throw new CallError(Code.UNIMPLEMENTED, 'the export of events is set in the configuration of the agent');
   };
-  return serviceOf(EventLogService, { getEventLogParams: refuse, setEventLogParams: refuse });
+  return createService(EventLogService, { getEventLogParams: rejectCall, setEventLogParams: rejectCall });
 }
 
-function deprecated(name: string, other: string): never {
+function rejectDeprecated(name: string, other: string): never {
   throw new CallError(Code.UNIMPLEMENTED, `${name} is deprecated and not supported: use ${other}`);
 }
 
@@ -122,63 +122,68 @@ function checkDomain(domain: string): void {
   if (domain !== DOMAIN) throw new CallError(Code.NOT_FOUND, `there is no domain '${domain}'`);
 }
 
-function switchPolicy(
+function setPolicyEnabled(
   store: PolicyStore,
   name: string,
   namespace: string,
   domain: string,
   enable: boolean,
 ): Promise<Record<string, never>> {
-  return answered(async () => {
+  return withCallErrors(async () => {
     checkDomain(domain);
-    await store.configure(keyOf(name, namespace), { enable });
+    await store.configure(policyKey(name, namespace), { enable });
     return {};
   });
 }
 
 /** A field that is absent changes nothing. */
-async function configure(
+async function configurePolicy(
   store: PolicyStore,
   { name, namespace, domain, enable, mode }: ConfigureTracingPolicyRequest,
 ): Promise<void> {
   checkDomain(domain);
-  await store.configure(keyOf(name, namespace), { enable, mode: mode === undefined ? undefined : modeOf(mode) });
+  await store.configure(policyKey(name, namespace), {
+    enable,
+    mode: mode === undefined ? undefined : toPolicyMode(mode),
+  });
 }
 
-function modeOf(mode: TracingPolicyMode): PolicyMode {
+function toPolicyMode(mode: TracingPolicyMode): PolicyMode {
   if (mode === TracingPolicyMode.TP_MODE_ENFORCE) return 'enforce';
   if (mode === TracingPolicyMode.TP_MODE_MONITOR) return 'monitor';
   throw new CallError(Code.INVALID_ARGUMENT, 'mode: it has to be TP_MODE_ENFORCE or TP_MODE_MONITOR');
 }
 
-/** Answers with the status that says whose mistake it is. */
-async function answered<T>(run: () => Promise<T>): Promise<T> {
+/** Runs a call and converts its errors to gRPC status codes. */
+async function withCallErrors<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
     if (error instanceof CallError) throw error;
     if (error instanceof UnknownPolicy) throw new CallError(Code.NOT_FOUND, error.message);
     if (error instanceof PolicyExists) throw new CallError(Code.ALREADY_EXISTS, error.message);
-    if (error instanceof PolicyError) throw new CallError(Code.INVALID_ARGUMENT, messageOf(error));
+    if (error instanceof PolicyError) throw new CallError(Code.INVALID_ARGUMENT, formatError(error));
     if (error instanceof KernelError || error instanceof PolytraceError) {
-      throw new CallError(Code.FAILED_PRECONDITION, messageOf(error));
+      throw new CallError(Code.FAILED_PRECONDITION, formatError(error));
     }
-    throw new CallError(Code.INTERNAL, messageOf(error));
+    throw new CallError(Code.INTERNAL, formatError(error));
   }
 }
 
-function healthOf({ store }: SensorsContext): {
+function healthStatus({ store }: SensorsContext): {
   readonly event: HealthStatusType;
   readonly status: HealthStatusResult;
   readonly details: string;
 } {
-  const { failed } = store;
+  const { failedCount } = store;
   const details =
-    failed === 0 ? 'running' : `running; ${failed} ${failed === 1 ? 'policy has' : 'policies have'} errors`;
+    failedCount === 0
+      ? 'running'
+      : `running; ${failedCount} ${failedCount === 1 ? 'policy has' : 'policies have'} errors`;
   return { event: HealthStatusType.STATUS, status: HealthStatusResult.HEALTH_STATUS_RUNNING, details };
 }
 
-function infoOf({ tracer, hub, preflight, version, nodeName, startedAt, configuration }: SensorsContext): object {
+function agentInfo({ tracer, hub, preflight, version, nodeName, startedAt, configuration }: SensorsContext): object {
   const report = preflight();
   const { events, lost, lostByHook, processes, bufferSize, bufferUsed } = tracer.stats();
   return {
@@ -210,7 +215,7 @@ function infoOf({ tracer, hub, preflight, version, nodeName, startedAt, configur
   };
 }
 
-/** Levels of the protocol that the log does not have become the next one that it has. */
+/** The log levels of the protocol. A level that the log does not have is mapped to the next one. */
 const LEVELS: readonly (readonly [LevelNumber, LogLevel])[] = [
   [LevelNumber.FATAL, 'fatal'],
   [LevelNumber.PANIC, 'fatal'],
@@ -221,11 +226,11 @@ const LEVELS: readonly (readonly [LevelNumber, LogLevel])[] = [
   [LevelNumber.TRACE, 'trace'],
 ];
 
-function levelNumber(level: string): LevelNumber {
+function toLevelNumber(level: string): LevelNumber {
   return LEVELS.find(([, name]) => name === level)?.[0] ?? LevelNumber.INFO;
 }
 
-function levelName(number: LevelNumber): LogLevel {
+function toLevelName(number: LevelNumber): LogLevel {
   const name = LEVELS.find(([each]) => each === number)?.[1];
   if (name === undefined) throw new CallError(Code.INVALID_ARGUMENT, `level: one of ${LOG_LEVELS.join(', ')}`);
   return name;

@@ -1,4 +1,4 @@
-/** The gRPC server: its addresses, certificates, limits and services. */
+/** Runs the gRPC server with its addresses, certificates, limits and services. */
 import { statSync } from 'node:fs';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { toBinary, type DescFile } from '@bufbuild/protobuf';
@@ -11,7 +11,7 @@ import { file_tetragon_sensors } from '../proto/tetragon/sensors.gen.js';
 import {
   AddressError,
   claimSocket,
-  groupId,
+  findGroupId,
   isLoopback,
   parseAddress,
   restrictSocket,
@@ -24,13 +24,13 @@ export interface ServerSettings {
   readonly addresses: readonly string[];
   readonly group?: string | undefined;
   readonly tls?: TlsFiles | undefined;
-  /** Default: 10 seconds each. */
+  /** Default: 10 seconds for each. */
   readonly tlsTimes?: Partial<TlsTimes>;
-  /** How often sockets are looked after. */
+  /** Interval of checking that the sockets still exist. */
   readonly socketCheckMs?: number;
 }
 
-/** Names for grpc.health.v1: all services, and the one that a kubelet asks for. */
+/** Service names for grpc.health.v1: the empty name stands for all services, and the kubelet asks for `liveness`. */
 const HEALTH_NAMES = ['', 'liveness', 'tetragon.FineGuidanceSensors'];
 
 const OPTIONS: ServerOptions = {
@@ -49,7 +49,7 @@ export class GrpcServer {
   readonly #settings: ServerSettings;
   readonly #log: Log;
   readonly #health = new HealthImplementation(Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'SERVING'])));
-  /** Sockets in the file system, with the number of their file. */
+  /** Paths and inode numbers of the sockets. */
   readonly #sockets = new Map<string, bigint>();
   #certificates: Certificates | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -60,13 +60,15 @@ export class GrpcServer {
     this.#log = log;
     for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
     this.#health.addToServer(this.#server as never);
-    new ReflectionService(reflected([file_tetragon_sensors, file_tetragon_eventlog])).addToServer(this.#server);
+    new ReflectionService(toReflectionPackage([file_tetragon_sensors, file_tetragon_eventlog])).addToServer(
+      this.#server,
+    );
   }
 
-  /** Listens on all addresses, or on none. Returns them, with the ports that were chosen. */
+  /** Listens on all addresses, or on none. Returns the addresses with the chosen ports. */
   async listen(): Promise<string[]> {
     const addresses = this.#settings.addresses.map(parseAddress);
-    for (const address of addresses) this.#check(address);
+    for (const address of addresses) this.#requireTls(address);
     const bound: string[] = [];
     try {
       for (const address of addresses) bound.push(await this.#bind(address));
@@ -83,7 +85,7 @@ export class GrpcServer {
     return bound;
   }
 
-  #check(address: Address): void {
+  #requireTls(address: Address): void {
     if (address.kind === 'unix' || isLoopback(address.host) || this.#settings.tls !== undefined) return;
     const text = `${address.host}:${address.port}`;
     throw new AddressError(`${text} can be reached from other machines: that needs --tls-cert and --tls-key`);
@@ -100,10 +102,10 @@ export class GrpcServer {
     return `${host}:${port}`;
   }
 
-  /** The socket is made with the rights of its owner only, and then given to the group. */
+  /** Creates the socket with permissions for its owner only, then adds the group. */
   async #bindSocket(path: string): Promise<void> {
     const { group } = this.#settings;
-    const id = group === undefined ? undefined : groupId(group);
+    const id = group === undefined ? undefined : findGroupId(group);
     const before = process.umask(0o177);
     try {
       await this.#bindTo(`unix://${path}`, ServerCredentials.createInsecure());
@@ -123,7 +125,7 @@ export class GrpcServer {
     });
   }
 
-  /** TLS when there are certificates, also on loopback. */
+  /** Uses TLS when certificates are configured, also on loopback addresses. */
   #credentials(): ServerCredentials {
     const { tls, tlsTimes } = this.#settings;
     if (tls === undefined) return ServerCredentials.createInsecure();
@@ -131,7 +133,7 @@ export class GrpcServer {
     return this.#certificates.credentials;
   }
 
-  /** Makes a socket again that somebody has removed. */
+  /** Creates sockets again that another process has removed. */
   async #checkSockets(): Promise<void> {
     for (const [path, inode] of this.#sockets) {
       if (statSync(path, { bigint: true, throwIfNoEntry: false })?.ino === inode) continue;
@@ -146,12 +148,12 @@ export class GrpcServer {
     }
   }
 
-  /** Answers of grpc.health.v1. */
+  /** Sets the answers of grpc.health.v1. */
   setServing(isServing: boolean): void {
     for (const name of HEALTH_NAMES) this.#health.setStatus(name, isServing ? 'SERVING' : 'NOT_SERVING');
   }
 
-  /** Waits for calls under way, but not for long. */
+  /** Waits for running calls, for at most `waitMs`. */
   async close(waitMs: number): Promise<void> {
     clearInterval(this.#timer);
     this.#certificates?.stop();
@@ -170,8 +172,8 @@ export class GrpcServer {
   }
 }
 
-/** The files of the protocol, with all that they import, as reflection wants them. */
-function reflected(files: readonly DescFile[]): Record<string, never> {
+/** Returns the protocol files with all their imports, in the form that the reflection service needs. */
+function toReflectionPackage(files: readonly DescFile[]): Record<string, never> {
   const all = new Map<string, Buffer>();
   const add = (file: DescFile): void => {
     if (all.has(file.proto.name)) return;

@@ -1,4 +1,4 @@
-/** Makes services of @grpc/grpc-js from generated descriptors. */
+/** Creates services of @grpc/grpc-js from generated descriptors. */
 import {
   create,
   fromBinary,
@@ -16,7 +16,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 
-/** An error that a call is answered with. */
+/** An error that is the answer of a call. */
 export class CallError extends Error {
   readonly code: Code;
   readonly details: string;
@@ -44,8 +44,8 @@ export interface Service {
   readonly implementation: UntypedServiceImplementation;
 }
 
-/** `raw`: methods whose responses are bytes already. */
-export function serviceOf<S extends DescService>(desc: S, methods: Methods<S>): Service {
+/** Responses of streaming methods are encoded already. */
+export function createService<S extends DescService>(desc: S, methods: Methods<S>): Service {
   const definition: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const method of desc.methods) {
@@ -62,12 +62,14 @@ export function serviceOf<S extends DescService>(desc: S, methods: Methods<S>): 
       responseDeserialize: (bytes) => bytes,
     };
     const handler = methods[method.localName as keyof S['method']];
-    implementation[method.localName] = isStream ? (handler as never) : unary(handler as unknown as Unary<DescMethod>);
+    implementation[method.localName] = isStream
+      ? (handler as never)
+      : toUnaryHandler(handler as unknown as Unary<DescMethod>);
   }
   return { definition, implementation };
 }
 
-function unary(handler: Unary<DescMethod>): UntypedServiceImplementation[string] {
+function toUnaryHandler(handler: Unary<DescMethod>): UntypedServiceImplementation[string] {
   const call = async (
     { request }: { readonly request: MessageShape<DescMethod['input']> },
     done: (error: CallError | null, response?: unknown) => void,

@@ -1,14 +1,17 @@
 /**
- * Requests to the API server of Kubernetes. The package @kubernetes/client-node reads the configuration and authenticates. It is loaded
- * here only, because it takes two seconds and 60 MiB.
+ * Sends requests to the API server of Kubernetes. The package @kubernetes/client-node reads the configuration and
+ * authenticates. It is loaded on demand, because loading takes two seconds and 60 MiB.
  */
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
 
-/** Longest answer, and longest line of a stream: an object in etcd has at most 1.5 MiB, and a list is read in pages. */
-const ANSWER_MAX = 64 * 1024 * 1024;
+/**
+ * Limits of a response body and of a line of a stream. An object in etcd has at most 1.5 MiB, and lists are read in
+ * pages.
+ */
+const BODY_BYTES_MAX = 64 * 1024 * 1024;
 const LINE_MAX = 8 * 1024 * 1024;
 const TIMEOUT_MS = 30_000;
 
@@ -21,28 +24,28 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The part of the API server that the agent uses. Tests have their own. */
+/** The requests that the agent needs. Tests implement it without a server. */
 export interface Api {
-  /** Resolves with the object that the server answers. Rejects with ApiError, or the error of the connection. */
+  /** Resolves with the returned object. Rejects with ApiError, or with the error of the connection. */
   call<T>(method: string, path: string, options?: CallOptions): Promise<T>;
-  /** Lines of JSON, until the server ends the stream. */
-  lines<T>(path: string, options: StreamOptions): AsyncGenerator<T, void>;
+  /** Yields the parsed lines of a stream until the server ends it. */
+  streamLines<T>(path: string, options: StreamOptions): AsyncGenerator<T, void>;
 }
 
 export interface StreamOptions {
   readonly query: Query;
-  /** Longest time without a line. */
+  /** Maximum time without a line. */
   readonly idleMs: number;
   readonly signal: AbortSignal;
   /** Called when the server has accepted the request. */
-  readonly opened: () => void;
+  readonly onOpen: () => void;
 }
 
 /** The server refused a request. */
 export class ApiError extends Error {
   readonly status: number;
   readonly reason: string;
-  /** Seconds after which the server wants to be asked again. */
+  /** Value of the header Retry-After, in seconds. */
   readonly retryAfter: number | undefined;
 
   constructor(status: number, reason: string, message: string, retryAfter?: number) {
@@ -53,7 +56,7 @@ export class ApiError extends Error {
   }
 }
 
-/** What client-node's KubeConfig offers. */
+/** The used part of client-node's KubeConfig. */
 interface Config {
   getCurrentCluster(): { readonly server: string } | null;
   applyToHTTPSOptions(options: RequestOptions): Promise<void>;
@@ -68,7 +71,7 @@ export class ApiClient implements Api {
     this.#server = server;
   }
 
-  /** `file`: a kubeconfig. Without it, the service account of the pod. */
+  /** `file`: a kubeconfig. Without it, the service account of the pod is used. */
   static async load(file?: string): Promise<ApiClient> {
     const { KubeConfig } = await import('@kubernetes/client-node');
     const config = new KubeConfig();
@@ -85,21 +88,21 @@ export class ApiClient implements Api {
     const headers = payload === undefined ? {} : { 'content-type': contentType };
     const response = await this.#send({ method, path, query, headers, payload, signal });
     try {
-      const text = await wholeText(response);
-      if (isGood(response)) return JSON.parse(text) as T;
-      throw refusal(response, text);
+      const text = await readBody(response);
+      if (isSuccess(response)) return JSON.parse(text) as T;
+      throw toApiError(response, text);
     } finally {
       response.destroy();
     }
   }
 
-  async *lines<T>(path: string, { query, idleMs, signal, opened }: StreamOptions): AsyncGenerator<T, void> {
+  async *streamLines<T>(path: string, { query, idleMs, signal, onOpen }: StreamOptions): AsyncGenerator<T, void> {
     const response = await this.#send({ method: 'GET', path, query, headers: {}, payload: undefined, signal });
     try {
-      if (!isGood(response)) throw refusal(response, await wholeText(response));
-      opened();
+      if (!isSuccess(response)) throw toApiError(response, await readBody(response));
+      onOpen();
       response.setTimeout(idleMs, () => response.destroy(new Error(`no answer for ${idleMs} ms`)));
-      for await (const line of linesOf(response)) yield JSON.parse(line) as T;
+      for await (const line of readLines(response)) yield JSON.parse(line) as T;
     } finally {
       response.destroy();
     }
@@ -125,33 +128,33 @@ export class ApiClient implements Api {
       timeout: TIMEOUT_MS,
       ...(signal === undefined ? {} : { signal }),
     };
-    // reads the token again when it was renewed
+    // reads a renewed token again
     await this.#config.applyToHTTPSOptions(options);
     return new Promise((resolve, reject) => {
       const send = url.protocol === 'http:' ? httpRequest : httpsRequest;
-      const sent = send(url, options, resolve);
-      sent.on('timeout', () => sent.destroy(new Error(`the API server did not answer in ${TIMEOUT_MS} ms`)));
-      sent.on('socket', (socket) => socket.setKeepAlive(true, 30_000));
-      sent.on('error', reject);
-      sent.end(payload);
+      const outgoing = send(url, options, resolve);
+      outgoing.on('timeout', () => outgoing.destroy(new Error(`the API server did not answer in ${TIMEOUT_MS} ms`)));
+      outgoing.on('socket', (socket) => socket.setKeepAlive(true, 30_000));
+      outgoing.on('error', reject);
+      outgoing.end(payload);
     });
   }
 }
 
-const isGood = ({ statusCode = 0 }: IncomingMessage): boolean => statusCode >= 200 && statusCode < 300;
+const isSuccess = ({ statusCode = 0 }: IncomingMessage): boolean => statusCode >= 200 && statusCode < 300;
 
-async function wholeText(response: IncomingMessage): Promise<string> {
+async function readBody(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > ANSWER_MAX) throw new Error(`the API server answered more than ${ANSWER_MAX} bytes`);
+    if (size > BODY_BYTES_MAX) throw new Error(`the API server answered more than ${BODY_BYTES_MAX} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
 }
 
-async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void> {
+async function* readLines(response: IncomingMessage): AsyncGenerator<string, void> {
   const decoder = new StringDecoder('utf8');
   let rest = '';
   for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -163,14 +166,14 @@ async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void>
   }
 }
 
-function refusal(response: IncomingMessage, text: string): ApiError {
+function toApiError(response: IncomingMessage, text: string): ApiError {
   const status = response.statusCode ?? 0;
   let [reason, message] = ['', text.slice(0, 500)];
   try {
     const answer = JSON.parse(text) as { readonly reason?: string; readonly message?: string };
     [reason, message] = [answer.reason ?? '', answer.message ?? message];
   } catch {
-    // not an answer of an API server: a proxy's
+    // the answer comes from a proxy and is not JSON
   }
   const after = Number(response.headers['retry-after']);
   return new ApiError(status, reason, `${status}: ${message}`, Number.isFinite(after) ? after : undefined);

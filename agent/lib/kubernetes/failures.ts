@@ -1,9 +1,9 @@
-/** Events of Kubernetes about policies that a node could not load. */
+/** Creates Kubernetes events about policies that a node could not load. */
 import { createHash } from 'node:crypto';
 import { ApiError, type Api } from './client.js';
 import { GROUP_VERSION, type NodeState, type PolicyObject, type Resource } from './resources.js';
 
-/** Creates one event for each generation of a policy. Resolves as well when there is one. */
+/** Creates one event for each generation of a policy. Resolves if the event exists already. */
 export async function reportFailure(
   api: Api,
   { kind }: Resource,
@@ -18,7 +18,7 @@ export async function reportFailure(
     apiVersion: 'v1',
     kind: 'Event',
     metadata: { name: `${metadata.name.slice(0, 200)}.${suffix}`, namespace },
-    involvedObject: { apiVersion: GROUP_VERSION, kind, ...pick(metadata) },
+    involvedObject: { apiVersion: GROUP_VERSION, kind, ...toObjectReference(metadata) },
     type: 'Warning',
     reason: 'PolicyNotLoaded',
     message: error,
@@ -34,6 +34,6 @@ export async function reportFailure(
   }
 }
 
-function pick({ name, namespace, uid }: PolicyObject['metadata']): object {
+function toObjectReference({ name, namespace, uid }: PolicyObject['metadata']): object {
   return { name, ...(namespace && { namespace }), ...(uid && { uid }) };
 }

@@ -1,4 +1,4 @@
-/** What the API server says about this node and the number of nodes. */
+/** Reads the labels of this node and the number of nodes from the API server. */
 import type { Api } from './client.js';
 import { Watch, type KubeObject } from './watch.js';
 
@@ -8,29 +8,29 @@ interface NodeList {
 }
 
 /** Rejects with ApiError, or the error of the connection. */
-export async function nodeLabels(api: Api, name: string): Promise<Readonly<Record<string, string>>> {
+export async function readNodeLabels(api: Api, name: string): Promise<Readonly<Record<string, string>>> {
   const { metadata } = await api.call<KubeObject>('GET', `/api/v1/nodes/${encodeURIComponent(name)}`);
   return metadata.labels ?? {};
 }
 
-/** The number of nodes of the cluster: one node is read, and the server says how many there are besides. */
+/** Counts the nodes: the request reads one node, and the answer has the number of the others. */
 export async function countNodes(api: Api): Promise<number> {
   const { metadata, items } = await api.call<NodeList>('GET', '/api/v1/nodes', { query: { limit: 1 } });
   return items.length + (metadata.remainingItemCount ?? 0);
 }
 
-/** Calls `changed` when the labels of the node are others than `known`, until it has resolved for them. */
+/** Calls `onChange` when the labels of the node differ from `known`, and repeats that until it resolves. */
 export function watchLabels(
   api: Api,
   name: string,
   known: Readonly<Record<string, string>>,
-  changed: (labels: Readonly<Record<string, string>>) => Promise<void>,
+  onChange: (labels: Readonly<Record<string, string>>) => Promise<void>,
 ): Watch<KubeObject> {
-  let last = textOf(known);
-  const set = async ({ metadata: { labels = {} } }: KubeObject): Promise<void> => {
-    const text = textOf(labels);
+  let last = labelsKey(known);
+  const update = async ({ metadata: { labels = {} } }: KubeObject): Promise<void> => {
+    const text = labelsKey(labels);
     if (text === last) return;
-    await changed(labels);
+    await onChange(labels);
     last = text;
   };
   return new Watch<KubeObject>(
@@ -38,16 +38,16 @@ export function watchLabels(
     '/api/v1/nodes',
     { fieldSelector: `metadata.name=${name}` },
     {
-      all: async (nodes) => {
-        for (const node of nodes) await set(node);
+      replaceAll: async (nodes) => {
+        for (const node of nodes) await update(node);
       },
-      set,
+      set: update,
       remove: () => undefined,
-      state: () => undefined,
+      setConnection: () => undefined,
     },
   );
 }
 
-function textOf(labels: Readonly<Record<string, string>>): string {
+function labelsKey(labels: Readonly<Record<string, string>>): string {
   return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,8 +1,11 @@
-/** The containers of this node's pods, as the API server knows them: their labels, also when these change, and their workloads. */
+/**
+ * Reports the containers of this node's pods from the API server, with labels and workloads. Changed labels are
+ * reported too.
+ */
 import type { ContainerInfo, ContainerSink, ContainerSource, PodInfo } from 'polytrace';
 import type { Api } from './client.js';
 import { Watch, type KubeObject } from './watch.js';
-import { workloadOf } from './workload.js';
+import { podWorkload } from './workload.js';
 
 interface ContainerStatus {
   readonly name: string;
@@ -27,7 +30,7 @@ interface ContainerSpec {
 export interface Pod extends KubeObject {
   readonly spec?: {
     readonly containers?: readonly ContainerSpec[];
-    /** Those that go on beside the others can have probes. */
+    /** Init containers that keep running as sidecars can have probes. */
     readonly initContainers?: readonly ContainerSpec[];
   };
   readonly status?: {
@@ -53,10 +56,10 @@ export class PodSource implements ContainerSource {
       '/api/v1/pods',
       { fieldSelector: `spec.nodeName=${nodeName}` },
       {
-        all: (pods) => this.#all(pods),
+        replaceAll: (pods) => this.#replaceAll(pods),
         set: (pod) => this.#set(pod),
-        remove: (pod) => this.#remove(uidOf(pod)),
-        state: (error) => this.#sink?.state(error === undefined, error),
+        remove: (pod) => this.#remove(podUid(pod)),
+        setConnection: (error) => this.#sink?.state(error === undefined, error),
       },
     );
   }
@@ -70,22 +73,22 @@ export class PodSource implements ContainerSource {
     return this.#watch.stop();
   }
 
-  async #all(pods: readonly Pod[]): Promise<void> {
-    const present = new Set(pods.map(uidOf));
+  async #replaceAll(pods: readonly Pod[]): Promise<void> {
+    const present = new Set(pods.map(podUid));
     for (const uid of [...this.#known.keys()]) if (!present.has(uid)) this.#remove(uid);
     for (const pod of pods) await this.#set(pod);
     this.#sink?.state(true);
   }
 
   async #set(pod: Pod): Promise<void> {
-    const uid = uidOf(pod);
-    const now = new Map(containersOf(pod, this.#annotations).map((info) => [info.id, info]));
+    const uid = podUid(pod);
+    const now = new Map(toContainers(pod, this.#annotations).map((info) => [info.id, info]));
     for (const id of this.#known.get(uid)?.keys() ?? []) if (!now.has(id)) this.#sink?.remove(id);
     this.#known.set(uid, now);
     await Promise.all([...now.values()].map(async (info) => this.#add(info)));
   }
 
-  /** A container that is refused does not keep others away. */
+  /** An error of one container does not affect the others. */
   async #add(info: ContainerInfo): Promise<void> {
     try {
       await this.#sink?.add(info);
@@ -100,27 +103,27 @@ export class PodSource implements ContainerSource {
   }
 }
 
-const uidOf = ({ metadata: { uid, namespace = '', name } }: Pod): string => uid ?? `${namespace}/${name}`;
+const podUid = ({ metadata: { uid, namespace = '', name } }: Pod): string => uid ?? `${namespace}/${name}`;
 
-/** The containers of a pod that exist and have not ended. */
-export function containersOf(pod: Pod, withAnnotations: boolean): ContainerInfo[] {
+/** Returns the existing containers of a pod that have not ended. */
+export function toContainers(pod: Pod, withAnnotations: boolean): ContainerInfo[] {
   const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = pod.status ?? {};
-  const info = podInfo(pod, withAnnotations);
+  const info = toPodInfo(pod, withAnnotations);
   return [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses].flatMap((status) => {
     const [, runtime, id] = /^([^:]+):\/\/(.+)$/.exec(status.containerID ?? '') ?? [];
     if (runtime === undefined || id === undefined || status.state?.terminated !== undefined) return [];
-    return [{ ...containerOf(status, runtime, id, info), ...probesOf(pod, status.name) }];
+    return [{ ...toContainer(status, runtime, id, info), ...toExecProbes(pod, status.name) }];
   });
 }
 
-function probesOf({ spec }: Pod, name: string): Pick<ContainerInfo, 'execProbes'> {
+function toExecProbes({ spec }: Pod, name: string): Pick<ContainerInfo, 'execProbes'> {
   const found = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].find((each) => each.name === name);
   const probes = [found?.livenessProbe, found?.readinessProbe, found?.startupProbe];
   const execProbes = probes.map((probe) => probe?.exec?.command ?? []).filter((command) => command.length > 0);
   return execProbes.length === 0 ? {} : { execProbes };
 }
 
-function containerOf(status: ContainerStatus, runtime: string, id: string, pod: PodInfo): ContainerInfo {
+function toContainer(status: ContainerStatus, runtime: string, id: string, pod: PodInfo): ContainerInfo {
   const { name, image = '', imageID = '', state } = status;
   const startTime = state?.running?.startedAt;
   return {
@@ -133,7 +136,7 @@ function containerOf(status: ContainerStatus, runtime: string, id: string, pod: 
   };
 }
 
-function podInfo({ metadata }: Pod, withAnnotations: boolean): PodInfo {
+function toPodInfo({ metadata }: Pod, withAnnotations: boolean): PodInfo {
   const { name, namespace = '', uid, labels = {}, annotations = {} } = metadata;
   return {
     namespace,
@@ -141,6 +144,6 @@ function podInfo({ metadata }: Pod, withAnnotations: boolean): PodInfo {
     ...(uid === undefined ? {} : { uid }),
     labels,
     ...(withAnnotations ? { annotations } : {}),
-    ...workloadOf(metadata),
+    ...podWorkload(metadata),
   };
 }

@@ -1,12 +1,12 @@
-/** Policies of the cluster: follows their objects, loads them, and reports what became of each. */
+/** Follows the policy objects of the cluster, loads their policies, and reports their states. */
 import type { Api } from './client.js';
 import { reportFailure } from './failures.js';
-import { messageOf, type Log, type PolicyTarget } from './parts.js';
-import { mistakesOf, unsafeNumber } from './places.js';
+import { errorMessage, type Log, type PolicyTarget } from './dependencies.js';
+import { formatDiagnostics, findUnsafeNumber } from './object-paths.js';
 import {
   GROUP_VERSION,
-  originOf,
-  pathOfAll,
+  policyOrigin,
+  resourcePath,
   RESOURCES,
   type NodeState,
   type PolicyObject,
@@ -15,15 +15,15 @@ import {
 import type { StatusWriter } from './status.js';
 import { Watch } from './watch.js';
 
-interface Known {
+interface LoadedObject {
   readonly resource: Resource;
   readonly object: PolicyObject;
   loadedGeneration: number | undefined;
 }
 
-/** How often the state of policies is compared with their status: clients of the agent can change it. */
+/** Interval of comparing policies with their status, because clients of the agent can change policies. */
 const REFRESH_MS = 30_000;
-const ERROR_MAX = 1024;
+const ERROR_LENGTH_MAX = 1024;
 
 export class ClusterPolicies {
   readonly #api: Api;
@@ -32,12 +32,12 @@ export class ClusterPolicies {
   readonly #status: StatusWriter | undefined;
   readonly #log: Log;
   readonly #watches: readonly Watch<PolicyObject>[];
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, LoadedObject>();
   #timer: NodeJS.Timeout | undefined;
   readonly #unlisted = new Set<Resource>(RESOURCES);
   #onLoaded: () => void = () => undefined;
-  /** Resolves when the policies that the cluster had at the start are loaded, which can be much later than start(). */
-  readonly loaded = new Promise<void>((resolve) => (this.#onLoaded = resolve));
+  /** Resolves when the policies that the cluster had at the start are loaded. This can be much later than start(). */
+  readonly whenLoaded = new Promise<void>((resolve) => (this.#onLoaded = resolve));
 
   constructor(parts: { api: Api; nodeName: string; target: PolicyTarget; status: StatusWriter | undefined; log: Log }) {
     this.#api = parts.api;
@@ -46,22 +46,23 @@ export class ClusterPolicies {
     this.#status = parts.status;
     this.#log = parts.log;
     this.#watches = RESOURCES.map((resource) => {
-      let isAway = false;
+      let isDisconnected = false;
       return new Watch<PolicyObject>(
         parts.api,
-        pathOfAll(resource),
+        resourcePath(resource),
         {},
         {
-          all: (objects) => this.#all(resource, objects),
+          replaceAll: (objects) => this.#replaceAll(resource, objects),
           set: (object) => this.#set(resource, object),
-          remove: (object) => this.#remove(originOf(resource, object)),
-          state: (error) => {
-            if (error === undefined && isAway) this.#log.info({ resource: resource.plural }, 'the API server is back');
-            if (error !== undefined && !isAway) {
-              const detail = { resource: resource.plural, reason: messageOf(error) };
+          remove: (object) => this.#remove(policyOrigin(resource, object)),
+          setConnection: (error) => {
+            if (error === undefined && isDisconnected)
+              this.#log.info({ resource: resource.plural }, 'the API server is back');
+            if (error !== undefined && !isDisconnected) {
+              const detail = { resource: resource.plural, reason: errorMessage(error) };
               this.#log.warn(detail, 'the API server is away: policies stay as they are');
             }
-            isAway = error !== undefined;
+            isDisconnected = error !== undefined;
           },
         },
       );
@@ -82,8 +83,8 @@ export class ClusterPolicies {
     await this.#status?.stop();
   }
 
-  async #all(resource: Resource, objects: readonly PolicyObject[]): Promise<void> {
-    const present = new Set(objects.map((object) => originOf(resource, object)));
+  async #replaceAll(resource: Resource, objects: readonly PolicyObject[]): Promise<void> {
+    const present = new Set(objects.map((object) => policyOrigin(resource, object)));
     for (const [origin, known] of [...this.#known]) {
       if (known.resource === resource && !present.has(origin)) await this.#remove(origin);
     }
@@ -97,22 +98,22 @@ export class ClusterPolicies {
   }
 
   async #set(resource: Resource, object: PolicyObject): Promise<void> {
-    const origin = originOf(resource, object);
+    const origin = policyOrigin(resource, object);
     const known = this.#known.get(origin);
-    this.#status?.seen(origin, object);
+    this.#status?.observe(origin, object);
     if (known !== undefined && isSameVersion(known.object, object)) return;
-    const text = textOf(resource, object);
-    const describe = (error: unknown): string => mistakesOf(error, String(text)) ?? messageOf(error);
-    const error = await this.#target.put(origin, text, describe);
+    const text = toPolicyJson(resource, object);
+    const describe = (error: unknown): string => formatDiagnostics(error, String(text)) ?? errorMessage(error);
+    const error = await this.#target.setPolicy(origin, text, describe);
     const loadedGeneration = error === undefined ? object.metadata.generation : known?.loadedGeneration;
-    this.#known.set(origin, { resource, object: identityOf(object), loadedGeneration });
+    this.#known.set(origin, { resource, object: toIdentity(object), loadedGeneration });
     this.#report(origin);
   }
 
   async #remove(origin: string): Promise<void> {
     this.#known.delete(origin);
     this.#status?.forget(origin);
-    await this.#target.drop(origin);
+    await this.#target.dropPolicy(origin);
   }
 
   /** Compares the state of all policies with their status. */
@@ -124,17 +125,17 @@ export class ClusterPolicies {
     const known = this.#known.get(origin);
     if (known === undefined || this.#status === undefined) return;
     const { resource, object } = known;
-    const state = this.#stateOf(origin, known);
+    const state = this.#nodeState(origin, known);
     if (state === undefined) this.#status.withdraw(origin, resource, object);
     else {
-      this.#status.set(origin, resource, object, state, () => reportFailure(this.#api, resource, object, state));
+      this.#status.setState(origin, resource, object, state, () => reportFailure(this.#api, resource, object, state));
     }
   }
 
-  /** Undefined: the policy is for other nodes. */
-  #stateOf(origin: string, { object, loadedGeneration }: Known): NodeState | undefined {
-    const status = this.#target.statusOf(origin);
-    const error = this.#target.failureOf(origin);
+  /** Returns undefined when the policy is for other nodes. */
+  #nodeState(origin: string, { object, loadedGeneration }: LoadedObject): NodeState | undefined {
+    const status = this.#target.policyStatus(origin);
+    const error = this.#target.policyError(origin);
     const runs = status !== undefined && (status.state === 'enabled' || error === undefined);
     if (status?.state === 'other_node' && error === undefined) return undefined;
     const { generation } = object.metadata;
@@ -146,13 +147,13 @@ export class ClusterPolicies {
       ...(generation === undefined ? {} : { generation }),
       ...(loadedGeneration === undefined || !runs ? {} : { loadedGeneration }),
       ...(status === undefined ? {} : { mode: status.mode, hooks: status.hooks.length }),
-      ...(error === undefined ? {} : { error: shortened(error) }),
+      ...(error === undefined ? {} : { error: shortenError(error) }),
     };
   }
 }
 
-/** An object without its content, which can be large. */
-function identityOf({ metadata: { name, namespace, uid, generation } }: PolicyObject): PolicyObject {
+/** Returns the object without its content, which can be large. */
+function toIdentity({ metadata: { name, namespace, uid, generation } }: PolicyObject): PolicyObject {
   return {
     metadata: {
       name,
@@ -163,15 +164,15 @@ function identityOf({ metadata: { name, namespace, uid, generation } }: PolicyOb
   };
 }
 
-/** The cluster gives a new generation to each change of the spec. */
+/** Kubernetes increments the generation with each change of the spec. */
 function isSameVersion(a: PolicyObject, b: PolicyObject): boolean {
   const { uid, generation } = a.metadata;
   return generation !== undefined && uid === b.metadata.uid && generation === b.metadata.generation;
 }
 
-/** The policy as JSON, which is YAML too. What the cluster adds to it is left out. */
-function textOf({ kind }: Resource, { metadata, spec }: PolicyObject): string | Error {
-  const unsafe = unsafeNumber(spec, 'spec');
+/** Returns the policy as JSON, which is valid YAML. Members that the cluster adds are omitted. */
+function toPolicyJson({ kind }: Resource, { metadata, spec }: PolicyObject): string | Error {
+  const unsafe = findUnsafeNumber(spec, 'spec');
   if (unsafe !== undefined) {
     return new Error(`${unsafe}: the number is larger than 2^53, and cannot be read from the API server without loss`);
   }
@@ -179,6 +180,6 @@ function textOf({ kind }: Resource, { metadata, spec }: PolicyObject): string | 
   return JSON.stringify({ apiVersion: GROUP_VERSION, kind, metadata: { name, ...(namespace && { namespace }) }, spec });
 }
 
-function shortened(text: string): string {
-  return text.length <= ERROR_MAX ? text : `${text.slice(0, ERROR_MAX - 1)}…`;
+function shortenError(text: string): string {
+  return text.length <= ERROR_LENGTH_MAX ? text : `${text.slice(0, ERROR_LENGTH_MAX - 1)}…`;
 }

@@ -1,4 +1,4 @@
-/** The resources of policies: their paths in the API, and their objects. */
+/** Describes the policy resources: their API paths and their objects. */
 import type { KubeObject } from './watch.js';
 
 export const GROUP_VERSION = 'cilium.io/v1alpha1';
@@ -18,7 +18,7 @@ export interface PolicyObject extends KubeObject {
   readonly status?: PolicyObjectStatus;
 }
 
-/** A list is null when its last owner has given it up. */
+/** A list is null when no field manager owns it any more. */
 export interface PolicyObjectStatus {
   readonly conditions?: readonly Condition[] | null;
   readonly nodes?: readonly NodeState[] | null;
@@ -33,13 +33,13 @@ export interface Condition {
   readonly lastTransitionTime?: string;
 }
 
-/** State of a policy on one node, as in its status. */
+/** The state of a policy on one node, in the status. */
 export interface NodeState {
   readonly name: string;
   readonly state: 'enabled' | 'disabled' | 'failed';
-  /** Generation that the node has tried last. */
+  /** The generation that the node tried last. */
   readonly generation?: number;
-  /** Generation that runs on the node. */
+  /** The generation that runs on the node. */
   readonly loadedGeneration?: number;
   readonly mode?: string;
   /** Number of attached hooks. */
@@ -47,16 +47,16 @@ export interface NodeState {
   readonly error?: string;
 }
 
-export function pathOfAll({ plural }: Resource): string {
+export function resourcePath({ plural }: Resource): string {
   return `/apis/${GROUP_VERSION}/${plural}`;
 }
 
-export function pathOf({ plural }: Resource, { metadata: { name, namespace } }: KubeObject): string {
+export function objectPath({ plural }: Resource, { metadata: { name, namespace } }: KubeObject): string {
   const folder = namespace === undefined ? '' : `namespaces/${encodeURIComponent(namespace)}/`;
   return `/apis/${GROUP_VERSION}/${folder}${plural}/${encodeURIComponent(name)}`;
 }
 
-/** Name for messages, and where the store says that the policy comes from. */
-export function originOf({ plural }: Resource, { metadata: { name, namespace } }: KubeObject): string {
+/** Returns the origin of a policy, for messages and for the store. */
+export function policyOrigin({ plural }: Resource, { metadata: { name, namespace } }: KubeObject): string {
   return `kubernetes:${plural}/${namespace === undefined ? '' : `${namespace}/`}${name}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Follows the objects of one resource: lists them, watches their changes, and begins again when the connection ends. While the server
- * is away, nothing is reported, so that everything goes on as it was.
+ * Follows the objects of one resource: lists them, watches their changes, and starts again when the connection ends.
+ * While the server does not answer, no change is reported, so everything stays as it is.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { ApiError, type Api, type Query } from './client.js';
@@ -28,12 +28,12 @@ interface OwnerReference {
 }
 
 export interface Follower<T> {
-  /** All objects that there are. Called after each list. */
-  all(objects: readonly T[]): Promise<void> | void;
+  /** Receives all existing objects after each list. */
+  replaceAll(objects: readonly T[]): Promise<void> | void;
   set(object: T): Promise<void> | void;
   remove(object: T): Promise<void> | void;
-  /** The connection: undefined while it is good. */
-  state(error: Error | undefined): void;
+  /** Receives the error of the connection, or undefined when it works. */
+  setConnection(error: Error | undefined): void;
 }
 
 interface List<T> {
@@ -49,9 +49,9 @@ interface WatchEvent<T> {
 const PAGE = 250;
 const RETRY_MS = 500;
 const RETRY_MS_MAX = 30_000;
-/** The server ends a watch after this time; a part is random, so that not all agents come back together. */
+/** The server ends a watch after this time. A random part keeps the agents from reconnecting together. */
 const WATCH_SECONDS = 300;
-/** A watch that is silent for longer is dead, because the server would have ended it. */
+/** A watch that is silent for so much longer is dead, because the server would have ended it. */
 const SLACK_MS = 30_000;
 
 export class Watch<T extends KubeObject> {
@@ -60,7 +60,7 @@ export class Watch<T extends KubeObject> {
   readonly #query: Query;
   readonly #follower: Follower<T>;
   readonly #stopped = new AbortController();
-  #running: Promise<void> | undefined;
+  #loop: Promise<void> | undefined;
   /** Undefined: a list is needed. */
   #version: string | undefined;
 
@@ -71,16 +71,16 @@ export class Watch<T extends KubeObject> {
     this.#follower = follower;
   }
 
-  /** Resolves after the first list, or the first failure. It goes on in both cases. */
+  /** Resolves after the first list or the first failure. The watch continues in both cases. */
   start(): Promise<void> {
     return new Promise((resolve) => {
-      this.#running = this.#run(resolve);
+      this.#loop = this.#run(resolve);
     });
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort();
-    await this.#running;
+    await this.#loop;
   }
 
   async #run(onFirst: () => void): Promise<void> {
@@ -98,12 +98,12 @@ export class Watch<T extends KubeObject> {
         else {
           failures++;
           asked = error instanceof ApiError ? (error.retryAfter ?? 0) * 1000 : 0;
-          this.#follower.state(error as Error);
+          this.#follower.setConnection(error as Error);
         }
         onFirst();
       }
       const delay = Math.min(RETRY_MS * 2 ** Math.max(failures - 1, 0), RETRY_MS_MAX);
-      // the random half keeps the agents of a large cluster from coming back together
+      // the random half keeps the agents of a large cluster from reconnecting together
       await wait(Math.max(asked, (delay * (1 + Math.random())) / 2), undefined, { signal }).catch(() => undefined);
     }
     onFirst();
@@ -120,7 +120,7 @@ export class Watch<T extends KubeObject> {
       next = page.metadata.continue === '' ? undefined : page.metadata.continue;
       version = page.metadata.resourceVersion;
     } while (next !== undefined);
-    await this.#follower.all(items);
+    await this.#follower.replaceAll(items);
     this.#version = version;
   }
 
@@ -134,15 +134,15 @@ export class Watch<T extends KubeObject> {
       timeoutSeconds,
     };
     const idleMs = timeoutSeconds * 1000 + SLACK_MS;
-    const opened = (): void => {
+    const handleOpen = (): void => {
       onOpen();
-      this.#follower.state(undefined);
+      this.#follower.setConnection(undefined);
     };
-    const options = { query, idleMs, signal: this.#stopped.signal, opened };
-    for await (const event of this.#api.lines<WatchEvent<T>>(this.#path, options)) await this.#take(event);
+    const options = { query, idleMs, signal: this.#stopped.signal, onOpen: handleOpen };
+    for await (const event of this.#api.streamLines<WatchEvent<T>>(this.#path, options)) await this.#handleEvent(event);
   }
 
-  async #take({ type, object }: WatchEvent<T>): Promise<void> {
+  async #handleEvent({ type, object }: WatchEvent<T>): Promise<void> {
     switch (type) {
       case 'ADDED':
       case 'MODIFIED':
@@ -162,7 +162,7 @@ export class Watch<T extends KubeObject> {
   }
 }
 
-/** The version is too old: everything is listed again. */
+/** Returns true when the version is too old, so that everything has to be listed again. */
 function isGone(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 410 || error.reason === 'Expired' || error.reason === 'Gone');
 }

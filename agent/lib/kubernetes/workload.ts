@@ -1,4 +1,4 @@
-/** What controls a pod, by its owner and its labels. */
+/** Finds the workload that controls a pod, by its owner and its labels. */
 import type { ObjectMeta } from './watch.js';
 
 export interface Workload {
@@ -6,11 +6,14 @@ export interface Workload {
   readonly workloadKind: string;
 }
 
-/** A CronJob names its jobs after the time in minutes. */
+/** A CronJob appends the time in minutes to the names of its jobs. */
 const CRON_SUFFIX = /^(.+)-\d{8,10}$/;
 
-/** The owners of a ReplicaSet and of a Job are not in the pod: their names say it. A pod without a controller is its own workload. */
-export function workloadOf({ name, labels = {}, ownerReferences = [] }: ObjectMeta): Workload {
+/**
+ * Returns the workload of a pod. A pod does not name the owner of its ReplicaSet or Job, so the name of that is
+ * parsed. A pod without a controller is its own workload.
+ */
+export function podWorkload({ name, labels = {}, ownerReferences = [] }: ObjectMeta): Workload {
   const owner = ownerReferences.find(({ controller }) => controller === true);
   if (owner === undefined) return { workload: name, workloadKind: 'Pod' };
   const hash = labels['pod-template-hash'];

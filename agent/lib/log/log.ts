@@ -1,4 +1,4 @@
-/** The agent's log on standard error: JSON lines, or lines for people. */
+/** Opens the agent's log on standard error: JSON lines, or lines for people. */
 import { pino, type DestinationStream, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 
@@ -12,18 +12,18 @@ export interface LogOptions {
   readonly format: 'json' | 'pretty';
 }
 
-/** Text from policies and clients is escaped: JSON does that, and so does `pretty` for everything that is not printable. */
+/** Strings from policies and clients are escaped. JSON does that, and the function below does it for `pretty`. */
 export function openLog({ level, format }: LogOptions, stream: NodeJS.WritableStream): Log {
   const target: DestinationStream = { write: (text: string) => void stream.write(text) };
   const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` };
   if (format === 'json') return pino(options, target);
   const lines = pretty.prettyFactory({ colorize: false, translateTime: 'SYS:HH:MM:ss.l', singleLine: true });
-  return pino(options, { write: (text: string) => target.write(escaped(lines(text))) });
+  return pino(options, { write: (text: string) => target.write(escapeControls(lines(text))) });
 }
 
 /** Control characters and invisible characters, except the newline at the end. */
 const CONTROLS = /(?!\n$)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-function escaped(line: string): string {
+function escapeControls(line: string): string {
   return line.replace(CONTROLS, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
 }

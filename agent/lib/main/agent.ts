@@ -1,7 +1,7 @@
-/** The agent: a tracer, its policies, and the server for its clients. */
+/** Runs the agent: a tracer, its policies, and the server for its clients. */
 import { hostname } from 'node:os';
 import { openTracer, preflight, type ContainerOptions, type Tracer, type TracerOptions } from 'polytrace';
-import { shownOptions, type Configuration } from '../config/load.js';
+import { printableOptions, type Configuration } from '../config/load.js';
 import type { AgentOptions } from '../config/settings.js';
 import { EventCalls } from '../grpc/get-events.js';
 import { eventLogService, sensorsService } from '../grpc/sensors.js';
@@ -12,17 +12,17 @@ import type { Log } from '../log/log.js';
 import { Kubernetes } from '../kubernetes/kubernetes.js';
 import { HttpServer } from '../metrics/http.js';
 import { Metrics } from '../metrics/metrics.js';
-import { PolicyFiles } from '../policies/folder.js';
+import { PolicyFiles } from '../policies/policy-files.js';
 import { PolicyStore } from '../policies/store.js';
 import { EventHub } from '../streams/hub.js';
 import { Exports } from './exports.js';
 
-/** How long clients may take what waits for them when the agent ends. */
+/** Time for clients to receive their queued events when the agent stops. */
 const DRAIN_MS = 2000;
 const SHUTDOWN_MS = 1000;
 
-/** These are open before the agent is made. */
-interface Parts {
+/** The parts that are opened before the agent. */
+interface AgentParts {
   readonly tracer: Tracer;
   readonly kubernetes: Kubernetes | undefined;
   readonly runtimeHook: RuntimeHookSource;
@@ -46,7 +46,7 @@ export class Agent {
   private constructor(
     options: AgentOptions,
     exports: Exports,
-    { tracer, kubernetes, runtimeHook }: Parts,
+    { tracer, kubernetes, runtimeHook }: AgentParts,
     log: Log,
     version: string,
   ) {
@@ -54,7 +54,7 @@ export class Agent {
     this.#exports = exports;
     this.#tracer = tracer;
     this.#kubernetes = kubernetes;
-    const nodeName = nodeNameOf(options);
+    const nodeName = resolveNodeName(options);
     const {
       clusterName,
       enableProcessCred: processCred,
@@ -88,7 +88,7 @@ export class Agent {
       version,
       nodeName,
       startedAt: Date.now(),
-      configuration: shown(options),
+      configuration: printableConfiguration(options),
     };
     this.#server = new GrpcServer(serverSettings(options), [sensorsService(context), eventLogService()], log);
     if (options.metricsServer !== undefined) {
@@ -103,7 +103,7 @@ export class Agent {
     const status = isHealthy ? 'running' : 'ending';
     const { json, otlp } = this.#exports;
     const isExportFailing = json?.stats.isFailing === true || otlp?.stats.isFailing === true;
-    return { isHealthy, details: { status, failedPolicies: this.#store.failed, isExportFailing } };
+    return { isHealthy, details: { status, failedPolicies: this.#store.failedCount, isExportFailing } };
   }
 
   async #listen(): Promise<void> {
@@ -117,7 +117,7 @@ export class Agent {
     }
   }
 
-  /** Opens everything, or nothing. A policy that cannot be loaded is in the status and in the log. */
+  /** Opens everything, or nothing. A policy that cannot be loaded is reported in its status and in the log. */
   static async open(
     configuration: Configuration,
     log: Log,
@@ -125,8 +125,8 @@ export class Agent {
     stdout: NodeJS.WritableStream,
   ): Promise<Agent> {
     const { options } = configuration;
-    const exports = await Exports.open(configuration, { log, stdout, version, nodeName: nodeNameOf(options) });
-    const kubernetes = await kubernetesOf(options, log);
+    const exports = await Exports.open(configuration, { log, stdout, version, nodeName: resolveNodeName(options) });
+    const kubernetes = await connectKubernetes(options, log);
     const runtimeHook = new RuntimeHookSource();
     const tracer = await openTracer(tracerOptions(options, kubernetes, runtimeHook));
     let agent: Agent | undefined;
@@ -138,7 +138,7 @@ export class Agent {
       await agent.#listen();
       return agent;
     } catch (error) {
-      // what is left open would keep the process alive
+      // an open part would keep the process alive
       if (agent !== undefined) await agent.#files.stop();
       await kubernetes?.stop();
       await tracer.close();
@@ -165,14 +165,14 @@ export class Agent {
   }
 }
 
-function nodeNameOf({ nodeName }: AgentOptions): string {
+function resolveNodeName({ nodeName }: AgentOptions): string {
   return nodeName ?? process.env['NODE_NAME'] ?? hostname();
 }
 
-async function kubernetesOf(options: AgentOptions, log: Log): Promise<Kubernetes | undefined> {
+async function connectKubernetes(options: AgentOptions, log: Log): Promise<Kubernetes | undefined> {
   if (!options.enableK8sApi) return undefined;
   const { k8sKubeconfigPath: kubeconfig, tracingPolicyCrd: policies, enablePodAnnotations: annotations } = options;
-  const nodeName = nodeNameOf(options);
+  const nodeName = resolveNodeName(options);
   return Kubernetes.connect({ nodeName, policies, annotations, ...(kubeconfig && { kubeconfig }) }, log);
 }
 
@@ -183,7 +183,7 @@ function tracerOptions(
 ): TracerOptions {
   const { enforcement, allowRequests, persist, containers } = options;
   return {
-    nodeName: nodeNameOf(options),
+    nodeName: resolveNodeName(options),
     enforcement,
     allowRequests,
     containers: containers && containerOptions(options, kubernetes, runtimeHook),
@@ -192,15 +192,18 @@ function tracerOptions(
   };
 }
 
-/** Ends the policies of the agent before, when those of this one are loaded. Without the API server, they go on until it answers. */
+/**
+ * Ends the policies of the previous agent when those of this one are loaded. Without the API server, they stay active
+ * until it answers.
+ */
 async function takeOver(tracer: Tracer, kubernetes: Kubernetes | undefined, log: Log): Promise<void> {
   if (kubernetes === undefined || kubernetes.isLoaded) return tracer.takeOver();
-  void kubernetes.loaded
+  void kubernetes.whenLoaded
     .then(() => tracer.takeOver())
     .catch((error: unknown) => log.warn({ reason: String(error) }, 'the policies of an earlier agent go on'));
 }
 
-/** The API server comes first: runtimes know the labels that a pod had when it was made. A hook knows least. */
+/** The API server comes first, because runtimes know only the labels at the creation of a pod. A hook knows least. */
 function containerOptions(
   { criEndpoint, nriEndpoint, enablePodAnnotations: annotations }: AgentOptions,
   kubernetes: Kubernetes | undefined,
@@ -217,19 +220,19 @@ function containerOptions(
 const RUNTIMES = ['nri', 'cri', 'docker', 'podman'] as const;
 
 function serverSettings(options: AgentOptions): ConstructorParameters<typeof GrpcServer>[0] {
-  return { addresses: options.serverAddress, group: options.group, tls: tlsOf(options) };
+  return { addresses: options.serverAddress, group: options.group, tls: toTlsFiles(options) };
 }
 
-function tlsOf({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: AgentOptions): TlsFiles | undefined {
+function toTlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: AgentOptions): TlsFiles | undefined {
   return cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
 }
 
-/** The settings as a client may see them, by their names. */
-function shown(options: AgentOptions): Record<string, string> {
-  return Object.fromEntries([...shownOptions(options)].map(([name, value]) => [name, textOf(value)]));
+/** Returns the settings as a client may see them, by name. */
+function printableConfiguration(options: AgentOptions): Record<string, string> {
+  return Object.fromEntries([...printableOptions(options)].map(([name, value]) => [name, formatSetting(value)]));
 }
 
-function textOf(value: unknown): string {
+function formatSetting(value: unknown): string {
   if (!Array.isArray(value)) return String(value);
   return value.map((each) => (typeof each === 'object' ? JSON.stringify(each) : String(each))).join(',');
 }

@@ -1,27 +1,27 @@
-/** The exports of the agent: where events go without a client that asks for them. */
+/** Sets up the exports of the agent, which send events without a request of a client. */
 import type { Redactor } from 'polytrace';
 import type { Configuration } from '../config/load.js';
-import { BadOption } from '../config/problems.js';
-import { headersOf, millisecondsOf } from '../config/setting.js';
-import { nameOf, type AgentOptions, type SettingKey } from '../config/settings.js';
-import { JsonExport, lossOf, sinkOf } from '../export/export.js';
-import { eventsIn, ExportLines, lossIn, type AggregationOptions } from '../export/lines.js';
-import { redactorOf, shapeOf, type Shape, type Sources } from '../export/shape.js';
+import { ConfigError } from '../config/problems.js';
+import { parseHeaders, parseDuration } from '../config/setting-kinds.js';
+import { settingName, type AgentOptions, type SettingKey } from '../config/settings.js';
+import { JsonExport, createLossEvent, openSink } from '../export/export.js';
+import { countEvents, ExportLines, reportedLoss, type AggregationOptions } from '../export/lines.js';
+import { createRedactor, createExportFormat, type ExportFormat, type Sources } from '../export/format.js';
 import type { Log } from '../log/log.js';
 import { OtlpExport } from '../otlp/otlp-export.js';
 import { openSender } from '../otlp/sender.js';
 import { Spool } from '../otlp/spool.js';
 import type { EventHub } from '../streams/hub.js';
 
-interface Prepared {
+interface PreparedExports {
   readonly redact: Redactor | undefined;
-  readonly shape: Shape;
+  readonly format: ExportFormat;
 }
 
-/** Checks what filters contain. Throws BadOption. */
-export function exportsOf({ options, sources }: Configuration): Prepared {
-  const redact = redactorOf(options, sources);
-  return { redact, shape: shapeOf(options, sources, redact) };
+/** Checks the filters of the configuration. Throws ConfigError. */
+export function prepareExports({ options, sources }: Configuration): PreparedExports {
+  const redact = createRedactor(options, sources);
+  return { redact, format: createExportFormat(options, sources, redact) };
 }
 
 export interface ExportsHost {
@@ -32,11 +32,11 @@ export interface ExportsHost {
 }
 
 const MEBIBYTE = 1024 * 1024;
-/** How long the collector may take what waits when the agent ends. */
+/** Time for the collector to receive the remaining events when the agent stops. */
 const CLOSE_MS = 2000;
 
 export class Exports {
-  /** Hides parts of arguments, for clients, too. */
+  /** Redacts arguments, also for clients. */
   readonly redact: Redactor | undefined;
   readonly json: JsonExport | undefined;
   readonly otlp: OtlpExport | undefined;
@@ -44,7 +44,7 @@ export class Exports {
   readonly #lines: ExportLines | undefined;
 
   private constructor(
-    { redact, shape }: Prepared,
+    { redact, format }: PreparedExports,
     json: JsonExport | undefined,
     otlp: OtlpExport | undefined,
     aggregation: AggregationOptions | undefined,
@@ -53,22 +53,22 @@ export class Exports {
     this.json = json;
     this.otlp = otlp;
     const consumers = [json, otlp].filter((each) => each !== undefined);
-    if (consumers.length > 0) this.#lines = new ExportLines(shape, consumers, aggregation);
+    if (consumers.length > 0) this.#lines = new ExportLines(format, consumers, aggregation);
   }
 
-  /** Throws BadOption. */
+  /** Throws ConfigError. */
   static async open(configuration: Configuration, host: ExportsHost): Promise<Exports> {
     const { options } = configuration;
-    const prepared = exportsOf(configuration);
-    const { shape } = prepared;
-    const sink = sinkOf(options, host.stdout, host.log);
-    const json = sink === undefined ? undefined : new JsonExport(options, shape, sink, host.log, host.nodeName);
-    return new Exports(prepared, json, await otlpOf(configuration, shape, host), aggregationOf(options));
+    const prepared = prepareExports(configuration);
+    const { format } = prepared;
+    const sink = openSink(options, host.stdout, host.log);
+    const json = sink === undefined ? undefined : new JsonExport(options, format, sink, host.log, host.nodeName);
+    return new Exports(prepared, json, await openOtlpExport(configuration, format, host), aggregationOptions(options));
   }
 
   start(hub: EventHub): void {
     const lines = this.#lines;
-    if (lines !== undefined) hub.listen((batch) => lines.give(batch));
+    if (lines !== undefined) hub.listen((batch) => lines.add(batch));
   }
 
   reopen(): void {
@@ -81,18 +81,18 @@ export class Exports {
   }
 }
 
-function aggregationOf(options: AgentOptions): AggregationOptions | undefined {
+function aggregationOptions(options: AgentOptions): AggregationOptions | undefined {
   if (!options.enableExportAggregation) return undefined;
   return {
-    windowMs: millisecondsOf(options.exportAggregationWindowSize),
-    most: options.exportAggregationBufferSize,
-    mostBytes: options.eventQueueBytes,
+    windowMs: parseDuration(options.exportAggregationWindowSize),
+    maxMessages: options.exportAggregationBufferSize,
+    maxBytes: options.eventQueueBytes,
   };
 }
 
-async function otlpOf(
+async function openOtlpExport(
   { options, sources }: Configuration,
-  { lineOf }: Shape,
+  { formatLine }: ExportFormat,
   { log, nodeName, version }: ExportsHost,
 ): Promise<OtlpExport | undefined> {
   const { exportOtlpEndpoint: endpoint, exportOtlpHeaders: headers, exportOtlpTlsCa: ca, clusterName } = options;
@@ -103,23 +103,33 @@ async function otlpOf(
     ...(clusterName === undefined ? {} : { 'k8s.cluster.name': clusterName }),
   };
   const { exportOtlpProtocol: protocol } = options;
-  const settings = { protocol, endpoint, headers: headersOf(headers ?? ''), ca, resource, version };
-  const sender = await named('exportOtlpTlsCa', sources, () => openSender(settings, log));
-  const { exportOtlpSpoolDir: folder, exportOtlpSpoolMaxSizeMb: most } = options;
+  const settings = { protocol, endpoint, headers: parseHeaders(headers ?? ''), ca, resource, version };
+  const sender = await openForSetting('exportOtlpTlsCa', sources, () => openSender(settings, log));
+  const { exportOtlpSpoolDir: folder, exportOtlpSpoolMaxSizeMb: maxMebibytes } = options;
   const spool =
     folder === undefined
       ? undefined
-      : await named('exportOtlpSpoolDir', sources, () => Spool.open(folder, most * MEBIBYTE));
-  const lossLine = (count: number): string => lineOf(lossOf(count, nodeName, 'otlp'));
-  return new OtlpExport({ sender, spool, mostBytes: options.eventQueueBytes, eventsIn, lossIn, lossLine, log });
+      : await openForSetting('exportOtlpSpoolDir', sources, () => Spool.open(folder, maxMebibytes * MEBIBYTE));
+  const formatLoss = (count: number): string => formatLine(createLossEvent(count, nodeName, 'otlp'));
+  return new OtlpExport({
+    sender,
+    spool,
+    maxBytes: options.eventQueueBytes,
+    countEvents,
+    reportedLoss,
+    formatLoss,
+    log,
+  });
 }
 
-/** Names the setting whose file or folder cannot be used. */
-async function named<T>(key: SettingKey, sources: Sources, make: () => Promise<T>): Promise<T> {
+/** Opens a file or folder, and adds the name and the source of its setting to the error. */
+async function openForSetting<T>(key: SettingKey, sources: Sources, make: () => Promise<T>): Promise<T> {
   try {
     return await make();
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error)) throw error;
-    throw new BadOption([{ code: 'CONFIG_VALUE', place: sources[key], message: `${nameOf(key)}: ${error.message}` }]);
+    throw new ConfigError([
+      { code: 'CONFIG_VALUE', source: sources[key], message: `${settingName(key)}: ${error.message}` },
+    ]);
   }
 }

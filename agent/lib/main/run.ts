@@ -1,21 +1,21 @@
-/** `polytrace agent`: runs until a signal. */
+/** Runs the command `polytrace agent` until a signal arrives. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { PolytraceError } from 'polytrace';
-import { agentCommand } from '../config/command.js';
-import { printConfiguration } from '../config/print.js';
-import { BadOption } from '../config/problems.js';
+import { createAgentCommand } from '../config/command.js';
+import { formatConfiguration } from '../config/print.js';
+import { ConfigError } from '../config/problems.js';
 import type { Configuration } from '../config/load.js';
 import { AddressError } from '../grpc/address.js';
 import { installCrds } from '../kubernetes/crds.js';
 import { openLog } from '../log/log.js';
-import { messageOf } from '../policies/store.js';
+import { formatError } from '../policies/store.js';
 import { Agent } from './agent.js';
-import { exportsOf } from './exports.js';
+import { prepareExports } from './exports.js';
 import { ServiceManager } from './service.js';
 
-/** What the command gives to the agent. */
+/** The environment that the command provides. */
 interface AgentHost {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
@@ -33,14 +33,14 @@ const KERNEL = 3;
 /** Runs the agent and returns the exit status of the command. */
 export async function runAgent(args: readonly string[], host: AgentHost): Promise<number> {
   let status = GOOD;
-  const command = agentCommand(
+  const command = createAgentCommand(
     {
       run: async (configuration) => {
-        status = await run(configuration, host);
+        status = await runUntilSignal(configuration, host);
       },
       check: (configuration) => {
-        exportsOf(configuration);
-        host.stdout.write(printConfiguration(configuration));
+        prepareExports(configuration);
+        host.stdout.write(formatConfiguration(configuration));
       },
       installCrds: async (kubeconfig) => {
         for (const line of await installCrds(kubeconfig)) host.stdout.write(`${line}\n`);
@@ -61,14 +61,14 @@ export async function runAgent(args: readonly string[], host: AgentHost): Promis
     return status;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? GOOD : USAGE;
-    const isUsage = error instanceof BadOption || error instanceof AddressError;
+    const isUsage = error instanceof ConfigError || error instanceof AddressError;
     if (!isUsage && !(error instanceof PolytraceError)) throw error;
-    host.stderr.write(`polytrace: ${messageOf(error)}\n`);
+    host.stderr.write(`polytrace: ${formatError(error)}\n`);
     return isUsage ? USAGE : KERNEL;
   }
 }
 
-async function run(
+async function runUntilSignal(
   configuration: Configuration,
   { stdout, stderr, signals, env = process.env }: AgentHost,
 ): Promise<number> {
@@ -80,20 +80,20 @@ async function run(
   let agent: Agent | undefined;
   const onStop = (name: string): void => {
     log.info({ signal: name }, 'the agent ends');
-    service.stopping();
+    service.notifyStopping();
     stop();
   };
   const onReload = (): void => {
     log.info('policies are read again');
-    agent?.reload().catch((error: unknown) => log.error({ reason: messageOf(error) }, 'policies were not read'));
+    agent?.reload().catch((error: unknown) => log.error({ reason: formatError(error) }, 'policies were not read'));
   };
   for (const name of ['SIGINT', 'SIGTERM']) signals.on(name, onStop);
   signals.on('SIGHUP', onReload);
   try {
-    agent = await Agent.open(configuration, log, version(), stdout);
+    agent = await Agent.open(configuration, log, readVersion(), stdout);
     log.info({ addresses: agent.addresses }, 'ready');
-    service.ready(`serving ${agent.addresses.join(', ')}`);
-    // The events end only when something is badly wrong with the tracer.
+    service.notifyReady(`serving ${agent.addresses.join(', ')}`);
+    // The events end only after a fatal error of the tracer.
     const isOver = await Promise.race([stopped.then(() => false), agent.events.then(() => true)]);
     await agent.close();
     if (isOver) log.fatal('the events of the tracer ended');
@@ -105,7 +105,7 @@ async function run(
   }
 }
 
-function version(): string {
+function readVersion(): string {
   const text = readFileSync(join(__dirname, '../../package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,15 +1,15 @@
-/** The agent as a service of systemd: it says when it is ready, and shows that its event loop runs. */
+/** Notifies systemd that the agent is ready, and that its event loop runs. */
 import { notifyService } from 'polytrace';
 
-/** A manager that does not take a message now is asked again. */
-const AGAIN_MS = 100;
-const AGAIN_MAX = 100;
+/** Delay and number of tries when the manager does not accept a message. */
+const RETRY_MS = 100;
+const RETRIES_MAX = 100;
 
 export class ServiceManager {
   readonly #notify: (state: string) => boolean;
   readonly #isService: boolean;
   #watchdog: NodeJS.Timeout | undefined;
-  #again: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(env: NodeJS.ProcessEnv, notify = notifyService) {
     this.#notify = notify;
@@ -17,34 +17,34 @@ export class ServiceManager {
     const microseconds = Number(env['WATCHDOG_USEC']);
     const isOurs = env['WATCHDOG_PID'] === undefined || env['WATCHDOG_PID'] === String(process.pid);
     if (!this.#isService || !isOurs || !(microseconds > 0)) return;
-    // the manager kills a service that says nothing for the whole time
+    // the manager kills a service that sends nothing within the whole time
     this.#watchdog = setInterval(() => notify('WATCHDOG=1'), microseconds / 1000 / 3);
     this.#watchdog.unref();
   }
 
-  ready(status: string): void {
-    this.#tell(`READY=1\nSTATUS=${oneLine(status)}`);
+  notifyReady(status: string): void {
+    this.#send(`READY=1\nSTATUS=${toOneLine(status)}`);
   }
 
-  /** The watchdog goes on until the end: an agent that hangs while it ends is killed, too. */
-  stopping(): void {
-    this.#tell('STOPPING=1');
+  /** The watchdog runs until the end, so that an agent that hangs while it stops is killed too. */
+  notifyStopping(): void {
+    this.#send('STOPPING=1');
   }
 
   close(): void {
     clearInterval(this.#watchdog);
-    clearTimeout(this.#again);
+    clearTimeout(this.#retry);
   }
 
-  /** Without a manager, there is nothing to send. A newer message takes the place of one that was not sent. */
-  #tell(state: string, tries = AGAIN_MAX): void {
-    clearTimeout(this.#again);
+  /** Sends nothing without a manager. A newer message replaces one that was not sent. */
+  #send(state: string, tries = RETRIES_MAX): void {
+    clearTimeout(this.#retry);
     if (!this.#isService || this.#notify(state) || tries === 0) return;
-    this.#again = setTimeout(() => this.#tell(state, tries - 1), AGAIN_MS);
-    this.#again.unref();
+    this.#retry = setTimeout(() => this.#send(state, tries - 1), RETRY_MS);
+    this.#retry.unref();
   }
 }
 
-function oneLine(text: string): string {
+function toOneLine(text: string): string {
   return text.replaceAll('\n', ' ');
 }

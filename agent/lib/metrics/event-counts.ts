@@ -1,25 +1,25 @@
-/** Counts events by kind, policy and the labels of their process. The number of different labels is bounded. */
+/** Counts events by type, policy and the labels of their process. The number of series is bounded. */
 import type { Process, TracerEvent } from 'polytrace';
 import type { PROCESS_LABELS } from '../config/settings.js';
 
 type ProcessLabel = (typeof PROCESS_LABELS)[number];
 
-/** Most different labels of a metric. Further ones are counted together. */
+/** Maximum of series of a metric. Events with further labels are counted together. */
 const SERIES_MAX = 1000;
-const OTHERS = '(others)';
+const OVERFLOW_LABEL = '(others)';
 
-export type Labels = Readonly<Record<string, string>>;
+export type MetricLabels = Readonly<Record<string, string>>;
 
 interface Series {
-  readonly labels: Labels;
+  readonly labels: MetricLabels;
   count: number;
 }
 
-class Table {
+class SeriesTable {
   readonly #series = new Map<string, Series>();
 
-  /** `key` stands for the labels. */
-  add(key: string, labels: () => Labels, overflow: Labels): void {
+  /** `key` identifies the labels. */
+  add(key: string, labels: () => MetricLabels, overflow: MetricLabels): void {
     const known = this.#series.get(key);
     if (known !== undefined) {
       known.count += 1;
@@ -42,36 +42,36 @@ class Table {
 
 export class EventCounts {
   readonly #used: ReadonlySet<string>;
-  readonly #byType = new Table();
-  readonly #byPolicy = new Table();
+  readonly #byType = new SeriesTable();
+  readonly #byPolicy = new SeriesTable();
 
-  /** `used`: the labels that have values. The others are empty. */
+  /** `used`: the labels that get values. The others are empty. */
   constructor(used: readonly string[]) {
     this.#used = new Set(used);
   }
 
-  give(batch: readonly TracerEvent[]): void {
+  add(batch: readonly TracerEvent[]): void {
     for (const event of batch) if (event.type !== 'lost') this.#count(event);
   }
 
   #count(event: Exclude<TracerEvent, { readonly type: 'lost' }>): void {
     const { type, process } = event;
     const name = type.toUpperCase();
-    const of = this.#labelsOf(process);
-    const key = `\0${of.namespace}\0${of.workload}\0${of.pod}\0${of.binary}`;
-    const others = { namespace: OTHERS, workload: OTHERS, pod: OTHERS, binary: OTHERS };
-    this.#byType.add(name + key, () => ({ type: name, ...of }), { type: name, ...others });
+    const labels = this.#processLabels(process);
+    const key = `\0${labels.namespace}\0${labels.workload}\0${labels.pod}\0${labels.binary}`;
+    const others = { namespace: OVERFLOW_LABEL, workload: OVERFLOW_LABEL, pod: OVERFLOW_LABEL, binary: OVERFLOW_LABEL };
+    this.#byType.add(name + key, () => ({ type: name, ...labels }), { type: name, ...others });
     if (!('policyName' in event) || event.type === 'process_loader') return;
-    const hook = hookOf(event);
+    const hook = metricHookName(event);
     const policy = event.policyName;
-    this.#byPolicy.add(`${policy}\0${hook}${key}`, () => ({ policy, hook, ...of }), {
+    this.#byPolicy.add(`${policy}\0${hook}${key}`, () => ({ policy, hook, ...labels }), {
       policy,
-      hook: OTHERS,
+      hook: OVERFLOW_LABEL,
       ...others,
     });
   }
 
-  #labelsOf({ pod, binary }: Process): Record<ProcessLabel, string> {
+  #processLabels({ pod, binary }: Process): Record<ProcessLabel, string> {
     const used = this.#used;
     return {
       namespace: used.has('namespace') ? (pod?.namespace ?? '') : '',
@@ -90,8 +90,8 @@ export class EventCounts {
   }
 }
 
-/** `kprobe:security_file_permission`, as Tetragon names hooks in its metrics. */
-function hookOf(event: Extract<TracerEvent, { readonly policyName: string; readonly args: unknown }>): string {
+/** Returns the hook as Tetragon names it in its metrics, such as `kprobe:security_file_permission`. */
+function metricHookName(event: Extract<TracerEvent, { readonly policyName: string; readonly args: unknown }>): string {
   switch (event.type) {
     case 'process_kprobe':
       return `kprobe:${event.functionName}`;

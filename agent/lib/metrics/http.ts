@@ -1,17 +1,17 @@
-/** The HTTP server of the agent: /metrics and /healthz. It answers GET and HEAD, and reads no bodies. */
+/** The HTTP server of the agent for /metrics and /healthz. It answers GET and HEAD, and ignores bodies. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { BadOption } from '../config/problems.js';
-import { parseListen } from '../config/setting.js';
+import { ConfigError } from '../config/problems.js';
+import { parseListenAddress } from '../config/setting-kinds.js';
 import type { Log } from '../log/log.js';
 
-/** What /metrics answers. */
+/** The answer of /metrics. */
 interface MetricsText {
   readonly contentType: string;
   read(): Promise<string>;
 }
 
-/** What /healthz answers. */
+/** The answer of /healthz. */
 type Health = () => { readonly isHealthy: boolean; readonly details: object };
 
 const CONNECTIONS_MAX = 64;
@@ -33,13 +33,15 @@ export class HttpServer {
     this.#server.setTimeout(TIMEOUT_MS);
   }
 
-  /** Resolves with the address. Rejects when it cannot be used. */
+  /** Resolves with the address. Rejects when the address cannot be used. */
   async listen(address: string): Promise<string> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', ({ message }) => {
-        reject(new BadOption([{ code: 'CONFIG_VALUE', place: 'metrics-server', message: `${address}: ${message}` }]));
+        reject(
+          new ConfigError([{ code: 'CONFIG_VALUE', source: 'metrics-server', message: `${address}: ${message}` }]),
+        );
       });
-      this.#server.listen(parseListen(address), resolve);
+      this.#server.listen(parseListenAddress(address), resolve);
     });
     this.#server.on('error', (error) => this.#log.error({ reason: error.message }, 'the HTTP server failed'));
     const { address: host, port, family } = this.#server.address() as AddressInfo;
@@ -47,20 +49,20 @@ export class HttpServer {
   }
 
   async #answer({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
-    const send = (status: number, type: string, text: string): void => {
+    const sendResponse = (status: number, type: string, text: string): void => {
       response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
       response.end(method === 'HEAD' ? undefined : text);
     };
     try {
       const [path] = url.split('?');
-      if (method !== 'GET' && method !== 'HEAD') return send(405, 'text/plain', 'only GET and HEAD\n');
-      if (path === '/metrics') return send(200, this.#metrics.contentType, await this.#metrics.read());
-      if (path !== '/healthz') return send(404, 'text/plain', 'there is /metrics and /healthz\n');
+      if (method !== 'GET' && method !== 'HEAD') return sendResponse(405, 'text/plain', 'only GET and HEAD\n');
+      if (path === '/metrics') return sendResponse(200, this.#metrics.contentType, await this.#metrics.read());
+      if (path !== '/healthz') return sendResponse(404, 'text/plain', 'there is /metrics and /healthz\n');
       const { isHealthy, details } = this.#health();
-      send(isHealthy ? 200 : 503, 'application/json', `${JSON.stringify(details)}\n`);
+      sendResponse(isHealthy ? 200 : 503, 'application/json', `${JSON.stringify(details)}\n`);
     } catch (error) {
       this.#log.error({ reason: String(error) }, 'a request over HTTP failed');
-      send(500, 'text/plain', 'the request failed\n');
+      sendResponse(500, 'text/plain', 'the request failed\n');
     }
   }
 

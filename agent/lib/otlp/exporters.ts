@@ -1,4 +1,4 @@
-/** OpenTelemetry's own exporters of logs: protobuf over HTTP, and over gRPC. */
+/** Opens OpenTelemetry's log exporters: protobuf over HTTP, and over gRPC. */
 import { readFileSync } from 'node:fs';
 import type { LogRecordExporter } from '@opentelemetry/sdk-logs';
 
@@ -7,29 +7,29 @@ export interface ExporterOptions {
   /** URL of the collector. For HTTP, with or without /v1/logs. With gRPC, `https` means TLS. */
   readonly endpoint: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** File with certificates of who signed that of the collector. */
+  /** File with the authorities for the certificate of the collector. */
   readonly ca?: string | undefined;
   readonly timeoutMs?: number;
 }
 
 type OpenExporter = Pick<LogRecordExporter, 'export' | 'shutdown'>;
 
-interface Opened {
+interface OpenedExporter {
   readonly exporter: OpenExporter;
-  /** True for the code of an error that says that the collector will never take the request. */
+  /** Returns true if the error code means that the collector will never accept the request. */
   readonly isRefusal: (code: unknown) => boolean;
 }
 
 const TIMEOUT_MS = 5000;
-/** The request itself has a mistake: it would fail again. */
-const REFUSED: ReadonlySet<unknown> = new Set([400, 413, 415, 422]);
+/** Status codes of an invalid request: it would fail again. */
+const REFUSAL_CODES: ReadonlySet<unknown> = new Set([400, 413, 415, 422]);
 
 /** The packages are loaded only when they are needed. */
-export function openExporter(options: ExporterOptions): Promise<Opened> {
+export function openExporter(options: ExporterOptions): Promise<OpenedExporter> {
   return options.protocol === 'grpc' ? openGrpc(options) : openHttp(options);
 }
 
-async function openHttp({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: ExporterOptions): Promise<Opened> {
+async function openHttp({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: ExporterOptions): Promise<OpenedExporter> {
   const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-proto');
   const { CompressionAlgorithm } = await import('@opentelemetry/otlp-exporter-base');
   const exporter = new OTLPLogExporter({
@@ -40,10 +40,10 @@ async function openHttp({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: Expor
     concurrencyLimit: 1,
     ...(ca === undefined ? {} : { httpAgentOptions: { ca: readFileSync(ca), keepAlive: true } }),
   });
-  return { exporter, isRefusal: (code) => REFUSED.has(code) };
+  return { exporter, isRefusal: (code) => REFUSAL_CODES.has(code) };
 }
 
-async function openGrpc({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: ExporterOptions): Promise<Opened> {
+async function openGrpc({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: ExporterOptions): Promise<OpenedExporter> {
   const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-grpc');
   const { CompressionAlgorithm } = await import('@opentelemetry/otlp-exporter-base');
   const { credentials, Metadata, status } = await import('@grpc/grpc-js');
@@ -56,19 +56,19 @@ async function openGrpc({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: Expor
     new OTLPLogExporter({
       url: endpoint,
       metadata,
-      // without these, the variables OTEL_EXPORTER_OTLP_… would choose
+      // otherwise, the variables OTEL_EXPORTER_OTLP_… would decide
       credentials: isTls ? credentials.createSsl(authority) : credentials.createInsecure(),
       compression: CompressionAlgorithm.GZIP,
       timeoutMillis: timeoutMs,
       concurrencyLimit: 1,
-      // gRPC shares connections of the same options, and waits up to two minutes before it tries a failed one again
+      // gRPC shares connections with the same options, and retries a failed one after up to two minutes
       userAgent: `polytrace-agent (connection ${++connections})`,
     });
-  return { exporter: new Reconnecting(connect), isRefusal: (code) => code === status.INVALID_ARGUMENT };
+  return { exporter: new ReconnectingExporter(connect), isRefusal: (code) => code === status.INVALID_ARGUMENT };
 }
 
-/** Makes a new exporter after an error: who sends decides when to try again. */
-class Reconnecting implements OpenExporter {
+/** Creates a new exporter after an error, so that the caller decides when to try again. */
+class ReconnectingExporter implements OpenExporter {
   readonly #connect: () => OpenExporter;
   #exporter: OpenExporter | undefined;
 

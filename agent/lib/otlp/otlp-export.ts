@@ -1,39 +1,39 @@
 /**
- * The export of events to a collector of OpenTelemetry. Lines wait in memory, and while the collector does not answer on the disk;
- * both are bounded, and what finds no room is counted. A report of the loss is sent at its place.
+ * Exports events to an OpenTelemetry collector. Lines wait in memory, and on the disk while the collector does not
+ * answer. Both are bounded. Lines that do not fit are counted, and a line in their position reports the loss.
  */
 import type { Log } from '../log/log.js';
-import type { Outcome, Sender } from './sender.js';
+import type { SendOutcome, Sender } from './sender.js';
 import type { Spool } from './spool.js';
 
-/** Most lines and bytes of a request. */
+/** Maximum lines and bytes of a request. */
 const CHUNK_LINES = 512;
 const CHUNK_BYTES = 512 * 1024;
-/** Events of this time go into one request. */
+/** Events within this time are sent in one request. */
 const DELAY_MS = 200;
 const RETRY_MS = 1000;
 const RETRY_MAX_MS = 30_000;
-/** While the collector does not answer, lines go to the disk so often. */
+/** Interval of writing lines to the disk while the collector does not answer. */
 const SPOOL_MS = 500;
 
 export interface OtlpOptions {
   readonly sender: Sender;
   readonly spool: Spool | undefined;
-  /** Most bytes that wait in memory. */
-  readonly mostBytes: number;
-  /** The number of events that a line stands for. */
-  readonly eventsIn: (line: string) => number;
-  /** The number of lost events that a line reports; undefined for an event. */
-  readonly lossIn: (line: string) => number | undefined;
-  /** The line that says how many events are missing; its hook is `otlp`. */
-  readonly lossLine: (count: number) => string;
+  /** Maximum of bytes in memory. */
+  readonly maxBytes: number;
+  /** Returns the number of events that a line stands for. */
+  readonly countEvents: (line: string) => number;
+  /** Returns the number of lost events that a line reports, or undefined for another line. */
+  readonly reportedLoss: (line: string) => number | undefined;
+  /** Returns the line that reports lost events, with the hook `otlp`. */
+  readonly formatLoss: (count: number) => string;
   readonly log: Log;
-  /** For tests: all waiting is shorter by this factor. */
-  readonly haste?: number;
+  /** For tests: divides all delays. */
+  readonly speedup?: number;
 }
 
 export interface OtlpStats {
-  /** Lines that the collector has taken. Reports of losses are in them. */
+  /** Lines that the collector has accepted, including the reports of losses. */
   readonly sent: number;
   readonly lost: number;
   readonly failures: number;
@@ -44,17 +44,17 @@ export interface OtlpStats {
 
 export class OtlpExport {
   readonly #options: OtlpOptions;
-  readonly #haste: number;
+  readonly #speedup: number;
   #lines: string[] = [];
   #bytes = 0;
-  /** Lines that the collector did not take, without a spool. */
-  #rest: string[] | undefined;
+  /** Without a spool: the lines that the collector did not accept. */
+  #unsent: string[] | undefined;
   #dropped = 0;
   #sent = 0;
   #lost = 0;
   #failures = 0;
   #isFailing = false;
-  /** Lines that are being sent, and that are not on the disk. */
+  /** Lines that are being sent and are not on the disk. */
   #inFlight: string[] | undefined;
   #isClosing = false;
   #isClosed = false;
@@ -63,8 +63,8 @@ export class OtlpExport {
 
   constructor(options: OtlpOptions) {
     this.#options = options;
-    this.#haste = options.haste ?? 1;
-    // what an earlier agent has left
+    this.#speedup = options.speedup ?? 1;
+    // sends the events that a previous agent has left
     if (options.spool?.isEmpty === false) this.#start();
   }
 
@@ -84,11 +84,11 @@ export class OtlpExport {
   }
 
   add(line: string): void {
-    const { mostBytes, lossLine } = this.#options;
-    const isFull = this.#dropped > 0 ? this.#bytes > mostBytes / 2 : this.#bytes + line.length > mostBytes;
+    const { maxBytes, formatLoss } = this.#options;
+    const isFull = this.#dropped > 0 ? this.#bytes > maxBytes / 2 : this.#bytes + line.length > maxBytes;
     if (this.#isClosing || isFull) return this.#dropLines([line]);
     if (this.#dropped > 0) {
-      const loss = lossLine(this.#dropped);
+      const loss = formatLoss(this.#dropped);
       this.#dropped = 0;
       this.#push(loss);
     }
@@ -105,12 +105,12 @@ export class OtlpExport {
     this.#dropped += count;
   }
 
-  /** A report of a loss that is lost is made again; its events are counted already. */
+  /** A lost report of a loss is made again. Its events are counted already. */
   #dropLines(lines: readonly string[]): void {
-    const { eventsIn, lossIn } = this.#options;
+    const { countEvents, reportedLoss } = this.#options;
     for (const line of lines) {
-      const reported = lossIn(line);
-      if (reported === undefined) this.#drop(eventsIn(line));
+      const reported = reportedLoss(line);
+      if (reported === undefined) this.#drop(countEvents(line));
       else this.#dropped += reported;
     }
   }
@@ -124,9 +124,9 @@ export class OtlpExport {
     await this.#pause(DELAY_MS);
     for (;;) {
       const { spool } = this.#options;
-      if (this.#isFailing || spool?.isEmpty === false) await this.#toSpool();
-      const spooled = await this.#oldest();
-      const chunk = spooled ?? this.#rest ?? this.#take();
+      if (this.#isFailing || spool?.isEmpty === false) await this.#spoolLines();
+      const spooled = await this.#readOldest();
+      const chunk = spooled ?? this.#unsent ?? this.#take();
       if (chunk === undefined) {
         if (spool?.isEmpty === false) continue;
         return;
@@ -135,7 +135,7 @@ export class OtlpExport {
       const outcome = await this.#options.sender.send(chunk);
       if (this.#isClosed) return;
       this.#inFlight = undefined;
-      if (await this.#settle(chunk, outcome, spooled !== undefined)) {
+      if (await this.#handleOutcome(chunk, outcome, spooled !== undefined)) {
         retryMs = RETRY_MS;
         continue;
       }
@@ -145,8 +145,8 @@ export class OtlpExport {
     }
   }
 
-  /** Returns false when the lines have to wait. */
-  async #settle(chunk: string[], outcome: Outcome, isSpooled: boolean): Promise<boolean> {
+  /** Returns false when the lines have to be sent again. */
+  async #handleOutcome(chunk: string[], outcome: SendOutcome, isSpooled: boolean): Promise<boolean> {
     const { spool, log } = this.#options;
     if (outcome.kind === 'failed') {
       this.#failures += 1;
@@ -165,14 +165,14 @@ export class OtlpExport {
       if (this.#isFailing) log.warn({ lost: this.#lost }, 'the collector takes events again');
       this.#isFailing = false;
     }
-    this.#rest = undefined;
-    if (isSpooled) await this.#guarded(() => spool?.removeOldest());
+    this.#unsent = undefined;
+    if (isSpooled) await this.#reportSpoolErrors(() => spool?.removeOldest());
     return true;
   }
 
-  /** Keeps lines that were not taken: on the disk, or in memory. */
+  /** Keeps lines that were not accepted, on the disk or in memory. */
   async #keep(chunk: string[]): Promise<void> {
-    if (this.#options.spool === undefined) this.#rest = chunk;
+    if (this.#options.spool === undefined) this.#unsent = chunk;
     else await this.#store(chunk);
   }
 
@@ -186,16 +186,16 @@ export class OtlpExport {
     }
   }
 
-  async #toSpool(): Promise<void> {
+  async #spoolLines(): Promise<void> {
     if (this.#options.spool === undefined) return;
     for (let chunk = this.#take(); chunk !== undefined; chunk = this.#take()) await this.#store(chunk);
   }
 
-  async #oldest(): Promise<string[] | undefined> {
-    return this.#guarded(() => this.#options.spool?.oldest());
+  async #readOldest(): Promise<string[] | undefined> {
+    return this.#reportSpoolErrors(() => this.#options.spool?.readOldest());
   }
 
-  async #guarded<T>(action: () => Promise<T> | undefined): Promise<T | undefined> {
+  async #reportSpoolErrors<T>(action: () => Promise<T> | undefined): Promise<T | undefined> {
     try {
       return await action();
     } catch (error) {
@@ -215,18 +215,18 @@ export class OtlpExport {
     return chunk;
   }
 
-  /** Waits for the next try; meanwhile lines go to the disk. */
+  /** Waits before the next try. Meanwhile, lines are written to the disk. */
   async #wait(ms: number): Promise<void> {
     for (let left = ms; left > 0 && !this.#isClosing; left -= SPOOL_MS) {
       await this.#pause(Math.min(left, SPOOL_MS));
-      await this.#toSpool();
+      await this.#spoolLines();
     }
   }
 
   async #pause(ms: number): Promise<void> {
     if (this.#isClosing) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms / this.#haste);
+      const timer = setTimeout(resolve, ms / this.#speedup);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
@@ -235,10 +235,13 @@ export class OtlpExport {
     this.#wake = undefined;
   }
 
-  /** Sends what waits, at most for `waitMs`. The rest stays on the disk; without a spool it is lost, and counted. */
+  /**
+   * Sends the remaining lines for at most `waitMs`. The rest stays on the disk. Without a spool, it is counted as
+   * lost.
+   */
   async close(waitMs: number): Promise<void> {
-    const { sender, lossLine, log } = this.#options;
-    if (this.#dropped > 0) this.#push(lossLine(this.#dropped));
+    const { sender, formatLoss, log } = this.#options;
+    if (this.#dropped > 0) this.#push(formatLoss(this.#dropped));
     this.#isClosing = true;
     this.#wake?.();
     if (this.#lines.length > 0) this.#start();
@@ -247,9 +250,11 @@ export class OtlpExport {
     clearTimeout(timer);
     this.#isClosed = true;
     if (this.#inFlight !== undefined) await this.#keep(this.#inFlight);
-    await this.#toSpool();
-    const events = [...this.#lines, ...(this.#rest ?? [])].filter((line) => this.#options.lossIn(line) === undefined);
-    const left = events.reduce((sum, line) => sum + this.#options.eventsIn(line), 0);
+    await this.#spoolLines();
+    const events = [...this.#lines, ...(this.#unsent ?? [])].filter(
+      (line) => this.#options.reportedLoss(line) === undefined,
+    );
+    const left = events.reduce((sum, line) => sum + this.#options.countEvents(line), 0);
     if (left > 0) {
       this.#lost += left;
       log.error({ lost: left }, 'events were not sent before the end');

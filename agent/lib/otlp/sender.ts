@@ -1,19 +1,19 @@
-/** Sends lines as records of OpenTelemetry's logs. */
+/** Sends lines as OpenTelemetry log records. */
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { Log } from '../log/log.js';
 import { openExporter, type ExporterOptions } from './exporters.js';
-import { recordOf, type Common } from './record.js';
+import { toLogRecord, type Common } from './record.js';
 
-export type Outcome =
+export type SendOutcome =
   | { readonly kind: 'sent'; readonly unreadable: number }
-  /** The collector may take the same lines later. */
+  /** The collector may accept the same lines later. */
   | { readonly kind: 'failed'; readonly reason: string }
-  /** The collector will never take these lines. */
+  /** The collector will never accept these lines. */
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** Sends lines. One call at a time. Never rejects. */
+/** Sends lines. `send` must not be called again before it resolves. Never rejects. */
 export interface Sender {
-  send(lines: readonly string[]): Promise<Outcome>;
+  send(lines: readonly string[]): Promise<SendOutcome>;
   close(): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export async function openSender(options: SenderOptions, log: Log): Promise<Send
   };
   return {
     send: async (lines) => {
-      const records = lines.flatMap((line) => readable(line, common));
+      const records = lines.flatMap((line) => toLogRecords(line, common));
       const unreadable = lines.length - records.length;
       if (records.length === 0) return { kind: 'sent', unreadable };
       const error = await new Promise<Error | undefined>((resolve) => {
@@ -59,10 +59,10 @@ export async function openSender(options: SenderOptions, log: Log): Promise<Send
 /** ExportResultCode.SUCCESS of OpenTelemetry. */
 const SUCCESS = 0;
 
-/** A file of the spool may have been damaged. */
-function readable(line: string, common: Common): ReadableLogRecord[] {
+/** Returns no record for a line that is not JSON: a file of the spool may be damaged. */
+function toLogRecords(line: string, common: Common): ReadableLogRecord[] {
   try {
-    return [recordOf(line, common)];
+    return [toLogRecord(line, common)];
   } catch {
     return [];
   }

@@ -1,4 +1,4 @@
-/** Lines that wait for a collector on the disk: a bounded folder of files, oldest first. They outlive the agent. */
+/** Keeps lines for a collector on the disk: a bounded folder of files, oldest first. The files outlive the agent. */
 import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -7,35 +7,35 @@ interface Segment {
   readonly bytes: number;
 }
 
-/** What a file takes at least. */
+/** Size of a disk block. A file takes whole blocks. */
 const BLOCK = 4096;
 const NAME = /^\d{16}\.jsonl$/;
 
 export class Spool {
   readonly #folder: string;
-  readonly #mostBytes: number;
+  readonly #maxBytes: number;
   readonly #segments: Segment[];
   #bytes: number;
   #next: number;
 
-  private constructor(folder: string, mostBytes: number, segments: Segment[]) {
+  private constructor(folder: string, maxBytes: number, segments: Segment[]) {
     this.#folder = folder;
-    this.#mostBytes = mostBytes;
+    this.#maxBytes = maxBytes;
     this.#segments = segments;
     this.#bytes = segments.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#next = Number(segments.at(-1)?.name.slice(0, 16) ?? 0) + 1;
   }
 
-  /** Takes over what an earlier agent has left. */
-  static async open(folder: string, mostBytes: number): Promise<Spool> {
+  /** Takes over the files of a previous agent. */
+  static async open(folder: string, maxBytes: number): Promise<Spool> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const names = await readdir(folder);
     for (const name of names.filter((each) => each.endsWith('.part'))) await unlink(join(folder, name));
     const segments: Segment[] = [];
     for (const name of names.filter((each) => NAME.test(each)).sort()) {
-      segments.push({ name, bytes: blocks((await stat(join(folder, name))).size) });
+      segments.push({ name, bytes: roundToBlocks((await stat(join(folder, name))).size) });
     }
-    return new Spool(folder, mostBytes, segments);
+    return new Spool(folder, maxBytes, segments);
   }
 
   get bytes(): number {
@@ -46,11 +46,11 @@ export class Spool {
     return this.#segments.length === 0;
   }
 
-  /** Resolves with false when the lines find no room. Rejects when the disk does not take them. */
+  /** Resolves with false when the spool is full. Rejects when the write fails. */
   async append(lines: readonly string[]): Promise<boolean> {
     const text = Buffer.from(`${lines.join('\n')}\n`);
-    const bytes = blocks(text.length);
-    if (this.#bytes + bytes > this.#mostBytes) return false;
+    const bytes = roundToBlocks(text.length);
+    if (this.#bytes + bytes > this.#maxBytes) return false;
     const name = `${String(this.#next++).padStart(16, '0')}.jsonl`;
     const part = join(this.#folder, `${name}.part`);
     try {
@@ -71,8 +71,8 @@ export class Spool {
     return true;
   }
 
-  /** The oldest lines. Undefined when there are none. A file that cannot be read rejects, and is left out from then on. */
-  async oldest(): Promise<string[] | undefined> {
+  /** Returns the lines of the oldest file, or undefined. Rejects for a file that cannot be read, and then skips it. */
+  async readOldest(): Promise<string[] | undefined> {
     const [segment] = this.#segments;
     if (segment === undefined) return undefined;
     try {
@@ -95,6 +95,6 @@ export class Spool {
   }
 }
 
-function blocks(bytes: number): number {
+function roundToBlocks(bytes: number): number {
   return Math.ceil(bytes / BLOCK) * BLOCK;
 }

@@ -1,6 +1,6 @@
 /**
- * The policies of the agent: those of files and those of clients, with what is wrong with them. Changes happen one after the
- * other. The tracer knows only what is loaded; a policy that could not be loaded is known here.
+ * The policies of files, of the cluster and of clients, with their errors. Changes run one after the other. The
+ * tracer knows only loaded policies, and the store also the others.
  */
 import {
   parsePolicy,
@@ -28,107 +28,107 @@ export type PolicyTracer = Pick<
 /** A policy with a name, or a file whose policy could not be read. */
 export interface PolicyEntry {
   readonly id: number;
-  /** `metadata.name`; empty for a file that is no policy. */
+  /** `metadata.name`; empty if the file is not a policy. */
   readonly name: string;
-  /** Empty for a policy of the whole machine. */
+  /** Empty for a policy without a namespace. */
   readonly namespace: string;
-  /** File that the policy comes from. Undefined for a policy that a client added. */
+  /** The file of the policy. Undefined for a policy that a client added. */
   readonly file: string | undefined;
-  /** What the tracer says. Undefined when the policy is not loaded. */
+  /** The tracer's status. Undefined when the policy is not loaded. */
   readonly status: PolicyStatus | undefined;
-  /** Why it is not loaded, or why its file was not: then an earlier version runs. */
+  /** The reason why the policy, or a newer version of its file, is not loaded. */
   readonly error: string | undefined;
 }
 
-interface Known {
+interface PolicyRecord {
   readonly id: number;
   readonly name: string;
   readonly namespace: string;
   readonly file: string | undefined;
-  /** The text that runs. Undefined when nothing is loaded. */
+  /** The YAML text that is loaded. Undefined when nothing is loaded. */
   text: string | undefined;
-  /** The text that was tried last. */
+  /** The YAML text that was tried last. */
   tried: string;
   error: string | undefined;
-  /** Why it was not attached when the labels of the node changed. */
+  /** The reason why it was not attached after a change of the node's labels. */
   attachError?: string | undefined;
 }
 
-/** A policy is known by `metadata.name`, and in a namespace by NAMESPACE/NAME. */
-export function keyOf(name: string, namespace: string): string {
+/** Returns the key of a policy: `metadata.name`, or NAMESPACE/NAME. */
+export function policyKey(name: string, namespace: string): string {
   return namespace === '' ? name : `${namespace}/${name}`;
 }
 
-/** A policy that no client or file has. */
+/** The policy does not exist. */
 export class UnknownPolicy extends Error {}
 
-/** A policy that is there already. */
+/** The policy is loaded already. */
 export class PolicyExists extends Error {}
 
 export class PolicyStore {
   readonly #tracer: PolicyTracer;
   readonly #log: Log;
-  readonly #known = new Map<string, Known>();
+  readonly #records = new Map<string, PolicyRecord>();
   #nextId = 1;
-  #turn: Promise<unknown> = Promise.resolve();
+  #queue: Promise<unknown> = Promise.resolve();
 
   constructor(tracer: PolicyTracer, log: Log) {
     this.#tracer = tracer;
     this.#log = log;
   }
 
-  /** All policies and all files with errors, oldest first. */
+  /** Returns all policies and all files with errors, oldest first. */
   list(): PolicyEntry[] {
     const loaded = new Map(this.#tracer.policies().map((status) => [status.name, status]));
-    return [...this.#known].map(([key, known]) => {
+    return [...this.#records].map(([key, known]) => {
       const { id, name, namespace, file } = known;
-      return { id, name, namespace, file, status: loaded.get(key), error: errorOf(known) };
+      return { id, name, namespace, file, status: loaded.get(key), error: recordError(known) };
     });
   }
 
-  /** Files and policies that are not as they should be. */
-  get failed(): number {
-    return [...this.#known.values()].filter((known) => errorOf(known) !== undefined).length;
+  /** Number of policies and files with an error. */
+  get failedCount(): number {
+    return [...this.#records.values()].filter((known) => recordError(known) !== undefined).length;
   }
 
   /** Adds the policy of a client. Rejects with PolicyExists, PolicyError or KernelError. */
   add(yaml: string): Promise<PolicyEntry> {
-    return this.#inTurn(async () => {
+    return this.#runExclusive(async () => {
       const policy = parsePolicy(yaml);
       const { name, namespace = '' } = policy;
-      const key = keyOf(name, namespace);
-      if (this.#known.get(key)?.text !== undefined) throw new PolicyExists(`the policy ${key} is loaded already`);
+      const key = policyKey(name, namespace);
+      if (this.#records.get(key)?.text !== undefined) throw new PolicyExists(`the policy ${key} is loaded already`);
       await this.#tracer.addPolicy(policy);
       const id = this.#nextId++;
-      this.#known.set(key, { id, name, namespace, file: undefined, text: yaml, tried: yaml, error: undefined });
+      this.#records.set(key, { id, name, namespace, file: undefined, text: yaml, tried: yaml, error: undefined });
       this.#log.info({ policy: key }, 'a client added a policy');
-      return this.#entry(key);
+      return this.#getEntry(key);
     });
   }
 
   /** Rejects with UnknownPolicy. */
   remove(key: string): Promise<void> {
-    return this.#inTurn(async () => {
-      const known = this.#find(key);
+    return this.#runExclusive(async () => {
+      const known = this.#getRecord(key);
       if (known.text !== undefined) await this.#tracer.removePolicy(key);
-      this.#known.delete(key);
+      this.#records.delete(key);
       this.#log.info({ policy: key }, 'a client removed a policy');
     });
   }
 
-  /** Changes what is given, and nothing else. Rejects with UnknownPolicy, PolytraceError or KernelError. */
+  /** Changes only the members that are given. Rejects with UnknownPolicy, PolytraceError or KernelError. */
   configure(
     key: string,
     { enable, mode }: { enable?: boolean | undefined; mode?: PolicyMode | undefined },
   ): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#find(key);
+    return this.#runExclusive(async () => {
+      this.#getRecord(key);
       if (mode !== undefined) await this.#tracer.setPolicyMode(key, mode);
       if (enable !== undefined) {
         const state = this.#tracer.policies().find(({ name }) => name === key)?.state;
         if (enable && state !== 'enabled') {
           await this.#tracer.enablePolicy(key);
-          this.#find(key).attachError = undefined;
+          this.#getRecord(key).attachError = undefined;
         }
         if (!enable && state !== 'disabled') await this.#tracer.disablePolicy(key);
       }
@@ -137,67 +137,68 @@ export class PolicyStore {
   }
 
   /**
-   * Makes the policies of files those that are given. A file that changed replaces its policy without a gap; one that is broken
-   * leaves the policy that it had. Never rejects for a file. `again` also tries files that failed and have not changed.
+   * Replaces the policies of files by the given ones. A changed file replaces its policy without a gap. If a file has
+   * errors, its earlier policy stays. Never rejects for a file. `again` also tries failed files that have not
+   * changed.
    */
   setFiles(files: ReadonlyMap<string, string | Error>, again: boolean): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#runExclusive(async () => {
       const seen = new Set<string>();
       for (const [file, text] of files) seen.add(await this.#setFile(file, text, seen, again));
-      for (const [key, known] of [...this.#known]) {
-        if (known.file === undefined || isOfCluster(known.file) || seen.has(key)) continue;
-        if (files.has(known.file) && isBroken(files, known.file)) continue;
-        await this.#forget(key, known);
+      for (const [key, known] of [...this.#records]) {
+        if (known.file === undefined || isClusterOrigin(known.file) || seen.has(key)) continue;
+        if (files.has(known.file) && isUnreadable(files, known.file)) continue;
+        await this.#unload(key, known);
       }
     });
   }
 
   /**
-   * Loads the policy of a resource of the cluster, or replaces it without a gap. Resolves with what is wrong; then the policy that it
-   * had stays. `describe` makes the text of an error.
+   * Loads the policy of a cluster resource, or replaces it without a gap. Resolves with the error, if there is one;
+   * then the earlier policy stays. `describe` formats an error.
    */
-  put(origin: string, text: string | Error, describe: (error: unknown) => string): Promise<string | undefined> {
-    return this.#inTurn(async () => {
+  setPolicy(origin: string, text: string | Error, describe: (error: unknown) => string): Promise<string | undefined> {
+    return this.#runExclusive(async () => {
       await this.#setFile(origin, text, new Set(), true, describe);
-      return this.#from(origin)?.[1].error;
+      return this.#findByOrigin(origin)?.[1].error;
     });
   }
 
-  /** The labels of this node have changed: policies are attached or detached. Rejects with KernelError. */
+  /** Attaches or detaches policies after a change of the node's labels. Rejects with KernelError. */
   setNodeLabels(labels: Readonly<Record<string, string>>): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#runExclusive(async () => {
       const failures = new Map((await this.#tracer.setNodeLabels(labels)).map(({ name, error }) => [name, error]));
-      for (const [key, known] of this.#known) {
+      for (const [key, known] of this.#records) {
         const error = failures.get(key);
-        known.attachError = error && messageOf(error);
+        known.attachError = error && formatError(error);
         if (error !== undefined)
           this.#log.error({ policy: key, reason: known.attachError }, 'a policy was not attached');
       }
     });
   }
 
-  /** Removes the policy of a resource of the cluster. */
-  drop(origin: string): Promise<void> {
-    return this.#inTurn(async () => {
-      const found = this.#from(origin);
-      if (found !== undefined) await this.#forget(...found);
+  /** Removes the policy of a cluster resource. */
+  dropPolicy(origin: string): Promise<void> {
+    return this.#runExclusive(async () => {
+      const found = this.#findByOrigin(origin);
+      if (found !== undefined) await this.#unload(...found);
     });
   }
 
-  /** What the tracer says about the policy of a file or resource. */
-  statusOf(origin: string): PolicyStatus | undefined {
-    const key = this.#from(origin)?.[0];
+  /** Returns the tracer's status of the policy of a file or resource. */
+  policyStatus(origin: string): PolicyStatus | undefined {
+    const key = this.#findByOrigin(origin)?.[0];
     return this.#tracer.policies().find(({ name }) => name === key);
   }
 
-  /** The error of the policy of a file or resource; undefined if it has none. */
-  failureOf(origin: string): string | undefined {
-    const known = this.#from(origin)?.[1];
-    return known && errorOf(known);
+  /** Returns the error of the policy of a file or resource, or undefined. */
+  policyError(origin: string): string | undefined {
+    const known = this.#findByOrigin(origin)?.[1];
+    return known && recordError(known);
   }
 
-  #from(origin: string): [string, Known] | undefined {
-    return [...this.#known].find(([, known]) => known.file === origin);
+  #findByOrigin(origin: string): [string, PolicyRecord] | undefined {
+    return [...this.#records].find(([, known]) => known.file === origin);
   }
 
   /** Returns the key of the file's policy. */
@@ -206,9 +207,9 @@ export class PolicyStore {
     text: string | Error,
     seen: ReadonlySet<string>,
     again: boolean,
-    describe = messageOf,
+    describe = formatError,
   ): Promise<string> {
-    const before = this.#from(file);
+    const before = this.#findByOrigin(file);
     const failed = before?.[1].error !== undefined;
     if (before !== undefined && text === before[1].tried && !(failed && again)) return before[0];
     let policy: Policy;
@@ -216,13 +217,13 @@ export class PolicyStore {
       if (text instanceof Error) throw text;
       policy = parsePolicy(text, { file });
     } catch (error) {
-      return this.#broken(file, text, describe(error), before);
+      return this.#recordFailure(file, text, describe(error), before);
     }
-    const key = keyOf(policy.name, policy.namespace ?? '');
-    const known = this.#known.get(key);
-    if (known?.text !== undefined && (!isFrom(known, file) || seen.has(key))) {
+    const key = policyKey(policy.name, policy.namespace ?? '');
+    const known = this.#records.get(key);
+    if (known?.text !== undefined && (!isReplaceableFrom(known, file) || seen.has(key))) {
       const other = known.file ?? 'a client';
-      return this.#broken(file, text, `the policy ${key} is loaded already, from ${other}`, before);
+      return this.#recordFailure(file, text, `the policy ${key} is loaded already, from ${other}`, before);
     }
     return this.#load(key, policy, file, text as string, before, describe);
   }
@@ -232,16 +233,16 @@ export class PolicyStore {
     policy: Policy,
     file: string,
     text: string,
-    before: readonly [string, Known] | undefined,
+    before: readonly [string, PolicyRecord] | undefined,
     describe: (error: unknown) => string,
   ): Promise<string> {
-    const known = this.#known.get(key);
+    const known = this.#records.get(key);
     const isLoaded = known?.text !== undefined;
     try {
       if (isLoaded) await this.#tracer.replacePolicy(policy);
       else await this.#tracer.addPolicy(policy);
     } catch (error) {
-      return this.#broken(
+      return this.#recordFailure(
         file,
         text,
         describe(error),
@@ -251,19 +252,19 @@ export class PolicyStore {
     }
     const { name, namespace = '' } = policy;
     const id = known?.id ?? this.#nextId++;
-    // A file that now has a policy of another name loses the one that it had.
-    if (before !== undefined && before[0] !== key) await this.#forget(before[0], before[1]);
-    this.#known.set(key, { id, name, namespace, file, text, tried: text, error: undefined });
+    // The file now has a policy with another name, so the earlier policy is removed.
+    if (before !== undefined && before[0] !== key) await this.#unload(before[0], before[1]);
+    this.#records.set(key, { id, name, namespace, file, text, tried: text, error: undefined });
     this.#log.info({ policy: key, file }, isLoaded ? 'a policy was replaced' : 'a policy was loaded');
     return key;
   }
 
-  /** Keeps what the file had, and remembers what is wrong. */
-  #broken(
+  /** Keeps the earlier policy of the file, and records the error. */
+  #recordFailure(
     file: string,
     text: string | Error,
     reason: string,
-    before: readonly [string, Known] | undefined,
+    before: readonly [string, PolicyRecord] | undefined,
     policy?: Policy,
   ): string {
     this.#log.error({ file, reason }, 'a policy file was not loaded');
@@ -275,66 +276,66 @@ export class PolicyStore {
     }
     const { name = '', namespace = '' } = policy ?? {};
     const key = `file:${file}`;
-    this.#known.set(key, { id: this.#nextId++, name, namespace, file, text: undefined, tried, error: reason });
+    this.#records.set(key, { id: this.#nextId++, name, namespace, file, text: undefined, tried, error: reason });
     return key;
   }
 
-  async #forget(key: string, known: Known): Promise<void> {
+  async #unload(key: string, known: PolicyRecord): Promise<void> {
     if (known.text !== undefined) {
       try {
         await this.#tracer.removePolicy(key);
       } catch (error) {
-        known.error = messageOf(error);
+        known.error = formatError(error);
         this.#log.error({ policy: key, reason: known.error }, 'a policy was not removed');
         return;
       }
       this.#log.info({ policy: key, file: known.file }, 'a policy was removed');
     }
-    this.#known.delete(key);
+    this.#records.delete(key);
   }
 
-  #find(key: string): Known {
-    const known = this.#known.get(key);
+  #getRecord(key: string): PolicyRecord {
+    const known = this.#records.get(key);
     if (known === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
     return known;
   }
 
-  #entry(key: string): PolicyEntry {
-    const entry = this.list().find(({ name, namespace }) => keyOf(name, namespace) === key);
+  #getEntry(key: string): PolicyEntry {
+    const entry = this.list().find(({ name, namespace }) => policyKey(name, namespace) === key);
     if (entry === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
     return entry;
   }
 
-  #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(run);
-    this.#turn = result.catch(() => undefined);
+  #runExclusive<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(run);
+    this.#queue = result.catch(() => undefined);
     return result;
   }
 }
 
-function errorOf({ error, attachError }: Known): string | undefined {
+function recordError({ error, attachError }: PolicyRecord): string | undefined {
   return error ?? attachError;
 }
 
-/** Resources of the cluster are no paths. */
+/** Origins of cluster resources begin with this. */
 const CLUSTER_PREFIX = 'kubernetes:';
 
-function isOfCluster(file: string): boolean {
+function isClusterOrigin(file: string): boolean {
   return file.startsWith(CLUSTER_PREFIX);
 }
 
-/** False when a client, or the other of files and resources, has it. */
-function isFrom({ file: other }: Known, file: string): boolean {
-  return other !== undefined && isOfCluster(other) === isOfCluster(file);
+/** Returns false if a client owns the policy, or if one origin is a file and the other one a resource. */
+function isReplaceableFrom({ file: other }: PolicyRecord, file: string): boolean {
+  return other !== undefined && isClusterOrigin(other) === isClusterOrigin(file);
 }
 
-/** A file that cannot be read now is not a file that is gone. */
-function isBroken(files: ReadonlyMap<string, string | Error>, file: string): boolean {
+/** A file that cannot be read now was not deleted. */
+function isUnreadable(files: ReadonlyMap<string, string | Error>, file: string): boolean {
   return files.get(file) instanceof Error;
 }
 
-/** One text with all mistakes. */
-export function messageOf(error: unknown): string {
+/** Formats an error. A PolicyError has one line for each diagnostic. */
+export function formatError(error: unknown): string {
   if (error instanceof PolicyError) {
     return error.diagnostics
       .filter(({ severity }) => severity === 'error')

@@ -1,91 +1,90 @@
-/** A report as a file. Its rows are compressed while they come, so memory does not grow with them. */
+/** Writes a report to a file. Rows are compressed as they arrive, so memory does not grow with them. */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { rename, unlink } from 'node:fs/promises';
 import { Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createDeflateRaw } from 'node:zlib';
-import { reportPage } from './page.js';
+import { createReportPage } from './page.js';
 
-/** Command lines and paths are for their owner. */
+/** The file contains command lines and paths, so only its owner may read it. */
 const RIGHTS = 0o600;
-/** Characters that are compressed at once. */
-const PART = 256 * 1024;
+/** Characters that are compressed at a time. */
+const PART_LENGTH = 256 * 1024;
 
-/** The file has its name when it is complete. */
+/** The file gets its name when it is complete. */
 export class ReportFile {
   readonly #out: Writable;
-  /** Undefined: a stream that is not a file. */
+  /** Undefined for a stream. */
   readonly #path: string | undefined;
-  readonly #packer = createDeflateRaw({ level: 6 });
+  readonly #deflate = createDeflateRaw({ level: 6 });
   readonly #tail: string;
   readonly #written: Promise<void>;
-  /** Rows of single events: together, they are compressed in less time. */
-  #waiting = '';
+  /** Rows that are not compressed yet. Compressing many rows together is faster. */
+  #buffered = '';
   #failure: Error | undefined;
 
   /** `target` is the path of the file, or a stream that stays open. */
   constructor(target: string | Writable) {
-    const { head, tail } = reportPage(false);
+    const { head, tail } = createReportPage(false);
     this.#tail = tail;
     this.#path = typeof target === 'string' ? target : undefined;
-    this.#out =
-      typeof target === 'string' ? createWriteStream(unfinished(target), { mode: RIGHTS, flags: 'w' }) : target;
+    this.#out = typeof target === 'string' ? createWriteStream(partPath(target), { mode: RIGHTS, flags: 'w' }) : target;
     this.#out.on('error', (error) => (this.#failure ??= error));
     this.#out.write(head);
-    this.#written = pipeline(this.#packer, base64(), this.#out, { end: false });
-    // write() and finish() report it
+    this.#written = pipeline(this.#deflate, createBase64Stream(), this.#out, { end: false });
+    // write() and finish() report the error
     this.#written.catch((error: Error) => (this.#failure ??= error));
   }
 
-  /** Resolves when there is room for more. Rejects when the file cannot be written. */
+  /** Resolves when more rows can be written. Rejects when the file cannot be written. */
   async write(rows: string): Promise<void> {
-    this.#waiting += rows;
-    if (this.#waiting.length < PART) return;
-    const part = this.#waiting;
-    this.#waiting = '';
-    if (this.#failure === undefined && !this.#packer.write(part)) {
-      await Promise.race([once(this.#packer, 'drain'), this.#written]).catch(() => undefined);
+    this.#buffered += rows;
+    if (this.#buffered.length < PART_LENGTH) return;
+    const part = this.#buffered;
+    this.#buffered = '';
+    if (this.#failure === undefined && !this.#deflate.write(part)) {
+      await Promise.race([once(this.#deflate, 'drain'), this.#written]).catch(() => undefined);
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Ends the page and gives the file its name. */
+  /** Ends the page and renames the file. */
   async finish(): Promise<void> {
-    this.#packer.end(this.#waiting);
+    this.#deflate.end(this.#buffered);
     await this.#written;
     await new Promise<void>((resolve, reject) => {
       this.#out.once('error', reject);
-      const done = (): void => resolve();
-      if (this.#path === undefined) this.#out.write(this.#tail, done);
-      else this.#out.end(this.#tail, done);
+      const finishWrite = (): void => resolve();
+      if (this.#path === undefined) this.#out.write(this.#tail, finishWrite);
+      else this.#out.end(this.#tail, finishWrite);
     });
-    if (this.#path !== undefined) await rename(unfinished(this.#path), this.#path);
+    if (this.#path !== undefined) await rename(partPath(this.#path), this.#path);
   }
 
-  /** Removes what there is of the file. */
+  /** Removes the incomplete file. */
   async abandon(): Promise<void> {
-    this.#packer.destroy();
+    this.#deflate.destroy();
     if (this.#path === undefined) return;
-    // a file that is still being opened would come after its removal
+    // a file that is still being opened would be created after its removal
     if (!this.#out.closed) await new Promise((resolve) => this.#out.once('close', resolve).destroy());
-    await unlink(unfinished(this.#path)).catch(() => undefined);
+    await unlink(partPath(this.#path)).catch(() => undefined);
   }
 }
 
-function unfinished(path: string): string {
+function partPath(path: string): string {
   return `${path}.${process.pid}.part`;
 }
 
-/** Three bytes are four characters, so bytes wait for the next ones. */
-function base64(): Transform {
+/** Three bytes become four characters, so one or two remaining bytes wait for the next chunk. */
+function createBase64Stream(): Transform {
   let rest = Buffer.alloc(0);
   return new Transform({
     transform(chunk: Buffer, _encoding, done): void {
       const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      const whole = bytes.length - (bytes.length % 3);
-      rest = Buffer.from(bytes.subarray(whole));
-      done(null, bytes.toString('base64', 0, whole));
+      const end = bytes.length - (bytes.length % 3);
+      rest = Buffer.from(bytes.subarray(end));
+      done(null, bytes.toString('base64', 0, end));
     },
     flush(done): void {
       done(null, rest.toString('base64'));

@@ -1,16 +1,16 @@
-/** A report that goes on: the page and its rows over HTTP, for browsers of this machine that have the token. */
+/** Serves a live report: the page and its rows over HTTP, for browsers of this machine that have the token. */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { reportPage } from './page.js';
+import { createReportPage } from './page.js';
 
 const HOST = '127.0.0.1';
 /** 128 bits. */
 const TOKEN_BYTES = 16;
-/** Bytes that wait for one browser. What comes then is counted as missed. */
+/** Maximum of bytes in the queue of one browser. Later events are counted as missed. */
 const QUEUE_BYTES = 8 * 1024 * 1024;
-/** Bytes of rows that a browser gets that comes later. */
+/** Bytes of earlier rows that a new browser gets. */
 const HISTORY_BYTES = 16 * 1024 * 1024;
 const BROWSERS_MAX = 8;
 const CONNECTIONS_MAX = 64;
@@ -28,16 +28,16 @@ interface Browser {
 }
 
 interface LiveOptions {
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number;
-  /** Rows have been missed: rows of processes have to be written again. */
+  /** Called when a browser has missed rows. The rows of processes have to be written again. */
   readonly onMissed: () => void;
 }
 
 export class LiveReport {
   readonly #server: Server;
   readonly #token = randomBytes(TOKEN_BYTES).toString('base64url');
-  readonly #page = reportPage(true);
+  readonly #page = createReportPage(true);
   readonly #browsers = new Set<Browser>();
   readonly #history: Batch[] = [];
   readonly #onMissed: () => void;
@@ -52,7 +52,7 @@ export class LiveReport {
     this.#server.maxConnections = CONNECTIONS_MAX;
   }
 
-  /** Rejects with the error of the port. */
+  /** Rejects if the port cannot be used. */
   static async open({ port, onMissed }: LiveOptions): Promise<LiveReport> {
     const report = new LiveReport(onMissed);
     report.#server.listen(port, HOST);
@@ -61,17 +61,17 @@ export class LiveReport {
     return report;
   }
 
-  /** With the token: whoever knows it can read the events. */
+  /** The URL contains the token. Everybody who knows it can read the events. */
   get url(): string {
     return `http://${HOST}:${this.#port}/${this.#token}/`;
   }
 
-  /** Events that a browser could not take in time, for all browsers together. */
+  /** Events that browsers did not receive in time, summed over all browsers. */
   get missed(): number {
     return this.#missed;
   }
 
-  /** Sends rows to all browsers. None of them is waited for. */
+  /** Sends rows to all browsers, without waiting for them. */
   write(rows: string): void {
     if (rows === '') return;
     this.#batches += 1;
@@ -85,7 +85,7 @@ export class LiveReport {
     for (const browser of this.#browsers) this.#send(browser, batch);
   }
 
-  /** Ends all connections, after what waits for them. */
+  /** Ends all connections after their queued rows are sent. */
   async close(): Promise<void> {
     for (const { response } of this.#browsers) response.end();
     const closed = once(this.#server, 'close');
@@ -114,13 +114,13 @@ export class LiveReport {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     const refuse = (status: number, reason: string): void => void response.writeHead(status).end(`${reason}\n`);
-    // a name that leads here, such as one of an attacker's, is another origin for the browser
+    // another name for this address, such as an attacker's, is another origin for the browser
     if (!this.#isHost(request.headers.host)) return refuse(421, 'this is not the name of this server');
     const [token = '', path] = (request.url ?? '').split('/').slice(1);
     if (!this.#isToken(token)) return refuse(403, 'the address needs the token that polytrace has printed');
     if (request.method !== 'GET') return refuse(405, 'only GET');
     if (path === '') this.#sendPage(response);
-    else if (path === 'rows') this.#open(request, response, refuse);
+    else if (path === 'rows') this.#addBrowser(request, response, refuse);
     else refuse(404, 'there is no such page');
   }
 
@@ -128,7 +128,7 @@ export class LiveReport {
     return host === `${HOST}:${this.#port}` || host === `localhost:${this.#port}`;
   }
 
-  /** In a time that does not depend on how much of it is right. */
+  /** The comparison takes constant time. */
   #isToken(text: string): boolean {
     const given = Buffer.from(text);
     const right = Buffer.from(this.#token);
@@ -141,7 +141,11 @@ export class LiveReport {
     response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(head + tail);
   }
 
-  #open(request: IncomingMessage, response: ServerResponse, refuse: (status: number, reason: string) => void): void {
+  #addBrowser(
+    request: IncomingMessage,
+    response: ServerResponse,
+    refuse: (status: number, reason: string) => void,
+  ): void {
     if (this.#browsers.size >= BROWSERS_MAX) return refuse(503, `${BROWSERS_MAX} browsers read this report already`);
     const browser: Browser = { response, missed: 0 };
     response.writeHead(200, { 'Content-Type': 'text/event-stream' });

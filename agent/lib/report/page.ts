@@ -1,31 +1,34 @@
-/** The page of a report: one HTML text that needs no network, with a policy that lets nothing else in. */
+/**
+ * Builds the page of a report: one HTML document that needs no network. Its content security policy allows nothing
+ * else.
+ */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The script and the style are made of agent/page by the build. */
+/** The build makes the script and the style from agent/page. */
 const FOLDER = join(__dirname, '../../dist/page');
 
 interface Page {
-  /** The data of the report stands between the two, as base64. */
+  /** The rows stand between head and tail, as base64. */
   readonly head: string;
   readonly tail: string;
-  /** The value of the header Content-Security-Policy; the page has it as an element, too. */
+  /** The value of the header Content-Security-Policy. The page also has it as an element. */
   readonly csp: string;
 }
 
-/** A live page asks the server that it comes from for rows. */
-export function reportPage(isLive: boolean): Page {
-  const script = asset('report.js');
-  const style = asset('report.css');
+/** A live page requests rows from its server. */
+export function createReportPage(isLive: boolean): Page {
+  const script = readAsset('report.js');
+  const style = readAsset('report.css');
   const csp = [
     "default-src 'none'",
-    `script-src ${source(script)}`,
-    `style-src ${source(style)}`,
+    `script-src ${cspHash(script)}`,
+    `style-src ${cspHash(style)}`,
     ...(isLive ? ["connect-src 'self'"] : []),
     "base-uri 'none'",
     "form-action 'none'",
-    // with this, no code of the page can make markup of a text
+    // with this, no script can turn a string into markup
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
   ].join('; ');
@@ -46,13 +49,13 @@ export function reportPage(isLive: boolean): Page {
   return { head, tail: `</script>\n<script>${script}</script>\n</body>\n</html>\n`, csp };
 }
 
-/** Throws when a text could end its element. */
-function asset(name: string): string {
+/** Throws when a file could end its element. */
+function readAsset(name: string): string {
   const text = readFileSync(join(FOLDER, name), 'utf8');
   if (/<\/(script|style)|<!--/i.test(text)) throw new Error(`${name} cannot be part of a page`);
   return text;
 }
 
-function source(text: string): string {
+function cspHash(text: string): string {
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 }

@@ -1,21 +1,21 @@
-/** The rows of a report: what the page reads, one JSON text on a line. Both sides use these types. */
+/** The rows of a report: one JSON object on each line. The agent writes them, and the page reads them. */
 
-/** A program that a process ran. It comes before the first event that names it. */
+/** An exec of a process. The row precedes the first event that refers to it. */
 export interface ProcessRow {
   readonly kind: 'process';
   readonly id: string;
-  /** Id of the parent, or of the program that the same process ran before: then `pid` is the same. Empty: unknown. */
+  /** Id of the parent, or of the former exec of the same process (then `pid` is the same). Empty if unknown. */
   readonly parent: string;
   readonly pid: number;
   readonly uid: number;
   readonly user?: string;
   readonly binary: string;
-  /** As compact lines show them: quoted and escaped. */
+  /** Quoted and escaped as in compact lines. */
   readonly arguments: string;
   readonly cwd: string;
-  /** RFC 3339; empty: unknown. */
+  /** RFC 3339. Empty if unknown. */
   readonly start: string;
-  /** It has not executed a program of its own yet. */
+  /** The process has not executed a program of its own yet. */
   readonly forked?: true;
   readonly container?: string;
   /** NAMESPACE/NAME. */
@@ -37,7 +37,7 @@ export interface EventRow {
   /** The function, tracepoint, symbol or probe. */
   readonly hook?: string;
   readonly tags?: readonly string[];
-  /** Names and texts of the values that the hook read. */
+  /** Names and formatted values that the hook read. */
   readonly values?: readonly (readonly [string, string])[];
   readonly files?: readonly string[];
   readonly addresses?: readonly string[];
@@ -46,24 +46,24 @@ export interface EventRow {
   readonly lost?: number;
 }
 
-/** The last row. A live report has it when its events have ended. */
+/** The last row. A live report gets it when its events have ended. */
 export interface EndRow {
   readonly kind: 'end';
   readonly version: string;
   /** RFC 3339. */
   readonly created: string;
-  /** Files, or another source, as the user has named them. */
+  /** Files or other sources, as the user named them. */
   readonly sources: readonly string[];
   readonly nodes: readonly string[];
-  /** Events that had no room, and the time of the first and of the last of them in milliseconds since 1970. */
+  /** Number of events above the limit, and the time of the first and the last of them in milliseconds since 1970. */
   readonly leftOut: number;
   readonly leftOutFrom?: number;
   readonly leftOutTo?: number;
-  /** Lines that are no events. */
+  /** Number of lines that are not events. */
   readonly wrongLines: number;
 }
 
-/** A live report only: rows that this browser could not take in time. */
+/** Only in a live report: number of events that this browser did not receive in time. */
 interface MissedRow {
   readonly kind: 'missed';
   readonly count: number;

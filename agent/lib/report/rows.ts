@@ -1,21 +1,24 @@
-/** Events as rows of a report. */
+/** Converts events to the rows of a report. */
 import { summaryOf, type PlainEvent, type PlainProcess, type Redactor, type StackFrame } from 'polytrace';
 import type { EndRow, EventRow, ProcessRow } from './row.js';
-import { addressesOf, cut, filesOf, valueOf } from './values.js';
+import { remoteAddresses, truncate, eventFiles, formatArgument } from './values.js';
 
 interface RowsOptions {
-  /** Events that get a row. The others are counted. Default: all. */
+  /** Maximum of events with a row. Further events are counted. Default: no limit. */
   readonly limit?: number;
-  /** After so many events, rows of processes are written again, so that a reader can begin in the middle. Default: never. */
+  /**
+   * Rows of processes are written again after this number of events, so that a reader can start in the middle.
+   * Default: never.
+   */
   readonly repeatAfter?: number;
   readonly redact?: Redactor | undefined;
 }
 
 type ProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
 
-/** Ancestors of an event that get a row. */
+/** Maximum of ancestors of an event that get a row. */
 const ANCESTORS_MAX = 64;
-/** Names of machines in the title. */
+/** Maximum of node names in the last row. */
 const NODES_MAX = 100;
 const NO_EVENT = { time: '', timeNs: 0n, nodeName: '', tid: 0, ancestors: [] } as const;
 
@@ -33,30 +36,30 @@ export class ReportRows {
     this.#options = { limit, repeatAfter, redact };
   }
 
-  /** Events that have a row. */
+  /** Number of events that have a row. */
   get shown(): number {
     return this.#shown;
   }
 
-  /** Events that had no room. */
+  /** Number of events above the limit. */
   get leftOut(): number {
     return this.#leftOut;
   }
 
-  /** A reader has missed rows: those of processes are written again. */
+  /** A reader has missed rows, so the rows of processes are written again. */
   forget(): void {
     this.#known.clear();
     this.#sinceRepeat = 0;
   }
 
-  /** Returns the rows of the events, and of the processes that were in no event before. */
+  /** Returns the rows of the events, and of processes that have no row yet. */
   text(events: readonly PlainEvent[]): string {
-    return events.map((event) => this.#rows(event)).join('');
+    return events.map((event) => this.#formatRows(event)).join('');
   }
 
   end(sources: readonly string[], version: string, wrongLines: number): string {
     const range = this.#leftOutFrom === Infinity ? {} : { leftOutFrom: this.#leftOutFrom, leftOutTo: this.#leftOutTo };
-    return line({
+    return formatRow({
       kind: 'end',
       version,
       created: new Date().toISOString(),
@@ -68,7 +71,7 @@ export class ReportRows {
     });
   }
 
-  #rows(event: PlainEvent): string {
+  #formatRows(event: PlainEvent): string {
     const time = Number(event.timeNs / 1000n) / 1000;
     if (this.#shown >= this.#options.limit) {
       this.#leftOut += 1;
@@ -80,29 +83,29 @@ export class ReportRows {
     if (this.#sinceRepeat >= this.#options.repeatAfter) this.forget();
     this.#sinceRepeat += 1;
     if (this.#nodes.size < NODES_MAX && event.nodeName !== '') this.#nodes.add(event.nodeName);
-    const processes = event.type === 'lost' ? '' : this.#processes(event);
-    return processes + line(this.#event(event, time));
+    const processes = event.type === 'lost' ? '' : this.#formatProcesses(event);
+    return processes + formatRow(this.#toEventRow(event, time));
   }
 
-  /** The oldest ancestor comes first, so that a parent is known before its children. */
-  #processes({ process, former, parent, ancestors }: ProcessEvent): string {
+  /** The oldest ancestor comes first, so a parent precedes its children. */
+  #formatProcesses({ process, former, parent, ancestors }: ProcessEvent): string {
     const above = [former, parent, ...ancestors.slice(0, ANCESTORS_MAX)].filter((each) => each !== undefined);
     return [process, ...above]
       .reverse()
       .filter(({ execId }) => execId !== '' && !this.#known.has(execId))
       .map((each) => {
         this.#known.add(each.execId);
-        return line(this.#process(each));
+        return formatRow(this.#toProcessRow(each));
       })
       .join('');
   }
 
-  #process(process: PlainProcess): ProcessRow {
+  #toProcessRow(process: PlainProcess): ProcessRow {
     const { execId, parentExecId, formerExecId, pid, uid, user, binary, cwd, startTime, flags, pod, container } =
       process;
     const { redact } = this.#options;
-    const words = flags.split(' ');
-    const isForked = process.forked || (words.includes('clone') && !words.includes('execve'));
+    const flagNames = flags.split(' ');
+    const isForked = process.forked || (flagNames.includes('clone') && !flagNames.includes('execve'));
     const name = container?.name ?? container?.id.slice(0, 12);
     return {
       kind: 'process',
@@ -111,9 +114,9 @@ export class ReportRows {
       pid,
       uid,
       ...(user === undefined ? {} : { user }),
-      binary: cut(binary),
-      arguments: isForked ? '' : cut(summaryOf({ ...NO_EVENT, type: 'process_exec', process }, { redact }).detail),
-      cwd: cut(cwd),
+      binary: truncate(binary),
+      arguments: isForked ? '' : truncate(summaryOf({ ...NO_EVENT, type: 'process_exec', process }, { redact }).detail),
+      cwd: truncate(cwd),
       start: startTime,
       ...(isForked ? { forked: true as const } : {}),
       ...(name === undefined ? {} : { container: name }),
@@ -121,34 +124,34 @@ export class ReportRows {
     };
   }
 
-  #event(event: PlainEvent, time: number): EventRow {
+  #toEventRow(event: PlainEvent, time: number): EventRow {
     const { label, detail, actions } = summaryOf(event, { redact: this.#options.redact });
-    const row = { kind: 'event', time, type: event.type, label, detail: cut(detail.trim()) } as const;
-    if (event.type === 'lost') return { ...row, ...named('policy', event.policyName), lost: event.count };
-    const files = filesOf(event);
+    const row = { kind: 'event', time, type: event.type, label, detail: truncate(detail.trim()) } as const;
+    if (event.type === 'lost') return { ...row, ...optionalField('policy', event.policyName), lost: event.count };
+    const files = eventFiles(event);
     return {
       ...row,
       process: event.process.execId,
-      ...named('actions', actions),
+      ...optionalField('actions', actions),
       ...(files.length === 0 ? {} : { files }),
-      ...('args' in event ? ofHook(event) : {}),
+      ...('args' in event ? toHookFields(event) : {}),
     };
   }
 }
 
 type HookEvent = Extract<PlainEvent, { readonly args: unknown }>;
 
-function ofHook(event: HookEvent): Partial<EventRow> {
+function toHookFields(event: HookEvent): Partial<EventRow> {
   const { policyName, message, args, tags, kernelStack = [], userStack = [] } = event;
   const returned =
-    'return' in event && event.return !== undefined ? [['returned', valueOf(event.return)] as const] : [];
-  const values = [...args.map((each) => [nameOf(each), valueOf(each)] as const), ...returned];
-  const addresses = addressesOf(args);
-  const stack = [...kernelStack, ...userStack].map(frameText);
+    'return' in event && event.return !== undefined ? [['returned', formatArgument(event.return)] as const] : [];
+  const values = [...args.map((each) => [argumentName(each), formatArgument(each)] as const), ...returned];
+  const addresses = remoteAddresses(args);
+  const stack = [...kernelStack, ...userStack].map(formatFrame);
   return {
-    ...named('policy', policyName),
-    ...named('message', message ?? ''),
-    ...named('hook', hookName(event)),
+    ...optionalField('policy', policyName),
+    ...optionalField('message', message ?? ''),
+    ...optionalField('hook', hookName(event)),
     ...(tags.length === 0 ? {} : { tags }),
     ...(values.length === 0 ? {} : { values }),
     ...(addresses.length === 0 ? {} : { addresses }),
@@ -156,7 +159,7 @@ function ofHook(event: HookEvent): Partial<EventRow> {
   };
 }
 
-function nameOf({ label, index, type }: HookEvent['args'][number]): string {
+function argumentName({ label, index, type }: HookEvent['args'][number]): string {
   return label === undefined || label === '' ? `${index} ${type}` : label;
 }
 
@@ -165,24 +168,27 @@ function hookName(event: HookEvent): string {
     case 'process_tracepoint':
       return `${event.subsystem}/${event.event}`;
     case 'process_uprobe':
-      return cut(`${event.path}:${event.symbol}`);
+      return truncate(`${event.path}:${event.symbol}`);
     case 'process_usdt':
-      return cut(`${event.path}:${event.provider}:${event.name}`);
+      return truncate(`${event.path}:${event.provider}:${event.name}`);
     default:
       return event.functionName;
   }
 }
 
-function frameText({ address, symbol, offset, module }: StackFrame): string {
-  const place = symbol === undefined ? '' : `${symbol}+0x${(offset ?? 0n).toString(16)}`;
+function formatFrame({ address, symbol, offset, module }: StackFrame): string {
+  const location = symbol === undefined ? '' : `${symbol}+0x${(offset ?? 0n).toString(16)}`;
   const at = address === undefined ? '' : `0x${address.toString(16)}`;
-  return cut([at, place, module === undefined ? '' : `(${module})`].filter((part) => part !== '').join(' '));
+  return truncate([at, location, module === undefined ? '' : `(${module})`].filter((part) => part !== '').join(' '));
 }
 
-function named<K extends 'policy' | 'hook' | 'message' | 'actions'>(key: K, text: string): Partial<Record<K, string>> {
+function optionalField<K extends 'policy' | 'hook' | 'message' | 'actions'>(
+  key: K,
+  text: string,
+): Partial<Record<K, string>> {
   return text === '' ? {} : ({ [key]: text } as Record<K, string>);
 }
 
-function line(row: ProcessRow | EventRow | EndRow): string {
+function formatRow(row: ProcessRow | EventRow | EndRow): string {
   return `${JSON.stringify(row)}\n`;
 }

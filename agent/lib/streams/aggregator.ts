@@ -1,6 +1,6 @@
 /**
- * Aggregation: events that are equal but for their time become one, with their number, at the end of a window. It works on
- * protobuf: two events are equal when their bytes are, without the field `time`, which comes last.
+ * Combines events that differ only in the time into one event with a count, at the end of a window. Two encoded
+ * events are equal when their bytes without the field `time`, which comes last, are equal.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { AggregationInfoSchema, GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';
@@ -12,7 +12,7 @@ export class Aggregator {
   constructor({ send, ...options }: WindowOptions<Uint8Array>) {
     this.#window = new Window({
       ...options,
-      send: (message, events) => send(Buffer.concat([message, infoOf(events)]), events),
+      send: (message, events) => send(Buffer.concat([message, encodeCount(events)]), events),
     });
   }
 
@@ -20,13 +20,13 @@ export class Aggregator {
     this.#window.add(message.toString('latin1', 0, message.length - timeLength), () => Buffer.from(message));
   }
 
-  /** Sends what the window has. */
+  /** Sends the events of the current window. */
   stop(): void {
     this.#window.stop();
   }
 }
 
-function infoOf(events: number): Uint8Array {
+function encodeCount(events: number): Uint8Array {
   const aggregationInfo = create(AggregationInfoSchema, { count: BigInt(events) });
   return toBinary(GetEventsResponseSchema, create(GetEventsResponseSchema, { aggregationInfo }));
 }

@@ -1,62 +1,62 @@
 /**
- * The events for one client. They wait in a bounded queue until the client has taken what was sent before. What finds the queue
- * full is counted, and a message in the stream says how many events are missing at its place.
+ * The stream of events for one client. Events wait in a bounded queue until the client has received the previous
+ * ones. Events that do not fit are counted, and a message in their position reports how many are missing.
  */
-import type { LostEvent } from 'polytrace';
-import type { EventEncoder } from '../encode/events.js';
-import type { ProcessEvent } from '../encode/process-parts.js';
-import { Frames, HEADER, Slabs, type Chunk } from './frames.js';
+import type { EventEncoder, LossFields } from '../encode/events.js';
+import type { ProcessEvent } from '../encode/process-encoder.js';
+import { Frames, HEADER, FrameBuffer, type Chunk } from './frames.js';
 
-/** A write has at most so many bytes, so that what waits in HTTP/2 stays small. */
+/** Maximum bytes of a write, so that little waits in HTTP/2. */
 const WRITE_BYTES = 256 * 1024;
-/** Fewer bytes of a shared buffer are copied, so that a stream with few events does not keep whole buffers. */
-const OWN_BYTES = 8 * 1024;
+/** A smaller part of a shared buffer is copied, so that a stream with few events does not keep whole buffers. */
+const COPY_BYTES_MAX = 8 * 1024;
 
-/** Different losses that are remembered while a queue is full. Further ones become losses of this stream. */
+/**
+ * Maximum of different losses that are kept while the queue is full. Further ones are counted as losses of this
+ * stream.
+ */
 const LOSSES_MAX = 256;
 
-type Loss = Pick<LostEvent, 'hook' | 'policyName' | 'reason' | 'count'>;
-
-/** Changes the bytes of an event for one client. Undefined leaves the event out for now. */
+/** Changes the encoded event for one client. Returns undefined if the event is not sent now. */
 export type Shaper = (message: Buffer, timeLength: number) => Uint8Array | undefined;
 
 export interface StreamOptions {
-  /** True for an event that the client wants. Losses are always wanted. */
-  readonly wants?: ((event: ProcessEvent) => boolean) | undefined;
+  /** Returns true for an event that the client requested. Undefined: all events. Lost events are always sent. */
+  readonly isWanted?: ((event: ProcessEvent) => boolean) | undefined;
   readonly shape?: Shaper | undefined;
-  /** Sends messages and calls back when they are out. */
+  /** Sends messages, and calls `sent` when they are written. */
   readonly send: (frames: Frames, sent: () => void) => void;
-  /** Most bytes that wait. */
+  /** Returns the maximum of bytes in the queue. */
   readonly queueBytes: () => number;
   readonly encoder: EventEncoder;
   readonly nodeName: string;
 }
 
 export class EventStream {
-  readonly wants: ((event: ProcessEvent) => boolean) | undefined;
+  readonly isWanted: ((event: ProcessEvent) => boolean) | undefined;
   readonly #options: StreamOptions;
-  readonly #own: Slabs | undefined;
+  readonly #ownBuffer: FrameBuffer | undefined;
   #chunks: Chunk[] = [];
   #bytes = 0;
   #sending = false;
   #dropped = 0;
-  /** Reports of losses that found the queue full: one for each hook, policy and reason. */
-  readonly #losses = new Map<string, Loss>();
+  /** Losses that did not fit into the queue: one entry for each hook, policy and reason. */
+  readonly #losses = new Map<string, LossFields>();
   #ended = false;
   #lastAdded: Chunk | undefined;
   #idle: (() => void) | undefined;
-  /** Messages that were given to HTTP/2, and events that were dropped. */
+  /** Number of messages given to HTTP/2, and of dropped events. */
   sent = 0;
   lost = 0;
 
   constructor(options: StreamOptions) {
     this.#options = options;
-    this.wants = options.wants;
-    if (options.shape !== undefined) this.#own = new Slabs();
+    this.isWanted = options.isWanted;
+    if (options.shape !== undefined) this.#ownBuffer = new FrameBuffer();
   }
 
-  /** Most bytes that may wait. */
-  get mostBytes(): number {
+  /** Maximum of bytes in the queue. */
+  get maxBytes(): number {
     return this.#options.queueBytes();
   }
 
@@ -64,18 +64,21 @@ export class EventStream {
     return this.#bytes;
   }
 
-  /** Adds an event that was encoded to a shared buffer. */
+  /** Adds an event that is encoded in a shared buffer. */
   add(bytes: Buffer, start: number, end: number, timeLength: number): void {
     if (this.#ended) return;
     if (this.#isFull(end - start)) return this.#drop();
-    const own = this.#own;
+    const own = this.#ownBuffer;
     if (own === undefined) return this.#append(bytes, start, end);
     const shaped = this.#options.shape?.(bytes.subarray(start + HEADER, end), timeLength);
     if (shaped !== undefined) this.#addOwn(own, shaped);
   }
 
-  /** Adds the report of a loss. If the queue is full, it waits beside it: its events must not be forgotten. */
-  addLoss(loss: Loss, bytes: Buffer, start: number, end: number, timeLength: number): void {
+  /**
+   * Adds the report of a loss. If the queue is full, the loss is kept separately, because its events have to be
+   * reported.
+   */
+  addLoss(loss: LossFields, bytes: Buffer, start: number, end: number, timeLength: number): void {
     if (this.#ended) return;
     if (!this.#isFull(end - start)) return this.add(bytes, start, end, timeLength);
     const { hook, policyName, reason } = loss;
@@ -85,27 +88,29 @@ export class EventStream {
     else this.#losses.set(key, { hook, policyName, reason, count: (known?.count ?? 0) + loss.count });
   }
 
-  /** True if something is missing that the client was not told of. */
-  get #isMissing(): boolean {
+  /** True if there is a loss that was not reported to the client. */
+  get #hasUnreportedLoss(): boolean {
     return this.#dropped > 0 || this.#losses.size > 0;
   }
 
-  /** Adds a message of this stream alone, which stands for so many events. */
+  /** Adds a message of this stream only, which stands for `events` events. */
   addMessage(message: Uint8Array, events: number): void {
     if (this.#ended) return;
     if (this.#isFull(message.length)) this.#drop(events);
-    else this.#addOwn(this.#own ?? new Slabs(), message);
+    else this.#addOwn(this.#ownBuffer ?? new FrameBuffer(), message);
   }
 
-  #addOwn(slabs: Slabs, message: Uint8Array): void {
-    const start = slabs.addBytes(message);
-    this.#append(slabs.bytes, start, slabs.end);
+  #addOwn(buffer: FrameBuffer, message: Uint8Array): void {
+    const start = buffer.addBytes(message);
+    this.#append(buffer.bytes, start, buffer.end);
   }
 
-  /** After a loss, the queue has to be half empty again: then losses come in few messages. */
+  /**
+   * After a loss, the queue has to be half empty before it accepts events. This keeps the number of loss reports low.
+   */
   #isFull(bytes: number): boolean {
-    const most = this.#options.queueBytes();
-    return this.#isMissing ? this.#bytes > most / 2 : this.#bytes > 0 && this.#bytes + bytes > most;
+    const maxBytes = this.#options.queueBytes();
+    return this.#hasUnreportedLoss ? this.#bytes > maxBytes / 2 : this.#bytes > 0 && this.#bytes + bytes > maxBytes;
   }
 
   #drop(events = 1): void {
@@ -114,7 +119,7 @@ export class EventStream {
   }
 
   #append(bytes: Buffer, start: number, end: number): void {
-    if (this.#isMissing) this.#tellMissing();
+    if (this.#hasUnreportedLoss) this.#reportLosses();
     this.#bytes += end - start;
     const last = this.#lastAdded;
     if (last !== undefined && last.bytes === bytes && last.end === start) {
@@ -125,8 +130,8 @@ export class EventStream {
     }
   }
 
-  /** Events that come later are behind this message. */
-  #tellMissing(): void {
+  /** Queues the reports of losses before the next event. */
+  #reportLosses(): void {
     const { encoder, nodeName } = this.#options;
     const time = BigInt(Date.now()) * 1_000_000n;
     const messages = [...this.#losses.values()].map((loss) => encoder.encodeLoss({ ...loss, time, nodeName }).take());
@@ -135,20 +140,20 @@ export class EventStream {
     this.#dropped = 0;
     this.#losses.clear();
     for (const message of messages) {
-      const slabs = new Slabs();
-      const start = slabs.addBytes(message);
-      this.#bytes += slabs.end - start;
-      const bytes = Buffer.from(slabs.bytes.subarray(start, slabs.end));
+      const buffer = new FrameBuffer();
+      const start = buffer.addBytes(message);
+      this.#bytes += buffer.end - start;
+      const bytes = Buffer.from(buffer.bytes.subarray(start, buffer.end));
       this.#chunks.push({ bytes, start: 0, end: bytes.length, messages: 1 });
     }
     this.#lastAdded = undefined;
   }
 
-  /** Sends what waits. Called after each batch of events. */
+  /** Sends queued messages. Called after each batch of events. */
   flush(): void {
     this.#detach();
     if (this.#sending || this.#ended) return;
-    if (this.#chunks.length === 0 && this.#isMissing) this.#tellMissing();
+    if (this.#chunks.length === 0 && this.#hasUnreportedLoss) this.#reportLosses();
     if (this.#chunks.length === 0) {
       this.#idle?.();
       return;
@@ -161,22 +166,25 @@ export class EventStream {
     });
   }
 
-  /** Copies the last chunk if it is small, and starts a new one: the next batch may be far away. */
+  /**
+   * Copies the last chunk if it is small, because the next batch may arrive much later. The next event starts a new
+   * chunk.
+   */
   #detach(): void {
     const last = this.#lastAdded;
     this.#lastAdded = undefined;
-    if (last === undefined || !this.#sending || last.end - last.start >= OWN_BYTES) return;
+    if (last === undefined || !this.#sending || last.end - last.start >= COPY_BYTES_MAX) return;
     const bytes = Buffer.from(last.bytes.subarray(last.start, last.end));
     this.#chunks[this.#chunks.length - 1] = { bytes, start: 0, end: bytes.length, messages: last.messages };
   }
 
   #take(): Chunk[] {
-    const most = Math.min(WRITE_BYTES, this.#options.queueBytes() / 4);
+    const maxBytes = Math.min(WRITE_BYTES, this.#options.queueBytes() / 4);
     let bytes = 0;
     let count = 0;
     for (const chunk of this.#chunks) {
       bytes += chunk.end - chunk.start;
-      if (count > 0 && bytes > most) break;
+      if (count > 0 && bytes > maxBytes) break;
       count += 1;
     }
     const taken = this.#chunks.splice(0, count);
@@ -187,16 +195,16 @@ export class EventStream {
     return taken;
   }
 
-  /** Resolves when everything that waits was given to HTTP/2. */
-  async drained(): Promise<void> {
-    if (this.#ended || (this.#chunks.length === 0 && !this.#isMissing && !this.#sending)) return;
+  /** Resolves when all queued messages were given to HTTP/2. */
+  async drain(): Promise<void> {
+    if (this.#ended || (this.#chunks.length === 0 && !this.#hasUnreportedLoss && !this.#sending)) return;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
       this.flush();
     });
   }
 
-  /** The client is gone: nothing more is sent. */
+  /** Discards the queue: the client has disconnected. */
   end(): void {
     this.#ended = true;
     this.#chunks = [];

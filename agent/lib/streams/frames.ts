@@ -1,38 +1,41 @@
 /**
- * Messages of a stream that are ready to be sent: each with the five bytes that gRPC puts before it. Many go to HTTP/2 in one
+ * Messages that are ready to be sent, each with the five bytes of gRPC before it. Many messages go to HTTP/2 in one
  * write, because a write costs several times as much as encoding an event.
  */
 import type { Writer } from '../encode/writer.js';
 
-/** Bytes before a message: a flag, and the length. */
+/** Length of the header of a message: a flag and the length. */
 export const HEADER = 5;
 
-/** A part of a buffer that has whole messages. Streams share buffers. */
+/** A part of a buffer with complete messages. Streams share buffers. */
 export interface Chunk {
   readonly bytes: Buffer;
   readonly start: number;
-  /** Grows while messages are added behind the last one. */
+  /** Grows while messages are appended. */
   end: number;
   messages: number;
 }
 
-const SLAB_BYTES = 64 * 1024;
+const BUFFER_BYTES = 64 * 1024;
 
-/** Collects messages in buffers of 64 KiB. A buffer is not written again, so it lives as long as a stream needs it. */
-export class Slabs {
-  bytes = Buffer.allocUnsafeSlow(SLAB_BYTES);
+/**
+ * Collects messages in buffers of 64 KiB. A full buffer is not written again, so it lives as long as a stream uses
+ * it.
+ */
+export class FrameBuffer {
+  bytes = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #end = 0;
 
-  /** Copies a message with its header. It ends at `end`. Returns where it begins in `bytes`. */
+  /** Copies a message with its header, which then ends at `end`. Returns its offset in `bytes`. */
   add(writer: Writer): number {
     const { length } = writer;
-    const start = this.#room(length);
+    const start = this.#reserve(length);
     writer.copyTo(this.bytes, start + HEADER);
     return start;
   }
 
   addBytes(message: Uint8Array): number {
-    const start = this.#room(message.length);
+    const start = this.#reserve(message.length);
     this.bytes.set(message, start + HEADER);
     return start;
   }
@@ -41,9 +44,9 @@ export class Slabs {
     return this.#end;
   }
 
-  #room(length: number): number {
+  #reserve(length: number): number {
     if (this.#end + HEADER + length > this.bytes.length) {
-      this.bytes = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, HEADER + length));
+      this.bytes = Buffer.allocUnsafeSlow(Math.max(BUFFER_BYTES, HEADER + length));
       this.#end = 0;
     }
     const start = this.#end;
@@ -55,9 +58,9 @@ export class Slabs {
 }
 
 /**
- * Several messages in the place of one. gRPC's server asks a message for its length, puts a header before it, and copies it
- * behind the header: `copy` writes the header of the first message over that one. If the server asks in another way, this
- * throws, and the client gets an error instead of torn messages.
+ * Passes several messages to gRPC as one. The server asks a message for its length, writes a header, and copies the
+ * message behind it. `copy` overwrites that header with the one of the first message. If the server calls it
+ * differently, it throws, so the client gets an error and no corrupt messages.
  */
 export class Frames {
   readonly byteLength: number;

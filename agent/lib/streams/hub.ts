@@ -1,43 +1,45 @@
-/** Reads the tracer's events, encodes each at most once, and gives it to every stream that wants it. */
+/**
+ * Reads the tracer's events, encodes each at most once, and adds it to the streams of the clients that requested it.
+ */
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Process, Redactor, Tracer, TracerEvent } from 'polytrace';
 import { EventEncoder } from '../encode/events.js';
 import type { EncodeOptions } from '../encode/options.js';
-import type { ProcessEvent } from '../encode/process-parts.js';
+import type { ProcessEvent } from '../encode/process-encoder.js';
 import { GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';
 import type { Process as ProcessMessage } from '../proto/tetragon/tetragon.gen.js';
 import { EventStream, type Shaper } from './event-stream.js';
-import { HEADER, Slabs, type Frames } from './frames.js';
+import { HEADER, FrameBuffer, type Frames } from './frames.js';
 
-/** Most bytes that wait for one client, and for all clients together. */
+/** Maximum of queued bytes of one client, and of all clients together. */
 const STREAM_BYTES = 4 * 1024 * 1024;
 const ALL_BYTES = 48 * 1024 * 1024;
 
 export interface HubOptions extends EncodeOptions {
   readonly nodeName: string;
-  /** Most bytes that wait for one client. Default 4 MiB. */
+  /** Maximum of queued bytes of one client. Default: 4 MiB. */
   readonly queueBytes?: number;
 }
 
-/** A client's wishes. */
+/** The options of a client's stream. */
 export interface Subscription {
-  readonly wants?: ((event: ProcessEvent) => boolean) | undefined;
+  readonly isWanted?: ((event: ProcessEvent) => boolean) | undefined;
   readonly shape?: Shaper | undefined;
   readonly send: (frames: Frames, sent: () => void) => void;
 }
 
-/** Others in the agent that see each event: the export, the metrics. It must not keep the event. */
+/** Another part of the agent that sees each event: exports and metrics. It must not keep the event. */
 export type Listener = (events: readonly TracerEvent[]) => void;
 
 export class EventHub {
   readonly #encoder: EventEncoder;
-  readonly #slabs = new Slabs();
+  readonly #buffer = new FrameBuffer();
   readonly #streams = new Set<EventStream>();
   readonly #listeners = new Set<Listener>();
   readonly #options: HubOptions;
-  /** Events that clients did not get that are gone now. */
+  /** Lost events of clients that have disconnected. */
   #lostBefore = 0;
-  /** Where the event that is given now begins in the slab; -1 until it is encoded. */
+  /** Offset of the current event in the buffer; -1 until the event is encoded. */
   #start = -1;
 
   constructor(options: HubOptions) {
@@ -45,7 +47,7 @@ export class EventHub {
     this.#encoder = new EventEncoder(options);
   }
 
-  /** Hides parts of arguments in what clients get. */
+  /** Redacts the arguments that clients get. */
   get redact(): Redactor | undefined {
     return this.#options.redact;
   }
@@ -54,8 +56,8 @@ export class EventHub {
     return this.#streams;
   }
 
-  /** Events that all clients, also former ones, did not get. */
-  get lost(): number {
+  /** Lost events of all clients, including former ones. */
+  get lostCount(): number {
     return [...this.#streams].reduce((sum, { lost }) => sum + lost, this.#lostBefore);
   }
 
@@ -82,8 +84,8 @@ export class EventHub {
     return () => this.#listeners.delete(listener);
   }
 
-  /** A process as events have it, with the same fields and hidden parts. */
-  messageOf(process: Process): ProcessMessage | undefined {
+  /** Converts a process to the message of its events, with the same fields and the same redaction. */
+  toProcessMessage(process: Process): ProcessMessage | undefined {
     const exec = { type: 'process_exec', nodeName: '', time: '', timeNs: 0n, process, tid: process.pid, ancestors: [] };
     const { event } = fromBinary(GetEventsResponseSchema, this.#encoder.encode(exec as unknown as TracerEvent).take());
     return event.case === 'processExec' ? event.value.process : undefined;
@@ -91,38 +93,38 @@ export class EventHub {
 
   /** Runs until the tracer is closed. */
   async run(tracer: Pick<Tracer, 'batches'>): Promise<void> {
-    for await (const batch of tracer.batches()) this.give(batch);
+    for await (const batch of tracer.batches()) this.dispatch(batch);
   }
 
-  give(batch: readonly TracerEvent[]): void {
+  dispatch(batch: readonly TracerEvent[]): void {
     if (this.#streams.size > 0) {
-      for (const event of batch) this.#giveEvent(event);
+      for (const event of batch) this.#dispatchEvent(event);
       for (const stream of this.#streams) stream.flush();
     }
     for (const listener of this.#listeners) listener(batch);
   }
 
-  #giveEvent(event: TracerEvent): void {
+  #dispatchEvent(event: TracerEvent): void {
     this.#start = -1;
     for (const stream of this.#streams) {
-      if (stream.wants !== undefined && event.type !== 'lost' && !stream.wants(event)) continue;
-      const start = this.#encode(event);
-      const { bytes, end } = this.#slabs;
+      if (stream.isWanted !== undefined && event.type !== 'lost' && !stream.isWanted(event)) continue;
+      const start = this.#encodeOnce(event);
+      const { bytes, end } = this.#buffer;
       const { timeLength } = this.#encoder;
       if (event.type === 'lost') stream.addLoss(event, bytes, start, end, timeLength);
       else stream.add(bytes, start, end, timeLength);
     }
   }
 
-  /** Encodes the event that is given now, if that was not done. Returns where it begins in the slab. */
-  #encode(event: TracerEvent): number {
-    if (this.#start < 0) this.#start = this.#slabs.add(this.#encoder.encode(event));
+  /** Encodes the current event unless that is done. Returns its offset in the buffer. */
+  #encodeOnce(event: TracerEvent): number {
+    if (this.#start < 0) this.#start = this.#buffer.add(this.#encoder.encode(event));
     return this.#start;
   }
 
-  /** The event that is given now, in protobuf. Filters ask for it. */
-  encoded(event: TracerEvent): Uint8Array {
-    const start = this.#encode(event);
-    return this.#slabs.bytes.subarray(start + HEADER, this.#slabs.end);
+  /** Returns the encoded current event, for filters. */
+  eventBytes(event: TracerEvent): Uint8Array {
+    const start = this.#encodeOnce(event);
+    return this.#buffer.bytes.subarray(start + HEADER, this.#buffer.end);
   }
 }

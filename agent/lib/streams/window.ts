@@ -1,13 +1,15 @@
-/** In a window of time, messages with the same key become one, with their number. */
+/** Combines messages with the same key within a time window into one message with a count. */
 
 export interface WindowOptions<Message> {
   readonly windowMs: number;
-  /** Most distinct messages, and most bytes of them and their keys, in a window. With more of them, it ends early. */
-  readonly most: number;
-  readonly mostBytes: () => number;
-  /** Gets a message of a window that has ended, and the number of events that it stands for. */
+  /**
+   * Maximum of distinct messages in a window, and of the bytes of messages and keys. Above it, the window ends early.
+   */
+  readonly maxMessages: number;
+  readonly maxBytes: () => number;
+  /** Receives a message of a window that has ended, and the number of events that it stands for. */
   readonly send: (message: Message, events: number) => void;
-  /** Called when a window has ended because its time is over. */
+  /** Called when a window has ended by time. */
   readonly flush: () => void;
 }
 
@@ -25,7 +27,7 @@ export class Window<Message extends { readonly length: number }> {
     }, options.windowMs);
   }
 
-  /** Keeps the first message of a key. `message` is called for that one only. */
+  /** Keeps the first message of a key. `message` is called only for that one. */
   add(key: string, message: () => Message): void {
     const group = this.#groups.get(key);
     if (group !== undefined) {
@@ -34,8 +36,8 @@ export class Window<Message extends { readonly length: number }> {
     }
     const first = message();
     const bytes = key.length + first.length;
-    const { most, mostBytes } = this.#options;
-    if (this.#groups.size >= most || this.#bytes + bytes > mostBytes()) this.#end();
+    const { maxMessages, maxBytes } = this.#options;
+    if (this.#groups.size >= maxMessages || this.#bytes + bytes > maxBytes()) this.#end();
     this.#bytes += bytes;
     this.#groups.set(key, { message: first, count: 1 });
   }
@@ -46,7 +48,7 @@ export class Window<Message extends { readonly length: number }> {
     this.#bytes = 0;
   }
 
-  /** Sends what the window has. */
+  /** Sends the messages of the current window. */
   stop(): void {
     clearInterval(this.#timer);
     this.#end();

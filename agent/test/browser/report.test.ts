@@ -1,6 +1,6 @@
 /**
- * A report in a real browser: Debian's Chromium, without a window. POLYTRACE_SCREENSHOTS is a folder for pictures of it; those of
- * docs/images are made so.
+ * Tests a report in a real browser: Debian's Chromium, headless. POLYTRACE_SCREENSHOTS is a folder for screenshots.
+ * Those in docs/images are made with it.
  */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import type { PlainEvent, PlainProcess } from 'polytrace';
 import { execOf, exitOf, fileOf, hookOf, intOf, lostOf, processOf } from '../../../test/unit/output/events.js';
-import { recordedEvents } from '../../lib/client/recorded.js';
+import { recordedEvents } from '../../lib/client/recorded-events.js';
 import { ReportFile } from '../../lib/report/file.js';
 import { LiveReport } from '../../lib/report/live.js';
 import { ReportRows } from '../../lib/report/rows.js';
@@ -27,7 +27,7 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
-/** Things that the page must not do. */
+/** Actions that the page must not take. */
 interface Complaints {
   readonly violations: string[];
   readonly requests: string[];
@@ -35,7 +35,7 @@ interface Complaints {
 }
 
 const START = 1_795_531_010_000_000_000n;
-const timed = (i: number, ms = 20): { time: string; timeNs: bigint } => {
+const eventTime = (i: number, ms = 20): { time: string; timeNs: bigint } => {
   const timeNs = START + BigInt(i * ms) * 1_000_000n;
   return { time: new Date(Number(timeNs / 1_000_000n)).toISOString(), timeNs };
 };
@@ -49,8 +49,8 @@ const SHELL: PlainProcess = processOf({
   arguments: '',
 });
 
-/** Some processes that read files of some policies. */
-function* events(count: number): Generator<PlainEvent> {
+/** Creates events of processes that read files of several policies. */
+function* createEvents(count: number): Generator<PlainEvent> {
   for (let i = 0; i < count; i += 1) {
     const pid = 1000 + Math.floor(i / 10);
     const process = processOf({
@@ -60,12 +60,12 @@ function* events(count: number): Generator<PlainEvent> {
       argv: ['-n', `${pid}`],
       arguments: `-n ${pid}`,
     });
-    if (i % 10 === 0) yield execOf({}, { ...timed(i), process, parent: SHELL });
-    else if (i % 10 === 9) yield exitOf({}, { ...timed(i), process, parent: SHELL });
+    if (i % 10 === 0) yield execOf({}, { ...eventTime(i), process, parent: SHELL });
+    else if (i % 10 === 9) yield exitOf({}, { ...eventTime(i), process, parent: SHELL });
     else {
       const file = fileOf(`/srv/data/${i % 997}.txt`);
       yield hookOf('security_file_permission', [file, intOf(4, 1)], {
-        ...timed(i),
+        ...eventTime(i),
         process,
         parent: SHELL,
         policyName: `policy-${i % 4}`,
@@ -88,7 +88,7 @@ const HOSTILE = [
   LONG,
 ];
 
-function hostileEvents(): PlainEvent[] {
+function createHostileEvents(): PlainEvent[] {
   return HOSTILE.flatMap((name, i) => {
     const process = processOf({
       execId: `h${i}`,
@@ -99,9 +99,9 @@ function hostileEvents(): PlainEvent[] {
       arguments: name,
       cwd: name,
     });
-    const hook = { ...timed(i), process, policyName: name, message: name, tags: [name] };
+    const hook = { ...eventTime(i), process, policyName: name, message: name, tags: [name] };
     return [
-      execOf({}, { ...timed(i), process }),
+      execOf({}, { ...eventTime(i), process }),
       hookOf('security_file_permission', [fileOf(name), intOf(2, 1)], hook),
     ];
   });
@@ -121,7 +121,7 @@ describe('a report in a browser', function () {
     rmSync(folder, { recursive: true });
   });
 
-  async function fileOfEvents(name: string, shown: Iterable<PlainEvent>, limit?: number): Promise<string> {
+  async function writeReport(name: string, shown: Iterable<PlainEvent>, limit?: number): Promise<string> {
     const path = join(folder, `${name}.html`);
     const rows = new ReportRows(limit === undefined ? {} : { limit });
     const file = new ReportFile(path);
@@ -131,7 +131,7 @@ describe('a report in a browser', function () {
     return pathToFileURL(path).href;
   }
 
-  async function open(
+  async function openPage(
     url: string,
     options: BrowserContextOptions = {},
   ): Promise<{ page: Page; complaints: Complaints }> {
@@ -154,17 +154,20 @@ describe('a report in a browser', function () {
     return { page, complaints };
   }
 
-  async function picture(page: Page, name: string): Promise<void> {
+  async function takeScreenshot(page: Page, name: string): Promise<void> {
     if (SCREENSHOTS !== undefined) await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
   }
 
-  /** axe finds what people with a screen reader, or without a mouse, cannot use. Its own script needs a page without a policy. */
-  async function accessibility(
+  /**
+   * Runs axe, which finds problems for people with a screen reader or without a mouse. Its script needs a page
+   * without a content security policy.
+   */
+  async function checkAccessibility(
     url: string,
     options: BrowserContextOptions,
     prepare: (page: Page) => Promise<unknown>,
   ): Promise<string[]> {
-    const { page } = await open(url, { ...options, bypassCSP: true });
+    const { page } = await openPage(url, { ...options, bypassCSP: true });
     await prepare(page);
     await page.evaluate(readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
     const { violations } = (await page.evaluate('axe.run()')) as {
@@ -175,8 +178,8 @@ describe('a report in a browser', function () {
   }
 
   it('shows events, processes and names, and asks nobody for anything', async () => {
-    const url = await fileOfEvents('plain', [...events(500), lostOf(timed(500))]);
-    const { page, complaints } = await open(url);
+    const url = await writeReport('plain', [...createEvents(500), lostOf(eventTime(500))]);
+    const { page, complaints } = await openPage(url);
     assert.equal(await page.textContent('.found'), '501 events');
     assert.match((await page.textContent('.notices')) ?? '', /12 events were lost/);
     assert.equal(await page.locator('.legend button').count(), 6);
@@ -200,7 +203,7 @@ describe('a report in a browser', function () {
   });
 
   it('is used by the keyboard alone', async () => {
-    const { page, complaints } = await open(await fileOfEvents('keys', events(500)));
+    const { page, complaints } = await openPage(await writeReport('keys', createEvents(500)));
     await page.keyboard.press('/');
     await page.keyboard.type('/srv/data/33.txt -start');
     await page.waitForFunction(() => document.querySelector('.found')?.textContent === '1 of 500 events');
@@ -249,7 +252,7 @@ describe('a report in a browser', function () {
   });
 
   it('a part of the time line is chosen with the mouse, a policy with a click', async () => {
-    const { page } = await open(await fileOfEvents('mouse', events(500)));
+    const { page } = await openPage(await writeReport('mouse', createEvents(500)));
     const box = await page.locator('.u-over').boundingBox();
     assert.ok(box !== null);
     await page.mouse.move(box.x + box.width / 2, box.y + 30);
@@ -267,7 +270,7 @@ describe('a report in a browser', function () {
   });
 
   it('hostile names are texts: no markup, no script, nothing invisible', async () => {
-    const { page, complaints } = await open(await fileOfEvents('hostile', hostileEvents()));
+    const { page, complaints } = await openPage(await writeReport('hostile', createHostileEvents()));
     for (const key of ['1', '2', '3', '5']) {
       await page.keyboard.press(key);
       for (let i = 0; i < HOSTILE.length; i += 1) {
@@ -284,7 +287,7 @@ describe('a report in a browser', function () {
     assert.ok(files.includes('a\\u{2028}b\\u{2029}c'));
     assert.ok(files.includes('\\u{202e}gpj.exe'));
     assert.ok(files.includes('\\u{0}\\u{7}\\u{1b}[31mred\\u{d}\\u{a}'));
-    // a name of 4 KiB is cut in a row, and whole in the details
+    // a name of 4 KiB is truncated in a row, and complete in the details
     assert.ok(files.some((name) => name === `${LONG.slice(0, 400)}…`));
     await page.keyboard.press('1');
     await page.focus('#panel-0 .grid');
@@ -306,7 +309,7 @@ describe('a report in a browser', function () {
   });
 
   it('the policy of the page is in force', async () => {
-    const { page, complaints } = await open(await fileOfEvents('policy', events(10)));
+    const { page, complaints } = await openPage(await writeReport('policy', createEvents(10)));
     await page.evaluate(() => {
       document.body.append(Object.assign(document.createElement('img'), { src: 'http://127.0.0.1:9/x' }));
       const style = document.createElement('style');
@@ -319,10 +322,10 @@ describe('a report in a browser', function () {
   });
 
   it('axe finds nothing, in light and dark, in every view', async () => {
-    const url = await fileOfEvents('axe', [...events(300), lostOf(timed(300))]);
+    const url = await writeReport('axe', [...createEvents(300), lostOf(eventTime(300))]);
     for (const colorScheme of ['light', 'dark'] as const) {
       for (const key of colorScheme === 'light' ? ['1', '2', '3'] : ['2']) {
-        const found = await accessibility(url, { colorScheme }, async (page) => {
+        const found = await checkAccessibility(url, { colorScheme }, async (page) => {
           await page.keyboard.press(key);
           if (key === '3') return;
           await page.focus('[role=tabpanel]:not([hidden]) .grid');
@@ -335,25 +338,25 @@ describe('a report in a browser', function () {
   });
 
   it('the colours follow the system until the reader chooses', async () => {
-    const { page } = await open(await fileOfEvents('theme', events(50)), { colorScheme: 'dark' });
-    const background = (): Promise<string> => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-    const dark = await background();
+    const { page } = await openPage(await writeReport('theme', createEvents(50)), { colorScheme: 'dark' });
+    const backgroundColor = (): Promise<string> => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const dark = await backgroundColor();
     await page.click('button:has-text("Light")');
-    const light = await background();
+    const light = await backgroundColor();
     assert.notEqual(light, dark);
     await page.emulateMedia({ colorScheme: 'light' });
-    assert.equal(await background(), light);
+    assert.equal(await backgroundColor(), light);
     await page.click('button:has-text("Dark")');
-    assert.equal(await background(), dark);
+    assert.equal(await backgroundColor(), dark);
     await page.context().close();
   });
 
   it('100,000 events: soon there, few elements, and scrolling without long frames', async () => {
-    const { page, complaints } = await open(await fileOfEvents('many', events(100_001), 100_000));
+    const { page, complaints } = await openPage(await writeReport('many', createEvents(100_001), 100_000));
     const ready = await page.evaluate(() => performance.getEntriesByName('ready')[0]?.startTime ?? NaN);
     assert.equal(await page.textContent('.found'), '100,000 events');
     assert.match((await page.textContent('.notices')) ?? '', /^1 further events have no room/);
-    await picture(page, 'report-100000');
+    await takeScreenshot(page, 'report-100000');
     const frames = await page.evaluate(async () => {
       const grid = document.querySelector('#panel-0 .grid') as HTMLElement;
       const times: number[] = [];
@@ -381,7 +384,7 @@ describe('a report in a browser', function () {
       `      ready after ${ready.toFixed(0)} ms; frames while scrolling: median ${median.toFixed(1)} ms, ` +
         `longest ${worst.toFixed(1)} ms; ${elements} rows as elements; search ${searched.toFixed(0)} ms`,
     );
-    // the limits are for a machine that does other things, too
+    // the limits allow for a busy machine
     assert.ok(ready < 20_000, `ready after ${ready} ms`);
     assert.ok(elements < 150, String(elements));
     assert.ok(median < 100, `median frame ${median} ms`);
@@ -395,20 +398,20 @@ describe('a report in a browser', function () {
   it('a live report shows events while they come, and says when they end', async () => {
     const rows = new ReportRows({ repeatAfter: 1000 });
     const live = await LiveReport.open({ port: 0, onMissed: () => rows.forget() });
-    const [first = execOf(), ...others] = events(50);
+    const [first = execOf(), ...others] = createEvents(50);
     live.write(rows.text([first]));
-    const { page, complaints } = await open(live.url);
-    const found = (text: string): Promise<unknown> =>
+    const { page, complaints } = await openPage(live.url);
+    const waitForCount = (text: string): Promise<unknown> =>
       page.waitForFunction((wanted) => document.querySelector('.found')?.textContent === wanted, text);
-    await found('1 events');
+    await waitForCount('1 events');
     live.write(rows.text(others));
-    await found('50 events');
+    await waitForCount('50 events');
     await page.click('button:has-text("Pause")');
-    live.write(rows.text([...events(10)]));
+    live.write(rows.text([...createEvents(10)]));
     await page.waitForTimeout(500);
     assert.equal(await page.textContent('.found'), '50 events');
     await page.click('button:has-text("Go on")');
-    await found('60 events');
+    await waitForCount('60 events');
     live.write(rows.end([], '1.0.0', 0));
     await page.waitForSelector('.state[data-state=ended]');
     await live.close();
@@ -420,20 +423,20 @@ describe('a report in a browser', function () {
   });
 
   const SAMPLE = join(__dirname, '../../../docs/samples/library.jsonl');
-  const sample = (): PlainEvent[] => {
-    const eventOf = recordedEvents({});
+  const sampleEvents = (): PlainEvent[] => {
+    const parseLine = recordedEvents({});
     const lines = readFileSync(SAMPLE, 'utf8').trimEnd().split('\n');
-    return lines.map((line) => eventOf(line)?.view).filter((view) => view !== undefined);
+    return lines.map((line) => parseLine(line)?.view).filter((view) => view !== undefined);
   };
 
   if (SCREENSHOTS !== undefined) {
     it('pictures for the documentation', async () => {
-      const url = await fileOfEvents('sample', sample());
+      const url = await writeReport('sample', sampleEvents());
       for (const colorScheme of ['light', 'dark'] as const) {
-        const { page } = await open(url, { colorScheme });
+        const { page } = await openPage(url, { colorScheme });
         await page.keyboard.press('2');
         await page.click('#panel-1 .tree-event');
-        await picture(page, `report-${colorScheme}`);
+        await takeScreenshot(page, `report-${colorScheme}`);
         await page.context().close();
       }
     });

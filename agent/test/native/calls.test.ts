@@ -1,4 +1,4 @@
-/** Each call of the service, by a client that knows only the facts about the protocol. */
+/** Each call of the service, tested by a client with an independent definition of the protocol. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -6,58 +6,58 @@ import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { status as Code, type ServiceError } from '@grpc/grpc-js';
 import { unifiedMount } from '../../../test/native/support.js';
-import { Facts, inner, Machine, needsRoot, needsTracefs, openatPolicy, processOf, type Reply } from './support.js';
+import { ProtocolClient, eventFields, Machine, needsRoot, needsTracefs, openatPolicy, processFields, type Reply } from './support.js';
 
 describe('the calls of the agent', function () {
   this.timeout(90_000);
   let machine: Machine;
-  let facts: Facts;
+  let client: ProtocolClient;
 
   before(needsRoot);
   before(needsTracefs);
   before(async () => {
     machine = new Machine();
     await machine.start('--containers');
-    facts = new Facts(machine.address);
+    client = new ProtocolClient(machine.address);
   });
   after(async () => {
-    facts?.close();
+    client?.close();
     await machine?.remove();
   });
 
-  async function fails(code: Code, details: RegExp, name: string, request: object = {}): Promise<void> {
-    await assert.rejects(facts.call(name, request), (error: ServiceError) => {
+  async function assertRejected(code: Code, details: RegExp, name: string, request: object = {}): Promise<void> {
+    await assert.rejects(client.call(name, request), (error: ServiceError) => {
       assert.equal(error.code, code, error.message);
       assert.match(error.details, details);
       return true;
     });
   }
 
-  async function policies(): Promise<Reply[]> {
-    return ((await facts.call('ListTracingPolicies'))['policies'] ?? []) as Reply[];
+  async function listPolicies(): Promise<Reply[]> {
+    return ((await client.call('ListTracingPolicies'))['policies'] ?? []) as Reply[];
   }
 
-  async function policy(name: string): Promise<Reply | undefined> {
-    return (await policies()).find((each) => each['name'] === name);
+  async function findPolicy(name: string): Promise<Reply | undefined> {
+    return (await listPolicies()).find((each) => each['name'] === name);
   }
 
   it('GetVersion, GetHealth, GetInfo, ListDomains', async () => {
-    assert.match((await facts.call('GetVersion'))['version'] as string, /^\d+\.\d+\.\d+/);
-    const { health_status: health } = await facts.call('GetHealth', { event_set: ['HEALTH_STATUS_TYPE_STATUS'] });
+    assert.match((await client.call('GetVersion'))['version'] as string, /^\d+\.\d+\.\d+/);
+    const { health_status: health } = await client.call('GetHealth', { event_set: ['HEALTH_STATUS_TYPE_STATUS'] });
     assert.deepEqual(health, [
       { event: 'HEALTH_STATUS_TYPE_STATUS', status: 'HEALTH_STATUS_RUNNING', details: 'running' },
     ]);
-    const info = await facts.call('GetInfo');
+    const info = await client.call('GetInfo');
     assert.equal(info['name'], 'polytrace');
     const probes = info['probes'] as { Name: string; Enabled: { value?: boolean } }[];
     assert.deepEqual(probes.find(({ Name }) => Name === 'ring_buffer')?.Enabled, { value: true });
     assert.ok((info['conf'] as { key: string }[]).some(({ key }) => key === 'server-address'));
-    assert.deepEqual(await facts.call('ListDomains'), { domains: [''] });
+    assert.deepEqual(await client.call('ListDomains'), { domains: [''] });
   });
 
   it('AddTracingPolicy, ListTracingPolicies, DeleteTracingPolicy', async () => {
-    await facts.call('AddTracingPolicy', { yaml: openatPolicy('added', '/tmp/never') });
-    const added = await policy('added');
+    await client.call('AddTracingPolicy', { yaml: openatPolicy('added', '/tmp/never') });
+    const added = await findPolicy('added');
     assert.ok(added !== undefined);
     const { id, state, mode, namespace = '', sensors, error = '', enabled, stats } = added;
     assert.deepEqual(
@@ -73,65 +73,65 @@ describe('the calls of the agent', function () {
     );
     assert.ok(Number(id) > 0 && Number(added['kernel_memory_bytes']) > 0);
     assert.ok((stats as { action_counters: Reply }).action_counters !== undefined);
-    await fails(Code.ALREADY_EXISTS, /added/, 'AddTracingPolicy', { yaml: openatPolicy('added', '/tmp/never') });
-    await facts.call('DeleteTracingPolicy', { name: 'added' });
-    assert.equal(await policy('added'), undefined);
-    await fails(Code.NOT_FOUND, /added/, 'DeleteTracingPolicy', { name: 'added' });
+    await assertRejected(Code.ALREADY_EXISTS, /added/, 'AddTracingPolicy', { yaml: openatPolicy('added', '/tmp/never') });
+    await client.call('DeleteTracingPolicy', { name: 'added' });
+    assert.equal(await findPolicy('added'), undefined);
+    await assertRejected(Code.NOT_FOUND, /added/, 'DeleteTracingPolicy', { name: 'added' });
   });
 
   it('a policy with mistakes is refused with all of them', async () => {
-    await fails(Code.INVALID_ARGUMENT, /yaml/, 'AddTracingPolicy');
-    await fails(Code.INVALID_ARGUMENT, /:\d+:\d+: YAML_/, 'AddTracingPolicy', { yaml: 'a: [' });
+    await assertRejected(Code.INVALID_ARGUMENT, /yaml/, 'AddTracingPolicy');
+    await assertRejected(Code.INVALID_ARGUMENT, /:\d+:\d+: YAML_/, 'AddTracingPolicy', { yaml: 'a: [' });
     const yaml = openatPolicy('bad', '/x').replace('operator: Equal', 'operator: Equals');
-    await fails(Code.INVALID_ARGUMENT, /UNKNOWN_VALUE: .*Equal/, 'AddTracingPolicy', { yaml });
-    await fails(Code.NOT_FOUND, /domain/, 'AddTracingPolicy', { yaml: openatPolicy('x', '/x'), domain: 'other' });
+    await assertRejected(Code.INVALID_ARGUMENT, /UNKNOWN_VALUE: .*Equal/, 'AddTracingPolicy', { yaml });
+    await assertRejected(Code.NOT_FOUND, /domain/, 'AddTracingPolicy', { yaml: openatPolicy('x', '/x'), domain: 'other' });
   });
 
   it('ConfigureTracingPolicy: a field that is absent changes nothing', async () => {
-    await facts.call('AddTracingPolicy', { yaml: openatPolicy('switched', '/tmp/never') });
-    const shown = async (): Promise<unknown[]> => {
-      const now = await policy('switched');
+    await client.call('AddTracingPolicy', { yaml: openatPolicy('switched', '/tmp/never') });
+    const stateAndMode = async (): Promise<unknown[]> => {
+      const now = await findPolicy('switched');
       return [now?.['state'], now?.['mode']];
     };
-    await facts.call('ConfigureTracingPolicy', { name: 'switched', mode: 'TP_MODE_MONITOR' });
-    assert.deepEqual(await shown(), ['TP_STATE_ENABLED', 'TP_MODE_MONITOR']);
-    await facts.call('ConfigureTracingPolicy', { name: 'switched', enable: false });
-    assert.deepEqual(await shown(), ['TP_STATE_DISABLED', 'TP_MODE_MONITOR']);
-    await facts.call('ConfigureTracingPolicy', { name: 'switched' });
-    assert.deepEqual(await shown(), ['TP_STATE_DISABLED', 'TP_MODE_MONITOR']);
-    await facts.call('ConfigureTracingPolicy', { name: 'switched', enable: true, mode: 'TP_MODE_ENFORCE' });
-    assert.deepEqual(await shown(), ['TP_STATE_ENABLED', 'TP_MODE_ENFORCE']);
-    await fails(Code.NOT_FOUND, /nobody/, 'ConfigureTracingPolicy', { name: 'nobody', enable: true });
-    await fails(Code.INVALID_ARGUMENT, /^mode: /, 'ConfigureTracingPolicy', { name: 'switched', mode: 'TP_MODE_UNKNOWN' });
-    // as older clients ask
-    await facts.call('DisableTracingPolicy', { name: 'switched' });
-    assert.deepEqual(await shown(), ['TP_STATE_DISABLED', 'TP_MODE_ENFORCE']);
-    await facts.call('EnableTracingPolicy', { name: 'switched' });
-    assert.deepEqual(await shown(), ['TP_STATE_ENABLED', 'TP_MODE_ENFORCE']);
-    await facts.call('DeleteTracingPolicy', { name: 'switched' });
+    await client.call('ConfigureTracingPolicy', { name: 'switched', mode: 'TP_MODE_MONITOR' });
+    assert.deepEqual(await stateAndMode(), ['TP_STATE_ENABLED', 'TP_MODE_MONITOR']);
+    await client.call('ConfigureTracingPolicy', { name: 'switched', enable: false });
+    assert.deepEqual(await stateAndMode(), ['TP_STATE_DISABLED', 'TP_MODE_MONITOR']);
+    await client.call('ConfigureTracingPolicy', { name: 'switched' });
+    assert.deepEqual(await stateAndMode(), ['TP_STATE_DISABLED', 'TP_MODE_MONITOR']);
+    await client.call('ConfigureTracingPolicy', { name: 'switched', enable: true, mode: 'TP_MODE_ENFORCE' });
+    assert.deepEqual(await stateAndMode(), ['TP_STATE_ENABLED', 'TP_MODE_ENFORCE']);
+    await assertRejected(Code.NOT_FOUND, /nobody/, 'ConfigureTracingPolicy', { name: 'nobody', enable: true });
+    await assertRejected(Code.INVALID_ARGUMENT, /^mode: /, 'ConfigureTracingPolicy', { name: 'switched', mode: 'TP_MODE_UNKNOWN' });
+    // the calls of older clients
+    await client.call('DisableTracingPolicy', { name: 'switched' });
+    assert.deepEqual(await stateAndMode(), ['TP_STATE_DISABLED', 'TP_MODE_ENFORCE']);
+    await client.call('EnableTracingPolicy', { name: 'switched' });
+    assert.deepEqual(await stateAndMode(), ['TP_STATE_ENABLED', 'TP_MODE_ENFORCE']);
+    await client.call('DeleteTracingPolicy', { name: 'switched' });
   });
 
   it('GetDebug and SetDebug: the level of the log', async () => {
-    const level = async (): Promise<unknown> => (await facts.call('GetDebug', { flag: 'CONFIG_FLAG_LOG_LEVEL' }))['level'];
-    assert.equal(await level(), 'LOG_LEVEL_INFO');
-    await facts.call('SetDebug', { flag: 'CONFIG_FLAG_LOG_LEVEL', level: 'LOG_LEVEL_DEBUG' });
-    assert.equal(await level(), 'LOG_LEVEL_DEBUG');
-    await facts.call('SetDebug', { flag: 'CONFIG_FLAG_LOG_LEVEL', level: 'LOG_LEVEL_INFO' });
+    const readLevel = async (): Promise<unknown> => (await client.call('GetDebug', { flag: 'CONFIG_FLAG_LOG_LEVEL' }))['level'];
+    assert.equal(await readLevel(), 'LOG_LEVEL_INFO');
+    await client.call('SetDebug', { flag: 'CONFIG_FLAG_LOG_LEVEL', level: 'LOG_LEVEL_DEBUG' });
+    assert.equal(await readLevel(), 'LOG_LEVEL_DEBUG');
+    await client.call('SetDebug', { flag: 'CONFIG_FLAG_LOG_LEVEL', level: 'LOG_LEVEL_INFO' });
   });
 
   it('GetDebug: the processes that run', async () => {
     const running = spawn('/bin/sleep', ['1000']);
     try {
       const request = { flag: 'CONFIG_FLAG_DUMP_PROCESS_CACHE', dump: { skip_zero_refcnt: true } };
-      // it runs before its event is read
+      // the process runs before its event is read
       for (;;) {
-        const dump = (await facts.call('GetDebug', request))['processes'] as { processes: { process: Reply }[] };
-        const of = (pid: unknown): Reply | undefined =>
+        const dump = (await client.call('GetDebug', request))['processes'] as { processes: { process: Reply }[] };
+        const findProcess = (pid: unknown): Reply | undefined =>
           dump.processes.map(({ process }) => process).find((each) => (each['pid'] as { value: number }).value === pid);
-        assert.ok(of(process.pid) !== undefined);
-        const found = of(running.pid);
+        assert.ok(findProcess(process.pid) !== undefined);
+        const found = findProcess(running.pid);
         if (found?.['binary'] !== '/bin/sleep') continue;
-        assert.deepEqual([found['arguments'], found['parent_exec_id']], ['1000', of(process.pid)?.['exec_id']]);
+        assert.deepEqual([found['arguments'], found['parent_exec_id']], ['1000', findProcess(process.pid)?.['exec_id']]);
         break;
       }
     } finally {
@@ -143,15 +143,15 @@ describe('the calls of the agent', function () {
     const id = randomBytes(32).toString('hex');
     const pod = { podName: 'web-0', podNamespace: 'shop', podUID: 'u-1' };
     const container = { containerID: id, containerName: 'web', containerImage: 'nginx:1', cgroupsPath: `/x/${id}` };
-    await facts.call('RuntimeHook', { createContainer: { ...container, ...pod } });
+    await client.call('RuntimeHook', { createContainer: { ...container, ...pod } });
     const cgroup = join(unifiedMount(), `docker-${id}.scope`);
     mkdirSync(cgroup);
-    const events = facts.events();
+    const events = client.events();
     await events.open;
     try {
       execFileSync('sh', ['-c', 'echo $$ > "$0/cgroup.procs" && exec /bin/true "$1"', cgroup, id]);
-      const exec = await events.find((each) => processOf(each)['arguments'] === id && each['event'] === 'process_exec');
-      const { docker, pod: found } = processOf(exec);
+      const exec = await events.waitFor((each) => processFields(each)['arguments'] === id && each['event'] === 'process_exec');
+      const { docker, pod: found } = processFields(exec);
       assert.equal(docker, id.slice(0, 31));
       const { namespace, name, uid, container: own } = found as Reply;
       assert.deepEqual([namespace, name, uid], ['shop', 'web-0', 'u-1']);
@@ -160,16 +160,16 @@ describe('the calls of the agent', function () {
       events.cancel();
       rmdirSync(cgroup);
     }
-    await fails(Code.INVALID_ARGUMENT, /createContainer/, 'RuntimeHook');
-    await fails(Code.INVALID_ARGUMENT, /containerID/, 'RuntimeHook', { createContainer: { podName: 'x' } });
-    await fails(Code.FAILED_PRECONDITION, /CONTAINER_INVALID/, 'RuntimeHook', { createContainer: { containerID: 'x'.repeat(300) } });
+    await assertRejected(Code.INVALID_ARGUMENT, /createContainer/, 'RuntimeHook');
+    await assertRejected(Code.INVALID_ARGUMENT, /containerID/, 'RuntimeHook', { createContainer: { podName: 'x' } });
+    await assertRejected(Code.FAILED_PRECONDITION, /CONTAINER_INVALID/, 'RuntimeHook', { createContainer: { containerID: 'x'.repeat(300) } });
   });
 
   it('what is deprecated or not supported says so', async () => {
     for (const name of ['ListSensors', 'EnableSensor', 'DisableSensor', 'RemoveSensor']) {
-      await fails(Code.UNIMPLEMENTED, new RegExp(`^${name} is deprecated`), name);
+      await assertRejected(Code.UNIMPLEMENTED, new RegExp(`^${name} is deprecated`), name);
     }
-    const log = new Facts(machine.address, undefined, 'EventLogService');
+    const log = new ProtocolClient(machine.address, undefined, 'EventLogService');
     await assert.rejects(log.call('GetEventLogParams'), { code: Code.UNIMPLEMENTED });
     await assert.rejects(log.call('SetEventLogParams'), { code: Code.UNIMPLEMENTED });
     log.close();
@@ -177,24 +177,24 @@ describe('the calls of the agent', function () {
 
   it('GetEvents: the processes that start, and what a policy reports', async () => {
     const path = `/tmp/polytrace-${process.pid}-\u{1f680} x`;
-    await facts.call('AddTracingPolicy', { yaml: openatPolicy('opens', path) });
-    const events = facts.events();
+    await client.call('AddTracingPolicy', { yaml: openatPolicy('opens', path) });
+    const events = client.events();
     await events.open;
     assert.throws(() => execFileSync('/bin/cat', [path], { stdio: 'ignore' }));
-    const exec = await events.find((each) => processOf(each)['arguments'] === `"${path}"` && each['event'] === 'process_exec');
-    const { binary, pid, uid, in_init_tree: inTree } = processOf(exec);
+    const exec = await events.waitFor((each) => processFields(each)['arguments'] === `"${path}"` && each['event'] === 'process_exec');
+    const { binary, pid, uid, in_init_tree: inTree } = processFields(exec);
     assert.deepEqual({ binary, uid, inTree }, { binary: '/bin/cat', uid: {}, inTree: {} });
-    assert.equal(((inner(exec)['parent'] as Reply)['pid'] as { value: number }).value, process.pid);
-    const opened = await events.find((each) => each['event'] === 'process_tracepoint');
-    const { subsys, event, args, action, policy_name: name } = inner(opened);
+    assert.equal(((eventFields(exec)['parent'] as Reply)['pid'] as { value: number }).value, process.pid);
+    const opened = await events.waitFor((each) => each['event'] === 'process_tracepoint');
+    const { subsys, event, args, action, policy_name: name } = eventFields(opened);
     assert.deepEqual(
-      { subsys, event, action, name, pid: processOf(opened)['pid'] },
+      { subsys, event, action, name, pid: processFields(opened)['pid'] },
       { subsys: 'syscalls', event: 'sys_enter_openat', action: 'KPROBE_ACTION_POST', name: 'opens', pid },
     );
     assert.equal((args as { string_arg: string }[])[0]?.string_arg, path);
-    const exit = await events.find((each) => each['event'] === 'process_exit' && processOf(each)['exec_id'] === processOf(exec)['exec_id']);
-    assert.equal(inner(exit)['status'], 1);
+    const exit = await events.waitFor((each) => each['event'] === 'process_exit' && processFields(each)['exec_id'] === processFields(exec)['exec_id']);
+    assert.equal(eventFields(exit)['status'], 1);
     events.cancel();
-    await facts.call('DeleteTracingPolicy', { name: 'opens' });
+    await client.call('DeleteTracingPolicy', { name: 'opens' });
   });
 });

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Facts, Machine, needsRoot, needsTracefs, ran, ranWith } from './support.js';
+import { ProtocolClient, Machine, needsRoot, needsTracefs, runCommand, runCommandWith } from './support.js';
 
-/** The value is a message in google.protobuf.Any. */
+/** The value is a google.protobuf.Any. */
 interface ConfigEntry {
   readonly key: string;
   readonly value: { readonly value?: Buffer };
@@ -22,12 +22,12 @@ describe('the configuration of the agent', function () {
   it('--check prints it, or all mistakes, and starts nothing', async () => {
     const file = join(machine.folder, 'agent.yaml');
     writeFileSync(file, 'cluster-name: one\n');
-    const good = await ranWith({ POLYTRACE_NODE_NAME: 'two' }, 'agent', '--check', '--config-file', file, '--enforcement');
+    const good = await runCommandWith({ POLYTRACE_NODE_NAME: 'two' }, 'agent', '--check', '--config-file', file, '--enforcement');
     assert.deepEqual([good.status, good.stderr], [0, '']);
     assert.match(good.stdout, /^cluster-name: one # .*agent\.yaml:1:1$/m);
     assert.match(good.stdout, /^node-name: two # POLYTRACE_NODE_NAME$/m);
     writeFileSync(file, 'cluster-nam: one\nlog-level: loud\n');
-    const bad = await ran('agent', '--check', '--config-file', file);
+    const bad = await runCommand('agent', '--check', '--config-file', file);
     assert.deepEqual([bad.status, bad.stdout], [2, '']);
     assert.match(bad.stderr, /agent\.yaml:1:1: CONFIG_UNKNOWN: .*'cluster-name'\?\)\n.*agent\.yaml:2:1: CONFIG_VALUE/);
   });
@@ -36,9 +36,9 @@ describe('the configuration of the agent', function () {
     const file = join(machine.folder, 'agent.yaml');
     writeFileSync(file, 'cluster-name: of-the-file\n');
     await machine.startWith({ POLYTRACE_CONFIG_FILE: file, POLYTRACE_NODE_NAME: 'of-the-environment' });
-    const facts = new Facts(machine.address);
-    const info = await facts.call('GetInfo');
-    facts.close();
+    const client = new ProtocolClient(machine.address);
+    const info = await client.call('GetInfo');
+    client.close();
     const conf = new Map((info['conf'] as ConfigEntry[]).map(({ key, value }) => [key, String(value.value ?? '')]));
     assert.ok(!conf.has('group'));
     assert.match(conf.get('cluster-name') ?? '', /of-the-file$/);
@@ -47,7 +47,7 @@ describe('the configuration of the agent', function () {
   });
 
   it('the client library of Kubernetes is loaded only where it is used', async () => {
-    // the engine writes down every script that it has loaded
+    // with this variable, V8 logs every script that it loads
     const folder = join(machine.folder, 'scripts');
     const isLoaded = (): boolean =>
       readdirSync(folder).some((name) => readFileSync(join(folder, name), 'utf8').includes('/@kubernetes/client-node/'));
@@ -55,8 +55,8 @@ describe('the configuration of the agent', function () {
     assert.equal(await machine.stop(), 0);
     assert.ok(readdirSync(folder).length > 0);
     assert.equal(isLoaded(), false);
-    const words = ['--enable-k8s-api', '--k8s-kubeconfig-path', '/dev/null'];
-    await ranWith({ NODE_V8_COVERAGE: folder }, 'agent', ...words);
+    const flags = ['--enable-k8s-api', '--k8s-kubeconfig-path', '/dev/null'];
+    await runCommandWith({ NODE_V8_COVERAGE: folder }, 'agent', ...flags);
     assert.equal(isLoaded(), true);
   });
 });

@@ -1,22 +1,22 @@
-/** Many events to three clients, one of them slow: nothing is missing without being counted, and memory is bounded. */
+/** Many events for three clients, one of them slow: every missing event is counted, and memory is bounded. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { ClientHttp2Stream } from 'node:http2';
 import { join } from 'node:path';
-import { Counter, framed, RawClient, until } from '../unit/grpc/server.js';
+import { EventCounter, frameMessage, RawClient, waitUntil } from '../unit/grpc/server.js';
 import { Machine, needsRoot, needsTracefs } from './support.js';
 import { NIGHTLY } from '../../../test/nightly.js';
 
-/** `npm run test:nightly` takes as long as the issue asks; the short form finds the same mistakes. */
+/** `npm run test:nightly` runs for the full time. The short form finds the same errors. */
 const SECONDS = NIGHTLY ? 60 : 3;
-/** Events a second, and the most anonymous memory of the agent. The ring buffer counts as memory of a file. */
+/** Events a second, and the limit of the agent's anonymous memory. The ring buffer is file memory. */
 const LOADS = [
-  { rate: 10_000, mostMib: 150 },
-  { rate: 100_000, mostMib: 250 },
+  { rate: 10_000, maxMib: 150 },
+  { rate: 100_000, maxMib: 250 },
 ] as const;
-/** The slow client reads ten times a second so many bytes: a tenth of its events, which have about 200 bytes. */
+/** Bytes that the slow client reads ten times a second: a tenth of its events, which have about 200 bytes. */
 const slowBytes = (rate: number): number => (rate * 200) / 100;
 
 const PROGRAM = join(__dirname, 'programs/load.c');
@@ -42,18 +42,20 @@ describe('the agent under load', function () {
     await machine.remove();
   });
 
-  /** GetEvents with allow_list { policy_names: "load" }, and what is counted of it: losses of the policy and of the client. */
-  async function follow(): Promise<{ readonly stream: ClientHttp2Stream; readonly counter: Counter }> {
+  /**
+   * Starts GetEvents with allow_list { policy_names: "load" }, and counts the losses of the policy and of the client.
+   */
+  async function followEvents(): Promise<{ readonly stream: ClientHttp2Stream; readonly counter: EventCounter }> {
     const client = new RawClient(machine.socket);
     clients.push(client);
     const names = Buffer.from('\u0052\u0004load', 'latin1');
-    const stream = client.call('GetEvents', framed(Buffer.concat([Buffer.from([0x0a, names.length]), names])));
-    const counter = new Counter(({ hook, policyName }) => hook === 'GetEvents' || policyName === 'load');
+    const stream = client.call('GetEvents', frameMessage(Buffer.concat([Buffer.from([0x0a, names.length]), names])));
+    const counter = new EventCounter(({ hook, policyName }) => hook === 'GetEvents' || policyName === 'load');
     await once(stream, 'response');
     return { stream, counter };
   }
 
-  async function load(rate: number, seconds: number): Promise<number> {
+  async function generateLoad(rate: number, seconds: number): Promise<number> {
     const child = spawn(program, [String(rate), String(seconds)], { stdio: ['ignore', 'pipe', 'inherit'] });
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
@@ -61,8 +63,8 @@ describe('the agent under load', function () {
     return Number(text);
   }
 
-  /** Kibibytes of anonymous memory, and seconds of processor time, of the agent. */
-  function costs(): { readonly anonymous: number; readonly cpu: number } {
+  /** Returns the agent's anonymous memory in KiB, and its processor time in seconds. */
+  function measureAgent(): { readonly anonymous: number; readonly cpu: number } {
     const { pid } = machine.agent.child;
     const anonymous = Number(/^RssAnon:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
     const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -71,9 +73,9 @@ describe('the agent under load', function () {
     return { anonymous, cpu: (Number(fields[11]) + Number(fields[12])) / TICKS };
   }
 
-  for (const { rate, mostMib } of LOADS) {
+  for (const { rate, maxMib } of LOADS) {
     it(`${rate} events a second for ${SECONDS} s: received and lost are what was produced, for each of three clients`, async () => {
-      const [first, second, slow] = [await follow(), await follow(), await follow()];
+      const [first, second, slow] = [await followEvents(), await followEvents(), await followEvents()];
       for (const { stream, counter } of [first, second]) stream.on('data', (chunk: Buffer) => counter.add(chunk));
       slow.stream.pause();
       const sip = setInterval(() => {
@@ -84,52 +86,52 @@ describe('the agent under load', function () {
           left -= chunk.length;
         }
       }, 100);
-      let most = 0;
-      const sample = setInterval(() => (most = Math.max(most, costs().anonymous)), 200);
-      const before = costs().cpu;
+      let peakKib = 0;
+      const sample = setInterval(() => (peakKib = Math.max(peakKib, measureAgent().anonymous)), 200);
+      const before = measureAgent().cpu;
       const since = performance.now();
-      const produced = await load(rate, SECONDS);
+      const produced = await generateLoad(rate, SECONDS);
       const took = (performance.now() - since) / 1000;
       clearInterval(sip);
       slow.stream.on('data', (chunk: Buffer) => slow.counter.add(chunk));
       slow.stream.resume();
       try {
-        for (const { counter } of [first, second, slow]) await until(() => counter.received + counter.lost >= produced);
+        for (const { counter } of [first, second, slow]) await waitUntil(() => counter.received + counter.lost >= produced);
       } finally {
         clearInterval(sample);
         for (const [i, { counter }] of [first, second, slow].entries()) {
           console.log(`      client ${i + 1}: ${counter.received} received, ${counter.lost} lost, of ${produced}`);
         }
       }
-      const cpu = costs().cpu - before;
+      const cpu = measureAgent().cpu - before;
       for (const { counter } of [first, second, slow]) {
         assert.equal(counter.received + counter.lost, produced);
         assert.ok(counter.received > 0);
       }
       const perEvent = ((cpu / produced) * 1e6).toFixed(2);
       console.log(
-        `      ${produced} events in ${took.toFixed(1)} s; the agent: ${(most / 1024).toFixed(0)} MiB RssAnon, ${perEvent} µs CPU an event`,
+        `      ${produced} events in ${took.toFixed(1)} s; the agent: ${(peakKib / 1024).toFixed(0)} MiB RssAnon, ${perEvent} µs CPU an event`,
       );
-      // the sanitizers keep what was freed for a while
+      // the sanitizers keep freed memory for a while
       const isSanitized = process.env['POLYTRACE_SANITIZED'] === '1';
-      assert.ok(isSanitized || most <= mostMib * 1024, `${most} KiB of anonymous memory`);
+      assert.ok(isSanitized || peakKib <= maxMib * 1024, `${peakKib} KiB of anonymous memory`);
     });
   }
 
   it('an agent that is killed under load and started again serves the same socket, and counts exactly', async () => {
-    const before = await follow();
+    const before = await followEvents();
     before.stream.on('data', (chunk: Buffer) => before.counter.add(chunk));
-    const running = load(100_000, 2);
-    await until(() => before.counter.received > 0);
+    const running = generateLoad(100_000, 2);
+    await waitUntil(() => before.counter.received > 0);
     const closed = new Promise((resolve) => before.stream.on('close', resolve));
     await machine.stop('SIGKILL');
     await closed;
     await machine.start();
     await running;
-    const after = await follow();
+    const after = await followEvents();
     after.stream.on('data', (chunk: Buffer) => after.counter.add(chunk));
-    const produced = await load(100_000, 0.5);
-    await until(() => after.counter.received + after.counter.lost >= produced);
+    const produced = await generateLoad(100_000, 0.5);
+    await waitUntil(() => after.counter.received + after.counter.lost >= produced);
     assert.equal(after.counter.received + after.counter.lost, produced);
     assert.equal(await machine.stop(), 0);
   });

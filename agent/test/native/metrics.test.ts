@@ -1,9 +1,9 @@
-/** The metrics of a running agent agree with the events that a client got. */
+/** The metrics of a running agent match the events that a client receives. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Facts, inner, Machine, needsRoot, needsTracefs, openatPolicy, processOf } from './support.js';
+import { ProtocolClient, eventFields, Machine, needsRoot, needsTracefs, openatPolicy, processFields } from './support.js';
 
 describe('the metrics of the agent', function () {
   this.timeout(60_000);
@@ -23,39 +23,39 @@ describe('the metrics of the agent', function () {
     writeFileSync(join(machine.policies, 'broken.yaml'), 'a: [');
     const agent = await machine.start('--metrics-server', '127.0.0.1:0');
     const [, address] = /"(http:[^"]+)"/.exec(agent.stderr.text) ?? [];
-    const facts = new Facts(machine.address);
+    const client = new ProtocolClient(machine.address);
     const binary_regex = [`^${program}$`];
-    const events = facts.events({ allow_list: [{ binary_regex }] });
+    const events = client.events({ allow_list: [{ binary_regex }] });
     await events.open;
     for (let i = 0; i < 15; i++) execFileSync(program, [opened]);
     execFileSync(program, ['/dev/null', opened]);
-    await events.find((message) => String(processOf(message)['arguments']).startsWith('/dev/null') && message['event'] === 'process_exit');
+    await events.waitFor((message) => String(processFields(message)['arguments']).startsWith('/dev/null') && message['event'] === 'process_exit');
 
     const text = await (await fetch(`${address}/metrics`)).text();
-    const value = (series: string): number | undefined => {
+    const metricValue = (series: string): number | undefined => {
       const line = text.split('\n').find((each) => each.startsWith(`${series} `));
       return line === undefined ? undefined : Number(line.split(' ').at(-1));
     };
     const of = `namespace="",workload="",pod="",binary="${program}"`;
-    const seen = (name: string): number => events.seen.filter(({ event }) => event === name).length;
-    assert.equal(seen('process_exec'), 16);
-    assert.equal(value(`tetragon_events_total{type="PROCESS_EXEC",${of}}`), 16);
-    assert.equal(value(`tetragon_events_total{type="PROCESS_EXIT",${of}}`), seen('process_exit'));
-    const hooks = events.seen.filter((message) => inner(message)['policy_name'] === 'opens').length;
+    const countSeen = (name: string): number => events.seen.filter(({ event }) => event === name).length;
+    assert.equal(countSeen('process_exec'), 16);
+    assert.equal(metricValue(`tetragon_events_total{type="PROCESS_EXEC",${of}}`), 16);
+    assert.equal(metricValue(`tetragon_events_total{type="PROCESS_EXIT",${of}}`), countSeen('process_exit'));
+    const hooks = events.seen.filter((message) => eventFields(message)['policy_name'] === 'opens').length;
     assert.equal(hooks, 16);
     const hook = 'hook="tracepoint:syscalls/sys_enter_openat"';
-    assert.equal(value(`tetragon_policy_events_total{policy="opens",${hook},${of}}`), hooks);
+    assert.equal(metricValue(`tetragon_policy_events_total{policy="opens",${hook},${of}}`), hooks);
     const named = 'policy="opens",policy_namespace="",hook="syscalls/sys_enter_openat"';
-    assert.equal(value(`polytrace_hook_matched_total{${named}}`), hooks);
-    assert.equal(value(`polytrace_hook_posted_total{${named}}`), hooks);
-    assert.equal(value('tetragon_tracingpolicy_loaded{state="enabled"}'), 1);
-    assert.equal(value('polytrace_policy_errors'), 1);
-    assert.equal(value('polytrace_clients'), 1);
-    assert.ok((value('process_resident_memory_bytes') ?? 0) > 0 && text.includes('nodejs_eventloop_lag_p99_seconds'));
+    assert.equal(metricValue(`polytrace_hook_matched_total{${named}}`), hooks);
+    assert.equal(metricValue(`polytrace_hook_posted_total{${named}}`), hooks);
+    assert.equal(metricValue('tetragon_tracingpolicy_loaded{state="enabled"}'), 1);
+    assert.equal(metricValue('polytrace_policy_errors'), 1);
+    assert.equal(metricValue('polytrace_clients'), 1);
+    assert.ok((metricValue('process_resident_memory_bytes') ?? 0) > 0 && text.includes('nodejs_eventloop_lag_p99_seconds'));
     const health = await fetch(`${address}/healthz`);
     assert.deepEqual([health.status, await health.json()], [200, { status: 'running', failedPolicies: 1, isExportFailing: false }]);
     events.cancel();
-    facts.close();
+    client.close();
     assert.equal(await machine.stop(), 0);
   });
 });

@@ -1,4 +1,4 @@
-/** The protocol, from the facts that are known of Tetragon's: the agent's own files have no part in it. */
+/** An independent definition of Tetragon's protocol. It does not use the files of the agent. */
 
 export const PROTOCOL = `syntax = "proto3";
 package tetragon;

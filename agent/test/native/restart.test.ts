@@ -1,12 +1,12 @@
-/** A restart of the agent with --persist: no call escapes the policies of its folder. */
+/** A restart of the agent with --persist: the policies of its folder see every call. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Gathered, Machine, needsRoot } from './support.js';
+import { OutputReader, Machine, needsRoot } from './support.js';
 
-/** A system call that no kernel has, and no other test makes. */
+/** A system call number that no kernel has and no other test uses. */
 const CALL = 7273;
 
 const POLICY = `apiVersion: cilium.io/v1alpha1
@@ -23,7 +23,7 @@ spec:
           matchActions: [{ action: Sigkill }]
 `;
 
-/** One child after the other makes the call. Those that survive it are counted. */
+/** Starts children one after the other that make the call. Those that are not killed are counted. */
 const CALLERS = `$| = 1; $SIG{TERM} = sub { print "$calls calls, $survived survived\\n"; exit };
 ($calls, $survived) = (0, 0); print "ready\\n";
 while (1) { my $child = fork; if (!$child) { $SIG{TERM} = "DEFAULT"; syscall(${CALL}); require POSIX; POSIX::_exit(7) } waitpid($child, 0); $calls++; $survived++ if $? >> 8 == 7 }`;
@@ -49,15 +49,15 @@ describe('a restart of the agent', function () {
 
   it('with --persist leaves no gap, in order and after SIGKILL', async () => {
     writeFileSync(join(machine.policies, 'kills.yaml'), POLICY);
-    const words = ['--enforcement', '--persist', join(bpf, 'agent'), '--keep-sensors-on-exit'];
-    await machine.start(...words);
+    const flags = ['--enforcement', '--persist', join(bpf, 'agent'), '--keep-sensors-on-exit'];
+    await machine.start(...flags);
     const callers = spawn('perl', ['-e', CALLERS], { stdio: ['ignore', 'pipe', 'inherit'] });
     try {
-      const output = new Gathered(callers.stdout);
-      await output.has('ready');
+      const output = new OutputReader(callers.stdout);
+      await output.waitFor('ready');
       for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
         await machine.stop(signal);
-        await machine.start(...words);
+        await machine.start(...flags);
       }
       const ended = once(callers, 'close');
       callers.kill('SIGTERM');

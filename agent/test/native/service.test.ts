@@ -4,7 +4,7 @@ import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Facts, listenAsManager, Machine, needsRoot, needsTracefs, openatPolicy, ran, withUnitCapabilities, type Gathered, type Reply } from './support.js';
+import { ProtocolClient, listenAsManager, Machine, needsRoot, needsTracefs, openatPolicy, runCommand, withUnitCapabilities, type OutputReader, type Reply } from './support.js';
 
 describe('the agent as a service', function () {
   this.timeout(90_000);
@@ -20,16 +20,16 @@ describe('the agent as a service', function () {
     await machine?.remove();
   });
 
-  async function listen(socket: string): Promise<Gathered> {
+  async function listen(socket: string): Promise<OutputReader> {
     const { child, messages } = await listenAsManager(socket);
     manager = child;
     return messages;
   }
 
-  async function policies(): Promise<Reply[]> {
-    const facts = new Facts(machine.address);
-    const { policies: list = [] } = await facts.call('ListTracingPolicies');
-    facts.close();
+  async function listPolicies(): Promise<Reply[]> {
+    const client = new ProtocolClient(machine.address);
+    const { policies: list = [] } = await client.call('ListTracingPolicies');
+    client.close();
     return list as Reply[];
   }
 
@@ -37,10 +37,10 @@ describe('the agent as a service', function () {
     const socket = join(machine.folder, 'notify');
     const messages = await listen(socket);
     await machine.startWith({ NOTIFY_SOCKET: socket, WATCHDOG_USEC: '300000' });
-    await messages.has(`READY=1 STATUS=serving ${machine.address}\n`);
-    await messages.has('WATCHDOG=1\nWATCHDOG=1\n');
+    await messages.waitFor(`READY=1 STATUS=serving ${machine.address}\n`);
+    await messages.waitFor('WATCHDOG=1\nWATCHDOG=1\n');
     assert.equal(await machine.stop(), 0);
-    await messages.has('STOPPING=1\n');
+    await messages.waitFor('STOPPING=1\n');
   });
 
   it('runs with the capabilities of the unit, and takes the variables of a service that is not its own', async () => {
@@ -48,7 +48,7 @@ describe('the agent as a service', function () {
     writeFileSync(join(machine.policies, 'opens.yaml'), openatPolicy('opens', '/never'));
     await machine.startWith({ NOTIFY_SOCKET: join(machine.folder, 'nobody'), WATCHDOG_USEC: '300000', WATCHDOG_PID: '1' });
     assert.deepEqual(
-      (await policies()).map(({ state }) => state),
+      (await listPolicies()).map(({ state }) => state),
       ['TP_STATE_ENABLED'],
     );
     assert.equal(await machine.stop(), 0);
@@ -56,8 +56,8 @@ describe('the agent as a service', function () {
 
   it('a second agent at the same socket says so, and ends', async () => {
     await machine.start();
-    const words = ['--tracing-policy-dir', machine.policies, '--server-address', machine.address, '--no-containers'];
-    const { status, stderr } = await ran('agent', ...words);
+    const flags = ['--tracing-policy-dir', machine.policies, '--server-address', machine.address, '--no-containers'];
+    const { status, stderr } = await runCommand('agent', ...flags);
     assert.equal(status, 2, stderr);
     assert.ok(stderr.includes(`another server uses ${machine.socket}`), stderr);
     assert.equal(await machine.stop(), 0);
@@ -76,13 +76,13 @@ spec:
 `;
     writeFileSync(join(machine.policies, 'later.yaml'), policy);
     const agent = await machine.start();
-    assert.deepEqual((await policies()).map(({ state }) => state), ['TP_STATE_LOAD_ERROR']);
-    // the agent does not watch the library
+    assert.deepEqual((await listPolicies()).map(({ state }) => state), ['TP_STATE_LOAD_ERROR']);
+    // the agent does not watch the library of the probe
     const [libc = ''] = /\/\S*libc\.so\.\S*/.exec(readFileSync('/proc/self/maps', 'utf8')) ?? [];
     copyFileSync(libc, library);
     agent.child.kill('SIGHUP');
-    await agent.stderr.has('a policy was loaded');
-    assert.deepEqual((await policies()).map(({ name, state }) => [name, state]), [['later', 'TP_STATE_ENABLED']]);
+    await agent.stderr.waitFor('a policy was loaded');
+    assert.deepEqual((await listPolicies()).map(({ name, state }) => [name, state]), [['later', 'TP_STATE_ENABLED']]);
     assert.equal(await machine.stop(), 0);
   });
 
@@ -95,22 +95,22 @@ spec:
     }
     try {
       const pins = join(mount, 'pins');
-      const links = (): string[] => readdirSync(pins).sort();
+      const listPins = (): string[] => readdirSync(pins).sort();
       writeFileSync(join(machine.policies, 'opens.yaml'), openatPolicy('opens', '/never'));
       await machine.start('--persist', pins);
-      const before = links();
+      const before = listPins();
       assert.ok(before.length > 0);
       await machine.stop('SIGKILL');
-      assert.deepEqual(links(), before, 'they are active while no agent runs');
+      assert.deepEqual(listPins(), before, 'they are active while no agent runs');
       await machine.start('--persist', pins, '--keep-sensors-on-exit');
-      assert.deepEqual((await policies()).map(({ name, state }) => [name, state]), [['opens', 'TP_STATE_ENABLED']]);
+      assert.deepEqual((await listPolicies()).map(({ name, state }) => [name, state]), [['opens', 'TP_STATE_ENABLED']]);
       assert.equal(await machine.stop(), 0);
-      assert.ok(links().length > 0, 'they stay, because the option says so');
+      assert.ok(listPins().length > 0, 'they stay, because the option says so');
       await machine.start('--persist', pins);
       rmSync(join(machine.policies, 'opens.yaml'));
-      await machine.agent.stderr.has('a policy was removed');
+      await machine.agent.stderr.waitFor('a policy was removed');
       assert.equal(await machine.stop(), 0);
-      assert.ok(!existsSync(pins) || links().length === 0, 'without the option, nothing stays');
+      assert.ok(!existsSync(pins) || listPins().length === 0, 'without the option, nothing stays');
     } finally {
       execFileSync('umount', ['-l', mount]);
     }
@@ -119,9 +119,9 @@ spec:
   it('a manager that has gone does not matter', async () => {
     const socket = join(machine.folder, 'notify');
     await listen(socket);
-    const gone = once(manager as ChildProcess, 'exit');
+    const exited = once(manager as ChildProcess, 'exit');
     manager?.kill('SIGKILL');
-    await gone;
+    await exited;
     await machine.startWith({ NOTIFY_SOCKET: socket });
     assert.equal(await machine.stop(), 0);
   });

@@ -1,4 +1,7 @@
-/** Shared by the native tests: an agent in a process of its own, and a client that knows only the facts about the protocol. */
+/**
+ * Helpers of the native tests: an agent in its own process, and a client with an independent definition of the
+ * protocol.
+ */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,11 +15,11 @@ import { PROTOCOL } from './protocol.js';
 export { needsRoot, needsTracefs } from '../../../test/native/needs.js';
 
 const ROOT = join(__dirname, '../../..');
-// What is built: compiling it anew for each run takes seconds.
+// the built command: compiling it for each run takes seconds
 export const COMMAND = join(ROOT, 'dist/cli/main.js');
 
 /** Collects the output of a stream, and waits until it contains a text. */
-export class Gathered {
+export class OutputReader {
   text = '';
   readonly #stream: NodeJS.ReadableStream;
 
@@ -25,7 +28,7 @@ export class Gathered {
     stream.on('data', (chunk: Buffer) => (this.text += chunk.toString()));
   }
 
-  async has(text: string): Promise<void> {
+  async waitFor(text: string): Promise<void> {
     while (!this.text.includes(text)) await once(this.#stream, 'data');
   }
 
@@ -34,49 +37,49 @@ export class Gathered {
   }
 }
 
-export interface Running {
+export interface RunningCommand {
   readonly child: ChildProcessWithoutNullStreams;
-  readonly stdout: Gathered;
-  readonly stderr: Gathered;
+  readonly stdout: OutputReader;
+  readonly stderr: OutputReader;
 }
 
-export function command(...args: readonly string[]): Running {
-  return commandWith({}, ...args);
+export function spawnCommand(...args: readonly string[]): RunningCommand {
+  return spawnCommandWith({}, ...args);
 }
 
-/** The environment without the variables of the tests: the agent takes such names for settings. */
+/** Returns the environment without POLYTRACE_… variables, because the agent reads those as settings. */
 export function plainEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('POLYTRACE_')));
 }
 
-function commandWith(variables: NodeJS.ProcessEnv, ...args: readonly string[]): Running {
-  return wrapped([], variables, args);
+function spawnCommandWith(variables: NodeJS.ProcessEnv, ...args: readonly string[]): RunningCommand {
+  return spawnWrapped([], variables, args);
 }
 
 /** `wrapper`: a command that runs the agent. */
-function wrapped(wrapper: readonly string[], variables: NodeJS.ProcessEnv, args: readonly string[]): Running {
+function spawnWrapped(wrapper: readonly string[], variables: NodeJS.ProcessEnv, args: readonly string[]): RunningCommand {
   const env = { ...plainEnvironment(), NO_COLOR: '1', ...variables };
-  const [file = '', ...words] = [...wrapper, process.execPath, COMMAND, ...args];
-  const child = spawn(file, words, { env, stdio: 'pipe' });
-  return { child, stdout: new Gathered(child.stdout), stderr: new Gathered(child.stderr) };
+  const [file = '', ...spawnArgs] = [...wrapper, process.execPath, COMMAND, ...args];
+  const child = spawn(file, spawnArgs, { env, stdio: 'pipe' });
+  return { child, stdout: new OutputReader(child.stdout), stderr: new OutputReader(child.stderr) };
 }
 
 /** Runs the command to its end. */
-export async function ran(...args: readonly string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
-  return ranWith({}, ...args);
+export async function runCommand(...args: readonly string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  return runCommandWith({}, ...args);
 }
 
-export async function ranWith(
+export async function runCommandWith(
   variables: NodeJS.ProcessEnv,
   ...args: readonly string[]
 ): Promise<{ status: number | null; stdout: string; stderr: string }> {
-  const { child, stdout, stderr } = commandWith(variables, ...args);
+  const { child, stdout, stderr } = spawnCommandWith(variables, ...args);
   child.stdin.end();
   const [status] = (await once(child, 'close')) as [number | null];
   return { status, stdout: stdout.text, stderr: stderr.text };
 }
 
-/** A service manager's socket: prints what it gets, a message a line. Node.js has no datagram sockets of this kind. */
+/** The socket of a service manager: prints each message on a line. Node.js has no Unix datagram sockets. */
 const RECEIVER = `
 use Socket; $| = 1;
 socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack_sockaddr_un($ARGV[0])) or die $!;
@@ -84,7 +87,7 @@ print "listening\\n";
 while (defined recv($s, my $text, 4096, 0)) { $text =~ s/\\n/ /g; print "$text\\n"; }
 `;
 
-/** A wrapper for `Machine` that leaves the capabilities which the unit for systemd has. */
+/** Returns a wrapper for `Machine` with the capabilities of the unit for systemd. */
 export function withUnitCapabilities(): string[] {
   const unit = readFileSync(join(ROOT, 'deploy/systemd/polytrace.service'), 'utf8');
   const names = /^CapabilityBoundingSet=(.*)$/m.exec(unit)?.[1]?.split(' ') ?? [];
@@ -93,17 +96,17 @@ export function withUnitCapabilities(): string[] {
   return ['setpriv', '--bounding-set', set, '--inh-caps', '-all', '--no-new-privs', '--'];
 }
 
-/** Receives what a service tells its manager, for as long as the child runs. */
+/** Receives the messages to a service manager while the child runs. */
 export async function listenAsManager(
   socket: string,
-): Promise<{ readonly child: ChildProcess; readonly messages: Gathered }> {
+): Promise<{ readonly child: ChildProcess; readonly messages: OutputReader }> {
   const child = spawn('perl', ['-e', RECEIVER, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const messages = new Gathered(child.stdout);
-  await messages.has('listening\n');
+  const messages = new OutputReader(child.stdout);
+  await messages.waitFor('listening\n');
   return { child, messages };
 }
 
-/** A folder for one test with a folder of policies and a place for the socket; the agent that uses them. */
+/** A test folder with policies and a socket, and the agent that uses them. */
 export class Machine {
   readonly folder = mkdtempSync(join(tmpdir(), 'polytrace-agent-'));
   readonly policies = join(this.folder, 'policies.d');
@@ -111,30 +114,30 @@ export class Machine {
   readonly address = `unix://${this.socket}`;
   /** A command that runs the agent, with its arguments. */
   wrapper: readonly string[] = [];
-  #agent: Running | undefined;
+  #agent: RunningCommand | undefined;
 
   constructor() {
     mkdirSync(this.policies);
   }
 
   /** Resolves when the agent is ready. */
-  start(...args: readonly string[]): Promise<Running> {
+  start(...args: readonly string[]): Promise<RunningCommand> {
     return this.startWith({}, ...args);
   }
 
-  async startWith(variables: NodeJS.ProcessEnv, ...args: readonly string[]): Promise<Running> {
+  async startWith(variables: NodeJS.ProcessEnv, ...args: readonly string[]): Promise<RunningCommand> {
     const own = ['--tracing-policy-dir', this.policies, '--server-address', this.address, '--log-format', 'json'];
-    const agent = wrapped(this.wrapper, variables, ['agent', ...own, '--no-containers', ...args]);
+    const agent = spawnWrapped(this.wrapper, variables, ['agent', ...own, '--no-containers', ...args]);
     this.#agent = agent;
     const ended = once(agent.child, 'exit').then(() => {
       throw new Error(`the agent ended: ${agent.stderr.text}`);
     });
-    await Promise.race([agent.stderr.has('"msg":"ready"'), ended]);
+    await Promise.race([agent.stderr.waitFor('"msg":"ready"'), ended]);
     ended.catch(() => undefined);
     return agent;
   }
 
-  get agent(): Running {
+  get agent(): RunningCommand {
     assert.ok(this.#agent !== undefined);
     return this.#agent;
   }
@@ -161,7 +164,7 @@ type Method = (
 ) => unknown;
 type Services = Record<string, Record<string, new (address: string, credentials: ChannelCredentials) => Client>>;
 
-/** What `@grpc/proto-loader` makes of the facts. */
+/** Loads PROTOCOL with `@grpc/proto-loader`. */
 function loadServices(): Services {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-protocol-'));
   try {
@@ -176,8 +179,8 @@ function loadServices(): Services {
 
 const services = loadServices();
 
-/** A client of the service that knows only the facts. */
-export class Facts {
+/** A client that uses PROTOCOL in place of the agent's own files. */
+export class ProtocolClient {
   readonly client: Client;
 
   constructor(address: string, secrets: ChannelCredentials = credentials.createInsecure(), service = 'FineGuidanceSensors') {
@@ -186,7 +189,7 @@ export class Facts {
     this.client = new Service(address, secrets);
   }
 
-  /** A call with one answer. Rejects with a ServiceError. */
+  /** Runs a unary call. Rejects with a ServiceError. */
   call(name: string, request: object = {}): Promise<Reply> {
     const method = (this.client as unknown as Record<string, Method>)[name];
     assert.ok(method !== undefined, name);
@@ -206,11 +209,11 @@ export class Facts {
   }
 }
 
-/** The messages of a stream, in order. */
+/** Collects the messages of a stream, in order. */
 export class EventReader {
   readonly stream: ClientReadableStream<Reply>;
   readonly seen: Reply[] = [];
-  /** Resolves when the agent has opened the stream: events from then on are in it. */
+  /** Resolves when the agent has opened the stream, which then has all later events. */
   readonly open: Promise<unknown>;
   readonly ended: Promise<ServiceError | undefined>;
 
@@ -224,8 +227,8 @@ export class EventReader {
     this.open = Promise.race([once(stream, 'metadata'), this.ended]);
   }
 
-  /** The first message that fits, of those that have come or that come. */
-  async find(fits: (message: Reply) => boolean): Promise<Reply> {
+  /** Resolves with the first matching message, received before or after the call. */
+  async waitFor(fits: (message: Reply) => boolean): Promise<Reply> {
     for (let at = 0; ; at++) {
       while (at >= this.seen.length) await once(this.stream, 'data');
       const message = this.seen[at] as Reply;
@@ -238,17 +241,17 @@ export class EventReader {
   }
 }
 
-/** The part of a message with the event, whatever its kind. */
-export function inner(message: Reply): Record<string, unknown> {
+/** Returns the event of a message, whatever its type. */
+export function eventFields(message: Reply): Record<string, unknown> {
   return (message[message['event'] as string] ?? {}) as Record<string, unknown>;
 }
 
-/** The process of an event; empty without one. */
-export function processOf(message: Reply): Record<string, unknown> {
-  return (inner(message)['process'] ?? {}) as Record<string, unknown>;
+/** Returns the process of an event, or an empty object. */
+export function processFields(message: Reply): Record<string, unknown> {
+  return (eventFields(message)['process'] ?? {}) as Record<string, unknown>;
 }
 
-/** A policy with a tracepoint that any kernel has: what opens files. */
+/** Returns a policy with the tracepoint of openat, which every kernel has. */
 export function openatPolicy(name: string, path: string): string {
   return `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy

@@ -1,17 +1,17 @@
-/** The unit under a real systemd, which is process 1 of namespaces of its own. */
+/** The unit under a real systemd, which is process 1 of its own namespaces. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { COMMAND, Facts, Gathered, listenAsManager, Machine, needsRoot, needsTracefs, openatPolicy } from './support.js';
+import { COMMAND, ProtocolClient, OutputReader, listenAsManager, Machine, needsRoot, needsTracefs, openatPolicy } from './support.js';
 
 const UNIT = join(__dirname, '../../../deploy/systemd/polytrace.service');
 const SYSTEMD = '/usr/lib/systemd/systemd';
 
 /**
- * $1: a folder, $2: the name of a cgroup. Systemd knows only the units of the folder, so it starts nothing else. It has a network,
- * devices and folders for what changes of its own, and cannot change settings of the kernel.
+ * $1: a folder, $2: the name of a cgroup. Systemd sees only the units of the folder, so it starts nothing else. It
+ * has its own network, devices and writable folders, and cannot change kernel settings.
  */
 const BOOT = `
 set -e
@@ -62,7 +62,7 @@ describe('the unit for systemd', function () {
   afterEach(async () => {
     if (systemd !== undefined) {
       const ended = once(systemd, 'close');
-      // all processes of its namespace end with it
+      // all processes of its namespace end with systemd
       if (pid > 0) process.kill(pid, 'SIGKILL');
       else systemd.kill('SIGKILL');
       await ended;
@@ -77,19 +77,19 @@ describe('the unit for systemd', function () {
     const root = join(machine.folder, 'cgroup');
     execFileSync('mount', ['-t', 'cgroup2', 'none', root]);
     try {
-      const remove = (folder: string): void => {
+      const removeCgroup = (folder: string): void => {
         for (const each of readdirSync(folder, { withFileTypes: true })) {
-          if (each.isDirectory()) remove(join(folder, each.name));
+          if (each.isDirectory()) removeCgroup(join(folder, each.name));
         }
         rmdirSync(folder);
       };
-      remove(join(root, cgroup));
+      removeCgroup(join(root, cgroup));
     } finally {
       execFileSync('umount', [root]);
     }
   }
 
-  /** Boots systemd with the unit and a drop-in. */
+  /** Boots systemd with the unit and a drop-in file. */
   async function boot(dropIn: string): Promise<void> {
     const units = join(machine.folder, 'units');
     mkdirSync(join(units, 'polytrace.service.d'), { recursive: true });
@@ -98,26 +98,26 @@ describe('the unit for systemd', function () {
     for (const name of TARGETS) writeFileSync(join(units, `${name}.target`), `[Unit]\nDescription=${name}\n`);
     const notified = await listenAsManager(join(machine.folder, 'notify'));
     manager = notified.child;
-    const words = ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc', '--uts', '--ipc', '--net', 'sh', '-c', BOOT];
-    const child = spawn('unshare', [...words, 'sh', machine.folder, cgroup], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const flags = ['--pid', '--fork', '--kill-child', '--mount', '--mount-proc', '--uts', '--ipc', '--net', 'sh', '-c', BOOT];
+    const child = spawn('unshare', [...flags, 'sh', machine.folder, cgroup], { stdio: ['ignore', 'ignore', 'pipe'] });
     systemd = child;
-    const stderr = new Gathered(child.stderr);
+    const stderr = new OutputReader(child.stderr);
     const ended = once(child, 'exit').then(() => {
       throw new Error(`systemd does not start: ${stderr.text}`);
     });
-    await Promise.race([notified.messages.has('READY=1'), ended]);
+    await Promise.race([notified.messages.waitFor('READY=1'), ended]);
     ended.catch(() => undefined);
     pid = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8'));
     assert.ok(pid > 0);
   }
 
-  const inside = (file: string, ...args: readonly string[]): string =>
+  const runInside = (file: string, ...args: readonly string[]): string =>
     execFileSync('nsenter', ['-t', String(pid), '-m', '-p', '-C', file, ...args], { encoding: 'utf8', stdio: 'pipe' });
-  const property = (name: string): string =>
-    inside('systemctl', 'show', '--value', '-p', name, 'polytrace').trim();
+  const readProperty = (name: string): string =>
+    runInside('systemctl', 'show', '--value', '-p', name, 'polytrace').trim();
 
-  /** Waits until the log of the agent has a text so many times. */
-  async function logged(text: string, times = 1): Promise<void> {
+  /** Waits until the log of the agent contains the text `times` times. */
+  async function waitForLog(text: string, times = 1): Promise<void> {
     const file = join(machine.folder, 'log');
     const watcher = watch(file);
     try {
@@ -143,38 +143,38 @@ Environment=PATH=${bin}:/usr/bin:/bin POLYTRACE_TRACING_POLICY_DIR=${machine.pol
 StandardError=append:${machine.folder}/log
 WatchdogSec=5
 `);
-    inside('systemctl', 'start', 'polytrace');
+    runInside('systemctl', 'start', 'polytrace');
     assert.deepEqual(
-      ['ActiveState', 'StatusText', 'NRestarts'].map(property),
+      ['ActiveState', 'StatusText', 'NRestarts'].map(readProperty),
       ['active', 'serving unix:///run/polytrace/polytrace.sock', '0'],
     );
-    // the socket is in a file system that only systemd and its services see
-    const facts = new Facts(`unix:///proc/${pid}/root/run/polytrace/polytrace.sock`);
-    const { policies = [] } = await facts.call('ListTracingPolicies');
-    facts.close();
+    // only systemd and its services see the file system with the socket
+    const client = new ProtocolClient(`unix:///proc/${pid}/root/run/polytrace/polytrace.sock`);
+    const { policies = [] } = await client.call('ListTracingPolicies');
+    client.close();
     assert.deepEqual(
       (policies as { name: string; state: string }[]).map(({ name, state }) => [name, state]),
       [['opens', 'TP_STATE_ENABLED']],
     );
-    const main = property('MainPID');
-    const status = inside('cat', `/proc/${main}/status`);
+    const main = readProperty('MainPID');
+    const status = runInside('cat', `/proc/${main}/status`);
     // CAP_DAC_READ_SEARCH (2), CAP_SYS_PTRACE (19), CAP_PERFMON (38), CAP_BPF (39); a filter of system calls
     for (const line of ['CapEff:\t000000c000080004', 'CapBnd:\t000000c000080004', 'NoNewPrivs:\t1', 'Seccomp:\t2']) {
       assert.ok(status.includes(`${line}\n`), status);
     }
 
-    inside('systemctl', 'reload', 'polytrace');
-    await logged('policies are read again');
-    assert.deepEqual(['ActiveState', 'MainPID'].map(property), ['active', main]);
+    runInside('systemctl', 'reload', 'polytrace');
+    await waitForLog('policies are read again');
+    assert.deepEqual(['ActiveState', 'MainPID'].map(readProperty), ['active', main]);
 
-    // an event loop that hangs
-    inside('kill', '-STOP', main);
-    await logged('"msg":"ready"', 2);
-    assert.deepEqual(['ActiveState', 'NRestarts'].map(property), ['active', '1']);
-    assert.notEqual(property('MainPID'), main);
+    // an event loop that is blocked
+    runInside('kill', '-STOP', main);
+    await waitForLog('"msg":"ready"', 2);
+    assert.deepEqual(['ActiveState', 'NRestarts'].map(readProperty), ['active', '1']);
+    assert.notEqual(readProperty('MainPID'), main);
 
-    inside('systemctl', 'stop', 'polytrace');
-    assert.deepEqual(['ActiveState', 'Result'].map(property), ['inactive', 'success']);
+    runInside('systemctl', 'stop', 'polytrace');
+    assert.deepEqual(['ActiveState', 'Result'].map(readProperty), ['inactive', 'success']);
     const pins = readdirSync(`/proc/${pid}/root/sys/fs/bpf/polytrace`);
     assert.ok(pins.length > 0, 'policies stay active');
   });

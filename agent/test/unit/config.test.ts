@@ -1,4 +1,4 @@
-/** The configuration: sources and their order, mistakes, and what is generated from the table of settings. */
+/** The configuration: sources and their order, errors, and what is generated from the settings. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,13 +7,13 @@ import Ajv2020 from 'ajv/dist/2020.js';
 import { format, resolveConfig } from 'prettier';
 import { parse } from 'yaml';
 import { withSettings } from '../../../scripts/agent-settings.js';
-import { agentCommand } from '../../lib/config/command.js';
-import { shownOptions, type Configuration } from '../../lib/config/load.js';
-import { printConfiguration } from '../../lib/config/print.js';
-import { BadOption } from '../../lib/config/problems.js';
-import { headersOf } from '../../lib/config/setting.js';
+import { createAgentCommand } from '../../lib/config/command.js';
+import { printableOptions, type Configuration } from '../../lib/config/load.js';
+import { formatConfiguration } from '../../lib/config/print.js';
+import { ConfigError } from '../../lib/config/problems.js';
+import { parseHeaders } from '../../lib/config/setting-kinds.js';
 import { configSchema } from '../../lib/config/schema.js';
-import { nameOf, SETTING_KEYS, variableOf } from '../../lib/config/settings.js';
+import { settingName, SETTING_KEYS, variableName } from '../../lib/config/settings.js';
 
 const ROOT = join(__dirname, '../../..');
 
@@ -27,13 +27,13 @@ describe('the configuration of the agent', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  async function load(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Configuration> {
+  async function loadFromArguments(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Configuration> {
     let result: Configuration | undefined;
     const keep = (configuration: Configuration): Promise<void> => {
       result = configuration;
       return Promise.resolve();
     };
-    const command = agentCommand({ run: keep, check: keep, installCrds: () => Promise.resolve() }, env);
+    const command = createAgentCommand({ run: keep, check: keep, installCrds: () => Promise.resolve() }, env);
     await command
       .exitOverride()
       .configureOutput({ writeErr: () => undefined })
@@ -42,13 +42,13 @@ describe('the configuration of the agent', () => {
     return result;
   }
 
-  function withFile(text: string, ...args: readonly string[]): Promise<Configuration> {
+  function loadFile(text: string, ...args: readonly string[]): Promise<Configuration> {
     writeFileSync(file, text);
-    return load(['--config-file', file, ...args]);
+    return loadFromArguments(['--config-file', file, ...args]);
   }
 
-  /** A folder as a ConfigMap is mounted: links to files of a folder that can be swapped. */
-  function configMap(files: Readonly<Record<string, string>>): string {
+  /** Creates a folder like a mounted ConfigMap: links to files of a folder that can be swapped. */
+  function createConfigMap(files: Readonly<Record<string, string>>): string {
     const map = join(folder, 'map');
     const data = join(map, '..2026');
     mkdirSync(data, { recursive: true });
@@ -62,51 +62,51 @@ describe('the configuration of the agent', () => {
 
   it('a later source wins: default, file, folder, environment, flag', async () => {
     writeFileSync(file, 'log-level: error\nlog-format: json\nnode-name: from-file\ncluster-name: from-file\n');
-    const map = configMap({ 'log-format': 'pretty\n', 'node-name': 'from-folder\n', 'cluster-name': 'from-folder' });
+    const map = createConfigMap({
+      'log-format': 'pretty\n',
+      'node-name': 'from-folder\n',
+      'cluster-name': 'from-folder',
+    });
     const env = {
       POLYTRACE_CONFIG_FILE: file,
       POLYTRACE_CONFIG_DIR: map,
       POLYTRACE_NODE_NAME: 'from-env',
       POLYTRACE_CLUSTER_NAME: 'from-env',
     };
-    const { options, sources } = await load(['--cluster-name', 'from-flag'], env);
-    const shown = (
+    const { options, sources } = await loadFromArguments(['--cluster-name', 'from-flag'], env);
+    const valueAndSource = (
       key: 'group' | 'logLevel' | 'logFormat' | 'nodeName' | 'clusterName' | 'eventQueueBytes',
     ): unknown[] => [options[key], sources[key]];
-    assert.deepEqual(shown('eventQueueBytes'), [4_194_304, 'default']);
-    assert.deepEqual(shown('logLevel'), ['error', `${file}:1:1`]);
-    assert.deepEqual(shown('logFormat'), ['pretty', join(map, 'log-format')]);
-    assert.deepEqual(shown('nodeName'), ['from-env', 'POLYTRACE_NODE_NAME']);
-    assert.deepEqual(shown('clusterName'), ['from-flag', '--cluster-name']);
+    assert.deepEqual(valueAndSource('eventQueueBytes'), [4_194_304, 'default']);
+    assert.deepEqual(valueAndSource('logLevel'), ['error', `${file}:1:1`]);
+    assert.deepEqual(valueAndSource('logFormat'), ['pretty', join(map, 'log-format')]);
+    assert.deepEqual(valueAndSource('nodeName'), ['from-env', 'POLYTRACE_NODE_NAME']);
+    assert.deepEqual(valueAndSource('clusterName'), ['from-flag', '--cluster-name']);
   });
 
   it('each kind of value can come from each source', async () => {
     const text = 'policy: [a, "b"]\nenforcement: true\ncontainers: false\nevent-queue-bytes: 65536\n';
-    const fromFile = await withFile(text);
+    const fromFile = await loadFile(text);
     const env = {
       POLYTRACE_POLICY: 'a,b',
       POLYTRACE_ENFORCEMENT: '1',
       POLYTRACE_CONTAINERS: 'false',
       POLYTRACE_EVENT_QUEUE_BYTES: '65536',
     };
-    const fromEnv = await load([], env);
-    const words = [
-      '--policy',
-      'a',
-      '--policy',
-      'b',
-      '--enforcement',
-      '--no-containers',
-      '--event-queue-bytes',
-      '65536',
-    ];
-    const fromFlags = await load(words);
-    const map = configMap({ policy: 'a\nb\n', enforcement: 'true', containers: 'false', 'event-queue-bytes': '65536' });
-    const fromFolder = await load(['--config-dir', map]);
+    const fromEnv = await loadFromArguments([], env);
+    const args = ['--policy', 'a', '--policy', 'b', '--enforcement', '--no-containers', '--event-queue-bytes', '65536'];
+    const fromFlags = await loadFromArguments(args);
+    const map = createConfigMap({
+      policy: 'a\nb\n',
+      enforcement: 'true',
+      containers: 'false',
+      'event-queue-bytes': '65536',
+    });
+    const fromFolder = await loadFromArguments(['--config-dir', map]);
     for (const { options } of [fromEnv, fromFlags, fromFolder]) assert.deepEqual(options, fromFile.options);
     const { policy, enforcement, containers, eventQueueBytes } = fromFile.options;
     assert.deepEqual([policy, enforcement, containers, eventQueueBytes], [['a', 'b'], true, false, 65_536]);
-    const off = await load(['--no-enforcement', '--containers'], env);
+    const off = await loadFromArguments(['--no-enforcement', '--containers'], env);
     assert.deepEqual([off.options.enforcement, off.options.containers], [false, true]);
   });
 
@@ -136,12 +136,15 @@ describe('the configuration of the agent', () => {
   ];
   for (const [title, text, message] of mistakes) {
     it(`a mistake in the file: ${title}`, async () => {
-      await assert.rejects(withFile(text), (error: Error) => error instanceof BadOption && message.test(error.message));
+      await assert.rejects(
+        loadFile(text),
+        (error: Error) => error instanceof ConfigError && message.test(error.message),
+      );
     });
   }
 
   it('reports all mistakes of all sources at once', async () => {
-    const map = configMap({ 'node-nam': 'x' });
+    const map = createConfigMap({ 'node-nam': 'x' });
     writeFileSync(file, 'log-level: loud\nfoo: 1\n');
     const env = {
       POLYTRACE_CONFIG_FILE: file,
@@ -149,28 +152,31 @@ describe('the configuration of the agent', () => {
       POLYTRACE_X: '1',
       POLYTRACE_ENFORCEMENT: 'x',
     };
-    await assert.rejects(load(['--config-dir', map, '--event-queue-bytes', 'many'], env), (error: BadOption) => {
-      const shown = error.problems.map(({ code, place }) => [code, place.replace(`${folder}/`, '')]);
-      assert.deepEqual(shown, [
-        ['CONFIG_VALUE', 'agent.yaml:1:1'],
-        ['CONFIG_UNKNOWN', 'agent.yaml:2:1'],
-        ['CONFIG_UNKNOWN', 'map/node-nam'],
-        ['CONFIG_UNKNOWN', 'environment'],
-        ['CONFIG_UNKNOWN', 'environment'],
-        ['CONFIG_VALUE', 'POLYTRACE_ENFORCEMENT'],
-        ['CONFIG_VALUE', '--event-queue-bytes'],
-      ]);
-      // the common beginning of all variables makes no name near
-      assert.match(error.message, /'POLYTRACE_X'$/m);
-      assert.match(error.message, /'POLYTRACE_LOG_LEVLE' \(did you mean 'POLYTRACE_LOG_LEVEL'\?\)/);
-      return true;
-    });
+    await assert.rejects(
+      loadFromArguments(['--config-dir', map, '--event-queue-bytes', 'many'], env),
+      (error: ConfigError) => {
+        const shown = error.problems.map(({ code, source }) => [code, source.replace(`${folder}/`, '')]);
+        assert.deepEqual(shown, [
+          ['CONFIG_VALUE', 'agent.yaml:1:1'],
+          ['CONFIG_UNKNOWN', 'agent.yaml:2:1'],
+          ['CONFIG_UNKNOWN', 'map/node-nam'],
+          ['CONFIG_UNKNOWN', 'environment'],
+          ['CONFIG_UNKNOWN', 'environment'],
+          ['CONFIG_VALUE', 'POLYTRACE_ENFORCEMENT'],
+          ['CONFIG_VALUE', '--event-queue-bytes'],
+        ]);
+        // the common prefix of all variables must not make names similar
+        assert.match(error.message, /'POLYTRACE_X'$/m);
+        assert.match(error.message, /'POLYTRACE_LOG_LEVLE' \(did you mean 'POLYTRACE_LOG_LEVEL'\?\)/);
+        return true;
+      },
+    );
   });
 
   it('a file that is named and missing, and an unknown flag, are mistakes', async () => {
-    await assert.rejects(load(['--config-file', join(folder, 'no')]), /CONFIG_FILE: it cannot be read/);
-    await assert.rejects(load(['--config-dir', join(folder, 'no')]), /CONFIG_FILE: it cannot be read/);
-    await assert.rejects(load(['--log-levl', 'info']), /Did you mean --log-level/);
+    await assert.rejects(loadFromArguments(['--config-file', join(folder, 'no')]), /CONFIG_FILE: it cannot be read/);
+    await assert.rejects(loadFromArguments(['--config-dir', join(folder, 'no')]), /CONFIG_FILE: it cannot be read/);
+    await assert.rejects(loadFromArguments(['--log-levl', 'info']), /Did you mean --log-level/);
   });
 
   it('variables of the client and of services of Kubernetes are not settings', async () => {
@@ -183,37 +189,43 @@ describe('the configuration of the agent', () => {
       'PORT_54321_TCP_ADDR',
     ];
     const env = Object.fromEntries(service.map((name) => [`POLYTRACE_${name}`, 'x']));
-    await load([], { ...env, POLYTRACE_SOCKET: '/x' });
+    await loadFromArguments([], { ...env, POLYTRACE_SOCKET: '/x' });
   });
 
   it('prints what it would read again, with the source of each value', async () => {
-    const configuration = await withFile('policy: [a, "b: c"]\nnode-name: "1"\n', '--enforcement');
-    const printed = printConfiguration(configuration);
+    const configuration = await loadFile('policy: [a, "b: c"]\nnode-name: "1"\n', '--enforcement');
+    const printed = formatConfiguration(configuration);
     assert.match(printed, /^node-name: "1" # .*agent\.yaml:2:1$/m);
     assert.match(printed, /^enforcement: true # --enforcement$/m);
     assert.match(printed, /^log-level: info # default$/m);
     assert.match(printed, /^# group is not set$/m);
-    assert.deepEqual((await withFile(printed)).options, configuration.options);
+    assert.deepEqual((await loadFile(printed)).options, configuration.options);
   });
 
   it('prints no secret, and knows the form of headers', async () => {
     const headers = 'authorization=Bearer x=, x-scope=a';
-    const configuration = await withFile('export-otlp-endpoint: http://c:4318\n', '--export-otlp-headers', headers);
-    const printed = printConfiguration(configuration);
+    const configuration = await loadFile('export-otlp-endpoint: http://c:4318\n', '--export-otlp-headers', headers);
+    const printed = formatConfiguration(configuration);
     assert.match(printed, /^export-otlp-headers: "\*{5}" # --export-otlp-headers$/m);
     assert.ok(!printed.includes('Bearer'));
-    assert.ok(![...shownOptions(configuration.options).values()].some((value) => String(value).includes('Bearer')));
-    assert.deepEqual(headersOf(headers), { authorization: 'Bearer x=', 'x-scope': 'a' });
-    assert.deepEqual(headersOf(''), {});
-    await assert.rejects(load(['--export-otlp-headers', headers]), /CONFIG_CONFLICT: .* needs export-otlp-endpoint/);
-    const wrong = load(['--export-otlp-endpoint', 'http://c', '--export-otlp-headers', 'secret']);
+    assert.ok(![...printableOptions(configuration.options).values()].some((value) => String(value).includes('Bearer')));
+    assert.deepEqual(parseHeaders(headers), { authorization: 'Bearer x=', 'x-scope': 'a' });
+    assert.deepEqual(parseHeaders(''), {});
+    await assert.rejects(
+      loadFromArguments(['--export-otlp-headers', headers]),
+      /CONFIG_CONFLICT: .* needs export-otlp-endpoint/,
+    );
+    const wrong = loadFromArguments(['--export-otlp-endpoint', 'http://c', '--export-otlp-headers', 'secret']);
     await assert.rejects(
       wrong,
       (error: Error) => /NAME=VALUE/.test(error.message) && !error.message.includes("'secret'"),
     );
-    await assert.rejects(load(['--export-otlp-endpoint', 'c:4318']), /CONFIG_VALUE: .*http:/);
-    await assert.rejects(load(['--metrics-server', 'c']), /CONFIG_VALUE: .*HOST:PORT/);
-    await assert.rejects(load(['--metrics-label-filter', 'pod,uid']), /CONFIG_VALUE: .*'uid' is not one of/);
+    await assert.rejects(loadFromArguments(['--export-otlp-endpoint', 'c:4318']), /CONFIG_VALUE: .*http:/);
+    await assert.rejects(loadFromArguments(['--metrics-server', 'c']), /CONFIG_VALUE: .*HOST:PORT/);
+    await assert.rejects(
+      loadFromArguments(['--metrics-label-filter', 'pod,uid']),
+      /CONFIG_VALUE: .*'uid' is not one of/,
+    );
   });
 
   it('the JSON Schema knows all settings, and accepts what the agent accepts', async () => {
@@ -223,7 +235,7 @@ describe('the configuration of the agent', () => {
     const now = await format(JSON.stringify(configSchema()), { ...style, parser: 'json' });
     assert.equal(published, now, 'run npm run gen');
     const validate = new Ajv2020({ allowUnionTypes: true }).compile(configSchema());
-    const valid = printConfiguration(await load(['--policy', 'a', '--persist', '/sys/fs/bpf/x']));
+    const valid = formatConfiguration(await loadFromArguments(['--policy', 'a', '--persist', '/sys/fs/bpf/x']));
     assert.ok(validate(parse(valid)), JSON.stringify(validate.errors));
     for (const text of ['log-levl: info', 'log-level: loud', 'enforcement: maybe', 'event-queue-bytes: 1']) {
       assert.equal(validate(parse(text)), false, text);
@@ -233,7 +245,7 @@ describe('the configuration of the agent', () => {
   it('the documentation has the list of now, and names are unique', async () => {
     const page = readFileSync(join(ROOT, 'docs/agent-configuration.md'), 'utf8');
     assert.equal(await withSettings(page), page, 'run npm run gen');
-    for (const key of SETTING_KEYS) assert.ok(page.includes(`- \`${nameOf(key)}\` (`), key);
-    assert.equal(new Set(SETTING_KEYS.map(variableOf)).size, SETTING_KEYS.length);
+    for (const key of SETTING_KEYS) assert.ok(page.includes(`- \`${settingName(key)}\` (`), key);
+    assert.equal(new Set(SETTING_KEYS.map(variableName)).size, SETTING_KEYS.length);
   });
 });

@@ -1,4 +1,4 @@
-/** Events in protobuf: what a client makes of them is byte for byte what the library writes for the same event. */
+/** Events in protobuf: a client's output is byte for byte equal to what the library writes for the same event. */
 import assert from 'node:assert/strict';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
@@ -37,26 +37,26 @@ import {
   sockOf,
   userNamespaceOf,
 } from '../../../test/unit/output/values.js';
-import { viewOf } from '../../lib/client/event-view.js';
-import { jsonLine, jsonObject } from '../../lib/client/json.js';
+import { toPlainEvent } from '../../lib/client/plain-event.js';
+import { formatJsonLine, toJsonObject } from '../../lib/client/json.js';
 import { EventEncoder } from '../../lib/encode/events.js';
 import { Writer } from '../../lib/encode/writer.js';
 import { GetEventsResponseSchema } from '../../lib/proto/tetragon/events.gen.js';
 
 const ALL: JsonOptions = { ancestors: true, processCred: true, processNs: true };
 
-/** Through the protocol, as a client reads it. */
-function sent(event: PlainEvent, options: JsonOptions = {}): { readonly json: string; readonly line: string } {
+/** Encodes the event and formats it as a client does. */
+function roundTrip(event: PlainEvent, options: JsonOptions = {}): { readonly json: string; readonly line: string } {
   const bytes = new EventEncoder(options).encode(event as TracerEvent).take();
   const message = fromBinary(GetEventsResponseSchema, bytes);
-  const view = viewOf(message);
+  const view = toPlainEvent(message);
   assert.ok(view !== undefined);
-  const json = view.type === 'lost' ? toJson(view) : jsonLine(jsonObject(GetEventsResponseSchema, message));
+  const json = view.type === 'lost' ? toJson(view) : formatJsonLine(toJsonObject(GetEventsResponseSchema, message));
   return { json, line: formatCompact(view) };
 }
 
-function same(event: PlainEvent, options: JsonOptions = {}): void {
-  const { json, line } = sent(event, options);
+function assertSameOutput(event: PlainEvent, options: JsonOptions = {}): void {
+  const { json, line } = roundTrip(event, options);
   assert.equal(json, toJson(event, options));
   assert.equal(line, formatCompact(event));
 }
@@ -110,13 +110,13 @@ const ARGUMENTS: Readonly<Record<string, readonly HookArgument[]>> = {
   labels: [{ ...intOf(1, 0), label: 'ä label' } as HookArgument],
 };
 
-/** Functions whose lines read their arguments in different ways. */
+/** Functions whose compact lines format their arguments in different ways. */
 const FUNCTIONS = [
   '__x64_sys_write', 'security_file_permission', 'tcp_connect', 'tcp_sendmsg', 'security_bpf_map_alloc', 'bpf_check', 'sys_mount',
   'security_path_rename', 'sys_setns', 'sys_setuid', 'do_something', 'security_perf_event_alloc',
 ]; // prettier-ignore
 
-/** Texts as traced programs choose them. */
+/** Strings as traced programs can choose them. */
 const text = fc.oneof(
   fc.string({ maxLength: 20 }),
   fc.string({ unit: 'binary', maxLength: 20 }).map((value) => value.replace(/\p{Surrogate}/gu, '')),
@@ -182,7 +182,7 @@ const processes = fc
   .map((fields) => {
     const present = Object.entries(fields).filter(([, value]) => value !== undefined);
     const { argv = ['/etc/shadow'] } = fields;
-    const joined = argv.map((word) => (word === '' || word.includes(' ') ? `"${word}"` : word)).join(' ');
+    const joined = argv.map((arg) => (arg === '' || arg.includes(' ') ? `"${arg}"` : arg)).join(' ');
     return processOf({ ...Object.fromEntries(present), argv, arguments: joined });
   });
 
@@ -240,19 +240,19 @@ const EVENTS = fc
   })) as fc.Arbitrary<PlainEvent>;
 const OPTIONS = fc.record({ ancestors: fc.boolean(), processCred: fc.boolean(), processNs: fc.boolean() });
 
-/** Fields of a message that the generated code does not know. */
-function unknownFields(value: unknown): number {
+/** Counts the fields that the generated code does not know. */
+function countUnknownFields(value: unknown): number {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return 0;
   const { $unknown: own = [], ...fields } = value as { $unknown?: unknown[] };
-  return Object.values(fields).reduce<number>((sum, field) => sum + unknownFields(field), own.length);
+  return Object.values(fields).reduce<number>((sum, field) => sum + countUnknownFields(field), own.length);
 }
 
 describe('events in the protocol', () => {
   it('a process', () => {
-    same(execOf());
-    same(execOf({ arguments: '', argv: [], flags: 'execve clone truncArgs' }));
-    same(execOf({ binaryUntrusted: true, inInitTree: true, user: 'röot', cwd: '/a b' }), ALL);
-    same(execOf({ capabilities: { permitted: ALL_CAPABILITIES, effective: 1n, inheritable: 0n } }), ALL);
+    assertSameOutput(execOf());
+    assertSameOutput(execOf({ arguments: '', argv: [], flags: 'execve clone truncArgs' }));
+    assertSameOutput(execOf({ binaryUntrusted: true, inInitTree: true, user: 'röot', cwd: '/a b' }), ALL);
+    assertSameOutput(execOf({ capabilities: { permitted: ALL_CAPABILITIES, effective: 1n, inheritable: 0n } }), ALL);
   });
 
   it('arguments that a client cannot split are sent as a list', () => {
@@ -264,7 +264,7 @@ describe('events in the protocol', () => {
       ['a"b c', ['a"b', 'c']],
       [' a', ['', 'a']],
     ];
-    for (const [text, argv] of processes) same(execOf({ arguments: text, argv }));
+    for (const [text, argv] of processes) assertSameOutput(execOf({ arguments: text, argv }));
   });
 
   it('a container and its pod', () => {
@@ -277,25 +277,25 @@ describe('events in the protocol', () => {
       workload: 'web',
       workloadKind: 'Deployment',
     };
-    same(execOf({ pod, container: { id: 'a'.repeat(64) } }));
+    assertSameOutput(execOf({ pod, container: { id: 'a'.repeat(64) } }));
   });
 
   it('parents, and the former image of a process that executes again', () => {
     const parent = processOf({ execId: 'cGFyZW50', pid: 1, binary: '/sbin/init', inInitTree: true });
     const former = processOf({ execId: 'Zm9ybWVy', binary: '/bin/sh' });
-    same(execOf({}, { parent, ancestors: [processOf({ pid: 2 })] }), ALL);
-    same(execOf({ formerExecId: 'Zm9ybWVy' }, { parent, former, ancestors: [processOf({ pid: 2 })] }), ALL);
+    assertSameOutput(execOf({}, { parent, ancestors: [processOf({ pid: 2 })] }), ALL);
+    assertSameOutput(execOf({ formerExecId: 'Zm9ybWVy' }, { parent, former, ancestors: [processOf({ pid: 2 })] }), ALL);
   });
 
   it('an exit', () => {
-    same(exitOf());
-    same(exitOf({ arguments: '', argv: [] }, { status: 255 }));
-    same(exitOf({}, { signal: 'SIGKILL', coreDumped: true }));
+    assertSameOutput(exitOf());
+    assertSameOutput(exitOf({ arguments: '', argv: [] }, { status: 255 }));
+    assertSameOutput(exitOf({}, { signal: 'SIGKILL', coreDumped: true }));
   });
 
   for (const [what, args] of Object.entries(ARGUMENTS)) {
     it(`${what}, for each function that shows its arguments`, () => {
-      for (const name of FUNCTIONS) same(hookOf(name, args));
+      for (const name of FUNCTIONS) assertSameOutput(hookOf(name, args));
     });
   }
 
@@ -307,7 +307,7 @@ describe('events in the protocol', () => {
       message: 'seen',
       tags: ['a', 'b'],
     } as const;
-    same(hookOf('sys_read', [fileOf('/x')], more));
+    assertSameOutput(hookOf('sys_read', [fileOf('/x')], more));
     const actions = [
       { action: 'post' },
       { action: 'signal', signal: 10, outcome: 'done' },
@@ -321,7 +321,7 @@ describe('events in the protocol', () => {
       { action: 'getUrl', url: '', outcome: 'started' },
       { action: 'dnsLookup', name: 'example.org', outcome: 'dropped' },
     ] as const;
-    same(
+    assertSameOutput(
       hookOf('sys_read', [], { policyMode: 'enforce', action: 'sigkill', actions, suppressed: 3, ofSocketOwner: true }),
     );
   });
@@ -329,7 +329,7 @@ describe('events in the protocol', () => {
   it('stack traces', () => {
     const kernelStack = [{ symbol: 'vfs_read', offset: 16n, module: 'xfs' }, { address: 2n ** 63n }, {}];
     const userStack = [{ symbol: 'main', offset: 0n, module: '/bin/a b', fileOffset: 4n, buildId: '00ff' }];
-    same(hookOf('sys_read', [], { kernelStack, userStack }));
+    assertSameOutput(hookOf('sys_read', [], { kernelStack, userStack }));
   });
 
   it('other kinds of hooks', () => {
@@ -338,40 +338,40 @@ describe('events in the protocol', () => {
       data: _data,
       ...common
     } = hookOf('', [textOf('/bin/a', 4), call], { message: 'm', tags: ['t'] });
-    same({ ...common, type: 'process_tracepoint', subsystem: 'sched', event: 'sched_switch' });
-    same({ ...common, type: 'process_lsm', functionName: 'file_open', imaHash: 'sha256:00ff' });
-    same({ ...common, type: 'process_usdt', path: '/bin/a b', provider: 'app', name: 'reply' });
-    const place = { path: '/bin/a', data: [], refCtrOffset: 32n, return: intOf(1, 0) };
-    same({ ...common, type: 'process_uprobe', ...place, symbol: 'main', offset: 16n });
-    same({ ...common, type: 'process_uprobe', ...place, symbol: '', offset: 0n, address: 0x401136n });
+    assertSameOutput({ ...common, type: 'process_tracepoint', subsystem: 'sched', event: 'sched_switch' });
+    assertSameOutput({ ...common, type: 'process_lsm', functionName: 'file_open', imaHash: 'sha256:00ff' });
+    assertSameOutput({ ...common, type: 'process_usdt', path: '/bin/a b', provider: 'app', name: 'reply' });
+    const location = { path: '/bin/a', data: [], refCtrOffset: 32n, return: intOf(1, 0) };
+    assertSameOutput({ ...common, type: 'process_uprobe', ...location, symbol: 'main', offset: 16n });
+    assertSameOutput({ ...common, type: 'process_uprobe', ...location, symbol: '', offset: 0n, address: 0x401136n });
     const loader = { policyName: '', path: '/lib/a.so', inode: 5n, device: { major: 0, minor: 0 } };
-    same({ ...execOf(), type: 'process_loader', ...loader, buildId: '00ff' });
-    same({ ...execOf(), type: 'process_loader', ...loader });
+    assertSameOutput({ ...execOf(), type: 'process_loader', ...loader, buildId: '00ff' });
+    assertSameOutput({ ...execOf(), type: 'process_loader', ...loader });
   });
 
   it('a loss says its hook, policy and reason', () => {
-    same(lostOf());
-    same(lostOf({ policyName: '', count: 2 ** 40 }));
+    assertSameOutput(lostOf());
+    assertSameOutput(lostOf({ policyName: '', count: 2 ** 40 }));
   });
 
   it('a byte that is not UTF-8 becomes U+FFFD, because the protocol has only UTF-8', () => {
-    const { json } = sent(hookOf('x', [textOf('a\udc80b', 0)]));
+    const { json } = roundTrip(hookOf('x', [textOf('a\udc80b', 0)]));
     assert.deepEqual((JSON.parse(json) as { process_kprobe: { args: unknown } }).process_kprobe.args, [
       { string_arg: 'a\ufffd'.concat('b') },
     ]);
-    sent(execOf({ binary: '/a\udc80', arguments: '\udcff', argv: ['\udcff'] }));
+    roundTrip(execOf({ binary: '/a\udc80', arguments: '\udcff', argv: ['\udcff'] }));
   });
 
   it('random events of all kinds, with random options', () => {
     const seed = Date.now() & 0x7fffffff;
     fc.assert(
       fc.property(EVENTS, OPTIONS, (event, options) => {
-        same(event, options);
-        // the library writes the same fields, and knows all of them
+        assertSameOutput(event, options);
+        // the library writes the same fields and can parse all of them
         const bytes = new EventEncoder(options).encode(event as TracerEvent).take();
         const message = fromBinary(GetEventsResponseSchema, bytes);
         assert.equal(toBinary(GetEventsResponseSchema, message).length, bytes.length);
-        assert.equal(unknownFields(message), 0);
+        assert.equal(countUnknownFields(message), 0);
       }),
       { seed, numRuns: 250 },
     );
@@ -382,17 +382,17 @@ describe('events in the protocol', () => {
     const container = { id: 'a'.repeat(64) };
     const process: Omit<PlainProcess, 'pod'> & { pod?: Pod | undefined } = processOf({ container });
     const event = { ...execOf(), process, parent: process } as unknown as TracerEvent;
-    const podsOf = (): unknown[] => {
+    const readPods = (): unknown[] => {
       const message = fromBinary(GetEventsResponseSchema, encoder.encode(event).take());
       const { value } = message.event as { value: Record<'process' | 'parent', { pod?: { name: string } }> };
       const json = JSON.parse(toJson(event, ALL)) as { process_exec: { process: { pod?: { name: string } } } };
       return [value.process.pod?.name, value.parent.pod?.name, json.process_exec.process.pod?.name];
     };
-    assert.deepEqual(podsOf(), [undefined, undefined, undefined]);
+    assert.deepEqual(readPods(), [undefined, undefined, undefined]);
     process.pod = { namespace: 'shop', name: 'web-1', labels: { app: 'web' } };
-    assert.deepEqual(podsOf(), ['web-1', 'web-1', 'web-1']);
+    assert.deepEqual(readPods(), ['web-1', 'web-1', 'web-1']);
     process.pod = { namespace: 'shop', name: 'web-2' };
-    assert.deepEqual(podsOf(), ['web-2', 'web-2', 'web-2']);
+    assert.deepEqual(readPods(), ['web-2', 'web-2', 'web-2']);
   });
 
   it('a time of a container that is no time is left out', () => {
@@ -447,8 +447,8 @@ describe('events in the protocol', () => {
     }
     w.reset();
     const long = 'x'.repeat(300_000);
-    w.text(10, long);
-    w.text(18, 'y');
+    w.string(10, long);
+    w.string(18, 'y');
     assert.equal(Buffer.from(w.take()).toString('latin1').endsWith(long), true);
     assert.equal(w.length, 3 + 4 + 300_000);
   });

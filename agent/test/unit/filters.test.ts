@@ -1,10 +1,10 @@
-/** Filters of clients: each field, the limits, and the bytes that field filters leave. */
+/** Filters of clients: each field, the limits, and the bytes that remain after field filters. */
 import assert from 'node:assert/strict';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { redactor, type Redactor, type TracerEvent } from 'polytrace';
 import { execOf, exitOf, hookOf, processOf, textOf } from '../../../test/unit/output/events.js';
 import { EventEncoder } from '../../lib/encode/events.js';
-import type { ProcessEvent } from '../../lib/encode/process-parts.js';
+import type { ProcessEvent } from '../../lib/encode/process-encoder.js';
 import { compileFieldFilters } from '../../lib/filters/fields.js';
 import { compileFilters } from '../../lib/filters/filters.js';
 import { LIMITS } from '../../lib/filters/limits.js';
@@ -20,9 +20,9 @@ import {
 type Fields = MessageInitShape<typeof FilterSchema>;
 
 const encoder = new EventEncoder();
-const context = { encoded: (event: TracerEvent) => encoder.encode(event).take() };
+const context = { eventBytes: (event: TracerEvent) => encoder.encode(event).take() };
 
-function test(allow: readonly Fields[], deny: readonly Fields[] = []): (event: unknown) => boolean {
+function compileTest(allow: readonly Fields[], deny: readonly Fields[] = []): (event: unknown) => boolean {
   const lists = {
     allowList: allow.map((each) => create(FilterSchema, each)),
     denyList: deny.map((each) => create(FilterSchema, each)),
@@ -97,31 +97,31 @@ describe('filters of clients', () => {
 
   for (const [name, [matches, not, of = web]] of Object.entries(FIELDS)) {
     it(`${name}: allows, denies, and leaves out what does not match`, () => {
-      assert.equal(test([matches])(of), true);
-      assert.equal(test([not])(of), false);
-      assert.equal(test([], [matches])(of), false);
-      assert.equal(test([], [not])(of), true);
+      assert.equal(compileTest([matches])(of), true);
+      assert.equal(compileTest([not])(of), false);
+      assert.equal(compileTest([], [matches])(of), false);
+      assert.equal(compileTest([], [not])(of), true);
     });
   }
 
   it('fields are ANDed, filters are ORed, and what is denied is not allowed', () => {
-    assert.equal(test([{ pid: [7], binaryRegex: ['cat'] }])(web), false);
-    assert.equal(test([{ pid: [1] }, { pid: [7] }])(web), true);
-    assert.equal(test([{ pid: [7] }], [{ namespace: ['shop'] }])(web), false);
-    assert.equal(test([{}])(web), true);
-    assert.equal(test([])(web), true);
+    assert.equal(compileTest([{ pid: [7], binaryRegex: ['cat'] }])(web), false);
+    assert.equal(compileTest([{ pid: [1] }, { pid: [7] }])(web), true);
+    assert.equal(compileTest([{ pid: [7] }], [{ namespace: ['shop'] }])(web), false);
+    assert.equal(compileTest([{}])(web), true);
+    assert.equal(compileTest([])(web), true);
   });
 
   it('a process of the host is in the namespace "", and has no pod, container or labels', () => {
-    assert.equal(test([{ namespace: [''] }])(host), true);
-    assert.equal(test([{ namespace: [''] }])(web), false);
+    assert.equal(compileTest([{ namespace: [''] }])(host), true);
+    assert.equal(compileTest([{ namespace: [''] }])(web), false);
     for (const fields of [
       { podRegex: ['.*'] },
       { containerId: ['.*'] },
       { labels: ['!x'] },
       { namespaceRegex: ['.*'] },
     ]) {
-      assert.equal(test([fields])(host), false, JSON.stringify(fields));
+      assert.equal(compileTest([fields])(host), false, JSON.stringify(fields));
     }
   });
 
@@ -151,13 +151,13 @@ describe('filters of clients', () => {
       [{ celExpression: Array<string>(17).fill('true') }, /more than 16 CEL/],
     ];
     for (const [fields, reason] of wrong)
-      assert.throws(() => test([fields]), reason, JSON.stringify(fields).slice(0, 80));
-    assert.throws(() => test(Array<Fields>(65).fill({})), /allow_list: more than 64 filters/);
+      assert.throws(() => compileTest([fields]), reason, JSON.stringify(fields).slice(0, 80));
+    assert.throws(() => compileTest(Array<Fields>(65).fill({})), /allow_list: more than 64 filters/);
   });
 
   it('a CEL expression can name the fields of the event, and its type', () => {
     const matches = (expression: string, event: unknown = web): boolean =>
-      test([{ celExpression: [expression] }])(event);
+      compileTest([{ celExpression: [expression] }])(event);
     for (const [expression, isMatch] of [
       ['process.pid == 7u', true],
       ['process.pid == 7', true],
@@ -176,27 +176,27 @@ describe('filters of clients', () => {
 
   it('no pattern takes much longer than the text is long', () => {
     const long = execOf({ arguments: 'a'.repeat(40_000) });
-    const matches = test([{ argumentsRegex: ['(a+)+$x', '(a|aa)*b', '(.*)*c'] }]);
+    const matches = compileTest([{ argumentsRegex: ['(a+)+$x', '(a|aa)*b', '(.*)*c'] }]);
     const before = performance.now();
     assert.equal(matches(long), false);
     assert.ok(performance.now() - before < 5000);
-    assert.equal(test([{ celExpression: ['process_exec.process.arguments.matches("(a+)+b")'] }])(long), false);
+    assert.equal(compileTest([{ celExpression: ['process_exec.process.arguments.matches("(a+)+b")'] }])(long), false);
   });
 });
 
 describe('field filters', () => {
-  const encoded = (event: unknown): Buffer => Buffer.from(encoder.encode(event as TracerEvent).take());
-  const shape = (
+  const encodeEvent = (event: unknown): Buffer => Buffer.from(encoder.encode(event as TracerEvent).take());
+  const applyFieldFilters = (
     paths: readonly string[],
     action: FieldFilterAction,
     more: object = {},
   ): ((event: unknown) => object) => {
     const filter = compileFieldFilters([create(FieldFilterSchema, { fields: { paths: [...paths] }, action, ...more })]);
-    return (event) => fromBinary(GetEventsResponseSchema, filter?.(encoded(event)) ?? encoded(event));
+    return (event) => fromBinary(GetEventsResponseSchema, filter?.(encodeEvent(event)) ?? encodeEvent(event));
   };
 
   it('INCLUDE keeps only the fields, EXCLUDE leaves them out', () => {
-    const kept = shape(['process.binary', 'args.string_arg'], FieldFilterAction.INCLUDE)(hook) as {
+    const kept = applyFieldFilters(['process.binary', 'args.string_arg'], FieldFilterAction.INCLUDE)(hook) as {
       event: { value: Record<string, unknown> };
       nodeName: string;
       time: unknown;
@@ -212,7 +212,7 @@ describe('field filters', () => {
       ['/usr/bin/cat', undefined, 1, '', undefined],
     );
     assert.ok(kept.nodeName === 'node' && kept.time !== undefined);
-    const left = shape(['process.pid', 'args'], FieldFilterAction.EXCLUDE)(hook) as typeof kept;
+    const left = applyFieldFilters(['process.pid', 'args'], FieldFilterAction.EXCLUDE)(hook) as typeof kept;
     const value = left.event.value as {
       process: { binary: string; pid?: number; execId: string };
       args: unknown[];
@@ -225,23 +225,23 @@ describe('field filters', () => {
   });
 
   it('holds for the types of its set only', () => {
-    const only = shape(['process'], FieldFilterAction.EXCLUDE, { eventSet: [EventType.PROCESS_EXIT] });
-    const has = (event: object): boolean =>
+    const only = applyFieldFilters(['process'], FieldFilterAction.EXCLUDE, { eventSet: [EventType.PROCESS_EXIT] });
+    const isMatch = (event: object): boolean =>
       (event as { event: { value: { process?: object } } }).event.value.process !== undefined;
-    assert.deepEqual([has(only(web)), has(only(exitOf()))], [true, false]);
-    const others = shape(['process'], FieldFilterAction.EXCLUDE, {
+    assert.deepEqual([isMatch(only(web)), isMatch(only(exitOf()))], [true, false]);
+    const others = applyFieldFilters(['process'], FieldFilterAction.EXCLUDE, {
       eventSet: [EventType.PROCESS_EXIT],
       invertEventSet: true,
     });
-    assert.deepEqual([has(others(web)), has(others(exitOf()))], [false, true]);
+    assert.deepEqual([isMatch(others(web)), isMatch(others(exitOf()))], [false, true]);
   });
 
   it('a path that no event has, and no path, are refused', () => {
     assert.throws(
-      () => shape(['process.binari'], FieldFilterAction.INCLUDE),
+      () => applyFieldFilters(['process.binari'], FieldFilterAction.INCLUDE),
       /field_filters\[0\]\.fields: no event has the field 'process.binari'/,
     );
-    assert.throws(() => shape([], FieldFilterAction.INCLUDE), /no path/);
+    assert.throws(() => applyFieldFilters([], FieldFilterAction.INCLUDE), /no path/);
   });
 
   it('patterns for arguments see what the client gets, so that nobody can guess a hidden part', () => {

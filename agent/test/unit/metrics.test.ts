@@ -1,4 +1,4 @@
-/** The metrics, and the HTTP server that shows them. */
+/** The metrics, and the HTTP server for them. */
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { once } from 'node:events';
@@ -38,7 +38,7 @@ spec:
       syscall: true
 `;
 
-function statusOf(): PolicyStatus {
+function createStatus(): PolicyStatus {
   const counts = { matched: 9, posted: 8, suppressed: 3, enforced: 2, lost: 1, memory: 100 };
   const hook = {
     call: 'sys_read',
@@ -64,9 +64,9 @@ const EXPORT: ExportStats = {
 const OTLP = { sent: 5, lost: 6, failures: 7, waiting: 8, spooled: 9, isFailing: false };
 
 describe('the metrics of the agent', () => {
-  async function metricsOf(filter: readonly string[], events: readonly PlainEvent[]): Promise<string[]> {
+  async function readMetrics(filter: readonly string[], events: readonly PlainEvent[]): Promise<string[]> {
     const hub = new EventHub({ nodeName: 'node' });
-    const tracer = { stats: () => STATS, policies: () => [statusOf()], addPolicy: () => Promise.resolve() };
+    const tracer = { stats: () => STATS, policies: () => [createStatus()], addPolicy: () => Promise.resolve() };
     const store = new PolicyStore(tracer as never, log);
     await store.add(YAML);
     await store.setFiles(new Map([['/etc/broken.yaml', 'a: [']]), false);
@@ -78,10 +78,10 @@ describe('the metrics of the agent', () => {
       exports: { json: { stats: EXPORT }, otlp: { stats: OTLP } },
     };
     const metrics = new Metrics({ metricsLabelFilter: filter }, context);
-    hub.give(events as unknown as TracerEvent[]);
+    hub.dispatch(events as unknown as TracerEvent[]);
     const [first, second] = await Promise.all([metrics.read(), metrics.read()]);
     assert.equal(first, second);
-    // what is read again has not been added to
+    // a second read does not add to the values of the first
     return (await metrics.read()).split('\n').filter((line) => /^(tetragon|polytrace)_/.test(line));
   }
 
@@ -89,14 +89,14 @@ describe('the metrics of the agent', () => {
 
   it('have what was counted and what the tracer, the policies, clients and the export say', async () => {
     const events = [execOf({ pod }), execOf({ pod }), execOf(), exitOf(), hookOf('sys_read', []), lostOf()];
-    const of = (namespace: string, workload: string, pod: string): string =>
+    const labels = (namespace: string, workload: string, pod: string): string =>
       `namespace="${namespace}",workload="${workload}",pod="${pod}",binary="/usr/bin/cat"`;
-    const lines = await metricsOf(['namespace', 'workload', 'pod', 'binary'], events);
+    const lines = await readMetrics(['namespace', 'workload', 'pod', 'binary'], events);
     for (const line of [
-      `tetragon_events_total{type="PROCESS_EXEC",${of('shop', 'web', 'web-1')}} 2`,
-      `tetragon_events_total{type="PROCESS_EXEC",${of('', '', '')}} 1`,
-      `tetragon_events_total{type="PROCESS_EXIT",${of('', '', '')}} 1`,
-      `tetragon_policy_events_total{policy="files",hook="kprobe:sys_read",${of('', '', '')}} 1`,
+      `tetragon_events_total{type="PROCESS_EXEC",${labels('shop', 'web', 'web-1')}} 2`,
+      `tetragon_events_total{type="PROCESS_EXEC",${labels('', '', '')}} 1`,
+      `tetragon_events_total{type="PROCESS_EXIT",${labels('', '', '')}} 1`,
+      `tetragon_policy_events_total{policy="files",hook="kprobe:sys_read",${labels('', '', '')}} 1`,
       'tetragon_observer_ringbuf_events_received_total 30',
       'tetragon_observer_ringbuf_events_lost_total 7',
       'polytrace_lost_records_total{hook="sys_read",policy="p",reason="ring_full"} 5',
@@ -129,7 +129,7 @@ describe('the metrics of the agent', () => {
   });
 
   it('leave out the values of labels that are not wanted', async () => {
-    const lines = await metricsOf(['namespace'], [execOf({ pod }), execOf({ pod: { ...pod, name: 'web-2' } })]);
+    const lines = await readMetrics(['namespace'], [execOf({ pod }), execOf({ pod: { ...pod, name: 'web-2' } })]);
     const line = 'tetragon_events_total{type="PROCESS_EXEC",namespace="shop",workload="",pod="",binary=""} 2';
     assert.deepEqual(
       lines.filter((each) => each.startsWith('tetragon_events_total')),
@@ -139,7 +139,7 @@ describe('the metrics of the agent', () => {
 
   it('are bounded, and lose no event: further labels are counted together', async () => {
     const events = Array.from({ length: 1500 }, (_, i) => execOf({ binary: `/bin/${i}"\n` }));
-    const lines = (await metricsOf(['binary'], events)).filter((line) => line.startsWith('tetragon_events_total'));
+    const lines = (await readMetrics(['binary'], events)).filter((line) => line.startsWith('tetragon_events_total'));
     assert.equal(lines.length, 1001);
     const sum = lines.reduce((total, line) => total + Number(line.split(' ').at(-1)), 0);
     assert.equal(sum, 1500);
@@ -157,28 +157,28 @@ describe('the HTTP server of the agent', () => {
     const metrics = { contentType: 'text/plain; version=0.0.4', read: () => Promise.resolve('a 1\n') };
     const server = new HttpServer(metrics, () => ({ isHealthy, details: { status: 'running' } }), log);
     const address = await server.listen('127.0.0.1:0');
-    const get = async (path: string, method = 'GET'): Promise<unknown[]> => {
+    const request = async (path: string, method = 'GET'): Promise<unknown[]> => {
       const response = await fetch(`http://${address}${path}`, { method });
       return [response.status, await response.text()];
     };
-    assert.deepEqual(await get('/metrics?x=1'), [200, 'a 1\n']);
-    assert.deepEqual(await get('/metrics', 'HEAD'), [200, '']);
-    assert.deepEqual(await get('/healthz'), [200, '{"status":"running"}\n']);
+    assert.deepEqual(await request('/metrics?x=1'), [200, 'a 1\n']);
+    assert.deepEqual(await request('/metrics', 'HEAD'), [200, '']);
+    assert.deepEqual(await request('/healthz'), [200, '{"status":"running"}\n']);
     isHealthy = false;
-    assert.equal((await get('/healthz'))[0], 503);
-    assert.equal((await get('/other'))[0], 404);
-    assert.equal((await get('/metrics', 'POST'))[0], 405);
+    assert.equal((await request('/healthz'))[0], 503);
+    assert.equal((await request('/other'))[0], 404);
+    assert.equal((await request('/metrics', 'POST'))[0], 405);
     metrics.read = () => Promise.reject(new Error('no'));
-    assert.equal((await get('/metrics'))[0], 500);
+    assert.equal((await request('/metrics'))[0], 500);
     await server.close();
   });
 
   it('a client that sends nothing does not hold up its end, and a used address is an error', async () => {
     const metrics = { contentType: 'text/plain', read: () => Promise.resolve('') };
-    const make = (): HttpServer => new HttpServer(metrics, () => ({ isHealthy: true, details: {} }), log);
-    const server = make();
+    const createServer = (): HttpServer => new HttpServer(metrics, () => ({ isHealthy: true, details: {} }), log);
+    const server = createServer();
     const address = await server.listen('127.0.0.1:0');
-    await assert.rejects(make().listen(address), /metrics-server: CONFIG_VALUE: .*EADDRINUSE/);
+    await assert.rejects(createServer().listen(address), /metrics-server: CONFIG_VALUE: .*EADDRINUSE/);
     const silent = connect(Number(address.split(':')[1]), '127.0.0.1');
     await once(silent, 'connect');
     await Promise.all([once(silent, 'close'), server.close()]);

@@ -1,4 +1,4 @@
-/** The export to a collector of OpenTelemetry: what it gets, and what happens when it is not there. */
+/** The export to an OpenTelemetry collector: the records, and the behaviour without a collector. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,9 +7,9 @@ import { PassThrough } from 'node:stream';
 import * as conventions from '@opentelemetry/semantic-conventions/incubating';
 import { toJson, type PlainEvent, type TracerEvent } from 'polytrace';
 import { execOf, exitOf, hookOf, lostOf, processOf } from '../../../test/unit/output/events.js';
-import { eventsIn, ExportLines, lossIn } from '../../lib/export/lines.js';
+import { countEvents, ExportLines, reportedLoss } from '../../lib/export/lines.js';
 import { openLog } from '../../lib/log/log.js';
-import { collectorOf, plain, type Collector, type LogRecord, type Protocol } from '../collector.js';
+import { createCollector, toPlainAttributes, type Collector, type LogRecord, type Protocol } from '../collector.js';
 import { OtlpExport } from '../../lib/otlp/otlp-export.js';
 import { openSender } from '../../lib/otlp/sender.js';
 import { Spool } from '../../lib/otlp/spool.js';
@@ -19,17 +19,17 @@ const log = openLog({ level: 'fatal', format: 'json' }, new PassThrough());
 for (const protocol of ['http/protobuf', 'grpc'] as const) {
   describe(`the export to a collector, ${protocol}`, function () {
     this.timeout(30_000);
-    tests(protocol);
+    defineTests(protocol);
   });
 }
 
-function tests(protocol: Protocol): void {
+function defineTests(protocol: Protocol): void {
   let collector: Collector;
   let folder: string;
   const open: OtlpExport[] = [];
 
   beforeEach(async () => {
-    collector = collectorOf(protocol);
+    collector = createCollector(protocol);
     await collector.start();
     folder = mkdtempSync(join(tmpdir(), 'polytrace-otlp-'));
   });
@@ -39,8 +39,8 @@ function tests(protocol: Protocol): void {
     rmSync(folder, { recursive: true });
   });
 
-  /** `timeoutMs`: so long the exporter tries to reach a collector that is not there. */
-  async function start(spoolBytes?: number, mostBytes = 10_000_000, timeoutMs = 500): Promise<OtlpExport> {
+  /** `timeoutMs`: how long the exporter waits for a collector that does not answer. */
+  async function openExport(spoolBytes?: number, maxBytes = 10_000_000, timeoutMs = 500): Promise<OtlpExport> {
     const resource = { 'host.name': 'node', 'k8s.cluster.name': 'c' };
     const settings = {
       protocol,
@@ -52,30 +52,33 @@ function tests(protocol: Protocol): void {
     };
     const sender = await openSender(settings, log);
     const spool = spoolBytes === undefined ? undefined : await Spool.open(folder, spoolBytes);
-    const lossLine = (count: number): string => toJson(lostOf({ hook: 'otlp', count }));
-    const otlp = new OtlpExport({ sender, spool, mostBytes, eventsIn, lossIn, lossLine, log, haste: 50 });
+    const formatLoss = (count: number): string => toJson(lostOf({ hook: 'otlp', count }));
+    const otlp = new OtlpExport({ sender, spool, maxBytes, countEvents, reportedLoss, formatLoss, log, speedup: 50 });
     open.push(otlp);
     return otlp;
   }
 
-  const give = (otlp: OtlpExport, ...events: readonly PlainEvent[]): void =>
-    new ExportLines({ wants: undefined, lineOf: (event) => toJson(event) }, [otlp]).give(
+  const addEvents = (otlp: OtlpExport, ...events: readonly PlainEvent[]): void =>
+    new ExportLines({ isExported: undefined, formatLine: (event) => toJson(event) }, [otlp]).add(
       events as unknown as TracerEvent[],
     );
-  const numbered = (from: number, to: number): PlainEvent[] =>
+  const createEvents = (from: number, to: number): PlainEvent[] =>
     Array.from({ length: to - from }, (_, i) => execOf({ arguments: `n${from + i}` }));
-  const numbers = (): number[] =>
+  const receivedNumbers = (): number[] =>
     collector.lines.map((line) => Number(/"arguments":"n(\d+)"/.exec(line)?.[1] ?? -1)).filter((n) => n >= 0);
-  const lostIn = (): number =>
-    collector.records.reduce((sum, { attributes }) => sum + Number(plain(attributes)['polytrace.lost.count'] ?? 0), 0);
-  const range = (to: number): number[] => Array.from({ length: to }, (_, i) => i);
-  /** Waits until the export says so. It looks after each turn of the event loop. */
-  const says = async (holds: () => boolean): Promise<void> => {
+  const reportedLosses = (): number =>
+    collector.records.reduce(
+      (sum, { attributes }) => sum + Number(toPlainAttributes(attributes)['polytrace.lost.count'] ?? 0),
+      0,
+    );
+  const createRange = (to: number): number[] => Array.from({ length: to }, (_, i) => i);
+  /** Polls until the condition holds. */
+  const waitUntil = async (holds: () => boolean): Promise<void> => {
     while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
   };
 
   it('has attributes with the names of the semantic conventions', async () => {
-    const otlp = await start();
+    const otlp = await openExport();
     const pod = {
       namespace: 'shop',
       name: 'web-1',
@@ -85,16 +88,20 @@ function tests(protocol: Protocol): void {
       container: { id: 'c1', name: 'nginx', image: { id: 'i', name: 'nginx:1' } },
     };
     const process = { pid: 7, binary: '/usr/sbin/nginx', arguments: '-g x', cwd: '/srv', pod } as never;
-    give(
+    addEvents(
       otlp,
       execOf(process, { parent: processOf({ pid: 6 }) }),
       exitOf({}, { status: 3 }),
       hookOf('sys_read', []),
       lostOf(),
     );
-    await collector.until(() => collector.records.length === 4);
+    await collector.waitUntil(() => collector.records.length === 4);
     const [exec, exit, hook, loss] = collector.records as [LogRecord, LogRecord, LogRecord, LogRecord];
-    const { 'process.creation.time': created, 'polytrace.exec_id': id, ...attributes } = plain(exec.attributes);
+    const {
+      'process.creation.time': created,
+      'polytrace.exec_id': id,
+      ...attributes
+    } = toPlainAttributes(exec.attributes);
     assert.ok(created !== undefined && id !== undefined);
     assert.deepEqual(attributes, {
       'container.id': 'c1',
@@ -115,12 +122,12 @@ function tests(protocol: Protocol): void {
     const event = execOf();
     assert.equal(exec.timeUnixNano.toString(), event.timeNs.toString());
     assert.equal(exec.body.stringValue, toJson(execOf(process, { parent: processOf({ pid: 6 }) })));
-    assert.equal(plain(exit.attributes)['process.exit.code'], 3);
-    const { 'polytrace.policy.name': policy, 'polytrace.hook': name } = plain(hook.attributes);
+    assert.equal(toPlainAttributes(exit.attributes)['process.exit.code'], 3);
+    const { 'polytrace.policy.name': policy, 'polytrace.hook': name } = toPlainAttributes(hook.attributes);
     assert.deepEqual([policy, name], ['files', 'sys_read']);
-    assert.deepEqual([loss.severityText, lostIn()], ['WARN', 12]);
+    assert.deepEqual([loss.severityText, reportedLosses()], ['WARN', 12]);
     const [{ resourceLogs: [first] = [] } = { resourceLogs: [] }] = collector.requests;
-    assert.deepEqual(plain(first?.resource.attributes ?? []), {
+    assert.deepEqual(toPlainAttributes(first?.resource.attributes ?? []), {
       'service.name': 'polytrace-agent',
       'service.version': '1',
       'host.name': 'node',
@@ -129,32 +136,32 @@ function tests(protocol: Protocol): void {
     assert.equal(collector.authorizations[0], 'Bearer x');
     const known = new Set<unknown>(Object.values(conventions));
     const used = [
-      ...collector.records.flatMap((record) => Object.keys(plain(record.attributes))),
-      ...Object.keys(plain(first?.resource.attributes ?? [])),
+      ...collector.records.flatMap((record) => Object.keys(toPlainAttributes(record.attributes))),
+      ...Object.keys(toPlainAttributes(first?.resource.attributes ?? [])),
     ];
     const unknown = used.filter((each) => !each.startsWith('polytrace.') && !known.has(each));
     assert.deepEqual(unknown, []);
   });
 
   it('a collector that is killed and started again gets every event, in order and once', async () => {
-    // what a busy machine does not answer in this time is sent again
-    const otlp = await start(10_000_000, undefined, 3000);
-    give(otlp, ...numbered(0, 700));
-    await collector.until(() => collector.lines.length === 700);
+    // a request without an answer within this time is sent again
+    const otlp = await openExport(10_000_000, undefined, 3000);
+    addEvents(otlp, ...createEvents(0, 700));
+    await collector.waitUntil(() => collector.lines.length === 700);
     await collector.kill();
-    give(otlp, ...numbered(700, 1000));
-    await says(() => otlp.stats.isFailing);
-    give(otlp, ...numbered(1000, 2500));
-    await says(() => otlp.stats.waiting === 0);
+    addEvents(otlp, ...createEvents(700, 1000));
+    await waitUntil(() => otlp.stats.isFailing);
+    addEvents(otlp, ...createEvents(1000, 2500));
+    await waitUntil(() => otlp.stats.waiting === 0);
     assert.ok(otlp.stats.spooled > 0);
-    const whole = readdirSync(folder).filter((name) => name.endsWith('.jsonl'));
-    for (const name of whole) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600);
+    const segments = readdirSync(folder).filter((name) => name.endsWith('.jsonl'));
+    for (const name of segments) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600);
     await collector.start();
-    await collector.until(() => collector.lines.length >= 2500);
-    give(otlp, ...numbered(2500, 2600));
-    await collector.until(() => collector.lines.length >= 2600);
-    assert.deepEqual(numbers(), range(2600));
-    await says(() => readdirSync(folder).length === 0 && otlp.stats.sent === 2600);
+    await collector.waitUntil(() => collector.lines.length >= 2500);
+    addEvents(otlp, ...createEvents(2500, 2600));
+    await collector.waitUntil(() => collector.lines.length >= 2600);
+    assert.deepEqual(receivedNumbers(), createRange(2600));
+    await waitUntil(() => readdirSync(folder).length === 0 && otlp.stats.sent === 2600);
     assert.deepEqual(
       [otlp.stats.sent, otlp.stats.lost, otlp.stats.isFailing, readdirSync(folder)],
       [2600, 0, false, []],
@@ -163,77 +170,77 @@ function tests(protocol: Protocol): void {
 
   it('what waits on the disk outlives the agent', async () => {
     await collector.kill();
-    const first = await start(10_000_000);
-    give(first, ...numbered(0, 10));
-    await says(() => first.stats.isFailing);
-    give(first, ...numbered(10, 20));
+    const first = await openExport(10_000_000);
+    addEvents(first, ...createEvents(0, 10));
+    await waitUntil(() => first.stats.isFailing);
+    addEvents(first, ...createEvents(10, 20));
     await first.close(200);
     assert.equal(first.stats.lost, 0);
     writeFileSync(join(folder, '0000000000000099.jsonl.part'), 'half');
     await collector.start();
-    await start(10_000_000);
-    await collector.until(() => collector.lines.length >= 20);
-    assert.deepEqual(numbers(), range(20));
+    await openExport(10_000_000);
+    await collector.waitUntil(() => collector.lines.length >= 20);
+    assert.deepEqual(receivedNumbers(), createRange(20));
   });
 
   it('the spool is bounded: received and lost are what was produced', async () => {
     await collector.kill();
-    const otlp = await start(64 * 1024);
-    give(otlp, ...numbered(0, 100));
-    await says(() => otlp.stats.isFailing);
+    const otlp = await openExport(64 * 1024);
+    addEvents(otlp, ...createEvents(0, 100));
+    await waitUntil(() => otlp.stats.isFailing);
     for (let i = 100; i < 2000; i += 100) {
-      give(otlp, ...numbered(i, i + 100));
-      await says(() => otlp.stats.waiting === 0);
+      addEvents(otlp, ...createEvents(i, i + 100));
+      await waitUntil(() => otlp.stats.waiting === 0);
     }
     assert.ok(otlp.stats.spooled <= 64 * 1024 && otlp.stats.lost > 0, JSON.stringify(otlp.stats));
     await collector.start();
-    give(otlp, ...numbered(2000, 2001));
-    await collector.until(() => numbers().includes(2000));
-    assert.equal(numbers().length + otlp.stats.lost, 2001);
-    await collector.until(() => lostIn() === otlp.stats.lost);
+    addEvents(otlp, ...createEvents(2000, 2001));
+    await collector.waitUntil(() => receivedNumbers().includes(2000));
+    assert.equal(receivedNumbers().length + otlp.stats.lost, 2001);
+    await collector.waitUntil(() => reportedLosses() === otlp.stats.lost);
   });
 
   it('without a spool, events wait in memory, which is bounded, too', async () => {
     await collector.kill();
-    const otlp = await start(undefined, 100_000);
-    give(otlp, ...numbered(0, 5));
-    await says(() => otlp.stats.isFailing);
-    give(otlp, ...numbered(5, 1005));
+    const otlp = await openExport(undefined, 100_000);
+    addEvents(otlp, ...createEvents(0, 5));
+    await waitUntil(() => otlp.stats.isFailing);
+    addEvents(otlp, ...createEvents(5, 1005));
     assert.ok(otlp.stats.lost > 0 && otlp.stats.waiting <= 100_000);
     await collector.start();
-    await says(() => otlp.stats.waiting === 0 && !otlp.stats.isFailing);
-    give(otlp, ...numbered(1005, 1006));
-    await collector.until(() => numbers().includes(1005));
-    assert.equal(numbers().length + lostIn(), 1006);
+    await waitUntil(() => otlp.stats.waiting === 0 && !otlp.stats.isFailing);
+    addEvents(otlp, ...createEvents(1005, 1006));
+    await collector.waitUntil(() => receivedNumbers().includes(1005));
+    assert.equal(receivedNumbers().length + reportedLosses(), 1006);
   });
 
   it('what the collector refuses is lost and counted, and does not stop the rest', async () => {
     collector.errors.push('refused');
-    const otlp = await start(10_000_000);
-    give(otlp, ...numbered(0, 3));
-    await says(() => otlp.stats.lost === 3);
-    give(otlp, ...numbered(3, 4));
-    await collector.until(() => numbers().includes(3));
-    assert.deepEqual([otlp.stats.lost, lostIn()], [3, 3]);
+    const otlp = await openExport(10_000_000);
+    addEvents(otlp, ...createEvents(0, 3));
+    await waitUntil(() => otlp.stats.lost === 3);
+    addEvents(otlp, ...createEvents(3, 4));
+    await collector.waitUntil(() => receivedNumbers().includes(3));
+    assert.deepEqual([otlp.stats.lost, reportedLosses()], [3, 3]);
   });
 
   it('a server error is tried again', async () => {
     collector.errors.push('unavailable', 'unavailable');
-    const otlp = await start();
-    give(otlp, ...numbered(0, 3));
-    await collector.until(() => collector.lines.length >= 3);
-    assert.deepEqual(numbers(), range(3));
-    await says(() => otlp.stats.sent === 3);
+    const otlp = await openExport();
+    addEvents(otlp, ...createEvents(0, 3));
+    await collector.waitUntil(() => collector.lines.length >= 3);
+    assert.deepEqual(receivedNumbers(), createRange(3));
+    await waitUntil(() => otlp.stats.sent === 3);
   });
 
   it('a damaged file of the spool costs its damaged lines, and no more', async () => {
     const lines = [toJson(execOf({ arguments: 'n0' })), '{"process_ex', toJson(execOf({ arguments: 'n1' }))];
     writeFileSync(join(folder, '0000000000000001.jsonl'), lines.join('\n'));
     writeFileSync(join(folder, 'notes.txt'), 'of somebody else');
-    const otlp = await start(10_000_000);
-    await collector.until(() => collector.lines.length >= 2);
-    assert.deepEqual(numbers(), [0, 1]);
-    await says(() => otlp.stats.lost === 1 && readdirSync(folder).length === 1);
+    const otlp = await openExport(10_000_000);
+    await collector.waitUntil(() => collector.lines.length >= 2);
+    assert.deepEqual(receivedNumbers(), [0, 1]);
+    await waitUntil(() => otlp.stats.lost === 1 && readdirSync(folder).length === 1);
     assert.deepEqual(readdirSync(folder), ['notes.txt']);
   });
 }

@@ -1,30 +1,30 @@
-/** What the agent says to a service manager, and the unit for systemd. */
+/** The messages of the agent to a service manager, and the unit for systemd. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { notifyService } from 'polytrace';
-import { variableOf } from '../../lib/config/settings.js';
+import { variableName } from '../../lib/config/settings.js';
 import { ServiceManager } from '../../lib/main/service.js';
 
 const UNIT = readFileSync(join(__dirname, '../../../deploy/systemd/polytrace.service'), 'utf8');
 
 describe('the service manager', () => {
   it('is told again what it did not take, and nothing without one', async () => {
-    const told: string[] = [];
+    const states: string[] = [];
     let refused = 1;
     const answer = new Promise<void>((resolve) => {
       const service = new ServiceManager({ NOTIFY_SOCKET: '/x' }, (state) => {
-        told.push(state);
+        states.push(state);
         if (refused-- > 0) return false;
         service.close();
         resolve();
         return true;
       });
-      service.ready('a\nb');
+      service.notifyReady('a\nb');
     });
     await answer;
-    assert.deepEqual(told, ['READY=1\nSTATUS=a b', 'READY=1\nSTATUS=a b']);
-    new ServiceManager({}, () => assert.fail('there is no manager')).ready('');
+    assert.deepEqual(states, ['READY=1\nSTATUS=a b', 'READY=1\nSTATUS=a b']);
+    new ServiceManager({}, () => assert.fail('there is no manager')).notifyReady('');
   });
 
   it('gets three signs of life in the time of the watchdog, for this process only', async () => {
@@ -60,7 +60,7 @@ describe('the service manager', () => {
 
   it('has a unit with known settings and few capabilities', () => {
     const variables = [...UNIT.matchAll(/\b(POLYTRACE_[A-Z_]+)=/g)].map(([, name]) => name);
-    assert.deepEqual(variables, ['logFormat', 'persist', 'keepSensorsOnExit'].map(variableOf));
+    assert.deepEqual(variables, ['logFormat', 'persist', 'keepSensorsOnExit'].map(variableName));
     assert.match(UNIT, /^Type=notify$/m);
     assert.match(UNIT, /^CapabilityBoundingSet=CAP_BPF CAP_PERFMON CAP_SYS_PTRACE CAP_DAC_READ_SEARCH$/m);
   });

@@ -1,4 +1,4 @@
-/** Aggregation for one client: its bounds, and what is counted when the client does not keep up. */
+/** Aggregation for one client: its limits, and what is counted when the client is slow. */
 import assert from 'node:assert/strict';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { PlainEvent, TracerEvent } from 'polytrace';
@@ -14,38 +14,38 @@ import type { WindowOptions } from '../../lib/streams/window.js';
 const DAY = 24 * 3_600_000;
 
 describe('aggregation for a client', () => {
-  /** The numbers of events that messages stand for. */
+  /** The number of events of each message. */
   const sent: number[] = [];
 
-  function aggregator(more: Partial<WindowOptions<Uint8Array>> = {}): Aggregator {
+  function createAggregator(more: Partial<WindowOptions<Uint8Array>> = {}): Aggregator {
     sent.length = 0;
     return new Aggregator({
       windowMs: DAY,
-      most: 100,
-      mostBytes: () => 10_000,
+      maxMessages: 100,
+      maxBytes: () => 10_000,
       send: (_message, events) => void sent.push(events),
       flush: () => undefined,
       ...more,
     });
   }
 
-  const message = (i: number): Buffer => Buffer.alloc(100, i);
+  const createMessage = (i: number): Buffer => Buffer.alloc(100, i);
 
-  for (const limits of [{ most: 3 }, { mostBytes: () => 600 }]) {
-    it(`a window with more than ${'most' in limits ? 'its events' : 'its bytes'} ends early`, () => {
-      const window = aggregator(limits);
-      for (const i of [1, 2, 3, 3]) window.add(message(i), 0);
+  for (const limits of [{ maxMessages: 3 }, { maxBytes: () => 600 }]) {
+    it(`a window with more than ${'maxMessages' in limits ? 'its events' : 'its bytes'} ends early`, () => {
+      const window = createAggregator(limits);
+      for (const i of [1, 2, 3, 3]) window.add(createMessage(i), 0);
       assert.deepEqual(sent, []);
-      window.add(message(4), 0);
+      window.add(createMessage(4), 0);
       assert.deepEqual(sent, [1, 1, 2]);
       window.stop();
       assert.equal(sent.length, 4);
     });
   }
 
-  it('a report of a loss that finds the queue full is told later, with all its events', () => {
-    const told: string[] = [];
-    let sent = (): void => undefined;
+  it('a report of a loss that finds the queue full is sent later, with all its events', () => {
+    const reported: string[] = [];
+    let finishWrite = (): void => undefined;
     const hub = new EventHub({ nodeName: 'node', queueBytes: 1000 });
     hub.subscribe({
       send: (frames, done) => {
@@ -56,23 +56,28 @@ describe('aggregation for a client', () => {
           const { event } = fromBinary(GetEventsResponseSchema, bytes.subarray(at + HEADER, end));
           if (event.case === 'rateLimitInfo') {
             const { hook, policyName, reason, numberOfDroppedProcessEvents: count } = event.value;
-            told.push(`${hook} ${policyName} ${reason} ${count}`);
+            reported.push(`${hook} ${policyName} ${reason} ${count}`);
           }
           at = end;
         }
-        sent = done;
+        finishWrite = done;
       },
     });
-    const give = (...events: readonly PlainEvent[]): void => hub.give(events as unknown as TracerEvent[]);
-    const loss = (count: number, policyName: string): PlainEvent => lostOf({ hook: 'f', policyName, count });
-    // the first write takes what is there; then the queue fills
-    give(execOf());
-    give(...Array.from({ length: 20 }, () => execOf()), loss(1000, 'a'), loss(10, 'b'), loss(1, 'a'));
+    const dispatch = (...events: readonly PlainEvent[]): void => hub.dispatch(events as unknown as TracerEvent[]);
+    const createLoss = (count: number, policyName: string): PlainEvent => lostOf({ hook: 'f', policyName, count });
+    // the first write takes the queued events; then the queue fills
+    dispatch(execOf());
+    dispatch(
+      ...Array.from({ length: 20 }, () => execOf()),
+      createLoss(1000, 'a'),
+      createLoss(10, 'b'),
+      createLoss(1, 'a'),
+    );
     const [stream] = hub.streams;
     const lost = stream?.lost ?? 0;
     assert.ok(lost > 0 && lost < 20);
-    for (let i = 0; i < 10; i++) sent();
-    assert.deepEqual(told, [`f a ring_full 1001`, `f b ring_full 10`, `GetEvents  slow_consumer ${lost}`]);
+    for (let i = 0; i < 10; i++) finishWrite();
+    assert.deepEqual(reported, [`f a ring_full 1001`, `f b ring_full 10`, `GetEvents  slow_consumer ${lost}`]);
   });
 
   it('a message that finds the queue full is lost with all its events', () => {
@@ -83,8 +88,8 @@ describe('aggregation for a client', () => {
       encoder: new EventEncoder({}),
       nodeName: 'node',
     });
-    const window = aggregator({ send: (bytes, events) => stream.addMessage(bytes, events) });
-    for (const i of [1, 2, 2, 2, 3, 3]) window.add(message(i), 0);
+    const window = createAggregator({ send: (bytes, events) => stream.addMessage(bytes, events) });
+    for (const i of [1, 2, 2, 2, 3, 3]) window.add(createMessage(i), 0);
     window.stop();
     assert.equal(stream.lost, 5);
   });

@@ -2,15 +2,15 @@
 import { readdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import type { ContainerSink, ContainerSource } from '../../../types/containers.js';
-import { locate } from '../identify.js';
+import { locateContainer } from '../identify.js';
 
 /** Cgroups that are looked at. */
 const CGROUPS_MAX = 262_144;
 const DEPTH_MAX = 32;
 /** Known containers that are looked at for each new one: the record of an end may have been lost. */
-const LOOKED_AT = 2;
+const CHECKED_PER_CONTAINER = 2;
 /** Known containers that are looked at in one sweep: it takes about 3 ms of the main thread. */
-const SWEPT = 500;
+const CHECKED_PER_SWEEP = 500;
 
 export class CgroupSource implements ContainerSource {
   readonly name = 'cgroups';
@@ -46,10 +46,10 @@ export class CgroupSource implements ContainerSource {
       const next: string[] = [];
       for (const folder of folders) {
         if (++seen > CGROUPS_MAX) return;
-        for (const name of await foldersIn(mount + folder)) {
+        for (const name of await listFolders(mount + folder)) {
           const path = `${folder}/${name}`;
-          if (locate(path) === undefined) next.push(path);
-          else this.created(path);
+          if (locateContainer(path) === undefined) next.push(path);
+          else this.onCreated(path);
         }
       }
       folders = next;
@@ -57,29 +57,29 @@ export class CgroupSource implements ContainerSource {
   }
 
   /** The kernel reports a new cgroup. Users without root can give their cgroups the name of any container. */
-  created(path: string): void {
-    const found = locate(path);
+  onCreated(path: string): void {
+    const found = locateContainer(path);
     if (this.#sink === undefined || found === undefined || found.path !== path) return;
     const { id, runtime, owner } = found.container;
     if (owner !== undefined) return;
     this.#paths.set(id, path);
     // the directory says itself that it is full, by the other sources
     this.#sink.add({ id, ...(runtime === undefined ? {} : { runtime }), cgroupPath: path }).catch(() => undefined);
-    this.#lookAtOldest(LOOKED_AT);
+    this.#checkOldest(CHECKED_PER_CONTAINER);
   }
 
   /** The kernel has freed the cgroup of a container. */
-  gone(id: string): void {
+  onRemoved(id: string): void {
     this.#paths.delete(id);
   }
 
   /** Forgets containers whose cgroups do not exist any more, among those that were not looked at for longest. */
   sweep(): void {
-    this.#lookAtOldest(SWEPT);
+    this.#checkOldest(CHECKED_PER_SWEEP);
   }
 
-  #lookAtOldest(count: number): void {
-    for (const [id, path] of [...take(count, this.#paths)]) {
+  #checkOldest(count: number): void {
+    for (const [id, path] of [...takeFirst(count, this.#paths)]) {
       this.#paths.delete(id);
       if (existsSync(this.#mount + path)) this.#paths.set(id, path);
       else this.#sink?.remove(id);
@@ -87,7 +87,7 @@ export class CgroupSource implements ContainerSource {
   }
 }
 
-function* take<T>(count: number, from: Iterable<T>): Generator<T, void> {
+function* takeFirst<T>(count: number, from: Iterable<T>): Generator<T, void> {
   let taken = 0;
   for (const each of from) {
     if (taken++ >= count) return;
@@ -95,7 +95,7 @@ function* take<T>(count: number, from: Iterable<T>): Generator<T, void> {
   }
 }
 
-async function foldersIn(path: string): Promise<string[]> {
+async function listFolders(path: string): Promise<string[]> {
   try {
     const entries = await readdir(path, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);

@@ -5,10 +5,10 @@ import type { ContainerInfo, ContainerSink, ContainerSource } from '../../../typ
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 5000;
 /** Listings ask for this many containers at a time. */
-const AT_ONCE = 4;
+const CONCURRENCY = 4;
 
 /** What one connection reports. */
-export interface Report {
+export interface ContainerReporter {
   /** Reports a container. An error is shown in the state of the source, and the connection goes on. */
   add(info: ContainerInfo): Promise<void>;
   remove(id: string): void;
@@ -17,16 +17,16 @@ export interface Report {
 }
 
 /** What a runtime answers. A container that has ended can still have events that nobody has read. */
-export interface Found {
+export interface FoundContainer {
   readonly info: ContainerInfo;
   readonly isRunning: boolean;
 }
 
 /** Reports a container, also one that has ended meanwhile: its last events need its name. */
-export async function addIf(report: Report, found: Found | undefined): Promise<void> {
+export async function reportFound(reporter: ContainerReporter, found: FoundContainer | undefined): Promise<void> {
   if (found === undefined) return;
-  await report.add(found.info);
-  if (!found.isRunning) report.remove(found.info.id);
+  await reporter.add(found.info);
+  if (!found.isRunning) reporter.remove(found.info.id);
 }
 
 export abstract class SocketSource implements ContainerSource {
@@ -47,7 +47,7 @@ export abstract class SocketSource implements ContainerSource {
    * Runs one connection: follows changes, reports what runs already, calls complete(), and goes on until the connection ends. Rejects
    * with the reason, or resolves after the signal.
    */
-  protected abstract connect(socket: string, report: Report, signal: AbortSignal): Promise<void>;
+  protected abstract connect(socket: string, reporter: ContainerReporter, signal: AbortSignal): Promise<void>;
 
   async start(sink: ContainerSink): Promise<void> {
     this.#sink = sink;
@@ -69,7 +69,7 @@ export abstract class SocketSource implements ContainerSource {
         if (socket === undefined) throw new Error(`there is no socket ${this.#sockets.join(', ')}`);
         await this.connect(
           socket,
-          this.#reportTo(sink, () => {
+          this.#createReporter(sink, () => {
             delay = RETRY_MS / 2;
             onFirst();
           }),
@@ -84,7 +84,7 @@ export abstract class SocketSource implements ContainerSource {
     }
   }
 
-  #reportTo(sink: ContainerSink, onComplete: () => void): Report {
+  #createReporter(sink: ContainerSink, onComplete: () => void): ContainerReporter {
     const before = new Set(this.#ids);
     return {
       add: async (info) => {
@@ -119,7 +119,7 @@ export abstract class SocketSource implements ContainerSource {
   }
 
   /** For find(): reports a container outside of the order of a connection. */
-  protected async addFound(found: Found | undefined): Promise<void> {
+  protected async addFound(found: FoundContainer | undefined): Promise<void> {
     const sink = this.#sink;
     if (found === undefined || sink === undefined) return;
     await this.#add(sink, found.info);
@@ -141,10 +141,10 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Runs some at a time, in their order. */
-export async function forEach<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
+export async function forEachConcurrently<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
   const rest = [...items].reverse();
   const worker = async (): Promise<void> => {
     for (let item = rest.pop(); item !== undefined; item = rest.pop()) await run(item);
   };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, rest.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, rest.length) }, worker));
 }

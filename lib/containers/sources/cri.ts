@@ -1,13 +1,13 @@
 /** containerd and CRI-O by the Container Runtime Interface of Kubernetes. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ContainerInfo, PodInfo } from '../../../types/containers.js';
-import { cgroupPathOf } from '../cgroups-path.js';
-import { podOf, podOfLabels } from '../pods.js';
+import { parseCgroupsPath } from '../cgroups-path.js';
+import { podFromSandbox, podFromLabels } from '../pods.js';
 import { loadProtobuf, type Protobuf } from '../protobuf.js';
 import type { ContainerStatus } from '../proto/cri.gen.js';
-import { addIf, forEach, SocketSource, type Found, type Report } from './connection.js';
+import { reportFound, forEachConcurrently, SocketSource, type FoundContainer, type ContainerReporter } from './connection.js';
 import { GrpcClient, GrpcError } from './grpc.js';
-import { member, textOf } from './json.js';
+import { readMember, nonEmptyString } from './json.js';
 
 /** How often a runtime without events is asked. */
 const POLL_MS = 2000;
@@ -17,26 +17,26 @@ export class CriSource extends SocketSource {
   readonly runtimes = ['containerd', 'cri-o'];
   #runtime: Runtime | undefined;
 
-  protected async connect(socket: string, report: Report, signal: AbortSignal): Promise<void> {
+  protected async connect(socket: string, reporter: ContainerReporter, signal: AbortSignal): Promise<void> {
     const protobuf = loadProtobuf('the source cri');
     const client = new GrpcClient(socket, 'runtime.v1.RuntimeService');
     const close = (): void => client.close();
     signal.addEventListener('abort', close);
     try {
       const runtime = new Runtime(client, protobuf);
-      await runtime.greet();
+      await runtime.readRuntimeName();
       // before the list, so that no change is between the two
-      const changes = runtime.changes();
+      const changes = runtime.streamChanges();
       const first = changes.next();
       first.catch(() => undefined);
-      await this.#list(runtime, report);
+      await this.#list(runtime, reporter);
       this.#runtime = runtime;
-      report.complete();
+      reporter.complete();
       try {
-        await follow(runtime, report, changes, first);
+        await followChanges(runtime, reporter, changes, first);
       } catch (error) {
         if (!(error instanceof GrpcError && error.isUnimplemented)) throw error;
-        await this.#poll(runtime, report, signal);
+        await this.#poll(runtime, reporter, signal);
       }
       throw new Error('the runtime has ended its events');
     } finally {
@@ -47,18 +47,18 @@ export class CriSource extends SocketSource {
   }
 
   /** Returns the ids that were reported. */
-  async #list(runtime: Runtime, report: Report): Promise<Set<string>> {
-    const ids = new Set(await runtime.running());
-    await forEach([...ids], async (id) => addIf(report, await runtime.find(id)));
+  async #list(runtime: Runtime, reporter: ContainerReporter): Promise<Set<string>> {
+    const ids = new Set(await runtime.listRunning());
+    await forEachConcurrently([...ids], async (id) => reportFound(reporter, await runtime.find(id)));
     return ids;
   }
 
-  async #poll(runtime: Runtime, report: Report, signal: AbortSignal): Promise<void> {
-    let before = await this.#list(runtime, report);
+  async #poll(runtime: Runtime, reporter: ContainerReporter, signal: AbortSignal): Promise<void> {
+    let before = await this.#list(runtime, reporter);
     for (;;) {
       await wait(POLL_MS, undefined, { signal, ref: false });
-      const now = await this.#list(runtime, report);
-      for (const id of before) if (!now.has(id)) report.remove(id);
+      const now = await this.#list(runtime, reporter);
+      for (const id of before) if (!now.has(id)) reporter.remove(id);
       before = now;
     }
   }
@@ -70,16 +70,16 @@ export class CriSource extends SocketSource {
 
 type Changes = AsyncGenerator<{ readonly id: string; readonly isEnd: boolean }, void>;
 
-async function follow(
+async function followChanges(
   runtime: Runtime,
-  report: Report,
+  reporter: ContainerReporter,
   changes: Changes,
   first: ReturnType<Changes['next']>,
 ): Promise<void> {
   for (let next = await first; next.done !== true; next = await changes.next()) {
     const { id, isEnd } = next.value;
-    if (isEnd) report.remove(id);
-    else await addIf(report, await runtime.find(id));
+    if (isEnd) reporter.remove(id);
+    else await reportFound(reporter, await runtime.find(id));
   }
 }
 
@@ -95,14 +95,14 @@ class Runtime {
     this.#protobuf = protobuf;
   }
 
-  async greet(): Promise<void> {
+  async readRuntimeName(): Promise<void> {
     const { cri, encode, decode } = this.#protobuf;
     const version = await this.#client.call('Version', encode(cri.VersionRequestSchema, {}));
     this.#name = decode(cri.VersionResponseSchema, version).runtimeName;
   }
 
   /** The ids of running containers and sandboxes. A sandbox has a process and a cgroup of its own. */
-  async running(): Promise<string[]> {
+  async listRunning(): Promise<string[]> {
     const { cri, encode, decode } = this.#protobuf;
     const pods = await this.#client.call('ListPodSandbox', encode(cri.ListPodSandboxRequestSchema, {}));
     const list = await this.#client.call('ListContainers', encode(cri.ListContainersRequestSchema, {}));
@@ -116,7 +116,7 @@ class Runtime {
     ];
   }
 
-  async *changes(): Changes {
+  async *streamChanges(): Changes {
     const { cri, encode, decode } = this.#protobuf;
     for await (const bytes of this.#client.stream('GetContainerEvents', encode(cri.GetEventsRequestSchema, {}))) {
       const { containerId: id, containerEventType: type } = decode(cri.ContainerEventResponseSchema, bytes);
@@ -126,75 +126,75 @@ class Runtime {
   }
 
   /** A container, or a sandbox. */
-  async find(id: string): Promise<Found | undefined> {
+  async find(id: string): Promise<FoundContainer | undefined> {
     return (await this.#container(id)) ?? this.#sandbox(id);
   }
 
-  async #container(id: string): Promise<Found | undefined> {
+  async #container(id: string): Promise<FoundContainer | undefined> {
     const { cri, encode, decode } = this.#protobuf;
     const request = encode(cri.ContainerStatusRequestSchema, { containerId: id, verbose: true });
-    const answer = await ifFound(this.#client.call('ContainerStatus', request));
+    const answer = await undefinedIfNotFound(this.#client.call('ContainerStatus', request));
     if (answer === undefined) return undefined;
     const { status, info } = decode(cri.ContainerStatusResponseSchema, answer);
     if (status === undefined) return undefined;
-    const details = detailsOf(info);
+    const details = parseDetails(info);
     const isRunning = status.state <= cri.ContainerState.CONTAINER_RUNNING;
     const found = {
-      ...details.place,
-      ...ofStatus(status),
+      ...details.processInfo,
+      ...infoFromStatus(status),
       id,
       runtime: this.#name,
-      privileged: member(details.json, 'config', 'linux', 'security_context', 'privileged') === true,
-      pod: await this.#podOf(textOf(member(details.json, 'sandboxID')), status.labels),
+      privileged: readMember(details.json, 'config', 'linux', 'security_context', 'privileged') === true,
+      pod: await this.#findPod(nonEmptyString(readMember(details.json, 'sandboxID')), status.labels),
     } as ContainerInfo;
     return { info: found, isRunning };
   }
 
-  async #podOf(sandbox: string | undefined, labels: Readonly<Record<string, string>>): Promise<PodInfo | undefined> {
+  async #findPod(sandbox: string | undefined, labels: Readonly<Record<string, string>>): Promise<PodInfo | undefined> {
     if (sandbox !== undefined && !this.#pods.has(sandbox)) await this.#sandbox(sandbox);
-    return this.#pods.get(sandbox ?? '') ?? podOfLabels(labels);
+    return this.#pods.get(sandbox ?? '') ?? podFromLabels(labels);
   }
 
-  async #sandbox(id: string): Promise<Found | undefined> {
+  async #sandbox(id: string): Promise<FoundContainer | undefined> {
     const { cri, encode, decode } = this.#protobuf;
     const request = encode(cri.PodSandboxStatusRequestSchema, { podSandboxId: id, verbose: true });
-    const answer = await ifFound(this.#client.call('PodSandboxStatus', request));
+    const answer = await undefinedIfNotFound(this.#client.call('PodSandboxStatus', request));
     if (answer === undefined) return undefined;
     const { status, info } = decode(cri.PodSandboxStatusResponseSchema, answer);
     if (status?.metadata === undefined) return undefined;
-    const pod = podOf(status.metadata, status.labels, status.annotations);
+    const pod = podFromSandbox(status.metadata, status.labels, status.annotations);
     this.#pods.set(id, pod);
     const isRunning = status.state === cri.PodSandboxState.SANDBOX_READY;
-    return { info: { ...detailsOf(info).place, id, runtime: this.#name, pod }, isRunning };
+    return { info: { ...parseDetails(info).processInfo, id, runtime: this.#name, pod }, isRunning };
   }
 }
 
-function ofStatus(status: ContainerStatus): Partial<ContainerInfo> {
+function infoFromStatus(status: ContainerStatus): Partial<ContainerInfo> {
   const { metadata, image, imageRef, startedAt, labels } = status;
   return {
     name: metadata?.name ?? '',
-    image: { id: imageRef, name: textOf(image?.userSpecifiedImage) ?? image?.image ?? '' },
+    image: { id: imageRef, name: nonEmptyString(image?.userSpecifiedImage) ?? image?.image ?? '' },
     labels,
     ...(startedAt === 0n ? {} : { startTime: new Date(Number(startedAt / 1_000_000n)).toISOString() }),
   };
 }
 
 /** What a runtime says in addition, in JSON: containerd and CRI-O have the same members. */
-function detailsOf(info: Readonly<Record<string, string>>): {
+function parseDetails(info: Readonly<Record<string, string>>): {
   readonly json: unknown;
-  readonly place: Partial<ContainerInfo>;
+  readonly processInfo: Partial<ContainerInfo>;
 } {
-  const json = parsed(info['info']);
-  const pid = member(json, 'pid');
-  const cgroupPath = cgroupPathOf(textOf(member(json, 'runtimeSpec', 'linux', 'cgroupsPath')));
-  const place = {
+  const json = parseJson(info['info']);
+  const pid = readMember(json, 'pid');
+  const cgroupPath = parseCgroupsPath(nonEmptyString(readMember(json, 'runtimeSpec', 'linux', 'cgroupsPath')));
+  const processInfo = {
     ...(typeof pid === 'number' && pid > 0 ? { pid } : {}),
     ...(cgroupPath === undefined ? {} : { cgroupPath }),
   };
-  return { json, place };
+  return { json, processInfo };
 }
 
-function parsed(text: string | undefined): unknown {
+function parseJson(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? '{}');
   } catch {
@@ -202,7 +202,7 @@ function parsed(text: string | undefined): unknown {
   }
 }
 
-async function ifFound(answer: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
+async function undefinedIfNotFound(answer: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
   try {
     return await answer;
   } catch (error) {

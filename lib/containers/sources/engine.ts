@@ -1,9 +1,9 @@
 /** Docker Engine and Podman: they have the same interface. */
 import type { ContainerInfo } from '../../../types/containers.js';
-import { podOfLabels } from '../pods.js';
-import { addIf, forEach, SocketSource, type Found, type Report } from './connection.js';
+import { podFromLabels } from '../pods.js';
+import { reportFound, forEachConcurrently, SocketSource, type FoundContainer, type ContainerReporter } from './connection.js';
 import { followJson, getJson } from './http.js';
-import { member, textOf, textsOf } from './json.js';
+import { readMember, nonEmptyString, stringMembers } from './json.js';
 
 const STARTED = new Set(['create', 'init', 'start', 'restart', 'rename', 'update']);
 /** In the words of Docker and of Podman. */
@@ -26,22 +26,22 @@ export class EngineSource extends SocketSource {
     this.runtimes = [name];
   }
 
-  protected async connect(socket: string, report: Report, signal: AbortSignal): Promise<void> {
+  protected async connect(socket: string, reporter: ContainerReporter, signal: AbortSignal): Promise<void> {
     const call = { socket, signal };
     // events wait in the socket until the containers that run already are reported
     const events = await followJson({ ...call, path: EVENTS });
     this.#connected = call;
     try {
       const list = await getJson({ ...call, path: LIST });
-      const running = Array.isArray(list) ? list.filter((each) => !STOPPED.includes(member(each, 'State'))) : [];
-      const ids = running.map((each) => textOf(member(each, 'Id')));
-      await forEach(ids, (id) => this.#report(id, report));
-      report.complete();
+      const running = Array.isArray(list) ? list.filter((each) => !STOPPED.includes(readMember(each, 'State'))) : [];
+      const ids = running.map((each) => nonEmptyString(readMember(each, 'Id')));
+      await forEachConcurrently(ids, (id) => this.#report(id, reporter));
+      reporter.complete();
       for await (const event of events) {
-        const id = textOf(member(event, 'Actor', 'ID')) ?? textOf(member(event, 'id'));
-        const action = textOf(member(event, 'Action')) ?? '';
-        if (STARTED.has(action)) await this.#report(id, report);
-        else if (ENDED.has(action) && id !== undefined) report.remove(id);
+        const id = nonEmptyString(readMember(event, 'Actor', 'ID')) ?? nonEmptyString(readMember(event, 'id'));
+        const action = nonEmptyString(readMember(event, 'Action')) ?? '';
+        if (STARTED.has(action)) await this.#report(id, reporter);
+        else if (ENDED.has(action) && id !== undefined) reporter.remove(id);
       }
       throw new Error('the engine has closed the connection');
     } finally {
@@ -49,14 +49,14 @@ export class EngineSource extends SocketSource {
     }
   }
 
-  async #report(id: string | undefined, report: Report): Promise<void> {
-    await addIf(report, await this.#inspect(id));
+  async #report(id: string | undefined, reporter: ContainerReporter): Promise<void> {
+    await reportFound(reporter, await this.#inspect(id));
   }
 
-  async #inspect(id: string | undefined): Promise<Found | undefined> {
+  async #inspect(id: string | undefined): Promise<FoundContainer | undefined> {
     if (id === undefined || this.#connected === undefined) return undefined;
     const path = `/containers/${encodeURIComponent(id)}/json`;
-    return infoOf(await getJson({ ...this.#connected, path }), this.name);
+    return parseContainer(await getJson({ ...this.#connected, path }), this.name);
   }
 
   async find(id: string): Promise<void> {
@@ -64,23 +64,23 @@ export class EngineSource extends SocketSource {
   }
 }
 
-function infoOf(json: unknown, runtime: string): Found | undefined {
-  const id = textOf(member(json, 'Id'));
+function parseContainer(json: unknown, runtime: string): FoundContainer | undefined {
+  const id = nonEmptyString(readMember(json, 'Id'));
   if (id === undefined) return undefined;
-  const isRunning = !STOPPED.includes(member(json, 'State', 'Status'));
-  const labels = textsOf(member(json, 'Config', 'Labels'));
-  const name = textOf(member(json, 'Name'))?.replace(/^\//, '');
-  const pod = podOfLabels(labels);
-  const started = textOf(member(json, 'State', 'StartedAt'));
-  const pid = member(json, 'State', 'Pid');
+  const isRunning = !STOPPED.includes(readMember(json, 'State', 'Status'));
+  const labels = stringMembers(readMember(json, 'Config', 'Labels'));
+  const name = nonEmptyString(readMember(json, 'Name'))?.replace(/^\//, '');
+  const pod = podFromLabels(labels);
+  const started = nonEmptyString(readMember(json, 'State', 'StartedAt'));
+  const pid = readMember(json, 'State', 'Pid');
   const info = {
     id,
     runtime,
     name: (pod === undefined ? undefined : labels['io.kubernetes.container.name']) ?? name,
-    image: { id: textOf(member(json, 'Image')), name: textOf(member(json, 'Config', 'Image')) },
+    image: { id: nonEmptyString(readMember(json, 'Image')), name: nonEmptyString(readMember(json, 'Config', 'Image')) },
     labels,
     startTime: started === NEVER ? undefined : started,
-    privileged: member(json, 'HostConfig', 'Privileged') === true,
+    privileged: readMember(json, 'HostConfig', 'Privileged') === true,
     pid: typeof pid === 'number' && pid > 0 ? pid : undefined,
     pod,
   } as ContainerInfo;

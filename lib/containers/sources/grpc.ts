@@ -60,16 +60,16 @@ export class GrpcClient {
     });
     let status: GrpcError | undefined;
     const onHeaders = (headers: Readonly<Record<string, unknown>>): void => {
-      status = errorOf(method, headers) ?? status;
+      status = statusError(method, headers) ?? status;
     };
     stream.on('response', onHeaders);
     stream.on('trailers', onHeaders);
     if (timeout !== undefined) {
       stream.setTimeout(timeout, () => stream.destroy(new Error(`${method}: no answer in ${timeout} ms`)));
     }
-    stream.end(framed(request));
+    stream.end(frameMessage(request));
     try {
-      yield* messages(stream);
+      yield* readMessages(stream);
     } finally {
       stream.close();
     }
@@ -77,13 +77,13 @@ export class GrpcClient {
   }
 }
 
-function framed(message: Uint8Array): Buffer {
+function frameMessage(message: Uint8Array): Buffer {
   const header = Buffer.alloc(5);
   header.writeUInt32BE(message.length, 1);
   return Buffer.concat([header, message]);
 }
 
-async function* messages(stream: ClientHttp2Stream): AsyncGenerator<Uint8Array, void> {
+async function* readMessages(stream: ClientHttp2Stream): AsyncGenerator<Uint8Array, void> {
   let rest = Buffer.alloc(0);
   for await (const chunk of stream) {
     rest = Buffer.concat([rest, chunk as Buffer]);
@@ -97,7 +97,7 @@ async function* messages(stream: ClientHttp2Stream): AsyncGenerator<Uint8Array, 
   }
 }
 
-function errorOf(method: string, headers: Readonly<Record<string, unknown>>): GrpcError | undefined {
+function statusError(method: string, headers: Readonly<Record<string, unknown>>): GrpcError | undefined {
   const http = headers[constants.HTTP2_HEADER_STATUS];
   if (http !== undefined && http !== 200) return new GrpcError(2, `${method}: HTTP status ${Number(http)}`);
   const status = headers['grpc-status'];

@@ -14,7 +14,7 @@ interface Call {
 /** Returns undefined if the engine has no such thing (404). */
 export async function getJson(call: Call): Promise<unknown> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
-  const response = await open({ ...call, signal: AbortSignal.any([call.signal, timeout]) });
+  const response = await sendRequest({ ...call, signal: AbortSignal.any([call.signal, timeout]) });
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response) {
@@ -24,21 +24,21 @@ export async function getJson(call: Call): Promise<unknown> {
   }
   const text = Buffer.concat(chunks).toString();
   if (response.statusCode === 404) return undefined;
-  if (response.statusCode !== 200) throw refused(call.path, response, text);
+  if (response.statusCode !== 200) throw statusError(call.path, response, text);
   return JSON.parse(text);
 }
 
 /** Opens a stream of JSON texts, one a line. The engine has begun to send when this resolves. */
 export async function followJson(call: Call): Promise<AsyncIterable<unknown>> {
-  const response = await open(call);
+  const response = await sendRequest(call);
   if (response.statusCode !== 200) {
     response.destroy();
-    throw refused(call.path, response, '');
+    throw statusError(call.path, response, '');
   }
-  return values(call.path, response);
+  return parseLines(call.path, response);
 }
 
-async function* values(path: string, response: IncomingMessage): AsyncGenerator<unknown, void> {
+async function* parseLines(path: string, response: IncomingMessage): AsyncGenerator<unknown, void> {
   let rest = '';
   response.setEncoding('utf8');
   for await (const chunk of response) {
@@ -49,11 +49,11 @@ async function* values(path: string, response: IncomingMessage): AsyncGenerator<
   }
 }
 
-function refused(path: string, { statusCode }: IncomingMessage, text: string): Error {
+function statusError(path: string, { statusCode }: IncomingMessage, text: string): Error {
   return new Error(`${path}: the engine answers with status ${statusCode ?? 0} ${text.slice(0, 200)}`);
 }
 
-function open({ socket, path, signal }: Call): Promise<IncomingMessage> {
+function sendRequest({ socket, path, signal }: Call): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({ socketPath: socket, path, agent: false, signal, headers: { host: 'localhost' } });
     // it does not keep the process alive

@@ -1,7 +1,7 @@
 /** Reads members of JSON that a runtime sent. */
 
 /** The member at this path; undefined if there is none. */
-export function member(json: unknown, ...path: readonly string[]): unknown {
+export function readMember(json: unknown, ...path: readonly string[]): unknown {
   let at = json;
   for (const name of path) {
     if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
@@ -10,12 +10,12 @@ export function member(json: unknown, ...path: readonly string[]): unknown {
   return at;
 }
 
-export function textOf(value: unknown): string | undefined {
+export function nonEmptyString(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 /** The members that are texts. */
-export function textsOf(value: unknown): Record<string, string> {
+export function stringMembers(value: unknown): Record<string, string> {
   if (typeof value !== 'object' || value === null) return {};
   return Object.fromEntries(Object.entries(value).filter(([, text]) => typeof text === 'string')) as Record<
     string,

@@ -3,18 +3,18 @@
  * starts, and waits for the answer.
  */
 import type { ContainerInfo, PodInfo } from '../../../types/containers.js';
-import { cgroupPathOf } from '../cgroups-path.js';
-import { podOf } from '../pods.js';
+import { parseCgroupsPath } from '../cgroups-path.js';
+import { podFromSandbox } from '../pods.js';
 import { loadProtobuf, type Protobuf } from '../protobuf.js';
 import type { Container, PodSandbox } from '../proto/nri.gen.js';
-import { forEach, SocketSource, type Report } from './connection.js';
+import { forEachConcurrently, SocketSource, type ContainerReporter } from './connection.js';
 import { NriConnection } from './ttrpc.js';
 
 /** The last plugin sees what the others have changed, such as the cgroup. */
 const INDEX = '99';
 /** Annotations with the name of the image, of containerd and CRI-O. */
 const IMAGE_NAMES = ['io.kubernetes.cri.image-name', 'io.kubernetes.cri-o.ImageName'];
-const NOTHING = new Uint8Array();
+const EMPTY = new Uint8Array();
 
 export class NriSource extends SocketSource {
   readonly name = 'nri';
@@ -33,10 +33,10 @@ export class NriSource extends SocketSource {
     return this.#late;
   }
 
-  protected async connect(socket: string, report: Report, signal: AbortSignal): Promise<void> {
+  protected async connect(socket: string, reporter: ContainerReporter, signal: AbortSignal): Promise<void> {
     const protobuf = loadProtobuf('the source nri');
     const { nri, encode } = protobuf;
-    const plugin = new Plugin(protobuf, report, (info) => this.#reported(report, info));
+    const plugin = new Plugin(protobuf, reporter, (info) => this.#reportInTime(reporter, info));
     const connection = new NriConnection(socket, protobuf, (method, payload) => plugin.serve(method, payload));
     const close = (): void => connection.close();
     signal.addEventListener('abort', close);
@@ -52,12 +52,12 @@ export class NriSource extends SocketSource {
   }
 
   /** Resolves when the policies know the container, and after the longest time at the latest. */
-  async #reported(report: Report, info: ContainerInfo): Promise<void> {
+  async #reportInTime(reporter: ContainerReporter, info: ContainerInfo): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(true), this.#waitMs).unref();
     });
-    const known = report.add(info).then(() => false);
+    const known = reporter.add(info).then(() => false);
     if (await Promise.race([known, late])) this.#late++;
     clearTimeout(timer);
   }
@@ -66,14 +66,14 @@ export class NriSource extends SocketSource {
 /** The service that the runtime calls. */
 class Plugin {
   readonly #protobuf: Protobuf;
-  readonly #report: Report;
+  readonly #report: ContainerReporter;
   readonly #add: (info: ContainerInfo) => Promise<void>;
   readonly #pods = new Map<string, PodInfo>();
   #runtime = 'containerd';
 
-  constructor(protobuf: Protobuf, report: Report, add: (info: ContainerInfo) => Promise<void>) {
+  constructor(protobuf: Protobuf, reporter: ContainerReporter, add: (info: ContainerInfo) => Promise<void>) {
     this.#protobuf = protobuf;
-    this.#report = report;
+    this.#report = reporter;
     this.#add = add;
   }
 
@@ -86,16 +86,16 @@ class Plugin {
         return this.#synchronize(payload);
       case 'CreateContainer': {
         const { pod, container } = decode(nri.CreateContainerRequestSchema, payload);
-        await this.#started(pod, container);
-        return NOTHING;
+        await this.#onStarted(pod, container);
+        return EMPTY;
       }
       case 'StateChange':
-        await this.#changed(payload);
-        return NOTHING;
+        await this.#onStateChange(payload);
+        return EMPTY;
       case 'UpdateContainer':
       case 'StopContainer':
       case 'Shutdown':
-        return NOTHING;
+        return EMPTY;
       default:
         return undefined;
     }
@@ -115,23 +115,23 @@ class Plugin {
     const { nri, encode, decode } = this.#protobuf;
     const { pods, containers, more } = decode(nri.SynchronizeRequestSchema, payload);
     const running = containers.filter(({ state }) => state !== nri.ContainerState.CONTAINER_STOPPED);
-    for (const pod of pods) this.#keep(pod);
-    await forEach(pods, (pod) => this.#add(this.#ofSandbox(pod)));
-    await forEach(running, (container) => this.#add(this.#ofContainer(container)));
+    for (const pod of pods) this.#storePod(pod);
+    await forEachConcurrently(pods, (pod) => this.#add(this.#sandboxInfo(pod)));
+    await forEachConcurrently(running, (container) => this.#add(this.#containerInfo(container)));
     if (!more) this.#report.complete();
     return encode(nri.SynchronizeResponseSchema, { more });
   }
 
-  async #changed(payload: Uint8Array): Promise<void> {
+  async #onStateChange(payload: Uint8Array): Promise<void> {
     const { nri, decode } = this.#protobuf;
     const { event, pod, container } = decode(nri.StateChangeEventSchema, payload);
     switch (event) {
       case nri.Event.RUN_POD_SANDBOX:
         if (pod === undefined) return;
-        this.#keep(pod);
-        return this.#add(this.#ofSandbox(pod));
+        this.#storePod(pod);
+        return this.#add(this.#sandboxInfo(pod));
       case nri.Event.START_CONTAINER:
-        return this.#started(pod, container);
+        return this.#onStarted(pod, container);
       case nri.Event.REMOVE_CONTAINER:
         if (container !== undefined) this.#report.remove(container.id);
         return;
@@ -144,25 +144,25 @@ class Plugin {
     }
   }
 
-  async #started(pod: PodSandbox | undefined, container: Container | undefined): Promise<void> {
-    if (pod !== undefined) this.#keep(pod);
-    if (container !== undefined) await this.#add(this.#ofContainer(container));
+  async #onStarted(pod: PodSandbox | undefined, container: Container | undefined): Promise<void> {
+    if (pod !== undefined) this.#storePod(pod);
+    if (container !== undefined) await this.#add(this.#containerInfo(container));
   }
 
-  #keep(pod: PodSandbox): void {
-    this.#pods.set(pod.id, podOf(pod, pod.labels, pod.annotations));
+  #storePod(pod: PodSandbox): void {
+    this.#pods.set(pod.id, podFromSandbox(pod, pod.labels, pod.annotations));
   }
 
-  #ofSandbox(pod: PodSandbox): ContainerInfo {
+  #sandboxInfo(pod: PodSandbox): ContainerInfo {
     return {
       id: pod.id,
       runtime: this.#runtime,
-      ...placeOf(pod.pid, pod.linux?.cgroupsPath),
-      pod: podOf(pod, pod.labels, pod.annotations),
+      ...processInfo(pod.pid, pod.linux?.cgroupsPath),
+      pod: podFromSandbox(pod, pod.labels, pod.annotations),
     };
   }
 
-  #ofContainer({ id, name, labels, annotations, podSandboxId, pid, linux }: Container): ContainerInfo {
+  #containerInfo({ id, name, labels, annotations, podSandboxId, pid, linux }: Container): ContainerInfo {
     const pod = this.#pods.get(podSandboxId);
     const image = IMAGE_NAMES.map((key) => annotations[key]).find((value) => value !== undefined);
     return {
@@ -171,13 +171,13 @@ class Plugin {
       name,
       labels,
       ...(image === undefined ? {} : { image: { name: image } }),
-      ...placeOf(pid, linux?.cgroupsPath),
+      ...processInfo(pid, linux?.cgroupsPath),
       ...(pod === undefined ? {} : { pod }),
     };
   }
 }
 
-function placeOf(pid: number, cgroupsPath: string | undefined): Pick<ContainerInfo, 'pid' | 'cgroupPath'> {
-  const cgroupPath = cgroupPathOf(cgroupsPath === '' ? undefined : cgroupsPath);
+function processInfo(pid: number, cgroupsPath: string | undefined): Pick<ContainerInfo, 'pid' | 'cgroupPath'> {
+  const cgroupPath = parseCgroupsPath(cgroupsPath === '' ? undefined : cgroupsPath);
   return { ...(pid > 0 ? { pid } : {}), ...(cgroupPath === undefined ? {} : { cgroupPath }) };
 }

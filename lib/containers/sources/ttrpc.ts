@@ -74,7 +74,7 @@ export class NriConnection {
       this.#rest = Buffer.concat([this.#rest, chunk]);
       while (this.#rest.length >= FRAME_HEADER) {
         const connection = this.#rest.readUInt32BE(0);
-        const end = FRAME_HEADER + sized(this.#rest.readUInt32BE(4), FRAME_MAX);
+        const end = FRAME_HEADER + checkLength(this.#rest.readUInt32BE(4), FRAME_MAX);
         if (this.#rest.length < end) break;
         if (connection === TO_PLUGIN || connection === TO_RUNTIME) {
           this.#receiveOn(connection, this.#rest.subarray(FRAME_HEADER, end));
@@ -90,7 +90,7 @@ export class NriConnection {
   #receiveOn(connection: number, bytes: Buffer): void {
     let rest = Buffer.concat([this.#rests.get(connection) ?? Buffer.alloc(0), bytes]);
     while (rest.length >= MESSAGE_HEADER) {
-      const end = MESSAGE_HEADER + sized(rest.readUInt32BE(0), MESSAGE_MAX);
+      const end = MESSAGE_HEADER + checkLength(rest.readUInt32BE(0), MESSAGE_MAX);
       if (rest.length < end) break;
       this.#onMessage(rest.readUInt32BE(4), rest.readUInt8(8), rest.subarray(MESSAGE_HEADER, end));
       rest = rest.subarray(end);
@@ -122,7 +122,7 @@ export class NriConnection {
   }
 }
 
-function sized(length: number, max: number): number {
+function checkLength(length: number, max: number): number {
   if (length > max) throw new Error(`the runtime has sent a message of ${length} bytes`);
   return length;
 }

@@ -1,4 +1,4 @@
-/** A mistake in an expression, with its place in the text. */
+/** An error in an expression, with its range in the expression. */
 import type { DiagnosticCode } from '../parse/codes.js';
 
 export class CelError extends Error {

@@ -1,4 +1,4 @@
-/** Splits the text of a CEL expression into tokens. */
+/** Splits a CEL expression into tokens. */
 import { CelError } from './error.js';
 
 export interface Token {
@@ -9,21 +9,21 @@ export interface Token {
   readonly end: number;
 }
 
-/** Longer signs come first. */
+/** Longer signs come first, so that `<=` is not read as `<`. */
 const TOKEN =
   /(?<number>0[xX][0-9a-fA-F]+[uU]?|[0-9]+[uU]?)(?![\w.])|(?<name>[A-Za-z_]\w*)|(?<sign><<|>>|<=|>=|==|!=|&&|\|\||[-+*/%<>!~&|^?:(),[\]])/y;
 
-/** Returns tokens; the last one has the kind `end`. Throws CelError. */
-export function tokens(text: string): Token[] {
+/** The last token has the kind `end`. Throws CelError. */
+export function tokenize(text: string): Token[] {
   const found: Token[] = [];
   for (let at = skipSpace(text, 0); at < text.length; at = skipSpace(text, at)) {
     TOKEN.lastIndex = at;
     const { number, name, sign } = TOKEN.exec(text)?.groups ?? {};
-    const word = number ?? name ?? sign;
-    if (word === undefined) throw unexpected(text, at);
+    const token = number ?? name ?? sign;
+    if (token === undefined) throw unexpectedCharacter(text, at);
     const kind = number !== undefined ? 'number' : name !== undefined ? 'name' : 'sign';
-    found.push({ kind, text: word, start: at, end: at + word.length });
-    at += word.length;
+    found.push({ kind, text: token, start: at, end: at + token.length });
+    at += token.length;
   }
   found.push({ kind: 'end', text: '', start: text.length, end: text.length });
   return found;
@@ -35,7 +35,7 @@ function skipSpace(text: string, from: number): number {
   return at;
 }
 
-function unexpected(text: string, at: number): CelError {
+function unexpectedCharacter(text: string, at: number): CelError {
   const sign = String.fromCodePoint(text.codePointAt(at) ?? 0);
   const hint = /[0-9.]/.test(sign)
     ? 'numbers must be whole: decimal, or hexadecimal with 0x; add u at the end for uint'

@@ -1,17 +1,18 @@
-/** Parses the tokens of a CEL expression into a tree. Precedence is as in Go: | and ^ like +, & and shifts like *. */
+/** Parses a CEL expression into a tree. Precedence is as in Go: | and ^ are like +, & and shifts are like *. */
 import { CEL_DEPTH_MAX } from '../language/limits.js';
 import { CelError } from './error.js';
-import { tokens, type Token } from './lexer.js';
+import { tokenize, type Token } from './lexer.js';
 
-interface Placed {
+/** Range of characters in the expression. The end is not included. */
+export interface SourceRange {
   readonly start: number;
   readonly end: number;
 }
 
-export type BinaryOperator = (typeof LEVELS)[number][number];
+export type BinaryOperator = (typeof PRECEDENCE_LEVELS)[number][number];
 type UnaryOperator = '!' | '-' | '~';
 
-export type Expression = Placed &
+export type Expression = SourceRange &
   (
     | { readonly kind: 'number'; readonly value: bigint; readonly unsigned: boolean }
     | { readonly kind: 'boolean'; readonly value: boolean }
@@ -34,7 +35,7 @@ export type Expression = Placed &
   );
 
 /** The operators with the lowest precedence come first. */
-const LEVELS = [
+const PRECEDENCE_LEVELS = [
   ['||'],
   ['&&'],
   ['==', '!=', '<', '<=', '>', '>=', 'in'],
@@ -44,127 +45,130 @@ const LEVELS = [
 
 /** Throws CelError. */
 export function parseExpression(text: string): Expression {
-  return new ExpressionParser(tokens(text)).whole();
+  return new ExpressionParser(tokenize(text)).parse();
 }
 
 class ExpressionParser {
-  #at = 0;
+  #index = 0;
   #depth = 0;
 
-  constructor(private readonly words: readonly Token[]) {}
+  constructor(private readonly tokens: readonly Token[]) {}
 
-  whole(): Expression {
-    const expression = this.#conditional();
-    if (this.#next.kind !== 'end') throw this.#unexpected('an operator');
+  parse(): Expression {
+    const expression = this.#parseConditional();
+    if (this.#next.kind !== 'end') throw this.#unexpectedToken('an operator');
     return expression;
   }
 
   get #next(): Token {
-    return this.words[this.#at] as Token;
+    return this.tokens[this.#index] as Token;
   }
 
   #take(): Token {
-    return this.words[this.#at++] as Token;
+    return this.tokens[this.#index++] as Token;
   }
 
-  #accepts(sign: string): boolean {
+  #accept(sign: string): boolean {
     if (this.#next.kind !== 'sign' || this.#next.text !== sign) return false;
-    this.#at++;
+    this.#index++;
     return true;
   }
 
   #expect(sign: string): Token {
-    if (!this.#accepts(sign)) throw this.#unexpected(`"${sign}"`);
-    return this.words[this.#at - 1] as Token;
+    if (!this.#accept(sign)) throw this.#unexpectedToken(`"${sign}"`);
+    return this.tokens[this.#index - 1] as Token;
   }
 
-  #unexpected(wanted: string): CelError {
+  #unexpectedToken(wanted: string): CelError {
     const { kind, text, start, end } = this.#next;
     const found = kind === 'end' ? 'the expression ends' : `the expression has ${JSON.stringify(text)}`;
     return new CelError('CEL_SYNTAX', `${found} where ${wanted} is expected`, 'correct the expression', start, end);
   }
 
-  #conditional(): Expression {
+  #parseConditional(): Expression {
     if (++this.#depth > CEL_DEPTH_MAX) {
       const { start, end } = this.#next;
       const message = `the expression has more than ${CEL_DEPTH_MAX} levels of parentheses and signs`;
       throw new CelError('LIMIT_CEL', message, 'use simpler expressions', start, end);
     }
-    const condition = this.#binary(0);
+    const condition = this.#parseBinary(0);
     let whole = condition;
-    if (this.#accepts('?')) {
-      const then = this.#conditional();
+    if (this.#accept('?')) {
+      const then = this.#parseConditional();
       this.#expect(':');
-      const otherwise = this.#conditional();
+      const otherwise = this.#parseConditional();
       whole = { kind: 'conditional', condition, then, otherwise, start: condition.start, end: otherwise.end };
     }
     this.#depth--;
     return whole;
   }
 
-  #binary(level: number): Expression {
-    const operators: readonly string[] | undefined = LEVELS[level];
-    if (operators === undefined) return this.#unary();
-    let left = this.#binary(level + 1);
+  #parseBinary(level: number): Expression {
+    const operators: readonly string[] | undefined = PRECEDENCE_LEVELS[level];
+    if (operators === undefined) return this.#parseUnary();
+    let left = this.#parseBinary(level + 1);
     while (this.#next.kind !== 'number' && this.#next.kind !== 'end' && operators.includes(this.#next.text)) {
       const operator = this.#take().text as BinaryOperator;
-      left = operator === 'in' ? this.#membership(left) : this.#operation(operator, left, this.#binary(level + 1));
+      left =
+        operator === 'in'
+          ? this.#parseMembership(left)
+          : this.#makeBinary(operator, left, this.#parseBinary(level + 1));
     }
     return left;
   }
 
-  #operation(operator: BinaryOperator, left: Expression, right: Expression): Expression {
+  #makeBinary(operator: BinaryOperator, left: Expression, right: Expression): Expression {
     return { kind: 'binary', operator, left, right, start: left.start, end: right.end };
   }
 
-  #membership(value: Expression): Expression {
+  #parseMembership(value: Expression): Expression {
     this.#expect('[');
-    const list = this.#list(']');
-    return { kind: 'in', value, list, start: value.start, end: (this.words[this.#at - 1] as Token).end };
+    const list = this.#parseList(']');
+    return { kind: 'in', value, list, start: value.start, end: (this.tokens[this.#index - 1] as Token).end };
   }
 
   /** Parses the expressions up to the closing sign, and the closing sign itself. */
-  #list(closing: string): Expression[] {
+  #parseList(closing: string): Expression[] {
     const list: Expression[] = [];
-    if (this.#accepts(closing)) return list;
-    do list.push(this.#conditional());
-    while (this.#accepts(','));
+    if (this.#accept(closing)) return list;
+    do list.push(this.#parseConditional());
+    while (this.#accept(','));
     this.#expect(closing);
     return list;
   }
 
-  #unary(): Expression {
+  #parseUnary(): Expression {
     const { text, start, kind } = this.#next;
-    if (kind !== 'sign' || (text !== '!' && text !== '-' && text !== '~')) return this.#primary();
-    this.#at++;
+    if (kind !== 'sign' || (text !== '!' && text !== '-' && text !== '~')) return this.#parsePrimary();
+    this.#index++;
     if (++this.#depth > CEL_DEPTH_MAX)
       throw new CelError('LIMIT_CEL', 'there are too many signs in a row', 'remove some', start, start + 1);
-    const operand = this.#unary();
+    const operand = this.#parseUnary();
     this.#depth--;
     return { kind: 'unary', operator: text, operand, start, end: operand.end };
   }
 
-  #primary(): Expression {
+  #parsePrimary(): Expression {
     const { kind, text, start, end } = this.#next;
     if (kind === 'number') {
-      this.#at++;
-      return number(text, start, end);
+      this.#index++;
+      return parseNumber(text, start, end);
     }
     if (kind === 'name' && text !== 'in') {
-      this.#at++;
+      this.#index++;
       if (text === 'true' || text === 'false') return { kind: 'boolean', value: text === 'true', start, end };
-      if (!this.#accepts('(')) return { kind: 'name', name: text, start, end };
-      const args = this.#list(')');
-      return { kind: 'call', name: text, args, start, end: (this.words[this.#at - 1] as Token).end };
+      if (!this.#accept('(')) return { kind: 'name', name: text, start, end };
+      const args = this.#parseList(')');
+      return { kind: 'call', name: text, args, start, end: (this.tokens[this.#index - 1] as Token).end };
     }
-    if (!this.#accepts('(')) throw this.#unexpected('a value');
-    const inner = this.#conditional();
+    if (!this.#accept('(')) throw this.#unexpectedToken('a value');
+    const inner = this.#parseConditional();
     const closing = this.#expect(')');
     return { ...inner, start, end: closing.end };
   }
 }
 
-function number(text: string, start: number, end: number): Expression {
+function parseNumber(text: string, start: number, end: number): Expression {
   const unsigned = /u$/i.test(text);
   const digits = unsigned ? text.slice(0, -1) : text;
   if (/^0[0-9]/.test(digits)) {

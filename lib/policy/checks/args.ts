@@ -2,8 +2,8 @@
 import { BUFFER_TYPES, SIZED_TYPES } from '../../compiled/compiled-hook.js';
 import { HOOK_ARGS_MAX, HOOK_PARAM_MAX, PROBE_ARGS_MAX } from '../language/limits.js';
 import type { ArgData, Hook } from '../model/model.js';
-import { registerOf, REGISTERS } from '../../names/kernel.js';
-import { nearestHint } from '../parse/nearest.js';
+import { findRegister, REGISTERS } from '../../names/kernel.js';
+import { nearestHint } from '../parse/nearest-name.js';
 import { quote, type Report } from '../parse/report.js';
 import { ARG_TYPES, argType, type TypeFacts } from '../language/vocabulary.js';
 
@@ -14,12 +14,12 @@ export function checkArgs(hook: Hook, report: Report): void {
     const extra = values[HOOK_ARGS_MAX] as ArgData;
     report.add(
       'LIMIT_ARGS',
-      report.places.value(extra),
+      report.positions.value(extra),
       `this hook has ${values.length} args and data; at most ${HOOK_ARGS_MAX} are allowed`,
       'make a second hook for the rest',
     );
   }
-  // Other tracepoints read fields of a record; usdts read arguments that ELF notes in the program describe.
+  // Other tracepoints read fields of a record. Usdts read arguments that ELF notes of the program describe.
   const readsParameters = hook.kind === 'tracepoints' ? hook.data.raw === true : hook.kind !== 'usdts';
   if (readsParameters) {
     for (const arg of values) checkParameter(hook, arg, report);
@@ -37,15 +37,15 @@ export function checkArgs(hook: Hook, report: Report): void {
 }
 
 function checkParameter(hook: Hook, arg: ArgData, report: Report): void {
-  const { places } = report;
+  const { positions } = report;
   const fromRegisters = arg.source === undefined;
   if (fromRegisters && arg.index !== undefined && arg.index >= HOOK_PARAM_MAX) {
     const message = `parameter ${arg.index} is not passed in a register; only parameters 0 to ${HOOK_PARAM_MAX - 1} can be read`;
-    report.add('LIMIT_PARAMETER', places.value(arg, 'index'), message, 'remove the argument');
+    report.add('LIMIT_PARAMETER', positions.value(arg, 'index'), message, 'remove the argument');
   }
   if (arg.sizeArgIndex !== undefined && arg.sizeArgIndex > HOOK_PARAM_MAX) {
     const message = `parameter ${arg.sizeArgIndex} is not passed in a register; sizeArgIndex must be from 1 to ${HOOK_PARAM_MAX}`;
-    report.add('LIMIT_PARAMETER', places.value(arg, 'sizeArgIndex'), message, 'remove the argument');
+    report.add('LIMIT_PARAMETER', positions.value(arg, 'sizeArgIndex'), message, 'remove the argument');
   }
   checkBuffer(hook, arg, report);
   if (isSystemCall(hook)) checkSystemCallArg(arg, report);
@@ -56,28 +56,28 @@ function checkParameter(hook: Hook, arg: ArgData, report: Report): void {
 function checkProbeArg(hook: Hook, arg: ArgData, report: Report): void {
   if (arg.source === undefined && arg.index !== undefined && arg.index >= PROBE_ARGS_MAX) {
     const message = `a static probe has at most ${PROBE_ARGS_MAX} arguments; only 0 to ${PROBE_ARGS_MAX - 1} can be read`;
-    report.add('LIMIT_PARAMETER', report.places.value(arg, 'index'), message, 'remove the argument');
+    report.add('LIMIT_PARAMETER', report.positions.value(arg, 'index'), message, 'remove the argument');
   }
   if (arg.sizeArgIndex !== undefined && arg.sizeArgIndex > PROBE_ARGS_MAX) {
     const message = `a static probe has at most ${PROBE_ARGS_MAX} arguments; sizeArgIndex must be from 1 to ${PROBE_ARGS_MAX}`;
-    report.add('LIMIT_PARAMETER', report.places.value(arg, 'sizeArgIndex'), message, 'remove the argument');
+    report.add('LIMIT_PARAMETER', report.positions.value(arg, 'sizeArgIndex'), message, 'remove the argument');
   }
   checkBuffer(hook, arg, report);
   checkProgramArg(hook, arg, report);
 }
 
-/** False for `list:NAME`: the type of the list decides whether it contains system calls. */
+/** False for `list:NAME`: the type of the list decides there. */
 function isSystemCall({ kind, data }: Hook): boolean {
   if (kind !== 'kprobes' && kind !== 'fentries') return false;
   return data.syscall !== false && data.call?.startsWith('list:') !== true;
 }
 
-/** The kernel does not know the types of a program, so they must come from a file with BTF. */
+/** Checks that the struct types of a program come from a file with BTF, because the kernel does not have them. */
 function checkProgramArg({ data }: Hook, arg: ArgData, report: Report): void {
   if (arg.source !== undefined || !arg.resolve) return;
   const missing = (['btfPath', 'btfType'] as const).find((field) => {
     const container = field === 'btfPath' ? data : arg;
-    return container[field as never] === undefined && !report.places.has(container, field);
+    return container[field as never] === undefined && !report.positions.hasField(container, field);
   });
   if (missing === undefined) return;
   const message = `reading members of a program's structs needs ${missing}`;
@@ -85,41 +85,46 @@ function checkProgramArg({ data }: Hook, arg: ArgData, report: Report): void {
     missing === 'btfPath'
       ? 'add btfPath, a file with BTF of the program, to the hook, or read the parameter as string or char_buf'
       : 'add btfType, the name of the struct that the parameter points to';
-  report.add('RESOLVE_USER_MEMORY', report.places.value(arg, 'resolve'), message, hint);
+  report.add('RESOLVE_USER_MEMORY', report.positions.value(arg, 'resolve'), message, hint);
 }
 
 function checkSystemCallArg(arg: ArgData, report: Report): void {
-  const { places } = report;
+  const { positions } = report;
   if (arg.source === undefined && arg.resolve) {
     const message = 'parameters of system calls point to user memory, where members cannot be followed';
     const hint = 'hook the kernel function that the system call uses, with `syscall: false`';
-    report.add('RESOLVE_USER_MEMORY', places.value(arg, 'resolve'), message, hint);
+    report.add('RESOLVE_USER_MEMORY', positions.value(arg, 'resolve'), message, hint);
   }
   if (arg.type === undefined || arg.resolve || argType(arg.type).kernelOnly !== true) return;
   const hint = 'use string for a path that is passed to a system call; set `syscall: false` for a kernel function';
-  report.add('SYSCALL_ARG_TYPE', places.value(arg, 'type'), `system calls have no parameter of type ${arg.type}`, hint);
+  report.add(
+    'SYSCALL_ARG_TYPE',
+    positions.value(arg, 'type'),
+    `system calls have no parameter of type ${arg.type}`,
+    hint,
+  );
 }
 
 function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
-  const { places } = report;
-  const unused = (field: string, message: string, hint: string): void => {
-    report.add('ARG_FIELD_UNUSED', places.key(arg, field), message, hint);
+  const { positions } = report;
+  const reportUnused = (field: string, message: string, hint: string): void => {
+    report.add('ARG_FIELD_UNUSED', positions.key(arg, field), message, hint);
   };
   const isBuffer = arg.type === undefined || arg.type === 'auto' || BUFFER_TYPES.has(arg.type);
   if (arg.sizeArgIndex !== undefined && !isBuffer)
-    unused('sizeArgIndex', `sizeArgIndex has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
+    reportUnused('sizeArgIndex', `sizeArgIndex has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
   if (arg.maxData === true && !isBuffer)
-    unused('maxData', `maxData has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
+    reportUnused('maxData', `maxData has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
   if (arg.returnCopy === true && !hasReturn(hook))
-    unused('returnCopy', `returnCopy has no effect on ${hook.kind}, which see no return`, 'remove it');
+    reportUnused('returnCopy', `returnCopy has no effect on ${hook.kind}, which see no return`, 'remove it');
   if (arg.btfTypeModule !== undefined && arg.btfType === undefined)
-    unused('btfTypeModule', 'btfTypeModule has no effect without btfType', 'add btfType, or remove it');
+    reportUnused('btfTypeModule', 'btfTypeModule has no effect without btfType', 'add btfType, or remove it');
   const sizeIndex = arg.sizeArgIndex;
   if (sizeIndex !== undefined && isBuffer && !(hook.data.args ?? []).some((other) => other.index === sizeIndex - 1)) {
     const message = `sizeArgIndex ${sizeIndex} means the argument with index ${sizeIndex - 1}, which is not in args`;
     report.add(
       'SIZE_ARG_WITHOUT_ARG',
-      places.value(arg, 'sizeArgIndex'),
+      positions.value(arg, 'sizeArgIndex'),
       message,
       'sizeArgIndex counts from 1; add the argument that contains the size',
     );
@@ -127,7 +132,7 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
   if (arg.resolve && !/^([A-Za-z_]\w*|\[\d{1,9}\])(\[\d{1,9}\])*(\.[A-Za-z_]\w*(\[\d{1,9}\])*)*$/.test(arg.resolve)) {
     report.add(
       'RESOLVE_SYNTAX',
-      places.value(arg, 'resolve'),
+      positions.value(arg, 'resolve'),
       `${quote(arg.resolve)} is not a path of members`,
       arg.resolve.includes('->')
         ? 'write a dot for each ->: pointers are followed'
@@ -136,7 +141,7 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
   }
 }
 
-/** True if the hook can have a second program where the function returns. */
+/** True if the hook can have a second BPF program at the return of the function. */
 function hasReturn({ kind }: Hook): boolean {
   return kind === 'kprobes' || kind === 'fentries' || kind === 'uprobes';
 }
@@ -148,40 +153,40 @@ function checkBuffer(hook: Hook, arg: ArgData, report: Report): void {
   const hint =
     'add sizeArgIndex, the position (from 1) of the parameter with the size' +
     (hasReturn(hook) ? ', or returnCopy' : '');
-  report.add('BUFFER_WITHOUT_SIZE', report.places.value(arg, 'type'), message, hint);
+  report.add('BUFFER_WITHOUT_SIZE', report.positions.value(arg, 'type'), message, hint);
 }
 
-const SOURCES: readonly string[] = ['current_task', 'pt_regs'];
+const ARG_SOURCES: readonly string[] = ['current_task', 'pt_regs'];
 
 function checkSource(arg: ArgData, report: Report): void {
   const { source, resolve } = arg;
   if (source === undefined) return;
-  const { places } = report;
-  if (!SOURCES.includes(source)) {
-    const hint = nearestHint(source, SOURCES, `known: ${SOURCES.join(', ')}`);
-    report.add('SOURCE_UNKNOWN', places.value(arg, 'source'), `there is no source ${quote(source)}`, hint);
+  const { positions } = report;
+  if (!ARG_SOURCES.includes(source)) {
+    const hint = nearestHint(source, ARG_SOURCES, `known: ${ARG_SOURCES.join(', ')}`);
+    report.add('SOURCE_UNKNOWN', positions.value(arg, 'source'), `there is no source ${quote(source)}`, hint);
   } else if (!resolve) {
     const hint =
       source === 'pt_regs' ? 'add resolve with a register, such as rax' : 'add resolve with the members, such as comm';
-    report.add('SOURCE_WITHOUT_RESOLVE', places.value(arg, 'source'), `${source} needs resolve`, hint);
+    report.add('SOURCE_WITHOUT_RESOLVE', positions.value(arg, 'source'), `${source} needs resolve`, hint);
   } else if (source === 'pt_regs' && !REGISTERS.has(resolve)) {
     const hint = nearestHint(resolve, [...REGISTERS], 'use a register such as rax, edi or rip; on arm64 x0, sp or pc');
-    report.add('REGISTER_UNKNOWN', places.value(arg, 'resolve'), `${quote(resolve)} is not a register`, hint);
+    report.add('REGISTER_UNKNOWN', positions.value(arg, 'resolve'), `${quote(resolve)} is not a register`, hint);
   } else if (source === 'pt_regs') {
     checkRegister(arg, resolve, report);
   }
 }
 
-/** The lowest bytes of a register are a number. Only a whole register can hold an address. */
+/** Checks that a part of a register is read as a number. Only a whole register can hold an address. */
 function checkRegister(arg: ArgData, name: string, report: Report): void {
-  const bytes = Math.max(...['x64', 'arm64'].map((architecture) => registerOf(name, architecture)?.bytes ?? 0));
+  const bytes = Math.max(...['x64', 'arm64'].map((architecture) => findRegister(name, architecture)?.bytes ?? 0));
   const facts: TypeFacts | undefined = arg.type === undefined ? undefined : ARG_TYPES[arg.type];
   if (bytes >= 8 || facts === undefined || ['signed', 'unsigned', 'capability', 'nop', 'auto'].includes(facts.class))
     return;
   const message = `${name} is a number of ${8 * bytes} bits, which cannot be read as ${String(arg.type)}`;
   report.add(
     'ARG_TYPE_MISMATCH',
-    report.places.value(arg, 'type'),
+    report.positions.value(arg, 'type'),
     message,
     'use a number, or name the whole register',
   );
@@ -189,16 +194,16 @@ function checkRegister(arg: ArgData, name: string, report: Report): void {
 
 function checkReturn(hook: Hook, report: Report): void {
   const { data } = hook;
-  const { places } = report;
+  const { positions } = report;
   const wantsReturn = data.return === true;
-  if (wantsReturn && !places.has(data, 'returnArg')) {
+  if (wantsReturn && !positions.hasField(data, 'returnArg')) {
     const hint = 'add a returnArg with index 0 and the type of the return value, such as int';
-    report.add('RETURN_WITHOUT_RETURN_ARG', places.key(data, 'return'), '`return: true` needs a returnArg', hint);
+    report.add('RETURN_WITHOUT_RETURN_ARG', positions.key(data, 'return'), '`return: true` needs a returnArg', hint);
   }
   if (!wantsReturn && data.returnArg !== undefined) {
     report.add(
       'RETURN_ARG_UNUSED',
-      places.key(data, 'returnArg'),
+      positions.key(data, 'returnArg'),
       'returnArg has no effect without `return: true`',
       'add `return: true`, or remove returnArg',
     );

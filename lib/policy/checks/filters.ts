@@ -1,13 +1,13 @@
-/** Checks matchArgs, matchReturnArgs and matchData: the argument exists, and operator and values fit its type. */
-import { filteredArg, filteredData } from '../model/arguments.js';
-import { filteredSlots, type FilterList } from '../model/slots.js';
+/** Checks matchArgs, matchReturnArgs and matchData: arguments must exist, and operators and values must fit them. */
+import { findFilteredArg, findFilteredData } from '../model/arguments.js';
+import { findFilteredSlots, type FilterList } from '../model/slots.js';
 import { EQUAL_BYTES_MAX } from '../language/limits.js';
 import type { ArgData, Hook, SelectorData, ValueFilter } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';
 import {
   ARG_TYPES,
-  NEGATED,
-  OPERATORS_OF,
+  POSITIVE_OPERATORS,
+  OPERATORS_BY_CLASS,
   OPERATORS_WITHOUT_VALUES,
   type ArgTypeName,
   type HookKind,
@@ -17,144 +17,150 @@ import { checkValues } from './values.js';
 
 export function checkValueFilters(hook: Hook, selector: SelectorData, report: Report): void {
   const { args = [], data = [], returnArg } = hook.data;
-  for (const filter of selector.matchArgs ?? []) checkFilter(hook, args, 'matchArgs', filter, report);
-  for (const filter of selector.matchData ?? []) checkFilter(hook, data, 'matchData', filter, report);
+  for (const filter of selector.matchArgs ?? []) checkValueFilter(hook, args, 'matchArgs', filter, report);
+  for (const filter of selector.matchData ?? []) checkValueFilter(hook, data, 'matchData', filter, report);
   for (const filter of selector.matchReturnArgs ?? []) {
     if (hook.data.return === true && returnArg !== undefined)
-      checkFilter(hook, [returnArg], 'matchReturnArgs', filter, report);
+      checkValueFilter(hook, [returnArg], 'matchReturnArgs', filter, report);
   }
-  checkInodes(hook, selector, report);
+  checkInodeFilters(hook, selector, report);
   const [first] = selector.matchReturnArgs ?? [];
   if (first !== undefined && hook.data.return !== true) {
     report.add(
       'RETURN_FILTER_WITHOUT_RETURN',
-      report.places.key(selector, 'matchReturnArgs'),
+      report.positions.key(selector, 'matchReturnArgs'),
       'matchReturnArgs needs the return value, which this hook does not read',
       'add `return: true` and a returnArg to the hook',
     );
   }
 }
 
-/** The field of the hook that describes the values which each list of filters compares. */
-const VALUES_OF = { matchArgs: 'args', matchData: 'data', matchReturnArgs: 'returnArg' } as const;
+/** The field of the hook with the values that each list of filters compares. */
+const HOOK_FIELDS = { matchArgs: 'args', matchData: 'data', matchReturnArgs: 'returnArg' } as const;
 
 /** The kinds of hooks that have `data`. */
-const HAS_DATA: ReadonlySet<HookKind> = new Set(['kprobes', 'fentries', 'uprobes']);
+const DATA_HOOK_KINDS: ReadonlySet<HookKind> = new Set(['kprobes', 'fentries', 'uprobes']);
 
-function checkFilter(
+function checkValueFilter(
   hook: Hook,
   args: readonly ArgData[],
   list: FilterList,
   filter: ValueFilter,
   report: Report,
 ): void {
-  const { places } = report;
+  const { positions } = report;
   const { operator } = filter;
   if (operator === 'CelExpr') {
-    checkPresence(filter, operator, report);
-    warnPlace(hook, list, filter, report);
+    checkValuePresence(filter, operator, report);
+    warnUnusedTarget(hook, list, filter, report);
     return; // expressions.ts checks the names and types
   }
-  const found = list === 'matchData' ? filteredData(args, filter) : filteredArg(hook, args, filter);
-  if (found === undefined) reportNoArg(hook, args, VALUES_OF[list], filter, report);
+  const found = list === 'matchData' ? findFilteredData(args, filter) : findFilteredArg(hook, args, filter);
+  if (found === undefined) reportMissingArg(hook, args, HOOK_FIELDS[list], filter, report);
   if (operator === undefined) return;
   checkPositions(args, filter, operator, report);
-  checkPresence(filter, operator, report);
+  checkValuePresence(filter, operator, report);
   const type = found?.arg.type;
   if (type === undefined) return;
-  const allowed: readonly Operator[] = OPERATORS_OF[ARG_TYPES[type].class];
+  const allowed: readonly Operator[] = OPERATORS_BY_CLASS[ARG_TYPES[type].class];
   if (!allowed.includes(operator)) {
     report.add(
       'OPERATOR_NOT_FOR_TYPE',
-      places.value(filter, 'operator'),
+      positions.value(filter, 'operator'),
       `${operator} cannot be used on an argument of type ${type}`,
       operatorHint(type, allowed),
     );
     return;
   }
   checkValues(filter, operator, type, report);
-  checkOwnRules(hook, list, filter, found?.arg ?? {}, report);
+  checkOperatorRules(hook, list, filter, found?.arg ?? {}, report);
 }
 
-/** Checks what can be checked of filters that belong to no hook. */
-export function checkFiltersAlone(selector: SelectorData, report: Report): void {
+/** Checks the filters of a macro that no hook uses. Without a hook, the types of the arguments are not known. */
+export function checkMacroFilters(selector: SelectorData, report: Report): void {
   const { matchArgs = [], matchData = [], matchReturnArgs = [] } = selector;
   for (const filter of [...matchArgs, ...matchData, ...matchReturnArgs]) {
-    if (filter.operator !== undefined) checkPresence(filter, filter.operator, report);
+    if (filter.operator !== undefined) checkValuePresence(filter, filter.operator, report);
   }
 }
 
-/** Checks that the filter has values, or none if its operator takes none. */
-function checkPresence(filter: ValueFilter, operator: Operator, report: Report): void {
-  const { places } = report;
+/** Checks that the filter has values, or no values if its operator takes none. */
+function checkValuePresence(filter: ValueFilter, operator: Operator, report: Report): void {
+  const { positions } = report;
   if (filter.values === undefined || filter.values.length === 0) {
-    // If `values` was written but nothing in it was usable, the walker has already reported that.
-    const broken = filter.values === undefined ? places.has(filter, 'values') : places.isIncomplete(filter.values);
-    const wanted = !OPERATORS_WITHOUT_VALUES.has(operator) && operator !== 'CapabilitiesGained';
-    if (wanted && !broken) {
+    // If all of `values` is wrong, the walker has reported that.
+    const isInvalid =
+      filter.values === undefined ? positions.hasField(filter, 'values') : positions.isIncomplete(filter.values);
+    const needsValues = !OPERATORS_WITHOUT_VALUES.has(operator) && operator !== 'CapabilitiesGained';
+    if (needsValues && !isInvalid) {
       report.add(
         'VALUES_MISSING',
-        places.value(filter, 'operator'),
+        positions.value(filter, 'operator'),
         `${operator} has nothing to compare with`,
         'add `values`',
       );
     }
   }
   if (OPERATORS_WITHOUT_VALUES.has(operator) && (filter.values ?? []).length > 0) {
-    report.add('VALUES_UNUSED', places.key(filter, 'values'), `${operator} does not take values`, 'remove `values`');
+    report.add('VALUES_UNUSED', positions.key(filter, 'values'), `${operator} does not take values`, 'remove `values`');
   }
 }
 
-/** Warns about a place in the filter that is not the one of the value that the expression uses. */
-function warnPlace(hook: Hook, list: FilterList, filter: ValueFilter, report: Report): void {
+/** Warns about `index` or `args` of a filter that do not name the values in its expression. */
+function warnUnusedTarget(hook: Hook, list: FilterList, filter: ValueFilter, report: Report): void {
   const field = filter.args !== undefined ? 'args' : 'index';
   if (filter[field] === undefined) return;
-  const named = filter.args ?? [hook.data.args?.findIndex((arg) => arg.index === filter.index)];
-  const used = filteredSlots(hook, list, filter);
-  if (list !== 'matchArgs' || used.every((slot) => slot !== undefined && named.includes(slot.slot))) return;
+  const slots = filter.args ?? [hook.data.args?.findIndex((arg) => arg.index === filter.index)];
+  const used = findFilteredSlots(hook, list, filter);
+  if (list !== 'matchArgs' || used.every((slot) => slot !== undefined && slots.includes(slot.slot))) return;
   report.add(
     'EXPRESSION_PLACE_UNUSED',
-    report.places.key(filter, field),
+    report.positions.key(filter, field),
     `${field} has no effect on CelExpr: arg0, arg1, … are the positions in the args of the hook`,
     `remove ${field}, and check the numbers in the expression`,
   );
 }
 
 /** Checks the rules that hold for one operator only. */
-function checkOwnRules(hook: Hook, list: FilterList, filter: ValueFilter, arg: ArgData, report: Report): void {
-  const { places } = report;
-  const { operator = 'Equal', args: positions = [] } = filter;
+function checkOperatorRules(hook: Hook, list: FilterList, filter: ValueFilter, arg: ArgData, report: Report): void {
+  const { positions } = report;
+  const { operator = 'Equal', args: argPositions = [] } = filter;
   if (operator === 'CapabilitiesGained') {
-    const second = filteredSlots(hook, list, filter)[1]?.arg.type;
+    const second = findFilteredSlots(hook, list, filter)[1]?.arg.type;
     if (second !== undefined && ARG_TYPES[second].class !== 'capabilities') {
       const message = `CapabilitiesGained cannot be used on an argument of type ${second}`;
       const hint = 'both arguments must be sets: kernel_cap_t, cap_effective, cap_inheritable or cap_permitted';
-      report.add('OPERATOR_NOT_FOR_TYPE', places.value(positions, 1), message, hint);
+      report.add('OPERATOR_NOT_FOR_TYPE', positions.value(argPositions, 1), message, hint);
     }
   }
-  const base = NEGATED[operator] ?? operator;
+  const base = POSITIVE_OPERATORS[operator] ?? operator;
   const needsEnd = base === 'Postfix' || base === 'SubString' || base === 'SubStringIgnCase';
   if (arg.maxData === true && needsEnd) {
     const message = `${operator} needs the whole text, but only its first ${EQUAL_BYTES_MAX} bytes are compared`;
-    report.add('FILTER_NOT_WITH_MAX_DATA', places.value(filter, 'operator'), message, 'use Prefix, or remove maxData');
+    report.add(
+      'FILTER_NOT_WITH_MAX_DATA',
+      positions.value(filter, 'operator'),
+      message,
+      'use Prefix, or remove maxData',
+    );
   }
 }
 
 /**
- * `inode` needs an operator that compares whole paths. Within a selector, either all filters on the same path set it or
- * none.
+ * Checks that `inode` is set only with an operator that compares whole paths. Filters of a selector on the same path
+ * must have the same value of `inode`.
  */
-function checkInodes(hook: Hook, selector: SelectorData, report: Report): void {
+function checkInodeFilters(hook: Hook, selector: SelectorData, report: Report): void {
   const seen = new Map<number, boolean>();
   for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {
     for (const filter of selector[list] ?? []) {
-      const [found] = filteredSlots(hook, list, filter);
+      const [found] = findFilteredSlots(hook, list, filter);
       const { operator, inode = false } = filter;
       const isEqual = operator === 'Equal' || operator === 'NotEqual';
       const type = found?.arg.type;
       if (found === undefined || operator === undefined || type === undefined) continue;
       const isPath = ARG_TYPES[type].class === 'path' || ARG_TYPES[type].class === 'file';
-      const span = report.places.key(filter, 'inode');
+      const span = report.positions.key(filter, 'inode');
       if (inode && !(isEqual && isPath)) {
         const message = `inode has no effect on ${operator} for an argument of type ${type}`;
         report.add(
@@ -172,47 +178,47 @@ function checkInodes(hook: Hook, selector: SelectorData, report: Report): void {
   }
 }
 
-/** CapabilitiesGained uses two values. Every other operator uses one. */
+/** Checks the number of positions: CapabilitiesGained compares two values, every other operator one. */
 function checkPositions(args: readonly ArgData[], filter: ValueFilter, operator: Operator, report: Report): void {
-  const { places } = report;
-  const positions = filter.args ?? [];
+  const { positions } = report;
+  const argPositions = filter.args ?? [];
   if (operator === 'CapabilitiesGained') {
-    if (positions.length !== 2) {
+    if (argPositions.length !== 2) {
       const hint = 'write `args: [BEFORE, AFTER]` with the positions of the two sets';
       report.add(
         'OPERATOR_NEEDS_ARGS',
-        places.value(filter, 'operator'),
+        positions.value(filter, 'operator'),
         'CapabilitiesGained compares two values',
         hint,
       );
     }
-  } else if (positions.length > 1) {
+  } else if (argPositions.length > 1) {
     report.add(
       'TOO_MANY_POSITIONS',
-      places.value(filter, 'args'),
-      `${operator} compares one value, not ${positions.length}`,
+      positions.value(filter, 'args'),
+      `${operator} compares one value, not ${argPositions.length}`,
       'write a filter for each value',
     );
   }
-  positions.slice(1).forEach((position, i) => {
+  argPositions.slice(1).forEach((position, i) => {
     if (args[position] !== undefined) return;
     const message = `there is no position ${position} in the ${args.length} args of the hook`;
-    report.add('INDEX_WITHOUT_ARG', places.value(positions, i + 1), message, 'positions count from 0');
+    report.add('INDEX_WITHOUT_ARG', positions.value(argPositions, i + 1), message, 'positions count from 0');
   });
 }
 
-function reportNoArg(
+function reportMissingArg(
   { kind }: Hook,
   args: readonly ArgData[],
-  where: (typeof VALUES_OF)[FilterList],
+  where: (typeof HOOK_FIELDS)[FilterList],
   filter: ValueFilter,
   report: Report,
 ): void {
-  const { places } = report;
-  if (where === 'data' && !HAS_DATA.has(kind)) {
+  const { positions } = report;
+  if (where === 'data' && !DATA_HOOK_KINDS.has(kind)) {
     const message = `${kind} have no \`data\`, so matchData has nothing to compare`;
     const hint = 'read the value under `args`, and filter it with matchArgs';
-    report.add('INDEX_WITHOUT_ARG', places.value(filter, 'index'), message, hint);
+    report.add('INDEX_WITHOUT_ARG', positions.value(filter, 'index'), message, hint);
     return;
   }
   const position = filter.args?.[0];
@@ -223,13 +229,13 @@ function reportNoArg(
       : `the hook's ${where} have index ${known.join(', ')}`;
   if (position !== undefined) {
     const message = `there is no position ${position} in the ${args.length} ${where} of the hook`;
-    report.add('INDEX_WITHOUT_ARG', places.value(filter, 'args'), message, 'positions count from 0');
+    report.add('INDEX_WITHOUT_ARG', positions.value(filter, 'args'), message, 'positions count from 0');
     return;
   }
-  // An argument with a wrong index has already been reported.
+  // The walker has reported an argument with a wrong index.
   if (args.some((arg) => arg.index === undefined)) return;
   const message = `no argument with index ${filter.index ?? 0} in ${where}`;
-  report.add('INDEX_WITHOUT_ARG', places.value(filter, 'index'), message, hint);
+  report.add('INDEX_WITHOUT_ARG', positions.value(filter, 'index'), message, hint);
 }
 
 function operatorHint(type: ArgTypeName, allowed: readonly Operator[]): string {

@@ -1,8 +1,8 @@
-/** Checks lists and the references to them. */
-import { findList, isGenerated, listName, patternOf } from '../model/lists.js';
+/** Checks lists and references to lists. */
+import { findList, isGeneratedList, listName, compileRegExp } from '../model/lists.js';
 import type { Hook, ListData, PolicyData } from '../model/model.js';
-import { nearest } from '../parse/nearest.js';
-import type { Span } from '../parse/places.js';
+import { findNearestName } from '../parse/nearest-name.js';
+import type { Span } from '../parse/positions.js';
 import { quote, type Report } from '../parse/report.js';
 import { parseInteger } from '../model/values.js';
 import { isSyscallName } from './special-values.js';
@@ -13,7 +13,7 @@ export function checkLists(policy: PolicyData, hooks: readonly Hook[], report: R
     if (list.name !== undefined && seen.has(list.name)) {
       report.add(
         'LIST_REPEATED',
-        report.places.value(list, 'name'),
+        report.positions.value(list, 'name'),
         `there are two lists with the name ${quote(list.name)}`,
         'give it another name',
       );
@@ -21,9 +21,10 @@ export function checkLists(policy: PolicyData, hooks: readonly Hook[], report: R
     seen.add(list.name ?? '');
     checkList(list, report);
   }
-  const { places } = report;
+  const { positions } = report;
   for (const hook of hooks) {
-    if (hook.data.call !== undefined) checkReference(policy, hook.data.call, places.value(hook.data, 'call'), report);
+    if (hook.data.call !== undefined)
+      checkReference(policy, hook.data.call, positions.value(hook.data, 'call'), report);
     for (const selector of hook.selectors) {
       for (const filter of [
         ...(selector.matchArgs ?? []),
@@ -33,8 +34,8 @@ export function checkLists(policy: PolicyData, hooks: readonly Hook[], report: R
         const { values = [] } = filter;
         if (filter.operator !== 'InMap' && filter.operator !== 'NotInMap') continue;
         values.forEach((value, i) => {
-          checkReference(policy, value, places.value(values, i), report);
-          checkMembers(policy, value, places.value(values, i), report);
+          checkReference(policy, value, positions.value(values, i), report);
+          checkMembers(policy, value, positions.value(values, i), report);
         });
       }
     }
@@ -42,30 +43,30 @@ export function checkLists(policy: PolicyData, hooks: readonly Hook[], report: R
   for (const enforcer of policy.spec?.enforcers ?? []) {
     const { calls = [] } = enforcer;
     calls.forEach((call, i) => {
-      checkReference(policy, call, places.value(calls, i), report);
+      checkReference(policy, call, positions.value(calls, i), report);
       const list = findList(policy, listName(call) ?? '');
-      if (list === undefined || !isGenerated(list)) return;
+      if (list === undefined || !isGeneratedList(list)) return;
       const message = `the generated list ${quote(list.name)} cannot be used in an enforcer: each of its functions would need a program`;
-      report.add('UNSUPPORTED_LIST', places.value(calls, i), message, 'list the functions to enforce by name');
+      report.add('UNSUPPORTED_LIST', positions.value(calls, i), message, 'list the functions to enforce by name');
     });
   }
 }
 
 function checkList(list: ListData, report: Report): void {
-  const { places } = report;
-  const generated = isGenerated(list);
-  if (!generated && (list.values ?? []).length === 0 && !(list.values && places.isIncomplete(list.values))) {
+  const { positions } = report;
+  const generated = isGeneratedList(list);
+  if (!generated && (list.values ?? []).length === 0 && !(list.values && positions.isIncomplete(list.values))) {
     report.add(
       'LIST_EMPTY',
-      places.value(list, 'name'),
+      positions.value(list, 'name'),
       `the list ${quote(list.name ?? '')} has no values`,
       'list functions under `values`, or use a generated type',
     );
   }
-  if (list.type === 'generated_ftrace' && list.pattern === undefined && !places.has(list, 'pattern')) {
+  if (list.type === 'generated_ftrace' && list.pattern === undefined && !positions.hasField(list, 'pattern')) {
     report.add(
       'LIST_WITHOUT_PATTERN',
-      places.value(list, 'type'),
+      positions.value(list, 'type'),
       'generated_ftrace needs a pattern',
       'add `pattern`, a regular expression',
     );
@@ -74,7 +75,7 @@ function checkList(list: ListData, report: Report): void {
   if (list.pattern !== undefined && list.type !== 'generated_ftrace') {
     report.add(
       'LIST_FIELD_UNUSED',
-      places.key(list, 'pattern'),
+      positions.key(list, 'pattern'),
       'pattern is for generated_ftrace only',
       'remove it, or set the type',
     );
@@ -82,7 +83,7 @@ function checkList(list: ListData, report: Report): void {
   if (generated && (list.values ?? []).length > 0) {
     report.add(
       'LIST_FIELD_UNUSED',
-      places.key(list, 'values'),
+      positions.key(list, 'values'),
       `a list of type ${list.type} is filled automatically and cannot have values`,
       'remove the values, or the type',
     );
@@ -90,11 +91,11 @@ function checkList(list: ListData, report: Report): void {
 }
 
 function checkPattern(list: ListData, text: string, report: Report): void {
-  const pattern = patternOf(text);
+  const pattern = compileRegExp(text);
   if (pattern instanceof RegExp) return;
   report.add(
     'LIST_PATTERN_INVALID',
-    report.places.value(list, 'pattern'),
+    report.positions.value(list, 'pattern'),
     `${quote(text)} is not a regular expression: ${pattern.message.replace(/^.*: /, '')}`,
     'the pattern is matched against function names; an example is "^ksys_"',
   );
@@ -104,15 +105,15 @@ function checkReference(policy: PolicyData, text: string, span: Span, report: Re
   const name = listName(text);
   if (name === undefined || findList(policy, name) !== undefined) return;
   const names = (policy.spec?.lists ?? []).flatMap((list) => list.name ?? []);
-  const close = nearest(name, names);
+  const close = findNearestName(name, names);
   const hint = close === undefined ? 'define it under lists' : `did you mean "list:${close}"?`;
   report.add('UNKNOWN_LIST', span, `there is no list ${quote(name)}`, hint);
 }
 
-/** Checks a list that is used as a value of a filter: each of its members must stand for a number. */
+/** Checks the list in a filter value: each of its members must stand for a number. */
 function checkMembers(policy: PolicyData, text: string, span: Span, report: Report): void {
   const list = findList(policy, listName(text) ?? '');
-  if (list !== undefined && isGenerated(list)) {
+  if (list !== undefined && isGeneratedList(list)) {
     const message = `the list ${quote(list.name)} contains functions, which do not stand for numbers`;
     report.add('UNSUPPORTED_LIST', span, message, 'put the system calls into a list of type syscalls');
   }

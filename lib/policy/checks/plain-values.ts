@@ -1,14 +1,20 @@
-/** Checks plain values of any filter: numbers and texts. */
+/** Checks numbers and strings in filters. */
 import { errorNumber } from '../../names/errors.js';
-import { BINARY_TEXT_MAX, EQUAL_BYTES_MAX, FILTER_TEXT_MAX } from '../language/limits.js';
-import type { Span } from '../parse/places.js';
+import { BINARY_PATH_MAX, EQUAL_BYTES_MAX, FILTER_STRING_MAX } from '../language/limits.js';
+import type { Span } from '../parse/positions.js';
 import { quote, type Report } from '../parse/report.js';
-import { isUnicode, parseInteger, writtenRange, withoutFinalNul } from '../model/values.js';
-import { ARG_TYPES, NEGATED, type ArgTypeName, type Operator, type TypeFacts } from '../language/vocabulary.js';
+import { isUnicode, parseInteger, literalRange, stripFinalNul } from '../model/values.js';
+import {
+  ARG_TYPES,
+  POSITIVE_OPERATORS,
+  type ArgTypeName,
+  type Operator,
+  type TypeFacts,
+} from '../language/vocabulary.js';
 
-/** Checks a text that the BPF programs compare: its length is limited, and it contains no NUL. */
-export function checkText(value: string, operator: string, span: Span, report: Report): void {
-  const text = withoutFinalNul(value);
+/** Checks a string that the BPF programs compare: its length is limited, and it must not contain a NUL. */
+export function checkStringValue(value: string, operator: string, span: Span, report: Report): void {
+  const text = stripFinalNul(value);
   if (text !== value) {
     report.add('VALUE_NUL_ENDED', span, 'the NUL at the end is ignored: texts are compared without it', 'remove \\0');
   }
@@ -33,7 +39,7 @@ export function checkText(value: string, operator: string, span: Span, report: R
   const isPart =
     operator === 'Prefix' || operator === 'Postfix' || operator === 'NotPrefix' || operator === 'NotPostfix';
   const whole = isBinary || !isPart;
-  const limit = isBinary ? BINARY_TEXT_MAX : whole ? EQUAL_BYTES_MAX : FILTER_TEXT_MAX;
+  const limit = isBinary ? BINARY_PATH_MAX : whole ? EQUAL_BYTES_MAX : FILTER_STRING_MAX;
   const bytes = Buffer.byteLength(text);
   if (bytes > limit) {
     const hint = isBinary
@@ -45,26 +51,26 @@ export function checkText(value: string, operator: string, span: Span, report: R
   }
 }
 
-/** The kernel reports absolute paths, so a value that does not begin with / cannot match their beginning. */
-export function checkAbsolute(value: string, operator: string, span: Span, report: Report): void {
-  const base = NEGATED[operator as Operator] ?? operator;
+/** Warns about a relative path: the kernel reports absolute paths, so it cannot match their beginning. */
+export function checkAbsolutePath(value: string, operator: string, span: Span, report: Report): void {
+  const base = POSITIVE_OPERATORS[operator as Operator] ?? operator;
   if (value === '' || value.startsWith('/')) return;
   if (base !== 'Equal' && base !== 'Prefix' && base !== 'In' && base !== 'NotIn') return;
-  // A pipe, a socket or a file in memory has a name of its own instead of a path. Events show /memfd:NAME, as /proc does.
+  // Pipes, sockets and files in memory have names instead of paths. Events show /memfd:NAME, as /proc does.
   if (/^(pipe|socket|anon_inode|memfd):/.test(value)) return;
   const never = operator.startsWith('Not') ? 'excludes nothing' : 'can never match';
   const hint = base === 'Prefix' ? 'use Postfix to match the end of a path' : 'write the whole path';
   report.add('PATH_NOT_ABSOLUTE', span, `paths begin with /: ${quote(value)} ${never}`, hint);
 }
 
-/** The operators whose values people take for patterns. */
-const WITHOUT_PATTERNS: ReadonlySet<string> = new Set(['Equal', 'Prefix', 'Postfix', 'In']);
+/** Operators whose values are often written as patterns, but are compared literally. */
+const LITERAL_OPERATORS: ReadonlySet<string> = new Set(['Equal', 'Prefix', 'Postfix', 'In']);
 
-/** Warns about a value that looks like a pattern, such as `/etc/*`: a `*` is compared as any other character. */
+/** Warns about a value that looks like a pattern, such as `/etc/*`: a `*` has no special meaning. */
 export function warnPattern(value: string, operator: string, span: Span, report: Report): void {
   const not = operator.startsWith('Not') ? 'Not' : '';
   const first = value.indexOf('*');
-  if (first < 0 || value.length < 2 || !WITHOUT_PATTERNS.has(operator.slice(not.length))) return;
+  if (first < 0 || value.length < 2 || !LITERAL_OPERATORS.has(operator.slice(not.length))) return;
   const last = value.lastIndexOf('*');
   const before = value.slice(0, first).replace(/^\^/, '').replace(/\.$/, '');
   const after = value.slice(last + 1).replace(/\$$/, '');
@@ -81,13 +87,13 @@ export function warnPattern(value: string, operator: string, span: Span, report:
   );
 }
 
-/** `range` has the numbers that can be written. */
-export function checkNumber(
+/** `range`: the allowed numbers. */
+export function checkNumberValue(
   value: string,
   type: ArgTypeName,
   span: Span,
   report: Report,
-  range = writtenRange(ARG_TYPES[type]),
+  range = literalRange(ARG_TYPES[type]),
 ): void {
   const facts: TypeFacts = ARG_TYPES[type];
   const number = parseInteger(value);
@@ -121,7 +127,7 @@ export function warnRepeated(values: readonly (string | number)[], report: Repor
     if (seen.has(value)) {
       report.add(
         'VALUE_REPEATED',
-        report.places.value(values, i),
+        report.positions.value(values, i),
         `${quote(value)} is listed twice`,
         'keep one of the two',
       );

@@ -1,11 +1,11 @@
-/** Checks the filters on the process: its binary, namespaces, capabilities, and its container. */
+/** Checks the filters on the process: on its binary, pid, namespaces, capabilities and container. */
 import type { BinaryFilter, SelectorData, SetFilter } from '../model/model.js';
-import { nearestHint } from '../parse/nearest.js';
+import { nearestHint } from '../parse/nearest-name.js';
 import { quote, type Report } from '../parse/report.js';
 import { parseInteger } from '../model/values.js';
 import { NAMESPACES } from '../../names/namespaces.js';
 import { checkCapabilityName } from './special-values.js';
-import { checkAbsolute, checkText, warnPattern, warnRepeated } from './plain-values.js';
+import { checkAbsolutePath, checkStringValue, warnPattern, warnRepeated } from './plain-values.js';
 import { checkWorkloads } from './scopes.js';
 
 export function checkProcessFilters(selector: SelectorData, report: Report): void {
@@ -16,7 +16,7 @@ export function checkProcessFilters(selector: SelectorData, report: Report): voi
   for (const filter of selector.matchNamespaceChanges ?? []) checkNamespaceNames(filter, report);
   for (const filter of [...(selector.matchCapabilities ?? []), ...(selector.matchCapabilityChanges ?? [])]) {
     const { values = [] } = filter;
-    values.forEach((value, i) => checkCapabilityName(value, report.places.value(values, i), report));
+    values.forEach((value, i) => checkCapabilityName(value, report.positions.value(values, i), report));
     warnRepeated(values, report);
   }
   checkWorkloads(selector.matchWorkloads ?? {}, report);
@@ -26,14 +26,14 @@ function checkBinaries(filter: BinaryFilter, report: Report): void {
   const { operator, values = [] } = filter;
   if (operator === undefined) return;
   values.forEach((value, i) => {
-    const span = report.places.value(values, i);
-    checkText(value, operator, span, report);
-    checkAbsolute(value, operator, span, report);
+    const span = report.positions.value(values, i);
+    checkStringValue(value, operator, span, report);
+    checkAbsolutePath(value, operator, span, report);
     warnPattern(value, operator, span, report);
   });
   warnRepeated(values, report);
   if (filter.followChildren === true && operator !== 'In' && operator !== 'NotIn') {
-    const span = report.places.key(filter, 'followChildren');
+    const span = report.positions.key(filter, 'followChildren');
     report.add(
       'FOLLOW_NOT_FOR_OPERATOR',
       span,
@@ -50,7 +50,7 @@ function checkNamespaces(filter: SetFilter, report: Report): void {
     const number = parseInteger(value);
     if (value === 'host_ns' || (number !== undefined && number > 0n && number < 2n ** 32n)) return;
     const hint = 'use the inode number that `readlink /proc/PID/ns/*` shows, or "host_ns"';
-    report.add('NAMESPACE_INVALID', report.places.value(values, i), `${quote(value)} is not a namespace`, hint);
+    report.add('NAMESPACE_INVALID', report.positions.value(values, i), `${quote(value)} is not a namespace`, hint);
   });
   warnRepeated(values, report);
 }
@@ -60,7 +60,12 @@ function checkNamespaceNames(filter: SetFilter, report: Report): void {
   values.forEach((value, i) => {
     if ((NAMESPACES as readonly string[]).includes(value)) return;
     const hint = nearestHint(value, NAMESPACES, `known: ${NAMESPACES.join(', ')}`);
-    report.add('NAMESPACE_INVALID', report.places.value(values, i), `${quote(value)} is not a kind of namespace`, hint);
+    report.add(
+      'NAMESPACE_INVALID',
+      report.positions.value(values, i),
+      `${quote(value)} is not a kind of namespace`,
+      hint,
+    );
   });
   warnRepeated(values, report);
 }

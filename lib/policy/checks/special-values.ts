@@ -1,22 +1,22 @@
-/** Checks values that are not plain numbers or texts: addresses, ports, and names from the kernel's headers. */
+/** Checks filter values that are not plain numbers or strings: addresses, ports, ranges, and names of numbers. */
 import type { DiagnosticCode } from '../parse/codes.js';
 import { listName } from '../model/lists.js';
 import { CAPABILITIES, capabilityNumber } from '../../names/capabilities.js';
 import { FILE_TYPES } from '../../names/kernel.js';
-import { FAMILIES, PROTOCOLS, TCP_STATES, type Names } from '../../names/network.js';
+import { FAMILIES, PROTOCOLS, TCP_STATES, type NumberByName } from '../../names/network.js';
 import { ARCHITECTURES, syscallNames, syscallNumber } from '../../names/syscalls.js';
-import { nearest, nearestHint } from '../parse/nearest.js';
+import { findNearestName, nearestHint } from '../parse/nearest-name.js';
 import { parseNetwork } from '../model/numbers.js';
-import type { Span } from '../parse/places.js';
+import type { Span } from '../parse/positions.js';
 import { quote, type Report } from '../parse/report.js';
-import { parseInteger, parseRange, rangeOf } from '../model/values.js';
+import { parseInteger, parseRange, typeRange } from '../model/values.js';
 import { ARG_TYPES, type ArgTypeName, type Operator } from '../language/vocabulary.js';
-import { checkNumber, checkText } from './plain-values.js';
+import { checkNumberValue, checkStringValue } from './plain-values.js';
 
-type Check = (value: string, type: ArgTypeName, span: Span, report: Report) => void;
+type ValueCheck = (value: string, type: ArgTypeName, span: Span, report: Report) => void;
 
-/** The check for each operator with values of its own kind. All other operators compare plain numbers or texts. */
-export const OTHER_VALUES: Readonly<Partial<Record<Operator, Check>>> = {
+/** The check for each operator with values of a special kind. All other operators compare plain numbers or strings. */
+export const OPERATOR_CHECKS: Readonly<Partial<Record<Operator, ValueCheck>>> = {
   SAddr: checkAddress,
   NotSAddr: checkAddress,
   DAddr: checkAddress,
@@ -25,9 +25,9 @@ export const OTHER_VALUES: Readonly<Partial<Record<Operator, Check>>> = {
   NotSPort: checkPort,
   DPort: checkPort,
   NotDPort: checkPort,
-  Protocol: named('PROTOCOL_UNKNOWN', 'protocol', PROTOCOLS, 65535n),
-  Family: named('FAMILY_UNKNOWN', 'address family', FAMILIES, 255n),
-  State: named('STATE_UNKNOWN', 'TCP state', TCP_STATES, 31n),
+  Protocol: createNameCheck('PROTOCOL_UNKNOWN', 'protocol', PROTOCOLS, 65535n),
+  Family: createNameCheck('FAMILY_UNKNOWN', 'address family', FAMILIES, 255n),
+  State: createNameCheck('STATE_UNKNOWN', 'TCP state', TCP_STATES, 31n),
   FileType: checkFileType,
   NotFileType: checkFileType,
   InMap: checkInMap,
@@ -35,9 +35,9 @@ export const OTHER_VALUES: Readonly<Partial<Record<Operator, Check>>> = {
   InRange: checkRange,
   NotInRange: checkRange,
   CapabilitiesGained: (value, _type, span, report) => checkCapabilityName(value, span, report),
-  SubString: (value, _type, span, report) => checkText(value, 'SubString', span, report),
-  SubStringIgnCase: (value, _type, span, report) => checkText(value, 'SubStringIgnCase', span, report),
-  // Expressions can use all values of a hook: expressions.ts checks them.
+  SubString: (value, _type, span, report) => checkStringValue(value, 'SubString', span, report),
+  SubStringIgnCase: (value, _type, span, report) => checkStringValue(value, 'SubStringIgnCase', span, report),
+  // An expression can use all values of a hook, so expressions.ts checks it.
   CelExpr: () => undefined,
 };
 
@@ -60,12 +60,12 @@ function checkPort(value: string, _type: ArgTypeName, span: Span, report: Report
   );
 }
 
-function named(code: DiagnosticCode, what: string, table: Names, maximum: bigint): Check {
+function createNameCheck(code: DiagnosticCode, what: string, table: NumberByName, maximum: bigint): ValueCheck {
   const names = Object.keys(table);
   return (value, _type, span, report) => {
     const number = parseInteger(value);
     if (names.includes(value) || (number !== undefined && number >= 0n && number <= maximum)) return;
-    const close = expanded(value, names) ?? nearest(value, names);
+    const close = expandName(value, names) ?? findNearestName(value, names);
     report.add(
       code,
       span,
@@ -77,19 +77,19 @@ function named(code: DiagnosticCode, what: string, table: Names, maximum: bigint
   };
 }
 
-/** Names that people write without their prefix, or in another way. */
-const SHORT: Readonly<Record<string, string>> = { IPV4: 'AF_INET', IPV6: 'AF_INET6', LOCAL: 'AF_UNIX' };
+/** Other names for values. */
+const NAME_ALIASES: Readonly<Record<string, string>> = { IPV4: 'AF_INET', IPV6: 'AF_INET6', LOCAL: 'AF_UNIX' };
 
-/** The full name for `tcp`, `inet6` or `established`. */
-function expanded(value: string, names: readonly string[]): string | undefined {
+/** Returns the full name for `tcp`, `inet6` or `established`. */
+function expandName(value: string, names: readonly string[]): string | undefined {
   const upper = value.toUpperCase();
   const prefixes = new Set(names.map((name) => name.slice(0, name.indexOf('_') + 1)));
-  const likely = [
+  const candidates = [
     upper,
     ...[...prefixes].map((prefix) => prefix + upper),
-    Object.hasOwn(SHORT, upper) ? SHORT[upper] : undefined,
+    Object.hasOwn(NAME_ALIASES, upper) ? NAME_ALIASES[upper] : undefined,
   ];
-  return likely.find((name) => name !== undefined && names.includes(name));
+  return candidates.find((name) => name !== undefined && names.includes(name));
 }
 
 function checkFileType(value: string, _type: ArgTypeName, span: Span, report: Report): void {
@@ -110,7 +110,7 @@ export function checkNamedNumber(value: string, type: ArgTypeName, span: Span, r
   const kind = ARG_TYPES[type].class;
   if (kind === 'capability' || kind === 'capabilities') checkCapability(value, type, span, report);
   else if (kind === 'syscall' && parseInteger(value) === undefined) checkSyscallName(value, span, report);
-  else checkNumber(value, type, span, report);
+  else checkNumberValue(value, type, span, report);
 }
 
 /** True if any architecture has the system call. The compiler checks whether this architecture has it. */
@@ -149,18 +149,18 @@ function checkRange(value: string, type: ArgTypeName, span: Span, report: Report
     );
     return;
   }
-  for (const end of value.split(':')) checkNumber(end, type, span, report, rangeOf(ARG_TYPES[type]));
+  for (const end of value.split(':')) checkNumberValue(end, type, span, report, typeRange(ARG_TYPES[type]));
 }
 
 /** Checks the name of a capability, its number, or the mask of a set of capabilities. */
 function checkCapability(value: string, type: ArgTypeName, span: Span, report: Report): void {
-  if (parseInteger(value) !== undefined) checkNumber(value, type, span, report);
+  if (parseInteger(value) !== undefined) checkNumberValue(value, type, span, report);
   else checkCapabilityName(value, span, report);
 }
 
 export function checkCapabilityName(value: string, span: Span, report: Report): void {
   if (capabilityNumber(value) !== undefined) return;
-  const close = nearest(value, CAPABILITIES) ?? nearest(`CAP_${value}`, CAPABILITIES);
+  const close = findNearestName(value, CAPABILITIES) ?? findNearestName(`CAP_${value}`, CAPABILITIES);
   const hint =
     close === undefined
       ? 'use a name such as CAP_SYS_ADMIN; linux/capability.h lists all names'

@@ -3,10 +3,10 @@ import { isSocket } from '../model/arguments.js';
 import { parseAssignment } from '../model/assignments.js';
 import { SIGKILL } from '../../names/signals.js';
 import type { CompiledHook, CompiledPolicy, SelectorActions } from '../../compiled/compiled-policy.js';
-import { isMode, isOn, type OptionName } from '../language/options.js';
+import { isPolicyMode, isOptionOn, type OptionName } from '../language/options.js';
 import type { ActionData, Hook, PolicyData, SelectorData } from '../model/model.js';
 
-const NAMES = {
+const ACTION_NAMES = {
   Post: 'post',
   NoPost: 'noPost',
   Signal: 'signal',
@@ -21,32 +21,32 @@ const NAMES = {
   Set: 'set',
 } as const;
 
-const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 
-/** The actions of the hook's selectors, and the sockets that they use. */
+/** The members of a compiled hook for its actions and the sockets that they use. */
 export type HookActions = Pick<
   CompiledHook,
   'actions' | 'returnActions' | 'trackedSlot' | 'returnedSocket' | 'findsOwner'
 >;
 
-export function hookActions({ data, selectors }: Hook, tracks: boolean): HookActions {
+export function compileHookActions({ data, selectors }: Hook, isTracking: boolean): HookActions {
   const returned = selectors.some(({ matchReturnActions = [] }) => matchReturnActions.length > 0);
-  const all = selectors.map(({ matchActions = [] }) => actionsOf(matchActions));
+  const all = selectors.map(({ matchActions = [] }) => compileActions(matchActions));
   const slot = selectors.flatMap(trackedSlots)[0];
   const { returnArgAction } = data;
   return {
-    ...(all.every(onlyPosts) && !returned ? {} : { actions: all }),
-    ...(returned ? { returnActions: selectors.map(returnActionsOf) } : {}),
+    ...(all.every(isPostOnly) && !returned ? {} : { actions: all }),
+    ...(returned ? { returnActions: selectors.map(compileReturnActions) } : {}),
     ...(slot === undefined ? {} : { trackedSlot: slot }),
     ...(data.return === true && returnArgAction !== undefined
       ? { returnedSocket: returnArgAction === 'TrackSock' ? ('trackSock' as const) : ('untrackSock' as const) }
       : {}),
-    ...(tracks && (data.args ?? []).some(isSocket) ? { findsOwner: true as const } : {}),
+    ...(isTracking && (data.args ?? []).some(isSocket) ? { findsOwner: true as const } : {}),
   };
 }
 
-/** True if any hook of the policy remembers which process owns a socket. */
-export function tracksSockets(hooks: readonly Hook[]): boolean {
+/** True if any hook of the policy tracks which process owns a socket. */
+export function hasTrackedSockets(hooks: readonly Hook[]): boolean {
   return hooks.some(
     ({ data, selectors }) =>
       (data.return === true && data.returnArgAction !== undefined) ||
@@ -54,18 +54,18 @@ export function tracksSockets(hooks: readonly Hook[]): boolean {
   );
 }
 
-/** The positions in `args` of the sockets that the selector's actions track or stop to track. */
+/** The indexes in `args` of the sockets that the selector's actions track or untrack. */
 export function trackedSlots({ matchActions = [], matchReturnActions = [] }: SelectorData): number[] {
   return [...matchActions, ...matchReturnActions].flatMap(({ action, argSock = 0 }) =>
     action === 'TrackSock' || action === 'UntrackSock' ? [argSock] : [],
   );
 }
 
-/** Entry and return share one event. If the return actions have no Post, the Post of the entry decides. */
-function returnActionsOf({ matchActions = [], matchReturnActions = [] }: SelectorData): SelectorActions {
-  const own = actionsOf(matchReturnActions);
+/** Entry and return share one event. If the return actions have no Post, the options of the entry's Post apply. */
+function compileReturnActions({ matchActions = [], matchReturnActions = [] }: SelectorData): SelectorActions {
+  const own = compileActions(matchReturnActions);
   if (matchReturnActions.some(({ action }) => action === 'Post')) return own;
-  const { rateLimit, kernelStack, userStack } = actionsOf(matchActions);
+  const { rateLimit, kernelStack, userStack } = compileActions(matchActions);
   return {
     ...own,
     ...(rateLimit === undefined ? {} : { rateLimit }),
@@ -74,19 +74,19 @@ function returnActionsOf({ matchActions = [], matchReturnActions = [] }: Selecto
   };
 }
 
-function actionsOf(actions: readonly ActionData[]): SelectorActions {
-  const named = actions.flatMap(({ action }) => (action !== undefined && action in NAMES ? [action] : []));
+function compileActions(actions: readonly ActionData[]): SelectorActions {
+  const named = actions.flatMap(({ action }) => (action !== undefined && action in ACTION_NAMES ? [action] : []));
   const post = actions.find(({ action }) => action === 'Post');
-  const signal = signalOf(actions);
+  const signal = compileSignal(actions);
   const override = actions.find(({ action }) => action === 'Override');
   const set = actions.find(({ action }) => action === 'Set');
-  const notify = notificationOf(actions);
-  const rateLimit = post === undefined ? undefined : rateLimitOf(post);
+  const notify = compileNotification(actions);
+  const rateLimit = post === undefined ? undefined : compileRateLimit(post);
   const requests = actions.flatMap(({ argUrl, argFqdn }) => argUrl ?? argFqdn ?? []);
   return {
-    order: named.length === 0 ? ['post'] : named.map((name) => NAMES[name as keyof typeof NAMES]),
+    order: named.length === 0 ? ['post'] : named.map((name) => ACTION_NAMES[name as keyof typeof ACTION_NAMES]),
     ...(signal === undefined ? {} : { signal }),
-    ...(override === undefined ? {} : overrideOf(override)),
+    ...(override === undefined ? {} : compileOverride(override)),
     ...(set === undefined ? {} : { set: { argument: set.argIndex ?? 0, value: set.argValue ?? 0 } }),
     ...(notify === undefined ? {} : { notify }),
     ...(rateLimit === undefined ? {} : { rateLimit }),
@@ -98,15 +98,15 @@ function actionsOf(actions: readonly ActionData[]): SelectorActions {
 }
 
 /** An `argError` of 0 means no error: the function runs. */
-function notificationOf(actions: readonly ActionData[]): SelectorActions['notify'] {
+function compileNotification(actions: readonly ActionData[]): SelectorActions['notify'] {
   const notify = actions.find(({ action }) => action === 'NotifyEnforcer');
   if (notify === undefined) return undefined;
   const { argSig, argError = 0 } = notify;
   return { ...(argSig === undefined ? {} : { signal: argSig }), ...(argError === 0 ? {} : { override: argError }) };
 }
 
-/** The one way in which the call is overridden. The checks have made sure that there is only one. */
-function overrideOf(action: ActionData): Pick<SelectorActions, 'override' | 'registers' | 'goOn'> {
+/** An Override has exactly one of these arguments; the checks report any other combination. */
+function compileOverride(action: ActionData): Pick<SelectorActions, 'override' | 'registers' | 'goOn'> {
   const { argError, argRegs, argNewSymbol, argNewOffset, argNewAddr } = action;
   if (argRegs !== undefined) return { registers: argRegs.flatMap((text) => parseAssignment(text) ?? []) };
   if (argNewSymbol !== undefined) return { goOn: { symbol: argNewSymbol } };
@@ -115,39 +115,39 @@ function overrideOf(action: ActionData): Pick<SelectorActions, 'override' | 'reg
   return { override: argError ?? 0 };
 }
 
-function signalOf(actions: readonly ActionData[]): number | undefined {
+function compileSignal(actions: readonly ActionData[]): number | undefined {
   if (actions.some(({ action }) => action === 'Sigkill')) return SIGKILL;
   return actions.find(({ action }) => action === 'Signal')?.argSig;
 }
 
-/** The time is in seconds unless a letter says minutes or hours. The limit is per thread unless a scope is given. */
-function rateLimitOf({ rateLimit, rateLimitScope }: ActionData): SelectorActions['rateLimit'] {
+/** The default unit is seconds, and the default scope is the thread. */
+function compileRateLimit({ rateLimit, rateLimitScope }: ActionData): SelectorActions['rateLimit'] {
   const parts = /^(\d+)([smh]?)$/.exec(rateLimit ?? '');
   if (parts === null) return undefined;
   const scope = rateLimitScope === 'process' || rateLimitScope === 'global' ? rateLimitScope : 'thread';
-  return { scope, seconds: Number(parts[1]) * (UNITS[parts[2] ?? ''] ?? 1) };
+  return { scope, seconds: Number(parts[1]) * (UNIT_SECONDS[parts[2] ?? ''] ?? 1) };
 }
 
-function onlyPosts({ order, ...more }: SelectorActions): boolean {
+function isPostOnly({ order, ...more }: SelectorActions): boolean {
   return order.every((name) => name === 'post') && Object.keys(more).length === 0;
 }
 
 /** If an option is given several times, the last one counts. */
-function optionOf({ spec }: PolicyData, wanted: OptionName): string | undefined {
+function optionValue({ spec }: PolicyData, wanted: OptionName): string | undefined {
   return (spec?.options ?? []).findLast(({ name }) => name === wanted)?.value;
 }
 
 /** True if the policy forbids attaching several functions with one link. */
-export function singleLinks(policy: PolicyData, { kind }: Hook): boolean {
-  return isOn(optionOf(policy, kind === 'uprobes' ? 'disable-uprobe-multi' : 'disable-kprobe-multi'));
+export function hasSingleLinks(policy: PolicyData, { kind }: Hook): boolean {
+  return isOptionOn(optionValue(policy, kind === 'uprobes' ? 'disable-uprobe-multi' : 'disable-kprobe-multi'));
 }
 
-/** Whether the path of an executable counts as the process sees it, also where a filter exempts the process. */
-export function trustsPaths(policy: PolicyData): boolean {
-  return isOn(optionOf(policy, 'trust-binary-paths'));
+/** True if filters compare the path that the process sees, even where a match exempts the process. */
+export function isTrustingPaths(policy: PolicyData): boolean {
+  return isOptionOn(optionValue(policy, 'trust-binary-paths'));
 }
 
-export function modeOf(policy: PolicyData): CompiledPolicy['mode'] {
-  const value = optionOf(policy, 'policy-mode');
-  return isMode(value) ? value : undefined;
+export function policyMode(policy: PolicyData): CompiledPolicy['mode'] {
+  const value = optionValue(policy, 'policy-mode');
+  return isPolicyMode(value) ? value : undefined;
 }

@@ -1,30 +1,30 @@
-/** Compiles enforcers: each function that carries out notifications gets a hook of its own. */
+/** Compiles enforcers: each function where notifications take effect gets its own hook. */
 import type { CompiledHook } from '../../compiled/compiled-policy.js';
-import { callsOf } from '../model/lists.js';
+import { expandCall } from '../model/lists.js';
 import type { Hook } from '../model/model.js';
 import type { Analysis } from '../analyse.js';
 
-export function enforcersOf({ data, hooks, file, places }: Analysis): CompiledHook[] {
-  const mayOverride = overridesByEnforcers(hooks);
-  const images = new Map<string, CompiledHook>();
+export function compileEnforcers({ data, hooks, file, positions }: Analysis): CompiledHook[] {
+  const mayOverride = canEnforcersOverride(hooks);
+  const enforcers = new Map<string, CompiledHook>();
   for (const { calls = [] } of data.spec?.enforcers ?? []) {
     calls.forEach((written, i) => {
-      const position = { file, ...places.position(places.value(calls, i)) };
-      for (const { name } of callsOf(data, written, false)) {
-        if (!images.has(name)) images.set(name, imageOf(name, position, mayOverride));
+      const position = { file, ...positions.toPosition(positions.value(calls, i)) };
+      for (const { name } of expandCall(data, written, false)) {
+        if (!enforcers.has(name)) enforcers.set(name, makeEnforcer(name, position, mayOverride));
       }
     });
   }
-  return [...images.values()];
+  return [...enforcers.values()];
 }
 
-/** True if any notification asks to override the call. */
-export function overridesByEnforcers(hooks: readonly Hook[]): boolean {
+/** True if any notification requests an override of the call. */
+export function canEnforcersOverride(hooks: readonly Hook[]): boolean {
   const actions = hooks.flatMap(({ selectors }) => selectors.flatMap(({ matchActions = [] }) => matchActions));
   return actions.some(({ action, argError = 0 }) => action === 'NotifyEnforcer' && argError !== 0);
 }
 
-function imageOf(call: string, position: CompiledHook['position'], mayOverride: boolean): CompiledHook {
+function makeEnforcer(call: string, position: CompiledHook['position'], mayOverride: boolean): CompiledHook {
   return {
     kind: 'enforcer',
     call,
@@ -37,7 +37,7 @@ function imageOf(call: string, position: CompiledHook['position'], mayOverride: 
     data: [],
     process: [],
     sets: [],
-    // it is notified by hooks, which have the scopes
+    // The hooks that notify the enforcer test the scopes.
     scopes: [],
     changes: [],
     cel: { entry: [], returned: [] },

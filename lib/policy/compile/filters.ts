@@ -1,8 +1,8 @@
-/** Shared by all parts of the compiler: one filter of one selector, and small sets of selectors. */
+/** Helpers of all parts of the compiler: one filter of one selector, and lists of selectors. */
 import type { PolicyData, ValueFilter } from '../model/model.js';
 import type { Architecture } from '../../names/syscalls.js';
 import type { Report } from '../parse/report.js';
-import { NEGATED, type Operator } from '../language/vocabulary.js';
+import { POSITIVE_OPERATORS, type Operator } from '../language/vocabulary.js';
 
 /** A filter on one value, together with the selector that it belongs to. */
 export interface Clause {
@@ -13,33 +13,33 @@ export interface Clause {
   readonly filter: ValueFilter;
 }
 
-/** The inputs that are the same for a whole policy. */
+/** The inputs of the compiler that are the same for all filters of a policy. */
 export interface Context {
   readonly policy: PolicyData;
   readonly architecture: Architecture;
   readonly report: Report;
 }
 
-export function clauseOf(selector: number, filter: ValueFilter): Clause {
+export function makeClause(selector: number, filter: ValueFilter): Clause {
   return { selector, operator: filter.operator ?? 'Equal', values: filter.values ?? [], filter };
 }
 
 /** The operator without its negation. */
-export function baseOf({ operator }: Clause): Operator {
-  return NEGATED[operator] ?? operator;
+export function baseOperator({ operator }: Clause): Operator {
+  return POSITIVE_OPERATORS[operator] ?? operator;
 }
 
-export function isNegated({ operator }: Clause): boolean {
-  return NEGATED[operator] !== undefined;
+export function isNegatedClause({ operator }: Clause): boolean {
+  return POSITIVE_OPERATORS[operator] !== undefined;
 }
 
-/** An image names selectors in this form: sorted, and each of them once. */
-export function selectorSet(selectors: Iterable<number>): number[] {
+/** Compiled policies list selectors in this form: sorted and without duplicates. */
+export function sortSelectors(selectors: Iterable<number>): number[] {
   return [...new Set(selectors)].sort((a, b) => a - b);
 }
 
-/** Merges equal items: each item appears once, with all the selectors that have it. */
-export function shared<T>(items: readonly { readonly selector: number; readonly item: T }[]): (T & {
+/** Merges equal items: each item appears once, with all selectors that have it. */
+export function mergeEqualItems<T>(items: readonly { readonly selector: number; readonly item: T }[]): (T & {
   readonly selectors: number[];
 })[] {
   const found = new Map<string, { item: T; selectors: number[] }>();
@@ -49,5 +49,5 @@ export function shared<T>(items: readonly { readonly selector: number; readonly 
     entry.selectors.push(selector);
     found.set(key, entry);
   }
-  return [...found.values()].map(({ item, selectors }) => ({ ...item, selectors: selectorSet(selectors) }));
+  return [...found.values()].map(({ item, selectors }) => ({ ...item, selectors: sortSelectors(selectors) }));
 }

@@ -1,16 +1,16 @@
-/** Compiles `loader: true`: a hook that the compiler adds, on the kernel function that reports each new mapping. */
+/** Compiles `loader: true` to a hook on the kernel function that reports each new mapping. */
 import type { CompiledHook, IntGroup, CompiledValue } from '../../compiled/compiled-policy.js';
 import type { Analysis } from '../analyse.js';
 import type { Scopes } from './scopes.js';
 
-/** linux/mm.h */
+/** Flag of an executable mapping (linux/mm.h). */
 const VM_EXEC = 4n;
 
-export function loaderOf({ data, file, places }: Analysis, scopes: Scopes): CompiledHook[] {
+export function compileLoader({ data, file, positions }: Analysis, scopes: Scopes): CompiledHook[] {
   const { spec } = data;
   if (spec?.loader !== true) return [];
-  const position = places.position(places.value(spec, 'loader'));
-  const member = (type: CompiledValue['type'], resolve: string, ...ints: IntGroup[]): CompiledValue => {
+  const position = positions.toPosition(positions.value(spec, 'loader'));
+  const makeMemberValue = (type: CompiledValue['type'], resolve: string, ...ints: IntGroup[]): CompiledValue => {
     return { index: 0, type, resolve, ints, texts: {}, net: {}, position };
   };
   return [
@@ -21,21 +21,21 @@ export function loaderOf({ data, file, places }: Analysis, scopes: Scopes): Comp
       position: { file, ...position },
       tags: [],
       selectors: 1,
-      args: [member('file', 'vm_file')],
+      args: [makeMemberValue('file', 'vm_file')],
       // Only mappings that are executable and belong to a file are reported.
       data: [
-        member('uint64', 'vm_flags', one('mask', VM_EXEC, false)),
-        member('uint64', 'vm_file', one('equal', 0n, true)),
+        makeMemberValue('uint64', 'vm_flags', makeSingleTestGroup('mask', VM_EXEC, false)),
+        makeMemberValue('uint64', 'vm_file', makeSingleTestGroup('equal', 0n, true)),
       ],
       process: [],
       sets: [],
-      scopes: scopes.tests([], []),
+      scopes: scopes.compileTests([], []),
       changes: [],
       cel: { entry: [], returned: [] },
     },
   ];
 }
 
-function one(op: 'mask' | 'equal', value: bigint, negate: boolean): IntGroup {
+function makeSingleTestGroup(op: 'mask' | 'equal', value: bigint, negate: boolean): IntGroup {
   return { negate, selectors: [0], tests: [{ op, signed: false, value, selectors: [0] }] };
 }

@@ -1,10 +1,10 @@
-/** Compiles filters on the process: its id, its namespaces, its capabilities, and changes of them. */
+/** Compiles filters on the process: its id, its namespaces and capabilities, and changes of them. */
 import type { ChangeTest, NamespaceName, ProcessField, ProcessGroup } from '../../compiled/compiled-policy.js';
 import type { SelectorData, SetFilter } from '../model/model.js';
 import { capabilityBits } from '../../names/capabilities.js';
 import { parseInteger } from '../model/values.js';
-import { shared } from './filters.js';
-import { equal, intGroups, type Comparison, type IntClause } from './groups.js';
+import { mergeEqualItems } from './filters.js';
+import { makeEqualTest, makeIntGroups, type IntComparison, type IntClause } from './groups.js';
 
 const CAPABILITY_FIELDS = {
   Effective: 'capEffective',
@@ -15,7 +15,7 @@ const CAPABILITY_SETS = { Effective: 'effective', Inheritable: 'inheritable', Pe
 
 type FieldClause = IntClause & { readonly field: ProcessField };
 
-export function processGroups(selectors: readonly SelectorData[]): ProcessGroup[] {
+export function compileProcessGroups(selectors: readonly SelectorData[]): ProcessGroup[] {
   const clauses = selectors.flatMap((data, selector) => [
     ...pidClauses(data, selector),
     ...(data.matchNamespaces ?? []).map((filter) => namespaceClause(filter, selector)),
@@ -23,11 +23,14 @@ export function processGroups(selectors: readonly SelectorData[]): ProcessGroup[
   ]);
   const fields = new Map(clauses.map(({ field }) => [JSON.stringify(field), field]));
   return [...fields].flatMap(([key, field]) =>
-    intGroups(clauses.filter((clause) => JSON.stringify(clause.field) === key)).map((group) => ({ ...group, field })),
+    makeIntGroups(clauses.filter((clause) => JSON.stringify(clause.field) === key)).map((group) => ({
+      ...group,
+      field,
+    })),
   );
 }
 
-/** Filters with followForks are not compiled here: they are sets of processes, see sets.ts. */
+/** Filters with followForks are sets of processes; sets.ts compiles them. */
 function pidClauses({ matchPIDs = [] }: SelectorData, selector: number): FieldClause[] {
   return matchPIDs
     .filter(({ followForks }) => followForks !== true)
@@ -35,18 +38,18 @@ function pidClauses({ matchPIDs = [] }: SelectorData, selector: number): FieldCl
       selector,
       field: isNamespacePID === true ? ('namespacePid' as const) : ('pid' as const),
       negate: operator === 'NotIn',
-      tests: values.map((pid) => equal(BigInt(pid))),
+      tests: values.map((pid) => makeEqualTest(BigInt(pid))),
     }));
 }
 
-const HOST: Comparison = { ...equal(0n), host: true };
+const INITIAL_NAMESPACE: IntComparison = { ...makeEqualTest(0n), host: true };
 
 function namespaceClause({ namespace, operator, values = [] }: SetFilter, selector: number): FieldClause {
   return {
     selector,
     field: { namespace: namespace as NamespaceName },
     negate: operator === 'NotIn',
-    tests: values.map((value) => (value === 'host_ns' ? HOST : equal(parseInteger(value) ?? 0n))),
+    tests: values.map((value) => (value === 'host_ns' ? INITIAL_NAMESPACE : makeEqualTest(parseInteger(value) ?? 0n))),
   };
 }
 
@@ -54,15 +57,15 @@ function capabilityClauses(
   { type, operator, values = [], isNamespaceCapability }: SetFilter,
   selector: number,
 ): FieldClause[] {
-  const bits: Comparison = { op: 'mask', signed: false, value: capabilityBits(values) };
+  const bits: IntComparison = { op: 'mask', signed: false, value: capabilityBits(values) };
   const field = CAPABILITY_FIELDS[(type ?? 'Effective') as keyof typeof CAPABILITY_FIELDS];
   const own: FieldClause = { selector, field, negate: operator === 'NotIn', tests: [bits] };
   if (isNamespaceCapability !== true) return [own];
-  return [own, { selector, field: { namespace: 'User' }, negate: true, tests: [HOST] }];
+  return [own, { selector, field: { namespace: 'User' }, negate: true, tests: [INITIAL_NAMESPACE] }];
 }
 
-export function changeTests(selectors: readonly SelectorData[]): ChangeTest[] {
-  return shared(
+export function compileChangeTests(selectors: readonly SelectorData[]): ChangeTest[] {
+  return mergeEqualItems(
     selectors.flatMap(({ matchNamespaceChanges = [], matchCapabilityChanges = [] }, selector) => [
       ...matchNamespaceChanges.map((filter) => ({ selector, item: namespaceChange(filter) })),
       ...matchCapabilityChanges.map((filter) => ({ selector, item: capabilityChange(filter) })),

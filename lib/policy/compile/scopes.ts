@@ -1,35 +1,36 @@
 /**
- * Compiles the scopes of a policy and of its selectors. The base sensor keeps one bit for each, for every cgroup. Equal scopes are
- * one, whatever the order in which their conditions are written.
+ * Compiles the scopes of a policy and of its selectors. The base sensor keeps one bit for each scope and cgroup. Equal
+ * scopes are kept once; the order of their conditions does not matter.
  */
 import type { LabelCondition, Scope, ScopeTest } from '../../compiled/compiled-policy.js';
 import type { LabelSelectorData, PolicyData, SelectorData, WorkloadData } from '../model/model.js';
-import { selectorSet, shared } from './filters.js';
+import { sortSelectors, mergeEqualItems } from './filters.js';
 
 /** Collects the scopes of all hooks of a policy. */
 export class Scopes {
   readonly #byContent = new Map<string, number>();
   readonly scopes: Scope[] = [];
-  readonly #ofPolicy: Scope | undefined;
+  readonly #policyScope: Scope | undefined;
 
   constructor(policy: PolicyData) {
-    this.#ofPolicy = scopeOfPolicy(policy);
+    this.#policyScope = compilePolicyScope(policy);
   }
 
   /** `suppressing`: selectors that only suppress events. */
-  tests(selectors: readonly SelectorData[], suppressing: readonly number[]): ScopeTest[] {
+  compileTests(selectors: readonly SelectorData[], suppressing: readonly number[]): ScopeTest[] {
     const all = Array.from({ length: Math.max(selectors.length, 1) }, (_, i) => i);
-    const whole = this.#ofPolicy === undefined ? [] : all.map((selector) => this.#item(selector, this.#ofPolicy));
+    const whole =
+      this.#policyScope === undefined ? [] : all.map((selector) => this.#makeItems(selector, this.#policyScope));
     const own = selectors.map(({ matchWorkloads = {} }, selector) =>
-      this.#item(selector, scopeOf(matchWorkloads, undefined, suppressing.includes(selector))),
+      this.#makeItems(selector, compileScope(matchWorkloads, undefined, suppressing.includes(selector))),
     );
-    return shared([...whole, ...own].flat()).map(({ scope, selectors: those }) => ({
+    return mergeEqualItems([...whole, ...own].flat()).map(({ scope, selectors: those }) => ({
       scope,
-      selectors: selectorSet(those),
+      selectors: sortSelectors(those),
     }));
   }
 
-  #item(selector: number, scope: Scope | undefined): { selector: number; item: Omit<ScopeTest, 'selectors'> }[] {
+  #makeItems(selector: number, scope: Scope | undefined): { selector: number; item: Omit<ScopeTest, 'selectors'> }[] {
     return scope === undefined ? [] : [{ selector, item: { scope: this.#add(scope) } }];
   }
 
@@ -43,25 +44,29 @@ export class Scopes {
 }
 
 /** Undefined if the policy applies to every process. */
-export function scopeOfPolicy({ kind, metadata, spec = {} }: PolicyData): Scope | undefined {
-  if (kind !== 'TracingPolicyNamespaced') return scopeOf(spec, undefined, false);
+export function compilePolicyScope({ kind, metadata, spec = {} }: PolicyData): Scope | undefined {
+  if (kind !== 'TracingPolicyNamespaced') return compileScope(spec, undefined, false);
   const namespace = metadata?.namespace ?? 'default';
-  return namespace === '' ? { host: [], exempts: false } : scopeOf(spec, namespace, false);
+  return namespace === '' ? { host: [], exempts: false } : compileScope(spec, namespace, false);
 }
 
-export function nodesOf({ spec }: PolicyData): readonly LabelCondition[] | undefined {
-  const conditions = spec?.nodeSelector === undefined ? [] : conditionsOf(spec.nodeSelector);
+export function compileNodeConditions({ spec }: PolicyData): readonly LabelCondition[] | undefined {
+  const conditions = spec?.nodeSelector === undefined ? [] : compileLabelConditions(spec.nodeSelector);
   return conditions.length === 0 ? undefined : conditions;
 }
 
-export function scopeOf(selectors: WorkloadData, namespace: string | undefined, exempts: boolean): Scope | undefined {
+export function compileScope(
+  selectors: WorkloadData,
+  namespace: string | undefined,
+  exempts: boolean,
+): Scope | undefined {
   const { podSelector, containerSelector, hostSelector } = selectors;
   const [pods, containers, host] = [podSelector, containerSelector, hostSelector].map(
-    (labels) => labels && conditionsOf(labels),
+    (labels) => labels && compileLabelConditions(labels),
   );
   const given = [pods, containers, host].filter((conditions) => conditions !== undefined);
   if (namespace === undefined && given.length === 0) return undefined;
-  // as in Tetragon: three selectors that select everything are no limit
+  // As in Tetragon, three empty selectors do not limit the policy.
   if (given.length === 3 && given.every((conditions) => conditions.length === 0)) return undefined;
   return {
     ...(namespace === undefined ? {} : { namespace }),
@@ -72,7 +77,7 @@ export function scopeOf(selectors: WorkloadData, namespace: string | undefined, 
   };
 }
 
-function conditionsOf({ matchLabels = {}, matchExpressions = [] }: LabelSelectorData): LabelCondition[] {
+function compileLabelConditions({ matchLabels = {}, matchExpressions = [] }: LabelSelectorData): LabelCondition[] {
   const all: LabelCondition[] = [
     ...Object.entries(matchLabels).map(([key, value]) => ({ key, operator: 'In' as const, values: [value] })),
     ...matchExpressions.map(({ key = '', operator = 'In', values = [] }) => ({

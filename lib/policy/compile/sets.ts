@@ -1,37 +1,37 @@
 /**
- * Compiles sets of processes, for which the base sensor keeps one bit each, and the tests of those bits.
+ * Compiles sets of processes and the tests of them. The base sensor keeps one bit of each process for each set.
  *
- * A path proves little: with a user namespace of its own, every process can show any file under any path. A filter that exempts
- * processes therefore tests a set of executables that are known to be the file of their path. A filter that selects processes
- * tests the path as the process sees it. The same values are then two sets.
+ * A path alone is not trusted: in its own user namespace, every process can make any file appear under any path. A filter
+ * that exempts processes therefore tests a trusted set, which contains only executables that are known to be the file of
+ * their path. A filter that selects processes tests the path that the process sees. Equal values then give two sets.
  *
- * A selector that reports a program, and thereby keeps it from a later selector that acts, does both. It tests the path. If the
- * later selector matches as well, a test of the other set decides whether the process is exempt from it.
+ * A selector that only reports exempts its processes from a later selector that acts. It tests the path that the process
+ * sees. If the later selector matches as well, a test of the trusted set decides whether the process is exempt.
  */
 import type { ProcessSet, ProcessTest } from '../../compiled/compiled-policy.js';
 import type { BinaryFilter, PidFilter, PolicyData, SelectorData } from '../model/model.js';
-import { withoutFinalNul } from '../model/values.js';
-import { trustsPaths } from './actions.js';
-import { shared } from './filters.js';
+import { stripFinalNul } from '../model/values.js';
+import { isTrustingPaths } from './actions.js';
+import { mergeEqualItems } from './filters.js';
 
 /** Collects the sets of all hooks of a policy. Equal sets are kept once. */
 export class ProcessSets {
   readonly #byContent = new Map<string, number>();
   readonly sets: ProcessSet[] = [];
-  readonly #trustsPaths: boolean;
+  readonly #isTrustingPaths: boolean;
 
   constructor(policy: PolicyData) {
-    this.#trustsPaths = trustsPaths(policy);
+    this.#isTrustingPaths = isTrustingPaths(policy);
   }
 
   /** `suppressing`: selectors that only suppress events. */
-  tests(selectors: readonly SelectorData[], suppressing: readonly number[]): ProcessTest[] {
-    return shared(
+  compileTests(selectors: readonly SelectorData[], suppressing: readonly number[]): ProcessTest[] {
+    return mergeEqualItems(
       selectors.flatMap((data, selector) => {
         const { matchBinaries = [], matchParentBinaries = [], matchPIDs = [] } = data;
         const binaries = (filter: BinaryFilter, parent: boolean): Omit<ProcessTest, 'selectors'> =>
-          this.#test(
-            binarySet(filter, !this.#trustsPaths && exempts(filter, suppressing.includes(selector))),
+          this.#makeTest(
+            makeBinarySet(filter, !this.#isTrustingPaths && isExempting(filter, suppressing.includes(selector))),
             filter,
             parent,
           );
@@ -40,22 +40,22 @@ export class ProcessSets {
           ...matchParentBinaries.map((filter) => ({ selector, item: binaries(filter, true) })),
           ...matchPIDs
             .filter(({ followForks }) => followForks === true)
-            .map((filter) => ({ selector, item: this.#test(pidSet(filter), filter, false) })),
+            .map((filter) => ({ selector, item: this.#makeTest(makePidSet(filter), filter, false) })),
         ];
       }),
     );
   }
 
-  /** Tests of what exempts from a later selector that acts. `sparing`: selectors that only report and come before one. */
-  yields(selectors: readonly SelectorData[], sparing: readonly number[]): ProcessTest[] {
-    if (this.#trustsPaths) return [];
-    const tests = shared(
-      sparing.flatMap((selector) => {
+  /** Tests of the trusted sets. `reportOnly`: selectors that only report and come before one that acts. */
+  compileYieldTests(selectors: readonly SelectorData[], reportOnly: readonly number[]): ProcessTest[] {
+    if (this.#isTrustingPaths) return [];
+    const tests = mergeEqualItems(
+      reportOnly.flatMap((selector) => {
         const { matchBinaries = [], matchParentBinaries = [] } = selectors[selector] ?? {};
         const positive = (filters: readonly BinaryFilter[], parent: boolean): Omit<ProcessTest, 'selectors'>[] =>
           filters
-            .filter(({ operator = 'In' }) => !isNegated(operator))
-            .map((filter) => this.#test(binarySet(filter, true), filter, parent));
+            .filter(({ operator = 'In' }) => !isNegatedOperator(operator))
+            .map((filter) => this.#makeTest(makeBinarySet(filter, true), filter, parent));
         return [...positive(matchBinaries, false), ...positive(matchParentBinaries, true)].map((item) => ({
           selector,
           item,
@@ -65,8 +65,12 @@ export class ProcessSets {
     return tests.map((test) => ({ ...test, yields: true }));
   }
 
-  #test(set: ProcessSet, { operator = 'In' }: { operator?: string }, parent: boolean): Omit<ProcessTest, 'selectors'> {
-    return { set: this.#add(set), negate: isNegated(operator), parent };
+  #makeTest(
+    set: ProcessSet,
+    { operator = 'In' }: { operator?: string },
+    parent: boolean,
+  ): Omit<ProcessTest, 'selectors'> {
+    return { set: this.#add(set), negate: isNegatedOperator(operator), parent };
   }
 
   #add(set: ProcessSet): number {
@@ -78,20 +82,20 @@ export class ProcessSets {
   }
 }
 
-function isNegated(operator: string): boolean {
+function isNegatedOperator(operator: string): boolean {
   return operator.startsWith('Not');
 }
 
 /**
- * Whether being in the set takes a process out of what the policy reports or does. This is so for a negated filter. In a
- * selector that only suppresses events it is the other way round.
+ * True if the policy does not report or act on processes in the set. This is so for a negated filter, and in a selector
+ * that only suppresses events for a filter without negation.
  */
-function exempts({ operator = 'In' }: BinaryFilter, suppresses: boolean): boolean {
-  return isNegated(operator) !== suppresses;
+function isExempting({ operator = 'In' }: BinaryFilter, suppresses: boolean): boolean {
+  return isNegatedOperator(operator) !== suppresses;
 }
 
-function binarySet(filter: BinaryFilter, trusted: boolean): ProcessSet {
-  const values = [...new Set((filter.values ?? []).map(withoutFinalNul))].sort();
+function makeBinarySet(filter: BinaryFilter, trusted: boolean): ProcessSet {
+  const values = [...new Set((filter.values ?? []).map(stripFinalNul))].sort();
   const base = filter.operator?.replace(/^Not/, '');
   return {
     equal: base === 'In' ? values : [],
@@ -104,7 +108,7 @@ function binarySet(filter: BinaryFilter, trusted: boolean): ProcessSet {
   };
 }
 
-function pidSet({ values = [], isNamespacePID }: PidFilter): ProcessSet {
+function makePidSet({ values = [], isNamespacePID }: PidFilter): ProcessSet {
   const pids = [...new Set(values)].sort((a, b) => a - b);
   return {
     equal: [],

@@ -1,48 +1,51 @@
-/** Makes tables of exact values, prefixes and networks. The result of each entry is computed in advance. */
+/** Makes tables of exact values, prefixes and networks. The compiler computes the result of each entry. */
 import type { TableEntry, ValueTable } from '../../compiled/compiled-policy.js';
-import { selectorSet } from './filters.js';
+import { sortSelectors } from './filters.js';
 
-/** One filter of one selector. It matches any of its values, which are named by their keys. */
+/** One filter of one selector. It matches any of its values, which `keys` identify. */
 export interface TableClause {
   readonly selector: number;
   readonly negate: boolean;
   readonly keys: ReadonlySet<string>;
 }
 
-export interface Keyed<T> {
+export interface KeyedValue<T> {
   readonly key: string;
   readonly value: T;
 }
 
 /**
- * `values` contains each value that a filter names once. A value that matches another (such as a shorter prefix) comes
- * right before it. The kernel finds the longest entry that matches the text it looks up. Every value is an entry, so
- * every other value that matches the text also matches that entry. It is therefore enough to test the entry's own value
- * against all filters: the result holds for every text that leads to this entry. This also works for several filters of
+ * `values` contains each value of the filters once. A value that matches another one (such as a shorter prefix) comes
+ * before it. A lookup finds the longest entry that matches the string. Every other value that matches the string also
+ * matches that entry, because every value is an entry. It is therefore enough to test the entry's value against all
+ * filters: the result is correct for every string whose lookup finds this entry. This also works for several filters of
  * one selector, which must all match.
  */
-export function valueTable<T>(
+export function makeValueTable<T>(
   clauses: readonly TableClause[],
-  values: readonly Keyed<T>[],
+  values: readonly KeyedValue<T>[],
   fits: (value: T, other: T) => boolean,
 ): ValueTable<T> {
   return {
-    positive: selectorSet(clauses.filter((clause) => !clause.negate).map((clause) => clause.selector)),
-    used: selectorSet(clauses.map((clause) => clause.selector)),
-    entries: chains(values, fits).map((chain) => entry(chain, clauses)),
+    positive: sortSelectors(clauses.filter((clause) => !clause.negate).map((clause) => clause.selector)),
+    used: sortSelectors(clauses.map((clause) => clause.selector)),
+    entries: makeChains(values, fits).map((chain) => makeEntry(chain, clauses)),
   };
 }
 
 /**
- * For each value, the values that match it, with itself last. A stack keeps them, so that thousands of values do not
- * need millions of comparisons.
+ * Returns for each value the chain of values that match it, with the value itself last. The chain is kept as a stack, so
+ * that thousands of values do not need millions of comparisons.
  */
-function chains<T>(sorted: readonly Keyed<T>[], fits: (value: T, other: T) => boolean): (readonly Keyed<T>[])[] {
-  let chain: readonly Keyed<T>[] = [];
+function makeChains<T>(
+  sorted: readonly KeyedValue<T>[],
+  fits: (value: T, other: T) => boolean,
+): (readonly KeyedValue<T>[])[] {
+  let chain: readonly KeyedValue<T>[] = [];
   return sorted.map((value) => (chain = [...chain.filter((other) => fits(value.value, other.value)), value]));
 }
 
-function entry<T>(chain: readonly Keyed<T>[], clauses: readonly TableClause[]): TableEntry<T> {
+function makeEntry<T>(chain: readonly KeyedValue<T>[], clauses: readonly TableClause[]): TableEntry<T> {
   const match = new Set<number>();
   const failed = new Set<number>();
   const reject = new Set<number>();
@@ -55,13 +58,13 @@ function entry<T>(chain: readonly Keyed<T>[], clauses: readonly TableClause[]): 
     }
   }
   return {
-    value: (chain.at(-1) as Keyed<T>).value,
-    match: selectorSet([...match].filter((selector) => !failed.has(selector))),
-    reject: selectorSet(reject),
+    value: (chain.at(-1) as KeyedValue<T>).value,
+    match: sortSelectors([...match].filter((selector) => !failed.has(selector))),
+    reject: sortSelectors(reject),
   };
 }
 
-/** Removes repeated values and keeps the order of first appearance. */
-export function distinct<T>(values: readonly Keyed<T>[]): Keyed<T>[] {
+/** Keeps the first of equal values, in the same order. */
+export function removeDuplicates<T>(values: readonly KeyedValue<T>[]): KeyedValue<T>[] {
   return [...new Map(values.map((value) => [value.key, value])).values()];
 }

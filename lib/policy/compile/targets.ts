@@ -1,43 +1,43 @@
-/** Finds the targets that a hook of a policy attaches to. */
-import type { CompiledHook, ProgramPlace } from '../../compiled/compiled-policy.js';
-import { placeInFile } from '../../names/places.js';
-import { calledBy } from '../model/lists.js';
+/** Compiles the targets of a hook: what it is attached to. */
+import type { CompiledHook, UprobeAttachPoint } from '../../compiled/compiled-policy.js';
+import { formatAttachPoint } from '../../names/attach-points.js';
+import { resolveCall } from '../model/lists.js';
 import type { Hook, HookData, PolicyData } from '../model/model.js';
 
-export type Target = Pick<
+export type HookTarget = Pick<
   CompiledHook,
   'kind' | 'call' | 'syscall' | 'tracepoint' | 'program' | 'usdt' | 'list' | 'places'
 >;
 
-export function targetsOf(policy: PolicyData, hook: Hook): Target[] {
+export function compileTargets(policy: PolicyData, hook: Hook): HookTarget[] {
   const { kind, data } = hook;
   switch (kind) {
     case 'kprobes':
     case 'fentries': {
-      const image = kind === 'kprobes' ? 'kprobe' : 'fentry';
+      const compiledKind = kind === 'kprobes' ? 'kprobe' : 'fentry';
       const { call = '' } = data;
-      const { syscall, functions: list } = calledBy(policy, call, data.syscall ?? true);
+      const { syscall, functions: list } = resolveCall(policy, call, data.syscall ?? true);
       const only = 'functions' in list && list.functions.length === 1 ? list.functions[0] : undefined;
-      return [{ kind: image, call: only ?? call, syscall, ...(only === undefined ? { list } : {}) }];
+      return [{ kind: compiledKind, call: only ?? call, syscall, ...(only === undefined ? { list } : {}) }];
     }
     case 'tracepoints': {
       const { subsystem = '', event = '', raw } = data;
       const tracepoint = { subsystem, event };
-      const image = raw === true ? 'raw_tracepoint' : 'tracepoint';
-      return [{ kind: image, call: `${subsystem}/${event}`, syscall: false, tracepoint }];
+      const compiledKind = raw === true ? 'raw_tracepoint' : 'tracepoint';
+      return [{ kind: compiledKind, call: `${subsystem}/${event}`, syscall: false, tracepoint }];
     }
     case 'lsmhooks':
       return [{ kind: 'lsm', call: data.hook ?? '', syscall: false }];
     case 'uprobes': {
-      const places = placesOf(data);
-      return goesOnElsewhere(hook) ? places.map((place) => uprobeTarget([place])) : [uprobeTarget(places)];
+      const points = compileAttachPoints(data);
+      return hasJumpAction(hook) ? points.map((point) => makeUprobeTarget([point])) : [makeUprobeTarget(points)];
     }
     case 'usdts':
-      return [usdtOf(data)];
+      return [makeUsdtTarget(data)];
   }
 }
 
-function usdtOf({ path = '', provider = '', name = '' }: HookData): Target {
+function makeUsdtTarget({ path = '', provider = '', name = '' }: HookData): HookTarget {
   return { kind: 'usdt', call: `${provider}:${name}`, syscall: false, usdt: { path, provider, name } };
 }
 
@@ -49,24 +49,25 @@ export function targetField({ kind }: Hook): keyof HookData {
   return kind === 'uprobes' ? 'path' : 'call';
 }
 
-function uprobeTarget(places: readonly ProgramPlace[]): Target {
-  const [program = { path: '' }] = places;
-  const call = placeInFile(program) + (places.length > 1 ? ` and ${places.length - 1} more` : '');
-  return { kind: 'uprobe', call, syscall: false, program, ...(places.length > 1 ? { places } : {}) };
+function makeUprobeTarget(points: readonly UprobeAttachPoint[]): HookTarget {
+  const [program = { path: '' }] = points;
+  const call = formatAttachPoint(program) + (points.length > 1 ? ` and ${points.length - 1} more` : '');
+  return { kind: 'uprobe', call, syscall: false, program, ...(points.length > 1 ? { places: points } : {}) };
 }
 
 /**
- * True if the call continues elsewhere. The distance differs for each place, so each place needs a target of its own.
+ * True if an action makes the call continue elsewhere. The distance of the jump differs for each attach point, so each
+ * attach point needs its own target.
  */
-function goesOnElsewhere({ selectors }: Hook): boolean {
+function hasJumpAction({ selectors }: Hook): boolean {
   const actions = selectors.flatMap(({ matchActions = [] }) => matchActions);
   return actions.some(({ argNewSymbol, argNewOffset, argNewAddr }) =>
     [argNewSymbol, argNewOffset, argNewAddr].some((each) => each !== undefined),
   );
 }
 
-/** The places in the order of refCtrOffsets. They are all symbols, all offsets or all addresses. */
-function placesOf(data: HookData): ProgramPlace[] {
+/** The attach points in the order of refCtrOffsets. They are all symbols, all offsets or all addresses. */
+function compileAttachPoints(data: HookData): UprobeAttachPoint[] {
   const { path = '', symbols = [], offsets = [], addrs = [], refCtrOffsets = [], binaryDigests = [], ignore } = data;
   const digests =
     binaryDigests.length === 0
@@ -75,19 +76,19 @@ function placesOf(data: HookData): ProgramPlace[] {
           digests: binaryDigests,
           ...(ignore?.digestVerificationFailure === true ? { ignoreDigests: true as const } : {}),
         };
-  const places = [
-    ...symbols.map(symbolPlace),
+  const points = [
+    ...symbols.map(parseSymbol),
     ...offsets.map((fileOffset) => ({ fileOffset })),
     ...addrs.map((address) => ({ address })),
   ];
-  return places.map((place, i) => {
+  return points.map((point, i) => {
     const refCtrOffset = refCtrOffsets[i];
-    return { ...place, path, ...digests, ...(refCtrOffset === undefined ? {} : { refCtrOffset }) };
+    return { ...point, path, ...digests, ...(refCtrOffset === undefined ? {} : { refCtrOffset }) };
   });
 }
 
-/** `NAME+OFFSET` means a place within a function. */
-function symbolPlace(text: string): Pick<ProgramPlace, 'symbol' | 'symbolOffset'> {
+/** `NAME+OFFSET` is an address within a function. */
+function parseSymbol(text: string): Pick<UprobeAttachPoint, 'symbol' | 'symbolOffset'> {
   const [, symbol, offset] = /^(.+)\+(0x[0-9a-fA-F]+|\d+)$/.exec(text) ?? [];
   if (symbol === undefined || offset === undefined) return { symbol: text };
   return { symbol, symbolOffset: BigInt(offset) };

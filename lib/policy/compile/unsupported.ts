@@ -1,10 +1,10 @@
 /**
- * Finds the parts of a policy that are valid but not supported by this version. Each is an error at load, with a hint
- * what to use instead, so that no part of a policy is ignored silently. An entry is removed when support is added.
+ * Finds the parts of a policy that are valid but not supported by this version. Each is an error at load with a hint what
+ * to use instead, so that no part of a policy is ignored silently.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { SIZED_TYPES } from '../../compiled/compiled-hook.js';
-import { callsOf } from '../model/lists.js';
+import { expandCall } from '../model/lists.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 import type { Report } from '../parse/report.js';
 import type { DiagnosticCode } from '../parse/codes.js';
@@ -17,47 +17,47 @@ import {
   type ValueClass,
 } from '../language/vocabulary.js';
 
-type Add = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
+type AddDiagnostic = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
 
 export function findUnsupported(policy: PolicyData, hooks: readonly Hook[], report: Report): void {
-  const add: Add = (code, container, key, message, hint) => {
-    report.add(code, report.places.key(container, key), message, hint);
+  const add: AddDiagnostic = (code, container, key, message, hint) => {
+    report.add(code, report.positions.key(container, key), message, hint);
   };
   for (const hook of hooks) {
     findInHook(hook, policy, add);
-    findInTracked(hook, add);
+    findSecondTrackedSocket(hook, add);
     for (const selector of hook.selectors) findInSelector(selector, add);
   }
 }
 
-function findInHook({ kind, data }: Hook, policy: PolicyData, add: Add): void {
+function findInHook({ kind, data }: Hook, policy: PolicyData, add: AddDiagnostic): void {
   const hasFields = kind === 'tracepoints' && data.raw !== true;
   const returned = data.return === true && data.returnArg !== undefined ? [data.returnArg] : [];
-  const isIa32 = callsOf(policy, data.call ?? '', true).some(({ name }) => /^(i386\/|__ia32_)/.test(name));
+  const isIa32 = expandCall(policy, data.call ?? '', true).some(({ name }) => /^(i386\/|__ia32_)/.test(name));
   for (const arg of [...(data.args ?? []), ...(data.data ?? []), ...returned]) {
     findInArg(arg, hasFields, add);
     if (isIa32 && arg.type === 'char_iovec') {
       const message = 'char_iovec of 32-bit programs is not supported yet, because its layout differs';
       add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the number of pieces as int');
     }
-    if (isOfProgram(kind)) findKernelObject(arg, add);
-    else if (kind !== 'kprobes') findRegister(arg, kind, add);
+    if (isProgramHook(kind)) findKernelObject(arg, add);
+    else if (kind !== 'kprobes') findRegisterSource(arg, kind, add);
   }
 }
 
-function findInArg(arg: ArgData, isField: boolean, add: Add): void {
+function findInArg(arg: ArgData, isField: boolean, add: AddDiagnostic): void {
   if (arg.type === 'data_loc' && !isField) {
     const message = 'data_loc is a field of tracepoints; functions have no such fields';
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
   }
 }
 
-function isOfProgram(kind: HookKind): boolean {
+function isProgramHook(kind: HookKind): boolean {
   return kind === 'uprobes' || kind === 'usdts';
 }
 
-/** Classes of values that a function of a program can receive. */
-const OF_PROGRAMS: ReadonlySet<ValueClass> = new Set<ValueClass>([
+/** Classes of the values that a function of a program can receive. */
+const PROGRAM_VALUE_CLASSES: ReadonlySet<ValueClass> = new Set<ValueClass>([
   'signed',
   'unsigned',
   'capability',
@@ -65,30 +65,30 @@ const OF_PROGRAMS: ReadonlySet<ValueClass> = new Set<ValueClass>([
   'nop',
   'auto',
 ]);
-const TEXTS_OF_PROGRAMS: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
+const PROGRAM_VALUE_TYPES: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
   ...SIZED_TYPES, 'string', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
 ]); // prettier-ignore
 
-function findKernelObject(arg: ArgData, add: Add): void {
+function findKernelObject(arg: ArgData, add: AddDiagnostic): void {
   const { type, source } = arg;
   if (type === undefined || source === 'current_task') return;
-  if (OF_PROGRAMS.has(ARG_TYPES[type].class) || TEXTS_OF_PROGRAMS.has(type)) return;
+  if (PROGRAM_VALUE_CLASSES.has(ARG_TYPES[type].class) || PROGRAM_VALUE_TYPES.has(type)) return;
   const message = `${type} is an object of the kernel; functions of programs never receive one`;
   add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'use string, char_buf or a number');
 }
 
-function findRegister(arg: ArgData, kind: HookKind, add: Add): void {
+function findRegisterSource(arg: ArgData, kind: HookKind, add: AddDiagnostic): void {
   if (arg.source !== 'pt_regs') return;
   add('UNSUPPORTED_ARG_TYPE', arg, 'source', `${kind} do not give access to registers`, 'use a kprobe');
 }
 
-function findInSelector(selector: SelectorData, add: Add): void {
+function findInSelector(selector: SelectorData, add: AddDiagnostic): void {
   findInActions(selector.matchActions ?? [], add);
   findInActions(selector.matchReturnActions ?? [], add);
 }
 
-/** Names the kind of each action that a selector can have only once: one signal, one value, one way to post. */
-const ONCE: Partial<Record<ActionName, string>> = {
+/** Actions that a selector can have only once, with the kind of action for messages. */
+const SINGLE_ACTIONS: Partial<Record<ActionName, string>> = {
   Signal: 'signal',
   Sigkill: 'signal',
   Override: 'Override',
@@ -99,8 +99,8 @@ const ONCE: Partial<Record<ActionName, string>> = {
   UntrackSock: 'TrackSock or UntrackSock',
 };
 
-/** Finds actions that track a second argument: the BPF programs track only one argument per hook. */
-function findInTracked({ selectors }: Hook, add: Add): void {
+/** Reports actions that track a second argument: the BPF programs track only one argument for each hook. */
+function findSecondTrackedSocket({ selectors }: Hook, add: AddDiagnostic): void {
   const first = selectors.flatMap(trackedSlots)[0];
   for (const { matchActions = [], matchReturnActions = [] } of selectors) {
     for (const action of [...matchActions, ...matchReturnActions]) {
@@ -112,12 +112,12 @@ function findInTracked({ selectors }: Hook, add: Add): void {
   }
 }
 
-function findInActions(actions: readonly ActionData[], add: Add): void {
+function findInActions(actions: readonly ActionData[], add: AddDiagnostic): void {
   const seen = new Map<string, ActionData>();
   for (const action of actions) {
     const { action: name } = action;
     if (name === undefined) continue;
-    const kind = ONCE[name];
+    const kind = SINGLE_ACTIONS[name];
     const before = seen.get(kind ?? '');
     if (kind === undefined) continue;
     seen.set(kind, action);

@@ -1,31 +1,31 @@
 /** Compiles the values that a hook reads, each with its filters. */
 import type { CompiledValue } from '../../compiled/compiled-policy.js';
 import type { ArgData } from '../model/model.js';
-import { unixName } from '../model/values.js';
+import { normaliseUnixName } from '../model/values.js';
 import { ARG_TYPES } from '../language/vocabulary.js';
 import type { Clause, Context } from './filters.js';
-import { intFilters } from './ints.js';
-import { netFilters } from './net.js';
-import { familyGroups, fileTypeGroups, textFilters } from './texts.js';
+import { compileIntFilters } from './ints.js';
+import { compileNetFilters } from './net.js';
+import { compileFamilyGroups, compileFileTypeGroups, compileStringFilters } from './strings.js';
 
-export function valueImage(arg: ArgData, clauses: readonly Clause[], context: Context): CompiledValue {
-  const { places } = context.report;
+export function compileValue(arg: ArgData, clauses: readonly Clause[], context: Context): CompiledValue {
+  const { positions } = context.report;
   return {
     index: arg.index ?? 0,
     type: arg.type ?? 'nop',
     ...(arg.label === undefined ? {} : { label: arg.label }),
-    ...sourceOf(arg),
+    ...compileSource(arg),
     ...(arg.sizeArgIndex ? { sizeArgIndex: arg.sizeArgIndex } : {}),
     ...(arg.returnCopy === true ? { returnCopy: true as const } : {}),
     ...(arg.maxData === true ? { maxData: true as const } : {}),
-    ...filtersOf(arg, clauses, context),
-    position: places.position(places.value(arg)),
+    ...compileFilters(arg, clauses, context),
+    position: positions.toPosition(positions.value(arg)),
   };
 }
 
-function sourceOf({ source, resolve, btfType, btfTypeModule }: ArgData): Partial<CompiledValue> {
+function compileSource({ source, resolve, btfType, btfTypeModule }: ArgData): Partial<CompiledValue> {
   return {
-    // The checks have refused all other sources.
+    // The checks have reported all other sources.
     ...(source === undefined ? {} : { source: source as 'current_task' | 'pt_regs' }),
     ...(resolve ? { resolve } : {}),
     ...(btfType === undefined ? {} : { btfType }),
@@ -33,28 +33,32 @@ function sourceOf({ source, resolve, btfType, btfTypeModule }: ArgData): Partial
   };
 }
 
-type Filters = Pick<CompiledValue, 'ints' | 'intTable' | 'texts' | 'net'>;
-const NONE: Filters = { ints: [], texts: {}, net: {} };
+type ValueFilters = Pick<CompiledValue, 'ints' | 'intTable' | 'texts' | 'net'>;
+const NO_FILTERS: ValueFilters = { ints: [], texts: {}, net: {} };
 
-function filtersOf({ type = 'nop' }: ArgData, clauses: readonly Clause[], context: Context): Filters {
+function compileFilters({ type = 'nop' }: ArgData, clauses: readonly Clause[], context: Context): ValueFilters {
   switch (ARG_TYPES[type].class) {
     case 'signed':
     case 'unsigned':
     case 'capability':
     case 'capabilities':
     case 'syscall':
-      return { ...NONE, ...intFilters(clauses, type, context) };
+      return { ...NO_FILTERS, ...compileIntFilters(clauses, type, context) };
     case 'text':
     case 'path':
     case 'file':
-      return { ...NONE, ints: fileTypeGroups(clauses), texts: textFilters(clauses) };
+      return { ...NO_FILTERS, ints: compileFileTypeGroups(clauses), texts: compileStringFilters(clauses) };
     case 'unixAddress':
-      return { ...NONE, ints: familyGroups(clauses), texts: textFilters(clauses, unixName) };
+      return {
+        ...NO_FILTERS,
+        ints: compileFamilyGroups(clauses),
+        texts: compileStringFilters(clauses, normaliseUnixName),
+      };
     case 'sock':
     case 'skb':
     case 'sockaddr':
-      return { ...NONE, net: netFilters(clauses) };
+      return { ...NO_FILTERS, net: compileNetFilters(clauses) };
     default:
-      return NONE;
+      return NO_FILTERS;
   }
 }

@@ -1,15 +1,14 @@
 /**
- * Estimates the cost of a compiled hook: comparisons, table lookups, path walks, memory. The figures are not
- * measurements.
+ * Estimates the cost of a compiled hook: comparisons, table lookups, path walks and memory. The figures are not measured.
  */
 import type { HookCost } from '../../../types/policy.js';
-import { valuesOf } from '../../compiled/compiled-hook.js';
-import { groupsOf } from '../compile/size.js';
+import { hookValues } from '../../compiled/compiled-hook.js';
+import { hookIntGroups } from '../compile/size.js';
 import type { CompiledHook, CompiledValue, ValueTable } from '../../compiled/compiled-policy.js';
 import { ARG_TYPES, type ValueClass } from '../language/vocabulary.js';
 
-const PATHS: ReadonlySet<ValueClass> = new Set<ValueClass>(['path', 'file']);
-const NUMBERS: ReadonlySet<ValueClass> = new Set<ValueClass>([
+const PATH_CLASSES: ReadonlySet<ValueClass> = new Set<ValueClass>(['path', 'file']);
+const NUMBER_CLASSES: ReadonlySet<ValueClass> = new Set<ValueClass>([
   'signed',
   'unsigned',
   'capability',
@@ -18,9 +17,9 @@ const NUMBERS: ReadonlySet<ValueClass> = new Set<ValueClass>([
   'nop',
 ]);
 
-/** A node of an LPM trie contains a key of 256 bytes and a value of 16. There are nearly as many inner nodes. */
+/** The size of a node of an LPM trie with a key of 256 bytes and a value of 16. */
 const TRIE_NODE_BYTES = 512;
-/** The size of a node whose key is a network. */
+/** The size of a node of an LPM trie whose key is a network. */
 const NETWORK_NODE_BYTES = 96;
 /** The size of an entry of a hash map: its header and its value. */
 const HASH_ENTRY_BYTES = 64 + 16;
@@ -28,59 +27,59 @@ const INT_ENTRY_BYTES = HASH_ENTRY_BYTES + 16;
 /** The size of a state of the automaton. Each character needs one state. */
 const STATE_BYTES = 520;
 
-export function costOf(hook: CompiledHook): HookCost {
-  const values = valuesOf(hook);
-  const groups = groupsOf(hook);
-  const filtered = values.filter(isFiltered);
-  const tables = values.flatMap(tablesOf);
+export function estimateCost(hook: CompiledHook): HookCost {
+  const values = hookValues(hook);
+  const groups = hookIntGroups(hook);
+  const filtered = values.filter(isReadByFilters);
+  const tables = values.flatMap(valueTables);
   const scans = values.flatMap(({ texts }) => texts.substrings ?? []);
   return {
     comparisons: groups.reduce((sum, group) => sum + group.tests.length, 0),
     binaryTests: hook.sets.length + hook.changes.length,
     lookups: tables.length + Number(hook.scopes.length > 0),
-    pathWalks: filtered.filter(({ type }) => PATHS.has(ARG_TYPES[type].class)).length,
+    pathWalks: filtered.filter(({ type }) => PATH_CLASSES.has(ARG_TYPES[type].class)).length,
     textScans: scans.length,
     expressionSteps: hook.cel.entry.length + hook.cel.returned.length,
-    readForEvent: values.filter((value) => isRead(value) && !filtered.includes(value)).length,
+    readForEvent: values.filter((value) => isReadFromMemory(value) && !filtered.includes(value)).length,
     tableEntries: tables.reduce((sum, table) => sum + table.entries.length, 0),
-    tableBytes: values.reduce((sum, value) => sum + memoryOf(value), 0),
+    tableBytes: values.reduce((sum, value) => sum + estimateTableBytes(value), 0),
   };
 }
 
-/** True if the value is not a number and has filters, so that it is read to evaluate them. */
-function isFiltered(value: CompiledValue): boolean {
+/** True if the value is not a number and has filters. The filters then read it. */
+function isReadByFilters(value: CompiledValue): boolean {
   const { ints, intTable, texts, net } = value;
-  const isNumber = NUMBERS.has(ARG_TYPES[value.type].class);
+  const isNumber = NUMBER_CLASSES.has(ARG_TYPES[value.type].class);
   if (isNumber) return false;
   return ints.length > 0 || intTable !== undefined || Object.keys(texts).length > 0 || Object.keys(net).length > 0;
 }
 
-function isRead({ type }: CompiledValue): boolean {
-  return !NUMBERS.has(ARG_TYPES[type].class);
+function isReadFromMemory({ type }: CompiledValue): boolean {
+  return !NUMBER_CLASSES.has(ARG_TYPES[type].class);
 }
 
-function tablesOf({ texts, net, intTable }: CompiledValue): ValueTable<unknown>[] {
+function valueTables({ texts, net, intTable }: CompiledValue): ValueTable<unknown>[] {
   const all = [intTable, texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
   return all.filter((table) => table !== undefined);
 }
 
-function memoryOf({ texts, net, intTable }: CompiledValue): number {
+function estimateTableBytes({ texts, net, intTable }: CompiledValue): number {
   const equal = texts.equal?.entries ?? [];
-  const key = equal.reduce((most, entry) => Math.max(most, Buffer.byteLength(entry.value) + 1), 0);
+  const key = equal.reduce((maximum, entry) => Math.max(maximum, Buffer.byteLength(entry.value) + 1), 0);
   const tries = (texts.prefix?.entries.length ?? 0) + (texts.postfix?.entries.length ?? 0);
   const networks = (net.source?.entries.length ?? 0) + (net.destination?.entries.length ?? 0);
   const needles = (texts.substrings ?? []).flatMap((scan) => scan.needles);
   const characters = needles.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
   return (
     equal.length * (HASH_ENTRY_BYTES + Math.ceil(key / 8) * 8) +
-    nodes(tries) * TRIE_NODE_BYTES +
-    nodes(networks) * NETWORK_NODE_BYTES +
+    trieNodeCount(tries) * TRIE_NODE_BYTES +
+    trieNodeCount(networks) * NETWORK_NODE_BYTES +
     (intTable?.entries.length ?? 0) * INT_ENTRY_BYTES +
     characters * STATE_BYTES
   );
 }
 
-/** The number of nodes, including the inner nodes between the entries. */
-function nodes(entries: number): number {
+/** The number of nodes of a trie: the entries and the inner nodes between them. */
+function trieNodeCount(entries: number): number {
   return entries === 0 ? 0 : 2 * entries - 1;
 }

@@ -1,62 +1,63 @@
 /**
- * Explains a policy: what each hook reads, the order in which its selectors are evaluated, its actions, and its cost.
+ * Explains a policy: what each hook reads, the order of evaluation of its selectors, its actions and its cost.
  */
-import { filteredSlots, isLateValue, type FilterList } from '../model/slots.js';
+import { findFilteredSlots, isReadAtReturn, type FilterList } from '../model/slots.js';
 import type { CompiledHook, CompiledPolicy } from '../../compiled/compiled-policy.js';
 import type { KernelInfo } from '../../../types/kernel.js';
-import { callsOf, findList, isGenerated, listName } from '../model/lists.js';
-import { syscallFunctions } from '../../names/calls.js';
+import { expandCall, findList, isGeneratedList, listName } from '../model/lists.js';
+import { formatHex } from '../../names/attach-points.js';
+import { syscallFunctionNames } from '../../names/syscall-functions.js';
 import type { ArgData, Hook, PolicyData, SelectorData, ValueFilter } from '../model/model.js';
 import type { Analysis } from '../analyse.js';
 import { isOptionName, optionEffect } from '../language/options.js';
 import { ARG_TYPES, type TypeFacts } from '../language/vocabulary.js';
 import type { HookExplanation, PolicyExplanation, SelectorExplanation } from '../../../types/policy.js';
-import { enforcersOf } from '../compile/enforcers.js';
-import { nodesOf, scopeOf, scopeOfPolicy } from '../compile/scopes.js';
-import { targetsOf } from '../compile/targets.js';
-import { costOf } from './cost.js';
-import { nodeWords, scopeWords } from './scopes.js';
+import { compileEnforcers } from '../compile/enforcers.js';
+import { compileNodeConditions, compileScope, compilePolicyScope } from '../compile/scopes.js';
+import { compileTargets } from '../compile/targets.js';
+import { estimateCost } from './cost.js';
+import { describeNodes, describeScope } from './scopes.js';
 import {
-  actionWords,
-  argWords,
-  binaryWords,
-  changeWords,
-  dataWords,
-  filterWords,
-  listValues,
-  pidWords,
-  readingWords,
-  stateWords,
-  typeWords,
-} from './words.js';
+  describeAction,
+  describeArg,
+  describeBinaries,
+  describeChanges,
+  describeData,
+  describeFilter,
+  formatValues,
+  describePids,
+  describeRead,
+  describeProcessState,
+  describeType,
+} from './phrases.js';
 
-export function explain(
+export function explainAnalysis(
   analysis: Analysis,
-  image: CompiledPolicy | undefined,
+  compiled: CompiledPolicy | undefined,
   unsupported: readonly string[],
   kernel?: KernelInfo,
 ): PolicyExplanation {
   const { data, hooks } = analysis;
-  const images = (image?.hooks ?? []).filter(({ kind }) => kind !== 'enforcer' && kind !== 'loader');
+  const compiledHooks = (compiled?.hooks ?? []).filter(({ kind }) => kind !== 'enforcer' && kind !== 'loader');
   const explained = hooks.map((hook) => {
-    const own = images.splice(0, image === undefined ? 0 : targetsOf(data, hook).length);
+    const own = compiledHooks.splice(0, compiled === undefined ? 0 : compileTargets(data, hook).length);
     return explainHook(analysis, hook, own[0], kernel);
   });
-  const scope = scopeOfPolicy(data);
-  const nodes = nodesOf(data);
+  const scope = compilePolicyScope(data);
+  const nodes = compileNodeConditions(data);
   return {
     name: data.metadata?.name ?? '',
     ...(data.kind === 'TracingPolicyNamespaced' ? { namespace: data.metadata?.namespace ?? 'default' } : {}),
     file: analysis.file,
     unsupported,
-    ...(scope === undefined ? {} : { scope: scopeWords(scope) }),
-    ...(nodes === undefined ? {} : { nodes: nodeWords(nodes) }),
+    ...(scope === undefined ? {} : { scope: describeScope(scope) }),
+    ...(nodes === undefined ? {} : { nodes: describeNodes(nodes) }),
     options: explainOptions(data),
     hooks: explained,
-    enforcers: enforcersOf(analysis).map(({ call }) => call),
+    enforcers: compileEnforcers(analysis).map(({ call }) => call),
     ...(data.spec?.loader === true ? { loader: true as const } : {}),
-    tableBytes: (image?.hooks ?? []).reduce((sum, hook) => sum + costOf(hook).tableBytes, 0),
-    ...(image === undefined ? {} : { image }),
+    tableBytes: (compiled?.hooks ?? []).reduce((sum, hook) => sum + estimateCost(hook).tableBytes, 0),
+    ...(compiled === undefined ? {} : { image: compiled }),
   };
 }
 
@@ -73,164 +74,168 @@ function explainOptions({ spec }: PolicyData): PolicyExplanation['options'] {
 function explainHook(
   analysis: Analysis,
   hook: Hook,
-  image: CompiledHook | undefined,
+  compiled: CompiledHook | undefined,
   kernel?: KernelInfo,
 ): HookExplanation {
   const { data } = hook;
   const selectors: readonly SelectorData[] = hook.selectors.length > 0 ? hook.selectors : [{}];
   return {
     kind: hook.kind,
-    target: targetWords(analysis, hook, kernel),
-    attach: attachWords(analysis, hook, kernel),
+    target: describeTarget(analysis, hook, kernel),
+    attach: describeMechanism(analysis, hook, kernel),
     ...(data.message === undefined || data.message === '' ? {} : { message: data.message }),
-    reads: readWords(data.args ?? [], data.data ?? [], data.return === true ? data.returnArg : undefined),
+    reads: describeReads(data.args ?? [], data.data ?? [], data.return === true ? data.returnArg : undefined),
     selectors: selectors.map((selector) => explainSelector(hook, selector)),
-    ...(image === undefined ? {} : { cost: costOf(image) }),
+    ...(compiled === undefined ? {} : { cost: estimateCost(compiled) }),
   };
 }
 
-function targetWords({ data: policy }: Analysis, { kind, data }: Hook, kernel?: KernelInfo): string {
+function describeTarget({ data: policy }: Analysis, { kind, data }: Hook, kernel?: KernelInfo): string {
   switch (kind) {
     case 'tracepoints':
       return `tracepoint ${data.subsystem}/${data.event}${data.raw === true ? ' (raw)' : ''}`;
     case 'lsmhooks':
       return `LSM hook ${data.hook}`;
     case 'uprobes':
-      return `${listPlaces(data.symbols, data.offsets, data.addrs)} in ${data.path}`;
+      return `${formatAttachPoints(data.symbols, data.offsets, data.addrs)} in ${data.path}`;
     case 'usdts':
       return `probe ${data.provider}:${data.name} in ${data.path}`;
     default: {
       const { call = '', syscall = true } = data;
       const list = findList(policy, listName(call) ?? '');
-      if (list !== undefined && isGenerated(list)) {
-        const found = kernel && `${callsOf(policy, call, syscall, kernel).length} of ${kernel.name}`;
+      if (list !== undefined && isGeneratedList(list)) {
+        const found = kernel && `${expandCall(policy, call, syscall, kernel).length} of ${kernel.name}`;
         const which = list.pattern === undefined ? 'every system call' : `functions like ${list.pattern}`;
         return `${which} (${call}${found === undefined ? '' : `: ${found}`})`;
       }
-      const calls = callsOf(policy, call, syscall);
+      const calls = expandCall(policy, call, syscall);
       const [first] = calls;
       const what = first?.syscall === true ? 'system call' : 'function';
       return calls.length === 1
         ? `${what} ${first?.name}`
-        : `${calls.length} ${what}s of ${call}: ${listValues(calls.map(({ name }) => name))}`;
+        : `${calls.length} ${what}s of ${call}: ${formatValues(calls.map(({ name }) => name))}`;
     }
   }
 }
 
-function listPlaces(
+function formatAttachPoints(
   symbols: readonly string[] = [],
   offsets: readonly bigint[] = [],
   addrs: readonly bigint[] = [],
 ): string {
-  const hex = (place: bigint): string => `0x${place.toString(16)}`;
-  return listValues([...symbols, ...offsets.map(hex), ...addrs.map(hex)]);
+  return formatValues([...symbols, ...offsets.map(formatHex), ...addrs.map(formatHex)]);
 }
 
-function attachWords({ data: policy }: Analysis, { kind, data }: Hook, kernel?: KernelInfo): string {
+function describeMechanism({ data: policy }: Analysis, { kind, data }: Hook, kernel?: KernelInfo): string {
   if (kind === 'tracepoints') return data.raw === true ? 'raw tracepoint' : 'tracepoint';
   if (kind === 'lsmhooks') return 'BPF LSM';
   if (kind === 'uprobes' || kind === 'usdts') return kind === 'uprobes' ? 'uprobe' : 'USDT probe';
   const { call = '', syscall = true } = data;
   const list = findList(policy, listName(call) ?? '');
-  const calls = callsOf(policy, call, syscall);
+  const calls = expandCall(policy, call, syscall);
   const [only] = calls;
-  if (kind === 'kprobes' && list !== undefined && (isGenerated(list) || calls.length > 1)) return LIST_WORDS;
-  const how = functionWords(kind === 'fentries', data.return === true);
+  if (kind === 'kprobes' && list !== undefined && (isGeneratedList(list) || calls.length > 1)) return LIST_MECHANISM;
+  const how = describeFunctionMechanism(kind === 'fentries', data.return === true);
   if (kernel === undefined || only === undefined || calls.length > 1) return how;
-  const names = only.syscall ? [...syscallFunctions(only.name), only.name] : [only.name];
+  const names = only.syscall ? [...syscallFunctionNames(only.name), only.name] : [only.name];
   const found = names.find((name) => kernel.function(name) !== undefined);
   return found === undefined ? `${how}; ${kernel.name} has no ${only.name}` : `${how}; ${found} of ${kernel.name}`;
 }
 
-const LIST_WORDS = 'one program for all: kprobe.multi if the kernel has it, else a kprobe for each';
+const LIST_MECHANISM = 'one program for all: kprobe.multi if the kernel has it, else a kprobe for each';
 
-function functionWords(trampolineOnly: boolean, returns: boolean): string {
+function describeFunctionMechanism(trampolineOnly: boolean, returns: boolean): string {
   if (trampolineOnly) return returns ? 'fentry and fexit' : 'fentry';
   return returns
     ? 'fentry and fexit if the kernel has them, else kprobe and kretprobe'
     : 'fentry if the kernel has it, else kprobe';
 }
 
-function readWords(args: readonly ArgData[], data: readonly ArgData[], returned: ArgData | undefined): string[] {
+function describeReads(args: readonly ArgData[], data: readonly ArgData[], returned: ArgData | undefined): string[] {
   return [
     ...args
       .filter((arg) => arg.type !== 'nop')
-      .map((arg) => `${valueWords(arg)}${readingWords(arg.source === undefined ? arg : { ...arg, resolve: '' })}`),
-    ...data.map((arg) => `${dataWords(arg)}${readingWords({ ...arg, resolve: '' })}`),
-    ...(returned === undefined ? [] : [`return value (${typeWords(returned)})${readingWords(returned)}`]),
+      .map((arg) => `${describeValue(arg)}${describeRead(arg.source === undefined ? arg : { ...arg, resolve: '' })}`),
+    ...data.map((arg) => `${describeData(arg)}${describeRead({ ...arg, resolve: '' })}`),
+    ...(returned === undefined ? [] : [`return value (${describeType(returned)})${describeRead(returned)}`]),
   ];
 }
 
-/** The words for an argument, which may also come from another source than a parameter. */
-function valueWords(arg: ArgData | undefined): string {
-  return arg?.source === undefined ? argWords(arg, 'an argument') : dataWords(arg);
+/** Describes an argument, which may also have another source than a parameter. */
+function describeValue(arg: ArgData | undefined): string {
+  return arg?.source === undefined ? describeArg(arg, 'an argument') : describeData(arg);
 }
 
-/** The words for all values that a filter names. Expressions and comparisons of two sets name several. */
-function subjectWords(hook: Hook, list: FilterList, filter: ValueFilter): string {
-  const slots = filteredSlots(hook, list, filter);
-  const words = slots.map((slot) =>
-    list === 'matchData' ? dataWords(slot?.arg) : list === 'matchArgs' ? valueWords(slot?.arg) : returnWords(slot?.arg),
+/** Describes all values that a filter compares. Expressions and comparisons of two sets have several. */
+function describeSubject(hook: Hook, list: FilterList, filter: ValueFilter): string {
+  const slots = findFilteredSlots(hook, list, filter);
+  const phrases = slots.map((slot) =>
+    list === 'matchData'
+      ? describeData(slot?.arg)
+      : list === 'matchArgs'
+        ? describeValue(slot?.arg)
+        : describeReturnValue(slot?.arg),
   );
-  return words.join(', ');
+  return phrases.join(', ');
 }
 
-function returnWords(arg: ArgData | undefined): string {
-  return `return value (${arg === undefined ? '' : typeWords(arg)})`;
+function describeReturnValue(arg: ArgData | undefined): string {
+  return `return value (${arg === undefined ? '' : describeType(arg)})`;
 }
 
-/** The order of the BPF programs: cheap tests come first. */
-const ORDER = {
+/** The order in which the BPF programs evaluate conditions: cheap ones come first. */
+const EVALUATION_ORDER = {
   scope: -1,
   number: 0,
   expression: 1,
   process: 2,
   binary: 3,
   change: 4,
-  text: 5,
+  string: 5,
   path: 6,
   return: 7,
 } as const;
 
 interface Condition {
   readonly order: number;
-  readonly words: string;
+  readonly phrase: string;
 }
 
 function explainSelector(hook: Hook, selector: SelectorData): SelectorExplanation {
   const conditions: Condition[] = [];
-  const add = (order: number, words: string): void => void conditions.push({ order, words });
-  const workloads = scopeOf(selector.matchWorkloads ?? {}, undefined, false);
-  if (workloads !== undefined) add(ORDER.scope, scopeWords(workloads).join(', or '));
+  const add = (order: number, phrase: string): void => void conditions.push({ order, phrase });
+  const workloads = compileScope(selector.matchWorkloads ?? {}, undefined, false);
+  if (workloads !== undefined) add(EVALUATION_ORDER.scope, describeScope(workloads).join(', or '));
   for (const filter of selector.matchPIDs ?? [])
-    add(filter.followForks === true ? ORDER.binary : ORDER.process, pidWords(filter));
-  for (const filter of selector.matchBinaries ?? []) add(ORDER.binary, binaryWords('binary', filter));
-  for (const filter of selector.matchParentBinaries ?? []) add(ORDER.binary, binaryWords("parent's binary", filter));
-  for (const words of stateWords(selector)) add(ORDER.process, words);
-  for (const words of changeWords(selector)) add(ORDER.change, words);
+    add(filter.followForks === true ? EVALUATION_ORDER.binary : EVALUATION_ORDER.process, describePids(filter));
+  for (const filter of selector.matchBinaries ?? []) add(EVALUATION_ORDER.binary, describeBinaries('binary', filter));
+  for (const filter of selector.matchParentBinaries ?? [])
+    add(EVALUATION_ORDER.binary, describeBinaries("parent's binary", filter));
+  for (const phrase of describeProcessState(selector)) add(EVALUATION_ORDER.process, phrase);
+  for (const phrase of describeChanges(selector)) add(EVALUATION_ORDER.change, phrase);
   for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {
     for (const filter of selector[list] ?? []) {
-      add(orderOf(hook, list, filter), filterWords(subjectWords(hook, list, filter), filter));
+      add(filterOrder(hook, list, filter), describeFilter(describeSubject(hook, list, filter), filter));
     }
   }
   const actions = [
-    ...(selector.matchActions ?? []).map(actionWords),
-    ...(selector.matchReturnActions ?? []).map((action) => `on return: ${actionWords(action)}`),
+    ...(selector.matchActions ?? []).map(describeAction),
+    ...(selector.matchReturnActions ?? []).map((action) => `on return: ${describeAction(action)}`),
   ];
   return {
-    conditions: conditions.sort((a, b) => a.order - b.order).map(({ words }) => words),
+    conditions: conditions.sort((a, b) => a.order - b.order).map(({ phrase }) => phrase),
     actions: actions.length > 0 ? actions : ['Post'],
   };
 }
 
-function orderOf(hook: Hook, list: FilterList, filter: ValueFilter): number {
-  const slots = filteredSlots(hook, list, filter);
+function filterOrder(hook: Hook, list: FilterList, filter: ValueFilter): number {
+  const slots = findFilteredSlots(hook, list, filter);
   const [slot] = slots;
-  if (list === 'matchReturnArgs' || slots.some((each) => each !== undefined && isLateValue(each, hook.data)))
-    return ORDER.return;
-  if (filter.operator === 'CelExpr' || filter.operator === 'CapabilitiesGained') return ORDER.expression;
+  if (list === 'matchReturnArgs' || slots.some((each) => each !== undefined && isReadAtReturn(each, hook.data)))
+    return EVALUATION_ORDER.return;
+  if (filter.operator === 'CelExpr' || filter.operator === 'CapabilitiesGained') return EVALUATION_ORDER.expression;
   const facts: TypeFacts | undefined = slot?.arg.type === undefined ? undefined : ARG_TYPES[slot.arg.type];
-  if (facts?.class === 'path' || facts?.class === 'file') return ORDER.path;
-  const isText = ['text', 'unixAddress', 'sock', 'skb', 'sockaddr'].includes(facts?.class ?? '');
-  return isText ? ORDER.text : ORDER.number;
+  if (facts?.class === 'path' || facts?.class === 'file') return EVALUATION_ORDER.path;
+  const isString = ['text', 'unixAddress', 'sock', 'skb', 'sockaddr'].includes(facts?.class ?? '');
+  return isString ? EVALUATION_ORDER.string : EVALUATION_ORDER.number;
 }

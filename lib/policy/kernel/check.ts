@@ -1,21 +1,21 @@
-/** Checks a policy against a kernel: whether its hooks exist there, and whether its values have the given types. */
+/** Checks a policy against a kernel: its hooks must exist there, and its values must have the types of the policy. */
 import type { Steps } from '../../cooperative.js';
-import { overridesByEnforcers } from '../compile/enforcers.js';
-import { callsOf, findList, isGenerated, listName, type Call, patternOf } from '../model/lists.js';
+import { canEnforcersOverride } from '../compile/enforcers.js';
+import { expandCall, findList, isGeneratedList, listName, type CalledFunction, compileRegExp } from '../model/lists.js';
 import type { ArgData, HookData, PolicyData, Hook } from '../model/model.js';
 import type { KernelInfo, TracepointInfo } from '../../../types/kernel.js';
-import { syscallFunctions } from '../../names/calls.js';
-import { nearest, nearestHint } from '../parse/nearest.js';
-import type { Span } from '../parse/places.js';
-import { FirstOfEach, quote, type Report } from '../parse/report.js';
+import { syscallFunctionNames } from '../../names/syscall-functions.js';
+import { findNearestName, nearestHint } from '../parse/nearest-name.js';
+import type { Span } from '../parse/positions.js';
+import { FirstOfEachCode, quote, type Report } from '../parse/report.js';
 import type { Operator } from '../language/vocabulary.js';
-import { filteredSlots } from '../model/slots.js';
-import { fieldHint, readField } from './fields.js';
+import { findFilteredSlots } from '../model/slots.js';
+import { fieldHint, findFieldAccess } from './fields.js';
 import { checkParameters, checkResolvedField, checkReturnType, checkSource } from './parameters.js';
-import { valuesOf } from './infer.js';
+import { hookArgs } from './infer.js';
 import { findFunction, findSyscall } from './prototypes.js';
-import { seesLess } from './renamed.js';
-import { similarFunction } from './similar.js';
+import { findBroaderFunction } from './renamed-functions.js';
+import { suggestFunction } from './suggestions.js';
 
 export function* checkAgainstKernel(
   policy: PolicyData,
@@ -37,31 +37,36 @@ export function* checkAgainstKernel(
         checkTracepoint(hook.data, kernel, report);
         break;
       default:
-        break; // host.ts checks hooks on programs
+        break; // host.ts checks these
     }
     checkSource(hook.data, kernel, report);
   }
   checkEnforcers(policy, hooks, kernel, report);
 }
 
-/** True if there are filters on the argument, and none of them leaves out values. */
-function isOnlySought(hook: Hook, arg: ArgData): boolean {
+/** True if there are filters on the argument, and each of them selects values instead of excluding some. */
+function hasOnlyPositiveFilters(hook: Hook, arg: ArgData): boolean {
   const filters = hook.selectors.flatMap(({ matchArgs = [], matchData = [] }) => [
     ...matchArgs.map((filter) => ({ filter, list: 'matchArgs' as const })),
     ...matchData.map((filter) => ({ filter, list: 'matchData' as const })),
   ]);
-  const own = filters.filter(({ filter, list }) => filteredSlots(hook, list, filter).some((slot) => slot?.arg === arg));
-  return own.length > 0 && own.every(({ filter }) => filter.operator !== undefined && TEXT_SOUGHT.has(filter.operator));
+  const own = filters.filter(({ filter, list }) =>
+    findFilteredSlots(hook, list, filter).some((slot) => slot?.arg === arg),
+  );
+  return (
+    own.length > 0 &&
+    own.every(({ filter }) => filter.operator !== undefined && POSITIVE_STRING_OPERATORS.has(filter.operator))
+  );
 }
 
-const TEXT_SOUGHT: ReadonlySet<string> = new Set<Operator>(['Equal', 'Prefix', 'Postfix', 'SubString']);
+const POSITIVE_STRING_OPERATORS: ReadonlySet<string> = new Set<Operator>(['Equal', 'Prefix', 'Postfix', 'SubString']);
 
 function checkEnforcers(policy: PolicyData, hooks: readonly Hook[], kernel: KernelInfo, report: Report): void {
-  const mayOverride = overridesByEnforcers(hooks);
+  const mayOverride = canEnforcersOverride(hooks);
   for (const { calls = [] } of policy.spec?.enforcers ?? []) {
     calls.forEach((call, i) => {
-      const span = report.places.value(calls, i);
-      for (const { name } of callsOf(policy, call, false)) {
+      const span = report.positions.value(calls, i);
+      for (const { name } of expandCall(policy, call, false)) {
         const found = findSyscall(name, kernel) ?? findFunction(name, kernel);
         if (found === undefined) {
           report.add('FUNCTION_UNKNOWN', span, `${name} is not in ${kernel.name}`, 'the function may be inlined, or part of a module'); // prettier-ignore
@@ -84,29 +89,29 @@ function checkFunctionHook(policy: PolicyData, hook: Hook, kernel: KernelInfo, r
   const { call } = data;
   if (call === undefined) return;
   const list = findList(policy, listName(call) ?? '');
-  const calls = callsOf(policy, call, data.syscall ?? true, kernel);
-  if (list === undefined || !isGenerated(list)) {
+  const calls = expandCall(policy, call, data.syscall ?? true, kernel);
+  if (list === undefined || !isGeneratedList(list)) {
     for (const each of calls) checkFunction(policy, hook, each, kernel, report);
     return;
   }
-  if (calls.length === 0 && patternOf(list.pattern ?? '') instanceof RegExp) {
+  if (calls.length === 0 && compileRegExp(list.pattern ?? '') instanceof RegExp) {
     const message = `no function of ${kernel.name} matches the list ${quote(list.name)}`;
     const hint = '/sys/kernel/tracing/available_filter_functions lists the functions that can be probed';
     report.add(
       'LIST_NOT_FILLED',
-      report.places.value(list, list.pattern === undefined ? 'type' : 'pattern'),
+      report.positions.value(list, list.pattern === undefined ? 'type' : 'pattern'),
       message,
       hint,
     );
   }
-  const first = new FirstOfEach(report);
+  const first = new FirstOfEachCode(report);
   for (const each of calls) checkFunction(policy, hook, each, kernel, first);
 }
 
 function checkFunction(
   policy: PolicyData,
   hook: Hook,
-  { name, syscall }: Call,
+  { name, syscall }: CalledFunction,
   kernel: KernelInfo,
   report: Report,
 ): void {
@@ -114,36 +119,42 @@ function checkFunction(
   const found = syscall ? findSyscall(name, kernel) : findFunction(name, kernel);
   if (found === undefined) {
     // A function without BTF can still be in the kernel's list of functions that can be traced.
-    const names = syscall ? syscallFunctions(name) : [name];
-    if (!names.some((each) => kernel.attachable(each) === true)) reportMissing(name, syscall, data, kernel, report);
-    else noteUntyped(hook, name, kernel, report);
+    const names = syscall ? syscallFunctionNames(name) : [name];
+    if (!names.some((each) => kernel.attachable(each) === true))
+      reportMissingFunction(name, syscall, data, kernel, report);
+    else noteMissingTypes(hook, name, kernel, report);
     return;
   }
   if (kernel.attachable(found.name) === false) {
     const message = `${found.name} is in ${kernel.name}, but it cannot be probed`;
     const hint = 'use a function that calls it, or one that it calls';
-    report.add('FUNCTION_NOT_ATTACHABLE', report.places.value(data, 'call'), message, hint);
+    report.add('FUNCTION_NOT_ATTACHABLE', report.positions.value(data, 'call'), message, hint);
   }
   if (kernel.overridable(found.name) === false) reportOverrides(hook, found.name, kernel, report);
   if (found.prototype === undefined) {
-    noteUntyped(hook, name, kernel, report);
+    noteMissingTypes(hook, name, kernel, report);
     return;
   }
   const values = [...(data.args ?? []), ...(data.data ?? [])];
-  checkParameters(values, found.prototype, found.name, kernel, report, (arg) => isOnlySought(hook, arg));
+  checkParameters(values, found.prototype, found.name, kernel, report, (arg) => hasOnlyPositiveFilters(hook, arg));
   if (!syscall) checkReturnType(data, found.prototype, found.name, kernel, report);
-  const fuller = seesLess(name, kernel);
-  if (fuller !== undefined && !isHooked(policy, fuller.name)) {
-    const message = `${name} does not see all operations on ${kernel.name}: ${fuller.misses}`;
-    report.add('FUNCTION_SEES_LESS', report.places.value(data, 'call'), message, `add a hook on ${fuller.name}`);
+  const broader = findBroaderFunction(name, kernel);
+  if (broader !== undefined && !isHooked(policy, broader.name)) {
+    const message = `${name} does not see all operations on ${kernel.name}: ${broader.misses}`;
+    report.add('FUNCTION_SEES_LESS', report.positions.value(data, 'call'), message, `add a hook on ${broader.name}`);
   }
 }
 
-/** Says that the values of the hook were not checked: the kernel has the function, but not its types. */
-function noteUntyped({ data }: Hook, name: string, kernel: KernelInfo, report: Report): void {
-  if (!valuesOf(data).some(({ type, source }) => type !== 'nop' && source === undefined)) return;
+/** Notes that the values of the hook were not checked, because the kernel has the function but not its types. */
+function noteMissingTypes({ data }: Hook, name: string, kernel: KernelInfo, report: Report): void {
+  if (!hookArgs(data).some(({ type, source }) => type !== 'nop' && source === undefined)) return;
   const message = `the values of ${name} were not checked: ${kernel.name} has no types for it`;
-  report.add('NOT_CHECKED', report.places.value(data, 'call'), message, 'compare them with the source of the kernel');
+  report.add(
+    'NOT_CHECKED',
+    report.positions.value(data, 'call'),
+    message,
+    'compare them with the source of the kernel',
+  );
 }
 
 /** True if another hook of the policy is on this function. */
@@ -156,24 +167,30 @@ function reportOverrides(hook: Hook, name: string, kernel: KernelInfo, report: R
     if (action.action !== 'Override') continue;
     const message = `${name} cannot be overridden: ${kernel.name} does not allow it for this function`;
     const hint = 'override a system call or a security_ function instead';
-    report.add('OVERRIDE_NOT_POSSIBLE', report.places.value(action, 'action'), message, hint);
+    report.add('OVERRIDE_NOT_POSSIBLE', report.positions.value(action, 'action'), message, hint);
   }
 }
 
-/** True if the policy allows the target to be missing. Then this is reported as a note, not as a mistake. */
-function isLeftOut(data: HookData, span: Span, name: string, kernel: KernelInfo, report: Report): boolean {
+/** Returns true and reports a note if the policy allows the target to be missing. */
+function noteIfOptional(data: HookData, span: Span, name: string, kernel: KernelInfo, report: Report): boolean {
   if (data.ignore?.callNotFound !== true && data.optional !== true) return false;
   const message = `${name} is not in ${kernel.name}: the hook is skipped there`;
   report.add('FUNCTION_MISSING_IGNORED', span, message, 'the policy allows this by ignore.callNotFound or optional');
   return true;
 }
 
-function reportMissing(name: string, syscall: boolean, data: HookData, kernel: KernelInfo, report: Report): void {
-  const span = report.places.value(data, 'call');
-  if (isLeftOut(data, span, name, kernel, report)) return;
+function reportMissingFunction(
+  name: string,
+  syscall: boolean,
+  data: HookData,
+  kernel: KernelInfo,
+  report: Report,
+): void {
+  const span = report.positions.value(data, 'call');
+  if (noteIfOptional(data, span, name, kernel, report)) return;
   const isFunction = syscall && (kernel.function(name) !== undefined || kernel.attachable(name) === true);
   const message = isFunction ? `${quote(name)} is a function, not a system call` : `${name} is not in ${kernel.name}`;
-  const similar = report.maySearch() ? similarFunction(name, syscall, kernel) : undefined;
+  const similar = report.countSearch() ? suggestFunction(name, syscall, kernel) : undefined;
   report.add('FUNCTION_UNKNOWN', span, message, similar ?? 'the function may be inlined, or part of a module');
 }
 
@@ -186,7 +203,7 @@ function checkLsmHook(data: HookData, kernel: KernelInfo, report: Report): void 
     checkParameters(data.args ?? [], prototype, hook, kernel, report);
     return;
   }
-  if (isLeftOut(data, report.places.value(data, 'hook'), hook, kernel, report)) return;
+  if (noteIfOptional(data, report.positions.value(data, 'hook'), hook, kernel, report)) return;
   const prefix = 'bpf_lsm_';
   const names = kernel.functionNames().flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
   const hint = nearestHint(
@@ -196,7 +213,7 @@ function checkLsmHook(data: HookData, kernel: KernelInfo, report: Report): void 
   );
   report.add(
     'LSM_HOOK_UNKNOWN',
-    report.places.value(data, 'hook'),
+    report.positions.value(data, 'hook'),
     `${kernel.name} has no LSM hook ${quote(hook)}`,
     hint,
   );
@@ -205,11 +222,11 @@ function checkLsmHook(data: HookData, kernel: KernelInfo, report: Report): void 
 function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): void {
   const { subsystem, event, args = [] } = data;
   if (subsystem === undefined || event === undefined) return;
-  const span = report.places.value(data, 'event');
+  const span = report.positions.value(data, 'event');
   if (data.raw === true) {
     const prototype = kernel.rawTracepoint(event);
     if (prototype === undefined) {
-      if (isLeftOut(data, span, event, kernel, report)) return;
+      if (noteIfOptional(data, span, event, kernel, report)) return;
       const hint = nearestHint(
         event,
         kernel.rawTracepointNames(),
@@ -223,11 +240,11 @@ function checkTracepoint(data: HookData, kernel: KernelInfo, report: Report): vo
   }
   const found = kernel.tracepoint(subsystem, event);
   if (found === null) {
-    if (isLeftOut(data, span, `${subsystem}/${event}`, kernel, report)) return;
+    if (noteIfOptional(data, span, `${subsystem}/${event}`, kernel, report)) return;
     const groups = kernel.tracepointNames();
     const [name, names] = groups.includes(subsystem) ? [event, kernel.tracepointNames(subsystem)] : [subsystem, groups];
-    const close = nearest(name, names);
-    const at = name === event ? span : report.places.value(data, 'subsystem');
+    const close = findNearestName(name, names);
+    const at = name === event ? span : report.positions.value(data, 'subsystem');
     const hint =
       close === undefined ? 'the events folder of tracefs lists all tracepoints' : `did you mean ${quote(close)}?`;
     report.add('TRACEPOINT_UNKNOWN', at, `${kernel.name} has no tracepoint ${subsystem}/${event}`, hint);
@@ -247,17 +264,17 @@ function checkField(arg: ArgData, { fields }: TracepointInfo, name: string, kern
   if (field === undefined) {
     const message = `${name} has no field ${arg.index}`;
     const hint = fields.map((each, i) => `${i} ${each.name}`).join(', ');
-    report.add('TRACEPOINT_FIELD_UNKNOWN', report.places.value(arg, 'index'), message, hint);
+    report.add('TRACEPOINT_FIELD_UNKNOWN', report.positions.value(arg, 'index'), message, hint);
   } else if (arg.resolve) {
     checkResolvedField(arg, field, name, kernel, report);
-  } else if (arg.type !== undefined && arg.type !== 'auto' && readField(field, arg.type) === undefined) {
+  } else if (arg.type !== undefined && arg.type !== 'auto' && findFieldAccess(field, arg.type) === undefined) {
     const message = `${field.name} of ${name} has the type ${field.type}, which cannot be read as ${arg.type}`;
-    report.add('ARG_TYPE_MISMATCH', report.places.value(arg, 'type'), message, fieldHint(field));
+    report.add('ARG_TYPE_MISMATCH', report.positions.value(arg, 'type'), message, fieldHint(field));
   }
   const size = arg.sizeArgIndex ? fields[arg.sizeArgIndex - 1] : undefined;
-  if (arg.sizeArgIndex && (size === undefined || readField(size, 'uint64') === undefined)) {
+  if (arg.sizeArgIndex && (size === undefined || findFieldAccess(size, 'uint64') === undefined)) {
     const message = `${name} has no number in field ${arg.sizeArgIndex - 1}, which sizeArgIndex ${arg.sizeArgIndex} means`;
     const hint = fields.map((each, i) => `${i + 1} ${each.name}`).join(', ');
-    report.add('TRACEPOINT_FIELD_UNKNOWN', report.places.value(arg, 'sizeArgIndex'), message, hint);
+    report.add('TRACEPOINT_FIELD_UNKNOWN', report.positions.value(arg, 'sizeArgIndex'), message, hint);
   }
 }

@@ -1,8 +1,8 @@
-/** Checks a policy against the files of this machine: the programs that it names, their symbols and static probes. */
+/** Checks a policy against the files of this machine: programs, their symbols and static probes, and symbolic links. */
 import type { HostFiles } from '../../elf/elf-info.js';
 import type { Hook } from '../model/model.js';
-import { nearest, nearestHint } from '../parse/nearest.js';
-import type { Span } from '../parse/places.js';
+import { findNearestName, nearestHint } from '../parse/nearest-name.js';
+import type { Span } from '../parse/positions.js';
 import { quote, type Report } from '../parse/report.js';
 
 export function checkAgainstHost(hooks: readonly Hook[], files: HostFiles, report: Report): void {
@@ -18,7 +18,7 @@ export function checkAgainstHost(hooks: readonly Hook[], files: HostFiles, repor
           warnSymlink(
             value,
             'processes are reported with the path of the file itself',
-            report.places.value(values, i),
+            report.positions.value(values, i),
             files,
             report,
           ),
@@ -43,9 +43,9 @@ function checkProgramFile(hook: Hook, files: HostFiles, report: Report): void {
   const { data } = hook;
   const { path } = data;
   if (path === undefined || !path.startsWith('/')) return;
-  const span = report.places.value(data, 'path');
+  const span = report.positions.value(data, 'path');
   warnSymlink(path, 'the probe is attached to that file', span, files, report);
-  const elf = files.elf(path);
+  const elf = files.readElf(path);
   if (elf === undefined) {
     report.add(
       'PROGRAM_NOT_FOUND',
@@ -66,20 +66,20 @@ function checkProgramFile(hook: Hook, files: HostFiles, report: Report): void {
   }
   const { symbols = [], provider = '', name = '' } = data;
   symbols.forEach((symbol, i) => {
-    // `NAME+OFFSET` means a place within a function.
+    // `NAME+OFFSET` is an address within a function.
     const own = symbol.replace(/\+(0x[0-9a-fA-F]+|\d+)$/, '');
     if (elf.symbols.has(own)) return;
     const hint = nearestHint(own, [...elf.symbols.keys()], 'the file may be stripped: use offsets');
-    report.add('SYMBOL_UNKNOWN', report.places.value(symbols, i), `${path} has no symbol ${quote(own)}`, hint);
+    report.add('SYMBOL_UNKNOWN', report.positions.value(symbols, i), `${path} has no symbol ${quote(own)}`, hint);
   });
   if (hook.kind !== 'usdts' || provider === '' || name === '' || elf.probes.has(`${provider}:${name}`)) return;
   const known = [...elf.probes.keys()];
-  const close = nearest(`${provider}:${name}`, known);
+  const close = findNearestName(`${provider}:${name}`, known);
   const hint =
     close !== undefined
       ? `did you mean ${close}?`
       : known.length === 0
         ? 'the file has no static probes'
         : `the file has ${known.slice(0, 8).join(', ')}`;
-  report.add('USDT_UNKNOWN', report.places.value(data, 'name'), `${path} has no probe ${provider}:${name}`, hint);
+  report.add('USDT_UNKNOWN', report.positions.value(data, 'name'), `${path} has no probe ${provider}:${name}`, hint);
 }

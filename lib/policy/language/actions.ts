@@ -1,49 +1,54 @@
 /**
- * The table of actions for checks, schema and types: the hooks that support each action, and its required and optional
- * fields.
+ * The table of actions for checks, schema and types: the kinds of hooks that support an action, and its required and
+ * optional fields.
  */
 import type { ActionData } from '../model/model.js';
 import type { ActionName, HookKind } from './vocabulary.js';
 
 export type ActionField = Exclude<keyof ActionData, 'action'>;
 
-export interface ActionFacts {
+export interface ActionRule {
   readonly hooks: readonly HookKind[];
   /** All of these fields are required. */
   readonly needs: readonly ActionField[];
   /** If this list is not empty, at least one of these fields is required. */
-  readonly needsOneOf: readonly ActionField[];
+  readonly needsAny: readonly ActionField[];
   readonly may: readonly ActionField[];
 }
 
-const ALL: readonly HookKind[] = ['kprobes', 'fentries', 'tracepoints', 'uprobes', 'usdts', 'lsmhooks'];
-const FUNCTIONS: readonly HookKind[] = ['kprobes', 'fentries'];
+const ALL_HOOK_KINDS: readonly HookKind[] = ['kprobes', 'fentries', 'tracepoints', 'uprobes', 'usdts', 'lsmhooks'];
+const FUNCTION_KINDS: readonly HookKind[] = ['kprobes', 'fentries'];
 
-function facts(hooks: readonly HookKind[], rest: Partial<Omit<ActionFacts, 'hooks'>> = {}): ActionFacts {
-  return { hooks, needs: [], needsOneOf: [], may: [], ...rest };
+function defineAction(hooks: readonly HookKind[], rest: Partial<Omit<ActionRule, 'hooks'>> = {}): ActionRule {
+  return { hooks, needs: [], needsAny: [], may: [], ...rest };
 }
 
-export const ACTION_TABLE: Readonly<Record<ActionName, ActionFacts>> = {
-  Post: facts(ALL, { may: ['rateLimit', 'rateLimitScope', 'imaHash', 'kernelStackTrace', 'userStackTrace'] }),
-  NoPost: facts(ALL),
-  Sigkill: facts(ALL),
-  Signal: facts(ALL, { needs: ['argSig'] }),
-  Override: facts([...FUNCTIONS, 'uprobes', 'lsmhooks'], {
-    needsOneOf: ['argError', 'argRegs', 'argNewAddr', 'argNewOffset', 'argNewSymbol'],
+export const ACTION_TABLE: Readonly<Record<ActionName, ActionRule>> = {
+  Post: defineAction(ALL_HOOK_KINDS, {
+    may: ['rateLimit', 'rateLimitScope', 'imaHash', 'kernelStackTrace', 'userStackTrace'],
   }),
-  GetUrl: facts(ALL, { needs: ['argUrl'] }),
-  DnsLookup: facts(ALL, { needs: ['argFqdn'] }),
-  TrackSock: facts(FUNCTIONS, { may: ['argSock'] }),
-  UntrackSock: facts(FUNCTIONS, { may: ['argSock'] }),
-  NotifyEnforcer: facts([...FUNCTIONS, 'tracepoints'], { needsOneOf: ['argError', 'argSig'], may: ['argIndex'] }),
-  CleanupEnforcerNotification: facts([...FUNCTIONS, 'tracepoints']),
-  Set: facts(['usdts'], { needs: ['argIndex', 'argValue'] }),
+  NoPost: defineAction(ALL_HOOK_KINDS),
+  Sigkill: defineAction(ALL_HOOK_KINDS),
+  Signal: defineAction(ALL_HOOK_KINDS, { needs: ['argSig'] }),
+  Override: defineAction([...FUNCTION_KINDS, 'uprobes', 'lsmhooks'], {
+    needsAny: ['argError', 'argRegs', 'argNewAddr', 'argNewOffset', 'argNewSymbol'],
+  }),
+  GetUrl: defineAction(ALL_HOOK_KINDS, { needs: ['argUrl'] }),
+  DnsLookup: defineAction(ALL_HOOK_KINDS, { needs: ['argFqdn'] }),
+  TrackSock: defineAction(FUNCTION_KINDS, { may: ['argSock'] }),
+  UntrackSock: defineAction(FUNCTION_KINDS, { may: ['argSock'] }),
+  NotifyEnforcer: defineAction([...FUNCTION_KINDS, 'tracepoints'], {
+    needsAny: ['argError', 'argSig'],
+    may: ['argIndex'],
+  }),
+  CleanupEnforcerNotification: defineAction([...FUNCTION_KINDS, 'tracepoints']),
+  Set: defineAction(['usdts'], { needs: ['argIndex', 'argValue'] }),
 };
 
-/** Fields for uprobes only: they change the program's registers, or the place where it continues. */
-export const PROGRAM_ONLY: readonly ActionField[] = ['argRegs', 'argNewAddr', 'argNewOffset', 'argNewSymbol'];
+/** Fields for uprobes only: they change the program's registers, or the address where it continues. */
+export const UPROBE_ONLY_FIELDS: readonly ActionField[] = ['argRegs', 'argNewAddr', 'argNewOffset', 'argNewSymbol'];
 
-/** True if actions of such hooks can have the field. */
-export function mayHave(kind: HookKind, field: ActionField): boolean {
-  return kind === 'uprobes' || !PROGRAM_ONLY.includes(field);
+/** True if actions of this kind of hook can have the field. */
+export function canHaveField(kind: HookKind, field: ActionField): boolean {
+  return kind === 'uprobes' || !UPROBE_ONLY_FIELDS.includes(field);
 }

@@ -1,30 +1,29 @@
 /**
- * Generates the CustomResourceDefinitions of Kubernetes from the table that the walker uses. The API server checks what a
- * structural schema can say. It keeps unknown fields, so that the agent can report them with their place and a remedy.
+ * Generates the CustomResourceDefinitions of Kubernetes from the table that the walker uses. The API server checks a
+ * policy against their structural schema. It keeps unknown fields, so that the agent can report them with a position.
  */
 import { policyShape } from './policy.js';
+import type { JsonSchema } from './schema.js';
 import type { Field, IntegerShape, ObjectShape, Shape, TextShape } from './shape.js';
 
-type Json = { [key: string]: unknown };
-
-const GROUP = 'cilium.io';
-const VERSION = 'v1alpha1';
-/** The label of our own definitions. Definitions of the same names that lack it belong to another program. */
+const CRD_GROUP = 'cilium.io';
+const CRD_VERSION = 'v1alpha1';
+/** The label of our own definitions. Definitions with the same names but without it belong to another program. */
 const CRD_LABEL = { 'app.kubernetes.io/part-of': 'polytrace' } as const;
 
-/** Most nodes in the status of a policy, and most characters of an error in it. */
+/** Maximum number of nodes in the status of a policy, and of characters in an error. */
 const STATUS_NODES_MAX = 100;
 const STATUS_ERROR_MAX = 1024;
 
-interface Kind {
+interface CrdKind {
   readonly kind: string;
   readonly plural: string;
   readonly shortName: string;
   readonly scope: 'Cluster' | 'Namespaced';
 }
 
-/** Names as in Tetragon. */
-const CRD_KINDS: readonly Kind[] = [
+/** The names are those of Tetragon. */
+const CRD_KINDS: readonly CrdKind[] = [
   { kind: 'TracingPolicy', plural: 'tracingpolicies', shortName: 'tgtp', scope: 'Cluster' },
   {
     kind: 'TracingPolicyNamespaced',
@@ -34,14 +33,14 @@ const CRD_KINDS: readonly Kind[] = [
   },
 ];
 
-/** The definitions, ready to be written as YAML. */
+/** Returns the definitions as plain data. */
 export function policyCrds(): object[] {
   return CRD_KINDS.map(({ kind, plural, shortName, scope }) => ({
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${GROUP}`, labels: CRD_LABEL },
+    metadata: { name: `${plural}.${CRD_GROUP}`, labels: CRD_LABEL },
     spec: {
-      group: GROUP,
+      group: CRD_GROUP,
       scope,
       names: {
         kind,
@@ -53,33 +52,38 @@ export function policyCrds(): object[] {
       },
       versions: [
         {
-          name: VERSION,
+          name: CRD_VERSION,
           served: true,
           storage: true,
           subresources: { status: {} },
-          additionalPrinterColumns: COLUMNS,
-          schema: { openAPIV3Schema: rootSchema(kind) },
+          additionalPrinterColumns: PRINTER_COLUMNS,
+          schema: { openAPIV3Schema: crdRootSchema(kind) },
         },
       ],
     },
   }));
 }
 
-const condition = (type: string, field: string): string => `.status.conditions[?(@.type=="${type}")].${field}`;
+const conditionPath = (type: string, field: string): string => `.status.conditions[?(@.type=="${type}")].${field}`;
 
-const COLUMNS = [
+const PRINTER_COLUMNS = [
   {
     name: 'Loaded',
     type: 'string',
     description: 'A node has loaded the policy.',
-    jsonPath: condition('Loaded', 'status'),
+    jsonPath: conditionPath('Loaded', 'status'),
   },
-  { name: 'Failed', type: 'string', description: 'A node has not loaded it.', jsonPath: condition('Failed', 'status') },
+  {
+    name: 'Failed',
+    type: 'string',
+    description: 'A node has not loaded it.',
+    jsonPath: conditionPath('Failed', 'status'),
+  },
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
-  { name: 'Error', type: 'string', priority: 1, jsonPath: condition('Failed', 'message') },
+  { name: 'Error', type: 'string', priority: 1, jsonPath: conditionPath('Failed', 'message') },
 ];
 
-function rootSchema(kind: string): Json {
+function crdRootSchema(kind: string): JsonSchema {
   const { spec } = policyShape.fields;
   return {
     type: 'object',
@@ -89,29 +93,29 @@ function rootSchema(kind: string): Json {
       apiVersion: { type: 'string', description: 'Version of the format.' },
       kind: { type: 'string', description: kind },
       metadata: { type: 'object' },
-      spec: fieldSchema(spec as Field),
-      status: STATUS,
+      spec: crdFieldSchema(spec as Field),
+      status: STATUS_SCHEMA,
     },
   };
 }
 
-function schemaOf(shape: Shape): Json {
+function crdSchema(shape: Shape): JsonSchema {
   switch (shape.kind) {
     case 'object':
-      return objectSchema(shape);
+      return crdObjectSchema(shape);
     case 'map':
-      return { type: 'object', additionalProperties: schemaOf(shape.of) };
+      return { type: 'object', additionalProperties: crdSchema(shape.of) };
     case 'list':
       return {
         type: 'array',
-        items: schemaOf(shape.of),
+        items: crdSchema(shape.of),
         ...(shape.minItems > 0 ? { minItems: shape.minItems } : {}),
         ...(shape.maxItems === undefined ? {} : { maxItems: shape.maxItems }),
       };
     case 'text':
-      return textSchema(shape);
+      return crdTextSchema(shape);
     case 'integer':
-      return integerSchema(shape);
+      return crdIntegerSchema(shape);
     case 'boolean':
       return { type: 'boolean' };
     case 'any':
@@ -119,54 +123,59 @@ function schemaOf(shape: Shape): Json {
   }
 }
 
-function objectSchema(shape: ObjectShape): Json {
+function crdObjectSchema(shape: ObjectShape): JsonSchema {
   const fields = Object.entries(shape.fields);
   const required = fields.filter(([, field]) => field.required === true).map(([name]) => name);
   return {
     type: 'object',
     ...(required.length > 0 ? { required } : {}),
-    properties: Object.fromEntries(fields.map(([name, field]) => [name, fieldSchema(field)])),
+    properties: Object.fromEntries(fields.map(([name, field]) => [name, crdFieldSchema(field)])),
     'x-kubernetes-preserve-unknown-fields': true,
   };
 }
 
 /**
- * An optional field may have no value. A default is part of the description: one in the schema would change what is stored.
+ * An optional field may have no value. The description names the default, because a default in the schema would change
+ * the stored resource.
  */
-function fieldSchema({ shape, required, doc, default: byDefault }: Field): Json {
+function crdFieldSchema({ shape, required, doc, default: byDefault }: Field): JsonSchema {
   return {
     description: byDefault === undefined || byDefault === '' ? doc : `${doc} Default: ${String(byDefault)}.`,
-    ...schemaOf(shape),
+    ...crdSchema(shape),
     ...(required === true ? {} : { nullable: true }),
   };
 }
 
-function textSchema(shape: TextShape): Json {
+function crdTextSchema(shape: TextShape): JsonSchema {
   if (shape.enum !== undefined) return { type: 'string', enum: shape.enum };
-  // Any value. With `x-kubernetes-int-or-string`, Kubernetes 1.20 merges no list of the resource in server-side apply.
-  if (shape.mayBeBare === true) return { 'x-kubernetes-preserve-unknown-fields': true };
-  return { type: 'string', ...(shape.mayBeEmpty === true ? {} : { minLength: 1 }) };
+  // Any value is accepted: with `x-kubernetes-int-or-string`, server-side apply of Kubernetes 1.20 merges no list.
+  if (shape.canBeUnquoted === true) return { 'x-kubernetes-preserve-unknown-fields': true };
+  return { type: 'string', ...(shape.canBeEmpty === true ? {} : { minLength: 1 }) };
 }
 
-/** The API server compares limits as floating-point numbers, so limits of 64 bits are left to the agent. */
-function integerSchema({ minimum, maximum }: IntegerShape): Json {
-  const exact = (limit: bigint): boolean => BigInt.asIntN(53, limit) === limit;
+/** The API server compares limits as floating-point numbers, so the agent checks limits of 64 bits. */
+function crdIntegerSchema({ minimum, maximum }: IntegerShape): JsonSchema {
+  const isExact = (limit: bigint): boolean => BigInt.asIntN(53, limit) === limit;
   return {
     type: 'integer',
     format: 'int64',
-    ...(exact(minimum) ? { minimum: Number(minimum) } : {}),
-    ...(exact(maximum) ? { maximum: Number(maximum) } : {}),
+    ...(isExact(minimum) ? { minimum: Number(minimum) } : {}),
+    ...(isExact(maximum) ? { maximum: Number(maximum) } : {}),
   };
 }
 
-const text = (description: string, more: Json = {}): Json => ({ type: 'string', description, ...more });
-const integer = (description: string): Json => ({ type: 'integer', format: 'int64', description });
+const textProperty = (description: string, more: JsonSchema = {}): JsonSchema => ({
+  type: 'string',
+  description,
+  ...more,
+});
+const integerProperty = (description: string): JsonSchema => ({ type: 'integer', format: 'int64', description });
 
 /**
- * Agents write it. Each agent owns its entry in `nodes`; conditions are owned by all agents that have reported them. The API server
- * makes a list null when its last owner gives it up.
+ * The schema of the status, which agents write. Each agent owns its entry in `nodes`. All agents that reported a
+ * condition own it. The API server makes a list null when its last owner releases it.
  */
-const STATUS: Json = {
+const STATUS_SCHEMA: JsonSchema = {
   type: 'object',
   description: 'State of the policy on the nodes.',
   properties: {
@@ -180,12 +189,12 @@ const STATUS: Json = {
         type: 'object',
         required: ['type', 'status'],
         properties: {
-          type: text('Type of the condition.'),
-          status: text('Whether the condition holds.', { enum: ['True', 'False', 'Unknown'] }),
-          reason: text('Reason, as one word.'),
-          message: text('Reason, for people.'),
-          observedGeneration: integer('Generation of the policy that the condition is about.'),
-          lastTransitionTime: text('When the condition began.', { format: 'date-time' }),
+          type: textProperty('Type of the condition.'),
+          status: textProperty('Whether the condition holds.', { enum: ['True', 'False', 'Unknown'] }),
+          reason: textProperty('Reason, as one word.'),
+          message: textProperty('Reason, for people.'),
+          observedGeneration: integerProperty('Generation of the policy that the condition is about.'),
+          lastTransitionTime: textProperty('When the condition began.', { format: 'date-time' }),
         },
       },
     },
@@ -201,13 +210,13 @@ const STATUS: Json = {
         required: ['name', 'state'],
         'x-kubernetes-map-type': 'atomic',
         properties: {
-          name: text('Name of the node.'),
-          state: text('State of the policy on the node.', { enum: ['enabled', 'disabled', 'failed'] }),
-          generation: integer('Generation of the policy that the node has tried last.'),
-          loadedGeneration: integer('Generation of the policy that runs on the node.'),
-          mode: text('Mode of the policy.', { enum: ['enforce', 'monitor', 'monitor_only'] }),
-          hooks: integer('Number of attached hooks.'),
-          error: text('Why the last generation was not loaded.', { maxLength: STATUS_ERROR_MAX }),
+          name: textProperty('Name of the node.'),
+          state: textProperty('State of the policy on the node.', { enum: ['enabled', 'disabled', 'failed'] }),
+          generation: integerProperty('Generation of the policy that the node has tried last.'),
+          loadedGeneration: integerProperty('Generation of the policy that runs on the node.'),
+          mode: textProperty('Mode of the policy.', { enum: ['enforce', 'monitor', 'monitor_only'] }),
+          hooks: integerProperty('Number of attached hooks.'),
+          error: textProperty('Why the last generation was not loaded.', { maxLength: STATUS_ERROR_MAX }),
         },
       },
     },

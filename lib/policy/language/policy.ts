@@ -1,169 +1,187 @@
 /**
  * The policy format in one table: every field of the TracingPolicy resource (cilium.io/v1alpha1), its shape and its
- * meaning. The walker checks the structure of a policy against this table. The JSON Schema is generated from it.
+ * meaning. The walker checks the structure of a policy against this table. The JSON Schema and the definitions for
+ * Kubernetes are generated from it.
  */
 import { TAGS_MAX } from './limits.js';
 import {
-  any,
-  boolean,
-  index32,
-  list,
-  map,
-  object,
-  oneOf,
-  optional,
-  required,
-  text,
-  textOrEmpty,
-  uint64,
+  anyShape,
+  booleanShape,
+  index32Shape,
+  listShape,
+  mapShape,
+  objectShape,
+  enumShape,
+  optionalField,
+  requiredField,
+  textShape,
+  textOrEmptyShape,
+  uint64Shape,
 } from './shape.js';
 import type { Field, ObjectShape } from './shape.js';
-import { typeInstead } from './instead.js';
-import { labelSelector } from './labels.js';
-import { selector } from './selectors.js';
+import { suggestType } from './suggestions.js';
+import { labelSelectorShape } from './labels.js';
+import { selectorShape } from './selectors.js';
 import { ARG_TYPE_NAMES, LIST_TYPES, RETURN_ARG_ACTIONS } from './vocabulary.js';
 
 export const API_VERSION = 'cilium.io/v1alpha1';
-export const KINDS = ['TracingPolicy', 'TracingPolicyNamespaced'] as const;
+export const POLICY_KINDS = ['TracingPolicy', 'TracingPolicyNamespaced'] as const;
 
-export const argument = object({
-  index: required(index32, 'Position of the parameter in the function, from 0.'),
-  type: optional(
-    oneOf(ARG_TYPE_NAMES, typeInstead),
+export const argumentShape = objectShape({
+  index: requiredField(index32Shape, 'Position of the parameter in the function, from 0.'),
+  type: optionalField(
+    enumShape(ARG_TYPE_NAMES, suggestType),
     'Type of the value: how it is read and shown. With `auto`, the types of the kernel say it.',
     'auto',
   ),
-  label: optional(text, 'Name of the value in the event.'),
-  maxData: optional(boolean, 'Read as much of the buffer as fits into the event.', false),
-  resolve: optional(textOrEmpty, 'Members to follow from the parameter, such as `mm.owner.comm`.', ''),
-  returnCopy: optional(boolean, 'Read the value when the function returns.', false),
-  sizeArgIndex: optional(index32, 'Parameter, or field of a tracepoint, that holds the size of the buffer, from 1.'),
-  btfType: optional(text, "Kernel type of the parameter, if the function's prototype does not say it."),
-  btfTypeModule: optional(text, 'Kernel module whose types contain btfType.'),
-  source: optional(text, 'Where the value comes from, instead of a parameter.'),
+  label: optionalField(textShape, 'Name of the value in the event.'),
+  maxData: optionalField(booleanShape, 'Read as much of the buffer as fits into the event.', false),
+  resolve: optionalField(textOrEmptyShape, 'Members to follow from the parameter, such as `mm.owner.comm`.', ''),
+  returnCopy: optionalField(booleanShape, 'Read the value when the function returns.', false),
+  sizeArgIndex: optionalField(
+    index32Shape,
+    'Parameter, or field of a tracepoint, that holds the size of the buffer, from 1.',
+  ),
+  btfType: optionalField(textShape, "Kernel type of the parameter, if the function's prototype does not say it."),
+  btfTypeModule: optionalField(textShape, 'Kernel module whose types contain btfType.'),
+  source: optionalField(textShape, 'Where the value comes from, instead of a parameter.'),
 });
 
-const common: Record<string, Field> = {
-  message: optional(textOrEmpty, 'Text for readers, added to each event of this hook.'),
-  tags: optional(list(text, { maxItems: TAGS_MAX }), 'Labels for programs, added to each event of this hook.'),
-  selectors: optional(
-    list(selector),
+const COMMON_HOOK_FIELDS: Record<string, Field> = {
+  message: optionalField(textOrEmptyShape, 'Text for readers, added to each event of this hook.'),
+  tags: optionalField(
+    listShape(textShape, { maxItems: TAGS_MAX }),
+    'Labels for programs, added to each event of this hook.',
+  ),
+  selectors: optionalField(
+    listShape(selectorShape),
     'Filters. The first selector whose filters all match decides. Without selectors, everything matches.',
   ),
-  args: optional(list(argument), 'Parameters to read.'),
-  optional: optional(boolean, 'polytrace only: skip the hook if its target does not exist.', false),
+  args: optionalField(listShape(argumentShape), 'Parameters to read.'),
+  optional: optionalField(booleanShape, 'polytrace only: skip the hook if its target does not exist.', false),
 };
 
-const data = optional(list(argument), 'Values to read that do not come from parameters.');
-const returns: Record<string, Field> = {
-  return: optional(boolean, 'Report the return value, which returnArg describes.', false),
-  returnArg: optional(argument, 'How the return value is read and shown.'),
+const dataField = optionalField(listShape(argumentShape), 'Values to read that do not come from parameters.');
+const RETURN_FIELDS: Record<string, Field> = {
+  return: optionalField(booleanShape, 'Report the return value, which returnArg describes.', false),
+  returnArg: optionalField(argumentShape, 'How the return value is read and shown.'),
 };
 
-const functionHook = object({
-  call: required(text, 'Function of the kernel, `sys_NAME` for a system call, or `list:NAME`.'),
-  syscall: optional(boolean, 'Whether the function is a system call.', true),
-  ...returns,
-  returnArgAction: optional(oneOf(RETURN_ARG_ACTIONS), 'Action on the returned socket: TrackSock or UntrackSock.'),
-  data,
-  ignore: optional(
-    object({ callNotFound: optional(boolean, 'Skip the hook if the kernel has no such function.') }),
+const functionHookShape = objectShape({
+  call: requiredField(textShape, 'Function of the kernel, `sys_NAME` for a system call, or `list:NAME`.'),
+  syscall: optionalField(booleanShape, 'Whether the function is a system call.', true),
+  ...RETURN_FIELDS,
+  returnArgAction: optionalField(
+    enumShape(RETURN_ARG_ACTIONS),
+    'Action on the returned socket: TrackSock or UntrackSock.',
+  ),
+  data: dataField,
+  ignore: optionalField(
+    objectShape({ callNotFound: optionalField(booleanShape, 'Skip the hook if the kernel has no such function.') }),
     'Mistakes to ignore.',
   ),
-  ...common,
+  ...COMMON_HOOK_FIELDS,
 });
 
-const tracepoint = object({
-  subsystem: required(text, 'Group of the tracepoint, such as `sched`.'),
-  event: required(text, 'Name of the tracepoint in its group.'),
-  raw: optional(boolean, "Read the tracepoint's parameters instead of its formatted fields.", false),
-  ...common,
+const tracepointShape = objectShape({
+  subsystem: requiredField(textShape, 'Group of the tracepoint, such as `sched`.'),
+  event: requiredField(textShape, 'Name of the tracepoint in its group.'),
+  raw: optionalField(booleanShape, "Read the tracepoint's parameters instead of its formatted fields.", false),
+  ...COMMON_HOOK_FIELDS,
 });
 
-const uprobe = object({
-  path: required(text, 'File of the program or library.'),
-  symbols: optional(list(text), 'Functions in the file.'),
-  offsets: optional(list(uint64), 'Offsets in the file.'),
-  addrs: optional(list(uint64), 'Virtual addresses in the file.'),
-  refCtrOffsets: optional(list(uint64), 'Offsets of the reference counters, one for each symbol or offset.'),
-  binaryDigests: optional(
-    list(text),
+const uprobeShape = objectShape({
+  path: requiredField(textShape, 'File of the program or library.'),
+  symbols: optionalField(listShape(textShape), 'Functions in the file.'),
+  offsets: optionalField(listShape(uint64Shape), 'Offsets in the file.'),
+  addrs: optionalField(listShape(uint64Shape), 'Virtual addresses in the file.'),
+  refCtrOffsets: optionalField(
+    listShape(uint64Shape),
+    'Offsets of the reference counters, one for each symbol or offset.',
+  ),
+  binaryDigests: optionalField(
+    listShape(textShape),
     'Digests, written as `sha256:HEX`, with sha1, sha256, sha384, sha512 or build-id. The file must have one of them.',
   ),
-  btfPath: optional(text, 'File with the types of the program.'),
-  ignore: optional(
-    object({ digestVerificationFailure: optional(boolean, 'Skip the hook if no digest matches.') }),
+  btfPath: optionalField(textShape, 'File with the types of the program.'),
+  ignore: optionalField(
+    objectShape({ digestVerificationFailure: optionalField(booleanShape, 'Skip the hook if no digest matches.') }),
     'Mistakes to ignore.',
   ),
-  ...returns,
-  data,
-  ...common,
+  ...RETURN_FIELDS,
+  data: dataField,
+  ...COMMON_HOOK_FIELDS,
 });
 
-const usdt = object({
-  path: required(text, 'File of the program or library.'),
-  provider: required(text, 'Provider of the probe.'),
-  name: required(text, 'Name of the probe.'),
-  btfPath: optional(text, 'File with the types of the program.'),
-  ...common,
+const usdtShape = objectShape({
+  path: requiredField(textShape, 'File of the program or library.'),
+  provider: requiredField(textShape, 'Provider of the probe.'),
+  name: requiredField(textShape, 'Name of the probe.'),
+  btfPath: optionalField(textShape, 'File with the types of the program.'),
+  ...COMMON_HOOK_FIELDS,
 });
 
-const lsmHook = object({
-  hook: required(text, 'Name of the LSM hook, such as `file_open`.'),
-  ...common,
+const lsmHookShape = objectShape({
+  hook: requiredField(textShape, 'Name of the LSM hook, such as `file_open`.'),
+  ...COMMON_HOOK_FIELDS,
 });
 
-const spec: ObjectShape = object({
-  kprobes: optional(list(functionHook), 'Functions of the kernel.'),
-  fentries: optional(list(functionHook), 'Functions of the kernel, attached by trampoline (fentry, fexit) only.'),
-  tracepoints: optional(list(tracepoint), 'Tracepoints of the kernel.'),
-  uprobes: optional(list(uprobe), 'Functions of programs and libraries.'),
-  usdts: optional(list(usdt), 'Static probes of programs and libraries.'),
-  lsmhooks: optional(list(lsmHook), 'Hooks of the Linux security modules.'),
-  loader: optional(boolean, 'Report the executable mappings of programs and libraries.'),
-  lists: optional(
-    list(
-      object({
-        name: required(text, 'Name, for `list:NAME`.'),
-        type: optional(oneOf(LIST_TYPES), 'Kind of the values, or the source that fills the list.'),
-        values: optional(list(text), 'Functions, or system calls.'),
-        pattern: optional(text, 'Regular expression for generated_ftrace.'),
-        validated: optional(boolean, 'Whether the functions were checked to exist.'),
+const specShape: ObjectShape = objectShape({
+  kprobes: optionalField(listShape(functionHookShape), 'Functions of the kernel.'),
+  fentries: optionalField(
+    listShape(functionHookShape),
+    'Functions of the kernel, attached by trampoline (fentry, fexit) only.',
+  ),
+  tracepoints: optionalField(listShape(tracepointShape), 'Tracepoints of the kernel.'),
+  uprobes: optionalField(listShape(uprobeShape), 'Functions of programs and libraries.'),
+  usdts: optionalField(listShape(usdtShape), 'Static probes of programs and libraries.'),
+  lsmhooks: optionalField(listShape(lsmHookShape), 'Hooks of the Linux security modules.'),
+  loader: optionalField(booleanShape, 'Report the executable mappings of programs and libraries.'),
+  lists: optionalField(
+    listShape(
+      objectShape({
+        name: requiredField(textShape, 'Name, for `list:NAME`.'),
+        type: optionalField(enumShape(LIST_TYPES), 'Kind of the values, or the source that fills the list.'),
+        values: optionalField(listShape(textShape), 'Functions, or system calls.'),
+        pattern: optionalField(textShape, 'Regular expression for generated_ftrace.'),
+        validated: optionalField(booleanShape, 'Whether the functions were checked to exist.'),
       }),
     ),
     'Named lists of functions.',
   ),
-  enforcers: optional(
-    list(object({ calls: required(list(text), 'Functions, or `list:NAME`.') }), { maxItems: 1 }),
+  enforcers: optionalField(
+    listShape(objectShape({ calls: requiredField(listShape(textShape), 'Functions, or `list:NAME`.') }), {
+      maxItems: 1,
+    }),
     'Functions that NotifyEnforcer can stop.',
   ),
-  options: optional(
-    list(
-      object({
-        name: required(text, 'Name of the option.'),
-        value: optional(textOrEmpty, 'Its value.'),
+  options: optionalField(
+    listShape(
+      objectShape({
+        name: requiredField(textShape, 'Name of the option.'),
+        value: optionalField(textOrEmptyShape, 'Its value.'),
       }),
     ),
     'Settings of the policy.',
   ),
-  selectorsMacros: optional(map(selector), 'Named filters that selectors include with `macros`.'),
-  podSelector: optional(labelSelector, 'Labels of the pods that the policy applies to.'),
-  containerSelector: optional(labelSelector, 'Fields of the containers that the policy applies to.'),
-  hostSelector: optional(
-    labelSelector,
+  selectorsMacros: optionalField(mapShape(selectorShape), 'Named filters that selectors include with `macros`.'),
+  podSelector: optionalField(labelSelectorShape, 'Labels of the pods that the policy applies to.'),
+  containerSelector: optionalField(labelSelectorShape, 'Fields of the containers that the policy applies to.'),
+  hostSelector: optionalField(
+    labelSelectorShape,
     'Labels of the nodes on which the policy applies to processes in no container.',
   ),
-  nodeSelector: optional(labelSelector, 'Labels of the nodes that the policy is for.'),
+  nodeSelector: optionalField(labelSelectorShape, 'Labels of the nodes that the policy is for.'),
 });
 
-const metadata = object({
-  name: required(text, 'Name of the policy.'),
-  namespace: optional(
-    textOrEmpty,
+const metadataShape = objectShape({
+  name: requiredField(textShape, 'Name of the policy.'),
+  namespace: optionalField(
+    textOrEmptyShape,
     'Namespace of a TracingPolicyNamespaced. An empty one stands for the processes in no container.',
   ),
-  labels: optional(map(textOrEmpty), 'Labels of the resource.'),
-  annotations: optional(map(textOrEmpty), 'Notes on the resource.'),
+  labels: optionalField(mapShape(textOrEmptyShape), 'Labels of the resource.'),
+  annotations: optionalField(mapShape(textOrEmptyShape), 'Notes on the resource.'),
   ...Object.fromEntries(
     [
       'uid',
@@ -177,14 +195,17 @@ const metadata = object({
       'selfLink',
       'deletionTimestamp',
       'deletionGracePeriodSeconds',
-    ].map((name) => [name, optional(any, 'Set by the cluster; ignored.')]),
+    ].map((name) => [name, optionalField(anyShape, 'Set by the cluster; ignored.')]),
   ),
 });
 
-export const policyShape: ObjectShape = object({
-  apiVersion: required(oneOf([API_VERSION]), 'Version of the format.'),
-  kind: required(oneOf(KINDS), 'TracingPolicy, or TracingPolicyNamespaced for the pods of one namespace.'),
-  metadata: required(metadata, 'Name of the policy, and notes on it.'),
-  spec: required(spec, 'The hooks of the policy and its settings.'),
-  status: optional(any, 'Set by the cluster; ignored.'),
+export const policyShape: ObjectShape = objectShape({
+  apiVersion: requiredField(enumShape([API_VERSION]), 'Version of the format.'),
+  kind: requiredField(
+    enumShape(POLICY_KINDS),
+    'TracingPolicy, or TracingPolicyNamespaced for the pods of one namespace.',
+  ),
+  metadata: requiredField(metadataShape, 'Name of the policy, and notes on it.'),
+  spec: requiredField(specShape, 'The hooks of the policy and its settings.'),
+  status: optionalField(anyShape, 'Set by the cluster; ignored.'),
 });

@@ -1,11 +1,11 @@
-/** Generates the JSON Schema of the format for editors and other tools, from the table that the walker uses. */
-import { ACTION_TABLE, mayHave, type ActionField } from './actions.js';
-import { argument, policyShape } from './policy.js';
-import { labelExpression, labelSelector } from './labels.js';
-import { actionShape, selector, valueFilter } from './selectors.js';
+/** Generates the JSON Schema of the policy format, for editors and other tools, from the table that the walker uses. */
+import { ACTION_TABLE, canHaveField, type ActionField } from './actions.js';
+import { argumentShape, policyShape } from './policy.js';
+import { labelExpressionShape, labelSelectorShape } from './labels.js';
+import { actionShape, selectorShape, valueFilterShape } from './selectors.js';
 import type { Field, IntegerShape, ObjectShape, Shape, TextShape } from './shape.js';
 import {
-  ACTIONS,
+  POLICY_ACTIONS,
   HOOK_KINDS,
   NOT_IN_MACROS,
   OPERATORS,
@@ -13,22 +13,22 @@ import {
   type HookKind,
 } from './vocabulary.js';
 
-type Json = { [key: string]: unknown };
+export type JsonSchema = { [key: string]: unknown };
 
 /** Shapes that appear in several places are defined once. */
 const DEFINITIONS: readonly (readonly [string, ObjectShape])[] = [
-  ['argument', argument],
-  ['labelExpression', labelExpression],
-  ['labelSelector', labelSelector],
-  ['valueFilter', valueFilter],
+  ['argument', argumentShape],
+  ['labelExpression', labelExpressionShape],
+  ['labelSelector', labelSelectorShape],
+  ['valueFilter', valueFilterShape],
   ['action', actionShape],
-  ['selector', selector],
+  ['selector', selectorShape],
 ];
 
-/** Uses draft 7, which most editors support. */
+/** Returns a schema of draft 7, which most editors support. */
 export function policySchema(): object {
-  const definitions: Json = {};
-  for (const [name, shape] of DEFINITIONS) definitions[name] = { ...objectSchema(shape), ...conditions(shape) };
+  const definitions: JsonSchema = {};
+  for (const [name, shape] of DEFINITIONS) definitions[name] = { ...objectSchema(shape), ...shapeConditions(shape) };
   const root = objectSchema(policyShape);
   limitActions(root);
   limitMacros(root);
@@ -41,18 +41,18 @@ export function policySchema(): object {
   };
 }
 
-function schemaOf(shape: Shape): Json {
+function shapeSchema(shape: Shape): JsonSchema {
   switch (shape.kind) {
     case 'object': {
       const named = DEFINITIONS.find(([, definition]) => definition === shape);
       return named === undefined ? objectSchema(shape) : { $ref: `#/definitions/${named[0]}` };
     }
     case 'map':
-      return { type: 'object', additionalProperties: schemaOf(shape.of) };
+      return { type: 'object', additionalProperties: shapeSchema(shape.of) };
     case 'list':
       return {
         type: 'array',
-        items: schemaOf(shape.of),
+        items: shapeSchema(shape.of),
         ...(shape.minItems > 0 ? { minItems: shape.minItems } : {}),
         ...(shape.maxItems === undefined ? {} : { maxItems: shape.maxItems }),
       };
@@ -67,7 +67,7 @@ function schemaOf(shape: Shape): Json {
   }
 }
 
-function objectSchema(shape: ObjectShape): Json {
+function objectSchema(shape: ObjectShape): JsonSchema {
   const fields = Object.entries(shape.fields);
   const required = fields.filter(([, field]) => field.required === true).map(([name]) => name);
   return {
@@ -78,47 +78,48 @@ function objectSchema(shape: ObjectShape): Json {
   };
 }
 
-/** An optional field may have no value, which is the same as if it were not there. */
-function fieldSchema({ shape, required, doc, default: byDefault }: Field): Json {
+/** An optional field may have no value. It counts as absent then. */
+function fieldSchema({ shape, required, doc, default: byDefault }: Field): JsonSchema {
   const notes = { description: doc, ...(byDefault === undefined ? {} : { default: byDefault }) };
-  const schema = schemaOf(shape);
+  const schema = shapeSchema(shape);
   if (shape.kind === 'any') return { ...notes, ...schema };
-  // Draft 7 ignores all other keys next to `$ref`, so a reference is wrapped.
+  // Draft 7 ignores all other keys beside `$ref`, so a reference is wrapped.
   if (required === true) return '$ref' in schema ? { ...notes, allOf: [schema] } : { ...notes, ...schema };
-  if (typeof schema['type'] !== 'string') return { ...notes, anyOf: [...alternatives(schema), { type: 'null' }] };
+  if (typeof schema['type'] !== 'string') return { ...notes, anyOf: [...schemaAlternatives(schema), { type: 'null' }] };
   const values = schema['enum'] as readonly unknown[] | undefined;
   return { ...notes, ...schema, type: [schema['type'], 'null'], ...(values && { enum: [...values, null] }) };
 }
 
-const alternatives = (schema: Json): readonly Json[] => (schema['anyOf'] as Json[] | undefined) ?? [schema];
+const schemaAlternatives = (schema: JsonSchema): readonly JsonSchema[] =>
+  (schema['anyOf'] as JsonSchema[] | undefined) ?? [schema];
 
-function textSchema(shape: TextShape): Json {
+function textSchema(shape: TextShape): JsonSchema {
   if (shape.enum !== undefined) return { type: 'string', enum: shape.enum };
-  const text = { type: 'string', ...(shape.mayBeEmpty === true ? {} : { minLength: 1 }) };
-  return shape.mayBeBare === true ? { anyOf: [text, { type: 'number' }] } : text;
+  const text = { type: 'string', ...(shape.canBeEmpty === true ? {} : { minLength: 1 }) };
+  return shape.canBeUnquoted === true ? { anyOf: [text, { type: 'number' }] } : text;
 }
 
-/** Readers of JSON round a limit of 64 bits up to a power of two. So the next number after the largest one passes. */
-function integerSchema({ minimum, maximum }: IntegerShape): Json {
+/** JSON parsers round a limit of 64 bits up to a power of two, so the number after the largest one passes. */
+function integerSchema({ minimum, maximum }: IntegerShape): JsonSchema {
   return { type: 'integer', minimum: Number(minimum), maximum: Number(maximum) };
 }
 
-/** The fields that must appear together with an operator or an action. */
-function conditions(shape: ObjectShape): Json {
-  if (shape === valueFilter) {
+/** Returns the conditions of a shape: the fields that an operator or an action requires. */
+function shapeConditions(shape: ObjectShape): JsonSchema {
+  if (shape === valueFilterShape) {
     const alone = [...OPERATORS_WITHOUT_VALUES, 'CapabilitiesGained'];
     const compares = OPERATORS.filter((operator) => !alone.includes(operator));
     const values = { type: 'array', minItems: 1 };
-    return { allOf: [when('operator', compares, { required: ['values'], properties: { values } })] };
+    return { allOf: [ifThenSchema('operator', compares, { required: ['values'], properties: { values } })] };
   }
-  if (shape === labelExpression) {
+  if (shape === labelExpressionShape) {
     return {
       allOf: [
-        when('operator', ['In', 'NotIn'], {
+        ifThenSchema('operator', ['In', 'NotIn'], {
           required: ['values'],
           properties: { values: { type: 'array', minItems: 1 } },
         }),
-        when('operator', ['Exists', 'DoesNotExist'], {
+        ifThenSchema('operator', ['Exists', 'DoesNotExist'], {
           properties: { values: { type: ['array', 'null'], maxItems: 0 } },
         }),
       ],
@@ -126,19 +127,19 @@ function conditions(shape: ObjectShape): Json {
   }
   if (shape !== actionShape) return {};
   return {
-    allOf: ACTIONS.flatMap((action) =>
-      ACTION_TABLE[action].needs.map((field) => when('action', [action], present([field]))),
+    allOf: POLICY_ACTIONS.flatMap((action) =>
+      ACTION_TABLE[action].needs.map((field) => ifThenSchema('action', [action], requireFields([field]))),
     ),
   };
 }
 
-/** At least one of the fields is there, and has a value. */
-function present(fields: readonly ActionField[]): Json {
+/** Requires that at least one of the fields is present and has a value. */
+function requireFields(fields: readonly ActionField[]): JsonSchema {
   const each = fields.map((field) => ({ required: [field], properties: { [field]: { not: { type: 'null' } } } }));
   return each.length === 1 ? { ...each[0] } : { anyOf: each };
 }
 
-function when(field: string, values: readonly string[], then: Json): Json {
+function ifThenSchema(field: string, values: readonly string[], then: JsonSchema): JsonSchema {
   return {
     if: { type: 'object', required: [field], properties: { [field]: { enum: values } } },
     then: { type: 'object', ...then },
@@ -146,11 +147,11 @@ function when(field: string, values: readonly string[], then: Json): Json {
 }
 
 /** Limits the actions of each kind of hook to those that it supports. */
-function limitActions(root: Json): void {
-  const spec = property(root, 'spec');
+function limitActions(root: JsonSchema): void {
+  const spec = getProperty(root, 'spec');
   for (const kind of HOOK_KINDS) {
-    const hook = property(spec, kind)['items'] as Json;
-    const selectors = property(hook, 'selectors');
+    const hook = getProperty(spec, kind)['items'] as JsonSchema;
+    const selectors = getProperty(hook, 'selectors');
     const actions = { type: ['array', 'null'], items: { type: 'object', ...actionLimits(kind) } };
     const limits = { type: 'object', properties: { matchActions: actions, matchReturnActions: actions } };
     selectors['items'] = { allOf: [selectors['items'], limits] };
@@ -158,21 +159,21 @@ function limitActions(root: Json): void {
 }
 
 /** A macro contains filters only. */
-function limitMacros(root: Json): void {
-  const macros = property(property(root, 'spec'), 'selectorsMacros');
+function limitMacros(root: JsonSchema): void {
+  const macros = getProperty(getProperty(root, 'spec'), 'selectorsMacros');
   const without = Object.fromEntries(NOT_IN_MACROS.map((field) => [field, { type: 'null' }]));
   macros['additionalProperties'] = { allOf: [macros['additionalProperties'], { type: 'object', properties: without }] };
 }
 
-function actionLimits(kind: HookKind): Json {
-  const possible = ACTIONS.filter((action) => ACTION_TABLE[action].hooks.includes(kind));
+function actionLimits(kind: HookKind): JsonSchema {
+  const possible = POLICY_ACTIONS.filter((action) => ACTION_TABLE[action].hooks.includes(kind));
   const choices = possible.flatMap((action) => {
-    const fields = ACTION_TABLE[action].needsOneOf.filter((field) => mayHave(kind, field));
-    return fields.length > 0 ? [when('action', [action], present(fields))] : [];
+    const fields = ACTION_TABLE[action].needsAny.filter((field) => canHaveField(kind, field));
+    return fields.length > 0 ? [ifThenSchema('action', [action], requireFields(fields))] : [];
   });
   return { properties: { action: { enum: possible } }, ...(choices.length > 0 ? { allOf: choices } : {}) };
 }
 
-function property(schema: Json, name: string): Json {
-  return (schema['properties'] as Json)[name] as Json;
+function getProperty(schema: JsonSchema, name: string): JsonSchema {
+  return (schema['properties'] as JsonSchema)[name] as JsonSchema;
 }

@@ -1,7 +1,7 @@
-/** The shapes that language/policy.ts uses to describe the policy format: which values a field may have. */
+/** The shapes that describe the policy format in language/policy.ts: the values that a field may have. */
 
-/** A hint at what to write in place of a wrong text; undefined if it is not known what was meant. */
-export type Instead = (written: string) => string | undefined;
+/** Returns a hint for a wrong value, or undefined if it has no suggestion. */
+export type Suggester = (written: string) => string | undefined;
 
 export type Shape = ObjectShape | MapShape | ListShape | TextShape | IntegerShape | BooleanShape | AnyShape;
 
@@ -26,24 +26,24 @@ export interface ListShape {
 export interface TextShape {
   readonly kind: 'text';
   readonly enum?: readonly string[];
-  readonly mayBeEmpty?: boolean;
-  /** If true, a number or boolean without quotes is accepted as text, with a warning. */
-  readonly mayBeBare?: boolean;
-  readonly instead?: Instead;
+  readonly canBeEmpty?: boolean;
+  /** If true, a number without quotes is accepted, with a warning. */
+  readonly canBeUnquoted?: boolean;
+  readonly suggest?: Suggester;
 }
 
 export interface IntegerShape {
   readonly kind: 'integer';
   readonly minimum: bigint;
   readonly maximum: bigint;
-  readonly instead?: Instead;
+  readonly suggest?: Suggester;
 }
 
 export interface BooleanShape {
   readonly kind: 'boolean';
 }
 
-/** A field that cluster tools add to a resource. It has no meaning for a policy. */
+/** The shape of a field that cluster tools add to a resource. It has no meaning for a policy. */
 export interface AnyShape {
   readonly kind: 'any';
 }
@@ -52,37 +52,37 @@ export interface Field {
   readonly shape: Shape;
   readonly required?: boolean;
   readonly default?: string | boolean | number;
-  /** One sentence for the JSON Schema, which editors show. */
+  /** A sentence for the JSON Schema. Editors show it. */
   readonly doc: string;
 }
 
-export const object = (fields: Record<string, Field>): ObjectShape => ({ kind: 'object', fields });
-export const map = (of: Shape): MapShape => ({ kind: 'map', of });
-export const list = (of: Shape, limits: { minItems?: number; maxItems?: number } = {}): ListShape => ({
+export const objectShape = (fields: Record<string, Field>): ObjectShape => ({ kind: 'object', fields });
+export const mapShape = (of: Shape): MapShape => ({ kind: 'map', of });
+export const listShape = (of: Shape, limits: { minItems?: number; maxItems?: number } = {}): ListShape => ({
   kind: 'list',
   of,
   minItems: limits.minItems ?? 0,
   ...(limits.maxItems === undefined ? {} : { maxItems: limits.maxItems }),
 });
-export const text: TextShape = { kind: 'text' };
-export const textOrEmpty: TextShape = { kind: 'text', mayBeEmpty: true };
-/** A value of a filter. People often write numbers without quotes here. */
-export const valueText: TextShape = { kind: 'text', mayBeEmpty: true, mayBeBare: true };
-export const oneOf = (values: readonly string[], instead?: Instead): TextShape => ({
+export const textShape: TextShape = { kind: 'text' };
+export const textOrEmptyShape: TextShape = { kind: 'text', canBeEmpty: true };
+/** A value of a filter. Numbers are often written without quotes here. */
+export const filterValueShape: TextShape = { kind: 'text', canBeEmpty: true, canBeUnquoted: true };
+export const enumShape = (values: readonly string[], suggest?: Suggester): TextShape => ({
   kind: 'text',
   enum: values,
-  ...(instead === undefined ? {} : { instead }),
+  ...(suggest === undefined ? {} : { suggest }),
 });
-export const boolean: BooleanShape = { kind: 'boolean' };
-export const any: AnyShape = { kind: 'any' };
-const integer = (minimum: bigint, maximum: bigint): IntegerShape => ({ kind: 'integer', minimum, maximum });
-export const int32 = integer(-(2n ** 31n), 2n ** 31n - 1n);
-export const index32 = integer(0n, 2n ** 31n - 1n);
-export const int64 = integer(-(2n ** 63n), 2n ** 63n - 1n);
-export const uint64 = integer(0n, 2n ** 64n - 1n);
+export const booleanShape: BooleanShape = { kind: 'boolean' };
+export const anyShape: AnyShape = { kind: 'any' };
+const integerShape = (minimum: bigint, maximum: bigint): IntegerShape => ({ kind: 'integer', minimum, maximum });
+export const int32Shape = integerShape(-(2n ** 31n), 2n ** 31n - 1n);
+export const index32Shape = integerShape(0n, 2n ** 31n - 1n);
+export const int64Shape = integerShape(-(2n ** 63n), 2n ** 63n - 1n);
+export const uint64Shape = integerShape(0n, 2n ** 64n - 1n);
 
-export const required = (shape: Shape, doc: string): Field => ({ shape, doc, required: true });
-export const optional = (shape: Shape, doc: string, byDefault?: string | boolean | number): Field => ({
+export const requiredField = (shape: Shape, doc: string): Field => ({ shape, doc, required: true });
+export const optionalField = (shape: Shape, doc: string, byDefault?: string | boolean | number): Field => ({
   shape,
   doc,
   ...(byDefault === undefined ? {} : { default: byDefault }),

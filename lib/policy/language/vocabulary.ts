@@ -1,5 +1,4 @@
-/** The closed vocabularies of the language: argument types, operators, actions, and which of them can be combined. */
-
+/** The closed sets of names in the language: argument types, operators and actions, and their allowed combinations. */
 import type { ValueClass } from '../../names/arg-types.js';
 
 export {
@@ -20,7 +19,7 @@ export const OPERATORS = [
 ] as const; // prettier-ignore
 export type Operator = (typeof OPERATORS)[number];
 
-const INTEGER = [
+const INTEGER_OPERATORS = [
   'Equal',
   'NotEqual',
   'GreaterThan',
@@ -34,7 +33,7 @@ const INTEGER = [
   'NotInRange',
   'CelExpr',
 ] as const satisfies readonly Operator[];
-const TEXT = [
+const TEXT_OPERATORS = [
   'Equal',
   'NotEqual',
   'Prefix',
@@ -44,7 +43,7 @@ const TEXT = [
   'SubString',
   'SubStringIgnCase',
 ] as const satisfies readonly Operator[];
-const ADDRESS = [
+const ADDRESS_OPERATORS = [
   'SPort',
   'NotSPort',
   'SPortPriv',
@@ -53,8 +52,8 @@ const ADDRESS = [
   'NotSAddr',
   'Family',
 ] as const satisfies readonly Operator[];
-const PACKET = [
-  ...ADDRESS,
+const PACKET_OPERATORS = [
+  ...ADDRESS_OPERATORS,
   'DPort',
   'NotDPort',
   'DPortPriv',
@@ -65,16 +64,16 @@ const PACKET = [
 ] as const satisfies readonly Operator[];
 
 /** The operators of matchArgs, matchReturnArgs and matchData for each class of values. */
-export const OPERATORS_OF = {
-  signed: INTEGER,
-  unsigned: INTEGER,
-  text: TEXT,
-  path: TEXT,
-  file: [...TEXT, 'FileType', 'NotFileType'],
-  sock: [...PACKET, 'State'],
-  skb: PACKET,
-  sockaddr: ADDRESS,
-  unixAddress: [...TEXT, 'Family'],
+export const OPERATORS_BY_CLASS = {
+  signed: INTEGER_OPERATORS,
+  unsigned: INTEGER_OPERATORS,
+  text: TEXT_OPERATORS,
+  path: TEXT_OPERATORS,
+  file: [...TEXT_OPERATORS, 'FileType', 'NotFileType'],
+  sock: [...PACKET_OPERATORS, 'State'],
+  skb: PACKET_OPERATORS,
+  sockaddr: ADDRESS_OPERATORS,
+  unixAddress: [...TEXT_OPERATORS, 'Family'],
   capability: ['Equal', 'NotEqual', 'InMap', 'NotInMap', 'CelExpr'],
   capabilities: ['Equal', 'NotEqual', 'Mask', 'CapabilitiesGained'],
   syscall: ['Equal', 'NotEqual', 'InMap', 'NotInMap', 'InRange', 'NotInRange'],
@@ -92,7 +91,7 @@ export const OPERATORS_WITHOUT_VALUES: ReadonlySet<string> = new Set<Operator>([
 ]);
 
 /** The positive operator for each negated operator. */
-export const NEGATED: Readonly<Partial<Record<Operator, Operator>>> = {
+export const POSITIVE_OPERATORS: Readonly<Partial<Record<Operator, Operator>>> = {
   NotEqual: 'Equal',
   NotPrefix: 'Prefix',
   NotPostfix: 'Postfix',
@@ -110,13 +109,13 @@ export const NEGATED: Readonly<Partial<Record<Operator, Operator>>> = {
 export const BINARY_OPERATORS = ['In', 'NotIn', 'Prefix', 'NotPrefix', 'Postfix', 'NotPostfix'] as const;
 export const SET_OPERATORS = ['In', 'NotIn'] as const;
 export const LABEL_OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
-export const CAPABILITY_SETS = ['Effective', 'Inheritable', 'Permitted'] as const;
+export const CAPABILITY_SET_NAMES = ['Effective', 'Inheritable', 'Permitted'] as const;
 export const LIST_TYPES = ['syscalls', 'generated_syscalls', 'generated_ftrace'] as const;
 
 export const RATE_LIMIT_SCOPES = ['thread', 'process', 'global'] as const;
 export const RETURN_ARG_ACTIONS = ['TrackSock', 'UntrackSock'] as const;
 
-export const ACTIONS = [
+export const POLICY_ACTIONS = [
   'Post',
   'Sigkill',
   'Override',
@@ -130,9 +129,9 @@ export const ACTIONS = [
   'CleanupEnforcerNotification',
   'Set',
 ] as const;
-export type ActionName = (typeof ACTIONS)[number];
+export type ActionName = (typeof POLICY_ACTIONS)[number];
 
-/** The fields of a selector that a macro cannot have: it contains filters only. */
+/** The fields of a selector that a macro cannot have. A macro contains filters only. */
 export const NOT_IN_MACROS = ['macros', 'matchActions', 'matchReturnActions'] as const;
 
 export const HOOK_KINDS = ['kprobes', 'fentries', 'tracepoints', 'uprobes', 'usdts', 'lsmhooks'] as const;

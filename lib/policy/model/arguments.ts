@@ -4,33 +4,33 @@ import type { ArgData, Hook, ValueFilter } from './model.js';
 
 export interface FilteredArg {
   readonly arg: ArgData;
-  /** Position in the hook's list of arguments. */
+  /** Position in the hook's list of values, from 0. */
   readonly position: number;
 }
 
 /**
- * `index` names the value whose own `index` is that; the first one, if several have it. If no field of a tracepoint has
- * it, it is a position, as published policies write it. `args` contains positions. `values` are the args or the return
- * value of the hook.
+ * Finds the value that a filter compares. `values`: the args or the return value of the hook. The filter's `args`
+ * contain positions. Its `index` selects the first value with the same `index`. If no field of a tracepoint has that
+ * index, it is a position, as in published policies.
  */
-export function filteredArg(hook: Hook, values: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
-  return found(values, filter, hook.kind === 'tracepoints');
+export function findFilteredArg(hook: Hook, values: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
+  return findValue(values, filter, hook.kind === 'tracepoints');
 }
 
-/** Does the same for matchData, where `index` can be a position, too. */
-export function filteredData(data: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
-  return found(data, filter, true);
+/** Finds the value that a filter of matchData compares. Its `index` can also be a position. */
+export function findFilteredData(data: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
+  return findValue(data, filter, true);
 }
 
-function found(values: readonly ArgData[], filter: ValueFilter, byPosition: boolean): FilteredArg | undefined {
+function findValue(values: readonly ArgData[], filter: ValueFilter, byPosition: boolean): FilteredArg | undefined {
   const { index = 0, args = [] } = filter;
-  const own = values.findIndex((arg) => arg.index === index);
-  const position = args[0] ?? (own < 0 && byPosition ? index : own);
+  const withIndex = values.findIndex((arg) => arg.index === index);
+  const position = args[0] ?? (withIndex < 0 && byPosition ? index : withIndex);
   const arg = values[position];
   return arg === undefined ? undefined : { arg, position };
 }
 
-/** The parameter itself is a socket or a packet. */
+/** True if the parameter itself is a socket or a packet. */
 export function isSocket({ type, source }: ArgData): boolean {
   return source === undefined && isSocketType(type);
 }

@@ -10,13 +10,13 @@ const CONSTANT = new RegExp(`^(\\w+) *= *${NUMBER}$`);
 const REGISTER = new RegExp(`^(\\w+) *= *(?:${NUMBER} *)?%(\\w+)$`);
 const MEMORY = new RegExp(`^(\\w+) *= *(?:${NUMBER} *)?\\( *%(\\w+) *\\)$`);
 
-/** Returns undefined if the text has another form, does not name a register, or contains a number of more than 64 bits. */
+/** Returns undefined if the text has another form, names no register, or contains a number of more than 64 bits. */
 export function parseAssignment(text: string): RegisterAssignment | undefined {
   const trimmed = text.trim();
   const found = CONSTANT.exec(trimmed) ?? REGISTER.exec(trimmed) ?? MEMORY.exec(trimmed);
   if (found === null) return undefined;
   const [, to = '', number = '0', from] = found;
-  const offset = numberOf(number);
+  const offset = parseCNumber(number);
   const isRegister = (name: string): boolean => programRegister(name) !== undefined;
   if (!isRegister(to) || (from !== undefined && !isRegister(from))) return undefined;
   if (offset < -(2n ** 63n) || offset >= 2n ** 64n) return undefined;
@@ -30,7 +30,7 @@ export function parseAssignment(text: string): RegisterAssignment | undefined {
 }
 
 /** Reads a number as C does: 0x means hexadecimal, a leading zero means octal. */
-function numberOf(text: string): bigint {
+function parseCNumber(text: string): bigint {
   const digits = text.replace('-', '');
   const value = BigInt(/^0\d/.test(digits) ? `0o${digits.slice(1)}` : digits);
   return text.startsWith('-') ? -value : value;

@@ -1,31 +1,31 @@
-/** The hooks of a policy for the checks and the compiler: the filters of macros are merged into the selectors. */
+/** Collects the hooks of a policy for the checks and the compiler, with the filters of macros merged into selectors. */
 import { SELECTOR_FILTERS_MAX } from '../language/limits.js';
 import { FILTER_LISTS, type Hook, type PolicyData, type SelectorData } from './model.js';
 import type { Report } from '../parse/report.js';
 import { HOOK_KINDS } from '../language/vocabulary.js';
 
-/** Without a prototype, so that no macro has the name `constructor` by itself. */
+/** Has no prototype, so that there is no macro with the name `constructor`. */
 const NO_MACROS = Object.freeze(Object.create(null) as Record<string, SelectorData>);
 
-export function macrosOf({ spec }: PolicyData): Readonly<Record<string, SelectorData>> {
+export function policyMacros({ spec }: PolicyData): Readonly<Record<string, SelectorData>> {
   return spec?.selectorsMacros ?? NO_MACROS;
 }
 
-export function hooksOf(policy: PolicyData, report: Report): Hook[] {
+export function collectHooks(policy: PolicyData, report: Report): Hook[] {
   const { spec } = policy;
   if (spec === undefined) return [];
-  const macros = macrosOf(policy);
+  const macros = policyMacros(policy);
   return HOOK_KINDS.flatMap((kind) =>
     (spec[kind] ?? []).map((data) => ({
       kind,
       data,
-      selectors: (data.selectors ?? []).map((selector) => bounded(withMacros(selector, macros, report), report)),
+      selectors: (data.selectors ?? []).map((selector) => limitFilters(mergeMacros(selector, macros, report), report)),
     })),
   );
 }
 
-/** The selector's own filters come first, then the filters of its macros in their order. */
-function withMacros(
+/** Puts the selector's own filters first, then the filters of its macros in their order. */
+function mergeMacros(
   selector: SelectorData,
   macros: Readonly<Record<string, SelectorData>>,
   report: Report,
@@ -35,26 +35,27 @@ function withMacros(
   const from = [selector, ...names.map((name) => macros[name] as SelectorData)];
   const merged: Record<string, unknown> = { ...selector };
   for (const list of FILTER_LISTS) {
-    const all = from.flatMap((each): readonly object[] => (each[list] ?? []).slice(0, SELECTOR_FILTERS_MAX + 1));
+    const all = from.flatMap((source): readonly object[] => (source[list] ?? []).slice(0, SELECTOR_FILTERS_MAX + 1));
     if (all.length > 0) merged[list] = all;
   }
-  const workload = from.find((each) => each.matchWorkloads !== undefined)?.matchWorkloads;
+  const workload = from.find((source) => source.matchWorkloads !== undefined)?.matchWorkloads;
   if (workload !== undefined) merged['matchWorkloads'] = workload;
-  report.places.copy(selector, merged);
+  report.positions.copy(selector, merged);
   return merged as SelectorData;
 }
 
 /**
- * A selector with too many filters is refused and continues without filters. Macros could multiply them without limit.
+ * Refuses a selector with too many filters, and continues without its filters. Macros could multiply them without
+ * limit.
  */
-function bounded(selector: SelectorData, report: Report): SelectorData {
+function limitFilters(selector: SelectorData, report: Report): SelectorData {
   const count = FILTER_LISTS.reduce((sum, list) => sum + (selector[list]?.length ?? 0), 0);
   if (count <= SELECTOR_FILTERS_MAX) return selector;
   const message = `a selector can have at most ${SELECTOR_FILTERS_MAX} filters, including those of its macros`;
   const hint = 'write alternatives as values of one filter, or as several selectors';
-  report.add('LIMIT_FILTERS', report.places.value(selector), message, hint);
+  report.add('LIMIT_FILTERS', report.positions.value(selector), message, hint);
   const rest = Object.entries(selector).filter(([key]) => !(FILTER_LISTS as readonly string[]).includes(key));
   const empty = Object.fromEntries(rest) as SelectorData;
-  report.places.copy(selector, empty);
+  report.positions.copy(selector, empty);
   return empty;
 }

@@ -2,30 +2,30 @@
 import type { FunctionList } from '../../compiled/compiled-policy.js';
 import type { KernelInfo } from '../../../types/kernel.js';
 import type { ListData, PolicyData } from './model.js';
-import { isSyscallFunction } from '../../names/calls.js';
+import { isSyscallFunction } from '../../names/syscall-functions.js';
 
-const PREFIX = 'list:';
+const LIST_PREFIX = 'list:';
 
-/** The name in `list:NAME`; undefined if the text is not such a reference. */
+/** Returns the name in `list:NAME`; undefined if the text is not such a reference. */
 export function listName(text: string): string | undefined {
-  return text.startsWith(PREFIX) ? text.slice(PREFIX.length) : undefined;
+  return text.startsWith(LIST_PREFIX) ? text.slice(LIST_PREFIX.length) : undefined;
 }
 
 export function findList(policy: PolicyData, name: string): ListData | undefined {
   return policy.spec?.lists?.find((list) => list.name === name);
 }
 
-export function isGenerated({ type }: ListData): boolean {
+export function isGeneratedList({ type }: ListData): boolean {
   return type === 'generated_syscalls' || type === 'generated_ftrace';
 }
 
-export interface Called {
+export interface ResolvedCall {
   readonly syscall: boolean;
   readonly functions: FunctionList;
 }
 
-/** The functions that a hook's `call` means, each once. The type of a list says whether it contains system calls. */
-export function calledBy(policy: PolicyData, call: string, syscall: boolean): Called {
+/** Returns the functions that a hook's `call` stands for. The type of a list decides whether they are system calls. */
+export function resolveCall(policy: PolicyData, call: string, syscall: boolean): ResolvedCall {
   const name = listName(call);
   if (name === undefined) return { syscall, functions: { functions: [call] } };
   const { type, pattern = '', values = [] } = findList(policy, name) ?? {};
@@ -34,31 +34,31 @@ export function calledBy(policy: PolicyData, call: string, syscall: boolean): Ca
   return { syscall: type === 'syscalls' || syscall, functions: { functions: [...new Set(values)] } };
 }
 
-export interface Call {
+export interface CalledFunction {
   readonly name: string;
   readonly syscall: boolean;
 }
 
-/** The functions that a hook's `call` means. A generated list needs a kernel; without one it is empty. */
-export function callsOf(policy: PolicyData, call: string, syscall: boolean, kernel?: KernelInfo): Call[] {
-  const called = calledBy(policy, call, syscall);
-  return functionsOf(called.functions, kernel).map((name) => ({ name, syscall: called.syscall }));
+/** Returns each function that a hook's `call` stands for. A generated list is empty without a kernel. */
+export function expandCall(policy: PolicyData, call: string, syscall: boolean, kernel?: KernelInfo): CalledFunction[] {
+  const resolved = resolveCall(policy, call, syscall);
+  return expandFunctionList(resolved.functions, kernel).map((name) => ({ name, syscall: resolved.syscall }));
 }
 
 /**
- * The functions in the kernel's order. If the kernel does not say which can be probed, all functions of its BTF are
- * used.
+ * Returns the functions of a list in the kernel's order. If it is not known which functions can be probed, a generated
+ * list is filled from all functions of the BTF.
  */
-export function functionsOf(list: FunctionList, kernel?: KernelInfo): readonly string[] {
+export function expandFunctionList(list: FunctionList, kernel?: KernelInfo): readonly string[] {
   if ('functions' in list) return list.functions;
   const all = kernel?.attachableNames() ?? kernel?.functionNames() ?? [];
   if (list.generated === 'syscalls') return all.filter(isSyscallFunction);
-  const pattern = patternOf(list.pattern);
+  const pattern = compileRegExp(list.pattern);
   return pattern instanceof RegExp ? all.filter((name) => pattern.test(name)) : [];
 }
 
-/** Returns the error if the text is not a regular expression. */
-export function patternOf(text: string): RegExp | SyntaxError {
+/** Returns a SyntaxError if the text is not a regular expression. */
+export function compileRegExp(text: string): RegExp | SyntaxError {
   try {
     return new RegExp(text);
   } catch (error) {

@@ -1,6 +1,6 @@
 /**
- * A policy as plain data, made by the walker. Missing or wrong parts are absent, so that the checks can continue with
- * the rest. Only a policy without errors reaches the compiler.
+ * Types of a policy as plain data. The walker leaves missing and wrong parts out, and the checks continue with the
+ * rest. Only a policy without errors reaches the compiler.
  */
 import type { ActionName, ArgTypeName, HookKind, Operator } from '../language/vocabulary.js';
 
@@ -45,7 +45,7 @@ export interface LabelSelectorData {
   }[];
 }
 
-/** The fields of all kinds of hooks. The language table says which kind has which fields. */
+/** The fields of all kinds of hooks. The table in language/policy.ts has the fields of each kind. */
 export interface HookData {
   readonly call?: string;
   readonly syscall?: boolean;
@@ -78,7 +78,7 @@ export interface HookData {
 export interface ArgData {
   readonly index?: number;
   readonly type?: ArgTypeName;
-  /** The policy leaves the type to the kernel, and the kernel has said it. */
+  /** True if the policy leaves the type to the kernel, and it was inferred from BTF. */
   readonly inferred?: true;
   readonly label?: string;
   readonly maxData?: boolean;
@@ -158,7 +158,7 @@ export interface SelectorData {
   readonly matchReturnActions?: readonly ActionData[];
 }
 
-/** A hook for the checks and the compiler: with its place in the policy, and with its macros merged in. */
+/** A hook for the checks and the compiler. `selectors` include the filters of their macros. */
 export interface Hook {
   readonly kind: HookKind;
   readonly data: HookData;

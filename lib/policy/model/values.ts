@@ -1,4 +1,4 @@
-/** Reads values of filters: numbers in all notations of the format, and ranges of numbers. */
+/** Parses filter values: numbers in all notations of the format, ranges of numbers, and strings. */
 import type { TypeFacts } from '../language/vocabulary.js';
 
 export interface Range {
@@ -6,12 +6,14 @@ export interface Range {
   readonly maximum: bigint;
 }
 
-/** Reads decimal, hexadecimal (0x), octal (0 or 0o) or binary (0b), with an optional sign. Undefined for other text. */
+/**
+ * Parses decimal, hexadecimal (0x), octal (0 or 0o) and binary (0b) with an optional sign; undefined for other text.
+ */
 export function parseInteger(text: string): bigint | undefined {
   const match = /^([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|([0-9]+))$/.exec(text);
   if (match === null || text.length > 70) return undefined;
   const [, sign, hex, binary, octal, decimal] = match;
-  // A number such as 089 is refused: the author may mean octal or decimal.
+  // A number such as 089 is refused: it may be meant as octal or as decimal.
   if (decimal !== undefined && decimal.length > 1 && decimal.startsWith('0')) return undefined;
   const size = BigInt(
     hex !== undefined
@@ -25,7 +27,7 @@ export function parseInteger(text: string): bigint | undefined {
   return sign === '-' ? -size : size;
 }
 
-export function rangeOf(type: TypeFacts): Range {
+export function typeRange(type: TypeFacts): Range {
   const bits = BigInt(type.bits ?? 64);
   return type.class === 'signed'
     ? { minimum: -(2n ** (bits - 1n)), maximum: 2n ** (bits - 1n) - 1n }
@@ -33,42 +35,42 @@ export function rangeOf(type: TypeFacts): Range {
 }
 
 /**
- * The range of values that can be written for a type. A number that has the bits of a negative one stands for it:
+ * Returns the range of literals of a type. A literal with the bits of a negative number stands for that number:
  * `4294967295` of an int is -1.
  */
-export function writtenRange(type: TypeFacts): Range {
-  return { minimum: rangeOf(type).minimum, maximum: 2n ** BigInt(type.bits ?? 64) - 1n };
+export function literalRange(type: TypeFacts): Range {
+  return { minimum: typeRange(type).minimum, maximum: 2n ** BigInt(type.bits ?? 64) - 1n };
 }
 
-/** The value of the type that has the bits of the number. */
-export function valueOf(type: TypeFacts, number: bigint): bigint {
+/** Returns the value of the type with the bits of the number. */
+export function wrapToType(type: TypeFacts, number: bigint): bigint {
   return type.class === 'signed' ? BigInt.asIntN(type.bits ?? 64, number) : number;
 }
 
-/** The two's complement of a number in 64 bits. */
+/** Returns the two's complement of a number in 64 bits. */
 export function toUnsigned64(value: bigint): bigint {
   return BigInt.asUintN(64, value);
 }
 
-/** The text as the kernel sees it, without a NUL at its end. */
-export function withoutFinalNul(text: string): string {
+/** Removes a NUL from the end, because the kernel compares strings without it. */
+export function stripFinalNul(text: string): string {
   return text.endsWith('\0') ? text.slice(0, -1) : text;
 }
 
 /**
- * The name of a local socket as it is read in the kernel: `@` stands for the NUL that an abstract name begins with, and
- * NULs at its end are no part of it.
+ * Returns the name of a local socket as the BPF programs read it. `@` replaces the NUL at the start of an abstract
+ * name, and NULs at the end are removed.
  */
-export function unixName(text: string): string {
+export function normaliseUnixName(text: string): string {
   return text.replace(/^\0/, '@').replace(/\0+$/, '');
 }
 
-/** False if the text contains half of a surrogate pair, which cannot be encoded as UTF-8. */
+/** False if the text contains a lone surrogate, which cannot be encoded as UTF-8. */
 export function isUnicode(text: string): boolean {
   return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
 }
 
-/** Reads `FROM:TO` (both included) or a single number. */
+/** Parses `FROM:TO` (both included) or a single number. */
 export function parseRange(text: string): Range | undefined {
   const [from = '', to, ...rest] = text.split(':');
   const minimum = parseInteger(from);

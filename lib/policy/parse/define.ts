@@ -1,29 +1,29 @@
-/** Turns a policy that is written in code into YAML, so that it is handled like a policy from a file. */
-import { API_VERSION, KINDS } from '../language/policy.js';
+/** Turns a policy that is written in code into YAML. After that it is handled like a policy from a file. */
+import { API_VERSION, POLICY_KINDS } from '../language/policy.js';
 import { YAML_DEPTH_MAX } from '../language/limits.js';
-import { yamlPackage } from './yaml-package.js';
+import { loadYaml } from './yaml-package.js';
 
 /** Returns the YAML of a policy that is given as plain data. Throws TypeError for anything that is not plain data. */
 export function renderPolicy(policy: object): string {
-  const data = { apiVersion: API_VERSION, kind: KINDS[0], ...(plain(policy, []) as object) };
-  const { Document } = yamlPackage();
+  const data = { apiVersion: API_VERSION, kind: POLICY_KINDS[0], ...(toPlainValue(policy, []) as object) };
+  const { Document } = loadYaml();
   const document = new Document(data, { aliasDuplicateObjects: false });
   return document.toString({ lineWidth: 0, defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' });
 }
 
-/** `path` contains the names of the fields that lead to the value. */
-function plain(value: unknown, path: readonly string[]): unknown {
+/** `path`: the names of the fields that lead to the value. */
+function toPlainValue(value: unknown, path: readonly string[]): unknown {
   const name = path.at(-1) ?? 'the policy';
   if (path.length > YAML_DEPTH_MAX) {
     throw new TypeError(`a policy must be plain data: ${name} is nested too deeply, or contains itself`);
   }
-  if (Array.isArray(value)) return value.map((item) => plain(item, [...path, name]));
+  if (Array.isArray(value)) return value.map((item) => toPlainValue(item, [...path, name]));
   switch (typeof value) {
     case 'object':
-      return value === null ? null : plainObject(value, path);
+      return value === null ? null : toPlainObject(value, path);
     case 'number':
     case 'bigint':
-      // The format expects text for values that are compared, and numbers for process ids.
+      // The format expects strings for values that are compared, and numbers for process ids.
       return name === 'values' && !path.includes('matchPIDs') ? value.toString() : value;
     case 'string':
     case 'boolean':
@@ -33,7 +33,7 @@ function plain(value: unknown, path: readonly string[]): unknown {
   }
 }
 
-function plainObject(value: object, path: readonly string[]): object {
+function toPlainObject(value: object, path: readonly string[]): object {
   const fields = Object.entries(value).filter(([, item]) => item !== undefined);
-  return Object.fromEntries(fields.map(([name, item]) => [name, plain(item, [...path, name])]));
+  return Object.fromEntries(fields.map(([name, item]) => [name, toPlainValue(item, [...path, name])]));
 }

@@ -1,22 +1,22 @@
-/** Reports the errors of the YAML parser in the words of this library. */
+/** Turns the errors of the YAML parser into diagnostics with messages of this library. */
 import type { YAMLError } from 'yaml';
 import type { DiagnosticCode } from './codes.js';
-import { reportForeign } from './foreign.js';
-import type { Span } from './places.js';
+import { reportForeignFormat } from './foreign-format.js';
+import type { Span } from './positions.js';
 import type { Report } from './report.js';
 
 /**
- * One mistake of indentation makes several errors, and hides what comes after it. So only the first of them is reported,
- * a tab before all others.
+ * Reports only the first syntax error, because one wrong indentation causes several errors. A tab is reported before
+ * all others.
  */
 export function addSyntaxErrors(errors: readonly YAMLError[], report: Report): void {
-  if (errors.length > 0 && reportForeign(report)) return;
-  const own = errors.filter(({ code }) => OTHER_CODES[code] !== undefined);
-  const syntax = errors.filter(({ code }) => OTHER_CODES[code] === undefined);
+  if (errors.length > 0 && reportForeignFormat(report)) return;
+  const semantic = errors.filter(({ code }) => SEMANTIC_CODES[code] !== undefined);
+  const syntax = errors.filter(({ code }) => SEMANTIC_CODES[code] === undefined);
   const first = syntax.find(({ code }) => code === 'TAB_AS_INDENT') ?? syntax.sort((a, b) => a.pos[0] - b.pos[0])[0];
-  for (const { code, pos, message } of own) {
-    const [named, hint] = OTHER_CODES[code] as readonly [DiagnosticCode, string];
-    report.add(named, { start: pos[0], end: pos[1] }, firstLine(message), hint);
+  for (const { code, pos, message } of semantic) {
+    const [diagnostic, hint] = SEMANTIC_CODES[code] as readonly [DiagnosticCode, string];
+    report.add(diagnostic, { start: pos[0], end: pos[1] }, firstLine(message), hint);
   }
   if (first !== undefined) addSyntaxError(first, report);
 }
@@ -24,21 +24,21 @@ export function addSyntaxErrors(errors: readonly YAMLError[], report: Report): v
 const firstLine = (text: string): string => text.split('\n', 1)[0] ?? text;
 
 const ALIAS_HINT = 'write the value in full; use selectorsMacros to share filters between selectors';
-/** Errors of YAML that are not mistakes of syntax. */
-const OTHER_CODES: Readonly<Partial<Record<YAMLError['code'], readonly [DiagnosticCode, string]>>> = {
+/** Errors of the parser that are not syntax errors. */
+const SEMANTIC_CODES: Readonly<Partial<Record<YAMLError['code'], readonly [DiagnosticCode, string]>>> = {
   BAD_ALIAS: ['YAML_ALIAS', ALIAS_HINT],
   ALIAS_PROPS: ['YAML_ALIAS', ALIAS_HINT],
   TAG_RESOLVE_FAILED: ['YAML_TAG', 'remove the tag'],
 };
 
-/** A value seems to go on in the next line: that line is indented too far. Or it contains `: `. */
-const GOES_ON: ReadonlySet<YAMLError['code']> = new Set(['BLOCK_AS_IMPLICIT_KEY', 'MULTILINE_IMPLICIT_KEY']);
+/** The next line seems to continue a value: it is indented too far, or the value contains `: `. */
+const CONTINUATION_CODES: ReadonlySet<YAMLError['code']> = new Set(['BLOCK_AS_IMPLICIT_KEY', 'MULTILINE_IMPLICIT_KEY']);
 
-/** The library has one code for all mistakes of indentation, also for those inside of brackets. */
-const OTHER_COLUMN = /^(All (mapping|sequence) items must start|Sequence item without)/;
+/** Messages about a wrong column. The parser has one code for all of them, also inside of brackets. */
+const COLUMN_MESSAGES = /^(All (mapping|sequence) items must start|Sequence item without)/;
 
 function addSyntaxError(error: YAMLError, report: Report): void {
-  const { text } = report.places;
+  const { text } = report.positions;
   const [from, to] = error.pos;
   if (error.code === 'TAB_AS_INDENT') {
     report.add(
@@ -49,15 +49,15 @@ function addSyntaxError(error: YAMLError, report: Report): void {
     );
     return;
   }
-  const goesOn = GOES_ON.has(error.code);
+  const isContinuation = CONTINUATION_CODES.has(error.code);
   const line = text.slice(text.lastIndexOf('\n', from - 1) + 1, endOfLine(text, from));
-  if (goesOn && /: [^"'{[]*: /.test(line)) {
+  if (isContinuation && /: [^"'{[]*: /.test(line)) {
     const span = { start: from, end: endOfLine(text, from) };
     report.add('YAML_SYNTAX', span, 'the value contains `: `', 'write the value in quotes');
-  } else if (goesOn || OTHER_COLUMN.test(error.message)) {
+  } else if (isContinuation || COLUMN_MESSAGES.test(error.message)) {
     report.add(
       'YAML_INDENT',
-      wronglyIndented(text, goesOn ? endOfLine(text, from) : from),
+      findNextLine(text, isContinuation ? endOfLine(text, from) : from),
       'the line does not begin in the column of its group',
       'begin all lines of a group in the same column, as the first one',
     );
@@ -72,8 +72,8 @@ function endOfLine(text: string, from: number): number {
   return end < 0 ? text.length : end;
 }
 
-/** The first line with text from a place on. */
-function wronglyIndented(text: string, from: number): Span {
+/** Returns the span of the first line that is not blank, from an offset on. */
+function findNextLine(text: string, from: number): Span {
   let start = from;
   while (/\s/.test(text[start] ?? '')) start++;
   return { start, end: endOfLine(text, start) };

@@ -1,36 +1,36 @@
-/** Parses text into one YAML document in limited time and memory. Every syntax mistake becomes a diagnostic. */
+/** Parses text into one YAML document in limited time and memory. Every syntax error becomes a diagnostic. */
 import type { Document, Node } from 'yaml';
 import type { Steps } from '../../cooperative.js';
-import { FILE_BYTES_MAX, YAML_DEPTH_MAX, YAML_TOKENS_MAX } from '../language/limits.js';
+import { POLICY_BYTES_MAX, YAML_DEPTH_MAX, YAML_TOKENS_MAX } from '../language/limits.js';
 import { API_VERSION } from '../language/policy.js';
-import { reportForeign } from './foreign.js';
-import { Places, type Span } from './places.js';
+import { reportForeignFormat } from './foreign-format.js';
+import { Positions, type Span } from './positions.js';
 import { quote, Report } from './report.js';
 import { addSyntaxErrors } from './syntax-errors.js';
-import { isAlias, isMap, isNode, isScalar, yamlPackage } from './yaml-package.js';
+import { isAlias, isMap, isNode, isScalar, loadYaml } from './yaml-package.js';
 
-export interface ParsedText {
+export interface ParsedYaml {
   readonly report: Report;
   /** Absent if the text cannot be read as YAML. */
   readonly document?: Document.Parsed;
 }
 
 /**
- * Reads the text token by token, so that its depth and size are known before the composer runs. The composer is
- * recursive, and its own check for duplicate keys takes quadratic time. The walker finds duplicate keys instead.
+ * Reads the text token by token, so that its depth and size are checked before the composer runs. The composer is
+ * recursive, and its check for duplicate keys takes quadratic time. The walker finds duplicate keys instead.
  */
-export function* parseYaml(text: string, file: string, what: 'policy' | 'test' = 'policy'): Steps<ParsedText> {
-  const report = new Report(new Places(file, text));
-  if (Buffer.byteLength(text) > FILE_BYTES_MAX) {
+export function* parseYaml(text: string, file: string, what: 'policy' | 'test' = 'policy'): Steps<ParsedYaml> {
+  const report = new Report(new Positions(file, text));
+  if (Buffer.byteLength(text) > POLICY_BYTES_MAX) {
     report.add(
       'FILE_TOO_LARGE',
-      start,
-      `the ${what} is larger than ${FILE_BYTES_MAX} bytes`,
+      FILE_START,
+      `the ${what} is larger than ${POLICY_BYTES_MAX} bytes`,
       'split it into several files',
     );
     return { report };
   }
-  const documents = yield* compose(text, report);
+  const documents = yield* composeDocuments(text, report);
   yield;
   const [document, second] = documents;
   if (report.hasErrors) return { report };
@@ -44,10 +44,10 @@ export function* parseYaml(text: string, file: string, what: 'policy' | 'test' =
   }
   addSyntaxErrors(document?.errors ?? [], report);
   if (report.hasErrors) return { report };
-  if (document === undefined || isNothing(document)) {
+  if (document === undefined || isEmptyDocument(document)) {
     report.add(
       'YAML_EMPTY',
-      start,
+      FILE_START,
       `the text contains no ${what}`,
       what === 'policy'
         ? 'a policy begins with apiVersion, kind, metadata and spec'
@@ -55,24 +55,24 @@ export function* parseYaml(text: string, file: string, what: 'policy' | 'test' =
     );
     return { report };
   }
-  if (what === 'policy' && isForeign(document) && reportForeign(report, document)) return { report };
-  refuseBeyondPlainData(document, report);
+  if (what === 'policy' && hasOtherApiVersion(document) && reportForeignFormat(report, document)) return { report };
+  reportUnsupportedNodes(document, report);
   return { report, document };
 }
 
-function isNothing({ contents }: Document.Parsed): boolean {
+function isEmptyDocument({ contents }: Document.Parsed): boolean {
   return contents === null || (isScalar(contents) && contents.value === null && contents.tag === undefined);
 }
 
 const TOKENS_PER_STEP = 32;
 
-const start: Span = { start: 0, end: 0 };
+const FILE_START: Span = { start: 0, end: 0 };
 
-/** Tokens are read in steps. The composer makes nodes of a whole document in one step. */
-function* compose(text: string, report: Report): Steps<Document.Parsed[]> {
-  const { Composer, Lexer, Parser } = yamlPackage();
+/** Reads the tokens in steps. The composer makes the nodes of a whole document in one step. */
+function* composeDocuments(text: string, report: Report): Steps<Document.Parsed[]> {
+  const { Composer, Lexer, Parser } = loadYaml();
   const parser = new Parser();
-  // This is the core schema of YAML 1.2. Errors keep offsets; Places computes lines and columns.
+  // This is the core schema of YAML 1.2. Errors keep offsets; class Positions computes lines and columns.
   const composer = new Composer({
     version: '1.2',
     uniqueKeys: false,
@@ -116,8 +116,8 @@ function* compose(text: string, report: Report): Steps<Document.Parsed[]> {
   return documents;
 }
 
-/** True if the document is not a policy, whatever its fields are. */
-function isForeign({ contents }: Document.Parsed): boolean {
+/** True if the document has not the apiVersion of a policy. */
+function hasOtherApiVersion({ contents }: Document.Parsed): boolean {
   if (!isMap(contents)) return true;
   const version: unknown = contents.get('apiVersion');
   return version !== API_VERSION;
@@ -125,18 +125,18 @@ function isForeign({ contents }: Document.Parsed): boolean {
 
 const CORE_TAG = 'tag:yaml.org,2002:';
 
-/** True for anchors, aliases and custom tags: they are part of YAML but not of the policy format. */
-export function isBeyondPlainData(node: Node): boolean {
+/** True for anchors, aliases and custom tags: they are part of YAML, but not of the policy format. */
+export function isUnsupportedNode(node: Node): boolean {
   return isAlias(node) || node.anchor !== undefined || (node.tag !== undefined && !node.tag.startsWith(CORE_TAG));
 }
 
-function refuseBeyondPlainData(document: Document.Parsed, report: Report): void {
-  yamlPackage().visit(document, (_, node) => {
-    if (!isNode(node) || !isBeyondPlainData(node)) return;
+function reportUnsupportedNodes(document: Document.Parsed, report: Report): void {
+  loadYaml().visit(document, (_, node) => {
+    if (!isNode(node) || !isUnsupportedNode(node)) return;
     const own = { start: node.range?.[0] ?? 0, end: node.range?.[1] ?? 0 };
     // The range of a node begins after its anchor and tag.
     const from = (sign: string): Span => ({
-      start: Math.max(report.places.text.lastIndexOf(sign, own.start), 0),
+      start: Math.max(report.positions.text.lastIndexOf(sign, own.start), 0),
       end: own.end,
     });
     if (isAlias(node) || node.anchor !== undefined) {

@@ -1,5 +1,5 @@
 /** Decodes the values of a hook's record into typed arguments. The content of a record is not trusted. */
-import type { BufferArgument, HookArgument, SystemCallArgument, TextArgument } from '../../../types/events.js';
+import type { BufferArgument, HookArgument, SystemCallArgument, StringArgument } from '../../../types/events.js';
 import type { CompiledValue } from '../../compiled/compiled-policy.js';
 import { hostArchitecture, SYSCALL_COMPAT, syscallName } from '../../names/syscalls.js';
 import {
@@ -22,113 +22,113 @@ import {
   ModuleDetail,
   NetDetail,
   PerfDetail,
-  TextFlag,
+  StringFlag,
   UserNamespaceDetail,
   Value,
 } from '../layout.gen.js';
 import { capabilityName, capabilityNames } from '../../names/capabilities.js';
 import { bpfCommandName } from '../../names/numbers.js';
-import { Slab } from '../slab.js';
+import { RecordChunk } from '../record-chunk.js';
 
-/** A place in a record. A value that the record does not contain has a place in a record of zeros. */
-interface Place {
-  readonly slab: Slab;
+/** An offset in a chunk. A value that the record does not contain is read from a record of zeros. */
+interface RecordLocation {
+  readonly chunk: RecordChunk;
   readonly at: number;
 }
 
-const NO_DETAIL: Place = { slab: Slab.of(Buffer.alloc(AbiLimit.DETAIL_ROOM)), at: 0 };
+const NO_DETAIL: RecordLocation = { chunk: RecordChunk.from(Buffer.alloc(AbiLimit.DETAIL_CAPACITY)), at: 0 };
 
-function missingValue(): Place {
+function createMissingValue(): RecordLocation {
   const bytes = Buffer.alloc(Value.sizeof);
-  bytes.writeUInt16LE(TextFlag.TEXT_FAULT, Value.textFlags);
+  bytes.writeUInt16LE(StringFlag.STRING_FAULT, Value.stringFlags);
   bytes.writeInt32LE(-1, Value.fd);
-  return { slab: Slab.of(bytes), at: 0 };
+  return { chunk: RecordChunk.from(bytes), at: 0 };
 }
 
-const MISSING = missingValue();
+const MISSING = createMissingValue();
 
 /**
- * `record` is the start of the record, and `size` is its length, which must be inside of the slab. `slot` is the
- * position of the value in the policy. Returns undefined for a value that is not reported.
+ * Decodes the value in `slot`. The record begins at `record` and has `size` bytes, all of them inside the chunk.
+ * Returns undefined for a value that is not reported.
  */
 export function decodeArgument(
-  slab: Slab,
+  chunk: RecordChunk,
   record: number,
   size: number,
   slot: number,
-  image: Pick<CompiledValue, 'type' | 'index' | 'label'>,
+  value: Pick<CompiledValue, 'type' | 'index' | 'label'>,
 ): HookArgument | undefined {
-  return new Decoder(slab, record, size, slot).decode(image);
+  return new Decoder(chunk, record, size, slot).decode(value);
 }
 
 class Decoder {
-  readonly #slab: Slab;
+  readonly #chunk: RecordChunk;
   readonly #record: number;
   readonly #size: number;
-  /** The place of the struct value. */
-  readonly #value: Place;
+  /** Location of the struct value. */
+  readonly #value: RecordLocation;
   readonly #flags: number;
 
-  constructor(slab: Slab, record: number, size: number, slot: number) {
-    this.#slab = slab;
+  constructor(chunk: RecordChunk, record: number, size: number, slot: number) {
+    this.#chunk = chunk;
     this.#record = record;
     this.#size = size;
     const offset = EventHook.sizeof + slot * Value.sizeof;
-    const isThere = offset + Value.sizeof <= size && slot < slab.u16(record + EventHook.valuesCount);
-    this.#value = isThere ? { slab, at: record + offset } : MISSING;
-    this.#flags = this.#value.slab.u16(this.#value.at + Value.textFlags);
+    const isThere = offset + Value.sizeof <= size && slot < chunk.u16(record + EventHook.valuesCount);
+    this.#value = isThere ? { chunk, at: record + offset } : MISSING;
+    this.#flags = this.#value.chunk.u16(this.#value.at + Value.stringFlags);
   }
 
   decode({ type, index, label }: Pick<CompiledValue, 'type' | 'index' | 'label'>): HookArgument | undefined {
-    const argument = this.#decode(type, index);
-    return argument === undefined || label === undefined ? argument : labelled(argument, label);
+    const argument = this.#decodeValue(type, index);
+    return argument === undefined || label === undefined ? argument : addLabel(argument, label);
   }
 
-  #decode(type: CompiledValue['type'], index: number): HookArgument | undefined {
-    const { slab, at } = this.#value;
+  #decodeValue(type: CompiledValue['type'], index: number): HookArgument | undefined {
+    const { chunk, at } = this.#value;
     const number = at + Value.value;
     switch (type) {
       case 'int':
       case 'int32':
       case 'sint32':
-        return { type, index, value: slab.i32(number) };
+        return { type, index, value: chunk.i32(number) };
       case 'uint32':
-        return { type, index, value: slab.u32(number) };
+        return { type, index, value: chunk.u32(number) };
       case 'int16':
       case 'sint16':
-        return { type, index, value: slab.i16(number) };
+        return { type, index, value: chunk.i16(number) };
       case 'uint16':
-        return { type, index, value: slab.u16(number) };
+        return { type, index, value: chunk.u16(number) };
       case 'int8':
       case 'sint8':
-        return { type, index, value: slab.i8(number) };
+        return { type, index, value: chunk.i8(number) };
       case 'uint8':
-        return { type, index, value: slab.u8(number) };
+        return { type, index, value: chunk.u8(number) };
       case 'int64':
       case 'sint64':
       case 'long':
-        return { type, index, value: slab.i64(number) };
+        return { type, index, value: chunk.i64(number) };
       case 'uint64':
       case 'ulong':
       case 'size_t':
-        return { type, index, value: slab.u64(number) };
+        return { type, index, value: chunk.u64(number) };
       case 'bpf_cmd': {
-        const value = slab.u32(number);
+        const value = chunk.u32(number);
         const name = bpfCommandName(value);
         return name === undefined ? { type, index, value } : { type, index, value, name };
       }
       case 'capability': {
-        const value = slab.i32(number);
+        const value = chunk.i32(number);
         const name = capabilityName(value);
         return name === undefined ? { type, index, value } : { type, index, value, name };
       }
       case 'syscall64':
-        return systemCall(slab.u64(number), index);
+        return decodeSystemCall(chunk.u64(number), index);
       case 'kernel_cap_t':
       case 'cap_inheritable':
       case 'cap_permitted':
       case 'cap_effective': {
-        const value = slab.u64(number);
+        const value = chunk.u64(number);
         return { type, index, value, names: capabilityNames(value) };
       }
       case 'string':
@@ -136,101 +136,100 @@ class Decoder {
       case 'filename':
       case 'net_device':
       case 'sockaddr_un':
-        return this.#text(type, index);
+        return this.#decodeString(type, index);
       case 'char_buf':
       case 'const_buf':
       case 'char_iovec':
       case 'iov_iter':
-        return this.#buffer(type, index);
+        return this.#decodeBuffer(type, index);
       case 'file':
       case 'path':
       case 'fd':
       case 'dentry':
       case 'linux_binprm':
       case 'kiocb':
-        return decodeFile(slab, at, this.#string(), type, index);
+        return decodeFile(chunk, at, this.#readString(), type, index);
       case 'sock':
       case 'socket':
-        return this.#detail(NetDetail.sizeof, type, index, decodeSocket);
+        return this.#decodeDetail(NetDetail.sizeof, type, index, decodeSocket);
       case 'skb':
-        return this.#detail(NetDetail.sizeof, type, index, decodePacket);
+        return this.#decodeDetail(NetDetail.sizeof, type, index, decodePacket);
       case 'sockaddr':
-        return this.#detail(NetDetail.sizeof, type, index, decodeSocketAddress);
+        return this.#decodeDetail(NetDetail.sizeof, type, index, decodeSocketAddress);
       case 'cred':
-        return this.#detail(CredDetail.sizeof, type, index, decodeCredentials);
+        return this.#decodeDetail(CredDetail.sizeof, type, index, decodeCredentials);
       case 'user_namespace':
-        return this.#detail(UserNamespaceDetail.sizeof, type, index, decodeUserNamespace);
+        return this.#decodeDetail(UserNamespaceDetail.sizeof, type, index, decodeUserNamespace);
       case 'bpf_attr':
       case 'bpf_prog':
-        return this.#detail(BpfDetail.sizeof, type, index, decodeBpfProgram);
+        return this.#decodeDetail(BpfDetail.sizeof, type, index, decodeBpfProgram);
       case 'bpf_map':
-        return this.#detail(BpfDetail.sizeof, type, index, decodeBpfMap);
+        return this.#decodeDetail(BpfDetail.sizeof, type, index, decodeBpfMap);
       case 'perf_event':
-        return this.#detail(PerfDetail.sizeof, type, index, decodePerfEvent);
+        return this.#decodeDetail(PerfDetail.sizeof, type, index, decodePerfEvent);
       case 'module':
       case 'load_info':
-        return this.#detail(ModuleDetail.sizeof, type, index, decodeModule);
+        return this.#decodeDetail(ModuleDetail.sizeof, type, index, decodeModule);
       case 'nop':
       case 'auto':
         return undefined;
     }
   }
 
-  #text(type: TextArgument['type'], index: number): TextArgument {
-    const argument: TextArgument = { type, index, value: this.#string(), truncated: this.#isTruncated() };
-    return this.#isUnreadable() ? unreadable(argument) : argument;
+  #decodeString(type: StringArgument['type'], index: number): StringArgument {
+    const argument: StringArgument = { type, index, value: this.#readString(), truncated: this.#isTruncated() };
+    return this.#isUnreadable() ? markUnreadable(argument) : argument;
   }
 
-  #buffer(type: BufferArgument['type'], index: number): BufferArgument {
-    const text = this.#textPlace();
-    // The bytes are copied, because the slab is reused.
-    const value = text === undefined ? new Uint8Array() : new Uint8Array(this.#slab.bytes(text.at, text.end));
-    const size = this.#value.slab.u32(this.#value.at + Value.size);
+  #decodeBuffer(type: BufferArgument['type'], index: number): BufferArgument {
+    const range = this.#dataRange();
+    // The bytes are copied, so that the argument does not keep the chunk in memory.
+    const value = range === undefined ? new Uint8Array() : new Uint8Array(this.#chunk.bytes(range.at, range.end));
+    const size = this.#value.chunk.u32(this.#value.at + Value.size);
     const argument: BufferArgument = { type, index, value, size, truncated: this.#isTruncated() };
-    return this.#isUnreadable() ? unreadable(argument) : argument;
+    return this.#isUnreadable() ? markUnreadable(argument) : argument;
   }
 
-  #detail<T, R extends HookArgument & MayBeUnreadable>(
+  #decodeDetail<T, R extends HookArgument & MayBeUnreadable>(
     sizeof: number,
     type: T,
     index: number,
-    decode: (slab: Slab, at: number, type: T, index: number, isUnreadable: boolean) => R,
+    decode: (chunk: RecordChunk, at: number, type: T, index: number, isUnreadable: boolean) => R,
   ): R {
-    const text = this.#textPlace();
-    if (text === undefined || text.end - text.at < sizeof) {
-      return unreadable(decode(NO_DETAIL.slab, NO_DETAIL.at, type, index, true));
+    const range = this.#dataRange();
+    if (range === undefined || range.end - range.at < sizeof) {
+      return markUnreadable(decode(NO_DETAIL.chunk, NO_DETAIL.at, type, index, true));
     }
     const isUnreadable = this.#isUnreadable();
-    const argument = decode(this.#slab, text.at, type, index, isUnreadable);
-    return isUnreadable ? unreadable(argument) : argument;
+    const argument = decode(this.#chunk, range.at, type, index, isUnreadable);
+    return isUnreadable ? markUnreadable(argument) : argument;
   }
 
-  #string(): string {
-    const text = this.#textPlace();
-    return text === undefined ? '' : this.#slab.text(text.at, text.end - text.at);
+  #readString(): string {
+    const range = this.#dataRange();
+    return range === undefined ? '' : this.#chunk.readString(range.at, range.end - range.at);
   }
 
-  /** The place of the text or detail; undefined if a part of it is not in the record. */
-  #textPlace(): { readonly at: number; readonly end: number } | undefined {
-    const { slab, at } = this.#value;
-    const offset = slab.u32(at + Value.textOffset);
-    const end = offset + slab.u16(at + Value.textLength);
+  /** The range of the string or detail; undefined if a part of it is outside the record. */
+  #dataRange(): { readonly at: number; readonly end: number } | undefined {
+    const { chunk, at } = this.#value;
+    const offset = chunk.u32(at + Value.stringOffset);
+    const end = offset + chunk.u16(at + Value.stringLength);
     return end <= this.#size ? { at: this.#record + offset, end: this.#record + end } : undefined;
   }
 
   #isTruncated(): boolean {
-    return (this.#flags & TextFlag.TEXT_TRUNCATED) !== 0;
+    return (this.#flags & StringFlag.STRING_TRUNCATED) !== 0;
   }
 
   #isUnreadable(): boolean {
-    return (this.#flags & TextFlag.TEXT_FAULT) !== 0;
+    return (this.#flags & StringFlag.STRING_FAULT) !== 0;
   }
 }
 
-// Members that few arguments have are added to the finished object, so that all other arguments of a type have one
-// shape.
+// Members that few arguments have are added to the finished object. All other arguments of a type then have one shape.
 
-function labelled<T extends HookArgument>(argument: T, label: string): T {
+function addLabel<T extends HookArgument>(argument: T, label: string): T {
   const open: { label?: string } = argument;
   open.label = label;
   return argument;
@@ -240,14 +239,14 @@ interface MayBeUnreadable {
   readonly unreadable?: true;
 }
 
-function unreadable<T extends MayBeUnreadable>(argument: T): T {
+function markUnreadable<T extends MayBeUnreadable>(argument: T): T {
   const open: { unreadable?: true } = argument;
   open.unreadable = true;
   return argument;
 }
 
-/** In a number of 32-bit programs the bit SYSCALL_COMPAT is set, and no higher bit. */
-function systemCall(number: bigint, index: number): SystemCallArgument {
+/** In a system call number of a 32-bit program, the bit SYSCALL_COMPAT is set and no higher bit is. */
+function decodeSystemCall(number: bigint, index: number): SystemCallArgument {
   const type = 'syscall64';
   const host = hostArchitecture();
   const isCompat = number >> 31n === 1n;

@@ -1,7 +1,7 @@
-/** Decodes values of a hook that are files: path, mode, inode. */
+/** Decodes the values of a hook that are files: path, mode, inode. */
 import type { FileArgument, PathFlag } from '../../../types/events.js';
-import { TextFlag, Value } from '../layout.gen.js';
-import type { Slab } from '../slab.js';
+import { StringFlag, Value } from '../layout.gen.js';
+import type { RecordChunk } from '../record-chunk.js';
 
 /** Magic numbers (linux/magic.h) of file systems whose files have no path. */
 const PIPEFS_MAGIC = 0x50495045;
@@ -10,11 +10,11 @@ const ANON_INODE_FS_MAGIC = 0x09041934;
 const NSFS_MAGIC = 0x6e736673;
 
 const PATH_FLAGS: readonly (readonly [number, PathFlag])[] = [
-  [TextFlag.TEXT_TRUNCATED, 'truncated'],
-  [TextFlag.TEXT_DELETED, 'deleted'],
-  [TextFlag.TEXT_UNREACHABLE, 'unreachable'],
-  [TextFlag.TEXT_PSEUDO, 'pseudo'],
-  [TextFlag.TEXT_FAULT, 'fault'],
+  [StringFlag.STRING_TRUNCATED, 'truncated'],
+  [StringFlag.STRING_DELETED, 'deleted'],
+  [StringFlag.STRING_UNREACHABLE, 'unreachable'],
+  [StringFlag.STRING_PSEUDO, 'pseudo'],
+  [StringFlag.STRING_FAULT, 'fault'],
 ];
 
 const NO_FLAGS: readonly PathFlag[] = Object.freeze([]);
@@ -22,30 +22,30 @@ const NO_FLAGS: readonly PathFlag[] = Object.freeze([]);
 /** The kernel's device numbers have 12 bits for the major and 20 for the minor number. */
 const MINOR_BITS = 20;
 
-/** `at` is the place of the struct value, and `text` is the text that it refers to. */
+/** `at` is the offset of the struct value, and `text` is the string that it refers to. */
 export function decodeFile(
-  slab: Slab,
+  chunk: RecordChunk,
   at: number,
   text: string,
   type: FileArgument['type'],
   index: number,
 ): FileArgument {
-  const path = pathOf(slab, at, text);
-  const flags = pathFlags(slab.u16(at + Value.textFlags));
-  const permission = formatMode(slab.u32(at + Value.mode));
-  const inode = slab.u64(at + Value.value);
-  const number = slab.u32(at + Value.device);
+  const path = formatPath(chunk, at, text);
+  const flags = pathFlags(chunk.u16(at + Value.stringFlags));
+  const permission = formatMode(chunk.u32(at + Value.mode));
+  const inode = chunk.u64(at + Value.value);
+  const number = chunk.u32(at + Value.device);
   const device = { major: number >>> MINOR_BITS, minor: number & ((1 << MINOR_BITS) - 1) };
-  const links = slab.u32(at + Value.links);
+  const links = chunk.u32(at + Value.links);
   return type === 'fd'
-    ? { type, index, path, flags, permission, inode, device, links, fd: slab.i32(at + Value.fd) }
+    ? { type, index, path, flags, permission, inode, device, links, fd: chunk.i32(at + Value.fd) }
     : { type, index, path, flags, permission, inode, device, links };
 }
 
-function pathOf(slab: Slab, at: number, text: string): string {
-  if ((slab.u16(at + Value.textFlags) & TextFlag.TEXT_PSEUDO) === 0) return text;
-  const inode = slab.u64(at + Value.value);
-  switch (slab.u32(at + Value.magic)) {
+function formatPath(chunk: RecordChunk, at: number, text: string): string {
+  if ((chunk.u16(at + Value.stringFlags) & StringFlag.STRING_PSEUDO) === 0) return text;
+  const inode = chunk.u64(at + Value.value);
+  switch (chunk.u32(at + Value.magic)) {
     case PIPEFS_MAGIC:
       return `pipe:[${inode}]`;
     case SOCKFS_MAGIC:
@@ -73,30 +73,30 @@ const FILE_TYPES: Readonly<Record<number, string>> = {
   0o140000: 's',
 };
 
-/** The texts of modes. A mode has 16 bits, so there are not many. */
-const modes = new Map<number, string>();
-const MODES = 1 << 16;
+/** Formatted modes. A mode has 16 bits, so their number is limited. */
+const cachedModes = new Map<number, string>();
+const MODES_CACHED = 1 << 16;
 
-/** The mode of a file in the form of `ls -l`; '' for 0, which no file has. */
+/** Formats the mode of a file as `ls -l` does; '' for 0, which no file has. */
 export function formatMode(mode: number): string {
-  const known = modes.get(mode);
+  const known = cachedModes.get(mode);
   if (known !== undefined) return known;
-  const text = modeText(mode);
-  if (mode < MODES) modes.set(mode, text);
+  const text = buildMode(mode);
+  if (mode < MODES_CACHED) cachedModes.set(mode, text);
   return text;
 }
 
-function modeText(mode: number): string {
+function buildMode(mode: number): string {
   if (mode === 0) return '';
-  const bits = (shift: number, special: boolean, letter: string): string => {
+  const formatBits = (shift: number, special: boolean, letter: string): string => {
     const execute = (mode >> shift) & 1;
     const last = special ? (execute === 1 ? letter : letter.toUpperCase()) : execute === 1 ? 'x' : '-';
     return `${(mode >> shift) & 4 ? 'r' : '-'}${(mode >> shift) & 2 ? 'w' : '-'}${last}`;
   };
   return (
     (FILE_TYPES[mode & 0o170000] ?? '?') +
-    bits(6, (mode & 0o4000) !== 0, 's') +
-    bits(3, (mode & 0o2000) !== 0, 's') +
-    bits(0, (mode & 0o1000) !== 0, 't')
+    formatBits(6, (mode & 0o4000) !== 0, 's') +
+    formatBits(3, (mode & 0o2000) !== 0, 's') +
+    formatBits(0, (mode & 0o1000) !== 0, 't')
   );
 }

@@ -1,20 +1,20 @@
 /** Encodes the actions of selectors. Pure. */
 import {
   allActions,
-  changes,
+  isModifying,
   hasNotifications,
-  hashesFiles,
-  matchesLate,
-  overrides,
+  hasFileHash,
+  isMatchedAtReturn,
+  hasModifyingAction,
 } from '../../compiled/compiled-hook.js';
 import type { CompiledHook, SelectorActions } from '../../compiled/compiled-policy.js';
 import { type AssignedRegister, type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
 import {
   AbiLimit,
-  Assigned,
+  AssignmentKind,
   Assignment as AssignmentLayout,
   EnforcerConfig,
-  HasActions,
+  ActionFlag,
   HookConfig,
   ImaHash,
   NotifyKind,
@@ -24,7 +24,7 @@ import {
   StackKind,
 } from '../layout.gen.js';
 
-const SCOPES = {
+const RATE_SCOPES = {
   thread: RateScope.RATE_THREAD,
   process: RateScope.RATE_PROCESS,
   global: RateScope.RATE_GLOBAL,
@@ -38,28 +38,31 @@ function notifyBits({ notify, order }: SelectorActions): number {
 }
 
 /** Number of bytes that the actions add to the event. */
-export function addedRoom(hook: CompiledHook): number {
-  const wants = (kind: 'kernelStack' | 'userStack'): boolean =>
+export function actionBytes(hook: CompiledHook): number {
+  const hasStack = (kind: 'kernelStack' | 'userStack'): boolean =>
     allActions(hook).some((actions) => actions[kind] === true);
-  const stacks = AbiLimit.STACK_ROOM * (Number(wants('kernelStack')) + Number(wants('userStack')));
-  return stacks + (hashesFiles(hook) ? ImaHash.sizeof : 0);
+  const stacks = AbiLimit.STACK_CAPACITY * (Number(hasStack('kernelStack')) + Number(hasStack('userStack')));
+  return stacks + (hasFileHash(hook) ? ImaHash.sizeof : 0);
 }
 
 export function encodeActions(view: DataView, hook: CompiledHook, context: EncodeContext): void {
   const { actions, returnActions, trackedSlot, returnedSocket, findsOwner } = hook;
   view.setUint8(HookConfig.findsOwner, Number(findsOwner === true));
-  view.setUint8(HookConfig.returnedSocket, SOCKETS[returnedSocket ?? 'leave']);
+  view.setUint8(HookConfig.returnedSocket, SOCKET_ACTIONS[returnedSocket ?? 'leave']);
   if (actions === undefined) return;
-  const override = overrides(hook) ? HasActions.ACTIONS_OVERRIDE : 0;
-  const notify = hasNotifications(hook) ? HasActions.ACTIONS_NOTIFY : 0;
-  const hash = hashesFiles(hook) ? HasActions.ACTIONS_IMA_HASH : 0;
-  const socket = trackedSlot === undefined ? 0 : HasActions.ACTIONS_SOCKET;
+  const override = hasModifyingAction(hook) ? ActionFlag.ACTIONS_OVERRIDE : 0;
+  const notify = hasNotifications(hook) ? ActionFlag.ACTIONS_NOTIFY : 0;
+  const hash = hasFileHash(hook) ? ActionFlag.ACTIONS_IMA_HASH : 0;
+  const socket = trackedSlot === undefined ? 0 : ActionFlag.ACTIONS_SOCKET;
   const { assignments, setsRegisters } = context.programChanges ?? NO_CHANGES;
-  const registers = setsRegisters ? HasActions.ACTIONS_REGISTERS : 0;
-  const both = returnActions === undefined ? 0 : HasActions.ACTIONS_RETURN;
-  view.setUint8(HookConfig.hasActions, HasActions.ACTIONS_ANY | override | notify | socket | both | hash | registers);
-  // if the return has its own actions, the entry's actions are done at the entry
-  view.setUint8(HookConfig.actsLate, Number(context.pair && returnActions === undefined && matchesLate(hook)));
+  const registers = setsRegisters ? ActionFlag.ACTIONS_REGISTERS : 0;
+  const both = returnActions === undefined ? 0 : ActionFlag.ACTIONS_RETURN;
+  view.setUint8(HookConfig.hasActions, ActionFlag.ACTIONS_ANY | override | notify | socket | both | hash | registers);
+  // if the return has its own actions, the entry's actions run at the entry
+  view.setUint8(
+    HookConfig.actsAtReturn,
+    Number(context.pair && returnActions === undefined && isMatchedAtReturn(hook)),
+  );
   view.setUint8(HookConfig.socketSlot, trackedSlot ?? 0);
   actions.forEach((selector, i) => encodeSelector(view, HookConfig.actions + i * HookConfig.actionsStride, selector));
   encodeAssignments(view, assignments);
@@ -71,13 +74,13 @@ export function encodeActions(view: DataView, hook: CompiledHook, context: Encod
   });
 }
 
-const SOCKETS = {
+const SOCKET_ACTIONS = {
   leave: SocketAction.SOCKET_LEAVE,
   trackSock: SocketAction.SOCKET_TRACK,
   untrackSock: SocketAction.SOCKET_UNTRACK,
 } as const;
 
-/** True if the kernel writes no event. A request needs one: the tracer reads it and does not pass it on. */
+/** True if the kernel writes no event. A request needs an event: the tracer reads it, but does not report it. */
 function isSilent(...halves: readonly (SelectorActions | undefined)[]): boolean {
   const isAny = (what: (half: SelectorActions) => boolean): boolean => halves.some((half) => half && what(half));
   return isAny(({ order }) => order.includes('noPost')) && !isAny(({ requests }) => requests !== undefined);
@@ -100,16 +103,16 @@ function encodeAssignments(view: DataView, assignments: ProgramChanges['assignme
 }
 
 function encodeAssignment(view: DataView, at: number, { to, from, memory, offset }: Assignment): void {
-  const kind = memory ? Assigned.ASSIGN_MEMORY : Assigned.ASSIGN_REGISTER;
+  const kind = memory ? AssignmentKind.ASSIGN_MEMORY : AssignmentKind.ASSIGN_REGISTER;
   view.setBigUint64(at + AssignmentLayout.offset, BigInt.asUintN(64, offset), true);
-  view.setUint8(at + AssignmentLayout.kind, from === undefined ? Assigned.ASSIGN_CONSTANT : kind);
-  view.setUint8(at + AssignmentLayout.to, to.place);
-  view.setUint8(at + AssignmentLayout.toShift, shiftOf(to));
-  view.setUint8(at + AssignmentLayout.from, from?.place ?? 0);
-  view.setUint8(at + AssignmentLayout.fromShift, from === undefined ? 0 : shiftOf(from));
+  view.setUint8(at + AssignmentLayout.kind, from === undefined ? AssignmentKind.ASSIGN_CONSTANT : kind);
+  view.setUint8(at + AssignmentLayout.to, to.wordIndex);
+  view.setUint8(at + AssignmentLayout.toShift, registerShift(to));
+  view.setUint8(at + AssignmentLayout.from, from?.wordIndex ?? 0);
+  view.setUint8(at + AssignmentLayout.fromShift, from === undefined ? 0 : registerShift(from));
 }
 
-const shiftOf = ({ bytes }: AssignedRegister): number => 64 - 8 * bytes;
+const registerShift = ({ bytes }: AssignedRegister): number => 64 - 8 * bytes;
 
 /** Returns the bytes of struct enforcer_config. */
 export function encodeEnforcer(id: number, overrides: boolean, countHits: boolean): Uint8Array {
@@ -126,7 +129,7 @@ function encodeSelector(view: DataView, at: number, selector: SelectorActions): 
   const stacks = (kernelStack ? StackKind.STACK_KERNEL : 0) | (userStack ? StackKind.STACK_USER : 0);
   view.setUint8(at + Layout.noPost, Number(isSilent(selector)));
   view.setUint8(at + Layout.signal, signal ?? 0);
-  view.setUint8(at + Layout.overrides, Number(changes(selector)));
+  view.setUint8(at + Layout.overrides, Number(isModifying(selector)));
   view.setUint8(at + Layout.stacks, stacks);
   view.setInt32(at + Layout.overrideValue, override ?? set?.value ?? 0, true);
   view.setUint8(at + Layout.argument, set?.argument ?? 0);
@@ -135,8 +138,8 @@ function encodeSelector(view: DataView, at: number, selector: SelectorActions): 
   view.setUint8(at + Layout.imaHash, Number(imaHash === true));
   view.setInt32(at + Layout.notifyError, notify?.override ?? 0, true);
   const socket = order.find((name) => name === 'trackSock' || name === 'untrackSock') ?? 'leave';
-  view.setUint8(at + Layout.socket, SOCKETS[socket]);
+  view.setUint8(at + Layout.socket, SOCKET_ACTIONS[socket]);
   if (rateLimit === undefined) return;
-  view.setUint32(at + Layout.rateScope, SCOPES[rateLimit.scope], true);
+  view.setUint32(at + Layout.rateScope, RATE_SCOPES[rateLimit.scope], true);
   view.setBigUint64(at + Layout.rateInterval, BigInt(rateLimit.seconds) * 1_000_000_000n, true);
 }

@@ -1,12 +1,12 @@
 /**
- * Builds the automaton that finds all substrings of a hook in one scan of a text (Aho and Corasick, "Efficient string
- * matching", 1975). Each byte of the text is one step from a state to the next, and all steps are computed in advance.
- * Each scan has a start state and states of its own. Pure.
+ * Builds the automaton that finds all substrings of a hook in one scan of a string (Aho and Corasick, "Efficient string
+ * matching", 1975). Each byte of the string is one transition, and all transitions are computed in advance. Each scan
+ * has a start state and states of its own. Pure.
  */
 import type { SubstringScan } from '../../compiled/compiled-policy.js';
 import { KernelError } from '../../errors.js';
 import { AbiLimit, AutomatonState } from '../layout.gen.js';
-import { selectorMask, textBytes } from './tables.js';
+import { selectorMask, encodeUtf8 } from './tables.js';
 
 export interface Automaton {
   /** The start state of each scan. */
@@ -19,28 +19,28 @@ export interface Automaton {
 const KEY_BYTES = 4;
 const BYTE_VALUES = 256;
 
-interface State {
+interface AutomatonNode {
   readonly next: Uint16Array;
   match: bigint;
 }
 
-const newState = (): State => ({ next: new Uint16Array(BYTE_VALUES), match: 0n });
+const createState = (): AutomatonNode => ({ next: new Uint16Array(BYTE_VALUES), match: 0n });
 
 /** Throws KernelError LIMIT_SUBSTRINGS. */
 export function buildAutomaton(scans: readonly SubstringScan[], call: string): Automaton {
-  // state 0 is never left and never a start, so a step to 0 means that there is no step yet
-  const states: State[] = [newState()];
+  // State 0 is never used: a transition to 0 means that there is no transition yet.
+  const states: AutomatonNode[] = [createState()];
   const starts = scans.map((scan) => {
-    const start = addTree(states, scan, call);
-    completeSteps(states, start);
+    const start = addTrie(states, scan, call);
+    completeTransitions(states, start);
     return start;
   });
   return { starts, states: states.length, entries: encodeStates(states) };
 }
 
-/** Adds the needles as a tree and returns its root. */
-function addTree(states: State[], scan: SubstringScan, call: string): number {
-  const add = (): number => {
+/** Adds the needles as a trie and returns its root. */
+function addTrie(states: AutomatonNode[], scan: SubstringScan, call: string): number {
+  const addState = (): number => {
     if (states.length > AbiLimit.AUTOMATON_STATES_MAX) {
       throw new KernelError(
         'LIMIT_SUBSTRINGS',
@@ -48,31 +48,31 @@ function addTree(states: State[], scan: SubstringScan, call: string): number {
         'split the hook into two, each with a part of the values',
       );
     }
-    return states.push(newState()) - 1;
+    return states.push(createState()) - 1;
   };
-  const root = add();
+  const root = addState();
   for (const needle of scan.needles) {
     let at = root;
-    for (const byte of textBytes(needle.text)) {
-      const { next } = states[at] as State;
-      if (next[byte] === 0) next[byte] = add();
+    for (const byte of encodeUtf8(needle.text)) {
+      const { next } = states[at] as AutomatonNode;
+      if (next[byte] === 0) next[byte] = addState();
       at = next[byte] as number;
     }
-    (states[at] as State).match |= selectorMask(needle.selectors);
+    (states[at] as AutomatonNode).match |= selectorMask(needle.selectors);
   }
   return root;
 }
 
 /**
- * Adds the steps that the tree does not have. Such a step continues with the longest suffix of the bytes read so far
- * that is also in the tree. The order is breadth first, so the steps of that suffix are already complete.
+ * Adds the transitions that the trie does not have. Such a transition leads to the longest suffix of the bytes read so
+ * far that is also in the trie. The order is breadth first, so the transitions of that suffix are already complete.
  */
-function completeSteps(states: readonly State[], root: number): void {
+function completeTransitions(states: readonly AutomatonNode[], root: number): void {
   const suffixes = new Map<number, number>();
   const queue: number[] = [root];
   for (const at of queue) {
-    const state = states[at] as State;
-    const suffix = states[suffixes.get(at) ?? root] as State;
+    const state = states[at] as AutomatonNode;
+    const suffix = states[suffixes.get(at) ?? root] as AutomatonNode;
     if (at !== root) state.match |= suffix.match;
     for (let byte = 0; byte < BYTE_VALUES; byte++) {
       const child = state.next[byte] as number;
@@ -87,7 +87,7 @@ function completeSteps(states: readonly State[], root: number): void {
   }
 }
 
-function encodeStates(states: readonly State[]): Uint8Array {
+function encodeStates(states: readonly AutomatonNode[]): Uint8Array {
   const stride = KEY_BYTES + AutomatonState.sizeof;
   const bytes = new Uint8Array(states.length * stride);
   const view = new DataView(bytes.buffer);
@@ -95,7 +95,7 @@ function encodeStates(states: readonly State[]): Uint8Array {
     const at = number * stride;
     view.setUint32(at, number, true);
     view.setBigUint64(at + KEY_BYTES + AutomatonState.match, match, true);
-    // little-endian, like the machines that the BPF programs support
+    // All supported machines are little-endian.
     bytes.set(new Uint8Array(next.buffer), at + KEY_BYTES + AutomatonState.next);
   });
   return bytes;

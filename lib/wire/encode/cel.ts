@@ -1,31 +1,31 @@
 /**
- * Compiles expressions to BPF instructions: the body of `u64 f(const u64 *values, u64 candidates)`, which replaces the
- * body of cel_entry or cel_return (bpf/filters.bpf.h). It contains no jumps. The verifier therefore checks it once, not
- * once for each combination of results. Pure.
+ * Encodes expressions as BPF instructions: the body of `u64 f(const u64 *values, u64 candidates)`, which replaces the
+ * body of cel_entry or cel_return (bpf/filters.bpf.h). It contains no branches. The verifier therefore checks it once,
+ * and not once for each combination of results. Pure.
  */
 import type { CelOp, CelStep } from '../../compiled/compiled-policy.js';
 import { KernelError } from '../../errors.js';
-import { BpfCode, FRAME, type AluOp } from './bpf.js';
+import { BpfCode, FRAME_POINTER, type AluOp } from './bpf.js';
 import { AbiLimit } from '../layout.gen.js';
 import { selectorMask } from './tables.js';
 
-/** Registers of BPF: the registers of the steps, and two that every step can use. */
-const REGISTERS = [0, 3, 4, 5, 6, 7, 8, 9] as const;
+/** BPF registers: those of the steps' operands, and two (X and Y) that every step can use. */
+const CEL_REGISTERS = [0, 3, 4, 5, 6, 7, 8, 9] as const;
 const RESULT = 0;
 const X = 1;
 const Y = 2;
 /**
- * Offsets in the frame: the parameters; a byte for each register of the steps, which is 1 if the register is in error;
- * a spare place.
+ * Offsets in the stack frame: the two parameters; a byte for each register of the steps, which is 1 if the register is
+ * in error; a scratch slot.
  */
-const VALUES = -8;
-const CANDIDATES = -16;
-const ERRORS = -24;
-const SPARE = -32;
+const VALUES_OFFSET = -8;
+const CANDIDATES_OFFSET = -16;
+const ERRORS_OFFSET = -24;
+const SCRATCH_OFFSET = -32;
 
 /** Facts about a register that are known when the code is generated. */
-interface Known {
-  /** True if it can be in error; its byte says whether it is. */
+interface RegisterFacts {
+  /** True if it can be in error. Its byte in the stack frame is 1 if it is. */
   readonly fallible: boolean;
   /** True if it is 0 or 1. */
   readonly truth: boolean;
@@ -33,20 +33,20 @@ interface Known {
   readonly nonzero: boolean;
 }
 
-/** Returns exactly `room` instructions. Throws KernelError LIMIT_CEL with the name `hook`. */
-export function celCode(steps: readonly CelStep[], room: number, hook: string): Uint8Array {
+/** Returns exactly `length` instructions. Throws KernelError LIMIT_CEL with the name `hook`. */
+export function encodeCel(steps: readonly CelStep[], length: number, hook: string): Uint8Array {
   const writer = new CelWriter();
-  for (const step of steps) writer.step(step);
+  for (const step of steps) writer.encodeStep(step);
   const { code } = writer;
-  code.load(RESULT, FRAME, CANDIDATES);
-  if (code.length + 1 > room) {
+  code.load(RESULT, FRAME_POINTER, CANDIDATES_OFFSET);
+  if (code.length + 1 > length) {
     throw new KernelError(
       'LIMIT_CEL',
-      `${hook}: its expressions need ${code.length + 1} instructions; at most ${room} are allowed`,
+      `${hook}: its expressions need ${code.length + 1} instructions; at most ${length} are allowed`,
       'split the hook into two, each with a part of the expressions',
     );
   }
-  while (code.length + 1 < room) code.nothing();
+  while (code.length + 1 < length) code.nop();
   code.exit();
   return code.bytes;
 }
@@ -57,66 +57,68 @@ const UNARY: ReadonlySet<CelOp> = new Set(['not', 'invert', 'negate', 'signExten
 
 class CelWriter {
   readonly code = new BpfCode();
-  readonly #known = new Map<number, Known>();
+  readonly #facts = new Map<number, RegisterFacts>();
 
   constructor() {
-    this.code.store(FRAME, VALUES, 1);
-    this.code.store(FRAME, CANDIDATES, 2);
+    this.code.store(FRAME_POINTER, VALUES_OFFSET, 1);
+    this.code.store(FRAME_POINTER, CANDIDATES_OFFSET, 2);
   }
 
-  step(step: CelStep): void {
+  encodeStep(step: CelStep): void {
     if (step.op === 'filter') {
-      this.#filter(step.a, selectorMask(step.selectors ?? []));
+      this.#emitFilter(step.a, selectorMask(step.selectors ?? []));
       return;
     }
-    const causes = this.#causes(step);
-    // both parts read the operands, so the target is written last
-    this.#error(step.to, causes);
-    this.#result(step);
-    this.code.alu('mov', register(step.to), X);
-    this.#known.set(step.to, {
+    const causes = this.#errorConditions(step);
+    // Error and result are computed from the operands, so the target is written last.
+    this.#emitError(step.to, causes);
+    this.#emitResult(step);
+    this.code.alu('mov', bpfRegister(step.to), X);
+    this.#facts.set(step.to, {
       fallible: causes.length > 0,
       truth: this.#isTruth(step),
       nonzero: step.op === 'const' && BigInt.asUintN(64, step.imm) !== 0n,
     });
   }
 
-  #of(number: number): Known {
-    const known = this.#known.get(number);
+  #factsAbout(number: number): RegisterFacts {
+    const known = this.#facts.get(number);
     if (known === undefined) throw new Error(`a step reads register ${number}, which has no value`);
     return known;
   }
 
   #isTruth({ op, to, b, imm }: CelStep): boolean {
     if (op === 'const') return imm === 0n || imm === 1n;
-    if (op === 'select') return this.#of(to).truth && this.#of(b).truth;
+    if (op === 'select') return this.#factsAbout(to).truth && this.#factsAbout(b).truth;
     return TRUTHS.has(op);
   }
 
   /* ---- errors ---- */
 
-  /** Conditions under which the step is in error. Each leaves 1 or 0 in X. */
-  #causes({ op, to, a, b }: CelStep): (() => void)[] {
+  /** Emitters of the conditions under which the step is in error. Each one leaves 1 or 0 in X. */
+  #errorConditions({ op, to, a, b }: CelStep): (() => void)[] {
     if (op === 'const' || op === 'value') return [];
-    const inError = (operand: number): (() => void)[] =>
-      this.#of(operand).fallible ? [() => this.#loadError(X, operand)] : [];
-    if (UNARY.has(op)) return inError(a);
-    if (op === 'both' || op === 'either') return [...this.#undecided(op, a, b), ...this.#undecided(op, b, a)];
-    if (op === 'select') return [...inError(a), ...this.#chosen(to, a, true), ...this.#chosen(b, a, false)];
-    const byZero = DIVISIONS.has(op) && !this.#of(b).nonzero ? [() => this.#isTrue(b, false)] : [];
-    return [...byZero, ...inError(a), ...inError(b)];
+    const operandError = (operand: number): (() => void)[] =>
+      this.#factsAbout(operand).fallible ? [() => this.#loadError(X, operand)] : [];
+    if (UNARY.has(op)) return operandError(a);
+    if (op === 'both' || op === 'either')
+      return [...this.#undecidedErrors(op, a, b), ...this.#undecidedErrors(op, b, a)];
+    if (op === 'select')
+      return [...operandError(a), ...this.#selectedErrors(to, a, true), ...this.#selectedErrors(b, a, false)];
+    const byZero = DIVISIONS.has(op) && !this.#factsAbout(b).nonzero ? [() => this.#emitTruth(b, false)] : [];
+    return [...byZero, ...operandError(a), ...operandError(b)];
   }
 
   /**
-   * One side is in error and the other does not decide: it is also in error, or it is true (for `both`) or false (for
-   * `either`).
+   * `side` is in error, and `other` does not decide the result: it is also in error, or it is true (for `both`) or
+   * false (for `either`).
    */
-  #undecided(op: 'both' | 'either', side: number, other: number): (() => void)[] {
-    const otherFallible = this.#of(other).fallible;
-    if (!this.#of(side).fallible) return [];
+  #undecidedErrors(op: 'both' | 'either', side: number, other: number): (() => void)[] {
+    const otherFallible = this.#factsAbout(other).fallible;
+    if (!this.#factsAbout(side).fallible) return [];
     return [
       () => {
-        this.#isTrue(other, op === 'both');
+        this.#emitTruth(other, op === 'both');
         if (otherFallible) {
           this.#loadError(Y, other);
           this.code.alu('or', X, Y);
@@ -127,218 +129,218 @@ class CelWriter {
     ];
   }
 
-  /** The operand that the condition chooses is in error. */
-  #chosen(side: number, condition: number, when: boolean): (() => void)[] {
-    if (!this.#of(side).fallible) return [];
+  /** The condition selects `side`, and `side` is in error. */
+  #selectedErrors(side: number, condition: number, when: boolean): (() => void)[] {
+    if (!this.#factsAbout(side).fallible) return [];
     return [
       () => {
-        this.#isTrue(condition, when);
+        this.#emitTruth(condition, when);
         this.#loadError(Y, side);
         this.code.alu('and', X, Y);
       },
     ];
   }
 
-  #error(to: number, causes: readonly (() => void)[]): void {
+  #emitError(to: number, causes: readonly (() => void)[]): void {
     causes.forEach((cause, i) => {
-      if (i > 0) this.code.store(FRAME, SPARE, X);
+      if (i > 0) this.code.store(FRAME_POINTER, SCRATCH_OFFSET, X);
       cause();
       if (i === 0) return;
-      this.code.load(Y, FRAME, SPARE);
+      this.code.load(Y, FRAME_POINTER, SCRATCH_OFFSET);
       this.code.alu('or', X, Y);
     });
-    if (causes.length > 0) this.code.store(FRAME, ERRORS + to, X, 1);
+    if (causes.length > 0) this.code.store(FRAME_POINTER, ERRORS_OFFSET + to, X, 1);
   }
 
   #loadError(to: number, operand: number): void {
-    this.code.load(to, FRAME, ERRORS + operand, 1);
+    this.code.load(to, FRAME_POINTER, ERRORS_OFFSET + operand, 1);
   }
 
   /* ---- results, in X ---- */
 
-  #result({ op, to, a, b, imm }: CelStep): void {
+  #emitResult({ op, to, a, b, imm }: CelStep): void {
     switch (op) {
       case 'const':
-        return this.code.number(X, imm);
+        return this.code.loadImmediate(X, imm);
       case 'value':
-        this.code.load(X, FRAME, VALUES);
+        this.code.load(X, FRAME_POINTER, VALUES_OFFSET);
         return this.code.load(X, X, slotOffset(imm));
       case 'select':
-        return this.#select(to, a, b);
+        return this.#emitSelect(to, a, b);
       case 'not':
-        return this.#isTrue(a, false);
+        return this.#emitTruth(a, false);
       case 'invert':
-        this.#get(X, a);
-        return this.code.aluNumber('xor', X, -1);
+        this.#move(X, a);
+        return this.code.aluImmediate('xor', X, -1);
       case 'negate':
-        this.#get(X, a);
-        return this.code.aluNumber('neg', X, 0);
+        this.#move(X, a);
+        return this.code.aluImmediate('neg', X, 0);
       case 'signExtend':
-        return this.#extend('sar', a, imm);
+        return this.#emitExtension('sar', a, imm);
       case 'zeroExtend':
-        return this.#extend('shr', a, imm);
+        return this.#emitExtension('shr', a, imm);
       case 'both':
       case 'either':
-        this.#isTrue(b, true, Y);
-        this.#isTrue(a, true);
+        this.#emitTruth(b, true, Y);
+        this.#emitTruth(a, true);
         return this.code.alu(op === 'both' ? 'and' : 'or', X, Y);
       default:
-        return this.#binary(op, a, b);
+        return this.#emitOperation(op, a, b);
     }
   }
 
-  #binary(op: CelOp, a: number, b: number): void {
+  #emitOperation(op: CelOp, a: number, b: number): void {
     switch (op) {
       case 'eq':
       case 'ne':
-        this.#compute('xor', X, a, b);
-        return this.#normalize(X, op === 'ne');
+        this.#emitBinary('xor', X, a, b);
+        return this.#emitTruthInPlace(X, op === 'ne');
       case 'lt':
       case 'ltS':
-        return this.#less(a, b, op === 'ltS');
+        return this.#emitLess(a, b, op === 'ltS');
       case 'le':
       case 'leS':
-        this.#less(b, a, op === 'leS');
-        return this.code.aluNumber('xor', X, 1);
+        this.#emitLess(b, a, op === 'leS');
+        return this.code.aluImmediate('xor', X, 1);
       case 'shl':
       case 'shr':
-        this.#within64(b);
-        this.#compute(op, X, a, b);
+        this.#emitShiftMask(b);
+        this.#emitBinary(op, X, a, b);
         return this.code.alu('and', X, Y);
       case 'sar':
-        this.#within64(b);
-        this.code.aluNumber('xor', Y, -1);
-        this.code.alu('or', Y, register(b));
-        this.#get(X, a);
+        this.#emitShiftMask(b);
+        this.code.aluImmediate('xor', Y, -1);
+        this.code.alu('or', Y, bpfRegister(b));
+        this.#move(X, a);
         return this.code.alu('sar', X, Y);
       case 'divS':
       case 'modS':
-        return this.#divideSigned(op === 'divS' ? 'div' : 'mod', a, b);
+        return this.#emitSignedDivision(op === 'divS' ? 'div' : 'mod', a, b);
       default:
-        return this.#compute(op as AluOp, X, a, b);
+        return this.#emitBinary(op as AluOp, X, a, b);
     }
   }
 
-  #get(to: number, operand: number): void {
-    this.code.alu('mov', to, register(operand));
+  #move(to: number, operand: number): void {
+    this.code.alu('mov', to, bpfRegister(operand));
   }
 
   /** target = a op b. */
-  #compute(op: AluOp, target: number, a: number, b: number): void {
-    this.#get(target, a);
-    this.code.alu(op, target, register(b));
+  #emitBinary(op: AluOp, target: number, a: number, b: number): void {
+    this.#move(target, a);
+    this.code.alu(op, target, bpfRegister(b));
   }
 
   /** target = (operand is not 0); with `wanted` false, target = (operand is 0). */
-  #isTrue(operand: number, wanted: boolean, target = X): void {
-    this.#get(target, operand);
-    if (!this.#of(operand).truth) {
-      this.code.aluNumber('neg', target, 0);
-      this.code.alu('or', target, register(operand));
-      this.code.aluNumber('shr', target, 63);
+  #emitTruth(operand: number, wanted: boolean, target = X): void {
+    this.#move(target, operand);
+    if (!this.#factsAbout(operand).truth) {
+      this.code.aluImmediate('neg', target, 0);
+      this.code.alu('or', target, bpfRegister(operand));
+      this.code.aluImmediate('shr', target, 63);
     }
-    if (!wanted) this.code.aluNumber('xor', target, 1);
+    if (!wanted) this.code.aluImmediate('xor', target, 1);
   }
 
   /**
-   * Does the same for the target itself. A number or its negative has the highest bit, unless the number is 0. Uses Y.
+   * The same for the target itself. A number or its negative has the highest bit, unless the number is 0. Uses Y.
    */
-  #normalize(target: typeof X, wanted: boolean): void {
+  #emitTruthInPlace(target: typeof X, wanted: boolean): void {
     this.code.alu('mov', Y, target);
-    this.code.aluNumber('neg', Y, 0);
+    this.code.aluImmediate('neg', Y, 0);
     this.code.alu('or', target, Y);
-    this.code.aluNumber('shr', target, 63);
-    if (!wanted) this.code.aluNumber('xor', target, 1);
+    this.code.aluImmediate('shr', target, 63);
+    if (!wanted) this.code.aluImmediate('xor', target, 1);
   }
 
   /**
    * If the signs of a and b are equal, the sign of a - b decides. Otherwise the sign of a decides, or of b for unsigned
    * numbers.
    */
-  #less(a: number, b: number, signed: boolean): void {
-    const otherwise = register(signed ? a : b);
-    this.#compute('xor', X, a, b);
-    this.#compute('sub', Y, a, b);
+  #emitLess(a: number, b: number, signed: boolean): void {
+    const otherwise = bpfRegister(signed ? a : b);
+    this.#emitBinary('xor', X, a, b);
+    this.#emitBinary('sub', Y, a, b);
     this.code.alu('xor', Y, otherwise);
-    this.code.aluNumber('xor', X, -1);
+    this.code.aluImmediate('xor', X, -1);
     this.code.alu('and', X, Y);
     this.code.alu('xor', X, otherwise);
-    this.code.aluNumber('shr', X, 63);
+    this.code.aluImmediate('shr', X, 63);
   }
 
   /**
    * Y = all ones if the operand is less than 64, else 0. A shift instruction ignores the higher bits of the operand.
    */
-  #within64(operand: number): void {
-    this.#get(Y, operand);
-    this.code.aluNumber('shr', Y, 6);
-    this.code.aluNumber('sub', Y, 1);
-    this.code.aluNumber('sar', Y, 63);
+  #emitShiftMask(operand: number): void {
+    this.#move(Y, operand);
+    this.code.aluImmediate('shr', Y, 6);
+    this.code.aluImmediate('sub', Y, 1);
+    this.code.aluImmediate('sar', Y, 63);
   }
 
-  #extend(shift: 'sar' | 'shr', operand: number, bits: bigint): void {
+  #emitExtension(shift: 'sar' | 'shr', operand: number, bits: bigint): void {
     if (bits < 1n || bits > 64n) throw new Error(`an extension of ${bits} bits`);
-    this.#get(X, operand);
-    this.code.aluNumber('shl', X, 64 - Number(bits));
-    this.code.aluNumber(shift, X, 64 - Number(bits));
+    this.#move(X, operand);
+    this.code.aluImmediate('shl', X, 64 - Number(bits));
+    this.code.aluImmediate(shift, X, 64 - Number(bits));
   }
 
   /**
    * Divides the absolute values and then sets the sign: kernels before 6.6 have no signed division. A remainder has the
    * sign of a.
    */
-  #divideSigned(op: 'div' | 'mod', a: number, b: number): void {
-    this.#absolute(X, Y, a);
-    this.code.store(FRAME, SPARE, X);
-    this.#absolute(X, Y, b);
-    this.code.load(Y, FRAME, SPARE);
+  #emitSignedDivision(op: 'div' | 'mod', a: number, b: number): void {
+    this.#emitAbsolute(X, Y, a);
+    this.code.store(FRAME_POINTER, SCRATCH_OFFSET, X);
+    this.#emitAbsolute(X, Y, b);
+    this.code.load(Y, FRAME_POINTER, SCRATCH_OFFSET);
     this.code.alu(op, Y, X);
-    this.#get(X, a);
-    if (op === 'div') this.code.alu('xor', X, register(b));
-    this.code.aluNumber('sar', X, 63);
+    this.#move(X, a);
+    if (op === 'div') this.code.alu('xor', X, bpfRegister(b));
+    this.code.aluImmediate('sar', X, 63);
     this.code.alu('xor', Y, X);
     this.code.alu('sub', Y, X);
     this.code.alu('mov', X, Y);
   }
 
-  #absolute(target: number, sign: number, operand: number): void {
-    this.#get(sign, operand);
-    this.code.aluNumber('sar', sign, 63);
-    this.#get(target, operand);
+  #emitAbsolute(target: number, sign: number, operand: number): void {
+    this.#move(sign, operand);
+    this.code.aluImmediate('sar', sign, 63);
+    this.#move(target, operand);
     this.code.alu('xor', target, sign);
     this.code.alu('sub', target, sign);
   }
 
   /** X = a ? to : b. */
-  #select(to: number, a: number, b: number): void {
-    this.#isTrue(a, true, Y);
-    this.code.aluNumber('neg', Y, 0);
-    this.#compute('xor', X, to, b);
+  #emitSelect(to: number, a: number, b: number): void {
+    this.#emitTruth(a, true, Y);
+    this.code.aluImmediate('neg', Y, 0);
+    this.#emitBinary('xor', X, to, b);
     this.code.alu('and', X, Y);
-    this.code.alu('xor', X, register(b));
+    this.code.alu('xor', X, bpfRegister(b));
   }
 
   /** candidates &= condition ? all : ~selectors. */
-  #filter(condition: number, selectors: bigint): void {
+  #emitFilter(condition: number, selectors: bigint): void {
     const { code } = this;
-    this.#isTrue(condition, true);
-    if (this.#of(condition).fallible) {
+    this.#emitTruth(condition, true);
+    if (this.#factsAbout(condition).fallible) {
       this.#loadError(Y, condition);
-      code.aluNumber('xor', Y, 1);
+      code.aluImmediate('xor', Y, 1);
       code.alu('and', X, Y);
     }
-    code.aluNumber('neg', X, 0);
-    // the number comes first: newer verifiers check two branches after an `or` with a register that is 0 or all ones
-    code.number(Y, ~selectors);
+    code.aluImmediate('neg', X, 0);
+    // The number comes first: newer verifiers check two branches after an `or` with a register that is 0 or all ones.
+    code.loadImmediate(Y, ~selectors);
     code.alu('or', Y, X);
-    code.load(X, FRAME, CANDIDATES);
+    code.load(X, FRAME_POINTER, CANDIDATES_OFFSET);
     code.alu('and', X, Y);
-    code.store(FRAME, CANDIDATES, X);
+    code.store(FRAME_POINTER, CANDIDATES_OFFSET, X);
   }
 }
 
-function register(number: number): number {
-  const found = REGISTERS[number];
+function bpfRegister(number: number): number {
+  const found = CEL_REGISTERS[number];
   if (found === undefined) throw new Error(`there is no register ${number}`);
   return found;
 }

@@ -1,5 +1,5 @@
 /** Encodes groups of number comparisons: for the process, then for each value in the order of the slots. Pure. */
-import { valuesOf } from '../../compiled/compiled-hook.js';
+import { hookValues } from '../../compiled/compiled-hook.js';
 import type {
   CompiledHook,
   IntGroup,
@@ -20,7 +20,7 @@ import {
 } from '../layout.gen.js';
 import { selectorMask } from './tables.js';
 
-export interface PlacedGroup extends IntGroup {
+export interface FieldGroup extends IntGroup {
   /** A number of enum process_field, or the offset of a field in struct net_detail. */
   readonly field: number;
 }
@@ -42,22 +42,22 @@ const PROCESS_FIELDS: Readonly<Record<ImageField & string, number>> = {
 };
 
 export interface HookGroups {
-  readonly process: readonly PlacedGroup[];
+  readonly process: readonly FieldGroup[];
   /** The groups of each value, by slot. */
-  readonly values: readonly (readonly PlacedGroup[])[];
+  readonly values: readonly (readonly FieldGroup[])[];
 }
 
-export function groupsOf(hook: CompiledHook, context: EncodeContext): HookGroups {
+export function buildGroups(hook: CompiledHook, context: EncodeContext): HookGroups {
   return {
-    process: hook.process.map((group) => processGroup(group, context)),
-    values: valuesOf(hook).map(({ ints, net }) => [
+    process: hook.process.map((group) => buildProcessGroup(group, context)),
+    values: hookValues(hook).map(({ ints, net }) => [
       ...ints.map((group) => ({ ...group, field: 0 })),
       ...(net.groups ?? []).map((group) => ({ ...group, field: NET_FIELDS[group.field] })),
     ]),
   };
 }
 
-function processGroup(group: ProcessGroup, context: EncodeContext): PlacedGroup {
+function buildProcessGroup(group: ProcessGroup, context: EncodeContext): FieldGroup {
   const { field } = group;
   if (typeof field === 'string') return { ...group, field: PROCESS_FIELDS[field] };
   const numbers = context.hostNamespaces[field.namespace];
@@ -68,7 +68,7 @@ function processGroup(group: ProcessGroup, context: EncodeContext): PlacedGroup 
 }
 
 /** Throws KernelError LIMIT_INT_TESTS or LIMIT_INT_GROUPS. */
-export function encodeGroups(view: DataView, groups: readonly PlacedGroup[], call: string): void {
+export function encodeGroups(view: DataView, groups: readonly FieldGroup[], call: string): void {
   const tests = groups.reduce((sum, group) => sum + group.tests.length, 0);
   if (tests > HookConfig.testsLength) {
     const message = `${call}: the hook has ${tests} comparisons of numbers; at most ${HookConfig.testsLength} are allowed`;
@@ -94,10 +94,10 @@ function encodeTest(view: DataView, at: number, test: IntGroup['tests'][number])
   view.setBigUint64(at + TestLayout.value, test.value, true);
   view.setBigUint64(at + TestLayout.upper, test.upper ?? 0n, true);
   view.setBigUint64(at + TestLayout.selectors, selectorMask(test.selectors), true);
-  view.setUint32(at + TestLayout.op, opNumber(test), true);
+  view.setUint32(at + TestLayout.op, operatorNumber(test), true);
 }
 
-function opNumber({ op, signed }: IntGroup['tests'][number]): number {
+function operatorNumber({ op, signed }: IntGroup['tests'][number]): number {
   switch (op) {
     case 'equal':
       return IntOp.INT_EQUAL;

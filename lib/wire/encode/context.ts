@@ -1,62 +1,64 @@
-/** The facts that encoding a hook needs beside its image: how it is attached, and properties of this kernel and machine. */
+/**
+ * The facts that encoding a compiled hook needs: how the hook is attached, and properties of this kernel and machine.
+ */
 import type { NamespaceName, TableEntry } from '../../compiled/compiled-policy.js';
 import type { Inode } from './tables.js';
 
 export interface EncodeContext {
   readonly id: number;
-  /** Process that is left out; 0 for none. */
+  /** The process whose calls are ignored; 0 for none. */
   readonly selfTgid: number;
   /** True if entry and return are two programs. */
   readonly pair: boolean;
-  /** True if the program is attached to several places. Its cookie says which place was reached. */
-  readonly several: boolean;
+  /** True if the program has several attach points. Its cookie is the index of the attach point that was reached. */
+  readonly multiplePoints: boolean;
   /** True for the system calls of 32-bit programs. */
   readonly ia32: boolean;
   /** Number of parameters of the kernel function. */
   readonly params: number;
-  /** Number of places of a static probe. */
-  readonly probePlaces?: number;
-  /** For a hook that changes the traced program. */
+  /** Number of attach points of a static probe. */
+  readonly probePoints?: number;
+  /** Present for a hook that changes the traced program. */
   readonly programChanges?: ProgramChanges | undefined;
   /** The bit of each process set of the policy. */
   readonly processBits: readonly number[];
   /** The bit of each scope of the policy. */
   readonly scopeBits: readonly number[];
-  /** For a policy with enforcers: the id of the first one. */
+  /** The id of the policy's first enforcer. */
   readonly enforcer?: number | undefined;
   /** True if the kernel can allocate map entries on demand safely (BPF memory allocator). */
   readonly onDemand: boolean;
   /** True if every call is counted. */
   readonly countHits: boolean;
-  /** The kernel's locks of names and mounts; undefined if the hook does not remember verdicts. */
+  /** The kernel's locks of names and mounts; undefined if the hook has no negative cache. */
   readonly locks?: KernelLocks | undefined;
   /** The values with `resolve`, by slot. */
   readonly resolved: ReadonlyMap<number, ResolvedValue>;
-  /** The places in struct pt_regs of values from `pt_regs`, by slot. */
-  readonly registers: ReadonlyMap<number, RegisterPlace>;
+  /** The registers in struct pt_regs that contain values from `pt_regs`, by slot. */
+  readonly registers: ReadonlyMap<number, RegisterLocation>;
   /** The fields of a tracepoint's values, by slot. */
-  readonly fields: ReadonlyMap<number, FieldPlace>;
-  /** Slots of parameters that the context of a trampoline does not contain. */
-  readonly byHelper: ReadonlySet<number>;
-  /** The files that values of Equal lead to, with their entries of the table, by slot. */
+  readonly fields: ReadonlyMap<number, FieldLocation>;
+  /** Slots of parameters that are read by a helper, because the context of a trampoline does not contain them. */
+  readonly helperSlots: ReadonlySet<number>;
+  /** The inodes of the files that values of Equal lead to, with their table entries, by slot. */
   readonly inodes: ReadonlyMap<number, readonly TableEntry<Inode>[]>;
   /** Possible inode numbers of each initial namespace. */
   readonly hostNamespaces: Readonly<Record<NamespaceName, readonly number[]>>;
 }
 
-/** The addresses of sequence locks, which a hook needs to remember verdicts. */
+/** The addresses of the sequence locks that a hook with a negative cache checks, and the size of the cache. */
 export interface KernelLocks {
   readonly rename: bigint;
   readonly mount: bigint;
-  /** Number of CPUs that have a memory. */
+  /** Number of CPUs: each one has a cache of its own. */
   readonly cpus: number;
-  /** Ticks before another path is remembered in place of one; at most 255. */
-  readonly rest: number;
+  /** Ticks before another path can replace a cached one; at most 255. */
+  readonly holdTicks: number;
 }
 
-/** A register, or its lowest bytes: they are read as a number without a sign. */
-export interface RegisterPlace {
-  /** In bytes, from the beginning of struct pt_regs. */
+/** A register, or its lowest bytes, which are read as an unsigned number. */
+export interface RegisterLocation {
+  /** Bytes from the start of struct pt_regs. */
   readonly offset: number;
   readonly bytes: number;
 }
@@ -64,11 +66,11 @@ export interface RegisterPlace {
 export interface ProgramChanges {
   /** The assignments of each selector. */
   readonly assignments: readonly (readonly Assignment[])[];
-  /** True if a register is set. Few kernels allow that, so other programs do not contain the instructions for it. */
+  /** True if a register is set. Few kernels allow that, so only these programs contain the instructions for it. */
   readonly setsRegisters: boolean;
 }
 
-/** An assignment to a register: to = offset, or offset + from, or the memory there. */
+/** An assignment to a register: to = offset, or to = offset + from, or to = the memory at that address. */
 export interface Assignment {
   readonly to: AssignedRegister;
   readonly from?: AssignedRegister | undefined;
@@ -76,14 +78,14 @@ export interface Assignment {
   readonly offset: bigint;
 }
 
-/** The lowest bytes of a register. The value of fewer than eight bytes is extended with zeros. */
+/** The lowest bytes of a register. A value of fewer than eight bytes is extended with zeros. */
 export interface AssignedRegister {
-  /** Position in struct pt_regs, in words. */
-  readonly place: number;
+  /** Index of the register in struct pt_regs, in words. */
+  readonly wordIndex: number;
   readonly bytes: number;
 }
 
-/** The path from a parameter to a value. Each step adds its offset; with `follow` it then loads the pointer there. */
+/** The path from a parameter to a value. Each step adds its offset. With `follow`, it then loads the pointer there. */
 export interface ResolvedValue {
   readonly steps: readonly { readonly offset: number; readonly follow: boolean }[];
   /** Bytes of the number at the end of the path; 0 if it is not a number. */
@@ -91,16 +93,16 @@ export interface ResolvedValue {
 }
 
 /** A field in the record of a tracepoint. */
-export interface FieldPlace {
+export interface FieldLocation {
   readonly offset: number;
   /** Bytes of the number at the end of the path; 0 if it is not a number. */
   readonly width: number;
   /** The path from the field to the value. */
   readonly steps: ResolvedValue['steps'];
-  /** True if the field contains the place of the text in the record. */
-  readonly isLocation: boolean;
+  /** True if the field contains the location of the string in the record (`__data_loc`). */
+  readonly isDataLoc: boolean;
   /** The field with the size of the buffer. */
   readonly size?: { readonly offset: number; readonly width: number };
-  /** The memory that contains the text. `by-address`: the address decides. */
+  /** The memory that contains the string. `by-address`: the address decides. */
   readonly memory: 'kernel' | 'user' | 'by-address';
 }

@@ -1,8 +1,8 @@
 /** Lists the maps that a hook needs, with their sizes and entries. Pure. */
-import { hasNotifications, hashesFiles, limitsRate, valuesOf } from '../../compiled/compiled-hook.js';
-import type { CompiledHook, TextTable } from '../../compiled/compiled-policy.js';
+import { hasNotifications, hasFileHash, hasRateLimit, hookValues } from '../../compiled/compiled-hook.js';
+import type { CompiledHook, StringTable } from '../../compiled/compiled-policy.js';
 import { type EncodeContext } from './context.js';
-import { longest, type HookAutomaton } from './objects.js';
+import { maxStringBytes, type HookAutomaton } from './objects.js';
 import {
   addressEntries,
   countEntries,
@@ -13,7 +13,7 @@ import {
   type SlotTable,
 } from './tables.js';
 
-/** A number that is 0 means the definition in the BPF program. */
+/** A map of a hook. A number that is 0 is replaced by the one in the BPF program's definition. */
 export interface EncodedMap {
   readonly name: string;
   readonly create: boolean;
@@ -29,13 +29,13 @@ export interface EncodedMap {
 }
 
 const BPF_F_NO_PREALLOC = 1;
-/** Most calls of one hook that can be between entry and return at the same time. */
+/** Maximum number of calls of one hook that can be between entry and return at the same time. */
 const PENDING_ON_DEMAND = 16384;
 const PENDING_PREALLOCATED = 512;
-/** Most files that the BPF programs find by path and afterwards recognise by inode. */
+/** Maximum number of files that the BPF programs match by path first and by inode afterwards. */
 const LEARNED_INODES = 4096;
 const NO_ENTRIES = new Uint8Array(0);
-const PLAIN: Omit<EncodedMap, 'name'> = {
+const EMPTY_MAP: Omit<EncodedMap, 'name'> = {
   create: true,
   keySize: 0,
   trim: 0,
@@ -50,68 +50,72 @@ export function encodeMaps(
   automaton: HookAutomaton,
   trim: number,
 ): EncodedMap[] {
-  const values = valuesOf(hook);
-  const net = tablesOf(values.map((value) => value.net.source));
-  const destinations = tablesOf(values.map((value) => value.net.destination));
-  const ints = tablesOf(values.map((value) => value.intTable));
+  const values = hookValues(hook);
+  const net = toSlotTables(values.map((value) => value.net.source));
+  const destinations = toSlotTables(values.map((value) => value.net.destination));
+  const ints = toSlotTables(values.map((value) => value.intTable));
   return [
-    { ...PLAIN, name: 'scratch', trim },
-    ...textMaps(hook),
-    sized('int_equal', countEntries(ints), { entries: intEntries(ints) }),
-    sized('addresses', countEntries(net) + countEntries(destinations), { entries: addressEntries(net, destinations) }),
-    inodeMap(hook, context),
-    { ...PLAIN, name: 'scope_memory', create: hook.scopes.length > 0 },
-    { ...PLAIN, name: 'rates', create: limitsRate(hook) },
-    hasNotifications(hook) ? notifications(context.enforcer) : { ...PLAIN, name: 'notifications', create: false },
-    // always created: kernels before 6.7 verify the function that uses it, even if nothing calls the function
-    { ...PLAIN, name: 'automaton', maxEntries: automaton.states, entries: automaton.entries },
+    { ...EMPTY_MAP, name: 'scratch', trim },
+    ...encodeStringMaps(hook),
+    encodeTableMap('int_equal', countEntries(ints), { entries: intEntries(ints) }),
+    encodeTableMap('addresses', countEntries(net) + countEntries(destinations), {
+      entries: addressEntries(net, destinations),
+    }),
+    encodeInodeMap(hook, context),
+    { ...EMPTY_MAP, name: 'scope_cache', create: hook.scopes.length > 0 },
+    { ...EMPTY_MAP, name: 'rates', create: hasRateLimit(hook) },
+    hasNotifications(hook)
+      ? encodeNotificationsMap(context.enforcer)
+      : { ...EMPTY_MAP, name: 'notifications', create: false },
+    // It is always created: kernels before 6.7 verify the function that uses it, even if nothing calls the function.
+    { ...EMPTY_MAP, name: 'automaton', maxEntries: automaton.states, entries: automaton.entries },
     {
-      ...PLAIN,
+      ...EMPTY_MAP,
       name: 'pending',
-      create: context.pair || hashesFiles(hook),
+      create: context.pair || hasFileHash(hook),
       trim,
       maxEntries: context.onDemand ? PENDING_ON_DEMAND : PENDING_PREALLOCATED,
       flags: context.onDemand ? BPF_F_NO_PREALLOC : 0,
     },
-    // a map of libbpf: the location of the arguments, for each place
-    ...(hook.kind === 'usdt' ? [{ ...PLAIN, name: '__bpf_usdt_specs', maxEntries: context.probePlaces ?? 0 }] : []),
+    // libbpf's map: the location of the arguments, for each attach point
+    ...(hook.kind === 'usdt' ? [{ ...EMPTY_MAP, name: '__bpf_usdt_specs', maxEntries: context.probePoints ?? 0 }] : []),
   ];
 }
 
-/** `enforcer` is another hook of the policy that already has the map. */
-export function notifications(enforcer: number | undefined): EncodedMap {
-  return { ...PLAIN, name: 'notifications', ...(enforcer === undefined ? {} : { sharedWith: enforcer }) };
+/** `enforcer` is the id of another hook of the policy, which already has the map. */
+export function encodeNotificationsMap(enforcer: number | undefined): EncodedMap {
+  return { ...EMPTY_MAP, name: 'notifications', ...(enforcer === undefined ? {} : { sharedWith: enforcer }) };
 }
 
-function textMaps(hook: CompiledHook): EncodedMap[] {
-  const of = (kind: 'equal' | 'prefix' | 'postfix'): SlotOf<TextTable>[] =>
-    tablesOf(valuesOf(hook).map(({ texts }) => texts[kind]));
-  const [equal, prefix, postfix] = [of('equal'), of('prefix'), of('postfix')];
-  const keySize = 1 + equal.reduce((most, { table }) => Math.max(most, longest(table)), 1);
+function encodeStringMaps(hook: CompiledHook): EncodedMap[] {
+  const slotTables = (kind: 'equal' | 'prefix' | 'postfix'): TableInSlot<StringTable>[] =>
+    toSlotTables(hookValues(hook).map(({ texts }) => texts[kind]));
+  const [equal, prefix, postfix] = [slotTables('equal'), slotTables('prefix'), slotTables('postfix')];
+  const keySize = 1 + equal.reduce((max, { table }) => Math.max(max, maxStringBytes(table)), 1);
   return [
-    sized('text_equal', countEntries(equal), { keySize, entries: equalEntries(equal, keySize) }),
-    sized('text_prefix', countEntries(prefix), { entries: trieEntries(prefix, false) }),
-    sized('text_postfix', countEntries(postfix), { entries: trieEntries(postfix, true) }),
+    encodeTableMap('string_equal', countEntries(equal), { keySize, entries: equalEntries(equal, keySize) }),
+    encodeTableMap('string_prefix', countEntries(prefix), { entries: trieEntries(prefix, false) }),
+    encodeTableMap('string_postfix', countEntries(postfix), { entries: trieEntries(postfix, true) }),
   ];
 }
 
 /** A filter with `inode` always creates the map, because its file can appear later. */
-function inodeMap(hook: CompiledHook, context: EncodeContext): EncodedMap {
-  const used = valuesOf(hook).some(({ texts }) => (texts.inode ?? []).length > 0);
-  if (!used) return { ...PLAIN, name: 'inodes', create: false };
+function encodeInodeMap(hook: CompiledHook, context: EncodeContext): EncodedMap {
+  const used = hookValues(hook).some(({ texts }) => (texts.inode ?? []).length > 0);
+  if (!used) return { ...EMPTY_MAP, name: 'inodes', create: false };
   const tables = [...context.inodes].map(([slot, entries]) => ({ slot, table: { entries } }));
-  return sized('inodes', LEARNED_INODES + countEntries(tables), { entries: inodeEntries(tables) });
+  return encodeTableMap('inodes', LEARNED_INODES + countEntries(tables), { entries: inodeEntries(tables) });
 }
 
-interface SlotOf<T extends SlotTable<unknown>['table']> {
+interface TableInSlot<T extends SlotTable<unknown>['table']> {
   readonly slot: number;
   readonly table: T;
 }
 
-function tablesOf<T extends SlotTable<unknown>['table']>(tables: readonly (T | undefined)[]): SlotOf<T>[] {
+function toSlotTables<T extends SlotTable<unknown>['table']>(tables: readonly (T | undefined)[]): TableInSlot<T>[] {
   return tables.flatMap((table, slot) => (table === undefined ? [] : [{ slot, table }]));
 }
 
-function sized(name: string, count: number, more: Partial<EncodedMap>): EncodedMap {
-  return { ...PLAIN, name, create: count > 0, maxEntries: count, ...more };
+function encodeTableMap(name: string, count: number, more: Partial<EncodedMap>): EncodedMap {
+  return { ...EMPTY_MAP, name, create: count > 0, maxEntries: count, ...more };
 }

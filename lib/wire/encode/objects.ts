@@ -1,19 +1,19 @@
-/** Encodes values that are texts, paths or details, and their filters. Pure. */
-import { hasTables, isFiltered, valuesOf } from '../../compiled/compiled-hook.js';
-import type { CompiledHook, TextTable, CompiledValue, ValueTable } from '../../compiled/compiled-policy.js';
+/** Encodes values that are strings, paths or details, and their filters. Pure. */
+import { hasTables, isFiltered, hookValues } from '../../compiled/compiled-hook.js';
+import type { CompiledHook, StringTable, CompiledValue, ValueTable } from '../../compiled/compiled-policy.js';
 import { KernelError } from '../../errors.js';
 import { buildAutomaton, type Automaton } from './automaton.js';
-import { ObjectConfig, SubstringPass, Table, TextHash, TextTable as TextTableLayout } from '../layout.gen.js';
+import { ObjectConfig, SubstringPass, Table, StringHash, StringTable as StringTableLayout } from '../layout.gen.js';
 import { isObject, READS, type ReadClass } from '../reads.js';
-import { selectorMask, textBytes } from './tables.js';
+import { selectorMask, encodeUtf8 } from './tables.js';
 
 /** Values with the cheapest filters come first. Values without a filter come last. */
-const COST: Readonly<Partial<Record<ReadClass, number>>> = { detail: 0, text: 1, path: 2 };
+const COST: Readonly<Partial<Record<ReadClass, number>>> = { detail: 0, string: 1, path: 2 };
 const UNFILTERED = 3;
 
 /** Returns the slots in the order in which the BPF program reads them. */
 export function objectOrder(hook: CompiledHook): number[] {
-  const values = valuesOf(hook);
+  const values = hookValues(hook);
   const cost = (slot: number): number => {
     const value = values[slot] as CompiledValue;
     return (COST[READS[value.type].class] ?? 0) + (isFiltered(value) ? 0 : UNFILTERED);
@@ -26,12 +26,12 @@ export function objectOrder(hook: CompiledHook): number[] {
 
 export interface HookAutomaton extends Automaton {
   /** The start states of each value's scans, by slot. */
-  readonly startsOf: readonly (readonly number[])[];
+  readonly startsBySlot: readonly (readonly number[])[];
 }
 
 /** Builds one automaton for all substrings of a hook. Throws KernelError LIMIT_SUBSTRINGS. */
-export function automatonOf(hook: CompiledHook): HookAutomaton {
-  const scans = valuesOf(hook).map(({ texts }) => texts.substrings ?? []);
+export function buildHookAutomaton(hook: CompiledHook): HookAutomaton {
+  const scans = hookValues(hook).map(({ texts }) => texts.substrings ?? []);
   if (scans.some((each) => each.length > ObjectConfig.passesLength)) {
     const message = `${hook.call}: a text would need more than ${ObjectConfig.passesLength} searches`;
     const hint = 'use at most two filters with SubString and two with SubStringIgnCase on one argument of a selector';
@@ -39,8 +39,8 @@ export function automatonOf(hook: CompiledHook): HookAutomaton {
   }
   const automaton = buildAutomaton(scans.flat(), hook.call);
   let first = 0;
-  const startsOf = scans.map(({ length }) => automaton.starts.slice(first, (first += length)));
-  return { ...automaton, startsOf };
+  const startsBySlot = scans.map(({ length }) => automaton.starts.slice(first, (first += length)));
+  return { ...automaton, startsBySlot };
 }
 
 export function encodeObject(
@@ -55,9 +55,9 @@ export function encodeObject(
   view.setUint8(at + ObjectConfig.filtered, Number(hasTables(value)));
   view.setUint8(at + ObjectConfig.passesCount, starts.length);
   view.setBigUint64(at + ObjectConfig.inode, selectorMask(texts.inode ?? []), true);
-  encodeTextTable(view, at + ObjectConfig.equal, texts.equal, 'end');
-  encodeTextTable(view, at + ObjectConfig.prefix, texts.prefix, 'start');
-  encodeTextTable(view, at + ObjectConfig.postfix, texts.postfix, 'end');
+  encodeStringTable(view, at + ObjectConfig.equal, texts.equal, 'end');
+  encodeStringTable(view, at + ObjectConfig.prefix, texts.prefix, 'start');
+  encodeStringTable(view, at + ObjectConfig.postfix, texts.postfix, 'end');
   encodeTable(view, at + ObjectConfig.source, net.source);
   encodeTable(view, at + ObjectConfig.destination, net.destination);
   (texts.substrings ?? []).forEach((scan, i) => {
@@ -68,36 +68,38 @@ export function encodeObject(
   });
 }
 
-function encodeTextTable(view: DataView, at: number, table: TextTable | undefined, side: HashedSide): void {
-  encodeTable(view, at + TextTableLayout.table, table);
+function encodeStringTable(view: DataView, at: number, table: StringTable | undefined, side: HashedSide): void {
+  encodeTable(view, at + StringTableLayout.table, table);
   if (table === undefined) return;
-  view.setUint32(at + TextTableLayout.longest, longest(table), true);
+  view.setUint32(at + StringTableLayout.longest, maxStringBytes(table), true);
   encodeBitmap(view, at, table, side);
 }
 
-/** The side of a text whose bytes are hashed. */
+/** The end of a string whose bytes are hashed. */
 type HashedSide = 'start' | 'end';
 
-/** Without a bitmap, which an empty value makes impossible, the program always looks at the table. */
-function encodeBitmap(view: DataView, at: number, { entries }: TextTable, side: HashedSide): void {
-  const texts = entries.map(({ value }) => textBytes(value));
-  const hashed = texts.reduce<number>((least, { length }) => Math.min(least, length), TextHash.TEXT_HASHED_MAX);
-  view.setUint32(at + TextTableLayout.hashed, hashed, true);
+/**
+ * Encodes the bitmap of the hashes. A table with an empty value has none: then the program always looks in the table.
+ */
+function encodeBitmap(view: DataView, at: number, { entries }: StringTable, side: HashedSide): void {
+  const strings = entries.map(({ value }) => encodeUtf8(value));
+  const hashed = strings.reduce<number>((min, { length }) => Math.min(min, length), StringHash.STRING_HASH_BYTES_MAX);
+  view.setUint32(at + StringTableLayout.hashed, hashed, true);
   if (hashed === 0) return;
-  for (const text of texts) {
-    const hash = textHash(side === 'start' ? text.subarray(0, hashed) : text.subarray(-hashed), side);
-    const byte = at + TextTableLayout.bitmap + (hash >>> 3);
+  for (const bytes of strings) {
+    const hash = hashString(side === 'start' ? bytes.subarray(0, hashed) : bytes.subarray(-hashed), side);
+    const byte = at + StringTableLayout.bitmap + (hash >>> 3);
     view.setUint8(byte, view.getUint8(byte) | (1 << (hash & 7)));
   }
 }
 
-/** The hash of is_in_bitmap() in bpf/texts.bpf.h. The bytes are at one end of a word, like those that the program shifts there. */
-function textHash(bytes: Uint8Array, side: HashedSide): number {
-  const word = new DataView(new ArrayBuffer(TextHash.TEXT_HASHED_MAX));
-  const first = side === 'start' ? TextHash.TEXT_HASHED_MAX - bytes.length : 0;
+/** The hash of is_in_bitmap() in bpf/strings.bpf.h. The bytes fill one end of a word, where the program shifts them. */
+function hashString(bytes: Uint8Array, side: HashedSide): number {
+  const word = new DataView(new ArrayBuffer(StringHash.STRING_HASH_BYTES_MAX));
+  const first = side === 'start' ? StringHash.STRING_HASH_BYTES_MAX - bytes.length : 0;
   bytes.forEach((byte, i) => word.setUint8(first + i, byte));
-  const mixed = Math.imul(word.getUint32(0, true) ^ word.getUint32(4, true), TextHash.TEXT_HASH_FACTOR);
-  return mixed >>> (32 - TextHash.TEXT_HASH_BITS);
+  const mixed = Math.imul(word.getUint32(0, true) ^ word.getUint32(4, true), StringHash.STRING_HASH_FACTOR);
+  return mixed >>> (32 - StringHash.STRING_HASH_BITS);
 }
 
 export function encodeTable(view: DataView, at: number, table: ValueTable<unknown> | undefined): void {
@@ -106,7 +108,7 @@ export function encodeTable(view: DataView, at: number, table: ValueTable<unknow
   view.setBigUint64(at + Table.used, selectorMask(table.used), true);
 }
 
-/** Returns the number of bytes of the longest value. */
-export function longest(table: TextTable): number {
-  return table.entries.reduce((most, entry) => Math.max(most, textBytes(entry.value).length), 0);
+/** Number of bytes of the longest value. */
+export function maxStringBytes(table: StringTable): number {
+  return table.entries.reduce((max, entry) => Math.max(max, encodeUtf8(entry.value).length), 0);
 }

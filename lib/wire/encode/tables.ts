@@ -1,7 +1,7 @@
-/** Encodes the entries of a hook's tables: keys and verdicts of BPF maps. Pure. */
+/** Encodes the entries of a hook's tables: keys and values of BPF maps. Pure. */
 import type { AddressPrefix, TableEntry } from '../../compiled/compiled-policy.js';
 import { FAMILIES } from '../../names/network.js';
-import { AddressKey, AddressSide, InodeKey, IntKey, TrieKey, Verdict } from '../layout.gen.js';
+import { AddressKey, AddressSide, InodeKey, IntKey, TrieKey, MatchEntry } from '../layout.gen.js';
 
 /** A table for the value in `slot`. */
 export interface SlotTable<T> {
@@ -21,7 +21,7 @@ const ADDRESS_LEAD_BITS = 32;
 
 const encoder = new TextEncoder();
 
-export function textBytes(text: string): Uint8Array {
+export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
@@ -34,46 +34,46 @@ export function countEntries(tables: readonly SlotTable<unknown>[]): number {
   return tables.reduce((sum, { table }) => sum + table.entries.length, 0);
 }
 
-/** Encodes each entry of each table: its key, which `writeKey` writes, and its verdict. */
+/** Encodes each entry of each table: its key, which `writeKey` writes, and its struct match_entry. */
 function encodeEntries<T>(
   tables: readonly SlotTable<T>[],
   keySize: number,
   writeKey: (key: DataView, slot: number, value: T) => void,
 ): Uint8Array {
-  const stride = keySize + Verdict.sizeof;
+  const stride = keySize + MatchEntry.sizeof;
   const bytes = new Uint8Array(countEntries(tables) * stride);
   let at = 0;
   for (const { slot, table } of tables) {
     for (const entry of table.entries) {
       writeKey(new DataView(bytes.buffer, at, keySize), slot, entry.value);
-      const verdict = new DataView(bytes.buffer, at + keySize, Verdict.sizeof);
-      verdict.setBigUint64(Verdict.match, selectorMask(entry.match), true);
-      verdict.setBigUint64(Verdict.reject, selectorMask(entry.reject), true);
+      const matchEntry = new DataView(bytes.buffer, at + keySize, MatchEntry.sizeof);
+      matchEntry.setBigUint64(MatchEntry.match, selectorMask(entry.match), true);
+      matchEntry.setBigUint64(MatchEntry.reject, selectorMask(entry.reject), true);
       at += stride;
     }
   }
   return bytes;
 }
 
-/** Encodes the slot, then the text, padded with zeros. */
+/** Encodes the slot, then the string, padded with zeros. */
 export function equalEntries(tables: readonly SlotTable<string>[], keySize: number): Uint8Array {
-  return encodeEntries(tables, keySize, (key, slot, text) => {
+  return encodeEntries(tables, keySize, (key, slot, string) => {
     key.setUint8(0, slot);
-    bytesOf(key).set(textBytes(text), 1);
+    viewBytes(key).set(encodeUtf8(string), 1);
   });
 }
 
-/** Encodes struct trie_key. Postfixes are stored backwards. */
+/** Encodes struct trie_key. Postfixes are stored in reverse. */
 export function trieEntries(tables: readonly SlotTable<string>[], backwards: boolean): Uint8Array {
-  return encodeEntries(tables, TrieKey.sizeof, (key, slot, text) => {
-    writeTrieKey(bytesOf(key), slot, textBytes(text), backwards);
+  return encodeEntries(tables, TrieKey.sizeof, (key, slot, string) => {
+    writeTrieKey(viewBytes(key), slot, encodeUtf8(string), backwards);
   });
 }
 
-export function writeTrieKey(key: Uint8Array, slot: number, text: Uint8Array, backwards: boolean): void {
-  new DataView(key.buffer, key.byteOffset).setUint32(TrieKey.prefixBits, 8 + 8 * text.length, true);
+export function writeTrieKey(key: Uint8Array, slot: number, bytes: Uint8Array, backwards: boolean): void {
+  new DataView(key.buffer, key.byteOffset).setUint32(TrieKey.prefixBits, 8 + 8 * bytes.length, true);
   key[TrieKey.slot] = slot;
-  key.set(backwards ? text.slice().reverse() : text, TrieKey.text);
+  key.set(backwards ? bytes.slice().reverse() : bytes, TrieKey.string);
 }
 
 export function intEntries(tables: readonly SlotTable<bigint>[]): Uint8Array {
@@ -94,15 +94,15 @@ export function addressEntries(
       key.setUint8(AddressKey.slot, slot);
       key.setUint8(AddressKey.side, side);
       key.setUint8(AddressKey.family, family === 4 ? AF_INET : AF_INET6);
-      bytesOf(key).set(bytes, AddressKey.address);
+      viewBytes(key).set(bytes, AddressKey.address);
     };
-  return concat([
+  return concatBytes([
     encodeEntries(sources, AddressKey.sizeof, writeKey(AddressSide.ADDRESS_SOURCE)),
     encodeEntries(destinations, AddressKey.sizeof, writeKey(AddressSide.ADDRESS_DESTINATION)),
   ]);
 }
 
-/** Combines the verdicts of paths that lead to the same file. */
+/** Encodes struct inode_key. Paths that lead to the same file share one entry. */
 export function inodeEntries(tables: readonly SlotTable<Inode>[]): Uint8Array {
   return encodeEntries(tables.map(mergeInodes), InodeKey.sizeof, (key, slot, { device, inode }) => {
     key.setBigUint64(InodeKey.inode, inode, true);
@@ -116,17 +116,17 @@ function mergeInodes({ slot, table }: SlotTable<Inode>): SlotTable<Inode> {
   for (const entry of table.entries) {
     const name = `${entry.value.device}:${entry.value.inode}`;
     const other = merged.get(name);
-    const both = (a: readonly number[], b: readonly number[] = []): number[] => [...new Set([...a, ...b])];
+    const union = (a: readonly number[], b: readonly number[] = []): number[] => [...new Set([...a, ...b])];
     merged.set(name, {
       value: entry.value,
-      match: both(entry.match, other?.match),
-      reject: both(entry.reject, other?.reject),
+      match: union(entry.match, other?.match),
+      reject: union(entry.reject, other?.reject),
     });
   }
   return { slot, table: { entries: [...merged.values()] } };
 }
 
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -136,6 +136,6 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return result;
 }
 
-function bytesOf(view: DataView): Uint8Array {
+function viewBytes(view: DataView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }

@@ -4,7 +4,7 @@
  */
 #include <stdint.h>
 #include <stdio.h>
-#include "../../../native/sdt.h"
+#include "../../../native/base/sdt.h"
 
 /* The program cannot write here. */
 static const int32_t fixed = 9;

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include "../../../native/sdt.h"
+#include "../../../native/base/sdt.h"
 
 /* How an assembler writes a number, a place that is not at a constant distance from a register, and half a place. */
 #ifdef __aarch64__

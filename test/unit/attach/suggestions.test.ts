@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { attachKernelFunction } from '../../../lib/attach/kernel-function.js';
 import type { AttachRequest } from '../../../lib/attach/request.js';
-import { targetsOf } from '../../../lib/attach/targets.js';
+import { findTargets } from '../../../lib/attach/targets.js';
 import { compilePolicy } from '../../../lib/policy/index.js';
 import { fakeKernel } from '../policy/fake-kernel.js';
 import { policy } from '../policy/marked.js';
@@ -34,7 +34,7 @@ describe('attach: functions that do not exist', () => {
       context: own,
       kernel,
     } = request('lists: [{name: a, values: [vfs_void, vfs_vod]}]\nkprobes: [{call: "list:a", syscall: false}]');
-    assert.throws(() => targetsOf(hook, own, kernel), { code: 'HOOK_NOT_FOUND', hint: 'did you mean vfs_void?' });
+    assert.throws(() => findTargets(hook, own, kernel), { code: 'HOOK_NOT_FOUND', hint: 'did you mean vfs_void?' });
   });
 
   it('keeps its own hint if no name is similar', async () => {

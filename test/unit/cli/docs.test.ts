@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { commandNames, manual, withHelp } from '../../../scripts/command-help.js';
+import { commandNames, manualText, withHelp } from '../../../scripts/command-help.js';
 
 const page = readFileSync(join(__dirname, '../../../docs/cli.md'), 'utf8');
 
@@ -26,7 +26,7 @@ describe('man/polytrace.1', () => {
   const text = readFileSync(join(__dirname, '../../../man/polytrace.1'), 'utf8');
 
   it('has the options of now', () => {
-    assert.equal(manual(), text, 'run npm run gen');
+    assert.equal(manualText(), text, 'run npm run gen');
   });
 
   it('has every command, its options and the exit statuses', async () => {

@@ -5,7 +5,7 @@ import type { Api, Context } from '../../../lib/cli/context.js';
 import { runCommand } from '../../../lib/cli/program.js';
 import * as errors from '../../../lib/errors.js';
 import * as policies from '../../../lib/policy/index.js';
-import * as files from '../../../lib/tracer/files.js';
+import * as files from '../../../lib/tracer/policy-files.js';
 import {
   eventFilter,
   fieldFilter,
@@ -28,7 +28,7 @@ import type {
   Tracer,
   TracerIterator,
   TracerOptions,
-  HostGap,
+  HostLimitation,
 } from '../../../types/index.js';
 
 /** Delivers the batches that a test pushes. `close` delivers the last ones, like a tracer that drains the ring buffer. */
@@ -141,7 +141,7 @@ export class FakeCommand {
   opened: TracerOptions | undefined;
   /** Is called while the tracer opens. */
   loads: (onProgress: TracerOptions['onProgress']) => void = () => undefined;
-  gaps: readonly HostGap[] = [];
+  gaps: readonly HostLimitation[] = [];
   readonly api: Api = {
     ...errors,
     eventFilter,

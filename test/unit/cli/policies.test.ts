@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from '../../../lib/cli/context.js';
 import { runCommand } from '../../../lib/cli/program.js';
-import * as policies from '../../../lib/policy/index.js';
+import { policySchema } from '../../../lib/policy/index.js';
+import { validatePolicy } from '../../../lib/tracer/validate-policy.js';
 import { fakeKernel } from '../policy/fake-kernel.js';
 import { kprobe } from '../policy/marked.js';
 import { FakeCommand } from './fake.js';
@@ -41,7 +42,7 @@ describe('polytrace on policies', () => {
       if (!hasAddon) return command.api.loadKernelInfo(btf);
       return fakeKernel;
     };
-    const api = { ...command.api, validatePolicy: policies.validatePolicy, loadKernelInfo };
+    const api = { ...command.api, validatePolicy, loadKernelInfo };
     return runCommand(
       args.map((arg) => arg.replace('@', `${folder}/`)),
       { ...context, api },
@@ -183,7 +184,7 @@ describe('polytrace on policies', () => {
 
   it('schema prints the JSON Schema', async () => {
     assert.equal(await run('schema'), 0);
-    assert.deepEqual(JSON.parse(command.stdout.text), JSON.parse(JSON.stringify(policies.policySchema())));
+    assert.deepEqual(JSON.parse(command.stdout.text), JSON.parse(JSON.stringify(policySchema())));
   });
 
   describe('completion', () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../../../lib/cli/program.js';
-import type { Diagnostic, PreflightReport, TracingTrial } from '../../../types/index.js';
+import type { Diagnostic, PreflightReport, TracingCheck } from '../../../types/index.js';
 import { FakeCommand } from './fake.js';
 
 describe('polytrace', () => {
@@ -161,7 +161,7 @@ describe('polytrace', () => {
       canTrace: true,
       canAttachKprobes: false,
     };
-    const trial: TracingTrial = {
+    const trial: TracingCheck = {
       canTrace: true,
       hooks: { kprobes: false, fentries: false, tracepoints: true, uprobes: true, usdts: true, lsmhooks: false },
       remedies: { lsmhooks: 'lsm (CONFIG_BPF_LSM is off)' },
@@ -171,7 +171,7 @@ describe('polytrace', () => {
       }, // prettier-ignore
       problems: [],
     };
-    const preflight = (changes: Partial<TracingTrial>, ...words: string[]): Promise<number> =>
+    const preflight = (changes: Partial<TracingCheck>, ...words: string[]): Promise<number> =>
       runCommand(['preflight', ...words], {
         ...command.context(),
         api: { ...command.api, preflight: () => report, tryTracing: () => Promise.resolve({ ...trial, ...changes }) },

@@ -1,7 +1,7 @@
 /** `getevents -o table`, `-o tree`, `-o json --pretty` and `--fields`: the exact lines. */
 import assert from 'node:assert/strict';
 import { EventTree } from '../../../lib/cli/event-tree.js';
-import { columns } from '../../../lib/output/escape.js';
+import { displayWidth } from '../../../lib/output/escape.js';
 import type { PlainEvent } from '../../../types/events.js';
 import type { EventSummary } from '../../../types/output.js';
 import { execOf, exitOf, fileOf, hookOf, intOf, lostOf, processOf, textOf } from '../output/events.js';
@@ -47,13 +47,13 @@ describe('getevents -o table', () => {
   it('80 columns: five columns, and no line is longer', async () => {
     const text = await printed(EVENTS, 80, '-o', 'table');
     assert.deepEqual(text.split('\n'), TABLE_80);
-    for (const line of text.split('\n')) assert.ok(columns(line) <= 80, line);
+    for (const line of text.split('\n')) assert.ok(displayWidth(line) <= 80, line);
   });
 
   it('160 columns: user, parent and policy, too', async () => {
     const text = await printed(EVENTS, 160, '-o', 'table');
     assert.deepEqual(text.split('\n'), TABLE_160);
-    for (const line of text.split('\n')) assert.ok(columns(line) <= 160, line);
+    for (const line of text.split('\n')) assert.ok(displayWidth(line) <= 160, line);
   });
 
   it('without a terminal, nothing is cut', async () => {
@@ -75,7 +75,7 @@ describe('getevents -o table', () => {
       'time,clock,date,node,type,event,pid,uid,user,process,parent,pod,container,policy,reason,actions,detail';
     for (const width of [80, 40, 10]) {
       const text = await printed(EVENTS, width, '-o', 'table', '--fields', fields);
-      const most = Math.max(...text.split('\n').map((line) => columns(line)));
+      const most = Math.max(...text.split('\n').map((line) => displayWidth(line)));
       assert.ok(most <= Math.max(width, 17 * 3 - 2), `${width}: ${most}`);
     }
   });
@@ -121,7 +121,7 @@ describe('getevents -o tree', () => {
       const again = hookOf('security_file_permission', [fileOf('/etc/shadow'), intOf(4, 1)], { process: cat });
       const text = await printed([...EVENTS.slice(0, 3), again, other, ...EVENTS.slice(3)], width, '-o', 'tree');
       assert.deepEqual(text.split('\n'), lines());
-      for (const line of text.split('\n')) assert.ok(columns(line) <= width, line);
+      for (const line of text.split('\n')) assert.ok(displayWidth(line) <= width, line);
     });
   }
 
@@ -197,7 +197,7 @@ describe('getevents -o tree', () => {
   });
 
   it('a process that executes one program after another is found by the last ones', () => {
-    const tree = new EventTree({ matchedOnly: false, argumentsOf: () => '' });
+    const tree = new EventTree({ matchedOnly: false, formatArguments: () => '' });
     const summary = (): EventSummary => ({ emoji: '', label: 'exit', detail: '', actions: '', reason: '' });
     for (let i = 1; i <= 200; i++) {
       const formerExecId = `e${i - 1}`;
@@ -207,10 +207,10 @@ describe('getevents -o tree', () => {
       );
     }
     tree.add(exitOf({ execId: 'e160', pid: 7 }), summary);
-    assert.match(tree.text(), /^\/bin\/p200 \(pid 7, uid 0\) 💥 0\n$/);
+    assert.match(tree.format(), /^\/bin\/p200 \(pid 7, uid 0\) 💥 0\n$/);
     // too long ago
     tree.add(exitOf({ execId: 'e100', parentExecId: '', pid: 7, binary: '/bin/p100' }), summary);
-    assert.equal(tree.text().split('\n').length, 3);
+    assert.equal(tree.format().split('\n').length, 3);
   });
 
   it('in a terminal, the tree is drawn while events come', async () => {

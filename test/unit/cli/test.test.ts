@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compilePolicy, recorder } from '../../../lib/index.js';
-import { matches } from '../../../lib/cli/event-pattern.js';
-import { PRINTERS, type Result } from '../../../lib/cli/test-results.js';
+import { matchesPattern } from '../../../lib/cli/event-pattern.js';
+import { RESULT_PRINTERS, type ScenarioResult } from '../../../lib/cli/test-results.js';
 import { pathOf } from '../../../lib/output/index.js';
-import { recordedHook } from '../../../lib/recording/recorder.js';
+import { toRecordedHook } from '../../../lib/recording/recorder.js';
 import { encodePlain } from '../../../lib/recording/plain-json.js';
 import type { EventPattern, PlainEvent } from '../../../types/index.js';
 import { execOf, fileOf, hookOf } from '../output/events.js';
@@ -36,7 +36,7 @@ function recordingOf(...paths: readonly string[]): string {
   return [
     recorder().header,
     line({ process: 0, is: encodePlain(process) }),
-    line({ hook: 0, is: encodePlain(recordedHook({ policyName: 'wide', image })) }),
+    line({ hook: 0, is: encodePlain(toRecordedHook({ policyName: 'wide', compiled: image })) }),
     ...paths.map((path) =>
       line({ event: { ...(encodePlain({ ...event, args: [fileOf(path)] }) as object), process: 0 }, hook: 0 }),
     ),
@@ -181,7 +181,7 @@ describe('patterns of events', () => {
     actions: [{ action: 'sigkill', signal: 9, outcome: 'monitored' }, { action: 'post' }],
   });
   const holds = (pattern: Omit<EventPattern, 'position'>, of: PlainEvent = event): boolean =>
-    matches({ ...pattern, position }, of, { pathOf });
+    matchesPattern({ ...pattern, position }, of, { pathOf });
 
   it('each member counts', () => {
     const good: readonly Omit<EventPattern, 'position'>[] = [
@@ -205,13 +205,13 @@ describe('patterns of events', () => {
 });
 
 describe('results of tests', () => {
-  const results: readonly Result[] = [
+  const results: readonly ScenarioResult[] = [
     { file: 'a.yaml', name: 'good', seconds: 0.25, reasons: [] },
     { file: 'a.yaml', name: '<b> # "&"\u001b', seconds: 1, reasons: ['X: <y> "z"\n\u001b'] },
     { file: 'b.yaml', name: 'c', seconds: 0, reasons: [], skipped: 'why' },
   ];
-  const text = (format: keyof typeof PRINTERS): string => {
-    const { start, one, end } = PRINTERS[format];
+  const text = (format: keyof typeof RESULT_PRINTERS): string => {
+    const { start, format: one, end } = RESULT_PRINTERS[format];
     return start + results.map((result, i) => one(result, i + 1)).join('') + end(results);
   };
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Directory } from '../../../lib/containers/directory.js';
+import { ContainerStore } from '../../../lib/containers/container-store.js';
 import { CgroupSource } from '../../../lib/containers/sources/cgroups.js';
 
 describe('the source of cgroups', () => {
@@ -16,7 +16,7 @@ describe('the source of cgroups', () => {
   it('forgets containers whose cgroups are gone, at most 500 in one sweep', async () => {
     const COUNT = 700;
     for (let i = 0; i < COUNT; i++) mkdirSync(folder(i));
-    const directory = new Directory();
+    const directory = new ContainerStore();
     const source = new CgroupSource(mount);
     await source.start(directory.add(source));
     assert.equal(directory.size, COUNT);

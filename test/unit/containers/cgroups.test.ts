@@ -11,7 +11,7 @@ describe('cgroups', () => {
   it('knows what the kernel reported, without looking it up', () => {
     const cgroups = new Cgroups('/nowhere', () => assert.fail('it was looked up'));
     cgroups.onCreated(7n, `/docker/${ID}`);
-    assert.deepEqual(cgroups.containerOf(7n), { id: ID, runtime: 'docker' });
+    assert.deepEqual(cgroups.findContainer(7n), { id: ID, runtime: 'docker' });
   });
 
   it('looks up each of the others once', () => {
@@ -21,10 +21,10 @@ describe('cgroups', () => {
       return id === 1n ? `/docker/${ID}` : id === 2n ? '/system.slice' : undefined;
     });
     for (let i = 0; i < 2; i++) {
-      assert.equal(cgroups.containerOf(1n)?.id, ID);
-      assert.equal(cgroups.containerOf(2n), undefined);
-      assert.equal(cgroups.containerOf(3n), undefined);
-      assert.equal(cgroups.containerOf(0n), undefined);
+      assert.equal(cgroups.findContainer(1n)?.id, ID);
+      assert.equal(cgroups.findContainer(2n), undefined);
+      assert.equal(cgroups.findContainer(3n), undefined);
+      assert.equal(cgroups.findContainer(0n), undefined);
     }
     assert.deepEqual(asked, [1n, 2n, 3n]);
   });
@@ -36,9 +36,9 @@ describe('cgroups', () => {
       return undefined;
     });
     for (let id = 1n; id <= 65_537n; id++) cgroups.onCreated(id, '/');
-    cgroups.containerOf(65_537n);
+    cgroups.findContainer(65_537n);
     assert.equal(asked, 0);
-    cgroups.containerOf(1n);
+    cgroups.findContainer(1n);
     assert.equal(asked, 1);
   });
 
@@ -47,10 +47,10 @@ describe('cgroups', () => {
     try {
       mkdirSync(join(mount, 'a'));
       const cgroups = new Cgroups(mount);
-      assert.equal(cgroups.idOf('/a'), statSync(join(mount, 'a'), { bigint: true }).ino);
-      assert.equal(cgroups.idOf('/b'), 0n);
-      assert.equal(cgroups.idOf(undefined), 0n);
-      assert.equal(new Cgroups().idOf('/a'), 0n);
+      assert.equal(cgroups.findId('/a'), statSync(join(mount, 'a'), { bigint: true }).ino);
+      assert.equal(cgroups.findId('/b'), 0n);
+      assert.equal(cgroups.findId(undefined), 0n);
+      assert.equal(new Cgroups().findId('/a'), 0n);
     } finally {
       rmSync(mount, { recursive: true });
     }

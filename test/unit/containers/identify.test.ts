@@ -1,6 +1,6 @@
 /** The container that the path of a cgroup names. */
 import assert from 'node:assert/strict';
-import { containerOf } from '../../../lib/containers/identify.js';
+import { identifyContainer } from '../../../lib/containers/identify.js';
 
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
@@ -69,13 +69,13 @@ const PATHS: [what: string, path: string, container: object | undefined][] = [
 
 describe('container of a cgroup', () => {
   for (const [what, path, expected] of PATHS) {
-    it(what, () => assert.deepEqual(containerOf(path), expected));
+    it(what, () => assert.deepEqual(identifyContainer(path), expected));
   }
 
   it('takes time in proportion to the length of hostile names', () => {
     const started = performance.now();
     for (const unit of ['docker-', 'pod0', 'systemd-nspawn@', '/a', ':docker:', '-pod']) {
-      assert.equal(containerOf(unit.repeat(Math.ceil(4096 / unit.length))), undefined);
+      assert.equal(identifyContainer(unit.repeat(Math.ceil(4096 / unit.length))), undefined);
     }
     assert.ok(performance.now() - started < 2000);
   });

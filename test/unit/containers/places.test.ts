@@ -1,7 +1,7 @@
 /** What `cgroupsPath`, labels and the names of pods mean. */
 import assert from 'node:assert/strict';
-import { cgroupPathOf } from '../../../lib/containers/cgroups-path.js';
-import { podOf, podOfLabels } from '../../../lib/containers/pods.js';
+import { parseCgroupsPath } from '../../../lib/containers/cgroups-path.js';
+import { podFromSandbox, podFromLabels } from '../../../lib/containers/pods.js';
 
 describe('cgroupsPath of a container', () => {
   for (const [text, path] of [
@@ -16,13 +16,13 @@ describe('cgroupsPath of a container', () => {
     ['relative/abc', undefined],
     [undefined, undefined],
   ] as const) {
-    it(`${text} is ${path}`, () => assert.equal(cgroupPathOf(text), path));
+    it(`${text} is ${path}`, () => assert.equal(parseCgroupsPath(text), path));
   }
 });
 
 describe('the workload of a pod', () => {
   const of = (name: string, labels: Record<string, string>): unknown => {
-    const { workload, workloadKind } = podOf({ namespace: 'n', name, uid: 'u' }, labels, {});
+    const { workload, workloadKind } = podFromSandbox({ namespace: 'n', name, uid: 'u' }, labels, {});
     return [workload, workloadKind];
   };
   for (const [name, labels, expected] of [
@@ -39,8 +39,8 @@ describe('the workload of a pod', () => {
 
   it('labels of the kubelet are not those of the pod', () => {
     const labels = { app: 'x', 'io.kubernetes.pod.name': 'p', 'io.kubernetes.pod.namespace': 'n' };
-    assert.deepEqual(podOf({ namespace: 'n', name: 'p', uid: 'u' }, labels, {}).labels, { app: 'x' });
-    assert.deepEqual(podOfLabels(labels), { namespace: 'n', name: 'p' });
-    assert.equal(podOfLabels({ app: 'x' }), undefined);
+    assert.deepEqual(podFromSandbox({ namespace: 'n', name: 'p', uid: 'u' }, labels, {}).labels, { app: 'x' });
+    assert.deepEqual(podFromLabels(labels), { namespace: 'n', name: 'p' });
+    assert.equal(podFromLabels({ app: 'x' }), undefined);
   });
 });

@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
-import { Directory } from '../../../lib/containers/directory.js';
+import { ContainerStore } from '../../../lib/containers/container-store.js';
 import { loadProtobuf } from '../../../lib/containers/protobuf.js';
 import { EngineSource } from '../../../lib/containers/sources/engine.js';
 import { NriSource } from '../../../lib/containers/sources/nri.js';
@@ -17,11 +17,11 @@ const protobuf = loadProtobuf('the test');
 describe('sources', () => {
   let folder: string;
   let socket: string;
-  let directory: Directory;
+  let directory: ContainerStore;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'pt-'));
     socket = join(folder, 's');
-    directory = new Directory();
+    directory = new ContainerStore();
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -162,7 +162,7 @@ describe('sources', () => {
       const source = new NriSource([socket], 1500);
       await connected(source);
       let done = (): void => undefined;
-      directory.subscribe({ changed: () => new Promise((resolve) => (done = resolve)), removed: () => undefined });
+      directory.subscribe({ onChanged: () => new Promise((resolve) => (done = resolve)), onRemoved: () => undefined });
       setTimeout(() => done(), 50);
       const soon = await call('CreateContainer', create(A));
       assert.ok(soon >= 45 && soon < 1500, `${soon}`);

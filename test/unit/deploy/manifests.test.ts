@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { keyOfName, nameOf, SETTINGS, type SettingKey } from '../../../agent/lib/config/settings.js';
+import { findSettingKey, settingName, SETTINGS, type SettingKey } from '../../../agent/lib/config/settings.js';
 import { deployFiles } from '../../../scripts/deploy-files.js';
 import { renderTemplate } from './helm.js';
 
@@ -100,7 +100,7 @@ describe('deployment: manifests', () => {
   });
 
   it('give the agent settings that it has, with the values', () => {
-    const names = Object.keys(SETTINGS).map(nameOf);
+    const names = Object.keys(SETTINGS).map(settingName);
     const changed = values();
     const filters = '{"health_check":true}\n{"namespace":["", "kube-system"]}';
     Object.assign(changed.tetragon, {
@@ -118,7 +118,7 @@ describe('deployment: manifests', () => {
       for (const [name, value] of Object.entries(given)) {
         assert.ok(names.includes(name), `the agent has no setting ${name}`);
         assert.equal(typeof value, 'string', name);
-        assert.doesNotThrow(() => SETTINGS[keyOfName(name) as SettingKey].read(value), name);
+        assert.doesNotThrow(() => SETTINGS[findSettingKey(name) as SettingKey].read(value), name);
       }
     }
     const given = configuration(changed);

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { policyLibrary } from '../../../lib/tracer/files.js';
-import { columns } from '../../../lib/output/escape.js';
-import { captures, withCaptures } from '../../../scripts/captures.js';
+import { policyLibrary } from '../../../lib/tracer/policy-files.js';
+import { displayWidth } from '../../../lib/output/escape.js';
+import { createCaptures, withCaptures } from '../../../scripts/captures.js';
 
 describe('recorded events in the documentation', () => {
   const page = readFileSync(join(__dirname, '../../../docs/recipes.md'), 'utf8');
@@ -19,12 +19,12 @@ describe('recorded events in the documentation', () => {
   it('docs/recipes.md: run npm run gen if this fails', async () => assert.equal(await withCaptures(page), page));
 
   it('the terminals: run npm run gen if this fails', async () => {
-    const found = await captures();
+    const found = await createCaptures();
     assert.equal(found.length, 6);
     for (const { path, text } of found) {
       assert.equal(readFileSync(path, 'utf8'), text, path);
       const width = Number(/-(\d+)\.txt$/.exec(path)?.[1]);
-      for (const line of text.split('\n')) assert.ok(columns(line) <= width, `${path}: ${line}`);
+      for (const line of text.split('\n')) assert.ok(displayWidth(line) <= width, `${path}: ${line}`);
     }
   });
 });

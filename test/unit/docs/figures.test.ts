@@ -48,9 +48,9 @@ describe('figures of README', () => {
   it('the goals are compared with the tables of the same page', () => {
     const script = `
       import { goalsTable } from './bench/goals.mts';
-      import { table } from './bench/table.mts';
+      import { formatTable } from './bench/table.mts';
       const page = await new Response(process.stdin).text();
-      console.log(table(goalsTable(page.split(/^## /m))));`;
+      console.log(formatTable(goalsTable(page.split(/^## /m))));`;
     const goalsOf = (page: string): { status: number | null; stdout: string; stderr: string } =>
       spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
         cwd: ROOT,

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { validatePolicy } from '../../../lib/policy/index.js';
-import { policiesOf, withAnswers } from '../../../scripts/tutorial-answers.js';
+import { findPolicies, withAnswers } from '../../../scripts/tutorial-answers.js';
 
 const page = readFileSync(join(__dirname, '../../../docs/tutorial.md'), 'utf8');
 
 describe('docs/tutorial.md', () => {
-  const { wrong, corrected, protect } = policiesOf(page);
+  const { wrong, corrected, protect } = findPolicies(page);
 
   it('has two policies, the first one with a mistake', () => {
     assert.deepEqual(

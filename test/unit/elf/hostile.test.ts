@@ -1,7 +1,7 @@
 /** ELF files that were made to take time or memory: a small file is read in a short time, whatever it says about itself. */
 import assert from 'node:assert/strict';
 import { readFunctions } from '../../../lib/elf/elf-functions.js';
-import { mappedBuildId, readElf } from '../../../lib/elf/elf.js';
+import { readMappedBuildId, readElf } from '../../../lib/elf/elf.js';
 import type { ElfInfo } from '../../../lib/elf/elf-info.js';
 import type { FileBytes } from '../../../lib/elf/file-bytes.js';
 import { fileWith } from './elf-builder.js';
@@ -72,7 +72,7 @@ function read(file: Buffer): { readonly elf: ElfInfo | null; readonly bytes: num
   const elf = readElf(counted);
   const most = bytes;
   readFunctions(counted);
-  mappedBuildId(counted);
+  readMappedBuildId(counted);
   const { user, system } = process.cpuUsage(begin);
   assert.ok((user + system) / 1000 < 3000, `${(user + system) / 1000} ms`);
   return { elf, bytes: most };

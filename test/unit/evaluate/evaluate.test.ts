@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/index.js';
-import { evaluate } from '../../../lib/evaluate/evaluate.js';
-import type { Call } from '../../../lib/evaluate/call.js';
+import { evaluateHook } from '../../../lib/evaluate/evaluate.js';
+import type { RecordedCall } from '../../../lib/evaluate/call.js';
 import type { UncertaintyCode, HookArgument, PlainProcess, Verdict } from '../../../types/index.js';
 import { fileOf, intOf, processOf, textOf } from '../output/events.js';
 import { bufferOf, sockOf } from '../output/values.js';
@@ -18,15 +18,15 @@ spec:
   - ${hook.trim().replaceAll('\n', '\n    ')}
 `;
 
-function verdictOf(hook: string, values: readonly (HookArgument | undefined)[], call: Partial<Call> = {}): Verdict {
+function verdictOf(hook: string, values: readonly (HookArgument | undefined)[], call: Partial<RecordedCall> = {}): Verdict {
   const image = compilePolicy(policyOf(hook), { architecture: 'x64' });
   const [first] = image.hooks;
   assert.ok(first !== undefined);
-  return evaluate(first, image.processSets, {
+  return evaluateHook(first, image.processSets, {
     values,
     process: processOf(),
     ancestors: [],
-    ofSocketOwner: false,
+    isSocketOwner: false,
     ...call,
   });
 }
@@ -145,7 +145,7 @@ describe('the evaluator: processes', () => {
 
   it('the owner of a socket is not the process that called', () => {
     const hook = binaries('{operator: In, values: [/usr/bin/cat]}');
-    assert.equal(answerOf(verdictOf(hook, [], { ofSocketOwner: true })), 'SOCKET_OWNER');
+    assert.equal(answerOf(verdictOf(hook, [], { isSocketOwner: true })), 'SOCKET_OWNER');
   });
 
   it('followChildren: an ancestor is in the set', () => {

@@ -2,28 +2,28 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { SelectorActions } from '../../../lib/compiled/compiled-policy.js';
-import { imaHashOf } from '../../../lib/events/ima.js';
-import { mainAction, performedActions, policyModeOf, type EventActions } from '../../../lib/events/performed.js';
+import { readImaHash } from '../../../lib/events/ima.js';
+import { mainAction, performedActions, readPolicyMode, type EventActions } from '../../../lib/events/performed-actions.js';
 import { localDevices, parseMaps } from '../../../lib/events/mapped-files.js';
-import { addressesOf, parseKallsyms, userFrames } from '../../../lib/events/stacks.js';
-import { EventFlag, EventHeader, EventHook, ImaHash, TextRef } from '../../../lib/wire/layout.gen.js';
-import { Slab } from '../../../lib/wire/slab.js';
+import { readStackAddresses, parseKallsyms, resolveUserFrames } from '../../../lib/events/stacks.js';
+import { EventFlag, EventHeader, EventHook, ImaHash, StringRef } from '../../../lib/wire/layout.gen.js';
+import { RecordChunk } from '../../../lib/wire/record-chunk.js';
 import { hook } from '../wire/records.js';
 
 const WHO = { pid: 7, start: 1n };
 const BOTH: SelectorActions = { order: ['override', 'sigkill', 'post'], signal: 9, override: -13 };
 const atEntry = (entry: SelectorActions): EventActions => ({ entry, returned: undefined });
 
-function slab(flags: number): Slab {
+function slab(flags: number): RecordChunk {
   const bytes = hook(WHO, 8);
   bytes.writeUInt16LE(flags, EventHeader.flags);
-  return Slab.of(bytes);
+  return RecordChunk.from(bytes);
 }
 
 describe('performed actions', () => {
   it('a hook without actions posts', () => {
     assert.deepEqual(performedActions(slab(0), 0, undefined, []), [{ action: 'post' }]);
-    assert.equal(policyModeOf(slab(0), 0, undefined, []), undefined);
+    assert.equal(readPolicyMode(slab(0), 0, undefined, []), undefined);
   });
 
   it('each action in the order of the policy, with its outcome', () => {
@@ -35,7 +35,7 @@ describe('performed actions', () => {
       { action: 'post' },
     ]);
     assert.equal(mainAction(done), 'override');
-    assert.equal(policyModeOf(slab(flags), 0, atEntry(BOTH), []), 'enforce');
+    assert.equal(readPolicyMode(slab(flags), 0, atEntry(BOTH), []), 'enforce');
   });
 
   it('notifications of enforcers', () => {
@@ -43,7 +43,7 @@ describe('performed actions', () => {
     const told = performedActions(slab(EventFlag.EVENT_NOTIFIED), 0, atEntry(notify), []);
     assert.deepEqual(told, [{ action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done' }, { action: 'post' }]);
     assert.equal(mainAction(told), 'notifyEnforcer');
-    assert.equal(policyModeOf(slab(0), 0, atEntry(notify), []), 'enforce');
+    assert.equal(readPolicyMode(slab(0), 0, atEntry(notify), []), 'enforce');
     assert.deepEqual(
       performedActions(slab(0), 0, atEntry({ order: ['notifyEnforcer'], notify: { signal: 9 } }), [])[0],
       {
@@ -65,7 +65,7 @@ describe('performed actions', () => {
       const told = performedActions(slab(flag), 0, atEntry({ order: ['signal'], signal: 15 }), []);
       assert.deepEqual(told, [{ action: 'signal', signal: 15, outcome }, { action: 'post' }]);
       assert.equal(mainAction(told), 'post');
-      assert.equal(policyModeOf(slab(flag), 0, atEntry(BOTH), []), mode);
+      assert.equal(readPolicyMode(slab(flag), 0, atEntry(BOTH), []), mode);
     });
   }
 
@@ -81,7 +81,7 @@ describe('performed actions', () => {
       { action: 'post' },
     ]);
     const monitored = EventFlag.EVENT_MONITORED << EventFlag.EVENT_RETURN_SHIFT;
-    assert.equal(policyModeOf(slab(monitored), 0, { entry: { order: ['post'] }, returned: BOTH }, []), 'monitor');
+    assert.equal(readPolicyMode(slab(monitored), 0, { entry: { order: ['post'] }, returned: BOTH }, []), 'monitor');
   });
 
   it('requests, each with the outcome of starting it', () => {
@@ -106,14 +106,14 @@ describe('hashes of files', () => {
     const bytes = Buffer.concat([hook(WHO, 8), Buffer.alloc(ImaHash.sizeof, 0xab)]);
     const start = bytes.length - ImaHash.sizeof;
     bytes.writeUInt32LE(bytes.length, EventHeader.size);
-    assert.equal(imaHashOf(Slab.of(bytes), 0), undefined);
+    assert.equal(readImaHash(RecordChunk.from(bytes), 0), undefined);
     bytes.writeUInt16LE(EventFlag.EVENT_IMA_HASH, EventHeader.flags);
     bytes.writeUInt32LE(4, start + ImaHash.algorithm);
-    assert.equal(imaHashOf(Slab.of(bytes), 0), `sha256:${'ab'.repeat(32)}`);
+    assert.equal(readImaHash(RecordChunk.from(bytes), 0), `sha256:${'ab'.repeat(32)}`);
     bytes.writeUInt32LE(99, start + ImaHash.algorithm);
-    assert.equal(imaHashOf(Slab.of(bytes), 0), `99:${'ab'.repeat(64)}`);
+    assert.equal(readImaHash(RecordChunk.from(bytes), 0), `99:${'ab'.repeat(64)}`);
     bytes.writeUInt32LE(EventHook.sizeof, EventHeader.size);
-    assert.equal(imaHashOf(Slab.of(bytes), 0), undefined);
+    assert.equal(readImaHash(RecordChunk.from(bytes), 0), undefined);
   });
 });
 
@@ -121,12 +121,12 @@ describe('stack traces', () => {
   it('are read from the record, and only from inside it', () => {
     const bytes = hook(WHO, 8, 0, '0123456789abcdef');
     const ref = EventHook.kernelStack;
-    assert.equal(addressesOf(Slab.of(bytes), 0, ref), undefined);
-    bytes.writeUInt32LE(EventHook.sizeof, ref + TextRef.offset);
-    bytes.writeUInt16LE(16, ref + TextRef.length);
-    assert.deepEqual(addressesOf(Slab.of(bytes), 0, ref), [0x3736353433323130n, 0x6665646362613938n]);
-    bytes.writeUInt16LE(24, ref + TextRef.length);
-    assert.equal(addressesOf(Slab.of(bytes), 0, ref), undefined);
+    assert.equal(readStackAddresses(RecordChunk.from(bytes), 0, ref), undefined);
+    bytes.writeUInt32LE(EventHook.sizeof, ref + StringRef.offset);
+    bytes.writeUInt16LE(16, ref + StringRef.length);
+    assert.deepEqual(readStackAddresses(RecordChunk.from(bytes), 0, ref), [0x3736353433323130n, 0x6665646362613938n]);
+    bytes.writeUInt16LE(24, ref + StringRef.length);
+    assert.equal(readStackAddresses(RecordChunk.from(bytes), 0, ref), undefined);
   });
 
   it('functions of the kernel in order, if it shows their addresses', () => {
@@ -165,14 +165,14 @@ describe('stack traces', () => {
   it('of this process: its file and offset, and the address only on request', () => {
     const inside = parseMaps(readFileSync('/proc/self/maps', 'utf8'))[0];
     assert.ok(inside);
-    const [frame] = userFrames([inside.start + 5n], process.pid, false);
+    const [frame] = resolveUserFrames([inside.start + 5n], process.pid, false);
     const fileOffset = inside.start + 5n - inside.base;
     assert.equal(frame?.module, inside.module);
     assert.equal(frame?.fileOffset, fileOffset);
     assert.equal(frame?.offset, fileOffset, 'the header of the file is in no function');
-    assert.equal(userFrames([inside.start], process.pid, true)[0]?.address, inside.start);
-    assert.deepEqual(userFrames([1n], process.pid, false), [{}]);
-    assert.deepEqual(userFrames([inside.start], 0x7fffffff, false), [{}]);
-    assert.deepEqual(userFrames([inside.start], undefined, true), [{ address: inside.start }]);
+    assert.equal(resolveUserFrames([inside.start], process.pid, true)[0]?.address, inside.start);
+    assert.deepEqual(resolveUserFrames([1n], process.pid, false), [{}]);
+    assert.deepEqual(resolveUserFrames([inside.start], 0x7fffffff, false), [{}]);
+    assert.deepEqual(resolveUserFrames([inside.start], undefined, true), [{ address: inside.start }]);
   });
 });

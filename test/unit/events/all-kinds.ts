@@ -1,6 +1,6 @@
 /** One event of each kind, as the tracer makes them from records. */
 import assert from 'node:assert/strict';
-import { hookEvent } from '../../../lib/events/events.js';
+import { createHookEvent } from '../../../lib/events/events.js';
 import { newTally, type LoadedHook } from '../../../lib/events/hook.js';
 import type { CompiledHook, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
@@ -38,7 +38,7 @@ const image = (kind: CompiledHook['kind']): CompiledHook =>
     usdt: { path: '/a', provider: 'p', name: 'n' },
   }) as unknown as CompiledHook;
 const loaded = (kind: CompiledHook['kind']): LoadedHook =>
-  ({ id: 9, policyName: 'p', functionName: 'f', image: image(kind), tally: newTally() }) as LoadedHook;
+  ({ id: 9, policyName: 'p', functionName: 'f', compiled: image(kind), tally: newTally() }) as LoadedHook;
 
 /** One event of each kind, of a process with a parent and an ancestor. */
 export function eventsOfAllKinds(): TracerEvent[] {
@@ -51,11 +51,11 @@ export function eventsOfAllKinds(): TracerEvent[] {
       }
       return offset;
     };
-    return new RecordReader({ drain, ...UNWATCHED }, cache, new Map()).read() ?? [];
+    return new RecordReader({ drain, ...UNWATCHED }, cache, new Map()).readEvents() ?? [];
   };
   const records = [exec(who(1), who(0)), exec(who(2), who(1)), fork(child, who(2)), exit(child, 0x100)];
   const [, second, exited] = read(...records);
-  const process = cache.ofHook(slabOf(hook(child, 9)).slab, 0).view;
+  const process = cache.findForHook(slabOf(hook(child, 9)).slab, 0).view;
   const made = (['kprobe', 'raw_tracepoint', 'lsm', 'uprobe', 'usdt', 'loader'] as const).map((kind) => {
     const values = [
       { text: 'x' },
@@ -66,7 +66,7 @@ export function eventsOfAllKinds(): TracerEvent[] {
     ];
     const { slab, at } = slabOf(recordOf(kind === 'loader' ? [values[3] ?? {}] : values));
     const of = kind === 'loader' ? { ...image(kind), args: [value('file', 0)] } : image(kind);
-    return hookEvent(slab, at, process, { ...loaded(kind), image: of });
+    return createHookEvent(slab, at, process, { ...loaded(kind), compiled: of });
   });
   const all = [second, exited, ...made].filter((event) => event !== undefined);
   assert.equal(all.length, 8);

@@ -4,7 +4,7 @@ import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FileArgument } from '../../../types/index.js';
-import { buildIdOfMapped } from '../../../lib/events/build-ids.js';
+import { findFileBuildId } from '../../../lib/events/build-ids.js';
 
 const BUILD_ID = '00112233445566778899aabbccddeeff';
 
@@ -43,28 +43,28 @@ describe('build ids', () => {
 
   it('of the file that was mapped', () => {
     const file = mapped('a', elf());
-    assert.equal(buildIdOfMapped(process.pid, file), BUILD_ID);
+    assert.equal(findFileBuildId(process.pid, file), BUILD_ID);
     // The process has ended, so the path on the machine is used.
-    assert.equal(buildIdOfMapped(0x7fffffff, file), BUILD_ID);
+    assert.equal(findFileBuildId(0x7fffffff, file), BUILD_ID);
   });
 
   it('not of another one', () => {
     const file = mapped('b', elf());
-    assert.equal(buildIdOfMapped(process.pid, { ...file, inode: file.inode + 1n }), undefined);
-    assert.equal(buildIdOfMapped(process.pid, { ...file, device: { major: 4000, minor: 1 } }), undefined);
+    assert.equal(findFileBuildId(process.pid, { ...file, inode: file.inode + 1n }), undefined);
+    assert.equal(findFileBuildId(process.pid, { ...file, device: { major: 4000, minor: 1 } }), undefined);
     const other = mapped('c', elf());
     renameSync(other.path, file.path);
-    assert.equal(buildIdOfMapped(process.pid, file), undefined);
-    assert.equal(buildIdOfMapped(process.pid, { ...file, path: folder }), undefined);
-    assert.equal(buildIdOfMapped(process.pid, { ...file, path: '' }), undefined);
+    assert.equal(findFileBuildId(process.pid, file), undefined);
+    assert.equal(findFileBuildId(process.pid, { ...file, path: folder }), undefined);
+    assert.equal(findFileBuildId(process.pid, { ...file, path: '' }), undefined);
   });
 
   it('none, if the file has none or is damaged', () => {
-    assert.equal(buildIdOfMapped(process.pid, mapped('d', Buffer.from('text'))), undefined);
+    assert.equal(findFileBuildId(process.pid, mapped('d', Buffer.from('text'))), undefined);
     const whole = elf();
     for (let length = 0; length < whole.length; length += 4) {
-      assert.equal(buildIdOfMapped(process.pid, mapped(`e${length}`, whole.subarray(0, length))), undefined);
+      assert.equal(findFileBuildId(process.pid, mapped(`e${length}`, whole.subarray(0, length))), undefined);
     }
-    assert.equal(buildIdOfMapped(process.pid, mapped('f', elf(2 ** 40))), BUILD_ID);
+    assert.equal(findFileBuildId(process.pid, mapped('f', elf(2 ** 40))), BUILD_ID);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { CompiledHook, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import type { ProcessView } from '../../../lib/process/view.js';
-import { hookEvent } from '../../../lib/events/events.js';
+import { createHookEvent } from '../../../lib/events/events.js';
 import { newTally, type LoadedHook } from '../../../lib/events/hook.js';
 import { KprobeEvent } from '../../../lib/events/hook-events.js';
 import { EventHook } from '../../../lib/wire/layout.gen.js';
@@ -19,7 +19,7 @@ const valueOf = (type: ArgumentType, index: number): CompiledValue => ({
 
 function eventOf(image: Pick<CompiledHook, 'args' | 'data' | 'returnArg'>, values: readonly MadeValue[]): KprobeEvent {
   const { slab, at } = slabOf(recordOf(values));
-  const hook = { id: 8, policyName: 'p', functionName: 'f', image: image as CompiledHook, tally: newTally() };
+  const hook = { id: 8, policyName: 'p', functionName: 'f', compiled: image as CompiledHook, tally: newTally() };
   return new KprobeEvent(slab, at, {} as ProcessView, hook, []);
 }
 
@@ -61,10 +61,10 @@ describe('the kind of an event', () => {
       id: 8,
       policyName: 'p',
       functionName: 'f',
-      image: { args: [], data: [], ...image } as unknown as CompiledHook,
+      compiled: { args: [], data: [], ...image } as unknown as CompiledHook,
       tally: newTally(),
     };
-    return hookEvent(slab, at, {} as ProcessView, hook) as unknown as Record<string, unknown>;
+    return createHookEvent(slab, at, {} as ProcessView, hook) as unknown as Record<string, unknown>;
   };
   const tracepoint = { subsystem: 'sched', event: 'sched_switch' };
 
@@ -104,17 +104,17 @@ describe('the kind of an event', () => {
   it('names the function or place, if several share one program', () => {
     const at = (place: number, more: Partial<LoadedHook>): Record<string, unknown> => {
       const record = recordOf([]);
-      record.writeUInt16LE(place, EventHook.place);
+      record.writeUInt16LE(place, EventHook.attachPoint);
       const { slab, at: start } = slabOf(record);
       const loaded = { id: 8, policyName: 'p', functionName: 'list:a', tally: newTally(), ...more } as LoadedHook;
-      return hookEvent(slab, start, {} as ProcessView, loaded) as unknown as Record<string, unknown>;
+      return createHookEvent(slab, start, {} as ProcessView, loaded) as unknown as Record<string, unknown>;
     };
-    const kprobe = { functions: ['f', 'g'], image: { kind: 'kprobe', args: [], data: [] } as unknown as CompiledHook };
+    const kprobe = { functions: ['f', 'g'], compiled: { kind: 'kprobe', args: [], data: [] } as unknown as CompiledHook };
     // The last place does not exist.
     assert.deepEqual([0, 1, 2].map((place) => at(place, kprobe)['functionName']), ['f', 'g', 'list:a']); // prettier-ignore
     const places = [{ path: '/a', symbol: 's' }, { path: '/a', fileOffset: 16n }]; // prettier-ignore
     const image = { kind: 'uprobe', args: [], data: [], program: places[0], places } as unknown as CompiledHook;
-    assert.deepEqual([0, 1].map((place) => at(place, { image })['symbol']), ['s', '']); // prettier-ignore
-    assert.equal(at(1, { image })['offset'], 16n);
+    assert.deepEqual([0, 1].map((place) => at(place, { compiled: image })['symbol']), ['s', '']); // prettier-ignore
+    assert.equal(at(1, { compiled: image })['offset'], 16n);
   });
 });

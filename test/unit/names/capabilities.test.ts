@@ -6,8 +6,8 @@ import {
   capabilityName,
   capabilityNames,
   capabilityNumber,
-  exportedCapabilityName,
-  exportedCapabilityNames,
+  exportCapabilityName,
+  exportCapabilityNames,
 } from '../../../lib/names/capabilities.js';
 
 describe('capabilities', () => {
@@ -34,10 +34,10 @@ describe('capabilities', () => {
   });
 
   it('the JSON export spells one of them without its prefix', () => {
-    assert.deepEqual(exportedCapabilityNames(7n), ['CAP_CHOWN', 'DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH']);
-    assert.equal(exportedCapabilityName(1), 'DAC_OVERRIDE');
+    assert.deepEqual(exportCapabilityNames(7n), ['CAP_CHOWN', 'DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH']);
+    assert.equal(exportCapabilityName(1), 'DAC_OVERRIDE');
     assert.deepEqual(
-      CAPABILITIES.filter((name, number) => exportedCapabilityName(number) !== name),
+      CAPABILITIES.filter((name, number) => exportCapabilityName(number) !== name),
       ['CAP_DAC_OVERRIDE'],
     );
   });

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { PROGRAM_REGISTERS } from '../../../lib/names/kernel.js';
 
 describe('registers of programs', () => {
-  it('are those that bpf/change.bpf.h can read and set', () => {
-    const header = readFileSync(join(__dirname, '../../../bpf/change.bpf.h'), 'utf8');
+  it('are those that bpf/program_registers.bpf.h can read and set', () => {
+    const header = readFileSync(join(__dirname, '../../../bpf/program_registers.bpf.h'), 'utf8');
     const [list = ''] = /#define PROGRAM_REGISTERS\(X\)(?: X\(\d+\))+/.exec(header) ?? [];
     const words = [...list.matchAll(/X\((\d+)\)/g)].map(([, word]) => Number(word));
     assert.deepEqual(

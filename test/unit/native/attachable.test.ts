@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FunctionList, type FunctionNames } from '../../../lib/native/attachable.js';
+import { AttachableFunctions, type FunctionNames } from '../../../lib/native/attachable.js';
 
 describe('list of the functions that can be probed', () => {
   let folder: string;
@@ -24,16 +24,16 @@ describe('list of the functions that can be probed', () => {
 
   it('has the names without the modules', async () => {
     const expected = ['ext4_sync', 'vfs_read', 'vfs_write'];
-    assert.deepEqual(sorted(await new FunctionList(path, modules).read()), expected);
-    assert.deepEqual(sorted(new FunctionList(path, modules).readNow()), expected);
+    assert.deepEqual(sorted(await new AttachableFunctions(path, modules).readNames()), expected);
+    assert.deepEqual(sorted(new AttachableFunctions(path, modules).readNamesSync()), expected);
   });
 
   it('is kept while the modules are the same, whatever uses them', async () => {
-    const list = new FunctionList(path, modules);
-    const first = await list.read();
+    const list = new AttachableFunctions(path, modules);
+    const first = await list.readNames();
     writeFileSync(path, 'never_read\n');
     writeFileSync(modules, 'ext4 100 7 other, Live 0x0000000000000000\n');
-    assert.equal(await list.read(), first);
+    assert.equal(await list.readNames(), first);
   });
 
   for (const [what, text] of [
@@ -42,19 +42,19 @@ describe('list of the functions that can be probed', () => {
     ['is replaced', 'ext4 101 1 - Live 0x0\n'],
   ] as const) {
     it(`is read again when a module ${what}`, async () => {
-      const list = new FunctionList(path, modules);
-      await list.read();
+      const list = new AttachableFunctions(path, modules);
+      await list.readNames();
       writeFileSync(path, 'nfs_read [nfs]\n');
       writeFileSync(modules, text);
-      assert.deepEqual(sorted(await list.read()), ['nfs_read']);
+      assert.deepEqual(sorted(await list.readNames()), ['nfs_read']);
     });
   }
 
   it('is unknown where there is none, or an empty one', async () => {
     writeFileSync(path, '');
     for (const place of [path, join(folder, 'missing')]) {
-      assert.equal(await new FunctionList(place, modules).read(), null);
-      assert.equal(new FunctionList(place, modules).readNow(), null);
+      assert.equal(await new AttachableFunctions(place, modules).readNames(), null);
+      assert.equal(new AttachableFunctions(place, modules).readNamesSync(), null);
     }
   });
 });

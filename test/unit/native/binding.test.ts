@@ -1,6 +1,6 @@
 /** The meaning of an errno of the kernel: the same errno can mean missing privileges, or that the verifier refused. */
 import assert from 'node:assert/strict';
-import { notPermitted, withReason, type NativeError } from '../../../lib/native/native-error.js';
+import { isNotPermitted, messageWithReason, type NativeError } from '../../../lib/native/native-error.js';
 
 /** The text of libbpf, with clang 14 and kernel 6.1. */
 const REJECTED = `libbpf: prog 'handle_exec': BPF program load failed: Permission denied
@@ -30,8 +30,8 @@ describe('errors of the kernel', () => {
   ];
   for (const { title, detail, privileges, text } of cases) {
     it(title, () => {
-      assert.equal(notPermitted(error(detail)), privileges);
-      assert.equal(withReason(error(detail)), text);
+      assert.equal(isNotPermitted(error(detail)), privileges);
+      assert.equal(messageWithReason(error(detail)), text);
     });
   }
 });

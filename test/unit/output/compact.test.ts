@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { formatCompact } from '../../../lib/output/compact.js';
-import { columns } from '../../../lib/output/escape.js';
+import { displayWidth } from '../../../lib/output/escape.js';
 import type { HookArgument, PlainEvent } from '../../../types/events.js';
 import {
   ALL_CAPABILITIES,
@@ -290,13 +290,13 @@ describe('compact output', () => {
     it('ends the line at column 120', () => {
       const line = formatCompact(execOf(admin), { capabilities: true });
       assert.match(line, /^🚀 process node \/usr\/bin\/cat \/etc\/shadow {2,}🛑 CAP_SYS_ADMIN$/);
-      assert.equal(columns(line), 120);
+      assert.equal(displayWidth(line), 120);
     });
 
     it('is in the same column with colours and wide characters', () => {
       const process = { ...admin, argv: ['日本語'] };
       const line = formatCompact(execOf(process), { capabilities: true, color: true });
-      assert.equal(columns(line.replace(/\u001b\[\d+m/g, '')), 120);
+      assert.equal(displayWidth(line.replace(/\u001b\[\d+m/g, '')), 120);
     });
 
     it('follows a longer line after one space', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { columns, quoteJson, quoteUnsafe } from '../../../lib/output/escape.js';
+import { displayWidth, quoteJson, quoteUnsafe } from '../../../lib/output/escape.js';
 
 describe('escaping', () => {
   const quoted: readonly (readonly [text: string, shown: string])[] = [
@@ -66,7 +66,7 @@ describe('escaping', () => {
   ];
   for (const [text, width] of widths) {
     it(`${text} takes ${width} columns`, () => {
-      assert.equal(columns(text), width);
+      assert.equal(displayWidth(text), width);
     });
   }
 });

@@ -1,6 +1,6 @@
 /** Finding values in events. */
 import assert from 'node:assert/strict';
-import { argOf, isFile, pathOf } from '../../../lib/output/values.js';
+import { argOf, isFile, pathOf } from '../../../lib/output/event-values.js';
 import type { PlainEvent } from '../../../types/events.js';
 import { execOf, exitOf, fileOf, hookOf, intOf, lostOf, textOf } from './events.js';
 

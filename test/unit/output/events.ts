@@ -8,7 +8,7 @@ import type {
   ProcessExecEvent,
   ProcessExitEvent,
   ProcessKprobeEvent,
-  TextArgument,
+  StringArgument,
 } from '../../../types/events.js';
 
 export const ALL_CAPABILITIES = (1n << 41n) - 1n;
@@ -119,7 +119,7 @@ export function intOf(value: number, index: number, type: 'int' | 'uint32' = 'in
   return { type, index, value };
 }
 
-export function textOf(value: string, index: number, truncated = false): TextArgument {
+export function textOf(value: string, index: number, truncated = false): StringArgument {
   return { type: 'string', index, value, truncated };
 }
 

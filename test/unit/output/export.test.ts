@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isExported, MESSAGES, OURS } from '../../../lib/output/export-fields.js';
+import { isExported, MESSAGES, EXTENSION_FIELDS } from '../../../lib/output/export-fields.js';
 import { toJson } from '../../../lib/output/json.js';
 import type { HookArgument, PlainEvent } from '../../../types/events.js';
 import {
@@ -171,7 +171,7 @@ function check(message: string, value: unknown, seen: Set<string>): void {
 describe('JSON export', () => {
   for (const [message, fields] of Object.entries(MESSAGES)) {
     it(`${message} has fields of the protocol in their forms, and those that are listed as ours`, () => {
-      const ours = OURS[message] ?? [];
+      const ours = EXTENSION_FIELDS[message] ?? [];
       for (const [field, form] of Object.entries(fields)) {
         const type = typeInApi(message, field);
         assert.equal(type === undefined, ours.includes(field), `${message}.${field} is ours, or it is not`);
@@ -199,7 +199,7 @@ describe('JSON export', () => {
   it('docs/events.md lists each field that is ours', () => {
     const page = readFileSync(join(__dirname, '../../../docs/events.md'), 'utf8');
     const section = page.slice(page.indexOf('### Fields that Tetragon does not have'));
-    for (const field of new Set(Object.values(OURS).flat())) {
+    for (const field of new Set(Object.values(EXTENSION_FIELDS).flat())) {
       assert.ok(section.slice(0, section.indexOf('\n## ')).includes(`\`${field}\``), field);
     }
   });

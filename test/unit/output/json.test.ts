@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { capabilityNames } from '../../../lib/names/capabilities.js';
-import { hostNamespaces } from '../../../lib/process/host-namespaces.js';
+import { readHostNamespaces } from '../../../lib/process/host-namespaces.js';
 import { toJson } from '../../../lib/output/json.js';
 import type { HookArgument, PlainEvent } from '../../../types/events.js';
 import type { JsonOptions } from '../../../types/output.js';
@@ -330,17 +330,17 @@ describe('namespaces of the host', () => {
   const link = (numbers: Record<string, number>) => (name: string) => `${name}:[${numbers[name] ?? 0}]`;
 
   it('mnt and net are those of pid 1', () => {
-    const inodes = hostNamespaces(link({ pid: 4026531836, mnt: 4026531841, net: 4026531900 }));
+    const inodes = readHostNamespaces(link({ pid: 4026531836, mnt: 4026531841, net: 4026531900 }));
     assert.deepEqual([inodes.mnt, inodes.net], [[4026531841], [4026531900]]);
     assert.deepEqual(inodes.uts, [4026531838]);
   });
 
   it("pid 1 of a container is not the host's", () => {
-    assert.ok(!hostNamespaces(link({ pid: 4026532001, mnt: 4026532002 })).mnt.includes(4026532002));
+    assert.ok(!readHostNamespaces(link({ pid: 4026532001, mnt: 4026532002 })).mnt.includes(4026532002));
   });
 
   it('the fixed numbers, if /proc cannot be read', () => {
-    const inodes = hostNamespaces(() => {
+    const inodes = readHostNamespaces(() => {
       throw new Error('EACCES');
     });
     assert.ok(inodes.mnt.includes(4026531832) && inodes.net.includes(4026531833));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { formatCompact } from '../../../lib/output/compact.js';
 import { eventFilter } from '../../../lib/output/filters.js';
 import { toJson } from '../../../lib/output/json.js';
-import { uprobeName, probeName } from '../../../lib/names/places.js';
+import { uprobeName, probeName } from '../../../lib/names/attach-points.js';
 import type {
   PlainOf,
   HookArgument,

@@ -1,7 +1,7 @@
 /** Label selectors, and filters of events by container and pod. */
 import assert from 'node:assert/strict';
 import { eventFilter } from '../../../lib/output/filters.js';
-import { labelSelector } from '../../../lib/output/labels.js';
+import { parseLabelSelector } from '../../../lib/output/labels.js';
 import type { ContainerFilter } from '../../../types/output.js';
 import { execOf } from './events.js';
 
@@ -24,13 +24,13 @@ describe('label selectors', () => {
     ['toString', false],
     ['example.com/x=', true],
   ] as const) {
-    it(`${text}: ${holds}`, () => assert.equal(labelSelector(text)(labels), holds));
+    it(`${text}: ${holds}`, () => assert.equal(parseLabelSelector(text)(labels), holds));
   }
   for (const text of ['', '=x', 'a=b=c', 'a in b', 'a in (b', 'a,', 'a=b c', 'a in (b/c)', '! ']) {
-    it(`refuses '${text}'`, () => assert.throws(() => labelSelector(text), { code: 'LABELS_INVALID' }));
+    it(`refuses '${text}'`, () => assert.throws(() => parseLabelSelector(text), { code: 'LABELS_INVALID' }));
   }
   it('refuses a text that is too long', () => {
-    assert.throws(() => labelSelector(','.repeat(5000)), { code: 'LABELS_INVALID', message: /more than 4096/ });
+    assert.throws(() => parseLabelSelector(','.repeat(5000)), { code: 'LABELS_INVALID', message: /more than 4096/ });
   });
 });
 

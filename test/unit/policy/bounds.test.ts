@@ -86,7 +86,7 @@ describe('policy: bounds', () => {
   it('has the limits of bpf/abi.h', () => {
     const header = readFileSync(new URL('../../../bpf/abi.h', `file://${__filename}`), 'utf8');
     const shared = [
-      'FILTER_TEXT_MAX',
+      'FILTER_STRING_MAX',
       'HOOK_ARGS_MAX',
       'HOOK_PARAM_MAX',
       'HOOK_SELECTORS_MAX',
@@ -98,7 +98,7 @@ describe('policy: bounds', () => {
       'PROCESS_TESTS_MAX',
       'PROCESS_SETS_MAX',
       'CHANGE_TESTS_MAX',
-      'BINARY_TEXT_MAX',
+      'BINARY_PATH_MAX',
       'HOOKS_MAX',
     ] as const;
     for (const name of shared) {

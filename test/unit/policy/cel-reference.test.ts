@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import { CelScalar, celEnv, celFunc, celUint, isCelError, isCelUint, parse, plan, type CelUint } from '@bufbuild/cel';
 import fc from 'fast-check';
 import { compileExpression, type CelScope } from '../../../lib/policy/cel/cel.js';
-import { generate } from '../../../lib/policy/cel/generate.js';
-import { limitsOf, NUMBER_TYPES, type NumberType } from '../../../lib/policy/cel/typed.js';
+import { generateSteps } from '../../../lib/policy/cel/generate.js';
+import { typeRange, NUMBER_TYPES, type NumberType } from '../../../lib/policy/cel/typed-expression.js';
 import { CelError } from '../../../lib/policy/cel/error.js';
 import { CEL_STEPS_MAX } from '../../../lib/policy/language/limits.js';
-import { celCode } from '../../../lib/wire/encode/cel.js';
+import { encodeCel } from '../../../lib/wire/encode/cel.js';
 import { AbiLimit } from '../../../lib/wire/layout.gen.js';
 import { run } from '../wire/encode/bpf-machine.js';
 import { EDGES } from '../wire/encode/cel-steps.js';
@@ -18,7 +18,7 @@ import { EDGES } from '../wire/encode/cel-steps.js';
 const EXPRESSIONS = 10_000;
 const TYPES = Object.keys(NUMBER_TYPES) as NumberType[];
 /** A value of each type: arg0 is an int, arg1 is an int32, and so on. */
-const SCOPE: CelScope = new Map(TYPES.map((type, slot) => [`arg${slot}`, { slot, type, late: false }]));
+const SCOPE: CelScope = new Map(TYPES.map((type, slot) => [`arg${slot}`, { slot, type, atReturn: false }]));
 
 const wrap = (type: NumberType, value: bigint): bigint =>
   NUMBER_TYPES[type].signed
@@ -82,7 +82,7 @@ function literal(type: NumberType): fc.Arbitrary<Written> {
   const any = fc.oneof(fc.constantFrom(...EDGES), fc.bigInt({ min: -300n, max: 300n }));
   return any.map((value) => {
     const digits = `${wrap(type, value)}${signed ? '' : 'u'}`;
-    const [smallest] = limitsOf('int');
+    const [smallest] = typeRange('int');
     // The other evaluator has no spelling for the smallest int.
     const safe = digits === String(smallest) ? '0' : digits;
     return width === 64 ? { ours: safe, other: safe } : { ours: `${type}(${safe})`, other: `to_${type}(${safe})` };
@@ -168,11 +168,11 @@ const anyValues = fc.array(fc.oneof(fc.constantFrom(...EDGES), fc.bigInt({ min: 
 
 /** True if the instructions keep the candidate; undefined if the expression needs more than a hook has. */
 function instructed(text: string, values: readonly bigint[]): boolean | undefined {
-  const steps = generate(compileExpression(text, SCOPE));
+  const steps = generateSteps(compileExpression(text, SCOPE));
   if (steps === undefined || steps.length > CEL_STEPS_MAX) return undefined;
   const filter = { op: 'filter', to: 0, a: 0, b: 0, imm: 0n, selectors: [0] } as const;
   const slots = TYPES.map((type, i) => BigInt.asUintN(64, wrap(type, values[i] ?? 0n)));
-  return run(celCode([...steps, filter], AbiLimit.CEL_ROOM, 'test'), slots, 1n) === 1n;
+  return run(encodeCel([...steps, filter], AbiLimit.CEL_INSTRUCTIONS, 'test'), slots, 1n) === 1n;
 }
 
 describe('policy: expressions beside another evaluator', function () {

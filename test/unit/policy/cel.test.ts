@@ -3,16 +3,16 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { CelError, compileExpression, type CelScope } from '../../../lib/policy/cel/cel.js';
 import { compute } from '../../../lib/policy/cel/arithmetic.js';
-import { generate } from '../../../lib/policy/cel/generate.js';
+import { generateSteps } from '../../../lib/policy/cel/generate.js';
 import { compilePolicy } from '../../../lib/policy/index.js';
 import type { CelStep, CompiledHook } from '../../../lib/compiled/compiled-policy.js';
 import { checkMarked, kprobe } from './marked.js';
 
 const SCOPE: CelScope = new Map([
-  ['i', { slot: 0, type: 'int', late: false }],
-  ['j', { slot: 1, type: 'int', late: false }],
-  ['u', { slot: 2, type: 'uint', late: false }],
-  ['n', { slot: 3, type: 'int32', late: false }],
+  ['i', { slot: 0, type: 'int', atReturn: false }],
+  ['j', { slot: 1, type: 'int', atReturn: false }],
+  ['u', { slot: 2, type: 'uint', atReturn: false }],
+  ['n', { slot: 3, type: 'int32', atReturn: false }],
   ['name', { refused: 'of type string, which is no number' }],
 ]);
 
@@ -39,7 +39,7 @@ function run(steps: readonly CelStep[], values: readonly bigint[]): bigint | und
 const ONE_OPERAND = new Set(['not', 'invert', 'negate', 'signExtend', 'zeroExtend']);
 
 function evaluate(text: string, i = 0n, j = 0n, u = 0n): boolean | undefined {
-  const steps = generate(compileExpression(text, SCOPE));
+  const steps = generateSteps(compileExpression(text, SCOPE));
   assert.ok(steps);
   const result = run(steps, [i, j, u]);
   return result === undefined ? undefined : result !== 0n;
@@ -124,7 +124,7 @@ describe('policy: expressions', () => {
   }
 
   it('computes constants in advance', () => {
-    const steps = generate(compileExpression('i == (1 << 4) * 2 - -3', SCOPE));
+    const steps = generateSteps(compileExpression('i == (1 << 4) * 2 - -3', SCOPE));
     assert.deepEqual(steps?.map(({ op, imm }) => [op, imm]).slice(1), [
       ['const', 35n],
       ['eq', 0n],
@@ -148,7 +148,7 @@ describe('policy: expressions', () => {
     fc.assert(
       fc.property(whole, value, value, (text, i, j) => {
         const plain = new Function('i', 'j', `return ${text.replace(/\d+/g, '$&n')}`)(i, j) as bigint;
-        const steps = generate(compileExpression(`${text} == 0`, SCOPE));
+        const steps = generateSteps(compileExpression(`${text} == 0`, SCOPE));
         if (steps === undefined) return;
         assert.equal(run(steps, [i, j]) === 1n, BigInt.asIntN(64, plain) === 0n);
         const wanted = BigInt.asIntN(64, plain);
@@ -228,10 +228,10 @@ describe('policy: expressions', () => {
 
   it('needs at most eight registers for expressions that are not too long', () => {
     const chain = Array.from({ length: 9 }, (_, i) => `i == ${i} ? j == ${i} : `).join('');
-    assert.ok(generate(compileExpression(`${chain}false`, SCOPE)));
+    assert.ok(generateSteps(compileExpression(`${chain}false`, SCOPE)));
     const tree = (depth: number): string => (depth === 0 ? 'i' : `(${tree(depth - 1)}+${tree(depth - 1)})`);
-    assert.ok(generate(compileExpression(`${tree(3)} == 0`, SCOPE)));
-    assert.equal(generate(compileExpression(`${tree(8)}==0`, SCOPE)), undefined);
+    assert.ok(generateSteps(compileExpression(`${tree(3)} == 0`, SCOPE)));
+    assert.equal(generateSteps(compileExpression(`${tree(8)}==0`, SCOPE)), undefined);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Actions of selectors, in the compiler's output and in the bytes for the kernel. */
-import { enforces } from '../../../lib/compiled/compiled-hook.js';
+import { hasEnforcingAction } from '../../../lib/compiled/compiled-hook.js';
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
 import type { CompiledHook, SelectorActions } from '../../../lib/compiled/compiled-policy.js';
@@ -49,7 +49,7 @@ describe('policy: actions of an image', () => {
       ],
     );
     assert.deepEqual(hooks[3]?.actions, [{ order: ['notifyEnforcer'], notify: { signal: 9, override: -1 } }]);
-    assert.ok(enforces(hooks[3] as CompiledHook) && !enforces(hooks[0] as CompiledHook));
+    assert.ok(hasEnforcingAction(hooks[3] as CompiledHook) && !hasEnforcingAction(hooks[0] as CompiledHook));
     const signals = compilePolicy(text(0)).hooks;
     assert.deepEqual(signals[3]?.actions, [{ order: ['notifyEnforcer'], notify: { signal: 9 } }]);
     assert.equal(signals[0]?.mayOverride, undefined);
@@ -148,7 +148,7 @@ describe('actions in bytes', () => {
     const hook = hookImage({ selectors: 2, actions });
     const bytes = view(hook);
     const at = HookConfig.actions + HookConfig.actionsStride;
-    assert.ok(enforces(hook));
+    assert.ok(hasEnforcingAction(hook));
     assert.equal(bytes.getUint8(HookConfig.hasActions), 3);
     assert.deepEqual(
       [Layout.noPost, Layout.signal, Layout.overrides, Layout.stacks].map((offset) => bytes.getUint8(at + offset)),
@@ -171,7 +171,7 @@ describe('actions in bytes', () => {
     });
     const early = hookImage({ actions, returnArg: value('int') });
     assert.deepEqual(
-      [view(late, true), view(late), view(early, true)].map((bytes) => bytes.getUint8(HookConfig.actsLate)),
+      [view(late, true), view(late), view(early, true)].map((bytes) => bytes.getUint8(HookConfig.actsAtReturn)),
       [1, 0, 0],
     );
     assert.equal(view(early).getUint8(HookConfig.hasActions), 1);

@@ -1,7 +1,7 @@
 /** The compiler's output for values: numbers in tables and ranges, substrings, inodes, sockets, sources of values. */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { CompiledHook, TextFilters, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
+import type { CompiledHook, StringFilters, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import { PolicyError } from '../../../lib/errors.js';
 import type { Architecture } from '../../../lib/names/syscalls.js';
 import { kprobe, policy } from './marked.js';
@@ -141,7 +141,7 @@ describe('policy: numbers in tables and ranges', () => {
 });
 
 describe('policy: texts beyond tables', () => {
-  const texts = (...selectors: string[]): TextFilters => value('file', ...selectors).texts;
+  const texts = (...selectors: string[]): StringFilters => value('file', ...selectors).texts;
 
   it('scans for substrings of all selectors at once', () => {
     assert.deepEqual(texts(op('SubString', 'a', 'b'), op('SubString', 'b', 'B')).substrings, [

@@ -1,7 +1,7 @@
 /** The compiler's output: every filter in the form that the BPF programs evaluate. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
-import type { CompiledHook, IntGroup, TextTable } from '../../../lib/compiled/compiled-policy.js';
+import type { CompiledHook, IntGroup, StringTable } from '../../../lib/compiled/compiled-policy.js';
 import { FILE_AND_INT, item, kprobe, policy, selectors } from './marked.js';
 
 function hook(yaml: string): CompiledHook {
@@ -17,7 +17,7 @@ function ints(type: string, filters: string): readonly IntGroup[] {
   );
 }
 
-function texts(key: 'equal' | 'prefix' | 'postfix', ...selectorBodies: string[]): TextTable {
+function texts(key: 'equal' | 'prefix' | 'postfix', ...selectorBodies: string[]): StringTable {
   const table = hook(kprobe(`${FILE_AND_INT}\nselectors:\n${selectorBodies.map(item).join('\n')}`)).args[0]?.texts[key];
   assert.ok(table);
   return table;

@@ -1,5 +1,6 @@
 /** Corner cases: limits that need long policies, several mistakes in one place, hints if no name is similar. */
 import assert from 'node:assert/strict';
+import { hostFiles } from '../../../lib/elf-files/host-files.js';
 import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
 import type { KernelInfo, TypeInfo } from '../../../types/kernel.js';
 import { fakeKernel } from './fake-kernel.js';
@@ -134,7 +135,7 @@ describe('policy: corners', () => {
       kprobe('call: security_file_permission\nsyscall: false\nargs: [⟦MISSING_FIELD⟧{type: int}, {index: 0}]'),
     ]) {
       const { yaml, expected } = marked(text);
-      const found = validatePolicy(yaml, { kernel: fakeKernel, files: true });
+      const found = validatePolicy(yaml, { kernel: fakeKernel, files: hostFiles });
       assert.deepEqual(found.map((d) => d.code).sort(), expected.map(({ code }) => code).sort());
     }
   });

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { validatePolicy } from '../../../lib/policy/index.js';
-import { hostFiles, readElf } from '../../../lib/elf/elf.js';
+import { hostFiles } from '../../../lib/elf-files/host-files.js';
+import { readElf } from '../../../lib/elf/elf.js';
 import { buildElf, fileWith } from '../elf/elf-builder.js';
 import { item, kprobe, marked, policy } from './marked.js';
 
@@ -55,7 +56,7 @@ describe('policy: against the files of the machine', () => {
     it(name, () => {
       const { yaml, expected } = marked(text());
       const without = new Set(validatePolicy(yaml).map((d) => JSON.stringify(d)));
-      const found = validatePolicy(yaml, { files: true }).filter((d) => !without.has(JSON.stringify(d)));
+      const found = validatePolicy(yaml, { files: hostFiles }).filter((d) => !without.has(JSON.stringify(d)));
       assert.deepEqual(
         found.map(({ code, line, column }) => ({ code, line, column })),
         expected,
@@ -65,7 +66,7 @@ describe('policy: against the files of the machine', () => {
   }
 
   it('reads a real program of this machine', function () {
-    const elf = hostFiles.elf(process.execPath);
+    const elf = hostFiles.readElf(process.execPath);
     if (process.platform !== 'linux') return this.skip();
     assert.ok(elf && elf.symbols.size > 100);
   });

@@ -1,5 +1,6 @@
 /** Types that a policy leaves to the kernel: from prototypes, members, tracepoint formats and registers. */
 import assert from 'node:assert/strict';
+import { hostFiles } from '../../../lib/elf-files/host-files.js';
 import { PolicyError } from '../../../lib/errors.js';
 import {
   checkPolicy,
@@ -160,7 +161,7 @@ describe('policy: types from the kernel', () => {
     assert.deepEqual(codes(kprobe('call: sys_openat'), {}), ['note NOT_CHECKED']);
     assert.deepEqual(codes(kprobe('call: sys_openat'), { kernel }), []);
     assert.deepEqual(codes(program, { kernel }), ['note NOT_CHECKED']);
-    assert.deepEqual(codes(program, { files: true }), ['warning PROGRAM_NOT_FOUND']);
+    assert.deepEqual(codes(program, { files: hostFiles }), ['warning PROGRAM_NOT_FOUND']);
     assert.deepEqual(validatePolicy(program), []);
   });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { compilePolicy, parsePolicy, parsePolicyTest, PolicyError, validatePolicy } from '../../../lib/index.js';
-import { expandPolicyPaths, loadPolicyFile, policyLibrary } from '../../../lib/tracer/files.js';
+import { expandPolicyPaths, loadPolicyFile, policyLibrary } from '../../../lib/tracer/policy-files.js';
 import { FakeCommand } from '../cli/fake.js';
 
 const page = readFileSync(join(__dirname, '../../../docs/policy-library.md'), 'utf8');

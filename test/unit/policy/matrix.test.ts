@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ARG_TYPES, ARG_TYPE_NAMES, OPERATORS_OF, type Operator } from '../../../lib/policy/language/vocabulary.js';
+import { ARG_TYPES, ARG_TYPE_NAMES, OPERATORS_BY_CLASS, type Operator } from '../../../lib/policy/language/vocabulary.js';
 import { validatePolicy } from '../../../lib/policy/index.js';
 import { withMatrix } from '../../../scripts/matrix-table.js';
 import { planOf } from '../../kernel/matrix-policy.js';
@@ -17,7 +17,7 @@ describe('policy: the matrix of the kernel tests', () => {
         assert.deepEqual(subjects, []);
         return;
       }
-      const allowed: readonly Operator[] = OPERATORS_OF[ARG_TYPES[type].class];
+      const allowed: readonly Operator[] = OPERATORS_BY_CLASS[ARG_TYPES[type].class];
       const tested = new Set(subjects.flatMap(({ rows }) => withDerived(rows, type).map(({ operator }) => operator)));
       assert.ok(subjects.length > 0, 'no row');
       assert.deepEqual([...tested].sort(), [...allowed].sort());

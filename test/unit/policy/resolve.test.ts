@@ -4,7 +4,7 @@ import {
   isFailure,
   resolveSteps,
   startType,
-  type Resolved,
+  type ResolvedPath,
   type ResolveFailure,
 } from '../../../lib/policy/kernel/resolve.js';
 import type { KernelInfo, MemberInfo, TypeInfo } from '../../../types/kernel.js';
@@ -53,7 +53,7 @@ const FILE = struct(
   ['state', type('enum', { name: 'state', size: 4 }), 8],
 );
 
-function resolved(path: string, start = pointer(FILE)): Resolved {
+function resolved(path: string, start = pointer(FILE)): ResolvedPath {
   const result = resolveSteps(start, path);
   assert.ok(!isFailure(result), JSON.stringify(result));
   return result;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { compilePolicy, validatePolicy } from '../../../lib/policy/index.js';
 import type { CompiledHook, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
-import { seesReturn } from '../../../lib/compiled/compiled-hook.js';
+import { hasReturnProgram } from '../../../lib/compiled/compiled-hook.js';
 import { kprobe, policy } from './marked.js';
 
 /** A row: what it is about, a policy, and what its first hook must be. */
@@ -80,14 +80,14 @@ const rows: readonly Row[] = [
   [
     'returnCopy alone: entry and return',
     kprobe('call: f\nargs: [{index: 1, type: char_buf, returnCopy: true}]'),
-    (hook) => assert.deepEqual([seesReturn(hook), hook.returnArg, hook.args[0]?.returnCopy], [true, undefined, true]),
+    (hook) => assert.deepEqual([hasReturnProgram(hook), hook.returnArg, hook.args[0]?.returnCopy], [true, undefined, true]),
   ],
   [
     'returnCopy alone, of a uprobe',
     policy(
       'uprobes: [{path: /bin/sh, symbols: [read], args: [{index: 1, type: char_buf, returnCopy: true, sizeArgIndex: 3}, {index: 2, type: size_t}]}]',
     ),
-    (hook) => assert.equal(seesReturn(hook), true),
+    (hook) => assert.equal(hasReturnProgram(hook), true),
   ],
   [
     'resolve begins with an element',

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock, formatTime } from '../../../lib/process/clock.js';
-import { procShowsAllProcesses } from '../../../lib/process/proc-files.js';
-import { joinArguments, splitArgv, type ProcessImage } from '../../../lib/process/process.js';
+import { isInHostPidNamespace } from '../../../lib/process/proc-files.js';
+import { joinArguments, splitArgv, type TrackedProcess } from '../../../lib/process/process.js';
 import { EventExec, EventFork, ProcessFlag } from '../../../lib/wire/layout.gen.js';
-import { Slab } from '../../../lib/wire/slab.js';
+import { RecordChunk } from '../../../lib/wire/record-chunk.js';
 import { exec, exit, fork, hook, type Who } from '../wire/records.js';
 
 /** Process ids from here on are above the kernel's limit, so no process of this machine has them. */
@@ -18,14 +18,14 @@ describe('process cache', () => {
     cache.onDrained(false);
     onExec(who(1), who(0));
   });
-  const slab = (bytes: Buffer): Slab => Slab.of(bytes);
-  const onExec = (w: Who, parent: Who, binary?: string): ProcessImage => {
+  const slab = (bytes: Buffer): RecordChunk => RecordChunk.from(bytes);
+  const onExec = (w: Who, parent: Who, binary?: string): TrackedProcess => {
     const bytes = exec(w, parent, binary);
     return cache.onExec(slab(bytes), 0, bytes.readUInt32LE(0));
   };
   const onFork = (w: Who, parent: Who): void => cache.onFork(slab(fork(w, parent)), 0);
-  const onExit = (w: Who): ProcessImage | undefined => cache.onExit(slab(exit(w)), 0);
-  const ofHook = (w: Who): ProcessImage => cache.ofHook(slab(hook(w, 8)), 0);
+  const onExit = (w: Who): TrackedProcess | undefined => cache.onExit(slab(exit(w)), 0);
+  const ofHook = (w: Who): TrackedProcess => cache.findForHook(slab(hook(w, 8)), 0);
 
   it('fork, exec, exit', () => {
     onFork(who(2), who(1));
@@ -34,7 +34,7 @@ describe('process cache', () => {
     assert.equal(forked.binary, `/bin/p${BASE + 1}`);
     const image = onExec(who(2, 1), who(1));
     assert.deepEqual([image.flags, image.forked], ['execve clone', false]);
-    assert.equal(image.parentImage?.pid, BASE + 1);
+    assert.equal(image.parentProcess?.pid, BASE + 1);
     assert.equal(onExit(who(2, 1)), image);
     assert.equal(ofHook(who(2, 1)), image, 'hooks still run after the exit record');
   });
@@ -46,7 +46,7 @@ describe('process cache', () => {
 
   it('a lost fork: the exec record names the parent', () => {
     const image = onExec(who(3, 1), who(1));
-    assert.equal(image.parentImage?.pid, BASE + 1);
+    assert.equal(image.parentProcess?.pid, BASE + 1);
     assert.equal(image.flags, 'execve clone');
   });
 
@@ -55,7 +55,7 @@ describe('process cache', () => {
     cache.onDrained(true);
     const image = onExit(who(4, 1));
     assert.equal(image?.flags, 'procFS unknown');
-    assert.equal(image?.parentImage?.pid, BASE + 1);
+    assert.equal(image?.parentProcess?.pid, BASE + 1);
   });
 
   it('a hook during an exec still belongs to the previous image', () => {
@@ -85,7 +85,7 @@ describe('process cache', () => {
     const third = { ...who(8, 1), start: 123_000_000_000n };
     assert.equal(ofHook(third).flags, 'procFS unknown');
     // A child of the old process is not a child of the new one.
-    assert.equal(onExec(who(9, 1), who(8)).parentImage, undefined);
+    assert.equal(onExec(who(9, 1), who(8)).parentProcess, undefined);
   });
 
   it('ended processes are kept for a while, then forgotten', () => {
@@ -97,15 +97,15 @@ describe('process cache', () => {
   });
 
   it('after lost exits, processes that no longer run have ended; those that begin meanwhile have not', async function () {
-    if (!procShowsAllProcesses()) return this.skip();
+    if (!isInHostPidNamespace()) return this.skip();
     const running = onExec({ pid: process.pid, start: 1n, count: 1 }, who(1));
     const gone = Array.from({ length: 100_000 }, (_, n) => onExec(who(n + 10), who(1)));
-    const swept = cache.sweep();
+    const swept = cache.sweepEnded();
     assert.equal(gone.at(-1)?.ended, false, 'it goes on while the event loop has its turns');
     const begun = onExec(who(3), who(1));
     await swept;
     assert.deepEqual([running.ended, gone.every(({ ended }) => ended), begun.ended], [false, true, false]);
-    await cache.sweep();
+    await cache.sweepEnded();
     assert.equal(begun.ended, true);
     assert.ok(cache.size < 10_000, `${cache.size}`);
   });
@@ -129,21 +129,21 @@ describe('process cache', () => {
     }
     const image = ofHook(who(last));
     assert.ok(image.ancestors.length <= 64, `${image.ancestors.length}`);
-    assert.equal(running.parentImage?.pid, BASE + 1);
+    assert.equal(running.parentProcess?.pid, BASE + 1);
   });
 
   it('a process that executes again knows its former image, and keeps its parent', () => {
     onFork(who(2), who(1));
     const first = onExec(who(2, 1), who(1));
-    assert.deepEqual([first.formerImage, first.formerExecId], [undefined, undefined]);
+    assert.deepEqual([first.formerProcess, first.formerExecId], [undefined, undefined]);
     const second = onExec({ ...who(2, 2), time: 7n }, who(1));
-    assert.deepEqual([second.formerImage, second.formerExecId, second.flags], [first, first.execId, 'execve']);
-    assert.equal(second.parentImage, first.parentImage);
+    assert.deepEqual([second.formerProcess, second.formerExecId, second.flags], [first, first.execId, 'execve']);
+    assert.equal(second.parentProcess, first.parentProcess);
     const third = onExec({ ...who(2, 3), time: 8n }, who(1));
-    assert.equal(third.formerImage?.formerImage, first);
+    assert.equal(third.formerProcess?.formerProcess, first);
     // A child of the second image has no former image.
     onFork(who(3), who(2));
-    assert.equal(ofHook(who(3)).formerImage, undefined);
+    assert.equal(ofHook(who(3)).formerProcess, undefined);
   });
 
   it('of former images a few are kept, of large ones only the last', () => {
@@ -151,10 +151,10 @@ describe('process cache', () => {
       ['/a', 8],
       [`/${'n'.repeat(40_000)}`, 2],
     ] as const) {
-      let image: ProcessImage | undefined;
+      let image: TrackedProcess | undefined;
       for (let n = 1; n < 50; n++) image = onExec({ ...who(2, n), time: BigInt(n) }, who(1), name);
       let count = 0;
-      for (let at = image?.formerImage; at !== undefined; at = at.formerImage) count += 1;
+      for (let at = image?.formerProcess; at !== undefined; at = at.formerProcess) count += 1;
       assert.equal(count, kept);
       assert.notEqual(image?.formerExecId, undefined);
     }
@@ -211,43 +211,43 @@ describe('process cache', () => {
   it('finds running processes by id, images by exec id, and children, also those of an earlier image', async () => {
     onFork(who(2), who(1));
     const child = onExec(who(2, 1), who(1));
-    const parent = cache.running(BASE + 1) as ProcessImage;
-    assert.equal(cache.running(BASE + 2), child);
-    assert.equal(cache.ofExecId(child.execId), child);
-    assert.deepEqual(cache.childrenOf(parent), [child]);
+    const parent = cache.findRunning(BASE + 1) as TrackedProcess;
+    assert.equal(cache.findRunning(BASE + 2), child);
+    assert.equal(cache.findByExecId(child.execId), child);
+    assert.deepEqual(cache.listChildren(parent), [child]);
     const later = exec(who(1, 1), who(0));
     later.writeBigUInt64LE(77n, EventExec.headerTime);
     const next = cache.onExec(slab(later), 0, later.readUInt32LE(0));
-    assert.equal(cache.running(BASE + 1), next);
-    assert.equal(cache.ofExecId(parent.execId), parent, 'the image before the exec');
-    assert.deepEqual(cache.childrenOf(next), [child]);
+    assert.equal(cache.findRunning(BASE + 1), next);
+    assert.equal(cache.findByExecId(parent.execId), parent, 'the image before the exec');
+    assert.deepEqual(cache.listChildren(next), [child]);
     onExit(who(2, 1));
-    assert.equal(cache.running(BASE + 2), undefined);
-    assert.equal(cache.ofExecId(child.execId), child);
-    assert.deepEqual(cache.childrenOf(next), []);
+    assert.equal(cache.findRunning(BASE + 2), undefined);
+    assert.equal(cache.findByExecId(child.execId), child);
+    assert.deepEqual(cache.listChildren(next), []);
     onExec(who(2, 1, 99_000_000_000n), who(1, 1));
-    assert.equal(cache.ofExecId(child.execId), undefined, 'another process has the id now');
-    await cache.seed(
+    assert.equal(cache.findByExecId(child.execId), undefined, 'another process has the id now');
+    await cache.addRunningProcesses(
       [60, 61, 62].map((n) => ({ pid: BASE + n, parentPid: BASE + Math.max(60, n - 1), startTicks: 5n })),
     );
-    const [first, second] = [60, 61].map((n) => cache.running(BASE + n) as ProcessImage);
+    const [first, second] = [60, 61].map((n) => cache.findRunning(BASE + n) as TrackedProcess);
     assert.deepEqual(
-      cache.childrenOf(first as ProcessImage).map(({ pid }) => pid),
+      cache.listChildren(first as TrackedProcess).map(({ pid }) => pid),
       [BASE + 61],
       'known from /proc only, so that their start times are not exact',
     );
     assert.deepEqual(
-      cache.childrenOf(second as ProcessImage).map(({ pid }) => pid),
+      cache.listChildren(second as TrackedProcess).map(({ pid }) => pid),
       [BASE + 62],
     );
   });
 
   it('starts with entries of /proc, whose start times the first record completes', async () => {
-    await cache.seed([{ pid: BASE + 50, parentPid: BASE + 1, startTicks: 500n }]);
+    await cache.addRunningProcesses([{ pid: BASE + 50, parentPid: BASE + 1, startTicks: 500n }]);
     const w = { pid: BASE + 50, start: 5_000_123_456n, count: 7 };
     const image = ofHook(w);
     assert.match(image.flags, /^procFS/);
-    assert.equal(image.parentImage?.pid, BASE + 1);
+    assert.equal(image.parentProcess?.pid, BASE + 1);
     assert.equal(ofHook(w), image);
     assert.notEqual(ofHook({ ...w, start: 5_000_123_457n }), image);
   });

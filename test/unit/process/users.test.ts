@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { INITIAL_INODES } from '../../../lib/process/host-namespaces.js';
-import { parsePasswd, userNameOf, UserNames } from '../../../lib/process/users.js';
+import { parsePasswd, findUserName, UserNames } from '../../../lib/process/users.js';
 
 describe('names of users', () => {
   let folder: string;
@@ -27,23 +27,23 @@ describe('names of users', () => {
     const file = join(folder, 'passwd');
     writeFileSync(file, 'a:x:1:1::/:\n');
     const users = new UserNames(file);
-    assert.deepEqual([users.of(1, 0), users.of(2, 0)], ['a', undefined]);
+    assert.deepEqual([users.find(1, 0), users.find(2, 0)], ['a', undefined]);
     writeFileSync(file, 'b:x:1:1::/:\nc:x:2:2::/:\n');
     utimesSync(file, 1, 1);
-    assert.deepEqual([users.of(1, 9_999), users.of(2, 9_999)], ['a', undefined]);
-    assert.deepEqual([users.of(1, 10_000), users.of(2, 10_000)], ['b', 'c']);
+    assert.deepEqual([users.find(1, 9_999), users.find(2, 9_999)], ['a', undefined]);
+    assert.deepEqual([users.find(1, 10_000), users.find(2, 10_000)], ['b', 'c']);
     rmSync(file);
-    assert.equal(users.of(1, 20_000), undefined);
+    assert.equal(users.find(1, 20_000), undefined);
   });
 
   it('a folder, a missing file and no file have no names', () => {
-    for (const path of [folder, join(folder, 'none'), undefined]) assert.equal(new UserNames(path).of(0, 0), undefined);
+    for (const path of [folder, join(folder, 'none'), undefined]) assert.equal(new UserNames(path).find(0, 0), undefined);
   });
 
   it('a process with a namespace of its own has no name here', () => {
     const inodes = Object.entries(INITIAL_INODES).map(([name, [inode = 0]]) => [name, inode] as const);
     const host = Object.fromEntries(inodes) as Record<keyof typeof INITIAL_INODES, number>;
-    assert.equal(userNameOf(0, { ...host, user: 7 }), undefined);
-    assert.equal(userNameOf(0, { ...host, mnt: 7 }), undefined);
+    assert.equal(findUserName(0, { ...host, user: 7 }), undefined);
+    assert.equal(findUserName(0, { ...host, mnt: 7 }), undefined);
   });
 });

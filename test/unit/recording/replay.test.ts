@@ -1,7 +1,7 @@
 /** Replay: which recorded hooks stand for a hook of a policy, and the events that the policy would report. */
 import assert from 'node:assert/strict';
 import { compilePolicy, replayer } from '../../../lib/index.js';
-import { recordedHook } from '../../../lib/recording/recorder.js';
+import { toRecordedHook } from '../../../lib/recording/recorder.js';
 import type { HookArgument, PlainEvent, CompiledPolicy, RecordedEvent, RecordedHook } from '../../../types/index.js';
 import { fileOf, hookOf, intOf } from '../output/events.js';
 
@@ -10,7 +10,7 @@ const imageOf = (name: string, ...hooks: readonly string[]): CompiledPolicy =>
     `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: ${name}}\nspec:\n  kprobes:\n${hooks.map((hook) => `  - ${hook}\n`).join('')}`,
   );
 const hooksOf = (image: CompiledPolicy): RecordedHook[] =>
-  image.hooks.map((hook) => recordedHook({ policyName: image.name, image: hook }));
+  image.hooks.map((hook) => toRecordedHook({ policyName: image.name, compiled: hook }));
 
 const FILE = '{index: 0, type: file}';
 const permission = (args: string, more = ''): string =>

@@ -99,7 +99,7 @@ describe('BPF objects of prebuilt addons', () => {
   it('have no source lines, and nothing else is changed', async function () {
     const clang = ['clang-19', 'clang'].find((each) => spawnSync(each, ['--version']).status === 0);
     if (clang === undefined) this.skip();
-    const { withoutLines } = await import('../../../scripts/prebuilds/without-lines.mjs');
+    const { stripLineInfo } = await import('../../../scripts/prebuilds/strip-line-info.mjs');
     const source = `struct kept { int member; } __attribute__((preserve_access_index));
       int global;
       int program(struct kept *kept) {
@@ -115,7 +115,7 @@ describe('BPF objects of prebuilt addons', () => {
     assert.equal(status, 0, stderr);
     const before = readFileSync(file);
     rmSync(folder, { recursive: true });
-    const after = withoutLines(before);
+    const after = stripLineInfo(before);
     assert.equal(after.length, before.length);
     const changed = [...before.keys()].filter((i) => before[i] !== after[i]);
     // the header of .BTF.ext: magic, version, flags, length; then five pairs of offset and length
@@ -140,6 +140,6 @@ describe('BPF objects of prebuilt addons', () => {
           between(i, header + 20, 4) || between(i, lines, length) || between(i, strings, before.readUInt32LE(btf + 20)),
       ),
     );
-    assert.throws(() => withoutLines(Buffer.alloc(64)), /has no section/);
+    assert.throws(() => stripLineInfo(Buffer.alloc(64)), /has no section/);
   });
 });

@@ -9,11 +9,11 @@ import type { TracerEvent } from '../../../types/events.js';
 import { exec, type Who } from '../wire/records.js';
 
 /** A source without the addon does not know what is in use. */
-export const UNWATCHED: Pick<NativeSource, 'watch' | 'watched'> = { watch: () => [], watched: () => [] };
+export const UNWATCHED: Pick<NativeSource, 'track' | 'takeTracked'> = { track: () => [], takeTracked: () => [] };
 
 export class FakeSession {
-  watch = UNWATCHED.watch;
-  watched = UNWATCHED.watched;
+  track = UNWATCHED.track;
+  takeTracked = UNWATCHED.takeTracked;
   records: Buffer[] = [];
   losses: HookLosses[] = [];
   missed: MissedRuns[] = [];
@@ -22,9 +22,9 @@ export class FakeSession {
   active = false;
   arms = 0;
   onReadable: () => void = () => undefined;
-  drain(slab: Uint8Array, offset: number): number {
+  drain(buffer: Uint8Array, offset: number): number {
     for (const record of this.records.splice(0)) {
-      slab.set(record, offset);
+      buffer.set(record, offset);
       offset += record.length;
     }
     return offset;
@@ -38,13 +38,13 @@ export class FakeSession {
   setActive(active: boolean): void {
     this.active = active;
   }
-  used(): number {
+  unreadBytes(): number {
     return this.records.length + this.busy;
   }
   takeLosses(): HookLosses[] {
     return this.losses.splice(0);
   }
-  takeMissed(): MissedRuns[] {
+  takeMissedRuns(): MissedRuns[] {
     return this.missed.splice(0);
   }
 }

@@ -16,7 +16,7 @@ const image = {
   returnArg: value('int64', 0),
   tags: [],
 } as unknown as CompiledHook;
-const loaded = { id: HOOK, policyName: 'p', functionName: 'f', image, tally: newTally() } as LoadedHook;
+const loaded = { id: HOOK, policyName: 'p', functionName: 'f', compiled: image, tally: newTally() } as LoadedHook;
 export const HOOKS = new Map([[HOOK, loaded]]);
 
 export const who = (n: number): Who => ({ pid: 30_000_000 + n, start: BigInt(n), count: 1 });

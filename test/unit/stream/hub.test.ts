@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { losses } from '../../../lib/native/records.js';
+import { decodeLosses } from '../../../lib/native/records.js';
 import { BatchIterator, EventIterator } from '../../../lib/stream/consumer.js';
 import type { Hub } from '../../../lib/stream/hub.js';
 import { checkEventsOptions, resolveOptions } from '../../../lib/tracer/options.js';
-import { RecordRoom } from '../../../lib/wire/layout.gen.js';
+import { RecordLimit } from '../../../lib/wire/layout.gen.js';
 import type { TracerEvent } from '../../../types/events.js';
 import type { EventsOptions, TracerOptions } from '../../../types/tracer.js';
 import { fakeHub, FakeSession, pidOf, some } from './fake-session.js';
@@ -22,7 +22,7 @@ describe('hub and iterators', () => {
     empties = 0;
     hub = fakeHub(session, maxQueued, () => empties++);
   }
-  const events = (options: EventsOptions = {}): EventIterator => new EventIterator(hub.join(options));
+  const events = (options: EventsOptions = {}): EventIterator => new EventIterator(hub.addConsumer(options));
   const next = async (it: EventIterator): Promise<unknown> => pidOf((await it.next()).value);
 
   it('keeps the event loop alive only while an iterator waits', async () => {
@@ -62,12 +62,12 @@ describe('hub and iterators', () => {
     session.records = some(17, 1);
     seen.push(await next(slow));
     assert.deepEqual(seen, [1, 2, 3, 4, 'lost 12', 17]);
-    assert.deepEqual(hub.lost, [{ hook: 'process_exec', policyName: '', reason: 'slow_consumer', count: 12 }]);
+    assert.deepEqual(hub.losses, [{ hook: 'process_exec', policyName: '', reason: 'slow_consumer', count: 12 }]);
   });
 
   it('losses come before later events, even if the queue is never empty', async () => {
     open(5);
-    const slow = new BatchIterator(hub.join({}));
+    const slow = new BatchIterator(hub.addConsumer({}));
     const fast = events();
     session.records = some(1, 3);
     await next(fast);
@@ -84,16 +84,16 @@ describe('hub and iterators', () => {
   });
 
   it("the kernel's losses come with the records, and stats contain them without a reader", async () => {
-    session.losses = losses([0, 7, 0, 0]);
-    hub.update();
-    assert.equal(hub.lost[0]?.count, 7);
-    session.losses = losses([0, 2, 0, 0, 3, 0, 4, 0]);
+    session.losses = decodeLosses([0, 7, 0, 0]);
+    hub.updateLosses();
+    assert.equal(hub.losses[0]?.count, 7);
+    session.losses = decodeLosses([0, 2, 0, 0, 3, 0, 4, 0]);
     session.records = some(1, 1);
     const it = events();
     const seen = [await next(it), await next(it), await next(it), await next(it)];
     assert.deepEqual(seen, [1, 'lost 7', 'lost 2', 'lost 4']);
     assert.deepEqual(
-      hub.lost.map((l) => [l.hook, l.reason, l.count]),
+      hub.losses.map((l) => [l.hook, l.reason, l.count]),
       [
         ['process_exec', 'ring_full', 9],
         ['binary_sets', 'process_table_full', 4],
@@ -139,7 +139,7 @@ describe('hub and iterators', () => {
   it('a filtered iterator receives its types, and every loss', async () => {
     const it = events({ types: ['process_exit'] });
     session.records = some(1, 3);
-    session.losses = losses([1, 5, 0, 0]);
+    session.losses = decodeLosses([1, 5, 0, 0]);
     assert.equal(await next(it), 'lost 5');
     await it.return();
     assert.equal(hub.consumers, 0);
@@ -150,7 +150,7 @@ describe('hub and iterators', () => {
     const collect = vm.runInNewContext('gc') as () => void;
     (() => {
       events();
-      new BatchIterator(hub.join({}));
+      new BatchIterator(hub.addConsumer({}));
     })();
     const waiting = events().next();
     assert.equal(hub.consumers, 3);
@@ -188,7 +188,7 @@ describe('options', () => {
   }
   it('the smallest buffer has room for the longest record and its header in the ring', () => {
     const { bufferSize } = resolveOptions({ bufferSize: 2 ** 17 });
-    assert.ok(bufferSize >= RecordRoom.RECORD_MAX + 8 && bufferSize / 2 < RecordRoom.RECORD_MAX);
+    assert.ok(bufferSize >= RecordLimit.RECORD_SIZE_MAX + 8 && bufferSize / 2 < RecordLimit.RECORD_SIZE_MAX);
     assert.throws(() => resolveOptions({ bufferSize: 2 ** 16 }), { hint: /131072 \(128 KiB\).*100864 bytes/ });
   });
   it('defaults', () => {

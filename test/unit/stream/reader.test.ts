@@ -4,7 +4,7 @@ import type { NativeSource } from '../../../lib/native/binding.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock } from '../../../lib/process/clock.js';
 import { RecordReader } from '../../../lib/stream/reader.js';
-import { RecordRoom } from '../../../lib/wire/layout.gen.js';
+import { RecordLimit } from '../../../lib/wire/layout.gen.js';
 import { exec } from '../wire/records.js';
 import { UNWATCHED } from './fake-session.js';
 
@@ -20,7 +20,7 @@ describe('record reader', () => {
       ...UNWATCHED,
       // like the addon, which begins no record where the longest one might not fit
       drain(slab: Uint8Array, offset: number): number {
-        while (left > 0 && slab.length - offset >= RecordRoom.RECORD_MAX) {
+        while (left > 0 && slab.length - offset >= RecordLimit.RECORD_SIZE_MAX) {
           slab.set(record, offset);
           offset += record.length;
           left--;
@@ -35,7 +35,7 @@ describe('record reader', () => {
     let drained = 0;
     const reader = new RecordReader(sourceOf(RECORDS), cache, new Map(), () => drained++);
     const lengths: number[] = [];
-    for (let events = reader.read(); events !== undefined; events = reader.read()) lengths.push(events.length);
+    for (let events = reader.readEvents(); events !== undefined; events = reader.readEvents()) lengths.push(events.length);
     assert.equal(
       lengths.reduce((sum, length) => sum + length, 0),
       RECORDS,

@@ -10,11 +10,11 @@ class FakeNames {
   gaveUp = 0;
   asked = 0;
   onNamed = (): void => undefined;
-  remaining(): number {
+  remainingWaitMs(): number {
     this.asked++;
     return this.isWaiting ? this.left : 0;
   }
-  giveUp(): void {
+  stopWaiting(): void {
     this.gaveUp++;
     this.isWaiting = false;
   }
@@ -34,7 +34,7 @@ describe('events that wait for names', () => {
   const read = async (events: BatchIterator): Promise<unknown[]> => ((await events.next()).value ?? []).map(pidOf);
 
   it('come when the names are there, in their order, and before later events', async () => {
-    const events = new BatchIterator(hub.join({}));
+    const events = new BatchIterator(hub.addConsumer({}));
     session.records = some(1, 2);
     const first = read(events);
     let isRead = false;
@@ -51,7 +51,7 @@ describe('events that wait for names', () => {
   });
 
   it('come when the time is over', async () => {
-    const events = new BatchIterator(hub.join({}));
+    const events = new BatchIterator(hub.addConsumer({}));
     session.records = some(1, 2);
     const first = read(events);
     names.left = 0;
@@ -59,7 +59,7 @@ describe('events that wait for names', () => {
   });
 
   it('come when the ring buffer fills', async () => {
-    const events = new BatchIterator(hub.join({}));
+    const events = new BatchIterator(hub.addConsumer({}));
     session.records = some(1, 2);
     const first = read(events);
     await new Promise(setImmediate);
@@ -69,7 +69,7 @@ describe('events that wait for names', () => {
   });
 
   it('come at the end of the tracer', async () => {
-    const events = new BatchIterator(hub.join({}));
+    const events = new BatchIterator(hub.addConsumer({}));
     session.records = some(1, 2);
     const first = read(events);
     await new Promise(setImmediate);
@@ -81,7 +81,7 @@ describe('events that wait for names', () => {
 
   it('are not looked at when nothing is awaited', async () => {
     names.isWaiting = false;
-    const events = new BatchIterator(hub.join({}));
+    const events = new BatchIterator(hub.addConsumer({}));
     session.records = some(1, 100);
     assert.equal((await read(events)).length, 100);
     assert.equal(names.asked, 0);

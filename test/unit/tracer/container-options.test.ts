@@ -1,21 +1,21 @@
 /** The option `containers`. */
 import assert from 'node:assert/strict';
-import { resolveContainers } from '../../../lib/tracer/container-options.js';
+import { resolveContainerOptions } from '../../../lib/tracer/container-options.js';
 import type { TracerOptions } from '../../../types/tracer.js';
 
 const own = { name: 'own', start: () => Promise.resolve(), stop: () => Promise.resolve() };
 
 describe('the option containers', () => {
   it('has defaults', () => {
-    assert.equal(resolveContainers(undefined), undefined);
-    assert.equal(resolveContainers(false), undefined);
+    assert.equal(resolveContainerOptions(undefined), undefined);
+    assert.equal(resolveContainerOptions(false), undefined);
     const expected = { sources: undefined, waitMs: 500, startWaitMs: 1500, annotations: true, sockets: {} };
-    assert.deepEqual(resolveContainers(true), expected);
-    assert.deepEqual(resolveContainers({}), expected);
+    assert.deepEqual(resolveContainerOptions(true), expected);
+    assert.deepEqual(resolveContainerOptions({}), expected);
   });
 
   it('takes sources by name and as objects', () => {
-    assert.deepEqual(resolveContainers({ sources: [own, 'docker'] })?.sources, [own, 'docker']);
+    assert.deepEqual(resolveContainerOptions({ sources: [own, 'docker'] })?.sources, [own, 'docker']);
   });
 
   for (const [value, message] of [
@@ -32,7 +32,7 @@ describe('the option containers', () => {
     [{ sockets: { lxd: '/x' } }, /containers.sockets.lxd is not an option/],
   ] as const) {
     it(`refuses ${JSON.stringify(value)}`, () => {
-      assert.throws(() => resolveContainers(value as unknown as TracerOptions['containers']), {
+      assert.throws(() => resolveContainerOptions(value as unknown as TracerOptions['containers']), {
         code: 'BAD_OPTION',
         message,
       });

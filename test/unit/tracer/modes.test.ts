@@ -1,13 +1,13 @@
 /** The mode that a policy is loaded in, and who may change it. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
-import { checkModeCanChange, modeOf } from '../../../lib/tracer/modes.js';
+import { checkModeCanChange, loadedMode } from '../../../lib/tracer/modes.js';
 import type { PolicyMode } from '../../../types/index.js';
 
 function loaded(own: string | undefined, mode: PolicyMode | undefined): string {
   const options = own === undefined ? '' : `options: [{ name: policy-mode, value: ${own} }], `;
   const yaml = `{ apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: { name: a }, spec: { ${options}kprobes: [{ call: f }] } }`;
-  return modeOf(compilePolicy(parsePolicy(yaml)), mode === undefined ? {} : { mode });
+  return loadedMode(compilePolicy(parsePolicy(yaml)), mode === undefined ? {} : { mode });
 }
 
 describe('modes of policies', () => {

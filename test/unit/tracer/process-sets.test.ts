@@ -33,7 +33,7 @@ const KEYS: Readonly<Record<string, { readonly size: number; read(key: Buffer): 
 };
 
 function trieText(key: Buffer): string {
-  return key.subarray(TrieKey.text, TrieKey.text + key.readUInt32LE(0) / 8 - 1).toString();
+  return key.subarray(TrieKey.string, TrieKey.string + key.readUInt32LE(0) / 8 - 1).toString();
 }
 
 /** A fake base sensor that records its updates. */
@@ -43,11 +43,11 @@ class FakeSession {
   failure: Error | undefined;
   deleteFailure: Error | undefined;
 
-  async useProcessSets(): Promise<void> {
+  async enableProcessSets(): Promise<void> {
     this.calls.push('use');
   }
 
-  setKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void {
+  setProcessSetKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void {
     this.calls.push(`follow ${bitsIn(followed).join(' ')}`.trim());
     if (bitsIn(trusted).length > 0) this.calls.push(`trust ${bitsIn(trusted).join(' ')}`);
     if (bitsIn(prefixed).length > 0) this.calls.push(`prefixed ${bitsIn(prefixed).join(' ')}`);

@@ -1,7 +1,7 @@
 /** The scopes of all policies: bits, what is written to the kernel, and when. With a fake session and a fake directory. */
 import assert from 'node:assert/strict';
 import type { ContainerInfo } from '../../../types/containers.js';
-import type { DirectoryListener, KnownContainer } from '../../../lib/containers/directory.js';
+import type { ContainerListener, KnownContainer } from '../../../lib/containers/container-store.js';
 import type { Scope } from '../../../lib/compiled/compiled-policy.js';
 import { Scopes } from '../../../lib/tracer/scopes.js';
 import { AbiLimit, CgroupKind } from '../../../lib/wire/layout.gen.js';
@@ -20,7 +20,7 @@ class Session {
   /** Holds writes back until it resolves. */
   gate: Promise<void> = Promise.resolve();
 
-  async useScopes(mount: string): Promise<void> {
+  async enableScopes(mount: string): Promise<void> {
     this.mounts.push(mount);
   }
 
@@ -52,14 +52,14 @@ class Containers {
   readonly known = new Map<string, KnownContainer>();
   connected = true;
   name = 'test';
-  #listener: DirectoryListener | undefined;
+  #listener: ContainerListener | undefined;
 
   containers = (): KnownContainer[] => [...this.known.values()].map((each) => ({ ...each }));
   get = (id: string): KnownContainer | undefined => this.known.get(id);
   sources = (): { name: string; connected: boolean; containers: number }[] => [
     { name: this.name, connected: this.connected, containers: this.known.size },
   ];
-  subscribe = (listener: DirectoryListener): (() => void) => {
+  subscribe = (listener: ContainerListener): (() => void) => {
     this.#listener = listener;
     return () => (this.#listener = undefined);
   };
@@ -67,13 +67,13 @@ class Containers {
   put(id: string, cgroupId: bigint, labels: Record<string, string>): Promise<void> | void {
     const info: ContainerInfo = { id, name: id, pod: { namespace: 'default', name: id, labels } };
     this.known.set(id, { info, cgroupId });
-    return this.#listener?.changed({ info, cgroupId });
+    return this.#listener?.onChanged({ info, cgroupId });
   }
 
   remove(id: string): void {
     const known = this.known.get(id) as KnownContainer;
     this.known.delete(id);
-    this.#listener?.removed(known);
+    this.#listener?.onRemoved(known);
   }
 }
 

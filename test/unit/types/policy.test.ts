@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import type ts from 'typescript';
 import { ACTION_TABLE } from '../../../lib/policy/language/actions.js';
 import {
-  ACTIONS,
+  POLICY_ACTIONS,
   ARG_TYPES,
   HOOK_KINDS,
-  OPERATORS_OF,
+  OPERATORS_BY_CLASS,
   type ArgTypeName,
 } from '../../../lib/policy/language/vocabulary.js';
 import { diagnose, MARK, place, text } from './diagnose.js';
@@ -110,7 +110,7 @@ function tables(): string {
   for (const type of Object.keys(ARG_TYPES) as ArgTypeName[]) {
     if (type === 'auto') continue;
     // CapabilitiesGained compares two values, so it has its own form.
-    const operators = OPERATORS_OF[ARG_TYPES[type].class].filter(
+    const operators = OPERATORS_BY_CLASS[ARG_TYPES[type].class].filter(
       (operator) => (operator as string) !== 'CapabilitiesGained',
     );
     lines.push(equality(`On<'${type}'>`, operators));
@@ -119,7 +119,7 @@ function tables(): string {
     lines.push(
       equality(
         `Actions['${kind}']['action']`,
-        ACTIONS.filter((action) => ACTION_TABLE[action].hooks.includes(kind)),
+        POLICY_ACTIONS.filter((action) => ACTION_TABLE[action].hooks.includes(kind)),
       ),
     );
   }

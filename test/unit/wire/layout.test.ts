@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { AbiLimit, LAYOUT_HASH, RecordRoom, SyscallBit, Value } from '../../../lib/wire/layout.gen.js';
+import { AbiLimit, LAYOUT_HASH, RecordLimit, SyscallBit, Value } from '../../../lib/wire/layout.gen.js';
 
 const ROOT = join(__dirname, '../../..');
 
@@ -17,8 +17,8 @@ describe('layout', () => {
   });
 
   it('the longest record has room for every value, and two buffers of maxData', () => {
-    const { HOOK_VALUES_MAX, HOOK_ARGS_MAX, TEXT_ROOM, BUFFER_BYTES_MAX } = AbiLimit;
-    const values = HOOK_VALUES_MAX * Value.sizeof + HOOK_ARGS_MAX * TEXT_ROOM + 2 * BUFFER_BYTES_MAX;
-    assert.ok(RecordRoom.RECORD_MAX > values, `${RecordRoom.RECORD_MAX}`);
+    const { HOOK_VALUES_MAX, HOOK_ARGS_MAX, STRING_CAPACITY, BUFFER_BYTES_MAX } = AbiLimit;
+    const values = HOOK_VALUES_MAX * Value.sizeof + HOOK_ARGS_MAX * STRING_CAPACITY + 2 * BUFFER_BYTES_MAX;
+    assert.ok(RecordLimit.RECORD_SIZE_MAX > values, `${RecordLimit.RECORD_SIZE_MAX}`);
   });
 });

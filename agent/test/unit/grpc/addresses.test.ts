@@ -1,4 +1,4 @@
-/** The addresses of the server: TLS, mutual TLS, certificates that change, and sockets in the file system. */
+/** The addresses of the server: TLS, mutual TLS, changed certificates, and sockets in the file system. */
 import assert from 'node:assert/strict';
 import {
   copyFileSync,
@@ -18,8 +18,8 @@ import { join } from 'node:path';
 import { credentials, status as Code, type ChannelCredentials } from '@grpc/grpc-js';
 import { execOf } from '../../../../test/unit/output/events.js';
 import { AddressError } from '../../../lib/grpc/address.js';
-import { Facts } from '../../native/support.js';
-import { certificates, TestServer, until, type Certificates } from './server.js';
+import { ProtocolClient } from '../../native/support.js';
+import { createCertificates, TestServer, waitUntil, type Certificates } from './server.js';
 
 describe('the addresses of the server', function () {
   this.timeout(60_000);
@@ -30,8 +30,8 @@ describe('the addresses of the server', function () {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-certificates-'));
 
   before(() => {
-    ours = certificates(folder, 'ours');
-    others = certificates(folder, 'others');
+    ours = createCertificates(folder, 'ours');
+    others = createCertificates(folder, 'others');
   });
   after(() => rmSync(folder, { recursive: true }));
   beforeEach(() => {
@@ -39,17 +39,17 @@ describe('the addresses of the server', function () {
   });
   afterEach(() => server.close());
 
-  function secrets(ca: Certificates, own?: Certificates): ChannelCredentials {
+  function createCredentials(ca: Certificates, own?: Certificates): ChannelCredentials {
     const [key, cert] = own === undefined ? [null, null] : [readFileSync(own.key), readFileSync(own.cert)];
     return credentials.createSsl(readFileSync(ca.ca), key, cert);
   }
 
-  async function version(address: string, secret?: ChannelCredentials): Promise<unknown> {
-    const facts = new Facts(address, secret);
+  async function readVersion(address: string, secret?: ChannelCredentials): Promise<unknown> {
+    const client = new ProtocolClient(address, secret);
     try {
-      return (await facts.call('GetVersion'))['version'];
+      return (await client.call('GetVersion'))['version'];
     } finally {
-      facts.close();
+      client.close();
     }
   }
 
@@ -57,24 +57,24 @@ describe('the addresses of the server', function () {
 
   it('TLS: a client that trusts the authority gets an answer, another one and one without TLS do not', async () => {
     const [, tcp = ''] = await server.listen({ addresses: [server.address, 'localhost:0'], tls: ours });
-    assert.equal(await version(tcp, secrets(ours)), '1.2.3');
-    await assert.rejects(version(tcp, secrets(others)), refused);
-    await assert.rejects(version(tcp), refused);
+    assert.equal(await readVersion(tcp, createCredentials(ours)), '1.2.3');
+    await assert.rejects(readVersion(tcp, createCredentials(others)), refused);
+    await assert.rejects(readVersion(tcp), refused);
     // the socket is protected by the file system
-    assert.equal(await version(server.address), '1.2.3');
+    assert.equal(await readVersion(server.address), '1.2.3');
   });
 
   it('mutual TLS: a client needs a certificate of the authority', async () => {
     const tls = { cert: ours.cert, key: ours.key, clientCa: others.ca };
     const [tcp = ''] = await server.listen({ addresses: ['localhost:0'], tls });
-    assert.equal(await version(tcp, secrets(ours, others)), '1.2.3');
-    await assert.rejects(version(tcp, secrets(ours)), refused);
-    await assert.rejects(version(tcp, secrets(ours, ours)), refused);
+    assert.equal(await readVersion(tcp, createCredentials(ours, others)), '1.2.3');
+    await assert.rejects(readVersion(tcp, createCredentials(ours)), refused);
+    await assert.rejects(readVersion(tcp, createCredentials(ours, ours)), refused);
   });
 
   it('certificates that change are used for the next connection; streams go on', async () => {
     const tls = { cert: join(server.folder, 'cert.pem'), key: join(server.folder, 'key.pem') };
-    const use = ({ cert, key }: Certificates): void => {
+    const installCertificate = ({ cert, key }: Certificates): void => {
       for (const [from, to] of [
         [cert, tls.cert],
         [key, tls.key],
@@ -83,17 +83,17 @@ describe('the addresses of the server', function () {
         renameSync(`${to}.new`, to);
       }
     };
-    use(ours);
+    installCertificate(ours);
     const [tcp = ''] = await server.listen({ addresses: ['localhost:0'], tls, tlsTimes: { refreshMs: 50 } });
-    const facts = new Facts(tcp, secrets(ours));
-    const events = facts.events();
+    const client = new ProtocolClient(tcp, createCredentials(ours));
+    const events = client.events();
     await events.open;
-    use(others);
-    await until(() => version(tcp, secrets(others)).catch(() => false));
-    await assert.rejects(version(tcp, secrets(ours)), refused);
-    server.give([execOf()]);
-    await events.find(({ event }) => event === 'process_exec');
-    facts.close();
+    installCertificate(others);
+    await waitUntil(() => readVersion(tcp, createCredentials(others)).catch(() => false));
+    await assert.rejects(readVersion(tcp, createCredentials(ours)), refused);
+    server.dispatch([execOf()]);
+    await events.waitFor(({ event }) => event === 'process_exec');
+    client.close();
   });
 
   it('without TLS, only addresses of this machine are allowed', async () => {
@@ -106,7 +106,7 @@ describe('the addresses of the server', function () {
       assert.ok(!existsSync(server.socket), 'nothing is opened');
     }
     const [tcp = ''] = await server.listen({ addresses: ['127.0.0.1:0'] });
-    assert.equal(await version(tcp), '1.2.3');
+    assert.equal(await readVersion(tcp), '1.2.3');
   });
 
   it('an address that makes no sense, a port in use and a missing certificate say so', async () => {
@@ -122,39 +122,39 @@ describe('the addresses of the server', function () {
     other.close();
   });
 
-  const modeOf = (path: string): number => statSync(path).mode & 0o777;
+  const fileMode = (path: string): number => statSync(path).mode & 0o777;
 
   it('the socket is for its owner, or for a group', async () => {
     await server.listen();
-    assert.equal(modeOf(server.socket), 0o600);
+    assert.equal(fileMode(server.socket), 0o600);
     const second = new TestServer();
     const group = process.getgid?.() ?? 0;
     await second.listen({ group: String(group) });
-    assert.deepEqual([modeOf(second.socket), statSync(second.socket).gid], [0o660, group]);
-    assert.equal(await version(second.address), '1.2.3');
+    assert.deepEqual([fileMode(second.socket), statSync(second.socket).gid], [0o660, group]);
+    assert.equal(await readVersion(second.address), '1.2.3');
     await second.close();
     const third = new TestServer();
     await assert.rejects(third.listen({ group: 'no-such-group' }), /there is no group 'no-such-group'/);
     await third.close();
   });
 
-  /** A socket whose server died without removing it. */
-  async function staleSocket(path: string): Promise<void> {
+  /** Creates a socket whose server died without removing it. */
+  async function createStaleSocket(path: string): Promise<void> {
     const dead: Server = createServer();
     await once(dead.listen(`${path}.dead`), 'listening');
-    // closing removes the file of the name that it knows
+    // closing removes the file under the old name, so the socket is renamed
     renameSync(`${path}.dead`, path);
     await new Promise((resolve) => dead.close(resolve));
     assert.ok(statSync(path).isSocket());
   }
 
   it('a socket that nobody serves is replaced, one that answers is left alone, and another file as well', async () => {
-    await staleSocket(server.socket);
+    await createStaleSocket(server.socket);
     await server.listen();
-    assert.equal(await version(server.address), '1.2.3');
+    assert.equal(await readVersion(server.address), '1.2.3');
     const second = new TestServer();
     await assert.rejects(second.listen({ addresses: [server.address] }), /another server uses /);
-    assert.equal(await version(server.address), '1.2.3');
+    assert.equal(await readVersion(server.address), '1.2.3');
     writeFileSync(second.socket, 'precious');
     await assert.rejects(second.listen(), /exists and is no socket/);
     assert.equal(readFileSync(second.socket, 'utf8'), 'precious');
@@ -164,18 +164,18 @@ describe('the addresses of the server', function () {
 
   it('a socket that somebody removed is made again, and streams go on', async () => {
     await server.listen({ socketCheckMs: 20 });
-    const facts = new Facts(server.address);
-    const events = facts.events();
+    const client = new ProtocolClient(server.address);
+    const events = client.events();
     await events.open;
     for (let time = 0; time < 3; time++) {
       unlinkSync(server.socket);
-      await until(() => existsSync(server.socket));
-      await until(() => version(server.address).catch(() => false));
-      assert.equal(modeOf(server.socket), 0o600);
+      await waitUntil(() => existsSync(server.socket));
+      await waitUntil(() => readVersion(server.address).catch(() => false));
+      assert.equal(fileMode(server.socket), 0o600);
     }
-    server.give([execOf()]);
-    await events.find(({ event }) => event === 'process_exec');
+    server.dispatch([execOf()]);
+    await events.waitFor(({ event }) => event === 'process_exec');
     assert.ok(server.log.some((line) => line.includes('the socket was removed: it was made again')));
-    facts.close();
+    client.close();
   });
 });

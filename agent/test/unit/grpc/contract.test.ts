@@ -1,4 +1,4 @@
-/** GetEvents, health and reflection, by a client that knows only the facts about the protocol. */
+/** GetEvents, health and reflection, tested by a client with an independent definition of the protocol. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,13 @@ import { loadSync } from '@grpc/proto-loader';
 import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema, type DescriptorProto } from '@bufbuild/protobuf/wkt';
 import { execOf, exitOf, hookOf, lostOf, processOf, textOf } from '../../../../test/unit/output/events.js';
-import { Facts, inner, processOf as sentProcess, type EventReader, type Reply } from '../../native/support.js';
+import {
+  ProtocolClient,
+  eventFields,
+  processFields as sentProcess,
+  type EventReader,
+  type Reply,
+} from '../../native/support.js';
 import { PROTOCOL } from '../../native/protocol.js';
 import { TestServer } from './server.js';
 
@@ -38,7 +44,7 @@ const web = execOf(
   },
 );
 const hook = hookOf('sys_read', [textOf('a', 0)], { policyName: 'files' });
-/** The last events. What denies one of them lets the other one through. */
+/** The last events of a test. A filter that denies one of them lets the other one pass. */
 const END = hookOf('end', [], { policyName: 'end' });
 const probe = { namespace: 'end', name: 'end', container: { id: 'e', maybeExecProbe: true as const } };
 const OTHER_END = { ...END, process: processOf({ pid: 99, binary: '/end', inInitTree: true, pod: probe }) };
@@ -78,28 +84,28 @@ const FIELDS: Readonly<Record<string, readonly [matches: object, not: object, of
 describe('the protocol, by a client of its own', function () {
   this.timeout(60_000);
   let server: TestServer;
-  let facts: Facts;
+  let client: ProtocolClient;
 
   beforeEach(async () => {
     server = new TestServer();
     await server.listen();
-    facts = new Facts(server.address);
+    client = new ProtocolClient(server.address);
   });
   afterEach(async () => {
-    facts.close();
+    client.close();
     await server.close();
   });
 
-  async function opened(request: object): Promise<EventReader> {
-    const reader = facts.events(request);
+  async function openReader(request: object): Promise<EventReader> {
+    const reader = client.events(request);
     await reader.open;
     return reader;
   }
 
-  /** What has come before the last event. */
-  async function upToEnd(reader: EventReader): Promise<Reply[]> {
-    const isEnd = (message: Reply): boolean => inner(message)['function_name'] === 'end';
-    await reader.find(isEnd);
+  /** Returns the messages before the last event. */
+  async function readUpToEnd(reader: EventReader): Promise<Reply[]> {
+    const isEnd = (message: Reply): boolean => eventFields(message)['function_name'] === 'end';
+    await reader.waitFor(isEnd);
     return reader.seen.slice(0, reader.seen.findIndex(isEnd));
   }
 
@@ -120,14 +126,22 @@ describe('the protocol, by a client of its own', function () {
           [{ deny_list: [matches] }, false],
           [{ deny_list: [not] }, true],
         ];
-        return cases.map(async ([request, isSent]) => ({ name, own, request, isSent, reader: await opened(request) }));
+        return cases.map(async ([request, isSent]) => ({
+          name,
+          own,
+          request,
+          isSent,
+          reader: await openReader(request),
+        }));
       }),
     );
-    server.give([web, hook, END, OTHER_END]);
+    server.dispatch([web, hook, END, OTHER_END]);
     for (const { name, own, request, isSent, reader } of streams) {
       const wanted = own === web ? 'process_exec' : 'process_kprobe';
-      const before = await upToEnd(reader);
-      const isThere = before.some((message) => message['event'] === wanted && inner(message)['policy_name'] !== 'end');
+      const before = await readUpToEnd(reader);
+      const isThere = before.some(
+        (message) => message['event'] === wanted && eventFields(message)['policy_name'] !== 'end',
+      );
       assert.equal(isThere, isSent, `${name}: ${JSON.stringify(request)}`);
     }
   });
@@ -140,10 +154,10 @@ describe('the protocol, by a client of its own', function () {
       [{ allow_list: [{}] }, true],
       [{}, true],
     ];
-    const readers = await Promise.all(cases.map(([request]) => opened(request)));
-    server.give([web, END]);
+    const readers = await Promise.all(cases.map(([request]) => openReader(request)));
+    server.dispatch([web, END]);
     for (const [i, reader] of readers.entries()) {
-      const isThere = (await upToEnd(reader)).some((message) => message['event'] === 'process_exec');
+      const isThere = (await readUpToEnd(reader)).some((message) => message['event'] === 'process_exec');
       assert.equal(isThere, cases[i]?.[1], JSON.stringify(cases[i]?.[0]));
     }
   });
@@ -155,7 +169,7 @@ describe('the protocol, by a client of its own', function () {
       [{ field_filters: [{ fields: { paths: ['process.binari'] } }] }, /^field_filters\[0\]\.fields: /],
       [{ aggregation_options: { window_size: { seconds: 3600 } } }, /^aggregation_options\.window_size: /],
     ] as const) {
-      const error = await facts.events(request).ended;
+      const error = await client.events(request).ended;
       assert.equal(error?.code, Code.INVALID_ARGUMENT, JSON.stringify(request));
       assert.match(error.details, details);
     }
@@ -163,23 +177,25 @@ describe('the protocol, by a client of its own', function () {
   });
 
   it('field filters keep or leave out fields, of all or of some types', async () => {
-    const fields = (paths: readonly string[], action: string, more: object = {}): object => ({
+    const fieldsRequest = (paths: readonly string[], action: string, more: object = {}): object => ({
       field_filters: [{ fields: { paths }, action, ...more }],
     });
     const [kept, left, only, others] = await Promise.all([
-      opened(fields(['process.binary', 'args.string_arg'], 'INCLUDE')),
-      opened(fields(['process.pid', 'args'], 'EXCLUDE')),
-      opened(fields(['process'], 'EXCLUDE', { event_set: ['PROCESS_EXEC'] })),
-      opened(fields(['process'], 'EXCLUDE', { event_set: ['PROCESS_EXEC'], invert_event_set: { value: true } })),
+      openReader(fieldsRequest(['process.binary', 'args.string_arg'], 'INCLUDE')),
+      openReader(fieldsRequest(['process.pid', 'args'], 'EXCLUDE')),
+      openReader(fieldsRequest(['process'], 'EXCLUDE', { event_set: ['PROCESS_EXEC'] })),
+      openReader(
+        fieldsRequest(['process'], 'EXCLUDE', { event_set: ['PROCESS_EXEC'], invert_event_set: { value: true } }),
+      ),
     ] as const);
-    server.give([web, hook, lostOf()]);
-    const of = async (reader: EventReader, kind: string): Promise<Reply> =>
-      reader.find((message) => message['event'] === kind);
+    server.dispatch([web, hook, lostOf()]);
+    const waitForKind = async (reader: EventReader, kind: string): Promise<Reply> =>
+      reader.waitFor((message) => message['event'] === kind);
 
-    const small = await of(kept, 'process_kprobe');
+    const small = await waitForKind(kept, 'process_kprobe');
     assert.deepEqual(
-      Object.keys(inner(small))
-        .filter((name) => !isEmpty(inner(small)[name]))
+      Object.keys(eventFields(small))
+        .filter((name) => !isEmpty(eventFields(small)[name]))
         .sort(),
       ['args', 'process'],
     );
@@ -187,34 +203,37 @@ describe('the protocol, by a client of its own', function () {
     assert.ok(isEmpty(sentProcess(small)['pid']) && isEmpty(sentProcess(small)['exec_id']));
     assert.equal(small['node_name'], 'node');
     assert.ok(!isEmpty(small['time']));
-    // nobody can leave out the report of a loss
-    const loss = inner(await of(kept, 'rate_limit_info'));
+    // no filter can remove the report of a loss
+    const loss = eventFields(await waitForKind(kept, 'rate_limit_info'));
     assert.equal(loss['number_of_dropped_process_events'], '12');
 
-    const most = await of(left, 'process_kprobe');
-    assert.ok(isEmpty(sentProcess(most)['pid']) && isEmpty(inner(most)['args']));
-    assert.deepEqual([inner(most)['function_name'], sentProcess(most)['exec_id']], ['sys_read', hook.process.execId]);
+    const filtered = await waitForKind(left, 'process_kprobe');
+    assert.ok(isEmpty(sentProcess(filtered)['pid']) && isEmpty(eventFields(filtered)['args']));
+    assert.deepEqual(
+      [eventFields(filtered)['function_name'], sentProcess(filtered)['exec_id']],
+      ['sys_read', hook.process.execId],
+    );
     for (const [reader, without, having] of [
       [only, 'process_exec', 'process_kprobe'],
       [others, 'process_kprobe', 'process_exec'],
     ] as const) {
-      assert.deepEqual(sentProcess(await of(reader, without)), {});
-      assert.ok(!isEmpty(sentProcess(await of(reader, having))['binary']));
+      assert.deepEqual(sentProcess(await waitForKind(reader, without)), {});
+      assert.ok(!isEmpty(sentProcess(await waitForKind(reader, having))['binary']));
     }
   });
 
   it('aggregation: events that are equal but for their time are one, with their number', async () => {
-    const reader = await opened({
+    const reader = await openReader({
       aggregation_options: { window_size: { nanos: 50_000_000 }, channel_buffer_size: 100 },
     });
     const times = Array.from({ length: 5 }, (_, i) => exitOf({}, { timeNs: BigInt(i) * 10n ** 9n }));
     const later = times.map((event) => ({ ...event, type: 'process_exec' as const, status: undefined }));
-    server.give([...later, hook, ...later, lostOf()]);
+    server.dispatch([...later, hook, ...later, lostOf()]);
     const counts = new Map<string, number>();
-    const sum = (): number => [...counts.values()].reduce((a, b) => a + b, 0);
+    const sumCounts = (): number => [...counts.values()].reduce((a, b) => a + b, 0);
     let messages = 0;
-    for (; sum() < 11; messages++) {
-      const message = await reader.find((each) => reader.seen.indexOf(each) >= messages);
+    for (; sumCounts() < 11; messages++) {
+      const message = await reader.waitFor((each) => reader.seen.indexOf(each) >= messages);
       if (message['event'] === 'rate_limit_info') continue;
       const { count } = message['aggregation_info'] as { count: string };
       const kind = message['event'] as string;
@@ -223,19 +242,19 @@ describe('the protocol, by a client of its own', function () {
     assert.deepEqual(Object.fromEntries(counts), { process_exec: 10, process_kprobe: 1 });
     // one of each kind; two if the window ended between
     assert.ok(messages <= 5, `${messages} messages`);
-    // a loss is told at once, with no number of equal ones
+    // a loss is sent at once, without a count of equal events
     assert.ok(reader.seen.some((each) => each['event'] === 'rate_limit_info' && isEmpty(each['aggregation_info'])));
   });
 
   it('aggregation: what a window has is sent when the agent ends', async () => {
     const second = new TestServer();
     await second.listen();
-    const own = new Facts(second.address);
+    const own = new ProtocolClient(second.address);
     const reader = own.events({ aggregation_options: { window_size: { seconds: 600 } } });
     await reader.open;
-    second.give([hook, hook, hook]);
+    second.dispatch([hook, hook, hook]);
     const end = second.close();
-    const { aggregation_info: info } = await reader.find(() => true);
+    const { aggregation_info: info } = await reader.waitFor(() => true);
     assert.deepEqual(info, { count: '3' });
     await reader.ended;
     own.close();
@@ -243,16 +262,17 @@ describe('the protocol, by a client of its own', function () {
   });
 
   it('grpc.health.v1 answers for all services, and tells a watcher of a change', async () => {
-    const health = serviceOf<{
+    const health = createClient<{
       Check(request: object, done: (error: ServiceError | null, reply?: Reply) => void): void;
       Watch(request: object): ClientReadableStream<Reply>;
     }>(HEALTH, 'grpc.health.v1', 'Health', server.address);
-    const check = (service: string): Promise<unknown> =>
+    const checkHealth = (service: string): Promise<unknown> =>
       new Promise((resolve, reject) => {
         health.Check({ service }, (error, reply) => (error === null ? resolve(reply?.['status']) : reject(error)));
       });
-    for (const name of ['', 'liveness', 'tetragon.FineGuidanceSensors']) assert.equal(await check(name), 'SERVING');
-    await assert.rejects(check('other'), { code: Code.NOT_FOUND });
+    for (const name of ['', 'liveness', 'tetragon.FineGuidanceSensors'])
+      assert.equal(await checkHealth(name), 'SERVING');
+    await assert.rejects(checkHealth('other'), { code: Code.NOT_FOUND });
     const watch = health.Watch({ service: 'liveness' });
     const seen: unknown[] = [];
     await new Promise<void>((resolve) => {
@@ -263,35 +283,37 @@ describe('the protocol, by a client of its own', function () {
       });
     });
     assert.deepEqual(seen, ['SERVING', 'NOT_SERVING']);
-    assert.equal(await check('liveness'), 'NOT_SERVING');
+    assert.equal(await checkHealth('liveness'), 'NOT_SERVING');
     watch.cancel();
     health.close();
   });
 
   for (const version of ['v1', 'v1alpha']) {
-    it(`reflection (${version}) has the services, and all names and numbers of the facts`, async () => {
-      const reflection = serviceOf<{ ServerReflectionInfo(): ClientDuplexStream<object, Reply> }>(
+    it(`reflection (${version}) has the services, and all names and numbers of the protocol`, async () => {
+      const reflection = createClient<{ ServerReflectionInfo(): ClientDuplexStream<object, Reply> }>(
         REFLECTION.replace('VERSION', version),
         `grpc.reflection.${version}`,
         'ServerReflection',
         server.address,
       );
       const stream = reflection.ServerReflectionInfo();
-      const ask = (request: object): Promise<Reply> =>
+      const askReflection = (request: object): Promise<Reply> =>
         new Promise((resolve, reject) => {
           stream.once('data', resolve);
           stream.once('error', reject);
           stream.write(request);
         });
-      const list = (await ask({ list_services: '*' }))['list_services_response'] as { service: { name: string }[] };
+      const list = (await askReflection({ list_services: '*' }))['list_services_response'] as {
+        service: { name: string }[];
+      };
       const names = list.service.map(({ name }) => name);
       for (const name of ['tetragon.FineGuidanceSensors', 'tetragon.EventLogService']) {
         assert.ok(names.includes(name), names.join());
       }
-      const found = await ask({ file_containing_symbol: 'tetragon.FineGuidanceSensors' });
+      const found = await askReflection({ file_containing_symbol: 'tetragon.FineGuidanceSensors' });
       const files = (found['file_descriptor_response'] as { file_descriptor_proto: Buffer[] }).file_descriptor_proto;
-      const seen = files.map((file) => shape(file)).reduce((all, each) => ({ ...all, ...each }), {});
-      const expected = factsShape();
+      const seen = files.map((file) => protoShape(file)).reduce((all, each) => ({ ...all, ...each }), {});
+      const expected = expectedShape();
       for (const [message, fields] of Object.entries(expected)) {
         for (const [field, number] of Object.entries(fields)) {
           assert.equal(seen[message]?.[field], number, `${message}.${field}`);
@@ -304,12 +326,12 @@ describe('the protocol, by a client of its own', function () {
   }
 });
 
-type Shape = Record<string, Record<string, number>>;
+type ProtoShape = Record<string, Record<string, number>>;
 
-/** The numbers of all fields and enum values of a file, by message. */
-function shape(file: Uint8Array): Shape {
+/** Returns the numbers of all fields and enum values of a file, by message. */
+function protoShape(file: Uint8Array): ProtoShape {
   const { messageType, enumType } = fromBinary(FileDescriptorProtoSchema, file);
-  const found: Shape = {};
+  const found: ProtoShape = {};
   const addMessage = (prefix: string, { name, field, nestedType, enumType: enums, options }: DescriptorProto): void => {
     if (options?.mapEntry === true) return;
     found[prefix + name] = Object.fromEntries(field.map((each) => [each.name, each.number]));
@@ -324,10 +346,10 @@ function shape(file: Uint8Array): Shape {
   return found;
 }
 
-function factsShape(): Shape {
-  const definition = loaded(PROTOCOL);
+function expectedShape(): ProtoShape {
+  const definition = loadProto(PROTOCOL);
   const file = (definition['tetragon.Process'] as { fileDescriptorProtos: Buffer[] }).fileDescriptorProtos;
-  return file.map(shape).reduce((all, each) => ({ ...all, ...each }), {});
+  return file.map(protoShape).reduce((all, each) => ({ ...all, ...each }), {});
 }
 
 function isEmpty(value: unknown): boolean {
@@ -366,7 +388,7 @@ service ServerReflection {
 }
 `;
 
-function loaded(proto: string): ReturnType<typeof loadSync> {
+function loadProto(proto: string): ReturnType<typeof loadSync> {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-proto-'));
   const file = join(folder, 'service.proto');
   writeFileSync(file, proto);
@@ -377,8 +399,8 @@ function loaded(proto: string): ReturnType<typeof loadSync> {
   }
 }
 
-function serviceOf<T>(proto: string, packageName: string, name: string, address: string): T & Client {
-  const services = loadPackageDefinition(loaded(proto));
+function createClient<T>(proto: string, packageName: string, name: string, address: string): T & Client {
+  const services = loadPackageDefinition(loadProto(proto));
   const found = packageName.split('.').reduce<unknown>((at, part) => (at as Record<string, unknown>)[part], services);
   const Service = (found as Record<string, new (...args: unknown[]) => T & Client>)[name];
   assert.ok(Service !== undefined);

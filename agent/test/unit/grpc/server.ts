@@ -1,4 +1,4 @@
-/** The gRPC server with events that no kernel made, and clients that know only the facts about the protocol. */
+/** A gRPC server with synthetic events, and clients that use an independent definition of the protocol. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,6 @@ export class TestServer {
   readonly socket = join(this.folder, 'agent.sock');
   readonly address = `unix://${this.socket}`;
   readonly hub: EventHub;
-  /** Lines of the log. */
   readonly log: string[] = [];
   readonly #calls: EventCalls;
   #server: GrpcServer | undefined;
@@ -44,7 +43,7 @@ export class TestServer {
     return openLog({ level: 'debug', format: 'json' }, new Writable({ write }));
   }
 
-  /** Listens at the socket, or as the settings say. Returns the addresses. */
+  /** Listens on the socket, or as the settings say. Returns the addresses. */
   async listen(settings: Partial<ServerSettings> = {}): Promise<string[]> {
     const log = this.#openLog();
     const tracer = {} as never;
@@ -73,13 +72,13 @@ export class TestServer {
     return this.#server;
   }
 
-  give(events: readonly PlainEvent[]): void {
-    this.hub.give(events as readonly TracerEvent[]);
+  dispatch(events: readonly PlainEvent[]): void {
+    this.hub.dispatch(events as readonly TracerEvent[]);
   }
 
-  /** Resolves when so many clients read events. */
-  hasStreams(count: number): Promise<void> {
-    return until(() => this.hub.streams.size === count);
+  /** Resolves when `count` clients read events. */
+  waitForStreams(count: number): Promise<void> {
+    return waitUntil(() => this.hub.streams.size === count);
   }
 
   async close(): Promise<void> {
@@ -91,8 +90,8 @@ export class TestServer {
 
 const UNTIL_MS = 50_000;
 
-/** Asks again and again. A test that fails must not ask forever. */
-export async function until(holds: () => unknown): Promise<void> {
+/** Polls until the condition holds. Fails after a time, so that a failing test ends. */
+export async function waitUntil(holds: () => unknown): Promise<void> {
   const end = Date.now() + UNTIL_MS;
   while (!(await holds())) {
     assert.ok(Date.now() < end, `never: ${holds.toString()}`);
@@ -100,8 +99,8 @@ export async function until(holds: () => unknown): Promise<void> {
   }
 }
 
-/** A message in the form of gRPC: a flag and the length before it. */
-export function framed(message: Uint8Array, flag = 0): Buffer {
+/** Returns a gRPC message: a flag, the length, and the bytes. */
+export function frameMessage(message: Uint8Array, flag = 0): Buffer {
   const frame = Buffer.alloc(5 + message.length);
   frame[0] = flag;
   frame.writeUInt32BE(message.length, 1);
@@ -112,7 +111,7 @@ export function framed(message: Uint8Array, flag = 0): Buffer {
 const PATH = '/tetragon.FineGuidanceSensors/';
 const HEADERS = { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' };
 
-/** A client of HTTP/2 alone: it can send what no gRPC client would, and reads only when it is told to. */
+/** A plain HTTP/2 client. It can send what no gRPC client would, and reads only on demand. */
 export class RawClient {
   readonly session: ClientHttp2Session;
 
@@ -121,7 +120,7 @@ export class RawClient {
     this.session.on('error', () => undefined);
   }
 
-  /** Starts a call, and sends the bytes as its body. */
+  /** Starts a call with the bytes as its body. */
   call(name: string, body: Uint8Array): ClientHttp2Stream {
     const stream = this.session.request({ ...HEADERS, ':path': PATH + name });
     stream.on('error', () => undefined);
@@ -129,7 +128,7 @@ export class RawClient {
     return stream;
   }
 
-  /** The status of gRPC that a call ends with; undefined if the server closed the stream without one. */
+  /** Resolves with the gRPC status of a call, or undefined if the server closed the stream without one. */
   status(name: string, body: Uint8Array): Promise<number | undefined> {
     const stream = this.call(name, body);
     return new Promise((resolve) => {
@@ -148,14 +147,14 @@ export class RawClient {
   }
 }
 
-/** Counts the messages of a stream of events, and the events that they report as lost. */
-export class Counter {
+/** Counts the events of a stream, and the lost events that its messages report. */
+export class EventCounter {
   received = 0;
   lost = 0;
   readonly #counts: (loss: RateLimitInfo) => boolean;
   #rest = Buffer.alloc(0);
 
-  /** `counts`: whether a loss is one of those that matter. */
+  /** `counts` returns true for a loss that has to be counted. */
   constructor(counts: (loss: RateLimitInfo) => boolean = () => true) {
     this.#counts = counts;
   }
@@ -171,7 +170,7 @@ export class Counter {
     this.#rest = Buffer.from(bytes);
   }
 
-  /** A message about a loss begins with its field, rate_limit_info (40001). Only those are decoded. */
+  /** The message of a loss begins with its field, rate_limit_info (40001). Only these messages are decoded. */
   #addMessage(message: Buffer): void {
     if (message[0] !== 0x8a || message[1] !== 0xc4 || message[2] !== 0x13) {
       this.received += 1;
@@ -189,18 +188,42 @@ export interface Certificates {
   readonly key: string;
 }
 
-/** An authority, and a certificate for this machine that it signed, made by openssl. */
-export function certificates(folder: string, name: string): Certificates {
-  const at = (file: string): string => join(folder, `${name}-${file}.pem`);
+/** Creates an authority, and a certificate for this machine that it signs, with openssl. */
+export function createCertificates(folder: string, name: string): Certificates {
+  const pemPath = (file: string): string => join(folder, `${name}-${file}.pem`);
   const openssl = (...args: readonly string[]): void => {
     execFileSync('openssl', args, { stdio: 'pipe' });
   };
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl('req', '-x509', ...key, '-days', '2', '-subj', `/CN=${name}`, '-keyout', at('ca-key'), '-out', at('ca'));
-  openssl('req', ...key, '-subj', '/CN=localhost', '-keyout', at('key'), '-out', at('request'));
-  const names = at('names');
+  openssl(
+    'req',
+    '-x509',
+    ...key,
+    '-days',
+    '2',
+    '-subj',
+    `/CN=${name}`,
+    '-keyout',
+    pemPath('ca-key'),
+    '-out',
+    pemPath('ca'),
+  );
+  openssl('req', ...key, '-subj', '/CN=localhost', '-keyout', pemPath('key'), '-out', pemPath('request'));
+  const names = pemPath('names');
   writeFileSync(names, 'subjectAltName=DNS:localhost,IP:127.0.0.1');
-  const authority = ['-CA', at('ca'), '-CAkey', at('ca-key'), '-CAcreateserial'];
-  openssl('x509', '-req', '-in', at('request'), ...authority, '-days', '2', '-extfile', names, '-out', at('cert'));
-  return { ca: at('ca'), cert: at('cert'), key: at('key') };
+  const authority = ['-CA', pemPath('ca'), '-CAkey', pemPath('ca-key'), '-CAcreateserial'];
+  openssl(
+    'x509',
+    '-req',
+    '-in',
+    pemPath('request'),
+    ...authority,
+    '-days',
+    '2',
+    '-extfile',
+    names,
+    '-out',
+    pemPath('cert'),
+  );
+  return { ca: pemPath('ca'), cert: pemPath('cert'), key: pemPath('key') };
 }

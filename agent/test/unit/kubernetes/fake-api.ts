@@ -1,4 +1,4 @@
-/** An API server made of answers that a test gives. */
+/** A fake API server with the answers of a test. */
 import { ApiError, type Api, type CallOptions, type StreamOptions } from '../../../lib/kubernetes/client.js';
 
 export interface Call extends CallOptions {
@@ -16,9 +16,9 @@ export class FakeApi implements Api {
     push(line: object): void;
     end(error?: Error): void;
   }[] = [];
-  /** Answers a call; an Error is thrown. */
+  /** Returns the answer of a call. An Error is thrown. */
   answer: (call: Call) => Answer = () => ({});
-  /** An error for the next streams. */
+  /** The error of the next streams. */
   refuse: Error | undefined;
   #waiting: (() => void)[] = [];
 
@@ -32,17 +32,17 @@ export class FakeApi implements Api {
     return answer as T;
   }
 
-  async *lines<T>(path: string, options: StreamOptions): AsyncGenerator<T, void> {
+  async *streamLines<T>(path: string, options: StreamOptions): AsyncGenerator<T, void> {
     if (this.refuse !== undefined) throw this.refuse;
     const lines: (object | Error | undefined)[] = [];
     let wake: () => void = () => undefined;
-    const put = (line: object | Error | undefined): void => {
+    const push = (line: object | Error | undefined): void => {
       lines.push(line);
       wake();
     };
-    options.signal.addEventListener('abort', () => put(new Error('aborted')));
-    this.streams.push({ path, options, push: put, end: (error) => put(error) });
-    options.opened();
+    options.signal.addEventListener('abort', () => push(new Error('aborted')));
+    this.streams.push({ path, options, push, end: (error) => push(error) });
+    options.onOpen();
     this.#wake();
     for (;;) {
       while (lines.length === 0) await new Promise<void>((resolve) => (wake = resolve));
@@ -53,8 +53,8 @@ export class FakeApi implements Api {
     }
   }
 
-  /** Resolves when `holds` is true, which is tested after each request. */
-  async until(holds: () => boolean): Promise<void> {
+  /** Resolves when `holds` returns true. It is called after each request. */
+  async waitUntil(holds: () => boolean): Promise<void> {
     while (!holds()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
@@ -63,4 +63,4 @@ export class FakeApi implements Api {
   }
 }
 
-export const gone = (): ApiError => new ApiError(410, 'Expired', 'too old resource version');
+export const createGoneError = (): ApiError => new ApiError(410, 'Expired', 'too old resource version');

@@ -1,7 +1,10 @@
-/** When the policies that the cluster has at the start are loaded: the policies of the agent before go on until then. */
+/**
+ * The policies that the cluster has at the start: the policies of the previous agent stay active until they are
+ * loaded.
+ */
 import assert from 'node:assert/strict';
 import { ApiError } from '../../../lib/kubernetes/client.js';
-import type { Log, PolicyTarget } from '../../../lib/kubernetes/parts.js';
+import type { Log, PolicyTarget } from '../../../lib/kubernetes/dependencies.js';
 import { ClusterPolicies } from '../../../lib/kubernetes/policies.js';
 import { FakeApi } from './fake-api.js';
 
@@ -16,13 +19,13 @@ describe('kubernetes: the policies of the cluster', () => {
     api = new FakeApi();
     put = [];
     const target: PolicyTarget = {
-      put: (origin) => {
+      setPolicy: (origin) => {
         put.push(origin);
         return Promise.resolve(undefined);
       },
-      drop: () => Promise.resolve(),
-      statusOf: () => undefined,
-      failureOf: () => undefined,
+      dropPolicy: () => Promise.resolve(),
+      policyStatus: () => undefined,
+      policyError: () => undefined,
       setNodeLabels: () => Promise.resolve(),
     };
     policies = new ClusterPolicies({ api, nodeName: 'worker-1', target, status: undefined, log });
@@ -30,18 +33,18 @@ describe('kubernetes: the policies of the cluster', () => {
   afterEach(() => policies.stop());
 
   const metadata = { name: 'one', uid: 'u1', generation: 1, resourceVersion: '1' };
-  const lists = ({ path }: { path: string }): object => ({
+  const emptyList = ({ path }: { path: string }): object => ({
     metadata: { resourceVersion: '1' },
     items: path.endsWith('/tracingpolicies') ? [{ metadata, spec: {} }] : [],
   });
 
   it('are loaded when start() resolves', async () => {
-    api.answer = lists;
+    api.answer = emptyList;
     assert.equal(policies.isLoaded, false);
     await policies.start();
     assert.equal(policies.isLoaded, true);
     assert.equal(put.length, 1);
-    await policies.loaded;
+    await policies.whenLoaded;
   });
 
   it('are loaded later, if the API server does not answer at first', async () => {
@@ -50,11 +53,11 @@ describe('kubernetes: the policies of the cluster', () => {
     await policies.start();
     assert.equal(policies.isLoaded, false);
     // one of the two kinds of policies is not enough
-    api.answer = (call) => (call.path.endsWith('/tracingpolicies') ? lists(call) : away);
-    await api.until(() => put.length === 1);
+    api.answer = (call) => (call.path.endsWith('/tracingpolicies') ? emptyList(call) : away);
+    await api.waitUntil(() => put.length === 1);
     assert.equal(policies.isLoaded, false);
-    api.answer = lists;
-    await policies.loaded;
+    api.answer = emptyList;
+    await policies.whenLoaded;
     assert.equal(policies.isLoaded, true);
   });
 });

@@ -1,9 +1,9 @@
-/** Pods and policies of the API: containers, workloads, places of mistakes. */
+/** Pods and policies of the API: containers, workloads, and the paths of errors. */
 import assert from 'node:assert/strict';
 import { parsePolicy } from 'polytrace';
-import { mistakesOf, unsafeNumber } from '../../../lib/kubernetes/places.js';
-import { containersOf, PodSource, type Pod } from '../../../lib/kubernetes/pods.js';
-import { workloadOf } from '../../../lib/kubernetes/workload.js';
+import { formatDiagnostics, findUnsafeNumber } from '../../../lib/kubernetes/object-paths.js';
+import { toContainers, PodSource, type Pod } from '../../../lib/kubernetes/pods.js';
+import { podWorkload } from '../../../lib/kubernetes/workload.js';
 import { FakeApi } from './fake-api.js';
 
 const owner = (kind: string, name: string): { kind: string; name: string; controller: boolean } => ({
@@ -36,7 +36,7 @@ describe('kubernetes: workloads', () => {
     ['a kind of another group', { name: 'n', ownerReferences: [owner('Rollout', 'shop')] }, ['shop', 'Rollout']],
   ] as const) {
     it(title, () => {
-      const { workload, workloadKind } = workloadOf(metadata);
+      const { workload, workloadKind } = podWorkload(metadata);
       assert.deepEqual([workload, workloadKind], expected);
     });
   }
@@ -63,7 +63,7 @@ const pod: Pod = {
 
 describe('kubernetes: pods', () => {
   it('have the containers that exist and have not ended', () => {
-    const [main, debug, ...rest] = containersOf(pod, false);
+    const [main, debug, ...rest] = toContainers(pod, false);
     assert.deepEqual(rest, []);
     assert.deepEqual(main, {
       id: 'bb',
@@ -94,40 +94,40 @@ describe('kubernetes: pods', () => {
       { name: 'main', ...probes },
     ];
     const spec = { containers } as NonNullable<Pod['spec']>;
-    const [main, debug] = containersOf({ ...pod, spec }, false);
+    const [main, debug] = toContainers({ ...pod, spec }, false);
     assert.deepEqual([main?.execProbes, debug?.execProbes], [[['cat', '/alive'], ['/bin/started']], undefined]);
   });
 
   it('have annotations only when they are wanted', () => {
-    assert.deepEqual(containersOf(pod, true)[0]?.pod?.annotations, { a: 'b' });
+    assert.deepEqual(toContainers(pod, true)[0]?.pod?.annotations, { a: 'b' });
   });
 
   it('are followed: labels, ended containers, removed pods', async () => {
     const api = new FakeApi();
     api.answer = () => ({ metadata: { resourceVersion: '1' }, items: [pod] });
     const source = new PodSource(api, 'n1');
-    const said: string[] = [];
+    const calls: string[] = [];
     await source.start({
-      add: (info) => Promise.resolve(void said.push(`add ${info.id} ${info.pod?.labels?.['class']}`)),
-      remove: (id) => void said.push(`remove ${id}`),
+      add: (info) => Promise.resolve(void calls.push(`add ${info.id} ${info.pod?.labels?.['class']}`)),
+      remove: (id) => void calls.push(`remove ${id}`),
       state: () => undefined,
     });
     assert.equal(api.calls[0]?.query?.['fieldSelector'], 'spec.nodeName=n1');
-    await api.until(() => api.streams.length === 1);
+    await api.waitUntil(() => api.streams.length === 1);
     const { containerStatuses = [] } = pod.status ?? {};
     const metadata = { ...pod.metadata, resourceVersion: '2', labels: { class: 'tie' } };
     const changed = { metadata, status: { containerStatuses } };
     api.streams[0]?.push({ type: 'MODIFIED', object: changed });
     api.streams[0]?.push({ type: 'DELETED', object: changed });
     api.streams[0]?.end();
-    await api.until(() => api.streams.length === 2);
+    await api.waitUntil(() => api.streams.length === 2);
     await source.stop();
-    assert.deepEqual(said, ['add bb xwing', 'add cc xwing', 'remove cc', 'add bb tie', 'remove bb']);
+    assert.deepEqual(calls, ['add bb xwing', 'add cc xwing', 'remove cc', 'add bb tie', 'remove bb']);
   });
 });
 
 describe('kubernetes: places of mistakes', () => {
-  const mistake = (spec: object): string | undefined => {
+  const formatError = (spec: object): string | undefined => {
     const text = JSON.stringify({
       apiVersion: 'cilium.io/v1alpha1',
       kind: 'TracingPolicy',
@@ -137,14 +137,14 @@ describe('kubernetes: places of mistakes', () => {
     try {
       parsePolicy(text);
     } catch (error) {
-      return mistakesOf(error, text);
+      return formatDiagnostics(error, text);
     }
     return undefined;
   };
 
   it('are paths', () => {
     assert.match(
-      mistake({
+      formatError({
         kprobes: [
           { call: 'f', syscall: false },
           { call: 'g', syscall: false, args: [{ index: 0, typ: 'int' }] },
@@ -152,22 +152,22 @@ describe('kubernetes: places of mistakes', () => {
       }) ?? '',
       /^spec\.kprobes\[1\]\.args\[0\]\.typ: UNKNOWN_FIELD: .*did you mean "type"/,
     );
-    assert.match(mistake({ kprobes: [{ syscall: false }] }) ?? '', /^spec\.kprobes\[0\]: MISSING_FIELD: /);
+    assert.match(formatError({ kprobes: [{ syscall: false }] }) ?? '', /^spec\.kprobes\[0\]: MISSING_FIELD: /);
   });
 
   it('are at most five', () => {
     const fields = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`field${i}`, 1]));
-    const lines = mistake({ kprobes: [{ call: 'f', syscall: false, ...fields }] })?.split('\n') ?? [];
+    const lines = formatError({ kprobes: [{ call: 'f', syscall: false, ...fields }] })?.split('\n') ?? [];
     assert.equal(lines.length, 6);
     assert.match(lines[5] ?? '', /^and 4 more$/);
   });
 
   it('are none for errors of another kind', () => {
-    assert.equal(mistakesOf(new Error('x'), '{}'), undefined);
+    assert.equal(formatDiagnostics(new Error('x'), '{}'), undefined);
   });
 
   it('numbers that JavaScript cannot hold are found', () => {
-    assert.equal(unsafeNumber({ uprobes: [{ offsets: [1, 2 ** 60] }] }, 'spec'), 'spec.uprobes[0].offsets[1]');
-    assert.equal(unsafeNumber({ a: [1.5, 2 ** 53 - 1, 'x', null] }, 'spec'), undefined);
+    assert.equal(findUnsafeNumber({ uprobes: [{ offsets: [1, 2 ** 60] }] }, 'spec'), 'spec.uprobes[0].offsets[1]');
+    assert.equal(findUnsafeNumber({ a: [1.5, 2 ** 53 - 1, 'x', null] }, 'spec'), undefined);
   });
 });

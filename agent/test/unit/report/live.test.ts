@@ -1,4 +1,4 @@
-/** The server of a live report: who gets an answer, and what a slow reader costs. */
+/** The server of a live report: access, and the effect of a slow reader. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get, request, type IncomingMessage } from 'node:http';
@@ -6,26 +6,26 @@ import { connect } from 'node:net';
 import { LiveReport } from '../../../lib/report/live.js';
 import type { Row } from '../../../lib/report/row.js';
 
-const row = (detail: string): string =>
+const formatRow = (detail: string): string =>
   `${JSON.stringify({ kind: 'event', time: 1, type: 'process_exec', label: 'x', detail })}\n`;
 
-async function ask(
+async function fetchReport(
   url: string,
   options: { headers?: Record<string, string>; method?: string } = {},
 ): Promise<IncomingMessage> {
-  const asked = request(url, { ...options, agent: false });
-  asked.end();
-  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  const outgoing = request(url, { ...options, agent: false });
+  outgoing.end();
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
   return response;
 }
 
-async function bodyOf(response: IncomingMessage): Promise<string> {
+async function readBody(response: IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of response) text += String(chunk);
   return text;
 }
 
-/** The rows of a stream until one has this text. */
+/** Reads the rows of a stream until one contains the text. */
 async function readUntil(response: IncomingMessage, text: string): Promise<Row[]> {
   let all = '';
   for await (const chunk of response) {
@@ -52,12 +52,12 @@ describe('a live report', () => {
   });
 
   it('gives the page with its policy', async () => {
-    const response = await ask(report.url);
+    const response = await fetchReport(report.url);
     assert.equal(response.statusCode, 200);
     assert.match(response.headers['content-security-policy'] as string, /connect-src 'self'.*frame-ancestors 'none'$/);
     assert.equal(response.headers['cache-control'], 'no-store');
     assert.equal(response.headers['referrer-policy'], 'no-referrer');
-    assert.match(await bodyOf(response), /<html lang="en" data-live>/);
+    assert.match(await readBody(response), /<html lang="en" data-live>/);
   });
 
   it('answers no other name, token, path or method', async () => {
@@ -72,15 +72,15 @@ describe('a live report', () => {
       [`${origin}/${token}/other`, 404],
       [`${origin}/${token}`, 404],
     ] as const) {
-      const response = await ask(url);
+      const response = await fetchReport(url);
       assert.equal(response.statusCode, status, url);
-      assert.ok(!(await bodyOf(response)).includes(token));
+      assert.ok(!(await readBody(response)).includes(token));
     }
     for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1', `127.0.0.1:${Number(port) - 1}`]) {
-      assert.equal((await ask(report.url, { headers: { host } })).statusCode, 421, host);
+      assert.equal((await fetchReport(report.url, { headers: { host } })).statusCode, 421, host);
     }
-    assert.equal((await ask(report.url, { headers: { host: `localhost:${port}` } })).statusCode, 200);
-    assert.equal((await ask(report.url, { method: 'POST' })).statusCode, 405);
+    assert.equal((await fetchReport(report.url, { headers: { host: `localhost:${port}` } })).statusCode, 200);
+    assert.equal((await fetchReport(report.url, { method: 'POST' })).statusCode, 405);
   });
 
   it('a request without a name of the server is refused', async () => {
@@ -93,10 +93,10 @@ describe('a live report', () => {
   });
 
   it('a browser gets what was before, and what comes', async () => {
-    report.write(row('before') + row('also before'));
-    const response = await ask(`${report.url}rows`);
+    report.write(formatRow('before') + formatRow('also before'));
+    const response = await fetchReport(`${report.url}rows`);
     assert.equal(response.headers['content-type'], 'text/event-stream');
-    report.write(row('after'));
+    report.write(formatRow('after'));
     const rows = await readUntil(response, 'after');
     assert.deepEqual(
       rows.map((each) => each.kind === 'event' && each.detail),
@@ -105,10 +105,10 @@ describe('a live report', () => {
   });
 
   it('a browser that connects again gets only what it has not', async () => {
-    report.write(row('one'));
-    report.write(row('two'));
-    const response = await ask(`${report.url}rows`, { headers: { 'last-event-id': '1' } });
-    report.write(row('three'));
+    report.write(formatRow('one'));
+    report.write(formatRow('two'));
+    const response = await fetchReport(`${report.url}rows`, { headers: { 'last-event-id': '1' } });
+    report.write(formatRow('three'));
     const rows = await readUntil(response, 'three');
     assert.deepEqual(
       rows.map((each) => each.kind === 'event' && each.detail),
@@ -119,16 +119,16 @@ describe('a live report', () => {
   it('rows for a browser that does not read are bounded and counted', async () => {
     const response = await new Promise<IncomingMessage>((resolve) => get(`${report.url}rows`, resolve));
     response.pause();
-    const text = row('x'.repeat(100_000));
+    const text = formatRow('x'.repeat(100_000));
     for (let i = 0; i < 500; i += 1) report.write(text);
     assert.ok(report.missed > 100, String(report.missed));
     const before = report.missed;
-    // when there is room again, the browser hears how many it has missed
+    // when the queue has space again, the browser receives the number of its missed events
     response.resume();
     let received = '';
     response.on('data', (chunk: Buffer) => (received = (received + chunk.toString()).slice(-300_000)));
     while (!received.includes('"kind":"missed"')) {
-      report.write(row('next'));
+      report.write(formatRow('next'));
       await new Promise((resolve) => setImmediate(resolve));
     }
     assert.equal(missed, 1);
@@ -138,21 +138,21 @@ describe('a live report', () => {
   });
 
   it('the history is bounded', async () => {
-    const text = row('x'.repeat(1_000_000));
+    const text = formatRow('x'.repeat(1_000_000));
     for (let i = 0; i < 100; i += 1) report.write(text);
-    report.write(row('the last one'));
-    const response = await ask(`${report.url}rows`);
+    report.write(formatRow('the last one'));
+    const response = await fetchReport(`${report.url}rows`);
     const rows = await readUntil(response, 'the last one');
     assert.ok(rows.length <= 17, String(rows.length));
   });
 
   it('no more than eight browsers', async () => {
-    const open = await Promise.all(Array.from({ length: 8 }, () => ask(`${report.url}rows`)));
+    const open = await Promise.all(Array.from({ length: 8 }, () => fetchReport(`${report.url}rows`)));
     assert.deepEqual(
       open.map(({ statusCode }) => statusCode),
       new Array(8).fill(200),
     );
-    assert.equal((await ask(`${report.url}rows`)).statusCode, 503);
+    assert.equal((await fetchReport(`${report.url}rows`)).statusCode, 503);
     open.forEach((each) => each.destroy());
   });
 
@@ -163,9 +163,9 @@ describe('a live report', () => {
 
   it('ends while a browser reads', async () => {
     const other = await LiveReport.open({ port: 0, onMissed: () => undefined });
-    const response = await ask(`${other.url}rows`);
-    const read = bodyOf(response);
-    other.write(row('the last one'));
+    const response = await fetchReport(`${other.url}rows`);
+    const read = readBody(response);
+    other.write(formatRow('the last one'));
     await other.close();
     assert.match(await read, /the last one/);
   });

@@ -1,4 +1,4 @@
-/** The page: its policy fits what is in it, and no data can become markup. */
+/** The page: its content security policy matches its content, and no data can become markup. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { inflateRawSync } from 'node:zlib';
 import { ReportFile } from '../../../lib/report/file.js';
-import { reportPage } from '../../../lib/report/page.js';
+import { createReportPage } from '../../../lib/report/page.js';
 
-const hash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+const cspHash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 const HOSTILE = '</script><script>alert(1)</script><!--\u2028\u0000\u202e';
 
 describe('the page of a report', () => {
   for (const isLive of [false, true]) {
     it(`allows the script and the style that it has, and nothing else: ${isLive ? 'live' : 'a file'}`, () => {
-      const { head, tail, csp } = reportPage(isLive);
+      const { head, tail, csp } = createReportPage(isLive);
       const page = head + tail;
       const scripts = [...page.matchAll(/<script>([^]*?)<\/script>/g)].map(([, text]) => text ?? '');
       const styles = [...page.matchAll(/<style>([^]*?)<\/style>/g)].map(([, text]) => text ?? '');
@@ -23,8 +23,8 @@ describe('the page of a report', () => {
       assert.equal(styles.length, 1);
       const directives = csp.split('; ');
       assert.equal(directives[0], "default-src 'none'");
-      assert.ok(directives.includes(`script-src ${hash(scripts[0] ?? '')}`), csp);
-      assert.ok(directives.includes(`style-src ${hash(styles[0] ?? '')}`), csp);
+      assert.ok(directives.includes(`script-src ${cspHash(scripts[0] ?? '')}`), csp);
+      assert.ok(directives.includes(`style-src ${cspHash(styles[0] ?? '')}`), csp);
       assert.equal(
         directives.some((each) => each.startsWith('connect-src')),
         isLive,
@@ -38,7 +38,7 @@ describe('the page of a report', () => {
   }
 
   it('has the licences of the libraries in it', () => {
-    const { tail } = reportPage(false);
+    const { tail } = createReportPage(false);
     for (const name of ['uplot', '@tanstack/virtual-core', 'MIT License', 'Permission is hereby granted']) {
       assert.ok(tail.includes(name), name);
     }

@@ -1,4 +1,4 @@
-/** Events as rows: everything that a page shows, bounded. */
+/** Events as rows: the rows have everything that a page shows, and are bounded. */
 import assert from 'node:assert/strict';
 import type { PlainEvent, PlainProcess } from 'polytrace';
 import { ReportRows } from '../../../lib/report/rows.js';
@@ -14,13 +14,13 @@ import {
   textOf,
 } from '../../../../test/unit/output/events.js';
 
-const parsed = (text: string): Row[] =>
+const parseRows = (text: string): Row[] =>
   text
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Row);
-const rowsOf = (...events: PlainEvent[]): Row[] => parsed(new ReportRows().text(events));
-const eventOf = (event: PlainEvent): EventRow => rowsOf(event).find((row) => row.kind === 'event') as EventRow;
+const toRows = (...events: PlainEvent[]): Row[] => parseRows(new ReportRows().text(events));
+const toEventRow = (event: PlainEvent): EventRow => toRows(event).find((row) => row.kind === 'event') as EventRow;
 const socket = {
   type: 'sock',
   index: 0,
@@ -43,7 +43,7 @@ describe('rows of a report', () => {
       process: cat,
       parent: shell,
     });
-    const rows = rowsOf(start, read);
+    const rows = toRows(start, read);
     assert.deepEqual(
       rows.map((row) => (row.kind === 'process' ? row.id : row.kind)),
       ['shell', 'cat', 'event', 'event'],
@@ -54,7 +54,7 @@ describe('rows of a report', () => {
   });
 
   it('an event has its time with microseconds, its policy, values, files and addresses', () => {
-    const event = eventOf(
+    const event = toEventRow(
       hookOf('security_file_permission', [fileOf('/etc/shadow'), intOf(4, 1)], { message: 'a secret' }),
     );
     assert.equal(event.time, 1795531010316.744);
@@ -66,31 +66,31 @@ describe('rows of a report', () => {
       ['1 int', '4'],
     ]);
     assert.deepEqual(event.files, ['/etc/shadow']);
-    const connect = eventOf(hookOf('tcp_connect', [socket as never]));
+    const connect = toEventRow(hookOf('tcp_connect', [socket as never]));
     assert.deepEqual(connect.addresses, ['[2001:db8::1]:443']);
     assert.deepEqual(connect.values, [['0 sock', '[::1]:40000 → [2001:db8::1]:443 IPPROTO_TCP']]);
-    const name = eventOf(hookOf('__x64_sys_openat', [textOf('/etc/passwd', 1), textOf('passwd', 2)]));
+    const name = toEventRow(hookOf('__x64_sys_openat', [textOf('/etc/passwd', 1), textOf('passwd', 2)]));
     assert.deepEqual(name.files, ['/etc/passwd']);
-    assert.equal(eventOf(exitOf()).detail.endsWith(' 0'), true);
+    assert.equal(toEventRow(exitOf()).detail.endsWith(' 0'), true);
   });
 
   it('bytes are a text or hexadecimal digits, and long ones are cut', () => {
-    const bytes = (value: Uint8Array) =>
-      eventOf(hookOf('vfs_write', [{ type: 'char_buf', index: 1, value, size: value.length } as never]));
-    assert.deepEqual(bytes(Buffer.from('GET /')).values, [['1 char_buf', '"GET /"']]);
-    assert.deepEqual(bytes(Buffer.from([0, 255])).values, [['1 char_buf', '0x00ff']]);
-    assert.match(bytes(Buffer.alloc(600, 'a')).values?.[0]?.[1] ?? '', /^"a{512}"… \(600 bytes\)$/);
+    const bytesValue = (value: Uint8Array) =>
+      toEventRow(hookOf('vfs_write', [{ type: 'char_buf', index: 1, value, size: value.length } as never]));
+    assert.deepEqual(bytesValue(Buffer.from('GET /')).values, [['1 char_buf', '"GET /"']]);
+    assert.deepEqual(bytesValue(Buffer.from([0, 255])).values, [['1 char_buf', '0x00ff']]);
+    assert.match(bytesValue(Buffer.alloc(600, 'a')).values?.[0]?.[1] ?? '', /^"a{512}"… \(600 bytes\)$/);
   });
 
   it('a name of 4096 bytes is whole, and no text has more than 8192 characters', () => {
     const path = `/${'é'.repeat(2047)}`;
-    assert.deepEqual(eventOf(hookOf('x', [fileOf(path)])).files, [path]);
-    const [process] = rowsOf(execOf({ arguments: 'x'.repeat(100_000), argv: ['x'.repeat(100_000)] })) as [ProcessRow];
+    assert.deepEqual(toEventRow(hookOf('x', [fileOf(path)])).files, [path]);
+    const [process] = toRows(execOf({ arguments: 'x'.repeat(100_000), argv: ['x'.repeat(100_000)] })) as [ProcessRow];
     assert.equal(process.arguments.length, 8193);
   });
 
   it('a lost event has its number, and no process', () => {
-    const rows = rowsOf(lostOf());
+    const rows = toRows(lostOf());
     assert.equal(rows.length, 1);
     assert.equal((rows[0] as EventRow).lost, 12);
   });
@@ -99,8 +99,8 @@ describe('rows of a report', () => {
     const rows = new ReportRows({ limit: 1 });
     const late = execOf({}, { timeNs: 2_000_000_000n });
     const text = rows.text([execOf(), late, execOf({}, { timeNs: 3_000_000_000n }), late]);
-    assert.equal(parsed(text).filter(({ kind }) => kind === 'event').length, 1);
-    const [end] = parsed(rows.end(['a.jsonl'], '1.2.3', 4)) as [EndRow];
+    assert.equal(parseRows(text).filter(({ kind }) => kind === 'event').length, 1);
+    const [end] = parseRows(rows.end(['a.jsonl'], '1.2.3', 4)) as [EndRow];
     assert.equal(rows.shown, 1);
     assert.deepEqual([end.leftOut, end.leftOutFrom, end.leftOutTo, end.wrongLines], [3, 2000, 3000, 4]);
     assert.deepEqual([end.sources, end.nodes, end.version], [['a.jsonl'], ['node'], '1.2.3']);
@@ -108,10 +108,11 @@ describe('rows of a report', () => {
 
   it('processes are named again after a number of events, and when a reader has missed rows', () => {
     const rows = new ReportRows({ repeatAfter: 2 });
-    const named = (): number => parsed(rows.text([execOf()])).filter(({ kind }) => kind === 'process').length;
-    assert.deepEqual([named(), named(), named(), named()], [1, 0, 1, 0]);
+    const countProcessRows = (): number =>
+      parseRows(rows.text([execOf()])).filter(({ kind }) => kind === 'process').length;
+    assert.deepEqual([countProcessRows(), countProcessRows(), countProcessRows(), countProcessRows()], [1, 0, 1, 0]);
     rows.forget();
-    assert.equal(named(), 1);
+    assert.equal(countProcessRows(), 1);
   });
 
   it('arguments are redacted', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { argumentJson } from '../../../../lib/output/arguments-json.js';
-import { lookOf } from '../../../../lib/output/functions.js';
-import { valueWords } from '../../../../lib/output/words.js';
+import { summarizeCall } from '../../../../lib/output/known-functions.js';
+import { formatValues } from '../../../../lib/output/format-values.js';
 import { ARG_TYPES } from '../../../../lib/policy/language/vocabulary.js';
 import { hostArchitecture, SYSCALL_COMPAT, syscallNumber } from '../../../../lib/names/syscalls.js';
 import { decodeArgument } from '../../../../lib/wire/decode/arguments.js';
@@ -14,7 +14,7 @@ import {
   ModuleDetail,
   NetDetail,
   PerfDetail,
-  TextFlag,
+  StringFlag,
   UserNamespaceDetail,
   Value,
 } from '../../../../lib/wire/layout.gen.js';
@@ -143,10 +143,10 @@ const text: Rows = [
   ],
   [{ text: Buffer.from([0x61, 0xff]) }, { value: 'a\udcff', truncated: false }],
   [
-    { text: 'x', flags: TextFlag.TEXT_TRUNCATED },
+    { text: 'x', flags: StringFlag.STRING_TRUNCATED },
     { value: 'x', truncated: true },
   ],
-  [{ flags: TextFlag.TEXT_FAULT }, { value: '', truncated: false, unreadable: true }],
+  [{ flags: StringFlag.STRING_FAULT }, { value: '', truncated: false, unreadable: true }],
 ];
 const buffer: Rows = [
   [
@@ -154,11 +154,11 @@ const buffer: Rows = [
     { value: Uint8Array.of(0, 255, 10), size: 3, truncated: false },
   ],
   [
-    { text: 'abc', size: 5000, flags: TextFlag.TEXT_TRUNCATED },
+    { text: 'abc', size: 5000, flags: StringFlag.STRING_TRUNCATED },
     { value: new Uint8Array(Buffer.from('abc')), size: 5000, truncated: true },
   ],
   [
-    { size: 9, flags: TextFlag.TEXT_FAULT },
+    { size: 9, flags: StringFlag.STRING_FAULT },
     { value: new Uint8Array(), size: 9, truncated: false, unreadable: true },
   ],
 ];
@@ -337,7 +337,7 @@ describe('decoding of arguments', () => {
   });
 
   it('special flags of a path', () => {
-    const all = TextFlag.TEXT_DELETED | TextFlag.TEXT_UNREACHABLE | TextFlag.TEXT_TRUNCATED | TextFlag.TEXT_FAULT;
+    const all = StringFlag.STRING_DELETED | StringFlag.STRING_UNREACHABLE | StringFlag.STRING_TRUNCATED | StringFlag.STRING_FAULT;
     const got = decode('file', { ...FILE, flags: all }) as { flags: unknown };
     assert.deepEqual(got.flags, ['truncated', 'deleted', 'unreachable', 'fault']);
   });
@@ -351,7 +351,7 @@ describe('decoding of arguments', () => {
   ];
   for (const [magic, name, path] of pseudo) {
     it(path, () => {
-      const got = decode('file', { magic, text: name, value: 9n, flags: TextFlag.TEXT_PSEUDO });
+      const got = decode('file', { magic, text: name, value: 9n, flags: StringFlag.STRING_PSEUDO });
       assert.equal((got as { path: string }).path, path);
     });
   }
@@ -389,7 +389,7 @@ describe('decoding of invalid records', () => {
         { text: detail, length: detail.length - 1 },
         { text: detail, offset: 0xffff_fff0 },
         { text: Buffer.alloc(0) },
-        { text: Buffer.alloc(detail.length), flags: TextFlag.TEXT_FAULT },
+        { text: Buffer.alloc(detail.length), flags: StringFlag.STRING_FAULT },
       ]) {
         const got = decode(type, bad) as { readonly unreadable?: true } & HookArgument;
         assert.equal(got.unreadable, true);
@@ -424,8 +424,8 @@ describe('decoding of invalid records', () => {
         buffer.writeUInt16LE(shape.count, EventHook.valuesCount);
         const at = EventHook.sizeof + slot * Value.sizeof;
         if (at + Value.sizeof <= buffer.length) {
-          buffer.writeUInt32LE(shape.offset, at + Value.textOffset);
-          buffer.writeUInt16LE(shape.length, at + Value.textLength);
+          buffer.writeUInt32LE(shape.offset, at + Value.stringOffset);
+          buffer.writeUInt16LE(shape.length, at + Value.stringLength);
         }
         const made = slabOf(buffer);
         const argument = decodeArgument(made.slab, made.at, buffer.length, slot, { type, index: 0 }) as HookArgument;
@@ -439,9 +439,9 @@ describe('decoding of invalid records', () => {
           'security_bpf_map_alloc',
           'sys_setns',
         ]) {
-          assert.doesNotMatch(lookOf(name, [argument])?.detail ?? '', /[\n\u001b]/);
+          assert.doesNotMatch(summarizeCall(name, [argument])?.detail ?? '', /[\n\u001b]/);
         }
-        assert.doesNotMatch(valueWords([argument]), /[\n\u001b]/);
+        assert.doesNotMatch(formatValues([argument]), /[\n\u001b]/);
         const told =
           'size' in argument ? Buffer.from(argument.value).toString('latin1') : JSON.stringify(strings(argument));
         assert.doesNotMatch(told, /!!/);

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { quoteJson, quoteUnsafe } from '../../../../lib/output/escape.js';
-import { decodeText } from '../../../../lib/wire/text.js';
+import { decodeString } from '../../../../lib/wire/surrogate-escape.js';
 
-const decode = (...bytes: number[]): string => decodeText(Buffer.from(bytes), 0, bytes.length);
+const decode = (...bytes: number[]): string => decodeString(Buffer.from(bytes), 0, bytes.length);
 
 /** What docs/events.md says. */
 function bytesOf(text: string): Buffer {

@@ -2,7 +2,7 @@
 import type { ArgumentType } from '../../../../types/policy-language.js';
 import { decodeArgument } from '../../../../lib/wire/decode/arguments.js';
 import { EventHeader, EventHook, Value } from '../../../../lib/wire/layout.gen.js';
-import { Slab } from '../../../../lib/wire/slab.js';
+import { RecordChunk } from '../../../../lib/wire/record-chunk.js';
 import type { HookArgument } from '../../../../types/events.js';
 
 export interface MadeValue {
@@ -39,9 +39,9 @@ export function recordOf(values: readonly MadeValue[], count = values.length): B
 
 function writeValue(bytes: Buffer, at: number, v: MadeValue, textAt: number, length: number): void {
   bytes.writeBigUInt64LE(BigInt.asUintN(64, v.value ?? 0n), at + Value.value);
-  bytes.writeUInt32LE(v.offset ?? textAt, at + Value.textOffset);
-  bytes.writeUInt16LE(v.length ?? length, at + Value.textLength);
-  bytes.writeUInt16LE(v.flags ?? 0, at + Value.textFlags);
+  bytes.writeUInt32LE(v.offset ?? textAt, at + Value.stringOffset);
+  bytes.writeUInt16LE(v.length ?? length, at + Value.stringLength);
+  bytes.writeUInt16LE(v.flags ?? 0, at + Value.stringFlags);
   bytes.writeUInt32LE(v.mode ?? 0, at + Value.mode);
   bytes.writeUInt32LE(v.magic ?? 0, at + Value.magic);
   bytes.writeInt32LE(v.fd ?? -1, at + Value.fd);
@@ -67,10 +67,10 @@ const BEFORE = 16;
 const BEHIND = 64;
 
 /** A slab with the record in the middle, and other bytes before and after it. */
-export function slabOf(record: Buffer): { readonly slab: Slab; readonly at: number } {
+export function slabOf(record: Buffer): { readonly slab: RecordChunk; readonly at: number } {
   const bytes = Buffer.alloc(BEFORE + record.length + BEHIND, '!');
   record.copy(bytes, BEFORE);
-  return { slab: Slab.of(bytes), at: BEFORE };
+  return { slab: RecordChunk.from(bytes), at: BEFORE };
 }
 
 /** Decodes the value as the second of two values, of parameter 2. */

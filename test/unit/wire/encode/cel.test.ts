@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { CelOp, CelStep } from '../../../../types/index.js';
 import { KernelError } from '../../../../lib/errors.js';
-import { celCode } from '../../../../lib/wire/encode/cel.js';
+import { encodeCel } from '../../../../lib/wire/encode/cel.js';
 import { compilePolicy } from '../../../../lib/policy/index.js';
 import { encodeHook, type EncodedHook } from '../../../../lib/wire/encode/hook.js';
 import { AbiLimit, HookConfig } from '../../../../lib/wire/layout.gen.js';
@@ -10,11 +10,11 @@ import { run } from './bpf-machine.js';
 import { anyNumber, anySteps, anyValues, BINARY, DIVISIONS, EDGES, evaluate, step } from './cel-steps.js';
 import { encodeContext } from './images.js';
 
-const { CEL_ROOM } = AbiLimit;
+const { CEL_INSTRUCTIONS } = AbiLimit;
 const ALL = 2n ** 64n - 1n;
 const filter = (from: number, ...selectors: number[]): CelStep => ({ ...step('filter', 0, from), selectors });
 const left = (steps: readonly CelStep[], values: readonly bigint[], candidates = ALL): bigint =>
-  run(celCode(steps, CEL_ROOM, 'hook'), values, candidates);
+  run(encodeCel(steps, CEL_INSTRUCTIONS, 'hook'), values, candidates);
 
 /** Register 2 is the result. Selector 0 remains if it equals value 2, and selector 1 remains if it is not an error. */
 const compared = [
@@ -32,7 +32,7 @@ function numbers(op: CelOp): CelStep[] {
 describe('expressions as instructions', () => {
   for (const [op, expected] of Object.entries(BINARY)) {
     it(`${op} of any two numbers`, () => {
-      const code = celCode(numbers(op as CelOp), CEL_ROOM, 'hook');
+      const code = encodeCel(numbers(op as CelOp), CEL_INSTRUCTIONS, 'hook');
       for (const a of EDGES) {
         for (const b of EDGES) {
           const result = BigInt.asUintN(64, BigInt(expected(a, b)));
@@ -45,7 +45,7 @@ describe('expressions as instructions', () => {
 
   for (const [op, expected] of Object.entries(DIVISIONS)) {
     it(`${op} of any two numbers, and by zero`, () => {
-      const code = celCode(numbers(op as CelOp), CEL_ROOM, 'hook');
+      const code = encodeCel(numbers(op as CelOp), CEL_INSTRUCTIONS, 'hook');
       for (const a of EDGES) {
         for (const b of EDGES.filter((each) => each !== 0n)) {
           const result = BigInt.asUintN(64, expected(a, b));
@@ -63,7 +63,7 @@ describe('expressions as instructions', () => {
         ['signExtend', BigInt.asIntN],
         ['zeroExtend', BigInt.asUintN],
       ] as const) {
-        const code = celCode([step('value', 0), step(op, 2, 0, 0, bits), ...compared], CEL_ROOM, 'hook');
+        const code = encodeCel([step('value', 0), step(op, 2, 0, 0, bits), ...compared], CEL_INSTRUCTIONS, 'hook');
         for (const a of EDGES) assert.equal(run(code, [a, 0n, BigInt.asUintN(64, expected(Number(bits), a))], 3n), 3n);
       }
     });
@@ -120,21 +120,21 @@ describe('expressions as instructions', () => {
   it('fills its room exactly, and has no more', () => {
     const many = (count: number): CelStep[] => Array.from({ length: count }, () => step('const', 0));
     // Two instructions keep the parameters, and two return the result.
-    const [own] = [celCode(many(10), 24, 'hook')];
+    const [own] = [encodeCel(many(10), 24, 'hook')];
     assert.equal(own.length, 24 * 8);
     assert.equal(run(own, [], 5n), 5n);
     assert.throws(
-      () => celCode(many(11), 24, 'do_it'),
+      () => encodeCel(many(11), 24, 'do_it'),
       (error) =>
         error instanceof KernelError && error.code === 'LIMIT_CEL' && /^do_it: .* 26 .* 24 /.test(error.message),
     );
   });
 
   it('refuses steps without a meaning', () => {
-    assert.throws(() => celCode([step('not', 0, 1)], CEL_ROOM, 'hook'), /register 1/);
-    assert.throws(() => celCode([step('const', 8)], CEL_ROOM, 'hook'), /register 8/);
-    assert.throws(() => celCode([step('value', 0, 0, 0, 9n)], CEL_ROOM, 'hook'), /value 9/);
-    assert.throws(() => celCode([step('const', 0), step('signExtend', 0, 0, 0, 0n)], CEL_ROOM, 'hook'), /0 bits/);
+    assert.throws(() => encodeCel([step('not', 0, 1)], CEL_INSTRUCTIONS, 'hook'), /register 1/);
+    assert.throws(() => encodeCel([step('const', 8)], CEL_INSTRUCTIONS, 'hook'), /register 8/);
+    assert.throws(() => encodeCel([step('value', 0, 0, 0, 9n)], CEL_INSTRUCTIONS, 'hook'), /value 9/);
+    assert.throws(() => encodeCel([step('const', 0), step('signExtend', 0, 0, 0, 0n)], CEL_INSTRUCTIONS, 'hook'), /0 bits/);
   });
 });
 
@@ -196,6 +196,6 @@ spec:
     const hook = encoded(`${entry}\n      ${returned}`);
     const marks = [AbiLimit.CEL_ENTRY_MARK, AbiLimit.CEL_RETURN_MARK];
     assert.deepEqual([hook.code.map(({ mark }) => mark), ...flags(hook)], [marks, 1, 1]);
-    for (const { instructions } of hook.code) assert.equal(instructions.length, 8 * CEL_ROOM);
+    for (const { instructions } of hook.code) assert.equal(instructions.length, 8 * CEL_INSTRUCTIONS);
   });
 });

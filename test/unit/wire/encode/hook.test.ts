@@ -21,7 +21,7 @@ import {
   ObjectConfig,
   ProcessField,
   ProcessTest,
-  TextHash,
+  StringHash,
   ResolveStep,
   SubstringPass,
   Value,
@@ -29,7 +29,7 @@ import {
   ValueMemory,
   ValueRead,
   ValueSource,
-  VerdictMemory,
+  NegativeCache,
 } from '../../../../lib/wire/layout.gen.js';
 import { encodeContext, hookImage, value } from './images.js';
 
@@ -131,7 +131,7 @@ spec:
       view.getUint8(slotAt(slot) + ValueConfig.read),
       view.getUint8(slotAt(slot) + ValueConfig.source),
       view.getUint8(slotAt(slot) + ValueConfig.param),
-      view.getUint8(slotAt(slot) + ValueConfig.late),
+      view.getUint8(slotAt(slot) + ValueConfig.readAtReturn),
     ]);
     assert.deepEqual(read, [
       [ValueRead.READ_SCALAR, ValueSource.SOURCE_PARAM, 1, 0],
@@ -162,7 +162,7 @@ spec:
     const config = configOf(hookImage({ args: [value('file', { texts: { prefix: table, postfix: table } })] }));
     const wordOf = (bytes: Uint8Array, at: number): bigint => new DataView(bytes.buffer).getBigUint64(at, true);
     const bitOf = (offset: number, word: bigint): number => {
-      const mixed = ((word ^ (word >> 32n)) * BigInt(TextHash.TEXT_HASH_FACTOR)) & 0xffffffffn;
+      const mixed = ((word ^ (word >> 32n)) * BigInt(StringHash.STRING_HASH_FACTOR)) & 0xffffffffn;
       const hash = Number(mixed >> 24n);
       return (config.getUint8(objectAt(0) + offset + (hash >> 3)) >> (hash & 7)) & 1;
     };
@@ -186,16 +186,16 @@ spec:
       const addresses = [HookConfig.renameLock, HookConfig.mountLock].map((offset) => view.getBigUint64(offset, true));
       return [
         ...addresses,
-        ...[view.getUint8(HookConfig.verdictRest), view.getUint32(HookConfig.verdictEntries, true)].map(BigInt),
+        ...[view.getUint8(HookConfig.cacheHoldTicks), view.getUint32(HookConfig.cacheEntries, true)].map(BigInt),
       ];
     };
     assert.deepEqual(locksOf({}), [0n, 0n, 0n, 0n]);
     const [rename, mount] = [0xffffffff81000000n, 0xffffffff82000000n];
-    assert.deepEqual(locksOf({ locks: { rename, mount, cpus: 2, rest: 25 } }), [
+    assert.deepEqual(locksOf({ locks: { rename, mount, cpus: 2, holdTicks: 25 } }), [
       rename,
       mount,
       25n,
-      BigInt(2 * 2 * VerdictMemory.VERDICTS_MAX),
+      BigInt(2 * 2 * NegativeCache.NEGATIVE_CACHE_SIZE),
     ]);
   });
 
@@ -213,7 +213,7 @@ spec:
     };
     assert.deepEqual(config({}), [1, 0, 2, 24]);
     assert.deepEqual(config({ ia32: true, pair: true }), [2, 1, 2, 24]);
-    assert.deepEqual(config({ several: true, pair: true }), [1, 2, 0x10002, 24]);
+    assert.deepEqual(config({ multiplePoints: true, pair: true }), [1, 2, 0x10002, 24]);
   });
 
   it('numbers: as wide as their type, and not wider than their member', () => {
@@ -259,7 +259,7 @@ spec:
 
   it('parameters that a trampoline reads only with a helper', () => {
     const view = configOf(hookImage({ args: [value('const_buf', { index: 3, sizeArgIndex: 5 }), value('int')] }), {
-      byHelper: new Set([0]),
+      helperSlots: new Set([0]),
     });
     const at = HookConfig.values;
     assert.equal(view.getUint8(at + ValueConfig.source), ValueSource.SOURCE_HELPER);
@@ -312,11 +312,11 @@ spec:
   });
 
   it('fields of a tracepoint: their place, their target, and the memory of the target', () => {
-    const place = { offset: 24, width: 0, steps: [], isLocation: false, memory: 'kernel' } as const;
+    const place = { offset: 24, width: 0, steps: [], isDataLoc: false, memory: 'kernel' } as const;
     const follow = { offset: 0, follow: true };
     const fields = new Map([
       [0, { ...place, offset: 8, width: 2 }],
-      [1, { ...place, isLocation: true }],
+      [1, { ...place, isDataLoc: true }],
       [2, { ...place, steps: [follow], memory: 'user' as const }],
       [3, { ...place, steps: [follow, { offset: 40, follow: false }], memory: 'by-address' as const }],
     ]);
@@ -359,10 +359,10 @@ spec:
     ];
     const facts = (pair: boolean): number[][] => {
       const view = configOf(hookImage({ args }), { pair });
-      const fields = [ValueConfig.sizeParam, ValueConfig.sizeReturned, ValueConfig.late];
+      const fields = [ValueConfig.sizeParam, ValueConfig.sizeReturned, ValueConfig.readAtReturn];
       return args.map((_, slot) => [
         ...fields.map((field) => view.getUint8(slotAt(slot) + field)),
-        view.getUint32(slotAt(slot) + ValueConfig.room, true),
+        view.getUint32(slotAt(slot) + ValueConfig.capacity, true),
       ]);
     };
     assert.deepEqual(facts(true), [
@@ -599,7 +599,7 @@ spec:
     const encoded = encodeHook(hookImage({ cel: { entry: [one, step], returned: [] } }), encodeContext());
     assert.deepEqual(
       encoded.code.map(({ mark, instructions }) => [mark, instructions.length]),
-      [[AbiLimit.CEL_ENTRY_MARK, 8 * AbiLimit.CEL_ROOM]],
+      [[AbiLimit.CEL_ENTRY_MARK, 8 * AbiLimit.CEL_INSTRUCTIONS]],
     );
     const view = new DataView(encoded.config.buffer);
     assert.deepEqual([view.getUint8(HookConfig.hasCelEntry), view.getUint8(HookConfig.hasCelReturn)], [1, 0]);

@@ -30,7 +30,7 @@ export function encodeContext(more: Partial<EncodeContext> = {}): EncodeContext 
     id: 12,
     selfTgid: 99,
     pair: false,
-    several: false,
+    multiplePoints: false,
     ia32: false,
     params: 2,
     processBits: [],
@@ -40,7 +40,7 @@ export function encodeContext(more: Partial<EncodeContext> = {}): EncodeContext 
     resolved: new Map(),
     registers: new Map(),
     fields: new Map(),
-    byHelper: new Set(),
+    helperSlots: new Set(),
     inodes: new Map(),
     hostNamespaces: {
       Uts: [1],

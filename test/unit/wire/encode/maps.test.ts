@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { CompiledHook } from '../../../../lib/compiled/compiled-policy.js';
 import { encodeHook, type EncodeContext, type EncodedMap } from '../../../../lib/wire/encode/hook.js';
-import { AddressKey, AutomatonState, InodeKey, IntKey, TrieKey, Verdict } from '../../../../lib/wire/layout.gen.js';
+import { AddressKey, AutomatonState, InodeKey, IntKey, TrieKey, MatchEntry } from '../../../../lib/wire/layout.gen.js';
 import { encodeContext, hookImage, value } from './images.js';
 
 function mapsOf(hook: CompiledHook, context: Partial<EncodeContext> = {}): (name: string) => EncodedMap {
@@ -16,15 +16,15 @@ function mapsOf(hook: CompiledHook, context: Partial<EncodeContext> = {}): (name
 
 /** The key and the verdict of each entry. */
 function entriesOf(map: EncodedMap, keySize: number): { key: DataView; match: bigint; reject: bigint }[] {
-  const stride = keySize + Verdict.sizeof;
+  const stride = keySize + MatchEntry.sizeof;
   assert.equal(map.entries.length % stride, 0);
   return Array.from({ length: map.entries.length / stride }, (_, i) => {
     const at = map.entries.byteOffset + i * stride;
-    const verdict = new DataView(map.entries.buffer, at + keySize, Verdict.sizeof);
+    const verdict = new DataView(map.entries.buffer, at + keySize, MatchEntry.sizeof);
     return {
       key: new DataView(map.entries.buffer, at, keySize),
-      match: verdict.getBigUint64(Verdict.match, true),
-      reject: verdict.getBigUint64(Verdict.reject, true),
+      match: verdict.getBigUint64(MatchEntry.match, true),
+      reject: verdict.getBigUint64(MatchEntry.reject, true),
     };
   });
 }
@@ -50,28 +50,28 @@ describe('maps of hooks', () => {
   it('are omitted if nothing uses them', () => {
     const map = mapsOf(hookImage({ args: [value('file')] }));
     const unused = [
-      'text_equal',
-      'text_prefix',
-      'text_postfix',
+      'string_equal',
+      'string_prefix',
+      'string_postfix',
       'int_equal',
       'addresses',
       'inodes',
       'pending',
-      'scope_memory',
+      'scope_cache',
     ];
     for (const name of unused) assert.equal(map(name).create, false, name);
     assert.equal(map('scratch').create, true);
     assert.deepEqual([map('automaton').create, map('automaton').maxEntries], [true, 1]);
   });
 
-  it('text_equal: keys of the slot and the text, all of the same size', () => {
+  it('string_equal: keys of the slot and the string, all of the same size', () => {
     const args = [
       value('int'),
       value('string', { texts: { equal: table<string>(['/etc/shadow', [0], []], ['/ü', [1], [0]]) } }),
     ];
     const map = mapsOf(
       hookImage({ args, returnArg: value('string', { texts: { equal: table<string>(['', [0], []]) } }) }),
-    )('text_equal');
+    )('string_equal');
     assert.equal(map.keySize, 1 + '/etc/shadow'.length);
     assert.equal(map.maxEntries, 3);
     const entries = entriesOf(map, map.keySize).map(({ key, match, reject }) => [
@@ -87,7 +87,7 @@ describe('maps of hooks', () => {
     ]);
   });
 
-  it('text_prefix and text_postfix: lengths in bits, including the slot; postfixes are reversed', () => {
+  it('string_prefix and string_postfix: lengths in bits, including the slot; postfixes are reversed', () => {
     const args = [
       value('file', {
         texts: { prefix: table<string>(['/etc/', [0], []]), postfix: table<string>(['.key', [1], []]) },
@@ -98,10 +98,10 @@ describe('maps of hooks', () => {
       entriesOf(map(name), TrieKey.sizeof).map(({ key }) => [
         key.getUint32(TrieKey.prefixBits, true),
         key.getUint8(TrieKey.slot),
-        textOf(key, TrieKey.text),
+        textOf(key, TrieKey.string),
       ]);
-    assert.deepEqual(read('text_prefix'), [[8 + 40, 0, '/etc/']]);
-    assert.deepEqual(read('text_postfix'), [[8 + 32, 0, 'yek.']]);
+    assert.deepEqual(read('string_prefix'), [[8 + 40, 0, '/etc/']]);
+    assert.deepEqual(read('string_postfix'), [[8 + 32, 0, 'yek.']]);
   });
 
   it('int_equal: numbers of 64 bits with their slot', () => {

@@ -1,0 +1,336 @@
+/**
+ * Converts a protocol event to the library's plain event, for `formatCompact`. Members that the protocol does not
+ * have are empty.
+ */
+import type {
+  HookArgument,
+  LossReason,
+  PathFlag,
+  PerformedAction,
+  PlainEvent,
+  PlainProcess,
+  StackFrame,
+} from 'polytrace';
+import { splitArguments } from '../encode/split-arguments.js';
+import { USUAL_TYPES } from '../encode/arguments.js';
+import { BpfCmdSchema } from '../proto/tetragon/bpf.gen.js';
+import type { GetEventsResponse } from '../proto/tetragon/events.gen.js';
+import type {
+  KprobeArgument,
+  PerformedAction as ActionMessage,
+  Pod as PodMessage,
+  Process as ProcessMessage,
+  StackTraceEntry,
+} from '../proto/tetragon/tetragon.gen.js';
+import { formatTimestamp } from './json.js';
+
+/** Returns undefined for an event type that the library does not have. */
+export function toPlainEvent(response: GetEventsResponse): PlainEvent | undefined {
+  const { event, nodeName, time } = response;
+  const base = {
+    nodeName,
+    time: time === undefined ? '' : formatTimestamp(time),
+    timeNs: time === undefined ? 0n : time.seconds * 1_000_000_000n + BigInt(time.nanos),
+    ...toRelatives(event),
+    tid: 0,
+  };
+  switch (event.case) {
+    case 'processExec':
+      return { ...base, type: 'process_exec', process: toPlainProcess(event.value.process) };
+    case 'processExit': {
+      const { process, signal, status } = event.value;
+      const ended = signal === '' ? {} : { signal };
+      return { ...base, type: 'process_exit', process: toPlainProcess(process), status, coreDumped: false, ...ended };
+    }
+    case 'processKprobe': {
+      const { functionName, kernelStackTrace, userStackTrace } = event.value;
+      const stacks = { kernelStackTrace, userStackTrace };
+      return { ...base, type: 'process_kprobe', ...toHookView(event.value, stacks), functionName, data: [] };
+    }
+    case 'processTracepoint': {
+      const { subsys, event: name } = event.value;
+      return { ...base, type: 'process_tracepoint', ...toHookView(event.value), subsystem: subsys, event: name };
+    }
+    case 'processLsm': {
+      const { functionName, imaHash } = event.value;
+      const hash = imaHash === '' ? {} : { imaHash };
+      return { ...base, type: 'process_lsm', ...toHookView(event.value), functionName, ...hash };
+    }
+    case 'processUprobe': {
+      const { path, symbol, offset, address, refCtrOffset } = event.value;
+      const location = address === undefined ? { offset } : { offset: 0n, address };
+      return {
+        ...base,
+        type: 'process_uprobe',
+        ...toHookView(event.value),
+        path,
+        symbol,
+        refCtrOffset,
+        ...location,
+        data: [],
+      };
+    }
+    case 'processUsdt': {
+      const { path, provider, name } = event.value;
+      return { ...base, type: 'process_usdt', ...toHookView(event.value), path, provider, name };
+    }
+    case 'processLoader': {
+      const { process, path, buildid } = event.value;
+      const id = buildid.length === 0 ? {} : { buildId: Buffer.from(buildid).toString('hex') };
+      const file = { path, inode: 0n, device: { major: 0, minor: 0 }, policyName: '' };
+      return { ...base, type: 'process_loader', process: toPlainProcess(process), ...file, ...id };
+    }
+    case 'rateLimitInfo': {
+      const { numberOfDroppedProcessEvents: dropped, hook, policyName, reason } = event.value;
+      const { time: at, timeNs } = base;
+      // Another agent reports only the number of lost events.
+      const why = (reason === '' ? 'slow_consumer' : reason) as LossReason;
+      const where = reason === '' ? 'rate_limit' : hook;
+      return { type: 'lost', time: at, timeNs, nodeName, hook: where, policyName, reason: why, count: Number(dropped) };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Returns the parent and the ancestors, which filters use. */
+function toRelatives({ value }: GetEventsResponse['event']): Pick<ProcessView, 'parent' | 'ancestors'> {
+  if (value === undefined || !('ancestors' in value)) return { ancestors: [] };
+  const ancestors = value.ancestors.map(toPlainProcess);
+  return value.parent === undefined ? { ancestors } : { ancestors, parent: toPlainProcess(value.parent) };
+}
+
+type ProcessView = Extract<PlainEvent, { readonly type: 'process_exec' }>;
+
+const NO_CREDENTIALS = { uid: 0, gid: 0, euid: 0, egid: 0, suid: 0, sgid: 0, fsuid: 0, fsgid: 0 };
+const NO_NAMESPACES = {
+  uts: 0,
+  ipc: 0,
+  mnt: 0,
+  pid: 0,
+  pidForChildren: 0,
+  net: 0,
+  time: 0,
+  timeForChildren: 0,
+  cgroup: 0,
+  user: 0,
+};
+const NO_CAPABILITIES = { permitted: 0n, effective: 0n, inheritable: 0n };
+
+function toPlainProcess(message: ProcessMessage | undefined): PlainProcess {
+  const text = message?.arguments ?? '';
+  const argv = message?.argv ?? [];
+  const pod = message?.pod;
+  return {
+    execId: message?.execId ?? '',
+    parentExecId: message?.parentExecId ?? '',
+    forked: false,
+    pid: message?.pid ?? 0,
+    uid: message?.uid ?? 0,
+    auid: message?.auid ?? 0,
+    binary: message?.binary ?? '',
+    executable: message?.binary ?? '',
+    binaryUntrusted: message?.binaryUntrusted ?? false,
+    argv: argv.length > 0 ? argv : splitArguments(text),
+    arguments: text,
+    cwd: message?.cwd ?? '',
+    flags: message?.flags ?? '',
+    startTime: message?.startTime === undefined ? '' : formatTimestamp(message.startTime),
+    startTimeNs: 0n,
+    capabilities: NO_CAPABILITIES,
+    namespaces: NO_NAMESPACES,
+    credentials: NO_CREDENTIALS,
+    inInitTree: message?.inInitTree ?? false,
+    cgroupId: 0n,
+    ...(pod === undefined ? {} : { pod: toPlainPod(pod) }),
+    ...(message?.docker === undefined || message.docker === '' ? {} : { container: { id: message.docker } }),
+  };
+}
+
+function toPlainPod({ namespace, name, podLabels: labels, container }: PodMessage): NonNullable<PlainProcess['pod']> {
+  if (container === undefined) return { namespace, name, labels };
+  const probe = container.maybeExecProbe ? { maybeExecProbe: true as const } : {};
+  return { namespace, name, labels, container: { id: container.id, name: container.name, ...probe } };
+}
+
+interface HookMessage {
+  readonly process?: ProcessMessage | undefined;
+  readonly policyName: string;
+  readonly args: readonly KprobeArgument[];
+  readonly policyMode: string;
+  readonly actions: readonly ActionMessage[];
+  readonly ofSocketOwner: boolean;
+  readonly suppressed: number;
+  readonly tags: readonly string[];
+  readonly message: string;
+  readonly return?: KprobeArgument | undefined;
+}
+
+interface Stacks {
+  readonly kernelStackTrace: readonly StackTraceEntry[];
+  readonly userStackTrace: readonly StackTraceEntry[];
+}
+
+type HookView = Pick<
+  Extract<PlainEvent, { readonly type: 'process_lsm' }>,
+  | 'process'
+  | 'policyName'
+  | 'args'
+  | 'action'
+  | 'actions'
+  | 'ofSocketOwner'
+  | 'suppressed'
+  | 'tags'
+  | 'message'
+  | 'selector'
+  | 'kernelStack'
+  | 'userStack'
+> & { readonly return?: HookArgument };
+
+function toHookView(message: HookMessage & Partial<Stacks>, stacks: Partial<Stacks> = message): HookView {
+  const { policyName, ofSocketOwner, suppressed, tags, message: reason, return: returned } = message;
+  const { kernelStackTrace = [], userStackTrace = [] } = stacks;
+  return {
+    process: toPlainProcess(message.process),
+    policyName,
+    args: message.args.map(toHookArgument),
+    action: 'post',
+    actions: message.actions.map(toPerformedAction),
+    ofSocketOwner,
+    suppressed,
+    tags,
+    selector: 0,
+    ...(reason === '' ? {} : { message: reason }),
+    ...(returned === undefined ? {} : { return: toHookArgument(returned, 0) }),
+    ...(kernelStackTrace.length === 0 ? {} : { kernelStack: kernelStackTrace.map(toStackFrame) }),
+    ...(userStackTrace.length === 0 ? {} : { userStack: userStackTrace.map(toStackFrame) }),
+  };
+}
+
+/** The compact line shows only the name and the outcome of an action. */
+function toPerformedAction({ action, outcome }: ActionMessage): PerformedAction {
+  return (outcome === '' ? { action } : { action, outcome }) as PerformedAction;
+}
+
+function toStackFrame({ address, offset, symbol, module, fileOffset, buildId }: StackTraceEntry): StackFrame {
+  return {
+    ...(address === 0n ? {} : { address }),
+    ...(symbol === '' ? {} : { symbol }),
+    ...(module === '' ? {} : { module }),
+    ...(offset === 0n ? {} : { offset }),
+    ...(fileOffset === 0n ? {} : { fileOffset }),
+    ...(buildId === '' ? {} : { buildId }),
+  };
+}
+
+/** The position in the list is the index of the parameter when the message has no index. */
+function toHookArgument(message: KprobeArgument, position: number): HookArgument {
+  const { arg, label, truncated } = message;
+  const usual = arg.case === undefined ? undefined : (USUAL_TYPES as Readonly<Record<string, string>>)[arg.case];
+  const type = message.type === '' ? (usual ?? 'string') : message.type;
+  const base = { type, index: message.index ?? position, ...(label === '' ? {} : { label }) };
+  return { ...base, truncated, ...toArgumentValue(arg, type, message.partialText) } as unknown as HookArgument;
+}
+
+const STRING_TYPES: ReadonlySet<string> = new Set(['string', 'data_loc', 'filename', 'net_device', 'sockaddr_un']);
+
+function toArgumentValue(arg: KprobeArgument['arg'], type: string, partialText: string): object {
+  switch (arg.case) {
+    case 'stringArg':
+    case 'intArg':
+    case 'uintArg':
+    case 'longArg':
+    case 'sizeArg':
+      return { value: arg.value };
+    case 'bytesArg':
+      return { value: arg.value, size: arg.value.length };
+    case 'truncatedBytesArg':
+      return { value: arg.value.bytesArg, size: Number(arg.value.origSize), truncated: true };
+    case 'pathArg':
+    case 'fileArg':
+    case 'linuxBinprmArg':
+      return toFileValue(arg.value);
+    case 'sockArg':
+      return { ...toSocketEndpoints(arg.value), socketType: arg.value.type, state: arg.value.state };
+    case 'skbArg':
+      return { ...toSocketEndpoints(arg.value), length: arg.value.len };
+    case 'sockaddrArg':
+      return { family: arg.value.family, address: arg.value.addr, port: arg.value.port };
+    case 'sockaddrunArg':
+      return { value: arg.value.path };
+    case 'netDevArg':
+      return { value: arg.value.name };
+    case 'syscallId': {
+      const { id, name, number } = arg.value;
+      return { value: number === 0n ? BigInt(id) : number, ...(name === '' ? {} : { name }) };
+    }
+    case 'capabilityArg': {
+      const { value = 0, name } = arg.value;
+      return { value, ...(name === '' ? {} : { name: name === 'DAC_OVERRIDE' ? 'CAP_DAC_OVERRIDE' : name }) };
+    }
+    case 'processCredentialsArg':
+      return { uid: arg.value.uid ?? 0, euid: arg.value.euid ?? 0 };
+    case 'userNsArg':
+      return { inode: arg.value.ns?.inum ?? 0 };
+    case 'moduleArg':
+      return { name: arg.value.name };
+    case 'kernelCapTArg':
+    case 'capInheritableArg':
+    case 'capPermittedArg':
+    case 'capEffectiveArg':
+      return { value: /^[0-9a-fA-F]{1,16}$/.test(arg.value) ? BigInt(`0x${arg.value}`) : 0n };
+    case 'bpfCmdArg': {
+      const name = BpfCmdSchema.value[arg.value]?.name;
+      return { value: arg.value, ...(name === undefined ? {} : { name }) };
+    }
+    case 'bpfAttrArg':
+    case 'bpfProgArg':
+      return { programType: arg.value.ProgType, instructions: arg.value.InsnCnt, name: arg.value.ProgName };
+    case 'bpfMapArg': {
+      const {
+        MapType: mapType,
+        KeySize: keySize,
+        ValueSize: valueSize,
+        MaxEntries: maxEntries,
+        MapName: name,
+      } = arg.value;
+      return { mapType, keySize, valueSize, maxEntries, name };
+    }
+    case 'perfEventArg':
+      return { eventType: arg.value.Type, function: arg.value.KprobeFunc };
+    case 'errorArg':
+      return STRING_TYPES.has(type) ? { unreadable: true, value: partialText } : { unreadable: true };
+    default:
+      return {};
+  }
+}
+
+function toFileValue({
+  path,
+  flags,
+  permission,
+}: {
+  readonly path: string;
+  readonly flags: string;
+  readonly permission: string;
+}): object {
+  return { path, flags: flags === '' ? [] : (flags.split(' ') as PathFlag[]), permission };
+}
+
+function toSocketEndpoints(ends: {
+  readonly family: string;
+  readonly protocol: string;
+  readonly saddr: string;
+  readonly daddr: string;
+  readonly sport: number;
+  readonly dport: number;
+}): object {
+  return {
+    family: ends.family,
+    protocol: ends.protocol,
+    sourceAddress: ends.saddr,
+    destinationAddress: ends.daddr,
+    sourcePort: ends.sport,
+    destinationPort: ends.dport,
+  };
+}

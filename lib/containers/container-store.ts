@@ -1,0 +1,270 @@
+/** The containers that sources report, and the cgroup of each. Sources push into it; policies and events read it. */
+import type { ContainerInfo, ContainerSink, ContainerSource, ContainerSourceStatus } from '../../types/containers.js';
+import { PolytraceError } from '../errors.js';
+import { limitContainerInfo } from './limit-container-info.js';
+import { locateContainer } from './identify.js';
+import { isEqualInfo, mergeContainerInfo } from './merge.js';
+
+export interface KnownContainer {
+  readonly info: ContainerInfo;
+  /** Id of the container's own cgroup; 0n: not known yet. */
+  readonly cgroupId: bigint;
+}
+
+export interface ContainerListener {
+  /** A container is new, or something of it has changed. */
+  onChanged(container: KnownContainer): Promise<void> | void;
+  onRemoved(container: KnownContainer): void;
+}
+
+/** How the directory finds the cgroup of a container. */
+export interface CgroupLookup {
+  /** The id of a cgroup that exists; 0n where it is not known. */
+  cgroupId(path: string | undefined): bigint;
+  /** The path of the cgroup of a process. */
+  cgroupPath(pid: number): string | undefined;
+}
+
+interface Entry extends KnownContainer {
+  /** What each source says, by the place of the source. */
+  readonly parts: ReadonlyMap<number, ContainerInfo>;
+  /** Settles when every listener knows this. */
+  readonly delivered: Promise<unknown>;
+}
+
+interface SourceState {
+  readonly source: ContainerSource;
+  /** It does not notice when a container ends. */
+  readonly isPassive: boolean;
+  connected: boolean;
+  error: string | undefined;
+  readonly ids: Set<string>;
+}
+
+export const CONTAINERS_MAX = 16_384;
+/** Number of removed containers that are kept, because their last events are still to be read. */
+const REMOVED_MAX = 1024;
+const NO_CGROUPS: CgroupLookup = { cgroupId: () => 0n, cgroupPath: () => undefined };
+
+export class ContainerStore {
+  readonly #entries = new Map<string, Entry>();
+  /** The ids of containers by their own cgroups. */
+  readonly #byCgroup = new Map<bigint, string>();
+  readonly #removed = new Map<string, Entry>();
+  readonly #listeners = new Set<ContainerListener>();
+  readonly #sources: SourceState[] = [];
+  readonly #cgroups: CgroupLookup;
+  readonly #withAnnotations: boolean;
+
+  /** `withAnnotations`: keep the annotations of pods. */
+  constructor(cgroups: CgroupLookup = NO_CGROUPS, withAnnotations = true) {
+    this.#cgroups = cgroups;
+    this.#withAnnotations = withAnnotations;
+  }
+
+  /** All containers that sources have reported and not removed. */
+  containers(): readonly KnownContainer[] {
+    return [...this.#entries.values()].map(({ info, cgroupId }) => ({ info, cgroupId }));
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(id: string): KnownContainer | undefined {
+    return this.#entries.get(id);
+  }
+
+  /** Also finds a container that was removed a short time ago. */
+  findRecent(id: string): KnownContainer | undefined {
+    return this.#entries.get(id) ?? this.#removed.get(id);
+  }
+
+  /** Returns a function that ends the subscription. Containers that are known already are not reported. */
+  subscribe(listener: ContainerListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  sources(): readonly ContainerSourceStatus[] {
+    return this.#sources.map(({ source, connected, error, ids }) => ({
+      name: source.name,
+      connected,
+      ...(error === undefined ? {} : { error }),
+      containers: ids.size,
+      ...(source.late === undefined ? {} : { late: source.late }),
+    }));
+  }
+
+  /** True if a connected source reports containers of this runtime. undefined: the runtime is not known. */
+  hasSourceFor(runtime: string | undefined): boolean {
+    return this.#sources.some(
+      ({ source, connected, isPassive }) =>
+        connected &&
+        !isPassive &&
+        (source.runtimes === undefined || runtime === undefined || source.runtimes.includes(runtime)),
+    );
+  }
+
+  /** Asks the sources for a container that none of them has reported yet. */
+  requestContainer(id: string, runtime: string | undefined): void {
+    for (const { source, connected } of this.#sources) {
+      const isOf = source.runtimes === undefined || runtime === undefined || source.runtimes.includes(runtime);
+      // the source reports its own errors
+      if (connected && isOf) source.find?.(id).catch(() => undefined);
+    }
+  }
+
+  /** Adds a source, and returns where it reports. Where sources contradict each other, the earlier one is right. */
+  add(source: ContainerSource, isPassive = false): ContainerSink {
+    const index = this.#sources.length;
+    const state: SourceState = { source, isPassive, connected: false, error: undefined, ids: new Set() };
+    this.#sources.push(state);
+    return Object.freeze({
+      add: async (info: ContainerInfo): Promise<void> => {
+        await this.#addPart(index, state, limitContainerInfo(info, this.#withAnnotations));
+      },
+      remove: (id: string): void => this.#removePart(index, state, id),
+      state: (connected: boolean, error?: Error): void => {
+        state.connected = connected;
+        state.error = error?.message;
+      },
+    });
+  }
+
+  async #addPart(index: number, state: SourceState, info: ContainerInfo): Promise<void> {
+    const before = this.#entries.get(info.id);
+    if (before === undefined && this.#entries.size >= CONTAINERS_MAX) {
+      throw new PolytraceError(
+        'CONTAINERS_FULL',
+        `more than ${CONTAINERS_MAX} containers run`,
+        'further containers stay without names, and no scope of a policy has them',
+      );
+    }
+    state.ids.add(info.id);
+    this.#removed.delete(info.id);
+    await this.#mergeParts(new Map([...(before?.parts ?? []), [index, info]]), before);
+  }
+
+  #removePart(index: number, state: SourceState, id: string): void {
+    const ended = this.#removed.get(id);
+    if (ended !== undefined) this.#removed.set(id, { ...ended, parts: withoutSource(ended.parts, index) });
+    const before = this.#entries.get(id);
+    if (!state.ids.delete(id) || before === undefined) return;
+    const parts = withoutSource(before.parts, index);
+    // who remains hears of errors when it reports next
+    if (this.#isConfirmed(parts)) void this.#mergeParts(parts, before).catch(() => undefined);
+    else this.#remove({ ...before, parts });
+  }
+
+  /** A source that notices ends says that there is such a container. */
+  #isConfirmed(parts: Entry['parts']): boolean {
+    return [...parts.keys()].some((index) => this.#sources[index]?.isPassive === false);
+  }
+
+  #mergeParts(parts: ReadonlyMap<number, ContainerInfo>, before: Entry | undefined): Promise<unknown> {
+    const said = mergeContainerInfo([...parts].sort(([a], [b]) => a - b).map(([, part]) => part));
+    const { path, id } = this.#findCgroup(said, before);
+    const info = path === undefined || path === said.cgroupPath ? said : Object.freeze({ ...said, cgroupPath: path });
+    return this.#store(before, { info, cgroupId: id }, parts);
+  }
+
+  #store(
+    before: Entry | undefined,
+    known: KnownContainer,
+    parts: ReadonlyMap<number, ContainerInfo>,
+  ): Promise<unknown> {
+    const { info, cgroupId } = known;
+    if (before !== undefined && before.cgroupId === cgroupId && isEqualInfo(before.info, info)) {
+      this.#entries.set(info.id, { ...before, parts });
+      return before.delivered;
+    }
+    const delivered = Promise.all([...this.#listeners].map(async (listener) => listener.onChanged(known)));
+    delivered.catch(() => undefined);
+    this.#entries.set(info.id, { info, cgroupId, parts, delivered });
+    if (before !== undefined) this.#leaveCgroup(before);
+    if (cgroupId !== 0n) this.#byCgroup.set(cgroupId, info.id);
+    return delivered;
+  }
+
+  #leaveCgroup({ cgroupId, info: { id } }: KnownContainer): void {
+    if (this.#byCgroup.get(cgroupId) === id) this.#byCgroup.delete(cgroupId);
+  }
+
+  #remove(entry: Entry): void {
+    const { info, cgroupId } = entry;
+    const known = { info, cgroupId };
+    this.#entries.delete(info.id);
+    this.#leaveCgroup(entry);
+    for (const { ids } of this.#sources) ids.delete(info.id);
+    this.#removed.set(info.id, entry);
+    if (this.#removed.size > REMOVED_MAX) {
+      for (const oldest of this.#removed.keys()) {
+        this.#removed.delete(oldest);
+        break;
+      }
+    }
+    for (const listener of this.#listeners) listener.onRemoved(known);
+  }
+
+  /**
+   * The container's own cgroup. A source names it, or the container's process is in it. It can be made later than the container,
+   * and again when the container starts again.
+   */
+  #findCgroup(
+    info: ContainerInfo,
+    before: Entry | undefined,
+  ): { readonly path: string | undefined; readonly id: bigint } {
+    for (const path of [info.cgroupPath, before?.info.cgroupPath, this.#findProcessCgroup(info)]) {
+      const id = this.#cgroups.cgroupId(path);
+      if (id !== 0n) return { path, id };
+    }
+    const path = info.cgroupPath ?? before?.info.cgroupPath;
+    return { path, id: path === before?.info.cgroupPath ? (before?.cgroupId ?? 0n) : 0n };
+  }
+
+  /** The process may have ended, and another one may have its id. So the path must have the container's id. */
+  #findProcessCgroup({ id, pid }: ContainerInfo): string | undefined {
+    const path = pid === undefined ? undefined : this.#cgroups.cgroupPath(pid);
+    if (path?.includes(id) !== true) return undefined;
+    const own = locateContainer(path);
+    return own?.container.id === id ? own.path : path;
+  }
+
+  /** The kernel reports a new cgroup. Users without root can give their cgroups the name of any container. */
+  onCgroupCreated(id: bigint, path: string): void {
+    const found = locateContainer(path);
+    if (found === undefined || found.path !== path) return;
+    const entry = this.#entries.get(found.container.id) ?? this.#findRestarted(found.container.id);
+    if (entry === undefined || entry.cgroupId === id) return;
+    const known = entry.info.cgroupPath;
+    const isOwn = known === undefined ? found.container.owner === undefined : known === path;
+    if (!isOwn) return;
+    const info = known === undefined ? Object.freeze({ ...entry.info, cgroupPath: path }) : entry.info;
+    for (const index of entry.parts.keys()) this.#sources[index]?.ids.add(info.id);
+    this.#removed.delete(info.id);
+    void this.#store(entry, { info, cgroupId: id }, entry.parts).catch(() => undefined);
+  }
+
+  /** A container whose cgroup is gone, and whose end no source has reported: it starts again. */
+  #findRestarted(id: string): Entry | undefined {
+    const ended = this.#removed.get(id);
+    return ended !== undefined && this.#isConfirmed(ended.parts) && this.#entries.size < CONTAINERS_MAX
+      ? ended
+      : undefined;
+  }
+
+  /**
+   * The kernel has freed a cgroup, after the last process in it. The container has ended, also where no source notices. Every event
+   * of its processes was read before. Returns the container's id; undefined if it was no container's own cgroup.
+   */
+  onCgroupRemoved(id: bigint): string | undefined {
+    const entry = this.#entries.get(this.#byCgroup.get(id) ?? '');
+    if (entry !== undefined) this.#remove(entry);
+    return entry?.info.id;
+  }
+}
+
+function withoutSource(parts: Entry['parts'], index: number): Entry['parts'] {
+  return new Map([...parts].filter(([each]) => each !== index));
+}

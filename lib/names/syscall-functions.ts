@@ -1,0 +1,28 @@
+/** Names of the kernel's functions for system calls, and their notations in policies. Source: asm/syscall_wrapper.h. */
+
+const NATIVE_PREFIX = process.arch === 'arm64' ? '__arm64_' : '__x64_';
+/** For calls of 32-bit programs: first the function that only they use, then the function for all programs. */
+const IA32_PREFIXES = ['__ia32_compat_', '__ia32_'] as const;
+
+const PREFIXES: Readonly<Record<string, readonly string[]>> = {
+  x64: ['__x64_'],
+  arm64: ['__arm64_'],
+  i386: IA32_PREFIXES,
+};
+
+/** Returns the possible names of the function for `sys_dup`, `i386/sys_dup` or `__ia32_sys_dup`, the likeliest first. */
+export function syscallFunctionNames(call: string): readonly string[] {
+  const [abi, own] = call.split('/', 2) as [string, string | undefined];
+  if (own !== undefined) return (PREFIXES[abi] ?? []).map((prefix) => prefix + own);
+  return [call.startsWith('__') ? call : NATIVE_PREFIX + call];
+}
+
+/** True if the function receives the registers of a 32-bit program. */
+export function isIa32Function(functionName: string): boolean {
+  return functionName.startsWith('__ia32_');
+}
+
+/** True for the functions of this machine's own system calls. The function for unused numbers is not one of them. */
+export function isSyscallFunction(name: string): boolean {
+  return name.startsWith(`${NATIVE_PREFIX}sys_`) && name !== `${NATIVE_PREFIX}sys_ni_syscall`;
+}

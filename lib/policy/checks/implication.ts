@@ -1,0 +1,135 @@
+/** Decides whether a filter implies another one. The warnings about unreachable selectors need it. */
+import { filterIntervals, intersectIntervals, isSubset, type Intervals } from '../model/intervals.js';
+import type { ValueFilter } from '../model/model.js';
+import { stripFinalNul } from '../model/values.js';
+import { POSITIVE_OPERATORS, type Operator, type TypeFacts } from '../language/vocabulary.js';
+
+/** Maximum number of values of a compared filter. With more values, the comparison would take too long. */
+const COMPARED_VALUES_MAX = 512;
+
+function isNegatedFilter(filter: ValueFilter): boolean {
+  return filter.operator !== undefined && POSITIVE_OPERATORS[filter.operator] !== undefined;
+}
+
+function positiveOperator(filter: ValueFilter): Operator | undefined {
+  return filter.operator === undefined ? undefined : (POSITIVE_OPERATORS[filter.operator] ?? filter.operator);
+}
+
+function filterStrings(filter: ValueFilter): string[] {
+  return (filter.values ?? []).map(stripFinalNul);
+}
+
+/** False for a filter that also compares inodes: its strings alone do not decide what it matches. */
+function isStringFilter(filter: ValueFilter): boolean {
+  if (filter.inode === true) return false;
+  const base = positiveOperator(filter);
+  return base === 'Equal' || base === 'Prefix' || base === 'Postfix';
+}
+
+function hasFewValues(...filters: ValueFilter[]): boolean {
+  return filters.every((filter) => (filter.values ?? []).length <= COMPARED_VALUES_MAX);
+}
+
+/** True if every string that matches `value` of `filter` also matches `widerValue` of `wider`. */
+function coversValue(wider: ValueFilter, widerValue: string, filter: ValueFilter, value: string): boolean {
+  switch (positiveOperator(wider)) {
+    case 'Equal':
+      return positiveOperator(filter) === 'Equal' && value === widerValue;
+    case 'Prefix':
+      return positiveOperator(filter) !== 'Postfix' && value.startsWith(widerValue);
+    default:
+      return positiveOperator(filter) !== 'Prefix' && value.endsWith(widerValue);
+  }
+}
+
+/** True if every value that passes `filter` also passes `wider`. False if that cannot be decided. */
+export function implies(filter: ValueFilter, wider: ValueFilter, facts: TypeFacts): boolean {
+  if (isSameFilter(filter, wider)) return true;
+  if (!hasFewValues(filter, wider)) return false;
+  if (isIntegerType(facts)) {
+    const [inner, outer] = [filterIntervals(filter, facts), filterIntervals(wider, facts)];
+    return inner !== undefined && outer !== undefined && isSubset(inner, outer);
+  }
+  if (!isStringFilter(filter) || !isStringFilter(wider) || isNegatedFilter(filter) !== isNegatedFilter(wider))
+    return false;
+  // Fewer values pass a negated filter that excludes more, so the two filters swap their roles.
+  const [inner, outer] = isNegatedFilter(filter) ? [wider, filter] : [filter, wider];
+  return filterStrings(inner).every((value) =>
+    filterStrings(outer).some((other) => coversValue(outer, other, inner, value)),
+  );
+}
+
+/** True if no value passes all filters. All filters must compare the same argument. */
+export function areContradictory(filters: readonly ValueFilter[], facts: TypeFacts): boolean {
+  if (!hasFewValues(...filters)) return false;
+  if (isIntegerType(facts)) {
+    const sets = filters.flatMap((filter) => [filterIntervals(filter, facts)]).filter((set) => set !== undefined);
+    return (
+      hasZeroMask(filters) ||
+      (sets.length > 0 && sets.reduce((a: Intervals, b) => intersectIntervals(a, b)).length === 0)
+    );
+  }
+  const stringFilters = filters.filter(isStringFilter);
+  const positive = stringFilters.filter((filter) => !isNegatedFilter(filter));
+  return positive.some(
+    (filter) =>
+      filterStrings(filter).length > 0 &&
+      filterStrings(filter).every((value) => isExcluded(filter, value, stringFilters)),
+  );
+}
+
+/** True if another filter excludes every string that matches this value. */
+function isExcluded(filter: ValueFilter, value: string, others: readonly ValueFilter[]): boolean {
+  return others.some((other) => {
+    if (other === filter) return false;
+    if (isNegatedFilter(other))
+      return filterStrings(other).some((excluded) => coversValue(other, excluded, filter, value));
+    return filterStrings(other).every((otherValue) => !canMatchBoth(filter, value, other, otherValue));
+  });
+}
+
+/** True if a string can match both values. */
+function canMatchBoth(a: ValueFilter, x: string, b: ValueFilter, y: string): boolean {
+  if (positiveOperator(a) === 'Equal') return matchesValue(x, b, y);
+  if (positiveOperator(b) === 'Equal') return matchesValue(y, a, x);
+  // A string can have any prefix together with any suffix.
+  if (positiveOperator(a) !== positiveOperator(b)) return true;
+  return positiveOperator(a) === 'Prefix' ? x.startsWith(y) || y.startsWith(x) : x.endsWith(y) || y.endsWith(x);
+}
+
+function matchesValue(text: string, filter: ValueFilter, value: string): boolean {
+  const base = positiveOperator(filter);
+  return base === 'Equal' ? text === value : base === 'Prefix' ? text.startsWith(value) : text.endsWith(value);
+}
+
+function hasZeroMask(filters: readonly ValueFilter[]): boolean {
+  return filters.some(
+    (filter) =>
+      filter.operator === 'Mask' &&
+      (filter.values ?? []).length > 0 &&
+      filter.values?.every((value) => /^0+(x0+)?$/i.test(value)) === true,
+  );
+}
+
+export function isIntegerType(facts: TypeFacts): boolean {
+  return facts.class === 'signed' || facts.class === 'unsigned';
+}
+
+/** True if the two filters are equal, except for the order of their values. */
+export function isSameFilter(a: object, b: object): boolean {
+  return canonicalForm(a) === canonicalForm(b);
+}
+
+const canonicalForms = new WeakMap<object, string>();
+
+function canonicalForm(filter: object): string {
+  const cached = canonicalForms.get(filter);
+  if (cached !== undefined) return cached;
+  const entries = Object.entries(filter).map(([key, value]): [string, unknown] => [
+    key,
+    Array.isArray(value) ? [...(value as unknown[])].map(String).sort() : value,
+  ]);
+  const text = JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+  canonicalForms.set(filter, text);
+  return text;
+}

@@ -1,0 +1,171 @@
+/** Tries what preflight() predicts: loads and attaches the base sensor, and a hook with each mechanism. */
+import type { HookKind } from '../../types/policy-language.js';
+import type { AttachMechanism, PreflightFeature, Tracer, TracingCheck } from '../../types/tracer.js';
+import { PolytraceError } from '../errors.js';
+import { addonFile } from '../native/binding.js';
+import { preflight } from '../native/preflight.js';
+import { openTracer } from './tracer.js';
+
+interface MechanismCheck {
+  readonly kind: HookKind;
+  readonly hook: string;
+  /** Index and type of the filtered value; a static probe has none. */
+  readonly filtered?: readonly [index: number, type: string];
+  readonly needs: readonly PreflightFeature['name'][];
+  readonly lists?: string;
+  readonly options?: string;
+  readonly actions?: string;
+}
+
+const CHECK = 'call: security_bprm_check, syscall: false';
+const EXEC = 'subsystem: sched, event: sched_process_exec';
+const ONE_LINK = '{ name: disable-uprobe-multi, value: "1" }';
+
+/**
+ * Returns a hook for each mechanism. It is at an exec, which is rare, or at a function of the addon that runs only when the addon
+ * is loaded. The filter matches nothing, so no event is posted and no action is executed.
+ */
+function mechanismChecks(): Readonly<Record<AttachMechanism, MechanismCheck>> {
+  const path = `path: ${JSON.stringify(addonFile())}`;
+  const [one, two] = ['napi_register_module_v1', 'napi_register_module_v1, node_api_module_get_api_version_v1'];
+  return {
+    raw_tracepoint: { kind: 'tracepoints', hook: `${EXEC}, raw: true`, filtered: [2, 'linux_binprm'], needs: [] },
+    tracepoint: { kind: 'tracepoints', hook: EXEC, filtered: [4, 'data_loc'], needs: ['tracepoint'] },
+    fentry: { kind: 'fentries', hook: CHECK, filtered: [0, 'linux_binprm'], needs: ['fentry'] },
+    fmod_ret: {
+      kind: 'fentries',
+      hook: CHECK,
+      filtered: [0, 'linux_binprm'],
+      needs: ['fentry', 'fmod_ret'],
+      // mode monitor, because the tracer does not allow enforcement
+      options: '{ name: policy-mode, value: monitor }',
+      actions: '{ action: Override, argError: -1 }',
+    },
+    kprobe: { kind: 'kprobes', hook: CHECK, filtered: [0, 'linux_binprm'], needs: ['kprobe'] },
+    'kprobe.multi': {
+      kind: 'kprobes',
+      hook: 'call: "list:checks", syscall: false',
+      filtered: [0, 'linux_binprm'],
+      needs: ['kprobe', 'kprobe_multi'],
+      lists: '{ name: checks, values: [security_bprm_check, security_bprm_committed_creds] }',
+    },
+    lsm: { kind: 'lsmhooks', hook: 'hook: bprm_check_security', filtered: [0, 'linux_binprm'], needs: ['lsm'] },
+    uprobe: {
+      kind: 'uprobes',
+      hook: `${path}, symbols: [${one}]`,
+      filtered: [0, 'string'],
+      needs: ['uprobe'],
+      options: ONE_LINK,
+    },
+    'uprobe.multi': {
+      kind: 'uprobes',
+      hook: `${path}, symbols: [${two}]`,
+      filtered: [0, 'string'],
+      needs: ['uprobe', 'uprobe_multi'],
+    },
+    usdt: { kind: 'usdts', hook: `${path}, provider: polytrace, name: features`, needs: ['uprobe', 'attach_cookie'] },
+  };
+}
+
+function formatPolicy({ kind, hook, filtered, lists, options, actions }: MechanismCheck): string {
+  const matchActions = actions === undefined ? '' : `, matchActions: [${actions}]`;
+  const values =
+    filtered === undefined
+      ? ''
+      : `, args: [{ index: ${filtered[0]}, type: ${filtered[1]} }], selectors: [{ matchArgs: [` +
+        `{ index: ${filtered[0]}, operator: Prefix, values: [/polytrace/preflight/] }]${matchActions} }]`;
+  const more = [
+    ...(lists === undefined ? [] : [`lists: [${lists}]`]),
+    ...(options === undefined ? [] : [`options: [${options}]`]),
+  ];
+  const spec = [`${kind}: [{ ${hook}${values} }]`, ...more].join(', ');
+  return `{ apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: { name: preflight }, spec: { ${spec} } }`;
+}
+
+/** The smallest buffer that can hold every event. */
+const BUFFER_BYTES = 128 * 1024;
+
+export async function tryTracing(): Promise<TracingCheck> {
+  const problems: string[] = [];
+  const addProblem = (what: string, error: unknown): void => {
+    const { message, hint } = error instanceof PolytraceError ? error : { message: String(error), hint: '' };
+    problems.push(`${what}: ${message}${hint === '' ? '' : ` (${hint})`}`);
+  };
+  const running = new Set<AttachMechanism>();
+  let canTrace = false;
+  try {
+    // hooks of `fentries` use fentry in spite of `attach`
+    const tracer = await openTracer({ bufferSize: BUFFER_BYTES, attach: 'kprobe' });
+    canTrace = true;
+    try {
+      for (const mechanism of await tryMechanisms(tracer, addProblem)) running.add(mechanism);
+    } finally {
+      await tracer.close().catch((error: unknown) => addProblem('close', error));
+    }
+  } catch (error) {
+    addProblem('base sensor', error);
+  }
+  return { canTrace, ...summarizeResult(running), problems };
+}
+
+async function tryMechanisms(tracer: Tracer, addProblem: (what: string, error: unknown) => void): Promise<AttachMechanism[]> {
+  const { features } = preflight();
+  const isAvailable = (name: PreflightFeature['name']): boolean => features.some((f) => f.available && f.name === name);
+  const result: AttachMechanism[] = [];
+  for (const [mechanism, tried] of Object.entries(mechanismChecks()) as [AttachMechanism, MechanismCheck][]) {
+    if (!tried.needs.every(isAvailable)) continue;
+    try {
+      await tracer.addPolicy({ yaml: formatPolicy(tried) });
+      const [hook] = tracer.policies().flatMap(({ hooks }) => hooks);
+      await tracer.removePolicy('preflight');
+      if (hook?.attach === mechanism) result.push(mechanism);
+      else addProblem(mechanism, new Error(`the hook was attached by ${hook?.attach ?? 'nothing'} instead`));
+    } catch (error) {
+      addProblem(mechanism, error);
+    }
+  }
+  return result;
+}
+
+/** The mechanisms of each kind of hook. One of them is sufficient. */
+const KIND_MECHANISMS: Readonly<Record<HookKind, readonly AttachMechanism[]>> = {
+  kprobes: ['fentry', 'kprobe'],
+  fentries: ['fentry'],
+  tracepoints: ['tracepoint', 'raw_tracepoint'],
+  uprobes: ['uprobe', 'uprobe.multi'],
+  usdts: ['usdt'],
+  lsmhooks: ['lsm'],
+};
+
+/** Kinds of hooks that see the same calls, if they run here. */
+const ALTERNATIVES: Readonly<Partial<Record<HookKind, readonly [kind: HookKind, text: string]>>> = {
+  fentries: ['kprobes', 'move the hooks to kprobes, which hook the same functions'],
+  lsmhooks: ['kprobes', 'hook the function security_… under kprobes'],
+};
+
+function summarizeResult(running: ReadonlySet<AttachMechanism>): Pick<TracingCheck, 'hooks' | 'ways' | 'remedies'> {
+  const tried = mechanismChecks();
+  const kinds = Object.entries(KIND_MECHANISMS) as [HookKind, readonly AttachMechanism[]][];
+  const hooks = Object.fromEntries(kinds.map(([kind, mechanisms]) => [kind, mechanisms.some((mechanism) => running.has(mechanism))]));
+  const remedies = kinds
+    .filter(([kind]) => hooks[kind] === false)
+    .map(([kind, mechanisms]) => {
+      const [instead, text] = ALTERNATIVES[kind] ?? [];
+      const needs = formatMissing(mechanisms.flatMap((mechanism) => tried[mechanism].needs));
+      return [kind, instead !== undefined && hooks[instead] === true ? `${needs}; or ${text}` : needs];
+    });
+  return {
+    hooks: hooks as TracingCheck['hooks'],
+    remedies: Object.fromEntries(remedies) as TracingCheck['remedies'],
+    ways: Object.fromEntries(
+      Object.keys(tried).map((mechanism) => [mechanism, running.has(mechanism as AttachMechanism)]),
+    ) as TracingCheck['ways'],
+  };
+}
+
+/** Formats the missing features and their requirements. */
+function formatMissing(names: readonly PreflightFeature['name'][]): string {
+  const missing = preflight().features.filter(({ name, available }) => !available && names.includes(name));
+  const labels = missing.map(({ name, detail }) => `${name} (${detail})`);
+  return labels.length === 0 ? 'see the problems' : labels.join(' or ');
+}

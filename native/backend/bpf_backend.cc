@@ -1,0 +1,267 @@
+#include "backend/bpf_backend.h"
+
+#include <bpf/bpf.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <new>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "loading/object_steps.h"
+#include "base/parallel.h"
+#include "loading/relocation_cache.h"
+
+// musl has no malloc_trim()
+extern "C" __attribute__((weak)) int malloc_trim(size_t pad);
+
+namespace polytrace {
+
+namespace {
+
+// Keys of the relocation cache.
+constexpr const char* SENSOR_KEY = "";
+constexpr const char* SCAN_KEY = "scan";
+
+// The verifier needs as long for these programs as for most of the base sensor, so they are loaded at the first scan.
+constexpr std::array SCAN_PROGRAMS = {std::string_view("handle_prepare"), std::string_view("scan_processes")};
+
+// The capacity for paths and ids of process sets. If the kernel allocates entries on demand, an unused entry costs the 16 bytes of its
+// bucket. A policy file of the maximum size has about 100,000 values.
+constexpr uint32_t SET_VALUES = 8192;
+constexpr uint32_t SET_VALUES_ON_DEMAND = 1 << 16;
+// The capacity for prefixes and postfixes, which are in tries. A trie needs memory only for its entries.
+constexpr uint32_t SET_PARTS = 1 << 20;
+
+// The capacity for cgroups. When the hash table is full, further cgroups are in a trie.
+constexpr uint32_t CGROUPS = 4096;
+constexpr uint32_t CGROUPS_ON_DEMAND = 1 << 14;
+
+// The capacity for sockets with a known owner.
+constexpr uint32_t SOCKETS = 4096;
+constexpr uint32_t SOCKETS_ON_DEMAND = 1 << 16;
+
+// Selects either the programs of a scan or all others.
+void select_scan_programs(bpf_object* object, bool of_scan) {
+  bpf_program* each;
+  bpf_object__for_each_program(each, object) {
+    const bool scans = std::ranges::find(SCAN_PROGRAMS, bpf_program__name(each)) != SCAN_PROGRAMS.end();
+    bpf_program__set_autoload(each, scans == of_scan);
+  }
+}
+
+void size_scratch(bpf_object* object) {
+  const auto cpus = static_cast<uint32_t>(libbpf_num_possible_cpus());
+  set_max_entries(object, "exec_scratch", cpus, "cannot size the scratch memory");
+  set_max_entries(object, "path_buffers", cpus + 1, "cannot size the scratch memory");
+}
+
+void size_process_maps(bpf_object* object, uint32_t processes, bool on_demand) {
+  for (const char* name : {"process_bits", "process_states"}) {
+    set_max_entries(object, name, processes, "cannot size the table of processes");
+  }
+  for (const char* name : {"binary_equal", "pid_sets"}) {
+    const uint32_t values = on_demand ? SET_VALUES_ON_DEMAND : SET_VALUES;
+    set_max_entries(object, name, values, "cannot size the tables of process sets");
+  }
+  for (const char* name : {"binary_prefix", "binary_postfix"}) {
+    set_max_entries(object, name, SET_PARTS, "cannot size the tables of process sets");
+  }
+  set_max_entries(object, "cgroup_scopes", on_demand ? CGROUPS_ON_DEMAND : CGROUPS, "cannot size the table of cgroups");
+  set_max_entries(object, "socket_owners", on_demand ? SOCKETS_ON_DEMAND : SOCKETS, "cannot size the table of sockets");
+  if (!on_demand) return;
+  for (const char* name :
+       {"process_bits", "process_states", "binary_equal", "pid_sets", "cgroup_scopes", "socket_owners"}) {
+    check_setup(bpf_map__set_map_flags(find_map(object, name), BPF_F_NO_PREALLOC), "cannot allocate on demand");
+  }
+}
+
+}  // namespace
+
+void BpfBackend::require_open() const {
+  if (!sensor_) throw Failure{"CLOSED", "the session is closed"};
+}
+
+bpf_map* BpfBackend::sensor_map(const char* name) {
+  require_open();
+  return find_map(sensor_.get(), name);
+}
+
+bpf_program* BpfBackend::sensor_program(const char* name) {
+  require_open();
+  return find_program(sensor_.get(), name);
+}
+
+void BpfBackend::open(const SensorSpec& spec) {
+  load_sensor(spec);
+  map_sensor();
+  if (!spec.include_self) find_own_tgid();
+  find_initial_process();
+  // The exec program is the last: a process whose fork or exit is missed would never end.
+  for (const char* program : {"handle_cgroup_gone", "handle_cgroup", "handle_exit", "handle_fork", "handle_exec"}) attach_sensor(program);
+}
+
+void BpfBackend::load_sensor(const SensorSpec& spec) {
+  sensor_name_ = spec.object;
+  sensor_ = open_object(spec.object, object_bytes(spec.object, SENSOR_KEY));
+  bpf_object* object = sensor_.get();
+  select_scan_programs(object, false);
+  set_max_entries(object, "events", spec.ring_bytes, "the size of the ring buffer is not possible");
+  size_scratch(object);
+  size_process_maps(object, spec.processes, spec.on_demand);
+  load_object(object, "SENSOR_LOAD", "the kernel refused the base sensor");
+  cache_relocated(spec.object, SENSOR_KEY, object, program_instructions);
+}
+
+void BpfBackend::load_scan() {
+  require_open();
+  if (scan_) return;
+  ObjectPtr object = open_object(sensor_name_, object_bytes(sensor_name_, SCAN_KEY));
+  select_scan_programs(object.get(), true);
+  share_maps(object.get(), sensor_.get());
+  load_object(object.get(), "SCAN", "the kernel refused the programs that find running processes");
+  cache_relocated(sensor_name_, SCAN_KEY, object.get(), program_instructions);
+  scan_ = std::move(object);
+}
+
+void BpfBackend::map_sensor() {
+  check_setup(control_.open(bpf_map__fd(sensor_map("control")), sizeof(control)), "cannot map control");
+  check_setup(counters_.open(bpf_map__fd(sensor_map("counters")), HOOKS_MAX * sizeof(hook_counters)), "cannot map counters");
+}
+
+void BpfBackend::find_own_tgid() {
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  const int err = bpf_prog_test_run_opts(bpf_program__fd(sensor_program("tell_tgid")), &run);
+  check_setup(err, "cannot find this process's own number");
+  control_.as<control>()->self_tgid = run.retval;
+}
+
+// Without the initial process, no executable is trusted.
+void BpfBackend::find_initial_process() {
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  const int err = bpf_prog_test_run_opts(bpf_program__fd(sensor_program("find_initial_process")), &run);
+  check_setup(err, "cannot find the initial process");
+}
+
+void BpfBackend::attach_sensor(const char* name) {
+  LogScope log;
+  sensor_links_.reserve(sensor_links_.size() + 1);  // a pinned link must not get lost
+  bpf_program* program = sensor_program(name);
+  // the section of a typed program does not tell libbpf how to attach it
+  const bool is_typed = bpf_program__type(program) == BPF_PROG_TYPE_TRACING;
+  LinkPtr link(is_typed ? bpf_program__attach_trace(program) : bpf_program__attach(program));
+  if (!link) throw Failure{"SENSOR_ATTACH", std::string("cannot attach ") + name, errno, log.text()};
+  pin_link(bpf_link__fd(link.get()), SENSOR_PIN + std::to_string(sensor_links_.size()));
+  sensor_links_.push_back(std::move(link));
+}
+
+int BpfBackend::events_fd() { return bpf_map__fd(sensor_map("events")); }
+
+bool BpfBackend::request_wakeup() {
+  const std::scoped_lock lock(mutex_);
+  auto* shared = control_.as<control>();
+  if (shared == nullptr) return false;
+  std::atomic_ref<uint32_t>(shared->need_wakeup).store(1, std::memory_order_seq_cst);
+  return true;
+}
+
+uint32_t BpfBackend::self_tgid() const {
+  const std::scoped_lock lock(mutex_);
+  const auto* shared = control_.as<control>();
+  return shared == nullptr ? 0 : shared->self_tgid;
+}
+
+std::vector<uint32_t> BpfBackend::add_hook(const HookSpec& spec) {
+  require_open();
+  const FindHook find = [this](uint32_t id) {
+    const auto found = hooks_.find(id);
+    return found == hooks_.end() ? nullptr : found->second.object.get();
+  };
+  Hook hook = load_hook(spec, sensor_.get(), find);
+  std::vector<uint32_t> skipped;
+  try {
+    skipped = attach_hook(hook, spec);
+    pin_hook(spec.id, hook);
+    const std::scoped_lock lock(mutex_);
+    hooks_.emplace(spec.id, std::move(hook));
+  } catch (...) {
+    unpin_hook(spec.id, hook);
+    detach_probes(hook);
+    throw;
+  }
+  return skipped;
+}
+
+void BpfBackend::remove_hooks(std::span<const uint32_t> ids) {
+  std::map<uint32_t, Hook> removed;
+  for (const uint32_t id : ids) {
+    const std::scoped_lock lock(mutex_);
+    removed.insert(hooks_.extract(id));
+  }
+  for (auto& [id, hook] : removed) unpin_hook(id, hook);
+  for (auto& [id, hook] : removed) detach_probes(hook);
+  destroy_hook_links(removed);
+}
+
+void BpfBackend::detach_probes(Hook& hook) noexcept {
+  const std::vector<int> events = hook.probes.detach();
+  try {
+    detached_events_.insert(detached_events_.end(), events.begin(), events.end());
+  } catch (const std::bad_alloc&) {
+    close_all(events);  // without memory, they are closed now
+  }
+}
+
+void BpfBackend::destroy_hook_links(std::map<uint32_t, Hook>& hooks) noexcept {
+  size_t count = 0;
+  for (const auto& [id, hook] : hooks) count += hook.links.size();
+  run_in_parallel(count, [&](size_t i) {
+    for (auto& [id, hook] : hooks) {
+      if (i < hook.links.size()) return hook.links[i].reset();
+      i -= hook.links.size();
+    }
+  });
+  for (auto& [id, hook] : hooks) hook.links.clear();
+}
+
+std::vector<int> BpfBackend::take_detached_events() noexcept { return std::exchange(detached_events_, {}); }
+
+void BpfBackend::set_enforcement(uint32_t id, bool enforces) {
+  const std::scoped_lock lock(mutex_);
+  auto* all = counters_.as<hook_counters>();
+  if (all == nullptr) throw Failure{"CLOSED", "the session is closed"};
+  if (id >= HOOKS_MAX) throw Failure{"NO_SUCH_HOOK", "no hook has this number"};
+  std::atomic_ref<uint64_t>(all[id].enforces).store(enforces ? 1 : 0, std::memory_order_seq_cst);
+}
+
+void BpfBackend::put_entries(const std::string& map, std::span<const uint8_t> entries) {
+  polytrace::put_entries(sensor_map(map.c_str()), entries);
+}
+
+void BpfBackend::delete_entries(const std::string& name, std::span<const uint8_t> keys) {
+  bpf_map* map = sensor_map(name.c_str());
+  const size_t size = bpf_map__key_size(map);
+  for (size_t at = 0; at + size <= keys.size(); at += size) bpf_map_delete_elem(bpf_map__fd(map), keys.data() + at);
+}
+
+void BpfBackend::close() noexcept {
+  detach(true);
+  prepare_link_.reset();
+  std::map<uint32_t, Hook> hooks;
+  {
+    const std::scoped_lock lock(mutex_);
+    hooks.swap(hooks_);
+    control_.close();
+    counters_.close();
+  }
+  hooks.clear();
+  scan_.reset();
+  sensor_.reset();
+  // returns the megabytes that libbpf needed for the kernel's BTF
+  if (malloc_trim != nullptr) malloc_trim(0);
+}
+
+}  // namespace polytrace

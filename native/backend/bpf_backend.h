@@ -1,0 +1,184 @@
+// The BPF backend of one tracer: the base sensor, its shared maps, and the hooks that use them. It owns every descriptor, so closing
+// it, or the death of the process, detaches everything. It knows nothing of policies and of JavaScript: it gets bytes, and throws
+// Failure. One thread makes changes; methods that other threads may call at the same time are marked. processes.cc handles already
+// running processes, scopes.cc the scopes of cgroups, counters.cc the kernel's counters, link_pins.cc pinned links.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/abi_types.h"
+#include "base/handles.h"
+#include "hooks/hook.h"
+#include "hooks/hook_spec.h"
+#include "backend/pins.h"
+
+namespace polytrace {
+
+struct SensorSpec {
+  std::string object;
+  uint32_t ring_bytes = 0;
+  uint32_t processes = 0;  // the capacity of the process tables
+  bool include_self = false;
+  bool on_demand = false;  // the kernel can allocate map entries on demand
+};
+
+struct Losses {
+  uint32_t hook = 0;
+  uint64_t ring = 0;     // the ring buffer was full
+  uint64_t pending = 0;  // the map of pending calls was full
+  uint64_t at_return = 0;  // missed returns
+};
+
+struct HookCounts {
+  uint64_t matched = 0;     // calls that a selector with actions matched
+  uint64_t suppressed = 0;  // events that a rate limit dropped
+  uint64_t enforced = 0;    // calls that an enforcing action changed
+  uint64_t hits = 0;
+};
+
+struct NamedCgroup {
+  uint64_t id = 0;
+  scope_set scopes = {};
+};
+
+struct ScopeChange {
+  std::array<scope_set, CGROUP_KINDS> defaults = {};  // by enum cgroup_kind
+  std::vector<NamedCgroup> named;
+  std::vector<uint64_t> gone;
+};
+
+// Runs that the kernel skipped.
+struct MissedRuns {
+  uint32_t hook = 0;
+  uint64_t count = 0;
+};
+
+class BpfBackend {
+ public:
+  BpfBackend() = default;
+  ~BpfBackend() {
+    close();
+    close_all(take_detached_events());
+  }
+  BpfBackend(const BpfBackend&) = delete;
+  BpfBackend& operator=(const BpfBackend&) = delete;
+
+  void open(const SensorSpec& spec);
+  // Returns the ring buffer's descriptor, which this object owns.
+  int events_fd();
+  // Requests that the kernel wakes the reader at the next record. Returns false if the backend is closed. Any thread.
+  bool request_wakeup();
+  // Returns this process's id in the initial pid namespace; 0 if events of this process are included. Any thread.
+  uint32_t self_tgid() const;
+
+  // Returns the indexes of the attach points that were skipped.
+  std::vector<uint32_t> add_hook(const HookSpec& spec);
+  void remove_hooks(std::span<const uint32_t> ids);
+  // Any thread.
+  void set_enforcement(uint32_t id, bool enforces);
+
+  // Entries of a map of the base sensor.
+  void put_entries(const std::string& map, std::span<const uint8_t> entries);
+  void delete_entries(const std::string& map, std::span<const uint8_t> keys);
+
+  // From now on the sensor maintains the sets of every process at its fork, exec and exit.
+  void enable_process_sets();
+  // Defines which sets also contain the descendants of their members, which accept only trusted executables, and which have prefixes.
+  // Any thread.
+  void set_process_set_kinds(const process_sets& followed, const process_sets& trusted, const process_sets& prefixed);
+  // Removes every process from these sets. Before, their values must be removed from the tables, and they must not be followed.
+  void clear_sets(const process_sets& sets);
+  // Call it before the values of these sets are put into the tables. From here on, no fork and no exec is missed.
+  void begin_scan(const process_sets& sets);
+  // Call it after the values are in the tables. When it returns, every process has its sets.
+  void finish_scan(const process_sets& sets);
+  // From now on the sensor keeps the state that each process has at its exec. For running processes, it keeps their present state.
+  void enable_process_state();
+  // From now on no policy acts on this process and its ancestors, in any pid namespace.
+  void protect_ancestors();
+  // From now on the sensor maintains the scopes of every cgroup below `mount`, where the whole unified hierarchy is mounted.
+  void enable_scopes(const std::string& mount);
+  // Changes the scopes of cgroups without a name, adds named containers, and removes the names of others. Cgroups below a container
+  // inherit its scopes. When it returns, every cgroup has its scopes.
+  void set_scopes(const ScopeChange& change);
+  // Starts or stops the tracking of socket owners. While it is active, the entries of freed sockets are removed.
+  void set_socket_tracking(bool tracks);
+  // Reads the kernel's device and inode number of the file behind one of this process's descriptors.
+  std::optional<inode_key> read_inode(uint32_t fd);
+
+  // Any thread may call the next four.
+  // New losses since the last call.
+  std::vector<Losses> take_losses();
+  // New runs since the last call that the kernel skipped because the program was already running on the CPU.
+  std::vector<MissedRuns> take_missed_runs();
+  HookCounts hook_counts(uint32_t id) const;
+  // Bytes of the hook's programs and of the maps that only it uses.
+  uint64_t hook_memory(uint32_t id) const;
+
+  // From now on everything that is attached is pinned to this empty folder, and stays attached when this process dies.
+  void pin_to(const std::string& folder);
+  // Stores the name of a hook beside its pins, for the next tracer. Any thread.
+  void name_hook(uint32_t id, const std::string& name);
+
+  // Detaches everything; with `keep`, everything that is not pinned. Records in the ring can still be read.
+  void detach(bool keep) noexcept;
+  // Idempotent. Pinned links stay attached unless detach(false) was called before.
+  void close() noexcept;
+
+  // Returns the perf events of detached hooks, which the caller must close. Closing them takes the kernel long.
+  std::vector<int> take_detached_events() noexcept;
+
+ private:
+  void require_open() const;
+  bpf_map* sensor_map(const char* name);
+  bpf_program* sensor_program(const char* name);
+  void load_sensor(const SensorSpec& spec);
+  // Does nothing if the scan is already loaded.
+  void load_scan();
+  void map_sensor();
+  void find_own_tgid();
+  void find_initial_process();
+  void attach_sensor(const char* program);
+  void attach_free_handler();
+  void request_scan(const scan_request& request);
+  uint32_t scan_once();
+  void scan_until_stable();
+  void clear_unseen(const process_sets& sets);
+  void forget_sockets();
+  void invalidate_cached_scopes();
+  size_t list_cgroups(const std::string& mount);
+  size_t correct_scopes(const std::array<scope_set, CGROUP_KINDS>& defaults);
+  // Functions that detach something must not need memory.
+  void detach_probes(Hook& hook) noexcept;
+  static void destroy_hook_links(std::map<uint32_t, Hook>& hooks) noexcept;
+  void pin_link(int link, const std::string& name);
+  void pin_hook(uint32_t id, const Hook& hook);
+  void unpin_hook(uint32_t id, const Hook& hook) noexcept;
+  void detach_links(bool keep) noexcept;
+
+  std::string sensor_name_;
+  ObjectPtr sensor_;
+  ObjectPtr scan_;  // the programs of a scan, which share the maps of the sensor
+  std::vector<LinkPtr> sensor_links_;
+  bool frees_attached_ = false;
+  LinkPtr prepare_link_;  // only while processes are scanned
+  std::unordered_map<uint64_t, scope_set> named_;  // the cgroups of named containers
+  std::vector<LinkPtr> sockets_links_;  // one, while policies track socket owners
+  // Guards the members that any thread may use: the mapped memory, the list of hooks, the pins' names. No slow call is made under it.
+  mutable std::mutex mutex_;
+  MappedMap control_;
+  MappedMap counters_;
+  Pins pins_;
+  std::map<uint32_t, Hook> hooks_;
+  std::vector<int> detached_events_;
+};
+
+}  // namespace polytrace

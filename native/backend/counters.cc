@@ -1,0 +1,98 @@
+// Reads the kernel's counters: losses, hits of hooks, and the memory of hooks.
+#include <bpf/bpf.h>
+
+#include <algorithm>
+#include <fstream>
+#include <new>
+#include <string>
+
+#include "base/abi_types.h"
+#include "backend/bpf_backend.h"
+
+namespace polytrace {
+
+namespace {
+
+// Returns the bytes that the kernel accounts for the program or map; 0 if /proc is not mounted.
+uint64_t read_memlock(int fd) {
+  std::ifstream file("/proc/self/fdinfo/" + std::to_string(fd));
+  for (std::string token; file >> token;) {
+    uint64_t bytes = 0;
+    if (token == "memlock:" && file >> bytes) return bytes;
+  }
+  return 0;
+}
+
+// Returns false if there is no memory for the count, so that the next call reports it.
+template <typename Count>
+bool append(std::vector<Count>& list, const Count& count) {
+  try {
+    list.push_back(count);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+bool is_shared(const char* name) {
+  return std::any_of(std::begin(SHARED_MAPS), std::end(SHARED_MAPS), [&](std::string_view each) { return each == name; });
+}
+
+}  // namespace
+
+std::vector<Losses> BpfBackend::take_losses() {
+  const std::scoped_lock lock(mutex_);
+  std::vector<Losses> result;
+  auto* all = counters_.as<hook_counters>();
+  for (uint32_t id = 0; all != nullptr && id < HOOKS_MAX; id++) {
+    const hook_counters now = all[id];
+    const Losses lost = {id, now.lost_ring - now.reported_ring, now.lost_pending - now.reported_pending,
+                         now.lost_return - now.reported_return};
+    if ((lost.ring | lost.pending | lost.at_return) == 0) continue;
+    if (!append(result, lost)) break;
+    all[id].reported_ring = now.lost_ring;
+    all[id].reported_pending = now.lost_pending;
+    all[id].reported_return = now.lost_return;
+  }
+  return result;
+}
+
+HookCounts BpfBackend::hook_counts(uint32_t id) const {
+  const std::scoped_lock lock(mutex_);
+  const auto* all = counters_.as<hook_counters>();
+  if (all == nullptr || id >= HOOKS_MAX) return {};
+  const hook_counters own = all[id];
+  return {own.matched, own.suppressed, own.enforced, own.hits};
+}
+
+uint64_t BpfBackend::hook_memory(uint32_t id) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = hooks_.find(id);
+  if (found == hooks_.end()) return 0;
+  uint64_t bytes = 0;
+  for (const int fd : found->second.programs) bytes += read_memlock(fd);
+  bpf_map* map;
+  bpf_object__for_each_map(map, found->second.object.get()) {
+    if (bpf_map__fd(map) >= 0 && !is_shared(bpf_map__name(map))) bytes += read_memlock(bpf_map__fd(map));
+  }
+  return bytes;
+}
+
+std::vector<MissedRuns> BpfBackend::take_missed_runs() {
+  const std::scoped_lock lock(mutex_);
+  std::vector<MissedRuns> result;
+  for (auto& [id, hook] : hooks_) {
+    uint64_t missed = hook.count_missed_runs();
+    for (const int fd : hook.programs) {
+      bpf_prog_info details = {};
+      uint32_t size = sizeof(details);
+      if (bpf_obj_get_info_by_fd(fd, &details, &size) == 0) missed += details.recursion_misses;
+    }
+    if (missed <= hook.missed) continue;
+    if (!append(result, MissedRuns{id, missed - hook.missed})) break;
+    hook.missed = missed;
+  }
+  return result;
+}
+
+}  // namespace polytrace

@@ -1,0 +1,31 @@
+#include "base/handles.h"
+
+#include <cerrno>
+
+#include "base/parallel.h"
+
+namespace polytrace {
+
+namespace {
+
+size_t page_align(size_t size) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return (size + page - 1) / page * page;
+}
+
+}  // namespace
+
+void destroy_links(std::vector<LinkPtr>& links) noexcept {
+  run_in_parallel(links.size(), [&](size_t i) { links[i].reset(); });
+  links.clear();
+}
+
+int MappedMap::open(int fd, size_t size) {
+  size_ = page_align(size);
+  void* data = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) return -errno;
+  data_ = data;
+  return 0;
+}
+
+}  // namespace polytrace

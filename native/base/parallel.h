@@ -1,0 +1,35 @@
+// Makes slow calls of the kernel on several threads in parallel, so that all together take as long as one.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <thread>
+
+namespace polytrace {
+
+constexpr size_t PARALLEL_THREADS = 16;
+
+// Calls `run` with each number below `count`, and returns when all calls are done. `run` must not throw. It also works without memory
+// and without further threads, so that closing always succeeds.
+template <typename Run>
+void run_in_parallel(size_t count, const Run& run) noexcept {
+  std::atomic<size_t> next{0};
+  const auto run_each = [&] {
+    for (size_t i = next++; i < count; i = next++) run(i);
+  };
+  std::array<std::thread, PARALLEL_THREADS - 1> threads;
+  try {
+    for (size_t i = 0; i + 1 < std::min(PARALLEL_THREADS, count); i++) threads[i] = std::thread(run_each);
+  } catch (const std::exception&) {
+    // no further thread can be started: fewer threads take longer
+  }
+  run_each();
+  for (std::thread& thread : threads) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+}  // namespace polytrace

@@ -1,0 +1,42 @@
+// The addon's exports.
+#include <napi.h>
+
+#include "binding/btf.h"
+#include "binding/cgroups.h"
+#include "binding/features.h"
+#include "binding/sanitizer_test.h"
+#include "binding/pins.h"
+#include "binding/napi_error.h"
+#include "binding/service.h"
+#include "binding/session.h"
+#include "binding/kernel_symbol.h"
+#include "loading/typed_programs.h"
+
+namespace polytrace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  install_log();
+  register_typed_sections();
+  exports.Set("layoutHash", Napi::String::New(env, POLYTRACE_LAYOUT_HASH));
+  exports.Set("Session", Session::define(env));
+  exports.Set("Btf", Btf::define(env));
+  exports.Set("probeFeatures", Napi::Function::New<guarded_callback<probe_features>>(env, "probeFeatures"));
+  exports.Set("bootOffset", Napi::Function::New<guarded_callback<boot_offset>>(env, "bootOffset"));
+  exports.Set("cgroupPath", Napi::Function::New<guarded_callback<cgroup_path>>(env, "cgroupPath"));
+  exports.Set("pinNames", pin_names(env));
+  exports.Set("lockFolder", Napi::Function::New<guarded_callback<lock_folder>>(env, "lockFolder"));
+  exports.Set("pinnedLayout", Napi::Function::New<guarded_callback<pinned_layout>>(env, "pinnedLayout"));
+  exports.Set("notifyService", Napi::Function::New<guarded_callback<notify_service>>(env, "notifyService"));
+  exports.Set("kernelHasStruct", Napi::Function::New<guarded_callback<kernel_has_struct>>(env, "kernelHasStruct"));
+  exports.Set("kernelSymbol", Napi::Function::New<guarded_callback<kernel_symbol>>(env, "kernelSymbol"));
+#ifdef POLYTRACE_SANITIZE
+  exports.Set("triggerSanitizer", Napi::Function::New<guarded_callback<trigger_sanitizer>>(env, "triggerSanitizer"));
+#endif
+  return exports;
+}
+
+}  // namespace polytrace
+
+static Napi::Object InitModule(Napi::Env env, Napi::Object exports) { return polytrace::init(env, exports); }
+
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, InitModule)

@@ -1,0 +1,36 @@
+#include "binding/features.h"
+
+#include <bpf/btf.h>
+
+#include <ctime>
+#include <string>
+
+#include "base/error.h"
+#include "btf/btf_types.h"
+
+namespace polytrace {
+
+Napi::Value to_object(Napi::Env env, const Features& features) {
+  Napi::Object result = Napi::Object::New(env);
+  for (const auto& [name, err] : features) {
+    result.Set(name, Napi::String::New(env, err == 0 ? std::string() : errno_name(err)));
+  }
+  return result;
+}
+
+Napi::Value probe_features(const Napi::CallbackInfo& info) { return to_object(info.Env(), try_features()); }
+
+Napi::Value kernel_has_struct(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].As<Napi::String>().Utf8Value();
+  return Napi::Boolean::New(info.Env(), BtfTypes::load_kernel()->find(name, BTF_KIND_STRUCT) != 0);
+}
+
+Napi::Value boot_offset(const Napi::CallbackInfo& info) {
+  timespec boot, now;
+  clock_gettime(CLOCK_BOOTTIME, &boot);
+  clock_gettime(CLOCK_REALTIME, &now);
+  const int64_t offset = (int64_t{now.tv_sec} - boot.tv_sec) * 1'000'000'000 + (now.tv_nsec - boot.tv_nsec);
+  return Napi::BigInt::New(info.Env(), offset);
+}
+
+}  // namespace polytrace

@@ -1,0 +1,55 @@
+// The types of a kernel, from BTF that is read once and shared. An object never changes, so all threads may use it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+struct btf;
+
+namespace polytrace {
+
+class BtfTypes {
+ public:
+  // Loads the running kernel's BTF. While a caller still has it, all callers in the process share it. Throws BTF_UNREADABLE.
+  static std::shared_ptr<BtfTypes> load_kernel();
+  // Loads the BTF of one of the kernel's modules, on top of the kernel's. Throws BTF_UNREADABLE.
+  static std::shared_ptr<BtfTypes> load_module(const std::string& name);
+  // Loads a file: raw BTF, or an ELF file with a .BTF section. Throws BTF_UNREADABLE, also if a type contains itself.
+  static std::shared_ptr<BtfTypes> load_file(const std::string& path);
+
+  const btf* get() const { return types_.get(); }
+  // The approximate memory that this object uses. It does not include the kernel's BTF below a module's.
+  size_t bytes() const;
+  // Builds the hash table of find(), which takes some milliseconds.
+  void index();
+  // Finds the id of the type of this kind (BTF_KIND_…); 0 if there is none. If several types have the name, it is the first one, as
+  // in libbpf.
+  uint32_t find(std::string_view name, uint32_t kind);
+
+ private:
+  struct Deleter {
+    void operator()(btf* types) const;
+  };
+  using BtfPtr = std::unique_ptr<btf, Deleter>;
+
+  BtfTypes(BtfPtr types, std::shared_ptr<BtfTypes> base) : base_(std::move(base)), types_(std::move(types)) {}
+  static std::shared_ptr<BtfTypes> take_ownership(btf* types, std::shared_ptr<BtfTypes> base, const std::string& what, const LogScope& log);
+
+  std::string_view type_name(uint32_t id) const;
+  uint32_t& chain_head(std::string_view name);
+
+  std::shared_ptr<BtfTypes> base_;  // the kernel's BTF, if types_ is a module's
+  BtfPtr types_;
+  std::once_flag indexed_;
+  // A hash table of ids by name, filled by index(): the first id of each chain, and the next id after each id. 0 ends a chain.
+  std::vector<uint32_t> first_, next_;
+};
+
+}  // namespace polytrace

@@ -1,0 +1,48 @@
+// One hook in the kernel: an instance of a generic program with its own configuration, maps and links.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/handles.h"
+#include "hooks/hook_spec.h"
+#include "attach/probe_links.h"
+
+namespace polytrace {
+
+// Maps of the base sensor that hooks use.
+constexpr const char* SHARED_MAPS[] = {"events",         "control",
+                                       "counters",       "protected_processes",
+                                       "process_bits",   "process_bits_more",
+                                       "process_states", "process_states_more",
+                                       "cgroup_scopes",  "cgroup_scopes_more",
+                                       "socket_owners",  ".data.shared"};
+
+struct Hook {
+  ObjectPtr object;                   // destroyed last
+  std::vector<LinkPtr> links;
+  ProbeLinks probes;
+  std::vector<int> programs;          // descriptors that the object owns
+  std::vector<int> counted;           // descriptors of the links whose missed runs count
+  uint64_t missed_before_detach = 0;  // runs that links had missed when they were detached
+  uint64_t missed = 0;                // missed runs that were already reported
+
+  // Descriptors of all links.
+  std::vector<int> all_links() const;
+  // Runs that the kernel's links have missed.
+  uint64_t count_missed_runs() const;
+};
+
+// Finds the object of another hook by its id; null if there is no such hook.
+using FindHook = std::function<bpf_object*(uint32_t id)>;
+
+// Loads the hook's programs; nothing is attached yet. Throws Failure.
+Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find);
+
+// Attaches the return before the entry, so that no entry is without its return. Returns the indexes of the optional attach points
+// that do not exist. Throws Failure.
+std::vector<uint32_t> attach_hook(Hook& hook, const HookSpec& spec);
+
+}  // namespace polytrace

@@ -1,0 +1,15 @@
+// Finds out which features the running kernel supports, by using each of them once.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace polytrace {
+
+// Names of features, each with 0 or the negative errno of the attempt: btf, ringBuffer, tpBtf, directRead, pointerParams, fentry,
+// kprobe, kprobeMulti, attachCookie, lsm, fmodRet, fmodRetListed, uprobe, uprobeMulti, uprobeRegisters, tracepoint. Throws Failure.
+using Features = std::vector<std::pair<const char*, int>>;
+Features try_features();
+
+}  // namespace polytrace

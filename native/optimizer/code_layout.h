@@ -1,0 +1,25 @@
+// Block layout: turns a control-flow graph back into a BPF program.
+//
+// lay_out_code() places the blocks of each function so that as many as possible fall through to their successor, and adds a jump where
+// one cannot. Jumps are threaded over empty blocks. Before: the graph is consistent; instructions may be marked as removed. After: the
+// program contains only functions and blocks that can be reached, and every function is contiguous, as the kernel requires.
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "optimizer/control_flow_graph.h"
+
+namespace polytrace {
+
+struct LaidOutCode {
+  std::vector<bpf_insn> instructions;
+  std::vector<uint32_t> original_indexes;  // of each instruction, in the given program
+  std::vector<uint32_t> function_offsets;  // where each function begins; NONE for a function that cannot be reached
+};
+
+LaidOutCode lay_out_code(const ControlFlowGraph& cfg);
+
+}  // namespace polytrace

@@ -1,0 +1,59 @@
+// Reads the ring buffer. The JavaScript thread copies records out when JavaScript asks for them. A waiter thread sleeps until the ring
+// has records, and then reports that once.
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <thread>
+
+struct ring_buffer;
+
+namespace polytrace {
+
+class RingReader {
+ public:
+  RingReader() = default;
+  ~RingReader() { close(); }
+  RingReader(const RingReader&) = delete;
+  RingReader& operator=(const RingReader&) = delete;
+
+  // The caller owns `map_fd`, which must outlive this. Returns 0 or a negative errno.
+  int open(int map_fd);
+
+  // Starts the waiter. After each arm(), it calls `on_readable` once on the JavaScript thread, as soon as the ring has records.
+  int start(Napi::Env env, Napi::Function on_readable);
+  void arm();
+  // An active waiter keeps the event loop alive.
+  void set_active(Napi::Env env, bool active);
+
+  // Copies records to the record buffer, each at a multiple of 8. Stops when no record is left, or when the longest possible record
+  // would not fit. Returns the offset after the last record.
+  size_t drain(uint8_t* buffer, size_t size, size_t offset);
+
+  // Returns the bytes of the ring that are not read yet, including records that are being written.
+  size_t unread_bytes() const;
+
+  // Stops the waiter. Idempotent. Call it on the JavaScript thread.
+  void close();
+
+ private:
+  static int on_record(void* self, void* data, size_t size);
+  static void call_js(napi_env env, napi_value callback, void* context, void* data);
+  void wait_loop();
+
+  struct ring_buffer* ring_ = nullptr;
+  int map_fd_ = -1;
+  int command_fd_ = -1;
+  std::atomic<bool> stopping_{false};
+  std::thread waiter_;
+  napi_threadsafe_function readable_ = nullptr;
+
+  uint8_t* buffer_ = nullptr;
+  size_t buffer_size_ = 0;
+  size_t offset_ = 0;
+};
+
+}  // namespace polytrace

@@ -1,0 +1,127 @@
+/** Which events wait for the names of containers, and what processes show of them. */
+import assert from 'node:assert/strict';
+import { ContainerStore } from '../../../lib/containers/container-store.js';
+import { ContainerNames, selectPod } from '../../../lib/containers/container-names.js';
+import type { ContainerSink } from '../../../types/containers.js';
+import type { Container } from '../../../types/events.js';
+
+const A = 'a'.repeat(64);
+const DOCKER: Container = { id: A, runtime: 'docker' };
+
+describe('names of containers', () => {
+  let directory: ContainerStore;
+  let sink: ContainerSink;
+  let names: ContainerNames;
+  const sought: string[] = [];
+  let named = 0;
+  /** A process that began this many milliseconds ago. */
+  const begins = (container: Container, ago = 0): unknown => names.findOrAwait(container, 0n, () => Date.now() - ago);
+
+  beforeEach(() => {
+    directory = new ContainerStore();
+    sought.length = named = 0;
+    sink = directory.add({
+      name: 'docker',
+      runtimes: ['docker'],
+      start: () => Promise.resolve(),
+      stop: () => Promise.resolve(),
+      find: (id) => {
+        sought.push(id);
+        return Promise.resolve();
+      },
+    });
+    sink.state(true);
+    names = new ContainerNames(directory, 500);
+    names.onNamed = () => void named++;
+  });
+
+  it('a container that is known needs no wait; all its processes have the same object', async () => {
+    await sink.add({ id: A, name: 'web', pod: { namespace: 'n', name: 'p' } });
+    const first = names.findOrAwait(DOCKER, 0n, () => Date.now());
+    assert.equal(names.isWaiting, false);
+    assert.deepEqual(first?.container, { id: A, runtime: 'docker', name: 'web' });
+    assert.deepEqual(first?.pod, { namespace: 'n', name: 'p', container: { id: A, runtime: 'docker', name: 'web' } });
+    assert.equal(names.find(DOCKER), first);
+    await sink.add({ id: A, name: 'renamed' });
+    assert.equal(names.find(DOCKER)?.container.name, 'renamed');
+    sink.remove(A);
+    assert.equal(names.find(DOCKER)?.container.name, 'renamed', 'its last events are still to be read');
+  });
+
+  it('events of another wait until a source knows it, and the source is asked once', async () => {
+    assert.equal(begins(DOCKER), undefined);
+    begins(DOCKER);
+    assert.deepEqual(sought, [A]);
+    assert.ok(names.isWaiting && names.remainingWaitMs() > 400);
+    await sink.add({ id: A, name: 'web' });
+    assert.deepEqual([names.isWaiting, named], [false, 1]);
+    assert.deepEqual(names.counts, { waited: 1, unknown: 0 });
+  });
+
+  it('for a bounded time after the event, and once for each container', () => {
+    begins(DOCKER, 400);
+    assert.ok(names.remainingWaitMs() <= 100);
+    begins({ ...DOCKER, id: 'b'.repeat(64) }, 600);
+    assert.ok(names.remainingWaitMs() <= 100);
+    assert.deepEqual(names.counts, { waited: 2, unknown: 1 });
+    begins({ ...DOCKER, id: 'b'.repeat(64) });
+    assert.deepEqual(names.counts, { waited: 2, unknown: 1 });
+    names.stopWaiting();
+    assert.deepEqual([names.isWaiting, names.remainingWaitMs(), names.counts.unknown], [false, 0, 2]);
+  });
+
+  it('not longer than that when the clock is set back', () => {
+    names.findOrAwait(DOCKER, 0n, () => Date.now() + 3_600_000);
+    assert.ok(names.remainingWaitMs() <= 500);
+  });
+
+  it('the same time when the clock is set while it waits', () => {
+    const real = Date.now;
+    try {
+      for (const [i, step] of [-3_600_000, 3_600_000].entries()) {
+        begins({ ...DOCKER, id: String(i).repeat(64) });
+        Date.now = () => real() + step;
+        assert.ok(names.remainingWaitMs() > 250 && names.remainingWaitMs() <= 500);
+        Date.now = real;
+      }
+    } finally {
+      Date.now = real;
+    }
+  });
+
+  it('a process with the command of an exec probe of its container may be one', async () => {
+    const execProbes = [['cat', '/ready'], ['/bin/check', '-a', 'b c'], ['bin/run']];
+    await sink.add({ id: A, name: 'web', pod: { namespace: 'n', name: 'p' }, execProbes });
+    const isProbe = (binary: string, ...argv: string[]): boolean => {
+      const pod = selectPod(names.find(DOCKER), { binary, argv });
+      assert.deepEqual([pod?.name, pod?.container?.name], ['p', 'web']);
+      return pod?.container?.maybeExecProbe === true;
+    };
+    assert.ok(isProbe('/usr/bin/cat', '/ready') && isProbe('/bin/check', '-a', 'b c') && isProbe('/app/bin/run'));
+    assert.ok(
+      !isProbe('/usr/bin/cat') && !isProbe('/usr/bin/cat', '/ready', 'x') && !isProbe('/usr/bin/cat', '/other'),
+    );
+    assert.ok(!isProbe('/tmp/check', '-a', 'b c') && !isProbe('/bin/check', '-a', 'b', 'c') && !isProbe('/bin/sh'));
+    await sink.add({ id: A, name: 'web', pod: { namespace: 'n', name: 'p' } });
+    assert.ok(!isProbe('/usr/bin/cat', '/ready'), 'the probes are known no longer');
+    assert.equal(selectPod(undefined, { binary: '/bin/x', argv: [] }), undefined);
+  });
+
+  it('nothing waits for a container that no connected source reports', () => {
+    begins({ id: A, runtime: 'podman' });
+    assert.equal(names.isWaiting, false);
+    begins({ ...DOCKER, owner: 1000 });
+    assert.equal(names.isWaiting, false);
+    sink.state(false);
+    begins(DOCKER);
+    assert.equal(names.isWaiting, false);
+  });
+
+  it('a cgroup of a user without root has no names of a container of root', async () => {
+    await sink.add({ id: A, name: 'web' });
+    assert.equal(names.find({ ...DOCKER, owner: 1000 }), undefined);
+    await sink.add({ id: A, name: 'own', cgroupPath: `/user.slice/user@1000.service/docker-${A}.scope` });
+    assert.equal(names.find({ ...DOCKER, owner: 1000 })?.container.name, 'own');
+    assert.equal(names.find(DOCKER), undefined);
+  });
+});

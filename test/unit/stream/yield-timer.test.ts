@@ -1,0 +1,106 @@
+/** A flood leaves the event loop its turns. The kernel of these tests is faster than every consumer. */
+import assert from 'node:assert/strict';
+import { BatchIterator, EventIterator } from '../../../lib/stream/consumer.js';
+import { fakeHub, FakeSession, pidOf, some } from './fake-session.js';
+
+const PER_READ = 100;
+
+/** Always has more records. */
+class Flood extends FakeSession {
+  readonly #records = some(1, PER_READ);
+  override drain(slab: Uint8Array, offset: number): number {
+    this.records = [...this.#records];
+    return super.drain(slab, offset);
+  }
+}
+
+function spin(ms: number): void {
+  for (const until = performance.now() + ms; performance.now() < until;);
+}
+
+/**
+ * Reads events, each of which takes its consumer some time. Returns the longest time that the consumer worked without
+ * a turn of the event loop.
+ */
+async function longestWork(
+  events: AsyncIterable<unknown>,
+  total: number,
+  msOf: (n: number) => number,
+): Promise<number> {
+  let worked = 0;
+  let longest = 0;
+  const timer = setInterval(() => (worked = 0), 1);
+  let seen = 0;
+  for await (const _ of events) {
+    const ms = msOf(seen);
+    spin(ms);
+    longest = Math.max(longest, (worked += ms));
+    if (++seen === total) break;
+  }
+  clearInterval(timer);
+  return longest;
+}
+
+describe('a flood and the event loop', () => {
+  const items = (): EventIterator => new EventIterator(fakeHub(new Flood(), 1000).addConsumer({}));
+
+  it('a timer runs while events are read one by one', async () => {
+    assert.ok((await longestWork(items(), 10_000, () => 0.02)) < 20);
+  });
+
+  it('a timer runs after each event of a very slow consumer', async () => {
+    assert.ok((await longestWork(items(), 50, () => 6)) <= 12);
+  });
+
+  it('a timer runs soon after a fast consumer has become slow', async () => {
+    assert.ok((await longestWork(items(), 5_300, (n) => (n < 5_000 ? 0.001 : 1))) < 80);
+  });
+
+  it('a timer runs while batches are read', async () => {
+    const batches = new BatchIterator(fakeHub(new Flood(), 1000).addConsumer({}));
+    assert.ok((await longestWork(batches, 200, () => 2)) < 20);
+  });
+
+  it('a timer runs while two iterators read', async () => {
+    const hub = fakeHub(new Flood(), 1000);
+    const both = [0, 1].map(() => longestWork(new EventIterator(hub.addConsumer({})), 5_000, () => 0.02));
+    for (const longest of await Promise.all(both)) assert.ok(longest < 20);
+  });
+
+  it('several next() at once are still answered in their order', async () => {
+    const it = items();
+    const seen: unknown[] = [];
+    for (let i = 0; i < 30; i++) {
+      spin(1);
+      const four = await Promise.all([it.next(), it.next(), it.next(), it.next()]);
+      seen.push(...four.map(({ value }) => pidOf(value)));
+    }
+    assert.deepEqual(
+      seen,
+      seen.map((_, i) => (i % PER_READ) + 1),
+    );
+  });
+
+  it('an event that waits for its turn is dropped when the iterator is closed', async () => {
+    const it = items();
+    await it.next();
+    spin(20);
+    const waiting: Promise<unknown>[] = [];
+    for (let i = 0; i < 64; i++) waiting.push(it.next());
+    await it.return();
+    const done = (await Promise.all(waiting)).filter((each) => (each as IteratorResult<unknown>).done === true);
+    assert.ok(done.length > 0);
+    assert.deepEqual(await it.next(), { value: undefined, done: true });
+  });
+
+  it('the first events after a pause are not held up', async () => {
+    const session = new FakeSession();
+    const it = new EventIterator(fakeHub(session, 1000).addConsumer({}));
+    const waiting = it.next();
+    spin(10);
+    session.records = some(1, 1);
+    const before = new Promise((resolve) => setImmediate(resolve, 'a turn'));
+    session.onReadable();
+    assert.notEqual(await Promise.race([before, waiting]), 'a turn');
+  });
+});

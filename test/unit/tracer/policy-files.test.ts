@@ -1,0 +1,52 @@
+/** The files that a path stands for, and the errors for files that cannot be read. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PolicyError } from '../../../lib/errors.js';
+import { expandPolicyPaths, loadPolicyFile } from '../../../lib/tracer/policy-files.js';
+
+describe('policy: files', () => {
+  let folder = '';
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'polytrace-'));
+    for (const name of ['b.yml', 'a.yaml', '.hidden.yaml', 'notes.txt']) writeFileSync(join(folder, name), 'x');
+    mkdirSync(join(folder, 'folder.yaml'));
+    mkdirSync(join(folder, 'empty'));
+    writeFileSync(join(folder, 'latin1'), Buffer.from([0x61, 0xe4, 0x62]));
+    writeFileSync(join(folder, 'large'), Buffer.alloc(1024 * 1024 + 1, 0x20));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const fails = (code: string, run: () => unknown): void => {
+    assert.throws(
+      run,
+      (error) => error instanceof PolicyError && error.code === code && error.diagnostics.length === 1,
+    );
+  };
+
+  it('accepts a folder, and orders its policies by name', () => {
+    const expected = ['a.yaml', 'b.yml', 'folder.yaml'].map((name) => join(folder, name));
+    assert.deepEqual(expandPolicyPaths(folder), expected);
+  });
+  it('says of a folder with the name of a policy that docker may have made it', () => {
+    assert.throws(
+      () => loadPolicyFile(join(folder, 'folder.yaml')),
+      (error) => error instanceof PolicyError && error.hint.includes('docker run -v'),
+    );
+  });
+  it('accepts a file with any name', () =>
+    assert.deepEqual(expandPolicyPaths(join(folder, 'notes.txt')), [join(folder, 'notes.txt')]));
+  it('reads a file', () => assert.equal(loadPolicyFile(join(folder, 'a.yaml')), 'x'));
+  it('refuses an empty folder', () => fails('FOLDER_EMPTY', () => expandPolicyPaths(join(folder, 'empty'))));
+  it('refuses a missing path', () => fails('FILE_UNREADABLE', () => expandPolicyPaths(join(folder, 'nothing'))));
+  it('refuses text instead of a path, and says how to pass it', () => {
+    const text = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\n';
+    assert.throws(() => expandPolicyPaths(text), /YAML text where a path is expected[^]*\{ yaml: text \}/);
+  });
+  it('refuses to read a missing file', () => fails('FILE_UNREADABLE', () => loadPolicyFile(join(folder, 'nothing'))));
+  it('refuses to read a folder', () => fails('FILE_UNREADABLE', () => loadPolicyFile(folder)));
+  it('refuses text that is not UTF-8', () => fails('FILE_NOT_UTF8', () => loadPolicyFile(join(folder, 'latin1'))));
+  it('refuses a file that is too large', () => fails('FILE_TOO_LARGE', () => loadPolicyFile(join(folder, 'large'))));
+});
