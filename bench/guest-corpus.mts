@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTracer } from 'polytrace';
-import { prepareProbes, withPathsOfHere } from '../test/kernel/corpus-scenarios.js';
+import { prepareProbes, replacePaths } from '../test/kernel/corpus-scenarios.js';
 import type { CorpusCosts } from './corpus.mjs';
 
 const [folder = '', corpus = ''] = process.argv.slice(2);
@@ -13,7 +13,7 @@ const costs = { policies: 0, refused: 0, hooks: 0 };
 const before = process.cpuUsage();
 const startMs = performance.now();
 for (const file of readdirSync(corpus).sort()) {
-  const yaml = withPathsOfHere(readFileSync(join(corpus, file), 'utf8'));
+  const yaml = replacePaths(readFileSync(join(corpus, file), 'utf8'));
   try {
     // in monitor mode, no policy acts on the processes of the guest
     for (const { name, hooks } of await tracer.addPolicy({ yaml, file }, { mode: 'monitor' })) {

@@ -59,9 +59,9 @@ function countExec(): Readonly<Record<string, number>> {
   return Object.fromEntries(perExec.filter(([, instructions]) => instructions > 0));
 }
 
-async function startTracer({ attach = '', policy, uncached: forgetful }: Configuration): Promise<ChildProcess> {
+async function startTracer({ attach = '', policy, uncached }: Configuration): Promise<ChildProcess> {
   // a hook needs addresses of the kernel for its negative cache
-  writeFileSync('/proc/sys/kernel/kptr_restrict', forgetful === true ? '2' : '1');
+  writeFileSync('/proc/sys/kernel/kptr_restrict', uncached === true ? '2' : '1');
   const args = ['--import', 'tsx', 'bench/tracer.mts', attach, ...(policy === undefined ? [] : [policy])];
   const tracer = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const lines = createInterface(requireValue(tracer.stderr ?? undefined, 'the stderr of the tracer'));

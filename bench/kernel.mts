@@ -32,7 +32,7 @@ const example = 'examples/file-monitoring.yaml';
 const limitedConfiguration = hasUpstream ? 'upstream policy' : 'our example';
 
 /** The configuration with the same policy whose hooks have no negative cache. */
-const UNCACHED = 'no memory';
+const UNCACHED = 'no cache';
 
 const configurations: readonly Configuration[] = [
   { name: 'nothing' },

@@ -87,7 +87,7 @@ struct event_header {
 enum event_flag {
 	EVENT_ARGV_TRUNCATED = 1,
 	EVENT_ARGV_UNREADABLE = 2,
-	EVENT_MONITORED = 4, /* the hook was in monitor mode: the selector's action was not done */
+	EVENT_MONITORED = 4, /* the hook was in monitor mode: the selector's action did not run */
 	EVENT_SIGNALLED = 8,
 	EVENT_SIGNAL_FAILED = 16,
 	EVENT_OVERRIDDEN = 32, /* the function was overridden, or the traced program was changed */

@@ -1,6 +1,6 @@
 /** The matrix of types and operators as Markdown, from the table that the kernel tests run. */
 import { format, resolveConfig } from 'prettier';
-import { SUBJECTS, withDerived, type Subject } from '../test/kernel/matrix.js';
+import { SUBJECTS, addDerivedRows, type Subject } from '../test/kernel/matrix.js';
 import { ARG_TYPES, OPERATORS_BY_CLASS, type Operator } from '../lib/policy/language/vocabulary.js';
 
 const BEGIN = '<!-- matrix:begin -->';
@@ -50,7 +50,7 @@ function formatTables(subjects: readonly Subject[]): string {
 }
 
 function formatOperators(subject: Subject): string {
-  const tested = new Set(withDerived(subject.rows, subject.type).map(({ operator }) => operator));
+  const tested = new Set(addDerivedRows(subject.rows, subject.type).map(({ operator }) => operator));
   const inOrder = OPERATORS_BY_CLASS[ARG_TYPES[subject.type].class].filter((operator) => tested.has(operator));
   if (inOrder.length === 0) return 'Reported, not compared:';
   return wrapLine(`${inOrder.map((operator) => `\`${operator}\``).join(', ')}:`);

@@ -60,7 +60,7 @@ const runs = [
   nativeRun('native: initial mounts', INITIAL_MOUNTS, false),
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
   // Tests that only this kernel can run.
-  kernelRun('newest', ['test/kernel/changes.test.ts']),
+  kernelRun('newest', ['test/kernel/modifying-actions.test.ts']),
   // Each file uses its own cluster. The programs are built once for a machine.
   {
     tier: 'kubernetes',

@@ -1,6 +1,6 @@
 /**
- * A container, as a source reports it. Everything in it is text from a runtime: whoever starts a container chooses its
- * name and labels. polytrace keeps at most 16,384 containers, 512 labels and 512 annotations each, and 128 KiB of text each.
+ * A container, as a source reports it. Its strings are not trusted, because whoever starts a container chooses its name and
+ * labels. polytrace keeps at most 16,384 containers. Each has at most 512 labels, 512 annotations and 128 KiB of text.
  */
 export interface ContainerInfo {
   /** Id that the runtime gave, 1 to 256 characters: for most runtimes 64 hexadecimal digits. */
@@ -18,7 +18,7 @@ export interface ContainerInfo {
   readonly labels?: Readonly<Record<string, string>>;
   /** Start of the container: RFC 3339. */
   readonly startTime?: string;
-  /** Runs with the privileges of the host. */
+  /** True if the container runs with the privileges of the host. */
   readonly privileged?: boolean;
   /** Id of the container's first process, in the initial pid namespace. */
   readonly pid?: number;
@@ -31,7 +31,7 @@ export interface ContainerInfo {
   readonly cgroupPath?: string;
   /** Pod of the container. Absent outside of Kubernetes. */
   readonly pod?: PodInfo;
-  /** Some text, labels or annotations were over the limits and were left out. polytrace sets it. */
+  /** True if strings, labels or annotations were over the limits and were left out. polytrace sets it. */
   readonly truncated?: boolean;
 }
 
@@ -42,7 +42,7 @@ export interface PodInfo {
   readonly uid?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
-  /** Name of what controls the pod, such as its Deployment; of a pod without a controller, its own name. */
+  /** Name of the pod's controller, such as a Deployment. For a pod without a controller, the name of the pod. */
   readonly workload?: string;
   /** Kind of the workload, such as `Deployment`. */
   readonly workloadKind?: string;
@@ -52,7 +52,7 @@ export interface PodInfo {
  * Reports containers to a tracer. Programs can implement it. A source belongs to one tracer.
  */
 export interface ContainerSource {
-  /** Name in `containerSources()`. Each source of a tracer has another one. */
+  /** Name in `containerSources()`. It is unique among the sources of a tracer. */
   readonly name: string;
   /**
    * The runtimes whose containers the source reports, as in `ContainerInfo.runtime`. First events of other runtimes'
@@ -69,22 +69,22 @@ export interface ContainerSource {
   /** Ends the source. It reports nothing more. */
   stop(): Promise<void>;
   /**
-   * Asks for one container whose events have come before its report. The source reports it to the sink if the runtime knows
+   * Requests one container whose events have arrived before its report. The source reports it to the sink if the runtime knows
    * it.
    */
   find?(id: string): Promise<void>;
 }
 
-/** What a source reports to. */
+/** The receiver of a source's reports. */
 export interface ContainerSink {
   /**
-   * Reports a new container, or all that is known of a changed one. Resolves when the policies' scopes are in the kernel.
+   * Reports a new or changed container with all known data. Resolves when the kernel has the scopes of the container.
    * Rejects with CONTAINER_INVALID, CONTAINERS_FULL, or the error of the kernel.
    */
   add(info: ContainerInfo): Promise<void>;
   /** Reports that a container was removed. */
   remove(id: string): void;
-  /** Reports whether the source is connected, and what is wrong. */
+  /** Reports whether the source is connected, and the last error. */
   state(connected: boolean, error?: Error): void;
 }
 
@@ -93,13 +93,13 @@ export interface ContainerSourceStatus {
   readonly name: string;
   /** The source receives changes. */
   readonly connected: boolean;
-  /** Reason why it is not connected, or what went wrong last. */
+  /** Reason why the source is not connected, or the last error. */
   readonly error?: string;
   /** Containers that the source has reported and not removed. */
   readonly containers: number;
   /**
-   * Containers that started before the policies knew them, because that took too long or failed. Present for sources that let the
-   * runtime wait.
+   * Containers that started before the policies knew them, because that took too long or failed. Present for sources for which the
+   * runtime waits.
    */
   readonly late?: number;
 }

@@ -2,14 +2,14 @@
 
 /** A type. */
 export interface TypeInfo {
-  /** Kind of type. */
+  /** Kind of the type. */
   readonly kind:
     'void' | 'int' | 'enum' | 'float' | 'pointer' | 'array' | 'struct' | 'union' | 'function' | 'forward' | 'other';
   /** Name of the struct, union or enum. */
   readonly name: string;
-  /** Name of the typedef that leads to this type; '' when there is none. */
+  /** Name of the typedef of this type; '' if there is none. */
   readonly alias: string;
-  /** Size in bytes; for an array, of all elements; 0 when the type has no size. */
+  /** Size in bytes; for an array, of all elements; 0 if the type has no size. */
   readonly size: number;
   /** The number is signed. */
   readonly signed: boolean;
@@ -30,8 +30,7 @@ export interface ParameterInfo {
 /** A member of a struct or union. */
 export interface MemberInfo extends ParameterInfo {
   /**
-   * Position in bits from the start of the struct. Members of an unnamed member have it from the start of the outer
-   * struct.
+   * Offset in bits from the start of the struct. For members of an unnamed member, the offset from the start of the outer struct.
    */
   readonly bitOffset: number;
   /** Size of a bit field in bits; 0 for every other member. */
@@ -58,11 +57,11 @@ export interface TracepointField {
   readonly name: string;
   /** Type as in the format, without the name: `pid_t`, `const char *`, `char[16]`, `__data_loc char[]`. */
   readonly type: string;
-  /** Position in bytes from the start of the record. */
+  /** Offset in bytes from the start of the record. */
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** True for a number with a sign. Absent: it has none. */
+  /** True for a signed number, otherwise absent. */
   readonly signed?: boolean;
 }
 

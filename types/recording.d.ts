@@ -3,8 +3,8 @@ import type { CompiledPolicy, CompiledValue, CompiledHook } from './policy.js';
 
 /**
  * Writes events as a recording: JSON lines with all their values, from which `recordingReader` makes the same events, and
- * over which `replayer` evaluates another policy. A recording holds what the traced processes did, arguments and buffers
- * included: protect it like the data itself.
+ * over which `replayer` evaluates another policy. A recording contains what the traced processes did, including arguments and
+ * buffers: protect it like the data itself.
  */
 export interface Recorder {
   /** The first line of a recording, with its version. It ends with a newline. */
@@ -19,7 +19,7 @@ export function recorder(): Recorder;
 /** A value that a recorded hook read, without filters. */
 export type RecordedValue = Omit<CompiledValue, 'ints' | 'intTable' | 'texts' | 'net'>;
 
-/** A hook whose events were recorded: what it hooked, and the values that it read. */
+/** A hook whose events were recorded: its target, and the values that it read. */
 export type RecordedHook = Pick<
   CompiledHook,
   'kind' | 'call' | 'syscall' | 'list' | 'places' | 'program' | 'usdt' | 'tracepoint' | 'position'
@@ -46,7 +46,7 @@ export interface RecordingReader {
    * `RECORDING_VERSION`).
    */
   read(line: string): RecordedEvent | undefined;
-  /** The hooks that the lines so far have named. */
+  /** The hooks that the lines so far have described. */
   readonly hooks: readonly RecordedHook[];
   /**
    * Architecture of the machine that made the recording: the numbers of system calls in a policy depend on it, see
@@ -65,7 +65,7 @@ export function recordingReader(): RecordingReader;
  * - `VALUE_REWRITTEN`: the kernel compares a name of the file that events do not have (pipes, sockets, namespaces).
  * - `FILE_IDENTITY`: `inode: true`, and the path alone does not decide.
  * - `PROCESS_STATE`: namespaces, capabilities or ids in a namespace at the call. Events have those at the exec.
- * - `PROCESS_HISTORY`: earlier programs of the process and of its ancestors.
+ * - `PROCESS_HISTORY`: earlier programs of the process and of its ancestors are not known.
  * - `PROCESS_UNKNOWN`: the executable or the parent of a process that was not seen from its start.
  * - `SOCKET_OWNER`: the event is about the owner of a socket, and not about the process that called.
  * - `SCOPE`: the container of the process at the call.
@@ -88,46 +88,45 @@ export interface Uncertainty {
   readonly code: UncertaintyCode;
   /** The value or the filter. */
   readonly about: string;
-  /** The reason in words. */
+  /** The reason as text for people. */
   readonly meaning: string;
 }
 
-/** The answer of a hook to a recorded call. */
+/** The result of evaluating a hook over a recorded call. */
 export interface Verdict {
-  /** Says if the hook reports the call. `unknown`: it depends on what the recording does not have. */
+  /** Result: the hook reports the call or not. `unknown`: it depends on data that the recording does not have. */
   readonly reported: 'yes' | 'no' | 'unknown';
-  /** Index of the selector that matches. Absent when none does, or when it is not certain which. */
+  /** Index of the selector that matches. Absent if none matches, or if the matching selector is not certain. */
   readonly selector?: number;
   /** The selectors that may match, lowest first. */
   readonly selectors: readonly number[];
-  /** The parts that were not certain. Also present when the answer is certain in spite of it. */
+  /** The parts that could not be evaluated. Also present if the result is certain in spite of them. */
   readonly doubts: readonly Uncertainty[];
 }
 
-/** The answer of a policy to a recorded call. */
+/** The verdict of one hook of a policy on a recorded call. */
 export interface Replayed {
   /** Index of the policy's hook. */
   readonly hook: number;
   readonly verdict: Verdict;
   /**
-   * The event as the policy reports it, unless `verdict.reported` is `no`. Actions are those of mode `monitor`. It has the values
-   * that were recorded, in the order of the policy; others are left out.
+   * The event as the policy reports it, unless `verdict.reported` is `no`. Actions are those of mode `monitor`. It contains only the
+   * recorded values, in the order of the policy.
    */
   readonly event?: PlainEvent;
 }
 
 /** Evaluates a policy over recorded calls. */
 export interface Replayer {
-  /** Hooks of the policy that no recorded hook covers: nothing is known of their calls. */
+  /** Hooks of the policy that no recorded hook covers: the recording has none of their calls. */
   readonly uncovered: readonly CompiledHook[];
-  /** The answers of the policy's hooks to a recorded call. Empty when it is no call of any of them. */
+  /** Returns the verdicts of the policy's hooks on a recorded call. Empty if it is not a call of any of them. */
   replay(recorded: RecordedEvent): Replayed[];
 }
 
 /**
- * Evaluates a compiled policy over a recording: what it would have reported of the recorded calls. The answers are those of the
- * kernel; what the recording does not tell is answered with `unknown`. `hooks` are all hooks of the recording. Where one of
- * them reads the same values as a hook of the policy, only its calls count for that hook. Otherwise, those of all
- * hooks on the same function count.
+ * Evaluates a compiled policy over a recording: which calls it would have reported. The verdicts are the same as in the kernel; if
+ * the recording lacks data, the verdict is `unknown`. `hooks` are all hooks of the recording. If one of them reads the same values
+ * as a hook of the policy, only its calls count for that hook. Otherwise, the calls of all hooks on the same function count.
  */
 export function replayer(policy: CompiledPolicy, hooks: readonly RecordedHook[]): Replayer;

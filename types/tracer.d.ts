@@ -21,16 +21,16 @@ export interface LoadProgress {
 export interface TracerOptions {
   /** Policies to load before the promise resolves. If one fails, the tracer does not open. Default: none. */
   readonly policies?: readonly PolicySource[];
-  /** Is called after each of `policies` is loaded. `openTracer` fails with an error that it throws. Default: none. */
+  /** Called after each of `policies` is loaded. If it throws an error, `openTracer` rejects with it. Default: none. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /**
-   * Way to attach kernel functions. `auto` uses fentry/fexit where the kernel supports it, otherwise
-   * kprobe/kretprobe. Default `auto`.
+   * Mechanism for kernel functions. `auto` uses fentry/fexit if the kernel supports it, otherwise kprobe/kretprobe.
+   * Default `auto`.
    */
   readonly attach?: 'auto' | 'fentry' | 'kprobe';
   /** Size of the kernel's ring buffer in bytes: a power of two, 128 KiB to 1 GiB. Default 64 MiB. */
   readonly bufferSize?: number;
-  /** Time in milliseconds during which events collect before the reader wakes: 0 to 1000. Default 1. */
+  /** Time in milliseconds for which the reader waits to collect more events: 0 to 1000. Default 1. */
   readonly coalesceMs?: number;
   /** Name of the machine in events and exec ids. Default: `NODE_NAME` of the environment, otherwise the host name. */
   readonly nodeName?: string;
@@ -51,8 +51,8 @@ export interface TracerOptions {
   /** Mode of `policies`. It replaces the mode that the policies set themselves, except for `monitor_only`. */
   readonly mode?: PolicyMode;
   /**
-   * Counts the calls that reach each hook, whether a selector matches or not: `hits` of `policies()`. Costs 17
-   * instructions a call. Default false.
+   * Counts all calls that reach each hook, also those that no selector matches: `hits` of `policies()`. Costs 17
+   * instructions per call. Default false.
    */
   readonly countHits?: boolean;
   /**
@@ -62,11 +62,11 @@ export interface TracerOptions {
    */
   readonly persist?: string;
   /**
-   * With `persist`: `openTracer` takes over what an earlier tracer has left. With false, this is left to `takeOver()`, for a
-   * program that adds its policies after it has opened the tracer. Default true.
+   * With `persist`: `openTracer` takes over the policies that an earlier tracer has left. With false, only `takeOver()` does so,
+   * for a program that adds its policies after it has opened the tracer. Default true.
    */
   readonly takeOver?: boolean;
-  /** Adds addresses to stack traces. Addresses of the kernel disclose where it is in memory. Default false. */
+  /** Adds addresses to stack traces. Kernel addresses disclose the location of the kernel in memory. Default false. */
   readonly stackAddresses?: boolean;
   /**
    * Allows GetUrl and DnsLookup to make network requests. Without it, a policy with these actions is refused unless
@@ -83,32 +83,31 @@ export interface TracerOptions {
 /**
  * A source of the library:
  * - `nri`: containerd and CRI-O report each container before it starts, and wait until the policies know it
- * - `cri`: containerd and CRI-O are asked
- * - `docker`, `podman`: the Docker Engine and Podman are asked
- * - `cgroups`: the cgroups that exist; without names
+ * - `cri`: asks containerd and CRI-O
+ * - `docker`, `podman`: ask the Docker Engine and Podman
+ * - `cgroups`: reads the existing cgroups, which have no names of containers
  */
 export type ContainerSourceName = 'nri' | 'cri' | 'docker' | 'podman' | 'cgroups';
 
 /** Options for sources of containers. */
 export interface ContainerOptions {
   /**
-   * Sources, the most trusted first: where they contradict each other, the earlier one is right. Default: `nri`, `cri`,
-   * `docker` and `podman`, each when its socket exists, then `cgroups`.
+   * Sources, the most trusted first: an earlier one has precedence over a later one. Default: `nri`, `cri`, `docker` and
+   * `podman`, each if its socket exists, then `cgroups`.
    */
   readonly sources?: readonly (ContainerSource | ContainerSourceName)[];
   /**
-   * Longest time in milliseconds that the first events of a container wait for its name: 0 to 10,000. All later events wait with
-   * them, so that the order stays. Default 500.
+   * Maximum time in milliseconds that the first events of a container wait for its name: 0 to 10,000. All later events also wait,
+   * so that the order stays the same. Default 500.
    */
   readonly waitMs?: number;
   /**
-   * Longest time in milliseconds that a runtime waits for this process before it starts a container: 0 to 60,000. containerd
+   * Maximum time in milliseconds that a runtime waits for this process before it starts a container: 0 to 60,000. containerd
    * ends the connection after 2000. Default 1500.
    */
   readonly startWaitMs?: number;
   /**
-   * Keeps the annotations of pods, for `process.pod.annotations`. They can be large, and whoever writes them may put secrets
-   * into them. Default true.
+   * Keeps the annotations of pods, for `process.pod.annotations`. They can be large, and they can contain secrets. Default true.
    */
   readonly annotations?: boolean;
   /** Absolute paths of sockets. Default: the usual paths of each runtime. */
@@ -159,8 +158,8 @@ export interface EventsOptions extends ContainerFilter {
   /** Ends the iteration when it is aborted. */
   readonly signal?: StopSignal;
   /**
-   * Returns each event as plain data, as `toObject` does: for events that are kept for long or sent to a worker. Costs
-   * several microseconds an event. Default false.
+   * Returns each event as plain data, as `toObject` does: for events that are kept for a long time or sent to a worker. Costs
+   * several microseconds per event. Default false.
    */
   readonly plain?: false;
 }
@@ -182,8 +181,8 @@ export interface TypedPlainEventsOptions<T extends EventType> extends PlainEvent
 }
 
 /**
- * Iterates over events. `break`, `return`, `throw` in `for await` and the end of an `await using` block end it, and the tracer
- * then keeps nothing for it any more.
+ * Iterates over events. `break`, `return`, `throw` in `for await` and the end of an `await using` block end the iteration. The
+ * tracer then releases everything that it keeps for the iterator.
  */
 export interface TracerIterator<T> extends AsyncIterableIterator<T>, AsyncDisposable {
   next(): Promise<IteratorResult<T, undefined>>;
@@ -194,8 +193,8 @@ export interface TracerIterator<T> extends AsyncIterableIterator<T>, AsyncDispos
 /** An open tracer. It attaches policies to the kernel and reports their events. */
 export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   /**
-   * Returns an iterator over the events of these types from this call on, and `lost` events. A name in `policyNames` that no
-   * loaded policy has makes a warning of Node.js, with the code `POLYTRACE_POLICY_NAME`.
+   * Returns an iterator over the events of these types from this call on, and `lost` events. Emits a process warning with the
+   * code `POLYTRACE_POLICY_NAME` for a name in `policyNames` that no loaded policy has.
    */
   events<T extends EventType>(options: TypedEventsOptions<T>): TracerIterator<EventOf<T> | LostEvent>;
   /** Returns an iterator over the same events as plain data. */
@@ -215,18 +214,18 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   /** Returns the same events as plain data, in arrays. */
   batches(options: PlainEventsOptions): TracerIterator<readonly PlainEvent[]>;
   /**
-   * Returns a process that the tracer knows; undefined if it does not know it. With a process id, in the initial pid namespace,
-   * it is a process that runs. With an `execId`, it is that image, which may have ended lately.
+   * Returns a process that the tracer knows; undefined if it does not know it. A number is the id of a running process in the
+   * initial pid namespace. A string is an `execId`, whose process may have ended or executed another program.
    *
    * The tracer knows the processes that ran when it was opened, and follows exec, fork and exit in the events that it has
-   * read. It reads events only while at least one iterator is active. It forgets an ended process once 4,096 more have ended.
+   * read. It reads events only while at least one iterator is active. It forgets an ended process after 4,096 more have ended.
    */
   process(id: number | string): Process | undefined;
-  /** Returns the running processes that this process has started, as far as the tracer knows. Looks at all known processes. */
+  /** Returns the running processes that this process has started, as far as the tracer knows. Searches all known processes. */
   children(process: Pick<Process, 'execId'>): Process[];
   /**
-   * Returns the parent of the process, its parent, and so on, as far as the tracer knows. At most 64 of them have ended. Empty
-   * for a process that the tracer does not know.
+   * Returns the parent of the process, the parent of that process, and so on, as far as the tracer knows. At most 64 of them have
+   * ended. Empty for a process that the tracer does not know.
    */
   ancestors(process: Pick<Process, 'execId'>): Process[];
   /**
@@ -251,10 +250,10 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
    */
   setPolicyMode(name: string, mode: PolicyMode): Promise<void>;
   /**
-   * Changes the labels of this machine (option `nodeLabels`). Policies whose `nodeSelector` selects it now are attached, those
-   * that it no longer selects are detached, and scopes follow their `hostSelector`. Other policies continue without
-   * interruption. Resolves with the policies that could not be attached or detached: those that could not be attached are
-   * `disabled`, and the next call tries again.
+   * Changes the labels of this machine (option `nodeLabels`). Attaches the policies whose `nodeSelector` now selects the machine,
+   * detaches those that no longer do, and updates scopes with a `hostSelector`. Other policies continue without interruption.
+   * Resolves with the policies that could not be attached or detached. Policies that could not be attached are `disabled`, and
+   * the next call tries again.
    * Rejects with KernelError SCOPES, or with PolytraceError BAD_OPTION or CLOSED.
    */
   setNodeLabels(labels: Readonly<Record<string, string>>): Promise<PolicyFailure[]>;
@@ -266,16 +265,15 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   containerSources(): ContainerSourceStatus[];
   /**
    * Ends the policies that an earlier tracer has left in the folder of `persist`, as `openTracer` does unless its option
-   * `takeOver` is false. Until then, they stay active beside those of this tracer, also if it is closed before. Further calls
-   * do nothing.
-   * Rejects with KernelError PERSIST when they cannot be removed, or with PolytraceError CLOSED.
+   * `takeOver` is false. Until then, those policies stay active in addition to the policies of this tracer, also if this tracer is
+   * closed before. Further calls do nothing.
+   * Rejects with KernelError PERSIST if they cannot be removed, or with PolytraceError CLOSED.
    */
   takeOver(): Promise<void>;
   /** Returns the tracer's counters. */
   stats(): TracerStats;
   /**
-   * Waits for the change that is under way, detaches all policies and ends every iteration. Further calls return the same
-   * promise.
+   * Waits for the running change, detaches all policies and ends every iteration. Further calls return the same promise.
    */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -284,7 +282,7 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
 export interface PolicyFailure {
   /** Name of the policy, as in `PolicyStatus`. */
   readonly name: string;
-  /** Why: a KernelError, or another error of polytrace. */
+  /** The reason: a KernelError, or another error of polytrace. */
   readonly error: Error;
 }
 
@@ -302,7 +300,7 @@ export interface HookCounts {
   readonly matched: number;
   /** Events that were read from the kernel's buffer. Events are read only while at least one iterator is active. */
   readonly posted: number;
-  /** Events that a rate limit held back. */
+  /** Events that a rate limit suppressed. */
   readonly suppressed: number;
   /** Calls that were overridden, or whose process got a signal. */
   readonly enforced: number;
@@ -328,9 +326,9 @@ export interface PolicyStatus extends HookCounts {
   readonly enforcing: boolean;
   /** Hooks that are attached; empty when the policy is disabled. */
   readonly hooks: readonly HookStatus[];
-  /** Hooks that were left out because the kernel does not have the function, and the policy allows that. */
+  /** Hooks that were skipped: the kernel does not have the function, and the policy allows that. */
   readonly skipped: readonly string[];
-  /** Values that are something else on this kernel than the policy says, such as `ARG_TEXT_OF_STRUCT`. */
+  /** Warnings about values whose type on this kernel differs from the policy, such as `ARG_TEXT_OF_STRUCT`. */
   readonly warnings: readonly Diagnostic[];
   /** Counters of network requests. */
   readonly requests: RequestCounts;
@@ -339,8 +337,8 @@ export interface PolicyStatus extends HookCounts {
 /** Status of the scopes of a policy. */
 export interface ScopeStatus {
   /**
-   * `no_source`: a scope needs names or labels of containers, and no source is connected that knows them. Such a scope has
-   * only the containers that satisfy it without labels. It gets its containers when a source connects.
+   * `no_source`: a scope needs names or labels of containers, and no connected source has them. Such a scope contains only the
+   * containers that satisfy it without labels. It gets its other containers when a source connects.
    */
   readonly state: 'active' | 'no_source';
   /** Number of known containers that at least one scope of the policy contains. */
@@ -360,11 +358,11 @@ export interface HookStatus extends HookCounts {
    */
   readonly functionName: string;
   /**
-   * Names of everything that the hook is attached to. There are several when a list of functions, or the places of a
+   * Names of everything that the hook is attached to. There are several if a list of functions, or the attach points of a
    * uprobe, share one program.
    */
   readonly functions: readonly string[];
-  /** How the hook is attached. */
+  /** Mechanisms with which the hook is attached. */
   readonly attach:
     | 'fentry'
     | 'fexit'
@@ -416,15 +414,15 @@ export interface TracerStats {
     readonly known: number;
     /** Containers whose first events came before their names, and waited for them. */
     readonly waited: number;
-    /** Those of them that no source knew in time. Their events were reported without names. */
+    /** The containers of `waited` that no source knew in time. Their events were reported without names. */
     readonly unknown: number;
   };
-  /** What this tracer took over. Present with the option `persist`, when there was something to take over. */
+  /** The programs and events that this tracer took over. Present with the option `persist`, if there were any. */
   readonly takenOver?: {
     /** Programs that had stayed active. */
     readonly programs: number;
     /**
-     * Events of these programs that no process has read. Undefined when another version of polytrace had pinned them.
+     * Events of these programs that no process has read. Undefined if another version of polytrace had pinned the programs.
      */
     readonly unread: number | undefined;
   };
@@ -440,20 +438,20 @@ export function openTracer(options?: TracerOptions): Promise<Tracer>;
 /**
  * Ends the policies that a dead tracer has left in this folder (option `persist`). Resolves with the paths that were
  * removed.
- * Rejects with KernelError PERSIST_BUSY when a tracer uses the folder, PERSIST_FOREIGN when the folder contains anything
- * that polytrace has not pinned, PERSIST_NOT_BPFFS or PERSIST.
+ * Rejects with KernelError PERSIST_BUSY if a tracer uses the folder, PERSIST_FOREIGN if the folder contains anything that
+ * polytrace has not pinned, PERSIST_NOT_BPFFS or PERSIST.
  */
 export function removePersisted(path: string): Promise<string[]>;
 
 /**
- * Checks what this kernel and the privileges of this process allow. It tries each feature with a small program, and at once,
- * without the base sensor: `tryTracing` is the one that cannot be wrong. Never throws for a missing feature.
+ * Checks what this kernel and the privileges of this process allow. Tries each feature synchronously with a small program, but
+ * not the base sensor, so it can be wrong; `tryTracing` cannot. Never throws for a missing feature.
  */
 export function preflight(): PreflightReport;
 
 /**
- * Tries what `preflight` predicts: loads and attaches the base sensor, then a hook in each way, with a filter of a path or a text.
- * What it says runs has run. Everything is detached again before the promise resolves. Takes a second or two. Never rejects.
+ * Tries what `preflight` predicts: loads and attaches the base sensor, then a hook with each mechanism and with a filter. The
+ * result contains only what has run. Everything is detached before the promise resolves. Takes a second or two. Never rejects.
  */
 export function tryTracing(): Promise<TracingCheck>;
 
@@ -461,17 +459,17 @@ export function tryTracing(): Promise<TracingCheck>;
 export interface TracingCheck {
   /** The base sensor runs here. */
   readonly canTrace: boolean;
-  /** Whether policies with these hooks run here: at least one of their ways does. */
+  /** True for the kinds of hooks that run here with at least one mechanism. */
   readonly hooks: Readonly<Record<HookKind, boolean>>;
-  /** Texts for the hooks that do not run here: the needs of the kernel, and hooks that run here and see the same. */
+  /** Remedies for the kinds of hooks that do not run here: missing features, or other hooks that see the same calls. */
   readonly remedies: Readonly<Partial<Record<HookKind, string>>>;
-  /** Whether hooks can be attached in this way here, as `HookStatus.attach` names it. Each was tried. */
+  /** True for the mechanisms that can attach hooks here, as `HookStatus.attach` names them. Each was tried. */
   readonly ways: Readonly<Record<AttachMechanism, boolean>>;
-  /** What failed although `preflight` has the feature, a text each. */
+  /** Messages about what failed although `preflight` reports the feature as available. */
   readonly problems: readonly string[];
 }
 
-/** A way to attach a hook. */
+/** A mechanism that attaches a hook. */
 export type AttachMechanism =
   | 'fentry'
   | 'fmod_ret'
@@ -490,7 +488,7 @@ export interface PreflightReport {
   readonly kernel: string;
   /** Features, in the order in which the command shows them. */
   readonly features: readonly PreflightFeature[];
-  /** The kernel and the privileges have what the base sensor needs. Whether it runs, `tryTracing` says. */
+  /** The kernel and the privileges meet the requirements of the base sensor. `tryTracing` shows whether it runs. */
   readonly canTrace: boolean;
   /** The same for policies with `kprobes:`. */
   readonly canAttachKprobes: boolean;
@@ -517,8 +515,8 @@ export interface PreflightFeature {
   /** The feature is available. */
   readonly available: boolean;
   /**
-   * Reason why the feature is not available, with the missing capability or kernel option. For an available feature:
-   * which form of it exists.
+   * Reason why the feature is not available, with the missing capability or kernel option. For an available feature: its
+   * restriction, or empty.
    */
   readonly detail: string;
   /** Consequence for policies. */
@@ -526,29 +524,29 @@ export interface PreflightFeature {
 }
 
 /**
- * Says what of the machine this process does not see: it runs in namespaces of its own, as in a container, or lacks
- * capabilities. Empty for root on a host. Never throws.
+ * Returns what limits the view that this process has of the host: its own namespaces, as in a container, incomplete mounts, or
+ * missing capabilities. Empty for root on a host. Never throws.
  */
 export function hostGaps(): readonly HostLimitation[];
 
 /**
  * Sends a message to the service manager that started this process, as systemd's sd_notify(3) does: `READY=1`, `WATCHDOG=1`,
  * `STATUS=…`; lines separate several of them. Returns false when there is no manager (`NOTIFY_SOCKET` is not set or is no Unix
- * socket), or when it does not take the message now. Never waits.
- * Throws a PolytraceError where the addon is missing.
+ * socket), or when it does not accept the message now. Never waits.
+ * Throws a PolytraceError if the addon is missing.
  */
 export function notifyService(state: string): boolean;
 
-/** Something of the machine that this process does not see. Events are reported all the same. */
+/** A limitation of the view that this process has of the host. Events are reported nevertheless, but with less information. */
 export interface HostLimitation {
   /**
-   * `pid_namespace` and `cgroup_namespace`: the process has a namespace of its own. `cgroup_mount`: the cgroup2 hierarchy
-   * is not mounted as a whole. `host_name`: the process has a host name of its own, and `NODE_NAME` is not set. A
-   * capability: the process does not have it.
+   * `pid_namespace` and `cgroup_namespace`: the process has its own namespace. `cgroup_mount`: the whole cgroup2 hierarchy is
+   * not mounted. `host_name`: the process has its own host name, and `NODE_NAME` is not set. A capability: the process does not
+   * have it.
    */
   readonly name:
     'pid_namespace' | 'cgroup_namespace' | 'cgroup_mount' | 'host_name' | 'CAP_SYS_PTRACE' | 'CAP_DAC_READ_SEARCH';
-  /** What is missing, and what events lack because of it. */
+  /** Message with what is missing, and what events lack because of it. */
   readonly meaning: string;
   /** How to start the container instead. */
   readonly remedy: string;

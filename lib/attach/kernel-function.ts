@@ -1,7 +1,13 @@
 /** Attaches a hook to one function of the kernel. Chooses the mechanism and the number of programs. */
 import type { HookStatus } from '../../types/tracer.js';
 import { KernelError } from '../errors.js';
-import { isRegister, hasModifyingAction, hasReturnProgram, formatValuePosition, hookValues } from '../compiled/compiled-hook.js';
+import {
+  isRegister,
+  hasModifyingAction,
+  hasReturnProgram,
+  formatValuePosition,
+  hookValues,
+} from '../compiled/compiled-hook.js';
 import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { isIa32Function } from '../names/syscall-functions.js';
 import type { NativeError } from '../native/native-error.js';
@@ -71,7 +77,11 @@ function keepsArguments(hook: CompiledHook): boolean {
   return hook.call.startsWith('security_');
 }
 
-async function attachFunctionWith(mechanism: Mechanism, request: AttachRequest, target: FunctionTarget): Promise<AttachResult> {
+async function attachFunctionWith(
+  mechanism: Mechanism,
+  request: AttachRequest,
+  target: FunctionTarget,
+): Promise<AttachResult> {
   const { hook } = request;
   const { functionName, prototype, valueLocations } = target;
   const returns = hasReturnProgram(hook);

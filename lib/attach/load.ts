@@ -21,7 +21,10 @@ export type ValueLocations = Pick<
 >;
 
 /** `prototype` is the prototype of the hooked function; undefined if it is not known. */
-export function locateValues({ hook, context, kernel }: AttachRequest, prototype: FunctionInfo | undefined): ValueLocations {
+export function locateValues(
+  { hook, context, kernel }: AttachRequest,
+  prototype: FunctionInfo | undefined,
+): ValueLocations {
   return {
     resolved: resolveValues(hook, prototype, kernel),
     registers: locateRegisters(hook, kernel, process.arch),
@@ -56,7 +59,9 @@ export type Attachment = Pick<
 >;
 
 /** The input for loading one hook: its target, and the fields that only its kind of hook has. */
-export interface HookLoad extends Partial<Pick<EncodeContext, 'probePoints' | 'programChanges' | 'multiplePoints' | 'ia32'>> {
+export interface HookLoad extends Partial<
+  Pick<EncodeContext, 'probePoints' | 'programChanges' | 'multiplePoints' | 'ia32'>
+> {
   readonly attachment: Attachment;
   readonly valueLocations: ValueLocations;
   /** Number of parameters of the kernel function. */

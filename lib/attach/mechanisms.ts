@@ -9,7 +9,10 @@ import type { AttachContext } from './request.js';
 export type Mechanism = 'fentry' | 'kprobe';
 
 /** Hooks of `fentries` always use fentry, whatever mechanism the tracer was opened with. */
-export function wantedMechanism(hook: CompiledHook, { attach }: Pick<AttachContext, 'attach'>): AttachContext['attach'] {
+export function wantedMechanism(
+  hook: CompiledHook,
+  { attach }: Pick<AttachContext, 'attach'>,
+): AttachContext['attach'] {
   return hook.kind === 'fentry' ? 'fentry' : attach;
 }
 

@@ -54,7 +54,12 @@ export async function attachUprobes(
 }
 
 /** Names the attach point that caused the error. */
-function toPointError(error: NativeError, hook: CompiledHook, path: string, existing: readonly UprobeAttachPoint[]): KernelError {
+function toPointError(
+  error: NativeError,
+  hook: CompiledHook,
+  path: string,
+  existing: readonly UprobeAttachPoint[],
+): KernelError {
   const failed = error.attachPoint === undefined ? undefined : existing[error.attachPoint];
   return toKernelError(error, hook, failed === undefined ? `${path}: ${hook.call}` : pointName(failed));
 }

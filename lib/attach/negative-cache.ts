@@ -20,7 +20,9 @@ function findLocks({ binding }: Pick<AttachContext, 'binding'>): KernelLocks | u
   if (process.arch !== 'x64') return undefined;
   const rename = binding.kernelSymbol('rename_lock');
   const mount = binding.kernelSymbol('mount_lock');
-  return rename === 0n || mount === 0n ? undefined : { rename, mount, cpus: countPossibleCpus(), holdTicks: HOLD_TICKS };
+  return rename === 0n || mount === 0n
+    ? undefined
+    : { rename, mount, cpus: countPossibleCpus(), holdTicks: HOLD_TICKS };
 }
 
 /** Returns the number of CPUs that the kernel can have. The file ends with the number of the last one. */
@@ -28,7 +30,11 @@ function countPossibleCpus(): number {
   return 1 + Number(/\d+$/.exec(readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim())?.[0] ?? 0);
 }
 
-export function negativeCacheLocks(hook: CompiledHook, mechanism: string, context: AttachContext): KernelLocks | undefined {
+export function negativeCacheLocks(
+  hook: CompiledHook,
+  mechanism: string,
+  context: AttachContext,
+): KernelLocks | undefined {
   const isUseful =
     MECHANISMS.has(mechanism) && context.features.directRead.available && hookValues(hook).some(isPathFilter);
   return isUseful ? negativeCache.findLocks(context) : undefined;

@@ -42,7 +42,8 @@ export async function skipIfMissing(
 /** Throws KernelError NO_ATTACH_MECHANISM if the kernel does not have the mechanism. */
 export function checkFeature({ hook, context }: AttachRequest, feature: keyof NativeFeatures, name: string): void {
   const { features } = context;
-  if (!features[feature].available) throw notAvailableError(hook, name, `${feature} (${missingReason(feature, features)})`);
+  if (!features[feature].available)
+    throw notAvailableError(hook, name, `${feature} (${missingReason(feature, features)})`);
 }
 
 export async function attachSingle(request: AttachRequest, target: SingleTarget): Promise<AttachResult> {

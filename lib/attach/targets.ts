@@ -37,7 +37,10 @@ export function findTargets(hook: CompiledHook, context: AttachContext, kernel: 
       `mount tracefs: ${MOUNT_TRACEFS}; or list the functions under \`values\``,
     );
   }
-  const found = listFunctions(hook, list, kernel).map((call) => ({ call, name: kernelFunctionName(call, hook.syscall, kernel) }));
+  const found = listFunctions(hook, list, kernel).map((call) => ({
+    call,
+    name: kernelFunctionName(call, hook.syscall, kernel),
+  }));
   const missing = found.filter(({ name }) => !isInKernel(name, kernel)).map(({ call }) => call);
   if (missing[0] !== undefined && hook.ignoreCallNotFound !== true)
     throw notFoundError(hook, missing[0], suggestFunction(missing[0], hook.syscall, kernel));

@@ -12,7 +12,9 @@ import type { AttachResult, AttachRequest } from './request.js';
 import { attachSingle, checkFeature, skipIfMissing } from './single.js';
 
 export function attachUprobe(request: AttachRequest): Promise<AttachResult | undefined> {
-  return skipIfMissing(request, () => (request.hook.places === undefined ? attachOne(request) : attachSeveral(request)));
+  return skipIfMissing(request, () =>
+    request.hook.places === undefined ? attachOne(request) : attachSeveral(request),
+  );
 }
 
 async function attachOne(request: AttachRequest): Promise<AttachResult | undefined> {

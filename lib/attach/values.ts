@@ -1,5 +1,11 @@
 /** Locates a hook's values on this kernel and machine: members by their offsets, registers, and files by their inodes. */
-import { formatHookPosition, isRegister, isReturnSlot, formatValuePosition, hookValues } from '../compiled/compiled-hook.js';
+import {
+  formatHookPosition,
+  isRegister,
+  isReturnSlot,
+  formatValuePosition,
+  hookValues,
+} from '../compiled/compiled-hook.js';
 import { closeSync, openSync } from 'node:fs';
 import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
@@ -90,7 +96,11 @@ export function followLast(steps: ResolvedValue['steps']): ResolvedValue['steps'
 }
 
 /** Returns the registers in struct pt_regs by slot. Throws KernelError REGISTER_UNKNOWN. */
-export function locateRegisters(hook: CompiledHook, kernel: KernelInfo, architecture: string): Map<number, RegisterLocation> {
+export function locateRegisters(
+  hook: CompiledHook,
+  kernel: KernelInfo,
+  architecture: string,
+): Map<number, RegisterLocation> {
   const result = new Map<number, RegisterLocation>();
   hookValues(hook).forEach((value, slot) => {
     if (!isRegister(value)) return;

@@ -1,8 +1,8 @@
-/** `cgroupsPath` of the OCI runtime specification. */
+/** Parses `cgroupsPath` of the OCI runtime specification. */
 
 /**
- * The path of the cgroup in the hierarchy. With the systemd driver, `cgroupsPath` is `SLICE:PREFIX:NAME`, and the slice `a-b.slice` is
- * in `a.slice`. A relative path is below a cgroup that is not known.
+ * Returns the path of the cgroup in the hierarchy. With the systemd driver, `cgroupsPath` is `SLICE:PREFIX:NAME`, and the slice
+ * `a-b.slice` is in `a.slice`. Returns undefined for a relative path, because its parent cgroup is not known.
  */
 export function parseCgroupsPath(cgroupsPath: string | undefined): string | undefined {
   if (cgroupsPath === undefined) return undefined;
@@ -15,6 +15,6 @@ export function parseCgroupsPath(cgroupsPath: string | undefined): string | unde
 
 function slicePath(slice: string): string {
   if (slice === '-.slice') return '';
-  const words = slice.replace(/\.slice$/, '').split('-');
-  return words.map((_, i) => `/${words.slice(0, i + 1).join('-')}.slice`).join('');
+  const names = slice.replace(/\.slice$/, '').split('-');
+  return names.map((_, i) => `/${names.slice(0, i + 1).join('-')}.slice`).join('');
 }

@@ -1,9 +1,9 @@
-/** The cgroups of the unified hierarchy (cgroup v2), and the containers that they belong to. */
+/** Finds the containers that cgroups of the unified hierarchy (cgroup v2) belong to. */
 import { statSync } from 'node:fs';
 import type { Container } from '../../types/events.js';
 import { identifyContainer } from './identify.js';
 
-/** Number of cgroups that are remembered. One that is not remembered is looked up again while it exists. */
+/** Maximum number of cached cgroups. A cgroup that is not cached is looked up again while it exists. */
 const CACHE_MAX = 65536;
 
 export class Cgroups {
@@ -16,20 +16,20 @@ export class Cgroups {
   onRemoved: (id: bigint) => void = () => undefined;
 
   /**
-   * `mount` is where the whole hierarchy is mounted. `lookUp` returns the path of a cgroup that exists, from the root of the
-   * hierarchy. Without them, only cgroups are known that the kernel reports.
+   * `mount` is the mount point of the whole hierarchy. `lookUp` returns the path of an existing cgroup from the root of the
+   * hierarchy. Without them, only cgroups that the kernel reports are known.
    */
   constructor(mount?: string, lookUp: (id: bigint) => string | undefined = () => undefined) {
     this.mount = mount;
     this.#lookUp = lookUp;
   }
 
-  /** The kernel reports a new cgroup before any process is in it. */
+  /** Must be called for each cgroup that the kernel reports as new. No process is in it yet. */
   onCreated(id: bigint, path: string): void {
     if (this.#addToCache(id, identifyContainer(path)) !== undefined) this.onContainer(id, path);
   }
 
-  /** The id of a cgroup that exists; 0n where it is not known. */
+  /** Returns the id of an existing cgroup; 0n if it is not known. */
   findId(path: string | undefined): bigint {
     if (path === undefined || this.mount === undefined) return 0n;
     try {
@@ -39,7 +39,7 @@ export class Cgroups {
     }
   }
 
-  /** The container of a cgroup; undefined if the cgroup belongs to none, or is not known and does not exist any more. */
+  /** Returns the container of a cgroup; undefined if it belongs to none, or if it is not cached and does not exist any more. */
   findContainer(id: bigint): Container | undefined {
     const known = this.#cache.get(id);
     if (known !== undefined || this.#cache.has(id)) return known;

@@ -1,9 +1,9 @@
-/** What events show of a container beside its id, and which events wait for it. */
+/** The names, labels and pods of containers in events, and the events that wait for them. */
 import type { Container, Pod } from '../../types/events.js';
 import { locateContainer } from './identify.js';
 import type { ContainerStore, KnownContainer } from './container-store.js';
 
-/** The same object for all processes of a container, until something of the container changes. */
+/** The data of a container in events. All processes of the container share the object until the container changes. */
 export interface NamedContainer {
   readonly container: Container;
   readonly pod: Pod | undefined;
@@ -16,41 +16,41 @@ interface Probes {
   readonly pod: Pod;
 }
 
-/** Containers that no event waits for any more, because no source knew them in time. */
+/** Maximum number of containers that are kept as unknown: no source knew them in time, so no event waits for them any more. */
 const UNKNOWN_MAX = 4096;
 
-/** A clock: CLOCK_BOOTTIME to milliseconds since 1970. */
+/** Converts a time of CLOCK_BOOTTIME to milliseconds since 1970. */
 type ToEpochMs = (bootTimeNs: bigint) => number;
 
 export interface WaitCounts {
   /** Containers whose first events came before their names. */
   readonly waited: number;
-  /** Those of them that no source knew in time. Their events were reported without names. */
+  /** The containers of `waited` that no source knew in time. Their events were reported without names. */
   readonly unknown: number;
 }
 
 export class ContainerNames {
-  readonly #directory: ContainerStore;
+  readonly #store: ContainerStore;
   readonly #waitMs: number;
   readonly #cache = new WeakMap<KnownContainer['info'], NamedContainer>();
-  /** Containers that events wait for, and until when: in milliseconds of performance.now(), which nobody can set. */
+  /** Containers that events wait for, with the end of the wait by performance.now(), which does not follow the time of day. */
   readonly #awaited = new Map<string, number>();
   readonly #unknownIds = new Set<string>();
   #waited = 0;
   #unknownCount = 0;
-  /** Called when nothing is awaited any more. */
+  /** Called when no event waits any more. */
   onNamed: () => void = () => undefined;
 
-  /** Nothing waits with `waitMs` 0. */
-  constructor(directory: ContainerStore, waitMs: number) {
-    this.#directory = directory;
+  /** With `waitMs` 0, no event waits. */
+  constructor(store: ContainerStore, waitMs: number) {
+    this.#store = store;
     this.#waitMs = waitMs;
-    directory.subscribe({ onChanged: ({ info }) => this.#onReported(info.id), onRemoved: () => undefined });
+    store.subscribe({ onChanged: ({ info }) => this.#onReported(info.id), onRemoved: () => undefined });
   }
 
-  /** What is known of the container of a process. */
+  /** Returns the data of the container of a process. */
   find(container: Container): NamedContainer | undefined {
-    const known = this.#directory.findRecent(container.id);
+    const known = this.#store.findRecent(container.id);
     // users without root can give their cgroups the name of any container
     if (known === undefined || cgroupOwner(known) !== container.owner) return undefined;
     let named = this.#cache.get(known.info);
@@ -58,7 +58,7 @@ export class ContainerNames {
     return named;
   }
 
-  /** The same for a process that begins now. If its container is not known yet, its events wait. */
+  /** The same as `find`, for a process that starts now. If its container is not known yet, its events wait. */
   findOrAwait(container: Container, bootTimeNs: bigint, toEpochMs: ToEpochMs): NamedContainer | undefined {
     const named = this.find(container);
     if (named === undefined && this.#waitMs > 0) this.#awaitName(container, toEpochMs(bootTimeNs));
@@ -66,13 +66,13 @@ export class ContainerNames {
   }
 
   #awaitName({ id, runtime, owner }: Container, sinceMs: number): void {
-    if (owner !== undefined || this.#awaited.has(id) || this.#unknownIds.has(id) || !this.#directory.hasSourceFor(runtime))
+    if (owner !== undefined || this.#awaited.has(id) || this.#unknownIds.has(id) || !this.#store.hasSourceFor(runtime))
       return;
     this.#waited++;
-    // the age is from 0 to the whole time, also when the time of day was just set
+    // the age stays between 0 and `waitMs`, also if the time of day was changed
     const age = Math.min(Math.max(Date.now() - sinceMs, 0), this.#waitMs);
     this.#awaited.set(id, performance.now() + this.#waitMs - age);
-    this.#directory.requestContainer(id, runtime);
+    this.#store.requestContainer(id, runtime);
   }
 
   #onReported(id: string): void {
@@ -84,7 +84,7 @@ export class ContainerNames {
     return this.#awaited.size > 0;
   }
 
-  /** For how many milliseconds events have still to wait; 0: not any longer. */
+  /** Returns the milliseconds that events still have to wait; 0 if none has to wait. */
   remainingWaitMs(): number {
     const now = performance.now();
     let latest = 0;
@@ -96,7 +96,7 @@ export class ContainerNames {
     return latest;
   }
 
-  /** Nothing is waited for any longer: the kernel's buffer fills, or the tracer ends. */
+  /** Ends all waits: the kernel's buffer fills, or the tracer ends. */
   stopWaiting(): void {
     for (const id of this.#awaited.keys()) this.#stopWaitingFor(id);
   }
@@ -146,13 +146,13 @@ function toNamedContainer(found: Container, info: KnownContainer['info']): Named
   return { ...named, probes: { commands: execProbes, pod: podWith({ maybeExecProbe: true }) } };
 }
 
-/** What a process has executed. */
+/** The command of a process. */
 export interface Command {
   readonly binary: string;
   readonly argv: readonly string[];
 }
 
-/** The pod of a process: that of a probe if it has the command of one. */
+/** Returns the pod of a process. If the process has the command of an exec probe, the pod has `maybeExecProbe`. */
 export function selectPod(named: NamedContainer | undefined, { binary, argv }: Command): Pod | undefined {
   const { probes } = named ?? {};
   if (probes === undefined) return named?.pod;
@@ -163,7 +163,7 @@ export function selectPod(named: NamedContainer | undefined, { binary, argv }: C
   return isProbe ? probes.pod : named?.pod;
 }
 
-/** A program without a slash is sought in PATH, and a relative one starts from the working directory. */
+/** Returns the last part of a path. Only this part is compared for a program without an absolute path. */
 function fileName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -1,4 +1,4 @@
-/** The containers that sources report, and the cgroup of each. Sources push into it; policies and events read it. */
+/** Stores the containers that sources report, and the cgroup of each container. Policies and events read them. */
 import type { ContainerInfo, ContainerSink, ContainerSource, ContainerSourceStatus } from '../../types/containers.js';
 import { PolytraceError } from '../errors.js';
 import { limitContainerInfo } from './limit-container-info.js';
@@ -7,34 +7,34 @@ import { isEqualInfo, mergeContainerInfo } from './merge.js';
 
 export interface KnownContainer {
   readonly info: ContainerInfo;
-  /** Id of the container's own cgroup; 0n: not known yet. */
+  /** Id of the container's own cgroup; 0n if it is not known yet. */
   readonly cgroupId: bigint;
 }
 
 export interface ContainerListener {
-  /** A container is new, or something of it has changed. */
+  /** Called for a new container, and for each change of a container. */
   onChanged(container: KnownContainer): Promise<void> | void;
   onRemoved(container: KnownContainer): void;
 }
 
-/** How the directory finds the cgroup of a container. */
+/** Finds the cgroup of a container. */
 export interface CgroupLookup {
-  /** The id of a cgroup that exists; 0n where it is not known. */
+  /** Returns the id of an existing cgroup; 0n if it is not known. */
   cgroupId(path: string | undefined): bigint;
-  /** The path of the cgroup of a process. */
+  /** Returns the path of the cgroup of a process. */
   cgroupPath(pid: number): string | undefined;
 }
 
 interface Entry extends KnownContainer {
-  /** What each source says, by the place of the source. */
+  /** The report of each source, by the index of the source. */
   readonly parts: ReadonlyMap<number, ContainerInfo>;
-  /** Settles when every listener knows this. */
+  /** Settles when every listener has the container. */
   readonly delivered: Promise<unknown>;
 }
 
 interface SourceState {
   readonly source: ContainerSource;
-  /** It does not notice when a container ends. */
+  /** True if the source does not notice that a container ends. */
   readonly isPassive: boolean;
   connected: boolean;
   error: string | undefined;
@@ -42,7 +42,7 @@ interface SourceState {
 }
 
 export const CONTAINERS_MAX = 16_384;
-/** Number of removed containers that are kept, because their last events are still to be read. */
+/** Maximum number of removed containers that are kept, because their last events may not have been read. */
 const REMOVED_MAX = 1024;
 const NO_CGROUPS: CgroupLookup = { cgroupId: () => 0n, cgroupPath: () => undefined };
 
@@ -56,7 +56,7 @@ export class ContainerStore {
   readonly #cgroups: CgroupLookup;
   readonly #withAnnotations: boolean;
 
-  /** `withAnnotations`: keep the annotations of pods. */
+  /** `withAnnotations` is true if the annotations of pods are kept. */
   constructor(cgroups: CgroupLookup = NO_CGROUPS, withAnnotations = true) {
     this.#cgroups = cgroups;
     this.#withAnnotations = withAnnotations;
@@ -75,12 +75,12 @@ export class ContainerStore {
     return this.#entries.get(id);
   }
 
-  /** Also finds a container that was removed a short time ago. */
+  /** Also returns a container that was removed a short time ago. */
   findRecent(id: string): KnownContainer | undefined {
     return this.#entries.get(id) ?? this.#removed.get(id);
   }
 
-  /** Returns a function that ends the subscription. Containers that are known already are not reported. */
+  /** Returns a function that ends the subscription. Containers that are already known are not reported. */
   subscribe(listener: ContainerListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -96,7 +96,7 @@ export class ContainerStore {
     }));
   }
 
-  /** True if a connected source reports containers of this runtime. undefined: the runtime is not known. */
+  /** True if a connected source reports containers of this runtime, or of any runtime for undefined. */
   hasSourceFor(runtime: string | undefined): boolean {
     return this.#sources.some(
       ({ source, connected, isPassive }) =>
@@ -109,13 +109,14 @@ export class ContainerStore {
   /** Asks the sources for a container that none of them has reported yet. */
   requestContainer(id: string, runtime: string | undefined): void {
     for (const { source, connected } of this.#sources) {
-      const isOf = source.runtimes === undefined || runtime === undefined || source.runtimes.includes(runtime);
+      const reportsRuntime =
+        source.runtimes === undefined || runtime === undefined || source.runtimes.includes(runtime);
       // the source reports its own errors
-      if (connected && isOf) source.find?.(id).catch(() => undefined);
+      if (connected && reportsRuntime) source.find?.(id).catch(() => undefined);
     }
   }
 
-  /** Adds a source, and returns where it reports. Where sources contradict each other, the earlier one is right. */
+  /** Adds a source. Returns the sink that the source reports to. Earlier sources have precedence over later ones. */
   add(source: ContainerSource, isPassive = false): ContainerSink {
     const index = this.#sources.length;
     const state: SourceState = { source, isPassive, connected: false, error: undefined, ids: new Set() };
@@ -152,20 +153,21 @@ export class ContainerStore {
     const before = this.#entries.get(id);
     if (!state.ids.delete(id) || before === undefined) return;
     const parts = withoutSource(before.parts, index);
-    // who remains hears of errors when it reports next
+    // the remaining sources get errors with their next report
     if (this.#isConfirmed(parts)) void this.#mergeParts(parts, before).catch(() => undefined);
     else this.#remove({ ...before, parts });
   }
 
-  /** A source that notices ends says that there is such a container. */
+  /** True if a source that notices ends still reports the container. */
   #isConfirmed(parts: Entry['parts']): boolean {
     return [...parts.keys()].some((index) => this.#sources[index]?.isPassive === false);
   }
 
   #mergeParts(parts: ReadonlyMap<number, ContainerInfo>, before: Entry | undefined): Promise<unknown> {
-    const said = mergeContainerInfo([...parts].sort(([a], [b]) => a - b).map(([, part]) => part));
-    const { path, id } = this.#findCgroup(said, before);
-    const info = path === undefined || path === said.cgroupPath ? said : Object.freeze({ ...said, cgroupPath: path });
+    const merged = mergeContainerInfo([...parts].sort(([a], [b]) => a - b).map(([, part]) => part));
+    const { path, id } = this.#findCgroup(merged, before);
+    const info =
+      path === undefined || path === merged.cgroupPath ? merged : Object.freeze({ ...merged, cgroupPath: path });
     return this.#store(before, { info, cgroupId: id }, parts);
   }
 
@@ -208,8 +210,8 @@ export class ContainerStore {
   }
 
   /**
-   * The container's own cgroup. A source names it, or the container's process is in it. It can be made later than the container,
-   * and again when the container starts again.
+   * Returns the container's own cgroup: a source reports it, or the container's process is in it. The cgroup can be created later
+   * than the container, and again when the container restarts.
    */
   #findCgroup(
     info: ContainerInfo,
@@ -223,7 +225,7 @@ export class ContainerStore {
     return { path, id: path === before?.info.cgroupPath ? (before?.cgroupId ?? 0n) : 0n };
   }
 
-  /** The process may have ended, and another one may have its id. So the path must have the container's id. */
+  /** The path must have the container's id, because another process may have the process id by now. */
   #findProcessCgroup({ id, pid }: ContainerInfo): string | undefined {
     const path = pid === undefined ? undefined : this.#cgroups.cgroupPath(pid);
     if (path?.includes(id) !== true) return undefined;
@@ -231,7 +233,10 @@ export class ContainerStore {
     return own?.container.id === id ? own.path : path;
   }
 
-  /** The kernel reports a new cgroup. Users without root can give their cgroups the name of any container. */
+  /**
+   * Must be called for each new cgroup. The whole path is compared, because users without root can give their cgroups the name of
+   * any container.
+   */
   onCgroupCreated(id: bigint, path: string): void {
     const found = locateContainer(path);
     if (found === undefined || found.path !== path) return;
@@ -246,7 +251,7 @@ export class ContainerStore {
     void this.#store(entry, { info, cgroupId: id }, entry.parts).catch(() => undefined);
   }
 
-  /** A container whose cgroup is gone, and whose end no source has reported: it starts again. */
+  /** Returns a container whose cgroup was removed and whose end no source has reported: it restarts. */
   #findRestarted(id: string): Entry | undefined {
     const ended = this.#removed.get(id);
     return ended !== undefined && this.#isConfirmed(ended.parts) && this.#entries.size < CONTAINERS_MAX
@@ -255,8 +260,8 @@ export class ContainerStore {
   }
 
   /**
-   * The kernel has freed a cgroup, after the last process in it. The container has ended, also where no source notices. Every event
-   * of its processes was read before. Returns the container's id; undefined if it was no container's own cgroup.
+   * Must be called for each cgroup that the kernel has freed. It frees a cgroup after the last process in it has ended, so all its
+   * events were read before. Removes the container. Returns its id; undefined if the cgroup was no container's own cgroup.
    */
   onCgroupRemoved(id: bigint): string | undefined {
     const entry = this.#entries.get(this.#byCgroup.get(id) ?? '');

@@ -1,7 +1,7 @@
-/** Which container a cgroup belongs to: what its path says. Every container runtime names its cgroups after its containers. */
+/** Identifies the container of a cgroup by the cgroup's path. Container runtimes name their cgroups after their containers. */
 import type { Container } from '../../types/events.js';
 
-/** Runtimes by the start of the name of a cgroup, before the id. */
+/** Runtimes by the prefix of the name of a cgroup. The id follows the prefix. */
 const RUNTIMES: Readonly<Record<string, string>> = {
   docker: 'docker',
   'cri-containerd': 'containerd',
@@ -10,27 +10,27 @@ const RUNTIMES: Readonly<Record<string, string>> = {
 };
 
 const ID = '[0-9a-f]{64}';
-/** `docker-ID.scope` of the systemd driver; `SLICE:docker:ID` where systemd does not expand it; `libpod-ID` without systemd. */
+/** `docker-ID.scope` (systemd driver), `SLICE:docker:ID` (if systemd does not expand it), and `libpod-ID` (without systemd). */
 const PREFIXED_ID = new RegExp(`(?:^|:)(${Object.keys(RUNTIMES).join('|')})[-:](${ID})(?:\\.scope)?$`);
-/** The name is the id: Docker, containerd and Kubernetes with the cgroupfs driver. */
+/** The id alone: Docker, containerd and Kubernetes with the cgroupfs driver. */
 const BARE_ID = new RegExp(`^${ID}$`);
 const NSPAWN = /^(?:systemd-nspawn@(.+)\.service|machine-(.+)\.scope)$/;
 const LXC = /^lxc\.payload[.-](.+)$/;
-/** `pod<uid>` below `kubepods`; `kubepods-burstable-pod<uid>.slice`, with `_` for `-`, of the systemd driver. */
+/** `pod<uid>` below `kubepods`, and `kubepods-burstable-pod<uid>.slice` of the systemd driver, with `_` instead of `-`. */
 const POD =
   /^(?:kubepods(?:-[a-z]+)?-)?pod([0-9a-f]{8}[-_]?[0-9a-f]{4}[-_]?[0-9a-f]{4}[-_]?[0-9a-f]{4}[-_]?[0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?$/;
-/** The manager of a user's own services. The user decides the names below it. */
+/** The manager of a user's own services. The user chooses the names below it. */
 const USER_MANAGER = /^user@(\d{1,10})\.service$/;
 
 /**
- * Returns the container of a cgroup by its path from the root of the hierarchy; undefined if it belongs to none. The
- * outermost container counts: whoever is root in it can give any name to a cgroup inside.
+ * Returns the container of a cgroup by the path from the root of the hierarchy; undefined if the cgroup belongs to none. It is the
+ * outermost container of the path, because root in a container can give any name to a cgroup inside.
  */
 export function identifyContainer(path: string): Container | undefined {
   return locateContainer(path)?.container;
 }
 
-/** The same, with the path of the container's own cgroup: the cgroup of a process can be further inside. */
+/** Also returns the path of the container's own cgroup. The cgroup of a process can be further inside. */
 export function locateContainer(path: string): { readonly container: Container; readonly path: string } | undefined {
   let owner: number | undefined;
   let podUid: string | undefined;
@@ -61,7 +61,7 @@ function matchCgroupName(name: string, above: string): Container | undefined {
   if (BARE_ID.test(name)) return above === 'docker' ? { id: name, runtime: 'docker' } : { id: name };
   const [, service, scope] = NSPAWN.exec(name) ?? [];
   const machine = service ?? scope;
-  // libvirt has virtual machines there: the kernel of the machine does not see their processes
+  // libvirt uses these names for virtual machines; the kernel of the host does not see their processes
   if (machine !== undefined) return machine.startsWith('qemu') ? undefined : { id: machine, runtime: 'systemd-nspawn' };
   const lxc = LXC.exec(name)?.[1];
   return lxc === undefined ? undefined : { id: lxc, runtime: 'lxc' };

@@ -1,16 +1,16 @@
-/** Brings what a source reports into limits: the text of a container is chosen by whoever starts it. */
+/** Limits the size of a container's names and labels, because whoever starts the container chooses them. */
 import type { ContainerInfo, PodInfo } from '../../types/containers.js';
 import { PolytraceError } from '../errors.js';
 
 const ID_MAX = 256;
 const STRING_MAX = 4096;
-/** Kubernetes has at most 317 characters in the key of a label. */
+/** The key of a label in Kubernetes has at most 317 characters. */
 const KEY_MAX = 512;
 const PAIRS_MAX = 512;
-/** A container has three probes. */
+/** A container in Kubernetes has at most three probes. */
 const PROBES_MAX = 16;
 const ARGUMENTS_MAX = 1024;
-/** Characters of all texts of one container. */
+/** Maximum number of characters of all strings of one container. */
 const TOTAL_MAX = 128 * 1024;
 
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
@@ -34,13 +34,16 @@ export function limitContainerInfo(info: ContainerInfo, withAnnotations = true):
     id,
     runtime: budget.takeString(info.runtime),
     name: budget.takeString(info.name),
-    image: image === undefined ? undefined : budget.freezeKnown({ id: budget.takeString(image.id), name: budget.takeString(image.name) }),
+    image:
+      image === undefined
+        ? undefined
+        : budget.freezeKnown({ id: budget.takeString(image.id), name: budget.takeString(image.name) }),
     startTime: RFC_3339.test(info.startTime ?? '') ? budget.takeString(info.startTime) : undefined,
     privileged: typeof info.privileged === 'boolean' ? info.privileged : undefined,
     pid: Number.isSafeInteger(pid) && Number(pid) > 0 ? pid : undefined,
     cgroupPath: budget.takeString(info.cgroupPath),
     execProbes: budget.takeArguments(info.execProbes),
-    // the pod's own names before labels: these can be long
+    // the pod's names come before the labels, which can be long
     pod: info.pod === undefined ? undefined : limitPod(info.pod, budget, withAnnotations),
     labels: budget.takePairs(info.labels),
   });
@@ -59,7 +62,7 @@ function limitPod(pod: PodInfo, budget: Budget, withAnnotations: boolean): PodIn
   });
 }
 
-/** Counts what is left of the limits. */
+/** Counts the remaining characters of one container. */
 class Budget {
   #left = TOTAL_MAX;
   isExceeded = false;
@@ -74,7 +77,7 @@ class Budget {
     return value;
   }
 
-  /** A command that does not fit is left out as a whole: a part of it would match other processes. */
+  /** Leaves out a command that is over a limit, because a part of a command would match other processes. */
   takeArguments(value: readonly (readonly string[])[] | undefined): readonly (readonly string[])[] | undefined {
     if (!Array.isArray(value)) return undefined;
     const result: (readonly string[])[] = [];
@@ -92,7 +95,7 @@ class Budget {
     return result.length === 0 ? undefined : Object.freeze(result);
   }
 
-  /** Without a prototype: a label can have the name `__proto__`. Empty pairs stay: the source says that there are none. */
+  /** The result has no prototype, because a label can have the name `__proto__`. Empty pairs stay: the source reports none. */
   takePairs(value: Pairs | undefined): Pairs | undefined {
     if (typeof value !== 'object' || value === null) return undefined;
     const result = Object.create(null) as Record<string, string>;
@@ -111,7 +114,7 @@ class Budget {
     return Object.freeze(result);
   }
 
-  /** The members that are known, frozen. */
+  /** Freezes the members that are not undefined. */
   freezeKnown<T extends object>(members: { [K in keyof T]: T[K] | undefined }): T {
     return Object.freeze(Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))) as T;
   }

@@ -1,13 +1,13 @@
-/** One container that several sources know: what each of them says becomes one. */
+/** Merges the reports of several sources about one container. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ContainerInfo, PodInfo } from '../../types/containers.js';
 
 const PAIRS: ReadonlySet<string> = new Set<keyof ContainerInfo | keyof PodInfo>(['labels', 'annotations']);
 
 /**
- * Merges what sources report of one container, the most trusted source first: each member is that of the first source that
- * has it. `image` and `pod` are merged by their members in the same way. Labels are not merged: they are those of one source, also
- * when it says that there are none. Then the result has none.
+ * Merges the reports of sources, the most trusted source first. Each member comes from the first source that has it. `image` and
+ * `pod` are merged by their members in the same way. Labels and annotations are not merged: all come from one source. If that
+ * source reports none, the result has none.
  */
 export function mergeContainerInfo(parts: readonly ContainerInfo[]): ContainerInfo {
   const image = mergeMembers(parts.map((part) => part.image ?? {}));
@@ -19,7 +19,7 @@ export function mergeContainerInfo(parts: readonly ContainerInfo[]): ContainerIn
   } as ContainerInfo);
 }
 
-/** Leaves out labels and annotations that are empty. */
+/** Removes empty labels and annotations. */
 function withoutEmpty<T extends { readonly labels?: object; readonly annotations?: object }>(members: T): T {
   const isEmpty = (value: unknown): boolean => typeof value === 'object' && Object.keys(value as object).length === 0;
   const kept = Object.entries(members).filter(([key, value]) => !PAIRS.has(key) || !isEmpty(value));

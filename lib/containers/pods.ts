@@ -1,9 +1,9 @@
-/** What the labels of a container or sandbox say about its pod. The kubelet sets these labels. */
+/** Finds the pod of a container or sandbox from labels that the kubelet sets. */
 import type { PodInfo } from '../../types/containers.js';
 
 type Pairs = Readonly<Record<string, string>>;
 
-/** Labels of the kubelet that are not the pod's own. */
+/** Labels that the kubelet adds to the pod's own labels. */
 const KUBELET_LABELS = new Set([
   'io.kubernetes.pod.namespace',
   'io.kubernetes.pod.name',
@@ -12,7 +12,7 @@ const KUBELET_LABELS = new Set([
   'io.cri-containerd.kind',
 ]);
 
-/** The pod of a container by the container's labels; undefined if it is in none. */
+/** Returns the pod of a container by the container's labels; undefined if the container is in no pod. */
 export function podFromLabels(labels: Pairs): PodInfo | undefined {
   const namespace = labels['io.kubernetes.pod.namespace'];
   const name = labels['io.kubernetes.pod.name'];
@@ -21,7 +21,7 @@ export function podFromLabels(labels: Pairs): PodInfo | undefined {
   return { namespace, name, ...(uid === undefined ? {} : { uid }) };
 }
 
-/** The pod of a sandbox. */
+/** Returns the pod of a sandbox. */
 export function podFromSandbox(
   { namespace, name, uid }: { readonly namespace: string; readonly name: string; readonly uid: string },
   all: Pairs,
@@ -32,8 +32,8 @@ export function podFromSandbox(
 }
 
 /**
- * What controls the pod, as far as its labels and its name show it. Controllers name their pods after themselves and set these
- * labels. A pod without them is its own workload.
+ * Infers the controller of a pod from the pod's labels and name. Controllers set these labels, and the names of their pods begin
+ * with their own name. A pod without these labels is its own workload.
  */
 function inferWorkload(name: string, labels: Pairs): { readonly workload: string; readonly workloadKind: string } {
   const hash = labels['pod-template-hash'];
@@ -41,7 +41,7 @@ function inferWorkload(name: string, labels: Pairs): { readonly workload: string
   if (deployment !== undefined) return { workload: deployment, workloadKind: 'Deployment' };
   const job = labels['batch.kubernetes.io/job-name'] ?? labels['job-name'];
   if (job !== undefined && name.startsWith(`${job}-`)) {
-    // a CronJob names its jobs after the time in minutes
+    // the names of a CronJob's jobs end with the time in minutes
     const cron = /^(.+)-\d{8,10}$/.exec(job)?.[1];
     return cron === undefined ? { workload: job, workloadKind: 'Job' } : { workload: cron, workloadKind: 'CronJob' };
   }

@@ -7,7 +7,7 @@ interface Protobuf {
   readonly ttrpc: typeof import('./proto/ttrpc.gen.js');
   readonly cri: typeof import('./proto/cri.gen.js');
   encode<T extends DescMessage>(schema: T, message: MessageInitShape<T>): Uint8Array;
-  /** Throws for bytes that are no message. */
+  /** Throws an error if the bytes are no message. */
   decode<T extends DescMessage>(schema: T, bytes: Uint8Array): MessageShape<T>;
 }
 
@@ -15,11 +15,11 @@ export type { Protobuf };
 
 let loaded: Protobuf | undefined;
 
-/** Throws PACKAGE_MISSING. `what` needs the package. */
+/** Throws PACKAGE_MISSING. `what` names what needs the package. */
 export function loadProtobuf(what: string): Protobuf {
   if (loaded !== undefined) return loaded;
   try {
-    // A plain import would need the package always.
+    // an import declaration would always need the package
     /* eslint-disable @typescript-eslint/no-require-imports */
     const { create, fromBinary, toBinary } = require('@bufbuild/protobuf') as typeof import('@bufbuild/protobuf');
     loaded = {

@@ -46,12 +46,12 @@ const ATTACHABLE = 'available_filter_functions';
 const TRACEFS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'] as const;
 
 /** The BTF of the running kernel, about 6 MB, is read once and shared. Without users, it is garbage collected. */
-let running: WeakRef<NativeBtf> | undefined;
+let runningBtf: WeakRef<NativeBtf> | undefined;
 let retained: NativeBtf | undefined;
 let retainCount = 0;
 
 /** The functions of the running kernel that can be probed. They stay in memory as long as the kernel BTF. */
-let functions: AttachableFunctions | undefined;
+let attachable: AttachableFunctions | undefined;
 
 /** Keeps the running kernel's BTF in memory after it is read, until the returned function is called. */
 export function retainKernelBtf(): () => void {
@@ -63,7 +63,7 @@ export function retainKernelBtf(): () => void {
     if (--retainCount > 0) return;
     retained?.close();
     retained = undefined;
-    functions = undefined;
+    attachable = undefined;
   };
 }
 
@@ -73,15 +73,15 @@ function openBtf(path: string, module?: string): NativeBtf {
 }
 
 function loadRunningBtf(): NativeBtf {
-  const types = running?.deref() ?? openBtf('');
-  running = new WeakRef(types);
+  const types = runningBtf?.deref() ?? openBtf('');
+  runningBtf = new WeakRef(types);
   if (retainCount > 0) retained = types;
   return types;
 }
 
 function attachableFunctions(tracefs: string): AttachableFunctions {
-  const list = functions ?? new AttachableFunctions(join(tracefs, ATTACHABLE));
-  if (retainCount > 0) functions = list;
+  const list = attachable ?? new AttachableFunctions(join(tracefs, ATTACHABLE));
+  if (retainCount > 0) attachable = list;
   return list;
 }
 

@@ -118,7 +118,7 @@ const FEATURES: readonly FeatureDescription[] = [
 ];
 
 /** Returns the capabilities that loading and attaching need and that this process does not have. */
-export function privileges(): { readonly missing: readonly string[] } {
+export function checkPrivileges(): { readonly missing: readonly string[] } {
   const effective = effectiveCapabilities();
   const has = (name: Capability): boolean => (effective & capabilityBits([name])) !== 0n;
   return { missing: has(ENOUGH) ? [] : NEEDED.filter((name) => !has(name)) };
@@ -142,7 +142,7 @@ export function preflight(): PreflightReport {
   } catch (error) {
     why = error instanceof PolytraceError ? `${error.message}; ${error.hint}` : String(error);
   }
-  const { missing } = privileges();
+  const { missing } = checkPrivileges();
   const has = (key: FeatureName): boolean => native?.[key].available === true;
   const canTrace = has('btf') && has('ringBuffer') && missing.length === 0;
   return {
@@ -197,5 +197,5 @@ function formatReason({ option }: FeatureDescription, errno: string, missing: re
 export function missingReason(name: FeatureName, features: NativeFeatures): string {
   const { reason } = features[name];
   const feature = FEATURES.find(({ key }) => key === name);
-  return feature === undefined ? reason : formatReason(feature, reason, privileges().missing);
+  return feature === undefined ? reason : formatReason(feature, reason, checkPrivileges().missing);
 }

@@ -6,12 +6,12 @@ import type { RecordChunk } from '../wire/record-chunk.js';
 type ExecutedProcess = Pick<Process, 'credentials' | 'capabilities' | 'executable'>;
 
 /** Returns undefined for an ordinary executable. */
-export function readBinaryProperties(record: RecordChunk, image: ExecutedProcess): BinaryProperties | undefined {
+export function readBinaryProperties(record: RecordChunk, process: ExecutedProcess): BinaryProperties | undefined {
   const isRaised = (record.u16(EventExec.headerFlags) & ProcessFlag.PROCESS_SECURE_EXEC) !== 0;
   const links = record.u32(EventExec.links);
   if (!isRaised && links !== 0) return undefined;
-  const file = { inode: record.u64(EventExec.inode), links, path: image.executable };
-  const raised = isRaised ? raisedPrivileges(image) : { privilegesRaised: [] };
+  const file = { inode: record.u64(EventExec.inode), links, path: process.executable };
+  const raised = isRaised ? raisedPrivileges(process) : { privilegesRaised: [] };
   return links === 0 ? Object.assign(raised, { file }) : raised;
 }
 

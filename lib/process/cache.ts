@@ -112,13 +112,13 @@ export class ProcessCache {
     this.#ended.push({ tracked, bytes });
     this.#endedBytes += bytes;
     if (this.#ended.length <= 2 * ENDED_MAX && this.#endedBytes <= 2 * ENDED_BYTES_MAX) return;
-    let forget = 0;
-    for (let kept = this.#ended.length; kept > ENDED_MAX || this.#endedBytes > ENDED_BYTES_MAX; kept--) {
-      const old = this.#ended[forget++] as EndedProcess;
+    let removed = 0;
+    for (let retained = this.#ended.length; retained > ENDED_MAX || this.#endedBytes > ENDED_BYTES_MAX; retained--) {
+      const old = this.#ended[removed++] as EndedProcess;
       this.#endedBytes -= old.bytes;
       this.#remove(old.tracked);
     }
-    this.#ended.splice(0, forget);
+    this.#ended.splice(0, removed);
   }
 
   /**

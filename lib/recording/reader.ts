@@ -59,7 +59,8 @@ class Reader implements RecordingReader {
         'use the version of polytrace that made the recording, or a later one',
       );
     }
-    if (architecture !== 'x64' && architecture !== 'arm64') throw recordingError('the header has no known architecture');
+    if (architecture !== 'x64' && architecture !== 'arm64')
+      throw recordingError('the header has no known architecture');
     this.architecture = architecture;
     this.#hasHeader = true;
   }
@@ -126,7 +127,11 @@ function parseHook(value: unknown): RecordedHook {
   const isGood = [policyName, kind, call].every((each) => typeof each === 'string') && typeof syscall === 'boolean';
   if (!isGood) throw recordingError('members of the hook are missing');
   expectObject(position, 'position');
-  const values = [...expectList(args, 'args'), ...expectList(data, 'data'), ...(returnArg === undefined ? [] : [returnArg])];
+  const values = [
+    ...expectList(args, 'args'),
+    ...expectList(data, 'data'),
+    ...(returnArg === undefined ? [] : [returnArg]),
+  ];
   for (const each of values) {
     const { type, index } = expectObject(each, 'a value of the hook');
     if (typeof type !== 'string' || !Object.hasOwn(ARG_TYPES, type) || typeof index !== 'number') {
@@ -139,7 +144,8 @@ function parseHook(value: unknown): RecordedHook {
 function checkValues(event: JsonObject): void {
   const { args, data, return: returned } = event;
   const lists = [args, data].filter((list) => list !== undefined).flatMap((list) => expectList(list, 'args'));
-  for (const each of [...lists, ...(returned === undefined ? [] : [returned])]) checkValue(expectObject(each, 'a value'));
+  for (const each of [...lists, ...(returned === undefined ? [] : [returned])])
+    checkValue(expectObject(each, 'a value'));
 }
 
 const isString = (value: unknown): boolean => typeof value === 'string';
@@ -149,7 +155,8 @@ const isNumber = (value: unknown): boolean => typeof value === 'number';
 function checkValue(value: JsonObject): void {
   const type = value['type'] as HookArgument['type'];
   if (typeof type !== 'string' || !Object.hasOwn(ARG_TYPES, type)) throw recordingError('a value has no known type');
-  if (!isNumber(value['index']) || !hasValueForm(value, type)) throw recordingError(`a value of type ${type} is not complete`);
+  if (!isNumber(value['index']) || !hasValueForm(value, type))
+    throw recordingError(`a value of type ${type} is not complete`);
 }
 
 function hasValueForm(value: JsonObject, type: HookArgument['type']): boolean {

@@ -54,7 +54,11 @@ class NumberPool<T extends object> {
   }
 }
 
-function formatEventLines(event: TracerEvent, processes: NumberPool<PlainProcess>, hooks: NumberPool<LoadedHook>): string {
+function formatEventLines(
+  event: TracerEvent,
+  processes: NumberPool<PlainProcess>,
+  hooks: NumberPool<LoadedHook>,
+): string {
   let before = '';
   const processNumber = (process: PlainProcess): number =>
     processes.assign(process, (number) => (before += toJsonLine({ process: number, is: encodePlain(process) })));
@@ -69,7 +73,8 @@ function formatEventLines(event: TracerEvent, processes: NumberPool<PlainProcess
   };
   const loaded = event instanceof LoaderEvent ? getLoaderHook(event) : findLoadedHook(event);
   const hook =
-    loaded && hooks.assign(loaded, (number) => (before += toJsonLine({ hook: number, is: encodePlain(toRecordedHook(loaded)) })));
+    loaded &&
+    hooks.assign(loaded, (number) => (before += toJsonLine({ hook: number, is: encodePlain(toRecordedHook(loaded)) })));
   const last = toJsonLine({
     event: { ...(encodePlain(fields) as object), ...references },
     ...(hook === undefined ? {} : { hook }),

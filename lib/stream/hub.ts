@@ -50,7 +50,7 @@ interface AwaitedNames {
 }
 
 /** Interval of the checks whether the ring buffer fills, while events wait. */
-const HOLD_CHECK_MS = 20;
+const DELAY_CHECK_MS = 20;
 
 const SENSOR_HOOK_NAMES: Readonly<Record<number, string>> = {
   [SensorHook.HOOK_EXEC]: 'process_exec',
@@ -86,7 +86,7 @@ export class Hub implements EventFeed {
   /** Set by updateLosses() if exec records were lost. The cache does not know it yet. */
   #execsLost = false;
   /** Events that were read and wait for the names of their containers. No other events are read meanwhile. */
-  #held: readonly TracerEvent[] | undefined;
+  #delayedEvents: readonly TracerEvent[] | undefined;
   #armed = false;
   /** Set by end(). From then on, no event is dropped because a queue is full. */
   #ending = false;
@@ -131,7 +131,7 @@ export class Hub implements EventFeed {
   }
 
   #read(last = this.#ending): boolean {
-    if (this.#held !== undefined) return this.#release(last);
+    if (this.#delayedEvents !== undefined) return this.#release(last);
     const records = this.#reader.readEvents();
     if (last) this.updateLosses();
     // A record that is still being written hides later records, whose events still need the names of removed hooks.
@@ -142,21 +142,21 @@ export class Hub implements EventFeed {
     const isPlain = losses.length === 0 && earlier.length === 0;
     const events = isPlain ? (records ?? []) : [...earlier, ...(records ?? []), ...losses];
     this.#events += records?.length ?? 0;
-    this.#held = events;
+    this.#delayedEvents = events;
     return this.#release(last);
   }
 
   /** Hands out the events that were read, unless they have to wait. */
   #release(last: boolean): boolean {
-    if (!last && this.#shouldHold()) return false;
-    const events = this.#held ?? [];
-    this.#held = undefined;
+    if (!last && this.#shouldDelay()) return false;
+    const events = this.#delayedEvents ?? [];
+    this.#delayedEvents = undefined;
     for (const consumer of this.#consumers) consumer.offer(events, last);
     return true;
   }
 
   /** Events wait for names only while the ring buffer has free space. */
-  #shouldHold(): boolean {
+  #shouldDelay(): boolean {
     const { waitFor, session } = this.#options;
     if (waitFor?.names.isWaiting !== true) return false;
     if (session.unreadBytes() > waitFor.usedMax) waitFor.names.stopWaiting();
@@ -164,7 +164,7 @@ export class Hub implements EventFeed {
   }
 
   #onNamed(): void {
-    if (this.#held !== undefined && this.#waiting.size > 0) this.#setTimer(() => this.#deliver(), 0);
+    if (this.#delayedEvents !== undefined && this.#waiting.size > 0) this.#setTimer(() => this.#deliver(), 0);
   }
 
   wait(consumer: Consumer): void {
@@ -186,10 +186,10 @@ export class Hub implements EventFeed {
    * delayed for longer, so further checks follow.
    */
   #sleep(): void {
-    if (this.#held !== undefined) {
+    if (this.#delayedEvents !== undefined) {
       this.#setTimer(
         () => this.#deliver(),
-        Math.min(this.#options.waitFor?.names.remainingWaitMs() ?? 0, HOLD_CHECK_MS),
+        Math.min(this.#options.waitFor?.names.remainingWaitMs() ?? 0, DELAY_CHECK_MS),
       );
       return;
     }
@@ -222,7 +222,7 @@ export class Hub implements EventFeed {
       return;
     }
     if (this.#waiting.size === 0) return;
-    if (this.#held === undefined && this.#options.session.unreadBytes() > 0)
+    if (this.#delayedEvents === undefined && this.#options.session.unreadBytes() > 0)
       this.#setTimer(() => this.#deliver(), RECHECK_MS);
     else this.#sleep();
   }

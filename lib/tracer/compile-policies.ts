@@ -7,7 +7,13 @@ import type { PolicySource } from '../../types/tracer.js';
 import { PolicyError } from '../errors.js';
 import { runCooperatively, yieldToEventLoop, type Steps } from '../cooperative.js';
 import { loadKernelInfo, readAttachable } from '../native/btf.js';
-import { needsFunctionNames, checkPolicySteps, compilePolicySteps, parsePolicySteps, type CompiledPolicy } from '../policy/index.js';
+import {
+  needsFunctionNames,
+  checkPolicySteps,
+  compilePolicySteps,
+  parsePolicySteps,
+  type CompiledPolicy,
+} from '../policy/index.js';
 import { expandPolicyPaths, loadPolicyFile } from './policy-files.js';
 
 export interface CompiledSource {
@@ -26,8 +32,8 @@ export async function compilePolicies(
 ): Promise<{ policies: CompiledSource[]; kernel: () => KernelInfo }> {
   const diagnostics: Diagnostic[] = [];
   const result: CompiledSource[] = [];
-  let types: KernelInfo | undefined;
-  const kernel = (): KernelInfo => (types ??= loadKernelInfo());
+  let kernelInfo: KernelInfo | undefined;
+  const kernel = (): KernelInfo => (kernelInfo ??= loadKernelInfo());
   const collectErrors = async (run: () => Promise<void>): Promise<void> => {
     try {
       await run();

@@ -18,18 +18,20 @@ export interface ResolvedContainerOptions {
 /** The sources of the library, the most trusted first. */
 export const SOURCE_NAMES = ['nri', 'cri', 'docker', 'podman', 'cgroups'] as const;
 const SOCKETS = ['nri', 'cri', 'docker', 'podman'];
-const KNOWN = ['sources', 'waitMs', 'startWaitMs', 'annotations', 'sockets'];
+const OPTION_NAMES = ['sources', 'waitMs', 'startWaitMs', 'annotations', 'sockets'];
 
 /** Throws PolytraceError BAD_OPTION. */
-export function resolveContainerOptions(value: TracerOptions['containers'] = false): ResolvedContainerOptions | undefined {
+export function resolveContainerOptions(
+  value: TracerOptions['containers'] = false,
+): ResolvedContainerOptions | undefined {
   if (value === false) return undefined;
   if (value === true) return resolveContainerOptions({});
   if (typeof value !== 'object' || value === null) {
-    throw badOptionError('containers', `is ${inspect(value)}`, `use true, false or { ${KNOWN.join(', ')} }`);
+    throw badOptionError('containers', `is ${inspect(value)}`, `use true, false or { ${OPTION_NAMES.join(', ')} }`);
   }
   for (const name of Object.keys(value)) {
-    if (!KNOWN.includes(name))
-      throw badOptionError(`containers.${name}`, 'is not an option', `options are ${KNOWN.join(', ')}`);
+    if (!OPTION_NAMES.includes(name))
+      throw badOptionError(`containers.${name}`, 'is not an option', `options are ${OPTION_NAMES.join(', ')}`);
   }
   const { sources, waitMs = 500, startWaitMs = 1500, annotations = true, sockets = {} } = value;
   checkMilliseconds('waitMs', waitMs, 10_000);
@@ -69,5 +71,6 @@ function checkSources(sources: ContainerOptions['sources']): void {
     throw badOptionError('containers.sources', `has ${inspect(source)}`, allowed);
   });
   const duplicate = names.find((name, i) => names.indexOf(name) !== i);
-  if (duplicate !== undefined) throw badOptionError('containers.sources', `has ${duplicate} twice`, 'name each source once');
+  if (duplicate !== undefined)
+    throw badOptionError('containers.sources', `has ${duplicate} twice`, 'name each source once');
 }

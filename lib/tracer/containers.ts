@@ -84,7 +84,11 @@ function createSources(options: ResolvedContainerOptions, mount: string | undefi
   );
 }
 
-function createSource(name: ContainerSourceName, options: ResolvedContainerOptions, mount: string | undefined): ContainerSource {
+function createSource(
+  name: ContainerSourceName,
+  options: ResolvedContainerOptions,
+  mount: string | undefined,
+): ContainerSource {
   if (name === 'cgroups') return new CgroupSource(mount);
   const own = options.sockets[name];
   const sockets = own === undefined ? SOCKETS[name] : [own];

@@ -14,29 +14,29 @@ export interface HostView {
 }
 
 export function hostGaps(view: HostView = readHostView()): readonly HostLimitation[] {
-  const gaps: HostLimitation[] = [];
+  const limitations: HostLimitation[] = [];
   if (!view.isInHost('pid')) {
-    gaps.push({
+    limitations.push({
       name: 'pid_namespace',
       meaning: 'this process has a pid namespace of its own, so processes that ran before the tracer are unknown',
       remedy: 'run the container with --pid=host (Kubernetes: hostPID: true)',
     });
   }
   if (!view.isInHost('cgroup')) {
-    gaps.push({
+    limitations.push({
       name: 'cgroup_namespace',
       meaning: 'this process has a cgroup namespace of its own, so containers that ran before the tracer are unknown',
       remedy: 'run the container with --cgroupns=host',
     });
   } else if (view.hierarchy === undefined) {
-    gaps.push({
+    limitations.push({
       name: 'cgroup_mount',
       meaning: 'the whole cgroup2 hierarchy is not mounted here, so containers that ran before the tracer are unknown',
       remedy: 'run the container with -v /sys/fs/cgroup:/sys/fs/cgroup:ro',
     });
   }
   if (view.nodeName === undefined && !view.isInHost('uts')) {
-    gaps.push({
+    limitations.push({
       name: 'host_name',
       meaning: 'this process has a host name of its own, so events name the container instead of the machine',
       remedy: 'run the container with --uts=host, or set NODE_NAME (-e NODE_NAME="$(hostname)")',
@@ -44,13 +44,13 @@ export function hostGaps(view: HostView = readHostView()): readonly HostLimitati
   }
   for (const [capability, meaning] of CAPABILITIES) {
     if (view.hasCapability(capability)) continue;
-    gaps.push({
+    limitations.push({
       name: capability,
       meaning: `${capability} is missing, so ${meaning}`,
       remedy: `add it (a container: --cap-add=${capability.slice('CAP_'.length)})`,
     });
   }
-  return gaps;
+  return limitations;
 }
 
 const CAPABILITIES = [

@@ -64,7 +64,8 @@ const OPTION_NAMES = new Set([
 /** Throws PolytraceError BAD_OPTION. */
 export function resolveOptions(options: TracerOptions): ResolvedOptions {
   for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.has(name)) throw badOptionError(name, 'is not an option', `options are ${[...OPTION_NAMES].join(', ')}`);
+    if (!OPTION_NAMES.has(name))
+      throw badOptionError(name, 'is not an option', `options are ${[...OPTION_NAMES].join(', ')}`);
   }
   const { attach = 'auto', bufferSize = 64 * MIB, coalesceMs = 1, includeSelf = false, maxQueued = 65536 } = options;
   if (!['auto', 'fentry', 'kprobe'].includes(attach)) {
@@ -137,7 +138,8 @@ export function checkNodeLabels(labels: TracerOptions['nodeLabels'] = {}): Reado
     labels !== null &&
     !Array.isArray(labels) &&
     Object.values(labels).every((value) => typeof value === 'string');
-  if (!isLabels) throw badOptionError('nodeLabels', `is ${inspect(labels)}`, 'use an object with texts, { NAME: VALUE }');
+  if (!isLabels)
+    throw badOptionError('nodeLabels', `is ${inspect(labels)}`, 'use an object with texts, { NAME: VALUE }');
   return { ...labels };
 }
 
@@ -151,7 +153,11 @@ function resolveRequestOptions(value: TracerOptions['allowRequests'] = false): R
   try {
     if (nameServers !== undefined) new Resolver().setServers(nameServers);
   } catch (error) {
-    throw badOptionError('allowRequests', `has nameServers ${inspect(nameServers)}: ${(error as Error).message}`, allowed);
+    throw badOptionError(
+      'allowRequests',
+      `has nameServers ${inspect(nameServers)}: ${(error as Error).message}`,
+      allowed,
+    );
   }
   return value;
 }
@@ -164,7 +170,11 @@ export function checkCloseOptions(options: CloseOptions, persist: string | undef
   const { keep = false } = options;
   if (typeof keep !== 'boolean') throw badOptionError('keep', `is ${String(keep)}`, 'use true or false');
   if (keep && persist === undefined) {
-    throw badOptionError('keep', 'is true', 'only a tracer that was opened with `persist` can keep its policies active');
+    throw badOptionError(
+      'keep',
+      'is true',
+      'only a tracer that was opened with `persist` can keep its policies active',
+    );
   }
 }
 

@@ -88,14 +88,14 @@ export class PolicySet {
   }
 
   /** Reads the kernel BTF on the session's thread. From then on the tracer keeps it in memory. */
-  async #readTypes(): Promise<void> {
+  async #loadKernelBtf(): Promise<void> {
     // without BTF, the first check that needs it fails with the reason
     const btf = await this.#context.session.loadKernelBtf().catch(() => undefined);
     if (btf !== undefined) loadKernelInfo();
   }
 
   async #compile(sources: readonly PolicySource[]): ReturnType<typeof compilePolicies> {
-    if (sources.length > 0) await this.#readTypes();
+    if (sources.length > 0) await this.#loadKernelBtf();
     return compilePolicies(sources);
   }
 
@@ -124,7 +124,15 @@ export class PolicySet {
         const mode = loadedMode(compiled, options);
         const isElsewhere = !this.#scopes.isForThisNode(compiled);
         const attached = isElsewhere ? undefined : await this.#attachAll(compiled, mode, kernel());
-        this.#policies.set(policyKey(compiled), { compiled, file, warnings, mode, isElsewhere, isEnabled: true, attached });
+        this.#policies.set(policyKey(compiled), {
+          compiled,
+          file,
+          warnings,
+          mode,
+          isElsewhere,
+          isEnabled: true,
+          attached,
+        });
         done.push(policyKey(compiled));
         onProgress?.({ loaded: done.length, total: policies.length });
       }
@@ -156,7 +164,15 @@ export class PolicySet {
         undo.push(() => this.#discardQuietly(attached));
         done.push(async () => {
           const old = this.#find(policyKey(compiled));
-          this.#policies.set(policyKey(compiled), { compiled, file, warnings, mode, isElsewhere, isEnabled: true, attached });
+          this.#policies.set(policyKey(compiled), {
+            compiled,
+            file,
+            warnings,
+            mode,
+            isElsewhere,
+            isEnabled: true,
+            attached,
+          });
           await this.#discard(old.attached);
         });
       }
@@ -190,7 +206,7 @@ export class PolicySet {
   }
 
   async #reattach({ compiled, mode }: LoadedPolicy): Promise<AttachedPolicy> {
-    await this.#readTypes();
+    await this.#loadKernelBtf();
     const kernel = loadKernelInfo();
     await readAttachable(kernel);
     return this.#attachAll(compiled, mode, kernel);
@@ -412,10 +428,7 @@ export class PolicySet {
   }
 
   /** If this fails, the id becomes free again after `LINGER_MS`, because the first of two programs may have run. */
-  async #attach(
-    { hook, functions }: Target,
-    request: Omit<AttachRequest, 'hook'>,
-  ): Promise<AttachResult | undefined> {
+  async #attach({ hook, functions }: Target, request: Omit<AttachRequest, 'hook'>): Promise<AttachResult | undefined> {
     let attached: AttachResult | undefined;
     try {
       attached = await attachHook({ hook, ...request }, functions);

@@ -200,7 +200,8 @@ export class ProcessSets {
     for (const [bit, { set }] of this.#sets) {
       for (const value of kind.values(set)) bits.set(value, [...(bits.get(value) ?? []), bit]);
     }
-    const matchingBits = (value: string): number[] => kind.matchingValues(value).flatMap((each) => bits.get(each) ?? []);
+    const matchingBits = (value: string): number[] =>
+      kind.matchingValues(value).flatMap((each) => bits.get(each) ?? []);
     return concatBytes(values.flatMap((value) => [kind.encodeKey(value), encodeBits(matchingBits(value))]));
   }
 }
@@ -219,7 +220,9 @@ function isEqualSet(a: ProcessSet, b: ProcessSet): boolean {
   const isEqualList = (x: readonly string[], y: readonly string[]): boolean =>
     x.length === y.length && x.every((value, i) => value === y[i]);
   return (
-    a.follow === b.follow && a.trusted === b.trusted && KINDS.every((kind) => isEqualList(kind.values(a), kind.values(b)))
+    a.follow === b.follow &&
+    a.trusted === b.trusted &&
+    KINDS.every((kind) => isEqualList(kind.values(a), kind.values(b)))
   );
 }
 

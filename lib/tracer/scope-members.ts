@@ -27,7 +27,8 @@ export function containsContainer(scope: Scope, info: ContainerInfo): boolean {
     const inPod = isInPod(info) ?? (isKnown ? false : undefined);
     if (inPod === false || (inPod === undefined && exempts)) return false;
     const labels = info.pod?.labels ?? NONE;
-    const readPodLabel = (key: string): string | undefined => (key === POD_NAMESPACE ? info.pod?.namespace : getOwnLabel(labels, key));
+    const readPodLabel = (key: string): string | undefined =>
+      key === POD_NAMESPACE ? info.pod?.namespace : getOwnLabel(labels, key);
     if (!matchesAll(pods, readPodLabel, isKnown || !exempts)) return false;
   }
   return matchesAll(containers ?? [], (key) => containerField(info, key), isKnown || !exempts);

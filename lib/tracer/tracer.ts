@@ -21,7 +21,7 @@ import { kernelDetail, isNotPermitted, messageWithReason, type NativeError } fro
 import { objectName, type NativeFeatures } from '../native/features.js';
 import { retainKernelBtf } from '../native/btf.js';
 import { checkLimits, toLimitError } from '../native/limits.js';
-import { privileges } from '../native/preflight.js';
+import { checkPrivileges } from '../native/preflight.js';
 import type { ContainerInfo, ContainerSourceStatus } from '../../types/containers.js';
 import { Cgroups } from '../containers/cgroups.js';
 import { ProcessCache } from '../process/cache.js';
@@ -63,7 +63,7 @@ class KernelTracer implements Tracer {
   readonly #cache: ProcessCache;
   readonly #persistence: Persistence | undefined;
   readonly #containers: ContainerWatch;
-  readonly #releaseTypes = retainKernelBtf();
+  readonly #releaseBtf = retainKernelBtf();
   #takenOver: TracerStats['takenOver'];
   /** Settles after the last requested change. */
   #changes: Promise<unknown> = Promise.resolve();
@@ -103,7 +103,7 @@ class KernelTracer implements Tracer {
         onEmpty: () => this.#policies.onRingEmpty(),
       });
     } catch (error) {
-      this.#releaseTypes();
+      this.#releaseBtf();
       throw error;
     }
   }
@@ -305,7 +305,7 @@ class KernelTracer implements Tracer {
       this.#policies.close();
     } finally {
       await this.#session.close();
-      this.#releaseTypes();
+      this.#releaseBtf();
       this.#persistence?.end();
     }
   }
@@ -360,7 +360,7 @@ function toSensorError(error: NativeError, features: NativeFeatures): KernelErro
     );
   }
   if (isNotPermitted(error)) {
-    const missing = privileges().missing;
+    const missing = checkPrivileges().missing;
     return new KernelError(
       'NOT_PERMITTED',
       `loading BPF programs is not permitted${missing.length > 0 ? `: ${missing.join(', ')} missing` : ''}`,
@@ -391,13 +391,17 @@ async function withLimitErrors<T>(run: () => Promise<T> | T): Promise<T> {
   }
 }
 
-async function openWithBinding(binding: NativeBinding, options: TracerOptions, resolved: ResolvedOptions): Promise<Tracer> {
+async function openWithBinding(
+  binding: NativeBinding,
+  options: TracerOptions,
+  resolved: ResolvedOptions,
+): Promise<Tracer> {
   const session = binding.createSession();
-  const types = await loadKernelBtf(session);
+  const btf = await loadKernelBtf(session);
   try {
     return await openWithSession({ binding, session, options: resolved }, options);
   } finally {
-    if (types !== undefined) session.releaseKernelBtf(types);
+    if (btf !== undefined) session.releaseKernelBtf(btf);
   }
 }
 

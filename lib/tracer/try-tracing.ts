@@ -108,14 +108,17 @@ export async function tryTracing(): Promise<TracingCheck> {
   return { canTrace, ...summarizeResult(running), problems };
 }
 
-async function tryMechanisms(tracer: Tracer, addProblem: (what: string, error: unknown) => void): Promise<AttachMechanism[]> {
+async function tryMechanisms(
+  tracer: Tracer,
+  addProblem: (what: string, error: unknown) => void,
+): Promise<AttachMechanism[]> {
   const { features } = preflight();
   const isAvailable = (name: PreflightFeature['name']): boolean => features.some((f) => f.available && f.name === name);
   const result: AttachMechanism[] = [];
-  for (const [mechanism, tried] of Object.entries(mechanismChecks()) as [AttachMechanism, MechanismCheck][]) {
-    if (!tried.needs.every(isAvailable)) continue;
+  for (const [mechanism, check] of Object.entries(mechanismChecks()) as [AttachMechanism, MechanismCheck][]) {
+    if (!check.needs.every(isAvailable)) continue;
     try {
-      await tracer.addPolicy({ yaml: formatPolicy(tried) });
+      await tracer.addPolicy({ yaml: formatPolicy(check) });
       const [hook] = tracer.policies().flatMap(({ hooks }) => hooks);
       await tracer.removePolicy('preflight');
       if (hook?.attach === mechanism) result.push(mechanism);
@@ -144,21 +147,23 @@ const ALTERNATIVES: Readonly<Partial<Record<HookKind, readonly [kind: HookKind, 
 };
 
 function summarizeResult(running: ReadonlySet<AttachMechanism>): Pick<TracingCheck, 'hooks' | 'ways' | 'remedies'> {
-  const tried = mechanismChecks();
+  const checks = mechanismChecks();
   const kinds = Object.entries(KIND_MECHANISMS) as [HookKind, readonly AttachMechanism[]][];
-  const hooks = Object.fromEntries(kinds.map(([kind, mechanisms]) => [kind, mechanisms.some((mechanism) => running.has(mechanism))]));
+  const hooks = Object.fromEntries(
+    kinds.map(([kind, mechanisms]) => [kind, mechanisms.some((mechanism) => running.has(mechanism))]),
+  );
   const remedies = kinds
     .filter(([kind]) => hooks[kind] === false)
     .map(([kind, mechanisms]) => {
       const [instead, text] = ALTERNATIVES[kind] ?? [];
-      const needs = formatMissing(mechanisms.flatMap((mechanism) => tried[mechanism].needs));
+      const needs = formatMissing(mechanisms.flatMap((mechanism) => checks[mechanism].needs));
       return [kind, instead !== undefined && hooks[instead] === true ? `${needs}; or ${text}` : needs];
     });
   return {
     hooks: hooks as TracingCheck['hooks'],
     remedies: Object.fromEntries(remedies) as TracingCheck['remedies'],
     ways: Object.fromEntries(
-      Object.keys(tried).map((mechanism) => [mechanism, running.has(mechanism as AttachMechanism)]),
+      Object.keys(checks).map((mechanism) => [mechanism, running.has(mechanism as AttachMechanism)]),
     ) as TracingCheck['ways'],
   };
 }

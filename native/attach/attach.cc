@@ -48,8 +48,9 @@ LinkPtr attach_uprobe_multi(bpf_program* program, const Target& target, bool at_
   return link_uprobe_multi(program, target, opts);
 }
 
-// Attaches to one symbol, or to one offset from the start of the file. Unlike perf events, links of this kind can be removed in
-// parallel. For these links, libbpf finds a symbol only if the file has a symbol table besides the dynamic symbols.
+// Attaches to one symbol, or to one offset from the start of the file. Unlike perf events, links of this kind can be
+// removed in parallel. For these links, libbpf finds a symbol only if the file has a symbol table besides the dynamic
+// symbols.
 LinkPtr attach_uprobe_multi_single(bpf_program* program, const Target& target, bool at_return) {
   const char* symbol = target.name.c_str();
   const auto found = target.name.empty() ? std::optional(target.offset) : function_offset(target.path, target.name);
@@ -113,7 +114,8 @@ bool has_link_per_point(const Target& target) {
   return !target.points.empty() && (target.mechanism == "kprobe" || target.mechanism == "uprobe");
 }
 
-// EBUSY: ftrace cannot patch the function. EINVAL: the kernel forbids probes there. EADDRNOTAVAIL: several functions have the name.
+// EBUSY: ftrace cannot patch the function. EINVAL: the kernel forbids probes there. EADDRNOTAVAIL: several functions
+// have the name.
 bool is_unattachable(int error) {
   return error == -ENOENT || error == -EBUSY || error == -EINVAL || error == -EADDRNOTAVAIL || error == -EILSEQ;
 }

@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "base/handles.h"
 #include "attach/probe_links.h"
+#include "base/handles.h"
 #include "loading/typed_programs.h"
 
 namespace polytrace {
 
-// One of several attach points. A kprobe needs the function's name. A uprobe needs the offset from the start of the file, and the file
-// offset of the counter if there is one.
+// One of several attach points. A kprobe needs the function's name. A uprobe needs the offset from the start of the
+// file, and the file offset of the counter if there is one.
 struct AttachPoint {
   std::string name;
   uint64_t offset = 0;
@@ -41,7 +41,8 @@ struct Target {
   std::string describe() const;
 };
 
-// Call it before the program is loaded, because the kernel checks some programs against their target. Returns 0 or a negative errno.
+// Call it before the program is loaded, because the kernel checks some programs against their target. Returns 0 or a
+// negative errno.
 int set_target(bpf_program* program, const Target& target, TypedTargets& typed);
 
 // The .multi mechanisms attach to all points with one link. Returns null and sets errno on failure.

@@ -39,7 +39,8 @@ void merge_symbol(std::optional<FoundSymbol>& found, uint64_t offset, bool is_we
   }
 }
 
-std::optional<FoundSymbol> find_in_section(Elf* elf, Elf_Scn* section, const GElf_Shdr& header, const std::string& name) {
+std::optional<FoundSymbol> find_in_section(Elf* elf, Elf_Scn* section, const GElf_Shdr& header,
+                                           const std::string& name) {
   std::optional<FoundSymbol> found;
   Elf_Data* const data = elf_getdata(section, nullptr);
   GElf_Sym symbol;

@@ -7,8 +7,8 @@
 
 namespace polytrace {
 
-// Returns the function's offset from the start of the file. Returns nothing if the file has no such function, has several at different
-// offsets, or cannot be read.
+// Returns the function's offset from the start of the file. Returns nothing if the file has no such function, has
+// several at different offsets, or cannot be read.
 std::optional<uint64_t> function_offset(const std::string& path, const std::string& name);
 
 }  // namespace polytrace

@@ -27,7 +27,8 @@ std::string pmu_file(bool is_user, const char* name) {
   return std::string("/sys/bus/event_source/devices/") + (is_user ? "uprobe" : "kprobe") + "/" + name;
 }
 
-// Reads the number in a file such as `type`, or after the colon of `format/retprobe`. Returns a negative errno if there is none.
+// Reads the number in a file such as `type`, or after the colon of `format/retprobe`. Returns a negative errno if there
+// is none.
 int read_pmu_number(bool is_user, const char* name) {
   errno = 0;
   std::ifstream file(pmu_file(is_user, name));
@@ -37,7 +38,8 @@ int read_pmu_number(bool is_user, const char* name) {
   return digits == std::string::npos ? -EOPNOTSUPP : std::stoi(text.substr(digits));
 }
 
-// Caches the number, because the kernel never changes it. A failure is not cached, because a limit may have been the reason.
+// Caches the number, because the kernel never changes it. A failure is not cached, because a limit may have been the
+// reason.
 int pmu_number(std::atomic<int>& cached, bool is_user, const char* name) {
   if (cached < 0) cached = read_pmu_number(is_user, name);
   return cached;

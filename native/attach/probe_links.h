@@ -1,5 +1,6 @@
-// Attaches one program to many kprobes or uprobes, with a link for each. It does not use libbpf's links, because closing a perf event
-// takes the kernel tens of milliseconds. So hundreds of probes are detached first, and their perf events are closed later.
+// Attaches one program to many kprobes or uprobes, with a link for each. It does not use libbpf's links, because
+// closing a perf event takes the kernel tens of milliseconds. So hundreds of probes are detached first, and their perf
+// events are closed later.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,8 @@ class ProbeLinks {
   const std::vector<int>& links() const { return links_; }
   // Removes the last link.
   void drop_last();
-  // Detaches the program from all probes. When it returns, no program runs. Returns the perf events, which the caller must close.
+  // Detaches the program from all probes. When it returns, no program runs. Returns the perf events, which the caller
+  // must close.
   std::vector<int> detach() noexcept;
 
  private:

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "loading/object_steps.h"
 #include "base/parallel.h"
+#include "loading/object_steps.h"
 #include "loading/relocation_cache.h"
 
 // musl has no malloc_trim()
@@ -29,8 +29,8 @@ constexpr const char* SCAN_KEY = "scan";
 // The verifier needs as long for these programs as for most of the base sensor, so they are loaded at the first scan.
 constexpr std::array SCAN_PROGRAMS = {std::string_view("handle_prepare"), std::string_view("scan_processes")};
 
-// The capacity for paths and ids of process sets. If the kernel allocates entries on demand, an unused entry costs the 16 bytes of its
-// bucket. A policy file of the maximum size has about 100,000 values.
+// The capacity for paths and ids of process sets. If the kernel allocates entries on demand, an unused entry costs the
+// 16 bytes of its bucket. A policy file of the maximum size has about 100,000 values.
 constexpr uint32_t SET_VALUES = 8192;
 constexpr uint32_t SET_VALUES_ON_DEMAND = 1 << 16;
 // The capacity for prefixes and postfixes, which are in tries. A trie needs memory only for its entries.
@@ -101,7 +101,8 @@ void BpfBackend::open(const SensorSpec& spec) {
   if (!spec.include_self) find_own_tgid();
   find_initial_process();
   // The exec program is the last: a process whose fork or exit is missed would never end.
-  for (const char* program : {"handle_cgroup_gone", "handle_cgroup", "handle_exit", "handle_fork", "handle_exec"}) attach_sensor(program);
+  for (const char* program : {"handle_cgroup_gone", "handle_cgroup", "handle_exit", "handle_fork", "handle_exec"})
+    attach_sensor(program);
 }
 
 void BpfBackend::load_sensor(const SensorSpec& spec) {
@@ -129,7 +130,8 @@ void BpfBackend::load_scan() {
 
 void BpfBackend::map_sensor() {
   check_setup(control_.open(bpf_map__fd(sensor_map("control")), sizeof(control)), "cannot map control");
-  check_setup(counters_.open(bpf_map__fd(sensor_map("counters")), HOOKS_MAX * sizeof(hook_counters)), "cannot map counters");
+  check_setup(counters_.open(bpf_map__fd(sensor_map("counters")), HOOKS_MAX * sizeof(hook_counters)),
+              "cannot map counters");
 }
 
 void BpfBackend::find_own_tgid() {

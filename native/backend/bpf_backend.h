@@ -1,7 +1,8 @@
-// The BPF backend of one tracer: the base sensor, its shared maps, and the hooks that use them. It owns every descriptor, so closing
-// it, or the death of the process, detaches everything. It knows nothing of policies and of JavaScript: it gets bytes, and throws
-// Failure. One thread makes changes; methods that other threads may call at the same time are marked. processes.cc handles already
-// running processes, scopes.cc the scopes of cgroups, counters.cc the kernel's counters, link_pins.cc pinned links.
+// The BPF backend of one tracer: the base sensor, its shared maps, and the hooks that use them. It owns every
+// descriptor, so closing it, or the death of the process, detaches everything. It knows nothing of policies and of
+// JavaScript: it gets bytes, and throws Failure. One thread makes changes; methods that other threads may call at the
+// same time are marked. processes.cc handles already running processes, scopes.cc the scopes of cgroups, counters.cc
+// the kernel's counters, link_pins.cc pinned links.
 #pragma once
 
 #include <array>
@@ -14,11 +15,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "backend/pins.h"
 #include "base/abi_types.h"
 #include "base/handles.h"
 #include "hooks/hook.h"
 #include "hooks/hook_spec.h"
-#include "backend/pins.h"
 
 namespace polytrace {
 
@@ -32,8 +33,8 @@ struct SensorSpec {
 
 struct Losses {
   uint32_t hook = 0;
-  uint64_t ring = 0;     // the ring buffer was full
-  uint64_t pending = 0;  // the map of pending calls was full
+  uint64_t ring = 0;       // the ring buffer was full
+  uint64_t pending = 0;    // the map of pending calls was full
   uint64_t at_return = 0;  // missed returns
 };
 
@@ -91,23 +92,26 @@ class BpfBackend {
 
   // From now on the sensor maintains the sets of every process at its fork, exec and exit.
   void enable_process_sets();
-  // Defines which sets also contain the descendants of their members, which accept only trusted executables, and which have prefixes.
-  // Any thread.
+  // Defines which sets also contain the descendants of their members, which accept only trusted executables, and which
+  // have prefixes. Any thread.
   void set_process_set_kinds(const process_sets& followed, const process_sets& trusted, const process_sets& prefixed);
-  // Removes every process from these sets. Before, their values must be removed from the tables, and they must not be followed.
+  // Removes every process from these sets. Before, their values must be removed from the tables, and they must not be
+  // followed.
   void clear_sets(const process_sets& sets);
   // Call it before the values of these sets are put into the tables. From here on, no fork and no exec is missed.
   void begin_scan(const process_sets& sets);
   // Call it after the values are in the tables. When it returns, every process has its sets.
   void finish_scan(const process_sets& sets);
-  // From now on the sensor keeps the state that each process has at its exec. For running processes, it keeps their present state.
+  // From now on the sensor keeps the state that each process has at its exec. For running processes, it keeps their
+  // present state.
   void enable_process_state();
   // From now on no policy acts on this process and its ancestors, in any pid namespace.
   void protect_ancestors();
-  // From now on the sensor maintains the scopes of every cgroup below `mount`, where the whole unified hierarchy is mounted.
+  // From now on the sensor maintains the scopes of every cgroup below `mount`, where the whole unified hierarchy is
+  // mounted.
   void enable_scopes(const std::string& mount);
-  // Changes the scopes of cgroups without a name, adds named containers, and removes the names of others. Cgroups below a container
-  // inherit its scopes. When it returns, every cgroup has its scopes.
+  // Changes the scopes of cgroups without a name, adds named containers, and removes the names of others. Cgroups below
+  // a container inherit its scopes. When it returns, every cgroup has its scopes.
   void set_scopes(const ScopeChange& change);
   // Starts or stops the tracking of socket owners. While it is active, the entries of freed sockets are removed.
   void set_socket_tracking(bool tracks);
@@ -169,10 +173,11 @@ class BpfBackend {
   ObjectPtr scan_;  // the programs of a scan, which share the maps of the sensor
   std::vector<LinkPtr> sensor_links_;
   bool frees_attached_ = false;
-  LinkPtr prepare_link_;  // only while processes are scanned
+  LinkPtr prepare_link_;                           // only while processes are scanned
   std::unordered_map<uint64_t, scope_set> named_;  // the cgroups of named containers
-  std::vector<LinkPtr> sockets_links_;  // one, while policies track socket owners
-  // Guards the members that any thread may use: the mapped memory, the list of hooks, the pins' names. No slow call is made under it.
+  std::vector<LinkPtr> sockets_links_;             // one, while policies track socket owners
+  // Guards the members that any thread may use: the mapped memory, the list of hooks, the pins' names. No slow call is
+  // made under it.
   mutable std::mutex mutex_;
   MappedMap control_;
   MappedMap counters_;

@@ -6,8 +6,8 @@
 #include <new>
 #include <string>
 
-#include "base/abi_types.h"
 #include "backend/bpf_backend.h"
+#include "base/abi_types.h"
 
 namespace polytrace {
 
@@ -35,7 +35,8 @@ bool append(std::vector<Count>& list, const Count& count) {
 }
 
 bool is_shared(const char* name) {
-  return std::any_of(std::begin(SHARED_MAPS), std::end(SHARED_MAPS), [&](std::string_view each) { return each == name; });
+  return std::any_of(std::begin(SHARED_MAPS), std::end(SHARED_MAPS),
+                     [&](std::string_view each) { return each == name; });
 }
 
 }  // namespace

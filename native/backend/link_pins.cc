@@ -1,9 +1,10 @@
-// Pins the links of the backend. A pinned link stays attached when its descriptor is closed, so it outlives the process.
+// Pins the links of the backend. A pinned link stays attached when its descriptor is closed, so it outlives the
+// process.
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
-#include "base/error.h"
 #include "backend/bpf_backend.h"
+#include "base/error.h"
 
 namespace polytrace {
 

@@ -20,7 +20,8 @@ namespace polytrace {
 
 namespace {
 
-// Marks a folder with pins of polytrace. It is the same in every version. `layout` identifies the layout of all other pins.
+// Marks a folder with pins of polytrace. It is the same in every version. `layout` identifies the layout of all other
+// pins.
 constexpr char MAGIC[16] = "polytrace pins";
 
 struct about {
@@ -72,7 +73,8 @@ int count_record(void* context, void* data, size_t size) {
     case EVENT_EXEC: hook = HOOK_EXEC; break;
     case EVENT_EXIT: hook = HOOK_EXIT; break;
     case EVENT_FORK: hook = HOOK_FORK; break;
-    case EVENT_HOOK: if (size >= sizeof(event_hook)) hook = static_cast<const event_hook*>(data)->hook;
+    case EVENT_HOOK:
+      if (size >= sizeof(event_hook)) hook = static_cast<const event_hook*>(data)->hook;
   }
   if (hook < HOOKS_MAX) (*static_cast<Counts*>(context))[hook]++;
   return 0;
@@ -126,7 +128,8 @@ int Pins::start(const std::string& folder) {
   if (err == 0) err = pin(map.value, PIN_ABOUT);
   if (err != 0) return err;
   LIBBPF_OPTS(bpf_map_create_opts, on_demand, .map_flags = BPF_F_NO_PREALLOC);
-  names_fd_ = bpf_map_create(BPF_MAP_TYPE_HASH, "polytrace_names", sizeof(uint32_t), sizeof(HookName), HOOKS_MAX, &on_demand);
+  names_fd_ =
+      bpf_map_create(BPF_MAP_TYPE_HASH, "polytrace_names", sizeof(uint32_t), sizeof(HookName), HOOKS_MAX, &on_demand);
   return names_fd_ < 0 ? names_fd_ : pin(names_fd_, PIN_NAMES);
 }
 

@@ -1,5 +1,5 @@
-// Pins maps and links in a folder of a BPF file system. They keep a tracer's policies attached after its process has died, until the
-// next tracer takes them over.
+// Pins maps and links in a folder of a BPF file system. They keep a tracer's policies attached after its process has
+// died, until the next tracer takes them over.
 #pragma once
 
 #include <cstdint>
@@ -56,8 +56,8 @@ struct UnreadRecords {
 // The layout hash that the pins of the folder were made with; nothing if the folder has no pins of polytrace.
 std::optional<std::string> read_pinned_layout(const std::string& folder);
 
-// Removes these pinned links, and waits until their programs have ended. The tracer that pinned them must be dead. Returns nothing if
-// the pins have another layout than this addon's. Throws Failure.
+// Removes these pinned links, and waits until their programs have ended. The tracer that pinned them must be dead.
+// Returns nothing if the pins have another layout than this addon's. Throws Failure.
 std::optional<std::vector<UnreadRecords>> remove_pins(const std::string& folder, const std::vector<std::string>& links);
 
 }  // namespace polytrace

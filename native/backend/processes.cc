@@ -1,4 +1,5 @@
-// Handles already running processes: their process sets and state. Also tracks socket owners and reads inodes of descriptors.
+// Handles already running processes: their process sets and state. Also tracks socket owners and reads inodes of
+// descriptors.
 #include <bpf/bpf.h>
 #include <unistd.h>
 
@@ -7,16 +8,17 @@
 #include <ctime>
 #include <string>
 
+#include "backend/bpf_backend.h"
 #include "base/abi_types.h"
 #include "base/error.h"
-#include "backend/bpf_backend.h"
 #include "loading/object_steps.h"
 
 namespace polytrace {
 
 namespace {
 
-// Each scan propagates sets down at least one generation. Further scans are for processes that started or ended in between.
+// Each scan propagates sets down at least one generation. Further scans are for processes that started or ended in
+// between.
 constexpr uint32_t SCANS_MAX = 4096;
 
 constexpr uint32_t FIRST = 0;
@@ -114,7 +116,8 @@ void BpfBackend::enable_process_sets() {
   store_u32(control_.as<control>()->keeps_bits, 1);
 }
 
-void BpfBackend::set_process_set_kinds(const process_sets& followed, const process_sets& trusted, const process_sets& prefixed) {
+void BpfBackend::set_process_set_kinds(const process_sets& followed, const process_sets& trusted,
+                                       const process_sets& prefixed) {
   const std::scoped_lock lock(mutex_);
   auto* shared = control_.as<control>();
   if (shared == nullptr) throw Failure{"CLOSED", "the session is closed"};

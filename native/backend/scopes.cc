@@ -1,5 +1,5 @@
-// Maintains the scopes of cgroups. The base sensor gives a new cgroup the scopes of its parent. This file sets the scopes of cgroups
-// that already exist, and changes them when a container gets a name or a policy adds a scope.
+// Maintains the scopes of cgroups. The base sensor gives a new cgroup the scopes of its parent. This file sets the
+// scopes of cgroups that already exist, and changes them when a container gets a name or a policy adds a scope.
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -11,9 +11,9 @@
 #include <memory>
 #include <string>
 
+#include "backend/bpf_backend.h"
 #include "base/abi_types.h"
 #include "base/error.h"
-#include "backend/bpf_backend.h"
 #include "loading/object_steps.h"
 
 #define u8 uint8_t
@@ -121,7 +121,8 @@ template <typename Visit>
 void each_below(const Folder& folder, const Visit& visit) {
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(folder.path.c_str()), closedir);
   if (!dir) {
-    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) throw Failure{"SCOPES", "cannot list the cgroups", errno};
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+      throw Failure{"SCOPES", "cannot list the cgroups", errno};
     return;
   }
   while (const dirent* entry = readdir(dir.get())) {
@@ -138,7 +139,8 @@ class Resolver {
            const std::array<scope_set, CGROUP_KINDS>& defaults)
       : all_(all), named_(named), defaults_(defaults) {}
 
-  // The nearest named container determines the scopes. Without one, it is the outermost cgroup that looks like a container.
+  // The nearest named container determines the scopes. Without one, it is the outermost cgroup that looks like a
+  // container.
   cgroup_scopes resolve(uint64_t id, const cgroup_scopes& now) const {
     cgroup_scopes result = now;
     result.kind = CGROUP_HOST;
@@ -229,11 +231,12 @@ size_t BpfBackend::correct_scopes(const std::array<scope_set, CGROUP_KINDS>& def
 void BpfBackend::invalidate_cached_scopes() {
   uint64_t& epoch = control_.as<control>()->scope_epoch;
   const uint64_t next = epoch + (uint64_t{1} << SCOPE_EPOCH_SHIFT);
-  std::atomic_ref<uint64_t>(epoch).store(next == 0 ? uint64_t{1} << SCOPE_EPOCH_SHIFT : next, std::memory_order_seq_cst);
+  std::atomic_ref<uint64_t>(epoch).store(next == 0 ? uint64_t{1} << SCOPE_EPOCH_SHIFT : next,
+                                         std::memory_order_seq_cst);
 }
 
-// A cgroup that was created during a pass may have inherited from an uncorrected one. A pass without changes proves that all are
-// correct.
+// A cgroup that was created during a pass may have inherited from an uncorrected one. A pass without changes proves
+// that all are correct.
 void BpfBackend::set_scopes(const ScopeChange& change) {
   require_open();
   for (const uint64_t id : change.gone) named_.erase(id);

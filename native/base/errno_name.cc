@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+// clang-format off
 #define ERRORS(X) \
   X(EPERM) X(ENOENT) X(ESRCH) X(EINTR) X(EIO) X(ENXIO) X(E2BIG) X(ENOEXEC) X(EBADF) X(ECHILD) X(EAGAIN)          \
   X(ENOMEM) X(EACCES) X(EFAULT) X(ENOTBLK) X(EBUSY) X(EEXIST) X(EXDEV) X(ENODEV) X(ENOTDIR) X(EISDIR) X(EINVAL)  \
@@ -20,18 +21,17 @@
   X(EALREADY) X(EINPROGRESS) X(ESTALE) X(EUCLEAN) X(ENOTNAM) X(ENAVAIL) X(EISNAM) X(EREMOTEIO) X(EDQUOT)         \
   X(ENOMEDIUM) X(EMEDIUMTYPE) X(ECANCELED) X(ENOKEY) X(EKEYEXPIRED) X(EKEYREVOKED) X(EKEYREJECTED)               \
   X(EOWNERDEAD) X(ENOTRECOVERABLE) X(ERFKILL)
+// clang-format on
 
 namespace polytrace {
 
 std::string errno_name(int error) {
   switch (std::abs(error)) {
 #define NAME(error) \
-  case error:       \
-    return #error;
+  case error: return #error;
     ERRORS(NAME)
 #undef NAME
-    default:
-      return std::to_string(error);
+    default: return std::to_string(error);
   }
 }
 

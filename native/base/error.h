@@ -1,4 +1,5 @@
-// Failures as plain C++ values that any thread can throw, and the messages of libbpf and the verifier that belong to them.
+// Failures as plain C++ values that any thread can throw, and the messages of libbpf and the verifier that belong to
+// them.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,8 @@ namespace polytrace {
 
 constexpr size_t PARALLEL_THREADS = 16;
 
-// Calls `run` with each number below `count`, and returns when all calls are done. `run` must not throw. It also works without memory
-// and without further threads, so that closing always succeeds.
+// Calls `run` with each number below `count`, and returns when all calls are done. `run` must not throw. It also works
+// without memory and without further threads, so that closing always succeeds.
 template <typename Run>
 void run_in_parallel(size_t count, const Run& run) noexcept {
   std::atomic<size_t> next{0};

@@ -1,6 +1,6 @@
 /*
- * Only in prebuilt addons, which are compiled for glibc and which musl's loader takes as well: what libstdc++ and libgcc ask
- * of glibc and musl does not export.
+ * Functions that libstdc++ and libgcc need from glibc, and that musl does not export. They are only in prebuilt addons,
+ * which are compiled for glibc and also run with musl.
  */
 #define _GNU_SOURCE
 #include <locale.h>
@@ -23,7 +23,7 @@ unsigned long __getauxval(unsigned long type)
 }
 #endif
 
-/* libstdc++ locks only where this symbol exists, because it takes it for a sign that the process can have threads. */
+/* libstdc++ locks only if this symbol exists: it is the sign that the process can have threads. */
 int __pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
 {
 	return pthread_key_create(key, destructor);

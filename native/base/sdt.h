@@ -2,6 +2,7 @@
  * Static probes in the format of SystemTap's <sys/sdt.h>: a nop, and an ELF note with its address, its names, its
  * counter and the locations of its arguments. `args` is a text with the operands, such as "-4@%[a] 8@%[b]".
  */
+/* clang-format off */
 #define PROBE_TEXT(provider, name, counter, args)                                        \
 	"990:\tnop\n"                                                                    \
 	".pushsection .note.stapsdt,\"\",\"note\"\n"                                      \
@@ -25,6 +26,7 @@
 	".size _.stapsdt.base, 1\n"                                                      \
 	".popsection\n"                                                                  \
 	".endif\n"
+/* clang-format on */
 
 #define PROBE(provider, name, counter, args, ...) \
 	__asm__ volatile(PROBE_TEXT(provider, name, counter, args)::__VA_ARGS__)

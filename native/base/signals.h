@@ -1,5 +1,5 @@
-// Blocks signals on a thread that loads programs: the verifier returns EAGAIN if a signal is pending, and the SIGPROF of a profiler
-// often is.
+// Blocks signals on a thread that loads programs: the verifier returns EAGAIN if a signal is pending, and the SIGPROF
+// of a profiler often is.
 #pragma once
 
 #include <csignal>

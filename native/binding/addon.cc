@@ -4,12 +4,12 @@
 #include "binding/btf.h"
 #include "binding/cgroups.h"
 #include "binding/features.h"
-#include "binding/sanitizer_test.h"
-#include "binding/pins.h"
+#include "binding/kernel_symbol.h"
 #include "binding/napi_error.h"
+#include "binding/pins.h"
+#include "binding/sanitizer_test.h"
 #include "binding/service.h"
 #include "binding/session.h"
-#include "binding/kernel_symbol.h"
 #include "loading/typed_programs.h"
 
 namespace polytrace {

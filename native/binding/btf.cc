@@ -20,7 +20,9 @@ uint32_t parse_kind(const std::string& name) {
   return 0;
 }
 
-Napi::String to_string(Napi::Env env, std::string_view name) { return Napi::String::New(env, name.data(), name.size()); }
+Napi::String to_string(Napi::Env env, std::string_view name) {
+  return Napi::String::New(env, name.data(), name.size());
+}
 
 Napi::Array list_params(Napi::Env env, const btf* types, uint32_t proto) {
   Napi::Array list = Napi::Array::New(env);
@@ -58,7 +60,9 @@ Napi::Function Btf::define(Napi::Env env) {
 }
 
 Btf::Btf(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<Btf>(info), path_(optional_string_argument(info, 0)), module_(optional_string_argument(info, 1)) {
+    : Napi::ObjectWrap<Btf>(info),
+      path_(optional_string_argument(info, 0)),
+      module_(optional_string_argument(info, 1)) {
   run_guarded(info.Env(), [&] {
     types(info.Env());
     return Napi::Value();
@@ -67,8 +71,9 @@ Btf::Btf(const Napi::CallbackInfo& info)
 
 BtfTypes& Btf::types(Napi::Env env) {
   if (!types_) {
-    types_ = std::make_unique<CachedBtf>(
-        env, !module_.empty() ? BtfTypes::load_module(module_) : path_.empty() ? BtfTypes::load_kernel() : BtfTypes::load_file(path_));
+    types_ = std::make_unique<CachedBtf>(env, !module_.empty() ? BtfTypes::load_module(module_)
+                                              : path_.empty()  ? BtfTypes::load_kernel()
+                                                               : BtfTypes::load_file(path_));
   }
   return types_->get();
 }

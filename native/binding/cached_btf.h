@@ -1,4 +1,5 @@
-// BTF that a JavaScript object keeps in memory. Its size is reported to V8 as external memory, so that V8 collects in time.
+// BTF that a JavaScript object keeps in memory. Its size is reported to V8 as external memory, so that V8 collects in
+// time.
 #pragma once
 
 #include <napi.h>
@@ -9,7 +10,8 @@
 
 namespace polytrace {
 
-// Several objects can share the same BTF: each environment reports its size to V8 once. All calls are made on the JavaScript thread.
+// Several objects can share the same BTF: each environment reports its size to V8 once. All calls are made on the
+// JavaScript thread.
 class CachedBtf {
  public:
   CachedBtf(napi_env env, std::shared_ptr<BtfTypes> types);

@@ -5,8 +5,8 @@
 
 namespace polytrace {
 
-// cgroupPath(mount, id): the path of a cgroup below the mount point of its hierarchy, with names as bytes; null when it does not
-// exist or may not be opened.
+// cgroupPath(mount, id): the path of a cgroup below the mount point of its hierarchy, with names as bytes; null when it
+// does not exist or may not be opened.
 Napi::Value cgroup_path(const Napi::CallbackInfo& info);
 
 }  // namespace polytrace

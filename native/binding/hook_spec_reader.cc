@@ -7,7 +7,8 @@ namespace polytrace {
 namespace {
 
 AttachPoint read_attach_point(const Napi::Object& object) {
-  return {read_optional_string(object, "target"), read_optional_bigint(object, "offset"), read_optional_bigint(object, "counter")};
+  return {read_optional_string(object, "target"), read_optional_bigint(object, "offset"),
+          read_optional_bigint(object, "counter")};
 }
 
 Target read_target(const Napi::Object& spec) {

@@ -16,8 +16,9 @@ Napi::Error caught_error(Napi::Env env);
 // Throws the exception that is being handled in JavaScript. Does nothing if the environment is ending.
 void throw_in_javascript(Napi::Env env) noexcept;
 
-// Runs a call that comes from JavaScript, and turns every exception into a JavaScript Error. A C++ exception that left this function
-// would end the process. An environment that is ending, such as that of a terminated worker, refuses most calls with an exception.
+// Runs a call that comes from JavaScript, and turns every exception into a JavaScript Error. A C++ exception that left
+// this function would end the process. An environment that is ending, such as that of a terminated worker, refuses most
+// calls with an exception.
 template <typename Run>
 Napi::Value run_guarded(Napi::Env env, Run run) noexcept {
   try {

@@ -5,7 +5,8 @@
 
 namespace polytrace {
 
-// triggerSanitizer('read after free' | 'read beyond the end' | 'overflow') runs into the defect. The sanitizer ends the process.
+// triggerSanitizer('read after free' | 'read beyond the end' | 'overflow') runs into the defect. The sanitizer ends the
+// process.
 Napi::Value trigger_sanitizer(const Napi::CallbackInfo& info);
 
 }  // namespace polytrace

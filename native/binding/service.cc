@@ -23,8 +23,8 @@ Napi::Value notify_service(const Napi::CallbackInfo& info) {
 
   const Fd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.value < 0) return Napi::Boolean::New(info.Env(), false);
-  const ssize_t sent = sendto(fd.value, text.data(), text.size(), MSG_NOSIGNAL,
-                              reinterpret_cast<const sockaddr*>(&address), size);
+  const ssize_t sent =
+      sendto(fd.value, text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size);
   return Napi::Boolean::New(info.Env(), sent == static_cast<ssize_t>(text.size()));
 }
 

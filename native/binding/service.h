@@ -5,7 +5,8 @@
 
 namespace polytrace {
 
-// Gets the address (a path, or @NAME for an abstract socket) and the text. Returns true when the message is sent; it never waits.
+// Gets the address (a path, or @NAME for an abstract socket) and the text. Returns true when the message is sent; it
+// never waits.
 Napi::Value notify_service(const Napi::CallbackInfo& info);
 
 }  // namespace polytrace

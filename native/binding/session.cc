@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "binding/arguments.h"
-#include "binding/features.h"
 #include "binding/cached_btf.h"
+#include "binding/features.h"
 #include "binding/hook_spec_reader.h"
 #include "binding/pins.h"
 #include "btf/btf_types.h"
@@ -167,7 +167,8 @@ Napi::Value Session::load_kernel_btf(const Napi::CallbackInfo& info) {
     types->index();
     return [types](Napi::Env env) -> Napi::Value {
       auto cached = std::make_unique<CachedBtf>(env, types);
-      const auto result = Napi::External<CachedBtf>::New(env, cached.get(), [](Napi::Env, CachedBtf* last) { delete last; });
+      const auto result =
+          Napi::External<CachedBtf>::New(env, cached.get(), [](Napi::Env, CachedBtf* last) { delete last; });
       (void)cached.release();
       return result;
     };
@@ -226,7 +227,9 @@ Napi::Value Session::drain(const Napi::CallbackInfo& info) {
   return to_number(info.Env(), ring_.drain(buffer.Data(), buffer.ByteLength(), number_argument(info, 1)));
 }
 
-Napi::Value Session::unread_bytes(const Napi::CallbackInfo& info) { return to_number(info.Env(), ring_.unread_bytes()); }
+Napi::Value Session::unread_bytes(const Napi::CallbackInfo& info) {
+  return to_number(info.Env(), ring_.unread_bytes());
+}
 
 // (object), see gc_tracker.h
 Napi::Value Session::track(const Napi::CallbackInfo& info) {
@@ -315,8 +318,8 @@ Napi::Value Session::enable_scopes(const Napi::CallbackInfo& info) {
   return run_change(info, [mount = string_argument(info, 0)](BpfBackend& backend) { backend.enable_scopes(mount); });
 }
 
-// (defaults, named, gone): a struct scope_set of each enum cgroup_kind; an id and a struct scope_set of each named container; the
-// ids of containers without a name now
+// (defaults, named, gone): a struct scope_set of each enum cgroup_kind; an id and a struct scope_set of each named
+// container; the ids of containers without a name now
 Napi::Value Session::set_scopes(const Napi::CallbackInfo& info) {
   return run_change(info, [scopes = scopes_argument(info)](BpfBackend& backend) { backend.set_scopes(scopes); });
 }
@@ -331,7 +334,8 @@ Napi::Value Session::protect_ancestors(const Napi::CallbackInfo& info) {
 
 // (tracks)
 Napi::Value Session::set_socket_tracking(const Napi::CallbackInfo& info) {
-  return run_change(info, [tracks = flag_argument(info, 0)](BpfBackend& backend) { backend.set_socket_tracking(tracks); });
+  return run_change(info,
+                    [tracks = flag_argument(info, 0)](BpfBackend& backend) { backend.set_socket_tracking(tracks); });
 }
 
 // (descriptor of this process): returns { device, inode }, or undefined for a descriptor without a file

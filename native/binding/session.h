@@ -1,5 +1,5 @@
-// The class Session of the addon. It passes JavaScript's requests on to the tracer's BPF backend and to the reader of its ring
-// buffer. The session's worker makes the slow calls of the kernel, and their methods return promises.
+// The class Session of the addon. It passes JavaScript's requests on to the tracer's BPF backend and to the reader of
+// its ring buffer. The session's worker makes the slow calls of the kernel, and their methods return promises.
 #pragma once
 
 #include <napi.h>
@@ -7,10 +7,10 @@
 #include <functional>
 
 #include "backend/bpf_backend.h"
-#include "ring/ring_reader.h"
 #include "binding/gc_tracker.h"
 #include "binding/napi_error.h"
 #include "binding/worker.h"
+#include "ring/ring_reader.h"
 
 namespace polytrace {
 
@@ -30,8 +30,8 @@ class Session : public Napi::ObjectWrap<Session> {
   // The worker runs the work. Both return a promise.
   Napi::Value run_on_worker(const Napi::CallbackInfo& info, Worker::Work work);
   Napi::Value run_change(const Napi::CallbackInfo& info, std::function<void(BpfBackend&)> change);
-  // The same for a change that must not fail because memory or threads are exhausted: then it is made on this thread, and the worker
-  // stops.
+  // The same for a change that must not fail because memory or threads are exhausted: then it is made on this thread,
+  // and the worker stops.
   template <typename Change>
   Napi::Value run_final_change(const Napi::CallbackInfo& info, const Change& change);
   static void on_env_exit(void* self);

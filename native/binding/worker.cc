@@ -40,8 +40,8 @@ void Worker::start(Napi::Env env) {
   if (thread_.joinable()) return;
   if (done_ == nullptr) {
     const napi_value name = Napi::String::New(env, "polytrace.worker");
-    const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,
-                                                               settle_promise, &done_);
+    const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
+                                                               this, settle_promise, &done_);
     if (status != napi_ok) throw Failure{"NO_MEMORY", "there is not enough memory", ENOMEM};
     napi_unref_threadsafe_function(env, done_);
   }

@@ -1,4 +1,5 @@
-// A thread that runs slow calls of the kernel: one job after the other, in their order. JavaScript gets a promise for each job.
+// A thread that runs slow calls of the kernel: one job after the other, in their order. JavaScript gets a promise for
+// each job.
 #pragma once
 
 #include <napi.h>
@@ -24,7 +25,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Queues a job and returns its promise. `owner` and the event loop stay alive until the job is done. Throws Failure NO_THREAD.
+  // Queues a job and returns its promise. `owner` and the event loop stay alive until the job is done. Throws Failure
+  // NO_THREAD.
   Napi::Value run(Napi::Env env, const Napi::Object& owner, Work work);
   // Waits for the running job and drops the queued jobs. Call it on the JavaScript thread.
   void stop();

@@ -39,7 +39,8 @@ void check_regular_file(const Fd& file, const std::string& path) {
 
 void BtfTypes::Deleter::operator()(btf* types) const { btf__free(types); }
 
-std::shared_ptr<BtfTypes> BtfTypes::take_ownership(btf* types, std::shared_ptr<BtfTypes> base, const std::string& what, const LogScope& log) {
+std::shared_ptr<BtfTypes> BtfTypes::take_ownership(btf* types, std::shared_ptr<BtfTypes> base, const std::string& what,
+                                                   const LogScope& log) {
   BtfPtr owned(types);
   if (!owned) throw unreadable(what, "", errno, log.text());
   return std::shared_ptr<BtfTypes>(new BtfTypes(std::move(owned), std::move(base)));
@@ -87,7 +88,9 @@ void BtfTypes::index() {
   });
 }
 
-uint32_t& BtfTypes::chain_head(std::string_view name) { return first_[std::hash<std::string_view>()(name) & (first_.size() - 1)]; }
+uint32_t& BtfTypes::chain_head(std::string_view name) {
+  return first_[std::hash<std::string_view>()(name) & (first_.size() - 1)];
+}
 
 uint32_t BtfTypes::find(std::string_view name, uint32_t kind) {
   index();

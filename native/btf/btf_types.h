@@ -17,7 +17,8 @@ namespace polytrace {
 
 class BtfTypes {
  public:
-  // Loads the running kernel's BTF. While a caller still has it, all callers in the process share it. Throws BTF_UNREADABLE.
+  // Loads the running kernel's BTF. While a caller still has it, all callers in the process share it. Throws
+  // BTF_UNREADABLE.
   static std::shared_ptr<BtfTypes> load_kernel();
   // Loads the BTF of one of the kernel's modules, on top of the kernel's. Throws BTF_UNREADABLE.
   static std::shared_ptr<BtfTypes> load_module(const std::string& name);
@@ -29,8 +30,8 @@ class BtfTypes {
   size_t bytes() const;
   // Builds the hash table of find(), which takes some milliseconds.
   void index();
-  // Finds the id of the type of this kind (BTF_KIND_…); 0 if there is none. If several types have the name, it is the first one, as
-  // in libbpf.
+  // Finds the id of the type of this kind (BTF_KIND_…); 0 if there is none. If several types have the name, it is the
+  // first one, as in libbpf.
   uint32_t find(std::string_view name, uint32_t kind);
 
  private:
@@ -40,7 +41,8 @@ class BtfTypes {
   using BtfPtr = std::unique_ptr<btf, Deleter>;
 
   BtfTypes(BtfPtr types, std::shared_ptr<BtfTypes> base) : base_(std::move(base)), types_(std::move(types)) {}
-  static std::shared_ptr<BtfTypes> take_ownership(btf* types, std::shared_ptr<BtfTypes> base, const std::string& what, const LogScope& log);
+  static std::shared_ptr<BtfTypes> take_ownership(btf* types, std::shared_ptr<BtfTypes> base, const std::string& what,
+                                                  const LogScope& log);
 
   std::string_view type_name(uint32_t id) const;
   uint32_t& chain_head(std::string_view name);
@@ -48,7 +50,8 @@ class BtfTypes {
   std::shared_ptr<BtfTypes> base_;  // the kernel's BTF, if types_ is a module's
   BtfPtr types_;
   std::once_flag indexed_;
-  // A hash table of ids by name, filled by index(): the first id of each chain, and the next id after each id. 0 ends a chain.
+  // A hash table of ids by name, filled by index(): the first id of each chain, and the next id after each id. 0 ends a
+  // chain.
   std::vector<uint32_t> first_, next_;
 };
 

@@ -27,8 +27,8 @@ struct TypeDescription {
   uint32_t target = 0;  // of a pointer or an array
 };
 
-// Describes the type behind qualifiers and typedefs. Types of a file must have a bounded depth, see type_depth.h. The names live as
-// long as the types.
+// Describes the type behind qualifiers and typedefs. Types of a file must have a bounded depth, see type_depth.h. The
+// names live as long as the types.
 TypeDescription describe_type(const btf* types, uint32_t id);
 // The parameters of a prototype; none if the id is not a prototype.
 std::vector<NamedType> prototype_params(const btf* types, uint32_t proto);

@@ -9,9 +9,9 @@
 #include <cstring>
 
 #include "base/abi_types.h"
+#include "base/error.h"
 #include "loading/cel_patch.h"
 #include "loading/elf_error.h"
-#include "base/error.h"
 #include "loading/object_steps.h"
 #include "loading/relocation_cache.h"
 #include "loading/specialization.h"
@@ -83,7 +83,7 @@ void size_negative_cache(bpf_object* object, const std::vector<uint8_t>& config)
     check_setup(bpf_map__set_autocreate(map, false), "cannot leave a map out");
   } else {
     const uint32_t size = values.cache_entries * static_cast<uint32_t>(sizeof(negative_entry));
-    check_setup(bpf_map__set_value_size(map, size), "cannot size the memory of verdicts");
+    check_setup(bpf_map__set_value_size(map, size), "cannot size the negative cache");
   }
 }
 
@@ -138,7 +138,8 @@ void attach_single(Hook& hook, const Target& target, const Programs& programs) {
     LogScope log;
     const ElfErrorScope elf;
     LinkPtr link = attach_program(programs[i], target, i == AT_RETURN);
-    if (!link) throw Failure{"HOOK_ATTACH", "cannot attach to " + target.describe(), elf.resolve_error(errno), log.text()};
+    if (!link)
+      throw Failure{"HOOK_ATTACH", "cannot attach to " + target.describe(), elf.resolve_error(errno), log.text()};
     if (is_counted(i, programs)) hook.counted.push_back(bpf_link__fd(link.get()));
     hook.links.push_back(std::move(link));
   }
@@ -150,7 +151,8 @@ int attach_point(Hook& hook, const Target& target, const Programs& programs, uin
   int attached = 0;
   for (int i = 0; i < BOTH; i++) {
     if (programs[i] == nullptr) continue;
-    const int link = hook.probes.add(bpf_program__fd(programs[i]), describe_probe(target, point, i == AT_RETURN), point);
+    const int link =
+        hook.probes.add(bpf_program__fd(programs[i]), describe_probe(target, point, i == AT_RETURN), point);
     if (link < 0) {
       for (; attached > 0; attached--) hook.probes.drop_last();
       return link;
@@ -222,7 +224,7 @@ Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find) {
   const Specialization specialization(object, spec.config);
   load_object(object, "HOOK_LOAD", "the kernel refused the program for " + spec.target.describe());
   cache_relocated(spec.object, programs, object,
-                 [&](const bpf_program* program) { return specialization.original_instructions(program); });
+                  [&](const bpf_program* program) { return specialization.original_instructions(program); });
   fill_maps(object, spec);
   for (bpf_program* program : find_programs(hook, spec)) {
     if (program != nullptr) hook.programs.push_back(bpf_program__fd(program));

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "attach/probe_links.h"
 #include "base/handles.h"
 #include "hooks/hook_spec.h"
-#include "attach/probe_links.h"
 
 namespace polytrace {
 
@@ -21,7 +21,7 @@ constexpr const char* SHARED_MAPS[] = {"events",         "control",
                                        "socket_owners",  ".data.shared"};
 
 struct Hook {
-  ObjectPtr object;                   // destroyed last
+  ObjectPtr object;  // destroyed last
   std::vector<LinkPtr> links;
   ProbeLinks probes;
   std::vector<int> programs;          // descriptors that the object owns
@@ -41,8 +41,8 @@ using FindHook = std::function<bpf_object*(uint32_t id)>;
 // Loads the hook's programs; nothing is attached yet. Throws Failure.
 Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find);
 
-// Attaches the return before the entry, so that no entry is without its return. Returns the indexes of the optional attach points
-// that do not exist. Throws Failure.
+// Attaches the return before the entry, so that no entry is without its return. Returns the indexes of the optional
+// attach points that do not exist. Throws Failure.
 std::vector<uint32_t> attach_hook(Hook& hook, const HookSpec& spec);
 
 }  // namespace polytrace

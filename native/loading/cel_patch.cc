@@ -19,7 +19,10 @@ using Body = std::array<bpf_insn, CEL_INSTRUCTIONS>;
 Body make_stub_body(uint32_t mark) {
   Body body;
   body.fill(move_register(BPF_REG_0, BPF_REG_0));
-  body.front() = {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0,
+  body.front() = {.code = BPF_ALU64 | BPF_MOV | BPF_K,
+                  .dst_reg = BPF_REG_0,
+                  .src_reg = 0,
+                  .off = 0,
                   .imm = static_cast<int32_t>(mark)};
   body[CEL_INSTRUCTIONS - 2] = move_register(BPF_REG_0, BPF_REG_2);
   body[CEL_INSTRUCTIONS - 1] = {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0};

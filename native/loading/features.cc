@@ -19,11 +19,11 @@
 
 #include "base/error.h"
 #include "base/handles.h"
-#include "loading/object_steps.h"
 #include "base/sdt.h"
 #include "base/signals.h"
-#include "loading/typed_programs.h"
 #include "btf/btf_types.h"
+#include "loading/object_steps.h"
+#include "loading/typed_programs.h"
 
 namespace polytrace {
 
@@ -179,7 +179,11 @@ int try_uprobe_registers() {
   // sets the register of return values
   const bpf_insn sets_register[] = {
       RETURN_ZERO[0],
-      {.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_0, .off = offsetof(pt_regs, rax), .imm = 0},
+      {.code = BPF_STX | BPF_MEM | BPF_DW,
+       .dst_reg = BPF_REG_1,
+       .src_reg = BPF_REG_0,
+       .off = offsetof(pt_regs, rax),
+       .imm = 0},
       RETURN_ZERO[1],
   };
   const Fd program(bpf_prog_load(BPF_PROG_TYPE_KPROBE, "polytrace_probe", "GPL", sets_register, 3, nullptr));

@@ -6,9 +6,9 @@
 
 #include <cerrno>
 
-#include "loading/elf_error.h"
 #include "base/error.h"
 #include "base/signals.h"
+#include "loading/elf_error.h"
 
 namespace polytrace {
 
@@ -46,8 +46,8 @@ size_t count_descriptors(bpf_object* object) {
   return count;
 }
 
-// libbpf continues if the kernel has no memory for the object's BTF. The kernel then refuses the programs for another reason: without
-// BTF, the verifier checks each function again at each call.
+// libbpf continues if the kernel has no memory for the object's BTF. The kernel then refuses the programs for another
+// reason: without BTF, the verifier checks each function again at each call.
 bool lacks_types(const bpf_object* object, const LogScope& log) {
   return bpf_object__btf_fd(object) < 0 && log.text().find("END PROG LOAD LOG") != std::string::npos;
 }

@@ -18,8 +18,8 @@ ObjectPtr open_object(const std::string& name, const std::vector<uint8_t>& bytes
 // The number of descriptors that libbpf needs temporarily while it probes features of the kernel.
 constexpr size_t LIBBPF_DESCRIPTORS = 8;
 
-// Throws EMFILE or ENFILE unless `count` more descriptors can be opened. Without a free descriptor, libbpf's probe of a feature fails,
-// and libbpf then assumes for the rest of the process that the kernel lacks the feature.
+// Throws EMFILE or ENFILE unless `count` more descriptors can be opened. Without a free descriptor, libbpf's probe of a
+// feature fails, and libbpf then assumes for the rest of the process that the kernel lacks the feature.
 void require_descriptors(size_t count);
 
 // Throws `code` with `what` and the log if the kernel refuses the object.

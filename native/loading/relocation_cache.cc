@@ -13,9 +13,9 @@
 
 #include "base/abi_types.h"
 #include "base/error.h"
-#include "optimizer/instructions.h"
-#include "loading/embedded_objects.h"
 #include "btf/btf_types.h"
+#include "loading/embedded_objects.h"
+#include "optimizer/instructions.h"
 
 namespace polytrace {
 
@@ -167,8 +167,8 @@ class RelocationFinder {
     return compare_function(start, 0);
   }
 
-  // Writes the relocated instructions into the object. Functions that were not compared keep their unrelocated instructions, because
-  // they are not loaded.
+  // Writes the relocated instructions into the object. Functions that were not compared keep their unrelocated
+  // instructions, because they are not loaded.
   void apply() {
     for (const auto& [location, relocated] : relocated_instructions_) *elf_.instruction(location) = relocated;
     elf_.at<BtfExtHeader>(elf_.section_offset(elf_.section(".BTF.ext")))->relocations_length = 0;
@@ -215,7 +215,8 @@ class RelocationFinder {
       }
       if (is_wide(was) && elf_.has_symbol(location)) {
         const bool is_function = is_callback(is);
-        if (is_function && !compare_function(elf_.address_target(location), target_in_program(at + i, is))) return false;
+        if (is_function && !compare_function(elf_.address_target(location), target_in_program(at + i, is)))
+          return false;
         i++;  // otherwise it is the address of a map, which may have been left out
         continue;
       }
@@ -274,7 +275,7 @@ std::span<const bpf_insn> program_instructions(const bpf_program* program) {
 }
 
 void cache_relocated(const std::string& name, const std::string& programs, bpf_object* loaded,
-                    const GetInstructions& get_instructions) {
+                     const GetInstructions& get_instructions) {
   const std::scoped_lock lock(mutex);
   const std::string key = name + " " + programs;
   if (cached_objects.count(key) > 0) return;

@@ -1,5 +1,6 @@
-// A cache of BPF objects whose CO-RE relocations libbpf has already resolved for this kernel. libbpf compares the structs of each
-// object with all types of the kernel, which is most of the cost of loading it. The result is the same for every copy of the object.
+// A cache of BPF objects whose CO-RE relocations libbpf has already resolved for this kernel. libbpf compares the
+// structs of each object with all types of the kernel, which is most of the cost of loading it. The result is the same
+// for every copy of the object.
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -12,7 +13,8 @@
 
 namespace polytrace {
 
-// Returns the bytes to open before these programs of the object are loaded. Until cache_relocated() is called, they are unrelocated.
+// Returns the bytes to open before these programs of the object are loaded. Until cache_relocated() is called, they are
+// unrelocated.
 std::vector<uint8_t> object_bytes(const std::string& name, const std::string& programs);
 
 // The instructions of a program as libbpf has relocated them.
@@ -20,7 +22,7 @@ using GetInstructions = std::function<std::span<const bpf_insn>(const bpf_progra
 
 // Adds the instructions that libbpf has relocated to the cache. Call it after the object was loaded.
 void cache_relocated(const std::string& name, const std::string& programs, bpf_object* loaded,
-                    const GetInstructions& get_instructions);
+                     const GetInstructions& get_instructions);
 
 // The instructions of a program that was not rewritten after its relocation.
 std::span<const bpf_insn> program_instructions(const bpf_program* program);

@@ -17,8 +17,8 @@ namespace {
 
 thread_local Specialization* current = nullptr;
 
-// Returns the descriptor of the configuration map, or -1. It is read from the instructions: libbpf reports no descriptors of maps before
-// the programs are loaded.
+// Returns the descriptor of the configuration map, or -1. It is read from the instructions: libbpf reports no
+// descriptors of maps before the programs are loaded.
 int find_configuration_map(std::span<const bpf_insn> program) {
   std::set<int> seen;
   for (const bpf_insn& each : program) {
@@ -48,8 +48,9 @@ class FunctionTypes {
     const auto known = copy_records<bpf_func_info>(opts.func_info, opts.func_info_cnt, opts.func_info_rec_size);
     if (known.empty()) return;
     for (const Function& function : cfg.functions) {
-      const auto found = std::find_if(known.begin(), known.end(),
-                                      [&](const bpf_func_info& each) { return each.insn_off == function.original_index; });
+      const auto found = std::find_if(known.begin(), known.end(), [&](const bpf_func_info& each) {
+        return each.insn_off == function.original_index;
+      });
       ids_.push_back(found == known.end() ? 0 : found->type_id);
     }
   }
@@ -88,9 +89,11 @@ std::vector<bpf_line_info> make_line_info(const LaidOutCode& code, const std::ve
   const bpf_line_info* last = nullptr;
   if (before.empty()) return result;
   for (uint32_t i = 0; i < code.instructions.size(); i++) {
-    const bool begins = std::find(code.function_offsets.begin(), code.function_offsets.end(), i) != code.function_offsets.end();
-    const auto following = std::upper_bound(before.begin(), before.end(), code.original_indexes[i],
-                                            [](uint32_t index, const bpf_line_info& line) { return index < line.insn_off; });
+    const bool begins =
+        std::find(code.function_offsets.begin(), code.function_offsets.end(), i) != code.function_offsets.end();
+    const auto following =
+        std::upper_bound(before.begin(), before.end(), code.original_indexes[i],
+                         [](uint32_t index, const bpf_line_info& line) { return index < line.insn_off; });
     const bpf_line_info& own = following == before.begin() ? before.front() : *(following - 1);
     if (!begins && last == &own) continue;
     last = &own;
@@ -102,7 +105,8 @@ std::vector<bpf_line_info> make_line_info(const LaidOutCode& code, const std::ve
 
 }  // namespace
 
-Specialization::Specialization(const bpf_object* object, std::span<const uint8_t> bytes) : object_(object), bytes_(bytes) {
+Specialization::Specialization(const bpf_object* object, std::span<const uint8_t> bytes)
+    : object_(object), bytes_(bytes) {
   current = this;
 }
 
@@ -124,14 +128,14 @@ int Specialization::rewrite_program(bpf_program* program, bpf_prog_load_opts* op
   std::optional<ControlFlowGraph> cfg = build_cfg(before);
   if (configuration.map < 0 || !cfg) return 0;
   const FunctionTypes types(*cfg, *opts);
-  optimize(*cfg, configuration, [&](uint32_t function) {
-    return count_parameters(bpf_object__btf(object_), types.type_id(function));
-  });
+  optimize(*cfg, configuration,
+           [&](uint32_t function) { return count_parameters(bpf_object__btf(object_), types.type_id(function)); });
   const LaidOutCode code = lay_out_code(*cfg);
   Rewritten& rewritten = rewritten_[program];
   rewritten.original.assign(before.begin(), before.end());
   rewritten.functions = types.make_records(code);
-  rewritten.lines = make_line_info(code, copy_records<bpf_line_info>(opts->line_info, opts->line_info_cnt, opts->line_info_rec_size));
+  rewritten.lines =
+      make_line_info(code, copy_records<bpf_line_info>(opts->line_info, opts->line_info_cnt, opts->line_info_rec_size));
   opts->func_info = rewritten.functions.data();
   opts->func_info_cnt = static_cast<uint32_t>(rewritten.functions.size());
   opts->func_info_rec_size = sizeof(bpf_func_info);

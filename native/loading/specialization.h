@@ -1,5 +1,6 @@
-// Specializes the generic programs of a hook for its configuration while they are loaded (optimizer/optimize.h). libbpf calls the
-// handler of a program's section before it loads the program, with CO-RE relocations and map descriptors already resolved.
+// Specializes the generic programs of a hook for its configuration while they are loaded (optimizer/optimize.h). libbpf
+// calls the handler of a program's section before it loads the program, with CO-RE relocations and map descriptors
+// already resolved.
 #pragma once
 
 #include <bpf/bpf.h>
@@ -12,8 +13,8 @@
 
 namespace polytrace {
 
-// The specialization of the programs of one object. It must live until the same thread has loaded the object. Each thread can have one
-// at a time.
+// The specialization of the programs of one object. It must live until the same thread has loaded the object. Each
+// thread can have one at a time.
 class Specialization {
  public:
   // `bytes` is the configuration: the contents of the map that the kernel freezes.
@@ -22,7 +23,8 @@ class Specialization {
   Specialization(const Specialization&) = delete;
   Specialization& operator=(const Specialization&) = delete;
 
-  // For the handler of a section: rewrites the program if this thread has a Specialization. Returns 0 or a negative errno.
+  // For the handler of a section: rewrites the program if this thread has a Specialization. Returns 0 or a negative
+  // errno.
   static int rewrite(bpf_program* program, bpf_prog_load_opts* opts);
 
   // The instructions of a program of the object before it was rewritten.

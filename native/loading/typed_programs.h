@@ -1,7 +1,8 @@
-// Loads programs that the kernel checks against a BTF type: fentry, fexit, fmod_ret, lsm, tp_btf, iter. For each object with such a
-// program, libbpf would read all types of the kernel again, which takes longer than loading it. In bpf/, these programs are therefore
-// in sections that libbpf does not know (TYPED_SEC), and this file registers handlers for these sections. Other programs of hooks also
-// have such sections (HOOK_SEC), because a handler can rewrite a program while it is loaded (specialization.h).
+// Loads programs that the kernel checks against a BTF type: fentry, fexit, fmod_ret, lsm, tp_btf, iter. For each object
+// with such a program, libbpf would read all types of the kernel again, which takes longer than loading it. In bpf/,
+// these programs are therefore in sections that libbpf does not know (TYPED_SEC), and this file registers handlers for
+// these sections. Other programs of hooks also have such sections (HOOK_SEC), because a handler can rewrite a program
+// while it is loaded (specialization.h).
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -20,8 +21,8 @@ uint32_t find_target_type(BtfTypes& types, bpf_attach_type attach, const std::st
 // Registers the handlers of the sections. Call it before an object is opened; further calls do nothing.
 void register_typed_sections();
 
-// The target types of the programs of one object, for programs whose section does not name the target. It must live until the same
-// thread has loaded the object. Each thread can have one at a time.
+// The target types of the programs of one object, for programs whose section does not name the target. It must live
+// until the same thread has loaded the object. Each thread can have one at a time.
 class TypedTargets {
  public:
   TypedTargets();

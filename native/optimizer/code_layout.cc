@@ -75,8 +75,8 @@ class CodeLayout {
   }
 
   const ControlFlowGraph& cfg_;
-  std::vector<uint32_t> block_offsets_;      // NONE until the block is placed
-  std::vector<uint32_t> reached_functions_;  // a worklist
+  std::vector<uint32_t> block_offsets_;                       // NONE until the block is placed
+  std::vector<uint32_t> reached_functions_;                   // a worklist
   std::vector<std::pair<uint32_t, uint32_t>> jumps_, calls_;  // instructions, with their target blocks or functions
   LaidOutCode result_;
 };

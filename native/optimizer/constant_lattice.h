@@ -1,7 +1,7 @@
 // The abstract values of constant propagation: what is known of a register or a stack slot at a point of the program.
 //
-// The lattice is flat: UNKNOWN is its top, and every other value is directly below it. The join of two different values is UNKNOWN. A
-// block that was not reached has no state at all, which is the bottom.
+// The lattice is flat: UNKNOWN is its top, and every other value is directly below it. The join of two different values
+// is UNKNOWN. A block that was not reached has no state at all, which is the bottom.
 #pragma once
 
 #include <linux/bpf.h>

@@ -98,7 +98,8 @@ class ConstantPropagation {
     const BasicBlock& block = cfg_.blocks[index];
     for (const Instruction& each : block.instructions) transfer(each, state, block.function);
     const std::optional<bool> taken = evaluate_branch(block, state);
-    if (block.branch_target != NONE && taken != false) propagate(block.branch_target, refine_by_test(block, state, BPF_JNE));
+    if (block.branch_target != NONE && taken != false)
+      propagate(block.branch_target, refine_by_test(block, state, BPF_JNE));
     if (block.fallthrough != NONE && taken != true) propagate(block.fallthrough, refine_by_test(block, state, BPF_JEQ));
   }
 
@@ -138,14 +139,15 @@ class ConstantPropagation {
         static_cast<int32_t>(std::clamp<int64_t>(offset, -STACK_BYTES, lowest_escaped_[function]));
   }
 
-  // The analysis loses track of this value. A copy of r10 can then reach the whole stack. The offset of any other stack pointer was
-  // noted when the pointer was computed.
+  // The analysis loses track of this value. A copy of r10 can then reach the whole stack. The offset of any other stack
+  // pointer was noted when the pointer was computed.
   void note_untracked(const AbstractValue& value, uint32_t function) {
     if (value.is(AbstractValue::STACK_POINTER) && value.bits == 0) note_escape(function, -STACK_BYTES);
   }
 
   // Returns the stack offset of a load or store if it accesses private slots, all of each.
-  std::optional<int64_t> find_private_slot(uint8_t base, const AbstractState& state, const bpf_insn& each, uint32_t function) {
+  std::optional<int64_t> find_private_slot(uint8_t base, const AbstractState& state, const bpf_insn& each,
+                                           uint32_t function) {
     if (!state.registers[base].is(AbstractValue::STACK_POINTER)) return std::nullopt;
     const int64_t offset = static_cast<int64_t>(state.registers[base].bits) + each.off;
     if (base != BPF_REG_10) {
@@ -199,7 +201,8 @@ class ConstantPropagation {
     note_untracked(value, function);
     if (is_atomic(code)) {
       if (slot) kill_slots(state, *slot, width);
-      if ((code.imm & BPF_FETCH) != 0) state.registers[code.imm == BPF_CMPXCHG ? uint8_t{BPF_REG_0} : code.src_reg] = {};
+      if ((code.imm & BPF_FETCH) != 0)
+        state.registers[code.imm == BPF_CMPXCHG ? uint8_t{BPF_REG_0} : code.src_reg] = {};
       return;
     }
     if (!slot) {
@@ -240,7 +243,8 @@ class ConstantPropagation {
       return {AbstractValue::CONFIGURATION_POINTER, static_cast<uint32_t>(each.upper)};
     }
     if (code.src_reg != 0) return {};
-    return make_constant(static_cast<uint32_t>(code.imm) | static_cast<uint64_t>(static_cast<uint32_t>(each.upper)) << 32);
+    return make_constant(static_cast<uint32_t>(code.imm) | static_cast<uint64_t>(static_cast<uint32_t>(each.upper))
+                                                               << 32);
   }
 
   AbstractValue evaluate_load(const bpf_insn& code, const AbstractState& state, uint32_t function) {
@@ -297,7 +301,8 @@ class ConstantPropagation {
       const Instruction before = each;
       if (only_sets_register(each.code)) replace_by_result(each, evaluate(each, state, block.function));
       if (is_arithmetic(each.code) || is_conditional(each.code)) {
-        use_immediate(each.code, state.registers[each.code.dst_reg].constant(), state.registers[each.code.src_reg].constant());
+        use_immediate(each.code, state.registers[each.code.dst_reg].constant(),
+                      state.registers[each.code.src_reg].constant());
       }
       transfer(before, state, block.function);
     }
@@ -314,7 +319,10 @@ class ConstantPropagation {
       replace_by_constant(code, result.bits);
     } else if (result.is(AbstractValue::CONFIGURATION_POINTER) && result.bits < configuration_.bytes.size()) {
       each.upper = static_cast<int32_t>(result.bits);
-      code = {.code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = code.dst_reg, .src_reg = BPF_PSEUDO_MAP_VALUE, .off = 0,
+      code = {.code = BPF_LD | BPF_IMM | BPF_DW,
+              .dst_reg = code.dst_reg,
+              .src_reg = BPF_PSEUDO_MAP_VALUE,
+              .off = 0,
               .imm = configuration_.map};
     }
   }

@@ -1,12 +1,13 @@
-// Conditional constant propagation: a forward dataflow analysis over the control-flow graph, and the rewriting that follows from it.
+// Conditional constant propagation: a forward dataflow analysis over the control-flow graph, and the rewriting that
+// follows from it.
 //
-// The pass interprets each reachable block with abstract values (constant_lattice.h), and does not follow branches that the known
-// values exclude. Parameters of functions are the join over all calls. Before: any graph; removed instructions are erased first.
-// After: an instruction with a constant result is a move of that constant, a branch with a known condition is an edge, and blocks that
-// cannot be reached are empty.
+// The pass interprets each reachable block with abstract values (constant_lattice.h), and does not follow branches that
+// the known values exclude. Parameters of functions are the join over all calls. Before: any graph; removed
+// instructions are erased first. After: an instruction with a constant result is a move of that constant, a branch with
+// a known condition is an edge, and blocks that cannot be reached are empty.
 //
-// A stack slot is private to its function if only instructions relative to r10 can access it. An escape analysis runs together with the
-// propagation: slots are followed only below the lowest offset that any other pointer can reach.
+// A stack slot is private to its function if only instructions relative to r10 can access it. An escape analysis runs
+// together with the propagation: slots are followed only below the lowest offset that any other pointer can reach.
 #pragma once
 
 #include <cstdint>

@@ -8,9 +8,7 @@ namespace {
 
 constexpr uint8_t MAY_GOTO = 0xe0;  // BPF_JCOND
 
-int64_t jump_offset(const bpf_insn& jump) {
-  return jump.code == (BPF_JMP32 | BPF_JA) ? jump.imm : jump.off;
-}
+int64_t jump_offset(const bpf_insn& jump) { return jump.code == (BPF_JMP32 | BPF_JA) ? jump.imm : jump.off; }
 
 bool is_known_atomic(int32_t operation) {
   switch (operation & ~BPF_FETCH) {

@@ -1,8 +1,9 @@
 // The control-flow graph of a BPF program: its basic blocks and the edges between them.
 //
-// build_cfg() splits a program into basic blocks at its leaders: the targets of jumps and calls, and the instructions after jumps and
-// exits. Before: any program with valid jumps. After: each block ends with an exit, with a conditional jump, or falls through.
-// Unconditional jumps are only edges of the graph. Calls of the program's own functions refer to functions by their index.
+// build_cfg() splits a program into basic blocks at its leaders: the targets of jumps and calls, and the instructions
+// after jumps and exits. Before: any program with valid jumps. After: each block ends with an exit, with a conditional
+// jump, or falls through. Unconditional jumps are only edges of the graph. Calls of the program's own functions refer
+// to functions by their index.
 #pragma once
 
 #include <linux/bpf.h>
@@ -31,7 +32,8 @@ struct Instruction {
   bool removed = false;
 };
 
-// Its successors are `fallthrough` and `branch_target`. Only a block that ends with a conditional jump has a branch target.
+// Its successors are `fallthrough` and `branch_target`. Only a block that ends with a conditional jump has a branch
+// target.
 struct BasicBlock {
   std::vector<Instruction> instructions;
   uint32_t fallthrough = NONE;

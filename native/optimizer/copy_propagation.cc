@@ -139,7 +139,8 @@ class CopyPropagation {
         code = move_register(code.dst_reg, original);
       }
     }
-    const bool is_still_load = code.code == (BPF_LDX | BPF_MEM | BPF_DW) && is_private_slot(code, code.src_reg, function);
+    const bool is_still_load =
+        code.code == (BPF_LDX | BPF_MEM | BPF_DW) && is_private_slot(code, code.src_reg, function);
     const int16_t slot = code.off;
     define_register(code, copies);
     if (is_still_load) copies.add_slot_copy(slot, code.dst_reg);
@@ -156,14 +157,16 @@ class CopyPropagation {
     if (instruction_class(code) == BPF_STX) code.src_reg = copies.find_original(code.src_reg);
     if (code.dst_reg != BPF_REG_10) return;
     copies.kill_slots(code.off, access_width(code));
-    if (instruction_class(code) == BPF_STX && access_width(code) == WORD_BYTES && is_private_slot(code, BPF_REG_10, function)) {
+    if (instruction_class(code) == BPF_STX && access_width(code) == WORD_BYTES &&
+        is_private_slot(code, BPF_REG_10, function)) {
       copies.add_slot_copy(code.off, code.src_reg);
     }
   }
 
   ControlFlowGraph& cfg_;
   const EscapeBounds& bounds_;
-  std::vector<uint32_t> predecessors_;  // of each block; two more for the entry of a function, which so begins with no copies
+  std::vector<uint32_t>
+      predecessors_;  // of each block; two more for the entry of a function, which so begins with no copies
 };
 
 }  // namespace

@@ -16,7 +16,8 @@ struct LiveSet {
   bool operator==(const LiveSet&) const = default;
 };
 
-// The number of parameters of the kernel's helpers that the programs call most. For others, all parameter registers count.
+// The number of parameters of the kernel's helpers that the programs call most. For others, all parameter registers
+// count.
 uint32_t count_helper_parameters(const bpf_insn& call) {
   if (call.src_reg != 0) return PARAMETERS_MAX;
   switch (call.imm) {

@@ -24,14 +24,20 @@ constexpr bool is_any_jump(const bpf_insn& each) {
 constexpr bool is_goto(const bpf_insn& each) { return is_any_jump(each) && BPF_OP(each.code) == BPF_JA; }
 constexpr bool is_conditional(const bpf_insn& each) { return is_any_jump(each) && BPF_OP(each.code) != BPF_JA; }
 
-constexpr bool is_arithmetic(const bpf_insn& each) { return instruction_class(each) == BPF_ALU || instruction_class(each) == BPF_ALU64; }
+constexpr bool is_arithmetic(const bpf_insn& each) {
+  return instruction_class(each) == BPF_ALU || instruction_class(each) == BPF_ALU64;
+}
 constexpr bool is_load(const bpf_insn& each) { return instruction_class(each) == BPF_LDX; }
-constexpr bool is_store(const bpf_insn& each) { return instruction_class(each) == BPF_ST || instruction_class(each) == BPF_STX; }
+constexpr bool is_store(const bpf_insn& each) {
+  return instruction_class(each) == BPF_ST || instruction_class(each) == BPF_STX;
+}
 constexpr bool is_atomic(const bpf_insn& each) {
   return instruction_class(each) == BPF_STX && BPF_MODE(each.code) == BPF_ATOMIC;
 }
 // Returns whether the instruction does nothing but give its register a value.
-constexpr bool only_sets_register(const bpf_insn& each) { return is_arithmetic(each) || is_load(each) || is_wide(each); }
+constexpr bool only_sets_register(const bpf_insn& each) {
+  return is_arithmetic(each) || is_load(each) || is_wide(each);
+}
 
 // Bytes that a load or a store moves.
 constexpr uint32_t access_width(const bpf_insn& each) {

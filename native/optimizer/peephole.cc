@@ -55,7 +55,10 @@ void replace_by_constant(bpf_insn& code, uint64_t value) {
   if (is_move_of_constant(code)) return;
   const uint8_t width = fits_immediate(value) ? BPF_ALU64 : BPF_ALU;
   if (width == BPF_ALU && value > UINT32_MAX) return;
-  code = {.code = static_cast<uint8_t>(width | BPF_MOV | BPF_K), .dst_reg = code.dst_reg, .src_reg = 0, .off = 0,
+  code = {.code = static_cast<uint8_t>(width | BPF_MOV | BPF_K),
+          .dst_reg = code.dst_reg,
+          .src_reg = 0,
+          .off = 0,
           .imm = static_cast<int32_t>(value)};
 }
 

@@ -1,5 +1,5 @@
-// Reads the ring buffer. The JavaScript thread copies records out when JavaScript asks for them. A waiter thread sleeps until the ring
-// has records, and then reports that once.
+// Reads the ring buffer. The JavaScript thread copies records out when JavaScript asks for them. A waiter thread sleeps
+// until the ring has records, and then reports that once.
 #pragma once
 
 #include <napi.h>
@@ -23,14 +23,15 @@ class RingReader {
   // The caller owns `map_fd`, which must outlive this. Returns 0 or a negative errno.
   int open(int map_fd);
 
-  // Starts the waiter. After each arm(), it calls `on_readable` once on the JavaScript thread, as soon as the ring has records.
+  // Starts the waiter. After each arm(), it calls `on_readable` once on the JavaScript thread, as soon as the ring has
+  // records.
   int start(Napi::Env env, Napi::Function on_readable);
   void arm();
   // An active waiter keeps the event loop alive.
   void set_active(Napi::Env env, bool active);
 
-  // Copies records to the record buffer, each at a multiple of 8. Stops when no record is left, or when the longest possible record
-  // would not fit. Returns the offset after the last record.
+  // Copies records to the record buffer, each at a multiple of 8. Stops when no record is left, or when the longest
+  // possible record would not fit. Returns the offset after the last record.
   size_t drain(uint8_t* buffer, size_t size, size_t offset);
 
   // Returns the bytes of the ring that are not read yet, including records that are being written.

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { EventCounter, frameMessage, RawClient, waitUntil } from '../../agent/test/unit/grpc/server.js';
 import { NIGHTLY } from '../nightly.js';
+import { ROOT } from '../project.js';
 
-const ROOT = join(__dirname, '..', '..');
 const SECONDS = NIGHTLY ? 60 : 3;
 const RATE = 100_000;
 const CLIENTS = 3;

@@ -1,11 +1,11 @@
 /** The short benchmark measures again if a ratio is too high. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { ROOT } from '../project.js';
 
 describe('the judge of the short benchmark', () => {
   /** The number of measurements, and what is too slow at the end. Each of `results` is what one measurement finds; the last is found again. */
-  function judgedOf(...results: readonly (readonly string[])[]): unknown {
+  function judgeResults(...results: readonly (readonly string[])[]): unknown {
     const script = `
       import { judgeWithRetries } from './bench/judge.mts';
       const results = ${JSON.stringify(results)};
@@ -14,17 +14,17 @@ describe('the judge of the short benchmark', () => {
       const { tooSlow } = await judgeWithRetries(measure);
       console.log(JSON.stringify([measured, tooSlow]));`;
     const args = ['--import', 'tsx', '--input-type=module', '-e', script];
-    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: join(__dirname, '../..'), encoding: 'utf8' });
+    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
     assert.equal(stderr, '');
     return JSON.parse(stdout);
   }
 
   it('measures once if nothing is too slow, and again after a disturbance', () => {
-    assert.deepEqual(judgedOf([]), [1, []]);
-    assert.deepEqual(judgedOf(['slow'], []), [2, []]);
+    assert.deepEqual(judgeResults([]), [1, []]);
+    assert.deepEqual(judgeResults(['slow'], []), [2, []]);
   });
 
   it('fails if it is too slow each time', () => {
-    assert.deepEqual(judgedOf(['slow']), [3, ['slow']]);
+    assert.deepEqual(judgeResults(['slow']), [3, ['slow']]);
   });
 });

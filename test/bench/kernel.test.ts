@@ -1,10 +1,9 @@
 /** Instructions that polytrace adds to operations of the kernel: counted in the virtual machine, and held to a limit. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { ROOT } from '../project.js';
 
-const ROOT = join(__dirname, '..', '..');
-const node = (...args: readonly string[]): ReturnType<typeof spawnSync> & { stdout: string; stderr: string } =>
+const runNode = (...args: readonly string[]): ReturnType<typeof spawnSync> & { stdout: string; stderr: string } =>
   spawnSync(process.execPath, ['--import', 'tsx', ...args], { cwd: ROOT, encoding: 'utf8' });
 
 describe('instructions in the kernel', function () {
@@ -18,7 +17,7 @@ describe('instructions in the kernel', function () {
       console.log(`      ${obstacle}`);
       return this.skip();
     }
-    const { status, stdout, stderr } = node('bench/run.mts', '--limits');
+    const { status, stdout, stderr } = runNode('bench/run.mts', '--limits');
     console.log(stdout.replaceAll(/^/gm, '      '));
     assert.equal(status, 0, stderr);
   });
@@ -50,7 +49,7 @@ describe('instructions in the kernel', function () {
     const script = `
       import { checkLimits } from './bench/kernel.mts';
       console.log(checkLimits(${JSON.stringify(counted)}).tooMany.join('\\n'));`;
-    const { stdout, stderr } = node('--input-type=module', '-e', script);
+    const { stdout, stderr } = runNode('--input-type=module', '-e', script);
     assert.equal(stderr, '');
     assert.deepEqual(
       stdout

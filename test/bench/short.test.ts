@@ -1,9 +1,7 @@
 /** The short benchmark as a test: what user space does with an event, starting and loading stay near what plain code needs. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-
-const ROOT = join(__dirname, '..', '..');
+import { ROOT } from '../project.js';
 
 describe('short benchmark', function () {
   // twenty seconds on a machine that does nothing else

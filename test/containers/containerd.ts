@@ -26,7 +26,7 @@ export class Containerd {
 
   async start(): Promise<void> {
     const config = join(this.#folder, 'config.toml');
-    writeFileSync(config, configuration(this.#folder, this, this.#snapshotter));
+    writeFileSync(config, containerdConfig(this.#folder, this, this.#snapshotter));
     for (const name of ['cni-bin', 'cni-conf', 'nri-plugins', 'nri-conf', 'opt'])
       mkdirSync(join(this.#folder, name), { recursive: true });
     this.#daemon = await Daemon.start('containerd', ['--config', config], {
@@ -78,7 +78,7 @@ export class Containerd {
       }
     } finally {
       await this.#daemon?.stop();
-      for (const pid of processesWith(this.socket)) kill(pid);
+      for (const pid of findProcessesWithArgument(this.socket)) kill(pid);
       unmountBelow(this.#folder);
     }
   }
@@ -95,7 +95,7 @@ export class Containerd {
 }
 
 /** Only shims have the path of the socket among their arguments. */
-function processesWith(argument: string): number[] {
+function findProcessesWithArgument(argument: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
@@ -130,7 +130,7 @@ export function unmountBelow(folder: string): void {
 }
 
 /** Without CNI, profiles of AppArmor, and the right to lower the OOM score. */
-function configuration(folder: string, { socket, nriSocket }: Containerd, snapshotter: string): string {
+function containerdConfig(folder: string, { socket, nriSocket }: Containerd, snapshotter: string): string {
   return `
 version = 2
 root = "${folder}/root"

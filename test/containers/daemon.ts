@@ -34,7 +34,7 @@ export class Daemon {
     const child = spawn('setpriv', words, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     const daemon = new Daemon(child, title, log);
     const file = openSync(log, 'a');
-    const { promise, resolve, reject } = promiseOf();
+    const { promise, resolve, reject } = createDeferred();
     let open = 2;
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream as NodeJS.ReadableStream })
@@ -85,7 +85,7 @@ export class Daemon {
   }
 }
 
-function promiseOf(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
+function createDeferred(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
   let resolve: () => void = () => undefined;
   let reject: (error: Error) => void = () => undefined;
   const promise = new Promise<void>((yes, no) => {
@@ -104,7 +104,7 @@ function appendLine(file: number, line: string): void {
 }
 
 /** Ports of TCP that nobody uses now. */
-export async function freePorts(count: number): Promise<number[]> {
+export async function findFreePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   const ports = await Promise.all(
     servers.map(async (server) => {

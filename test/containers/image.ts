@@ -49,7 +49,8 @@ export function writeImage(
       'dev',
     ])
       mkdirSync(join(root, folder), { recursive: true });
-    for (const file of new Set(programs.flatMap((program) => [program, ...librariesOf(program)]))) place(root, file);
+    for (const file of new Set(programs.flatMap((program) => [program, ...listLibraries(program)])))
+      copyIntoRoot(root, file);
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(dirname(join(root, path)), { recursive: true });
       writeFileSync(join(root, path), text);
@@ -76,12 +77,12 @@ export function writeImage(
 }
 
 /** Libraries that the program loads, and its loader. */
-function librariesOf(program: string): string[] {
+function listLibraries(program: string): string[] {
   const text = execFileSync('sh', ['-c', 'ldd "$0" 2>/dev/null || true', program], { encoding: 'utf8' });
   return [...text.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1] as string);
 }
 
-function place(root: string, file: string): void {
+function copyIntoRoot(root: string, file: string): void {
   const target = join(root, file);
   if (existsSync(target)) return;
   mkdirSync(dirname(target), { recursive: true });

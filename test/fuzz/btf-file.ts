@@ -12,11 +12,11 @@ export interface BtfType {
   readonly flag?: boolean;
 }
 
-export function btf(types: readonly BtfType[]): Buffer {
+export function encodeBtf(types: readonly BtfType[]): Buffer {
   const words: number[] = [];
   let strings = '\0';
   const places = new Map([['', 0]]);
-  const textAt = (text: string): number => {
+  const stringOffset = (text: string): number => {
     const known = places.get(text);
     if (known !== undefined) return known;
     const at = Buffer.byteLength(strings);
@@ -25,8 +25,8 @@ export function btf(types: readonly BtfType[]): Buffer {
     return at;
   };
   for (const { kind, name = '', ref = 0, rest = [], members = 0, flag = false } of types) {
-    words.push(textAt(name), ((flag ? 0x8000_0000 : 0) | (kind << 24) | members) >>> 0, ref);
-    words.push(...rest.map((word) => (typeof word === 'string' ? textAt(word) : word)));
+    words.push(stringOffset(name), ((flag ? 0x8000_0000 : 0) | (kind << 24) | members) >>> 0, ref);
+    words.push(...rest.map((word) => (typeof word === 'string' ? stringOffset(word) : word)));
   }
   const body = Buffer.from(Uint32Array.from(words).buffer);
   const header = Buffer.alloc(24);

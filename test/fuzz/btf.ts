@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { KernelError, loadKernelInfo } from '../../lib/index.js';
 import type { KernelInfo, TypeInfo } from '../../types/kernel.js';
-import { btf as fileOf, type BtfType } from './btf-file.js';
-import { changed, changes } from './mutations.js';
+import { encodeBtf as fileOf, type BtfType } from './btf-file.js';
+import { applyChanges, changes } from './mutations.js';
 import type { Target } from './target.js';
 
 const name = fc.constantFrom('a', 'b', 'list', 'pt_regs', 'btf_trace_x', '\u{fffd}', 'x'.repeat(300));
@@ -63,12 +63,12 @@ const nested = fc.tuple(fc.integer({ min: 1, max: 70 }), fc.nat(4), name).map(([
 
 const inputs = fc
   .tuple(fc.oneof({ weight: 8, arbitrary: types }, fc.array(type, { maxLength: TYPES }), nested), changes)
-  .map(([types, list]) => changed(fileOf(types), list));
+  .map(([types, list]) => applyChanges(fileOf(types), list));
 
 let folder: string | undefined;
 
 /** One file for all inputs. */
-function path(): string {
+function inputFile(): string {
   if (folder === undefined) {
     folder = mkdtempSync(join(tmpdir(), 'polytrace-fuzz-'));
     process.once('exit', () => rmSync(folder as string, { recursive: true, force: true }));
@@ -77,9 +77,9 @@ function path(): string {
 }
 
 function load(input: Buffer): KernelInfo | undefined {
-  writeFileSync(path(), input);
+  writeFileSync(inputFile(), input);
   try {
-    return loadKernelInfo(path());
+    return loadKernelInfo(inputFile());
   } catch (error) {
     assert.ok(error instanceof KernelError && error.code === 'BTF_UNREADABLE', String(error));
     return undefined;

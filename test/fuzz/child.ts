@@ -42,7 +42,7 @@ const ENDS_AT_ONCE = 'Script execution timed out';
 
 const TARGETS: Readonly<Record<Job['target'], Target>> = { btf, elf, policies, records };
 
-function carefully(run: () => void): void {
+function runWithTimeout(run: () => void): void {
   const holder = globalThis as { runCheck?: () => void };
   holder.runCheck = run;
   for (let left = TRIES; ; left--) {
@@ -68,14 +68,14 @@ function work(job: Job): Result {
     writeSync(progress, number, 0, 8, 0);
     if (job.lastInput === undefined) return checkInTime(target, input);
     writeFileSync(job.lastInput, input);
-    carefully(() => checkInTime(target, input));
+    runWithTimeout(() => checkInTime(target, input));
   };
   if (job.seed === undefined) {
     for (const file of job.files) {
       try {
         attempt(readFileSync(file));
       } catch (error) {
-        return { inputs: begun, failure: { message: messageOf(error), file } };
+        return { inputs: begun, failure: { message: errorMessage(error), file } };
       }
     }
     return { inputs: begun };
@@ -91,10 +91,10 @@ function work(job: Job): Result {
   });
   if (!found.failed || found.counterexample === null) return { inputs: begun };
   if (job.lastInput !== undefined) writeFileSync(job.lastInput, found.counterexample[0]);
-  return { inputs: begun, failure: { message: messageOf(found.errorInstance), path: found.counterexamplePath ?? '' } };
+  return { inputs: begun, failure: { message: errorMessage(found.errorInstance), path: found.counterexamplePath ?? '' } };
 }
 
-function messageOf(error: unknown): string {
+function errorMessage(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

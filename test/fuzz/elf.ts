@@ -5,7 +5,7 @@ import { readFunctions } from '../../lib/elf/elf-functions.js';
 import { fileOffset, virtualAddress } from '../../lib/elf/elf-info.js';
 import { readMappedBuildId, readElf } from '../../lib/elf/elf.js';
 import type { FileBytes } from '../../lib/elf/file-bytes.js';
-import { changed, changes, oddLong, oddNumber, rarely } from './mutations.js';
+import { applyChanges, changes, oddLong, oddNumber, rarely } from './mutations.js';
 import type { Target } from './target.js';
 
 const HEADER = 64;
@@ -18,7 +18,7 @@ const word = fc.oneof(
   fc.string({ maxLength: 8 }),
 );
 
-function symbolOf([name, info, section, value, size]: readonly [number, number, number, bigint, bigint]): Buffer {
+function encodeSymbol([name, info, section, value, size]: readonly [number, number, number, bigint, bigint]): Buffer {
   const bytes = Buffer.alloc(SYMBOL);
   bytes.writeUInt32LE(name, 0);
   bytes[4] = info;
@@ -29,7 +29,7 @@ function symbolOf([name, info, section, value, size]: readonly [number, number, 
 }
 const symbol = fc
   .tuple(oddNumber, fc.constantFrom(2, 0x12, 0x22, 10, 1, 0), fc.constantFrom(1, 0), oddLong, oddLong)
-  .map(symbolOf);
+  .map(encodeSymbol);
 
 /** The names of symbols differ although the entries are alike otherwise. */
 const numbered = fc.tuple(symbol, times).map(([one, count]) =>
@@ -42,30 +42,30 @@ const numbered = fc.tuple(symbol, times).map(([one, count]) =>
   ),
 );
 
-function noteOf([owner, type, content, lie]: readonly [string, number, Buffer, number | null]): Buffer {
+function encodeNote([owner, type, content, lie]: readonly [string, number, Buffer, number | null]): Buffer {
   const head = Buffer.alloc(12);
   const name = Buffer.from(`${owner}\0`);
   head.writeUInt32LE(lie ?? name.length, 0);
   head.writeUInt32LE(content.length, 4);
   head.writeUInt32LE(type, 8);
-  const padded = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)]);
-  return Buffer.concat([head, padded(name), padded(content)]);
+  const padTo4 = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)]);
+  return Buffer.concat([head, padTo4(name), padTo4(content)]);
 }
 const probe = fc
   .array(fc.tuple(word, times), { maxLength: 4 })
   .map((words) => Buffer.concat([Buffer.alloc(24), Buffer.from(words.map(([text, n]) => text.repeat(n)).join('\0'))]));
 const note = fc
   .tuple(word, fc.constantFrom(3, 3, 1), fc.oneof(probe, fc.uint8Array({ maxLength: 20 }).map((b) => Buffer.from(b))), rarely(oddNumber))
-  .map(noteOf); // prettier-ignore
+  .map(encodeNote); // prettier-ignore
 
-const repeated = (piece: fc.Arbitrary<Buffer>): fc.Arbitrary<Buffer> =>
+const repeatPiece = (piece: fc.Arbitrary<Buffer>): fc.Arbitrary<Buffer> =>
   fc.tuple(piece, times).map(([bytes, n]) => Buffer.concat(Array<Buffer>(n).fill(bytes)).subarray(0, 200_000));
 
 const names = fc.oneof(
-  repeated(word.map((text) => Buffer.from(`${text}\0`))),
-  repeated(word.map((text) => Buffer.from(text))),
+  repeatPiece(word.map((text) => Buffer.from(`${text}\0`))),
+  repeatPiece(word.map((text) => Buffer.from(text))),
 );
-const notes = repeated(note);
+const notes = repeatPiece(note);
 
 interface Section {
   readonly type: number;
@@ -111,7 +111,7 @@ const model = fc.record({
 
 type Model = typeof model extends fc.Arbitrary<infer T> ? T : never;
 
-function fileOf({ sections, segments, ...lies }: Model): Buffer {
+function encodeFile({ sections, segments, ...lies }: Model): Buffer {
   const header = Buffer.alloc(HEADER);
   header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
   const table = Buffer.alloc(64 * sections.length);
@@ -184,6 +184,6 @@ function check(input: Buffer): void {
 export const elf: Target = {
   name: 'elf',
   extension: 'elf',
-  inputs: fc.tuple(model, changes).map(([file, list]) => changed(fileOf(file), list)),
+  inputs: fc.tuple(model, changes).map(([file, list]) => applyChanges(encodeFile(file), list)),
   check,
 };

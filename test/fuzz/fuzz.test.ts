@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Outcome } from './search.js';
-import { advice, kept, SEARCHERS } from './searchers.js';
+import { formatAdvice, corpusFiles, SEARCHERS } from './searchers.js';
 
 const MS = 2000;
 const SEED = 1;
@@ -24,12 +24,12 @@ describe('fuzz', function () {
       });
 
       const check = ({ inputs, found }: Outcome): void => {
-        assert.ok(found === undefined, found && advice(name, found));
+        assert.ok(found === undefined, found && formatAdvice(name, found));
         assert.ok(inputs > 0, 'it has checked inputs');
       };
 
       it('what was found once', async () => {
-        const files = kept(searcher);
+        const files = corpusFiles(searcher);
         assert.ok(files.length > 0);
         check(await searcher.check(files));
       });

@@ -37,14 +37,14 @@ export const changes = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, fc.ar
 /** Files with changes. */
 export function changedFiles(files: readonly Buffer[]): fc.Arbitrary<Buffer> {
   const some = fc.array(change, { minLength: 1, maxLength: 6 });
-  return fc.tuple(fc.constantFrom(...files), some).map(([bytes, list]) => changed(bytes, list));
+  return fc.tuple(fc.constantFrom(...files), some).map(([bytes, list]) => applyChanges(bytes, list));
 }
 
-export function changed(bytes: Buffer, list: readonly Change[]): Buffer {
-  return list.reduce(apply, Buffer.from(bytes));
+export function applyChanges(bytes: Buffer, list: readonly Change[]): Buffer {
+  return list.reduce(applyChange, Buffer.from(bytes));
 }
 
-function apply(bytes: Buffer, { at, kind, value }: Change): Buffer {
+function applyChange(bytes: Buffer, { at, kind, value }: Change): Buffer {
   const from = Math.floor(at * bytes.length);
   const length = Math.min(Number(value & 0xffn) + 1, bytes.length - from);
   switch (kind) {

@@ -6,14 +6,13 @@ import { join } from 'node:path';
 import type { Outcome } from './search.js';
 
 const ROOT = join(__dirname, '../..');
-const SOURCES = ['types', 'type_depth', 'type_facts', 'log', 'errno_name', 'handles'].map(
+const SOURCES = ['btf/btf_types', 'btf/type_depth', 'btf/type_description', 'base/log', 'base/errno_name', 'base/handles'].map(
   (name) => `native/${name}.cc`,
 );
 const FLAGS = [
   '-std=c++20', '-g', '-O1',   
   '-fsanitize=fuzzer,address,undefined', '-fno-sanitize=vptr', '-fno-sanitize-recover=all',
-  '-DNAPI_VERSION=8', '-DNODE_ADDON_API_CPP_EXCEPTIONS', '-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL',
-  '-iquote', 'native', '-isystem', 'node_modules/node-addon-api', '-isystem', 'node_modules/node-api-headers/include',
+  '-iquote', 'native',
 ]; // prettier-ignore
 const CLANG = 'clang++-19';
 /** A single input that takes longer, or more memory, is reported. */
@@ -34,7 +33,7 @@ export function libFuzzerObstacle(): string | undefined {
 }
 
 /** Builds the fuzzer of test/fuzz/native/NAME.cc. */
-function build(name: string): string {
+function buildFuzzer(name: string): string {
   const folder = join(ROOT, 'build/fuzz');
   mkdirSync(folder, { recursive: true });
   const program = join(folder, name);
@@ -46,8 +45,8 @@ function build(name: string): string {
 }
 
 /** Runs the fuzzer. `work` is its own folder of inputs. */
-async function run(name: string, wanted: (work: string) => readonly string[]): Promise<Outcome> {
-  const program = build(name);
+async function runFuzzer(name: string, wanted: (work: string) => readonly string[]): Promise<Outcome> {
+  const program = buildFuzzer(name);
   const work = mkdtempSync(join(tmpdir(), 'polytrace-fuzz-'));
   try {
     const args = [...LIMITS, `-artifact_prefix=${join(ROOT, 'build/fuzz', name)}-`, ...wanted(work)];
@@ -60,20 +59,20 @@ async function run(name: string, wanted: (work: string) => readonly string[]): P
     const inputs = total === undefined ? (text.match(/^Executed /gm)?.length ?? 0) : Number(total);
     if (isClean) return { inputs };
     const file = /Test unit written to (\S+)/.exec(text)?.[1] ?? text.match(/(?<=^Running: )\S+/gm)?.at(-1) ?? '';
-    return { inputs, found: { message: messageOf(text), file } };
+    return { inputs, found: { message: failureMessage(text), file } };
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-function messageOf(text: string): string {
+function failureMessage(text: string): string {
   return /^.*(?:runtime error: |ERROR: ).*$/m.exec(text)?.[0] ?? text.slice(-2000);
 }
 
-export const checkNative = (name: string, files: readonly string[]): Promise<Outcome> => run(name, () => files);
+export const checkNative = (name: string, files: readonly string[]): Promise<Outcome> => runFuzzer(name, () => files);
 
 /** `corpus` is a folder of inputs to begin with. */
 export function searchNative(name: string, seed: number, ms: number, corpus: string): Promise<Outcome> {
   const time = `-max_total_time=${Math.ceil(ms / 1000)}`;
-  return run(name, (work) => [`-seed=${seed >>> 0}`, time, '-print_final_stats=1', work, corpus]);
+  return runFuzzer(name, (work) => [`-seed=${seed >>> 0}`, time, '-print_final_stats=1', work, corpus]);
 }

@@ -10,9 +10,9 @@ import type { Field, Shape } from '../../lib/policy/language/shape.js';
 import { renderPolicy } from '../../lib/policy/parse/define.js';
 import { CAPABILITIES } from '../../lib/names/capabilities.js';
 import { encodeHook } from '../../lib/wire/encode/hook.js';
-import { checkCompiles, checkRefused, checkText } from '../unit/policy/marked.js';
-import { encodeContext } from '../unit/wire/encode/images.js';
-import { changed, changes, rarely } from './mutations.js';
+import { checkCompiles, checkRefused, checkText } from '../unit/policy/marked-policies.js';
+import { encodeContext } from '../unit/compiled-hooks.js';
+import { applyChanges, changes, rarely } from './mutations.js';
 import type { Target } from './target.js';
 
 const numbers = fc.oneof(
@@ -61,25 +61,25 @@ const word = fc.oneof(
 /** A value of each shape. Most have the right kind. */
 const values = new Map<Shape, fc.Arbitrary<unknown>>();
 
-function valueOf(shape: Shape): fc.Arbitrary<unknown> {
+function valueArbitrary(shape: Shape): fc.Arbitrary<unknown> {
   const known = values.get(shape);
   if (known !== undefined) return known;
   const wrong = fc.constantFrom<unknown>(null, '', 'x', 1n, true, [], {});
-  const value = fc.oneof({ weight: 60, arbitrary: rightValue(shape) }, wrong);
+  const value = fc.oneof({ weight: 60, arbitrary: validArbitrary(shape) }, wrong);
   values.set(shape, value);
   return value;
 }
 
-function rightValue(shape: Shape): fc.Arbitrary<unknown> {
+function validArbitrary(shape: Shape): fc.Arbitrary<unknown> {
   switch (shape.kind) {
     case 'object':
-      return objectOf(shape.fields);
+      return objectArbitrary(shape.fields);
     case 'map':
-      return fc.dictionary(fc.constantFrom('m', 'app', 'x/y', '__proto__', 'constructor'), valueOf(shape.of), {
+      return fc.dictionary(fc.constantFrom('m', 'app', 'x/y', '__proto__', 'constructor'), valueArbitrary(shape.of), {
         maxKeys: 2,
       });
     case 'list':
-      return fc.array(valueOf(shape.of), { minLength: shape.minItems, maxLength: Math.min(shape.maxItems ?? 3, 3) });
+      return fc.array(valueArbitrary(shape.of), { minLength: shape.minItems, maxLength: Math.min(shape.maxItems ?? 3, 3) });
     case 'text':
       return shape.enum === undefined ? word : fc.constantFrom(...shape.enum);
     case 'integer':
@@ -119,13 +119,13 @@ const FITTING: Readonly<Record<string, readonly unknown[]>> = {
 const RARE = /Selector$|^options$|^enforcers$|^macros$|^matchWorkloads$/;
 
 /** How often an optional field is present depends on the number of fields beside it. */
-function objectOf(fields: Readonly<Record<string, Field>>): fc.Arbitrary<unknown> {
+function objectArbitrary(fields: Readonly<Record<string, Field>>): fc.Arbitrary<unknown> {
   const names = Object.keys(fields);
   const rarity = Math.max(1, Math.min(6, Math.round(names.length / 3)));
   const members = names.map((name) => {
     const field = fields[name] as Field;
     const fitting = FITTING[name];
-    const any = valueOf(field.shape);
+    const any = valueArbitrary(field.shape);
     const value = fitting === undefined ? any : fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...fitting) }, any);
     return field.required === true
       ? fc.oneof({ weight: 80, arbitrary: value }, fc.constant(undefined))
@@ -160,16 +160,16 @@ const filters = fc
   }); // prettier-ignore
 
 /** JSON is YAML. A bigint becomes a number. */
-function json(value: unknown): string {
+function formatJson(value: unknown): string {
   if (typeof value === 'bigint') return value.toString();
-  if (Array.isArray(value)) return `[${value.map(json).join(', ')}]`;
+  if (Array.isArray(value)) return `[${value.map(formatJson).join(', ')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}: ${json(member)}`);
+  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}: ${formatJson(member)}`);
   return `{${members.join(', ')}}`;
 }
 
 /** Everything of an image that does not depend on how the text was written. */
-function meaning(text: string): string {
+function serializeCompiled(text: string): string {
   return JSON.stringify(compilePolicy(text), (key, value: unknown) =>
     key === 'position' ? undefined : typeof value === 'bigint' ? `${value}n` : value,
   );
@@ -195,14 +195,14 @@ function check(input: Buffer): void {
   // a warning can be about a value whose meaning the policy as data does not have, such as 0x10 without quotes
   if (found.length > 0) return;
   const data = parse(text, { intAsBigInt: true }) as object;
-  assert.equal(meaning(renderPolicy(data)), meaning(text), 'the policy as data means the same');
+  assert.equal(serializeCompiled(renderPolicy(data)), serializeCompiled(text), 'the policy as data means the same');
 }
 
 export const policies: Target = {
   name: 'policies',
   extension: 'yaml',
   inputs: fc
-    .tuple(fc.oneof(rightValue(policyShape), filters).map(json), changes)
-    .map(([text, list]) => changed(Buffer.from(text), list)),
+    .tuple(fc.oneof(validArbitrary(policyShape), filters).map(formatJson), changes)
+    .map(([text, list]) => applyChanges(Buffer.from(text), list)),
   check,
 };

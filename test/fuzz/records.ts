@@ -17,7 +17,7 @@ import {
   EventType,
   Value,
 } from '../../lib/wire/layout.gen.js';
-import { changed, changes, oddLong, oddNumber } from './mutations.js';
+import { applyChanges, changes, oddLong, oddNumber } from './mutations.js';
 import type { Target } from './target.js';
 
 const KINDS = ['kprobe', 'tracepoint', 'lsm', 'uprobe', 'usdt', 'loader', 'fentry'] as const;
@@ -32,7 +32,7 @@ const ACTIONS: readonly (readonly SelectorActions[] | undefined)[] = [
 const FIRST_HOOK = 16;
 const TYPES_OF_A_HOOK = 5;
 
-const valueOf = (type: CompiledValue['type'], index: number): CompiledValue => ({
+const compiledValue = (type: CompiledValue['type'], index: number): CompiledValue => ({
   index,
   type,
   ints: [],
@@ -48,14 +48,14 @@ const HOOKS: readonly LoadedHook[] = Array.from(
     const kind = KINDS[i % KINDS.length] ?? 'kprobe';
     const [first = 'int', ...others] = ARG_TYPE_NAMES.slice(i * TYPES_OF_A_HOOK, (i + 1) * TYPES_OF_A_HOOK);
     const actions = ACTIONS[i % ACTIONS.length];
-    const values = kind === 'loader' ? [valueOf('file', 0)] : others.map(valueOf);
+    const values = kind === 'loader' ? [compiledValue('file', 0)] : others.map(compiledValue);
     const image = {
       kind,
       call: 'f',
       tags: [],
       args: values,
-      data: kind === 'kprobe' ? [valueOf(first, 0)] : [],
-      returnArg: valueOf(first, 0),
+      data: kind === 'kprobe' ? [compiledValue(first, 0)] : [],
+      returnArg: compiledValue(first, 0),
       tracepoint: { subsystem: 's', event: 'e' },
       program: { path: '/a', symbol: 'f' },
       usdt: { path: '/a', provider: 'p', name: 'n' },
@@ -81,7 +81,7 @@ const FIELDS_OF_PIDS: Readonly<Record<number, number>> = {
 };
 
 /** The records of an input, with other process ids. */
-function withoutPids(input: Buffer): Buffer {
+function replacePids(input: Buffer): Buffer {
   const bytes = Buffer.from(input);
   for (let at = 0; at + EventExit.sizeof <= bytes.length;) {
     const size = bytes.readUInt32LE(at + EventHeader.size);
@@ -97,13 +97,13 @@ function withoutPids(input: Buffer): Buffer {
 }
 
 /** Everything that a program can see of the events, when the memory around the records has these bytes. */
-function shown(records: Buffer, around: number): string[] {
+function formatEvents(records: Buffer, around: number): string[] {
   const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 5n) });
   let left: Buffer | undefined = records;
-  const drain = (slab: Uint8Array, offset: number): number => {
-    slab.fill(around);
+  const drain = (buffer: Uint8Array, offset: number): number => {
+    buffer.fill(around);
     if (left === undefined) return offset;
-    slab.set(left, offset);
+    buffer.set(left, offset);
     offset += left.length;
     left = undefined;
     return offset;
@@ -120,10 +120,10 @@ function shown(records: Buffer, around: number): string[] {
 }
 
 function check(input: Buffer): void {
-  const records = withoutPids(input);
+  const records = replacePids(input);
   assert.deepEqual(
-    shown(records, 0x21),
-    shown(records, 0),
+    formatEvents(records, 0x21),
+    formatEvents(records, 0),
     'what events show does not depend on the bytes around the records',
   );
 }
@@ -151,7 +151,7 @@ const head: fc.Arbitrary<Head> = fc.record({
   flags: oddNumber.map((n) => n & 0xffff),
 });
 
-function recordOf(
+function encodeRecord(
   type: number,
   sizeof: number,
   { pid: id, start: at, count, time, flags }: Head,
@@ -170,13 +170,13 @@ function recordOf(
 }
 
 const exit = fc.tuple(head, oddNumber).map(([own, status]) => {
-  const bytes = recordOf(EventType.EVENT_EXIT, EventExit.sizeof, own, Buffer.alloc(0));
+  const bytes = encodeRecord(EventType.EVENT_EXIT, EventExit.sizeof, own, Buffer.alloc(0));
   bytes.writeUInt32LE(status, EventExit.status);
   return bytes;
 });
 
 const fork = fc.tuple(head, pid, start).map(([own, parent, parentStart]) => {
-  const bytes = recordOf(EventType.EVENT_FORK, EventFork.sizeof, own, Buffer.alloc(0));
+  const bytes = encodeRecord(EventType.EVENT_FORK, EventFork.sizeof, own, Buffer.alloc(0));
   bytes.writeUInt32LE(parent, EventFork.parentTgid);
   bytes.writeBigUInt64LE(parentStart, EventFork.parentStartTime);
   return bytes;
@@ -186,7 +186,7 @@ const exec = fc
   .tuple(head, pid, start, text, text, text, fc.array(text, { maxLength: 5 }))
   .map(([own, parent, parentStart, filename, executable, cwd, argv]) => {
     const texts = [filename, executable, cwd, argv.map((arg) => `${arg}\0`).join('')].map((each) => Buffer.from(each, 'latin1'));
-    const bytes = recordOf(EventType.EVENT_EXEC, EventExec.sizeof, own, Buffer.concat(texts));
+    const bytes = encodeRecord(EventType.EVENT_EXEC, EventExec.sizeof, own, Buffer.concat(texts));
     bytes.writeUInt32LE(parent, EventExec.parentTgid);
     bytes.writeBigUInt64LE(parentStart, EventExec.parentStartTime);
     let at = EventExec.sizeof as number;
@@ -213,7 +213,7 @@ const hook = fc
     const texts = values.map((each) => Buffer.from(each.text, 'latin1'));
     const stack = Buffer.alloc(8 * frames, 0x81);
     const rest = Buffer.concat([Buffer.alloc(Value.sizeof * values.length), ...texts, stack]);
-    const bytes = recordOf(EventType.EVENT_HOOK, EventHook.sizeof, own, rest);
+    const bytes = encodeRecord(EventType.EVENT_HOOK, EventHook.sizeof, own, rest);
     bytes.writeUInt32LE(FIRST_HOOK + index, EventHook.hook);
     bytes.writeUInt16LE(values.length, EventHook.valuesCount);
     bytes.writeUInt16LE(number & 0xffff, EventHook.attachPoint);
@@ -236,7 +236,7 @@ const hook = fc
     return bytes;
   }); // prettier-ignore
 
-const padded = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(-bytes.length & 7)]);
+const padTo8 = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(-bytes.length & 7)]);
 
 const inputs = fc
   .tuple(
@@ -247,7 +247,7 @@ const inputs = fc
     changes,
   )
   .map(([list, last]) =>
-    changed(Buffer.concat(list.map(([bytes, own]) => padded(changed(bytes, own)))), last).subarray(0, 60_000),
+    applyChanges(Buffer.concat(list.map(([bytes, own]) => padTo8(applyChanges(bytes, own)))), last).subarray(0, 60_000),
   );
 
 export const records: Target = { name: 'records', extension: 'bin', inputs, check };

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Found } from './search.js';
-import { advice, kept, SEARCHERS } from './searchers.js';
+import { formatAdvice, corpusFiles, SEARCHERS } from './searchers.js';
 
 const ALL = Object.keys(SEARCHERS);
 
@@ -17,7 +17,7 @@ interface Options {
 
 function report(target: string, inputs: number, found: Found | undefined): boolean {
   if (found === undefined) console.log(`${target}: ${inputs} inputs, nothing found`);
-  else console.error(`\n${advice(target, found)}\n`);
+  else console.error(`\n${formatAdvice(target, found)}\n`);
   return found === undefined;
 }
 
@@ -29,7 +29,7 @@ async function fuzz(target: string, { seconds, seed, input }: Options): Promise<
     console.log(`${target}: SKIPPED: ${why}`);
     return true;
   }
-  const files = input === undefined ? kept(searcher) : [resolve(input)];
+  const files = input === undefined ? corpusFiles(searcher) : [resolve(input)];
   const before = await searcher.check(files);
   if (before.found !== undefined || input !== undefined) return report(target, before.inputs, before.found);
   const { inputs, found } = await searcher.search(seed, seconds * 1000);

@@ -37,7 +37,7 @@ export interface Outcome {
 
 /** Checks files, such as those that were found once. */
 export async function checkFiles(target: Job['target'], files: readonly string[]): Promise<Outcome> {
-  const { result, inputs, ending } = await run({ target, files });
+  const { result, inputs, ending } = await runChild({ target, files });
   const failure =
     result?.failure ?? (ending === undefined ? undefined : { message: ending, file: files[Math.max(inputs - 1, 0)] });
   return failure === undefined ? { inputs } : { inputs, found: { message: failure.message, file: failure.file ?? '' } };
@@ -50,20 +50,20 @@ export async function search(
   ms: number,
   files: readonly string[],
 ): Promise<Outcome> {
-  const { result, inputs, ending } = await run({ target, seed, ms, files });
+  const { result, inputs, ending } = await runChild({ target, seed, ms, files });
   if (result !== undefined && result.failure === undefined) return { inputs };
   // the number of the input is a path of fast-check
   const path = result?.failure?.path ?? String(Math.max(inputs - 1, 0));
   mkdirSync(FOUND, { recursive: true });
   const file = join(FOUND, `${target}-${seed >>> 0}`);
-  const again = await run({ target, seed, ms: SHRINK_MS, path, lastInput: file, files });
+  const again = await runChild({ target, seed, ms: SHRINK_MS, path, lastInput: file, files });
   const first = result?.failure?.message ?? ending ?? 'unknown';
   const repeated = again.result?.failure?.message ?? again.ending;
   const message = repeated ?? `found once, and not again: ${first}`;
   return { inputs, found: { message, seed, file } };
 }
 
-interface Ran {
+interface ChildOutcome {
   /** Absent if the process did not end by itself. */
   readonly result?: Result;
   readonly inputs: number;
@@ -71,7 +71,7 @@ interface Ran {
   readonly ending?: string;
 }
 
-async function run(job: Omit<Job, 'progress'>): Promise<Ran> {
+async function runChild(job: Omit<Job, 'progress'>): Promise<ChildOutcome> {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-search-'));
   const progress = join(folder, 'progress');
   const words = [`--max-old-space-size=${HEAP_MB}`, '--require', 'tsx/cjs', join(__dirname, 'child.ts')];
@@ -79,21 +79,21 @@ async function run(job: Omit<Job, 'progress'>): Promise<Ran> {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const texts = [child.stdout, child.stderr].map((stream) => textOf(stream));
+  const texts = [child.stdout, child.stderr].map((stream) => readStream(stream));
   let hangs = false;
-  const look = (): { inputs: number; at: number; cpu: number } => {
-    return { inputs: inputsOf(progress), at: performance.now(), cpu: cpuOf(child.pid) };
+  const sampleProgress = (): { inputs: number; at: number; cpu: number } => {
+    return { inputs: readProgress(progress), at: performance.now(), cpu: readCpuTime(child.pid) };
   };
-  let last = look();
+  let last = sampleProgress();
   const timer = setInterval(() => {
-    const now = look();
+    const now = sampleProgress();
     if (now.inputs !== last.inputs) last = now;
     else if (isHang(now.inputs, now.at - last.at, now.cpu - last.cpu)) hangs = child.kill('SIGKILL');
   }, LOOK_MS);
   try {
     const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
     const [output = '', errors = ''] = await Promise.all(texts);
-    const inputs = inputsOf(progress);
+    const inputs = readProgress(progress);
     if (status === 0) return { result: JSON.parse(output) as Result, inputs };
     const why = hangs ? `it takes more than ${HANG_MS} ms` : `the process ended with ${signal ?? `status ${status}`}`;
     return { inputs, ending: `${why}\n${errors.slice(-3000)}` };
@@ -110,7 +110,7 @@ function isHang(inputs: number, ms: number, cpu: number): boolean {
 }
 
 /** Processor time of a process in milliseconds; NaN where the system does not tell. */
-function cpuOf(pid = 0): number {
+function readCpuTime(pid = 0): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -120,14 +120,14 @@ function cpuOf(pid = 0): number {
   }
 }
 
-async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
+async function readStream(stream: NodeJS.ReadableStream): Promise<string> {
   const parts: string[] = [];
   for await (const part of stream) parts.push(String(part));
   return parts.join('');
 }
 
 /** How many inputs the process has begun. */
-function inputsOf(progress: string): number {
+function readProgress(progress: string): number {
   if (!existsSync(progress)) return 0;
   const bytes = Buffer.alloc(8);
   const fd = openSync(progress, 'r');

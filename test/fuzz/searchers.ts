@@ -18,14 +18,14 @@ interface Searcher {
   search(seed: number, ms: number): Promise<Outcome>;
 }
 
-const corpus = (name: string): string => join(__dirname, 'corpus', name);
+const corpusFolder = (name: string): string => join(__dirname, 'corpus', name);
 
-function javascript(name: Parameters<typeof search>[0], obstacle = (): string | undefined => undefined): Searcher {
+function javascriptSearcher(name: Parameters<typeof search>[0], obstacle = (): string | undefined => undefined): Searcher {
   return {
-    corpus: corpus(name),
+    corpus: corpusFolder(name),
     obstacle,
     check: (files) => checkFiles(name, files),
-    search: (seed, ms) => search(name, seed, ms, filesIn(corpus(name))),
+    search: (seed, ms) => search(name, seed, ms, listFiles(corpusFolder(name))),
   };
 }
 
@@ -35,31 +35,31 @@ function addonObstacle(): string | undefined {
 }
 
 export const SEARCHERS: Readonly<Record<string, Searcher>> = {
-  policies: javascript('policies'),
-  records: javascript('records'),
-  elf: javascript('elf'),
-  btf: javascript('btf', addonObstacle),
+  policies: javascriptSearcher('policies'),
+  records: javascriptSearcher('records'),
+  elf: javascriptSearcher('elf'),
+  btf: javascriptSearcher('btf', addonObstacle),
   // begins with the same files
   'btf-native': {
-    corpus: corpus('btf'),
+    corpus: corpusFolder('btf'),
     isBuilt: true,
     obstacle: libFuzzerObstacle,
     check: (files) => checkNative('btf', files),
-    search: (seed, ms) => searchNative('btf', seed, ms, corpus('btf')),
+    search: (seed, ms) => searchNative('btf', seed, ms, corpusFolder('btf')),
   },
 };
 
 /** The inputs that were found once. */
-export function kept({ corpus: folder }: Searcher): string[] {
-  return filesIn(folder);
+export function corpusFiles({ corpus: folder }: Searcher): string[] {
+  return listFiles(folder);
 }
 
-function filesIn(folder: string): string[] {
+function listFiles(folder: string): string[] {
   return readdirSync(folder).sort().map((name) => join(folder, name)); // prettier-ignore
 }
 
 /** What was found, and what to do about it. */
-export function advice(name: string, { message, file, seed }: Found): string {
+export function formatAdvice(name: string, { message, file, seed }: Found): string {
   const shown = relative(ROOT, file);
   const size = existsSync(file) ? `${statSync(file).size} bytes` : 'could not be written';
   return [

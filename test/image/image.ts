@@ -8,17 +8,17 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { again } from '../again.js';
+import { retry } from '../retry.js';
+import { ROOT } from '../project.js';
 
-const root = join(__dirname, '..', '..');
 const CACHE = '/var/cache/polytrace';
 
 /** The name of the image, with the host that podman gives to images that come from no registry. */
 export const IMAGE = 'localhost/polytrace:test';
 
 /** Returns the folder with base.tar and node.tar. One folder for each Debian release, Node.js and version of the script. */
-function baseFolder(): string {
-  const script = join(root, 'deploy/build-base.sh');
+function prepareBaseFolder(): string {
+  const script = join(ROOT, 'deploy/build-base.sh');
   const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown';
   const hash = createHash('sha256').update(readFileSync(script)).digest('hex').slice(0, 12);
   const folder = join(CACHE, `base-${release}-node-${process.version}-${process.arch}-${hash}`);
@@ -44,10 +44,14 @@ export type Engine = (...args: readonly string[]) => string;
  * third smaller.
  */
 export function buildImage(engine: Engine, options: readonly string[], withAgent = true): void {
-  const folder = baseFolder();
+  const folder = prepareBaseFolder();
   const staged = withAgent ? 'build/image' : 'build/image-small';
-  const words = [join(root, 'scripts/stage-image.mjs'), join(root, staged), ...(withAgent ? [] : ['--without-agent'])];
-  execFileSync(process.execPath, words);
+  const stageArgs = [
+    join(ROOT, 'scripts/stage-image.mjs'),
+    join(ROOT, staged),
+    ...(withAgent ? [] : ['--without-agent']),
+  ];
+  execFileSync(process.execPath, stageArgs);
   for (const name of ['base', 'node'])
     engine('import', join(folder, `${name}.tar`), `localhost/polytrace-${name}:test`);
   const args = {
@@ -56,12 +60,12 @@ export function buildImage(engine: Engine, options: readonly string[], withAgent
     BASE_IMAGE: 'localhost/polytrace-base:test',
     NODE_IMAGE: 'localhost/polytrace-node:test',
   };
-  const given = Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
-  engine('build', ...options, ...given, '--file', join(root, 'deploy/Dockerfile'), '--tag', IMAGE, root);
+  const buildArgs = Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
+  engine('build', ...options, ...buildArgs, '--file', join(ROOT, 'deploy/Dockerfile'), '--tag', IMAGE, ROOT);
 }
 
 /** Runs one command of podman, whose files are all in `folder`. Returns what it prints. */
-export function podmanIn(folder: string, runtime?: 'crun' | 'runc'): Engine {
+export function podmanEngine(folder: string, runtime?: 'crun' | 'runc'): Engine {
   const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
   return (...args) =>
     execFileSync('podman', [...podmanOptions(folder, runtime), ...args], {
@@ -73,16 +77,23 @@ export function podmanIn(folder: string, runtime?: 'crun' | 'runc'): Engine {
 
 /** No service, no registry, no state outside of `folder`. */
 export function podmanOptions(folder: string, runtime: 'crun' | 'runc' = 'runc'): string[] {
-  const places = ['--root', join(folder, 'storage'), '--runroot', join(folder, 'run'), '--tmpdir', join(folder, 'tmp')];
-  return [...places, '--cgroup-manager=cgroupfs', '--events-backend=none', `--runtime=${runtime}`];
+  const folders = [
+    '--root',
+    join(folder, 'storage'),
+    '--runroot',
+    join(folder, 'run'),
+    '--tmpdir',
+    join(folder, 'tmp'),
+  ];
+  return [...folders, '--cgroup-manager=cgroupfs', '--events-backend=none', `--runtime=${runtime}`];
 }
 
 /** Limits of this process: without CAP_SYS_RESOURCE, podman could not set its own default, which is higher. */
 export function podmanBuildOptions(): string[] {
   const limits = readFileSync('/proc/self/limits', 'utf8');
-  const hard = (title: string): string | undefined =>
+  const hardLimit = (title: string): string | undefined =>
     new RegExp(`^${title}\\s+\\S+\\s+(\\d+|unlimited)`, 'm').exec(limits)?.[1];
-  const ulimits = { nofile: hard('Max open files'), nproc: hard('Max processes') };
+  const ulimits = { nofile: hardLimit('Max open files'), nproc: hardLimit('Max processes') };
   return Object.entries(ulimits)
     .map(([name, value = '-1']) => `${name}=${value}`.replace('unlimited', '-1'))
     .flatMap((limit) => ['--ulimit', limit])
@@ -95,12 +106,12 @@ export function podmanBuildOptions(): string[] {
  */
 export async function stopContainer(engine: Engine, name: string): Promise<void> {
   const mayPass = (error: unknown): boolean => String(error).includes('active exec sessions');
-  await again(() => engine('stop', '--time=120', name), { tries: 300, ms: 200, mayPass });
+  await retry(() => engine('stop', '--time=120', name), { tries: 300, ms: 200, mayPass });
 }
 
 /** Ends what runs in the folder, and removes it. */
 export function removePodman(folder: string, runtime?: 'crun' | 'runc'): void {
-  podmanIn(folder, runtime)('rm', '--all', '--force', '--time=0');
+  podmanEngine(folder, runtime)('rm', '--all', '--force', '--time=0');
   const overlay = join(folder, 'storage/overlay');
   const isMounted = (): boolean => readFileSync('/proc/self/mounts', 'utf8').includes(` ${overlay} `);
   try {
@@ -121,7 +132,7 @@ export function removeEngineFolder(folder: string): void {
 export function saveImage(file: string, withAgent = true): void {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-image-'));
   try {
-    const podman = podmanIn(folder);
+    const podman = podmanEngine(folder);
     buildImage(podman, podmanBuildOptions(), withAgent);
     podman('save', '--output', file, IMAGE);
   } finally {

@@ -18,7 +18,7 @@ import { corpus, needsFile, onOneKernel } from './support.js';
 const UPSTREAM = join(corpus, 'quickstart__file_monitoring.yaml');
 const NODE = 'minion';
 
-function readsOf(name: string, path: string): string {
+function readPolicy(name: string, path: string): string {
   return `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: ${name} }
@@ -60,26 +60,26 @@ if (onOneKernel('6.1'))
     });
 
     /** The lines from here to the exit of `cat`. */
-    async function linesOf(...args: readonly string[]): Promise<string[]> {
+    async function collectLines(...args: readonly string[]): Promise<string[]> {
       const before = lines.stdout.lines().length;
       execFileSync(args[0] as string, args.slice(1));
-      const seen = (): string[] => lines.stdout.lines().slice(before);
-      const isOver = (): boolean => seen().some((line) => line.startsWith('💥') && line.includes('/usr/bin/cat'));
+      const newLines = (): string[] => lines.stdout.lines().slice(before);
+      const isOver = (): boolean => newLines().some((line) => line.startsWith('💥') && line.includes('/usr/bin/cat'));
       while (!isOver()) await new Promise((resolve) => lines.child.stdout.once('data', resolve));
-      return seen();
+      return newLines();
     }
 
-    const catOf = (path: string, ...reads: readonly string[]): string[] => [
+    const catLines = (path: string, ...reads: readonly string[]): string[] => [
       `🚀 process ${NODE} /usr/bin/cat ${path}`,
       ...reads,
       `💥 exit    ${NODE} /usr/bin/cat ${path} 0`,
     ];
-    const read = (path: string): string => `📚 read    ${NODE} /usr/bin/cat ${path}`;
+    const readLine = (path: string): string => `📚 read    ${NODE} /usr/bin/cat ${path}`;
 
     it('two clients with different filters see a read of /etc/shadow under the published policy', async () => {
-      assert.deepEqual(await linesOf('/usr/bin/bash', '-c', 'cat /etc/shadow'), [
+      assert.deepEqual(await collectLines('/usr/bin/bash', '-c', 'cat /etc/shadow'), [
         `🚀 process ${NODE} /usr/bin/bash -c "cat /etc/shadow"`,
-        ...catOf('/etc/shadow', read('/etc/shadow'), read('/etc/shadow')),
+        ...catLines('/etc/shadow', readLine('/etc/shadow'), readLine('/etc/shadow')),
       ]);
       const event = await kprobes.waitFor(() => true);
       const { function_name: name, args, action } = eventFields(event);
@@ -93,7 +93,7 @@ if (onOneKernel('6.1'))
     it('kills the process that a policy names', async () => {
       const program = join(machine.folder, 'killed');
       copyFileSync('/usr/bin/cat', program);
-      const yaml = `${readsOf('kills', '/etc/hosts')}          matchBinaries: [{ operator: In, values: [${program}] }]
+      const yaml = `${readPolicy('kills', '/etc/hosts')}          matchBinaries: [{ operator: In, values: [${program}] }]
           matchActions: [{ action: Sigkill }]
 `;
       await facts.call('AddTracingPolicy', { yaml });
@@ -106,19 +106,19 @@ if (onOneKernel('6.1'))
     it('policies are disabled and enabled over gRPC, added over gRPC and by file, and replaced by file', async () => {
       const [{ name: published }] = (await facts.call('ListTracingPolicies'))['policies'] as [{ name: string }];
       await facts.call('ConfigureTracingPolicy', { name: published, enable: false });
-      assert.deepEqual(await linesOf('/usr/bin/cat', '/etc/shadow'), catOf('/etc/shadow'));
+      assert.deepEqual(await collectLines('/usr/bin/cat', '/etc/shadow'), catLines('/etc/shadow'));
 
-      await facts.call('AddTracingPolicy', { yaml: readsOf('asked', '/etc/passwd') });
-      const twice = [read('/etc/passwd'), read('/etc/passwd')];
-      assert.deepEqual(await linesOf('/usr/bin/cat', '/etc/passwd'), catOf('/etc/passwd', ...twice));
+      await facts.call('AddTracingPolicy', { yaml: readPolicy('asked', '/etc/passwd') });
+      const twice = [readLine('/etc/passwd'), readLine('/etc/passwd')];
+      assert.deepEqual(await collectLines('/usr/bin/cat', '/etc/passwd'), catLines('/etc/passwd', ...twice));
 
       // a file that changes is what its owner wants now: the policy is enabled again
       const file = join(machine.policies, 'files.yaml');
-      writeFileSync(file, readsOf(published, '/etc/hostname'));
+      writeFileSync(file, readPolicy(published, '/etc/hostname'));
       await machine.agent.stderr.waitFor('"msg":"a policy was replaced"');
-      const host = [read('/etc/hostname'), read('/etc/hostname')];
-      assert.deepEqual(await linesOf('/usr/bin/cat', '/etc/hostname'), catOf('/etc/hostname', ...host));
-      assert.deepEqual(await linesOf('/usr/bin/cat', '/etc/shadow'), catOf('/etc/shadow'));
+      const host = [readLine('/etc/hostname'), readLine('/etc/hostname')];
+      assert.deepEqual(await collectLines('/usr/bin/cat', '/etc/hostname'), catLines('/etc/hostname', ...host));
+      assert.deepEqual(await collectLines('/usr/bin/cat', '/etc/shadow'), catLines('/etc/shadow'));
       assert.equal(await machine.stop(), 0);
     });
   });

@@ -7,7 +7,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Action } from './matrix.js';
 import { MODULE_FILE } from './matrix-objects.js';
-import { PROGRAMS, ROOT } from './matrix-texts.js';
+import { PROGRAMS, ROOT } from './matrix-strings.js';
 import { kernel } from './support.js';
 
 export interface Expected {
@@ -40,8 +40,8 @@ const call = (name: keyof typeof CALLS, ...args: readonly (string | number)[]): 
   CALLS[name],
   ...args,
 ];
-const told = (functionName: string, ...args: readonly unknown[]): Expected => ({ functionName, args });
-const syscall = (name: string, ...args: readonly unknown[]): Expected => told(`__x64_sys_${name}`, ...args);
+const expectedEvent = (functionName: string, ...args: readonly unknown[]): Expected => ({ functionName, args });
+const syscall = (name: string, ...args: readonly unknown[]): Expected => expectedEvent(`__x64_sys_${name}`, ...args);
 const value = (of: unknown): object => ({ value: of });
 
 const AT_FDCWD = -100;
@@ -56,12 +56,12 @@ const BPF: Scenario = {
     ['perf', 2],
   ],
   events: [
-    told('bpf_check', { programType: 'BPF_PROG_TYPE_SOCKET_FILTER', instructions: 2, name: 'corpus' }),
-    told(kernel === '6.1' ? 'security_bpf_map_alloc' : 'security_bpf_map_create', {
+    expectedEvent('bpf_check', { programType: 'BPF_PROG_TYPE_SOCKET_FILTER', instructions: 2, name: 'corpus' }),
+    expectedEvent(kernel === '6.1' ? 'security_bpf_map_alloc' : 'security_bpf_map_create', {
       mapType: 'BPF_MAP_TYPE_HASH',
       name: 'corpus',
     }),
-    told('security_perf_event_alloc', { eventType: 'PERF_TYPE_SOFTWARE' }),
+    expectedEvent('security_perf_event_alloc', { eventType: 'PERF_TYPE_SOFTWARE' }),
   ],
 };
 
@@ -70,35 +70,35 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'policylibrary__bpf.yaml': BPF,
   'tracingpolicy__tcp-connect.yaml': {
     actions: [connect],
-    events: [told('tcp_connect', connection), told('tcp_close', { sourceAddress: '127.0.0.5' })],
+    events: [expectedEvent('tcp_connect', connection), expectedEvent('tcp_close', { sourceAddress: '127.0.0.5' })],
   },
   'tracingpolicy__tcp-connect-with-selectors.yaml': {
     actions: [['tcp', '2001:db8::1', 0, '::1', 5041], connect],
-    events: [told('tcp_connect', connection)],
+    events: [expectedEvent('tcp_connect', connection)],
   },
   'tracingpolicy__security-socket-connect.yaml': {
     actions: [['unix', '/no/such'], connect],
-    events: [told('security_socket_connect', { family: 'AF_INET', address: '127.0.0.1', port: 5040 }, value(16))],
+    events: [expectedEvent('security_socket_connect', { family: 'AF_INET', address: '127.0.0.1', port: 5040 }, value(16))],
   },
   'tracingpolicy__dev_hard_start_xmit.yaml': {
     actions: [['send', '127.0.0.5', 0, '127.0.0.1', 5042]],
-    events: [told('dev_hard_start_xmit', value('lo'))],
+    events: [expectedEvent('dev_hard_start_xmit', value('lo'))],
   },
   'tracingpolicy__host-changes__monitor-kernel-modules.yaml': {
     actions: [['module', MODULE_FILE, 'dummy']],
     events: [
-      told('security_kernel_read_file', { path: MODULE_FILE }, value(2)),
-      told('do_init_module', { name: 'dummy' }),
-      told('free_module', { name: 'dummy' }),
+      expectedEvent('security_kernel_read_file', { path: MODULE_FILE }, value(2)),
+      expectedEvent('do_init_module', { name: 'dummy' }),
+      expectedEvent('free_module', { name: 'dummy' }),
     ],
   },
   'policylibrary__modules.yaml': {
     actions: [['module', MODULE_FILE, 'dummy']],
-    events: [told('security_kernel_read_file', { path: MODULE_FILE }, value(2))],
+    events: [expectedEvent('security_kernel_read_file', { path: MODULE_FILE }, value(2))],
   },
   'tracingpolicy__kprobe_commit_creds.yaml': {
     actions: [['setuid', 77]],
-    events: [told('commit_creds', { uid: 0, euid: 77 })],
+    events: [expectedEvent('commit_creds', { uid: 0, euid: 77 })],
   },
   'tracingpolicy__sys_setuid.yaml': {
     actions: [call('setuid', 78)],
@@ -110,11 +110,11 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'tracingpolicy__fd_install_ns_host.yaml': {
     actions: [['create', `${ROOT}/host`, 0]],
-    events: [told('fd_install', {}, { path: `${ROOT}/host` })],
+    events: [expectedEvent('fd_install', {}, { path: `${ROOT}/host` })],
   },
   'tracingpolicy__fd_install_caps.yaml': {
     actions: [['create', `${ROOT}/host`, 0], ['nscall', NEWUSER, CALLS.openat, AT_FDCWD, `=${ROOT}/host`, 0]], // prettier-ignore
-    events: [told('fd_install', {}, { path: `${ROOT}/host` })],
+    events: [expectedEvent('fd_install', {}, { path: `${ROOT}/host` })],
   },
   'tracingpolicy__sys_mount.yaml': {
     actions: [call('mount', '=nothing', '=/no/such', '=none', 0, 0)],
@@ -153,7 +153,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       ['readfile', '/etc/passwd'],
       ['append', '/etc/passwd'],
     ],
-    events: [told('security_file_permission', { path: '/etc/passwd' }, value(2))],
+    events: [expectedEvent('security_file_permission', { path: '/etc/passwd' }, value(2))],
   },
   'tracingpolicy__list-syscalls.yaml': {
     actions: [call('dup', 0), call('dup2', 0, 9)],
@@ -165,15 +165,15 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'tracingpolicy__tty.yaml': {
     actions: [['append', '/dev/ptmx']],
-    events: [told('tty_write', { path: '/dev/ptmx' }, { size: 1, value: Buffer.from('\n') })],
+    events: [expectedEvent('tty_write', { path: '/dev/ptmx' }, { size: 1, value: Buffer.from('\n') })],
   },
   'tracingpolicy__security_inode_follow_link.yaml': {
     actions: [['call', CALLS.openat, AT_FDCWD, '=/proc/self/exe', 0]],
-    events: [told('security_inode_follow_link', { path: '/self' })],
+    events: [expectedEvent('security_inode_follow_link', { path: '/self' })],
   },
   'tracingpolicy__process-exec__process-exec-elf-begin.yaml': {
     actions: [['exec', `${PROGRAMS}/corpus`]],
-    events: [told('security_bprm_creds_from_file', { path: `${PROGRAMS}/corpus` })],
+    events: [expectedEvent('security_bprm_creds_from_file', { path: `${PROGRAMS}/corpus` })],
   },
 };
 
@@ -187,7 +187,7 @@ const PATHS = [
   ['/lib64/libc.so.6', `/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/libc.so.6`],
 ] as const;
 
-export function withPathsOfHere(yaml: string): string {
+export function replacePaths(yaml: string): string {
   return PATHS.reduce((text, [from, to]) => text.replaceAll(from, to), yaml);
 }
 
@@ -234,7 +234,7 @@ const OLD_PROTOTYPE = 'tracingpolicy__tty_54.yaml';
 export const OLD_NAME = 'tracingpolicy__cves__cve-2023-2640-overlayfs-ubuntu.yaml';
 
 /** The codes with which a file must be refused; undefined if it must be loaded. */
-export function refusalOf(file: string): readonly string[] | undefined {
+export function expectedRefusal(file: string): readonly string[] | undefined {
   if (BY_KERNEL[kernel]?.includes(file) === true) return ['HOOK_NOT_FOUND'];
   if (file === OLD_PROTOTYPE) return ['ARG_BEYOND_PROTOTYPE', 'ARG_TYPE_MISMATCH'];
   return EVERYWHERE.find(([, files]) => files.includes(file))?.[0].split(' ');

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import type { NamedAction } from './matrix-policy.js';
-import { carryOut, prepareMatrix, PROGRAM } from './matrix-setup.js';
-import { OLD_NAME, prepareProbes, refusalOf, SCENARIOS, withPathsOfHere, type Expected } from './corpus-scenarios.js';
+import { runActions, prepareMatrix, PROGRAM } from './matrix-setup.js';
+import { OLD_NAME, prepareProbes, expectedRefusal, SCENARIOS, replacePaths, type Expected } from './corpus-scenarios.js';
 import { NIGHTLY } from '../nightly.js';
-import { assertPart, corpus, hooksOf, kernel, Recording } from './support.js';
+import { assertPart, corpus, kprobeEvents, kernel, Recording } from './support.js';
 
 interface Outcome {
   readonly codes: readonly string[];
@@ -19,7 +19,7 @@ interface Outcome {
 }
 
 /** The codes of a failed load: those of the policy's diagnostics, or the one of the kernel error. */
-function outcomeOf(error: unknown): Outcome {
+function toOutcome(error: unknown): Outcome {
   const { code, message, diagnostics } = error as Error & {
     code: string;
     diagnostics?: readonly { code: string; severity: string; message: string }[];
@@ -30,22 +30,22 @@ function outcomeOf(error: unknown): Outcome {
 }
 
 function checkScenario(expected: readonly Expected[], events: readonly TracerEvent[], policyName: string): void {
-  const own = hooksOf(events).filter((event) => event.policyName === policyName && event.process.binary === PROGRAM);
+  const own = kprobeEvents(events).filter((event) => event.policyName === policyName && event.process.binary === PROGRAM);
   const names = own.map(({ functionName }) => functionName).join(', ');
   if (expected.length === 0) assert.equal(names, '');
   let from = 0;
   for (const each of expected) {
-    const at = own.findIndex((event, i) => i >= from && isTold(each, event));
-    if (at < 0) assert.fail(`${words(each)} is missing after number ${from} of: ${own.map(words).join('; ')}`);
+    const at = own.findIndex((event, i) => i >= from && isExpected(each, event));
+    if (at < 0) assert.fail(`${describeEvent(each)} is missing after number ${from} of: ${own.map(describeEvent).join('; ')}`);
     from = at + 1;
   }
 }
 
-function words({ functionName, args }: Expected): string {
+function describeEvent({ functionName, args }: Expected): string {
   return `${functionName} ${inspect(args, { depth: 4, breakLength: Infinity })}`;
 }
 
-function isTold({ functionName, args }: Expected, event: ProcessKprobeEvent): boolean {
+function isExpected({ functionName, args }: Expected, event: ProcessKprobeEvent): boolean {
   try {
     assert.equal(event.functionName, functionName);
     assertPart(event.args, args, functionName);
@@ -86,23 +86,23 @@ describe(`published policies on ${kernel}`, () => {
       assert.ok(recording !== undefined);
       const { tracer } = recording;
       // Monitor mode makes sure that the policy acts on nothing that runs here.
-      const yaml = withPathsOfHere(readFileSync(join(corpus, file), 'utf8'));
-      const status = await tracer.addPolicy({ yaml, file }, { mode: 'monitor' }).catch(outcomeOf);
+      const yaml = replacePaths(readFileSync(join(corpus, file), 'utf8'));
+      const status = await tracer.addPolicy({ yaml, file }, { mode: 'monitor' }).catch(toOutcome);
       if ('codes' in status) {
         refused.push(`${file}: ${status.codes.join(', ')} (${status.reason})`);
-        assert.deepEqual(status.codes, refusalOf(file), status.reason);
+        assert.deepEqual(status.codes, expectedRefusal(file), status.reason);
         if (status.codes[0] === 'OVERRIDE_NOT_POSSIBLE') assert.match(status.reason, /CONFIG_FUNCTION_ERROR_INJECTION/);
         return;
       }
       loaded++;
       const name = status[0]?.name ?? '';
-      assert.equal(refusalOf(file), undefined, 'it is loaded: take it from the list');
+      assert.equal(expectedRefusal(file), undefined, 'it is loaded: take it from the list');
       const warned = new Set(status[0]?.warnings.map(({ code }) => code));
       assert.equal(warned.has('ARG_TEXT_OF_STRUCT'), file === OLD_NAME && kernel !== '6.1', [...warned].join(', '));
       const scenario = SCENARIOS[file];
       if (scenario !== undefined) {
         const actions = scenario.actions.map((action, i): NamedAction => ({ name: `corpus${i}`, action }));
-        const events = await recording.during(() => carryOut(actions));
+        const events = await recording.eventsDuring(() => runActions(actions));
         checkScenario(scenario.events, events, name);
       }
       await tracer.removePolicy(name);

@@ -7,7 +7,7 @@ import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTracer } from '../../lib/index.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
-import { checkout, fileOf, hooksOf, MECHANISMS, policy, Recording, type Mechanism } from './support.js';
+import { checkout, fileArgument, kprobeEvents, MECHANISMS, kprobePolicy, Recording, type Mechanism } from './support.js';
 
 /** Programs that only these tests start, so that actions cannot affect other processes. */
 const CAT = '/tmp/acted-on';
@@ -21,7 +21,7 @@ const SELECTOR = `- matchArgs:
   matchActions:
 `;
 
-function opens(...actions: readonly string[]): string {
+function openHook(...actions: readonly string[]): string {
   const list = actions.map((action) => `  - {${action}}`).join('\n');
   return `call: security_file_open
 syscall: false
@@ -32,14 +32,14 @@ ${SELECTOR}${list}`;
 }
 
 /** Reads the file in a separate program, and returns its result as a shell would report it. */
-function read(program = CAT): { status: number | null; signal: string | null; text: string; error: string } {
+function runCat(program = CAT): { status: number | null; signal: string | null; text: string; error: string } {
   const { status, signal, stdout, stderr } = spawnSync(program, [TARGET], { encoding: 'utf8' });
   return { status, signal, text: stdout, error: stderr };
 }
 
 const untouched = { status: 0, signal: null, text: 'read\n', error: '' };
 
-async function during(
+async function recordHooks(
   yaml: string,
   options: Parameters<typeof openTracer>[0],
   run: (recording: Recording) => void | Promise<void>,
@@ -59,34 +59,34 @@ describe('enforcement', function () {
     writeFileSync(TARGET, 'read\n');
   });
 
-  for (const attach of MECHANISMS) describe(attach, () => scenarios(attach));
+  for (const attach of MECHANISMS) describe(attach, () => testActions(attach));
 
   it('Override of an LSM function: the call returns the value, and the event says so', async () => {
     const options = { attach: 'fentry', enforcement: true } as const;
-    const events = await during(policy('o', opens('action: Override, argError: -13')), options, () => {
-      const { status, error } = read();
+    const events = await recordHooks(kprobePolicy('o', openHook('action: Override, argError: -13')), options, () => {
+      const { status, error } = runCat();
       assert.equal(status, 1);
       assert.match(error, /Permission denied/);
-      assert.deepEqual(read(BYSTANDER), untouched);
+      assert.deepEqual(runCat(BYSTANDER), untouched);
     });
     assert.equal(events.length, 1);
     const [event] = events as [ProcessKprobeEvent];
     assert.equal(event.action, 'override');
     assert.deepEqual(event.actions, [{ action: 'override', value: -13, outcome: 'done' }, { action: 'post' }]);
-    assert.equal(fileOf(event).path, TARGET);
+    assert.equal(fileArgument(event).path, TARGET);
   });
 
   it('Override with a return value: entry and return are one event', async () => {
-    const hook = opens('action: Override, argError: -1').replace(
+    const hook = openHook('action: Override, argError: -1').replace(
       'args:',
       'return: true\nreturnArg: {index: 0, type: int}\nargs:',
     );
-    const recording = await Recording.open(policy('or', hook), { attach: 'fentry', enforcement: true });
+    const recording = await Recording.open(kprobePolicy('or', hook), { attach: 'fentry', enforcement: true });
     assert.deepEqual(
       recording.tracer.policies()[0]?.hooks.map(({ attach }) => attach),
       ['fmod_ret+fexit'],
     );
-    const events = await recording.hooksDuring(() => assert.match(read().error, /Operation not permitted/));
+    const events = await recording.hooksDuring(() => assert.match(runCat().error, /Operation not permitted/));
     await recording.close();
     assert.deepEqual(
       events.map((event) => [event.action, event.return]),
@@ -96,23 +96,23 @@ describe('enforcement', function () {
 
   it('a function that cannot be overridden is refused with a code', async () => {
     const hook = `call: vfs_read\nsyscall: false\nargs:\n- {index: 0, type: file}\nselectors:\n${SELECTOR}  - {action: Override, argError: -1}`;
-    await assert.rejects(openTracer({ policies: [{ yaml: policy('r', hook) }], enforcement: true }), (error: Error) =>
+    await assert.rejects(openTracer({ policies: [{ yaml: kprobePolicy('r', hook) }], enforcement: true }), (error: Error) =>
       /vfs_read cannot be overridden/.test(error.message),
     );
-    const zero = opens('action: Override, argError: 0');
+    const zero = openHook('action: Override, argError: 0');
     await assert.rejects(
-      openTracer({ policies: [{ yaml: policy('z', zero) }], enforcement: true, attach: 'fentry' }),
+      openTracer({ policies: [{ yaml: kprobePolicy('z', zero) }], enforcement: true, attach: 'fentry' }),
       (error: Error & { code?: string }) => error.code === 'OVERRIDE_ZERO',
     );
   });
 
   it('a tracer that was not opened for it refuses', async () => {
-    const yaml = policy('s', opens('action: Sigkill'));
-    const refused = (error: Error & { code?: string }): boolean => error.code === 'ENFORCEMENT_NOT_ALLOWED';
-    await assert.rejects(openTracer({ policies: [{ yaml }] }), refused);
+    const yaml = kprobePolicy('s', openHook('action: Sigkill'));
+    const isNotAllowed = (error: Error & { code?: string }): boolean => error.code === 'ENFORCEMENT_NOT_ALLOWED';
+    await assert.rejects(openTracer({ policies: [{ yaml }] }), isNotAllowed);
     const tracer = await openTracer({ policies: [{ yaml }], mode: 'monitor' });
-    await assert.rejects(tracer.setPolicyMode('s', 'enforce'), refused);
-    assert.deepEqual(read(), untouched);
+    await assert.rejects(tracer.setPolicyMode('s', 'enforce'), isNotAllowed);
+    assert.deepEqual(runCat(), untouched);
     await tracer.close();
   });
 
@@ -128,7 +128,7 @@ selectors:
   matchActions:
   - {action: Sigkill}`;
     writeFileSync('/tmp/spared.txt', 'x');
-    const events = await during(policy('p', hook), { enforcement: true, includeSelf: true }, () => {
+    const events = await recordHooks(kprobePolicy('p', hook), { enforcement: true, includeSelf: true }, () => {
       writeFileSync('/tmp/spared.txt', 'y');
     });
     assert.deepEqual(
@@ -143,7 +143,7 @@ selectors:
       const { openTracer } = require(${JSON.stringify(join(checkout, 'dist/index.js'))});
       (async () => {
         const yaml = ${JSON.stringify(
-          policy(
+          kprobePolicy(
             'parent',
             `call: security_file_open\nsyscall: false\nargs:\n- {index: 0, type: file}\nselectors:\n- matchArgs:\n  - {index: 0, operator: Equal, values: [/tmp/spared.txt]}\n  matchActions:\n  - {action: Sigkill}`,
           ),
@@ -167,34 +167,34 @@ selectors:
   });
 
   it('replaced, disabled and enabled while it runs', async () => {
-    const first = policy('life', opens('action: Sigkill'));
+    const first = kprobePolicy('life', openHook('action: Sigkill'));
     const recording = await Recording.open(first, { enforcement: true });
     const { tracer } = recording;
-    assert.equal(read().signal, 'SIGKILL');
+    assert.equal(runCat().signal, 'SIGKILL');
     await tracer.disablePolicy('life');
-    assert.deepEqual(read(), untouched);
+    assert.deepEqual(runCat(), untouched);
     assert.deepEqual(
       tracer.policies().map(({ state, hooks }) => [state, hooks.length]),
       [['disabled', 0]],
     );
     await tracer.enablePolicy('life');
-    assert.equal(read().signal, 'SIGKILL');
-    await tracer.replacePolicy({ yaml: policy('life', opens('action: Signal, argSig: 15')) });
-    assert.equal(read().signal, 'SIGTERM');
+    assert.equal(runCat().signal, 'SIGKILL');
+    await tracer.replacePolicy({ yaml: kprobePolicy('life', openHook('action: Signal, argSig: 15')) });
+    assert.equal(runCat().signal, 'SIGTERM');
     await assert.rejects(
       tracer.replacePolicy({
-        yaml: policy('life', opens('action: Sigkill').replace('security_file_open', 'no_such_function')),
+        yaml: kprobePolicy('life', openHook('action: Sigkill').replace('security_file_open', 'no_such_function')),
       }),
     );
-    assert.equal(read().signal, 'SIGTERM');
+    assert.equal(runCat().signal, 'SIGTERM');
     await tracer.removePolicy('life');
-    assert.deepEqual(read(), untouched);
+    assert.deepEqual(runCat(), untouched);
     await recording.close();
   });
 
   it('an optional hook is skipped if the kernel does not have its target', async () => {
     const gone = 'call: no_such_function\nsyscall: false\noptional: true';
-    const tracer = await openTracer({ policies: [{ yaml: policy('opt', gone, opens('action: Post')) }] });
+    const tracer = await openTracer({ policies: [{ yaml: kprobePolicy('opt', gone, openHook('action: Post')) }] });
     const [status] = tracer.policies();
     assert.deepEqual(status?.skipped, ['no_such_function']);
     assert.equal(status?.hooks.length, 1);
@@ -202,13 +202,13 @@ selectors:
   });
 });
 
-function scenarios(attach: Mechanism): void {
+function testActions(attach: Mechanism): void {
   const options = { attach, enforcement: true } as const;
 
   it('Sigkill ends the process', async () => {
-    const events = await during(policy('k', opens('action: Sigkill')), options, () => {
-      assert.equal(read().signal, 'SIGKILL');
-      assert.deepEqual(read(BYSTANDER), untouched);
+    const events = await recordHooks(kprobePolicy('k', openHook('action: Sigkill')), options, () => {
+      assert.equal(runCat().signal, 'SIGKILL');
+      assert.deepEqual(runCat(BYSTANDER), untouched);
     });
     assert.deepEqual(
       events.map(({ action, actions, policyMode, process }) => ({
@@ -229,8 +229,8 @@ function scenarios(attach: Mechanism): void {
   });
 
   it('Signal sends its own', async () => {
-    const events = await during(policy('s', opens('action: Signal, argSig: 10')), options, () => {
-      assert.equal(read().signal, 'SIGUSR1');
+    const events = await recordHooks(kprobePolicy('s', openHook('action: Signal, argSig: 10')), options, () => {
+      assert.equal(runCat().signal, 'SIGUSR1');
     });
     assert.deepEqual(
       events.map(({ action }) => action),
@@ -245,8 +245,8 @@ args:
 selectors:
 ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
   - {action: Signal, argSig: 28}`;
-    const events = await during(policy('os', hook), options, () => {
-      const { status, error } = read();
+    const events = await recordHooks(kprobePolicy('os', hook), options, () => {
+      const { status, error } = runCat();
       assert.equal(status, 1);
       assert.match(error, /Permission denied/);
     }).catch((error: Error & { code?: string }) => {
@@ -269,8 +269,8 @@ ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
   });
 
   it('NoPost: the action is performed, and no event is reported', async () => {
-    const recording = await Recording.open(policy('n', opens('action: Sigkill', 'action: NoPost')), options);
-    const events = await recording.hooksDuring(() => assert.equal(read().signal, 'SIGKILL'));
+    const recording = await Recording.open(kprobePolicy('n', openHook('action: Sigkill', 'action: NoPost')), options);
+    const events = await recording.hooksDuring(() => assert.equal(runCat().signal, 'SIGKILL'));
     const [status] = recording.tracer.policies();
     await recording.close();
     assert.deepEqual(events, []);
@@ -278,13 +278,13 @@ ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
   });
 
   it('monitor mode reports the actions without performing them; the mode changes while the policy runs', async () => {
-    const yaml = policy('m', opens('action: Sigkill'));
-    const events = await during(yaml, { ...options, mode: 'monitor' }, async ({ tracer }) => {
-      assert.deepEqual(read(), untouched);
+    const yaml = kprobePolicy('m', openHook('action: Sigkill'));
+    const events = await recordHooks(yaml, { ...options, mode: 'monitor' }, async ({ tracer }) => {
+      assert.deepEqual(runCat(), untouched);
       await tracer.setPolicyMode('m', 'enforce');
-      assert.equal(read().signal, 'SIGKILL');
+      assert.equal(runCat().signal, 'SIGKILL');
       await tracer.setPolicyMode('m', 'monitor');
-      assert.deepEqual(read(), untouched);
+      assert.deepEqual(runCat(), untouched);
     });
     assert.deepEqual(
       events.map(({ policyMode, action, actions }) => [
@@ -301,12 +301,12 @@ ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
   });
 
   it('a rate limit reports one of many events, and the number of suppressed events', async () => {
-    const yaml = policy('r', opens('action: Post, rateLimit: "2s", rateLimitScope: global'));
+    const yaml = kprobePolicy('r', openHook('action: Post, rateLimit: "2s", rateLimitScope: global'));
     const recording = await Recording.open(yaml, { attach });
     const events = await recording.hooksDuring(async () => {
-      for (let i = 0; i < 4; i++) assert.deepEqual(read(), untouched);
+      for (let i = 0; i < 4; i++) assert.deepEqual(runCat(), untouched);
       await new Promise((resolve) => setTimeout(resolve, 2500));
-      read();
+      runCat();
     });
     const [status] = recording.tracer.policies();
     await recording.close();
@@ -318,16 +318,16 @@ ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
   });
 
   it('a rate limit of threads suppresses no events of other threads', async () => {
-    const events = await during(policy('rt', opens('action: Post, rateLimit: 1m')), { attach }, () => {
-      for (let i = 0; i < 3; i++) read();
+    const events = await recordHooks(kprobePolicy('rt', openHook('action: Post, rateLimit: 1m')), { attach }, () => {
+      for (let i = 0; i < 3; i++) runCat();
     });
     assert.equal(events.length, 3);
   });
 
   it('stack traces name functions and modules, and no addresses', async () => {
-    const yaml = policy('st', opens('action: Post, kernelStackTrace: true, userStackTrace: true'));
-    const events = await during(yaml, { attach }, () => void read());
-    const [event] = hooksOf(events);
+    const yaml = kprobePolicy('st', openHook('action: Post, kernelStackTrace: true, userStackTrace: true'));
+    const events = await recordHooks(yaml, { attach }, () => void runCat());
+    const [event] = kprobeEvents(events);
     assert.ok(
       (event?.kernelStack ?? []).some(({ symbol }) => /open/.test(symbol ?? '')),
       JSON.stringify(event?.kernelStack?.map((f) => f.symbol)),

@@ -5,8 +5,8 @@ import { chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCompact } from '../../lib/index.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
-import { EMPTY, FAKE, FOLDER, HOME_KEYS, SECRETS, SYSTEM_FILES, TARGET, WAYS, type Way } from './evasion-ways.js';
-import { checkout, corpus, hooksOf, kernel, needsFile, Recording } from './support.js';
+import { EMPTY, FAKE, FOLDER, HOME_KEYS, SECRETS, SYSTEM_FILES, TARGET, TECHNIQUES, type Technique } from './evasion-techniques.js';
+import { checkout, corpus, kprobeEvents, kernel, needsFile, Recording } from './support.js';
 
 const PROGRAM = '/tmp/evasion';
 const NODE = 'guest';
@@ -18,10 +18,10 @@ const POLICIES = {
 type PolicyKey = keyof typeof POLICIES;
 
 /** Characters of a path that stand for bytes which TypeScript cannot write in a name. */
-const bytesOf = (path: string): Buffer =>
+const encodePath = (path: string): Buffer =>
   Buffer.from(path.replace('\\n', '\n').replace('\\xff', '\u00ff'), path.includes('\\xff') ? 'latin1' : 'utf8');
 
-function prepare(): void {
+function prepareFiles(): void {
   const sources = ['evasion.c', 'evasion-calls.c', 'evasion-names.c'].map((name) => join(__dirname, name));
   execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-o', PROGRAM, ...sources]);
   if (kernel === '6.12') execFileSync('modprobe', ['-a', 'overlay', 'loop']);
@@ -30,21 +30,21 @@ function prepare(): void {
   const page = 'x'.repeat(8192);
   for (const path of [...SYSTEM_FILES, FAKE, ...beside, join(HOME_KEYS, 'id_rsa')]) writeFileSync(path, page);
   for (const path of [...SECRETS, '/etc/shadow-folder', '/etc/shadow-own']) {
-    writeFileSync(bytesOf(path), page, { mode: 0o700 });
+    writeFileSync(encodePath(path), page, { mode: 0o700 });
   }
   chownSync('/etc/shadow-own', 1000, 1000);
   symlinkSync('/etc/shadow-symlink', join(FOLDER, 'symlink'));
 }
 
 /** Performs all ways. Returns the processes of each. */
-function carryOut(): Map<Way, Set<number>> {
-  const lines = WAYS.map(({ action }, i) => bytesOf(`${[i, ...action].join('\t')}\0`));
+function runTechniques(): Map<Technique, Set<number>> {
+  const lines = TECHNIQUES.map(({ action }, i) => encodePath(`${[i, ...action].join('\t')}\0`));
   const { status, stdout, stderr } = spawnSync(PROGRAM, { input: Buffer.concat(lines), encoding: 'utf8' });
   assert.equal(status, 0, stderr);
-  const processes = new Map<Way, Set<number>>(WAYS.map((way) => [way, new Set()]));
+  const processes = new Map<Technique, Set<number>>(TECHNIQUES.map((way) => [way, new Set()]));
   for (const line of stdout.trim().split('\n')) {
     const [way, pid] = line.split(' ').map(Number);
-    const own = WAYS[way ?? -1];
+    const own = TECHNIQUES[way ?? -1];
     assert.ok(own !== undefined && pid !== undefined, line);
     processes.get(own)?.add(pid);
   }
@@ -52,41 +52,41 @@ function carryOut(): Map<Way, Set<number>> {
 }
 
 /** The label and the detail of the compact line. Numbers of inodes and long paths have placeholders. */
-function lineOf(event: ProcessKprobeEvent): string {
+function formatLine(event: ProcessKprobeEvent): string {
   const [before = '', detail = ''] = formatCompact(event).split(` ${event.process.binary} `);
   const label = before.split(' ').filter((word) => word !== '' && word !== NODE)[1] ?? '';
   return `${label} ${detail.replace(/#\d+/, '#N').replace(/\S{1000,}/, '(long)')}`;
 }
 
 describe(`ways to reach a file on ${kernel}`, function () {
-  const seen: Record<PolicyKey, Map<Way, string[]>> = { example: new Map(), upstream: new Map() };
+  const seen: Record<PolicyKey, Map<Technique, string[]>> = { example: new Map(), upstream: new Map() };
   let recording: Recording | undefined;
 
   before(async function () {
     needsFile(this, UPSTREAM);
-    prepare();
+    prepareFiles();
     recording = await Recording.open(undefined, { nodeName: NODE });
     for (const { file } of Object.values(POLICIES)) await recording.tracer.addPolicy(file);
-    let processes = new Map<Way, Set<number>>();
-    const events = hooksOf(await recording.during(() => void (processes = carryOut())));
+    let processes = new Map<Technique, Set<number>>();
+    const events = kprobeEvents(await recording.eventsDuring(() => void (processes = runTechniques())));
     assert.equal(recording.tracer.stats().lost, 0);
     for (const [key, { name }] of Object.entries(POLICIES) as [PolicyKey, { name: string }][]) {
       for (const [way, pids] of processes) {
         const own = events.filter((event) => event.policyName === name && pids.has(event.process.pid));
-        seen[key].set(way, [...new Set(own.map(lineOf))].sort());
+        seen[key].set(way, [...new Set(own.map(formatLine))].sort());
       }
     }
   });
   after(async () => {
     await recording?.close();
-    for (const way of WAYS) {
+    for (const way of TECHNIQUES) {
       const [ours, theirs] = [seen.example.get(way) ?? [], seen.upstream.get(way) ?? []];
       const labels = (lines: string[]): string => lines.map((line) => line.split(' ')[0]).join(', ') || '-';
       console.log(`      ${way.title.padEnd(52)} ${labels(ours).padEnd(14)} ${labels(theirs)}`);
     }
   });
 
-  for (const way of WAYS) {
+  for (const way of TECHNIQUES) {
     for (const key of ['example', 'upstream'] as const) {
       it(`${way.title}: ${key} reports ${way[key].map((line) => line.split(' ')[0]).join(', ') || 'nothing'}`, () => {
         assert.deepEqual(seen[key].get(way), [...way[key]].sort());

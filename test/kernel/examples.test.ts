@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { checkout, onOneKernel } from './support.js';
 
-interface Run {
+interface RunningExample {
   readonly output: () => string;
   readonly until: (text: string) => Promise<void>;
   readonly interrupt: () => Promise<number | null>;
@@ -14,7 +14,7 @@ interface Run {
 
 const running = new Set<ChildProcess>();
 
-function run(...args: readonly string[]): Run {
+function startExample(...args: readonly string[]): RunningExample {
   const child = spawn(process.execPath, args, { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   const ended = once(child, 'exit');
@@ -55,7 +55,7 @@ if (onOneKernel('6.1'))
     });
 
     it('watch-files.mjs shows who reads a sensitive file, and ends at Ctrl-C', async () => {
-      const example = run(join('examples', 'watch-files.mjs'));
+      const example = startExample(join('examples', 'watch-files.mjs'));
       // The example does not say when it is ready, so the file is read until an event appears.
       let seen = false;
       const shown = example.until('cat /etc/shadow').then(() => (seen = true));
@@ -68,7 +68,7 @@ if (onOneKernel('6.1'))
     });
 
     it('embed.ts adds the policy while it runs and counts the accesses', async () => {
-      const example = run('--require', 'tsx/cjs', join('examples', 'embed.ts'), '280');
+      const example = startExample('--require', 'tsx/cjs', join('examples', 'embed.ts'), '280');
       await example.until('file-monitoring: ');
       readSecret();
       // it says what it counted only at its end

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { toJson } from '../../lib/index.js';
 import type { ProcessKprobeEvent, SocketArgument } from '../../types/index.js';
-import { MECHANISMS, policy, Recording } from './support.js';
+import { MECHANISMS, kprobePolicy, Recording } from './support.js';
 
 /** A program that only this test starts. */
 const SHELL = '/tmp/exporting';
@@ -32,7 +32,7 @@ interface Exported {
   readonly return_action: string;
 }
 
-function exported(event: ProcessKprobeEvent): Exported {
+function toExported(event: ProcessKprobeEvent): Exported {
   return (JSON.parse(toJson(event)) as { process_kprobe: Exported }).process_kprobe;
 }
 
@@ -46,7 +46,7 @@ for (const attach of MECHANISMS) {
         hook('tcp_close', 'sock'),
         hook('security_file_open', 'file', KILLED),
       ];
-      recording = await Recording.open(policy('exports', ...hooks), { attach, enforcement: true });
+      recording = await Recording.open(kprobePolicy('exports', ...hooks), { attach, enforcement: true });
     });
     after(() => recording.close());
 
@@ -56,7 +56,7 @@ for (const attach of MECHANISMS) {
       const events = await recording.hooksDuring(() => void spawnSync(SHELL, ['-c', twice]));
       const sockets = events.map(({ args }) => args[0] as SocketArgument);
       assert.deepEqual(
-        events.map((event) => [event.functionName, exported(event).args[0]?.sock_arg?.cookie]),
+        events.map((event) => [event.functionName, toExported(event).args[0]?.sock_arg?.cookie]),
         [
           ['tcp_connect', `${sockets[0]?.address}`],
           ['tcp_close', `${sockets[0]?.address}`],
@@ -65,11 +65,11 @@ for (const attach of MECHANISMS) {
         ],
       );
       assert.ok(sockets.every(({ address }) => address >= 0xff00_0000_0000_0000n));
-      assert.ok(events.every((event) => exported(event).return_action === 'KPROBE_ACTION_POST'));
+      assert.ok(events.every((event) => toExported(event).return_action === 'KPROBE_ACTION_POST'));
     });
 
     it('the name of the user, with the credentials', async () => {
-      const events = await recording.during(() => {
+      const events = await recording.eventsDuring(() => {
         spawnSync(SHELL, ['-c', ':']);
         spawnSync('unshare', ['-U', SHELL, '-c', ':']);
       });
@@ -90,7 +90,7 @@ for (const attach of MECHANISMS) {
       const events = await recording.hooksDuring(() => {
         assert.equal(spawnSync(SHELL, ['-c', 'read line < /etc/hostname']).signal, 'SIGKILL');
       });
-      const json = events.map(exported);
+      const json = events.map(toExported);
       assert.deepEqual(
         json.map((event) => [event.function_name, event.action, event.return_action]),
         [['security_file_open', 'KPROBE_ACTION_SIGKILL', 'KPROBE_ACTION_SIGKILL']],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import type { HookArgument } from '../../types/index.js';
-import { compileWorkload, fileHook, MECHANISMS, onPath, policy, Recording, WORKLOAD, workload } from './support.js';
+import { compileWorkload, fileHook, MECHANISMS, onPath, kprobePolicy, Recording, WORKLOAD, runWorkload } from './support.js';
 
 /** A case is one hook, identified by its message. All cases of a kind are in one policy. */
 interface Case {
@@ -200,11 +200,11 @@ const FILES = ['a', 'aa', 'b', 'c', 'subway', 'sub/x', 'sub/y', 'k.secret', 'k.s
 
 for (const attach of MECHANISMS) {
   describe(`numbers by ${attach}`, () => {
-    check(NUMBERS, lseekHook, attach, (args) => workload('lseek', ...args));
+    check(NUMBERS, lseekHook, attach, (args) => runWorkload('lseek', ...args));
 
     it('arguments are reported completely', async () => {
-      const recording = await Recording.open(policy('values', lseekHook(NUMBERS[4] as Case)), { attach });
-      const [event] = await recording.hooksDuring(() => workload('lseek', -3, '0x123456789abcdef0', -2));
+      const recording = await Recording.open(kprobePolicy('values', lseekHook(NUMBERS[4] as Case)), { attach });
+      const [event] = await recording.hooksDuring(() => runWorkload('lseek', -3, '0x123456789abcdef0', -2));
       await recording.close();
       const values = event?.args.map((arg: HookArgument) => ('value' in arg ? arg.value : undefined));
       assert.deepEqual(values, [-3, 0x123456789abcdef0n, 0xfffffffe]);
@@ -217,7 +217,7 @@ for (const attach of MECHANISMS) {
       for (const name of FILES) writeFileSync(`${ROOT}/${name}`, 'x');
     });
     const hook = (test: Case): string => `message: ${JSON.stringify(test.name)}\n${fileHook(test.selectors)}`;
-    check(PATHS, hook, attach, ([name]) => workload('read', `${ROOT}/${name as string}`, 1));
+    check(PATHS, hook, attach, ([name]) => runWorkload('read', `${ROOT}/${name as string}`, 1));
   });
 }
 
@@ -231,18 +231,18 @@ function check(
   let recording: Recording;
   before(async () => {
     compileWorkload();
-    recording = await Recording.open(policy('matrix', ...cases.map(hook)), { attach });
+    recording = await Recording.open(kprobePolicy('matrix', ...cases.map(hook)), { attach });
   });
   after(() => recording?.close());
 
   for (const test of cases) {
     it(test.name, async () => {
-      const seen = async (args: readonly (string | number)[]): Promise<number> =>
+      const countMatches = async (args: readonly (string | number)[]): Promise<number> =>
         (await recording.hooksDuring(() => act(args))).filter(
           (event) => event.message === test.name && event.process.binary === WORKLOAD,
         ).length;
-      for (const args of test.match) assert.equal(await seen(args), 1, `${args.join(' ')} must match, once`);
-      for (const args of test.miss) assert.equal(await seen(args), 0, `${args.join(' ')} must not match`);
+      for (const args of test.match) assert.equal(await countMatches(args), 1, `${args.join(' ')} must match, once`);
+      for (const args of test.miss) assert.equal(await countMatches(args), 0, `${args.join(' ')} must not match`);
     });
   }
 }

@@ -6,14 +6,14 @@ import type { HookArgument } from '../../types/index.js';
 import {
   compileWorkload,
   fileHook,
-  fileOf,
+  fileArgument,
   MECHANISMS,
   onPath,
-  policy,
+  kprobePolicy,
   Recording,
   startWaiting,
   WORKLOAD,
-  workload,
+  runWorkload,
 } from './support.js';
 
 function valueOf(arg: HookArgument | undefined): unknown {
@@ -37,7 +37,7 @@ for (const attach of MECHANISMS) {
   describe(`hooks by ${attach}`, () => {
     before(compileWorkload);
 
-    async function record(yaml: string, run: (recording: Recording) => void | Promise<void>): Promise<void> {
+    async function withRecording(yaml: string, run: (recording: Recording) => void | Promise<void>): Promise<void> {
       const recording = await Recording.open(yaml, { attach });
       try {
         await run(recording);
@@ -47,16 +47,16 @@ for (const attach of MECHANISMS) {
     }
 
     it('string: from user memory, filtered, complete up to 4,095 bytes, flagged if longer', () =>
-      record(policy('strings', OPENAT), async (recording) => {
+      withRecording(kprobePolicy('strings', OPENAT), async (recording) => {
         const paths = ['/no/such/file', 'relative/file', '/other'];
-        const events = await recording.hooksDuring(() => paths.forEach((path) => workload('openat', path)));
+        const events = await recording.hooksDuring(() => paths.forEach((path) => runWorkload('openat', path)));
         assert.deepEqual(
           events.map((event) => valueOf(event.args[1])),
           ['/no/such/file', 'relative/file'],
         );
         const [whole, cut] = await recording.hooksDuring(() => {
-          workload('openlong', 4095);
-          workload('openlong', 5000);
+          runWorkload('openlong', 4095);
+          runWorkload('openlong', 5000);
         });
         assert.deepEqual(
           [whole, cut].map((event) => {
@@ -72,8 +72,8 @@ for (const attach of MECHANISMS) {
       }));
 
     it('filename: the name that the kernel has copied', () =>
-      record(
-        policy(
+      withRecording(
+        kprobePolicy(
           'filenames',
           `call: do_unlinkat
 syscall: false
@@ -88,8 +88,8 @@ selectors:
         ),
         async (recording) => {
           const events = await recording.hooksDuring(() => {
-            workload('unlink', '/srv/unlink-me-not');
-            workload('unlink', '/srv/unlink-me');
+            runWorkload('unlink', '/srv/unlink-me-not');
+            runWorkload('unlink', '/srv/unlink-me');
           });
           assert.deepEqual(
             events.map((event) => valueOf(event.args[0])),
@@ -99,8 +99,8 @@ selectors:
       ));
 
     it('fd: the path of the descriptor, read at entry; the return value of a function that is not security_…', () =>
-      record(
-        policy(
+      withRecording(
+        kprobePolicy(
           'descriptors',
           `call: sys_lseek
 syscall: true
@@ -119,9 +119,9 @@ selectors:
         ),
         async (recording) => {
           writeFileSync('/srv/seek-me', 'x');
-          const [event] = await recording.hooksDuring(() => workload('seekfile', '/srv/seek-me'));
+          const [event] = await recording.hooksDuring(() => runWorkload('seekfile', '/srv/seek-me'));
           assert.ok(event !== undefined);
-          const file = fileOf(event);
+          const file = fileArgument(event);
           assert.equal(file.type, 'fd');
           assert.equal(file.path, '/srv/seek-me');
           assert.equal(file.fd, 3);
@@ -130,8 +130,8 @@ selectors:
       ));
 
     it('matchReturnArgs: entry and return are one event, judged together', () =>
-      record(
-        policy(
+      withRecording(
+        kprobePolicy(
           'returns',
           `call: sys_lseek
 syscall: true
@@ -158,8 +158,8 @@ selectors:
         async (recording) => {
           writeFileSync('/srv/seek-me', 'x');
           const events = await recording.hooksDuring(() => {
-            workload('lseek', 4242, 0, 0);
-            workload('seekfile', '/srv/seek-me');
+            runWorkload('lseek', 4242, 0, 0);
+            runWorkload('seekfile', '/srv/seek-me');
           });
           assert.deepEqual(
             events.map((event) => [valueOf(event.args[0]), valueOf(event.return)]),
@@ -169,8 +169,8 @@ selectors:
       ));
 
     it('a hook without selectors reports each call; nop arguments are omitted; the first selector decides', () =>
-      record(
-        policy(
+      withRecording(
+        kprobePolicy(
           'bare',
           `call: security_path_truncate
 syscall: false
@@ -183,9 +183,9 @@ args:
           writeFileSync('/srv/first', 'xx');
           writeFileSync('/srv/f', 'xx');
           const events = await recording.hooksDuring(() => {
-            workload('truncate', '/srv/f');
-            workload('read', '/srv/first', 1);
-            workload('read', '/srv/f', 1);
+            runWorkload('truncate', '/srv/f');
+            runWorkload('read', '/srv/first', 1);
+            runWorkload('read', '/srv/f', 1);
           });
           assert.deepEqual(
             events.map((event) => [event.functionName, event.args.length, event.selector]),
@@ -203,25 +203,25 @@ args:
       const pid = spawnSync('/bin/sh', ['-c', 'echo $$']).stdout.toString().trim();
       const selector = (operator: string): string =>
         `${onPath('Equal', '/srv/pids')}\n  matchPIDs:\n  - operator: ${operator}\n    values: [${pid}]`;
-      await record(policy('pids', fileHook(selector('NotIn'))), async (recording) => {
-        assert.equal((await recording.hooksDuring(() => workload('read', '/srv/pids', 1))).length, 1);
+      await withRecording(kprobePolicy('pids', fileHook(selector('NotIn'))), async (recording) => {
+        assert.equal((await recording.hooksDuring(() => runWorkload('read', '/srv/pids', 1))).length, 1);
       });
-      await record(policy('pids', fileHook(selector('In'))), async (recording) => {
-        assert.equal((await recording.hooksDuring(() => workload('read', '/srv/pids', 1))).length, 0);
+      await withRecording(kprobePolicy('pids', fileHook(selector('In'))), async (recording) => {
+        assert.equal((await recording.hooksDuring(() => runWorkload('read', '/srv/pids', 1))).length, 0);
       });
     });
 
     it('matchPIDs: an already running process that waits', async () => {
       writeFileSync('/srv/pids', 'x');
-      await Recording.closeKept(); // the process runs before the tracer
+      await Recording.closeCached(); // the process runs before the tracer
       const waiting = await startWaiting('/srv/pids');
       const pid = execFileSync('pgrep', ['-n', '-f', `${WORKLOAD} wait`])
         .toString()
         .trim();
       const selector = `${onPath('Equal', '/srv/pids')}\n  matchPIDs:\n  - operator: In\n    values: [${pid}]`;
-      await record(policy('pids', fileHook(selector)), async (recording) => {
+      await withRecording(kprobePolicy('pids', fileHook(selector)), async (recording) => {
         const events = await recording.hooksDuring(async () => {
-          workload('read', '/srv/pids', 1);
+          runWorkload('read', '/srv/pids', 1);
           await waiting.go();
         });
         assert.deepEqual(
@@ -244,10 +244,10 @@ args:
       it(`matchBinaries: ${operator}, for new and for already running processes`, async () => {
         if (!existsSync(OTHER)) copyFileSync(WORKLOAD, OTHER);
         writeFileSync('/srv/binaries', 'x');
-        if (operator === 'In' || operator === 'NotPrefix') await Recording.closeKept();
+        if (operator === 'In' || operator === 'NotPrefix') await Recording.closeCached();
         const before = [await startWaiting('/srv/binaries', WORKLOAD), await startWaiting('/srv/binaries', OTHER)];
         const selector = `${onPath('Equal', '/srv/binaries')}\n  matchBinaries:\n  - operator: ${operator}\n    values: ["${value}"]`;
-        await record(policy('binaries', fileHook(selector)), async (recording) => {
+        await withRecording(kprobePolicy('binaries', fileHook(selector)), async (recording) => {
           const events = await recording.hooksDuring(async () => {
             for (const program of [WORKLOAD, OTHER]) execFileSync(program, ['read', '/srv/binaries', '1']);
             for (const program of [WORKLOAD, OTHER]) execFileSync(program, ['forkread', '/srv/binaries']);

@@ -4,20 +4,20 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { IMAGE, podmanIn, podmanOptions, removePodman, stopContainer } from '../image/image.js';
-import { Running } from '../image/running.js';
+import { IMAGE, podmanEngine, podmanOptions, removePodman, stopContainer } from '../image/image.js';
+import { RunningCommand } from '../image/running-command.js';
 import { checkout, kernel } from './support.js';
 
 // One kernel is enough: the image does not depend on it. test/vm/run-suite.mjs builds the image for this one.
 if (kernel === '6.12') {
   describe('the container image', () => {
     let folder: string;
-    const start = (...args: readonly string[]): Running =>
-      new Running(spawn('podman', [...podmanOptions(folder, 'crun'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
+    const start = (...args: readonly string[]): RunningCommand =>
+      new RunningCommand(spawn('podman', [...podmanOptions(folder, 'crun'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
 
     before(() => {
       folder = mkdtempSync(join(tmpdir(), 'polytrace-podman-'));
-      podmanIn(folder, 'crun')('load', '--input', '/run/vm/image.tar');
+      podmanEngine(folder, 'crun')('load', '--input', '/run/vm/image.tar');
     });
     after(() => removePodman(folder, 'crun'));
 
@@ -36,7 +36,7 @@ if (kernel === '6.12') {
       const read = /^📚 read +guest \S*cat \/etc\/shadow$/;
       await Promise.all([first.line(read), second.line(read)]);
       // the emulated machine takes its time to detach everything
-      await stopContainer(podmanIn(folder, 'crun'), 'polytrace');
+      await stopContainer(podmanEngine(folder, 'crun'), 'polytrace');
       assert.equal(await first.status(), 0, first.output);
       await second.ended;
     });

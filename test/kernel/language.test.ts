@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import type { NamedAction } from './matrix-policy.js';
-import { carryOut, prepareMatrix } from './matrix-setup.js';
-import { hooksOf, kernel, policy, Recording } from './support.js';
+import { runActions, prepareMatrix } from './matrix-setup.js';
+import { kprobeEvents, kernel, kprobePolicy, Recording } from './support.js';
 
 const SYMLINKAT = 266;
 const LSEEK = 8;
@@ -100,7 +100,7 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [${TARGET}] }] }]
   },
 ];
 
-function valuesOf({ args, data }: ProcessKprobeEvent): unknown[] {
+function eventValues({ args, data }: ProcessKprobeEvent): unknown[] {
   return [...args, ...(data ?? [])].map((each) => ('value' in each ? each.value : undefined));
 }
 
@@ -113,13 +113,13 @@ describe(`the meaning that Tetragon gives, on ${kernel}`, () => {
     prepareMatrix();
     const recording = await Recording.open(undefined);
     try {
-      const yamlOf = ({ name, hook }: Row): string => `message: ${name}\n${hook}`;
-      const kprobes = policy('language', ...rows.filter(({ kind }) => kind === undefined).map(yamlOf));
-      const tracepoints = policy('language-fields', ...rows.filter(({ kind }) => kind !== undefined).map(yamlOf));
+      const hookYaml = ({ name, hook }: Row): string => `message: ${name}\n${hook}`;
+      const kprobes = kprobePolicy('language', ...rows.filter(({ kind }) => kind === undefined).map(hookYaml));
+      const tracepoints = kprobePolicy('language-fields', ...rows.filter(({ kind }) => kind !== undefined).map(hookYaml));
       await recording.tracer.addPolicy({ yaml: kprobes });
       await recording.tracer.addPolicy({ yaml: tracepoints.replace('kprobes:', 'tracepoints:') });
       const actions = rows.map(({ action }, i): NamedAction => ({ name: `language${i}`, action }));
-      events = (await recording.during(() => carryOut(actions))).filter(isHook);
+      events = (await recording.eventsDuring(() => runActions(actions))).filter(isHook);
     } finally {
       await recording.close();
     }
@@ -129,20 +129,20 @@ describe(`the meaning that Tetragon gives, on ${kernel}`, () => {
     it(name, () => {
       const own = events.filter(({ message }) => message === name) as unknown as ProcessKprobeEvent[];
       assert.ok(
-        own.some((event) => JSON.stringify(plain(valuesOf(event))) === JSON.stringify(plain(values))),
-        `${own.length} events: ${own.map((event) => JSON.stringify(plain(valuesOf(event)))).join(' ')}`,
+        own.some((event) => JSON.stringify(toStrings(eventValues(event))) === JSON.stringify(toStrings(values))),
+        `${own.length} events: ${own.map((event) => JSON.stringify(toStrings(eventValues(event)))).join(' ')}`,
       );
     });
   }
 
   it('no other call has passed the filters', () => {
-    const counts = hooksOf(events).map(({ message }) => message);
+    const counts = kprobeEvents(events).map(({ message }) => message);
     for (const { name } of rows.filter(({ kind }) => kind === undefined))
       assert.equal(counts.filter((message) => message === name).length, 1, name);
   });
 });
 
-const plain = (values: readonly unknown[]): unknown[] =>
+const toStrings = (values: readonly unknown[]): unknown[] =>
   values.map((value) =>
     typeof value === 'bigint' ? String(value) : typeof value === 'number' ? String(value) : value,
   );

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { KernelError, openTracer, PolicyError } from '../../lib/index.js';
-import { compileWorkload, fileHook, onPath, policy, Recording, workload } from './support.js';
+import { compileWorkload, fileHook, onPath, kprobePolicy, Recording, runWorkload } from './support.js';
 
-const GOOD = policy('good', fileHook(onPath('Equal', '/srv/life')));
+const GOOD = kprobePolicy('good', fileHook(onPath('Equal', '/srv/life')));
 
 function programs(): number {
   return (JSON.parse(execFileSync('bpftool', ['prog', 'show', '-j']).toString()) as unknown[]).length;
@@ -21,7 +21,7 @@ describe('life cycle', () => {
   });
   after(() => recording?.close());
 
-  const reads = (path: string): Promise<string[]> => recording.pathsDuring(() => workload('read', path, 1));
+  const reads = (path: string): Promise<string[]> => recording.pathsDuring(() => runWorkload('read', path, 1));
 
   it('a policy with three mistakes reports all three with their places, and does not affect other policies', async () => {
     const bad = `apiVersion: cilium.io/v1alpha1
@@ -62,7 +62,7 @@ spec:
 
   it('a policy whose second hook cannot be attached is not loaded at all', async () => {
     const before = programs();
-    const half = policy('half', fileHook(onPath('Equal', '/srv/other')), 'call: no_such_function_here\nsyscall: false');
+    const half = kprobePolicy('half', fileHook(onPath('Equal', '/srv/other')), 'call: no_such_function_here\nsyscall: false');
     await assert.rejects(recording.tracer.addPolicy({ yaml: half }), (error: unknown) => {
       assert.ok(error instanceof KernelError);
       assert.equal(error.code, 'HOOK_NOT_FOUND');
@@ -78,7 +78,7 @@ spec:
   });
 
   it('ignore.callNotFound skips functions that the kernel does not have', async () => {
-    const optional = policy(
+    const optional = kprobePolicy(
       'optional',
       fileHook(onPath('Equal', '/srv/other')),
       'call: no_such_function_here\nsyscall: false\nignore:\n  callNotFound: true',
@@ -94,14 +94,14 @@ spec:
   });
 
   it("an index beyond the parameters, another type than the parameter's, and the return value of a void function are refused with codes", async () => {
-    const beyond = policy('beyond', 'call: security_file_permission\nsyscall: false\nargs:\n- index: 5\n  type: int');
+    const beyond = kprobePolicy('beyond', 'call: security_file_permission\nsyscall: false\nargs:\n- index: 5\n  type: int');
     await assert.rejects(recording.tracer.addPolicy({ yaml: beyond }), { code: 'ARG_BEYOND_PROTOTYPE' });
-    const mistaken = policy(
+    const mistaken = kprobePolicy(
       'mistaken',
       'call: security_path_truncate\nsyscall: false\nargs:\n- index: 0\n  type: file',
     );
     await assert.rejects(recording.tracer.addPolicy({ yaml: mistaken }), { code: 'ARG_TYPE_MISMATCH' });
-    const nothing = policy(
+    const nothing = kprobePolicy(
       'nothing',
       'call: security_task_to_inode\nsyscall: false\nreturn: true\nreturnArg:\n  index: 0\n  type: int',
     );
@@ -115,7 +115,7 @@ spec:
 
   it('after adding and removing 20 times, no program is left, and the other policy is not affected', async () => {
     const before = programs();
-    const yaml = policy('again', 'call: security_path_truncate\nsyscall: false\nargs:\n- index: 0\n  type: path');
+    const yaml = kprobePolicy('again', 'call: security_path_truncate\nsyscall: false\nargs:\n- index: 0\n  type: path');
     for (let i = 0; i < 20; i++) {
       await recording.tracer.addPolicy({ yaml });
       await recording.tracer.removePolicy('again');
@@ -126,7 +126,7 @@ spec:
 
   it('a tracer that fails to open leaves nothing', async () => {
     const before = programs();
-    const missing = policy('missing', 'call: no_such_function_here\nsyscall: false');
+    const missing = kprobePolicy('missing', 'call: no_such_function_here\nsyscall: false');
     await assert.rejects(openTracer({ policies: [{ yaml: GOOD }, { yaml: missing }] }), { code: 'HOOK_NOT_FOUND' });
     assert.equal(programs(), before);
   });

@@ -6,14 +6,14 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HookStatus, ProcessKprobeEvent, ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
-import { hooksOf, kernel, Recording } from './support.js';
+import { kprobeEvents, kernel, Recording } from './support.js';
 
 const hasMulti = kernel !== '6.1';
 const IA32 = '/tmp/ia32';
 const BY_IA32 = `selectors: [{ matchBinaries: [{ operator: In, values: [${IA32}] }] }]`;
 const BY_CAT = `selectors: [{ matchBinaries: [{ operator: In, values: [/usr/bin/cat] }] }]`;
 /** So many times as long as one function may 400 take, to be attached at once, used and detached. */
-const MOST_TIMES = 20;
+const MAX_RATIO = 20;
 
 function listPolicy(list: string, hook: string, options = ''): { yaml: string } {
   const yaml = `apiVersion: cilium.io/v1alpha1
@@ -38,10 +38,10 @@ describe('lists of functions', () => {
   after(() => recording?.close());
 
   /** The events that `run` causes while the policy is loaded, and the status of its hooks. */
-  async function during(source: { yaml: string }, run: () => void): Promise<[TracerEvent[], readonly HookStatus[]]> {
+  async function recordList(source: { yaml: string }, run: () => void): Promise<[TracerEvent[], readonly HookStatus[]]> {
     const [status] = await recording.tracer.addPolicy(source);
     try {
-      const events = await recording.during(run);
+      const events = await recording.eventsDuring(run);
       assert.deepEqual(events.filter(({ type }) => type === 'lost'), []); // prettier-ignore
       return [events, status?.hooks ?? []];
     } finally {
@@ -49,25 +49,25 @@ describe('lists of functions', () => {
     }
   }
 
-  const refused = async (source: { yaml: string }, code: string, message: RegExp): Promise<void> => {
+  const assertRefused = async (source: { yaml: string }, code: string, message: RegExp): Promise<void> => {
     await assert.rejects(recording.tracer.addPolicy(source), (error: Error & { code?: string; diagnostics?: { code: string }[] }) => {
       assert.equal(error.diagnostics?.[0]?.code ?? error.code, code, error.message);
       assert.match(error.message, message);
       return true;
     }); // prettier-ignore
   };
-  const cat = (): void => void spawnSync('cat', ['/tmp/list']);
-  const names = (events: readonly TracerEvent[]): string[] => hooksOf(events).map(({ functionName }) => functionName);
+  const runCat = (): void => void spawnSync('cat', ['/tmp/list']);
+  const functionNames = (events: readonly TracerEvent[]): string[] => kprobeEvents(events).map(({ functionName }) => functionName);
 
   // Without kprobe.multi the published policy tests this already, so once is enough.
-  const everyCall = async (): Promise<void> => {
-    const timed = async (list: string, hook: string) => {
+  const testEveryCall = async (): Promise<void> => {
+    const measureList = async (list: string, hook: string) => {
       const from = performance.now();
-      const [events, hooks] = await during(listPolicy(list, hook), cat);
+      const [events, hooks] = await recordList(listPolicy(list, hook), runCat);
       return { events, hooks, ms: performance.now() - from };
     };
-    const one = await timed('values: [vfs_read]', kprobe('syscall: false', BY_CAT));
-    const { events, hooks, ms } = await timed('type: generated_syscalls', kprobe(BY_CAT));
+    const one = await measureList('values: [vfs_read]', kprobe('syscall: false', BY_CAT));
+    const { events, hooks, ms } = await measureList('type: generated_syscalls', kprobe(BY_CAT));
     assert.deepEqual(
       hooks.map(({ call, functionName, attach }) => [call, functionName, attach]),
       [['list:all', 'list:all', 'kprobe.multi']],
@@ -75,13 +75,13 @@ describe('lists of functions', () => {
     const count = hooks[0]?.functions.length ?? 0;
     assert.ok(count >= 400, `${count} functions`);
     console.log(`      ${count} functions in ${Math.round(ms)} ms, one in ${Math.round(one.ms)} ms`);
-    assert.ok(ms < MOST_TIMES * one.ms, `${ms} ms, ${one.ms} ms`);
-    const seen = new Set(names(events));
+    assert.ok(ms < MAX_RATIO * one.ms, `${ms} ms, ${one.ms} ms`);
+    const seen = new Set(functionNames(events));
     for (const call of ['openat', 'read', 'write', 'close', 'exit_group'])
       assert.ok(seen.has(`__x64_sys_${call}`), call);
     assert.ok(!seen.has('list:all'));
   };
-  if (hasMulti) it('every system call is reported by its name, and attached and detached in a short time', everyCall);
+  if (hasMulti) it('every system call is reported by its name, and attached and detached in a short time', testEveryCall);
 
   for (const single of [false, true]) {
     it(`functions that call each other, each with its own return (${single ? 'disable-kprobe-multi' : 'at once where possible'})`, async () => {
@@ -89,22 +89,22 @@ describe('lists of functions', () => {
       const option = single ? '{ name: disable-kprobe-multi, value: "1" }' : '';
       const returns = 'return: true, returnArg: { index: 0, type: int64 }';
       const hook = kprobe('syscall: false', returns, BY_CAT);
-      const [events, hooks] = await during(listPolicy(`values: [${functions.join(', ')}]`, hook, option), cat);
+      const [events, hooks] = await recordList(listPolicy(`values: [${functions.join(', ')}]`, hook, option), runCat);
       const attach = hasMulti && !single ? 'kprobe.multi+kretprobe.multi' : 'kprobe+kretprobe';
       assert.deepEqual(hooks.map((each) => [each.functions, each.attach]), [[functions, attach]]); // prettier-ignore
-      const reads = hooksOf(events).filter((event) => returned(event) === 4n);
+      const reads = kprobeEvents(events).filter((event) => returned(event) === 4n);
       assert.deepEqual(reads.map(({ functionName }) => functionName), ['vfs_read', 'ksys_read', '__x64_sys_read']); // prettier-ignore
     });
   }
 
   it('the functions of a pattern, with a value of each', async () => {
     const hook = kprobe('args: [{ index: 2, type: size_t }]', BY_CAT);
-    const [events, hooks] = await during(
+    const [events, hooks] = await recordList(
       listPolicy('type: generated_ftrace, pattern: "^vfs_(read|write)$"', hook),
-      cat,
+      runCat,
     );
     assert.deepEqual(hooks[0]?.functions.toSorted(), ['vfs_read', 'vfs_write']);
-    const write = hooksOf(events).findLast(({ functionName }) => functionName === 'vfs_write');
+    const write = kprobeEvents(events).findLast(({ functionName }) => functionName === 'vfs_write');
     assert.deepEqual(write?.args, [{ type: 'size_t', index: 2, value: 4n }]);
   });
 
@@ -112,11 +112,11 @@ describe('lists of functions', () => {
     const values = 'values: [vfs_read, vfs_write]';
     const fentries = 'fentries: [{ call: "list:all", syscall: false }]';
     const member = kprobe('syscall: false', 'args: [{ index: 0, type: uint64, resolve: f_inode.i_ino }]', BY_CAT);
-    const [, trampolines] = await during(listPolicy(values, fentries), () => undefined);
+    const [, trampolines] = await recordList(listPolicy(values, fentries), () => undefined);
     assert.deepEqual(trampolines.map(({ call, attach }) => [call, attach]), [['vfs_read', 'fentry'], ['vfs_write', 'fentry']]); // prettier-ignore
-    const [, members] = await during(listPolicy(values, member), () => undefined);
+    const [, members] = await recordList(listPolicy(values, member), () => undefined);
     assert.deepEqual(members.map(({ functions }) => functions), [['vfs_read'], ['vfs_write']]); // prettier-ignore
-    await refused(
+    await assertRefused(
       listPolicy('type: generated_ftrace, pattern: "^vfs_"', fentries),
       'LIMIT_PROGRAMS',
       /list:all: \d+ functions.*trampolines.* 64/,
@@ -125,17 +125,17 @@ describe('lists of functions', () => {
 
   it('missing functions are refused with a code, or skipped', async () => {
     const values = 'values: [vfs_read, no_such_function, vfs_write]';
-    await refused(
+    await assertRefused(
       listPolicy(values, kprobe('syscall: false')),
       'HOOK_NOT_FOUND',
       /:\d+:\d+: list:all: .*no_such_function/,
     );
-    await refused(
+    await assertRefused(
       listPolicy(values, kprobe('syscall: false', 'args: [{ index: 5, type: int }]')),
       'ARG_BEYOND_PROTOTYPE',
       /vfs_read has no parameter 5/,
     );
-    await refused(
+    await assertRefused(
       listPolicy('type: generated_ftrace, pattern: "^no_such_"', kprobe()),
       'LIST_NOT_FILLED',
       /list .*all/,
@@ -148,17 +148,17 @@ describe('lists of functions', () => {
   it('system calls of 32-bit programs have their own functions, registers and numbers', async () => {
     const args = 'args: [{ index: 0, type: int }]';
     const dups = listPolicy('type: syscalls, values: [sys_dup, i386/sys_dup]', kprobe(args, BY_IA32));
-    const [events] = await during(dups, () => execFileSync(IA32));
-    assert.deepEqual(told(hooksOf(events)), [['__x64_sys_dup', 998], ['__ia32_sys_dup', 999]]); // prettier-ignore
+    const [events] = await recordList(dups, () => execFileSync(IA32));
+    assert.deepEqual(callValues(kprobeEvents(events)), [['__x64_sys_dup', 998], ['__ia32_sys_dup', 999]]); // prettier-ignore
 
     const six = [0, 1, 2, 3, 4, 5].map((index) => `{ index: ${index}, type: int }`).join(', ');
     const splice = `kprobes: [{ call: __ia32_sys_splice, args: [${six}], ${BY_IA32} }]`;
-    const [spliced] = await during(listPolicy('values: [f]', splice), () => execFileSync(IA32));
-    assert.deepEqual(told(hooksOf(spliced)), [['__ia32_sys_splice', 991, 992, 993, 994, 995, 996]]);
+    const [spliced] = await recordList(listPolicy('values: [f]', splice), () => execFileSync(IA32));
+    assert.deepEqual(callValues(kprobeEvents(spliced)), [['__ia32_sys_splice', 991, 992, 993, 994, 995, 996]]);
 
     const entered = `tracepoints: [{ subsystem: raw_syscalls, event: sys_enter, args: [{ index: 4, type: syscall64 }],
     selectors: [{ matchBinaries: [{ operator: In, values: [${IA32}] }], matchArgs: [{ index: 0, operator: InMap, values: ["list:all"] }] }] }]`;
-    const [calls] = await during(listPolicy('type: syscalls, values: [__ia32_sys_dup, sys_dup]', entered), () =>
+    const [calls] = await recordList(listPolicy('type: syscalls, values: [__ia32_sys_dup, sys_dup]', entered), () =>
       execFileSync(IA32),
     );
     assert.deepEqual(
@@ -177,7 +177,7 @@ function returned(event: ProcessKprobeEvent): unknown {
   return event.return !== undefined && 'value' in event.return ? event.return.value : undefined;
 }
 
-function told(events: readonly ProcessKprobeEvent[]): unknown[] {
+function callValues(events: readonly ProcessKprobeEvent[]): unknown[] {
   return events.map(({ functionName, args }) => [
     functionName,
     ...args.map((arg) => ('value' in arg ? arg.value : undefined)),

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
 import { toJson } from '../../lib/index.js';
 import type { ProcessLoaderEvent, TracerEvent } from '../../types/index.js';
-import { compileWorkload, MECHANISMS, Recording, workload, type Mechanism } from './support.js';
+import { compileWorkload, MECHANISMS, Recording, runWorkload, type Mechanism } from './support.js';
 
 const BUILD_ID = '0123456789abcdef0123456789abcdef01234567';
 const PROGRAM = '/tmp/loads';
@@ -20,7 +20,7 @@ function compile(output: string, source: string, ...options: readonly string[]):
   execFileSync('cc', ['-x', 'c', '-', '-o', output, ...options], { input: source });
 }
 
-function loaded(events: readonly TracerEvent[], path: string): ProcessLoaderEvent[] {
+function loaderEvents(events: readonly TracerEvent[], path: string): ProcessLoaderEvent[] {
   return events.filter((event): event is ProcessLoaderEvent => event.type === 'process_loader' && event.path === path);
 }
 
@@ -32,20 +32,20 @@ describe('loader', function () {
   });
   beforeEach(() => compile(LIBRARY, 'int loaded;', '-shared', '-fPIC', `-Wl,--build-id=0x${BUILD_ID}`));
 
-  for (const attach of MECHANISMS) it(attach, () => scenario(attach));
+  for (const attach of MECHANISMS) it(attach, () => testLoader(attach));
 });
 
-async function scenario(attach: Mechanism): Promise<void> {
+async function testLoader(attach: Mechanism): Promise<void> {
   const recording = await Recording.open(YAML, { attach });
   assert.deepEqual(
     recording.tracer.policies()[0]?.hooks.map((hook) => [hook.functionName, hook.attach]),
     [['perf_event_mmap', attach]],
   );
-  const events = await recording.during(() => {
+  const events = await recording.eventsDuring(() => {
     execFileSync(PROGRAM, [LIBRARY]);
-    workload('mmap', DATA, PROT.read, MAP_PRIVATE);
+    runWorkload('mmap', DATA, PROT.read, MAP_PRIVATE);
   });
-  const [library, ...more] = loaded(events, LIBRARY);
+  const [library, ...more] = loaderEvents(events, LIBRARY);
   assert.ok(library !== undefined && more.length === 0);
   assert.equal(library.buildId, BUILD_ID);
   assert.equal(library.policyName, 'loads');
@@ -53,24 +53,24 @@ async function scenario(attach: Mechanism): Promise<void> {
   const { process_loader: json } = JSON.parse(toJson(library)) as { process_loader: { path: string; buildid: string } };
   assert.deepEqual([json.path, Buffer.from(json.buildid, 'base64').toString('hex')], [LIBRARY, BUILD_ID]);
   // The program itself is reported too. Mappings that are only read are not reported, nor is memory without a file.
-  assert.equal(loaded(events, PROGRAM).length, 1);
-  assert.deepEqual(loaded(events, DATA), []);
+  assert.equal(loaderEvents(events, PROGRAM).length, 1);
+  assert.deepEqual(loaderEvents(events, DATA), []);
   assert.ok(events.every((event) => event.type !== 'process_loader' || event.path !== ''));
 
-  const later = await recording.during(() => {
+  const later = await recording.eventsDuring(() => {
     execFileSync(PROGRAM, [LIBRARY]);
-    workload('mmap', DATA, PROT.readAndExecute, MAP_PRIVATE);
+    runWorkload('mmap', DATA, PROT.readAndExecute, MAP_PRIVATE);
     renameSync(DATA, LIBRARY);
     writeFileSync(DATA, 'another\n');
   });
   await recording.close();
   // Another file has this name now, so the build id would be of the wrong file.
   assert.deepEqual(
-    loaded(later, LIBRARY).map(({ buildId }) => buildId),
+    loaderEvents(later, LIBRARY).map(({ buildId }) => buildId),
     [undefined],
   );
   assert.deepEqual(
-    loaded(later, DATA).map(({ buildId }) => buildId),
+    loaderEvents(later, DATA).map(({ buildId }) => buildId),
     [undefined],
   );
 }

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { openTracer } from '../../lib/index.js';
 import type { Tracer } from '../../types/index.js';
-import { compileWorkload, fileHook, MECHANISMS, onPath, policy, WORKLOAD } from './support.js';
+import { compileWorkload, fileHook, MECHANISMS, onPath, kprobePolicy, WORKLOAD } from './support.js';
 
 const TIMES = 50_000;
 const HOOK = 'security_file_permission';
@@ -46,7 +46,7 @@ async function countCalls(
 
 for (const attach of MECHANISMS) {
   describe(`losses by ${attach}`, () => {
-    const yaml = policy('loss', fileHook(onPath('Equal', '/srv/loss')));
+    const yaml = kprobePolicy('loss', fileHook(onPath('Equal', '/srv/loss')));
 
     before(() => {
       compileWorkload();
@@ -73,7 +73,7 @@ describe('returns that the kernel could not follow', () => {
 
   it('are reported as missed when the stack is reused: events and losses add up', async () => {
     const [waiting, more] = [30, 1000];
-    const yaml = policy(
+    const yaml = kprobePolicy(
       'halves',
       `call: sys_read
 return: true

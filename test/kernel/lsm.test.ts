@@ -11,7 +11,7 @@ const PROGRAM = '/tmp/lsm-program';
 const CAT = '/tmp/lsm-cat';
 const TARGET = '/tmp/lsm.txt';
 
-function run(program: string, ...args: string[]): { code?: string; signal: string | null; stderr: string } {
+function runProgram(program: string, ...args: string[]): { code?: string; signal: string | null; stderr: string } {
   const { error, signal, stderr } = spawnSync(program, args, { encoding: 'utf8' });
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   return { ...(code === undefined ? {} : { code }), signal, stderr };
@@ -19,7 +19,7 @@ function run(program: string, ...args: string[]): { code?: string; signal: strin
 
 const FINE = { signal: null, stderr: '' };
 
-function policy(name: string, hook: string, type: string, path: string, ...actions: string[]): string {
+function lsmPolicy(name: string, hook: string, type: string, path: string, ...actions: string[]): string {
   return `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: {name: ${name}}
@@ -47,19 +47,19 @@ describe('LSM hooks', function () {
   });
   after(() => recording.close());
 
-  async function during(yaml: string, what: () => void | Promise<void>): Promise<ProcessLsmEvent[]> {
+  async function recordLsm(yaml: string, what: () => void | Promise<void>): Promise<ProcessLsmEvent[]> {
     const [status] = await recording.tracer.addPolicy({ yaml });
-    const events = await recording.during(what);
+    const events = await recording.eventsDuring(what);
     await recording.tracer.removePolicy(status?.name ?? '');
     return events.filter((event: TracerEvent): event is ProcessLsmEvent => event.type === 'process_lsm');
   }
 
   it('Override: the call returns the error, in monitor mode it does not', async () => {
-    const yaml = policy('deny', 'file_open', 'file', TARGET, 'action: Override, argError: -13');
-    const events = await during(yaml, async () => {
-      assert.match(run(CAT, TARGET).stderr, /Permission denied/);
+    const yaml = lsmPolicy('deny', 'file_open', 'file', TARGET, 'action: Override, argError: -13');
+    const events = await recordLsm(yaml, async () => {
+      assert.match(runProgram(CAT, TARGET).stderr, /Permission denied/);
       await recording.tracer.setPolicyMode('deny', 'monitor');
-      assert.deepEqual(run(CAT, TARGET), FINE);
+      assert.deepEqual(runProgram(CAT, TARGET), FINE);
     });
     assert.deepEqual(
       events.map(({ functionName, action, actions, policyMode }) => [functionName, action, actions, policyMode]),
@@ -80,8 +80,8 @@ describe('LSM hooks', function () {
       ['action: Sigkill', 'SIGKILL'],
       ['action: Signal, argSig: 15', 'SIGTERM'],
     ] as const) {
-      const events = await during(policy('kill', 'file_open', 'file', TARGET, action), () => {
-        assert.equal(run(CAT, TARGET).signal, signal);
+      const events = await recordLsm(lsmPolicy('kill', 'file_open', 'file', TARGET, action), () => {
+        assert.equal(runProgram(CAT, TARGET).signal, signal);
       });
       assert.deepEqual(
         events.map((event) => 'outcome' in (event.actions[0] ?? {}) && event.actions[0]),
@@ -95,21 +95,21 @@ describe('LSM hooks', function () {
   });
 
   it('imaHash: of an executed program, and of a mapped file', async () => {
-    const executed = await during(
-      policy('exec', 'bprm_check_security', 'linux_binprm', PROGRAM, 'action: Post, imaHash: true'),
+    const executed = await recordLsm(
+      lsmPolicy('exec', 'bprm_check_security', 'linux_binprm', PROGRAM, 'action: Post, imaHash: true'),
       () => {
-        assert.deepEqual(run(PROGRAM), FINE);
-        assert.deepEqual(run(WORKLOAD), FINE);
+        assert.deepEqual(runProgram(PROGRAM), FINE);
+        assert.deepEqual(runProgram(WORKLOAD), FINE);
       },
     );
     assert.deepEqual(
       executed.map(({ imaHash, args }) => [imaHash, 'path' in (args[0] ?? {}) && args[0]?.type]),
       [[sha256(PROGRAM), 'linux_binprm']],
     );
-    const mapped = await during(
-      policy('map', 'mmap_file', 'file', TARGET, 'action: Post, imaHash: true, kernelStackTrace: true'),
+    const mapped = await recordLsm(
+      lsmPolicy('map', 'mmap_file', 'file', TARGET, 'action: Post, imaHash: true, kernelStackTrace: true'),
       () => {
-        assert.deepEqual(run(WORKLOAD, 'mmap', TARGET, '1', '1'), FINE);
+        assert.deepEqual(runProgram(WORKLOAD, 'mmap', TARGET, '1', '1'), FINE);
       },
     );
     assert.deepEqual(
@@ -120,17 +120,17 @@ describe('LSM hooks', function () {
 
   it('imaHash with Override: the call is refused, and the event contains the hash', async () => {
     const actions = ['action: Override, argError: -1', 'action: Post, imaHash: true'];
-    const yaml = policy('both', 'bprm_check_security', 'linux_binprm', PROGRAM, ...actions);
-    const events = await during(yaml, () => assert.equal(run(PROGRAM).code, 'EPERM'));
+    const yaml = lsmPolicy('both', 'bprm_check_security', 'linux_binprm', PROGRAM, ...actions);
+    const events = await recordLsm(yaml, () => assert.equal(runProgram(PROGRAM).code, 'EPERM'));
     assert.deepEqual(
       events.map(({ imaHash, action }) => [imaHash, action]),
       [[sha256(PROGRAM), 'override']],
     );
-    assert.deepEqual(run(PROGRAM), FINE);
+    assert.deepEqual(runProgram(PROGRAM), FINE);
   });
 
   it('imaHash is refused on hooks where BPF programs may not sleep', async () => {
-    const yaml = policy('no', 'file_permission', 'file', TARGET, 'action: Post, imaHash: true');
+    const yaml = lsmPolicy('no', 'file_permission', 'file', TARGET, 'action: Post, imaHash: true');
     await assert.rejects(recording.tracer.addPolicy({ yaml }), (error: Error & { code?: string }) => {
       assert.equal(error.code, 'IMA_HASH_NOT_POSSIBLE', error.message);
       assert.match(error.message, /^<policy>:6:11: no hash on file_permission/);

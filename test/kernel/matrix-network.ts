@@ -63,7 +63,7 @@ const LOCK: Hook = { call: 'lock_sock_nested', args: [{ index: 0, type: 'sock' }
 const SOCK: Subject = {
   title: 'sock',
   type: 'sock',
-  place: 'args',
+  source: 'args',
   hook: { call: 'tcp_connect', args: [{ index: 0, type: 'sock' }] },
   rows: [
     ...sourceRows(tcp),
@@ -83,7 +83,7 @@ const SOCK: Subject = {
       miss: from(tcp, '127.0.0.5'),
     },
   ],
-  told: [
+  expected: [
     {
       action: tcp('127.0.0.5', 2020, '127.0.0.6', 5020),
       value: {
@@ -120,7 +120,7 @@ const SOCK: Subject = {
 const SOCKET: Subject = {
   title: 'socket',
   type: 'socket',
-  place: 'args',
+  source: 'args',
   hook: { call: 'security_socket_getpeername', args: [{ index: 0, type: 'socket' }] },
   rows: [
     ...sourceRows(udp),
@@ -138,7 +138,7 @@ const SOCKET: Subject = {
       miss: ['peer', 'datagram', '127.0.0.5', 0],
     },
   ],
-  told: [
+  expected: [
     {
       action: udp('127.0.0.5', 2022, '127.0.0.6', 5022),
       value: { type: 'socket', family: 'AF_INET', protocol: 'IPPROTO_UDP', sourcePort: 2022, destinationPort: 5022 },
@@ -150,14 +150,14 @@ const SOCKET: Subject = {
 const SKB: Subject = {
   title: 'skb',
   type: 'skb',
-  place: 'args',
+  source: 'args',
   hook: { call: '__dev_queue_xmit', args: [{ index: 0, type: 'skb' }] },
   rows: [
     ...sourceRows(send),
     ...destinationRows(send),
     { operator: 'Protocol', values: ['IPPROTO_UDP'], match: from(send, '127.0.0.5'), miss: from(tcp, '127.0.0.5') },
   ],
-  told: [
+  expected: [
     {
       action: send('127.0.0.5', 2023, '127.0.0.6', 5023),
       value: {
@@ -202,10 +202,10 @@ function sockaddrRows(): Row[] {
 const SOCKADDR: Subject = {
   title: 'sockaddr',
   type: 'sockaddr' satisfies ArgTypeName,
-  place: 'args',
+  source: 'args',
   hook: { call: 'security_socket_connect', args: [{ index: 1, type: 'sockaddr' }] },
   rows: sockaddrRows(),
-  told: [
+  expected: [
     {
       action: to(udp, '127.0.0.6', 5024),
       value: { type: 'sockaddr', family: 'AF_INET', address: '127.0.0.6', port: 5024 },

@@ -69,10 +69,10 @@ function numberSubject(type: ArgTypeName): Subject {
   return {
     title: type,
     type,
-    place: 'args',
+    source: 'args',
     hook: { call: 'sys_lseek', syscall: true, args: [{ index: 1, type }] },
     rows: signed ? signedRows(facts.bits, act) : unsignedRows(facts.bits, act),
-    told: [
+    expected: [
       {
         action: act(told),
         value: { type, value: wide ? told : Number(told) },
@@ -86,10 +86,10 @@ function numberSubject(type: ArgTypeName): Subject {
 const BPF_CMD: Subject = {
   title: 'bpf_cmd',
   type: 'bpf_cmd',
-  place: 'args',
+  source: 'args',
   hook: { call: 'security_bpf', args: [{ index: 0, type: 'bpf_cmd' }] },
   rows: unsignedRows(32, (value) => ['bpf', value]),
-  told: [
+  expected: [
     { action: ['bpf', 5], value: { type: 'bpf_cmd', value: 5 }, json: { bpf_cmd_arg: 'BPF_PROG_LOAD' } },
     { action: ['bpf', 200], value: { type: 'bpf_cmd', value: 200 }, json: {} },
   ],
@@ -98,14 +98,14 @@ const BPF_CMD: Subject = {
 const SYSCALL64: Subject = {
   title: 'syscall64',
   type: 'syscall64',
-  place: 'args',
+  source: 'args',
   hook: { call: 'sys_lseek', syscall: true, args: [{ index: 1, type: 'syscall64' }] },
   rows: [
     { operator: 'Equal', values: ['257', '1'], match: lseek(257n), miss: lseek(2n) },
     { operator: 'InMap', values: ['300:310', '3'], match: lseek(305n), miss: lseek(311n) },
     { operator: 'InRange', values: ['10:20'], match: lseek(20n), miss: lseek(21n) },
   ],
-  told: [{ action: lseek(257n), value: { type: 'syscall64', value: 257n }, json: { syscall_id: { id: 257 } } }],
+  expected: [{ action: lseek(257n), value: { type: 'syscall64', value: 257n }, json: { syscall_id: { id: 257 } } }],
 };
 
 const CHROOT = 18;
@@ -115,14 +115,14 @@ const capable = (capability: number): Action => ['capable', capability];
 const CAPABILITY: Subject = {
   title: 'capability',
   type: 'capability',
-  place: 'args',
+  source: 'args',
   hook: { call: 'cap_capable', args: [{ index: 2, type: 'capability' }] },
   rows: [
     { operator: 'Equal', values: ['CAP_SYS_CHROOT', '40'], match: capable(CHROOT), miss: capable(PACCT) },
     { operator: 'InMap', values: ['22:40', 'CAP_SYS_CHROOT'], match: capable(BOOT), miss: capable(PACCT) },
     { operator: 'CelExpr', values: ['arg0 == 18 || arg0 == 22'], match: capable(BOOT), miss: capable(PACCT) },
   ],
-  told: [
+  expected: [
     {
       action: capable(CHROOT),
       value: { type: 'capability', value: CHROOT },
@@ -151,7 +151,7 @@ function capabilitySet(type: ArgTypeName, index: number, json: string): Subject 
   return {
     title: type,
     type,
-    place: 'args',
+    source: 'args',
     hook,
     rows: [
       { operator: 'Equal', values: ['CAP_SYS_CHROOT'], match: act(chroot), miss: act(chroot | 1) },
@@ -166,7 +166,7 @@ function capabilitySet(type: ArgTypeName, index: number, json: string): Subject 
       },
       { operator: 'CapabilitiesGained', args: [1, 0], match: act(7, 3), miss: act(3, 7) },
     ],
-    told: [
+    expected: [
       {
         action: act(chroot | 1),
         value: { type, value: BigInt(chroot | 1) },

@@ -1,6 +1,6 @@
 /** Turns a subject of the matrix into a policy and into actions. The names of the actions identify its rows. */
 import type { Mechanism } from './support.js';
-import { withDerived, type Action, type Hook, type Row, type Subject, type Told, type Value } from './matrix.js';
+import { addDerivedRows, type Action, type Hook, type Row, type Subject, type Expected, type Value } from './matrix.js';
 
 /** A row with its hook and its selector in that hook. */
 export interface Case {
@@ -23,17 +23,17 @@ export interface Plan {
   /** The message of the subject's own hook. */
   readonly message: string;
   readonly cases: readonly Case[];
-  readonly told: readonly (Told & { readonly name: string })[];
+  readonly expected: readonly (Expected & { readonly name: string })[];
   readonly actions: readonly NamedAction[];
   readonly yaml: string;
 }
 
 /** The names of the subject's actions begin with its prefix. Names of threads have at most 15 bytes. */
-export function planOf(subject: Subject, number: number, kernel: string): Plan {
+export function planSubject(subject: Subject, number: number, kernel: string): Plan {
   const prefix = `p${number}.`;
   const hooks: Hook[] = [subject.hook];
   const counts: number[] = [0];
-  const cases = withDerived(subject.rows, subject.type).map((row, i): Case => {
+  const cases = addDerivedRows(subject.rows, subject.type).map((row, i): Case => {
     const hook = row.hook ?? subject.hook;
     if (!hooks.includes(hook)) hooks.push(hook);
     const at = hooks.indexOf(hook);
@@ -42,11 +42,11 @@ export function planOf(subject: Subject, number: number, kernel: string): Plan {
     const title = `${row.operator}${row.values === undefined ? '' : ` ${row.values.join(', ').replaceAll('\0', '\\0')}`}`;
     return { row, title, message: `${prefix}${at}`, selector, matchName: `${prefix}${i}+`, missName: `${prefix}${i}-` };
   });
-  const told = subject.told.map((each, i) => ({ ...each, name: `${prefix}told${i}` }));
+  const expected = subject.expected.map((each, i) => ({ ...each, name: `${prefix}told${i}` }));
   const policyName = `matrix-${number}`;
   const kprobes = hooks.map((hook, at) => {
     const own = cases.filter(({ message }) => message === `${prefix}${at}`);
-    return hookOf(hook, subject, own, `${prefix}${at}`, prefix, kernel);
+    return makeHook(hook, subject, own, `${prefix}${at}`, prefix, kernel);
   });
   const yaml = {
     apiVersion: 'cilium.io/v1alpha1',
@@ -57,14 +57,14 @@ export function planOf(subject: Subject, number: number, kernel: string): Plan {
   const actions = [
     ...cases.map(({ row, matchName }) => ({ name: matchName, action: row.match })),
     ...cases.map(({ row, missName }) => ({ name: missName, action: row.miss })),
-    ...told,
+    ...expected,
   ];
-  return { subject, policyName, message: `${prefix}0`, cases, told, actions, yaml: JSON.stringify(yaml) };
+  return { subject, policyName, message: `${prefix}0`, cases, expected: expected, actions, yaml: JSON.stringify(yaml) };
 }
 
 const NAME: Value = { index: 0, type: 'string', source: 'current_task', resolve: 'comm' };
 
-function hookOf(
+function makeHook(
   hook: Hook,
   subject: Subject,
   cases: readonly Case[],
@@ -81,17 +81,17 @@ function hookOf(
     data: hook.data === undefined ? [NAME] : [NAME, hook.data],
     ...(hook.returnArg === undefined ? {} : { return: true, returnArg: hook.returnArg }),
     selectors: [
-      ...cases.map((each) => selectorOf(each, hook, subject)),
+      ...cases.map((each) => makeSelector(each, hook, subject)),
       // This selector shows that the hook was called at all.
       { matchData: [{ args: [0], operator: 'Prefix', values: [prefix] }] },
     ],
   };
 }
 
-function selectorOf({ row, matchName, missName }: Case, hook: Hook, subject: Subject): object {
+function makeSelector({ row, matchName, missName }: Case, hook: Hook, subject: Subject): object {
   const values = row.values === undefined ? {} : { values: row.values };
   const own = { args: [0], operator: 'Equal', values: [matchName, missName] };
-  switch (subject.place) {
+  switch (subject.source) {
     case 'args': {
       const where = row.args === undefined ? { index: hook.args[0]?.index } : { args: row.args };
       return { matchArgs: [{ ...where, operator: row.operator, ...values }], matchData: [own] };
@@ -108,12 +108,12 @@ function selectorOf({ row, matchName, missName }: Case, hook: Hook, subject: Sub
 }
 
 /** The input lines for `workload batch`. */
-export function batch(actions: readonly NamedAction[]): string {
+export function batchInput(actions: readonly NamedAction[]): string {
   return actions.map(({ name, action }) => `${[name, ...action].join('\t')}\n`).join('');
 }
 
 /** True if the kernel or the mechanism does not support the subject. */
-export function isLacking(subject: Subject, kernel: string, attach: Mechanism): boolean {
+export function isUnsupported(subject: Subject, kernel: string, attach: Mechanism): boolean {
   const elsewhere = subject.kernels !== undefined && !subject.kernels.includes(kernel);
   return elsewhere || (subject.attach !== undefined && subject.attach !== attach);
 }

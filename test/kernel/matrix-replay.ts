@@ -16,7 +16,7 @@ export interface Comparison {
 /** Events go through a recording, as `polytrace replay` reads it. */
 export function compareWithKernel(plans: readonly Plan[], events: readonly ProcessKprobeEvent[]): Comparison {
   const comparison: Comparison = { calls: 0, rows: new Set(), unknown: [], differences: [] };
-  const { recorded, hooks } = throughRecording(events);
+  const { recorded, hooks } = recordAndRead(events);
   const kernel = loadKernelInfo();
   for (const plan of plans) {
     const own = recorded.filter(({ hook }) => hook?.policyName === plan.policyName);
@@ -30,7 +30,7 @@ export function compareWithKernel(plans: readonly Plan[], events: readonly Proce
   return comparison;
 }
 
-function throughRecording(events: readonly ProcessKprobeEvent[]): {
+function recordAndRead(events: readonly ProcessKprobeEvent[]): {
   recorded: RecordedEvent[];
   hooks: ReturnType<typeof recordingReader>['hooks'];
 } {

@@ -3,9 +3,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ADDED } from './matrix-network.js';
-import { batch, type NamedAction } from './matrix-policy.js';
+import { batchInput, type NamedAction } from './matrix-policy.js';
 import { MODULE_FILE } from './matrix-objects.js';
-import { PROGRAMS, ROOT } from './matrix-texts.js';
+import { PROGRAMS, ROOT } from './matrix-strings.js';
 import { checkout, compileWorkload, kernel, WORKLOAD } from './support.js';
 
 /** The workload program, next to the files of the matrix. Other programs are links to it. */
@@ -30,7 +30,7 @@ function unpackModule(): void {
 }
 
 /** Performs all actions one after the other, each in a process of its own. */
-export function carryOut(actions: readonly NamedAction[]): void {
-  const { status, stderr } = spawnSync(PROGRAM, ['batch'], { input: batch(actions), encoding: 'utf8' });
+export function runActions(actions: readonly NamedAction[]): void {
+  const { status, stderr } = spawnSync(PROGRAM, ['batch'], { input: batchInput(actions), encoding: 'utf8' });
   if (status !== 0) throw new Error(`the workload failed: ${stderr}`);
 }

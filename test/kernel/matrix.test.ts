@@ -6,14 +6,14 @@
 import assert from 'node:assert/strict';
 import { toJson } from '../../lib/index.js';
 import type { HookArgument, ProcessKprobeEvent } from '../../types/index.js';
-import { isLacking, planOf, type Case, type Plan } from './matrix-policy.js';
+import { isUnsupported, planSubject, type Case, type Plan } from './matrix-policy.js';
 import { compareWithKernel } from './matrix-replay.js';
-import { carryOut, prepareMatrix } from './matrix-setup.js';
+import { runActions, prepareMatrix } from './matrix-setup.js';
 import { REFUSED_TYPES, SUBJECTS } from './matrix.js';
-import { assertPart, kernel, MECHANISMS, policy, Recording } from './support.js';
+import { assertPart, kernel, MECHANISMS, kprobePolicy, Recording } from './support.js';
 
 /** The events of each action, by the name of the thread. */
-class Seen {
+class EventsByAction {
   readonly #events = new Map<string, ProcessKprobeEvent[]>();
 
   constructor(events: readonly ProcessKprobeEvent[]) {
@@ -27,26 +27,26 @@ class Seen {
     }
   }
 
-  of(plan: Plan, name: string): readonly ProcessKprobeEvent[] {
+  find(plan: Plan, name: string): readonly ProcessKprobeEvent[] {
     return this.#events.get(`${plan.policyName} ${name}`) ?? [];
   }
 }
 
-function valueOf(event: ProcessKprobeEvent, plan: Plan): HookArgument | undefined {
-  const { place } = plan.subject;
+function testedValue(event: ProcessKprobeEvent, plan: Plan): HookArgument | undefined {
+  const { source: place } = plan.subject;
   return place === 'args' ? event.args[0] : place === 'data' ? event.data[1] : event.return;
 }
 
-function jsonOf(event: ProcessKprobeEvent, plan: Plan): unknown {
+function testedJson(event: ProcessKprobeEvent, plan: Plan): unknown {
   const { process_kprobe: fields } = JSON.parse(toJson(event)) as {
     process_kprobe: { args?: unknown[]; data?: unknown[]; return?: unknown };
   };
-  const { place } = plan.subject;
+  const { source: place } = plan.subject;
   return place === 'args' ? fields.args?.[0] : place === 'data' ? fields.data?.[1] : fields.return;
 }
 
-function checkCase(plan: Plan, { title, message, selector, matchName, missName }: Case, seen: Seen): void {
-  const own = (name: string): ProcessKprobeEvent[] => seen.of(plan, name).filter((event) => event.message === message);
+function checkCase(plan: Plan, { title, message, selector, matchName, missName }: Case, seen: EventsByAction): void {
+  const own = (name: string): ProcessKprobeEvent[] => seen.find(plan, name).filter((event) => event.message === message);
   const missed = own(missName);
   assert.ok(missed.length > 0, `${title}: the hook did not see the action that must not match`);
   assert.ok(!missed.some((event) => event.selector === selector), `${title}: what must not match did`);
@@ -59,7 +59,7 @@ function checkCase(plan: Plan, { title, message, selector, matchName, missName }
 }
 
 function describeValue(event: ProcessKprobeEvent | undefined, plan: Plan): string {
-  return event === undefined ? 'not told' : JSON.stringify(jsonOf(event, plan));
+  return event === undefined ? 'not told' : JSON.stringify(testedJson(event, plan));
 }
 
 /** Kprobes are tested on the oldest kernel only. They would take half of the newest kernel's time for all its tests. */
@@ -67,10 +67,10 @@ const MATRIX_MECHANISMS = kernel === '6.12' ? (['fentry'] as const) : MECHANISMS
 
 for (const attach of MATRIX_MECHANISMS) {
   describe(`matrix by ${attach}`, function () {
-    const plans = SUBJECTS.map((subject, number) => planOf(subject, number, kernel));
+    const plans = SUBJECTS.map((subject, number) => planSubject(subject, number, kernel));
     const failures = new Map<Plan, unknown>();
     let recording: Recording | undefined;
-    let seen = new Seen([]);
+    let seen = new EventsByAction([]);
     let events: readonly ProcessKprobeEvent[] = [];
 
     before(async () => {
@@ -80,8 +80,8 @@ for (const attach of MATRIX_MECHANISMS) {
         await recording.tracer.addPolicy({ yaml: plan.yaml }).catch((error: unknown) => failures.set(plan, error));
       }
       const actions = plans.filter((plan) => !failures.has(plan)).flatMap((plan) => plan.actions);
-      events = await recording.hooksDuring(() => carryOut(actions));
-      seen = new Seen(events);
+      events = await recording.hooksDuring(() => runActions(actions));
+      seen = new EventsByAction(events);
       assert.equal(recording.tracer.stats().lost, 0);
     });
     after(() => recording?.close());
@@ -89,7 +89,7 @@ for (const attach of MATRIX_MECHANISMS) {
     for (const plan of plans) {
       const { subject } = plan;
       describe(subject.title, () => {
-        if (isLacking(subject, kernel, attach)) {
+        if (isUnsupported(subject, kernel, attach)) {
           it('is refused with a code', () => assertRefused(failures.get(plan)));
           return;
         }
@@ -102,13 +102,13 @@ for (const attach of MATRIX_MECHANISMS) {
             checkCase(plan, each, seen);
           });
         }
-        for (const told of plan.told) {
+        for (const told of plan.expected) {
           it(`is reported: ${told.action.join(' ').slice(0, 60)}`, () => {
             assert.ok(!failures.has(plan), 'not loaded');
-            const event = seen.of(plan, told.name).find(({ message }) => message === plan.message);
+            const event = seen.find(plan, told.name).find(({ message }) => message === plan.message);
             assert.ok(event !== undefined, 'the hook did not see the action');
-            assertPart(valueOf(event, plan), told.value, 'value');
-            assertPart(jsonOf(event, plan), told.json, 'json');
+            assertPart(testedValue(event, plan), told.value, 'value');
+            assertPart(testedJson(event, plan), told.json, 'json');
           });
         }
       });
@@ -128,7 +128,7 @@ for (const attach of MATRIX_MECHANISMS) {
     for (const [type, code] of Object.entries(REFUSED_TYPES)) {
       it(`${type} is refused with a code`, async () => {
         const hook = `call: sys_lseek\nsyscall: true\nargs:\n- {index: 0, type: ${type}}`;
-        const refused = recording?.tracer.addPolicy({ yaml: policy('refused', hook) });
+        const refused = recording?.tracer.addPolicy({ yaml: kprobePolicy('refused', hook) });
         await assert.rejects(async () => refused, { name: 'PolicyError', code });
       });
     }

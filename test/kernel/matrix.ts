@@ -13,8 +13,8 @@ import {
 import { NETWORK } from './matrix-network.js';
 import { NUMBERS } from './matrix-numbers.js';
 import { OBJECTS } from './matrix-objects.js';
-import { PLACES } from './matrix-places.js';
-import { TEXTS } from './matrix-texts.js';
+import { OTHER_SOURCES } from './matrix-sources.js';
+import { STRINGS } from './matrix-strings.js';
 
 /** An action of test/kernel/actions.c as words. */
 export type Action = readonly (string | number | bigint)[];
@@ -53,7 +53,7 @@ export interface Row {
 }
 
 /** The expected value in the event: fields of the typed argument, and of its JSON. */
-export interface Told {
+export interface Expected {
   readonly action: Action;
   readonly value: Readonly<Record<string, unknown>>;
   readonly json: Readonly<Record<string, unknown>>;
@@ -63,17 +63,17 @@ export interface Subject {
   readonly title: string;
   readonly type: ArgTypeName;
   /** The place of the tested value. */
-  readonly place: 'args' | 'data' | 'return';
+  readonly source: 'args' | 'data' | 'return';
   readonly hook: Hook;
   readonly rows: readonly Row[];
-  readonly told: readonly Told[];
+  readonly expected: readonly Expected[];
   /** If set, the subject is tested only on these kernels, or only with this mechanism. */
   readonly kernels?: readonly string[];
   readonly attach?: 'kprobe';
 }
 
 /** The rows together with derived operators: negations and short names. */
-export function withDerived(rows: readonly Row[], type: ArgTypeName): Row[] {
+export function addDerivedRows(rows: readonly Row[], type: ArgTypeName): Row[] {
   const allowed: readonly Operator[] = OPERATORS_BY_CLASS[ARG_TYPES[type].class];
   return rows.flatMap((row) => {
     const derived: Row[] = [];
@@ -86,8 +86,8 @@ export function withDerived(rows: readonly Row[], type: ArgTypeName): Row[] {
 }
 
 /** Types as arguments. The same values from other places follow below. */
-export const TYPES: readonly Subject[] = [...NUMBERS, ...TEXTS, ...NETWORK, ...OBJECTS];
-export const SUBJECTS: readonly Subject[] = [...TYPES, ...PLACES];
+export const TYPES: readonly Subject[] = [...NUMBERS, ...STRINGS, ...NETWORK, ...OBJECTS];
+export const SUBJECTS: readonly Subject[] = [...TYPES, ...OTHER_SOURCES];
 
 /** Types that every kernel refuses, with their codes. */
 export const REFUSED_TYPES: Readonly<Partial<Record<ArgTypeName, string>>> = {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { ProcessKprobeEvent } from '../../types/index.js';
-import { compileWorkload, fileHook, fileOf, MECHANISMS, policy, Recording, WORKLOAD, workload } from './support.js';
+import { compileWorkload, fileHook, fileArgument, MECHANISMS, kprobePolicy, Recording, WORKLOAD, runWorkload } from './support.js';
 
 const READS = `- matchArgs:
   - index: 1
@@ -23,7 +23,7 @@ for (const attach of MECHANISMS) {
       mkdirSync('/srv/paths/root/etc', { recursive: true });
       writeFileSync('/srv/paths/root/etc/inside', 'x');
       writeFileSync('/srv/paths/plain', 'x');
-      recording = await Recording.open(policy('paths', fileHook(READS)), { attach });
+      recording = await Recording.open(kprobePolicy('paths', fileHook(READS)), { attach });
     });
     after(async () => {
       await recording?.close();
@@ -32,12 +32,12 @@ for (const attach of MECHANISMS) {
 
     /** The last read. Earlier reads come from loading the program itself. */
     async function lastRead(...command: readonly (string | number)[]): Promise<ProcessKprobeEvent> {
-      const event = (await recording.hooksDuring(() => workload(...command))).at(-1);
+      const event = (await recording.hooksDuring(() => runWorkload(...command))).at(-1);
       assert.ok(event !== undefined, 'no read was seen');
       return event;
     }
     async function lastPath(...command: readonly (string | number)[]): Promise<string> {
-      return fileOf(await lastRead(...command)).path;
+      return fileArgument(await lastRead(...command)).path;
     }
 
     it('a plain file', async () => {
@@ -46,7 +46,7 @@ for (const attach of MECHANISMS) {
 
     it('across a mount, and its inode and permission', async () => {
       writeFileSync('/dev/shm/on-another-file-system', 'x', { mode: 0o640 });
-      const file = fileOf(await lastRead('read', '/dev/shm/on-another-file-system', 1));
+      const file = fileArgument(await lastRead('read', '/dev/shm/on-another-file-system', 1));
       assert.equal(file.path, '/dev/shm/on-another-file-system');
       assert.equal(file.permission, '-rw-r-----');
       assert.ok(file.inode > 0n);
@@ -63,7 +63,7 @@ for (const attach of MECHANISMS) {
     });
 
     it('a file outside the root of its reader: from the root of the mount tree', async () => {
-      const file = fileOf(await lastRead('outside', '/srv/paths/root', '/srv/paths/plain'));
+      const file = fileArgument(await lastRead('outside', '/srv/paths/root', '/srv/paths/plain'));
       assert.equal(file.path, '/srv/paths/plain');
       // not the file that this path names in the jail
       assert.deepEqual(file.flags, ['unreachable']);
@@ -71,13 +71,13 @@ for (const attach of MECHANISMS) {
 
     it('a file that was unlinked: its old name, flagged', async () => {
       writeFileSync('/srv/paths/removed', 'x');
-      const file = fileOf(await lastRead('unlinked', '/srv/paths/removed'));
+      const file = fileArgument(await lastRead('unlinked', '/srv/paths/removed'));
       assert.equal(file.path, '/srv/paths/removed');
       assert.deepEqual(file.flags, ['deleted']);
     });
 
     it('a file on a detached mount: from the top of the mount, flagged', async () => {
-      const file = fileOf(await lastRead('detached', '/srv/paths/target', '/srv/paths/target/kept'));
+      const file = fileArgument(await lastRead('detached', '/srv/paths/target', '/srv/paths/target/kept'));
       assert.equal(file.path, '/kept');
       assert.deepEqual(file.flags, ['unreachable']);
     });
@@ -107,7 +107,7 @@ for (const attach of MECHANISMS) {
     it('longer than 4,095 bytes: its end, flagged', async () => {
       const name = 'n'.repeat(255);
       mkdirSync('/srv/paths/longer', { recursive: true });
-      const file = fileOf(await lastRead('deep', '/srv/paths/longer', name, 20, 'file'));
+      const file = fileArgument(await lastRead('deep', '/srv/paths/longer', name, 20, 'file'));
       assert.deepEqual(file.flags, ['truncated']);
       assert.ok(file.path.endsWith(`/${name}/file`) && file.path.length > 3800, String(file.path.length));
     });
@@ -129,7 +129,7 @@ for (const attach of MECHANISMS) {
       for (const octal of ['376', '377']) {
         const script = `f=$(printf '/srv/paths/n\\${octal}'); : > "$f"; ${WORKLOAD} read "$f" 1; rm "$f"`;
         const events = await recording.hooksDuring(() => void execFileSync('sh', ['-c', script]));
-        paths.push(...events.map((event) => fileOf(event).path).filter((path) => path.startsWith('/srv/paths/n')));
+        paths.push(...events.map((event) => fileArgument(event).path).filter((path) => path.startsWith('/srv/paths/n')));
       }
       assert.deepEqual(paths, ['/srv/paths/n\udcfe', '/srv/paths/n\udcff']);
     });

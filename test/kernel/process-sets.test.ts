@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { compileWorkload, fileHook, fileOf, onPath, policy, Recording, WORKLOAD, workload } from './support.js';
+import { compileWorkload, fileHook, fileArgument, onPath, kprobePolicy, Recording, WORKLOAD, runWorkload } from './support.js';
 
 const FILE = '/srv/family-file';
 /** A shell whose descendants are a chain of shells with the workload at the end. */
@@ -19,18 +19,18 @@ true
 `;
 
 /** Processes that wait for a line. Then the last of them acts. */
-class Waiting {
+class WaitingProcess {
   private constructor(private readonly child: ChildProcess) {}
 
-  static async start(program: string, ...args: readonly string[]): Promise<Waiting> {
+  static async start(program: string, ...args: readonly string[]): Promise<WaitingProcess> {
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     await new Promise((resolve) => child.stdout?.once('data', resolve));
-    return new Waiting(child);
+    return new WaitingProcess(child);
   }
 
   /** `depth` is the number of shells between the first process and the workload. */
-  static family(shell: string, depth: number): Promise<Waiting> {
-    return Waiting.start(shell, FAMILY, String(depth));
+  static family(shell: string, depth: number): Promise<WaitingProcess> {
+    return WaitingProcess.start(shell, FAMILY, String(depth));
   }
 
   get pid(): number {
@@ -45,8 +45,8 @@ class Waiting {
 }
 
 /** The number of events that the policy reports for families that were running before it. */
-async function eventsOf(filter: (first: Waiting) => string, ...families: readonly Waiting[]): Promise<number[]> {
-  const yaml = policy('running', fileHook(`${onPath('Equal', FILE)}\n${filter(families[0] as Waiting)}`));
+async function countEvents(filter: (first: WaitingProcess) => string, ...families: readonly WaitingProcess[]): Promise<number[]> {
+  const yaml = kprobePolicy('running', fileHook(`${onPath('Equal', FILE)}\n${filter(families[0] as WaitingProcess)}`));
   const recording = await Recording.open(yaml);
   try {
     const counts: number[] = [];
@@ -70,18 +70,18 @@ describe('processes that were running before the policy', () => {
   const FOLLOW = '    followChildren: true';
 
   it('followChildren: descendants of any depth, whatever they execute', async () => {
-    await Recording.closeKept(); // here they run before the tracer as well
+    await Recording.closeCached(); // here they run before the tracer as well
     const families = [
-      await Waiting.family(SHELL, 0),
-      await Waiting.family(SHELL, 20),
-      await Waiting.family(OTHER_SHELL, 1),
+      await WaitingProcess.family(SHELL, 0),
+      await WaitingProcess.family(SHELL, 20),
+      await WaitingProcess.family(OTHER_SHELL, 1),
     ];
-    assert.deepEqual(await eventsOf(() => binaries('matchBinaries', 'In', FOLLOW), ...families), [1, 1, 0]);
+    assert.deepEqual(await countEvents(() => binaries('matchBinaries', 'In', FOLLOW), ...families), [1, 1, 0]);
   });
 
   it('followChildren, NotIn', async () => {
-    const families = [await Waiting.family(SHELL, 3), await Waiting.family(OTHER_SHELL, 1)];
-    assert.deepEqual(await eventsOf(() => binaries('matchBinaries', 'NotIn', FOLLOW), ...families), [0, 1]);
+    const families = [await WaitingProcess.family(SHELL, 3), await WaitingProcess.family(OTHER_SHELL, 1)];
+    assert.deepEqual(await countEvents(() => binaries('matchBinaries', 'NotIn', FOLLOW), ...families), [0, 1]);
   });
 
   it('NotIn: a file that an unprivileged user has mounted over the program is not left out', async () => {
@@ -90,7 +90,7 @@ describe('processes that were running before the policy', () => {
     const user = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
     const forged = `mount --bind ${copy} ${WORKLOAD}; exec ${WORKLOAD} read ${FILE} 1`;
     const filter = `  matchBinaries:\n  - {operator: NotIn, values: ["${WORKLOAD}"]}`;
-    const recording = await Recording.open(policy('forged', fileHook(`${onPath('Equal', FILE)}\n${filter}`)));
+    const recording = await Recording.open(kprobePolicy('forged', fileHook(`${onPath('Equal', FILE)}\n${filter}`)));
     try {
       const events = await recording.hooksDuring(() => {
         execFileSync('setpriv', [...user, 'unshare', '-Urm', 'sh', '-ec', forged]);
@@ -106,44 +106,44 @@ describe('processes that were running before the policy', () => {
   });
 
   it('without followChildren only their own executable counts', async () => {
-    const families = [await Waiting.family(SHELL, 0)];
-    assert.deepEqual(await eventsOf(() => binaries('matchBinaries', 'In', ''), ...families), [0]);
+    const families = [await WaitingProcess.family(SHELL, 0)];
+    assert.deepEqual(await countEvents(() => binaries('matchBinaries', 'In', ''), ...families), [0]);
   });
 
   it('matchParentBinaries: the parent, and not older ancestors', async () => {
     const families = [
-      await Waiting.family(SHELL, 0),
-      await Waiting.family(SHELL, 1),
-      await Waiting.family(OTHER_SHELL, 0),
+      await WaitingProcess.family(SHELL, 0),
+      await WaitingProcess.family(SHELL, 1),
+      await WaitingProcess.family(OTHER_SHELL, 0),
     ];
-    assert.deepEqual(await eventsOf(() => binaries('matchParentBinaries', 'In', ''), ...families), [1, 0, 0]);
+    assert.deepEqual(await countEvents(() => binaries('matchParentBinaries', 'In', ''), ...families), [1, 0, 0]);
   });
 
   it('matchParentBinaries with followChildren: a parent that is followed', async () => {
-    const families = [await Waiting.family(SHELL, 0), await Waiting.family(SHELL, 2)];
-    assert.deepEqual(await eventsOf(() => binaries('matchParentBinaries', 'In', FOLLOW), ...families), [1, 1]);
+    const families = [await WaitingProcess.family(SHELL, 0), await WaitingProcess.family(SHELL, 2)];
+    assert.deepEqual(await countEvents(() => binaries('matchParentBinaries', 'In', FOLLOW), ...families), [1, 1]);
   });
 
   const pids = (pid: number, inNamespace: boolean): string =>
     `  matchPIDs:\n  - operator: In\n    followForks: true\n    isNamespacePID: ${inNamespace}\n    values: [${pid}]`;
 
   it('matchPIDs with followForks: descendants, and the programs that they execute', async () => {
-    const families = [await Waiting.family(SHELL, 2), await Waiting.family(SHELL, 2)];
-    assert.deepEqual(await eventsOf((first) => pids(first.pid, false), ...families), [1, 0]);
+    const families = [await WaitingProcess.family(SHELL, 2), await WaitingProcess.family(SHELL, 2)];
+    assert.deepEqual(await countEvents((first) => pids(first.pid, false), ...families), [1, 0]);
   });
 
   it('isNamespacePID with followForks: the id in its own namespace', async () => {
     const families = [
-      await Waiting.start('/usr/bin/unshare', '--pid', '--fork', SHELL, FAMILY, '2'),
-      await Waiting.family(SHELL, 0),
+      await WaitingProcess.start('/usr/bin/unshare', '--pid', '--fork', SHELL, FAMILY, '2'),
+      await WaitingProcess.family(SHELL, 0),
     ];
     // 1 is also the id of the initial process, and all others descend from it.
-    assert.deepEqual(await eventsOf(() => pids(2, true), ...families), [1, 0]);
+    assert.deepEqual(await countEvents(() => pids(2, true), ...families), [1, 0]);
   });
 
   it('a policy that is added again finds new processes, and keeps no state from before', async () => {
     const text = (shell: string): string =>
-      policy(
+      kprobePolicy(
         'again',
         fileHook(
           `${onPath('Equal', FILE)}\n  matchBinaries:\n  - {operator: In, values: ["${shell}"], followChildren: true}`,
@@ -151,16 +151,16 @@ describe('processes that were running before the policy', () => {
       );
     const recording = await Recording.open(text(SHELL));
     try {
-      const early = await Waiting.family(SHELL, 1);
+      const early = await WaitingProcess.family(SHELL, 1);
       await recording.tracer.removePolicy('again');
-      const late = await Waiting.family(OTHER_SHELL, 1);
+      const late = await WaitingProcess.family(OTHER_SHELL, 1);
       // There are as many different sets as bits, so the first bit is reused.
       for (let i = 0; i < 4; i++) {
         const selectors = Array.from(
           { length: 64 },
           (_, n) => `- matchBinaries:\n  - {operator: In, values: ["/nowhere/${i}/${n}"], followChildren: true}`,
         );
-        await recording.tracer.addPolicy({ yaml: policy('others', fileHook(selectors.join('\n'))) });
+        await recording.tracer.addPolicy({ yaml: kprobePolicy('others', fileHook(selectors.join('\n'))) });
         await recording.tracer.removePolicy('others');
       }
       await recording.tracer.addPolicy({ yaml: text(OTHER_SHELL) });
@@ -182,7 +182,7 @@ selectors:
   - {index: 0, operator: Equal, values: ["4242"]}
   matchNamespaceChanges:
   - {operator: In, values: [Uts]}`;
-    const recording = await Recording.open(policy('changes', hook));
+    const recording = await Recording.open(kprobePolicy('changes', hook));
     try {
       const events = await recording.hooksDuring(() =>
         before(['same\tunshared\t0\t0', 'other\tunshared\t0x4000000\t0', 'another\tunshared\t0x8000000\t0']),
@@ -216,9 +216,9 @@ describe('files by their inode', () => {
     for (const path of [SECRET, ALIAS]) rmSync(path, { force: true });
   });
 
-  const pathsOf = async (selector: string, run: (recording: Recording) => void | Promise<void>): Promise<string[]> => {
+  const recordPaths = async (selector: string, run: (recording: Recording) => void | Promise<void>): Promise<string[]> => {
     const recording = await Recording.open(
-      policy('inode', fileHook(`${selector}\n  matchBinaries:\n  - {operator: In, values: ["${WORKLOAD}"]}`)),
+      kprobePolicy('inode', fileHook(`${selector}\n  matchBinaries:\n  - {operator: In, values: ["${WORKLOAD}"]}`)),
     );
     try {
       return await recording.pathsDuring(() => run(recording));
@@ -231,22 +231,22 @@ describe('files by their inode', () => {
     writeFileSync(SECRET, 'x');
     linkSync(SECRET, ALIAS);
     const all = (): void => {
-      workload('read', ALIAS, 1);
-      workload('read', SECRET, 1);
+      runWorkload('read', ALIAS, 1);
+      runWorkload('read', SECRET, 1);
     };
-    assert.deepEqual(await pathsOf(filter(SECRET, true), all), [ALIAS, SECRET]);
-    assert.deepEqual(await pathsOf(filter(SECRET, false), all), [SECRET]);
+    assert.deepEqual(await recordPaths(filter(SECRET, true), all), [ALIAS, SECRET]);
+    assert.deepEqual(await recordPaths(filter(SECRET, false), all), [SECRET]);
     mkdirSync('/srv/inode-bound', { recursive: true });
-    const bound = (): void => workload('namespace', '/srv', '/srv/inode-bound', '/srv/inode-bound/inode-secret');
-    assert.deepEqual(await pathsOf(filter(SECRET, true), bound), ['/srv/inode-bound/inode-secret']);
+    const readBound = (): void => runWorkload('namespace', '/srv', '/srv/inode-bound', '/srv/inode-bound/inode-secret');
+    assert.deepEqual(await recordPaths(filter(SECRET, true), readBound), ['/srv/inode-bound/inode-secret']);
   });
 
   it('a file that is created after the policy is known once its path was seen', async () => {
-    const paths = await pathsOf(filter(SECRET, true), () => {
+    const paths = await recordPaths(filter(SECRET, true), () => {
       writeFileSync(SECRET, 'x');
       linkSync(SECRET, ALIAS);
-      workload('read', SECRET, 1);
-      workload('read', ALIAS, 1);
+      runWorkload('read', SECRET, 1);
+      runWorkload('read', ALIAS, 1);
     });
     assert.deepEqual(paths, [SECRET, ALIAS]);
   });
@@ -254,9 +254,9 @@ describe('files by their inode', () => {
   it('NotEqual excludes the file under each of its names', async () => {
     writeFileSync(SECRET, 'x');
     linkSync(SECRET, ALIAS);
-    const paths = await pathsOf(filter(SECRET, true, 'NotEqual'), () => {
-      workload('read', ALIAS, 1);
-      workload('read', SECRET, 1);
+    const paths = await recordPaths(filter(SECRET, true, 'NotEqual'), () => {
+      runWorkload('read', ALIAS, 1);
+      runWorkload('read', SECRET, 1);
     });
     assert.ok(!paths.includes(ALIAS) && !paths.includes(SECRET), paths.join(' '));
   });
@@ -271,8 +271,8 @@ describe('files by their inode', () => {
     try {
       writeFileSync('/tmp/inode-merged/secret', 'x');
       linkSync('/tmp/inode-merged/secret', '/tmp/inode-merged/alias');
-      const paths = await pathsOf(filter('/tmp/inode-merged/secret', true), () =>
-        workload('read', '/tmp/inode-merged/alias', 1),
+      const paths = await recordPaths(filter('/tmp/inode-merged/secret', true), () =>
+        runWorkload('read', '/tmp/inode-merged/alias', 1),
       );
       // Old kernels call the hook a second time for the underlying file, which has the same name.
       assert.deepEqual([...new Set(paths)], ['/tmp/inode-merged/alias']);
@@ -284,11 +284,11 @@ describe('files by their inode', () => {
   it('the event contains the number of names of the file', async () => {
     writeFileSync(SECRET, 'x');
     linkSync(SECRET, ALIAS);
-    const recording = await Recording.open(policy('links', fileHook(filter(SECRET, true))));
+    const recording = await Recording.open(kprobePolicy('links', fileHook(filter(SECRET, true))));
     try {
-      const [event] = await recording.hooksDuring(() => workload('read', ALIAS, 1));
+      const [event] = await recording.hooksDuring(() => runWorkload('read', ALIAS, 1));
       assert.ok(event);
-      const file = fileOf(event);
+      const file = fileArgument(event);
       assert.equal(file.path, ALIAS);
       assert.equal(file.links, 2);
     } finally {

@@ -8,5 +8,5 @@ export const mochaHooks = {
     await tracer.close();
   },
 
-  afterAll: (): Promise<void> => Recording.closeKept(),
+  afterAll: (): Promise<void> => Recording.closeCached(),
 };

@@ -7,12 +7,12 @@ import {
   checkout,
   compileWorkload,
   corpus,
-  hooksOf,
+  kprobeEvents,
   MECHANISMS,
   needsFile,
   Recording,
   WORKLOAD,
-  workload,
+  runWorkload,
 } from './support.js';
 
 const UPSTREAM = join(corpus, 'quickstart__file_monitoring.yaml');
@@ -21,7 +21,7 @@ const POLICIES = [
   { name: 'our example', file: join(checkout, 'examples', 'file-monitoring.yaml') },
 ];
 
-function isOf(program: string): (line: string) => boolean {
+function hasProgram(program: string): (line: string) => boolean {
   return (line) => line.includes(` ${program}`);
 }
 
@@ -41,14 +41,14 @@ describe('file monitoring', () => {
         after(() => recording?.close());
 
         /** The lines of this process's children: a thread of the kernel may end at any time. */
-        async function lines(run: () => void): Promise<string[]> {
-          const events = await recording.during(run);
+        async function collectLines(run: () => void): Promise<string[]> {
+          const events = await recording.eventsDuring(run);
           const own = events.filter((event) => event.type === 'lost' || event.parent?.pid === process.pid);
           return own.map((event) => formatCompact(event)).filter((l) => !l.includes('mark-'));
         }
 
         it('shows a read of /etc/shadow between the process and its exit, twice for cat', async () => {
-          const seen = await lines(() => execFileSync('/usr/bin/bash', ['-c', 'cat /etc/shadow']));
+          const seen = await collectLines(() => execFileSync('/usr/bin/bash', ['-c', 'cat /etc/shadow']));
           assert.deepEqual(seen, [
             `🚀 process ${node} /usr/bin/bash -c "cat /etc/shadow"`,
             `🚀 process ${node} /usr/bin/cat /etc/shadow`,
@@ -60,7 +60,7 @@ describe('file monitoring', () => {
 
         it('shows a write under /usr/local/bin by the shell', async () => {
           const command = 'echo foo >> /usr/local/bin/bar';
-          const seen = await lines(() => execFileSync('/usr/bin/bash', ['-c', command]));
+          const seen = await collectLines(() => execFileSync('/usr/bin/bash', ['-c', command]));
           assert.deepEqual(seen, [
             `🚀 process ${node} /usr/bin/bash -c "${command}"`,
             `📝 write   ${node} /usr/bin/bash /usr/local/bin/bar`,
@@ -69,7 +69,7 @@ describe('file monitoring', () => {
         });
 
         it('reports nothing about other files', async () => {
-          const seen = await lines(() => execFileSync('/usr/bin/cat', ['/etc/hostname']));
+          const seen = await collectLines(() => execFileSync('/usr/bin/cat', ['/etc/hostname']));
           assert.deepEqual(seen, [
             `🚀 process ${node} /usr/bin/cat /etc/hostname`,
             `💥 exit    ${node} /usr/bin/cat /etc/hostname 0`,
@@ -78,14 +78,14 @@ describe('file monitoring', () => {
 
         it('shows truncation by path and shared memory', async () => {
           spawnSync('/usr/bin/bash', ['-c', 'echo longer > /etc/polytrace-test']);
-          const truncated = (await lines(() => workload('truncate', '/etc/polytrace-test'))).filter(isOf(WORKLOAD));
+          const truncated = (await collectLines(() => runWorkload('truncate', '/etc/polytrace-test'))).filter(hasProgram(WORKLOAD));
           assert.equal(truncated[1], `📝 truncate ${node} ${WORKLOAD} /etc/polytrace-test`);
-          const mapped = (await lines(() => workload('mmap', '/etc/polytrace-test', 3, 1))).filter(isOf(WORKLOAD));
+          const mapped = (await collectLines(() => runWorkload('mmap', '/etc/polytrace-test', 3, 1))).filter(hasProgram(WORKLOAD));
           assert.ok(mapped.includes(`📝 mmap-rw ${node} ${WORKLOAD} /etc/polytrace-test`), mapped.join('\n'));
         });
 
         it('reports the arguments, the return value and the policy', async () => {
-          const [event] = hooksOf(await recording.during(() => workload('read', '/etc/shadow', 1)));
+          const [event] = kprobeEvents(await recording.eventsDuring(() => runWorkload('read', '/etc/shadow', 1)));
           assert.ok(event !== undefined);
           const [path, mask] = event.args;
           assert.ok(path?.type === 'file' && mask?.type === 'int');
@@ -103,7 +103,7 @@ describe('file monitoring', () => {
   it('our example shows ftruncate, which the published policy misses on kernels from 6.2 on', async () => {
     spawnSync('/usr/bin/bash', ['-c', 'echo longer > /etc/polytrace-test']);
     const recording = await Recording.open({ file: join(checkout, 'examples', 'file-monitoring.yaml') });
-    const events = hooksOf(await recording.during(() => workload('ftruncate', '/etc/polytrace-test')));
+    const events = kprobeEvents(await recording.eventsDuring(() => runWorkload('ftruncate', '/etc/polytrace-test')));
     await recording.close();
     assert.equal(events.length, 1);
     assert.match(events[0]?.functionName ?? '', /^security_(path|file)_truncate$/);

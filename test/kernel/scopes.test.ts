@@ -18,7 +18,7 @@ import {
 import { join } from 'node:path';
 import { openTracer } from '../../lib/index.js';
 import type { ContainerInfo, ContainerSink, ContainerSource, TracerOptions } from '../../types/index.js';
-import { corpus, hooksOf, kernel, Recording } from './support.js';
+import { corpus, kprobeEvents, kernel, Recording } from './support.js';
 
 const MOUNT = '/sys/fs/cgroup';
 /** Only these tests start it, so that a policy that kills cannot affect another process. */
@@ -41,15 +41,15 @@ class Source implements ContainerSource {
   async start(sink: ContainerSink): Promise<void> {
     this.sink = sink;
     sink.state(true);
-    await this.put(WEB, 'main', 'shop', 'web');
-    await this.put(SIDECAR, 'proxy', 'shop', 'web');
-    await this.put(OTHER, 'main', 'shop', 'db');
-    await this.put(FOREIGN, 'main', 'default', 'web');
+    await this.putContainer(WEB, 'main', 'shop', 'web');
+    await this.putContainer(SIDECAR, 'proxy', 'shop', 'web');
+    await this.putContainer(OTHER, 'main', 'shop', 'db');
+    await this.putContainer(FOREIGN, 'main', 'default', 'web');
   }
 
   async stop(): Promise<void> {}
 
-  async put(cgroupPath: string, name: string, namespace: string, app: string): Promise<void> {
+  async putContainer(cgroupPath: string, name: string, namespace: string, app: string): Promise<void> {
     const container: ContainerInfo = {
       id: cgroupPath.slice('/docker-'.length, -'.scope'.length),
       runtime: 'docker',
@@ -62,7 +62,7 @@ class Source implements ContainerSource {
 }
 
 /** A published policy, for one container of one pod. */
-function scoped(file: string): { yaml: string } {
+function scopePolicy(file: string): { yaml: string } {
   const text = readFileSync(join(corpus, file), 'utf8');
   const selectors = '  podSelector: {matchLabels: {app: web}}\n  containerSelector: {matchLabels: {name: main}}\n';
   const yaml = text
@@ -74,14 +74,14 @@ function scoped(file: string): { yaml: string } {
 }
 
 /** Reads the file in a process that moves into the cgroup first, as the runtimes do for `exec`. */
-function read(cgroup: string, file = SECRET): { status: number | null; signal: string | null } {
+function readIn(cgroup: string, file = SECRET): { status: number | null; signal: string | null } {
   const script = 'echo $$ > "$0/cgroup.procs" && exec "$1" "$2"';
   const { status, signal } = spawnSync('sh', ['-c', script, MOUNT + cgroup, CAT, file], { stdio: 'ignore' });
   return { status, signal };
 }
 
-const done = { status: 0, signal: null };
-const killed = { status: null, signal: 'SIGKILL' };
+const SUCCESS = { status: 0, signal: null };
+const KILLED = { status: null, signal: 'SIGKILL' };
 
 describe(`scopes on ${kernel}`, () => {
   let source: Source;
@@ -102,30 +102,30 @@ describe(`scopes on ${kernel}`, () => {
     for (const cgroup of CGROUPS.toReversed()) if (existsSync(MOUNT + cgroup)) rmdirSync(MOUNT + cgroup);
   });
 
-  async function record(file: string, options: TracerOptions = {}): Promise<Recording> {
+  async function openRecording(file: string, options: TracerOptions = {}): Promise<Recording> {
     source = new Source();
     const containers = { sources: [source] };
-    return new Recording(await openTracer({ ...options, containers, policies: [scoped(file)] }));
+    return new Recording(await openTracer({ ...options, containers, policies: [scopePolicy(file)] }));
   }
 
-  const paths = async (recording: Recording, run: () => void | Promise<void>): Promise<string[]> =>
-    hooksOf(await recording.during(run)).flatMap(({ args: [arg] }) =>
+  const recordPaths = async (recording: Recording, run: () => void | Promise<void>): Promise<string[]> =>
+    kprobeEvents(await recording.eventsDuring(run)).flatMap(({ args: [arg] }) =>
       arg !== undefined && 'path' in arg ? [arg.path] : [],
     );
 
   it('file_monitoring: events only from the container', async () => {
-    const recording = await record('quickstart__file_monitoring.yaml');
+    const recording = await openRecording('quickstart__file_monitoring.yaml');
     try {
       assert.deepEqual(
         recording.tracer.policies().map(({ name, scope }) => [name, scope]),
         [['shop/scoped', { state: 'active', containers: 1 }]],
       );
       for (const cgroup of [WEB, `${WEB}/inside`]) {
-        const found = await paths(recording, () => void read(cgroup));
+        const found = await recordPaths(recording, () => void readIn(cgroup));
         assert.ok(found.length > 0 && found.every((path) => path === SECRET), `${cgroup}: ${found.join(', ')}`);
       }
       for (const cgroup of ['', SIDECAR, OTHER, FOREIGN, UNNAMED]) {
-        assert.deepEqual(await paths(recording, () => void read(cgroup)), [], cgroup);
+        assert.deepEqual(await recordPaths(recording, () => void readIn(cgroup)), [], cgroup);
       }
     } finally {
       await recording.close();
@@ -133,22 +133,22 @@ describe(`scopes on ${kernel}`, () => {
   });
 
   it('file_monitoring_enforce: kills only in the container', async () => {
-    const recording = await record('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
+    const recording = await openRecording('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
     try {
-      assert.deepEqual(read(WEB), killed);
-      assert.deepEqual(read(`${WEB}/inside`), killed);
-      for (const cgroup of ['', SIDECAR, OTHER, FOREIGN, UNNAMED]) assert.deepEqual(read(cgroup), done, cgroup);
+      assert.deepEqual(readIn(WEB), KILLED);
+      assert.deepEqual(readIn(`${WEB}/inside`), KILLED);
+      for (const cgroup of ['', SIDECAR, OTHER, FOREIGN, UNNAMED]) assert.deepEqual(readIn(cgroup), SUCCESS, cgroup);
       // the root of the host, bound to another place, is the same files
-      assert.deepEqual(read(OTHER, moved + SECRET), done);
+      assert.deepEqual(readIn(OTHER, moved + SECRET), SUCCESS);
       await recording.tracer.setPolicyMode('shop/scoped', 'monitor');
-      assert.deepEqual(read(WEB), done);
+      assert.deepEqual(readIn(WEB), SUCCESS);
     } finally {
       await recording.close();
     }
   });
 
   it('who enters the container is in it, and who leaves it is not', async () => {
-    const recording = await record('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
+    const recording = await openRecording('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
     const script =
       'echo ready; while read -r cgroup; do echo $$ > "$cgroup/cgroup.procs"; "$0" "$1" > /dev/null; echo $?; done';
     const child = spawn('sh', ['-c', script, CAT, SECRET], { stdio: ['pipe', 'pipe', 'ignore'] });
@@ -165,8 +165,8 @@ describe(`scopes on ${kernel}`, () => {
         const { status, signal } = spawnSync('nsenter', words, { stdio: 'ignore' });
         return { status, signal };
       };
-      assert.deepEqual(enter('--cgroup'), done, 'the namespaces alone are not the container');
-      assert.deepEqual(enter('--join-cgroup'), killed);
+      assert.deepEqual(enter('--cgroup'), SUCCESS, 'the namespaces alone are not the container');
+      assert.deepEqual(enter('--join-cgroup'), KILLED);
     } finally {
       child.kill('SIGKILL');
       await recording.close();
@@ -174,7 +174,7 @@ describe(`scopes on ${kernel}`, () => {
   });
 
   it('runc exec: its process starts outside of the container', async () => {
-    const recording = await record('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
+    const recording = await openRecording('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
     const bundle = mkdtempSync('/tmp/scopes-runc-');
     const runc = (...args: readonly string[]): number | null =>
       spawnSync('runc', ['--root', join(bundle, 'state'), ...args], { stdio: 'ignore' }).status;
@@ -192,9 +192,9 @@ describe(`scopes on ${kernel}`, () => {
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
     try {
       assert.equal(runc('run', '--detach', '--bundle', bundle, 'web'), 0);
-      await source.put(OF_RUNC, 'main', 'shop', 'web');
+      await source.putContainer(OF_RUNC, 'main', 'shop', 'web');
       assert.equal(runc('exec', 'web', CAT, SECRET), 128 + 9);
-      await source.put(OF_RUNC, 'main', 'shop', 'db');
+      await source.putContainer(OF_RUNC, 'main', 'shop', 'db');
       assert.equal(runc('exec', 'web', CAT, SECRET), 0);
     } finally {
       runc('delete', '--force', 'web');
@@ -204,13 +204,13 @@ describe(`scopes on ${kernel}`, () => {
   });
 
   it('a label that changes moves the container in and out', async () => {
-    const recording = await record('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
+    const recording = await openRecording('quickstart__file_monitoring_enforce.yaml', { enforcement: true });
     try {
-      assert.deepEqual(read(OTHER), done);
-      await source.put(OTHER, 'main', 'shop', 'web');
-      assert.deepEqual([read(OTHER), read(WEB)], [killed, killed]);
-      await source.put(OTHER, 'main', 'shop', 'db');
-      assert.deepEqual([read(OTHER), read(WEB)], [done, killed]);
+      assert.deepEqual(readIn(OTHER), SUCCESS);
+      await source.putContainer(OTHER, 'main', 'shop', 'web');
+      assert.deepEqual([readIn(OTHER), readIn(WEB)], [KILLED, KILLED]);
+      await source.putContainer(OTHER, 'main', 'shop', 'db');
+      assert.deepEqual([readIn(OTHER), readIn(WEB)], [SUCCESS, KILLED]);
     } finally {
       await recording.close();
     }

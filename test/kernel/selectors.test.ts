@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { ProcessKprobeEvent } from '../../types/index.js';
-import { batch, type NamedAction } from './matrix-policy.js';
+import { batchInput, type NamedAction } from './matrix-policy.js';
 import { prepareMatrix, PROGRAM } from './matrix-setup.js';
-import { PROGRAMS } from './matrix-texts.js';
+import { PROGRAMS } from './matrix-strings.js';
 import type { Action } from './matrix.js';
 import { MECHANISMS, Recording } from './support.js';
 
@@ -37,7 +37,7 @@ function pidRows(pid: number): Row[] {
   });
   const other = { match: 0, miss: 1 } as const;
   const one = { match: 1, miss: 0 } as const;
-  const newNamespace = unshared('pid', 1);
+  const newNamespace = unshareAction('pid', 1);
   return [
     { title: 'matchPIDs In', filters: filter('In'), match: HERE, miss: HERE, by: other },
     { title: 'matchPIDs In: children do not match', filters: filter('In'), match: HERE, miss: CALL },
@@ -151,22 +151,22 @@ const FLAGS = {
   pid: [0x20000000, 1],
   time: [0x80, 1],
 } as const;
-function unshared(name: keyof typeof FLAGS, fork: 0 | 1 = FLAGS[name][1]): Action {
+function unshareAction(name: keyof typeof FLAGS, fork: 0 | 1 = FLAGS[name][1]): Action {
   return ['unshared', FLAGS[name][0], fork];
 }
 
 function namespaceRows(): Row[] {
   const kinds: readonly (readonly [string, Action])[] = [
-    ['Mnt', unshared('mnt')],
-    ['Uts', unshared('uts')],
-    ['Ipc', unshared('ipc')],
-    ['Net', unshared('net')],
-    ['Cgroup', unshared('cgroup')],
-    ['User', unshared('user')],
-    ['Pid', unshared('pid')],
-    ['PidForChildren', unshared('pid', 0)],
-    ['Time', unshared('time')],
-    ['TimeForChildren', unshared('time', 0)],
+    ['Mnt', unshareAction('mnt')],
+    ['Uts', unshareAction('uts')],
+    ['Ipc', unshareAction('ipc')],
+    ['Net', unshareAction('net')],
+    ['Cgroup', unshareAction('cgroup')],
+    ['User', unshareAction('user')],
+    ['Pid', unshareAction('pid')],
+    ['PidForChildren', unshareAction('pid', 0)],
+    ['Time', unshareAction('time')],
+    ['TimeForChildren', unshareAction('time', 0)],
   ];
   const filter = (namespace: string, operator: string, values: readonly string[]): object => ({
     matchNamespaces: [{ namespace, operator, values }],
@@ -192,25 +192,25 @@ function namespaceRows(): Row[] {
       title: 'matchNamespaces Pid In, numbers',
       filters: filter('Pid', 'In', initial),
       match: CALL,
-      miss: unshared('pid'),
+      miss: unshareAction('pid'),
     },
     {
       title: 'matchNamespaces Pid NotIn, numbers',
       filters: filter('Pid', 'NotIn', initial),
-      match: unshared('pid'),
+      match: unshareAction('pid'),
       miss: CALL,
     },
     {
       title: 'matchNamespaceChanges In',
       filters: { matchNamespaceChanges: [{ operator: 'In', values: ['Mnt', 'Uts'] }] },
-      match: unshared('uts'),
-      miss: unshared('ipc'),
+      match: unshareAction('uts'),
+      miss: unshareAction('ipc'),
     },
     {
       title: 'matchNamespaceChanges NotIn',
       filters: { matchNamespaceChanges: [{ operator: 'NotIn', values: ['Uts'] }] },
-      match: unshared('ipc'),
-      miss: unshared('uts'),
+      match: unshareAction('ipc'),
+      miss: unshareAction('uts'),
     },
   ];
 }
@@ -240,7 +240,7 @@ function capabilityRows(): Row[] {
     {
       title: `${caps} In, isNamespaceCapability`,
       filters: filter(caps, 'Effective', 'In', namespaced),
-      match: unshared('user'),
+      match: unshareAction('user'),
       miss: has,
     },
     { title: `${changes} In`, filters: filter(changes, 'Effective', 'In'), match: hasNot, miss: CALL },
@@ -255,31 +255,31 @@ class Actors {
     spawn(PROGRAM, ['batch'], { stdio: ['pipe', 'ignore', 'inherit'] }),
   );
 
-  get named(): number {
+  get firstPid(): number {
     return this.#children[0]?.pid ?? 0;
   }
 
   async run(actions: readonly [readonly NamedAction[], readonly NamedAction[]]): Promise<void> {
     for (const [i, child] of this.#children.entries()) {
       const ended = once(child, 'exit');
-      child.stdin?.end(batch(actions[i as 0 | 1]));
+      child.stdin?.end(batchInput(actions[i as 0 | 1]));
       assert.deepEqual(await ended, [0, null]);
     }
   }
 }
 
-function selectorOf(row: Row, number: number): object {
+function rowSelector(row: Row, number: number): object {
   const own = { args: [0], operator: 'Equal', values: [`s${number}+`, `s${number}-`] };
   return { ...row.filters, matchData: [own] };
 }
 
-function policyOf(rows: readonly Row[]): string {
+function selectorPolicy(rows: readonly Row[]): string {
   const hook = {
     call: 'sys_lseek',
     syscall: true,
     args: [{ index: 0, type: 'int' }],
     data: [{ index: 0, type: 'string', source: 'current_task', resolve: 'comm' }],
-    selectors: [...rows.map(selectorOf), { matchArgs: [{ index: 0, operator: 'Equal', values: ['4242'] }] }],
+    selectors: [...rows.map(rowSelector), { matchArgs: [{ index: 0, operator: 'Equal', values: ['4242'] }] }],
   };
   return JSON.stringify({
     apiVersion: 'cilium.io/v1alpha1',
@@ -301,20 +301,20 @@ for (const attach of MECHANISMS) {
   describe(`filters on the process by ${attach}`, () => {
     before(prepareMatrix);
 
-    for (const [title, rowsOf] of GROUPS) {
+    for (const [title, makeRows] of GROUPS) {
       describe(title, () => {
         let recording: Recording | undefined;
         let events: readonly ProcessKprobeEvent[] = [];
         before(async () => {
           const actors = new Actors();
-          const rows = rowsOf(actors.named);
-          recording = await Recording.open(policyOf(rows), { attach });
-          const actions = [0, 1].map((actor) => actionsOf(rows, actor)) as [NamedAction[], NamedAction[]];
+          const rows = makeRows(actors.firstPid);
+          recording = await Recording.open(selectorPolicy(rows), { attach });
+          const actions = [0, 1].map((actor) => actorActions(rows, actor)) as [NamedAction[], NamedAction[]];
           events = await recording.hooksDuring(() => actors.run(actions));
         });
         after(() => recording?.close());
 
-        rowsOf(0).forEach((row, number) => {
+        makeRows(0).forEach((row, number) => {
           it(row.title, () => checkRow(number, events));
         });
       });
@@ -322,7 +322,7 @@ for (const attach of MECHANISMS) {
   });
 }
 
-function actionsOf(rows: readonly Row[], actor: number): NamedAction[] {
+function actorActions(rows: readonly Row[], actor: number): NamedAction[] {
   return rows.flatMap((row, number) => {
     const by = row.by ?? { match: 0, miss: 0 };
     return [

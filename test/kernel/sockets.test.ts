@@ -4,8 +4,8 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync } from 'node:fs';
 import type { ProcessKprobeEvent, SocketArgument } from '../../types/index.js';
-import { batch } from './matrix-policy.js';
-import { compileWorkload, MECHANISMS, policy, Recording, WORKLOAD, type Mechanism } from './support.js';
+import { batchInput } from './matrix-policy.js';
+import { compileWorkload, MECHANISMS, kprobePolicy, Recording, WORKLOAD, type Mechanism } from './support.js';
 
 const OWNER = '/tmp/socket-owner';
 const OTHER = '/tmp/socket-other';
@@ -14,7 +14,7 @@ const TCP = 5101;
 const OWN = 5102;
 
 /** A hook on packets that a socket receives. On the loopback device a softirq handles them. */
-function received(...ports: readonly number[]): string {
+function receiveHook(...ports: readonly number[]): string {
   return `call: sk_filter_trim_cap
 syscall: false
 args:
@@ -52,7 +52,7 @@ args:
 returnArg: {index: 0, type: sock}
 returnArgAction: TrackSock`;
 
-function bySocket(call: string, action: string, binary: string): string {
+function socketHook(call: string, action: string, binary: string): string {
   return `call: ${call}
 syscall: false
 args:
@@ -91,18 +91,18 @@ const clientScript = `echo datagram > /dev/udp/127.0.0.1/${UDP}; echo stream > /
 /** Sends from a socket of its own. */
 function send(program: string): void {
   execFileSync(program, ['batch'], {
-    input: batch([{ name: 'sends', action: ['send', '127.0.0.5', 0, '127.0.0.1', OWN] }]),
+    input: batchInput([{ name: 'sends', action: ['send', '127.0.0.5', 0, '127.0.0.1', OWN] }]),
   });
 }
 
-interface Told {
+interface EventSummary {
   readonly policy: string;
   readonly call: string;
   readonly binary: string;
   readonly owner: boolean;
 }
 
-function told(events: readonly ProcessKprobeEvent[]): Told[] {
+function summarizeEvents(events: readonly ProcessKprobeEvent[]): EventSummary[] {
   return events.map(({ policyName, functionName, process, ofSocketOwner }) => ({
     policy: policyName,
     call: functionName,
@@ -111,9 +111,9 @@ function told(events: readonly ProcessKprobeEvent[]): Told[] {
   }));
 }
 
-for (const attach of MECHANISMS) describe(`sockets that are tracked, by ${attach}`, () => tests(attach));
+for (const attach of MECHANISMS) describe(`sockets that are tracked, by ${attach}`, () => testSockets(attach));
 
-function tests(attach: Mechanism): void {
+function testSockets(attach: Mechanism): void {
   let recording: Recording;
   before(async () => {
     compileWorkload();
@@ -122,8 +122,8 @@ function tests(attach: Mechanism): void {
   });
   after(() => recording.close());
 
-  const during = async (hooks: readonly string[], run: () => void | Promise<void>): Promise<ProcessKprobeEvent[]> => {
-    await recording.tracer.addPolicy({ yaml: policy('tracks', ...hooks) });
+  const recordHooks = async (hooks: readonly string[], run: () => void | Promise<void>): Promise<ProcessKprobeEvent[]> => {
+    await recording.tracer.addPolicy({ yaml: kprobePolicy('tracks', ...hooks) });
     try {
       return await recording.hooksDuring(run);
     } finally {
@@ -133,9 +133,9 @@ function tests(attach: Mechanism): void {
 
   it('a packet that a softirq handles is reported with the process that made the socket, or that listens for the connection', async () => {
     // Another policy, which tracks nothing, shows which process was running.
-    await recording.tracer.addPolicy({ yaml: policy('plain', received(UDP, TCP)) });
+    await recording.tracer.addPolicy({ yaml: kprobePolicy('plain', receiveHook(UDP, TCP)) });
     let server: ChildProcess | undefined;
-    const events = await during([MADE, ACCEPTED, received(UDP, TCP)], async () => {
+    const events = await recordHooks([MADE, ACCEPTED, receiveHook(UDP, TCP)], async () => {
       server = await startServer();
       execFileSync('/bin/bash', ['-c', clientScript]);
     });
@@ -165,18 +165,18 @@ function tests(attach: Mechanism): void {
   });
 
   it('TrackSock and UntrackSock of an argument', async () => {
-    const track = bySocket('security_socket_bind', 'TrackSock', OWNER);
-    const untrack = bySocket('security_socket_sendmsg', 'UntrackSock', OWNER);
+    const track = socketHook('security_socket_bind', 'TrackSock', OWNER);
+    const untrack = socketHook('security_socket_sendmsg', 'UntrackSock', OWNER);
     const owners = (events: readonly ProcessKprobeEvent[]): unknown =>
       events.map(({ functionName, action, ofSocketOwner }) => [functionName, action, ofSocketOwner]);
     const bound = ['security_socket_bind', 'trackSock', false];
-    assert.deepEqual(owners(await during([track, SENT, received(OWN)], () => send(OWNER))), [
+    assert.deepEqual(owners(await recordHooks([track, SENT, receiveHook(OWN)], () => send(OWNER))), [
       bound,
       bound,
       ['ip_output', 'post', true],
       ['sk_filter_trim_cap', 'post', true],
     ]);
-    assert.deepEqual(owners(await during([track, untrack, SENT, received(OWN)], () => send(OWNER))), [
+    assert.deepEqual(owners(await recordHooks([track, untrack, SENT, receiveHook(OWN)], () => send(OWNER))), [
       bound,
       bound,
       ['security_socket_sendmsg', 'untrackSock', true],
@@ -192,7 +192,7 @@ function tests(attach: Mechanism): void {
       '  matchActions:',
       `  matchBinaries:\n  - {operator: In, values: [${OWNER}]}\n  matchActions:`,
     );
-    const events = await during([made, received(OWN)], () => {
+    const events = await recordHooks([made, receiveHook(OWN)], () => {
       for (let i = 0; i < 10; i++) {
         for (const program of [OWNER, OTHER]) {
           send(program);
@@ -205,16 +205,16 @@ function tests(attach: Mechanism): void {
       binary,
       owner: binary === OWNER,
     }));
-    assert.deepEqual(told(events), Array.from({ length: 10 }, () => both).flat());
+    assert.deepEqual(summarizeEvents(events), Array.from({ length: 10 }, () => both).flat());
   });
 
   it('filters on the process compare the running process', async () => {
-    const hook = received(UDP).replace(
+    const hook = receiveHook(UDP).replace(
       '- matchArgs:',
       '- matchBinaries:\n  - {operator: In, values: [/usr/bin/bash]}\n  matchArgs:',
     );
     let server: ChildProcess | undefined;
-    const events = await during([MADE, hook], async () => {
+    const events = await recordHooks([MADE, hook], async () => {
       server = await startServer();
       execFileSync('/bin/bash', ['-c', `echo datagram > /dev/udp/127.0.0.1/${UDP}`]);
     });

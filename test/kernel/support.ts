@@ -33,7 +33,7 @@ export function compileWorkload(): void {
   if (!existsSync(WORKLOAD)) execFileSync('cc', ['-O1', '-o', WORKLOAD, ...sources]);
 }
 
-export function workload(...args: readonly (string | number)[]): void {
+export function runWorkload(...args: readonly (string | number)[]): void {
   const result = spawnSync(WORKLOAD, args.map(String), { encoding: 'utf8' });
   if (result.status !== 0) throw new Error(`workload ${args.join(' ')}: ${result.stderr}`);
 }
@@ -43,7 +43,7 @@ export function workload(...args: readonly (string | number)[]): void {
  * was closed is kept, without policies. The next recording takes it over if it has the same options.
  */
 export class Recording {
-  static #kept: Recording | undefined;
+  static #cached: Recording | undefined;
 
   readonly events: TracerEvent[] = [];
   readonly #collecting: Promise<void>;
@@ -62,12 +62,12 @@ export class Recording {
     const source = typeof policy === 'string' ? { yaml: policy } : policy?.file;
     const policies = source === undefined ? [] : [source];
     const key = JSON.stringify(options);
-    if (Recording.#kept?.options !== key) {
-      await Recording.closeKept();
+    if (Recording.#cached?.options !== key) {
+      await Recording.closeCached();
       return new Recording(await openTracer({ ...options, policies }), key);
     }
-    const recording = Recording.#kept;
-    Recording.#kept = undefined;
+    const recording = Recording.#cached;
+    Recording.#cached = undefined;
     try {
       for (const each of policies) await recording.tracer.addPolicy(each);
     } catch (error) {
@@ -78,10 +78,10 @@ export class Recording {
   }
 
   /** For tests that count what the kernel holds. */
-  static async closeKept(): Promise<void> {
-    const kept = Recording.#kept;
-    Recording.#kept = undefined;
-    await kept?.end();
+  static async closeCached(): Promise<void> {
+    const cached = Recording.#cached;
+    Recording.#cached = undefined;
+    await cached?.end();
   }
 
   async #collect(): Promise<void> {
@@ -105,7 +105,7 @@ export class Recording {
   }
 
   /** Resolves when `count` more events of the wanted kind have come. */
-  async more(count: number, wanted: (event: TracerEvent) => boolean): Promise<void> {
+  async waitForMore(count: number, wanted: (event: TracerEvent) => boolean): Promise<void> {
     let left = count;
     await new Promise<void>((resolve) => {
       this.#onEvent = () => {
@@ -116,7 +116,7 @@ export class Recording {
   }
 
   /** The events that `run` causes, and none from before. */
-  async during(run: () => void | Promise<void>): Promise<TracerEvent[]> {
+  async eventsDuring(run: () => void | Promise<void>): Promise<TracerEvent[]> {
     const from = this.events.length;
     await run();
     await this.settle();
@@ -124,22 +124,22 @@ export class Recording {
   }
 
   async hooksDuring(run: () => void | Promise<void>): Promise<ProcessKprobeEvent[]> {
-    return hooksOf(await this.during(run));
+    return kprobeEvents(await this.eventsDuring(run));
   }
 
   /** The path in the first argument of each hook event. */
   async pathsDuring(run: () => void | Promise<void>): Promise<string[]> {
-    return (await this.hooksDuring(run)).map((event) => fileOf(event).path);
+    return (await this.hooksDuring(run)).map((event) => fileArgument(event).path);
   }
 
   async close(): Promise<void> {
     if (this.options === undefined) return this.end();
-    await Recording.closeKept();
+    await Recording.closeCached();
     for (const { name } of this.tracer.policies()) await this.tracer.removePolicy(name);
     await this.settle();
     this.events.length = 0;
     this.#onEvent = () => undefined;
-    Recording.#kept = this;
+    Recording.#cached = this;
   }
 
   private async end(): Promise<void> {
@@ -148,11 +148,11 @@ export class Recording {
   }
 }
 
-export function hooksOf(events: readonly TracerEvent[]): ProcessKprobeEvent[] {
+export function kprobeEvents(events: readonly TracerEvent[]): ProcessKprobeEvent[] {
   return events.filter((event): event is ProcessKprobeEvent => event.type === 'process_kprobe');
 }
 
-export function fileOf(event: Pick<ProcessKprobeEvent, 'args'>): FileArgument {
+export function fileArgument(event: Pick<ProcessKprobeEvent, 'args'>): FileArgument {
   const arg = event.args[0];
   if (arg === undefined || !('path' in arg)) throw new Error('the first argument is no file');
   return arg;
@@ -172,7 +172,7 @@ export async function startWaiting(file: string, program = WORKLOAD): Promise<{ 
 }
 
 /** A policy with the given hooks. Their fields have the indentation of `call:`. */
-export function policy(name: string, ...hooks: readonly string[]): string {
+export function kprobePolicy(name: string, ...hooks: readonly string[]): string {
   const body = hooks.map((hook) => `  - ${hook.trim().replaceAll('\n', '\n    ')}`).join('\n');
   return `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: ${name}\nspec:\n  kprobes:\n${body}\n`;
 }

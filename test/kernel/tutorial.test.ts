@@ -17,7 +17,7 @@ interface Step {
   readonly shown: string[];
 }
 
-function steps(): Step[] {
+function parseSteps(): Step[] {
   const found: Step[] = [];
   for (const line of page.split('\n')) {
     const [, options] = /^# npx polytrace getevents(.*)$/.exec(line) ?? [];
@@ -31,14 +31,14 @@ function steps(): Step[] {
 }
 
 /** The policy that the page calls FILE, without the mistake that is in it first. */
-function policyOf({ options }: Step): string | undefined {
+function stepPolicy({ options }: Step): string | undefined {
   const name = /--policy (\S+)\.yaml/.exec(options.join(' '))?.[1];
   const policies = [...page.matchAll(/^```yaml\n([^]*?)^```/gm)].map(([, yaml]) => yaml ?? '');
   return policies.find((yaml) => yaml.includes(`name: ${name}\n`))?.replace('Prefx', 'Prefix');
 }
 
 /** Runs the lines in one shell, as if they were typed. Returns its process id when it has ended. */
-async function type(lines: readonly string[]): Promise<number | undefined> {
+async function typeLines(lines: readonly string[]): Promise<number | undefined> {
   const shell = spawn('bash', { stdio: ['pipe', 'ignore', 'ignore'] });
   shell.stdin.end(lines.map((line) => `${line}\n`).join(''));
   await once(shell, 'exit');
@@ -53,21 +53,21 @@ if (onOneKernel('6.1'))
 
     it('has four runs of getevents', () => {
       assert.deepEqual(
-        steps().map(({ typed, shown }) => typed.length > 0 && shown.length > 0),
+        parseSteps().map(({ typed, shown }) => typed.length > 0 && shown.length > 0),
         [true, true, true, true],
       );
     });
 
-    for (const step of steps()) {
+    for (const step of parseSteps()) {
       it(`getevents ${step.options.join(' ')}`, async () => {
         const options: TracerOptions = {
           nodeName: 'machine',
           enforcement: step.options.includes('--enforcement'),
           ...(step.options.includes('monitor') ? { mode: 'monitor' } : {}),
         };
-        const recording = await Recording.open(policyOf(step), options);
+        const recording = await Recording.open(stepPolicy(step), options);
         let shell: number | undefined;
-        const events = await recording.during(async () => void (shell = await type(step.typed)));
+        const events = await recording.eventsDuring(async () => void (shell = await typeLines(step.typed)));
         await recording.close();
         const own = (event: TracerEvent): boolean => {
           if (!('process' in event)) return false;

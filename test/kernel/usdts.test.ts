@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { HookArgument, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
-import { checkout, policy, Recording } from './support.js';
+import { checkout, kprobePolicy, Recording } from './support.js';
 
 const isUsdt = (event: TracerEvent): event is ProcessUsdtEvent => event.type === 'process_usdt';
 
@@ -39,7 +39,7 @@ selectors:
   ),
 ];
 
-function shown(argument: HookArgument): unknown {
+function argumentValue(argument: HookArgument): unknown {
   return 'value' in argument ? argument.value : undefined;
 }
 
@@ -53,19 +53,19 @@ describe('static probes', () => {
       PROGRAM,
       join(checkout, 'test/native/programs/probes.c'),
     ]);
-    const yaml = policy('probes', ...HOOKS).replace('kprobes:', 'usdts:');
+    const yaml = kprobePolicy('probes', ...HOOKS).replace('kprobes:', 'usdts:');
     recording = await Recording.open(yaml, { enforcement: true });
   });
   after(() => recording?.close());
 
   it('arguments in registers, memory and constants; a rate limit, with stack traces', async () => {
-    const events = await recording.during(() => {
+    const events = await recording.eventsDuring(() => {
       for (let i = 0; i < 2; i++) assert.equal(spawnSync(PROGRAM, ['somebody']).status, 0);
     });
     const told = events.filter(isUsdt);
     const values = [[-5, -140000, -9], [1], [2], [3], [-5, -140000, -9]];
     assert.deepEqual(
-      told.map((e) => e.args.map(shown)),
+      told.map((e) => e.args.map(argumentValue)),
       values,
     );
     const stacks = told.filter((e) => e.name === 'places');
@@ -79,7 +79,7 @@ describe('static probes', () => {
   });
 
   it('a signal to the program if the argument matches', async () => {
-    const events = await recording.during(() => assert.equal(spawnSync(PROGRAM, ['ended']).signal, 'SIGTERM'));
+    const events = await recording.eventsDuring(() => assert.equal(spawnSync(PROGRAM, ['ended']).signal, 'SIGTERM'));
     const [event] = events.filter((e): e is ProcessUsdtEvent => isUsdt(e) && e.name === 'text');
     assert.deepEqual(event?.actions, [{ action: 'signal', signal: 15, outcome: 'done' }, { action: 'post' }]);
   });

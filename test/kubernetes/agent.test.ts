@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { processFields, type EventReader, type Reply } from '../../agent/test/native/support.js';
-import { binaryOf, ClusterAgent, podOf, policyOf, timeOf } from './agent.js';
+import { binaryPath, ClusterAgent, podName, policyName, eventTime } from './agent.js';
 import { Cluster, eventually } from './cluster.js';
 import { needsCluster, needsTracefs, ROOT } from './support.js';
 
@@ -19,7 +19,7 @@ interface Status {
 }
 
 /** What opens a file, on any kernel. */
-function opens(name: string, path: string, more: object = {}, kind = 'TracingPolicy'): object {
+function openatPolicy(name: string, path: string, more: object = {}, kind = 'TracingPolicy'): object {
   const hook = {
     subsystem: 'syscalls',
     event: 'sys_enter_openat',
@@ -34,7 +34,7 @@ const READER = `exec 3<> <(:); echo >/tmp/go; touch /tmp/go
 while [ -e /tmp/go ]; do read -r _ </etc/group; read -rt 0.005 _ <&3; done; true`;
 
 /** Resolves when no such event has come for a time. */
-async function silence(events: EventReader, fits: (message: Reply) => boolean, quietMs: number): Promise<void> {
+async function waitForSilence(events: EventReader, fits: (message: Reply) => boolean, quietMs: number): Promise<void> {
   for (let before = -1; ;) {
     const count = events.seen.filter(fits).length;
     if (count === before) return;
@@ -66,17 +66,17 @@ describe('the agent in a cluster', function () {
     if (this.currentTest?.state === 'failed') console.error(`${agent?.log.join('\n')}\n${cluster?.logs()}`);
   });
 
-  const isIn = (condition: string, name: string, kind = 'tgtp'): Promise<string> =>
+  const waitForCondition = (condition: string, name: string, kind = 'tgtp'): Promise<string> =>
     cluster.kubectl('wait', `--for=condition=${condition}`, '--timeout=30s', `${kind}/${name}`);
-  const statusOf = async (name: string): Promise<NonNullable<Status['status']>> =>
+  const getStatus = async (name: string): Promise<NonNullable<Status['status']>> =>
     (await cluster.getJson<Status>('tgtp', name)).status ?? {};
-  const exec = (pod: string, script: string): Promise<string> =>
+  const execInPod = (pod: string, script: string): Promise<string> =>
     cluster.kubectl('exec', pod, '--', 'bash', '-c', script);
 
   it('loads a policy that is applied, and says so in its status', async () => {
-    await cluster.apply(opens('shadow', '/etc/shadow'));
-    await isIn('Loaded', 'shadow');
-    const { nodes = [], conditions = [] } = await statusOf('shadow');
+    await cluster.apply(openatPolicy('shadow', '/etc/shadow'));
+    await waitForCondition('Loaded', 'shadow');
+    const { nodes = [], conditions = [] } = await getStatus('shadow');
     assert.deepEqual(nodes, [
       { name: 'worker-1', state: 'enabled', generation: 1, loadedGeneration: 1, mode: 'enforce', hooks: 1 },
     ]);
@@ -90,13 +90,13 @@ describe('the agent in a cluster', function () {
     const events = await agent.events();
     await cluster.runPod({ name: 'xwing', labels: { class: 'xwing' } });
     const first = await events.waitFor(
-      (message) => binaryOf(message) === '/usr/bin/sleep' && podOf(message) === 'default/xwing',
+      (message) => binaryPath(message) === '/usr/bin/sleep' && podName(message) === 'default/xwing',
     );
     assert.equal(first['event'], 'process_exec');
-    await exec('xwing', 'cat /etc/shadow');
-    const read = await events.waitFor((message) => policyOf(message) === 'shadow' && binaryOf(message) === '/usr/bin/cat');
-    assert.equal(podOf(read), 'default/xwing');
-    const ofPod = events.seen.filter((message) => ['/usr/bin/cat', '/usr/bin/bash'].includes(binaryOf(message)));
+    await execInPod('xwing', 'cat /etc/shadow');
+    const read = await events.waitFor((message) => policyName(message) === 'shadow' && binaryPath(message) === '/usr/bin/cat');
+    assert.equal(podName(read), 'default/xwing');
+    const ofPod = events.seen.filter((message) => ['/usr/bin/cat', '/usr/bin/bash'].includes(binaryPath(message)));
     assert.ok(ofPod.length >= 3);
     events.cancel();
   });
@@ -106,10 +106,10 @@ describe('the agent in a cluster', function () {
     const others = await agent.events({ allow_list: [{ binary_regex: ['/cat$'], health_check: { value: false } }] });
     await cluster.runPod({ name: 'probed', probe: ['cat', '/etc/hostname'] });
     const probe = await probes.waitFor((message) => message['event'] === 'process_exec');
-    assert.deepEqual([podOf(probe), binaryOf(probe)], ['default/probed', '/usr/bin/cat']);
-    await exec('probed', 'cat /etc/hosts');
+    assert.deepEqual([podName(probe), binaryPath(probe)], ['default/probed', '/usr/bin/cat']);
+    await execInPod('probed', 'cat /etc/hosts');
     const words = (message: Reply): unknown => processFields(message)['arguments'];
-    await others.waitFor((message) => podOf(message) === 'default/probed' && words(message) === '/etc/hosts');
+    await others.waitFor((message) => podName(message) === 'default/probed' && words(message) === '/etc/hosts');
     assert.ok(probes.seen.every((message) => words(message) === '/etc/hostname'));
     probes.cancel();
     others.cancel();
@@ -119,15 +119,15 @@ describe('the agent in a cluster', function () {
   it('limits a policy to the pods of its namespace', async () => {
     await cluster.kubectl('create', 'namespace', 'team-a');
     await cluster.kubectl('create', 'serviceaccount', '-n', 'team-a', 'default');
-    await cluster.apply(opens('own', '/etc/passwd', {}, 'TracingPolicyNamespaced'), '-n', 'team-a');
+    await cluster.apply(openatPolicy('own', '/etc/passwd', {}, 'TracingPolicyNamespaced'), '-n', 'team-a');
     await cluster.kubectl('wait', '--for=condition=Loaded', '--timeout=30s', '-n', 'team-a', 'tgtpn/own');
     await cluster.runPod({ name: 'falcon', namespace: 'team-a' });
     const events = await agent.events();
-    await exec('xwing', 'cat /etc/passwd');
+    await execInPod('xwing', 'cat /etc/passwd');
     await cluster.kubectl('exec', '-n', 'team-a', 'falcon', '--', 'cat', '/etc/passwd');
     // runc opens the file as well, in the container's cgroup, as a process that began outside of it
-    const isRead = (message: Reply): boolean => policyOf(message) === 'own' && binaryOf(message) === '/usr/bin/cat';
-    assert.equal(podOf(await events.waitFor(isRead)), 'team-a/falcon');
+    const isRead = (message: Reply): boolean => policyName(message) === 'own' && binaryPath(message) === '/usr/bin/cat';
+    assert.equal(podName(await events.waitFor(isRead)), 'team-a/falcon');
     // the other pod's event would have come before it
     assert.equal(events.seen.filter(isRead).length, 1);
     events.cancel();
@@ -135,17 +135,17 @@ describe('the agent in a cluster', function () {
   });
 
   /** Runs `change` while the pod reads a file without an end. Resolves with the events of the policy, until it reports nothing more. */
-  async function whileReading(
+  async function collectWhileReading(
     policy: string,
     change: (isSeen: () => Promise<Reply>) => Promise<void>,
   ): Promise<Reply[]> {
     const events = await agent.events();
-    const isRead = (message: Reply): boolean => policyOf(message) === policy;
-    const reader = exec('xwing', READER);
-    await events.waitFor((message) => binaryOf(message) === '/usr/bin/touch');
+    const isRead = (message: Reply): boolean => policyName(message) === policy;
+    const reader = execInPod('xwing', READER);
+    await events.waitFor((message) => binaryPath(message) === '/usr/bin/touch');
     await change(() => events.waitFor(isRead));
-    await silence(events, isRead, 1000);
-    await exec('xwing', 'rm /tmp/go');
+    await waitForSilence(events, isRead, 1000);
+    await execInPod('xwing', 'rm /tmp/go');
     await reader;
     events.cancel();
     return events.seen.filter(isRead);
@@ -154,15 +154,15 @@ describe('the agent in a cluster', function () {
   const XWING = '/api/v1/namespaces/default/pods/xwing';
 
   it('moves a pod into a policy and out of it when its labels change, within a second', async () => {
-    await cluster.apply(opens('watched', '/etc/group', { podSelector: { matchLabels: { watched: 'yes' } } }));
-    await isIn('Loaded', 'watched');
+    await cluster.apply(openatPolicy('watched', '/etc/group', { podSelector: { matchLabels: { watched: 'yes' } } }));
+    await waitForCondition('Loaded', 'watched');
     let [into, out] = [0, 0];
-    const reads = await whileReading('watched', async (isSeen) => {
+    const reads = await collectWhileReading('watched', async (isSeen) => {
       into = await cluster.label(XWING, { watched: 'yes' });
       await isSeen();
       out = await cluster.label(XWING, { watched: null });
     });
-    const [first, last] = [reads[0], reads.at(-1)].map((each) => timeOf(each as Reply)) as [number, number];
+    const [first, last] = [reads[0], reads.at(-1)].map((each) => eventTime(each as Reply)) as [number, number];
     console.log(
       `      into the policy after ${(first - into).toFixed(0)} ms, out of it after ${(last - out).toFixed(0)} ms`,
     );
@@ -172,14 +172,14 @@ describe('the agent in a cluster', function () {
   });
 
   it('sees that a pod has lost the last label, which it was made with', async () => {
-    await cluster.apply(opens('classed', '/etc/group', { podSelector: { matchLabels: { class: 'xwing' } } }));
-    await isIn('Loaded', 'classed');
+    await cluster.apply(openatPolicy('classed', '/etc/group', { podSelector: { matchLabels: { class: 'xwing' } } }));
+    await waitForCondition('Loaded', 'classed');
     let out = 0;
-    const reads = await whileReading('classed', async (isSeen) => {
+    const reads = await collectWhileReading('classed', async (isSeen) => {
       await isSeen();
       out = await cluster.label(XWING, { class: null });
     });
-    const late = timeOf(reads.at(-1) as Reply) - out;
+    const late = eventTime(reads.at(-1) as Reply) - out;
     console.log(`      out of the policy after ${late.toFixed(0)} ms`);
     assert.ok(late < 1000, `${late} ms`);
     await cluster.label(XWING, { class: 'xwing' });
@@ -187,19 +187,19 @@ describe('the agent in a cluster', function () {
   });
 
   it('follows the labels of its node', async () => {
-    await cluster.apply(opens('zoned', '/etc/group', { nodeSelector: { matchLabels: { zone: 'a' } } }));
+    await cluster.apply(openatPolicy('zoned', '/etc/group', { nodeSelector: { matchLabels: { zone: 'a' } } }));
     const node = '/api/v1/nodes/worker-1';
-    const states = async (): Promise<unknown[]> => ((await statusOf('zoned')).nodes ?? []).map(({ state }) => state);
+    const states = async (): Promise<unknown[]> => ((await getStatus('zoned')).nodes ?? []).map(({ state }) => state);
     let [into, out] = [0, 0];
-    const reads = await whileReading('zoned', async (isSeen) => {
+    const reads = await collectWhileReading('zoned', async (isSeen) => {
       assert.deepEqual(await states(), []);
       into = await cluster.label(node, { zone: 'a' });
       await isSeen();
-      await isIn('Loaded', 'zoned');
+      await waitForCondition('Loaded', 'zoned');
       assert.deepEqual(await states(), ['enabled']);
       out = await cluster.label(node, { zone: null });
     });
-    const [first, last] = [reads[0], reads.at(-1)].map((each) => timeOf(each as Reply)) as [number, number];
+    const [first, last] = [reads[0], reads.at(-1)].map((each) => eventTime(each as Reply)) as [number, number];
     console.log(`      on the node after ${(first - into).toFixed(0)} ms, off it after ${(last - out).toFixed(0)} ms`);
     assert.ok(first - into < 1000, `${first - into} ms`);
     assert.ok(last - out < 1000, `${last - out} ms`);
@@ -208,13 +208,13 @@ describe('the agent in a cluster', function () {
   });
 
   it('reports a broken policy in its status and as an event; others go on, and the earlier version too', async () => {
-    await cluster.apply(opens('other', '/etc/passwd'));
-    await isIn('Loaded', 'other');
-    const broken = opens('other', '/etc/passwd') as { spec: { tracepoints: [Record<string, unknown>] } };
+    await cluster.apply(openatPolicy('other', '/etc/passwd'));
+    await waitForCondition('Loaded', 'other');
+    const broken = openatPolicy('other', '/etc/passwd') as { spec: { tracepoints: [Record<string, unknown>] } };
     broken.spec.tracepoints[0]['argz'] = [];
     await cluster.apply(broken);
-    await isIn('Failed', 'other');
-    const { nodes = [], conditions = [] } = await statusOf('other');
+    await waitForCondition('Failed', 'other');
+    const { nodes = [], conditions = [] } = await getStatus('other');
     const [node] = nodes;
     assert.equal(node?.['state'], 'failed');
     assert.equal(node?.['generation'], 2);
@@ -233,13 +233,13 @@ describe('the agent in a cluster', function () {
     });
     assert.match(seen, /PolicyNotLoaded spec\.tracepoints\[0\]\.argz/);
     const events = await agent.events();
-    await exec('xwing', 'cat /etc/shadow /etc/passwd');
-    for (const policy of ['shadow', 'other']) await events.waitFor((message) => policyOf(message) === policy);
+    await execInPod('xwing', 'cat /etc/shadow /etc/passwd');
+    for (const policy of ['shadow', 'other']) await events.waitFor((message) => policyName(message) === policy);
     events.cancel();
 
-    await cluster.apply(opens('other', '/etc/passwd'));
+    await cluster.apply(openatPolicy('other', '/etc/passwd'));
     const mended = await eventually('the policy is mended', async () => {
-      const status = await statusOf('other');
+      const status = await getStatus('other');
       assert.deepEqual(
         status.conditions?.map(({ type }) => type),
         ['Loaded'],
@@ -253,21 +253,21 @@ describe('the agent in a cluster', function () {
   });
 
   it('goes on while the API server is away for a minute, and catches up', async () => {
-    await cluster.apply(opens('early', '/etc/group'));
-    await isIn('Loaded', 'early');
+    await cluster.apply(openatPolicy('early', '/etc/group'));
+    await waitForCondition('Loaded', 'early');
     const path = '/apis/cilium.io/v1alpha1/tracingpolicies';
     const { metadata } = await cluster.request<{ metadata: { resourceVersion: string } }>('GET', path);
     await cluster.stopApi();
     const since = Date.now();
-    await agent.says('the API server is away');
+    await agent.waitForLog('the API server is away');
     const events = await agent.events();
     /** No kubectl now: a process in the container's cgroup. */
     const readsShadow = async (): Promise<void> => {
       const count = events.seen.length;
       cluster.containerd.execInPod('xwing', ['/usr/bin/cat', '/etc/shadow']);
       const isNew = (message: Reply): boolean =>
-        policyOf(message) === 'shadow' && events.seen.indexOf(message) >= count;
-      assert.equal(podOf(await events.waitFor(isNew)), 'default/xwing');
+        policyName(message) === 'shadow' && events.seen.indexOf(message) >= count;
+      assert.equal(podName(await events.waitFor(isNew)), 'default/xwing');
     };
     await readsShadow();
     await wait(AWAY_MS);
@@ -280,7 +280,7 @@ describe('the agent in a cluster', function () {
     const query = `?watch=1&timeoutSeconds=5&resourceVersion=${metadata.resourceVersion}`;
     const answer = await cluster.request<{ type: string; object: { code: number } }>('GET', path + query);
     assert.deepEqual([answer.type, answer.object.code], ['ERROR', 410]);
-    await cluster.apply(opens('late', '/etc/hosts'));
+    await cluster.apply(openatPolicy('late', '/etc/hosts'));
     await cluster.kubectl('delete', 'tgtp', 'early');
     await eventually(
       'the new policy runs, and the deleted one is gone',
@@ -293,7 +293,7 @@ describe('the agent in a cluster', function () {
     console.log(
       `      away for ${(away / 1000).toFixed(0)} s, caught up ${((Date.now() - back) / 1000).toFixed(1)} s after its return`,
     );
-    await isIn('Loaded', 'late');
+    await waitForCondition('Loaded', 'late');
   });
 
   it('takes less memory than its limit', () => {
@@ -310,9 +310,9 @@ describe('the agent in a cluster', function () {
     const { policies = [] } = (await agent.facts.call('ListTracingPolicies')) as { policies?: { name: string }[] };
     assert.deepEqual(policies.map(({ name }) => name).sort(), ['late', 'other', 'shadow']);
     const events = await agent.events();
-    await exec('xwing', 'cat /etc/shadow');
-    const read = await events.waitFor((message) => policyOf(message) === 'shadow' && binaryOf(message) === '/usr/bin/cat');
-    assert.equal(podOf(read), 'default/xwing');
+    await execInPod('xwing', 'cat /etc/shadow');
+    const read = await events.waitFor((message) => policyName(message) === 'shadow' && binaryPath(message) === '/usr/bin/cat');
+    assert.equal(podName(read), 'default/xwing');
     events.cancel();
   });
 });

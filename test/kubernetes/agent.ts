@@ -57,13 +57,13 @@ export class ClusterAgent {
     const ended = once(child, 'exit').then(() => {
       throw new Error(`the agent ended:\n${agent.log.join('\n')}`);
     });
-    await Promise.race([agent.says('"msg":"ready"'), ended]);
+    await Promise.race([agent.waitForLog('"msg":"ready"'), ended]);
     ended.catch(() => undefined);
     return agent;
   }
 
   /** Waits for a line of the log. */
-  async says(text: string): Promise<void> {
+  async waitForLog(text: string): Promise<void> {
     while (!this.log.some((line) => line.includes(text))) await once(this.#lines, 'line');
   }
 
@@ -94,21 +94,21 @@ export class ClusterAgent {
 }
 
 /** `NAMESPACE/NAME` of the pod of an event. */
-export function podOf(message: Reply): string | undefined {
+export function podName(message: Reply): string | undefined {
   const pod = processFields(message)['pod'] as { namespace: string; name: string } | null | undefined;
   return pod === null || pod === undefined ? undefined : `${pod.namespace}/${pod.name}`;
 }
 
-export function binaryOf(message: Reply): string {
+export function binaryPath(message: Reply): string {
   return String(processFields(message)['binary']);
 }
 
 /** When the event happened, in milliseconds since 1970. */
-export function timeOf({ time }: Reply): number {
+export function eventTime({ time }: Reply): number {
   const { seconds, nanos } = time as { seconds: string | number; nanos: number };
   return Number(seconds) * 1000 + nanos / 1e6;
 }
 
-export function policyOf(message: Reply): string {
+export function policyName(message: Reply): string {
   return String(eventFields(message)['policy_name'] ?? '');
 }

@@ -22,10 +22,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { Containerd, unmountBelow } from '../containers/containerd.js';
-import { Daemon, freePorts } from '../containers/daemon.js';
+import { Daemon, findFreePorts } from '../containers/daemon.js';
 import type { ImageOptions } from '../containers/image.js';
 
-const run = promisify(execFile);
+const execFileAsync = promisify(execFile);
 
 /** The programs that binaries.mjs builds. */
 const CACHE =
@@ -56,7 +56,7 @@ export class Cluster {
   /** Short, because paths of sockets have at most 107 bytes. */
   readonly folder = mkdtempSync('/run/pk-');
   readonly kubeconfig = join(this.folder, 'admin.conf');
-  readonly containerd = new Containerd(this.#made('containerd'));
+  readonly containerd = new Containerd(this.#makeFolder('containerd'));
   #etcd: Daemon | undefined;
   #api: Daemon | undefined;
   #kubelet: Daemon | undefined;
@@ -78,7 +78,7 @@ export class Cluster {
   }
 
   async #start(withNode: boolean): Promise<void> {
-    this.#ports = await freePorts(4);
+    this.#ports = await findFreePorts(4);
     this.#writeKeys();
     const containerd = withNode ? this.containerd.start() : Promise.resolve();
     await Promise.all([this.#startEtcd().then(() => this.startApi()), containerd]);
@@ -97,7 +97,7 @@ export class Cluster {
     return join(this.folder, 'api/apiserver.crt');
   }
 
-  #made(name: string): string {
+  #makeFolder(name: string): string {
     const path = join(this.folder, name);
     mkdirSync(path, { recursive: true });
     return path;
@@ -115,7 +115,7 @@ export class Cluster {
     const [client, peer] = this.#ports as [number, number];
     const at = (port: number): string => `http://127.0.0.1:${port}`;
     const args = [
-      `--data-dir=${this.#made('etcd')}`,
+      `--data-dir=${this.#makeFolder('etcd')}`,
       `--listen-client-urls=${at(client)}`,
       `--advertise-client-urls=${at(client)}`,
       `--listen-peer-urls=${at(peer)}`,
@@ -133,7 +133,7 @@ export class Cluster {
       `--etcd-servers=http://127.0.0.1:${this.#ports[0]}`,
       '--bind-address=127.0.0.1',
       `--secure-port=${this.port}`,
-      `--cert-dir=${this.#made('api')}`,
+      `--cert-dir=${this.#makeFolder('api')}`,
       '--service-account-issuer=https://test.invalid',
       `--service-account-signing-key-file=${key}`,
       `--service-account-key-file=${key}`,
@@ -166,8 +166,8 @@ export class Cluster {
     writeFileSync(config, readFileSync(this.kubeconfig));
     const args = [
       `--kubeconfig=${config}`,
-      `--root-dir=${this.#made('kubelet')}`,
-      `--cert-dir=${this.#made('kubelet/pki')}`,
+      `--root-dir=${this.#makeFolder('kubelet')}`,
+      `--cert-dir=${this.#makeFolder('kubelet/pki')}`,
       `--hostname-override=${NODE}`,
       '--container-runtime=remote',
       `--container-runtime-endpoint=unix://${this.containerd.socket}`,
@@ -181,7 +181,7 @@ export class Cluster {
       '--eviction-hard=',
       '--node-labels=polytrace.test/role=worker',
       '--sync-frequency=1s',
-      `--volume-plugin-dir=${this.#made('kubelet-plugins')}`,
+      `--volume-plugin-dir=${this.#makeFolder('kubelet-plugins')}`,
     ];
     this.#kubelet = await Daemon.start(join(PROGRAMS, 'kubelet'), args, {
       ready: /Successfully registered node|was previously registered/,
@@ -205,7 +205,7 @@ export class Cluster {
 
   /** Runs kubectl, and returns what it printed. */
   async kubectl(...args: readonly string[]): Promise<string> {
-    const { stdout } = await run('kubectl', ['--kubeconfig', this.kubeconfig, ...args], {
+    const { stdout } = await execFileAsync('kubectl', ['--kubeconfig', this.kubeconfig, ...args], {
       maxBuffer: 64 * 1024 * 1024,
       env: { ...process.env, HOME: this.folder },
     });

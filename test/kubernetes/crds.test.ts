@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { plainEnvironment } from '../../agent/test/native/support.js';
-import { corpus } from '../unit/policy/corpus.js';
+import { readCorpus } from '../unit/policy/corpus.js';
 import { Cluster } from './cluster.js';
 import { needsCluster, ROOT } from './support.js';
 import { NIGHTLY } from '../nightly.js';
@@ -26,7 +26,7 @@ describe('CustomResourceDefinitions', function () {
   });
   after(() => cluster?.stop());
 
-  const policy = (name: string, spec: object, kind = 'TracingPolicy'): object => ({
+  const makePolicy = (name: string, spec: object, kind = 'TracingPolicy'): object => ({
     apiVersion: 'cilium.io/v1alpha1',
     kind,
     metadata: { name },
@@ -48,7 +48,7 @@ describe('CustomResourceDefinitions', function () {
 
   it('accept every policy that polytrace accepts, and give it back unchanged', async function () {
     // kubectl makes five requests a second to a server of this version
-    const chosen = corpus().filter((_, i) => NIGHTLY || i % 4 === 0);
+    const chosen = readCorpus().filter((_, i) => NIGHTLY || i % 4 === 0);
     const policies = chosen.map(({ text }) => parse(text) as Policy);
     if (policies.length === 0) this.skip();
     assert.ok(policies.length >= 12, String(policies.length));
@@ -66,13 +66,13 @@ describe('CustomResourceDefinitions', function () {
       kprobes: [{ call: 'f', syscall: false, wrong: 1, selectors: [{ matchFoo: [{ a: 1 }] }] }],
       other: true,
     };
-    await cluster.apply(policy('unknown', spec), '--validate=false');
+    await cluster.apply(makePolicy('unknown', spec), '--validate=false');
     assert.deepEqual((await cluster.getJson<Policy>('tracingpolicy', 'unknown')).spec, spec);
   });
 
   it('accept fields without a value', async () => {
     const spec = { tracepoints: [{ subsystem: 'a', event: 'b', selectors: null, args: [{ index: 0, type: null }] }] };
-    await cluster.apply(policy('nothing', spec));
+    await cluster.apply(makePolicy('nothing', spec));
   });
 
   for (const [title, hook, message] of [
@@ -96,16 +96,16 @@ describe('CustomResourceDefinitions', function () {
     ['too many tags', { call: 'f', tags: Array.from({ length: 17 }, (_, i) => `t${i}`) }, /tags.*at most 16 items/],
   ] as const) {
     it(`refuse ${title}`, async () => {
-      await assert.rejects(cluster.apply(policy('refused', { kprobes: [hook] }), '--validate=false'), message);
+      await assert.rejects(cluster.apply(makePolicy('refused', { kprobes: [hook] }), '--validate=false'), message);
     });
   }
 
   it('take numbers as values of filters', async () => {
-    await cluster.apply(policy('bare', { kprobes: [withFilter({ index: 0, operator: 'Equal', values: [1, '2'] })] }));
+    await cluster.apply(makePolicy('bare', { kprobes: [withFilter({ index: 0, operator: 'Equal', values: [1, '2'] })] }));
   });
 
   it('have short names and columns, and a status with an entry for each node', async () => {
-    await cluster.apply(policy('shown', { kprobes: [{ call: 'f' }] }));
+    await cluster.apply(makePolicy('shown', { kprobes: [{ call: 'f' }] }));
     await applyStatus(cluster, 'shown', 'node-a', {
       conditions: [LOADED],
       nodes: [{ name: 'node-a', state: 'enabled', hooks: 1 }],
@@ -140,7 +140,7 @@ describe('CustomResourceDefinitions', function () {
   });
 
   it('refuse a status with more nodes than the limit', async () => {
-    await cluster.apply(policy('full', { kprobes: [{ call: 'f' }] }));
+    await cluster.apply(makePolicy('full', { kprobes: [{ call: 'f' }] }));
     const nodes = (count: number): object[] =>
       Array.from({ length: count }, (_, i) => ({ name: `n${i}`, state: 'enabled' }));
     await applyStatus(cluster, 'full', 'all', { nodes: nodes(100) });
@@ -166,7 +166,7 @@ describe('CustomResourceDefinitions', function () {
   });
 
   it('have a namespaced kind', async () => {
-    await cluster.apply(policy('own', { kprobes: [{ call: 'f' }] }, 'TracingPolicyNamespaced'));
+    await cluster.apply(makePolicy('own', { kprobes: [{ call: 'f' }] }, 'TracingPolicyNamespaced'));
     assert.match(await cluster.kubectl('get', 'tgtpn', '-n', 'default'), /^own /m);
   });
 });

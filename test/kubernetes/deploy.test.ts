@@ -7,7 +7,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { IMAGE, saveImage } from '../image/image.js';
-import { Running } from '../image/running.js';
+import { RunningCommand } from '../image/running-command.js';
 import { Cluster, eventually, NODE } from './cluster.js';
 import { needsCluster, needsTracefs, ROOT } from './support.js';
 import { NIGHTLY } from '../nightly.js';
@@ -21,7 +21,7 @@ const VARIANTS = NIGHTLY ? ['agent', 'least-privilege'] : ['agent'];
 const CAPABILITIES = { BPF: 39, PERFMON: 38, SYS_PTRACE: 19, DAC_READ_SEARCH: 2, SYS_RESOURCE: 24 };
 
 /** Those that a container can have on this machine. SYS_RESOURCE is for kernels before Linux 5.11. */
-function available(): string[] {
+function availableCapabilities(): string[] {
   const [, mask = '0'] = /^CapBnd:\s+(\w+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
   return Object.entries(CAPABILITIES).flatMap(([name, bit]) =>
     (BigInt(`0x${mask}`) >> BigInt(bit)) & 1n ? [name] : [],
@@ -56,7 +56,7 @@ while [ -e /tmp/go ]; do read -r _ </tmp/number-$n; n=$((n + 1)); read -rt 0.001
 echo "produced $n"`;
 
 /** Events of the policy `numbers` that a record counts as lost, or that the export has dropped. */
-function lostIn(line: string): number {
+function countLost(line: string): number {
   const { lost } = JSON.parse(line) as { lost: { policy_name?: string; reason: string; count: number } };
   return lost.policy_name === 'numbers' || lost.reason === 'export' ? lost.count : 0;
 }
@@ -96,7 +96,7 @@ describe('the manifests in a cluster, with the container image', function () {
   });
 
   /** Where this cluster differs from others: the image, its folders, and no service leads to the API server. */
-  function overlay(variant: string): string {
+  function writeOverlay(variant: string): string {
     const folder = mkdtempSync(join(cluster.folder, 'overlay-'));
     const bpf = join('bpf', variant);
     mkdirSync(join(cluster.folder, bpf), { recursive: true });
@@ -113,7 +113,7 @@ describe('the manifests in a cluster, with the container image', function () {
       name: 'polytrace',
       volumeMounts: [{ name: 'export', mountPath: '/export' }],
       env: Object.entries(env).map(([name, value]) => ({ name, value })),
-      ...(variant === 'agent' ? {} : { securityContext: { capabilities: { add: available() } } }),
+      ...(variant === 'agent' ? {} : { securityContext: { capabilities: { add: availableCapabilities() } } }),
     };
     const patch = {
       apiVersion: 'apps/v1',
@@ -144,7 +144,7 @@ describe('the manifests in a cluster, with the container image', function () {
 
   /** Applies the manifests, and runs the pod of this node in place of the one before, as the controller of a DaemonSet does it. */
   async function deploy(variant: string): Promise<string> {
-    await cluster.kubectl('apply', '-k', overlay(variant));
+    await cluster.kubectl('apply', '-k', writeOverlay(variant));
     if (running !== undefined) {
       await cluster.kubectl('delete', '-n', 'kube-system', '--timeout=60s', `pod/${running}`);
     }
@@ -164,22 +164,22 @@ describe('the manifests in a cluster, with the container image', function () {
   }
 
   /** What both agents have exported of the policy `numbers`. */
-  function exported(): { readonly received: ReadonlySet<number>; readonly lost: number } {
+  function readExport(): { readonly received: ReadonlySet<number>; readonly lost: number } {
     const received = new Set<number>();
     let lost = 0;
     const text = readFileSync(join(cluster.folder, 'export/events.log'), 'utf8');
     for (const line of text.slice(0, text.lastIndexOf('\n')).split('\n')) {
       const number = /"string_arg":"\/tmp\/number-(\d+)"/.exec(line)?.[1];
       if (number !== undefined) received.add(Number(number));
-      else if (line.startsWith('{"lost":')) lost += lostIn(line);
+      else if (line.startsWith('{"lost":')) lost += countLost(line);
     }
     return { received, lost };
   }
 
   /** A kubectl that goes on. */
-  function start(...args: readonly string[]): Running {
+  function startKubectl(...args: readonly string[]): RunningCommand {
     const words = ['--kubeconfig', cluster.kubeconfig, ...args];
-    return new Running(spawn('kubectl', words, { stdio: ['ignore', 'pipe', 'pipe'] }));
+    return new RunningCommand(spawn('kubectl', words, { stdio: ['ignore', 'pipe', 'pipe'] }));
   }
 
   for (const variant of VARIANTS) {
@@ -188,7 +188,7 @@ describe('the manifests in a cluster, with the container image', function () {
       await cluster.apply(POLICY);
       await cluster.kubectl('wait', '--for=condition=Loaded', '--timeout=30s', 'tracingpolicy/file-monitoring');
       const words = ['getevents', '-o', 'compact', '--pods', 'xwing'];
-      const events = start('exec', '-n', 'kube-system', 'ds/polytrace', '--', ...words);
+      const events = startKubectl('exec', '-n', 'kube-system', 'ds/polytrace', '--', ...words);
       await events.line(/^ready/);
       await cluster.kubectl('exec', 'tiefighter', '--', 'bash', '-c', 'cat /etc/shadow');
       await cluster.kubectl('exec', 'xwing', '--', 'bash', '-c', 'cat /etc/shadow; true');
@@ -215,8 +215,8 @@ describe('the manifests in a cluster, with the container image', function () {
       'kube-system',
       `pod/${name}`,
     );
-    const read = (setting: string): string => metadata.annotations[`prometheus.io/${setting}`] as string;
-    const response = await fetch(`http://127.0.0.1:${read('port')}${read('path')}`);
+    const annotation = (setting: string): string => metadata.annotations[`prometheus.io/${setting}`] as string;
+    const response = await fetch(`http://127.0.0.1:${annotation('port')}${annotation('path')}`);
     const metrics = await response.text();
     assert.match(metrics, /^tetragon_events_total\{/m);
     assert.match(metrics, /^polytrace_build_info\{/m);
@@ -225,19 +225,19 @@ describe('the manifests in a cluster, with the container image', function () {
   it('a rollout under load: each event is received or counted as lost', async () => {
     await cluster.apply(NUMBERS);
     await cluster.kubectl('wait', '--for=condition=Loaded', '--timeout=30s', 'tracingpolicy/numbers');
-    const producer = start('exec', 'xwing', '--', 'bash', '-c', PRODUCER);
+    const producer = startKubectl('exec', 'xwing', '--', 'bash', '-c', PRODUCER);
     await producer.line(/^begun/);
-    await eventually('events of the first agent', () => assert.ok(exported().received.size > 500));
+    await eventually('events of the first agent', () => assert.ok(readExport().received.size > 500));
     const rolled = Date.now();
     await deploy('agent');
     const seconds = (Date.now() - rolled) / 1000;
-    const before = exported().received.size;
-    await eventually('events of the second agent', () => assert.ok(exported().received.size > before + 500));
+    const before = readExport().received.size;
+    await eventually('events of the second agent', () => assert.ok(readExport().received.size > before + 500));
     await cluster.kubectl('exec', 'xwing', '--', 'rm', '/tmp/go');
     await producer.line(/^produced \d+$/);
     const produced = Number(/^produced (\d+)$/m.exec(producer.output)?.[1]);
-    await eventually('the last event', () => assert.ok(exported().received.has(produced - 1)));
-    const { received, lost } = exported();
+    await eventually('the last event', () => assert.ok(readExport().received.has(produced - 1)));
+    const { received, lost } = readExport();
     const missing = produced - received.size;
     console.log(
       `      ${produced} produced, ${received.size} received, ${lost} counted as lost, in a rollout of ${seconds.toFixed(1)} s`,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KernelError, loadKernelInfo, validatePolicy } from '../../lib/index.js';
 import type { KernelInfo } from '../../types/kernel.js';
-import { kprobe, policy } from '../unit/policy/marked.js';
+import { kprobeYaml, policyYaml } from '../unit/policy/marked-policies.js';
 
 const VMLINUX = '/sys/kernel/btf/vmlinux';
 
@@ -61,11 +61,11 @@ describe('BTF of this kernel', function () {
     const codes = (yaml: string): string[] => validatePolicy(yaml, { kernel })
       .filter((d) => d.severity !== 'note')
       .map((d) => d.code);
-    assert.deepEqual(codes(kprobe('call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: file}, {index: 1, type: int}]')), []);
-    assert.deepEqual(codes(kprobe('call: sys_openat\nargs: [{index: 1, type: string}]')), []);
-    assert.deepEqual(codes(kprobe('call: security_file_permision\nsyscall: false')), ['FUNCTION_UNKNOWN']);
-    assert.deepEqual(codes(kprobe('call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: path}]')), ['ARG_TYPE_MISMATCH']);
-    assert.deepEqual(codes(policy('lsmhooks: [{hook: bprm_check_security, args: [{index: 0, type: string, resolve: mm.owner.real_parent.comn}]}]')), ['RESOLVE_NO_MEMBER']);
+    assert.deepEqual(codes(kprobeYaml('call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: file}, {index: 1, type: int}]')), []);
+    assert.deepEqual(codes(kprobeYaml('call: sys_openat\nargs: [{index: 1, type: string}]')), []);
+    assert.deepEqual(codes(kprobeYaml('call: security_file_permision\nsyscall: false')), ['FUNCTION_UNKNOWN']);
+    assert.deepEqual(codes(kprobeYaml('call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: path}]')), ['ARG_TYPE_MISMATCH']);
+    assert.deepEqual(codes(policyYaml('lsmhooks: [{hook: bprm_check_security, args: [{index: 0, type: string, resolve: mm.owner.real_parent.comn}]}]')), ['RESOLVE_NO_MEMBER']);
   });
 
   it('accepts a file instead of the running kernel', () => {

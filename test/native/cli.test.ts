@@ -25,7 +25,7 @@ const NODE = process.env['NODE_NAME'] ?? hostname();
 type Json = Record<string, Record<string, unknown>>;
 
 /** Collects the output of a stream, and waits until it contains a text. */
-class Gathered {
+class OutputCollector {
   text = '';
   readonly #stream: NodeJS.ReadableStream;
 
@@ -34,7 +34,7 @@ class Gathered {
     stream.on('data', (chunk: Buffer) => (this.text += chunk.toString()));
   }
 
-  async has(text: string): Promise<void> {
+  async waitFor(text: string): Promise<void> {
     while (!this.text.includes(text)) await once(this.#stream, 'data');
   }
 
@@ -50,8 +50,8 @@ describe('polytrace on this kernel', function () {
   /** A program that nothing else on this machine runs. */
   let program: string;
   let child: ChildProcessWithoutNullStreams;
-  let stdout: Gathered;
-  let stderr: Gathered;
+  let stdout: OutputCollector;
+  let stderr: OutputCollector;
 
   before(function () {
     if (process.platform === 'linux' && process.getuid?.() === 0) return;
@@ -72,56 +72,56 @@ describe('polytrace on this kernel', function () {
     rmSync(folder, { recursive: true, maxRetries: 10 });
   });
 
-  function start(args: readonly string[], options: SpawnOptions = {}): void {
+  function startCommand(args: readonly string[], options: SpawnOptions = {}): void {
     const env = { ...process.env, NO_COLOR: '1' };
     child = spawn(process.execPath, [...COMMAND, ...args], { env, ...options, stdio: 'pipe' });
-    stdout = new Gathered(child.stdout);
-    stderr = new Gathered(child.stderr);
+    stdout = new OutputCollector(child.stdout);
+    stderr = new OutputCollector(child.stderr);
   }
 
-  async function ready(...args: string[]): Promise<void> {
-    start(['getevents', ...args]);
-    await stderr.has('ready');
+  async function startAndWait(...args: string[]): Promise<void> {
+    startCommand(['getevents', ...args]);
+    await stderr.waitFor('ready');
   }
 
-  async function stopped(signal: NodeJS.Signals = 'SIGINT'): Promise<unknown[]> {
+  async function stopCommand(signal: NodeJS.Signals = 'SIGINT'): Promise<unknown[]> {
     const closed = once(child, 'close');
     child.kill(signal);
     return closed;
   }
 
-  const mine = (): string[] => stdout.lines().filter((line) => line.includes(program));
+  const ownLines = (): string[] => stdout.lines().filter((line) => line.includes(program));
 
   it('says ready in one line, then shows an exec and its exit', async () => {
-    await ready();
+    await startAndWait();
     spawnSync(program, ['a', 'b c', '\u001b[2J\n', '']);
-    await stdout.has(`exit    ${NODE} ${program}`);
-    assert.deepEqual(await stopped(), [0, null]);
+    await stdout.waitFor(`exit    ${NODE} ${program}`);
+    assert.deepEqual(await stopCommand(), [0, null]);
     assert.equal(stderr.text, 'ready: base sensor: exec, exit, fork\n');
     const shown = `${NODE} ${program} a "b c" "\\x1b[2J\\n" ""`;
-    assert.deepEqual(mine(), [`🚀 process ${shown}`, `💥 exit    ${shown} 0`]);
+    assert.deepEqual(ownLines(), [`🚀 process ${shown}`, `💥 exit    ${shown} 0`]);
   });
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     it(`${signal} still prints all events before it`, async () => {
-      await ready();
+      await startAndWait();
       for (let i = 0; i < 100; i += 1) spawnSync(program, [`run-${i}`]);
-      assert.deepEqual(await stopped(signal), [0, null]);
+      assert.deepEqual(await stopCommand(signal), [0, null]);
       const expected = Array.from({ length: 100 }, (_, i) => [
         `🚀 process ${NODE} ${program} run-${i}`,
         `💥 exit    ${NODE} ${program} run-${i} 0`,
       ]);
-      assert.deepEqual(mine(), expected.flat());
+      assert.deepEqual(ownLines(), expected.flat());
     });
   }
 
   it('shows the exit status, and the signal that ended a process', async () => {
     copyFileSync('/bin/sh', program);
-    await ready('--process', `^${program}$`, '--event-types', 'process_exit');
+    await startAndWait('--process', `^${program}$`, '--event-types', 'process_exit');
     spawnSync(program, ['-c', 'exit 7']);
     spawnSync(program, ['-c', 'kill -KILL $$']);
     spawnSync(program, ['-c', 'kill -ABRT $$']);
-    assert.deepEqual(await stopped(), [0, null]);
+    assert.deepEqual(await stopCommand(), [0, null]);
     assert.deepEqual(stdout.lines(), [
       `💥 exit    ${NODE} ${program} -c "exit 7" 7`,
       `💥 exit    ${NODE} ${program} -c "kill -KILL $$" SIGKILL`,
@@ -130,9 +130,9 @@ describe('polytrace on this kernel', function () {
   });
 
   it('-o json prints valid lines with the process, its parent and its working folder', async () => {
-    await ready('-o', 'json');
+    await startAndWait('-o', 'json');
     const { pid } = spawnSync(program, ['x'], { cwd: folder });
-    assert.deepEqual(await stopped(), [0, null]);
+    assert.deepEqual(await stopCommand(), [0, null]);
     const events = stdout.lines().map((line) => JSON.parse(line) as Json);
     const times = events.map((event) => String(event['time']));
     assert.ok(times.every((time) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}Z$/.test(time)));
@@ -155,12 +155,12 @@ describe('polytrace on this kernel', function () {
   it('a closed pipe ends it quietly: | head', async () => {
     const line = [process.execPath, ...COMMAND, 'getevents'].join(' ');
     child = spawn('bash', ['-o', 'pipefail', '-c', `${line} | head -n 1`], { stdio: 'pipe' });
-    stdout = new Gathered(child.stdout);
-    stderr = new Gathered(child.stderr);
+    stdout = new OutputCollector(child.stdout);
+    stderr = new OutputCollector(child.stderr);
     const closed = once(child, 'close');
     let running = true;
     void closed.then(() => (running = false));
-    await stderr.has('ready');
+    await stderr.waitFor('ready');
     while (running) await once(spawn(program), 'exit');
     assert.deepEqual(await closed, [0, null]);
     assert.equal(stdout.lines().length, 1);
@@ -168,11 +168,11 @@ describe('polytrace on this kernel', function () {
   });
 
   it('--duration ends it, and the events until then are printed', async () => {
-    await ready('--duration', '1');
+    await startAndWait('--duration', '1');
     const closed = once(child, 'close');
     spawnSync(program, ['once']);
     assert.deepEqual(await closed, [0, null]);
-    assert.deepEqual(mine(), [`🚀 process ${NODE} ${program} once`, `💥 exit    ${NODE} ${program} once 0`]);
+    assert.deepEqual(ownLines(), [`🚀 process ${NODE} ${program} once`, `💥 exit    ${NODE} ${program} once 0`]);
   });
 
   it('without privileges: status 3, with the missing capability named', async () => {
@@ -191,12 +191,12 @@ describe('polytrace on this kernel', function () {
 
   it('a policy runs if the kernel supports it; otherwise status 3, with the missing feature named', async () => {
     const { stdout: table } = spawnSync(process.execPath, [...COMMAND, 'preflight'], { encoding: 'utf8' });
-    start(['getevents', '--policy', EXAMPLE]);
+    startCommand(['getevents', '--policy', EXAMPLE]);
     const closed = once(child, 'close');
     if (table.includes('Policies with kprobes can run here')) {
-      await stderr.has('ready');
+      await stderr.waitFor('ready');
       assert.match(stderr.text, /^ready: .*file-monitoring: security_file_permission \((fentry|fexit|kprobe)/);
-      assert.deepEqual(await stopped(), [0, null]);
+      assert.deepEqual(await stopCommand(), [0, null]);
     } else {
       assert.deepEqual(await closed, [3, null]);
       assert.match(stderr.text, /^polytrace: error [A-Z_]+: .*(kprobe|fentry)/);
@@ -213,15 +213,15 @@ describe('polytrace on this kernel', function () {
       const command = spawn(process.execPath, [...COMMAND, 'getevents', '-o', 'json'], {
         stdio: ['ignore', file, 'pipe'],
       });
-      const said = new Gathered(command.stderr as NodeJS.ReadableStream);
-      await said.has('ready');
+      const said = new OutputCollector(command.stderr as NodeJS.ReadableStream);
+      await said.waitFor('ready');
       while (!said.text.includes('ENOSPC')) {
         for (let i = 0; i < 20; i++) spawnSync(program);
         await new Promise((resolve) => setImmediate(resolve));
       }
       rmSync(join(disk, 'filler'));
       spawnSync(program, ['again']);
-      await said.has('the output works again');
+      await said.waitFor('the output works again');
       command.kill('SIGHUP');
       assert.deepEqual(await once(command, 'close'), [4, null]);
       const lines = readFileSync(join(disk, 'events'), 'utf8').trimEnd().split('\n');

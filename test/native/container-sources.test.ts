@@ -7,10 +7,10 @@ import { promisify } from 'node:util';
 import type { ContainerOptions, EventsOptions, ProcessExecEvent, Tracer, TracerEvent } from '../../types/index.js';
 import { CriClient, type PodSpec } from './cri-client.js';
 import { Engines, NO_CALL, type Daemon } from './engines.js';
-import { isExec, isLost, leaveMark, needsRoot, openTracer, polytrace, until } from './support.js';
+import { isExec, isLost, leaveMark, needsRoot, openTracer, polytrace, readUntil } from './support.js';
 
 const IMAGE = 'polytrace-test:1';
-const run = promisify(execFile);
+const execFileAsync = promisify(execFile);
 
 const needsPrograms = (...names: readonly string[]): void => {
   for (const name of names) {
@@ -31,17 +31,17 @@ async function withTracer<T>(containers: ContainerOptions, use: (tracer: Tracer)
 async function traced(tracer: Tracer, body: () => unknown, options: EventsOptions = {}): Promise<TracerEvent[]> {
   const events = tracer.events(options);
   await body();
-  const all = await until(leaveMark(), events);
+  const all = await readUntil(leaveMark(), events);
   await events.return?.();
   assert.deepEqual(all.filter(isLost), []);
   return all;
 }
 
 /** The execs of programs in containers. */
-const inContainers = (events: readonly TracerEvent[]): ProcessExecEvent[] =>
+const execsInContainers = (events: readonly TracerEvent[]): ProcessExecEvent[] =>
   events.filter(isExec).filter(({ process }) => process.container !== undefined && !process.binary.includes('runc'));
 
-const withArgument = (events: readonly TracerEvent[], argument: string): ProcessExecEvent => {
+const findExec = (events: readonly TracerEvent[], argument: string): ProcessExecEvent => {
   const found = events.filter(isExec).filter(({ process }) => process.argv.at(-1) === argument);
   const inside = found.find(({ process }) => process.container !== undefined);
   assert.ok(inside !== undefined, `${argument}: ${found.length} outside`);
@@ -87,7 +87,7 @@ describe('sources of containers', function () {
     let daemon: Daemon;
     let containers: ContainerOptions;
     const docker = async (...args: readonly string[]): Promise<string> =>
-      (await run('docker', ['--host', `unix://${daemon.socket}`, ...args])).stdout.trim();
+      (await execFileAsync('docker', ['--host', `unix://${daemon.socket}`, ...args])).stdout.trim();
     const RUN = ['run', '--network=none', '--security-opt=apparmor=unconfined'];
 
     before(async () => {
@@ -108,7 +108,7 @@ describe('sources of containers', function () {
         const events = await traced(tracer, () =>
           docker(...RUN, '--rm', '--name=web', '--label=app=shop', IMAGE, '/bin/cat', '/etc/passwd'),
         );
-        const { process } = withArgument(events, '/etc/passwd');
+        const { process } = findExec(events, '/etc/passwd');
         assert.equal(process.container?.runtime, 'docker');
         assert.equal(process.container?.name, 'web');
         assert.equal(process.container?.image?.name, IMAGE);
@@ -116,7 +116,7 @@ describe('sources of containers', function () {
         assert.deepEqual({ ...process.container?.labels }, { app: 'shop' });
         assert.equal(process.container?.privileged, false);
         assert.equal(process.pod, undefined);
-        const line = polytrace.formatCompact(withArgument(events, '/etc/passwd'));
+        const line = polytrace.formatCompact(findExec(events, '/etc/passwd'));
         assert.equal(line, '🚀 process web /bin/cat /etc/passwd');
       });
     });
@@ -128,7 +128,7 @@ describe('sources of containers', function () {
         const first = tracer.containers()[0];
         assert.ok(first?.cgroupPath?.includes(id) === true);
         const events = await traced(tracer, () => docker('exec', id, '/bin/cat', '/etc/passwd'));
-        const { container } = withArgument(events, '/etc/passwd').process;
+        const { container } = findExec(events, '/etc/passwd').process;
         assert.equal(container?.name, 'early');
         assert.equal(container?.privileged, true);
         assert.match(container?.startTime ?? '', /^\d{4}-\d\d-\d\dT.*Z$/);
@@ -136,10 +136,10 @@ describe('sources of containers', function () {
         await docker('rename', id, 'late');
         await eventually('renamed', () => tracer.containers()[0]?.name === 'late');
         const later = await traced(tracer, () => docker('exec', id, '/bin/cat', '/etc/group'));
-        assert.equal(withArgument(later, '/etc/group').process.container?.name, 'late');
+        assert.equal(findExec(later, '/etc/group').process.container?.name, 'late');
 
         const again = await traced(tracer, () => docker('restart', '--time=0', id));
-        assert.equal(withArgument(again, '1000').process.container?.name, 'late');
+        assert.equal(findExec(again, '1000').process.container?.name, 'late');
         await eventually('in its new cgroup', () => tracer.containers()[0]?.pid !== first.pid);
       });
       await docker('rm', '--force', id);
@@ -149,7 +149,7 @@ describe('sources of containers', function () {
       await withTracer(containers, async (tracer) => {
         const start = (name: string, label: string): Promise<string> =>
           docker(...RUN, '--rm', `--name=${name}`, `--label=app=${label}`, IMAGE, '/bin/cat', `/${name}`).catch(String);
-        const found = (options: EventsOptions): Promise<TracerEvent[]> => {
+        const collectExecs = (options: EventsOptions): Promise<TracerEvent[]> => {
           const events = tracer.events({ ...options, types: ['process_exec'] });
           const all: TracerEvent[] = [];
           return (async () => {
@@ -158,11 +158,11 @@ describe('sources of containers', function () {
           })();
         };
         const readers = [
-          found({ containers: ['one'] }),
-          found({ containers: [/^t/] }),
-          found({ labels: ['app in (x),app!=y'] }),
-          found({ host: true }),
-          found({ namespaces: [''] }),
+          collectExecs({ containers: ['one'] }),
+          collectExecs({ containers: [/^t/] }),
+          collectExecs({ labels: ['app in (x),app!=y'] }),
+          collectExecs({ host: true }),
+          collectExecs({ namespaces: [''] }),
         ];
         await traced(tracer, async () => {
           await start('one', 'x');
@@ -170,7 +170,7 @@ describe('sources of containers', function () {
         });
         await tracer.close(); // every reader gets the rest
         const names = (await Promise.all(readers)).map((events) => {
-          const all = inContainers(events).map(({ process }) => process.container?.name);
+          const all = execsInContainers(events).map(({ process }) => process.container?.name);
           return [...new Set(all)].sort();
         });
         assert.deepEqual(names, [['one'], ['two'], ['one'], [], ['one', 'two']]);
@@ -199,7 +199,7 @@ describe('sources of containers', function () {
           await docker('exec', kept, '/bin/cat', '/etc/passwd');
           await docker('exec', kept, '/bin/first');
         });
-        assert.equal(withArgument(events, '/etc/passwd').process.container?.name, 'kept');
+        assert.equal(findExec(events, '/etc/passwd').process.container?.name, 'kept');
         assert.equal(events.filter(({ type }) => type === 'process_tracepoint').length, 1);
       });
     });
@@ -209,7 +209,7 @@ describe('sources of containers', function () {
     const daemon = await engines.podman().start();
     const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
     const podman = async (...args: readonly string[]): Promise<string> =>
-      (await run('podman', [...engines.podmanWords, ...args], { env })).stdout.trim();
+      (await execFileAsync('podman', [...engines.podmanWords, ...args], { env })).stdout.trim();
     await podman('import', engines.image, IMAGE);
     const containers: ContainerOptions = { sources: ['podman'], sockets: { podman: daemon.socket }, waitMs: 10_000 };
     await withTracer(containers, async (tracer) => {
@@ -217,7 +217,7 @@ describe('sources of containers', function () {
       const events = await traced(tracer, () =>
         podman('run', '--network=none', '--security-opt=apparmor=unconfined', '--name=p', IMAGE, '/bin/cat', '/etc/passwd'),
       );
-      const { container } = withArgument(events, '/etc/passwd').process;
+      const { container } = findExec(events, '/etc/passwd').process;
       assert.equal(container?.name, 'p');
       assert.match(container?.image?.name ?? '', /polytrace-test:1$/);
     });
@@ -229,7 +229,7 @@ describe('sources of containers', function () {
     let daemon: Daemon;
     let cri: CriClient;
     let pods = 0;
-    const podOf = (name: string, labels: Readonly<Record<string, string>> = {}): PodSpec => ({
+    const podSpec = (name: string, labels: Readonly<Record<string, string>> = {}): PodSpec => ({
       namespace: 'default',
       name,
       uid: `00000000-0000-0000-0000-${String(++pods).padStart(12, '0')}`,
@@ -249,7 +249,7 @@ describe('sources of containers', function () {
     const XWING = { app: 'ship', 'pod-template-hash': '5d4f' };
 
     it('CRI: a pod that ran before, a new container of it, and a restart of the runtime', async () => {
-      const pod = podOf('xwing-5d4f-x7abc', XWING);
+      const pod = podSpec('xwing-5d4f-x7abc', XWING);
       const sandbox = await cri.runPod(pod);
       const early = await cri.run(pod, sandbox, 'early', ['/bin/sleep', '1000']);
       const containers: ContainerOptions = { sources: ['cri'], sockets: { cri: daemon.socket }, waitMs: 10_000 };
@@ -259,7 +259,7 @@ describe('sources of containers', function () {
           await cri.exec(early, ['/bin/cat', '/etc/passwd']);
           await cri.run(pod, sandbox, 'new', ['/bin/cat', '/etc/group']);
         });
-        const executed = withArgument(events, '/etc/passwd').process;
+        const executed = findExec(events, '/etc/passwd').process;
         assert.deepEqual([executed.pod?.namespace, executed.pod?.name], ['default', 'xwing-5d4f-x7abc']);
         assert.deepEqual([executed.pod?.workload, executed.pod?.workloadKind], ['xwing', 'Deployment']);
         assert.deepEqual({ ...executed.pod?.labels }, XWING);
@@ -269,7 +269,7 @@ describe('sources of containers', function () {
         assert.equal(executed.pod?.container?.privileged, false);
         assert.match(executed.pod?.container?.startTime ?? '', /Z$/);
         assert.equal(executed.pod?.container?.image?.name, 'docker.io/library/polytrace-test:1');
-        const first = withArgument(events, '/etc/group');
+        const first = findExec(events, '/etc/group');
         assert.equal(first.process.container?.name, 'new');
         assert.equal(polytrace.formatCompact(first), '🚀 process default/xwing-5d4f-x7abc /bin/cat /etc/group');
         const json = JSON.parse(polytrace.toJson(first)) as { process_exec: { process: { pod: { container: { id: string } } } } };
@@ -282,13 +282,13 @@ describe('sources of containers', function () {
         cri = new CriClient(daemon.socket);
         await eventually('connected again', () => isConnected(tracer, 'cri'));
         const later = await traced(tracer, () => cri.exec(early, ['/bin/cat', '/etc/hosts']));
-        assert.equal(withArgument(later, '/etc/hosts').process.pod?.name, 'xwing-5d4f-x7abc');
+        assert.equal(findExec(later, '/etc/hosts').process.pod?.name, 'xwing-5d4f-x7abc');
       });
       await cri.removePod(sandbox);
     });
 
     it('NRI: 30 containers are known before they start, with nothing waiting', async () => {
-      const pod = podOf('tie', { app: 'ship' });
+      const pod = podSpec('tie', { app: 'ship' });
       const sandbox = await cri.runPod(pod);
       const containers: ContainerOptions = { sources: ['nri'], sockets: { nri: engines.nriSocket }, waitMs: 0 };
       await withTracer(containers, async (tracer) => {
@@ -298,7 +298,7 @@ describe('sources of containers', function () {
           for (let i = 0; i < 30; i++) await cri.run(pod, sandbox, `c${i}`, ['/bin/cat', `/first-${i}`]);
         });
         for (let i = 0; i < 30; i++) {
-          const { process } = withArgument(events, `/first-${i}`);
+          const { process } = findExec(events, `/first-${i}`);
           assert.equal(process.pod?.name, 'tie');
           assert.equal(process.container?.name, `c${i}`);
           assert.equal(process.pod?.labels?.['app'], 'ship');
@@ -310,8 +310,8 @@ describe('sources of containers', function () {
     });
 
     it('NRI: a scoped policy reports the first system call of each of 100 containers, and none of the pod beside it', async () => {
-      const ship = podOf('ship', { app: 'ship' });
-      const beside = podOf('beside', { app: 'other' });
+      const ship = podSpec('ship', { app: 'ship' });
+      const beside = podSpec('beside', { app: 'other' });
       const sandboxes = [await cri.runPod(ship), await cri.runPod(beside)] as const;
       const containers: ContainerOptions = { sources: ['nri'], sockets: { nri: engines.nriSocket }, waitMs: 0 };
       await withTracer(containers, async (tracer) => {
@@ -322,7 +322,7 @@ describe('sources of containers', function () {
             if (i % 10 === 0) await cri.run(beside, sandboxes[1], `c${i}`, ['/bin/first']);
           }
         });
-        const started = inContainers(events).filter(({ process }) => process.binary === '/bin/first');
+        const started = execsInContainers(events).filter(({ process }) => process.binary === '/bin/first');
         assert.equal(started.filter(({ process }) => process.pod?.name === 'ship').length, 100);
         assert.equal(started.filter(({ process }) => process.pod?.name === 'beside').length, 10);
         const calls = events.filter((event) => event.type === 'process_tracepoint');

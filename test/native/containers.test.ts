@@ -6,8 +6,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmdirSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ProcessExecEvent, Tracer, TracerEvent } from '../../types/index.js';
-import { podmanIn, removePodman, type Engine } from '../image/image.js';
-import { isExec, isLost, leaveMark, needsRoot, openTracer, polytrace, unifiedMount, until } from './support.js';
+import { podmanEngine, removePodman, type Engine } from '../image/image.js';
+import { isExec, isLost, leaveMark, needsRoot, openTracer, polytrace, unifiedMount, readUntil } from './support.js';
 
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
@@ -31,7 +31,7 @@ describe('containers', function () {
     return argument;
   }
 
-  const execOf = (events: readonly TracerEvent[], argument: string): ProcessExecEvent => {
+  const findExec = (events: readonly TracerEvent[], argument: string): ProcessExecEvent => {
     // the shell has it too, before it moves
     const found = events.filter(isExec).findLast(({ process }) => process.argv.at(-1) === argument);
     assert.ok(found !== undefined, argument);
@@ -41,7 +41,7 @@ describe('containers', function () {
   async function traced(run: () => unknown): Promise<TracerEvent[]> {
     const events = tracer.events();
     await run();
-    const all = await until(leaveMark(), events);
+    const all = await readUntil(leaveMark(), events);
     await events.return?.();
     assert.deepEqual(all.filter(isLost), []);
     return all;
@@ -63,7 +63,7 @@ describe('containers', function () {
 
   it('a process of the host is in none', async () => {
     const events = await traced(() => execFileSync('/bin/true', ['host']));
-    const { process } = execOf(events, 'host');
+    const { process } = findExec(events, 'host');
     assert.equal(process.container, undefined);
     assert.notEqual(process.cgroupId, 0n);
     assert.equal('container' in process.toObject(), false);
@@ -72,7 +72,7 @@ describe('containers', function () {
   it('a cgroup that was removed before the event is read', async () => {
     let argument = '';
     const events = await traced(() => withCgroups([`docker-${A}.scope`], () => (argument = runIn(`docker-${A}.scope`))));
-    const event = execOf(events, argument);
+    const event = findExec(events, argument);
     assert.deepEqual(event.process.container, { id: A, runtime: 'docker' });
     assert.deepEqual(event.process.toObject().container, { id: A, runtime: 'docker' });
     assert.match(polytrace.toJson(event), new RegExp(`"docker":"${A.slice(0, 31)}"`));
@@ -82,7 +82,7 @@ describe('containers', function () {
     const inner = `docker-${A}.scope/docker-${B}.scope`;
     let argument = '';
     const events = await traced(() => withCgroups([dirname(inner), inner], () => (argument = runIn(inner))));
-    assert.equal(execOf(events, argument).process.container?.id, A);
+    assert.equal(findExec(events, argument).process.container?.id, A);
   });
 
   it('a cgroup that was there before the tracer, and one whose process was', async () => {
@@ -98,8 +98,8 @@ describe('containers', function () {
         const ended = once(sleeper, 'exit');
         sleeper.kill();
         await ended;
-        const all = await until(leaveMark(), events);
-        assert.equal(execOf(all, argument).process.container?.id, A);
+        const all = await readUntil(leaveMark(), events);
+        assert.equal(findExec(all, argument).process.container?.id, A);
         const exit = all.find((e) => e.type === 'process_exit' && e.process.pid === sleeper.pid);
         assert.ok(exit?.type === 'process_exit');
         assert.deepEqual(exit.process.container, { id: B, runtime: 'podman' });
@@ -128,7 +128,7 @@ describe('containers', function () {
 
     before(() => {
       folder = mkdtempSync(join(tmpdir(), 'polytrace-podman-'));
-      podman = podmanIn(folder);
+      podman = podmanEngine(folder);
       const image = join(folder, 'image');
       for (const program of ['/bin/cat', '/bin/sleep']) {
         const linked = execFileSync('ldd', [program], { encoding: 'utf8' });
@@ -164,7 +164,7 @@ describe('containers', function () {
       try {
         const events = second.events();
         podman('exec', id, '/bin/cat', '/etc/passwd');
-        const all = await until(leaveMark(), events);
+        const all = await readUntil(leaveMark(), events);
         const cat = all.filter(isExec).find(({ process }) => process.argv[0] === '/etc/passwd');
         assert.deepEqual(cat?.process.container, { id, runtime: 'podman' });
       } finally {

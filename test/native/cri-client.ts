@@ -1,7 +1,7 @@
 /** Makes pods without a kubelet: the calls of Kubernetes' Container Runtime Interface, over gRPC. */
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { connect } from 'node:net';
-import { again } from '../again.js';
+import { retry } from '../retry.js';
 
 /** A message of protobuf: numbers of fields with their values. A list repeats its field. */
 type Message = readonly (readonly [field: number, value: string | number | Message | undefined])[];
@@ -67,7 +67,7 @@ export class CriClient {
       await this.#call('StopPodSandbox', [[1, sandbox]]);
       await this.#call('RemovePodSandbox', [[1, sandbox]]);
     };
-    await again(remove, { tries: 50, ms: 100 });
+    await retry(remove, { tries: 50, ms: 100 });
   }
 
   #call(method: string, request: Message): Promise<Buffer> {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import type { CelStep } from '../../types/index.js';
-import { anyNumber, anySteps, anyValues, BINARY, DIVISIONS, EDGES, evaluate, step, VALUES } from '../unit/wire/encode/cel-steps.js';
+import { anyNumber, anySteps, anyValues, BINARY, DIVISIONS, EDGES, evaluateSteps, step, VALUES } from '../unit/wire/encode/cel-steps.js';
 import { needsRoot } from './support.js';
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
@@ -14,7 +14,7 @@ const { encodeCel } = require('../../dist/wire/encode/cel.js') as {
   encodeCel: (steps: readonly CelStep[], room: number, hook: string) => Uint8Array;
 };
 
-const ROOM = 512;
+const CAPACITY = 512;
 const ALL = 2n ** 64n - 1n;
 
 interface Case {
@@ -23,7 +23,7 @@ interface Case {
   readonly runs: readonly (readonly bigint[])[];
 }
 
-interface Answer {
+interface ExpressionResult {
   readonly verified: bigint;
   readonly left: readonly bigint[];
 }
@@ -36,9 +36,9 @@ describe('expressions in the kernel', function () {
   before(() => execFileSync('cc', ['-O1', '-Wall', '-o', program, join(__dirname, 'programs', 'expressions.c')]));
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  function answers(cases: readonly Case[]): Answer[] {
+  function runExpressions(cases: readonly Case[]): ExpressionResult[] {
     const input = cases.map(({ steps, runs }) => {
-      const code = encodeCel(steps, ROOM, 'hook');
+      const code = encodeCel(steps, CAPACITY, 'hook');
       const counts = Uint32Array.from([code.length / 8, runs.length]);
       return Buffer.concat([new Uint8Array(counts.buffer), code, new Uint8Array(BigUint64Array.from(runs.flat()).buffer)]);
     });
@@ -51,12 +51,12 @@ describe('expressions in the kernel', function () {
   }
 
   function check(cases: readonly Case[]): void {
-    const given = answers(cases);
+    const given = runExpressions(cases);
     for (const [i, { steps, runs }] of cases.entries()) {
-      const expected = runs.map((run) => evaluate(steps, run.slice(0, VALUES), run[VALUES] as bigint));
+      const expected = runs.map((run) => evaluateSteps(steps, run.slice(0, VALUES), run[VALUES] as bigint));
       assert.deepEqual(given[i]?.left, expected, JSON.stringify(steps, (_, value) => String(value)));
       // The limit is the room for expressions and a few instructions that call them.
-      assert.ok((given[i]?.verified ?? 0n) <= ROOM + 40, `${given[i]?.verified} instructions verified`);
+      assert.ok((given[i]?.verified ?? 0n) <= CAPACITY + 40, `${given[i]?.verified} instructions verified`);
     }
   }
 

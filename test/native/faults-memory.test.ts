@@ -19,21 +19,21 @@ const OPERATIONS = ['open', 'addPolicy', 'removePolicy', 'close'] as const;
 const USUAL_STRIDE = { open: 20, addPolicy: 20, removePolicy: 4, close: 3 };
 
 /** Every site of an operation is tried in the nightly run only. */
-const MOST_MS = 300_000 * (stride(2) === 1 ? 12 : 1);
+const MAX_MS = 300_000 * (stride(2) === 1 ? 12 : 1);
 
 describe('no memory', function () {
-  this.timeout(MOST_MS);
+  this.timeout(MAX_MS);
   before(needsRoot);
   let shop: FaultShop;
   before(() => void (shop = new FaultShop()));
   after(() => shop.remove());
 
-  async function walk(operation: string, how: 'once' | 'from', every: number): Promise<Report> {
+  async function failEachCall(operation: string, how: 'once' | 'from', every: number): Promise<Report> {
     const file = join(__dirname, 'programs', 'out-of-memory.cjs');
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [file, operation, how, String(every), shop.program],
-      { env: shop.env, timeout: MOST_MS - 10_000, killSignal: 'SIGKILL' },
+      { env: shop.env, timeout: MAX_MS - 10_000, killSignal: 'SIGKILL' },
     );
     return JSON.parse(stdout) as Report;
   }
@@ -42,7 +42,7 @@ describe('no memory', function () {
     for (const operation of OPERATIONS) {
       const what = how === 'once' ? 'one call of' : 'all calls from any moment of';
       it(`${what} ${operation} may fail: an error that names the limit, and a second try works`, async () => {
-        const { sites, results } = await walk(operation, how, stride(USUAL_STRIDE[operation]));
+        const { sites, results } = await failEachCall(operation, how, stride(USUAL_STRIDE[operation]));
         assert.ok(sites > 5 && results.length > 2, `${sites} sites`);
         const wrong = results.filter(({ outcome, leaked }) => !OUTCOMES.test(outcome) || leaked.length > 0);
         assert.deepEqual(wrong, []);

@@ -9,8 +9,8 @@ import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { during, isExec, leaveMark, needsRoot, polytrace, ROOT } from './support.js';
-import { FaultShop, FAULTS_MODULE, isStopped, kernelObjects, kernelObjectsOf, STEPS, stride } from './faults-support.js';
+import { traceRun, isExec, leaveMark, needsRoot, polytrace, ROOT } from './support.js';
+import { FaultShop, FAULTS_MODULE, isStopped, listKernelObjects, heldKernelObjects, STEPS, stride } from './faults-support.js';
 
 /** Long enough for a machine that is busy; only a process that hangs takes it. */
 const PATIENCE_MS = 20_000;
@@ -47,7 +47,7 @@ spec:
      out('closed');`;
 
   /** Calls `act` whenever the process is stopped, until it ends. */
-  async function untilEnd(
+  async function waitForEnd(
     child: ChildProcess,
     act: (pid: number) => void,
     patience = PATIENCE_MS,
@@ -70,9 +70,9 @@ spec:
     return { stops, stdout };
   }
 
-  async function sitesOf(options = ''): Promise<readonly bigint[]> {
+  async function recordSites(options = ''): Promise<readonly bigint[]> {
     shop.faults.record(STEPS);
-    const { stdout } = await untilEnd(shop.start(openAndClose(options)), () => undefined);
+    const { stdout } = await waitForEnd(shop.start(openAndClose(options)), () => undefined);
     shop.faults.off();
     assert.equal(stdout, '"closed"\n');
     return shop.faults.sites;
@@ -82,8 +82,8 @@ spec:
     shop.faults.stopAt(site);
     let held: string[] = [];
     const child = shop.start(openAndClose(options));
-    const { stops } = await untilEnd(child, (pid) => {
-      held = kernelObjectsOf(pid);
+    const { stops } = await waitForEnd(child, (pid) => {
+      held = heldKernelObjects(pid);
       process.kill(pid, 'SIGKILL');
     });
     shop.faults.off();
@@ -92,10 +92,10 @@ spec:
   }
 
   /** The kernel frees them a moment after the last descriptor is closed. */
-  async function untilGone(held: readonly string[]): Promise<void> {
+  async function waitUntilFreed(held: readonly string[]): Promise<void> {
     const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
-      const all = kernelObjects();
+      const all = listKernelObjects();
       const left = held.filter((each) => all.has(each));
       if (left.length === 0) return;
       assert.ok(performance.now() < deadline, `${left.join(', ')} are left in the kernel`);
@@ -104,27 +104,27 @@ spec:
   }
 
   async function assertTracing(): Promise<void> {
-    const events = await during(() => void leaveMark(), { bufferSize: 131072 });
+    const events = await traceRun(() => void leaveMark(), { bufferSize: 131072 });
     assert.ok(events.some(isExec));
   }
 
   it('SIGSTOP and SIGCONT: it goes on', async () => {
     shop.faults.stopAtEach(STEPS);
     const child = shop.start(openAndClose());
-    const { stops, stdout } = await untilEnd(child, (pid) => void process.kill(pid, 'SIGCONT'));
+    const { stops, stdout } = await waitForEnd(child, (pid) => void process.kill(pid, 'SIGCONT'));
     shop.faults.off();
     assert.deepEqual([child.exitCode, stdout], [0, '"closed"\n']);
     assert.ok(stops > 30 && stops === shop.faults.sites.length, `${stops} stops, ${shop.faults.sites.length} steps`);
   });
 
   it('SIGKILL: nothing is left in the kernel, and a new tracer works', async () => {
-    const sites = await sitesOf();
+    const sites = await recordSites();
     const every = stride(12);
     let most = 0;
     for (let i = 0; i < sites.length; i += every) {
       const held = await killAt(sites[i] as bigint);
       most = Math.max(most, held.length);
-      await untilGone(held);
+      await waitUntilFreed(held);
       await assertTracing();
     }
     assert.ok(most > 20, `at most ${most} programs, maps and links`);
@@ -139,14 +139,14 @@ spec:
     try {
       const folder = join(mount, 'kept');
       const options = `persist: ${JSON.stringify(folder)}`;
-      const sites = await sitesOf(options);
+      const sites = await recordSites(options);
       const every = stride(12);
       for (let i = 0; i < sites.length; i += every) {
         const held = await killAt(sites[i] as bigint, options);
         const tracer = await polytrace.openTracer({ bufferSize: 131072, persist: folder });
         await tracer.close();
         if (existsSync(folder)) assert.deepEqual(await polytrace.removePersisted(folder), []);
-        await untilGone(held);
+        await waitUntilFreed(held);
       }
     } finally {
       spawnSync('umount', [mount]);
@@ -198,7 +198,7 @@ spec:
        }
        out(result);`,
     );
-    const { stdout } = await untilEnd(child, () => undefined, 10 * PATIENCE_MS);
+    const { stdout } = await waitForEnd(child, () => undefined, 10 * PATIENCE_MS);
     assert.deepEqual([child.exitCode, child.signalCode], [0, null]);
     const { sites, held, tried, left } = JSON.parse(stdout) as Record<'sites' | 'held' | 'tried' | 'left', number>;
     assert.ok(sites > 30 && tried > 10, `${sites} steps, ${tried} tried`);

@@ -78,7 +78,7 @@ export function isStopped(pid: number): boolean {
 }
 
 /** The programs, maps and links that the process holds, such as `prog 17`. */
-export function kernelObjectsOf(pid: number): string[] {
+export function heldKernelObjects(pid: number): string[] {
   const folder = `/proc/${pid}/fdinfo`;
   const all = readdirSync(folder).flatMap((fd) => {
     const [, kind, id] = /^(prog|map|link)_id:\s*(\d+)$/m.exec(readFileSync(join(folder, fd), 'utf8')) ?? [];
@@ -88,7 +88,7 @@ export function kernelObjectsOf(pid: number): string[] {
 }
 
 /** All programs, maps and links of the machine, in the same words. */
-export function kernelObjects(): Set<string> {
+export function listKernelObjects(): Set<string> {
   const list = (kind: string): string[] => {
     const text = execFileSync('bpftool', ['-j', kind, 'show'], { encoding: 'utf8' });
     return (JSON.parse(text) as { id: number }[]).map(({ id }) => `${kind} ${id}`);

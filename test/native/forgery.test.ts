@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ProcessTracepointEvent, Tracer, TracerEvent } from '../../types/index.js';
-import { duringOf, needsRoot, openTracer, polytrace, Workshop } from './support.js';
+import { collectEvents, needsRoot, openTracer, polytrace, Workshop } from './support.js';
 
 const NOBODY = 65534;
 const USER = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups'];
@@ -13,7 +13,7 @@ const USER = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-gro
 const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
 
 /** Selectors on the system call that identity.c makes. */
-function policy(selectors: readonly string[], options = ''): { yaml: string } {
+function kcmpPolicy(selectors: readonly string[], options = ''): { yaml: string } {
   const each = selectors.map(
     (text) => `- matchArgs: [{ args: [0], operator: InMap, values: [sys_kcmp] }]\n        ${text}`,
   );
@@ -34,7 +34,7 @@ spec:
   };
 }
 
-const binaries = (operator: string, value: string, more = ''): string =>
+const binaryFilter = (operator: string, value: string, more = ''): string =>
   `matchBinaries: [{ operator: ${operator}, values: ["${value}"]${more} }]`;
 
 describe('forged identity', function () {
@@ -66,22 +66,22 @@ describe('forged identity', function () {
   after(() => shop?.remove());
 
   /** As the unprivileged user. */
-  const asUser = (...command: readonly string[]): void => {
+  const runAsUser = (...command: readonly string[]): void => {
     const { status, stderr } = spawnSync('setpriv', [...USER, ...command], { encoding: 'utf8' });
     assert.equal(status, 0, `${command.join(' ')}: ${stderr}`);
   };
   /** As root of a user and a mount namespace of the user's own. */
-  const inside = (script: string): void => asUser('unshare', '-Urm', 'sh', '-ec', script);
+  const runAsNamespaceRoot = (script: string): void => runAsUser('unshare', '-Urm', 'sh', '-ec', script);
   /** The user's program on the path of the real one, in a root of the user's own. */
-  const jail = (): string => {
+  const makeJail = (): string => {
     const root = join(home, 'jail');
     mkdirSync(join(root, dirname(real)), { recursive: true });
     copyFileSync(own, join(root, real));
     return root;
   };
 
-  async function tracepoints(tracer: Tracer, run: () => unknown): Promise<ProcessTracepointEvent[]> {
-    const all = await duringOf(tracer, run);
+  async function collectTracepoints(tracer: Tracer, run: () => unknown): Promise<ProcessTracepointEvent[]> {
+    const all = await collectEvents(tracer, run);
     assert.deepEqual(
       all.filter((event) => event.type === 'lost'),
       [],
@@ -89,34 +89,34 @@ describe('forged identity', function () {
     return all.filter(isTracepoint);
   }
 
-  async function eventsOf(source: { yaml: string }, run: () => unknown): Promise<ProcessTracepointEvent[]> {
+  async function traceKcmp(source: { yaml: string }, run: () => unknown): Promise<ProcessTracepointEvent[]> {
     const tracer = await openTracer({ policies: [source] });
     try {
-      return await tracepoints(tracer, run);
+      return await collectTracepoints(tracer, run);
     } finally {
       await tracer.close();
     }
   }
 
-  const told = (events: readonly ProcessTracepointEvent[]): [string, boolean][] =>
+  const executables = (events: readonly ProcessTracepointEvent[]): [string, boolean][] =>
     events.map(({ process }) => [process.executable, process.binaryUntrusted]);
 
   const FORGERIES: readonly (readonly [name: string, run: () => void])[] = [
-    ['chroot in a user namespace', () => asUser('unshare', '-Ur', 'chroot', jail(), real, 'call')],
+    ['chroot in a user namespace', () => runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'call')],
     [
       'a tmpfs over its folder',
-      () => inside(`mount -t tmpfs none ${dirname(real)}; cp ${own} ${real}; exec ${real} call`),
+      () => runAsNamespaceRoot(`mount -t tmpfs none ${dirname(real)}; cp ${own} ${real}; exec ${real} call`),
     ],
-    ['a bind mount over the file', () => inside(`mount --bind ${own} ${real}; exec ${real} call`)],
+    ['a bind mount over the file', () => runAsNamespaceRoot(`mount --bind ${own} ${real}; exec ${real} call`)],
     [
       'a bind mount over its folder',
-      () => inside(`mount --bind ${join(jail(), dirname(real))} ${dirname(real)}; exec ${real} call`),
+      () => runAsNamespaceRoot(`mount --bind ${join(makeJail(), dirname(real))} ${dirname(real)}; exec ${real} call`),
     ],
     [
       'an overlay over its folder',
       () => {
-        const options = `lowerdir=${join(jail(), dirname(real))}:${dirname(real)}`;
-        inside(`mount -t overlay none -o ${options} ${dirname(real)}; exec ${real} call`);
+        const options = `lowerdir=${join(makeJail(), dirname(real))}:${dirname(real)}`;
+        runAsNamespaceRoot(`mount -t overlay none -o ${options} ${dirname(real)}; exec ${real} call`);
       },
     ],
     [
@@ -125,19 +125,19 @@ describe('forged identity', function () {
         const root = join(home, 'root');
         mkdirSync(root, { recursive: true });
         const fill = `mkdir -p ${root}/old ${root}${dirname(real)}; cp ${own} ${root}${real}`;
-        inside(`mount -t tmpfs none ${root}; ${fill}; cd ${root}; pivot_root . old; exec ${real} call`);
+        runAsNamespaceRoot(`mount -t tmpfs none ${root}; ${fill}; cd ${root}; pivot_root . old; exec ${real} call`);
       },
     ],
     [
       'a pid namespace of its own',
-      () => asUser('unshare', '-Urmpf', 'sh', '-ec', `mount --bind ${own} ${real}; exec ${real} call`),
+      () => runAsUser('unshare', '-Urmpf', 'sh', '-ec', `mount --bind ${own} ${real}; exec ${real} call`),
     ],
-    ['a child that executes nothing', () => inside(`mount --bind ${own} ${real}; exec ${real} fork`)],
+    ['a child that executes nothing', () => runAsNamespaceRoot(`mount --bind ${own} ${real}; exec ${real} fork`)],
   ];
 
   for (const [name, run] of FORGERIES) {
     it(`NotIn holds for the real file only: ${name}`, async () => {
-      assert.deepEqual(told(await eventsOf(policy([binaries('NotIn', real)]), run)), [[real, true]]);
+      assert.deepEqual(executables(await traceKcmp(kcmpPolicy([binaryFilter('NotIn', real)]), run)), [[real, true]]);
     });
   }
 
@@ -146,8 +146,8 @@ describe('forged identity', function () {
     const child = spawn('setpriv', [...USER, 'unshare', '-Urm', 'sh', '-ec', script], { stdio: ['pipe', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
     try {
-      const run = (): void => asUser(`/proc/${child.pid}/root${real}`, 'call');
-      assert.deepEqual(told(await eventsOf(policy([binaries('NotIn', real)]), run)), [[real, true]]);
+      const run = (): void => runAsUser(`/proc/${child.pid}/root${real}`, 'call');
+      assert.deepEqual(executables(await traceKcmp(kcmpPolicy([binaryFilter('NotIn', real)]), run)), [[real, true]]);
     } finally {
       child.stdin.end();
       await once(child, 'exit');
@@ -155,34 +155,34 @@ describe('forged identity', function () {
   });
 
   it('a memfd that has the name', async () => {
-    const run = (): void => asUser(own, 'memfd', 'sbin/real', own, 'call');
-    const events = await eventsOf(policy([binaries('NotPostfix', 'sbin/real')]), run);
-    assert.deepEqual(told(events), [['/memfd:sbin/real', true]]);
+    const run = (): void => runAsUser(own, 'memfd', 'sbin/real', own, 'call');
+    const events = await traceKcmp(kcmpPolicy([binaryFilter('NotPostfix', 'sbin/real')]), run);
+    assert.deepEqual(executables(events), [['/memfd:sbin/real', true]]);
   });
 
   it('prefixes and postfixes', async () => {
-    const run = (): void => inside(`mount --bind ${own} ${real}; exec ${real} call`);
-    for (const filter of [binaries('NotPrefix', `${dirname(real)}/`), binaries('NotPostfix', '/sbin/real')]) {
-      assert.deepEqual(told(await eventsOf(policy([filter]), run)), [[real, true]], filter);
+    const run = (): void => runAsNamespaceRoot(`mount --bind ${own} ${real}; exec ${real} call`);
+    for (const filter of [binaryFilter('NotPrefix', `${dirname(real)}/`), binaryFilter('NotPostfix', '/sbin/real')]) {
+      assert.deepEqual(executables(await traceKcmp(kcmpPolicy([filter]), run)), [[real, true]], filter);
     }
   });
 
   const GENUINE: readonly (readonly [name: string, run: () => void])[] = [
-    ['as it is', () => asUser(real, 'call')],
-    ['in a user namespace', () => asUser('unshare', '-Ur', real, 'call')],
-    ['in a private copy of the mount tree', () => inside(`exec ${real} call`)],
+    ['as it is', () => runAsUser(real, 'call')],
+    ['in a user namespace', () => runAsUser('unshare', '-Ur', real, 'call')],
+    ['in a private copy of the mount tree', () => runAsNamespaceRoot(`exec ${real} call`)],
     [
       'where its folder is mounted on itself, as for services with ProtectSystem',
-      () => inside(`mount --bind ${dirname(real)} ${dirname(real)}; exec ${real} call`),
+      () => runAsNamespaceRoot(`mount --bind ${dirname(real)} ${dirname(real)}; exec ${real} call`),
     ],
-    ['a child that executes nothing', () => asUser(real, 'fork')],
+    ['a child that executes nothing', () => runAsUser(real, 'fork')],
   ];
 
   for (const [name, run] of GENUINE) {
     it(`the real file is left out: ${name}`, async () => {
-      const tracer = await openTracer({ policies: [policy([binaries('NotIn', real)])] });
+      const tracer = await openTracer({ policies: [kcmpPolicy([binaryFilter('NotIn', real)])] });
       try {
-        const all = await duringOf(tracer, run);
+        const all = await collectEvents(tracer, run);
         assert.deepEqual(all.filter(isTracepoint), []);
         const execs = all.filter((event) => event.type === 'process_exec' && event.process.executable === real);
         assert.deepEqual(
@@ -196,7 +196,7 @@ describe('forged identity', function () {
   }
 
   /** Waits for a line before it makes the call. */
-  async function waiting(...command: readonly string[]): Promise<() => Promise<void>> {
+  async function startWaiting(...command: readonly string[]): Promise<() => Promise<void>> {
     const child: ChildProcess = spawn('setpriv', [...USER, ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
     await once(child.stdout as NodeJS.ReadableStream, 'data');
     return async () => {
@@ -206,15 +206,15 @@ describe('forged identity', function () {
   }
 
   it('processes that ran before the policy', async () => {
-    const forged = await waiting('unshare', '-Ur', 'chroot', jail(), real, 'wait', 'call');
-    const bound = await waiting('unshare', '-Urm', 'sh', '-ec', `mount --bind ${own} ${real}; exec ${real} wait call`);
-    const genuine = await waiting(real, 'wait', 'call');
-    const events = await eventsOf(policy([binaries('NotIn', real)]), async () => {
+    const forged = await startWaiting('unshare', '-Ur', 'chroot', makeJail(), real, 'wait', 'call');
+    const bound = await startWaiting('unshare', '-Urm', 'sh', '-ec', `mount --bind ${own} ${real}; exec ${real} wait call`);
+    const genuine = await startWaiting(real, 'wait', 'call');
+    const events = await traceKcmp(kcmpPolicy([binaryFilter('NotIn', real)]), async () => {
       for (const go of [forged, bound, genuine]) await go();
     });
     // /proc shows the path that the file has for this process
-    assert.deepEqual(told(events), [
-      [join(jail(), real), false],
+    assert.deepEqual(executables(events), [
+      [join(makeJail(), real), false],
       [real, true],
     ]);
   });
@@ -222,57 +222,57 @@ describe('forged identity', function () {
   it('the real file, removed while it runs', async () => {
     const gone = join(shop.folder, 'sbin', 'gone');
     copyFileSync(real, gone);
-    const before = await waiting(gone, 'wait', 'call');
+    const before = await startWaiting(gone, 'wait', 'call');
     rmSync(gone);
-    assert.deepEqual(told(await eventsOf(policy([binaries('NotIn', gone)]), before)), []);
+    assert.deepEqual(executables(await traceKcmp(kcmpPolicy([binaryFilter('NotIn', gone)]), before)), []);
     // the same name in a root of the user's
-    copyFileSync(own, join(jail(), gone));
-    const forged = await waiting('unshare', '-Ur', 'chroot', jail(), gone, 'wait', 'call');
-    rmSync(join(jail(), gone));
-    assert.equal((await eventsOf(policy([binaries('NotIn', gone)]), forged)).length, 1);
+    copyFileSync(own, join(makeJail(), gone));
+    const forged = await startWaiting('unshare', '-Ur', 'chroot', makeJail(), gone, 'wait', 'call');
+    rmSync(join(makeJail(), gone));
+    assert.equal((await traceKcmp(kcmpPolicy([binaryFilter('NotIn', gone)]), forged)).length, 1);
   });
 
   it('followChildren: descendants of the real file only', async () => {
-    const filter = binaries('NotIn', real, ', followChildren: true');
-    const events = await eventsOf(policy([filter]), () => {
-      asUser(real, 'run', own, 'call');
-      asUser(real, 'run', '/usr/bin/unshare', '-Ur', own, 'call');
-      asUser('unshare', '-Ur', 'chroot', jail(), real, 'run', real, 'call');
+    const filter = binaryFilter('NotIn', real, ', followChildren: true');
+    const events = await traceKcmp(kcmpPolicy([filter]), () => {
+      runAsUser(real, 'run', own, 'call');
+      runAsUser(real, 'run', '/usr/bin/unshare', '-Ur', own, 'call');
+      runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'run', real, 'call');
     });
-    assert.deepEqual(told(events), [[real, true]]);
+    assert.deepEqual(executables(events), [[real, true]]);
   });
 
   it('matchParentBinaries', async () => {
-    copyFileSync(own, join(jail(), 'own'));
+    copyFileSync(own, join(makeJail(), 'own'));
     const filter = `matchParentBinaries: [{ operator: NotIn, values: ["${real}"] }]`;
-    const events = await eventsOf(policy([filter]), () => {
-      asUser(real, 'run', own, 'call');
-      asUser('unshare', '-Ur', 'chroot', jail(), real, 'run', '/own', 'call');
+    const events = await traceKcmp(kcmpPolicy([filter]), () => {
+      runAsUser(real, 'run', own, 'call');
+      runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'run', '/own', 'call');
     });
-    assert.deepEqual(told(events), [['/own', true]]);
+    assert.deepEqual(executables(events), [['/own', true]]);
   });
 
   it('a selector with NoPost leaves out the real file only', async () => {
-    const selectors = [`${binaries('In', real)}\n        matchActions: [{ action: NoPost }]`, ''];
-    const events = await eventsOf(policy(selectors), () => {
-      asUser(real, 'call');
-      asUser('unshare', '-Ur', 'chroot', jail(), real, 'call');
+    const selectors = [`${binaryFilter('In', real)}\n        matchActions: [{ action: NoPost }]`, ''];
+    const events = await traceKcmp(kcmpPolicy(selectors), () => {
+      runAsUser(real, 'call');
+      runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'call');
     });
-    assert.deepEqual(told(events), [[real, true]]);
+    assert.deepEqual(executables(events), [[real, true]]);
   });
 
   it('a selector that only reports keeps the real file from a later Sigkill, and nothing else', async () => {
     const kill = 'matchActions: [{ action: Sigkill }]';
     const reports: readonly (readonly [filter: string, ...forged: string[]])[] = [
-      [binaries('In', real), 'unshare', '-Ur', 'chroot', jail(), real, 'call'],
-      [binaries('Prefix', `${dirname(real)}/`), 'unshare', '-Ur', 'chroot', jail(), real, 'call'],
-      [binaries('In', real, ', followChildren: true'), 'unshare', '-Ur', 'chroot', jail(), real, 'fork'],
+      [binaryFilter('In', real), 'unshare', '-Ur', 'chroot', makeJail(), real, 'call'],
+      [binaryFilter('Prefix', `${dirname(real)}/`), 'unshare', '-Ur', 'chroot', makeJail(), real, 'call'],
+      [binaryFilter('In', real, ', followChildren: true'), 'unshare', '-Ur', 'chroot', makeJail(), real, 'fork'],
     ];
     for (const [filter, ...forged] of reports) {
-      const tracer = await openTracer({ policies: [policy([filter, kill])], enforcement: true });
+      const tracer = await openTracer({ policies: [kcmpPolicy([filter, kill])], enforcement: true });
       try {
-        const events = await tracepoints(tracer, () => {
-          asUser(real, 'call');
+        const events = await collectTracepoints(tracer, () => {
+          runAsUser(real, 'call');
           spawnSync('setpriv', [...USER, ...forged]);
           spawnSync('setpriv', [...USER, own, 'call']);
         });
@@ -293,13 +293,13 @@ describe('forged identity', function () {
 
   it('a selector that only reports matches the path where no later selector acts on the call', async () => {
     const never = 'matchPIDs: [{ operator: In, values: [1] }]\n        matchActions: [{ action: Sigkill }]';
-    const tracer = await openTracer({ policies: [policy([binaries('In', real), never])], enforcement: true });
+    const tracer = await openTracer({ policies: [kcmpPolicy([binaryFilter('In', real), never])], enforcement: true });
     try {
-      const events = await tracepoints(tracer, () => {
-        asUser(real, 'call');
-        asUser('unshare', '-Ur', 'chroot', jail(), real, 'call');
+      const events = await collectTracepoints(tracer, () => {
+        runAsUser(real, 'call');
+        runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'call');
       });
-      assert.deepEqual(told(events), [
+      assert.deepEqual(executables(events), [
         [real, false],
         [real, true],
       ]);
@@ -309,11 +309,11 @@ describe('forged identity', function () {
   });
 
   it('In matches the path that the process sees', async () => {
-    const events = await eventsOf(policy([binaries('In', real)]), () => {
-      asUser(real, 'call');
-      asUser('unshare', '-Ur', 'chroot', jail(), real, 'call');
+    const events = await traceKcmp(kcmpPolicy([binaryFilter('In', real)]), () => {
+      runAsUser(real, 'call');
+      runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'call');
     });
-    assert.deepEqual(told(events), [
+    assert.deepEqual(executables(events), [
       [real, false],
       [real, true],
     ]);
@@ -321,9 +321,9 @@ describe('forged identity', function () {
 
   it('with trust-binary-paths the path alone counts, and the event still says what it is', async () => {
     const options = '{ name: trust-binary-paths, value: "true" }';
-    const run = (): void => asUser('unshare', '-Ur', 'chroot', jail(), real, 'call');
-    assert.deepEqual(await eventsOf(policy([binaries('NotIn', real)], options), run), []);
-    const [event] = await eventsOf(policy([''], options), run);
+    const run = (): void => runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'call');
+    assert.deepEqual(await traceKcmp(kcmpPolicy([binaryFilter('NotIn', real)], options), run), []);
+    const [event] = await traceKcmp(kcmpPolicy([''], options), run);
     const json = JSON.parse(polytrace.toJson(event as TracerEvent)) as Record<string, Record<string, unknown>>;
     const { binary, binary_untrusted: untrusted } = json['process_tracepoint']?.['process'] as Record<string, unknown>;
     assert.deepEqual([binary, untrusted], [real, true]);

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildImage, IMAGE, podmanBuildOptions, podmanIn, podmanOptions, removeEngineFolder, removePodman, stopContainer } from '../image/image.js';
-import { Running } from '../image/running.js';
+import { buildImage, IMAGE, podmanBuildOptions, podmanEngine, podmanOptions, removeEngineFolder, removePodman, stopContainer } from '../image/image.js';
+import { RunningCommand } from '../image/running-command.js';
 import { needsRoot, ROOT } from './support.js';
 
 const SIZE_MAX = 200_000_000;
@@ -27,7 +27,7 @@ spec:
 interface Engine {
   readonly run: (...args: readonly string[]) => string;
   /** The command that goes on. */
-  readonly start: (...args: readonly string[]) => Running;
+  readonly start: (...args: readonly string[]) => RunningCommand;
   readonly runOptions: readonly string[];
   readonly buildOptions: readonly string[];
   readonly close: () => Promise<void>;
@@ -39,12 +39,12 @@ async function docker(folder: string): Promise<Engine> {
   // It changes no firewall and makes no network, so containers have none or the host's.
   const network = ['--iptables=false', '--ip6tables=false', '--bridge=none'];
   const words = ['--pdeathsig', 'TERM', 'dockerd', ...places, ...network, '--host', socket];
-  const daemon = new Running(spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'pipe'] }));
+  const daemon = new RunningCommand(spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'pipe'] }));
   await daemon.line(/API listen on/);
   const env = { ...process.env, DOCKER_HOST: socket, DOCKER_CONFIG: join(folder, 'config') };
   return {
     run: (...args) => execFileSync('docker', args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim(),
-    start: (...args) => new Running(spawn('docker', args, { env, stdio: ['ignore', 'pipe', 'pipe'] })),
+    start: (...args) => new RunningCommand(spawn('docker', args, { env, stdio: ['ignore', 'pipe', 'pipe'] })),
     runOptions: ['--network=none'],
     buildOptions: ['--network=none'],
     close: async () => {
@@ -55,11 +55,11 @@ async function docker(folder: string): Promise<Engine> {
 }
 
 function podman(folder: string): Promise<Engine> {
-  const run = podmanIn(folder);
+  const run = podmanEngine(folder);
   const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
   return Promise.resolve({
     run,
-    start: (...args) => new Running(spawn('podman', [...podmanOptions(folder), ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })),
+    start: (...args) => new RunningCommand(spawn('podman', [...podmanOptions(folder), ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })),
     runOptions: ['--network=none', '--security-opt=apparmor=unconfined'],
     buildOptions: podmanBuildOptions(),
     close: () => {
@@ -101,14 +101,14 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       removeEngineFolder(folder);
     });
 
-    const container = (): string => `polytrace-${++names}`;
+    const nextName = (): string => `polytrace-${++names}`;
     // Without --rm: podman would remove a stopped container, and refuses it while a session of exec has not ended.
-    const start = (name: string, options: readonly string[], ...command: readonly string[]): Running =>
+    const startContainer = (name: string, options: readonly string[], ...command: readonly string[]): RunningCommand =>
       engine.start('run', '--name', name, ...engine.runOptions, ...options, IMAGE, ...command);
-    const mounted = (...pairs: readonly string[]): string[] => pairs.flatMap((pair) => ['--volume', pair]);
+    const volumeOptions = (...pairs: readonly string[]): string[] => pairs.flatMap((pair) => ['--volume', pair]);
 
     /** A process of the host that the tracer must report. */
-    const mark = (): string => {
+    const runMark = (): string => {
       const argument = `of-the-host-${process.pid}-${++names}`;
       execFileSync('/bin/true', [argument]);
       return argument;
@@ -126,13 +126,13 @@ for (const [title, open] of Object.entries({ docker, podman })) {
     });
 
     it('privileged: reports processes of the host, also to a second tracer inside', async () => {
-      const volumes = mounted(
+      const volumes = volumeOptions(
         `${policy}:/etc/polytrace/policies.d/policy.yaml`,
         `${tracing}:/sys/kernel/tracing`,
         '/sys/fs/cgroup:/sys/fs/cgroup:ro',
       );
-      const name = container();
-      const first = start(name, [...HOST, '--privileged', '--env', 'NODE_NAME=my-node', ...volumes]);
+      const name = nextName();
+      const first = startContainer(name, [...HOST, '--privileged', '--env', 'NODE_NAME=my-node', ...volumes]);
       assert.equal(
         await first.line(/^ready/),
         'ready: base sensor: exec, exit, fork; renames: syscalls/sys_enter_rename (tracepoint)',
@@ -141,7 +141,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       const second = engine.start('exec', name, 'polytrace', 'getevents', '-o', 'compact');
       assert.equal(await second.line(/^ready/), 'ready: base sensor: exec, exit, fork');
       execFileSync('python3', ['-c', `import os; os.rename("${policy}", "${policy}")`]);
-      const argument = mark();
+      const argument = runMark();
       const exec = new RegExp(`process my-node /bin/true ${argument}$`);
       await Promise.all([first.line(exec), second.line(exec)]);
       await first.line(new RegExp(`^📍 tracepoint my-node \\S*python\\S* syscalls/sys_enter_rename ${policy} # renames$`));
@@ -153,17 +153,17 @@ for (const [title, open] of Object.entries({ docker, podman })) {
     });
 
     it('has the agent, and `getevents` asks it', async () => {
-      const volumes = mounted(
+      const volumes = volumeOptions(
         `${policy}:/etc/polytrace/policies.d/policy.yaml`,
         `${tracing}:/sys/kernel/tracing`,
         '/sys/fs/cgroup:/sys/fs/cgroup:ro',
       );
-      const name = container();
-      const agent = start(name, [...HOST, '--privileged', '--env', 'NODE_NAME=my-node', ...volumes], 'agent', '--log-format=json');
+      const name = nextName();
+      const agent = startContainer(name, [...HOST, '--privileged', '--env', 'NODE_NAME=my-node', ...volumes], 'agent', '--log-format=json');
       await agent.line(/"msg":"ready"/);
       const events = engine.start('exec', name, 'getevents', '-o', 'compact', '--host');
       await events.line(/^ready: events of the agent at unix:/);
-      const argument = mark();
+      const argument = runMark();
       execFileSync('python3', ['-c', `import os; os.rename("${policy}", "${policy}")`]);
       await events.line(new RegExp(`process my-node /bin/true ${argument}$`));
       await events.line(new RegExp(`^📍 tracepoint my-node \\S*python\\S* syscalls/sys_enter_rename ${policy} # renames$`));
@@ -173,9 +173,9 @@ for (const [title, open] of Object.entries({ docker, podman })) {
     });
 
     it('without options: says which are missing, and ends at SIGINT as pid 1', async () => {
-      const name = container();
+      const name = nextName();
       const capabilities = ['BPF', 'PERFMON'].map((each) => `--cap-add=${each}`);
-      const running = start(name, ['--cgroupns=private', ...capabilities], 'getevents', '--policy-dir', '/none');
+      const running = startContainer(name, ['--cgroupns=private', ...capabilities], 'getevents', '--policy-dir', '/none');
       await running.line(/^ready/);
       for (const missing of ['--pid=host', '--cgroupns=host', '--uts=host', '--cap-add=SYS_PTRACE', '--cap-add=DAC_READ_SEARCH']) {
         const lines = running.output.split('\n').filter((line) => line.startsWith('warning: ') && line.includes(missing));
@@ -187,7 +187,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
     });
 
     describe('with the least privileges', () => {
-      const isolated = (capabilities: readonly string[]): string[] => [
+      const leastPrivilegeOptions = (capabilities: readonly string[]): string[] => [
         ...HOST,
         '--uts=host',
         '--cap-drop=ALL',
@@ -195,7 +195,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
         '--security-opt=no-new-privileges',
         `--security-opt=seccomp=${join(ROOT, 'deploy/seccomp.json')}`,
         '--read-only',
-        ...mounted(
+        ...volumeOptions(
           `${policy}:/etc/polytrace/policies.d/policy.yaml:ro`,
           `${tracing}:/sys/kernel/tracing:ro`,
           '/sys/fs/cgroup:/sys/fs/cgroup:ro',
@@ -204,7 +204,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       ];
 
       it('knows the processes and containers that ran before it', async () => {
-        const early = container();
+        const early = nextName();
         const id = engine.run(
           ...['run', '--detach', '--name', early, ...engine.runOptions, '--entrypoint=/usr/local/bin/node'],
           ...[IMAGE, '-e', 'setInterval(() => {}, 1000)'],
@@ -212,10 +212,10 @@ for (const [title, open] of Object.entries({ docker, podman })) {
         const sleeper = spawn('setpriv', ['--reuid=1234', '--clear-groups', 'sleep', '1000'], { stdio: 'ignore' });
         await once(sleeper, 'spawn');
         try {
-          const name = container();
+          const name = nextName();
           const persisted = '/sys/fs/bpf/polytrace';
           const words = ['getevents', '-o', 'json', '--policy-dir', '/etc/polytrace/policies.d', '--persist', persisted];
-          const running = start(name, isolated(Object.keys(CAPABILITIES)), ...words);
+          const running = startContainer(name, leastPrivilegeOptions(Object.keys(CAPABILITIES)), ...words);
           await running.line(/^ready: .*renames/);
           assert.doesNotMatch(running.output, /^warning/m);
           assert.equal(existsSync(join(folder, 'bpf/polytrace')), true);
@@ -245,7 +245,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
 
       for (const missing of ['BPF', 'PERFMON']) {
         it(`without CAP_${missing}: ends with 3, and names it`, async () => {
-          const running = start(container(), isolated(Object.keys(CAPABILITIES).filter((each) => each !== missing)));
+          const running = startContainer(nextName(), leastPrivilegeOptions(Object.keys(CAPABILITIES).filter((each) => each !== missing)));
           assert.equal(await running.status(), 3, running.output);
           assert.match(running.output, new RegExp(`error NOT_PERMITTED: .*: CAP_${missing} missing$`, 'm'));
         });
@@ -256,7 +256,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       const bad = join(folder, 'bad.yaml');
       writeFileSync(bad, POLICY.replace('tracepoints:', 'tracepoint:'));
       chmodSync(bad, 0o600);
-      const running = start(container(), [...HOST, '--privileged', ...mounted(`${bad}:/etc/polytrace/policies.d/p.yaml`)]);
+      const running = startContainer(nextName(), [...HOST, '--privileged', ...volumeOptions(`${bad}:/etc/polytrace/policies.d/p.yaml`)]);
       assert.equal(await running.status(), 1, running.output);
       assert.match(running.output, /^\/etc\/polytrace\/policies\.d\/p\.yaml:6:3: error UNKNOWN_FIELD/m);
     });
@@ -264,7 +264,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
     it('a folder in place of a policy: ends with 1, and says how it comes there', async () => {
       const wrong = join(folder, 'wrong.yaml');
       mkdirSync(wrong, { recursive: true });
-      const running = start(container(), [...HOST, '--privileged', ...mounted(`${wrong}:/etc/polytrace/policies.d/p.yaml`)]);
+      const running = startContainer(nextName(), [...HOST, '--privileged', ...volumeOptions(`${wrong}:/etc/polytrace/policies.d/p.yaml`)]);
       assert.equal(await running.status(), 1, running.output);
       assert.match(running.output, /p\.yaml:1:1: error FILE_UNREADABLE.*EISDIR[^]*docker run -v/);
     });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { KernelError, PolicyError, PolytraceError, TracerOptions, TracingCheck } from '../../types/index.js';
-import { leaveMark, needsOwnSpeed, needsRoot, openTracer, polytrace, ROOT, runScript, script, until } from './support.js';
+import { leaveMark, needsOwnSpeed, needsRoot, openTracer, polytrace, ROOT, runScript, script, readUntil } from './support.js';
 import { NIGHTLY } from '../nightly.js';
 
 interface Objects {
@@ -62,7 +62,7 @@ spec:
 `;
 
 /** 200 take a minute. */
-const [CYCLES, MOST_MB] = NIGHTLY ? [200, 5] : [50, 2];
+const [CYCLES, MAX_MB] = NIGHTLY ? [200, 5] : [50, 2];
 
 describe('lifetimes', function () {
   this.timeout(60_000);
@@ -125,7 +125,7 @@ spec:
     assert.deepEqual(settled, ['a added', 'b added', 'a removed', 'a missing', 'closed']);
   });
 
-  it(`open and close ${CYCLES} times leaks no descriptor and at most ${MOST_MB} MB`, async function () {
+  it(`open and close ${CYCLES} times leaks no descriptor and at most ${MAX_MB} MB`, async function () {
     needsOwnSpeed.call(this);
     const { status, stdout, stderr } = await runScript(
       `const fs = require('node:fs');
@@ -165,7 +165,7 @@ spec:
     const [descriptors, bytes] = JSON.parse(stdout) as [number, number];
     assert.equal(descriptors, 0);
     console.log(`      ${bytes} bytes`);
-    assert.ok(bytes < MOST_MB * 1024 * 1024, `${bytes} bytes more`);
+    assert.ok(bytes < MAX_MB * 1024 * 1024, `${bytes} bytes more`);
   }).timeout(420_000);
 });
 
@@ -293,7 +293,7 @@ spec: { tracepoints: [{ subsystem: sched, event: sched_process_exec, raw: true }
     await assert.rejects(tracer.removePolicy('nothing'), { code: 'NO_SUCH_POLICY' });
     assert.deepEqual(tracer.policies(), []);
     spawnSync('/bin/true', ['still here']);
-    const seen = await until(leaveMark(), events);
+    const seen = await readUntil(leaveMark(), events);
     assert.equal(seen.filter((e) => e.type !== 'lost' && e.process.argv[0] === 'still here').length, 2);
     await tracer.close();
   });

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
-import { duringOf, needsRoot, openTracer, Workshop } from './support.js';
+import { collectEvents, needsRoot, openTracer, Workshop } from './support.js';
 
 const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
 
@@ -18,11 +18,11 @@ const EXEC = `subsystem: sched
       args: [{ index: 2, type: linux_binprm }]`;
 
 const KCMP = 'matchArgs: [{ args: [0], operator: InMap, values: [sys_kcmp] }]\n        ';
-const binaries = (operator: string, value: string): Hook => [
+const binaryHook = (operator: string, value: string): Hook => [
   CALL,
   `${KCMP}matchBinaries: [{ operator: ${operator}, values: ["${value}"] }]`,
 ];
-const file = (operator: string, value: string): Hook => [
+const fileHook = (operator: string, value: string): Hook => [
   EXEC,
   `matchArgs: [{ args: [0], operator: ${operator}, values: ["${value}"] }]`,
 ];
@@ -32,7 +32,7 @@ const ENDLESS = 15_000;
 
 type Hook = readonly [hook: string, ...selectors: string[]];
 
-function policy(name: string, [hook, ...selectors]: Hook): { yaml: string } {
+function tracepointPolicy(name: string, [hook, ...selectors]: Hook): { yaml: string } {
   return {
     yaml: `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
@@ -69,7 +69,7 @@ describe('long paths', function () {
   });
 
   /** Executes a program whose path has that many names between the folder and its own. Names of the policies that match. */
-  async function matching(
+  async function matchingPolicies(
     part: string,
     levels: number,
     hooks: (folder: string) => Readonly<Record<string, Hook>>,
@@ -80,10 +80,10 @@ describe('long paths', function () {
       assert.equal(status, 0);
     };
     run();
-    const policies = Object.entries(hooks(folder)).map(([name, hook]) => policy(name, hook));
+    const policies = Object.entries(hooks(folder)).map(([name, hook]) => tracepointPolicy(name, hook));
     const tracer = await openTracer({ policies });
     try {
-      const all = (await duringOf(tracer, run)).filter(isTracepoint);
+      const all = (await collectEvents(tracer, run)).filter(isTracepoint);
       const events = all.filter(({ args: [arg] }) => arg === undefined || !('path' in arg) || arg.path.endsWith('/leaf'));
       for (const { args: [arg] } of events) {
         if (arg !== undefined && 'path' in arg) assert.deepEqual(arg.flags, ['truncated']);
@@ -101,28 +101,28 @@ describe('long paths', function () {
   ];
   for (const [title, part, levels] of TREES) {
     it(`${title}: matchBinaries`, async () => {
-      const names = await matching(part, levels, (folder) => ({
-        prefix: binaries('Prefix', `${folder}/${part.slice(0, 100)}`),
-        'other-prefix': binaries('Prefix', `${folder}/other/`),
-        'no-prefix': binaries('Prefix', '/usr/'),
-        postfix: binaries('Postfix', `${part.slice(0, 100)}/leaf`),
-        'no-postfix': binaries('Postfix', '/other'),
-        equal: binaries('In', `${folder}/leaf`),
-        'not-prefix': binaries('NotPrefix', `${folder}/`),
-        'not-other-prefix': binaries('NotPrefix', '/usr/'),
+      const names = await matchingPolicies(part, levels, (folder) => ({
+        prefix: binaryHook('Prefix', `${folder}/${part.slice(0, 100)}`),
+        'other-prefix': binaryHook('Prefix', `${folder}/other/`),
+        'no-prefix': binaryHook('Prefix', '/usr/'),
+        postfix: binaryHook('Postfix', `${part.slice(0, 100)}/leaf`),
+        'no-postfix': binaryHook('Postfix', '/other'),
+        equal: binaryHook('In', `${folder}/leaf`),
+        'not-prefix': binaryHook('NotPrefix', `${folder}/`),
+        'not-other-prefix': binaryHook('NotPrefix', '/usr/'),
       }));
       assert.deepEqual(names, ['not-other-prefix', 'postfix', 'prefix']);
     });
 
     it(`${title}: matchArgs`, async () => {
-      const names = await matching(part, levels, (folder) => ({
-        prefix: file('Prefix', `${folder}/${part.slice(0, 100)}`),
-        'other-prefix': file('Prefix', `${folder}/other/`),
-        'not-prefix': file('NotPrefix', `${folder}/`),
-        postfix: file('Postfix', `${part.slice(0, 100)}/leaf`),
-        equal: file('Equal', `${folder}/leaf`),
+      const names = await matchingPolicies(part, levels, (folder) => ({
+        prefix: fileHook('Prefix', `${folder}/${part.slice(0, 100)}`),
+        'other-prefix': fileHook('Prefix', `${folder}/other/`),
+        'not-prefix': fileHook('NotPrefix', `${folder}/`),
+        postfix: fileHook('Postfix', `${part.slice(0, 100)}/leaf`),
+        equal: fileHook('Equal', `${folder}/leaf`),
         // it may be in the part that is not kept
-        substring: file('SubString', 'trees/t'),
+        substring: fileHook('SubString', 'trees/t'),
       }));
       assert.deepEqual(names, ['postfix', 'prefix', 'substring']);
     });
@@ -131,12 +131,12 @@ describe('long paths', function () {
   it(`${ENDLESS} names: what is not known matches, and exempts nobody`, async () => {
     const noPost = (folder: string): string =>
       `matchArgs: [{ args: [0], operator: Prefix, values: ["${folder}/"] }]\n        matchActions: [{ action: NoPost }]`;
-    const names = await matching('c', ENDLESS, (folder) => ({
-      'binary-prefix': binaries('Prefix', '/nowhere/'),
-      'binary-not-prefix': binaries('NotPrefix', `${folder}/`),
-      'binary-equal': binaries('In', '/nowhere'),
-      prefix: file('Prefix', '/nowhere/'),
-      postfix: file('Postfix', '/c/leaf'),
+    const names = await matchingPolicies('c', ENDLESS, (folder) => ({
+      'binary-prefix': binaryHook('Prefix', '/nowhere/'),
+      'binary-not-prefix': binaryHook('NotPrefix', `${folder}/`),
+      'binary-equal': binaryHook('In', '/nowhere'),
+      prefix: fileHook('Prefix', '/nowhere/'),
+      postfix: fileHook('Postfix', '/c/leaf'),
       'no-post': [EXEC, noPost(folder), 'matchArgs: [{ args: [0], operator: Postfix, values: ["/leaf"] }]'],
     }));
     assert.deepEqual(names, ['binary-not-prefix', 'binary-prefix', 'no-post', 'postfix', 'prefix']);

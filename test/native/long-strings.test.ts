@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ProcessUprobeEvent, TracerEvent } from '../../types/index.js';
-import { during, needsRoot } from './support.js';
+import { traceRun, needsRoot } from './support.js';
 
 const KEPT = 4095;
 const isUprobe = (event: TracerEvent): event is ProcessUprobeEvent => event.type === 'process_uprobe';
@@ -43,8 +43,8 @@ spec:
   }));
 
   /** The policies that report the string, and whether the event has only its beginning. */
-  async function matching(count: number, end: string): Promise<[truncated: boolean[], names: string[]]> {
-    const events = (await during(() => execFileSync(program, [String(count), end]), { policies })).filter(isUprobe);
+  async function matchingPolicies(count: number, end: string): Promise<[truncated: boolean[], names: string[]]> {
+    const events = (await traceRun(() => execFileSync(program, [String(count), end]), { policies })).filter(isUprobe);
     const flags = new Set(events.flatMap(({ args: [arg] }) => (arg !== undefined && 'truncated' in arg ? [arg.truncated] : [])));
     return [[...flags], events.map(({ policyName }) => policyName).sort()];
   }
@@ -54,12 +54,12 @@ spec:
   const UNKNOWN = [...new Set([...OTHERS, ...MATCHES])].sort();
 
   it('of 4,095 bytes is compared to its end', async () => {
-    assert.deepEqual(await matching(KEPT - 4, '.key'), [[false], MATCHES]);
-    assert.deepEqual(await matching(KEPT - 4, '.pub'), [[false], OTHERS]);
+    assert.deepEqual(await matchingPolicies(KEPT - 4, '.key'), [[false], MATCHES]);
+    assert.deepEqual(await matchingPolicies(KEPT - 4, '.pub'), [[false], OTHERS]);
   });
 
   it('that is longer: what cannot be known matches, says `truncated`, and suppresses nothing', async () => {
-    assert.deepEqual(await matching(KEPT, '.key'), [[true], UNKNOWN]);
-    assert.deepEqual(await matching(3 * KEPT, '.pub'), [[true], UNKNOWN]);
+    assert.deepEqual(await matchingPolicies(KEPT, '.key'), [[true], UNKNOWN]);
+    assert.deepEqual(await matchingPolicies(3 * KEPT, '.pub'), [[true], UNKNOWN]);
   });
 });

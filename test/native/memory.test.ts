@@ -129,12 +129,12 @@ describe('memory', function () {
       { nodeArgs: ['--expose-gc', '--trace-gc-verbose'] },
     );
     assert.deepEqual([status, stderr], [0, '']);
-    const reported = (name: string): number => {
+    const reportedMemory = (name: string): number => {
       const after = stdout.slice(stdout.indexOf(`at ${name}\n`));
       return 1024 * Number(/External memory reported: *(-?\d+) KB/.exec(after)?.[1]);
     };
     const types = Number(/^types (\d+)$/m.exec(stdout)?.[1]);
-    const [start, held, shared, end] = ['start', 'held', 'shared', 'end'].map(reported) as [number, number, number, number];
+    const [start, held, shared, end] = ['start', 'held', 'shared', 'end'].map(reportedMemory) as [number, number, number, number];
     assert.ok(held - start >= types && held - start < 2 * types, `${held - start} bytes for types of ${types} bytes`);
     assert.ok(Math.abs(shared - held) < MIB, `${shared - held} bytes more with a tracer`);
     assert.ok(Math.abs(end - start) < MIB, `${end - start} bytes more at the end`);

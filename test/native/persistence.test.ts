@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LostEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
-import { isLost, leaveMark, needsRoot, openTracer, polytrace, ROOT, script, until, Workshop } from './support.js';
+import { isLost, leaveMark, needsRoot, openTracer, polytrace, ROOT, script, readUntil, Workshop } from './support.js';
 
 const shop = new Workshop();
 const NUMBERED = join(shop.folder, 'numbered');
@@ -24,7 +24,7 @@ spec:
 `;
 
 const act = (from: number, count: number): void => void execFileSync(NUMBERED, [from, count].map(String));
-const open = (options: TracerOptions = {}): Promise<Tracer> =>
+const openPersistent = (options: TracerOptions = {}): Promise<Tracer> =>
   openTracer({ policies: [{ yaml: ACTS }], persist: FOLDER, ...options });
 
 /** A process with such a tracer. It runs `atEnd` when it receives data: by default it exits. */
@@ -38,7 +38,7 @@ async function openElsewhere(atEnd = 'process.exit(0)'): Promise<ChildProcess> {
   return child;
 }
 
-async function killed(child: ChildProcess): Promise<void> {
+async function killProcess(child: ChildProcess): Promise<void> {
   child.kill('SIGKILL');
   await once(child, 'exit');
 }
@@ -47,14 +47,14 @@ async function killed(child: ChildProcess): Promise<void> {
 async function eventsOf(tracer: Tracer, run: () => void): Promise<TracerEvent[]> {
   const events = tracer.events();
   run();
-  const all = await until(leaveMark(), events);
+  const all = await readUntil(leaveMark(), events);
   await events.return?.();
   return all;
 }
 
 const unreadActs = (events: readonly TracerEvent[]): LostEvent[] =>
   events.filter(isLost).filter(({ reason, policyName }) => reason === 'no_reader' && policyName === 'acts');
-const numbersOf = (events: readonly TracerEvent[]): unknown[] =>
+const actNumbers = (events: readonly TracerEvent[]): unknown[] =>
   events.flatMap((event) => (event.type === 'process_uprobe' ? event.args.map((arg) => 'value' in arg && Number(arg.value)) : []));
 
 describe('policies that outlive their tracer', function () {
@@ -77,9 +77,9 @@ describe('policies that outlive their tracer', function () {
   });
 
   it('SIGKILL: they continue, and the next tracer reports the number of events that nobody has read', async () => {
-    await killed(await openElsewhere());
+    await killProcess(await openElsewhere());
     act(1, 10);
-    const tracer = await open();
+    const tracer = await openPersistent();
     const events = await eventsOf(tracer, () => act(100, 3));
     const { takenOver } = tracer.stats();
     await tracer.close();
@@ -89,7 +89,7 @@ describe('policies that outlive their tracer', function () {
     );
     assert.ok((takenOver?.programs ?? 0) >= 4 && (takenOver?.unread ?? 0) >= 10);
     // Only one program reports them.
-    assert.deepEqual(numbersOf(events), [100, 101, 102]);
+    assert.deepEqual(actNumbers(events), [100, 101, 102]);
     assert.ok(!existsSync(FOLDER));
   });
 
@@ -99,9 +99,9 @@ describe('policies that outlive their tracer', function () {
       for await (const e of t);`;
     const child = spawn(process.execPath, ['-e', script(body)], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
-    await killed(child);
+    await killProcess(child);
     act(1, 5000);
-    const tracer = await open();
+    const tracer = await openPersistent();
     const events = await eventsOf(tracer, () => undefined);
     await tracer.close();
     assert.deepEqual(
@@ -111,7 +111,7 @@ describe('policies that outlive their tracer', function () {
   });
 
   it('takeOver: false: they go on until the new tracer has its policies', async () => {
-    await killed(await openElsewhere());
+    await killProcess(await openElsewhere());
     act(1, 2);
     const tracer = await openTracer({ persist: FOLDER, takeOver: false });
     act(10, 3);
@@ -123,22 +123,22 @@ describe('policies that outlive their tracer', function () {
     await Promise.all([tracer.takeOver(), tracer.takeOver()]);
     assert.equal(readdirSync(FOLDER).length, 1);
     act(1000, 5);
-    const all = await until(leaveMark(), events);
+    const all = await readUntil(leaveMark(), events);
     await tracer.close();
     assert.deepEqual(
       unreadActs(all).map(({ count }) => count),
       [2 + 3 + 4],
     );
-    assert.deepEqual(numbersOf(all), [100, 101, 102, 103, 1000, 1001, 1002, 1003, 1004]);
+    assert.deepEqual(actNumbers(all), [100, 101, 102, 103, 1000, 1001, 1002, 1003, 1004]);
     await assert.rejects(tracer.takeOver(), { code: 'CLOSED' });
   });
 
   it('takeOver: false: they stay when the new tracer closes before it has taken over', async () => {
-    await killed(await openElsewhere());
-    const tracer = await open({ takeOver: false });
+    await killProcess(await openElsewhere());
+    const tracer = await openPersistent({ takeOver: false });
     await tracer.close();
     act(1, 3);
-    const next = await open();
+    const next = await openPersistent();
     const events = await eventsOf(next, () => undefined);
     await next.close();
     assert.deepEqual(
@@ -149,17 +149,17 @@ describe('policies that outlive their tracer', function () {
 
   it('only one tracer at a time can use a folder; its death frees the folder', async () => {
     const child = await openElsewhere();
-    await assert.rejects(open(), { code: 'PERSIST_BUSY' });
+    await assert.rejects(openPersistent(), { code: 'PERSIST_BUSY' });
     await assert.rejects(polytrace.removePersisted(FOLDER), { code: 'PERSIST_BUSY' });
-    await killed(child);
-    const tracer = await open();
-    await assert.rejects(open(), { code: 'PERSIST_BUSY' });
+    await killProcess(child);
+    const tracer = await openPersistent();
+    await assert.rejects(openPersistent(), { code: 'PERSIST_BUSY' });
     await tracer.close();
   });
 
   it('a process with the id of the dead tracer is not mistaken for it', async () => {
     const child = await openElsewhere();
-    await killed(child);
+    await killProcess(child);
     const pid = child.pid as number;
     let count = 0;
     for (let tries = 0; count === 0 && tries < 500; tries++) {
@@ -168,7 +168,7 @@ describe('policies that outlive their tracer', function () {
       if (Number(execFileSync('sh', ['-c', started], { encoding: 'utf8' })) === pid) count = tries + 1;
     }
     assert.notEqual(count, 0, `no process got the number ${pid}`);
-    const tracer = await open();
+    const tracer = await openPersistent();
     const events = await eventsOf(tracer, () => undefined);
     await tracer.close();
     assert.deepEqual(
@@ -182,7 +182,7 @@ describe('policies that outlive their tracer', function () {
     kept.stdin?.end('now\n');
     await once(kept, 'exit');
     act(1, 2);
-    const first = await open();
+    const first = await openPersistent();
     assert.deepEqual(
       unreadActs(await eventsOf(first, () => undefined)).map(({ count }) => count),
       [2],
@@ -194,7 +194,7 @@ describe('policies that outlive their tracer', function () {
     ending.stdin?.end('now\n');
     await once(ending, 'exit');
     act(1, 5);
-    const last = await open();
+    const last = await openPersistent();
     const counts = unreadActs(await eventsOf(last, () => undefined)).map(({ count }) => count);
     await last.close();
     assert.ok(counts[0] === 5 || counts[0] === 6, String(counts));
@@ -202,7 +202,7 @@ describe('policies that outlive their tracer', function () {
   });
 
   it('added policies are pinned, and removed ones are not', async () => {
-    const tracer = await open({ policies: [] });
+    const tracer = await openPersistent({ policies: [] });
     const pins = (): string[] => readdirSync(join(FOLDER, '1')).filter((name) => name.startsWith('hook'));
     assert.deepEqual(pins(), []);
     await tracer.addPolicy({ yaml: ACTS });
@@ -215,10 +215,10 @@ describe('policies that outlive their tracer', function () {
   });
 
   it('a tracer that fails to open does not affect them', async () => {
-    await killed(await openElsewhere());
-    await assert.rejects(open({ policies: [{ yaml: ACTS.replace('[act]', '[no_such_function]') }] }));
+    await killProcess(await openElsewhere());
+    await assert.rejects(openPersistent({ policies: [{ yaml: ACTS.replace('[act]', '[no_such_function]') }] }));
     act(1, 3);
-    const tracer = await open();
+    const tracer = await openPersistent();
     assert.deepEqual(
       unreadActs(await eventsOf(tracer, () => undefined)).map(({ count }) => count),
       [3],
@@ -227,7 +227,7 @@ describe('policies that outlive their tracer', function () {
   });
 
   it('policies of another version are ended, and their state is not read', async () => {
-    await killed(await openElsewhere());
+    await killProcess(await openElsewhere());
     const about = join(FOLDER, '1', 'about');
     const { value } = JSON.parse(
       execFileSync('bpftool', ['-j', 'map', 'lookup', 'pinned', about, 'key', '0', '0', '0', '0'], { encoding: 'utf8' }),
@@ -235,15 +235,15 @@ describe('policies that outlive their tracer', function () {
     value[20] = '0x21';
     execFileSync('bpftool', ['map', 'update', 'pinned', about, 'key', '0', '0', '0', '0', 'value', ...value]);
     act(1, 3);
-    const tracer = await open();
+    const tracer = await openPersistent();
     const events = await eventsOf(tracer, () => act(50, 1));
     const { takenOver } = tracer.stats();
     await tracer.close();
-    assert.deepEqual([unreadActs(events), takenOver?.unread, numbersOf(events)], [[], undefined, [50]]);
+    assert.deepEqual([unreadActs(events), takenOver?.unread, actNumbers(events)], [[], undefined, [50]]);
   });
 
   it('cleanup ends them and lists what it removed', async () => {
-    await killed(await openElsewhere());
+    await killProcess(await openElsewhere());
     const command = [join(ROOT, 'dist', 'cli', 'main.js'), 'cleanup', FOLDER];
     const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
     assert.deepEqual([status, stderr], [0, '']);
@@ -258,20 +258,20 @@ describe('policies that outlive their tracer', function () {
     const foreign = join(FOLDER, 'about');
     const create = ['map', 'create', foreign, 'type', 'array', 'key', '4', 'value', '64', 'entries', '1', 'name', 'foreign'];
     execFileSync('bpftool', create);
-    await assert.rejects(open(), { code: 'PERSIST_FOREIGN' });
+    await assert.rejects(openPersistent(), { code: 'PERSIST_FOREIGN' });
     await assert.rejects(polytrace.removePersisted(FOLDER), { code: 'PERSIST_FOREIGN' });
     mkdirSync(join(FOLDER, '1'));
     execFileSync('mv', [foreign, join(FOLDER, '1', 'about')]);
-    await assert.rejects(open(), { code: 'PERSIST_FOREIGN' });
+    await assert.rejects(openPersistent(), { code: 'PERSIST_FOREIGN' });
     await assert.rejects(polytrace.removePersisted(FOLDER), { code: 'PERSIST_FOREIGN' });
     assert.deepEqual(readdirSync(join(FOLDER, '1')), ['about']);
     execFileSync('rm', ['-r', FOLDER]);
   });
 
   it('invalid folders are refused', async () => {
-    await assert.rejects(open({ persist: join(shop.folder, 'kept') }), { code: 'PERSIST_NOT_BPFFS' });
-    await assert.rejects(open({ persist: join(mount, 'no', 'such', 'folder') }), { code: 'PERSIST' });
-    await assert.rejects(open({ persist: 'kept' }), { code: 'BAD_OPTION' });
+    await assert.rejects(openPersistent({ persist: join(shop.folder, 'kept') }), { code: 'PERSIST_NOT_BPFFS' });
+    await assert.rejects(openPersistent({ persist: join(mount, 'no', 'such', 'folder') }), { code: 'PERSIST' });
+    await assert.rejects(openPersistent({ persist: 'kept' }), { code: 'BAD_OPTION' });
     await assert.rejects(polytrace.removePersisted(FOLDER), { code: 'PERSIST' });
     const tracer = await openTracer();
     await assert.rejects(tracer.close({ keep: true }), { code: 'BAD_OPTION' });

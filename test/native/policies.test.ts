@@ -4,13 +4,13 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { PolicyStatus, ProcessUprobeEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
-import { isLost, leaveMark, needsRoot, openTracer, runScript, SANITIZED, until, USED_MEMORY, Workshop } from './support.js';
+import { isLost, leaveMark, needsRoot, openTracer, runScript, SANITIZED, readUntil, USED_MEMORY, Workshop } from './support.js';
 
 const shop = new Workshop();
 const NUMBERED = join(shop.folder, 'numbered');
 
 /** A policy on every call of act(), or on calls with one of these numbers. */
-function acts(name: string, { numbers, actions }: { numbers?: readonly number[]; actions?: string } = {}): string {
+function actPolicy(name: string, { numbers, actions }: { numbers?: readonly number[]; actions?: string } = {}): string {
   const filter = numbers && `matchArgs: [{index: 0, operator: Equal, values: [${numbers.map((n) => `"${n}"`).join(', ')}]}]`;
   const selector = [filter, actions && `matchActions: [${actions}]`].filter((part) => part !== undefined).join(', ');
   return `apiVersion: cilium.io/v1alpha1
@@ -26,7 +26,7 @@ spec:
 }
 
 const isAct = (event: TracerEvent): event is ProcessUprobeEvent => event.type === 'process_uprobe';
-const numberOf = ({ args: [first] }: ProcessUprobeEvent): number =>
+const actNumber = ({ args: [first] }: ProcessUprobeEvent): number =>
   first !== undefined && 'value' in first ? Number(first.value) : NaN;
 
 const act = (from: number, count: number): void => void execFileSync(NUMBERED, [from, count].map(String));
@@ -50,7 +50,7 @@ class Actor {
 }
 
 /** Collects events from the first one on. */
-class Collected {
+class EventCollector {
   readonly #events: AsyncIterator<TracerEvent>;
 
   constructor(readonly tracer: Tracer) {
@@ -66,18 +66,18 @@ class Collected {
   };
 
   /** Returns the events until now. */
-  readonly settle = async (): Promise<TracerEvent[]> => until(leaveMark(), this.#events);
+  readonly settle = async (): Promise<TracerEvent[]> => readUntil(leaveMark(), this.#events);
 }
 
 /** Runs with a tracer, which is always closed at the end. */
-async function traced<T>(
+async function withCollector<T>(
   policies: readonly string[],
   options: TracerOptions,
-  run: (collected: Collected) => Promise<T>,
+  run: (collected: EventCollector) => Promise<T>,
 ): Promise<T> {
   const tracer = await openTracer({ ...options, policies: policies.map((yaml) => ({ yaml })) });
   try {
-    return await run(new Collected(tracer));
+    return await run(new EventCollector(tracer));
   } finally {
     await tracer.close();
   }
@@ -92,7 +92,7 @@ describe('the life of policies', function () {
 
   it('openTracer says after each policy how many are loaded', async () => {
     const seen: string[] = [];
-    const policies = ['one', 'two', 'three'].map((name) => ({ yaml: acts(name) }));
+    const policies = ['one', 'two', 'three'].map((name) => ({ yaml: actPolicy(name) }));
     const tracer = await openTracer({ policies, onProgress: ({ loaded, total }) => seen.push(`${loaded}/${total}`) });
     await tracer.close();
     assert.deepEqual(seen, ['1/3', '2/3', '3/3']);
@@ -103,9 +103,9 @@ describe('the life of policies', function () {
 
   describe('counters', () => {
     it('of each hook: hits, matched, posted; and the sums of the policy', async () => {
-      const some = acts('x', { numbers: [3, 4] });
-      const both = `${acts('counted').trimEnd()}\n${some.slice(some.indexOf('    - path'))}`;
-      const status = await traced([both], { countHits: true }, async ({ tracer, settle }) => {
+      const some = actPolicy('x', { numbers: [3, 4] });
+      const both = `${actPolicy('counted').trimEnd()}\n${some.slice(some.indexOf('    - path'))}`;
+      const status = await withCollector([both], { countHits: true }, async ({ tracer, settle }) => {
         act(1, 10);
         await settle();
         return tracer.policies()[0];
@@ -121,11 +121,11 @@ describe('the life of policies', function () {
     it('hits are counted only on request; with rate limits and NoPost, calls are matched but not posted', async () => {
       const rate = '{action: Post, rateLimit: 5m, rateLimitScope: global}';
       const policies = [
-        acts('plain'),
-        acts('limited', { numbers: [7], actions: rate }),
-        acts('silent', { actions: '{action: NoPost}' }),
+        actPolicy('plain'),
+        actPolicy('limited', { numbers: [7], actions: rate }),
+        actPolicy('silent', { actions: '{action: NoPost}' }),
       ];
-      await traced(policies, {}, async ({ tracer, settle }) => {
+      await withCollector(policies, {}, async ({ tracer, settle }) => {
         for (let i = 0; i < 4; i++) act(7, 1);
         await settle();
         assert.deepEqual(
@@ -141,8 +141,8 @@ describe('the life of policies', function () {
     });
 
     it('an event that found no room in the buffer is counted as matched and lost, for its hook', async () => {
-      const policies = [acts('flooded'), acts('quiet', { numbers: [1] })];
-      await traced(policies, { bufferSize: 131072 }, async ({ tracer, settle, untilLost }) => {
+      const policies = [actPolicy('flooded'), actPolicy('quiet', { numbers: [1] })];
+      await withCollector(policies, { bufferSize: 131072 }, async ({ tracer, settle, untilLost }) => {
         act(1, 5000);
         await untilLost();
         await settle();
@@ -154,14 +154,14 @@ describe('the life of policies', function () {
     });
 
     it('start from zero when a policy is replaced, or enabled again', async () => {
-      await traced([acts('fresh')], { countHits: true }, async ({ tracer, settle }) => {
+      await withCollector([actPolicy('fresh')], { countHits: true }, async ({ tracer, settle }) => {
         const counts = async (count: number): Promise<unknown> => {
           act(1, count);
           await settle();
           return tracer.policies().map(({ hits, matched, posted }) => [hits, matched, posted]);
         };
         assert.deepEqual(await counts(3), [[3, 3, 3]]);
-        await tracer.replacePolicy({ yaml: acts('fresh') });
+        await tracer.replacePolicy({ yaml: actPolicy('fresh') });
         assert.deepEqual(await counts(2), [[2, 2, 2]]);
         await tracer.disablePolicy('fresh');
         assert.deepEqual(await counts(1), [[0, 0, 0]]);
@@ -172,7 +172,7 @@ describe('the life of policies', function () {
 
     it('memory includes programs and maps, and grows with the values', async () => {
       const numbers = Array.from({ length: 5000 }, (_, i) => i);
-      await traced([acts('small', { numbers: [1] }), acts('large', { numbers })], {}, async ({ tracer }) => {
+      await withCollector([actPolicy('small', { numbers: [1] }), actPolicy('large', { numbers })], {}, async ({ tracer }) => {
         const [small, large] = tracer.policies() as [PolicyStatus, PolicyStatus];
         assert.ok(small.memory > 4096, `${small.memory} bytes`);
         // Each entry has a key and a value.
@@ -183,9 +183,9 @@ describe('the life of policies', function () {
 
   it('replaced 100 times: each action of two processes is reported once or twice', async () => {
     const cycles = 100;
-    const { seen, done, losses } = await traced([acts('replaced')], {}, async ({ tracer, settle }) => {
+    const { seen, done, losses } = await withCollector([actPolicy('replaced')], {}, async ({ tracer, settle }) => {
       const actors = [new Actor(0), new Actor(1_000_000)];
-      for (let i = 0; i < cycles; i++) await tracer.replacePolicy({ yaml: acts('replaced') });
+      for (let i = 0; i < cycles; i++) await tracer.replacePolicy({ yaml: actPolicy('replaced') });
       const done = (await Promise.all(actors.map((actor) => actor.end()))).flat();
       const events = await settle();
       return { seen: timesSeen(events), done, losses: events.filter(isLost) };
@@ -200,9 +200,9 @@ describe('the life of policies', function () {
   });
 
   it('every operation on a policy while events flow: another policy misses nothing', async () => {
-    const { seen, done, losses } = await traced([acts('witness')], { countHits: true }, async ({ tracer, settle }) => {
+    const { seen, done, losses } = await withCollector([actPolicy('witness')], { countHits: true }, async ({ tracer, settle }) => {
       const actors = [new Actor(0), new Actor(1_000_000)];
-      const yaml = acts('other', { numbers: [-1] });
+      const yaml = actPolicy('other', { numbers: [-1] });
       for (let i = 0; i < 10; i++) {
         await tracer.addPolicy({ yaml }, { mode: 'monitor' });
         await tracer.setPolicyMode('other', 'enforce');
@@ -276,7 +276,7 @@ function timesSeen(events: readonly TracerEvent[]): Map<number, number> {
   const seen = new Map<number, number>();
   for (const event of events) {
     if (!isAct(event)) continue;
-    const number = numberOf(event);
+    const number = actNumber(event);
     seen.set(number, (seen.get(number) ?? 0) + 1);
   }
   return seen;

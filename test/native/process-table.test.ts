@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
-import { duringOf, needsRoot, openTracer, Workshop } from './support.js';
+import { collectEvents, needsRoot, openTracer, Workshop } from './support.js';
 
 const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
 
@@ -16,12 +16,12 @@ interface MapInfo {
   readonly bytes_value: number;
 }
 
-function maps(): MapInfo[] {
+function listMaps(): MapInfo[] {
   return JSON.parse(execFileSync('bpftool', ['map', 'show', '-j'], { encoding: 'utf8' })) as MapInfo[];
 }
 
 /** Entries of the map, as bpftool prints them. It fails if an entry goes while it reads the map: then it reads it again. */
-function dump({ id }: MapInfo): string {
+function dumpMap({ id }: MapInfo): string {
   for (let tries = 1; ; tries++) {
     const args = ['map', 'dump', 'id', String(id), '-j'];
     const { status, stdout, stderr } = spawnSync('bpftool', args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
@@ -31,15 +31,15 @@ function dump({ id }: MapInfo): string {
 }
 
 /** The pids in the keys of process_states_more, whose first word is the length of the key. */
-function keysOf(map: MapInfo): Set<number> {
-  const entries = JSON.parse(dump(map)) as { key: string[] }[];
+function readKeys(map: MapInfo): Set<number> {
+  const entries = JSON.parse(dumpMap(map)) as { key: string[] }[];
   return new Set(entries.map(({ key }) => key.slice(4).reduce((pid, byte, i) => pid + Number(byte) * 256 ** i, 0)));
 }
 
-const countOf = (map: MapInfo): number => dump(map).match(/\{"key":\[/g)?.length ?? 0;
+const countEntries = (map: MapInfo): number => dumpMap(map).match(/\{"key":\[/g)?.length ?? 0;
 
 /** Pids beyond the kernel's largest, until the map has no room. */
-function fill({ id, max_entries: entries, bytes_value: bytes }: MapInfo, file: string): void {
+function fillMap({ id, max_entries: entries, bytes_value: bytes }: MapInfo, file: string): void {
   const value = Array.from({ length: bytes }, () => '0').join(' ');
   const lines = Array.from({ length: entries }, (_, i) => {
     const pid = 0x500000 + i;
@@ -67,7 +67,7 @@ describe('the table of processes', function () {
   });
   after(() => shop?.remove());
 
-  function policy(name: string, filter: string): { yaml: string } {
+  function kcmpPolicy(name: string, filter: string): { yaml: string } {
     return {
       yaml: `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
@@ -89,15 +89,15 @@ spec:
     // four of these have more values than the table has room for
     const full = (name: string, number: number): { yaml: string } => {
       const paths = Array.from({ length: 16_500 }, (_, i) => `"/nowhere/${number}/${i}"`);
-      return policy(name, `matchBinaries: [{ operator: In, values: ["${program}", ${paths.join(', ')}] }]`);
+      return kcmpPolicy(name, `matchBinaries: [{ operator: In, values: ["${program}", ${paths.join(', ')}] }]`);
     };
     const first = [full('first', 1), full('second', 2), full('third', 3)];
-    const small = policy('small', `matchBinaries: [{ operator: In, values: ["${program}"] }]`);
+    const small = kcmpPolicy('small', `matchBinaries: [{ operator: In, values: ["${program}"] }]`);
     const tracer = await openTracer({ policies: first });
     try {
       await assert.rejects(tracer.addPolicy(full('fourth', 4)), { code: 'LIMIT_PROCESS_VALUES', hint: /prefixes/ });
       await tracer.addPolicy(small);
-      const events = await duringOf(tracer, () => assert.equal(spawnSync(program, ['call']).status, 0));
+      const events = await collectEvents(tracer, () => assert.equal(spawnSync(program, ['call']).status, 0));
       assert.deepEqual(
         events.filter(isTracepoint).map(({ policyName }) => policyName).sort(),
         ['first', 'second', 'small', 'third'],
@@ -108,19 +108,19 @@ spec:
   });
 
   it('of states is full: changes are still seen, those of children too, and nothing is lost', async () => {
-    const known = new Set(maps().map(({ id }) => id));
+    const known = new Set(listMaps().map(({ id }) => id));
     const tracer = await openTracer({
-      policies: [policy('changed', 'matchNamespaceChanges: [{ operator: In, values: [Uts] }]')],
+      policies: [kcmpPolicy('changed', 'matchNamespaceChanges: [{ operator: In, values: [Uts] }]')],
     });
     try {
-      const own = maps().filter(({ id }) => !known.has(id));
+      const own = listMaps().filter(({ id }) => !known.has(id));
       const table = own.find(({ name, type }) => name === 'process_states'.slice(0, 15) && type === 'hash') as MapInfo;
       const more = own.find(({ name, type }) => name === 'process_states_more'.slice(0, 15) && type === 'lpm_trie') as MapInfo;
-      fill(table, join(shop.folder, 'states'));
+      fillMap(table, join(shop.folder, 'states'));
       // some processes of the machine may end meanwhile
-      assert.ok(countOf(table) > table.max_entries - 100);
+      assert.ok(countEntries(table) > table.max_entries - 100);
       const pids: number[] = [];
-      const events = await duringOf(tracer, () => {
+      const events = await collectEvents(tracer, () => {
         for (const args of [['call'], ['uts', 'call'], ['uts', 'fork'], ['fork']]) {
           const { status, pid } = spawnSync(program, args);
           assert.equal(status, 0);
@@ -136,33 +136,33 @@ spec:
         ['uts call', 'uts fork'],
       );
       // an entry ends with its process; others of the machine have entries as well
-      const left = (): number[] => pids.filter((pid) => keysOf(more).has(pid));
+      const remainingPids = (): number[] => pids.filter((pid) => readKeys(more).has(pid));
       const deadline = Date.now() + 20_000;
-      while (left().length > 0 && Date.now() < deadline) continue;
-      assert.deepEqual(left(), []);
+      while (remainingPids().length > 0 && Date.now() < deadline) continue;
+      assert.deepEqual(remainingPids(), []);
     } finally {
       await tracer.close();
     }
   });
 
   it('is full: members are still members, their children too, and nothing is lost', async () => {
-    const known = new Set(maps().map(({ id }) => id));
+    const known = new Set(listMaps().map(({ id }) => id));
     const tracer = await openTracer({
       policies: [
-        policy('in', `matchBinaries: [{ operator: In, values: ["${program}"] }]`),
-        policy('follow', `matchBinaries: [{ operator: In, values: ["${program}"], followChildren: true }]`),
-        policy('not-in', `matchBinaries: [{ operator: NotIn, values: ["${program}"] }]`),
-        policy('parent', `matchParentBinaries: [{ operator: In, values: ["${program}"] }]`),
+        kcmpPolicy('in', `matchBinaries: [{ operator: In, values: ["${program}"] }]`),
+        kcmpPolicy('follow', `matchBinaries: [{ operator: In, values: ["${program}"], followChildren: true }]`),
+        kcmpPolicy('not-in', `matchBinaries: [{ operator: NotIn, values: ["${program}"] }]`),
+        kcmpPolicy('parent', `matchParentBinaries: [{ operator: In, values: ["${program}"] }]`),
       ],
     });
     try {
-      const own = maps().filter(({ id }) => !known.has(id));
+      const own = listMaps().filter(({ id }) => !known.has(id));
       // names have 15 characters at most
-      const named = (name: string): MapInfo => own.find((map) => map.name === name.slice(0, 15)) as MapInfo;
-      const [table, more] = [named('process_bits'), named('process_bits_more')];
-      fill(table, join(shop.folder, 'batch'));
-      assert.equal(countOf(table), table.max_entries);
-      const events = await duringOf(tracer, () => {
+      const findMap = (name: string): MapInfo => own.find((map) => map.name === name.slice(0, 15)) as MapInfo;
+      const [table, more] = [findMap('process_bits'), findMap('process_bits_more')];
+      fillMap(table, join(shop.folder, 'batch'));
+      assert.equal(countEntries(table), table.max_entries);
+      const events = await collectEvents(tracer, () => {
         for (const command of [
           [program, 'call'],
           [program, 'run', other, 'call'],
@@ -188,8 +188,8 @@ spec:
       );
       // an entry ends with its process, which the kernel frees a moment later
       const deadline = Date.now() + 20_000;
-      while (countOf(more) > 0 && Date.now() < deadline) continue;
-      assert.equal(countOf(more), 0);
+      while (countEntries(more) > 0 && Date.now() < deadline) continue;
+      assert.equal(countEntries(more), 0);
     } finally {
       await tracer.close();
     }

@@ -5,28 +5,28 @@ import { once } from 'node:events';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, realpathSync, symlinkSync, writeFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessExecEvent, ProcessExitEvent, TracerEvent } from '../../types/index.js';
-import { during, EMULATED, isExec, isExit, isLost, needsRoot, openTracer, polytrace, until, leaveMark, Workshop } from './support.js';
+import { traceRun, EMULATED, isExec, isExit, isLost, needsRoot, openTracer, polytrace, readUntil, leaveMark, Workshop } from './support.js';
 
-interface Story {
+interface ProcessTrace {
   readonly events: TracerEvent[];
   readonly execs: ProcessExecEvent[];
   readonly exits: ProcessExitEvent[];
 }
 
-async function story(run: () => unknown): Promise<Story> {
-  const events = await during(run);
+async function traceProcesses(run: () => unknown): Promise<ProcessTrace> {
+  const events = await traceRun(run);
   return { events, execs: events.filter(isExec), exits: events.filter(isExit) };
 }
 
-const ran = (file: string, args: readonly string[] = [], options: SpawnSyncOptions = {}): Promise<Story> =>
-  story(() => spawnSync(file, args, { stdio: 'ignore', ...options }));
+const runAndTrace = (file: string, args: readonly string[] = [], options: SpawnSyncOptions = {}): Promise<ProcessTrace> =>
+  traceProcesses(() => spawnSync(file, args, { stdio: 'ignore', ...options }));
 
-const shape = ({ events }: Story): string[] =>
+const summarizeTrace = ({ events }: ProcessTrace): string[] =>
   events.map((e) => (isLost(e) ? 'lost' : `${e.type.slice(8)} ${e.process.binary.split('/').at(-1)}`));
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function exported(event: ProcessExecEvent): { readonly process: Fields; readonly parent: Fields } {
+function exportExec(event: ProcessExecEvent): { readonly process: Fields; readonly parent: Fields } {
   const json = JSON.parse(polytrace.toJson(event)) as { process_exec: { process: Fields; parent: Fields } };
   return json.process_exec;
 }
@@ -40,7 +40,7 @@ describe('processes on this kernel', function () {
 
   const runs = EMULATED ? 100 : 10_000;
   it(`${runs.toLocaleString('en')} runs of true: each exec before its exit, in order, nothing lost`, async () => {
-    const { events, execs, exits } = await story(() => shop.run('loop', String(runs), '/bin/true'));
+    const { events, execs, exits } = await traceProcesses(() => shop.run('loop', String(runs), '/bin/true'));
     assert.deepEqual(events.filter(isLost), []);
     const own = (e: TracerEvent): e is ProcessExecEvent | ProcessExitEvent =>
       !isLost(e) && e.process.binary === '/bin/true';
@@ -64,21 +64,21 @@ describe('processes on this kernel', function () {
 
   it('arguments: spaces, empty, unicode, newlines', async () => {
     const args = ['a b', '', 'grüße 🚀', 'two\nlines', '"q"', '--x=1'];
-    const { execs } = await ran('/bin/true', args);
+    const { execs } = await runAndTrace('/bin/true', args);
     assert.deepEqual(execs[0]?.process.argv, args);
     assert.equal(execs[0]?.process.arguments, '"a b" "" "grüße 🚀" "two\nlines" "q" --x=1');
-    assert.equal((await ran('/bin/true')).execs[0]?.process.arguments, '');
-    assert.deepEqual((await story(() => shop.run('no-argv', '/bin/true'))).execs.at(-1)?.process.argv, []);
+    assert.equal((await runAndTrace('/bin/true')).execs[0]?.process.arguments, '');
+    assert.deepEqual((await traceProcesses(() => shop.run('no-argv', '/bin/true'))).execs.at(-1)?.process.argv, []);
   });
 
   it('arguments of 32 KiB are complete, of 200 KiB flagged', async () => {
     // The name and two NULs are part of the block.
     const whole = 'w'.repeat(32768 - '/bin/true'.length - 2);
-    const full = (await ran('/bin/true', [whole])).execs[0]?.process;
+    const full = (await runAndTrace('/bin/true', [whole])).execs[0]?.process;
     assert.equal(full?.argv[0], whole);
     assert.equal(full?.flags, 'execve clone');
     const long = ['x'.repeat(100 * 1024), 'y'.repeat(100 * 1024)];
-    const cut = (await ran('/bin/true', long)).execs[0]?.process;
+    const cut = (await runAndTrace('/bin/true', long)).execs[0]?.process;
     assert.match(cut?.flags ?? '', /\btruncArgs\b/);
     assert.equal(cut?.argv.join('').length, 32768 - '/bin/true'.length - 1);
   });
@@ -86,7 +86,7 @@ describe('processes on this kernel', function () {
   it('working folder, user, login user, start time, credentials, capabilities', async () => {
     const start = process.hrtime.bigint();
     const before = BigInt(Date.now()) * 1_000_000n;
-    const { execs, exits } = await story(() => spawnSync(shop.helper, ['setuid', '/bin/true'], { cwd: '/usr/lib' }));
+    const { execs, exits } = await traceProcesses(() => spawnSync(shop.helper, ['setuid', '/bin/true'], { cwd: '/usr/lib' }));
     const [helper, changed] = [execs[0]?.process, execs[1]?.process];
     assert.equal(helper?.uid, 0);
     assert.equal(helper?.cwd, '/usr/lib');
@@ -96,7 +96,7 @@ describe('processes on this kernel', function () {
     assert.equal(changed?.capabilities.effective, 0n);
     assert.notEqual(helper?.capabilities.effective, 0n);
     assert.equal(helper?.auid, Number(readFileSync('/proc/self/loginuid', 'utf8')));
-    assert.equal((await ran('/bin/true', [], { cwd: '/' })).execs[0]?.process.flags, 'execve clone rootcwd');
+    assert.equal((await runAndTrace('/bin/true', [], { cwd: '/' })).execs[0]?.process.flags, 'execve clone rootcwd');
     const slack = 50_000_000n;
     const began = helper?.startTimeNs ?? 0n;
     assert.ok(began > before - slack && began < before + slack + (process.hrtime.bigint() - start));
@@ -105,15 +105,15 @@ describe('processes on this kernel', function () {
   });
 
   it('paths with names of every length', async () => {
-    const nested = (lengths: readonly number[]): string =>
+    const nestedPath = (lengths: readonly number[]): string =>
       lengths.map((length, i) => String.fromCharCode(97 + (i % 26)).repeat(length)).join('/');
     const upTo = (most: number): number[] => Array.from({ length: most }, (_, i) => i + 1);
     for (const lengths of [upTo(80), upTo(80).reverse(), [255, 1, 254, 8, 249, 7, 248, 247]]) {
-      const cwd = join(realpathSync(shop.folder), nested(lengths));
+      const cwd = join(realpathSync(shop.folder), nestedPath(lengths));
       mkdirSync(cwd, { recursive: true });
       const program = join(cwd, 'program');
       copyFileSync('/bin/true', program);
-      const { execs } = await ran('./program', [], { cwd });
+      const { execs } = await runAndTrace('./program', [], { cwd });
       assert.equal(execs[0]?.process.cwd, cwd);
       assert.equal(execs[0]?.process.binary, program);
     }
@@ -122,7 +122,7 @@ describe('processes on this kernel', function () {
   it('names of each length, as they were given', async () => {
     const names = Array.from({ length: 80 }, (_, i) => `${i}`.padStart(i + 1, 'abcdefghijklmnopqrstuvwxyz'));
     for (const name of names) symlinkSync('/bin/true', join(shop.folder, name));
-    const { execs } = await story(() => {
+    const { execs } = await traceProcesses(() => {
       for (const name of names) spawnSync(`./${name}`, { cwd: shop.folder });
     });
     assert.deepEqual(
@@ -138,26 +138,26 @@ describe('processes on this kernel', function () {
     chmodSync(shop.folder, 0o755);
     copyFileSync(shop.helper, file);
     chmodSync(file, 0o6755);
-    const { execs } = await ran(file, [], { uid: 65534, gid: 65534 });
+    const { execs } = await runAndTrace(file, [], { uid: 65534, gid: 65534 });
     assert.deepEqual(execs[0]?.process.binaryProperties, { setuid: 0, setgid: 0, privilegesRaised: ['setuid', 'setgid'] });
-    assert.deepEqual([execs[0]?.process.uid, exported(execs[0] as ProcessExecEvent).process['uid']], [65534, 0]);
+    assert.deepEqual([execs[0]?.process.uid, exportExec(execs[0] as ProcessExecEvent).process['uid']], [65534, 0]);
     chownSync(file, 65534, 65534);
     chmodSync(file, 0o4755);
-    const lowered = (await ran(file)).execs[0];
+    const lowered = (await runAndTrace(file)).execs[0];
     assert.deepEqual(lowered?.process.binaryProperties, { setuid: 65534, privilegesRaised: [] });
-    assert.deepEqual([lowered?.process.uid, exported(lowered as ProcessExecEvent).process['uid']], [0, 65534]);
+    assert.deepEqual([lowered?.process.uid, exportExec(lowered as ProcessExecEvent).process['uid']], [0, 65534]);
   });
 
   it('exit status and signals', async () => {
     const exit = async (...args: string[]): Promise<unknown[]> => {
-      const last = (await story(() => spawnSync(shop.helper, args))).exits.at(-1);
+      const last = (await traceProcesses(() => spawnSync(shop.helper, args))).exits.at(-1);
       return [last?.status, last?.signal, last?.coreDumped];
     };
     assert.deepEqual(await exit(), [0, undefined, false]);
     assert.deepEqual(await exit('raw-exit'), [3, undefined, false]);
     assert.deepEqual(await exit('signal', '9'), [0, 'SIGKILL', false]);
     assert.deepEqual(await exit('signal', '11'), [0, 'SIGSEGV', false]);
-    const { exits } = await ran('/bin/sh', ['-c', 'exit 255']);
+    const { exits } = await runAndTrace('/bin/sh', ['-c', 'exit 255']);
     assert.equal(exits[0]?.status, 255);
   });
 
@@ -165,7 +165,7 @@ describe('processes on this kernel', function () {
     const file = join(shop.folder, 'script.sh');
     writeFileSync(file, '#!/bin/sh -e\nexit 4\n');
     chmodSync(file, 0o755);
-    const { execs, exits } = await ran(file, ['one']);
+    const { execs, exits } = await runAndTrace(file, ['one']);
     assert.equal(execs[0]?.process.binary, file);
     assert.equal(execs[0]?.process.executable, realpathSync('/bin/sh'));
     assert.deepEqual(execs[0]?.process.argv, ['-e', file, 'one']);
@@ -173,16 +173,16 @@ describe('processes on this kernel', function () {
 
     copyFileSync('/bin/true', join(shop.folder, 'copy'));
     symlinkSync('copy', join(shop.folder, 'linked'));
-    const relative = await ran('./linked', [], { cwd: shop.folder });
+    const relative = await runAndTrace('./linked', [], { cwd: shop.folder });
     assert.equal(relative.execs[0]?.process.binary, join(shop.folder, 'linked'));
     assert.equal(relative.execs[0]?.process.executable, join(shop.folder, 'copy'));
   });
 
   it('fexecve and memfd', async () => {
-    const byDescriptor = await story(() => shop.run('fexecve', '/bin/true', 'x'));
+    const byDescriptor = await traceProcesses(() => shop.run('fexecve', '/bin/true', 'x'));
     assert.equal(byDescriptor.execs.at(-1)?.process.binary, realpathSync('/bin/true'));
     assert.deepEqual(byDescriptor.execs.at(-1)?.process.argv, ['x']);
-    const inMemory = await story(() => shop.run('memfd', '/bin/true', 'y'));
+    const inMemory = await traceProcesses(() => shop.run('memfd', '/bin/true', 'y'));
     assert.equal(inMemory.execs.at(-1)?.process.binary, '/memfd:kept');
     assert.deepEqual(inMemory.execs.at(-1)?.process.argv, ['y']);
     const { file } = inMemory.execs.at(-1)?.process.binaryProperties ?? {};
@@ -195,7 +195,7 @@ describe('processes on this kernel', function () {
     mkdirSync(deep, { recursive: true });
     const file = join(deep, 'true');
     copyFileSync('/bin/true', file);
-    const { execs } = await ran(file, [], { cwd: deep });
+    const { execs } = await runAndTrace(file, [], { cwd: deep });
     assert.ok(file.length > 3000);
     assert.equal(execs[0]?.process.binary, file);
     assert.equal(execs[0]?.process.executable, file);
@@ -204,12 +204,12 @@ describe('processes on this kernel', function () {
   });
 
   it('threads are not processes', async () => {
-    assert.deepEqual(shape(await story(() => shop.run('threads'))), ['exec helper', 'exit helper']);
-    const first = await story(() => spawnSync(shop.helper, ['leader-first'], { env: {} }));
-    assert.deepEqual(shape(first), ['exec helper', 'exit helper']);
+    assert.deepEqual(summarizeTrace(await traceProcesses(() => shop.run('threads'))), ['exec helper', 'exit helper']);
+    const first = await traceProcesses(() => spawnSync(shop.helper, ['leader-first'], { env: {} }));
+    assert.deepEqual(summarizeTrace(first), ['exec helper', 'exit helper']);
     assert.equal(first.exits[0]?.status, 7);
-    const fromThread = await story(() => shop.run('thread-exec', '/bin/true'));
-    assert.deepEqual(shape(fromThread), ['exec helper', 'exec true', 'exit true']);
+    const fromThread = await traceProcesses(() => shop.run('thread-exec', '/bin/true'));
+    assert.deepEqual(summarizeTrace(fromThread), ['exec helper', 'exec true', 'exit true']);
     const [before, after] = fromThread.execs;
     assert.equal(after?.process.pid, before?.process.pid);
     assert.equal(after?.process.parentExecId, before?.process.parentExecId);
@@ -217,7 +217,7 @@ describe('processes on this kernel', function () {
   });
 
   it('a second exec in the same process keeps the parent and gets an id of its own', async () => {
-    const { execs, exits } = await ran('/bin/sh', ['-c', 'exec /bin/true z']);
+    const { execs, exits } = await runAndTrace('/bin/sh', ['-c', 'exec /bin/true z']);
     assert.equal(execs.length, 2);
     assert.equal(execs[0]?.process.pid, execs[1]?.process.pid);
     assert.notEqual(execs[0]?.process.execId, execs[1]?.process.execId);
@@ -227,7 +227,7 @@ describe('processes on this kernel', function () {
     assert.equal(execs[1]?.former?.execId, execs[0]?.process.execId);
     assert.equal(execs[0]?.former, undefined);
     // In the export, the parent is the process before its second exec.
-    const [first, second] = execs.map(exported);
+    const [first, second] = execs.map(exportExec);
     assert.equal(second?.process['parent_exec_id'], first?.process['exec_id']);
     assert.equal(second?.parent['exec_id'], first?.process['exec_id']);
     assert.equal(first?.process['parent_exec_id'], execs[0]?.parent?.execId);
@@ -238,14 +238,14 @@ describe('processes on this kernel', function () {
   });
 
   it('posix_spawn, a fork without exec, a parent that ended', async () => {
-    assert.deepEqual(shape(await story(() => shop.run('spawn', '/bin/true'))), [
+    assert.deepEqual(summarizeTrace(await traceProcesses(() => shop.run('spawn', '/bin/true'))), [
       'exec helper',
       'exec true',
       'exit true',
       'exit helper',
     ]);
-    const forked = await story(() => spawnSync(shop.helper, ['fork-exit']));
-    assert.deepEqual(shape(forked), ['exec helper', 'exit helper', 'exit helper']);
+    const forked = await traceProcesses(() => spawnSync(shop.helper, ['fork-exit']));
+    assert.deepEqual(summarizeTrace(forked), ['exec helper', 'exit helper', 'exit helper']);
     assert.deepEqual(
       forked.exits.map((e) => [e.status, e.process.flags, e.process.forked]),
       [
@@ -255,7 +255,7 @@ describe('processes on this kernel', function () {
     );
     assert.equal(forked.exits[0]?.process.parentExecId, forked.execs[0]?.process.execId);
 
-    const orphan = await story(() => shop.run('double-fork', '/bin/true', 'orphan'));
+    const orphan = await traceProcesses(() => shop.run('double-fork', '/bin/true', 'orphan'));
     const exec = orphan.execs.find((e) => e.process.argv[0] === 'orphan');
     assert.equal(exec?.parent?.binary, shop.helper);
     assert.equal(exec?.parent?.forked, true);
@@ -267,7 +267,7 @@ describe('processes on this kernel', function () {
     const child = spawn('/bin/sh', ['-c', 'read line; exit 2', 'early bird'], { cwd: '/usr', stdio: 'pipe' });
     await once(child, 'spawn');
     // When spawn() reports success, execve has returned in the child. The shell's own name proves it.
-    const { exits } = await story(async () => {
+    const { exits } = await traceProcesses(async () => {
       child.stdin.end('\n');
       await once(child, 'exit');
     });
@@ -282,7 +282,7 @@ describe('processes on this kernel', function () {
   });
 
   it('namespaces of its own; a chroot', async () => {
-    const { execs } = await ran('unshare', ['-m', '-p', '-n', '-f', '/bin/true', 'inside']);
+    const { execs } = await runAndTrace('unshare', ['-m', '-p', '-n', '-f', '/bin/true', 'inside']);
     const inside = execs.find((e) => e.process.argv[0] === 'inside')?.process;
     const outside = execs[0]?.process;
     for (const name of ['mnt', 'pid', 'net'] as const) {
@@ -298,7 +298,7 @@ describe('processes on this kernel', function () {
     mkdirSync(root);
     copyFileSync(shop.helper, join(root, 'static'));
     spawnSync('cc', ['-static', '-pthread', '-o', join(root, 'static'), join(__dirname, 'programs', 'helper.c')]);
-    const jailed = await story(() => shop.run('chroot', root, '/static'));
+    const jailed = await traceProcesses(() => shop.run('chroot', root, '/static'));
     const last = jailed.execs.at(-1)?.process;
     assert.deepEqual([last?.binary, last?.executable, last?.cwd], ['/static', '/static', '/']);
   });
@@ -307,7 +307,7 @@ describe('processes on this kernel', function () {
     const tracer = await openTracer({ includeSelf: true });
     const events = tracer.events();
     // Node cannot fork this process without an exec. Its children show that the process is known.
-    const seen = await until((await Promise.resolve(), leaveMark()), events);
+    const seen = await readUntil((await Promise.resolve(), leaveMark()), events);
     assert.deepEqual(seen.filter(isLost), []);
     await tracer.close();
   });
@@ -316,10 +316,10 @@ describe('processes on this kernel', function () {
     const tracer = await openTracer();
     const events = tracer.events();
     spawnSync('/bin/true', ['kept']);
-    const kept = (await until(leaveMark(), events)).filter((e) => !isLost(e) && e.process.argv[0] === 'kept');
+    const kept = (await readUntil(leaveMark(), events)).filter((e) => !isLost(e) && e.process.argv[0] === 'kept');
     const texts = kept.map((e) => JSON.stringify(e));
     shop.run('loop', EMULATED ? '100' : '3000', '/bin/true');
-    await until(leaveMark(), events);
+    await readUntil(leaveMark(), events);
     await tracer.close();
     assert.deepEqual(
       kept.map((e) => JSON.stringify(e)),

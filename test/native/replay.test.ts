@@ -26,7 +26,7 @@ const SELECTORS: readonly string[] = [
 ];
 const NAMES = ['equal', 'equal2', 'prefix-a', 'pre', 'a-suffix', 'a-middle-b', 'NoCaSe', 'parent-here', 'parent-there', 'a-last'];
 
-const policyOf = (name: string, selectors: readonly string[]): string => `apiVersion: cilium.io/v1alpha1
+const execPolicy = (name: string, selectors: readonly string[]): string => `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: ${name} }
 spec:
@@ -45,7 +45,7 @@ describe('recordings and tests of policies', function () {
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   it('the evaluator matches the same selectors as the kernel', async () => {
-    const yaml = policyOf('all', SELECTORS);
+    const yaml = execPolicy('all', SELECTORS);
     const tracer = await openTracer({ policies: [{ yaml }] });
     const { header, lines } = recorder();
     let text = header;
@@ -73,14 +73,14 @@ describe('recordings and tests of policies', function () {
     assert.deepEqual([...seen].sort(), [...SELECTORS.keys()]);
   });
 
-  const run = (...words: readonly string[]): readonly [number | null, string] => {
+  const runCommand = (...words: readonly string[]): readonly [number | null, string] => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...words], { encoding: 'utf8' });
     return [status, stdout + stderr];
   };
 
-  const testOf = (scenarios: string): string => {
+  const writeTest = (scenarios: string): string => {
     mkdirSync(join(folder, 'tests'), { recursive: true });
-    writeFileSync(join(folder, 'p.yaml'), policyOf('own', [`matchArgs: [{index: 2, operator: Prefix, values: [FOLDER/]}]`]));
+    writeFileSync(join(folder, 'p.yaml'), execPolicy('own', [`matchArgs: [{index: 2, operator: Prefix, values: [FOLDER/]}]`]));
     const file = join(folder, 'tests/p.yaml');
     const before = `before: 'true'\nafter: touch ${folder}/after\n`;
     writeFileSync(file, `apiVersion: polytrace/v1\nkind: PolicyTest\npolicies: [../p.yaml]\n${before}scenarios:\n${scenarios}`);
@@ -88,7 +88,7 @@ describe('recordings and tests of policies', function () {
   };
 
   it('polytrace test: the events of the commands and of what they start, and of nothing else', () => {
-    const policy = testOf(`
+    const policy = writeTest(`
 - name: fires
   run: (setsid ${folder}/equal; ${folder}/pre) & wait; exit 3
   status: 3
@@ -97,7 +97,7 @@ describe('recordings and tests of policies', function () {
 - {name: harmless, run: /bin/true, never: [{}]}
 `);
     const others = setInterval(() => execFileSync(join(folder, 'equal')), 5);
-    const [status, output] = run('test', policy);
+    const [status, output] = runCommand('test', policy);
     clearInterval(others);
     assert.equal(status, 0, output);
     assert.match(output, /^2 scenarios: 2 passed, 0 failed, 0 skipped$/m);
@@ -105,13 +105,13 @@ describe('recordings and tests of policies', function () {
   });
 
   it('polytrace test: what is missing, forbidden, too late or ends otherwise fails', () => {
-    const policy = testOf(`
+    const policy = writeTest(`
 - {name: missing, run: /bin/true, expect: [{path: ${folder}/equal}]}
 - {name: forbidden, run: ${folder}/equal, never: [{}]}
 - {name: late, run: sleep 100, timeout: 1, never: [{}]}
 - {name: status, run: exit 1, status: 0, never: [{}]}
 `);
-    const [status, output] = run('test', policy, '--format', 'tap');
+    const [status, output] = runCommand('test', policy, '--format', 'tap');
     assert.equal(status, 1, output);
     assert.deepEqual(
       output.match(/(EVENT_MISSING|EVENT_FORBIDDEN|SCENARIO_[A-Z]+): /g),
@@ -120,11 +120,11 @@ describe('recordings and tests of policies', function () {
   });
 
   it('getevents --record, and a test over the recording without the kernel', async () => {
-    const policy = testOf(`
+    const policy = writeTest(`
 - {name: recorded, recording: ../calls.jsonl, exact: true, expect: [{path: ${folder}/equal}]}
 `);
     const wide = join(folder, 'wide.yaml');
-    writeFileSync(wide, policyOf('wide', [`matchArgs: [{index: 2, operator: Postfix, values: [/equal, /true]}]`]));
+    writeFileSync(wide, execPolicy('wide', [`matchArgs: [{index: 2, operator: Postfix, values: [/equal, /true]}]`]));
     const file = join(folder, 'calls.jsonl');
     const command = spawn(process.execPath, [COMMAND, 'getevents', '--policy', wide, '--record', file], { stdio: ['ignore', 'ignore', 'pipe'] }); // prettier-ignore
     const ended = once(command, 'exit');
@@ -134,7 +134,7 @@ describe('recordings and tests of policies', function () {
     command.kill('SIGINT');
     assert.deepEqual(await ended, [0, null]);
     assert.equal(statSync(file).mode & 0o777, 0o600);
-    const [tested, output] = run('test', policy, '--recorded');
+    const [tested, output] = runCommand('test', policy, '--recorded');
     assert.equal(tested, 0, output);
   });
 });

@@ -6,14 +6,14 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ProcessTracepointEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
-import { duringOf, needsRoot, openTracer, runScript } from './support.js';
+import { collectEvents, needsRoot, openTracer, runScript } from './support.js';
 
 const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
 
 /** A policy for every system call number 112 of /usr/bin/setsid. */
-const policy = (...actions: readonly string[]): { yaml: string } => policyOf(actions);
+const policy = (...actions: readonly string[]): { yaml: string } => requestPolicy(actions);
 
-function policyOf(actions: readonly string[], options = ''): { yaml: string } {
+function requestPolicy(actions: readonly string[], options = ''): { yaml: string } {
   const yaml = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: asks }
@@ -35,7 +35,7 @@ spec:
 const trigger = (): unknown => spawnSync('/usr/bin/setsid', ['/bin/true']);
 
 /** A name server that answers every query for an address. */
-async function nameServer(asked: string[]): Promise<Socket> {
+async function startNameServer(asked: string[]): Promise<Socket> {
   const server = createSocket('udp4');
   server.on('message', (query, { port, address }) => {
     const name: string[] = [];
@@ -63,7 +63,7 @@ async function nameServer(asked: string[]): Promise<Socket> {
  * A web server. `/body` never ends, `/round` redirects to itself, `/away` to another protocol, `/there` to `/found`;
  * `/silent` never answers.
  */
-async function webServer(asked: string[], onRequest: () => void): Promise<Server> {
+async function startWebServer(asked: string[], onRequest: () => void): Promise<Server> {
   const server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);
     const to: Record<string, string> = { '/round': '/round', '/away': 'file:///etc/shadow', '/there': '/found' };
@@ -89,8 +89,8 @@ describe('requests of policies', function () {
   let onRequest = (): void => undefined;
 
   before(async () => {
-    web = await webServer(asked, () => onRequest());
-    names = await nameServer(asked);
+    web = await startWebServer(asked, () => onRequest());
+    names = await startNameServer(asked);
     base = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
     nameServers = [`127.0.0.1:${names.address().port}`];
   });
@@ -101,21 +101,21 @@ describe('requests of policies', function () {
   });
   beforeEach(() => asked.splice(0));
 
-  async function traced(
+  async function traceRequests(
     actions: readonly string[],
     options: TracerOptions,
     check: (events: ProcessTracepointEvent[], tracer: Tracer) => void | Promise<void>,
   ): Promise<void> {
     const tracer = await openTracer({ policies: [policy(...actions)], ...options });
     try {
-      await check((await duringOf(tracer, trigger)).filter(isTracepoint), tracer);
+      await check((await collectEvents(tracer, trigger)).filter(isTracepoint), tracer);
     } finally {
       await tracer.close();
     }
   }
 
   /** Waits until every request has ended. */
-  async function ended(tracer: Tracer): Promise<Record<string, number>> {
+  async function waitForAnswers(tracer: Tracer): Promise<Record<string, number>> {
     for (;;) {
       const { started = 0, answered = 0, failed = 0, dropped = 0 } = tracer.policies()[0]?.requests ?? {};
       if (answered + failed === started) return { started, answered, failed, dropped };
@@ -125,7 +125,7 @@ describe('requests of policies', function () {
 
   it('are made, reported in the event, and counted', async () => {
     const actions = [`action: GetUrl, argUrl: "${base}/body"`, 'action: DnsLookup, argFqdn: canary.test'];
-    await traced(actions, { allowRequests: { nameServers } }, async ([event, ...more], tracer) => {
+    await traceRequests(actions, { allowRequests: { nameServers } }, async ([event, ...more], tracer) => {
       assert.deepEqual(more, []);
       assert.deepEqual(event?.actions, [
         { action: 'getUrl', url: `${base}/body`, outcome: 'started' },
@@ -134,15 +134,15 @@ describe('requests of policies', function () {
       ]);
       assert.equal(event?.action, 'dnsLookup');
       assert.equal(event?.policyMode, 'enforce');
-      assert.deepEqual(await ended(tracer), { started: 2, answered: 2, failed: 0, dropped: 0 });
+      assert.deepEqual(await waitForAnswers(tracer), { started: 2, answered: 2, failed: 0, dropped: 0 });
     });
     assert.deepEqual(asked.sort(), ['GET /body', 'canary.test 1', 'canary.test 28']);
   });
 
   it('a few redirects are followed, but not to another protocol', async () => {
     const actions = ['round', 'away', 'there'].map((path) => `action: GetUrl, argUrl: "${base}/${path}"`);
-    await traced(actions, { allowRequests: true }, async (_, tracer) => {
-      assert.deepEqual(await ended(tracer), { started: 3, answered: 2, failed: 1, dropped: 0 });
+    await traceRequests(actions, { allowRequests: true }, async (_, tracer) => {
+      assert.deepEqual(await waitForAnswers(tracer), { started: 3, answered: 2, failed: 1, dropped: 0 });
     });
     assert.deepEqual(asked.sort(), [
       ...['GET /away', 'GET /found'],
@@ -153,36 +153,36 @@ describe('requests of policies', function () {
 
   it('with NoPost: requests are made without an event', async () => {
     const actions = [`action: GetUrl, argUrl: "${base}/quiet"`, 'action: NoPost'];
-    await traced(actions, { allowRequests: true }, async (events, tracer) => {
+    await traceRequests(actions, { allowRequests: true }, async (events, tracer) => {
       assert.deepEqual(events, []);
-      assert.equal((await ended(tracer))['answered'], 1);
+      assert.equal((await waitForAnswers(tracer))['answered'], 1);
     });
     assert.deepEqual(asked, ['GET /quiet']);
   });
 
   it('without permission: refused with a code, or only reported in monitor mode', async () => {
     const action = `action: GetUrl, argUrl: "${base}/never"`;
-    const refused = (error: Error & { code?: string }): boolean => error.code === 'REQUESTS_NOT_ALLOWED';
-    await assert.rejects(openTracer({ policies: [policy(action)] }), refused);
-    await traced([action], { mode: 'monitor' }, async ([event], tracer) => {
+    const isNotAllowed = (error: Error & { code?: string }): boolean => error.code === 'REQUESTS_NOT_ALLOWED';
+    await assert.rejects(openTracer({ policies: [policy(action)] }), isNotAllowed);
+    await traceRequests([action], { mode: 'monitor' }, async ([event], tracer) => {
       assert.deepEqual(event?.actions[0], { action: 'getUrl', url: `${base}/never`, outcome: 'monitored' });
       assert.equal(event?.policyMode, 'monitor');
       assert.equal(event?.action, 'post');
-      assert.deepEqual(await ended(tracer), { started: 0, answered: 0, failed: 0, dropped: 0 });
-      await assert.rejects(tracer.setPolicyMode('asks', 'enforce'), refused);
+      assert.deepEqual(await waitForAnswers(tracer), { started: 0, answered: 0, failed: 0, dropped: 0 });
+      await assert.rejects(tracer.setPolicyMode('asks', 'enforce'), isNotAllowed);
     });
     assert.deepEqual(asked, []);
   });
 
   it('policy-mode: monitor_only is monitor for good: whoever loads it, and whatever is asked of it later', async () => {
-    const source = policyOf([`action: GetUrl, argUrl: "${base}/never"`], '{ name: policy-mode, value: monitor_only }');
+    const source = requestPolicy([`action: GetUrl, argUrl: "${base}/never"`], '{ name: policy-mode, value: monitor_only }');
     const tracer = await openTracer({ policies: [source], mode: 'enforce', allowRequests: true });
     try {
       assert.equal(tracer.policies()[0]?.mode, 'monitor_only');
       for (const mode of ['enforce', 'monitor'] as const) {
         await assert.rejects(tracer.setPolicyMode('asks', mode), { code: 'POLICY_MONITOR_ONLY' });
       }
-      const [event] = (await duringOf(tracer, trigger)).filter(isTracepoint);
+      const [event] = (await collectEvents(tracer, trigger)).filter(isTracepoint);
       assert.equal(event?.actions[0]?.action === 'getUrl' && event.actions[0].outcome, 'monitored');
       assert.equal(event?.policyMode, 'monitor');
       const [replaced] = await tracer.replacePolicy(policy(`action: GetUrl, argUrl: "${base}/never"`), { mode: 'monitor' });
@@ -199,7 +199,7 @@ describe('requests of policies', function () {
   it('when too many wait, requests are dropped and counted; closing ends running requests', async () => {
     const action = `action: GetUrl, argUrl: "${base}/silent"`;
     const tracer = await openTracer({ policies: [policy(action)], allowRequests: true });
-    const all = (await duringOf(tracer, () => {
+    const all = (await collectEvents(tracer, () => {
       // 16 requests run at once, and 256 can wait.
       spawnSync('/bin/bash', ['-c', 'for i in {1..280}; do /usr/bin/setsid /bin/true; done']);
     })) as ProcessTracepointEvent[];

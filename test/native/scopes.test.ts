@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmdirSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerInfo, ContainerSink, ContainerSource, Tracer, TracerEvent } from '../../types/index.js';
-import { isExec, isLost, leaveMark, needsRoot, openTracer, script, unifiedMount, until } from './support.js';
+import { isExec, isLost, leaveMark, needsRoot, openTracer, script, unifiedMount, readUntil } from './support.js';
 
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
@@ -33,7 +33,7 @@ class Source implements ContainerSource {
   }
 }
 
-function policy(name: string, spec: string, kind = 'TracingPolicy', selectors = `[{matchArgs: [{index: 1, operator: Equal, values: ["${CALL}"]}]}]`): { yaml: string } {
+function scopedPolicy(name: string, spec: string, kind = 'TracingPolicy', selectors = `[{matchArgs: [{index: 1, operator: Equal, values: ["${CALL}"]}]}]`): { yaml: string } {
   return {
     yaml: `apiVersion: cilium.io/v1alpha1
 kind: ${kind}
@@ -59,7 +59,7 @@ describe('scopes', function () {
   before(() => {
     mount = unifiedMount();
     base = `/polytrace-scopes-${process.pid}`;
-    make('');
+    makeCgroup('');
   });
   after(() => {
     for (const path of made.reverse()) if (existsSync(path)) rmdirSync(path);
@@ -71,7 +71,7 @@ describe('scopes', function () {
   afterEach(() => tracer?.close());
 
   /** Makes a cgroup below that of the test. Returns its path from the root of the hierarchy. */
-  function make(path: string): string {
+  function makeCgroup(path: string): string {
     const full = join(mount, base + path);
     mkdirSync(full);
     made.push(full);
@@ -98,7 +98,7 @@ describe('scopes', function () {
   async function reportedIn(...cgroups: readonly string[]): Promise<string[][]> {
     const events = tracer.events();
     const callers = cgroups.map(callIn);
-    const all = await until(leaveMark(), events);
+    const all = await readUntil(leaveMark(), events);
     await events.return?.();
     return callers.map((caller) =>
       all.flatMap((event) =>
@@ -108,16 +108,16 @@ describe('scopes', function () {
   }
 
   it('pods, containers and the host: each policy has its own', async () => {
-    const [a, b, plain] = [make(`/docker-${A}.scope`), make(`/docker-${B}.scope`), make('/plain')];
-    const inside = make(`/docker-${A}.scope/inside`);
+    const [a, b, plain] = [makeCgroup(`/docker-${A}.scope`), makeCgroup(`/docker-${B}.scope`), makeCgroup('/plain')];
+    const inside = makeCgroup(`/docker-${A}.scope/inside`);
     await source.add(A, a, { app: 'web' });
     await source.add(B, b, { app: 'db' }, { name: 'sidecar' });
-    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
-    await tracer.addPolicy(policy('notweb', 'podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}'));
-    await tracer.addPolicy(policy('name', 'containerSelector: {matchLabels: {name: sidecar}}'));
-    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
-    await tracer.addPolicy(policy('spaced', '', 'TracingPolicyNamespaced'));
-    await tracer.addPolicy(policy('all', ''));
+    await tracer.addPolicy(scopedPolicy('web', 'podSelector: {matchLabels: {app: web}}'));
+    await tracer.addPolicy(scopedPolicy('notweb', 'podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}'));
+    await tracer.addPolicy(scopedPolicy('name', 'containerSelector: {matchLabels: {name: sidecar}}'));
+    await tracer.addPolicy(scopedPolicy('host', 'hostSelector: {}'));
+    await tracer.addPolicy(scopedPolicy('spaced', '', 'TracingPolicyNamespaced'));
+    await tracer.addPolicy(scopedPolicy('all', ''));
     assert.deepEqual(await reportedIn(a, b, plain, inside, base), [
       ['all', 'spaced', 'web'],
       ['all', 'name', 'notweb', 'spaced'],
@@ -130,24 +130,24 @@ describe('scopes', function () {
   });
 
   it('cgroups below a container belong to it: those of before, and new ones from their first moment', async () => {
-    const outer = make('/unusual');
-    const before = make('/unusual/before');
-    const deep = make('/unusual/before/deep');
-    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
-    const meanwhile = make('/unusual/meanwhile');
+    const outer = makeCgroup('/unusual');
+    const before = makeCgroup('/unusual/before');
+    const deep = makeCgroup('/unusual/before/deep');
+    await tracer.addPolicy(scopedPolicy('web', 'podSelector: {matchLabels: {app: web}}'));
+    const meanwhile = makeCgroup('/unusual/meanwhile');
     assert.deepEqual(await reportedIn(outer, before, deep, meanwhile), [[], [], [], []]);
     await source.add(A, outer, { app: 'web' });
-    const later = make('/unusual/later');
-    const laterDeep = make('/unusual/before/deep/later');
-    const named = make(`/unusual/docker-${B}.scope`);
+    const later = makeCgroup('/unusual/later');
+    const laterDeep = makeCgroup('/unusual/before/deep/later');
+    const named = makeCgroup(`/unusual/docker-${B}.scope`);
     const all = await reportedIn(outer, before, deep, meanwhile, later, laterDeep, named);
     assert.deepEqual(all, Array(7).fill(['web']));
   });
 
   it('a label that changes takes effect when the source has reported it, and a removal too', async () => {
-    const a = make(`/libpod-${A}`);
-    const inside = make(`/libpod-${A}/container`);
-    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    const a = makeCgroup(`/libpod-${A}`);
+    const inside = makeCgroup(`/libpod-${A}/container`);
+    await tracer.addPolicy(scopedPolicy('web', 'podSelector: {matchLabels: {app: web}}'));
     await source.add(A, a, { app: 'db' });
     assert.deepEqual(await reportedIn(a, inside), [[], []]);
     await source.add(A, a, { app: 'web' });
@@ -156,18 +156,18 @@ describe('scopes', function () {
     assert.deepEqual(await reportedIn(a, inside), [[], []]);
     await source.add(A, a, { app: 'web' });
     source.sink?.remove(A);
-    await source.add(B, make(`/libpod-${B}`), { app: 'x' });
+    await source.add(B, makeCgroup(`/libpod-${B}`), { app: 'x' });
     assert.deepEqual(await reportedIn(a, inside), [[], []]);
   });
 
   it('a container that nobody has named: exempt from nothing, and not the host', async () => {
-    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
-    await tracer.addPolicy(policy('notweb', 'podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}'));
-    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
+    await tracer.addPolicy(scopedPolicy('web', 'podSelector: {matchLabels: {app: web}}'));
+    await tracer.addPolicy(scopedPolicy('notweb', 'podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}'));
+    await tracer.addPolicy(scopedPolicy('host', 'hostSelector: {}'));
     const suppress = `[{matchArgs: [{index: 1, operator: Equal, values: ["${CALL}"]}], matchWorkloads: {podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [db]}]}}, matchActions: [{action: NoPost}]}, {matchArgs: [{index: 1, operator: Equal, values: ["${CALL}"]}]}]`;
-    await tracer.addPolicy(policy('quiet', '', 'TracingPolicy', suppress));
-    const a = make(`/cri-containerd-${A}.scope`);
-    const inside = make(`/cri-containerd-${A}.scope/inside`);
+    await tracer.addPolicy(scopedPolicy('quiet', '', 'TracingPolicy', suppress));
+    const a = makeCgroup(`/cri-containerd-${A}.scope`);
+    const inside = makeCgroup(`/cri-containerd-${A}.scope/inside`);
     assert.deepEqual(await reportedIn(a, inside), [
       ['notweb', 'quiet'],
       ['notweb', 'quiet'],
@@ -177,10 +177,10 @@ describe('scopes', function () {
   });
 
   it('a name that root has not given proves nothing: such a cgroup is the host as well', async () => {
-    const user = make('/user');
+    const user = makeCgroup('/user');
     execFileSync('chown', ['-R', '1000', join(mount, user)]);
-    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
-    await tracer.addPolicy(policy('pods', 'podSelector: {}'));
+    await tracer.addPolicy(scopedPolicy('host', 'hostSelector: {}'));
+    await tracer.addPolicy(scopedPolicy('pods', 'podSelector: {}'));
     const folder = join(mount, user, `docker-${A}.scope`);
     execFileSync('setpriv', ['--reuid=1000', '--clear-groups', 'mkdir', folder]);
     made.push(folder);
@@ -189,17 +189,17 @@ describe('scopes', function () {
     await tracer.close();
     source = new Source();
     tracer = await openTracer({ containers: { sources: [source] } });
-    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
-    await tracer.addPolicy(policy('pods', 'podSelector: {}'));
+    await tracer.addPolicy(scopedPolicy('host', 'hostSelector: {}'));
+    await tracer.addPolicy(scopedPolicy('pods', 'podSelector: {}'));
     assert.deepEqual(await reportedIn(`${user}/docker-${A}.scope`), [['host', 'pods']]);
     await source.add(A, `${user}/docker-${A}.scope`, {});
     assert.deepEqual(await reportedIn(`${user}/docker-${A}.scope`), [['pods']]);
   });
 
   it('membership is that of the cgroup at the time of the call', async () => {
-    const [a, plain] = [make(`/crio-${A}.scope`), make('/outside')];
+    const [a, plain] = [makeCgroup(`/crio-${A}.scope`), makeCgroup('/outside')];
     await source.add(A, a, { app: 'web' });
-    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    await tracer.addPolicy(scopedPolicy('web', 'podSelector: {matchLabels: {app: web}}'));
     const events = tracer.events();
     const script = `$| = 1; while (<STDIN>) { chomp; open my $f, ">", $_ or die; print $f $$; close $f or die; syscall(${CALL}); print "moved\\n" }`;
     const child = spawn('/usr/bin/perl', ['-e', script, 'mover'], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -209,19 +209,19 @@ describe('scopes', function () {
     }
     child.stdin.end();
     await once(child, 'exit');
-    const all = await until(leaveMark(), events);
+    const all = await readUntil(leaveMark(), events);
     const calls = all.filter(({ type }) => type === 'process_tracepoint');
     assert.equal(calls.length, 2);
   });
 
   it('a cgroup namespace of its own changes nothing', async () => {
-    const a = make(`/docker-${B.replace('b', 'c')}.scope`);
+    const a = makeCgroup(`/docker-${B.replace('b', 'c')}.scope`);
     await source.add(A, a, { app: 'web' });
-    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    await tracer.addPolicy(scopedPolicy('web', 'podSelector: {matchLabels: {app: web}}'));
     const events = tracer.events();
     const procs = join(mount, a, 'cgroup.procs');
     execFileSync('sh', ['-c', `echo $$ > "$0" && exec unshare --cgroup --mount perl -e 'syscall(${CALL})' namespaced`, procs]);
-    const all = await until(leaveMark(), events);
+    const all = await readUntil(leaveMark(), events);
     const calls = all.filter((event) => event.type === 'process_tracepoint' && event.process.argv.at(-1) === 'namespaced');
     assert.equal(calls.length, 1);
   });
@@ -236,15 +236,15 @@ describe('scopes', function () {
       'lxc.payload.web', 'lxc.payload-web', 'lxc.payload', 'lxc.payload.', 'lxc.payload_web', 'lxc.monitor.web',
       'a'.repeat(255), `${'x'.repeat(182)}:docker-${A}`, `${'x'.repeat(176)}:docker-${A}.scope`, 'plain', 'x',
     ]; // prettier-ignore
-    const below = make('/names');
-    const existing = make('/existing');
-    for (const name of names) make(`/existing/${name}`);
-    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
-    for (const name of names) make(`/names/${name}`);
+    const below = makeCgroup('/names');
+    const existing = makeCgroup('/existing');
+    for (const name of names) makeCgroup(`/existing/${name}`);
+    await tracer.addPolicy(scopedPolicy('host', 'hostSelector: {}'));
+    for (const name of names) makeCgroup(`/names/${name}`);
     for (const folder of [below, existing]) {
       const events = tracer.events();
       const callers = new Map(names.map((name) => [execIn(`${folder}/${name}`), name]));
-      const all = await until(leaveMark(), events);
+      const all = await readUntil(leaveMark(), events);
       await events.return?.();
       const byLibrary: string[] = [];
       const byKernel: string[] = [];
@@ -260,23 +260,23 @@ describe('scopes', function () {
   });
 
   it('a name that is too long to be read proves nothing', async () => {
-    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
-    await tracer.addPolicy(policy('pods', 'podSelector: {}'));
-    const long = make(`/${'x'.repeat(300)}:docker-${A}`);
+    await tracer.addPolicy(scopedPolicy('host', 'hostSelector: {}'));
+    await tracer.addPolicy(scopedPolicy('pods', 'podSelector: {}'));
+    const long = makeCgroup(`/${'x'.repeat(300)}:docker-${A}`);
     assert.deepEqual(await reportedIn(long), [['host', 'pods']]);
   });
 
   it('cgroups of this hierarchy cannot be renamed', () => {
-    const from = join(mount, make('/before-rename'));
+    const from = join(mount, makeCgroup('/before-rename'));
     assert.throws(() => renameSync(from, join(mount, base, 'after-rename')), /EPERM|ENOTSUP|EOPNOTSUPP/);
   });
 
   it('a policy for other nodes is loaded and not attached', async () => {
     await tracer.close();
     tracer = await openTracer({ nodeLabels: { zone: 'a' } });
-    await tracer.addPolicy(policy('here', 'nodeSelector: {matchLabels: {zone: a}}'));
-    await tracer.addPolicy(policy('there', 'nodeSelector: {matchLabels: {zone: b}}'));
-    await tracer.addPolicy(policy('hosts', 'hostSelector: {matchLabels: {zone: b}}'));
+    await tracer.addPolicy(scopedPolicy('here', 'nodeSelector: {matchLabels: {zone: a}}'));
+    await tracer.addPolicy(scopedPolicy('there', 'nodeSelector: {matchLabels: {zone: b}}'));
+    await tracer.addPolicy(scopedPolicy('hosts', 'hostSelector: {matchLabels: {zone: b}}'));
     assert.deepEqual(tracer.policies().map(({ name, state, hooks }) => [name, state, hooks.length]), [
       ['here', 'enabled', 1],
       ['there', 'other_node', 0],
@@ -288,9 +288,9 @@ describe('scopes', function () {
 
   it('policies follow the labels of the node while the tracer runs', async () => {
     const states = (): string[] => tracer.policies().map(({ name, state }) => `${name} ${state}`);
-    await tracer.addPolicy(policy('here', 'nodeSelector: {matchLabels: {zone: a}}'));
-    await tracer.addPolicy(policy('off', 'nodeSelector: {matchLabels: {zone: a}}'));
-    await tracer.addPolicy(policy('hosts', 'hostSelector: {matchLabels: {zone: a}}'));
+    await tracer.addPolicy(scopedPolicy('here', 'nodeSelector: {matchLabels: {zone: a}}'));
+    await tracer.addPolicy(scopedPolicy('off', 'nodeSelector: {matchLabels: {zone: a}}'));
+    await tracer.addPolicy(scopedPolicy('hosts', 'hostSelector: {matchLabels: {zone: a}}'));
     await tracer.disablePolicy('off');
     assert.deepEqual(await reportedIn(base), [[]]);
     assert.deepEqual(await tracer.setNodeLabels({ zone: 'a' }), []);
@@ -316,7 +316,7 @@ spec:
   uprobes: [{ path: ${missing}, symbols: [main] }]
 `;
     await tracer.addPolicy({ yaml });
-    await tracer.addPolicy(policy('here', 'nodeSelector: {matchLabels: {zone: a}}'));
+    await tracer.addPolicy(scopedPolicy('here', 'nodeSelector: {matchLabels: {zone: a}}'));
     const failures = await tracer.setNodeLabels({ zone: 'a' });
     assert.deepEqual(failures.map(({ name }) => name), ['broken']);
     assert.match(String(failures[0]?.error), /no-such-program/);
@@ -329,9 +329,9 @@ spec:
   it('without a source, a policy is loaded and says what it lacks', async () => {
     await tracer.close();
     tracer = await openTracer();
-    const a = make(`/docker-${'d'.repeat(64)}.scope`);
-    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
-    await tracer.addPolicy(policy('host', 'hostSelector: {}'));
+    const a = makeCgroup(`/docker-${'d'.repeat(64)}.scope`);
+    await tracer.addPolicy(scopedPolicy('web', 'podSelector: {matchLabels: {app: web}}'));
+    await tracer.addPolicy(scopedPolicy('host', 'hostSelector: {}'));
     assert.deepEqual(tracer.policies().map(({ scope }) => scope), [
       { state: 'no_source', containers: 0 },
       { state: 'active', containers: 0 },
@@ -340,25 +340,25 @@ spec:
   });
 
   it('several scopes in one hook: the policy and its selectors', async () => {
-    const [a, b] = [make(`/docker-${'e'.repeat(64)}.scope`), make(`/docker-${'f'.repeat(64)}.scope`)];
+    const [a, b] = [makeCgroup(`/docker-${'e'.repeat(64)}.scope`), makeCgroup(`/docker-${'f'.repeat(64)}.scope`)];
     await source.add(A, a, { app: 'web' });
     await source.add(B, b, { app: 'db' });
     const args = `matchArgs: [{index: 1, operator: Equal, values: ["${CALL}"]}]`;
     const selectors = ['web', 'db', 'cache'].map((app) => `{${args}, matchWorkloads: {podSelector: {matchLabels: {app: ${app}}}}}`);
-    await tracer.addPolicy(policy('three', 'podSelector: {}\nhostSelector: {}', 'TracingPolicy', `[${selectors.join(', ')}, {${args}, matchWorkloads: {hostSelector: {}}}]`));
+    await tracer.addPolicy(scopedPolicy('three', 'podSelector: {}\nhostSelector: {}', 'TracingPolicy', `[${selectors.join(', ')}, {${args}, matchWorkloads: {hostSelector: {}}}]`));
     const events = tracer.events();
     for (const cgroup of [a, b, base]) callIn(cgroup);
-    const all = await until(leaveMark(), events);
+    const all = await readUntil(leaveMark(), events);
     assert.deepEqual(all.flatMap((event) => (event.type === 'process_tracepoint' ? [event.selector] : [])), [0, 1, 3]);
   });
 
   it('a container whose cgroup is gone leaves the list after its last events, and has its name when it starts again', async () => {
     const id = '9'.repeat(64);
-    const a = make(`/docker-${id}.scope`);
+    const a = makeCgroup(`/docker-${id}.scope`);
     await source.add(id, a, { app: 'web' });
     const events = tracer.events();
     const all: TracerEvent[] = [];
-    const nameOf = (caller: string): string | undefined =>
+    const containerName = (caller: string): string | undefined =>
       all.flatMap((event) => (isExec(event) && event.process.argv.at(-1) === caller && event.process.binary.endsWith('perl') ? [event.process.container?.name] : []))[0];
     const last = execIn(a);
     rmdirSync(join(mount, a));
@@ -366,15 +366,15 @@ spec:
     const deadline = Date.now() + 20_000;
     do {
       assert.ok(Date.now() < deadline, 'the container is still there');
-      all.push(...(await until(leaveMark(), events)));
+      all.push(...(await readUntil(leaveMark(), events)));
     } while (tracer.containers().length > 0);
-    assert.equal(nameOf(last), 'main');
+    assert.equal(containerName(last), 'main');
     assert.deepEqual(tracer.containerSources().map(({ containers }) => containers), [0]);
     // its source does not report the start
     mkdirSync(join(mount, a));
     const again = execIn(a);
-    all.push(...(await until(leaveMark(), events)));
-    assert.equal(nameOf(again), 'main');
+    all.push(...(await readUntil(leaveMark(), events)));
+    assert.equal(containerName(again), 'main');
     assert.deepEqual(tracer.containers().map((container) => container.id), [id]);
   });
 
@@ -388,12 +388,12 @@ spec:
     await tracer.close();
     const folder = join(bpffs, 'kept');
     const policies = [
-      policy('web', 'podSelector: {matchLabels: {app: web}}'),
-      policy('notweb', 'podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}'),
-      policy('host', 'hostSelector: {}'),
+      scopedPolicy('web', 'podSelector: {matchLabels: {app: web}}'),
+      scopedPolicy('notweb', 'podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [web]}]}'),
+      scopedPolicy('host', 'hostSelector: {}'),
     ];
-    make('/kept');
-    const a = make(`/kept/docker-${A}.scope`);
+    makeCgroup('/kept');
+    const a = makeCgroup(`/kept/docker-${A}.scope`);
     const known = { id: A, runtime: 'docker', name: 'main', cgroupPath: a, pod: { namespace: 'default', name: 'a', labels: { app: 'web' } } };
     const body = `const start = async (sink) => { sink.state(true); await sink.add(${JSON.stringify(known)}); };
       const source = { name: 'test', start, async stop() {} };
@@ -404,7 +404,7 @@ spec:
       await once(child.stdout, 'data');
       child.kill('SIGKILL');
       await once(child, 'exit');
-      const [b, plain, inside] = [make(`/kept/docker-${B}.scope`), make('/kept/plain'), make(`/kept/docker-${A}.scope/inside`)];
+      const [b, plain, inside] = [makeCgroup(`/kept/docker-${B}.scope`), makeCgroup('/kept/plain'), makeCgroup(`/kept/docker-${A}.scope/inside`)];
       for (const cgroup of [a, inside, b, plain]) callIn(cgroup);
       const next: ContainerSource = {
         name: 'next',
@@ -418,7 +418,7 @@ spec:
       tracer = await openTracer({ persist: folder, policies, containers: { sources: [next] } });
       const events = tracer.events();
       callIn(b);
-      const all = await until(leaveMark(), events);
+      const all = await readUntil(leaveMark(), events);
       const unread = all.filter(isLost).filter(({ reason, policyName }) => reason === 'no_reader' && policyName !== '');
       assert.deepEqual(Object.fromEntries(unread.map(({ policyName, count }) => [policyName, count])), { web: 2, notweb: 1, host: 1 });
       await events.return?.();
@@ -432,14 +432,14 @@ spec:
   });
 
   it('10,000 cgroups: all have their scopes when the policy is loaded, and no entry is left behind', async () => {
-    const many = make('/many');
+    const many = makeCgroup('/many');
     for (let i = 0; i < 100; i++) {
-      make(`/many/c${i}`);
-      for (let j = 0; j < 99; j++) make(`/many/c${i}/n${j}`);
+      makeCgroup(`/many/c${i}`);
+      for (let j = 0; j < 99; j++) makeCgroup(`/many/c${i}/n${j}`);
     }
     await source.add(A, `${many}/c42`, { app: 'web' });
     const start = performance.now();
-    await tracer.addPolicy(policy('web', 'podSelector: {matchLabels: {app: web}}'));
+    await tracer.addPolicy(scopedPolicy('web', 'podSelector: {matchLabels: {app: web}}'));
     const loaded = performance.now();
     await source.add(A, `${many}/c43`, { app: 'web' });
     const changed = performance.now();

@@ -4,7 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { needsRoot } from './needs.js';
+import { needsRoot } from './requirements.js';
 
 const SERVICE = join(__dirname, '../../examples/service.mjs');
 

@@ -11,7 +11,7 @@ import { needsRoot, needsTracefs, openTracer, polytrace, Workshop } from './supp
 
 const POST = 'matchActions: [{ action: Post, kernelStackTrace: true, userStackTrace: true }]';
 
-function policy(program: string): string {
+function stackPolicy(program: string): string {
   const own = `selectors: [{ matchBinaries: [{ operator: In, values: ["${program}"] }], ${POST} }]`;
   return `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
@@ -42,7 +42,7 @@ spec:
 
 type Hook = Extract<TracerEvent, { readonly actions: unknown }>;
 const isHook = (event: TracerEvent): event is Hook => 'actions' in event;
-const nameOf = (event: Hook): string =>
+const hookEventName = (event: Hook): string =>
   event.type === 'process_uprobe' ? event.symbol : event.type === 'process_tracepoint' ? event.event : event.type;
 
 describe('stack traces', function () {
@@ -60,14 +60,14 @@ describe('stack traces', function () {
   after(() => shop?.remove());
 
   /** Events of one run, with the result of `look` for each while the program is still running. */
-  async function during<T>(stackAddresses: boolean, look: (event: Hook) => T): Promise<Map<string, T>> {
-    const tracer = await openTracer({ policies: [{ yaml: policy(program) }], stackAddresses });
+  async function traceStacks<T>(stackAddresses: boolean, look: (event: Hook) => T): Promise<Map<string, T>> {
+    const tracer = await openTracer({ policies: [{ yaml: stackPolicy(program) }], stackAddresses });
     const seen = new Map<string, T>();
     const child = spawn(program, { stdio: 'pipe' });
     const ended = once(child, 'exit');
     for await (const event of tracer) {
       if (!isHook(event)) continue;
-      seen.set(nameOf(event), look(event));
+      seen.set(hookEventName(event), look(event));
       if (seen.size === 4) break;
     }
     child.stdin.end();
@@ -77,7 +77,7 @@ describe('stack traces', function () {
   }
 
   it('tracepoints, raw ones, uprobes and their returns', async () => {
-    const stacks = await during(false, ({ kernelStack = [], userStack = [] }) => ({ kernel: kernelStack, user: userStack }));
+    const stacks = await traceStacks(false, ({ kernelStack = [], userStack = [] }) => ({ kernel: kernelStack, user: userStack }));
     const notes = execFileSync('readelf', ['-n', program], { encoding: 'utf8' });
     const buildId = /Build ID: ([0-9a-f]+)/.exec(notes)?.[1];
     const own = (frames: readonly StackFrame[]): unknown[] =>
@@ -107,7 +107,7 @@ describe('stack traces', function () {
   });
 
   it('with addresses on request; in JSON and on indented lines', async () => {
-    const lines = await during(true, (event) => ({
+    const lines = await traceStacks(true, (event) => ({
       addresses: [...(event.kernelStack ?? []), ...(event.userStack ?? [])].map(({ address }) => address),
       json: JSON.parse(polytrace.toJson(event)) as Record<string, Record<string, unknown>>,
       compact: polytrace.formatCompact(event),

@@ -23,20 +23,20 @@ import {
   openTracer,
   runScript,
   script,
-  until,
+  readUntil,
   Workshop,
 } from './support.js';
 
 const identity = (e: TracerEvent): string => (isLost(e) ? `lost ${e.count}` : `${e.type} ${e.process.execId}`);
 const closed = { name: 'PolytraceError', code: 'CLOSED' };
-const sumOf = (events: readonly TracerEvent[], hook: string, reason?: LossReason): number =>
+const sumLosses = (events: readonly TracerEvent[], hook: string, reason?: LossReason): number =>
   events
     .filter(isLost)
     .filter((e) => e.hook === hook && (reason === undefined || e.reason === reason))
     .reduce((sum, e) => sum + e.count, 0);
 
 /** The events that an iterator still has when its tracer is closed. */
-async function rest(events: AsyncIterator<TracerEvent>): Promise<TracerEvent[]> {
+async function readRest(events: AsyncIterator<TracerEvent>): Promise<TracerEvent[]> {
   const result: TracerEvent[] = [];
   for (;;) {
     const { value, done } = await events.next();
@@ -62,7 +62,7 @@ describe('iterators', function () {
     const batches = tracer.batches();
     shop.run('loop', '300', '/bin/true');
     const mark = leaveMark();
-    const [first, ...others] = (await Promise.all(iterators.map((it) => until(mark, it)))).map((all) =>
+    const [first, ...others] = (await Promise.all(iterators.map((it) => readUntil(mark, it)))).map((all) =>
       all.map(identity),
     );
     assert.ok((first?.length ?? 0) >= 602);
@@ -80,17 +80,17 @@ describe('iterators', function () {
       break;
     }
     spawnSync('/bin/true');
-    const failing = async (): Promise<void> => {
+    const readAndThrow = async (): Promise<void> => {
       for await (const event of tracer) throw new Error(event.type);
     };
-    const thrown = failing();
+    const thrown = readAndThrow();
     spawnSync('/bin/true');
     await assert.rejects(thrown, /process_/);
     const returned = tracer.events();
     await returned.return?.();
     assert.deepEqual(await returned.next(), { value: undefined, done: true });
     assert.equal(tracer.stats().iterators, 1);
-    assert.ok((await until(leaveMark(), other)).length >= 6);
+    assert.ok((await readUntil(leaveMark(), other)).length >= 6);
   });
 
   it('return() while next() waits', async () => {
@@ -114,13 +114,13 @@ describe('iterators', function () {
     const web = ReadableStream.from(tracer.events({ types, plain: true }));
     assert.equal(tracer.stats().iterators, 2);
     const mark = leaveMark();
-    const found = (event: PlainEvent): boolean => event.type !== 'lost' && event.process.argv.includes(mark);
-    for await (const event of readable) if (found(event as PlainEvent)) break;
+    const isMark = (event: PlainEvent): boolean => event.type !== 'lost' && event.process.argv.includes(mark);
+    for await (const event of readable) if (isMark(event as PlainEvent)) break;
     const reader = web.getReader();
     for (;;) {
       const { value, done } = await reader.read();
       assert.equal(done, false);
-      if (found(value as PlainEvent)) break;
+      if (isMark(value as PlainEvent)) break;
     }
     await reader.cancel();
     assert.equal(tracer.stats().iterators, 0, 'break and cancel() ended them');
@@ -233,14 +233,14 @@ describe('iterators', function () {
     const events = tracer.events();
     shop.run('loop', '50', '/bin/true');
     await tracer.close();
-    const all = await rest(events);
+    const all = await readRest(events);
     assert.ok(all.filter(isExit).filter((e) => e.process.binary === '/bin/true').length === 50);
   });
 
   it('any process on the machine wakes a waiting iterator', async () => {
     const events = tracer.events();
     for (let i = 0; i < 20; i++) {
-      const waiting = until(`woken-${i}`, events);
+      const waiting = readUntil(`woken-${i}`, events);
       await new Promise((resolve) => setImmediate(resolve));
       spawnSync('/bin/true', [`woken-${i}`]);
       await waiting;
@@ -252,26 +252,26 @@ describe('iterators', function () {
     const [slow, fast] = [small.events(), small.events()];
     for (let i = 0; i < 5; i++) {
       shop.run('loop', '1000', '/bin/true');
-      await until(leaveMark(), fast);
+      await readUntil(leaveMark(), fast);
     }
     const mark = leaveMark();
-    await until(mark, fast);
-    assert.equal(sumOf([...(await closeAndRest(small, fast))], 'process_exec'), 0);
-    const seen = await rest(slow);
+    await readUntil(mark, fast);
+    assert.equal(sumLosses([...(await closeAndRest(small, fast))], 'process_exec'), 0);
+    const seen = await readRest(slow);
     const execs = seen.filter(isExec).filter((e) => e.process.binary === '/bin/true').length;
     assert.ok(execs < 4000);
-    const lost = sumOf(seen, 'process_exec', 'slow_consumer');
+    const lost = sumLosses(seen, 'process_exec', 'slow_consumer');
     assert.ok(lost > 1000);
     const all = seen.filter(isExec).length + lost;
-    const told = small.stats().lostByHook.find((l) => l.hook === 'process_exec');
-    assert.equal(told?.count, lost);
-    assert.equal(told?.reason, 'slow_consumer');
-    assert.equal(all, small.stats().events - seen.filter(isExit).length - sumOf(seen, 'process_exit'));
+    const reported = small.stats().lostByHook.find((l) => l.hook === 'process_exec');
+    assert.equal(reported?.count, lost);
+    assert.equal(reported?.reason, 'slow_consumer');
+    assert.equal(all, small.stats().events - seen.filter(isExit).length - sumLosses(seen, 'process_exit'));
   });
 
   async function closeAndRest(which: Tracer, events: AsyncIterator<TracerEvent>): Promise<TracerEvent[]> {
     await which.close();
-    return rest(events);
+    return readRest(events);
   }
 
   it('a full ring buffer without a reader: kept and lost events are exactly all events', async () => {
@@ -284,8 +284,8 @@ describe('iterators', function () {
     assert.equal(small.stats().bufferSize, 131072);
     assert.ok(small.stats().bufferUsed <= 131072);
     const all = await closeAndRest(small, events);
-    const execs = all.filter(isExec).length + sumOf(all, 'process_exec', 'ring_full');
-    const exits = all.filter(isExit).length + sumOf(all, 'process_exit', 'ring_full');
+    const execs = all.filter(isExec).length + sumLosses(all, 'process_exec', 'ring_full');
+    const exits = all.filter(isExit).length + sumLosses(all, 'process_exit', 'ring_full');
     // Other processes may have executed programs as well. All of ours must be included.
     assert.ok(execs >= total + 1 && execs < total + 500, `${execs}`);
     assert.ok(exits >= total + 1 && exits < total + 1000, `${exits}`);
@@ -299,7 +299,7 @@ describe('iterators', function () {
     const [a, b] = [tracer.events(), second.events()];
     shop.run('loop', '100', '/bin/true');
     const mark = leaveMark();
-    const [seenA, seenB] = await Promise.all([until(mark, a), until(mark, b)]);
+    const [seenA, seenB] = await Promise.all([readUntil(mark, a), readUntil(mark, b)]);
     // The first tracer also has events from the time when the second was opened.
     const pids = (all: TracerEvent[]): unknown[] => {
       const execs = all.filter(isExec);
@@ -310,7 +310,7 @@ describe('iterators', function () {
     assert.deepEqual(pids(seenA), pids(seenB));
     assert.equal(seenB[0]?.nodeName, 'second');
     await second.close();
-    assert.ok((await until(leaveMark(), a)).length >= 0);
+    assert.ok((await readUntil(leaveMark(), a)).length >= 0);
   });
 
   describe('in worker threads', () => {
@@ -347,7 +347,7 @@ describe('iterators', function () {
         shop.run('loop', '50', '/bin/true');
         await worker.terminate();
       }
-      await until(leaveMark(), events);
+      await readUntil(leaveMark(), events);
     });
   });
 

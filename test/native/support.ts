@@ -13,7 +13,7 @@ import type {
   TracerOptions,
 } from '../../types/index.js';
 
-export { needsRoot, needsTracefs } from './needs.js';
+export { needsRoot, needsTracefs } from './requirements.js';
 
 export const ROOT = join(__dirname, '..', '..');
 // This loads the package in the same way as users do.
@@ -92,7 +92,7 @@ export function leaveMark(): string {
 }
 
 /** All events up to the exit of the mark, without those of the mark. */
-export async function until(mark: string, events: AsyncIterator<TracerEvent>): Promise<TracerEvent[]> {
+export async function readUntil(mark: string, events: AsyncIterator<TracerEvent>): Promise<TracerEvent[]> {
   const result: TracerEvent[] = [];
   for (;;) {
     const { value, done } = await events.next();
@@ -104,24 +104,24 @@ export async function until(mark: string, events: AsyncIterator<TracerEvent>): P
 }
 
 /** The events of the processes that `run` starts, without those of other processes. */
-export async function during(run: () => unknown, options: TracerOptions = {}): Promise<TracerEvent[]> {
+export async function traceRun(run: () => unknown, options: TracerOptions = {}): Promise<TracerEvent[]> {
   const tracer = await openTracer(options);
   try {
-    return await duringOf(tracer, run);
+    return await collectEvents(tracer, run);
   } finally {
     await tracer.close();
   }
 }
 
-export async function duringOf(tracer: Tracer, run: () => unknown): Promise<TracerEvent[]> {
+export async function collectEvents(tracer: Tracer, run: () => unknown): Promise<TracerEvent[]> {
   const events = tracer.events();
   await run();
-  const all = await until(leaveMark(), events);
+  const all = await readUntil(leaveMark(), events);
   await events.return?.();
-  return all.filter((event) => isLost(event) || isOurs(event));
+  return all.filter((event) => isLost(event) || isOwnEvent(event));
 }
 
-function isOurs(event: ProcessExecEvent | ProcessExitEvent | Exclude<TracerEvent, LostEvent>): boolean {
+function isOwnEvent(event: ProcessExecEvent | ProcessExitEvent | Exclude<TracerEvent, LostEvent>): boolean {
   return [event.parent, ...event.ancestors].some((process) => process?.pid === globalThis.process.pid);
 }
 

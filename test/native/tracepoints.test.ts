@@ -4,11 +4,11 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
-import { duringOf, needsRoot, needsTracefs, openTracer, polytrace, runScript, Workshop } from './support.js';
+import { collectEvents, needsRoot, needsTracefs, openTracer, polytrace, runScript, Workshop } from './support.js';
 
 const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
 
-function policy(hook: string): { yaml: string } {
+function tracepointPolicy(hook: string): { yaml: string } {
   const indented = hook
     .split('\n')
     .map((line) => `      ${line}`)
@@ -25,9 +25,9 @@ ${indented}`;
 
 /** The events of the hook that `run` causes. */
 async function traced(hook: string, run: () => unknown): Promise<ProcessTracepointEvent[]> {
-  const tracer = await openTracer({ policies: [policy(hook)] });
+  const tracer = await openTracer({ policies: [tracepointPolicy(hook)] });
   try {
-    const all = await duringOf(tracer, run);
+    const all = await collectEvents(tracer, run);
     assert.deepEqual(
       all.filter((event) => event.type === 'lost'),
       [],
@@ -180,7 +180,7 @@ for (const pieces of [['one ', 'two'], ['one ', 'more']]) writevSync(fd, pieces.
 
   it('unknown names and wrong types are refused with their places', async () => {
     const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
-      await assert.rejects(openTracer({ policies: [policy(hook)] }), { code, message });
+      await assert.rejects(openTracer({ policies: [tracepointPolicy(hook)] }), { code, message });
     };
     const exec = 'subsystem: sched\nevent: sched_process_exec\n';
     await refused('subsystem: sched\nevent: sched_process_exe', 'TRACEPOINT_UNKNOWN', /sched_process_exe/);
@@ -197,7 +197,7 @@ for (const pieces of [['one ', 'two'], ['one ', 'more']]) writevSync(fd, pieces.
   it('an optional tracepoint that is missing is skipped', async () => {
     for (const more of ['', '\nraw: true']) {
       const hook = `subsystem: sched\nevent: sched_none\noptional: true${more}`;
-      const tracer = await openTracer({ policies: [policy(hook)] });
+      const tracer = await openTracer({ policies: [tracepointPolicy(hook)] });
       const [status] = tracer.policies();
       await tracer.close();
       assert.deepEqual([status?.hooks, status?.skipped], [[], ['sched/sched_none']]);
@@ -205,7 +205,7 @@ for (const pieces of [['one ', 'two'], ['one ', 'more']]) writevSync(fd, pieces.
   });
 
   it('the status reports the mechanism', async () => {
-    const tracer = await openTracer({ policies: [policy('subsystem: sched\nevent: sched_process_exec')] });
+    const tracer = await openTracer({ policies: [tracepointPolicy('subsystem: sched\nevent: sched_process_exec')] });
     const [status] = tracer.policies();
     await tracer.close();
     const name = 'sched/sched_process_exec';
@@ -225,7 +225,7 @@ spec:
     const { stdout, stderr } = await runScript(
       `const refused = (source) => polytrace.openTracer({ policies: [source] }).then(() => 'no error', (e) => [e.code, e.message + ' ' + e.hint]);
        const { detail } = polytrace.preflight().features.find(({ name }) => name === 'tracepoint');
-       out([await refused(${JSON.stringify(policy('subsystem: sched\nevent: sched_process_exec'))}),
+       out([await refused(${JSON.stringify(tracepointPolicy('subsystem: sched\nevent: sched_process_exec'))}),
          await refused(${JSON.stringify({ yaml: kprobes })}), ['preflight', detail]]);`,
       { command: ['unshare', '--mount', 'sh', '-c', WITHOUT_TRACEFS, 'sh'] },
     );

@@ -8,11 +8,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HookArgument, ProcessUprobeEvent, TracerEvent } from '../../types/index.js';
-import { duringOf, needsRoot, openTracer, polytrace, startHidden, Workshop } from './support.js';
+import { collectEvents, needsRoot, openTracer, polytrace, startHidden, Workshop } from './support.js';
 
 const isUprobe = (event: TracerEvent): event is ProcessUprobeEvent => event.type === 'process_uprobe';
 
-function policy(hook: string): { yaml: string } {
+function uprobePolicy(hook: string): { yaml: string } {
   const yaml = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: places }
@@ -24,9 +24,9 @@ spec:
 
 /** The events of the hook that `run` causes. */
 async function traced(hook: string, run: () => unknown): Promise<ProcessUprobeEvent[]> {
-  const tracer = await openTracer({ policies: [policy(hook)] });
+  const tracer = await openTracer({ policies: [uprobePolicy(hook)] });
   try {
-    const all = await duringOf(tracer, run);
+    const all = await collectEvents(tracer, run);
     assert.deepEqual(
       all.filter((event) => event.type === 'lost'),
       [],
@@ -53,7 +53,7 @@ function fileOffset(path: string, address: bigint): bigint {
 }
 
 /** The address that nm shows for the function. */
-function addressOf(program: string, symbol: string): bigint {
+function functionAddress(program: string, symbol: string): bigint {
   const text = execFileSync('nm', [program], { encoding: 'utf8' });
   return BigInt(`0x${new RegExp(`^([0-9a-f]+) [TD] ${symbol}$`, 'm').exec(text)?.[1] ?? 'none'}`);
 }
@@ -64,7 +64,7 @@ for (const kind of ['pie', 'no-pie'] as const) {
     before(needsRoot);
     let shop: Workshop;
     let program: string;
-    const run = (name = 'somebody'): number | undefined => {
+    const runProgram = (name = 'somebody'): number | undefined => {
       const { status, pid } = spawnSync(program, [name]);
       assert.equal(status, 0);
       return pid;
@@ -86,7 +86,7 @@ tags: [sum]
 return: true
 args: [{ index: 0, type: int32 }, { index: 1, type: int64, label: second }]
 returnArg: { index: 0, type: int64 }`;
-      const [event, ...others] = await traced(hook, () => (pid = run()));
+      const [event, ...others] = await traced(hook, () => (pid = runProgram()));
       assert.deepEqual(others, []);
       assert.ok(event);
       const { policyName, path, symbol, offset, address, refCtrOffset, message, tags, args, data, selector } = event;
@@ -119,7 +119,7 @@ returnArg: { index: 0, type: size_t }
 selectors:
   - matchArgs: [{ index: 0, operator: Prefix, values: [some] }]
     matchReturnArgs: [{ index: 0, operator: LessThan, values: ["16"] }]`;
-      const events = await traced(hook, () => ['somebody', 'nobody', 'something-long', 'someone'].forEach(run));
+      const events = await traced(hook, () => ['somebody', 'nobody', 'something-long', 'someone'].forEach(runProgram));
       assert.deepEqual(
         events.map((e) => [...e.args.map(shown), shown(e.return)]),
         ['somebody', 'someone'].map((name) => [name, [...Buffer.from(`hello ${name}`)], 64n, BigInt(6 + name.length)]),
@@ -130,7 +130,7 @@ selectors:
       const hook = `path: ${program}
 symbols: [measure]
 args: [{ index: 0, type: char_buf, sizeArgIndex: 2 }, { index: 1, type: size_t }]`;
-      const events = await traced(hook, run);
+      const events = await traced(hook, runProgram);
       assert.deepEqual(
         events.map((e) => e.args.map(shown)),
         [[[1, 2, 3], 3n]],
@@ -143,7 +143,7 @@ symbols: [down]
 return: true
 args: [{ index: 0, type: int }]
 returnArg: { index: 0, type: int }`;
-      const events = await traced(hook, run);
+      const events = await traced(hook, runProgram);
       assert.deepEqual(
         events.map((e) => [...e.args, e.return].map(shown)),
         [
@@ -155,14 +155,14 @@ returnArg: { index: 0, type: int }`;
     });
 
     it('by offset and by address, several at once', async () => {
-      const places = ['add', 'greet'].map((symbol) => addressOf(program, symbol));
+      const places = ['add', 'greet'].map((symbol) => functionAddress(program, symbol));
       const [add = 0n, greet = 0n] = places;
       const offset = fileOffset(program, greet);
       const hook = `path: ${program}
 symbols: [measure, down+0]
 offsets: [${offset}]
 addrs: [${add}]`;
-      const events = await traced(hook, run);
+      const events = await traced(hook, runProgram);
       assert.deepEqual(
         events.map((e) => [e.symbol, e.offset, e.address]),
         [
@@ -183,7 +183,7 @@ data: [{ index: 0, type: string, source: current_task, resolve: comm }]
 selectors:
   - matchBinaries: [{ operator: In, values: ["${program}"] }]
     matchData: [{ index: 0, operator: Equal, values: [places] }]`;
-      const events = await traced(hook, run);
+      const events = await traced(hook, runProgram);
       assert.deepEqual(
         events.map((e) => e.data.map(shown)),
         [['places']],
@@ -244,11 +244,11 @@ args: [{ index: 0, ${buffer} }, { index: 1, ${buffer} }, { index: 2, type: size_
   });
 
   it('a counter in the program shows that a tracer is active', async () => {
-    const counter = fileOffset(program, addressOf(program, 'traced'));
-    const counted = (): string => execFileSync(program, { encoding: 'utf8' });
-    const outputs = [counted()];
-    const events = await traced(`path: ${program}\nsymbols: [add]\nrefCtrOffsets: [${counter}]`, () => outputs.push(counted()));
-    outputs.push(counted());
+    const counter = fileOffset(program, functionAddress(program, 'traced'));
+    const readCounter = (): string => execFileSync(program, { encoding: 'utf8' });
+    const outputs = [readCounter()];
+    const events = await traced(`path: ${program}\nsymbols: [add]\nrefCtrOffsets: [${counter}]`, () => outputs.push(readCounter()));
+    outputs.push(readCounter());
     assert.deepEqual(outputs, ['0\n', '1\n', '0\n']);
     assert.deepEqual(
       events.map((e) => e.refCtrOffset),
@@ -273,11 +273,11 @@ args: [{ index: 0, ${buffer} }, { index: 1, ${buffer} }, { index: 2, type: size_
       );
     }
     const none = hook([wrong, 'build-id:00']);
-    await assert.rejects(openTracer({ policies: [policy(none)] }), { code: 'DIGEST_MISMATCH', message: /places:add/ });
+    await assert.rejects(openTracer({ policies: [uprobePolicy(none)] }), { code: 'DIGEST_MISMATCH', message: /places:add/ });
     const missing = none.replace(program, `${program}.none`);
-    await assert.rejects(openTracer({ policies: [policy(missing)] }), { code: 'HOOK_NOT_FOUND', message: /none cannot be/ });
+    await assert.rejects(openTracer({ policies: [uprobePolicy(missing)] }), { code: 'HOOK_NOT_FOUND', message: /none cannot be/ });
     const ignored = hook([wrong], '\nignore: { digestVerificationFailure: true }');
-    const tracer = await openTracer({ policies: [policy(ignored)] });
+    const tracer = await openTracer({ policies: [uprobePolicy(ignored)] });
     const [status] = tracer.policies();
     await tracer.close();
     assert.deepEqual([status?.hooks, status?.skipped], [[], ['add']]);
@@ -285,29 +285,29 @@ args: [{ index: 0, ${buffer} }, { index: 1, ${buffer} }, { index: 2, type: size_
 
   for (const single of [false, true]) {
     it(`several places have one program: ${single ? 'a link for each' : 'attached at once'}`, async () => {
-      const counter = fileOffset(program, addressOf(program, 'traced'));
+      const counter = fileOffset(program, functionAddress(program, 'traced'));
       const hook = `path: ${program}
 symbols: [add, down, absent]
-offsets: [${fileOffset(program, addressOf(program, 'greet'))}]
+offsets: [${fileOffset(program, functionAddress(program, 'greet'))}]
 refCtrOffsets: [${counter}, 0, 0, 0]
 optional: true
 return: true
 args: [{ index: 0, type: int32 }]
 returnArg: { index: 0, type: int64 }`;
-      const { yaml } = policy(hook);
+      const { yaml } = uprobePolicy(hook);
       const options = `spec:\n  options: [{ name: disable-uprobe-multi, value: "${Number(single)}" }]`;
       const tracer = await openTracer({ policies: [{ yaml: yaml.replace('spec:', options) }] });
       try {
         const [status] = tracer.policies();
         const way = single ? 'uprobe+uretprobe' : 'uprobe.multi+uretprobe.multi';
-        const offset = fileOffset(program, addressOf(program, 'greet'));
+        const offset = fileOffset(program, functionAddress(program, 'greet'));
         const places = ['add', 'down', `0x${offset.toString(16)}`].map((place) => `${program}:${place}`);
         assert.deepEqual(
           [status?.hooks.map(({ call, functions, attach }) => [call, functions, attach]), status?.skipped],
           [[['add and 3 more', places, way]], ['absent']],
         );
         let output = '';
-        const events = await duringOf(tracer, () => (output = execFileSync(program, { encoding: 'utf8' })));
+        const events = await collectEvents(tracer, () => (output = execFileSync(program, { encoding: 'utf8' })));
         assert.equal(output, '1\n');
         assert.deepEqual(
           events.filter(isUprobe).map((e) => [e.symbol, e.offset, e.refCtrOffset, shown(e.return)]),
@@ -334,7 +334,7 @@ returnArg: { index: 0, type: int64 }`;
       [program, 'add'],
       [libc, 'setenv'],
     ]) {
-      const tracer = await openTracer({ policies: [policy(`path: ${path}\nsymbols: [${symbol}]`)] });
+      const tracer = await openTracer({ policies: [uprobePolicy(`path: ${path}\nsymbols: [${symbol}]`)] });
       try {
         assert.equal(events(), 0, path);
       } finally {
@@ -344,7 +344,7 @@ returnArg: { index: 0, type: int64 }`;
   });
 
   it('the status reports the mechanism; missing targets are refused with their places', async () => {
-    const tracer = await openTracer({ policies: [policy(`path: ${program}\nsymbols: [add]`)] });
+    const tracer = await openTracer({ policies: [uprobePolicy(`path: ${program}\nsymbols: [add]`)] });
     const [status] = tracer.policies();
     await tracer.close();
     const functionName = `${program}:add`;
@@ -353,9 +353,9 @@ returnArg: { index: 0, type: int64 }`;
       [['add', functionName, [functionName], 'uprobe']],
     );
     const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
-      await assert.rejects(openTracer({ policies: [policy(hook)] }), { code, message });
+      await assert.rejects(openTracer({ policies: [uprobePolicy(hook)] }), { code, message });
     };
-    const optional = await openTracer({ policies: [policy(`path: ${program}\nsymbols: [add, substract]\noptional: true`)] });
+    const optional = await openTracer({ policies: [uprobePolicy(`path: ${program}\nsymbols: [add, substract]\noptional: true`)] });
     const [half] = optional.policies();
     await optional.close();
     assert.deepEqual([half?.hooks.map(({ functions }) => functions), half?.skipped], [[[functionName]], ['substract']]);

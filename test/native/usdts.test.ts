@@ -4,14 +4,14 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HookArgument, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
-import { duringOf, needsRoot, openTracer, polytrace, startHidden, Workshop } from './support.js';
+import { collectEvents, needsRoot, openTracer, polytrace, startHidden, Workshop } from './support.js';
 
 const isUsdt = (event: TracerEvent): event is ProcessUsdtEvent => event.type === 'process_usdt';
 const SOURCE = join(__dirname, 'programs', 'probes.c');
 /** The register with the address of the instruction, and the size of the instruction that is a probe. */
 const [COUNTER, NOP_BYTES] = process.arch === 'arm64' ? ['pc', 4n] : ['rip', 1n];
 
-function policy(...hooks: readonly string[]): { yaml: string } {
+function usdtPolicy(...hooks: readonly string[]): { yaml: string } {
   const items = hooks.map((hook) => `\n    - ${hook.replaceAll('\n', '\n      ')}`).join('');
   return {
     yaml: `apiVersion: cilium.io/v1alpha1
@@ -24,9 +24,9 @@ spec:
 
 /** The events that `run` causes. */
 async function traced(run: () => unknown, ...hooks: readonly string[]): Promise<ProcessUsdtEvent[]> {
-  const tracer = await openTracer({ policies: [policy(...hooks)] });
+  const tracer = await openTracer({ policies: [usdtPolicy(...hooks)] });
   try {
-    const all = await duringOf(tracer, run);
+    const all = await collectEvents(tracer, run);
     assert.deepEqual(
       all.filter((event) => event.type === 'lost'),
       [],
@@ -74,7 +74,7 @@ for (const [kind, flags] of BUILDS) {
     before(needsRoot);
     let shop: Workshop;
     let built: Built;
-    const run = (name = 'somebody'): string => execFileSync(built.program, [name], { encoding: 'utf8' });
+    const runProgram = (name = 'somebody'): string => execFileSync(built.program, [name], { encoding: 'utf8' });
     const probe = (name: string, more = ''): string => `path: ${built.path}\nprovider: app\nname: ${name}${more}`;
     before(() => {
       shop = new Workshop();
@@ -84,9 +84,9 @@ for (const [kind, flags] of BUILDS) {
 
     it('numbers of every width in registers, in memory and in the note', async () => {
       const types = ['int8', 'uint16', 'int32', 'int64', 'int32', 'uint8', 'int64', 'int32', 'uint64'];
-      const read = (indexes: readonly number[]): string =>
+      const numbersProbe = (indexes: readonly number[]): string =>
         probe('numbers', `\nargs: [${indexes.map((index) => `{ index: ${index}, type: ${types[index]} }`).join(', ')}]`);
-      const events = await traced(run, read([0, 1, 2, 3, 4, 5, 6, 7]), read([8]));
+      const events = await traced(runProgram, numbersProbe([0, 1, 2, 3, 4, 5, 6, 7]), numbersProbe([8]));
       const told = events.map((e) => e.args.map(shown)).sort((a, b) => b.length - a.length);
       const tera = 2n ** 40n;
       assert.deepEqual(told, [[-5, 50000, -70000, tera, -140000, 200, -tera, -9], [77n]]);
@@ -108,7 +108,7 @@ selectors:
       - { args: [2], operator: LessThan, values: ["8"] }
     matchBinaries: [{ operator: In, values: ["${built.program}"] }]`,
       );
-      const [event, ...others] = await traced(() => ['somebody', 'nobody', 'someone'].forEach(run), hook);
+      const [event, ...others] = await traced(() => ['somebody', 'nobody', 'someone'].forEach(runProgram), hook);
       assert.deepEqual(others, []);
       assert.ok(event);
       const { policyName, path, provider, name, message, tags, selector, args } = event;
@@ -129,7 +129,7 @@ selectors:
     });
 
     it('a probe at several places', async () => {
-      const events = await traced(run, probe('places', '\nargs: [{ index: 0, type: int32 }]'));
+      const events = await traced(runProgram, probe('places', '\nargs: [{ index: 0, type: int32 }]'));
       assert.deepEqual(
         events.map((e) => e.args.map(shown)),
         [[1], [2], [3]],
@@ -137,9 +137,9 @@ selectors:
     });
 
     it('a probe that the program passes only while a tracer uses it', async () => {
-      const outputs = [run()];
-      const events = await traced(() => outputs.push(run()), probe('guarded', '\nargs: [{ index: 0, type: uint32 }]'));
-      outputs.push(run());
+      const outputs = [runProgram()];
+      const events = await traced(() => outputs.push(runProgram()), probe('guarded', '\nargs: [{ index: 0, type: uint32 }]'));
+      outputs.push(runProgram());
       assert.deepEqual(outputs, ['0\n', '1\n', '0\n']);
       assert.deepEqual(
         events.map((e) => e.args.map(shown)),
@@ -165,7 +165,7 @@ describe('static probes', function () {
   before(needsRoot);
   let shop: Workshop;
   let program: string;
-  const run = (): string => execFileSync(program, { encoding: 'utf8' });
+  const runProgram = (): string => execFileSync(program, { encoding: 'utf8' });
   const probe = (name: string, more = ''): string => `path: ${program}\nprovider: app\nname: ${name}${more}`;
   before(() => {
     shop = new Workshop();
@@ -185,7 +185,7 @@ selectors:
   - matchArgs: [{ args: [0], operator: CelExpr, values: ["n == 2"] }]
   - matchArgs: [{ args: [0], operator: InRange, values: ["3:4"] }, { args: [1], operator: Equal, values: [pie] }]`,
     );
-    const events = await traced(run, hook);
+    const events = await traced(runProgram, hook);
     assert.deepEqual(
       events.map((e) => [e.selector, ...e.args.slice(0, 2).map(shown)]),
       [
@@ -211,15 +211,15 @@ args:
   - { index: 1, type: int32, btfType: outer, resolve: "inner.numbers[0]" }
 selectors:
   - matchArgs: [{ args: [3], operator: Equal, values: ["30"] }, { args: [2], operator: Equal, values: [nobody] }]`;
-    const probed = await traced(run, probe('described', args));
+    const probed = await traced(runProgram, probe('described', args));
     const told = [[-1n, 'outer', 'nobody', 30, 60000, 0]];
     assert.deepEqual(
       probed.map((e) => e.args.map(shown)),
       told,
     );
-    const yaml = policy(`path: ${program}\nsymbols: [described]${args}`).yaml.replace('usdts:', 'uprobes:');
+    const yaml = usdtPolicy(`path: ${program}\nsymbols: [described]${args}`).yaml.replace('usdts:', 'uprobes:');
     const tracer = await openTracer({ policies: [{ yaml }] });
-    const events = await duringOf(tracer, run);
+    const events = await collectEvents(tracer, runProgram);
     const refused = async (from: string, to: string, code: string, message: RegExp): Promise<void> => {
       const other = yaml.replace('name: probes', 'name: other').replaceAll(from, to);
       await assert.rejects(tracer.addPolicy({ yaml: other }), { code, message });
@@ -249,8 +249,8 @@ selectors:
   it('a rate limit, and stack traces of the program', async () => {
     const rate = '{ action: Post, rateLimit: 1h, rateLimitScope: global, userStackTrace: true }';
     const hook = probe('places', `\nselectors: [{ matchActions: [${rate}] }]`);
-    const tracer = await openTracer({ policies: [policy(hook)] });
-    const events = (await duringOf(tracer, run)).filter(isUsdt);
+    const tracer = await openTracer({ policies: [usdtPolicy(hook)] });
+    const events = (await collectEvents(tracer, runProgram)).filter(isUsdt);
     const [status] = tracer.policies();
     await tracer.close();
     assert.deepEqual([events.length, status?.matched, status?.suppressed], [1, 3, 2]);
@@ -258,7 +258,7 @@ selectors:
   });
 
   it('the status reports the mechanism; missing targets are refused with their places', async () => {
-    const tracer = await openTracer({ policies: [policy(probe('none'), probe('nothing', '\noptional: true'))] });
+    const tracer = await openTracer({ policies: [usdtPolicy(probe('none'), probe('nothing', '\noptional: true'))] });
     const [status] = tracer.policies();
     await tracer.close();
     assert.deepEqual(
@@ -268,7 +268,7 @@ selectors:
     assert.deepEqual(status?.skipped, ['app:nothing']);
     const empty = await openTracer();
     const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
-      await assert.rejects(empty.addPolicy(policy(hook)), { code, message });
+      await assert.rejects(empty.addPolicy(usdtPolicy(hook)), { code, message });
     };
     await refused(probe('nothing'), 'HOOK_NOT_FOUND', /:8:13: .* has no static probe app:nothing/);
     await refused(probe('none').replace('app', 'other'), 'HOOK_NOT_FOUND', /other:none/);

@@ -48,8 +48,8 @@ function installBusybox(folder) {
 function makeCxxLibrary(bun, libc, output) {
   const root = sysroot('x64');
   const gcc = join(root, 'usr/lib/gcc/x86_64-linux-gnu/10');
-  const inMusl = new Set(namesOf(join(libc, 'x86_64-linux-musl/libc.so')));
-  const wanted = namesOf(bun).filter(
+  const inMusl = new Set(symbolNames(join(libc, 'x86_64-linux-musl/libc.so')));
+  const wanted = symbolNames(bun).filter(
     (name) => /^(_ZN?K?St|_ZT|__cxa|__dyn|__once|_Unwind)/.test(name) && !inMusl.has(name),
   );
   const newer = `${output}.cc`;
@@ -85,7 +85,7 @@ function makeCxxLibrary(bun, libc, output) {
   rmSync(newer);
 }
 
-const namesOf = (file) =>
+const symbolNames = (file) =>
   runProgram(PURPOSE, 'readelf', ['-W', '--dyn-syms', file], { maxBuffer: 64 * 1024 * 1024 })
     .split('\n')
     .map((line) => /^ *\d+: .* ([^\s@]+)(@\S+)?$/.exec(line)?.[1])

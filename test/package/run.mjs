@@ -14,9 +14,9 @@ import { checkUses } from './uses.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
 const short = process.argv.includes('--short');
-const optionOf = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined);
-const only = optionOf('--only');
-const given = optionOf('--tarball');
+const optionValue = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined);
+const only = optionValue('--only');
+const given = optionValue('--tarball');
 const work = mkdtempSync(join(tmpdir(), 'polytrace-package-'));
 
 const npm = 'node /client/bin/npm-cli.js install --no-audit --no-fund --loglevel=error';

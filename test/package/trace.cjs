@@ -9,14 +9,14 @@ async function trace() {
   const events = tracer.events({ types: ['process_exec'] });
   const first = events.next();
   const child = spawn('/bin/true');
-  const found = async () => {
+  const findExec = async () => {
     for (let result = await first; !result.done; result = await events.next()) {
       if (result.value.type === 'process_exec' && result.value.process.pid === child.pid)
         return result.value.process.binary;
     }
     throw new Error('the events ended');
   };
-  const binary = await found();
+  const binary = await findExec();
   await tracer.close();
   return binary;
 }

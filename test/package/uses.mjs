@@ -12,7 +12,7 @@ const root = dirname(dirname(here));
 
 const TYPESCRIPTS = ['5.2', '5.3', '5.4', '5.5', '5.6', '5.7', '5.8', '5.9', '6', '7'];
 
-const run = (cwd, program, ...args) => {
+const runCommand = (cwd, program, ...args) => {
   try {
     return execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 });
   } catch (error) {
@@ -22,10 +22,10 @@ const run = (cwd, program, ...args) => {
   }
 };
 const npm = (cwd, ...specifiers) =>
-  run(cwd, 'npm', 'install', '--no-audit', '--no-fund', '--loglevel=error', '--no-save', ...specifiers);
+  runCommand(cwd, 'npm', 'install', '--no-audit', '--no-fund', '--loglevel=error', '--no-save', ...specifiers);
 
 /** The folder node_modules with packages of the npm registry, kept for the next time. */
-function modules(...specifiers) {
+function installModules(...specifiers) {
   const name = specifiers[0].replaceAll(/[@/]+/g, '-').replace(/^-/, '');
   const folder = cachedFolder(`modules-${name}`, specifiers, (made) => {
     writeFileSync(join(made, 'package.json'), '{}');
@@ -37,23 +37,23 @@ function modules(...specifiers) {
 /** The names of the checks, and what they do with the package in an empty folder with it. */
 const USES = {
   publint: (folder, tarball) =>
-    run(folder, 'node', join(modules('publint@0.3'), 'publint/src/cli.js'), tarball, '--strict'),
+    runCommand(folder, 'node', join(installModules('publint@0.3'), 'publint/src/cli.js'), tarball, '--strict'),
   attw: (folder, tarball) =>
-    run(folder, 'node', join(modules('@arethetypeswrong/cli@0.18'), '@arethetypeswrong/cli/dist/index.js'), tarball),
+    runCommand(folder, 'node', join(installModules('@arethetypeswrong/cli@0.18'), '@arethetypeswrong/cli/dist/index.js'), tarball),
   ...Object.fromEntries(TYPESCRIPTS.map((version) => [`TypeScript ${version}`, (folder) => compile(folder, version)])),
   esbuild: bundle,
 };
 
 /** Compiles the program as both kinds of modules, with and without the types of Node.js. */
 function compile(folder, version) {
-  const tsc = join(modules(`typescript@${version}`), 'typescript/bin/tsc');
+  const tsc = join(installModules(`typescript@${version}`), 'typescript/bin/tsc');
   copyFileSync(join(here, 'consumer.ts.txt'), join(folder, 'consumer.mts'));
   copyFileSync(join(here, 'consumer.ts.txt'), join(folder, 'consumer.cts'));
-  cpSync(join(modules('@types/node@20'), '.'), join(folder, 'node_modules'), { recursive: true });
+  cpSync(join(installModules('@types/node@20'), '.'), join(folder, 'node_modules'), { recursive: true });
   for (const types of [[], ['node']]) {
     const compilerOptions = { ...OPTIONS, types };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['consumer.*'] }));
-    run(folder, 'node', tsc);
+    runCommand(folder, 'node', tsc);
   }
 }
 
@@ -85,18 +85,18 @@ void (async () => {
 function bundle(folder) {
   const section = /^## Bundlers$(.*?)^## /ms.exec(readFileSync(join(root, 'docs/install.md'), 'utf8'))[1];
   const pieces = [...section.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands);
-  cpSync(modules('esbuild@0.28'), join(folder, 'node_modules'), { recursive: true });
+  cpSync(installModules('esbuild@0.28'), join(folder, 'node_modules'), { recursive: true });
   writeFileSync(join(folder, 'app.ts'), APP);
   const bundles = [];
   for (const commands of pieces) {
-    run(folder, 'sh', '-e', '-c', commands);
+    runCommand(folder, 'sh', '-e', '-c', commands);
     bundles.push(...[...commands.matchAll(/--outfile=(\S+)/g)].map(([, file]) => file));
   }
   for (const file of bundles) {
     const away = mkdtempSync(join(tmpdir(), 'polytrace-bundle-'));
     const isAlone = file.startsWith('out/');
     cpSync(isAlone ? join(folder, 'out') : folder, away, { recursive: true });
-    const output = run(away, 'node', isAlone ? file.slice('out/'.length) : file);
+    const output = runCommand(away, 'node', isAlone ? file.slice('out/'.length) : file);
     rmSync(away, { recursive: true });
     if (!/^TRACED$/m.test(output)) throw new Error(`${file}: ${output}`);
   }

@@ -1,69 +1,67 @@
 /** `npm run build:ts` makes one file of each entry point, which starts fast. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { ROOT } from '../project.js';
 
-const ROOT = join(__dirname, '../..');
-
-function node(...args: readonly string[]): { readonly stdout: string; readonly stderr: string } {
+function runNode(...args: readonly string[]): { readonly stdout: string; readonly stderr: string } {
   return spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
 }
 
 /** The files that a statement makes Node.js load, without those of Node.js itself. */
-function filesOf(statement: string): readonly string[] {
+function listLoadedFiles(statement: string): readonly string[] {
   const code = `${statement}; console.log(JSON.stringify(Object.keys(require.cache)))`;
-  const { stdout, stderr } = node('--eval', code);
+  const { stdout, stderr } = runNode('--eval', code);
   assert.equal(stderr, '');
   return (JSON.parse(stdout) as string[]).map((file) => file.slice(ROOT.length + 1));
 }
 
 describe('the bundled library', () => {
   it('is one file, which loads no package at the start', () => {
-    assert.deepEqual(filesOf("require('./dist/index.js')"), ['dist/index.js']);
+    assert.deepEqual(listLoadedFiles("require('./dist/index.js')"), ['dist/index.js']);
   });
 
   it('loads the package yaml with the first policy', () => {
-    const files = filesOf("require('./dist/index.js').validatePolicy('')");
+    const files = listLoadedFiles("require('./dist/index.js').validatePolicy('')");
     assert.ok(files.some((file) => file.includes('node_modules/yaml/')));
   });
 
   it('loads modules of Node.js for networks when they are used', () => {
-    const loaded = (statement: string): boolean =>
-      node('--eval', `${statement}; console.log(process.moduleLoadList.includes('NativeModule http2'))`).stdout ===
+    const isHttp2Loaded = (statement: string): boolean =>
+      runNode('--eval', `${statement}; console.log(process.moduleLoadList.includes('NativeModule http2'))`).stdout ===
       'true\n';
-    assert.equal(loaded("require('./dist/index.js')"), false);
-    assert.equal(loaded("require('node:http2')"), true);
+    assert.equal(isHttp2Loaded("require('./dist/index.js')"), false);
+    assert.equal(isHttp2Loaded("require('node:http2')"), true);
   });
 
   it('has the stack traces of its sources, where Node.js reads source maps', () => {
     const code = "require('./dist/index.js').parsePolicy('')";
     assert.match(
-      node('--enable-source-maps', '--eval', code).stderr,
+      runNode('--enable-source-maps', '--eval', code).stderr,
       /at (Object\.)?parsePolicy .*lib\/policy\/index\.ts:\d+/,
     );
-    assert.match(node('--eval', code).stderr, /at (Object\.)?parsePolicy .*dist\/index\.js:\d+/);
+    assert.match(runNode('--eval', code).stderr, /at (Object\.)?parsePolicy .*dist\/index\.js:\d+/);
   });
 });
 
 describe('the bundled command', () => {
-  const ownFilesOf = (...args: readonly string[]): readonly string[] =>
-    filesOf(`
+  const listCommandFiles = (...args: readonly string[]): readonly string[] =>
+    listLoadedFiles(`
       process.argv = [process.argv[0], 'polytrace', ...${JSON.stringify(args)}];
       process.stdout.write = () => true;
       require('./dist/cli/main.js');
       delete process.stdout.write`).filter((file) => !file.startsWith('node_modules/'));
 
   it('uses the library of the package, and no other copy of it', () => {
-    assert.deepEqual(ownFilesOf('policies', 'list'), ['dist/cli/main.js', 'dist/index.js']);
+    assert.deepEqual(listCommandFiles('policies', 'list'), ['dist/cli/main.js', 'dist/index.js']);
   });
 
   it('loads no library for its help', () => {
-    assert.deepEqual(ownFilesOf('--version'), ['dist/cli/main.js']);
-    assert.deepEqual(ownFilesOf('getevents', '--help'), ['dist/cli/main.js']);
+    assert.deepEqual(listCommandFiles('--version'), ['dist/cli/main.js']);
+    assert.deepEqual(listCommandFiles('getevents', '--help'), ['dist/cli/main.js']);
   });
 
   it('knows the errors of the library', () => {
-    const { stdout, stderr } = node('dist/cli/main.js', 'explain', 'package.json');
+    const { stdout, stderr } = runNode('dist/cli/main.js', 'explain', 'package.json');
     assert.match(stdout + stderr, /package\.json:\d+:\d+: error/);
     assert.doesNotMatch(stderr, /internal error/);
   });

@@ -22,15 +22,15 @@ export function describeRoot(folder, needed) {
     if (stat.isSymbolicLink()) copied.push(name);
     if (!stat.isDirectory() || [...fresh, 'etc', 'lost+found'].includes(name)) continue;
     make(name);
-    mounts.push(bind(`/${name}`));
+    mounts.push(bindMount(`/${name}`));
   }
   mounts.push('vartmp var/tmp tmpfs mode=1777');
   const isBelow = (names) => (path) => names.some((name) => path.startsWith(`/${name}/`));
   for (const path of needed.filter(isBelow([...fresh, 'var/tmp']))) {
     if (!isBelow(['tmp', 'var/tmp'])(path)) make(path);
-    mounts.push(bind(path));
+    mounts.push(bindMount(path));
   }
-  const small = local.flatMap((name) => writable(name, mounts));
+  const small = local.flatMap((name) => describeWritable(name, mounts));
   tar(join(folder, 'root.tar'), ['-C', '/', ...copied, '-C', staging, ...readdirSync(staging)]);
   tar(join(folder, 'local.tar'), ['-C', '/usr/local', ...small]);
   writeFileSync(join(folder, 'fstab'), mounts.join('\n') + '\n');
@@ -38,9 +38,9 @@ export function describeRoot(folder, needed) {
 }
 
 // X-mount.mkdir makes the mount point, because the tmpfs is empty when it is mounted.
-const bind = (path) => `${path} ${path.slice(1)} none bind,X-mount.mkdir`;
+const bindMount = (path) => `${path} ${path.slice(1)} none bind,X-mount.mkdir`;
 
-function writable(name, mounts) {
+function describeWritable(name, mounts) {
   const folder = join('/usr/local', name);
   mounts.push(`local usr/local/${name} tmpfs mode=755`);
   const small = [];

@@ -67,7 +67,7 @@ class CpioArchive {
   add(name, mode, content = Buffer.alloc(0)) {
     const fields = [this.#inode++, mode, 0, 0, 1, 0, content.length, 0, 0, 0, 0, name.length + 1, 0];
     const header = '070701' + fields.map((value) => value.toString(16).padStart(8, '0')).join('');
-    this.#parts.push(padded(Buffer.from(`${header}${name}\0`)), padded(content));
+    this.#parts.push(padTo4(Buffer.from(`${header}${name}\0`)), padTo4(content));
   }
 
   end() {
@@ -76,6 +76,6 @@ class CpioArchive {
   }
 }
 
-function padded(buffer) {
+function padTo4(buffer) {
   return Buffer.concat([buffer, Buffer.alloc((4 - (buffer.length % 4)) % 4)]);
 }

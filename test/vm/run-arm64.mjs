@@ -49,9 +49,9 @@ async function main(files) {
     cpSync(addon, join(folder, 'addon/prebuilds/linux-arm64/polytrace.node'));
     if (existsSync(corpus)) cpSync(corpus, join(folder, 'corpus'), { recursive: true });
     compileWorkload(join(folder, 'workload'));
-    const mocha = mochaOf(files);
+    const mocha = mochaArgs(files);
     compileTests(mocha, folder);
-    writeFileSync(join(folder, 'command'), commandOf(mocha));
+    writeFileSync(join(folder, 'command'), guestCommand(mocha));
     return await boot(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -122,12 +122,12 @@ function compileWorkload(target) {
   runProgram(PURPOSE, clang, [...flags, '-o', target, ...sources]);
 }
 
-function mochaOf(files) {
-  const needed = ['tsx/cjs', './test/vm/patient.cjs'].flatMap((name) => ['--require', name]);
+function mochaArgs(files) {
+  const needed = ['tsx/cjs', './test/vm/long-timeouts.cjs'].flatMap((name) => ['--require', name]);
   return ['node_modules/mocha/bin/mocha.js', '--no-color', '--exit', ...needed, ...files];
 }
 
-function commandOf(mocha) {
+function guestCommand(mocha) {
   return [
     'cp -r /run/vm/compiled/* /tmp',
     // esbuild ignores a path of /usr/bin
@@ -182,11 +182,11 @@ async function boot(folder) {
     ]);
     const ended = new Promise((resolve) => qemu.once('exit', resolve));
     await Promise.race([ended, delay(TIMEOUT_MS, undefined, { ref: false })]);
-    const read = (name) => (existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8') : '');
-    console.log(`${read('stdout')}${read('stderr')}`);
-    const status = Number.parseInt(read('status'), 10);
+    const readOutput = (name) => (existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8') : '');
+    console.log(`${readOutput('stdout')}${readOutput('stderr')}`);
+    const status = Number.parseInt(readOutput('status'), 10);
     if (!Number.isNaN(status)) return status;
-    console.error(`arm64: the guest gave no status; the end of its console:\n${read('console').slice(-3000)}`);
+    console.error(`arm64: the guest gave no status; the end of its console:\n${readOutput('console').slice(-3000)}`);
     return 125;
   } finally {
     for (const child of children) child.kill('SIGKILL');

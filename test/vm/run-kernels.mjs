@@ -18,7 +18,7 @@ const MISSING = {
 };
 
 /** The base sensor, the events of the file-monitoring policy by each way, and the kinds of hooks that a full kernel has. */
-const CORE = ['test/kernel/scenario.test.ts', 'test/kernel/kinds.test.ts'];
+const CORE = ['test/kernel/scenario.test.ts', 'test/kernel/hook-kinds.test.ts'];
 
 /** Kinds of hooks with the ways to attach them, in the order of the table. */
 const ROWS = [
@@ -39,41 +39,41 @@ const TESTS_S = 1800;
 
 const kernels = process.argv.slice(2);
 const columns = [];
-for (const kernel of kernels.length > 0 ? kernels : KERNELS) columns.push(await columnOf(kernel));
+for (const kernel of kernels.length > 0 ? kernels : KERNELS) columns.push(await testKernel(kernel));
 
 const cell = (text) => ` ${text} |`;
 const table = [
   ['hooks', 'attached by', ...columns.map(({ release }) => release)],
   ['---', '---', ...columns.map(() => '---')],
-  ['base sensor', 'raw_tracepoint', ...columns.map(({ trial }) => verdict(trial.canTrace))],
-  ...ROWS.map(([kind, way]) => [kind, way, ...columns.map(({ trial }) => verdict(trial.ways[way]))]),
-  ['core tests', 'each of them', ...columns.map(({ counts }) => countsText(counts))],
+  ['base sensor', 'raw_tracepoint', ...columns.map(({ trial }) => formatResult(trial.canTrace))],
+  ...ROWS.map(([kind, way]) => [kind, way, ...columns.map(({ trial }) => formatResult(trial.ways[way]))]),
+  ['core tests', 'each of them', ...columns.map(({ counts }) => formatCounts(counts))],
 ];
 const text = table.map((row) => `|${row.map(cell).join('')}`).join('\n');
 mkdirSync(join(checkout, 'build'), { recursive: true });
 writeFileSync(join(checkout, 'build/kernels.md'), `${text}\n`);
 console.log(`\n${text}`);
-const failures = columns.flatMap(failuresOf);
+const failures = columns.flatMap(listFailures);
 for (const failure of failures) console.log(failure);
 if (failures.length > 0) process.exitCode = 1;
 
-function verdict(isRunning) {
+function formatResult(isRunning) {
   return isRunning ? 'runs' : 'no';
 }
 
 /** A line for each verdict that is not the expected one, and for everything else that failed. */
-function failuresOf({ kernel, release, trial, counts }) {
+function listFailures({ kernel, release, trial, counts }) {
   const missing = MISSING[kernel] ?? [];
   const wrong = ROWS.map(([, way]) => way).filter((way) => Boolean(trial.ways[way]) === missing.includes(way));
   return [
     ...trial.problems,
     ...(trial.canTrace ? [] : ['the base sensor does not run']),
-    ...wrong.map((way) => `${way}: '${verdict(trial.ways[way])}' was not expected`),
-    ...(counts.failed > 0 || counts.passed === 0 ? [`core tests: ${countsText(counts)}`] : []),
+    ...wrong.map((way) => `${way}: '${formatResult(trial.ways[way])}' was not expected`),
+    ...(counts.failed > 0 || counts.passed === 0 ? [`core tests: ${formatCounts(counts)}`] : []),
   ].map((line) => `FAILED ${release}: ${line}`);
 }
 
-function countsText({ passed, failed, skipped }) {
+function formatCounts({ passed, failed, skipped }) {
   return [
     `${passed} passed`,
     ...(failed > 0 ? [`${failed} failed`] : []),
@@ -82,33 +82,33 @@ function countsText({ passed, failed, skipped }) {
 }
 
 /** Boots the kernel twice: to try each way, and for the tests. */
-async function columnOf(kernel) {
+async function testKernel(kernel) {
   findKernel(kernel);
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-kernels-'));
   try {
-    const { release, trial } = await trialOf(kernel, folder);
+    const { release, trial } = await tryKernel(kernel, folder);
     console.log(`\n${release}: ${JSON.stringify(trial.ways)}`);
-    return { kernel, release, trial, counts: testsOf(kernel, join(folder, 'counts-here')) };
+    return { kernel, release, trial, counts: runCoreTests(kernel, join(folder, 'counts-here')) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function trialOf(kernel, folder) {
+async function tryKernel(kernel, folder) {
   const code = "require('./dist').tryTracing().then((trial) => console.log(JSON.stringify(trial)))";
   const script = `uname -r >/run/vm/release\nnode -e "${code}" >/run/vm/trial`;
   try {
     const { status } = await runInVm({ kernel, folder, timeoutMs: TRIAL_MS, script });
     if (status !== 0) throw new Error(`tryTracing() ended with status ${status}`);
-    const read = (name) => readFileSync(join(folder, name), 'utf8').trim();
-    return { release: read('release'), trial: JSON.parse(read('trial')) };
+    const readOutput = (name) => readFileSync(join(folder, name), 'utf8').trim();
+    return { release: readOutput('release'), trial: JSON.parse(readOutput('trial')) };
   } catch (error) {
     return { release: kernel, trial: { canTrace: false, ways: {}, problems: [error.message] } };
   }
 }
 
 /** A run that ends with a status of its own has failed, also if the tests that it counted have not. */
-function testsOf(kernel, file) {
+function runCoreTests(kernel, file) {
   const words = ['test/vm/run-suite.mjs', '--kernel', kernel, '--counts', file, '--timeout', String(TESTS_S), ...CORE];
   const { status } = spawnSync(process.execPath, words, { cwd: checkout, stdio: 'inherit' });
   const counts = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { passed: 0, failed: 0, skipped: [] };

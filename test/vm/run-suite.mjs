@@ -11,7 +11,7 @@ import { checkout, corpus, runInVm, VmError } from './vm.mjs';
 const usage = `usage: node test/vm/run-suite.mjs [--kernel VERSION] [--grep TEXT] [--timeout SECONDS] [--cpus N] [--counts FILE] [TEST-FILE...]
 Exit status: mocha's in the guest; 125 when the machine failed. --counts keeps the numbers of test/reporter.cjs.`;
 
-function parse() {
+function parseOptions() {
   return parseArgs({
     allowPositionals: true,
     options: {
@@ -45,7 +45,7 @@ function saveImage(file) {
 }
 
 async function main() {
-  const { values, positionals } = parse();
+  const { values, positionals } = parseOptions();
   if (values.help) {
     console.log(usage);
     return 0;

@@ -15,7 +15,7 @@ Runs COMMAND (one argument: a line of shell) as root in this checkout, in a virt
   --folder FOLDER   the guest's /run/vm, kept
 The guest's files can be written, in its memory only. Exit status: the command's; 125 when the machine failed.`;
 
-function parse() {
+function parseOptions() {
   return parseArgs({
     allowPositionals: true,
     options: {
@@ -31,19 +31,19 @@ function parse() {
   });
 }
 
-function shell(words) {
+function quoteCommand(words) {
   return words.length === 1 ? words[0] : words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
 }
 
 async function main() {
-  const { values, positionals } = parse();
+  const { values, positionals } = parseOptions();
   if (values.help || positionals.length === 0) {
     (values.help ? console.log : console.error)(usage);
     return values.help ? 0 : 2;
   }
   const { status } = await runInVm({
     kernel: values.kernel,
-    script: shell(positionals),
+    script: quoteCommand(positionals),
     timeoutMs: Number(values.timeout) * 1000,
     cpus: Number(values.cpus),
     memoryMb: Number(values.memory),

@@ -9,7 +9,15 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import type { PlainEvent, PlainProcess } from 'polytrace';
-import { execOf, exitOf, fileOf, hookOf, intOf, lostOf, processOf } from '../../../test/unit/output/events.js';
+import {
+  execEvent,
+  exitEvent,
+  fileArgument,
+  kprobeEvent,
+  intArgument,
+  lostEvent,
+  plainProcess,
+} from '../../../test/unit/output/events.js';
 import { recordedEvents } from '../../lib/client/recorded-events.js';
 import { ReportFile } from '../../lib/report/file.js';
 import { LiveReport } from '../../lib/report/live.js';
@@ -40,7 +48,7 @@ const eventTime = (i: number, ms = 20): { time: string; timeNs: bigint } => {
   return { time: new Date(Number(timeNs / 1_000_000n)).toISOString(), timeNs };
 };
 
-const SHELL: PlainProcess = processOf({
+const SHELL: PlainProcess = plainProcess({
   execId: 'shell',
   parentExecId: '',
   pid: 200,
@@ -53,18 +61,18 @@ const SHELL: PlainProcess = processOf({
 function* createEvents(count: number): Generator<PlainEvent> {
   for (let i = 0; i < count; i += 1) {
     const pid = 1000 + Math.floor(i / 10);
-    const process = processOf({
+    const process = plainProcess({
       execId: `p${pid}`,
       parentExecId: 'shell',
       pid,
       argv: ['-n', `${pid}`],
       arguments: `-n ${pid}`,
     });
-    if (i % 10 === 0) yield execOf({}, { ...eventTime(i), process, parent: SHELL });
-    else if (i % 10 === 9) yield exitOf({}, { ...eventTime(i), process, parent: SHELL });
+    if (i % 10 === 0) yield execEvent({}, { ...eventTime(i), process, parent: SHELL });
+    else if (i % 10 === 9) yield exitEvent({}, { ...eventTime(i), process, parent: SHELL });
     else {
-      const file = fileOf(`/srv/data/${i % 997}.txt`);
-      yield hookOf('security_file_permission', [file, intOf(4, 1)], {
+      const file = fileArgument(`/srv/data/${i % 997}.txt`);
+      yield kprobeEvent('security_file_permission', [file, intArgument(4, 1)], {
         ...eventTime(i),
         process,
         parent: SHELL,
@@ -90,7 +98,7 @@ const HOSTILE = [
 
 function createHostileEvents(): PlainEvent[] {
   return HOSTILE.flatMap((name, i) => {
-    const process = processOf({
+    const process = plainProcess({
       execId: `h${i}`,
       parentExecId: i === 0 ? '' : `h${i - 1}`,
       pid: 500 + i,
@@ -101,8 +109,8 @@ function createHostileEvents(): PlainEvent[] {
     });
     const hook = { ...eventTime(i), process, policyName: name, message: name, tags: [name] };
     return [
-      execOf({}, { ...eventTime(i), process }),
-      hookOf('security_file_permission', [fileOf(name), intOf(2, 1)], hook),
+      execEvent({}, { ...eventTime(i), process }),
+      kprobeEvent('security_file_permission', [fileArgument(name), intArgument(2, 1)], hook),
     ];
   });
 }
@@ -178,7 +186,7 @@ describe('a report in a browser', function () {
   }
 
   it('shows events, processes and names, and asks nobody for anything', async () => {
-    const url = await writeReport('plain', [...createEvents(500), lostOf(eventTime(500))]);
+    const url = await writeReport('plain', [...createEvents(500), lostEvent(eventTime(500))]);
     const { page, complaints } = await openPage(url);
     assert.equal(await page.textContent('.found'), '501 events');
     assert.match((await page.textContent('.notices')) ?? '', /12 events were lost/);
@@ -322,7 +330,7 @@ describe('a report in a browser', function () {
   });
 
   it('axe finds nothing, in light and dark, in every view', async () => {
-    const url = await writeReport('axe', [...createEvents(300), lostOf(eventTime(300))]);
+    const url = await writeReport('axe', [...createEvents(300), lostEvent(eventTime(300))]);
     for (const colorScheme of ['light', 'dark'] as const) {
       for (const key of colorScheme === 'light' ? ['1', '2', '3'] : ['2']) {
         const found = await checkAccessibility(url, { colorScheme }, async (page) => {
@@ -398,7 +406,7 @@ describe('a report in a browser', function () {
   it('a live report shows events while they come, and says when they end', async () => {
     const rows = new ReportRows({ repeatAfter: 1000 });
     const live = await LiveReport.open({ port: 0, onMissed: () => rows.forget() });
-    const [first = execOf(), ...others] = createEvents(50);
+    const [first = execEvent(), ...others] = createEvents(50);
     live.write(rows.text([first]));
     const { page, complaints } = await openPage(live.url);
     const waitForCount = (text: string): Promise<unknown> =>

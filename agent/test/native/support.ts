@@ -12,7 +12,7 @@ import { credentials, loadPackageDefinition, type ChannelCredentials, type Clien
 import { loadSync } from '@grpc/proto-loader';
 import { PROTOCOL } from './protocol.js';
 
-export { needsRoot, needsTracefs } from '../../../test/native/needs.js';
+export { needsRoot, needsTracefs } from '../../../test/native/requirements.js';
 
 const ROOT = join(__dirname, '../../..');
 // the built command: compiling it for each run takes seconds

@@ -14,28 +14,28 @@ import {
   type TracerEvent,
 } from 'polytrace';
 import {
-  execOf,
-  exitOf,
-  fileOf,
-  hookOf,
-  intOf,
-  lostOf,
-  processOf,
-  sizeOf,
-  textOf,
+  execEvent,
+  exitEvent,
+  fileArgument,
+  kprobeEvent,
+  intArgument,
+  lostEvent,
+  plainProcess,
+  sizeArgument,
+  stringArgument,
   ALL_CAPABILITIES,
 } from '../../../test/unit/output/events.js';
 import {
-  addressOf,
-  bufferOf,
-  credOf,
-  mapOf,
-  moduleOf,
-  packetOf,
-  perfOf,
-  programOf,
-  sockOf,
-  userNamespaceOf,
+  socketAddressArgument,
+  bufferArgument,
+  credentialsArgument,
+  bpfMapArgument,
+  moduleArgument,
+  packetArgument,
+  perfEventArgument,
+  bpfProgramArgument,
+  socketArgument,
+  userNamespaceArgument,
 } from '../../../test/unit/output/values.js';
 import { toPlainEvent } from '../../lib/client/plain-event.js';
 import { formatJsonLine, toJsonObject } from '../../lib/client/json.js';
@@ -64,40 +64,59 @@ function assertSameOutput(event: PlainEvent, options: JsonOptions = {}): void {
 const call: HookArgument = { type: 'syscall64', index: 4, value: 257n, name: 'openat', abi: 'x64' };
 
 const ARGUMENTS: Readonly<Record<string, readonly HookArgument[]>> = {
-  'a file, its size and a flag': [fileOf('/etc/a b', 0), intOf(4, 1), sizeOf(17n, 2)],
+  'a file, its size and a flag': [fileArgument('/etc/a b', 0), intArgument(4, 1), sizeArgument(17n, 2)],
   'numbers of all kinds': [
-    intOf(-1, 0),
+    intArgument(-1, 0),
     { type: 'int8', index: 1, value: -128 },
-    intOf(4294967295, 2, 'uint32'),
+    intArgument(4294967295, 2, 'uint32'),
     { type: 'int64', index: 3, value: -(2n ** 63n) },
     { type: 'ulong', index: 4, value: 2n ** 64n - 1n },
     { type: 'long', index: 9, value: 0n },
-    sizeOf(0n, 5),
+    sizeArgument(0n, 5),
   ],
-  texts: [textOf('', 0), textOf('ü€🚀', 1, true), { type: 'filename', index: 2, value: '/a\nb', truncated: false }],
+  texts: [
+    stringArgument('', 0),
+    stringArgument('ü€🚀', 1, true),
+    { type: 'filename', index: 2, value: '/a\nb', truncated: false },
+  ],
   'a text that could not be read': [{ type: 'string', index: 1, value: 'par', truncated: false, unreadable: true }],
   paths: [
-    { ...fileOf('/x', 3), type: 'path', flags: ['truncated', 'deleted'] },
-    { ...fileOf('', 1), type: 'dentry', flags: ['fault'], permission: '' },
-    { ...fileOf('/p', 2), type: 'fd', fd: 7 },
-    { ...fileOf('/k', 4), type: 'kiocb' },
-    { ...fileOf('/bin/x', 5), type: 'linux_binprm' },
+    { ...fileArgument('/x', 3), type: 'path', flags: ['truncated', 'deleted'] },
+    { ...fileArgument('', 1), type: 'dentry', flags: ['fault'], permission: '' },
+    { ...fileArgument('/p', 2), type: 'fd', fd: 7 },
+    { ...fileArgument('/k', 4), type: 'kiocb' },
+    { ...fileArgument('/bin/x', 5), type: 'linux_binprm' },
   ],
   buffers: [
-    bufferOf('abc', 3),
-    bufferOf('abc', 99),
-    bufferOf('', 5, { unreadable: true }),
-    bufferOf('a', 5, { unreadable: true }),
+    bufferArgument('abc', 3),
+    bufferArgument('abc', 99),
+    bufferArgument('', 5, { unreadable: true }),
+    bufferArgument('a', 5, { unreadable: true }),
   ],
   sockets: [
-    sockOf(),
-    sockOf({ type: 'socket', index: 1, family: 'AF_UNIX', sourceAddress: '' }),
-    sockOf({ unreadable: true }),
+    socketArgument(),
+    socketArgument({ type: 'socket', index: 1, family: 'AF_UNIX', sourceAddress: '' }),
+    socketArgument({ unreadable: true }),
   ],
-  'packets and addresses': [packetOf(), addressOf(), { type: 'sockaddr_un', index: 2, value: '@x', truncated: false }],
+  'packets and addresses': [
+    packetArgument(),
+    socketAddressArgument(),
+    { type: 'sockaddr_un', index: 2, value: '@x', truncated: false },
+  ],
   'a device': [{ type: 'net_device', index: 0, value: 'eth0', truncated: false }],
-  credentials: [credOf(), userNamespaceOf({ label: 'whose' }), moduleOf(), moduleOf({ type: 'load_info' })],
-  'programs and maps': [programOf(), programOf({ type: 'bpf_prog' }), mapOf(), perfOf(), mapOf({ unreadable: true })],
+  credentials: [
+    credentialsArgument(),
+    userNamespaceArgument({ label: 'whose' }),
+    moduleArgument(),
+    moduleArgument({ type: 'load_info' }),
+  ],
+  'programs and maps': [
+    bpfProgramArgument(),
+    bpfProgramArgument({ type: 'bpf_prog' }),
+    bpfMapArgument(),
+    perfEventArgument(),
+    bpfMapArgument({ unreadable: true }),
+  ],
   commands: [
     { type: 'bpf_cmd', index: 0, value: 5, name: 'BPF_PROG_LOAD' },
     { type: 'bpf_cmd', index: 1, value: 9999 },
@@ -107,7 +126,7 @@ const ARGUMENTS: Readonly<Record<string, readonly HookArgument[]>> = {
   ],
   'system calls': [call, { type: 'syscall64', index: 0, value: 0n, name: 'read', abi: 'x64' }],
   'a system call that does not exist': [{ type: 'syscall64', index: 4, value: 2n ** 64n - 1n, abi: 'x64' }],
-  labels: [{ ...intOf(1, 0), label: 'ä label' } as HookArgument],
+  labels: [{ ...intArgument(1, 0), label: 'ä label' } as HookArgument],
 };
 
 /** Functions whose compact lines format their arguments in different ways. */
@@ -183,16 +202,18 @@ const processes = fc
     const present = Object.entries(fields).filter(([, value]) => value !== undefined);
     const { argv = ['/etc/shadow'] } = fields;
     const joined = argv.map((arg) => (arg === '' || arg.includes(' ') ? `"${arg}"` : arg)).join(' ');
-    return processOf({ ...Object.fromEntries(present), argv, arguments: joined });
+    return plainProcess({ ...Object.fromEntries(present), argv, arguments: joined });
   });
 
 const random = fc.oneof(
-  fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }).map((value) => intOf(value, 0)),
-  u32.map((value) => intOf(value, 0, 'uint32')),
-  u64.map((value) => sizeOf(value, 0)),
-  fc.record({ value: text, truncated: fc.boolean() }).map(({ value, truncated }) => textOf(value, 0, truncated)),
-  text.map((path) => fileOf(path)),
-  fc.uint8Array({ maxLength: 40 }).map((value) => bufferOf(Buffer.from(value).toString('latin1'), 50)),
+  fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }).map((value) => intArgument(value, 0)),
+  u32.map((value) => intArgument(value, 0, 'uint32')),
+  u64.map((value) => sizeArgument(value, 0)),
+  fc
+    .record({ value: text, truncated: fc.boolean() })
+    .map(({ value, truncated }) => stringArgument(value, 0, truncated)),
+  text.map((path) => fileArgument(path)),
+  fc.uint8Array({ maxLength: 40 }).map((value) => bufferArgument(Buffer.from(value).toString('latin1'), 50)),
   fc.constantFrom(...Object.values(ARGUMENTS).flat()),
 );
 const argument = fc
@@ -202,14 +223,14 @@ const values = fc.array(argument, { maxLength: 5 });
 
 const hooks = fc
   .record({ name: fc.constantFrom(...FUNCTIONS), args: values, message: text, tags: fc.array(text, { maxLength: 3 }) })
-  .map(({ name: function_, args, ...fields }) => hookOf(function_, args, fields));
+  .map(({ name: function_, args, ...fields }) => kprobeEvent(function_, args, fields));
 const functions = fc
   .record({ hook: hooks, data: values, result: fc.option(argument, { nil: undefined }), suppressed: u32 })
   .map(({ hook, data, result, suppressed }) => ({ ...hook, data, suppressed, ...(result && { return: result }) }));
 
 const kinds: readonly fc.Arbitrary<PlainEvent>[] = [
-  fc.constant(execOf()),
-  fc.record({ status: fc.nat({ max: 255 }) }).map((fields) => exitOf({}, fields)),
+  fc.constant(execEvent()),
+  fc.record({ status: fc.nat({ max: 255 }) }).map((fields) => exitEvent({}, fields)),
   functions,
   fc.record({ hook: hooks, subsystem: name, event: name }).map(({ hook, ...fields }) => {
     const { functionName: _, data: _data, ...common } = hook;
@@ -227,7 +248,7 @@ const kinds: readonly fc.Arbitrary<PlainEvent>[] = [
         ({ ...common, type: 'process_uprobe', ...fields }) as const,
     ),
   text.map((path) => {
-    return { ...execOf(), type: 'process_loader', policyName: '', path, inode: 5n, device: { major: 0, minor: 0 } };
+    return { ...execEvent(), type: 'process_loader', policyName: '', path, inode: 5n, device: { major: 0, minor: 0 } };
   }),
 ];
 const EVENTS = fc
@@ -235,7 +256,7 @@ const EVENTS = fc
   .map(({ event, process, parent, former }) => ({
     ...event,
     process,
-    ...(parent !== null && { parent, ancestors: [processOf({ pid: 2 })] }),
+    ...(parent !== null && { parent, ancestors: [plainProcess({ pid: 2 })] }),
     ...(process.formerExecId !== undefined && { former }),
   })) as fc.Arbitrary<PlainEvent>;
 const OPTIONS = fc.record({ ancestors: fc.boolean(), processCred: fc.boolean(), processNs: fc.boolean() });
@@ -249,10 +270,10 @@ function countUnknownFields(value: unknown): number {
 
 describe('events in the protocol', () => {
   it('a process', () => {
-    assertSameOutput(execOf());
-    assertSameOutput(execOf({ arguments: '', argv: [], flags: 'execve clone truncArgs' }));
-    assertSameOutput(execOf({ binaryUntrusted: true, inInitTree: true, user: 'röot', cwd: '/a b' }), ALL);
-    assertSameOutput(execOf({ capabilities: { permitted: ALL_CAPABILITIES, effective: 1n, inheritable: 0n } }), ALL);
+    assertSameOutput(execEvent());
+    assertSameOutput(execEvent({ arguments: '', argv: [], flags: 'execve clone truncArgs' }));
+    assertSameOutput(execEvent({ binaryUntrusted: true, inInitTree: true, user: 'röot', cwd: '/a b' }), ALL);
+    assertSameOutput(execEvent({ capabilities: { permitted: ALL_CAPABILITIES, effective: 1n, inheritable: 0n } }), ALL);
   });
 
   it('arguments that a client cannot split are sent as a list', () => {
@@ -264,7 +285,7 @@ describe('events in the protocol', () => {
       ['a"b c', ['a"b', 'c']],
       [' a', ['', 'a']],
     ];
-    for (const [text, argv] of processes) assertSameOutput(execOf({ arguments: text, argv }));
+    for (const [text, argv] of processes) assertSameOutput(execEvent({ arguments: text, argv }));
   });
 
   it('a container and its pod', () => {
@@ -277,37 +298,40 @@ describe('events in the protocol', () => {
       workload: 'web',
       workloadKind: 'Deployment',
     };
-    assertSameOutput(execOf({ pod, container: { id: 'a'.repeat(64) } }));
+    assertSameOutput(execEvent({ pod, container: { id: 'a'.repeat(64) } }));
   });
 
   it('parents, and the former image of a process that executes again', () => {
-    const parent = processOf({ execId: 'cGFyZW50', pid: 1, binary: '/sbin/init', inInitTree: true });
-    const former = processOf({ execId: 'Zm9ybWVy', binary: '/bin/sh' });
-    assertSameOutput(execOf({}, { parent, ancestors: [processOf({ pid: 2 })] }), ALL);
-    assertSameOutput(execOf({ formerExecId: 'Zm9ybWVy' }, { parent, former, ancestors: [processOf({ pid: 2 })] }), ALL);
+    const parent = plainProcess({ execId: 'cGFyZW50', pid: 1, binary: '/sbin/init', inInitTree: true });
+    const former = plainProcess({ execId: 'Zm9ybWVy', binary: '/bin/sh' });
+    assertSameOutput(execEvent({}, { parent, ancestors: [plainProcess({ pid: 2 })] }), ALL);
+    assertSameOutput(
+      execEvent({ formerExecId: 'Zm9ybWVy' }, { parent, former, ancestors: [plainProcess({ pid: 2 })] }),
+      ALL,
+    );
   });
 
   it('an exit', () => {
-    assertSameOutput(exitOf());
-    assertSameOutput(exitOf({ arguments: '', argv: [] }, { status: 255 }));
-    assertSameOutput(exitOf({}, { signal: 'SIGKILL', coreDumped: true }));
+    assertSameOutput(exitEvent());
+    assertSameOutput(exitEvent({ arguments: '', argv: [] }, { status: 255 }));
+    assertSameOutput(exitEvent({}, { signal: 'SIGKILL', coreDumped: true }));
   });
 
   for (const [what, args] of Object.entries(ARGUMENTS)) {
     it(`${what}, for each function that shows its arguments`, () => {
-      for (const name of FUNCTIONS) assertSameOutput(hookOf(name, args));
+      for (const name of FUNCTIONS) assertSameOutput(kprobeEvent(name, args));
     });
   }
 
   it('return values, data, messages, tags and actions', () => {
     const more = {
-      data: [intOf(5, 0)],
-      return: intOf(-2, 0),
+      data: [intArgument(5, 0)],
+      return: intArgument(-2, 0),
       returnAction: 'post',
       message: 'seen',
       tags: ['a', 'b'],
     } as const;
-    assertSameOutput(hookOf('sys_read', [fileOf('/x')], more));
+    assertSameOutput(kprobeEvent('sys_read', [fileArgument('/x')], more));
     const actions = [
       { action: 'post' },
       { action: 'signal', signal: 10, outcome: 'done' },
@@ -322,14 +346,20 @@ describe('events in the protocol', () => {
       { action: 'dnsLookup', name: 'example.org', outcome: 'dropped' },
     ] as const;
     assertSameOutput(
-      hookOf('sys_read', [], { policyMode: 'enforce', action: 'sigkill', actions, suppressed: 3, ofSocketOwner: true }),
+      kprobeEvent('sys_read', [], {
+        policyMode: 'enforce',
+        action: 'sigkill',
+        actions,
+        suppressed: 3,
+        ofSocketOwner: true,
+      }),
     );
   });
 
   it('stack traces', () => {
     const kernelStack = [{ symbol: 'vfs_read', offset: 16n, module: 'xfs' }, { address: 2n ** 63n }, {}];
     const userStack = [{ symbol: 'main', offset: 0n, module: '/bin/a b', fileOffset: 4n, buildId: '00ff' }];
-    assertSameOutput(hookOf('sys_read', [], { kernelStack, userStack }));
+    assertSameOutput(kprobeEvent('sys_read', [], { kernelStack, userStack }));
   });
 
   it('other kinds of hooks', () => {
@@ -337,29 +367,29 @@ describe('events in the protocol', () => {
       functionName: _,
       data: _data,
       ...common
-    } = hookOf('', [textOf('/bin/a', 4), call], { message: 'm', tags: ['t'] });
+    } = kprobeEvent('', [stringArgument('/bin/a', 4), call], { message: 'm', tags: ['t'] });
     assertSameOutput({ ...common, type: 'process_tracepoint', subsystem: 'sched', event: 'sched_switch' });
     assertSameOutput({ ...common, type: 'process_lsm', functionName: 'file_open', imaHash: 'sha256:00ff' });
     assertSameOutput({ ...common, type: 'process_usdt', path: '/bin/a b', provider: 'app', name: 'reply' });
-    const location = { path: '/bin/a', data: [], refCtrOffset: 32n, return: intOf(1, 0) };
+    const location = { path: '/bin/a', data: [], refCtrOffset: 32n, return: intArgument(1, 0) };
     assertSameOutput({ ...common, type: 'process_uprobe', ...location, symbol: 'main', offset: 16n });
     assertSameOutput({ ...common, type: 'process_uprobe', ...location, symbol: '', offset: 0n, address: 0x401136n });
     const loader = { policyName: '', path: '/lib/a.so', inode: 5n, device: { major: 0, minor: 0 } };
-    assertSameOutput({ ...execOf(), type: 'process_loader', ...loader, buildId: '00ff' });
-    assertSameOutput({ ...execOf(), type: 'process_loader', ...loader });
+    assertSameOutput({ ...execEvent(), type: 'process_loader', ...loader, buildId: '00ff' });
+    assertSameOutput({ ...execEvent(), type: 'process_loader', ...loader });
   });
 
   it('a loss says its hook, policy and reason', () => {
-    assertSameOutput(lostOf());
-    assertSameOutput(lostOf({ policyName: '', count: 2 ** 40 }));
+    assertSameOutput(lostEvent());
+    assertSameOutput(lostEvent({ policyName: '', count: 2 ** 40 }));
   });
 
   it('a byte that is not UTF-8 becomes U+FFFD, because the protocol has only UTF-8', () => {
-    const { json } = roundTrip(hookOf('x', [textOf('a\udc80b', 0)]));
+    const { json } = roundTrip(kprobeEvent('x', [stringArgument('a\udc80b', 0)]));
     assert.deepEqual((JSON.parse(json) as { process_kprobe: { args: unknown } }).process_kprobe.args, [
       { string_arg: 'a\ufffd'.concat('b') },
     ]);
-    roundTrip(execOf({ binary: '/a\udc80', arguments: '\udcff', argv: ['\udcff'] }));
+    roundTrip(execEvent({ binary: '/a\udc80', arguments: '\udcff', argv: ['\udcff'] }));
   });
 
   it('random events of all kinds, with random options', () => {
@@ -380,8 +410,8 @@ describe('events in the protocol', () => {
   it('a pod that becomes known later is in the next event, also for the same container', () => {
     const encoder = new EventEncoder(ALL);
     const container = { id: 'a'.repeat(64) };
-    const process: Omit<PlainProcess, 'pod'> & { pod?: Pod | undefined } = processOf({ container });
-    const event = { ...execOf(), process, parent: process } as unknown as TracerEvent;
+    const process: Omit<PlainProcess, 'pod'> & { pod?: Pod | undefined } = plainProcess({ container });
+    const event = { ...execEvent(), process, parent: process } as unknown as TracerEvent;
     const readPods = (): unknown[] => {
       const message = fromBinary(GetEventsResponseSchema, encoder.encode(event).take());
       const { value } = message.event as { value: Record<'process' | 'parent', { pod?: { name: string } }> };
@@ -402,7 +432,7 @@ describe('events in the protocol', () => {
       ['2026-11-24T16:36:49.0000005+02:00', [1795531009n, 500]],
     ] as const) {
       const pod = { namespace: 'n', name: 'p', container: { id: 'c', startTime } };
-      const bytes = new EventEncoder().encode(execOf({ pod }) as TracerEvent).take();
+      const bytes = new EventEncoder().encode(execEvent({ pod }) as TracerEvent).take();
       const { event } = fromBinary(GetEventsResponseSchema, bytes);
       assert.ok(event.case === 'processExec');
       const time = event.value.process?.pod?.container?.startTime;
@@ -412,7 +442,7 @@ describe('events in the protocol', () => {
 
   it('arguments that are hidden are in no form of the process', () => {
     const redact = redactor([{ redact: ['-p (\\S+)'] }]);
-    const event = execOf({ arguments: '-p secret', argv: ['-p', 'secret'] }) as TracerEvent;
+    const event = execEvent({ arguments: '-p secret', argv: ['-p', 'secret'] }) as TracerEvent;
     const bytes = Buffer.from(new EventEncoder({ redact }).encode(event).take());
     assert.equal(bytes.includes('secret'), false);
     assert.equal(bytes.includes('-p *****'), true);
@@ -422,13 +452,13 @@ describe('events in the protocol', () => {
     const encoder = new EventEncoder();
     let reads = 0;
     const process = {
-      ...processOf(),
+      ...plainProcess(),
       get cwd() {
         reads += 1;
         return '/root';
       },
     };
-    const event = { ...execOf(), process } as unknown as TracerEvent;
+    const event = { ...execEvent(), process } as unknown as TracerEvent;
     const first = encoder.encode(event).take();
     assert.deepEqual(encoder.encode(event).take(), first);
     assert.equal(reads, 1);

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import { toJson, type PlainEvent, type TracerEvent } from 'polytrace';
-import { execOf, exitOf, hookOf, lostOf, textOf } from '../../../test/unit/output/events.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent, stringArgument } from '../../../test/unit/output/events.js';
 import { loadConfiguration } from '../../lib/config/load.js';
 import { ConfigError } from '../../lib/config/problems.js';
 import { JsonExport } from '../../lib/export/export.js';
@@ -56,10 +56,10 @@ describe('the form of exported events', () => {
   }
 
   const events = [
-    execOf({ binary: '/usr/bin/curl', arguments: '--token s3cret https://x' }),
-    exitOf(),
-    hookOf('sys_read', [textOf('a', 0)]),
-    lostOf(),
+    execEvent({ binary: '/usr/bin/curl', arguments: '--token s3cret https://x' }),
+    exitEvent(),
+    kprobeEvent('sys_read', [stringArgument('a', 0)]),
+    lostEvent(),
   ];
   const lineKinds = (lines: readonly Record<string, unknown>[]): string[] =>
     lines.map((line) => Object.keys(line)[0] ?? '');
@@ -149,8 +149,8 @@ describe('the form of exported events', () => {
     const format = createExportFormat(options, sources, undefined);
     const json = new JsonExport(options, format, new StreamSink(stdout), quiet, 'node');
     const lines = new ExportLines(format, [json]);
-    lines.add(Array.from({ length: 5 }, () => execOf()) as unknown as TracerEvent[]);
-    lines.add([lostOf()] as unknown as TracerEvent[]);
+    lines.add(Array.from({ length: 5 }, () => execEvent()) as unknown as TracerEvent[]);
+    lines.add([lostEvent()] as unknown as TracerEvent[]);
     await json.close();
     const written = (stdout.read() as Buffer)
       .toString()
@@ -211,18 +211,18 @@ describe('aggregation of exported events', () => {
     const [first, second] = [new LineCollector(), new LineCollector()];
     const lines = new ExportLines(format, [first, second], { windowMs: DAY, maxMessages: 10, maxBytes: 1_000_000 });
     const createRead = (second: number): PlainEvent => ({
-      ...hookOf('sys_read', [textOf('a', 0)]),
+      ...kprobeEvent('sys_read', [stringArgument('a', 0)]),
       ...atSecond(second),
     });
     addEvents(
       lines,
       createRead(1),
-      { ...hookOf('sys_read', [textOf('b', 0)]), ...atSecond(1) },
-      lostOf(),
+      { ...kprobeEvent('sys_read', [stringArgument('b', 0)]), ...atSecond(1) },
+      lostEvent(),
       createRead(2),
     );
     addEvents(lines, createRead(3));
-    assert.deepEqual(first.lines, [toJson(lostOf())], 'a loss is reported at once');
+    assert.deepEqual(first.lines, [toJson(lostEvent())], 'a loss is reported at once');
     lines.close();
     assert.deepEqual(first.lines.slice(1).map(countEvents), [3, 1]);
     const [, three = ''] = first.lines;
@@ -233,7 +233,7 @@ describe('aggregation of exported events', () => {
   it('a window ends after its time', async () => {
     const consumer = new LineCollector();
     const lines = new ExportLines(format, [consumer], { windowMs: 5, maxMessages: 10, maxBytes: 1_000_000 });
-    addEvents(lines, execOf(), execOf());
+    addEvents(lines, execEvent(), execEvent());
     const first = new Promise<void>((resolve) => {
       consumer.flushed = () => {
         if (consumer.lines.length > 0) resolve();
@@ -247,12 +247,12 @@ describe('aggregation of exported events', () => {
 
   for (const limits of [
     { maxMessages: 3, maxBytes: 1_000_000 },
-    { maxMessages: 1000, maxBytes: 6 * toJson(execOf()).length + 100 },
+    { maxMessages: 1000, maxBytes: 6 * toJson(execEvent()).length + 100 },
   ]) {
     it(`with too many different events, a window ends early: ${JSON.stringify(limits)}`, () => {
       const consumer = new LineCollector();
       const lines = new ExportLines(format, [consumer], { windowMs: DAY, ...limits });
-      for (let i = 0; i < 4; i++) addEvents(lines, execOf({ pid: 1 + i }));
+      for (let i = 0; i < 4; i++) addEvents(lines, execEvent({ pid: 1 + i }));
       assert.equal(consumer.lines.length, 3);
       lines.close();
       assert.equal(consumer.lines.length, 4);
@@ -264,7 +264,7 @@ describe('aggregation of exported events', () => {
     const ownFormat = createExportFormat(options, sources, undefined);
     const json = new JsonExport(options, ownFormat, new StreamSink(new PassThrough()), quiet, 'node');
     const lines = new ExportLines(ownFormat, [json], { windowMs: DAY, maxMessages: 10, maxBytes: 1_000_000 });
-    addEvents(lines, execOf(), execOf(), execOf());
+    addEvents(lines, execEvent(), execEvent(), execEvent());
     lines.close();
     assert.equal(json.stats.limited, 3);
     await json.close();
@@ -281,7 +281,7 @@ describe('aggregation of exported events', () => {
     });
     const hub = new EventHub({ nodeName: 'node' });
     exports.start(hub);
-    hub.dispatch([execOf(), execOf()] as unknown as TracerEvent[]);
+    hub.dispatch([execEvent(), execEvent()] as unknown as TracerEvent[]);
     await exports.close();
     assert.equal(countEvents((stdout.read() as Buffer).toString().trimEnd()), 2);
   });
@@ -289,7 +289,7 @@ describe('aggregation of exported events', () => {
 
 describe('the queue of the export', () => {
   /** A sink whose results the test controls. */
-  class Valve implements Sink {
+  class FakeSink implements Sink {
     taken = '';
     /** The results of the next writes. Later writes succeed. */
     readonly next: (WriteResult | undefined)[] = [];
@@ -312,7 +312,7 @@ describe('the queue of the export', () => {
   const full: NodeJS.ErrnoException = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
 
   it('tries again after a failure, without a line lost or twice', async () => {
-    const sink = new Valve();
+    const sink = new FakeSink();
     sink.next.push({ bytes: 4, error: full }, { bytes: 0, error: full });
     const { log, text } = createTestLog();
     const queue = new LineQueue({ sink, maxBytes: 1000, log, formatLoss, retryMs: 1 });
@@ -327,7 +327,7 @@ describe('the queue of the export', () => {
   });
 
   it('what finds it full is counted, and reported at its place', async () => {
-    const sink = new Valve();
+    const sink = new FakeSink();
     const queue = new LineQueue({ sink, maxBytes: 8, log: quiet, formatLoss });
     for (const line of ['aaa', 'bbb', 'ccc', 'ddd']) queue.add(line);
     assert.equal(queue.lost, 2);
@@ -337,7 +337,7 @@ describe('the queue of the export', () => {
   });
 
   it('a report of a loss that finds it full is made again, with all its events', async () => {
-    const sink = new Valve();
+    const sink = new FakeSink();
     const queue = new LineQueue({ sink, maxBytes: 8, log: quiet, formatLoss });
     for (const line of ['aaa', 'bbb', formatLoss(1000), 'ccc']) queue.add(line);
     assert.equal(queue.lost, 1);
@@ -347,7 +347,7 @@ describe('the queue of the export', () => {
   });
 
   it('what is not written at the end is lost, and counted', async () => {
-    const sink = new Valve();
+    const sink = new FakeSink();
     sink.next.push({ bytes: 2, error: full }, { bytes: 0, error: full });
     const { log, text } = createTestLog();
     const queue = new LineQueue({ sink, maxBytes: 1000, log, formatLoss });

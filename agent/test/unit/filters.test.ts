@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { redactor, type Redactor, type TracerEvent } from 'polytrace';
-import { execOf, exitOf, hookOf, processOf, textOf } from '../../../test/unit/output/events.js';
+import { execEvent, exitEvent, kprobeEvent, plainProcess, stringArgument } from '../../../test/unit/output/events.js';
 import { EventEncoder } from '../../lib/encode/events.js';
 import type { ProcessEvent } from '../../lib/encode/process-encoder.js';
 import { compileFieldFilters } from '../../lib/filters/fields.js';
@@ -37,7 +37,7 @@ const pod = {
   labels: { app: 'web', tier: 'front' },
   container: { id: 'c', name: 'nginx', maybeExecProbe: true as const },
 };
-const web = execOf(
+const web = execEvent(
   {
     pod,
     container: { id: 'ab'.repeat(32) },
@@ -49,12 +49,12 @@ const web = execOf(
     capabilities: { permitted: 0b110n, effective: 0b10n, inheritable: 0n },
   },
   {
-    parent: processOf({ pid: 6, binary: '/bin/sh', arguments: '-c run' }),
-    ancestors: [processOf({ pid: 1, binary: '/sbin/init' })],
+    parent: plainProcess({ pid: 6, binary: '/bin/sh', arguments: '-c run' }),
+    ancestors: [plainProcess({ pid: 1, binary: '/sbin/init' })],
   },
 );
-const host = execOf({ pid: 9, binary: '/usr/bin/cat' });
-const hook = hookOf('sys_read', [textOf('a', 0)], { policyName: 'files' });
+const host = execEvent({ pid: 9, binary: '/usr/bin/cat' });
+const hook = kprobeEvent('sys_read', [stringArgument('a', 0)], { policyName: 'files' });
 
 /** For each field: a filter that matches `web` (or `hook`), and one that does not. */
 const FIELDS: Readonly<Record<string, readonly [matches: Fields, not: Fields, of?: unknown]>> = {
@@ -175,7 +175,7 @@ describe('filters of clients', () => {
   });
 
   it('no pattern takes much longer than the text is long', () => {
-    const long = execOf({ arguments: 'a'.repeat(40_000) });
+    const long = execEvent({ arguments: 'a'.repeat(40_000) });
     const matches = compileTest([{ argumentsRegex: ['(a+)+$x', '(a|aa)*b', '(.*)*c'] }]);
     const before = performance.now();
     assert.equal(matches(long), false);
@@ -228,12 +228,12 @@ describe('field filters', () => {
     const only = applyFieldFilters(['process'], FieldFilterAction.EXCLUDE, { eventSet: [EventType.PROCESS_EXIT] });
     const isMatch = (event: object): boolean =>
       (event as { event: { value: { process?: object } } }).event.value.process !== undefined;
-    assert.deepEqual([isMatch(only(web)), isMatch(only(exitOf()))], [true, false]);
+    assert.deepEqual([isMatch(only(web)), isMatch(only(exitEvent()))], [true, false]);
     const others = applyFieldFilters(['process'], FieldFilterAction.EXCLUDE, {
       eventSet: [EventType.PROCESS_EXIT],
       invertEventSet: true,
     });
-    assert.deepEqual([isMatch(others(web)), isMatch(others(exitOf()))], [false, true]);
+    assert.deepEqual([isMatch(others(web)), isMatch(others(exitEvent()))], [false, true]);
   });
 
   it('a path that no event has, and no path, are refused', () => {
@@ -245,9 +245,9 @@ describe('field filters', () => {
   });
 
   it('patterns for arguments see what the client gets, so that nobody can guess a hidden part', () => {
-    const event = execOf(
+    const event = execEvent(
       { binary: '/bin/login', arguments: '--token s3cret --user a' },
-      { parent: processOf({ arguments: '--token other' }) },
+      { parent: plainProcess({ arguments: '--token other' }) },
     );
     const redact = redactor([{ redact: ['--token (\\S+)'] }]);
     const matches = (filter: MessageInitShape<typeof FilterSchema>, hides: Redactor | undefined): boolean => {

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { PlainEvent, PolicyStatus, TracerEvent, TracerStats } from 'polytrace';
-import { execOf, exitOf, hookOf, lostOf } from '../../../test/unit/output/events.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent } from '../../../test/unit/output/events.js';
 import type { ExportStats } from '../../lib/export/export.js';
 import { openLog } from '../../lib/log/log.js';
 import { HttpServer } from '../../lib/metrics/http.js';
@@ -88,7 +88,14 @@ describe('the metrics of the agent', () => {
   const pod = { namespace: 'shop', name: 'web-1', workload: 'web' };
 
   it('have what was counted and what the tracer, the policies, clients and the export say', async () => {
-    const events = [execOf({ pod }), execOf({ pod }), execOf(), exitOf(), hookOf('sys_read', []), lostOf()];
+    const events = [
+      execEvent({ pod }),
+      execEvent({ pod }),
+      execEvent(),
+      exitEvent(),
+      kprobeEvent('sys_read', []),
+      lostEvent(),
+    ];
     const labels = (namespace: string, workload: string, pod: string): string =>
       `namespace="${namespace}",workload="${workload}",pod="${pod}",binary="/usr/bin/cat"`;
     const lines = await readMetrics(['namespace', 'workload', 'pod', 'binary'], events);
@@ -129,7 +136,7 @@ describe('the metrics of the agent', () => {
   });
 
   it('leave out the values of labels that are not wanted', async () => {
-    const lines = await readMetrics(['namespace'], [execOf({ pod }), execOf({ pod: { ...pod, name: 'web-2' } })]);
+    const lines = await readMetrics(['namespace'], [execEvent({ pod }), execEvent({ pod: { ...pod, name: 'web-2' } })]);
     const line = 'tetragon_events_total{type="PROCESS_EXEC",namespace="shop",workload="",pod="",binary=""} 2';
     assert.deepEqual(
       lines.filter((each) => each.startsWith('tetragon_events_total')),
@@ -138,7 +145,7 @@ describe('the metrics of the agent', () => {
   });
 
   it('are bounded, and lose no event: further labels are counted together', async () => {
-    const events = Array.from({ length: 1500 }, (_, i) => execOf({ binary: `/bin/${i}"\n` }));
+    const events = Array.from({ length: 1500 }, (_, i) => execEvent({ binary: `/bin/${i}"\n` }));
     const lines = (await readMetrics(['binary'], events)).filter((line) => line.startsWith('tetragon_events_total'));
     assert.equal(lines.length, 1001);
     const sum = lines.reduce((total, line) => total + Number(line.split(' ').at(-1)), 0);

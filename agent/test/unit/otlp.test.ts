@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import * as conventions from '@opentelemetry/semantic-conventions/incubating';
 import { toJson, type PlainEvent, type TracerEvent } from 'polytrace';
-import { execOf, exitOf, hookOf, lostOf, processOf } from '../../../test/unit/output/events.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from '../../../test/unit/output/events.js';
 import { countEvents, ExportLines, reportedLoss } from '../../lib/export/lines.js';
 import { openLog } from '../../lib/log/log.js';
 import { createCollector, toPlainAttributes, type Collector, type LogRecord, type Protocol } from '../collector.js';
@@ -52,7 +52,7 @@ function defineTests(protocol: Protocol): void {
     };
     const sender = await openSender(settings, log);
     const spool = spoolBytes === undefined ? undefined : await Spool.open(folder, spoolBytes);
-    const formatLoss = (count: number): string => toJson(lostOf({ hook: 'otlp', count }));
+    const formatLoss = (count: number): string => toJson(lostEvent({ hook: 'otlp', count }));
     const otlp = new OtlpExport({ sender, spool, maxBytes, countEvents, reportedLoss, formatLoss, log, speedup: 50 });
     open.push(otlp);
     return otlp;
@@ -63,7 +63,7 @@ function defineTests(protocol: Protocol): void {
       events as unknown as TracerEvent[],
     );
   const createEvents = (from: number, to: number): PlainEvent[] =>
-    Array.from({ length: to - from }, (_, i) => execOf({ arguments: `n${from + i}` }));
+    Array.from({ length: to - from }, (_, i) => execEvent({ arguments: `n${from + i}` }));
   const receivedNumbers = (): number[] =>
     collector.lines.map((line) => Number(/"arguments":"n(\d+)"/.exec(line)?.[1] ?? -1)).filter((n) => n >= 0);
   const reportedLosses = (): number =>
@@ -90,10 +90,10 @@ function defineTests(protocol: Protocol): void {
     const process = { pid: 7, binary: '/usr/sbin/nginx', arguments: '-g x', cwd: '/srv', pod } as never;
     addEvents(
       otlp,
-      execOf(process, { parent: processOf({ pid: 6 }) }),
-      exitOf({}, { status: 3 }),
-      hookOf('sys_read', []),
-      lostOf(),
+      execEvent(process, { parent: plainProcess({ pid: 6 }) }),
+      exitEvent({}, { status: 3 }),
+      kprobeEvent('sys_read', []),
+      lostEvent(),
     );
     await collector.waitUntil(() => collector.records.length === 4);
     const [exec, exit, hook, loss] = collector.records as [LogRecord, LogRecord, LogRecord, LogRecord];
@@ -119,9 +119,9 @@ function defineTests(protocol: Protocol): void {
       'process.working_directory': '/srv',
       'process.user.id': 0,
     });
-    const event = execOf();
+    const event = execEvent();
     assert.equal(exec.timeUnixNano.toString(), event.timeNs.toString());
-    assert.equal(exec.body.stringValue, toJson(execOf(process, { parent: processOf({ pid: 6 }) })));
+    assert.equal(exec.body.stringValue, toJson(execEvent(process, { parent: plainProcess({ pid: 6 }) })));
     assert.equal(toPlainAttributes(exit.attributes)['process.exit.code'], 3);
     const { 'polytrace.policy.name': policy, 'polytrace.hook': name } = toPlainAttributes(hook.attributes);
     assert.deepEqual([policy, name], ['files', 'sys_read']);
@@ -234,7 +234,7 @@ function defineTests(protocol: Protocol): void {
   });
 
   it('a damaged file of the spool costs its damaged lines, and no more', async () => {
-    const lines = [toJson(execOf({ arguments: 'n0' })), '{"process_ex', toJson(execOf({ arguments: 'n1' }))];
+    const lines = [toJson(execEvent({ arguments: 'n0' })), '{"process_ex', toJson(execEvent({ arguments: 'n1' }))];
     writeFileSync(join(folder, '0000000000000001.jsonl'), lines.join('\n'));
     writeFileSync(join(folder, 'notes.txt'), 'of somebody else');
     const otlp = await openExport(10_000_000);

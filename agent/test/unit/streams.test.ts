@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { PlainEvent, TracerEvent } from 'polytrace';
-import { execOf, lostOf } from '../../../test/unit/output/events.js';
+import { execEvent, lostEvent } from '../../../test/unit/output/events.js';
 import { EventEncoder } from '../../lib/encode/events.js';
 import { Aggregator } from '../../lib/streams/aggregator.js';
 import { GetEventsResponseSchema } from '../../lib/proto/tetragon/events.gen.js';
@@ -64,11 +64,11 @@ describe('aggregation for a client', () => {
       },
     });
     const dispatch = (...events: readonly PlainEvent[]): void => hub.dispatch(events as unknown as TracerEvent[]);
-    const createLoss = (count: number, policyName: string): PlainEvent => lostOf({ hook: 'f', policyName, count });
+    const createLoss = (count: number, policyName: string): PlainEvent => lostEvent({ hook: 'f', policyName, count });
     // the first write takes the queued events; then the queue fills
-    dispatch(execOf());
+    dispatch(execEvent());
     dispatch(
-      ...Array.from({ length: 20 }, () => execOf()),
+      ...Array.from({ length: 20 }, () => execEvent()),
       createLoss(1000, 'a'),
       createLoss(10, 'b'),
       createLoss(1, 'a'),

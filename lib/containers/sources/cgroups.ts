@@ -1,25 +1,25 @@
-/** The containers whose cgroups exist: their names have the id and mostly the runtime. No runtime is asked. */
+/** Finds containers by the names of existing cgroups, which have the id and usually the runtime. Does not ask a runtime. */
 import { readdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import type { ContainerSink, ContainerSource } from '../../../types/containers.js';
 import { locateContainer } from '../identify.js';
 
-/** Cgroups that are looked at. */
+/** Maximum number of cgroups that the first scan reads. */
 const CGROUPS_MAX = 262_144;
 const DEPTH_MAX = 32;
-/** Known containers that are looked at for each new one: the record of an end may have been lost. */
+/** Number of known containers that are checked for each new one, because the record of an end may have been lost. */
 const CHECKED_PER_CONTAINER = 2;
-/** Known containers that are looked at in one sweep: it takes about 3 ms of the main thread. */
+/** Maximum number of known containers that one sweep checks. It takes about 3 ms of the main thread. */
 const CHECKED_PER_SWEEP = 500;
 
 export class CgroupSource implements ContainerSource {
   readonly name = 'cgroups';
   readonly #mount: string | undefined;
-  /** By id, those that were not looked at for longest first. */
+  /** Paths of cgroups by container id. The container whose last check is the oldest comes first. */
   readonly #paths = new Map<string, string>();
   #sink: ContainerSink | undefined;
 
-  /** `mount` is where the whole hierarchy is mounted. */
+  /** `mount` is the mount point of the whole hierarchy. */
   constructor(mount: string | undefined) {
     this.#mount = mount;
   }
@@ -56,24 +56,24 @@ export class CgroupSource implements ContainerSource {
     }
   }
 
-  /** The kernel reports a new cgroup. Users without root can give their cgroups the name of any container. */
+  /** Must be called for each new cgroup. Ignores the cgroups of users without root, which can have the name of any container. */
   onCreated(path: string): void {
     const found = locateContainer(path);
     if (this.#sink === undefined || found === undefined || found.path !== path) return;
     const { id, runtime, owner } = found.container;
     if (owner !== undefined) return;
     this.#paths.set(id, path);
-    // the directory says itself that it is full, by the other sources
+    // the other sources report it if the store is full
     this.#sink.add({ id, ...(runtime === undefined ? {} : { runtime }), cgroupPath: path }).catch(() => undefined);
     this.#checkOldest(CHECKED_PER_CONTAINER);
   }
 
-  /** The kernel has freed the cgroup of a container. */
+  /** Must be called when the kernel has freed the cgroup of a container. */
   onRemoved(id: string): void {
     this.#paths.delete(id);
   }
 
-  /** Forgets containers whose cgroups do not exist any more, among those that were not looked at for longest. */
+  /** Removes containers whose cgroups do not exist any more. Checks those first whose last check is the oldest. */
   sweep(): void {
     this.#checkOldest(CHECKED_PER_SWEEP);
   }

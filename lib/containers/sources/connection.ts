@@ -1,28 +1,28 @@
-/** What all sources with a socket have in common: one connection after the other, and what became of each. */
+/** The base class of sources with a socket: connects, reports, and connects again. */
 import { existsSync } from 'node:fs';
 import type { ContainerInfo, ContainerSink, ContainerSource } from '../../../types/containers.js';
 
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 5000;
-/** Listings ask for this many containers at a time. */
+/** Number of containers that a listing requests at the same time. */
 const CONCURRENCY = 4;
 
-/** What one connection reports. */
+/** The reports of one connection. */
 export interface ContainerReporter {
-  /** Reports a container. An error is shown in the state of the source, and the connection goes on. */
+  /** Reports a container. An error appears in the state of the source, and the connection continues. */
   add(info: ContainerInfo): Promise<void>;
   remove(id: string): void;
-  /** Every container that runs is reported now. Those that an earlier connection has reported, and this one has not, are gone. */
+  /** Must be called when every running container is reported. Removes containers that only an earlier connection reported. */
   complete(): void;
 }
 
-/** What a runtime answers. A container that has ended can still have events that nobody has read. */
+/** A container that a runtime has returned. A container that has ended can still have unread events. */
 export interface FoundContainer {
   readonly info: ContainerInfo;
   readonly isRunning: boolean;
 }
 
-/** Reports a container, also one that has ended meanwhile: its last events need its name. */
+/** Reports a container, also if it has ended meanwhile, because its last events need its name. */
 export async function reportFound(reporter: ContainerReporter, found: FoundContainer | undefined): Promise<void> {
   if (found === undefined) return;
   await reporter.add(found.info);
@@ -35,7 +35,7 @@ export abstract class SocketSource implements ContainerSource {
   readonly #stopped = new AbortController();
   #running: Promise<void> | undefined;
   #sink: ContainerSink | undefined;
-  /** What this source has reported and not removed. */
+  /** Ids of containers that this source has reported and not removed. */
   readonly #ids = new Set<string>();
 
   /** The first of the sockets that exists is used. */
@@ -44,8 +44,8 @@ export abstract class SocketSource implements ContainerSource {
   }
 
   /**
-   * Runs one connection: follows changes, reports what runs already, calls complete(), and goes on until the connection ends. Rejects
-   * with the reason, or resolves after the signal.
+   * Runs one connection: follows changes, reports the running containers, calls complete(), and continues until the connection
+   * ends. Rejects with the reason, or resolves after the signal.
    */
   protected abstract connect(socket: string, reporter: ContainerReporter, signal: AbortSignal): Promise<void>;
 
@@ -118,7 +118,7 @@ export abstract class SocketSource implements ContainerSource {
     if (this.#ids.delete(id)) sink.remove(id);
   }
 
-  /** For find(): reports a container outside of the order of a connection. */
+  /** Reports a container that find() has requested. */
   protected async addFound(found: FoundContainer | undefined): Promise<void> {
     const sink = this.#sink;
     if (found === undefined || sink === undefined) return;
@@ -127,7 +127,7 @@ export abstract class SocketSource implements ContainerSource {
   }
 }
 
-/** Resolves after that time, or with the signal. */
+/** Resolves after this time, or with the signal. */
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
@@ -140,7 +140,7 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Runs some at a time, in their order. */
+/** Runs a few items at the same time, and starts them in their order. */
 export async function forEachConcurrently<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
   const rest = [...items].reverse();
   const worker = async (): Promise<void> => {

@@ -1,15 +1,21 @@
-/** containerd and CRI-O by the Container Runtime Interface of Kubernetes. */
+/** The source for containerd and CRI-O with the Container Runtime Interface (CRI) of Kubernetes. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ContainerInfo, PodInfo } from '../../../types/containers.js';
 import { parseCgroupsPath } from '../cgroups-path.js';
 import { podFromSandbox, podFromLabels } from '../pods.js';
 import { loadProtobuf, type Protobuf } from '../protobuf.js';
 import type { ContainerStatus } from '../proto/cri.gen.js';
-import { reportFound, forEachConcurrently, SocketSource, type FoundContainer, type ContainerReporter } from './connection.js';
+import {
+  reportFound,
+  forEachConcurrently,
+  SocketSource,
+  type FoundContainer,
+  type ContainerReporter,
+} from './connection.js';
 import { GrpcClient, GrpcError } from './grpc.js';
 import { readMember, nonEmptyString } from './json.js';
 
-/** How often a runtime without events is asked. */
+/** Interval between two listings of a runtime without events. */
 const POLL_MS = 2000;
 
 export class CriSource extends SocketSource {
@@ -25,7 +31,7 @@ export class CriSource extends SocketSource {
     try {
       const runtime = new Runtime(client, protobuf);
       await runtime.readRuntimeName();
-      // before the list, so that no change is between the two
+      // the stream starts before the listing, so that no change between the two is lost
       const changes = runtime.streamChanges();
       const first = changes.next();
       first.catch(() => undefined);
@@ -83,7 +89,7 @@ async function followChanges(
   }
 }
 
-/** The calls of one connection. */
+/** Calls a runtime over one connection. */
 class Runtime {
   readonly #client: GrpcClient;
   readonly #protobuf: Protobuf;
@@ -101,7 +107,7 @@ class Runtime {
     this.#name = decode(cri.VersionResponseSchema, version).runtimeName;
   }
 
-  /** The ids of running containers and sandboxes. A sandbox has a process and a cgroup of its own. */
+  /** Returns the ids of running containers and sandboxes. A sandbox has its own process and cgroup. */
   async listRunning(): Promise<string[]> {
     const { cri, encode, decode } = this.#protobuf;
     const pods = await this.#client.call('ListPodSandbox', encode(cri.ListPodSandboxRequestSchema, {}));
@@ -125,7 +131,7 @@ class Runtime {
     }
   }
 
-  /** A container, or a sandbox. */
+  /** Finds a container or a sandbox. */
   async find(id: string): Promise<FoundContainer | undefined> {
     return (await this.#container(id)) ?? this.#sandbox(id);
   }
@@ -179,7 +185,7 @@ function infoFromStatus(status: ContainerStatus): Partial<ContainerInfo> {
   };
 }
 
-/** What a runtime says in addition, in JSON: containerd and CRI-O have the same members. */
+/** Parses the additional JSON of a runtime. containerd and CRI-O have the same members. */
 function parseDetails(info: Readonly<Record<string, string>>): {
   readonly json: unknown;
   readonly processInfo: Partial<ContainerInfo>;

@@ -1,18 +1,24 @@
-/** Docker Engine and Podman: they have the same interface. */
+/** The source for Docker Engine and Podman, which have the same interface. */
 import type { ContainerInfo } from '../../../types/containers.js';
 import { podFromLabels } from '../pods.js';
-import { reportFound, forEachConcurrently, SocketSource, type FoundContainer, type ContainerReporter } from './connection.js';
+import {
+  reportFound,
+  forEachConcurrently,
+  SocketSource,
+  type FoundContainer,
+  type ContainerReporter,
+} from './connection.js';
 import { followJson, getJson } from './http.js';
 import { readMember, nonEmptyString, stringMembers } from './json.js';
 
 const STARTED = new Set(['create', 'init', 'start', 'restart', 'rename', 'update']);
-/** In the words of Docker and of Podman. */
+/** Actions of events that end a container, as Docker and Podman name them. */
 const ENDED = new Set(['die', 'died', 'destroy', 'remove']);
 const EVENTS = `/events?filters=${encodeURIComponent('{"type":["container"]}')}`;
 const LIST = '/containers/json?all=true';
-/** States of containers without processes, in the words of Docker and of Podman. */
+/** States of containers without processes, as Docker and Podman name them. */
 const STOPPED: readonly unknown[] = ['exited', 'stopped', 'stopping', 'dead', 'removing'];
-/** What an engine shows instead of the start of a container that has not started. */
+/** The start time of a container that has not started. */
 const NEVER = '0001-01-01T00:00:00Z';
 
 export class EngineSource extends SocketSource {
@@ -28,7 +34,7 @@ export class EngineSource extends SocketSource {
 
   protected async connect(socket: string, reporter: ContainerReporter, signal: AbortSignal): Promise<void> {
     const call = { socket, signal };
-    // events wait in the socket until the containers that run already are reported
+    // events wait in the socket until the running containers are reported
     const events = await followJson({ ...call, path: EVENTS });
     this.#connected = call;
     try {

@@ -1,4 +1,4 @@
-/** The part of gRPC that the source for CRI needs: calls with one request, over HTTP/2 on a unix socket. */
+/** A gRPC client with the part of gRPC that the source for CRI needs: calls with one request, over HTTP/2 on a Unix socket. */
 import { connect as connectHttp2, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 

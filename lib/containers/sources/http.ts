@@ -1,4 +1,4 @@
-/** HTTP over the unix socket of a container engine: one answer in JSON, or a stream of lines in JSON. */
+/** An HTTP client for the Unix socket of a container engine. A response is one JSON value, or a stream of lines with JSON. */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 
 const ANSWER_MAX = 32 * 1024 * 1024;
@@ -11,7 +11,7 @@ interface Call {
   readonly signal: AbortSignal;
 }
 
-/** Returns undefined if the engine has no such thing (404). */
+/** Resolves with undefined if the engine does not have the object (404). */
 export async function getJson(call: Call): Promise<unknown> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const response = await sendRequest({ ...call, signal: AbortSignal.any([call.signal, timeout]) });
@@ -28,7 +28,7 @@ export async function getJson(call: Call): Promise<unknown> {
   return JSON.parse(text);
 }
 
-/** Opens a stream of JSON texts, one a line. The engine has begun to send when this resolves. */
+/** Opens a stream of lines with one JSON value each. Resolves when the engine has started to send. */
 export async function followJson(call: Call): Promise<AsyncIterable<unknown>> {
   const response = await sendRequest(call);
   if (response.statusCode !== 200) {
@@ -56,7 +56,7 @@ function statusError(path: string, { statusCode }: IncomingMessage, text: string
 function sendRequest({ socket, path, signal }: Call): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({ socketPath: socket, path, agent: false, signal, headers: { host: 'localhost' } });
-    // it does not keep the process alive
+    // the connection does not keep the process alive
     request.on('socket', (connection) => void connection.unref());
     request.on('response', resolve);
     request.on('error', reject);

@@ -1,6 +1,6 @@
 /** Reads members of JSON that a runtime sent. */
 
-/** The member at this path; undefined if there is none. */
+/** Returns the member at this path; undefined if there is none. */
 export function readMember(json: unknown, ...path: readonly string[]): unknown {
   let at = json;
   for (const name of path) {
@@ -14,7 +14,7 @@ export function nonEmptyString(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** The members that are texts. */
+/** Returns the members that are strings. */
 export function stringMembers(value: unknown): Record<string, string> {
   if (typeof value !== 'object' || value === null) return {};
   return Object.fromEntries(Object.entries(value).filter(([, text]) => typeof text === 'string')) as Record<

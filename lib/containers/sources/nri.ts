@@ -1,6 +1,6 @@
 /**
- * containerd and CRI-O by the Node Resource Interface: this process is a plugin. The runtime reports each container before it
- * starts, and waits for the answer.
+ * The source for containerd and CRI-O with the Node Resource Interface (NRI). This process is a plugin. The runtime reports each
+ * container before it starts, and waits for the answer.
  */
 import type { ContainerInfo, PodInfo } from '../../../types/containers.js';
 import { parseCgroupsPath } from '../cgroups-path.js';
@@ -10,9 +10,9 @@ import type { Container, PodSandbox } from '../proto/nri.gen.js';
 import { forEachConcurrently, SocketSource, type ContainerReporter } from './connection.js';
 import { NriConnection } from './ttrpc.js';
 
-/** The last plugin sees what the others have changed, such as the cgroup. */
+/** Index of the last plugin. It sees the changes of the other plugins, such as the cgroup. */
 const INDEX = '99';
-/** Annotations with the name of the image, of containerd and CRI-O. */
+/** Annotations of containerd and CRI-O with the name of the image. */
 const IMAGE_NAMES = ['io.kubernetes.cri.image-name', 'io.kubernetes.cri-o.ImageName'];
 const EMPTY = new Uint8Array();
 
@@ -51,7 +51,7 @@ export class NriSource extends SocketSource {
     }
   }
 
-  /** Resolves when the policies know the container, and after the longest time at the latest. */
+  /** Resolves when the policies know the container, or after `waitMs`. */
   async #reportInTime(reporter: ContainerReporter, info: ContainerInfo): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => {

@@ -1,4 +1,4 @@
-/** ttrpc over the connections that NRI puts into one socket. */
+/** A ttrpc client and server over the connections that NRI multiplexes in one socket. */
 import { connect, type Socket } from 'node:net';
 import type { Protobuf } from '../protobuf.js';
 
@@ -9,22 +9,22 @@ const REQUEST = 1;
 const RESPONSE = 2;
 const FRAME_HEADER = 8;
 const MESSAGE_HEADER = 10;
-/** The runtime's own limit of a message, and room for its header. */
+/** The runtime's own limit of a message. */
 const MESSAGE_MAX = 4 * 1024 * 1024;
 const FRAME_MAX = MESSAGE_MAX + MESSAGE_HEADER;
 const UNIMPLEMENTED = 12;
 const INTERNAL = 13;
 
-/** Answers a call of the runtime; undefined: there is no such method. */
+/** Answers a call of the runtime. Resolves with undefined if the method does not exist. */
 export type Serve = (method: string, payload: Uint8Array) => Promise<Uint8Array | undefined>;
 
 export class NriConnection {
   readonly #socket: Socket;
   readonly #protobuf: Protobuf;
   readonly #serve: Serve;
-  /** Bytes of the socket, and of each connection in it, that are not whole yet. */
-  #rest = Buffer.alloc(0);
-  readonly #rests = new Map<number, Buffer>();
+  /** Incomplete frames of the socket, and incomplete messages of each connection in it. */
+  #pending = Buffer.alloc(0);
+  readonly #pendingByConnection = new Map<number, Buffer>();
   #stream = 1;
   readonly #answers = new Map<number, (bytes: Uint8Array) => void>();
   /** Resolves or rejects when the connection ends. */
@@ -46,7 +46,7 @@ export class NriConnection {
     this.#socket.destroy();
   }
 
-  /** Calls the runtime. Rejects if it answers with an error, or when the connection ends before. */
+  /** Calls the runtime. Rejects if the runtime answers with an error, or if the connection ends before the answer. */
   async call(service: string, method: string, payload: Uint8Array): Promise<Uint8Array> {
     const { ttrpc, encode, decode } = this.#protobuf;
     const stream = this.#stream;
@@ -71,31 +71,31 @@ export class NriConnection {
 
   #receive(chunk: Buffer): void {
     try {
-      this.#rest = Buffer.concat([this.#rest, chunk]);
-      while (this.#rest.length >= FRAME_HEADER) {
-        const connection = this.#rest.readUInt32BE(0);
-        const end = FRAME_HEADER + checkLength(this.#rest.readUInt32BE(4), FRAME_MAX);
-        if (this.#rest.length < end) break;
+      this.#pending = Buffer.concat([this.#pending, chunk]);
+      while (this.#pending.length >= FRAME_HEADER) {
+        const connection = this.#pending.readUInt32BE(0);
+        const end = FRAME_HEADER + checkLength(this.#pending.readUInt32BE(4), FRAME_MAX);
+        if (this.#pending.length < end) break;
         if (connection === TO_PLUGIN || connection === TO_RUNTIME) {
-          this.#receiveOn(connection, this.#rest.subarray(FRAME_HEADER, end));
+          this.#receiveOn(connection, this.#pending.subarray(FRAME_HEADER, end));
         }
-        this.#rest = this.#rest.subarray(end);
+        this.#pending = this.#pending.subarray(end);
       }
     } catch (error) {
       this.#socket.destroy(error as Error);
     }
   }
 
-  /** A message can come in several frames. */
+  /** Collects the frames of a message. */
   #receiveOn(connection: number, bytes: Buffer): void {
-    let rest = Buffer.concat([this.#rests.get(connection) ?? Buffer.alloc(0), bytes]);
+    let rest = Buffer.concat([this.#pendingByConnection.get(connection) ?? Buffer.alloc(0), bytes]);
     while (rest.length >= MESSAGE_HEADER) {
       const end = MESSAGE_HEADER + checkLength(rest.readUInt32BE(0), MESSAGE_MAX);
       if (rest.length < end) break;
       this.#onMessage(rest.readUInt32BE(4), rest.readUInt8(8), rest.subarray(MESSAGE_HEADER, end));
       rest = rest.subarray(end);
     }
-    this.#rests.set(connection, rest);
+    this.#pendingByConnection.set(connection, rest);
   }
 
   #onMessage(stream: number, type: number, message: Buffer): void {

@@ -28,7 +28,8 @@ __attribute__((noinline)) static void memory(void)
 	volatile int32_t c = 3;
 	volatile int64_t d = 4;
 
-	PROBE("changed", "memory", "0", "-1@%[a] 2@%[b] -4@%[c] -8@%[d]", [a] "m"(a), [b] "m"(b), [c] "m"(c), [d] "m"(d));
+	PROBE("changed", "memory", "0",
+	      "-1@%[a] 2@%[b] -4@%[c] -8@%[d]", [a] "m"(a), [b] "m"(b), [c] "m"(c), [d] "m"(d));
 	printf("memory %d %u %d %lld\n", a, b, c, (long long)d);
 }
 

@@ -12,7 +12,7 @@
 
 enum { VALUES = 9, GIVEN = VALUES + 1, INSTRUCTIONS_MAX = 4096 };
 
-#define INSN(op, dst, src, offset, number)                                                                             \
+#define INSN(op, dst, src, offset, number) \
 	((struct bpf_insn){ .code = (op), .dst_reg = (dst), .src_reg = (src), .off = (offset), .imm = (number) })
 
 static struct bpf_insn program[INSTRUCTIONS_MAX];
@@ -23,7 +23,8 @@ static int bpf(int command, union bpf_attr *attr)
 	return (int)syscall(SYS_bpf, command, attr, sizeof(*attr));
 }
 
-/* Copies the values from the context to the stack and calls the function; the last number of the context shifts the result. */
+/* Copies the values from the context to the stack and calls the function. The last number of the context shifts the
+ * result. */
 static int write_caller(void)
 {
 	struct bpf_insn *at = program;
@@ -63,10 +64,12 @@ static int load(uint32_t count)
 	exit(1);
 }
 
-static uint64_t verified(int fd)
+static uint64_t read_verified_insns(int fd)
 {
 	struct bpf_prog_info info = {};
-	union bpf_attr attr = { .info = { .bpf_fd = (uint32_t)fd, .info_len = sizeof(info), .info = (uint64_t)(uintptr_t)&info } };
+	union bpf_attr attr = {
+		.info = { .bpf_fd = (uint32_t)fd, .info_len = sizeof(info), .info = (uint64_t)(uintptr_t)&info }
+	};
 
 	if (bpf(BPF_OBJ_GET_INFO_BY_FD, &attr)) {
 		perror("BPF_OBJ_GET_INFO_BY_FD");
@@ -75,10 +78,11 @@ static uint64_t verified(int fd)
 	return info.verified_insns;
 }
 
-/* A run returns 32 bits. */
+/* Runs the program once; a run returns 32 bits. */
 static uint64_t run(int fd, uint64_t *given, uint64_t shift)
 {
-	union bpf_attr attr = { .test = { .prog_fd = (uint32_t)fd, .ctx_in = (uint64_t)(uintptr_t)given,
+	union bpf_attr attr = { .test = { .prog_fd = (uint32_t)fd,
+					  .ctx_in = (uint64_t)(uintptr_t)given,
 					  .ctx_size_in = (GIVEN + 1) * sizeof(*given) } };
 
 	given[GIVEN] = shift;
@@ -99,7 +103,7 @@ int main(void)
 		    fread(program + before, sizeof(*program), counts[0], stdin) != counts[0])
 			return 2;
 		int fd = load((uint32_t)before + counts[0]);
-		uint64_t answer = verified(fd);
+		uint64_t answer = read_verified_insns(fd);
 
 		fwrite(&answer, sizeof(answer), 1, stdout);
 		for (uint32_t i = 0; i < counts[1]; i++) {

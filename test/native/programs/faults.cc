@@ -1,8 +1,9 @@
-// Preloaded into a process that traces. It watches what the addon and libbpf ask of the system: memory, mappings, threads, bpf(2)
-// and perf_event_open(2). A test makes such a call fail, or stops the process there, through the file named by FAULTS_FILE, which
-// this shares with test/native/faults-support.ts.
+// Preloaded into a process that traces. It watches what the addon and libbpf ask of the system: memory, mappings,
+// threads, bpf(2) and perf_event_open(2). A test makes such a call fail, or stops the process there, through the file
+// named by FAULTS_FILE, which this shares with test/native/faults-support.ts.
 //
-// A call is known by its site: the call stack within the addon and libbpf. Calls of V8, and of Node.js itself, are left alone.
+// A call is known by its site: the call stack within the addon and libbpf. Calls of V8, and of Node.js itself, are left
+// alone.
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -51,7 +52,7 @@ struct Control {
 
 Control* control = nullptr;
 
-// Memory may be asked for before this library's data of C++ is ready, and by what the watcher calls.
+// Calls are not watched while this is set: those that this library makes itself.
 __attribute__((tls_model("initial-exec"))) thread_local bool watching = false;
 
 struct Watching {
@@ -59,13 +60,14 @@ struct Watching {
   ~Watching() { watching = false; }
 };
 
-// What the next library has under this name.
+// Finds the function of this name in the next library.
 template <typename Function>
-Function* next(const char* name) {
+Function* find_next(const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
-// ---- whose call is it? ---------------------------------------------------------------------------------------------
+// ---- which code makes the call?
+// ---------------------------------------------------------------------------------------------
 
 enum Owner { OTHER, HELPER, OURS };
 
@@ -78,7 +80,7 @@ constexpr size_t MODULES_MAX = 64;
 Module modules[MODULES_MAX];
 std::atomic<size_t> module_count{0};
 
-Owner owner_of(const char* path) {
+Owner classify_module(const char* path) {
   const auto has = [&](const char* word) { return std::strstr(path, word) != nullptr; };
   if (has("polytrace.node") || has("libbpf.so")) return OURS;
   for (const char* word : {"libc.so", "libstdc++", "libelf", "libz", "libgcc_s", "libasan", "libubsan", "faults.so"}) {
@@ -88,7 +90,7 @@ Owner owner_of(const char* path) {
 }
 
 int add_module(dl_phdr_info* info, size_t, void*) {
-  const Owner owner = owner_of(info->dlpi_name);
+  const Owner owner = classify_module(info->dlpi_name);
   if (owner == OTHER) return 0;
   for (int i = 0; i < info->dlpi_phnum; i++) {
     const auto& header = info->dlpi_phdr[i];
@@ -99,7 +101,7 @@ int add_module(dl_phdr_info* info, size_t, void*) {
   return 0;
 }
 
-const Module* module_of(const void* address) {
+const Module* find_module(const void* address) {
   const auto at = reinterpret_cast<uintptr_t>(address);
   for (size_t i = 0; i < module_count; i++) {
     if (at >= modules[i].start && at < modules[i].end) return &modules[i];
@@ -107,12 +109,12 @@ const Module* module_of(const void* address) {
   return nullptr;
 }
 
-// Frames of the addon and libbpf that tell one site from another.
+// The number of frames of the addon and libbpf that identify a site.
 constexpr int OWN_FRAMES = 6;
 
-// Returns 0 for a call that is not ours.
-uint64_t site_of(const void* caller, Kind kind) {
-  const Module* direct = module_of(caller);
+// Identifies the site of a call by a hash; 0 for a call that neither the addon nor libbpf makes.
+uint64_t hash_call_site(const void* caller, Kind kind) {
+  const Module* direct = find_module(caller);
   if (direct == nullptr) return 0;
   void* frames[40];
   const int depth = backtrace(frames, 40);
@@ -120,8 +122,8 @@ uint64_t site_of(const void* caller, Kind kind) {
   const auto mix = [&](uint64_t word) { site = (site ^ word) * 1099511628211u; };
   int own = 0;
   for (int i = 0; i < depth && own < OWN_FRAMES; i++) {
-    const Module* module = module_of(frames[i]);
-    if (module == nullptr) break;  // whoever asked the addon
+    const Module* module = find_module(frames[i]);
+    if (module == nullptr) break;  // the caller of the addon
     if (module->owner == HELPER) continue;
     mix(reinterpret_cast<uintptr_t>(frames[i]) - module->start);
     own++;
@@ -130,13 +132,13 @@ uint64_t site_of(const void* caller, Kind kind) {
   return own == 0 ? 0 : site | 1;
 }
 
-// ---- what happens there --------------------------------------------------------------------------------------------
+// ---- what a call does --------------------------------------------------------------------------------------------
 
 std::mutex sites_mutex;
-bool shows = false;
+bool prints_stacks = false;
 
-// Returns whether the site was new.
-bool note(uint64_t site) {
+// Records the site. Returns whether it was new.
+bool record_site(uint64_t site) {
   const std::lock_guard lock(sites_mutex);
   const uint64_t known = control->known;
   for (uint64_t i = 0; i < known; i++) {
@@ -148,9 +150,9 @@ bool note(uint64_t site) {
   return true;
 }
 
-// With FAULTS_SHOW in the environment: where it fails.
-void show() {
-  if (!shows) return;
+// Prints the stack of the failing call, if FAULTS_SHOW is in the environment.
+void print_stack() {
+  if (!prints_stacks) return;
   void* frames[40];
   backtrace_symbols_fd(frames, backtrace(frames, 40), 2);
   (void)!write(2, "\n", 1);
@@ -158,26 +160,26 @@ void show() {
 
 void stop() {
   control->hits++;
-  raise(SIGSTOP);  // to this thread, which then goes no further
+  raise(SIGSTOP);  // stops the process, with this thread here
 }
 
-// Returns whether the call must fail.
-bool act(uint64_t site) {
+// Does what the mode says at this site. Returns whether the call must fail.
+bool apply_mode(uint64_t site) {
   const uint64_t mode = control->mode;
   const bool is_target = site == control->target;
   if (mode == RECORD) {
-    note(site);
+    record_site(site);
   } else if (mode == STOP_EACH) {
-    if (note(site)) stop();
+    if (record_site(site)) stop();
   } else if (mode == FAIL_FROM) {
     if (!is_target && control->hits == 0) return false;
-    if (control->hits++ == 0) show();
+    if (control->hits++ == 0) print_stack();
     return true;
   } else if (is_target && control->hits == 0) {
     if (mode == STOP) stop();
     if (mode == FAIL_ONCE || mode == HOLD) control->hits++;
     while (mode == HOLD && control->released == 0) usleep(500);
-    if (mode == FAIL_ONCE) show();
+    if (mode == FAIL_ONCE) print_stack();
     return mode == FAIL_ONCE;
   }
   return false;
@@ -187,13 +189,13 @@ bool must_fail(Kind kind, const void* caller) {
   if (control == nullptr || watching || control->mode == OFF || (control->kinds & kind) == 0) return false;
   const Watching guard;
   const int saved = errno;
-  const uint64_t site = site_of(caller, kind);
-  const bool fails = site != 0 && act(site);
+  const uint64_t site = hash_call_site(caller, kind);
+  const bool fails = site != 0 && apply_mode(site);
   errno = saved;
   return fails;
 }
 
-__attribute__((constructor)) void begin() {
+__attribute__((constructor)) void open_control() {
   const char* path = getenv("FAULTS_FILE");
   if (path == nullptr) return;
   const int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -201,21 +203,21 @@ __attribute__((constructor)) void begin() {
   void* shared = mmap(nullptr, sizeof(Control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close(fd);
   void* frames[4];
-  backtrace(frames, 4);  // loads what it needs
-  shows = getenv("FAULTS_SHOW") != nullptr;
+  backtrace(frames, 4);  // the first call loads libgcc_s
+  prints_stacks = getenv("FAULTS_SHOW") != nullptr;
   if (shared != MAP_FAILED) control = static_cast<Control*>(shared);
 }
 
-void* no_memory() {
+void* fail_without_memory() {
   errno = ENOMEM;
   return nullptr;
 }
 
 }  // namespace
 
-// The addon is loaded, with its libraries.
+// Looks for the modules of the addon and its libraries when the addon is loaded.
 extern "C" __attribute__((visibility("default"))) void* dlopen(const char* path, int flags) {
-  static auto* const real = next<void*(const char*, int)>("dlopen");
+  static auto* const real = find_next<void*(const char*, int)>("dlopen");
   void* const handle = real(path, flags);
   if (path != nullptr && std::strstr(path, "polytrace.node") != nullptr) {
     module_count = 0;
@@ -232,49 +234,51 @@ extern "C" __attribute__((visibility("default"))) void* dlopen(const char* path,
 extern "C" {
 
 INTERPOSED void* malloc(size_t size) {
-  static auto* const real = next<void*(size_t)>("malloc");
-  return must_fail(MEMORY, CALLER) ? no_memory() : real(size);
+  static auto* const real = find_next<void*(size_t)>("malloc");
+  return must_fail(MEMORY, CALLER) ? fail_without_memory() : real(size);
 }
 
 INTERPOSED void* calloc(size_t count, size_t size) {
-  static auto* const real = next<void*(size_t, size_t)>("calloc");
-  return must_fail(MEMORY, CALLER) ? no_memory() : real(count, size);
+  static auto* const real = find_next<void*(size_t, size_t)>("calloc");
+  return must_fail(MEMORY, CALLER) ? fail_without_memory() : real(count, size);
 }
 
 INTERPOSED void* realloc(void* old, size_t size) {
-  static auto* const real = next<void*(void*, size_t)>("realloc");
-  return must_fail(MEMORY, CALLER) ? no_memory() : real(old, size);
+  static auto* const real = find_next<void*(void*, size_t)>("realloc");
+  return must_fail(MEMORY, CALLER) ? fail_without_memory() : real(old, size);
 }
 
 INTERPOSED void* mmap(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
-  static auto* const real = next<void*(void*, size_t, int, int, int, off_t)>("mmap");
+  static auto* const real = find_next<void*(void*, size_t, int, int, int, off_t)>("mmap");
   if (!must_fail(MAPPING, CALLER)) return real(address, length, protection, flags, fd, offset);
   errno = ENOMEM;
   return MAP_FAILED;
 }
 
 INTERPOSED void* mmap64(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
-  static auto* const real = next<void*(void*, size_t, int, int, int, off_t)>("mmap64");
+  static auto* const real = find_next<void*(void*, size_t, int, int, int, off_t)>("mmap64");
   if (!must_fail(MAPPING, CALLER)) return real(address, length, protection, flags, fd, offset);
   errno = ENOMEM;
   return MAP_FAILED;
 }
 
-INTERPOSED int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*run)(void*), void* argument) {
-  static auto* const real = next<int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*)>("pthread_create");
+INTERPOSED int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*run)(void*),
+                              void* argument) {
+  static auto* const real =
+      find_next<int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*)>("pthread_create");
   return must_fail(THREAD, CALLER) ? EAGAIN : real(thread, attributes, run, argument);
 }
 
 INTERPOSED long syscall(long number, ...) {
-  static auto* const real = next<long(long, ...)>("syscall");
+  static auto* const real = find_next<long(long, ...)>("syscall");
   va_list list;
   va_start(list, number);
-  long words[6];
-  for (long& word : words) word = va_arg(list, long);
+  long arguments[6];
+  for (long& argument : arguments) argument = va_arg(list, long);
   va_end(list);
   const bool watched = number == SYS_bpf || number == SYS_perf_event_open;
   if (!watched || !must_fail(KERNEL, CALLER)) {
-    return real(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+    return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
   }
   errno = ENOMEM;
   return -1;
@@ -282,9 +286,9 @@ INTERPOSED long syscall(long number, ...) {
 
 }  // extern "C"
 
-// The library of C++ would find out by itself that there is no memory, but the stack is told from here.
+// operator new calls malloc, which would fail too. It is interposed so that the site is that of the caller of `new`.
 INTERPOSED void* operator new(size_t size) {
-  static auto* const real = next<void*(size_t)>("_Znwm");
+  static auto* const real = find_next<void*(size_t)>("_Znwm");
   if (!must_fail(MEMORY, CALLER)) {
     const bool outer = watching;
     watching = true;

@@ -1,5 +1,5 @@
-// A program that tests of identity copy to other paths; static, so that it runs in an empty root. See forgery.test.ts, long-paths.test.ts and
-// process-table.test.ts.
+// A program that tests of process identity copy to other paths. It is static, so it runs in an empty root. See
+// forgery.test.ts, long-paths.test.ts and process-table.test.ts.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* the system call that the policies of the tests watch: nothing else makes it */
+/* makes the system call that the policies of the tests trace; no other code makes it */
 static int call(void)
 {
 	syscall(SYS_kcmp, 0, 0, 0, 0, 0);
@@ -28,7 +28,7 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-/* wait ARGS...: says that it is ready, waits for a line, then goes on with ARGS */
+/* wait ARGS...: reports that it is ready, waits for a line, then continues with ARGS */
 static int wait_line(void)
 {
 	char c;
@@ -50,7 +50,8 @@ static int run(char **argv)
 	return wait_for(pid);
 }
 
-/* deep FOLDER NAME LEVELS PROGRAM ARGS...: a link to PROGRAM, called "leaf", at the end of a tree of that depth; executes it */
+/* deep FOLDER NAME LEVELS PROGRAM ARGS...: executes a link to PROGRAM, called "leaf", at the end of a tree of that
+ * depth */
 static int deep(char **argv)
 {
 	int at = open(argv[0], O_RDONLY | O_DIRECTORY);
@@ -91,7 +92,7 @@ int main(int argc, char **argv)
 		wait_line();
 		return main(argc - 1, argv + 1);
 	}
-	if (!strcmp(what, "uts")) { /* uts ARGS...: makes a uts namespace, then goes on with ARGS */
+	if (!strcmp(what, "uts")) { /* uts ARGS...: makes a uts namespace, then continues with ARGS */
 		if (unshare(CLONE_NEWUTS))
 			return 1;
 		return main(argc - 1, argv + 1);

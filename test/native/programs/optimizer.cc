@@ -1,5 +1,6 @@
-// optimizer SEED COUNT: generates COUNT random BPF programs, specializes each for its configuration, and runs both in an interpreter.
-// Both must call the same functions with the same values and return the same. Prints the total numbers of instructions before and after.
+// optimizer SEED COUNT: generates COUNT random BPF programs, specializes each for its configuration, and runs both in
+// an interpreter. Both must call the same functions with the same values and return the same. Prints the total numbers
+// of instructions before and after.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -93,7 +94,8 @@ class Generator {
   void add_function(bool is_program, uint32_t helpers) {
     add_move(BPF_REG_6, BPF_REG_1);
     if (!is_program) add_move(BPF_REG_9, BPF_REG_2);
-    pointers_from_ = static_cast<int32_t>(8 * random_number(5));  // the upper part of the stack is accessed through pointers
+    pointers_from_ =
+        static_cast<int32_t>(8 * random_number(5));  // the upper part of the stack is accessed through pointers
     for (uint8_t i = 0; i < 6; i++) set_register(i);
     if (is_program) set_register(BPF_REG_9);
     for (int32_t at = 8; at <= static_cast<int32_t>(BYTES); at += 8) {
@@ -129,13 +131,14 @@ class Generator {
   }
 
   void add_arithmetic() {
-    static constexpr uint8_t OPERATIONS[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_OR,   BPF_AND, BPF_XOR, BPF_MOV,
+    static constexpr uint8_t OPERATIONS[] = {BPF_ADD, BPF_SUB, BPF_MUL,  BPF_OR,  BPF_AND, BPF_XOR, BPF_MOV,
                                              BPF_LSH, BPF_RSH, BPF_ARSH, BPF_NEG, BPF_DIV, BPF_MOD};
     const uint8_t operation = OPERATIONS[random_number(sizeof(OPERATIONS))];
     const bool is_shift = operation == BPF_LSH || operation == BPF_RSH || operation == BPF_ARSH;
     const bool divides = operation == BPF_DIV || operation == BPF_MOD;
     const uint8_t kind = chance(2) ? BPF_ALU : BPF_ALU64;
-    const auto imm = is_shift || divides ? static_cast<int32_t>(1 + random_number(31)) : static_cast<int32_t>(random_number(9)) - 4;
+    const auto imm =
+        is_shift || divides ? static_cast<int32_t>(1 + random_number(31)) : static_cast<int32_t>(random_number(9)) - 4;
     const bool has_source = operation != BPF_NEG && chance(2);
     add(kind | operation | (has_source ? BPF_X : BPF_K), random_register(), has_source ? random_register() : 0, 0,
         has_source || operation == BPF_NEG ? 0 : imm);
@@ -155,7 +158,8 @@ class Generator {
   }
   void add_atomic(int16_t offset) {
     static constexpr int32_t OPERATIONS[] = {BPF_ADD, BPF_ADD | BPF_FETCH, BPF_XCHG, BPF_CMPXCHG};
-    add(BPF_STX | BPF_ATOMIC | BPF_DW, BPF_REG_10, random_register(), static_cast<int16_t>(offset & ~7), OPERATIONS[random_number(4)]);
+    add(BPF_STX | BPF_ATOMIC | BPF_DW, BPF_REG_10, random_register(), static_cast<int16_t>(offset & ~7),
+        OPERATIONS[random_number(4)]);
   }
 
   void load_stack_pointer(uint8_t to) {
@@ -242,9 +246,14 @@ class Generator {
 
 class Machine {
  public:
-  // `poison` is the content of uninitialized registers and memory. A program that reads it computes something else with each poison.
-  Machine(std::span<const bpf_insn> code, std::vector<uint8_t> configuration, std::vector<uint8_t> context, uint8_t poison)
-      : code_(code), configuration_(std::move(configuration)), context_(std::move(context)), poison_(poison),
+  // `poison` is the content of uninitialized registers and memory. A program that reads it computes something else with
+  // each poison.
+  Machine(std::span<const bpf_insn> code, std::vector<uint8_t> configuration, std::vector<uint8_t> context,
+          uint8_t poison)
+      : code_(code),
+        configuration_(std::move(configuration)),
+        context_(std::move(context)),
+        poison_(poison),
         stack_(3 * FRAME_BYTES, poison) {}
 
   std::vector<uint64_t> run() {
@@ -407,7 +416,8 @@ int main(int argc, char** argv) {
     const std::vector<uint8_t> configuration = generator.random_bytes(), context = generator.random_bytes();
     const std::vector<bpf_insn> program = generator.random_program(), result = specialize(program, configuration);
     const auto wanted = Machine(program, configuration, context, 0xa5).run();
-    if (wanted != Machine(program, configuration, context, 0x5a).run()) fail("a random program reads uninitialized data");
+    if (wanted != Machine(program, configuration, context, 0x5a).run())
+      fail("a random program reads uninitialized data");
     if (wanted != Machine(result, configuration, context, 0x3c).run()) {
       std::fprintf(stderr, "seed %llu: the programs differ\n", static_cast<unsigned long long>(i));
       return 1;

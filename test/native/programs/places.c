@@ -1,10 +1,10 @@
-/* Functions for uprobes: places NAME calls each of them in this order, and prints whether the counter is in use. */
+/* Targets of uprobes: places NAME calls each function in this order, and prints whether the counter is in use. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The kernel counts uprobes here if they name this counter. */
+/* A semaphore: the kernel counts the uprobes here that name it. */
 __attribute__((section(".data"))) volatile unsigned short traced = 0;
 
 __attribute__((noinline)) int64_t add(int32_t a, int64_t b)

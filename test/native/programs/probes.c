@@ -7,7 +7,8 @@
 #include <string.h>
 #include "../../../native/base/sdt.h"
 
-/* How an assembler writes a number, a place that is not at a constant distance from a register, and half a place. */
+/* An assembler's operands: a number, a location without a constant distance from a register, and an incomplete
+ * location. */
 #ifdef __aarch64__
 #define NUMBER(number) number
 #define UNREADABLE "[x0, x1]"
@@ -34,15 +35,17 @@ __attribute__((noinline)) static void numbers(int8_t a, uint16_t b, int32_t c, i
 	volatile uint8_t f = 200;
 	volatile int64_t g = -d;
 
-	PROBE("app", "numbers", "0", "-1@%[a] 2@%[b] -4@%[c] -8@%[d] -4@%[e] 1@%[f] -8@%[g] -4@" NUMBER("-9") " 8@" NUMBER("77"),
-	      [a] "r"(a), [b] "r"(b), [c] "r"(c), [d] "r"(d), [e] "m"(e), [f] "m"(f), [g] "m"(g));
+	PROBE("app", "numbers", "0",
+	      "-1@%[a] 2@%[b] -4@%[c] -8@%[d] -4@%[e] 1@%[f] -8@%[g] -4@" NUMBER("-9") " 8@" NUMBER("77"), [a] "r"(a),
+	      [b] "r"(b), [c] "r"(c), [d] "r"(d), [e] "m"(e), [f] "m"(f), [g] "m"(g));
 }
 
 __attribute__((noinline)) static void text(const char *name, size_t size)
 {
 	const char *volatile kept = name;
 
-	PROBE("app", "text", "0", "8@%[name] 8@%[size] 8@%[kept]", [name] "r"(name), [size] "r"(size), [kept] "m"(kept));
+	PROBE("app", "text", "0",
+	      "8@%[name] 8@%[size] 8@%[kept]", [name] "r"(name), [size] "r"(size), [kept] "m"(kept));
 }
 
 struct inner {
@@ -65,7 +68,7 @@ __attribute__((noinline)) int described(const struct outer *what, const struct o
 	return what->first;
 }
 
-/* One probe at three places. Each has its argument in another register or in memory. */
+/* One probe at three locations. Each has its argument in another register or in memory. */
 __attribute__((noinline)) static void places(int32_t n)
 {
 	volatile int32_t kept = n + 1;
@@ -80,8 +83,8 @@ int pass_all(const char *name)
 	numbers(-5, 50000, -70000, 1LL << 40);
 	text(name, strlen(name));
 	places(1);
-	struct inner inner = {{10, 20, 30}, name};
-	struct outer outer = {.first = -1, .label = "outer", .inner = &inner, .high = 60000};
+	struct inner inner = { { 10, 20, 30 }, name };
+	struct outer outer = { .first = -1, .label = "outer", .inner = &inner, .high = 60000 };
 	described(&outer, 0);
 	PROBE("app", "none", "0", "", );
 	PROBE("app", "unreadable", "0", "4@" UNREADABLE, );

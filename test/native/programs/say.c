@@ -1,4 +1,4 @@
-/* say COUNT END: calls say() with COUNT times "x", and END after it. */
+/* say COUNT END: calls say() with a string of COUNT times "x", followed by END. */
 #include <stdlib.h>
 #include <string.h>
 

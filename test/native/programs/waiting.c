@@ -1,4 +1,4 @@
-/* waiting COUNT: starts COUNT processes that wait, and says when they are there. They end when its standard input is closed. */
+/* waiting COUNT: starts COUNT processes that wait, and reports "ready". They end when its standard input is closed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>

@@ -3,18 +3,18 @@ import assert from 'node:assert/strict';
 import type { AttachContext } from '../../../lib/attach/request.js';
 import { negativeCacheLocks } from '../../../lib/attach/negative-cache.js';
 import type { CompiledHook, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
-import { hookImage, value } from '../wire/encode/images.js';
+import { compiledHook, compiledValue } from '../compiled-hooks.js';
 
 const LOCKS = { rename: 0xffffffff81000000n, mount: 0xffffffff82000000n, cpus: 2, holdTicks: 25 };
 const equal = { positive: [0], used: [0], entries: [{ value: '/etc/shadow', match: [0], reject: [] }] };
-const watching = (texts: Partial<CompiledValue['texts']>): CompiledHook =>
-  hookImage({ args: [value('file', { texts })] });
+const hookWithFilter = (texts: Partial<CompiledValue['texts']>): CompiledHook =>
+  compiledHook({ args: [compiledValue('file', { texts })] });
 
-function contextWith(directRead: boolean, address: (name: string) => bigint): AttachContext {
+function attachContext(directRead: boolean, address: (name: string) => bigint): AttachContext {
   return { features: { directRead: { available: directRead } }, binding: { kernelSymbol: address } } as AttachContext;
 }
 
-const shown = (name: string): bigint =>
+const kernelAddress = (name: string): bigint =>
   name === 'rename_lock' ? LOCKS.rename : name === 'mount_lock' ? LOCKS.mount : 0n;
 
 describe('negative cache of hooks', function () {
@@ -24,25 +24,33 @@ describe('negative cache of hooks', function () {
 
   it('hooks of kernel functions with a filter on a path have the locks', () => {
     for (const mechanism of ['fentry', 'kprobe', 'kprobe.multi']) {
-      assert.deepEqual(negativeCacheLocks(watching({ equal }), mechanism, contextWith(true, shown)), LOCKS, mechanism);
+      assert.deepEqual(
+        negativeCacheLocks(hookWithFilter({ equal }), mechanism, attachContext(true, kernelAddress)),
+        LOCKS,
+        mechanism,
+      );
     }
   });
 
   it('other hooks have none, and none has them where the kernel does not show both', () => {
-    const none = (hook: CompiledHook, mechanism = 'fentry', context = contextWith(true, shown)): void => {
+    const assertNoLocks = (
+      hook: CompiledHook,
+      mechanism = 'fentry',
+      context = attachContext(true, kernelAddress),
+    ): void => {
       assert.equal(negativeCacheLocks(hook, mechanism, context), undefined);
     };
     // programs of these may interrupt themselves
     for (const mechanism of ['lsm', 'uprobe', 'usdt', 'raw_tracepoint', 'tracepoint'])
-      none(watching({ equal }), mechanism);
-    none(watching({}));
-    none(watching({ equal, inode: [0] }));
-    none(hookImage({ args: [value('string', { texts: { equal } })] }));
-    none(watching({ equal }), 'fentry', contextWith(false, shown));
-    none(
-      watching({ equal }),
+      assertNoLocks(hookWithFilter({ equal }), mechanism);
+    assertNoLocks(hookWithFilter({}));
+    assertNoLocks(hookWithFilter({ equal, inode: [0] }));
+    assertNoLocks(compiledHook({ args: [compiledValue('string', { texts: { equal } })] }));
+    assertNoLocks(hookWithFilter({ equal }), 'fentry', attachContext(false, kernelAddress));
+    assertNoLocks(
+      hookWithFilter({ equal }),
       'fentry',
-      contextWith(true, (name) => (name === 'mount_lock' ? 0n : shown(name))),
+      attachContext(true, (name) => (name === 'mount_lock' ? 0n : kernelAddress(name))),
     );
   });
 });

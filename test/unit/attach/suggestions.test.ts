@@ -5,13 +5,13 @@ import type { AttachRequest } from '../../../lib/attach/request.js';
 import { findTargets } from '../../../lib/attach/targets.js';
 import { compilePolicy } from '../../../lib/policy/index.js';
 import { fakeKernel } from '../policy/fake-kernel.js';
-import { policy } from '../policy/marked.js';
+import { policyYaml } from '../policy/marked-policies.js';
 
 const context = { attach: 'auto', features: { fentry: { available: true }, kprobe: { available: false } } };
 
 /** The request for the first hook of a policy. It is refused before anything reaches the kernel. */
-function request(spec: string): AttachRequest {
-  const [hook] = compilePolicy(policy(spec)).hooks;
+function attachRequest(spec: string): AttachRequest {
+  const [hook] = compilePolicy(policyYaml(spec)).hooks;
   return { hook, context, kernel: fakeKernel } as unknown as AttachRequest;
 }
 
@@ -24,7 +24,10 @@ const cases: readonly (readonly [string, string])[] = [
 describe('attach: functions that do not exist', () => {
   for (const [hook, hint] of cases) {
     it(hook, async () => {
-      await assert.rejects(attachKernelFunction(request(`kprobes: [{${hook}}]`)), { code: 'HOOK_NOT_FOUND', hint });
+      await assert.rejects(attachKernelFunction(attachRequest(`kprobes: [{${hook}}]`)), {
+        code: 'HOOK_NOT_FOUND',
+        hint,
+      });
     });
   }
 
@@ -33,12 +36,12 @@ describe('attach: functions that do not exist', () => {
       hook,
       context: own,
       kernel,
-    } = request('lists: [{name: a, values: [vfs_void, vfs_vod]}]\nkprobes: [{call: "list:a", syscall: false}]');
+    } = attachRequest('lists: [{name: a, values: [vfs_void, vfs_vod]}]\nkprobes: [{call: "list:a", syscall: false}]');
     assert.throws(() => findTargets(hook, own, kernel), { code: 'HOOK_NOT_FOUND', hint: 'did you mean vfs_void?' });
   });
 
   it('keeps its own hint if no name is similar', async () => {
-    await assert.rejects(attachKernelFunction(request('kprobes: [{call: nothing_like_it, syscall: false}]')), {
+    await assert.rejects(attachKernelFunction(attachRequest('kprobes: [{call: nothing_like_it, syscall: false}]')), {
       code: 'HOOK_NOT_FOUND',
       hint: /check the name/,
     });

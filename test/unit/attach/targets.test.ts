@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
 import { fileOffset } from '../../../lib/elf/elf-info.js';
 import { readElf } from '../../../lib/elf/elf.js';
-import { buildElf, fileWith } from '../elf/elf-builder.js';
-import { policy } from '../policy/marked.js';
+import { buildElf, toFileBytes } from '../elf/elf-builder.js';
+import { policyYaml } from '../policy/marked-policies.js';
 
-function targets(yaml: string): unknown[] {
-  const { hooks } = compilePolicy(parsePolicy(policy(yaml), { file: 'x.yaml' }));
+function compileTargets(yaml: string): unknown[] {
+  const { hooks } = compilePolicy(parsePolicy(policyYaml(yaml), { file: 'x.yaml' }));
   return hooks.map(({ kind, call, syscall, tracepoint, program, places, list }) => ({
     kind,
     call,
@@ -21,21 +21,24 @@ function targets(yaml: string): unknown[] {
 
 describe('policy: targets', () => {
   it('functions of the kernel', () => {
-    assert.deepEqual(targets('fentries: [{call: "list:all", syscall: false}]\nlists: [{name: all, values: [f, g]}]'), [
-      { kind: 'fentry', call: 'list:all', syscall: false, list: { functions: ['f', 'g'] } },
-    ]);
+    assert.deepEqual(
+      compileTargets('fentries: [{call: "list:all", syscall: false}]\nlists: [{name: all, values: [f, g]}]'),
+      [{ kind: 'fentry', call: 'list:all', syscall: false, list: { functions: ['f', 'g'] } }],
+    );
   });
 
   it('tracepoints and LSM hooks', () => {
     const tracepoint = { subsystem: 'sched', event: 'sched_switch' };
     const call = 'sched/sched_switch';
-    assert.deepEqual(targets('tracepoints: [{subsystem: sched, event: sched_switch}]'), [
+    assert.deepEqual(compileTargets('tracepoints: [{subsystem: sched, event: sched_switch}]'), [
       { kind: 'tracepoint', call, syscall: false, tracepoint },
     ]);
-    assert.deepEqual(targets('tracepoints: [{subsystem: sched, event: sched_switch, raw: true}]'), [
+    assert.deepEqual(compileTargets('tracepoints: [{subsystem: sched, event: sched_switch, raw: true}]'), [
       { kind: 'raw_tracepoint', call, syscall: false, tracepoint },
     ]);
-    assert.deepEqual(targets('lsmhooks: [{hook: file_open}]'), [{ kind: 'lsm', call: 'file_open', syscall: false }]);
+    assert.deepEqual(compileTargets('lsmhooks: [{hook: file_open}]'), [
+      { kind: 'lsm', call: 'file_open', syscall: false },
+    ]);
   });
 
   const placesIn: readonly (readonly [string, string, readonly object[]])[] = [
@@ -46,24 +49,23 @@ describe('policy: targets', () => {
   for (const [written, call, wanted] of placesIn) {
     it(`places in programs, with their counters: ${written}`, () => {
       const places = wanted.map((place, i) => ({ ...place, path: '/a', refCtrOffset: BigInt(i + 1) }));
-      assert.deepEqual(targets(`uprobes: [{path: /a, ${written}, refCtrOffsets: [1, 2]}]`), [
+      assert.deepEqual(compileTargets(`uprobes: [{path: /a, ${written}, refCtrOffsets: [1, 2]}]`), [
         { kind: 'uprobe', call, syscall: false, program: places[0], places },
       ]);
     });
   }
 
   it('names of places in programs', () => {
-    const one = (place: string): unknown => compilePolicy(policy(`uprobes: [{path: /a, ${place}}]`)).hooks[0]?.call;
-    assert.deepEqual(['symbols: [f]', 'symbols: [h+3]', 'offsets: [4096]', 'addrs: [0x401000]'].map(one), [
-      'f',
-      'h+0x3',
-      '0x1000',
-      '0x401000',
-    ]);
+    const compileUprobeCall = (place: string): unknown =>
+      compilePolicy(policyYaml(`uprobes: [{path: /a, ${place}}]`)).hooks[0]?.call;
+    assert.deepEqual(
+      ['symbols: [f]', 'symbols: [h+3]', 'offsets: [4096]', 'addrs: [0x401000]'].map(compileUprobeCall),
+      ['f', 'h+0x3', '0x1000', '0x401000'],
+    );
   });
 
   it('mappings: executable, and of a file', () => {
-    const [hook, ...more] = compilePolicy(parsePolicy(policy('loader: true'), { file: 'x.yaml' })).hooks;
+    const [hook, ...more] = compilePolicy(parsePolicy(policyYaml('loader: true'), { file: 'x.yaml' })).hooks;
     assert.deepEqual(
       [hook?.kind, hook?.call, hook?.position, more.length],
       ['loader', 'perf_event_mmap', { file: 'x.yaml', line: 6, column: 11 }, 0],
@@ -80,7 +82,7 @@ describe('policy: targets', () => {
         ['vm_file', true, 'equal', 0n],
       ],
     );
-    assert.deepEqual(compilePolicy(policy('loader: false\nkprobes: [{call: sys_dup}]')).hooks.length, 1);
+    assert.deepEqual(compilePolicy(policyYaml('loader: false\nkprobes: [{call: sys_dup}]')).hooks.length, 1);
   });
 
   it('each target has the place of its own name', () => {
@@ -90,7 +92,7 @@ describe('policy: targets', () => {
       'uprobes: [{path: /a, symbols: [b]}]',
     ];
     assert.deepEqual(
-      positions.map((yaml) => compilePolicy(policy(yaml)).hooks[0]?.position.column),
+      positions.map((yaml) => compilePolicy(policyYaml(yaml)).hooks[0]?.position.column),
       [39, 21, 20],
     );
   });
@@ -98,7 +100,7 @@ describe('policy: targets', () => {
   it('an address is in the part of the file that is mapped at it', () => {
     for (const bigEndian of [false, true]) {
       const file = buildElf({ symbols: ['f'], probes: [], bigEndian, segments: [[0x400000, 0, 0x1000], [0x402000, 0x1800, 0x100]] }); // prettier-ignore
-      const elf = readElf(fileWith(file));
+      const elf = readElf(toFileBytes(file));
       assert.ok(elf);
       assert.deepEqual(
         [0x400010n, 0x402000n, 0x4020ffn, 0x402100n, 0x3fffffn].map((address) => fileOffset(elf, address)),

@@ -5,7 +5,7 @@ import type { AgentPackage } from '../../../lib/cli/agent-api.js';
 import { FakeCommand } from './fake.js';
 
 /** The compiler compares the two here. */
-const known: AgentPackage = agent;
+const typedPackage: AgentPackage = agent;
 const NAMES = [
   'runAgent',
   'AgentClient',
@@ -20,7 +20,7 @@ const NAMES = [
 describe('the commands of the agent', () => {
   it('the package has what the command uses', () => {
     for (const name of NAMES) {
-      assert.equal(typeof known[name], 'function', name);
+      assert.equal(typeof typedPackage[name], 'function', name);
     }
   });
 

@@ -1,10 +1,9 @@
 /** docs/cli.md shows the program's own help. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { commandNames, manualText, withHelp } from '../../../scripts/command-help.js';
+import { readProjectFile } from '../../project.js';
 
-const page = readFileSync(join(__dirname, '../../../docs/cli.md'), 'utf8');
+const page = readProjectFile('docs/cli.md');
 
 describe('docs/cli.md', () => {
   it('has a section with the help of every command', async () => {
@@ -23,7 +22,7 @@ describe('docs/cli.md', () => {
 });
 
 describe('man/polytrace.1', () => {
-  const text = readFileSync(join(__dirname, '../../../man/polytrace.1'), 'utf8');
+  const text = readProjectFile('man/polytrace.1');
 
   it('has the options of now', () => {
     assert.equal(manualText(), text, 'run npm run gen');

@@ -1,10 +1,10 @@
 /** The command as a separate process with a fake tracer, for tests with real signals and pipes. */
 import { runCommand } from '../../../lib/cli/program.js';
-import { execOf, exitOf } from '../output/events.js';
+import { execEvent, exitEvent } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
 const command = new FakeCommand();
-command.tracer.remaining = [exitOf({ binary: '/bin/last' })];
+command.tracer.remaining = [exitEvent({ binary: '/bin/last' })];
 
 // `endless` delivers events as fast as they are read. Otherwise there is one event.
 // The timer keeps the event loop alive, as a real tracer does.
@@ -13,8 +13,8 @@ command.tracer.onClose = () => {
   clearInterval(alive);
   return process.env['FAKE'] === 'stuck' ? new Promise(() => setInterval(() => undefined, 1000)) : Promise.resolve();
 };
-command.tracer.endless = process.env['FAKE'] === 'endless' ? [execOf()] : undefined;
-command.tracer.push(execOf());
+command.tracer.endless = process.env['FAKE'] === 'endless' ? [execEvent()] : undefined;
+command.tracer.push(execEvent());
 
 void runCommand(process.argv.slice(2), {
   api: command.api,

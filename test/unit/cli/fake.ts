@@ -43,7 +43,7 @@ class FakeTracer implements Tracer {
   options: Omit<EventsOptions, 'plain'> | undefined;
   statuses: PolicyStatus[] = [];
   closes = 0;
-  closed: CloseOptions | undefined;
+  closeOptions: CloseOptions | undefined;
   sources: ContainerSourceStatus[] = [];
   onClose: () => Promise<void> = () => Promise.resolve();
 
@@ -78,7 +78,7 @@ class FakeTracer implements Tracer {
 
   async close(how?: CloseOptions): Promise<void> {
     this.closes += 1;
-    this.closed = how;
+    this.closeOptions = how;
     try {
       await this.onClose();
     } finally {
@@ -93,24 +93,24 @@ class FakeTracer implements Tracer {
     return this.statuses;
   }
 
-  events = unused;
-  addPolicy = unused;
-  removePolicy = unused;
-  replacePolicy = unused;
-  enablePolicy = unused;
-  disablePolicy = unused;
-  setPolicyMode = unused;
-  stats = unused;
-  takeOver = unused;
-  process = unused;
-  children = unused;
-  ancestors = unused;
-  setNodeLabels = unused;
-  [Symbol.asyncIterator] = unused;
-  [Symbol.asyncDispose] = unused;
+  events = throwUnused;
+  addPolicy = throwUnused;
+  removePolicy = throwUnused;
+  replacePolicy = throwUnused;
+  enablePolicy = throwUnused;
+  disablePolicy = throwUnused;
+  setPolicyMode = throwUnused;
+  stats = throwUnused;
+  takeOver = throwUnused;
+  process = throwUnused;
+  children = throwUnused;
+  ancestors = throwUnused;
+  setNodeLabels = throwUnused;
+  [Symbol.asyncIterator] = throwUnused;
+  [Symbol.asyncDispose] = throwUnused;
 }
 
-function unused(): never {
+function throwUnused(): never {
   throw new Error('the command does not use this');
 }
 
@@ -138,9 +138,9 @@ export class FakeCommand {
   readonly signals = new EventEmitter();
   readonly exits: number[] = [];
   env: Record<string, string> = {};
-  opened: TracerOptions | undefined;
+  openOptions: TracerOptions | undefined;
   /** Is called while the tracer opens. */
-  loads: (onProgress: TracerOptions['onProgress']) => void = () => undefined;
+  onOpen: (onProgress: TracerOptions['onProgress']) => void = () => undefined;
   gaps: readonly HostLimitation[] = [];
   readonly api: Api = {
     ...errors,
@@ -165,8 +165,8 @@ export class FakeCommand {
     preflight: () => ({ kernel: '6.12.0', features: [], canTrace: true, canAttachKprobes: true }),
     tryTracing: () => Promise.reject(new Error('the command does not use this')),
     openTracer: ({ onProgress, ...options } = {}) => {
-      this.opened = options;
-      this.loads(onProgress);
+      this.openOptions = options;
+      this.onOpen(onProgress);
       return Promise.resolve(this.tracer);
     },
   };

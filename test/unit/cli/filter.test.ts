@@ -3,15 +3,15 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import * as agent from '../../../agent/lib/index.js';
 import { toJson } from '../../../lib/output/index.js';
-import { execOf, exitOf, fileOf, hookOf, lostOf } from '../output/events.js';
+import { execEvent, exitEvent, fileArgument, kprobeEvent, lostEvent } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
 const EVENTS = [
-  execOf({ pid: 1 }),
-  execOf({ pid: 2, uid: 5 }),
-  hookOf('fd_install', [fileOf('/etc/x')]),
-  exitOf({ pid: 2 }, { status: 3 }),
-  lostOf(),
+  execEvent({ pid: 1 }),
+  execEvent({ pid: 2, uid: 5 }),
+  kprobeEvent('fd_install', [fileArgument('/etc/x')]),
+  exitEvent({ pid: 2 }, { status: 3 }),
+  lostEvent(),
 ];
 
 describe('getevents --filter', () => {
@@ -52,18 +52,18 @@ describe('getevents --filter', () => {
   });
 
   it('refuses an expression that is wrong, or that can take long, and says what to install', async () => {
-    const nested = (depth: number): string =>
-      depth === 0 ? 'true' : `[1, 2, 3, 4, 5, 6, 7, 8, 9].all(x${depth}, ${nested(depth - 1)})`;
+    const nestedExpression = (depth: number): string =>
+      depth === 0 ? 'true' : `[1, 2, 3, 4, 5, 6, 7, 8, 9].all(x${depth}, ${nestedExpression(depth - 1)})`;
     for (const [expression, reason] of [
       ['process.', /--filter: .*expression/],
-      [nested(6), /too many steps/],
+      [nestedExpression(6), /too many steps/],
       ['x'.repeat(3000), /more than 2048 characters/],
     ] as const) {
       const command = new FakeCommand();
       command.agentPackage = () => agent;
       assert.equal(await command.run('getevents', '--filter', expression), 2);
       assert.match(command.stderr.text, reason);
-      assert.equal(command.opened, undefined);
+      assert.equal(command.openOptions, undefined);
     }
     const command = new FakeCommand();
     assert.equal(await command.run('getevents', '--filter', 'true', '--policy', __filename), 2);

@@ -8,7 +8,7 @@ import { PassThrough, Writable } from 'node:stream';
 import { runCommand } from '../../../lib/cli/program.js';
 import { KernelError, PolicyError, PolytraceError } from '../../../lib/errors.js';
 import type { PolicyStatus, TracerOptions } from '../../../types/index.js';
-import { execOf, exitOf, hookOf, lostOf, fileOf, processOf } from '../output/events.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent, fileArgument, plainProcess } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
 const COUNTS = { matched: 0, posted: 0, suppressed: 0, enforced: 0, lost: 0, memory: 0 };
@@ -54,13 +54,13 @@ describe('polytrace getevents', () => {
 
   it('prints one ready line with how each hook was attached, then events', async () => {
     command.tracer.statuses = [FILES, NONE];
-    command.tracer.push(execOf(), hookOf('fd_install', [fileOf('/etc/x')]));
-    command.tracer.push(exitOf());
+    command.tracer.push(execEvent(), kprobeEvent('fd_install', [fileArgument('/etc/x')]));
+    command.tracer.push(exitEvent());
     const status = command.run('getevents', '--policy', __filename, __dirname);
     await command.stdout.waitFor('exit');
     command.signals.emit('SIGINT');
     assert.equal(await status, 0);
-    assert.deepEqual(command.opened, { containers: true, policies: [__filename, __dirname] });
+    assert.deepEqual(command.openOptions, { containers: true, policies: [__filename, __dirname] });
     assert.equal(
       command.stderr.text,
       'ready: base sensor: exec, exit, fork; files: security_mmap_file (fexit), __x64_sys_read (kprobe+kretprobe); ' +
@@ -84,17 +84,17 @@ describe('polytrace getevents', () => {
     });
     afterEach(() => rmSync(folder, { recursive: true }));
 
-    const open = async (...args: readonly string[]): Promise<TracerOptions | undefined> => {
+    const runForOptions = async (...args: readonly string[]): Promise<TracerOptions | undefined> => {
       const status = command.run('getevents', ...args);
       await command.stderr.waitFor('ready');
       command.signals.emit('SIGTERM');
       assert.equal(await status, 0);
-      return command.opened;
+      return command.openOptions;
     };
 
     it('loads the policies of the folder, after those of --policy', async () => {
       writeFileSync(join(folder, 'b.yaml'), '');
-      const opened = await open('--policy-dir', folder, '--policy', __filename);
+      const opened = await runForOptions('--policy-dir', folder, '--policy', __filename);
       assert.deepEqual(opened, { containers: true, policies: [__filename, folder] });
       assert.doesNotMatch(command.stderr.text, /note/);
     });
@@ -105,7 +105,7 @@ describe('polytrace getevents', () => {
     ] as const) {
       it(`says that the folder is ${what}, and goes on`, async () => {
         const path = join(folder, name);
-        assert.deepEqual(await open('--policy-dir', path), { containers: true, policies: [] });
+        assert.deepEqual(await runForOptions('--policy-dir', path), { containers: true, policies: [] });
         assert.match(command.stderr.text, /^note: there are no policies in /);
         assert.ok(command.stderr.text.includes(path));
       });
@@ -124,7 +124,7 @@ describe('polytrace getevents', () => {
   it('says every two seconds how many policies are loaded', async () => {
     let now = 0;
     const clock = mock.method(performance, 'now', () => now);
-    command.loads = (onProgress) => {
+    command.onOpen = (onProgress) => {
       for (const [seconds, loaded] of [
         [1.9, 1],
         [2, 2],
@@ -163,7 +163,7 @@ describe('polytrace getevents', () => {
     await command.stderr.waitFor('ready');
     command.signals.emit('SIGTERM');
     assert.equal(await status, 0);
-    assert.deepEqual(command.opened, {
+    assert.deepEqual(command.openOptions, {
       containers: true,
       policies: [],
       enforcement: true,
@@ -184,16 +184,16 @@ describe('polytrace getevents', () => {
       await command.stderr.waitFor('ready');
       command.signals.emit('SIGTERM');
       assert.equal(await status, 0);
-      assert.deepEqual(command.opened, { containers: true, policies: [], persist: '/sys/fs/bpf/x' });
-      assert.deepEqual(command.tracer.closed, closed);
+      assert.deepEqual(command.openOptions, { containers: true, policies: [], persist: '/sys/fs/bpf/x' });
+      assert.deepEqual(command.tracer.closeOptions, closed);
     }
     assert.equal(await command.run('getevents', '--keep'), 2);
   });
 
   describe('what is written', () => {
-    const process = processOf({ binary: '/bin/a', argv: ['--token=x'], arguments: '--token=x' });
-    const event = execOf({}, { process, parent: processOf(), ancestors: [processOf({ pid: 1 })] });
-    const written = async (...args: readonly string[]): Promise<string> => {
+    const process = plainProcess({ binary: '/bin/a', argv: ['--token=x'], arguments: '--token=x' });
+    const event = execEvent({}, { process, parent: plainProcess(), ancestors: [plainProcess({ pid: 1 })] });
+    const printEvent = async (...args: readonly string[]): Promise<string> => {
       command.tracer.push(event);
       const status = command.run('getevents', ...args);
       await command.stdout.waitFor('\n');
@@ -201,15 +201,15 @@ describe('polytrace getevents', () => {
       assert.equal(await status, 0, command.stderr.text);
       return command.stdout.text;
     };
-    const keys = async (...args: readonly string[]): Promise<string[]> => {
-      const { process_exec: fields } = JSON.parse(await written('-o', 'json', ...args)) as {
+    const listJsonKeys = async (...args: readonly string[]): Promise<string[]> => {
+      const { process_exec: fields } = JSON.parse(await printEvent('-o', 'json', ...args)) as {
         process_exec: Record<string, object>;
       };
       return [...Object.keys(fields), ...Object.keys(fields['process'] ?? {})];
     };
 
     it('JSON is lean; options add ancestors, credentials and namespaces', async () => {
-      const lean = await keys();
+      const lean = await listJsonKeys();
       for (const [args, added] of [
         [['--enable-ancestors'], ['ancestors']],
         [['--enable-ancestors', 'kprobe,base'], ['ancestors']],
@@ -218,7 +218,7 @@ describe('polytrace getevents', () => {
         [['--enable-process-ns'], ['ns']],
       ] as const) {
         command = new FakeCommand();
-        const more = await keys(...args);
+        const more = await listJsonKeys(...args);
         assert.deepEqual(
           more.filter((key) => !lean.includes(key)),
           added,
@@ -229,7 +229,7 @@ describe('polytrace getevents', () => {
 
     it('-f and -F choose fields', async () => {
       const args = ['-f', 'process.binary,process.pid', '--include-fields', 'parent', '-F', 'parent,process.pid'];
-      assert.deepEqual(await keys(...args), ['process', 'binary']);
+      assert.deepEqual(await listJsonKeys(...args), ['process', 'binary']);
     });
 
     for (const output of ['json', 'compact']) {
@@ -237,7 +237,7 @@ describe('polytrace getevents', () => {
         const filters = [{ redact: ['--token=(\\S+)'], binary_regex: ['/a$'] }, { redact: ['(never)'] }];
         for (const text of [JSON.stringify(filters), filters.map((each) => JSON.stringify(each)).join('\n')]) {
           command = new FakeCommand();
-          assert.match(await written('-o', output, '--redaction-filters', text), /--token=\*{5}/);
+          assert.match(await printEvent('-o', output, '--redaction-filters', text), /--token=\*{5}/);
         }
       });
     }
@@ -265,7 +265,7 @@ describe('polytrace getevents', () => {
       it(`refuses, before anything is loaded: ${args.join(' ')}`, async () => {
         assert.equal(await command.run('getevents', ...args), 2);
         assert.match(command.stderr.text, message);
-        assert.equal(command.opened, undefined);
+        assert.equal(command.openOptions, undefined);
       });
     }
   });
@@ -276,7 +276,7 @@ describe('polytrace getevents', () => {
 
   for (const signal of ['SIGINT', 'SIGTERM']) {
     it(`${signal} prints what had happened before it, and ends with 0`, async () => {
-      command.tracer.remaining = [execOf({ binary: '/bin/late' })];
+      command.tracer.remaining = [execEvent({ binary: '/bin/late' })];
       const status = command.run('getevents');
       await command.stderr.waitFor('ready');
       command.signals.emit(signal);
@@ -301,13 +301,13 @@ describe('polytrace getevents', () => {
   });
 
   it('Ctrl-C while policies are being attached ends without a ready line', async () => {
-    let opened = (): void => undefined;
+    let finishOpening = (): void => undefined;
     const { tracer } = command;
     const context = command.context();
-    const openTracer = () => new Promise<typeof tracer>((resolve) => (opened = () => resolve(tracer)));
+    const openTracer = () => new Promise<typeof tracer>((resolve) => (finishOpening = () => resolve(tracer)));
     const status = runCommand(['getevents'], { ...context, api: { ...command.api, openTracer } });
     command.signals.emit('SIGINT');
-    opened();
+    finishOpening();
     assert.equal(await status, 0);
     assert.equal(command.stderr.text, '');
     assert.equal(tracer.closes, 1);
@@ -323,13 +323,13 @@ describe('polytrace getevents', () => {
   });
 
   it('--duration ends by itself, with what the kernel had recorded', async () => {
-    command.tracer.remaining = [exitOf()];
+    command.tracer.remaining = [exitEvent()];
     assert.equal(await command.run('getevents', '--duration', '0.01'), 0);
     assert.match(command.stdout.text, /^💥 exit/);
   });
 
   it('-o json prints a line of JSON an event, losses too', async () => {
-    command.tracer.push(execOf({ argv: ['a\nb'] }), lostOf());
+    command.tracer.push(execEvent({ argv: ['a\nb'] }), lostEvent());
     const status = command.run('getevents', '-o', 'json', '--color', 'always', '--timestamps');
     await command.stdout.waitFor('"lost"');
     command.signals.emit('SIGINT');
@@ -342,14 +342,14 @@ describe('polytrace getevents', () => {
   });
 
   it('a loss is a line of compact output', async () => {
-    command.tracer.remaining = [lostOf()];
+    command.tracer.remaining = [lostEvent()];
     assert.equal(await command.run('getevents', '--duration', '0.01', '--process', 'nothing-is-called-so'), 0);
     assert.equal(command.stdout.text, '⚠️  lost    node security_file_permission 12 events (ring_full)\n');
   });
 
   it('--process looks at the binary of hooks, execs and exits', async () => {
     const bash = { binary: '/usr/bin/bash' };
-    command.tracer.remaining = [execOf(bash), execOf(), exitOf(bash), exitOf({ binary: '/usr/sbin/sshd' })];
+    command.tracer.remaining = [execEvent(bash), execEvent(), exitEvent(bash), exitEvent({ binary: '/usr/sbin/sshd' })];
     await command.run('getevents', '--duration', '0.01', '--process', 'bash$', '^/usr/sbin/');
     assert.deepEqual(command.stdout.text.match(/\/usr\/\S+(?= \/etc)/g), [
       '/usr/bin/bash',
@@ -398,12 +398,12 @@ describe('polytrace getevents', () => {
       labels: ['app in (a,b),!old'],
       host: true,
     });
-    assert.deepEqual(command.opened?.containers, { sources: ['cri', 'docker'] });
+    assert.deepEqual(command.openOptions?.containers, { sources: ['cri', 'docker'] });
   });
 
   it('asks no runtime with --container-sources none', async () => {
     await command.run('getevents', '--duration', '0.01', '--container-sources', 'none');
-    assert.equal(command.opened?.containers, false);
+    assert.equal(command.openOptions?.containers, false);
   });
 
   for (const words of [
@@ -435,7 +435,7 @@ describe('polytrace getevents', () => {
       it(`${when} ${terminal ? 'on a terminal' : 'into a file'} ${JSON.stringify(env)}: ${colored}`, async () => {
         command.stdout.isTTY = terminal;
         command.env = env;
-        command.tracer.remaining = [execOf()];
+        command.tracer.remaining = [execEvent()];
         await command.run('getevents', '--duration', '0.01', '--color', when);
         assert.match(command.stdout.text, /process/);
         assert.equal(command.stdout.text.includes('\u001b['), colored);
@@ -446,8 +446,8 @@ describe('polytrace getevents', () => {
   for (const format of ['compact', 'json']) {
     it(`--processes matched shows only processes that a policy reports: ${format}`, async () => {
       const other = { execId: 'other', argv: ['other'] };
-      const opened = hookOf('fd_install', [fileOf('/etc/x')]);
-      command.tracer.remaining = [execOf(other), execOf(), opened, exitOf(other), exitOf()];
+      const opened = kprobeEvent('fd_install', [fileArgument('/etc/x')]);
+      command.tracer.remaining = [execEvent(other), execEvent(), opened, exitEvent(other), exitEvent()];
       await command.run('getevents', '-o', format, '--duration', '0.01', '--processes', 'matched');
       assert.equal(command.stdout.text.split('\n').length, 4, command.stdout.text);
       assert.doesNotMatch(command.stdout.text, /other/);
@@ -455,7 +455,7 @@ describe('polytrace getevents', () => {
   }
 
   it('--timestamps puts the time first', async () => {
-    command.tracer.remaining = [execOf()];
+    command.tracer.remaining = [execEvent()];
     await command.run('getevents', '--duration', '0.01', '--timestamps');
     assert.match(command.stdout.text, /^2026-11-24T14:36:50\.316744941Z 🚀/);
   });
@@ -468,8 +468,8 @@ describe('polytrace getevents', () => {
       writes.push(text);
       return write(text);
     }) as typeof slow.write;
-    command.tracer.push(execOf(), execOf());
-    command.tracer.push(exitOf());
+    command.tracer.push(execEvent(), execEvent());
+    command.tracer.push(exitEvent());
     const status = runCommand(['getevents'], command.context(slow));
     await command.stderr.waitFor('ready');
     await new Promise((resolve) => setImmediate(resolve));
@@ -482,21 +482,21 @@ describe('polytrace getevents', () => {
     assert.equal(writes.length, 2);
   });
 
-  const broken = (code: string): Writable =>
+  const brokenOutput = (code: string): Writable =>
     new Writable({
       write: (_chunk, _encoding, done) => done(Object.assign(new Error(`write ${code}`), { code })),
     });
 
   it('a closed pipe ends it quietly', async () => {
-    command.tracer.push(execOf());
-    assert.equal(await runCommand(['getevents'], command.context(broken('EPIPE'))), 0);
+    command.tracer.push(execEvent());
+    assert.equal(await runCommand(['getevents'], command.context(brokenOutput('EPIPE'))), 0);
     assert.match(command.stderr.text, /^ready[^\n]*\n$/);
     assert.equal(command.tracer.closes, 1);
   });
 
   it('a full disk is reported', async () => {
-    command.tracer.push(execOf());
-    assert.equal(await runCommand(['getevents'], command.context(broken('ENOSPC'))), 4);
+    command.tracer.push(execEvent());
+    assert.equal(await runCommand(['getevents'], command.context(brokenOutput('ENOSPC'))), 4);
     assert.match(command.stderr.text, /write ENOSPC\): 1 events were not written/);
   });
 
@@ -511,10 +511,10 @@ describe('polytrace getevents', () => {
   for (const code of ['EPIPE', 'ENOSPC']) {
     it(`${code} does not end the command while a policy enforces`, async () => {
       command.tracer.statuses = [enforcing];
-      command.tracer.push(execOf());
-      const status = runCommand(['getevents'], command.context(broken(code)));
+      command.tracer.push(execEvent());
+      const status = runCommand(['getevents'], command.context(brokenOutput(code)));
       await command.stderr.waitFor('1 events were not written');
-      command.tracer.push(execOf());
+      command.tracer.push(execEvent());
       assert.equal(command.tracer.closes, 0);
       command.signals.emit('SIGTERM', 'SIGTERM');
       assert.equal(await status, 4);
@@ -524,7 +524,7 @@ describe('polytrace getevents', () => {
   it('/dev/full is reported once, and does not end the command', async () => {
     const stdoutFile = openSync('/dev/full', 'w');
     const status = runCommand(['getevents'], { ...command.context(), stdoutFile });
-    for (let i = 0; i < 20; i++) command.tracer.push(execOf());
+    for (let i = 0; i < 20; i++) command.tracer.push(execEvent());
     await command.stderr.waitFor('ENOSPC');
     command.signals.emit('SIGHUP', 'SIGHUP');
     assert.equal(await status, 4);
@@ -534,7 +534,7 @@ describe('polytrace getevents', () => {
 
   describe('errors', () => {
     const place = { file: 'p.yaml', line: 3, column: 5, text: 'x', hint: 'mind the gap' };
-    const failing = async (error: Error): Promise<number> => {
+    const runFailing = async (error: Error): Promise<number> => {
       const api = { ...command.api, openTracer: () => Promise.reject(error) };
       return runCommand(['getevents'], { ...command.context(), api });
     };
@@ -544,7 +544,7 @@ describe('polytrace getevents', () => {
         { ...place, code: 'FIELD_UNKNOWN', severity: 'error', message: 'unknown field' },
         { ...place, line: 9, hint: '', code: 'VALUE_INVALID', severity: 'error', message: 'not a \u001b[2J number' },
       ]);
-      assert.equal(await failing(error), 1);
+      assert.equal(await runFailing(error), 1);
       assert.equal(
         command.stderr.text,
         'p.yaml:3:5: error FIELD_UNKNOWN: unknown field\n    hint: mind the gap\n' +
@@ -557,7 +557,7 @@ describe('polytrace getevents', () => {
       const error = new KernelError('CAPABILITY_MISSING', 'CAP_BPF is missing', 'run as root', {
         log: 'line 1\nline 2',
       });
-      assert.equal(await failing(error), 3);
+      assert.equal(await runFailing(error), 3);
       assert.equal(
         command.stderr.text,
         'polytrace: error CAPABILITY_MISSING: CAP_BPF is missing\n    hint: run as root\n    | line 1\n    | line 2\n',
@@ -565,7 +565,7 @@ describe('polytrace getevents', () => {
     });
 
     it('other errors of the library: status 1', async () => {
-      assert.equal(await failing(new PolytraceError('POLICY_LOADED', 'there is one', '')), 1);
+      assert.equal(await runFailing(new PolytraceError('POLICY_LOADED', 'there is one', '')), 1);
       assert.equal(command.stderr.text, 'polytrace: error POLICY_LOADED: there is one\n');
     });
 

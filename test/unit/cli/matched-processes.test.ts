@@ -1,70 +1,79 @@
 import assert from 'node:assert/strict';
 import { MatchedProcesses } from '../../../lib/cli/matched-processes.js';
 import type { PlainEvent, PlainProcess } from '../../../types/events.js';
-import { execOf, exitOf, hookOf, lostOf, processOf } from '../output/events.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from '../output/events.js';
 
 describe('--processes matched', () => {
-  const imageOf = (execId: string, parentExecId: string, more: Partial<PlainProcess> = {}): PlainProcess =>
-    processOf({ execId, parentExecId, ...more });
-  const shell = imageOf('shell', 'login');
-  const cat = imageOf('cat', 'shell');
-  const start = (process: PlainProcess): PlainEvent => execOf({}, { process });
-  const end = (process: PlainProcess): PlainEvent => exitOf({}, { process });
-  const read = (process: PlainProcess, more: object = {}): PlainEvent => hookOf('fd_install', [], { process, ...more });
+  const makeProcess = (execId: string, parentExecId: string, more: Partial<PlainProcess> = {}): PlainProcess =>
+    plainProcess({ execId, parentExecId, ...more });
+  const shell = makeProcess('shell', 'login');
+  const cat = makeProcess('cat', 'shell');
+  const startEvent = (process: PlainProcess): PlainEvent => execEvent({}, { process });
+  const endEvent = (process: PlainProcess): PlainEvent => exitEvent({}, { process });
+  const policyEvent = (process: PlainProcess, more: object = {}): PlainEvent =>
+    kprobeEvent('fd_install', [], { process, ...more });
 
-  function shown(...events: readonly (readonly [string, PlainEvent])[]): string {
+  function printMatched(...events: readonly (readonly [string, PlainEvent])[]): string {
     const matched = new MatchedProcesses();
     return events.map(([text, event]) => matched.take(event, `${text} `)).join('');
   }
 
   it('a process without an event of a policy is not shown', () => {
-    assert.equal(shown(['start', start(cat)], ['end', end(cat)], ['lost', lostOf()]), 'lost ');
+    assert.equal(printMatched(['start', startEvent(cat)], ['end', endEvent(cat)], ['lost', lostEvent()]), 'lost ');
   });
 
   it('the starts of the process and of its ancestors come before its first event, the oldest first', () => {
-    const text = shown(
-      ['shell', start(shell)],
-      ['other', start(imageOf('other', 'shell'))],
-      ['cat', start(cat)],
-      ['read', read(cat)],
-      ['read', read(cat)],
-      ['other-end', end(imageOf('other', 'shell'))],
-      ['cat-end', end(cat)],
-      ['shell-end', end(shell)],
+    const text = printMatched(
+      ['shell', startEvent(shell)],
+      ['other', startEvent(makeProcess('other', 'shell'))],
+      ['cat', startEvent(cat)],
+      ['read', policyEvent(cat)],
+      ['read', policyEvent(cat)],
+      ['other-end', endEvent(makeProcess('other', 'shell'))],
+      ['cat-end', endEvent(cat)],
+      ['shell-end', endEvent(shell)],
     );
     assert.equal(text, 'shell cat read read cat-end shell-end ');
   });
 
   it('ancestors whose start was not seen, such as forked ones, do not hide those before them', () => {
-    const forked = imageOf('forked', 'shell', { forked: true });
-    const child = imageOf('child', 'forked');
-    const text = shown(
-      ['shell', start(shell)],
-      ['child', start(child)],
-      ['read', read(child, { parent: forked, ancestors: [shell] })],
-      ['child-end', end(child)],
-      ['forked-end', end(forked)],
+    const forked = makeProcess('forked', 'shell', { forked: true });
+    const child = makeProcess('child', 'forked');
+    const text = printMatched(
+      ['shell', startEvent(shell)],
+      ['child', startEvent(child)],
+      ['read', policyEvent(child, { parent: forked, ancestors: [shell] })],
+      ['child-end', endEvent(child)],
+      ['forked-end', endEvent(forked)],
     );
     assert.equal(text, 'shell child read child-end forked-end ');
   });
 
   it('a shown process that executes another program is shown until its end', () => {
-    const next = imageOf('next', 'login', { formerExecId: 'shell' });
-    const text = shown(['shell', start(shell)], ['read', read(shell)], ['next', start(next)], ['next-end', end(next)]);
+    const next = makeProcess('next', 'login', { formerExecId: 'shell' });
+    const text = printMatched(
+      ['shell', startEvent(shell)],
+      ['read', policyEvent(shell)],
+      ['next', startEvent(next)],
+      ['next-end', endEvent(next)],
+    );
     assert.equal(text, 'shell read next next-end ');
   });
 
   it('the former programs of a process belong to it', () => {
-    const next = imageOf('next', 'login', { formerExecId: 'shell' });
-    assert.equal(shown(['shell', start(shell)], ['next', start(next)], ['read', read(next)]), 'shell next read ');
+    const next = makeProcess('next', 'login', { formerExecId: 'shell' });
+    assert.equal(
+      printMatched(['shell', startEvent(shell)], ['next', startEvent(next)], ['read', policyEvent(next)]),
+      'shell next read ',
+    );
   });
 
   it('holds so many starts at most', () => {
     const matched = new MatchedProcesses();
-    const first = imageOf('0', '');
-    for (let i = 0; i <= 65_536; i++) matched.take(start(imageOf(String(i), '')), `${i} `);
-    assert.equal(matched.take(read(first), 'read '), 'read ');
-    const last = imageOf('65536', '');
-    assert.equal(matched.take(read(last), 'read '), '65536 read ');
+    const first = makeProcess('0', '');
+    for (let i = 0; i <= 65_536; i++) matched.take(startEvent(makeProcess(String(i), '')), `${i} `);
+    assert.equal(matched.take(policyEvent(first), 'read '), 'read ');
+    const last = makeProcess('65536', '');
+    assert.equal(matched.take(policyEvent(last), 'read '), '65536 read ');
   });
 });

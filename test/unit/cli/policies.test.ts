@@ -9,15 +9,15 @@ import { runCommand } from '../../../lib/cli/program.js';
 import { policySchema } from '../../../lib/policy/index.js';
 import { validatePolicy } from '../../../lib/tracer/validate-policy.js';
 import { fakeKernel } from '../policy/fake-kernel.js';
-import { kprobe } from '../policy/marked.js';
+import { kprobeYaml } from '../policy/marked-policies.js';
 import { FakeCommand } from './fake.js';
 
-const GOOD = kprobe('call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: file}]');
-const WARNS = kprobe(
+const GOOD = kprobeYaml('call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: file}]');
+const WARNS = kprobeYaml(
   'call: security_file_permission\nsyscall: false\nselectors:\n- matchBinaries: [{operator: In, values: [cat]}]',
 );
-const BAD = kprobe('call: security_file_permission\nsycall: false');
-const UNKNOWN = kprobe('call: no_such_function\nsyscall: false');
+const BAD = kprobeYaml('call: security_file_permission\nsycall: false');
+const UNKNOWN = kprobeYaml('call: no_such_function\nsyscall: false');
 
 describe('polytrace on policies', () => {
   let command: FakeCommand;
@@ -35,7 +35,7 @@ describe('polytrace on policies', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const run = (...args: string[]): Promise<number> => {
+  const runCommandLine = (...args: string[]): Promise<number> => {
     const context = command.context();
     const loadKernelInfo: Context['api']['loadKernelInfo'] = (btf) => {
       asked.push(btf);
@@ -48,49 +48,49 @@ describe('polytrace on policies', () => {
       { ...context, api },
     );
   };
-  const out = (): string => command.stdout.text.replaceAll(`${folder}/`, '');
+  const readOutput = (): string => command.stdout.text.replaceAll(`${folder}/`, '');
 
   describe('validate', () => {
     it('checks without a kernel with --kernel none', async () => {
-      assert.equal(await run('validate', '--kernel', 'none', '@unknown.yaml'), 0);
-      assert.equal(out(), 'unknown.yaml: ok\n');
+      assert.equal(await runCommandLine('validate', '--kernel', 'none', '@unknown.yaml'), 0);
+      assert.equal(readOutput(), 'unknown.yaml: ok\n');
       assert.deepEqual(asked, []);
     });
 
     it('checks against the running kernel and against another one', async () => {
-      assert.equal(await run('validate', '--kernel', 'running', '@unknown.yaml'), 1);
-      assert.match(out(), /^unknown\.yaml:7:11: error FUNCTION_UNKNOWN: /);
-      assert.equal(await run('validate', '--btf', '@btf', '@unknown.yaml'), 1);
+      assert.equal(await runCommandLine('validate', '--kernel', 'running', '@unknown.yaml'), 1);
+      assert.match(readOutput(), /^unknown\.yaml:7:11: error FUNCTION_UNKNOWN: /);
+      assert.equal(await runCommandLine('validate', '--btf', '@btf', '@unknown.yaml'), 1);
       assert.deepEqual(asked, [undefined, `${folder}/btf`]);
     });
 
     it('prints a note when it cannot check against a kernel', async function () {
       if (process.platform !== 'linux') return this.skip();
       hasAddon = false;
-      assert.equal(await run('validate', '@unknown.yaml'), 0);
+      assert.equal(await runCommandLine('validate', '@unknown.yaml'), 0);
       assert.match(command.stderr.text, /^note: not checked against a kernel: the native addon is not there\n$/);
-      assert.match(out(), /^unknown\.yaml:6:3: note NOT_CHECKED: [^]*\nunknown\.yaml: no mistakes found, but not everything was checked\n$/); // prettier-ignore
+      assert.match(readOutput(), /^unknown\.yaml:6:3: note NOT_CHECKED: [^]*\nunknown\.yaml: no mistakes found, but not everything was checked\n$/); // prettier-ignore
     });
 
     it('ends with 3 when the kernel of an option cannot be read', async () => {
       hasAddon = false;
-      assert.equal(await run('validate', '--kernel', 'running', '@good.yaml'), 3);
+      assert.equal(await runCommandLine('validate', '--kernel', 'running', '@good.yaml'), 3);
       assert.match(command.stderr.text, /ADDON_MISSING/);
     });
 
     it('treats warnings as errors with --strict only', async () => {
-      assert.equal(await run('validate', '--kernel', 'none', '@warns.yaml'), 0);
-      assert.match(out(), /warning PATH_NOT_ABSOLUTE[^]*warns\.yaml: ok, 1 warning\n$/);
+      assert.equal(await runCommandLine('validate', '--kernel', 'none', '@warns.yaml'), 0);
+      assert.match(readOutput(), /warning PATH_NOT_ABSOLUTE[^]*warns\.yaml: ok, 1 warning\n$/);
       command.stdout.text = '';
-      assert.equal(await run('validate', '--kernel', 'none', '--strict', '@warns.yaml'), 1);
-      assert.doesNotMatch(out(), /ok/);
+      assert.equal(await runCommandLine('validate', '--kernel', 'none', '--strict', '@warns.yaml'), 1);
+      assert.doesNotMatch(readOutput(), /ok/);
     });
 
     it('accepts folders, and reports every file that cannot be read', async () => {
       mkdirSync(join(folder, 'empty'));
       writeFileSync(join(folder, 'latin.yml'), Buffer.from([0xff]));
-      assert.equal(await run('validate', '--kernel', 'none', '@', '@empty'), 1);
-      const lines = out()
+      assert.equal(await runCommandLine('validate', '--kernel', 'none', '@', '@empty'), 1);
+      const lines = readOutput()
         .split('\n')
         .filter((line) => !line.startsWith(' '));
       assert.deepEqual(
@@ -99,13 +99,16 @@ describe('polytrace on policies', () => {
           name === 'empty' ? `${folder}/empty`.slice(folder.length + 1) : name,
         ),
       );
-      assert.match(out(), /FILE_NOT_UTF8/);
-      assert.match(out(), /FOLDER_EMPTY/);
+      assert.match(readOutput(), /FILE_NOT_UTF8/);
+      assert.match(readOutput(), /FOLDER_EMPTY/);
     });
 
     it('gives JSON', async () => {
-      assert.equal(await run('validate', '--kernel', 'none', '--format', 'json', '@bad.yaml', '@good.yaml'), 1);
-      const result = JSON.parse(out()) as {
+      assert.equal(
+        await runCommandLine('validate', '--kernel', 'none', '--format', 'json', '@bad.yaml', '@good.yaml'),
+        1,
+      );
+      const result = JSON.parse(readOutput()) as {
         errors: number;
         warnings: number;
         files: { file: string; diagnostics: { code: string; line: number }[] }[];
@@ -122,7 +125,10 @@ describe('polytrace on policies', () => {
     });
 
     it('gives SARIF', async () => {
-      assert.equal(await run('validate', '--kernel', 'none', '--format', 'sarif', '@bad.yaml', '@warns.yaml'), 1);
+      assert.equal(
+        await runCommandLine('validate', '--kernel', 'none', '--format', 'sarif', '@bad.yaml', '@warns.yaml'),
+        1,
+      );
       const log = JSON.parse(command.stdout.text) as Record<string, unknown> & {
         runs: { tool: { driver: { rules: { id: string }[] } }; results: Record<string, unknown>[] }[];
       };
@@ -148,7 +154,7 @@ describe('polytrace on policies', () => {
       const below = mkdtempSync(join(process.cwd(), 'a b-'));
       try {
         writeFileSync(join(below, 'bad.yaml'), BAD);
-        await run('validate', '--kernel', 'none', '--format', 'sarif', join(below, 'bad.yaml'));
+        await runCommandLine('validate', '--kernel', 'none', '--format', 'sarif', join(below, 'bad.yaml'));
         assert.match(command.stdout.text, /"uri": "a%20b-[^/]*\/bad\.yaml"/);
       } finally {
         rmSync(below, { recursive: true });
@@ -158,15 +164,15 @@ describe('polytrace on policies', () => {
 
   describe('explain', () => {
     it('describes in words', async () => {
-      assert.equal(await run('explain', '--kernel', 'none', '@warns.yaml'), 0);
-      assert.match(out(), /^policy test\n\nkprobes: function security_file_permission\n/);
-      assert.match(out(), /binary is "cat"/);
+      assert.equal(await runCommandLine('explain', '--kernel', 'none', '@warns.yaml'), 0);
+      assert.match(readOutput(), /^policy test\n\nkprobes: function security_file_permission\n/);
+      assert.match(readOutput(), /binary is "cat"/);
       assert.match(command.stderr.text, /PATH_NOT_ABSOLUTE/);
     });
 
     it('gives JSON with the image', async () => {
-      assert.equal(await run('explain', '--kernel', 'running', '--format', 'json', '@good.yaml'), 0);
-      const result = JSON.parse(out()) as { name: string; image: { hooks: { call: string }[] } };
+      assert.equal(await runCommandLine('explain', '--kernel', 'running', '--format', 'json', '@good.yaml'), 0);
+      const result = JSON.parse(readOutput()) as { name: string; image: { hooks: { call: string }[] } };
       assert.equal(result.name, 'test');
       assert.deepEqual(
         result.image.hooks.map((hook) => hook.call),
@@ -175,22 +181,22 @@ describe('polytrace on policies', () => {
     });
 
     it('refuses mistakes, folders and missing files', async () => {
-      assert.equal(await run('explain', '--kernel', 'none', '@bad.yaml'), 1);
+      assert.equal(await runCommandLine('explain', '--kernel', 'none', '@bad.yaml'), 1);
       assert.match(command.stderr.text, /UNKNOWN_FIELD/);
-      assert.equal(await run('explain', '--kernel', 'none', '@'), 2);
-      assert.equal(await run('explain', '--kernel', 'none', '@nothing'), 2);
+      assert.equal(await runCommandLine('explain', '--kernel', 'none', '@'), 2);
+      assert.equal(await runCommandLine('explain', '--kernel', 'none', '@nothing'), 2);
     });
   });
 
   it('schema prints the JSON Schema', async () => {
-    assert.equal(await run('schema'), 0);
+    assert.equal(await runCommandLine('schema'), 0);
     assert.deepEqual(JSON.parse(command.stdout.text), JSON.parse(JSON.stringify(policySchema())));
   });
 
   describe('completion', () => {
     const isMissing = (error: NodeJS.ErrnoException | undefined): boolean => error?.code === 'ENOENT';
     const complete = async (...words: string[]): Promise<string[]> => {
-      assert.equal(await run('completion', 'bash'), 0);
+      assert.equal(await runCommandLine('completion', 'bash'), 0);
       const script = `${command.stdout.text}\nCOMP_WORDS=(polytrace "$@"); COMP_CWORD=$#; _polytrace; printf '%s\\n' "\${COMPREPLY[@]}"`;
       const { stdout, stderr } = spawnSync('bash', ['-c', script, 'bash', ...words], { cwd: folder, encoding: 'utf8' });
       assert.equal(stderr, '');
@@ -218,7 +224,7 @@ describe('polytrace on policies', () => {
     }
 
     it('zsh: knows every command and option', async function () {
-      assert.equal(await run('completion', 'zsh'), 0);
+      assert.equal(await runCommandLine('completion', 'zsh'), 0);
       const script = command.stdout.text;
       assert.match(script, /^#compdef polytrace\n/);
       for (const word of [
@@ -253,7 +259,7 @@ describe('polytrace on policies', () => {
     ];
     for (const [line, expected] of fishCases) {
       it(`fish: ${line}`, async function () {
-        assert.equal(await run('completion', 'fish'), 0);
+        assert.equal(await runCommandLine('completion', 'fish'), 0);
         const script = `${command.stdout.text}\ncomplete -C ${JSON.stringify(line)}`;
         const env = { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder };
         const { error, stdout, stderr } = spawnSync('fish', ['-N', '-c', script], {

@@ -8,7 +8,7 @@ const SCRIPT = join(__dirname, 'fake-command.ts');
 describe('polytrace as a process', () => {
   let child: ChildProcessWithoutNullStreams;
 
-  function start(fake: string, ...args: string[]): void {
+  function startCommand(fake: string, ...args: string[]): void {
     child = spawn(process.execPath, ['--require', 'tsx/cjs', SCRIPT, 'getevents', ...args], {
       env: { ...process.env, FAKE: fake },
       stdio: 'pipe',
@@ -16,10 +16,10 @@ describe('polytrace as a process', () => {
   }
 
   /** Collects the text of a stream. `has` resolves when it contains a text. */
-  function gather(stream: NodeJS.ReadableStream): { text: string; has: (text: string) => Promise<void> } {
+  function collectOutput(stream: NodeJS.ReadableStream): { text: string; waitFor: (text: string) => Promise<void> } {
     const seen = {
       text: '',
-      has: async (text: string): Promise<void> => {
+      waitFor: async (text: string): Promise<void> => {
         while (!seen.text.includes(text)) await once(stream, 'data');
       },
     };
@@ -33,9 +33,9 @@ describe('polytrace as a process', () => {
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     it(`ends with 0 on ${signal}, with the last events printed`, async () => {
-      start('quiet');
-      const stdout = gather(child.stdout);
-      await stdout.has('/etc/shadow');
+      startCommand('quiet');
+      const stdout = collectOutput(child.stdout);
+      await stdout.waitFor('/etc/shadow');
       child.kill(signal);
       assert.deepEqual(await once(child, 'close'), [0, null]);
       assert.match(stdout.text, /\/bin\/last [^\n]*\n$/);
@@ -43,10 +43,10 @@ describe('polytrace as a process', () => {
   }
 
   it('ends with 130 on the second Ctrl-C when closing takes long', async () => {
-    start('stuck');
-    const stdout = gather(child.stdout);
+    startCommand('stuck');
+    const stdout = collectOutput(child.stdout);
     const exited = once(child, 'exit');
-    await stdout.has('/etc/shadow');
+    await stdout.waitFor('/etc/shadow');
     // Two pending signals of one kind become one. Send it until the process has exited.
     const again = setInterval(() => child.kill('SIGINT'), 20);
     assert.deepEqual(await exited, [130, null]);
@@ -54,8 +54,8 @@ describe('polytrace as a process', () => {
   });
 
   it('ends with 0 and prints nothing when its reader exits', async () => {
-    start('endless');
-    const stderr = gather(child.stderr);
+    startCommand('endless');
+    const stderr = collectOutput(child.stderr);
     const exited = once(child, 'close');
     await once(child.stdout, 'data');
     child.stdout.destroy();
@@ -64,8 +64,8 @@ describe('polytrace as a process', () => {
   });
 
   it('ends by itself after --duration', async () => {
-    start('quiet', '--duration', '0.05', '-o', 'json');
-    const stdout = gather(child.stdout);
+    startCommand('quiet', '--duration', '0.05', '-o', 'json');
+    const stdout = collectOutput(child.stdout);
     assert.deepEqual(await once(child, 'close'), [0, null]);
     const kinds = stdout.text
       .trimEnd()

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../../../lib/cli/program.js';
 import type { Diagnostic, PreflightReport, TracingCheck } from '../../../types/index.js';
 import { FakeCommand } from './fake.js';
+import { readProjectFile } from '../../project.js';
 
 describe('polytrace', () => {
   let command: FakeCommand;
@@ -13,7 +14,7 @@ describe('polytrace', () => {
   });
 
   it('--version prints the version of the package', async () => {
-    const { version } = JSON.parse(readFileSync(join(__dirname, '../../../package.json'), 'utf8')) as {
+    const { version } = JSON.parse(readProjectFile('package.json')) as {
       version: string;
     };
     assert.equal(await command.run('--version'), 0);
@@ -87,7 +88,7 @@ describe('polytrace', () => {
         assert.equal(await command.run(...args), 2);
         assert.match(command.stderr.text, message);
         assert.equal(command.stdout.text, '');
-        assert.equal(command.opened, undefined);
+        assert.equal(command.openOptions, undefined);
       });
     }
   });
@@ -114,7 +115,7 @@ describe('polytrace', () => {
       column: 3,
       text: 'x',
     });
-    const validate = (...names: string[]): Promise<number> => {
+    const runValidate = (...names: string[]): Promise<number> => {
       const validatePolicy = (yaml: string, options?: { file?: string }): Diagnostic[] => {
         const file = options?.file ?? '';
         if (yaml === 'bad') return [diagnostic('error', file, 2), diagnostic('error', file, 7)];
@@ -123,25 +124,25 @@ describe('polytrace', () => {
       const args = names.map((name) => join(folder, name));
       return runCommand(['validate', ...args], { ...command.context(), api: { ...command.api, validatePolicy } });
     };
-    const shown = (): string => command.stdout.text.replaceAll(`${folder}/`, '');
+    const readOutput = (): string => command.stdout.text.replaceAll(`${folder}/`, '');
 
     it('a correct file: one line, status 0', async () => {
-      assert.equal(await validate('good.yaml'), 0);
-      assert.equal(shown(), 'good.yaml: ok\n');
+      assert.equal(await runValidate('good.yaml'), 0);
+      assert.equal(readOutput(), 'good.yaml: ok\n');
     });
 
     it('warnings do not fail', async () => {
-      assert.equal(await validate('odd.yaml'), 0);
+      assert.equal(await runValidate('odd.yaml'), 0);
       assert.match(
-        shown(),
+        readOutput(),
         /^odd\.yaml:4:3: warning FIELD_UNKNOWN: [^\n]*\n {4}hint: [^\n]*\nodd\.yaml: ok, 1 warning\n$/,
       );
     });
 
     it('all mistakes of all files, status 1', async () => {
-      assert.equal(await validate('good.yaml', 'bad.yaml', 'odd.yaml'), 1);
+      assert.equal(await runValidate('good.yaml', 'bad.yaml', 'odd.yaml'), 1);
       assert.equal(
-        shown(),
+        readOutput(),
         'good.yaml: ok\n' +
           'bad.yaml:2:3: error FIELD_UNKNOWN: unknown field "x"\n    hint: did you mean "y"?\n' +
           'bad.yaml:7:3: error FIELD_UNKNOWN: unknown field "x"\n    hint: did you mean "y"?\n' +
@@ -171,14 +172,14 @@ describe('polytrace', () => {
       }, // prettier-ignore
       problems: [],
     };
-    const preflight = (changes: Partial<TracingCheck>, ...words: string[]): Promise<number> =>
+    const runPreflight = (changes: Partial<TracingCheck>, ...words: string[]): Promise<number> =>
       runCommand(['preflight', ...words], {
         ...command.context(),
         api: { ...command.api, preflight: () => report, tryTracing: () => Promise.resolve({ ...trial, ...changes }) },
       });
 
     it('is a table of features and their consequences', async () => {
-      assert.equal(await preflight({}), 0);
+      assert.equal(await runPreflight({}), 0);
       assert.equal(
         command.stdout.text,
         [
@@ -200,7 +201,7 @@ describe('polytrace', () => {
 
     it('-o json has everything, and the same exit status', async () => {
       command.gaps = [{ name: 'pid_namespace', meaning: 'not all', remedy: 'do\u202e' }] as never;
-      assert.equal(await preflight({ canTrace: false }, '-o', 'json'), 3);
+      assert.equal(await runPreflight({ canTrace: false }, '-o', 'json'), 3);
       assert.doesNotMatch(command.stdout.text, /\u202e/);
       const { features } = report;
       const expected = { kernel: '6.18.0', features, ...trial, canTrace: false, gaps: command.gaps };
@@ -209,7 +210,7 @@ describe('polytrace', () => {
 
     it('ends with 3 when nothing can be traced, and says why, also where all features are there', async () => {
       const problems = ['base sensor: the kernel refuses it\u001b'];
-      assert.equal(await preflight({ canTrace: false, problems }), 3);
+      assert.equal(await runPreflight({ canTrace: false, problems }), 3);
       assert.match(command.stdout.text, /\(exec, exit, fork\) cannot run here\.\n/);
       assert.match(command.stdout.text, /^problem: base sensor: the kernel refuses it/m);
       assert.doesNotMatch(command.stdout.text, /\u001b/);

@@ -8,12 +8,12 @@ import { gzipSync } from 'node:zlib';
 import * as agent from '../../../agent/lib/index.js';
 import { toJson } from '../../../lib/output/index.js';
 import type { PlainEvent } from '../../../types/events.js';
-import { execOf, exitOf, lostOf } from '../output/events.js';
+import { execEvent, exitEvent, lostEvent } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
-const line = (event: PlainEvent): string => `${toJson(event)}\n`;
-const program = (name: string): string => line(execOf({ binary: `/bin/${name}`, execId: name }));
-const shown = (...names: string[]): string =>
+const toLine = (event: PlainEvent): string => `${toJson(event)}\n`;
+const execLine = (name: string): string => toLine(execEvent({ binary: `/bin/${name}`, execId: name }));
+const compactLines = (...names: string[]): string =>
   names.map((name) => `🚀 process node /bin/${name} /etc/shadow\n`).join('');
 
 describe('polytrace read', () => {
@@ -33,15 +33,15 @@ describe('polytrace read', () => {
 
   it('one file after the other, compressed ones and standard input too', async () => {
     const packed = join(folder, 'older.jsonl.gz');
-    writeFileSync(packed, gzipSync(program('first') + program('second')));
-    writeFileSync(file, program('third').trimEnd());
-    command.stdin = Readable.from([Buffer.from(program('fourth'))]);
+    writeFileSync(packed, gzipSync(execLine('first') + execLine('second')));
+    writeFileSync(file, execLine('third').trimEnd());
+    command.stdin = Readable.from([Buffer.from(execLine('fourth'))]);
     assert.equal(await command.run('read', packed, file, '-'), 0);
-    assert.equal(command.stdout.text, shown('first', 'second', 'third', 'fourth'));
+    assert.equal(command.stdout.text, compactLines('first', 'second', 'third', 'fourth'));
   });
 
   it('a character that is in two parts of a file', async () => {
-    const text = Buffer.from(program('é'.repeat(50_000)));
+    const text = Buffer.from(execLine('é'.repeat(50_000)));
     writeFileSync(file, Buffer.concat([Buffer.from('\n'), text]));
     assert.equal(await command.run('read', file, '--fields', 'process.binary', '-o', 'json'), 0);
     assert.equal(command.stdout.text.match(/é/g)?.length, 50_000);
@@ -50,7 +50,10 @@ describe('polytrace read', () => {
   it('every format and every filter', async () => {
     writeFileSync(
       file,
-      line(execOf({ pid: 1 })) + line(execOf({ pid: 2 })) + line(exitOf({ pid: 2 })) + line(lostOf()),
+      toLine(execEvent({ pid: 1 })) +
+        toLine(execEvent({ pid: 2 })) +
+        toLine(exitEvent({ pid: 2 })) +
+        toLine(lostEvent()),
     );
     assert.equal(
       await command.run('read', file, '-o', 'table', '--fields', 'event,pid', '--filter', 'process.pid == 2'),
@@ -61,10 +64,10 @@ describe('polytrace read', () => {
 
   it('names the file and the number of each line that is no event, and reads the others', async () => {
     const other = join(folder, 'other.jsonl');
-    writeFileSync(file, `${program('a')}{"process_exec":\n\n${program('b')}`);
-    writeFileSync(other, `[]\n${'x'.repeat(9 << 20)}\n${program('c')}`);
+    writeFileSync(file, `${execLine('a')}{"process_exec":\n\n${execLine('b')}`);
+    writeFileSync(other, `[]\n${'x'.repeat(9 << 20)}\n${execLine('c')}`);
     assert.equal(await command.run('read', file, other), 1);
-    assert.equal(command.stdout.text, shown('a', 'b', 'c'));
+    assert.equal(command.stdout.text, compactLines('a', 'b', 'c'));
     const reasons = command.stderr.text.trimEnd().split('\n');
     assert.equal(reasons.length, 3);
     assert.ok(reasons[0]?.startsWith(`${file}:2: not an event: `), reasons[0]);
@@ -74,9 +77,9 @@ describe('polytrace read', () => {
 
   it('--since leaves out what was before', async () => {
     const events = ['2026-01-01T00:00:00.000000000Z', '2026-01-02T00:00:00.000000000Z'].map((time) =>
-      execOf({ binary: `/bin/${time.slice(0, 10)}` }, { time, timeNs: BigInt(Date.parse(time)) * 1_000_000n }),
+      execEvent({ binary: `/bin/${time.slice(0, 10)}` }, { time, timeNs: BigInt(Date.parse(time)) * 1_000_000n }),
     );
-    writeFileSync(file, events.map(line).join(''));
+    writeFileSync(file, events.map(toLine).join(''));
     for (const [since, days] of [
       ['2026-01-01', ['2026-01-01', '2026-01-02']],
       ['2026-01-01T00:00:01Z', ['2026-01-02']],
@@ -96,32 +99,32 @@ describe('polytrace read', () => {
   });
 
   it('--follow: lines that are added, also to a file that takes its place or was emptied, until a signal', async () => {
-    writeFileSync(file, program('first'));
+    writeFileSync(file, execLine('first'));
     const status = command.run('read', '--follow', file);
     await command.stdout.waitFor('/bin/first /');
-    const [start, end] = [program('second').slice(0, 30), program('second').slice(30)];
+    const [start, end] = [execLine('second').slice(0, 30), execLine('second').slice(30)];
     appendFileSync(file, start);
     appendFileSync(file, end);
     await command.stdout.waitFor('/bin/second /');
-    appendFileSync(file, program('third'));
+    appendFileSync(file, execLine('third'));
     renameSync(file, join(folder, 'events-1.jsonl'));
-    writeFileSync(file, program('fourth'));
+    writeFileSync(file, execLine('fourth'));
     await command.stdout.waitFor('/bin/fourth /');
     truncateSync(file);
     // the file is looked at while it is empty
     await new Promise((resolve) => setTimeout(resolve, 500));
-    appendFileSync(file, `{}\n${program('fifth')}`);
+    appendFileSync(file, `{}\n${execLine('fifth')}`);
     await command.stdout.waitFor('/bin/fifth /');
     command.signals.emit('SIGINT');
     assert.equal(await status, 1);
-    assert.equal(command.stdout.text, shown('first', 'second', 'third', 'fourth', 'fifth'));
+    assert.equal(command.stdout.text, compactLines('first', 'second', 'third', 'fourth', 'fifth'));
     assert.match(command.stderr.text, /events\.jsonl:1: not an event/);
   });
 
   it('refuses a file that it cannot read, and a damaged archive', async () => {
     assert.equal(await command.run('read', join(folder, 'none')), 2);
     assert.match(command.stderr.text, /cannot read .*none: ENOENT/);
-    writeFileSync(`${file}.gz`, gzipSync(program('a')).subarray(0, 40));
+    writeFileSync(`${file}.gz`, gzipSync(execLine('a')).subarray(0, 40));
     command = new FakeCommand();
     command.agentPackage = () => agent;
     assert.equal(await command.run('read', `${file}.gz`), 2);

@@ -9,26 +9,26 @@ import { gzipSync, inflateRawSync } from 'node:zlib';
 import * as agent from '../../../agent/lib/index.js';
 import type { EndRow, Row } from '../../../agent/lib/report/row.js';
 import { toJson } from '../../../lib/output/index.js';
-import { execOf } from '../output/events.js';
+import { execEvent } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
-const start = (name: string, time = '2026-01-01'): string =>
-  `${toJson(execOf({ binary: `/bin/${name}`, execId: name }, { time: `${time}T00:00:00.000000000Z` }))}\n`;
+const execLine = (name: string, time = '2026-01-01'): string =>
+  `${toJson(execEvent({ binary: `/bin/${name}`, execId: name }, { time: `${time}T00:00:00.000000000Z` }))}\n`;
 
-function rowsOf(page: string): Row[] {
+function parseRows(page: string): Row[] {
   const [, packed = ''] = /<script id="rows" type="text\/plain">([^]*?)<\/script>/.exec(page) ?? [];
   const lines = inflateRawSync(Buffer.from(packed, 'base64')).toString().trimEnd().split('\n');
   return lines.map((line) => JSON.parse(line) as Row);
 }
-const binariesOf = (page: string): string[] =>
-  rowsOf(page).flatMap((row) => (row.kind === 'process' && row.binary.startsWith('/bin/') ? [row.binary] : []));
+const listBinaries = (page: string): string[] =>
+  parseRows(page).flatMap((row) => (row.kind === 'process' && row.binary.startsWith('/bin/') ? [row.binary] : []));
 
 describe('polytrace report', () => {
   let folder: string;
   let file: string;
   let page: string;
   let command: FakeCommand;
-  const fresh = (): FakeCommand => {
+  const createCommand = (): FakeCommand => {
     command = new FakeCommand();
     command.agentPackage = () => agent;
     return command;
@@ -37,67 +37,67 @@ describe('polytrace report', () => {
     folder = mkdtempSync(join(tmpdir(), 'polytrace-report-'));
     file = join(folder, 'events.jsonl');
     page = join(folder, 'page.html');
-    fresh();
+    createCommand();
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
   it('makes a page of files, compressed ones and standard input too', async () => {
     const packed = join(folder, 'older.jsonl.gz');
-    writeFileSync(packed, gzipSync(start('first')));
-    writeFileSync(file, start('second'));
-    command.stdin = Readable.from([Buffer.from(start('third'))]);
+    writeFileSync(packed, gzipSync(execLine('first')));
+    writeFileSync(file, execLine('second'));
+    command.stdin = Readable.from([Buffer.from(execLine('third'))]);
     assert.equal(await command.run('report', packed, file, '-', '-o', page), 0);
     const text = readFileSync(page, 'utf8');
-    assert.deepEqual(binariesOf(text), ['/bin/first', '/bin/second', '/bin/third']);
-    const end = rowsOf(text).at(-1) as EndRow;
+    assert.deepEqual(listBinaries(text), ['/bin/first', '/bin/second', '/bin/third']);
+    const end = parseRows(text).at(-1) as EndRow;
     assert.deepEqual(end.sources, [packed, file, '-']);
     assert.equal(command.stderr.text, `3 events in ${page}\n`);
     assert.equal(command.stdout.text, '');
   });
 
   it('-o - is standard output', async () => {
-    writeFileSync(file, start('first'));
+    writeFileSync(file, execLine('first'));
     assert.equal(await command.run('report', file, '-o', '-'), 0);
-    assert.deepEqual(binariesOf(command.stdout.text), ['/bin/first']);
+    assert.deepEqual(listBinaries(command.stdout.text), ['/bin/first']);
   });
 
   it('filters and --since', async () => {
-    writeFileSync(file, start('a') + start('b', '2026-01-03') + start('c', '2026-01-03'));
+    writeFileSync(file, execLine('a') + execLine('b', '2026-01-03') + execLine('c', '2026-01-03'));
     const words = ['--since', '2026-01-02', '--filter', 'process.binary != "/bin/c"'];
     assert.equal(await command.run('report', file, '-o', page, ...words), 0);
-    assert.deepEqual(binariesOf(readFileSync(page, 'utf8')), ['/bin/b']);
+    assert.deepEqual(listBinaries(readFileSync(page, 'utf8')), ['/bin/b']);
   });
 
   it('--limit: the first events; the others are counted, in the page and here', async () => {
-    writeFileSync(file, start('a') + start('b') + start('c', '2026-01-03'));
+    writeFileSync(file, execLine('a') + execLine('b') + execLine('c', '2026-01-03'));
     assert.equal(await command.run('report', file, '-o', page, '--limit', '1'), 0);
     const text = readFileSync(page, 'utf8');
-    assert.deepEqual(binariesOf(text), ['/bin/a']);
-    const { leftOut, leftOutFrom, leftOutTo } = rowsOf(text).at(-1) as EndRow;
+    assert.deepEqual(listBinaries(text), ['/bin/a']);
+    const { leftOut, leftOutFrom, leftOutTo } = parseRows(text).at(-1) as EndRow;
     assert.deepEqual([leftOut, leftOutFrom, leftOutTo], [2, Date.parse('2026-01-01'), Date.parse('2026-01-03')]);
     assert.match(command.stderr.text, /^1 events in .*; 2 later events have no room \(--limit, --since, --filter\)\n$/);
   });
 
   it('a line that is no event is reported and counted, and the page is made', async () => {
-    writeFileSync(file, `${start('a')}nothing\n${start('b')}`);
+    writeFileSync(file, `${execLine('a')}nothing\n${execLine('b')}`);
     assert.equal(await command.run('report', file, '-o', page), 1);
     const text = readFileSync(page, 'utf8');
-    assert.deepEqual(binariesOf(text), ['/bin/a', '/bin/b']);
-    assert.equal((rowsOf(text).at(-1) as EndRow).wrongLines, 1);
+    assert.deepEqual(listBinaries(text), ['/bin/a', '/bin/b']);
+    assert.equal((parseRows(text).at(-1) as EndRow).wrongLines, 1);
     assert.match(command.stderr.text, /events\.jsonl:2: not an event/);
   });
 
   it('a file that cannot be read or written leaves nothing behind', async () => {
     assert.equal(await command.run('report', file, '-o', page), 2);
     assert.match(command.stderr.text, /cannot read .*events\.jsonl: ENOENT/);
-    writeFileSync(file, start('a'));
-    assert.equal(await fresh().run('report', file, '-o', join(folder, 'missing', 'page.html')), 4);
+    writeFileSync(file, execLine('a'));
+    assert.equal(await createCommand().run('report', file, '-o', join(folder, 'missing', 'page.html')), 4);
     assert.match(command.stderr.text, /cannot write .*page\.html: ENOENT/);
     assert.deepEqual(readdirSync(folder), ['events.jsonl']);
   });
 
   it('options that do not fit are refused', async () => {
-    writeFileSync(file, start('a'));
+    writeFileSync(file, execLine('a'));
     for (const [words, reason] of [
       [[], /name files of recorded events/],
       [[file, '--port', '80'], /--port needs --live/],
@@ -110,7 +110,7 @@ describe('polytrace report', () => {
       [[file, '--live', '--port', '65536'], /from 1 to 65535/],
       [[file, '-o', page, '--filter', 'process.'], /cel_expression/],
     ] as const) {
-      assert.equal(await fresh().run('report', ...words), 2, words.join(' '));
+      assert.equal(await createCommand().run('report', ...words), 2, words.join(' '));
       assert.match(command.stderr.text, reason);
     }
     assert.deepEqual(readdirSync(folder), ['events.jsonl']);
@@ -132,24 +132,24 @@ describe('polytrace report --live', () => {
   });
 
   /** A reader of the address that the command has printed: `rows` are all, when the server ends. */
-  async function follow(): Promise<{ readonly rows: Promise<Row[]> }> {
+  async function followReport(): Promise<{ readonly rows: Promise<Row[]> }> {
     await command.stdout.waitFor('/\n');
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       get(`${command.stdout.text.trim()}rows`, resolve).on('error', reject);
     });
-    const read = async (): Promise<Row[]> => {
+    const readRows = async (): Promise<Row[]> => {
       let text = '';
       for await (const chunk of response) text += String(chunk);
       return [...text.matchAll(/^data: (.*)$/gm)].map(([, json]) => JSON.parse(json ?? '') as Row);
     };
-    return { rows: read() };
+    return { rows: readRows() };
   }
 
   it('shows the events of a tracer until Ctrl-C, and then says that it has ended', async () => {
-    command.tracer.push(execOf({ binary: '/bin/first', execId: 'a' }));
-    command.tracer.remaining = [execOf({ binary: '/bin/last', execId: 'b' })];
+    command.tracer.push(execEvent({ binary: '/bin/first', execId: 'a' }));
+    command.tracer.remaining = [execEvent({ binary: '/bin/last', execId: 'b' })];
     const status = command.run('report', '--live', '--process', '^/bin/');
-    const { rows } = await follow();
+    const { rows } = await followReport();
     await command.stderr.waitFor('ready: ');
     command.signals.emit('SIGINT', 'SIGINT');
     assert.equal(await status, 0);
@@ -159,9 +159,9 @@ describe('polytrace report --live', () => {
   });
 
   it('shows recorded events, and waits for Ctrl-C after their end', async () => {
-    command.stdin = Readable.from([Buffer.from(start('first'))]);
+    command.stdin = Readable.from([Buffer.from(execLine('first'))]);
     const status = command.run('report', '--live', '-');
-    const { rows } = await follow();
+    const { rows } = await followReport();
     command.signals.emit('SIGTERM', 'SIGTERM');
     assert.equal(await status, 0);
     assert.deepEqual(

@@ -4,31 +4,47 @@ import { EventTree } from '../../../lib/cli/event-tree.js';
 import { displayWidth } from '../../../lib/output/escape.js';
 import type { PlainEvent } from '../../../types/events.js';
 import type { EventSummary } from '../../../types/output.js';
-import { execOf, exitOf, fileOf, hookOf, intOf, lostOf, processOf, textOf } from '../output/events.js';
+import {
+  execEvent,
+  exitEvent,
+  fileArgument,
+  kprobeEvent,
+  intArgument,
+  lostEvent,
+  plainProcess,
+  stringArgument,
+} from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
 const HOSTILE =
   '/tmp/\u001b[2J\u202eevil\n 漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字/end';
 
-const shell = processOf({ execId: 'shell', parentExecId: 'init', pid: 200, binary: '/usr/bin/bash', argv: [] });
-const forked = processOf({ ...shell, execId: 'forked', parentExecId: 'shell', pid: 210, forked: true });
-const cat = processOf({ execId: 'cat', parentExecId: 'shell' });
+const shell = plainProcess({ execId: 'shell', parentExecId: 'init', pid: 200, binary: '/usr/bin/bash', argv: [] });
+const forked = plainProcess({ ...shell, execId: 'forked', parentExecId: 'shell', pid: 210, forked: true });
+const cat = plainProcess({ execId: 'cat', parentExecId: 'shell' });
 
 const EVENTS: readonly PlainEvent[] = [
-  execOf({}, { process: shell }),
-  execOf({}, { process: cat, parent: shell }),
-  hookOf('security_file_permission', [fileOf('/etc/shadow'), intOf(4, 1)], { process: cat, parent: shell }),
-  hookOf('do_thing', [textOf(HOSTILE, 0)], {
+  execEvent({}, { process: shell }),
+  execEvent({}, { process: cat, parent: shell }),
+  kprobeEvent('security_file_permission', [fileArgument('/etc/shadow'), intArgument(4, 1)], {
+    process: cat,
+    parent: shell,
+  }),
+  kprobeEvent('do_thing', [stringArgument(HOSTILE, 0)], {
     process: cat,
     parent: shell,
     message: 'a thing',
     actions: [{ action: 'sigkill', outcome: 'done', signal: 9 }],
   } as object),
-  exitOf({}, { process: cat, parent: shell, signal: 'SIGKILL' }),
-  lostOf(),
+  exitEvent({}, { process: cat, parent: shell, signal: 'SIGKILL' }),
+  lostEvent(),
 ];
 
-async function printed(events: readonly PlainEvent[], width: number | undefined, ...args: string[]): Promise<string> {
+async function printEvents(
+  events: readonly PlainEvent[],
+  width: number | undefined,
+  ...args: string[]
+): Promise<string> {
   const command = new FakeCommand();
   if (width !== undefined) command.env = { COLUMNS: String(width) };
   command.tracer.remaining = events;
@@ -37,7 +53,7 @@ async function printed(events: readonly PlainEvent[], width: number | undefined,
   return command.stdout.text;
 }
 
-async function refused(...args: string[]): Promise<string> {
+async function readUsageError(...args: string[]): Promise<string> {
   const command = new FakeCommand();
   assert.equal(await command.run('getevents', ...args), 2);
   return command.stderr.text;
@@ -45,25 +61,33 @@ async function refused(...args: string[]): Promise<string> {
 
 describe('getevents -o table', () => {
   it('80 columns: five columns, and no line is longer', async () => {
-    const text = await printed(EVENTS, 80, '-o', 'table');
+    const text = await printEvents(EVENTS, 80, '-o', 'table');
     assert.deepEqual(text.split('\n'), TABLE_80);
     for (const line of text.split('\n')) assert.ok(displayWidth(line) <= 80, line);
   });
 
   it('160 columns: user, parent and policy, too', async () => {
-    const text = await printed(EVENTS, 160, '-o', 'table');
+    const text = await printEvents(EVENTS, 160, '-o', 'table');
     assert.deepEqual(text.split('\n'), TABLE_160);
     for (const line of text.split('\n')) assert.ok(displayWidth(line) <= 160, line);
   });
 
   it('without a terminal, nothing is cut', async () => {
-    const text = await printed([hookOf('do_thing', [textOf('x'.repeat(300), 0)])], undefined, '-o', 'table');
+    const text = await printEvents(
+      [kprobeEvent('do_thing', [stringArgument('x'.repeat(300), 0)])],
+      undefined,
+      '-o',
+      'table',
+    );
     assert.ok(text.includes('x'.repeat(300)));
   });
 
   it('--fields chooses columns, and fields of the JSON', async () => {
-    const event = hookOf('fd_install', [fileOf('/etc/a b'), fileOf('/etc/c', 1)], { process: cat, tags: ['a', 'b'] });
-    const text = await printed([event], 80, '-o', 'table', '--fields', 'pid,args.file_arg.path,tags,process.cwd');
+    const event = kprobeEvent('fd_install', [fileArgument('/etc/a b'), fileArgument('/etc/c', 1)], {
+      process: cat,
+      tags: ['a', 'b'],
+    });
+    const text = await printEvents([event], 80, '-o', 'table', '--fields', 'pid,args.file_arg.path,tags,process.cwd');
     assert.equal(
       text,
       'PID      ARGS.FILE_ARG.PATH  TAGS          PROCESS.CWD\n' + '210      "/etc/a b" /etc/c   a b           /root\n',
@@ -74,7 +98,7 @@ describe('getevents -o table', () => {
     const fields =
       'time,clock,date,node,type,event,pid,uid,user,process,parent,pod,container,policy,reason,actions,detail';
     for (const width of [80, 40, 10]) {
-      const text = await printed(EVENTS, width, '-o', 'table', '--fields', fields);
+      const text = await printEvents(EVENTS, width, '-o', 'table', '--fields', fields);
       const most = Math.max(...text.split('\n').map((line) => displayWidth(line)));
       assert.ok(most <= Math.max(width, 17 * 3 - 2), `${width}: ${most}`);
     }
@@ -85,7 +109,7 @@ describe('getevents -o table', () => {
     command.env = { COLUMNS: '80' };
     const status = command.run('getevents', '-o', 'table');
     await command.stdout.waitFor('DETAIL\n');
-    command.tracer.push(execOf());
+    command.tracer.push(execEvent());
     await command.stdout.waitFor('/etc/shadow\n');
     command.signals.emit('SIGINT');
     assert.equal(await status, 0);
@@ -94,20 +118,23 @@ describe('getevents -o table', () => {
   it('--redaction-filters hides arguments', async () => {
     const filter = '{"redact": ["(shadow)"]}';
     for (const format of ['table', 'tree']) {
-      const text = await printed(EVENTS.slice(0, 2), 80, '-o', format, '--redaction-filters', filter);
+      const text = await printEvents(EVENTS.slice(0, 2), 80, '-o', format, '--redaction-filters', filter);
       assert.ok(text.includes('/etc/*****') && !text.includes('shadow'), text);
     }
   });
 
   it('refuses what is no column, and options of other formats', async () => {
     assert.match(
-      await refused('-o', 'table', '--fields', 'pid,nonsense'),
+      await readUsageError('-o', 'table', '--fields', 'pid,nonsense'),
       /no event has the field 'nonsense'.*time, clock/,
     );
-    assert.match(await refused('--fields', 'pid'), /--fields needs --output table or json/);
-    assert.match(await refused('-o', 'table', '--pretty'), /--pretty needs --output json/);
-    assert.match(await refused('-o', 'tree', '--enable-process-cred'), /--enable-process-cred needs --output json/);
-    assert.match(await refused('-o', 'json', '--fields', 'args', '-f', 'args'), /exclude each other/);
+    assert.match(await readUsageError('--fields', 'pid'), /--fields needs --output table or json/);
+    assert.match(await readUsageError('-o', 'table', '--pretty'), /--pretty needs --output json/);
+    assert.match(
+      await readUsageError('-o', 'tree', '--enable-process-cred'),
+      /--enable-process-cred needs --output json/,
+    );
+    assert.match(await readUsageError('-o', 'json', '--fields', 'args', '-f', 'args'), /exclude each other/);
   });
 });
 
@@ -117,28 +144,30 @@ describe('getevents -o tree', () => {
     [160, () => TREE_160],
   ] as const) {
     it(`${width} columns: processes with their events`, async () => {
-      const other = execOf({ execId: 'other', parentExecId: 'shell', pid: 300, binary: '/bin/true', argv: [] });
-      const again = hookOf('security_file_permission', [fileOf('/etc/shadow'), intOf(4, 1)], { process: cat });
-      const text = await printed([...EVENTS.slice(0, 3), again, other, ...EVENTS.slice(3)], width, '-o', 'tree');
+      const other = execEvent({ execId: 'other', parentExecId: 'shell', pid: 300, binary: '/bin/true', argv: [] });
+      const again = kprobeEvent('security_file_permission', [fileArgument('/etc/shadow'), intArgument(4, 1)], {
+        process: cat,
+      });
+      const text = await printEvents([...EVENTS.slice(0, 3), again, other, ...EVENTS.slice(3)], width, '-o', 'tree');
       assert.deepEqual(text.split('\n'), lines());
       for (const line of text.split('\n')) assert.ok(displayWidth(line) <= width, line);
     });
   }
 
   it('a process that was forked and then executes a program is one process', async () => {
-    const next = processOf({
+    const next = plainProcess({
       execId: 'next',
       parentExecId: 'shell',
       formerExecId: 'cat',
       binary: '/bin/next',
       argv: [],
     });
-    const text = await printed(
+    const text = await printEvents(
       [
-        hookOf('fd_install', [fileOf('/a')], { process: forked, parent: shell }),
-        execOf({}, { process: cat, parent: shell }),
-        execOf({}, { process: next, former: cat, parent: shell }),
-        hookOf('fd_install', [fileOf('/b')], { process: next, parent: shell, former: cat }),
+        kprobeEvent('fd_install', [fileArgument('/a')], { process: forked, parent: shell }),
+        execEvent({}, { process: cat, parent: shell }),
+        execEvent({}, { process: next, former: cat, parent: shell }),
+        kprobeEvent('fd_install', [fileArgument('/b')], { process: next, parent: shell, former: cat }),
       ],
       undefined,
       '-o',
@@ -157,9 +186,9 @@ describe('getevents -o tree', () => {
   });
 
   it('recorded events name the former program as the parent', async () => {
-    const second = processOf({ execId: 'second', parentExecId: 'cat', binary: '/bin/second', argv: [] });
-    const text = await printed(
-      [execOf({}, { process: cat }), execOf({}, { process: second })],
+    const second = plainProcess({ execId: 'second', parentExecId: 'cat', binary: '/bin/second', argv: [] });
+    const text = await printEvents(
+      [execEvent({}, { process: cat }), execEvent({}, { process: second })],
       undefined,
       '-o',
       'tree',
@@ -168,20 +197,22 @@ describe('getevents -o tree', () => {
   });
 
   it('--processes matched leaves out the others', async () => {
-    const other = execOf({ execId: 'other', parentExecId: 'shell', pid: 300, binary: '/bin/true' });
-    const text = await printed([other, ...EVENTS.slice(0, 3)], undefined, '-o', 'tree', '--processes', 'matched');
+    const other = execEvent({ execId: 'other', parentExecId: 'shell', pid: 300, binary: '/bin/true' });
+    const text = await printEvents([other, ...EVENTS.slice(0, 3)], undefined, '-o', 'tree', '--processes', 'matched');
     assert.ok(!text.includes('/bin/true') && text.includes('📚 read /etc/shadow'), text);
   });
 
   it('keeps a bounded number of processes, and of events of each', async () => {
     const many = Array.from({ length: 2010 }, (_, i) => [
-      execOf({ execId: `e${i}`, parentExecId: 'shell', pid: 1000 + i, argv: [] }),
-      exitOf({ execId: `e${i}`, parentExecId: 'shell', pid: 1000 + i, argv: [] }),
+      execEvent({ execId: `e${i}`, parentExecId: 'shell', pid: 1000 + i, argv: [] }),
+      exitEvent({ execId: `e${i}`, parentExecId: 'shell', pid: 1000 + i, argv: [] }),
     ]).flat();
-    const opens = Array.from({ length: 60 }, (_, i) => hookOf('fd_install', [fileOf(`/f${i}`)], { process: shell }));
-    const lines = (await printed([execOf({}, { process: shell }), ...opens, ...many], undefined, '-o', 'tree')).split(
-      '\n',
+    const opens = Array.from({ length: 60 }, (_, i) =>
+      kprobeEvent('fd_install', [fileArgument(`/f${i}`)], { process: shell }),
     );
+    const lines = (
+      await printEvents([execEvent({}, { process: shell }), ...opens, ...many], undefined, '-o', 'tree')
+    ).split('\n');
     assert.ok(lines.includes('│  … 10 more events'));
     assert.ok(lines.includes('(11 earlier processes are left out)'));
     assert.equal(lines.filter((line) => line.includes('💥')).length, 1999);
@@ -189,9 +220,9 @@ describe('getevents -o tree', () => {
 
   it('a long line of descendants has a bound, too', async () => {
     const chain = Array.from({ length: 3000 }, (_, i) =>
-      execOf({ execId: `e${i}`, parentExecId: `e${i - 1}`, pid: 1000 + i, argv: [] }),
+      execEvent({ execId: `e${i}`, parentExecId: `e${i - 1}`, pid: 1000 + i, argv: [] }),
     );
-    const text = await printed(chain, undefined, '-o', 'tree');
+    const text = await printEvents(chain, undefined, '-o', 'tree');
     assert.ok(text.split('\n').every((line) => line.length < 200));
     assert.equal(text.match(/usr.bin.cat/g)?.length, 2000);
   });
@@ -202,14 +233,14 @@ describe('getevents -o tree', () => {
     for (let i = 1; i <= 200; i++) {
       const formerExecId = `e${i - 1}`;
       tree.add(
-        execOf({ execId: `e${i}`, parentExecId: formerExecId, formerExecId, pid: 7, binary: `/bin/p${i}` }),
+        execEvent({ execId: `e${i}`, parentExecId: formerExecId, formerExecId, pid: 7, binary: `/bin/p${i}` }),
         summary,
       );
     }
-    tree.add(exitOf({ execId: 'e160', pid: 7 }), summary);
+    tree.add(exitEvent({ execId: 'e160', pid: 7 }), summary);
     assert.match(tree.format(), /^\/bin\/p200 \(pid 7, uid 0\) 💥 0\n$/);
     // too long ago
-    tree.add(exitOf({ execId: 'e100', parentExecId: '', pid: 7, binary: '/bin/p100' }), summary);
+    tree.add(exitEvent({ execId: 'e100', parentExecId: '', pid: 7, binary: '/bin/p100' }), summary);
     assert.equal(tree.format().split('\n').length, 3);
   });
 
@@ -217,7 +248,7 @@ describe('getevents -o tree', () => {
     const command = new FakeCommand();
     command.stdout.isTTY = true;
     const status = command.run('getevents', '-o', 'tree');
-    command.tracer.push(execOf());
+    command.tracer.push(execEvent());
     await command.stdout.waitFor('\u001b[H\u001b[2J/usr/bin/cat /etc/shadow (pid 210, uid 0)');
     command.signals.emit('SIGINT');
     assert.equal(await status, 0);
@@ -226,15 +257,15 @@ describe('getevents -o tree', () => {
 
 describe('getevents -o json', () => {
   it('--pretty: several lines, which are the same JSON, and safe in a terminal', async () => {
-    const hostile = [hookOf('fd_install', [fileOf(HOSTILE)])];
-    const text = await printed(hostile, undefined, '-o', 'json', '--pretty');
+    const hostile = [kprobeEvent('fd_install', [fileArgument(HOSTILE)])];
+    const text = await printEvents(hostile, undefined, '-o', 'json', '--pretty');
     assert.match(text, /^\{\n {2}"process_kprobe": \{\n {4}"process": \{\n/);
     assert.ok(!text.includes('\u202e') && !text.includes('\u001b'));
-    assert.deepEqual(JSON.parse(text), JSON.parse(await printed(hostile, undefined, '-o', 'json')));
+    assert.deepEqual(JSON.parse(text), JSON.parse(await printEvents(hostile, undefined, '-o', 'json')));
   });
 
   it('--fields writes only these', async () => {
-    const text = await printed([execOf()], undefined, '-o', 'json', '--fields', 'process.binary,process.pid');
+    const text = await printEvents([execEvent()], undefined, '-o', 'json', '--fields', 'process.binary,process.pid');
     assert.deepEqual(Object.keys((JSON.parse(text) as { process_exec: object }).process_exec), ['process']);
     assert.match(text, /^\{"process_exec":\{"process":\{"pid":210,"binary":"\/usr\/bin\/cat"\}\},"node_name"/);
   });

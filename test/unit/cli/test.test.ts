@@ -10,10 +10,10 @@ import { pathOf } from '../../../lib/output/index.js';
 import { toRecordedHook } from '../../../lib/recording/recorder.js';
 import { encodePlain } from '../../../lib/recording/plain-json.js';
 import type { EventPattern, PlainEvent } from '../../../types/index.js';
-import { execOf, fileOf, hookOf } from '../output/events.js';
+import { execEvent, fileArgument, kprobeEvent } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
-const policyOf = (name: string, selector: string): string => `apiVersion: cilium.io/v1alpha1
+const policyWithSelector = (name: string, selector: string): string => `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: ${name} }
 spec:
@@ -28,17 +28,17 @@ const PREFIX = '{ matchArgs: [{ index: 0, operator: Prefix, values: [/etc/] }] }
 const NAMESPACE = '{ matchNamespaces: [{ namespace: Net, operator: In, values: ["1"] }] }';
 
 /** A recording of calls with these paths. */
-function recordingOf(...paths: readonly string[]): string {
-  const [image] = compilePolicy(policyOf('wide', '')).hooks;
+function makeRecording(...paths: readonly string[]): string {
+  const [image] = compilePolicy(policyWithSelector('wide', '')).hooks;
   assert.ok(image !== undefined);
   const line = (value: object): string => `${JSON.stringify(value)}\n`;
-  const { process, ...event } = hookOf('security_file_open', [], { policyName: 'wide' });
+  const { process, ...event } = kprobeEvent('security_file_open', [], { policyName: 'wide' });
   return [
     recorder().header,
     line({ process: 0, is: encodePlain(process) }),
     line({ hook: 0, is: encodePlain(toRecordedHook({ policyName: 'wide', compiled: image })) }),
     ...paths.map((path) =>
-      line({ event: { ...(encodePlain({ ...event, args: [fileOf(path)] }) as object), process: 0 }, hook: 0 }),
+      line({ event: { ...(encodePlain({ ...event, args: [fileArgument(path)] }) as object), process: 0 }, hook: 0 }),
     ),
   ].join('');
 }
@@ -46,15 +46,20 @@ function recordingOf(...paths: readonly string[]): string {
 describe('polytrace replay', () => {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-replay-'));
   after(() => rmSync(folder, { recursive: true }));
-  const file = (name: string, text: string): string => {
+  const writeText = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text);
     return join(folder, name);
   };
-  const calls = file('calls.jsonl', recordingOf('/etc/shadow', '/tmp/x'));
+  const calls = writeText('calls.jsonl', makeRecording('/etc/shadow', '/tmp/x'));
 
   it('prints what the policy reports, and counts', async () => {
     const command = new FakeCommand();
-    const status = await command.run('replay', calls, '--policy', file('p.yaml', policyOf('narrow', PREFIX)));
+    const status = await command.run(
+      'replay',
+      calls,
+      '--policy',
+      writeText('p.yaml', policyWithSelector('narrow', PREFIX)),
+    );
     assert.equal(status, 0, command.stderr.text);
     assert.match(command.stdout.text, /^[^\n]*\/etc\/shadow[^\n]*opened\n$/);
     assert.match(command.stderr.text, /^2 calls: 1 reported, 1 not, 0 unknown$/m);
@@ -62,7 +67,12 @@ describe('polytrace replay', () => {
 
   it('what is not known has a code, and a status of its own', async () => {
     const command = new FakeCommand();
-    const status = await command.run('replay', calls, '--policy', file('n.yaml', policyOf('net', NAMESPACE)));
+    const status = await command.run(
+      'replay',
+      calls,
+      '--policy',
+      writeText('n.yaml', policyWithSelector('net', NAMESPACE)),
+    );
     assert.equal(status, 6);
     assert.equal(command.stdout.text, '');
     assert.match(command.stderr.text, /^unknown: net security_file_open: PROCESS_STATE namespace Net: .*\(2 calls\)$/m);
@@ -70,14 +80,14 @@ describe('polytrace replay', () => {
 
   it('a hook without recorded calls is named', async () => {
     const command = new FakeCommand();
-    const other = policyOf('other', '').replace('security_file_open', 'security_bprm_check');
-    assert.equal(await command.run('replay', calls, '--policy', file('o.yaml', other)), 0);
+    const other = policyWithSelector('other', '').replace('security_file_open', 'security_bprm_check');
+    assert.equal(await command.run('replay', calls, '--policy', writeText('o.yaml', other)), 0);
     assert.match(command.stderr.text, /^note: other security_bprm_check: no hook of the recording has its calls$/m);
   });
 
   it('a wrong line is reported with its number, and the others are read', async () => {
     const command = new FakeCommand();
-    const broken = file('broken.jsonl', `${recordingOf('/etc/a')}x\n`);
+    const broken = writeText('broken.jsonl', `${makeRecording('/etc/a')}x\n`);
     assert.equal(await command.run('replay', broken, '--policy', join(folder, 'p.yaml')), 1);
     assert.match(command.stderr.text, /broken\.jsonl:5: RECORDING_INVALID/);
     assert.match(command.stdout.text, /\/etc\/a/);
@@ -89,7 +99,10 @@ describe('polytrace replay', () => {
   ] as const) {
     it(`${title} is refused`, async () => {
       const command = new FakeCommand();
-      assert.equal(await command.run('replay', file('none.jsonl', text), '--policy', join(folder, 'p.yaml')), code);
+      assert.equal(
+        await command.run('replay', writeText('none.jsonl', text), '--policy', join(folder, 'p.yaml')),
+        code,
+      );
     });
   }
 });
@@ -98,11 +111,11 @@ describe('polytrace test', () => {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-test-'));
   after(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'tests'));
-  writeFileSync(join(folder, 'p.yaml'), policyOf('narrow', PREFIX));
-  writeFileSync(join(folder, 'net.yaml'), policyOf('net', NAMESPACE));
-  writeFileSync(join(folder, 'tests/calls.jsonl'), recordingOf('/etc/shadow', '/etc/passwd', '/tmp/x'));
+  writeFileSync(join(folder, 'p.yaml'), policyWithSelector('narrow', PREFIX));
+  writeFileSync(join(folder, 'net.yaml'), policyWithSelector('net', NAMESPACE));
+  writeFileSync(join(folder, 'tests/calls.jsonl'), makeRecording('/etc/shadow', '/etc/passwd', '/tmp/x'));
 
-  const run = async (scenarios: string, ...words: readonly string[]): Promise<readonly [number, string]> => {
+  const runTest = async (scenarios: string, ...words: readonly string[]): Promise<readonly [number, string]> => {
     const head = `apiVersion: polytrace/v1\nkind: PolicyTest\npolicies: [../${words.includes('net') ? 'net' : 'p'}.yaml]\nscenarios:\n`;
     writeFileSync(join(folder, 'tests/p.yaml'), head + scenarios);
     const command = new FakeCommand();
@@ -110,10 +123,10 @@ describe('polytrace test', () => {
     const status = await command.run('test', join(folder, 'p.yaml'), '--kernel', 'none', ...options);
     return [status, command.stdout.text + command.stderr.text];
   };
-  const scenario = (rest: string): string => `- name: one\n  recording: calls.jsonl\n${rest}`;
+  const scenarioYaml = (rest: string): string => `- name: one\n  recording: calls.jsonl\n${rest}`;
 
   it('passes: events that come, that do not come, and how many', async () => {
-    const [status, output] = await run(scenario('  exact: true\n  expect: [{message: opened, count: 2}, {path: /etc/shadow}]\n  never: [{pathMatches: ^/tmp/}]\n')); // prettier-ignore
+    const [status, output] = await runTest(scenarioYaml('  exact: true\n  expect: [{message: opened, count: 2}, {path: /etc/shadow}]\n  never: [{pathMatches: ^/tmp/}]\n')); // prettier-ignore
     assert.equal(status, 0, output);
     assert.match(output, /^ok {2}.*p\.yaml: one \(\d\.\d s\)$/m);
     assert.match(output, /^1 scenarios: 1 passed, 0 failed, 0 skipped$/m);
@@ -126,7 +139,7 @@ describe('polytrace test', () => {
     ['an unexpected event', '  exact: true\n  expect: [{path: /etc/shadow}]\n', '5:3', 'EVENT_UNEXPECTED'],
   ] as const) {
     it(`${title} fails, with its place`, async () => {
-      const [status, output] = await run(scenario(rest));
+      const [status, output] = await runTest(scenarioYaml(rest));
       assert.equal(status, 1);
       assert.match(output, new RegExp(`p\\.yaml:${place}: ${code}: `));
     });
@@ -134,20 +147,25 @@ describe('polytrace test', () => {
 
   for (const rest of ['  expect: [{path: /etc/shadow}]\n', '  never: [{path: /etc/shadow}]\n']) {
     it(`what the recording does not tell fails:${rest.trimEnd()}`, async () => {
-      const [status, output] = await run(scenario(rest), 'net');
+      const [status, output] = await runTest(scenarioYaml(rest), 'net');
       assert.equal(status, 1);
       assert.match(output, /ANSWER_UNKNOWN: .*PROCESS_STATE/);
     });
   }
 
   it('with --recorded, commands are skipped, and no tracer is opened', async () => {
-    const [status, output] = await run('- {name: live, run: "true", never: [{}]}\n', '--recorded', '--format', 'tap');
+    const [status, output] = await runTest(
+      '- {name: live, run: "true", never: [{}]}\n',
+      '--recorded',
+      '--format',
+      'tap',
+    );
     assert.equal(status, 0);
     assert.match(output, /^TAP version 14\nok 1 - .*: live # SKIP its commands need a kernel and root\n1\.\.1\n$/);
   });
 
   it('--grep that finds nothing is a mistake', async () => {
-    assert.equal((await run(scenario('  never: [{path: /x}]\n'), '--grep', 'two'))[0], 2);
+    assert.equal((await runTest(scenarioYaml('  never: [{path: /x}]\n'), '--grep', 'two'))[0], 2);
   });
 
   for (const [title, text, place, code] of [
@@ -160,7 +178,7 @@ describe('polytrace test', () => {
     ['a wrong type', '- {name: one, run: a, never: 3}\n', '5:30', 'WRONG_TYPE'],
   ] as const) {
     it(`a file with ${title} is refused, with its place`, async () => {
-      const [status, output] = await run(text);
+      const [status, output] = await runTest(text);
       assert.equal(status, 1);
       assert.match(output, new RegExp(`p\\.yaml:${place}: error ${code}: `));
     });
@@ -175,12 +193,12 @@ describe('polytrace test', () => {
 
 describe('patterns of events', () => {
   const position = { line: 1, column: 1 };
-  const event = hookOf('security_file_open', [fileOf('/etc/x')], {
+  const event = kprobeEvent('security_file_open', [fileArgument('/etc/x')], {
     message: 'm',
     selector: 2,
     actions: [{ action: 'sigkill', signal: 9, outcome: 'monitored' }, { action: 'post' }],
   });
-  const holds = (pattern: Omit<EventPattern, 'position'>, of: PlainEvent = event): boolean =>
+  const isMatch = (pattern: Omit<EventPattern, 'position'>, of: PlainEvent = event): boolean =>
     matchesPattern({ ...pattern, position }, of, { pathOf });
 
   it('each member counts', () => {
@@ -189,18 +207,18 @@ describe('patterns of events', () => {
       { messageMatches: '^m$' }, { selector: 2 }, { action: 'sigkill' }, { binary: '/usr/bin/cat' },
       { binaryMatches: 'cat$' }, { path: '/etc/x' }, { pathMatches: '^/etc' },
     ]; // prettier-ignore
-    for (const pattern of good) assert.ok(holds(pattern), JSON.stringify(pattern));
+    for (const pattern of good) assert.ok(isMatch(pattern), JSON.stringify(pattern));
     const bad: readonly Omit<EventPattern, 'position'>[] = [
       { type: 'process_lsm' }, { policy: 'p' }, { function: 'f' }, { message: 'n' }, { messageMatches: 'n' },
       { selector: 0 }, { action: 'override' }, { binary: 'cat' }, { binaryMatches: '^cat' }, { path: '/etc' },
       { pathMatches: 'y' },
     ]; // prettier-ignore
-    for (const pattern of bad) assert.ok(!holds({ message: 'm', ...pattern }), JSON.stringify(pattern));
+    for (const pattern of bad) assert.ok(!isMatch({ message: 'm', ...pattern }), JSON.stringify(pattern));
   });
 
   it('a start of a process needs its type', () => {
-    assert.ok(!holds({}, execOf()));
-    assert.ok(holds({ type: 'process_exec', binary: '/usr/bin/cat' }, execOf()));
+    assert.ok(!isMatch({}, execEvent()));
+    assert.ok(isMatch({ type: 'process_exec', binary: '/usr/bin/cat' }, execEvent()));
   });
 });
 
@@ -210,14 +228,14 @@ describe('results of tests', () => {
     { file: 'a.yaml', name: '<b> # "&"\u001b', seconds: 1, reasons: ['X: <y> "z"\n\u001b'] },
     { file: 'b.yaml', name: 'c', seconds: 0, reasons: [], skipped: 'why' },
   ];
-  const text = (format: keyof typeof RESULT_PRINTERS): string => {
+  const formatResults = (format: keyof typeof RESULT_PRINTERS): string => {
     const { start, format: one, end } = RESULT_PRINTERS[format];
     return start + results.map((result, i) => one(result, i + 1)).join('') + end(results);
   };
 
   it('TAP: directives and escapes cannot be made by names', () => {
     assert.equal(
-      text('tap'),
+      formatResults('tap'),
       `TAP version 14
 ok 1 - a.yaml: good
 not ok 2 - a.yaml: <b> \\# "&"\\\\u{1b}
@@ -234,7 +252,7 @@ ok 3 - b.yaml: c # SKIP why
 
   it('JUnit: counts, and no markup or control character of a name', () => {
     assert.equal(
-      text('junit'),
+      formatResults('junit'),
       `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="polytrace">
   <testsuite name="a.yaml" tests="2" failures="1" skipped="0" time="1.250">

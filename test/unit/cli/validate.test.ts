@@ -4,12 +4,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compilePolicy, validatePolicy } from '../../../lib/policy/index.js';
+import { ROOT } from '../../project.js';
 
-const ROOT = join(__dirname, '../../..');
 const EXAMPLE = join(ROOT, 'examples/file-monitoring.yaml');
 
 /** Runs the real command as a separate process. */
-function polytrace(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+function runPolytrace(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   const main = join(ROOT, 'lib/cli/main.ts');
   return spawnSync(process.execPath, ['--require', 'tsx/cjs', main, ...args], { encoding: 'utf8', cwd: ROOT });
 }
@@ -24,7 +24,7 @@ describe('polytrace validate, with the real validator', () => {
   });
 
   it('finds no mistakes in the example', () => {
-    const { status, stdout, stderr } = polytrace('validate', 'examples/file-monitoring.yaml');
+    const { status, stdout, stderr } = runPolytrace('validate', 'examples/file-monitoring.yaml');
     assert.deepEqual(
       { status, stdout, stderr },
       { status: 0, stdout: 'examples/file-monitoring.yaml: ok\n', stderr: '' },
@@ -38,8 +38,8 @@ describe('polytrace validate, with the real validator', () => {
       .replace('operator: Equal', 'operator: Equals')
       .replace("values: ['2']", "values: ['two']");
     writeFileSync(file, yaml);
-    const lineOf = (text: string): number => yaml.slice(0, yaml.indexOf(text)).split('\n').length;
-    const { status, stdout } = polytrace('validate', file);
+    const lineNumber = (text: string): number => yaml.slice(0, yaml.indexOf(text)).split('\n').length;
+    const { status, stdout } = runPolytrace('validate', file);
     assert.equal(status, 1);
     const lines = stdout.trimEnd().split('\n');
     const places = lines
@@ -47,7 +47,7 @@ describe('polytrace validate, with the real validator', () => {
       .map((line) => /^(.*?):(\d+):\d+: error [A-Z_]+: /.exec(line));
     assert.deepEqual(
       places.map((place) => [place?.[1], Number(place?.[2])]),
-      ['mesage:', 'Equals', "'two'"].map((text) => [file, lineOf(text)]),
+      ['mesage:', 'Equals', "'two'"].map((text) => [file, lineNumber(text)]),
     );
     assert.equal(lines.filter((line) => line.startsWith('    hint: ')).length, 3);
   });

@@ -11,16 +11,16 @@ describe('the source of cgroups', () => {
   beforeEach(() => void (mount = mkdtempSync(join(tmpdir(), 'pt-cgroups-'))));
   afterEach(() => rmSync(mount, { recursive: true }));
 
-  const folder = (i: number): string => join(mount, `docker-${i.toString(16).padStart(64, '0')}.scope`);
+  const cgroupFolder = (i: number): string => join(mount, `docker-${i.toString(16).padStart(64, '0')}.scope`);
 
   it('forgets containers whose cgroups are gone, at most 500 in one sweep', async () => {
     const COUNT = 700;
-    for (let i = 0; i < COUNT; i++) mkdirSync(folder(i));
+    for (let i = 0; i < COUNT; i++) mkdirSync(cgroupFolder(i));
     const directory = new ContainerStore();
     const source = new CgroupSource(mount);
     await source.start(directory.add(source));
     assert.equal(directory.size, COUNT);
-    for (let i = 1; i < COUNT; i++) rmdirSync(folder(i));
+    for (let i = 1; i < COUNT; i++) rmdirSync(cgroupFolder(i));
     source.sweep();
     assert.ok(directory.size >= COUNT - 500 && directory.size < COUNT, `${directory.size} are left`);
     source.sweep();

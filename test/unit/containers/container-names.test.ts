@@ -12,21 +12,22 @@ describe('names of containers', () => {
   let directory: ContainerStore;
   let sink: ContainerSink;
   let names: ContainerNames;
-  const sought: string[] = [];
+  const lookups: string[] = [];
   let named = 0;
   /** A process that began this many milliseconds ago. */
-  const begins = (container: Container, ago = 0): unknown => names.findOrAwait(container, 0n, () => Date.now() - ago);
+  const findForProcess = (container: Container, ago = 0): unknown =>
+    names.findOrAwait(container, 0n, () => Date.now() - ago);
 
   beforeEach(() => {
     directory = new ContainerStore();
-    sought.length = named = 0;
+    lookups.length = named = 0;
     sink = directory.add({
       name: 'docker',
       runtimes: ['docker'],
       start: () => Promise.resolve(),
       stop: () => Promise.resolve(),
       find: (id) => {
-        sought.push(id);
+        lookups.push(id);
         return Promise.resolve();
       },
     });
@@ -49,9 +50,9 @@ describe('names of containers', () => {
   });
 
   it('events of another wait until a source knows it, and the source is asked once', async () => {
-    assert.equal(begins(DOCKER), undefined);
-    begins(DOCKER);
-    assert.deepEqual(sought, [A]);
+    assert.equal(findForProcess(DOCKER), undefined);
+    findForProcess(DOCKER);
+    assert.deepEqual(lookups, [A]);
     assert.ok(names.isWaiting && names.remainingWaitMs() > 400);
     await sink.add({ id: A, name: 'web' });
     assert.deepEqual([names.isWaiting, named], [false, 1]);
@@ -59,12 +60,12 @@ describe('names of containers', () => {
   });
 
   it('for a bounded time after the event, and once for each container', () => {
-    begins(DOCKER, 400);
+    findForProcess(DOCKER, 400);
     assert.ok(names.remainingWaitMs() <= 100);
-    begins({ ...DOCKER, id: 'b'.repeat(64) }, 600);
+    findForProcess({ ...DOCKER, id: 'b'.repeat(64) }, 600);
     assert.ok(names.remainingWaitMs() <= 100);
     assert.deepEqual(names.counts, { waited: 2, unknown: 1 });
-    begins({ ...DOCKER, id: 'b'.repeat(64) });
+    findForProcess({ ...DOCKER, id: 'b'.repeat(64) });
     assert.deepEqual(names.counts, { waited: 2, unknown: 1 });
     names.stopWaiting();
     assert.deepEqual([names.isWaiting, names.remainingWaitMs(), names.counts.unknown], [false, 0, 2]);
@@ -79,7 +80,7 @@ describe('names of containers', () => {
     const real = Date.now;
     try {
       for (const [i, step] of [-3_600_000, 3_600_000].entries()) {
-        begins({ ...DOCKER, id: String(i).repeat(64) });
+        findForProcess({ ...DOCKER, id: String(i).repeat(64) });
         Date.now = () => real() + step;
         assert.ok(names.remainingWaitMs() > 250 && names.remainingWaitMs() <= 500);
         Date.now = real;
@@ -108,12 +109,12 @@ describe('names of containers', () => {
   });
 
   it('nothing waits for a container that no connected source reports', () => {
-    begins({ id: A, runtime: 'podman' });
+    findForProcess({ id: A, runtime: 'podman' });
     assert.equal(names.isWaiting, false);
-    begins({ ...DOCKER, owner: 1000 });
+    findForProcess({ ...DOCKER, owner: 1000 });
     assert.equal(names.isWaiting, false);
     sink.state(false);
-    begins(DOCKER);
+    findForProcess(DOCKER);
     assert.equal(names.isWaiting, false);
   });
 

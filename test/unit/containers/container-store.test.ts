@@ -6,7 +6,7 @@ import type { ContainerInfo, ContainerSink, ContainerSource } from '../../../typ
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
 
-const source = (name: string, runtimes?: readonly string[]): ContainerSource => ({
+const fakeSource = (name: string, runtimes?: readonly string[]): ContainerSource => ({
   name,
   ...(runtimes === undefined ? {} : { runtimes }),
   start: () => Promise.resolve(),
@@ -14,24 +14,28 @@ const source = (name: string, runtimes?: readonly string[]): ContainerSource => 
 });
 
 /** A listener that writes down what it hears. */
-function listen(directory: ContainerStore): { changed: KnownContainer[]; removed: KnownContainer[]; end: () => void } {
+function recordChanges(store: ContainerStore): {
+  changed: KnownContainer[];
+  removed: KnownContainer[];
+  end: () => void;
+} {
   const changed: KnownContainer[] = [];
   const removed: KnownContainer[] = [];
-  const end = directory.subscribe({ onChanged: (c) => void changed.push(c), onRemoved: (c) => void removed.push(c) });
+  const end = store.subscribe({ onChanged: (c) => void changed.push(c), onRemoved: (c) => void removed.push(c) });
   return { changed, removed, end };
 }
 
-const infoOf = (directory: ContainerStore, id = A): ContainerInfo => {
-  const found = directory.get(id);
+const getInfo = (store: ContainerStore, id = A): ContainerInfo => {
+  const found = store.get(id);
   assert.ok(found !== undefined, id);
   return found.info;
 };
 
 describe('the directory of containers', () => {
   it('a container comes, changes and goes', async () => {
-    const directory = new ContainerStore();
-    const heard = listen(directory);
-    const sink = directory.add(source('one'));
+    const store = new ContainerStore();
+    const heard = recordChanges(store);
+    const sink = store.add(fakeSource('one'));
     await sink.add({ id: A, name: 'web' });
     await sink.add({ id: A, name: 'web', labels: { app: 'x' } });
     await sink.add({ id: A, name: 'web', labels: { app: 'x' } });
@@ -40,7 +44,7 @@ describe('the directory of containers', () => {
       [{}, { app: 'x' }],
     );
     assert.deepEqual(
-      directory.containers().map(({ info }) => info.name),
+      store.containers().map(({ info }) => info.name),
       ['web'],
     );
     sink.remove(A);
@@ -49,16 +53,16 @@ describe('the directory of containers', () => {
       heard.removed.map(({ info }) => info.id),
       [A],
     );
-    assert.equal(directory.get(A), undefined);
-    assert.equal(directory.findRecent(A)?.info.name, 'web');
+    assert.equal(store.get(A), undefined);
+    assert.equal(store.findRecent(A)?.info.name, 'web');
     heard.end();
     await sink.add({ id: B });
     assert.equal(heard.changed.length, 2);
   });
 
   it('a source that says that there are no labels is right, too', async () => {
-    const directory = new ContainerStore();
-    const [api, runtime] = [directory.add(source('api')), directory.add(source('runtime'))];
+    const store = new ContainerStore();
+    const [api, runtime] = [store.add(fakeSource('api')), store.add(fakeSource('runtime'))];
     const pod = { namespace: 'default', name: 'web' };
     await runtime.add({
       id: A,
@@ -66,26 +70,26 @@ describe('the directory of containers', () => {
       pod: { ...pod, labels: { app: 'web' }, annotations: { note: 'x' } },
     });
     await api.add({ id: A, pod: { ...pod, labels: {} } });
-    const { pod: known, labels } = infoOf(directory);
+    const { pod: known, labels } = getInfo(store);
     assert.deepEqual(known, { ...pod, annotations: Object.assign(Object.create(null), { note: 'x' }) });
     assert.deepEqual({ ...labels }, { a: '1' });
     await api.add({ id: A, pod: { ...pod, labels: { app: 'db' } } });
-    assert.deepEqual({ ...infoOf(directory).pod?.labels }, { app: 'db' });
+    assert.deepEqual({ ...getInfo(store).pod?.labels }, { app: 'db' });
   });
 
   it('leaves out annotations where they are not wanted', async () => {
-    const directory = new ContainerStore(undefined, false);
+    const store = new ContainerStore(undefined, false);
     const pod = { namespace: 'default', name: 'web', labels: { app: 'web' } };
-    await directory.add(source('one')).add({ id: A, pod: { ...pod, annotations: { secret: 'x' } } });
-    assert.equal(infoOf(directory).pod?.annotations, undefined);
-    assert.deepEqual({ ...infoOf(directory).pod?.labels }, { app: 'web' });
+    await store.add(fakeSource('one')).add({ id: A, pod: { ...pod, annotations: { secret: 'x' } } });
+    assert.equal(getInfo(store).pod?.annotations, undefined);
+    assert.deepEqual({ ...getInfo(store).pod?.labels }, { app: 'web' });
   });
 
   it('where sources contradict each other, the first one is right, member by member', async () => {
-    const directory = new ContainerStore();
-    const heard = listen(directory);
-    const first = directory.add(source('first'));
-    const second = directory.add(source('second'));
+    const store = new ContainerStore();
+    const heard = recordChanges(store);
+    const first = store.add(fakeSource('first'));
+    const second = store.add(fakeSource('second'));
     await second.add({
       id: A,
       name: 'second',
@@ -99,23 +103,23 @@ describe('the directory of containers', () => {
       labels: { from: 'first' },
       pod: { namespace: 'x', name: 'y' },
     });
-    const both = infoOf(directory);
+    const both = getInfo(store);
     assert.equal(both.name, 'second');
     assert.deepEqual(both.image, { id: 'sha256:2', name: 'image:1' });
     assert.deepEqual({ ...both.labels }, { from: 'first' });
     assert.deepEqual(both.pod, { namespace: 'x', name: 'y', uid: 'uid-2' });
     first.remove(A);
-    assert.equal(infoOf(directory).image?.name, 'image:2');
+    assert.equal(getInfo(store).image?.name, 'image:2');
     assert.deepEqual(heard.removed, []);
     second.remove(A);
     assert.equal(heard.removed.length, 1);
   });
 
   it('add() waits for every listener, also when nothing has changed', async () => {
-    const directory = new ContainerStore();
+    const store = new ContainerStore();
     let done: () => void = () => undefined;
-    directory.subscribe({ onChanged: () => new Promise((resolve) => (done = resolve)), onRemoved: () => undefined });
-    const sink = directory.add(source('one'));
+    store.subscribe({ onChanged: () => new Promise((resolve) => (done = resolve)), onRemoved: () => undefined });
+    const sink = store.add(fakeSource('one'));
     const settled: string[] = [];
     const first = sink.add({ id: A }).then(() => settled.push('first'));
     const second = sink.add({ id: A }).then(() => settled.push('second'));
@@ -127,33 +131,33 @@ describe('the directory of containers', () => {
   });
 
   it('add() rejects with the error of a listener', async () => {
-    const directory = new ContainerStore();
-    directory.subscribe({
+    const store = new ContainerStore();
+    store.subscribe({
       onChanged: () => {
         throw new Error('no room');
       },
       onRemoved: () => undefined,
     });
-    await assert.rejects(directory.add(source('one')).add({ id: A }), /no room/);
-    assert.equal(directory.get(A)?.info.id, A);
+    await assert.rejects(store.add(fakeSource('one')).add({ id: A }), /no room/);
+    assert.equal(store.get(A)?.info.id, A);
   });
 
   it('says which sources are connected', async () => {
-    const directory = new ContainerStore();
-    const sink = directory.add(source('docker', ['docker']));
-    assert.equal(directory.hasSourceFor('docker'), false);
+    const store = new ContainerStore();
+    const sink = store.add(fakeSource('docker', ['docker']));
+    assert.equal(store.hasSourceFor('docker'), false);
     sink.state(true);
     await sink.add({ id: A });
-    assert.deepEqual(directory.sources(), [{ name: 'docker', connected: true, containers: 1 }]);
+    assert.deepEqual(store.sources(), [{ name: 'docker', connected: true, containers: 1 }]);
     assert.deepEqual(
-      [directory.hasSourceFor('docker'), directory.hasSourceFor('podman'), directory.hasSourceFor(undefined)],
+      [store.hasSourceFor('docker'), store.hasSourceFor('podman'), store.hasSourceFor(undefined)],
       [true, false, true],
     );
     sink.state(false, new Error('the socket is gone'));
-    assert.deepEqual(directory.sources(), [
+    assert.deepEqual(store.sources(), [
       { name: 'docker', connected: false, error: 'the socket is gone', containers: 1 },
     ]);
-    assert.equal(directory.get(A)?.info.id, A, 'what ran still runs');
+    assert.equal(store.get(A)?.info.id, A, 'what ran still runs');
   });
 
   describe('cgroups', () => {
@@ -161,7 +165,7 @@ describe('the directory of containers', () => {
     /** The cgroups that exist. */
     const cgroups = new Map<string, bigint>();
     const processes = new Map<number, string>();
-    const make = (): ContainerStore =>
+    const createStore = (): ContainerStore =>
       new ContainerStore({
         cgroupId: (path) => (path === undefined ? 0n : (cgroups.get(path) ?? 0n)),
         cgroupPath: (pid) => processes.get(pid),
@@ -173,48 +177,48 @@ describe('the directory of containers', () => {
 
     it('is found by the path that a source names', async () => {
       cgroups.set(PATH, 7n);
-      const directory = make();
-      await directory.add(source('one')).add({ id: A, cgroupPath: PATH });
-      assert.equal(directory.get(A)?.cgroupId, 7n);
+      const store = createStore();
+      await store.add(fakeSource('one')).add({ id: A, cgroupPath: PATH });
+      assert.equal(store.get(A)?.cgroupId, 7n);
     });
 
     it('is found by the process, also one further inside', async () => {
       cgroups.set(PATH, 7n);
       processes.set(100, `${PATH}/init.scope`);
-      const directory = make();
-      const sink = directory.add(source('one'));
+      const store = createStore();
+      const sink = store.add(fakeSource('one'));
       await sink.add({ id: A, pid: 100 });
-      assert.equal(directory.get(A)?.cgroupId, 7n);
-      assert.equal(infoOf(directory).cgroupPath, PATH);
+      assert.equal(store.get(A)?.cgroupId, 7n);
+      assert.equal(getInfo(store).cgroupPath, PATH);
       // the container stops
       cgroups.clear();
       processes.clear();
       await sink.add({ id: A, name: 'now with a name' });
-      assert.equal(directory.get(A)?.cgroupId, 7n);
+      assert.equal(store.get(A)?.cgroupId, 7n);
       // it starts again
       cgroups.set(PATH, 8n);
       await sink.add({ id: A, pid: 200 });
-      assert.equal(directory.get(A)?.cgroupId, 8n);
+      assert.equal(store.get(A)?.cgroupId, 8n);
     });
 
     it('is not that of another process with the same id', async () => {
       cgroups.set(`/docker/${B}`, 9n);
       processes.set(100, `/docker/${B}`);
-      const directory = make();
-      await directory.add(source('one')).add({ id: A, pid: 100 });
-      assert.equal(directory.get(A)?.cgroupId, 0n);
+      const store = createStore();
+      await store.add(fakeSource('one')).add({ id: A, pid: 100 });
+      assert.equal(store.get(A)?.cgroupId, 0n);
     });
 
     it('comes later than the container', async () => {
-      const directory = make();
-      const heard = listen(directory);
-      await directory.add(source('one')).add({ id: A });
-      directory.onCgroupCreated(3n, `/user.slice/user@1000.service/docker-${A}.scope`); // anybody can make this one
-      directory.onCgroupCreated(4n, `/docker/${B}/docker-${A}.scope`); // inside of another container
-      directory.onCgroupCreated(5n, `/docker/${A}/inside`);
-      assert.equal(directory.get(A)?.cgroupId, 0n);
-      directory.onCgroupCreated(7n, PATH);
-      assert.equal(directory.get(A)?.cgroupId, 7n);
+      const store = createStore();
+      const heard = recordChanges(store);
+      await store.add(fakeSource('one')).add({ id: A });
+      store.onCgroupCreated(3n, `/user.slice/user@1000.service/docker-${A}.scope`); // anybody can make this one
+      store.onCgroupCreated(4n, `/docker/${B}/docker-${A}.scope`); // inside of another container
+      store.onCgroupCreated(5n, `/docker/${A}/inside`);
+      assert.equal(store.get(A)?.cgroupId, 0n);
+      store.onCgroupCreated(7n, PATH);
+      assert.equal(store.get(A)?.cgroupId, 7n);
       assert.deepEqual(
         heard.changed.map(({ cgroupId }) => cgroupId),
         [0n, 7n],
@@ -223,109 +227,109 @@ describe('the directory of containers', () => {
 
     it('is gone, and with it the container, whatever the sources say', async () => {
       cgroups.set(PATH, 7n);
-      const directory = make();
-      const heard = listen(directory);
-      const sink = directory.add(source('one'));
+      const store = createStore();
+      const heard = recordChanges(store);
+      const sink = store.add(fakeSource('one'));
       await sink.add({ id: A, name: 'web', cgroupPath: PATH });
-      assert.equal(directory.onCgroupRemoved(6n), undefined);
-      assert.equal(directory.onCgroupRemoved(7n), A);
-      assert.equal(directory.onCgroupRemoved(7n), undefined);
-      assert.deepEqual([directory.size, directory.sources()[0]?.containers], [0, 0]);
+      assert.equal(store.onCgroupRemoved(6n), undefined);
+      assert.equal(store.onCgroupRemoved(7n), A);
+      assert.equal(store.onCgroupRemoved(7n), undefined);
+      assert.deepEqual([store.size, store.sources()[0]?.containers], [0, 0]);
       assert.deepEqual(
         heard.removed.map(({ info, cgroupId }) => [info.name, cgroupId]),
         [['web', 7n]],
       );
-      assert.equal(directory.findRecent(A)?.info.name, 'web', 'events that were recorded before can still ask');
+      assert.equal(store.findRecent(A)?.info.name, 'web', 'events that were recorded before can still ask');
       sink.remove(A);
       assert.equal(heard.removed.length, 1);
     });
 
     it('comes again: the container starts again, and its source need not say it', async () => {
       cgroups.set(PATH, 7n);
-      const directory = make();
-      const heard = listen(directory);
-      const sink = directory.add(source('one'));
+      const store = createStore();
+      const heard = recordChanges(store);
+      const sink = store.add(fakeSource('one'));
       await sink.add({ id: A, name: 'web', cgroupPath: PATH });
-      directory.onCgroupRemoved(7n);
-      directory.onCgroupCreated(8n, PATH);
-      assert.deepEqual([infoOf(directory).name, directory.get(A)?.cgroupId], ['web', 8n]);
-      assert.deepEqual([heard.changed.length, directory.sources()[0]?.containers], [2, 1]);
+      store.onCgroupRemoved(7n);
+      store.onCgroupCreated(8n, PATH);
+      assert.deepEqual([getInfo(store).name, store.get(A)?.cgroupId], ['web', 8n]);
+      assert.deepEqual([heard.changed.length, store.sources()[0]?.containers], [2, 1]);
       // the kernel frees the old one later than it makes the new one
-      directory.onCgroupCreated(9n, PATH);
-      assert.equal(directory.onCgroupRemoved(8n), undefined);
-      assert.equal(directory.get(A)?.cgroupId, 9n);
-      directory.onCgroupRemoved(9n);
+      store.onCgroupCreated(9n, PATH);
+      assert.equal(store.onCgroupRemoved(8n), undefined);
+      assert.equal(store.get(A)?.cgroupId, 9n);
+      store.onCgroupRemoved(9n);
       sink.remove(A);
-      directory.onCgroupCreated(10n, PATH);
-      assert.equal(directory.get(A), undefined, 'the source has reported its end');
+      store.onCgroupCreated(10n, PATH);
+      assert.equal(store.get(A), undefined, 'the source has reported its end');
     });
 
     it('a source that does not notice ends: what it said does not come again', async () => {
       cgroups.set(PATH, 7n);
-      const directory = make();
-      const sink = directory.add(source('cgroups'), true);
+      const store = createStore();
+      const sink = store.add(fakeSource('cgroups'), true);
       await sink.add({ id: A, cgroupPath: PATH });
-      directory.onCgroupRemoved(7n);
-      directory.onCgroupCreated(8n, PATH);
-      assert.equal(directory.get(A), undefined);
+      store.onCgroupRemoved(7n);
+      store.onCgroupCreated(8n, PATH);
+      assert.equal(store.get(A), undefined);
     });
 
     it('more containers come and go than fit, and no source reports an end', async function () {
       this.timeout(30_000);
       const count = CONTAINERS_MAX + 500;
-      const directory = make();
-      const sink = directory.add(source('one'));
+      const store = createStore();
+      const sink = store.add(fakeSource('one'));
       for (let i = 1; i <= count; i++) {
         cgroups.clear();
         cgroups.set(`/c${i}`, BigInt(i));
         await sink.add({ id: `c${i}`, cgroupPath: `/c${i}` });
-        directory.onCgroupRemoved(BigInt(i));
+        store.onCgroupRemoved(BigInt(i));
       }
-      assert.deepEqual([directory.size, directory.sources()[0]?.containers], [0, 0]);
-      const remembered = Array.from({ length: count }, (_, i) => directory.findRecent(`c${i + 1}`));
+      assert.deepEqual([store.size, store.sources()[0]?.containers], [0, 0]);
+      const remembered = Array.from({ length: count }, (_, i) => store.findRecent(`c${i + 1}`));
       assert.ok(remembered.filter((each) => each !== undefined).length < CONTAINERS_MAX / 2);
     });
   });
 
   describe('limits', () => {
     it('text that is too long is left out, and the container says so', async () => {
-      const directory = new ContainerStore();
-      const sink = directory.add(source('one'));
+      const store = new ContainerStore();
+      const sink = store.add(fakeSource('one'));
       const labels = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`label-${i}`, 'x']));
       await sink.add({ id: A, name: 'n'.repeat(5000), labels });
-      assert.equal(infoOf(directory).truncated, true);
-      assert.equal(infoOf(directory).name, undefined);
-      assert.equal(Object.keys(infoOf(directory).labels ?? {}).length, 512);
+      assert.equal(getInfo(store).truncated, true);
+      assert.equal(getInfo(store).name, undefined);
+      assert.equal(Object.keys(getInfo(store).labels ?? {}).length, 512);
       const long = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`label-${i}`, 'x'.repeat(4000)]));
       await sink.add({ id: B, name: 'web', labels: long });
-      assert.equal(infoOf(directory, B).truncated, true);
-      assert.equal(infoOf(directory, B).name, 'web');
-      assert.equal(Object.keys(infoOf(directory, B).labels ?? {}).length, 32);
+      assert.equal(getInfo(store, B).truncated, true);
+      assert.equal(getInfo(store, B).name, 'web');
+      assert.equal(Object.keys(getInfo(store, B).labels ?? {}).length, 32);
     });
 
     it('a label with the name of a prototype is a label', async () => {
-      const directory = new ContainerStore();
+      const store = new ContainerStore();
       const labels = JSON.parse('{"__proto__": "x", "app": 7}') as Record<string, string>;
-      await directory.add(source('one')).add({ id: A, labels });
-      assert.deepEqual(Object.entries(infoOf(directory).labels ?? {}), [['__proto__', 'x']]);
-      assert.equal(infoOf(directory).truncated, undefined);
+      await store.add(fakeSource('one')).add({ id: A, labels });
+      assert.deepEqual(Object.entries(getInfo(store).labels ?? {}), [['__proto__', 'x']]);
+      assert.equal(getInfo(store).truncated, undefined);
     });
 
     it('a container without a proper id is refused', async () => {
-      const sink: ContainerSink = new ContainerStore().add(source('one'));
+      const sink: ContainerSink = new ContainerStore().add(fakeSource('one'));
       for (const id of ['', 'x'.repeat(257), 7 as unknown as string]) {
         await assert.rejects(sink.add({ id }), { code: 'CONTAINER_INVALID' });
       }
     });
 
     it('more containers than fit are refused', async () => {
-      const directory = new ContainerStore();
-      const sink = directory.add(source('one'));
+      const store = new ContainerStore();
+      const sink = store.add(fakeSource('one'));
       for (let i = 0; i < CONTAINERS_MAX; i++) await sink.add({ id: `c${i}` });
       await assert.rejects(sink.add({ id: 'one too many' }), { code: 'CONTAINERS_FULL' });
       sink.remove('c7');
       await sink.add({ id: 'one too many' });
-      assert.equal(directory.size, CONTAINERS_MAX);
+      assert.equal(store.size, CONTAINERS_MAX);
     });
   });
 });

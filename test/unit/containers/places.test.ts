@@ -21,7 +21,7 @@ describe('cgroupsPath of a container', () => {
 });
 
 describe('the workload of a pod', () => {
-  const of = (name: string, labels: Record<string, string>): unknown => {
+  const workloadFor = (name: string, labels: Record<string, string>): unknown => {
     const { workload, workloadKind } = podFromSandbox({ namespace: 'n', name, uid: 'u' }, labels, {});
     return [workload, workloadKind];
   };
@@ -34,7 +34,7 @@ describe('the workload of a pod', () => {
     ['copy-28000000-x7abc', { 'job-name': 'copy-28000000' }, ['copy', 'CronJob']],
     ['alone', {}, ['alone', 'Pod']],
   ] as const) {
-    it(`${name}`, () => assert.deepEqual(of(name, labels), expected));
+    it(`${name}`, () => assert.deepEqual(workloadFor(name, labels), expected));
   }
 
   it('labels of the kubelet are not those of the pod', () => {

@@ -17,16 +17,16 @@ const protobuf = loadProtobuf('the test');
 describe('sources', () => {
   let folder: string;
   let socket: string;
-  let directory: ContainerStore;
+  let store: ContainerStore;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'pt-'));
     socket = join(folder, 's');
-    directory = new ContainerStore();
+    store = new ContainerStore();
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  async function until(isSo: () => boolean): Promise<void> {
-    for (let i = 0; !isSo(); i++) {
+  async function waitUntil(isDone: () => boolean): Promise<void> {
+    for (let i = 0; !isDone(); i++) {
       assert.ok(i < 500, 'it does not happen');
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -40,7 +40,7 @@ describe('sources', () => {
       { Id: A, State: 'running' },
       { Id: 'x', State: 'exited' },
     ];
-    async function serve(): Promise<void> {
+    async function startEngine(): Promise<void> {
       server = createHttp((request, response) => {
         const url = request.url ?? '';
         if (url.startsWith('/events')) {
@@ -54,38 +54,38 @@ describe('sources', () => {
       server.listen(socket);
       await once(server, 'listening');
     }
-    const names = (): unknown[] => directory.containers().map(({ info }) => info.name);
-    const state = (): unknown => directory.sources()[0];
+    const listNames = (): unknown[] => store.containers().map(({ info }) => info.name);
+    const sourceStatus = (): unknown => store.sources()[0];
 
     it('reports what runs and what changes, and connects again', async () => {
       const source = new EngineSource('docker', [join(folder, 'none'), socket]);
-      const started = source.start(directory.add(source));
+      const started = source.start(store.add(source));
       await started;
-      assert.deepEqual(state(), {
+      assert.deepEqual(sourceStatus(), {
         name: 'docker',
         connected: false,
         error: `there is no socket ${join(folder, 'none')}, ${socket}`,
         containers: 0,
       });
-      await serve();
-      await until(() => directory.sources()[0]?.connected === true);
-      assert.deepEqual(names(), ['web']);
+      await startEngine();
+      await waitUntil(() => store.sources()[0]?.connected === true);
+      assert.deepEqual(listNames(), ['web']);
       name = 'renamed';
-      const event = (Action: string, ID: string): string => `${JSON.stringify({ Action, Actor: { ID } })}\n`;
-      events?.write(event('rename', A).slice(0, 20));
-      events?.write(event('rename', A).slice(20) + event('start', 'unknown') + event('exec_die', A));
-      await until(() => names()[0] === 'renamed');
-      events?.write(event('die', A));
-      await until(() => directory.size === 0);
-      events?.write(event('start', A));
-      await until(() => directory.size === 1);
+      const eventLine = (Action: string, ID: string): string => `${JSON.stringify({ Action, Actor: { ID } })}\n`;
+      events?.write(eventLine('rename', A).slice(0, 20));
+      events?.write(eventLine('rename', A).slice(20) + eventLine('start', 'unknown') + eventLine('exec_die', A));
+      await waitUntil(() => listNames()[0] === 'renamed');
+      events?.write(eventLine('die', A));
+      await waitUntil(() => store.size === 0);
+      events?.write(eventLine('start', A));
+      await waitUntil(() => store.size === 1);
       list = [];
       events?.end();
-      await until(() => directory.size === 0);
-      await until(() => directory.sources()[0]?.connected === true);
+      await waitUntil(() => store.size === 0);
+      await waitUntil(() => store.sources()[0]?.connected === true);
       events?.write('no JSON\n');
-      await until(() => (directory.sources()[0]?.error ?? '').includes('JSON'));
-      await until(() => directory.sources()[0]?.connected === true);
+      await waitUntil(() => (store.sources()[0]?.error ?? '').includes('JSON'));
+      await waitUntil(() => store.sources()[0]?.connected === true);
       await source.stop();
       server.close();
     });
@@ -119,28 +119,28 @@ describe('sources', () => {
     });
 
     /** Calls the plugin in pieces of a few bytes, and returns the time until its answer. */
-    async function call(method: string, payload: Uint8Array): Promise<number> {
+    async function callPlugin(method: string, payload: Uint8Array): Promise<number> {
       const { ttrpc, encode } = protobuf;
       const service = 'nri.pkg.api.v1alpha1.Plugin';
       const bytes = frame(1, 1, 1, encode(ttrpc.RequestSchema, { service, method, payload }));
       answers = [];
       const began = Date.now();
       for (let at = 0; at < bytes.length; at += 7) plugin.write(bytes.subarray(at, at + 7));
-      await until(() => answers.length > 0);
+      await waitUntil(() => answers.length > 0);
       return Date.now() - began;
     }
 
-    async function connected(source: NriSource): Promise<void> {
+    async function connectPlugin(source: NriSource): Promise<void> {
       const { ttrpc, nri, encode } = protobuf;
-      const started = source.start(directory.add(source));
-      await until(() => answers.length > 0);
+      const started = source.start(store.add(source));
+      await waitUntil(() => answers.length > 0);
       plugin.write(frame(2, 1, 2, encode(ttrpc.ResponseSchema, {})));
-      await call('Configure', encode(nri.ConfigureRequestSchema, { runtimeName: 'cri-o' }));
+      await callPlugin('Configure', encode(nri.ConfigureRequestSchema, { runtimeName: 'cri-o' }));
       const pods = [{ id: 'sandbox', name: 'xwing', namespace: 'default', uid: 'u', labels: { app: 'x' } }];
-      await call('Synchronize', encode(nri.SynchronizeRequestSchema, { pods }));
+      await callPlugin('Synchronize', encode(nri.SynchronizeRequestSchema, { pods }));
       await started;
     }
-    const create = (id: string): Uint8Array =>
+    const createRequest = (id: string): Uint8Array =>
       protobuf.encode(protobuf.nri.CreateContainerRequestSchema, {
         pod: { id: 'sandbox', name: 'xwing', namespace: 'default', uid: 'u' },
         container: { id, podSandboxId: 'sandbox', name: 'ship', linux: { cgroupsPath: 'a-b.slice:crio:c' } },
@@ -148,9 +148,9 @@ describe('sources', () => {
 
     it('reports a container before it answers', async () => {
       const source = new NriSource([socket], 5000);
-      await connected(source);
-      await call('CreateContainer', create(A));
-      const info = directory.get(A)?.info;
+      await connectPlugin(source);
+      await callPlugin('CreateContainer', createRequest(A));
+      const info = store.get(A)?.info;
       assert.equal(info?.runtime, 'cri-o');
       assert.equal(info?.name, 'ship');
       assert.equal(info?.cgroupPath, '/a.slice/a-b.slice/crio-c.scope');
@@ -160,14 +160,14 @@ describe('sources', () => {
 
     it('waits for the policies, but not for ever, and counts it', async () => {
       const source = new NriSource([socket], 1500);
-      await connected(source);
+      await connectPlugin(source);
       let done = (): void => undefined;
-      directory.subscribe({ onChanged: () => new Promise((resolve) => (done = resolve)), onRemoved: () => undefined });
+      store.subscribe({ onChanged: () => new Promise((resolve) => (done = resolve)), onRemoved: () => undefined });
       setTimeout(() => done(), 50);
-      const soon = await call('CreateContainer', create(A));
+      const soon = await callPlugin('CreateContainer', createRequest(A));
       assert.ok(soon >= 45 && soon < 1500, `${soon}`);
       assert.equal(source.late, 0);
-      const late = await call('CreateContainer', create('b'.repeat(64)));
+      const late = await callPlugin('CreateContainer', createRequest('b'.repeat(64)));
       assert.ok(late >= 1495, `${late}`);
       assert.equal(source.late, 1);
       await source.stop();
@@ -175,11 +175,11 @@ describe('sources', () => {
 
     it('ends the connection after what is no message', async () => {
       const source = new NriSource([socket], 200);
-      await connected(source);
+      await connectPlugin(source);
       plugin.write(Buffer.alloc(8, 0xff));
-      await until(() => directory.sources()[0]?.connected === false);
-      assert.match(directory.sources()[0]?.error ?? '', /message of 4294967295 bytes/);
-      assert.equal(directory.get('sandbox')?.info.pod?.name, 'xwing', 'what ran still runs');
+      await waitUntil(() => store.sources()[0]?.connected === false);
+      assert.match(store.sources()[0]?.error ?? '', /message of 4294967295 bytes/);
+      assert.equal(store.get('sandbox')?.info.pod?.name, 'xwing', 'what ran still runs');
       await source.stop();
     });
   });

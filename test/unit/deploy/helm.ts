@@ -19,8 +19,8 @@ export function renderTemplate(template: string, values: Values, namespace: stri
     const [, keyword, not, argument] =
       /^\{\{- (if|with|range|else|end)(?: (not|\$name, \$value :=))?(?: (\S+))? \}\}$/.exec(line) ?? [];
     if (keyword === 'if' || keyword === 'with' || keyword === 'range') {
-      const value = look(argument as string, values, namespace);
-      blocks.push({ isOn: isFull(value) !== (not === 'not'), dot: value, isOuterOn: isOn() });
+      const value = lookUp(argument as string, values, namespace);
+      blocks.push({ isOn: isNotEmpty(value) !== (not === 'not'), dot: value, isOuterOn: isOn() });
     } else if (keyword === 'else') {
       const block = blocks.pop() as Block;
       blocks.push({ ...block, isOn: !block.isOn });
@@ -46,14 +46,14 @@ function renderLine(line: string, dot: unknown, values: Values, namespace: strin
     return flags.map((flag) => before + flag).join('\n');
   }
   const text = line.replaceAll(/\{\{ (\S+)( \| quote)? \}\}/g, (_, path: string, quote?: string) => {
-    const value = path === '.' ? dot : look(path, values, namespace);
+    const value = path === '.' ? dot : lookUp(path, values, namespace);
     return quote === undefined ? String(value) : JSON.stringify(String(value));
   });
   if (text.includes('{{')) throw new Error(`not known: ${line}`);
   return text;
 }
 
-function look(path: string, values: Values, namespace: string): unknown {
+function lookUp(path: string, values: Values, namespace: string): unknown {
   if (path === '.Release.Namespace') return namespace;
   const [, ...steps] = path.slice(1).split('.');
   if (!path.startsWith('.Values.')) throw new Error(`not known: ${path}`);
@@ -64,6 +64,6 @@ function look(path: string, values: Values, namespace: string): unknown {
   }, values);
 }
 
-function isFull(value: unknown): boolean {
+function isNotEmpty(value: unknown): boolean {
   return typeof value === 'object' && value !== null ? Object.keys(value).length > 0 : Boolean(value);
 }

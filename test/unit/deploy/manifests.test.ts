@@ -1,14 +1,13 @@
 /** The manifests for Kubernetes: as they are generated, and the same from the kustomization and from the chart. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { findSettingKey, settingName, SETTINGS, type SettingKey } from '../../../agent/lib/config/settings.js';
 import { deployFiles } from '../../../scripts/deploy-files.js';
 import { renderTemplate } from './helm.js';
+import { ROOT, readProjectFile } from '../../project.js';
 
-const ROOT = join(__dirname, '../../..');
-const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const CHART = 'deploy/helm/polytrace';
 const AGENT = 'deploy/kubernetes/agent';
 
@@ -37,35 +36,35 @@ interface DaemonSet {
   };
 }
 
-const values = (): Values => parse(read(`${CHART}/values.yaml`)) as Values;
-const templates = (): string[] => readdirSync(join(ROOT, CHART, 'templates'));
+const readValues = (): Values => parse(readProjectFile(`${CHART}/values.yaml`)) as Values;
+const listTemplates = (): string[] => readdirSync(join(ROOT, CHART, 'templates'));
 const render = (name: string, with_: Values, namespace = 'kube-system'): unknown =>
-  renderTemplate(read(`${CHART}/templates/${name}`), with_ as never, namespace);
+  renderTemplate(readProjectFile(`${CHART}/templates/${name}`), with_ as never, namespace);
 const daemonSet = (with_: Values, namespace?: string): DaemonSet =>
   render('daemon-set.yaml', with_, namespace) as DaemonSet;
 /** The settings of the agent. */
-const configuration = (with_: Values): Record<string, string> =>
+const renderSettings = (with_: Values): Record<string, string> =>
   (render('config-map.yaml', with_) as { data: Record<string, string> }).data;
 
 describe('deployment: manifests', () => {
   it('are as they are generated', () => {
-    for (const [file, text] of deployFiles()) assert.equal(read(file), text, `${file}: run \`npm run gen\``);
+    for (const [file, text] of deployFiles()) assert.equal(readProjectFile(file), text, `${file}: run \`npm run gen\``);
   });
 
   it('of the chart and of the kustomization are equal', () => {
-    const { resources } = parse(read(`${AGENT}/kustomization.yaml`)) as { resources: string[] };
-    const rendered = templates().flatMap((name) => {
-      const object = render(name, values());
+    const { resources } = parse(readProjectFile(`${AGENT}/kustomization.yaml`)) as { resources: string[] };
+    const rendered = listTemplates().flatMap((name) => {
+      const object = render(name, readValues());
       return object === null ? [] : [[name, object] as const];
     });
     assert.deepEqual([...resources].sort(), rendered.map(([name]) => name).sort());
-    for (const [name, object] of rendered) assert.deepEqual(object, parse(read(`${AGENT}/${name}`)), name);
+    for (const [name, object] of rendered) assert.deepEqual(object, parse(readProjectFile(`${AGENT}/${name}`)), name);
   });
 
   it('without privileges are equal, too', () => {
-    const changed = values();
+    const changed = readValues();
     changed.tetragon['securityContext'] = { privileged: false };
-    const { patches } = parse(read('deploy/kubernetes/least-privilege/kustomization.yaml')) as {
+    const { patches } = parse(readProjectFile('deploy/kubernetes/least-privilege/kustomization.yaml')) as {
       patches: { patch: string }[];
     };
     const [{ value }] = JSON.parse(patches[0]?.patch as string) as [{ value: object }];
@@ -76,7 +75,7 @@ describe('deployment: manifests', () => {
   });
 
   it('of the chart follow the values', () => {
-    const changed = values();
+    const changed = readValues();
     changed.podAnnotations = { a: 'b' };
     Object.assign(changed.tetragon, {
       image: { override: null, repository: 'registry.invalid/p', tag: '1.2' },
@@ -101,7 +100,7 @@ describe('deployment: manifests', () => {
 
   it('give the agent settings that it has, with the values', () => {
     const names = Object.keys(SETTINGS).map(settingName);
-    const changed = values();
+    const changed = readValues();
     const filters = '{"health_check":true}\n{"namespace":["", "kube-system"]}';
     Object.assign(changed.tetragon, {
       clusterName: 'c1',
@@ -113,15 +112,15 @@ describe('deployment: manifests', () => {
       fieldFilters: '{"fields":"parent","action":"EXCLUDE"}',
       redactionFilters: '{"redact":["--password(?:\\\\s+|=)(\\\\S*)"]}',
     });
-    for (const each of [values(), changed]) {
-      const given = configuration(each);
+    for (const each of [readValues(), changed]) {
+      const given = renderSettings(each);
       for (const [name, value] of Object.entries(given)) {
         assert.ok(names.includes(name), `the agent has no setting ${name}`);
         assert.equal(typeof value, 'string', name);
-        assert.doesNotThrow(() => SETTINGS[findSettingKey(name) as SettingKey].read(value), name);
+        assert.doesNotThrow(() => SETTINGS[findSettingKey(name) as SettingKey].parse(value), name);
       }
     }
-    const given = configuration(changed);
+    const given = renderSettings(changed);
     assert.equal(given['cluster-name'], 'c1');
     assert.equal(given['enforcement'], 'false');
     assert.equal(given['persist'], undefined);
@@ -130,25 +129,25 @@ describe('deployment: manifests', () => {
     const { volumes, containers } = daemonSet(changed).spec.template.spec;
     assert.ok(volumes.some(({ name }) => name === 'export'));
     assert.ok(containers[0].volumeMounts.some(({ mountPath }) => mountPath === '/var/run/polytrace'));
-    assert.ok(!daemonSet(values()).spec.template.spec.volumes.some(({ name }) => name === 'export'));
+    assert.ok(!daemonSet(readValues()).spec.template.spec.volumes.some(({ name }) => name === 'export'));
   });
 
   it('have probes, metrics and a service for them', () => {
     const PROBES = ['startupProbe', 'livenessProbe', 'readinessProbe'] as const;
-    const [container] = daemonSet(values()).spec.template.spec.containers;
+    const [container] = daemonSet(readValues()).spec.template.spec.containers;
     for (const name of PROBES) assert.deepEqual(container[name].httpGet, { path: '/healthz', port: 2112 }, name);
-    assert.equal(configuration(values())['metrics-server'], ':2112');
-    const { spec } = render('service.yaml', values()) as { spec: { ports: object[] } };
+    assert.equal(renderSettings(readValues())['metrics-server'], ':2112');
+    const { spec } = render('service.yaml', readValues()) as { spec: { ports: object[] } };
     assert.deepEqual(spec.ports, [{ name: 'metrics', port: 2112, protocol: 'TCP', targetPort: 2112 }]);
 
-    const changed = values();
+    const changed = readValues();
     const prometheus = changed.tetragon['prometheus'] as Record<string, unknown>;
     Object.assign(prometheus, { address: '10.0.0.1', port: 9100 });
     const [elsewhere] = daemonSet(changed).spec.template.spec.containers;
     for (const name of PROBES) {
       assert.deepEqual(elsewhere[name].httpGet, { path: '/healthz', port: 9100, host: '10.0.0.1' }, name);
     }
-    assert.equal(configuration(changed)['metrics-server'], '10.0.0.1:9100');
+    assert.equal(renderSettings(changed)['metrics-server'], '10.0.0.1:9100');
     prometheus['serviceMonitor'] = { enabled: true, extraLabels: { team: 'a' }, scrapeInterval: '15s' };
     const monitor = render('service-monitor.yaml', changed) as { metadata: { labels: object }; spec: object };
     assert.equal((monitor.metadata.labels as { team?: string }).team, 'a');
@@ -156,7 +155,7 @@ describe('deployment: manifests', () => {
     prometheus['enabled'] = false;
     const [without] = daemonSet(changed).spec.template.spec.containers;
     for (const name of PROBES) assert.ok(without[name].exec !== undefined && without[name].httpGet === undefined, name);
-    assert.equal(configuration(changed)['metrics-server'], undefined);
+    assert.equal(renderSettings(changed)['metrics-server'], undefined);
     assert.equal(render('service.yaml', changed), null);
     changed.tetragon['livenessProbe'] = { tcpSocket: { port: 1 } };
     assert.deepEqual(daemonSet(changed).spec.template.spec.containers[0].livenessProbe, { tcpSocket: { port: 1 } });

@@ -1,13 +1,13 @@
 /** docs/recipes.md and the terminals in docs/samples are what the command prints of the recorded events now. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { policyLibrary } from '../../../lib/tracer/policy-files.js';
 import { displayWidth } from '../../../lib/output/escape.js';
 import { createCaptures, withCaptures } from '../../../scripts/captures.js';
+import { readProjectFile } from '../../project.js';
 
 describe('recorded events in the documentation', () => {
-  const page = readFileSync(join(__dirname, '../../../docs/recipes.md'), 'utf8');
+  const page = readProjectFile('docs/recipes.md');
 
   it('each policy of the package has a recipe with its lines', () => {
     for (const { name } of policyLibrary()) {

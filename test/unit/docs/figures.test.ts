@@ -1,15 +1,11 @@
 /** Figures that README repeats are those of docs/benchmarks.md, which the benchmark writes. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
-const ROOT = join(__dirname, '../../..');
-const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
+import { ROOT, readProjectFile } from '../../project.js';
 
 /** The cells of each row whose first cell is a key of `names`, by the name there. */
-function cells(page: string, names: Readonly<Record<string, string>>): Record<string, string[]> {
-  const rows = read(page)
+function findCells(page: string, names: Readonly<Record<string, string>>): Record<string, string[]> {
+  const rows = readProjectFile(page)
     .split('\n')
     .filter((line) => line.startsWith('|'))
     .map((line) => line.split('|').map((cell) => cell.trim()));
@@ -24,12 +20,12 @@ function cells(page: string, names: Readonly<Record<string, string>>): Record<st
 
 describe('figures of README', () => {
   it('are those of the benchmark', () => {
-    const inReadme = cells('README.md', {
+    const inReadme = findCells('README.md', {
       depth2: 'read, no match, depth 2',
       depth7: 'read, no match, depth 7',
       match: 'read that matches',
     });
-    const measured = cells('docs/benchmarks.md', {
+    const measured = findCells('docs/benchmarks.md', {
       depth2: 'pread, no match, depth 2',
       depth7: 'pread, no match, depth 7',
       match: 'pread, match',
@@ -38,7 +34,7 @@ describe('figures of README', () => {
       const [, , , upstream, , , tetragon] = measured[name] ?? [];
       assert.deepEqual([ours, theirs], [upstream, tetragon], name);
     }
-    const notRemembered = cells('README.md', {
+    const notRemembered = findCells('README.md', {
       depth2: 'the same, not remembered, depth 2',
       depth7: 'the same, not remembered, depth 7',
     });
@@ -51,18 +47,18 @@ describe('figures of README', () => {
       import { formatTable } from './bench/table.mts';
       const page = await new Response(process.stdin).text();
       console.log(formatTable(goalsTable(page.split(/^## /m))));`;
-    const goalsOf = (page: string): { status: number | null; stdout: string; stderr: string } =>
+    const checkGoals = (page: string): { status: number | null; stdout: string; stderr: string } =>
       spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
         cwd: ROOT,
         encoding: 'utf8',
         input: page,
       });
-    const page = read('docs/benchmarks.md');
-    const { status, stdout, stderr } = goalsOf(page);
+    const page = readProjectFile('docs/benchmarks.md');
+    const { status, stdout, stderr } = checkGoals(page);
     assert.equal(status, 0, stderr);
     assert.ok(page.includes(`## Goals\n\n${stdout}\n`), `npm run bench -- --write makes:\n${stdout}`);
     assert.match(
-      goalsOf(page.replaceAll('| pread, match ', '| other ')).stderr,
+      checkGoals(page.replaceAll('| pread, match ', '| other ')).stderr,
       /has no 'pread, match', 'upstream policy'/,
     );
   });

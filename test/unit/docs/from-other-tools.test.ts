@@ -1,10 +1,9 @@
 /** The policies of docs/from-other-tools.md are policies: each is checked as `polytrace validate` would. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
+import { readProjectFile } from '../../project.js';
 
-const page = readFileSync(join(__dirname, '../../../docs/from-other-tools.md'), 'utf8');
+const page = readProjectFile('docs/from-other-tools.md');
 const policies = [...page.matchAll(/^```yaml policy\n([^]*?)^```/gm)].map(([, yaml]) => yaml ?? '');
 
 describe('docs/from-other-tools.md', () => {

@@ -1,18 +1,17 @@
 /** docs/from-tetragon.md: each row that the code can prove is proven. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
 import { HOOK_SELECTORS_MAX } from '../../../lib/policy/language/limits.js';
 import { OPTION_NAMES, optionEffect, optionValues } from '../../../lib/policy/language/options.js';
 import { DIAGNOSTIC_CODES } from '../../../lib/policy/parse/codes.js';
 import { fakeKernel } from '../policy/fake-kernel.js';
-import { kprobe, policy, selectors } from '../policy/marked.js';
+import { kprobeYaml, policyYaml, selectorsYaml } from '../policy/marked-policies.js';
+import { readProjectFile } from '../../project.js';
 
-const page = readFileSync(join(__dirname, '../../../docs/from-tetragon.md'), 'utf8');
+const page = readProjectFile('docs/from-tetragon.md');
 
 /** The cells of the tables below a heading, without the titles of the columns. */
-function rows(heading: string): string[][] {
+function readRows(heading: string): string[][] {
   const [, section = ''] = page.split(`## ${heading}\n`);
   const lines = section.split(/^## /m)[0]?.split('\n') ?? [];
   return lines
@@ -25,43 +24,45 @@ function rows(heading: string): string[][] {
     );
 }
 
-const withOption = (name: string, value: string): string =>
-  policy(`options: [{name: ${name}, value: "${value}"}]\nkprobes: [{call: f}]`);
+const policyWithOption = (name: string, value: string): string =>
+  policyYaml(`options: [{name: ${name}, value: "${value}"}]\nkprobes: [{call: f}]`);
 
 /** A policy for each row with a code. Tetragon loads it, and here it has the code. */
 const REFUSED: Readonly<Record<string, string>> = {
-  'names that no label can have': policy('podSelector: {matchLabels: {"a b": c}}\nkprobes: [{call: f}]'),
-  'an unknown option': withOption('anything', '1'),
-  'no `apiVersion` or `kind`': policy('kprobes: [{call: f}]').replace(/^kind: .*\n/m, ''),
-  '`char_buf` of a tracepoint': policy('tracepoints: [{subsystem: a, event: b, args: [{index: 5, type: char_buf}]}]'),
-  'kernel objects in uprobes': policy('uprobes: [{path: /a, symbols: [f], args: [{index: 0, type: file}]}]'),
-  'ports of `sockaddr_un`': kprobe(
+  'names that no label can have': policyYaml('podSelector: {matchLabels: {"a b": c}}\nkprobes: [{call: f}]'),
+  'an unknown option': policyWithOption('anything', '1'),
+  'no `apiVersion` or `kind`': policyYaml('kprobes: [{call: f}]').replace(/^kind: .*\n/m, ''),
+  '`char_buf` of a tracepoint': policyYaml(
+    'tracepoints: [{subsystem: a, event: b, args: [{index: 5, type: char_buf}]}]',
+  ),
+  'kernel objects in uprobes': policyYaml('uprobes: [{path: /a, symbols: [f], args: [{index: 0, type: file}]}]'),
+  'ports of `sockaddr_un`': kprobeYaml(
     'call: f\nsyscall: false\nargs: [{index: 0, type: sockaddr_un}]\nselectors: [{matchArgs: [{index: 0, operator: SPort, values: ["1"]}]}]',
   ),
-  '`string` of another pointer': kprobe(
+  '`string` of another pointer': kprobeYaml(
     'call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: string}]',
   ),
-  'the same, sought by a filter': kprobe(
+  'the same, sought by a filter': kprobeYaml(
     'call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: string}]\nselectors: [{matchArgs: [{index: 0, operator: Equal, values: [a]}]}]',
   ),
-  'places of two kinds': policy('uprobes: [{path: /bin/sh, symbols: [main], offsets: [16]}]'),
-  'an unknown field': kprobe('call: f\nanything: 1'),
-  'a field twice': kprobe('call: f\ncall: f'),
-  'fields in another case': kprobe('call: f\nSyscall: false'),
-  'an anchor of YAML': kprobe('call: &name f'),
-  '`return` without `returnArg`': kprobe('call: f\nsyscall: false\nreturn: true'),
-  'signals of a selector': selectors('matchActions: [{action: Signal, argSig: 1}, {action: Signal, argSig: 2}]'),
-  'generated list in `enforcers`': policy(
+  'places of two kinds': policyYaml('uprobes: [{path: /bin/sh, symbols: [main], offsets: [16]}]'),
+  'an unknown field': kprobeYaml('call: f\nanything: 1'),
+  'a field twice': kprobeYaml('call: f\ncall: f'),
+  'fields in another case': kprobeYaml('call: f\nSyscall: false'),
+  'an anchor of YAML': kprobeYaml('call: &name f'),
+  '`return` without `returnArg`': kprobeYaml('call: f\nsyscall: false\nreturn: true'),
+  'signals of a selector': selectorsYaml('matchActions: [{action: Signal, argSig: 1}, {action: Signal, argSig: 2}]'),
+  'generated list in `enforcers`': policyYaml(
     'lists: [{name: a, type: generated_syscalls}]\nenforcers: [{calls: ["list:a"]}]\nkprobes: [{call: f}]',
   ),
 };
 
 describe('docs/from-tetragon.md', () => {
-  const table = rows('Policies');
+  const table = readRows('Policies');
 
   it('has rows', () => {
-    assert.ok(table.length > 20 && rows('Events').length > 5);
-    for (const [subject = '', there = '', here = '', reason = ''] of [...table, ...rows('Events')]) {
+    assert.ok(table.length > 20 && readRows('Events').length > 5);
+    for (const [subject = '', there = '', here = '', reason = ''] of [...table, ...readRows('Events')]) {
       assert.ok(subject !== '' && there !== '' && here !== '' && reason !== '', subject);
     }
   });
@@ -93,7 +94,7 @@ describe('docs/from-tetragon.md', () => {
     const named = table.flatMap(([subject = '', , here]) => (here === 'has no effect' ? [subject] : []));
     assert.deepEqual(named.sort(), idle.map((name) => `\`${name}\``).sort());
     for (const name of idle) {
-      const text = withOption(name, (optionValues(name) ?? ['1'])[0] ?? '');
+      const text = policyWithOption(name, (optionValues(name) ?? ['1'])[0] ?? '');
       assert.deepEqual(validatePolicy(text), []);
       assert.equal(explainPolicy(text).options.length, 1);
     }
@@ -103,9 +104,9 @@ describe('docs/from-tetragon.md', () => {
     const own = table.flatMap(([subject, there]) => (there === 'does not exist' ? [subject] : []));
     assert.deepEqual(own, ['`inode` of a filter', '`optional` of a hook', '`trust-binary-paths`']);
     for (const text of [
-      selectors('matchArgs: [{index: 0, operator: Equal, values: [/a], inode: true}]'),
-      kprobe('call: f\noptional: true'),
-      withOption('trust-binary-paths', '1'),
+      selectorsYaml('matchArgs: [{index: 0, operator: Equal, values: [/a], inode: true}]'),
+      kprobeYaml('call: f\noptional: true'),
+      policyWithOption('trust-binary-paths', '1'),
     ]) {
       assert.deepEqual(validatePolicy(text), []);
     }

@@ -2,25 +2,25 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { ROOT, readProjectFile } from '../../project.js';
 
-const ROOT = join(__dirname, '../../..');
 const NOT_OURS = new Set(['.cache', '.git', 'build', 'coverage', 'dist', 'node_modules', 'prebuilds']);
 /** Code in a line that is a path from the root of the repository. */
 const PATH = /`((?:\.ci|\.github|bench|bpf|cmake|docs|examples|lib|native|schema|scripts|test|types)\/[\w./-]*)`/g;
 
-function markdownFiles(folder: string): string[] {
+function listMarkdownFiles(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) return NOT_OURS.has(entry.name) ? [] : markdownFiles(path);
+    if (entry.isDirectory()) return NOT_OURS.has(entry.name) ? [] : listMarkdownFiles(path);
     return entry.name.endsWith('.md') ? [path] : [];
   });
 }
 
 /** Without what is shown as it stands: fenced blocks and code in a line. */
-const withoutCode = (markdown: string): string => markdown.replace(/^```[^]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
+const removeCode = (markdown: string): string => markdown.replace(/^```[^]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
 
 /** The names that headings are linked by, as GitHub makes them: a second heading of the same text ends with -1. */
-function anchorsOf(markdown: string): Set<string> {
+function listAnchors(markdown: string): Set<string> {
   const anchors = new Set<string>();
   for (const [, text = ''] of markdown.replace(/^```[^]*?^```/gm, '').matchAll(/^#+ (.*)$/gm)) {
     const name = text
@@ -36,8 +36,8 @@ function anchorsOf(markdown: string): Set<string> {
   return anchors;
 }
 
-function brokenLinks(page: string): string[] {
-  const text = withoutCode(readFileSync(page, 'utf8'));
+function findBrokenLinks(page: string): string[] {
+  const text = removeCode(readFileSync(page, 'utf8'));
   const inline = [...text.matchAll(/\]\(([^)\s]+)[^)]*\)/g)];
   const defined = [...text.matchAll(/^\[[^\]]+\]: (\S+)/gm)];
   const links = [...inline, ...defined].map(([, target]) => target ?? '');
@@ -48,12 +48,12 @@ function brokenLinks(page: string): string[] {
       const target = path === '' ? page : join(dirname(page), path);
       if (!existsSync(target)) return true;
       if (anchor === undefined) return false;
-      return statSync(target).isDirectory() || !anchorsOf(readFileSync(target, 'utf8')).has(anchor);
+      return statSync(target).isDirectory() || !listAnchors(readFileSync(target, 'utf8')).has(anchor);
     });
 }
 
 describe('links of Markdown files', () => {
-  const pages = markdownFiles(ROOT);
+  const pages = listMarkdownFiles(ROOT);
 
   it('finds the pages', () => {
     const names = pages.map((page) => relative(ROOT, page));
@@ -61,7 +61,7 @@ describe('links of Markdown files', () => {
   });
 
   for (const page of pages) {
-    it(relative(ROOT, page), () => assert.deepEqual(brokenLinks(page), []));
+    it(relative(ROOT, page), () => assert.deepEqual(findBrokenLinks(page), []));
   }
 
   it('every path of this repository that a page names exists', () => {
@@ -74,7 +74,7 @@ describe('links of Markdown files', () => {
   });
 
   it('docs/architecture.md names every room of lib/ and lib/policy/', () => {
-    const page = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8');
+    const page = readProjectFile('docs/architecture.md');
     const rooms = ['lib', 'lib/policy'].flatMap((folder) =>
       readdirSync(join(ROOT, folder), { withFileTypes: true }).filter((entry) => entry.isDirectory()),
     );
@@ -82,7 +82,7 @@ describe('links of Markdown files', () => {
   });
 
   it('docs/README.md names every page of docs/', () => {
-    const map = readFileSync(join(ROOT, 'docs/README.md'), 'utf8');
+    const map = readProjectFile('docs/README.md');
     const missing = readdirSync(join(ROOT, 'docs')).filter(
       (name) => name.endsWith('.md') && name !== 'README.md' && !map.includes(`](${name})`),
     );

@@ -5,13 +5,13 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT, readProjectFile } from '../../project.js';
 
-const root = join(__dirname, '../../..');
-const facts = join(process.env['POLYTRACE_SHARED'] ?? join(root, '../shared'), 'facts/tetragon-semantics.md');
+const facts = join(process.env['POLYTRACE_SHARED'] ?? join(ROOT, '../shared'), 'facts/tetragon-semantics.md');
 
 /** A file of test/, and parts of titles in it. */
-type Tested = readonly [file: string, ...titles: readonly string[]];
-type Row = readonly [subject: string, ...tests: readonly Tested[]];
+type TestTitles = readonly [file: string, ...titles: readonly string[]];
+type Row = readonly [subject: string, ...tests: readonly TestTitles[]];
 
 const MEANING = 'unit/policy/same-meaning.test.ts';
 const KERNEL = 'kernel/language.test.ts';
@@ -33,7 +33,7 @@ const POLICIES: readonly Row[] = [
   [
     '`returnCopy: true`',
     [MEANING, 'returnCopy alone: entry and return', 'returnCopy alone, of a uprobe'],
-    ['kernel/matrix-texts.ts', 'char_buf with returnCopy'],
+    ['kernel/matrix-strings.ts', 'char_buf with returnCopy'],
   ],
   [
     '`type` left out, or `auto`',
@@ -43,7 +43,7 @@ const POLICIES: readonly Row[] = [
   [
     '`Family` and the like on `sockaddr_un`',
     [MEANING, 'the family of a local socket', 'an abstract name with its NUL, and a padded one'],
-    ['kernel/matrix-texts.ts', "operator: 'Family', values: ['AF_UNIX']", 'an abstract name, and one that is padded'],
+    ['kernel/matrix-strings.ts', "operator: 'Family', values: ['AF_UNIX']", 'an abstract name, and one that is padded'],
     ['unit/docs/from-tetragon.test.ts', 'ports of `sockaddr_un`'],
   ],
   [
@@ -117,7 +117,7 @@ const EVENTS: readonly Row[] = [
 ];
 
 /** The subjects of the tables of a page, a list for each table. */
-function subjectsOf(text: string): string[][] {
+function parseSubjects(text: string): string[][] {
   return text
     .split(/\n\|[-|]+\|\n/)
     .slice(1)
@@ -133,15 +133,15 @@ function subjectsOf(text: string): string[][] {
 describe('what Tetragon means: each row of the facts is tested', () => {
   it('has the rows of both tables', function () {
     if (!existsSync(facts)) return this.skip();
-    const names = (rows: readonly Row[]): string[] => rows.map(([subject]) => subject);
-    assert.deepEqual(subjectsOf(readFileSync(facts, 'utf8')), [names(POLICIES), names(EVENTS)]);
+    const listSubjects = (rows: readonly Row[]): string[] => rows.map(([subject]) => subject);
+    assert.deepEqual(parseSubjects(readFileSync(facts, 'utf8')), [listSubjects(POLICIES), listSubjects(EVENTS)]);
   });
 
   for (const [subject, ...tests] of [...POLICIES, ...EVENTS]) {
     it(subject, () => {
       assert.ok(tests.length > 0);
       for (const [file, ...titles] of tests) {
-        const text = readFileSync(join(root, 'test', file), 'utf8');
+        const text = readProjectFile('test', file);
         for (const title of titles) assert.ok(text.includes(title), `${file}: ${title}`);
       }
     });

@@ -1,11 +1,10 @@
 /** docs/tutorial.md shows what the program says about its policies. test/kernel/tutorial.test.ts runs them. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { validatePolicy } from '../../../lib/policy/index.js';
 import { findPolicies, withAnswers } from '../../../scripts/tutorial-answers.js';
+import { readProjectFile } from '../../project.js';
 
-const page = readFileSync(join(__dirname, '../../../docs/tutorial.md'), 'utf8');
+const page = readProjectFile('docs/tutorial.md');
 
 describe('docs/tutorial.md', () => {
   const { wrong, corrected, protect } = findPolicies(page);

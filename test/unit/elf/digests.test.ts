@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { parseDigest } from '../../../lib/elf/digests.js';
 import { readElf } from '../../../lib/elf/elf.js';
-import { buildElf, fileWith } from './elf-builder.js';
+import { buildElf, toFileBytes } from './elf-builder.js';
 
 describe('policy: digests of programs', () => {
   it('have an algorithm, or are SHA-256', () => {
@@ -25,10 +25,10 @@ describe('policy: digests of programs', () => {
 
   it('a build id is a note of the file', () => {
     const file = buildElf({ symbols: [], probes: ['a:b'] });
-    const elf = readElf(fileWith(file));
+    const elf = readElf(toFileBytes(file));
     assert.equal(elf?.buildId, undefined);
     const of = buildElf({ symbols: [], probes: ['a:b'], buildId: '00ff10' });
-    const own = readElf(fileWith(of));
+    const own = readElf(toFileBytes(of));
     assert.equal(own?.buildId, '00ff10');
     assert.deepEqual([...(own?.probes.keys() ?? [])], ['a:b']);
   });

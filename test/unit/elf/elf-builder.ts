@@ -2,7 +2,7 @@
 import type { FileBytes } from '../../../lib/elf/file-bytes.js';
 
 /** A file with these bytes. */
-export function fileWith(bytes: Buffer): FileBytes {
+export function toFileBytes(bytes: Buffer): FileBytes {
   return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
 }
 
@@ -22,11 +22,11 @@ export interface ElfContents {
 
 export function buildElf(wanted: ElfContents): Buffer {
   const { symbols, probes, bigEndian = false, buildId, segments = [], addresses, sizes } = wanted;
-  const u16 = (buffer: Buffer, at: number, value: number): void =>
+  const writeU16 = (buffer: Buffer, at: number, value: number): void =>
     void (bigEndian ? buffer.writeUInt16BE(value, at) : buffer.writeUInt16LE(value, at));
-  const u32 = (buffer: Buffer, at: number, value: number): void =>
+  const writeU32 = (buffer: Buffer, at: number, value: number): void =>
     void (bigEndian ? buffer.writeUInt32BE(value, at) : buffer.writeUInt32LE(value, at));
-  const u64 = (buffer: Buffer, at: number, value: number): void =>
+  const writeU64 = (buffer: Buffer, at: number, value: number): void =>
     void (bigEndian ? buffer.writeBigUInt64BE(BigInt(value), at) : buffer.writeBigUInt64LE(BigInt(value), at));
 
   const names = ['', ...symbols, 'imported', 'variable'];
@@ -34,18 +34,23 @@ export function buildElf(wanted: ElfContents): Buffer {
   const table = Buffer.alloc(24 * names.length);
   let nameAt = 0;
   names.forEach((name, i) => {
-    u32(table, 24 * i, nameAt);
+    writeU32(table, 24 * i, nameAt);
     nameAt += Buffer.byteLength(name) + 1;
     table[24 * i + 4] = name === '' ? 0 : name === 'variable' ? 1 : 2;
-    u16(table, 24 * i + 6, name === '' || name === 'imported' ? 0 : 1);
-    u64(table, 24 * i + 8, addresses?.[i - 1] ?? 0x1000 + i - 1);
-    u64(table, 24 * i + 16, sizes?.[i - 1] ?? 0);
+    writeU16(table, 24 * i + 6, name === '' || name === 'imported' ? 0 : 1);
+    writeU64(table, 24 * i + 8, addresses?.[i - 1] ?? 0x1000 + i - 1);
+    writeU64(table, 24 * i + 16, sizes?.[i - 1] ?? 0);
   });
   const notes = Buffer.concat([
-    note('GNU', 1, Buffer.alloc(20), u32),
-    ...(buildId === undefined ? [] : [note('GNU', 3, Buffer.from(buildId, 'hex'), u32)]),
+    noteBytes('GNU', 1, Buffer.alloc(20), writeU32),
+    ...(buildId === undefined ? [] : [noteBytes('GNU', 3, Buffer.from(buildId, 'hex'), writeU32)]),
     ...probes.map((probe) =>
-      note('stapsdt', 3, Buffer.concat([Buffer.alloc(24), Buffer.from(`${probe.replace(':', '\0')}\0-4@%eax\0`)]), u32),
+      noteBytes(
+        'stapsdt',
+        3,
+        Buffer.concat([Buffer.alloc(24), Buffer.from(`${probe.replace(':', '\0')}\0-4@%eax\0`)]),
+        writeU32,
+      ),
     ),
   ]);
 
@@ -56,40 +61,40 @@ export function buildElf(wanted: ElfContents): Buffer {
   const sections = Buffer.alloc(64 * contents.length);
   let offset = 64;
   contents.forEach((content, i) => {
-    u32(sections, 64 * i + 4, kinds[i] ?? 0);
-    u64(sections, 64 * i + 24, offset);
-    u64(sections, 64 * i + 32, content.length);
-    u32(sections, 64 * i + 40, kinds[i] === 2 ? 2 : 0);
-    u64(sections, 64 * i + 56, kinds[i] === 2 ? 24 : 0);
+    writeU32(sections, 64 * i + 4, kinds[i] ?? 0);
+    writeU64(sections, 64 * i + 24, offset);
+    writeU64(sections, 64 * i + 32, content.length);
+    writeU32(sections, 64 * i + 40, kinds[i] === 2 ? 2 : 0);
+    writeU64(sections, 64 * i + 56, kinds[i] === 2 ? 24 : 0);
     offset += content.length;
   });
-  u64(header, 40, offset);
-  u16(header, 58, 64);
-  u16(header, 60, contents.length);
+  writeU64(header, 40, offset);
+  writeU16(header, 58, 64);
+  writeU16(header, 60, contents.length);
   const programs = Buffer.alloc(56 * (segments.length + 1));
   segments.forEach(([address, at, size], i) => {
-    u32(programs, 56 * i, 1);
-    u64(programs, 56 * i + 8, at);
-    u64(programs, 56 * i + 16, address);
-    u64(programs, 56 * i + 32, size);
+    writeU32(programs, 56 * i, 1);
+    writeU64(programs, 56 * i + 8, at);
+    writeU64(programs, 56 * i + 16, address);
+    writeU64(programs, 56 * i + 32, size);
   });
-  u64(header, 32, offset + sections.length);
-  u16(header, 54, 56);
-  u16(header, 56, segments.length + 1);
+  writeU64(header, 32, offset + sections.length);
+  writeU16(header, 54, 56);
+  writeU16(header, 56, segments.length + 1);
   return Buffer.concat([header, ...contents, sections, programs]);
 }
 
-function note(
+function noteBytes(
   owner: string,
   type: number,
   content: Buffer,
-  u32: (buffer: Buffer, at: number, value: number) => void,
+  writeU32: (buffer: Buffer, at: number, value: number) => void,
 ): Buffer {
   const head = Buffer.alloc(12);
   const name = Buffer.from(`${owner}\0`);
-  u32(head, 0, name.length);
-  u32(head, 4, content.length);
-  u32(head, 8, type);
-  const pad = (buffer: Buffer): Buffer => Buffer.concat([buffer, Buffer.alloc((4 - (buffer.length % 4)) % 4)]);
-  return Buffer.concat([head, pad(name), pad(content)]);
+  writeU32(head, 0, name.length);
+  writeU32(head, 4, content.length);
+  writeU32(head, 8, type);
+  const padToFour = (buffer: Buffer): Buffer => Buffer.concat([buffer, Buffer.alloc((4 - (buffer.length % 4)) % 4)]);
+  return Buffer.concat([head, padToFour(name), padToFour(content)]);
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readFunctions } from '../../../lib/elf/elf-functions.js';
-import { buildElf, fileWith } from './elf-builder.js';
+import { buildElf, toFileBytes } from './elf-builder.js';
 
 const FILE = buildElf({
   symbols: ['main', '__helper', 'helper', 'last'],
@@ -14,7 +14,7 @@ const FILE = buildElf({
 });
 
 describe('functions of an ELF file', () => {
-  const functions = readFunctions(fileWith(FILE));
+  const functions = readFunctions(toFileBytes(FILE));
 
   for (const [what, offset, expected] of [
     ['the first byte', 0x400n, { symbol: 'main', offset: 0n }],
@@ -35,8 +35,8 @@ describe('functions of an ELF file', () => {
   });
 
   it('a file that is not ELF, and one that is truncated', () => {
-    assert.equal(readFunctions(fileWith(Buffer.from('#!/bin/sh\n'))), null);
-    assert.equal(readFunctions(fileWith(FILE.subarray(0, 100))), null);
+    assert.equal(readFunctions(toFileBytes(Buffer.from('#!/bin/sh\n'))), null);
+    assert.equal(readFunctions(toFileBytes(FILE.subarray(0, 100))), null);
   });
 
   it('with any changed bytes, nothing is thrown, and the length of names is limited', function () {
@@ -46,7 +46,7 @@ describe('functions of an ELF file', () => {
       fc.property(changes, fc.bigInt(0n, 0x2000n), (changed, offset) => {
         const file = Buffer.from(FILE);
         for (const [at, byte] of changed) file[at] = byte;
-        const found = readFunctions(fileWith(file))?.find(offset);
+        const found = readFunctions(toFileBytes(file))?.find(offset);
         assert.ok((found?.symbol.length ?? 0) <= 1024);
       }),
       { numRuns: 500 },

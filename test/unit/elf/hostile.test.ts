@@ -4,7 +4,7 @@ import { readFunctions } from '../../../lib/elf/elf-functions.js';
 import { readMappedBuildId, readElf } from '../../../lib/elf/elf.js';
 import type { ElfInfo } from '../../../lib/elf/elf-info.js';
 import type { FileBytes } from '../../../lib/elf/file-bytes.js';
-import { fileWith } from './elf-builder.js';
+import { toFileBytes } from './elf-builder.js';
 
 const KIB = 1024;
 const SYMTAB = 2;
@@ -19,7 +19,7 @@ interface Section {
 }
 
 /** `entry` and `count` are those of the table of sections. */
-function elfOf(sections: readonly Section[], { entry = 64, count = sections.length } = {}): Buffer {
+function buildSections(sections: readonly Section[], { entry = 64, count = sections.length } = {}): Buffer {
   const header = Buffer.alloc(64);
   header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
   const table = Buffer.alloc(64 * sections.length);
@@ -37,7 +37,7 @@ function elfOf(sections: readonly Section[], { entry = 64, count = sections.leng
   return Buffer.concat([header, ...sections.map(({ content }) => content), table]);
 }
 
-function symbols(count: number): Buffer {
+function symbolTable(count: number): Buffer {
   const table = Buffer.alloc(24 * count);
   for (let i = 0; i < count; i++) {
     table.writeUInt32LE(i, 24 * i);
@@ -47,25 +47,26 @@ function symbols(count: number): Buffer {
   return table;
 }
 
-function note(owner: string, content: Buffer): Buffer {
+function noteBytes(owner: string, content: Buffer): Buffer {
   const head = Buffer.alloc(12);
   head.writeUInt32LE(owner.length, 0);
   head.writeUInt32LE(content.length, 4);
   head.writeUInt32LE(3, 8);
-  const pad = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)]);
-  return Buffer.concat([head, pad(Buffer.from(owner)), pad(content)]);
+  const padToFour = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)]);
+  return Buffer.concat([head, padToFour(Buffer.from(owner)), padToFour(content)]);
 }
-const probe = (text: string): Buffer => note('stapsdt\0', Buffer.concat([Buffer.alloc(24), Buffer.from(text)]));
-const times = (count: number, bytes: Buffer): Buffer => Buffer.concat(Array<Buffer>(count).fill(bytes));
+const probeNote = (text: string): Buffer =>
+  noteBytes('stapsdt\0', Buffer.concat([Buffer.alloc(24), Buffer.from(text)]));
+const repeatBytes = (count: number, bytes: Buffer): Buffer => Buffer.concat(Array<Buffer>(count).fill(bytes));
 
 /** Reads a file with every reader. Counts the bytes that are read, which become buffers, and takes a limited time. */
-function read(file: Buffer): { readonly elf: ElfInfo | null; readonly bytes: number } {
+function readAll(file: Buffer): { readonly elf: ElfInfo | null; readonly bytes: number } {
   let bytes = 0;
   const counted: FileBytes = {
     size: file.length,
     read(offset, length) {
       bytes += length;
-      return fileWith(file).read(offset, length);
+      return toFileBytes(file).read(offset, length);
     },
   };
   const begin = process.cpuUsage();
@@ -84,9 +85,9 @@ describe('hostile ELF files', function () {
   it('symbols whose names have no end', () => {
     const strings = Buffer.alloc(600 * KIB, 'x');
     assert.equal(
-      read(
-        elfOf([
-          { type: SYMTAB, content: symbols(50_000), link: 1 },
+      readAll(
+        buildSections([
+          { type: SYMTAB, content: symbolTable(50_000), link: 1 },
           { type: 3, content: strings },
         ]),
       ).elf,
@@ -95,24 +96,24 @@ describe('hostile ELF files', function () {
   });
 
   it('many places of one static probe', () => {
-    const { elf } = read(elfOf([{ type: NOTE, content: times(100_000, probe('p\0n\0')) }]));
+    const { elf } = readAll(buildSections([{ type: NOTE, content: repeatBytes(100_000, probeNote('p\0n\0')) }]));
     assert.equal(elf?.probes.get('p:n')?.length, 100_000);
   });
 
   it('arguments of a static probe with many blanks', () => {
     const blanks = ' '.repeat(500 * KIB);
-    const { elf } = read(elfOf([{ type: NOTE, content: probe(`p\0n\0-4@%eax${blanks}8@(%rdi, 1)\0`) }]));
+    const { elf } = readAll(buildSections([{ type: NOTE, content: probeNote(`p\0n\0-4@%eax${blanks}8@(%rdi, 1)\0`) }]));
     assert.deepEqual(elf?.probes.get('p:n'), [{ args: ['-4@%eax', '8@(%rdi, 1)'] }]);
   });
 
   it('65,535 sections that are the same', () => {
-    const content = times(1000, probe('p\0n\0'));
-    assert.equal(read(elfOf([{ type: NOTE, content }], { entry: 0, count: 0xffff })).elf, null);
+    const content = repeatBytes(1000, probeNote('p\0n\0'));
+    assert.equal(readAll(buildSections([{ type: NOTE, content }], { entry: 0, count: 0xffff })).elf, null);
   });
 
   it('a section larger than the file takes no memory', () => {
     const size = 200n * 1024n * 1024n;
-    const file = elfOf([{ type: NOTE, content: probe('p\0n\0'), size }]);
-    assert.ok(read(file).bytes <= 2 * file.length);
+    const file = buildSections([{ type: NOTE, content: probeNote('p\0n\0'), size }]);
+    assert.ok(readAll(file).bytes <= 2 * file.length);
   });
 });

@@ -3,56 +3,61 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { SelectorActions } from '../../../lib/compiled/compiled-policy.js';
 import { readImaHash } from '../../../lib/events/ima.js';
-import { mainAction, performedActions, readPolicyMode, type EventActions } from '../../../lib/events/performed-actions.js';
+import {
+  mainAction,
+  performedActions,
+  readPolicyMode,
+  type EventActions,
+} from '../../../lib/events/performed-actions.js';
 import { localDevices, parseMaps } from '../../../lib/events/mapped-files.js';
 import { readStackAddresses, parseKallsyms, resolveUserFrames } from '../../../lib/events/stacks.js';
 import { EventFlag, EventHeader, EventHook, ImaHash, StringRef } from '../../../lib/wire/layout.gen.js';
 import { RecordChunk } from '../../../lib/wire/record-chunk.js';
-import { hook } from '../wire/records.js';
+import { hookRecord } from '../wire/records.js';
 
 const WHO = { pid: 7, start: 1n };
 const BOTH: SelectorActions = { order: ['override', 'sigkill', 'post'], signal: 9, override: -13 };
 const atEntry = (entry: SelectorActions): EventActions => ({ entry, returned: undefined });
 
-function slab(flags: number): RecordChunk {
-  const bytes = hook(WHO, 8);
+function chunkWithFlags(flags: number): RecordChunk {
+  const bytes = hookRecord(WHO, 8);
   bytes.writeUInt16LE(flags, EventHeader.flags);
   return RecordChunk.from(bytes);
 }
 
 describe('performed actions', () => {
   it('a hook without actions posts', () => {
-    assert.deepEqual(performedActions(slab(0), 0, undefined, []), [{ action: 'post' }]);
-    assert.equal(readPolicyMode(slab(0), 0, undefined, []), undefined);
+    assert.deepEqual(performedActions(chunkWithFlags(0), 0, undefined, []), [{ action: 'post' }]);
+    assert.equal(readPolicyMode(chunkWithFlags(0), 0, undefined, []), undefined);
   });
 
   it('each action in the order of the policy, with its outcome', () => {
     const flags = EventFlag.EVENT_OVERRIDDEN | EventFlag.EVENT_SIGNAL_FAILED;
-    const done = performedActions(slab(flags), 0, atEntry(BOTH), []);
+    const done = performedActions(chunkWithFlags(flags), 0, atEntry(BOTH), []);
     assert.deepEqual(done, [
       { action: 'override', value: -13, outcome: 'done' },
       { action: 'sigkill', signal: 9, outcome: 'failed' },
       { action: 'post' },
     ]);
     assert.equal(mainAction(done), 'override');
-    assert.equal(readPolicyMode(slab(flags), 0, atEntry(BOTH), []), 'enforce');
+    assert.equal(readPolicyMode(chunkWithFlags(flags), 0, atEntry(BOTH), []), 'enforce');
   });
 
   it('notifications of enforcers', () => {
     const notify: SelectorActions = { order: ['notifyEnforcer'], notify: { signal: 9, override: -1 } };
-    const told = performedActions(slab(EventFlag.EVENT_NOTIFIED), 0, atEntry(notify), []);
+    const told = performedActions(chunkWithFlags(EventFlag.EVENT_NOTIFIED), 0, atEntry(notify), []);
     assert.deepEqual(told, [{ action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done' }, { action: 'post' }]);
     assert.equal(mainAction(told), 'notifyEnforcer');
-    assert.equal(readPolicyMode(slab(0), 0, atEntry(notify), []), 'enforce');
+    assert.equal(readPolicyMode(chunkWithFlags(0), 0, atEntry(notify), []), 'enforce');
     assert.deepEqual(
-      performedActions(slab(0), 0, atEntry({ order: ['notifyEnforcer'], notify: { signal: 9 } }), [])[0],
+      performedActions(chunkWithFlags(0), 0, atEntry({ order: ['notifyEnforcer'], notify: { signal: 9 } }), [])[0],
       {
         action: 'notifyEnforcer',
         signal: 9,
         outcome: 'failed',
       },
     );
-    const cleanup = performedActions(slab(0), 0, atEntry({ order: ['cleanupEnforcerNotification'] }), []);
+    const cleanup = performedActions(chunkWithFlags(0), 0, atEntry({ order: ['cleanupEnforcerNotification'] }), []);
     assert.deepEqual(cleanup, [{ action: 'cleanupEnforcerNotification' }, { action: 'post' }]);
     assert.equal(mainAction(cleanup), 'post');
   });
@@ -62,10 +67,10 @@ describe('performed actions', () => {
     [EventFlag.EVENT_PROTECTED, 'protected', 'enforce'],
   ] as const) {
     it(outcome, () => {
-      const told = performedActions(slab(flag), 0, atEntry({ order: ['signal'], signal: 15 }), []);
+      const told = performedActions(chunkWithFlags(flag), 0, atEntry({ order: ['signal'], signal: 15 }), []);
       assert.deepEqual(told, [{ action: 'signal', signal: 15, outcome }, { action: 'post' }]);
       assert.equal(mainAction(told), 'post');
-      assert.equal(readPolicyMode(slab(flag), 0, atEntry(BOTH), []), mode);
+      assert.equal(readPolicyMode(chunkWithFlags(flag), 0, atEntry(BOTH), []), mode);
     });
   }
 
@@ -75,13 +80,16 @@ describe('performed actions', () => {
       returned: { order: ['sigkill'], signal: 9 },
     };
     const flags = EventFlag.EVENT_SIGNALLED | (EventFlag.EVENT_SIGNAL_FAILED << EventFlag.EVENT_RETURN_SHIFT);
-    assert.deepEqual(performedActions(slab(flags), 0, both, []), [
+    assert.deepEqual(performedActions(chunkWithFlags(flags), 0, both, []), [
       { action: 'signal', signal: 10, outcome: 'done' },
       { action: 'sigkill', signal: 9, outcome: 'failed', onReturn: true },
       { action: 'post' },
     ]);
     const monitored = EventFlag.EVENT_MONITORED << EventFlag.EVENT_RETURN_SHIFT;
-    assert.equal(readPolicyMode(slab(monitored), 0, { entry: { order: ['post'] }, returned: BOTH }, []), 'monitor');
+    assert.equal(
+      readPolicyMode(chunkWithFlags(monitored), 0, { entry: { order: ['post'] }, returned: BOTH }, []),
+      'monitor',
+    );
   });
 
   it('requests, each with the outcome of starting it', () => {
@@ -89,7 +97,7 @@ describe('performed actions', () => {
       order: ['dnsLookup', 'trackSock', 'getUrl', 'getUrl'],
       requests: ['a.test', 'http://b.test', 'http://c.test'],
     };
-    const done = performedActions(slab(0), 0, atEntry(actions), ['started', 'dropped', 'monitored']);
+    const done = performedActions(chunkWithFlags(0), 0, atEntry(actions), ['started', 'dropped', 'monitored']);
     assert.deepEqual(done, [
       { action: 'dnsLookup', name: 'a.test', outcome: 'started' },
       { action: 'trackSock' },
@@ -103,7 +111,7 @@ describe('performed actions', () => {
 
 describe('hashes of files', () => {
   it('are at the end of the record, with the length of the algorithm', () => {
-    const bytes = Buffer.concat([hook(WHO, 8), Buffer.alloc(ImaHash.sizeof, 0xab)]);
+    const bytes = Buffer.concat([hookRecord(WHO, 8), Buffer.alloc(ImaHash.sizeof, 0xab)]);
     const start = bytes.length - ImaHash.sizeof;
     bytes.writeUInt32LE(bytes.length, EventHeader.size);
     assert.equal(readImaHash(RecordChunk.from(bytes), 0), undefined);
@@ -119,7 +127,7 @@ describe('hashes of files', () => {
 
 describe('stack traces', () => {
   it('are read from the record, and only from inside it', () => {
-    const bytes = hook(WHO, 8, 0, '0123456789abcdef');
+    const bytes = hookRecord(WHO, 8, 0, '0123456789abcdef');
     const ref = EventHook.kernelStack;
     assert.equal(readStackAddresses(RecordChunk.from(bytes), 0, ref), undefined);
     bytes.writeUInt32LE(EventHook.sizeof, ref + StringRef.offset);

@@ -9,7 +9,7 @@ import { findFileBuildId } from '../../../lib/events/build-ids.js';
 const BUILD_ID = '00112233445566778899aabbccddeeff';
 
 /** An ELF file that contains only a note. */
-function elf(noteBytes = 32): Buffer {
+function elfWithNote(noteBytes = 32): Buffer {
   const header = Buffer.alloc(64);
   header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
   header.writeBigUInt64LE(64n, 32);
@@ -32,7 +32,7 @@ describe('build ids', () => {
   before(() => (folder = mkdtempSync(join(tmpdir(), 'build-ids-'))));
   after(() => rmSync(folder, { recursive: true }));
 
-  function mapped(name: string, content: Buffer): FileArgument {
+  function writeMappedFile(name: string, content: Buffer): FileArgument {
     const path = join(folder, name);
     writeFileSync(path, content);
     const { dev, ino } = statSync(path, { bigint: true });
@@ -42,17 +42,17 @@ describe('build ids', () => {
   }
 
   it('of the file that was mapped', () => {
-    const file = mapped('a', elf());
+    const file = writeMappedFile('a', elfWithNote());
     assert.equal(findFileBuildId(process.pid, file), BUILD_ID);
     // The process has ended, so the path on the machine is used.
     assert.equal(findFileBuildId(0x7fffffff, file), BUILD_ID);
   });
 
   it('not of another one', () => {
-    const file = mapped('b', elf());
+    const file = writeMappedFile('b', elfWithNote());
     assert.equal(findFileBuildId(process.pid, { ...file, inode: file.inode + 1n }), undefined);
     assert.equal(findFileBuildId(process.pid, { ...file, device: { major: 4000, minor: 1 } }), undefined);
-    const other = mapped('c', elf());
+    const other = writeMappedFile('c', elfWithNote());
     renameSync(other.path, file.path);
     assert.equal(findFileBuildId(process.pid, file), undefined);
     assert.equal(findFileBuildId(process.pid, { ...file, path: folder }), undefined);
@@ -60,11 +60,11 @@ describe('build ids', () => {
   });
 
   it('none, if the file has none or is damaged', () => {
-    assert.equal(findFileBuildId(process.pid, mapped('d', Buffer.from('text'))), undefined);
-    const whole = elf();
+    assert.equal(findFileBuildId(process.pid, writeMappedFile('d', Buffer.from('text'))), undefined);
+    const whole = elfWithNote();
     for (let length = 0; length < whole.length; length += 4) {
-      assert.equal(findFileBuildId(process.pid, mapped(`e${length}`, whole.subarray(0, length))), undefined);
+      assert.equal(findFileBuildId(process.pid, writeMappedFile(`e${length}`, whole.subarray(0, length))), undefined);
     }
-    assert.equal(findFileBuildId(process.pid, mapped('f', elf(2 ** 40))), BUILD_ID);
+    assert.equal(findFileBuildId(process.pid, writeMappedFile('f', elfWithNote(2 ** 40))), BUILD_ID);
   });
 });

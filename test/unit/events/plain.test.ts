@@ -8,10 +8,10 @@ import { PROCESS_MEMBERS } from '../../../lib/process/view.js';
 import { toPlainEvent, PlainIterator } from '../../../lib/stream/plain-iterator.js';
 import { formatCompact, toJson } from '../../../lib/output/index.js';
 import type { PlainEvent, TracerEvent } from '../../../types/events.js';
-import { eventsOfAllKinds } from './all-kinds.js';
+import { createEventsOfAllKinds } from './all-kinds.js';
 
 /** All that a program can find in an event, symbols as well. */
-function keysOf(event: object): PropertyKey[] {
+function listKeys(event: object): PropertyKey[] {
   const keys = new Set<PropertyKey>();
   for (let at = event; at !== Object.prototype; at = Object.getPrototypeOf(at) as object) {
     for (const key of Reflect.ownKeys(at)) keys.add(key);
@@ -20,24 +20,24 @@ function keysOf(event: object): PropertyKey[] {
 }
 
 /** The names of all members of an event that a program can use. */
-function membersOf(event: object): string[] {
-  const names = keysOf(event).filter((key) => typeof key === 'string');
+function listMembers(event: object): string[] {
+  const names = listKeys(event).filter((key) => typeof key === 'string');
   return names.filter((name) => !['constructor', 'toObject', 'toJSON'].includes(name)).sort();
 }
 
-const present = (source: object): string[] =>
-  membersOf(source).filter((name) => (source as Record<string, unknown>)[name] !== undefined);
+const listPresent = (source: object): string[] =>
+  listMembers(source).filter((name) => (source as Record<string, unknown>)[name] !== undefined);
 
 /** The members of the public contract. */
 const PUBLIC: Readonly<Record<string, readonly string[]>> = MEMBERS;
 
 describe('events as plain data', () => {
-  const events = eventsOfAllKinds();
+  const events = createEventsOfAllKinds();
 
   for (const event of events) {
     it(`${event.type}: toObject() has every member, and survives a copy`, () => {
       const plain = event.toObject();
-      assert.deepEqual(Object.keys(plain).sort(), present(event));
+      assert.deepEqual(Object.keys(plain).sort(), listPresent(event));
       for (const name of Object.keys(plain)) {
         const [copy, live] = [plain, event].map((from) => (from as unknown as Record<string, unknown>)[name]);
         if (typeof live !== 'object') assert.equal(copy, live, name);
@@ -48,7 +48,7 @@ describe('events as plain data', () => {
 
     it(`${event.type}: JSON loses nothing and does not throw`, () => {
       const json = JSON.parse(JSON.stringify(event)) as Record<string, unknown>;
-      assert.deepEqual(Object.keys(json).sort(), present(event));
+      assert.deepEqual(Object.keys(json).sort(), listPresent(event));
       assert.equal(json['timeNs'], String(event.timeNs));
       assert.deepEqual(json, event.toJSON());
     });
@@ -62,12 +62,12 @@ describe('events as plain data', () => {
     it(`${event.type}: shows nothing of the tracer`, () => {
       assert.ok(event.type !== 'lost');
       assert.deepEqual(Reflect.ownKeys(event), ['process']);
-      assert.deepEqual(membersOf(event), [...(PUBLIC[event.type] ?? [])].sort());
+      assert.deepEqual(listMembers(event), [...(PUBLIC[event.type] ?? [])].sort());
       assert.deepEqual(Reflect.ownKeys(event.process), ['toObject']);
-      assert.deepEqual(membersOf(event.process).sort(), [...PROCESS_MEMBERS].sort());
+      assert.deepEqual(listMembers(event.process).sort(), [...PROCESS_MEMBERS].sort());
       // What has no public name is a method of the prototype that makes a copy.
       for (const from of [event, event.process]) {
-        for (const key of keysOf(from).filter((each) => typeof each === 'symbol')) {
+        for (const key of listKeys(from).filter((each) => typeof each === 'symbol')) {
           assert.deepEqual(Object.keys((from as never)[key] ?? {}), []);
         }
       }
@@ -84,7 +84,7 @@ describe('events as plain data', () => {
   it('the processes are complete, frozen and shared', () => {
     assert.ok(execEvent?.type === 'process_exec' && kprobe?.type === 'process_kprobe');
     const { process, parent } = kprobe.toObject();
-    assert.deepEqual(Object.keys(process).sort(), present(kprobe.process));
+    assert.deepEqual(Object.keys(process).sort(), listPresent(kprobe.process));
     assert.equal(parent?.pid, kprobe.parent?.pid);
     assert.equal(kprobe.toObject().process, process);
     assert.equal(kprobe.process, kprobe.process);
@@ -116,11 +116,11 @@ describe('events as plain data', () => {
       "const { parentPort } = require('worker_threads'); parentPort.on('message', (m) => parentPort.postMessage(m));",
       { eval: true },
     );
-    async function* all(): AsyncGenerator<TracerEvent, undefined> {
+    async function* iterateEvents(): AsyncGenerator<TracerEvent, undefined> {
       yield* events;
     }
     const seen: PlainEvent[] = [];
-    for await (const plain of new PlainIterator(all(), toPlainEvent)) {
+    for await (const plain of new PlainIterator(iterateEvents(), toPlainEvent)) {
       worker.postMessage(plain);
       const [received] = (await once(worker, 'message')) as [PlainEvent];
       assert.deepEqual(received, plain);

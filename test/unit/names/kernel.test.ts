@@ -1,12 +1,11 @@
 /** The table of registers is the same as on the kernel side. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { PROGRAM_REGISTERS } from '../../../lib/names/kernel.js';
+import { readProjectFile } from '../../project.js';
 
 describe('registers of programs', () => {
   it('are those that bpf/program_registers.bpf.h can read and set', () => {
-    const header = readFileSync(join(__dirname, '../../../bpf/program_registers.bpf.h'), 'utf8');
+    const header = readProjectFile('bpf/program_registers.bpf.h');
     const [list = ''] = /#define PROGRAM_REGISTERS\(X\)(?: X\(\d+\))+/.exec(header) ?? [];
     const words = [...list.matchAll(/X\((\d+)\)/g)].map(([, word]) => Number(word));
     assert.deepEqual(

@@ -1,10 +1,10 @@
 /** What openTracer says where no addon can be loaded. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { ROOT } from '../../project.js';
 
 /** The error of loadBinding() in a process that has no addon, on the platform and architecture that it believes to have. */
-function failure(platform: string, arch: string): string {
+function loadBindingError(platform: string, arch: string): string {
   const code = `
     const { loadBinding } = require('./lib/native/binding.ts');
     Object.defineProperty(process, 'platform', { value: '${platform}' });
@@ -14,7 +14,7 @@ function failure(platform: string, arch: string): string {
     };
     try { loadBinding(); } catch (error) { console.log(error.code + ' ' + error.message + ' | ' + error.hint); }`;
   const { stdout, stderr } = spawnSync(process.execPath, ['--require', 'tsx/cjs', '--eval', code], {
-    cwd: join(__dirname, '../../..'),
+    cwd: ROOT,
     encoding: 'utf8',
   });
   assert.equal(stderr, '');
@@ -24,31 +24,31 @@ function failure(platform: string, arch: string): string {
 describe('an addon that cannot be loaded', () => {
   it('names the platform, the C library, the version and the remedy', () => {
     assert.match(
-      failure('linux', 'x64'),
+      loadBindingError('linux', 'x64'),
       /^ADDON_MISSING .*wanted linux-x64 \((glibc [\d.]+|musl)\) for Node\.js [\d.]+; No native build was found for this \| .*install it again, or .*npx polytrace rebuild/,
     );
   });
 
   it('says that the package has none for another architecture', () => {
-    assert.match(failure('linux', 'riscv64'), /wanted linux-riscv64 .*\| the package contains addons for x64 and arm64 only/);
+    assert.match(loadBindingError('linux', 'riscv64'), /wanted linux-riscv64 .*\| the package contains addons for x64 and arm64 only/);
   });
 
   for (const platform of ['darwin', 'win32']) {
     it(`says that tracing needs Linux, on ${platform}`, () => {
-      assert.match(failure(platform, 'arm64'), new RegExp(`wanted ${platform}-arm64 for Node.*\\| tracing needs Linux; validate`));
+      assert.match(loadBindingError(platform, 'arm64'), new RegExp(`wanted ${platform}-arm64 for Node.*\\| tracing needs Linux; validate`));
     });
   }
 });
 
 /** Runs code in a process that believes from its start to be on another platform, where nothing native can be loaded. */
-function elsewhere(platform: string, ...args: readonly string[]): string {
+function runOnPlatform(platform: string, ...args: readonly string[]): string {
   const override = `
     Object.defineProperty(process, 'platform', { value: '${platform}' });
     Object.defineProperty(process, 'arch', { value: 'arm64' });
     process.dlopen = () => { throw new Error('no addon of another system can be loaded'); };`;
   const preload = `data:text/javascript,${encodeURIComponent(override)}`;
   const { stdout, stderr } = spawnSync(process.execPath, ['--import', preload, '--require', 'tsx/cjs', ...args], {
-    cwd: join(__dirname, '../../..'),
+    cwd: ROOT,
     encoding: 'utf8',
   });
   assert.equal(stderr, '');
@@ -72,7 +72,7 @@ describe('a platform without an addon', () => {
           schema: Object.keys(polytrace.policySchema()).length > 3,
           canTrace, kernel, btf: features[0].detail,
         }));`;
-      const { kernel, btf, ...rest } = JSON.parse(elsewhere(platform, '--eval', code)) as Record<string, string>;
+      const { kernel, btf, ...rest } = JSON.parse(runOnPlatform(platform, '--eval', code)) as Record<string, string>;
       assert.deepEqual(rest, {
         platform,
         wrong: true,
@@ -94,14 +94,14 @@ describe('a platform without an addon', () => {
         const names = Object.keys(required).filter((name) => imported[name] !== required[name]);
         const diagnostics = imported.validatePolicy('x: 1');
         console.log(JSON.stringify([process.platform, names, diagnostics.length > 0, imported.preflight().canTrace]));`;
-      const told = JSON.parse(elsewhere(platform, '--input-type=module', '--eval', code)) as unknown;
+      const told = JSON.parse(runOnPlatform(platform, '--input-type=module', '--eval', code)) as unknown;
       assert.deepEqual(told, [platform, [], true, false]);
     });
 
     it(`${platform}: the command validates`, () => {
       const args = ['node', 'polytrace', 'validate', '--kernel', 'none', 'examples/file-monitoring.yaml'];
       const code = `process.argv = ${JSON.stringify(args)}; require('./lib/cli/main.ts');`;
-      assert.equal(elsewhere(platform, '--eval', code), 'examples/file-monitoring.yaml: ok\n');
+      assert.equal(runOnPlatform(platform, '--eval', code), 'examples/file-monitoring.yaml: ok\n');
     });
   }
 });

@@ -20,12 +20,12 @@ describe('list of the functions that can be probed', () => {
     rmSync(folder, { recursive: true });
   });
 
-  const sorted = (names: FunctionNames): string[] => [...(names ?? [])].sort();
+  const sortNames = (names: FunctionNames): string[] => [...(names ?? [])].sort();
 
   it('has the names without the modules', async () => {
     const expected = ['ext4_sync', 'vfs_read', 'vfs_write'];
-    assert.deepEqual(sorted(await new AttachableFunctions(path, modules).readNames()), expected);
-    assert.deepEqual(sorted(new AttachableFunctions(path, modules).readNamesSync()), expected);
+    assert.deepEqual(sortNames(await new AttachableFunctions(path, modules).readNames()), expected);
+    assert.deepEqual(sortNames(new AttachableFunctions(path, modules).readNamesSync()), expected);
   });
 
   it('is kept while the modules are the same, whatever uses them', async () => {
@@ -46,7 +46,7 @@ describe('list of the functions that can be probed', () => {
       await list.readNames();
       writeFileSync(path, 'nfs_read [nfs]\n');
       writeFileSync(modules, text);
-      assert.deepEqual(sorted(await list.readNames()), ['nfs_read']);
+      assert.deepEqual(sortNames(await list.readNames()), ['nfs_read']);
     });
   }
 

@@ -18,7 +18,7 @@ libbpf: prog 'handle_exec': failed to load: -13
 `;
 const reason = 'R2 unbounded memory access, make sure to bounds check any such access';
 
-const error = (detail: { errno?: string; log?: string }): NativeError => Object.assign(new Error('refused'), detail);
+const nativeError = (detail: { errno?: string; log?: string }): NativeError => Object.assign(new Error('refused'), detail);
 
 describe('errors of the kernel', () => {
   const cases = [
@@ -30,8 +30,8 @@ describe('errors of the kernel', () => {
   ];
   for (const { title, detail, privileges, text } of cases) {
     it(title, () => {
-      assert.equal(isNotPermitted(error(detail)), privileges);
-      assert.equal(messageWithReason(error(detail)), text);
+      assert.equal(isNotPermitted(nativeError(detail)), privileges);
+      assert.equal(messageWithReason(nativeError(detail)), text);
     });
   }
 });

@@ -1,23 +1,23 @@
 import assert from 'node:assert/strict';
 import { argumentJson } from '../../../lib/output/arguments-json.js';
 import type { HookArgument } from '../../../types/events.js';
-import { fileOf, textOf } from './events.js';
+import { fileArgument, stringArgument } from './events.js';
 import {
-  addressOf,
-  bufferOf,
-  credOf,
-  mapOf,
-  moduleOf,
-  packetOf,
-  perfOf,
-  programOf,
-  sockOf,
-  userNamespaceOf,
+  socketAddressArgument,
+  bufferArgument,
+  credentialsArgument,
+  bpfMapArgument,
+  moduleArgument,
+  packetArgument,
+  perfEventArgument,
+  bpfProgramArgument,
+  socketArgument,
+  userNamespaceArgument,
 } from './values.js';
 
 type Case = readonly [argument: HookArgument, json: Readonly<Record<string, unknown>>];
 
-function each<T extends HookArgument['type']>(types: readonly T[], make: (type: T) => Case): Case[] {
+function mapTypes<T extends HookArgument['type']>(types: readonly T[], make: (type: T) => Case): Case[] {
   return types.map(make);
 }
 
@@ -39,42 +39,45 @@ const SOCK = {
 
 describe('JSON output of arguments', () => {
   const cases: readonly Case[] = [
-    ...each(['int8', 'sint8', 'int16', 'sint16', 'int32', 'sint32'], (type) => [
+    ...mapTypes(['int8', 'sint8', 'int16', 'sint16', 'int32', 'sint32'], (type) => [
       { type, index: 0, value: -3 },
       { int_arg: -3 },
     ]),
-    ...each(['uint8', 'uint16'], (type) => [{ type, index: 0, value: 3 }, { uint_arg: 3 }]),
-    ...each(['int64', 'sint64', 'long'], (type) => [
+    ...mapTypes(['uint8', 'uint16'], (type) => [{ type, index: 0, value: 3 }, { uint_arg: 3 }]),
+    ...mapTypes(['int64', 'sint64', 'long'], (type) => [
       { type, index: 0, value: -(2n ** 63n) },
       { long_arg: '-9223372036854775808' },
     ]),
-    ...each(['uint64', 'ulong'], (type) => [
+    ...mapTypes(['uint64', 'ulong'], (type) => [
       { type, index: 0, value: 2n ** 64n - 1n },
       { size_arg: '18446744073709551615' },
     ]),
-    [{ ...textOf('eth0', 0), type: 'net_device' }, { net_dev_arg: { name: 'eth0' } }],
-    [{ ...textOf('@abstract', 0), type: 'sockaddr_un' }, { sockaddrun_arg: { family: 'AF_UNIX', path: '@abstract' } }],
-    [{ ...textOf('', 0), unreadable: true }, { error_arg: { Message: 'could not be read' } }],
-    ...each(['char_buf', 'const_buf', 'char_iovec', 'iov_iter'], (type) => [
-      bufferOf('\0ÿ', 3, { type }),
+    [{ ...stringArgument('eth0', 0), type: 'net_device' }, { net_dev_arg: { name: 'eth0' } }],
+    [
+      { ...stringArgument('@abstract', 0), type: 'sockaddr_un' },
+      { sockaddrun_arg: { family: 'AF_UNIX', path: '@abstract' } },
+    ],
+    [{ ...stringArgument('', 0), unreadable: true }, { error_arg: { Message: 'could not be read' } }],
+    ...mapTypes(['char_buf', 'const_buf', 'char_iovec', 'iov_iter'], (type) => [
+      bufferArgument('\0ÿ', 3, { type }),
       { bytes_arg: 'AMO/' },
     ]),
-    [bufferOf('abc', 5000), { truncated_bytes_arg: { bytes_arg: 'YWJj', orig_size: '5000' } }],
-    [bufferOf('abc', 3, { unreadable: true }), { truncated_bytes_arg: { bytes_arg: 'YWJj', orig_size: '3' } }],
-    [bufferOf('', 3, { unreadable: true }), { error_arg: { Message: 'could not be read' } }],
-    [bufferOf('', 0), { bytes_arg: '' }],
-    [fileOf('/x', 0, { type: 'dentry' }), { path_arg: { path: '/x', permission: '-rw-r-----' } }],
-    [fileOf('/x', 0, { type: 'kiocb' }), { file_arg: { path: '/x', permission: '-rw-r-----' } }],
-    [fileOf('/x', 0, { type: 'linux_binprm' }), { linux_binprm_arg: { path: '/x', permission: '-rw-r-----' } }],
-    [sockOf(), { sock_arg: SOCK }],
-    [sockOf({ type: 'socket' }), { sock_arg: SOCK }],
+    [bufferArgument('abc', 5000), { truncated_bytes_arg: { bytes_arg: 'YWJj', orig_size: '5000' } }],
+    [bufferArgument('abc', 3, { unreadable: true }), { truncated_bytes_arg: { bytes_arg: 'YWJj', orig_size: '3' } }],
+    [bufferArgument('', 3, { unreadable: true }), { error_arg: { Message: 'could not be read' } }],
+    [bufferArgument('', 0), { bytes_arg: '' }],
+    [fileArgument('/x', 0, { type: 'dentry' }), { path_arg: { path: '/x', permission: '-rw-r-----' } }],
+    [fileArgument('/x', 0, { type: 'kiocb' }), { file_arg: { path: '/x', permission: '-rw-r-----' } }],
+    [fileArgument('/x', 0, { type: 'linux_binprm' }), { linux_binprm_arg: { path: '/x', permission: '-rw-r-----' } }],
+    [socketArgument(), { sock_arg: SOCK }],
+    [socketArgument({ type: 'socket' }), { sock_arg: SOCK }],
     [
-      sockOf({ family: 'AF_UNIX', protocol: '0', ...NO_ENDS, mark: 0, priority: 0, state: '0', address: 0n }),
+      socketArgument({ family: 'AF_UNIX', protocol: '0', ...NO_ENDS, mark: 0, priority: 0, state: '0', address: 0n }),
       { sock_arg: { family: 'AF_UNIX', type: 'SOCK_STREAM', protocol: '0', state: '0' } },
     ],
-    [sockOf({ unreadable: true }), { error_arg: { Message: 'could not be read' } }],
+    [socketArgument({ unreadable: true }), { error_arg: { Message: 'could not be read' } }],
     [
-      packetOf(),
+      packetArgument(),
       {
         skb_arg: {
           hash: 7,
@@ -93,9 +96,9 @@ describe('JSON output of arguments', () => {
         },
       },
     ],
-    [addressOf(), { sockaddr_arg: { family: 'AF_INET6', addr: '2001:db8::1', port: 53 } }],
+    [socketAddressArgument(), { sockaddr_arg: { family: 'AF_INET6', addr: '2001:db8::1', port: 53 } }],
     [
-      credOf(),
+      credentialsArgument(),
       {
         process_credentials_arg: {
           uid: 0,
@@ -112,7 +115,7 @@ describe('JSON output of arguments', () => {
         },
       },
     ],
-    [userNamespaceOf(), { user_ns_arg: { level: 0, uid: 0, gid: 0, ns: { inum: 4026531837, is_host: true } } }],
+    [userNamespaceArgument(), { user_ns_arg: { level: 0, uid: 0, gid: 0, ns: { inum: 4026531837, is_host: true } } }],
     [
       { type: 'capability', index: 0, value: 21, name: 'CAP_SYS_ADMIN' },
       { capability_arg: { value: 21, name: 'CAP_SYS_ADMIN' } },
@@ -123,7 +126,7 @@ describe('JSON output of arguments', () => {
     ],
     [{ type: 'capability', index: 0, value: -1 }, { capability_arg: { value: -1 } }],
     [{ type: 'capability', index: 0, value: 2147483647 }, { capability_arg: { value: 2147483647 } }],
-    ...each(['kernel_cap_t', 'cap_inheritable', 'cap_permitted', 'cap_effective'], (type) => [
+    ...mapTypes(['kernel_cap_t', 'cap_inheritable', 'cap_permitted', 'cap_effective'], (type) => [
       { type, index: 0, value: 3n, names: [] },
       { [`${type}_arg`]: '0000000000000003' },
     ]),
@@ -131,18 +134,21 @@ describe('JSON output of arguments', () => {
     [{ type: 'syscall64', index: 0, value: 257n, name: 'openat', abi: 'x64' }, { syscall_id: { id: 257, abi: 'x64' } }],
     [{ type: 'bpf_cmd', index: 0, value: 5, name: 'BPF_PROG_LOAD' }, { bpf_cmd_arg: 'BPF_PROG_LOAD' }],
     [{ type: 'bpf_cmd', index: 0, value: 200 }, { bpf_cmd_arg: 200 }],
-    [programOf(), { bpf_attr_arg: { ProgType: 'BPF_PROG_TYPE_KPROBE', InsnCnt: 12, ProgName: 'probe' } }],
-    [programOf({ type: 'bpf_prog', name: '' }), { bpf_prog_arg: { ProgType: 'BPF_PROG_TYPE_KPROBE', InsnCnt: 12 } }],
+    [bpfProgramArgument(), { bpf_attr_arg: { ProgType: 'BPF_PROG_TYPE_KPROBE', InsnCnt: 12, ProgName: 'probe' } }],
     [
-      mapOf(),
+      bpfProgramArgument({ type: 'bpf_prog', name: '' }),
+      { bpf_prog_arg: { ProgType: 'BPF_PROG_TYPE_KPROBE', InsnCnt: 12 } },
+    ],
+    [
+      bpfMapArgument(),
       { bpf_map_arg: { MapType: 'BPF_MAP_TYPE_HASH', KeySize: 4, ValueSize: 8, MaxEntries: 16, MapName: 'counts' } },
     ],
     [
-      perfOf(),
+      perfEventArgument(),
       { perf_event_arg: { KprobeFunc: 'do_exit', Type: 'PERF_TYPE_TRACEPOINT', Config: '1', ProbeOffset: '4' } },
     ],
     [
-      moduleOf(),
+      moduleArgument(),
       {
         module_arg: {
           name: 'dummy',

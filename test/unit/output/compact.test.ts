@@ -4,41 +4,41 @@ import { displayWidth } from '../../../lib/output/escape.js';
 import type { HookArgument, PlainEvent } from '../../../types/events.js';
 import {
   ALL_CAPABILITIES,
-  execOf,
-  exitOf,
-  fileOf,
-  hookOf,
-  intOf,
-  lostOf,
-  processOf,
-  sizeOf,
-  textOf,
+  execEvent,
+  exitEvent,
+  fileArgument,
+  kprobeEvent,
+  intArgument,
+  lostEvent,
+  plainProcess,
+  sizeArgument,
+  stringArgument,
 } from './events.js';
-import { mapOf, packetOf, perfOf, programOf, sockOf } from './values.js';
+import { bpfMapArgument, packetArgument, perfEventArgument, bpfProgramArgument, socketArgument } from './values.js';
 
 const MAP = 'BPF_MAP_TYPE_HASH counts key size 4 value size 8 max entries 16';
 
 describe('compact output', () => {
   const lines: readonly (readonly [event: PlainEvent, line: string])[] = [
     [
-      execOf({ binary: '/usr/bin/bash', argv: ['-c', 'cat /etc/shadow'] }, { nodeName: '(none)' }),
+      execEvent({ binary: '/usr/bin/bash', argv: ['-c', 'cat /etc/shadow'] }, { nodeName: '(none)' }),
       '🚀 process (none) /usr/bin/bash -c "cat /etc/shadow"',
     ],
-    [execOf({ binary: '/bin/true', argv: [] }), '🚀 process node /bin/true'],
-    [exitOf({ binary: '', argv: [], flags: 'procFS unknown' }), '💥 exit    node (unknown)  0'],
-    [execOf({ argv: [''] }), '🚀 process node /usr/bin/cat ""'],
-    [execOf({ argv: ['-n', 'x'], flags: 'execve truncArgs' }), '🚀 process node /usr/bin/cat -n x …'],
-    [exitOf(), '💥 exit    node /usr/bin/cat /etc/shadow 0'],
-    [exitOf({ argv: [] }, { status: 127 }), '💥 exit    node /usr/bin/cat  127'],
-    [exitOf({ argv: [] }, { signal: 'SIGKILL' }), '💥 exit    node /usr/bin/cat  SIGKILL'],
-    [exitOf({}, { signal: 'SIGKILL' }), '💥 exit    node /usr/bin/cat /etc/shadow SIGKILL'],
-    [execOf({ pod: { namespace: 'default', name: 'web-0' } }), '🚀 process default/web-0 /usr/bin/cat /etc/shadow'],
-    [execOf({ container: { id: 'c', name: 'web' } }), '🚀 process web /usr/bin/cat /etc/shadow'],
-    [execOf({ container: { id: 'c', name: 'a b\n' } }), '🚀 process "a b\\n" /usr/bin/cat /etc/shadow'],
-    [execOf({ container: { id: 'c' } }), '🚀 process node /usr/bin/cat /etc/shadow'],
-    [lostOf(), '⚠️  lost    node security_file_permission 12 events (ring_full)'],
+    [execEvent({ binary: '/bin/true', argv: [] }), '🚀 process node /bin/true'],
+    [exitEvent({ binary: '', argv: [], flags: 'procFS unknown' }), '💥 exit    node (unknown)  0'],
+    [execEvent({ argv: [''] }), '🚀 process node /usr/bin/cat ""'],
+    [execEvent({ argv: ['-n', 'x'], flags: 'execve truncArgs' }), '🚀 process node /usr/bin/cat -n x …'],
+    [exitEvent(), '💥 exit    node /usr/bin/cat /etc/shadow 0'],
+    [exitEvent({ argv: [] }, { status: 127 }), '💥 exit    node /usr/bin/cat  127'],
+    [exitEvent({ argv: [] }, { signal: 'SIGKILL' }), '💥 exit    node /usr/bin/cat  SIGKILL'],
+    [exitEvent({}, { signal: 'SIGKILL' }), '💥 exit    node /usr/bin/cat /etc/shadow SIGKILL'],
+    [execEvent({ pod: { namespace: 'default', name: 'web-0' } }), '🚀 process default/web-0 /usr/bin/cat /etc/shadow'],
+    [execEvent({ container: { id: 'c', name: 'web' } }), '🚀 process web /usr/bin/cat /etc/shadow'],
+    [execEvent({ container: { id: 'c', name: 'a b\n' } }), '🚀 process "a b\\n" /usr/bin/cat /etc/shadow'],
+    [execEvent({ container: { id: 'c' } }), '🚀 process node /usr/bin/cat /etc/shadow'],
+    [lostEvent(), '⚠️  lost    node security_file_permission 12 events (ring_full)'],
     [
-      lostOf({ hook: 'process_exec', reason: 'slow_consumer', count: 1 }),
+      lostEvent({ hook: 'process_exec', reason: 'slow_consumer', count: 1 }),
       '⚠️  lost    node process_exec 1 event (slow_consumer)',
     ],
   ];
@@ -49,8 +49,8 @@ describe('compact output', () => {
   }
 
   describe('known functions', () => {
-    const shadow = fileOf('/etc/shadow');
-    const pathOf = (path: string, index: number): HookArgument => fileOf(path, index, { type: 'path' });
+    const shadow = fileArgument('/etc/shadow');
+    const pathArgument = (path: string, index: number): HookArgument => fileArgument(path, index, { type: 'path' });
     const unreadable: HookArgument = { type: 'string', index: 0, value: '', truncated: false, unreadable: true };
     const hooks: readonly (readonly [
       name: string,
@@ -59,18 +59,24 @@ describe('compact output', () => {
       rest: string,
       detail: string,
     ])[] = [
-      ['security_file_permission', [shadow, intOf(4, 1)], '📚', 'read   ', '/etc/shadow'],
-      ['security_file_permission', [shadow, intOf(2, 1)], '📝', 'write  ', '/etc/shadow'],
-      ['security_file_permission', [shadow, intOf(1, 1)], '❓', 'security_file_permission', '/etc/shadow'],
+      ['security_file_permission', [shadow, intArgument(4, 1)], '📚', 'read   ', '/etc/shadow'],
+      ['security_file_permission', [shadow, intArgument(2, 1)], '📝', 'write  ', '/etc/shadow'],
+      ['security_file_permission', [shadow, intArgument(1, 1)], '❓', 'security_file_permission', '/etc/shadow'],
       ['security_file_permission', [shadow], '❓', 'security_file_permission', '/etc/shadow'],
-      ['security_mmap_file', [shadow, intOf(3, 1, 'uint32'), intOf(1, 2, 'uint32')], '📝', 'mmap-rw', '/etc/shadow'],
-      ['security_mmap_file', [shadow, intOf(5, 1, 'uint32')], '📝', 'mmap-rx', '/etc/shadow'],
-      ['security_mmap_file', [shadow, intOf(0, 1, 'uint32')], '📝', 'mmap-  ', '/etc/shadow'],
-      ['security_path_truncate', [fileOf('/etc/x', 0, { type: 'path' })], '📝', 'truncate', '/etc/x'],
+      [
+        'security_mmap_file',
+        [shadow, intArgument(3, 1, 'uint32'), intArgument(1, 2, 'uint32')],
+        '📝',
+        'mmap-rw',
+        '/etc/shadow',
+      ],
+      ['security_mmap_file', [shadow, intArgument(5, 1, 'uint32')], '📝', 'mmap-rx', '/etc/shadow'],
+      ['security_mmap_file', [shadow, intArgument(0, 1, 'uint32')], '📝', 'mmap-  ', '/etc/shadow'],
+      ['security_path_truncate', [fileArgument('/etc/x', 0, { type: 'path' })], '📝', 'truncate', '/etc/x'],
       ['security_file_truncate', [shadow], '📝', 'truncate', '/etc/shadow'],
       [
         'security_file_mprotect',
-        [shadow, intOf(3, 2, 'uint32'), intOf(8, 0, 'uint32')],
+        [shadow, intArgument(3, 2, 'uint32'), intArgument(8, 0, 'uint32')],
         '📝',
         'mprotect-rw',
         '/etc/shadow',
@@ -78,183 +84,207 @@ describe('compact output', () => {
       [
         'security_path_rename',
         [
-          pathOf('/etc', 0),
-          fileOf('/shadow', 1, { type: 'dentry', flags: ['unreachable'] }),
-          pathOf('/', 2),
-          fileOf('/new name', 3, { type: 'dentry' }),
+          pathArgument('/etc', 0),
+          fileArgument('/shadow', 1, { type: 'dentry', flags: ['unreachable'] }),
+          pathArgument('/', 2),
+          fileArgument('/new name', 3, { type: 'dentry' }),
         ],
         '🔀',
         'rename ',
         '/etc/shadow -> "/new name"',
       ],
-      ['security_path_rename', [fileOf('/etc/x', 1, { type: 'dentry' })], '🔀', 'rename ', '/etc/x'],
-      ['security_path_rename', [pathOf('/etc', 0)], '🔀', 'rename ', ''],
+      ['security_path_rename', [fileArgument('/etc/x', 1, { type: 'dentry' })], '🔀', 'rename ', '/etc/x'],
+      ['security_path_rename', [pathArgument('/etc', 0)], '🔀', 'rename ', ''],
       [
         'security_path_link',
         [
-          fileOf('/etc/x', 0, { type: 'dentry', flags: ['deleted'] }),
-          fileOf('/srv', 1, { type: 'path', flags: ['unreachable'] }),
-          fileOf('/srv/y', 2, { type: 'dentry' }),
+          fileArgument('/etc/x', 0, { type: 'dentry', flags: ['deleted'] }),
+          fileArgument('/srv', 1, { type: 'path', flags: ['unreachable'] }),
+          fileArgument('/srv/y', 2, { type: 'dentry' }),
         ],
         '🔗',
         'link   ',
         '/etc/x (deleted) -> /srv/y (unreachable)',
       ],
       ['security_path_link', [], '🔗', 'link   ', ''],
-      ['security_path_chroot', [pathOf('/etc', 0)], '📂', 'chroot ', '/etc'],
-      ['__do_loopback', [pathOf('/etc', 0)], '💾', 'bind   ', '/etc'],
-      ['clone_private_mount', [pathOf('/etc', 0)], '💾', 'layer  ', '/etc'],
+      ['security_path_chroot', [pathArgument('/etc', 0)], '📂', 'chroot ', '/etc'],
+      ['__do_loopback', [pathArgument('/etc', 0)], '💾', 'bind   ', '/etc'],
+      ['clone_private_mount', [pathArgument('/etc', 0)], '💾', 'layer  ', '/etc'],
       [
         'security_sb_mount',
-        [textOf('none', 0), pathOf('/etc', 1), textOf('tmpfs', 2), sizeOf(0n, 3)],
+        [stringArgument('none', 0), pathArgument('/etc', 1), stringArgument('tmpfs', 2), sizeArgument(0n, 3)],
         '💾',
         'mount  ',
         'none /etc',
       ],
-      ['security_move_mount', [pathOf('/srv', 0), pathOf('/etc', 1)], '💾', 'move_mount', '/srv /etc'],
+      ['security_move_mount', [pathArgument('/srv', 0), pathArgument('/etc', 1)], '💾', 'move_mount', '/srv /etc'],
       [
         '__x64_sys_read',
-        [fileOf('/etc/x', 0, { type: 'fd', fd: 3 }), sizeOf(4096n, 2)],
+        [fileArgument('/etc/x', 0, { type: 'fd', fd: 3 }), sizeArgument(4096n, 2)],
         '📚',
         'read   ',
         '/etc/x 4096 bytes',
       ],
       [
         '__arm64_sys_write',
-        [fileOf('/etc/x', 0, { type: 'fd', fd: 3 }), sizeOf(5n, 2)],
+        [fileArgument('/etc/x', 0, { type: 'fd', fd: 3 }), sizeArgument(5n, 2)],
         '📝',
         'write  ',
         '/etc/x 5 bytes',
       ],
-      ['__x64_sys_write', [intOf(1, 0), sizeOf(5n, 2)], '📝', 'write  ', '5 bytes'],
-      ['fd_install', [intOf(3, 0), fileOf('/etc/x', 1)], '📬', 'open   ', '/etc/x'],
-      ['__x64_sys_open', [textOf('../x', 0)], '📬', 'open   ', '../x'],
-      ['__x64_sys_openat', [intOf(-100, 0), textOf('/etc/x', 1)], '📬', 'openat ', '/etc/x'],
-      ['__x64_sys_close', [fileOf('/etc/x', 0, { type: 'fd', fd: 3 })], '📪', 'close  ', '/etc/x'],
+      ['__x64_sys_write', [intArgument(1, 0), sizeArgument(5n, 2)], '📝', 'write  ', '5 bytes'],
+      ['fd_install', [intArgument(3, 0), fileArgument('/etc/x', 1)], '📬', 'open   ', '/etc/x'],
+      ['__x64_sys_open', [stringArgument('../x', 0)], '📬', 'open   ', '../x'],
+      ['__x64_sys_openat', [intArgument(-100, 0), stringArgument('/etc/x', 1)], '📬', 'openat ', '/etc/x'],
+      ['__x64_sys_close', [fileArgument('/etc/x', 0, { type: 'fd', fd: 3 })], '📪', 'close  ', '/etc/x'],
       [
         '__x64_sys_mount',
-        [textOf('/dev/sda', 0), textOf('/mnt', 1), textOf('ext4', 2)],
+        [stringArgument('/dev/sda', 0), stringArgument('/mnt', 1), stringArgument('ext4', 2)],
         '💾',
         'mount  ',
         '/dev/sda /mnt',
       ],
-      ['__x64_sys_pivot_root', [textOf('/new', 0), textOf('/old', 1)], '💾', 'pivot_root', '/new /old'],
-      ['__x64_sys_setuid', [intOf(0, 0)], '🔑', 'setuid ', '0'],
-      ['__x64_sys_setns', [intOf(3, 0), intOf(0x40000000, 1)], '🔧', 'setns  ', 'net'],
-      ['__x64_sys_setns', [intOf(3, 0), intOf(0x20020000, 1)], '🔧', 'setns  ', 'mnt,pid'],
-      ['__x64_sys_setns', [intOf(3, 0), intOf(0, 1)], '🔧', 'setns  ', 'any'],
+      ['__x64_sys_pivot_root', [stringArgument('/new', 0), stringArgument('/old', 1)], '💾', 'pivot_root', '/new /old'],
+      ['__x64_sys_setuid', [intArgument(0, 0)], '🔑', 'setuid ', '0'],
+      ['__x64_sys_setns', [intArgument(3, 0), intArgument(0x40000000, 1)], '🔧', 'setns  ', 'net'],
+      ['__x64_sys_setns', [intArgument(3, 0), intArgument(0x20020000, 1)], '🔧', 'setns  ', 'mnt,pid'],
+      ['__x64_sys_setns', [intArgument(3, 0), intArgument(0, 1)], '🔧', 'setns  ', 'any'],
       ['__x64_sys_clock_settime', [], '⏰', 'clock_settime', ''],
       ['__x64_sys_setuid', [{ type: 'uint64', index: 0, value: 1000n }], '🔑', 'setuid ', '1000'],
-      ['__x64_sys_mount', [unreadable, textOf('/mnt', 1)], '💾', 'mount  ', '(unreadable) /mnt'],
-      ['security_mmap_file', [shadow, sizeOf(6n, 1)], '📝', 'mmap-wx', '/etc/shadow'],
+      ['__x64_sys_mount', [unreadable, stringArgument('/mnt', 1)], '💾', 'mount  ', '(unreadable) /mnt'],
+      ['security_mmap_file', [shadow, sizeArgument(6n, 1)], '📝', 'mmap-wx', '/etc/shadow'],
       ['tcp_connect', [], '🔌', 'connect', ''],
-      ['tcp_connect', [sockOf()], '🔌', 'connect', 'tcp 10.0.0.1:40000 -> 192.0.2.7:443'],
+      ['tcp_connect', [socketArgument()], '🔌', 'connect', 'tcp 10.0.0.1:40000 -> 192.0.2.7:443'],
       [
         'tcp_close',
-        [sockOf({ family: 'AF_INET6', sourceAddress: '::1', destinationAddress: '2001:db8::1' })],
+        [socketArgument({ family: 'AF_INET6', sourceAddress: '::1', destinationAddress: '2001:db8::1' })],
         '🧹',
         'close  ',
         'tcp [::1]:40000 -> [2001:db8::1]:443',
       ],
-      ['tcp_sendmsg', [sockOf(), sizeOf(5n, 2)], '📤', 'sendmsg', 'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 5'],
-      ['tcp_sendmsg', [sockOf(), intOf(5, 2)], '📤', 'sendmsg', 'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 5'],
       [
         'tcp_sendmsg',
-        [{ type: 'uint64', index: 2, value: 2n ** 63n }, sockOf()],
+        [socketArgument(), sizeArgument(5n, 2)],
+        '📤',
+        'sendmsg',
+        'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 5',
+      ],
+      [
+        'tcp_sendmsg',
+        [socketArgument(), intArgument(5, 2)],
+        '📤',
+        'sendmsg',
+        'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 5',
+      ],
+      [
+        'tcp_sendmsg',
+        [{ type: 'uint64', index: 2, value: 2n ** 63n }, socketArgument()],
         '📤',
         'sendmsg',
         'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 9223372036854775808',
       ],
-      ['__x64_sys_read', [intOf(3, 0), intOf(4096, 2)], '📚', 'read   ', '4096 bytes'],
-      ['tcp_connect', [packetOf({ protocol: '200' })], '🔌', 'connect', '200 10.0.0.1:40000 -> 192.0.2.7:443'],
-      ['tcp_close', [sockOf({ family: 'AF_UNIX', sourceAddress: '' })], '🧹', 'close  ', 'AF_UNIX'],
-      ['tcp_close', [sockOf({ unreadable: true })], '🧹', 'close  ', ''],
-      ['bpf_check', [programOf()], '🐝', 'bpf_load', 'BPF_PROG_TYPE_KPROBE probe instruction count 12'],
-      ['bpf_check', [programOf({ name: '\n' })], '🐝', 'bpf_load', 'BPF_PROG_TYPE_KPROBE "\\n" instruction count 12'],
-      ['security_perf_event_alloc', [perfOf()], '🐝', 'perf_event_alloc', 'PERF_TYPE_TRACEPOINT do_exit'],
-      ['security_perf_event_alloc', [perfOf({ function: '' })], '🐝', 'perf_event_alloc', 'PERF_TYPE_TRACEPOINT'],
-      ['security_bpf_map_alloc', [mapOf()], '🗺', 'bpf_map_create', MAP],
-      ['security_bpf_map_create', [mapOf()], '🗺', 'bpf_map_create', MAP],
-      ['__x64_sys_ptrace', [intOf(16, 0)], '❓', 'syscall', '__x64_sys_ptrace 16 # files'],
-      ['__arm64_sys_ptrace', [intOf(16, 0)], '❓', 'syscall', '__arm64_sys_ptrace 16 # files'],
+      ['__x64_sys_read', [intArgument(3, 0), intArgument(4096, 2)], '📚', 'read   ', '4096 bytes'],
+      ['tcp_connect', [packetArgument({ protocol: '200' })], '🔌', 'connect', '200 10.0.0.1:40000 -> 192.0.2.7:443'],
+      ['tcp_close', [socketArgument({ family: 'AF_UNIX', sourceAddress: '' })], '🧹', 'close  ', 'AF_UNIX'],
+      ['tcp_close', [socketArgument({ unreadable: true })], '🧹', 'close  ', ''],
+      ['bpf_check', [bpfProgramArgument()], '🐝', 'bpf_load', 'BPF_PROG_TYPE_KPROBE probe instruction count 12'],
+      [
+        'bpf_check',
+        [bpfProgramArgument({ name: '\n' })],
+        '🐝',
+        'bpf_load',
+        'BPF_PROG_TYPE_KPROBE "\\n" instruction count 12',
+      ],
+      ['security_perf_event_alloc', [perfEventArgument()], '🐝', 'perf_event_alloc', 'PERF_TYPE_TRACEPOINT do_exit'],
+      [
+        'security_perf_event_alloc',
+        [perfEventArgument({ function: '' })],
+        '🐝',
+        'perf_event_alloc',
+        'PERF_TYPE_TRACEPOINT',
+      ],
+      ['security_bpf_map_alloc', [bpfMapArgument()], '🗺', 'bpf_map_create', MAP],
+      ['security_bpf_map_create', [bpfMapArgument()], '🗺', 'bpf_map_create', MAP],
+      ['__x64_sys_ptrace', [intArgument(16, 0)], '❓', 'syscall', '__x64_sys_ptrace 16 # files'],
+      ['__arm64_sys_ptrace', [intArgument(16, 0)], '❓', 'syscall', '__arm64_sys_ptrace 16 # files'],
       ['toString', [], '❓', 'kprobe ', 'toString # files'],
     ];
     for (const [name, args, emoji, label, detail] of hooks) {
       it(`${name}: ${emoji} ${label} ${detail}`, () => {
         const line = `${emoji} ${label} node /usr/bin/cat ${detail}`.trimEnd();
-        assert.equal(formatCompact(hookOf(name, args)), line);
+        assert.equal(formatCompact(kprobeEvent(name, args)), line);
       });
     }
   });
 
   describe('other functions', () => {
-    const bufferOf = (text: string, size = text.length): HookArgument => {
+    const charBuffer = (text: string, size = text.length): HookArgument => {
       const value = Buffer.from(text, 'latin1');
       return { type: 'char_buf', index: 1, value, size, truncated: size > value.length };
     };
     const rows: readonly (readonly [args: readonly HookArgument[], words: string])[] = [
-      [[fileOf('/etc/a b', 0, { flags: ['deleted'] }), intOf(4, 1)], '"/etc/a b" (deleted) 4'],
-      [[{ ...intOf(438, 1), label: 'the mode' }], '"the mode"=438'],
-      [[sockOf()], 'tcp 10.0.0.1:40000 -> 192.0.2.7:443'],
-      [[sockOf({ unreadable: true })], '(unreadable)'],
+      [[fileArgument('/etc/a b', 0, { flags: ['deleted'] }), intArgument(4, 1)], '"/etc/a b" (deleted) 4'],
+      [[{ ...intArgument(438, 1), label: 'the mode' }], '"the mode"=438'],
+      [[socketArgument()], 'tcp 10.0.0.1:40000 -> 192.0.2.7:443'],
+      [[socketArgument({ unreadable: true })], '(unreadable)'],
       [[{ type: 'sockaddr', index: 1, family: 'AF_INET6', address: '2001:db8::1', port: 53 }], '[2001:db8::1]:53'],
       [[{ type: 'sockaddr', index: 1, family: 'AF_NETLINK', address: '', port: 0 }], 'AF_NETLINK'],
       [[{ type: 'capability', index: 0, value: 21, name: 'CAP_SYS_ADMIN' }], 'CAP_SYS_ADMIN'],
       [[{ type: 'cap_effective', index: 0, value: 3n, names: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE'] }], '0x3'],
       [[{ type: 'module', index: 0, name: 'evil mod', taints: 0n }], '"evil mod"'],
       [
-        [programOf(), mapOf(), perfOf()],
+        [bpfProgramArgument(), bpfMapArgument(), perfEventArgument()],
         `BPF_PROG_TYPE_KPROBE probe instruction count 12 ${MAP} PERF_TYPE_TRACEPOINT do_exit`,
       ],
-      [[bufferOf('GET / HTTP/1.1\r\n')], '"GET / HTTP/1.1\\r\\n"'],
-      [[bufferOf('\u0000\u00ff')], '0x00ff'],
-      [[bufferOf('a'.repeat(40))], `${'a'.repeat(32)}… (40 bytes)`],
-      [[{ ...bufferOf('', 9), unreadable: true } as HookArgument], '(unreadable)'],
-      [[0, 1, 2, 3, 4, 5].map((value) => intOf(value, value)), '0 1 2 3 4 …'],
+      [[charBuffer('GET / HTTP/1.1\r\n')], '"GET / HTTP/1.1\\r\\n"'],
+      [[charBuffer('\u0000\u00ff')], '0x00ff'],
+      [[charBuffer('a'.repeat(40))], `${'a'.repeat(32)}… (40 bytes)`],
+      [[{ ...charBuffer('', 9), unreadable: true } as HookArgument], '(unreadable)'],
+      [[0, 1, 2, 3, 4, 5].map((value) => intArgument(value, value)), '0 1 2 3 4 …'],
     ];
     for (const [args, words] of rows) {
       it(words, () => {
-        assert.equal(formatCompact(hookOf('do_x', args)), `❓ kprobe  node /usr/bin/cat do_x ${words} # files`);
+        assert.equal(formatCompact(kprobeEvent('do_x', args)), `❓ kprobe  node /usr/bin/cat do_x ${words} # files`);
       });
     }
 
     it('the message of the hook, and what it returned', () => {
-      const event = hookOf('do_x', [], { message: 'somebody calls x', return: intOf(-13, 0) });
+      const event = kprobeEvent('do_x', [], { message: 'somebody calls x', return: intArgument(-13, 0) });
       assert.equal(formatCompact(event), '❓ kprobe  node /usr/bin/cat do_x = -13 # "somebody calls x"');
     });
 
     it('as Tetragon shows them', () => {
       const lines = ['__x64_sys_ptrace', 'do_x'].map((name) =>
-        formatCompact(hookOf(name, [fileOf('/etc/x')], { message: 'seen' }), { style: 'tetragon' }),
+        formatCompact(kprobeEvent(name, [fileArgument('/etc/x')], { message: 'seen' }), { style: 'tetragon' }),
       );
       assert.deepEqual(lines, ['❓ syscall node /usr/bin/cat __x64_sys_ptrace', '❓ syscall node /usr/bin/cat do_x']);
     });
   });
 
   it('says who: process, user and parent', () => {
-    const parent = processOf({ binary: '/usr/bin/my shell' });
-    const process = processOf({ pid: 42, uid: 1000 });
+    const parent = plainProcess({ binary: '/usr/bin/my shell' });
+    const process = plainProcess({ pid: 42, uid: 1000 });
     assert.equal(
-      formatCompact(execOf({ pid: 42, uid: 1000 }, { parent }), { who: true }),
+      formatCompact(execEvent({ pid: 42, uid: 1000 }, { parent }), { who: true }),
       '🚀 process node /usr/bin/cat /etc/shadow (pid 42, uid 1000, "my shell")',
     );
     assert.equal(
-      formatCompact(hookOf('fd_install', [fileOf('/etc/x')], { process }), { who: true }),
+      formatCompact(kprobeEvent('fd_install', [fileArgument('/etc/x')], { process }), { who: true }),
       '📬 open    node /usr/bin/cat /etc/x (pid 42, uid 1000)',
     );
   });
 
   describe('incomplete paths', () => {
     const paths = [
-      [fileOf('/tmp/x', 0, { flags: ['deleted'] }), '/tmp/x (deleted)'],
-      [fileOf('/a/b', 0, { flags: ['truncated', 'unreachable'] }), '/a/b (truncated) (unreachable)'],
-      [fileOf('pipe:[12]', 0, { flags: ['pseudo'] }), 'pipe:[12]'],
-      [fileOf('', 0, { flags: ['fault'] }), '(fault)'],
-      [textOf('/etc/x', 0, true), '/etc/x (truncated)'],
+      [fileArgument('/tmp/x', 0, { flags: ['deleted'] }), '/tmp/x (deleted)'],
+      [fileArgument('/a/b', 0, { flags: ['truncated', 'unreachable'] }), '/a/b (truncated) (unreachable)'],
+      [fileArgument('pipe:[12]', 0, { flags: ['pseudo'] }), 'pipe:[12]'],
+      [fileArgument('', 0, { flags: ['fault'] }), '(fault)'],
+      [stringArgument('/etc/x', 0, true), '/etc/x (truncated)'],
     ] as const;
     for (const [argument, shown] of paths) {
       it(shown, () => {
-        const line = formatCompact(hookOf('security_path_truncate', [argument]));
+        const line = formatCompact(kprobeEvent('security_path_truncate', [argument]));
         assert.equal(line, `📝 truncate node /usr/bin/cat ${shown}`);
       });
     }
@@ -263,7 +293,10 @@ describe('compact output', () => {
   it('keeps an event in one line and is safe for a terminal, with any strings', () => {
     const evil = 'a\nb\u001b[2J\u202e"\\ \u009b';
     const line = formatCompact(
-      hookOf('security_file_truncate', [fileOf(evil)], { process: processOf({ binary: evil }), nodeName: evil }),
+      kprobeEvent('security_file_truncate', [fileArgument(evil)], {
+        process: plainProcess({ binary: evil }),
+        nodeName: evil,
+      }),
     );
     const quoted = '"a\\nb\\x1b[2J\\u202e\\"\\\\ \\x9b"';
     assert.equal(line, `📝 truncate ${quoted} ${quoted} ${quoted}`);
@@ -271,13 +304,13 @@ describe('compact output', () => {
 
   it('shows the time first when asked', () => {
     assert.equal(
-      formatCompact(exitOf(), { timestamps: true }),
+      formatCompact(exitEvent(), { timestamps: true }),
       '2026-11-24T14:36:50.316744941Z 💥 exit    node /usr/bin/cat /etc/shadow 0',
     );
   });
 
   it('colours words without changing their text', () => {
-    for (const event of [execOf(), exitOf(), hookOf('fd_install', []), lostOf()]) {
+    for (const event of [execEvent(), exitEvent(), kprobeEvent('fd_install', []), lostEvent()]) {
       const line = formatCompact(event, { color: true, timestamps: true });
       assert.match(line, /\u001b\[\d+m/);
       assert.equal(line.replace(/\u001b\[\d+m/g, ''), formatCompact(event, { timestamps: true }));
@@ -288,25 +321,25 @@ describe('compact output', () => {
     const admin = { capabilities: { permitted: ALL_CAPABILITIES, effective: 0n, inheritable: 0n } };
 
     it('ends the line at column 120', () => {
-      const line = formatCompact(execOf(admin), { capabilities: true });
+      const line = formatCompact(execEvent(admin), { capabilities: true });
       assert.match(line, /^🚀 process node \/usr\/bin\/cat \/etc\/shadow {2,}🛑 CAP_SYS_ADMIN$/);
       assert.equal(displayWidth(line), 120);
     });
 
     it('is in the same column with colours and wide characters', () => {
       const process = { ...admin, argv: ['日本語'] };
-      const line = formatCompact(execOf(process), { capabilities: true, color: true });
+      const line = formatCompact(execEvent(process), { capabilities: true, color: true });
       assert.equal(displayWidth(line.replace(/\u001b\[\d+m/g, '')), 120);
     });
 
     it('follows a longer line after one space', () => {
-      const line = formatCompact(execOf({ ...admin, argv: ['x'.repeat(200)] }), { capabilities: true });
+      const line = formatCompact(execEvent({ ...admin, argv: ['x'.repeat(200)] }), { capabilities: true });
       assert.match(line, /x 🛑 CAP_SYS_ADMIN$/);
     });
 
     it('is absent without the capability, and by default', () => {
-      assert.doesNotMatch(formatCompact(execOf(), { capabilities: true }), /🛑/);
-      assert.doesNotMatch(formatCompact(execOf(admin)), /🛑/);
+      assert.doesNotMatch(formatCompact(execEvent(), { capabilities: true }), /🛑/);
+      assert.doesNotMatch(formatCompact(execEvent(admin)), /🛑/);
     });
   });
 });

@@ -1,27 +1,23 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
-const ROOT = join(__dirname, '../../..');
-const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+import { readProjectFile } from '../../project.js';
 
 describe('documentation', () => {
   it('docs/events.md has every type, field, reason and flag of the contract', () => {
-    const contract = read('types/events.d.ts').replace(/\/\*\*[\s\S]*?\*\//g, '');
+    const contract = readProjectFile('types/events.d.ts').replace(/\/\*\*[\s\S]*?\*\//g, '');
     const fields = [...contract.matchAll(/(?:readonly|get) (\w+)\??[:(]/g)].map(([, name]) => name ?? '');
     const words = [...contract.matchAll(/'([\w]+)'/g)].map(([, name]) => name ?? '');
     assert.ok(fields.length > 50 && words.length > 20);
-    const page = read('docs/events.md');
+    const page = readProjectFile('docs/events.md');
     const pod = new Set(['labels', 'workload', 'workloadKind', 'container', 'image', 'id', 'name', 'namespace']);
     const missing = [...fields, ...words].filter((word) => !pod.has(word) && !new RegExp(`\\b${word}\\b`).test(page));
     assert.deepEqual([...new Set(missing)], []);
   });
 
   it('docs/events.md has every function that the compact output knows', () => {
-    const table = read('lib/output/known-functions.ts');
+    const table = readProjectFile('lib/output/known-functions.ts');
     const names = [...table.matchAll(/^ {2}(\w+): (?:\{|\(args)/gm)].map(([, name]) => name ?? '');
     assert.ok(names.includes('sys_openat') && names.includes('security_mmap_file'));
-    const page = read('docs/events.md');
+    const page = readProjectFile('docs/events.md');
     assert.deepEqual(
       names.filter((name) => !page.includes(`\`${name}\``)),
       [],
@@ -29,9 +25,9 @@ describe('documentation', () => {
   });
 
   it('docs/api.md has every option and function of the contract', () => {
-    const page = read('docs/api.md');
+    const page = readProjectFile('docs/api.md');
     for (const file of ['types/tracer.d.ts', 'types/output.d.ts', 'types/policy.d.ts']) {
-      const contract = read(file).replace(/\/\*\*[\s\S]*?\*\//g, '');
+      const contract = readProjectFile(file).replace(/\/\*\*[\s\S]*?\*\//g, '');
       const functions = [...contract.matchAll(/export function (\w+)/g)].map(([, name]) => name ?? '');
       const options = [...contract.matchAll(/interface \w*Options \{([^}]*)\}/g)].flatMap(([, body]) =>
         [...(body ?? '').matchAll(/readonly (\w+)\??:/g)].map(([, name]) => name ?? ''),

@@ -13,7 +13,7 @@ import type {
 
 export const ALL_CAPABILITIES = (1n << 41n) - 1n;
 
-export function processOf(fields: Partial<PlainProcess> = {}): PlainProcess {
+export function plainProcess(fields: Partial<PlainProcess> = {}): PlainProcess {
   return {
     execId: 'bm9kZToxMDA6MjEw',
     parentExecId: 'bm9kZTo5MDoyMDk=',
@@ -58,21 +58,21 @@ const base = {
   tid: 210,
 } as const;
 
-export function execOf(
+export function execEvent(
   process: Partial<PlainProcess> = {},
   fields: Partial<PlainOf<ProcessExecEvent>> = {},
 ): PlainOf<ProcessExecEvent> {
-  return { ...base, type: 'process_exec', process: processOf(process), ...fields };
+  return { ...base, type: 'process_exec', process: plainProcess(process), ...fields };
 }
 
-export function exitOf(
+export function exitEvent(
   process: Partial<PlainProcess> = {},
   fields: Partial<PlainOf<ProcessExitEvent>> = {},
 ): PlainOf<ProcessExitEvent> {
-  return { ...base, type: 'process_exit', process: processOf(process), status: 0, coreDumped: false, ...fields };
+  return { ...base, type: 'process_exit', process: plainProcess(process), status: 0, coreDumped: false, ...fields };
 }
 
-export function hookOf(
+export function kprobeEvent(
   functionName: string,
   args: readonly HookArgument[],
   fields: Partial<PlainOf<ProcessKprobeEvent>> = {},
@@ -80,7 +80,7 @@ export function hookOf(
   return {
     ...base,
     type: 'process_kprobe',
-    process: processOf(),
+    process: plainProcess(),
     policyName: 'files',
     functionName,
     args,
@@ -95,7 +95,7 @@ export function hookOf(
   };
 }
 
-export function lostOf(fields: Partial<PlainOf<LostEvent>> = {}): PlainOf<LostEvent> {
+export function lostEvent(fields: Partial<PlainOf<LostEvent>> = {}): PlainOf<LostEvent> {
   const { time, timeNs, nodeName } = base;
   return {
     type: 'lost',
@@ -110,19 +110,19 @@ export function lostOf(fields: Partial<PlainOf<LostEvent>> = {}): PlainOf<LostEv
   };
 }
 
-export function fileOf(path: string, index = 0, fields: Partial<FileArgument> = {}): FileArgument {
+export function fileArgument(path: string, index = 0, fields: Partial<FileArgument> = {}): FileArgument {
   const device = { major: 8, minor: 1 };
   return { type: 'file', index, path, flags: [], permission: '-rw-r-----', inode: 42n, device, links: 1, ...fields };
 }
 
-export function intOf(value: number, index: number, type: 'int' | 'uint32' = 'int'): HookArgument {
+export function intArgument(value: number, index: number, type: 'int' | 'uint32' = 'int'): HookArgument {
   return { type, index, value };
 }
 
-export function textOf(value: string, index: number, truncated = false): StringArgument {
+export function stringArgument(value: string, index: number, truncated = false): StringArgument {
   return { type: 'string', index, value, truncated };
 }
 
-export function sizeOf(value: bigint, index: number): HookArgument {
+export function sizeArgument(value: bigint, index: number): HookArgument {
   return { type: 'size_t', index, value };
 }

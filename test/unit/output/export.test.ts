@@ -1,41 +1,40 @@
 /** The JSON export has the fields of Tetragon's protocol, in its forms. What it has beyond them is listed as ours. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { isExported, MESSAGES, EXTENSION_FIELDS } from '../../../lib/output/export-fields.js';
 import { toJson } from '../../../lib/output/json.js';
 import type { HookArgument, PlainEvent } from '../../../types/events.js';
 import {
   ALL_CAPABILITIES,
-  execOf,
-  exitOf,
-  fileOf,
-  hookOf,
-  intOf,
-  lostOf,
-  processOf,
-  sizeOf,
-  textOf,
+  execEvent,
+  exitEvent,
+  fileArgument,
+  kprobeEvent,
+  intArgument,
+  lostEvent,
+  plainProcess,
+  sizeArgument,
+  stringArgument,
 } from './events.js';
 import { API_ENUMS, API_MESSAGES } from './tetragon-api.js';
 import * as values from './values.js';
+import { readProjectFile } from '../../project.js';
 
-function tableOf(text: string): ReadonlyMap<string, readonly string[]> {
+function parseTable(text: string): ReadonlyMap<string, readonly string[]> {
   const lines = text.trim().replace(/\n +/g, ' ').split('\n');
   return new Map(lines.map((line) => [line.split(' = ')[0] ?? '', (line.split(' = ')[1] ?? '').split(' ')]));
 }
 
-const API = tableOf(API_MESSAGES);
-const ENUMS = tableOf(API_ENUMS);
+const API = parseTable(API_MESSAGES);
+const ENUMS = parseTable(API_ENUMS);
 
-function typeInApi(message: string, field: string): string | undefined {
+function findApiType(message: string, field: string): string | undefined {
   const found = API.get(message)?.find((each) => each.startsWith(`${field}:`));
   return found?.slice(field.length + 1);
 }
 
 /** The form of a type in protobuf's JSON. */
-function formOf(type: string): string {
-  if (type.endsWith('[]')) return `${formOf(type.slice(0, -2))}[]`;
+function jsonForm(type: string): string {
+  if (type.endsWith('[]')) return `${jsonForm(type.slice(0, -2))}[]`;
   if (ENUMS.has(type)) return 'name';
   const forms: Record<string, string> = {
     uint64: 'long', int64: 'long', uint32: 'number', int32: 'number', UInt32Value: 'number', Int32Value: 'number',
@@ -48,27 +47,27 @@ const FULL = { ancestors: true, processCred: true, processNs: true } as const;
 
 /** Every value that an event can have. */
 const everyArgument: readonly HookArgument[] = [
-  { ...textOf('x', 0), label: 'name' },
-  { ...textOf('', 0), unreadable: true },
-  { ...textOf('eth0', 0), type: 'net_device' },
-  { ...textOf('/run/x', 0), type: 'sockaddr_un' },
-  intOf(-1, 0),
-  intOf(1, 0, 'uint32'),
-  sizeOf(5n, 0),
+  { ...stringArgument('x', 0), label: 'name' },
+  { ...stringArgument('', 0), unreadable: true },
+  { ...stringArgument('eth0', 0), type: 'net_device' },
+  { ...stringArgument('/run/x', 0), type: 'sockaddr_un' },
+  intArgument(-1, 0),
+  intArgument(1, 0, 'uint32'),
+  sizeArgument(5n, 0),
   { type: 'long', index: 0, value: -1n },
-  values.bufferOf('abc', 3),
-  values.bufferOf('abc', 9),
-  ...(['file', 'path', 'linux_binprm'] as const).map((type) => fileOf('/x', 0, { type, flags: ['deleted'] })),
-  values.sockOf(),
-  values.packetOf(),
-  values.addressOf(),
-  values.credOf(),
-  values.userNamespaceOf(),
-  values.programOf(),
-  values.programOf({ type: 'bpf_prog' }),
-  values.mapOf(),
-  values.perfOf(),
-  values.moduleOf(),
+  values.bufferArgument('abc', 3),
+  values.bufferArgument('abc', 9),
+  ...(['file', 'path', 'linux_binprm'] as const).map((type) => fileArgument('/x', 0, { type, flags: ['deleted'] })),
+  values.socketArgument(),
+  values.packetArgument(),
+  values.socketAddressArgument(),
+  values.credentialsArgument(),
+  values.userNamespaceArgument(),
+  values.bpfProgramArgument(),
+  values.bpfProgramArgument({ type: 'bpf_prog' }),
+  values.bpfMapArgument(),
+  values.perfEventArgument(),
+  values.moduleArgument(),
   { type: 'capability', index: 0, value: 21, name: 'CAP_SYS_ADMIN' },
   ...(['kernel_cap_t', 'cap_inheritable', 'cap_permitted', 'cap_effective'] as const).map(
     (type) => ({ type, index: 0, value: 2n ** 40n, names: [] }) as const,
@@ -77,11 +76,11 @@ const everyArgument: readonly HookArgument[] = [
   { type: 'bpf_cmd', index: 0, value: 5, name: 'BPF_PROG_LOAD' },
 ];
 
-function everyEvent(): PlainEvent[] {
+function makeEveryEvent(): PlainEvent[] {
   const image = { id: 'sha256:1', name: 'nginx:1' };
-  const process = processOf({
+  const process = plainProcess({
     capabilities: { permitted: ALL_CAPABILITIES, effective: 3n, inheritable: 1n },
-    namespaces: { ...processOf().namespaces, net: 7 },
+    namespaces: { ...plainProcess().namespaces, net: 7 },
     binaryUntrusted: true,
     user: 'root',
     container: { id: 'ab'.repeat(32) },
@@ -109,12 +108,12 @@ function everyEvent(): PlainEvent[] {
       },
     },
   });
-  const common = { process, parent: processOf({ pid: 2 }), ancestors: [processOf({ pid: 1 })] };
+  const common = { process, parent: plainProcess({ pid: 2 }), ancestors: [plainProcess({ pid: 1 })] };
   const frame = { symbol: 's', module: 'm', offset: 1n, fileOffset: 2n, buildId: '00', address: 3n };
-  const hook = hookOf('f', everyArgument, {
+  const hook = kprobeEvent('f', everyArgument, {
     ...common,
-    data: [intOf(1, 0)],
-    return: intOf(0, 0),
+    data: [intArgument(1, 0)],
+    return: intArgument(0, 0),
     returnAction: 'post',
     actions: [{ action: 'sigkill', signal: 9, outcome: 'done' }],
     action: 'sigkill',
@@ -129,15 +128,15 @@ function everyEvent(): PlainEvent[] {
   const place = { path: '/bin/a', symbol: 'main', offset: 1n, refCtrOffset: 2n, provider: 'p', name: 'n' };
   const loader = { path: '/lib/a', buildId: '00ff', inode: 5n, device: { major: 8, minor: 1 }, policyName: 'p' };
   return [
-    execOf({}, common),
-    exitOf({}, { ...common, status: 1, signal: 'SIGKILL' }),
+    execEvent({}, common),
+    exitEvent({}, { ...common, status: 1, signal: 'SIGKILL' }),
     hook,
     { ...hook, type: 'process_tracepoint', subsystem: 's', event: 'e' },
     { ...hook, ...place, type: 'process_uprobe' },
     { ...hook, ...place, type: 'process_usdt' },
     { ...hook, type: 'process_lsm', imaHash: 'sha256:00' },
-    { ...execOf({}, common), ...loader, type: 'process_loader' },
-    lostOf(),
+    { ...execEvent({}, common), ...loader, type: 'process_loader' },
+    lostEvent(),
   ];
 }
 
@@ -153,16 +152,16 @@ const CHECKS: Readonly<Record<string, (value: unknown, names: readonly string[])
 };
 
 /** Checks a message of the export, and notes its fields. */
-function check(message: string, value: unknown, seen: Set<string>): void {
+function checkMessage(message: string, value: unknown, seen: Set<string>): void {
   for (const [field, member] of Object.entries(value as object)) {
     const form = MESSAGES[message]?.[field];
     const place = `${message}.${field}`;
     assert.ok(form !== undefined, `${place} is in no table`);
     seen.add(place);
-    const names = ENUMS.get((typeInApi(message, field) ?? '').replace('[]', '')) ?? [];
+    const names = ENUMS.get((findApiType(message, field) ?? '').replace('[]', '')) ?? [];
     for (const each of form.endsWith('[]') ? (member as unknown[]) : [member]) {
       const one = form.replace('[]', '');
-      if (MESSAGES[one] !== undefined) check(one, each, seen);
+      if (MESSAGES[one] !== undefined) checkMessage(one, each, seen);
       else assert.ok(CHECKS[one]?.(each, names), `${place} is ${JSON.stringify(each)}, not ${form}`);
     }
   }
@@ -173,9 +172,9 @@ describe('JSON export', () => {
     it(`${message} has fields of the protocol in their forms, and those that are listed as ours`, () => {
       const ours = EXTENSION_FIELDS[message] ?? [];
       for (const [field, form] of Object.entries(fields)) {
-        const type = typeInApi(message, field);
+        const type = findApiType(message, field);
         assert.equal(type === undefined, ours.includes(field), `${message}.${field} is ours, or it is not`);
-        if (type !== undefined) assert.equal(form, formOf(type), `${message}.${field}`);
+        if (type !== undefined) assert.equal(form, jsonForm(type), `${message}.${field}`);
       }
       assert.deepEqual(
         ours.filter((field) => !(field in fields)),
@@ -186,7 +185,7 @@ describe('JSON export', () => {
 
   it('every key of every event is in the table, and every row of the table is written', () => {
     const seen = new Set<string>();
-    for (const event of everyEvent()) check('GetEventsResponse', JSON.parse(toJson(event, FULL)), seen);
+    for (const event of makeEveryEvent()) checkMessage('GetEventsResponse', JSON.parse(toJson(event, FULL)), seen);
     const rows = Object.entries(MESSAGES).flatMap(([message, fields]) =>
       Object.keys(fields).map((field) => `${message}.${field}`),
     );
@@ -197,7 +196,7 @@ describe('JSON export', () => {
   });
 
   it('docs/events.md lists each field that is ours', () => {
-    const page = readFileSync(join(__dirname, '../../../docs/events.md'), 'utf8');
+    const page = readProjectFile('docs/events.md');
     const section = page.slice(page.indexOf('### Fields that Tetragon does not have'));
     for (const field of new Set(Object.values(EXTENSION_FIELDS).flat())) {
       assert.ok(section.slice(0, section.indexOf('\n## ')).includes(`\`${field}\``), field);

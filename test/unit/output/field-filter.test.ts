@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { fieldFilter } from '../../../lib/output/field-filter.js';
 import { toJson } from '../../../lib/output/json.js';
-import { execOf, fileOf, hookOf, intOf, lostOf, processOf } from './events.js';
+import { execEvent, fileArgument, kprobeEvent, intArgument, lostEvent, plainProcess } from './events.js';
 
-const event = hookOf('f', [fileOf('/a', 0, { label: 'one' }), fileOf('/b'), intOf(4, 1)], {
-  process: processOf({ arguments: 'a\u202eb', pod: { namespace: 'n', name: 'p', labels: { app: 'x', tier: 'y' } } }),
-  parent: processOf({ pid: 9 }),
+const event = kprobeEvent('f', [fileArgument('/a', 0, { label: 'one' }), fileArgument('/b'), intArgument(4, 1)], {
+  process: plainProcess({ arguments: 'a\u202eb', pod: { namespace: 'n', name: 'p', labels: { app: 'x', tier: 'y' } } }),
+  parent: plainProcess({ pid: 9 }),
 });
 
 type Fields = Record<string, unknown>;
 
-function written(options: Parameters<typeof fieldFilter>[0]): Fields {
+function filterFields(options: Parameters<typeof fieldFilter>[0]): Fields {
   const { process_kprobe: fields, ...outer } = JSON.parse(toJson(event, { fields: fieldFilter(options) })) as Fields;
   assert.deepEqual(outer, { node_name: 'node', time: event.time });
   return fields as Fields;
@@ -19,7 +19,7 @@ function written(options: Parameters<typeof fieldFilter>[0]): Fields {
 
 describe('field filters', () => {
   it('include: only these fields, in each element of a list', () => {
-    assert.deepEqual(written({ include: ['process.pid', 'process.pod.pod_labels.app', 'args.file_arg.path'] }), {
+    assert.deepEqual(filterFields({ include: ['process.pid', 'process.pod.pod_labels.app', 'args.file_arg.path'] }), {
       process: { pid: 210, pod: { pod_labels: { app: 'x' } } },
       args: [{ file_arg: { path: '/a' } }, { file_arg: { path: '/b' } }, {}],
     });
@@ -31,32 +31,34 @@ describe('field filters', () => {
       ['args', 'args.label'],
       ['args.label', 'args'],
     ]) {
-      assert.deepEqual(written({ include }), { args: all.process_kprobe['args'] });
+      assert.deepEqual(filterFields({ include }), { args: all.process_kprobe['args'] });
     }
   });
 
   it('exclude: all but these fields', () => {
-    const { process, args, ...others } = written({ exclude: ['parent', 'process.pod', 'args.file_arg.permission'] });
+    const { process, args, ...others } = filterFields({
+      exclude: ['parent', 'process.pod', 'args.file_arg.permission'],
+    });
     assert.deepEqual(Object.keys(others), ['function_name', 'action', 'policy_name', 'return_action']);
     assert.ok(!('pod' in (process as Fields)) && 'pid' in (process as Fields));
     assert.deepEqual(args, [{ file_arg: { path: '/a' }, label: 'one' }, { file_arg: { path: '/b' } }, { int_arg: 4 }]);
   });
 
   it('exclude wins over include', () => {
-    const fields = written({ include: ['process'], exclude: ['process.arguments', 'process.pod'] });
+    const fields = filterFields({ include: ['process'], exclude: ['process.arguments', 'process.pod'] });
     assert.deepEqual(Object.keys(fields), ['process']);
     assert.ok(!('arguments' in (fields['process'] as Fields)) && 'pid' in (fields['process'] as Fields));
   });
 
   it('include of nothing leaves the message empty; no filter leaves it whole', () => {
-    assert.deepEqual(written({ include: [] }), {});
+    assert.deepEqual(filterFields({ include: [] }), {});
     assert.equal(toJson(event, { fields: fieldFilter({}) }), toJson(event));
   });
 
   it('an event without the fields is written empty, a loss always', () => {
     const fields = fieldFilter({ include: ['function_name'] });
-    assert.deepEqual((JSON.parse(toJson(execOf(), { fields })) as Fields)['process_exec'], {});
-    assert.equal(toJson(lostOf(), { fields }), toJson(lostOf()));
+    assert.deepEqual((JSON.parse(toJson(execEvent(), { fields })) as Fields)['process_exec'], {});
+    assert.equal(toJson(lostEvent(), { fields }), toJson(lostEvent()));
   });
 
   it('the text stays safe for a terminal', () => {

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { eventFilter } from '../../../lib/output/filters.js';
 import type { PlainEvent } from '../../../types/events.js';
 import type { EventFilterOptions } from '../../../types/output.js';
-import { execOf, exitOf, hookOf, lostOf } from './events.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent } from './events.js';
 
 describe('event filter', () => {
   const events: Readonly<Record<string, PlainEvent>> = {
-    exec: execOf({ binary: '/usr/bin/cat' }),
-    exit: exitOf({ binary: '/usr/bin/bash' }),
-    files: hookOf('f', [], { policyName: 'files' }),
-    other: hookOf('f', [], { policyName: 'other' }),
-    lost: lostOf({ policyName: 'other' }),
+    exec: execEvent({ binary: '/usr/bin/cat' }),
+    exit: exitEvent({ binary: '/usr/bin/bash' }),
+    files: kprobeEvent('f', [], { policyName: 'files' }),
+    other: kprobeEvent('f', [], { policyName: 'other' }),
+    lost: lostEvent({ policyName: 'other' }),
   };
   const cases: readonly (readonly [options: EventFilterOptions, passing: string])[] = [
     [{}, 'exec exit files other lost'],

@@ -6,33 +6,33 @@ import type { HookArgument, PlainEvent } from '../../../types/events.js';
 import type { JsonOptions } from '../../../types/output.js';
 import {
   ALL_CAPABILITIES,
-  execOf,
-  exitOf,
-  fileOf,
-  hookOf,
-  intOf,
-  lostOf,
-  processOf,
-  sizeOf,
-  textOf,
+  execEvent,
+  exitEvent,
+  fileArgument,
+  kprobeEvent,
+  intArgument,
+  lostEvent,
+  plainProcess,
+  sizeArgument,
+  stringArgument,
 } from './events.js';
 
 type Json = Record<string, unknown>;
 
 const FULL = { ancestors: true, processCred: true, processNs: true } as const;
 
-function parsed(event: PlainEvent, options?: JsonOptions): Json {
+function parseEvent(event: PlainEvent, options?: JsonOptions): Json {
   const line = toJson(event, options);
   assert.doesNotMatch(line, /\n/);
   return JSON.parse(line) as Json;
 }
 
-function inner(event: PlainEvent, options?: JsonOptions): Json {
-  return parsed(event, options)[event.type] as Json;
+function parseFields(event: PlainEvent, options?: JsonOptions): Json {
+  return parseEvent(event, options)[event.type] as Json;
 }
 
-function processIn(event: PlainEvent, options?: JsonOptions): Json {
-  return inner(event, options)['process'] as Json;
+function parseProcess(event: PlainEvent, options?: JsonOptions): Json {
+  return parseFields(event, options)['process'] as Json;
 }
 
 const PROCESS = {
@@ -74,52 +74,57 @@ const FULL_PROCESS = {
 
 describe('JSON output', () => {
   it('of an exec has the names and the nesting of the export', () => {
-    const parent = processOf({ pid: 209, binary: '/usr/bin/bash', argv: [], arguments: '' });
-    const init = processOf({ pid: 1, binary: '/sbin/init' });
+    const parent = plainProcess({ pid: 209, binary: '/usr/bin/bash', argv: [], arguments: '' });
+    const init = plainProcess({ pid: 1, binary: '/sbin/init' });
     const { arguments: text, in_init_tree: _, ...others } = PROCESS;
-    const event = execOf({}, { parent, ancestors: [init], tid: 211 });
+    const event = execEvent({}, { parent, ancestors: [init], tid: 211 });
     const outer = { node_name: 'node', time: '2026-11-24T14:36:50.316744941Z' };
     const lean = {
       process: { ...PROCESS, tid: 211 },
       parent: { ...others, pid: 209, tid: 209, binary: '/usr/bin/bash' },
     };
-    assert.deepEqual(parsed(event), { process_exec: lean, ...outer });
+    assert.deepEqual(parseEvent(event), { process_exec: lean, ...outer });
     const ancestors = [{ ...others, arguments: text, pid: 1, tid: 1, binary: '/sbin/init' }];
-    assert.deepEqual(parsed(event, { ancestors: true }), { process_exec: { ...lean, ancestors }, ...outer });
-    assert.deepEqual(processIn(event, { processCred: true, processNs: true }), { ...FULL_PROCESS, tid: 211 });
+    assert.deepEqual(parseEvent(event, { ancestors: true }), { process_exec: { ...lean, ancestors }, ...outer });
+    assert.deepEqual(parseProcess(event, { processCred: true, processNs: true }), { ...FULL_PROCESS, tid: 211 });
     const { cap, process_credentials: ids, ns } = FULL_PROCESS;
-    assert.deepEqual(processIn(event, { processCred: true }), { ...PROCESS, tid: 211, cap, process_credentials: ids });
-    assert.deepEqual(processIn(event, { processNs: true }), { ...PROCESS, tid: 211, ns });
+    assert.deepEqual(parseProcess(event, { processCred: true }), {
+      ...PROCESS,
+      tid: 211,
+      cap,
+      process_credentials: ids,
+    });
+    assert.deepEqual(parseProcess(event, { processNs: true }), { ...PROCESS, tid: 211, ns });
   });
 
   it('adds ancestors to the types of events that were asked for', () => {
-    const ancestors = [processOf({ pid: 1 })];
-    const events = [execOf({}, { ancestors }), exitOf({}, { ancestors }), hookOf('f', [], { ancestors })];
+    const ancestors = [plainProcess({ pid: 1 })];
+    const events = [execEvent({}, { ancestors }), exitEvent({}, { ancestors }), kprobeEvent('f', [], { ancestors })];
     const options = { ancestors: ['process_exec', 'process_kprobe'] } as const;
     assert.deepEqual(
-      events.map((event) => 'ancestors' in inner(event, options)),
+      events.map((event) => 'ancestors' in parseFields(event, options)),
       [true, false, true],
     );
   });
 
   it('keeps the order of the keys of the export', () => {
-    assert.deepEqual(Object.keys(processIn(execOf(), FULL)), Object.keys(FULL_PROCESS));
-    assert.deepEqual(Object.keys(processIn(execOf())), Object.keys(PROCESS));
+    assert.deepEqual(Object.keys(parseProcess(execEvent(), FULL)), Object.keys(FULL_PROCESS));
+    assert.deepEqual(Object.keys(parseProcess(execEvent())), Object.keys(PROCESS));
   });
 
   it('has the effective user id; the event has both', () => {
-    const credentials = { ...processOf().credentials, uid: 1000, euid: 7 };
-    const event = execOf({ uid: 1000, credentials });
-    assert.equal(processIn(event)['uid'], 7);
-    assert.equal((processIn(event, FULL)['process_credentials'] as Json)['uid'], 1000);
+    const credentials = { ...plainProcess().credentials, uid: 1000, euid: 7 };
+    const event = execEvent({ uid: 1000, credentials });
+    assert.equal(parseProcess(event)['uid'], 7);
+    assert.equal((parseProcess(event, FULL)['process_credentials'] as Json)['uid'], 1000);
   });
 
   it('of a process that has executed again names its former image as parent', () => {
-    const starter = processOf({ pid: 209, execId: 'c3RhcnRlcg==' });
-    const former = processOf({ execId: 'Zm9ybWVy', binary: '/bin/sh' });
+    const starter = plainProcess({ pid: 209, execId: 'c3RhcnRlcg==' });
+    const former = plainProcess({ execId: 'Zm9ybWVy', binary: '/bin/sh' });
     const again = { formerExecId: 'Zm9ybWVy', parentExecId: starter.execId };
-    const event = execOf(again, { parent: starter, former, ancestors: [processOf({ pid: 1 })] });
-    const { process, parent, ancestors } = inner(event, { ancestors: true }) as Record<string, Json>;
+    const event = execEvent(again, { parent: starter, former, ancestors: [plainProcess({ pid: 1 })] });
+    const { process, parent, ancestors } = parseFields(event, { ancestors: true }) as Record<string, Json>;
     assert.equal(process?.['parent_exec_id'], 'Zm9ybWVy');
     assert.equal(parent?.['exec_id'], 'Zm9ybWVy');
     assert.deepEqual(
@@ -127,15 +132,15 @@ describe('JSON output', () => {
       [209, 1],
     );
     // A former image that is not kept is not replaced by another process.
-    assert.equal('parent' in inner(execOf(again, { parent: starter })), false);
+    assert.equal('parent' in parseFields(execEvent(again, { parent: starter })), false);
   });
 
   it('has the user, and what is special about the executable', () => {
     const file = { inode: 2n ** 60n, links: 0, path: '/memfd:x' };
     const binaryProperties = { setuid: 0, privilegesRaised: ['setuid'], file } as const;
-    const event = execOf({ user: 'root', inInitTree: true, binaryProperties });
-    const process = processIn(event);
-    assert.deepEqual(processIn(event, { processCred: true })['user'], { name: 'root' });
+    const event = execEvent({ user: 'root', inInitTree: true, binaryProperties });
+    const process = parseProcess(event);
+    assert.deepEqual(parseProcess(event, { processCred: true })['user'], { name: 'root' });
     assert.equal('user' in process, false);
     assert.equal(process['in_init_tree'], true);
     assert.deepEqual(process['binary_properties'], {
@@ -146,7 +151,11 @@ describe('JSON output', () => {
   });
 
   const killed = { action: 'sigkill', signal: 9, outcome: 'done' } as const;
-  const returned: readonly (readonly [title: string, fields: Partial<ReturnType<typeof hookOf>>, action: string])[] = [
+  const returned: readonly (readonly [
+    title: string,
+    fields: Partial<ReturnType<typeof kprobeEvent>>,
+    action: string,
+  ])[] = [
     ['nothing was done', {}, 'POST'],
     ['the return was read', { returnAction: 'post' }, 'POST'],
     ['an action at the return', { returnAction: 'override', actions: [killed] }, 'OVERRIDE'],
@@ -158,25 +167,25 @@ describe('JSON output', () => {
   ];
   for (const [title, fields, action] of returned) {
     it(`return_action: ${title}: ${action}`, () => {
-      assert.equal(inner(hookOf('f', [], fields))['return_action'], `KPROBE_ACTION_${action}`);
+      assert.equal(parseFields(kprobeEvent('f', [], fields))['return_action'], `KPROBE_ACTION_${action}`);
     });
   }
 
   it('of an exit omits a status of 0, and has the time inside as well', () => {
     const time = '2026-11-24T14:36:50.316744941Z';
-    assert.deepEqual(inner(exitOf()), { process: PROCESS, time });
-    assert.deepEqual(inner(exitOf({}, { status: 3 })), { process: PROCESS, status: 3, time });
-    assert.deepEqual(inner(exitOf({}, { signal: 'SIGSEGV' })), { process: PROCESS, signal: 'SIGSEGV', time });
+    assert.deepEqual(parseFields(exitEvent()), { process: PROCESS, time });
+    assert.deepEqual(parseFields(exitEvent({}, { status: 3 })), { process: PROCESS, status: 3, time });
+    assert.deepEqual(parseFields(exitEvent({}, { signal: 'SIGSEGV' })), { process: PROCESS, signal: 'SIGSEGV', time });
   });
 
   it('of a hook has function, arguments, return value, actions and policy', () => {
-    const event = hookOf('security_file_permission', [fileOf('/etc/shadow'), intOf(4, 1)], {
+    const event = kprobeEvent('security_file_permission', [fileArgument('/etc/shadow'), intArgument(4, 1)], {
       return: { type: 'int', index: 0, value: 0 },
       returnAction: 'post',
       message: 'sensitive file',
       tags: ['files', 'T1003'],
     });
-    assert.deepEqual(inner(event), {
+    assert.deepEqual(parseFields(event), {
       process: PROCESS,
       function_name: 'security_file_permission',
       args: [{ file_arg: { path: '/etc/shadow', permission: '-rw-r-----' } }, { int_arg: 4 }],
@@ -190,13 +199,13 @@ describe('JSON output', () => {
   });
 
   it('of a hook has the values of `data` in their own list', () => {
-    const event = hookOf('f', [intOf(1, 0)], { data: [textOf('bash', 0), intOf(-2, 1)] });
-    assert.deepEqual(inner(event)['args'], [{ int_arg: 1 }]);
-    assert.deepEqual(inner(event)['data'], [{ string_arg: 'bash' }, { int_arg: -2 }]);
+    const event = kprobeEvent('f', [intArgument(1, 0)], { data: [stringArgument('bash', 0), intArgument(-2, 1)] });
+    assert.deepEqual(parseFields(event)['args'], [{ int_arg: 1 }]);
+    assert.deepEqual(parseFields(event)['data'], [{ string_arg: 'bash' }, { int_arg: -2 }]);
   });
 
   it('of a hook omits absent fields', () => {
-    assert.deepEqual(Object.keys(inner(hookOf('f', []))), [
+    assert.deepEqual(Object.keys(parseFields(kprobeEvent('f', []))), [
       'process',
       'function_name',
       'action',
@@ -206,32 +215,32 @@ describe('JSON output', () => {
   });
 
   const args: readonly (readonly [argument: HookArgument, json: Json])[] = [
-    [intOf(-1, 0), { int_arg: -1 }],
-    [intOf(0, 0), { int_arg: 0 }],
-    [intOf(4294967295, 0, 'uint32'), { uint_arg: 4294967295 }],
-    [sizeOf(18446744073709551615n, 0), { size_arg: '18446744073709551615' }],
-    [textOf('a "b"\n', 0), { string_arg: 'a "b"\n' }],
+    [intArgument(-1, 0), { int_arg: -1 }],
+    [intArgument(0, 0), { int_arg: 0 }],
+    [intArgument(4294967295, 0, 'uint32'), { uint_arg: 4294967295 }],
+    [sizeArgument(18446744073709551615n, 0), { size_arg: '18446744073709551615' }],
+    [stringArgument('a "b"\n', 0), { string_arg: 'a "b"\n' }],
     [{ type: 'filename', index: 0, value: '/x', truncated: false }, { string_arg: '/x' }],
     [
-      { ...intOf(7, 0), label: 'mode' },
+      { ...intArgument(7, 0), label: 'mode' },
       { int_arg: 7, label: 'mode' },
     ],
-    [fileOf('/x', 0, { type: 'fd', fd: 3 }), { file_arg: { path: '/x', permission: '-rw-r-----' } }],
+    [fileArgument('/x', 0, { type: 'fd', fd: 3 }), { file_arg: { path: '/x', permission: '-rw-r-----' } }],
     [
-      fileOf('/x', 0, { type: 'path', flags: ['truncated', 'deleted'] }),
+      fileArgument('/x', 0, { type: 'path', flags: ['truncated', 'deleted'] }),
       { path_arg: { path: '/x', flags: 'truncated deleted', permission: '-rw-r-----' } },
     ],
-    [fileOf('', 0, { permission: '', flags: ['fault'] }), { file_arg: { flags: 'fault' } }],
-    [fileOf('', 0, { permission: '' }), { file_arg: {} }],
+    [fileArgument('', 0, { permission: '', flags: ['fault'] }), { file_arg: { flags: 'fault' } }],
+    [fileArgument('', 0, { permission: '' }), { file_arg: {} }],
   ];
   for (const [argument, json] of args) {
     it(`of the argument ${argument.type} ${JSON.stringify(json)}`, () => {
-      assert.deepEqual(inner(hookOf('f', [argument]))['args'], [json]);
+      assert.deepEqual(parseFields(kprobeEvent('f', [argument]))['args'], [json]);
     });
   }
 
   it('of a loss', () => {
-    assert.deepEqual(parsed(lostOf()), {
+    assert.deepEqual(parseEvent(lostEvent()), {
       lost: { hook: 'security_file_permission', policy_name: 'files', reason: 'ring_full', count: 12 },
       node_name: 'node',
       time: '2026-11-24T14:36:50.316744941Z',
@@ -239,8 +248,8 @@ describe('JSON output', () => {
   });
 
   it('lists capabilities, with the one name that has no prefix', () => {
-    const event = execOf({ capabilities: { permitted: ALL_CAPABILITIES, effective: 3n, inheritable: 0n } });
-    const cap = processIn(event, FULL)['cap'] as Record<string, string[]>;
+    const event = execEvent({ capabilities: { permitted: ALL_CAPABILITIES, effective: 3n, inheritable: 0n } });
+    const cap = parseProcess(event, FULL)['cap'] as Record<string, string[]>;
     assert.equal(cap['permitted']?.length, 41);
     assert.equal(cap['permitted']?.[40], 'CAP_CHECKPOINT_RESTORE');
     assert.deepEqual(cap['effective'], ['CAP_CHOWN', 'DAC_OVERRIDE']);
@@ -256,8 +265,8 @@ describe('JSON output', () => {
     const labels = { app: 'web\u202e' };
     const annotations = { a: 'b' };
     const pod = { namespace: 'default', name: 'web-0', uid: 'u', labels, annotations, workload: 'web', container };
-    assert.ok(!toJson(execOf({ pod })).includes('\u202e'));
-    assert.deepEqual((inner(execOf({ pod }))['process'] as Json)['pod'], {
+    assert.ok(!toJson(execEvent({ pod })).includes('\u202e'));
+    assert.deepEqual((parseFields(execEvent({ pod }))['process'] as Json)['pod'], {
       namespace: 'default',
       name: 'web-0',
       uid: 'u',
@@ -276,7 +285,7 @@ describe('JSON output', () => {
   });
 
   it('encodes a process once, and each event with its own thread', () => {
-    const process = processOf();
+    const process = plainProcess();
     let reads = 0;
     const counted = new Proxy(process, {
       get(target, key, receiver) {
@@ -284,9 +293,9 @@ describe('JSON output', () => {
         return Reflect.get(target, key, receiver) as unknown;
       },
     });
-    const first = toJson(execOf({}, { process: counted, tid: 1 }));
+    const first = toJson(execEvent({}, { process: counted, tid: 1 }));
     reads = 0;
-    const second = toJson(execOf({}, { process: counted, tid: 2 }));
+    const second = toJson(execEvent({}, { process: counted, tid: 2 }));
     assert.ok(reads <= 5, `${reads}`); // its number, and what is known of its container, pod and tree
     assert.equal(second, first.replace('"tid":1', '"tid":2'));
   });
@@ -298,23 +307,33 @@ describe('size of the JSON', () => {
     execId: Buffer.from('worker-1:115281503493:210').toString('base64'),
     parentExecId: Buffer.from('worker-1:114834258041:209').toString('base64'),
     capabilities: { permitted: ALL_CAPABILITIES, effective: ALL_CAPABILITIES, inheritable: 0n },
-    namespaces: { ...processOf().namespaces, net: 4026531840 },
+    namespaces: { ...plainProcess().namespaces, net: 4026531840 },
     user: 'root',
   };
   const above = [
-    processOf({ ...common, pid: 209, binary: '/usr/bin/bash', argv: [], arguments: '' }),
-    processOf({ ...common, pid: 150, binary: '/usr/sbin/sshd', arguments: '-D -R', flags: 'procFS' }),
-    processOf({ ...common, pid: 80, binary: '/usr/sbin/sshd', arguments: '-D', flags: 'procFS' }),
-    processOf({ ...common, pid: 1, binary: '/usr/lib/systemd/systemd', arguments: '--switched-root', flags: 'procFS' }),
+    plainProcess({ ...common, pid: 209, binary: '/usr/bin/bash', argv: [], arguments: '' }),
+    plainProcess({ ...common, pid: 150, binary: '/usr/sbin/sshd', arguments: '-D -R', flags: 'procFS' }),
+    plainProcess({ ...common, pid: 80, binary: '/usr/sbin/sshd', arguments: '-D', flags: 'procFS' }),
+    plainProcess({
+      ...common,
+      pid: 1,
+      binary: '/usr/lib/systemd/systemd',
+      arguments: '--switched-root',
+      flags: 'procFS',
+    }),
   ] as const;
-  const process = processOf(common);
+  const process = plainProcess(common);
   const [parent, ...ancestors] = above;
   const events: readonly (readonly [title: string, event: PlainEvent])[] = [
-    ['exec', execOf({}, { process, parent, ancestors })],
-    ['exit', exitOf({}, { process, parent, ancestors })],
+    ['exec', execEvent({}, { process, parent, ancestors })],
+    ['exit', exitEvent({}, { process, parent, ancestors })],
     [
       'kprobe with a file',
-      hookOf('security_file_permission', [fileOf('/etc/shadow'), intOf(4, 1)], { process, parent, ancestors }),
+      kprobeEvent('security_file_permission', [fileArgument('/etc/shadow'), intArgument(4, 1)], {
+        process,
+        parent,
+        ancestors,
+      }),
     ],
   ];
   for (const [title, event] of events) {
@@ -327,16 +346,16 @@ describe('size of the JSON', () => {
 });
 
 describe('namespaces of the host', () => {
-  const link = (numbers: Record<string, number>) => (name: string) => `${name}:[${numbers[name] ?? 0}]`;
+  const namespaceLink = (numbers: Record<string, number>) => (name: string) => `${name}:[${numbers[name] ?? 0}]`;
 
   it('mnt and net are those of pid 1', () => {
-    const inodes = readHostNamespaces(link({ pid: 4026531836, mnt: 4026531841, net: 4026531900 }));
+    const inodes = readHostNamespaces(namespaceLink({ pid: 4026531836, mnt: 4026531841, net: 4026531900 }));
     assert.deepEqual([inodes.mnt, inodes.net], [[4026531841], [4026531900]]);
     assert.deepEqual(inodes.uts, [4026531838]);
   });
 
   it("pid 1 of a container is not the host's", () => {
-    assert.ok(!readHostNamespaces(link({ pid: 4026532001, mnt: 4026532002 })).mnt.includes(4026532002));
+    assert.ok(!readHostNamespaces(namespaceLink({ pid: 4026532001, mnt: 4026532002 })).mnt.includes(4026532002));
   });
 
   it('the fixed numbers, if /proc cannot be read', () => {
@@ -348,15 +367,16 @@ describe('namespaces of the host', () => {
 
   it('says of each event what is its own, also where the tags are the same array', () => {
     const tags = ['files'];
-    const of = (fields: Parameters<typeof hookOf>[2]): Json => inner(hookOf('fd_install', [], { tags, ...fields }));
+    const hookFields = (fields: Parameters<typeof kprobeEvent>[2]): Json =>
+      parseFields(kprobeEvent('fd_install', [], { tags, ...fields }));
     const first = { message: 'a file', policyName: 'one' };
-    assert.equal(of(first)['message'], 'a file');
-    assert.equal(of({ ...first, message: 'another' })['message'], 'another');
-    assert.equal(of({ ...first, policyName: 'two' })['policy_name'], 'two');
-    assert.equal(of({ ...first, suppressed: 3 })['suppressed'], 3);
-    assert.equal(of({ ...first, action: 'signal' })['action'], 'KPROBE_ACTION_SIGNAL');
-    assert.equal(of({ ...first, returnAction: 'override' })['return_action'], 'KPROBE_ACTION_OVERRIDE');
-    const again = of(first);
+    assert.equal(hookFields(first)['message'], 'a file');
+    assert.equal(hookFields({ ...first, message: 'another' })['message'], 'another');
+    assert.equal(hookFields({ ...first, policyName: 'two' })['policy_name'], 'two');
+    assert.equal(hookFields({ ...first, suppressed: 3 })['suppressed'], 3);
+    assert.equal(hookFields({ ...first, action: 'signal' })['action'], 'KPROBE_ACTION_SIGNAL');
+    assert.equal(hookFields({ ...first, returnAction: 'override' })['return_action'], 'KPROBE_ACTION_OVERRIDE');
+    const again = hookFields(first);
     assert.deepEqual(
       [again['message'], again['policy_name'], again['suppressed'], again['action'], again['return_action']],
       ['a file', 'one', undefined, 'KPROBE_ACTION_POST', 'KPROBE_ACTION_POST'],
@@ -364,14 +384,14 @@ describe('namespaces of the host', () => {
   });
 
   it('writes a file without flags like one with flags', () => {
-    const fileArg = (path: string, fields = {}): unknown =>
-      inner(hookOf('fd_install', [fileOf(path, 0, fields)]))['args'];
+    const fileArgs = (path: string, fields = {}): unknown =>
+      parseFields(kprobeEvent('fd_install', [fileArgument(path, 0, fields)]))['args'];
     const permission = '-rw-r--r--';
     for (const path of ['/etc/shadow', '/a "quoted"\nname', '/\u202e', '/sp ace', '/ü']) {
-      assert.deepEqual(fileArg(path, { permission }), [{ file_arg: { path, permission } }]);
+      assert.deepEqual(fileArgs(path, { permission }), [{ file_arg: { path, permission } }]);
       const deleted = { permission, flags: ['deleted'] };
-      assert.deepEqual(fileArg(path, deleted), [{ file_arg: { path, flags: 'deleted', permission } }]);
+      assert.deepEqual(fileArgs(path, deleted), [{ file_arg: { path, flags: 'deleted', permission } }]);
     }
-    assert.deepEqual(fileArg('/x', { permission: '' }), [{ file_arg: { path: '/x' } }]);
+    assert.deepEqual(fileArgs('/x', { permission: '' }), [{ file_arg: { path: '/x' } }]);
   });
 });

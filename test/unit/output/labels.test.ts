@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { eventFilter } from '../../../lib/output/filters.js';
 import { parseLabelSelector } from '../../../lib/output/labels.js';
 import type { ContainerFilter } from '../../../types/output.js';
-import { execOf } from './events.js';
+import { execEvent } from './events.js';
 
 describe('label selectors', () => {
   const labels = { app: 'web', tier: 'front', 'example.com/x': '' };
@@ -36,14 +36,14 @@ describe('label selectors', () => {
 
 describe('filters by container', () => {
   const events = {
-    host: execOf({}),
-    unknown: execOf({ container: { id: 'u' } }),
-    docker: execOf({ container: { id: 'd', name: 'web', labels: { app: 'shop' } } }),
-    pod: execOf({
+    host: execEvent({}),
+    unknown: execEvent({ container: { id: 'u' } }),
+    docker: execEvent({ container: { id: 'd', name: 'web', labels: { app: 'shop' } } }),
+    pod: execEvent({
       container: { id: 'p', name: 'web', labels: { app: 'other' } },
       pod: { namespace: 'default', name: 'web-0', labels: { app: 'shop' } },
     }),
-    sandbox: execOf({ container: { id: 's' }, pod: { namespace: 'kube-system', name: 'dns-1' } }),
+    sandbox: execEvent({ container: { id: 's' }, pod: { namespace: 'kube-system', name: 'dns-1' } }),
   };
   const cases: readonly (readonly [ContainerFilter, readonly (keyof typeof events)[]])[] = [
     [{ pods: ['web-0'] }, ['pod']],

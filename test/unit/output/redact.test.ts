@@ -6,20 +6,20 @@ import { redactor } from '../../../lib/output/redact.js';
 import { joinArguments } from '../../../lib/process/process.js';
 import type { PlainProcess } from '../../../types/events.js';
 import type { RedactionFilter } from '../../../types/output.js';
-import { execOf, exitOf, processOf } from './events.js';
+import { execEvent, exitEvent, plainProcess } from './events.js';
 
-function run(argv: readonly string[], fields: Partial<PlainProcess> = {}): PlainProcess {
-  return processOf({ binary: '/bin/a', argv, arguments: joinArguments(argv), ...fields });
+function processWithArguments(argv: readonly string[], fields: Partial<PlainProcess> = {}): PlainProcess {
+  return plainProcess({ binary: '/bin/a', argv, arguments: joinArguments(argv), ...fields });
 }
 
-interface Shown {
+interface RedactedOutput {
   readonly json: string;
   readonly compact: string;
 }
 
-function shown(argv: readonly string[], filters: readonly RedactionFilter[]): Shown {
+function redactEvent(argv: readonly string[], filters: readonly RedactionFilter[]): RedactedOutput {
   const redact = redactor(filters);
-  const event = execOf({}, { process: run(argv) });
+  const event = execEvent({}, { process: processWithArguments(argv) });
   const { process_exec: fields } = JSON.parse(toJson(event, { redact })) as {
     process_exec: { process: { arguments?: string } };
   };
@@ -56,22 +56,24 @@ describe('redaction', () => {
   ];
   for (const [title, argv, filters, json, compact] of cases) {
     it(title, () => {
-      assert.deepEqual(shown(argv, filters), { json, compact: compact ?? json });
+      assert.deepEqual(redactEvent(argv, filters), { json, compact: compact ?? json });
     });
   }
 
   it('only processes whose binary matches', () => {
     const argv = ['--password=a'];
-    assert.equal(shown(argv, [{ ...password, binaryRegex: ['^/bin/b$'] }]).json, '--password=a');
-    assert.equal(shown(argv, [{ ...password, binaryRegex: ['^/bin/b$', '/a$'] }]).json, '--password=*****');
+    assert.equal(redactEvent(argv, [{ ...password, binaryRegex: ['^/bin/b$'] }]).json, '--password=a');
+    assert.equal(redactEvent(argv, [{ ...password, binaryRegex: ['^/bin/b$', '/a$'] }]).json, '--password=*****');
   });
 
   it('parents, former images and ancestors as well, and exits', () => {
-    const process = run(['--password=own'], { formerExecId: 'x' });
+    const process = processWithArguments(['--password=own'], { formerExecId: 'x' });
     const [parent, former, grandparent] = ['parent', 'former', 'grandparent'].map((name) =>
-      run([`--password=${name}`]),
+      processWithArguments([`--password=${name}`]),
     );
-    const event = exitOf({}, { process, parent, former, ancestors: [grandparent] } as Parameters<typeof exitOf>[1]);
+    const event = exitEvent({}, { process, parent, former, ancestors: [grandparent] } as Parameters<
+      typeof exitEvent
+    >[1]);
     const redact = redactor([password]);
     for (const text of [toJson(event, { redact, ancestors: true }), formatCompact(event, { redact })]) {
       assert.match(text, /--password=\*{5}/);
@@ -82,7 +84,7 @@ describe('redaction', () => {
   });
 
   it('each redactor and no redactor have texts of their own', () => {
-    const event = execOf({}, { process: run(['secret', 'hidden']) });
+    const event = execEvent({}, { process: processWithArguments(['secret', 'hidden']) });
     const texts = ['(secret)', '(hidden)'].map((pattern) =>
       toJson(event, { redact: redactor([{ redact: [pattern] }]) }),
     );
@@ -94,7 +96,7 @@ describe('redaction', () => {
   it('a pattern that takes a RegExp exponential time takes linear time', () => {
     const argv = [`${'a'.repeat(30_000)}b`];
     const started = process.cpuUsage();
-    assert.equal(shown(argv, [{ redact: ['^(?:a*)*(c)$', '(b)$'] }]).json.length, 30_005);
+    assert.equal(redactEvent(argv, [{ redact: ['^(?:a*)*(c)$', '(b)$'] }]).json.length, 30_005);
     assert.ok(process.cpuUsage(started).user < 5_000_000);
   });
 

@@ -44,10 +44,11 @@ describe('policy: bounds', () => {
   }
 
   it('names the limit of words and signs', () => {
-    const list = (values: number): string => `a: [${'b,'.repeat(values)}]`;
-    const of = (text: string): unknown => validatePolicy(text).find(({ code }) => code === 'FILE_TOO_LARGE')?.message;
-    assert.equal(of(list(limits.YAML_TOKENS_MAX / 4)), undefined);
-    assert.equal(of(list(limits.YAML_TOKENS_MAX / 2)), 'the text has more than 64000 words and signs');
+    const yamlList = (values: number): string => `a: [${'b,'.repeat(values)}]`;
+    const limitMessage = (text: string): unknown =>
+      validatePolicy(text).find(({ code }) => code === 'FILE_TOO_LARGE')?.message;
+    assert.equal(limitMessage(yamlList(limits.YAML_TOKENS_MAX / 4)), undefined);
+    assert.equal(limitMessage(yamlList(limits.YAML_TOKENS_MAX / 2)), 'the text has more than 64000 words and signs');
   });
 
   it('reports that there are more mistakes than it shows', () => {

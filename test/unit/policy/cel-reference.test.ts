@@ -12,7 +12,7 @@ import { CelError } from '../../../lib/policy/cel/error.js';
 import { CEL_STEPS_MAX } from '../../../lib/policy/language/limits.js';
 import { encodeCel } from '../../../lib/wire/encode/cel.js';
 import { AbiLimit } from '../../../lib/wire/layout.gen.js';
-import { run } from '../wire/encode/bpf-machine.js';
+import { runProgram } from '../wire/encode/bpf-machine.js';
 import { EDGES } from '../wire/encode/cel-steps.js';
 
 const EXPRESSIONS = 10_000;
@@ -28,16 +28,16 @@ const wrap = (type: NumberType, value: bigint): bigint =>
 /* ---- the other evaluator: its numbers are int and uint of 64 bits; functions do the rest ---- */
 
 const { INT, UINT } = CelScalar;
-const number = (value: bigint | CelUint): bigint => (isCelUint(value) ? value.value : value);
-const given = (type: NumberType, value: bigint): bigint | CelUint =>
+const toBigInt = (value: bigint | CelUint): bigint => (isCelUint(value) ? value.value : value);
+const toCelValue = (type: NumberType, value: bigint): bigint | CelUint =>
   NUMBER_TYPES[type].signed ? wrap(type, value) : celUint(wrap(type, value));
 
 /** Casts of both kinds of numbers, and functions on bits of operands that have the same kind. */
 const casts = TYPES.flatMap((type) =>
   [INT, UINT].map((from) =>
     NUMBER_TYPES[type].signed
-      ? celFunc(`to_${type}`, [from], INT, (value) => wrap(type, number(value as bigint | CelUint)))
-      : celFunc(`to_${type}`, [from], UINT, (value) => celUint(wrap(type, number(value as bigint | CelUint)))),
+      ? celFunc(`to_${type}`, [from], INT, (value) => wrap(type, toBigInt(value as bigint | CelUint)))
+      : celFunc(`to_${type}`, [from], UINT, (value) => celUint(wrap(type, toBigInt(value as bigint | CelUint)))),
   ),
 );
 const BITS: Readonly<Record<string, (a: bigint, b: bigint) => bigint>> = {
@@ -56,8 +56,8 @@ const inversions = [
 const environment = celEnv({ funcs: [...casts, ...bits, ...inversions] });
 
 /** Undefined for an error: the other evaluator refuses an overflow of 64 bits, where instructions wrap around. */
-function reference(text: string, values: readonly bigint[]): boolean | undefined {
-  const bindings = Object.fromEntries(TYPES.map((type, i) => [`arg${i}`, given(type, values[i] ?? 0n)]));
+function evaluateReference(text: string, values: readonly bigint[]): boolean | undefined {
+  const bindings = Object.fromEntries(TYPES.map((type, i) => [`arg${i}`, toCelValue(type, values[i] ?? 0n)]));
   const result = plan(environment, parse(text))(bindings);
   if (isCelError(result)) return undefined;
   assert.equal(typeof result, 'boolean', text);
@@ -66,18 +66,18 @@ function reference(text: string, values: readonly bigint[]): boolean | undefined
 
 /* ---- random expressions, in the spelling of policies and in that of the other evaluator ---- */
 
-interface Written {
+interface Expression {
   readonly ours: string;
   readonly other: string;
 }
 
-const write = (make: (pick: (part: Written) => string) => string): Written => ({
+const makeExpression = (make: (pick: (part: Expression) => string) => string): Expression => ({
   ours: make((part) => part.ours),
   other: make((part) => part.other),
 });
 
 /** A number of the type. Both evaluators read the same digits; a narrow type needs a cast. */
-function literal(type: NumberType): fc.Arbitrary<Written> {
+function literal(type: NumberType): fc.Arbitrary<Expression> {
   const { signed, bits: width } = NUMBER_TYPES[type];
   const any = fc.oneof(fc.constantFrom(...EDGES), fc.bigInt({ min: -300n, max: 300n }));
   return any.map((value) => {
@@ -89,75 +89,77 @@ function literal(type: NumberType): fc.Arbitrary<Written> {
   });
 }
 
-function leaf(type: NumberType): fc.Arbitrary<Written> {
+function leaf(type: NumberType): fc.Arbitrary<Expression> {
   const name = `arg${TYPES.indexOf(type)}`;
-  return fc.oneof(fc.constant<Written>({ ours: name, other: name }), literal(type));
+  return fc.oneof(fc.constant<Expression>({ ours: name, other: name }), literal(type));
 }
 
 /** The result of arithmetic on a narrow type, which the other evaluator computes with 64 bits. */
-const narrow = (type: NumberType, { ours, other }: Written): Written => ({
+const narrow = (type: NumberType, { ours, other }: Expression): Expression => ({
   ours,
   other: NUMBER_TYPES[type].bits === 64 ? other : `to_${type}(${other})`,
 });
 
-function numberOf(type: NumberType, depth: number): fc.Arbitrary<Written> {
+function numberExpression(type: NumberType, depth: number): fc.Arbitrary<Expression> {
   if (depth === 0) return leaf(type);
-  const same = numberOf(type, depth - 1);
+  const same = numberExpression(type, depth - 1);
   const { signed } = NUMBER_TYPES[type];
   const binary = fc.tuple(same, fc.constantFrom('+', '-', '*', '/', '%'), same).map(([a, op, b]) =>
     narrow(
       type,
-      write((of) => `(${of(a)} ${op} ${of(b)})`),
+      makeExpression((of) => `(${of(a)} ${op} ${of(b)})`),
     ),
   );
   const onBits = fc
     .tuple(fc.constantFrom('and', 'or', 'xor'), same, same)
-    .map(([name, a, b]) => write((of) => `${name}(${of(a)}, ${of(b)})`));
+    .map(([name, a, b]) => makeExpression((of) => `${name}(${of(a)}, ${of(b)})`));
   const inverted = same.map((a) =>
     narrow(
       type,
-      write((of) => `not(${of(a)})`),
+      makeExpression((of) => `not(${of(a)})`),
     ),
   );
   const negated = same.map((a) =>
     narrow(
       type,
-      write((of) => `(-${of(a)})`),
+      makeExpression((of) => `(-${of(a)})`),
     ),
   );
   const cast = fc.constantFrom(...TYPES).chain((from) =>
-    numberOf(from, depth - 1).map(({ ours, other }): Written => ({
+    numberExpression(from, depth - 1).map(({ ours, other }): Expression => ({
       ours: `${type}(${ours})`,
       other: `to_${type}(${other})`,
     })),
   );
   const chosen = fc
     .tuple(condition(depth - 1), same, same)
-    .map(([c, a, b]) => write((of) => `(${of(c)} ? ${of(a)} : ${of(b)})`));
+    .map(([c, a, b]) => makeExpression((of) => `(${of(c)} ? ${of(a)} : ${of(b)})`));
   return fc.oneof(leaf(type), binary, onBits, inverted, ...(signed ? [negated] : []), cast, chosen);
 }
 
-function condition(depth: number): fc.Arbitrary<Written> {
+function condition(depth: number): fc.Arbitrary<Expression> {
   const compared = fc.constantFrom(...TYPES).chain((type) => {
-    const side = numberOf(type, depth);
+    const side = numberExpression(type, depth);
     return fc
       .tuple(side, fc.constantFrom('==', '!=', '<', '<=', '>', '>='), side)
-      .map(([a, op, b]) => write((of) => `${of(a)} ${op} ${of(b)}`));
+      .map(([a, op, b]) => makeExpression((of) => `${of(a)} ${op} ${of(b)}`));
   });
   if (depth === 0) return compared;
-  const inner = condition(depth - 1).map((a) => write((of) => `(${of(a)})`));
+  const inner = condition(depth - 1).map((a) => makeExpression((of) => `(${of(a)})`));
   const member = fc
     .constantFrom(...TYPES)
     .chain((type) =>
       fc
-        .tuple(numberOf(type, depth - 1), fc.array(numberOf(type, 0), { minLength: 1, maxLength: 3 }))
-        .map(([a, list]) => write((of) => `${of(a)} in [${list.map(of).join(', ')}]`)),
+        .tuple(numberExpression(type, depth - 1), fc.array(numberExpression(type, 0), { minLength: 1, maxLength: 3 }))
+        .map(([a, list]) => makeExpression((of) => `${of(a)} in [${list.map(of).join(', ')}]`)),
     );
   return fc.oneof(
     compared,
     member,
-    fc.tuple(inner, fc.constantFrom('&&', '||'), inner).map(([a, op, b]) => write((of) => `${of(a)} ${op} ${of(b)}`)),
-    inner.map((a) => write((of) => `!${of(a)}`)),
+    fc
+      .tuple(inner, fc.constantFrom('&&', '||'), inner)
+      .map(([a, op, b]) => makeExpression((of) => `${of(a)} ${op} ${of(b)}`)),
+    inner.map((a) => makeExpression((of) => `!${of(a)}`)),
   );
 }
 
@@ -167,12 +169,12 @@ const anyValues = fc.array(fc.oneof(fc.constantFrom(...EDGES), fc.bigInt({ min: 
 });
 
 /** True if the instructions keep the candidate; undefined if the expression needs more than a hook has. */
-function instructed(text: string, values: readonly bigint[]): boolean | undefined {
+function evaluateInstructions(text: string, values: readonly bigint[]): boolean | undefined {
   const steps = generateSteps(compileExpression(text, SCOPE));
   if (steps === undefined || steps.length > CEL_STEPS_MAX) return undefined;
   const filter = { op: 'filter', to: 0, a: 0, b: 0, imm: 0n, selectors: [0] } as const;
   const slots = TYPES.map((type, i) => BigInt.asUintN(64, wrap(type, values[i] ?? 0n)));
-  return run(encodeCel([...steps, filter], AbiLimit.CEL_INSTRUCTIONS, 'test'), slots, 1n) === 1n;
+  return runProgram(encodeCel([...steps, filter], AbiLimit.CEL_INSTRUCTIONS, 'test'), slots, 1n) === 1n;
 }
 
 describe('policy: expressions beside another evaluator', function () {
@@ -184,8 +186,8 @@ describe('policy: expressions beside another evaluator', function () {
     for (const [{ ours, other }, values] of sample) {
       if (compared === EXPRESSIONS) break;
       if (ours.length > 1000) continue;
-      const expected = reference(other, values);
-      const found = instructed(ours, values);
+      const expected = evaluateReference(other, values);
+      const found = evaluateInstructions(ours, values);
       if (found === undefined) continue;
       if (expected === undefined) {
         failed++;
@@ -204,9 +206,9 @@ describe('policy: expressions beside another evaluator', function () {
 
   it('32 bits wrap around, and 64 bits do not', () => {
     const largest = TYPES.map(() => 2n ** 31n - 1n);
-    assert.equal(reference('to_int32(arg1 + arg1) < 0', largest), true);
-    assert.equal(instructed('arg1 + arg1 < 0', largest), true);
-    assert.equal(instructed('int(arg1) + int(arg1) < 0', largest), false);
+    assert.equal(evaluateReference('to_int32(arg1 + arg1) < 0', largest), true);
+    assert.equal(evaluateInstructions('arg1 + arg1 < 0', largest), true);
+    assert.equal(evaluateInstructions('int(arg1) + int(arg1) < 0', largest), false);
   });
 
   it('operands of different types are refused', () => {

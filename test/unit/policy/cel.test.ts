@@ -4,9 +4,8 @@ import fc from 'fast-check';
 import { CelError, compileExpression, type CelScope } from '../../../lib/policy/cel/cel.js';
 import { compute } from '../../../lib/policy/cel/arithmetic.js';
 import { generateSteps } from '../../../lib/policy/cel/generate.js';
-import { compilePolicy } from '../../../lib/policy/index.js';
 import type { CelStep, CompiledHook } from '../../../lib/compiled/compiled-policy.js';
-import { checkMarked, kprobe } from './marked.js';
+import { checkMarked, compileHook, kprobeYaml } from './marked-policies.js';
 
 const SCOPE: CelScope = new Map([
   ['i', { slot: 0, type: 'int', atReturn: false }],
@@ -17,7 +16,7 @@ const SCOPE: CelScope = new Map([
 ]);
 
 /** The value of register 0 after the steps; undefined for an error. `both`, `either` and `select` can stop an error. */
-function run(steps: readonly CelStep[], values: readonly bigint[]): bigint | undefined {
+function runSteps(steps: readonly CelStep[], values: readonly bigint[]): bigint | undefined {
   const registers: (bigint | undefined)[] = Array.from({ length: 8 }, () => undefined);
   for (const { op, to, a, b, imm } of steps) {
     assert.ok(Math.max(to, a, b) < 8);
@@ -41,7 +40,7 @@ const ONE_OPERAND = new Set(['not', 'invert', 'negate', 'signExtend', 'zeroExten
 function evaluate(text: string, i = 0n, j = 0n, u = 0n): boolean | undefined {
   const steps = generateSteps(compileExpression(text, SCOPE));
   assert.ok(steps);
-  const result = run(steps, [i, j, u]);
+  const result = runSteps(steps, [i, j, u]);
   return result === undefined ? undefined : result !== 0n;
 }
 
@@ -150,7 +149,7 @@ describe('policy: expressions', () => {
         const plain = new Function('i', 'j', `return ${text.replace(/\d+/g, '$&n')}`)(i, j) as bigint;
         const steps = generateSteps(compileExpression(`${text} == 0`, SCOPE));
         if (steps === undefined) return;
-        assert.equal(run(steps, [i, j]) === 1n, BigInt.asIntN(64, plain) === 0n);
+        assert.equal(runSteps(steps, [i, j]) === 1n, BigInt.asIntN(64, plain) === 0n);
         const wanted = BigInt.asIntN(64, plain);
         if (wanted > -(2n ** 63n)) assert.equal(evaluate(`${text} == ${wanted}`, i, j), true);
       }),
@@ -229,69 +228,71 @@ describe('policy: expressions', () => {
   it('needs at most eight registers for expressions that are not too long', () => {
     const chain = Array.from({ length: 9 }, (_, i) => `i == ${i} ? j == ${i} : `).join('');
     assert.ok(generateSteps(compileExpression(`${chain}false`, SCOPE)));
-    const tree = (depth: number): string => (depth === 0 ? 'i' : `(${tree(depth - 1)}+${tree(depth - 1)})`);
-    assert.ok(generateSteps(compileExpression(`${tree(3)} == 0`, SCOPE)));
-    assert.equal(generateSteps(compileExpression(`${tree(8)}==0`, SCOPE)), undefined);
+    const nestedSum = (depth: number): string =>
+      depth === 0 ? 'i' : `(${nestedSum(depth - 1)}+${nestedSum(depth - 1)})`;
+    assert.ok(generateSteps(compileExpression(`${nestedSum(3)} == 0`, SCOPE)));
+    assert.equal(generateSteps(compileExpression(`${nestedSum(8)}==0`, SCOPE)), undefined);
   });
 });
 
 describe('policy: expressions of a hook', () => {
-  const hookOf = (filters: string, more = ''): CompiledHook => {
-    const yaml = kprobe(
+  const compileFilters = (filters: string, more = ''): CompiledHook => {
+    const yaml = kprobeYaml(
       `call: f\nsyscall: false\nreturn: true\nargs: [{index: 1, type: int, label: flags}, {index: 3, type: uint32}, {index: 0, type: string, label: path}, {index: 2, type: int, label: late, returnCopy: true}, {index: 4, type: kernel_cap_t}, {index: 5, type: cap_effective}]\ndata: [{index: 0, type: uint8, source: current_task, resolve: pid, label: pid}]\nreturnArg: {index: 0, type: int, label: result}\nselectors:\n- matchArgs: [${filters}]\n${more}`,
     );
-    const [hook] = compilePolicy(yaml).hooks;
-    assert.ok(hook);
-    return hook;
+    return compileHook(yaml);
   };
-  const slots = (steps: readonly CelStep[]): number[] =>
+  const listSlots = (steps: readonly CelStep[]): number[] =>
     steps.filter(({ op }) => op === 'value').map(({ imm }) => Number(imm));
-  const filters = (steps: readonly CelStep[]): unknown[] =>
+  const listFilters = (steps: readonly CelStep[]): unknown[] =>
     steps.filter(({ op }) => op === 'filter').map(({ a, selectors }) => [a, selectors]);
 
   for (const place of ['', 'index: 3, ', 'index: 9, ', 'args: [1, 0], ', 'args: [7], ']) {
     it(`names values by their position in args and by label, with ${place || 'nothing else'}`, () => {
-      const { cel } = hookOf(`{${place}operator: CelExpr, values: ["arg1 == uint32(pid) && arg0 == 2 && flags == 3"]}`);
-      assert.deepEqual([slots(cel.entry), cel.returned], [[1, 6, 0, 0], []]);
+      const { cel } = compileFilters(
+        `{${place}operator: CelExpr, values: ["arg1 == uint32(pid) && arg0 == 2 && flags == 3"]}`,
+      );
+      assert.deepEqual([listSlots(cel.entry), cel.returned], [[1, 6, 0, 0], []]);
     });
   }
 
   it('allows an expression of constants', () => {
-    const { cel } = hookOf('{operator: CelExpr, values: ["int32(3) + int32(4) == int32(7)"]}');
+    const { cel } = compileFilters('{operator: CelExpr, values: ["int32(3) + int32(4) == int32(7)"]}');
     assert.deepEqual([cel.entry.map(({ op, imm }) => [op, imm])], [[['const', 1n], ['filter', 0n]]]); // prettier-ignore
   });
 
   it('in matchData, the positions are those of data', () => {
-    const { cel } = hookOf(
+    const { cel } = compileFilters(
       '{operator: CelExpr, values: ["arg0 == 1"]}',
       '  matchData: [{operator: CelExpr, values: ["arg0 == uint8(1)"]}]',
     );
-    assert.deepEqual(slots(cel.entry), [0, 6]);
+    assert.deepEqual(listSlots(cel.entry), [0, 6]);
   });
 
   it('warns about another place in the filter', () => {
-    const on = (filter: string): string =>
-      kprobe(
+    const policyWithFilter = (filter: string): string =>
+      kprobeYaml(
         `call: f\nsyscall: false\nargs: [{index: 4, type: int}, {index: 2, type: int}]\nselectors:\n- matchArgs: [{${filter}, operator: CelExpr, values: ["arg1 > 2"]}]`,
       );
-    for (const filter of ['index: 2', 'args: [1]', 'args: [0, 1]']) checkMarked(on(filter));
-    for (const filter of ['index: 4', 'args: [0]', 'index: 7']) checkMarked(on(`⟦EXPRESSION_PLACE_UNUSED⟧${filter}`));
+    for (const filter of ['index: 2', 'args: [1]', 'args: [0, 1]']) checkMarked(policyWithFilter(filter));
+    for (const filter of ['index: 4', 'args: [0]', 'index: 7'])
+      checkMarked(policyWithFilter(`⟦EXPRESSION_PLACE_UNUSED⟧${filter}`));
   });
 
   it('evaluates at the return if it needs the return value', () => {
-    const { cel } = hookOf(
+    const { cel } = compileFilters(
       '{args: [0], operator: CelExpr, values: ["late == 1"]}, {args: [0], operator: CelExpr, values: ["flags == 1"]}',
       '  matchReturnArgs: [{index: 0, operator: CelExpr, values: ["arg0 < 0 && result == -flags"]}]',
     );
-    assert.deepEqual([slots(cel.entry), slots(cel.returned)], [[0], [3, 7, 7, 0]]);
+    assert.deepEqual([listSlots(cel.entry), listSlots(cel.returned)], [[0], [3, 7, 7, 0]]);
   });
 
   it('joins values, and compiles the same expression of two selectors once', () => {
-    const { cel } = hookOf(
+    const { cel } = compileFilters(
       '{args: [0], operator: CelExpr, values: ["flags == 1", "flags == 3"]}',
       '- matchArgs: [{args: [0], operator: CelExpr, values: ["arg0 == 1", "arg0 == 3"]}]\n- matchArgs: [{args: [0], operator: CelExpr, values: ["arg0 == 2"]}]',
     );
-    assert.deepEqual(filters(cel.entry), [
+    assert.deepEqual(listFilters(cel.entry), [
       [0, [0, 1]],
       [0, [2]],
     ]);
@@ -299,25 +300,26 @@ describe('policy: expressions of a hook', () => {
   });
 
   it('finds gained capabilities', () => {
-    const gained = (values: string, before: bigint, after: bigint): boolean => {
-      const { entry } = hookOf(`{args: [4, 5], operator: CapabilitiesGained${values}}`).cel;
-      assert.deepEqual(filters(entry), [[0, [0]]]);
-      return run(entry.slice(0, -1), [0n, 0n, 0n, 0n, before, after]) !== 0n;
+    const hasGained = (values: string, before: bigint, after: bigint): boolean => {
+      const { entry } = compileFilters(`{args: [4, 5], operator: CapabilitiesGained${values}}`).cel;
+      assert.deepEqual(listFilters(entry), [[0, [0]]]);
+      return runSteps(entry.slice(0, -1), [0n, 0n, 0n, 0n, before, after]) !== 0n;
     };
-    assert.equal(gained('', 0b011n, 0b101n), true);
-    assert.equal(gained('', 0b111n, 0b101n), false);
-    assert.equal(gained(', values: [CAP_DAC_READ_SEARCH]', 0b011n, 0b101n), true);
-    assert.equal(gained(', values: [CAP_CHOWN, CAP_KILL]', 0b011n, 0b101n), false);
+    assert.equal(hasGained('', 0b011n, 0b101n), true);
+    assert.equal(hasGained('', 0b111n, 0b101n), false);
+    assert.equal(hasGained(', values: [CAP_DAC_READ_SEARCH]', 0b011n, 0b101n), true);
+    assert.equal(hasGained(', values: [CAP_CHOWN, CAP_KILL]', 0b011n, 0b101n), false);
   });
 
   it('refuses too many expressions, and one that needs too many registers', () => {
-    const on = (values: string): string =>
-      kprobe(`${args}\n⟦LIMIT_CEL⟧selectors:\n- matchArgs: [{args: [0], operator: CelExpr, values: [${values}]}]`);
-    checkMarked(on(Array.from({ length: 49 }, (_, i) => `arg0 == ${i}`).join(', ')));
-    const tree = (depth: number): string => (depth === 0 ? 'i' : `(${tree(depth - 1)}+${tree(depth - 1)})`);
+    const policyWithFilter = (values: string): string =>
+      kprobeYaml(`${args}\n⟦LIMIT_CEL⟧selectors:\n- matchArgs: [{args: [0], operator: CelExpr, values: [${values}]}]`);
+    checkMarked(policyWithFilter(Array.from({ length: 49 }, (_, i) => `arg0 == ${i}`).join(', ')));
+    const nestedSum = (depth: number): string =>
+      depth === 0 ? 'i' : `(${nestedSum(depth - 1)}+${nestedSum(depth - 1)})`;
     checkMarked(
-      kprobe(
-        `call: f\nargs: [{index: 0, type: int, label: i}]\nselectors:\n- matchArgs: [{args: [0], operator: CelExpr, values: ⟦LIMIT_CEL⟧["${tree(8)}==0"]}]`,
+      kprobeYaml(
+        `call: f\nargs: [{index: 0, type: int, label: i}]\nselectors:\n- matchArgs: [{args: [0], operator: CelExpr, values: ⟦LIMIT_CEL⟧["${nestedSum(8)}==0"]}]`,
       ),
     );
   });
@@ -334,7 +336,7 @@ describe('policy: expressions of a hook', () => {
   ];
   for (const [name, values] of marked) {
     it(`places a mistake ${name}`, () => {
-      const text = kprobe(`${args}\nselectors:\n- matchArgs:\n  - operator: CelExpr\n    values: ${values}`);
+      const text = kprobeYaml(`${args}\nselectors:\n- matchArgs:\n  - operator: CelExpr\n    values: ${values}`);
       checkMarked(
         name === 'too many steps'
           ? text.replace('selectors:', '⟦LIMIT_CEL⟧selectors:')

@@ -5,40 +5,40 @@ import { compilePolicy } from '../../../lib/policy/index.js';
 import type { CompiledHook, SelectorActions } from '../../../lib/compiled/compiled-policy.js';
 import { encodeHook } from '../../../lib/wire/encode/hook.js';
 import { HookConfig, SelectorActions as Layout } from '../../../lib/wire/layout.gen.js';
-import { encodeContext, hookImage, value } from '../wire/encode/images.js';
-import { kprobe, policy } from './marked.js';
+import { encodeContext, compiledHook, compiledValue } from '../compiled-hooks.js';
+import { kprobeYaml, policyYaml } from './marked-policies.js';
 
-function compiled(actions: string): readonly SelectorActions[] | undefined {
+function compileActions(actions: string): readonly SelectorActions[] | undefined {
   return compilePolicy(
-    kprobe(`call: security_file_open\nsyscall: false\nselectors: [{matchActions: [${actions}]}, {}]`),
+    kprobeYaml(`call: security_file_open\nsyscall: false\nselectors: [{matchActions: [${actions}]}, {}]`),
   ).hooks[0]?.actions;
 }
 
 describe('policy: actions of an image', () => {
   it('are absent if every selector only posts', () => {
-    assert.equal(compiled('{action: Post}'), undefined);
+    assert.equal(compileActions('{action: Post}'), undefined);
   });
 
   it('have the order of the policy', () => {
-    assert.deepEqual(compiled('{action: Override, argError: -1}, {action: Signal, argSig: 10}, {action: NoPost}'), [
-      { order: ['override', 'signal', 'noPost'], signal: 10, override: -1 },
-      { order: ['post'] },
-    ]);
-    assert.deepEqual(compiled('{action: Sigkill}')?.[0], { order: ['sigkill'], signal: 9 });
+    assert.deepEqual(
+      compileActions('{action: Override, argError: -1}, {action: Signal, argSig: 10}, {action: NoPost}'),
+      [{ order: ['override', 'signal', 'noPost'], signal: 10, override: -1 }, { order: ['post'] }],
+    );
+    assert.deepEqual(compileActions('{action: Sigkill}')?.[0], { order: ['sigkill'], signal: 9 });
   });
 
   it('the hash of a file', () => {
     const text =
       'lsmhooks: [{hook: mmap_file, args: [{index: 0, type: file}], selectors: [{matchActions: [{action: Post, imaHash: true}]}]}]';
-    assert.deepEqual(compilePolicy(policy(text)).hooks[0]?.actions, [{ order: ['post'], imaHash: true }]);
+    assert.deepEqual(compilePolicy(policyYaml(text)).hooks[0]?.actions, [{ order: ['post'], imaHash: true }]);
   });
 
   it('enforcers are hooks that come first, each function once', () => {
-    const text = (error: number): string =>
-      policy(
+    const overridePolicy = (error: number): string =>
+      policyYaml(
         `lists: [{name: dups, type: syscalls, values: [sys_dup, __ia32_sys_dup]}]\nenforcers: [{calls: ["list:dups", security_file_open, sys_dup]}]\nkprobes: [{call: f, syscall: false, selectors: [{matchActions: [{action: NotifyEnforcer, argSig: 9, argError: ${error}}]}]}]`,
       );
-    const { hooks } = compilePolicy(text(-1));
+    const { hooks } = compilePolicy(overridePolicy(-1));
     assert.deepEqual(
       hooks.map(({ kind, call, syscall, mayOverride }) => [kind, call, syscall, mayOverride]),
       [
@@ -50,7 +50,7 @@ describe('policy: actions of an image', () => {
     );
     assert.deepEqual(hooks[3]?.actions, [{ order: ['notifyEnforcer'], notify: { signal: 9, override: -1 } }]);
     assert.ok(hasEnforcingAction(hooks[3] as CompiledHook) && !hasEnforcingAction(hooks[0] as CompiledHook));
-    const signals = compilePolicy(text(0)).hooks;
+    const signals = compilePolicy(overridePolicy(0)).hooks;
     assert.deepEqual(signals[3]?.actions, [{ order: ['notifyEnforcer'], notify: { signal: 9 } }]);
     assert.equal(signals[0]?.mayOverride, undefined);
   });
@@ -62,14 +62,18 @@ describe('policy: actions of an image', () => {
     ['1h', 3600],
   ] as const) {
     it(`rateLimit ${text}`, () => {
-      assert.deepEqual(compiled(`{action: Post, rateLimit: "${text}"}`)?.[0]?.rateLimit, { scope: 'thread', seconds });
+      assert.deepEqual(compileActions(`{action: Post, rateLimit: "${text}"}`)?.[0]?.rateLimit, {
+        scope: 'thread',
+        seconds,
+      });
     });
   }
 
   it('scopes and stack traces', () => {
     const [first] =
-      compiled('{action: Post, rateLimit: 1s, rateLimitScope: global, kernelStackTrace: true, userStackTrace: true}') ??
-      [];
+      compileActions(
+        '{action: Post, rateLimit: 1s, rateLimitScope: global, kernelStackTrace: true, userStackTrace: true}',
+      ) ?? [];
     assert.deepEqual(first, {
       order: ['post'],
       rateLimit: { scope: 'global', seconds: 1 },
@@ -79,12 +83,15 @@ describe('policy: actions of an image', () => {
   });
 
   it('requests, in their order, and sockets', () => {
-    assert.deepEqual(compiled('{action: DnsLookup, argFqdn: a.test}, {action: GetUrl, argUrl: "http://b.test"}')?.[0], {
-      order: ['dnsLookup', 'getUrl'],
-      requests: ['a.test', 'http://b.test'],
-    });
+    assert.deepEqual(
+      compileActions('{action: DnsLookup, argFqdn: a.test}, {action: GetUrl, argUrl: "http://b.test"}')?.[0],
+      {
+        order: ['dnsLookup', 'getUrl'],
+        requests: ['a.test', 'http://b.test'],
+      },
+    );
     const [made, freed, seen, other] = compilePolicy(
-      policy(`kprobes:
+      policyYaml(`kprobes:
 - call: sk_alloc
   syscall: false
   return: true
@@ -103,14 +110,14 @@ describe('policy: actions of an image', () => {
     assert.deepEqual([made?.returnedSocket, made?.findsOwner, made?.actions], ['trackSock', undefined, undefined]);
     assert.deepEqual([freed?.trackedSlot, freed?.findsOwner, freed?.actions?.[0]?.order], [1, true, ['untrackSock']]);
     assert.deepEqual([seen?.findsOwner, other?.findsOwner], [true, undefined]);
-    const alone = compilePolicy(kprobe('call: ip_output\nsyscall: false\nargs: [{index: 2, type: skb}]')).hooks[0];
+    const alone = compilePolicy(kprobeYaml('call: ip_output\nsyscall: false\nargs: [{index: 2, type: skb}]')).hooks[0];
     assert.equal(alone?.findsOwner, undefined);
   });
 
   it('of the return: posted with the options of the entry, unless it has its own Post', () => {
     const of = (returned: string): readonly SelectorActions[] | undefined =>
       compilePolicy(
-        kprobe(
+        kprobeYaml(
           `call: f\nsyscall: false\nreturn: true\nreturnArg: {index: 0, type: int}\nselectors: [{matchActions: [{action: Post, rateLimit: 1s, userStackTrace: true}], matchReturnActions: [${returned}]}]`,
         ),
       ).hooks[0]?.returnActions;
@@ -122,7 +129,8 @@ describe('policy: actions of an image', () => {
   });
 
   it('the mode', () => {
-    const of = (options: string): string | undefined => compilePolicy(policy(`${options}kprobes: [{call: f}]`)).mode;
+    const of = (options: string): string | undefined =>
+      compilePolicy(policyYaml(`${options}kprobes: [{call: f}]`)).mode;
     assert.equal(of(''), undefined);
     for (const mode of ['enforce', 'monitor', 'monitor_only']) {
       assert.equal(of(`options: [{name: policy-mode, value: ${mode}}]\n`), mode);
@@ -131,7 +139,7 @@ describe('policy: actions of an image', () => {
 });
 
 describe('actions in bytes', () => {
-  const view = (hook: Parameters<typeof encodeHook>[0], pair = false): DataView =>
+  const encodeView = (hook: Parameters<typeof encodeHook>[0], pair = false): DataView =>
     new DataView(encodeHook(hook, encodeContext({ pair })).config.buffer);
 
   it('of each selector', () => {
@@ -145,8 +153,8 @@ describe('actions in bytes', () => {
         userStack: true,
       },
     ];
-    const hook = hookImage({ selectors: 2, actions });
-    const bytes = view(hook);
+    const hook = compiledHook({ selectors: 2, actions });
+    const bytes = encodeView(hook);
     const at = HookConfig.actions + HookConfig.actionsStride;
     assert.ok(hasEnforcingAction(hook));
     assert.equal(bytes.getUint8(HookConfig.hasActions), 3);
@@ -157,7 +165,7 @@ describe('actions in bytes', () => {
     assert.equal(bytes.getInt32(at + Layout.overrideValue, true), -13);
     assert.equal(bytes.getUint32(at + Layout.rateScope, true), 2);
     assert.equal(bytes.getBigUint64(at + Layout.rateInterval, true), 2_000_000_000n);
-    const plain = view(hookImage());
+    const plain = encodeView(compiledHook());
     assert.equal(plain.getUint8(HookConfig.hasActions), 0);
     assert.equal(bytes.getUint32(HookConfig.bodySize, true) - plain.getUint32(HookConfig.bodySize, true), 1024);
   });
@@ -165,15 +173,17 @@ describe('actions in bytes', () => {
   it('are performed at the return if the return value decides', () => {
     const actions: SelectorActions[] = [{ order: ['sigkill'], signal: 9 }];
     const test = { op: 'equal', signed: false, value: 0n, selectors: [0] } as const;
-    const late = hookImage({
+    const late = compiledHook({
       actions,
-      returnArg: value('int', { ints: [{ negate: false, selectors: [0], tests: [test] }] }),
+      returnArg: compiledValue('int', { ints: [{ negate: false, selectors: [0], tests: [test] }] }),
     });
-    const early = hookImage({ actions, returnArg: value('int') });
+    const early = compiledHook({ actions, returnArg: compiledValue('int') });
     assert.deepEqual(
-      [view(late, true), view(late), view(early, true)].map((bytes) => bytes.getUint8(HookConfig.actsAtReturn)),
+      [encodeView(late, true), encodeView(late), encodeView(early, true)].map((bytes) =>
+        bytes.getUint8(HookConfig.actsAtReturn),
+      ),
       [1, 0, 0],
     );
-    assert.equal(view(early).getUint8(HookConfig.hasActions), 1);
+    assert.equal(encodeView(early).getUint8(HookConfig.hasActions), 1);
   });
 });

@@ -1,47 +1,45 @@
 /** The compiler's output for filters on the process. */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { CompiledHook, CompiledPolicy } from '../../../lib/compiled/compiled-policy.js';
-import { item, kprobe } from './marked.js';
+import type { CompiledPolicy } from '../../../lib/compiled/compiled-policy.js';
+import { compileHook, yamlItem, kprobeYaml } from './marked-policies.js';
 
-function image(...selectors: string[]): CompiledPolicy {
-  return compilePolicy(kprobe(`call: f\nselectors:\n${selectors.map(item).join('\n')}`));
+function compileSelectors(...selectors: string[]): CompiledPolicy {
+  return compilePolicy(selectorListYaml(...selectors));
 }
 
-function hookOf(...selectors: string[]): CompiledHook {
-  const [hook] = image(...selectors).hooks;
-  assert.ok(hook);
-  return hook;
+function selectorListYaml(...selectors: string[]): string {
+  return kprobeYaml(`call: f\nselectors:\n${selectors.map(yamlItem).join('\n')}`);
 }
 
-const groups = (...selectors: string[]): unknown[] =>
-  hookOf(...selectors).process.map(({ field, negate, selectors: own, tests }) => [
+const listGroups = (...selectors: string[]): unknown[] =>
+  compileHook(selectorListYaml(...selectors)).process.map(({ field, negate, selectors: own, tests }) => [
     field,
     negate,
     own,
     tests.map(({ op, value, host }) => (host === true ? 'host' : op === 'equal' ? value : [op, value])),
   ]);
 
-const pids = (more: string): string => `matchPIDs: [{operator: In, values: [5, 6]${more}}]`;
+const pidFilter = (more: string): string => `matchPIDs: [{operator: In, values: [5, 6]${more}}]`;
 
 describe('policy: filters on the process', () => {
   it('compares ids', () => {
-    assert.deepEqual(groups('matchPIDs:\n- {operator: NotIn, values: [0]}\n- {operator: NotIn, values: [1]}'), [
+    assert.deepEqual(listGroups('matchPIDs:\n- {operator: NotIn, values: [0]}\n- {operator: NotIn, values: [1]}'), [
       ['pid', true, [0], [0n]],
       ['pid', true, [0], [1n]],
     ]);
-    assert.deepEqual(groups(pids(', isNamespacePID: true'), pids('')), [
+    assert.deepEqual(listGroups(pidFilter(', isNamespacePID: true'), pidFilter('')), [
       ['namespacePid', false, [0], [5n, 6n]],
       ['pid', false, [1], [5n, 6n]],
     ]);
   });
 
   it('compares namespaces', () => {
-    const text = (values: string): string =>
+    const namespaceFilter = (values: string): string =>
       `matchNamespaces: [{namespace: Net, operator: NotIn, values: [${values}]}]`;
     assert.deepEqual(
-      groups(
-        text('host_ns, "4026531840"'),
+      listGroups(
+        namespaceFilter('host_ns, "4026531840"'),
         'matchNamespaces: [{namespace: PidForChildren, operator: In, values: ["0x10"]}]',
       ),
       [
@@ -59,7 +57,7 @@ describe('policy: filters on the process', () => {
   ];
   for (const [type, field] of sets) {
     it(`compares ${field}`, () => {
-      assert.deepEqual(groups(`matchCapabilities: [{${type}operator: In, values: [CAP_CHOWN, CAP_SYS_ADMIN]}]`), [
+      assert.deepEqual(listGroups(`matchCapabilities: [{${type}operator: In, values: [CAP_CHOWN, CAP_SYS_ADMIN]}]`), [
         [field, false, [0], [['mask', 0x200001n]]],
       ]);
     });
@@ -68,7 +66,7 @@ describe('policy: filters on the process', () => {
   it('also requires another user namespace', () => {
     for (const operator of ['In', 'NotIn']) {
       assert.deepEqual(
-        groups(`matchCapabilities: [{operator: ${operator}, isNamespaceCapability: true, values: [CAP_CHOWN]}]`),
+        listGroups(`matchCapabilities: [{operator: ${operator}, isNamespaceCapability: true, values: [CAP_CHOWN]}]`),
         [
           ['capEffective', operator === 'NotIn', [0], [['mask', 1n]]],
           [{ namespace: 'User' }, true, [0], ['host']],
@@ -78,9 +76,11 @@ describe('policy: filters on the process', () => {
   });
 
   it('finds changes', () => {
-    const { changes } = hookOf(
-      'matchNamespaceChanges: [{operator: In, values: [Uts, Mnt, Uts]}]',
-      'matchNamespaceChanges: [{operator: In, values: [Mnt, Uts]}]\nmatchCapabilityChanges: [{operator: NotIn, type: Permitted, isNamespaceCapability: true, values: [CAP_BPF]}]',
+    const { changes } = compileHook(
+      selectorListYaml(
+        'matchNamespaceChanges: [{operator: In, values: [Uts, Mnt, Uts]}]',
+        'matchNamespaceChanges: [{operator: In, values: [Mnt, Uts]}]\nmatchCapabilityChanges: [{operator: NotIn, type: Permitted, isNamespaceCapability: true, values: [CAP_BPF]}]',
+      ),
     );
     assert.deepEqual(changes, [
       { negate: false, namespaces: ['Mnt', 'Uts'], capabilities: 0n, capabilitySet: 'effective', outsideHost: false, selectors: [0, 1] },
@@ -93,7 +93,7 @@ describe('policy: sets of processes', () => {
   const NONE = { equal: [], prefix: [], postfix: [], pids: [], inNamespace: false, follow: false, trusted: false };
 
   it('keeps equal sets of equal meaning once and shares their tests', () => {
-    const { processSets, hooks } = image(
+    const { processSets, hooks } = compileSelectors(
       'matchBinaries: [{operator: In, values: [/b, /a, /b]}]',
       'matchBinaries: [{operator: NotIn, values: [/a, /b]}]',
       'matchBinaries: [{operator: In, values: [/a, /b]}]',
@@ -115,10 +115,10 @@ describe('policy: sets of processes', () => {
   });
 
   it('follows children and forks, and compares parents', () => {
-    const { processSets, hooks } = image(
+    const { processSets, hooks } = compileSelectors(
       'matchBinaries: [{operator: In, values: [/a], followChildren: true}]\nmatchParentBinaries: [{operator: NotIn, values: [/a]}]',
-      pids(', followForks: true'),
-      pids(', followForks: true, isNamespacePID: true'),
+      pidFilter(', followForks: true'),
+      pidFilter(', followForks: true, isNamespacePID: true'),
       'matchBinaries: [{operator: In, values: [/a]}]',
     );
     assert.deepEqual(processSets, [
@@ -138,26 +138,30 @@ describe('policy: sets of processes', () => {
     assert.deepEqual(hooks[0]?.process, []);
   });
 
-  const trusted = (policy: CompiledPolicy): boolean[] =>
+  const listTrusted = (policy: CompiledPolicy): boolean[] =>
     (policy.hooks[0]?.sets ?? []).map(({ set }) => policy.processSets[set]?.trusted === true);
 
   it('what exempts a process takes trusted executables only', () => {
-    const filter = (operator: string): string => `matchBinaries: [{operator: ${operator}, values: [/a]}]`;
-    const actions = (...names: string[]): string =>
+    const binariesFilter = (operator: string): string => `matchBinaries: [{operator: ${operator}, values: [/a]}]`;
+    const actionsFilter = (...names: string[]): string =>
       `matchActions: [${names.map((name) => (name === 'Signal' ? '{action: Signal, argSig: 1}' : `{action: ${name}}`)).join(', ')}]`;
-    const of = (operator: string, ...names: string[]): boolean[] =>
-      trusted(image(names.length === 0 ? filter(operator) : `${filter(operator)}\n${actions(...names)}`));
-    assert.deepEqual(of('In'), [false]);
-    assert.deepEqual(of('NotIn'), [true]);
-    assert.deepEqual(of('NotPrefix'), [true]);
-    assert.deepEqual(of('NotPostfix', 'Sigkill'), [true]);
+    const compileTrusted = (operator: string, ...names: string[]): boolean[] =>
+      listTrusted(
+        compileSelectors(
+          names.length === 0 ? binariesFilter(operator) : `${binariesFilter(operator)}\n${actionsFilter(...names)}`,
+        ),
+      );
+    assert.deepEqual(compileTrusted('In'), [false]);
+    assert.deepEqual(compileTrusted('NotIn'), [true]);
+    assert.deepEqual(compileTrusted('NotPrefix'), [true]);
+    assert.deepEqual(compileTrusted('NotPostfix', 'Sigkill'), [true]);
     // a selector that only suppresses events exempts those that match
-    assert.deepEqual(of('In', 'NoPost'), [true]);
-    assert.deepEqual(of('NotIn', 'NoPost'), [false]);
+    assert.deepEqual(compileTrusted('In', 'NoPost'), [true]);
+    assert.deepEqual(compileTrusted('NotIn', 'NoPost'), [false]);
     // one that does something more is no exemption
-    assert.deepEqual(of('In', 'NoPost', 'Sigkill'), [false]);
-    assert.deepEqual(of('NotIn', 'Signal', 'NoPost'), [true]);
-    assert.deepEqual(trusted(image('matchParentBinaries: [{operator: NotIn, values: [/a]}]')), [true]);
+    assert.deepEqual(compileTrusted('In', 'NoPost', 'Sigkill'), [false]);
+    assert.deepEqual(compileTrusted('NotIn', 'Signal', 'NoPost'), [true]);
+    assert.deepEqual(listTrusted(compileSelectors('matchParentBinaries: [{operator: NotIn, values: [/a]}]')), [true]);
   });
 
   it('a selector that only reports yields to a later one that acts, unless the executable is trusted', () => {
@@ -166,23 +170,23 @@ describe('policy: sets of processes', () => {
     const parents = 'matchParentBinaries: [{operator: Prefix, values: [/c]}]';
     const kill = 'matchActions: [{action: Sigkill}]';
     const noPost = 'matchActions: [{action: NoPost}]';
-    const yielding = (...selectors: string[]): unknown[] => {
-      const { hooks, processSets } = image(...selectors);
+    const listYielding = (...selectors: string[]): unknown[] => {
+      const { hooks, processSets } = compileSelectors(...selectors);
       return (hooks[0]?.sets ?? [])
         .filter(({ yields }) => yields === true)
         .map(({ set, parent, negate, selectors: own }) => [processSets[set], parent, negate, own]);
     };
-    assert.deepEqual(yielding(`${filters}\n${parents}`, filters, negated, kill, filters), [
+    assert.deepEqual(listYielding(`${filters}\n${parents}`, filters, negated, kill, filters), [
       [{ ...NONE, equal: ['/a'], trusted: true }, false, false, [0, 1]],
       [{ ...NONE, prefix: ['/c'], trusted: true }, true, false, [0]],
     ]);
-    assert.deepEqual(yielding(filters, filters), []);
-    assert.deepEqual(yielding(`${filters}\n${kill}`, kill), []);
+    assert.deepEqual(listYielding(filters, filters), []);
+    assert.deepEqual(listYielding(`${filters}\n${kill}`, kill), []);
     // it exempts trusted executables only
-    assert.deepEqual(yielding(`${filters}\n${noPost}`, kill), []);
+    assert.deepEqual(listYielding(`${filters}\n${noPost}`, kill), []);
     // an action of the return is one, too
-    const returning = `call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nselectors:\n${item(filters)}`;
-    const { hooks } = compilePolicy(kprobe(`${returning}\n- matchReturnActions: [{action: Sigkill}]`));
+    const returning = `call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nselectors:\n${yamlItem(filters)}`;
+    const { hooks } = compilePolicy(kprobeYaml(`${returning}\n- matchReturnActions: [{action: Sigkill}]`));
     assert.deepEqual(
       hooks[0]?.sets.map(({ yields }) => yields),
       [undefined, true],
@@ -190,13 +194,13 @@ describe('policy: sets of processes', () => {
   });
 
   it('trust-binary-paths: paths count as processes see them', () => {
-    const text = kprobe('call: f\nselectors:\n- matchBinaries: [{operator: NotIn, values: [/a]}]');
+    const text = kprobeYaml('call: f\nselectors:\n- matchBinaries: [{operator: NotIn, values: [/a]}]');
     const options = 'spec:\n  options: [{name: trust-binary-paths, value: "true"}]';
-    assert.deepEqual(trusted(compilePolicy(text.replace('spec:', options))), [false]);
-    assert.deepEqual(trusted(compilePolicy(text.replace('spec:', options.replace('true', 'false')))), [true]);
+    assert.deepEqual(listTrusted(compilePolicy(text.replace('spec:', options))), [false]);
+    assert.deepEqual(listTrusted(compilePolicy(text.replace('spec:', options.replace('true', 'false')))), [true]);
     const sparing = '- matchBinaries: [{operator: In, values: [/a]}]\n- matchActions: [{action: Sigkill}]';
-    const acting = kprobe(`call: f\nselectors:\n${sparing}`);
-    assert.deepEqual(trusted(compilePolicy(acting)), [false, true]);
-    assert.deepEqual(trusted(compilePolicy(acting.replace('spec:', options))), [false]);
+    const acting = kprobeYaml(`call: f\nselectors:\n${sparing}`);
+    assert.deepEqual(listTrusted(compilePolicy(acting)), [false, true]);
+    assert.deepEqual(listTrusted(compilePolicy(acting.replace('spec:', options))), [false]);
   });
 });

@@ -1,56 +1,49 @@
 /** The compiler's output for values: numbers in tables and ranges, substrings, inodes, sockets, sources of values. */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
-import type { CompiledHook, StringFilters, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
+import type { StringFilters, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import { PolicyError } from '../../../lib/errors.js';
-import type { Architecture } from '../../../lib/names/syscalls.js';
-import { kprobe, policy } from './marked.js';
-
-function hookOf(yaml: string, architecture: Architecture = 'x64'): CompiledHook {
-  const [image] = compilePolicy(yaml, { architecture }).hooks;
-  assert.ok(image);
-  return image;
-}
+import { compileHook, kprobeYaml, policyYaml } from './marked-policies.js';
 
 /** The first argument of this type. Each text contains the filters on it of one selector. */
-function value(type: string, ...selectors: string[]): CompiledValue {
+function compileValue(type: string, ...selectors: string[]): CompiledValue {
   const matches = selectors.map((filters) => {
     const list = filters.split('; ').map((filter) => `  - {index: 0, ${filter}}`);
     return `- matchArgs:\n${list.join('\n')}`;
   });
-  const [arg] = hookOf(
-    kprobe(`call: f\nsyscall: false\nargs: [{index: 0, type: ${type}}]\nselectors:\n${matches.join('\n')}`),
+  const [arg] = compileHook(
+    kprobeYaml(`call: f\nsyscall: false\nargs: [{index: 0, type: ${type}}]\nselectors:\n${matches.join('\n')}`),
   ).args;
   assert.ok(arg);
   return arg;
 }
 
-const list = (...values: (string | number)[]): string =>
+const yamlList = (...values: (string | number)[]): string =>
   `[${values.map((each) => JSON.stringify(String(each))).join(', ')}]`;
-const op = (operator: string, ...values: (string | number)[]): string =>
-  `operator: ${operator}, values: ${list(...values)}`;
-const below = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-const tests = ({ ints }: CompiledValue): unknown[] =>
+const filterYaml = (operator: string, ...values: (string | number)[]): string =>
+  `operator: ${operator}, values: ${yamlList(...values)}`;
+const numbersBelow = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+const listTests = ({ ints }: CompiledValue): unknown[] =>
   ints.flatMap((group) =>
     group.tests.map(({ op: name, value: from, upper }) => [name, from, ...(upper === undefined ? [] : [upper])]),
   );
 
 describe('policy: numbers in tables and ranges', () => {
   it('compares eight values one by one, and looks up nine in a table', () => {
-    const eight = value('int', op('Equal', ...below(8)));
+    const eight = compileValue('int', filterYaml('Equal', ...numbersBelow(8)));
     assert.equal(eight.intTable, undefined);
     assert.equal(eight.ints[0]?.tests.length, 8);
-    const nine = value('int', op('Equal', ...below(9)));
+    const nine = compileValue('int', filterYaml('Equal', ...numbersBelow(9)));
     assert.deepEqual(nine.ints, []);
     assert.deepEqual(nine.intTable?.entries[8], { value: 8n, match: [0], reject: [] });
   });
 
   it('counts the values of all selectors together, and computes the result of each value for all of them', () => {
-    const { ints, intTable } = value(
+    const { ints, intTable } = compileValue(
       'uint32',
-      `${op('Equal', ...below(6))}; ${op('NotEqual', 2)}`,
-      `${op('InMap', 5, 6, 7, 8)}; ${op('GT', 5)}`,
-      op('NotInMap', 3),
+      `${filterYaml('Equal', ...numbersBelow(6))}; ${filterYaml('NotEqual', 2)}`,
+      `${filterYaml('InMap', 5, 6, 7, 8)}; ${filterYaml('GT', 5)}`,
+      filterYaml('NotInMap', 3),
     );
     assert.deepEqual(intTable?.positive, [0, 1]);
     assert.deepEqual(intTable?.used, [0, 1, 2]);
@@ -66,7 +59,10 @@ describe('policy: numbers in tables and ranges', () => {
   });
 
   it('requires both filters of a selector in one table', () => {
-    const { intTable } = value('int', `${op('Equal', ...below(9))}; ${op('Equal', 8, 9)}`);
+    const { intTable } = compileValue(
+      'int',
+      `${filterYaml('Equal', ...numbersBelow(9))}; ${filterYaml('Equal', 8, 9)}`,
+    );
     assert.deepEqual(
       intTable?.entries.filter(({ match }) => match.length > 0).map((entry) => entry.value),
       [8n],
@@ -74,7 +70,7 @@ describe('policy: numbers in tables and ranges', () => {
   });
 
   it('keeps negative numbers as 64 bits', () => {
-    const { intTable } = value('int8', op('NotEqual', -1, ...below(8)));
+    const { intTable } = compileValue('int8', filterYaml('NotEqual', -1, ...numbersBelow(8)));
     assert.deepEqual(intTable?.entries.at(-1), { value: 2n ** 64n - 1n, match: [], reject: [0] });
     assert.deepEqual(intTable?.positive, []);
   });
@@ -86,7 +82,7 @@ describe('policy: numbers in tables and ranges', () => {
     ['uint16', 'InRange', ['8:9', '1:3', '2:5', '6:7'], [['range', 1n, 9n]]],
     ['uint64', 'InRange', ['0:18446744073709551615'], [['range', 0n, 2n ** 64n - 1n]]],
     ['int', 'InMap', ['1', '3:5', '2', '9'], [['range', 1n, 5n], ['equal', 9n]]],
-    ['int', 'NotInMap', [...below(20), '30:40'], [['range', 0n, 19n], ['range', 30n, 40n]]],
+    ['int', 'NotInMap', [...numbersBelow(20), '30:40'], [['range', 0n, 19n], ['range', 30n, 40n]]],
     ['int', 'GT', [5, 7], [['greater', 5n], ['greater', 7n]]],
     ['capability', 'Equal', ['CAP_SYS_ADMIN', 3], [['equal', 21n], ['equal', 3n]]],
     ['kernel_cap_t', 'Equal', ['CAP_CHOWN', 'CAP_KILL', '0xff'], [['equal', 255n], ['equal', 33n]]],
@@ -98,53 +94,55 @@ describe('policy: numbers in tables and ranges', () => {
   ]; // prettier-ignore
   for (const [type, operator, values, expected] of ranges) {
     it(`${type} ${operator} ${values.join(' ')}`, () =>
-      assert.deepEqual(tests(value(type, op(operator, ...values))), expected));
+      assert.deepEqual(listTests(compileValue(type, filterYaml(operator, ...values))), expected));
   }
 
   it('compares signed ranges as signed', () => {
-    assert.equal(value('int', op('InRange', '-1:1')).ints[0]?.tests[0]?.signed, true);
-    assert.equal(value('ulong', op('InRange', '0:1')).ints[0]?.tests[0]?.signed, false);
+    assert.equal(compileValue('int', filterYaml('InRange', '-1:1')).ints[0]?.tests[0]?.signed, true);
+    assert.equal(compileValue('ulong', filterYaml('InRange', '0:1')).ints[0]?.tests[0]?.signed, false);
   });
 
-  const lists = (type: string): string =>
-    policy(
+  const listsPolicy = (type: string): string =>
+    policyYaml(
       `lists: [{name: dups, type: syscalls, values: [sys_dup, dup2, "999"]}]\nkprobes:\n- call: f\n  args: [{index: 0, type: ${type}}]\n  selectors: [{matchArgs: [{index: 0, operator: InMap, values: ["list:dups"]}]}]`,
     );
   it('uses the numbers of a list of system calls', () => {
-    const [arg] = hookOf(lists('uint64')).args;
-    assert.deepEqual(arg && tests(arg), [['equal', 32n], ['equal', 33n], ['equal', 999n]]); // prettier-ignore
+    const [arg] = compileHook(listsPolicy('uint64')).args;
+    assert.deepEqual(arg && listTests(arg), [['equal', 32n], ['equal', 33n], ['equal', 999n]]); // prettier-ignore
   });
 
   it('uses the numbers of 32-bit programs, which only a syscall64 distinguishes', () => {
-    const of = (type: string): string => lists(type).replace('dup2', 'i386/sys_dup, __ia32_sys_open, x64/sys_close');
-    const [arg] = hookOf(of('syscall64')).args;
-    assert.deepEqual(arg && (tests(arg) as [string, bigint][]).map(([, number]) => number), [
+    const listsPolicyFor32Bit = (type: string): string =>
+      listsPolicy(type).replace('dup2', 'i386/sys_dup, __ia32_sys_open, x64/sys_close');
+    const [arg] = compileHook(listsPolicyFor32Bit('syscall64')).args;
+    assert.deepEqual(arg && (listTests(arg) as [string, bigint][]).map(([, number]) => number), [
       32n,
       0x8000_0000n + 41n,
       0x8000_0000n + 5n,
       3n,
       999n,
     ]);
-    const refused = (error: unknown): boolean => error instanceof PolicyError && error.code === 'SYSCALL_UNKNOWN';
-    assert.throws(() => hookOf(of('uint64')), refused);
-    assert.throws(() => hookOf(of('syscall64'), 'arm64'), refused);
-    assert.throws(() => hookOf(lists('syscall64').replace('dup2', 'mips/sys_dup')), refused);
+    const isUnknownSyscall = (error: unknown): boolean =>
+      error instanceof PolicyError && error.code === 'SYSCALL_UNKNOWN';
+    assert.throws(() => compileHook(listsPolicyFor32Bit('uint64')), isUnknownSyscall);
+    assert.throws(() => compileHook(listsPolicyFor32Bit('syscall64'), 'arm64'), isUnknownSyscall);
+    assert.throws(() => compileHook(listsPolicy('syscall64').replace('dup2', 'mips/sys_dup')), isUnknownSyscall);
   });
 
   it('refuses a system call that the architecture does not have', () => {
     assert.throws(
-      () => hookOf(lists('syscall64'), 'arm64'),
+      () => compileHook(listsPolicy('syscall64'), 'arm64'),
       (error) => error instanceof PolicyError && error.code === 'SYSCALL_UNKNOWN' && error.message.includes('arm64'),
     );
-    assert.deepEqual(value('syscall64', op('Equal', 'sys_close')).ints[0]?.tests[0]?.value, 3n);
+    assert.deepEqual(compileValue('syscall64', filterYaml('Equal', 'sys_close')).ints[0]?.tests[0]?.value, 3n);
   });
 });
 
 describe('policy: texts beyond tables', () => {
-  const texts = (...selectors: string[]): StringFilters => value('file', ...selectors).texts;
+  const compileStrings = (...selectors: string[]): StringFilters => compileValue('file', ...selectors).texts;
 
   it('scans for substrings of all selectors at once', () => {
-    assert.deepEqual(texts(op('SubString', 'a', 'b'), op('SubString', 'b', 'B')).substrings, [
+    assert.deepEqual(compileStrings(filterYaml('SubString', 'a', 'b'), filterYaml('SubString', 'b', 'B')).substrings, [
       {
         ignoreCase: false,
         selectors: [0, 1],
@@ -158,7 +156,9 @@ describe('policy: texts beyond tables', () => {
   });
 
   it('scans again for a second filter of a selector, and for another way of comparing', () => {
-    const { substrings } = texts(`${op('SubString', 'x')}; ${op('SubString', 'y')}; ${op('SubStringIgnCase', 'ÄÜZ')}`);
+    const { substrings } = compileStrings(
+      `${filterYaml('SubString', 'x')}; ${filterYaml('SubString', 'y')}; ${filterYaml('SubStringIgnCase', 'ÄÜZ')}`,
+    );
     assert.deepEqual(
       substrings?.map(({ ignoreCase, needles }) => [ignoreCase, needles[0]?.text]),
       [
@@ -170,7 +170,7 @@ describe('policy: texts beyond tables', () => {
   });
 
   it('compares the bits of types of files', () => {
-    const { ints } = value('path', op('FileType', 'reg', 'dir'), op('NotFileType', 'socket'));
+    const { ints } = compileValue('path', filterYaml('FileType', 'reg', 'dir'), filterYaml('NotFileType', 'socket'));
     assert.deepEqual(
       ints.map(({ negate, tests: own }) => [negate, own.map((test) => test.value)]),
       [
@@ -181,18 +181,18 @@ describe('policy: texts beyond tables', () => {
   });
 
   it('names the selectors that compare inodes', () => {
-    const { inode, equal } = texts(`${op('Equal', '/a')}, inode: true`, op('Equal', '/a'));
+    const { inode, equal } = compileStrings(`${filterYaml('Equal', '/a')}, inode: true`, filterYaml('Equal', '/a'));
     assert.deepEqual(inode, [0]);
     assert.deepEqual(equal?.entries, [{ value: '/a', match: [0, 1], reject: [] }]);
-    assert.equal(texts(`${op('Equal', '/a')}, inode: false`).inode, undefined);
+    assert.equal(compileStrings(`${filterYaml('Equal', '/a')}, inode: false`).inode, undefined);
   });
 });
 
 describe('policy: sockets of an image', () => {
   it('compares names and numbers', () => {
-    const { net } = value(
+    const { net } = compileValue(
       'sock',
-      `${op('Protocol', 'IPPROTO_TCP', 17)}; ${op('Family', 'AF_INET6')}; ${op('State', 'TCP_LISTEN')}`,
+      `${filterYaml('Protocol', 'IPPROTO_TCP', 17)}; ${filterYaml('Family', 'AF_INET6')}; ${filterYaml('State', 'TCP_LISTEN')}`,
     );
     assert.deepEqual(
       net.groups?.map(({ field, tests: own }) => [field, own.map((test) => test.value)]),
@@ -205,7 +205,11 @@ describe('policy: sockets of an image', () => {
   });
 
   it('joins ports and their ranges', () => {
-    const { net } = value('skb', `${op('SPort', '80:90', 91, 443)}; operator: NotDPortPriv`, op('NotSPort', 443));
+    const { net } = compileValue(
+      'skb',
+      `${filterYaml('SPort', '80:90', 91, 443)}; operator: NotDPortPriv`,
+      filterYaml('NotSPort', 443),
+    );
     assert.deepEqual(
       net.groups?.map(({ field, negate, selectors, tests: own }) => [field, negate, selectors, own.map((test) => [test.value, test.upper])]),
       [
@@ -233,16 +237,16 @@ describe('policy: sockets of an image', () => {
   ];
   for (const [text, family, hex, bits] of networks) {
     it(text, () => {
-      const entry = value('sock', op('DAddr', text)).net.destination?.entries[0];
+      const entry = compileValue('sock', filterYaml('DAddr', text)).net.destination?.entries[0];
       assert.deepEqual(entry?.value, { family, bytes: [...Buffer.from(hex, 'hex')], bits });
     });
   }
 
   it('gives a network the results of the networks that contain it', () => {
-    const { source, destination } = value(
+    const { source, destination } = compileValue(
       'sock',
-      `${op('SAddr', '10.0.0.0/8', '::/0')}; ${op('NotSAddr', '10.1.0.0/16')}`,
-      op('SAddr', '10.1.2.0/24', '10.9.0.0/16'),
+      `${filterYaml('SAddr', '10.0.0.0/8', '::/0')}; ${filterYaml('NotSAddr', '10.1.0.0/16')}`,
+      filterYaml('SAddr', '10.1.2.0/24', '10.9.0.0/16'),
     ).net;
     assert.equal(destination, undefined);
     assert.deepEqual(
@@ -265,8 +269,8 @@ describe('policy: sockets of an image', () => {
 
 describe('policy: sources of values', () => {
   it('has the options of the policy for a value', () => {
-    const hook = hookOf(
-      kprobe(`
+    const hook = compileHook(
+      kprobeYaml(`
         call: f
         syscall: false
         return: true
@@ -296,8 +300,8 @@ describe('policy: sources of values', () => {
   });
 
   it('filters data and return values like args', () => {
-    const hook = hookOf(
-      kprobe(`
+    const hook = compileHook(
+      kprobeYaml(`
         call: f
         return: true
         data: [{index: 7, type: int, source: current_task, resolve: pid}, {index: 7, type: string, source: current_task, resolve: comm}]

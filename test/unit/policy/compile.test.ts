@@ -1,39 +1,34 @@
 /** The compiler's output: every filter in the form that the BPF programs evaluate. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
-import type { CompiledHook, IntGroup, StringTable } from '../../../lib/compiled/compiled-policy.js';
-import { FILE_AND_INT, item, kprobe, policy, selectors } from './marked.js';
+import type { IntGroup, StringTable } from '../../../lib/compiled/compiled-policy.js';
+import { compileHook, FILE_AND_INT, yamlItem, kprobeYaml, policyYaml, selectorsYaml } from './marked-policies.js';
 
-function hook(yaml: string): CompiledHook {
-  const [image] = compilePolicy(yaml).hooks;
-  assert.ok(image);
-  return image;
-}
-
-function ints(type: string, filters: string): readonly IntGroup[] {
+function compileInts(type: string, filters: string): readonly IntGroup[] {
   return (
-    hook(`${kprobe(`call: f\nsyscall: false\nargs: [{index: 2, type: ${type}}]\nselectors:\n${filters}`)}`).args[0]
-      ?.ints ?? []
+    compileHook(`${kprobeYaml(`call: f\nsyscall: false\nargs: [{index: 2, type: ${type}}]\nselectors:\n${filters}`)}`)
+      .args[0]?.ints ?? []
   );
 }
 
-function texts(key: 'equal' | 'prefix' | 'postfix', ...selectorBodies: string[]): StringTable {
-  const table = hook(kprobe(`${FILE_AND_INT}\nselectors:\n${selectorBodies.map(item).join('\n')}`)).args[0]?.texts[key];
+function compileStrings(key: 'equal' | 'prefix' | 'postfix', ...selectorBodies: string[]): StringTable {
+  const table = compileHook(kprobeYaml(`${FILE_AND_INT}\nselectors:\n${selectorBodies.map(yamlItem).join('\n')}`))
+    .args[0]?.texts[key];
   assert.ok(table);
   return table;
 }
 
 const NO_FILTERS = { ints: [], texts: {}, net: {} };
 
-const one = (operator: string, values: string): string =>
+const intSelector = (operator: string, values: string): string =>
   `- matchArgs: [{index: 2, operator: ${operator}, values: [${values}]}]`;
-const on = (operator: string, ...values: string[]): string =>
+const fileFilter = (operator: string, ...values: string[]): string =>
   `{index: 0, operator: ${operator}, values: [${values.join(', ')}]}`;
 
 describe('policy: hooks of an image', () => {
   it('has the options of the policy for the hook', () => {
     const image = compilePolicy(
-      policy(`
+      policyYaml(`
         kprobes:
         - call: sys_openat
           message: an open
@@ -74,9 +69,9 @@ describe('policy: hooks of an image', () => {
   });
 
   it('reads the return value only if the policy asks for it', () => {
-    const without = hook(kprobe('call: f\nsyscall: false\nreturnArg: {index: 0, type: int}'));
+    const without = compileHook(kprobeYaml('call: f\nsyscall: false\nreturnArg: {index: 0, type: int}'));
     assert.equal(without.returnArg, undefined);
-    const filtered = hook(selectors('matchReturnArgs: [{index: 0, operator: LT, values: ["0"]}]'));
+    const filtered = compileHook(selectorsYaml('matchReturnArgs: [{index: 0, operator: LT, values: ["0"]}]'));
     assert.deepEqual(filtered.returnArg?.ints, [
       { negate: false, selectors: [0], tests: [{ op: 'less', signed: true, value: 0n, selectors: [0] }] },
     ]);
@@ -90,7 +85,7 @@ describe('policy: hooks of an image', () => {
       '{name: ksys, type: generated_ftrace, pattern: "^ksys_"}',
     ];
     const calls = ['dups', 'plain', 'all', 'ksys'].map((name) => `- {call: "list:${name}", syscall: false}`);
-    const image = compilePolicy(policy(`lists:\n- ${lists.join('\n- ')}\nkprobes:\n${calls.join('\n')}`));
+    const image = compilePolicy(policyYaml(`lists:\n- ${lists.join('\n- ')}\nkprobes:\n${calls.join('\n')}`));
     assert.deepEqual(
       image.hooks.map(({ call, syscall, list }) => [call, syscall, list]),
       [
@@ -104,17 +99,17 @@ describe('policy: hooks of an image', () => {
 
   it('attaches several at once unless the option of their kind forbids it', () => {
     const hooks = 'kprobes: [{call: f}]\nuprobes: [{path: /a, symbols: [f, g]}]';
-    const links = (options: string): unknown[] =>
-      compilePolicy(policy(`options: [${options}]\n${hooks}`)).hooks.map(({ singleLinks }) => singleLinks);
-    assert.deepEqual(links('{name: disable-kprobe-multi, value: "1"}'), [true, undefined]);
-    assert.deepEqual(links('{name: disable-uprobe-multi, value: "true"}'), [undefined, true]);
-    assert.deepEqual(links('{name: disable-kprobe-multi, value: "0"}'), [undefined, undefined]);
+    const listSingleLinks = (options: string): unknown[] =>
+      compilePolicy(policyYaml(`options: [${options}]\n${hooks}`)).hooks.map(({ singleLinks }) => singleLinks);
+    assert.deepEqual(listSingleLinks('{name: disable-kprobe-multi, value: "1"}'), [true, undefined]);
+    assert.deepEqual(listSingleLinks('{name: disable-uprobe-multi, value: "true"}'), [undefined, true]);
+    assert.deepEqual(listSingleLinks('{name: disable-kprobe-multi, value: "0"}'), [undefined, undefined]);
   });
 
   it('merges macros into the selectors', () => {
-    const image = hook(
-      policy(
-        `selectorsMacros:\n  writes:\n    matchArgs: [{index: 1, operator: Equal, values: ["2"]}]\nkprobes:\n${item(`${FILE_AND_INT}\nselectors:\n- macros: [writes]\n  matchArgs: [{index: 0, operator: Prefix, values: [/etc]}]\n- matchPIDs: [{operator: In, values: [1]}]`)}`,
+    const image = compileHook(
+      policyYaml(
+        `selectorsMacros:\n  writes:\n    matchArgs: [{index: 1, operator: Equal, values: ["2"]}]\nkprobes:\n${yamlItem(`${FILE_AND_INT}\nselectors:\n- macros: [writes]\n  matchArgs: [{index: 0, operator: Prefix, values: [/etc]}]\n- matchPIDs: [{operator: In, values: [1]}]`)}`,
       ),
     );
     assert.deepEqual(image.args[1]?.ints, [
@@ -124,7 +119,7 @@ describe('policy: hooks of an image', () => {
   });
 
   it('is the same for the same policy, and accepts a parsed one', () => {
-    const yaml = selectors('matchBinaries: [{operator: In, values: [/b, /a]}]');
+    const yaml = selectorsYaml('matchBinaries: [{operator: In, values: [/b, /a]}]');
     assert.deepEqual(compilePolicy(parsePolicy(yaml)), compilePolicy(yaml));
   });
 });
@@ -146,7 +141,7 @@ describe('policy: numbers of an image', () => {
   ];
   for (const [type, text, value] of values) {
     it(`${type} ${text}`, () => {
-      assert.deepEqual(ints(type, one('Equal', `"${text}"`)), [
+      assert.deepEqual(compileInts(type, intSelector('Equal', `"${text}"`)), [
         { negate: false, selectors: [0], tests: [{ op: 'equal', signed: false, value, selectors: [0] }] },
       ]);
     });
@@ -161,20 +156,22 @@ describe('policy: numbers of an image', () => {
   ];
   for (const [type, operator, op, signed] of comparisons) {
     it(`${operator} of ${type}`, () => {
-      assert.deepEqual(ints(type, one(operator, '"7"'))[0]?.tests, [{ op, signed, value: 7n, selectors: [0] }]);
+      assert.deepEqual(compileInts(type, intSelector(operator, '"7"'))[0]?.tests, [
+        { op, signed, value: 7n, selectors: [0] },
+      ]);
     });
   }
 
   it('joins the values of a mask', () => {
-    assert.deepEqual(ints('int', one('Mask', '"64", "1", "0x80000000"')), [
+    assert.deepEqual(compileInts('int', intSelector('Mask', '"64", "1", "0x80000000"')), [
       { negate: false, selectors: [0], tests: [{ op: 'mask', signed: false, value: 0x80000041n, selectors: [0] }] },
     ]);
   });
 
   it('shares equal comparisons between selectors and puts the second filter of a selector into a second group', () => {
-    const groups = ints(
+    const groups = compileInts(
       'int',
-      `${one('Equal', '"1", "2"')}
+      `${intSelector('Equal', '"1", "2"')}
 - matchArgs:
   - {index: 2, operator: Equal, values: ["2"]}
   - {index: 2, operator: NotEqual, values: ["9"]}
@@ -198,10 +195,10 @@ describe('policy: numbers of an image', () => {
 
 describe('policy: texts of an image', () => {
   it('gives an entry the results of its shorter prefixes', () => {
-    const table = texts(
+    const table = compileStrings(
       'prefix',
-      `matchArgs: [${on('Prefix', '/etc/shadow')}]`,
-      `matchArgs: [${on('Prefix', '/etc', '/var')}]`,
+      `matchArgs: [${fileFilter('Prefix', '/etc/shadow')}]`,
+      `matchArgs: [${fileFilter('Prefix', '/etc', '/var')}]`,
     );
     assert.deepEqual(table, {
       positive: [0, 1],
@@ -215,10 +212,10 @@ describe('policy: texts of an image', () => {
   });
 
   it('is not misled by a longer neighbour', () => {
-    const table = texts(
+    const table = compileStrings(
       'prefix',
-      `matchArgs: [${on('Prefix', '/a', '/ab', '/ac')}]`,
-      `matchArgs: [${on('Prefix', '/ab/c')}]`,
+      `matchArgs: [${fileFilter('Prefix', '/a', '/ab', '/ac')}]`,
+      `matchArgs: [${fileFilter('Prefix', '/ab/c')}]`,
     );
     assert.deepEqual(
       table.entries.map(({ value, match }) => [value, match]),
@@ -232,7 +229,10 @@ describe('policy: texts of an image', () => {
   });
 
   it('requires all filters of a selector', () => {
-    const table = texts('prefix', `matchArgs: [${on('Prefix', '/a', '/b')}, ${on('Prefix', '/a/x', '/b')}]`);
+    const table = compileStrings(
+      'prefix',
+      `matchArgs: [${fileFilter('Prefix', '/a', '/b')}, ${fileFilter('Prefix', '/a/x', '/b')}]`,
+    );
     assert.deepEqual(
       table.entries.map(({ value, match }) => [value, match]),
       [
@@ -244,10 +244,10 @@ describe('policy: texts of an image', () => {
   });
 
   it('rejects by negated filters, together with positive ones', () => {
-    const table = texts(
+    const table = compileStrings(
       'prefix',
-      `matchArgs: [${on('Prefix', '/etc')}, ${on('NotPrefix', '/etc/ssl')}]`,
-      `matchArgs: [${on('NotPrefix', '/etc')}]`,
+      `matchArgs: [${fileFilter('Prefix', '/etc')}, ${fileFilter('NotPrefix', '/etc/ssl')}]`,
+      `matchArgs: [${fileFilter('NotPrefix', '/etc')}]`,
     );
     assert.deepEqual(table, {
       positive: [0],
@@ -260,10 +260,10 @@ describe('policy: texts of an image', () => {
   });
 
   it('reads postfixes from their end', () => {
-    const table = texts(
+    const table = compileStrings(
       'postfix',
-      `matchArgs: [${on('Postfix', 'rc')}]`,
-      `matchArgs: [${on('Postfix', '.bashrc')}, ${on('NotPostfix', 'x.bashrc')}]`,
+      `matchArgs: [${fileFilter('Postfix', 'rc')}]`,
+      `matchArgs: [${fileFilter('Postfix', '.bashrc')}, ${fileFilter('NotPostfix', 'x.bashrc')}]`,
     );
     assert.deepEqual(table.entries, [
       { value: 'rc', match: [0], reject: [] },
@@ -273,8 +273,8 @@ describe('policy: texts of an image', () => {
   });
 
   it('keeps whole texts apart from beginnings and ends', () => {
-    const body = `matchArgs: [${on('Equal', '/a')}, ${on('Prefix', '/a')}, ${on('NotEqual', '/b')}]`;
-    assert.deepEqual(texts('equal', body), {
+    const body = `matchArgs: [${fileFilter('Equal', '/a')}, ${fileFilter('Prefix', '/a')}, ${fileFilter('NotEqual', '/b')}]`;
+    assert.deepEqual(compileStrings('equal', body), {
       positive: [0],
       used: [0],
       entries: [
@@ -282,11 +282,11 @@ describe('policy: texts of an image', () => {
         { value: '/b', match: [], reject: [0] },
       ],
     });
-    assert.deepEqual(texts('prefix', body).entries, [{ value: '/a', match: [0], reject: [] }]);
+    assert.deepEqual(compileStrings('prefix', body).entries, [{ value: '/a', match: [0], reject: [] }]);
   });
 
   it('compares without the NUL at the end', () => {
-    assert.deepEqual(texts('equal', `matchArgs: [${on('Equal', '"/a\\0"')}]`).entries, [
+    assert.deepEqual(compileStrings('equal', `matchArgs: [${fileFilter('Equal', '"/a\\0"')}]`).entries, [
       { value: '/a', match: [0], reject: [] },
     ]);
   });

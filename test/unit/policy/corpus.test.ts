@@ -1,8 +1,8 @@
 /** Real policies: each is accepted, or refused with codes that docs/policy.md lists. */
 import assert from 'node:assert/strict';
 import { compilePolicy, explainPolicy, formatExplanation, validatePolicy } from '../../../lib/policy/index.js';
-import { corpus } from './corpus.js';
-import { checkAgreement } from './marked.js';
+import { readCorpus } from './corpus.js';
+import { checkAgreement } from './marked-policies.js';
 
 /** Policies with variables that must be replaced before use. */
 const KNOWN_MISTAKES: Readonly<Record<string, string>> = {
@@ -15,7 +15,7 @@ const KNOWN_MISTAKES: Readonly<Record<string, string>> = {
 const NOT_YET: readonly string[] = ['UNSUPPORTED_LIST', 'UNSUPPORTED_ACTION'];
 
 describe('policy: real policies', () => {
-  const files = corpus();
+  const files = readCorpus();
   const counts = new Map<string, number>();
   const refused: string[] = [];
   let accepted = 0;

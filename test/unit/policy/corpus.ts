@@ -13,7 +13,7 @@ export interface CorpusFile {
   readonly text: string;
 }
 
-export function corpus(): CorpusFile[] {
+export function readCorpus(): CorpusFile[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .sort()
@@ -21,7 +21,7 @@ export function corpus(): CorpusFile[] {
 }
 
 /** Rows with path, type, presence and constraints of each field. */
-export function facts(): string[][] | undefined {
+export function readFacts(): string[][] | undefined {
   const path = join(shared, 'facts/tracing-policy-fields.tsv');
   if (!existsSync(path)) return undefined;
   const lines = readFileSync(path, 'utf8')

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DIAGNOSTIC_CODES } from '../../../lib/policy/parse/codes.js';
+import { ROOT, readProjectFile } from '../../project.js';
 
-const root = join(__dirname, '../../..');
-const text = readFileSync(join(root, 'docs/diagnostics.md'), 'utf8');
+const text = readProjectFile('docs/diagnostics.md');
 
 describe('docs: diagnostics', () => {
   const entries = new Map(
@@ -35,7 +35,7 @@ describe('docs: diagnostics', () => {
   });
 
   it('lists every code that the tracer and the addon throw', () => {
-    const sources = [...files(join(root, 'lib'), '.ts'), ...files(join(root, 'native'), '.cc')].map((path) =>
+    const sources = [...listFiles(join(ROOT, 'lib'), '.ts'), ...listFiles(join(ROOT, 'native'), '.cc')].map((path) =>
       readFileSync(path, 'utf8'),
     );
     const thrown = sources.flatMap((source) =>
@@ -51,9 +51,9 @@ describe('docs: diagnostics', () => {
   });
 });
 
-function files(folder: string, ending: string): string[] {
+function listFiles(folder: string, ending: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    return entry.isDirectory() ? files(path, ending) : entry.name.endsWith(ending) ? [path] : [];
+    return entry.isDirectory() ? listFiles(path, ending) : entry.name.endsWith(ending) ? [path] : [];
   });
 }

@@ -4,102 +4,104 @@ import { hostFiles } from '../../../lib/elf-files/host-files.js';
 import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
 import type { KernelInfo, TypeInfo } from '../../../types/kernel.js';
 import { fakeKernel } from './fake-kernel.js';
-import { checkMarked, item, kprobe, marked, policy, selectors } from './marked.js';
+import { checkMarked, yamlItem, kprobeYaml, parseMarks, policyYaml, selectorsYaml } from './marked-policies.js';
 
-const many = (count: number, line: (i: number) => string): string =>
+const repeatLines = (count: number, line: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => line(i)).join('\n');
 
 const cases: readonly (readonly [string, string])[] = [
-  ['1,017 hooks', policy(`kprobes:\n${many(1016, (i) => `- {call: f${i}}`)}\n- ⟦LIMIT_HOOKS⟧{call: last}`)],
+  ['1,017 hooks', policyYaml(`kprobes:\n${repeatLines(1016, (i) => `- {call: f${i}}`)}\n- ⟦LIMIT_HOOKS⟧{call: last}`)],
   [
     '129 sets of binaries in 64 selectors do not fit',
-    kprobe(
-      `call: f\nselectors:\n${many(64, (i) => `- matchBinaries: [{operator: In, values: [/b${i}]}]`)}\n- ⟦LIMIT_SELECTORS⟧matchBinaries: [{operator: In, values: [/last]}]`,
+    kprobeYaml(
+      `call: f\nselectors:\n${repeatLines(64, (i) => `- matchBinaries: [{operator: In, values: [/b${i}]}]`)}\n- ⟦LIMIT_SELECTORS⟧matchBinaries: [{operator: In, values: [/last]}]`,
     ),
   ],
   [
     'an enforcer of a list that does not exist',
-    policy('enforcers: [{calls: [sys_dup, ⟦UNKNOWN_LIST⟧"list:none"]}]\nkprobes: [{call: f}]'),
+    policyYaml('enforcers: [{calls: [sys_dup, ⟦UNKNOWN_LIST⟧"list:none"]}]\nkprobes: [{call: f}]'),
   ],
-  ['enforcers without calls', policy('enforcers: [⟦MISSING_FIELD⟧{}]\nkprobes: [{call: f}]')],
+  ['enforcers without calls', policyYaml('enforcers: [⟦MISSING_FIELD⟧{}]\nkprobes: [{call: f}]')],
   [
     'a list with only broken values',
-    policy('lists: [{name: a, values: [⟦WRONG_TYPE⟧7]}]\nkprobes: [{call: "list:a"}]'),
+    policyYaml('lists: [{name: a, values: [⟦WRONG_TYPE⟧7]}]\nkprobes: [{call: "list:a"}]'),
   ],
   [
     'lists without names',
-    policy('lists: [⟦MISSING_FIELD⟧⟦LIST_EMPTY⟧{type: syscalls}]\nkprobes: [{call: f}]').replace(
+    policyYaml('lists: [⟦MISSING_FIELD⟧⟦LIST_EMPTY⟧{type: syscalls}]\nkprobes: [{call: f}]').replace(
       '⟦MISSING_FIELD⟧⟦LIST_EMPTY⟧',
       '⟦LIST_EMPTY⟧⟦MISSING_FIELD⟧',
     ),
   ],
   [
     'values for a generated list',
-    policy('lists: [{name: a, type: generated_syscalls, ⟦LIST_FIELD_UNUSED⟧values: [f]}]\nkprobes: [{call: f}]'),
+    policyYaml('lists: [{name: a, type: generated_syscalls, ⟦LIST_FIELD_UNUSED⟧values: [f]}]\nkprobes: [{call: f}]'),
   ],
-  ['a macro when there are none', kprobe('call: f\nselectors: [{macros: [⟦UNKNOWN_MACRO⟧anything]}]')],
+  ['a macro when there are none', kprobeYaml('call: f\nselectors: [{macros: [⟦UNKNOWN_MACRO⟧anything]}]')],
   [
     'a macro with the name of a member of every object',
-    kprobe('call: f\nselectors: [{macros: [⟦UNKNOWN_MACRO⟧constructor]}]'),
+    kprobeYaml('call: f\nselectors: [{macros: [⟦UNKNOWN_MACRO⟧constructor]}]'),
   ],
   [
     'an option with an unknown name',
-    policy('options: [{name: ⟦OPTION_UNKNOWN⟧zzzzzzzzzz, value: "1"}]\nkprobes: [{call: f}]'),
+    policyYaml('options: [{name: ⟦OPTION_UNKNOWN⟧zzzzzzzzzz, value: "1"}]\nkprobes: [{call: f}]'),
   ],
-  ['an option without a value', policy('options: [⟦OPTION_INVALID⟧{name: policy-mode}]\nkprobes: [{call: f}]')],
-  ['an option without a name', policy('options: [⟦MISSING_FIELD⟧{value: "1"}]\nkprobes: [{call: f}]')],
+  ['an option without a value', policyYaml('options: [⟦OPTION_INVALID⟧{name: policy-mode}]\nkprobes: [{call: f}]')],
+  ['an option without a name', policyYaml('options: [⟦MISSING_FIELD⟧{value: "1"}]\nkprobes: [{call: f}]')],
   [
     'a correct digest, and broken places',
-    policy(`uprobes: [{path: /a, symbols: [⟦WRONG_TYPE⟧7], binaryDigests: [${'ab'.repeat(32)}]}]`),
+    policyYaml(`uprobes: [{path: /a, symbols: [⟦WRONG_TYPE⟧7], binaryDigests: [${'ab'.repeat(32)}]}]`),
   ],
-  ['places of the wrong type', policy('uprobes: [{path: /a, offsets: ⟦WRONG_TYPE⟧4096}]')],
+  ['places of the wrong type', policyYaml('uprobes: [{path: /a, offsets: ⟦WRONG_TYPE⟧4096}]')],
   [
     'no value passes on return',
-    selectors(
+    selectorsYaml(
       '⟦SELECTOR_NEVER_MATCHES⟧matchReturnArgs:\n- {index: 0, operator: GT, values: ["0"]}\n- {index: 0, operator: LT, values: ["0"]}',
     ),
   ],
   [
     'the name of a pipe, which is not a path',
-    selectors('matchArgs: [{index: 0, operator: Equal, values: ["pipe:[1]"]}]'),
+    selectorsYaml('matchArgs: [{index: 0, operator: Equal, values: ["pipe:[1]"]}]'),
   ],
   [
     'a namespace whose name is similar to none',
-    kprobe('call: f\nselectors:\n- matchNamespaceChanges: [{operator: In, values: [⟦NAMESPACE_INVALID⟧everything]}]'),
+    kprobeYaml(
+      'call: f\nselectors:\n- matchNamespaceChanges: [{operator: In, values: [⟦NAMESPACE_INVALID⟧everything]}]',
+    ),
   ],
   [
     'followed processes without mistakes',
-    kprobe(
+    kprobeYaml(
       'call: f\nselectors:\n- matchPIDs: [{operator: In, values: [1], followForks: true}, {operator: NotIn, values: [1]}]',
     ),
   ],
   [
     'a selector with a workload hides none',
-    kprobe('call: f\nselectors:\n- matchWorkloads: {podSelector: {}}\n- matchActions: [{action: Post}]'),
+    kprobeYaml('call: f\nselectors:\n- matchWorkloads: {podSelector: {}}\n- matchActions: [{action: Post}]'),
   ],
   [
     'a selector with a broken filter hides none',
-    kprobe(
+    kprobeYaml(
       'call: f\nargs: [{index: 0, type: int}]\nselectors:\n- matchArgs: [{index: ⟦INDEX_WITHOUT_ARG⟧3, operator: Equal, values: ["1"]}]\n- matchArgs: [{index: 0, operator: Equal, values: ["1"]}]',
     ),
   ],
-  ['a null in a list', policy('kprobes: [{call: f, tags: [a, ⟦WRONG_TYPE⟧~]}]')],
-  ['a required field without a value', policy('kprobes: [{call: ⟦WRONG_TYPE⟧~}]')],
+  ['a null in a list', policyYaml('kprobes: [{call: f, tags: [a, ⟦WRONG_TYPE⟧~]}]')],
+  ['a required field without a value', policyYaml('kprobes: [{call: ⟦WRONG_TYPE⟧~}]')],
   [
     'a label without a value',
-    policy('kprobes: []').replace('name: test', 'name: test\n  uid: ~\n  labels: {⟦WRONG_TYPE⟧a: }'),
+    policyYaml('kprobes: []').replace('name: test', 'name: test\n  uid: ~\n  labels: {⟦WRONG_TYPE⟧a: }'),
   ],
-  ['true as a value', selectors('matchArgs: [{index: 1, operator: Equal, values: [⟦WRONG_TYPE⟧true]}]')],
-  ['a group as a value', selectors('matchArgs: [{index: 1, operator: Equal, values: [⟦WRONG_TYPE⟧{a: b}]}]')],
+  ['true as a value', selectorsYaml('matchArgs: [{index: 1, operator: Equal, values: [⟦WRONG_TYPE⟧true]}]')],
+  ['a group as a value', selectorsYaml('matchArgs: [{index: 1, operator: Equal, values: [⟦WRONG_TYPE⟧{a: b}]}]')],
   [
     'an arg whose index is broken',
-    kprobe(
+    kprobeYaml(
       'call: f\nargs: [{index: ⟦WRONG_TYPE⟧x, type: int}]\nselectors: [{matchArgs: [{index: 3, operator: Equal, values: ["1"]}]}]',
     ),
   ],
   [
     'an arg whose type is broken',
-    kprobe(
+    kprobeYaml(
       'call: f\nargs: [{index: 0, type: ⟦UNKNOWN_VALUE⟧integr}]\nselectors: [{matchArgs: [{index: 0, operator: Equal, values: ["1"]}]}]',
     ),
   ],
@@ -107,7 +109,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['an invalid directive', '⟦YAML_SYNTAX⟧%YAML\n'],
   [
     'an action of a broken kind',
-    kprobe(
+    kprobeYaml(
       'call: ⟦EMPTY_TEXT⟧""\nselectors: [{matchActions: [{action: ⟦UNKNOWN_VALUE⟧Kil, argError: 1}, {action: ⟦SIGKILL_TOO_LATE⟧Sigkill}]}]',
     ),
   ],
@@ -117,40 +119,40 @@ describe('policy: corners', () => {
   for (const [name, text] of cases) it(name, () => checkMarked(text));
 
   it('cuts what it shows, never within a character', () => {
-    const found = validatePolicy(policy(`kprobes: [{call: f, ${'🚀'.repeat(60)}: 1}]`));
+    const found = validatePolicy(policyYaml(`kprobes: [{call: f, ${'🚀'.repeat(60)}: 1}]`));
     const [first] = found;
     assert.equal(first?.code, 'UNKNOWN_FIELD');
     assert.ok((first?.text.length ?? 99) <= 80 && first?.text.endsWith('🚀…'), first?.text);
     assert.ok((first?.message.length ?? 999) < 160);
-    const odd = validatePolicy(policy(`kprobes: [{call: f, x${'🚀'.repeat(60)}: 1}]`))[0];
+    const odd = validatePolicy(policyYaml(`kprobes: [{call: f, x${'🚀'.repeat(60)}: 1}]`))[0];
     assert.ok(odd?.text.endsWith('🚀…') && odd.text.length <= 80, odd?.text);
   });
 
   it('reports nothing about a kernel if the policy itself is broken', () => {
     for (const text of [
-      kprobe('⟦MISSING_FIELD⟧syscall: false'),
-      policy('lsmhooks: [⟦MISSING_FIELD⟧{args: []}]'),
-      policy('tracepoints: [⟦MISSING_FIELD⟧{event: a}]'),
-      policy('tracepoints: [⟦MISSING_FIELD⟧{subsystem: a}]'),
-      kprobe('call: security_file_permission\nsyscall: false\nargs: [⟦MISSING_FIELD⟧{type: int}, {index: 0}]'),
+      kprobeYaml('⟦MISSING_FIELD⟧syscall: false'),
+      policyYaml('lsmhooks: [⟦MISSING_FIELD⟧{args: []}]'),
+      policyYaml('tracepoints: [⟦MISSING_FIELD⟧{event: a}]'),
+      policyYaml('tracepoints: [⟦MISSING_FIELD⟧{subsystem: a}]'),
+      kprobeYaml('call: security_file_permission\nsyscall: false\nargs: [⟦MISSING_FIELD⟧{type: int}, {index: 0}]'),
     ]) {
-      const { yaml, expected } = marked(text);
+      const { yaml, expected } = parseMarks(text);
       const found = validatePolicy(yaml, { kernel: fakeKernel, files: hostFiles });
       assert.deepEqual(found.map((d) => d.code).sort(), expected.map(({ code }) => code).sort());
     }
   });
 
-  const hint = (text: string, kernel: KernelInfo = fakeKernel): string | undefined =>
+  const findHint = (text: string, kernel: KernelInfo = fakeKernel): string | undefined =>
     validatePolicy(text, { kernel }).find((d) => !d.code.startsWith('UNSUPPORTED_'))?.hint;
 
   it('has a hint if no name is similar', () => {
-    const fn = (args: string): string => kprobe(`call: vfs_void\nsyscall: false\nargs: [${args}]`);
-    const tracepoint = (body: string): string => policy(`tracepoints:\n${item(body)}`);
-    assert.match(hint(fn('{index: 0, type: int, btfType: zzzzzzzz}')) ?? '', /without the word struct/);
-    assert.match(hint(tracepoint('subsystem: sched\nevent: zzzzzzzzz\nraw: true')) ?? '', /kernel source/);
-    assert.match(hint(tracepoint('subsystem: zzzzzzzzz\nevent: x')) ?? '', /tracefs/);
+    const functionYaml = (args: string): string => kprobeYaml(`call: vfs_void\nsyscall: false\nargs: [${args}]`);
+    const tracepointYaml = (body: string): string => policyYaml(`tracepoints:\n${yamlItem(body)}`);
+    assert.match(findHint(functionYaml('{index: 0, type: int, btfType: zzzzzzzz}')) ?? '', /without the word struct/);
+    assert.match(findHint(tracepointYaml('subsystem: sched\nevent: zzzzzzzzz\nraw: true')) ?? '', /kernel source/);
+    assert.match(findHint(tracepointYaml('subsystem: zzzzzzzzz\nevent: x')) ?? '', /tracefs/);
     assert.match(
-      hint(kprobe('call: takes_text\nsyscall: false\nargs: [{index: 2, type: uint32}]')) ?? '',
+      findHint(kprobeYaml('call: takes_text\nsyscall: false\nargs: [{index: 2, type: uint32}]')) ?? '',
       /use uint16/,
     );
   });
@@ -172,21 +174,24 @@ describe('policy: corners', () => {
     ];
     for (const [type, pattern] of types) {
       const kernel: KernelInfo = { ...fakeKernel, function: () => ({ params: [{ name: 'p', type }], returns: type }) };
-      const [found] = validatePolicy(kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: file}]'), { kernel });
+      const [found] = validatePolicy(kprobeYaml('call: f\nsyscall: false\nargs: [{index: 0, type: file}]'), { kernel });
       assert.match(found?.message ?? '', pattern);
       assert.equal(found?.code, 'ARG_TYPE_MISMATCH');
     }
     const none: KernelInfo = { ...fakeKernel, function: () => ({ params: [], returns: { ...base, kind: 'void' } }) };
-    assert.match(hint(kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: fd}]'), none) ?? '', /it has none$/);
+    assert.match(
+      findHint(kprobeYaml('call: f\nsyscall: false\nargs: [{index: 0, type: fd}]'), none) ?? '',
+      /it has none$/,
+    );
   });
 
   it('reads descriptors of int parameters only', () => {
-    const found = (args: string) =>
-      validatePolicy(kprobe(`call: security_file_permission\nsyscall: false\nargs: [${args}]`), {
+    const listCodes = (args: string) =>
+      validatePolicy(kprobeYaml(`call: security_file_permission\nsyscall: false\nargs: [${args}]`), {
         kernel: fakeKernel,
       }).map((d) => d.code);
-    assert.deepEqual(found('{index: 1, type: fd}'), []);
-    const struct = validatePolicy(kprobe('call: takes_text\nsyscall: false\nargs: [{index: 1, type: fd}]'), {
+    assert.deepEqual(listCodes('{index: 1, type: fd}'), []);
+    const struct = validatePolicy(kprobeYaml('call: takes_text\nsyscall: false\nargs: [{index: 1, type: fd}]'), {
       kernel: fakeKernel,
     });
     assert.deepEqual(
@@ -208,21 +213,21 @@ describe('policy: corners', () => {
       function: () => ({ params: [{ name: 'p', type: struct }], returns: struct }),
     };
     assert.match(
-      hint(kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: nop, resolve: q}]'), kernel) ?? '',
+      findHint(kprobeYaml('call: f\nsyscall: false\nargs: [{index: 0, type: nop, resolve: q}]'), kernel) ?? '',
       /member_number_11, …$/,
     );
   });
 
   it('explains hooks that only trampolines support', () => {
-    const attach = (more: string): string | undefined =>
-      explainPolicy(policy(`fentries: [{call: f, syscall: false${more}}]`)).hooks[0]?.attach;
-    assert.equal(attach(''), 'fentry');
-    assert.equal(attach(', return: true, returnArg: {index: 0, type: int}'), 'fentry and fexit');
+    const explainAttach = (more: string): string | undefined =>
+      explainPolicy(policyYaml(`fentries: [{call: f, syscall: false${more}}]`)).hooks[0]?.attach;
+    assert.equal(explainAttach(''), 'fentry');
+    assert.equal(explainAttach(', return: true, returnArg: {index: 0, type: int}'), 'fentry and fexit');
   });
 
   it('explains what a policy leaves to defaults', () => {
     const { hooks, namespace } = explainPolicy(
-      policy(
+      policyYaml(
         'kprobes: [{call: f, args: [{index: 3, type: size_t}], data: [{index: 0, type: int}], selectors: [{matchData: [{index: 0, operator: Equal, values: ["1"]}], matchArgs: [{args: [0], operator: Equal, values: ["1"]}]}]}]',
       ).replace('kind: TracingPolicy', 'kind: TracingPolicyNamespaced'),
     );

@@ -8,59 +8,60 @@ import { join } from 'node:path';
 import { explainPolicy, formatExplanation } from '../../../lib/policy/index.js';
 import type { KernelInfo } from '../../../types/kernel.js';
 import { fakeKernel } from './fake-kernel.js';
-import { kprobe, policy, selectors } from './marked.js';
+import { kprobeYaml, policyYaml, selectorsYaml } from './marked-policies.js';
+import { ROOT } from '../../project.js';
 
-const root = join(__dirname, '../../..');
 const golden = join(__dirname, 'golden');
 
-function compare(path: string, found: string): void {
+function compareGolden(path: string, found: string): void {
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, found);
   assert.ok(existsSync(path), `${path} is missing: UPDATE_GOLDEN=1 writes it`);
   assert.equal(found, readFileSync(path, 'utf8'), `${path} differs: UPDATE_GOLDEN=1 rewrites it`);
 }
 
-const json = (value: unknown): string =>
+const toJson = (value: unknown): string =>
   `${JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner), 2)}\n`;
 
 describe('policy: explanations', () => {
   for (const [name, path] of [
-    ['file-monitoring', join(root, 'examples/file-monitoring.yaml')],
+    ['file-monitoring', join(ROOT, 'examples/file-monitoring.yaml')],
     ['whole-language', join(golden, 'whole-language.yaml')],
     ['every-filter', join(golden, 'every-filter.yaml')],
   ] as const) {
     it(`${name} in words and as data`, () => {
       const text = readFileSync(path, 'utf8');
       const explanation = explainPolicy(text, { file: `${name}.yaml` });
-      compare(join(golden, `${name}.txt`), formatExplanation(explanation));
-      compare(join(golden, `${name}.golden`), json(explanation));
+      compareGolden(join(golden, `${name}.txt`), formatExplanation(explanation));
+      compareGolden(join(golden, `${name}.golden`), toJson(explanation));
       assert.deepEqual(explainPolicy(text, { file: `${name}.yaml` }), explanation);
     });
   }
 
   it('reports what the kernel has', () => {
-    const attach = (yaml: string): string | undefined => explainPolicy(yaml, { kernel: fakeKernel }).hooks[0]?.attach;
-    assert.match(attach(kprobe('call: sys_openat')) ?? '', /__x64_sys_openat of Linux test$/);
-    assert.match(attach(kprobe('call: gone\nsyscall: false')) ?? '', /Linux test has no gone$/);
+    const explainAttach = (yaml: string): string | undefined =>
+      explainPolicy(yaml, { kernel: fakeKernel }).hooks[0]?.attach;
+    assert.match(explainAttach(kprobeYaml('call: sys_openat')) ?? '', /__x64_sys_openat of Linux test$/);
+    assert.match(explainAttach(kprobeYaml('call: gone\nsyscall: false')) ?? '', /Linux test has no gone$/);
     assert.doesNotMatch(
-      attach(policy('lists: [{name: a, values: [b, c]}]\nkprobes: [{call: "list:a"}]')) ?? '',
+      explainAttach(policyYaml('lists: [{name: a, values: [b, c]}]\nkprobes: [{call: "list:a"}]')) ?? '',
       /Linux test/,
     );
   });
 
   it('says how many functions a generated list has there', () => {
-    const target = (list: string, kernel?: KernelInfo): string | undefined =>
-      explainPolicy(policy(`lists: [{name: a, ${list}}]\nkprobes: [{call: "list:a"}]`), kernel && { kernel }).hooks[0]
-        ?.target;
+    const explainTarget = (list: string, kernel?: KernelInfo): string | undefined =>
+      explainPolicy(policyYaml(`lists: [{name: a, ${list}}]\nkprobes: [{call: "list:a"}]`), kernel && { kernel })
+        .hooks[0]?.target;
     const pattern = 'type: generated_ftrace, pattern: "^security_"';
-    assert.equal(target(pattern), 'functions like ^security_ (list:a)');
-    assert.equal(target(pattern, fakeKernel), 'functions like ^security_ (list:a: 4 of Linux test)');
+    assert.equal(explainTarget(pattern), 'functions like ^security_ (list:a)');
+    assert.equal(explainTarget(pattern, fakeKernel), 'functions like ^security_ (list:a: 4 of Linux test)');
     if (process.arch === 'arm64') return; // The kernel of the tests is for x64.
-    assert.equal(target('type: generated_syscalls', fakeKernel), 'every system call (list:a: 3 of Linux test)');
+    assert.equal(explainTarget('type: generated_syscalls', fakeKernel), 'every system call (list:a: 3 of Linux test)');
   });
 
   it('puts cheap tests first, and counts', () => {
     const [hook] = explainPolicy(
-      selectors(`
+      selectorsYaml(`
         matchArgs:
         - {index: 0, operator: Equal, values: [/a]}
         - {index: 1, operator: Equal, values: ["4"]}

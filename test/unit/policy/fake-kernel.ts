@@ -28,7 +28,7 @@ const STRUCTS: Readonly<Record<string, string>> = {
   fdtable: 'struct file *[] fd',
 };
 
-function type(text: string): TypeInfo {
+function parseType(text: string): TypeInfo {
   const base = {
     name: '',
     alias: '',
@@ -37,27 +37,28 @@ function type(text: string): TypeInfo {
     target: (): undefined => undefined,
     members: (): MemberInfo[] => [],
   };
-  if (text.endsWith('[]')) return { ...base, kind: 'array', target: () => type(text.slice(0, -2).trim()) };
-  if (text.endsWith('*')) return { ...base, kind: 'pointer', size: 8, target: () => type(text.slice(0, -1).trim()) };
+  if (text.endsWith('[]')) return { ...base, kind: 'array', target: () => parseType(text.slice(0, -2).trim()) };
+  if (text.endsWith('*'))
+    return { ...base, kind: 'pointer', size: 8, target: () => parseType(text.slice(0, -1).trim()) };
   const scalar = SCALARS[text];
   if (scalar !== undefined) return { ...base, ...scalar, name: text };
   const name = text.replace('struct ', '');
-  return { ...base, kind: 'struct', name, members: () => members(STRUCTS[name] ?? '') };
+  return { ...base, kind: 'struct', name, members: () => parseMembers(STRUCTS[name] ?? '') };
 }
 
 /** Members whose offsets are eight bytes apart. */
-function members(text: string): MemberInfo[] {
-  return list(text, ';').map((member, i) => ({ ...member, bitOffset: 64 * i, bitfieldSize: 0 }));
+function parseMembers(text: string): MemberInfo[] {
+  return parseList(text, ';').map((member, i) => ({ ...member, bitOffset: 64 * i, bitfieldSize: 0 }));
 }
 
-function list(text: string, separator: string): ParameterInfo[] {
+function parseList(text: string, separator: string): ParameterInfo[] {
   const parts = text
     .split(separator)
     .map((part) => part.trim())
     .filter((part) => part !== '');
   return parts.map((part) => {
     const space = part.lastIndexOf(' ');
-    return { name: part.slice(space + 1), type: type(part.slice(0, space)) };
+    return { name: part.slice(space + 1), type: parseType(part.slice(0, space)) };
   });
 }
 
@@ -81,9 +82,9 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   bpf_lsm_bprm_check_security: 'int (struct linux_binprm * bprm)',
 };
 
-function prototype(text: string): FunctionInfo {
+function parsePrototype(text: string): FunctionInfo {
   const [, returns = '', params = ''] = /^(.*?) ?\((.*)\)$/.exec(text) ?? [];
-  return { params: list(params, ','), returns: type(returns) };
+  return { params: parseList(params, ','), returns: parseType(returns) };
 }
 
 /** One field of each kind. */
@@ -112,16 +113,16 @@ const FIELDS: readonly TracepointField[] = [
 
 export const fakeKernel: KernelInfo = {
   name: 'Linux test',
-  function: (name) => (FUNCTIONS[name] === undefined ? undefined : prototype(FUNCTIONS[name])),
+  function: (name) => (FUNCTIONS[name] === undefined ? undefined : parsePrototype(FUNCTIONS[name])),
   functionNames: () => Object.keys(FUNCTIONS),
   attachableNames: () => Object.keys(FUNCTIONS).filter((name) => name !== 'not_probed'),
   attachable: (name) => (name === 'not_probed' ? false : undefined),
   overridable: (name) => (name === 'vfs_void' ? false : name.startsWith('security_') ? true : undefined),
-  struct: (name) => (STRUCTS[name] === undefined ? undefined : type(`struct ${name}`)),
+  struct: (name) => (STRUCTS[name] === undefined ? undefined : parseType(`struct ${name}`)),
   structNames: () => Object.keys(STRUCTS),
   rawTracepoint: (event) =>
     event === 'sched_process_exec'
-      ? prototype('void (struct task_struct * p, int old_pid, struct linux_binprm * bprm)')
+      ? parsePrototype('void (struct task_struct * p, int old_pid, struct linux_binprm * bprm)')
       : undefined,
   rawTracepointNames: () => ['sched_process_exec'],
   tracepoint: (subsystem, event) => {

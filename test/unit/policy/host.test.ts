@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { validatePolicy } from '../../../lib/policy/index.js';
 import { hostFiles } from '../../../lib/elf-files/host-files.js';
 import { readElf } from '../../../lib/elf/elf.js';
-import { buildElf, fileWith } from '../elf/elf-builder.js';
-import { item, kprobe, marked, policy } from './marked.js';
+import { buildElf, toFileBytes } from '../elf/elf-builder.js';
+import { yamlItem, kprobeYaml, parseMarks, policyYaml } from './marked-policies.js';
 
 describe('policy: against the files of the machine', () => {
   let folder = '';
@@ -24,37 +24,37 @@ describe('policy: against the files of the machine', () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  const uprobe = (path: string, symbols: string): string =>
-    policy(`uprobes:\n${item(`path: ${path}\nsymbols: [${symbols}]`)}`);
-  const usdt = (path: string, provider: string, name: string): string =>
-    policy(`usdts:\n${item(`path: ${path}\nprovider: ${provider}\nname: ${name}`)}`);
+  const uprobeYaml = (path: string, symbols: string): string =>
+    policyYaml(`uprobes:\n${yamlItem(`path: ${path}\nsymbols: [${symbols}]`)}`);
+  const usdtYaml = (path: string, provider: string, name: string): string =>
+    policyYaml(`usdts:\n${yamlItem(`path: ${path}\nprovider: ${provider}\nname: ${name}`)}`);
   const cases: readonly (readonly [string, () => string])[] = [
-    ['a symbol that exists', () => uprobe(`${folder}/program`, 'main, readline+0x10')],
-    ['a symbol that does not exist', () => uprobe(`${folder}/program`, 'main, ⟦SYMBOL_UNKNOWN⟧readlin')],
-    ['a stripped program', () => uprobe(`${folder}/stripped`, '⟦SYMBOL_UNKNOWN⟧main')],
-    ['a symbolic link', () => uprobe(`⟦PATH_IS_SYMLINK⟧${folder}/link`, 'main')],
-    ['a script', () => uprobe(`⟦PROGRAM_NOT_ELF⟧${folder}/script`, 'main')],
-    ['a program that does not exist', () => uprobe(`⟦PROGRAM_NOT_FOUND⟧${folder}/nothing`, 'main')],
-    ['a folder', () => uprobe(`⟦PROGRAM_NOT_FOUND⟧${folder}`, 'main')],
-    ['a probe that exists', () => usdt(`${folder}/program`, 'app', 'reply')],
-    ['a misspelt probe', () => usdt(`${folder}/program`, 'app', '⟦USDT_UNKNOWN⟧replly')],
-    ['another probe', () => usdt(`${folder}/program`, 'other', '⟦USDT_UNKNOWN⟧something')],
-    ['a probe of a program without any', () => usdt(`${folder}/stripped`, 'app', '⟦USDT_UNKNOWN⟧reply')],
+    ['a symbol that exists', () => uprobeYaml(`${folder}/program`, 'main, readline+0x10')],
+    ['a symbol that does not exist', () => uprobeYaml(`${folder}/program`, 'main, ⟦SYMBOL_UNKNOWN⟧readlin')],
+    ['a stripped program', () => uprobeYaml(`${folder}/stripped`, '⟦SYMBOL_UNKNOWN⟧main')],
+    ['a symbolic link', () => uprobeYaml(`⟦PATH_IS_SYMLINK⟧${folder}/link`, 'main')],
+    ['a script', () => uprobeYaml(`⟦PROGRAM_NOT_ELF⟧${folder}/script`, 'main')],
+    ['a program that does not exist', () => uprobeYaml(`⟦PROGRAM_NOT_FOUND⟧${folder}/nothing`, 'main')],
+    ['a folder', () => uprobeYaml(`⟦PROGRAM_NOT_FOUND⟧${folder}`, 'main')],
+    ['a probe that exists', () => usdtYaml(`${folder}/program`, 'app', 'reply')],
+    ['a misspelt probe', () => usdtYaml(`${folder}/program`, 'app', '⟦USDT_UNKNOWN⟧replly')],
+    ['another probe', () => usdtYaml(`${folder}/program`, 'other', '⟦USDT_UNKNOWN⟧something')],
+    ['a probe of a program without any', () => usdtYaml(`${folder}/stripped`, 'app', '⟦USDT_UNKNOWN⟧reply')],
     [
       'a binary by a link',
       () =>
-        kprobe(
+        kprobeYaml(
           `call: f\nselectors:\n- matchBinaries: [{operator: In, values: [⟦PATH_IS_SYMLINK⟧${folder}/link, ${folder}/program]}]`,
         ),
     ],
     [
       'a beginning of a binary',
-      () => kprobe(`call: f\nselectors:\n- matchBinaries: [{operator: Prefix, values: [${folder}/link]}]`),
+      () => kprobeYaml(`call: f\nselectors:\n- matchBinaries: [{operator: Prefix, values: [${folder}/link]}]`),
     ],
   ];
   for (const [name, text] of cases) {
     it(name, () => {
-      const { yaml, expected } = marked(text());
+      const { yaml, expected } = parseMarks(text());
       const without = new Set(validatePolicy(yaml).map((d) => JSON.stringify(d)));
       const found = validatePolicy(yaml, { files: hostFiles }).filter((d) => !without.has(JSON.stringify(d)));
       assert.deepEqual(
@@ -75,7 +75,7 @@ describe('policy: against the files of the machine', () => {
 describe('policy: ELF files', () => {
   for (const bigEndian of [false, true]) {
     it(`reads symbols and probes, ${bigEndian ? 'big' : 'little'} end first`, () => {
-      const elf = readElf(fileWith(buildElf({ symbols: ['one', 'two'], probes: ['p:a'], bigEndian })));
+      const elf = readElf(toFileBytes(buildElf({ symbols: ['one', 'two'], probes: ['p:a'], bigEndian })));
       assert.deepEqual([...(elf?.symbols ?? [])], [['one', 0x1000n], ['two', 0x1001n]]); // prettier-ignore
       assert.deepEqual([...(elf?.probes ?? [])], [['p:a', [{ args: ['-4@%eax'] }]]]);
     });
@@ -83,10 +83,10 @@ describe('policy: ELF files', () => {
 
   it('refuses a file that is not ELF', () => {
     assert.equal(
-      readElf(fileWith(Buffer.from('not an ELF file, but long enough to have a header of sixty-four bytes'))),
+      readElf(toFileBytes(Buffer.from('not an ELF file, but long enough to have a header of sixty-four bytes'))),
       null,
     );
-    assert.equal(readElf(fileWith(Buffer.alloc(0))), null);
+    assert.equal(readElf(toFileBytes(Buffer.alloc(0))), null);
   });
 
   it('survives damage at every byte', () => {
@@ -95,9 +95,9 @@ describe('policy: ELF files', () => {
       for (const value of [0, 0xff, 0x80]) {
         const damaged = Buffer.from(whole);
         damaged[at] = value;
-        readElf(fileWith(damaged));
+        readElf(toFileBytes(damaged));
       }
-      readElf(fileWith(whole.subarray(0, at)));
+      readElf(toFileBytes(whole.subarray(0, at)));
     }
   });
 });

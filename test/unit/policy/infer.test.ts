@@ -12,94 +12,109 @@ import {
 } from '../../../lib/policy/index.js';
 import type { CompiledHook } from '../../../lib/compiled/compiled-policy.js';
 import { fakeKernel } from './fake-kernel.js';
-import { kprobe, marked, policy } from './marked.js';
+import { kprobeYaml, parseMarks, policyYaml } from './marked-policies.js';
 
 const kernel = fakeKernel;
-const on = (call: string, values: string): string => kprobe(`call: ${call}\nsyscall: false\n${values}`);
-const arg = (call: string, fields: string): string => on(call, `args: [{${fields}}]`);
-const field = (index: number, more = ''): string =>
-  policy(`tracepoints: [{subsystem: a, event: kinds, args: [{index: ${index}${more}}]}]`);
+const functionYaml = (call: string, values: string): string => kprobeYaml(`call: ${call}\nsyscall: false\n${values}`);
+const argYaml = (call: string, fields: string): string => functionYaml(call, `args: [{${fields}}]`);
+const fieldYaml = (index: number, more = ''): string =>
+  policyYaml(`tracepoints: [{subsystem: a, event: kinds, args: [{index: ${index}${more}}]}]`);
 
 /** A policy with one value, and the type that it has on the kernel of the tests. */
 const rows: readonly (readonly [subject: string, yaml: string, type: string])[] = [
-  ['a file', arg('security_file_permission', 'index: 0'), 'file'],
-  ['auto, written out', arg('security_file_permission', 'index: 0, type: auto'), 'file'],
-  ['an int', arg('security_file_permission', 'index: 1'), 'int'],
-  ['a path', arg('security_path_truncate', 'index: 0'), 'path'],
-  ['a text', arg('takes_text', 'index: 0'), 'string'],
-  ['a number of 16 bits', arg('takes_text', 'index: 2'), 'uint16'],
-  ['a number of 64 bits', arg('reads', 'index: 2'), 'uint64'],
-  ['a text that is filled', arg('reads', 'index: 1, returnCopy: true'), 'char_buf'],
-  ['a buffer with a size', on('reads', 'args: [{index: 1, sizeArgIndex: 3}, {index: 2, type: size_t}]'), 'char_buf'],
-  ['memory that is filled', arg('vfs_void', 'index: 0, returnCopy: true'), 'char_buf'],
-  ['a set of capabilities', arg('capset', 'index: 0'), 'kernel_cap_t'],
-  ['a member', arg('security_file_permission', 'index: 0, resolve: f_flags'), 'uint32'],
-  ['a member that is a text', arg('security_file_permission', 'index: 0, resolve: f_path.dentry.d_iname'), 'string'],
-  ['a member that is a struct', arg('security_file_permission', 'index: 0, resolve: f_path'), 'path'],
-  ['the type that btfType names', arg('vfs_void', 'index: 0, btfType: linux_binprm'), 'linux_binprm'],
-  ['a member of the task', arg('f', 'index: 0, source: current_task, resolve: real_parent.pid'), 'int'],
-  ['a register', on('f', 'data: [{index: 0, source: pt_regs, resolve: rdi}]'), 'uint64'],
-  ['a part of a register', on('f', 'data: [{index: 0, source: pt_regs, resolve: al}]'), 'uint8'],
-  ['a parameter of a system call', kprobe('call: sys_openat\nargs: [{index: 1}]'), 'string'],
-  ['an address of a system call', kprobe('call: sys_connect\nargs: [{index: 1}]'), 'sockaddr'],
-  ['an argument of an LSM hook', policy('lsmhooks: [{hook: bprm_check_security, args: [{index: 0}]}]'), 'linux_binprm'],
+  ['a file', argYaml('security_file_permission', 'index: 0'), 'file'],
+  ['auto, written out', argYaml('security_file_permission', 'index: 0, type: auto'), 'file'],
+  ['an int', argYaml('security_file_permission', 'index: 1'), 'int'],
+  ['a path', argYaml('security_path_truncate', 'index: 0'), 'path'],
+  ['a text', argYaml('takes_text', 'index: 0'), 'string'],
+  ['a number of 16 bits', argYaml('takes_text', 'index: 2'), 'uint16'],
+  ['a number of 64 bits', argYaml('reads', 'index: 2'), 'uint64'],
+  ['a text that is filled', argYaml('reads', 'index: 1, returnCopy: true'), 'char_buf'],
+  [
+    'a buffer with a size',
+    functionYaml('reads', 'args: [{index: 1, sizeArgIndex: 3}, {index: 2, type: size_t}]'),
+    'char_buf',
+  ],
+  ['memory that is filled', argYaml('vfs_void', 'index: 0, returnCopy: true'), 'char_buf'],
+  ['a set of capabilities', argYaml('capset', 'index: 0'), 'kernel_cap_t'],
+  ['a member', argYaml('security_file_permission', 'index: 0, resolve: f_flags'), 'uint32'],
+  [
+    'a member that is a text',
+    argYaml('security_file_permission', 'index: 0, resolve: f_path.dentry.d_iname'),
+    'string',
+  ],
+  ['a member that is a struct', argYaml('security_file_permission', 'index: 0, resolve: f_path'), 'path'],
+  ['the type that btfType names', argYaml('vfs_void', 'index: 0, btfType: linux_binprm'), 'linux_binprm'],
+  ['a member of the task', argYaml('f', 'index: 0, source: current_task, resolve: real_parent.pid'), 'int'],
+  ['a register', functionYaml('f', 'data: [{index: 0, source: pt_regs, resolve: rdi}]'), 'uint64'],
+  ['a part of a register', functionYaml('f', 'data: [{index: 0, source: pt_regs, resolve: al}]'), 'uint8'],
+  ['a parameter of a system call', kprobeYaml('call: sys_openat\nargs: [{index: 1}]'), 'string'],
+  ['an address of a system call', kprobeYaml('call: sys_connect\nargs: [{index: 1}]'), 'sockaddr'],
+  [
+    'an argument of an LSM hook',
+    policyYaml('lsmhooks: [{hook: bprm_check_security, args: [{index: 0}]}]'),
+    'linux_binprm',
+  ],
   [
     'a function of a list',
-    policy(
+    policyYaml(
       'lists: [{name: a, values: [security_file_permission]}]\nkprobes: [{call: "list:a", syscall: false, args: [{index: 0}]}]',
     ),
     'file',
   ],
   [
     'a parameter of a raw tracepoint',
-    policy('tracepoints: [{subsystem: sched, event: sched_process_exec, raw: true, args: [{index: 2}]}]'),
+    policyYaml('tracepoints: [{subsystem: sched, event: sched_process_exec, raw: true, args: [{index: 2}]}]'),
     'linux_binprm',
   ],
-  ['a field with a place', field(0), 'string'],
-  ['a field with characters', field(3), 'string'],
-  ['a field that points to a text', field(4), 'string'],
-  ['a field that points to a struct', field(5), 'file'],
-  ['a member behind a field', field(5, ', resolve: f_flags'), 'uint32'],
-  ['a number in a field', field(7), 'int'],
-  ['a socket address in a field', field(9), 'sockaddr'],
+  ['a field with a place', fieldYaml(0), 'string'],
+  ['a field with characters', fieldYaml(3), 'string'],
+  ['a field that points to a text', fieldYaml(4), 'string'],
+  ['a field that points to a struct', fieldYaml(5), 'file'],
+  ['a member behind a field', fieldYaml(5, ', resolve: f_flags'), 'uint32'],
+  ['a number in a field', fieldYaml(7), 'int'],
+  ['a socket address in a field', fieldYaml(9), 'sockaddr'],
 ];
 
 /** Mistakes, at the marked places. */
 const mistakes: readonly (readonly [subject: string, yaml: string])[] = [
-  ['a pointer to anything', arg('vfs_void', '⟦TYPE_NOT_INFERRED⟧index: 0').replace('{⟦TYPE_NOT_INFERRED⟧', '⟦TYPE_NOT_INFERRED⟧{')], // prettier-ignore
-  ['a struct that no type reads', arg('makes_inode', 'index: 0, btfType: inode, type: ⟦TYPE_NOT_INFERRED⟧auto')],
-  ['an object of the kernel in a system call', kprobe('call: sys_connect\nargs: [{index: 2, type: ⟦TYPE_NOT_INFERRED⟧auto}]')], // prettier-ignore
-  ['an array in a field', field(8, ', type: ⟦TYPE_NOT_INFERRED⟧auto')],
+  ['a pointer to anything', argYaml('vfs_void', '⟦TYPE_NOT_INFERRED⟧index: 0').replace('{⟦TYPE_NOT_INFERRED⟧', '⟦TYPE_NOT_INFERRED⟧{')], // prettier-ignore
+  ['a struct that no type reads', argYaml('makes_inode', 'index: 0, btfType: inode, type: ⟦TYPE_NOT_INFERRED⟧auto')],
+  ['an object of the kernel in a system call', kprobeYaml('call: sys_connect\nargs: [{index: 2, type: ⟦TYPE_NOT_INFERRED⟧auto}]')], // prettier-ignore
+  ['an array in a field', fieldYaml(8, ', type: ⟦TYPE_NOT_INFERRED⟧auto')],
   [
     'a tracepoint that cannot be read',
-    policy(
+    policyYaml(
       'tracepoints: [{subsystem: unreadable, event: b, args: [{index: 0, type: ⟦TYPE_NOT_INFERRED⟧auto}]}]',
     ).replace('event: b', 'event: ⟦NOT_CHECKED⟧b'),
   ],
   [
     'a program',
-    policy('uprobes: [{path: /bin/sh, symbols: [main], args: [{index: 0, type: ⟦TYPE_NOT_INFERRED⟧auto}]}]'),
+    policyYaml('uprobes: [{path: /bin/sh, symbols: [main], args: [{index: 0, type: ⟦TYPE_NOT_INFERRED⟧auto}]}]'),
   ],
-  ['a parameter that does not exist', arg('security_file_permission', 'type: auto, index: ⟦ARG_BEYOND_PROTOTYPE⟧5')],
-  ['a function that does not exist', kprobe('call: ⟦FUNCTION_UNKNOWN⟧zzzzzzz\nsyscall: false\nargs: [{index: 0}]')],
-  ['a member that does not exist', arg('security_file_permission', 'index: 0, resolve: ⟦RESOLVE_NO_MEMBER⟧zzzz')],
+  [
+    'a parameter that does not exist',
+    argYaml('security_file_permission', 'type: auto, index: ⟦ARG_BEYOND_PROTOTYPE⟧5'),
+  ],
+  ['a function that does not exist', kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧zzzzzzz\nsyscall: false\nargs: [{index: 0}]')],
+  ['a member that does not exist', argYaml('security_file_permission', 'index: 0, resolve: ⟦RESOLVE_NO_MEMBER⟧zzzz')],
   [
     'a value that does not fit the type that was found',
-    on(
+    functionYaml(
       'security_file_permission',
       'args: [{index: 1}]\nselectors: [{matchArgs: [{index: 1, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧"/etc"]}]}]',
     ),
   ],
   [
     'an operator that does not fit the type that was found',
-    on(
+    functionYaml(
       'security_file_permission',
       'args: [{index: 0}]\nselectors: [{matchArgs: [{index: 0, operator: ⟦OPERATOR_NOT_FOR_TYPE⟧GT, values: ["1"]}]}]',
     ),
   ],
 ];
 
-const FILTERED = on(
+const FILTERED = functionYaml(
   'security_file_permission',
   'args: [{index: 0}, {index: 1, type: auto}]\nreturn: true\nreturnArg: {index: 0, type: auto}\nselectors: [{matchArgs: [{index: 0, operator: Prefix, values: [/etc/]}, {index: 1, operator: Mask, values: ["2"]}]}]',
 );
@@ -114,7 +129,7 @@ describe('policy: types from the kernel', () => {
 
   for (const [subject, text] of mistakes) {
     it(`refuses ${subject}`, () => {
-      const { yaml, expected } = marked(text);
+      const { yaml, expected } = parseMarks(text);
       const found = validatePolicy(yaml, { kernel });
       assert.deepEqual(found.map(({ code, line, column }) => ({ code, line, column })), expected); // prettier-ignore
       if (expected.some(({ code }) => code !== 'FUNCTION_UNKNOWN' && code !== 'ARG_BEYOND_PROTOTYPE')) {
@@ -129,8 +144,8 @@ describe('policy: types from the kernel', () => {
     assert.equal(hook.returnArg?.type, 'int');
     const written = compilePolicy(FILTERED.replace('{index: 0}', '{index: 0, type: file}').replaceAll('auto', 'int'))
       .hooks[0] as CompiledHook;
-    const filtersOf = (of: CompiledHook): unknown => of.args.map(({ ints, texts }) => ({ ints, texts }));
-    assert.deepEqual(filtersOf(hook), filtersOf(written));
+    const listFilters = (of: CompiledHook): unknown => of.args.map(({ ints, texts }) => ({ ints, texts }));
+    assert.deepEqual(listFilters(hook), listFilters(written));
   });
 
   it('accepts the policy without a kernel, and compiles it only with one', () => {
@@ -148,20 +163,23 @@ describe('policy: types from the kernel', () => {
   });
 
   it('explain shows what was found', () => {
-    const text = (yaml: string): string => formatExplanation(explainPolicy(yaml, { kernel }));
-    assert.match(text(FILTERED), /argument 0 \(file, as the kernel says\).*return value \(int, as the kernel says\)/);
+    const explainYaml = (yaml: string): string => formatExplanation(explainPolicy(yaml, { kernel }));
+    assert.match(
+      explainYaml(FILTERED),
+      /argument 0 \(file, as the kernel says\).*return value \(int, as the kernel says\)/,
+    );
     assert.match(formatExplanation(explainPolicy(FILTERED)), /argument 0 \(a type that the kernel says\)/);
-    assert.doesNotMatch(text(arg('security_file_permission', 'index: 0, type: file')), /as the kernel says/);
+    assert.doesNotMatch(explainYaml(argYaml('security_file_permission', 'index: 0, type: file')), /as the kernel says/);
   });
 
   it('says what was not checked, if it is asked', () => {
-    const codes = (yaml: string, options: object): string[] =>
+    const listCodes = (yaml: string, options: object): string[] =>
       validatePolicy(yaml, { reportUnchecked: true, ...options }).map(({ code, severity }) => `${severity} ${code}`);
-    const program = policy('uprobes: [{path: /no/such, symbols: [main]}]');
-    assert.deepEqual(codes(kprobe('call: sys_openat'), {}), ['note NOT_CHECKED']);
-    assert.deepEqual(codes(kprobe('call: sys_openat'), { kernel }), []);
-    assert.deepEqual(codes(program, { kernel }), ['note NOT_CHECKED']);
-    assert.deepEqual(codes(program, { files: hostFiles }), ['warning PROGRAM_NOT_FOUND']);
+    const program = policyYaml('uprobes: [{path: /no/such, symbols: [main]}]');
+    assert.deepEqual(listCodes(kprobeYaml('call: sys_openat'), {}), ['note NOT_CHECKED']);
+    assert.deepEqual(listCodes(kprobeYaml('call: sys_openat'), { kernel }), []);
+    assert.deepEqual(listCodes(program, { kernel }), ['note NOT_CHECKED']);
+    assert.deepEqual(listCodes(program, { files: hostFiles }), ['warning PROGRAM_NOT_FOUND']);
     assert.deepEqual(validatePolicy(program), []);
   });
 
@@ -173,7 +191,7 @@ describe('policy: types from the kernel', () => {
       ['tracepoints', 'subsystem: sched, event: zzzzzzz'],
       ['tracepoints', 'subsystem: sched, event: zzzzzzz, raw: true'],
     ] as const) {
-      const yaml = policy(`${kind}: [{${target}, optional: true, args: [{index: 0}], ${filter}}]`);
+      const yaml = policyYaml(`${kind}: [{${target}, optional: true, args: [{index: 0}], ${filter}}]`);
       assert.deepEqual(compilePolicy(yaml, { kernel }).hooks[0]?.args, []);
     }
   });

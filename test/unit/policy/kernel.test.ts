@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { validatePolicy } from '../../../lib/policy/index.js';
 import { SEARCHES_MAX } from '../../../lib/policy/language/limits.js';
 import { fakeKernel } from './fake-kernel.js';
-import { item, kprobe, marked, policy } from './marked.js';
+import { yamlItem, kprobeYaml, parseMarks, policyYaml } from './marked-policies.js';
 
 /** Compares only the diagnostics that the kernel adds. */
-function check(text: string): void {
-  const { yaml, expected } = marked(text);
+function checkWithKernel(text: string): void {
+  const { yaml, expected } = parseMarks(text);
   const without = new Set(validatePolicy(yaml).map((d) => JSON.stringify(d)));
   const found = validatePolicy(yaml, { kernel: fakeKernel }).filter((d) => !without.has(JSON.stringify(d)));
   assert.deepEqual(
@@ -17,18 +17,19 @@ function check(text: string): void {
   );
 }
 
-function hint(text: string): string {
-  const { yaml, expected } = marked(text);
+function findHint(text: string): string {
+  const { yaml, expected } = parseMarks(text);
   return validatePolicy(yaml, { kernel: fakeKernel }).find((d) => d.code === expected[0]?.code)?.hint ?? '';
 }
 
-const fn = (call: string, args: string, more = ''): string =>
-  kprobe(`call: ${call}\nsyscall: false\nargs: [${args}]${more}`);
-const lsm = (hook: string, args: string): string => policy(`lsmhooks:\n${item(`hook: ${hook}\nargs: [${args}]`)}`);
-const tp = (subsystem: string, event: string, args = ''): string =>
-  policy(`tracepoints:\n${item(`subsystem: ${subsystem}\nevent: ${event}\nargs: [${args}]`)}`);
-const resolve = (path: string, type = 'string'): string =>
-  lsm('bprm_check_security', `{index: 0, type: ${type}, resolve: ${path.replace(/[^⟧]+$/, '"$&"')}}`);
+const functionYaml = (call: string, args: string, more = ''): string =>
+  kprobeYaml(`call: ${call}\nsyscall: false\nargs: [${args}]${more}`);
+const lsmYaml = (hook: string, args: string): string =>
+  policyYaml(`lsmhooks:\n${yamlItem(`hook: ${hook}\nargs: [${args}]`)}`);
+const tracepointYaml = (subsystem: string, event: string, args = ''): string =>
+  policyYaml(`tracepoints:\n${yamlItem(`subsystem: ${subsystem}\nevent: ${event}\nargs: [${args}]`)}`);
+const resolveYaml = (path: string, type = 'string'): string =>
+  lsmYaml('bprm_check_security', `{index: 0, type: ${type}, resolve: ${path.replace(/[^⟧]+$/, '"$&"')}}`);
 
 /** Arguments that fit, at most eight per hook. */
 const FITTING: readonly string[] = [
@@ -57,47 +58,50 @@ const MISFITS: readonly (readonly [number, string])[] = [
 const cases: readonly (readonly [string, string])[] = [
   [
     'all is well',
-    fn(
+    functionYaml(
       'security_file_permission',
       '{index: 0, type: file}, {index: 1, type: int}',
       '\nreturn: true\nreturnArg: {index: 0, type: int}',
     ),
   ],
-  ['a system call', kprobe('call: sys_openat\nargs: [{index: 1, type: string}, {index: 3, type: uint16}]')],
-  ['a system call by its kernel name', kprobe('call: __x64_sys_openat\nargs: [{index: 0, type: int}]')],
+  ['a system call', kprobeYaml('call: sys_openat\nargs: [{index: 1, type: string}, {index: 3, type: uint16}]')],
+  ['a system call by its kernel name', kprobeYaml('call: __x64_sys_openat\nargs: [{index: 0, type: int}]')],
   [
     'a system call whose parameters are not known',
-    kprobe('call: ⟦NOT_CHECKED⟧sys_mount\nargs: [{index: 5, type: int}]'),
+    kprobeYaml('call: ⟦NOT_CHECKED⟧sys_mount\nargs: [{index: 5, type: int}]'),
   ],
-  ['no such function', fn('⟦FUNCTION_UNKNOWN⟧nothing_like_it', '{index: 0, type: int}')],
-  ['a misspelt function', fn('⟦FUNCTION_UNKNOWN⟧security_file_permision', '{index: 0, type: int}')],
-  ['no such system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧sys_opnat')],
-  ['a function taken for a system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧vfs_void')],
-  ['a function of older kernels', fn('⟦FUNCTION_UNKNOWN⟧security_bpf_map_alloc', '{index: 0, type: nop}')],
+  ['no such function', functionYaml('⟦FUNCTION_UNKNOWN⟧nothing_like_it', '{index: 0, type: int}')],
+  ['a misspelt function', functionYaml('⟦FUNCTION_UNKNOWN⟧security_file_permision', '{index: 0, type: int}')],
+  ['no such system call', kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧sys_opnat')],
+  ['a function taken for a system call', kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧vfs_void')],
+  ['a function of older kernels', functionYaml('⟦FUNCTION_UNKNOWN⟧security_bpf_map_alloc', '{index: 0, type: nop}')],
   [
     'a missing function that is optional',
-    kprobe('call: ⟦FUNCTION_MISSING_IGNORED⟧security_bpf_map_alloc\nsyscall: false\nignore: {callNotFound: true}'),
+    kprobeYaml('call: ⟦FUNCTION_MISSING_IGNORED⟧security_bpf_map_alloc\nsyscall: false\nignore: {callNotFound: true}'),
   ],
-  ['a function that sees less', fn('⟦FUNCTION_SEES_LESS⟧security_path_truncate', '{index: 0, type: path}')],
+  ['a function that sees less', functionYaml('⟦FUNCTION_SEES_LESS⟧security_path_truncate', '{index: 0, type: path}')],
   [
     'both of the two functions',
-    policy(
+    policyYaml(
       'kprobes:\n- {call: security_path_truncate, syscall: false}\n- {call: security_file_truncate, syscall: false}',
     ),
   ],
-  ['a function that cannot be probed', fn('⟦FUNCTION_NOT_ATTACHABLE⟧not_probed', '{index: 0, type: int}')],
-  ['a parameter too far', fn('security_file_permission', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧2, type: int}')],
+  ['a function that cannot be probed', functionYaml('⟦FUNCTION_NOT_ATTACHABLE⟧not_probed', '{index: 0, type: int}')],
+  ['a parameter too far', functionYaml('security_file_permission', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧2, type: int}')],
   [
     'a parameter of a system call too far',
-    kprobe('call: sys_openat\nargs: [{index: ⟦ARG_BEYOND_PROTOTYPE⟧4, type: int}]'),
+    kprobeYaml('call: sys_openat\nargs: [{index: ⟦ARG_BEYOND_PROTOTYPE⟧4, type: int}]'),
   ],
-  ['a number for a pointer', fn('security_file_permission', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧file}')],
-  ['another pointer', fn('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧path}')],
-  ['a text that is a number', fn('security_file_permission', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
-  ['a text that is a structure', fn('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
+  ['a number for a pointer', functionYaml('security_file_permission', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧file}')],
+  ['another pointer', functionYaml('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧path}')],
+  ['a text that is a number', functionYaml('security_file_permission', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
+  [
+    'a text that is a structure',
+    functionYaml('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧string}'),
+  ],
   [
     'a text that is a structure, and is only sought',
-    fn(
+    functionYaml(
       'security_file_permission',
       '{index: 0, type: ⟦ARG_TEXT_OF_STRUCT⟧string}',
       '\nselectors: [{matchArgs: [{index: 0, operator: Equal, values: [a]}]}, {matchArgs: [{index: 0, operator: Postfix, values: [b]}]}]',
@@ -105,7 +109,7 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'a text that is a structure, and that a filter leaves out',
-    fn(
+    functionYaml(
       'security_file_permission',
       '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧string}',
       '\nselectors: [{matchArgs: [{index: 0, operator: Equal, values: [a]}]}, {matchArgs: [{index: 0, operator: NotEqual, values: [b]}]}]',
@@ -113,107 +117,119 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'a text that is a number, and is only sought',
-    fn(
+    functionYaml(
       'security_file_permission',
       '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}',
       '\nselectors: [{matchArgs: [{index: 1, operator: Equal, values: [a]}]}]',
     ),
   ],
-  ['a text that is a list of texts', fn('capset', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
-  ['a text of unknown memory', fn('vfs_void', '{index: 0, type: string}')],
+  ['a text that is a list of texts', functionYaml('capset', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
+  ['a text of unknown memory', functionYaml('vfs_void', '{index: 0, type: string}')],
   [
     'pieces that are a text',
-    fn('takes_text', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧char_iovec, sizeArgIndex: 3}, {index: 2, type: uint16}'),
+    functionYaml(
+      'takes_text',
+      '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧char_iovec, sizeArgIndex: 3}, {index: 2, type: uint16}',
+    ),
   ],
-  ['capabilities', fn('capset', '{index: 0, type: cap_effective}')],
-  ['capabilities that are a file', fn('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧kernel_cap_t}')],
-  ['a capability that is a structure', fn('takes_text', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧capability}')],
-  ['a number that is a structure', fn('takes_text', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧int}')],
-  ['a structure in place of a pointer to it', fn('takes_text', '{index: 1, type: path}')],
-  ['a void pointer can be anything', fn('vfs_void', '{index: 0, type: file}')],
-  ['a pointer as a number', fn('vfs_void', '{index: 0, type: size_t}')],
-  ['more bits than there are', fn('security_file_permission', '{index: 1, type: ⟦ARG_WIDER_THAN_PARAMETER⟧size_t}')],
+  ['capabilities', functionYaml('capset', '{index: 0, type: cap_effective}')],
+  [
+    'capabilities that are a file',
+    functionYaml('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧kernel_cap_t}'),
+  ],
+  ['a capability that is a structure', functionYaml('takes_text', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧capability}')],
+  ['a number that is a structure', functionYaml('takes_text', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧int}')],
+  ['a structure in place of a pointer to it', functionYaml('takes_text', '{index: 1, type: path}')],
+  ['a void pointer can be anything', functionYaml('vfs_void', '{index: 0, type: file}')],
+  ['a pointer as a number', functionYaml('vfs_void', '{index: 0, type: size_t}')],
+  [
+    'more bits than there are',
+    functionYaml('security_file_permission', '{index: 1, type: ⟦ARG_WIDER_THAN_PARAMETER⟧size_t}'),
+  ],
   [
     'a return value of void',
-    kprobe('call: vfs_void\nsyscall: false\n⟦RETURN_OF_VOID⟧return: true\nreturnArg: {index: 0, type: int}'),
+    kprobeYaml('call: vfs_void\nsyscall: false\n⟦RETURN_OF_VOID⟧return: true\nreturnArg: {index: 0, type: int}'),
   ],
   [
     'another return value',
-    kprobe(
+    kprobeYaml(
       'call: security_path_truncate\nsyscall: false\nreturn: true\nreturnArg: {index: 0, type: ⟦ARG_TYPE_MISMATCH⟧sock}',
     ).replace('call: sec', 'call: ⟦FUNCTION_SEES_LESS⟧sec'),
   ],
   [
     'a list with one that is missing',
-    policy(
+    policyYaml(
       'lists: [{name: a, values: [vfs_void, gone]}]\nkprobes:\n- {call: ⟦FUNCTION_UNKNOWN⟧"list:a", syscall: false}',
     ),
   ],
   [
     'a list that no function matches',
-    policy(
+    policyYaml(
       'lists: [{name: a, type: generated_ftrace, pattern: ⟦LIST_NOT_FILLED⟧"^none_"}]\nkprobes:\n- {call: "list:a"}',
     ),
   ],
   [
     'a generated list with functions of other parameters: reported for the first',
-    policy(
+    policyYaml(
       'lists: [{name: a, type: generated_ftrace, pattern: "^(security|vfs)_"}]\nkprobes:\n- {call: "list:a", args: [{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧sock}]}',
     ).replace('call: "list', 'call: ⟦FUNCTION_SEES_LESS⟧"list'),
   ],
   [
     'an override that is not possible',
-    kprobe(
+    kprobeYaml(
       'call: vfs_void\nsyscall: false\nselectors: [{matchActions: [{action: ⟦OVERRIDE_NOT_POSSIBLE⟧Override, argError: -1}, {action: Post}]}]',
     ),
   ],
   [
     'enforcers: functions that do not exist',
-    policy('enforcers: [{calls: [⟦FUNCTION_UNKNOWN⟧gone, vfs_void]}]\nkprobes: [{call: vfs_void, syscall: false}]'),
+    policyYaml('enforcers: [{calls: [⟦FUNCTION_UNKNOWN⟧gone, vfs_void]}]\nkprobes: [{call: vfs_void, syscall: false}]'),
   ],
   [
     'enforcers that cannot override',
-    policy(
+    policyYaml(
       'enforcers: [{calls: [⟦OVERRIDE_NOT_POSSIBLE⟧vfs_void]}]\nkprobes: [{call: vfs_void, syscall: false, selectors: [{matchActions: [{action: NotifyEnforcer, argError: -1}]}]}]',
     ),
   ],
   [
     'enforcers that need not',
-    policy(
+    policyYaml(
       'enforcers: [{calls: [vfs_void]}]\nkprobes: [{call: vfs_void, syscall: false, selectors: [{matchActions: [{action: NotifyEnforcer, argSig: 9}]}]}]',
     ),
   ],
   // Members
-  ['members through pointers', resolve('mm.owner.real_parent.comm')],
-  ['an element of an array', resolve('mm.owner.files.fd[3].f_path.dentry.d_iname')],
-  ['a member that does not exist', resolve('⟦RESOLVE_NO_MEMBER⟧mm.ownr.comm')],
-  ['a member of a number', resolve('⟦RESOLVE_NOT_A_STRUCT⟧mm.owner.pid.x')],
-  ['an element of a number', resolve('⟦RESOLVE_NOT_A_STRUCT⟧mm.owner.pid[1]')],
+  ['members through pointers', resolveYaml('mm.owner.real_parent.comm')],
+  ['an element of an array', resolveYaml('mm.owner.files.fd[3].f_path.dentry.d_iname')],
+  ['a member that does not exist', resolveYaml('⟦RESOLVE_NO_MEMBER⟧mm.ownr.comm')],
+  ['a member of a number', resolveYaml('⟦RESOLVE_NOT_A_STRUCT⟧mm.owner.pid.x')],
+  ['an element of a number', resolveYaml('⟦RESOLVE_NOT_A_STRUCT⟧mm.owner.pid[1]')],
   [
     'a member of another type',
-    lsm('bprm_check_security', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧file, resolve: mm.owner.pid}'),
+    lsmYaml('bprm_check_security', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧file, resolve: mm.owner.pid}'),
   ],
   [
     'a type that does not exist',
-    fn('vfs_void', '{index: 0, type: int, btfType: ⟦BTF_TYPE_UNKNOWN⟧task_strct, resolve: pid}'),
+    functionYaml('vfs_void', '{index: 0, type: int, btfType: ⟦BTF_TYPE_UNKNOWN⟧task_strct, resolve: pid}'),
   ],
   [
     'a type of a module',
-    fn('vfs_void', '{index: 0, type: int, btfType: xfs_inode, btfTypeModule: ⟦NOT_CHECKED⟧xfs, resolve: pid}'),
+    functionYaml(
+      'vfs_void',
+      '{index: 0, type: int, btfType: xfs_inode, btfTypeModule: ⟦NOT_CHECKED⟧xfs, resolve: pid}',
+    ),
   ],
   [
     'data of a parameter',
-    kprobe('call: vfs_void\nsyscall: false\ndata: [{index: ⟦ARG_BEYOND_PROTOTYPE⟧3, type: int}]'),
+    kprobeYaml('call: vfs_void\nsyscall: false\ndata: [{index: ⟦ARG_BEYOND_PROTOTYPE⟧3, type: int}]'),
   ],
   [
     'a member of the task of another type',
-    kprobe(
+    kprobeYaml(
       'call: vfs_void\nsyscall: false\ndata: [{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧file, source: current_task, resolve: comm}]',
     ),
   ],
   [
     'members of a return value',
-    fn(
+    functionYaml(
       'makes_inode',
       '',
       '\nreturn: true\nreturnArg: {index: 0, type: ⟦ARG_WIDER_THAN_PARAMETER⟧uint64, resolve: i_mode}',
@@ -221,114 +237,136 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'a return value of a type that does not exist',
-    fn(
+    functionYaml(
       'makes_inode',
       '',
       '\nreturn: true\nreturnArg: {index: 0, type: uint64, btfType: ⟦BTF_TYPE_UNKNOWN⟧inod, resolve: i_ino}',
     ),
   ],
-  ['a type for a void pointer', fn('vfs_void', '{index: 0, type: int, btfType: task_struct, resolve: pid}')],
+  ['a type for a void pointer', functionYaml('vfs_void', '{index: 0, type: int, btfType: task_struct, resolve: pid}')],
   [
     'the running process',
-    kprobe(
+    kprobeYaml(
       'call: vfs_void\nsyscall: false\ndata: [{index: 0, type: string, source: current_task, resolve: ⟦RESOLVE_NO_MEMBER⟧real_parent.com}]',
     ),
   ],
   // Other kinds
-  ['an LSM hook', lsm('file_open', '{index: 0, type: file}')],
-  ['an LSM hook by the name of its caller', lsm('⟦LSM_HOOK_UNKNOWN⟧security_file_open', '{index: 0, type: file}')],
-  ['an LSM hook that does not exist', lsm('⟦LSM_HOOK_UNKNOWN⟧wholly_unknown', '')],
-  ['a parameter of an LSM hook too far', lsm('file_open', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧1, type: int}')],
-  ['a tracepoint', tp('raw_syscalls', 'sys_enter', '{index: 4, type: int64}')],
-  ['a misspelt tracepoint', tp('raw_syscalls', '⟦TRACEPOINT_UNKNOWN⟧sys_entr')],
-  ['a misspelt group', tp('⟦TRACEPOINT_UNKNOWN⟧raw_syscall', 'sys_enter')],
-  ['a field too far', tp('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}')],
-  ['a tracepoint whose format is not known', tp('unreadable', '⟦NOT_CHECKED⟧x', '{index: 99, type: int64}')],
-  ['an optional LSM hook', policy('lsmhooks: [{hook: ⟦FUNCTION_MISSING_IGNORED⟧file_opened, optional: true}]')],
+  ['an LSM hook', lsmYaml('file_open', '{index: 0, type: file}')],
+  ['an LSM hook by the name of its caller', lsmYaml('⟦LSM_HOOK_UNKNOWN⟧security_file_open', '{index: 0, type: file}')],
+  ['an LSM hook that does not exist', lsmYaml('⟦LSM_HOOK_UNKNOWN⟧wholly_unknown', '')],
+  ['a parameter of an LSM hook too far', lsmYaml('file_open', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧1, type: int}')],
+  ['a tracepoint', tracepointYaml('raw_syscalls', 'sys_enter', '{index: 4, type: int64}')],
+  ['a misspelt tracepoint', tracepointYaml('raw_syscalls', '⟦TRACEPOINT_UNKNOWN⟧sys_entr')],
+  ['a misspelt group', tracepointYaml('⟦TRACEPOINT_UNKNOWN⟧raw_syscall', 'sys_enter')],
+  ['a field too far', tracepointYaml('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}')],
+  [
+    'a tracepoint whose format is not known',
+    tracepointYaml('unreadable', '⟦NOT_CHECKED⟧x', '{index: 99, type: int64}'),
+  ],
+  ['an optional LSM hook', policyYaml('lsmhooks: [{hook: ⟦FUNCTION_MISSING_IGNORED⟧file_opened, optional: true}]')],
   [
     'an optional tracepoint',
-    policy('tracepoints: [{subsystem: sched, event: ⟦FUNCTION_MISSING_IGNORED⟧none, optional: true}]'),
+    policyYaml('tracepoints: [{subsystem: sched, event: ⟦FUNCTION_MISSING_IGNORED⟧none, optional: true}]'),
   ],
   [
     'an optional raw tracepoint',
-    policy('tracepoints: [{subsystem: sched, event: ⟦FUNCTION_MISSING_IGNORED⟧none, raw: true, optional: true}]'),
+    policyYaml('tracepoints: [{subsystem: sched, event: ⟦FUNCTION_MISSING_IGNORED⟧none, raw: true, optional: true}]'),
   ],
-  ['fields of each kind', tp('any', 'kinds', FITTING.map((arg) => `{${arg}}`).join(', '))],
+  ['fields of each kind', tracepointYaml('any', 'kinds', FITTING.map((arg) => `{${arg}}`).join(', '))],
   [
     'types that cannot be read from a field',
-    tp('any', 'kinds', '{index: 99, type: nop, source: current_task, resolve: comm}'),
+    tracepointYaml('any', 'kinds', '{index: 99, type: nop, source: current_task, resolve: comm}'),
   ],
   ...MISFITS.map(([index, type]): [string, string] => [
     `field ${index} as ${type}`,
-    tp('any', 'kinds', `{index: ${index}, type: ⟦ARG_TYPE_MISMATCH⟧${type}}`),
+    tracepointYaml('any', 'kinds', `{index: ${index}, type: ⟦ARG_TYPE_MISMATCH⟧${type}}`),
   ]),
   [
     'a member of the struct that a field points to',
-    tp('any', 'kinds', '{index: 5, type: dentry, resolve: f_path.dentry}'),
+    tracepointYaml('any', 'kinds', '{index: 5, type: dentry, resolve: f_path.dentry}'),
   ],
-  ['a member that does not exist', tp('any', 'kinds', '{index: 5, type: dentry, resolve: ⟦RESOLVE_NO_MEMBER⟧f_pth}')],
+  [
+    'a member that does not exist',
+    tracepointYaml('any', 'kinds', '{index: 5, type: dentry, resolve: ⟦RESOLVE_NO_MEMBER⟧f_pth}'),
+  ],
   [
     'a member of a struct that the policy names for a field',
-    tp('any', 'kinds', '{index: 6, type: string, btfType: task_struct, resolve: comm}'),
+    tracepointYaml('any', 'kinds', '{index: 6, type: string, btfType: task_struct, resolve: comm}'),
   ],
-  ['a member of a number', tp('any', 'kinds', '{index: 7, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}')],
-  ['a member of anything', tp('any', 'kinds', '{index: 6, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}')],
-  ['a raw tracepoint', tp('sched', 'sched_process_exec\nraw: true', '{index: 2, type: linux_binprm}')],
-  ['a raw tracepoint that does not exist', tp('sched', '⟦TRACEPOINT_UNKNOWN⟧sched_proces_exec\nraw: true')],
+  ['a member of a number', tracepointYaml('any', 'kinds', '{index: 7, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}')],
+  ['a member of anything', tracepointYaml('any', 'kinds', '{index: 6, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}')],
+  ['a raw tracepoint', tracepointYaml('sched', 'sched_process_exec\nraw: true', '{index: 2, type: linux_binprm}')],
+  ['a raw tracepoint that does not exist', tracepointYaml('sched', '⟦TRACEPOINT_UNKNOWN⟧sched_proces_exec\nraw: true')],
   [
     'a parameter of a raw tracepoint too far',
-    tp('sched', 'sched_process_exec\nraw: true', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧3, type: int}'),
+    tracepointYaml('sched', 'sched_process_exec\nraw: true', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧3, type: int}'),
   ],
 ];
 
 describe('policy: against a kernel', () => {
-  for (const [name, text] of cases) it(name, () => check(text));
+  for (const [name, text] of cases) it(name, () => checkWithKernel(text));
 
   const hints: readonly (readonly [string, string, RegExp])[] = [
     [
       'a misspelt function',
-      fn('⟦FUNCTION_UNKNOWN⟧security_file_permision', ''),
+      functionYaml('⟦FUNCTION_UNKNOWN⟧security_file_permision', ''),
       /did you mean security_file_permission\?/,
     ],
-    ['a misspelt system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧sys_opnat'), /sys_openat/],
-    ['a function under another name', fn('⟦FUNCTION_UNKNOWN⟧security_bpf_map_alloc', ''), /security_bpf_map_create/],
-    ['a function that is not a system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧vfs_void'), /syscall: false/],
+    ['a misspelt system call', kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧sys_opnat'), /sys_openat/],
+    [
+      'a function under another name',
+      functionYaml('⟦FUNCTION_UNKNOWN⟧security_bpf_map_alloc', ''),
+      /security_bpf_map_create/,
+    ],
+    ['a function that is not a system call', kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧vfs_void'), /syscall: false/],
     [
       'the prototype',
-      fn('security_file_permission', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧2, type: int}'),
+      functionYaml('security_file_permission', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧2, type: int}'),
       /0 file: struct file \*, 1 mask: int/,
     ],
-    ['the type to use', fn('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧path}'), /use file/],
+    [
+      'the type to use',
+      functionYaml('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧path}'),
+      /use file/,
+    ],
     [
       'the number to use',
-      fn('security_file_permission', '{index: 1, type: ⟦ARG_WIDER_THAN_PARAMETER⟧size_t}'),
+      functionYaml('security_file_permission', '{index: 1, type: ⟦ARG_WIDER_THAN_PARAMETER⟧size_t}'),
       /use int$/,
     ],
-    ['the text to use', fn('takes_text', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧file}'), /use string/],
-    ['the nearest member', resolve('⟦RESOLVE_NO_MEMBER⟧mm.ownr'), /"owner"/],
-    ['the nearest LSM hook', lsm('⟦LSM_HOOK_UNKNOWN⟧security_file_open', ''), /"file_open"/],
+    ['the text to use', functionYaml('takes_text', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧file}'), /use string/],
+    ['the nearest member', resolveYaml('⟦RESOLVE_NO_MEMBER⟧mm.ownr'), /"owner"/],
+    ['the nearest LSM hook', lsmYaml('⟦LSM_HOOK_UNKNOWN⟧security_file_open', ''), /"file_open"/],
     [
       'the fields of a tracepoint',
-      tp('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}'),
+      tracepointYaml('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}'),
       /4 id, 5 args/,
     ],
-    ['the text of a field', tp('any', 'kinds', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧int}'), /use string/],
-    ['the number of a field', tp('any', 'kinds', '{index: 7, type: ⟦ARG_TYPE_MISMATCH⟧string}'), /use int/],
-    ['the object of a field', tp('any', 'kinds', '{index: 5, type: ⟦ARG_TYPE_MISMATCH⟧sock}'), /use file/],
-    ['values that cannot be read', tp('any', 'kinds', '{index: 8, type: ⟦ARG_TYPE_MISMATCH⟧uint32}'), /raw: true/],
-    ['how to start', tp('any', 'kinds', '{index: 7, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}'), /btfType/],
-    ['members if no name is similar', resolve('⟦RESOLVE_NO_MEMBER⟧mm.qqqqqqqq'), /it has owner/],
+    ['the text of a field', tracepointYaml('any', 'kinds', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧int}'), /use string/],
+    ['the number of a field', tracepointYaml('any', 'kinds', '{index: 7, type: ⟦ARG_TYPE_MISMATCH⟧string}'), /use int/],
+    ['the object of a field', tracepointYaml('any', 'kinds', '{index: 5, type: ⟦ARG_TYPE_MISMATCH⟧sock}'), /use file/],
+    [
+      'values that cannot be read',
+      tracepointYaml('any', 'kinds', '{index: 8, type: ⟦ARG_TYPE_MISMATCH⟧uint32}'),
+      /raw: true/,
+    ],
+    [
+      'how to start',
+      tracepointYaml('any', 'kinds', '{index: 7, type: int, resolve: ⟦ARG_TYPE_MISMATCH⟧comm}'),
+      /btfType/,
+    ],
+    ['members if no name is similar', resolveYaml('⟦RESOLVE_NO_MEMBER⟧mm.qqqqqqqq'), /it has owner/],
     [
       'the nearest struct',
-      fn('vfs_void', '{index: 0, type: int, btfType: ⟦BTF_TYPE_UNKNOWN⟧task_strct}'),
+      functionYaml('vfs_void', '{index: 0, type: int, btfType: ⟦BTF_TYPE_UNKNOWN⟧task_strct}'),
       /"task_struct"/,
     ],
   ];
-  for (const [name, text, pattern] of hints) it(`suggests ${name}`, () => assert.match(hint(text), pattern));
+  for (const [name, text, pattern] of hints) it(`suggests ${name}`, () => assert.match(findHint(text), pattern));
 
   it('suggests names for the first unknown functions only, because each search takes milliseconds', () => {
     const hooks = '- {call: security_file_permision, syscall: false}\n'.repeat(40);
-    const found = validatePolicy(policy(`kprobes:\n${hooks}`), { kernel: fakeKernel });
+    const found = validatePolicy(policyYaml(`kprobes:\n${hooks}`), { kernel: fakeKernel });
     const unknown = found.filter(({ code }) => code === 'FUNCTION_UNKNOWN');
     assert.equal(unknown.length, 40);
     const suggested = unknown.filter(({ hint: text }) => text === 'did you mean security_file_permission?');

@@ -5,8 +5,9 @@ import { basename, dirname, join } from 'node:path';
 import { compilePolicy, parsePolicy, parsePolicyTest, PolicyError, validatePolicy } from '../../../lib/index.js';
 import { expandPolicyPaths, loadPolicyFile, policyLibrary } from '../../../lib/tracer/policy-files.js';
 import { FakeCommand } from '../cli/fake.js';
+import { readProjectFile } from '../../project.js';
 
-const page = readFileSync(join(__dirname, '../../../docs/policy-library.md'), 'utf8');
+const page = readProjectFile('docs/policy-library.md');
 
 describe('policies of the package', () => {
   const policies = policyLibrary();
@@ -62,19 +63,19 @@ describe('policies of the package', () => {
   });
 
   it('the command lists them, shows one, validates, explains and loads it', async () => {
-    const output = async (...words: string[]): Promise<string> => {
+    const runForOutput = async (...words: string[]): Promise<string> => {
       const command = new FakeCommand();
       assert.equal(await command.run(...words), 0, command.stderr.text);
       return command.stdout.text;
     };
-    assert.match(await output('policies', 'list'), /^polytrace:egress +Connections /m);
-    assert.deepEqual(JSON.parse(await output('policies', 'list', '-o', 'json')), policies);
-    assert.equal(await output('policies', 'show', 'egress'), loadPolicyFile('polytrace:egress'));
-    assert.match(await output('validate', '--kernel', 'none', 'polytrace:egress'), /egress.yaml: ok/);
-    assert.match(await output('explain', '--kernel', 'none', 'polytrace:egress'), /tcp_connect/);
+    assert.match(await runForOutput('policies', 'list'), /^polytrace:egress +Connections /m);
+    assert.deepEqual(JSON.parse(await runForOutput('policies', 'list', '-o', 'json')), policies);
+    assert.equal(await runForOutput('policies', 'show', 'egress'), loadPolicyFile('polytrace:egress'));
+    assert.match(await runForOutput('validate', '--kernel', 'none', 'polytrace:egress'), /egress.yaml: ok/);
+    assert.match(await runForOutput('explain', '--kernel', 'none', 'polytrace:egress'), /tcp_connect/);
     const command = new FakeCommand();
     assert.equal(await command.run('getevents', '--policy', 'polytrace:egress', '--duration', '0.001'), 0);
-    assert.deepEqual(command.opened?.policies, ['polytrace:egress']);
+    assert.deepEqual(command.openOptions?.policies, ['polytrace:egress']);
     const wrong = new FakeCommand();
     assert.equal(await wrong.run('policies', 'show', 'nothing'), 1);
     assert.match(wrong.stderr.text, /there is no policy "nothing" in the package/);

@@ -2,11 +2,17 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ARG_TYPES, ARG_TYPE_NAMES, OPERATORS_BY_CLASS, type Operator } from '../../../lib/policy/language/vocabulary.js';
+import {
+  ARG_TYPES,
+  ARG_TYPE_NAMES,
+  OPERATORS_BY_CLASS,
+  type Operator,
+} from '../../../lib/policy/language/vocabulary.js';
 import { validatePolicy } from '../../../lib/policy/index.js';
 import { withMatrix } from '../../../scripts/matrix-table.js';
-import { planOf } from '../../kernel/matrix-policy.js';
-import { REFUSED_TYPES, SUBJECTS, TYPES, withDerived } from '../../kernel/matrix.js';
+import { planSubject } from '../../kernel/matrix-policy.js';
+import { REFUSED_TYPES, SUBJECTS, TYPES, addDerivedRows } from '../../kernel/matrix.js';
+import { ROOT } from '../../project.js';
 
 describe('policy: the matrix of the kernel tests', () => {
   // The kernel says which type `auto` is.
@@ -18,7 +24,9 @@ describe('policy: the matrix of the kernel tests', () => {
         return;
       }
       const allowed: readonly Operator[] = OPERATORS_BY_CLASS[ARG_TYPES[type].class];
-      const tested = new Set(subjects.flatMap(({ rows }) => withDerived(rows, type).map(({ operator }) => operator)));
+      const tested = new Set(
+        subjects.flatMap(({ rows }) => addDerivedRows(rows, type).map(({ operator }) => operator)),
+      );
       assert.ok(subjects.length > 0, 'no row');
       assert.deepEqual([...tested].sort(), [...allowed].sort());
     });
@@ -27,7 +35,7 @@ describe('policy: the matrix of the kernel tests', () => {
   SUBJECTS.forEach((subject, number) => {
     it(`${subject.title}: the policy is valid, and the names of its actions fit`, () => {
       for (const kernel of ['6.1', '6.12']) {
-        const plan = planOf(subject, number, kernel);
+        const plan = planSubject(subject, number, kernel);
         assert.deepEqual(validatePolicy(plan.yaml), []);
         assert.ok(plan.actions.every(({ name }) => name.length <= 15));
       }
@@ -35,7 +43,7 @@ describe('policy: the matrix of the kernel tests', () => {
   });
 
   it('is shown in docs/policy.md', async () => {
-    const path = join(__dirname, '../../../docs/policy.md');
+    const path = join(ROOT, 'docs/policy.md');
     const page = readFileSync(path, 'utf8');
     assert.equal(await withMatrix(page, path), page, 'run npm run gen');
   });

@@ -1,5 +1,5 @@
 /** Mistakes in the YAML and the structure of a policy, each with its code and place. */
-import { checkMarked, policy } from './marked.js';
+import { checkMarked, policyYaml } from './marked-policies.js';
 import { STRUCTURE } from './structure-cases.js';
 
 describe('policy: mistakes of YAML and structure', () => {
@@ -7,7 +7,7 @@ describe('policy: mistakes of YAML and structure', () => {
 
   it('reports several at once', () => {
     checkMarked(
-      policy(`
+      policyYaml(`
         kprobes:
         - call: fd_install
           syscall: ⟦WRONG_TYPE⟧"no"

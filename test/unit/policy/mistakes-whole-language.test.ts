@@ -1,269 +1,285 @@
 /** Mistakes in the parts of the language beyond plain kprobes, each with its code and place. */
-import { checkMarked, item, kprobe, policy } from './marked.js';
+import { checkMarked, yamlItem, kprobeYaml, policyYaml } from './marked-policies.js';
 
 /** A kprobe with one argument of this type and one filter on it. */
-const filter = (type: string, operator: string, values: string, mark = ''): string =>
-  kprobe(
+const filterYaml = (type: string, operator: string, values: string, mark = ''): string =>
+  kprobeYaml(
     `call: f\nsyscall: false\nargs:\n- index: 0\n  ${mark}type: ${type}\nselectors:\n- matchArgs:\n  - index: 0\n    ${operator}\n    values: [${values}]`,
   );
 const op = (operator: string): string => `operator: ${operator}`;
-const plain = (operator: string, values: string): string => filter('int', op(operator), values, '');
-const select = (body: string): string => kprobe(`call: f\nsyscall: false\nselectors:\n${item(body)}`);
-function lsm(hook: string, type: string, more: string): string {
-  return policy(
+const intFilter = (operator: string, values: string): string => filterYaml('int', op(operator), values, '');
+const selectorYaml = (body: string): string => kprobeYaml(`call: f\nsyscall: false\nselectors:\n${yamlItem(body)}`);
+function lsmYaml(hook: string, type: string, more: string): string {
+  return policyYaml(
     `lsmhooks: [{hook: ${hook}, args: [{index: 0, type: ${type}}], selectors: [{matchActions: [{action: Post, ${more}}]}]}]`,
   );
 }
 
-const act = (action: string): string => select(`matchActions:\n- ${action}`);
-const under = (kind: string, hook: string, action: string): string =>
-  policy(`${kind}:\n- ${hook}\n  selectors:\n  - matchActions:\n    - ${action}`);
-const ints = (...filters: string[]): string =>
-  kprobe(
+const actionYaml = (action: string): string => selectorYaml(`matchActions:\n- ${action}`);
+const hookWithAction = (kind: string, hook: string, action: string): string =>
+  policyYaml(`${kind}:\n- ${hook}\n  selectors:\n  - matchActions:\n    - ${action}`);
+const neverMatching = (...filters: string[]): string =>
+  kprobeYaml(
     `call: f\nsyscall: false\nargs: [{index: 0, type: int}, {index: 1, type: uint32}, {index: 2, type: string}]\nselectors:\n- ⟦SELECTOR_NEVER_MATCHES⟧matchArgs:\n${filters.map((text) => `  - {${text}}`).join('\n')}`,
   );
-const hidden = (first: string, second: string): string =>
-  kprobe(
-    `call: f\nsyscall: false\nargs: [{index: 0, type: int}, {index: 1, type: uint32}, {index: 2, type: string}]\nselectors:\n${item(first)}\n- ⟦SELECTOR_SHADOWED⟧${item(second).slice(2)}`,
+const shadowedSelector = (first: string, second: string): string =>
+  kprobeYaml(
+    `call: f\nsyscall: false\nargs: [{index: 0, type: int}, {index: 1, type: uint32}, {index: 2, type: string}]\nselectors:\n${yamlItem(first)}\n- ⟦SELECTOR_SHADOWED⟧${yamlItem(second).slice(2)}`,
   );
-const args = (text: string): string => `matchArgs: [${text}]`;
+const argsFilter = (text: string): string => `matchArgs: [${text}]`;
 
 const cases: readonly (readonly [string, string])[] = [
   // Values
-  ['no address', filter('sock', op('DAddr'), '⟦ADDRESS_INVALID⟧localhost')],
-  ['an address out of range', filter('sock', op('SAddr'), '⟦ADDRESS_INVALID⟧"256.0.0.1"')],
-  ['a network of 33 bits', filter('sock', op('NotDAddr'), '⟦ADDRESS_INVALID⟧"10.0.0.0/33"')],
-  ['a network of 129 bits', filter('skb', op('NotSAddr'), '⟦ADDRESS_INVALID⟧"::/129"')],
-  ['a zone in an address', filter('skb', op('SAddr'), '⟦ADDRESS_INVALID⟧"fe80::1%eth0"')],
-  ['two slashes', filter('skb', op('SAddr'), '⟦ADDRESS_INVALID⟧"10.0.0.0/8/8"')],
-  ['a variable left in', filter('sock', op('DAddr'), '⟦ADDRESS_INVALID⟧"${POD}"')],
-  ['a port too large', filter('sock', op('DPort'), '⟦PORT_INVALID⟧"65536"')],
-  ['a port by name', filter('sock', op('SPort'), '⟦PORT_INVALID⟧"http"')],
-  ['ports the wrong way round', filter('skb', op('NotDPort'), '⟦PORT_INVALID⟧"9:1"')],
-  ['three ports in one', filter('skb', op('NotSPort'), '⟦PORT_INVALID⟧"1:2:3"')],
-  ['a misspelt protocol', filter('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧IPPROTO_TPC')],
-  ['a protocol too large', filter('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧"65536"')],
-  ['a family by another name', filter('sockaddr', op('Family'), '⟦FAMILY_UNKNOWN⟧INET')],
-  ['a state that TCP does not have', filter('sock', op('State'), '⟦STATE_UNKNOWN⟧TCP_OPEN')],
+  ['no address', filterYaml('sock', op('DAddr'), '⟦ADDRESS_INVALID⟧localhost')],
+  ['an address out of range', filterYaml('sock', op('SAddr'), '⟦ADDRESS_INVALID⟧"256.0.0.1"')],
+  ['a network of 33 bits', filterYaml('sock', op('NotDAddr'), '⟦ADDRESS_INVALID⟧"10.0.0.0/33"')],
+  ['a network of 129 bits', filterYaml('skb', op('NotSAddr'), '⟦ADDRESS_INVALID⟧"::/129"')],
+  ['a zone in an address', filterYaml('skb', op('SAddr'), '⟦ADDRESS_INVALID⟧"fe80::1%eth0"')],
+  ['two slashes', filterYaml('skb', op('SAddr'), '⟦ADDRESS_INVALID⟧"10.0.0.0/8/8"')],
+  ['a variable left in', filterYaml('sock', op('DAddr'), '⟦ADDRESS_INVALID⟧"${POD}"')],
+  ['a port too large', filterYaml('sock', op('DPort'), '⟦PORT_INVALID⟧"65536"')],
+  ['a port by name', filterYaml('sock', op('SPort'), '⟦PORT_INVALID⟧"http"')],
+  ['ports the wrong way round', filterYaml('skb', op('NotDPort'), '⟦PORT_INVALID⟧"9:1"')],
+  ['three ports in one', filterYaml('skb', op('NotSPort'), '⟦PORT_INVALID⟧"1:2:3"')],
+  ['a misspelt protocol', filterYaml('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧IPPROTO_TPC')],
+  ['a protocol too large', filterYaml('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧"65536"')],
+  ['a family by another name', filterYaml('sockaddr', op('Family'), '⟦FAMILY_UNKNOWN⟧INET')],
+  ['a state that TCP does not have', filterYaml('sock', op('State'), '⟦STATE_UNKNOWN⟧TCP_OPEN')],
   [
     'a state of a packet',
-    filter('skb', '⟦OPERATOR_NOT_FOR_TYPE⟧State', 'TCP_CLOSE').replace(
+    filterYaml('skb', '⟦OPERATOR_NOT_FOR_TYPE⟧State', 'TCP_CLOSE').replace(
       '⟦OPERATOR_NOT_FOR_TYPE⟧State',
       'operator: ⟦OPERATOR_NOT_FOR_TYPE⟧State',
     ),
   ],
-  ['a file type', filter('file', op('FileType'), '⟦FILE_TYPE_UNKNOWN⟧folder', '')],
-  ['a file type of a descriptor', filter('fd', 'operator: ⟦OPERATOR_NOT_FOR_TYPE⟧FileType', 'reg', '')],
-  ['a port of a privileged test', filter('sock', op('SPortPriv'), '"80"').replace('values:', '⟦VALUES_UNUSED⟧values:')],
-  ['a capability by number too large', filter('capability', op('Equal'), '⟦CAPABILITY_UNKNOWN⟧CAP_ROOT')],
-  ['a range the wrong way round', plain('InRange', '⟦RANGE_INVALID⟧"9:1"')],
-  ['an invalid range', plain('NotInRange', '⟦RANGE_INVALID⟧"9"')],
+  ['a file type', filterYaml('file', op('FileType'), '⟦FILE_TYPE_UNKNOWN⟧folder', '')],
+  ['a file type of a descriptor', filterYaml('fd', 'operator: ⟦OPERATOR_NOT_FOR_TYPE⟧FileType', 'reg', '')],
+  [
+    'a port of a privileged test',
+    filterYaml('sock', op('SPortPriv'), '"80"').replace('values:', '⟦VALUES_UNUSED⟧values:'),
+  ],
+  ['a capability by number too large', filterYaml('capability', op('Equal'), '⟦CAPABILITY_UNKNOWN⟧CAP_ROOT')],
+  ['a range the wrong way round', intFilter('InRange', '⟦RANGE_INVALID⟧"9:1"')],
+  ['an invalid range', intFilter('NotInRange', '⟦RANGE_INVALID⟧"9"')],
   [
     'a range beyond the type',
-    plain('InRange', '"⟦VALUE_OUT_OF_RANGE⟧0:99999999999"').replace('"⟦VALUE_OUT_OF_RANGE⟧', '⟦VALUE_OUT_OF_RANGE⟧"'),
+    intFilter('InRange', '"⟦VALUE_OUT_OF_RANGE⟧0:99999999999"').replace(
+      '"⟦VALUE_OUT_OF_RANGE⟧',
+      '⟦VALUE_OUT_OF_RANGE⟧"',
+    ),
   ],
-  ['a map of words', plain('InMap', '⟦VALUE_NOT_A_NUMBER⟧one')],
-  ['a map of a list that does not exist', plain('InMap', '⟦UNKNOWN_LIST⟧"list:a"')],
-  ['a system call by name', filter('syscall64', 'operator: Equal', '⟦SYSCALL_UNKNOWN⟧sys_dpu, sys_dup')],
-  ['a value twice', filter('int', 'operator: Equal', '"1", ⟦VALUE_REPEATED⟧"1"', '')],
-  ['an empty part', filter('string', op('SubString'), '⟦VALUE_EMPTY⟧""', '')],
+  ['a map of words', intFilter('InMap', '⟦VALUE_NOT_A_NUMBER⟧one')],
+  ['a map of a list that does not exist', intFilter('InMap', '⟦UNKNOWN_LIST⟧"list:a"')],
+  ['a system call by name', filterYaml('syscall64', 'operator: Equal', '⟦SYSCALL_UNKNOWN⟧sys_dpu, sys_dup')],
+  ['a value twice', filterYaml('int', 'operator: Equal', '"1", ⟦VALUE_REPEATED⟧"1"', '')],
+  ['an empty part', filterYaml('string', op('SubString'), '⟦VALUE_EMPTY⟧""', '')],
   [
     'two values for one comparison',
-    kprobe(
+    kprobeYaml(
       'call: f\nargs: [{index: 0, type: int}, {index: 1, type: int}]\nselectors:\n- matchArgs:\n  - args: ⟦TOO_MANY_POSITIONS⟧[0, 1]\n    operator: Equal\n    values: ["1"]',
     ),
   ],
   [
     'a second position that does not exist',
-    kprobe(
+    kprobeYaml(
       'call: f\nsyscall: false\nargs: [{index: 0, type: cap_effective}]\nselectors:\n- matchArgs:\n  - args: [0, ⟦INDEX_WITHOUT_ARG⟧7]\n    operator: CapabilitiesGained',
     ),
   ],
   [
     'gained capabilities of one set',
-    filter('cap_effective', 'operator: ⟦OPERATOR_NEEDS_ARGS⟧CapabilitiesGained', 'CAP_CHOWN'),
+    filterYaml('cap_effective', 'operator: ⟦OPERATOR_NEEDS_ARGS⟧CapabilitiesGained', 'CAP_CHOWN'),
   ],
   // Arguments
-  ['a size for a number', kprobe('call: f\nargs: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧sizeArgIndex: 1}]')],
+  ['a size for a number', kprobeYaml('call: f\nargs: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧sizeArgIndex: 1}]')],
   [
     'maxData for a file',
-    kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: file, ⟦ARG_FIELD_UNUSED⟧maxData: true}]'),
+    kprobeYaml('call: f\nsyscall: false\nargs: [{index: 0, type: file, ⟦ARG_FIELD_UNUSED⟧maxData: true}]'),
   ],
   [
     'returnCopy on a hook that sees no return',
-    policy('lsmhooks:\n- hook: file_open\n  args: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧returnCopy: true}]'),
+    policyYaml('lsmhooks:\n- hook: file_open\n  args: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧returnCopy: true}]'),
   ],
-  ['a module without a type', kprobe('call: f\nargs: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧btfTypeModule: xfs}]')],
+  [
+    'a module without a type',
+    kprobeYaml('call: f\nargs: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧btfTypeModule: xfs}]'),
+  ],
   [
     'a size that is not read',
-    kprobe('call: f\nargs: [{index: 1, type: char_buf, sizeArgIndex: ⟦SIZE_ARG_WITHOUT_ARG⟧3}]'),
+    kprobeYaml('call: f\nargs: [{index: 1, type: char_buf, sizeArgIndex: ⟦SIZE_ARG_WITHOUT_ARG⟧3}]'),
   ],
   [
     'an arrow in a path of members',
-    kprobe('call: f\nsyscall: false\nargs: [{index: 0, type: string, resolve: ⟦RESOLVE_SYNTAX⟧mm->owner}]'),
+    kprobeYaml('call: f\nsyscall: false\nargs: [{index: 0, type: string, resolve: ⟦RESOLVE_SYNTAX⟧mm->owner}]'),
   ],
-  ['a key in another case', kprobe('call: f\n⟦KEY_CASE⟧Args: [{⟦KEY_CASE⟧Index: 0, type: int}]')],
-  ['places of two kinds', policy('uprobes:\n- path: /bin/sh\n  symbols: [main]\n  ⟦UPROBE_PLACES⟧offsets: [16]')],
+  ['a key in another case', kprobeYaml('call: f\n⟦KEY_CASE⟧Args: [{⟦KEY_CASE⟧Index: 0, type: int}]')],
+  ['places of two kinds', policyYaml('uprobes:\n- path: /bin/sh\n  symbols: [main]\n  ⟦UPROBE_PLACES⟧offsets: [16]')],
   [
     'a buffer without a size',
-    kprobe(
+    kprobeYaml(
       'call: f\nargs: [{index: 0, type: ⟦BUFFER_WITHOUT_SIZE⟧char_buf}, {index: 1, type: ⟦BUFFER_WITHOUT_SIZE⟧char_iovec}]',
     ),
   ],
   [
     'a size beyond the registers',
-    kprobe('call: f\nargs: [{index: 1, type: char_buf, sizeArgIndex: ⟦LIMIT_PARAMETER⟧⟦SIZE_ARG_WITHOUT_ARG⟧7}]'),
+    kprobeYaml('call: f\nargs: [{index: 1, type: char_buf, sizeArgIndex: ⟦LIMIT_PARAMETER⟧⟦SIZE_ARG_WITHOUT_ARG⟧7}]'),
   ],
   [
     'nine args and data',
-    kprobe(
+    kprobeYaml(
       `call: f\nargs: [${[0, 1, 2, 3, 4, 5].map((i) => `{index: ${i}, type: int}`).join(', ')}]\ndata:\n- {index: 0, type: int, source: current_task, resolve: a}\n- {index: 0, type: int, source: current_task, resolve: b}\n- ⟦LIMIT_ARGS⟧{index: 0, type: int, source: current_task, resolve: c}`,
     ),
   ],
   [
     'members of user memory',
-    kprobe(
+    kprobeYaml(
       'call: sys_connect\nargs: [{index: 1, type: uint16, btfType: sockaddr, resolve: ⟦RESOLVE_USER_MEMORY⟧sa_family}]',
     ),
   ],
   [
     'a misspelt source',
-    kprobe('call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_UNKNOWN⟧current_tsk, resolve: pid}]'),
+    kprobeYaml('call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_UNKNOWN⟧current_tsk, resolve: pid}]'),
   ],
-  ['a source that does not exist', kprobe('call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_UNKNOWN⟧x}]')],
+  ['a source that does not exist', kprobeYaml('call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_UNKNOWN⟧x}]')],
   [
     'a source of what',
-    kprobe(
+    kprobeYaml(
       'call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_WITHOUT_RESOLVE⟧current_task}, {index: 0, type: int, source: ⟦SOURCE_WITHOUT_RESOLVE⟧pt_regs}]',
     ),
   ],
   [
     'invalid registers',
-    kprobe(
+    kprobeYaml(
       'call: f\ndata: [{index: 0, type: int, source: pt_regs, resolve: ⟦REGISTER_UNKNOWN⟧raxx}, {index: 0, type: int, source: pt_regs, resolve: ⟦REGISTER_UNKNOWN⟧accumulator}]',
     ),
   ],
   // Filters beyond their values
   [
     'inode beside Prefix',
-    filter('file', 'operator: Prefix', '/a').replace(
+    filterYaml('file', 'operator: Prefix', '/a').replace(
       '    values:',
       '    ⟦INODE_NOT_FOR_FILTER⟧inode: true\n        values:',
     ),
   ],
   [
     'the inode of a text',
-    filter('string', 'operator: Equal', '/a').replace(
+    filterYaml('string', 'operator: Equal', '/a').replace(
       '    values:',
       '    ⟦INODE_NOT_FOR_FILTER⟧inode: true\n        values:',
     ),
   ],
   [
     'inodes for one of two filters',
-    kprobe(
+    kprobeYaml(
       'call: f\nsyscall: false\nargs: [{index: 0, type: fd}]\nselectors:\n- matchArgs:\n  - {index: 0, operator: Equal, values: [/a, /b], inode: true}\n  - {index: 0, operator: NotEqual, values: [/b], ⟦INODE_NOT_FOR_FILTER⟧inode: false}',
     ),
   ],
   [
     'the end of a text with maxData',
-    kprobe(
+    kprobeYaml(
       'call: f\nargs: [{index: 0, type: char_buf, sizeArgIndex: 2, maxData: true}, {index: 1, type: size_t}]\nselectors:\n- matchArgs: [{index: 0, operator: ⟦FILTER_NOT_WITH_MAX_DATA⟧NotPostfix, values: [a]}, {index: 0, operator: ⟦FILTER_NOT_WITH_MAX_DATA⟧SubString, values: [a]}, {index: 0, operator: Prefix, values: [a]}]',
     ),
   ],
   [
     'capabilities gained by a number',
-    kprobe(
+    kprobeYaml(
       'call: f\nargs: [{index: 0, type: cap_effective}, {index: 1, type: int}]\nselectors:\n- matchArgs: [{args: [0, ⟦OPERATOR_NOT_FOR_TYPE⟧1], operator: CapabilitiesGained}]',
     ),
   ],
   [
     'a list with names that are not system calls',
-    policy(
+    policyYaml(
       'lists: [{name: a, values: [sys_dup, ksys_dup]}]\nkprobes:\n- call: sys_dup\n  args: [{index: 0, type: int}]\n  selectors: [{matchArgs: [{index: 0, operator: InMap, values: [⟦SYSCALL_UNKNOWN⟧"list:a"]}]}]',
     ),
   ],
-  ['a range of system calls', filter('syscall64', 'operator: InRange', '⟦SYSCALL_UNKNOWN⟧"dup:nothing_like_it"')],
+  ['a range of system calls', filterYaml('syscall64', 'operator: InRange', '⟦SYSCALL_UNKNOWN⟧"dup:nothing_like_it"')],
   // Processes
   [
     'a namespace by name',
-    select('matchNamespaces: [{namespace: Pid, operator: In, values: [⟦NAMESPACE_INVALID⟧host]}]'),
+    selectorYaml('matchNamespaces: [{namespace: Pid, operator: In, values: [⟦NAMESPACE_INVALID⟧host]}]'),
   ],
   [
     'a namespace too large',
-    select('matchNamespaces: [{namespace: Pid, operator: In, values: [⟦NAMESPACE_INVALID⟧"4294967296"]}]'),
+    selectorYaml('matchNamespaces: [{namespace: Pid, operator: In, values: [⟦NAMESPACE_INVALID⟧"4294967296"]}]'),
   ],
   [
     'an unknown kind of namespace',
-    select('matchNamespaces: [{namespace: ⟦UNKNOWN_VALUE⟧Network, operator: In, values: [host_ns]}]'),
+    selectorYaml('matchNamespaces: [{namespace: ⟦UNKNOWN_VALUE⟧Network, operator: In, values: [host_ns]}]'),
   ],
   [
     'a change of an unknown kind',
-    select('matchNamespaceChanges: [{operator: In, values: [⟦NAMESPACE_INVALID⟧Mount]}]'),
+    selectorYaml('matchNamespaceChanges: [{operator: In, values: [⟦NAMESPACE_INVALID⟧Mount]}]'),
   ],
-  ['a misspelt capability', select('matchCapabilities: [{operator: In, values: [⟦CAPABILITY_UNKNOWN⟧CAP_SYS_ADMN]}]')],
+  [
+    'a misspelt capability',
+    selectorYaml('matchCapabilities: [{operator: In, values: [⟦CAPABILITY_UNKNOWN⟧CAP_SYS_ADMN]}]'),
+  ],
   [
     'a capability without CAP_',
-    select('matchCapabilityChanges: [{operator: NotIn, values: [⟦CAPABILITY_UNKNOWN⟧SYS_ADMIN]}]'),
+    selectorYaml('matchCapabilityChanges: [{operator: NotIn, values: [⟦CAPABILITY_UNKNOWN⟧SYS_ADMIN]}]'),
   ],
   [
     'children by prefix',
-    select('matchBinaries: [{operator: Prefix, values: [/usr], ⟦FOLLOW_NOT_FOR_OPERATOR⟧followChildren: true}]'),
+    selectorYaml('matchBinaries: [{operator: Prefix, values: [/usr], ⟦FOLLOW_NOT_FOR_OPERATOR⟧followChildren: true}]'),
   ],
   [
     'labels without values',
-    policy('podSelector:\n  matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧In}]\nkprobes: [{call: f}]'),
+    policyYaml('podSelector:\n  matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧In}]\nkprobes: [{call: f}]'),
   ],
   [
     'labels with unused values',
-    policy(
+    policyYaml(
       'nodeSelector:\n  matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧Exists, values: [a]}]\nkprobes: [{call: f}]',
     ),
   ],
   [
     'labels of a workload',
-    select('matchWorkloads: {podSelector: {matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧NotIn}]}}'),
+    selectorYaml('matchWorkloads: {podSelector: {matchExpressions: [{key: app, operator: ⟦LABEL_VALUES⟧NotIn}]}}'),
   ],
   [
     'names and values of labels',
-    policy(
+    policyYaml(
       'podSelector:\n  matchLabels: {⟦LABEL_INVALID⟧"a b": c, app: ⟦LABEL_INVALID⟧"a b", "k8s:io.kubernetes.pod.namespace": b}\nhostSelector: {matchExpressions: [{key: ⟦LABEL_INVALID⟧a/b/c, operator: Exists}]}\nkprobes: [{call: f}]',
     ),
   ],
   [
     'fields of a container',
-    policy(
+    policyYaml(
       'containerSelector: {matchLabels: {name: a b, "label:x y": c, ⟦CONTAINER_FIELD_UNKNOWN⟧nam: a, ⟦CONTAINER_FIELD_UNKNOWN⟧"label:": a}}\nkprobes: [{call: f}]',
     ),
   ],
   [
     'the host in a policy for a namespace',
-    policy('⟦SCOPE_CONTRADICTS⟧hostSelector: {}\nkprobes: [{call: f}]').replace(
+    policyYaml('⟦SCOPE_CONTRADICTS⟧hostSelector: {}\nkprobes: [{call: f}]').replace(
       'kind: TracingPolicy',
       'kind: TracingPolicyNamespaced',
     ),
   ],
   [
     'pods in a policy for no namespace',
-    policy('⟦SCOPE_CONTRADICTS⟧podSelector: {}\nkprobes: [{call: f}]')
+    policyYaml('⟦SCOPE_CONTRADICTS⟧podSelector: {}\nkprobes: [{call: f}]')
       .replace('kind: TracingPolicy', 'kind: TracingPolicyNamespaced')
       .replace('name: test', 'name: test\n  namespace: ""'),
   ],
   // Actions
   [
     'Set of a kprobe',
-    act('action: ⟦ACTION_NOT_FOR_HOOK⟧Set\n    argIndex: 0\n    argValue: 1'.replaceAll('\n    ', '\n  ')),
+    actionYaml('action: ⟦ACTION_NOT_FOR_HOOK⟧Set\n    argIndex: 0\n    argValue: 1'.replaceAll('\n    ', '\n  ')),
   ],
   [
     'Override of a tracepoint',
-    under('tracepoints', 'subsystem: a\n  event: b', 'action: ⟦ACTION_NOT_FOR_HOOK⟧Override\n      argError: -1'),
+    hookWithAction(
+      'tracepoints',
+      'subsystem: a\n  event: b',
+      'action: ⟦ACTION_NOT_FOR_HOOK⟧Override\n      argError: -1',
+    ),
   ],
   [
     'TrackSock of a uprobe',
-    under('uprobes', 'path: /bin/a\n  symbols: [main]', 'action: ⟦ACTION_NOT_FOR_HOOK⟧TrackSock'),
+    hookWithAction('uprobes', 'path: /bin/a\n  symbols: [main]', 'action: ⟦ACTION_NOT_FOR_HOOK⟧TrackSock'),
   ],
   [
     'invalid registers',
-    under(
+    hookWithAction(
       'uprobes',
       'path: /bin/a\n  symbols: [main]',
       'action: Override\n      argRegs: [rax=1, ⟦REGISTER_ASSIGNMENT⟧ah=1, ⟦REGISTER_ASSIGNMENT⟧"rip=(rsp)", "rip=-8(%rsp)"]',
@@ -271,7 +287,7 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'two ways to override',
-    under(
+    hookWithAction(
       'uprobes',
       'path: /bin/a\n  symbols: [main]',
       'action: Override\n      argError: 1\n      ⟦OVERRIDE_AMBIGUOUS⟧argNewSymbol: other',
@@ -279,117 +295,133 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'Override in the middle of a function',
-    under('uprobes', 'path: /bin/a\n  symbols: [main+4]', 'action: ⟦OVERRIDE_UNCERTAIN⟧Override\n      argError: 1'),
+    hookWithAction(
+      'uprobes',
+      'path: /bin/a\n  symbols: [main+4]',
+      'action: ⟦OVERRIDE_UNCERTAIN⟧Override\n      argError: 1',
+    ),
   ],
-  ['Signal without a signal', act('action: ⟦ACTION_ARGUMENT_MISSING⟧Signal')],
-  ['an invalid signal', act('action: Signal\n  argSig: ⟦SIGNAL_INVALID⟧65')],
-  ['GetUrl without an address', act('action: ⟦ACTION_ARGUMENT_MISSING⟧GetUrl')],
-  ['DnsLookup without a name', act('action: ⟦ACTION_ARGUMENT_MISSING⟧DnsLookup')],
-  ['GetUrl of another protocol', act('action: GetUrl\n  argUrl: ⟦REQUEST_INVALID⟧file:///etc/shadow')],
-  ['GetUrl of no address', act('action: GetUrl\n  argUrl: ⟦REQUEST_INVALID⟧"http://"')],
-  ['DnsLookup of an address', act('action: DnsLookup\n  argFqdn: ⟦REQUEST_INVALID⟧"https://example.com"')],
+  ['Signal without a signal', actionYaml('action: ⟦ACTION_ARGUMENT_MISSING⟧Signal')],
+  ['an invalid signal', actionYaml('action: Signal\n  argSig: ⟦SIGNAL_INVALID⟧65')],
+  ['GetUrl without an address', actionYaml('action: ⟦ACTION_ARGUMENT_MISSING⟧GetUrl')],
+  ['DnsLookup without a name', actionYaml('action: ⟦ACTION_ARGUMENT_MISSING⟧DnsLookup')],
+  ['GetUrl of another protocol', actionYaml('action: GetUrl\n  argUrl: ⟦REQUEST_INVALID⟧file:///etc/shadow')],
+  ['GetUrl of no address', actionYaml('action: GetUrl\n  argUrl: ⟦REQUEST_INVALID⟧"http://"')],
+  ['DnsLookup of an address', actionYaml('action: DnsLookup\n  argFqdn: ⟦REQUEST_INVALID⟧"https://example.com"')],
   [
     'TrackSock of an argument that is not a socket',
-    kprobe(
+    kprobeYaml(
       'call: f\nsyscall: false\nargs: [{index: 0, type: int}]\nselectors:\n- matchActions:\n  - action: TrackSock\n    argSock: ⟦SOCKET_INVALID⟧0',
     ),
   ],
   [
     'UntrackSock of an argument that does not exist',
-    kprobe('call: f\nsyscall: false\nselectors:\n- matchActions:\n  - action: ⟦SOCKET_INVALID⟧UntrackSock'),
+    kprobeYaml('call: f\nsyscall: false\nselectors:\n- matchActions:\n  - action: ⟦SOCKET_INVALID⟧UntrackSock'),
   ],
   [
     'a returned value that is not a socket',
-    kprobe('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nreturnArgAction: ⟦SOCKET_INVALID⟧TrackSock'),
+    kprobeYaml('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nreturnArgAction: ⟦SOCKET_INVALID⟧TrackSock'),
   ],
-  ['a returned socket that is not read', kprobe('call: f\nreturnArgAction: ⟦SOCKET_INVALID⟧UntrackSock')],
+  ['a returned socket that is not read', kprobeYaml('call: f\nreturnArgAction: ⟦SOCKET_INVALID⟧UntrackSock')],
   [
     'Override without a value',
-    kprobe('call: sys_mount\nselectors:\n- matchActions:\n  - action: ⟦ACTION_ARGUMENT_MISSING⟧Override'),
+    kprobeYaml('call: sys_mount\nselectors:\n- matchActions:\n  - action: ⟦ACTION_ARGUMENT_MISSING⟧Override'),
   ],
-  ['Override of any function', act('action: ⟦OVERRIDE_UNCERTAIN⟧Override\n  argError: -1')],
+  ['Override of any function', actionYaml('action: ⟦OVERRIDE_UNCERTAIN⟧Override\n  argError: -1')],
   [
     'Override on return',
-    kprobe(
+    kprobeYaml(
       'call: sys_mount\nreturn: true\nreturnArg: {index: 0, type: int}\nselectors:\n- matchReturnActions:\n  - action: ⟦OVERRIDE_NOT_POSSIBLE⟧Override\n    argError: -1',
     ),
   ],
-  ['actions on a return that is not read', select('⟦RETURN_FILTER_WITHOUT_RETURN⟧matchReturnActions:\n- action: Post')],
+  [
+    'actions on a return that is not read',
+    selectorYaml('⟦RETURN_FILTER_WITHOUT_RETURN⟧matchReturnActions:\n- action: Post'),
+  ],
   [
     'registers of a kprobe',
-    kprobe(
+    kprobeYaml(
       'call: sys_mount\nselectors:\n- matchActions:\n  - action: Override\n    argError: -1\n    ⟦ACTION_ARGUMENT_UNUSED⟧argRegs: [rax=1]',
     ),
   ],
-  ['a value of Post', act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧argError: 1')],
-  ['a digest of a kprobe', act('action: Post\n  ⟦IMA_HASH_NOT_POSSIBLE⟧imaHash: true')],
-  ['a digest of a file that is not open yet', lsm('file_open', 'file', '⟦IMA_HASH_NOT_POSSIBLE⟧imaHash: true')],
-  ['a digest of nothing', lsm('mmap_file', 'nop', '⟦IMA_HASH_NOT_POSSIBLE⟧imaHash: true')],
-  ['a digest', lsm('mmap_file', 'file', 'imaHash: true')],
+  ['a value of Post', actionYaml('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧argError: 1')],
+  ['a digest of a kprobe', actionYaml('action: Post\n  ⟦IMA_HASH_NOT_POSSIBLE⟧imaHash: true')],
+  ['a digest of a file that is not open yet', lsmYaml('file_open', 'file', '⟦IMA_HASH_NOT_POSSIBLE⟧imaHash: true')],
+  ['a digest of nothing', lsmYaml('mmap_file', 'nop', '⟦IMA_HASH_NOT_POSSIBLE⟧imaHash: true')],
+  ['a digest', lsmYaml('mmap_file', 'file', 'imaHash: true')],
   [
     'a value that the kernel does not accept from an LSM hook',
-    policy(
+    policyYaml(
       'lsmhooks: [{hook: file_open, selectors: [{matchActions: [{action: Override, argError: ⟦OVERRIDE_NOT_POSSIBLE⟧1}]}]}]',
     ),
   ],
-  ['a rate limit that is not a time', act('action: Post\n  rateLimit: ⟦RATE_LIMIT_INVALID⟧1 minute')],
-  ['a rate limit of nothing', act('action: Post\n  rateLimit: ⟦RATE_LIMIT_INVALID⟧0s')],
-  ['a scope without a limit', act('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧rateLimitScope: global')],
-  ['a scope that does not exist', act('action: Post\n  rateLimit: 5s\n  rateLimitScope: ⟦UNKNOWN_VALUE⟧user')],
-  ['Post and NoPost', act('action: Post\n- action: ⟦ACTION_CONTRADICTS⟧NoPost')],
-  ['Post twice', act('action: Post\n- action: ⟦ACTION_CONTRADICTS⟧Post')],
-  ['an enforcer that does not exist', act('action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')],
+  ['a rate limit that is not a time', actionYaml('action: Post\n  rateLimit: ⟦RATE_LIMIT_INVALID⟧1 minute')],
+  ['a rate limit of nothing', actionYaml('action: Post\n  rateLimit: ⟦RATE_LIMIT_INVALID⟧0s')],
+  ['a scope without a limit', actionYaml('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧rateLimitScope: global')],
+  ['a scope that does not exist', actionYaml('action: Post\n  rateLimit: 5s\n  rateLimitScope: ⟦UNKNOWN_VALUE⟧user')],
+  ['Post and NoPost', actionYaml('action: Post\n- action: ⟦ACTION_CONTRADICTS⟧NoPost')],
+  ['Post twice', actionYaml('action: Post\n- action: ⟦ACTION_CONTRADICTS⟧Post')],
+  ['an enforcer that does not exist', actionYaml('action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')],
   [
     'a list of enforcers without any',
-    `${act('action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')}\n  enforcers: []`,
+    `${actionYaml('action: ⟦ENFORCER_MISSING⟧NotifyEnforcer\n  argSig: 9')}\n  enforcers: []`,
   ],
   [
     'an enforcer that has nothing to do',
-    `${act('action: ⟦ACTION_ARGUMENT_MISSING⟧NotifyEnforcer\n  argError: 0')}\n  enforcers: [{calls: [sys_dup]}]`,
+    `${actionYaml('action: ⟦ACTION_ARGUMENT_MISSING⟧NotifyEnforcer\n  argError: 0')}\n  enforcers: [{calls: [sys_dup]}]`,
   ],
   [
     'an argument of the notification, whose event has all arguments',
-    `${act('action: NotifyEnforcer\n  argError: 0\n  argSig: 9\n  ⟦ACTION_ARGUMENT_UNUSED⟧argIndex: 1')}\n  enforcers: [{calls: [sys_dup]}]`,
+    `${actionYaml('action: NotifyEnforcer\n  argError: 0\n  argSig: 9\n  ⟦ACTION_ARGUMENT_UNUSED⟧argIndex: 1')}\n  enforcers: [{calls: [sys_dup]}]`,
   ],
-  ['Sigkill alone', act('action: ⟦SIGKILL_TOO_LATE⟧Sigkill')],
+  ['Sigkill alone', actionYaml('action: ⟦SIGKILL_TOO_LATE⟧Sigkill')],
   [
     'a tracked socket misspelt',
-    kprobe('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nreturnArgAction: ⟦UNKNOWN_VALUE⟧TrackSocket'),
+    kprobeYaml('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nreturnArgAction: ⟦UNKNOWN_VALUE⟧TrackSocket'),
   ],
   // Selectors as a whole
-  ['two values at once', ints('index: 0, operator: Equal, values: ["1"]', 'index: 0, operator: Equal, values: ["2"]')],
+  [
+    'two values at once',
+    neverMatching('index: 0, operator: Equal, values: ["1"]', 'index: 0, operator: Equal, values: ["2"]'),
+  ],
   [
     'a value that is excluded',
-    ints('index: 0, operator: Equal, values: ["1"]', 'index: 0, operator: NotEqual, values: ["1", "2"]'),
+    neverMatching('index: 0, operator: Equal, values: ["1"]', 'index: 0, operator: NotEqual, values: ["1", "2"]'),
   ],
-  ['nothing between', ints('index: 1, operator: GT, values: ["5"]', 'index: 1, operator: LT, values: ["6"]')],
-  ['less than nothing', ints('index: 1, operator: LT, values: ["0"]')],
-  ['no bits', ints('index: 0, operator: Mask, values: ["0"]')],
-  ['two texts at once', ints('index: 2, operator: Equal, values: [a]', 'index: 2, operator: Equal, values: [b]')],
+  ['nothing between', neverMatching('index: 1, operator: GT, values: ["5"]', 'index: 1, operator: LT, values: ["6"]')],
+  ['less than nothing', neverMatching('index: 1, operator: LT, values: ["0"]')],
+  ['no bits', neverMatching('index: 0, operator: Mask, values: ["0"]')],
+  [
+    'two texts at once',
+    neverMatching('index: 2, operator: Equal, values: [a]', 'index: 2, operator: Equal, values: [b]'),
+  ],
   [
     'a text without its beginning',
-    ints('index: 2, operator: Equal, values: [/a, /b]', 'index: 2, operator: Prefix, values: [/c]'),
+    neverMatching('index: 2, operator: Equal, values: [/a, /b]', 'index: 2, operator: Prefix, values: [/c]'),
   ],
   [
     'a text whose end is excluded',
-    ints('index: 2, operator: Equal, values: [a.so, b.so]', 'index: 2, operator: NotPostfix, values: [so]'),
+    neverMatching('index: 2, operator: Equal, values: [a.so, b.so]', 'index: 2, operator: NotPostfix, values: [so]'),
   ],
   [
     'two beginnings at once',
-    ints('index: 2, operator: Prefix, values: [/a]', 'index: 2, operator: Prefix, values: [/b]'),
+    neverMatching('index: 2, operator: Prefix, values: [/a]', 'index: 2, operator: Prefix, values: [/b]'),
   ],
   [
     'a beginning within an excluded one',
-    ints('index: 2, operator: Prefix, values: [/etc/ssl]', 'index: 2, operator: NotPrefix, values: [/etc]'),
+    neverMatching('index: 2, operator: Prefix, values: [/etc/ssl]', 'index: 2, operator: NotPrefix, values: [/etc]'),
   ],
-  ['two ends at once', ints('index: 2, operator: Postfix, values: [a]', 'index: 2, operator: Postfix, values: [b]')],
+  [
+    'two ends at once',
+    neverMatching('index: 2, operator: Postfix, values: [a]', 'index: 2, operator: Postfix, values: [b]'),
+  ],
   [
     'a pid that is excluded',
-    select('⟦SELECTOR_NEVER_MATCHES⟧matchPIDs:\n- {operator: In, values: [1]}\n- {operator: NotIn, values: [1]}'),
+    selectorYaml('⟦SELECTOR_NEVER_MATCHES⟧matchPIDs:\n- {operator: In, values: [1]}\n- {operator: NotIn, values: [1]}'),
   ],
   [
     'at least 0',
-    kprobe(
+    kprobeYaml(
       'call: f\nargs: [{index: 0, type: uint32}]\nselectors:\n- matchArgs:\n  - ⟦FILTER_ALWAYS_MATCHES⟧{index: 0, operator: LT, values: ["4294967295", "1"]}',
     )
       .replace('LT, values: ["4294967295", "1"]', 'GT, values: ["0"]')
@@ -400,120 +432,129 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'hidden by one without filters',
-    hidden('matchActions: [{action: Post}]', args('{index: 0, operator: Equal, values: ["1"]}')),
+    shadowedSelector('matchActions: [{action: Post}]', argsFilter('{index: 0, operator: Equal, values: ["1"]}')),
   ],
   [
     'hidden by the same',
-    hidden(
-      args('{index: 0, operator: Equal, values: ["1", "2"]}'),
-      args('{index: 0, operator: Equal, values: ["2", "1"]}'),
+    shadowedSelector(
+      argsFilter('{index: 0, operator: Equal, values: ["1", "2"]}'),
+      argsFilter('{index: 0, operator: Equal, values: ["2", "1"]}'),
     ),
   ],
   [
     'hidden by more values',
-    hidden(args('{index: 0, operator: Equal, values: ["1", "2"]}'), args('{index: 0, operator: Equal, values: ["2"]}')),
+    shadowedSelector(
+      argsFilter('{index: 0, operator: Equal, values: ["1", "2"]}'),
+      argsFilter('{index: 0, operator: Equal, values: ["2"]}'),
+    ),
   ],
   [
     'hidden by a wider range',
-    hidden(args('{index: 1, operator: GT, values: ["1"]}'), args('{index: 1, operator: Equal, values: ["7"]}')),
+    shadowedSelector(
+      argsFilter('{index: 1, operator: GT, values: ["1"]}'),
+      argsFilter('{index: 1, operator: Equal, values: ["7"]}'),
+    ),
   ],
   [
     'hidden by a shorter beginning',
-    hidden(
-      args('{index: 2, operator: Prefix, values: [/etc]}'),
-      args('{index: 2, operator: Prefix, values: [/etc/ssl]}, {index: 0, operator: Equal, values: ["1"]}'),
+    shadowedSelector(
+      argsFilter('{index: 2, operator: Prefix, values: [/etc]}'),
+      argsFilter('{index: 2, operator: Prefix, values: [/etc/ssl]}, {index: 0, operator: Equal, values: ["1"]}'),
     ),
   ],
   [
     'hidden by a beginning of a whole text',
-    hidden(
-      args('{index: 2, operator: Prefix, values: [/etc]}'),
-      args('{index: 2, operator: Equal, values: [/etc/passwd]}'),
+    shadowedSelector(
+      argsFilter('{index: 2, operator: Prefix, values: [/etc]}'),
+      argsFilter('{index: 2, operator: Equal, values: [/etc/passwd]}'),
     ),
   ],
   [
     'hidden by a shorter end',
-    hidden(
-      args('{index: 2, operator: Postfix, values: [rc]}'),
-      args('{index: 2, operator: Postfix, values: [bashrc]}'),
+    shadowedSelector(
+      argsFilter('{index: 2, operator: Postfix, values: [rc]}'),
+      argsFilter('{index: 2, operator: Postfix, values: [bashrc]}'),
     ),
   ],
   [
     'hidden by excluding less',
-    hidden(
-      args('{index: 2, operator: NotPrefix, values: [/etc/ssl]}'),
-      args('{index: 2, operator: NotPrefix, values: [/etc]}'),
+    shadowedSelector(
+      argsFilter('{index: 2, operator: NotPrefix, values: [/etc/ssl]}'),
+      argsFilter('{index: 2, operator: NotPrefix, values: [/etc]}'),
     ),
   ],
   [
     'hidden by the same binaries',
-    hidden('matchBinaries: [{operator: In, values: [/a, /b]}]', 'matchBinaries: [{operator: In, values: [/b, /a]}]'),
+    shadowedSelector(
+      'matchBinaries: [{operator: In, values: [/a, /b]}]',
+      'matchBinaries: [{operator: In, values: [/b, /a]}]',
+    ),
   ],
   [
     'hidden by a map',
-    hidden(
-      args('{index: 0, operator: InMap, values: ["1:5", "9"]}'),
-      args('{index: 0, operator: Equal, values: ["3"]}'),
+    shadowedSelector(
+      argsFilter('{index: 0, operator: InMap, values: ["1:5", "9"]}'),
+      argsFilter('{index: 0, operator: Equal, values: ["3"]}'),
     ),
   ],
   [
     'hidden by the same inode',
-    kprobe(
+    kprobeYaml(
       'call: f\nsyscall: false\nargs: [{index: 0, type: file}]\nselectors:\n- matchArgs: [{index: 0, operator: Equal, values: [/a], inode: true}]\n- ⟦SELECTOR_SHADOWED⟧matchArgs: [{index: 0, operator: Equal, values: [/a], inode: true}]',
     ),
   ],
   [
     'not hidden by another path to the inode',
-    kprobe(
+    kprobeYaml(
       'call: f\nsyscall: false\nargs: [{index: 0, type: file}]\nselectors:\n- matchArgs: [{index: 0, operator: Prefix, values: [/a]}]\n- matchArgs: [{index: 0, operator: Equal, values: [/a/b], inode: true}]',
     ),
   ],
   // Limits
   [
     'five scans of one text',
-    kprobe(
+    kprobeYaml(
       `call: f\nargs: [{index: 0, type: string}]\n⟦LIMIT_SUBSTRINGS⟧selectors:\n- matchArgs: [${['a', 'b', 'c', 'd', 'e'].map((text) => `{index: 0, operator: SubString, values: [${text}]}`).join(', ')}]`,
     ),
   ],
   [
     'more characters than the automaton can have',
-    kprobe(
+    kprobeYaml(
       `call: f\nargs: [{index: 0, type: string}]\n⟦LIMIT_SUBSTRINGS⟧selectors:\n- matchArgs: [{index: 0, operator: SubString, values: [${Array.from({ length: 20 }, (_, i) => 'x'.repeat(4000) + String(i)).join(', ')}]}]`,
     ),
   ],
   [
     'seventeen changes',
-    kprobe(
+    kprobeYaml(
       `call: f\n⟦LIMIT_CHANGES⟧selectors:\n${Array.from({ length: 17 }, (_, i) => `- matchCapabilityChanges: [{operator: In, values: [CAP_${['CHOWN', 'KILL', 'SETGID', 'SETUID', 'SETPCAP'].filter((_name, bit) => ((i + 1) >> bit) & 1).join(', CAP_')}]}]`).join('\n')}`,
     ),
   ],
   [
     'too many followed processes',
-    kprobe(
+    kprobeYaml(
       `call: f\n⟦LIMIT_PROCESS_TESTS⟧selectors:\n- matchPIDs: [${Array.from({ length: 128 }, (_, i) => `{operator: NotIn, values: [${i}], followForks: true}`).join(', ')}]\n- matchPIDs: [{operator: In, values: [500], followForks: true}]`,
     ),
   ],
   // Hooks of programs, options
-  ['a uprobe without a place', policy('uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
-  ['a uprobe by a relative path', policy('uprobes: [{path: ⟦PATH_NOT_ABSOLUTE⟧bash, symbols: [main]}]')],
-  ['too few counters', policy('uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]')],
-  ['a digest that is short', policy('uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]')],
-  ['a negative offset', policy('uprobes: [{path: /a, offsets: [⟦NUMBER_OUT_OF_RANGE⟧-1]}]')],
-  ['a usdt without a provider', policy('usdts: [⟦MISSING_FIELD⟧{path: /a, name: b}]')],
-  ['an LSM hook without a name', policy('lsmhooks: [⟦MISSING_FIELD⟧{args: []}]')],
-  ['a tracepoint without a group', policy('tracepoints: [⟦MISSING_FIELD⟧{event: a}]')],
-  ['a call of an LSM hook', policy('lsmhooks: [{hook: file_open, ⟦UNKNOWN_FIELD⟧call: a}]')],
+  ['a uprobe without a place', policyYaml('uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
+  ['a uprobe by a relative path', policyYaml('uprobes: [{path: ⟦PATH_NOT_ABSOLUTE⟧bash, symbols: [main]}]')],
+  ['too few counters', policyYaml('uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]')],
+  ['a digest that is short', policyYaml('uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]')],
+  ['a negative offset', policyYaml('uprobes: [{path: /a, offsets: [⟦NUMBER_OUT_OF_RANGE⟧-1]}]')],
+  ['a usdt without a provider', policyYaml('usdts: [⟦MISSING_FIELD⟧{path: /a, name: b}]')],
+  ['an LSM hook without a name', policyYaml('lsmhooks: [⟦MISSING_FIELD⟧{args: []}]')],
+  ['a tracepoint without a group', policyYaml('tracepoints: [⟦MISSING_FIELD⟧{event: a}]')],
+  ['a call of an LSM hook', policyYaml('lsmhooks: [{hook: file_open, ⟦UNKNOWN_FIELD⟧call: a}]')],
   [
     'an option that does not exist',
-    policy('options: [{name: ⟦OPTION_UNKNOWN⟧policy-mod, value: enforce}]\nkprobes: [{call: f}]'),
+    policyYaml('options: [{name: ⟦OPTION_UNKNOWN⟧policy-mod, value: enforce}]\nkprobes: [{call: f}]'),
   ],
   [
     'a mode that does not exist',
-    policy('options: [{name: policy-mode, value: ⟦OPTION_INVALID⟧observe}]\nkprobes: [{call: f}]'),
+    policyYaml('options: [{name: policy-mode, value: ⟦OPTION_INVALID⟧observe}]\nkprobes: [{call: f}]'),
   ],
   [
     'a value without quotes',
-    policy('options: [{name: disable-kprobe-multi, value: ⟦WRONG_TYPE⟧true}]\nkprobes: [{call: f}]'),
+    policyYaml('options: [{name: disable-kprobe-multi, value: ⟦WRONG_TYPE⟧true}]\nkprobes: [{call: f}]'),
   ],
 ];
 

@@ -7,7 +7,7 @@ import { formatDiagnostic } from '../../../lib/errors.js';
 import { validatePolicy } from '../../../lib/policy/index.js';
 import type { KernelInfo } from '../../../types/kernel.js';
 import { fakeKernel } from './fake-kernel.js';
-import { checkAgreement, FILE_AND_INT, kprobe, marked, policy, selectors } from './marked.js';
+import { checkAgreement, FILE_AND_INT, kprobeYaml, parseMarks, policyYaml, selectorsYaml } from './marked-policies.js';
 
 const OTHERS = ['security_file_open', 'fd_install', 'f', '__x64_sys_setns', '__x64_sys_unlinkat'];
 const kernel: KernelInfo = {
@@ -19,60 +19,62 @@ const kernel: KernelInfo = {
 };
 
 const head = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: test\n';
-const arg = (type: string): string => kprobe(`call: f\nsyscall: false\nargs: [{index: 0, type: ${type}}]`);
-const matchInt = (filter: string): string => selectors(`matchArgs:\n- {index: 1, ${filter}}`);
-const matchPath = (filter: string): string => selectors(`matchArgs:\n- {index: 0, ${filter}}`);
+const argYaml = (type: string): string => kprobeYaml(`call: f\nsyscall: false\nargs: [{index: 0, type: ${type}}]`);
+const matchInt = (filter: string): string => selectorsYaml(`matchArgs:\n- {index: 1, ${filter}}`);
+const matchPath = (filter: string): string => selectorsYaml(`matchArgs:\n- {index: 0, ${filter}}`);
 const matchSock = (filter: string): string =>
-  kprobe(`call: f\nsyscall: false\nargs: [{index: 0, type: sock}]\nselectors: [{matchArgs: [{index: 0, ${filter}}]}]`);
-const action = (text: string): string => selectors(`matchActions:\n- {${text}}`);
+  kprobeYaml(
+    `call: f\nsyscall: false\nargs: [{index: 0, type: sock}]\nselectors: [{matchArgs: [{index: 0, ${filter}}]}]`,
+  );
+const actionYaml = (text: string): string => selectorsYaml(`matchActions:\n- {${text}}`);
 
 /** What is wrong, the policy, and what the message with its hint must say. */
 const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   // Functions
   [
     'a misspelt function',
-    kprobe('call: ⟦FUNCTION_UNKNOWN⟧security_file_opne\nsyscall: false'),
+    kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧security_file_opne\nsyscall: false'),
     /security_file_opne is not in Linux test \| did you mean security_file_open\?$/,
   ],
   [
     'a misspelt function of a module',
-    kprobe('call: ⟦FUNCTION_UNKNOWN⟧xfs_fil_open\nsyscall: false'),
+    kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧xfs_fil_open\nsyscall: false'),
     /did you mean xfs_file_open\?$/,
   ],
-  ['a system call without sys_', kprobe('call: ⟦FUNCTION_UNKNOWN⟧openat'), /\| did you mean sys_openat\?$/],
+  ['a system call without sys_', kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧openat'), /\| did you mean sys_openat\?$/],
   [
     'a system call that is no system call',
-    kprobe('call: ⟦FUNCTION_UNKNOWN⟧sys_openat\nsyscall: false'),
+    kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧sys_openat\nsyscall: false'),
     /\| sys_openat is a system call: remove `syscall: false`$/,
   ],
   [
     'the bare name of a system call as a function',
-    kprobe('call: ⟦FUNCTION_UNKNOWN⟧setns\nsyscall: false'),
+    kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧setns\nsyscall: false'),
     /did you mean the system call sys_setns, without `syscall: false`\?$/,
   ],
-  ['a misspelt system call', kprobe('call: ⟦FUNCTION_UNKNOWN⟧sys_unlinkta'), /did you mean sys_unlinkat\?$/],
+  ['a misspelt system call', kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧sys_unlinkta'), /did you mean sys_unlinkat\?$/],
   [
     'a function that is taken for a system call',
-    kprobe('call: ⟦FUNCTION_UNKNOWN⟧fd_install'),
+    kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧fd_install'),
     /is a function, not a system call \| fd_install is a function: add `syscall: false`$/,
   ],
   [
     'a misspelt function that is taken for a system call',
-    kprobe('call: ⟦FUNCTION_UNKNOWN⟧fd_instal'),
+    kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧fd_instal'),
     /did you mean the function fd_install, with `syscall: false`\?$/,
   ],
   [
     'an LSM hook by the name of a function',
-    policy('lsmhooks:\n- hook: ⟦LSM_HOOK_UNKNOWN⟧security_file_open'),
+    policyYaml('lsmhooks:\n- hook: ⟦LSM_HOOK_UNKNOWN⟧security_file_open'),
     /did you mean "file_open"\?$/,
   ],
   // Types
-  ['a type of the kernel', arg('⟦UNKNOWN_VALUE⟧u32'), /\| use uint32$/],
-  ['a type of C', arg('⟦UNKNOWN_VALUE⟧unsigned long'), /\| use ulong$/],
-  ['a type of stdint.h', arg('⟦UNKNOWN_VALUE⟧int64_t'), /\| use int64$/],
-  ['a text of C', arg('⟦UNKNOWN_VALUE⟧const char *'), /\| use string$/],
-  ['a pointer to a struct', arg('⟦UNKNOWN_VALUE⟧struct file *'), /\| use file$/],
-  ['a pointer to anything', arg('⟦UNKNOWN_VALUE⟧void *'), /\| use char_buf .* or uint64 for the address$/],
+  ['a type of the kernel', argYaml('⟦UNKNOWN_VALUE⟧u32'), /\| use uint32$/],
+  ['a type of C', argYaml('⟦UNKNOWN_VALUE⟧unsigned long'), /\| use ulong$/],
+  ['a type of stdint.h', argYaml('⟦UNKNOWN_VALUE⟧int64_t'), /\| use int64$/],
+  ['a text of C', argYaml('⟦UNKNOWN_VALUE⟧const char *'), /\| use string$/],
+  ['a pointer to a struct', argYaml('⟦UNKNOWN_VALUE⟧struct file *'), /\| use file$/],
+  ['a pointer to anything', argYaml('⟦UNKNOWN_VALUE⟧void *'), /\| use char_buf .* or uint64 for the address$/],
   // Operators and values
   [
     'In on an argument',
@@ -87,7 +89,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ],
   [
     'Equal on binaries',
-    selectors('matchBinaries:\n- {operator: ⟦UNKNOWN_VALUE⟧Equal, values: [/bin/cat]}'),
+    selectorsYaml('matchBinaries:\n- {operator: ⟦UNKNOWN_VALUE⟧Equal, values: [/bin/cat]}'),
     /\| use In$/,
   ],
   [
@@ -102,12 +104,12 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ],
   [
     'a pattern of binaries',
-    selectors('matchBinaries:\n- {operator: In, values: [⟦VALUE_IS_PATTERN⟧"/usr/bin/*"]}'),
+    selectorsYaml('matchBinaries:\n- {operator: In, values: [⟦VALUE_IS_PATTERN⟧"/usr/bin/*"]}'),
     /\| use Prefix with "\/usr\/bin\/"$/,
   ],
   [
     'an error as a value',
-    selectors('matchReturnArgs:\n- {index: 0, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧EPERM]}'),
+    selectorsYaml('matchReturnArgs:\n- {index: 0, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧EPERM]}'),
     /functions return EPERM as "-1"$/,
   ],
   [
@@ -123,48 +125,50 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ['a family in short', matchSock('operator: Family, values: [⟦FAMILY_UNKNOWN⟧IPv6]'), /did you mean "AF_INET6"\?$/],
   [
     'a capability in short',
-    selectors('matchCapabilities:\n- {operator: In, values: [⟦CAPABILITY_UNKNOWN⟧SYS_ADMIN]}'),
+    selectorsYaml('matchCapabilities:\n- {operator: In, values: [⟦CAPABILITY_UNKNOWN⟧SYS_ADMIN]}'),
     /did you mean "CAP_SYS_ADMIN"\?$/,
   ],
   [
     'a namespace in full',
-    selectors('matchNamespaces:\n- {namespace: ⟦UNKNOWN_VALUE⟧Network, operator: In, values: [host_ns]}'),
+    selectorsYaml('matchNamespaces:\n- {namespace: ⟦UNKNOWN_VALUE⟧Network, operator: In, values: [host_ns]}'),
     /\| use Net$/,
   ],
   [
     'members as in C',
-    policy('lsmhooks:\n- hook: file_open\n  args: [{index: 0, type: dentry, resolve: ⟦RESOLVE_SYNTAX⟧f_path->dentry}]'),
+    policyYaml(
+      'lsmhooks:\n- hook: file_open\n  args: [{index: 0, type: dentry, resolve: ⟦RESOLVE_SYNTAX⟧f_path->dentry}]',
+    ),
     /write a dot for each ->/,
   ],
   // Actions
   [
     'a removed action',
-    action('action: ⟦UNKNOWN_VALUE⟧FollowFD'),
+    actionYaml('action: ⟦UNKNOWN_VALUE⟧FollowFD'),
     /Tetragon has removed it, .* type fd is the file behind a descriptor$/,
   ],
-  ['another word for an action', action('action: ⟦UNKNOWN_VALUE⟧Kill'), /\| use Sigkill$/],
+  ['another word for an action', actionYaml('action: ⟦UNKNOWN_VALUE⟧Kill'), /\| use Sigkill$/],
   [
     'an error by its name',
-    action('action: Override, argError: ⟦WRONG_TYPE⟧EPERM'),
+    actionYaml('action: Override, argError: ⟦WRONG_TYPE⟧EPERM'),
     /must be a whole number, not text \| write the number: -1$/,
   ],
-  ['a signal by its name', action('action: Signal, argSig: ⟦WRONG_TYPE⟧SIGTERM'), /\| write the number: 15$/],
+  ['a signal by its name', actionYaml('action: Signal, argSig: ⟦WRONG_TYPE⟧SIGTERM'), /\| write the number: 15$/],
   // Fields in the wrong place
   [
     'a filter without selectors',
-    kprobe(`${FILE_AND_INT}\n⟦UNKNOWN_FIELD⟧matchArgs:\n- {index: 1, operator: Equal, values: ["4"]}`),
+    kprobeYaml(`${FILE_AND_INT}\n⟦UNKNOWN_FIELD⟧matchArgs:\n- {index: 1, operator: Equal, values: ["4"]}`),
     /it belongs below "selectors": move it there$/,
   ],
   [
     'matchData of an LSM hook',
-    policy(
+    policyYaml(
       'lsmhooks:\n- hook: file_open\n  args: [{index: 0, type: file}]\n  selectors:\n  - matchData: [{index: ⟦INDEX_WITHOUT_ARG⟧0, operator: Equal, values: ["1"]}]',
     ),
     /lsmhooks have no `data`, .* \| read the value under `args`, and filter it with matchArgs$/,
   ],
   [
     'data of an LSM hook',
-    policy(
+    policyYaml(
       'lsmhooks:\n- hook: file_open\n  ⟦UNKNOWN_FIELD⟧data: [{index: 0, type: int, source: current_task, resolve: pid}]',
     ),
     /\| read the value under `args`, where `source: current_task` works too, and filter it with `matchArgs`$/,
@@ -181,7 +185,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ],
   [
     'fields of a filter that are not indented',
-    selectors('matchArgs:\n- index: 1\n⟦UNKNOWN_FIELD⟧operator: Equal\nvalues: ["4"]'),
+    selectorsYaml('matchArgs:\n- index: 1\n⟦UNKNOWN_FIELD⟧operator: Equal\nvalues: ["4"]'),
     /no fields "operator", "values" \| they belong to the last item of "matchArgs"/,
   ],
   [
@@ -206,19 +210,23 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ],
   [
     'a value with a colon',
-    kprobe('call: f\nsyscall: false\nmessage: ⟦YAML_SYNTAX⟧seen: a file'),
+    kprobeYaml('call: f\nsyscall: false\nmessage: ⟦YAML_SYNTAX⟧seen: a file'),
     /the value contains `: ` \| write the value in quotes$/,
   ],
   // Other mistakes of structure
   [
     'no as a boolean',
-    kprobe('call: f\nsyscall: false\nreturn: ⟦WRONG_TYPE⟧no'),
+    kprobeYaml('call: f\nsyscall: false\nreturn: ⟦WRONG_TYPE⟧no'),
     /\| write true or false, without quotes$/,
   ],
-  ['a name in place of call', kprobe('⟦MISSING_FIELD⟧⟦UNKNOWN_FIELD⟧function: f\nsyscall: false'), /\| write `call`$/],
+  [
+    'a name in place of call',
+    kprobeYaml('⟦MISSING_FIELD⟧⟦UNKNOWN_FIELD⟧function: f\nsyscall: false'),
+    /\| write `call`$/,
+  ],
   [
     'an unknown option',
-    policy('options: [{name: ⟦OPTION_UNKNOWN⟧polcy-mode, value: monitor}]\nkprobes: []'),
+    policyYaml('options: [{name: ⟦OPTION_UNKNOWN⟧polcy-mode, value: monitor}]\nkprobes: []'),
     /did you mean "policy-mode"\? known: /,
   ],
   // Texts for other tools
@@ -259,7 +267,7 @@ describe('policy: what people type', () => {
 
   for (const [name, text, words] of MISTAKES) {
     it(name, () => {
-      const { yaml, expected } = marked(text);
+      const { yaml, expected } = parseMarks(text);
       const found = validatePolicy(yaml, { file: 'policy.yaml', kernel });
       assert.deepEqual(
         found.map(({ code, line, column }) => ({ code, line, column })),

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { compilePolicy, explainPolicy, formatExplanation, validatePolicy } from '../../../lib/policy/index.js';
 import { OPTION_NAMES, optionValues } from '../../../lib/policy/language/options.js';
-import { checkMarked, policy } from './marked.js';
+import { checkMarked, policyYaml } from './marked-policies.js';
 
-const withOption = (name: string, value: string): string =>
-  policy(`options: [{name: ${name}, value: ${value}}]\nkprobes: [{call: f}]`);
-const effectOf = (name: string, value: string): string =>
-  explainPolicy(withOption(name, `"${value}"`)).options[0]?.effect ?? '';
+const policyWithOption = (name: string, value: string): string =>
+  policyYaml(`options: [{name: ${name}, value: ${value}}]\nkprobes: [{call: f}]`);
+const explainEffect = (name: string, value: string): string =>
+  explainPolicy(policyWithOption(name, `"${value}"`)).options[0]?.effect ?? '';
 
 /** Values of the options that take a number of entries. */
 const COUNTS = ['1', '4096', '4294967295'];
@@ -28,14 +28,14 @@ describe('policy: options', () => {
   for (const name of OPTION_NAMES) {
     it(`${name}: takes its values, which explain describes, and no others`, () => {
       for (const value of optionValues(name) ?? COUNTS) {
-        checkMarked(withOption(name, `"${value}"`));
-        assert.deepEqual(explainPolicy(withOption(name, `"${value}"`)).options, [
-          { name, value, effect: effectOf(name, value) },
+        checkMarked(policyWithOption(name, `"${value}"`));
+        assert.deepEqual(explainPolicy(policyWithOption(name, `"${value}"`)).options, [
+          { name, value, effect: explainEffect(name, value) },
         ]);
-        assert.ok(effectOf(name, value).length > 10);
+        assert.ok(explainEffect(name, value).length > 10);
       }
       for (const value of ['', 'yes', '0x10', '-1', '01', '4294967296', '1.5']) {
-        checkMarked(withOption(name, `⟦OPTION_INVALID⟧"${value}"`));
+        checkMarked(policyWithOption(name, `⟦OPTION_INVALID⟧"${value}"`));
       }
     });
   }
@@ -45,24 +45,24 @@ describe('policy: options', () => {
       ['polcy-mode', /^did you mean "policy-mode"\? known: disable-kprobe-multi, .*uprobe-heap-size$/],
       ['rate', /^known: disable-kprobe-multi, .*uprobe-heap-size$/],
     ] as const) {
-      checkMarked(withOption(`⟦OPTION_UNKNOWN⟧${name}`, '"1"'));
-      assert.match(validatePolicy(withOption(name, '"1"'))[0]?.hint ?? '', hint);
+      checkMarked(policyWithOption(`⟦OPTION_UNKNOWN⟧${name}`, '"1"'));
+      assert.match(validatePolicy(policyWithOption(name, '"1"'))[0]?.hint ?? '', hint);
     }
   });
 
   it('say what happens in their place if they have no effect here', () => {
     assert.match(
-      effectOf('override-method', 'fmod-ret'),
+      explainEffect('override-method', 'fmod-ret'),
       /^no effect: polytrace takes fmod_ret where the kernel allows it/,
     );
-    assert.match(effectOf('sleepable-preload-size', '4096'), /^no effect: polytrace has no table/);
-    assert.match(effectOf('disable-kprobe-multi', '0'), /^no effect/);
-    assert.equal(effectOf('disable-kprobe-multi', 'True'), 'each function is attached separately');
-    assert.match(effectOf('policy-mode', 'monitor_only'), /cannot be changed$/);
+    assert.match(explainEffect('sleepable-preload-size', '4096'), /^no effect: polytrace has no table/);
+    assert.match(explainEffect('disable-kprobe-multi', '0'), /^no effect/);
+    assert.equal(explainEffect('disable-kprobe-multi', 'True'), 'each function is attached separately');
+    assert.match(explainEffect('policy-mode', 'monitor_only'), /cannot be changed$/);
   });
 
   it('the last one of a name counts, for explain as for the compiler', () => {
-    const text = policy(
+    const text = policyYaml(
       'options: [{name: policy-mode, value: enforce}, {name: policy-mode, value: monitor}]\nkprobes: [{call: f}]',
     );
     assert.equal(compilePolicy(text).mode, 'monitor');

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compilePolicy } from '../../../lib/policy/index.js';
 import { ARG_TYPE_NAMES, OPERATORS } from '../../../lib/policy/language/vocabulary.js';
-import { checkText, kprobe, selectors } from './marked.js';
+import { checkText, kprobeYaml, selectorsYaml } from './marked-policies.js';
 
-const SEED = selectors(`
+const SEED = selectorsYaml(`
   label: first
   matchArgs:
   - index: 0
@@ -123,7 +123,7 @@ describe('policy: properties', function () {
             ([, operator, values], i) => `  - {index: ${i}, operator: ${operator}, values: ${JSON.stringify(values)}}`,
           )
           .join('\n');
-        checkText(kprobe(`call: f\nsyscall: false\nargs:\n${args}\nselectors:\n- matchArgs:\n${matches}`));
+        checkText(kprobeYaml(`call: f\nsyscall: false\nargs:\n${args}\nselectors:\n- matchArgs:\n${matches}`));
       }),
       runs,
     );
@@ -145,9 +145,9 @@ describe('policy: properties', function () {
             `- matchArgs:\n${clauses.map(({ operator, values }) => `  - {index: 0, operator: ${operator}, values: ${JSON.stringify(values)}}`).join('\n')}`,
         );
         const image = compilePolicy(
-          kprobe(`call: f\nsyscall: false\nargs: [{index: 0, type: string}]\nselectors:\n${body.join('\n')}`),
+          kprobeYaml(`call: f\nsyscall: false\nargs: [{index: 0, type: string}]\nselectors:\n${body.join('\n')}`),
         );
-        assert.equal(evaluate(image.hooks[0]?.args[0]?.texts ?? {}, all.length, text), firstMatch(all, text));
+        assert.equal(evaluateTables(image.hooks[0]?.args[0]?.texts ?? {}, all.length, text), findFirstMatch(all, text));
       }),
       { numRuns: 1000 },
     );
@@ -160,7 +160,11 @@ type Table = {
 };
 
 /** Evaluates in the same way as the BPF programs: the longest matching entry decides. */
-function evaluate(texts: { equal?: Table; prefix?: Table; postfix?: Table }, count: number, text: string): number {
+function evaluateTables(
+  texts: { equal?: Table; prefix?: Table; postfix?: Table },
+  count: number,
+  text: string,
+): number {
   let candidates = Array.from({ length: count }, (_, i) => i);
   const fits = {
     equal: (value: string) => value === text,
@@ -182,7 +186,7 @@ function evaluate(texts: { equal?: Table; prefix?: Table; postfix?: Table }, cou
 }
 
 /** Evaluates in the way that the policy describes. */
-function firstMatch(
+function findFirstMatch(
   all: readonly (readonly { operator: string; values: readonly string[] }[])[],
   text: string,
 ): number {

@@ -10,16 +10,16 @@ import {
 import type { KernelInfo, MemberInfo, TypeInfo } from '../../../types/kernel.js';
 import { fakeKernel } from './fake-kernel.js';
 
-function type(kind: TypeInfo['kind'], more: Partial<TypeInfo> = {}): TypeInfo {
+function typeInfo(kind: TypeInfo['kind'], more: Partial<TypeInfo> = {}): TypeInfo {
   return { kind, name: '', alias: '', size: 0, signed: false, target: () => undefined, members: () => [], ...more };
 }
 
-const pointer = (target: TypeInfo | undefined): TypeInfo => type('pointer', { size: 8, target: () => target });
-const array = (target: TypeInfo, count: number): TypeInfo =>
-  type('array', { size: target.size * count, target: () => target });
+const pointerType = (target: TypeInfo | undefined): TypeInfo => typeInfo('pointer', { size: 8, target: () => target });
+const arrayType = (target: TypeInfo, count: number): TypeInfo =>
+  typeInfo('array', { size: target.size * count, target: () => target });
 /** Each member is `[name, type, byte offset]`. A fourth number is the width of a bit field. */
-const struct = (name: string, ...members: readonly (readonly [string, TypeInfo, number, number?])[]): TypeInfo =>
-  type('struct', {
+const structType = (name: string, ...members: readonly (readonly [string, TypeInfo, number, number?])[]): TypeInfo =>
+  typeInfo('struct', {
     name,
     size: 64,
     members: () =>
@@ -31,40 +31,40 @@ const struct = (name: string, ...members: readonly (readonly [string, TypeInfo, 
       })),
   });
 
-const INT = type('int', { name: 'int', size: 4, signed: true });
-const U8 = type('int', { name: 'unsigned char', size: 1 });
-const INODE = struct(
+const INT = typeInfo('int', { name: 'int', size: 4, signed: true });
+const U8 = typeInfo('int', { name: 'unsigned char', size: 1 });
+const INODE = structType(
   'inode',
-  ['i_mode', type('int', { name: 'unsigned short', size: 2 }), 0],
-  ['i_ino', type('int', { size: 8 }), 64],
+  ['i_mode', typeInfo('int', { name: 'unsigned short', size: 2 }), 0],
+  ['i_ino', typeInfo('int', { size: 8 }), 64],
 );
-const DENTRY: TypeInfo = struct('dentry', ['d_name', array(U8, 40), 56], ['d_inode', pointer(INODE), 48]);
-const PATH = struct('path', ['mnt', pointer(undefined), 0], ['dentry', pointer(DENTRY), 8]);
-const ITEM = struct('item', ['value', INT, 12]);
-const FILE = struct(
+const DENTRY: TypeInfo = structType('dentry', ['d_name', arrayType(U8, 40), 56], ['d_inode', pointerType(INODE), 48]);
+const PATH = structType('path', ['mnt', pointerType(undefined), 0], ['dentry', pointerType(DENTRY), 8]);
+const ITEM = structType('item', ['value', INT, 12]);
+const FILE = structType(
   'file',
   ['f_path', PATH, 152],
-  ['f_inode', pointer(INODE), 32],
+  ['f_inode', pointerType(INODE), 32],
   ['flags', INT, 20, 3],
   ['unaligned', INT, 20.5],
-  ['table', array(pointer(ITEM), 4), 200],
-  ['rows', pointer(ITEM), 240],
-  ['open', array(ITEM, 0), 300],
-  ['state', type('enum', { name: 'state', size: 4 }), 8],
+  ['table', arrayType(pointerType(ITEM), 4), 200],
+  ['rows', pointerType(ITEM), 240],
+  ['open', arrayType(ITEM, 0), 300],
+  ['state', typeInfo('enum', { name: 'state', size: 4 }), 8],
 );
 
-function resolved(path: string, start = pointer(FILE)): ResolvedPath {
+function resolvePath(path: string, start = pointerType(FILE)): ResolvedPath {
   const result = resolveSteps(start, path);
   assert.ok(!isFailure(result), JSON.stringify(result));
   return result;
 }
 
-const steps = (path: string, start?: TypeInfo): string =>
-  resolved(path, start)
+const formatSteps = (path: string, start?: TypeInfo): string =>
+  resolvePath(path, start)
     .steps.map(({ offset, follow }) => `${offset}${follow ? '*' : ''}`)
     .join(' ');
 
-function failure(path: string, start = pointer(FILE)): ResolveFailure {
+function resolveFailure(path: string, start = pointerType(FILE)): ResolveFailure {
   const result = resolveSteps(start, path);
   assert.ok(isFailure(result));
   return result;
@@ -84,23 +84,23 @@ describe('policy: steps of resolve', () => {
     ['rows[2].value', '240* 140'],
     ['open[1].value', '376'],
   ];
-  for (const [path, expected] of paths) it(path || 'nothing', () => assert.equal(steps(path), expected));
+  for (const [path, expected] of paths) it(path || 'nothing', () => assert.equal(formatSteps(path), expected));
 
   it('starts at a struct in the same way as at a pointer to it', () => {
-    assert.equal(steps('f_inode.i_ino', FILE), '32* 64');
+    assert.equal(formatSteps('f_inode.i_ino', FILE), '32* 64');
   });
 
   it('describes the value at the end', () => {
-    const end = (path: string): unknown[] => {
-      const { width, signed, isPointer, arrayBytes } = resolved(path).end;
+    const describeEnd = (path: string): unknown[] => {
+      const { width, signed, isPointer, arrayBytes } = resolvePath(path).end;
       return [width, signed, isPointer, arrayBytes];
     };
-    assert.deepEqual(end('f_inode.i_mode'), [2, false, false, 0]);
-    assert.deepEqual(end('rows[0].value'), [4, true, false, 0]);
-    assert.deepEqual(end('state'), [4, false, false, 0]);
-    assert.deepEqual(end('f_path.dentry'), [8, false, true, 0]);
-    assert.deepEqual(end('f_path.dentry.d_name'), [0, false, false, 40]);
-    assert.deepEqual(end('f_path'), [0, false, false, 0]);
+    assert.deepEqual(describeEnd('f_inode.i_mode'), [2, false, false, 0]);
+    assert.deepEqual(describeEnd('rows[0].value'), [4, true, false, 0]);
+    assert.deepEqual(describeEnd('state'), [4, false, false, 0]);
+    assert.deepEqual(describeEnd('f_path.dentry'), [8, false, true, 0]);
+    assert.deepEqual(describeEnd('f_path.dentry.d_name'), [0, false, false, 40]);
+    assert.deepEqual(describeEnd('f_path'), [0, false, false, 0]);
   });
 
   const failures: readonly (readonly [string, string, RegExp])[] = [
@@ -114,7 +114,7 @@ describe('policy: steps of resolve', () => {
   ];
   for (const [path, code, message] of failures) {
     it(`refuses ${path}`, () => {
-      const found = failure(path);
+      const found = resolveFailure(path);
       assert.equal(found.code, code);
       assert.match(found.message, message);
       assert.ok(found.hint !== '');
@@ -123,16 +123,16 @@ describe('policy: steps of resolve', () => {
 
   it('refuses more pointers than the BPF programs follow', () => {
     const node: TypeInfo = {
-      ...type('struct', { name: 'node' }),
-      members: () => [{ name: 'next', type: pointer(node), bitOffset: 64, bitfieldSize: 0 }],
+      ...typeInfo('struct', { name: 'node' }),
+      members: () => [{ name: 'next', type: pointerType(node), bitOffset: 64, bitfieldSize: 0 }],
     };
-    const path = (length: number): string => Array.from({ length }, () => 'next').join('.');
-    assert.equal(resolved(path(12), pointer(node)).steps.length, 12);
-    assert.equal(failure(path(13), pointer(node)).code, 'LIMIT_RESOLVE');
+    const longPath = (length: number): string => Array.from({ length }, () => 'next').join('.');
+    assert.equal(resolvePath(longPath(12), pointerType(node)).steps.length, 12);
+    assert.equal(resolveFailure(longPath(13), pointerType(node)).code, 'LIMIT_RESOLVE');
   });
 
   it('refuses an element that is too far away', () => {
-    assert.equal(failure('rows[999999999].value').code, 'LIMIT_RESOLVE');
+    assert.equal(resolveFailure('rows[999999999].value').code, 'LIMIT_RESOLVE');
   });
 });
 
@@ -141,31 +141,31 @@ describe('policy: start of resolve', () => {
     ...fakeKernel,
     struct: (name, module) => (module === undefined ? fakeKernel.struct(name) : module === 'xfs' ? FILE : undefined),
   };
-  const prototype = { params: [{ name: 'a', type: INT }], returns: pointer(FILE) };
-  const name = (found: ReturnType<typeof startType>): string | undefined =>
+  const prototype = { params: [{ name: 'a', type: INT }], returns: pointerType(FILE) };
+  const startName = (found: ReturnType<typeof startType>): string | undefined =>
     found === undefined ? undefined : isFailure(found) ? `${found.code}: ${found.message}` : found.name || found.kind;
 
   it('at the parameter, or the return value', () => {
-    assert.equal(name(startType(kernel, { index: 0 }, prototype)), 'int');
-    assert.equal(name(startType(kernel, { index: 0 }, prototype, true)), 'pointer');
+    assert.equal(startName(startType(kernel, { index: 0 }, prototype)), 'int');
+    assert.equal(startName(startType(kernel, { index: 0 }, prototype, true)), 'pointer');
     assert.equal(startType(kernel, { index: 1 }, prototype), undefined);
     assert.equal(startType(kernel, { index: 0 }, undefined), undefined);
   });
 
   it('at the task', () => {
-    assert.equal(name(startType(kernel, { index: 0, source: 'current_task' }, prototype)), 'task_struct');
+    assert.equal(startName(startType(kernel, { index: 0, source: 'current_task' }, prototype)), 'task_struct');
   });
 
   it('at the named struct, of the kernel or of a module', () => {
-    assert.equal(name(startType(kernel, { index: 0, btfType: 'inode' }, prototype)), 'inode');
-    assert.equal(name(startType(kernel, { index: 0, btfType: 'x', btfTypeModule: 'xfs' }, prototype)), 'file');
+    assert.equal(startName(startType(kernel, { index: 0, btfType: 'inode' }, prototype)), 'inode');
+    assert.equal(startName(startType(kernel, { index: 0, btfType: 'x', btfTypeModule: 'xfs' }, prototype)), 'file');
     const wrong = startType(kernel, { index: 0, btfType: 'inodee' }, prototype);
     assert.ok(wrong !== undefined && isFailure(wrong));
     assert.match(wrong.hint, /did you mean "inode"/);
     const far = startType(kernel, { index: 0, btfType: 'qqqqqqqqqqq' }, prototype);
     assert.match(far !== undefined && isFailure(far) ? far.hint : '', /without the word struct/);
     assert.match(
-      name(startType(kernel, { index: 0, btfType: 'x', btfTypeModule: 'ext4' }, prototype)) ?? '',
+      startName(startType(kernel, { index: 0, btfType: 'x', btfTypeModule: 'ext4' }, prototype)) ?? '',
       /BTF_TYPE_UNKNOWN: the module "ext4"/,
     );
   });

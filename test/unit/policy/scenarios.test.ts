@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { parsePolicyTest, PolicyError } from '../../../lib/index.js';
 
-const fileOf = (...scenarios: readonly string[]): string => `apiVersion: polytrace/v1
+const policyTestYaml = (...scenarios: readonly string[]): string => `apiVersion: polytrace/v1
 kind: PolicyTest
 policies: [policy.yaml]
 scenarios:
 ${scenarios.map((each) => `  - ${each}\n`).join('')}`;
 
 /** Code, line and column of each mistake, with its message. */
-function mistakes(yaml: string): string[] {
+function listMistakes(yaml: string): string[] {
   try {
     parsePolicyTest(yaml, { file: 't.yaml' });
   } catch (error) {
@@ -21,7 +21,7 @@ function mistakes(yaml: string): string[] {
 
 describe('a file that tests policies', () => {
   it('has its commands, defaults and places', () => {
-    const yaml = `${fileOf('{ name: one, run: "true", never: [{}] }').trimEnd()}\nbefore: "true"\nafter: rm x\n`;
+    const yaml = `${policyTestYaml('{ name: one, run: "true", never: [{}] }').trimEnd()}\nbefore: "true"\nafter: rm x\n`;
     assert.deepEqual(parsePolicyTest(yaml, { file: 't.yaml' }), {
       file: 't.yaml',
       policies: ['policy.yaml'],
@@ -44,7 +44,7 @@ describe('a file that tests policies', () => {
   it('has what a scenario says', () => {
     const pattern = '{ count: 2, selector: 1, messageMatches: "^a" }';
     const [live, recorded] = parsePolicyTest(
-      fileOf(
+      policyTestYaml(
         `{ name: live, run: x, status: 3, timeout: 5, exact: true, expect: [${pattern}] }`,
         '{ name: recorded, recording: calls.jsonl, expect: [{ path: /etc/shadow }] }',
       ),
@@ -70,7 +70,7 @@ describe('a file that tests policies', () => {
     ['{ name: a, run: x, never: [{ binaryMatches: "[" }] }', '5:49 SCENARIO_PATTERN'],
   ] as const) {
     it(`is refused with ${scenario}`, () => {
-      const [mistake = '', ...others] = mistakes(fileOf(scenario));
+      const [mistake = '', ...others] = listMistakes(policyTestYaml(scenario));
       assert.deepEqual(others, []);
       assert.ok(mistake.startsWith(expected), mistake);
     });
@@ -78,9 +78,9 @@ describe('a file that tests policies', () => {
 
   it('is refused with two scenarios of one name, an unknown field, or nothing', () => {
     const one = '{ name: a, run: x, exact: true }';
-    assert.match(mistakes(fileOf(one, one)).join(), /^6:13 SCENARIO_UNCLEAR two scenarios are called "a"$/);
-    assert.match(mistakes(fileOf('{ name: a, runs: x, exact: true }')).join(), /^5:16 \w+ .*runs/);
-    assert.equal(mistakes('').length, 1);
-    assert.equal(mistakes('kind: [').length, 1);
+    assert.match(listMistakes(policyTestYaml(one, one)).join(), /^6:13 SCENARIO_UNCLEAR two scenarios are called "a"$/);
+    assert.match(listMistakes(policyTestYaml('{ name: a, runs: x, exact: true }')).join(), /^5:16 \w+ .*runs/);
+    assert.equal(listMistakes('').length, 1);
+    assert.equal(listMistakes('kind: [').length, 1);
   });
 });

@@ -28,14 +28,14 @@ const STRUCTURE: ReadonlySet<string> = new Set<DiagnosticCode>([
 ]);
 
 /** What a schema cannot see, because it gets the data of a YAML text, and not the text. */
-const OF_THE_TEXT = /^(YAML_(?!EMPTY)|KEY_CASE|FILE_)/;
+const TEXT_CODES = /^(YAML_(?!EMPTY)|KEY_CASE|FILE_)/;
 
 /** JSON has no NaN and no infinite number: another number that is not whole stands for them. */
-function dataOf(text: string): { readonly data: unknown } | undefined {
-  const finite = (_: string, value: unknown): unknown =>
+function parseJsonData(text: string): { readonly data: unknown } | undefined {
+  const toFinite = (_: string, value: unknown): unknown =>
     typeof value === 'number' && !Number.isFinite(value) ? 0.5 : value;
   try {
-    return { data: JSON.parse(JSON.stringify(parse(text, { logLevel: 'error' }), finite) ?? 'null') };
+    return { data: JSON.parse(JSON.stringify(parse(text, { logLevel: 'error' }), toFinite) ?? 'null') };
   } catch {
     return undefined; // not YAML
   }
@@ -44,8 +44,8 @@ function dataOf(text: string): { readonly data: unknown } | undefined {
 /** Returns whether the policy is accepted. */
 export function checkSchema(text: string, found: readonly Diagnostic[] = validatePolicy(text)): boolean {
   const errors = found.filter(({ severity }) => severity === 'error');
-  if (found.some(({ code }) => OF_THE_TEXT.test(code))) return errors.length === 0;
-  const read = dataOf(text);
+  if (found.some(({ code }) => TEXT_CODES.test(code))) return errors.length === 0;
+  const read = parseJsonData(text);
   if (read === undefined) assert.ok(errors.length > 0, `only the YAML parser refuses it: ${text}`);
   const accepted = read !== undefined && schemaAccepts(read.data);
   const reason = `${JSON.stringify(schemaAccepts.errors?.slice(0, 5))}\n${text.slice(0, 2000)}`;

@@ -9,56 +9,56 @@ import { policySchema } from '../../../lib/policy/language/schema.js';
 import type { Shape } from '../../../lib/policy/language/shape.js';
 import { HOOK_KINDS } from '../../../lib/policy/language/vocabulary.js';
 import { crdFiles } from '../../../scripts/crd-files.js';
-import { corpus, facts } from './corpus.js';
+import { readCorpus, readFacts } from './corpus.js';
 import { checkSchema, schemaAccepts } from './schema-agreement.js';
+import { ROOT, readProjectFile } from '../../project.js';
 
-const root = join(__dirname, '../../..');
 describe('policy: JSON Schema', () => {
   it('is published as it is generated', () => {
-    const published = readFileSync(join(root, 'schema/tracing-policy.schema.json'), 'utf8');
+    const published = readProjectFile('schema/tracing-policy.schema.json');
     assert.deepEqual(JSON.parse(published), JSON.parse(JSON.stringify(policySchema())), 'run `npm run gen`');
-    const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] };
+    const { files } = JSON.parse(readProjectFile('package.json')) as { files: string[] };
     assert.ok(files.includes('schema'));
   });
 
   it('is published as resources of Kubernetes, too', () => {
     const files = crdFiles();
     assert.equal(files.size, 2);
-    for (const [file, text] of files) assert.equal(readFileSync(join(root, file), 'utf8'), text, 'run `npm run gen`');
+    for (const [file, text] of files) assert.equal(readProjectFile(file), text, 'run `npm run gen`');
   });
 
   it('fits into a resource of Kubernetes with the copy that kubectl keeps of what it applied', () => {
     for (const text of crdFiles().values()) assert.ok(JSON.stringify(parse(text)).length < 256 * 1024);
   });
 
-  for (const file of corpus()) {
+  for (const file of readCorpus()) {
     it(`accepts ${file.name}`, () => {
       assert.ok(schemaAccepts(parse(file.text)), JSON.stringify(schemaAccepts.errors));
     });
   }
 
   it('refuses mistakes that depend on an action or its hook', () => {
-    const policy = (kind: string, hook: object, action: object): object => ({
+    const policyWithAction = (kind: string, hook: object, action: object): object => ({
       apiVersion: 'cilium.io/v1alpha1',
       kind: 'TracingPolicy',
       metadata: { name: 'a' },
       spec: { [kind]: [{ ...hook, selectors: [{ matchActions: [action] }] }] },
     });
-    assert.ok(schemaAccepts(policy('kprobes', { call: 'f' }, { action: 'Signal', argSig: 9 })));
-    assert.ok(!schemaAccepts(policy('kprobes', { call: 'f' }, { action: 'Signal' })));
-    assert.ok(!schemaAccepts(policy('kprobes', { call: 'f' }, { action: 'Signal', argSig: null })));
-    assert.ok(!schemaAccepts(policy('kprobes', { call: 'f' }, { action: 'Override', argRegs: ['rax=1'] })));
-    assert.ok(schemaAccepts(policy('uprobes', { path: '/a' }, { action: 'Override', argRegs: ['rax=1'] })));
-    assert.ok(!schemaAccepts(policy('kprobes', { call: 'f' }, { action: 'Set', argIndex: 0, argValue: 1 })));
+    assert.ok(schemaAccepts(policyWithAction('kprobes', { call: 'f' }, { action: 'Signal', argSig: 9 })));
+    assert.ok(!schemaAccepts(policyWithAction('kprobes', { call: 'f' }, { action: 'Signal' })));
+    assert.ok(!schemaAccepts(policyWithAction('kprobes', { call: 'f' }, { action: 'Signal', argSig: null })));
+    assert.ok(!schemaAccepts(policyWithAction('kprobes', { call: 'f' }, { action: 'Override', argRegs: ['rax=1'] })));
+    assert.ok(schemaAccepts(policyWithAction('uprobes', { path: '/a' }, { action: 'Override', argRegs: ['rax=1'] })));
+    assert.ok(!schemaAccepts(policyWithAction('kprobes', { call: 'f' }, { action: 'Set', argIndex: 0, argValue: 1 })));
   });
 
   it('agrees with validatePolicy about policies with random mistakes of structure', function () {
     this.timeout(120_000);
-    const folders = [join(__dirname, 'golden'), join(root, 'examples')];
+    const folders = [join(__dirname, 'golden'), join(ROOT, 'examples')];
     const own = folders.flatMap((folder) =>
       readdirSync(folder).flatMap((name) => (name.endsWith('.yaml') ? [readFileSync(join(folder, name), 'utf8')] : [])),
     );
-    const originals = [...own, ...corpus().map(({ text }) => text)].map((text): unknown => parse(text));
+    const originals = [...own, ...readCorpus().map(({ text }) => text)].map((text): unknown => parse(text));
     let [accepted, refused] = [0, 0];
     fc.assert(
       fc.property(fc.nat(), fc.array(fc.tuple(fc.nat(), fc.nat()), { minLength: 1, maxLength: 2 }), (which, places) => {
@@ -81,16 +81,16 @@ const VALUES: readonly unknown[] = [
 
 /** Removes, replaces, renames or repeats one value of the tree. */
 function mutate(tree: object, where: number, how: number): void {
-  const places: (readonly [Record<string, unknown>, string])[] = [];
+  const members: (readonly [Record<string, unknown>, string])[] = [];
   const visit = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return;
     for (const key of Object.keys(value)) {
-      places.push([value as Record<string, unknown>, key]);
+      members.push([value as Record<string, unknown>, key]);
       visit((value as Record<string, unknown>)[key]);
     }
   };
   visit(tree);
-  const [container, key] = places[where % places.length] ?? [{}, ''];
+  const [container, key] = members[where % members.length] ?? [{}, ''];
   const value = structuredClone(VALUES[how % VALUES.length]);
   switch (how % 5) {
     case 0:
@@ -118,7 +118,7 @@ const OWN_FIELDS = [
 
 describe('policy: the table of the language', () => {
   it('has every field of the resource, and no other', function () {
-    const rows = facts();
+    const rows = readFacts();
     if (rows === undefined) return this.skip();
     const wanted = new Map<string, string>();
     for (const [path = '', type = '', presence = ''] of rows) {
@@ -127,15 +127,15 @@ describe('policy: the table of the language', () => {
       wanted.set(path, `${type} ${presence === 'item' ? 'optional' : presence}`);
     }
     const found = new Map<string, string>();
-    collect(policyShape, '', found);
-    const canonical = (path: string): string =>
+    collectFields(policyShape, '', found);
+    const canonicalPath = (path: string): string =>
       path
         .replace(
           /^spec\.(fentries|tracepoints|uprobes|usdts|lsmhooks)\[\]\.selectors\[\]\./,
           'spec.kprobes[].selectors[].',
         )
         .replace(/^spec\.selectorsMacros\{key\}\./, 'spec.kprobes[].selectors[].');
-    const names = new Set([...found.keys()].map(canonical));
+    const names = new Set([...found.keys()].map(canonicalPath));
     assert.deepEqual(
       [...names].filter((name) => !wanted.has(name)),
       OWN_FIELDS,
@@ -147,8 +147,8 @@ describe('policy: the table of the language', () => {
       'fields that are missing',
     );
     for (const [path, facts_] of found) {
-      if (OWN_FIELDS.includes(canonical(path))) continue;
-      const fact = wanted.get(canonical(path)) ?? '';
+      if (OWN_FIELDS.includes(canonicalPath(path))) continue;
+      const fact = wanted.get(canonicalPath(path)) ?? '';
       if (path === 'apiVersion' || path === 'kind' || path === 'spec') continue; // A cluster requires these fields itself.
       if (fact === 'string required' && path.endsWith('.type')) continue; // It has a default, so it can be left out.
       assert.equal(facts_, fact, path);
@@ -156,19 +156,19 @@ describe('policy: the table of the language', () => {
   });
 });
 
-function collect(shape: Shape, path: string, found: Map<string, string>): void {
-  const note = (name: string, inner: Shape, required: boolean): void => {
+function collectFields(shape: Shape, path: string, found: Map<string, string>): void {
+  const addField = (name: string, inner: Shape, required: boolean): void => {
     const type =
       inner.kind === 'list' ? 'array' : inner.kind === 'text' ? 'string' : inner.kind === 'map' ? 'object' : inner.kind;
     found.set(name, `${type} ${required ? 'required' : 'optional'}`);
-    if (name !== 'metadata') collect(inner, name, found);
+    if (name !== 'metadata') collectFields(inner, name, found);
   };
   if (shape.kind === 'object') {
     for (const [name, field] of Object.entries(shape.fields))
-      note(path === '' ? name : `${path}.${name}`, field.shape, field.required === true);
+      addField(path === '' ? name : `${path}.${name}`, field.shape, field.required === true);
   } else if (shape.kind === 'map') {
-    note(`${path}{key}`, shape.of, false);
+    addField(`${path}{key}`, shape.of, false);
   } else if (shape.kind === 'list') {
-    note(`${path}[]`, shape.of, false);
+    addField(`${path}[]`, shape.of, false);
   }
 }

@@ -5,44 +5,44 @@
 import assert from 'node:assert/strict';
 import { compilePolicy, explainPolicy, parsePolicy } from '../../../lib/policy/index.js';
 import { PolicyError } from '../../../lib/errors.js';
-import { checkMarked, kprobe, marked, policy, selectors } from './marked.js';
+import { checkMarked, kprobeYaml, parseMarks, policyYaml, selectorsYaml } from './marked-policies.js';
 
 const cases: readonly (readonly [string, string])[] = [
   [
     'objects of the kernel in programs',
-    policy('uprobes: [{path: /bin/bash, symbols: [a], args: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: file}]}]'),
+    policyYaml('uprobes: [{path: /bin/bash, symbols: [a], args: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: file}]}]'),
   ],
   [
     'a place in the record of a raw tracepoint',
-    policy(
+    policyYaml(
       'tracepoints: [{subsystem: a, event: b, raw: true, args: [{index: 5, ⟦UNSUPPORTED_ARG_TYPE⟧type: data_loc}]}]',
     ),
   ],
   [
     'registers of an LSM hook',
-    policy(
+    policyYaml(
       'lsmhooks: [{hook: a, args: [{index: 0, type: uint64, ⟦UNSUPPORTED_ARG_TYPE⟧source: pt_regs, resolve: ax}]}]',
     ),
   ],
   [
     'pieces of a buffer of a 32-bit program',
-    kprobe(
+    kprobeYaml(
       'call: __ia32_sys_writev\nargs: [{index: 1, ⟦UNSUPPORTED_ARG_TYPE⟧type: char_iovec, sizeArgIndex: 3}, {index: 2, type: int}]',
     ),
   ],
   [
     'a field of tracepoints',
-    kprobe('call: f\nreturn: true\nreturnArg: {index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: data_loc}'),
+    kprobeYaml('call: f\nreturn: true\nreturnArg: {index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: data_loc}'),
   ],
   [
     'two arguments that are tracked',
-    kprobe(
+    kprobeYaml(
       'call: f\nsyscall: false\nargs: [{index: 0, type: sock}, {index: 1, type: sock}]\nselectors:\n- matchPIDs: [{operator: In, values: [1]}]\n  matchActions: [{action: TrackSock}]\n- matchActions: [{action: UntrackSock, ⟦UNSUPPORTED_ACTION⟧argSock: 1}]',
     ),
   ],
   [
     'two signals of one selector',
-    selectors(
+    selectorsYaml(
       'matchActions: [{action: Signal, argSig: 1}, {⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill}, {action: NoPost}]',
     ),
   ],
@@ -52,7 +52,7 @@ describe('policy: not supported yet', () => {
   for (const [name, text] of cases) {
     it(name, () => {
       checkMarked(text);
-      const { yaml, expected } = marked(text);
+      const { yaml, expected } = parseMarks(text);
       for (const refuse of [parsePolicy, compilePolicy]) {
         assert.throws(
           () => refuse(yaml),
@@ -65,7 +65,7 @@ describe('policy: not supported yet', () => {
 
   it('accepts fields without an effect', () => {
     checkMarked(
-      policy(`
+      policyYaml(`
         options: [{name: disable-kprobe-multi, value: "1"}, {name: policy-mode, value: monitor}]
         kprobes:
         - call: f

@@ -4,18 +4,25 @@ import { findCgroupMount } from '../../../lib/process/cgroup-hierarchy.js';
 
 describe('the unified hierarchy', () => {
   const isWhole = (): boolean => true;
-  const line = (root: string, point: string, type: string): string =>
+  const mountLine = (root: string, point: string, type: string): string =>
     `41 31 0:38 ${root} ${point} rw,relatime shared:9 - ${type} rw`;
   const MOUNTS: [what: string, lines: string[], expected: string | undefined][] = [
-    ['only version 2', [line('/', '/sys/fs/cgroup', 'cgroup2 cgroup2')], '/sys/fs/cgroup'],
+    ['only version 2', [mountLine('/', '/sys/fs/cgroup', 'cgroup2 cgroup2')], '/sys/fs/cgroup'],
     [
       'both versions',
-      [line('/', '/sys/fs/cgroup/pids', 'cgroup cgroup'), line('/', '/sys/fs/cgroup/unified', 'cgroup2 none')],
+      [
+        mountLine('/', '/sys/fs/cgroup/pids', 'cgroup cgroup'),
+        mountLine('/', '/sys/fs/cgroup/unified', 'cgroup2 none'),
+      ],
       '/sys/fs/cgroup/unified',
     ],
-    ['only version 1', [line('/', '/sys/fs/cgroup/pids', 'cgroup cgroup')], undefined],
-    ['a part, then the whole', [line('/a', '/x', 'cgroup2 none'), line('/', '/y\\040z', 'cgroup2 none')], '/y z'],
-    ['only a part', [line('/a', '/x', 'cgroup2 none')], undefined],
+    ['only version 1', [mountLine('/', '/sys/fs/cgroup/pids', 'cgroup cgroup')], undefined],
+    [
+      'a part, then the whole',
+      [mountLine('/a', '/x', 'cgroup2 none'), mountLine('/', '/y\\040z', 'cgroup2 none')],
+      '/y z',
+    ],
+    ['only a part', [mountLine('/a', '/x', 'cgroup2 none')], undefined],
     ['nothing', [''], undefined],
   ];
   for (const [what, lines, expected] of MOUNTS) {
@@ -26,14 +33,14 @@ describe('the unified hierarchy', () => {
       ));
   }
   it('is not seen from another cgroup namespace', () => {
-    const lines = (): string => line('/', '/sys/fs/cgroup', 'cgroup2 cgroup2');
+    const readLines = (): string => mountLine('/', '/sys/fs/cgroup', 'cgroup2 cgroup2');
     assert.equal(
-      findCgroupMount(lines, () => false),
+      findCgroupMount(readLines, () => false),
       undefined,
     );
   });
   it('is not found without /proc', () => {
-    const lines = (): string => '';
-    assert.equal(findCgroupMount(lines, isWhole), undefined);
+    const readLines = (): string => '';
+    assert.equal(findCgroupMount(readLines, isWhole), undefined);
   });
 });

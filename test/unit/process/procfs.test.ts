@@ -26,7 +26,7 @@ describe('the list of processes', () => {
   });
 
   /** From now on, reading a name of a folder fails as it does in Node.js for a process that has just ended. */
-  function processesEnd(hasEnded: (name: string) => boolean): void {
+  function endProcesses(hasEnded: (name: string) => boolean): void {
     fs.opendirSync = (path, options) => {
       const folder: Dir = opendirSync(path, options);
       const readSync = (): Dirent | null => {
@@ -51,7 +51,7 @@ describe('the list of processes', () => {
   });
 
   it('leaves out processes that end meanwhile, and no others', () => {
-    processesEnd((name) => name === '7' || name === '23');
+    endProcesses((name) => name === '7' || name === '23');
     const pids = [...runToCompletion(listPids(root))].sort((a, b) => a - b);
     assert.deepEqual(
       pids,

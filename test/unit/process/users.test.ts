@@ -37,7 +37,8 @@ describe('names of users', () => {
   });
 
   it('a folder, a missing file and no file have no names', () => {
-    for (const path of [folder, join(folder, 'none'), undefined]) assert.equal(new UserNames(path).find(0, 0), undefined);
+    for (const path of [folder, join(folder, 'none'), undefined])
+      assert.equal(new UserNames(path).find(0, 0), undefined);
   });
 
   it('a process with a namespace of its own has no name here', () => {

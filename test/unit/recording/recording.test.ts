@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { PolytraceError, recorder, recordingReader } from '../../../lib/index.js';
 import { decodePlain, encodePlain } from '../../../lib/recording/plain-json.js';
 import type { RecordedEvent, TracerEvent } from '../../../types/index.js';
-import { eventsOfAllKinds } from '../events/all-kinds.js';
-import { hookOf, lostOf } from '../output/events.js';
+import { createEventsOfAllKinds } from '../events/all-kinds.js';
+import { kprobeEvent, lostEvent } from '../output/events.js';
 
 /** An event of a tracer has this method; these tests need nothing else of it. */
-const live = (event: object): TracerEvent => ({ ...event, toObject: () => event }) as TracerEvent;
+const toTracerEvent = (event: object): TracerEvent => ({ ...event, toObject: () => event }) as TracerEvent;
 
-function read(text: string): RecordedEvent[] {
+function readRecording(text: string): RecordedEvent[] {
   const reader = recordingReader();
   return text.split('\n').flatMap((line) => (line === '' ? [] : (reader.read(line) ?? [])));
 }
@@ -17,10 +17,10 @@ function read(text: string): RecordedEvent[] {
 const HEADER = '{"polytrace":"recording","version":1,"architecture":"x64"}';
 
 describe('a recording', () => {
-  for (const event of [...eventsOfAllKinds(), live(lostOf())]) {
+  for (const event of [...createEventsOfAllKinds(), toTracerEvent(lostEvent())]) {
     it(`has all members of ${event.type}`, () => {
       const { header, lines } = recorder();
-      const [item, ...others] = read(header + lines(event) + '\n');
+      const [item, ...others] = readRecording(header + lines(event) + '\n');
       assert.deepEqual(others, []);
       assert.deepEqual(item?.event, event.toObject());
       assert.equal(
@@ -32,7 +32,7 @@ describe('a recording', () => {
 
   it('has each process and each hook once', () => {
     const { lines } = recorder();
-    const [kprobe] = eventsOfAllKinds().filter(({ type }) => type === 'process_kprobe');
+    const [kprobe] = createEventsOfAllKinds().filter(({ type }) => type === 'process_kprobe');
     assert.ok(kprobe !== undefined);
     assert.ok(lines(kprobe).split('\n').length > 3);
     assert.equal(lines(kprobe).split('\n').length, 2);
@@ -41,13 +41,13 @@ describe('a recording', () => {
   it('names a process again after its number was given to another one', () => {
     const { header, lines } = recorder();
     const reader = recordingReader();
-    const take = (event: object): RecordedEvent[] =>
-      (header + lines(live(event))).split('\n').slice(1, -1).flatMap((line) => reader.read(line) ?? []); // prettier-ignore
+    const recordAndRead = (event: object): RecordedEvent[] =>
+      (header + lines(toTracerEvent(event))).split('\n').slice(1, -1).flatMap((line) => reader.read(line) ?? []); // prettier-ignore
     reader.read(HEADER);
-    const first = hookOf('f', []);
-    take(first);
-    for (let pid = 0; pid < 16_384; pid++) take({ ...first, process: { ...first.process, pid } });
-    assert.deepEqual(take(first)[0]?.event, first);
+    const first = kprobeEvent('f', []);
+    recordAndRead(first);
+    for (let pid = 0; pid < 16_384; pid++) recordAndRead({ ...first, process: { ...first.process, pid } });
+    assert.deepEqual(recordAndRead(first)[0]?.event, first);
   });
 
   it('keeps bytes, numbers of 64 bits, names with $ and text that is no UTF-8', () => {
@@ -57,7 +57,7 @@ describe('a recording', () => {
 
   it('has no character that a terminal obeys', () => {
     const { lines } = recorder();
-    assert.doesNotMatch(lines(live(hookOf('f\u009b\u202e', []))).replaceAll('\n', ''), /\p{Cc}|\p{Cf}/u);
+    assert.doesNotMatch(lines(toTracerEvent(kprobeEvent('f\u009b\u202e', []))).replaceAll('\n', ''), /\p{Cc}|\p{Cf}/u);
   });
 });
 

@@ -5,27 +5,27 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { ROOT } from '../../project.js';
 
-const ROOT = join(__dirname, '../../..');
 const load = createRequire(__filename);
 const { rooms } = load('../../../scripts/rooms.cjs') as {
   rooms: readonly { room: string; may: readonly string[]; pure?: boolean }[];
 };
 
-interface Broken {
+interface BrokenRule {
   readonly rule: string;
   readonly file: string;
   readonly text: string;
 }
 
 /** A new file in a folder; a room that is one file gets the import itself. */
-const inside = (room: string, name: string): string => (room.endsWith('/') ? `${room}${name}.ts` : room);
+const pathInRoom = (room: string, name: string): string => (room.endsWith('/') ? `${room}${name}.ts` : room);
 
 /** The file at the other end of the cycle; the cycle is reported once. */
 const TWO = { file: 'lib/compiled/two.ts', text: "import type { One } from './one.js';\nexport type Two = One;\n" };
 
 /** A file of each room that imports a file of a room that it may not. */
-const forbiddenRooms: readonly Broken[] = rooms.map(({ room, may }) => {
+const forbiddenRooms: readonly BrokenRule[] = rooms.map(({ room, may }) => {
   const other = may.some((each) => each.startsWith('lib/policy'))
     ? 'lib/policy/compile/compile.js'
     : 'lib/policy/index.js';
@@ -34,21 +34,21 @@ const forbiddenRooms: readonly Broken[] = rooms.map(({ room, may }) => {
   const depth = dirname(room.endsWith('/') ? `${room}x` : room).split('/').length;
   return {
     rule: `room ${room}`,
-    file: inside(room, 'forbidden-room'),
+    file: pathInRoom(room, 'forbidden-room'),
     text: `import '${'../'.repeat(depth)}${target}';\n`,
   };
 });
 
-const forbiddenPackages: readonly Broken[] = rooms.map(({ room }) => ({
+const forbiddenPackages: readonly BrokenRule[] = rooms.map(({ room }) => ({
   rule: `packages of ${room}`,
-  file: inside(room, 'forbidden-package'),
+  file: pathInRoom(room, 'forbidden-package'),
   text: "import 'mocha';\n",
 }));
 
-const others: readonly Broken[] = [
+const others: readonly BrokenRule[] = [
   ...rooms
     .filter(({ room, pure }) => pure && room.endsWith('/'))
-    .map(({ room }) => ({ rule: 'pure rooms', file: inside(room, 'reads-files'), text: "import 'node:fs';\n" })),
+    .map(({ room }) => ({ rule: 'pure rooms', file: pathInRoom(room, 'reads-files'), text: "import 'node:fs';\n" })),
   { rule: 'pure rooms', file: 'lib/policy/reaches-files.ts', text: "import '../elf/reads-files.js';\n" },
   {
     rule: 'no cycles',
@@ -69,7 +69,7 @@ interface Cruise {
 }
 
 /** Runs dependency-cruiser on a folder. Returns `RULE: FILE` of each violation. */
-function violations(folder: string): Set<string> {
+function findViolations(folder: string): Set<string> {
   const command = join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
   const args = [command, 'agent/lib', 'agent/page', 'lib', 'types', 'test', 'examples', '--output-type', 'json'];
   const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 28 });
@@ -103,7 +103,7 @@ describe('rules of imports', function () {
     for (const { file, text } of [...forbiddenRooms, ...forbiddenPackages, ...others, TWO]) {
       writeFileSync(join(folder, file), text, { flag: 'a' });
     }
-    found = violations(folder);
+    found = findViolations(folder);
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 

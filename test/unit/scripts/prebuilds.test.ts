@@ -133,11 +133,13 @@ describe('BPF objects of prebuilt addons', () => {
     const strings = btf + 24 + before.readUInt32LE(btf + 16);
     const kept = ['int', 'global', 'program', 'kept', 'member', '0:0'].map((name) => Buffer.from(`\0${name}\0`));
     assert.ok(kept.every((name) => after.indexOf(name, strings) > 0));
-    const between = (i: number, from: number, bytes: number): boolean => i >= from && i < from + bytes;
+    const isBetween = (i: number, from: number, bytes: number): boolean => i >= from && i < from + bytes;
     assert.ok(
       changed.every(
         (i) =>
-          between(i, header + 20, 4) || between(i, lines, length) || between(i, strings, before.readUInt32LE(btf + 20)),
+          isBetween(i, header + 20, 4) ||
+          isBetween(i, lines, length) ||
+          isBetween(i, strings, before.readUInt32LE(btf + 20)),
       ),
     );
     assert.throws(() => stripLineInfo(Buffer.alloc(64)), /has no section/);

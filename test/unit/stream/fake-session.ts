@@ -6,7 +6,7 @@ import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock } from '../../../lib/process/clock.js';
 import { Hub, type HubOptions } from '../../../lib/stream/hub.js';
 import type { TracerEvent } from '../../../types/events.js';
-import { exec, type Who } from '../wire/records.js';
+import { execRecord, PID_BASE, testProcess } from '../wire/records.js';
 
 /** A source without the addon does not know what is in use. */
 export const UNWATCHED: Pick<NativeSource, 'track' | 'takeTracked'> = { track: () => [], takeTracked: () => [] };
@@ -70,9 +70,7 @@ export function fakeHub(
   });
 }
 
-const BASE = 10_000_000;
-const who = (n: number): Who => ({ pid: BASE + n, start: BigInt(n), count: 1 });
-export const some = (from: number, count: number): Buffer[] =>
-  Array.from({ length: count }, (_, i) => exec(who(from + i), who(0)));
-export const pidOf = (event: TracerEvent | undefined): unknown =>
-  event === undefined ? undefined : event.type === 'lost' ? `lost ${event.count}` : event.process.pid - BASE;
+export const execRecords = (from: number, count: number): Buffer[] =>
+  Array.from({ length: count }, (_, i) => execRecord(testProcess(from + i), testProcess(0)));
+export const eventPid = (event: TracerEvent | undefined): unknown =>
+  event === undefined ? undefined : event.type === 'lost' ? `lost ${event.count}` : event.process.pid - PID_BASE;

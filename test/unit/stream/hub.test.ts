@@ -9,78 +9,79 @@ import { checkEventsOptions, resolveOptions } from '../../../lib/tracer/options.
 import { RecordLimit } from '../../../lib/wire/layout.gen.js';
 import type { TracerEvent } from '../../../types/events.js';
 import type { EventsOptions, TracerOptions } from '../../../types/tracer.js';
-import { fakeHub, FakeSession, pidOf, some } from './fake-session.js';
+import { fakeHub, FakeSession, eventPid, execRecords } from './fake-session.js';
 
 describe('hub and iterators', () => {
   let session: FakeSession;
   let hub: Hub;
   let empties: number;
-  beforeEach(() => open(1000));
+  beforeEach(() => openHub(1000));
 
-  function open(maxQueued: number): void {
+  function openHub(maxQueued: number): void {
     session = new FakeSession();
     empties = 0;
     hub = fakeHub(session, maxQueued, () => empties++);
   }
-  const events = (options: EventsOptions = {}): EventIterator => new EventIterator(hub.addConsumer(options));
-  const next = async (it: EventIterator): Promise<unknown> => pidOf((await it.next()).value);
+  const addIterator = (options: EventsOptions = {}): EventIterator => new EventIterator(hub.addConsumer(options));
+  const nextPid = async (it: EventIterator): Promise<unknown> => eventPid((await it.next()).value);
 
   it('keeps the event loop alive only while an iterator waits', async () => {
-    const it = events();
+    const it = addIterator();
     assert.equal(session.active, false);
     const waiting = it.next();
     assert.equal(session.active, true);
     assert.equal(session.arms, 1);
-    session.records = some(1, 2);
+    session.records = execRecords(1, 2);
     session.onReadable();
-    assert.equal(pidOf((await waiting).value), 1);
+    assert.equal(eventPid((await waiting).value), 1);
     assert.equal(session.active, false);
-    assert.equal(await next(it), 2);
+    assert.equal(await nextPid(it), 2);
   });
 
   it('several next() at once are answered in their order', async () => {
-    const it = events();
+    const it = addIterator();
     const waiting = [it.next(), it.next(), it.next()];
-    session.records = some(1, 2);
+    session.records = execRecords(1, 2);
     session.onReadable();
-    session.records = some(3, 1);
+    session.records = execRecords(3, 1);
     assert.deepEqual(
-      (await Promise.all(waiting)).map((each) => pidOf(each.value)),
+      (await Promise.all(waiting)).map((each) => eventPid(each.value)),
       [1, 2, 3],
     );
   });
 
   it('losses of a slow iterator: exact, and in the place of the lost events', async () => {
-    open(5);
-    const [slow, fast] = [events(), events()];
+    openHub(5);
+    const [slow, fast] = [addIterator(), addIterator()];
     for (let from = 1; from <= 13; from += 4) {
-      session.records = some(from, 4);
-      for (let i = 0; i < 4; i++) assert.equal(await next(fast), from + i);
+      session.records = execRecords(from, 4);
+      for (let i = 0; i < 4; i++) assert.equal(await nextPid(fast), from + i);
     }
     const seen: unknown[] = [];
-    for (let i = 0; i < 5; i++) seen.push(await next(slow));
-    session.records = some(17, 1);
-    seen.push(await next(slow));
+    for (let i = 0; i < 5; i++) seen.push(await nextPid(slow));
+    session.records = execRecords(17, 1);
+    seen.push(await nextPid(slow));
     assert.deepEqual(seen, [1, 2, 3, 4, 'lost 12', 17]);
     assert.deepEqual(hub.losses, [{ hook: 'process_exec', policyName: '', reason: 'slow_consumer', count: 12 }]);
   });
 
   it('losses come before later events, even if the queue is never empty', async () => {
-    open(5);
+    openHub(5);
     const slow = new BatchIterator(hub.addConsumer({}));
-    const fast = events();
-    session.records = some(1, 3);
-    await next(fast);
-    session.records = some(4, 2);
-    for (let i = 0; i < 3; i++) await next(fast);
-    session.records = some(6, 1);
-    for (let i = 0; i < 2; i++) await next(fast);
-    const take = async (): Promise<unknown[]> => (((await slow.next()).value ?? []) as TracerEvent[]).map(pidOf);
-    assert.deepEqual(await take(), [1, 2, 3]);
-    session.records = some(7, 2);
-    await next(fast);
-    assert.deepEqual(await take(), [4, 5]);
-    assert.deepEqual(await take(), ['lost 1', 7, 8]);
+    const fast = addIterator();
+    session.records = execRecords(1, 3);
+    await nextPid(fast);
+    session.records = execRecords(4, 2);
+    for (let i = 0; i < 3; i++) await nextPid(fast);
+    session.records = execRecords(6, 1);
+    for (let i = 0; i < 2; i++) await nextPid(fast);
+    const nextBatchPids = async (): Promise<unknown[]> =>
+      (((await slow.next()).value ?? []) as TracerEvent[]).map(eventPid);
+    assert.deepEqual(await nextBatchPids(), [1, 2, 3]);
+    session.records = execRecords(7, 2);
+    await nextPid(fast);
+    assert.deepEqual(await nextBatchPids(), [4, 5]);
+    assert.deepEqual(await nextBatchPids(), ['lost 1', 7, 8]);
   });
 
   it("the kernel's losses come with the records, and stats contain them without a reader", async () => {
@@ -88,9 +89,9 @@ describe('hub and iterators', () => {
     hub.updateLosses();
     assert.equal(hub.losses[0]?.count, 7);
     session.losses = decodeLosses([0, 2, 0, 0, 3, 0, 4, 0]);
-    session.records = some(1, 1);
-    const it = events();
-    const seen = [await next(it), await next(it), await next(it), await next(it)];
+    session.records = execRecords(1, 1);
+    const it = addIterator();
+    const seen = [await nextPid(it), await nextPid(it), await nextPid(it), await nextPid(it)];
     assert.deepEqual(seen, [1, 'lost 7', 'lost 2', 'lost 4']);
     assert.deepEqual(
       hub.losses.map((l) => [l.hook, l.reason, l.count]),
@@ -102,7 +103,7 @@ describe('hub and iterators', () => {
   });
 
   it('a ring buffer with a record that is being written is not empty', async () => {
-    const it = events();
+    const it = addIterator();
     session.busy = 1;
     void it.next();
     assert.equal(empties, 0);
@@ -113,34 +114,37 @@ describe('hub and iterators', () => {
   });
 
   it('a record for which nothing woke the reader is found soon, also if it appears late', async () => {
-    const it = events();
+    const it = addIterator();
     const waiting = it.next();
     await new Promise((resolve) => setTimeout(resolve, 50));
     const second = new Promise((resolve) => setTimeout(resolve, 900, 'a second later'));
-    session.records = some(1, 1);
-    assert.equal(await Promise.race([waiting.then(({ value }) => pidOf(value)), second]), 1);
+    session.records = execRecords(1, 1);
+    assert.equal(await Promise.race([waiting.then(({ value }) => eventPid(value)), second]), 1);
   });
 
   it('end() hands out the rest, then ends every iterator; an abort signal drops fetched events', async () => {
     const controller = new AbortController();
-    const [kept, aborted] = [events(), events({ signal: controller.signal })];
-    session.records = some(1, 3);
-    assert.equal(await next(aborted), 1);
+    const [kept, aborted] = [addIterator(), addIterator({ signal: controller.signal })];
+    session.records = execRecords(1, 3);
+    assert.equal(await nextPid(aborted), 1);
     controller.abort();
     assert.equal((await aborted.next()).done, true);
-    session.records = some(4, 1);
+    session.records = execRecords(4, 1);
     hub.end(false);
-    assert.deepEqual([await next(kept), await next(kept), await next(kept), await next(kept)], [1, 2, 3, 4]);
+    assert.deepEqual(
+      [await nextPid(kept), await nextPid(kept), await nextPid(kept), await nextPid(kept)],
+      [1, 2, 3, 4],
+    );
     assert.equal((await kept.next()).done, true);
     assert.equal(hub.consumers, 0);
     assert.equal(session.active, false);
   });
 
   it('a filtered iterator receives its types, and every loss', async () => {
-    const it = events({ types: ['process_exit'] });
-    session.records = some(1, 3);
+    const it = addIterator({ types: ['process_exit'] });
+    session.records = execRecords(1, 3);
     session.losses = decodeLosses([1, 5, 0, 0]);
-    assert.equal(await next(it), 'lost 5');
+    assert.equal(await nextPid(it), 'lost 5');
     await it.return();
     assert.equal(hub.consumers, 0);
   });
@@ -149,19 +153,19 @@ describe('hub and iterators', () => {
     v8.setFlagsFromString('--expose-gc');
     const collect = vm.runInNewContext('gc') as () => void;
     (() => {
-      events();
+      addIterator();
       new BatchIterator(hub.addConsumer({}));
     })();
-    const waiting = events().next();
+    const waiting = addIterator().next();
     assert.equal(hub.consumers, 3);
     for (let i = 0; i < 1000 && hub.consumers > 1; i++) {
       collect();
       await new Promise((resolve) => setImmediate(resolve));
     }
     assert.equal(hub.consumers, 1);
-    session.records = some(1, 1);
+    session.records = execRecords(1, 1);
     session.onReadable();
-    assert.equal(pidOf((await waiting).value), 1);
+    assert.equal(eventPid((await waiting).value), 1);
   });
 });
 

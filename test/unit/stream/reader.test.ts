@@ -5,23 +5,23 @@ import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock } from '../../../lib/process/clock.js';
 import { RecordReader } from '../../../lib/stream/reader.js';
 import { RecordLimit } from '../../../lib/wire/layout.gen.js';
-import { exec } from '../wire/records.js';
+import { execRecord } from '../wire/records.js';
 import { UNWATCHED } from './fake-session.js';
 
 const KIB = 1024;
 const RECORDS = 5000;
 
 describe('record reader', () => {
-  const record = exec({ pid: 10_000_001, start: 1n, count: 1 }, { pid: 10_000_000, start: 0n });
+  const record = execRecord({ pid: 10_000_001, start: 1n, count: 1 }, { pid: 10_000_000, start: 0n });
 
-  function sourceOf(total: number): NativeSource {
+  function createSource(total: number): NativeSource {
     let left = total;
     return {
       ...UNWATCHED,
       // like the addon, which begins no record where the longest one might not fit
-      drain(slab: Uint8Array, offset: number): number {
-        while (left > 0 && slab.length - offset >= RecordLimit.RECORD_SIZE_MAX) {
-          slab.set(record, offset);
+      drain(buffer: Uint8Array, offset: number): number {
+        while (left > 0 && buffer.length - offset >= RecordLimit.RECORD_SIZE_MAX) {
+          buffer.set(record, offset);
           offset += record.length;
           left--;
         }
@@ -33,9 +33,10 @@ describe('record reader', () => {
   it('makes arrays of at most 64 KiB of records, and misses none', () => {
     const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 0n) });
     let drained = 0;
-    const reader = new RecordReader(sourceOf(RECORDS), cache, new Map(), () => drained++);
+    const reader = new RecordReader(createSource(RECORDS), cache, new Map(), () => drained++);
     const lengths: number[] = [];
-    for (let events = reader.readEvents(); events !== undefined; events = reader.readEvents()) lengths.push(events.length);
+    for (let events = reader.readEvents(); events !== undefined; events = reader.readEvents())
+      lengths.push(events.length);
     assert.equal(
       lengths.reduce((sum, length) => sum + length, 0),
       RECORDS,

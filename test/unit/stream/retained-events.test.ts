@@ -6,21 +6,21 @@ import { Clock } from '../../../lib/process/clock.js';
 import { RecordReader } from '../../../lib/stream/reader.js';
 import { RecordLimit } from '../../../lib/wire/layout.gen.js';
 import type { TracerEvent } from '../../../types/events.js';
-import { exec, exit } from '../wire/records.js';
-import { hookRecord, HOOKS, who } from './hook-records.js';
+import { execRecord, exitRecord, testProcess } from '../wire/records.js';
+import { numberedHookRecord, HOOKS } from './hook-records.js';
 
-/** Of all sizes: most share a slab, some are larger than one. */
-function records(): Buffer[] {
-  const made = [exec(who(0), who(1))];
+/** Of all sizes: most share a chunk, some are larger than one. */
+function makeRecords(): Buffer[] {
+  const made = [execRecord(testProcess(0), testProcess(1))];
   for (let n = 1; n < 2000; n++) {
-    made.push(hookRecord(n, n % 50 === 0 ? 2000 : n % 90));
-    if (n % 100 === 0) made.push(exec(who(n), who(0)), exit(who(n), n % 256));
+    made.push(numberedHookRecord(n, n % 50 === 0 ? 2000 : n % 90));
+    if (n % 100 === 0) made.push(execRecord(testProcess(n), testProcess(0)), exitRecord(testProcess(n), n % 256));
   }
   return made;
 }
 
-/** A source like the addon, which begins no record where the longest one might not fit. All blocks count as used. */
-class Source implements NativeSource {
+/** A source like the addon, which begins no record where the longest one might not fit. All buffers count as reachable. */
+class FakeSource implements NativeSource {
   readonly #records: readonly Buffer[];
   #next = 0;
   #watched: object[] = [];
@@ -29,10 +29,10 @@ class Source implements NativeSource {
     this.#records = records;
   }
 
-  drain(slab: Uint8Array, offset: number): number {
-    for (; this.#next < this.#records.length && slab.length - offset >= RecordLimit.RECORD_SIZE_MAX; this.#next++) {
+  drain(buffer: Uint8Array, offset: number): number {
+    for (; this.#next < this.#records.length && buffer.length - offset >= RecordLimit.RECORD_SIZE_MAX; this.#next++) {
       const record = this.#records[this.#next] as Buffer;
-      slab.set(record, offset);
+      buffer.set(record, offset);
       offset += record.length;
     }
     return offset;
@@ -49,30 +49,30 @@ class Source implements NativeSource {
   }
 }
 
-function readerOf(all: readonly Buffer[]): RecordReader {
-  return new RecordReader(new Source(all), new ProcessCache({ nodeName: 'n', clock: new Clock(() => 5n) }), HOOKS);
+function createReader(all: readonly Buffer[]): RecordReader {
+  return new RecordReader(new FakeSource(all), new ProcessCache({ nodeName: 'n', clock: new Clock(() => 5n) }), HOOKS);
 }
 
-function* eventsOf(reader: RecordReader): Generator<TracerEvent, undefined> {
+function* readAllEvents(reader: RecordReader): Generator<TracerEvent, undefined> {
   for (let events = reader.readEvents(); events !== undefined; events = reader.readEvents()) yield* events;
 }
 
 describe('events that are kept', () => {
   it('read the same after their block was given up, also after the last read', () => {
-    const all = records();
-    const atOnce = Array.from(eventsOf(readerOf(all)), (event) => event.toObject());
-    const reader = readerOf(all);
-    const kept = [...eventsOf(reader)];
+    const all = makeRecords();
+    const atOnce = Array.from(readAllEvents(createReader(all)), (event) => event.toObject());
+    const reader = createReader(all);
+    const kept = [...readAllEvents(reader)];
     reader.end();
     assert.ok(kept.length > 2000 && all.reduce((sum, { length }) => sum + length, 0) > 5 * 128 * 1024);
     kept.forEach((event, i) => assert.deepEqual(event.toObject(), atOnce[i]));
   });
 
   it('read the same when a member was read before and another one is read after', () => {
-    const [one, other] = [hookRecord(1, 10), hookRecord(2, 10)];
-    const first = exec(who(0), who(1));
-    const [, event] = eventsOf(readerOf([first, one]));
-    const reader = readerOf([first, one, ...Array.from({ length: 1000 }, () => other)]);
+    const [one, other] = [numberedHookRecord(1, 10), numberedHookRecord(2, 10)];
+    const first = execRecord(testProcess(0), testProcess(1));
+    const [, event] = readAllEvents(createReader([first, one]));
+    const reader = createReader([first, one, ...Array.from({ length: 1000 }, () => other)]);
     const [, kept] = reader.readEvents() ?? [];
     assert.ok(kept?.type === 'process_kprobe' && event?.type === 'process_kprobe');
     assert.equal(kept.tid, event.tid);

@@ -1,7 +1,7 @@
 /** Events that wait for the names of containers. */
 import assert from 'node:assert/strict';
 import { BatchIterator } from '../../../lib/stream/consumer.js';
-import { FakeSession, fakeHub, pidOf, some } from './fake-session.js';
+import { FakeSession, fakeHub, eventPid, execRecords } from './fake-session.js';
 
 /** Waits for names until it is told otherwise. */
 class FakeNames {
@@ -31,59 +31,60 @@ describe('events that wait for names', () => {
   });
   afterEach(() => hub.end(false));
 
-  const read = async (events: BatchIterator): Promise<unknown[]> => ((await events.next()).value ?? []).map(pidOf);
+  const nextBatchPids = async (events: BatchIterator): Promise<unknown[]> =>
+    ((await events.next()).value ?? []).map(eventPid);
 
   it('come when the names are there, in their order, and before later events', async () => {
     const events = new BatchIterator(hub.addConsumer({}));
-    session.records = some(1, 2);
-    const first = read(events);
+    session.records = execRecords(1, 2);
+    const first = nextBatchPids(events);
     let isRead = false;
     void first.then(() => (isRead = true));
     await new Promise((resolve) => setTimeout(resolve, 30));
-    session.records = some(3, 2);
+    session.records = execRecords(3, 2);
     await new Promise((resolve) => setTimeout(resolve, 30));
     assert.equal(isRead, false);
     assert.equal(session.records.length, 2, 'nothing is read meanwhile');
     names.isWaiting = false;
     names.onNamed();
     assert.deepEqual(await first, [1, 2]);
-    assert.deepEqual(await read(events), [3, 4]);
+    assert.deepEqual(await nextBatchPids(events), [3, 4]);
   });
 
   it('come when the time is over', async () => {
     const events = new BatchIterator(hub.addConsumer({}));
-    session.records = some(1, 2);
-    const first = read(events);
+    session.records = execRecords(1, 2);
+    const first = nextBatchPids(events);
     names.left = 0;
     assert.deepEqual(await first, [1, 2]);
   });
 
   it('come when the ring buffer fills', async () => {
     const events = new BatchIterator(hub.addConsumer({}));
-    session.records = some(1, 2);
-    const first = read(events);
+    session.records = execRecords(1, 2);
+    const first = nextBatchPids(events);
     await new Promise(setImmediate);
-    session.records = some(3, 6);
+    session.records = execRecords(3, 6);
     assert.deepEqual(await first, [1, 2]);
     assert.equal(names.gaveUp, 1);
   });
 
   it('come at the end of the tracer', async () => {
     const events = new BatchIterator(hub.addConsumer({}));
-    session.records = some(1, 2);
-    const first = read(events);
+    session.records = execRecords(1, 2);
+    const first = nextBatchPids(events);
     await new Promise(setImmediate);
-    session.records = some(3, 1);
+    session.records = execRecords(3, 1);
     hub.end(false);
     assert.deepEqual(await first, [1, 2]);
-    assert.deepEqual(await read(events), [3]);
+    assert.deepEqual(await nextBatchPids(events), [3]);
   });
 
   it('are not looked at when nothing is awaited', async () => {
     names.isWaiting = false;
     const events = new BatchIterator(hub.addConsumer({}));
-    session.records = some(1, 100);
-    assert.equal((await read(events)).length, 100);
+    session.records = execRecords(1, 100);
+    assert.equal((await nextBatchPids(events)).length, 100);
     assert.equal(names.asked, 0);
   });
 });

@@ -1,16 +1,16 @@
 /** A flood leaves the event loop its turns. The kernel of these tests is faster than every consumer. */
 import assert from 'node:assert/strict';
 import { BatchIterator, EventIterator } from '../../../lib/stream/consumer.js';
-import { fakeHub, FakeSession, pidOf, some } from './fake-session.js';
+import { fakeHub, FakeSession, eventPid, execRecords } from './fake-session.js';
 
 const PER_READ = 100;
 
 /** Always has more records. */
 class Flood extends FakeSession {
-  readonly #records = some(1, PER_READ);
-  override drain(slab: Uint8Array, offset: number): number {
+  readonly #records = execRecords(1, PER_READ);
+  override drain(buffer: Uint8Array, offset: number): number {
     this.records = [...this.#records];
-    return super.drain(slab, offset);
+    return super.drain(buffer, offset);
   }
 }
 
@@ -22,17 +22,17 @@ function spin(ms: number): void {
  * Reads events, each of which takes its consumer some time. Returns the longest time that the consumer worked without
  * a turn of the event loop.
  */
-async function longestWork(
+async function measureLongestWork(
   events: AsyncIterable<unknown>,
   total: number,
-  msOf: (n: number) => number,
+  workMs: (n: number) => number,
 ): Promise<number> {
   let worked = 0;
   let longest = 0;
   const timer = setInterval(() => (worked = 0), 1);
   let seen = 0;
   for await (const _ of events) {
-    const ms = msOf(seen);
+    const ms = workMs(seen);
     spin(ms);
     longest = Math.max(longest, (worked += ms));
     if (++seen === total) break;
@@ -42,38 +42,38 @@ async function longestWork(
 }
 
 describe('a flood and the event loop', () => {
-  const items = (): EventIterator => new EventIterator(fakeHub(new Flood(), 1000).addConsumer({}));
+  const createIterator = (): EventIterator => new EventIterator(fakeHub(new Flood(), 1000).addConsumer({}));
 
   it('a timer runs while events are read one by one', async () => {
-    assert.ok((await longestWork(items(), 10_000, () => 0.02)) < 20);
+    assert.ok((await measureLongestWork(createIterator(), 10_000, () => 0.02)) < 20);
   });
 
   it('a timer runs after each event of a very slow consumer', async () => {
-    assert.ok((await longestWork(items(), 50, () => 6)) <= 12);
+    assert.ok((await measureLongestWork(createIterator(), 50, () => 6)) <= 12);
   });
 
   it('a timer runs soon after a fast consumer has become slow', async () => {
-    assert.ok((await longestWork(items(), 5_300, (n) => (n < 5_000 ? 0.001 : 1))) < 80);
+    assert.ok((await measureLongestWork(createIterator(), 5_300, (n) => (n < 5_000 ? 0.001 : 1))) < 80);
   });
 
   it('a timer runs while batches are read', async () => {
     const batches = new BatchIterator(fakeHub(new Flood(), 1000).addConsumer({}));
-    assert.ok((await longestWork(batches, 200, () => 2)) < 20);
+    assert.ok((await measureLongestWork(batches, 200, () => 2)) < 20);
   });
 
   it('a timer runs while two iterators read', async () => {
     const hub = fakeHub(new Flood(), 1000);
-    const both = [0, 1].map(() => longestWork(new EventIterator(hub.addConsumer({})), 5_000, () => 0.02));
+    const both = [0, 1].map(() => measureLongestWork(new EventIterator(hub.addConsumer({})), 5_000, () => 0.02));
     for (const longest of await Promise.all(both)) assert.ok(longest < 20);
   });
 
   it('several next() at once are still answered in their order', async () => {
-    const it = items();
+    const it = createIterator();
     const seen: unknown[] = [];
     for (let i = 0; i < 30; i++) {
       spin(1);
       const four = await Promise.all([it.next(), it.next(), it.next(), it.next()]);
-      seen.push(...four.map(({ value }) => pidOf(value)));
+      seen.push(...four.map(({ value }) => eventPid(value)));
     }
     assert.deepEqual(
       seen,
@@ -82,7 +82,7 @@ describe('a flood and the event loop', () => {
   });
 
   it('an event that waits for its turn is dropped when the iterator is closed', async () => {
-    const it = items();
+    const it = createIterator();
     await it.next();
     spin(20);
     const waiting: Promise<unknown>[] = [];
@@ -98,7 +98,7 @@ describe('a flood and the event loop', () => {
     const it = new EventIterator(fakeHub(session, 1000).addConsumer({}));
     const waiting = it.next();
     spin(10);
-    session.records = some(1, 1);
+    session.records = execRecords(1, 1);
     const before = new Promise((resolve) => setImmediate(resolve, 'a turn'));
     session.onReadable();
     assert.notEqual(await Promise.race([before, waiting]), 'a turn');

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { resolveContainerOptions } from '../../../lib/tracer/container-options.js';
 import type { TracerOptions } from '../../../types/tracer.js';
 
-const own = { name: 'own', start: () => Promise.resolve(), stop: () => Promise.resolve() };
+const customSource = { name: 'own', start: () => Promise.resolve(), stop: () => Promise.resolve() };
 
 describe('the option containers', () => {
   it('has defaults', () => {
@@ -15,7 +15,7 @@ describe('the option containers', () => {
   });
 
   it('takes sources by name and as objects', () => {
-    assert.deepEqual(resolveContainerOptions({ sources: [own, 'docker'] })?.sources, [own, 'docker']);
+    assert.deepEqual(resolveContainerOptions({ sources: [customSource, 'docker'] })?.sources, [customSource, 'docker']);
   });
 
   for (const [value, message] of [

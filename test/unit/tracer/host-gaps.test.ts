@@ -9,18 +9,22 @@ describe('gaps in the view of the host', () => {
     hierarchy: '/sys/fs/cgroup',
     nodeName: undefined,
   };
-  const own =
+  const isInHostExcept =
     (...kinds: readonly string[]): HostView['isInHost'] =>
     (kind) =>
       !kinds.includes(kind);
 
   const CASES: [what: string, changes: Partial<HostView>, expected: Record<string, string>][] = [
     ['a host has none', {}, {}],
-    ['a pid namespace', { isInHost: own('pid') }, { pid_namespace: '--pid=host' }],
-    ['a cgroup namespace', { isInHost: own('cgroup'), hierarchy: undefined }, { cgroup_namespace: '--cgroupns=host' }],
+    ['a pid namespace', { isInHost: isInHostExcept('pid') }, { pid_namespace: '--pid=host' }],
+    [
+      'a cgroup namespace',
+      { isInHost: isInHostExcept('cgroup'), hierarchy: undefined },
+      { cgroup_namespace: '--cgroupns=host' },
+    ],
     ['cgroups that are not mounted', { hierarchy: undefined }, { cgroup_mount: '-v /sys/fs/cgroup:/sys/fs/cgroup:ro' }],
-    ['a host name', { isInHost: own('uts') }, { host_name: '--uts=host' }],
-    ['a host name, and NODE_NAME', { isInHost: own('uts'), nodeName: 'worker-1' }, {}],
+    ['a host name', { isInHost: isInHostExcept('uts') }, { host_name: '--uts=host' }],
+    ['a host name, and NODE_NAME', { isInHost: isInHostExcept('uts'), nodeName: 'worker-1' }, {}],
     [
       'no capability',
       { hasCapability: () => false },

@@ -4,7 +4,7 @@ import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
 import { checkModeCanChange, loadedMode } from '../../../lib/tracer/modes.js';
 import type { PolicyMode } from '../../../types/index.js';
 
-function loaded(own: string | undefined, mode: PolicyMode | undefined): string {
+function compileMode(own: string | undefined, mode: PolicyMode | undefined): string {
   const options = own === undefined ? '' : `options: [{ name: policy-mode, value: ${own} }], `;
   const yaml = `{ apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: { name: a }, spec: { ${options}kprobes: [{ call: f }] } }`;
   return loadedMode(compilePolicy(parsePolicy(yaml)), mode === undefined ? {} : { mode });
@@ -14,10 +14,10 @@ describe('modes of policies', () => {
   it('the program that loads a policy decides, then the policy, else it is enforce', () => {
     assert.deepEqual(
       [
-        loaded(undefined, undefined),
-        loaded('monitor', undefined),
-        loaded('enforce', 'monitor'),
-        loaded('monitor', 'enforce'),
+        compileMode(undefined, undefined),
+        compileMode('monitor', undefined),
+        compileMode('enforce', 'monitor'),
+        compileMode('monitor', 'enforce'),
       ],
       ['enforce', 'monitor', 'monitor', 'enforce'],
     );
@@ -25,7 +25,7 @@ describe('modes of policies', () => {
 
   it('monitor_only stays, at load and later', () => {
     for (const mode of [undefined, 'enforce', 'monitor'] as const)
-      assert.equal(loaded('monitor_only', mode), 'monitor_only');
+      assert.equal(compileMode('monitor_only', mode), 'monitor_only');
     assert.throws(() => checkModeCanChange('a', 'monitor_only'), { code: 'POLICY_MONITOR_ONLY' });
     checkModeCanChange('a', 'enforce');
     checkModeCanChange('a', 'monitor');

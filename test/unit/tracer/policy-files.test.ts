@@ -19,7 +19,7 @@ describe('policy: files', () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  const fails = (code: string, run: () => unknown): void => {
+  const assertPolicyError = (code: string, run: () => unknown): void => {
     assert.throws(
       run,
       (error) => error instanceof PolicyError && error.code === code && error.diagnostics.length === 1,
@@ -39,14 +39,19 @@ describe('policy: files', () => {
   it('accepts a file with any name', () =>
     assert.deepEqual(expandPolicyPaths(join(folder, 'notes.txt')), [join(folder, 'notes.txt')]));
   it('reads a file', () => assert.equal(loadPolicyFile(join(folder, 'a.yaml')), 'x'));
-  it('refuses an empty folder', () => fails('FOLDER_EMPTY', () => expandPolicyPaths(join(folder, 'empty'))));
-  it('refuses a missing path', () => fails('FILE_UNREADABLE', () => expandPolicyPaths(join(folder, 'nothing'))));
+  it('refuses an empty folder', () =>
+    assertPolicyError('FOLDER_EMPTY', () => expandPolicyPaths(join(folder, 'empty'))));
+  it('refuses a missing path', () =>
+    assertPolicyError('FILE_UNREADABLE', () => expandPolicyPaths(join(folder, 'nothing'))));
   it('refuses text instead of a path, and says how to pass it', () => {
     const text = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\n';
     assert.throws(() => expandPolicyPaths(text), /YAML text where a path is expected[^]*\{ yaml: text \}/);
   });
-  it('refuses to read a missing file', () => fails('FILE_UNREADABLE', () => loadPolicyFile(join(folder, 'nothing'))));
-  it('refuses to read a folder', () => fails('FILE_UNREADABLE', () => loadPolicyFile(folder)));
-  it('refuses text that is not UTF-8', () => fails('FILE_NOT_UTF8', () => loadPolicyFile(join(folder, 'latin1'))));
-  it('refuses a file that is too large', () => fails('FILE_TOO_LARGE', () => loadPolicyFile(join(folder, 'large'))));
+  it('refuses to read a missing file', () =>
+    assertPolicyError('FILE_UNREADABLE', () => loadPolicyFile(join(folder, 'nothing'))));
+  it('refuses to read a folder', () => assertPolicyError('FILE_UNREADABLE', () => loadPolicyFile(folder)));
+  it('refuses text that is not UTF-8', () =>
+    assertPolicyError('FILE_NOT_UTF8', () => loadPolicyFile(join(folder, 'latin1'))));
+  it('refuses a file that is too large', () =>
+    assertPolicyError('FILE_TOO_LARGE', () => loadPolicyFile(join(folder, 'large'))));
 });

@@ -7,7 +7,7 @@ import type { ProcessSet } from '../../../lib/compiled/compiled-policy.js';
 import { ProcessSets } from '../../../lib/tracer/process-sets.js';
 import { AbiLimit, TrieKey } from '../../../lib/wire/layout.gen.js';
 
-const setOf = (more: Partial<ProcessSet>): ProcessSet => ({
+const processSet = (more: Partial<ProcessSet>): ProcessSet => ({
   equal: [],
   prefix: [],
   postfix: [],
@@ -18,26 +18,26 @@ const setOf = (more: Partial<ProcessSet>): ProcessSet => ({
   ...more,
 });
 
-function bitsIn(sets: Uint8Array): number[] {
+function listBits(sets: Uint8Array): number[] {
   return Array.from({ length: 8 * sets.length }, (_, bit) => bit).filter(
     (bit) => (((sets[bit >> 3] as number) >> (bit & 7)) & 1) === 1,
   );
 }
 
 const SETS_BYTES = 32;
-const KEYS: Readonly<Record<string, { readonly size: number; read(key: Buffer): string }>> = {
-  binary_equal: { size: 512, read: (key) => key.toString().replace(/\0+$/, '') },
-  binary_prefix: { size: TrieKey.sizeof, read: trieText },
-  binary_postfix: { size: TrieKey.sizeof, read: (key) => [...trieText(key)].reverse().join('') },
-  pid_sets: { size: 8, read: (key) => `${key.readUInt32LE(0)}/${key.readUInt32LE(4)}` },
+const KEYS: Readonly<Record<string, { readonly size: number; format(key: Buffer): string }>> = {
+  binary_equal: { size: 512, format: (key) => key.toString().replace(/\0+$/, '') },
+  binary_prefix: { size: TrieKey.sizeof, format: trieString },
+  binary_postfix: { size: TrieKey.sizeof, format: (key) => [...trieString(key)].reverse().join('') },
+  pid_sets: { size: 8, format: (key) => `${key.readUInt32LE(0)}/${key.readUInt32LE(4)}` },
 };
 
-function trieText(key: Buffer): string {
+function trieString(key: Buffer): string {
   return key.subarray(TrieKey.string, TrieKey.string + key.readUInt32LE(0) / 8 - 1).toString();
 }
 
 /** A fake base sensor that records its updates. */
-class FakeSession {
+class FakeSensor {
   readonly calls: string[] = [];
   readonly tables = new Map<string, Map<string, number[]>>();
   failure: Error | undefined;
@@ -48,63 +48,66 @@ class FakeSession {
   }
 
   setProcessSetKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void {
-    this.calls.push(`follow ${bitsIn(followed).join(' ')}`.trim());
-    if (bitsIn(trusted).length > 0) this.calls.push(`trust ${bitsIn(trusted).join(' ')}`);
-    if (bitsIn(prefixed).length > 0) this.calls.push(`prefixed ${bitsIn(prefixed).join(' ')}`);
+    this.calls.push(`follow ${listBits(followed).join(' ')}`.trim());
+    if (listBits(trusted).length > 0) this.calls.push(`trust ${listBits(trusted).join(' ')}`);
+    if (listBits(prefixed).length > 0) this.calls.push(`prefixed ${listBits(prefixed).join(' ')}`);
   }
 
   async clearSets(sets: Uint8Array): Promise<void> {
-    this.calls.push(`clear ${bitsIn(sets).join(' ')}`);
+    this.calls.push(`clear ${listBits(sets).join(' ')}`);
   }
 
   async beginScan(sets: Uint8Array): Promise<void> {
-    this.calls.push(`begin ${bitsIn(sets).join(' ')}`);
+    this.calls.push(`begin ${listBits(sets).join(' ')}`);
   }
 
   async finishScan(sets: Uint8Array): Promise<void> {
-    this.calls.push(`finish ${bitsIn(sets).join(' ')}`);
+    this.calls.push(`finish ${listBits(sets).join(' ')}`);
   }
 
   async putEntries(map: string, entries: Uint8Array): Promise<void> {
     this.calls.push(`put ${map}`);
     if (this.failure !== undefined) throw this.failure;
-    const { size, read } = KEYS[map] as (typeof KEYS)[string];
+    const { size, format: read } = KEYS[map] as (typeof KEYS)[string];
     for (let at = 0; at < entries.length; at += size + SETS_BYTES) {
       const key = read(Buffer.from(entries.subarray(at, at + size)));
-      this.table(map).set(key, bitsIn(entries.subarray(at + size, at + size + SETS_BYTES)));
+      this.getTable(map).set(key, listBits(entries.subarray(at + size, at + size + SETS_BYTES)));
     }
   }
 
   async deleteEntries(map: string, keys: Uint8Array): Promise<void> {
     this.calls.push(`delete ${map}`);
     if (this.deleteFailure !== undefined) throw this.deleteFailure;
-    const { size, read } = KEYS[map] as (typeof KEYS)[string];
+    const { size, format: read } = KEYS[map] as (typeof KEYS)[string];
     for (let at = 0; at < keys.length; at += size)
-      this.table(map).delete(read(Buffer.from(keys.subarray(at, at + size))));
+      this.getTable(map).delete(read(Buffer.from(keys.subarray(at, at + size))));
   }
 
-  table(map: string): Map<string, number[]> {
+  getTable(map: string): Map<string, number[]> {
     const found = this.tables.get(map) ?? new Map<string, number[]>();
     this.tables.set(map, found);
     return found;
   }
 
-  take(): string[] {
+  takeCalls(): string[] {
     return this.calls.splice(0);
   }
 }
 
 describe('sets of processes', () => {
-  let session: FakeSession;
+  let session: FakeSensor;
   let sets: ProcessSets;
   beforeEach(() => {
-    session = new FakeSession();
+    session = new FakeSensor();
     sets = new ProcessSets(session);
   });
 
   it('processes that fork and exec are followed before the values of a set are written', async () => {
-    assert.deepEqual(await sets.acquire([setOf({ equal: ['/bin/a'], follow: true }), setOf({ pids: [7] })]), [0, 1]);
-    assert.deepEqual(session.take(), [
+    assert.deepEqual(
+      await sets.acquire([processSet({ equal: ['/bin/a'], follow: true }), processSet({ pids: [7] })]),
+      [0, 1],
+    );
+    assert.deepEqual(session.takeCalls(), [
       'use',
       'follow 0',
       'begin 0 1',
@@ -113,22 +116,25 @@ describe('sets of processes', () => {
       'finish 0 1',
     ]);
     assert.deepEqual(await sets.acquire([]), []);
-    assert.deepEqual(session.take(), []);
+    assert.deepEqual(session.takeCalls(), []);
   });
 
   it('sets of trusted executables are others than those of paths, and the sensor knows them before their values', async () => {
-    const [seen, trusted] = await sets.acquire([setOf({ equal: ['/a'] }), setOf({ equal: ['/a'], trusted: true })]);
+    const [seen, trusted] = await sets.acquire([
+      processSet({ equal: ['/a'] }),
+      processSet({ equal: ['/a'], trusted: true }),
+    ]);
     assert.notEqual(seen, trusted);
     assert.ok(session.calls.indexOf(`trust ${trusted}`) < session.calls.indexOf('put binary_equal'));
-    assert.deepEqual(session.table('binary_equal').get('/a'), [seen, trusted]);
+    assert.deepEqual(session.getTable('binary_equal').get('/a'), [seen, trusted]);
   });
 
   it('equal sets share a bit, and processes are not scanned again for it', async () => {
-    const set = setOf({ equal: ['/bin/a'], pids: [1] });
+    const set = processSet({ equal: ['/bin/a'], pids: [1] });
     assert.deepEqual(await sets.acquire([set]), [0]);
-    session.take();
+    session.takeCalls();
     assert.deepEqual(await sets.acquire([{ ...set }]), [0]);
-    assert.deepEqual(session.take(), []);
+    assert.deepEqual(session.takeCalls(), []);
     const others = [
       { ...set, follow: true },
       { ...set, inNamespace: true },
@@ -136,30 +142,30 @@ describe('sets of processes', () => {
     ];
     assert.deepEqual(await sets.acquire(others), [1, 2, 3]);
     await sets.release([0]);
-    assert.deepEqual([...session.table('binary_equal').get('/bin/a')!], [0, 1, 2]);
+    assert.deepEqual([...session.getTable('binary_equal').get('/bin/a')!], [0, 1, 2]);
     await sets.release([0]);
-    assert.deepEqual([...session.table('binary_equal').get('/bin/a')!], [1, 2]);
+    assert.deepEqual([...session.getTable('binary_equal').get('/bin/a')!], [1, 2]);
   });
 
   it('the sensor knows which sets have prefixes', async () => {
-    const [, prefixes] = await sets.acquire([setOf({ equal: ['/a'] }), setOf({ prefix: ['/b'] })]);
+    const [, prefixes] = await sets.acquire([processSet({ equal: ['/a'] }), processSet({ prefix: ['/b'] })]);
     assert.ok(session.calls.includes(`prefixed ${prefixes}`));
   });
 
   it('an entry has the sets of every value that is its beginning or end', async () => {
     await sets.acquire([
-      setOf({ prefix: ['/usr/'], postfix: ['sh'] }),
-      setOf({ prefix: ['/usr/bin/'], postfix: ['bash', 'x'] }),
+      processSet({ prefix: ['/usr/'], postfix: ['sh'] }),
+      processSet({ prefix: ['/usr/bin/'], postfix: ['bash', 'x'] }),
     ]);
     assert.deepEqual(
-      [...session.table('binary_prefix')],
+      [...session.getTable('binary_prefix')],
       [
         ['/usr/', [0]],
         ['/usr/bin/', [0, 1]],
       ],
     );
     assert.deepEqual(
-      [...session.table('binary_postfix')],
+      [...session.getTable('binary_postfix')],
       [
         ['sh', [0]],
         ['bash', [0, 1]],
@@ -167,9 +173,9 @@ describe('sets of processes', () => {
       ],
     );
     await sets.release([0]);
-    assert.deepEqual([...session.table('binary_prefix')], [['/usr/bin/', [1]]]);
+    assert.deepEqual([...session.getTable('binary_prefix')], [['/usr/bin/', [1]]]);
     assert.deepEqual(
-      [...session.table('binary_postfix')],
+      [...session.getTable('binary_postfix')],
       [
         ['bash', [1]],
         ['x', [1]],
@@ -178,9 +184,9 @@ describe('sets of processes', () => {
   });
 
   it('process ids of the machine and of a pid namespace are different values', async () => {
-    await sets.acquire([setOf({ pids: [1, 2] }), setOf({ pids: [1], inNamespace: true })]);
+    await sets.acquire([processSet({ pids: [1, 2] }), processSet({ pids: [1], inNamespace: true })]);
     assert.deepEqual(
-      [...session.table('pid_sets')],
+      [...session.getTable('pid_sets')],
       [
         ['1/0', [0]],
         ['2/0', [0]],
@@ -188,37 +194,42 @@ describe('sets of processes', () => {
       ],
     );
     await sets.release([0]);
-    assert.deepEqual([...session.table('pid_sets')], [['1/1', [1]]]);
+    assert.deepEqual([...session.getTable('pid_sets')], [['1/1', [1]]]);
   });
 
   it('a removed set is not followed any more, and its values are in no table', async () => {
-    await sets.acquire([setOf({ equal: ['/bin/a'], follow: true }), setOf({ equal: ['/bin/b'], follow: true })]);
-    session.take();
+    await sets.acquire([
+      processSet({ equal: ['/bin/a'], follow: true }),
+      processSet({ equal: ['/bin/b'], follow: true }),
+    ]);
+    session.takeCalls();
     await sets.release([0]);
-    assert.deepEqual(session.take(), ['delete binary_equal', 'follow 1']);
+    assert.deepEqual(session.takeCalls(), ['delete binary_equal', 'follow 1']);
   });
 
   it('bits that no process can have are used first; other bits are cleared in every process before they are reused', async () => {
-    const numbered = (from: number, count: number): ProcessSet[] =>
-      Array.from({ length: count }, (_, i) => setOf({ equal: [`/bin/${from + i}`] }));
-    assert.deepEqual(await sets.acquire(numbered(0, 2)), [0, 1]);
+    const numberedSets = (from: number, count: number): ProcessSet[] =>
+      Array.from({ length: count }, (_, i) => processSet({ equal: [`/bin/${from + i}`] }));
+    assert.deepEqual(await sets.acquire(numberedSets(0, 2)), [0, 1]);
     await sets.release([0, 1]);
-    const rest = await sets.acquire(numbered(2, AbiLimit.PROCESS_SETS_MAX - 2));
+    const rest = await sets.acquire(numberedSets(2, AbiLimit.PROCESS_SETS_MAX - 2));
     assert.deepEqual([rest[0], rest.at(-1)], [2, AbiLimit.PROCESS_SETS_MAX - 1]);
-    assert.ok(!session.take().some((call) => call.startsWith('clear')));
-    assert.deepEqual(await sets.acquire(numbered(1000, 1)), [0]);
-    assert.deepEqual(session.take(), ['use', 'clear 0', 'follow', 'begin 0', 'put binary_equal', 'finish 0']);
+    assert.ok(!session.takeCalls().some((call) => call.startsWith('clear')));
+    assert.deepEqual(await sets.acquire(numberedSets(1000, 1)), [0]);
+    assert.deepEqual(session.takeCalls(), ['use', 'clear 0', 'follow', 'begin 0', 'put binary_equal', 'finish 0']);
     // The bit was cleared, and removed before any process had it, so only another set can have it.
     await sets.release([0]);
-    assert.deepEqual(await sets.acquire(numbered(2000, 2)), [0, 1]);
-    assert.ok(session.take().includes('clear 0 1'));
-    await assert.rejects(sets.acquire(numbered(3000, 1)), { code: 'LIMIT_PROCESS_SETS' });
+    assert.deepEqual(await sets.acquire(numberedSets(2000, 2)), [0, 1]);
+    assert.ok(session.takeCalls().includes('clear 0 1'));
+    await assert.rejects(sets.acquire(numberedSets(3000, 1)), { code: 'LIMIT_PROCESS_SETS' });
   });
 
   it('if the values find no room, nothing is left of the set, and the scan ends', async () => {
     session.failure = Object.assign(new Error('no room'), { code: 'MAP_UPDATE', errno: 'E2BIG' });
-    await assert.rejects(sets.acquire([setOf({ equal: ['/bin/a'], follow: true })]), { code: 'LIMIT_PROCESS_VALUES' });
-    assert.deepEqual(session.take(), [
+    await assert.rejects(sets.acquire([processSet({ equal: ['/bin/a'], follow: true })]), {
+      code: 'LIMIT_PROCESS_VALUES',
+    });
+    assert.deepEqual(session.takeCalls(), [
       'use',
       'follow 0',
       'begin 0',
@@ -228,21 +239,21 @@ describe('sets of processes', () => {
       'follow',
     ]);
     session.failure = Object.assign(new Error('not allowed'), { code: 'MAP_UPDATE', errno: 'EPERM' });
-    await assert.rejects(sets.acquire([setOf({ equal: ['/bin/a'] })]), /not allowed/);
+    await assert.rejects(sets.acquire([processSet({ equal: ['/bin/a'] })]), /not allowed/);
     session.failure = undefined;
-    assert.deepEqual(await sets.acquire([setOf({ equal: ['/bin/a'] })]), [2]);
+    assert.deepEqual(await sets.acquire([processSet({ equal: ['/bin/a'] })]), [2]);
   });
 
   it('values that could not be deleted are deleted before the next set, and the first error is reported', async () => {
-    const [bit] = await sets.acquire([setOf({ equal: ['/bin/a'], follow: true })]);
+    const [bit] = await sets.acquire([processSet({ equal: ['/bin/a'], follow: true })]);
     session.deleteFailure = new Error('no memory');
     await assert.rejects(sets.release([bit as number]), /no memory/);
-    await assert.rejects(sets.acquire([setOf({ equal: ['/bin/b'] })]), /no memory/);
-    assert.deepEqual([...session.table('binary_equal').keys()], ['/bin/a']);
+    await assert.rejects(sets.acquire([processSet({ equal: ['/bin/b'] })]), /no memory/);
+    assert.deepEqual([...session.getTable('binary_equal').keys()], ['/bin/a']);
     session.deleteFailure = undefined;
-    session.take();
-    assert.deepEqual(await sets.acquire([setOf({ equal: ['/bin/b'] })]), [1]);
-    assert.deepEqual(session.take(), [
+    session.takeCalls();
+    assert.deepEqual(await sets.acquire([processSet({ equal: ['/bin/b'] })]), [1]);
+    assert.deepEqual(session.takeCalls(), [
       'delete binary_equal',
       'follow',
       'use',
@@ -251,9 +262,9 @@ describe('sets of processes', () => {
       'put binary_equal',
       'finish 1',
     ]);
-    assert.deepEqual([...session.table('binary_equal').keys()], ['/bin/b']);
+    assert.deepEqual([...session.getTable('binary_equal').keys()], ['/bin/b']);
     session.failure = new Error('no room');
     session.deleteFailure = new Error('no memory');
-    await assert.rejects(sets.acquire([setOf({ equal: ['/bin/c'] })]), /no room/);
+    await assert.rejects(sets.acquire([processSet({ equal: ['/bin/c'] })]), /no room/);
   });
 });

@@ -4,11 +4,11 @@ import type { ContainerInfo } from '../../../types/containers.js';
 import { compilePolicy } from '../../../lib/policy/index.js';
 import type { Scope } from '../../../lib/compiled/compiled-policy.js';
 import { containsContainer, containsHost, UNNAMED } from '../../../lib/tracer/scope-members.js';
-import { policy } from '../policy/marked.js';
+import { policyYaml } from '../policy/marked-policies.js';
 
 /** The scope of a policy with these lines under `spec`. */
-function scopeOf(spec: string, namespace?: string): Scope {
-  const text = policy(`${spec}\nkprobes: [{call: f}]`);
+function compileScope(spec: string, namespace?: string): Scope {
+  const text = policyYaml(`${spec}\nkprobes: [{call: f}]`);
   const yaml =
     namespace === undefined
       ? text
@@ -69,24 +69,24 @@ const cases: readonly (readonly [spec: string, is: readonly ContainerInfo[], isN
 describe('members of scopes', () => {
   for (const [spec, is, isNot] of cases) {
     it(spec.replaceAll('\n', ', '), () => {
-      const scope = scopeOf(spec);
+      const scope = compileScope(spec);
       for (const info of is) assert.ok(containsContainer(scope, info), JSON.stringify(info));
       for (const info of isNot) assert.ok(!containsContainer(scope, info), JSON.stringify(info));
     });
   }
 
   it('of a policy for one namespace', () => {
-    const scope = scopeOf('podSelector: {matchLabels: {app: web}}', 'shop');
+    const scope = compileScope('podSelector: {matchLabels: {app: web}}', 'shop');
     assert.deepEqual(
       [web, docker, found, UNNAMED].map((info) => containsContainer(scope, info)),
       [true, false, false, false],
     );
-    assert.ok(!containsContainer(scopeOf('', 'other'), web));
-    assert.ok(!containsHost(scopeOf('', 'shop'), {}));
+    assert.ok(!containsContainer(compileScope('', 'other'), web));
+    assert.ok(!containsHost(compileScope('', 'shop'), {}));
   });
 
   it('of a policy for the empty namespace: the host', () => {
-    const scope = scopeOf('', '');
+    const scope = compileScope('', '');
     assert.ok(containsHost(scope, {}));
     assert.deepEqual(
       [web, docker, found, UNNAMED].map((info) => containsContainer(scope, info)),
@@ -95,18 +95,18 @@ describe('members of scopes', () => {
   });
 
   it('of the host, by the labels of the node', () => {
-    assert.ok(containsHost(scopeOf('hostSelector: {}'), {}));
-    const scope = scopeOf('hostSelector: {matchLabels: {zone: a}}');
+    assert.ok(containsHost(compileScope('hostSelector: {}'), {}));
+    const scope = compileScope('hostSelector: {matchLabels: {zone: a}}');
     assert.deepEqual(
       [{ zone: 'a' }, { zone: 'b' }, {}].map((labels) => containsHost(scope, labels)),
       [true, false, false],
     );
-    assert.ok(!containsHost(scopeOf('podSelector: {}'), {}));
+    assert.ok(!containsHost(compileScope('podSelector: {}'), {}));
   });
 
   it('a scope that exempts has only members that are known', () => {
     const { scopes } = compilePolicy(
-      policy(
+      policyYaml(
         'kprobes: [{call: f, selectors: [{matchWorkloads: {podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [db]}]}}, matchActions: [{action: NoPost}]}]}]',
       ),
     );
@@ -125,7 +125,7 @@ describe('members of scopes', () => {
 
   it('equal scopes are one, whatever their order', () => {
     const image = compilePolicy(
-      policy(`podSelector: {matchLabels: {b: c, a: d}}
+      policyYaml(`podSelector: {matchLabels: {b: c, a: d}}
 kprobes:
 - call: f
   selectors:
@@ -149,19 +149,20 @@ kprobes:
 
   it('three selectors that select everything are no scope', () => {
     assert.deepEqual(
-      compilePolicy(policy('podSelector: {}\ncontainerSelector: {}\nhostSelector: {}\nkprobes: [{call: f}]')).scopes,
+      compilePolicy(policyYaml('podSelector: {}\ncontainerSelector: {}\nhostSelector: {}\nkprobes: [{call: f}]'))
+        .scopes,
       [],
     );
   });
 
   it('too many scopes are refused by name', () => {
-    const selectors = (from: number): string =>
+    const podSelectors = (from: number): string =>
       Array.from(
         { length: 60 },
         (_, i) => `{matchWorkloads: {containerSelector: {matchLabels: {name: c${from + i}}}}}`,
       ).join(', ');
-    const hooks = [0, 60, 120, 180, 240].map((from) => `{call: f${from}, selectors: [${selectors(from)}]}`);
-    assert.throws(() => compilePolicy(policy(`kprobes: [${hooks.join(', ')}]`)), { code: 'LIMIT_SCOPES' });
-    assert.equal(compilePolicy(policy(`kprobes: [${hooks.slice(0, 4).join(', ')}]`)).scopes.length, 240);
+    const hooks = [0, 60, 120, 180, 240].map((from) => `{call: f${from}, selectors: [${podSelectors(from)}]}`);
+    assert.throws(() => compilePolicy(policyYaml(`kprobes: [${hooks.join(', ')}]`)), { code: 'LIMIT_SCOPES' });
+    assert.equal(compilePolicy(policyYaml(`kprobes: [${hooks.slice(0, 4).join(', ')}]`)).scopes.length, 240);
   });
 });

@@ -9,7 +9,7 @@ import { AbiLimit, CgroupKind } from '../../../lib/wire/layout.gen.js';
 const WORDS = AbiLimit.SCOPE_WORDS;
 
 /** Keeps what it is told, as the kernel does. */
-class Session {
+class FakeSession {
   readonly mounts: string[] = [];
   readonly named = new Map<bigint, BigUint64Array>();
   defaults: BigUint64Array = new BigUint64Array(0);
@@ -43,12 +43,12 @@ class Session {
     return words !== undefined && ((words[bit >> 6] as bigint) & (1n << BigInt(bit & 63))) !== 0n;
   }
 
-  byDefault(kind: number, bit: number): boolean {
+  isDefault(kind: number, bit: number): boolean {
     return ((this.defaults[kind * WORDS + (bit >> 6)] as bigint) & (1n << BigInt(bit & 63))) !== 0n;
   }
 }
 
-class Containers {
+class FakeContainers {
   readonly known = new Map<string, KnownContainer>();
   connected = true;
   name = 'test';
@@ -64,29 +64,29 @@ class Containers {
     return () => (this.#listener = undefined);
   };
 
-  put(id: string, cgroupId: bigint, labels: Record<string, string>): Promise<void> | void {
+  putContainer(id: string, cgroupId: bigint, labels: Record<string, string>): Promise<void> | void {
     const info: ContainerInfo = { id, name: id, pod: { namespace: 'default', name: id, labels } };
     this.known.set(id, { info, cgroupId });
     return this.#listener?.onChanged({ info, cgroupId });
   }
 
-  remove(id: string): void {
+  removeContainer(id: string): void {
     const known = this.known.get(id) as KnownContainer;
     this.known.delete(id);
     this.#listener?.onRemoved(known);
   }
 }
 
-const pods = (app: string): Scope => ({ pods: [{ key: 'app', operator: 'In', values: [app] }], exempts: false });
-const notPods = (app: string, exempts = false): Scope => ({
+const podScope = (app: string): Scope => ({ pods: [{ key: 'app', operator: 'In', values: [app] }], exempts: false });
+const otherPodsScope = (app: string, exempts = false): Scope => ({
   pods: [{ key: 'app', operator: 'NotIn', values: [app] }],
   exempts,
 });
 const host: Scope = { host: [], exempts: false };
 
-function setUp(): { session: Session; containers: Containers; scopes: Scopes } {
-  const session = new Session();
-  const containers = new Containers();
+function setUp(): { session: FakeSession; containers: FakeContainers; scopes: Scopes } {
+  const session = new FakeSession();
+  const containers = new FakeContainers();
   const scopes = new Scopes(session, { nodeLabels: { zone: 'a' }, mount: '/sys/fs/cgroup' });
   scopes.watch(containers);
   return { session, containers, scopes };
@@ -95,7 +95,7 @@ function setUp(): { session: Session; containers: Containers; scopes: Scopes } {
 describe('scopes of policies', () => {
   it('costs nothing as long as no policy has a scope', async () => {
     const { session, containers, scopes } = setUp();
-    await containers.put('a', 7n, { app: 'web' });
+    await containers.putContainer('a', 7n, { app: 'web' });
     assert.deepEqual(await scopes.acquire([]), []);
     assert.deepEqual([session.mounts, session.writes], [[], 0]);
   });
@@ -103,92 +103,92 @@ describe('scopes of policies', () => {
   it('forgets containers that came and went before the first scope', async () => {
     const { session, containers, scopes } = setUp();
     for (let i = 0; i < 1000; i++) {
-      await containers.put('a', BigInt(100 + i), { app: 'web' });
-      containers.remove('a');
+      await containers.putContainer('a', BigInt(100 + i), { app: 'web' });
+      containers.removeContainer('a');
     }
-    await containers.put('b', 7n, { app: 'web' });
-    await scopes.acquire([pods('web')]);
+    await containers.putContainer('b', 7n, { app: 'web' });
+    await scopes.acquire([podScope('web')]);
     assert.deepEqual([session.removed, [...session.named.keys()]], [0, [7n]]);
   });
 
   it('fills a new scope with the containers that run', async () => {
     const { session, containers, scopes } = setUp();
-    await containers.put('a', 7n, { app: 'web' });
-    await containers.put('b', 8n, { app: 'db' });
-    const bits = await scopes.acquire([pods('web'), host]);
+    await containers.putContainer('a', 7n, { app: 'web' });
+    await containers.putContainer('b', 8n, { app: 'db' });
+    const bits = await scopes.acquire([podScope('web'), host]);
     assert.deepEqual([bits, session.mounts], [[0, 1], ['/sys/fs/cgroup']]);
     assert.deepEqual([session.has(7n, 0), session.has(8n, 0), session.has(7n, 1)], [true, false, false]);
     assert.deepEqual(
-      [session.byDefault(CgroupKind.CGROUP_HOST, 0), session.byDefault(CgroupKind.CGROUP_HOST, 1)],
+      [session.isDefault(CgroupKind.CGROUP_HOST, 0), session.isDefault(CgroupKind.CGROUP_HOST, 1)],
       [false, true],
     );
-    assert.deepEqual(scopes.status([pods('web')], [0]), { state: 'active', containers: 1 });
-    assert.deepEqual(scopes.status([pods('web'), host], bits), { state: 'active', containers: 1 });
+    assert.deepEqual(scopes.status([podScope('web')], [0]), { state: 'active', containers: 1 });
+    assert.deepEqual(scopes.status([podScope('web'), host], bits), { state: 'active', containers: 1 });
   });
 
   it('has defaults for containers that nobody has named', async () => {
     const { session, scopes } = setUp();
     const [positive, negative, exempting, ofHost, exemptHost] = (await scopes.acquire([
-      pods('web'),
-      notPods('web'),
-      notPods('web', true),
+      podScope('web'),
+      otherPodsScope('web'),
+      otherPodsScope('web', true),
       host,
       { ...host, exempts: true },
     ])) as [number, number, number, number, number];
-    const of = (kind: number): boolean[] =>
-      [positive, negative, exempting, ofHost, exemptHost].map((bit) => session.byDefault(kind, bit));
-    assert.deepEqual(of(CgroupKind.CGROUP_HOST), [false, false, false, true, true]);
-    assert.deepEqual(of(CgroupKind.CGROUP_UNNAMED), [false, true, false, false, false]);
-    assert.deepEqual(of(CgroupKind.CGROUP_NAMED), [false, true, false, false, false]);
+    const listDefaults = (kind: number): boolean[] =>
+      [positive, negative, exempting, ofHost, exemptHost].map((bit) => session.isDefault(kind, bit));
+    assert.deepEqual(listDefaults(CgroupKind.CGROUP_HOST), [false, false, false, true, true]);
+    assert.deepEqual(listDefaults(CgroupKind.CGROUP_UNNAMED), [false, true, false, false, false]);
+    assert.deepEqual(listDefaults(CgroupKind.CGROUP_NAMED), [false, true, false, false, false]);
     // what a user without root calls a container is reported as both, and exempt as neither
-    assert.deepEqual(of(CgroupKind.CGROUP_UNPROVEN), [false, true, false, true, false]);
+    assert.deepEqual(listDefaults(CgroupKind.CGROUP_UNPROVEN), [false, true, false, true, false]);
   });
 
   it('resolves a change when the kernel has it', async () => {
     const { session, containers, scopes } = setUp();
-    await scopes.acquire([pods('web')]);
-    let open = (): void => undefined;
-    session.gate = new Promise((resolve) => (open = resolve));
+    await scopes.acquire([podScope('web')]);
+    let openGate = (): void => undefined;
+    session.gate = new Promise((resolve) => (openGate = resolve));
     let isDone = false;
-    const done = Promise.resolve(containers.put('a', 7n, { app: 'web' })).then(() => (isDone = true));
+    const done = Promise.resolve(containers.putContainer('a', 7n, { app: 'web' })).then(() => (isDone = true));
     await new Promise((resolve) => void setImmediate(resolve));
     assert.deepEqual([isDone, session.has(7n, 0)], [false, false]);
-    open();
+    openGate();
     await done;
     assert.ok(session.has(7n, 0));
   });
 
   it('a label that changes moves a container in and out, and its removal clears it', async () => {
     const { session, containers, scopes } = setUp();
-    await scopes.acquire([pods('web')]);
-    await containers.put('a', 7n, { app: 'db' });
+    await scopes.acquire([podScope('web')]);
+    await containers.putContainer('a', 7n, { app: 'db' });
     assert.equal(session.has(7n, 0), false);
-    await containers.put('a', 7n, { app: 'web' });
+    await containers.putContainer('a', 7n, { app: 'web' });
     assert.equal(session.has(7n, 0), true);
-    await containers.put('a', 9n, { app: 'web' });
+    await containers.putContainer('a', 9n, { app: 'web' });
     assert.deepEqual([session.named.has(7n), session.has(9n, 0)], [false, true], 'another cgroup, after a restart');
-    containers.remove('a');
-    await containers.put('b', 10n, {});
+    containers.removeContainer('a');
+    await containers.putContainer('b', 10n, {});
     assert.equal(session.named.has(9n), false);
-    assert.deepEqual(scopes.status([pods('web')], [0]), { state: 'active', containers: 0 });
+    assert.deepEqual(scopes.status([podScope('web')], [0]), { state: 'active', containers: 0 });
   });
 
   it('a container without a cgroup is told when it has one', async () => {
     const { session, containers, scopes } = setUp();
-    await scopes.acquire([pods('web')]);
+    await scopes.acquire([podScope('web')]);
     const before = session.writes;
-    await containers.put('a', 0n, { app: 'web' });
+    await containers.putContainer('a', 0n, { app: 'web' });
     assert.equal(session.writes, before);
-    await containers.put('a', 7n, { app: 'web' });
+    await containers.putContainer('a', 7n, { app: 'web' });
     assert.ok(session.has(7n, 0));
   });
 
   it('changes that come together are written together', async () => {
     const { session, containers, scopes } = setUp();
-    await scopes.acquire([pods('web')]);
+    await scopes.acquire([podScope('web')]);
     const before = session.writes;
     await Promise.all(
-      Array.from({ length: 1000 }, async (_, i) => containers.put(`c${i}`, BigInt(100 + i), { app: 'web' })),
+      Array.from({ length: 1000 }, async (_, i) => containers.putContainer(`c${i}`, BigInt(100 + i), { app: 'web' })),
     );
     assert.equal(session.named.size, 1000);
     assert.ok(session.writes - before <= 2, `${session.writes - before} writes`);
@@ -196,36 +196,36 @@ describe('scopes of policies', () => {
 
   it('keeps the event loop turning while a policy is added beside many containers', async () => {
     const { containers, scopes } = setUp();
-    for (let i = 0; i < 10_000; i++) void containers.put(`c${i}`, BigInt(100 + i), { app: 'web' });
+    for (let i = 0; i < 10_000; i++) void containers.putContainer(`c${i}`, BigInt(100 + i), { app: 'web' });
     let turns = 0;
     let isOver = false;
-    const count = (): void => {
+    const countTurns = (): void => {
       turns++;
-      if (!isOver) setImmediate(count);
+      if (!isOver) setImmediate(countTurns);
     };
-    setImmediate(count);
-    await scopes.acquire([pods('web'), notPods('web'), host]);
+    setImmediate(countTurns);
+    await scopes.acquire([podScope('web'), otherPodsScope('web'), host]);
     isOver = true;
     assert.ok(turns >= 30, `${turns} turns`);
-    assert.equal(scopes.status([pods('web')], [0]).containers, 10_000);
+    assert.equal(scopes.status([podScope('web')], [0]).containers, 10_000);
   });
 
   it('equal scopes share a bit, and a bit that is free gets a new meaning', async () => {
     const { session, containers, scopes } = setUp();
-    await containers.put('a', 7n, { app: 'web' });
-    assert.deepEqual(await scopes.acquire([pods('web')]), [0]);
-    assert.deepEqual(await scopes.acquire([pods('web'), pods('db')]), [0, 1]);
+    await containers.putContainer('a', 7n, { app: 'web' });
+    assert.deepEqual(await scopes.acquire([podScope('web')]), [0]);
+    assert.deepEqual(await scopes.acquire([podScope('web'), podScope('db')]), [0, 1]);
     scopes.release([0]);
-    assert.deepEqual(await scopes.acquire([pods('api')]), [2], 'another policy has the bit');
+    assert.deepEqual(await scopes.acquire([podScope('api')]), [2], 'another policy has the bit');
     scopes.release([0]);
     assert.ok(session.has(7n, 0));
-    assert.deepEqual(await scopes.acquire([pods('cache')]), [0]);
+    assert.deepEqual(await scopes.acquire([podScope('cache')]), [0]);
     assert.ok(!session.has(7n, 0));
   });
 
   it('more scopes than bits are refused, and the bits stay free', async () => {
     const { scopes } = setUp();
-    const many = Array.from({ length: AbiLimit.SCOPES_MAX }, (_, i) => pods(`app-${i}`));
+    const many = Array.from({ length: AbiLimit.SCOPES_MAX }, (_, i) => podScope(`app-${i}`));
     await assert.rejects(scopes.acquire([...many, host]), { code: 'LIMIT_SCOPES' });
     assert.equal((await scopes.acquire(many)).length, AbiLimit.SCOPES_MAX);
     await assert.rejects(scopes.acquire([host]), { code: 'LIMIT_SCOPES' });
@@ -234,57 +234,57 @@ describe('scopes of policies', () => {
   it('without a source that knows names, the status says so', async () => {
     const { containers, scopes } = setUp();
     containers.connected = false;
-    assert.equal(scopes.status([pods('web')], [0]).state, 'no_source');
+    assert.equal(scopes.status([podScope('web')], [0]).state, 'no_source');
     assert.equal(scopes.status([host], [0]).state, 'active');
     containers.connected = true;
-    assert.equal(scopes.status([pods('web')], [0]).state, 'active');
+    assert.equal(scopes.status([podScope('web')], [0]).state, 'active');
     containers.name = 'cgroups';
-    assert.equal(scopes.status([pods('web')], [0]).state, 'no_source');
+    assert.equal(scopes.status([podScope('web')], [0]).state, 'no_source');
     assert.equal(
       scopes.status([{ containers: [{ key: 'runtime', operator: 'In', values: ['docker'] }], exempts: false }], [0])
         .state,
       'active',
     );
     containers.name = 'docker';
-    assert.equal(scopes.status([pods('web')], [0]).state, 'no_source', 'Docker knows no labels of pods');
+    assert.equal(scopes.status([podScope('web')], [0]).state, 'no_source', 'Docker knows no labels of pods');
     const named: Scope = { containers: [{ key: 'name', operator: 'In', values: ['web'] }], exempts: false };
     assert.equal(scopes.status([named], [0]).state, 'active');
     assert.equal(scopes.status([{ namespace: 'default', exempts: false }], [0]).state, 'active');
-    const alone = new Scopes(new Session(), { nodeLabels: {}, mount: '/' });
-    assert.equal(alone.status([pods('web')], [0]).state, 'no_source');
-    assert.equal((await alone.acquire([pods('web')])).length, 1);
+    const alone = new Scopes(new FakeSession(), { nodeLabels: {}, mount: '/' });
+    assert.equal(alone.status([podScope('web')], [0]).state, 'no_source');
+    assert.equal((await alone.acquire([podScope('web')])).length, 1);
   });
 
   it('needs the whole hierarchy of cgroups', async () => {
-    const scopes = new Scopes(new Session(), { nodeLabels: {}, mount: undefined });
+    const scopes = new Scopes(new FakeSession(), { nodeLabels: {}, mount: undefined });
     await assert.rejects(scopes.acquire([host]), { code: 'NO_CGROUP_HIERARCHY' });
     assert.deepEqual(await scopes.acquire([]), []);
   });
 
   it('tells the kernel again what it could not take', async () => {
     const { session, containers, scopes } = setUp();
-    await scopes.acquire([pods('web')]);
+    await scopes.acquire([podScope('web')]);
     session.failure = Object.assign(new Error('no memory'), { code: 'SCOPES', errno: 'ENOMEM' });
-    await assert.rejects(Promise.resolve(containers.put('a', 7n, { app: 'web' })), { code: 'SCOPES' });
-    await assert.rejects(scopes.acquire([pods('db')]), { code: 'SCOPES', name: 'KernelError' });
+    await assert.rejects(Promise.resolve(containers.putContainer('a', 7n, { app: 'web' })), { code: 'SCOPES' });
+    await assert.rejects(scopes.acquire([podScope('db')]), { code: 'SCOPES', name: 'KernelError' });
     session.failure = undefined;
-    await containers.put('b', 8n, { app: 'web' });
+    await containers.putContainer('b', 8n, { app: 'web' });
     assert.deepEqual([session.has(7n, 0), session.has(8n, 0)], [true, true]);
   });
 
   it('is for some nodes only', () => {
     const { scopes } = setUp();
     const image = { name: 'test', hooks: [], processSets: [], scopes: [] };
-    const on = (value: string): boolean =>
+    const isOnNode = (value: string): boolean =>
       scopes.isForThisNode({ ...image, nodes: [{ key: 'zone', operator: 'In', values: [value] }] });
-    assert.deepEqual([scopes.isForThisNode(image), on('a'), on('b')], [true, true, false]);
+    assert.deepEqual([scopes.isForThisNode(image), isOnNode('a'), isOnNode('b')], [true, true, false]);
   });
 
   it('ends its subscription', async () => {
     const { session, containers, scopes } = setUp();
-    await scopes.acquire([pods('web')]);
+    await scopes.acquire([podScope('web')]);
     scopes.close();
-    await containers.put('a', 7n, { app: 'web' });
+    await containers.putContainer('a', 7n, { app: 'web' });
     assert.equal(session.named.size, 0);
   });
 });

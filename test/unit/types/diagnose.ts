@@ -1,12 +1,11 @@
 /** Type-checks programs that are no files. */
 import { join } from 'node:path';
 import ts from 'typescript';
-
-const root = join(__dirname, '../../..');
+import { ROOT } from '../../project.js';
 
 /** The path of a program. Its imports begin in this folder. */
-export function place(name: string): string {
-  return join(root, 'test/unit/types', `${name}.virtual.ts`);
+export function programPath(name: string): string {
+  return join(ROOT, 'test/unit/types', `${name}.virtual.ts`);
 }
 
 /** The mistake of a program and what is right: `«wrong|right»`. */
@@ -14,12 +13,12 @@ export const MARK = /«([^|]*)\|([^»]*)»/;
 
 /** Type-checks all sources at once, so that the library's own types are read only once. */
 export function diagnose(sources: ReadonlyMap<string, string>): Map<string, ts.Diagnostic[]> {
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
+  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
     config: { compilerOptions: object };
   };
   const { options } = ts.convertCompilerOptionsFromJson(
     { ...config.compilerOptions, types: [], skipLibCheck: true, noUnusedLocals: false },
-    root,
+    ROOT,
   );
   const host = ts.createCompilerHost(options);
   const { getSourceFile, fileExists, readFile } = host;
@@ -39,5 +38,5 @@ export function diagnose(sources: ReadonlyMap<string, string>): Map<string, ts.D
 }
 
 /** The messages, one in a line. */
-export const text = (found: readonly ts.Diagnostic[]): string =>
+export const formatMessages = (found: readonly ts.Diagnostic[]): string =>
   found.map((d) => ts.flattenDiagnosticMessageText(d.messageText, '\n')).join('\n');

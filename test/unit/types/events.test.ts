@@ -1,7 +1,7 @@
 /** The types of events say what the objects are. */
 import assert from 'node:assert/strict';
 import type ts from 'typescript';
-import { diagnose, MARK, place, text } from './diagnose.js';
+import { diagnose, MARK, programPath, formatMessages } from './diagnose.js';
 
 const HEAD = `import type {
   ArgumentOf, EventsOptions, FileArgument, HookArgument, LostEvent, PlainEvent, PlainOf, PlainProcess, ProcessExecEvent,
@@ -119,10 +119,10 @@ describe('types: events', function () {
   let found: Map<string, ts.Diagnostic[]>;
 
   before(() => {
-    const sources = new Map<string, string>([[place('events-true'), HEAD + TRUE]]);
+    const sources = new Map<string, string>([[programPath('events-true'), HEAD + TRUE]]);
     PROGRAMS.forEach(({ body }, i) => {
-      sources.set(place(`events-wrong-${i}`), HEAD + body.replace(MARK, '$1'));
-      sources.set(place(`events-right-${i}`), HEAD + body.replace(MARK, '$2'));
+      sources.set(programPath(`events-wrong-${i}`), HEAD + body.replace(MARK, '$1'));
+      sources.set(programPath(`events-right-${i}`), HEAD + body.replace(MARK, '$2'));
     });
     found = diagnose(sources);
   });
@@ -130,12 +130,16 @@ describe('types: events', function () {
   PROGRAMS.forEach(({ name, body }, i) => {
     it(`refuses ${name}`, () => {
       assert.match(body, MARK);
-      assert.equal(text(found.get(place(`events-right-${i}`)) ?? []), '', 'the right variant compiles');
-      assert.notEqual(text(found.get(place(`events-wrong-${i}`)) ?? []), '', 'the wrong variant compiles');
+      assert.equal(formatMessages(found.get(programPath(`events-right-${i}`)) ?? []), '', 'the right variant compiles');
+      assert.notEqual(
+        formatMessages(found.get(programPath(`events-wrong-${i}`)) ?? []),
+        '',
+        'the wrong variant compiles',
+      );
     });
   });
 
   it('the copy of an event is inert data, and structuredClone() gives the same type back', () => {
-    assert.equal(text(found.get(place('events-true')) ?? []), '');
+    assert.equal(formatMessages(found.get(programPath('events-true')) ?? []), '');
   });
 });

@@ -9,10 +9,10 @@ import {
   OPERATORS_BY_CLASS,
   type ArgTypeName,
 } from '../../../lib/policy/language/vocabulary.js';
-import { diagnose, MARK, place, text } from './diagnose.js';
+import { diagnose, MARK, programPath, formatMessages } from './diagnose.js';
 import { PROGRAMS } from './programs.js';
 
-const source = (spec: string): string =>
+const programSource = (spec: string): string =>
   `import { definePolicy } from '../../../types/index.js';\ndefinePolicy({ metadata: { name: 'a' }, spec: {\n${spec}\n} });\n`;
 
 /** Policies whose lists, or whole selectors and hooks, come from variables. */
@@ -52,7 +52,7 @@ definePolicy({ metadata: { name: 'a' }, spec: { kprobes: [{ call: 'f', syscall: 
 `;
 
 /** A source that checks that a type has exactly these names. */
-function equality(type: string, names: readonly string[]): string {
+function equalitySource(type: string, names: readonly string[]): string {
   return `{ const same: Same<${type}, ${names.map((name) => `'${name}'`).join(' | ') || 'never'}> = true; void same; }`;
 }
 
@@ -63,20 +63,20 @@ describe('types: policies', function () {
   before(() => {
     const sources = new Map<string, string>();
     PROGRAMS.forEach(({ spec }, i) => {
-      sources.set(place(`wrong-${i}`), source(spec.replace(MARK, '$1')));
-      sources.set(place(`right-${i}`), source(spec.replace(MARK, '$2')));
+      sources.set(programPath(`wrong-${i}`), programSource(spec.replace(MARK, '$1')));
+      sources.set(programPath(`right-${i}`), programSource(spec.replace(MARK, '$2')));
     });
-    sources.set(place('tables'), tables());
-    sources.set(place('computed'), COMPUTED);
+    sources.set(programPath('tables'), tablesSource());
+    sources.set(programPath('computed'), COMPUTED);
     found = diagnose(sources);
   });
 
   PROGRAMS.forEach(({ name, spec }, i) => {
     it(`refuses ${name}`, () => {
       assert.match(spec, MARK);
-      const right = found.get(place(`right-${i}`)) ?? [];
-      assert.equal(text(right), '', 'the right variant compiles');
-      const wrong = found.get(place(`wrong-${i}`)) ?? [];
+      const right = found.get(programPath(`right-${i}`)) ?? [];
+      assert.equal(formatMessages(right), '', 'the right variant compiles');
+      const wrong = found.get(programPath(`wrong-${i}`)) ?? [];
       assert.ok(wrong.length > 0, 'the wrong variant compiles');
     });
   });
@@ -84,25 +84,25 @@ describe('types: policies', function () {
   it('has at least 30 of them', () => assert.ok(PROGRAMS.length >= 30));
 
   it('takes values that are computed at run time', () => {
-    assert.equal(text(found.get(place('computed')) ?? []), '');
+    assert.equal(formatMessages(found.get(programPath('computed')) ?? []), '');
   });
 
   it('agrees with the tables of operators and actions', () => {
-    assert.equal(text(found.get(place('tables')) ?? []), '');
+    assert.equal(formatMessages(found.get(programPath('tables')) ?? []), '');
   });
 });
 
-function tables(): string {
+function tablesSource(): string {
   const lines = [
     "import type * as Public from '../../../types/index.js';",
-    "import type * as Internal from '../../../lib/image/image.js';",
+    "import type * as Internal from '../../../lib/compiled/compiled-policy.js';",
     '{ const same: Same<Public.CompiledPolicy, Internal.CompiledPolicy> = true; void same; }',
     "import type { Actions, ArgumentType, ComparisonOf, FilterOf, HookKind } from '../../../types/index.js';",
     'type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;',
     "type On<T extends ArgumentType> = ComparisonOf<T>['operator'];",
-    equality('ArgumentType', Object.keys(ARG_TYPES)),
-    equality('HookKind', HOOK_KINDS),
-    equality(
+    equalitySource('ArgumentType', Object.keys(ARG_TYPES)),
+    equalitySource('HookKind', HOOK_KINDS),
+    equalitySource(
       'Extract<FilterOf<[{ index: 0; type: "cap_effective" }]>, { args: readonly [number, number] }>["operator"]',
       ['CapabilitiesGained'],
     ),
@@ -113,11 +113,11 @@ function tables(): string {
     const operators = OPERATORS_BY_CLASS[ARG_TYPES[type].class].filter(
       (operator) => (operator as string) !== 'CapabilitiesGained',
     );
-    lines.push(equality(`On<'${type}'>`, operators));
+    lines.push(equalitySource(`On<'${type}'>`, operators));
   }
   for (const kind of HOOK_KINDS) {
     lines.push(
-      equality(
+      equalitySource(
         `Actions['${kind}']['action']`,
         POLICY_ACTIONS.filter((action) => ACTION_TABLE[action].hooks.includes(kind)),
       ),

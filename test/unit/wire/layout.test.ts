@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { AbiLimit, LAYOUT_HASH, RecordLimit, SyscallBit, Value } from '../../../lib/wire/layout.gen.js';
-
-const ROOT = join(__dirname, '../../..');
+import { ROOT } from '../../project.js';
 
 describe('layout', () => {
   it('was generated from the abi.h that is there', () => {

@@ -16,7 +16,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, status as Code, type ChannelCredentials } from '@grpc/grpc-js';
-import { execOf } from '../../../../test/unit/output/events.js';
+import { execEvent } from '../../../../test/unit/output/events.js';
 import { AddressError } from '../../../lib/grpc/address.js';
 import { ProtocolClient } from '../../native/support.js';
 import { createCertificates, TestServer, waitUntil, type Certificates } from './server.js';
@@ -91,7 +91,7 @@ describe('the addresses of the server', function () {
     installCertificate(others);
     await waitUntil(() => readVersion(tcp, createCredentials(others)).catch(() => false));
     await assert.rejects(readVersion(tcp, createCredentials(ours)), refused);
-    server.dispatch([execOf()]);
+    server.dispatch([execEvent()]);
     await events.waitFor(({ event }) => event === 'process_exec');
     client.close();
   });
@@ -173,7 +173,7 @@ describe('the addresses of the server', function () {
       await waitUntil(() => readVersion(server.address).catch(() => false));
       assert.equal(fileMode(server.socket), 0o600);
     }
-    server.dispatch([execOf()]);
+    server.dispatch([execEvent()]);
     await events.waitFor(({ event }) => event === 'process_exec');
     assert.ok(server.log.some((line) => line.includes('the socket was removed: it was made again')));
     client.close();

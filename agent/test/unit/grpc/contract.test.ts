@@ -15,7 +15,14 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema, type DescriptorProto } from '@bufbuild/protobuf/wkt';
-import { execOf, exitOf, hookOf, lostOf, processOf, textOf } from '../../../../test/unit/output/events.js';
+import {
+  execEvent,
+  exitEvent,
+  kprobeEvent,
+  lostEvent,
+  plainProcess,
+  stringArgument,
+} from '../../../../test/unit/output/events.js';
 import {
   ProtocolClient,
   eventFields,
@@ -27,7 +34,7 @@ import { PROTOCOL } from '../../native/protocol.js';
 import { TestServer } from './server.js';
 
 const container = { id: 'ab'.repeat(32), name: 'nginx', maybeExecProbe: true as const };
-const web = execOf(
+const web = execEvent(
   {
     pod: { namespace: 'shop', name: 'web-7', labels: { app: 'web', tier: 'front' }, container },
     container,
@@ -39,15 +46,15 @@ const web = execOf(
     capabilities: { permitted: 0b110n, effective: 0b10n, inheritable: 0n },
   },
   {
-    parent: processOf({ pid: 6, binary: '/bin/sh', arguments: '-c run', argv: ['-c', 'run'] }),
-    ancestors: [processOf({ pid: 1, binary: '/sbin/init' })],
+    parent: plainProcess({ pid: 6, binary: '/bin/sh', arguments: '-c run', argv: ['-c', 'run'] }),
+    ancestors: [plainProcess({ pid: 1, binary: '/sbin/init' })],
   },
 );
-const hook = hookOf('sys_read', [textOf('a', 0)], { policyName: 'files' });
+const hook = kprobeEvent('sys_read', [stringArgument('a', 0)], { policyName: 'files' });
 /** The last events of a test. A filter that denies one of them lets the other one pass. */
-const END = hookOf('end', [], { policyName: 'end' });
+const END = kprobeEvent('end', [], { policyName: 'end' });
 const probe = { namespace: 'end', name: 'end', container: { id: 'e', maybeExecProbe: true as const } };
-const OTHER_END = { ...END, process: processOf({ pid: 99, binary: '/end', inInitTree: true, pod: probe }) };
+const OTHER_END = { ...END, process: plainProcess({ pid: 99, binary: '/end', inInitTree: true, pod: probe }) };
 const UNTIL_END = { policy_names: ['end'] };
 
 /** For each field: a filter that matches `web` (or the event), and one that does not. */
@@ -188,7 +195,7 @@ describe('the protocol, by a client of its own', function () {
         fieldsRequest(['process'], 'EXCLUDE', { event_set: ['PROCESS_EXEC'], invert_event_set: { value: true } }),
       ),
     ] as const);
-    server.dispatch([web, hook, lostOf()]);
+    server.dispatch([web, hook, lostEvent()]);
     const waitForKind = async (reader: EventReader, kind: string): Promise<Reply> =>
       reader.waitFor((message) => message['event'] === kind);
 
@@ -226,9 +233,9 @@ describe('the protocol, by a client of its own', function () {
     const reader = await openReader({
       aggregation_options: { window_size: { nanos: 50_000_000 }, channel_buffer_size: 100 },
     });
-    const times = Array.from({ length: 5 }, (_, i) => exitOf({}, { timeNs: BigInt(i) * 10n ** 9n }));
+    const times = Array.from({ length: 5 }, (_, i) => exitEvent({}, { timeNs: BigInt(i) * 10n ** 9n }));
     const later = times.map((event) => ({ ...event, type: 'process_exec' as const, status: undefined }));
-    server.dispatch([...later, hook, ...later, lostOf()]);
+    server.dispatch([...later, hook, ...later, lostEvent()]);
     const counts = new Map<string, number>();
     const sumCounts = (): number => [...counts.values()].reduce((a, b) => a + b, 0);
     let messages = 0;

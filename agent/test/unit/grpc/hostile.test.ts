@@ -11,7 +11,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, status as Code } from '@grpc/grpc-js';
-import { execOf } from '../../../../test/unit/output/events.js';
+import { execEvent } from '../../../../test/unit/output/events.js';
 import { ProtocolClient } from '../../native/support.js';
 import { createCertificates, EventCounter, frameMessage, RawClient, TestServer, waitUntil } from './server.js';
 
@@ -45,7 +45,7 @@ describe('hostile clients', function () {
     assert.ok(reader !== undefined && sleeper !== undefined && silent !== undefined);
     await server.waitForStreams(3);
     reader.on('data', (chunk: Buffer) => reading.add(chunk));
-    const batch = Array.from({ length: 50 }, () => execOf());
+    const batch = Array.from({ length: 50 }, () => execEvent());
     let produced = 0;
     const peaks: number[] = [];
     for (let round = 0; round < 400; round++) {
@@ -85,7 +85,7 @@ describe('hostile clients', function () {
     }
     await server.waitForStreams(1024);
     assert.equal(await connections[0]?.status('GetEvents', frameMessage(Buffer.alloc(0))), Code.RESOURCE_EXHAUSTED);
-    const batch = Array.from({ length: 20 }, () => execOf());
+    const batch = Array.from({ length: 20 }, () => execEvent());
     for (let round = 0; round < 5; round++) server.dispatch(batch);
     await waitUntil(() => counters.every(({ received, lost }) => received + lost === 100));
     for (const connection of connections) connection.close();
@@ -143,7 +143,7 @@ describe('hostile clients', function () {
     clients.push(grpcClient);
     const events = grpcClient.events();
     await events.open;
-    server.dispatch([execOf()]);
+    server.dispatch([execEvent()]);
     await events.waitFor(({ event }) => event === 'process_exec');
   });
 
@@ -185,7 +185,7 @@ describe('hostile clients', function () {
       await once(socket, 'close');
     }
     // a connection after its handshake is not affected
-    second.dispatch([execOf()]);
+    second.dispatch([execEvent()]);
     await events.waitFor(({ event }) => event === 'process_exec');
     grpcClient.close();
     await second.close();

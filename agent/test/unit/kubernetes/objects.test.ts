@@ -126,7 +126,7 @@ describe('kubernetes: pods', () => {
   });
 });
 
-describe('kubernetes: places of mistakes', () => {
+describe('kubernetes: paths of errors', () => {
   const formatError = (spec: object): string | undefined => {
     const text = JSON.stringify({
       apiVersion: 'cilium.io/v1alpha1',

@@ -4,14 +4,14 @@ import type { PlainEvent, PlainProcess } from 'polytrace';
 import { ReportRows } from '../../../lib/report/rows.js';
 import type { EndRow, EventRow, ProcessRow, Row } from '../../../lib/report/row.js';
 import {
-  execOf,
-  exitOf,
-  fileOf,
-  hookOf,
-  intOf,
-  lostOf,
-  processOf,
-  textOf,
+  execEvent,
+  exitEvent,
+  fileArgument,
+  kprobeEvent,
+  intArgument,
+  lostEvent,
+  plainProcess,
+  stringArgument,
 } from '../../../../test/unit/output/events.js';
 
 const parseRows = (text: string): Row[] =>
@@ -36,10 +36,10 @@ const socket = {
 
 describe('rows of a report', () => {
   it('a process comes once, after its parent and before its event', () => {
-    const shell: PlainProcess = processOf({ execId: 'shell', parentExecId: '', pid: 200, binary: '/bin/sh' });
-    const cat = processOf({ execId: 'cat', parentExecId: 'shell', pid: 210 });
-    const start = execOf({}, { process: cat, parent: shell });
-    const read = hookOf('security_file_permission', [fileOf('/etc/shadow'), intOf(4, 1)], {
+    const shell: PlainProcess = plainProcess({ execId: 'shell', parentExecId: '', pid: 200, binary: '/bin/sh' });
+    const cat = plainProcess({ execId: 'cat', parentExecId: 'shell', pid: 210 });
+    const start = execEvent({}, { process: cat, parent: shell });
+    const read = kprobeEvent('security_file_permission', [fileArgument('/etc/shadow'), intArgument(4, 1)], {
       process: cat,
       parent: shell,
     });
@@ -55,7 +55,9 @@ describe('rows of a report', () => {
 
   it('an event has its time with microseconds, its policy, values, files and addresses', () => {
     const event = toEventRow(
-      hookOf('security_file_permission', [fileOf('/etc/shadow'), intOf(4, 1)], { message: 'a secret' }),
+      kprobeEvent('security_file_permission', [fileArgument('/etc/shadow'), intArgument(4, 1)], {
+        message: 'a secret',
+      }),
     );
     assert.equal(event.time, 1795531010316.744);
     assert.equal(event.policy, 'files');
@@ -66,17 +68,19 @@ describe('rows of a report', () => {
       ['1 int', '4'],
     ]);
     assert.deepEqual(event.files, ['/etc/shadow']);
-    const connect = toEventRow(hookOf('tcp_connect', [socket as never]));
+    const connect = toEventRow(kprobeEvent('tcp_connect', [socket as never]));
     assert.deepEqual(connect.addresses, ['[2001:db8::1]:443']);
     assert.deepEqual(connect.values, [['0 sock', '[::1]:40000 → [2001:db8::1]:443 IPPROTO_TCP']]);
-    const name = toEventRow(hookOf('__x64_sys_openat', [textOf('/etc/passwd', 1), textOf('passwd', 2)]));
+    const name = toEventRow(
+      kprobeEvent('__x64_sys_openat', [stringArgument('/etc/passwd', 1), stringArgument('passwd', 2)]),
+    );
     assert.deepEqual(name.files, ['/etc/passwd']);
-    assert.equal(toEventRow(exitOf()).detail.endsWith(' 0'), true);
+    assert.equal(toEventRow(exitEvent()).detail.endsWith(' 0'), true);
   });
 
   it('bytes are a text or hexadecimal digits, and long ones are cut', () => {
     const bytesValue = (value: Uint8Array) =>
-      toEventRow(hookOf('vfs_write', [{ type: 'char_buf', index: 1, value, size: value.length } as never]));
+      toEventRow(kprobeEvent('vfs_write', [{ type: 'char_buf', index: 1, value, size: value.length } as never]));
     assert.deepEqual(bytesValue(Buffer.from('GET /')).values, [['1 char_buf', '"GET /"']]);
     assert.deepEqual(bytesValue(Buffer.from([0, 255])).values, [['1 char_buf', '0x00ff']]);
     assert.match(bytesValue(Buffer.alloc(600, 'a')).values?.[0]?.[1] ?? '', /^"a{512}"… \(600 bytes\)$/);
@@ -84,21 +88,23 @@ describe('rows of a report', () => {
 
   it('a name of 4096 bytes is whole, and no text has more than 8192 characters', () => {
     const path = `/${'é'.repeat(2047)}`;
-    assert.deepEqual(toEventRow(hookOf('x', [fileOf(path)])).files, [path]);
-    const [process] = toRows(execOf({ arguments: 'x'.repeat(100_000), argv: ['x'.repeat(100_000)] })) as [ProcessRow];
+    assert.deepEqual(toEventRow(kprobeEvent('x', [fileArgument(path)])).files, [path]);
+    const [process] = toRows(execEvent({ arguments: 'x'.repeat(100_000), argv: ['x'.repeat(100_000)] })) as [
+      ProcessRow,
+    ];
     assert.equal(process.arguments.length, 8193);
   });
 
   it('a lost event has its number, and no process', () => {
-    const rows = toRows(lostOf());
+    const rows = toRows(lostEvent());
     assert.equal(rows.length, 1);
     assert.equal((rows[0] as EventRow).lost, 12);
   });
 
   it('events above the limit are counted with their times', () => {
     const rows = new ReportRows({ limit: 1 });
-    const late = execOf({}, { timeNs: 2_000_000_000n });
-    const text = rows.text([execOf(), late, execOf({}, { timeNs: 3_000_000_000n }), late]);
+    const late = execEvent({}, { timeNs: 2_000_000_000n });
+    const text = rows.text([execEvent(), late, execEvent({}, { timeNs: 3_000_000_000n }), late]);
     assert.equal(parseRows(text).filter(({ kind }) => kind === 'event').length, 1);
     const [end] = parseRows(rows.end(['a.jsonl'], '1.2.3', 4)) as [EndRow];
     assert.equal(rows.shown, 1);
@@ -109,7 +115,7 @@ describe('rows of a report', () => {
   it('processes are named again after a number of events, and when a reader has missed rows', () => {
     const rows = new ReportRows({ repeatAfter: 2 });
     const countProcessRows = (): number =>
-      parseRows(rows.text([execOf()])).filter(({ kind }) => kind === 'process').length;
+      parseRows(rows.text([execEvent()])).filter(({ kind }) => kind === 'process').length;
     assert.deepEqual([countProcessRows(), countProcessRows(), countProcessRows(), countProcessRows()], [1, 0, 1, 0]);
     rows.forget();
     assert.equal(countProcessRows(), 1);
@@ -117,7 +123,7 @@ describe('rows of a report', () => {
 
   it('arguments are redacted', () => {
     const rows = new ReportRows({ redact: (text) => [[text.indexOf('secret'), text.length]] });
-    const text = rows.text([execOf({ argv: ['--password=secret'], arguments: '--password=secret' })]);
+    const text = rows.text([execEvent({ argv: ['--password=secret'], arguments: '--password=secret' })]);
     assert.ok(!text.includes('secret'), text);
   });
 });

@@ -21,16 +21,16 @@ describe('IP addresses as text', () => {
     [[0, 0, 0, 0, 0, 0xffff, 0xc000, 0x20a], '::ffff:192.0.2.10'],
     [[0, 0, 0, 0, 0, 0xfffe, 0xc000, 0x20a], '::fffe:c000:20a'],
   ];
-  const bytesOf = (groups: readonly number[]): Uint8Array => Uint8Array.from(groups.flatMap((g) => [g >> 8, g & 0xff]));
+  const toBytes = (groups: readonly number[]): Uint8Array => Uint8Array.from(groups.flatMap((g) => [g >> 8, g & 0xff]));
   for (const [groups, text] of six) {
-    it(text, () => assert.equal(formatIpv6(bytesOf(groups)), text));
+    it(text, () => assert.equal(formatIpv6(toBytes(groups)), text));
   }
 
   it('any sixteen bytes are written in the same way as the URL standard does', () => {
     const group = fc.oneof(fc.constant(0), fc.nat(0xffff));
     fc.assert(
       fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
-        const text = formatIpv6(bytesOf(groups));
+        const text = formatIpv6(toBytes(groups));
         assert.ok(isIPv6(text), text);
         if (!text.includes('.')) assert.equal(new URL(`http://[${text}]`).hostname, `[${text}]`);
       }),

@@ -21,17 +21,18 @@ import {
 import { READS } from '../../../../lib/wire/reads.js';
 import type { BufferArgument, HookArgument } from '../../../../types/events.js';
 import type { ArgumentType } from '../../../../types/policy-language.js';
-import { decode, detailOf, recordOf, slabOf, type MadeValue } from './values.js';
+import { decodeValue, detailBytes, valuesRecord, placeInChunk, type RecordValue } from './values.js';
 
-type Told = HookArgument['type'];
+type ReportedType = HookArgument['type'];
 /** Every type of the language is in events, except these. */
-type Untold = Exclude<ArgumentType, Told>;
-const UNTOLD: Readonly<Record<'nop' | 'auto', Untold>> & Readonly<Record<Untold, Untold>> = {
-  nop: 'nop',
-  auto: 'auto',
-};
+type UnreportedType = Exclude<ArgumentType, ReportedType>;
+const UNREPORTED: Readonly<Record<'nop' | 'auto', UnreportedType>> & Readonly<Record<UnreportedType, UnreportedType>> =
+  {
+    nop: 'nop',
+    auto: 'auto',
+  };
 
-const NET = detailOf(NetDetail.sizeof, [
+const NET = detailBytes(NetDetail.sizeof, [
   [NetDetail.family, 2],
   [NetDetail.type, 1],
   [NetDetail.protocol, 6],
@@ -49,7 +50,7 @@ const NET = detailOf(NetDetail.sizeof, [
   [NetDetail.secPathLen, 1],
   [NetDetail.secPathOlen, 2],
 ]);
-const NET6 = detailOf(NetDetail.sizeof, [
+const NET6 = detailBytes(NetDetail.sizeof, [
   [NetDetail.family, 10],
   [NetDetail.type, 7],
   [NetDetail.protocol, 200],
@@ -57,7 +58,7 @@ const NET6 = detailOf(NetDetail.sizeof, [
   [NetDetail.source, [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]],
   [NetDetail.destination, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 127, 0, 0, 1]],
 ]);
-const UNIX = detailOf(NetDetail.sizeof, [
+const UNIX = detailBytes(NetDetail.sizeof, [
   [NetDetail.family, 1],
   [NetDetail.source, [1, 2, 3, 4]],
 ]);
@@ -80,7 +81,7 @@ const SOCK = {
 };
 const NO_ENDS = { sourceAddress: '', destinationAddress: '', sourcePort: 0, destinationPort: 0, mark: 0, priority: 0 };
 
-const CRED = detailOf(CredDetail.sizeof, [
+const CRED = detailBytes(CredDetail.sizeof, [
   ...[10, 11, 12, 13, 14, 15, 16, 17].map((id, i) => [CredDetail.credsUid + 4 * i, id] as const),
   [CredDetail.credsCapPermitted, 2n ** 41n - 1n],
   [CredDetail.credsCapEffective, 2n],
@@ -91,7 +92,7 @@ const CRED = detailOf(CredDetail.sizeof, [
   [CredDetail.userGroup, 1001],
   [CredDetail.userInum, 4026532000],
 ]);
-const BPF = detailOf(BpfDetail.sizeof, [
+const BPF = detailBytes(BpfDetail.sizeof, [
   [BpfDetail.type, 2],
   [BpfDetail.instructions, 12],
   [BpfDetail.keySize, 4],
@@ -99,24 +100,24 @@ const BPF = detailOf(BpfDetail.sizeof, [
   [BpfDetail.maxEntries, 16],
   [BpfDetail.name, 'name\0rest'],
 ]);
-const UNNAMED_BPF = detailOf(BpfDetail.sizeof, [
+const UNNAMED_BPF = detailBytes(BpfDetail.sizeof, [
   [BpfDetail.type, 250],
   [BpfDetail.name, 'x'.repeat(BpfDetail.nameLength)],
 ]);
-const PERF = detailOf(PerfDetail.sizeof, [
+const PERF = detailBytes(PerfDetail.sizeof, [
   [PerfDetail.type, 1],
   [PerfDetail.config, 2n ** 63n],
   [PerfDetail.probeOffset, 4n],
   [PerfDetail.function, 'do_exit'],
 ]);
 const moduleDetail = (signature: number): Buffer =>
-  detailOf(ModuleDetail.sizeof, [
+  detailBytes(ModuleDetail.sizeof, [
     [ModuleDetail.taints, 0x1000n],
     [ModuleDetail.signature, signature],
     [ModuleDetail.name, 'dummy'],
   ]);
 const FILE = { text: '/etc/shadow', mode: 0o100640, value: 7n, device: (8 << 20) | 0xfffff, links: 2 };
-const FILE_TOLD = {
+const FILE_ARGUMENT = {
   path: '/etc/shadow',
   flags: [],
   permission: '-rw-r-----',
@@ -126,9 +127,9 @@ const FILE_TOLD = {
 };
 const OPENAT = syscallNumber('openat', hostArchitecture()) ?? 0n;
 
-type Rows = readonly (readonly [value: MadeValue, told: Record<string, unknown>])[];
+type Rows = readonly (readonly [value: RecordValue, told: Record<string, unknown>])[];
 
-const number = (bits: number, signed: boolean): Rows => {
+const numberRows = (bits: number, signed: boolean): Rows => {
   const cut = signed ? BigInt.asIntN : BigInt.asUintN;
   return [0n, 1n, -1n, 2n ** BigInt(bits - 1), 0x1122_3344_5566_7788n].map((value) => {
     const own = cut(bits, value);
@@ -162,7 +163,7 @@ const buffer: Rows = [
     { value: new Uint8Array(), size: 9, truncated: false, unreadable: true },
   ],
 ];
-const file: Rows = [[FILE, FILE_TOLD]];
+const file: Rows = [[FILE, FILE_ARGUMENT]];
 const set: Rows = [
   [{ value: 0n }, { value: 0n, names: [] }],
   [{ value: (2n ** 63n) | 3n }, { value: (2n ** 63n) | 3n, names: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE'] }],
@@ -198,23 +199,23 @@ const kernelModule: Rows = [
   [{ text: moduleDetail(2) }, { name: 'dummy', taints: 0x1000n }],
 ];
 
-const TABLE: Readonly<Record<Told, Rows>> = {
-  int: number(32, true),
-  int8: number(8, true),
-  sint8: number(8, true),
-  int16: number(16, true),
-  sint16: number(16, true),
-  int32: number(32, true),
-  sint32: number(32, true),
-  uint8: number(8, false),
-  uint16: number(16, false),
-  uint32: number(32, false),
-  int64: number(64, true),
-  sint64: number(64, true),
-  long: number(64, true),
-  uint64: number(64, false),
-  ulong: number(64, false),
-  size_t: number(64, false),
+const TABLE: Readonly<Record<ReportedType, Rows>> = {
+  int: numberRows(32, true),
+  int8: numberRows(8, true),
+  sint8: numberRows(8, true),
+  int16: numberRows(16, true),
+  sint16: numberRows(16, true),
+  int32: numberRows(32, true),
+  sint32: numberRows(32, true),
+  uint8: numberRows(8, false),
+  uint16: numberRows(16, false),
+  uint32: numberRows(32, false),
+  int64: numberRows(64, true),
+  sint64: numberRows(64, true),
+  long: numberRows(64, true),
+  uint64: numberRows(64, false),
+  ulong: numberRows(64, false),
+  size_t: numberRows(64, false),
   bpf_cmd: [
     [{ value: 0n }, { value: 0, name: 'BPF_MAP_CREATE' }],
     [{ value: 36n }, { value: 36, name: 'BPF_TOKEN_CREATE' }],
@@ -252,7 +253,7 @@ const TABLE: Readonly<Record<Told, Rows>> = {
   fd: [
     [
       { ...FILE, fd: -100 },
-      { ...FILE_TOLD, fd: -100 },
+      { ...FILE_ARGUMENT, fd: -100 },
     ],
   ],
   dentry: file,
@@ -287,7 +288,7 @@ const TABLE: Readonly<Record<Told, Rows>> = {
   user_namespace: [
     [
       {
-        text: detailOf(UserNamespaceDetail.sizeof, [
+        text: detailBytes(UserNamespaceDetail.sizeof, [
           [UserNamespaceDetail.level, 1],
           [UserNamespaceDetail.owner, 1000],
           [UserNamespaceDetail.group, 0xffff_ffff],
@@ -309,36 +310,37 @@ const TABLE: Readonly<Record<Told, Rows>> = {
   module: kernelModule,
   load_info: kernelModule,
 };
-const TYPES = Object.keys(TABLE) as Told[];
+const TYPES = Object.keys(TABLE) as ReportedType[];
 const DETAILS = TYPES.filter((type) => READS[type].class === 'detail');
 
 describe('decoding of arguments', () => {
   it('every type of the language is in the table', () => {
-    const untold = Object.keys(UNTOLD);
+    const untold = Object.keys(UNREPORTED);
     assert.deepEqual([...TYPES, ...untold].sort(), Object.keys(ARG_TYPES).sort());
-    for (const type of Object.values(UNTOLD)) assert.equal(decode(type, { value: 1n }), undefined);
+    for (const type of Object.values(UNREPORTED)) assert.equal(decodeValue(type, { value: 1n }), undefined);
   });
 
   for (const type of TYPES) {
-    TABLE[type].forEach(([value, told], i) => {
+    TABLE[type].forEach(([value, expected], i) => {
       it(`${type}, ${i + 1}`, () => {
-        assert.deepEqual(decode(type, value), { type, index: 2, ...told });
-        assert.deepEqual(decode(type, value, 'name'), { type, index: 2, label: 'name', ...told });
+        assert.deepEqual(decodeValue(type, value), { type, index: 2, ...expected });
+        assert.deepEqual(decodeValue(type, value, 'name'), { type, index: 2, label: 'name', ...expected });
       });
     });
   }
 
-  it('a buffer is a copy, which outlives its slab', () => {
-    const record = recordOf([{ text: 'abc', size: 3 }]);
-    const { slab, at } = slabOf(record);
-    const argument = decodeArgument(slab, at, record.length, 0, { type: 'char_buf', index: 0 }) as BufferArgument;
-    slab.bytes(0, slab.length).fill(0);
+  it('a buffer is a copy, which outlives its chunk', () => {
+    const record = valuesRecord([{ text: 'abc', size: 3 }]);
+    const { chunk, at } = placeInChunk(record);
+    const argument = decodeArgument(chunk, at, record.length, 0, { type: 'char_buf', index: 0 }) as BufferArgument;
+    chunk.bytes(0, chunk.length).fill(0);
     assert.equal(Buffer.from(argument.value).toString(), 'abc');
   });
 
   it('special flags of a path', () => {
-    const all = StringFlag.STRING_DELETED | StringFlag.STRING_UNREACHABLE | StringFlag.STRING_TRUNCATED | StringFlag.STRING_FAULT;
-    const got = decode('file', { ...FILE, flags: all }) as { flags: unknown };
+    const all =
+      StringFlag.STRING_DELETED | StringFlag.STRING_UNREACHABLE | StringFlag.STRING_TRUNCATED | StringFlag.STRING_FAULT;
+    const got = decodeValue('file', { ...FILE, flags: all }) as { flags: unknown };
     assert.deepEqual(got.flags, ['truncated', 'deleted', 'unreachable', 'fault']);
   });
 
@@ -351,7 +353,7 @@ describe('decoding of arguments', () => {
   ];
   for (const [magic, name, path] of pseudo) {
     it(path, () => {
-      const got = decode('file', { magic, text: name, value: 9n, flags: StringFlag.STRING_PSEUDO });
+      const got = decodeValue('file', { magic, text: name, value: 9n, flags: StringFlag.STRING_PSEUDO });
       assert.equal((got as { path: string }).path, path);
     });
   }
@@ -375,15 +377,15 @@ describe('decoding of arguments', () => {
 describe('decoding of invalid records', () => {
   it('a text beyond its record is empty, not the bytes there', () => {
     for (const bad of [{ offset: 0xffff_fff0, length: 0xffff }, { offset: 0, length: 0xffff }, { length: 4 }]) {
-      assert.equal((decode('string', { text: 'abc', ...bad }) as { value: string }).value, '');
-      assert.equal((decode('file', { text: 'abc', ...bad }) as { path: string }).path, '');
-      assert.equal((decode('char_buf', { text: 'abc', ...bad }) as BufferArgument).value.length, 0);
+      assert.equal((decodeValue('string', { text: 'abc', ...bad }) as { value: string }).value, '');
+      assert.equal((decodeValue('file', { text: 'abc', ...bad }) as { path: string }).path, '');
+      assert.equal((decodeValue('char_buf', { text: 'abc', ...bad }) as BufferArgument).value.length, 0);
     }
   });
 
   for (const type of DETAILS) {
     it(`${type} is unreadable if its detail is too short, beyond the record, or behind a null pointer`, () => {
-      const [[{ text: whole = '' }]] = TABLE[type] as unknown as [[MadeValue]];
+      const [[{ text: whole = '' }]] = TABLE[type] as unknown as [[RecordValue]];
       const detail = Buffer.from(whole);
       for (const bad of [
         { text: detail, length: detail.length - 1 },
@@ -391,7 +393,7 @@ describe('decoding of invalid records', () => {
         { text: Buffer.alloc(0) },
         { text: Buffer.alloc(detail.length), flags: StringFlag.STRING_FAULT },
       ]) {
-        const got = decode(type, bad) as { readonly unreadable?: true } & HookArgument;
+        const got = decodeValue(type, bad) as { readonly unreadable?: true } & HookArgument;
         assert.equal(got.unreadable, true);
         assert.equal(argumentJson(got), '{"error_arg":{"Message":"could not be read"}}');
       }
@@ -399,19 +401,20 @@ describe('decoding of invalid records', () => {
   }
 
   it('a value that the record does not have is not read from the bytes behind it', () => {
-    const whole = recordOf([{ value: 5n, text: 'a' }]);
+    const whole = valuesRecord([{ value: 5n, text: 'a' }]);
     const short = whole.subarray(0, EventHook.sizeof + Value.sizeof - 1);
     for (const [record, slot] of [
       [whole, 1],
       [short, 0],
-      [recordOf([{ value: 5n }], 0), 0],
+      [valuesRecord([{ value: 5n }], 0), 0],
       [whole.subarray(0, EventHook.sizeof), 0],
     ] as const) {
-      const { slab, at } = slabOf(record);
-      const of = (type: Told): unknown => decodeArgument(slab, at, record.length, slot, { type, index: 0 });
-      assert.deepEqual(of('uint64'), { type: 'uint64', index: 0, value: 0n });
-      assert.deepEqual(of('string'), { type: 'string', index: 0, value: '', truncated: false, unreadable: true });
-      assert.deepEqual((of('file') as { flags: unknown }).flags, ['fault']);
+      const { chunk, at } = placeInChunk(record);
+      const decodeAs = (type: ReportedType): unknown =>
+        decodeArgument(chunk, at, record.length, slot, { type, index: 0 });
+      assert.deepEqual(decodeAs('uint64'), { type: 'uint64', index: 0, value: 0n });
+      assert.deepEqual(decodeAs('string'), { type: 'string', index: 0, value: '', truncated: false, unreadable: true });
+      assert.deepEqual((decodeAs('file') as { flags: unknown }).flags, ['fault']);
     }
   });
 
@@ -427,8 +430,8 @@ describe('decoding of invalid records', () => {
           buffer.writeUInt32LE(shape.offset, at + Value.stringOffset);
           buffer.writeUInt16LE(shape.length, at + Value.stringLength);
         }
-        const made = slabOf(buffer);
-        const argument = decodeArgument(made.slab, made.at, buffer.length, slot, { type, index: 0 }) as HookArgument;
+        const made = placeInChunk(buffer);
+        const argument = decodeArgument(made.chunk, made.at, buffer.length, slot, { type, index: 0 }) as HookArgument;
         assert.equal(argument.type, type);
         JSON.parse(argumentJson(argument));
         for (const name of [
@@ -442,15 +445,15 @@ describe('decoding of invalid records', () => {
           assert.doesNotMatch(summarizeCall(name, [argument])?.detail ?? '', /[\n\u001b]/);
         }
         assert.doesNotMatch(formatValues([argument]), /[\n\u001b]/);
-        const told =
-          'size' in argument ? Buffer.from(argument.value).toString('latin1') : JSON.stringify(strings(argument));
-        assert.doesNotMatch(told, /!!/);
+        const expected =
+          'size' in argument ? Buffer.from(argument.value).toString('latin1') : JSON.stringify(listStrings(argument));
+        assert.doesNotMatch(expected, /!!/);
       }),
       { numRuns: 5000, endOnFailure: true },
     );
   });
 });
 
-function strings(argument: HookArgument): unknown[] {
+function listStrings(argument: HookArgument): unknown[] {
   return Object.values(argument).filter((value) => typeof value === 'string');
 }

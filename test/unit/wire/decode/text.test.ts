@@ -4,10 +4,10 @@ import fc from 'fast-check';
 import { quoteJson, quoteUnsafe } from '../../../../lib/output/escape.js';
 import { decodeString } from '../../../../lib/wire/surrogate-escape.js';
 
-const decode = (...bytes: number[]): string => decodeString(Buffer.from(bytes), 0, bytes.length);
+const decodeBytes = (...bytes: number[]): string => decodeString(Buffer.from(bytes), 0, bytes.length);
 
 /** What docs/events.md says. */
-function bytesOf(text: string): Buffer {
+function toOriginalBytes(text: string): Buffer {
   const parts = [...text].map((c) =>
     c >= '\udc80' && c <= '\udcff' ? Buffer.of(c.charCodeAt(0) & 0xff) : Buffer.from(c),
   );
@@ -34,23 +34,23 @@ describe('text of the kernel', () => {
   ];
   for (const [bytes, text] of ROWS) {
     it(`${Buffer.from(bytes).toString('hex')}`, () => {
-      assert.equal(decode(...bytes), text);
-      assert.deepEqual(bytesOf(text), Buffer.from(bytes));
+      assert.equal(decodeBytes(...bytes), text);
+      assert.deepEqual(toOriginalBytes(text), Buffer.from(bytes));
     });
   }
 
   it('any bytes can be had again, also from JSON', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
-        const text = decode(...bytes);
-        assert.deepEqual(bytesOf(text), Buffer.from(bytes));
-        assert.deepEqual(bytesOf(JSON.parse(quoteJson(text)) as string), Buffer.from(bytes));
+        const text = decodeBytes(...bytes);
+        assert.deepEqual(toOriginalBytes(text), Buffer.from(bytes));
+        assert.deepEqual(toOriginalBytes(JSON.parse(quoteJson(text)) as string), Buffer.from(bytes));
       }),
     );
   });
 
   it('JSON and compact lines have the same form', () => {
-    const text = decode(0x2f, 0x61, 0xff);
+    const text = decodeBytes(0x2f, 0x61, 0xff);
     assert.equal(quoteJson(text), '"/a\\udcff"');
     assert.equal(quoteUnsafe(text), '"/a\\udcff"');
   });

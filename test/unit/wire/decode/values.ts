@@ -5,7 +5,7 @@ import { EventHeader, EventHook, Value } from '../../../../lib/wire/layout.gen.j
 import { RecordChunk } from '../../../../lib/wire/record-chunk.js';
 import type { HookArgument } from '../../../../types/events.js';
 
-export interface MadeValue {
+export interface RecordValue {
   readonly value?: bigint;
   /** The bytes of a text or a detail. */
   readonly text?: string | Buffer;
@@ -22,7 +22,7 @@ export interface MadeValue {
 }
 
 /** Makes a record: the values, then their texts. */
-export function recordOf(values: readonly MadeValue[], count = values.length): Buffer {
+export function valuesRecord(values: readonly RecordValue[], count = values.length): Buffer {
   const texts = values.map(({ text }) => Buffer.from(text ?? ''));
   let textAt = EventHook.sizeof + values.length * Value.sizeof;
   const bytes = Buffer.alloc(texts.reduce((sum, text) => sum + text.length, textAt));
@@ -37,7 +37,7 @@ export function recordOf(values: readonly MadeValue[], count = values.length): B
   return bytes;
 }
 
-function writeValue(bytes: Buffer, at: number, v: MadeValue, textAt: number, length: number): void {
+function writeValue(bytes: Buffer, at: number, v: RecordValue, textAt: number, length: number): void {
   bytes.writeBigUInt64LE(BigInt.asUintN(64, v.value ?? 0n), at + Value.value);
   bytes.writeUInt32LE(v.offset ?? textAt, at + Value.stringOffset);
   bytes.writeUInt16LE(v.length ?? length, at + Value.stringLength);
@@ -53,7 +53,7 @@ function writeValue(bytes: Buffer, at: number, v: MadeValue, textAt: number, len
 /** Pairs of an offset in the layout and its content: a number of 32 or 64 bits, or bytes. */
 export type DetailFields = readonly (readonly [offset: number, value: number | bigint | string | readonly number[]])[];
 
-export function detailOf(sizeof: number, fields: DetailFields): Buffer {
+export function detailBytes(sizeof: number, fields: DetailFields): Buffer {
   const bytes = Buffer.alloc(sizeof);
   for (const [offset, value] of fields) {
     if (typeof value === 'number') bytes.writeUInt32LE(value, offset);
@@ -64,19 +64,19 @@ export function detailOf(sizeof: number, fields: DetailFields): Buffer {
 }
 
 const BEFORE = 16;
-const BEHIND = 64;
+const AFTER = 64;
 
-/** A slab with the record in the middle, and other bytes before and after it. */
-export function slabOf(record: Buffer): { readonly slab: RecordChunk; readonly at: number } {
-  const bytes = Buffer.alloc(BEFORE + record.length + BEHIND, '!');
+/** A chunk with the record in the middle, and other bytes before and after it. */
+export function placeInChunk(record: Buffer): { readonly chunk: RecordChunk; readonly at: number } {
+  const bytes = Buffer.alloc(BEFORE + record.length + AFTER, '!');
   record.copy(bytes, BEFORE);
-  return { slab: RecordChunk.from(bytes), at: BEFORE };
+  return { chunk: RecordChunk.from(bytes), at: BEFORE };
 }
 
 /** Decodes the value as the second of two values, of parameter 2. */
-export function decode(type: ArgumentType, value: MadeValue, label?: string): HookArgument | undefined {
-  const record = recordOf([{ value: 99n, text: 'other' }, value]);
-  const { slab, at } = slabOf(record);
+export function decodeValue(type: ArgumentType, value: RecordValue, label?: string): HookArgument | undefined {
+  const record = valuesRecord([{ value: 99n, text: 'other' }, value]);
+  const { chunk, at } = placeInChunk(record);
   const image = { type, index: 2, ...(label === undefined ? {} : { label }) };
-  return decodeArgument(slab, at, record.length, 1, image);
+  return decodeArgument(chunk, at, record.length, 1, image);
 }

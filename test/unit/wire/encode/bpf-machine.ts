@@ -5,7 +5,7 @@ const FRAME = 10;
 const STACK = 1n << 40n;
 const GIVEN = 1n << 41n;
 
-const signed = (value: bigint): bigint => BigInt.asIntN(64, value);
+const toSigned = (value: bigint): bigint => BigInt.asIntN(64, value);
 
 const ALU: Readonly<Record<number, (a: bigint, b: bigint) => bigint>> = {
   0x00: (a, b) => a + b,
@@ -20,17 +20,17 @@ const ALU: Readonly<Record<number, (a: bigint, b: bigint) => bigint>> = {
   0x90: (a, b) => (b === 0n ? a : a % b),
   0xa0: (a, b) => a ^ b,
   0xb0: (_, b) => b,
-  0xc0: (a, b) => signed(a) >> (b & 63n),
+  0xc0: (a, b) => toSigned(a) >> (b & 63n),
 };
 
 /** `u64 f(const u64 *values, u64 candidates)`. */
-export function run(code: Uint8Array, values: readonly bigint[], candidates: bigint): bigint {
+export function runProgram(code: Uint8Array, values: readonly bigint[], candidates: bigint): bigint {
   const view = new DataView(code.buffer, code.byteOffset, code.byteLength);
   const memory = new Map<bigint, bigint>();
   const registers: (bigint | undefined)[] = [undefined, GIVEN, candidates];
   registers[FRAME] = STACK;
-  values.forEach((value, i) => write(memory, GIVEN + BigInt(8 * i), 8, value));
-  const read = (register: number): bigint => {
+  values.forEach((value, i) => writeMemory(memory, GIVEN + BigInt(8 * i), 8, value));
+  const readRegister = (register: number): bigint => {
     const value = registers[register];
     if (value === undefined) throw new Error(`R${register} !read_ok`);
     return value;
@@ -42,35 +42,35 @@ export function run(code: Uint8Array, values: readonly bigint[], candidates: big
     const offset = BigInt(view.getInt16(at + 2, true));
     const number = BigInt(view.getInt32(at + 4, true));
     const width = operation & 0x18 ? ((operation & 0x18) === 0x18 ? 8 : 1) : 4;
-    if (operation === 0x95) return read(0);
+    if (operation === 0x95) return readRegister(0);
     if (operation === 0x05 && offset === 0n) continue;
     if (operation === 0x18) {
       registers[target] = BigInt.asUintN(32, number) | ((BigInt(view.getInt32(at + 12, true)) << 32n) & MASK);
       at += 8;
     } else if ((operation & 7) === 7) {
-      const other = operation & 8 ? read(source) : number & MASK;
+      const other = operation & 8 ? readRegister(source) : number & MASK;
       const isMove = (operation & 0xf0) === 0xb0;
       const compute = ALU[operation & 0xf0];
       if (compute === undefined || target === FRAME) throw new Error(`BPF_ALU uses reserved fields: ${operation}`);
-      registers[target] = compute(isMove ? 0n : read(target), other) & MASK;
+      registers[target] = compute(isMove ? 0n : readRegister(target), other) & MASK;
     } else if ((operation & ~0x18) === 0x61) {
-      registers[target] = load(memory, read(source) + offset, width);
+      registers[target] = readMemory(memory, readRegister(source) + offset, width);
     } else if ((operation & ~0x18) === 0x63) {
-      const address = read(target) + offset;
+      const address = readRegister(target) + offset;
       if (address >= STACK || address < STACK - 512n) throw new Error('invalid write to stack');
-      write(memory, address, width, read(source));
+      writeMemory(memory, address, width, readRegister(source));
     } else {
       throw new Error(`unknown opcode ${operation.toString(16)}`);
     }
   }
 }
 
-function write(memory: Map<bigint, bigint>, address: bigint, width: number, value: bigint): void {
+function writeMemory(memory: Map<bigint, bigint>, address: bigint, width: number, value: bigint): void {
   if (address % BigInt(width) !== 0n) throw new Error('misaligned access');
   for (let i = 0n; i < width; i++) memory.set(address + i, (value >> (8n * i)) & 255n);
 }
 
-function load(memory: Map<bigint, bigint>, address: bigint, width: number): bigint {
+function readMemory(memory: Map<bigint, bigint>, address: bigint, width: number): bigint {
   let value = 0n;
   for (let i = 0n; i < width; i++) {
     const byte = memory.get(address + i);

@@ -24,8 +24,8 @@ export const EDGES = [
   2n ** 64n - 1n,
 ] as const;
 
-const unsigned = (value: bigint): bigint => BigInt.asUintN(64, value);
-const signed = (value: bigint): bigint => BigInt.asIntN(64, value);
+const toUnsigned = (value: bigint): bigint => BigInt.asUintN(64, value);
+const toSigned = (value: bigint): bigint => BigInt.asIntN(64, value);
 
 type Binary = (a: bigint, b: bigint) => bigint | boolean;
 
@@ -38,36 +38,36 @@ export const BINARY = {
   xor: (a, b) => a ^ b,
   shl: (a, b) => (b > 63n ? 0n : a << b),
   shr: (a, b) => (b > 63n ? 0n : a >> b),
-  sar: (a, b) => signed(a) >> (b > 63n ? 63n : b),
+  sar: (a, b) => toSigned(a) >> (b > 63n ? 63n : b),
   eq: (a, b) => a === b,
   ne: (a, b) => a !== b,
   lt: (a, b) => a < b,
   le: (a, b) => a <= b,
-  ltS: (a, b) => signed(a) < signed(b),
-  leS: (a, b) => signed(a) <= signed(b),
+  ltS: (a, b) => toSigned(a) < toSigned(b),
+  leS: (a, b) => toSigned(a) <= toSigned(b),
 } satisfies Partial<Record<CelOp, Binary>>;
 
 export const DIVISIONS = {
   div: (a, b) => a / b,
   mod: (a, b) => a % b,
-  divS: (a, b) => signed(a) / signed(b),
-  modS: (a, b) => signed(a) % signed(b),
+  divS: (a, b) => toSigned(a) / toSigned(b),
+  modS: (a, b) => toSigned(a) % toSigned(b),
 } satisfies Partial<Record<CelOp, Binary>>;
 
 /** The result of a step. Undefined means an error. */
 type Result = bigint | undefined;
 
 /** An error of one side counts only if the other side does not decide. */
-function logic(a: Result, b: Result, decides: boolean): Result {
+function computeLogic(a: Result, b: Result, decides: boolean): Result {
   const decided = [a, b].some((side) => side !== undefined && (side !== 0n) === decides);
   if (decided) return decides ? 1n : 0n;
   return a === undefined || b === undefined ? undefined : decides ? 0n : 1n;
 }
 
-function result({ op, imm }: CelStep, to: Result, a: Result, b: Result, values: readonly bigint[]): Result {
+function computeStep({ op, imm }: CelStep, to: Result, a: Result, b: Result, values: readonly bigint[]): Result {
   if (op === 'const') return imm;
   if (op === 'value') return values[Number(imm)];
-  if (op === 'both' || op === 'either') return logic(a, b, op === 'either');
+  if (op === 'both' || op === 'either') return computeLogic(a, b, op === 'either');
   if (op === 'select') return a === undefined ? undefined : a !== 0n ? to : b;
   if (a === undefined) return undefined;
   if (op === 'not') return a === 0n ? 1n : 0n;
@@ -81,17 +81,17 @@ function result({ op, imm }: CelStep, to: Result, a: Result, b: Result, values: 
 }
 
 /** The candidates that remain after the steps. */
-export function evaluate(steps: readonly CelStep[], values: readonly bigint[], candidates: bigint): bigint {
+export function evaluateSteps(steps: readonly CelStep[], values: readonly bigint[], candidates: bigint): bigint {
   const registers: Result[] = [];
   for (const step of steps) {
     if (step.op === 'filter') {
       const condition = registers[step.a];
       const mask = (step.selectors ?? []).reduce((bits, index) => bits | (1n << BigInt(index)), 0n);
-      if (condition === undefined || condition === 0n) candidates &= unsigned(~mask);
+      if (condition === undefined || condition === 0n) candidates &= toUnsigned(~mask);
       continue;
     }
-    const own = result(step, registers[step.to], registers[step.a], registers[step.b], values);
-    registers[step.to] = own === undefined ? undefined : unsigned(own);
+    const own = computeStep(step, registers[step.to], registers[step.a], registers[step.b], values);
+    registers[step.to] = own === undefined ? undefined : toUnsigned(own);
   }
   return candidates;
 }
@@ -128,7 +128,7 @@ export const anySteps: fc.Arbitrary<CelStep[]> = fc
   .map((wishes) => {
     const written = [0, 1];
     const steps = [step('value', 0, 0, 0, 0n), step('value', 1, 0, 0, 1n)];
-    const known = (wish: number): number => written[wish % written.length] as number;
+    const writtenRegister = (wish: number): number => written[wish % written.length] as number;
     for (const { op, to, a, b, number, selector } of wishes) {
       const imm =
         op === 'const'
@@ -138,8 +138,8 @@ export const anySteps: fc.Arbitrary<CelStep[]> = fc
             : op.endsWith('Extend')
               ? 1n + (number % 64n)
               : 0n;
-      const target = op === 'select' ? known(to) : to;
-      const own = step(op, target, known(a), known(b), imm);
+      const target = op === 'select' ? writtenRegister(to) : to;
+      const own = step(op, target, writtenRegister(a), writtenRegister(b), imm);
       steps.push(op === 'filter' ? { ...own, selectors: [selector, (selector * 7) % 64] } : own);
       if (op !== 'filter' && !written.includes(target)) written.push(target);
     }

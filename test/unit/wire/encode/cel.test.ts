@@ -6,38 +6,38 @@ import { encodeCel } from '../../../../lib/wire/encode/cel.js';
 import { compilePolicy } from '../../../../lib/policy/index.js';
 import { encodeHook, type EncodedHook } from '../../../../lib/wire/encode/hook.js';
 import { AbiLimit, HookConfig } from '../../../../lib/wire/layout.gen.js';
-import { run } from './bpf-machine.js';
-import { anyNumber, anySteps, anyValues, BINARY, DIVISIONS, EDGES, evaluate, step } from './cel-steps.js';
-import { encodeContext } from './images.js';
+import { runProgram } from './bpf-machine.js';
+import { anyNumber, anySteps, anyValues, BINARY, DIVISIONS, EDGES, evaluateSteps, step } from './cel-steps.js';
+import { encodeContext } from '../../compiled-hooks.js';
 
 const { CEL_INSTRUCTIONS } = AbiLimit;
 const ALL = 2n ** 64n - 1n;
-const filter = (from: number, ...selectors: number[]): CelStep => ({ ...step('filter', 0, from), selectors });
-const left = (steps: readonly CelStep[], values: readonly bigint[], candidates = ALL): bigint =>
-  run(encodeCel(steps, CEL_INSTRUCTIONS, 'hook'), values, candidates);
+const filterStep = (from: number, ...selectors: number[]): CelStep => ({ ...step('filter', 0, from), selectors });
+const remainingCandidates = (steps: readonly CelStep[], values: readonly bigint[], candidates = ALL): bigint =>
+  runProgram(encodeCel(steps, CEL_INSTRUCTIONS, 'hook'), values, candidates);
 
 /** Register 2 is the result. Selector 0 remains if it equals value 2, and selector 1 remains if it is not an error. */
 const compared = [
   step('value', 3, 0, 0, 2n),
   step('eq', 3, 2, 3),
-  filter(3, 0),
+  filterStep(3, 0),
   step('eq', 2, 2, 2),
-  filter(2, 1),
+  filterStep(2, 1),
 ] as const;
 
-function numbers(op: CelOp): CelStep[] {
+function numberSteps(op: CelOp): CelStep[] {
   return [step('value', 0, 0, 0, 0n), step('value', 1, 0, 0, 1n), step(op, 2, 0, 1), ...compared];
 }
 
 describe('expressions as instructions', () => {
   for (const [op, expected] of Object.entries(BINARY)) {
     it(`${op} of any two numbers`, () => {
-      const code = encodeCel(numbers(op as CelOp), CEL_INSTRUCTIONS, 'hook');
+      const code = encodeCel(numberSteps(op as CelOp), CEL_INSTRUCTIONS, 'hook');
       for (const a of EDGES) {
         for (const b of EDGES) {
           const result = BigInt.asUintN(64, BigInt(expected(a, b)));
-          assert.equal(run(code, [a, b, result], 3n), 3n, `${a} ${op} ${b} is ${result}`);
-          assert.equal(run(code, [a, b, result ^ 1n], 3n), 2n, `${a} ${op} ${b} is nothing else`);
+          assert.equal(runProgram(code, [a, b, result], 3n), 3n, `${a} ${op} ${b} is ${result}`);
+          assert.equal(runProgram(code, [a, b, result ^ 1n], 3n), 2n, `${a} ${op} ${b} is nothing else`);
         }
       }
     });
@@ -45,14 +45,14 @@ describe('expressions as instructions', () => {
 
   for (const [op, expected] of Object.entries(DIVISIONS)) {
     it(`${op} of any two numbers, and by zero`, () => {
-      const code = encodeCel(numbers(op as CelOp), CEL_INSTRUCTIONS, 'hook');
+      const code = encodeCel(numberSteps(op as CelOp), CEL_INSTRUCTIONS, 'hook');
       for (const a of EDGES) {
         for (const b of EDGES.filter((each) => each !== 0n)) {
           const result = BigInt.asUintN(64, expected(a, b));
-          assert.equal(run(code, [a, b, result], 3n), 3n, `${a} ${op} ${b} is ${result}`);
+          assert.equal(runProgram(code, [a, b, result], 3n), 3n, `${a} ${op} ${b} is ${result}`);
         }
-        assert.equal(run(code, [a, 0n, 0n], 3n), 0n, `${a} ${op} 0`);
-        assert.equal(run(code, [a, 0n, a], 3n), 0n, `${a} ${op} 0`);
+        assert.equal(runProgram(code, [a, 0n, 0n], 3n), 0n, `${a} ${op} 0`);
+        assert.equal(runProgram(code, [a, 0n, a], 3n), 0n, `${a} ${op} 0`);
       }
     });
   }
@@ -64,67 +64,72 @@ describe('expressions as instructions', () => {
         ['zeroExtend', BigInt.asUintN],
       ] as const) {
         const code = encodeCel([step('value', 0), step(op, 2, 0, 0, bits), ...compared], CEL_INSTRUCTIONS, 'hook');
-        for (const a of EDGES) assert.equal(run(code, [a, 0n, BigInt.asUintN(64, expected(Number(bits), a))], 3n), 3n);
+        for (const a of EDGES)
+          assert.equal(runProgram(code, [a, 0n, BigInt.asUintN(64, expected(Number(bits), a))], 3n), 3n);
       }
     });
   }
 
   it('a constant of any size', () => {
     for (const a of [...EDGES, 0x1234_5678_9abc_def0n, 0xdead_beefn << 32n]) {
-      assert.equal(left([step('const', 2, 0, 0, a), ...compared], [0n, 0n, a], 3n), 3n);
+      assert.equal(remainingCandidates([step('const', 2, 0, 0, a), ...compared], [0n, 0n, a], 3n), 3n);
     }
   });
 
   it('a filter leaves the candidates of other selectors as they are', () => {
-    const steps = [step('value', 0), filter(0, 1, 40, 63)];
-    for (const value of [1n, 2n, 2n ** 63n]) assert.equal(left(steps, [value]), ALL);
-    assert.equal(left(steps, [0n]), ALL & ~((1n << 1n) | (1n << 40n) | (1n << 63n)));
-    assert.equal(left(steps, [0n], 0x102n), 0x100n);
+    const steps = [step('value', 0), filterStep(0, 1, 40, 63)];
+    for (const value of [1n, 2n, 2n ** 63n]) assert.equal(remainingCandidates(steps, [value]), ALL);
+    assert.equal(remainingCandidates(steps, [0n]), ALL & ~((1n << 1n) | (1n << 40n) | (1n << 63n)));
+    assert.equal(remainingCandidates(steps, [0n], 0x102n), 0x100n);
   });
 
   it('an error counts only if the other side does not decide', () => {
     const failing = [step('const', 0, 0, 0, 0n), step('const', 1, 0, 0, 7n), step('divS', 0, 1, 0)];
-    const sides = (op: CelOp, other: bigint): bigint[] =>
+    const candidatesBesideError = (op: CelOp, other: bigint): bigint[] =>
       [step(op, 3, 0, 2), step(op, 3, 2, 0)].map((own) =>
-        left([...failing, step('value', 2), own, filter(3, 0), step('not', 3, 3), filter(3, 1)], [other], 3n),
+        remainingCandidates(
+          [...failing, step('value', 2), own, filterStep(3, 0), step('not', 3, 3), filterStep(3, 1)],
+          [other],
+          3n,
+        ),
       );
-    assert.deepEqual(sides('both', 0n), [2n, 2n], 'false');
-    assert.deepEqual(sides('both', 5n), [0n, 0n], 'an error');
-    assert.deepEqual(sides('either', 5n), [1n, 1n], 'true');
-    assert.deepEqual(sides('either', 0n), [0n, 0n], 'an error');
+    assert.deepEqual(candidatesBesideError('both', 0n), [2n, 2n], 'false');
+    assert.deepEqual(candidatesBesideError('both', 5n), [0n, 0n], 'an error');
+    assert.deepEqual(candidatesBesideError('either', 5n), [1n, 1n], 'true');
+    assert.deepEqual(candidatesBesideError('either', 0n), [0n, 0n], 'an error');
   });
 
   it('a choice is an error if its condition or the chosen side is an error', () => {
-    const steps = (condition: bigint, to: bigint, b: bigint): CelStep[] => [
+    const choiceSteps = (condition: bigint, to: bigint, b: bigint): CelStep[] => [
       step('const', 7, 0, 0, 12n),
       ...[condition, to, b].flatMap((by, own) => [step('const', own, 0, 0, by), step('div', own, 7, own)]),
       step('select', 1, 0, 2),
-      filter(1, 0),
+      filterStep(1, 0),
     ];
-    assert.equal(left(steps(0n, 1n, 1n), [], 1n), 0n);
-    assert.equal(left(steps(1n, 1n, 0n), [], 1n), 1n);
-    assert.equal(left(steps(1n, 0n, 1n), [], 1n), 0n);
-    assert.equal(left(steps(13n, 0n, 1n), [], 1n), 1n, '12 / 13 is 0: the other one');
-    assert.equal(left(steps(13n, 1n, 0n), [], 1n), 0n);
+    assert.equal(remainingCandidates(choiceSteps(0n, 1n, 1n), [], 1n), 0n);
+    assert.equal(remainingCandidates(choiceSteps(1n, 1n, 0n), [], 1n), 1n);
+    assert.equal(remainingCandidates(choiceSteps(1n, 0n, 1n), [], 1n), 0n);
+    assert.equal(remainingCandidates(choiceSteps(13n, 0n, 1n), [], 1n), 1n, '12 / 13 is 0: the other one');
+    assert.equal(remainingCandidates(choiceSteps(13n, 1n, 0n), [], 1n), 0n);
   });
 
   it('any steps give the result of their evaluation', () => {
     fc.assert(
       fc.property(anySteps, anyValues, anyNumber, (steps, values, candidates) => {
-        assert.equal(left(steps, values, candidates), evaluate(steps, values, candidates));
+        assert.equal(remainingCandidates(steps, values, candidates), evaluateSteps(steps, values, candidates));
       }),
       { numRuns: 1000 },
     );
   }).timeout(30_000);
 
   it('fills its room exactly, and has no more', () => {
-    const many = (count: number): CelStep[] => Array.from({ length: count }, () => step('const', 0));
+    const repeatSteps = (count: number): CelStep[] => Array.from({ length: count }, () => step('const', 0));
     // Two instructions keep the parameters, and two return the result.
-    const [own] = [encodeCel(many(10), 24, 'hook')];
+    const [own] = [encodeCel(repeatSteps(10), 24, 'hook')];
     assert.equal(own.length, 24 * 8);
-    assert.equal(run(own, [], 5n), 5n);
+    assert.equal(runProgram(own, [], 5n), 5n);
     assert.throws(
-      () => encodeCel(many(11), 24, 'do_it'),
+      () => encodeCel(repeatSteps(11), 24, 'do_it'),
       (error) =>
         error instanceof KernelError && error.code === 'LIMIT_CEL' && /^do_it: .* 26 .* 24 /.test(error.message),
     );
@@ -134,14 +139,17 @@ describe('expressions as instructions', () => {
     assert.throws(() => encodeCel([step('not', 0, 1)], CEL_INSTRUCTIONS, 'hook'), /register 1/);
     assert.throws(() => encodeCel([step('const', 8)], CEL_INSTRUCTIONS, 'hook'), /register 8/);
     assert.throws(() => encodeCel([step('value', 0, 0, 0, 9n)], CEL_INSTRUCTIONS, 'hook'), /value 9/);
-    assert.throws(() => encodeCel([step('const', 0), step('signExtend', 0, 0, 0, 0n)], CEL_INSTRUCTIONS, 'hook'), /0 bits/);
+    assert.throws(
+      () => encodeCel([step('const', 0), step('signExtend', 0, 0, 0, 0n)], CEL_INSTRUCTIONS, 'hook'),
+      /0 bits/,
+    );
   });
 });
 
 describe('expressions of a hook', () => {
   const context = encodeContext({ id: 8, selfTgid: 0 });
 
-  function encoded(filters: string): EncodedHook {
+  function encodeFilters(filters: string): EncodedHook {
     const policy = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: {name: expressions}
@@ -159,7 +167,7 @@ spec:
     assert.ok(hook);
     return encodeHook(hook, context);
   }
-  const flags = ({ config }: EncodedHook): unknown[] => [
+  const celFlags = ({ config }: EncodedHook): unknown[] => [
     config[HookConfig.hasCelEntry],
     config[HookConfig.hasCelReturn],
   ];
@@ -167,35 +175,35 @@ spec:
   const returned = 'matchReturnArgs: [{args: [0], operator: CelExpr, values: ["arg0 < 0"]}]';
 
   it('without any, the program keeps its own bodies', () => {
-    const hook = encoded('matchArgs: [{index: 1, operator: Equal, values: ["3"]}]');
-    assert.deepEqual([hook.code, ...flags(hook)], [[], 0, 0]);
+    const hook = encodeFilters('matchArgs: [{index: 1, operator: Equal, values: ["3"]}]');
+    assert.deepEqual([hook.code, ...celFlags(hook)], [[], 0, 0]);
   });
 
   it('at the entry', () => {
-    const hook = encoded(entry);
-    assert.deepEqual([hook.code.map(({ mark }) => mark), ...flags(hook)], [[AbiLimit.CEL_ENTRY_MARK], 1, 0]);
+    const hook = encodeFilters(entry);
+    assert.deepEqual([hook.code.map(({ mark }) => mark), ...celFlags(hook)], [[AbiLimit.CEL_ENTRY_MARK], 1, 0]);
     const [code] = hook.code;
     assert.ok(code);
-    const holds = (...values: bigint[]): bigint => run(code.instructions, values, 1n);
+    const isMatch = (...values: bigint[]): bigint => runProgram(code.instructions, values, 1n);
     assert.deepEqual(
-      [holds(7n, 2n), holds(8n, 2n), holds(7n, 0n), holds(BigInt.asUintN(64, -7n), 2n)],
+      [isMatch(7n, 2n), isMatch(8n, 2n), isMatch(7n, 0n), isMatch(BigInt.asUintN(64, -7n), 2n)],
       [1n, 0n, 1n, 0n],
     );
   });
 
   it('at the return', () => {
-    const hook = encoded(returned);
-    assert.deepEqual([hook.code.map(({ mark }) => mark), ...flags(hook)], [[AbiLimit.CEL_RETURN_MARK], 0, 1]);
+    const hook = encodeFilters(returned);
+    assert.deepEqual([hook.code.map(({ mark }) => mark), ...celFlags(hook)], [[AbiLimit.CEL_RETURN_MARK], 0, 1]);
     const [code] = hook.code;
     assert.ok(code);
-    const holds = (value: bigint): bigint => run(code.instructions, [1n, 1n, BigInt.asUintN(64, value)], 1n);
-    assert.deepEqual([holds(-1n), holds(0n), holds(5n)], [1n, 0n, 0n]);
+    const isMatch = (value: bigint): bigint => runProgram(code.instructions, [1n, 1n, BigInt.asUintN(64, value)], 1n);
+    assert.deepEqual([isMatch(-1n), isMatch(0n), isMatch(5n)], [1n, 0n, 0n]);
   });
 
   it('at both', () => {
-    const hook = encoded(`${entry}\n      ${returned}`);
+    const hook = encodeFilters(`${entry}\n      ${returned}`);
     const marks = [AbiLimit.CEL_ENTRY_MARK, AbiLimit.CEL_RETURN_MARK];
-    assert.deepEqual([hook.code.map(({ mark }) => mark), ...flags(hook)], [marks, 1, 1]);
+    assert.deepEqual([hook.code.map(({ mark }) => mark), ...celFlags(hook)], [marks, 1, 1]);
     for (const { instructions } of hook.code) assert.equal(instructions.length, 8 * CEL_INSTRUCTIONS);
   });
 });

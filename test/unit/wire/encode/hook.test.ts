@@ -31,25 +31,25 @@ import {
   ValueSource,
   NegativeCache,
 } from '../../../../lib/wire/layout.gen.js';
-import { encodeContext, hookImage, value } from './images.js';
+import { encodeContext, compiledHook, compiledValue } from '../../compiled-hooks.js';
 
 const VALUES = AbiLimit.HOOK_VALUES_MAX * Value.sizeof;
 
-function configOf(hook: CompiledHook, context: Partial<EncodeContext> = {}): DataView {
+function encodeConfig(hook: CompiledHook, context: Partial<EncodeContext> = {}): DataView {
   return new DataView(encodeHook(hook, encodeContext(context)).config.buffer);
 }
 
-function mapOf(encoded: EncodedHook, name: string): EncodedHook['maps'][number] {
+function findMap(encoded: EncodedHook, name: string): EncodedHook['maps'][number] {
   const found = encoded.maps.find((each) => each.name === name);
   assert.ok(found, name);
   return found;
 }
 
-const slotAt = (slot: number): number => HookConfig.values + slot * HookConfig.valuesStride;
-const objectAt = (index: number): number => HookConfig.objects + index * HookConfig.objectsStride;
+const slotOffset = (slot: number): number => HookConfig.values + slot * HookConfig.valuesStride;
+const objectOffset = (index: number): number => HookConfig.objects + index * HookConfig.objectsStride;
 
 /** The groups with their tests as numbers. */
-function groupsOf(view: DataView, count: number): unknown[] {
+function readGroups(view: DataView, count: number): unknown[] {
   return Array.from({ length: count }, (_, g) => {
     const at = HookConfig.groups + g * HookConfig.groupsStride;
     const first = view.getUint8(at + IntGroup.first);
@@ -67,14 +67,14 @@ function groupsOf(view: DataView, count: number): unknown[] {
   });
 }
 
-const test = (more: Partial<ImageGroup['tests'][number]>): ImageGroup['tests'][number] => ({
+const intTest = (more: Partial<ImageGroup['tests'][number]>): ImageGroup['tests'][number] => ({
   op: 'equal',
   signed: false,
   value: 0n,
   selectors: [0],
   ...more,
 });
-const group = (tests: ImageGroup['tests'], more: Partial<ImageGroup> = {}): ImageGroup => ({
+const intGroup = (tests: ImageGroup['tests'], more: Partial<ImageGroup> = {}): ImageGroup => ({
   negate: false,
   selectors: [0],
   tests,
@@ -107,7 +107,7 @@ spec:
 `;
     const image = compilePolicy(parsePolicy(yaml)).hooks[0] as CompiledHook;
     const resolved = new Map([[2, { steps: [{ offset: 1000, follow: false }], width: 0 }]]);
-    const view = configOf(image, { pair: true, processBits: [200], resolved });
+    const view = encodeConfig(image, { pair: true, processBits: [200], resolved });
     assert.equal(view.byteLength, HookConfig.sizeof);
     assert.equal(view.getUint32(HookConfig.hook, true), 12);
     assert.equal(view.getUint32(HookConfig.selfTgid, true), 99);
@@ -128,10 +128,10 @@ spec:
     assert.equal(view.getUint32(HookConfig.bodySize, true), VALUES + 2 * 4096);
     assert.equal(view.getUint32(HookConfig.shape, true), 4);
     const read = [0, 1, 2, 3].map((slot) => [
-      view.getUint8(slotAt(slot) + ValueConfig.read),
-      view.getUint8(slotAt(slot) + ValueConfig.source),
-      view.getUint8(slotAt(slot) + ValueConfig.param),
-      view.getUint8(slotAt(slot) + ValueConfig.readAtReturn),
+      view.getUint8(slotOffset(slot) + ValueConfig.read),
+      view.getUint8(slotOffset(slot) + ValueConfig.source),
+      view.getUint8(slotOffset(slot) + ValueConfig.param),
+      view.getUint8(slotOffset(slot) + ValueConfig.readAtReturn),
     ]);
     assert.deepEqual(read, [
       [ValueRead.READ_SCALAR, ValueSource.SOURCE_PARAM, 1, 0],
@@ -144,12 +144,12 @@ spec:
     assert.equal(view.getBigUint64(process + ProcessTest.selectors, true), 1n);
     // The filtered file comes before the text that only the event needs.
     assert.deepEqual(
-      [0, 1].map((i) => view.getUint8(objectAt(i) + ObjectConfig.slot)),
+      [0, 1].map((i) => view.getUint8(objectOffset(i) + ObjectConfig.slot)),
       [1, 2],
     );
-    assert.equal(view.getBigUint64(objectAt(0) + ObjectConfig.equalTablePositive, true), 0b01n);
-    assert.equal(view.getUint32(objectAt(0) + ObjectConfig.equalLongest, true), '/etc/shadow'.length);
-    assert.equal(view.getBigUint64(objectAt(0) + ObjectConfig.prefixTableUsed, true), 0b10n);
+    assert.equal(view.getBigUint64(objectOffset(0) + ObjectConfig.equalTablePositive, true), 0b01n);
+    assert.equal(view.getUint32(objectOffset(0) + ObjectConfig.equalLongest, true), '/etc/shadow'.length);
+    assert.equal(view.getBigUint64(objectOffset(0) + ObjectConfig.prefixTableUsed, true), 0b10n);
   });
 
   it('texts: a bitmap of the hashes of their first or last bytes, as the program computes them', () => {
@@ -159,39 +159,41 @@ spec:
       used: [0],
       entries: values.map((text) => ({ value: text, match: [0], reject: [] })),
     };
-    const config = configOf(hookImage({ args: [value('file', { texts: { prefix: table, postfix: table } })] }));
-    const wordOf = (bytes: Uint8Array, at: number): bigint => new DataView(bytes.buffer).getBigUint64(at, true);
-    const bitOf = (offset: number, word: bigint): number => {
+    const config = encodeConfig(
+      compiledHook({ args: [compiledValue('file', { texts: { prefix: table, postfix: table } })] }),
+    );
+    const readU64 = (bytes: Uint8Array, at: number): bigint => new DataView(bytes.buffer).getBigUint64(at, true);
+    const readBit = (offset: number, word: bigint): number => {
       const mixed = ((word ^ (word >> 32n)) * BigInt(StringHash.STRING_HASH_FACTOR)) & 0xffffffffn;
       const hash = Number(mixed >> 24n);
-      return (config.getUint8(objectAt(0) + offset + (hash >> 3)) >> (hash & 7)) & 1;
+      return (config.getUint8(objectOffset(0) + offset + (hash >> 3)) >> (hash & 7)) & 1;
     };
     const shift = BigInt(64 - 8 * '/boot/'.length);
     for (const text of [...values, '/etc/shadow-', '/var/root/.ssh']) {
       const bytes = Uint8Array.from(Buffer.from(`${'?'.repeat(8)}${text}${'?'.repeat(8)}`));
-      const first = BigInt.asUintN(64, wordOf(bytes, 8) << shift);
-      const last = wordOf(bytes, text.length) >> shift;
-      assert.equal(bitOf(ObjectConfig.prefixBitmap, first), Number(text !== '/var/root/.ssh'), text);
-      assert.equal(bitOf(ObjectConfig.postfixBitmap, last), Number(text !== '/etc/shadow-'), text);
+      const first = BigInt.asUintN(64, readU64(bytes, 8) << shift);
+      const last = readU64(bytes, text.length) >> shift;
+      assert.equal(readBit(ObjectConfig.prefixBitmap, first), Number(text !== '/var/root/.ssh'), text);
+      assert.equal(readBit(ObjectConfig.postfixBitmap, last), Number(text !== '/etc/shadow-'), text);
     }
-    assert.equal(config.getUint32(objectAt(0) + ObjectConfig.prefixHashed, true), '/boot/'.length);
+    assert.equal(config.getUint32(objectOffset(0) + ObjectConfig.prefixHashed, true), '/boot/'.length);
     const all = { ...table, entries: [...table.entries, { value: '', match: [0], reject: [] }] };
-    const withEmpty = configOf(hookImage({ args: [value('file', { texts: { prefix: all } })] }));
-    assert.equal(withEmpty.getUint32(objectAt(0) + ObjectConfig.prefixHashed, true), 0);
+    const withEmpty = encodeConfig(compiledHook({ args: [compiledValue('file', { texts: { prefix: all } })] }));
+    assert.equal(withEmpty.getUint32(objectOffset(0) + ObjectConfig.prefixHashed, true), 0);
   });
 
   it('the locks of a hook that remembers verdicts', () => {
-    const locksOf = (context: Partial<EncodeContext>): bigint[] => {
-      const view = configOf(hookImage(), context);
+    const readLocks = (context: Partial<EncodeContext>): bigint[] => {
+      const view = encodeConfig(compiledHook(), context);
       const addresses = [HookConfig.renameLock, HookConfig.mountLock].map((offset) => view.getBigUint64(offset, true));
       return [
         ...addresses,
         ...[view.getUint8(HookConfig.cacheHoldTicks), view.getUint32(HookConfig.cacheEntries, true)].map(BigInt),
       ];
     };
-    assert.deepEqual(locksOf({}), [0n, 0n, 0n, 0n]);
+    assert.deepEqual(readLocks({}), [0n, 0n, 0n, 0n]);
     const [rename, mount] = [0xffffffff81000000n, 0xffffffff82000000n];
-    assert.deepEqual(locksOf({ locks: { rename, mount, cpus: 2, holdTicks: 25 } }), [
+    assert.deepEqual(readLocks({ locks: { rename, mount, cpus: 2, holdTicks: 25 } }), [
       rename,
       mount,
       25n,
@@ -200,10 +202,10 @@ spec:
   });
 
   it('several places, and system calls of both kinds', () => {
-    const image = hookImage({ syscall: true, args: [value('syscall64'), value('int')] });
-    const config = (more: Partial<EncodeContext>): number[] => {
-      const view = configOf(image, more);
-      const width = view.getUint8(slotAt(0) + ValueConfig.width);
+    const image = compiledHook({ syscall: true, args: [compiledValue('syscall64'), compiledValue('int')] });
+    const readConfig = (more: Partial<EncodeContext>): number[] => {
+      const view = encodeConfig(image, more);
+      const width = view.getUint8(slotOffset(0) + ValueConfig.width);
       return [
         view.getUint8(HookConfig.syscall),
         view.getUint8(HookConfig.pair),
@@ -211,9 +213,9 @@ spec:
         width,
       ];
     };
-    assert.deepEqual(config({}), [1, 0, 2, 24]);
-    assert.deepEqual(config({ ia32: true, pair: true }), [2, 1, 2, 24]);
-    assert.deepEqual(config({ multiplePoints: true, pair: true }), [1, 2, 0x10002, 24]);
+    assert.deepEqual(readConfig({}), [1, 0, 2, 24]);
+    assert.deepEqual(readConfig({ ia32: true, pair: true }), [2, 1, 2, 24]);
+    assert.deepEqual(readConfig({ multiplePoints: true, pair: true }), [1, 2, 0x10002, 24]);
   });
 
   it('numbers: as wide as their type, and not wider than their member', () => {
@@ -231,9 +233,9 @@ spec:
       ],
       [6, { steps: [], width: 8 }],
     ]);
-    const view = configOf(hookImage({ args: numbers.map((type) => value(type)) }), { resolved });
+    const view = encodeConfig(compiledHook({ args: numbers.map((type) => compiledValue(type)) }), { resolved });
     const facts = numbers.map((_, slot) => {
-      const at = slotAt(slot);
+      const at = slotOffset(slot);
       return [ValueConfig.width, ValueConfig.isSigned, ValueConfig.indirect].map((field) => view.getUint8(at + field));
     });
     assert.deepEqual(facts, [
@@ -245,7 +247,7 @@ spec:
       [8, 0, 1],
       [8, 1, 1],
     ]);
-    const at = slotAt(3);
+    const at = slotOffset(3);
     assert.equal(view.getUint8(at + ValueConfig.stepsCount), 2);
     const steps = [0, 1].map((i) => {
       const step = at + ValueConfig.steps + i * ValueConfig.stepsStride;
@@ -258,9 +260,12 @@ spec:
   });
 
   it('parameters that a trampoline reads only with a helper', () => {
-    const view = configOf(hookImage({ args: [value('const_buf', { index: 3, sizeArgIndex: 5 }), value('int')] }), {
-      helperSlots: new Set([0]),
-    });
+    const view = encodeConfig(
+      compiledHook({ args: [compiledValue('const_buf', { index: 3, sizeArgIndex: 5 }), compiledValue('int')] }),
+      {
+        helperSlots: new Set([0]),
+      },
+    );
     const at = HookConfig.values;
     assert.equal(view.getUint8(at + ValueConfig.source), ValueSource.SOURCE_HELPER);
     assert.equal(view.getUint8(at + ValueConfig.param), 3);
@@ -269,18 +274,21 @@ spec:
   });
 
   it('registers: by their offset, as numbers or as pointers', () => {
-    const registers = [value('uint64', { source: 'pt_regs', resolve: 'r10' }), value('string', { source: 'pt_regs' })];
+    const registers = [
+      compiledValue('uint64', { source: 'pt_regs', resolve: 'r10' }),
+      compiledValue('string', { source: 'pt_regs' }),
+    ];
     const offsets = new Map([
       [0, { offset: 56, bytes: 8 }],
       [1, { offset: 256, bytes: 8 }],
     ]);
-    const view = configOf(hookImage({ data: registers }), { registers: offsets });
+    const view = encodeConfig(compiledHook({ data: registers }), { registers: offsets });
     const facts = [0, 1].map((slot) =>
       [ValueConfig.source, ValueConfig.indirect, ValueConfig.memory].map((field) =>
-        view.getUint8(slotAt(slot) + field),
+        view.getUint8(slotOffset(slot) + field),
       ),
     );
-    assert.deepEqual([0, 1].map((slot) => view.getUint16(slotAt(slot) + ValueConfig.field, true)), [56, 256]); // prettier-ignore
+    assert.deepEqual([0, 1].map((slot) => view.getUint16(slotOffset(slot) + ValueConfig.field, true)), [56, 256]); // prettier-ignore
     const { SOURCE_REGISTERS } = ValueSource;
     assert.deepEqual(facts, [
       [SOURCE_REGISTERS, 0, ValueMemory.MEMORY_BY_ADDRESS],
@@ -289,26 +297,31 @@ spec:
   });
 
   it('parts of registers: that many bytes, extended with zeros', () => {
-    const read = (type: CompiledValue['type'], bytes: number): number[] => {
+    const readRegisterValue = (type: CompiledValue['type'], bytes: number): number[] => {
       const registers = new Map([[0, { offset: 80, bytes }]]);
-      const view = configOf(hookImage({ data: [value(type, { source: 'pt_regs', resolve: 'al' })] }), { registers });
-      return [ValueConfig.width, ValueConfig.isSigned].map((field) => view.getUint8(slotAt(0) + field));
+      const view = encodeConfig(compiledHook({ data: [compiledValue(type, { source: 'pt_regs', resolve: 'al' })] }), {
+        registers,
+      });
+      return [ValueConfig.width, ValueConfig.isSigned].map((field) => view.getUint8(slotOffset(0) + field));
     };
-    assert.deepEqual(read('uint64', 4), [4, 0]);
-    assert.deepEqual(read('int', 1), [1, 0]);
-    assert.deepEqual(read('int', 4), [4, 1]);
-    assert.deepEqual(read('uint8', 8), [1, 0]);
+    assert.deepEqual(readRegisterValue('uint64', 4), [4, 0]);
+    assert.deepEqual(readRegisterValue('int', 1), [1, 0]);
+    assert.deepEqual(readRegisterValue('int', 4), [4, 1]);
+    assert.deepEqual(readRegisterValue('uint8', 8), [1, 0]);
   });
 
   it('texts: in the kernel, in user space, or where the address says', () => {
-    const memory = (hook: Partial<CompiledHook>, resolved: EncodeContext['resolved'] = new Map()): number =>
-      configOf(hookImage(hook), { resolved }).getUint8(slotAt(0) + ValueConfig.memory);
-    const text = [value('string')];
-    assert.equal(memory({ args: text }), ValueMemory.MEMORY_BY_ADDRESS);
-    assert.equal(memory({ args: text, syscall: true }), ValueMemory.MEMORY_USER);
-    assert.equal(memory({ data: [value('string', { source: 'current_task' })] }), ValueMemory.MEMORY_KERNEL);
-    assert.equal(memory({ returnArg: value('string') }), ValueMemory.MEMORY_KERNEL);
-    assert.equal(memory({ args: text }, new Map([[0, { steps: [], width: 0 }]])), ValueMemory.MEMORY_KERNEL);
+    const readMemoryKind = (hook: Partial<CompiledHook>, resolved: EncodeContext['resolved'] = new Map()): number =>
+      encodeConfig(compiledHook(hook), { resolved }).getUint8(slotOffset(0) + ValueConfig.memory);
+    const text = [compiledValue('string')];
+    assert.equal(readMemoryKind({ args: text }), ValueMemory.MEMORY_BY_ADDRESS);
+    assert.equal(readMemoryKind({ args: text, syscall: true }), ValueMemory.MEMORY_USER);
+    assert.equal(
+      readMemoryKind({ data: [compiledValue('string', { source: 'current_task' })] }),
+      ValueMemory.MEMORY_KERNEL,
+    );
+    assert.equal(readMemoryKind({ returnArg: compiledValue('string') }), ValueMemory.MEMORY_KERNEL);
+    assert.equal(readMemoryKind({ args: text }, new Map([[0, { steps: [], width: 0 }]])), ValueMemory.MEMORY_KERNEL);
   });
 
   it('fields of a tracepoint: their place, their target, and the memory of the target', () => {
@@ -320,13 +333,15 @@ spec:
       [2, { ...place, steps: [follow], memory: 'user' as const }],
       [3, { ...place, steps: [follow, { offset: 40, follow: false }], memory: 'by-address' as const }],
     ]);
-    const args = (['int32', 'string', 'string', 'file'] as const).map((type, i) => value(type, { index: 4 + i }));
-    const view = configOf(hookImage({ kind: 'tracepoint', args }), { fields });
+    const args = (['int32', 'string', 'string', 'file'] as const).map((type, i) =>
+      compiledValue(type, { index: 4 + i }),
+    );
+    const view = encodeConfig(compiledHook({ kind: 'tracepoint', args }), { fields });
     const told = args.map((_, slot) => {
-      const u8 = (field: number): number => view.getUint8(slotAt(slot) + field);
+      const readU8 = (field: number): number => view.getUint8(slotOffset(slot) + field);
       return [
-        u8(ValueConfig.read), u8(ValueConfig.source), u8(ValueConfig.param), u8(ValueConfig.width), u8(ValueConfig.indirect),
-        u8(ValueConfig.memory), u8(ValueConfig.stepsCount), view.getUint16(slotAt(slot) + ValueConfig.field, true),
+        readU8(ValueConfig.read), readU8(ValueConfig.source), readU8(ValueConfig.param), readU8(ValueConfig.width), readU8(ValueConfig.indirect),
+        readU8(ValueConfig.memory), readU8(ValueConfig.stepsCount), view.getUint16(slotOffset(slot) + ValueConfig.field, true),
       ]; // prettier-ignore
     });
     const { SOURCE_FIELD } = ValueSource;
@@ -340,32 +355,34 @@ spec:
   });
 
   it('texts of a program are in its memory', () => {
-    const args = [value('string'), value('string', { source: 'current_task', resolve: 'comm' })];
-    const view = configOf(hookImage({ kind: 'uprobe', args }), { resolved: new Map([[1, { steps: [], width: 0 }]]) });
+    const args = [compiledValue('string'), compiledValue('string', { source: 'current_task', resolve: 'comm' })];
+    const view = encodeConfig(compiledHook({ kind: 'uprobe', args }), {
+      resolved: new Map([[1, { steps: [], width: 0 }]]),
+    });
     assert.deepEqual(
-      [0, 1].map((slot) => view.getUint8(slotAt(slot) + ValueConfig.memory)),
+      [0, 1].map((slot) => view.getUint8(slotOffset(slot) + ValueConfig.memory)),
       [ValueMemory.MEMORY_USER, ValueMemory.MEMORY_KERNEL],
     );
   });
 
   it('buffers: their size, their room, and whether they are filled later', () => {
     const args = [
-      value('char_buf', { index: 1, sizeArgIndex: 3 }),
-      value('char_buf', { index: 1, sizeArgIndex: 3, returnCopy: true }),
-      value('char_buf', { index: 1, maxData: true }),
-      value('char_iovec', { index: 1, sizeArgIndex: 3 }),
-      value('sock'),
-      value('int'),
+      compiledValue('char_buf', { index: 1, sizeArgIndex: 3 }),
+      compiledValue('char_buf', { index: 1, sizeArgIndex: 3, returnCopy: true }),
+      compiledValue('char_buf', { index: 1, maxData: true }),
+      compiledValue('char_iovec', { index: 1, sizeArgIndex: 3 }),
+      compiledValue('sock'),
+      compiledValue('int'),
     ];
-    const facts = (pair: boolean): number[][] => {
-      const view = configOf(hookImage({ args }), { pair });
+    const readBufferFields = (pair: boolean): number[][] => {
+      const view = encodeConfig(compiledHook({ args }), { pair });
       const fields = [ValueConfig.sizeParam, ValueConfig.sizeReturned, ValueConfig.readAtReturn];
       return args.map((_, slot) => [
-        ...fields.map((field) => view.getUint8(slotAt(slot) + field)),
-        view.getUint32(slotAt(slot) + ValueConfig.capacity, true),
+        ...fields.map((field) => view.getUint8(slotOffset(slot) + field)),
+        view.getUint32(slotOffset(slot) + ValueConfig.capacity, true),
       ]);
     };
-    assert.deepEqual(facts(true), [
+    assert.deepEqual(readBufferFields(true), [
       [3, 0, 0, 4096],
       [3, 1, 1, 4096],
       [0, 0, 1, 32768],
@@ -373,45 +390,47 @@ spec:
       [0, 0, 0, 128],
       [0, 0, 0, 0],
     ]);
-    assert.ok(facts(false).every(([, , late]) => late === 0));
-    const encoded = encodeHook(hookImage({ args }), encodeContext());
+    assert.ok(readBufferFields(false).every(([, , late]) => late === 0));
+    const encoded = encodeHook(compiledHook({ args }), encodeContext());
     const body = new DataView(encoded.config.buffer).getUint32(HookConfig.bodySize, true);
     assert.equal(body, VALUES + 3 * 4096 + 32768 + 128);
     const most = VALUES + 8 * 4096 + 2 * 32768 + 2048 + ImaHash.sizeof;
-    assert.equal(mapOf(encoded, 'scratch').trim, most - body);
-    assert.equal(mapOf(encoded, 'pending').trim, most - body);
-    const empty = configOf(hookImage());
+    assert.equal(findMap(encoded, 'scratch').trim, most - body);
+    assert.equal(findMap(encoded, 'pending').trim, most - body);
+    const empty = encodeConfig(compiledHook());
     assert.equal(empty.getUint32(HookConfig.bodySize, true), VALUES + 128);
-    const large = hookImage({ args: Array.from({ length: 4 }, () => value('char_buf', { maxData: true })) });
+    const large = compiledHook({ args: Array.from({ length: 4 }, () => compiledValue('char_buf', { maxData: true })) });
     assert.throws(() => encodeHook(large, encodeContext()), { code: 'LIMIT_EVENT_BYTES' });
   });
 
   it('comparisons: first of the process, then of each value', () => {
     const process: ProcessGroup[] = [
-      { ...group([test({ value: 77n })], { negate: true }), field: 'namespacePid' },
-      { ...group([]), tests: [{ ...test({}), host: true }, test({ value: 9n })], field: { namespace: 'Mnt' } },
+      { ...intGroup([intTest({ value: 77n })], { negate: true }), field: 'namespacePid' },
+      { ...intGroup([]), tests: [{ ...intTest({}), host: true }, intTest({ value: 9n })], field: { namespace: 'Mnt' } },
     ];
     const args = [
-      value('file', { ints: [group([test({ op: 'equal', value: 0o100000n })])] }),
-      value('int', {
+      compiledValue('file', { ints: [intGroup([intTest({ op: 'equal', value: 0o100000n })])] }),
+      compiledValue('int', {
         ints: [
-          group([
-            test({ op: 'mask', value: 6n }),
-            test({ op: 'greater', signed: true, value: 2n ** 64n - 1n, selectors: [1] }),
-            test({ op: 'less', value: 3n }),
-            test({ op: 'range', signed: true, value: 1n, upper: 5n }),
-            test({ op: 'range', value: 1n, upper: 5n }),
+          intGroup([
+            intTest({ op: 'mask', value: 6n }),
+            intTest({ op: 'greater', signed: true, value: 2n ** 64n - 1n, selectors: [1] }),
+            intTest({ op: 'less', value: 3n }),
+            intTest({ op: 'range', signed: true, value: 1n, upper: 5n }),
+            intTest({ op: 'range', value: 1n, upper: 5n }),
           ]),
         ],
       }),
-      value('sock', { net: { groups: [{ ...group([test({ value: 443n })]), field: 'destinationPort' }] } }),
+      compiledValue('sock', {
+        net: { groups: [{ ...intGroup([intTest({ value: 443n })]), field: 'destinationPort' }] },
+      }),
     ];
-    const view = configOf(hookImage({ process, args, selectors: 2 }));
+    const view = encodeConfig(compiledHook({ process, args, selectors: 2 }));
     assert.equal(view.getUint8(HookConfig.processGroups), 2);
     assert.deepEqual(
       [0, 1, 2].map((slot) => [
-        view.getUint8(slotAt(slot) + ValueConfig.firstGroup),
-        view.getUint8(slotAt(slot) + ValueConfig.groupsCount),
+        view.getUint8(slotOffset(slot) + ValueConfig.firstGroup),
+        view.getUint8(slotOffset(slot) + ValueConfig.groupsCount),
       ]),
       [
         [2, 1],
@@ -421,7 +440,7 @@ spec:
     );
     const { INT_EQUAL, INT_MASK, INT_GREATER_SIGNED, INT_LESS, INT_RANGE, INT_RANGE_SIGNED } = IntOp;
     const plain = { negate: 0, selectors: 1n, field: 0 };
-    assert.deepEqual(groupsOf(view, 5), [
+    assert.deepEqual(readGroups(view, 5), [
       { ...plain, negate: 1, field: ProcessField.PROCESS_NAMESPACE_TGID, tests: [[INT_EQUAL, 77n, 0n, 1n]] },
       {
         ...plain,
@@ -449,34 +468,39 @@ spec:
   });
 
   it('too many comparisons are refused', () => {
-    const many = Array.from({ length: 193 }, () => test({}));
-    assert.throws(() => configOf(hookImage({ args: [value('int', { ints: [group(many)] })] })), {
+    const many = Array.from({ length: 193 }, () => intTest({}));
+    assert.throws(() => encodeConfig(compiledHook({ args: [compiledValue('int', { ints: [intGroup(many)] })] })), {
       code: 'LIMIT_INT_TESTS',
     });
-    const groups = Array.from({ length: 65 }, () => group([]));
-    assert.throws(() => configOf(hookImage({ args: [value('int', { ints: groups })] })), { code: 'LIMIT_INT_GROUPS' });
+    const groups = Array.from({ length: 65 }, () => intGroup([]));
+    assert.throws(() => encodeConfig(compiledHook({ args: [compiledValue('int', { ints: groups })] })), {
+      code: 'LIMIT_INT_GROUPS',
+    });
     const sets = Array.from({ length: 129 }, () => ({ set: 0, negate: false, parent: false, selectors: [0] }));
-    assert.throws(() => configOf(hookImage({ sets }), { processBits: [0] }), { code: 'LIMIT_PROCESS_TESTS' });
+    assert.throws(() => encodeConfig(compiledHook({ sets }), { processBits: [0] }), { code: 'LIMIT_PROCESS_TESTS' });
   });
 
   it('selectors that only suppress events', () => {
-    const order = (...names: ('post' | 'noPost' | 'sigkill')[]): SelectorActions => ({
+    const actionOrder = (...names: ('post' | 'noPost' | 'sigkill')[]): SelectorActions => ({
       order: names,
       ...(names.includes('sigkill') ? { signal: 9 } : {}),
     });
-    const suppresses = (more: Partial<CompiledHook>): bigint =>
-      configOf(hookImage({ selectors: 3, ...more })).getBigUint64(HookConfig.suppresses, true);
-    assert.equal(suppresses({}), 0n);
-    const actions = [order('noPost'), order('post'), order('sigkill', 'noPost')];
-    assert.equal(suppresses({ actions }), 0b001n);
+    const readSuppresses = (more: Partial<CompiledHook>): bigint =>
+      encodeConfig(compiledHook({ selectors: 3, ...more })).getBigUint64(HookConfig.suppresses, true);
+    assert.equal(readSuppresses({}), 0n);
+    const actions = [actionOrder('noPost'), actionOrder('post'), actionOrder('sigkill', 'noPost')];
+    assert.equal(readSuppresses({ actions }), 0b001n);
     // with actions of the return, these decide about the event
-    assert.equal(suppresses({ actions, returnActions: [order('post'), order('noPost'), order('noPost')] }), 0b010n);
+    assert.equal(
+      readSuppresses({ actions, returnActions: [actionOrder('post'), actionOrder('noPost'), actionOrder('noPost')] }),
+      0b010n,
+    );
   });
 
   it('selectors that act, and tests that leave out selectors before them', () => {
     const actions: SelectorActions[] = [{ order: ['post'] }, { order: ['sigkill'], signal: 9 }];
     const test = { set: 0, negate: false, parent: false, selectors: [0] };
-    const view = configOf(hookImage({ selectors: 2, actions, sets: [test, { ...test, set: 1, yields: true }] }));
+    const view = encodeConfig(compiledHook({ selectors: 2, actions, sets: [test, { ...test, set: 1, yields: true }] }));
     assert.deepEqual(
       [
         view.getBigUint64(HookConfig.acting, true),
@@ -487,14 +511,14 @@ spec:
     );
     const returnActions: SelectorActions[] = [{ order: ['sigkill'], signal: 9 }, { order: ['post'] }];
     assert.equal(
-      configOf(hookImage({ selectors: 2, actions, returnActions })).getBigUint64(HookConfig.acting, true),
+      encodeConfig(compiledHook({ selectors: 2, actions, returnActions })).getBigUint64(HookConfig.acting, true),
       0b11n,
     );
   });
 
   it('sets of the process and of its parent, and changes', () => {
-    const view = configOf(
-      hookImage({
+    const view = encodeConfig(
+      compiledHook({
         selectors: 64,
         sets: [
           { set: 1, negate: true, parent: false, selectors: [0] },
@@ -539,28 +563,28 @@ spec:
   it('values that are cheap to compare come first: details, texts, paths, then values without filters', () => {
     const equal = { positive: [0], used: [0], entries: [{ value: '/a', match: [0], reject: [] }] };
     const args = [
-      value('path'),
-      value('string'),
-      value('sock'),
-      value('int'),
-      value('file', { texts: { equal } }),
-      value('string', { texts: { equal } }),
-      value('sockaddr', { net: { groups: [{ ...group([test({})]), field: 'family' }] } }),
+      compiledValue('path'),
+      compiledValue('string'),
+      compiledValue('sock'),
+      compiledValue('int'),
+      compiledValue('file', { texts: { equal } }),
+      compiledValue('string', { texts: { equal } }),
+      compiledValue('sockaddr', { net: { groups: [{ ...intGroup([intTest({})]), field: 'family' }] } }),
     ];
-    const view = configOf(hookImage({ args }));
+    const view = encodeConfig(compiledHook({ args }));
     assert.equal(view.getUint8(HookConfig.objectsCount), 6);
     assert.deepEqual(
-      [0, 1, 2, 3, 4, 5].map((i) => view.getUint8(objectAt(i) + ObjectConfig.slot)),
+      [0, 1, 2, 3, 4, 5].map((i) => view.getUint8(objectOffset(i) + ObjectConfig.slot)),
       [6, 5, 4, 2, 1, 0],
     );
     assert.deepEqual(
-      [0, 1, 2, 3, 4, 5].map((i) => view.getUint8(objectAt(i) + ObjectConfig.filtered)),
+      [0, 1, 2, 3, 4, 5].map((i) => view.getUint8(objectOffset(i) + ObjectConfig.filtered)),
       [1, 1, 1, 0, 0, 0],
     );
   });
 
   it('each search for substrings has its own start', () => {
-    const scan = (
+    const substringScan = (
       text: string,
       ignoreCase: boolean,
     ): NonNullable<CompiledHook['args'][0]['texts']['substrings']>[0] => ({
@@ -569,16 +593,16 @@ spec:
       needles: [{ text, selectors: [0] }],
     });
     const args = [
-      value('string', { texts: { substrings: [scan('ab', false), scan('x', true)] } }),
-      value('file', { texts: { substrings: [scan('y', false)] } }),
+      compiledValue('string', { texts: { substrings: [substringScan('ab', false), substringScan('x', true)] } }),
+      compiledValue('file', { texts: { substrings: [substringScan('y', false)] } }),
     ];
-    const view = configOf(hookImage({ args }));
+    const view = encodeConfig(compiledHook({ args }));
     const passes = [
       [0, 0],
       [0, 1],
       [1, 0],
     ].map(([object, pass]) => {
-      const at = objectAt(object as number) + ObjectConfig.passes + (pass as number) * ObjectConfig.passesStride;
+      const at = objectOffset(object as number) + ObjectConfig.passes + (pass as number) * ObjectConfig.passesStride;
       return [view.getUint16(at + SubstringPass.start, true), view.getUint8(at + SubstringPass.ignoreCase)];
     });
     assert.deepEqual(passes, [
@@ -586,17 +610,20 @@ spec:
       [4, 1],
       [6, 0],
     ]);
-    assert.equal(view.getUint8(objectAt(0) + ObjectConfig.passesCount), 2);
-    const five = Array.from({ length: 5 }, () => scan('a', false));
-    assert.throws(() => configOf(hookImage({ args: [value('string', { texts: { substrings: five } })] })), {
-      code: 'LIMIT_SUBSTRINGS',
-    });
+    assert.equal(view.getUint8(objectOffset(0) + ObjectConfig.passesCount), 2);
+    const five = Array.from({ length: 5 }, () => substringScan('a', false));
+    assert.throws(
+      () => encodeConfig(compiledHook({ args: [compiledValue('string', { texts: { substrings: five } })] })),
+      {
+        code: 'LIMIT_SUBSTRINGS',
+      },
+    );
   });
 
   it('expressions replace the bodies that are marked for them', () => {
     const step = { op: 'filter', to: 0, a: 0, b: 0, imm: 0n, selectors: [0] } as const;
     const one = { ...step, op: 'const', imm: 1n } as const;
-    const encoded = encodeHook(hookImage({ cel: { entry: [one, step], returned: [] } }), encodeContext());
+    const encoded = encodeHook(compiledHook({ cel: { entry: [one, step], returned: [] } }), encodeContext());
     assert.deepEqual(
       encoded.code.map(({ mark, instructions }) => [mark, instructions.length]),
       [[AbiLimit.CEL_ENTRY_MARK, 8 * AbiLimit.CEL_INSTRUCTIONS]],

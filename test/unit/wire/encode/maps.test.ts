@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import type { CompiledHook } from '../../../../lib/compiled/compiled-policy.js';
 import { encodeHook, type EncodeContext, type EncodedMap } from '../../../../lib/wire/encode/hook.js';
 import { AddressKey, AutomatonState, InodeKey, IntKey, TrieKey, MatchEntry } from '../../../../lib/wire/layout.gen.js';
-import { encodeContext, hookImage, value } from './images.js';
+import { encodeContext, compiledHook, compiledValue } from '../../compiled-hooks.js';
 
-function mapsOf(hook: CompiledHook, context: Partial<EncodeContext> = {}): (name: string) => EncodedMap {
+function encodeMaps(hook: CompiledHook, context: Partial<EncodeContext> = {}): (name: string) => EncodedMap {
   const { maps } = encodeHook(hook, encodeContext(context));
   return (name) => {
     const found = maps.find((each) => each.name === name);
@@ -15,7 +15,7 @@ function mapsOf(hook: CompiledHook, context: Partial<EncodeContext> = {}): (name
 }
 
 /** The key and the verdict of each entry. */
-function entriesOf(map: EncodedMap, keySize: number): { key: DataView; match: bigint; reject: bigint }[] {
+function readEntries(map: EncodedMap, keySize: number): { key: DataView; match: bigint; reject: bigint }[] {
   const stride = keySize + MatchEntry.sizeof;
   assert.equal(map.entries.length % stride, 0);
   return Array.from({ length: map.entries.length / stride }, (_, i) => {
@@ -29,12 +29,12 @@ function entriesOf(map: EncodedMap, keySize: number): { key: DataView; match: bi
   });
 }
 
-const textOf = (key: DataView, from: number): string =>
+const readString = (key: DataView, from: number): string =>
   Buffer.from(key.buffer, key.byteOffset + from, key.byteLength - from)
     .toString()
     .replace(/\0+$/, '');
 
-const table = <T>(
+const valueTable = <T>(
   ...entries: (readonly [T, number[], number[]])[]
 ): {
   positive: number[];
@@ -48,7 +48,7 @@ const table = <T>(
 
 describe('maps of hooks', () => {
   it('are omitted if nothing uses them', () => {
-    const map = mapsOf(hookImage({ args: [value('file')] }));
+    const map = encodeMaps(compiledHook({ args: [compiledValue('file')] }));
     const unused = [
       'string_equal',
       'string_prefix',
@@ -66,17 +66,20 @@ describe('maps of hooks', () => {
 
   it('string_equal: keys of the slot and the string, all of the same size', () => {
     const args = [
-      value('int'),
-      value('string', { texts: { equal: table<string>(['/etc/shadow', [0], []], ['/ü', [1], [0]]) } }),
+      compiledValue('int'),
+      compiledValue('string', { texts: { equal: valueTable<string>(['/etc/shadow', [0], []], ['/ü', [1], [0]]) } }),
     ];
-    const map = mapsOf(
-      hookImage({ args, returnArg: value('string', { texts: { equal: table<string>(['', [0], []]) } }) }),
+    const map = encodeMaps(
+      compiledHook({
+        args,
+        returnArg: compiledValue('string', { texts: { equal: valueTable<string>(['', [0], []]) } }),
+      }),
     )('string_equal');
     assert.equal(map.keySize, 1 + '/etc/shadow'.length);
     assert.equal(map.maxEntries, 3);
-    const entries = entriesOf(map, map.keySize).map(({ key, match, reject }) => [
+    const entries = readEntries(map, map.keySize).map(({ key, match, reject }) => [
       key.getUint8(0),
-      textOf(key, 1),
+      readString(key, 1),
       match,
       reject,
     ]);
@@ -89,25 +92,28 @@ describe('maps of hooks', () => {
 
   it('string_prefix and string_postfix: lengths in bits, including the slot; postfixes are reversed', () => {
     const args = [
-      value('file', {
-        texts: { prefix: table<string>(['/etc/', [0], []]), postfix: table<string>(['.key', [1], []]) },
+      compiledValue('file', {
+        texts: { prefix: valueTable<string>(['/etc/', [0], []]), postfix: valueTable<string>(['.key', [1], []]) },
       }),
     ];
-    const map = mapsOf(hookImage({ args }));
-    const read = (name: string): unknown[] =>
-      entriesOf(map(name), TrieKey.sizeof).map(({ key }) => [
+    const map = encodeMaps(compiledHook({ args }));
+    const readTrie = (name: string): unknown[] =>
+      readEntries(map(name), TrieKey.sizeof).map(({ key }) => [
         key.getUint32(TrieKey.prefixBits, true),
         key.getUint8(TrieKey.slot),
-        textOf(key, TrieKey.string),
+        readString(key, TrieKey.string),
       ]);
-    assert.deepEqual(read('string_prefix'), [[8 + 40, 0, '/etc/']]);
-    assert.deepEqual(read('string_postfix'), [[8 + 32, 0, 'yek.']]);
+    assert.deepEqual(readTrie('string_prefix'), [[8 + 40, 0, '/etc/']]);
+    assert.deepEqual(readTrie('string_postfix'), [[8 + 32, 0, 'yek.']]);
   });
 
   it('int_equal: numbers of 64 bits with their slot', () => {
-    const args = [value('nop'), value('int64', { intTable: table<bigint>([2n ** 64n - 1n, [0], []], [7n, [], [1]]) })];
-    const map = mapsOf(hookImage({ args }))('int_equal');
-    const entries = entriesOf(map, IntKey.sizeof).map(({ key, match, reject }) => [
+    const args = [
+      compiledValue('nop'),
+      compiledValue('int64', { intTable: valueTable<bigint>([2n ** 64n - 1n, [0], []], [7n, [], [1]]) }),
+    ];
+    const map = encodeMaps(compiledHook({ args }))('int_equal');
+    const entries = readEntries(map, IntKey.sizeof).map(({ key, match, reject }) => [
       key.getBigUint64(IntKey.value, true),
       key.getUint32(IntKey.slot, true),
       match,
@@ -122,11 +128,13 @@ describe('maps of hooks', () => {
   it('addresses: 32 bits before the address, then the bits of the address', () => {
     const four = { family: 4, bytes: [10, 0, 0, 0], bits: 8 } as const;
     const six = { family: 6, bytes: [0xfe, 0x80, ...Array<number>(14).fill(0)], bits: 64 } as const;
-    const args = [value('sock', { net: { source: table([four, [0], []]), destination: table([six, [1], []]) } })];
-    const map = mapsOf(hookImage({ args }))('addresses');
+    const args = [
+      compiledValue('sock', { net: { source: valueTable([four, [0], []]), destination: valueTable([six, [1], []]) } }),
+    ];
+    const map = encodeMaps(compiledHook({ args }))('addresses');
     assert.equal(map.maxEntries, 2);
     const fields = [AddressKey.slot, AddressKey.side, AddressKey.family, AddressKey.address, AddressKey.address + 1];
-    const entries = entriesOf(map, AddressKey.sizeof).map(({ key }) => [
+    const entries = readEntries(map, AddressKey.sizeof).map(({ key }) => [
       key.getUint32(AddressKey.prefixBits, true),
       ...fields.map((field) => key.getUint8(field)),
     ]);
@@ -138,9 +146,11 @@ describe('maps of hooks', () => {
 
   it('inodes: those of existing paths, and room for others; names of one file are one entry', () => {
     const args = [
-      value('file', { texts: { equal: table<string>(['/a', [0], []], ['/b', [1], [2]]), inode: [0, 1, 2] } }),
+      compiledValue('file', {
+        texts: { equal: valueTable<string>(['/a', [0], []], ['/b', [1], [2]]), inode: [0, 1, 2] },
+      }),
     ];
-    const empty = mapsOf(hookImage({ args }))('inodes');
+    const empty = encodeMaps(compiledHook({ args }))('inodes');
     assert.deepEqual([empty.create, empty.maxEntries, empty.entries.length], [true, 4096, 0]);
     const file = { device: 0x800001, inode: 2n ** 40n };
     const inodes = new Map([
@@ -153,8 +163,8 @@ describe('maps of hooks', () => {
         ],
       ],
     ]);
-    const map = mapsOf(hookImage({ args }), { inodes })('inodes');
-    const entries = entriesOf(map, InodeKey.sizeof).map(({ key, match, reject }) => [
+    const map = encodeMaps(compiledHook({ args }), { inodes })('inodes');
+    const entries = readEntries(map, InodeKey.sizeof).map(({ key, match, reject }) => [
       key.getBigUint64(InodeKey.inode, true),
       key.getUint32(InodeKey.device, true),
       key.getUint32(InodeKey.slot, true),
@@ -169,18 +179,21 @@ describe('maps of hooks', () => {
 
   it('automaton: one for all searches of the hook', () => {
     const scan = { ignoreCase: false, selectors: [0], needles: [{ text: 'ab', selectors: [0] }] };
-    const args = [value('string', { texts: { substrings: [scan] } }), value('file', { texts: { substrings: [scan] } })];
-    const map = mapsOf(hookImage({ args }))('automaton');
+    const args = [
+      compiledValue('string', { texts: { substrings: [scan] } }),
+      compiledValue('file', { texts: { substrings: [scan] } }),
+    ];
+    const map = encodeMaps(compiledHook({ args }))('automaton');
     // One state is never left, and each search has three states.
     assert.equal(map.maxEntries, 7);
     assert.equal(map.entries.length, 7 * (4 + AutomatonState.sizeof));
   });
 
   it('pending: only for two programs, preallocated if the kernel cannot allocate safely', () => {
-    const hook = hookImage({ returnArg: value('int') });
-    const pair = mapsOf(hook, { pair: true })('pending');
+    const hook = compiledHook({ returnArg: compiledValue('int') });
+    const pair = encodeMaps(hook, { pair: true })('pending');
     assert.deepEqual([pair.create, pair.maxEntries, pair.flags], [true, 16384, 1]);
-    const old = mapsOf(hook, { pair: true, onDemand: false })('pending');
+    const old = encodeMaps(hook, { pair: true, onDemand: false })('pending');
     assert.deepEqual([old.create, old.maxEntries, old.flags], [true, 512, 0]);
   });
 });

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
-export class Running {
+export class RunningCommand {
   readonly ended: Promise<unknown[]>;
   output = '';
   #onOutput = (): void => undefined;

@@ -1,12 +1,13 @@
-/** Fake images of hooks for the tests of encoding. */
-import type { CompiledHook, CompiledValue } from '../../../../lib/compiled/compiled-policy.js';
-import type { EncodeContext } from '../../../../lib/wire/encode/hook.js';
+/** Compiled and loaded hooks, made without a policy. */
+import type { CompiledHook, CompiledValue } from '../../lib/compiled/compiled-policy.js';
+import { newTally, type LoadedHook } from '../../lib/events/hook.js';
+import type { EncodeContext } from '../../lib/wire/encode/hook.js';
 
-export function value(type: CompiledValue['type'], more: Partial<CompiledValue> = {}): CompiledValue {
+export function compiledValue(type: CompiledValue['type'], more: Partial<CompiledValue> = {}): CompiledValue {
   return { index: 0, type, ints: [], texts: {}, net: {}, position: { line: 1, column: 1 }, ...more };
 }
 
-export function hookImage(more: Partial<CompiledHook> = {}): CompiledHook {
+export function compiledHook(more: Partial<CompiledHook> = {}): CompiledHook {
   return {
     kind: 'kprobe',
     call: 'made_up',
@@ -23,6 +24,10 @@ export function hookImage(more: Partial<CompiledHook> = {}): CompiledHook {
     cel: { entry: [], returned: [] },
     ...more,
   };
+}
+
+export function loadedHook(compiled: CompiledHook, more: Partial<LoadedHook> = {}): LoadedHook {
+  return { id: 8, policyName: 'p', functionName: 'f', compiled, tally: newTally(), ...more };
 }
 
 export function encodeContext(more: Partial<EncodeContext> = {}): EncodeContext {

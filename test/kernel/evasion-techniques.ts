@@ -4,7 +4,7 @@
  */
 import { kernel } from './support.js';
 
-export interface Way {
+export interface Technique {
   readonly title: string;
   /** An action of evasion.c and its arguments. */
   readonly action: readonly (string | number)[];
@@ -42,262 +42,262 @@ function systemFile(name: string): string {
 }
 
 const [READ, WRITE, SHARED, PRIVATE] = [1, 2, 1, 2];
-const beside = (name: string): string => `${FOLDER}/${name}`;
-const same = (...lines: readonly string[]): Pick<Way, 'example' | 'upstream'> => ({ example: lines, upstream: lines });
-const onlyExample = (...lines: readonly string[]): Pick<Way, 'example' | 'upstream'> => ({
+const besidePath = (name: string): string => `${FOLDER}/${name}`;
+const bothReport = (...lines: readonly string[]): Pick<Technique, 'example' | 'upstream'> => ({ example: lines, upstream: lines });
+const exampleReports = (...lines: readonly string[]): Pick<Technique, 'example' | 'upstream'> => ({
   example: lines,
   upstream: [],
 });
-const NOBODY: Pick<Way, 'example' | 'upstream'> = { example: [], upstream: [] };
+const NOTHING: Pick<Technique, 'example' | 'upstream'> = { example: [], upstream: [] };
 
 /** A way with one file, which is read. */
-function reads(title: string, name: string, ...more: readonly (string | number)[]): Way {
-  return { title, action: [name, secret(name), ...more], ...same(`read ${secret(name)}`) };
+function readTechnique(title: string, name: string, ...more: readonly (string | number)[]): Technique {
+  return { title, action: [name, secret(name), ...more], ...bothReport(`read ${secret(name)}`) };
 }
 
 /** A way with one file, which is written. */
-function writes(title: string, name: string, ...more: readonly (string | number)[]): Way {
-  return { title, action: [name, systemFile(name), ...more], ...same(`write ${systemFile(name)}`) };
+function writeTechnique(title: string, name: string, ...more: readonly (string | number)[]): Technique {
+  return { title, action: [name, systemFile(name), ...more], ...bothReport(`write ${systemFile(name)}`) };
 }
 
-const CALLS: readonly Way[] = [
-  reads('read', 'read'),
-  reads('pread64', 'pread'),
-  reads('readv', 'readv'),
-  reads('preadv', 'preadv'),
-  reads('preadv2', 'preadv2'),
-  reads('sendfile from it', 'sendfile', FAKE),
-  reads('copy_file_range from it', 'copy', FAKE),
-  reads('splice into a pipe', 'splice'),
-  reads('io_uring read', 'uringread'),
-  reads('open_by_handle_at', 'handle'),
-  reads('O_PATH, reopened in /proc/self/fd', 'reopen'),
-  reads('a descriptor inherited by another program', 'inherit'),
-  reads('a descriptor passed by a local socket', 'pass'),
-  reads('a descriptor taken by pidfd_getfd', 'take'),
-  reads('execve of it', 'execute'),
-  reads('finit_module of it', 'module'),
+const CALLS: readonly Technique[] = [
+  readTechnique('read', 'read'),
+  readTechnique('pread64', 'pread'),
+  readTechnique('readv', 'readv'),
+  readTechnique('preadv', 'preadv'),
+  readTechnique('preadv2', 'preadv2'),
+  readTechnique('sendfile from it', 'sendfile', FAKE),
+  readTechnique('copy_file_range from it', 'copy', FAKE),
+  readTechnique('splice into a pipe', 'splice'),
+  readTechnique('io_uring read', 'uringread'),
+  readTechnique('open_by_handle_at', 'handle'),
+  readTechnique('O_PATH, reopened in /proc/self/fd', 'reopen'),
+  readTechnique('a descriptor inherited by another program', 'inherit'),
+  readTechnique('a descriptor passed by a local socket', 'pass'),
+  readTechnique('a descriptor taken by pidfd_getfd', 'take'),
+  readTechnique('execve of it', 'execute'),
+  readTechnique('finit_module of it', 'module'),
   {
     title: 'by /proc/PID/root',
     action: ['read', `/proc/1/root${secret('root')}`],
-    ...same(`read ${secret('root')}`),
+    ...bothReport(`read ${secret('root')}`),
   },
-  writes('write', 'write'),
-  writes('pwrite64', 'pwrite'),
-  writes('writev', 'writev'),
-  writes('pwritev2', 'pwritev2'),
-  writes('splice from a pipe', 'spliceto'),
-  writes('vmsplice, then splice', 'vmsplice'),
-  writes('io_uring write', 'uringwrite'),
-  writes('fallocate: a hole', 'fallocate'),
+  writeTechnique('write', 'write'),
+  writeTechnique('pwrite64', 'pwrite'),
+  writeTechnique('writev', 'writev'),
+  writeTechnique('pwritev2', 'pwritev2'),
+  writeTechnique('splice from a pipe', 'spliceto'),
+  writeTechnique('vmsplice, then splice', 'vmsplice'),
+  writeTechnique('io_uring write', 'uringwrite'),
+  writeTechnique('fallocate: a hole', 'fallocate'),
   {
     title: 'sendfile to it',
     action: ['sendfile', FAKE, systemFile('sendfile')],
-    ...same(`write ${systemFile('sendfile')}`),
+    ...bothReport(`write ${systemFile('sendfile')}`),
   },
   {
     title: 'copy_file_range to it',
     action: ['copy', FAKE, systemFile('copy')],
-    ...same(`write ${systemFile('copy')}`),
+    ...bothReport(`write ${systemFile('copy')}`),
   },
 ];
 
 /** The published policy has no hook on the function that Linux 6.2 brought for files that are open. */
-const truncationOf = (path: string): Pick<Way, 'example' | 'upstream'> =>
-  kernel === '6.1' ? same(`truncate ${path}`) : onlyExample(`truncate ${path}`);
+const truncationReports = (path: string): Pick<Technique, 'example' | 'upstream'> =>
+  kernel === '6.1' ? bothReport(`truncate ${path}`) : exampleReports(`truncate ${path}`);
 
-const TRUNCATIONS: readonly Way[] = [
+const TRUNCATIONS: readonly Technique[] = [
   {
     title: 'truncate',
     action: ['truncate', systemFile('truncate')],
-    ...same(`truncate ${systemFile('truncate')}`),
+    ...bothReport(`truncate ${systemFile('truncate')}`),
   },
-  { title: 'ftruncate', action: ['ftruncate', systemFile('ftruncate')], ...truncationOf(systemFile('ftruncate')) },
-  { title: 'open with O_TRUNC', action: ['otrunc', systemFile('otrunc')], ...truncationOf(systemFile('otrunc')) },
+  { title: 'ftruncate', action: ['ftruncate', systemFile('ftruncate')], ...truncationReports(systemFile('ftruncate')) },
+  { title: 'open with O_TRUNC', action: ['otrunc', systemFile('otrunc')], ...truncationReports(systemFile('otrunc')) },
 ];
 
-const MAPPINGS: readonly Way[] = [
+const MAPPINGS: readonly Technique[] = [
   {
     title: 'mmap, shared, read',
     action: ['map', secret('shared'), READ, SHARED, READ],
-    ...same(`mmap-r ${secret('shared')}`),
+    ...bothReport(`mmap-r ${secret('shared')}`),
   },
   {
     title: 'mmap, private, read',
     action: ['map', secret('private'), READ, PRIVATE, READ],
-    ...onlyExample(`mmap-r ${secret('private')}`),
+    ...exampleReports(`mmap-r ${secret('private')}`),
   },
   {
     title: 'mmap without a right, then mprotect to read',
     action: ['map', secret('protect'), 0, PRIVATE, READ],
-    ...onlyExample(`mmap- ${secret('protect')}`),
+    ...exampleReports(`mmap- ${secret('protect')}`),
   },
   {
     title: 'mmap, shared, write',
     action: ['map', systemFile('shared'), READ | WRITE, SHARED, READ | WRITE],
-    ...same(`mmap-rw ${systemFile('shared')}`),
+    ...bothReport(`mmap-rw ${systemFile('shared')}`),
   },
   {
     title: 'mmap, shared, read, then mprotect to write',
     action: ['map', systemFile('protect'), READ, SHARED, READ | WRITE],
-    ...onlyExample(`mprotect-rw ${systemFile('protect')}`),
+    ...exampleReports(`mprotect-rw ${systemFile('protect')}`),
   },
   {
     title: 'mmap, private, written: the file stays as it is',
     action: ['map', systemFile('private'), READ | WRITE, PRIVATE, READ | WRITE],
-    ...NOBODY,
+    ...NOTHING,
   },
 ];
 
-const NAMES: readonly Way[] = [
+const NAMES: readonly Technique[] = [
   {
     title: 'a symbolic link to it',
-    action: ['read', beside('symlink')],
-    ...same(`read ${secret('symlink')}`),
+    action: ['read', besidePath('symlink')],
+    ...bothReport(`read ${secret('symlink')}`),
   },
   {
     title: 'a hard link, read',
-    action: ['link', secret('link'), beside('link'), 'read'],
-    ...onlyExample(`link ${secret('link')} -> ${beside('link')}`),
+    action: ['link', secret('link'), besidePath('link'), 'read'],
+    ...exampleReports(`link ${secret('link')} -> ${besidePath('link')}`),
   },
   {
     title: 'a hard link, written',
-    action: ['link', systemFile('link'), beside('linked'), 'write'],
-    ...onlyExample(`link ${systemFile('link')} -> ${beside('linked')}`),
+    action: ['link', systemFile('link'), besidePath('linked'), 'write'],
+    ...exampleReports(`link ${systemFile('link')} -> ${besidePath('linked')}`),
   },
   {
     title: 'renamed, then read',
-    action: ['rename', secret('renamed'), beside('renamed'), beside('renamed')],
-    ...onlyExample(`rename ${secret('renamed')} -> ${beside('renamed')}`),
+    action: ['rename', secret('renamed'), besidePath('renamed'), besidePath('renamed')],
+    ...exampleReports(`rename ${secret('renamed')} -> ${besidePath('renamed')}`),
   },
   {
     title: 'another file renamed over it',
-    action: ['rename', beside('over'), systemFile('over'), FAKE],
-    ...onlyExample(`rename ${beside('over')} -> ${systemFile('over')}`),
+    action: ['rename', besidePath('over'), systemFile('over'), FAKE],
+    ...exampleReports(`rename ${besidePath('over')} -> ${systemFile('over')}`),
   },
   {
     title: 'its folder renamed',
-    action: ['rename', HOME_KEYS, beside('keys'), beside('keys/id_rsa')],
-    ...onlyExample(`rename ${HOME_KEYS} -> ${beside('keys')}`),
+    action: ['rename', HOME_KEYS, besidePath('keys'), besidePath('keys/id_rsa')],
+    ...exampleReports(`rename ${HOME_KEYS} -> ${besidePath('keys')}`),
   },
   {
     title: 'exchanged by RENAME_EXCHANGE',
-    action: ['exchange', secret('exchange'), beside('exchange')],
-    ...onlyExample(`rename ${secret('exchange')} -> ${beside('exchange')}`),
+    action: ['exchange', secret('exchange'), besidePath('exchange')],
+    ...exampleReports(`rename ${secret('exchange')} -> ${besidePath('exchange')}`),
   },
   {
     title: 'read while it is exchanged in a loop',
-    action: ['race', secret('race'), beside('race')],
-    example: [`read ${secret('race')}`, `rename ${secret('race')} -> ${beside('race')}`],
+    action: ['race', secret('race'), besidePath('race')],
+    example: [`read ${secret('race')}`, `rename ${secret('race')} -> ${besidePath('race')}`],
     upstream: [`read ${secret('race')}`],
   },
   {
     title: 'an unnamed file gets a name beside it (linkat)',
     action: ['unnamed', FOLDER, '/etc/evasion-unnamed'],
-    ...onlyExample(`link ${FOLDER}/#N (deleted) -> /etc/evasion-unnamed`),
+    ...exampleReports(`link ${FOLDER}/#N (deleted) -> /etc/evasion-unnamed`),
   },
   {
     title: 'unlinked while it is open',
     action: ['unlinked', secret('unlinked')],
-    ...same(`read ${secret('unlinked')} (deleted)`),
+    ...bothReport(`read ${secret('unlinked')} (deleted)`),
   },
   {
     title: 'a name of 255 bytes',
     action: ['read', secret('n'.repeat(248))],
-    ...same(`read ${secret('n'.repeat(248))}`),
+    ...bothReport(`read ${secret('n'.repeat(248))}`),
   },
   {
     title: 'a path of 7,000 bytes',
     action: ['deep', '/root/.ssh', LONG_NAME, LEVELS, 'file'],
-    ...same('read (long) (truncated)', 'write (long) (truncated)'),
+    ...bothReport('read (long) (truncated)', 'write (long) (truncated)'),
   },
   {
     title: 'a name with a line break',
     action: ['read', secret('line\\n')],
-    ...same(`read "${secret('line\\n')}"`),
+    ...bothReport(`read "${secret('line\\n')}"`),
   },
   {
     title: 'a name that is not UTF-8: the event keeps the byte',
     action: ['read', secret('byte\\xff')],
-    ...same('read "/etc/shadow-byte\\udcff"'),
+    ...bothReport('read "/etc/shadow-byte\\udcff"'),
   },
 ];
 
-const ROOTS: readonly Way[] = [
+const ROOTS: readonly Technique[] = [
   {
     title: 'a bind mount of it',
     action: ['bind', secret('bind'), FAKE, FAKE],
-    ...onlyExample(`bind ${secret('bind')}`),
+    ...exampleReports(`bind ${secret('bind')}`),
   },
   {
     title: 'a bind mount of its folder',
     action: ['bind', '/etc', TARGET, `${TARGET}/shadow-folder`],
-    ...onlyExample('bind /etc'),
+    ...exampleReports('bind /etc'),
   },
   {
     title: 'a copy of its mount that is nowhere (open_tree)',
     action: ['tree', '/etc', 'shadow-folder'],
-    ...onlyExample('bind /etc'),
+    ...exampleReports('bind /etc'),
   },
   {
     title: 'open_tree and move_mount of its folder',
     action: ['move', '/etc', TARGET, `${TARGET}/shadow-folder`],
-    ...onlyExample('bind /etc'),
+    ...exampleReports('bind /etc'),
   },
   {
     title: 'another file mounted over it',
     action: ['bind', FAKE, systemFile('covered'), FAKE],
-    ...onlyExample(`mount ${FAKE.slice(1)} ${systemFile('covered')}`),
+    ...exampleReports(`mount ${FAKE.slice(1)} ${systemFile('covered')}`),
   },
   {
     title: 'the same by move_mount',
     action: ['move', FAKE, systemFile('moved'), FAKE],
-    ...onlyExample(`move_mount / (unreachable) ${systemFile('moved')}`),
+    ...exampleReports(`move_mount / (unreachable) ${systemFile('moved')}`),
   },
   {
     title: 'an overlay of its folder',
     action: ['overlay', '/etc', EMPTY, TARGET, `${TARGET}/shadow-folder`],
-    ...onlyExample('layer /etc'),
+    ...exampleReports('layer /etc'),
   },
   {
     title: 'chroot to its folder',
     action: ['chroot', '/etc', '/shadow-folder'],
-    ...onlyExample('chroot /etc'),
+    ...exampleReports('chroot /etc'),
   },
   {
     title: 'opened, then chroot to another folder',
     action: ['outside', EMPTY, secret('outside')],
-    ...same(`read ${secret('outside')} (unreachable)`),
+    ...bothReport(`read ${secret('outside')} (unreachable)`),
   },
   {
     title: 'pivot_root to its folder',
     action: ['pivot', '/etc', TARGET, '/shadow-folder'],
-    ...onlyExample('bind /etc'),
+    ...exampleReports('bind /etc'),
   },
   {
     title: 'a bind mount in an own user namespace',
     action: ['user', 'bind', secret('own'), FAKE, FAKE],
-    ...onlyExample(`bind ${secret('own')}`),
+    ...exampleReports(`bind ${secret('own')}`),
   },
   {
     title: 'chroot in an own user namespace',
     action: ['user', 'chroot', '/etc', '/shadow-own'],
-    ...onlyExample('chroot /etc'),
+    ...exampleReports('chroot /etc'),
   },
 ];
 
 /** What cannot be seen, and why: examples/file-monitoring.yaml says the same. */
-const COPIES: readonly Way[] = [
-  { title: 'a memfd into which another process has copied it', action: ['memfd', secret('memfd')], ...NOBODY },
-  { title: 'memory of another process that has read it', action: ['memory', secret('memory')], ...NOBODY },
+const COPIES: readonly Technique[] = [
+  { title: 'a memfd into which another process has copied it', action: ['memfd', secret('memfd')], ...NOTHING },
+  { title: 'memory of another process that has read it', action: ['memory', secret('memory')], ...NOTHING },
   {
     title: 'a loop device with it: a kernel thread reads',
     action: ['loop', secret('loop')],
-    ...NOBODY,
+    ...NOTHING,
     kernels: ['6.12'],
   },
 ];
 
-export const WAYS: readonly Way[] = [...CALLS, ...TRUNCATIONS, ...MAPPINGS, ...NAMES, ...ROOTS, ...COPIES].filter(
+export const TECHNIQUES: readonly Technique[] = [...CALLS, ...TRUNCATIONS, ...MAPPINGS, ...NAMES, ...ROOTS, ...COPIES].filter(
   ({ kernels }) => kernels?.includes(kernel) ?? true,
 );

@@ -2,11 +2,11 @@
 'use strict';
 const { Runnable, Suite } = require('mocha');
 
-const LEAST_MS = 900_000;
+const MIN_TIMEOUT_MS = 900_000;
 
 for (const { prototype } of [Runnable, Suite]) {
   const { timeout } = prototype;
   prototype.timeout = function (...args) {
-    return timeout.apply(this, typeof args[0] === 'number' && args[0] > 0 ? [Math.max(args[0], LEAST_MS)] : args);
+    return timeout.apply(this, typeof args[0] === 'number' && args[0] > 0 ? [Math.max(args[0], MIN_TIMEOUT_MS)] : args);
   };
 }

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { btf, type BtfType } from '../fuzz/btf-file.js';
+import { encodeBtf, type BtfType } from '../fuzz/btf-file.js';
 import { needsRoot, runScript, SANITIZED } from './support.js';
 
 const PTR = 2;
@@ -47,7 +47,7 @@ describe('input without an end', function () {
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   /** What the promise of an expression is rejected with, in a process with little memory that ends after 20 s. */
-  async function refused(expression: string): Promise<unknown> {
+  async function getRejection(expression: string): Promise<unknown> {
     const limits = SANITIZED ? [] : ['sh', '-c', 'ulimit -v 16000000; exec "$@"', 'sh'];
     const { stdout, stderr, signal } = await runScript(
       `out(await (async () => (${expression}))().then(() => 'no error', (e) => [e.code, e.message]))`,
@@ -59,20 +59,20 @@ describe('input without an end', function () {
 
   for (const [what, types] of Object.entries(DAMAGED)) {
     it(`BTF with ${what}`, async () => {
-      writeFileSync(file, btf(types));
-      const [code, message] = (await refused(`polytrace.loadKernelInfo(${JSON.stringify(file)})`)) as [string, string];
+      writeFileSync(file, encodeBtf(types));
+      const [code, message] = (await getRejection(`polytrace.loadKernelInfo(${JSON.stringify(file)})`)) as [string, string];
       assert.equal(code, 'BTF_UNREADABLE');
       assert.match(message, /types contain themselves, or are nested too deep/);
     });
   }
 
   it('BTF that is valid is read: a struct may refer to itself by a pointer', async () => {
-    writeFileSync(file, btf([{ kind: STRUCT, name: 'list', ref: 8, members: 1, rest: ['next', 2, 0] }, { kind: PTR, ref: 1 }]));
+    writeFileSync(file, encodeBtf([{ kind: STRUCT, name: 'list', ref: 8, members: 1, rest: ['next', 2, 0] }, { kind: PTR, ref: 1 }]));
     const members = `polytrace.loadKernelInfo(${JSON.stringify(file)}).struct('list').members().map(({ name }) => name)`;
-    assert.deepEqual(await refused(`Promise.reject({ code: ${members} })`), [['next'], null]);
+    assert.deepEqual(await getRejection(`Promise.reject({ code: ${members} })`), [['next'], null]);
   });
 
-  const uprobe = (path: string, more = ''): string =>
+  const uprobePolicy = (path: string, more = ''): string =>
     JSON.stringify(`apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: endless }
@@ -81,20 +81,20 @@ spec: { uprobes: [{ path: ${path}, symbols: [main]${more} }] }`);
   for (const [what, path] of [['/dev/zero', '/dev/zero'], ['a pipe', pipe]] as const) {
     const name = JSON.stringify(path);
     it(`${what} as BTF`, async () => {
-      const [code] = (await refused(`polytrace.loadKernelInfo(${name})`)) as [string];
+      const [code] = (await getRejection(`polytrace.loadKernelInfo(${name})`)) as [string];
       assert.equal(code, 'BTF_UNREADABLE');
     });
 
     it(`${what} as the program of a uprobe, also with digests`, async () => {
       const open = (yaml: string): string => `polytrace.openTracer({ policies: [{ yaml: ${yaml} }] })`;
-      const [code] = (await refused(open(uprobe(path)))) as [string];
+      const [code] = (await getRejection(open(uprobePolicy(path)))) as [string];
       assert.equal(code, 'HOOK_ATTACH');
       const digests = `, binaryDigests: ["sha256:${'0'.repeat(64)}"]`;
-      assert.deepEqual(((await refused(open(uprobe(path, digests)))) as [string])[0], 'HOOK_NOT_FOUND');
+      assert.deepEqual(((await getRejection(open(uprobePolicy(path, digests)))) as [string])[0], 'HOOK_NOT_FOUND');
     });
   }
 
   it('/dev/zero as a policy', async () => {
-    assert.equal(((await refused(`polytrace.openTracer({ policies: ['/dev/zero'] })`)) as [string])[0], 'FILE_TOO_LARGE');
+    assert.equal(((await getRejection(`polytrace.openTracer({ policies: ['/dev/zero'] })`)) as [string])[0], 'FILE_TOO_LARGE');
   });
 });

@@ -3,23 +3,25 @@
  * has to count lines and columns.
  */
 import assert from 'node:assert/strict';
+import type { CompiledHook } from '../../../lib/compiled/compiled-policy.js';
 import { PolicyError, type Diagnostic } from '../../../lib/errors.js';
+import type { Architecture } from '../../../lib/names/syscalls.js';
 import { compilePolicy, parsePolicy, validatePolicy, type CompiledPolicy } from '../../../lib/policy/index.js';
 import { checkSchema } from './schema-agreement.js';
 
-interface Expected {
+interface ExpectedDiagnostic {
   readonly code: string;
   readonly line: number;
   readonly column: number;
 }
 
-export interface Marked {
+export interface MarkedPolicy {
   readonly yaml: string;
-  readonly expected: readonly Expected[];
+  readonly expected: readonly ExpectedDiagnostic[];
 }
 
-export function marked(text: string): Marked {
-  const expected: Expected[] = [];
+export function parseMarks(text: string): MarkedPolicy {
+  const expected: ExpectedDiagnostic[] = [];
   const lines = text.split('\n').map((line, i) => {
     let plain = line;
     for (let match = MARK.exec(plain); match !== null; match = MARK.exec(plain)) {
@@ -35,7 +37,7 @@ const MARK = /⟦([A-Z0-9_]+)⟧/;
 
 /** Checks that exactly the marked mistakes are reported. */
 export function checkMarked(text: string): void {
-  const { yaml, expected } = marked(text);
+  const { yaml, expected } = parseMarks(text);
   const found = validatePolicy(yaml, { file: 'p.yaml' });
   assert.deepEqual(
     found.map(({ code, line, column }) => ({ code, line, column })),
@@ -107,18 +109,25 @@ export function checkCompiles(text: string): CompiledPolicy | undefined {
   }
 }
 
-/** A policy around one item of `spec.kprobes`, given without its indentation. */
-export function kprobe(body: string): string {
-  return policy(`kprobes:\n${item(body)}`);
+/** The first hook of a policy. */
+export function compileHook(yaml: string, architecture: Architecture = 'x64'): CompiledHook {
+  const [hook] = compilePolicy(yaml, { architecture }).hooks;
+  assert.ok(hook);
+  return hook;
 }
 
-export function policy(spec: string): string {
+/** A policy around one item of `spec.kprobes`, given without its indentation. */
+export function kprobeYaml(body: string): string {
+  return policyYaml(`kprobes:\n${yamlItem(body)}`);
+}
+
+export function policyYaml(spec: string): string {
   return `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: test\nspec:\n${indent(dedent(spec), 2)}\n`;
 }
 
 /** A kprobe that reads a file and an int, with these selectors. */
-export function selectors(body: string): string {
-  return kprobe(`${FILE_AND_INT}\nselectors:\n${item(body)}`);
+export function selectorsYaml(body: string): string {
+  return kprobeYaml(`${FILE_AND_INT}\nselectors:\n${yamlItem(body)}`);
 }
 
 export const FILE_AND_INT = `call: security_file_permission
@@ -133,7 +142,7 @@ returnArg:
   index: 0
   type: int`;
 
-export function item(body: string): string {
+export function yamlItem(body: string): string {
   return `- ${indent(dedent(body), 2).slice(2)}`;
 }
 

@@ -4,20 +4,20 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { openTracer } from '../../lib/index.js';
 import type { ProcessLsmEvent, TracerEvent } from '../../types/index.js';
-import { batch } from './matrix-policy.js';
-import { compileWorkload, fileOf, hooksOf, kernel, policy, Recording, WORKLOAD } from './support.js';
+import { batchInput } from './matrix-policy.js';
+import { compileWorkload, fileArgument, kprobeEvents, kernel, kprobePolicy, Recording, WORKLOAD } from './support.js';
 
 const isLsm = (event: TracerEvent): event is ProcessLsmEvent => event.type === 'process_lsm';
 
 /** The same as `policy`, with its hooks under another kind. */
-function under(kind: string, ...hooks: readonly string[]): string {
-  return policy('kinds', ...hooks).replace('  kprobes:', `  ${kind}:`);
+function kindPolicy(kind: string, ...hooks: readonly string[]): string {
+  return kprobePolicy('kinds', ...hooks).replace('  kprobes:', `  ${kind}:`);
 }
 
-async function during(yaml: string, run: () => void): Promise<TracerEvent[]> {
+async function recordEvents(yaml: string, run: () => void): Promise<TracerEvent[]> {
   const recording = await Recording.open(yaml);
   try {
-    return await recording.during(run);
+    return await recording.eventsDuring(run);
   } finally {
     await recording.close();
   }
@@ -43,13 +43,13 @@ selectors:
   - index: 0
     operator: Equal
     values: [/tmp/wanted]`;
-    const events = await during(under('lsmhooks', hook), () => {
+    const events = await recordEvents(kindPolicy('lsmhooks', hook), () => {
       for (const path of ['/tmp/wanted', '/tmp/unwanted']) spawnSync('cat', [path]);
     });
     assert.deepEqual(
       events
         .filter(isLsm)
-        .map((e) => [e.policyName, e.functionName, e.message, e.tags, e.selector, e.process.argv, fileOf(e).path]),
+        .map((e) => [e.policyName, e.functionName, e.message, e.tags, e.selector, e.process.argv, fileArgument(e).path]),
       [['kinds', 'file_open', 'opened', ['a'], 0, ['/tmp/wanted'], '/tmp/wanted']],
     );
   });
@@ -67,7 +67,7 @@ selectors:
   - args: [0]
     operator: Equal
     values: ["${WORKLOAD}"]`;
-    const events = await during(under('lsmhooks', hook), () => spawnSync(WORKLOAD, ['openat', '/no/such/file']));
+    const events = await recordEvents(kindPolicy('lsmhooks', hook), () => spawnSync(WORKLOAD, ['openat', '/no/such/file']));
     const told = events
       .filter(isLsm)
       .map((e) => e.args.map((arg) => ('path' in arg ? arg.path : 'value' in arg && arg.value)));
@@ -89,9 +89,9 @@ selectors:
   - index: ${value}
     operator: Prefix
     values: [want]`;
-    const events = await during(under('lsmhooks', hook), () => {
+    const events = await recordEvents(kindPolicy('lsmhooks', hook), () => {
       const actions = ['wanted', 'other'].map((text) => ({ name: text, action: ['xattr', '/tmp/wanted', text] }));
-      const { status, stderr } = spawnSync(WORKLOAD, ['batch'], { input: batch(actions), encoding: 'utf8' });
+      const { status, stderr } = spawnSync(WORKLOAD, ['batch'], { input: batchInput(actions), encoding: 'utf8' });
       assert.equal(status, 0, stderr);
     });
     const told = events.filter(isLsm).flatMap((e) => e.args.map((arg) => arg.type === 'const_buf' && arg.value));
@@ -102,15 +102,15 @@ selectors:
   });
 
   it('an unknown hook is refused, and so is a parameter that the hook does not have', async () => {
-    const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
-      await assert.rejects(openTracer({ policies: [{ yaml: under('lsmhooks', hook) }] }), { code, message });
+    const assertRefused = async (hook: string, code: string, message: RegExp): Promise<void> => {
+      await assert.rejects(openTracer({ policies: [{ yaml: kindPolicy('lsmhooks', hook) }] }), { code, message });
     };
-    await refused('hook: file_opened', 'LSM_HOOK_UNKNOWN', /file_opened/);
-    await refused('hook: file_open\nargs:\n- index: 1\n  type: int', 'ARG_BEYOND_PROTOTYPE', /parameter 1/);
+    await assertRefused('hook: file_opened', 'LSM_HOOK_UNKNOWN', /file_opened/);
+    await assertRefused('hook: file_open\nargs:\n- index: 1\n  type: int', 'ARG_BEYOND_PROTOTYPE', /parameter 1/);
   });
 
   it('the status reports the mechanism', async () => {
-    const tracer = await openTracer({ policies: [{ yaml: under('lsmhooks', 'hook: file_open') }] });
+    const tracer = await openTracer({ policies: [{ yaml: kindPolicy('lsmhooks', 'hook: file_open') }] });
     const [status] = tracer.policies();
     await tracer.close();
     assert.deepEqual(
@@ -144,8 +144,8 @@ selectors:
   before(() => writeFileSync('/tmp/wanted', 'x'));
 
   it('are reported in the same way as kprobes', async () => {
-    const events = await during(under('fentries', HOOK), () => spawnSync('cat', ['/tmp/wanted']));
-    const told = hooksOf(events).map((e) => [e.functionName, fileOf(e).path, e.return]);
+    const events = await recordEvents(kindPolicy('fentries', HOOK), () => spawnSync('cat', ['/tmp/wanted']));
+    const told = kprobeEvents(events).map((e) => [e.functionName, fileArgument(e).path, e.return]);
     assert.ok(told.length > 0);
     for (const each of told) {
       assert.deepEqual(each, ['security_file_permission', '/tmp/wanted', { type: 'int', index: 0, value: 0 }]);
@@ -154,7 +154,7 @@ selectors:
 
   it('use trampolines, whatever mechanism the tracer was opened with', async () => {
     for (const attach of ['auto', 'kprobe'] as const) {
-      const tracer = await openTracer({ attach, policies: [{ yaml: under('fentries', HOOK) }] });
+      const tracer = await openTracer({ attach, policies: [{ yaml: kindPolicy('fentries', HOOK) }] });
       const [status] = tracer.policies();
       await tracer.close();
       assert.deepEqual(

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { negativeCache } from '../../lib/attach/negative-cache.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
-import { fileHook, hooksOf, kernel, MECHANISMS, policy, Recording } from './support.js';
+import { fileHook, kprobeEvents, kernel, MECHANISMS, kprobePolicy, Recording } from './support.js';
 
 const PROGRAM = '/tmp/negative-cache';
 const RACE_SECONDS = NIGHTLY ? 60 : 5;
@@ -17,7 +17,7 @@ const onlyProgram = `  matchBinaries:
   - operator: In
     values: ["${PROGRAM}"]`;
 
-const watching = (...prefixes: readonly string[]): string => `- matchArgs:
+const prefixSelector = (...prefixes: readonly string[]): string => `- matchArgs:
   - index: 0
     operator: Prefix
     values: ${JSON.stringify(prefixes)}
@@ -34,7 +34,7 @@ selectors:
 ${selectors}`;
 
 /** Paths are remembered again at once. */
-const restless: typeof findLocks = (context) => {
+const withoutHold: typeof findLocks = (context) => {
   const locks = findLocks(context);
   return locks === undefined ? undefined : { ...locks, holdTicks: 0 };
 };
@@ -47,54 +47,54 @@ const noLocks: typeof findLocks = (context) => {
 };
 
 interface Reports {
-  readonly remembering: readonly ProcessKprobeEvent[];
-  readonly twin: readonly ProcessKprobeEvent[];
+  readonly cached: readonly ProcessKprobeEvent[];
+  readonly reference: readonly ProcessKprobeEvent[];
 }
 
 /** The events of both hooks. */
-async function reportsOf(
+async function compareHooks(
   hook: string,
   attach: 'fentry' | 'kprobe',
   run: () => void | Promise<void>,
-  locks: typeof findLocks = restless,
+  locks: typeof findLocks = withoutHold,
 ): Promise<Reports> {
   const recording = await Recording.open(undefined, { attach });
   try {
     negativeCache.findLocks = locks;
-    await recording.tracer.addPolicy({ yaml: policy('remembering', hook) });
+    await recording.tracer.addPolicy({ yaml: kprobePolicy('remembering', hook) });
     negativeCache.findLocks = () => undefined;
-    await recording.tracer.addPolicy({ yaml: policy('twin', hook) });
-    const events = await recording.during(run);
+    await recording.tracer.addPolicy({ yaml: kprobePolicy('twin', hook) });
+    const events = await recording.eventsDuring(run);
     assert.deepEqual(
       events.filter(({ type }) => type === 'lost'),
       [],
     );
-    const of = (name: string): ProcessKprobeEvent[] => hooksOf(events).filter(({ policyName }) => policyName === name);
-    return { remembering: of('remembering'), twin: of('twin') };
+    const of = (name: string): ProcessKprobeEvent[] => kprobeEvents(events).filter(({ policyName }) => policyName === name);
+    return { cached: of('remembering'), reference: of('twin') };
   } finally {
     negativeCache.findLocks = findLocks;
     await recording.close();
   }
 }
 
-function pathOf({ args: [file] }: ProcessKprobeEvent): string {
+function eventPath({ args: [file] }: ProcessKprobeEvent): string {
   return file !== undefined && 'path' in file ? file.path : '';
 }
 
-function offsetOf({ args: [, offset] }: ProcessKprobeEvent): string {
+function eventOffset({ args: [, offset] }: ProcessKprobeEvent): string {
   return offset !== undefined && 'value' in offset ? String(offset.value) : '';
 }
 
-const changes = (
+const compareAfterChanges = (
   folder: string,
   attach: 'fentry' | 'kprobe',
-  locks = restless,
+  locks = withoutHold,
   ...settled: string[]
 ): Promise<Reports> => {
   mkdirSync(folder);
-  const hook = fileHook(watching(join(folder, 'watched'), '/watched'));
+  const hook = fileHook(prefixSelector(join(folder, 'watched'), '/watched'));
   const run = (): void => void execFileSync(PROGRAM, [folder, ...settled], { stdio: 'inherit' });
-  return reportsOf(hook, attach, run, locks);
+  return compareHooks(hook, attach, run, locks);
 };
 
 function mountExt4(place: string): void {
@@ -106,7 +106,7 @@ function mountExt4(place: string): void {
   execFileSync('mount', ['-o', 'loop', '/tmp/ext4.image', place]);
 }
 
-function remembered(this: Mocha.Suite): void {
+function testNegativeCache(this: Mocha.Suite): void {
   this.timeout(NIGHTLY ? 600_000 : 300_000);
 
   before(() => {
@@ -114,26 +114,26 @@ function remembered(this: Mocha.Suite): void {
       execFileSync('cc', ['-O1', '-pthread', '-o', PROGRAM, join(__dirname, 'negative-cache.c')], { stdio: 'inherit' });
     }
   });
-  after(() => Recording.closeKept());
+  after(() => Recording.closeCached());
 
   for (const attach of MECHANISMS) {
     it(`after every change of a path on tmpfs, by ${attach}`, async () => {
-      const { remembering, twin } = await changes(`/srv/verdicts-${attach}`, attach);
+      const { cached: remembering, reference: twin } = await compareAfterChanges(`/srv/verdicts-${attach}`, attach);
       assert.ok(twin.length > 500, `only ${twin.length} events`);
-      assert.deepEqual(remembering.map(pathOf), twin.map(pathOf));
+      assert.deepEqual(remembering.map(eventPath), twin.map(eventPath));
     });
   }
 
   it('after every change of a path on ext4', async () => {
     mountExt4('/srv/ext4');
-    const { remembering, twin } = await changes('/srv/ext4/verdicts', 'fentry', restless, 'stable');
+    const { cached: remembering, reference: twin } = await compareAfterChanges('/srv/ext4/verdicts', 'fentry', withoutHold, 'stable');
     assert.ok(twin.length > 500, `only ${twin.length} events`);
-    assert.deepEqual(remembering.map(pathOf), twin.map(pathOf));
+    assert.deepEqual(remembering.map(eventPath), twin.map(eventPath));
   });
 
   for (const [folder, ...settled] of [['/srv/verdicts-wrong'], ['/srv/ext4/verdicts-wrong', 'stable']] as const) {
     it(`these tests fail where changes are not noticed: ${folder}`, async () => {
-      const { remembering, twin } = await changes(folder, 'fentry', noLocks, ...settled);
+      const { cached: remembering, reference: twin } = await compareAfterChanges(folder, 'fentry', noLocks, ...settled);
       assert.ok(remembering.length < twin.length, `${remembering.length} of ${twin.length} events`);
     });
   }
@@ -141,7 +141,7 @@ function remembered(this: Mocha.Suite): void {
   it(`two processors: one renames, the other one reads, for ${RACE_SECONDS} s`, async () => {
     for (const folder of ['/srv/race', '/srv/race/plain', '/srv/race/watched']) mkdirSync(folder);
     let output = '';
-    const { remembering, twin } = await reportsOf(preadHook(watching('/srv/race/watched')), 'fentry', async () => {
+    const { cached: remembering, reference: twin } = await compareHooks(preadHook(prefixSelector('/srv/race/watched')), 'fentry', async () => {
       const raced = await promisify(execFile)(PROGRAM, ['race', '/srv/race', String(RACE_SECONDS)], {
         maxBuffer: 1 << 28,
       });
@@ -156,11 +156,11 @@ function remembered(this: Mocha.Suite): void {
     assert.ok(watched.length > 100 && watched.length < settled.size, `${watched.length} of ${settled.size} reads`);
     // during a rename, either path is right
     const of = (events: readonly ProcessKprobeEvent[]): string[] =>
-      events.map(offsetOf).filter((offset) => settled.has(offset));
+      events.map(eventOffset).filter((offset) => settled.has(offset));
     assert.deepEqual(of(twin), watched);
     assert.deepEqual(of(remembering), watched);
   });
 }
 
 // a kernel before 6.2 has no programs that remember
-if (kernel === '6.12') describe('remembered verdicts', remembered);
+if (kernel === '6.12') describe('remembered verdicts', testNegativeCache);

@@ -10,7 +10,7 @@ export const PROGRAMS = `${ROOT}/programs`;
 const NOWHERE = '/no/such';
 
 /** Rows for texts. They are short enough for the name of a network device, too. */
-export function textRows(begin: string, act: (text: string) => Action): Row[] {
+export function stringRows(begin: string, act: (text: string) => Action): Row[] {
   const of = (name: string): Action => act(`${begin}${name}`);
   return [
     { operator: 'Equal', values: [`${begin}a`, `${begin}other`], match: of('a'), miss: of('ab') },
@@ -21,7 +21,7 @@ export function textRows(begin: string, act: (text: string) => Action): Row[] {
   ];
 }
 
-function textSubject(
+function stringSubject(
   type: ArgTypeName,
   hook: Hook,
   begin: string,
@@ -33,10 +33,10 @@ function textSubject(
   return {
     title,
     type,
-    place: 'args',
+    source: 'args',
     hook,
-    rows: textRows(begin, act),
-    told: [
+    rows: stringRows(begin, act),
+    expected: [
       { action: act(text), value: { type, value: isBuffer(type) ? Buffer.from(text) : text }, json: { ...json(text) } },
     ],
   };
@@ -56,28 +56,28 @@ const SIZE: Value = { index: 2, type: 'size_t' };
 const buffer = (type: ArgTypeName, more: Partial<Value> = {}): Value => ({ index: 1, type, sizeArgIndex: 3, ...more });
 
 const PLAIN: readonly Subject[] = [
-  textSubject(
+  stringSubject(
     'string',
     { call: 'sys_openat', syscall: true, args: [{ index: 1, type: 'string' }] },
     `${NOWHERE}/`,
     (text) => ['openat', text],
     (text) => ({ string_arg: text }),
   ),
-  textSubject(
+  stringSubject(
     'filename',
     { call: 'do_unlinkat', args: [{ index: 1, type: 'filename' }] },
     `${NOWHERE}/`,
     (text) => ['unlinkat', text],
     (text) => ({ string_arg: text }),
   ),
-  textSubject(
+  stringSubject(
     'char_buf',
     { call: 'sys_write', syscall: true, args: [buffer('char_buf'), SIZE] },
     'begin ',
     (text) => ['write', text],
     (text) => ({ bytes_arg: base64(text) }),
   ),
-  textSubject(
+  stringSubject(
     'char_buf',
     {
       call: 'sys_read',
@@ -93,10 +93,10 @@ const PLAIN: readonly Subject[] = [
   {
     title: 'char_buf with maxData',
     type: 'char_buf',
-    place: 'args',
+    source: 'args',
     hook: { call: 'sys_write', syscall: true, args: [buffer('char_buf', { maxData: true }), SIZE] },
     rows: [{ operator: 'Prefix', values: ['xxx'], match: ['writelong', 20000, 'end'], miss: ['write', 'yxxx'] }],
-    told: [
+    expected: [
       {
         action: ['writelong', 20000, 'end'],
         value: { type: 'char_buf', value: Buffer.from(`${'x'.repeat(20000)}end`), size: 20003, truncated: false },
@@ -104,14 +104,14 @@ const PLAIN: readonly Subject[] = [
       },
     ],
   },
-  textSubject(
+  stringSubject(
     'char_iovec',
     { call: 'sys_writev', syscall: true, args: [buffer('char_iovec'), SIZE] },
     'begin ',
     (text) => ['writev', text],
     (text) => ({ bytes_arg: base64(text) }),
   ),
-  textSubject(
+  stringSubject(
     'const_buf',
     {
       call: 'security_inode_setxattr',
@@ -125,7 +125,7 @@ const PLAIN: readonly Subject[] = [
     (text) => ({ bytes_arg: base64(text) }),
   ),
   withRows(
-    textSubject(
+    stringSubject(
       'sockaddr_un',
       { call: 'security_socket_connect', args: [{ index: 1, type: 'sockaddr_un' }] },
       `${NOWHERE}/`,
@@ -140,7 +140,7 @@ const PLAIN: readonly Subject[] = [
       { operator: 'Equal', values: ['/no/padded\0\0\0'], match: ['unix', '/no/padded'], miss: ['unix', '/no/p'] },
     ],
   ),
-  textSubject(
+  stringSubject(
     'net_device',
     { call: 'dev_change_flags', args: [{ index: 0, type: 'net_device' }] },
     '',
@@ -161,10 +161,10 @@ function pathSubject(
   return {
     title: type,
     type,
-    place: 'args',
+    source: 'args',
     hook,
-    rows: [...textRows(`${root}/`, act), ...more],
-    told: [{ action: act(path), value: { type, path }, json: { [json]: { path } } }],
+    rows: [...stringRows(`${root}/`, act), ...more],
+    expected: [{ action: act(path), value: { type, path }, json: { [json]: { path } } }],
   };
 }
 
@@ -209,4 +209,4 @@ const PATHS: readonly Subject[] = [
   ),
 ];
 
-export const TEXTS: readonly Subject[] = [...PLAIN, ...PATHS];
+export const STRINGS: readonly Subject[] = [...PLAIN, ...PATHS];

@@ -5,14 +5,14 @@ import { once } from 'node:events';
 import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { openTracer, removePersisted } from '../../lib/index.js';
 import type { TracerEvent } from '../../types/index.js';
-import { checkout, policy } from './support.js';
+import { checkout, kprobePolicy } from './support.js';
 
 /** A program that only these tests start, so that actions cannot affect other processes. */
 const CAT = '/tmp/kept-out';
 const TARGET = '/tmp/kept-out.txt';
 const FOLDER = '/sys/fs/bpf/polytrace-test';
 
-const KILLS = policy(
+const KILLS = kprobePolicy(
   'kept-out',
   `call: security_file_open
 syscall: false
@@ -27,7 +27,7 @@ selectors:
   - {action: Sigkill}`,
 );
 
-const read = (): string | null => spawnSync(CAT, [TARGET]).signal;
+const readSignal = (): string | null => spawnSync(CAT, [TARGET]).signal;
 
 /** Tries to open the file all the time, in a separate process, and records each try that succeeded. */
 class Intruder {
@@ -83,7 +83,7 @@ describe('enforcement without a gap', function () {
     const tries = await intruder.end();
     await tracer.close();
     assert.ok(tries >= 3, `${tries} tries`);
-    assert.equal(read(), null);
+    assert.equal(readSignal(), null);
   });
 
   it('after a tracer is killed, its policy continues; the next tracer takes it over; cleanup ends it', async () => {
@@ -92,19 +92,19 @@ describe('enforcement without a gap', function () {
     child.kill('SIGKILL');
     await once(child, 'exit');
     const intruder = new Intruder();
-    for (let i = 0; i < 3; i++) assert.equal(read(), 'SIGKILL');
+    for (let i = 0; i < 3; i++) assert.equal(readSignal(), 'SIGKILL');
 
     const tracer = await openTracer({ policies: [{ yaml: KILLS }], enforcement: true, persist: FOLDER });
     const first = (await tracer.batches({ types: ['lost'] }).next()).value as readonly TracerEvent[];
     const unread = first.find((event) => event.type === 'lost' && event.policyName === 'kept-out');
     assert.ok(unread?.type === 'lost' && unread.reason === 'no_reader' && unread.count >= 3);
-    assert.equal(read(), 'SIGKILL');
+    assert.equal(readSignal(), 'SIGKILL');
     await tracer.close({ keep: true });
-    assert.equal(read(), 'SIGKILL');
+    assert.equal(readSignal(), 'SIGKILL');
     assert.ok((await intruder.end()) > 3);
 
     assert.ok((await removePersisted(FOLDER)).length > 5);
-    assert.equal(read(), null);
+    assert.equal(readSignal(), null);
     assert.ok(!existsSync(FOLDER));
     assert.equal(programs(), before);
   });

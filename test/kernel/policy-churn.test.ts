@@ -9,7 +9,7 @@ import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
-import { hooksOf, policy, Recording } from './support.js';
+import { kprobeEvents, kprobePolicy, Recording } from './support.js';
 
 const DRIVER = '/tmp/storm';
 const IN = '/tmp/storm-in';
@@ -37,27 +37,27 @@ ${selectors.map((selector) => `- matchArgs: [${args}]\n${selector}`).join('\n')}
 }
 
 /** The followed program is in a list with others that nobody executes, each time at another position. */
-function followed(cycle: number): string {
+function followPolicy(cycle: number): string {
   const programs = Array.from({ length: OTHERS }, (_, i) => `/nowhere/${cycle}/${i}`);
-  programs.splice((cycle * 7) % OTHERS, 0, binaryOf(cycle));
+  programs.splice((cycle * 7) % OTHERS, 0, followedBinary(cycle));
   const selectors = programs.map(
     (program) => `  matchBinaries: [{operator: In, values: ["${program}"], followChildren: true}]`,
   );
-  return policy(`followed-${cycle}`, stormHook(selectors));
+  return kprobePolicy(`followed-${cycle}`, stormHook(selectors));
 }
 
-function binaryOf(cycle: number): string {
+function followedBinary(cycle: number): string {
   return cycle % 2 === 0 ? IN : OUT;
 }
 
 /** Identifies a call: all calls of a process have different numbers. */
-function callOf(event: ProcessKprobeEvent): string {
+function callId(event: ProcessKprobeEvent): string {
   const offset = event.args[1];
   assert.ok(offset !== undefined && 'value' in offset);
   return `${event.process.pid} ${String(offset.value)}`;
 }
 
-function tagOf(event: ProcessKprobeEvent): unknown {
+function callTag(event: ProcessKprobeEvent): unknown {
   const tag = event.args[0];
   return tag !== undefined && 'value' in tag ? tag.value : undefined;
 }
@@ -78,14 +78,14 @@ interface Hop {
   readonly at: number;
 }
 
-type Verdict = 'in' | 'out' | 'either';
+type Membership = 'in' | 'out' | 'either';
 
 /**
  * Decides by the events of the base sensor. A process is followed if it executes the program, or descends from a
  * process that does. If it has executed another program since, it is followed only if that happened after the policy
  * was added.
  */
-function verdictOf(event: ProcessKprobeEvent, hop: Hop | undefined, cycle: Cycle): Verdict {
+function membership(event: ProcessKprobeEvent, hop: Hop | undefined, cycle: Cycle): Membership {
   const lineage = [event.process, event.parent, ...event.ancestors];
   if (lineage.some((process) => process?.binary === cycle.binary)) return 'in';
   if (hop?.before !== cycle.binary || hop.at < cycle.called) return 'out';
@@ -99,7 +99,7 @@ describe('policies with followChildren are added and removed while 200 processes
   before(async () => {
     if (!existsSync(DRIVER)) execFileSync('cc', ['-O1', '-static', '-o', DRIVER, join(__dirname, 'storm.c')]);
     for (const copy of [IN, OUT, LEAF]) copyFileSync(DRIVER, copy);
-    recording = await Recording.open(policy('all', stormHook([''])));
+    recording = await Recording.open(kprobePolicy('all', stormHook([''])));
     driver = spawn(DRIVER, ['drive', IN, OUT, LEAF, String(ROOTS)], { stdio: ['pipe', 'pipe', 'inherit'] });
     await new Promise((resolve) => driver.stdout?.once('data', resolve));
   });
@@ -112,29 +112,29 @@ describe('policies with followChildren are added and removed while 200 processes
     const { events, tracer } = recording;
     await recording.settle();
     const called = events.length;
-    const [status] = await tracer.addPolicy({ yaml: followed(i) });
+    const [status] = await tracer.addPolicy({ yaml: followPolicy(i) });
     assert.ok(status);
     await recording.settle();
     const added = events.length;
-    await calls(MARGIN);
+    await waitForCalls(MARGIN);
     const from = events.length;
-    await calls(JUDGED);
+    await waitForCalls(JUDGED);
     const to = events.length;
-    await calls(MARGIN);
+    await waitForCalls(MARGIN);
     await tracer.removePolicy(status.name);
     await recording.settle();
-    return { policyName: status.name, binary: binaryOf(i), called, added, from, to };
+    return { policyName: status.name, binary: followedBinary(i), called, added, from, to };
   }
 
   /** Waits until the storm program has made `count` more calls. */
-  async function calls(count: number): Promise<void> {
-    await recording.more(count, (event) => event.type === 'process_kprobe' && event.policyName === 'all');
+  async function waitForCalls(count: number): Promise<void> {
+    await recording.waitForMore(count, (event) => event.type === 'process_kprobe' && event.policyName === 'all');
   }
 
   for (let i = 0; i < CYCLES; i++) {
     it(`policy ${i + 1}: every call of a followed process, and no other`, async () => {
       const cycle = await runCycle(i);
-      const told = judge(recording.events, cycle);
+      const told = compareCalls(recording.events, cycle);
       assert.deepEqual(told.missing, [], 'missing');
       assert.deepEqual(told.extra, [], 'extra');
       assert.equal(told.twice, 0, 'told twice');
@@ -147,13 +147,13 @@ describe('policies with followChildren are added and removed while 200 processes
       recording.events.filter((event) => event.type === 'lost'),
       [],
     );
-    const all = hooksOf(recording.events).filter((event) => event.policyName === 'all');
-    assert.equal(new Set(all.map(callOf)).size, all.length);
-    assert.deepEqual(new Set(all.map(tagOf)), new Set([5001, 5002]));
+    const all = kprobeEvents(recording.events).filter((event) => event.policyName === 'all');
+    assert.equal(new Set(all.map(callId)).size, all.length);
+    assert.deepEqual(new Set(all.map(callTag)), new Set([5001, 5002]));
   });
 });
 
-function judge(
+function compareCalls(
   events: readonly TracerEvent[],
   cycle: Cycle,
 ): { missing: string[]; extra: string[]; twice: number; matched: number } {
@@ -174,14 +174,14 @@ function judge(
       programs.delete(event.process.pid);
       hops.delete(event.process.pid);
     } else if (event.type === 'process_kprobe') {
-      const verdict = verdictOf(event, hops.get(event.process.pid), cycle);
-      const call = callOf(event);
-      const text = `${call}: ${verdict}, tag ${String(tagOf(event))}, ${describeLineage(event)}`;
+      const expected = membership(event, hops.get(event.process.pid), cycle);
+      const call = callId(event);
+      const text = `${call}: ${expected}, tag ${String(callTag(event))}, ${describeLineage(event)}`;
       if (event.policyName === cycle.policyName) {
         if (told.has(call)) twice++;
         told.add(call);
-        if (verdict === 'out') extra.push(text);
-      } else if (event.policyName === 'all' && index >= cycle.from && index < cycle.to && verdict === 'in') {
+        if (expected === 'out') extra.push(text);
+      } else if (event.policyName === 'all' && index >= cycle.from && index < cycle.to && expected === 'in') {
         due.set(call, text);
       }
     }

@@ -1,7 +1,7 @@
 /** Calls that another program refuses for a while. */
 import { setTimeout as pause } from 'node:timers/promises';
 
-interface Again {
+interface RetryOptions {
   /** Most calls. */
   readonly tries: number;
   /** Time between two calls. */
@@ -11,7 +11,7 @@ interface Again {
 }
 
 /** Calls until there is no error. Throws the error of the last call, or one that does not pass. */
-export async function again(call: () => unknown, { tries, ms, mayPass = () => true }: Again): Promise<void> {
+export async function retry(call: () => unknown, { tries, ms, mayPass = () => true }: RetryOptions): Promise<void> {
   for (let left = tries; ; left--) {
     try {
       await call();

@@ -4,18 +4,18 @@
 import { statSync } from 'node:fs';
 import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import { lseek, signedRows, unsignedRows } from './matrix-numbers.js';
-import { PROGRAMS, ROOT, textRows } from './matrix-texts.js';
-import type { Action, Row, Subject, Told, Value } from './matrix.js';
+import { PROGRAMS, ROOT, stringRows } from './matrix-strings.js';
+import type { Action, Row, Subject, Expected, Value } from './matrix.js';
 
 /** Tests a return value: the offset that lseek returns, or its error. */
 const seek = (offset: bigint | number): Action => ['seek', `${ROOT}/offsets`, offset, 0];
-const returned = (type: ArgTypeName, rows: Row[], told: Told[]): Subject => ({
+const returnSubject = (type: ArgTypeName, rows: Row[], told: Expected[]): Subject => ({
   title: `${type} as a return value`,
   type,
-  place: 'return',
+  source: 'return',
   hook: { call: 'sys_lseek', syscall: true, args: [], returnArg: { index: 0, type } },
   rows,
-  told,
+  expected: told,
 });
 
 /** lseek refuses negative offsets with EINVAL (22), and descriptors that are not open with EBADF (9). */
@@ -30,23 +30,23 @@ const ERROR_ROWS: readonly Row[] = [
 ];
 
 const RETURNS: readonly Subject[] = [
-  returned('int', [...ERROR_ROWS], [{ action: lseek(0n), value: { type: 'int', value: -9 }, json: { int_arg: -9 } }]),
-  returned(
+  returnSubject('int', [...ERROR_ROWS], [{ action: lseek(0n), value: { type: 'int', value: -9 }, json: { int_arg: -9 } }]),
+  returnSubject(
     'long',
     [...ERROR_ROWS],
     [{ action: seek(-1), value: { type: 'long', value: -22n }, json: { long_arg: '-22' } }],
   ),
-  returned(
+  returnSubject(
     'size_t',
     [{ operator: 'Equal', values: ['0x123456789'], match: seek(0x123456789), miss: seek(0x23456789) }],
     [],
   ),
-  returned(
+  returnSubject(
     'uint8',
     unsignedRows(8, (value) => seek(0x1234500n | value)),
     [],
   ),
-  returned(
+  returnSubject(
     'int16',
     signedRows(16, (value) => seek(0x12340000n | BigInt.asUintN(16, value))),
     [],
@@ -54,10 +54,10 @@ const RETURNS: readonly Subject[] = [
   {
     title: 'file as a return value',
     type: 'file',
-    place: 'return',
+    source: 'return',
     hook: { call: 'do_filp_open', args: [], returnArg: { index: 0, type: 'file' } },
-    rows: textRows(`${ROOT}/`, (path) => ['create', path, 0]),
-    told: [
+    rows: stringRows(`${ROOT}/`, (path) => ['create', path, 0]),
+    expected: [
       {
         action: ['create', `${ROOT}/returned`, 0],
         value: { type: 'file', path: `${ROOT}/returned` },
@@ -70,43 +70,43 @@ const RETURNS: readonly Subject[] = [
   {
     title: 'sock as a return value',
     type: 'sock',
-    place: 'return',
+    source: 'return',
     hook: { call: 'sk_alloc', args: [], returnArg: { index: 0, type: 'sock' } },
     rows: [{ operator: 'Family', values: ['AF_INET6'], match: ['socket', 10], miss: ['socket', 2] }],
-    told: [],
+    expected: [],
   },
 ];
 
 /** A member of the struct that a parameter points to. */
-function member(call: string, value: Value, rows: Row[], told: Told[] = [], kernels?: readonly string[]): Subject {
+function memberSubject(call: string, value: Value, rows: Row[], told: Expected[] = [], kernels?: readonly string[]): Subject {
   return {
     title: `${value.type} by resolve: ${value.resolve ?? ''}`,
     type: value.type,
-    place: 'args',
+    source: 'args',
     hook: { call, args: [value] },
     rows,
-    told,
+    expected: told,
     ...(kernels === undefined ? {} : { kernels }),
   };
 }
 
 const file = (name: string): Action => ['readfile', `${ROOT}/${name}`];
 const tcp = (port: number): Action => ['tcp', '127.0.0.5', port, '127.0.0.1', 5005];
-const inodeOf = (path: string): string => String(statSync(path, { throwIfNoEntry: false })?.ino ?? 1);
+const inodeNumber = (path: string): string => String(statSync(path, { throwIfNoEntry: false })?.ino ?? 1);
 /** The port in network byte order. */
-const swapped = (port: number): string => `${((port & 0xff) << 8) | (port >> 8)}`;
+const networkPort = (port: number): string => `${((port & 0xff) << 8) | (port >> 8)}`;
 
 const MEMBERS: readonly Subject[] = [
-  member(
+  memberSubject(
     'security_file_permission',
     { index: 0, type: 'uint16', resolve: 'f_inode.i_mode' },
     [{ operator: 'Mask', values: ['0x4000'], match: ['readdir', ROOT], miss: file('a') }],
     [{ action: ['readdir', ROOT], value: { type: 'uint16', value: 0o40755 }, json: { uint_arg: 0o40755 } }],
   ),
-  member(
+  memberSubject(
     'security_file_permission',
     { index: 0, type: 'string', resolve: 'f_path.dentry.d_name.name' },
-    textRows('', file),
+    stringRows('', file),
     [
       {
         action: file('x-needle-y'),
@@ -116,47 +116,47 @@ const MEMBERS: readonly Subject[] = [
     ],
   ),
   // A member of an unnamed struct in an unnamed union.
-  member('security_file_permission', { index: 0, type: 'uint32', resolve: 'f_path.dentry.d_name.len' }, [
+  memberSubject('security_file_permission', { index: 0, type: 'uint32', resolve: 'f_path.dentry.d_name.len' }, [
     { operator: 'Equal', values: ['7'], match: file('a-seven'), miss: file('a-longer-one') },
   ]),
   // An element of an array.
-  member('security_file_permission', { index: 0, type: 'uint8', resolve: 'f_path.dentry.d_iname[2]' }, [
+  memberSubject('security_file_permission', { index: 0, type: 'uint8', resolve: 'f_path.dentry.d_iname[2]' }, [
     { operator: 'Equal', values: [`${'x'.charCodeAt(0)}`], match: file('ab' + 'x'), miss: file('abc') },
   ]),
-  member(
+  memberSubject(
     'security_file_permission',
     { index: 0, type: 'path', resolve: 'f_path' },
-    textRows(`${ROOT}/`, (path) => ['readfile', path]),
+    stringRows(`${ROOT}/`, (path) => ['readfile', path]),
   ),
-  member('security_file_permission', { index: 0, type: 'dentry', resolve: 'f_path.dentry.d_parent' }, [
+  memberSubject('security_file_permission', { index: 0, type: 'dentry', resolve: 'f_path.dentry.d_parent' }, [
     { operator: 'Equal', values: [PROGRAMS], match: ['readfile', `${PROGRAMS}/plain`], miss: file('plain') },
   ]),
-  member('tcp_connect', { index: 0, type: 'uint16', resolve: '__sk_common.skc_dport' }, [
+  memberSubject('tcp_connect', { index: 0, type: 'uint16', resolve: '__sk_common.skc_dport' }, [
     {
       operator: 'Equal',
-      values: [swapped(5030)],
+      values: [networkPort(5030)],
       match: ['tcp', '127.0.0.5', 0, '127.0.0.1', 5030],
       miss: ['tcp', '127.0.0.5', 0, '127.0.0.1', 5031],
     },
   ]),
   // A larger struct, of which the parameter is the first member.
-  member('tcp_connect', { index: 0, type: 'uint16', btfType: 'tcp_sock', resolve: 'inet_conn.icsk_inet.inet_sport' }, [
-    { operator: 'Equal', values: [swapped(2030)], match: tcp(2030), miss: tcp(2031) },
+  memberSubject('tcp_connect', { index: 0, type: 'uint16', btfType: 'tcp_sock', resolve: 'inet_conn.icsk_inet.inet_sport' }, [
+    { operator: 'Equal', values: [networkPort(2030)], match: tcp(2030), miss: tcp(2031) },
   ]),
-  member(
+  memberSubject(
     'security_bprm_check',
     { index: 0, type: 'string', resolve: 'filename' },
-    textRows(`${PROGRAMS}/`, (path) => ['exec', path]),
+    stringRows(`${PROGRAMS}/`, (path) => ['exec', path]),
   ),
   // A struct of a module, whose first member is the inode. It does not exist if the module is built into the kernel.
-  member(
+  memberSubject(
     'security_inode_permission',
     { index: 0, type: 'uint64', btfType: 'fuse_inode', btfTypeModule: 'fuse', resolve: 'inode.i_ino' },
     // Equal is not tested here: its negation would match the folders of the path too.
     [
       {
         operator: 'CelExpr',
-        values: [`arg0 == ${inodeOf('/usr/bin')}u`],
+        values: [`arg0 == ${inodeNumber('/usr/bin')}u`],
         match: ['openat', '/usr/bin'],
         miss: ['openat', '/usr/lib'],
       },
@@ -167,19 +167,19 @@ const MEMBERS: readonly Subject[] = [
 ];
 
 /** A member of the current task. */
-function task(type: ArgTypeName, resolve: string, rows: Row[], told: Told[] = []): Subject {
+function taskSubject(type: ArgTypeName, resolve: string, rows: Row[], told: Expected[] = []): Subject {
   return {
     title: `${type} of the task: ${resolve}`,
     type,
-    place: 'data',
+    source: 'data',
     hook: { call: 'sys_lseek', syscall: true, args: [], data: { index: 0, type, source: 'current_task', resolve } },
     rows,
-    told,
+    expected: told,
   };
 }
 
 const DATA: readonly Subject[] = [
-  task('string', 'real_parent.comm', [
+  taskSubject('string', 'real_parent.comm', [
     {
       operator: 'Equal',
       values: ['matrix-parent'],
@@ -187,17 +187,17 @@ const DATA: readonly Subject[] = [
       miss: ['nested', 'matrix-other'],
     },
   ]),
-  task(
+  taskSubject(
     'file',
     'mm.exe_file',
-    textRows(`${PROGRAMS}/`, (path) => ['program', path]),
+    stringRows(`${PROGRAMS}/`, (path) => ['program', path]),
   ),
-  task(
+  taskSubject(
     'uint64',
     'signal.rlim[4].rlim_cur',
     unsignedRows(63, (value) => ['rlimit', value]),
   ),
-  task(
+  taskSubject(
     'uint32',
     'cred.euid.val',
     unsignedRows(31, (value) => ['seteuid', value]),
@@ -209,7 +209,7 @@ const REGISTERS: readonly Subject[] = [
   {
     title: 'int from a register',
     type: 'int',
-    place: 'data',
+    source: 'data',
     attach: 'kprobe',
     hook: {
       call: 'security_file_permission',
@@ -217,8 +217,8 @@ const REGISTERS: readonly Subject[] = [
       data: { index: 0, type: 'int', source: 'pt_regs', resolve: 'si' },
     },
     rows: [{ operator: 'Equal', values: ['4'], match: file('a'), miss: ['writefile', `${ROOT}/a`] }],
-    told: [],
+    expected: [],
   },
 ];
 
-export const PLACES: readonly Subject[] = [...RETURNS, ...MEMBERS, ...DATA, ...REGISTERS];
+export const OTHER_SOURCES: readonly Subject[] = [...RETURNS, ...MEMBERS, ...DATA, ...REGISTERS];

@@ -9,7 +9,7 @@ import { buildElf } from '../unit/elf/elf-builder.js';
 import { needsOwnSpeed, needsRoot, runScript } from './support.js';
 
 /** Longest time that the event loop may stand still on a machine that needs YARDSTICK_MS for the yardstick in WATCH. */
-const STANDSTILL_MS = 20;
+const MAX_DELAY_MS = 20;
 const YARDSTICK_MS = 5;
 const POLICIES = 20;
 const PROCESSES = 3000;
@@ -53,7 +53,7 @@ const endRound = () => {
   rounds.push({ worst: watch.worst, slowness: Math.max(1, slowness) });
   last = time();
 };
-const isLong = ({ worst, slowness }) => worst / slowness >= ${STANDSTILL_MS};
+const isLong = ({ worst, slowness }) => worst / slowness >= ${MAX_DELAY_MS};
 const goesOn = () => rounds.length < ${ROUNDS} && rounds.every(isLong);
 (function turn() {
   const now = time();
@@ -79,7 +79,7 @@ describe('standstill', function () {
   before(() => void execFileSync('cc', ['-O1', '-o', program, join(__dirname, 'programs', 'numbered.c')]));
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it(`at most ${STANDSTILL_MS} ms while ${POLICIES} policies are added and removed beside a server under load`, async () => {
+  it(`at most ${MAX_DELAY_MS} ms while ${POLICIES} policies are added and removed beside a server under load`, async () => {
     const { status, stdout, stderr } = await runScript(
       `${WATCH}
        const policy = (i) => ({ yaml: \`apiVersion: cilium.io/v1alpha1
@@ -124,11 +124,11 @@ spec:
     assert.deepEqual([status, stderr], [0, '']);
     const [rounds, turns, served] = JSON.parse(stdout) as [Round[], number, number];
     assert.ok(turns > 100 && served > 100, `${turns} turns, ${served} requests served`);
-    isShort(rounds);
+    assertShort(rounds);
   });
 
   /** The longest standstills while a program's `work` runs several times. `prepare` runs once before. */
-  async function standstills(prepare: string, work: string): Promise<Round[]> {
+  async function measureDelays(prepare: string, work: string): Promise<Round[]> {
     const { status, stdout, stderr } = await runScript(
       `${WATCH}
        ${prepare}
@@ -156,20 +156,20 @@ spec:
   uprobes:
 \` + Array.from({ length: ${UPROBES} }, (_, i) => \`    - { path: ${program}, symbols: [act], selectors: [{ matchPIDs: [{ operator: In, values: [\${i + 1}] }] }] }\n\`).join('');`;
 
-  function isShort(rounds: readonly Round[]): void {
+  function assertShort(rounds: readonly Round[]): void {
     const shown = rounds.map(({ worst, slowness }) => `${worst.toFixed(1)} ms (machine ${slowness.toFixed(1)} times slower)`);
     console.log(`      ${shown.join(', ')}`);
-    assert.ok(rounds.some(({ worst, slowness }) => worst / slowness < STANDSTILL_MS), shown.join(', '));
+    assert.ok(rounds.some(({ worst, slowness }) => worst / slowness < MAX_DELAY_MS), shown.join(', '));
   }
 
-  it(`at most ${STANDSTILL_MS} ms while a tracer opens beside ${PROCESSES} processes, and closes`, async () => {
+  it(`at most ${MAX_DELAY_MS} ms while a tracer opens beside ${PROCESSES} processes, and closes`, async () => {
     const waiting = join(folder, 'waiting');
     execFileSync('cc', ['-O1', '-o', waiting, join(__dirname, 'programs', 'waiting.c')]);
     const child = spawn(waiting, [String(PROCESSES)], { stdio: ['pipe', 'pipe', 'inherit'] });
     try {
       await once(child.stdout, 'data');
-      isShort(
-        await standstills(
+      assertShort(
+        await measureDelays(
           '',
           `const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
            if (tracer.stats().processes < ${PROCESSES}) throw new Error('processes are missing');
@@ -182,14 +182,14 @@ spec:
     }
   });
 
-  it(`at most ${STANDSTILL_MS} ms while a program with ${SYMBOLS} symbols is read`, async () => {
+  it(`at most ${MAX_DELAY_MS} ms while a program with ${SYMBOLS} symbols is read`, async () => {
     const large = join(folder, 'large');
     const symbols = Array.from({ length: SYMBOLS }, (_, i) => `${'a_function_with_a_long_name_'.repeat(4)}${i}`);
     writeFileSync(large, buildElf({ symbols, probes: [] }));
     const size = statSync(large).size;
     assert.ok(size > 30_000_000, `${size} bytes`);
-    isShort(
-      await standstills(
+    assertShort(
+      await measureDelays(
         `const yaml = \`apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: large }
@@ -202,9 +202,9 @@ spec: { uprobes: [{ path: ${large}, symbols: [no_such_function, none_either] }] 
     );
   });
 
-  it(`at most ${STANDSTILL_MS} ms while a policy with ${UPROBES} uprobes is added`, async () => {
-    isShort(
-      await standstills(
+  it(`at most ${MAX_DELAY_MS} ms while a policy with ${UPROBES} uprobes is added`, async () => {
+    assertShort(
+      await measureDelays(
         `${MANY}
          const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
          const end = () => tracer.close();`,
@@ -216,9 +216,9 @@ spec: { uprobes: [{ path: ${large}, symbols: [no_such_function, none_either] }] 
     );
   });
 
-  it(`at most ${STANDSTILL_MS} ms while ${UPROBES} uprobes are removed`, async () => {
-    isShort(
-      await standstills(
+  it(`at most ${MAX_DELAY_MS} ms while ${UPROBES} uprobes are removed`, async () => {
+    assertShort(
+      await measureDelays(
         `${MANY}
          const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
          const end = () => tracer.close();`,
@@ -230,10 +230,10 @@ spec: { uprobes: [{ path: ${large}, symbols: [no_such_function, none_either] }] 
     );
   });
 
-  it(`at most ${STANDSTILL_MS} ms while the last events of a full buffer are handed out`, async () => {
+  it(`at most ${MAX_DELAY_MS} ms while the last events of a full buffer are handed out`, async () => {
     const act = (count: number): string => `require('node:child_process').execFileSync(${JSON.stringify(program)}, ['1', '${count}'])`;
-    isShort(
-      await standstills(
+    assertShort(
+      await measureDelays(
         `const yaml = \`apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: { name: acts }
