@@ -78,9 +78,9 @@ module.exports = {
     {
       name: 'tests of the public interface',
       comment:
-        'Tests in test/native and test/kernel use what users use. Those of verdicts replace the locks that entries depend on.',
+        'Tests in test/native and test/kernel use what users use. Those of the negative cache replace the locks that its entries depend on.',
       severity: 'error',
-      from: { path: '^test/(native|kernel)/', pathNot: '^test/kernel/(matrix|verdicts)' },
+      from: { path: '^test/(native|kernel)/', pathNot: '^test/kernel/(matrix|negative-cache)' },
       to: { path: '^lib/', pathNot: '^lib/(index\\.(ts|mjs)|cli/main\\.ts)$' },
     },
     {

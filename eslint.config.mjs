@@ -1,6 +1,36 @@
 // Mistakes, not taste: prettier does the layout, tsc the types, dependency-cruiser the imports.
 import tseslint from 'typescript-eslint';
 
+/** Rules that need types. They find what the compiler does not report. */
+const TYPED_RULES = {
+  // A switch over a union names every member, also where it has a `default`: a new member must not fall into it.
+  '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: false }],
+  '@typescript-eslint/await-thenable': 'error',
+  '@typescript-eslint/no-array-delete': 'error',
+  '@typescript-eslint/no-base-to-string': 'error',
+  '@typescript-eslint/no-duplicate-type-constituents': 'error',
+  '@typescript-eslint/no-floating-promises': 'error',
+  '@typescript-eslint/no-for-in-array': 'error',
+  '@typescript-eslint/no-implied-eval': 'error',
+  '@typescript-eslint/no-misused-promises': 'error',
+  '@typescript-eslint/no-redundant-type-constituents': 'error',
+  '@typescript-eslint/no-unnecessary-type-assertion': 'error',
+  '@typescript-eslint/no-unsafe-argument': 'error',
+  '@typescript-eslint/no-unsafe-assignment': 'error',
+  '@typescript-eslint/no-unsafe-call': 'error',
+  '@typescript-eslint/no-unsafe-enum-comparison': 'error',
+  '@typescript-eslint/no-unsafe-member-access': 'error',
+  '@typescript-eslint/no-unsafe-return': 'error',
+  '@typescript-eslint/no-unsafe-unary-minus': 'error',
+  '@typescript-eslint/only-throw-error': 'error',
+  '@typescript-eslint/prefer-promise-reject-errors': 'error',
+  '@typescript-eslint/require-await': 'error',
+  '@typescript-eslint/restrict-plus-operands': 'error',
+  '@typescript-eslint/restrict-template-expressions': 'error',
+  '@typescript-eslint/return-await': 'error',
+  '@typescript-eslint/unbound-method': 'error',
+};
+
 export default tseslint.config(
   { ignores: ['**/*.gen.ts', '.cache', 'build', 'coverage', '**/dist', 'node_modules', 'prebuilds'] },
   ...tseslint.configs.recommended,
@@ -19,6 +49,16 @@ export default tseslint.config(
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrors: 'none' },
       ],
     },
+  },
+  {
+    files: ['{lib,agent,types,test,bench,examples,scripts}/**/*.{ts,mts}'],
+    languageOptions: {
+      parserOptions: {
+        project: ['tsconfig.json', 'agent/page/tsconfig.json', 'agent/test/browser/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: TYPED_RULES,
   },
   // the way of each event
   {

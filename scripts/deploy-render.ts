@@ -18,11 +18,7 @@ export function withDefaults(value: unknown): unknown {
   if (Array.isArray(value)) {
     return value.flatMap((item: unknown) => {
       const plain = withDefaults(item);
-      return item instanceof Setting || item instanceof Flags
-        ? (plain as unknown[])
-        : plain === undefined
-          ? []
-          : [plain];
+      return item instanceof Setting || item instanceof Flags ? plain : plain === undefined ? [] : [plain];
     });
   }
   if (typeof value !== 'object' || value === null) return value;

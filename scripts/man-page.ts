@@ -43,7 +43,7 @@ function commandName(command: Command): string {
 function formatEntry(definition: Option | Argument): string[] {
   const term = 'flags' in definition ? definition.flags : definition.name();
   const choices = definition.argChoices === undefined ? [] : [`choices: ${definition.argChoices.join(', ')}`];
-  const fallback: unknown = definition.defaultValue;
+  const fallback = definition.defaultValue as string | number | boolean | readonly string[] | undefined;
   const notes = [...choices, ...(fallback === undefined ? [] : [`default: ${String(fallback)}`])].join('; ');
   return [
     '.TP',

@@ -43,6 +43,8 @@ any_clang() {
 
 [ "$(uname -s)" = Linux ] || fail "tracing needs Linux; on this system only policies can be validated (npm ci && npm run build:ts)"
 need clang-19 any_clang
+need clang-format-19 have clang-format-19 # for lint
+need clang-tidy-19 have clang-tidy-19
 need bpftool have bpftool
 need cmake have cmake
 need g++ have g++

@@ -1,2 +1,2 @@
-/** `npm run test:nightly` runs the tests: they may take long, and try everything. */
+/** True in `npm run test:nightly`, where tests may take long and try every case. */
 export const NIGHTLY = process.env['POLYTRACE_NIGHTLY'] === '1';

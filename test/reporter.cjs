@@ -1,5 +1,5 @@
-// mocha's spec report, with the end of what the kernel said of an error. Also writes what happened to the file named by
-// POLYTRACE_COUNTS, for scripts/run-tests.mjs to add up.
+// mocha's spec reporter, with the last lines of the kernel's log for an error. It also writes the counts to the file that
+// POLYTRACE_COUNTS names; scripts/run-tests.mjs adds them up.
 'use strict';
 const { writeFileSync } = require('node:fs');
 const { reporters, Runner } = require('mocha');

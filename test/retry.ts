@@ -1,16 +1,16 @@
-/** Calls that another program refuses for a while. */
+/** Repeats calls that another program refuses for a while. */
 import { setTimeout as pause } from 'node:timers/promises';
 
 interface RetryOptions {
-  /** Most calls. */
+  /** The maximum number of calls. */
   readonly tries: number;
-  /** Time between two calls. */
+  /** The time between two calls in milliseconds. */
   readonly ms: number;
-  /** False for an error that does not pass. Default: every error may pass. */
+  /** False for an error that does not go away. Default: every error may go away. */
   readonly mayPass?: (error: unknown) => boolean;
 }
 
-/** Calls until there is no error. Throws the error of the last call, or one that does not pass. */
+/** Calls until there is no error. Throws the error of the last call, or the first error that does not go away. */
 export async function retry(call: () => unknown, { tries, ms, mayPass = () => true }: RetryOptions): Promise<void> {
   for (let left = tries; ; left--) {
     try {

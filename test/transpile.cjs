@@ -1,6 +1,6 @@
 /**
- * Loads TypeScript for coverage: the compiler's own output, line by line what was written. Other loaders add helpers to every
- * file, whose branches no test can take.
+ * Loads TypeScript for coverage, with the compiler's own output, whose lines correspond to the source. Other loaders add
+ * helpers to every file, and no test can take the branches of these helpers.
  */
 'use strict';
 const { readFileSync, existsSync } = require('node:fs');

@@ -10,7 +10,7 @@ export interface Recorder {
   /** The first line of a recording, with its version. It ends with a newline. */
   readonly header: string;
   /** The lines of an event. Each process and each hook has a line of its own, before the first event that refers to it. */
-  lines(event: TracerEvent): string;
+  readonly lines: (event: TracerEvent) => string;
 }
 
 /** Makes a recorder, for one recording. It keeps the last 16,384 processes. */
@@ -121,7 +121,7 @@ export interface Replayer {
   /** Hooks of the policy that no recorded hook covers: the recording has none of their calls. */
   readonly uncovered: readonly CompiledHook[];
   /** Returns the verdicts of the policy's hooks on a recorded call. Empty if it is not a call of any of them. */
-  replay(recorded: RecordedEvent): Replayed[];
+  readonly replay: (recorded: RecordedEvent) => Replayed[];
 }
 
 /**

@@ -151,9 +151,10 @@ export class Timeline {
     return to - from > 30_000 ? text.slice(11, 19) : text.slice(11, 23);
   }
 
-  #onSelect({ select, posToVal }: uPlot): void {
-    if (select.width < 3) return;
-    const [from, to] = [posToVal(select.left, 'x') * 1000, posToVal(select.left + select.width, 'x') * 1000];
+  #onSelect(plot: uPlot): void {
+    const { left, width } = plot.select;
+    if (width < 3) return;
+    const [from, to] = [plot.posToVal(left, 'x') * 1000, plot.posToVal(left + width, 'x') * 1000];
     // the plot finishes its mouse handling before another one replaces it
     setTimeout(() => this.#options.onRange(from, to));
   }

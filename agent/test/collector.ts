@@ -154,7 +154,7 @@ class GrpcCollector extends Collector {
         this.notifyArrival();
       },
     };
-    server.addService({ export: EXPORT }, implementation as never);
+    server.addService({ export: EXPORT }, implementation);
     this.port = await new Promise<number>((resolve, reject) => {
       const address = `127.0.0.1:${this.port}`;
       server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {

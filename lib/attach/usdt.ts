@@ -16,7 +16,7 @@ export function attachUsdt(request: AttachRequest): Promise<AttachResult | undef
   const { path = '', provider = '', name = '' } = hook.usdt ?? {};
   return skipIfMissing(request, async () => {
     const points = await findProbePoints(hook);
-    return await attachSingle(request, {
+    return attachSingle(request, {
       attachment: { mechanism: 'usdt', target: name, group: provider, path, entry: true, return: false },
       attach: 'usdt',
       name: `${path}:${hook.call}`,

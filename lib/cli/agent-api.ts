@@ -7,7 +7,7 @@ export interface AgentPackage {
   readonly AgentClient: new (options: AgentAddress) => AgentClient;
   readonly AgentError: abstract new (...args: never[]) => AgentError;
   /** Returns a predicate: true if one of the CEL expressions is true for an event. */
-  celFilter(expressions: readonly string[], options: JsonOptions): (event: TracerEvent) => boolean;
+  readonly celFilter: (expressions: readonly string[], options: JsonOptions) => (event: TracerEvent) => boolean;
   /** Returns a parser for lines of the JSON export. Its result is undefined for an event that the filters exclude. */
   recordedEvents(request: EventsRequest): (line: string) => ClientEvent | undefined;
   readonly ReportRows: new (options: ReportRowsOptions) => ReportRows;

@@ -54,7 +54,7 @@ export class EventOutput implements Output {
   async write(text: string): Promise<boolean> {
     if (this.#file !== undefined) return this.#writeFile(this.#file, text);
     if (this.#failure === undefined && !this.#stream.write(text)) await waitForDrain(this.#stream);
-    const failure = this.#failure as NodeJS.ErrnoException | undefined;
+    const failure = this.#failure;
     if (failure === undefined) return true;
     const shouldContinue = this.#handlers.shouldContinue();
     // A reader that closes the pipe is not an error, unless policies have to continue without it.

@@ -6,9 +6,9 @@ interface Protobuf {
   readonly nri: typeof import('./proto/nri.gen.js');
   readonly ttrpc: typeof import('./proto/ttrpc.gen.js');
   readonly cri: typeof import('./proto/cri.gen.js');
-  encode<T extends DescMessage>(schema: T, message: MessageInitShape<T>): Uint8Array;
+  readonly encode: <T extends DescMessage>(schema: T, message: MessageInitShape<T>) => Uint8Array;
   /** Throws an error if the bytes are no message. */
-  decode<T extends DescMessage>(schema: T, bytes: Uint8Array): MessageShape<T>;
+  readonly decode: <T extends DescMessage>(schema: T, bytes: Uint8Array) => MessageShape<T>;
 }
 
 export type { Protobuf };

@@ -44,7 +44,7 @@ function* readElfFileSteps(path: string): Steps<ElfInfo | null | undefined> {
 export function toFileBytes(fd: number, size: number): FileBytes {
   return {
     size,
-    read(offset, length) {
+    readAt(offset, length) {
       const buffer = Buffer.allocUnsafeSlow(length);
       return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
     },

@@ -81,8 +81,8 @@ export interface ElfParts {
   readonly view: View;
   readonly sections: readonly Section[];
   readonly segments: readonly Segment[];
-  readSection(section: Section | undefined): Buffer;
-  readSectionSteps(section: Section | undefined): Steps<Buffer>;
+  readonly readSection: (section: Section | undefined) => Buffer;
+  readonly readSectionSteps: (section: Section | undefined) => Steps<Buffer>;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Steps } from '../cooperative.js';
 export interface FileBytes {
   readonly size: number;
   /** The range is inside the file. Returns fewer bytes if the file has become shorter. */
-  read(offset: number, length: number): Buffer;
+  readAt(offset: number, length: number): Buffer;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -12,7 +12,7 @@ const EMPTY = Buffer.alloc(0);
 /** Returns fewer bytes if the range extends beyond the end of the file, so a buffer is never larger than the file. */
 export function readBytes(file: FileBytes, offset: number, length: number): Buffer {
   const fits = Math.min(length, file.size - offset);
-  return fits > 0 ? file.read(offset, fits) : EMPTY;
+  return fits > 0 ? file.readAt(offset, fits) : EMPTY;
 }
 
 /** Maximum number of bytes that are read in one step. */
@@ -24,7 +24,7 @@ export function* readBytesSteps(file: FileBytes, offset: number, length: number)
   if (fits <= CHUNK_BYTES) return readBytes(file, offset, length);
   const bytes = Buffer.allocUnsafeSlow(fits);
   for (let at = 0; at < fits;) {
-    const chunk = file.read(offset + at, Math.min(CHUNK_BYTES, fits - at));
+    const chunk = file.readAt(offset + at, Math.min(CHUNK_BYTES, fits - at));
     // the file has become shorter
     if (chunk.length === 0) return bytes.subarray(0, at);
     chunk.copy(bytes, at);

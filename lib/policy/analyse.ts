@@ -32,12 +32,15 @@ export function* analyse(text: string, file: string): Steps<Analysis> {
   let data: PolicyData = {};
   if (document?.contents) {
     normaliseKeyCase(document.contents, policyShape, report);
-    data = (walkTree(document.contents, policyShape, report) ?? {}) as PolicyData;
+    data = walkTree(document.contents, policyShape, report) ?? {};
     yield;
   }
   const own = new Report(report.positions);
   const hooks = document?.contents ? yield* meaning(data, own) : [];
-  return assembled({ file, data, hooks, positions: report.positions, structure: report.diagnostics() }, own.diagnostics());
+  return assembled(
+    { file, data, hooks, positions: report.positions, structure: report.diagnostics() },
+    own.diagnostics(),
+  );
 }
 
 /** The last result of analyseFor(). A tracer compiles a policy and then checks it, for the same kernel. */

@@ -40,8 +40,8 @@ function valuesKey({ args, data, returnArg }: RecordedHook): string {
   return toJsonKey([args.map(key), data.map(key), returnArg && key(returnArg)]);
 }
 
-function attachPointKey({ call, syscall, list, places, program, usdt, tracepoint }: RecordedHook): string {
-  return toJsonKey([call, syscall, list, places, program, usdt, tracepoint]);
+function attachPointKey({ call, syscall, list, places: points, program, usdt, tracepoint }: RecordedHook): string {
+  return toJsonKey([call, syscall, list, points, program, usdt, tracepoint]);
 }
 
 const FUNCTIONS: ReadonlySet<CompiledHook['kind']> = new Set<CompiledHook['kind']>(['kprobe', 'fentry']);
@@ -67,8 +67,8 @@ function mayShareCalls(a: RecordedHook, b: RecordedHook): boolean {
   }
 }
 
-function programPaths({ program, places, usdt }: RecordedHook): string[] {
-  return [program, ...(places ?? []), usdt].flatMap((place) => (place === undefined ? [] : [place.path]));
+function programPaths({ program, places: points, usdt }: RecordedHook): string[] {
+  return [program, ...(points ?? []), usdt].flatMap((point) => (point === undefined ? [] : [point.path]));
 }
 
 /** Returns undefined if the functions are known only on the kernel. */
@@ -88,8 +88,8 @@ export function isCoveredCall(hook: CompiledHook, event: PlainEvent, recorded: R
       return hook.list !== undefined && 'pattern' in hook.list && matchesPattern(hook.list.pattern, event.functionName);
     }
     case 'process_uprobe': {
-      const places = hook.places ?? (hook.program === undefined ? [] : [hook.program]);
-      return places.some(
+      const points = hook.places ?? (hook.program === undefined ? [] : [hook.program]);
+      return points.some(
         ({ path, symbol = '', symbolOffset, fileOffset, address }) =>
           path === event.path &&
           symbol === event.symbol &&

@@ -55,12 +55,12 @@ function isHookEvent(event: PlainEvent): event is HookEvent {
 /** Returns the recorded values by the slots of the hook. Two values are equal if they have the same `valueKey`. */
 function valuesInSlots(hook: CompiledHook, source: RecordedHook, event: HookEvent): (HookArgument | undefined)[] {
   const recorded = new Map<string, HookArgument>();
-  const addValues = (place: string, values: readonly RecordedValue[], args: readonly HookArgument[]): void => {
+  const addValues = (phase: string, values: readonly RecordedValue[], args: readonly HookArgument[]): void => {
     const left = [...args];
     for (const value of values) {
       if (value.type === 'nop' || value.type === 'auto') continue;
       const argument = left.shift();
-      if (argument?.type === value.type) recorded.set(`${place} ${valueKey(value)}`, argument);
+      if (argument?.type === value.type) recorded.set(`${phase} ${valueKey(value)}`, argument);
     }
   };
   const returned = 'return' in event && event.return !== undefined ? [event.return] : [];
@@ -68,9 +68,9 @@ function valuesInSlots(hook: CompiledHook, source: RecordedHook, event: HookEven
   addValues('entry', source.data, 'data' in event ? event.data : []);
   addValues('return', source.returnArg === undefined ? [] : [source.returnArg], returned);
   return hookValues(hook).map((value) => {
-    const place = value === hook.returnArg ? 'return' : 'entry';
-    const argument = recorded.get(`${place} ${valueKey(value)}`);
-    return argument ?? (value.maxData === true ? undefined : findCompleteBuffer(recorded, place, value));
+    const phase = value === hook.returnArg ? 'return' : 'entry';
+    const argument = recorded.get(`${phase} ${valueKey(value)}`);
+    return argument ?? (value.maxData === true ? undefined : findCompleteBuffer(recorded, phase, value));
   });
 }
 
@@ -83,10 +83,10 @@ function valueKey(value: RecordedValue): string {
 /** Finds a complete buffer that was recorded with `maxData`. It is equal to the buffer that is read without `maxData`. */
 function findCompleteBuffer(
   recorded: ReadonlyMap<string, HookArgument>,
-  place: string,
+  phase: string,
   value: RecordedValue,
 ): HookArgument | undefined {
-  const argument = recorded.get(`${place} ${valueKey({ ...value, maxData: true })}`);
+  const argument = recorded.get(`${phase} ${valueKey({ ...value, maxData: true })}`);
   return argument !== undefined && 'truncated' in argument && !argument.truncated ? argument : undefined;
 }
 
@@ -120,7 +120,7 @@ function toReportedEvent(
     selector,
     suppressed: 0,
   };
-  if (!('data' in event)) return own as PlainEvent;
+  if (!('data' in event)) return own;
   const { return: _return, returnAction, ...functionEvent } = own as PlainOf<Extract<TracerEvent, { data: unknown }>>;
   void [_return, returnAction];
   return {
@@ -129,5 +129,5 @@ function toReportedEvent(
     ...(returned === undefined
       ? {}
       : { return: returned, returnAction: mainAction(performed.filter(({ onReturn }) => onReturn === true)) }),
-  } as PlainEvent;
+  };
 }

@@ -12,6 +12,7 @@ import type {
   RequestOptions,
   TracerOptions,
 } from '../../types/tracer.js';
+import type { EventType } from '../../types/events.js';
 import { EVENT_TYPES } from '../names/event-types.js';
 import { badOptionError } from './bad-option.js';
 import { resolveContainerOptions, type ResolvedContainerOptions } from './container-options.js';
@@ -181,7 +182,7 @@ export function checkCloseOptions(options: CloseOptions, persist: string | undef
 /** Throws PolytraceError BAD_OPTION. */
 export function checkMode(mode: unknown): void {
   if (mode === undefined || mode === 'enforce' || mode === 'monitor') return;
-  throw badOptionError('mode', `is ${String(mode)}`, 'enforce or monitor');
+  throw badOptionError('mode', `is ${inspect(mode)}`, 'enforce or monitor');
 }
 
 const CONTAINER_FILTERS = ['pods', 'namespaces', 'containers'] as const;
@@ -195,7 +196,7 @@ export function checkEventsOptions(options: EventsOptions | PlainEventsOptions):
     }
   }
   const { types, policyNames, signal, plain = false } = options;
-  if (types !== undefined && !(Array.isArray(types) && types.every((type) => EVENT_TYPES.includes(type)))) {
+  if (types !== undefined && !(Array.isArray(types) && types.every((type: EventType) => EVENT_TYPES.includes(type)))) {
     throw badOptionError('types', `is ${String(types)}`, `use an array of ${EVENT_TYPES.join(', ')}`);
   }
   if (policyNames !== undefined && !Array.isArray(policyNames)) {

@@ -348,9 +348,9 @@ export class PolicySet {
           skipped.push(hook.call);
           continue;
         }
-        const { skipped: leftOut = [], attachPoints: places, ...status } = attached;
+        const { skipped: leftOut = [], attachPoints, ...status } = attached;
         skipped.push(...leftOut);
-        const own = places === undefined ? hook : { ...hook, places };
+        const own = attachPoints === undefined ? hook : { ...hook, places: attachPoints };
         this.#register({ ...loaded, functionName: attached.functionName, compiled: own });
         hooks.push({ id, call: hook.call, compiled: own, tally, countedBefore, ...status });
       }

@@ -45,8 +45,8 @@ function libraryFile(path: string): string {
 /** Returns the files of the package's policies, by their names. */
 function libraryFiles(): ReadonlyMap<string, string> {
   // in the package, this code is in dist/; a bundle has the folder next to it
-  const places = ['policies', '../policies', '../../policies'].map((place) => join(__dirname, place));
-  const folder = places.find((place) => existsSync(join(place, 'file-integrity.yaml')));
+  const candidates = ['policies', '../policies', '../../policies'].map((candidate) => join(__dirname, candidate));
+  const folder = candidates.find((candidate) => existsSync(join(candidate, 'file-integrity.yaml')));
   if (folder === undefined) return new Map();
   const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
   return new Map(names.sort().map((name) => [name.replace(/\.yaml$/, ''), join(folder, name)]));

@@ -18,6 +18,7 @@ LinkPtr attach_uprobe(bpf_program* program, const Target& target, bool at_return
 
 std::vector<__u64> point_cookies(const Target& target) {
   std::vector<__u64> cookies;
+  cookies.reserve(target.points.size());
   for (size_t i = 0; i < target.points.size(); i++) cookies.push_back(i);
   return cookies;
 }
@@ -25,6 +26,7 @@ std::vector<__u64> point_cookies(const Target& target) {
 LinkPtr attach_kprobe_multi(bpf_program* program, const Target& target, bool at_return) {
   const std::vector<__u64> cookies = point_cookies(target);
   std::vector<const char*> functions;
+  functions.reserve(target.points.size());
   for (const AttachPoint& point : target.points) functions.push_back(point.name.c_str());
   LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = functions.data(), .cookies = cookies.data(), .cnt = functions.size(),
               .retprobe = at_return);

@@ -88,7 +88,7 @@ class BpfBackend {
 
   // Entries of a map of the base sensor.
   void put_entries(const std::string& map, std::span<const uint8_t> entries);
-  void delete_entries(const std::string& map, std::span<const uint8_t> keys);
+  void delete_entries(const std::string& name, std::span<const uint8_t> keys);
 
   // From now on the sensor maintains the sets of every process at its fork, exec and exit.
   void enable_process_sets();
@@ -150,7 +150,7 @@ class BpfBackend {
   void map_sensor();
   void find_own_tgid();
   void find_initial_process();
-  void attach_sensor(const char* program);
+  void attach_sensor(const char* name);
   void attach_free_handler();
   void request_scan(const scan_request& request);
   uint32_t scan_once();

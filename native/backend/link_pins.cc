@@ -36,7 +36,7 @@ void BpfBackend::pin_link(int link, const std::string& name) {
 
 void BpfBackend::pin_hook(uint32_t id, const Hook& hook) {
   if (!pins_.is_active()) return;
-  const std::vector<int> links = hook.all_links();
+  const std::vector<int> links = hook.list_links();
   for (size_t i = 0; i < links.size(); i++) pin_link(links[i], hook_pin_name(id, i));
 }
 

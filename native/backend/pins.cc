@@ -75,6 +75,8 @@ int count_record(void* context, void* data, size_t size) {
     case EVENT_FORK: hook = HOOK_FORK; break;
     case EVENT_HOOK:
       if (size >= sizeof(event_hook)) hook = static_cast<const event_hook*>(data)->hook;
+      break;
+    default: break;
   }
   if (hook < HOOKS_MAX) (*static_cast<Counts*>(context))[hook]++;
   return 0;

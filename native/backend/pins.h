@@ -58,6 +58,6 @@ std::optional<std::string> read_pinned_layout(const std::string& folder);
 
 // Removes these pinned links, and waits until their programs have ended. The tracer that pinned them must be dead.
 // Returns nothing if the pins have another layout than this addon's. Throws Failure.
-std::optional<std::vector<UnreadRecords>> remove_pins(const std::string& folder, const std::vector<std::string>& links);
+std::optional<std::vector<UnreadRecords>> remove_pins(const std::string& path, const std::vector<std::string>& links);
 
 }  // namespace polytrace

@@ -26,7 +26,7 @@ namespace polytrace {
 
 namespace {
 
-// More passes are for cgroups that came meanwhile.
+// Further passes are for cgroups that were created in between.
 constexpr uint32_t PASSES_MAX = 4096;
 
 bool is_same(const scope_set& a, const scope_set& b) { return std::memcmp(&a, &b, sizeof(a)) == 0; }
@@ -43,7 +43,7 @@ class ScopeTable {
  public:
   ScopeTable(int hash, int overflow) : hash_(hash), overflow_(overflow) {}
 
-  std::unordered_map<uint64_t, cgroup_scopes> read() const {
+  std::unordered_map<uint64_t, cgroup_scopes> read_all() const {
     std::unordered_map<uint64_t, cgroup_scopes> all;
     read_from<uint64_t>(hash_, all);
     read_from<cgroup_key_more>(overflow_, all);
@@ -51,14 +51,14 @@ class ScopeTable {
   }
 
   // Changes an existing entry only: the kernel may have freed the cgroup in the meantime.
-  void change(uint64_t id, const cgroup_scopes& scopes) const {
+  void update_entry(uint64_t id, const cgroup_scopes& scopes) const {
     int err = bpf_map_update_elem(hash_, &id, &scopes, BPF_EXIST);
     if (err == -ENOENT) err = has_overflow(id) ? store_overflow(id, scopes) : 0;
     if (err != 0) throw Failure{"SCOPES", "cannot change the scopes of a cgroup", err};
   }
 
   bool has(uint64_t id) const {
-    cgroup_scopes ignored;
+    cgroup_scopes ignored = {};
     return bpf_map_lookup_elem(hash_, &id, &ignored) == 0 || has_overflow(id);
   }
 
@@ -88,7 +88,7 @@ class ScopeTable {
   }
 
   bool has_overflow(uint64_t id) const {
-    cgroup_scopes ignored;
+    cgroup_scopes ignored = {};
     const cgroup_key_more key = overflow_key(id);
     return bpf_map_lookup_elem(overflow_, &key, &ignored) == 0;
   }
@@ -118,7 +118,7 @@ struct Folder {
 
 // Visits the child cgroups of a folder. A cgroup that cannot be read gets no entry, so it counts as unknown.
 template <typename Visit>
-void each_below(const Folder& folder, const Visit& visit) {
+void visit_children(const Folder& folder, const Visit& visit) {
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(folder.path.c_str()), closedir);
   if (!dir) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
@@ -192,7 +192,7 @@ size_t BpfBackend::list_cgroups(const std::string& mount) {
   while (!pending.empty()) {
     const Folder folder = std::move(pending.back());
     pending.pop_back();
-    each_below(folder, [&](const char* name, const struct stat& status) {
+    visit_children(folder, [&](const char* name, const struct stat& status) {
       add(status.st_ino, {.parent = folder.id, .kind = classify_cgroup(name, status.st_uid), .pad = 0, .scopes = {}});
       pending.push_back({folder.path + "/" + name, status.st_ino});
     });
@@ -215,13 +215,13 @@ void BpfBackend::enable_scopes(const std::string& mount) {
 // Corrects all entries once. Returns the number of changed entries.
 size_t BpfBackend::correct_scopes(const std::array<scope_set, CGROUP_KINDS>& defaults) {
   const ScopeTable table(bpf_map__fd(sensor_map("cgroup_scopes")), bpf_map__fd(sensor_map("cgroup_scopes_more")));
-  const auto all = table.read();
+  const auto all = table.read_all();
   const Resolver resolver(all, named_, defaults);
   size_t changed = 0;
   for (const auto& [id, now] : all) {
     const cgroup_scopes correct = resolver.resolve(id, now);
     if (correct.kind == now.kind && is_same(correct.scopes, now.scopes)) continue;
-    table.change(id, correct);
+    table.update_entry(id, correct);
     changed++;
   }
   return changed;

@@ -8,7 +8,7 @@ namespace polytrace {
 
 namespace {
 
-size_t page_align(size_t size) {
+size_t align_to_page(size_t size) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   return (size + page - 1) / page * page;
 }
@@ -21,7 +21,7 @@ void destroy_links(std::vector<LinkPtr>& links) noexcept {
 }
 
 int MappedMap::open(int fd, size_t size) {
-  size_ = page_align(size);
+  size_ = align_to_page(size);
   void* data = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (data == MAP_FAILED) return -errno;
   data_ = data;

@@ -14,7 +14,7 @@ namespace polytrace {
 
 namespace {
 
-constexpr size_t LOG_BYTES_MAX = 16 * 1024;
+constexpr size_t LOG_BYTES_MAX = size_t{16} * 1024;
 thread_local LogScope* current = nullptr;
 
 int on_print(enum libbpf_print_level level, const char* format, va_list args) {

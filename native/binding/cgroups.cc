@@ -42,7 +42,7 @@ Napi::Value cgroup_path(const Napi::CallbackInfo& info) {
   if (cgroup.value < 0) return env.Null();
   const std::string base = read_fd_path(root.value);
   const std::string path = read_fd_path(cgroup.value);
-  if (base.empty() || path.compare(0, base.size(), base) != 0) return env.Null();
+  if (base.empty() || !path.starts_with(base)) return env.Null();
   const std::string below = path.substr(base.size());
   return Napi::Buffer<char>::Copy(env, below.data(), below.size());
 }

@@ -26,7 +26,7 @@ Napi::Value kernel_has_struct(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value boot_offset(const Napi::CallbackInfo& info) {
-  timespec boot, now;
+  timespec boot = {}, now = {};
   clock_gettime(CLOCK_BOOTTIME, &boot);
   clock_gettime(CLOCK_REALTIME, &now);
   const int64_t offset = (int64_t{now.tv_sec} - boot.tv_sec) * 1'000'000'000 + (now.tv_nsec - boot.tv_nsec);

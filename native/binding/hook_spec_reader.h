@@ -12,6 +12,6 @@ namespace polytrace {
 //         attachPoints?: [{ target, offset?: bigint, counter?: bigint }],
 //         code: [{ mark, instructions: Uint8Array }],
 //         maps: [{ name, create, sharedWith?: id, keySize, trim, maxEntries, flags, entries: Uint8Array }] }
-HookSpec read_hook_spec(const Napi::Object& spec);
+HookSpec read_hook_spec(const Napi::Object& object);
 
 }  // namespace polytrace

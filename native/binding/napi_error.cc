@@ -16,7 +16,7 @@ Napi::Error to_error(Napi::Env env, const Failure& failure) {
 
 namespace {
 
-Napi::Error no_memory(Napi::Env env) {
+Napi::Error make_no_memory_error(Napi::Env env) {
   Napi::Error result = Napi::Error::New(env, "there is not enough memory");
   result.Set("code", Napi::String::New(env, "NO_MEMORY"));
   result.Set("errno", Napi::String::New(env, "ENOMEM"));
@@ -34,12 +34,12 @@ Napi::Error caught_error(Napi::Env env) {
     } catch (const Napi::Error& error) {
       return error;
     } catch (const std::bad_alloc&) {
-      return no_memory(env);
+      return make_no_memory_error(env);
     } catch (const std::exception& error) {
       return to_error(env, {"INTERNAL", error.what()});
     }
   } catch (const std::bad_alloc&) {
-    return no_memory(env);  // there is too little memory to describe the failure
+    return make_no_memory_error(env);  // there is too little memory to describe the failure
   }
 }
 

@@ -185,6 +185,7 @@ Napi::Value Session::release_kernel_btf(const Napi::CallbackInfo& info) {
 Napi::Value Session::remove_pins(const Napi::CallbackInfo& info) {
   std::vector<std::string> links;
   const auto names = info[1].As<Napi::Array>();
+  links.reserve(names.Length());
   for (uint32_t i = 0; i < names.Length(); i++) links.push_back(names.Get(i).As<Napi::String>().Utf8Value());
   return run_on_worker(info, [folder = string_argument(info, 0), links = std::move(links)] {
     return [unread = polytrace::remove_pins(folder, links)](Napi::Env env) { return polytrace::to_array(env, unread); };
@@ -261,6 +262,7 @@ Napi::Value Session::add_hook(const Napi::CallbackInfo& info) {
 Napi::Value Session::remove_hooks(const Napi::CallbackInfo& info) {
   std::vector<uint32_t> ids;
   const auto all = info[0].As<Napi::Array>();
+  ids.reserve(all.Length());
   for (uint32_t i = 0; i < all.Length(); i++) ids.push_back(all.Get(i).As<Napi::Number>().Uint32Value());
   return run_change(info, [ids](BpfBackend& backend) {
     backend.remove_hooks(ids);

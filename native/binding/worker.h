@@ -36,7 +36,7 @@ class Worker {
 
   void start(Napi::Env env);
   void work_loop();
-  static void settle_promise(napi_env env, napi_value callback, void* worker, void* job);
+  static void settle_promise(napi_env raw, napi_value callback, void* worker, void* data);
 
   std::mutex mutex_;
   std::condition_variable changed_;

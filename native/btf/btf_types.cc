@@ -18,21 +18,22 @@ namespace polytrace {
 namespace {
 
 // Kernels have less than 20 MB.
-constexpr off_t FILE_BYTES_MAX = 256 * 1024 * 1024;
+constexpr off_t FILE_BYTES_MAX = off_t{256} * 1024 * 1024;
 
 std::mutex mutex;
 std::weak_ptr<BtfTypes> shared_kernel_types;
 
-Failure unreadable(const std::string& what, const std::string& why, int error = 0, const std::string& log = {}) {
+Failure make_unreadable_failure(const std::string& what, const std::string& why, int error = 0,
+                                const std::string& log = {}) {
   return {"BTF_UNREADABLE", "cannot read BTF of " + what + (why.empty() ? "" : ": " + why), error, log};
 }
 
 // Devices and pipes have no end. Opening a pipe must not wait for a writer.
 void check_regular_file(const Fd& file, const std::string& path) {
   struct stat status = {};
-  if (file.value < 0 || fstat(file.value, &status) != 0) throw unreadable(path, "", errno);
-  if (!S_ISREG(status.st_mode)) throw unreadable(path, "it is not a regular file");
-  if (status.st_size > FILE_BYTES_MAX) throw unreadable(path, "it has more than 256 MiB");
+  if (file.value < 0 || fstat(file.value, &status) != 0) throw make_unreadable_failure(path, "", errno);
+  if (!S_ISREG(status.st_mode)) throw make_unreadable_failure(path, "it is not a regular file");
+  if (status.st_size > FILE_BYTES_MAX) throw make_unreadable_failure(path, "it has more than 256 MiB");
 }
 
 }  // namespace
@@ -42,13 +43,13 @@ void BtfTypes::Deleter::operator()(btf* types) const { btf__free(types); }
 std::shared_ptr<BtfTypes> BtfTypes::take_ownership(btf* types, std::shared_ptr<BtfTypes> base, const std::string& what,
                                                    const LogScope& log) {
   BtfPtr owned(types);
-  if (!owned) throw unreadable(what, "", errno, log.text());
+  if (!owned) throw make_unreadable_failure(what, "", errno, log.text());
   return std::shared_ptr<BtfTypes>(new BtfTypes(std::move(owned), std::move(base)));
 }
 
 std::shared_ptr<BtfTypes> BtfTypes::load_kernel() {
   const std::scoped_lock lock(mutex);
-  if (auto held = shared_kernel_types.lock()) return held;
+  if (auto shared = shared_kernel_types.lock()) return shared;
   LogScope log;
   auto types = take_ownership(btf__load_vmlinux_btf(), nullptr, "this kernel", log);
   shared_kernel_types = types;
@@ -68,7 +69,8 @@ std::shared_ptr<BtfTypes> BtfTypes::load_file(const std::string& path) {
   LogScope log;
   const std::string own = "/proc/self/fd/" + std::to_string(file.value);
   auto types = take_ownership(btf__parse(own.c_str(), nullptr), nullptr, path, log);
-  if (!has_bounded_depth(types->get())) throw unreadable(path, "types contain themselves, or are nested too deep");
+  if (!has_bounded_depth(types->get()))
+    throw make_unreadable_failure(path, "types contain themselves, or are nested too deep");
   return types;
 }
 

@@ -196,7 +196,7 @@ uint64_t read_missed_runs(int fd) {
 
 }  // namespace
 
-std::vector<int> Hook::all_links() const {
+std::vector<int> Hook::list_links() const {
   std::vector<int> result = probes.links();
   for (const LinkPtr& link : links) result.push_back(bpf_link__fd(link.get()));
   return result;

@@ -30,7 +30,7 @@ struct Hook {
   uint64_t missed = 0;                // missed runs that were already reported
 
   // Descriptors of all links.
-  std::vector<int> all_links() const;
+  std::vector<int> list_links() const;
   // Runs that the kernel's links have missed.
   uint64_t count_missed_runs() const;
 };

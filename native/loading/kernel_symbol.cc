@@ -33,9 +33,9 @@ bpf_insn store_u32(int16_t offset, int32_t value) {
 }
 
 int32_t name_u32(const Name& name, size_t index) {
-  int32_t word = 0;
-  std::memcpy(&word, name.data() + index * sizeof(word), sizeof(word));
-  return word;
+  int32_t value = 0;
+  std::memcpy(&value, name.data() + index * sizeof(value), sizeof(value));
+  return value;
 }
 
 // Runs a BPF program that looks the name up: /proc/kallsyms has some hundred thousand lines.

@@ -48,7 +48,7 @@ size_t count_descriptors(bpf_object* object) {
 
 // libbpf continues if the kernel has no memory for the object's BTF. The kernel then refuses the programs for another
 // reason: without BTF, the verifier checks each function again at each call.
-bool lacks_types(const bpf_object* object, const LogScope& log) {
+bool has_no_btf(const bpf_object* object, const LogScope& log) {
   return bpf_object__btf_fd(object) < 0 && log.text().find("END PROG LOAD LOG") != std::string::npos;
 }
 
@@ -59,7 +59,7 @@ void load_object(bpf_object* object, const char* code, const std::string& what) 
   const BlockedSignals blocked;
   require_descriptors(count_descriptors(object) + LIBBPF_DESCRIPTORS);
   const int err = bpf_object__load(object);
-  if (err != 0) throw Failure{code, what, lacks_types(object, log) ? -ENOMEM : err, log.text()};
+  if (err != 0) throw Failure{code, what, has_no_btf(object, log) ? -ENOMEM : err, log.text()};
 }
 
 bpf_map* find_map(bpf_object* object, const char* name) {

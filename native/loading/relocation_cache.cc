@@ -96,7 +96,7 @@ class Elf {
   }
 
   // Returns whether the instruction gets an address when the object is loaded.
-  bool has_symbol(InsnLocation location) const { return symbols_by_location_.count(location) > 0; }
+  bool has_symbol(InsnLocation location) const { return symbols_by_location_.contains(location); }
 
   // The function whose address a wide instruction loads.
   InsnLocation address_target(InsnLocation from) const {
@@ -119,7 +119,7 @@ class Elf {
  private:
   struct Function {
     std::string name;
-    uint32_t length;
+    uint32_t length = 0;
   };
 
   const char* text(uint64_t offset) const { return at<const char>(offset); }
@@ -181,7 +181,7 @@ class RelocationFinder {
     uint64_t at = start + header->header_length + header->relocations_offset;
     const uint64_t end = at + header->relocations_length;
     const uint64_t types = elf_.section_offset(elf_.section(".BTF"));
-    // struct btf_header: the fifth word is the strings' offset from the header's end, the second is the header's length
+    // struct btf_header: the fifth u32 is the strings' offset from the header's end, the second is the header's length
     const char* strings = elf_.at<const char>(types + elf_.at<uint32_t>(types)[1] + elf_.at<uint32_t>(types)[4]);
     at += sizeof(uint32_t);  // the size of a record
     while (at < end) {
@@ -209,7 +209,7 @@ class RelocationFinder {
       const InsnLocation location(start.first, start.second + i);
       const bpf_insn& was = *elf_.instruction(location);
       const bpf_insn& is = program_[at + i];
-      if (relocated_locations_.count(location) > 0) {
+      if (relocated_locations_.contains(location)) {
         relocated_instructions_[location] = is;
         continue;
       }
@@ -221,7 +221,7 @@ class RelocationFinder {
         continue;
       }
       if (was.code != is.code || was.dst_reg != is.dst_reg || was.off != is.off) return false;
-      if (!is_own_call(was)) continue;
+      if (!is_subprogram_call(was)) continue;
       const InsnLocation target = elf_.call_target(location);
       const bool is_kernels = target.first == SHN_UNDEF;
       if (!is_kernels && !compare_function(target, target_in_program(at + i, is))) return false;
@@ -278,7 +278,7 @@ void cache_relocated(const std::string& name, const std::string& programs, bpf_o
                      const GetInstructions& get_instructions) {
   const std::scoped_lock lock(mutex);
   const std::string key = name + " " + programs;
-  if (cached_objects.count(key) > 0) return;
+  if (cached_objects.contains(key)) return;
   std::vector<uint8_t> bytes = copy_embedded(name);
   Elf elf(bytes);
   RelocationFinder relocated(elf);

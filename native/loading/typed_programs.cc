@@ -19,10 +19,10 @@ namespace {
 thread_local const TypedTargets* current = nullptr;
 
 struct Section {
-  const char* name;
-  bpf_prog_type type;
-  bpf_attach_type attach;
-  uint32_t flags;
+  const char* name = nullptr;
+  bpf_prog_type type = {};
+  bpf_attach_type attach = {};
+  uint32_t flags = 0;
   bool typed = true;
 };
 

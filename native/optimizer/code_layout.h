@@ -1,9 +1,9 @@
 // Block layout: turns a control-flow graph back into a BPF program.
 //
-// lay_out_code() places the blocks of each function so that as many as possible fall through to their successor, and
-// adds a jump where one cannot. Jumps are threaded over empty blocks. Before: the graph is consistent; instructions may
-// be marked as removed. After: the program contains only functions and blocks that can be reached, and every function
-// is contiguous, as the kernel requires.
+// lay_out_code() places the blocks of each function one after the other. A block falls through to its successor if that
+// is not placed yet; otherwise a jump is added. Jumps are threaded over empty blocks. Before: the graph is consistent;
+// instructions may be marked as removed. After: the program contains only functions and blocks that can be reached, and
+// every function is contiguous, as the kernel requires.
 #pragma once
 
 #include <linux/bpf.h>

@@ -39,7 +39,7 @@ std::optional<std::vector<Leader>> find_leaders(std::span<const bpf_insn> progra
   for (int64_t i = 0; i < count; i++) {
     const bpf_insn& each = program[i];
     if (!is_known(each)) return std::nullopt;
-    const bool names_function = is_own_call(each) || is_callback(each);
+    const bool names_function = is_subprogram_call(each) || is_callback(each);
     if (is_any_jump(each) || names_function) {
       const int64_t target = i + 1 + (names_function ? each.imm : jump_offset(each));
       if (target < 0 || target >= count) return std::nullopt;
@@ -63,7 +63,7 @@ BasicBlock build_block(std::span<const bpf_insn> program, Range range, const std
   block.instructions.reserve(range.end - range.start);
   for (uint32_t i = range.start; i < range.end; i++) {
     Instruction each = {.code = program[i], .original_index = i};
-    if (is_own_call(each.code) || is_callback(each.code)) each.callee = function_at[i + 1 + each.code.imm];
+    if (is_subprogram_call(each.code) || is_callback(each.code)) each.callee = function_at[i + 1 + each.code.imm];
     if (is_any_jump(each.code)) block.branch_target = block_at[i + 1 + jump_offset(each.code)];
     if (is_wide(each.code)) each.upper = program[++i].imm;
     if (!is_goto(each.code)) block.instructions.push_back(each);

@@ -25,7 +25,7 @@ constexpr int32_t SLOT_BYTES = 4;  // the analyses divide the stack into slots o
 constexpr int STACK_SLOTS = STACK_BYTES / SLOT_BYTES;
 
 struct Instruction {
-  bpf_insn code;
+  bpf_insn code = {};
   int32_t upper = 0;            // the upper half of a 64-bit immediate
   uint32_t callee = NONE;       // the function of the program that it calls, or whose address it loads
   uint32_t original_index = 0;  // its index in the given program

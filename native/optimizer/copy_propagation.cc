@@ -15,7 +15,7 @@ constexpr int32_t WORD_BYTES = 8;
 class AvailableCopies {
  public:
   AvailableCopies() {
-    for (uint8_t i = 0; i < originals_.size(); i++) originals_[i] = i;
+    for (uint8_t i = 0; i < MAX_BPF_REG; i++) originals_[i] = i;
   }
 
   uint8_t find_original(uint8_t copy) const { return originals_[copy]; }
@@ -35,7 +35,7 @@ class AvailableCopies {
   // The register gets another value. One of its copies becomes the original of the others.
   void kill_register(uint8_t changed) {
     uint8_t successor = changed;
-    for (uint8_t i = 0; i < originals_.size(); i++) {
+    for (uint8_t i = 0; i < MAX_BPF_REG; i++) {
       if (i == changed || originals_[i] != changed) continue;
       if (successor == changed) successor = i;
       originals_[i] = successor;
@@ -56,7 +56,7 @@ class AvailableCopies {
   }
 
  private:
-  std::array<uint8_t, MAX_BPF_REG> originals_;
+  std::array<uint8_t, MAX_BPF_REG> originals_ = {};
   std::map<int16_t, uint8_t> slots_;  // originals by the offset in the stack
 };
 

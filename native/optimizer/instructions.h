@@ -14,7 +14,7 @@ constexpr uint8_t instruction_class(const bpf_insn& each) { return BPF_CLASS(eac
 constexpr bool is_wide(const bpf_insn& each) { return each.code == (BPF_LD | BPF_IMM | BPF_DW); }
 constexpr bool is_exit(const bpf_insn& each) { return each.code == (BPF_JMP | BPF_EXIT); }
 constexpr bool is_call(const bpf_insn& each) { return each.code == (BPF_JMP | BPF_CALL); }
-constexpr bool is_own_call(const bpf_insn& each) { return is_call(each) && each.src_reg == BPF_PSEUDO_CALL; }
+constexpr bool is_subprogram_call(const bpf_insn& each) { return is_call(each) && each.src_reg == BPF_PSEUDO_CALL; }
 // The address of a function of the program, which the kernel calls.
 constexpr bool is_callback(const bpf_insn& each) { return is_wide(each) && each.src_reg == BPF_PSEUDO_FUNC; }
 constexpr bool is_any_jump(const bpf_insn& each) {

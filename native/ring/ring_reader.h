@@ -41,7 +41,7 @@ class RingReader {
   void close();
 
  private:
-  static int on_record(void* self, void* data, size_t size);
+  static int on_record(void* context, void* data, size_t size);
   static void call_js(napi_env env, napi_value callback, void* context, void* data);
   void wait_loop();
 

@@ -13,9 +13,9 @@ import { ROOT } from '../project.js';
 const SECONDS = NIGHTLY ? 60 : 3;
 const RATE = 100_000;
 const CLIENTS = 3;
-/** Bytes that the slow client reads ten times a second; it would need two hundred times as many. */
+/** Bytes that the slow client reads ten times a second. To keep up, it would have to read two hundred times as many. */
 const SLOW_BYTES = 8 * 1024;
-/** The process has the sources of the benchmark and Node.js itself as well. What waits for clients is at most 12 MiB of it. */
+/** The process also contains the sources of the benchmark and Node.js itself. Queued events take at most 12 MiB of it. */
 const RSS_MAX_KIB = 200 * 1024;
 
 describe('the agent under load', function () {
@@ -33,7 +33,7 @@ describe('the agent under load', function () {
     rmSync(folder, { recursive: true });
   });
 
-  it(`${RATE} events a second for ${SECONDS} s: received and lost are what was produced, for each client`, async () => {
+  it(`${RATE} events a second for ${SECONDS} s: each client receives every event or counts it as lost`, async () => {
     const socket = join(folder, 'agent.sock');
     const args = ['--import', 'tsx', 'bench/agent-server.mts', socket, String(RATE), String(SECONDS), String(CLIENTS)];
     const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
@@ -57,9 +57,9 @@ describe('the agent under load', function () {
         left -= chunk.length;
       }
     }, 100);
-    const { value } = await lines.next();
+    const line = (await lines.next()) as IteratorResult<string, undefined>;
     clearInterval(sip);
-    const { produced, seconds, cpuUs, rssAnonKib } = JSON.parse(value as string) as {
+    const { produced, seconds, cpuUs, rssAnonKib } = JSON.parse(line.value ?? '') as {
       readonly produced: number;
       readonly seconds: number;
       readonly cpuUs: number;

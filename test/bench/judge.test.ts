@@ -1,10 +1,13 @@
-/** The short benchmark measures again if a ratio is too high. */
+/** The short benchmark repeats its measurement if a ratio is too high. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { ROOT } from '../project.js';
 
 describe('the judge of the short benchmark', () => {
-  /** The number of measurements, and what is too slow at the end. Each of `results` is what one measurement finds; the last is found again. */
+  /**
+   * Returns the number of measurements, and the names that are too slow at the end. Each element of `results` is what one
+   * measurement finds too slow; further measurements repeat the last one.
+   */
   function judgeResults(...results: readonly (readonly string[])[]): unknown {
     const script = `
       import { judgeWithRetries } from './bench/judge.mts';
@@ -19,12 +22,12 @@ describe('the judge of the short benchmark', () => {
     return JSON.parse(stdout);
   }
 
-  it('measures once if nothing is too slow, and again after a disturbance', () => {
+  it('measures once if nothing is too slow, and repeats the measurement after a disturbance', () => {
     assert.deepEqual(judgeResults([]), [1, []]);
     assert.deepEqual(judgeResults(['slow'], []), [2, []]);
   });
 
-  it('fails if it is too slow each time', () => {
+  it('fails if every measurement is too slow', () => {
     assert.deepEqual(judgeResults(['slow']), [3, ['slow']]);
   });
 });

@@ -1,4 +1,4 @@
-/** Instructions that polytrace adds to operations of the kernel: counted in the virtual machine, and held to a limit. */
+/** Counts the instructions that polytrace adds to operations of the kernel, in a virtual machine, and checks their limits. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { ROOT } from '../project.js';
@@ -7,7 +7,7 @@ const runNode = (...args: readonly string[]): ReturnType<typeof spawnSync> & { s
   spawnSync(process.execPath, ['--import', 'tsx', ...args], { cwd: ROOT, encoding: 'utf8' });
 
 describe('instructions in the kernel', function () {
-  // one minute on a machine that does nothing else
+  // It takes one minute on an idle machine.
   this.timeout(600_000);
 
   it('each operation with a limit stays below it', async function () {
@@ -22,7 +22,7 @@ describe('instructions in the kernel', function () {
     assert.equal(status, 0, stderr);
   });
 
-  it('an operation above its limit, and one that was not counted, are named', () => {
+  it('names an operation above its limit, and one that was not counted', () => {
     const base = {
       name: 'nothing',
       counts: {
@@ -41,7 +41,7 @@ describe('instructions in the kernel', function () {
     const counted = [
       base,
       { name: 'base sensor', counts: {}, programs: { handle_fork: 1, handle_exec: 4000 } },
-      // one of the two is held to the limits, depending on what is on this machine
+      // Only one of the next two has limits, depending on the files of this machine.
       { name: 'upstream policy', ...policy },
       { name: 'our example', ...policy },
       { name: 'no cache', counts: near },

@@ -1,4 +1,4 @@
-/** A containerd of the test's own: its folders, its sockets, its images. CRI and NRI are on. */
+/** A containerd of the test's own, with its own folders, sockets and images. CRI and NRI are enabled. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ export class Containerd {
 
   readonly #snapshotter: string;
 
-  /** `folder` has to exist, and belongs to this object. `snapshotter`: `native` copies, where the kernel has no overlays. */
+  /** `folder` must exist, and belongs to this object. The snapshotter `native` copies files, for kernels without overlays. */
   constructor(folder: string, snapshotter: 'overlayfs' | 'native' = 'overlayfs') {
     this.#folder = folder;
     this.#snapshotter = snapshotter;
@@ -36,7 +36,7 @@ export class Containerd {
     this.addImage({ name: SANDBOX_IMAGE, programs: ['/usr/bin/sleep'], command: ['/usr/bin/sleep', 'infinity'] });
   }
 
-  /** Makes an image from programs of this machine, and imports it. */
+  /** Builds an image from programs of this machine, and imports it. */
   addImage(options: ImageOptions): void {
     const archive = join(this.#folder, 'image.tar');
     writeImage(archive, options);
@@ -73,7 +73,7 @@ export class Containerd {
         try {
           this.ctr('tasks', 'delete', '--force', id);
         } catch {
-          // it has ended by itself; its shim is ended below if not
+          // The task has ended by itself. If not, its shim is killed below.
         }
       }
     } finally {
@@ -94,7 +94,7 @@ export class Containerd {
   }
 }
 
-/** Only shims have the path of the socket among their arguments. */
+/** Finds the processes that have the argument. Only shims have the path of the socket as an argument. */
 function findProcessesWithArgument(argument: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -113,11 +113,11 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // it has ended
+    // The process has ended.
   }
 }
 
-/** Unmounts everything below a folder, the newest first. */
+/** Unmounts everything below a folder, the newest mount first. */
 export function unmountBelow(folder: string): void {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
@@ -129,7 +129,7 @@ export function unmountBelow(folder: string): void {
   }
 }
 
-/** Without CNI, profiles of AppArmor, and the right to lower the OOM score. */
+/** A configuration that needs no CNI, no AppArmor profiles, and no right to lower the OOM score. */
 function containerdConfig(folder: string, { socket, nriSocket }: Containerd, snapshotter: string): string {
   return `
 version = 2

@@ -1,4 +1,4 @@
-/** Programs that a test starts and ends: containerd, etcd, parts of Kubernetes. They end with the test's process. */
+/** Daemons that a test starts and stops: containerd, etcd, parts of Kubernetes. They end with the test's process. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
@@ -7,9 +7,9 @@ import { createServer } from 'node:net';
 
 export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** A line of its output that says that it is ready. */
+  /** Matches the line of output that reports that the daemon is ready. */
   readonly ready: RegExp;
-  /** File with its output. */
+  /** The file for its output. */
   readonly log: string;
   readonly readyMs?: number;
 }
@@ -25,13 +25,16 @@ export class Daemon {
     this.#log = log;
   }
 
-  /** Resolves when the program has written that it is ready. Rejects with the end of its output. */
+  /** Resolves when the daemon has reported that it is ready. Rejects with the end of its output. */
   static async start(program: string, args: readonly string[], options: DaemonOptions): Promise<Daemon> {
     const { env = {}, ready, log, readyMs = 60_000 } = options;
     const title = program.split('/').at(-1) as string;
-    // the kernel ends it when this process dies
-    const words = ['--pdeathsig', 'KILL', program, ...args];
-    const child = spawn('setpriv', words, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    // The kernel kills the daemon when this process dies.
+    const prefixedArgs = ['--pdeathsig', 'KILL', program, ...args];
+    const child = spawn('setpriv', prefixedArgs, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const daemon = new Daemon(child, title, log);
     const file = openSync(log, 'a');
     const { promise, resolve, reject } = createDeferred();
@@ -64,12 +67,12 @@ export class Daemon {
     return this.#child.pid as number;
   }
 
-  /** The end of its output, for messages of tests. */
+  /** The last lines of its output, for the messages of tests. */
   tail(lines = 20): string {
     return readFileSync(this.#log, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
   }
 
-  /** Ends it, and waits until it has ended. */
+  /** Sends the signal, and waits until the daemon has ended. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#child;
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -99,11 +102,11 @@ function appendLine(file: number, line: string): void {
   try {
     writeSync(file, `${line}\n`);
   } catch {
-    // the output of a program that is ending
+    // The file may be closed already when the daemon ends.
   }
 }
 
-/** Ports of TCP that nobody uses now. */
+/** Finds TCP ports that are not in use. */
 export async function findFreePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   const ports = await Promise.all(

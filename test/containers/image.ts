@@ -1,4 +1,4 @@
-/** Images made of programs of this machine: no registry is needed. */
+/** Container images from programs of this machine, without a registry. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -17,16 +17,16 @@ import { dirname, join } from 'node:path';
 export interface ImageOptions {
   /** Name with a tag, such as `test.invalid/tools:1`. */
   readonly name: string;
-  /** Programs of this machine. They are in the image at the same paths, with their libraries. */
+  /** Programs of this machine. The image has them at the same paths, with their libraries. */
   readonly programs: readonly string[];
-  /** Text files: path and content. */
+  /** Text files by path. */
   readonly files?: Readonly<Record<string, string>>;
   readonly command: readonly string[];
   readonly env?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** Writes an archive as `docker save` does: containerd, Docker and Podman read it. */
+/** Writes an archive in the format of `docker save`, which containerd, Docker and Podman read. */
 export function writeImage(
   archive: string,
   { name, programs, files = {}, command, env = [], labels = {} }: ImageOptions,
@@ -76,7 +76,7 @@ export function writeImage(
   }
 }
 
-/** Libraries that the program loads, and its loader. */
+/** Lists the libraries that a program loads, and its loader. */
 function listLibraries(program: string): string[] {
   const text = execFileSync('sh', ['-c', 'ldd "$0" 2>/dev/null || true', program], { encoding: 'utf8' });
   return [...text.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1] as string);

@@ -5,7 +5,7 @@ export interface BtfType {
   readonly name?: string;
   /** The type that it refers to, or the size of a struct. */
   readonly ref?: number;
-  /** Words after the type: of a struct [name, type, bits] for each member. */
+  /** Words after the type. A struct has [name, type, bits] for each member. */
   readonly rest?: readonly (number | string)[];
   readonly members?: number;
   /** `kind_flag`: the members of a struct can be bit fields. */
@@ -15,12 +15,12 @@ export interface BtfType {
 export function encodeBtf(types: readonly BtfType[]): Buffer {
   const words: number[] = [];
   let strings = '\0';
-  const places = new Map([['', 0]]);
+  const offsets = new Map([['', 0]]);
   const stringOffset = (text: string): number => {
-    const known = places.get(text);
+    const known = offsets.get(text);
     if (known !== undefined) return known;
     const at = Buffer.byteLength(strings);
-    places.set(text, at);
+    offsets.set(text, at);
     strings += `${text}\0`;
     return at;
   };

@@ -1,4 +1,4 @@
-/** Files with types (BTF) that are damaged, or made to do harm: through the addon, as `loadKernelInfo(FILE)` reads them. */
+/** BTF files that are damaged or malicious. The addon reads them, as for `loadKernelInfo(FILE)`. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { KernelError, loadKernelInfo } from '../../lib/index.js';
 import type { KernelInfo, TypeInfo } from '../../types/kernel.js';
-import { encodeBtf as fileOf, type BtfType } from './btf-file.js';
+import { encodeBtf, type BtfType } from './btf-file.js';
 import { applyChanges, changes } from './mutations.js';
 import type { Target } from './target.js';
 
@@ -63,7 +63,7 @@ const nested = fc.tuple(fc.integer({ min: 1, max: 70 }), fc.nat(4), name).map(([
 
 const inputs = fc
   .tuple(fc.oneof({ weight: 8, arbitrary: types }, fc.array(type, { maxLength: TYPES }), nested), changes)
-  .map(([types, list]) => applyChanges(fileOf(types), list));
+  .map(([types, list]) => applyChanges(encodeBtf(types), list));
 
 let folder: string | undefined;
 

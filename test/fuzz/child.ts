@@ -21,7 +21,7 @@ export interface Job {
   readonly seed?: number;
   /** Time for the search. */
   readonly ms?: number;
-  /** Where the search begins: what fast-check calls a path. */
+  /** The position where the search begins: fast-check calls it a path. */
   readonly path?: string;
   /** Each input is written here before it is checked, and a check that hangs is ended. This takes more time. */
   readonly lastInput?: string;
@@ -32,13 +32,13 @@ export interface Result {
   readonly failure?: { readonly message: string; readonly path?: string; readonly file?: string };
 }
 
-/** In a careful search, the time after which a check is ended. */
+/** Time limit of a check in a search with `lastInput`. */
 const HANG_MS = 5000;
 /** A check that had less processor time than this is tried again: the machine was busy. */
 const BUSY_MS = 2000;
 const TRIES = 10;
 
-const ENDS_AT_ONCE = 'Script execution timed out';
+const TIMEOUT_MESSAGE = 'Script execution timed out';
 
 const TARGETS: Readonly<Record<Job['target'], Target>> = { btf, elf, policies, records };
 
@@ -51,7 +51,7 @@ function runWithTimeout(run: () => void): void {
       new Script('runCheck()').runInThisContext({ timeout: HANG_MS });
       return;
     } catch (error) {
-      if (!String(error).includes(ENDS_AT_ONCE)) throw error;
+      if (!String(error).includes(TIMEOUT_MESSAGE)) throw error;
       const { user, system } = process.cpuUsage(begin);
       if (left === 0 || (user + system) / 1000 > BUSY_MS) throw new Error(`it takes more than ${HANG_MS} ms`);
     }
@@ -91,7 +91,10 @@ function work(job: Job): Result {
   });
   if (!found.failed || found.counterexample === null) return { inputs: begun };
   if (job.lastInput !== undefined) writeFileSync(job.lastInput, found.counterexample[0]);
-  return { inputs: begun, failure: { message: errorMessage(found.errorInstance), path: found.counterexamplePath ?? '' } };
+  return {
+    inputs: begun,
+    failure: { message: errorMessage(found.errorInstance), path: found.counterexamplePath ?? '' },
+  };
 }
 
 function errorMessage(error: unknown): string {

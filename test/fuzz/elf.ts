@@ -1,4 +1,4 @@
-/** ELF files that are damaged, or made to do harm: of the readers for probes, stack traces and build ids. */
+/** ELF files that are damaged or malicious, for the readers of probes, functions and build ids. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readFunctions } from '../../lib/elf/elf-functions.js';
@@ -31,7 +31,7 @@ const symbol = fc
   .tuple(oddNumber, fc.constantFrom(2, 0x12, 0x22, 10, 1, 0), fc.constantFrom(1, 0), oddLong, oddLong)
   .map(encodeSymbol);
 
-/** The names of symbols differ although the entries are alike otherwise. */
+/** Symbols that differ only in their names. */
 const numbered = fc.tuple(symbol, times).map(([one, count]) =>
   Buffer.concat(
     Array.from({ length: count }, (_, i) => {
@@ -73,7 +73,7 @@ interface Section {
   /** The number of the section with the names of a table of symbols; `next` for the one behind it. */
   readonly link: number | 'next';
   readonly entry: bigint;
-  /** What the file says instead of the truth. */
+  /** A wrong value that the file contains in place of the correct one. */
   readonly offset: bigint | null;
   readonly size: bigint | null;
 }
@@ -149,7 +149,7 @@ class CountedFile implements FileBytes {
     this.size = bytes.length;
   }
 
-  read(offset: number, length: number): Buffer {
+  readAt(offset: number, length: number): Buffer {
     assert.ok(
       Number.isSafeInteger(offset) && offset >= 0 && offset + length <= this.size,
       'it reads inside of the file',

@@ -1,4 +1,4 @@
-/** Changes to bytes and texts that were correct, or nearly so. */
+/** Random changes to inputs that are mostly correct. */
 import fc from 'fast-check';
 
 /** Numbers that programs often get wrong. */
@@ -23,7 +23,7 @@ interface Change {
   readonly value: bigint;
 }
 
-// without the preference of fast-check for small numbers
+// fast-check prefers small numbers; here all are equally likely
 const share = fc.noBias(fc.nat(0xffff)).map((n) => n / 0xffff);
 const change: fc.Arbitrary<Change> = fc.record({
   at: share,

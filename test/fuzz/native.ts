@@ -6,9 +6,14 @@ import { join } from 'node:path';
 import type { Outcome } from './search.js';
 
 const ROOT = join(__dirname, '../..');
-const SOURCES = ['btf/btf_types', 'btf/type_depth', 'btf/type_description', 'base/log', 'base/errno_name', 'base/handles'].map(
-  (name) => `native/${name}.cc`,
-);
+const SOURCES = [
+  'btf/btf_types',
+  'btf/type_depth',
+  'btf/type_description',
+  'base/log',
+  'base/errno_name',
+  'base/handles',
+].map((name) => `native/${name}.cc`);
 const FLAGS = [
   '-std=c++20', '-g', '-O1',   
   '-fsanitize=fuzzer,address,undefined', '-fno-sanitize=vptr', '-fno-sanitize-recover=all',
@@ -18,7 +23,7 @@ const CLANG = 'clang++-19';
 /** A single input that takes longer, or more memory, is reported. */
 const LIMITS = ['-timeout=10', '-rss_limit_mb=1024', '-malloc_limit_mb=512', '-max_len=8192'];
 
-/** Why it cannot run here. */
+/** The reason why libFuzzer cannot run here; undefined if it can. */
 export function libFuzzerObstacle(): string | undefined {
   if (process.platform !== 'linux') return 'it needs Linux';
   try {

@@ -1,4 +1,4 @@
-/** Texts of policies: made from the table of the language, so that every field occurs, then changed. */
+/** Policies in YAML: made from the shape of the language, so that every field occurs, and then changed. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { parse } from 'yaml';
@@ -20,7 +20,7 @@ const numbers = fc.oneof(
   fc.bigInt({ min: -(2n ** 65n), max: 2n ** 65n }).map(String),
 );
 
-/** Expressions of CelExpr. Most have the right types. */
+/** Expressions for CelExpr. The types are correct in most of them. */
 const { expression } = fc.letrec<{ number: string; truth: string; expression: string }>((tie) => ({
   number: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
@@ -58,7 +58,7 @@ const word = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('', 'x'.repeat(5000), 'constructor', '__proto__', 'toString', '\u{d800}', 'a\nb', '((((((((') },
 ); // prettier-ignore
 
-/** A value of each shape. Most have the right kind. */
+/** Values of each shape. Few values have the wrong kind. */
 const values = new Map<Shape, fc.Arbitrary<unknown>>();
 
 function valueArbitrary(shape: Shape): fc.Arbitrary<unknown> {
@@ -79,7 +79,10 @@ function validArbitrary(shape: Shape): fc.Arbitrary<unknown> {
         maxKeys: 2,
       });
     case 'list':
-      return fc.array(valueArbitrary(shape.of), { minLength: shape.minItems, maxLength: Math.min(shape.maxItems ?? 3, 3) });
+      return fc.array(valueArbitrary(shape.of), {
+        minLength: shape.minItems,
+        maxLength: Math.min(shape.maxItems ?? 3, 3),
+      });
     case 'text':
       return shape.enum === undefined ? word : fc.constantFrom(...shape.enum);
     case 'integer':
@@ -94,7 +97,7 @@ function validArbitrary(shape: Shape): fc.Arbitrary<unknown> {
   }
 }
 
-/** What fits into a field of this name. */
+/** Valid values of a field by its name. */
 const FITTING: Readonly<Record<string, readonly unknown[]>> = {
   apiVersion: ['cilium.io/v1alpha1'],
   kind: [...Array<string>(9).fill('TracingPolicy'), 'TracingPolicyNamespaced'],
@@ -115,10 +118,10 @@ const FITTING: Readonly<Record<string, readonly unknown[]>> = {
   argSig: [9n],
   argError: [-1n],
 };
-/** Fields with which most policies are refused. */
+/** Fields that make most policies invalid. */
 const RARE = /Selector$|^options$|^enforcers$|^macros$|^matchWorkloads$/;
 
-/** How often an optional field is present depends on the number of fields beside it. */
+/** An object. The more fields its shape has, the rarer is each optional field. */
 function objectArbitrary(fields: Readonly<Record<string, Field>>): fc.Arbitrary<unknown> {
   const names = Object.keys(fields);
   const rarity = Math.max(1, Math.min(6, Math.round(names.length / 3)));
@@ -139,7 +142,7 @@ function objectArbitrary(fields: Readonly<Record<string, Field>>): fc.Arbitrary<
     .map((all) => Object.fromEntries(names.flatMap((name, i) => (all[i] === undefined ? [] : [[name, all[i]]]))));
 }
 
-/** A function with filters of any kind on its arguments, most of which fit. */
+/** A policy for a function with filters of any kind on its arguments. Most filters are valid. */
 const filters = fc
   .tuple(
     fc.array(fc.oneof(fc.constantFrom<ArgTypeName>('int', 'int64', 'uint64'), fc.constantFrom(...ARG_TYPE_NAMES)), { minLength: 1, maxLength: 3 }),
@@ -168,7 +171,7 @@ function formatJson(value: unknown): string {
   return `{${members.join(', ')}}`;
 }
 
-/** Everything of an image that does not depend on how the text was written. */
+/** The compiled policy without positions in the source. */
 function serializeCompiled(text: string): string {
   return JSON.stringify(compilePolicy(text), (key, value: unknown) =>
     key === 'position' ? undefined : typeof value === 'bigint' ? `${value}n` : value,
@@ -192,7 +195,7 @@ function check(input: Buffer): void {
       assert.ok(error instanceof KernelError, String((error as Error).stack));
     }
   }
-  // a warning can be about a value whose meaning the policy as data does not have, such as 0x10 without quotes
+  // with a warning, data and YAML can differ: 0x10 without quotes is a number in data
   if (found.length > 0) return;
   const data = parse(text, { intAsBigInt: true }) as object;
   assert.equal(serializeCompiled(renderPolicy(data)), serializeCompiled(text), 'the policy as data means the same');

@@ -41,7 +41,7 @@ const compiledValue = (type: CompiledValue['type'], index: number): CompiledValu
   position: { line: 1, column: 1 },
 });
 
-/** Hooks of every kind, whose values together have every type. */
+/** Hooks of every kind. Their values together have every type. */
 const HOOKS: readonly LoadedHook[] = Array.from(
   { length: Math.ceil(ARG_TYPE_NAMES.length / TYPES_OF_A_HOOK) },
   (_, i) => {
@@ -96,7 +96,7 @@ function replacePids(input: Buffer): Buffer {
   return bytes;
 }
 
-/** Everything that a program can see of the events, when the memory around the records has these bytes. */
+/** Formats the events in each way. The memory around the records has the bytes `around`. */
 function formatEvents(records: Buffer, around: number): string[] {
   const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 5n) });
   let left: Buffer | undefined = records;

@@ -1,6 +1,6 @@
 /**
- * Searches in processes of their own, so that an input that hangs, crashes or fills the memory is found as well. What was
- * found is made small and kept as a file.
+ * Searches in child processes, so that an input that hangs, crashes or fills the memory is found as well. Such an input
+ * is made smaller and written to a file.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import type { Job, Result } from './child.js';
 import { HEAP_MB } from './target.js';
 
 const ROOT = join(__dirname, '../..');
-/** What was found is written here. */
+/** The folder for inputs that were found. */
 const FOUND = join(ROOT, 'build/fuzz');
 
 /** A process that checks one input for so long is killed. It has more time to start, and on a busy machine. */
@@ -67,15 +67,15 @@ interface ChildOutcome {
   /** Absent if the process did not end by itself. */
   readonly result?: Result;
   readonly inputs: number;
-  /** Why there is no result. */
+  /** The reason why there is no result. */
   readonly ending?: string;
 }
 
 async function runChild(job: Omit<Job, 'progress'>): Promise<ChildOutcome> {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-search-'));
   const progress = join(folder, 'progress');
-  const words = [`--max-old-space-size=${HEAP_MB}`, '--require', 'tsx/cjs', join(__dirname, 'child.ts')];
-  const child = spawn(process.execPath, [...words, JSON.stringify({ ...job, progress })], {
+  const nodeArgs = [`--max-old-space-size=${HEAP_MB}`, '--require', 'tsx/cjs', join(__dirname, 'child.ts')];
+  const child = spawn(process.execPath, [...nodeArgs, JSON.stringify({ ...job, progress })], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -105,11 +105,11 @@ async function runChild(job: Omit<Job, 'progress'>): Promise<ChildOutcome> {
 
 /** `ms` and `cpu` are times since the input before. A process that waits for a processor does not hang. */
 function isHang(inputs: number, ms: number, cpu: number): boolean {
-  const most = inputs === 0 ? START_MS : HANG_MS;
-  return ms > most * BUSY_FACTOR || (ms > most && (Number.isNaN(cpu) || cpu > HANG_CPU_MS));
+  const limit = inputs === 0 ? START_MS : HANG_MS;
+  return ms > limit * BUSY_FACTOR || (ms > limit && (Number.isNaN(cpu) || cpu > HANG_CPU_MS));
 }
 
-/** Processor time of a process in milliseconds; NaN where the system does not tell. */
+/** Processor time of a process in milliseconds; NaN if it cannot be read. */
 function readCpuTime(pid = 0): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -126,7 +126,7 @@ async function readStream(stream: NodeJS.ReadableStream): Promise<string> {
   return parts.join('');
 }
 
-/** How many inputs the process has begun. */
+/** The number of inputs that the process has begun. */
 function readProgress(progress: string): number {
   if (!existsSync(progress)) return 0;
   const bytes = Buffer.alloc(8);

@@ -1,4 +1,4 @@
-/** Everything that can be searched, by name. */
+/** The fuzz targets by name. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { checkNative, libFuzzerObstacle, searchNative } from './native.js';
@@ -9,9 +9,9 @@ const ROOT = join(__dirname, '../..');
 interface Searcher {
   /** The folder with the inputs that were found once. */
   readonly corpus: string;
-  /** It is built first, which takes longer than a test should. */
+  /** If set, it is built first. A test has no time for that. */
   readonly isBuilt?: true;
-  /** Why it cannot run here. */
+  /** The reason why it cannot run here; undefined if it can. */
   obstacle(): string | undefined;
   /** Checks files and searches nothing. */
   check(files: readonly string[]): Promise<Outcome>;
@@ -20,7 +20,10 @@ interface Searcher {
 
 const corpusFolder = (name: string): string => join(__dirname, 'corpus', name);
 
-function javascriptSearcher(name: Parameters<typeof search>[0], obstacle = (): string | undefined => undefined): Searcher {
+function javascriptSearcher(
+  name: Parameters<typeof search>[0],
+  obstacle = (): string | undefined => undefined,
+): Searcher {
   return {
     corpus: corpusFolder(name),
     obstacle,
@@ -58,7 +61,7 @@ function listFiles(folder: string): string[] {
   return readdirSync(folder).sort().map((name) => join(folder, name)); // prettier-ignore
 }
 
-/** What was found, and what to do about it. */
+/** The failure with the commands to check it and to keep its input. */
 export function formatAdvice(name: string, { message, file, seed }: Found): string {
   const shown = relative(ROOT, file);
   const size = existsSync(file) ? `${statSync(file).size} bytes` : 'could not be written';

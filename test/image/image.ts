@@ -1,7 +1,7 @@
 /**
- * Builds the container image for the tests, from Debian packages and without a registry: the base images of
- * deploy/build-base.sh, kept in /var/cache/polytrace, and the addon of this checkout. `tsx image.ts FILE` saves it to a file, without
- * the agent.
+ * Builds the container image for the tests from Debian packages, without a registry. It uses the base images of
+ * deploy/build-base.sh, which /var/cache/polytrace caches, and the addon of this checkout. `tsx image.ts FILE` saves
+ * the image to a file, without the agent.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -13,10 +13,10 @@ import { ROOT } from '../project.js';
 
 const CACHE = '/var/cache/polytrace';
 
-/** The name of the image, with the host that podman gives to images that come from no registry. */
+/** The name of the image, with the host that podman gives to local images. */
 export const IMAGE = 'localhost/polytrace:test';
 
-/** Returns the folder with base.tar and node.tar. One folder for each Debian release, Node.js and version of the script. */
+/** Returns the folder with base.tar and node.tar. Each Debian release, Node.js and version of the script has its own. */
 function prepareBaseFolder(): string {
   const script = join(ROOT, 'deploy/build-base.sh');
   const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown';
@@ -40,8 +40,8 @@ function prepareBaseFolder(): string {
 export type Engine = (...args: readonly string[]) => string;
 
 /**
- * Builds the image with docker or podman: `engine` runs one command of it. `options` are those of `build`. Without the agent, it is a
- * third smaller.
+ * Builds the image with docker or podman. `engine` runs one of their commands, and `options` are options of `build`.
+ * Without the agent, the image is a third smaller.
  */
 export function buildImage(engine: Engine, options: readonly string[], withAgent = true): void {
   const folder = prepareBaseFolder();
@@ -64,7 +64,7 @@ export function buildImage(engine: Engine, options: readonly string[], withAgent
   engine('build', ...options, ...buildArgs, '--file', join(ROOT, 'deploy/Dockerfile'), '--tag', IMAGE, ROOT);
 }
 
-/** Runs one command of podman, whose files are all in `folder`. Returns what it prints. */
+/** Returns a function that runs one podman command, with all files of podman in `folder`, and returns its output. */
 export function podmanEngine(folder: string, runtime?: 'crun' | 'runc'): Engine {
   const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
   return (...args) =>
@@ -75,7 +75,7 @@ export function podmanEngine(folder: string, runtime?: 'crun' | 'runc'): Engine 
     }).trim();
 }
 
-/** No service, no registry, no state outside of `folder`. */
+/** Options of podman without a service, a registry, or state outside of `folder`. */
 export function podmanOptions(folder: string, runtime: 'crun' | 'runc' = 'runc'): string[] {
   const folders = [
     '--root',
@@ -88,7 +88,7 @@ export function podmanOptions(folder: string, runtime: 'crun' | 'runc' = 'runc')
   return [...folders, '--cgroup-manager=cgroupfs', '--events-backend=none', `--runtime=${runtime}`];
 }
 
-/** Limits of this process: without CAP_SYS_RESOURCE, podman could not set its own default, which is higher. */
+/** The limits of this process. Without CAP_SYS_RESOURCE, podman could not set its own default limits, which are higher. */
 export function podmanBuildOptions(): string[] {
   const limits = readFileSync('/proc/self/limits', 'utf8');
   const hardLimit = (title: string): string | undefined =>
@@ -101,15 +101,15 @@ export function podmanBuildOptions(): string[] {
 }
 
 /**
- * Stops a container and the commands of `exec` in it. podman signals all of them, and refuses to clean up if the
- * container ends before one of the commands does; it can be asked again.
+ * Stops a container and the commands that `exec` runs in it. podman signals all of them, and refuses to clean up if the
+ * container ends before one of the commands. The stop can be repeated.
  */
 export async function stopContainer(engine: Engine, name: string): Promise<void> {
   const mayPass = (error: unknown): boolean => String(error).includes('active exec sessions');
   await retry(() => engine('stop', '--time=120', name), { tries: 300, ms: 200, mayPass });
 }
 
-/** Ends what runs in the folder, and removes it. */
+/** Kills all containers of a folder, and removes the folder. */
 export function removePodman(folder: string, runtime?: 'crun' | 'runc'): void {
   podmanEngine(folder, runtime)('rm', '--all', '--force', '--time=0');
   const overlay = join(folder, 'storage/overlay');
@@ -117,18 +117,18 @@ export function removePodman(folder: string, runtime?: 'crun' | 'runc'): void {
   try {
     if (isMounted()) execFileSync('umount', [overlay], { stdio: 'pipe' });
   } catch (error) {
-    // podman's own clean-up may have been faster
+    // Podman's own clean-up may have been faster.
     if (isMounted()) throw error;
   }
   removeEngineFolder(folder);
 }
 
-/** The processes that clean up after containers may not have ended yet. */
+/** Removes the folder, with retries, because processes that clean up after containers may still run. */
 export function removeEngineFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
 }
 
-/** Writes the image to a file that podman and containerd read. */
+/** Writes the image to a file that podman and containerd can load. */
 export function saveImage(file: string, withAgent = true): void {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-image-'));
   try {
@@ -140,5 +140,5 @@ export function saveImage(file: string, withAgent = true): void {
   }
 }
 
-// a virtual machine reads a small one sooner
+// A virtual machine loads the small image sooner.
 if (require.main === module) saveImage(process.argv[2] as string, false);

@@ -1,4 +1,4 @@
-/** A command of a container engine that goes on running. */
+/** A running command of a container engine, and its output. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
@@ -17,7 +17,7 @@ export class RunningCommand {
     }
   }
 
-  /** Resolves with the line that matches, as soon as there is one. */
+  /** Resolves with the first line that matches. Rejects if the command ends before. */
   async line(pattern: RegExp): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#onOutput = () => {

@@ -1,4 +1,4 @@
-/** The agent on a whole kernel: file monitoring as its clients see it, and policies that change by file and over gRPC. */
+/** The agent on a full kernel: file monitoring as its clients see it, and policies that change by file and over gRPC. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, writeFileSync } from 'node:fs';
@@ -48,7 +48,15 @@ if (onOneKernel('6.1'))
       machine.wrapper = withUnitCapabilities();
       await machine.start('--node-name', NODE, '--enforcement');
       facts = new ProtocolClient(machine.address);
-      lines = spawnCommand('getevents', '--server', machine.address, '-o', 'compact', '--process', '^/usr/bin/(bash|cat)$');
+      lines = spawnCommand(
+        'getevents',
+        '--server',
+        machine.address,
+        '-o',
+        'compact',
+        '--process',
+        '^/usr/bin/(bash|cat)$',
+      );
       await lines.stderr.waitFor('ready: events of the agent');
       kprobes = facts.events({ allow_list: [{ event_set: ['PROCESS_KPROBE'], binary_regex: ['/cat$'] }] });
       await kprobes.open;

@@ -1,11 +1,11 @@
 /** Enforcement has no gap while a policy is replaced, or when its tracer dies and the next one takes over. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { openTracer, removePersisted } from '../../lib/index.js';
 import type { TracerEvent } from '../../types/index.js';
-import { checkout, kprobePolicy } from './support.js';
+import { checkout, countPrograms, kprobePolicy } from './support.js';
 
 /** A program that only these tests start, so that actions cannot affect other processes. */
 const CAT = '/tmp/kept-out';
@@ -50,10 +50,6 @@ class Intruder {
   }
 }
 
-function programs(): number {
-  return (JSON.parse(execFileSync('bpftool', ['prog', 'show', '-j']).toString()) as unknown[]).length;
-}
-
 async function openElsewhere(): Promise<ChildProcess> {
   const body = `const { openTracer } = require('${checkout}/dist/index.js');
     openTracer({ policies: [{ yaml: ${JSON.stringify(KILLS)} }], enforcement: true, persist: '${FOLDER}' }).then(async (t) => {
@@ -87,7 +83,7 @@ describe('enforcement without a gap', function () {
   });
 
   it('after a tracer is killed, its policy continues; the next tracer takes it over; cleanup ends it', async () => {
-    const before = programs();
+    const before = countPrograms();
     const child = await openElsewhere();
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -106,6 +102,6 @@ describe('enforcement without a gap', function () {
     assert.ok((await removePersisted(FOLDER)).length > 5);
     assert.equal(readSignal(), null);
     assert.ok(!existsSync(FOLDER));
-    assert.equal(programs(), before);
+    assert.equal(countPrograms(), before);
   });
 });

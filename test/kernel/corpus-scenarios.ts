@@ -78,7 +78,9 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'tracingpolicy__security-socket-connect.yaml': {
     actions: [['unix', '/no/such'], connect],
-    events: [expectedEvent('security_socket_connect', { family: 'AF_INET', address: '127.0.0.1', port: 5040 }, value(16))],
+    events: [
+      expectedEvent('security_socket_connect', { family: 'AF_INET', address: '127.0.0.1', port: 5040 }, value(16)),
+    ],
   },
   'tracingpolicy__dev_hard_start_xmit.yaml': {
     actions: [['send', '127.0.0.5', 0, '127.0.0.1', 5042]],
@@ -177,10 +179,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 };
 
-/** Where the programs with static probes are here. */
+/** Paths of the programs with static probes on this machine. */
 const PROBES = '/tmp/corpus-probes';
 
-/** What policies call by the paths of other machines, and its path here. */
+/** Paths of other machines that the policies name, and the paths on this machine. */
 const PATHS = [
   ['/home/jolsa/tetragon/contrib/tester-progs/', `${PROBES}/`],
   ['/procRoot/', '/proc/'],

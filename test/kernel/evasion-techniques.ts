@@ -1,6 +1,6 @@
 /**
- * Ways to reach a file, and what two policies report about each: our example, and the published policy for file
- * monitoring. evasion.c performs them. Each way has files of its own, so its events can be told apart.
+ * Techniques to reach a file, and what two policies report about each: our example, and the published policy for file
+ * monitoring. evasion.c performs them. Each technique has files of its own, so its events can be recognised.
  */
 import { kernel } from './support.js';
 
@@ -11,7 +11,7 @@ export interface Technique {
   /** The lines of both policies: the label of the compact output and its detail. If empty, nothing is reported. */
   readonly example: readonly string[];
   readonly upstream: readonly string[];
-  /** If set, the way exists only on these kernels. */
+  /** If set, the technique exists only on these kernels. */
   readonly kernels?: readonly string[];
 }
 
@@ -25,7 +25,7 @@ export const HOME_KEYS = `${FOLDER}/home/.ssh`;
 const LEVELS = 28;
 const LONG_NAME = 'n'.repeat(250);
 
-/** Files that the test creates: secrets, whose reads both policies report, and others. */
+/** Files that the test creates: secrets, whose reads both policies report, and system files. */
 export const SECRETS: string[] = [];
 export const SYSTEM_FILES: string[] = [];
 
@@ -43,19 +43,22 @@ function systemFile(name: string): string {
 
 const [READ, WRITE, SHARED, PRIVATE] = [1, 2, 1, 2];
 const besidePath = (name: string): string => `${FOLDER}/${name}`;
-const bothReport = (...lines: readonly string[]): Pick<Technique, 'example' | 'upstream'> => ({ example: lines, upstream: lines });
+const bothReport = (...lines: readonly string[]): Pick<Technique, 'example' | 'upstream'> => ({
+  example: lines,
+  upstream: lines,
+});
 const exampleReports = (...lines: readonly string[]): Pick<Technique, 'example' | 'upstream'> => ({
   example: lines,
   upstream: [],
 });
 const NOTHING: Pick<Technique, 'example' | 'upstream'> = { example: [], upstream: [] };
 
-/** A way with one file, which is read. */
+/** A technique that reads one file. */
 function readTechnique(title: string, name: string, ...more: readonly (string | number)[]): Technique {
   return { title, action: [name, secret(name), ...more], ...bothReport(`read ${secret(name)}`) };
 }
 
-/** A way with one file, which is written. */
+/** A technique that writes one file. */
 function writeTechnique(title: string, name: string, ...more: readonly (string | number)[]): Technique {
   return { title, action: [name, systemFile(name), ...more], ...bothReport(`write ${systemFile(name)}`) };
 }
@@ -286,7 +289,7 @@ const ROOTS: readonly Technique[] = [
   },
 ];
 
-/** What cannot be seen, and why: examples/file-monitoring.yaml says the same. */
+/** Techniques that are not seen. examples/file-monitoring.yaml lists them too. */
 const COPIES: readonly Technique[] = [
   { title: 'a memfd into which another process has copied it', action: ['memfd', secret('memfd')], ...NOTHING },
   { title: 'memory of another process that has read it', action: ['memory', secret('memory')], ...NOTHING },
@@ -298,6 +301,11 @@ const COPIES: readonly Technique[] = [
   },
 ];
 
-export const TECHNIQUES: readonly Technique[] = [...CALLS, ...TRUNCATIONS, ...MAPPINGS, ...NAMES, ...ROOTS, ...COPIES].filter(
-  ({ kernels }) => kernels?.includes(kernel) ?? true,
-);
+export const TECHNIQUES: readonly Technique[] = [
+  ...CALLS,
+  ...TRUNCATIONS,
+  ...MAPPINGS,
+  ...NAMES,
+  ...ROOTS,
+  ...COPIES,
+].filter(({ kernels }) => kernels?.includes(kernel) ?? true);

@@ -1,11 +1,21 @@
-/** What two policies report about many ways to reach a file. The table is printed at the end. */
+/** Two policies report many techniques to reach a file. The table is printed at the end. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCompact } from '../../lib/index.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
-import { EMPTY, FAKE, FOLDER, HOME_KEYS, SECRETS, SYSTEM_FILES, TARGET, TECHNIQUES, type Technique } from './evasion-techniques.js';
+import {
+  EMPTY,
+  FAKE,
+  FOLDER,
+  HOME_KEYS,
+  SECRETS,
+  SYSTEM_FILES,
+  TARGET,
+  TECHNIQUES,
+  type Technique,
+} from './evasion-techniques.js';
 import { checkout, corpus, kprobeEvents, kernel, needsFile, Recording } from './support.js';
 
 const PROGRAM = '/tmp/evasion';
@@ -36,15 +46,15 @@ function prepareFiles(): void {
   symlinkSync('/etc/shadow-symlink', join(FOLDER, 'symlink'));
 }
 
-/** Performs all ways. Returns the processes of each. */
+/** Performs all techniques. Returns the processes of each. */
 function runTechniques(): Map<Technique, Set<number>> {
   const lines = TECHNIQUES.map(({ action }, i) => encodePath(`${[i, ...action].join('\t')}\0`));
   const { status, stdout, stderr } = spawnSync(PROGRAM, { input: Buffer.concat(lines), encoding: 'utf8' });
   assert.equal(status, 0, stderr);
-  const processes = new Map<Technique, Set<number>>(TECHNIQUES.map((way) => [way, new Set()]));
+  const processes = new Map<Technique, Set<number>>(TECHNIQUES.map((technique) => [technique, new Set()]));
   for (const line of stdout.trim().split('\n')) {
-    const [way, pid] = line.split(' ').map(Number);
-    const own = TECHNIQUES[way ?? -1];
+    const [technique, pid] = line.split(' ').map(Number);
+    const own = TECHNIQUES[technique ?? -1];
     assert.ok(own !== undefined && pid !== undefined, line);
     processes.get(own)?.add(pid);
   }
@@ -58,7 +68,7 @@ function formatLine(event: ProcessKprobeEvent): string {
   return `${label} ${detail.replace(/#\d+/, '#N').replace(/\S{1000,}/, '(long)')}`;
 }
 
-describe(`ways to reach a file on ${kernel}`, function () {
+describe(`techniques to reach a file on ${kernel}`, function () {
   const seen: Record<PolicyKey, Map<Technique, string[]>> = { example: new Map(), upstream: new Map() };
   let recording: Recording | undefined;
 
@@ -71,25 +81,25 @@ describe(`ways to reach a file on ${kernel}`, function () {
     const events = kprobeEvents(await recording.eventsDuring(() => void (processes = runTechniques())));
     assert.equal(recording.tracer.stats().lost, 0);
     for (const [key, { name }] of Object.entries(POLICIES) as [PolicyKey, { name: string }][]) {
-      for (const [way, pids] of processes) {
+      for (const [technique, pids] of processes) {
         const own = events.filter((event) => event.policyName === name && pids.has(event.process.pid));
-        seen[key].set(way, [...new Set(own.map(formatLine))].sort());
+        seen[key].set(technique, [...new Set(own.map(formatLine))].sort());
       }
     }
   });
   after(async () => {
     await recording?.close();
-    for (const way of TECHNIQUES) {
-      const [ours, theirs] = [seen.example.get(way) ?? [], seen.upstream.get(way) ?? []];
+    for (const technique of TECHNIQUES) {
+      const [ours, theirs] = [seen.example.get(technique) ?? [], seen.upstream.get(technique) ?? []];
       const labels = (lines: string[]): string => lines.map((line) => line.split(' ')[0]).join(', ') || '-';
-      console.log(`      ${way.title.padEnd(52)} ${labels(ours).padEnd(14)} ${labels(theirs)}`);
+      console.log(`      ${technique.title.padEnd(52)} ${labels(ours).padEnd(14)} ${labels(theirs)}`);
     }
   });
 
-  for (const way of TECHNIQUES) {
+  for (const technique of TECHNIQUES) {
     for (const key of ['example', 'upstream'] as const) {
-      it(`${way.title}: ${key} reports ${way[key].map((line) => line.split(' ')[0]).join(', ') || 'nothing'}`, () => {
-        assert.deepEqual(seen[key].get(way), [...way[key]].sort());
+      it(`${technique.title}: ${key} reports ${technique[key].map((line) => line.split(' ')[0]).join(', ') || 'nothing'}`, () => {
+        assert.deepEqual(seen[key].get(technique), [...technique[key]].sort());
       });
     }
   }

@@ -34,7 +34,7 @@ function startExample(...args: readonly string[]): RunningExample {
         onOutput = () => {
           if (output.includes(text)) resolve();
         };
-        void ended.then(() => reject(new Error(`it ended before it said ${text}:\n${output}`)));
+        void ended.then(() => reject(new Error(`it ended before it printed ${text}:\n${output}`)));
         onOutput();
       }),
     interrupt: async () => {
@@ -56,7 +56,7 @@ if (onOneKernel('6.1'))
 
     it('watch-files.mjs shows who reads a sensitive file, and ends at Ctrl-C', async () => {
       const example = startExample(join('examples', 'watch-files.mjs'));
-      // The example does not say when it is ready, so the file is read until an event appears.
+      // The example prints nothing when it is ready, so the file is read until an event appears.
       let seen = false;
       const shown = example.until('cat /etc/shadow').then(() => (seen = true));
       while (!seen) {
@@ -71,7 +71,7 @@ if (onOneKernel('6.1'))
       const example = startExample('--require', 'tsx/cjs', join('examples', 'embed.ts'), '280');
       await example.until('file-monitoring: ');
       readSecret();
-      // it says what it counted only at its end
+      // it prints its counts only at its end
       await new Promise((resolve) => setTimeout(resolve, 5000));
       assert.equal(await example.interrupt(), 0, example.output());
       assert.match(example.output(), /^2\t\S*cat \/etc\/shadow$/m);

@@ -1,4 +1,4 @@
-/** What the JSON export says about the kernel: sockets, and processes that were killed. */
+/** The JSON export of kernel data: sockets, users, and processes that were killed. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
@@ -51,7 +51,7 @@ for (const attach of MECHANISMS) {
     after(() => recording.close());
 
     it('the cookie is the address of the socket: the same in connect and close', async () => {
-      // Nobody listens on these ports. The kernel makes a socket for each, and closes it.
+      // No process listens on these ports. The kernel creates a socket for each and closes it.
       const twice = 'for port in 5031 5032; do : 3<>/dev/tcp/127.0.0.1/$port; done';
       const events = await recording.hooksDuring(() => void spawnSync(SHELL, ['-c', twice]));
       const sockets = events.map(({ args }) => args[0] as SocketArgument);

@@ -1,4 +1,4 @@
-/** The virtual machine for the other kernel tests has the requested kernel, with every way of attaching. */
+/** The virtual machine for the other kernel tests has the requested kernel, with every mechanism to attach hooks. */
 import assert from 'node:assert/strict';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
@@ -12,7 +12,7 @@ describe('the guest', () => {
     assert.ok(release().startsWith(`${asked}.`), release());
   });
 
-  it('supports every way of attaching that policies with kprobes use', () => {
+  it('supports every mechanism that policies with kprobes use', () => {
     const report = preflight();
     assert.equal(report.canAttachKprobes, true);
     const missing = report.features.filter(

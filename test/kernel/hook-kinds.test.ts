@@ -5,7 +5,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { openTracer } from '../../lib/index.js';
 import type { ProcessLsmEvent, TracerEvent } from '../../types/index.js';
 import { batchInput } from './matrix-policy.js';
-import { compileWorkload, fileArgument, kprobeEvents, kernel, kprobePolicy, Recording, WORKLOAD } from './support.js';
+import {
+  assertRefused,
+  compileWorkload,
+  fileArgument,
+  kprobeEvents,
+  kernel,
+  kprobePolicy,
+  Recording,
+  WORKLOAD,
+} from './support.js';
 
 const isLsm = (event: TracerEvent): event is ProcessLsmEvent => event.type === 'process_lsm';
 
@@ -49,7 +58,15 @@ selectors:
     assert.deepEqual(
       events
         .filter(isLsm)
-        .map((e) => [e.policyName, e.functionName, e.message, e.tags, e.selector, e.process.argv, fileArgument(e).path]),
+        .map((e) => [
+          e.policyName,
+          e.functionName,
+          e.message,
+          e.tags,
+          e.selector,
+          e.process.argv,
+          fileArgument(e).path,
+        ]),
       [['kinds', 'file_open', 'opened', ['a'], 0, ['/tmp/wanted'], '/tmp/wanted']],
     );
   });
@@ -67,13 +84,15 @@ selectors:
   - args: [0]
     operator: Equal
     values: ["${WORKLOAD}"]`;
-    const events = await recordEvents(kindPolicy('lsmhooks', hook), () => spawnSync(WORKLOAD, ['openat', '/no/such/file']));
-    const told = events
+    const events = await recordEvents(kindPolicy('lsmhooks', hook), () =>
+      spawnSync(WORKLOAD, ['openat', '/no/such/file']),
+    );
+    const reported = events
       .filter(isLsm)
       .map((e) => e.args.map((arg) => ('path' in arg ? arg.path : 'value' in arg && arg.value)));
-    assert.deepEqual(told, [[WORKLOAD, told[0]?.[1]]]);
+    assert.deepEqual(reported, [[WORKLOAD, reported[0]?.[1]]]);
     // The main thread of Node.js can have either name.
-    assert.match(String(told[0]?.[1]), /^(node|MainThread)/);
+    assert.match(String(reported[0]?.[1]), /^(node|MainThread)/);
   });
 
   it('inode_setxattr: a buffer behind a pointer to const void', async () => {
@@ -94,19 +113,18 @@ selectors:
       const { status, stderr } = spawnSync(WORKLOAD, ['batch'], { input: batchInput(actions), encoding: 'utf8' });
       assert.equal(status, 0, stderr);
     });
-    const told = events.filter(isLsm).flatMap((e) => e.args.map((arg) => arg.type === 'const_buf' && arg.value));
+    const reported = events.filter(isLsm).flatMap((e) => e.args.map((arg) => arg.type === 'const_buf' && arg.value));
     assert.deepEqual(
-      told.map((bytes) => bytes && Buffer.from(bytes).toString()),
+      reported.map((bytes) => bytes && Buffer.from(bytes).toString()),
       ['wanted'],
     );
   });
 
   it('an unknown hook is refused, and so is a parameter that the hook does not have', async () => {
-    const assertRefused = async (hook: string, code: string, message: RegExp): Promise<void> => {
-      await assert.rejects(openTracer({ policies: [{ yaml: kindPolicy('lsmhooks', hook) }] }), { code, message });
-    };
-    await assertRefused('hook: file_opened', 'LSM_HOOK_UNKNOWN', /file_opened/);
-    await assertRefused('hook: file_open\nargs:\n- index: 1\n  type: int', 'ARG_BEYOND_PROTOTYPE', /parameter 1/);
+    const assertHookRefused = (hook: string, code: string, message: RegExp): Promise<void> =>
+      assertRefused(openTracer({ policies: [{ yaml: kindPolicy('lsmhooks', hook) }] }), code, message);
+    await assertHookRefused('hook: file_opened', 'LSM_HOOK_UNKNOWN', /file_opened/);
+    await assertHookRefused('hook: file_open\nargs:\n- index: 1\n  type: int', 'ARG_BEYOND_PROTOTYPE', /parameter 1/);
   });
 
   it('the status reports the mechanism', async () => {
@@ -145,9 +163,9 @@ selectors:
 
   it('are reported in the same way as kprobes', async () => {
     const events = await recordEvents(kindPolicy('fentries', HOOK), () => spawnSync('cat', ['/tmp/wanted']));
-    const told = kprobeEvents(events).map((e) => [e.functionName, fileArgument(e).path, e.return]);
-    assert.ok(told.length > 0);
-    for (const each of told) {
+    const reported = kprobeEvents(events).map((e) => [e.functionName, fileArgument(e).path, e.return]);
+    assert.ok(reported.length > 0);
+    for (const each of reported) {
       assert.deepEqual(each, ['security_file_permission', '/tmp/wanted', { type: 'int', index: 0, value: 0 }]);
     }
   });

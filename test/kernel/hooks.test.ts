@@ -2,23 +2,19 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
-import type { HookArgument } from '../../types/index.js';
 import {
+  argumentValue,
   compileWorkload,
-  fileHook,
   fileArgument,
+  fileHook,
+  kprobePolicy,
   MECHANISMS,
   onPath,
-  kprobePolicy,
   Recording,
+  runWorkload,
   startWaiting,
   WORKLOAD,
-  runWorkload,
 } from './support.js';
-
-function valueOf(arg: HookArgument | undefined): unknown {
-  return arg !== undefined && 'value' in arg ? arg.value : undefined;
-}
 
 const OPENAT = `call: sys_openat
 syscall: true
@@ -51,7 +47,7 @@ for (const attach of MECHANISMS) {
         const paths = ['/no/such/file', 'relative/file', '/other'];
         const events = await recording.hooksDuring(() => paths.forEach((path) => runWorkload('openat', path)));
         assert.deepEqual(
-          events.map((event) => valueOf(event.args[1])),
+          events.map((event) => argumentValue(event.args[1])),
           ['/no/such/file', 'relative/file'],
         );
         const [whole, cut] = await recording.hooksDuring(() => {
@@ -92,7 +88,7 @@ selectors:
             runWorkload('unlink', '/srv/unlink-me');
           });
           assert.deepEqual(
-            events.map((event) => valueOf(event.args[0])),
+            events.map((event) => argumentValue(event.args[0])),
             ['/srv/unlink-me'],
           );
         },
@@ -125,7 +121,7 @@ selectors:
           assert.equal(file.type, 'fd');
           assert.equal(file.path, '/srv/seek-me');
           assert.equal(file.fd, 3);
-          assert.equal(valueOf(event.return), 0n);
+          assert.equal(argumentValue(event.return), 0n);
         },
       ));
 
@@ -162,7 +158,7 @@ selectors:
             runWorkload('seekfile', '/srv/seek-me');
           });
           assert.deepEqual(
-            events.map((event) => [valueOf(event.args[0]), valueOf(event.return)]),
+            events.map((event) => [argumentValue(event.args[0]), argumentValue(event.return)]),
             [[4242, -9]],
           );
         },

@@ -8,12 +8,14 @@ import { IMAGE, podmanEngine, podmanOptions, removePodman, stopContainer } from 
 import { RunningCommand } from '../image/running-command.js';
 import { checkout, kernel } from './support.js';
 
-// One kernel is enough: the image does not depend on it. test/vm/run-suite.mjs builds the image for this one.
+// The image does not depend on the kernel, so one is enough. test/vm/run-suite.mjs builds the image for this kernel.
 if (kernel === '6.12') {
   describe('the container image', () => {
     let folder: string;
     const start = (...args: readonly string[]): RunningCommand =>
-      new RunningCommand(spawn('podman', [...podmanOptions(folder, 'crun'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
+      new RunningCommand(
+        spawn('podman', [...podmanOptions(folder, 'crun'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] }),
+      );
 
     before(() => {
       folder = mkdtempSync(join(tmpdir(), 'polytrace-podman-'));
@@ -35,7 +37,7 @@ if (kernel === '6.12') {
       execFileSync('cat', ['/etc/shadow']);
       const read = /^📚 read +guest \S*cat \/etc\/shadow$/;
       await Promise.all([first.line(read), second.line(read)]);
-      // the emulated machine takes its time to detach everything
+      // detaching takes long on the emulated machine
       await stopContainer(podmanEngine(folder, 'crun'), 'polytrace');
       assert.equal(await first.status(), 0, first.output);
       await second.ended;

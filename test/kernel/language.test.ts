@@ -1,9 +1,9 @@
-/** What Tetragon accepts, and how it means it, where the kernel decides: one policy with a hook for each row. */
+/** Syntax of Tetragon with the meaning that it has there, decided in the kernel: one hook for each row. */
 import assert from 'node:assert/strict';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import type { NamedAction } from './matrix-policy.js';
 import { runActions, prepareMatrix } from './matrix-setup.js';
-import { kprobeEvents, kernel, kprobePolicy, Recording } from './support.js';
+import { argumentValue, kernel, kprobeEvents, kprobePolicy, Recording } from './support.js';
 
 const SYMLINKAT = 266;
 const LSEEK = 8;
@@ -101,7 +101,7 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [${TARGET}] }] }]
 ];
 
 function eventValues({ args, data }: ProcessKprobeEvent): unknown[] {
-  return [...args, ...(data ?? [])].map((each) => ('value' in each ? each.value : undefined));
+  return [...args, ...(data ?? [])].map(argumentValue);
 }
 
 const isHook = (event: TracerEvent): event is TracerEvent & { message?: string } => 'message' in event;
@@ -115,7 +115,10 @@ describe(`the meaning that Tetragon gives, on ${kernel}`, () => {
     try {
       const hookYaml = ({ name, hook }: Row): string => `message: ${name}\n${hook}`;
       const kprobes = kprobePolicy('language', ...rows.filter(({ kind }) => kind === undefined).map(hookYaml));
-      const tracepoints = kprobePolicy('language-fields', ...rows.filter(({ kind }) => kind !== undefined).map(hookYaml));
+      const tracepoints = kprobePolicy(
+        'language-fields',
+        ...rows.filter(({ kind }) => kind !== undefined).map(hookYaml),
+      );
       await recording.tracer.addPolicy({ yaml: kprobes });
       await recording.tracer.addPolicy({ yaml: tracepoints.replace('kprobes:', 'tracepoints:') });
       const actions = rows.map(({ action }, i): NamedAction => ({ name: `language${i}`, action }));

@@ -1,15 +1,10 @@
 /** Policies are added and removed while others run. A policy that cannot be loaded leaves nothing behind. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { KernelError, openTracer, PolicyError } from '../../lib/index.js';
-import { compileWorkload, fileHook, onPath, kprobePolicy, Recording, runWorkload } from './support.js';
+import { compileWorkload, countPrograms, fileHook, kprobePolicy, onPath, Recording, runWorkload } from './support.js';
 
 const GOOD = kprobePolicy('good', fileHook(onPath('Equal', '/srv/life')));
-
-function programs(): number {
-  return (JSON.parse(execFileSync('bpftool', ['prog', 'show', '-j']).toString()) as unknown[]).length;
-}
 
 describe('life cycle', () => {
   let recording: Recording;
@@ -42,7 +37,7 @@ spec:
         operator: Equals
         values: ["/srv/life"]
 `;
-    const before = programs();
+    const before = countPrograms();
     await assert.rejects(recording.tracer.addPolicy({ yaml: bad, file: 'bad.yaml' }), (error: unknown) => {
       assert.ok(error instanceof PolicyError);
       const errors = error.diagnostics.filter((d) => d.severity === 'error');
@@ -56,20 +51,24 @@ spec:
       );
       return true;
     });
-    assert.equal(programs(), before);
+    assert.equal(countPrograms(), before);
     assert.deepEqual(await reads('/srv/life'), ['/srv/life']);
   });
 
   it('a policy whose second hook cannot be attached is not loaded at all', async () => {
-    const before = programs();
-    const half = kprobePolicy('half', fileHook(onPath('Equal', '/srv/other')), 'call: no_such_function_here\nsyscall: false');
+    const before = countPrograms();
+    const half = kprobePolicy(
+      'half',
+      fileHook(onPath('Equal', '/srv/other')),
+      'call: no_such_function_here\nsyscall: false',
+    );
     await assert.rejects(recording.tracer.addPolicy({ yaml: half }), (error: unknown) => {
       assert.ok(error instanceof KernelError);
       assert.equal(error.code, 'HOOK_NOT_FOUND');
       assert.match(error.message, /no_such_function_here/);
       return true;
     });
-    assert.equal(programs(), before);
+    assert.equal(countPrograms(), before);
     assert.deepEqual(await reads('/srv/other'), []);
     assert.deepEqual(
       recording.tracer.policies().map((p) => p.name),
@@ -94,7 +93,10 @@ spec:
   });
 
   it("an index beyond the parameters, another type than the parameter's, and the return value of a void function are refused with codes", async () => {
-    const beyond = kprobePolicy('beyond', 'call: security_file_permission\nsyscall: false\nargs:\n- index: 5\n  type: int');
+    const beyond = kprobePolicy(
+      'beyond',
+      'call: security_file_permission\nsyscall: false\nargs:\n- index: 5\n  type: int',
+    );
     await assert.rejects(recording.tracer.addPolicy({ yaml: beyond }), { code: 'ARG_BEYOND_PROTOTYPE' });
     const mistaken = kprobePolicy(
       'mistaken',
@@ -114,20 +116,20 @@ spec:
   });
 
   it('after adding and removing 20 times, no program is left, and the other policy is not affected', async () => {
-    const before = programs();
+    const before = countPrograms();
     const yaml = kprobePolicy('again', 'call: security_path_truncate\nsyscall: false\nargs:\n- index: 0\n  type: path');
     for (let i = 0; i < 20; i++) {
       await recording.tracer.addPolicy({ yaml });
       await recording.tracer.removePolicy('again');
     }
-    assert.equal(programs(), before);
+    assert.equal(countPrograms(), before);
     assert.deepEqual(await reads('/srv/life'), ['/srv/life']);
   });
 
   it('a tracer that fails to open leaves nothing', async () => {
-    const before = programs();
+    const before = countPrograms();
     const missing = kprobePolicy('missing', 'call: no_such_function_here\nsyscall: false');
     await assert.rejects(openTracer({ policies: [{ yaml: GOOD }, { yaml: missing }] }), { code: 'HOOK_NOT_FOUND' });
-    assert.equal(programs(), before);
+    assert.equal(countPrograms(), before);
   });
 });

@@ -40,7 +40,7 @@ export function unsignedRows(bits: number, act: (value: bigint) => Action): Row[
   ];
 }
 
-/** The JSON field of each type. Numbers of 64 bits are written as text. */
+/** The JSON field of each type. Numbers of 64 bits are written as strings. */
 const JSON_OF: Readonly<Partial<Record<ArgTypeName, string>>> = {
   int: 'int_arg',
   int8: 'int_arg',
@@ -64,7 +64,7 @@ function numberSubject(type: ArgTypeName): Subject {
   const facts = ARG_TYPES[type] as { readonly class: string; readonly bits: number };
   const act = (value: bigint): Action => lseek(value, facts.bits);
   const signed = facts.class === 'signed';
-  const told = signed ? -5n : 200n;
+  const sample = signed ? -5n : 200n;
   const wide = facts.bits === 64;
   return {
     title: type,
@@ -74,9 +74,9 @@ function numberSubject(type: ArgTypeName): Subject {
     rows: signed ? signedRows(facts.bits, act) : unsignedRows(facts.bits, act),
     expected: [
       {
-        action: act(told),
-        value: { type, value: wide ? told : Number(told) },
-        json: { [JSON_OF[type] as string]: wide ? `${told}` : Number(told) },
+        action: act(sample),
+        value: { type, value: wide ? sample : Number(sample) },
+        json: { [JSON_OF[type] as string]: wide ? `${sample}` : Number(sample) },
       },
     ],
   };

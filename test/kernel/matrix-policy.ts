@@ -42,7 +42,7 @@ export function planSubject(subject: Subject, number: number, kernel: string): P
     const title = `${row.operator}${row.values === undefined ? '' : ` ${row.values.join(', ').replaceAll('\0', '\\0')}`}`;
     return { row, title, message: `${prefix}${at}`, selector, matchName: `${prefix}${i}+`, missName: `${prefix}${i}-` };
   });
-  const expected = subject.expected.map((each, i) => ({ ...each, name: `${prefix}told${i}` }));
+  const expected = subject.expected.map((each, i) => ({ ...each, name: `${prefix}value${i}` }));
   const policyName = `matrix-${number}`;
   const kprobes = hooks.map((hook, at) => {
     const own = cases.filter(({ message }) => message === `${prefix}${at}`);

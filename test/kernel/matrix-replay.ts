@@ -4,11 +4,11 @@ import type { ProcessKprobeEvent, RecordedEvent } from '../../types/index.js';
 import type { Plan } from './matrix-policy.js';
 
 export interface Comparison {
-  /** Calls that the kernel and the evaluator have judged. */
+  /** Calls for which the kernel and the evaluator chose the same selector. */
   calls: number;
   /** Rows of the matrix with such a call. */
   readonly rows: Set<string>;
-  /** Calls that the evaluator cannot judge, with its reasons. */
+  /** Calls for which the evaluator has no certain answer, with its reasons. */
   readonly unknown: string[];
   readonly differences: string[];
 }
@@ -50,7 +50,7 @@ function compareCall(
   if (event.type !== 'process_kprobe') return;
   const name = event.data[0]?.type === 'string' ? event.data[0].value : '';
   const row = plan.cases.find(({ matchName, missName }) => name === matchName || name === missName);
-  const title = `${plan.subject.title}: ${row?.title ?? 'told'} (${name})`;
+  const title = `${plan.subject.title}: ${row?.title ?? 'expected value'} (${name})`;
   const [answer, ...others] = answers;
   if (answer === undefined || others.length > 0) {
     comparison.differences.push(`${title}: ${answers.length} answers`);

@@ -9,13 +9,13 @@ import type { Action, Row, Subject, Expected, Value } from './matrix.js';
 
 /** Tests a return value: the offset that lseek returns, or its error. */
 const seek = (offset: bigint | number): Action => ['seek', `${ROOT}/offsets`, offset, 0];
-const returnSubject = (type: ArgTypeName, rows: Row[], told: Expected[]): Subject => ({
+const returnSubject = (type: ArgTypeName, rows: Row[], expected: Expected[]): Subject => ({
   title: `${type} as a return value`,
   type,
   source: 'return',
   hook: { call: 'sys_lseek', syscall: true, args: [], returnArg: { index: 0, type } },
   rows,
-  expected: told,
+  expected,
 });
 
 /** lseek refuses negative offsets with EINVAL (22), and descriptors that are not open with EBADF (9). */
@@ -30,7 +30,11 @@ const ERROR_ROWS: readonly Row[] = [
 ];
 
 const RETURNS: readonly Subject[] = [
-  returnSubject('int', [...ERROR_ROWS], [{ action: lseek(0n), value: { type: 'int', value: -9 }, json: { int_arg: -9 } }]),
+  returnSubject(
+    'int',
+    [...ERROR_ROWS],
+    [{ action: lseek(0n), value: { type: 'int', value: -9 }, json: { int_arg: -9 } }],
+  ),
   returnSubject(
     'long',
     [...ERROR_ROWS],
@@ -78,14 +82,20 @@ const RETURNS: readonly Subject[] = [
 ];
 
 /** A member of the struct that a parameter points to. */
-function memberSubject(call: string, value: Value, rows: Row[], told: Expected[] = [], kernels?: readonly string[]): Subject {
+function memberSubject(
+  call: string,
+  value: Value,
+  rows: Row[],
+  expected: Expected[] = [],
+  kernels?: readonly string[],
+): Subject {
   return {
     title: `${value.type} by resolve: ${value.resolve ?? ''}`,
     type: value.type,
     source: 'args',
     hook: { call, args: [value] },
     rows,
-    expected: told,
+    expected,
     ...(kernels === undefined ? {} : { kernels }),
   };
 }
@@ -139,10 +149,12 @@ const MEMBERS: readonly Subject[] = [
       miss: ['tcp', '127.0.0.5', 0, '127.0.0.1', 5031],
     },
   ]),
-  // A larger struct, of which the parameter is the first member.
-  memberSubject('tcp_connect', { index: 0, type: 'uint16', btfType: 'tcp_sock', resolve: 'inet_conn.icsk_inet.inet_sport' }, [
-    { operator: 'Equal', values: [networkPort(2030)], match: tcp(2030), miss: tcp(2031) },
-  ]),
+  // A larger struct, whose first member is the parameter.
+  memberSubject(
+    'tcp_connect',
+    { index: 0, type: 'uint16', btfType: 'tcp_sock', resolve: 'inet_conn.icsk_inet.inet_sport' },
+    [{ operator: 'Equal', values: [networkPort(2030)], match: tcp(2030), miss: tcp(2031) }],
+  ),
   memberSubject(
     'security_bprm_check',
     { index: 0, type: 'string', resolve: 'filename' },
@@ -167,14 +179,14 @@ const MEMBERS: readonly Subject[] = [
 ];
 
 /** A member of the current task. */
-function taskSubject(type: ArgTypeName, resolve: string, rows: Row[], told: Expected[] = []): Subject {
+function taskSubject(type: ArgTypeName, resolve: string, rows: Row[], expected: Expected[] = []): Subject {
   return {
     title: `${type} of the task: ${resolve}`,
     type,
     source: 'data',
     hook: { call: 'sys_lseek', syscall: true, args: [], data: { index: 0, type, source: 'current_task', resolve } },
     rows,
-    expected: told,
+    expected,
   };
 }
 

@@ -1,4 +1,4 @@
-/** The matrix: texts, buffers and paths. */
+/** The matrix: strings, buffers and paths. */
 import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
 import type { Action, Hook, Row, Subject, Value } from './matrix.js';
 
@@ -9,15 +9,15 @@ export const PROGRAMS = `${ROOT}/programs`;
 /** A path that does not exist and is not needed. */
 const NOWHERE = '/no/such';
 
-/** Rows for texts. They are short enough for the name of a network device, too. */
+/** Rows for strings. They are short enough for the name of a network device, too. */
 export function stringRows(begin: string, act: (text: string) => Action): Row[] {
-  const of = (name: string): Action => act(`${begin}${name}`);
+  const actOn = (name: string): Action => act(`${begin}${name}`);
   return [
-    { operator: 'Equal', values: [`${begin}a`, `${begin}other`], match: of('a'), miss: of('ab') },
-    { operator: 'Prefix', values: [`${begin}pre`, `${begin}q`], match: of('prefix'), miss: of('pr') },
-    { operator: 'Postfix', values: ['.conf', '.so'], match: of('b.conf'), miss: of('b.conf2') },
-    { operator: 'SubString', values: ['needle', 'pin'], match: of('x-needle-y'), miss: of('x-NEEDLE-y') },
-    { operator: 'SubStringIgnCase', values: ['NeeDle'], match: of('x-nEEDLe'), miss: of('x-needl-e') },
+    { operator: 'Equal', values: [`${begin}a`, `${begin}other`], match: actOn('a'), miss: actOn('ab') },
+    { operator: 'Prefix', values: [`${begin}pre`, `${begin}q`], match: actOn('prefix'), miss: actOn('pr') },
+    { operator: 'Postfix', values: ['.conf', '.so'], match: actOn('b.conf'), miss: actOn('b.conf2') },
+    { operator: 'SubString', values: ['needle', 'pin'], match: actOn('x-needle-y'), miss: actOn('x-NEEDLE-y') },
+    { operator: 'SubStringIgnCase', values: ['NeeDle'], match: actOn('x-nEEDLe'), miss: actOn('x-needl-e') },
   ];
 }
 

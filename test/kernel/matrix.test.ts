@@ -46,7 +46,8 @@ function testedJson(event: ProcessKprobeEvent, plan: Plan): unknown {
 }
 
 function checkCase(plan: Plan, { title, message, selector, matchName, missName }: Case, seen: EventsByAction): void {
-  const own = (name: string): ProcessKprobeEvent[] => seen.find(plan, name).filter((event) => event.message === message);
+  const own = (name: string): ProcessKprobeEvent[] =>
+    seen.find(plan, name).filter((event) => event.message === message);
   const missed = own(missName);
   assert.ok(missed.length > 0, `${title}: the hook did not see the action that must not match`);
   assert.ok(!missed.some((event) => event.selector === selector), `${title}: what must not match did`);
@@ -59,7 +60,7 @@ function checkCase(plan: Plan, { title, message, selector, matchName, missName }
 }
 
 function describeValue(event: ProcessKprobeEvent | undefined, plan: Plan): string {
-  return event === undefined ? 'not told' : JSON.stringify(testedJson(event, plan));
+  return event === undefined ? 'not reported' : JSON.stringify(testedJson(event, plan));
 }
 
 /** Kprobes are tested on the oldest kernel only. They would take half of the newest kernel's time for all its tests. */
@@ -90,7 +91,7 @@ for (const attach of MATRIX_MECHANISMS) {
       const { subject } = plan;
       describe(subject.title, () => {
         if (isUnsupported(subject, kernel, attach)) {
-          it('is refused with a code', () => assertRefused(failures.get(plan)));
+          it('is refused with a code', () => assertKernelError(failures.get(plan)));
           return;
         }
         it('is loaded', () => {
@@ -102,13 +103,13 @@ for (const attach of MATRIX_MECHANISMS) {
             checkCase(plan, each, seen);
           });
         }
-        for (const told of plan.expected) {
-          it(`is reported: ${told.action.join(' ').slice(0, 60)}`, () => {
+        for (const value of plan.expected) {
+          it(`is reported: ${value.action.join(' ').slice(0, 60)}`, () => {
             assert.ok(!failures.has(plan), 'not loaded');
-            const event = seen.find(plan, told.name).find(({ message }) => message === plan.message);
+            const event = seen.find(plan, value.name).find(({ message }) => message === plan.message);
             assert.ok(event !== undefined, 'the hook did not see the action');
-            assertPart(testedValue(event, plan), told.value, 'value');
-            assertPart(testedJson(event, plan), told.json, 'json');
+            assertPart(testedValue(event, plan), value.value, 'value');
+            assertPart(testedJson(event, plan), value.json, 'json');
           });
         }
       });
@@ -135,8 +136,8 @@ for (const attach of MATRIX_MECHANISMS) {
   });
 }
 
-/** Asserts that the error is a KernelError with a code and a place in the policy. */
-function assertRefused(error: unknown): void {
+/** Asserts that the error is a KernelError with a code and a position in the policy. */
+function assertKernelError(error: unknown): void {
   assert.ok(error instanceof Error && error.name === 'KernelError', `not refused: ${String(error)}`);
   assert.match((error as Error & { code: string }).code, /^[A-Z_]+$/);
   assert.match(error.message, /^\S+:\d+:\d+: /);

@@ -16,7 +16,7 @@ import { OBJECTS } from './matrix-objects.js';
 import { OTHER_SOURCES } from './matrix-sources.js';
 import { STRINGS } from './matrix-strings.js';
 
-/** An action of test/kernel/actions.c as words. */
+/** An action of test/kernel/actions.c with its arguments. */
 export type Action = readonly (string | number | bigint)[];
 
 export interface Value {
@@ -35,7 +35,7 @@ export interface Hook {
   /** The function. If its name differs between kernels, one name per kernel. */
   readonly call: string | Readonly<Record<string, string>>;
   readonly syscall?: true;
-  /** The tested value is the first one in its place. */
+  /** The tested value is the first one in its list. */
   readonly args: readonly Value[];
   readonly data?: Value;
   readonly returnArg?: Value;
@@ -62,7 +62,7 @@ export interface Expected {
 export interface Subject {
   readonly title: string;
   readonly type: ArgTypeName;
-  /** The place of the tested value. */
+  /** The list that contains the tested value. */
   readonly source: 'args' | 'data' | 'return';
   readonly hook: Hook;
   readonly rows: readonly Row[];
@@ -85,7 +85,7 @@ export function addDerivedRows(rows: readonly Row[], type: ArgTypeName): Row[] {
   });
 }
 
-/** Types as arguments. The same values from other places follow below. */
+/** Types as arguments. SUBJECTS also has values from other sources. */
 export const TYPES: readonly Subject[] = [...NUMBERS, ...STRINGS, ...NETWORK, ...OBJECTS];
 export const SUBJECTS: readonly Subject[] = [...TYPES, ...OTHER_SOURCES];
 

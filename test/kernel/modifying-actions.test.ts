@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { openTracer, preflight } from '../../lib/index.js';
 import type { PerformedAction, ProcessUprobeEvent, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
-import { checkout, kernel, kprobePolicy, Recording } from './support.js';
+import { assertRefused, checkout, kernel, kprobePolicy, Recording } from './support.js';
 
 type ProgramEvent = ProcessUprobeEvent | ProcessUsdtEvent;
 const isProgramEvent = (event: TracerEvent): event is ProgramEvent =>
@@ -67,9 +67,8 @@ async function whileLoaded(yaml: string, body: () => Promise<void>): Promise<voi
   }
 }
 
-async function assertRefused(yaml: string, code: string, message: RegExp): Promise<void> {
-  await assert.rejects(recording.tracer.addPolicy({ yaml }), { code, message });
-}
+const assertPolicyRefused = (yaml: string, code: string, message: RegExp): Promise<void> =>
+  assertRefused(recording.tracer.addPolicy({ yaml }), code, message);
 
 describe('changes of programs', function () {
   before(async () => {
@@ -110,8 +109,12 @@ describe('changes of programs', function () {
   });
 
   it('Set: an argument that cannot be set is refused with a code, and so is any Set without enforcement', async () => {
-    await assertRefused(usdtPolicy(setHook('constant', 0, 1)), 'SET_NOT_POSSIBLE', /argument 0 of changed:constant .* a constant/);
-    await assertRefused(
+    await assertPolicyRefused(
+      usdtPolicy(setHook('constant', 0, 1)),
+      'SET_NOT_POSSIBLE',
+      /argument 0 of changed:constant .* a constant/,
+    );
+    await assertPolicyRefused(
       usdtPolicy(setHook('memory', 4, 1).replace('index: 4', 'index: 3')),
       'SET_NOT_POSSIBLE',
       /argument 4 .*no such/,
@@ -131,17 +134,21 @@ function byIndex([a]: readonly unknown[], [b]: readonly unknown[]): number {
 
 function testRefusals(): void {
   it('a change that must set registers is refused with a code', async () => {
-    await assertRefused(
+    await assertPolicyRefused(
       uprobePolicy(overrideHook('argError: 7')),
       'OVERRIDE_NOT_POSSIBLE',
       /answer cannot be overridden: this kernel/,
     );
-    await assertRefused(usdtPolicy(setHook('narrow', 0, 1)), 'SET_NOT_POSSIBLE', /changed:narrow .* in a register/);
+    await assertPolicyRefused(
+      usdtPolicy(setHook('narrow', 0, 1)),
+      'SET_NOT_POSSIBLE',
+      /changed:narrow .* in a register/,
+    );
   });
 }
 
 function testRegisters(): void {
-  const hooks: readonly (readonly [name: string, hook: () => string, answer: number, told: () => object])[] = [
+  const hooks: readonly (readonly [name: string, hook: () => string, answer: number, expected: () => object])[] = [
     ['argError: the function returns at once', () => overrideHook('argError: -3'), -3, () => ({ value: -3 })],
     [
       'argRegs: each assignment sees the values that earlier ones have set',
@@ -169,12 +176,12 @@ function testRegisters(): void {
       () => ({ target: `0x${symbolAddress('other').toString(16)}` }),
     ],
   ];
-  for (const [name, hook, answer, told] of hooks) {
+  for (const [name, hook, answer, expected] of hooks) {
     it(name, async () => {
       await whileLoaded(uprobePolicy(hook()), async () => {
         const { output, actions } = await runAndRecord();
         assert.deepEqual(output, [`answer ${answer}`, ...UNTOUCHED.slice(1)]);
-        assert.deepEqual(actions, [[{ action: 'override', ...told(), outcome: 'done' }]]);
+        assert.deepEqual(actions, [[{ action: 'override', ...expected(), outcome: 'done' }]]);
       });
     });
   }
@@ -204,9 +211,21 @@ function testRegisters(): void {
       'selectors:',
       'return: true\nreturnArg: {index: 0, type: int}\nselectors:',
     );
-    await assertRefused(uprobePolicy(returns), 'OVERRIDE_NOT_POSSIBLE', /return of an overridden call cannot be seen/);
-    await assertRefused(uprobePolicy(overrideHook('argNewSymbol: nothing')), 'HOOK_NOT_FOUND', /has no function nothing/);
-    await assertRefused(uprobePolicy(overrideHook('argNewAddr: 0x7fffffff')), 'HOOK_NOT_FOUND', /has no address 0x7fffffff/);
+    await assertPolicyRefused(
+      uprobePolicy(returns),
+      'OVERRIDE_NOT_POSSIBLE',
+      /return of an overridden call cannot be seen/,
+    );
+    await assertPolicyRefused(
+      uprobePolicy(overrideHook('argNewSymbol: nothing')),
+      'HOOK_NOT_FOUND',
+      /has no function nothing/,
+    );
+    await assertPolicyRefused(
+      uprobePolicy(overrideHook('argNewAddr: 0x7fffffff')),
+      'HOOK_NOT_FOUND',
+      /has no address 0x7fffffff/,
+    );
   });
 }
 

@@ -1,4 +1,4 @@
-/** A hook that remembers paths without a match reports the same as its twin that remembers nothing; see bpf/negative_cache.bpf.h. */
+/** A hook with the negative cache of paths reports the same as a reference hook without it; see bpf/negative_cache.bpf.h. */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { negativeCache } from '../../lib/attach/negative-cache.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
-import { fileHook, kprobeEvents, kernel, MECHANISMS, kprobePolicy, Recording } from './support.js';
+import { argumentValue, fileHook, kernel, kprobeEvents, kprobePolicy, MECHANISMS, Recording } from './support.js';
 
 const PROGRAM = '/tmp/negative-cache';
 const RACE_SECONDS = NIGHTLY ? 60 : 5;
@@ -33,13 +33,13 @@ args:
 selectors:
 ${selectors}`;
 
-/** Paths are remembered again at once. */
+/** Paths enter the cache again at once after a change. */
 const withoutHold: typeof findLocks = (context) => {
   const locks = findLocks(context);
   return locks === undefined ? undefined : { ...locks, holdTicks: 0 };
 };
 
-/** Locks that nobody takes: their sequence counts never change. */
+/** Locks that are never taken: their sequence counts never change. */
 const noLocks: typeof findLocks = (context) => {
   const locks = findLocks(context);
   const banner = context.binding.kernelSymbol('linux_banner');
@@ -61,16 +61,17 @@ async function compareHooks(
   const recording = await Recording.open(undefined, { attach });
   try {
     negativeCache.findLocks = locks;
-    await recording.tracer.addPolicy({ yaml: kprobePolicy('remembering', hook) });
+    await recording.tracer.addPolicy({ yaml: kprobePolicy('cached', hook) });
     negativeCache.findLocks = () => undefined;
-    await recording.tracer.addPolicy({ yaml: kprobePolicy('twin', hook) });
+    await recording.tracer.addPolicy({ yaml: kprobePolicy('reference', hook) });
     const events = await recording.eventsDuring(run);
     assert.deepEqual(
       events.filter(({ type }) => type === 'lost'),
       [],
     );
-    const of = (name: string): ProcessKprobeEvent[] => kprobeEvents(events).filter(({ policyName }) => policyName === name);
-    return { cached: of('remembering'), reference: of('twin') };
+    const reportsBy = (name: string): ProcessKprobeEvent[] =>
+      kprobeEvents(events).filter(({ policyName }) => policyName === name);
+    return { cached: reportsBy('cached'), reference: reportsBy('reference') };
   } finally {
     negativeCache.findLocks = findLocks;
     await recording.close();
@@ -82,7 +83,7 @@ function eventPath({ args: [file] }: ProcessKprobeEvent): string {
 }
 
 function eventOffset({ args: [, offset] }: ProcessKprobeEvent): string {
-  return offset !== undefined && 'value' in offset ? String(offset.value) : '';
+  return String(argumentValue(offset) ?? '');
 }
 
 const compareAfterChanges = (
@@ -118,7 +119,10 @@ function testNegativeCache(this: Mocha.Suite): void {
 
   for (const attach of MECHANISMS) {
     it(`after every change of a path on tmpfs, by ${attach}`, async () => {
-      const { cached: remembering, reference: twin } = await compareAfterChanges(`/srv/verdicts-${attach}`, attach);
+      const { cached: remembering, reference: twin } = await compareAfterChanges(
+        `/srv/negative-cache-${attach}`,
+        attach,
+      );
       assert.ok(twin.length > 500, `only ${twin.length} events`);
       assert.deepEqual(remembering.map(eventPath), twin.map(eventPath));
     });
@@ -126,14 +130,27 @@ function testNegativeCache(this: Mocha.Suite): void {
 
   it('after every change of a path on ext4', async () => {
     mountExt4('/srv/ext4');
-    const { cached: remembering, reference: twin } = await compareAfterChanges('/srv/ext4/verdicts', 'fentry', withoutHold, 'stable');
+    const { cached: remembering, reference: twin } = await compareAfterChanges(
+      '/srv/ext4/negative-cache',
+      'fentry',
+      withoutHold,
+      'stable',
+    );
     assert.ok(twin.length > 500, `only ${twin.length} events`);
     assert.deepEqual(remembering.map(eventPath), twin.map(eventPath));
   });
 
-  for (const [folder, ...settled] of [['/srv/verdicts-wrong'], ['/srv/ext4/verdicts-wrong', 'stable']] as const) {
+  for (const [folder, ...stableReads] of [
+    ['/srv/negative-cache-wrong'],
+    ['/srv/ext4/negative-cache-wrong', 'stable'],
+  ] as const) {
     it(`these tests fail where changes are not noticed: ${folder}`, async () => {
-      const { cached: remembering, reference: twin } = await compareAfterChanges(folder, 'fentry', noLocks, ...settled);
+      const { cached: remembering, reference: twin } = await compareAfterChanges(
+        folder,
+        'fentry',
+        noLocks,
+        ...stableReads,
+      );
       assert.ok(remembering.length < twin.length, `${remembering.length} of ${twin.length} events`);
     });
   }
@@ -141,26 +158,33 @@ function testNegativeCache(this: Mocha.Suite): void {
   it(`two processors: one renames, the other one reads, for ${RACE_SECONDS} s`, async () => {
     for (const folder of ['/srv/race', '/srv/race/plain', '/srv/race/watched']) mkdirSync(folder);
     let output = '';
-    const { cached: remembering, reference: twin } = await compareHooks(preadHook(prefixSelector('/srv/race/watched')), 'fentry', async () => {
-      const raced = await promisify(execFile)(PROGRAM, ['race', '/srv/race', String(RACE_SECONDS)], {
-        maxBuffer: 1 << 28,
-      });
-      output = raced.stdout;
-    });
+    const { cached: remembering, reference: twin } = await compareHooks(
+      preadHook(prefixSelector('/srv/race/watched')),
+      'fentry',
+      async () => {
+        const raced = await promisify(execFile)(PROGRAM, ['race', '/srv/race', String(RACE_SECONDS)], {
+          maxBuffer: 1 << 28,
+        });
+        output = raced.stdout;
+      },
+    );
     const reads = output
       .trim()
       .split('\n')
       .map((line) => line.split(' '));
-    const settled = new Map(reads.map(([offset = '', isWatched]) => [offset, isWatched === '1']));
+    const stableReads = new Map(reads.map(([offset = '', isWatched]) => [offset, isWatched === '1']));
     const watched = reads.filter(([, isWatched]) => isWatched === '1').map(([offset]) => offset);
-    assert.ok(watched.length > 100 && watched.length < settled.size, `${watched.length} of ${settled.size} reads`);
-    // during a rename, either path is right
-    const of = (events: readonly ProcessKprobeEvent[]): string[] =>
-      events.map(eventOffset).filter((offset) => settled.has(offset));
-    assert.deepEqual(of(twin), watched);
-    assert.deepEqual(of(remembering), watched);
+    assert.ok(
+      watched.length > 100 && watched.length < stableReads.size,
+      `${watched.length} of ${stableReads.size} reads`,
+    );
+    // during a rename, both paths are correct
+    const stableOffsets = (events: readonly ProcessKprobeEvent[]): string[] =>
+      events.map(eventOffset).filter((offset) => stableReads.has(offset));
+    assert.deepEqual(stableOffsets(twin), watched);
+    assert.deepEqual(stableOffsets(remembering), watched);
   });
 }
 
-// a kernel before 6.2 has no programs that remember
-if (kernel === '6.12') describe('remembered verdicts', testNegativeCache);
+// kernels before 6.2 have no negative cache
+if (kernel === '6.12') describe('the negative cache of paths', testNegativeCache);

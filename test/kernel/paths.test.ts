@@ -1,9 +1,18 @@
-/** Paths are correct for any place of a file, any way to reach it, and after any change of it. */
+/** Paths are correct for a file on any mount, opened by any technique, and after any change of the path. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { ProcessKprobeEvent } from '../../types/index.js';
-import { compileWorkload, fileHook, fileArgument, MECHANISMS, kprobePolicy, Recording, WORKLOAD, runWorkload } from './support.js';
+import {
+  compileWorkload,
+  fileHook,
+  fileArgument,
+  MECHANISMS,
+  kprobePolicy,
+  Recording,
+  WORKLOAD,
+  runWorkload,
+} from './support.js';
 
 const READS = `- matchArgs:
   - index: 1
@@ -129,7 +138,9 @@ for (const attach of MECHANISMS) {
       for (const octal of ['376', '377']) {
         const script = `f=$(printf '/srv/paths/n\\${octal}'); : > "$f"; ${WORKLOAD} read "$f" 1; rm "$f"`;
         const events = await recording.hooksDuring(() => void execFileSync('sh', ['-c', script]));
-        paths.push(...events.map((event) => fileArgument(event).path).filter((path) => path.startsWith('/srv/paths/n')));
+        paths.push(
+          ...events.map((event) => fileArgument(event).path).filter((path) => path.startsWith('/srv/paths/n')),
+        );
       }
       assert.deepEqual(paths, ['/srv/paths/n\udcfe', '/srv/paths/n\udcff']);
     });

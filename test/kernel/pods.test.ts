@@ -1,6 +1,6 @@
 /**
- * Pods of containerd on a whole kernel: the lines that the first page promises, with the name of the pod, and enforcement in one
- * namespace only. There is no kubelet: the test makes the pods as a kubelet does, with CRI.
+ * Pods of containerd on a full kernel: the lines of README.md with the name of the pod, and enforcement in one namespace
+ * only. There is no kubelet: the test creates the pods with CRI, as a kubelet does.
  */
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -9,7 +9,7 @@ import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
-import { kprobeEvents, kprobePolicy, Recording } from './support.js';
+import { argumentValue, kprobeEvents, kprobePolicy, Recording } from './support.js';
 
 const DRIVER = '/tmp/storm';
 const IN = '/tmp/storm-in';
@@ -18,11 +18,11 @@ const LEAF = '/tmp/storm-leaf';
 /** Number of roots of each kind. A root and its descendants are ten processes. */
 const ROOTS = 13;
 const CYCLES = NIGHTLY ? 10 : 3;
-/** With so many other sets, the bits of removed sets are reused from the seventh policy on. */
+/** Number of other sets. With 40, the bits of removed sets are reused from the seventh policy on. */
 const OTHERS = 40;
 /** Calls to wait for after a policy was added or removed, so that calls which were running before have ended. */
 const MARGIN = 100;
-const JUDGED = 600;
+const COMPARED = 600;
 
 /** A hook on the calls of the storm program. `selectors` are given without matchArgs. */
 function stormHook(selectors: readonly string[]): string {
@@ -36,7 +36,7 @@ selectors:
 ${selectors.map((selector) => `- matchArgs: [${args}]\n${selector}`).join('\n')}`;
 }
 
-/** The followed program is in a list with others that nobody executes, each time at another position. */
+/** A policy that follows one program. Its other programs are never executed. The position of the program changes. */
 function followPolicy(cycle: number): string {
   const programs = Array.from({ length: OTHERS }, (_, i) => `/nowhere/${cycle}/${i}`);
   programs.splice((cycle * 7) % OTHERS, 0, followedBinary(cycle));
@@ -58,21 +58,20 @@ function callId(event: ProcessKprobeEvent): string {
 }
 
 function callTag(event: ProcessKprobeEvent): unknown {
-  const tag = event.args[0];
-  return tag !== undefined && 'value' in tag ? tag.value : undefined;
+  return argumentValue(event.args[0]);
 }
 
 interface Cycle {
   readonly policyName: string;
   readonly binary: string;
-  /** Indexes into the events at the time when addPolicy was called, had returned, … */
+  /** Numbers of events at the call of addPolicy, at its return, and at the limits of the compared calls. */
   readonly called: number;
   readonly added: number;
   readonly from: number;
   readonly to: number;
 }
 
-/** The place where a process executed another program. */
+/** The event at which a process executed another program. */
 interface Hop {
   readonly before: string;
   readonly at: number;
@@ -118,7 +117,7 @@ describe('policies with followChildren are added and removed while 200 processes
     const added = events.length;
     await waitForCalls(MARGIN);
     const from = events.length;
-    await waitForCalls(JUDGED);
+    await waitForCalls(COMPARED);
     const to = events.length;
     await waitForCalls(MARGIN);
     await tracer.removePolicy(status.name);
@@ -134,11 +133,11 @@ describe('policies with followChildren are added and removed while 200 processes
   for (let i = 0; i < CYCLES; i++) {
     it(`policy ${i + 1}: every call of a followed process, and no other`, async () => {
       const cycle = await runCycle(i);
-      const told = compareCalls(recording.events, cycle);
-      assert.deepEqual(told.missing, [], 'missing');
-      assert.deepEqual(told.extra, [], 'extra');
-      assert.equal(told.twice, 0, 'told twice');
-      assert.ok(told.matched > JUDGED / 4, `${told.matched} calls of followed processes`);
+      const result = compareCalls(recording.events, cycle);
+      assert.deepEqual(result.missing, [], 'missing');
+      assert.deepEqual(result.extra, [], 'extra');
+      assert.equal(result.twice, 0, 'reported twice');
+      assert.ok(result.matched > COMPARED / 4, `${result.matched} calls of followed processes`);
     });
   }
 
@@ -160,7 +159,7 @@ function compareCalls(
   const programs = new Map<number, string>();
   const hops = new Map<number, Hop>();
   const due = new Map<string, string>();
-  const told = new Set<string>();
+  const reported = new Set<string>();
   const extra: string[] = [];
   let twice = 0;
   events.forEach((event, index) => {
@@ -178,15 +177,15 @@ function compareCalls(
       const call = callId(event);
       const text = `${call}: ${expected}, tag ${String(callTag(event))}, ${describeLineage(event)}`;
       if (event.policyName === cycle.policyName) {
-        if (told.has(call)) twice++;
-        told.add(call);
+        if (reported.has(call)) twice++;
+        reported.add(call);
         if (expected === 'out') extra.push(text);
       } else if (event.policyName === 'all' && index >= cycle.from && index < cycle.to && expected === 'in') {
         due.set(call, text);
       }
     }
   });
-  const missing = [...due].flatMap(([call, text]) => (told.has(call) ? [] : [text]));
+  const missing = [...due].flatMap(([call, text]) => (reported.has(call) ? [] : [text]));
   return { missing, extra, twice, matched: due.size };
 }
 

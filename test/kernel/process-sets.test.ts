@@ -5,14 +5,23 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { compileWorkload, fileHook, fileArgument, onPath, kprobePolicy, Recording, WORKLOAD, runWorkload } from './support.js';
+import {
+  compileWorkload,
+  fileHook,
+  fileArgument,
+  onPath,
+  kprobePolicy,
+  Recording,
+  WORKLOAD,
+  runWorkload,
+} from './support.js';
 
 const FILE = '/srv/family-file';
 /** A shell whose descendants are a chain of shells with the workload at the end. */
 const SHELL = '/tmp/family-shell';
 const OTHER_SHELL = '/tmp/other-shell';
 
-/** A script that starts itself as its child, as often as its argument says. */
+/** A script that starts itself as its child. Its argument is the number of further children. */
 const FAMILY = '/tmp/family.sh';
 const FAMILY_TEXT = `if [ $1 = 0 ]; then ${WORKLOAD} wait ${FILE}; else /bin/sh ${FAMILY} $(($1 - 1)); fi
 true
@@ -45,7 +54,10 @@ class WaitingProcess {
 }
 
 /** The number of events that the policy reports for families that were running before it. */
-async function countEvents(filter: (first: WaitingProcess) => string, ...families: readonly WaitingProcess[]): Promise<number[]> {
+async function countEvents(
+  filter: (first: WaitingProcess) => string,
+  ...families: readonly WaitingProcess[]
+): Promise<number[]> {
   const yaml = kprobePolicy('running', fileHook(`${onPath('Equal', FILE)}\n${filter(families[0] as WaitingProcess)}`));
   const recording = await Recording.open(yaml);
   try {
@@ -216,7 +228,10 @@ describe('files by their inode', () => {
     for (const path of [SECRET, ALIAS]) rmSync(path, { force: true });
   });
 
-  const recordPaths = async (selector: string, run: (recording: Recording) => void | Promise<void>): Promise<string[]> => {
+  const recordPaths = async (
+    selector: string,
+    run: (recording: Recording) => void | Promise<void>,
+  ): Promise<string[]> => {
     const recording = await Recording.open(
       kprobePolicy('inode', fileHook(`${selector}\n  matchBinaries:\n  - {operator: In, values: ["${WORKLOAD}"]}`)),
     );

@@ -1,4 +1,4 @@
-/** Loaded by mocha before all tests: it opens a tracer. If that fails, no test can pass, and one failure says why. */
+/** Hooks of mocha around all tests. The first opens a tracer: if that fails, one failure shows the reason. */
 import { openTracer } from '../../lib/index.js';
 import { Recording } from './support.js';
 

@@ -1,6 +1,6 @@
 /**
- * Scopes on a real kernel: the policies that Tetragon publishes for file monitoring, for one pod by its namespace, its labels and
- * its container. Nothing is reported and nobody is killed outside of it.
+ * Scopes on a full kernel: the policies that Tetragon publishes for file monitoring, limited to one container of one pod.
+ * No process outside of the container is reported or killed.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';

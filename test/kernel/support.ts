@@ -6,7 +6,14 @@ import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_pr
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTracer } from '../../lib/index.js';
-import type { FileArgument, ProcessKprobeEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
+import type {
+  FileArgument,
+  HookArgument,
+  ProcessKprobeEvent,
+  Tracer,
+  TracerEvent,
+  TracerOptions,
+} from '../../types/index.js';
 import { NIGHTLY } from '../nightly.js';
 
 /** Skips the tests if a policy of the corpus is not there; with REQUIRE_ALL=1, fails. */
@@ -21,7 +28,7 @@ export const MECHANISMS: readonly Mechanism[] = ['fentry', 'kprobe'];
 
 export const checkout = join(__dirname, '..', '..');
 export const kernel = process.env['POLYTRACE_KERNEL'] ?? '';
-/** For tests of what does not depend on the kernel: they run on one, but in the nightly run on both. */
+/** True if tests that do not depend on the kernel run on this one. The nightly run has them on both kernels. */
 export const onOneKernel = (only: '6.1' | '6.12'): boolean => kernel === only || (NIGHTLY && kernel.startsWith('6.1'));
 export const corpus = process.env['POLYTRACE_CORPUS'] ?? join(checkout, '..', 'shared', 'corpus', 'policies');
 
@@ -39,8 +46,8 @@ export function runWorkload(...args: readonly (string | number)[]): void {
 }
 
 /**
- * A tracer whose events are collected from the first one on. To open one takes a guest seconds, so the last one that
- * was closed is kept, without policies. The next recording takes it over if it has the same options.
+ * A tracer whose events are collected from the first one on. Opening a tracer takes seconds in a guest. Therefore, the
+ * last closed recording stays open without policies, and the next one with the same options reuses it.
  */
 export class Recording {
   static #cached: Recording | undefined;
@@ -77,7 +84,7 @@ export class Recording {
     return recording;
   }
 
-  /** For tests that count what the kernel holds. */
+  /** Closes the cached tracer, for tests that count objects of the kernel. */
   static async closeCached(): Promise<void> {
     const cached = Recording.#cached;
     Recording.#cached = undefined;
@@ -148,6 +155,16 @@ export class Recording {
   }
 }
 
+/** The number or the string of an argument. */
+export function argumentValue(argument: HookArgument | undefined): unknown {
+  return argument !== undefined && 'value' in argument ? argument.value : undefined;
+}
+
+/** The number of BPF programs in the kernel of the guest, where nothing else loads programs. */
+export function countPrograms(): number {
+  return (JSON.parse(execFileSync('bpftool', ['prog', 'show', '-j']).toString()) as unknown[]).length;
+}
+
 export function kprobeEvents(events: readonly TracerEvent[]): ProcessKprobeEvent[] {
   return events.filter((event): event is ProcessKprobeEvent => event.type === 'process_kprobe');
 }
@@ -196,6 +213,11 @@ export function onPath(operator: string, ...values: readonly string[]): string {
   - index: 0
     operator: ${operator}
     values: [${values.map((value) => JSON.stringify(value)).join(', ')}]`;
+}
+
+/** Asserts that a tracer or a policy is refused. */
+export async function assertRefused(loading: Promise<unknown>, code: string, message: RegExp): Promise<void> {
+  await assert.rejects(loading, { code, message });
 }
 
 /** Asserts that the actual value contains the expected fields, also in nested objects. It may have other fields. */

@@ -1,4 +1,4 @@
-/** What docs/tutorial.md shows happens: its commands in a shell, with its policies loaded, give the lines that it shows. */
+/** The commands of docs/tutorial.md, run in a shell under its policies, give the lines that the page shows. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { checkout, onOneKernel, Recording } from './support.js';
 
 const page = readFileSync(join(checkout, 'docs/tutorial.md'), 'utf8');
 
-/** A tracer of the tutorial, what is typed in the second terminal meanwhile, and what the first one then shows. */
+/** A tracer of the tutorial: its options, the lines typed in the second terminal, and the lines that it prints. */
 interface Step {
   readonly options: readonly string[];
   readonly typed: string[];

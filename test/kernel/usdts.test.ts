@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import type { HookArgument, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
-import { checkout, kprobePolicy, Recording } from './support.js';
+import type { ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
+import { argumentValue, checkout, kprobePolicy, Recording } from './support.js';
 
 const isUsdt = (event: TracerEvent): event is ProcessUsdtEvent => event.type === 'process_usdt';
 
@@ -39,10 +39,6 @@ selectors:
   ),
 ];
 
-function argumentValue(argument: HookArgument): unknown {
-  return 'value' in argument ? argument.value : undefined;
-}
-
 describe('static probes', () => {
   let recording: Recording;
   before(async () => {
@@ -62,13 +58,13 @@ describe('static probes', () => {
     const events = await recording.eventsDuring(() => {
       for (let i = 0; i < 2; i++) assert.equal(spawnSync(PROGRAM, ['somebody']).status, 0);
     });
-    const told = events.filter(isUsdt);
+    const reported = events.filter(isUsdt);
     const values = [[-5, -140000, -9], [1], [2], [3], [-5, -140000, -9]];
     assert.deepEqual(
-      told.map((e) => e.args.map(argumentValue)),
+      reported.map((e) => e.args.map(argumentValue)),
       values,
     );
-    const stacks = told.filter((e) => e.name === 'places');
+    const stacks = reported.filter((e) => e.name === 'places');
     for (const { kernelStack = [], userStack = [] } of stacks) {
       // The program was stopped in its own code.
       assert.deepEqual(kernelStack, []);

@@ -8,7 +8,7 @@ import { Cluster, eventually } from './cluster.js';
 import { needsCluster, needsTracefs, ROOT } from './support.js';
 
 const DEPLOY = join(ROOT, 'deploy/kubernetes');
-/** How long the API server is away. */
+/** Time without an API server. */
 const AWAY_MS = 60_000;
 
 interface Status {
@@ -18,7 +18,7 @@ interface Status {
   };
 }
 
-/** What opens a file, on any kernel. */
+/** A policy for opens of a file, on any kernel. */
 function openatPolicy(name: string, path: string, more: object = {}, kind = 'TracingPolicy'): object {
   const hook = {
     subsystem: 'syscalls',
@@ -94,7 +94,9 @@ describe('the agent in a cluster', function () {
     );
     assert.equal(first['event'], 'process_exec');
     await execInPod('xwing', 'cat /etc/shadow');
-    const read = await events.waitFor((message) => policyName(message) === 'shadow' && binaryPath(message) === '/usr/bin/cat');
+    const read = await events.waitFor(
+      (message) => policyName(message) === 'shadow' && binaryPath(message) === '/usr/bin/cat',
+    );
     assert.equal(podName(read), 'default/xwing');
     const ofPod = events.seen.filter((message) => ['/usr/bin/cat', '/usr/bin/bash'].includes(binaryPath(message)));
     assert.ok(ofPod.length >= 3);
@@ -311,7 +313,9 @@ describe('the agent in a cluster', function () {
     assert.deepEqual(policies.map(({ name }) => name).sort(), ['late', 'other', 'shadow']);
     const events = await agent.events();
     await execInPod('xwing', 'cat /etc/shadow');
-    const read = await events.waitFor((message) => policyName(message) === 'shadow' && binaryPath(message) === '/usr/bin/cat');
+    const read = await events.waitFor(
+      (message) => policyName(message) === 'shadow' && binaryPath(message) === '/usr/bin/cat',
+    );
     assert.equal(podName(read), 'default/xwing');
     events.cancel();
   });

@@ -77,9 +77,8 @@ export class ClusterAgent {
   /** Kibibytes of memory, by their names in /proc. */
   memory(): Record<string, number> {
     const text = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
-    return Object.fromEntries(
-      [...text.matchAll(/^(\w+):\s+(\d+) kB$/gm)].map(([, name, size]) => [name, Number(size)]),
-    );
+    const lines = [...text.matchAll(/^(\w+):\s+(\d+) kB$/gm)];
+    return Object.fromEntries(lines.map(([, name = '', size]) => [name, Number(size)]));
   }
 
   /** Returns the status of the process. */
@@ -110,5 +109,5 @@ export function eventTime({ time }: Reply): number {
 }
 
 export function policyName(message: Reply): string {
-  return String(eventFields(message)['policy_name'] ?? '');
+  return (eventFields(message)['policy_name'] as string | undefined) ?? '';
 }

@@ -40,7 +40,7 @@ export const NODE = 'worker-1';
 const TOOLS = ['bash', 'cat', 'sleep', 'true', 'id', 'ls', 'touch', 'readlink', 'rm'].map((name) => `/usr/bin/${name}`);
 const TOOLS_IMAGE = 'test.invalid/tools:1';
 
-/** Why a cluster cannot run here. */
+/** The reason why a cluster cannot run here; undefined if it can. */
 export function clusterObstacle(): string | undefined {
   if (process.getuid?.() !== 0) return 'it needs root';
   if (!existsSync(PROGRAMS)) return 'kube-apiserver is not built: run `node test/kubernetes/binaries.mjs`';
@@ -53,7 +53,7 @@ function isInstalled(name: string): boolean {
 }
 
 export class Cluster {
-  /** Short, because paths of sockets have at most 107 bytes. */
+  /** The path is short, because paths of sockets have at most 107 bytes. */
   readonly folder = mkdtempSync('/run/pk-');
   readonly kubeconfig = join(this.folder, 'admin.conf');
   readonly containerd = new Containerd(this.#makeFolder('containerd'));
@@ -223,7 +223,7 @@ export class Cluster {
     }
   }
 
-  /** A request to the API server without kubectl, whose start takes longer than what some tests measure. */
+  /** A request to the API server without kubectl, which takes longer to start than some measured times. */
   async request<T>(method: string, path: string, body?: object, contentType = 'application/json'): Promise<T> {
     const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': contentType };
     const options = { method, headers, agent: this.#connections };
@@ -246,7 +246,7 @@ export class Cluster {
 
   /** Applies the CustomResourceDefinitions of a folder, and waits until the API server has them. */
   async applyCrds(folder: string): Promise<void> {
-    // the client's own way: its copy of what was applied has to fit into an annotation
+    // with client-side apply, the copy of each manifest has to fit into an annotation
     await this.kubectl('apply', '-f', folder);
     // `kubectl wait` fails on a definition that has no conditions yet
     await eventually('the definitions are established', () =>

@@ -1,6 +1,6 @@
 /**
- * The page about Kubernetes, executed: the manifests with the container image of this checkout, a policy, a pod, and the events of
- * the pod by `kubectl exec`. There is no controller of DaemonSets, so the test makes the pod that it would make.
+ * The steps of docs/kubernetes.md: the manifests with the container image of this checkout, a policy, a pod, and the events
+ * of the pod by `kubectl exec`. There is no controller of DaemonSets, so the test creates its pod.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -20,7 +20,7 @@ const VARIANTS = NIGHTLY ? ['agent', 'least-privilege'] : ['agent'];
 /** Bits of the capabilities of the variant without `privileged`. */
 const CAPABILITIES = { BPF: 39, PERFMON: 38, SYS_PTRACE: 19, DAC_READ_SEARCH: 2, SYS_RESOURCE: 24 };
 
-/** Those that a container can have on this machine. SYS_RESOURCE is for kernels before Linux 5.11. */
+/** The capabilities that a container can have on this machine. SYS_RESOURCE is for kernels before Linux 5.11. */
 function availableCapabilities(): string[] {
   const [, mask = '0'] = /^CapBnd:\s+(\w+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
   return Object.entries(CAPABILITIES).flatMap(([name, bit]) =>
@@ -95,7 +95,7 @@ describe('the manifests in a cluster, with the container image', function () {
     if (this.currentTest?.state === 'failed') console.error(cluster?.logs());
   });
 
-  /** Where this cluster differs from others: the image, its folders, and no service leads to the API server. */
+  /** Writes a kustomization for this cluster: the image, its folders, and the address of the API server. */
   function writeOverlay(variant: string): string {
     const folder = mkdtempSync(join(cluster.folder, 'overlay-'));
     const bpf = join('bpf', variant);
@@ -163,7 +163,7 @@ describe('the manifests in a cluster, with the container image', function () {
     return name;
   }
 
-  /** What both agents have exported of the policy `numbers`. */
+  /** The numbers that both agents have exported for the policy `numbers`. */
   function readExport(): { readonly received: ReadonlySet<number>; readonly lost: number } {
     const received = new Set<number>();
     let lost = 0;
@@ -243,7 +243,7 @@ describe('the manifests in a cluster, with the container image', function () {
       `      ${produced} produced, ${received.size} received, ${lost} counted as lost, in a rollout of ${seconds.toFixed(1)} s`,
     );
     assert.ok(missing > 0, 'the rollout was under load');
-    // what happens while both are attached is received by the second one, and counted for the first one
+    // while both agents are attached, the second one receives an event that the first one counts as lost
     assert.ok(lost >= missing, `${missing} are missing, ${lost} are counted`);
     assert.ok(lost < produced);
   });

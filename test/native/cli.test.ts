@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { OutputReader } from '../../agent/test/native/support.js';
 
 const ROOT = join(__dirname, '../..');
 const COMMAND = ['--require', require.resolve('tsx/cjs'), join(ROOT, 'lib/cli/main.ts')];
@@ -24,25 +25,6 @@ const NODE = process.env['NODE_NAME'] ?? hostname();
 
 type Json = Record<string, Record<string, unknown>>;
 
-/** Collects the output of a stream, and waits until it contains a text. */
-class OutputCollector {
-  text = '';
-  readonly #stream: NodeJS.ReadableStream;
-
-  constructor(stream: NodeJS.ReadableStream) {
-    this.#stream = stream;
-    stream.on('data', (chunk: Buffer) => (this.text += chunk.toString()));
-  }
-
-  async waitFor(text: string): Promise<void> {
-    while (!this.text.includes(text)) await once(this.#stream, 'data');
-  }
-
-  lines(): string[] {
-    return this.text.split('\n').filter((line) => line !== '');
-  }
-}
-
 describe('polytrace on this kernel', function () {
   this.timeout(60_000);
 
@@ -50,8 +32,8 @@ describe('polytrace on this kernel', function () {
   /** A program that nothing else on this machine runs. */
   let program: string;
   let child: ChildProcessWithoutNullStreams;
-  let stdout: OutputCollector;
-  let stderr: OutputCollector;
+  let stdout: OutputReader;
+  let stderr: OutputReader;
 
   before(function () {
     if (process.platform === 'linux' && process.getuid?.() === 0) return;
@@ -75,8 +57,8 @@ describe('polytrace on this kernel', function () {
   function startCommand(args: readonly string[], options: SpawnOptions = {}): void {
     const env = { ...process.env, NO_COLOR: '1' };
     child = spawn(process.execPath, [...COMMAND, ...args], { env, ...options, stdio: 'pipe' });
-    stdout = new OutputCollector(child.stdout);
-    stderr = new OutputCollector(child.stderr);
+    stdout = new OutputReader(child.stdout);
+    stderr = new OutputReader(child.stderr);
   }
 
   async function startAndWait(...args: string[]): Promise<void> {
@@ -134,7 +116,7 @@ describe('polytrace on this kernel', function () {
     const { pid } = spawnSync(program, ['x'], { cwd: folder });
     assert.deepEqual(await stopCommand(), [0, null]);
     const events = stdout.lines().map((line) => JSON.parse(line) as Json);
-    const times = events.map((event) => String(event['time']));
+    const times = events.map(({ time }) => time as unknown as string);
     assert.ok(times.every((time) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}Z$/.test(time)));
     const own = events.filter((event) => JSON.stringify(event).includes(`"binary":"${program}"`));
     assert.deepEqual(
@@ -155,8 +137,8 @@ describe('polytrace on this kernel', function () {
   it('a closed pipe ends it quietly: | head', async () => {
     const line = [process.execPath, ...COMMAND, 'getevents'].join(' ');
     child = spawn('bash', ['-o', 'pipefail', '-c', `${line} | head -n 1`], { stdio: 'pipe' });
-    stdout = new OutputCollector(child.stdout);
-    stderr = new OutputCollector(child.stderr);
+    stdout = new OutputReader(child.stdout);
+    stderr = new OutputReader(child.stderr);
     const closed = once(child, 'close');
     let running = true;
     void closed.then(() => (running = false));
@@ -175,7 +157,7 @@ describe('polytrace on this kernel', function () {
     assert.deepEqual(ownLines(), [`🚀 process ${NODE} ${program} once`, `💥 exit    ${NODE} ${program} once 0`]);
   });
 
-  it('without privileges: status 3, with the missing capability named', async () => {
+  it('without privileges: status 3, with the missing capability named', () => {
     const nobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups', '--bounding-set', '-all'];
     const {
       status,
@@ -213,7 +195,7 @@ describe('polytrace on this kernel', function () {
       const command = spawn(process.execPath, [...COMMAND, 'getevents', '-o', 'json'], {
         stdio: ['ignore', file, 'pipe'],
       });
-      const said = new OutputCollector(command.stderr as NodeJS.ReadableStream);
+      const said = new OutputReader(command.stderr as NodeJS.ReadableStream);
       await said.waitFor('ready');
       while (!said.text.includes('ENOSPC')) {
         for (let i = 0; i < 20; i++) spawnSync(program);

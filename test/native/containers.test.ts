@@ -1,16 +1,21 @@
 /** Containers of processes: cgroups made by the test, and real containers of Podman and runc. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ProcessExecEvent, Tracer, TracerEvent } from '../../types/index.js';
 import { podmanEngine, removePodman, type Engine } from '../image/image.js';
-import { isExec, isLost, leaveMark, needsRoot, openTracer, polytrace, unifiedMount, readUntil } from './support.js';
+import { assertNoLoss, collectAllEvents, isExec, leaveMark, needsRoot, openTracer, polytrace, readUntil, unifiedMount } from './support.js';
 
-const A = 'a'.repeat(64);
-const B = 'b'.repeat(64);
+/** Ids of this run. The machine may have other containers. */
+const [A, B] = [nextId(), nextId()];
+
+function nextId(): string {
+  return randomBytes(32).toString('hex');
+}
 
 describe('containers', function () {
   this.timeout(60_000);
@@ -24,9 +29,14 @@ describe('containers', function () {
   });
   after(() => tracer?.close());
 
-  /** Runs a program in a cgroup. Returns an argument of it. */
+  /** An argument that no other program has. */
+  function nextArgument(prefix: string): string {
+    return `${prefix}-${process.pid}-${++marks}`;
+  }
+
+  /** Runs a program in a cgroup. Returns its argument. */
   function runIn(cgroup: string): string {
-    const argument = `in-cgroup-${process.pid}-${++marks}`;
+    const argument = nextArgument('in-cgroup');
     execFileSync('sh', ['-c', 'echo $$ > "$0/cgroup.procs" && exec /bin/true "$1"', join(mount, cgroup), argument]);
     return argument;
   }
@@ -38,12 +48,9 @@ describe('containers', function () {
     return found;
   };
 
-  async function traced(run: () => unknown): Promise<TracerEvent[]> {
-    const events = tracer.events();
-    await run();
-    const all = await readUntil(leaveMark(), events);
-    await events.return?.();
-    assert.deepEqual(all.filter(isLost), []);
+  async function traceAll(run: () => unknown): Promise<TracerEvent[]> {
+    const all = await collectAllEvents(tracer, run);
+    assertNoLoss(all);
     return all;
   }
 
@@ -62,8 +69,9 @@ describe('containers', function () {
   }
 
   it('a process of the host is in none', async () => {
-    const events = await traced(() => execFileSync('/bin/true', ['host']));
-    const { process } = findExec(events, 'host');
+    const argument = nextArgument('host');
+    const events = await traceAll(() => execFileSync('/bin/true', [argument]));
+    const { process } = findExec(events, argument);
     assert.equal(process.container, undefined);
     assert.notEqual(process.cgroupId, 0n);
     assert.equal('container' in process.toObject(), false);
@@ -71,7 +79,7 @@ describe('containers', function () {
 
   it('a cgroup that was removed before the event is read', async () => {
     let argument = '';
-    const events = await traced(() => withCgroups([`docker-${A}.scope`], () => (argument = runIn(`docker-${A}.scope`))));
+    const events = await traceAll(() => withCgroups([`docker-${A}.scope`], () => (argument = runIn(`docker-${A}.scope`))));
     const event = findExec(events, argument);
     assert.deepEqual(event.process.container, { id: A, runtime: 'docker' });
     assert.deepEqual(event.process.toObject().container, { id: A, runtime: 'docker' });
@@ -81,7 +89,7 @@ describe('containers', function () {
   it('a cgroup inside of a container, with the name of another container', async () => {
     const inner = `docker-${A}.scope/docker-${B}.scope`;
     let argument = '';
-    const events = await traced(() => withCgroups([dirname(inner), inner], () => (argument = runIn(inner))));
+    const events = await traceAll(() => withCgroups([dirname(inner), inner], () => (argument = runIn(inner))));
     assert.equal(findExec(events, argument).process.container?.id, A);
   });
 
@@ -112,9 +120,9 @@ describe('containers', function () {
   });
 
   it('200 cgroups: each process has its own, and nothing is lost', async () => {
-    const ids = Array.from({ length: 200 }, (_, i) => (BigInt(`0x${'c'.repeat(64)}`) - BigInt(i)).toString(16));
+    const ids = Array.from({ length: 200 }, nextId);
     const ran = new Map<string, string>();
-    const events = await traced(async () => {
+    const events = await traceAll(async () => {
       for (const id of ids) await withCgroups([`docker-${id}.scope`], () => ran.set(id, runIn(`docker-${id}.scope`)));
     });
     const byArgument = new Map(events.filter(isExec).map(({ process }) => [process.argv.at(-1), process]));
@@ -149,11 +157,12 @@ describe('containers', function () {
 
     it('the first program of a container has its id', async () => {
       let id = '';
-      const events = await traced(() => {
-        id = podman(...RUN, '--detach', 'polytrace-test:1', '/bin/cat', '/etc/passwd');
+      const argument = nextArgument('podman');
+      const events = await traceAll(() => {
+        id = podman(...RUN, '--detach', 'polytrace-test:1', '/bin/cat', '/etc/passwd', argument);
         podman('wait', id);
       });
-      const cat = events.filter(isExec).find(({ process }) => process.binary === '/bin/cat' && process.argv[0] === '/etc/passwd');
+      const cat = events.filter(isExec).find(({ process }) => process.binary === '/bin/cat' && process.argv[1] === argument);
       assert.deepEqual(cat?.process.container, { id, runtime: 'podman' });
       assert.equal(cat?.process.binaryUntrusted, true);
     });
@@ -165,7 +174,9 @@ describe('containers', function () {
         const events = second.events();
         podman('exec', id, '/bin/cat', '/etc/passwd');
         const all = await readUntil(leaveMark(), events);
-        const cat = all.filter(isExec).find(({ process }) => process.argv[0] === '/etc/passwd');
+        const cat = all
+          .filter(isExec)
+          .find(({ process }) => process.binary === '/bin/cat' && process.container?.id === id);
         assert.deepEqual(cat?.process.container, { id, runtime: 'podman' });
       } finally {
         await second.close();

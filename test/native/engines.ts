@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { removeEngineFolder } from '../image/image.js';
 
@@ -29,7 +29,7 @@ const FIRST = `void _start(void) {
 #endif
 }`;
 
-/** A folder with what the engines keep, and a tar of an image with some programs. */
+/** A folder for the files of the engines, and a tar of an image with some programs. */
 export class Engines {
   /** Sockets have short paths. */
   readonly folder = mkdtempSync(join(tmpdir(), 'pt-'));
@@ -56,21 +56,22 @@ export class Engines {
   docker(): Daemon {
     const at = (name: string): string => join(this.folder, name);
     const socket = at('docker.sock');
-    const places = ['--data-root', at('docker'), '--exec-root', at('docker-run'), '--pidfile', at('docker.pid')];
+    const paths = ['--data-root', at('docker'), '--exec-root', at('docker-run'), '--pidfile', at('docker.pid')];
     const network = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--live-restore'];
-    return this.#daemon('dockerd', ['--host', `unix://${socket}`, ...places, ...network], socket);
+    const args = ['--host', `unix://${socket}`, ...paths, ...network, ...dockerNamespaces(this.folder)];
+    return this.#daemon('dockerd', args, socket);
   }
 
-  /** Podman's service, which answers as Docker does. */
+  /** Podman's service, which has the API of Docker. */
   podman(): Daemon {
     const socket = join(this.folder, 'podman.sock');
-    return this.#daemon('podman', [...this.podmanWords, 'system', 'service', '--time=0', `unix://${socket}`], socket);
+    return this.#daemon('podman', [...this.podmanOptions, 'system', 'service', '--time=0', `unix://${socket}`], socket);
   }
 
-  get podmanWords(): readonly string[] {
+  get podmanOptions(): readonly string[] {
     const at = (name: string): string => join(this.folder, name);
-    const places = ['--root', at('storage'), '--runroot', at('podman-run'), '--tmpdir', at('podman-tmp')];
-    return [...places, '--runtime=runc', '--cgroup-manager=cgroupfs', '--events-backend=file'];
+    const paths = ['--root', at('storage'), '--runroot', at('podman-run'), '--tmpdir', at('podman-tmp')];
+    return [...paths, '--runtime=runc', '--cgroup-manager=cgroupfs', '--events-backend=file'];
   }
 
   /** containerd with CRI and NRI. */
@@ -142,6 +143,15 @@ state = "${at('state')}"
   }
 }
 
+/**
+ * Options of dockerd for its containerd. The machine may have a containerd, which dockerd then shares with the Docker
+ * Engine of the machine. With own namespaces, neither sees the containers of the other.
+ */
+export function dockerNamespaces(folder: string): string[] {
+  const name = basename(folder);
+  return [`--containerd-namespace=${name}`, `--containerd-plugins-namespace=${name}-plugins`];
+}
+
 export class Daemon {
   #child: ChildProcess | undefined;
 
@@ -173,7 +183,7 @@ export class Daemon {
     this.#child = undefined;
     if (child === undefined || child.exitCode !== null) return;
     const ended = once(child, 'exit');
-    // Podman's service keeps nothing, and takes its time
+    // Podman's service keeps no state, and ends slowly
     child.kill(this.program === 'podman' ? 'SIGKILL' : 'SIGTERM');
     await ended;
   }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { buildElf } from '../unit/elf/elf-builder.js';
 import { needsOwnSpeed, needsRoot, runScript } from './support.js';
 
-/** Longest time that the event loop may stand still on a machine that needs YARDSTICK_MS for the yardstick in WATCH. */
+/** Maximum delay of the event loop on a machine that needs YARDSTICK_MS for the yardstick in WATCH. */
 const MAX_DELAY_MS = 20;
 const YARDSTICK_MS = 5;
 const POLICIES = 20;
@@ -32,9 +32,9 @@ interface Round {
 }
 
 /**
- * The longest time between two turns of the event loop, without the time in which other processes had the processor.
- * `endRound` keeps it, with how many times slower than usual the machine is at the moment: that long takes a fixed piece
- * of work, which allocates memory as well.
+ * Measures the longest time between two iterations of the event loop, without the time in which other processes had the
+ * processor. `endRound` records it with the slowness of the machine at the moment: the time of a fixed piece of work,
+ * which allocates memory as well, relative to YARDSTICK_MS.
  */
 const WATCH = `const watch = { worst: 0, turns: 0 };
 const { readFileSync } = require('node:fs');
@@ -70,11 +70,11 @@ const OPTIONS = {
   nodeArgs: ['--single-threaded-gc'],
 };
 
-describe('standstill', function () {
+describe('event-loop delay', function () {
   this.timeout(180_000);
   before(needsRoot);
   before(needsOwnSpeed);
-  const folder = mkdtempSync(join(tmpdir(), 'polytrace-standstill-'));
+  const folder = mkdtempSync(join(tmpdir(), 'polytrace-delay-'));
   const program = join(folder, 'numbered');
   before(() => void execFileSync('cc', ['-O1', '-o', program, join(__dirname, 'programs', 'numbered.c')]));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -103,7 +103,7 @@ spec:
        const client = require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(CLIENT)}, String(server.address().port)]);
        const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
        void (async () => { for await (const event of tracer); })();
-       // what is compiled by V8 once is not measured
+       // the first run also compiles code, so it is not measured
        await tracer.addPolicy(policy('warm'));
        await tracer.removePolicy('pwarm');
        while (served < 1000) await new Promise((resolve) => setImmediate(resolve));
@@ -127,13 +127,13 @@ spec:
     assertShort(rounds);
   });
 
-  /** The longest standstills while a program's `work` runs several times. `prepare` runs once before. */
+  /** The longest delays while a program's `work` runs several times. `prepare` runs once before. */
   async function measureDelays(prepare: string, work: string): Promise<Round[]> {
     const { status, stdout, stderr } = await runScript(
       `${WATCH}
        ${prepare}
        const work = async () => { ${work} };
-       // what is compiled by V8 once is not measured
+       // the first run also compiles code, so it is not measured
        await work();
        while (goesOn()) {
          await new Promise((resolve) => setTimeout(resolve, 10));

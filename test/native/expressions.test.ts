@@ -55,7 +55,7 @@ describe('expressions in the kernel', function () {
     for (const [i, { steps, runs }] of cases.entries()) {
       const expected = runs.map((run) => evaluateSteps(steps, run.slice(0, VALUES), run[VALUES] as bigint));
       assert.deepEqual(given[i]?.left, expected, JSON.stringify(steps, (_, value) => String(value)));
-      // The limit is the room for expressions and a few instructions that call them.
+      // The limit is the capacity for expressions and a few instructions that call them.
       assert.ok((given[i]?.verified ?? 0n) <= CAPACITY + 40, `${given[i]?.verified} instructions verified`);
     }
   }

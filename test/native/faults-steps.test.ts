@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { traceRun, isExec, leaveMark, needsRoot, polytrace, ROOT } from './support.js';
-import { FaultShop, FAULTS_MODULE, isStopped, listKernelObjects, heldKernelObjects, STEPS, stride } from './faults-support.js';
+import { heldKernelObjects, waitUntilFreed } from './kernel-objects.js';
+import { FaultShop, FAULTS_MODULE, isStopped, STEPS, stride } from './faults-support.js';
 
 /** Long enough for a machine that is busy; only a process that hangs takes it. */
 const PATIENCE_MS = 20_000;
@@ -89,18 +90,6 @@ spec:
     shop.faults.off();
     assert.deepEqual([stops, child.signalCode], [1, 'SIGKILL']);
     return held;
-  }
-
-  /** The kernel frees them a moment after the last descriptor is closed. */
-  async function waitUntilFreed(held: readonly string[]): Promise<void> {
-    const deadline = performance.now() + PATIENCE_MS;
-    for (;;) {
-      const all = listKernelObjects();
-      const left = held.filter((each) => all.has(each));
-      if (left.length === 0) return;
-      assert.ok(performance.now() < deadline, `${left.join(', ')} are left in the kernel`);
-      await delay(5);
-    }
   }
 
   async function assertTracing(): Promise<void> {

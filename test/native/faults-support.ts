@@ -1,6 +1,6 @@
 /** Injects faults into processes that trace: see programs/faults.cc. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { script } from './support.js';
@@ -75,23 +75,4 @@ export class FaultShop {
 /** True if the process was stopped by a signal. */
 export function isStopped(pid: number): boolean {
   return /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-}
-
-/** The programs, maps and links that the process holds, such as `prog 17`. */
-export function heldKernelObjects(pid: number): string[] {
-  const folder = `/proc/${pid}/fdinfo`;
-  const all = readdirSync(folder).flatMap((fd) => {
-    const [, kind, id] = /^(prog|map|link)_id:\s*(\d+)$/m.exec(readFileSync(join(folder, fd), 'utf8')) ?? [];
-    return kind === undefined ? [] : [`${kind} ${id}`];
-  });
-  return [...new Set(all)];
-}
-
-/** All programs, maps and links of the machine, in the same words. */
-export function listKernelObjects(): Set<string> {
-  const list = (kind: string): string[] => {
-    const text = execFileSync('bpftool', ['-j', kind, 'show'], { encoding: 'utf8' });
-    return (JSON.parse(text) as { id: number }[]).map(({ id }) => `${kind} ${id}`);
-  };
-  return new Set(['prog', 'map', 'link'].flatMap(list));
 }

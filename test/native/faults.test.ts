@@ -1,4 +1,4 @@
-/** What the host process survives: workers that are terminated, signals, and limits of threads, descriptors and memory. */
+/** Faults that the host process survives: terminated workers, signals, and limits of threads, descriptors and memory. */
 import assert from 'node:assert/strict';
 import { needsRoot, ROOT, runScript } from './support.js';
 
@@ -120,7 +120,7 @@ describe('faults', function () {
   });
 
   it('no memory for the ring buffer: an error that names the limit', async () => {
-    // The buffer is mapped twice: 1 GiB. The rest has room for the threads, each of which takes 72 MiB of addresses, and for V8.
+    // The buffer is mapped twice: 1 GiB. 800 MiB are enough for V8 and for the threads, which take 72 MiB of addresses each.
     const { status, stdout, stderr } = await runScript(
       `${LIMIT}
        const bytes = Number(require('node:fs').readFileSync('/proc/self/statm', 'utf8').split(' ')[0]) * 4096;

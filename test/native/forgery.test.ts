@@ -1,16 +1,14 @@
-/** Whether an unprivileged user can pass for a program that a policy leaves out. */
+/** An unprivileged user cannot pass for a program that a policy leaves out. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ProcessTracepointEvent, Tracer, TracerEvent } from '../../types/index.js';
-import { collectEvents, needsRoot, openTracer, polytrace, Workshop } from './support.js';
+import { assertNoLoss, collectEvents, isTracepoint, needsRoot, openTracer, polytrace, tracePolicy, Workshop } from './support.js';
 
 const NOBODY = 65534;
 const USER = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups'];
-
-const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
 
 /** Selectors on the system call that identity.c makes. */
 function kcmpPolicy(selectors: readonly string[], options = ''): { yaml: string } {
@@ -65,12 +63,12 @@ describe('forged identity', function () {
   });
   after(() => shop?.remove());
 
-  /** As the unprivileged user. */
+  /** Runs the command as the unprivileged user. */
   const runAsUser = (...command: readonly string[]): void => {
     const { status, stderr } = spawnSync('setpriv', [...USER, ...command], { encoding: 'utf8' });
     assert.equal(status, 0, `${command.join(' ')}: ${stderr}`);
   };
-  /** As root of a user and a mount namespace of the user's own. */
+  /** Runs a script of the user as root of a new user namespace and a new mount namespace. */
   const runAsNamespaceRoot = (script: string): void => runAsUser('unshare', '-Urm', 'sh', '-ec', script);
   /** The user's program on the path of the real one, in a root of the user's own. */
   const makeJail = (): string => {
@@ -82,21 +80,12 @@ describe('forged identity', function () {
 
   async function collectTracepoints(tracer: Tracer, run: () => unknown): Promise<ProcessTracepointEvent[]> {
     const all = await collectEvents(tracer, run);
-    assert.deepEqual(
-      all.filter((event) => event.type === 'lost'),
-      [],
-    );
+    assertNoLoss(all);
     return all.filter(isTracepoint);
   }
 
-  async function traceKcmp(source: { yaml: string }, run: () => unknown): Promise<ProcessTracepointEvent[]> {
-    const tracer = await openTracer({ policies: [source] });
-    try {
-      return await collectTracepoints(tracer, run);
-    } finally {
-      await tracer.close();
-    }
-  }
+  const traceKcmp = (source: { yaml: string }, run: () => unknown): Promise<ProcessTracepointEvent[]> =>
+    tracePolicy(source, isTracepoint, run);
 
   const executables = (events: readonly ProcessTracepointEvent[]): [string, boolean][] =>
     events.map(({ process }) => [process.executable, process.binaryUntrusted]);

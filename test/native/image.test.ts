@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildImage, IMAGE, podmanBuildOptions, podmanEngine, podmanOptions, removeEngineFolder, removePodman, stopContainer } from '../image/image.js';
 import { RunningCommand } from '../image/running-command.js';
+import { dockerNamespaces } from './engines.js';
 import { needsRoot, ROOT } from './support.js';
 
 const SIZE_MAX = 200_000_000;
-/** The least capabilities with which nothing is missing, and their bits. docs/deploy.md lists them. */
+/** The minimum capabilities for all features, with their bits. docs/deploy.md lists them. */
 const CAPABILITIES = { DAC_READ_SEARCH: 2, SYS_PTRACE: 19, PERFMON: 38, BPF: 39 };
 const HOST = ['--pid=host', '--cgroupns=host'];
 const POLICY = `apiVersion: cilium.io/v1alpha1
@@ -26,7 +27,7 @@ spec:
 
 interface Engine {
   readonly run: (...args: readonly string[]) => string;
-  /** The command that goes on. */
+  /** Starts a command that runs until it is stopped. */
   readonly start: (...args: readonly string[]) => RunningCommand;
   readonly runOptions: readonly string[];
   readonly buildOptions: readonly string[];
@@ -35,11 +36,11 @@ interface Engine {
 
 async function docker(folder: string): Promise<Engine> {
   const socket = `unix://${folder}/docker.sock`;
-  const places = ['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec'), '--pidfile', join(folder, 'pid')];
-  // It changes no firewall and makes no network, so containers have none or the host's.
+  const paths = ['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec'), '--pidfile', join(folder, 'pid')];
+  // The daemon changes no firewall and creates no network. Containers have no network, or that of the host.
   const network = ['--iptables=false', '--ip6tables=false', '--bridge=none'];
-  const words = ['--pdeathsig', 'TERM', 'dockerd', ...places, ...network, '--host', socket];
-  const daemon = new RunningCommand(spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'pipe'] }));
+  const args = ['--pdeathsig', 'TERM', 'dockerd', ...paths, ...network, ...dockerNamespaces(folder), '--host', socket];
+  const daemon = new RunningCommand(spawn('setpriv', args, { stdio: ['ignore', 'pipe', 'pipe'] }));
   await daemon.line(/API listen on/);
   const env = { ...process.env, DOCKER_HOST: socket, DOCKER_CONFIG: join(folder, 'config') };
   return {
@@ -102,7 +103,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
     });
 
     const nextName = (): string => `polytrace-${++names}`;
-    // Without --rm: podman would remove a stopped container, and refuses it while a session of exec has not ended.
+    // No --rm: podman fails to remove a stopped container while a session of exec runs.
     const startContainer = (name: string, options: readonly string[], ...command: readonly string[]): RunningCommand =>
       engine.start('run', '--name', name, ...engine.runOptions, ...options, IMAGE, ...command);
     const volumeOptions = (...pairs: readonly string[]): string[] => pairs.flatMap((pair) => ['--volume', pair]);
@@ -229,8 +230,9 @@ for (const [title, open] of Object.entries({ docker, podman })) {
           await ended;
           const exit = await running.line(new RegExp(`^{"process_exit":{"process":{"exec_id":"[^"]*","pid":${sleeper.pid},`));
           assert.match(exit, /"binary":"\/usr\/bin\/sleep",.*"arguments":"1000"/);
-          engine.run('exec', early, '/bin/sh', '-c', 'exit 0 # early');
-          const inside = await running.line(/^{"process_exec":.*"binary":"\/bin\/sh",.*"arguments":"-c \\"exit 0 # early\\""/);
+          const script = `exit 0 # early ${process.pid}`;
+          engine.run('exec', early, '/bin/sh', '-c', script);
+          const inside = await running.line(new RegExp(`^{"process_exec":.*"binary":"/bin/sh",.*"arguments":"-c \\\\"${script}\\\\""`));
           assert.match(inside, new RegExp(`"docker":"${id.slice(0, 31)}"`));
 
           await stopContainer(engine.run, name);

@@ -3,10 +3,8 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
-import { collectEvents, needsRoot, openTracer, Workshop } from './support.js';
 
-const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
+import { collectEvents, isTracepoint, needsRoot, openTracer, Workshop } from './support.js';
 
 const CALL = `subsystem: raw_syscalls
       event: sys_enter
@@ -55,7 +53,7 @@ describe('long paths', function () {
 
   before(() => {
     shop = new Workshop();
-    // unmounting it is the fast way to remove such trees
+    // deep trees are removed fast by unmounting them
     trees = join(shop.folder, 'trees');
     mkdirSync(trees);
     execFileSync('mount', ['-t', 'tmpfs', 'none', trees]);
@@ -68,7 +66,7 @@ describe('long paths', function () {
     shop.remove();
   });
 
-  /** Executes a program whose path has that many names between the folder and its own. Names of the policies that match. */
+  /** Executes a program `levels` folders below a folder. Returns the names of the policies that match. */
   async function matchingPolicies(
     part: string,
     levels: number,

@@ -4,11 +4,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ProcessUprobeEvent, TracerEvent } from '../../types/index.js';
-import { traceRun, needsRoot } from './support.js';
+
+import { isUprobe, needsRoot, traceRun } from './support.js';
 
 const KEPT = 4095;
-const isUprobe = (event: TracerEvent): event is ProcessUprobeEvent => event.type === 'process_uprobe';
 const filter = (operator: string, value: string): string =>
   `{ matchArgs: [{ index: 0, operator: ${operator}, values: ["${value}"] }] }`;
 const suppress = (operator: string, value: string): string =>

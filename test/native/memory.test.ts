@@ -107,7 +107,7 @@ describe('memory', function () {
   });
 
   it('V8 knows of the types that the addon keeps: once, and until nobody holds them', async () => {
-    // What an addon reports is only in the trace of a collection.
+    // The external memory that an addon reports is only in the trace of a garbage collection.
     const { status, stdout, stderr } = await runScript(
       `const collect = async (name) => {
          for (let i = 0; i < 3; i++) { gc(); await new Promise((resolve) => setImmediate(resolve)); }

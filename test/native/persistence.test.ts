@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LostEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
-import { isLost, leaveMark, needsRoot, openTracer, polytrace, ROOT, script, readUntil, Workshop } from './support.js';
+import { collectAllEvents, isLost, leaveMark, needsRoot, openTracer, polytrace, readUntil, ROOT, script, Workshop } from './support.js';
 
 const shop = new Workshop();
 const NUMBERED = join(shop.folder, 'numbered');
@@ -43,15 +43,6 @@ async function killProcess(child: ChildProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-/** The first events of a tracer: losses from before it was opened, and the events since. */
-async function eventsOf(tracer: Tracer, run: () => void): Promise<TracerEvent[]> {
-  const events = tracer.events();
-  run();
-  const all = await readUntil(leaveMark(), events);
-  await events.return?.();
-  return all;
-}
-
 const unreadActs = (events: readonly TracerEvent[]): LostEvent[] =>
   events.filter(isLost).filter(({ reason, policyName }) => reason === 'no_reader' && policyName === 'acts');
 const actNumbers = (events: readonly TracerEvent[]): unknown[] =>
@@ -80,7 +71,7 @@ describe('policies that outlive their tracer', function () {
     await killProcess(await openElsewhere());
     act(1, 10);
     const tracer = await openPersistent();
-    const events = await eventsOf(tracer, () => act(100, 3));
+    const events = await collectAllEvents(tracer, () => act(100, 3));
     const { takenOver } = tracer.stats();
     await tracer.close();
     assert.deepEqual(
@@ -102,7 +93,7 @@ describe('policies that outlive their tracer', function () {
     await killProcess(child);
     act(1, 5000);
     const tracer = await openPersistent();
-    const events = await eventsOf(tracer, () => undefined);
+    const events = await collectAllEvents(tracer, () => undefined);
     await tracer.close();
     assert.deepEqual(
       unreadActs(events).map(({ count }) => count),
@@ -139,7 +130,7 @@ describe('policies that outlive their tracer', function () {
     await tracer.close();
     act(1, 3);
     const next = await openPersistent();
-    const events = await eventsOf(next, () => undefined);
+    const events = await collectAllEvents(next, () => undefined);
     await next.close();
     assert.deepEqual(
       unreadActs(events).map(({ count }) => count),
@@ -169,7 +160,7 @@ describe('policies that outlive their tracer', function () {
     }
     assert.notEqual(count, 0, `no process got the number ${pid}`);
     const tracer = await openPersistent();
-    const events = await eventsOf(tracer, () => undefined);
+    const events = await collectAllEvents(tracer, () => undefined);
     await tracer.close();
     assert.deepEqual(
       unreadActs(events).map((event) => event.count),
@@ -184,7 +175,7 @@ describe('policies that outlive their tracer', function () {
     act(1, 2);
     const first = await openPersistent();
     assert.deepEqual(
-      unreadActs(await eventsOf(first, () => undefined)).map(({ count }) => count),
+      unreadActs(await collectAllEvents(first, () => undefined)).map(({ count }) => count),
       [2],
     );
     await first.close({ keep: true });
@@ -195,7 +186,7 @@ describe('policies that outlive their tracer', function () {
     await once(ending, 'exit');
     act(1, 5);
     const last = await openPersistent();
-    const counts = unreadActs(await eventsOf(last, () => undefined)).map(({ count }) => count);
+    const counts = unreadActs(await collectAllEvents(last, () => undefined)).map(({ count }) => count);
     await last.close();
     assert.ok(counts[0] === 5 || counts[0] === 6, String(counts));
     assert.ok(!existsSync(FOLDER));
@@ -220,7 +211,7 @@ describe('policies that outlive their tracer', function () {
     act(1, 3);
     const tracer = await openPersistent();
     assert.deepEqual(
-      unreadActs(await eventsOf(tracer, () => undefined)).map(({ count }) => count),
+      unreadActs(await collectAllEvents(tracer, () => undefined)).map(({ count }) => count),
       [3],
     );
     await tracer.close();
@@ -236,7 +227,7 @@ describe('policies that outlive their tracer', function () {
     execFileSync('bpftool', ['map', 'update', 'pinned', about, 'key', '0', '0', '0', '0', 'value', ...value]);
     act(1, 3);
     const tracer = await openPersistent();
-    const events = await eventsOf(tracer, () => act(50, 1));
+    const events = await collectAllEvents(tracer, () => act(50, 1));
     const { takenOver } = tracer.stats();
     await tracer.close();
     assert.deepEqual([unreadActs(events), takenOver?.unread, actNumbers(events)], [[], undefined, [50]]);

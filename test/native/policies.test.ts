@@ -4,7 +4,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { PolicyStatus, ProcessUprobeEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
-import { isLost, leaveMark, needsRoot, openTracer, runScript, SANITIZED, readUntil, USED_MEMORY, Workshop } from './support.js';
+import { isLost, isUprobe, leaveMark, needsRoot, openTracer, readUntil, runScript, SANITIZED, USED_MEMORY, Workshop } from './support.js';
 
 const shop = new Workshop();
 const NUMBERED = join(shop.folder, 'numbered');
@@ -25,7 +25,6 @@ spec:
 `;
 }
 
-const isAct = (event: TracerEvent): event is ProcessUprobeEvent => event.type === 'process_uprobe';
 const actNumber = ({ args: [first] }: ProcessUprobeEvent): number =>
   first !== undefined && 'value' in first ? Number(first.value) : NaN;
 
@@ -51,17 +50,17 @@ class Actor {
 
 /** Collects events from the first one on. */
 class EventCollector {
-  readonly #events: AsyncIterator<TracerEvent>;
+  readonly #events: AsyncIterator<TracerEvent, undefined>;
 
   constructor(readonly tracer: Tracer) {
     this.#events = tracer.events();
   }
 
-  /** Reads until a loss is reported. Then the buffer has room again. */
+  /** Reads until a loss is reported. Then the buffer has free space again. */
   readonly untilLost = async (): Promise<void> => {
     for (;;) {
       const { value } = await this.#events.next();
-      if (value === undefined || isLost(value as TracerEvent)) return;
+      if (value === undefined || isLost(value)) return;
     }
   };
 
@@ -172,11 +171,12 @@ describe('the life of policies', function () {
 
     it('memory includes programs and maps, and grows with the values', async () => {
       const numbers = Array.from({ length: 5000 }, (_, i) => i);
-      await withCollector([actPolicy('small', { numbers: [1] }), actPolicy('large', { numbers })], {}, async ({ tracer }) => {
+      await withCollector([actPolicy('small', { numbers: [1] }), actPolicy('large', { numbers })], {}, ({ tracer }) => {
         const [small, large] = tracer.policies() as [PolicyStatus, PolicyStatus];
         assert.ok(small.memory > 4096, `${small.memory} bytes`);
         // Each entry has a key and a value.
         assert.ok(large.memory - small.memory > 5000 * 32, `${small.memory} and ${large.memory} bytes`);
+        return Promise.resolve();
       });
     });
   });
@@ -271,11 +271,11 @@ spec:
   }).timeout(240_000);
 });
 
-/** How often each number was reported. */
+/** The number of reports for each number. */
 function timesSeen(events: readonly TracerEvent[]): Map<number, number> {
   const seen = new Map<number, number>();
   for (const event of events) {
-    if (!isAct(event)) continue;
+    if (!isUprobe(event)) continue;
     const number = actNumber(event);
     seen.set(number, (seen.get(number) ?? 0) + 1);
   }

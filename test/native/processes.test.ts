@@ -72,7 +72,7 @@ describe('processes on this kernel', function () {
   });
 
   it('arguments of 32 KiB are complete, of 200 KiB flagged', async () => {
-    // The name and two NULs are part of the block.
+    // The limit of 32 KiB includes the name and two NULs.
     const whole = 'w'.repeat(32768 - '/bin/true'.length - 2);
     const full = (await runAndTrace('/bin/true', [whole])).execs[0]?.process;
     assert.equal(full?.argv[0], whole);
@@ -129,7 +129,7 @@ describe('processes on this kernel', function () {
       execs.map((e) => e.process.binary),
       names.map((name) => join(shop.folder, name)),
     );
-    // neither the folder nor the arguments contain bytes of what was copied before
+    // the folder and the arguments contain no bytes of earlier events
     for (const { process } of execs) assert.deepEqual([process.cwd, process.argv], [realpathSync(shop.folder), []]);
   });
 
@@ -140,12 +140,12 @@ describe('processes on this kernel', function () {
     chmodSync(file, 0o6755);
     const { execs } = await runAndTrace(file, [], { uid: 65534, gid: 65534 });
     assert.deepEqual(execs[0]?.process.binaryProperties, { setuid: 0, setgid: 0, privilegesRaised: ['setuid', 'setgid'] });
-    assert.deepEqual([execs[0]?.process.uid, exportExec(execs[0] as ProcessExecEvent).process['uid']], [65534, 0]);
+    assert.deepEqual([execs[0]?.process.uid, exportExec(execs[0]).process['uid']], [65534, 0]);
     chownSync(file, 65534, 65534);
     chmodSync(file, 0o4755);
     const lowered = (await runAndTrace(file)).execs[0];
     assert.deepEqual(lowered?.process.binaryProperties, { setuid: 65534, privilegesRaised: [] });
-    assert.deepEqual([lowered?.process.uid, exportExec(lowered as ProcessExecEvent).process['uid']], [0, 65534]);
+    assert.deepEqual([lowered?.process.uid, exportExec(lowered).process['uid']], [0, 65534]);
   });
 
   it('exit status and signals', async () => {

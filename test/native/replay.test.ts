@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RecordedEvent } from '../../types/index.js';
 import { needsRoot, openTracer, polytrace, ROOT } from './support.js';
 
 const { compilePolicy, recorder, recordingReader, replayer } = polytrace;
@@ -61,7 +62,8 @@ describe('recordings and tests of policies', function () {
     const recorded = text.trimEnd().split('\n').flatMap((line) => reader.read(line) ?? []); // prettier-ignore
     const { replay } = replayer(compilePolicy(yaml), reader.hooks);
     const seen = new Set<number>();
-    for (const item of recorded.filter(({ hook }) => hook !== undefined)) {
+    const isOwn = ({ event }: RecordedEvent): boolean => 'parent' in event && event.parent?.pid === process.pid;
+    for (const item of recorded.filter(({ hook }) => hook !== undefined).filter(isOwn)) {
       const { event } = item;
       assert.ok(event.type === 'process_tracepoint');
       const [answer, ...others] = replay(item);

@@ -3,16 +3,19 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { ProcessTracepointEvent, Tracer, TracerEvent, TracerOptions } from '../../types/index.js';
-import { collectEvents, needsRoot, openTracer, runScript } from './support.js';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ProcessTracepointEvent, Tracer, TracerOptions } from '../../types/index.js';
+import { collectEvents, isTracepoint, needsRoot, openTracer, runScript } from './support.js';
 
-const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
+/** A copy of setsid that only this test starts. It makes one system call number 112. */
+const folder = mkdtempSync(join(tmpdir(), 'polytrace-requests-'));
+const SETSID = join(folder, 'setsid');
 
-/** A policy for every system call number 112 of /usr/bin/setsid. */
-const policy = (...actions: readonly string[]): { yaml: string } => requestPolicy(actions);
-
+/** A policy for this system call. */
 function requestPolicy(actions: readonly string[], options = ''): { yaml: string } {
   const yaml = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
@@ -26,13 +29,12 @@ spec:
       args: [{ index: 1, type: int64 }]
       selectors:
         - matchArgs: [{ args: [0], operator: Equal, values: ["112"] }]
-          matchBinaries: [{ operator: In, values: [/usr/bin/setsid] }]
+          matchBinaries: [{ operator: In, values: [${SETSID}] }]
           matchActions: [${actions.map((action) => `{ ${action} }`).join(', ')}]`;
   return { yaml };
 }
 
-/** Makes one call of setsid(2), which has the number 112. */
-const trigger = (): unknown => spawnSync('/usr/bin/setsid', ['/bin/true']);
+const trigger = (): unknown => spawnSync(SETSID, ['/bin/true']);
 
 /** A name server that answers every query for an address. */
 async function startNameServer(asked: string[]): Promise<Socket> {
@@ -81,6 +83,8 @@ async function startWebServer(asked: string[], onRequest: () => void): Promise<S
 describe('requests of policies', function () {
   this.timeout(60_000);
   before(needsRoot);
+  before(() => copyFileSync('/usr/bin/setsid', SETSID));
+  after(() => rmSync(folder, { recursive: true, force: true }));
   let web: Server;
   let names: Socket;
   let base: string;
@@ -106,7 +110,7 @@ describe('requests of policies', function () {
     options: TracerOptions,
     check: (events: ProcessTracepointEvent[], tracer: Tracer) => void | Promise<void>,
   ): Promise<void> {
-    const tracer = await openTracer({ policies: [policy(...actions)], ...options });
+    const tracer = await openTracer({ policies: [requestPolicy(actions)], ...options });
     try {
       await check((await collectEvents(tracer, trigger)).filter(isTracepoint), tracer);
     } finally {
@@ -163,7 +167,7 @@ describe('requests of policies', function () {
   it('without permission: refused with a code, or only reported in monitor mode', async () => {
     const action = `action: GetUrl, argUrl: "${base}/never"`;
     const isNotAllowed = (error: Error & { code?: string }): boolean => error.code === 'REQUESTS_NOT_ALLOWED';
-    await assert.rejects(openTracer({ policies: [policy(action)] }), isNotAllowed);
+    await assert.rejects(openTracer({ policies: [requestPolicy([action])] }), isNotAllowed);
     await traceRequests([action], { mode: 'monitor' }, async ([event], tracer) => {
       assert.deepEqual(event?.actions[0], { action: 'getUrl', url: `${base}/never`, outcome: 'monitored' });
       assert.equal(event?.policyMode, 'monitor');
@@ -185,7 +189,7 @@ describe('requests of policies', function () {
       const [event] = (await collectEvents(tracer, trigger)).filter(isTracepoint);
       assert.equal(event?.actions[0]?.action === 'getUrl' && event.actions[0].outcome, 'monitored');
       assert.equal(event?.policyMode, 'monitor');
-      const [replaced] = await tracer.replacePolicy(policy(`action: GetUrl, argUrl: "${base}/never"`), { mode: 'monitor' });
+      const [replaced] = await tracer.replacePolicy(requestPolicy([`action: GetUrl, argUrl: "${base}/never"`]), { mode: 'monitor' });
       assert.equal(replaced?.mode, 'monitor');
       await tracer.setPolicyMode('asks', 'enforce');
       assert.equal(tracer.policies()[0]?.mode, 'enforce');
@@ -198,10 +202,10 @@ describe('requests of policies', function () {
 
   it('when too many wait, requests are dropped and counted; closing ends running requests', async () => {
     const action = `action: GetUrl, argUrl: "${base}/silent"`;
-    const tracer = await openTracer({ policies: [policy(action)], allowRequests: true });
+    const tracer = await openTracer({ policies: [requestPolicy([action])], allowRequests: true });
     const all = (await collectEvents(tracer, () => {
       // 16 requests run at once, and 256 can wait.
-      spawnSync('/bin/bash', ['-c', 'for i in {1..280}; do /usr/bin/setsid /bin/true; done']);
+      spawnSync('/bin/bash', ['-c', 'for i in {1..280}; do "$0" /bin/true; done', SETSID]);
     })) as ProcessTracepointEvent[];
     const outcomes = all.filter(isTracepoint).map(({ actions }) => 'outcome' in (actions[0] ?? {}) && actions[0]);
     const count = (outcome: string): number => outcomes.filter((each) => each && 'outcome' in each && each.outcome === outcome).length; // prettier-ignore
@@ -213,13 +217,13 @@ describe('requests of policies', function () {
   });
 
   it('a request without an answer does not keep the process from exiting', async () => {
-    const { yaml } = policy(`action: GetUrl, argUrl: "${base}/silent"`);
+    const { yaml } = requestPolicy([`action: GetUrl, argUrl: "${base}/silent"`]);
     const arrived = new Promise<void>((resolve) => (onRequest = resolve));
     const body = `
       const tracer = await polytrace.openTracer({ policies: [{ yaml: ${JSON.stringify(yaml)} }], allowRequests: true });
       const events = tracer.events({ types: ['process_tracepoint'] });
       const next = events.next();
-      require('node:child_process').spawnSync('/usr/bin/setsid', ['/bin/true']);
+      require('node:child_process').spawnSync(${JSON.stringify(SETSID)}, ['/bin/true']);
       out((await next).value.actions[0].outcome);
       await events.return();`;
     const { status, stdout, stderr } = await runScript(body, { timeout: 20_000 });

@@ -1,13 +1,20 @@
-/** Shared by the native tests: programs to trace, a tracer whose events are collected, child processes. */
+/** Shared by the native tests: programs to trace, helpers that collect events, child processes. */
+import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type {
+  EventsOptions,
+  HookArgument,
   LostEvent,
+  PolicySource,
   ProcessExecEvent,
   ProcessExitEvent,
+  ProcessTracepointEvent,
+  ProcessUprobeEvent,
+  ProcessUsdtEvent,
   Tracer,
   TracerEvent,
   TracerOptions,
@@ -33,7 +40,7 @@ export function needsOwnSpeed(this: Mocha.Context): void {
   if (SLOW) this.skip();
 }
 
-/** Where the hierarchy of cgroups v2 is mounted. */
+/** The mount point of the cgroup2 hierarchy. */
 export function unifiedMount(): string {
   const found = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find((line) => line.includes(' - cgroup2 '));
   if (found === undefined) throw new Error('the cgroup2 hierarchy is not mounted');
@@ -62,6 +69,19 @@ export class Workshop {
 export const isExec = (event: TracerEvent): event is ProcessExecEvent => event.type === 'process_exec';
 export const isExit = (event: TracerEvent): event is ProcessExitEvent => event.type === 'process_exit';
 export const isLost = (event: TracerEvent): event is LostEvent => event.type === 'lost';
+export const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
+export const isUprobe = (event: TracerEvent): event is ProcessUprobeEvent => event.type === 'process_uprobe';
+export const isUsdt = (event: TracerEvent): event is ProcessUsdtEvent => event.type === 'process_usdt';
+
+export function assertNoLoss(events: readonly TracerEvent[]): void {
+  assert.deepEqual(events.filter(isLost), []);
+}
+
+/** The number or the string of an argument. Bytes are returned as a string. */
+export function argumentValue(argument: HookArgument | undefined): unknown {
+  if (argument === undefined || !('value' in argument)) return undefined;
+  return argument.value instanceof Uint8Array ? Buffer.from(argument.value).toString() : argument.value;
+}
 
 /** A program in its own mount namespace, where other processes do not see its file. `path` is its path from here. */
 export async function startHidden(
@@ -92,12 +112,11 @@ export function leaveMark(): string {
 }
 
 /** All events up to the exit of the mark, without those of the mark. */
-export async function readUntil(mark: string, events: AsyncIterator<TracerEvent>): Promise<TracerEvent[]> {
+export async function readUntil(mark: string, events: AsyncIterator<TracerEvent, undefined>): Promise<TracerEvent[]> {
   const result: TracerEvent[] = [];
   for (;;) {
-    const { value, done } = await events.next();
+    const { value: event, done } = await events.next();
     if (done === true) throw new Error(`the stream ended before ${mark}`);
-    const event = value as TracerEvent;
     if (isLost(event) || event.process.argv.at(-1) !== mark) result.push(event);
     else if (isExit(event)) return result;
   }
@@ -113,12 +132,38 @@ export async function traceRun(run: () => unknown, options: TracerOptions = {}):
   }
 }
 
+/** The events of the processes that `run` starts, and lost events. */
 export async function collectEvents(tracer: Tracer, run: () => unknown): Promise<TracerEvent[]> {
-  const events = tracer.events();
+  return (await collectAllEvents(tracer, run)).filter((event) => isLost(event) || isOwnEvent(event));
+}
+
+/** The events of all processes on this machine while `run` runs, such as those of containers. */
+export async function collectAllEvents(
+  tracer: Tracer,
+  run: () => unknown,
+  options: EventsOptions = {},
+): Promise<TracerEvent[]> {
+  const events = tracer.events(options);
   await run();
   const all = await readUntil(leaveMark(), events);
   await events.return?.();
-  return all.filter((event) => isLost(event) || isOwnEvent(event));
+  return all;
+}
+
+/** The hook events that `run` causes under the policy. Fails if an event is lost. */
+export async function tracePolicy<T extends TracerEvent>(
+  policy: PolicySource,
+  isHookEvent: (event: TracerEvent) => event is T,
+  run: () => unknown,
+): Promise<T[]> {
+  const events = await traceRun(run, { policies: [policy] });
+  assertNoLoss(events);
+  return events.filter(isHookEvent);
+}
+
+/** Asserts that a tracer with this policy does not open. */
+export async function assertRefused(policy: PolicySource, code: string, message: RegExp): Promise<void> {
+  await assert.rejects(openTracer({ policies: [policy] }), { code, message });
 }
 
 function isOwnEvent(event: ProcessExecEvent | ProcessExitEvent | Exclude<TracerEvent, LostEvent>): boolean {
@@ -132,7 +177,7 @@ const out = (value) => console.log(JSON.stringify(value));
 (async () => { ${body} })().catch((error) => { console.error(error); process.exit(9); });`;
 }
 
-/** For a program with --expose-gc: the bytes that it uses. V8 keeps room for later, sometimes more and sometimes less. */
+/** For a program with --expose-gc: the bytes that it uses, without the heap that V8 keeps in reserve. */
 export const USED_MEMORY = `const usedMemory = async () => {
   for (let i = 0; i < 3; i++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
   const { rss, heapTotal, heapUsed, external } = process.memoryUsage();

@@ -4,9 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
-import { collectEvents, needsRoot, needsTracefs, openTracer, polytrace, runScript, Workshop } from './support.js';
-
-const isTracepoint = (event: TracerEvent): event is ProcessTracepointEvent => event.type === 'process_tracepoint';
+import { assertRefused, isTracepoint, needsRoot, needsTracefs, openTracer, polytrace, runScript, tracePolicy, Workshop } from './support.js';
 
 function tracepointPolicy(hook: string): { yaml: string } {
   const indented = hook
@@ -24,19 +22,8 @@ ${indented}`;
 }
 
 /** The events of the hook that `run` causes. */
-async function traced(hook: string, run: () => unknown): Promise<ProcessTracepointEvent[]> {
-  const tracer = await openTracer({ policies: [tracepointPolicy(hook)] });
-  try {
-    const all = await collectEvents(tracer, run);
-    assert.deepEqual(
-      all.filter((event) => event.type === 'lost'),
-      [],
-    );
-    return all.filter(isTracepoint);
-  } finally {
-    await tracer.close();
-  }
-}
+const traceHook = (hook: string, run: () => unknown): Promise<ProcessTracepointEvent[]> =>
+  tracePolicy(tracepointPolicy(hook), isTracepoint, run);
 
 /** Hides tracefs from the command. */
 const WITHOUT_TRACEFS =
@@ -52,7 +39,7 @@ describe('tracepoints', function () {
   });
   after(() => shop?.remove());
 
-  it('by format: a text at a place that the record names, filtered', async () => {
+  it('by format: a string at an offset that the record contains, filtered', async () => {
     const [one, other] = ['one', 'other'].map((name) => join(shop.folder, name)) as [string, string];
     for (const path of [one, other]) copyFileSync('/bin/true', path);
     const hook = `subsystem: sched
@@ -62,17 +49,17 @@ tags: [a]
 args: [{ index: 4, type: data_loc, label: file }, { index: 5, type: int32 }]
 selectors: [{ matchArgs: [{ args: [0], operator: Equal, values: ["${one}"] }] }]`;
     const pids: (number | undefined)[] = [];
-    const events = await traced(hook, () => {
+    const events = await traceHook(hook, () => {
       for (const path of [one, other, one]) pids.push(spawnSync(path).pid);
     });
     const expected = [pids[0], pids[2]].map((pid) => [
       'process_tracepoint', 'points', 'sched', 'sched_process_exec', 'started', ['a'], 0, one, pid,
       [{ type: 'data_loc', index: 4, label: 'file', value: one, truncated: false }, { type: 'int32', index: 5, value: pid }],
     ]); // prettier-ignore
-    const told = events.map((e) => [
+    const reported = events.map((e) => [
       e.type, e.policyName, e.subsystem, e.event, e.message, e.tags, e.selector, e.process.binary, e.process.pid, e.args,
     ]); // prettier-ignore
-    assert.deepEqual(told, expected);
+    assert.deepEqual(reported, expected);
     const json = JSON.parse(polytrace.toJson(events[0] as TracerEvent)) as Record<string, Record<string, unknown>>;
     const { subsys, event, args, policy_name: name } = json['process_tracepoint'] ?? {};
     assert.deepEqual([subsys, event, name], ['sched', 'sched_process_exec', 'points']);
@@ -85,7 +72,7 @@ selectors: [{ matchArgs: [{ args: [0], operator: Equal, values: ["${one}"] }] }]
 event: sys_enter_openat
 args: [{ index: 6, type: string }, { index: 7, type: int }]
 selectors: [{ matchArgs: [{ args: [0], operator: Prefix, values: ["${shop.folder}/sec"] }] }]`;
-    const events = await traced(hook, () => {
+    const events = await traceHook(hook, () => {
       for (const file of [path, '/etc/hostname', path]) spawnSync('cat', [file]);
     });
     assert.deepEqual(
@@ -103,7 +90,7 @@ args: [{ index: 4, type: syscall64 }]
 selectors:
   - matchArgs: [{ index: 0, operator: InMap, values: [sys_sync] }]
   - matchArgs: [{ index: 0, operator: Equal, values: ["${sync}"] }]`;
-    const events = await traced(hook, () => spawnSync('sync'));
+    const events = await traceHook(hook, () => spawnSync('sync'));
     assert.deepEqual(
       events.map((e) => [e.process.argv, e.args, e.selector]),
       [[[], [{ type: 'syscall64', index: 4, value: sync, name: 'sync', abi }], 0]],
@@ -115,7 +102,7 @@ selectors:
 event: sched_process_exit
 args: [{ index: 4, type: string }, { index: 0, type: string, source: current_task, resolve: comm }]
 selectors: [{ matchArgs: [{ args: [0], operator: Equal, values: ["sync"] }] }]`;
-    const events = await traced(hook, () => spawnSync('sync'));
+    const events = await traceHook(hook, () => spawnSync('sync'));
     assert.deepEqual(
       events.map((e) => e.args.map((arg) => 'value' in arg && arg.value)),
       [['sync', 'sync']],
@@ -134,7 +121,7 @@ args:
   - { index: 2, type: linux_binprm }
 selectors: [{ matchArgs: [{ args: [2], operator: Postfix, values: ["/raw"] }] }]`;
     let pid: number | undefined;
-    const events = await traced(hook, () => {
+    const events = await traceHook(hook, () => {
       spawnSync('/bin/true');
       ({ pid } = spawnSync(copy));
     });
@@ -168,30 +155,27 @@ for (const pieces of [['one ', 'two'], ['one ', 'more']]) writevSync(fd, pieces.
           return [arg.type, value instanceof Uint8Array ? Buffer.from(value).toString().slice(0, 13) : String(value)];
         }),
       );
-    const told = await traced(write, run);
-    assert.deepEqual(values(told), [
+    const reported = await traceHook(write, run);
+    assert.deepEqual(values(reported), [
       [file, ['char_buf', 'found nothing'], ['const_buf', 'found nothing'], ['uint64', '13']],
       [file, ['char_buf', 'found xxxxxxx'], ['const_buf', 'found xxxxxxx'], ['uint64', '5006']],
     ]);
-    const [, cut] = told[1]?.args ?? [];
+    const [, cut] = reported[1]?.args ?? [];
     assert.deepEqual(cut !== undefined && 'size' in cut && [cut.size, cut.truncated], [5006, true]);
-    assert.deepEqual(values(await traced(writev, run)), [[file, ['char_iovec', 'one two']]]);
+    assert.deepEqual(values(await traceHook(writev, run)), [[file, ['char_iovec', 'one two']]]);
   });
 
-  it('unknown names and wrong types are refused with their places', async () => {
-    const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
-      await assert.rejects(openTracer({ policies: [tracepointPolicy(hook)] }), { code, message });
-    };
+  it('unknown names and wrong types are refused with their positions', async () => {
     const exec = 'subsystem: sched\nevent: sched_process_exec\n';
-    await refused('subsystem: sched\nevent: sched_process_exe', 'TRACEPOINT_UNKNOWN', /sched_process_exe/);
-    await refused(`${exec}args: [{ index: 9, type: int }]`, 'TRACEPOINT_FIELD_UNKNOWN', /field 9/);
-    await refused(`${exec}args: [{ index: 4, type: int }]`, 'ARG_TYPE_MISMATCH', /filename .*__data_loc char\[\]/);
-    await refused(`${exec}args: [{ index: 5, type: string }]`, 'ARG_TYPE_MISMATCH', /pid_t/);
-    await refused(`${exec}raw: true\nargs: [{ index: 3, type: int }]`, 'ARG_BEYOND_PROTOTYPE', /parameter 3/);
-    await refused(`${exec}args: [{ index: 4, type: char_buf }]`, 'BUFFER_WITHOUT_SIZE', /char_buf/);
-    await refused(`${exec}args: [{ index: 4, type: fd }]`, 'ARG_TYPE_MISMATCH', /filename .* cannot be read as fd/);
+    await assertRefused(tracepointPolicy('subsystem: sched\nevent: sched_process_exe'), 'TRACEPOINT_UNKNOWN', /sched_process_exe/);
+    await assertRefused(tracepointPolicy(`${exec}args: [{ index: 9, type: int }]`), 'TRACEPOINT_FIELD_UNKNOWN', /field 9/);
+    await assertRefused(tracepointPolicy(`${exec}args: [{ index: 4, type: int }]`), 'ARG_TYPE_MISMATCH', /filename .*__data_loc char\[\]/);
+    await assertRefused(tracepointPolicy(`${exec}args: [{ index: 5, type: string }]`), 'ARG_TYPE_MISMATCH', /pid_t/);
+    await assertRefused(tracepointPolicy(`${exec}raw: true\nargs: [{ index: 3, type: int }]`), 'ARG_BEYOND_PROTOTYPE', /parameter 3/);
+    await assertRefused(tracepointPolicy(`${exec}args: [{ index: 4, type: char_buf }]`), 'BUFFER_WITHOUT_SIZE', /char_buf/);
+    await assertRefused(tracepointPolicy(`${exec}args: [{ index: 4, type: fd }]`), 'ARG_TYPE_MISMATCH', /filename .* cannot be read as fd/);
     const size = 'subsystem: syscalls\nevent: sys_enter_write\nargs: [{ index: 6, type: char_buf, sizeArgIndex: 20 }]';
-    await refused(size, 'TRACEPOINT_FIELD_UNKNOWN', /no number in field 19/);
+    await assertRefused(tracepointPolicy(size), 'TRACEPOINT_FIELD_UNKNOWN', /no number in field 19/);
   });
 
   it('an optional tracepoint that is missing is skipped', async () => {
@@ -229,11 +213,11 @@ spec:
          await refused(${JSON.stringify({ yaml: kprobes })}), ['preflight', detail]]);`,
       { command: ['unshare', '--mount', 'sh', '-c', WITHOUT_TRACEFS, 'sh'] },
     );
-    const told = JSON.parse(stdout || JSON.stringify(stderr)) as [string, string][];
+    const reported = JSON.parse(stdout || JSON.stringify(stderr)) as [string, string][];
     assert.deepEqual(
-      told.map(([code]) => code),
+      reported.map(([code]) => code),
       ['NO_ATTACH_MECHANISM', 'LIST_NEEDS_TRACEFS', 'preflight'],
     );
-    for (const [code, text] of told) assert.ok(text.includes('`mount -t tracefs tracefs /sys/kernel/tracing`'), `${code}: ${text}`);
+    for (const [code, text] of reported) assert.ok(text.includes('`mount -t tracefs tracefs /sys/kernel/tracing`'), `${code}: ${text}`);
   });
 });

@@ -1,4 +1,4 @@
-/** Files that have no end, or whose types have none: an error with a code, and never a process that hangs or fills the memory. */
+/** Files without an end and types that contain themselves give an error with a code. No process hangs or fills the memory. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -46,7 +46,7 @@ describe('input without an end', function () {
   before(() => void execFileSync('mkfifo', [pipe]));
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  /** What the promise of an expression is rejected with, in a process with little memory that ends after 20 s. */
+  /** The error of an expression's promise, in a process with limited memory that ends after 20 s. */
   async function getRejection(expression: string): Promise<unknown> {
     const limits = SANITIZED ? [] : ['sh', '-c', 'ulimit -v 16000000; exec "$@"', 'sh'];
     const { stdout, stderr, signal } = await runScript(

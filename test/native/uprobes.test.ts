@@ -7,10 +7,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HookArgument, ProcessUprobeEvent, TracerEvent } from '../../types/index.js';
-import { collectEvents, needsRoot, openTracer, polytrace, startHidden, Workshop } from './support.js';
+import type { ProcessUprobeEvent } from '../../types/index.js';
+import { argumentValue, assertRefused, collectEvents, isUprobe, needsRoot, openTracer, polytrace, startHidden, tracePolicy, Workshop } from './support.js';
 
-const isUprobe = (event: TracerEvent): event is ProcessUprobeEvent => event.type === 'process_uprobe';
 
 function uprobePolicy(hook: string): { yaml: string } {
   const yaml = `apiVersion: cilium.io/v1alpha1
@@ -23,24 +22,8 @@ spec:
 }
 
 /** The events of the hook that `run` causes. */
-async function traced(hook: string, run: () => unknown): Promise<ProcessUprobeEvent[]> {
-  const tracer = await openTracer({ policies: [uprobePolicy(hook)] });
-  try {
-    const all = await collectEvents(tracer, run);
-    assert.deepEqual(
-      all.filter((event) => event.type === 'lost'),
-      [],
-    );
-    return all.filter(isUprobe);
-  } finally {
-    await tracer.close();
-  }
-}
-
-function shown(argument: HookArgument | undefined): unknown {
-  if (argument === undefined || !('value' in argument)) return undefined;
-  return argument.value instanceof Uint8Array ? [...argument.value] : argument.value;
-}
+const traceHook = (hook: string, run: () => unknown): Promise<ProcessUprobeEvent[]> =>
+  tracePolicy(uprobePolicy(hook), isUprobe, run);
 
 /** The offset of an address in the file, from the program headers. */
 function fileOffset(path: string, address: bigint): bigint {
@@ -77,7 +60,7 @@ for (const kind of ['pie', 'no-pie'] as const) {
     });
     after(() => shop?.remove());
 
-    it('numbers, return values, and the place in the event and in JSON', async () => {
+    it('numbers, return values, and the attach point in the event and in JSON', async () => {
       let pid: number | undefined;
       const hook = `path: ${program}
 symbols: [add]
@@ -86,7 +69,7 @@ tags: [sum]
 return: true
 args: [{ index: 0, type: int32 }, { index: 1, type: int64, label: second }]
 returnArg: { index: 0, type: int64 }`;
-      const [event, ...others] = await traced(hook, () => (pid = runProgram()));
+      const [event, ...others] = await traceHook(hook, () => (pid = runProgram()));
       assert.deepEqual(others, []);
       assert.ok(event);
       const { policyName, path, symbol, offset, address, refCtrOffset, message, tags, args, data, selector } = event;
@@ -100,9 +83,9 @@ returnArg: { index: 0, type: int64 }`;
       ); // prettier-ignore
       assert.deepEqual([event.return, event.process.pid], [{ type: 'int64', index: 0, value: 4999999993n }, pid]);
       const json = JSON.parse(polytrace.toJson(event)) as Record<string, Record<string, unknown>>;
-      const told = json['process_uprobe'] ?? {};
+      const reported = json['process_uprobe'] ?? {};
       assert.deepEqual(
-        [told['path'], told['symbol'], told['args'], told['return'], told['offset']],
+        [reported['path'], reported['symbol'], reported['args'], reported['return'], reported['offset']],
         [program, 'add', [{ int_arg: -7 }, { long_arg: '5000000000', label: 'second' }], { long_arg: '4999999993' }, undefined],
       );
     });
@@ -119,10 +102,10 @@ returnArg: { index: 0, type: size_t }
 selectors:
   - matchArgs: [{ index: 0, operator: Prefix, values: [some] }]
     matchReturnArgs: [{ index: 0, operator: LessThan, values: ["16"] }]`;
-      const events = await traced(hook, () => ['somebody', 'nobody', 'something-long', 'someone'].forEach(runProgram));
+      const events = await traceHook(hook, () => ['somebody', 'nobody', 'something-long', 'someone'].forEach(runProgram));
       assert.deepEqual(
-        events.map((e) => [...e.args.map(shown), shown(e.return)]),
-        ['somebody', 'someone'].map((name) => [name, [...Buffer.from(`hello ${name}`)], 64n, BigInt(6 + name.length)]),
+        events.map((e) => [...e.args.map(argumentValue), argumentValue(e.return)]),
+        ['somebody', 'someone'].map((name) => [name, `hello ${name}`, 64n, BigInt(6 + name.length)]),
       );
     });
 
@@ -130,10 +113,10 @@ selectors:
       const hook = `path: ${program}
 symbols: [measure]
 args: [{ index: 0, type: char_buf, sizeArgIndex: 2 }, { index: 1, type: size_t }]`;
-      const events = await traced(hook, runProgram);
+      const events = await traceHook(hook, runProgram);
       assert.deepEqual(
-        events.map((e) => e.args.map(shown)),
-        [[[1, 2, 3], 3n]],
+        events.map((e) => e.args.map(argumentValue)),
+        [['\x01\x02\x03', 3n]],
       );
     });
 
@@ -143,9 +126,9 @@ symbols: [down]
 return: true
 args: [{ index: 0, type: int }]
 returnArg: { index: 0, type: int }`;
-      const events = await traced(hook, runProgram);
+      const events = await traceHook(hook, runProgram);
       assert.deepEqual(
-        events.map((e) => [...e.args, e.return].map(shown)),
+        events.map((e) => [...e.args, e.return].map(argumentValue)),
         [
           [0, 100],
           [1, 101],
@@ -162,7 +145,7 @@ returnArg: { index: 0, type: int }`;
 symbols: [measure, down+0]
 offsets: [${offset}]
 addrs: [${add}]`;
-      const events = await traced(hook, runProgram);
+      const events = await traceHook(hook, runProgram);
       assert.deepEqual(
         events.map((e) => [e.symbol, e.offset, e.address]),
         [
@@ -183,9 +166,9 @@ data: [{ index: 0, type: string, source: current_task, resolve: comm }]
 selectors:
   - matchBinaries: [{ operator: In, values: ["${program}"] }]
     matchData: [{ index: 0, operator: Equal, values: [places] }]`;
-      const events = await traced(hook, runProgram);
+      const events = await traceHook(hook, runProgram);
       assert.deepEqual(
-        events.map((e) => e.data.map(shown)),
+        events.map((e) => e.data.map(argumentValue)),
         [['places']],
       );
     });
@@ -211,9 +194,9 @@ describe('uprobes', function () {
 symbols: [setenv]
 args: [{ index: 0, type: string }, { index: 1, type: string }, { index: 2, type: int }]
 selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] }]`;
-    const events = await traced(hook, () => spawnSync(program, ['libc']));
+    const events = await traceHook(hook, () => spawnSync(program, ['libc']));
     assert.deepEqual(
-      events.map((e) => [e.path, e.symbol, e.process.binary, ...e.args.map(shown)]),
+      events.map((e) => [e.path, e.symbol, e.process.binary, ...e.args.map(argumentValue)]),
       [[libc, 'setenv', program, 'PLACES_NAME', 'libc', 1]],
     );
   });
@@ -226,9 +209,9 @@ selectors: [{ matchArgs: [{ index: 0, operator: Equal, values: [PLACES_NAME] }] 
     const hook = `path: ${long}
 symbols: [compare]
 args: [{ index: 0, ${buffer} }, { index: 1, ${buffer} }, { index: 2, type: size_t }]`;
-    const events = await traced(hook, () => spawnSync(long, [String(most)]));
+    const events = await traceHook(hook, () => spawnSync(long, [String(most)]));
     assert.deepEqual(
-      events.map(({ args }) => args.map((arg) => ('value' in arg && arg.value instanceof Uint8Array ? Buffer.from(arg.value).toString() : shown(arg)))),
+      events.map(({ args }) => args.map(argumentValue)),
       [['a'.repeat(most), 'b'.repeat(most), BigInt(most)]],
     );
   });
@@ -236,9 +219,9 @@ args: [{ index: 0, ${buffer} }, { index: 1, ${buffer} }, { index: 2, type: size_
   it('a file in another mount namespace, by a path through its process', async () => {
     const hidden = await startHidden(program);
     const hook = `path: ${hidden.path}\nsymbols: [greet]\nargs: [{ index: 0, type: string }]`;
-    const events = await traced(hook, hidden.go);
+    const events = await traceHook(hook, hidden.go);
     assert.deepEqual(
-      events.map((e) => [e.path, e.process.binary, ...e.args.map(shown)]),
+      events.map((e) => [e.path, e.process.binary, ...e.args.map(argumentValue)]),
       [[hidden.path, hidden.inside, 'hidden']],
     );
   });
@@ -247,7 +230,7 @@ args: [{ index: 0, ${buffer} }, { index: 1, ${buffer} }, { index: 2, type: size_
     const counter = fileOffset(program, functionAddress(program, 'traced'));
     const readCounter = (): string => execFileSync(program, { encoding: 'utf8' });
     const outputs = [readCounter()];
-    const events = await traced(`path: ${program}\nsymbols: [add]\nrefCtrOffsets: [${counter}]`, () => outputs.push(readCounter()));
+    const events = await traceHook(`path: ${program}\nsymbols: [add]\nrefCtrOffsets: [${counter}]`, () => outputs.push(readCounter()));
     outputs.push(readCounter());
     assert.deepEqual(outputs, ['0\n', '1\n', '0\n']);
     assert.deepEqual(
@@ -265,7 +248,7 @@ args: [{ index: 0, ${buffer} }, { index: 1, ${buffer} }, { index: 2, type: size_
       `path: ${program}\nsymbols: [add]\nbinaryDigests: [${digests.map((each) => `"${each}"`).join(', ')}]${more}`;
     const named = ['sha1', 'sha256', 'sha384', 'sha512'].map((algorithm) => `${algorithm}:${hash(algorithm)}`);
     for (const digest of [hash('sha256').toUpperCase(), ...named, `build-id:${id}`]) {
-      const events = await traced(hook([wrong, digest]), () => spawnSync(program));
+      const events = await traceHook(hook([wrong, digest]), () => spawnSync(program));
       assert.deepEqual(
         events.map((e) => [e.path, e.symbol]),
         [[program, 'add']],
@@ -284,7 +267,7 @@ args: [{ index: 0, ${buffer} }, { index: 1, ${buffer} }, { index: 2, type: size_
   });
 
   for (const single of [false, true]) {
-    it(`several places have one program: ${single ? 'a link for each' : 'attached at once'}`, async () => {
+    it(`several attach points have one program: ${single ? 'a link for each' : 'attached at once'}`, async () => {
       const counter = fileOffset(program, functionAddress(program, 'traced'));
       const hook = `path: ${program}
 symbols: [add, down, absent]
@@ -310,7 +293,7 @@ returnArg: { index: 0, type: int64 }`;
         const events = await collectEvents(tracer, () => (output = execFileSync(program, { encoding: 'utf8' })));
         assert.equal(output, '1\n');
         assert.deepEqual(
-          events.filter(isUprobe).map((e) => [e.symbol, e.offset, e.refCtrOffset, shown(e.return)]),
+          events.filter(isUprobe).map((e) => [e.symbol, e.offset, e.refCtrOffset, argumentValue(e.return)]),
           [
             ['add', 0n, counter, 4999999993n],
             ['', offset, 0n, 12n],
@@ -343,7 +326,7 @@ returnArg: { index: 0, type: int64 }`;
     }
   });
 
-  it('the status reports the mechanism; missing targets are refused with their places', async () => {
+  it('the status reports the mechanism; missing targets are refused with their positions', async () => {
     const tracer = await openTracer({ policies: [uprobePolicy(`path: ${program}\nsymbols: [add]`)] });
     const [status] = tracer.policies();
     await tracer.close();
@@ -352,17 +335,14 @@ returnArg: { index: 0, type: int64 }`;
       status?.hooks.map(({ call, functionName: name, functions, attach }) => [call, name, functions, attach]),
       [['add', functionName, [functionName], 'uprobe']],
     );
-    const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
-      await assert.rejects(openTracer({ policies: [uprobePolicy(hook)] }), { code, message });
-    };
     const optional = await openTracer({ policies: [uprobePolicy(`path: ${program}\nsymbols: [add, substract]\noptional: true`)] });
     const [half] = optional.policies();
     await optional.close();
     assert.deepEqual([half?.hooks.map(({ functions }) => functions), half?.skipped], [[[functionName]], ['substract']]);
-    await refused(`path: ${program}\nsymbols: [substract]`, 'HOOK_NOT_FOUND', /:6:13: .*places:substract/);
-    await refused(`path: ${program}.none\nsymbols: [add]`, 'HOOK_NOT_FOUND', /places\.none:add/);
-    await refused(`path: ${program}\naddrs: [0x7fffffffffff, 0x1]`, 'HOOK_NOT_FOUND', /places:0x7fffffffffff does not exist/);
-    await refused(`path: ${program}\naddrs: [0x7fffffffffff]`, 'HOOK_NOT_FOUND', /0x7fffffffffff/);
-    await refused(`path: ${program}\nsymbols: [add]\nargs: [{ index: 0, type: file }]`, 'UNSUPPORTED_ARG_TYPE', /file/);
+    await assertRefused(uprobePolicy(`path: ${program}\nsymbols: [substract]`), 'HOOK_NOT_FOUND', /:6:13: .*places:substract/);
+    await assertRefused(uprobePolicy(`path: ${program}.none\nsymbols: [add]`), 'HOOK_NOT_FOUND', /places\.none:add/);
+    await assertRefused(uprobePolicy(`path: ${program}\naddrs: [0x7fffffffffff, 0x1]`), 'HOOK_NOT_FOUND', /places:0x7fffffffffff does not exist/);
+    await assertRefused(uprobePolicy(`path: ${program}\naddrs: [0x7fffffffffff]`), 'HOOK_NOT_FOUND', /0x7fffffffffff/);
+    await assertRefused(uprobePolicy(`path: ${program}\nsymbols: [add]\nargs: [{ index: 0, type: file }]`), 'UNSUPPORTED_ARG_TYPE', /file/);
   });
 });

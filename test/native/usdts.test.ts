@@ -3,10 +3,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HookArgument, ProcessUsdtEvent, TracerEvent } from '../../types/index.js';
-import { collectEvents, needsRoot, openTracer, polytrace, startHidden, Workshop } from './support.js';
+import type { ProcessUsdtEvent } from '../../types/index.js';
+import { argumentValue, assertRefused, collectEvents, isUsdt, needsRoot, openTracer, polytrace, startHidden, tracePolicy, Workshop } from './support.js';
 
-const isUsdt = (event: TracerEvent): event is ProcessUsdtEvent => event.type === 'process_usdt';
 const SOURCE = join(__dirname, 'programs', 'probes.c');
 /** The register with the address of the instruction, and the size of the instruction that is a probe. */
 const [COUNTER, NOP_BYTES] = process.arch === 'arm64' ? ['pc', 4n] : ['rip', 1n];
@@ -22,27 +21,11 @@ spec:
   };
 }
 
-/** The events that `run` causes. */
-async function traced(run: () => unknown, ...hooks: readonly string[]): Promise<ProcessUsdtEvent[]> {
-  const tracer = await openTracer({ policies: [usdtPolicy(...hooks)] });
-  try {
-    const all = await collectEvents(tracer, run);
-    assert.deepEqual(
-      all.filter((event) => event.type === 'lost'),
-      [],
-    );
-    return all.filter(isUsdt);
-  } finally {
-    await tracer.close();
-  }
-}
+/** The events of the hooks that `run` causes. */
+const traceHooks = (run: () => unknown, ...hooks: readonly string[]): Promise<ProcessUsdtEvent[]> =>
+  tracePolicy(usdtPolicy(...hooks), isUsdt, run);
 
-function shown(argument: HookArgument | undefined): unknown {
-  if (argument === undefined || !('value' in argument)) return undefined;
-  return argument.value instanceof Uint8Array ? Buffer.from(argument.value).toString() : argument.value;
-}
-
-/** The ways to build the program. */
+/** The variants of the program, with the flags of the compiler. */
 const BUILDS: readonly (readonly [kind: string, flags: readonly string[]])[] = [
   ['pie', ['-O1', '-fPIE', '-pie']],
   ['no-pie', ['-O1', '-fno-pie', '-no-pie']],
@@ -86,13 +69,13 @@ for (const [kind, flags] of BUILDS) {
       const types = ['int8', 'uint16', 'int32', 'int64', 'int32', 'uint8', 'int64', 'int32', 'uint64'];
       const numbersProbe = (indexes: readonly number[]): string =>
         probe('numbers', `\nargs: [${indexes.map((index) => `{ index: ${index}, type: ${types[index]} }`).join(', ')}]`);
-      const events = await traced(runProgram, numbersProbe([0, 1, 2, 3, 4, 5, 6, 7]), numbersProbe([8]));
-      const told = events.map((e) => e.args.map(shown)).sort((a, b) => b.length - a.length);
+      const events = await traceHooks(runProgram, numbersProbe([0, 1, 2, 3, 4, 5, 6, 7]), numbersProbe([8]));
+      const reported = events.map((e) => e.args.map(argumentValue)).sort((a, b) => b.length - a.length);
       const tera = 2n ** 40n;
-      assert.deepEqual(told, [[-5, 50000, -70000, tera, -140000, 200, -tera, -9], [77n]]);
+      assert.deepEqual(reported, [[-5, 50000, -70000, tera, -140000, 200, -tera, -9], [77n]]);
     });
 
-    it('texts and buffers of the program, filtered; the event names the probe', async () => {
+    it('strings and buffers of the program, filtered; the event names the probe', async () => {
       const hook = probe(
         'text',
         `
@@ -108,41 +91,41 @@ selectors:
       - { args: [2], operator: LessThan, values: ["8"] }
     matchBinaries: [{ operator: In, values: ["${built.program}"] }]`,
       );
-      const [event, ...others] = await traced(() => ['somebody', 'nobody', 'someone'].forEach(runProgram), hook);
+      const [event, ...others] = await traceHooks(() => ['somebody', 'nobody', 'someone'].forEach(runProgram), hook);
       assert.deepEqual(others, []);
       assert.ok(event);
       const { policyName, path, provider, name, message, tags, selector, args } = event;
       assert.deepEqual(
-        { policyName, path, provider, name, message, tags, selector, args: args.map(shown) },
+        { policyName, path, provider, name, message, tags, selector, args: args.map(argumentValue) },
         {
           policyName: 'probes', path: built.path, provider: 'app', name: 'text', message: 'named', tags: ['text'], selector: 0,
           args: ['someone', 'someone', 7n],
         },
       ); // prettier-ignore
       const json = JSON.parse(polytrace.toJson(event)) as Record<string, Record<string, unknown>>;
-      const told = json['process_usdt'] ?? {};
+      const reported = json['process_usdt'] ?? {};
       assert.deepEqual(
-        [told['path'], told['provider'], told['name'], told['message'], told['tags'], told['action']],
+        [reported['path'], reported['provider'], reported['name'], reported['message'], reported['tags'], reported['action']],
         [built.path, 'app', 'text', 'named', ['text'], 'KPROBE_ACTION_POST'],
       );
       assert.match(polytrace.formatCompact(event), new RegExp(`^🕵️ usdt .* ${built.path} app text name=someone someone 7 # named$`));
     });
 
-    it('a probe at several places', async () => {
-      const events = await traced(runProgram, probe('places', '\nargs: [{ index: 0, type: int32 }]'));
+    it('a probe at several locations', async () => {
+      const events = await traceHooks(runProgram, probe('places', '\nargs: [{ index: 0, type: int32 }]'));
       assert.deepEqual(
-        events.map((e) => e.args.map(shown)),
+        events.map((e) => e.args.map(argumentValue)),
         [[1], [2], [3]],
       );
     });
 
     it('a probe that the program passes only while a tracer uses it', async () => {
       const outputs = [runProgram()];
-      const events = await traced(() => outputs.push(runProgram()), probe('guarded', '\nargs: [{ index: 0, type: uint32 }]'));
+      const events = await traceHooks(() => outputs.push(runProgram()), probe('guarded', '\nargs: [{ index: 0, type: uint32 }]'));
       outputs.push(runProgram());
       assert.deepEqual(outputs, ['0\n', '1\n', '0\n']);
       assert.deepEqual(
-        events.map((e) => e.args.map(shown)),
+        events.map((e) => e.args.map(argumentValue)),
         [[1]],
       );
     });
@@ -185,16 +168,16 @@ selectors:
   - matchArgs: [{ args: [0], operator: CelExpr, values: ["n == 2"] }]
   - matchArgs: [{ args: [0], operator: InRange, values: ["3:4"] }, { args: [1], operator: Equal, values: [pie] }]`,
     );
-    const events = await traced(runProgram, hook);
+    const events = await traceHooks(runProgram, hook);
     assert.deepEqual(
-      events.map((e) => [e.selector, ...e.args.slice(0, 2).map(shown)]),
+      events.map((e) => [e.selector, ...e.args.slice(0, 2).map(argumentValue)]),
       [
         [0, 2, 'pie'],
         [1, 3, 'pie'],
       ],
     );
-    // The places are instructions that follow each other.
-    const [first, second] = events.map((e) => shown(e.args[2]) as bigint);
+    // The locations are instructions that follow each other.
+    const [first, second] = events.map((e) => argumentValue(e.args[2]) as bigint);
     assert.equal((second ?? 0n) - (first ?? 0n), NOP_BYTES);
   });
 
@@ -211,37 +194,37 @@ args:
   - { index: 1, type: int32, btfType: outer, resolve: "inner.numbers[0]" }
 selectors:
   - matchArgs: [{ args: [3], operator: Equal, values: ["30"] }, { args: [2], operator: Equal, values: [nobody] }]`;
-    const probed = await traced(runProgram, probe('described', args));
-    const told = [[-1n, 'outer', 'nobody', 30, 60000, 0]];
+    const probed = await traceHooks(runProgram, probe('described', args));
+    const reported = [[-1n, 'outer', 'nobody', 30, 60000, 0]];
     assert.deepEqual(
-      probed.map((e) => e.args.map(shown)),
-      told,
+      probed.map((e) => e.args.map(argumentValue)),
+      reported,
     );
     const yaml = usdtPolicy(`path: ${program}\nsymbols: [described]${args}`).yaml.replace('usdts:', 'uprobes:');
     const tracer = await openTracer({ policies: [{ yaml }] });
     const events = await collectEvents(tracer, runProgram);
-    const refused = async (from: string, to: string, code: string, message: RegExp): Promise<void> => {
+    const assertChangeRefused = async (from: string, to: string, code: string, message: RegExp): Promise<void> => {
       const other = yaml.replace('name: probes', 'name: other').replaceAll(from, to);
       await assert.rejects(tracer.addPolicy({ yaml: other }), { code, message });
     };
-    await refused('btfType: outer', 'btfType: outr', 'BTF_TYPE_UNKNOWN', /types\.o has no struct "outr"/);
-    await refused('resolve: label', 'resolve: labl', 'RESOLVE_NO_MEMBER', /"labl"/);
-    await refused(types, program, 'BTF_UNREADABLE', /:6:13: cannot read BTF/);
-    await refused(`btfPath: ${types}`, 'tags: []', 'RESOLVE_USER_MEMORY', /btfPath/);
-    await refused('btfType: outer, ', '', 'RESOLVE_USER_MEMORY', /btfType/);
+    await assertChangeRefused('btfType: outer', 'btfType: outr', 'BTF_TYPE_UNKNOWN', /types\.o has no struct "outr"/);
+    await assertChangeRefused('resolve: label', 'resolve: labl', 'RESOLVE_NO_MEMBER', /"labl"/);
+    await assertChangeRefused(types, program, 'BTF_UNREADABLE', /:6:13: cannot read BTF/);
+    await assertChangeRefused(`btfPath: ${types}`, 'tags: []', 'RESOLVE_USER_MEMORY', /btfPath/);
+    await assertChangeRefused('btfType: outer, ', '', 'RESOLVE_USER_MEMORY', /btfType/);
     await tracer.close();
     assert.deepEqual(
-      events.flatMap((e) => (e.type === 'process_uprobe' ? [e.args.map(shown)] : [])),
-      told,
+      events.flatMap((e) => (e.type === 'process_uprobe' ? [e.args.map(argumentValue)] : [])),
+      reported,
     );
   });
 
   it('a file in another mount namespace, by a path through its process', async () => {
     const hidden = await startHidden(program);
     const hook = probe('text', '\nargs: [{ index: 0, type: string }]').replace(program, hidden.path);
-    const events = await traced(hidden.go, hook);
+    const events = await traceHooks(hidden.go, hook);
     assert.deepEqual(
-      events.map((e) => [e.path, e.process.binary, ...e.args.map(shown)]),
+      events.map((e) => [e.path, e.process.binary, ...e.args.map(argumentValue)]),
       [[hidden.path, hidden.inside, 'hidden']],
     );
   });
@@ -257,7 +240,7 @@ selectors:
     assert.ok((events[0]?.userStack ?? []).length > 1);
   });
 
-  it('the status reports the mechanism; missing targets are refused with their places', async () => {
+  it('the status reports the mechanism; missing targets are refused with their positions', async () => {
     const tracer = await openTracer({ policies: [usdtPolicy(probe('none'), probe('nothing', '\noptional: true'))] });
     const [status] = tracer.policies();
     await tracer.close();
@@ -266,23 +249,18 @@ selectors:
       [['app:none', `${program}:app:none`, 'usdt']],
     );
     assert.deepEqual(status?.skipped, ['app:nothing']);
-    const empty = await openTracer();
-    const refused = async (hook: string, code: string, message: RegExp): Promise<void> => {
-      await assert.rejects(empty.addPolicy(usdtPolicy(hook)), { code, message });
-    };
-    await refused(probe('nothing'), 'HOOK_NOT_FOUND', /:8:13: .* has no static probe app:nothing/);
-    await refused(probe('none').replace('app', 'other'), 'HOOK_NOT_FOUND', /other:none/);
-    await refused(probe('none').replace(program, `${program}.none`), 'HOOK_NOT_FOUND', /pie\.none cannot be read/);
-    await refused(probe('none').replace(program, SOURCE), 'HOOK_NOT_FOUND', /is not an ELF file/);
+    await assertRefused(usdtPolicy(probe('nothing')), 'HOOK_NOT_FOUND', /:8:13: .* has no static probe app:nothing/);
+    await assertRefused(usdtPolicy(probe('none').replace('app', 'other')), 'HOOK_NOT_FOUND', /other:none/);
+    await assertRefused(usdtPolicy(probe('none').replace(program, `${program}.none`)), 'HOOK_NOT_FOUND', /pie\.none cannot be read/);
+    await assertRefused(usdtPolicy(probe('none').replace(program, SOURCE)), 'HOOK_NOT_FOUND', /is not an ELF file/);
     const beyond = probe('places', '\nargs: [{ index: 0, type: int }, { index: 1, type: int }]');
-    await refused(beyond, 'ARG_BEYOND_PROTOTYPE', /:9:39: app:places has 1 arguments, so there is no index 1/);
+    await assertRefused(usdtPolicy(beyond), 'ARG_BEYOND_PROTOTYPE', /:9:39: app:places has 1 arguments, so there is no index 1/);
     // libbpf supports only registers and offsets from registers.
-    await refused(probe('unreadable'), 'PROBE_ENCODING', /:8:13: .*app:unreadable cannot be read: unrecognized arg/);
-    // libbpf would go on at a place that depends on what is on its stack
-    await refused(probe('unclosed'), 'PROBE_ENCODING', /:8:13: .*app:unclosed cannot be read: unrecognized arg #0 spec "8@[([]/);
-    await refused(probe('text', '\nargs: [{ index: 0, type: char_buf }]'), 'BUFFER_WITHOUT_SIZE', /char_buf/);
-    await refused(probe('text', '\nargs: [{ index: 12, type: int }]'), 'LIMIT_PARAMETER', /at most 12/);
-    await refused(probe('text', '\nargs: [{ index: 0, type: file }]'), 'UNSUPPORTED_ARG_TYPE', /file/);
-    await empty.close();
+    await assertRefused(usdtPolicy(probe('unreadable')), 'PROBE_ENCODING', /:8:13: .*app:unreadable cannot be read: unrecognized arg/);
+    // libbpf would continue at an offset that depends on its stack
+    await assertRefused(usdtPolicy(probe('unclosed')), 'PROBE_ENCODING', /:8:13: .*app:unclosed cannot be read: unrecognized arg #0 spec "8@[([]/);
+    await assertRefused(usdtPolicy(probe('text', '\nargs: [{ index: 0, type: char_buf }]')), 'BUFFER_WITHOUT_SIZE', /char_buf/);
+    await assertRefused(usdtPolicy(probe('text', '\nargs: [{ index: 12, type: int }]')), 'LIMIT_PARAMETER', /at most 12/);
+    await assertRefused(usdtPolicy(probe('text', '\nargs: [{ index: 0, type: file }]')), 'UNSUPPORTED_ARG_TYPE', /file/);
   });
 });

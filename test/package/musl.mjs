@@ -11,7 +11,7 @@ import { npmPackage, SUITES } from './roots.mjs';
 const PURPOSE = 'tests of the package';
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** A folder with the file system. Nobody may write into it: see inRoot(). */
+/** A folder with the file system. It is read-only: see inRoot(). */
 export function muslRoot() {
   const bun = join(npmPackage('@oven/bun-linux-x64-musl@1'), 'package/bin/bun');
   const libc = join(musl('x64'), 'usr/lib');

@@ -6,10 +6,10 @@ import { cachedFolder } from '../../scripts/prebuilds/toolchain.mjs';
 
 const PURPOSE = 'tests of the package';
 
-/** By the number of the Debian release. */
+/** Suites by the number of the Debian release. */
 export const SUITES = { 11: 'bullseye', 12: 'bookworm', 13: 'trixie' };
 
-/** A folder with a minimal Debian. Nobody may write into it: see inRoot(). */
+/** A folder with a minimal Debian. It is read-only: see inRoot(). */
 export function debianRoot(release) {
   const packages = ['ca-certificates', 'libatomic1', 'libstdc++6'];
   return cachedFolder(`debian-${release}`, [packages], (folder) => {
@@ -29,8 +29,8 @@ export function npmPackage(specifier) {
 }
 
 /**
- * A shell command that runs `script` in a copy of the root that is gone afterwards. `folders` are the folders of this machine
- * that are seen in it. The package sources and certificates of this machine's npm are used.
+ * A shell command that runs `script` in a temporary copy of the root. `folders` are the folders of this machine that are
+ * mounted in it. The package sources and certificates of this machine's npm are used.
  */
 export function inRoot(root, folders, script) {
   const mounts = Object.entries(folders).map(

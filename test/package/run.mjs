@@ -28,7 +28,7 @@ const berry = (linker) =>
   ].join('\n');
 const yarnNode = 'node /client/bin/yarn.js node trace.cjs';
 
-/** By name: the npm package of the client, the commands that install, and the command that runs the program. */
+/** The npm clients: their npm package, the commands that install, and the command that runs the program. */
 const CLIENTS = {
   'npm 11': { specifier: 'npm@11', install: `${npm} /tarball/polytrace.tgz` },
   'npm 11 --ignore-scripts': { specifier: 'npm@11', install: `${npm} --ignore-scripts /tarball/polytrace.tgz` },
@@ -40,7 +40,7 @@ const CLIENTS = {
   'yarn berry pnp': { specifier: '@yarnpkg/cli-dist@4', install: berry('pnp'), run: yarnNode },
 };
 
-/** Those for the root with musl, where Bun is the `node`. Bun refuses the names of glibc in the addon: see musl.mjs. */
+/** The clients for the root with musl, where Bun is the `node`. Bun refuses the names of glibc in the addon: see musl.mjs. */
 const ON_MUSL = {
   bun: { specifier: '@oven/bun-linux-x64-musl@1', install: 'bun add --silent /tarball/polytrace.tgz' },
   'pnpm 12': { specifier: '@pnpm/exe.linux-x64-musl@12', install: '/client/pnpm add /tarball/polytrace.tgz' },
@@ -53,7 +53,7 @@ const FILES =
 const MUSL = 'musl';
 const MAX_PACKED = 4 * 1024 * 1024;
 
-/** What is wrong with the bill of materials. The check itself is checked with a document that has a mistake. */
+/** Problems of the bill of materials. A document with an error must be refused, which tests the check itself. */
 async function billProblems() {
   const { billOfMaterials, schemaErrors } = await import('../../scripts/prebuilds/sbom.mjs');
   const document = billOfMaterials(root);

@@ -27,10 +27,10 @@ async function main() {
   assert.equal(imported.openTracer, polytrace.openTracer);
   const binary = await trace();
   const worker = new Worker(__filename, { workerData: 'trace' });
-  const told = [];
-  worker.on('message', (message) => told.push(message));
+  const messages = [];
+  worker.on('message', (message) => messages.push(message));
   const status = await new Promise((resolve, reject) => worker.on('error', reject).on('exit', resolve));
-  assert.deepEqual({ status, told }, { status: 0, told: [binary] });
+  assert.deepEqual({ status, messages }, { status: 0, messages: [binary] });
   console.log(`TRACED ${binary} Node.js ${process.versions.node}`);
 }
 

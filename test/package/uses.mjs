@@ -1,5 +1,5 @@
-// What becomes of the package in a program: publint and attw find nothing, each version of TypeScript understands its types,
-// and bundles that esbuild makes as docs/install.md says trace.
+// Uses of the package: publint and attw find no problem, each version of TypeScript accepts its types, and bundles that
+// esbuild builds with the commands of docs/install.md can trace.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,7 +39,12 @@ const USES = {
   publint: (folder, tarball) =>
     runCommand(folder, 'node', join(installModules('publint@0.3'), 'publint/src/cli.js'), tarball, '--strict'),
   attw: (folder, tarball) =>
-    runCommand(folder, 'node', join(installModules('@arethetypeswrong/cli@0.18'), '@arethetypeswrong/cli/dist/index.js'), tarball),
+    runCommand(
+      folder,
+      'node',
+      join(installModules('@arethetypeswrong/cli@0.18'), '@arethetypeswrong/cli/dist/index.js'),
+      tarball,
+    ),
   ...Object.fromEntries(TYPESCRIPTS.map((version) => [`TypeScript ${version}`, (folder) => compile(folder, version)])),
   esbuild: bundle,
 };
@@ -81,7 +86,7 @@ void (async () => {
 })();
 `;
 
-/** Follows each piece of docs/install.md that calls esbuild, without the package where the bundle has it. */
+/** Runs each command of docs/install.md that calls esbuild, and then the bundle, without the package if it contains it. */
 function bundle(folder) {
   const section = /^## Bundlers$(.*?)^## /ms.exec(readFileSync(join(root, 'docs/install.md'), 'utf8'))[1];
   const pieces = [...section.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands);

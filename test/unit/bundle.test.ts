@@ -1,4 +1,4 @@
-/** `npm run build:ts` makes one file of each entry point, which starts fast. */
+/** `npm run build:ts` bundles each entry point into one file, which starts fast. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { ROOT } from '../project.js';
@@ -7,7 +7,7 @@ function runNode(...args: readonly string[]): { readonly stdout: string; readonl
   return spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
 }
 
-/** The files that a statement makes Node.js load, without those of Node.js itself. */
+/** Lists the files that Node.js loads for a statement, without its own. */
 function listLoadedFiles(statement: string): readonly string[] {
   const code = `${statement}; console.log(JSON.stringify(Object.keys(require.cache)))`;
   const { stdout, stderr } = runNode('--eval', code);
@@ -16,7 +16,7 @@ function listLoadedFiles(statement: string): readonly string[] {
 }
 
 describe('the bundled library', () => {
-  it('is one file, which loads no package at the start', () => {
+  it('is one file, and loads no package at the start', () => {
     assert.deepEqual(listLoadedFiles("require('./dist/index.js')"), ['dist/index.js']);
   });
 
@@ -25,7 +25,7 @@ describe('the bundled library', () => {
     assert.ok(files.some((file) => file.includes('node_modules/yaml/')));
   });
 
-  it('loads modules of Node.js for networks when they are used', () => {
+  it('loads the network modules of Node.js only when they are used', () => {
     const isHttp2Loaded = (statement: string): boolean =>
       runNode('--eval', `${statement}; console.log(process.moduleLoadList.includes('NativeModule http2'))`).stdout ===
       'true\n';
@@ -33,7 +33,7 @@ describe('the bundled library', () => {
     assert.equal(isHttp2Loaded("require('node:http2')"), true);
   });
 
-  it('has the stack traces of its sources, where Node.js reads source maps', () => {
+  it('has stack traces of its sources if Node.js reads source maps', () => {
     const code = "require('./dist/index.js').parsePolicy('')";
     assert.match(
       runNode('--enable-source-maps', '--eval', code).stderr,

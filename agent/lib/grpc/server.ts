@@ -59,7 +59,7 @@ export class GrpcServer {
     this.#settings = settings;
     this.#log = log;
     for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
-    this.#health.addToServer(this.#server as never);
+    this.#health.addToServer(this.#server);
     new ReflectionService(toReflectionPackage([file_tetragon_sensors, file_tetragon_eventlog])).addToServer(
       this.#server,
     );

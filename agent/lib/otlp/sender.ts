@@ -43,7 +43,7 @@ export async function openSender(options: SenderOptions, log: Log): Promise<Send
       if (records.length === 0) return { kind: 'sent', unreadable };
       const error = await new Promise<Error | undefined>((resolve) => {
         exporter.export(records, ({ code, error: reason }) => {
-          resolve(code === SUCCESS ? undefined : (reason ?? new Error('the collector did not answer')));
+          resolve((code as number) === SUCCESS ? undefined : (reason ?? new Error('the collector did not answer')));
         });
       });
       if (error === undefined) return { kind: 'sent', unreadable };

@@ -225,7 +225,7 @@ export class PolicyStore {
       const other = known.file ?? 'a client';
       return this.#recordFailure(file, text, `the policy ${key} is loaded already, from ${other}`, before);
     }
-    return this.#load(key, policy, file, text as string, before, describe);
+    return this.#load(key, policy, file, text, before, describe);
   }
 
   async #load(

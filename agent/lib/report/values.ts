@@ -22,8 +22,9 @@ export function formatArgument(argument: HookArgument): string {
 }
 
 function formatPlainValue(value: unknown): string {
-  if (!(value instanceof Uint8Array))
-    return typeof value === 'object' ? JSON.stringify(value, replaceBigint) : String(value);
+  if (!(value instanceof Uint8Array)) {
+    return typeof value === 'object' ? JSON.stringify(value, replaceBigint) : String(value as bigint | number | string);
+  }
   const bytes = Buffer.from(value.subarray(0, BYTES_MAX));
   const text = bytes.toString('latin1');
   const shown = /^[\t\n\r -~]*$/.test(text) ? JSON.stringify(text) : `0x${bytes.toString('hex')}`;

@@ -126,7 +126,7 @@ const ARGUMENTS: Readonly<Record<string, readonly HookArgument[]>> = {
   ],
   'system calls': [call, { type: 'syscall64', index: 0, value: 0n, name: 'read', abi: 'x64' }],
   'a system call that does not exist': [{ type: 'syscall64', index: 4, value: 2n ** 64n - 1n, abi: 'x64' }],
-  labels: [{ ...intArgument(1, 0), label: 'ä label' } as HookArgument],
+  labels: [{ ...intArgument(1, 0), label: 'ä label' }],
 };
 
 /** Functions whose compact lines format their arguments in different ways. */
@@ -218,7 +218,7 @@ const random = fc.oneof(
 );
 const argument = fc
   .record({ value: random, index: fc.nat({ max: 9 }), label: fc.option(name, { nil: undefined }) })
-  .map(({ value, index, label }) => ({ ...value, index, ...(label !== undefined && { label }) }) as HookArgument);
+  .map(({ value, index, label }) => ({ ...value, index, ...(label !== undefined && { label }) }));
 const values = fc.array(argument, { maxLength: 5 });
 
 const hooks = fc

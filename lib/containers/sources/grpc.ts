@@ -100,7 +100,8 @@ async function* readMessages(stream: ClientHttp2Stream): AsyncGenerator<Uint8Arr
 function statusError(method: string, headers: Readonly<Record<string, unknown>>): GrpcError | undefined {
   const http = headers[constants.HTTP2_HEADER_STATUS];
   if (http !== undefined && http !== 200) return new GrpcError(2, `${method}: HTTP status ${Number(http)}`);
-  const status = headers['grpc-status'];
+  const { 'grpc-status': status, 'grpc-message': message } = headers;
   if (status === undefined || Number(status) === 0) return undefined;
-  return new GrpcError(Number(status), `${method}: ${String(headers['grpc-message'] ?? `status ${Number(status)}`)}`);
+  const reason = typeof message === 'string' ? message : `status ${Number(status)}`;
+  return new GrpcError(Number(status), `${method}: ${reason}`);
 }

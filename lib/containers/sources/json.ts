@@ -17,8 +17,5 @@ export function nonEmptyString(value: unknown): string | undefined {
 /** Returns the members that are strings. */
 export function stringMembers(value: unknown): Record<string, string> {
   if (typeof value !== 'object' || value === null) return {};
-  return Object.fromEntries(Object.entries(value).filter(([, text]) => typeof text === 'string')) as Record<
-    string,
-    string
-  >;
+  return Object.fromEntries(Object.entries(value).filter(([, text]) => typeof text === 'string'));
 }

@@ -84,7 +84,7 @@ function compileActions(actions: readonly ActionData[]): SelectorActions {
   const rateLimit = post === undefined ? undefined : compileRateLimit(post);
   const requests = actions.flatMap(({ argUrl, argFqdn }) => argUrl ?? argFqdn ?? []);
   return {
-    order: named.length === 0 ? ['post'] : named.map((name) => ACTION_NAMES[name as keyof typeof ACTION_NAMES]),
+    order: named.length === 0 ? ['post'] : named.map((name) => ACTION_NAMES[name]),
     ...(signal === undefined ? {} : { signal }),
     ...(override === undefined ? {} : compileOverride(override)),
     ...(set === undefined ? {} : { set: { argument: set.argIndex ?? 0, value: set.argValue ?? 0 } }),

@@ -41,7 +41,7 @@ function mergeMacros(
   const workload = from.find((source) => source.matchWorkloads !== undefined)?.matchWorkloads;
   if (workload !== undefined) merged['matchWorkloads'] = workload;
   report.positions.copy(selector, merged);
-  return merged as SelectorData;
+  return merged;
 }
 
 /**

@@ -347,9 +347,14 @@ function isEmptyNode(node: Node | null): boolean {
   return node === null || (isScalar(node) && node.value === null && !isAlias(node));
 }
 
+/** The value as text. A scalar of YAML is never an object. */
+function writtenScalar({ value }: Scalar): string {
+  return String(value as string | number | bigint | boolean);
+}
+
 /** Returns a hint how to write a value of the right type. */
 function typeHint(node: Node, shape: Shape): string {
-  const written = isScalar(node) && node.value !== null ? String(node.value) : undefined;
+  const written = isScalar(node) && node.value !== null ? writtenScalar(node) : undefined;
   switch (shape.kind) {
     case 'text':
       if (written === undefined) break;
@@ -363,7 +368,9 @@ function typeHint(node: Node, shape: Shape): string {
       return written === 'true' || written === 'false'
         ? 'write it without quotes'
         : 'write true or false, without quotes';
-    default:
+    case 'object':
+    case 'map':
+    case 'any':
       break;
   }
   return 'check the indentation of the lines below';

@@ -68,7 +68,7 @@ function descriptors() {
   return targets.map((target) => target.replace(/\d+/g, 'N')).sort();
 }
 
-async function sitesOf({ prepare, run, end }) {
+async function recordSites({ prepare, run, end }) {
   const state = await prepare();
   faults.record(ALL);
   await run(state);
@@ -95,10 +95,10 @@ async function attempt(site, { prepare, run, end }) {
   await end(state);
   const after = descriptors();
   const leaked = after.filter((each, i) => after.indexOf(each) === i && count(after, each) > count(before, each));
-  return { outcome: outcomeOf(error), hits, leaked };
+  return { outcome: toOutcome(error), hits, leaked };
 }
 
-function outcomeOf(error) {
+function toOutcome(error) {
   if (error === undefined) return 'works';
   const isLimit = error instanceof polytrace.PolytraceError && error.code.startsWith('LIMIT_');
   return isLimit ? error.code : `${error.code} ${error.errno}: ${error.stack}`;
@@ -109,8 +109,8 @@ const count = (list, value) => list.filter((each) => each === value).length;
 async function main() {
   const each = OPERATIONS[operation];
   // what is done once for the whole process is done
-  await sitesOf(each);
-  const sites = await sitesOf(each);
+  await recordSites(each);
+  const sites = await recordSites(each);
   const results = [];
   for (let i = 0; i < sites.length; i += Number(stride)) {
     if (process.env.FAULTS_SHOW !== undefined) console.error(`---- ${i}`);

@@ -22,7 +22,7 @@ describe('negative cache of hooks', function () {
     if (process.arch !== 'x64') this.skip();
   });
 
-  it('hooks of kernel functions with a filter on a path have the locks', () => {
+  it('hooks of kernel functions with a filter on a path use it', () => {
     for (const mechanism of ['fentry', 'kprobe', 'kprobe.multi']) {
       assert.deepEqual(
         negativeCacheLocks(hookWithFilter({ equal }), mechanism, attachContext(true, kernelAddress)),
@@ -32,7 +32,7 @@ describe('negative cache of hooks', function () {
     }
   });
 
-  it('other hooks have none, and none has them where the kernel does not show both', () => {
+  it('other hooks do not, and no hook does where the kernel hides the address of a lock', () => {
     const assertNoLocks = (
       hook: CompiledHook,
       mechanism = 'fentry',
@@ -40,7 +40,7 @@ describe('negative cache of hooks', function () {
     ): void => {
       assert.equal(negativeCacheLocks(hook, mechanism, context), undefined);
     };
-    // programs of these may interrupt themselves
+    // Programs of these hooks may interrupt themselves.
     for (const mechanism of ['lsm', 'uprobe', 'usdt', 'raw_tracepoint', 'tracepoint'])
       assertNoLocks(hookWithFilter({ equal }), mechanism);
     assertNoLocks(hookWithFilter({}));

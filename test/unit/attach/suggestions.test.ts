@@ -1,4 +1,4 @@
-/** The error for a function that the kernel does not have names the one that was probably meant. */
+/** The error for a function that the kernel does not have suggests a similar name. */
 import assert from 'node:assert/strict';
 import { attachKernelFunction } from '../../../lib/attach/kernel-function.js';
 import type { AttachRequest } from '../../../lib/attach/request.js';
@@ -9,7 +9,7 @@ import { policyYaml } from '../policy/marked-policies.js';
 
 const context = { attach: 'auto', features: { fentry: { available: true }, kprobe: { available: false } } };
 
-/** The request for the first hook of a policy. It is refused before anything reaches the kernel. */
+/** The request to attach the first hook of a policy. It is refused before the kernel gets it. */
 function attachRequest(spec: string): AttachRequest {
   const [hook] = compilePolicy(policyYaml(spec)).hooks;
   return { hook, context, kernel: fakeKernel } as unknown as AttachRequest;
@@ -31,7 +31,7 @@ describe('attach: functions that do not exist', () => {
     });
   }
 
-  it('in a list', () => {
+  it('suggests for a function in a list', () => {
     const {
       hook,
       context: own,

@@ -47,17 +47,17 @@ describe('policy: targets', () => {
     ['addrs: [0x401000, 0x402000]', '0x401000 and 1 more', [{ address: 0x401000n }, { address: 0x402000n }]],
   ];
   for (const [written, call, wanted] of placesIn) {
-    it(`places in programs, with their counters: ${written}`, () => {
-      const places = wanted.map((place, i) => ({ ...place, path: '/a', refCtrOffset: BigInt(i + 1) }));
+    it(`attach points in programs, with their counters: ${written}`, () => {
+      const places = wanted.map((point, i) => ({ ...point, path: '/a', refCtrOffset: BigInt(i + 1) }));
       assert.deepEqual(compileTargets(`uprobes: [{path: /a, ${written}, refCtrOffsets: [1, 2]}]`), [
         { kind: 'uprobe', call, syscall: false, program: places[0], places },
       ]);
     });
   }
 
-  it('names of places in programs', () => {
-    const compileUprobeCall = (place: string): unknown =>
-      compilePolicy(policyYaml(`uprobes: [{path: /a, ${place}}]`)).hooks[0]?.call;
+  it('names of attach points in programs', () => {
+    const compileUprobeCall = (point: string): unknown =>
+      compilePolicy(policyYaml(`uprobes: [{path: /a, ${point}}]`)).hooks[0]?.call;
     assert.deepEqual(
       ['symbols: [f]', 'symbols: [h+3]', 'offsets: [4096]', 'addrs: [0x401000]'].map(compileUprobeCall),
       ['f', 'h+0x3', '0x1000', '0x401000'],
@@ -85,7 +85,7 @@ describe('policy: targets', () => {
     assert.deepEqual(compilePolicy(policyYaml('loader: false\nkprobes: [{call: sys_dup}]')).hooks.length, 1);
   });
 
-  it('each target has the place of its own name', () => {
+  it('each target has the position of its own name', () => {
     const positions = [
       'tracepoints: [{subsystem: a, event: b}]',
       'lsmhooks: [{hook: c}]',
@@ -97,7 +97,7 @@ describe('policy: targets', () => {
     );
   });
 
-  it('an address is in the part of the file that is mapped at it', () => {
+  it('an address becomes an offset in the segment that is mapped there', () => {
     for (const bigEndian of [false, true]) {
       const file = buildElf({ symbols: ['f'], probes: [], bigEndian, segments: [[0x400000, 0, 0x1000], [0x402000, 0x1800, 0x100]] }); // prettier-ignore
       const elf = readElf(toFileBytes(file));

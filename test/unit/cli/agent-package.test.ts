@@ -1,10 +1,10 @@
-/** The command and the package polytrace-agent: what one uses, the other has. */
+/** The package polytrace-agent has everything that the command uses of it. */
 import assert from 'node:assert/strict';
 import * as agent from '../../../agent/lib/index.js';
 import type { AgentPackage } from '../../../lib/cli/agent-api.js';
 import { FakeCommand } from './fake.js';
 
-/** The compiler compares the two here. */
+/** Here the compiler checks the package against the type that the command expects. */
 const typedPackage: AgentPackage = agent;
 const NAMES = [
   'runAgent',
@@ -18,16 +18,16 @@ const NAMES = [
 ] as const;
 
 describe('the commands of the agent', () => {
-  it('the package has what the command uses', () => {
+  it('the package exports everything that the command uses', () => {
     for (const name of NAMES) {
       assert.equal(typeof typedPackage[name], 'function', name);
     }
   });
 
   it('without the package, the command says what to install', async () => {
-    for (const words of [['agent'], ['status'], ['policy', 'list'], ['getevents', '--server', 'unix:///x']]) {
+    for (const args of [['agent'], ['status'], ['policy', 'list'], ['getevents', '--server', 'unix:///x']]) {
       const command = new FakeCommand();
-      assert.equal(await command.run(...words), 2, words.join(' '));
+      assert.equal(await command.run(...args), 2, args.join(' '));
       assert.match(command.stderr.text, /npm install polytrace-agent/);
     }
   });
@@ -39,9 +39,9 @@ describe('the commands of the agent', () => {
       [['--input', '-', '--server', 'unix:///x'], /exclude each other/],
       [['--reconnect', '--policy', __filename], /--reconnect needs an agent/],
     ];
-    for (const [words, reason] of wrong) {
+    for (const [args, reason] of wrong) {
       const command = new FakeCommand();
-      assert.equal(await command.run('getevents', ...words), 2);
+      assert.equal(await command.run('getevents', ...args), 2);
       assert.match(command.stderr.text, reason);
     }
   });

@@ -12,7 +12,7 @@ describe('docs/cli.md', () => {
     for (const name of ['polytrace', ...names]) assert.ok(page.includes(`<!-- help ${name} -->`), name);
   });
 
-  it('shows the help as it is now', async () => {
+  it('shows the current help', async () => {
     assert.equal(await withHelp(page), page, 'run npm run gen');
   });
 
@@ -24,7 +24,7 @@ describe('docs/cli.md', () => {
 describe('man/polytrace.1', () => {
   const text = readProjectFile('man/polytrace.1');
 
-  it('has the options of now', () => {
+  it('has the current options', () => {
     assert.equal(manualText(), text, 'run npm run gen');
   });
 
@@ -34,7 +34,7 @@ describe('man/polytrace.1', () => {
     assert.match(text, /^\.SH EXIT STATUS$/m);
   });
 
-  it('begins no line with a dot or a quote that is not meant, so that no text is a request', () => {
+  it('begins no line of text with a dot or a quote, because man would read a request', () => {
     const requests = new Set(['TH', 'SH', 'SS', 'TP', 'B', 'PP', 'EX', 'EE', 'RS', 'RE']);
     for (const [, name = ''] of text.matchAll(/^[.'](\S*)/gm)) assert.ok(requests.has(name), name);
   });

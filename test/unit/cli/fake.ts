@@ -1,4 +1,4 @@
-/** A tracer that needs no kernel, and a command that uses it. */
+/** A fake tracer without a kernel, and a command that uses it. */
 import { EventEmitter } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 import type { Api, Context } from '../../../lib/cli/context.js';
@@ -31,7 +31,7 @@ import type {
   HostLimitation,
 } from '../../../types/index.js';
 
-/** Delivers the batches that a test pushes. `close` delivers the last ones, like a tracer that drains the ring buffer. */
+/** Delivers the batches that a test pushes. `close` delivers the last batch, like a tracer that drains the ring buffer. */
 class FakeTracer implements Tracer {
   readonly #queue: (readonly PlainEvent[])[] = [];
   #wake: (() => void) | undefined;
@@ -62,7 +62,7 @@ class FakeTracer implements Tracer {
 
   batches(options?: Omit<EventsOptions, 'plain'>): TracerIterator<never> {
     this.options = options;
-    // The command only formats the events, and never copies them.
+    // The command only formats the events and never copies them.
     return this.#iterate() as AsyncIterator<unknown> as TracerIterator<never>;
   }
 
@@ -114,7 +114,7 @@ function throwUnused(): never {
   throw new Error('the command does not use this');
 }
 
-/** Stores what is written. `waitFor` resolves when this contains a text. */
+/** Stores the output. `waitFor` resolves when the output contains a string. */
 class Sink extends Writable {
   text = '';
   isTTY = false;
@@ -139,7 +139,7 @@ export class FakeCommand {
   readonly exits: number[] = [];
   env: Record<string, string> = {};
   openOptions: TracerOptions | undefined;
-  /** Is called while the tracer opens. */
+  /** Called while the tracer opens. */
   onOpen: (onProgress: TracerOptions['onProgress']) => void = () => undefined;
   gaps: readonly HostLimitation[] = [];
   readonly api: Api = {
@@ -173,7 +173,7 @@ export class FakeCommand {
 
   stdin: NodeJS.ReadableStream = Readable.from([]);
 
-  /** Not installed, as on most machines. */
+  /** The package is not installed, as on most machines. */
   agentPackage: Context['agentPackage'] = () => {
     throw Object.assign(new Error('no such package'), { code: 'MODULE_NOT_FOUND' });
   };

@@ -1,4 +1,4 @@
-/** `getevents --filter`: CEL over the events of a tracer, of recorded ones, and what it refuses. */
+/** `getevents --filter`: CEL over live and recorded events, and the expressions that it refuses. */
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import * as agent from '../../../agent/lib/index.js';
@@ -42,7 +42,7 @@ describe('getevents --filter', () => {
     });
   }
 
-  it('--cel-expression is the same, and one of several is enough', async () => {
+  it('--cel-expression is the same option, and one matching expression of several is enough', async () => {
     const command = new FakeCommand();
     command.agentPackage = () => agent;
     command.tracer.remaining = EVENTS;
@@ -51,7 +51,7 @@ describe('getevents --filter', () => {
     assert.equal(command.stdout.text.split('\n').length - 1, 3);
   });
 
-  it('refuses an expression that is wrong, or that can take long, and says what to install', async () => {
+  it('refuses an invalid or expensive expression, and names the package to install', async () => {
     const nestedExpression = (depth: number): string =>
       depth === 0 ? 'true' : `[1, 2, 3, 4, 5, 6, 7, 8, 9].all(x${depth}, ${nestedExpression(depth - 1)})`;
     for (const [expression, reason] of [

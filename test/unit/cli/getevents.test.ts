@@ -103,7 +103,7 @@ describe('polytrace getevents', () => {
       ['empty', ''],
       ['missing', 'nothing'],
     ] as const) {
-      it(`says that the folder is ${what}, and goes on`, async () => {
+      it(`warns that the folder is ${what}, and continues`, async () => {
         const path = join(folder, name);
         assert.deepEqual(await runForOptions('--policy-dir', path), { containers: true, policies: [] });
         assert.match(command.stderr.text, /^note: there are no policies in /);
@@ -112,7 +112,7 @@ describe('polytrace getevents', () => {
     }
   });
 
-  it('warns of what a container hides, before it is ready', async () => {
+  it('warns before it is ready about what a container hides', async () => {
     command.gaps = [{ name: 'pid_namespace', meaning: 'older processes are unknown', remedy: 'use --pid=host' }];
     const status = command.run('getevents');
     await command.stderr.waitFor('ready');
@@ -121,7 +121,7 @@ describe('polytrace getevents', () => {
     assert.match(command.stderr.text, /^warning: older processes are unknown: use --pid=host\nready: /);
   });
 
-  it('says every two seconds how many policies are loaded', async () => {
+  it('reports every two seconds how many policies are loaded', async () => {
     let now = 0;
     const clock = mock.method(performance, 'now', () => now);
     command.onOpen = (onProgress) => {
@@ -145,7 +145,7 @@ describe('polytrace getevents', () => {
     assert.match(command.stderr.text, /^loading: 2 of 5 policies\nloading: 4 of 5 policies\nready: /);
   });
 
-  it('is ready in one line also when a name would break it', async () => {
+  it('prints one ready line even if a name contains a line break', async () => {
     command.tracer.statuses = [{ ...NONE, name: 'a\nb\u001b[2J' }];
     const status = command.run('getevents');
     await command.stderr.waitFor('ready');
@@ -154,7 +154,7 @@ describe('polytrace getevents', () => {
     assert.match(command.stderr.text, /^ready: [^\n\u001b]*a b[^\n\u001b]*\n$/);
   });
 
-  it('opens the tracer for enforcement or with a mode, and prints which policies act and which hooks are left out', async () => {
+  it('opens the tracer for enforcement or with a mode, and prints which policies enforce and which hooks are skipped', async () => {
     command.tracer.statuses = [
       { ...FILES, enforcing: true, skipped: ['gone'] },
       { ...NONE, enforcing: true, mode: 'monitor' },
@@ -174,7 +174,7 @@ describe('polytrace getevents', () => {
     assert.match(command.stderr.text, /^warning: files: gone is left out, because this kernel does not have it$/m);
   });
 
-  it('--persist and --keep: policies stay active after a crash, and after any end', async () => {
+  it('--persist and --keep: policies stay active after a crash, and after any exit', async () => {
     for (const [args, closed] of [
       [[], {}],
       [['--keep'], { keep: true }],
@@ -190,7 +190,7 @@ describe('polytrace getevents', () => {
     assert.equal(await command.run('getevents', '--keep'), 2);
   });
 
-  describe('what is written', () => {
+  describe('output', () => {
     const process = plainProcess({ binary: '/bin/a', argv: ['--token=x'], arguments: '--token=x' });
     const event = execEvent({}, { process, parent: plainProcess(), ancestors: [plainProcess({ pid: 1 })] });
     const printEvent = async (...args: readonly string[]): Promise<string> => {
@@ -208,7 +208,7 @@ describe('polytrace getevents', () => {
       return [...Object.keys(fields), ...Object.keys(fields['process'] ?? {})];
     };
 
-    it('JSON is lean; options add ancestors, credentials and namespaces', async () => {
+    it('JSON has the default fields; options add ancestors, credentials and namespaces', async () => {
       const lean = await listJsonKeys();
       for (const [args, added] of [
         [['--enable-ancestors'], ['ancestors']],
@@ -270,12 +270,12 @@ describe('polytrace getevents', () => {
     }
   });
 
-  it('knows two modes', async () => {
+  it('accepts two modes', async () => {
     assert.equal(await command.run('getevents', '--mode', 'other'), 2);
   });
 
   for (const signal of ['SIGINT', 'SIGTERM']) {
-    it(`${signal} prints what had happened before it, and ends with 0`, async () => {
+    it(`${signal} prints the events before it, and exits with 0`, async () => {
       command.tracer.remaining = [execEvent({ binary: '/bin/late' })];
       const status = command.run('getevents');
       await command.stderr.waitFor('ready');
@@ -287,7 +287,7 @@ describe('polytrace getevents', () => {
     });
   }
 
-  it('a second Ctrl-C ends at once with 130', async () => {
+  it('a second Ctrl-C exits immediately with 130', async () => {
     let finishClose = (): void => undefined;
     command.tracer.onClose = () => new Promise((resolve) => (finishClose = resolve));
     const status = command.run('getevents');
@@ -300,7 +300,7 @@ describe('polytrace getevents', () => {
     await status;
   });
 
-  it('Ctrl-C while policies are being attached ends without a ready line', async () => {
+  it('Ctrl-C while policies are being attached exits without a ready line', async () => {
     let finishOpening = (): void => undefined;
     const { tracer } = command;
     const context = command.context();
@@ -322,13 +322,13 @@ describe('polytrace getevents', () => {
     assert.deepEqual(command.signals.eventNames(), []);
   });
 
-  it('--duration ends by itself, with what the kernel had recorded', async () => {
+  it('--duration exits by itself, after the events that the kernel had recorded', async () => {
     command.tracer.remaining = [exitEvent()];
     assert.equal(await command.run('getevents', '--duration', '0.01'), 0);
     assert.match(command.stdout.text, /^💥 exit/);
   });
 
-  it('-o json prints a line of JSON an event, losses too', async () => {
+  it('-o json prints one line of JSON for each event, also for losses', async () => {
     command.tracer.push(execEvent({ argv: ['a\nb'] }), lostEvent());
     const status = command.run('getevents', '-o', 'json', '--color', 'always', '--timestamps');
     await command.stdout.waitFor('"lost"');
@@ -347,7 +347,7 @@ describe('polytrace getevents', () => {
     assert.equal(command.stdout.text, '⚠️  lost    node security_file_permission 12 events (ring_full)\n');
   });
 
-  it('--process looks at the binary of hooks, execs and exits', async () => {
+  it('--process compares the binary of hook, exec and exit events', async () => {
     const bash = { binary: '/usr/bin/bash' };
     command.tracer.remaining = [execEvent(bash), execEvent(), exitEvent(bash), exitEvent({ binary: '/usr/sbin/sshd' })];
     await command.run('getevents', '--duration', '0.01', '--process', 'bash$', '^/usr/sbin/');
@@ -358,7 +358,7 @@ describe('polytrace getevents', () => {
     ]);
   });
 
-  it('--event-types and --policy-names are left to the tracer', async () => {
+  it('the tracer applies --event-types and --policy-names', async () => {
     await command.run(
       'getevents',
       '--duration',
@@ -401,18 +401,18 @@ describe('polytrace getevents', () => {
     assert.deepEqual(command.openOptions?.containers, { sources: ['cri', 'docker'] });
   });
 
-  it('asks no runtime with --container-sources none', async () => {
+  it('connects to no runtime with --container-sources none', async () => {
     await command.run('getevents', '--duration', '0.01', '--container-sources', 'none');
     assert.equal(command.openOptions?.containers, false);
   });
 
-  for (const words of [
+  for (const args of [
     ['--labels', '=x'],
     ['--container-sources', 'lxd'],
     ['--pods', '('],
   ]) {
-    it(`refuses ${words.join(' ')}`, async () => {
-      assert.equal(await command.run('getevents', ...words), 2);
+    it(`refuses ${args.join(' ')}`, async () => {
+      assert.equal(await command.run('getevents', ...args), 2);
     });
   }
 
@@ -454,13 +454,13 @@ describe('polytrace getevents', () => {
     });
   }
 
-  it('--timestamps puts the time first', async () => {
+  it('--timestamps prints the time first', async () => {
     command.tracer.remaining = [execEvent()];
     await command.run('getevents', '--duration', '0.01', '--timestamps');
     assert.match(command.stdout.text, /^2026-11-24T14:36:50\.316744941Z 🚀/);
   });
 
-  it('writes a batch at once and waits while the reader is slow', async () => {
+  it('writes a whole batch, and waits while the reader is slow', async () => {
     const writes: string[] = [];
     const slow = new PassThrough({ highWaterMark: 1 });
     const write = slow.write.bind(slow);
@@ -487,7 +487,7 @@ describe('polytrace getevents', () => {
       write: (_chunk, _encoding, done) => done(Object.assign(new Error(`write ${code}`), { code })),
     });
 
-  it('a closed pipe ends it quietly', async () => {
+  it('exits without an error when the pipe is closed', async () => {
     command.tracer.push(execEvent());
     assert.equal(await runCommand(['getevents'], command.context(brokenOutput('EPIPE'))), 0);
     assert.match(command.stderr.text, /^ready[^\n]*\n$/);
@@ -533,7 +533,7 @@ describe('polytrace getevents', () => {
   });
 
   describe('errors', () => {
-    const place = { file: 'p.yaml', line: 3, column: 5, text: 'x', hint: 'mind the gap' };
+    const position = { file: 'p.yaml', line: 3, column: 5, text: 'x', hint: 'mind the gap' };
     const runFailing = async (error: Error): Promise<number> => {
       const api = { ...command.api, openTracer: () => Promise.reject(error) };
       return runCommand(['getevents'], { ...command.context(), api });
@@ -541,8 +541,8 @@ describe('polytrace getevents', () => {
 
     it('errors in policies: all diagnostics, status 1', async () => {
       const error = new PolicyError([
-        { ...place, code: 'FIELD_UNKNOWN', severity: 'error', message: 'unknown field' },
-        { ...place, line: 9, hint: '', code: 'VALUE_INVALID', severity: 'error', message: 'not a \u001b[2J number' },
+        { ...position, code: 'FIELD_UNKNOWN', severity: 'error', message: 'unknown field' },
+        { ...position, line: 9, hint: '', code: 'VALUE_INVALID', severity: 'error', message: 'not a \u001b[2J number' },
       ]);
       assert.equal(await runFailing(error), 1);
       assert.equal(

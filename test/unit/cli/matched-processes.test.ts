@@ -18,11 +18,11 @@ describe('--processes matched', () => {
     return events.map(([text, event]) => matched.take(event, `${text} `)).join('');
   }
 
-  it('a process without an event of a policy is not shown', () => {
+  it('a process without a policy event is not printed', () => {
     assert.equal(printMatched(['start', startEvent(cat)], ['end', endEvent(cat)], ['lost', lostEvent()]), 'lost ');
   });
 
-  it('the starts of the process and of its ancestors come before its first event, the oldest first', () => {
+  it('exec events of the process and its ancestors come before its first policy event, the oldest first', () => {
     const text = printMatched(
       ['shell', startEvent(shell)],
       ['other', startEvent(makeProcess('other', 'shell'))],
@@ -36,7 +36,7 @@ describe('--processes matched', () => {
     assert.equal(text, 'shell cat read read cat-end shell-end ');
   });
 
-  it('ancestors whose start was not seen, such as forked ones, do not hide those before them', () => {
+  it('ancestors without an exec event, such as forked ones, do not hide the ancestors before them', () => {
     const forked = makeProcess('forked', 'shell', { forked: true });
     const child = makeProcess('child', 'forked');
     const text = printMatched(
@@ -49,7 +49,7 @@ describe('--processes matched', () => {
     assert.equal(text, 'shell child read child-end forked-end ');
   });
 
-  it('a shown process that executes another program is shown until its end', () => {
+  it('a printed process that executes another program is printed until its exit', () => {
     const next = makeProcess('next', 'login', { formerExecId: 'shell' });
     const text = printMatched(
       ['shell', startEvent(shell)],
@@ -60,7 +60,7 @@ describe('--processes matched', () => {
     assert.equal(text, 'shell read next next-end ');
   });
 
-  it('the former programs of a process belong to it', () => {
+  it('the previous programs of a process belong to it', () => {
     const next = makeProcess('next', 'login', { formerExecId: 'shell' });
     assert.equal(
       printMatched(['shell', startEvent(shell)], ['next', startEvent(next)], ['read', policyEvent(next)]),
@@ -68,7 +68,7 @@ describe('--processes matched', () => {
     );
   });
 
-  it('holds so many starts at most', () => {
+  it('retains a bounded number of exec events', () => {
     const matched = new MatchedProcesses();
     const first = makeProcess('0', '');
     for (let i = 0; i <= 65_536; i++) matched.take(startEvent(makeProcess(String(i), '')), `${i} `);

@@ -72,7 +72,7 @@ describe('polytrace on policies', () => {
       assert.match(readOutput(), /^unknown\.yaml:6:3: note NOT_CHECKED: [^]*\nunknown\.yaml: no mistakes found, but not everything was checked\n$/); // prettier-ignore
     });
 
-    it('ends with 3 when the kernel of an option cannot be read', async () => {
+    it('exits with 3 when it cannot read the kernel that an option names', async () => {
       hasAddon = false;
       assert.equal(await runCommandLine('validate', '--kernel', 'running', '@good.yaml'), 3);
       assert.match(command.stderr.text, /ADDON_MISSING/);
@@ -103,7 +103,7 @@ describe('polytrace on policies', () => {
       assert.match(readOutput(), /FOLDER_EMPTY/);
     });
 
-    it('gives JSON', async () => {
+    it('prints JSON', async () => {
       assert.equal(
         await runCommandLine('validate', '--kernel', 'none', '--format', 'json', '@bad.yaml', '@good.yaml'),
         1,
@@ -124,7 +124,7 @@ describe('polytrace on policies', () => {
       );
     });
 
-    it('gives SARIF', async () => {
+    it('prints SARIF', async () => {
       assert.equal(
         await runCommandLine('validate', '--kernel', 'none', '--format', 'sarif', '@bad.yaml', '@warns.yaml'),
         1,
@@ -163,14 +163,14 @@ describe('polytrace on policies', () => {
   });
 
   describe('explain', () => {
-    it('describes in words', async () => {
+    it('describes a policy in sentences', async () => {
       assert.equal(await runCommandLine('explain', '--kernel', 'none', '@warns.yaml'), 0);
       assert.match(readOutput(), /^policy test\n\nkprobes: function security_file_permission\n/);
       assert.match(readOutput(), /binary is "cat"/);
       assert.match(command.stderr.text, /PATH_NOT_ABSOLUTE/);
     });
 
-    it('gives JSON with the image', async () => {
+    it('prints JSON with the compiled policy', async () => {
       assert.equal(await runCommandLine('explain', '--kernel', 'running', '--format', 'json', '@good.yaml'), 0);
       const result = JSON.parse(readOutput()) as { name: string; image: { hooks: { call: string }[] } };
       assert.equal(result.name, 'test');
@@ -180,7 +180,7 @@ describe('polytrace on policies', () => {
       );
     });
 
-    it('refuses mistakes, folders and missing files', async () => {
+    it('refuses policies with mistakes, folders and missing files', async () => {
       assert.equal(await runCommandLine('explain', '--kernel', 'none', '@bad.yaml'), 1);
       assert.match(command.stderr.text, /UNKNOWN_FIELD/);
       assert.equal(await runCommandLine('explain', '--kernel', 'none', '@'), 2);
@@ -195,10 +195,10 @@ describe('polytrace on policies', () => {
 
   describe('completion', () => {
     const isMissing = (error: NodeJS.ErrnoException | undefined): boolean => error?.code === 'ENOENT';
-    const complete = async (...words: string[]): Promise<string[]> => {
+    const complete = async (...args: string[]): Promise<string[]> => {
       assert.equal(await runCommandLine('completion', 'bash'), 0);
       const script = `${command.stdout.text}\nCOMP_WORDS=(polytrace "$@"); COMP_CWORD=$#; _polytrace; printf '%s\\n' "\${COMPREPLY[@]}"`;
-      const { stdout, stderr } = spawnSync('bash', ['-c', script, 'bash', ...words], { cwd: folder, encoding: 'utf8' });
+      const { stdout, stderr } = spawnSync('bash', ['-c', script, 'bash', ...args], { cwd: folder, encoding: 'utf8' });
       assert.equal(stderr, '');
       return stdout
         .split('\n')
@@ -219,8 +219,8 @@ describe('polytrace on policies', () => {
       [['completion', 'z'], ['zsh']],
       [['explain', '--kernel', 'n'], ['none']],
     ];
-    for (const [words, expected] of cases) {
-      it(`bash: ${words.join(' ')}`, async () => assert.deepEqual(await complete(...words), expected));
+    for (const [args, expected] of cases) {
+      it(`bash: ${args.join(' ')}`, async () => assert.deepEqual(await complete(...args), expected));
     }
 
     it('zsh: knows every command and option', async function () {
@@ -239,7 +239,7 @@ describe('polytrace on policies', () => {
         "'1:name of the shell:(bash zsh fish)'",
       ])
         assert.ok(script.includes(word.replace("'1", "'")), word);
-      // With an unclosed quote, the rest of the script would be one word.
+      // An unclosed quote would make one word of the rest of the script.
       assert.equal((script.replaceAll("'\\''", '').match(/'/g) ?? []).length % 2, 0);
       const { error, status, stderr } = spawnSync('zsh', ['-n', '-c', script], { encoding: 'utf8' });
       if (isMissing(error)) this.skip();
@@ -269,8 +269,8 @@ describe('polytrace on policies', () => {
         });
         if (isMissing(error)) this.skip();
         assert.equal(stderr, '');
-        const words = stdout.split('\n').map((each) => each.split('\t')[0]);
-        assert.deepEqual(words.filter((word) => word !== '').sort(), expected);
+        const candidates = stdout.split('\n').map((each) => each.split('\t')[0]);
+        assert.deepEqual(candidates.filter((word) => word !== '').sort(), expected);
       });
     }
   });

@@ -15,7 +15,7 @@ describe('polytrace as a process', () => {
     });
   }
 
-  /** Collects the text of a stream. `has` resolves when it contains a text. */
+  /** Collects the output of a stream. `waitFor` resolves when the output contains a string. */
   function collectOutput(stream: NodeJS.ReadableStream): { text: string; waitFor: (text: string) => Promise<void> } {
     const seen = {
       text: '',
@@ -32,7 +32,7 @@ describe('polytrace as a process', () => {
   });
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    it(`ends with 0 on ${signal}, with the last events printed`, async () => {
+    it(`exits with 0 on ${signal}, after the last events are printed`, async () => {
       startCommand('quiet');
       const stdout = collectOutput(child.stdout);
       await stdout.waitFor('/etc/shadow');
@@ -42,18 +42,18 @@ describe('polytrace as a process', () => {
     });
   }
 
-  it('ends with 130 on the second Ctrl-C when closing takes long', async () => {
+  it('exits with 130 on the second Ctrl-C when closing takes long', async () => {
     startCommand('stuck');
     const stdout = collectOutput(child.stdout);
     const exited = once(child, 'exit');
     await stdout.waitFor('/etc/shadow');
-    // Two pending signals of one kind become one. Send it until the process has exited.
+    // Two pending signals of one kind become one, so the signal is sent until the process has exited.
     const again = setInterval(() => child.kill('SIGINT'), 20);
     assert.deepEqual(await exited, [130, null]);
     clearInterval(again);
   });
 
-  it('ends with 0 and prints nothing when its reader exits', async () => {
+  it('exits with 0 and prints no error when its reader exits', async () => {
     startCommand('endless');
     const stderr = collectOutput(child.stderr);
     const exited = once(child, 'close');
@@ -63,7 +63,7 @@ describe('polytrace as a process', () => {
     assert.match(stderr.text, /^ready[^\n]*\n$/);
   });
 
-  it('ends by itself after --duration', async () => {
+  it('exits by itself after --duration', async () => {
     startCommand('quiet', '--duration', '0.05', '-o', 'json');
     const stdout = collectOutput(child.stdout);
     assert.deepEqual(await once(child, 'close'), [0, null]);

@@ -23,8 +23,8 @@ describe('polytrace', () => {
 
   it('--help shows the commands and the exit statuses', async () => {
     assert.equal(await command.run('--help'), 0);
-    for (const word of ['getevents', 'validate', 'preflight', 'Exit status:\n  0  success']) {
-      assert.ok(command.stdout.text.includes(word), word);
+    for (const part of ['getevents', 'validate', 'preflight', 'Exit status:\n  0  success']) {
+      assert.ok(command.stdout.text.includes(part), part);
     }
     assert.equal(command.stderr.text, '');
   });
@@ -54,7 +54,7 @@ describe('polytrace', () => {
     }
   });
 
-  describe('wrong usage ends with 2 and prints the reason', () => {
+  describe('wrong usage exits with 2 and prints the reason', () => {
     const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
       [[], /Usage: polytrace/],
       [['frobnicate'], /unknown command 'frobnicate'/],
@@ -172,13 +172,13 @@ describe('polytrace', () => {
       }, // prettier-ignore
       problems: [],
     };
-    const runPreflight = (changes: Partial<TracingCheck>, ...words: string[]): Promise<number> =>
-      runCommand(['preflight', ...words], {
+    const runPreflight = (changes: Partial<TracingCheck>, ...args: string[]): Promise<number> =>
+      runCommand(['preflight', ...args], {
         ...command.context(),
         api: { ...command.api, preflight: () => report, tryTracing: () => Promise.resolve({ ...trial, ...changes }) },
       });
 
-    it('is a table of features and their consequences', async () => {
+    it('prints a table of features and their consequences', async () => {
       assert.equal(await runPreflight({}), 0);
       assert.equal(
         command.stdout.text,
@@ -199,7 +199,7 @@ describe('polytrace', () => {
       );
     });
 
-    it('-o json has everything, and the same exit status', async () => {
+    it('-o json prints everything, and exits with the same status', async () => {
       command.gaps = [{ name: 'pid_namespace', meaning: 'not all', remedy: 'do\u202e' }] as never;
       assert.equal(await runPreflight({ canTrace: false }, '-o', 'json'), 3);
       assert.doesNotMatch(command.stdout.text, /\u202e/);
@@ -208,7 +208,7 @@ describe('polytrace', () => {
       assert.deepEqual(JSON.parse(command.stdout.text), expected);
     });
 
-    it('ends with 3 when nothing can be traced, and says why, also where all features are there', async () => {
+    it('exits with 3 when nothing can be traced, and prints why, even if all features are available', async () => {
       const problems = ['base sensor: the kernel refuses it\u001b'];
       assert.equal(await runPreflight({ canTrace: false, problems }), 3);
       assert.match(command.stdout.text, /\(exec, exit, fork\) cannot run here\.\n/);

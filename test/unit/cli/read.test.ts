@@ -1,4 +1,4 @@
-/** `polytrace read`: recorded events of files, in every format, while the files grow. */
+/** `polytrace read`: recorded events from files, in every format, also while the files grow. */
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ describe('polytrace read', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('one file after the other, compressed ones and standard input too', async () => {
+  it('reads one file after the other, also compressed files and standard input', async () => {
     const packed = join(folder, 'older.jsonl.gz');
     writeFileSync(packed, gzipSync(execLine('first') + execLine('second')));
     writeFileSync(file, execLine('third').trimEnd());
@@ -40,14 +40,14 @@ describe('polytrace read', () => {
     assert.equal(command.stdout.text, compactLines('first', 'second', 'third', 'fourth'));
   });
 
-  it('a character that is in two parts of a file', async () => {
+  it('reads a character that two chunks of a file share', async () => {
     const text = Buffer.from(execLine('é'.repeat(50_000)));
     writeFileSync(file, Buffer.concat([Buffer.from('\n'), text]));
     assert.equal(await command.run('read', file, '--fields', 'process.binary', '-o', 'json'), 0);
     assert.equal(command.stdout.text.match(/é/g)?.length, 50_000);
   });
 
-  it('every format and every filter', async () => {
+  it('has every format and every filter', async () => {
     writeFileSync(
       file,
       toLine(execEvent({ pid: 1 })) +
@@ -62,7 +62,7 @@ describe('polytrace read', () => {
     assert.match(command.stdout.text, /^EVENT +PID\nprocess +2\nexit +2\nlost\n$/);
   });
 
-  it('names the file and the number of each line that is no event, and reads the others', async () => {
+  it('reports the file and number of each line that is not an event, and reads the other lines', async () => {
     const other = join(folder, 'other.jsonl');
     writeFileSync(file, `${execLine('a')}{"process_exec":\n\n${execLine('b')}`);
     writeFileSync(other, `[]\n${'x'.repeat(9 << 20)}\n${execLine('c')}`);
@@ -75,7 +75,7 @@ describe('polytrace read', () => {
     assert.equal(reasons[2], `${other}:2: not an event: the line is too long`);
   });
 
-  it('--since leaves out what was before', async () => {
+  it('--since leaves out older events', async () => {
     const events = ['2026-01-01T00:00:00.000000000Z', '2026-01-02T00:00:00.000000000Z'].map((time) =>
       execEvent({ binary: `/bin/${time.slice(0, 10)}` }, { time, timeNs: BigInt(Date.parse(time)) * 1_000_000n }),
     );
@@ -98,7 +98,7 @@ describe('polytrace read', () => {
     }
   });
 
-  it('--follow: lines that are added, also to a file that takes its place or was emptied, until a signal', async () => {
+  it('--follow reads added lines until a signal, also after the file was replaced or truncated', async () => {
     writeFileSync(file, execLine('first'));
     const status = command.run('read', '--follow', file);
     await command.stdout.waitFor('/bin/first /');
@@ -111,7 +111,7 @@ describe('polytrace read', () => {
     writeFileSync(file, execLine('fourth'));
     await command.stdout.waitFor('/bin/fourth /');
     truncateSync(file);
-    // the file is looked at while it is empty
+    // Here the command checks the file while it is empty.
     await new Promise((resolve) => setTimeout(resolve, 500));
     appendFileSync(file, `{}\n${execLine('fifth')}`);
     await command.stdout.waitFor('/bin/fifth /');

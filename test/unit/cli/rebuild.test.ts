@@ -1,9 +1,9 @@
-/** `polytrace rebuild` names everything that is missing, and builds nothing then. */
+/** `polytrace rebuild` lists the missing packages, and does not build if one is missing. */
 import assert from 'node:assert/strict';
 import { FakeCommand } from './fake.js';
 
 describe('polytrace rebuild', () => {
-  it('lists the missing Debian packages and ends with 3', async function () {
+  it('lists the missing Debian packages and exits with 3', async function () {
     if (process.platform !== 'linux') this.skip();
     const command = new FakeCommand();
     command.env['PATH'] = '/nowhere';

@@ -1,4 +1,4 @@
-/** `polytrace report`: what it takes, and what it leaves behind. */
+/** `polytrace report`: its inputs, options and errors, and the files that it leaves. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
@@ -41,7 +41,7 @@ describe('polytrace report', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it('makes a page of files, compressed ones and standard input too', async () => {
+  it('makes a page from files, also compressed files and standard input', async () => {
     const packed = join(folder, 'older.jsonl.gz');
     writeFileSync(packed, gzipSync(execLine('first')));
     writeFileSync(file, execLine('second'));
@@ -55,20 +55,20 @@ describe('polytrace report', () => {
     assert.equal(command.stdout.text, '');
   });
 
-  it('-o - is standard output', async () => {
+  it('-o - writes to standard output', async () => {
     writeFileSync(file, execLine('first'));
     assert.equal(await command.run('report', file, '-o', '-'), 0);
     assert.deepEqual(listBinaries(command.stdout.text), ['/bin/first']);
   });
 
-  it('filters and --since', async () => {
+  it('applies filters and --since', async () => {
     writeFileSync(file, execLine('a') + execLine('b', '2026-01-03') + execLine('c', '2026-01-03'));
-    const words = ['--since', '2026-01-02', '--filter', 'process.binary != "/bin/c"'];
-    assert.equal(await command.run('report', file, '-o', page, ...words), 0);
+    const args = ['--since', '2026-01-02', '--filter', 'process.binary != "/bin/c"'];
+    assert.equal(await command.run('report', file, '-o', page, ...args), 0);
     assert.deepEqual(listBinaries(readFileSync(page, 'utf8')), ['/bin/b']);
   });
 
-  it('--limit: the first events; the others are counted, in the page and here', async () => {
+  it('--limit keeps the first events, and counts the others in the page and in the output', async () => {
     writeFileSync(file, execLine('a') + execLine('b') + execLine('c', '2026-01-03'));
     assert.equal(await command.run('report', file, '-o', page, '--limit', '1'), 0);
     const text = readFileSync(page, 'utf8');
@@ -78,7 +78,7 @@ describe('polytrace report', () => {
     assert.match(command.stderr.text, /^1 events in .*; 2 later events have no room \(--limit, --since, --filter\)\n$/);
   });
 
-  it('a line that is no event is reported and counted, and the page is made', async () => {
+  it('a line that is not an event is reported and counted, and the page is still made', async () => {
     writeFileSync(file, `${execLine('a')}nothing\n${execLine('b')}`);
     assert.equal(await command.run('report', file, '-o', page), 1);
     const text = readFileSync(page, 'utf8');
@@ -87,7 +87,7 @@ describe('polytrace report', () => {
     assert.match(command.stderr.text, /events\.jsonl:2: not an event/);
   });
 
-  it('a file that cannot be read or written leaves nothing behind', async () => {
+  it('leaves no file behind if a file cannot be read or written', async () => {
     assert.equal(await command.run('report', file, '-o', page), 2);
     assert.match(command.stderr.text, /cannot read .*events\.jsonl: ENOENT/);
     writeFileSync(file, execLine('a'));
@@ -96,9 +96,9 @@ describe('polytrace report', () => {
     assert.deepEqual(readdirSync(folder), ['events.jsonl']);
   });
 
-  it('options that do not fit are refused', async () => {
+  it('options that exclude each other are refused', async () => {
     writeFileSync(file, execLine('a'));
-    for (const [words, reason] of [
+    for (const [args, reason] of [
       [[], /name files of recorded events/],
       [[file, '--port', '80'], /--port needs --live/],
       [[file, '--policy', 'x.yaml'], /--policy needs --live/],
@@ -110,13 +110,13 @@ describe('polytrace report', () => {
       [[file, '--live', '--port', '65536'], /from 1 to 65535/],
       [[file, '-o', page, '--filter', 'process.'], /cel_expression/],
     ] as const) {
-      assert.equal(await createCommand().run('report', ...words), 2, words.join(' '));
+      assert.equal(await createCommand().run('report', ...args), 2, args.join(' '));
       assert.match(command.stderr.text, reason);
     }
     assert.deepEqual(readdirSync(folder), ['events.jsonl']);
   });
 
-  it('without the package of the agent, it says what to install', async () => {
+  it('names the package to install if the package of the agent is missing', async () => {
     command = new FakeCommand();
     assert.equal(await command.run('report', file), 2);
     assert.match(command.stderr.text, /npm install polytrace-agent/);
@@ -131,7 +131,7 @@ describe('polytrace report --live', () => {
     command.env = { POLYTRACE_SOCKET: '/nowhere' };
   });
 
-  /** A reader of the address that the command has printed: `rows` are all, when the server ends. */
+  /** Reads from the address that the command has printed. `rows` resolves with all rows when the server ends. */
   async function followReport(): Promise<{ readonly rows: Promise<Row[]> }> {
     await command.stdout.waitFor('/\n');
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -145,7 +145,7 @@ describe('polytrace report --live', () => {
     return { rows: readRows() };
   }
 
-  it('shows the events of a tracer until Ctrl-C, and then says that it has ended', async () => {
+  it('shows the events of a tracer until Ctrl-C, and then reports that it has ended', async () => {
     command.tracer.push(execEvent({ binary: '/bin/first', execId: 'a' }));
     command.tracer.remaining = [execEvent({ binary: '/bin/last', execId: 'b' })];
     const status = command.run('report', '--live', '--process', '^/bin/');

@@ -66,13 +66,13 @@ describe('getevents -o table', () => {
     for (const line of text.split('\n')) assert.ok(displayWidth(line) <= 80, line);
   });
 
-  it('160 columns: user, parent and policy, too', async () => {
+  it('160 columns: also user, parent and policy', async () => {
     const text = await printEvents(EVENTS, 160, '-o', 'table');
     assert.deepEqual(text.split('\n'), TABLE_160);
     for (const line of text.split('\n')) assert.ok(displayWidth(line) <= 160, line);
   });
 
-  it('without a terminal, nothing is cut', async () => {
+  it('without a terminal, nothing is truncated', async () => {
     const text = await printEvents(
       [kprobeEvent('do_thing', [stringArgument('x'.repeat(300), 0)])],
       undefined,
@@ -99,12 +99,12 @@ describe('getevents -o table', () => {
       'time,clock,date,node,type,event,pid,uid,user,process,parent,pod,container,policy,reason,actions,detail';
     for (const width of [80, 40, 10]) {
       const text = await printEvents(EVENTS, width, '-o', 'table', '--fields', fields);
-      const most = Math.max(...text.split('\n').map((line) => displayWidth(line)));
-      assert.ok(most <= Math.max(width, 17 * 3 - 2), `${width}: ${most}`);
+      const maxWidth = Math.max(...text.split('\n').map((line) => displayWidth(line)));
+      assert.ok(maxWidth <= Math.max(width, 17 * 3 - 2), `${width}: ${maxWidth}`);
     }
   });
 
-  it('rows come as the events do, after the titles', async () => {
+  it('prints the titles first, and each row when its event arrives', async () => {
     const command = new FakeCommand();
     command.env = { COLUMNS: '80' };
     const status = command.run('getevents', '-o', 'table');
@@ -123,7 +123,7 @@ describe('getevents -o table', () => {
     }
   });
 
-  it('refuses what is no column, and options of other formats', async () => {
+  it('refuses unknown columns, and options of other formats', async () => {
     assert.match(
       await readUsageError('-o', 'table', '--fields', 'pid,nonsense'),
       /no event has the field 'nonsense'.*time, clock/,
@@ -185,7 +185,7 @@ describe('getevents -o tree', () => {
     );
   });
 
-  it('recorded events name the former program as the parent', async () => {
+  it('recorded events name the previous program as the parent', async () => {
     const second = plainProcess({ execId: 'second', parentExecId: 'cat', binary: '/bin/second', argv: [] });
     const text = await printEvents(
       [execEvent({}, { process: cat }), execEvent({}, { process: second })],
@@ -196,13 +196,13 @@ describe('getevents -o tree', () => {
     assert.equal(text, '/bin/second (pid 210, uid 0)\n');
   });
 
-  it('--processes matched leaves out the others', async () => {
+  it('--processes matched leaves out the other processes', async () => {
     const other = execEvent({ execId: 'other', parentExecId: 'shell', pid: 300, binary: '/bin/true' });
     const text = await printEvents([other, ...EVENTS.slice(0, 3)], undefined, '-o', 'tree', '--processes', 'matched');
     assert.ok(!text.includes('/bin/true') && text.includes('📚 read /etc/shadow'), text);
   });
 
-  it('keeps a bounded number of processes, and of events of each', async () => {
+  it('retains a bounded number of processes, and of events of each process', async () => {
     const many = Array.from({ length: 2010 }, (_, i) => [
       execEvent({ execId: `e${i}`, parentExecId: 'shell', pid: 1000 + i, argv: [] }),
       exitEvent({ execId: `e${i}`, parentExecId: 'shell', pid: 1000 + i, argv: [] }),
@@ -218,7 +218,7 @@ describe('getevents -o tree', () => {
     assert.equal(lines.filter((line) => line.includes('💥')).length, 1999);
   });
 
-  it('a long line of descendants has a bound, too', async () => {
+  it('limits the depth of a long chain of descendants', async () => {
     const chain = Array.from({ length: 3000 }, (_, i) =>
       execEvent({ execId: `e${i}`, parentExecId: `e${i - 1}`, pid: 1000 + i, argv: [] }),
     );
@@ -227,7 +227,7 @@ describe('getevents -o tree', () => {
     assert.equal(text.match(/usr.bin.cat/g)?.length, 2000);
   });
 
-  it('a process that executes one program after another is found by the last ones', () => {
+  it('a process that executes one program after another is found by its last exec ids', () => {
     const tree = new EventTree({ matchedOnly: false, formatArguments: () => '' });
     const summary = (): EventSummary => ({ emoji: '', label: 'exit', detail: '', actions: '', reason: '' });
     for (let i = 1; i <= 200; i++) {
@@ -244,7 +244,7 @@ describe('getevents -o tree', () => {
     assert.equal(tree.format().split('\n').length, 3);
   });
 
-  it('in a terminal, the tree is drawn while events come', async () => {
+  it('in a terminal, the tree is drawn while events arrive', async () => {
     const command = new FakeCommand();
     command.stdout.isTTY = true;
     const status = command.run('getevents', '-o', 'tree');
@@ -256,7 +256,7 @@ describe('getevents -o tree', () => {
 });
 
 describe('getevents -o json', () => {
-  it('--pretty: several lines, which are the same JSON, and safe in a terminal', async () => {
+  it('--pretty prints the same JSON in several lines, safe for a terminal', async () => {
     const hostile = [kprobeEvent('fd_install', [fileArgument(HOSTILE)])];
     const text = await printEvents(hostile, undefined, '-o', 'json', '--pretty');
     assert.match(text, /^\{\n {2}"process_kprobe": \{\n {4}"process": \{\n/);

@@ -1,4 +1,4 @@
-/** `polytrace test` and `polytrace replay` over recorded events, and the results in each format. */
+/** `polytrace test` and `polytrace replay` over recorded events, and their results in each format. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,16 +27,16 @@ spec:
 const PREFIX = '{ matchArgs: [{ index: 0, operator: Prefix, values: [/etc/] }] }';
 const NAMESPACE = '{ matchNamespaces: [{ namespace: Net, operator: In, values: ["1"] }] }';
 
-/** A recording of calls with these paths. */
+/** Makes a recording of calls with these paths. */
 function makeRecording(...paths: readonly string[]): string {
-  const [image] = compilePolicy(policyWithSelector('wide', '')).hooks;
-  assert.ok(image !== undefined);
+  const [compiled] = compilePolicy(policyWithSelector('wide', '')).hooks;
+  assert.ok(compiled !== undefined);
   const line = (value: object): string => `${JSON.stringify(value)}\n`;
   const { process, ...event } = kprobeEvent('security_file_open', [], { policyName: 'wide' });
   return [
     recorder().header,
     line({ process: 0, is: encodePlain(process) }),
-    line({ hook: 0, is: encodePlain(toRecordedHook({ policyName: 'wide', compiled: image })) }),
+    line({ hook: 0, is: encodePlain(toRecordedHook({ policyName: 'wide', compiled: compiled })) }),
     ...paths.map((path) =>
       line({ event: { ...(encodePlain({ ...event, args: [fileArgument(path)] }) as object), process: 0 }, hook: 0 }),
     ),
@@ -52,7 +52,7 @@ describe('polytrace replay', () => {
   };
   const calls = writeText('calls.jsonl', makeRecording('/etc/shadow', '/tmp/x'));
 
-  it('prints what the policy reports, and counts', async () => {
+  it('prints and counts the events that the policy reports', async () => {
     const command = new FakeCommand();
     const status = await command.run(
       'replay',
@@ -65,7 +65,7 @@ describe('polytrace replay', () => {
     assert.match(command.stderr.text, /^2 calls: 1 reported, 1 not, 0 unknown$/m);
   });
 
-  it('what is not known has a code, and a status of its own', async () => {
+  it('an unknown verdict has a code, and an exit status of its own', async () => {
     const command = new FakeCommand();
     const status = await command.run(
       'replay',
@@ -78,14 +78,14 @@ describe('polytrace replay', () => {
     assert.match(command.stderr.text, /^unknown: net security_file_open: PROCESS_STATE namespace Net: .*\(2 calls\)$/m);
   });
 
-  it('a hook without recorded calls is named', async () => {
+  it('names a hook without recorded calls', async () => {
     const command = new FakeCommand();
     const other = policyWithSelector('other', '').replace('security_file_open', 'security_bprm_check');
     assert.equal(await command.run('replay', calls, '--policy', writeText('o.yaml', other)), 0);
     assert.match(command.stderr.text, /^note: other security_bprm_check: no hook of the recording has its calls$/m);
   });
 
-  it('a wrong line is reported with its number, and the others are read', async () => {
+  it('a wrong line is reported with its number, and the other lines are read', async () => {
     const command = new FakeCommand();
     const broken = writeText('broken.jsonl', `${makeRecording('/etc/a')}x\n`);
     assert.equal(await command.run('replay', broken, '--policy', join(folder, 'p.yaml')), 1);
@@ -125,28 +125,28 @@ describe('polytrace test', () => {
   };
   const scenarioYaml = (rest: string): string => `- name: one\n  recording: calls.jsonl\n${rest}`;
 
-  it('passes: events that come, that do not come, and how many', async () => {
+  it('passes if the expected events are there, as often as expected, and no forbidden ones', async () => {
     const [status, output] = await runTest(scenarioYaml('  exact: true\n  expect: [{message: opened, count: 2}, {path: /etc/shadow}]\n  never: [{pathMatches: ^/tmp/}]\n')); // prettier-ignore
     assert.equal(status, 0, output);
     assert.match(output, /^ok {2}.*p\.yaml: one \(\d\.\d s\)$/m);
     assert.match(output, /^1 scenarios: 1 passed, 0 failed, 0 skipped$/m);
   });
 
-  for (const [title, rest, place, code] of [
+  for (const [title, rest, position, code] of [
     ['a missing event', '  expect:\n  - {path: /etc/x}\n', '8:5', 'EVENT_MISSING'],
     ['another number of events', '  expect: [{message: opened, count: 3}]\n', '7:12', 'EVENT_MISSING'],
     ['a forbidden event', '  never: [{path: /etc/shadow}]\n', '7:11', 'EVENT_FORBIDDEN'],
     ['an unexpected event', '  exact: true\n  expect: [{path: /etc/shadow}]\n', '5:3', 'EVENT_UNEXPECTED'],
   ] as const) {
-    it(`${title} fails, with its place`, async () => {
+    it(`${title} fails, with its position`, async () => {
       const [status, output] = await runTest(scenarioYaml(rest));
       assert.equal(status, 1);
-      assert.match(output, new RegExp(`p\\.yaml:${place}: ${code}: `));
+      assert.match(output, new RegExp(`p\\.yaml:${position}: ${code}: `));
     });
   }
 
   for (const rest of ['  expect: [{path: /etc/shadow}]\n', '  never: [{path: /etc/shadow}]\n']) {
-    it(`what the recording does not tell fails:${rest.trimEnd()}`, async () => {
+    it(`fails if the recording lacks information:${rest.trimEnd()}`, async () => {
       const [status, output] = await runTest(scenarioYaml(rest), 'net');
       assert.equal(status, 1);
       assert.match(output, /ANSWER_UNKNOWN: .*PROCESS_STATE/);
@@ -164,23 +164,23 @@ describe('polytrace test', () => {
     assert.match(output, /^TAP version 14\nok 1 - .*: live # SKIP its commands need a kernel and root\n1\.\.1\n$/);
   });
 
-  it('--grep that finds nothing is a mistake', async () => {
+  it('--grep that finds nothing is an error', async () => {
     assert.equal((await runTest(scenarioYaml('  never: [{path: /x}]\n'), '--grep', 'two'))[0], 2);
   });
 
-  for (const [title, text, place, code] of [
+  for (const [title, text, position, code] of [
     ['no source', '- {name: one, never: [{}]}\n', '5:3', 'SCENARIO_UNCLEAR'],
     ['two sources', '- {name: one, run: a, recording: b, never: [{}]}\n', '5:3', 'SCENARIO_UNCLEAR'],
-    ['no question', '- {name: one, run: a}\n', '5:3', 'SCENARIO_UNCLEAR'],
+    ['no expectation', '- {name: one, run: a}\n', '5:3', 'SCENARIO_UNCLEAR'],
     ['the same name', '- &a {name: one, run: a, never: [{}]}\n', '5:3', 'YAML_ALIAS'],
     ['a wrong pattern', '- name: one\n  run: a\n  never:\n  - pathMatches: "("\n', '8:18', 'SCENARIO_PATTERN'],
     ['an unknown field', '- {name: one, runs: a, never: [{}]}\n', '5:15', 'UNKNOWN_FIELD'],
     ['a wrong type', '- {name: one, run: a, never: 3}\n', '5:30', 'WRONG_TYPE'],
   ] as const) {
-    it(`a file with ${title} is refused, with its place`, async () => {
+    it(`a file with ${title} is refused, with its position`, async () => {
       const [status, output] = await runTest(text);
       assert.equal(status, 1);
-      assert.match(output, new RegExp(`p\\.yaml:${place}: error ${code}: `));
+      assert.match(output, new RegExp(`p\\.yaml:${position}: error ${code}: `));
     });
   }
 
@@ -198,10 +198,10 @@ describe('patterns of events', () => {
     selector: 2,
     actions: [{ action: 'sigkill', signal: 9, outcome: 'monitored' }, { action: 'post' }],
   });
-  const isMatch = (pattern: Omit<EventPattern, 'position'>, of: PlainEvent = event): boolean =>
-    matchesPattern({ ...pattern, position }, of, { pathOf });
+  const isMatch = (pattern: Omit<EventPattern, 'position'>, subject: PlainEvent = event): boolean =>
+    matchesPattern({ ...pattern, position }, subject, { pathOf });
 
-  it('each member counts', () => {
+  it('every member of a pattern must match', () => {
     const good: readonly Omit<EventPattern, 'position'>[] = [
       {}, { type: 'process_kprobe' }, { policy: 'files' }, { function: 'security_file_open' }, { message: 'm' },
       { messageMatches: '^m$' }, { selector: 2 }, { action: 'sigkill' }, { binary: '/usr/bin/cat' },
@@ -216,7 +216,7 @@ describe('patterns of events', () => {
     for (const pattern of bad) assert.ok(!isMatch({ message: 'm', ...pattern }), JSON.stringify(pattern));
   });
 
-  it('a start of a process needs its type', () => {
+  it('a pattern for exec events needs their type', () => {
     assert.ok(!isMatch({}, execEvent()));
     assert.ok(isMatch({ type: 'process_exec', binary: '/usr/bin/cat' }, execEvent()));
   });
@@ -233,7 +233,7 @@ describe('results of tests', () => {
     return start + results.map((result, i) => one(result, i + 1)).join('') + end(results);
   };
 
-  it('TAP: directives and escapes cannot be made by names', () => {
+  it('TAP: names cannot add directives or escapes', () => {
     assert.equal(
       formatResults('tap'),
       `TAP version 14
@@ -250,7 +250,7 @@ ok 3 - b.yaml: c # SKIP why
     );
   });
 
-  it('JUnit: counts, and no markup or control character of a name', () => {
+  it('JUnit: has counts, and escapes markup and control characters of names', () => {
     assert.equal(
       formatResults('junit'),
       `<?xml version="1.0" encoding="UTF-8"?>

@@ -42,11 +42,11 @@ describe('polytrace validate, with the real validator', () => {
     const { status, stdout } = runPolytrace('validate', file);
     assert.equal(status, 1);
     const lines = stdout.trimEnd().split('\n');
-    const places = lines
+    const positions = lines
       .filter((line) => !line.startsWith(' '))
       .map((line) => /^(.*?):(\d+):\d+: error [A-Z_]+: /.exec(line));
     assert.deepEqual(
-      places.map((place) => [place?.[1], Number(place?.[2])]),
+      positions.map((position) => [position?.[1], Number(position?.[2])]),
       ['mesage:', 'Equals', "'two'"].map((text) => [file, lineNumber(text)]),
     );
     assert.equal(lines.filter((line) => line.startsWith('    hint: ')).length, 3);
@@ -60,7 +60,7 @@ describe('examples/file-monitoring.yaml', () => {
     assert.deepEqual(validatePolicy(yaml), []);
   });
 
-  it('hooks reads and writes, mappings, truncations and new names; what only some kernels have may be absent', () => {
+  it('hooks reads and writes, mappings, truncations and renames; hooks that only some kernels have may be absent', () => {
     const { hooks } = compilePolicy(yaml) as unknown as { hooks: { call: string; ignoreCallNotFound?: boolean }[] };
     assert.deepEqual(
       hooks.map(({ call, ignoreCallNotFound }) => [call, ignoreCallNotFound === true]),

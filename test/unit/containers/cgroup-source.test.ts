@@ -1,4 +1,4 @@
-/** The source that finds containers by the names of their cgroups. Folders of the test stand for cgroups. */
+/** The source that finds containers by the names of their cgroups. Ordinary folders serve as cgroups. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,19 +13,19 @@ describe('the source of cgroups', () => {
 
   const cgroupFolder = (i: number): string => join(mount, `docker-${i.toString(16).padStart(64, '0')}.scope`);
 
-  it('forgets containers whose cgroups are gone, at most 500 in one sweep', async () => {
+  it('removes containers whose cgroups no longer exist, at most 500 in one sweep', async () => {
     const COUNT = 700;
     for (let i = 0; i < COUNT; i++) mkdirSync(cgroupFolder(i));
-    const directory = new ContainerStore();
+    const store = new ContainerStore();
     const source = new CgroupSource(mount);
-    await source.start(directory.add(source));
-    assert.equal(directory.size, COUNT);
+    await source.start(store.add(source));
+    assert.equal(store.size, COUNT);
     for (let i = 1; i < COUNT; i++) rmdirSync(cgroupFolder(i));
     source.sweep();
-    assert.ok(directory.size >= COUNT - 500 && directory.size < COUNT, `${directory.size} are left`);
+    assert.ok(store.size >= COUNT - 500 && store.size < COUNT, `${store.size} are left`);
     source.sweep();
     assert.deepEqual(
-      directory.containers().map(({ info }) => info.id),
+      store.containers().map(({ info }) => info.id),
       [(0).toString(16).padStart(64, '0')],
     );
     await source.stop();

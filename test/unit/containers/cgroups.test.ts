@@ -1,4 +1,4 @@
-/** Which cgroups are known. */
+/** The cache of cgroups and their containers. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,13 +8,13 @@ import { Cgroups } from '../../../lib/containers/cgroups.js';
 const ID = 'a'.repeat(64);
 
 describe('cgroups', () => {
-  it('knows what the kernel reported, without looking it up', () => {
+  it('needs no lookup for a cgroup that the kernel reported', () => {
     const cgroups = new Cgroups('/nowhere', () => assert.fail('it was looked up'));
     cgroups.onCreated(7n, `/docker/${ID}`);
     assert.deepEqual(cgroups.findContainer(7n), { id: ID, runtime: 'docker' });
   });
 
-  it('looks up each of the others once', () => {
+  it('looks up every other cgroup once', () => {
     const asked: bigint[] = [];
     const cgroups = new Cgroups('/nowhere', (id) => {
       asked.push(id);
@@ -29,7 +29,7 @@ describe('cgroups', () => {
     assert.deepEqual(asked, [1n, 2n, 3n]);
   });
 
-  it('remembers at most 65,536', () => {
+  it('caches at most 65,536 cgroups', () => {
     let asked = 0;
     const cgroups = new Cgroups('/nowhere', () => {
       asked++;
@@ -42,7 +42,7 @@ describe('cgroups', () => {
     assert.equal(asked, 1);
   });
 
-  it('the id of a cgroup is the number of its folder', () => {
+  it('the id of a cgroup is the inode number of its folder', () => {
     const mount = mkdtempSync(join(tmpdir(), 'polytrace-'));
     try {
       mkdirSync(join(mount, 'a'));

@@ -1,4 +1,4 @@
-/** Which events wait for the names of containers, and what processes show of them. */
+/** Events that wait for the names of containers, and the container and pod of a process. */
 import assert from 'node:assert/strict';
 import { ContainerStore } from '../../../lib/containers/container-store.js';
 import { ContainerNames, selectPod } from '../../../lib/containers/container-names.js';
@@ -9,7 +9,7 @@ const A = 'a'.repeat(64);
 const DOCKER: Container = { id: A, runtime: 'docker' };
 
 describe('names of containers', () => {
-  let directory: ContainerStore;
+  let store: ContainerStore;
   let sink: ContainerSink;
   let names: ContainerNames;
   const lookups: string[] = [];
@@ -19,9 +19,9 @@ describe('names of containers', () => {
     names.findOrAwait(container, 0n, () => Date.now() - ago);
 
   beforeEach(() => {
-    directory = new ContainerStore();
+    store = new ContainerStore();
     lookups.length = named = 0;
-    sink = directory.add({
+    sink = store.add({
       name: 'docker',
       runtimes: ['docker'],
       start: () => Promise.resolve(),
@@ -32,11 +32,11 @@ describe('names of containers', () => {
       },
     });
     sink.state(true);
-    names = new ContainerNames(directory, 500);
+    names = new ContainerNames(store, 500);
     names.onNamed = () => void named++;
   });
 
-  it('a container that is known needs no wait; all its processes have the same object', async () => {
+  it('events of a known container do not wait; all its processes have the same object', async () => {
     await sink.add({ id: A, name: 'web', pod: { namespace: 'n', name: 'p' } });
     const first = names.findOrAwait(DOCKER, 0n, () => Date.now());
     assert.equal(names.isWaiting, false);
@@ -49,7 +49,7 @@ describe('names of containers', () => {
     assert.equal(names.find(DOCKER)?.container.name, 'renamed', 'its last events are still to be read');
   });
 
-  it('events of another wait until a source knows it, and the source is asked once', async () => {
+  it('events of an unknown container wait until a source reports it, and the source is asked once', async () => {
     assert.equal(findForProcess(DOCKER), undefined);
     findForProcess(DOCKER);
     assert.deepEqual(lookups, [A]);
@@ -59,7 +59,7 @@ describe('names of containers', () => {
     assert.deepEqual(names.counts, { waited: 1, unknown: 0 });
   });
 
-  it('for a bounded time after the event, and once for each container', () => {
+  it('the wait ends a bounded time after the event, and happens once for each container', () => {
     findForProcess(DOCKER, 400);
     assert.ok(names.remainingWaitMs() <= 100);
     findForProcess({ ...DOCKER, id: 'b'.repeat(64) }, 600);
@@ -71,12 +71,12 @@ describe('names of containers', () => {
     assert.deepEqual([names.isWaiting, names.remainingWaitMs(), names.counts.unknown], [false, 0, 2]);
   });
 
-  it('not longer than that when the clock is set back', () => {
+  it('the wait is not longer when the clock is set back', () => {
     names.findOrAwait(DOCKER, 0n, () => Date.now() + 3_600_000);
     assert.ok(names.remainingWaitMs() <= 500);
   });
 
-  it('the same time when the clock is set while it waits', () => {
+  it('the wait does not change when the clock is set during it', () => {
     const real = Date.now;
     try {
       for (const [i, step] of [-3_600_000, 3_600_000].entries()) {
@@ -90,7 +90,7 @@ describe('names of containers', () => {
     }
   });
 
-  it('a process with the command of an exec probe of its container may be one', async () => {
+  it('a process with the command of an exec probe may be that probe', async () => {
     const execProbes = [['cat', '/ready'], ['/bin/check', '-a', 'b c'], ['bin/run']];
     await sink.add({ id: A, name: 'web', pod: { namespace: 'n', name: 'p' }, execProbes });
     const isProbe = (binary: string, ...argv: string[]): boolean => {
@@ -108,7 +108,7 @@ describe('names of containers', () => {
     assert.equal(selectPod(undefined, { binary: '/bin/x', argv: [] }), undefined);
   });
 
-  it('nothing waits for a container that no connected source reports', () => {
+  it('no event waits for a container that no connected source can report', () => {
     findForProcess({ id: A, runtime: 'podman' });
     assert.equal(names.isWaiting, false);
     findForProcess({ ...DOCKER, owner: 1000 });
@@ -118,7 +118,7 @@ describe('names of containers', () => {
     assert.equal(names.isWaiting, false);
   });
 
-  it('a cgroup of a user without root has no names of a container of root', async () => {
+  it('a cgroup of an unprivileged user has no names of a container of root', async () => {
     await sink.add({ id: A, name: 'web' });
     assert.equal(names.find({ ...DOCKER, owner: 1000 }), undefined);
     await sink.add({ id: A, name: 'own', cgroupPath: `/user.slice/user@1000.service/docker-${A}.scope` });

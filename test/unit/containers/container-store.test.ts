@@ -13,7 +13,7 @@ const fakeSource = (name: string, runtimes?: readonly string[]): ContainerSource
   stop: () => Promise.resolve(),
 });
 
-/** A listener that writes down what it hears. */
+/** Subscribes a listener that records the changes. */
 function recordChanges(store: ContainerStore): {
   changed: KnownContainer[];
   removed: KnownContainer[];
@@ -32,15 +32,15 @@ const getInfo = (store: ContainerStore, id = A): ContainerInfo => {
 };
 
 describe('the directory of containers', () => {
-  it('a container comes, changes and goes', async () => {
+  it('reports when a container is added, changed and removed', async () => {
     const store = new ContainerStore();
-    const heard = recordChanges(store);
+    const changes = recordChanges(store);
     const sink = store.add(fakeSource('one'));
     await sink.add({ id: A, name: 'web' });
     await sink.add({ id: A, name: 'web', labels: { app: 'x' } });
     await sink.add({ id: A, name: 'web', labels: { app: 'x' } });
     assert.deepEqual(
-      heard.changed.map(({ info }) => ({ ...info.labels })),
+      changes.changed.map(({ info }) => ({ ...info.labels })),
       [{}, { app: 'x' }],
     );
     assert.deepEqual(
@@ -50,17 +50,17 @@ describe('the directory of containers', () => {
     sink.remove(A);
     sink.remove(A);
     assert.deepEqual(
-      heard.removed.map(({ info }) => info.id),
+      changes.removed.map(({ info }) => info.id),
       [A],
     );
     assert.equal(store.get(A), undefined);
     assert.equal(store.findRecent(A)?.info.name, 'web');
-    heard.end();
+    changes.end();
     await sink.add({ id: B });
-    assert.equal(heard.changed.length, 2);
+    assert.equal(changes.changed.length, 2);
   });
 
-  it('a source that says that there are no labels is right, too', async () => {
+  it('a source may report that a container has no labels', async () => {
     const store = new ContainerStore();
     const [api, runtime] = [store.add(fakeSource('api')), store.add(fakeSource('runtime'))];
     const pod = { namespace: 'default', name: 'web' };
@@ -71,13 +71,13 @@ describe('the directory of containers', () => {
     });
     await api.add({ id: A, pod: { ...pod, labels: {} } });
     const { pod: known, labels } = getInfo(store);
-    assert.deepEqual(known, { ...pod, annotations: Object.assign(Object.create(null), { note: 'x' }) });
+    assert.deepEqual({ ...known, annotations: { ...known?.annotations } }, { ...pod, annotations: { note: 'x' } });
     assert.deepEqual({ ...labels }, { a: '1' });
     await api.add({ id: A, pod: { ...pod, labels: { app: 'db' } } });
     assert.deepEqual({ ...getInfo(store).pod?.labels }, { app: 'db' });
   });
 
-  it('leaves out annotations where they are not wanted', async () => {
+  it('leaves out annotations if they are disabled', async () => {
     const store = new ContainerStore(undefined, false);
     const pod = { namespace: 'default', name: 'web', labels: { app: 'web' } };
     await store.add(fakeSource('one')).add({ id: A, pod: { ...pod, annotations: { secret: 'x' } } });
@@ -85,9 +85,9 @@ describe('the directory of containers', () => {
     assert.deepEqual({ ...getInfo(store).pod?.labels }, { app: 'web' });
   });
 
-  it('where sources contradict each other, the first one is right, member by member', async () => {
+  it('where sources disagree, the first one counts, for each member separately', async () => {
     const store = new ContainerStore();
-    const heard = recordChanges(store);
+    const changes = recordChanges(store);
     const first = store.add(fakeSource('first'));
     const second = store.add(fakeSource('second'));
     await second.add({
@@ -110,24 +110,24 @@ describe('the directory of containers', () => {
     assert.deepEqual(both.pod, { namespace: 'x', name: 'y', uid: 'uid-2' });
     first.remove(A);
     assert.equal(getInfo(store).image?.name, 'image:2');
-    assert.deepEqual(heard.removed, []);
+    assert.deepEqual(changes.removed, []);
     second.remove(A);
-    assert.equal(heard.removed.length, 1);
+    assert.equal(changes.removed.length, 1);
   });
 
-  it('add() waits for every listener, also when nothing has changed', async () => {
+  it('add() waits for every listener, even if nothing has changed', async () => {
     const store = new ContainerStore();
     let done: () => void = () => undefined;
     store.subscribe({ onChanged: () => new Promise((resolve) => (done = resolve)), onRemoved: () => undefined });
     const sink = store.add(fakeSource('one'));
-    const settled: string[] = [];
-    const first = sink.add({ id: A }).then(() => settled.push('first'));
-    const second = sink.add({ id: A }).then(() => settled.push('second'));
+    const finished: string[] = [];
+    const first = sink.add({ id: A }).then(() => finished.push('first'));
+    const second = sink.add({ id: A }).then(() => finished.push('second'));
     await new Promise(setImmediate);
-    assert.deepEqual(settled, []);
+    assert.deepEqual(finished, []);
     done();
     await Promise.all([first, second]);
-    assert.deepEqual(settled.sort(), ['first', 'second']);
+    assert.deepEqual(finished.sort(), ['first', 'second']);
   });
 
   it('add() rejects with the error of a listener', async () => {
@@ -142,7 +142,7 @@ describe('the directory of containers', () => {
     assert.equal(store.get(A)?.info.id, A);
   });
 
-  it('says which sources are connected', async () => {
+  it('reports which sources are connected', async () => {
     const store = new ContainerStore();
     const sink = store.add(fakeSource('docker', ['docker']));
     assert.equal(store.hasSourceFor('docker'), false);
@@ -162,7 +162,7 @@ describe('the directory of containers', () => {
 
   describe('cgroups', () => {
     const PATH = `/docker/${A}`;
-    /** The cgroups that exist. */
+    /** The ids of the existing cgroups by path. */
     const cgroups = new Map<string, bigint>();
     const processes = new Map<number, string>();
     const createStore = (): ContainerStore =>
@@ -175,14 +175,14 @@ describe('the directory of containers', () => {
       processes.clear();
     });
 
-    it('is found by the path that a source names', async () => {
+    it('is found by the path from a source', async () => {
       cgroups.set(PATH, 7n);
       const store = createStore();
       await store.add(fakeSource('one')).add({ id: A, cgroupPath: PATH });
       assert.equal(store.get(A)?.cgroupId, 7n);
     });
 
-    it('is found by the process, also one further inside', async () => {
+    it('is found by the process, even if the process is in a nested cgroup', async () => {
       cgroups.set(PATH, 7n);
       processes.set(100, `${PATH}/init.scope`);
       const store = createStore();
@@ -190,18 +190,18 @@ describe('the directory of containers', () => {
       await sink.add({ id: A, pid: 100 });
       assert.equal(store.get(A)?.cgroupId, 7n);
       assert.equal(getInfo(store).cgroupPath, PATH);
-      // the container stops
+      // The container stops.
       cgroups.clear();
       processes.clear();
       await sink.add({ id: A, name: 'now with a name' });
       assert.equal(store.get(A)?.cgroupId, 7n);
-      // it starts again
+      // It starts again.
       cgroups.set(PATH, 8n);
       await sink.add({ id: A, pid: 200 });
       assert.equal(store.get(A)?.cgroupId, 8n);
     });
 
-    it('is not that of another process with the same id', async () => {
+    it('is not the cgroup of another process with the same id', async () => {
       cgroups.set(`/docker/${B}`, 9n);
       processes.set(100, `/docker/${B}`);
       const store = createStore();
@@ -209,26 +209,26 @@ describe('the directory of containers', () => {
       assert.equal(store.get(A)?.cgroupId, 0n);
     });
 
-    it('comes later than the container', async () => {
+    it('may be created after the container is known', async () => {
       const store = createStore();
-      const heard = recordChanges(store);
+      const changes = recordChanges(store);
       await store.add(fakeSource('one')).add({ id: A });
-      store.onCgroupCreated(3n, `/user.slice/user@1000.service/docker-${A}.scope`); // anybody can make this one
-      store.onCgroupCreated(4n, `/docker/${B}/docker-${A}.scope`); // inside of another container
+      store.onCgroupCreated(3n, `/user.slice/user@1000.service/docker-${A}.scope`); // Any user can create this one.
+      store.onCgroupCreated(4n, `/docker/${B}/docker-${A}.scope`); // This one is inside another container.
       store.onCgroupCreated(5n, `/docker/${A}/inside`);
       assert.equal(store.get(A)?.cgroupId, 0n);
       store.onCgroupCreated(7n, PATH);
       assert.equal(store.get(A)?.cgroupId, 7n);
       assert.deepEqual(
-        heard.changed.map(({ cgroupId }) => cgroupId),
+        changes.changed.map(({ cgroupId }) => cgroupId),
         [0n, 7n],
       );
     });
 
-    it('is gone, and with it the container, whatever the sources say', async () => {
+    it('is removed, and with it the container, whatever the sources report', async () => {
       cgroups.set(PATH, 7n);
       const store = createStore();
-      const heard = recordChanges(store);
+      const changes = recordChanges(store);
       const sink = store.add(fakeSource('one'));
       await sink.add({ id: A, name: 'web', cgroupPath: PATH });
       assert.equal(store.onCgroupRemoved(6n), undefined);
@@ -236,25 +236,25 @@ describe('the directory of containers', () => {
       assert.equal(store.onCgroupRemoved(7n), undefined);
       assert.deepEqual([store.size, store.sources()[0]?.containers], [0, 0]);
       assert.deepEqual(
-        heard.removed.map(({ info, cgroupId }) => [info.name, cgroupId]),
+        changes.removed.map(({ info, cgroupId }) => [info.name, cgroupId]),
         [['web', 7n]],
       );
       assert.equal(store.findRecent(A)?.info.name, 'web', 'events that were recorded before can still ask');
       sink.remove(A);
-      assert.equal(heard.removed.length, 1);
+      assert.equal(changes.removed.length, 1);
     });
 
-    it('comes again: the container starts again, and its source need not say it', async () => {
+    it('is created again when the container restarts, and no source has to report it', async () => {
       cgroups.set(PATH, 7n);
       const store = createStore();
-      const heard = recordChanges(store);
+      const changes = recordChanges(store);
       const sink = store.add(fakeSource('one'));
       await sink.add({ id: A, name: 'web', cgroupPath: PATH });
       store.onCgroupRemoved(7n);
       store.onCgroupCreated(8n, PATH);
       assert.deepEqual([getInfo(store).name, store.get(A)?.cgroupId], ['web', 8n]);
-      assert.deepEqual([heard.changed.length, store.sources()[0]?.containers], [2, 1]);
-      // the kernel frees the old one later than it makes the new one
+      assert.deepEqual([changes.changed.length, store.sources()[0]?.containers], [2, 1]);
+      // The kernel frees the old cgroup after it has created the new one.
       store.onCgroupCreated(9n, PATH);
       assert.equal(store.onCgroupRemoved(8n), undefined);
       assert.equal(store.get(A)?.cgroupId, 9n);
@@ -264,7 +264,7 @@ describe('the directory of containers', () => {
       assert.equal(store.get(A), undefined, 'the source has reported its end');
     });
 
-    it('a source that does not notice ends: what it said does not come again', async () => {
+    it('does not bring back old reports of a source that reports no ends', async () => {
       cgroups.set(PATH, 7n);
       const store = createStore();
       const sink = store.add(fakeSource('cgroups'), true);
@@ -274,7 +274,7 @@ describe('the directory of containers', () => {
       assert.equal(store.get(A), undefined);
     });
 
-    it('more containers come and go than fit, and no source reports an end', async function () {
+    it('stays within its limits if containers end and no source reports it', async function () {
       this.timeout(30_000);
       const count = CONTAINERS_MAX + 500;
       const store = createStore();
@@ -292,7 +292,7 @@ describe('the directory of containers', () => {
   });
 
   describe('limits', () => {
-    it('text that is too long is left out, and the container says so', async () => {
+    it('strings that are too long are left out, and the container is marked', async () => {
       const store = new ContainerStore();
       const sink = store.add(fakeSource('one'));
       const labels = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`label-${i}`, 'x']));
@@ -307,7 +307,7 @@ describe('the directory of containers', () => {
       assert.equal(Object.keys(getInfo(store, B).labels ?? {}).length, 32);
     });
 
-    it('a label with the name of a prototype is a label', async () => {
+    it('a label can have the name of a prototype property', async () => {
       const store = new ContainerStore();
       const labels = JSON.parse('{"__proto__": "x", "app": 7}') as Record<string, string>;
       await store.add(fakeSource('one')).add({ id: A, labels });

@@ -1,4 +1,4 @@
-/** The container that the path of a cgroup names. */
+/** Identifies the container in the path of a cgroup. */
 import assert from 'node:assert/strict';
 import { identifyContainer } from '../../../lib/containers/identify.js';
 
@@ -52,10 +52,10 @@ const PATHS: [what: string, path: string, container: object | undefined][] = [
   ['systemd-nspawn as a scope', '/machine.slice/machine-web.scope', { id: 'web', runtime: 'systemd-nspawn' }],
   ['LXC', '/lxc.payload.web/init.scope', { id: 'web', runtime: 'lxc' }],
   ['containerd without Kubernetes', `/default/${A}`, { id: A }],
-  // inside of a container anybody can give any name
+  // Inside a container, any user can choose any name.
   ['a name inside of a container', `/docker/${A}/docker-${B}.scope`, { id: A, runtime: 'docker' }],
   ['Kubernetes in Docker', `/docker/${A}/kubelet/kubepods/pod${UID}/${B}`, { id: A, runtime: 'docker' }],
-  // no containers
+  // These paths are not containers.
   ['the root', '/', undefined],
   ['a service', '/system.slice/ssh.service', undefined],
   ['a pod, but none of its containers', `/kubepods.slice/kubepods-pod${UNDERSCORES}.slice`, undefined],
@@ -64,7 +64,7 @@ const PATHS: [what: string, path: string, container: object | undefined][] = [
   ['a virtual machine of libvirt', '/machine.slice/machine-qemu\\x2d1\\x2dweb.scope', undefined],
   ['too few digits', `/docker/${'a'.repeat(63)}`, undefined],
   ['no digits', `/system.slice/docker-${'g'.repeat(64)}.scope`, undefined],
-  ['an empty text', '', undefined],
+  ['an empty path', '', undefined],
 ];
 
 describe('container of a cgroup', () => {

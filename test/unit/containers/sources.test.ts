@@ -1,4 +1,4 @@
-/** Sources against runtimes that the test plays: what is sent, and what goes wrong. */
+/** Sources of containers, with fake runtimes: messages and errors. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttp, type ServerResponse } from 'node:http';
@@ -57,7 +57,7 @@ describe('sources', () => {
     const listNames = (): unknown[] => store.containers().map(({ info }) => info.name);
     const sourceStatus = (): unknown => store.sources()[0];
 
-    it('reports what runs and what changes, and connects again', async () => {
+    it('reports running containers and changes, and reconnects', async () => {
       const source = new EngineSource('docker', [join(folder, 'none'), socket]);
       const started = source.start(store.add(source));
       await started;
@@ -118,7 +118,7 @@ describe('sources', () => {
       server.close();
     });
 
-    /** Calls the plugin in pieces of a few bytes, and returns the time until its answer. */
+    /** Sends a call to the plugin in chunks of a few bytes. Returns the milliseconds until its answer. */
     async function callPlugin(method: string, payload: Uint8Array): Promise<number> {
       const { ttrpc, encode } = protobuf;
       const service = 'nri.pkg.api.v1alpha1.Plugin';
@@ -158,7 +158,7 @@ describe('sources', () => {
       await source.stop();
     });
 
-    it('waits for the policies, but not for ever, and counts it', async () => {
+    it('waits for the policies for a limited time, and counts the timeouts', async () => {
       const source = new NriSource([socket], 1500);
       await connectPlugin(source);
       let done = (): void => undefined;
@@ -167,13 +167,13 @@ describe('sources', () => {
       const soon = await callPlugin('CreateContainer', createRequest(A));
       assert.ok(soon >= 45 && soon < 1500, `${soon}`);
       assert.equal(source.late, 0);
-      const late = await callPlugin('CreateContainer', createRequest('b'.repeat(64)));
-      assert.ok(late >= 1495, `${late}`);
+      const waited = await callPlugin('CreateContainer', createRequest('b'.repeat(64)));
+      assert.ok(waited >= 1495, `${waited}`);
       assert.equal(source.late, 1);
       await source.stop();
     });
 
-    it('ends the connection after what is no message', async () => {
+    it('closes the connection after an invalid message', async () => {
       const source = new NriSource([socket], 200);
       await connectPlugin(source);
       plugin.write(Buffer.alloc(8, 0xff));

@@ -1,12 +1,12 @@
-/** Renders the templates of our chart: the part of Helm's language that `gen-deploy.ts` writes. Everything else is an error. */
+/** Renders the templates of our chart. Supports only the part of Helm's language that `gen-deploy.ts` writes. */
 import { parse, stringify } from 'yaml';
 
 type Values = Record<string, unknown>;
 
 interface Block {
-  /** Lines are written. */
+  /** True if the lines inside the block are written. */
   readonly isOn: boolean;
-  /** What `.` means inside. */
+  /** The value of `.` inside the block. */
   readonly dot: unknown;
   readonly isOuterOn: boolean;
 }
@@ -19,7 +19,7 @@ export function renderTemplate(template: string, values: Values, namespace: stri
     const [, keyword, not, argument] =
       /^\{\{- (if|with|range|else|end)(?: (not|\$name, \$value :=))?(?: (\S+))? \}\}$/.exec(line) ?? [];
     if (keyword === 'if' || keyword === 'with' || keyword === 'range') {
-      const value = lookUp(argument as string, values, namespace);
+      const value = lookUpValue(argument as string, values, namespace);
       blocks.push({ isOn: isNotEmpty(value) !== (not === 'not'), dot: value, isOuterOn: isOn() });
     } else if (keyword === 'else') {
       const block = blocks.pop() as Block;
@@ -46,14 +46,14 @@ function renderLine(line: string, dot: unknown, values: Values, namespace: strin
     return flags.map((flag) => before + flag).join('\n');
   }
   const text = line.replaceAll(/\{\{ (\S+)( \| quote)? \}\}/g, (_, path: string, quote?: string) => {
-    const value = path === '.' ? dot : lookUp(path, values, namespace);
+    const value = path === '.' ? dot : lookUpValue(path, values, namespace);
     return quote === undefined ? String(value) : JSON.stringify(String(value));
   });
   if (text.includes('{{')) throw new Error(`not known: ${line}`);
   return text;
 }
 
-function lookUp(path: string, values: Values, namespace: string): unknown {
+function lookUpValue(path: string, values: Values, namespace: string): unknown {
   if (path === '.Release.Namespace') return namespace;
   const [, ...steps] = path.slice(1).split('.');
   if (!path.startsWith('.Values.')) throw new Error(`not known: ${path}`);

@@ -1,4 +1,4 @@
-/** The manifests for Kubernetes: as they are generated, and the same from the kustomization and from the chart. */
+/** The manifests for Kubernetes are up to date, and the kustomization and the chart give the same manifests. */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,11 +47,11 @@ const renderSettings = (with_: Values): Record<string, string> =>
   (render('config-map.yaml', with_) as { data: Record<string, string> }).data;
 
 describe('deployment: manifests', () => {
-  it('are as they are generated', () => {
+  it('are up to date', () => {
     for (const [file, text] of deployFiles()) assert.equal(readProjectFile(file), text, `${file}: run \`npm run gen\``);
   });
 
-  it('of the chart and of the kustomization are equal', () => {
+  it('are the same from the chart and from the kustomization', () => {
     const { resources } = parse(readProjectFile(`${AGENT}/kustomization.yaml`)) as { resources: string[] };
     const rendered = listTemplates().flatMap((name) => {
       const object = render(name, readValues());
@@ -61,7 +61,7 @@ describe('deployment: manifests', () => {
     for (const [name, object] of rendered) assert.deepEqual(object, parse(readProjectFile(`${AGENT}/${name}`)), name);
   });
 
-  it('without privileges are equal, too', () => {
+  it('are the same without privileges', () => {
     const changed = readValues();
     changed.tetragon['securityContext'] = { privileged: false };
     const { patches } = parse(readProjectFile('deploy/kubernetes/least-privilege/kustomization.yaml')) as {
@@ -74,7 +74,7 @@ describe('deployment: manifests', () => {
     assert.deepEqual(container.securityContext.capabilities?.add.includes('SYS_ADMIN'), false);
   });
 
-  it('of the chart follow the values', () => {
+  it('follow the values of the chart', () => {
     const changed = readValues();
     changed.podAnnotations = { a: 'b' };
     Object.assign(changed.tetragon, {
@@ -113,19 +113,19 @@ describe('deployment: manifests', () => {
       redactionFilters: '{"redact":["--password(?:\\\\s+|=)(\\\\S*)"]}',
     });
     for (const each of [readValues(), changed]) {
-      const given = renderSettings(each);
-      for (const [name, value] of Object.entries(given)) {
+      const rendered = renderSettings(each);
+      for (const [name, value] of Object.entries(rendered)) {
         assert.ok(names.includes(name), `the agent has no setting ${name}`);
         assert.equal(typeof value, 'string', name);
         assert.doesNotThrow(() => SETTINGS[findSettingKey(name) as SettingKey].parse(value), name);
       }
     }
-    const given = renderSettings(changed);
-    assert.equal(given['cluster-name'], 'c1');
-    assert.equal(given['enforcement'], 'false');
-    assert.equal(given['persist'], undefined);
-    assert.equal(given['export-filename'], '/var/run/polytrace/events.log');
-    assert.equal(given['export-denylist'], filters);
+    const rendered = renderSettings(changed);
+    assert.equal(rendered['cluster-name'], 'c1');
+    assert.equal(rendered['enforcement'], 'false');
+    assert.equal(rendered['persist'], undefined);
+    assert.equal(rendered['export-filename'], '/var/run/polytrace/events.log');
+    assert.equal(rendered['export-denylist'], filters);
     const { volumes, containers } = daemonSet(changed).spec.template.spec;
     assert.ok(volumes.some(({ name }) => name === 'export'));
     assert.ok(containers[0].volumeMounts.some(({ mountPath }) => mountPath === '/var/run/polytrace'));

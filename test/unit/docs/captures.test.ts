@@ -1,4 +1,4 @@
-/** docs/recipes.md and the terminals in docs/samples are what the command prints of the recorded events now. */
+/** docs/recipes.md and the terminals in docs/samples show the current output of the command for the recorded events. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { policyLibrary } from '../../../lib/tracer/policy-files.js';

@@ -1,9 +1,9 @@
-/** Figures that README repeats are those of docs/benchmarks.md, which the benchmark writes. */
+/** README has the same figures as docs/benchmarks.md, which the benchmark writes. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { ROOT, readProjectFile } from '../../project.js';
 
-/** The cells of each row whose first cell is a key of `names`, by the name there. */
+/** Finds the rows whose first cell is a key of `names`. Returns their cells by the value in `names`. */
 function findCells(page: string, names: Readonly<Record<string, string>>): Record<string, string[]> {
   const rows = readProjectFile(page)
     .split('\n')
@@ -19,7 +19,7 @@ function findCells(page: string, names: Readonly<Record<string, string>>): Recor
 }
 
 describe('figures of README', () => {
-  it('are those of the benchmark', () => {
+  it('are the figures of the benchmark', () => {
     const inReadme = findCells('README.md', {
       depth2: 'read, no match, depth 2',
       depth7: 'read, no match, depth 7',
@@ -34,11 +34,11 @@ describe('figures of README', () => {
       const [, , , upstream, , , tetragon] = measured[name] ?? [];
       assert.deepEqual([ours, theirs], [upstream, tetragon], name);
     }
-    const notRemembered = findCells('README.md', {
-      depth2: 'the same, not remembered, depth 2',
-      depth7: 'the same, not remembered, depth 7',
+    const uncached = findCells('README.md', {
+      depth2: 'the same, without the cache, depth 2',
+      depth7: 'the same, without the cache, depth 7',
     });
-    for (const [name, [ours]] of Object.entries(notRemembered)) assert.equal(ours, measured[name]?.[5], name);
+    for (const [name, [ours]] of Object.entries(uncached)) assert.equal(ours, measured[name]?.[5], name);
   });
 
   it('the goals are compared with the tables of the same page', () => {

@@ -1,4 +1,4 @@
-/** The policies of docs/from-other-tools.md are policies: each is checked as `polytrace validate` would. */
+/** The policies of docs/from-other-tools.md are valid, as `polytrace validate` would report. */
 import assert from 'node:assert/strict';
 import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
 import { readProjectFile } from '../../project.js';

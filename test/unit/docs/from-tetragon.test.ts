@@ -1,4 +1,4 @@
-/** docs/from-tetragon.md: each row that the code can prove is proven. */
+/** Checks the rows of docs/from-tetragon.md against the code. */
 import assert from 'node:assert/strict';
 import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
 import { HOOK_SELECTORS_MAX } from '../../../lib/policy/language/limits.js';
@@ -10,7 +10,7 @@ import { readProjectFile } from '../../project.js';
 
 const page = readProjectFile('docs/from-tetragon.md');
 
-/** The cells of the tables below a heading, without the titles of the columns. */
+/** Returns the cells of the tables below a heading, without the column titles. */
 function readRows(heading: string): string[][] {
   const [, section = ''] = page.split(`## ${heading}\n`);
   const lines = section.split(/^## /m)[0]?.split('\n') ?? [];
@@ -27,7 +27,7 @@ function readRows(heading: string): string[][] {
 const policyWithOption = (name: string, value: string): string =>
   policyYaml(`options: [{name: ${name}, value: "${value}"}]\nkprobes: [{call: f}]`);
 
-/** A policy for each row with a code. Tetragon loads it, and here it has the code. */
+/** A policy for each row with a code. Tetragon loads the policy, and polytrace reports the code. */
 const REFUSED: Readonly<Record<string, string>> = {
   'names that no label can have': policyYaml('podSelector: {matchLabels: {"a b": c}}\nkprobes: [{call: f}]'),
   'an unknown option': policyWithOption('anything', '1'),
@@ -42,10 +42,10 @@ const REFUSED: Readonly<Record<string, string>> = {
   '`string` of another pointer': kprobeYaml(
     'call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: string}]',
   ),
-  'the same, sought by a filter': kprobeYaml(
+  'the same, with a positive filter': kprobeYaml(
     'call: security_file_permission\nsyscall: false\nargs: [{index: 0, type: string}]\nselectors: [{matchArgs: [{index: 0, operator: Equal, values: [a]}]}]',
   ),
-  'places of two kinds': policyYaml('uprobes: [{path: /bin/sh, symbols: [main], offsets: [16]}]'),
+  'attach points of two kinds': policyYaml('uprobes: [{path: /bin/sh, symbols: [main], offsets: [16]}]'),
   'an unknown field': kprobeYaml('call: f\nanything: 1'),
   'a field twice': kprobeYaml('call: f\ncall: f'),
   'fields in another case': kprobeYaml('call: f\nSyscall: false'),

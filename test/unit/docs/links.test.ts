@@ -1,11 +1,11 @@
-/** Every relative link of every Markdown file leads to a file, and to a heading where it names one. Paths in the text exist. */
+/** Relative links in Markdown files lead to existing files and headings, and paths in the text exist. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { ROOT, readProjectFile } from '../../project.js';
 
 const NOT_OURS = new Set(['.cache', '.git', 'build', 'coverage', 'dist', 'node_modules', 'prebuilds']);
-/** Code in a line that is a path from the root of the repository. */
+/** Matches inline code that is a path from the root of the repository. */
 const PATH = /`((?:\.ci|\.github|bench|bpf|cmake|docs|examples|lib|native|schema|scripts|test|types)\/[\w./-]*)`/g;
 
 function listMarkdownFiles(folder: string): string[] {
@@ -16,10 +16,10 @@ function listMarkdownFiles(folder: string): string[] {
   });
 }
 
-/** Without what is shown as it stands: fenced blocks and code in a line. */
+/** Removes fenced code blocks and inline code. */
 const removeCode = (markdown: string): string => markdown.replace(/^```[^]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
 
-/** The names that headings are linked by, as GitHub makes them: a second heading of the same text ends with -1. */
+/** Lists the anchors of headings, in GitHub's format. The anchor of a second heading with the same text ends with -1. */
 function listAnchors(markdown: string): Set<string> {
   const anchors = new Set<string>();
   for (const [, text = ''] of markdown.replace(/^```[^]*?^```/gm, '').matchAll(/^#+ (.*)$/gm)) {

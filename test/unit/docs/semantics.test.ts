@@ -1,6 +1,6 @@
 /**
- * The facts about what Tetragon's policies and events mean: each row of both tables has tests. A row names them by their
- * files and titles, and this test looks for them there.
+ * Each row of the tables about the semantics of Tetragon's policies and events has tests. A row names its tests by file
+ * and title, and this test looks for the titles in those files.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
@@ -9,11 +9,11 @@ import { ROOT, readProjectFile } from '../../project.js';
 
 const facts = join(process.env['POLYTRACE_SHARED'] ?? join(ROOT, '../shared'), 'facts/tetragon-semantics.md');
 
-/** A file of test/, and parts of titles in it. */
+/** A file in test/, and parts of titles in this file. */
 type TestTitles = readonly [file: string, ...titles: readonly string[]];
 type Row = readonly [subject: string, ...tests: readonly TestTitles[]];
 
-const MEANING = 'unit/policy/same-meaning.test.ts';
+const SEMANTICS = 'unit/policy/tetragon-semantics.test.ts';
 const KERNEL = 'kernel/language.test.ts';
 const COMPACT = 'unit/output/compact.test.ts';
 const JSON_LINES = 'unit/output/json.test.ts';
@@ -29,10 +29,10 @@ const POLICIES: readonly Row[] = [
     ],
     ['unit/policy/cel.test.ts', 'allows an expression of constants'],
   ],
-  ['`matchArgs[].index`', [MEANING, 'index is that of the argument', 'args is a position']],
+  ['`matchArgs[].index`', [SEMANTICS, 'index is that of the argument', 'args is a position']],
   [
     '`returnCopy: true`',
-    [MEANING, 'returnCopy alone: entry and return', 'returnCopy alone, of a uprobe'],
+    [SEMANTICS, 'returnCopy alone: entry and return', 'returnCopy alone, of a uprobe'],
     ['kernel/matrix-strings.ts', 'char_buf with returnCopy'],
   ],
   [
@@ -42,26 +42,26 @@ const POLICIES: readonly Row[] = [
   ],
   [
     '`Family` and the like on `sockaddr_un`',
-    [MEANING, 'the family of a local socket', 'an abstract name with its NUL, and a padded one'],
+    [SEMANTICS, 'the family of a local socket', 'an abstract name with its NUL, and a padded one'],
     ['kernel/matrix-strings.ts', "operator: 'Family', values: ['AF_UNIX']", 'an abstract name, and one that is padded'],
     ['unit/docs/from-tetragon.test.ts', 'ports of `sockaddr_un`'],
   ],
   [
     'tracepoint fields',
-    [MEANING, 'of a tracepoint'],
+    [SEMANTICS, 'of a tracepoint'],
     [KERNEL, 'a buffer and a descriptor in fields of a tracepoint'],
     ['native/tracepoints.test.ts', 'by format: buffers, as long as another field says, and the file of a descriptor'],
   ],
   [
     'registers in `data` and `argRegs`',
-    [MEANING, 'the register ${name}', 'assignments to parts of registers'],
+    [SEMANTICS, 'the register ${name}', 'assignments to parts of registers'],
     [KERNEL, 'parts of registers'],
   ],
   [
     'small forms',
     [
-      MEANING,
-      'Equal with an empty text',
+      SEMANTICS,
+      'Equal with an empty string',
       'the bits of a negative number',
       'the same index twice: the first is meant',
       'resolve begins with an element',
@@ -72,16 +72,19 @@ const POLICIES: readonly Row[] = [
     ],
     [KERNEL, 'an empty text', 'the bits of a negative number', 'the same index twice'],
   ],
-  ['options', ['unit/policy/options.test.ts', 'are those of Tetragon, and one more', 'an unknown one is refused']],
+  [
+    'options',
+    ['unit/policy/options.test.ts', 'are the options of Tetragon, and one more', 'an unknown option is refused'],
+  ],
   [
     'uprobes',
-    ['unit/policy/mistakes-whole-language.test.ts', 'places of two kinds'],
+    ['unit/policy/mistakes-whole-language.test.ts', 'attach points of two kinds'],
     ['unit/docs/from-tetragon.test.ts', 'places of two kinds'],
   ],
   [
     'refused there, accepted here without a word',
-    ['unit/policy/infer.test.ts', 'says what was not checked, if it is asked'],
-    ['unit/policy/kernel.test.ts', 'a tracepoint whose format is not known', '⟦ARG_TYPE_MISMATCH⟧string'],
+    ['unit/policy/infer.test.ts', 'reports what was not checked, if it is asked'],
+    ['unit/policy/kernel.test.ts', 'a tracepoint with an unknown format', '⟦ARG_TYPE_MISMATCH⟧string'],
     ['native/tracepoints.test.ts', 'unknown names and wrong types are refused with their places'],
   ],
 ];
@@ -89,8 +92,8 @@ const POLICIES: readonly Row[] = [
 const EVENTS: readonly Row[] = [
   [
     '`parent_exec_id` of a process that execs again',
-    [JSON_LINES, 'of a process that has executed again names its former image as parent'],
-    ['unit/process/cache.test.ts', 'a process that executes again knows its former image, and keeps its parent'],
+    [JSON_LINES, 'of a process that has executed again names its previous exec as parent'],
+    ['unit/process/cache.test.ts', 'a process that executes again knows its previous exec, and keeps its parent'],
   ],
   ['`uid`', [JSON_LINES, 'has the effective user id; the event has both']],
   [
@@ -111,12 +114,15 @@ const EVENTS: readonly Row[] = [
     ['unit/output/export.test.ts', 'every key of every event is in the table'],
   ],
   ['compact: an unknown call', [COMPACT, "'syscall', '__x64_sys_ptrace"]],
-  ['compact: `tcp_sendmsg`', [COMPACT, "['tcp_sendmsg', [sockOf(), intOf(5, 2)]", 'bytes 9223372036854775808']],
+  [
+    'compact: `tcp_sendmsg`',
+    [COMPACT, "['tcp_sendmsg', [socketArgument(), intArgument(5, 2)]", 'bytes 9223372036854775808'],
+  ],
   ['compact: exit of a process without arguments', [COMPACT, '/usr/bin/cat  127']],
   ['compact: LSM hooks', ['unit/output/kinds.test.ts', 'as a line']],
 ];
 
-/** The subjects of the tables of a page, a list for each table. */
+/** Returns the subjects of each table of a page. */
 function parseSubjects(text: string): string[][] {
   return text
     .split(/\n\|[-|]+\|\n/)
@@ -130,7 +136,7 @@ function parseSubjects(text: string): string[][] {
     );
 }
 
-describe('what Tetragon means: each row of the facts is tested', () => {
+describe("Tetragon's semantics: each row of the facts is tested", () => {
   it('has the rows of both tables', function () {
     if (!existsSync(facts)) return this.skip();
     const listSubjects = (rows: readonly Row[]): string[] => rows.map(([subject]) => subject);
@@ -141,7 +147,7 @@ describe('what Tetragon means: each row of the facts is tested', () => {
     it(subject, () => {
       assert.ok(tests.length > 0);
       for (const [file, ...titles] of tests) {
-        const text = readProjectFile('test', file);
+        const text = readProjectFile(`test/${file}`);
         for (const title of titles) assert.ok(text.includes(title), `${file}: ${title}`);
       }
     });

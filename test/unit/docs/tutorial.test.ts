@@ -1,4 +1,4 @@
-/** docs/tutorial.md shows what the program says about its policies. test/kernel/tutorial.test.ts runs them. */
+/** docs/tutorial.md shows the current output for its policies. test/kernel/tutorial.test.ts runs the policies. */
 import assert from 'node:assert/strict';
 import { validatePolicy } from '../../../lib/policy/index.js';
 import { findPolicies, withAnswers } from '../../../scripts/tutorial-answers.js';
@@ -19,7 +19,7 @@ describe('docs/tutorial.md', () => {
     assert.match(protect, /action: Override/);
   });
 
-  it('shows the diagnostic and the explanation as they are now', () => {
+  it('shows the current diagnostic and explanation', () => {
     assert.equal(withAnswers(page), page, 'run npm run gen');
   });
 

@@ -23,12 +23,12 @@ describe('policy: digests of programs', () => {
     }
   });
 
-  it('a build id is a note of the file', () => {
+  it('the build id comes from a note of the file', () => {
     const file = buildElf({ symbols: [], probes: ['a:b'] });
     const elf = readElf(toFileBytes(file));
     assert.equal(elf?.buildId, undefined);
-    const of = buildElf({ symbols: [], probes: ['a:b'], buildId: '00ff10' });
-    const own = readElf(toFileBytes(of));
+    const withId = buildElf({ symbols: [], probes: ['a:b'], buildId: '00ff10' });
+    const own = readElf(toFileBytes(withId));
     assert.equal(own?.buildId, '00ff10');
     assert.deepEqual([...(own?.probes.keys() ?? [])], ['a:b']);
   });

@@ -1,20 +1,20 @@
-/** Makes small ELF files with function symbols and static probes. */
+/** Builds small ELF files with function symbols and static probes. */
 import type { FileBytes } from '../../../lib/elf/file-bytes.js';
 
-/** A file with these bytes. */
+/** Makes a readable file of the bytes. */
 export function toFileBytes(bytes: Buffer): FileBytes {
-  return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
+  return { size: bytes.length, readAt: (offset, length) => bytes.subarray(offset, offset + length) };
 }
 
 export interface ElfContents {
   readonly symbols: readonly string[];
-  /** Addresses of the symbols. By default they follow each other from 0x1000 on, without a size. */
+  /** The addresses of the symbols. By default, they are consecutive from 0x1000, without a size. */
   readonly addresses?: readonly number[];
   readonly sizes?: readonly number[];
   /** `PROVIDER:NAME` */
   readonly probes: readonly string[];
   readonly bigEndian?: boolean;
-  /** The build id in hexadecimal digits. */
+  /** The build id in hexadecimal. */
   readonly buildId?: string;
   /** [address, offset, size] of each mapped segment. */
   readonly segments?: readonly (readonly [number, number, number])[];

@@ -1,4 +1,4 @@
-/** Finds functions of ELF files by their place, in correct and in damaged files. */
+/** Finds functions of ELF files by file offset, in correct and in damaged files. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readFunctions } from '../../../lib/elf/elf-functions.js';
@@ -22,24 +22,24 @@ describe('functions of an ELF file', () => {
     ['between two functions', 0x430n, undefined],
     ['the plain one of two names', 0x441n, { symbol: 'helper', offset: 1n }],
     ['one without a size extends to the next', 0x4f0n, { symbol: 'last', offset: 0x70n }],
-    ['a place that is not mapped', 0x3ffn, undefined],
-    ['a place beyond the mapped part', 0x600n, undefined],
+    ['an address that is not mapped', 0x3ffn, undefined],
+    ['an address beyond the mapped segment', 0x600n, undefined],
   ] as const) {
     it(what, () => {
       assert.deepEqual(functions?.find(offset), expected);
     });
   }
 
-  it('the build id', () => {
+  it('have a build id', () => {
     assert.equal(functions?.buildId, 'ab12');
   });
 
-  it('a file that is not ELF, and one that is truncated', () => {
+  it('are not found in a file that is not ELF, or is truncated', () => {
     assert.equal(readFunctions(toFileBytes(Buffer.from('#!/bin/sh\n'))), null);
     assert.equal(readFunctions(toFileBytes(FILE.subarray(0, 100))), null);
   });
 
-  it('with any changed bytes, nothing is thrown, and the length of names is limited', function () {
+  it('with any changed bytes, the reader throws nothing and limits the length of names', function () {
     this.timeout(20_000);
     const changes = fc.array(fc.tuple(fc.nat(FILE.length - 1), fc.nat(255)), { minLength: 1, maxLength: 12 });
     fc.assert(

@@ -1,4 +1,4 @@
-/** ELF files that were made to take time or memory: a small file is read in a short time, whatever it says about itself. */
+/** ELF files that an attacker made to take time or memory. A small file is read in a short time, whatever its headers claim. */
 import assert from 'node:assert/strict';
 import { readFunctions } from '../../../lib/elf/elf-functions.js';
 import { readMappedBuildId, readElf } from '../../../lib/elf/elf.js';
@@ -14,11 +14,11 @@ interface Section {
   readonly type: number;
   readonly content: Buffer;
   readonly link?: number;
-  /** Its size, if the file lies about it. */
+  /** The size in the header, if it differs from the real size. */
   readonly size?: bigint;
 }
 
-/** `entry` and `count` are those of the table of sections. */
+/** `entry` and `count` are the entry size and the length of the section table. */
 function buildSections(sections: readonly Section[], { entry = 64, count = sections.length } = {}): Buffer {
   const header = Buffer.alloc(64);
   header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
@@ -59,30 +59,30 @@ const probeNote = (text: string): Buffer =>
   noteBytes('stapsdt\0', Buffer.concat([Buffer.alloc(24), Buffer.from(text)]));
 const repeatBytes = (count: number, bytes: Buffer): Buffer => Buffer.concat(Array<Buffer>(count).fill(bytes));
 
-/** Reads a file with every reader. Counts the bytes that are read, which become buffers, and takes a limited time. */
+/** Reads a file with every reader. Counts the bytes that are read, and checks that the time is limited. */
 function readAll(file: Buffer): { readonly elf: ElfInfo | null; readonly bytes: number } {
   let bytes = 0;
   const counted: FileBytes = {
     size: file.length,
-    read(offset, length) {
+    readAt(offset, length) {
       bytes += length;
-      return toFileBytes(file).read(offset, length);
+      return toFileBytes(file).readAt(offset, length);
     },
   };
   const begin = process.cpuUsage();
   const elf = readElf(counted);
-  const most = bytes;
+  const bytesRead = bytes;
   readFunctions(counted);
   readMappedBuildId(counted);
   const { user, system } = process.cpuUsage(begin);
   assert.ok((user + system) / 1000 < 3000, `${(user + system) / 1000} ms`);
-  return { elf, bytes: most };
+  return { elf, bytes: bytesRead };
 }
 
 describe('hostile ELF files', function () {
   this.timeout(20_000);
 
-  it('symbols whose names have no end', () => {
+  it('symbols whose names are not terminated', () => {
     const strings = Buffer.alloc(600 * KIB, 'x');
     assert.equal(
       readAll(
@@ -95,18 +95,18 @@ describe('hostile ELF files', function () {
     );
   });
 
-  it('many places of one static probe', () => {
+  it('one static probe with many locations', () => {
     const { elf } = readAll(buildSections([{ type: NOTE, content: repeatBytes(100_000, probeNote('p\0n\0')) }]));
     assert.equal(elf?.probes.get('p:n')?.length, 100_000);
   });
 
-  it('arguments of a static probe with many blanks', () => {
+  it('a static probe whose arguments have many blanks', () => {
     const blanks = ' '.repeat(500 * KIB);
     const { elf } = readAll(buildSections([{ type: NOTE, content: probeNote(`p\0n\0-4@%eax${blanks}8@(%rdi, 1)\0`) }]));
     assert.deepEqual(elf?.probes.get('p:n'), [{ args: ['-4@%eax', '8@(%rdi, 1)'] }]);
   });
 
-  it('65,535 sections that are the same', () => {
+  it('65,535 equal sections', () => {
     const content = repeatBytes(1000, probeNote('p\0n\0'));
     assert.equal(readAll(buildSections([{ type: NOTE, content }], { entry: 0, count: 0xffff })).elf, null);
   });

@@ -1,5 +1,5 @@
 /**
- * The evaluator over values that need no kernel: what it answers, and what it does not know. test/kernel/matrix.test.ts compares
+ * The evaluator over values that need no kernel: its verdicts and its uncertainties. test/kernel/matrix.test.ts compares
  * it with the kernel for each type and operator.
  */
 import assert from 'node:assert/strict';
@@ -28,7 +28,7 @@ function evaluateYaml(
   });
 }
 
-/** `0` or `1`: the selector that matches. `no`: none. A code: it is not known, and this is why. */
+/** The selector that matches (`0` or `1`), `no` for none, or the code of the uncertainty. */
 type Answer = number | 'no' | UncertaintyCode;
 
 function toAnswer(verdict: Verdict): Answer {
@@ -48,21 +48,21 @@ const VALUES: readonly (readonly [title: string, hook: string, value: HookArgume
   ['a path, the second selector', `${FILE}\n${filterYaml('Prefix', '/tmp/')}\n${filterYaml('Equal', '/etc/shadow')}`, fileArgument('/etc/shadow'), 1],
   ['a path that no selector has', `${FILE}\n${filterYaml('Prefix', '/tmp/')}`, fileArgument('/etc/shadow'), 'no'],
   ['the first of two selectors', `${FILE}\n${filterYaml('Prefix', '/etc/')}\n${filterYaml('Postfix', 'shadow')}`, fileArgument('/etc/shadow'), 0],
-  ['the longest prefix has what the shorter ones have', `${FILE}\n${filterYaml('Prefix', '/etc/x')}\n${filterYaml('Prefix', '/etc/')}`, fileArgument('/etc/shadow'), 1],
+  ['the longest prefix includes the shorter ones', `${FILE}\n${filterYaml('Prefix', '/etc/x')}\n${filterYaml('Prefix', '/etc/')}`, fileArgument('/etc/shadow'), 1],
   ['NotPrefix', `${FILE}\n${filterYaml('NotPrefix', '/etc/')}`, fileArgument('/etc/shadow'), 'no'],
-  ['the end of a path whose beginning is not there', `${FILE}\n${filterYaml('Postfix', 'shadow')}`, fileArgument('dow/shadow', 0, { flags: ['truncated'] }), 0],
-  ['the beginning of such a path', `${FILE}\n${filterYaml('Prefix', '/etc/')}`, fileArgument('dow/shadow', 0, { flags: ['truncated'] }), 'VALUE_INCOMPLETE'],
+  ['the end of a path without its beginning', `${FILE}\n${filterYaml('Postfix', 'shadow')}`, fileArgument('dow/shadow', 0, { flags: ['truncated'] }), 0],
+  ['the beginning of a path without its beginning', `${FILE}\n${filterYaml('Prefix', '/etc/')}`, fileArgument('dow/shadow', 0, { flags: ['truncated'] }), 'VALUE_INCOMPLETE'],
   ['no equal path has so many bytes', `${FILE}\n${filterYaml('Equal', '/dow/shadow')}`, fileArgument('/dow/shadow', 0, { flags: ['truncated'] }), 'no'],
   ['a path that could not be read is empty', `${FILE}\n${filterYaml('NotEqual', '/etc/x')}`, fileArgument('', 0, { flags: ['fault'], permission: '' }), 0],
   ['a name in memory', `${FILE}\n${filterYaml('Equal', 'memfd:x')}`, fileArgument('/memfd:x', 0, { flags: ['pseudo'] }), 0],
   ['a pipe', `${FILE}\n${filterYaml('Prefix', 'pipe:')}`, fileArgument('pipe:[7]', 0, { flags: ['pseudo'] }), 'VALUE_REWRITTEN'],
-  ['bytes that are no text', `${FILE}\n${filterYaml('Postfix', 'b')}`, fileArgument('/a\udcffb'), 0],
+  ['bytes that are not UTF-8', `${FILE}\n${filterYaml('Postfix', 'b')}`, fileArgument('/a\udcffb'), 0],
   ['the type of a file', `${FILE}\n- matchArgs: [{index: 0, operator: FileType, values: [dir]}]`, fileArgument('/a', 0, { permission: 'drwxr-xr-x' }), 0],
-  ['a file that is compared by its inode, too', `${FILE}\n- matchArgs: [{index: 0, operator: Equal, inode: true, values: [/a]}]`, fileArgument('/b'), 'FILE_IDENTITY'],
-  ['such a file with the path of the policy', `${FILE}\n- matchArgs: [{index: 0, operator: Equal, inode: true, values: [/a]}]`, fileArgument('/a'), 0],
-  ['a value that is not there', `${FILE}\n${filterYaml('Equal', '/a')}`, undefined, 'VALUE_NOT_RECORDED'],
+  ['a file that is also compared by its inode', `${FILE}\n- matchArgs: [{index: 0, operator: Equal, inode: true, values: [/a]}]`, fileArgument('/b'), 'FILE_IDENTITY'],
+  ['a file that is also compared by its inode, with the path of the policy', `${FILE}\n- matchArgs: [{index: 0, operator: Equal, inode: true, values: [/a]}]`, fileArgument('/a'), 0],
+  ['a missing value', `${FILE}\n${filterYaml('Equal', '/a')}`, undefined, 'VALUE_NOT_RECORDED'],
   ['a value of another type', `${FILE}\n${filterYaml('Equal', '/a')}`, stringArgument('/a', 0), 'VALUE_NOT_RECORDED'],
-  ['a value that is not there does not matter to the selector before', `${FILE}\n- {}\n${filterYaml('Equal', '/a')}`, undefined, 0],
+  ['a missing value does not matter to the selector before', `${FILE}\n- {}\n${filterYaml('Equal', '/a')}`, undefined, 0],
   ['a long text: its end is not known, and matches', `${TEXT}\n${filterYaml('Postfix', 'a')}`, stringArgument(long, 0, true), 0],
   ['a long text: its beginning', `${TEXT}\n${filterYaml('Prefix', 'xx')}`, stringArgument(long, 0, true), 0],
   ['a substring', `${TEXT}\n${filterYaml('SubString', 'bc')}`, stringArgument('abcd', 0), 0],
@@ -110,7 +110,7 @@ describe('the evaluator: values', () => {
     }
   });
 
-  it('expressions: errors do not match, and a side that decides is enough', () => {
+  it('expressions: errors do not match, and one side can decide', () => {
     const two = 'call: f\nsyscall: false\nargs: [{index: 0, type: int32}, {index: 1, type: int32}]\nselectors:';
     const celHook = (text: string): string => `${two}\n- matchArgs: [{operator: CelExpr, values: ['${text}']}]`;
     const int32Argument = (value: number, index: number): HookArgument => ({ type: 'int32', index, value });
@@ -135,9 +135,9 @@ describe('the evaluator: processes', () => {
     ['an executable that may be another file is not exempt', binariesHook('{operator: NotIn, values: [/usr/bin/cat]}'), { binaryUntrusted: true }, 0],
     ['Prefix', binariesHook('{operator: Prefix, values: [/usr/]}'), {}, 0],
     ['Postfix', binariesHook('{operator: Postfix, values: [/dog]}'), {}, 'no'],
-    ['a process that was not seen', binariesHook('{operator: In, values: [/usr/bin/cat]}'), { flags: 'procFS unknown' }, 'PROCESS_UNKNOWN'],
+    ['an unknown process', binariesHook('{operator: In, values: [/usr/bin/cat]}'), { flags: 'procFS unknown' }, 'PROCESS_UNKNOWN'],
     ['followChildren, in the set itself', binariesHook('{operator: In, followChildren: true, values: [/usr/bin/cat]}'), {}, 0],
-    ['followChildren, else', binariesHook('{operator: In, followChildren: true, values: [/usr/bin/dog]}'), {}, 'PROCESS_HISTORY'],
+    ['followChildren, not in the set itself', binariesHook('{operator: In, followChildren: true, values: [/usr/bin/dog]}'), {}, 'PROCESS_HISTORY'],
     ['a pid', 'call: f\nsyscall: false\nselectors:\n- matchPIDs: [{operator: In, values: [210]}]', {}, 0],
     ['another pid', 'call: f\nsyscall: false\nselectors:\n- matchPIDs: [{operator: In, values: [211]}]', {}, 'no'],
     ['namespaces at the call', 'call: f\nsyscall: false\nselectors:\n- matchNamespaces: [{namespace: Net, operator: In, values: ["1"]}]', {}, 'PROCESS_STATE'],
@@ -148,7 +148,7 @@ describe('the evaluator: processes', () => {
     it(title, () => assert.equal(toAnswer(evaluateYaml(hook, [], { process: { ...cat, ...process } })), answer));
   }
 
-  it('the owner of a socket is not the process that called', () => {
+  it('the owner of a socket is not the calling process', () => {
     const hook = binariesHook('{operator: In, values: [/usr/bin/cat]}');
     assert.equal(toAnswer(evaluateYaml(hook, [], { isSocketOwner: true })), 'SOCKET_OWNER');
   });
@@ -171,7 +171,7 @@ describe('the evaluator: actions', () => {
     `- matchArgs: [{index: 0, operator: Prefix, values: [${value}]}]\n  matchActions: [${action}]`;
   const actions = `${FILE}\n${selectorYaml('/tmp/', '{action: NoPost}')}\n${selectorYaml('/etc/', '{action: Post, rateLimit: 5s}')}\n${selectorYaml('/', '{action: Post}')}`;
 
-  it('NoPost is not reported, a rate limit is not known, Post is', () => {
+  it('NoPost is not reported, a rate limit is uncertain, Post is reported', () => {
     const evaluateActions = (path: string): [Verdict['reported'], number | undefined, UncertaintyCode[]] => {
       const { reported: answer, selector: at, doubts } = evaluateYaml(actions, [fileArgument(path)]);
       return [answer, at, doubts.map(({ code }) => code)];
@@ -181,7 +181,7 @@ describe('the evaluator: actions', () => {
     assert.deepEqual(evaluateActions('/a'), ['yes', 2, []]);
   });
 
-  it('the answer is certain where all that may match leads to it', () => {
+  it('the verdict is certain if all selectors that may match lead to it', () => {
     const binary = '  matchBinaries: [{operator: In, followChildren: true, values: [/a]}]';
     const verdict = evaluateYaml(`${FILE}\n${filterYaml('Prefix', '/')}\n${binary}\n${filterYaml('Prefix', '/etc/')}`, [
       fileArgument('/etc/a'),

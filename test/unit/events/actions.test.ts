@@ -1,4 +1,4 @@
-/** The actions and stack traces in events. */
+/** The performed actions, file hashes and stack traces of events. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { SelectorActions } from '../../../lib/compiled/compiled-policy.js';
@@ -45,9 +45,12 @@ describe('performed actions', () => {
 
   it('notifications of enforcers', () => {
     const notify: SelectorActions = { order: ['notifyEnforcer'], notify: { signal: 9, override: -1 } };
-    const told = performedActions(chunkWithFlags(EventFlag.EVENT_NOTIFIED), 0, atEntry(notify), []);
-    assert.deepEqual(told, [{ action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done' }, { action: 'post' }]);
-    assert.equal(mainAction(told), 'notifyEnforcer');
+    const actions = performedActions(chunkWithFlags(EventFlag.EVENT_NOTIFIED), 0, atEntry(notify), []);
+    assert.deepEqual(actions, [
+      { action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done' },
+      { action: 'post' },
+    ]);
+    assert.equal(mainAction(actions), 'notifyEnforcer');
     assert.equal(readPolicyMode(chunkWithFlags(0), 0, atEntry(notify), []), 'enforce');
     assert.deepEqual(
       performedActions(chunkWithFlags(0), 0, atEntry({ order: ['notifyEnforcer'], notify: { signal: 9 } }), [])[0],
@@ -67,14 +70,14 @@ describe('performed actions', () => {
     [EventFlag.EVENT_PROTECTED, 'protected', 'enforce'],
   ] as const) {
     it(outcome, () => {
-      const told = performedActions(chunkWithFlags(flag), 0, atEntry({ order: ['signal'], signal: 15 }), []);
-      assert.deepEqual(told, [{ action: 'signal', signal: 15, outcome }, { action: 'post' }]);
-      assert.equal(mainAction(told), 'post');
+      const actions = performedActions(chunkWithFlags(flag), 0, atEntry({ order: ['signal'], signal: 15 }), []);
+      assert.deepEqual(actions, [{ action: 'signal', signal: 15, outcome }, { action: 'post' }]);
+      assert.equal(mainAction(actions), 'post');
       assert.equal(readPolicyMode(chunkWithFlags(flag), 0, atEntry(BOTH), []), mode);
     });
   }
 
-  it('actions of the return: their own flags, after those of the entry', () => {
+  it('actions of the return have their own flags, and come after the actions of the entry', () => {
     const both: EventActions = {
       entry: { order: ['signal'], signal: 10 },
       returned: { order: ['sigkill'], signal: 9 },
@@ -92,7 +95,7 @@ describe('performed actions', () => {
     );
   });
 
-  it('requests, each with the outcome of starting it', () => {
+  it('requests, each with the result of starting it', () => {
     const actions: SelectorActions = {
       order: ['dnsLookup', 'trackSock', 'getUrl', 'getUrl'],
       requests: ['a.test', 'http://b.test', 'http://c.test'],
@@ -110,7 +113,7 @@ describe('performed actions', () => {
 });
 
 describe('hashes of files', () => {
-  it('are at the end of the record, with the length of the algorithm', () => {
+  it('are at the end of the record, as long as their algorithm requires', () => {
     const bytes = Buffer.concat([hookRecord(WHO, 8), Buffer.alloc(ImaHash.sizeof, 0xab)]);
     const start = bytes.length - ImaHash.sizeof;
     bytes.writeUInt32LE(bytes.length, EventHeader.size);
@@ -126,7 +129,7 @@ describe('hashes of files', () => {
 });
 
 describe('stack traces', () => {
-  it('are read from the record, and only from inside it', () => {
+  it('are read only from inside the record', () => {
     const bytes = hookRecord(WHO, 8, 0, '0123456789abcdef');
     const ref = EventHook.kernelStack;
     assert.equal(readStackAddresses(RecordChunk.from(bytes), 0, ref), undefined);
@@ -137,7 +140,7 @@ describe('stack traces', () => {
     assert.equal(readStackAddresses(RecordChunk.from(bytes), 0, ref), undefined);
   });
 
-  it('functions of the kernel in order, if it shows their addresses', () => {
+  it('kernel functions in order, if the kernel shows their addresses', () => {
     const text = 'ffff0020 T b\nffff0010 t a\nffff0030 t c\t[mod]\nffff0015 d data\n';
     assert.deepEqual(parseKallsyms(text), [
       { start: 0xffff0010n, symbol: 'a' },
@@ -147,7 +150,7 @@ describe('stack traces', () => {
     assert.deepEqual(parseKallsyms('0000000000000000 T a\n'), []);
   });
 
-  it('mapped files, by offsets in them', () => {
+  it('mapped files with offsets', () => {
     const [range] = parseMaps(
       '7f00001000-7f00003000 r-xp 00002000 08:01 42    /usr/lib/a b.so\n7f1-7f2 rw-p 0 00:00 0\n',
     );
@@ -160,7 +163,7 @@ describe('stack traces', () => {
     });
   });
 
-  it('only files of local file systems are read', () => {
+  it('only files on local file systems are read', () => {
     const mounts = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw
 23 22 0:50 / /mnt rw - fuse.sshfs there rw
 24 22 0:51 / /net rw master:2 - nfs4 there:/ rw
@@ -170,7 +173,7 @@ describe('stack traces', () => {
     assert.deepEqual([...localDevices(mounts)], ['8:1', '0:52', '0:53']);
   });
 
-  it('of this process: its file and offset, and the address only on request', () => {
+  it('have the file and offset of this process, and the address only on request', () => {
     const inside = parseMaps(readFileSync('/proc/self/maps', 'utf8'))[0];
     assert.ok(inside);
     const [frame] = resolveUserFrames([inside.start + 5n], process.pid, false);

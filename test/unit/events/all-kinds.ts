@@ -1,4 +1,4 @@
-/** One event of each kind, as the tracer makes them from records. */
+/** Events of each kind, made from records as the tracer makes them. */
 import assert from 'node:assert/strict';
 import { createHookEvent } from '../../../lib/events/events.js';
 import type { CompiledHook } from '../../../lib/compiled/compiled-policy.js';
@@ -46,7 +46,7 @@ export function createEventsOfAllKinds(): TracerEvent[] {
   ];
   const [, second, exited] = readEvents(...records);
   const process = cache.findForHook(placeInChunk(hookRecord(child, 9)).chunk, 0).view;
-  const made = (['kprobe', 'raw_tracepoint', 'lsm', 'uprobe', 'usdt', 'loader'] as const).map((kind) => {
+  const hookEvents = (['kprobe', 'raw_tracepoint', 'lsm', 'uprobe', 'usdt', 'loader'] as const).map((kind) => {
     const values = [
       { text: 'x' },
       { value: 2n ** 60n },
@@ -58,7 +58,7 @@ export function createEventsOfAllKinds(): TracerEvent[] {
     const compiled = kind === 'loader' ? { ...compileKind(kind), args: [compiledValue('file')] } : compileKind(kind);
     return createHookEvent(chunk, at, process, loadedHook(compiled));
   });
-  const all = [second, exited, ...made].filter((event) => event !== undefined);
+  const all = [second, exited, ...hookEvents].filter((event) => event !== undefined);
   assert.equal(all.length, 8);
   return all;
 }

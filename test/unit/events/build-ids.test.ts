@@ -1,4 +1,4 @@
-/** Build ids of mapped files: of exactly that file, or none. */
+/** Build ids of mapped files: the build id of exactly that file, or none. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { findFileBuildId } from '../../../lib/events/build-ids.js';
 
 const BUILD_ID = '00112233445566778899aabbccddeeff';
 
-/** An ELF file that contains only a note. */
+/** Builds an ELF file that contains only a note. */
 function elfWithNote(noteBytes = 32): Buffer {
   const header = Buffer.alloc(64);
   header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
@@ -41,14 +41,14 @@ describe('build ids', () => {
     return { type: 'file', index: 0, path, flags: [], permission: '', inode: ino, device, links: 1 };
   }
 
-  it('of the file that was mapped', () => {
+  it('come from the file that was mapped', () => {
     const file = writeMappedFile('a', elfWithNote());
     assert.equal(findFileBuildId(process.pid, file), BUILD_ID);
-    // The process has ended, so the path on the machine is used.
+    // The process has ended, so the path on the host is used.
     assert.equal(findFileBuildId(0x7fffffff, file), BUILD_ID);
   });
 
-  it('not of another one', () => {
+  it('do not come from another file', () => {
     const file = writeMappedFile('b', elfWithNote());
     assert.equal(findFileBuildId(process.pid, { ...file, inode: file.inode + 1n }), undefined);
     assert.equal(findFileBuildId(process.pid, { ...file, device: { major: 4000, minor: 1 } }), undefined);
@@ -59,7 +59,7 @@ describe('build ids', () => {
     assert.equal(findFileBuildId(process.pid, { ...file, path: '' }), undefined);
   });
 
-  it('none, if the file has none or is damaged', () => {
+  it('are missing if the file has none or is damaged', () => {
     assert.equal(findFileBuildId(process.pid, writeMappedFile('d', Buffer.from('text'))), undefined);
     const whole = elfWithNote();
     for (let length = 0; length < whole.length; length += 4) {

@@ -61,7 +61,7 @@ describe('the kind of an event', () => {
   };
   const tracepoint = { subsystem: 'sched', event: 'sched_switch' };
 
-  it('is that of its hook', () => {
+  it('is the kind of its hook', () => {
     const kinds = ['kprobe', 'fentry', 'tracepoint', 'raw_tracepoint', 'lsm', 'uprobe', 'usdt'] as const;
     assert.deepEqual(
       kinds.map((kind) => createEvent({ kind })['type']),

@@ -1,4 +1,4 @@
-/** Events as plain data: nothing is lost in a copy, a worker or JSON, and nothing of the tracer can be reached. */
+/** Events as plain data: a copy, a worker and JSON lose nothing, and programs cannot reach objects of the tracer. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { inspect } from 'node:util';
@@ -10,7 +10,7 @@ import { formatCompact, toJson } from '../../../lib/output/index.js';
 import type { PlainEvent, TracerEvent } from '../../../types/events.js';
 import { createEventsOfAllKinds } from './all-kinds.js';
 
-/** All that a program can find in an event, symbols as well. */
+/** Lists all keys of an event, also symbols and keys of its prototypes. */
 function listKeys(event: object): PropertyKey[] {
   const keys = new Set<PropertyKey>();
   for (let at = event; at !== Object.prototype; at = Object.getPrototypeOf(at) as object) {
@@ -19,7 +19,7 @@ function listKeys(event: object): PropertyKey[] {
   return [...keys];
 }
 
-/** The names of all members of an event that a program can use. */
+/** Lists the members of an event that a program can use. */
 function listMembers(event: object): string[] {
   const names = listKeys(event).filter((key) => typeof key === 'string');
   return names.filter((name) => !['constructor', 'toObject', 'toJSON'].includes(name)).sort();
@@ -28,7 +28,7 @@ function listMembers(event: object): string[] {
 const listPresent = (source: object): string[] =>
   listMembers(source).filter((name) => (source as Record<string, unknown>)[name] !== undefined);
 
-/** The members of the public contract. */
+/** The members of each event type in the public contract. */
 const PUBLIC: Readonly<Record<string, readonly string[]>> = MEMBERS;
 
 describe('events as plain data', () => {
@@ -59,13 +59,13 @@ describe('events as plain data', () => {
       if (event.type !== 'lost') assert.throws(() => structuredClone(event.process), { name: 'DataCloneError' });
     });
 
-    it(`${event.type}: shows nothing of the tracer`, () => {
+    it(`${event.type}: exposes nothing of the tracer`, () => {
       assert.ok(event.type !== 'lost');
       assert.deepEqual(Reflect.ownKeys(event), ['process']);
       assert.deepEqual(listMembers(event), [...(PUBLIC[event.type] ?? [])].sort());
       assert.deepEqual(Reflect.ownKeys(event.process), ['toObject']);
       assert.deepEqual(listMembers(event.process).sort(), [...PROCESS_MEMBERS].sort());
-      // What has no public name is a method of the prototype that makes a copy.
+      // Members without a public name are methods of the prototype that make a copy.
       for (const from of [event, event.process]) {
         for (const key of listKeys(from).filter((each) => typeof each === 'symbol')) {
           assert.deepEqual(Object.keys((from as never)[key] ?? {}), []);
@@ -104,10 +104,10 @@ describe('events as plain data', () => {
   });
 
   it('console.log shows the members', () => {
-    const shown = inspect(kprobe);
-    assert.match(shown, /functionName: 'f'/);
-    assert.match(shown, /path: '\/etc\/x'/);
-    assert.doesNotMatch(shown, /chunk|hook:|outcomes|ancestors/i);
+    const inspected = inspect(kprobe);
+    assert.match(inspected, /functionName: 'f'/);
+    assert.match(inspected, /path: '\/etc\/x'/);
+    assert.doesNotMatch(inspected, /chunk|hook:|outcomes|ancestors/i);
     assert.match(inspect(kprobe && 'process' in kprobe && kprobe.process), /binary: /);
   });
 
@@ -117,7 +117,8 @@ describe('events as plain data', () => {
       { eval: true },
     );
     async function* iterateEvents(): AsyncGenerator<TracerEvent, undefined> {
-      yield* events;
+      for (const event of events) yield await Promise.resolve(event);
+      return undefined;
     }
     const seen: PlainEvent[] = [];
     for await (const plain of new PlainIterator(iterateEvents(), toPlainEvent)) {

@@ -27,13 +27,13 @@ describe('capabilities', () => {
     assert.equal(capabilityName(41), undefined);
   });
 
-  it('masks to names and back', () => {
+  it('convert masks to names and back', () => {
     const names = ['CAP_DAC_OVERRIDE', 'CAP_BPF'] as const;
     assert.equal(capabilityBits(names), (1n << 1n) | (1n << 39n));
     assert.deepEqual(capabilityNames(capabilityBits(names) | (1n << 63n)), names);
   });
 
-  it('the JSON export spells one of them without its prefix', () => {
+  it('the JSON export writes one name without its prefix', () => {
     assert.deepEqual(exportCapabilityNames(7n), ['CAP_CHOWN', 'DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH']);
     assert.equal(exportCapabilityName(1), 'DAC_OVERRIDE');
     assert.deepEqual(

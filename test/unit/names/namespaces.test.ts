@@ -1,4 +1,4 @@
-/** The table of namespaces has the order of the kernel side, and the names of /proc. */
+/** The table of namespaces has the order of the BPF programs and the names of /proc. */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { NAMESPACE_NAMES, NAMESPACES } from '../../../lib/names/namespaces.js';

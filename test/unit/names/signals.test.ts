@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { signalName } from '../../../lib/names/signals.js';
 
 describe('signal names', () => {
-  it('are those of this platform, without its aliases', function () {
+  it('are the names of this platform, without aliases', function () {
     if (process.platform !== 'linux') this.skip();
     const aliases = new Set(['SIGIOT', 'SIGPOLL', 'SIGUNUSED']);
     const known = Object.entries(constants.signals).filter(([name]) => !aliases.has(name));
@@ -11,7 +11,7 @@ describe('signal names', () => {
     for (const [name, number] of known) assert.equal(signalName(number), name);
   });
 
-  it('of real-time signals are numbered as kill -l does', () => {
+  it('number real-time signals as kill -l does', () => {
     assert.deepEqual([32, 34, 35, 64].map(signalName), ['SIG32', 'SIGRTMIN', 'SIGRTMIN+1', 'SIGRTMIN+30']);
   });
 });

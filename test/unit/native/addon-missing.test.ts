@@ -1,9 +1,9 @@
-/** What openTracer says where no addon can be loaded. */
+/** The errors of openTracer where no addon can be loaded. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { ROOT } from '../../project.js';
 
-/** The error of loadBinding() in a process that has no addon, on the platform and architecture that it believes to have. */
+/** Returns the error of loadBinding() in a process without an addon, with a fake platform and architecture. */
 function loadBindingError(platform: string, arch: string): string {
   const code = `
     const { loadBinding } = require('./lib/native/binding.ts');
@@ -29,18 +29,18 @@ describe('an addon that cannot be loaded', () => {
     );
   });
 
-  it('says that the package has none for another architecture', () => {
+  it('reports that the package has no addon for another architecture', () => {
     assert.match(loadBindingError('linux', 'riscv64'), /wanted linux-riscv64 .*\| the package contains addons for x64 and arm64 only/);
   });
 
   for (const platform of ['darwin', 'win32']) {
-    it(`says that tracing needs Linux, on ${platform}`, () => {
+    it(`reports that tracing needs Linux, on ${platform}`, () => {
       assert.match(loadBindingError(platform, 'arm64'), new RegExp(`wanted ${platform}-arm64 for Node.*\\| tracing needs Linux; validate`));
     });
   }
 });
 
-/** Runs code in a process that believes from its start to be on another platform, where nothing native can be loaded. */
+/** Runs code in a process with a fake platform, where no addon can be loaded. */
 function runOnPlatform(platform: string, ...args: readonly string[]): string {
   const override = `
     Object.defineProperty(process, 'platform', { value: '${platform}' });
@@ -57,7 +57,7 @@ function runOnPlatform(platform: string, ...args: readonly string[]): string {
 
 describe('a platform without an addon', () => {
   for (const platform of ['darwin', 'win32']) {
-    it(`${platform}: everything about policies works, and preflight() says what is missing`, () => {
+    it(`${platform}: all policy functions work, and preflight() reports what is missing`, () => {
       const code = `
         const { readFileSync } = require('node:fs');
         const polytrace = require('./lib/index.ts');
@@ -94,11 +94,11 @@ describe('a platform without an addon', () => {
         const names = Object.keys(required).filter((name) => imported[name] !== required[name]);
         const diagnostics = imported.validatePolicy('x: 1');
         console.log(JSON.stringify([process.platform, names, diagnostics.length > 0, imported.preflight().canTrace]));`;
-      const told = JSON.parse(runOnPlatform(platform, '--input-type=module', '--eval', code)) as unknown;
-      assert.deepEqual(told, [platform, [], true, false]);
+      const output = JSON.parse(runOnPlatform(platform, '--input-type=module', '--eval', code)) as unknown;
+      assert.deepEqual(output, [platform, [], true, false]);
     });
 
-    it(`${platform}: the command validates`, () => {
+    it(`${platform}: the command can validate policies`, () => {
       const args = ['node', 'polytrace', 'validate', '--kernel', 'none', 'examples/file-monitoring.yaml'];
       const code = `process.argv = ${JSON.stringify(args)}; require('./lib/cli/main.ts');`;
       assert.equal(runOnPlatform(platform, '--eval', code), 'examples/file-monitoring.yaml: ok\n');

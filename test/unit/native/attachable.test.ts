@@ -1,4 +1,4 @@
-/** The list of functions that can be probed is read again when modules have come or gone, and only then. */
+/** The list of attachable functions is read again only when modules were loaded or unloaded. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,13 +22,13 @@ describe('list of the functions that can be probed', () => {
 
   const sortNames = (names: FunctionNames): string[] => [...(names ?? [])].sort();
 
-  it('has the names without the modules', async () => {
+  it('has the names of functions without the names of modules', async () => {
     const expected = ['ext4_sync', 'vfs_read', 'vfs_write'];
     assert.deepEqual(sortNames(await new AttachableFunctions(path, modules).readNames()), expected);
     assert.deepEqual(sortNames(new AttachableFunctions(path, modules).readNamesSync()), expected);
   });
 
-  it('is kept while the modules are the same, whatever uses them', async () => {
+  it('is cached while the same modules are loaded, whatever uses them', async () => {
     const list = new AttachableFunctions(path, modules);
     const first = await list.readNames();
     writeFileSync(path, 'never_read\n');
@@ -50,11 +50,11 @@ describe('list of the functions that can be probed', () => {
     });
   }
 
-  it('is unknown where there is none, or an empty one', async () => {
+  it('is unknown if the file is missing or empty', async () => {
     writeFileSync(path, '');
-    for (const place of [path, join(folder, 'missing')]) {
-      assert.equal(await new AttachableFunctions(place, modules).readNames(), null);
-      assert.equal(new AttachableFunctions(place, modules).readNamesSync(), null);
+    for (const file of [path, join(folder, 'missing')]) {
+      assert.equal(await new AttachableFunctions(file, modules).readNames(), null);
+      assert.equal(new AttachableFunctions(file, modules).readNamesSync(), null);
     }
   });
 });

@@ -1,8 +1,8 @@
-/** The meaning of an errno of the kernel: the same errno can mean missing privileges, or that the verifier refused. */
+/** Error codes for an errno of the kernel: one errno can mean missing privileges or a rejection by the verifier. */
 import assert from 'node:assert/strict';
 import { isNotPermitted, messageWithReason, type NativeError } from '../../../lib/native/native-error.js';
 
-/** The text of libbpf, with clang 14 and kernel 6.1. */
+/** The log of libbpf, with clang 14 and kernel 6.1. */
 const REJECTED = `libbpf: prog 'handle_exec': BPF program load failed: Permission denied
 libbpf: prog 'handle_exec': -- BEGIN PROG LOAD LOG --
 ; key->slot = 0;

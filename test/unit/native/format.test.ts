@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { parseFormat } from '../../../lib/native/btf.js';
 
 describe('the format of a tracepoint', () => {
-  it('contains the type, place and size of each field', () => {
+  it('contains the type, offset and size of each field', () => {
     const format = `name: x
 ID: 1
 format:

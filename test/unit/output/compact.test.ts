@@ -242,18 +242,18 @@ describe('compact output', () => {
       [[{ ...charBuffer('', 9), unreadable: true } as HookArgument], '(unreadable)'],
       [[0, 1, 2, 3, 4, 5].map((value) => intArgument(value, value)), '0 1 2 3 4 …'],
     ];
-    for (const [args, words] of rows) {
-      it(words, () => {
-        assert.equal(formatCompact(kprobeEvent('do_x', args)), `❓ kprobe  node /usr/bin/cat do_x ${words} # files`);
+    for (const [args, line] of rows) {
+      it(line, () => {
+        assert.equal(formatCompact(kprobeEvent('do_x', args)), `❓ kprobe  node /usr/bin/cat do_x ${line} # files`);
       });
     }
 
-    it('the message of the hook, and what it returned', () => {
+    it('shows the message of the hook, and the return value', () => {
       const event = kprobeEvent('do_x', [], { message: 'somebody calls x', return: intArgument(-13, 0) });
       assert.equal(formatCompact(event), '❓ kprobe  node /usr/bin/cat do_x = -13 # "somebody calls x"');
     });
 
-    it('as Tetragon shows them', () => {
+    it('have the format of Tetragon', () => {
       const lines = ['__x64_sys_ptrace', 'do_x'].map((name) =>
         formatCompact(kprobeEvent(name, [fileArgument('/etc/x')], { message: 'seen' }), { style: 'tetragon' }),
       );
@@ -261,7 +261,7 @@ describe('compact output', () => {
     });
   });
 
-  it('says who: process, user and parent', () => {
+  it('names process, user and parent with the option `who`', () => {
     const parent = plainProcess({ binary: '/usr/bin/my shell' });
     const process = plainProcess({ pid: 42, uid: 1000 });
     assert.equal(
@@ -282,15 +282,15 @@ describe('compact output', () => {
       [fileArgument('', 0, { flags: ['fault'] }), '(fault)'],
       [stringArgument('/etc/x', 0, true), '/etc/x (truncated)'],
     ] as const;
-    for (const [argument, shown] of paths) {
-      it(shown, () => {
+    for (const [argument, line] of paths) {
+      it(line, () => {
         const line = formatCompact(kprobeEvent('security_path_truncate', [argument]));
-        assert.equal(line, `📝 truncate node /usr/bin/cat ${shown}`);
+        assert.equal(line, `📝 truncate node /usr/bin/cat ${line}`);
       });
     }
   });
 
-  it('keeps an event in one line and is safe for a terminal, with any strings', () => {
+  it('keeps an event in one line and is safe for a terminal, whatever strings the event has', () => {
     const evil = 'a\nb\u001b[2J\u202e"\\ \u009b';
     const line = formatCompact(
       kprobeEvent('security_file_truncate', [fileArgument(evil)], {
@@ -309,7 +309,7 @@ describe('compact output', () => {
     );
   });
 
-  it('colours words without changing their text', () => {
+  it('adds colours without changing the text', () => {
     for (const event of [execEvent(), exitEvent(), kprobeEvent('fd_install', []), lostEvent()]) {
       const line = formatCompact(event, { color: true, timestamps: true });
       assert.match(line, /\u001b\[\d+m/);

@@ -5,11 +5,11 @@ describe('documentation', () => {
   it('docs/events.md has every type, field, reason and flag of the contract', () => {
     const contract = readProjectFile('types/events.d.ts').replace(/\/\*\*[\s\S]*?\*\//g, '');
     const fields = [...contract.matchAll(/(?:readonly|get) (\w+)\??[:(]/g)].map(([, name]) => name ?? '');
-    const words = [...contract.matchAll(/'([\w]+)'/g)].map(([, name]) => name ?? '');
-    assert.ok(fields.length > 50 && words.length > 20);
+    const strings = [...contract.matchAll(/'([\w]+)'/g)].map(([, name]) => name ?? '');
+    assert.ok(fields.length > 50 && strings.length > 20);
     const page = readProjectFile('docs/events.md');
     const pod = new Set(['labels', 'workload', 'workloadKind', 'container', 'image', 'id', 'name', 'namespace']);
-    const missing = [...fields, ...words].filter((word) => !pod.has(word) && !new RegExp(`\\b${word}\\b`).test(page));
+    const missing = [...fields, ...strings].filter((name) => !pod.has(name) && !new RegExp(`\\b${name}\\b`).test(page));
     assert.deepEqual([...new Set(missing)], []);
   });
 
@@ -32,7 +32,7 @@ describe('documentation', () => {
       const options = [...contract.matchAll(/interface \w*Options \{([^}]*)\}/g)].flatMap(([, body]) =>
         [...(body ?? '').matchAll(/readonly (\w+)\??:/g)].map(([, name]) => name ?? ''),
       );
-      const missing = [...functions, ...options].filter((word) => !new RegExp(`\\b${word}\\b`).test(page));
+      const missing = [...functions, ...options].filter((name) => !new RegExp(`\\b${name}\\b`).test(page));
       assert.deepEqual(missing, [], file);
     }
   });

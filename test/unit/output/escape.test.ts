@@ -24,9 +24,9 @@ describe('escaping', () => {
     ['\ud800', '"\\ud800"'],
     ['größe/日本/🚀', 'größe/日本/🚀'],
   ];
-  for (const [text, shown] of quoted) {
-    it(`shows ${shown}`, () => {
-      assert.equal(quoteUnsafe(text), shown);
+  for (const [text, escaped] of quoted) {
+    it(`shows ${escaped}`, () => {
+      assert.equal(quoteUnsafe(text), escaped);
     });
   }
 
@@ -39,7 +39,7 @@ describe('escaping', () => {
     );
   });
 
-  it('gives different texts different forms', () => {
+  it('escapes different strings differently', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (a, b) => {
         assert.equal(quoteUnsafe(a) === quoteUnsafe(b), a === b);
@@ -48,7 +48,7 @@ describe('escaping', () => {
     assert.notEqual(quoteUnsafe('"a b"'), quoteUnsafe('a b'));
   });
 
-  it('makes JSON strings that parse to the text', () => {
+  it('makes JSON strings that parse to the original string', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         assert.equal(JSON.parse(quoteJson(text)), text);

@@ -1,4 +1,4 @@
-/** Finding values in events. */
+/** The functions that find values in events. */
 import assert from 'node:assert/strict';
 import { argOf, isFile, pathOf } from '../../../lib/output/event-values.js';
 import type { PlainEvent } from '../../../types/events.js';
@@ -10,7 +10,7 @@ describe('values of events', () => {
     return: { ...intArgument(-2, 0), label: 'result' },
   });
 
-  it('isFile() is true for every type with a path, and for no text', () => {
+  it('isFile() is true for every type with a path, and false for strings', () => {
     for (const type of ['file', 'path', 'fd', 'dentry', 'linux_binprm', 'kiocb'] as const) {
       assert.equal(isFile({ ...fileArgument('/a'), type }), true);
     }
@@ -25,7 +25,7 @@ describe('values of events', () => {
     for (const other of [execEvent(), exitEvent(), lostEvent()]) assert.equal(argOf(other, 'file'), undefined);
   });
 
-  it('pathOf() has the path of the first file', () => {
+  it('pathOf() returns the path of the first file', () => {
     assert.equal(pathOf(event), '/a');
     assert.equal(pathOf(kprobeEvent('f', [fileArgument('/old', 1), fileArgument('/new', 3)])), '/old');
     assert.equal(pathOf(kprobeEvent('f', [], { data: [fileArgument('/data')] })), '/data');

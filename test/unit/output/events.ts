@@ -1,4 +1,4 @@
-/** Events for the output tests, in the form of the tracer. */
+/** Makes processes, events and arguments for tests, as the tracer reports them. */
 import type {
   PlainOf,
   FileArgument,

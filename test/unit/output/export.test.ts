@@ -1,4 +1,4 @@
-/** The JSON export has the fields of Tetragon's protocol, in its forms. What it has beyond them is listed as ours. */
+/** The JSON export has the fields of Tetragon's protocol in its JSON types. A table lists the fields that polytrace adds. */
 import assert from 'node:assert/strict';
 import { isExported, MESSAGES, EXTENSION_FIELDS } from '../../../lib/output/export-fields.js';
 import { toJson } from '../../../lib/output/json.js';
@@ -32,7 +32,7 @@ function findApiType(message: string, field: string): string | undefined {
   return found?.slice(field.length + 1);
 }
 
-/** The form of a type in protobuf's JSON. */
+/** Returns the JSON representation of a protobuf type. */
 function jsonForm(type: string): string {
   if (type.endsWith('[]')) return `${jsonForm(type.slice(0, -2))}[]`;
   if (ENUMS.has(type)) return 'name';
@@ -45,7 +45,7 @@ function jsonForm(type: string): string {
 
 const FULL = { ancestors: true, processCred: true, processNs: true } as const;
 
-/** Every value that an event can have. */
+/** Arguments with every value that an event can have. */
 const everyArgument: readonly HookArgument[] = [
   { ...stringArgument('x', 0), label: 'name' },
   { ...stringArgument('', 0), unreadable: true },
@@ -125,15 +125,15 @@ function makeEveryEvent(): PlainEvent[] {
     message: 'm',
     tags: ['t'],
   });
-  const place = { path: '/bin/a', symbol: 'main', offset: 1n, refCtrOffset: 2n, provider: 'p', name: 'n' };
+  const attachPoint = { path: '/bin/a', symbol: 'main', offset: 1n, refCtrOffset: 2n, provider: 'p', name: 'n' };
   const loader = { path: '/lib/a', buildId: '00ff', inode: 5n, device: { major: 8, minor: 1 }, policyName: 'p' };
   return [
     execEvent({}, common),
     exitEvent({}, { ...common, status: 1, signal: 'SIGKILL' }),
     hook,
     { ...hook, type: 'process_tracepoint', subsystem: 's', event: 'e' },
-    { ...hook, ...place, type: 'process_uprobe' },
-    { ...hook, ...place, type: 'process_usdt' },
+    { ...hook, ...attachPoint, type: 'process_uprobe' },
+    { ...hook, ...attachPoint, type: 'process_usdt' },
     { ...hook, type: 'process_lsm', imaHash: 'sha256:00' },
     { ...execEvent({}, common), ...loader, type: 'process_loader' },
     lostEvent(),
@@ -151,25 +151,25 @@ const CHECKS: Readonly<Record<string, (value: unknown, names: readonly string[])
   object: (value) => typeof value === 'object' && value !== null,
 };
 
-/** Checks a message of the export, and notes its fields. */
+/** Checks a message of the export, and adds its fields to `seen`. */
 function checkMessage(message: string, value: unknown, seen: Set<string>): void {
   for (const [field, member] of Object.entries(value as object)) {
     const form = MESSAGES[message]?.[field];
-    const place = `${message}.${field}`;
-    assert.ok(form !== undefined, `${place} is in no table`);
-    seen.add(place);
+    const fieldPath = `${message}.${field}`;
+    assert.ok(form !== undefined, `${fieldPath} is in no table`);
+    seen.add(fieldPath);
     const names = ENUMS.get((findApiType(message, field) ?? '').replace('[]', '')) ?? [];
     for (const each of form.endsWith('[]') ? (member as unknown[]) : [member]) {
       const one = form.replace('[]', '');
       if (MESSAGES[one] !== undefined) checkMessage(one, each, seen);
-      else assert.ok(CHECKS[one]?.(each, names), `${place} is ${JSON.stringify(each)}, not ${form}`);
+      else assert.ok(CHECKS[one]?.(each, names), `${fieldPath} is ${JSON.stringify(each)}, not ${form}`);
     }
   }
 }
 
 describe('JSON export', () => {
   for (const [message, fields] of Object.entries(MESSAGES)) {
-    it(`${message} has fields of the protocol in their forms, and those that are listed as ours`, () => {
+    it(`${message} has the fields of the protocol in their JSON types, and the fields that polytrace adds`, () => {
       const ours = EXTENSION_FIELDS[message] ?? [];
       for (const [field, form] of Object.entries(fields)) {
         const type = findApiType(message, field);
@@ -183,7 +183,7 @@ describe('JSON export', () => {
     });
   }
 
-  it('every key of every event is in the table, and every row of the table is written', () => {
+  it('every key of every event is in the table, and every row of the table is used', () => {
     const seen = new Set<string>();
     for (const event of makeEveryEvent()) checkMessage('GetEventsResponse', JSON.parse(toJson(event, FULL)), seen);
     const rows = Object.entries(MESSAGES).flatMap(([message, fields]) =>
@@ -195,7 +195,7 @@ describe('JSON export', () => {
     );
   });
 
-  it('docs/events.md lists each field that is ours', () => {
+  it('docs/events.md lists each field that polytrace adds', () => {
     const page = readProjectFile('docs/events.md');
     const section = page.slice(page.indexOf('### Fields that Tetragon does not have'));
     for (const field of new Set(Object.values(EXTENSION_FIELDS).flat())) {
@@ -203,7 +203,7 @@ describe('JSON export', () => {
     }
   });
 
-  it('knows which paths an event can have', () => {
+  it('knows the field paths that an event can have', () => {
     for (const path of ['process', 'process.pid', 'args.file_arg.path', 'process.pod.pod_labels.app', 'count']) {
       assert.ok(isExported(path), path);
     }

@@ -1,4 +1,4 @@
-/** Fields that are left out of the JSON. */
+/** Filters that leave fields out of the JSON. */
 import assert from 'node:assert/strict';
 import { fieldFilter } from '../../../lib/output/field-filter.js';
 import { toJson } from '../../../lib/output/json.js';
@@ -25,7 +25,7 @@ describe('field filters', () => {
     });
   });
 
-  it('include: a message with all that is below it, also beside a field of it', () => {
+  it('include: a message with all its fields, even if one of its fields is included as well', () => {
     const all = JSON.parse(toJson(event)) as { process_kprobe: Fields };
     for (const include of [
       ['args', 'args.label'],
@@ -50,18 +50,18 @@ describe('field filters', () => {
     assert.ok(!('arguments' in (fields['process'] as Fields)) && 'pid' in (fields['process'] as Fields));
   });
 
-  it('include of nothing leaves the message empty; no filter leaves it whole', () => {
+  it('an empty include leaves the message empty; without a filter, it is complete', () => {
     assert.deepEqual(filterFields({ include: [] }), {});
     assert.equal(toJson(event, { fields: fieldFilter({}) }), toJson(event));
   });
 
-  it('an event without the fields is written empty, a loss always', () => {
+  it('an event without the fields is empty, and a loss is always complete', () => {
     const fields = fieldFilter({ include: ['function_name'] });
     assert.deepEqual((JSON.parse(toJson(execEvent(), { fields })) as Fields)['process_exec'], {});
     assert.equal(toJson(lostEvent(), { fields }), toJson(lostEvent()));
   });
 
-  it('the text stays safe for a terminal', () => {
+  it('the output stays safe for a terminal', () => {
     assert.match(toJson(event, { fields: fieldFilter({ exclude: ['parent'] }) }), /"arguments":"a\\u202eb"/);
   });
 

@@ -52,7 +52,7 @@ const PROCESS = {
 
 const { tid, in_init_tree, ...IDENTITY } = PROCESS;
 
-/** With credentials and namespaces, in the order of the export. */
+/** A process with credentials and namespaces, in the order of the export. */
 const FULL_PROCESS = {
   ...IDENTITY,
   cap: {},
@@ -97,7 +97,7 @@ describe('JSON output', () => {
     assert.deepEqual(parseProcess(event, { processNs: true }), { ...PROCESS, tid: 211, ns });
   });
 
-  it('adds ancestors to the types of events that were asked for', () => {
+  it('adds ancestors to the selected types of events', () => {
     const ancestors = [plainProcess({ pid: 1 })];
     const events = [execEvent({}, { ancestors }), exitEvent({}, { ancestors }), kprobeEvent('f', [], { ancestors })];
     const options = { ancestors: ['process_exec', 'process_kprobe'] } as const;
@@ -107,7 +107,7 @@ describe('JSON output', () => {
     );
   });
 
-  it('keeps the order of the keys of the export', () => {
+  it('has the key order of the export', () => {
     assert.deepEqual(Object.keys(parseProcess(execEvent(), FULL)), Object.keys(FULL_PROCESS));
     assert.deepEqual(Object.keys(parseProcess(execEvent())), Object.keys(PROCESS));
   });
@@ -119,7 +119,7 @@ describe('JSON output', () => {
     assert.equal((parseProcess(event, FULL)['process_credentials'] as Json)['uid'], 1000);
   });
 
-  it('of a process that has executed again names its former image as parent', () => {
+  it('of a process that has executed again names its previous exec as parent', () => {
     const starter = plainProcess({ pid: 209, execId: 'c3RhcnRlcg==' });
     const former = plainProcess({ execId: 'Zm9ybWVy', binary: '/bin/sh' });
     const again = { formerExecId: 'Zm9ybWVy', parentExecId: starter.execId };
@@ -131,11 +131,11 @@ describe('JSON output', () => {
       (ancestors as unknown as Json[]).map(({ pid }) => pid),
       [209, 1],
     );
-    // A former image that is not kept is not replaced by another process.
+    // No other process replaces a previous exec that is not retained.
     assert.equal('parent' in parseFields(execEvent(again, { parent: starter })), false);
   });
 
-  it('has the user, and what is special about the executable', () => {
+  it('has the user, and the special properties of the executable', () => {
     const file = { inode: 2n ** 60n, links: 0, path: '/memfd:x' };
     const binaryProperties = { setuid: 0, privilegesRaised: ['setuid'], file } as const;
     const event = execEvent({ user: 'root', inInitTree: true, binaryProperties });
@@ -171,7 +171,7 @@ describe('JSON output', () => {
     });
   }
 
-  it('of an exit omits a status of 0, and has the time inside as well', () => {
+  it('of an exit omits a status of 0, and repeats the time inside the event', () => {
     const time = '2026-11-24T14:36:50.316744941Z';
     assert.deepEqual(parseFields(exitEvent()), { process: PROCESS, time });
     assert.deepEqual(parseFields(exitEvent({}, { status: 3 })), { process: PROCESS, status: 3, time });
@@ -296,13 +296,13 @@ describe('JSON output', () => {
     const first = toJson(execEvent({}, { process: counted, tid: 1 }));
     reads = 0;
     const second = toJson(execEvent({}, { process: counted, tid: 2 }));
-    assert.ok(reads <= 5, `${reads}`); // its number, and what is known of its container, pod and tree
+    assert.ok(reads <= 5, `${reads}`); // The number of the process, its container, pod and tree.
     assert.equal(second, first.replace('"tid":1', '"tid":2'));
   });
 });
 
 describe('size of the JSON', () => {
-  /** A machine with all capabilities and namespaces, a shell, and the processes above it. */
+  /** A machine with all capabilities and namespaces, and a shell with its ancestors. */
   const common = {
     execId: Buffer.from('worker-1:115281503493:210').toString('base64'),
     parentExecId: Buffer.from('worker-1:114834258041:209').toString('base64'),
@@ -348,7 +348,7 @@ describe('size of the JSON', () => {
 describe('namespaces of the host', () => {
   const namespaceLink = (numbers: Record<string, number>) => (name: string) => `${name}:[${numbers[name] ?? 0}]`;
 
-  it('mnt and net are those of pid 1', () => {
+  it('mnt and net are the namespaces of pid 1', () => {
     const inodes = readHostNamespaces(namespaceLink({ pid: 4026531836, mnt: 4026531841, net: 4026531900 }));
     assert.deepEqual([inodes.mnt, inodes.net], [[4026531841], [4026531900]]);
     assert.deepEqual(inodes.uts, [4026531838]);
@@ -358,14 +358,14 @@ describe('namespaces of the host', () => {
     assert.ok(!readHostNamespaces(namespaceLink({ pid: 4026532001, mnt: 4026532002 })).mnt.includes(4026532002));
   });
 
-  it('the fixed numbers, if /proc cannot be read', () => {
+  it('have fixed numbers if /proc cannot be read', () => {
     const inodes = readHostNamespaces(() => {
       throw new Error('EACCES');
     });
     assert.ok(inodes.mnt.includes(4026531832) && inodes.net.includes(4026531833));
   });
 
-  it('says of each event what is its own, also where the tags are the same array', () => {
+  it('writes the own values of each event, even if events share one array of tags', () => {
     const tags = ['files'];
     const hookFields = (fields: Parameters<typeof kprobeEvent>[2]): Json =>
       parseFields(kprobeEvent('fd_install', [], { tags, ...fields }));

@@ -1,4 +1,4 @@
-/** Events of other hooks than kprobes, as JSON and as a line. */
+/** Events of hooks other than kprobes, as JSON and as a compact line. */
 import assert from 'node:assert/strict';
 import { formatCompact } from '../../../lib/output/compact.js';
 import { eventFilter } from '../../../lib/output/filters.js';
@@ -28,10 +28,18 @@ function lsmEvent(args: readonly HookArgument[]): PlainOf<ProcessLsmEvent> {
 
 function uprobeEvent(
   args: readonly HookArgument[],
-  place: Partial<PlainOf<ProcessUprobeEvent>> = {},
+  attachPoint: Partial<PlainOf<ProcessUprobeEvent>> = {},
 ): PlainOf<ProcessUprobeEvent> {
   const { functionName: _, ...common } = kprobeEvent('', args, { data: [intArgument(5, 0)] });
-  return { ...common, type: 'process_uprobe', path: '/bin/a', symbol: 'main', offset: 0n, refCtrOffset: 0n, ...place };
+  return {
+    ...common,
+    type: 'process_uprobe',
+    path: '/bin/a',
+    symbol: 'main',
+    offset: 0n,
+    refCtrOffset: 0n,
+    ...attachPoint,
+  };
 }
 
 function usdtEvent(args: readonly HookArgument[]): PlainOf<ProcessUsdtEvent> {
@@ -39,7 +47,7 @@ function usdtEvent(args: readonly HookArgument[]): PlainOf<ProcessUsdtEvent> {
   return { ...common, type: 'process_usdt', path: '/bin/a b', provider: 'app', name: 'reply' };
 }
 
-/** The JSON of an event without the process, which is the same in all events. */
+/** Parses the JSON of an event. Checks and removes the process, which is the same in all events. */
 function parseOwnFields(event: PlainEvent): Record<string, unknown> {
   const json = JSON.parse(toJson(event)) as Record<string, Record<string, unknown>>;
   const { process, parent: _, ...own } = json[event.type] ?? {};
@@ -151,12 +159,12 @@ describe('events of other kinds of hooks', () => {
     );
   });
 
-  it('places in programs are written as in a policy', () => {
-    const place = { path: '/a', symbol: 'f', offset: 0n };
-    assert.equal(uprobeName(place), '/a:f');
-    assert.equal(uprobeName({ ...place, offset: 16n }), '/a:f+0x10');
-    assert.equal(uprobeName({ ...place, symbol: '', offset: 4096n }), '/a:0x1000');
-    assert.equal(uprobeName({ ...place, symbol: '', address: 0x401000n }), '/a:0x401000');
+  it('attach points in programs are written as in a policy', () => {
+    const attachPoint = { path: '/a', symbol: 'f', offset: 0n };
+    assert.equal(uprobeName(attachPoint), '/a:f');
+    assert.equal(uprobeName({ ...attachPoint, offset: 16n }), '/a:f+0x10');
+    assert.equal(uprobeName({ ...attachPoint, symbol: '', offset: 4096n }), '/a:0x1000');
+    assert.equal(uprobeName({ ...attachPoint, symbol: '', address: 0x401000n }), '/a:0x401000');
     assert.equal(probeName({ path: '/a', provider: 'p', name: 'n' }), '/a:p:n');
   });
 

@@ -29,7 +29,7 @@ describe('label selectors', () => {
   for (const text of ['', '=x', 'a=b=c', 'a in b', 'a in (b', 'a,', 'a=b c', 'a in (b/c)', '! ']) {
     it(`refuses '${text}'`, () => assert.throws(() => parseLabelSelector(text), { code: 'LABELS_INVALID' }));
   }
-  it('refuses a text that is too long', () => {
+  it('refuses a selector that is too long', () => {
     assert.throws(() => parseLabelSelector(','.repeat(5000)), { code: 'LABELS_INVALID', message: /more than 4096/ });
   });
 });

@@ -1,4 +1,4 @@
-/** Parts of arguments that are hidden before an event leaves the process. */
+/** Redaction of arguments before an event leaves the process. */
 import assert from 'node:assert/strict';
 import { formatCompact } from '../../../lib/output/compact.js';
 import { toJson } from '../../../lib/output/json.js';
@@ -60,13 +60,13 @@ describe('redaction', () => {
     });
   }
 
-  it('only processes whose binary matches', () => {
+  it('changes only processes whose binary matches', () => {
     const argv = ['--password=a'];
     assert.equal(redactEvent(argv, [{ ...password, binaryRegex: ['^/bin/b$'] }]).json, '--password=a');
     assert.equal(redactEvent(argv, [{ ...password, binaryRegex: ['^/bin/b$', '/a$'] }]).json, '--password=*****');
   });
 
-  it('parents, former images and ancestors as well, and exits', () => {
+  it('also changes parents, previous execs, ancestors and exit events', () => {
     const process = processWithArguments(['--password=own'], { formerExecId: 'x' });
     const [parent, former, grandparent] = ['parent', 'former', 'grandparent'].map((name) =>
       processWithArguments([`--password=${name}`]),
@@ -83,7 +83,7 @@ describe('redaction', () => {
     assert.deepEqual(process.argv, ['--password=own']);
   });
 
-  it('each redactor and no redactor have texts of their own', () => {
+  it('the encoded process is cached separately for each redactor and for none', () => {
     const event = execEvent({}, { process: processWithArguments(['secret', 'hidden']) });
     const texts = ['(secret)', '(hidden)'].map((pattern) =>
       toJson(event, { redact: redactor([{ redact: [pattern] }]) }),
@@ -93,7 +93,7 @@ describe('redaction', () => {
     assert.match(toJson(event), /"secret hidden"/);
   });
 
-  it('a pattern that takes a RegExp exponential time takes linear time', () => {
+  it('takes linear time for a pattern that takes a RegExp exponential time', () => {
     const argv = [`${'a'.repeat(30_000)}b`];
     const started = process.cpuUsage();
     assert.equal(redactEvent(argv, [{ redact: ['^(?:a*)*(c)$', '(b)$'] }]).json.length, 30_005);

@@ -1,6 +1,6 @@
 /**
- * The messages and enumerations of Tetragon's protocol that the JSON export claims to have: names of fields with their
- * types, and names of values. A line that begins with spaces continues the one before.
+ * The messages and enumerations of Tetragon's protocol that the JSON export supports: names of fields with their types,
+ * and names of values. A line that begins with spaces continues the previous line.
  */
 
 export const API_MESSAGES = `

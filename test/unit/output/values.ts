@@ -1,4 +1,4 @@
-/** One value of each kind that an event can have, except numbers, texts and files. */
+/** Makes arguments of each type that an event can have, except numbers, strings and files. */
 import type {
   BpfMapArgument,
   BpfProgramArgument,

@@ -1,4 +1,4 @@
-/** Hostile texts are refused in limited time. The limits are those of the BPF programs. */
+/** Hostile policies are refused in limited time. The limits are the limits of the BPF programs. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { validatePolicy } from '../../../lib/policy/index.js';
@@ -7,7 +7,7 @@ import * as limits from '../../../lib/policy/language/limits.js';
 const MIB = 1024 * 1024;
 
 const hostile: readonly (readonly [string, string, string])[] = [
-  ['a text of more than 1 MiB', ' '.repeat(MIB + 1), 'FILE_TOO_LARGE'],
+  ['more than 1 MiB', ' '.repeat(MIB + 1), 'FILE_TOO_LARGE'],
   ['half a million brackets', '['.repeat(500_000), 'YAML_TOO_DEEP'],
   ['half a million braces', '{a: '.repeat(250_000), 'YAML_TOO_DEEP'],
   ['half a million nested list items', '- '.repeat(500_000), 'YAML_TOO_DEEP'],
@@ -43,7 +43,7 @@ describe('policy: bounds', () => {
     });
   }
 
-  it('names the limit of words and signs', () => {
+  it('names the limit of tokens', () => {
     const yamlList = (values: number): string => `a: [${'b,'.repeat(values)}]`;
     const limitMessage = (text: string): unknown =>
       validatePolicy(text).find(({ code }) => code === 'FILE_TOO_LARGE')?.message;
@@ -51,7 +51,7 @@ describe('policy: bounds', () => {
     assert.equal(limitMessage(yamlList(limits.YAML_TOKENS_MAX / 2)), 'the text has more than 64000 words and signs');
   });
 
-  it('reports that there are more mistakes than it shows', () => {
+  it('reports that there are more mistakes than it lists', () => {
     const found = validatePolicy(`{${Array.from({ length: 3000 }, (_, i) => `k${i}: 1`).join(', ')}}`);
     assert.equal(found.length, limits.DIAGNOSTICS_MAX);
     assert.ok(found.some((d) => d.code === 'TOO_MANY_MISTAKES'));

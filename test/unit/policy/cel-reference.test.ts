@@ -1,6 +1,6 @@
 /**
- * Random expressions: the instructions that are made of them give the same result as an independent evaluator of the
- * Common Expression Language.
+ * Random expressions: their generated instructions give the same result as an independent evaluator of the Common
+ * Expression Language.
  */
 import assert from 'node:assert/strict';
 import { CelScalar, celEnv, celFunc, celUint, isCelError, isCelUint, parse, plan, type CelUint } from '@bufbuild/cel';
@@ -25,19 +25,19 @@ const wrap = (type: NumberType, value: bigint): bigint =>
     ? BigInt.asIntN(NUMBER_TYPES[type].bits, value)
     : BigInt.asUintN(NUMBER_TYPES[type].bits, value);
 
-/* ---- the other evaluator: its numbers are int and uint of 64 bits; functions do the rest ---- */
+/* ---- The other evaluator. Its numbers are 64-bit int and uint, and functions add the rest. ---- */
 
 const { INT, UINT } = CelScalar;
 const toBigInt = (value: bigint | CelUint): bigint => (isCelUint(value) ? value.value : value);
 const toCelValue = (type: NumberType, value: bigint): bigint | CelUint =>
   NUMBER_TYPES[type].signed ? wrap(type, value) : celUint(wrap(type, value));
 
-/** Casts of both kinds of numbers, and functions on bits of operands that have the same kind. */
+/** Casts from int and uint, and bit functions with operands of the same kind. */
 const casts = TYPES.flatMap((type) =>
   [INT, UINT].map((from) =>
     NUMBER_TYPES[type].signed
-      ? celFunc(`to_${type}`, [from], INT, (value) => wrap(type, toBigInt(value as bigint | CelUint)))
-      : celFunc(`to_${type}`, [from], UINT, (value) => celUint(wrap(type, toBigInt(value as bigint | CelUint)))),
+      ? celFunc(`to_${type}`, [from], INT, (value) => wrap(type, toBigInt(value)))
+      : celFunc(`to_${type}`, [from], UINT, (value) => celUint(wrap(type, toBigInt(value)))),
   ),
 );
 const BITS: Readonly<Record<string, (a: bigint, b: bigint) => bigint>> = {
@@ -55,7 +55,7 @@ const inversions = [
 ];
 const environment = celEnv({ funcs: [...casts, ...bits, ...inversions] });
 
-/** Undefined for an error: the other evaluator refuses an overflow of 64 bits, where instructions wrap around. */
+/** Undefined for an error. The other evaluator reports an overflow of 64 bits as an error; the instructions wrap around. */
 function evaluateReference(text: string, values: readonly bigint[]): boolean | undefined {
   const bindings = Object.fromEntries(TYPES.map((type, i) => [`arg${i}`, toCelValue(type, values[i] ?? 0n)]));
   const result = plan(environment, parse(text))(bindings);
@@ -64,7 +64,7 @@ function evaluateReference(text: string, values: readonly bigint[]): boolean | u
   return result as boolean;
 }
 
-/* ---- random expressions, in the spelling of policies and in that of the other evaluator ---- */
+/* ---- Random expressions, in the syntax of policies and in the syntax of the other evaluator. ---- */
 
 interface Expression {
   readonly ours: string;
@@ -76,14 +76,14 @@ const makeExpression = (make: (pick: (part: Expression) => string) => string): E
   other: make((part) => part.other),
 });
 
-/** A number of the type. Both evaluators read the same digits; a narrow type needs a cast. */
+/** A literal of the type. Both evaluators read the same digits, and a narrow type needs a cast. */
 function literal(type: NumberType): fc.Arbitrary<Expression> {
   const { signed, bits: width } = NUMBER_TYPES[type];
   const any = fc.oneof(fc.constantFrom(...EDGES), fc.bigInt({ min: -300n, max: 300n }));
   return any.map((value) => {
     const digits = `${wrap(type, value)}${signed ? '' : 'u'}`;
     const [smallest] = typeRange('int');
-    // The other evaluator has no spelling for the smallest int.
+    // The other evaluator has no literal for the smallest int.
     const safe = digits === String(smallest) ? '0' : digits;
     return width === 64 ? { ours: safe, other: safe } : { ours: `${type}(${safe})`, other: `to_${type}(${safe})` };
   });
@@ -94,7 +94,7 @@ function leaf(type: NumberType): fc.Arbitrary<Expression> {
   return fc.oneof(fc.constant<Expression>({ ours: name, other: name }), literal(type));
 }
 
-/** The result of arithmetic on a narrow type, which the other evaluator computes with 64 bits. */
+/** Casts the result of arithmetic to a narrow type, because the other evaluator computes with 64 bits. */
 const narrow = (type: NumberType, { ours, other }: Expression): Expression => ({
   ours,
   other: NUMBER_TYPES[type].bits === 64 ? other : `to_${type}(${other})`,
@@ -107,22 +107,22 @@ function numberExpression(type: NumberType, depth: number): fc.Arbitrary<Express
   const binary = fc.tuple(same, fc.constantFrom('+', '-', '*', '/', '%'), same).map(([a, op, b]) =>
     narrow(
       type,
-      makeExpression((of) => `(${of(a)} ${op} ${of(b)})`),
+      makeExpression((pick) => `(${pick(a)} ${op} ${pick(b)})`),
     ),
   );
   const onBits = fc
     .tuple(fc.constantFrom('and', 'or', 'xor'), same, same)
-    .map(([name, a, b]) => makeExpression((of) => `${name}(${of(a)}, ${of(b)})`));
+    .map(([name, a, b]) => makeExpression((pick) => `${name}(${pick(a)}, ${pick(b)})`));
   const inverted = same.map((a) =>
     narrow(
       type,
-      makeExpression((of) => `not(${of(a)})`),
+      makeExpression((pick) => `not(${pick(a)})`),
     ),
   );
   const negated = same.map((a) =>
     narrow(
       type,
-      makeExpression((of) => `(-${of(a)})`),
+      makeExpression((pick) => `(-${pick(a)})`),
     ),
   );
   const cast = fc.constantFrom(...TYPES).chain((from) =>
@@ -133,7 +133,7 @@ function numberExpression(type: NumberType, depth: number): fc.Arbitrary<Express
   );
   const chosen = fc
     .tuple(condition(depth - 1), same, same)
-    .map(([c, a, b]) => makeExpression((of) => `(${of(c)} ? ${of(a)} : ${of(b)})`));
+    .map(([c, a, b]) => makeExpression((pick) => `(${pick(c)} ? ${pick(a)} : ${pick(b)})`));
   return fc.oneof(leaf(type), binary, onBits, inverted, ...(signed ? [negated] : []), cast, chosen);
 }
 
@@ -142,24 +142,24 @@ function condition(depth: number): fc.Arbitrary<Expression> {
     const side = numberExpression(type, depth);
     return fc
       .tuple(side, fc.constantFrom('==', '!=', '<', '<=', '>', '>='), side)
-      .map(([a, op, b]) => makeExpression((of) => `${of(a)} ${op} ${of(b)}`));
+      .map(([a, op, b]) => makeExpression((pick) => `${pick(a)} ${op} ${pick(b)}`));
   });
   if (depth === 0) return compared;
-  const inner = condition(depth - 1).map((a) => makeExpression((of) => `(${of(a)})`));
+  const inner = condition(depth - 1).map((a) => makeExpression((pick) => `(${pick(a)})`));
   const member = fc
     .constantFrom(...TYPES)
     .chain((type) =>
       fc
         .tuple(numberExpression(type, depth - 1), fc.array(numberExpression(type, 0), { minLength: 1, maxLength: 3 }))
-        .map(([a, list]) => makeExpression((of) => `${of(a)} in [${list.map(of).join(', ')}]`)),
+        .map(([a, list]) => makeExpression((pick) => `${pick(a)} in [${list.map(pick).join(', ')}]`)),
     );
   return fc.oneof(
     compared,
     member,
     fc
       .tuple(inner, fc.constantFrom('&&', '||'), inner)
-      .map(([a, op, b]) => makeExpression((of) => `${of(a)} ${op} ${of(b)}`)),
-    inner.map((a) => makeExpression((of) => `!${of(a)}`)),
+      .map(([a, op, b]) => makeExpression((pick) => `${pick(a)} ${op} ${pick(b)}`)),
+    inner.map((a) => makeExpression((pick) => `!${pick(a)}`)),
   );
 }
 
@@ -168,7 +168,7 @@ const anyValues = fc.array(fc.oneof(fc.constantFrom(...EDGES), fc.bigInt({ min: 
   maxLength: TYPES.length,
 });
 
-/** True if the instructions keep the candidate; undefined if the expression needs more than a hook has. */
+/** True if the candidate remains after the instructions. Undefined if the expression exceeds the limits of a hook. */
 function evaluateInstructions(text: string, values: readonly bigint[]): boolean | undefined {
   const steps = generateSteps(compileExpression(text, SCOPE));
   if (steps === undefined || steps.length > CEL_STEPS_MAX) return undefined;
@@ -177,7 +177,7 @@ function evaluateInstructions(text: string, values: readonly bigint[]): boolean 
   return runProgram(encodeCel([...steps, filter], AbiLimit.CEL_INSTRUCTIONS, 'test'), slots, 1n) === 1n;
 }
 
-describe('policy: expressions beside another evaluator', function () {
+describe('policy: expressions compared with another evaluator', function () {
   this.timeout(120_000);
 
   it(`${EXPRESSIONS} random expressions have the same result`, () => {

@@ -1,5 +1,6 @@
-/** Expressions: their values, computed from their steps, and the places of mistakes. */
+/** Expressions: their values, computed from their steps, and the positions of mistakes. */
 import assert from 'node:assert/strict';
+import { runInThisContext } from 'node:vm';
 import fc from 'fast-check';
 import { CelError, compileExpression, type CelScope } from '../../../lib/policy/cel/cel.js';
 import { compute } from '../../../lib/policy/cel/arithmetic.js';
@@ -15,7 +16,7 @@ const SCOPE: CelScope = new Map([
   ['name', { refused: 'of type string, which is no number' }],
 ]);
 
-/** The value of register 0 after the steps; undefined for an error. `both`, `either` and `select` can stop an error. */
+/** Returns register 0 after the steps, or undefined for an error. `both`, `either` and `select` can stop an error. */
 function runSteps(steps: readonly CelStep[], values: readonly bigint[]): bigint | undefined {
   const registers: (bigint | undefined)[] = Array.from({ length: 8 }, () => undefined);
   for (const { op, to, a, b, imm } of steps) {
@@ -146,7 +147,8 @@ describe('policy: expressions', () => {
     const value = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
     fc.assert(
       fc.property(whole, value, value, (text, i, j) => {
-        const plain = new Function('i', 'j', `return ${text.replace(/\d+/g, '$&n')}`)(i, j) as bigint;
+        const compute = runInThisContext(`(i, j) => ${text.replace(/\d+/g, '$&n')}`) as (...values: bigint[]) => bigint;
+        const plain = compute(i, j);
         const steps = generateSteps(compileExpression(`${text} == 0`, SCOPE));
         if (steps === undefined) return;
         assert.equal(runSteps(steps, [i, j]) === 1n, BigInt.asIntN(64, plain) === 0n);
@@ -212,13 +214,13 @@ describe('policy: expressions', () => {
     [`${'!'.repeat(80)}true`, 'LIMIT_CEL', '!'],
     [`true${' '.repeat(5000)}`, 'LIMIT_CEL', `true${' '.repeat(5000)}`],
   ];
-  for (const [text, code, place] of mistakes) {
+  for (const [text, code, position] of mistakes) {
     it(`refuses ${text.slice(0, 30)}`, () => {
       assert.throws(
         () => compileExpression(text, SCOPE),
         (error) => {
           assert.ok(error instanceof CelError);
-          assert.deepEqual([error.code, text.slice(error.start, error.end)], [code, place], error.message);
+          assert.deepEqual([error.code, text.slice(error.start, error.end)], [code, position], error.message);
           return error.hint !== '';
         },
       );
@@ -247,10 +249,10 @@ describe('policy: expressions of a hook', () => {
   const listFilters = (steps: readonly CelStep[]): unknown[] =>
     steps.filter(({ op }) => op === 'filter').map(({ a, selectors }) => [a, selectors]);
 
-  for (const place of ['', 'index: 3, ', 'index: 9, ', 'args: [1, 0], ', 'args: [7], ']) {
-    it(`names values by their position in args and by label, with ${place || 'nothing else'}`, () => {
+  for (const selection of ['', 'index: 3, ', 'index: 9, ', 'args: [1, 0], ', 'args: [7], ']) {
+    it(`names values by their position in args and by label, with ${selection || 'nothing else'}`, () => {
       const { cel } = compileFilters(
-        `{${place}operator: CelExpr, values: ["arg1 == uint32(pid) && arg0 == 2 && flags == 3"]}`,
+        `{${selection}operator: CelExpr, values: ["arg1 == uint32(pid) && arg0 == 2 && flags == 3"]}`,
       );
       assert.deepEqual([listSlots(cel.entry), cel.returned], [[1, 6, 0, 0], []]);
     });
@@ -269,7 +271,7 @@ describe('policy: expressions of a hook', () => {
     assert.deepEqual(listSlots(cel.entry), [0, 6]);
   });
 
-  it('warns about another place in the filter', () => {
+  it('warns about a selection in the filter that has no effect', () => {
     const policyWithFilter = (filter: string): string =>
       kprobeYaml(
         `call: f\nsyscall: false\nargs: [{index: 4, type: int}, {index: 2, type: int}]\nselectors:\n- matchArgs: [{${filter}, operator: CelExpr, values: ["arg1 > 2"]}]`,
@@ -279,7 +281,7 @@ describe('policy: expressions of a hook', () => {
       checkMarked(policyWithFilter(`⟦EXPRESSION_PLACE_UNUSED⟧${filter}`));
   });
 
-  it('evaluates at the return if it needs the return value', () => {
+  it('is evaluated at return if it needs the return value', () => {
     const { cel } = compileFilters(
       '{args: [0], operator: CelExpr, values: ["late == 1"]}, {args: [0], operator: CelExpr, values: ["flags == 1"]}',
       '  matchReturnArgs: [{index: 0, operator: CelExpr, values: ["arg0 < 0 && result == -flags"]}]',
@@ -287,7 +289,7 @@ describe('policy: expressions of a hook', () => {
     assert.deepEqual([listSlots(cel.entry), listSlots(cel.returned)], [[0], [3, 7, 7, 0]]);
   });
 
-  it('joins values, and compiles the same expression of two selectors once', () => {
+  it('combines values, and compiles the same expression of two selectors once', () => {
     const { cel } = compileFilters(
       '{args: [0], operator: CelExpr, values: ["flags == 1", "flags == 3"]}',
       '- matchArgs: [{args: [0], operator: CelExpr, values: ["arg0 == 1", "arg0 == 3"]}]\n- matchArgs: [{args: [0], operator: CelExpr, values: ["arg0 == 2"]}]',
@@ -299,7 +301,7 @@ describe('policy: expressions of a hook', () => {
     assert.equal(cel.entry.filter(({ op }) => op === 'either').length, 1);
   });
 
-  it('finds gained capabilities', () => {
+  it('finds added capabilities', () => {
     const hasGained = (values: string, before: bigint, after: bigint): boolean => {
       const { entry } = compileFilters(`{args: [4, 5], operator: CapabilitiesGained${values}}`).cel;
       assert.deepEqual(listFilters(entry), [[0, [0]]]);
@@ -335,7 +337,7 @@ describe('policy: expressions of a hook', () => {
     ['too many steps', `["arg0 in [${Array.from({ length: 20 }, (_, i) => i).join(', ')}]"]`],
   ];
   for (const [name, values] of marked) {
-    it(`places a mistake ${name}`, () => {
+    it(`reports the position of a mistake ${name}`, () => {
       const text = kprobeYaml(`${args}\nselectors:\n- matchArgs:\n  - operator: CelExpr\n    values: ${values}`);
       checkMarked(
         name === 'too many steps'

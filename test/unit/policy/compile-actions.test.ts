@@ -1,4 +1,4 @@
-/** Actions of selectors, in the compiler's output and in the bytes for the kernel. */
+/** Actions of selectors, in the compiled policy and in the bytes for the kernel. */
 import { hasEnforcingAction } from '../../../lib/compiled/compiled-hook.js';
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
@@ -14,7 +14,7 @@ function compileActions(actions: string): readonly SelectorActions[] | undefined
   ).hooks[0]?.actions;
 }
 
-describe('policy: actions of an image', () => {
+describe('policy: actions of a compiled policy', () => {
   it('are absent if every selector only posts', () => {
     assert.equal(compileActions('{action: Post}'), undefined);
   });
@@ -27,7 +27,7 @@ describe('policy: actions of an image', () => {
     assert.deepEqual(compileActions('{action: Sigkill}')?.[0], { order: ['sigkill'], signal: 9 });
   });
 
-  it('the hash of a file', () => {
+  it('have the hash of a file', () => {
     const text =
       'lsmhooks: [{hook: mmap_file, args: [{index: 0, type: file}], selectors: [{matchActions: [{action: Post, imaHash: true}]}]}]';
     assert.deepEqual(compilePolicy(policyYaml(text)).hooks[0]?.actions, [{ order: ['post'], imaHash: true }]);
@@ -49,7 +49,7 @@ describe('policy: actions of an image', () => {
       ],
     );
     assert.deepEqual(hooks[3]?.actions, [{ order: ['notifyEnforcer'], notify: { signal: 9, override: -1 } }]);
-    assert.ok(hasEnforcingAction(hooks[3] as CompiledHook) && !hasEnforcingAction(hooks[0] as CompiledHook));
+    assert.ok(hasEnforcingAction(hooks[3]) && !hasEnforcingAction(hooks[0] as CompiledHook));
     const signals = compilePolicy(overridePolicy(0)).hooks;
     assert.deepEqual(signals[3]?.actions, [{ order: ['notifyEnforcer'], notify: { signal: 9 } }]);
     assert.equal(signals[0]?.mayOverride, undefined);
@@ -90,7 +90,7 @@ describe('policy: actions of an image', () => {
         requests: ['a.test', 'http://b.test'],
       },
     );
-    const [made, freed, seen, other] = compilePolicy(
+    const [created, freed, observed, other] = compilePolicy(
       policyYaml(`kprobes:
 - call: sk_alloc
   syscall: false
@@ -107,33 +107,38 @@ describe('policy: actions of an image', () => {
 - call: f
   syscall: false`),
     ).hooks;
-    assert.deepEqual([made?.returnedSocket, made?.findsOwner, made?.actions], ['trackSock', undefined, undefined]);
+    assert.deepEqual(
+      [created?.returnedSocket, created?.findsOwner, created?.actions],
+      ['trackSock', undefined, undefined],
+    );
     assert.deepEqual([freed?.trackedSlot, freed?.findsOwner, freed?.actions?.[0]?.order], [1, true, ['untrackSock']]);
-    assert.deepEqual([seen?.findsOwner, other?.findsOwner], [true, undefined]);
+    assert.deepEqual([observed?.findsOwner, other?.findsOwner], [true, undefined]);
     const alone = compilePolicy(kprobeYaml('call: ip_output\nsyscall: false\nargs: [{index: 2, type: skb}]')).hooks[0];
     assert.equal(alone?.findsOwner, undefined);
   });
 
-  it('of the return: posted with the options of the entry, unless it has its own Post', () => {
-    const of = (returned: string): readonly SelectorActions[] | undefined =>
+  it('of the return use the Post options of the entry, unless they have their own Post', () => {
+    const compileReturnActions = (returned: string): readonly SelectorActions[] | undefined =>
       compilePolicy(
         kprobeYaml(
           `call: f\nsyscall: false\nreturn: true\nreturnArg: {index: 0, type: int}\nselectors: [{matchActions: [{action: Post, rateLimit: 1s, userStackTrace: true}], matchReturnActions: [${returned}]}]`,
         ),
       ).hooks[0]?.returnActions;
     const rateLimit = { scope: 'thread', seconds: 1 };
-    assert.deepEqual(of('{action: Signal, argSig: 10}'), [
+    assert.deepEqual(compileReturnActions('{action: Signal, argSig: 10}'), [
       { order: ['signal'], signal: 10, rateLimit, userStack: true },
     ]);
-    assert.deepEqual(of('{action: Post, kernelStackTrace: true}'), [{ order: ['post'], kernelStack: true }]);
+    assert.deepEqual(compileReturnActions('{action: Post, kernelStackTrace: true}'), [
+      { order: ['post'], kernelStack: true },
+    ]);
   });
 
   it('the mode', () => {
-    const of = (options: string): string | undefined =>
+    const compileMode = (options: string): string | undefined =>
       compilePolicy(policyYaml(`${options}kprobes: [{call: f}]`)).mode;
-    assert.equal(of(''), undefined);
+    assert.equal(compileMode(''), undefined);
     for (const mode of ['enforce', 'monitor', 'monitor_only']) {
-      assert.equal(of(`options: [{name: policy-mode, value: ${mode}}]\n`), mode);
+      assert.equal(compileMode(`options: [{name: policy-mode, value: ${mode}}]\n`), mode);
     }
   });
 });
@@ -170,16 +175,16 @@ describe('actions in bytes', () => {
     assert.equal(bytes.getUint32(HookConfig.bodySize, true) - plain.getUint32(HookConfig.bodySize, true), 1024);
   });
 
-  it('are performed at the return if the return value decides', () => {
+  it('are performed at return if the return value decides', () => {
     const actions: SelectorActions[] = [{ order: ['sigkill'], signal: 9 }];
     const test = { op: 'equal', signed: false, value: 0n, selectors: [0] } as const;
-    const late = compiledHook({
+    const atReturn = compiledHook({
       actions,
       returnArg: compiledValue('int', { ints: [{ negate: false, selectors: [0], tests: [test] }] }),
     });
     const early = compiledHook({ actions, returnArg: compiledValue('int') });
     assert.deepEqual(
-      [encodeView(late, true), encodeView(late), encodeView(early, true)].map((bytes) =>
+      [encodeView(atReturn, true), encodeView(atReturn), encodeView(early, true)].map((bytes) =>
         bytes.getUint8(HookConfig.actsAtReturn),
       ),
       [1, 0, 0],

@@ -1,4 +1,4 @@
-/** The compiler's output for filters on the process. */
+/** Compiles filters on the process. */
 import assert from 'node:assert/strict';
 import { compilePolicy } from '../../../lib/policy/index.js';
 import type { CompiledPolicy } from '../../../lib/compiled/compiled-policy.js';
@@ -63,7 +63,7 @@ describe('policy: filters on the process', () => {
     });
   }
 
-  it('also requires another user namespace', () => {
+  it('requires another user namespace as well', () => {
     for (const operator of ['In', 'NotIn']) {
       assert.deepEqual(
         listGroups(`matchCapabilities: [{operator: ${operator}, isNamespaceCapability: true, values: [CAP_CHOWN]}]`),
@@ -92,7 +92,7 @@ describe('policy: filters on the process', () => {
 describe('policy: sets of processes', () => {
   const NONE = { equal: [], prefix: [], postfix: [], pids: [], inNamespace: false, follow: false, trusted: false };
 
-  it('keeps equal sets of equal meaning once and shares their tests', () => {
+  it('merges equal sets with the same meaning, and shares their tests', () => {
     const { processSets, hooks } = compileSelectors(
       'matchBinaries: [{operator: In, values: [/b, /a, /b]}]',
       'matchBinaries: [{operator: NotIn, values: [/a, /b]}]',
@@ -141,7 +141,7 @@ describe('policy: sets of processes', () => {
   const listTrusted = (policy: CompiledPolicy): boolean[] =>
     (policy.hooks[0]?.sets ?? []).map(({ set }) => policy.processSets[set]?.trusted === true);
 
-  it('what exempts a process takes trusted executables only', () => {
+  it('a set that exempts processes has trusted executables only', () => {
     const binariesFilter = (operator: string): string => `matchBinaries: [{operator: ${operator}, values: [/a]}]`;
     const actionsFilter = (...names: string[]): string =>
       `matchActions: [${names.map((name) => (name === 'Signal' ? '{action: Signal, argSig: 1}' : `{action: ${name}}`)).join(', ')}]`;
@@ -155,16 +155,16 @@ describe('policy: sets of processes', () => {
     assert.deepEqual(compileTrusted('NotIn'), [true]);
     assert.deepEqual(compileTrusted('NotPrefix'), [true]);
     assert.deepEqual(compileTrusted('NotPostfix', 'Sigkill'), [true]);
-    // a selector that only suppresses events exempts those that match
+    // A selector that only suppresses events exempts the processes that match.
     assert.deepEqual(compileTrusted('In', 'NoPost'), [true]);
     assert.deepEqual(compileTrusted('NotIn', 'NoPost'), [false]);
-    // one that does something more is no exemption
+    // A selector with another action is not an exemption.
     assert.deepEqual(compileTrusted('In', 'NoPost', 'Sigkill'), [false]);
     assert.deepEqual(compileTrusted('NotIn', 'Signal', 'NoPost'), [true]);
     assert.deepEqual(listTrusted(compileSelectors('matchParentBinaries: [{operator: NotIn, values: [/a]}]')), [true]);
   });
 
-  it('a selector that only reports yields to a later one that acts, unless the executable is trusted', () => {
+  it('a report-only selector yields to a later enforcing selector, unless the executable is trusted', () => {
     const filters = 'matchBinaries: [{operator: In, values: [/a]}]';
     const negated = 'matchBinaries: [{operator: NotIn, values: [/b]}]';
     const parents = 'matchParentBinaries: [{operator: Prefix, values: [/c]}]';
@@ -182,9 +182,9 @@ describe('policy: sets of processes', () => {
     ]);
     assert.deepEqual(listYielding(filters, filters), []);
     assert.deepEqual(listYielding(`${filters}\n${kill}`, kill), []);
-    // it exempts trusted executables only
+    // The set exempts trusted executables only.
     assert.deepEqual(listYielding(`${filters}\n${noPost}`, kill), []);
-    // an action of the return is one, too
+    // An action of the return also enforces.
     const returning = `call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nselectors:\n${yamlItem(filters)}`;
     const { hooks } = compilePolicy(kprobeYaml(`${returning}\n- matchReturnActions: [{action: Sigkill}]`));
     assert.deepEqual(
@@ -193,14 +193,14 @@ describe('policy: sets of processes', () => {
     );
   });
 
-  it('trust-binary-paths: paths count as processes see them', () => {
+  it('trust-binary-paths: paths are compared as processes see them', () => {
     const text = kprobeYaml('call: f\nselectors:\n- matchBinaries: [{operator: NotIn, values: [/a]}]');
     const options = 'spec:\n  options: [{name: trust-binary-paths, value: "true"}]';
     assert.deepEqual(listTrusted(compilePolicy(text.replace('spec:', options))), [false]);
     assert.deepEqual(listTrusted(compilePolicy(text.replace('spec:', options.replace('true', 'false')))), [true]);
-    const sparing = '- matchBinaries: [{operator: In, values: [/a]}]\n- matchActions: [{action: Sigkill}]';
-    const acting = kprobeYaml(`call: f\nselectors:\n${sparing}`);
-    assert.deepEqual(listTrusted(compilePolicy(acting)), [false, true]);
-    assert.deepEqual(listTrusted(compilePolicy(acting.replace('spec:', options))), [false]);
+    const selectorsText = '- matchBinaries: [{operator: In, values: [/a]}]\n- matchActions: [{action: Sigkill}]';
+    const laterEnforcing = kprobeYaml(`call: f\nselectors:\n${selectorsText}`);
+    assert.deepEqual(listTrusted(compilePolicy(laterEnforcing)), [false, true]);
+    assert.deepEqual(listTrusted(compilePolicy(laterEnforcing.replace('spec:', options))), [false]);
   });
 });

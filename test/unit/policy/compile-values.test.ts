@@ -1,11 +1,10 @@
-/** The compiler's output for values: numbers in tables and ranges, substrings, inodes, sockets, sources of values. */
+/** Compiles filters on values: numbers in tables and ranges, substrings, inodes, sockets, sources of values. */
 import assert from 'node:assert/strict';
-import { compilePolicy } from '../../../lib/policy/index.js';
 import type { StringFilters, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import { PolicyError } from '../../../lib/errors.js';
 import { compileHook, kprobeYaml, policyYaml } from './marked-policies.js';
 
-/** The first argument of this type. Each text contains the filters on it of one selector. */
+/** Compiles an argument of this type. Each string contains the filters of one selector on the argument. */
 function compileValue(type: string, ...selectors: string[]): CompiledValue {
   const matches = selectors.map((filters) => {
     const list = filters.split('; ').map((filter) => `  - {index: 0, ${filter}}`);
@@ -29,7 +28,7 @@ const listTests = ({ ints }: CompiledValue): unknown[] =>
   );
 
 describe('policy: numbers in tables and ranges', () => {
-  it('compares eight values one by one, and looks up nine in a table', () => {
+  it('compares up to eight values one by one, and looks up more in a table', () => {
     const eight = compileValue('int', filterYaml('Equal', ...numbersBelow(8)));
     assert.equal(eight.intTable, undefined);
     assert.equal(eight.ints[0]?.tests.length, 8);
@@ -111,7 +110,7 @@ describe('policy: numbers in tables and ranges', () => {
     assert.deepEqual(arg && listTests(arg), [['equal', 32n], ['equal', 33n], ['equal', 999n]]); // prettier-ignore
   });
 
-  it('uses the numbers of 32-bit programs, which only a syscall64 distinguishes', () => {
+  it('uses the numbers of 32-bit programs only for syscall64, which distinguishes them', () => {
     const listsPolicyFor32Bit = (type: string): string =>
       listsPolicy(type).replace('dup2', 'i386/sys_dup, __ia32_sys_open, x64/sys_close');
     const [arg] = compileHook(listsPolicyFor32Bit('syscall64')).args;
@@ -138,10 +137,10 @@ describe('policy: numbers in tables and ranges', () => {
   });
 });
 
-describe('policy: texts beyond tables', () => {
+describe('policy: string filters without tables', () => {
   const compileStrings = (...selectors: string[]): StringFilters => compileValue('file', ...selectors).texts;
 
-  it('scans for substrings of all selectors at once', () => {
+  it('searches for the substrings of all selectors in one scan', () => {
     assert.deepEqual(compileStrings(filterYaml('SubString', 'a', 'b'), filterYaml('SubString', 'b', 'B')).substrings, [
       {
         ignoreCase: false,
@@ -155,7 +154,7 @@ describe('policy: texts beyond tables', () => {
     ]);
   });
 
-  it('scans again for a second filter of a selector, and for another way of comparing', () => {
+  it('uses another scan for a second filter of a selector, and for another comparison', () => {
     const { substrings } = compileStrings(
       `${filterYaml('SubString', 'x')}; ${filterYaml('SubString', 'y')}; ${filterYaml('SubStringIgnCase', 'ÄÜZ')}`,
     );
@@ -169,7 +168,7 @@ describe('policy: texts beyond tables', () => {
     );
   });
 
-  it('compares the bits of types of files', () => {
+  it('compares the bits of file types', () => {
     const { ints } = compileValue('path', filterYaml('FileType', 'reg', 'dir'), filterYaml('NotFileType', 'socket'));
     assert.deepEqual(
       ints.map(({ negate, tests: own }) => [negate, own.map((test) => test.value)]),
@@ -180,7 +179,7 @@ describe('policy: texts beyond tables', () => {
     );
   });
 
-  it('names the selectors that compare inodes', () => {
+  it('lists the selectors that compare inodes', () => {
     const { inode, equal } = compileStrings(`${filterYaml('Equal', '/a')}, inode: true`, filterYaml('Equal', '/a'));
     assert.deepEqual(inode, [0]);
     assert.deepEqual(equal?.entries, [{ value: '/a', match: [0, 1], reject: [] }]);
@@ -188,7 +187,7 @@ describe('policy: texts beyond tables', () => {
   });
 });
 
-describe('policy: sockets of an image', () => {
+describe('policy: sockets of a compiled policy', () => {
   it('compares names and numbers', () => {
     const { net } = compileValue(
       'sock',
@@ -204,7 +203,7 @@ describe('policy: sockets of an image', () => {
     );
   });
 
-  it('joins ports and their ranges', () => {
+  it('merges ports and port ranges', () => {
     const { net } = compileValue(
       'skb',
       `${filterYaml('SPort', '80:90', 91, 443)}; operator: NotDPortPriv`,
@@ -285,10 +284,10 @@ describe('policy: sources of values', () => {
         returnArg: {index: 0, type: sock}`),
     );
     const fields = ['source', 'resolve', 'btfType', 'btfTypeModule', 'sizeArgIndex', 'returnCopy', 'maxData'];
-    const shown = [...hook.args, ...hook.data].map((each) =>
+    const listed = [...hook.args, ...hook.data].map((each) =>
       Object.fromEntries(Object.entries(each).filter(([name]) => fields.includes(name))),
     );
-    assert.deepEqual(shown, [
+    assert.deepEqual(listed, [
       { sizeArgIndex: 3, maxData: true },
       {},
       { resolve: 'mm.owner.comm', btfType: 'linux_binprm', btfTypeModule: 'ext4' },

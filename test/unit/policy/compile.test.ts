@@ -1,4 +1,4 @@
-/** The compiler's output: every filter in the form that the BPF programs evaluate. */
+/** Compiles policies: every filter in the form that the BPF programs evaluate. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
 import type { IntGroup, StringTable } from '../../../lib/compiled/compiled-policy.js';
@@ -25,9 +25,9 @@ const intSelector = (operator: string, values: string): string =>
 const fileFilter = (operator: string, ...values: string[]): string =>
   `{index: 0, operator: ${operator}, values: [${values.join(', ')}]}`;
 
-describe('policy: hooks of an image', () => {
+describe('policy: hooks of a compiled policy', () => {
   it('has the options of the policy for the hook', () => {
-    const image = compilePolicy(
+    const compiled = compilePolicy(
       policyYaml(`
         kprobes:
         - call: sys_openat
@@ -39,7 +39,7 @@ describe('policy: hooks of an image', () => {
           ignore: {callNotFound: true}`),
       { file: 'x.yaml' },
     );
-    assert.deepEqual(image, {
+    assert.deepEqual(compiled, {
       name: 'test',
       hooks: [
         {
@@ -77,7 +77,7 @@ describe('policy: hooks of an image', () => {
     ]);
   });
 
-  it('makes one hook of a list of functions, and of one that is filled in at load', () => {
+  it('makes one hook for a list of functions, also for a list that is generated at load', () => {
     const lists = [
       '{name: dups, type: syscalls, values: [sys_dup, sys_dup2, sys_dup]}',
       '{name: plain, values: [f]}',
@@ -85,9 +85,9 @@ describe('policy: hooks of an image', () => {
       '{name: ksys, type: generated_ftrace, pattern: "^ksys_"}',
     ];
     const calls = ['dups', 'plain', 'all', 'ksys'].map((name) => `- {call: "list:${name}", syscall: false}`);
-    const image = compilePolicy(policyYaml(`lists:\n- ${lists.join('\n- ')}\nkprobes:\n${calls.join('\n')}`));
+    const compiled = compilePolicy(policyYaml(`lists:\n- ${lists.join('\n- ')}\nkprobes:\n${calls.join('\n')}`));
     assert.deepEqual(
-      image.hooks.map(({ call, syscall, list }) => [call, syscall, list]),
+      compiled.hooks.map(({ call, syscall, list }) => [call, syscall, list]),
       [
         ['list:dups', true, { functions: ['sys_dup', 'sys_dup2'] }],
         ['f', false, undefined],
@@ -97,7 +97,7 @@ describe('policy: hooks of an image', () => {
     );
   });
 
-  it('attaches several at once unless the option of their kind forbids it', () => {
+  it('attaches several functions with one link unless the option of their kind forbids it', () => {
     const hooks = 'kprobes: [{call: f}]\nuprobes: [{path: /a, symbols: [f, g]}]';
     const listSingleLinks = (options: string): unknown[] =>
       compilePolicy(policyYaml(`options: [${options}]\n${hooks}`)).hooks.map(({ singleLinks }) => singleLinks);
@@ -107,15 +107,15 @@ describe('policy: hooks of an image', () => {
   });
 
   it('merges macros into the selectors', () => {
-    const image = compileHook(
+    const hook = compileHook(
       policyYaml(
         `selectorsMacros:\n  writes:\n    matchArgs: [{index: 1, operator: Equal, values: ["2"]}]\nkprobes:\n${yamlItem(`${FILE_AND_INT}\nselectors:\n- macros: [writes]\n  matchArgs: [{index: 0, operator: Prefix, values: [/etc]}]\n- matchPIDs: [{operator: In, values: [1]}]`)}`,
       ),
     );
-    assert.deepEqual(image.args[1]?.ints, [
+    assert.deepEqual(hook.args[1]?.ints, [
       { negate: false, selectors: [0], tests: [{ op: 'equal', signed: false, value: 2n, selectors: [0] }] },
     ]);
-    assert.deepEqual(image.args[0]?.texts.prefix?.positive, [0]);
+    assert.deepEqual(hook.args[0]?.texts.prefix?.positive, [0]);
   });
 
   it('is the same for the same policy, and accepts a parsed one', () => {
@@ -124,7 +124,7 @@ describe('policy: hooks of an image', () => {
   });
 });
 
-describe('policy: numbers of an image', () => {
+describe('policy: numbers of a compiled policy', () => {
   const values: readonly (readonly [string, string, bigint])[] = [
     ['int', '4', 4n],
     ['int', '-1', 2n ** 64n - 1n],
@@ -162,7 +162,7 @@ describe('policy: numbers of an image', () => {
     });
   }
 
-  it('joins the values of a mask', () => {
+  it('merges the values of a mask', () => {
     assert.deepEqual(compileInts('int', intSelector('Mask', '"64", "1", "0x80000000"')), [
       { negate: false, selectors: [0], tests: [{ op: 'mask', signed: false, value: 0x80000041n, selectors: [0] }] },
     ]);
@@ -193,7 +193,7 @@ describe('policy: numbers of an image', () => {
   });
 });
 
-describe('policy: texts of an image', () => {
+describe('policy: string filters of a compiled policy', () => {
   it('gives an entry the results of its shorter prefixes', () => {
     const table = compileStrings(
       'prefix',
@@ -211,7 +211,7 @@ describe('policy: texts of an image', () => {
     });
   });
 
-  it('is not misled by a longer neighbour', () => {
+  it('ignores longer entries that do not match', () => {
     const table = compileStrings(
       'prefix',
       `matchArgs: [${fileFilter('Prefix', '/a', '/ab', '/ac')}]`,
@@ -243,7 +243,7 @@ describe('policy: texts of an image', () => {
     );
   });
 
-  it('rejects by negated filters, together with positive ones', () => {
+  it('rejects with negated filters, also together with positive filters', () => {
     const table = compileStrings(
       'prefix',
       `matchArgs: [${fileFilter('Prefix', '/etc')}, ${fileFilter('NotPrefix', '/etc/ssl')}]`,
@@ -272,7 +272,7 @@ describe('policy: texts of an image', () => {
     ]);
   });
 
-  it('keeps whole texts apart from beginnings and ends', () => {
+  it('separates complete strings from prefixes and postfixes', () => {
     const body = `matchArgs: [${fileFilter('Equal', '/a')}, ${fileFilter('Prefix', '/a')}, ${fileFilter('NotEqual', '/b')}]`;
     assert.deepEqual(compileStrings('equal', body), {
       positive: [0],

@@ -11,7 +11,7 @@ const KNOWN_MISTAKES: Readonly<Record<string, string>> = {
   'quickstart__network_egress_cluster_enforce.yaml': 'ADDRESS_INVALID',
 };
 
-/** The only codes that keep a real policy from being loaded. None of them is about a filter or a type. */
+/** The only codes with which real policies are refused. None of these codes is about a filter or a type. */
 const NOT_YET: readonly string[] = ['UNSUPPORTED_LIST', 'UNSUPPORTED_ACTION'];
 
 describe('policy: real policies', () => {
@@ -44,7 +44,7 @@ describe('policy: real policies', () => {
     });
   }
 
-  it('that only observe with kprobes compile', function () {
+  it('compile if they only observe with kprobes', function () {
     if (files.length === 0) this.skip();
     assert.ok(accepted >= 35, `${accepted} compile`);
   });

@@ -8,7 +8,7 @@ import type { definePolicy as Define } from '../../../types/policy.js';
 const define = definePolicy as unknown as typeof Define;
 
 describe('policy: definePolicy', () => {
-  it('gives the policy that the same YAML gives', () => {
+  it('gives the same policy as YAML', () => {
     const policy = define({
       metadata: { name: 'in-code', labels: { team: 'a' } },
       spec: {
@@ -47,7 +47,7 @@ describe('policy: definePolicy', () => {
     assert.ok(Object.isFrozen(policy));
   });
 
-  it('keeps texts unchanged, even if YAML would read them differently', () => {
+  it('keeps strings unchanged, even if YAML would read them differently', () => {
     for (const text of [
       'yes',
       '0x10',

@@ -19,8 +19,8 @@ describe('docs: diagnostics', () => {
     it(code, () => {
       const entry = entries.get(code);
       assert.ok(entry !== undefined, 'no entry');
-      const word = severity.replace(/^./, (letter) => letter.toUpperCase());
-      assert.match(entry, new RegExp(`\\n\\n${word}\\. \\S`));
+      const label = severity.replace(/^./, (letter) => letter.toUpperCase());
+      assert.match(entry, new RegExp(`\\n\\n${label}\\. \\S`));
       assert.match(entry, /\n\*\*Remedy:\*\* \S/);
       const isLimit = code.startsWith('LIMIT_') || code === 'TOO_MANY_MISTAKES';
       assert.ok(isLimit || entry.includes('```'), 'no example');

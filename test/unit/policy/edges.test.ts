@@ -1,4 +1,4 @@
-/** Corner cases: limits that need long policies, several mistakes in one place, hints if no name is similar. */
+/** Corner cases: limits that need long policies, several mistakes at one position, hints without a similar name. */
 import assert from 'node:assert/strict';
 import { hostFiles } from '../../../lib/elf-files/host-files.js';
 import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
@@ -49,12 +49,12 @@ const cases: readonly (readonly [string, string])[] = [
   ['an option without a value', policyYaml('options: [⟦OPTION_INVALID⟧{name: policy-mode}]\nkprobes: [{call: f}]')],
   ['an option without a name', policyYaml('options: [⟦MISSING_FIELD⟧{value: "1"}]\nkprobes: [{call: f}]')],
   [
-    'a correct digest, and broken places',
+    'a correct digest, and broken attach points',
     policyYaml(`uprobes: [{path: /a, symbols: [⟦WRONG_TYPE⟧7], binaryDigests: [${'ab'.repeat(32)}]}]`),
   ],
-  ['places of the wrong type', policyYaml('uprobes: [{path: /a, offsets: ⟦WRONG_TYPE⟧4096}]')],
+  ['attach points of the wrong type', policyYaml('uprobes: [{path: /a, offsets: ⟦WRONG_TYPE⟧4096}]')],
   [
-    'no value passes on return',
+    'no value can match at return',
     selectorsYaml(
       '⟦SELECTOR_NEVER_MATCHES⟧matchReturnArgs:\n- {index: 0, operator: GT, values: ["0"]}\n- {index: 0, operator: LT, values: ["0"]}',
     ),
@@ -76,11 +76,11 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'a selector with a workload hides none',
+    'a selector with a workload shadows none',
     kprobeYaml('call: f\nselectors:\n- matchWorkloads: {podSelector: {}}\n- matchActions: [{action: Post}]'),
   ],
   [
-    'a selector with a broken filter hides none',
+    'a selector with a broken filter shadows none',
     kprobeYaml(
       'call: f\nargs: [{index: 0, type: int}]\nselectors:\n- matchArgs: [{index: ⟦INDEX_WITHOUT_ARG⟧3, operator: Equal, values: ["1"]}]\n- matchArgs: [{index: 0, operator: Equal, values: ["1"]}]',
     ),
@@ -118,7 +118,7 @@ const cases: readonly (readonly [string, string])[] = [
 describe('policy: corners', () => {
   for (const [name, text] of cases) it(name, () => checkMarked(text));
 
-  it('cuts what it shows, never within a character', () => {
+  it('truncates excerpts, but never within a character', () => {
     const found = validatePolicy(policyYaml(`kprobes: [{call: f, ${'🚀'.repeat(60)}: 1}]`));
     const [first] = found;
     assert.equal(first?.code, 'UNKNOWN_FIELD');
@@ -145,7 +145,7 @@ describe('policy: corners', () => {
   const findHint = (text: string, kernel: KernelInfo = fakeKernel): string | undefined =>
     validatePolicy(text, { kernel }).find((d) => !d.code.startsWith('UNSUPPORTED_'))?.hint;
 
-  it('has a hint if no name is similar', () => {
+  it('gives a hint if no name is similar', () => {
     const functionYaml = (args: string): string => kprobeYaml(`call: vfs_void\nsyscall: false\nargs: [${args}]`);
     const tracepointYaml = (body: string): string => policyYaml(`tracepoints:\n${yamlItem(body)}`);
     assert.match(findHint(functionYaml('{index: 0, type: int, btfType: zzzzzzzz}')) ?? '', /without the word struct/);

@@ -1,6 +1,5 @@
 /**
- * Explanations and images are the same for the same policy. They are compared with files, which UPDATE_GOLDEN=1
- * rewrites.
+ * Compares explanations and compiled policies with golden files. UPDATE_GOLDEN=1 rewrites the files.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -28,7 +27,7 @@ describe('policy: explanations', () => {
     ['whole-language', join(golden, 'whole-language.yaml')],
     ['every-filter', join(golden, 'every-filter.yaml')],
   ] as const) {
-    it(`${name} in words and as data`, () => {
+    it(`${name} as text and as data`, () => {
       const text = readFileSync(path, 'utf8');
       const explanation = explainPolicy(text, { file: `${name}.yaml` });
       compareGolden(join(golden, `${name}.txt`), formatExplanation(explanation));
@@ -48,7 +47,7 @@ describe('policy: explanations', () => {
     );
   });
 
-  it('says how many functions a generated list has there', () => {
+  it('reports how many functions a generated list has on this kernel', () => {
     const explainTarget = (list: string, kernel?: KernelInfo): string | undefined =>
       explainPolicy(policyYaml(`lists: [{name: a, ${list}}]\nkprobes: [{call: "list:a"}]`), kernel && { kernel })
         .hooks[0]?.target;
@@ -59,7 +58,7 @@ describe('policy: explanations', () => {
     assert.equal(explainTarget('type: generated_syscalls', fakeKernel), 'every system call (list:a: 3 of Linux test)');
   });
 
-  it('puts cheap tests first, and counts', () => {
+  it('lists cheap tests first, and counts tests', () => {
     const [hook] = explainPolicy(
       selectorsYaml(`
         matchArgs:
@@ -70,7 +69,7 @@ describe('policy: explanations', () => {
         matchPIDs: [{operator: In, values: [1]}]`),
     ).hooks;
     assert.deepEqual(
-      hook?.selectors[0]?.conditions.map((words) => words.split(' ')[0]),
+      hook?.selectors[0]?.conditions.map((condition) => condition.split(' ')[0]),
       ['argument', 'process', 'binary', 'argument', 'return'],
     );
     assert.deepEqual(hook?.cost, {

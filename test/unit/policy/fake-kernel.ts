@@ -1,4 +1,4 @@
-/** A kernel for tests: a few functions and structs in a notation like C. */
+/** A fake kernel: a few functions and structs in a notation like C. */
 import type {
   FunctionInfo,
   KernelInfo,

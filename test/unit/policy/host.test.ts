@@ -1,4 +1,4 @@
-/** Checks against the files of a machine, and the reader of ELF files. */
+/** Checks of policies against the files of a machine, and the reader of ELF files. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -20,26 +20,26 @@ const argYaml = (call: string, fields: string): string => functionYaml(call, `ar
 const fieldYaml = (index: number, more = ''): string =>
   policyYaml(`tracepoints: [{subsystem: a, event: kinds, args: [{index: ${index}${more}}]}]`);
 
-/** A policy with one value, and the type that it has on the kernel of the tests. */
+/** A policy with one value, and the type that the value gets from the fake kernel. */
 const rows: readonly (readonly [subject: string, yaml: string, type: string])[] = [
   ['a file', argYaml('security_file_permission', 'index: 0'), 'file'],
   ['auto, written out', argYaml('security_file_permission', 'index: 0, type: auto'), 'file'],
   ['an int', argYaml('security_file_permission', 'index: 1'), 'int'],
   ['a path', argYaml('security_path_truncate', 'index: 0'), 'path'],
-  ['a text', argYaml('takes_text', 'index: 0'), 'string'],
-  ['a number of 16 bits', argYaml('takes_text', 'index: 2'), 'uint16'],
-  ['a number of 64 bits', argYaml('reads', 'index: 2'), 'uint64'],
-  ['a text that is filled', argYaml('reads', 'index: 1, returnCopy: true'), 'char_buf'],
+  ['a string', argYaml('takes_text', 'index: 0'), 'string'],
+  ['a 16-bit number', argYaml('takes_text', 'index: 2'), 'uint16'],
+  ['a 64-bit number', argYaml('reads', 'index: 2'), 'uint64'],
+  ['a string that is filled during the call', argYaml('reads', 'index: 1, returnCopy: true'), 'char_buf'],
   [
     'a buffer with a size',
     functionYaml('reads', 'args: [{index: 1, sizeArgIndex: 3}, {index: 2, type: size_t}]'),
     'char_buf',
   ],
-  ['memory that is filled', argYaml('vfs_void', 'index: 0, returnCopy: true'), 'char_buf'],
+  ['memory that is filled during the call', argYaml('vfs_void', 'index: 0, returnCopy: true'), 'char_buf'],
   ['a set of capabilities', argYaml('capset', 'index: 0'), 'kernel_cap_t'],
   ['a member', argYaml('security_file_permission', 'index: 0, resolve: f_flags'), 'uint32'],
   [
-    'a member that is a text',
+    'a member that is a string',
     argYaml('security_file_permission', 'index: 0, resolve: f_path.dentry.d_iname'),
     'string',
   ],
@@ -67,16 +67,16 @@ const rows: readonly (readonly [subject: string, yaml: string, type: string])[] 
     policyYaml('tracepoints: [{subsystem: sched, event: sched_process_exec, raw: true, args: [{index: 2}]}]'),
     'linux_binprm',
   ],
-  ['a field with a place', fieldYaml(0), 'string'],
+  ['a __data_loc field', fieldYaml(0), 'string'],
   ['a field with characters', fieldYaml(3), 'string'],
-  ['a field that points to a text', fieldYaml(4), 'string'],
+  ['a field that points to a string', fieldYaml(4), 'string'],
   ['a field that points to a struct', fieldYaml(5), 'file'],
   ['a member behind a field', fieldYaml(5, ', resolve: f_flags'), 'uint32'],
   ['a number in a field', fieldYaml(7), 'int'],
   ['a socket address in a field', fieldYaml(9), 'sockaddr'],
 ];
 
-/** Mistakes, at the marked places. */
+/** Policies whose types cannot be inferred, with the mistakes marked. */
 const mistakes: readonly (readonly [subject: string, yaml: string])[] = [
   ['a pointer to anything', argYaml('vfs_void', '⟦TYPE_NOT_INFERRED⟧index: 0').replace('{⟦TYPE_NOT_INFERRED⟧', '⟦TYPE_NOT_INFERRED⟧{')], // prettier-ignore
   ['a struct that no type reads', argYaml('makes_inode', 'index: 0, btfType: inode, type: ⟦TYPE_NOT_INFERRED⟧auto')],
@@ -99,14 +99,14 @@ const mistakes: readonly (readonly [subject: string, yaml: string])[] = [
   ['a function that does not exist', kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧zzzzzzz\nsyscall: false\nargs: [{index: 0}]')],
   ['a member that does not exist', argYaml('security_file_permission', 'index: 0, resolve: ⟦RESOLVE_NO_MEMBER⟧zzzz')],
   [
-    'a value that does not fit the type that was found',
+    'a value that does not fit the inferred type',
     functionYaml(
       'security_file_permission',
       'args: [{index: 1}]\nselectors: [{matchArgs: [{index: 1, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧"/etc"]}]}]',
     ),
   ],
   [
-    'an operator that does not fit the type that was found',
+    'an operator that does not fit the inferred type',
     functionYaml(
       'security_file_permission',
       'args: [{index: 0}]\nselectors: [{matchArgs: [{index: 0, operator: ⟦OPERATOR_NOT_FOR_TYPE⟧GT, values: ["1"]}]}]',
@@ -144,7 +144,7 @@ describe('policy: types from the kernel', () => {
     assert.equal(hook.returnArg?.type, 'int');
     const written = compilePolicy(FILTERED.replace('{index: 0}', '{index: 0, type: file}').replaceAll('auto', 'int'))
       .hooks[0] as CompiledHook;
-    const listFilters = (of: CompiledHook): unknown => of.args.map(({ ints, texts }) => ({ ints, texts }));
+    const listFilters = ({ args }: CompiledHook): unknown => args.map(({ ints, texts }) => ({ ints, texts }));
     assert.deepEqual(listFilters(hook), listFilters(written));
   });
 
@@ -172,7 +172,7 @@ describe('policy: types from the kernel', () => {
     assert.doesNotMatch(explainYaml(argYaml('security_file_permission', 'index: 0, type: file')), /as the kernel says/);
   });
 
-  it('says what was not checked, if it is asked', () => {
+  it('reports what was not checked, if it is asked', () => {
     const listCodes = (yaml: string, options: object): string[] =>
       validatePolicy(yaml, { reportUnchecked: true, ...options }).map(({ code, severity }) => `${severity} ${code}`);
     const program = policyYaml('uprobes: [{path: /no/such, symbols: [main]}]');

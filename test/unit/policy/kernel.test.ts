@@ -1,11 +1,11 @@
-/** Checks against a kernel, with a fake one: each mistake with its code and place. */
+/** Checks of policies against a fake kernel: each mistake with its code and position. */
 import assert from 'node:assert/strict';
 import { validatePolicy } from '../../../lib/policy/index.js';
 import { SEARCHES_MAX } from '../../../lib/policy/language/limits.js';
 import { fakeKernel } from './fake-kernel.js';
 import { yamlItem, kprobeYaml, parseMarks, policyYaml } from './marked-policies.js';
 
-/** Compares only the diagnostics that the kernel adds. */
+/** Checks only the diagnostics that need the kernel. */
 function checkWithKernel(text: string): void {
   const { yaml, expected } = parseMarks(text);
   const without = new Set(validatePolicy(yaml).map((d) => JSON.stringify(d)));
@@ -57,7 +57,7 @@ const MISFITS: readonly (readonly [number, string])[] = [
 
 const cases: readonly (readonly [string, string])[] = [
   [
-    'all is well',
+    'no mistake',
     functionYaml(
       'security_file_permission',
       '{index: 0, type: file}, {index: 1, type: int}',
@@ -66,10 +66,7 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   ['a system call', kprobeYaml('call: sys_openat\nargs: [{index: 1, type: string}, {index: 3, type: uint16}]')],
   ['a system call by its kernel name', kprobeYaml('call: __x64_sys_openat\nargs: [{index: 0, type: int}]')],
-  [
-    'a system call whose parameters are not known',
-    kprobeYaml('call: ⟦NOT_CHECKED⟧sys_mount\nargs: [{index: 5, type: int}]'),
-  ],
+  ['a system call with unknown parameters', kprobeYaml('call: ⟦NOT_CHECKED⟧sys_mount\nargs: [{index: 5, type: int}]')],
   ['no such function', functionYaml('⟦FUNCTION_UNKNOWN⟧nothing_like_it', '{index: 0, type: int}')],
   ['a misspelt function', functionYaml('⟦FUNCTION_UNKNOWN⟧security_file_permision', '{index: 0, type: int}')],
   ['no such system call', kprobeYaml('call: ⟦FUNCTION_UNKNOWN⟧sys_opnat')],
@@ -79,7 +76,10 @@ const cases: readonly (readonly [string, string])[] = [
     'a missing function that is optional',
     kprobeYaml('call: ⟦FUNCTION_MISSING_IGNORED⟧security_bpf_map_alloc\nsyscall: false\nignore: {callNotFound: true}'),
   ],
-  ['a function that sees less', functionYaml('⟦FUNCTION_SEES_LESS⟧security_path_truncate', '{index: 0, type: path}')],
+  [
+    'a function with a broader alternative',
+    functionYaml('⟦FUNCTION_SEES_LESS⟧security_path_truncate', '{index: 0, type: path}'),
+  ],
   [
     'both of the two functions',
     policyYaml(
@@ -87,20 +87,26 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   ['a function that cannot be probed', functionYaml('⟦FUNCTION_NOT_ATTACHABLE⟧not_probed', '{index: 0, type: int}')],
-  ['a parameter too far', functionYaml('security_file_permission', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧2, type: int}')],
   [
-    'a parameter of a system call too far',
+    'a parameter index that is too large',
+    functionYaml('security_file_permission', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧2, type: int}'),
+  ],
+  [
+    'a parameter index of a system call that is too large',
     kprobeYaml('call: sys_openat\nargs: [{index: ⟦ARG_BEYOND_PROTOTYPE⟧4, type: int}]'),
   ],
   ['a number for a pointer', functionYaml('security_file_permission', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧file}')],
   ['another pointer', functionYaml('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧path}')],
-  ['a text that is a number', functionYaml('security_file_permission', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
   [
-    'a text that is a structure',
+    'a string that is a number',
+    functionYaml('security_file_permission', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}'),
+  ],
+  [
+    'a string that is a structure',
     functionYaml('security_file_permission', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧string}'),
   ],
   [
-    'a text that is a structure, and is only sought',
+    'a string that is a structure, with positive filters only',
     functionYaml(
       'security_file_permission',
       '{index: 0, type: ⟦ARG_TEXT_OF_STRUCT⟧string}',
@@ -108,7 +114,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'a text that is a structure, and that a filter leaves out',
+    'a string that is a structure, with a negated filter',
     functionYaml(
       'security_file_permission',
       '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧string}',
@@ -116,17 +122,17 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'a text that is a number, and is only sought',
+    'a string that is a number, with positive filters only',
     functionYaml(
       'security_file_permission',
       '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}',
       '\nselectors: [{matchArgs: [{index: 1, operator: Equal, values: [a]}]}]',
     ),
   ],
-  ['a text that is a list of texts', functionYaml('capset', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
-  ['a text of unknown memory', functionYaml('vfs_void', '{index: 0, type: string}')],
+  ['a string that is a list of strings', functionYaml('capset', '{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}')],
+  ['a string of unknown memory', functionYaml('vfs_void', '{index: 0, type: string}')],
   [
-    'pieces that are a text',
+    'a char_iovec that is a string',
     functionYaml(
       'takes_text',
       '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧char_iovec, sizeArgIndex: 3}, {index: 2, type: uint16}',
@@ -254,15 +260,18 @@ const cases: readonly (readonly [string, string])[] = [
   ['an LSM hook', lsmYaml('file_open', '{index: 0, type: file}')],
   ['an LSM hook by the name of its caller', lsmYaml('⟦LSM_HOOK_UNKNOWN⟧security_file_open', '{index: 0, type: file}')],
   ['an LSM hook that does not exist', lsmYaml('⟦LSM_HOOK_UNKNOWN⟧wholly_unknown', '')],
-  ['a parameter of an LSM hook too far', lsmYaml('file_open', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧1, type: int}')],
+  [
+    'a parameter index of an LSM hook that is too large',
+    lsmYaml('file_open', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧1, type: int}'),
+  ],
   ['a tracepoint', tracepointYaml('raw_syscalls', 'sys_enter', '{index: 4, type: int64}')],
   ['a misspelt tracepoint', tracepointYaml('raw_syscalls', '⟦TRACEPOINT_UNKNOWN⟧sys_entr')],
   ['a misspelt group', tracepointYaml('⟦TRACEPOINT_UNKNOWN⟧raw_syscall', 'sys_enter')],
-  ['a field too far', tracepointYaml('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}')],
   [
-    'a tracepoint whose format is not known',
-    tracepointYaml('unreadable', '⟦NOT_CHECKED⟧x', '{index: 99, type: int64}'),
+    'a field index that is too large',
+    tracepointYaml('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}'),
   ],
+  ['a tracepoint with an unknown format', tracepointYaml('unreadable', '⟦NOT_CHECKED⟧x', '{index: 99, type: int64}')],
   ['an optional LSM hook', policyYaml('lsmhooks: [{hook: ⟦FUNCTION_MISSING_IGNORED⟧file_opened, optional: true}]')],
   [
     'an optional tracepoint',
@@ -298,7 +307,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a raw tracepoint', tracepointYaml('sched', 'sched_process_exec\nraw: true', '{index: 2, type: linux_binprm}')],
   ['a raw tracepoint that does not exist', tracepointYaml('sched', '⟦TRACEPOINT_UNKNOWN⟧sched_proces_exec\nraw: true')],
   [
-    'a parameter of a raw tracepoint too far',
+    'a parameter index of a raw tracepoint that is too large',
     tracepointYaml('sched', 'sched_process_exec\nraw: true', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧3, type: int}'),
   ],
 ];
@@ -334,7 +343,7 @@ describe('policy: against a kernel', () => {
       functionYaml('security_file_permission', '{index: 1, type: ⟦ARG_WIDER_THAN_PARAMETER⟧size_t}'),
       /use int$/,
     ],
-    ['the text to use', functionYaml('takes_text', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧file}'), /use string/],
+    ['the string to use', functionYaml('takes_text', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧file}'), /use string/],
     ['the nearest member', resolveYaml('⟦RESOLVE_NO_MEMBER⟧mm.ownr'), /"owner"/],
     ['the nearest LSM hook', lsmYaml('⟦LSM_HOOK_UNKNOWN⟧security_file_open', ''), /"file_open"/],
     [
@@ -342,7 +351,7 @@ describe('policy: against a kernel', () => {
       tracepointYaml('raw_syscalls', 'sys_enter', '{index: ⟦TRACEPOINT_FIELD_UNKNOWN⟧6, type: int64}'),
       /4 id, 5 args/,
     ],
-    ['the text of a field', tracepointYaml('any', 'kinds', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧int}'), /use string/],
+    ['the string of a field', tracepointYaml('any', 'kinds', '{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧int}'), /use string/],
     ['the number of a field', tracepointYaml('any', 'kinds', '{index: 7, type: ⟦ARG_TYPE_MISMATCH⟧string}'), /use int/],
     ['the object of a field', tracepointYaml('any', 'kinds', '{index: 5, type: ⟦ARG_TYPE_MISMATCH⟧sock}'), /use file/],
     [

@@ -1,4 +1,4 @@
-/** The policies of the package: by name, without mistakes, and on the page about them. */
+/** The policies of the package have names, no mistakes, and a section on their page. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -20,12 +20,12 @@ describe('policies of the package', () => {
     it(`${name}: has no mistakes, a name, a comment, and tags and a message for each hook`, () => {
       const yaml = readFileSync(file, 'utf8');
       assert.deepEqual(validatePolicy(yaml), []);
-      const image = compilePolicy(parsePolicy(yaml));
-      assert.equal(image.name, name);
-      assert.ok(image.hooks.length > 0);
+      const compiled = compilePolicy(parsePolicy(yaml));
+      assert.equal(compiled.name, name);
+      assert.ok(compiled.hooks.length > 0);
       assert.match(summary, /^[A-Z].*\.$/);
       for (const text of ['# Sees', '# Does not see: ', '# Harmless events: ']) assert.ok(yaml.includes(text), text);
-      for (const { tags, message = '' } of image.hooks) {
+      for (const { tags, message = '' } of compiled.hooks) {
         assert.notEqual(message, '');
         assert.ok(tags.length > 0 && tags.every((tag) => /^mitre\.T\d{4}(\.\d{3})?$/.test(tag)), String(tags));
       }
@@ -51,7 +51,7 @@ describe('policies of the package', () => {
     }
   });
 
-  it('another name is refused, with those that there are', () => {
+  it('another name is refused, and the error lists the valid names', () => {
     for (const name of ['', 'nothing', '../examples/file-monitoring', 'kernel.yaml', '\u001b']) {
       for (const use of [expandPolicyPaths, loadPolicyFile]) {
         assert.throws(
@@ -62,10 +62,10 @@ describe('policies of the package', () => {
     }
   });
 
-  it('the command lists them, shows one, validates, explains and loads it', async () => {
-    const runForOutput = async (...words: string[]): Promise<string> => {
+  it('the command lists, prints, validates, explains and loads them', async () => {
+    const runForOutput = async (...args: string[]): Promise<string> => {
       const command = new FakeCommand();
-      assert.equal(await command.run(...words), 0, command.stderr.text);
+      assert.equal(await command.run(...args), 0, command.stderr.text);
       return command.stdout.text;
     };
     assert.match(await runForOutput('policies', 'list'), /^polytrace:egress +Connections /m);

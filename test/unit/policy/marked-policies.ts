@@ -1,6 +1,6 @@
 /**
- * Test policies with marked mistakes: `⟦CODE⟧` is right before the text that the diagnostic is about, so that nobody
- * has to count lines and columns.
+ * Test policies with marked mistakes. The mark `⟦CODE⟧` stands right before the position of the diagnostic, so that no
+ * test has to count lines and columns.
  */
 import assert from 'node:assert/strict';
 import type { CompiledHook } from '../../../lib/compiled/compiled-policy.js';
@@ -53,7 +53,7 @@ export function checkMarked(text: string): void {
 }
 
 /**
- * Checks that parsePolicy refuses what validatePolicy has found errors in, with the same diagnostics, and nothing else.
+ * Checks that parsePolicy refuses exactly the policies with errors, with the same diagnostics as validatePolicy.
  */
 export function checkRefused(text: string, found: readonly Diagnostic[]): void {
   let refused: readonly Diagnostic[] = [];
@@ -66,13 +66,13 @@ export function checkRefused(text: string, found: readonly Diagnostic[]): void {
   assert.deepEqual(refused, found.some((d) => d.severity === 'error') ? found : []);
 }
 
-/** Checks the same, and that the JSON Schema agrees. */
+/** Checks that parsePolicy and the JSON Schema agree with validatePolicy. */
 export function checkAgreement(text: string, found: readonly Diagnostic[] = validatePolicy(text)): void {
   checkRefused(text, found);
   checkSchema(text, found);
 }
 
-/** Checks that the text is accepted, or refused with places that exist, in a short time. Returns the diagnostics. */
+/** Checks that the text is accepted, or refused with valid positions, in a short time. Returns the diagnostics. */
 export function checkText(
   text: string,
   check: (text: string, found: readonly Diagnostic[]) => void = checkAgreement,
@@ -97,7 +97,7 @@ export function checkText(
   return found;
 }
 
-/** Only a type that the policy leaves to the kernel can be missing. Then there is no image. */
+/** Compiles a valid policy. Returns undefined if the policy leaves a type to the kernel, the only allowed error. */
 export function checkCompiles(text: string): CompiledPolicy | undefined {
   try {
     return compilePolicy(text);
@@ -109,14 +109,14 @@ export function checkCompiles(text: string): CompiledPolicy | undefined {
   }
 }
 
-/** The first hook of a policy. */
+/** Compiles a policy, and returns its first hook. */
 export function compileHook(yaml: string, architecture: Architecture = 'x64'): CompiledHook {
   const [hook] = compilePolicy(yaml, { architecture }).hooks;
   assert.ok(hook);
   return hook;
 }
 
-/** A policy around one item of `spec.kprobes`, given without its indentation. */
+/** Returns a policy with one item of `spec.kprobes`, which is passed without its indentation. */
 export function kprobeYaml(body: string): string {
   return policyYaml(`kprobes:\n${yamlItem(body)}`);
 }
@@ -125,7 +125,7 @@ export function policyYaml(spec: string): string {
   return `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: test\nspec:\n${indent(dedent(spec), 2)}\n`;
 }
 
-/** A kprobe that reads a file and an int, with these selectors. */
+/** Returns a policy with a kprobe that reads a file and an int, and has these selectors. */
 export function selectorsYaml(body: string): string {
   return kprobeYaml(`${FILE_AND_INT}\nselectors:\n${yamlItem(body)}`);
 }

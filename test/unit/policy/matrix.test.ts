@@ -15,7 +15,7 @@ import { REFUSED_TYPES, SUBJECTS, TYPES, addDerivedRows } from '../../kernel/mat
 import { ROOT } from '../../project.js';
 
 describe('policy: the matrix of the kernel tests', () => {
-  // The kernel says which type `auto` is.
+  // The kernel determines the type of `auto`.
   for (const type of ARG_TYPE_NAMES.filter((name) => name !== 'auto')) {
     it(`has ${type} with each of its operators`, () => {
       const subjects = TYPES.filter((subject) => subject.type === type);

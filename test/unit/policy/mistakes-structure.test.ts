@@ -1,11 +1,11 @@
-/** Mistakes in the YAML and the structure of a policy, each with its code and place. */
+/** Mistakes in the YAML and the structure of a policy, each with its code and position. */
 import { checkMarked, policyYaml } from './marked-policies.js';
 import { STRUCTURE } from './structure-cases.js';
 
 describe('policy: mistakes of YAML and structure', () => {
   for (const [name, text] of STRUCTURE) it(name, () => checkMarked(text));
 
-  it('reports several at once', () => {
+  it('reports several mistakes of one policy', () => {
     checkMarked(
       policyYaml(`
         kprobes:

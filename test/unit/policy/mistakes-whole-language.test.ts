@@ -1,7 +1,7 @@
-/** Mistakes in the parts of the language beyond plain kprobes, each with its code and place. */
+/** Mistakes in the parts of the language beyond simple kprobes, each with its code and position. */
 import { checkMarked, yamlItem, kprobeYaml, policyYaml } from './marked-policies.js';
 
-/** A kprobe with one argument of this type and one filter on it. */
+/** Returns a policy with a kprobe that has one argument of this type, and one filter on the argument. */
 const filterYaml = (type: string, operator: string, values: string, mark = ''): string =>
   kprobeYaml(
     `call: f\nsyscall: false\nargs:\n- index: 0\n  ${mark}type: ${type}\nselectors:\n- matchArgs:\n  - index: 0\n    ${operator}\n    values: [${values}]`,
@@ -68,7 +68,7 @@ const cases: readonly (readonly [string, string])[] = [
       '⟦VALUE_OUT_OF_RANGE⟧"',
     ),
   ],
-  ['a map of words', intFilter('InMap', '⟦VALUE_NOT_A_NUMBER⟧one')],
+  ['a map of strings', intFilter('InMap', '⟦VALUE_NOT_A_NUMBER⟧one')],
   ['a map of a list that does not exist', intFilter('InMap', '⟦UNKNOWN_LIST⟧"list:a"')],
   ['a system call by name', filterYaml('syscall64', 'operator: Equal', '⟦SYSCALL_UNKNOWN⟧sys_dpu, sys_dup')],
   ['a value twice', filterYaml('int', 'operator: Equal', '"1", ⟦VALUE_REPEATED⟧"1"', '')],
@@ -86,7 +86,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'gained capabilities of one set',
+    'CapabilitiesGained with one set',
     filterYaml('cap_effective', 'operator: ⟦OPERATOR_NEEDS_ARGS⟧CapabilitiesGained', 'CAP_CHOWN'),
   ],
   // Arguments
@@ -112,7 +112,10 @@ const cases: readonly (readonly [string, string])[] = [
     kprobeYaml('call: f\nsyscall: false\nargs: [{index: 0, type: string, resolve: ⟦RESOLVE_SYNTAX⟧mm->owner}]'),
   ],
   ['a key in another case', kprobeYaml('call: f\n⟦KEY_CASE⟧Args: [{⟦KEY_CASE⟧Index: 0, type: int}]')],
-  ['places of two kinds', policyYaml('uprobes:\n- path: /bin/sh\n  symbols: [main]\n  ⟦UPROBE_PLACES⟧offsets: [16]')],
+  [
+    'attach points of two kinds',
+    policyYaml('uprobes:\n- path: /bin/sh\n  symbols: [main]\n  ⟦UPROBE_PLACES⟧offsets: [16]'),
+  ],
   [
     'a buffer without a size',
     kprobeYaml(
@@ -141,7 +144,7 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   ['a source that does not exist', kprobeYaml('call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_UNKNOWN⟧x}]')],
   [
-    'a source of what',
+    'a source without resolve',
     kprobeYaml(
       'call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_WITHOUT_RESOLVE⟧current_task}, {index: 0, type: int, source: ⟦SOURCE_WITHOUT_RESOLVE⟧pt_regs}]',
     ),
@@ -152,7 +155,7 @@ const cases: readonly (readonly [string, string])[] = [
       'call: f\ndata: [{index: 0, type: int, source: pt_regs, resolve: ⟦REGISTER_UNKNOWN⟧raxx}, {index: 0, type: int, source: pt_regs, resolve: ⟦REGISTER_UNKNOWN⟧accumulator}]',
     ),
   ],
-  // Filters beyond their values
+  // Filters apart from their values
   [
     'inode beside Prefix',
     filterYaml('file', 'operator: Prefix', '/a').replace(
@@ -161,7 +164,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'the inode of a text',
+    'the inode of a string',
     filterYaml('string', 'operator: Equal', '/a').replace(
       '    values:',
       '    ⟦INODE_NOT_FOR_FILTER⟧inode: true\n        values:',
@@ -174,13 +177,13 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'the end of a text with maxData',
+    'the end of a string with maxData',
     kprobeYaml(
       'call: f\nargs: [{index: 0, type: char_buf, sizeArgIndex: 2, maxData: true}, {index: 1, type: size_t}]\nselectors:\n- matchArgs: [{index: 0, operator: ⟦FILTER_NOT_WITH_MAX_DATA⟧NotPostfix, values: [a]}, {index: 0, operator: ⟦FILTER_NOT_WITH_MAX_DATA⟧SubString, values: [a]}, {index: 0, operator: Prefix, values: [a]}]',
     ),
   ],
   [
-    'capabilities gained by a number',
+    'CapabilitiesGained of a number',
     kprobeYaml(
       'call: f\nargs: [{index: 0, type: cap_effective}, {index: 1, type: int}]\nselectors:\n- matchArgs: [{args: [0, ⟦OPERATOR_NOT_FOR_TYPE⟧1], operator: CapabilitiesGained}]',
     ),
@@ -379,7 +382,7 @@ const cases: readonly (readonly [string, string])[] = [
     'a tracked socket misspelt',
     kprobeYaml('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nreturnArgAction: ⟦UNKNOWN_VALUE⟧TrackSocket'),
   ],
-  // Selectors as a whole
+  // Selectors
   [
     'two values at once',
     neverMatching('index: 0, operator: Equal, values: ["1"]', 'index: 0, operator: Equal, values: ["2"]'),
@@ -392,27 +395,27 @@ const cases: readonly (readonly [string, string])[] = [
   ['less than nothing', neverMatching('index: 1, operator: LT, values: ["0"]')],
   ['no bits', neverMatching('index: 0, operator: Mask, values: ["0"]')],
   [
-    'two texts at once',
+    'two strings at once',
     neverMatching('index: 2, operator: Equal, values: [a]', 'index: 2, operator: Equal, values: [b]'),
   ],
   [
-    'a text without its beginning',
+    'a string without its prefix',
     neverMatching('index: 2, operator: Equal, values: [/a, /b]', 'index: 2, operator: Prefix, values: [/c]'),
   ],
   [
-    'a text whose end is excluded',
+    'a string whose postfix is excluded',
     neverMatching('index: 2, operator: Equal, values: [a.so, b.so]', 'index: 2, operator: NotPostfix, values: [so]'),
   ],
   [
-    'two beginnings at once',
+    'two prefixes at once',
     neverMatching('index: 2, operator: Prefix, values: [/a]', 'index: 2, operator: Prefix, values: [/b]'),
   ],
   [
-    'a beginning within an excluded one',
+    'a prefix within an excluded one',
     neverMatching('index: 2, operator: Prefix, values: [/etc/ssl]', 'index: 2, operator: NotPrefix, values: [/etc]'),
   ],
   [
-    'two ends at once',
+    'two postfixes at once',
     neverMatching('index: 2, operator: Postfix, values: [a]', 'index: 2, operator: Postfix, values: [b]'),
   ],
   [
@@ -431,87 +434,87 @@ const cases: readonly (readonly [string, string])[] = [
       ),
   ],
   [
-    'hidden by one without filters',
+    'shadowed by a selector without filters',
     shadowedSelector('matchActions: [{action: Post}]', argsFilter('{index: 0, operator: Equal, values: ["1"]}')),
   ],
   [
-    'hidden by the same',
+    'shadowed by the same filters',
     shadowedSelector(
       argsFilter('{index: 0, operator: Equal, values: ["1", "2"]}'),
       argsFilter('{index: 0, operator: Equal, values: ["2", "1"]}'),
     ),
   ],
   [
-    'hidden by more values',
+    'shadowed by more values',
     shadowedSelector(
       argsFilter('{index: 0, operator: Equal, values: ["1", "2"]}'),
       argsFilter('{index: 0, operator: Equal, values: ["2"]}'),
     ),
   ],
   [
-    'hidden by a wider range',
+    'shadowed by a wider range',
     shadowedSelector(
       argsFilter('{index: 1, operator: GT, values: ["1"]}'),
       argsFilter('{index: 1, operator: Equal, values: ["7"]}'),
     ),
   ],
   [
-    'hidden by a shorter beginning',
+    'shadowed by a shorter prefix',
     shadowedSelector(
       argsFilter('{index: 2, operator: Prefix, values: [/etc]}'),
       argsFilter('{index: 2, operator: Prefix, values: [/etc/ssl]}, {index: 0, operator: Equal, values: ["1"]}'),
     ),
   ],
   [
-    'hidden by a beginning of a whole text',
+    'shadowed by a prefix of a complete string',
     shadowedSelector(
       argsFilter('{index: 2, operator: Prefix, values: [/etc]}'),
       argsFilter('{index: 2, operator: Equal, values: [/etc/passwd]}'),
     ),
   ],
   [
-    'hidden by a shorter end',
+    'shadowed by a shorter postfix',
     shadowedSelector(
       argsFilter('{index: 2, operator: Postfix, values: [rc]}'),
       argsFilter('{index: 2, operator: Postfix, values: [bashrc]}'),
     ),
   ],
   [
-    'hidden by excluding less',
+    'shadowed by a selector that excludes less',
     shadowedSelector(
       argsFilter('{index: 2, operator: NotPrefix, values: [/etc/ssl]}'),
       argsFilter('{index: 2, operator: NotPrefix, values: [/etc]}'),
     ),
   ],
   [
-    'hidden by the same binaries',
+    'shadowed by the same binaries',
     shadowedSelector(
       'matchBinaries: [{operator: In, values: [/a, /b]}]',
       'matchBinaries: [{operator: In, values: [/b, /a]}]',
     ),
   ],
   [
-    'hidden by a map',
+    'shadowed by a map',
     shadowedSelector(
       argsFilter('{index: 0, operator: InMap, values: ["1:5", "9"]}'),
       argsFilter('{index: 0, operator: Equal, values: ["3"]}'),
     ),
   ],
   [
-    'hidden by the same inode',
+    'shadowed by the same inode',
     kprobeYaml(
       'call: f\nsyscall: false\nargs: [{index: 0, type: file}]\nselectors:\n- matchArgs: [{index: 0, operator: Equal, values: [/a], inode: true}]\n- ⟦SELECTOR_SHADOWED⟧matchArgs: [{index: 0, operator: Equal, values: [/a], inode: true}]',
     ),
   ],
   [
-    'not hidden by another path to the inode',
+    'not shadowed by another path to the inode',
     kprobeYaml(
       'call: f\nsyscall: false\nargs: [{index: 0, type: file}]\nselectors:\n- matchArgs: [{index: 0, operator: Prefix, values: [/a]}]\n- matchArgs: [{index: 0, operator: Equal, values: [/a/b], inode: true}]',
     ),
   ],
   // Limits
   [
-    'five scans of one text',
+    'five scans of one string',
     kprobeYaml(
       `call: f\nargs: [{index: 0, type: string}]\n⟦LIMIT_SUBSTRINGS⟧selectors:\n- matchArgs: [${['a', 'b', 'c', 'd', 'e'].map((text) => `{index: 0, operator: SubString, values: [${text}]}`).join(', ')}]`,
     ),
@@ -535,7 +538,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   // Hooks of programs, options
-  ['a uprobe without a place', policyYaml('uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
+  ['a uprobe without an attach point', policyYaml('uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
   ['a uprobe by a relative path', policyYaml('uprobes: [{path: ⟦PATH_NOT_ABSOLUTE⟧bash, symbols: [main]}]')],
   ['too few counters', policyYaml('uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]')],
   ['a digest that is short', policyYaml('uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]')],

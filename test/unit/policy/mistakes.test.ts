@@ -1,6 +1,6 @@
 /**
- * Mistakes that people make, each with its message at the place of the mark, and with a remedy. A mistake makes no other
- * messages. The test prints the list.
+ * Common mistakes. Each causes exactly one message, at the marked position and with a remedy. The test prints the
+ * messages.
  */
 import assert from 'node:assert/strict';
 import { formatDiagnostic } from '../../../lib/errors.js';
@@ -14,7 +14,7 @@ const kernel: KernelInfo = {
   ...fakeKernel,
   function: (name) => fakeKernel.function(OTHERS.includes(name) ? 'makes_inode' : name),
   functionNames: () => [...fakeKernel.functionNames(), ...OTHERS],
-  // Only the list of functions that can be probed has those of modules.
+  // Only the list of attachable functions has the functions of modules.
   attachableNames: () => [...(fakeKernel.attachableNames() ?? []), ...OTHERS, 'xfs_file_open'],
 };
 
@@ -28,7 +28,7 @@ const matchSock = (filter: string): string =>
   );
 const actionYaml = (text: string): string => selectorsYaml(`matchActions:\n- {${text}}`);
 
-/** What is wrong, the policy, and what the message with its hint must say. */
+/** The mistake, the policy, and a pattern for the message with its hint. */
 const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   // Functions
   [
@@ -72,7 +72,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ['a type of the kernel', argYaml('⟦UNKNOWN_VALUE⟧u32'), /\| use uint32$/],
   ['a type of C', argYaml('⟦UNKNOWN_VALUE⟧unsigned long'), /\| use ulong$/],
   ['a type of stdint.h', argYaml('⟦UNKNOWN_VALUE⟧int64_t'), /\| use int64$/],
-  ['a text of C', argYaml('⟦UNKNOWN_VALUE⟧const char *'), /\| use string$/],
+  ['a string of C', argYaml('⟦UNKNOWN_VALUE⟧const char *'), /\| use string$/],
   ['a pointer to a struct', argYaml('⟦UNKNOWN_VALUE⟧struct file *'), /\| use file$/],
   ['a pointer to anything', argYaml('⟦UNKNOWN_VALUE⟧void *'), /\| use char_buf .* or uint64 for the address$/],
   // Operators and values
@@ -146,14 +146,14 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     actionYaml('action: ⟦UNKNOWN_VALUE⟧FollowFD'),
     /Tetragon has removed it, .* type fd is the file behind a descriptor$/,
   ],
-  ['another word for an action', actionYaml('action: ⟦UNKNOWN_VALUE⟧Kill'), /\| use Sigkill$/],
+  ['another name for an action', actionYaml('action: ⟦UNKNOWN_VALUE⟧Kill'), /\| use Sigkill$/],
   [
     'an error by its name',
     actionYaml('action: Override, argError: ⟦WRONG_TYPE⟧EPERM'),
     /must be a whole number, not text \| write the number: -1$/,
   ],
   ['a signal by its name', actionYaml('action: Signal, argSig: ⟦WRONG_TYPE⟧SIGTERM'), /\| write the number: 15$/],
-  // Fields in the wrong place
+  // Misplaced fields
   [
     'a filter without selectors',
     kprobeYaml(`${FILE_AND_INT}\n⟦UNKNOWN_FIELD⟧matchArgs:\n- {index: 1, operator: Equal, values: ["4"]}`),
@@ -229,7 +229,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     policyYaml('options: [{name: ⟦OPTION_UNKNOWN⟧polcy-mode, value: monitor}]\nkprobes: []'),
     /did you mean "policy-mode"\? known: /,
   ],
-  // Texts for other tools
+  // Formats of other tools
   [
     'a rule of Falco',
     '- ⟦NOT_A_POLICY⟧rule: shell\n  desc: a shell in a container\n  condition: spawned_process and container\n  output: "%user.name"\n',
@@ -265,7 +265,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
 describe('policy: what people type', () => {
   const printed: string[] = [];
 
-  for (const [name, text, words] of MISTAKES) {
+  for (const [name, text, pattern] of MISTAKES) {
     it(name, () => {
       const { yaml, expected } = parseMarks(text);
       const found = validatePolicy(yaml, { file: 'policy.yaml', kernel });
@@ -275,7 +275,7 @@ describe('policy: what people type', () => {
         found.map(formatDiagnostic).join('\n'),
       );
       assert.ok(
-        found.some(({ message, hint }) => words.test(`${message} | ${hint}`)),
+        found.some(({ message, hint }) => pattern.test(`${message} | ${hint}`)),
         found.map(formatDiagnostic).join('\n'),
       );
       for (const { file, text: excerpt, hint } of found)

@@ -1,4 +1,4 @@
-/** The options of a policy: every value is accepted, every other refused, and `explain` says what each one does. */
+/** The options of a policy: valid values are accepted, others are refused, and `explain` describes the effect. */
 import assert from 'node:assert/strict';
 import { compilePolicy, explainPolicy, formatExplanation, validatePolicy } from '../../../lib/policy/index.js';
 import { OPTION_NAMES, optionValues } from '../../../lib/policy/language/options.js';
@@ -13,7 +13,7 @@ const explainEffect = (name: string, value: string): string =>
 const COUNTS = ['1', '4096', '4294967295'];
 
 describe('policy: options', () => {
-  it('are those of Tetragon, and one more', () => {
+  it('are the options of Tetragon, and one more', () => {
     assert.deepEqual(OPTION_NAMES, [
       'disable-kprobe-multi',
       'disable-uprobe-multi',
@@ -26,7 +26,7 @@ describe('policy: options', () => {
   });
 
   for (const name of OPTION_NAMES) {
-    it(`${name}: takes its values, which explain describes, and no others`, () => {
+    it(`${name}: accepts only its values, which explain describes`, () => {
       for (const value of optionValues(name) ?? COUNTS) {
         checkMarked(policyWithOption(name, `"${value}"`));
         assert.deepEqual(explainPolicy(policyWithOption(name, `"${value}"`)).options, [
@@ -40,7 +40,7 @@ describe('policy: options', () => {
     });
   }
 
-  it('an unknown one is refused with the known ones, and with the nearest', () => {
+  it('an unknown option is refused, with the known options and a suggestion', () => {
     for (const [name, hint] of [
       ['polcy-mode', /^did you mean "policy-mode"\? known: disable-kprobe-multi, .*uprobe-heap-size$/],
       ['rate', /^known: disable-kprobe-multi, .*uprobe-heap-size$/],
@@ -50,7 +50,7 @@ describe('policy: options', () => {
     }
   });
 
-  it('say what happens in their place if they have no effect here', () => {
+  it('describe the behaviour of polytrace if they have no effect', () => {
     assert.match(
       explainEffect('override-method', 'fmod-ret'),
       /^no effect: polytrace takes fmod_ret where the kernel allows it/,
@@ -61,7 +61,7 @@ describe('policy: options', () => {
     assert.match(explainEffect('policy-mode', 'monitor_only'), /cannot be changed$/);
   });
 
-  it('the last one of a name counts, for explain as for the compiler', () => {
+  it('the last option of a name counts, for explain and for the compiler', () => {
     const text = policyYaml(
       'options: [{name: policy-mode, value: enforce}, {name: policy-mode, value: monitor}]\nkprobes: [{call: f}]',
     );

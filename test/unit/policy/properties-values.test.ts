@@ -1,4 +1,4 @@
-/** Numbers, networks and substrings: the compiler's tables and groups give the results that the policy describes. */
+/** Numbers, networks and substrings: the compiled tables and groups give the results that the policy describes. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compilePolicy } from '../../../lib/policy/index.js';
@@ -31,7 +31,7 @@ function compileValue(type: string, selectors: readonly (readonly Filter[])[]): 
   return arg;
 }
 
-/** The selectors that match according to the policy. */
+/** The selectors that match, computed from the policy itself. */
 function expectedSelectors(
   selectors: readonly (readonly Filter[])[],
   isHit: (base: string, value: string) => boolean,
@@ -45,7 +45,7 @@ function expectedSelectors(
   });
 }
 
-/** The rule of the BPF programs for tables. */
+/** Applies a table as the BPF programs do. Returns the remaining candidate selectors. */
 function applyTable<T>(
   left: readonly number[],
   table: ValueTable<T> | undefined,
@@ -60,7 +60,7 @@ function applyTable<T>(
   );
 }
 
-/** The rule of the BPF programs for groups. */
+/** Applies groups as the BPF programs do. Returns the remaining candidate selectors. */
 function applyGroups(left: readonly number[], groups: readonly IntGroup[], value: bigint): number[] {
   return groups.reduce<number[]>(
     (rest, group) => {
@@ -89,8 +89,8 @@ function passesTest({ op, signed, value, upper = 0n }: IntTest, raw: bigint): bo
 }
 
 const allIndexes = (selectors: readonly unknown[]): number[] => selectors.map((_, i) => i);
-const shortArray = <T>(of: fc.Arbitrary<T>, maxLength: number): fc.Arbitrary<T[]> =>
-  fc.array(of, { minLength: 1, maxLength: maxLength });
+const shortArray = <T>(element: fc.Arbitrary<T>, maxLength: number): fc.Arbitrary<T[]> =>
+  fc.array(element, { minLength: 1, maxLength });
 
 describe('policy: properties of values', function () {
   this.timeout(60_000);
@@ -105,10 +105,10 @@ describe('policy: properties of values', function () {
     );
     fc.assert(
       fc.property(shortArray(shortArray(filter, 3), 4), fc.integer({ min: -8, max: 14 }), (selectors, value) => {
-        const image = compileValue('int', selectors);
+        const compiled = compileValue('int', selectors);
         const raw = BigInt.asUintN(64, BigInt(value));
-        const left = applyTable(allIndexes(selectors), image.intTable, (entry) => (entry === raw ? 0 : -1));
-        const found = applyGroups(left, image.ints, raw);
+        const left = applyTable(allIndexes(selectors), compiled.intTable, (entry) => (entry === raw ? 0 : -1));
+        const found = applyGroups(left, compiled.ints, raw);
         const isHit = (base: string, text: string): boolean => {
           const [from = 0, to = from] = text.split(':').map(Number);
           if (base === 'GT') return value > from;
@@ -146,7 +146,7 @@ describe('policy: properties of values', function () {
     );
   });
 
-  it('finds the substrings that a text has', () => {
+  it('finds the substrings of a string', () => {
     const text = fc.array(fc.constantFrom('a', 'b', 'A'), { minLength: 1, maxLength: 5 }).map((list) => list.join(''));
     const filter = fc.record({
       operator: fc.constantFrom('SubString', 'SubStringIgnCase'),

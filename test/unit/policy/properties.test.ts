@@ -1,4 +1,4 @@
-/** Any text of a policy is accepted or refused with a place, in a short time, and never with an exception. */
+/** Any policy text is accepted, or refused with a position, in a short time and without an exception. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { compilePolicy } from '../../../lib/policy/index.js';
@@ -20,7 +20,7 @@ const SEED = selectorsYaml(`
   matchActions: [{action: Post}]`);
 
 const runs = { numRuns: 400 };
-const words = fc.constantFrom(
+const tokens = fc.constantFrom(
   '[',
   ']',
   '{',
@@ -61,7 +61,7 @@ describe('policy: properties', function () {
     const edit = fc.record({
       at: fc.nat(SEED.length),
       length: fc.nat(12),
-      text: fc.oneof(words, fc.string({ maxLength: 4 })),
+      text: fc.oneof(tokens, fc.string({ maxLength: 4 })),
       twice: fc.boolean(),
     });
     fc.assert(
@@ -96,7 +96,7 @@ describe('policy: properties', function () {
       fc.property(
         fc.oneof(
           fc.string({ unit: 'binary', maxLength: 200 }),
-          fc.array(words, { maxLength: 60 }).map((list) => list.join('')),
+          fc.array(tokens, { maxLength: 60 }).map((list) => list.join('')),
         ),
         (text) => void checkText(text),
       ),
@@ -129,7 +129,7 @@ describe('policy: properties', function () {
     );
   });
 
-  it('finds the prefixes that the tables find', () => {
+  it('tables find the same prefixes as the policy describes', () => {
     const part = fc
       .array(fc.constantFrom('/', 'a', 'b'), { minLength: 1, maxLength: 4 })
       .map((list) => `/${list.join('')}`);
@@ -144,10 +144,13 @@ describe('policy: properties', function () {
           (clauses) =>
             `- matchArgs:\n${clauses.map(({ operator, values }) => `  - {index: 0, operator: ${operator}, values: ${JSON.stringify(values)}}`).join('\n')}`,
         );
-        const image = compilePolicy(
+        const compiled = compilePolicy(
           kprobeYaml(`call: f\nsyscall: false\nargs: [{index: 0, type: string}]\nselectors:\n${body.join('\n')}`),
         );
-        assert.equal(evaluateTables(image.hooks[0]?.args[0]?.texts ?? {}, all.length, text), findFirstMatch(all, text));
+        assert.equal(
+          evaluateTables(compiled.hooks[0]?.args[0]?.texts ?? {}, all.length, text),
+          findFirstMatch(all, text),
+        );
       }),
       { numRuns: 1000 },
     );
@@ -159,7 +162,7 @@ type Table = {
   entries: readonly { value: string; match: readonly number[]; reject: readonly number[] }[];
 };
 
-/** Evaluates in the same way as the BPF programs: the longest matching entry decides. */
+/** Evaluates tables as the BPF programs do: the longest matching entry decides. */
 function evaluateTables(
   texts: { equal?: Table; prefix?: Table; postfix?: Table },
   count: number,
@@ -185,7 +188,7 @@ function evaluateTables(
   return candidates[0] ?? -1;
 }
 
-/** Evaluates in the way that the policy describes. */
+/** Evaluates the filters as the policy describes them. */
 function findFirstMatch(
   all: readonly (readonly { operator: string; values: readonly string[] }[])[],
   text: string,

@@ -1,4 +1,4 @@
-/** Turns paths of members into byte offsets. */
+/** Resolves paths of members to byte offsets. */
 import assert from 'node:assert/strict';
 import {
   isFailure,
@@ -23,9 +23,9 @@ const structType = (name: string, ...members: readonly (readonly [string, TypeIn
     name,
     size: 64,
     members: () =>
-      members.map(([own, of, offset, bits = 0]): MemberInfo => ({
+      members.map(([own, memberType, offset, bits = 0]): MemberInfo => ({
         name: own,
-        type: of,
+        type: memberType,
         bitOffset: offset * 8,
         bitfieldSize: bits,
       })),
@@ -86,11 +86,11 @@ describe('policy: steps of resolve', () => {
   ];
   for (const [path, expected] of paths) it(path || 'nothing', () => assert.equal(formatSteps(path), expected));
 
-  it('starts at a struct in the same way as at a pointer to it', () => {
+  it('starts at a struct as at a pointer to the struct', () => {
     assert.equal(formatSteps('f_inode.i_ino', FILE), '32* 64');
   });
 
-  it('describes the value at the end', () => {
+  it('describes the value at the end of the path', () => {
     const describeEnd = (path: string): unknown[] => {
       const { width, signed, isPointer, arrayBytes } = resolvePath(path).end;
       return [width, signed, isPointer, arrayBytes];
@@ -131,7 +131,7 @@ describe('policy: steps of resolve', () => {
     assert.equal(resolveFailure(longPath(13), pointerType(node)).code, 'LIMIT_RESOLVE');
   });
 
-  it('refuses an element that is too far away', () => {
+  it('refuses an element whose offset is too large', () => {
     assert.equal(resolveFailure('rows[999999999].value').code, 'LIMIT_RESOLVE');
   });
 });
@@ -145,18 +145,18 @@ describe('policy: start of resolve', () => {
   const startName = (found: ReturnType<typeof startType>): string | undefined =>
     found === undefined ? undefined : isFailure(found) ? `${found.code}: ${found.message}` : found.name || found.kind;
 
-  it('at the parameter, or the return value', () => {
+  it('is the parameter, or the return value', () => {
     assert.equal(startName(startType(kernel, { index: 0 }, prototype)), 'int');
     assert.equal(startName(startType(kernel, { index: 0 }, prototype, true)), 'pointer');
     assert.equal(startType(kernel, { index: 1 }, prototype), undefined);
     assert.equal(startType(kernel, { index: 0 }, undefined), undefined);
   });
 
-  it('at the task', () => {
+  it('is the task', () => {
     assert.equal(startName(startType(kernel, { index: 0, source: 'current_task' }, prototype)), 'task_struct');
   });
 
-  it('at the named struct, of the kernel or of a module', () => {
+  it('is the named struct, of the kernel or of a module', () => {
     assert.equal(startName(startType(kernel, { index: 0, btfType: 'inode' }, prototype)), 'inode');
     assert.equal(startName(startType(kernel, { index: 0, btfType: 'x', btfTypeModule: 'xfs' }, prototype)), 'file');
     const wrong = startType(kernel, { index: 0, btfType: 'inodee' }, prototype);

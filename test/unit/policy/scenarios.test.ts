@@ -1,4 +1,4 @@
-/** Files that test policies: what they become, and every mistake with its place. */
+/** Files with tests of policies: how they are parsed, and every mistake with its position. */
 import assert from 'node:assert/strict';
 import { parsePolicyTest, PolicyError } from '../../../lib/index.js';
 
@@ -8,7 +8,7 @@ policies: [policy.yaml]
 scenarios:
 ${scenarios.map((each) => `  - ${each}\n`).join('')}`;
 
-/** Code, line and column of each mistake, with its message. */
+/** Lists the line, column, code and message of each mistake. */
 function listMistakes(yaml: string): string[] {
   try {
     parsePolicyTest(yaml, { file: 't.yaml' });
@@ -20,7 +20,7 @@ function listMistakes(yaml: string): string[] {
 }
 
 describe('a file that tests policies', () => {
-  it('has its commands, defaults and places', () => {
+  it('has its commands, defaults and positions', () => {
     const yaml = `${policyTestYaml('{ name: one, run: "true", never: [{}] }').trimEnd()}\nbefore: "true"\nafter: rm x\n`;
     assert.deepEqual(parsePolicyTest(yaml, { file: 't.yaml' }), {
       file: 't.yaml',
@@ -41,7 +41,7 @@ describe('a file that tests policies', () => {
     });
   });
 
-  it('has what a scenario says', () => {
+  it('has every field of a scenario', () => {
     const pattern = '{ count: 2, selector: 1, messageMatches: "^a" }';
     const [live, recorded] = parsePolicyTest(
       policyTestYaml(

@@ -1,4 +1,4 @@
-/** Checks that the JSON Schema and `validatePolicy` accept and refuse the same policies, as far as structure goes. */
+/** Checks that the JSON Schema and `validatePolicy` agree about the structure of policies. */
 import assert from 'node:assert/strict';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
@@ -9,7 +9,7 @@ import type { DiagnosticCode } from '../../../lib/policy/parse/codes.js';
 
 export const schemaAccepts = new Ajv({ strict: true }).compile(policySchema());
 
-/** A policy with one of these mistakes is refused by the schema too. */
+/** The schema also refuses policies with these mistakes. */
 const STRUCTURE: ReadonlySet<string> = new Set<DiagnosticCode>([
   'NOT_A_POLICY',
   'YAML_EMPTY',
@@ -27,21 +27,21 @@ const STRUCTURE: ReadonlySet<string> = new Set<DiagnosticCode>([
   'MACRO_NESTED',
 ]);
 
-/** What a schema cannot see, because it gets the data of a YAML text, and not the text. */
+/** Codes for mistakes in the YAML text. A schema cannot find them, because it gets only the data. */
 const TEXT_CODES = /^(YAML_(?!EMPTY)|KEY_CASE|FILE_)/;
 
-/** JSON has no NaN and no infinite number: another number that is not whole stands for them. */
+/** Parses YAML to JSON data. JSON has no NaN and no infinity, so another non-integer number replaces them. */
 function parseJsonData(text: string): { readonly data: unknown } | undefined {
   const toFinite = (_: string, value: unknown): unknown =>
     typeof value === 'number' && !Number.isFinite(value) ? 0.5 : value;
   try {
     return { data: JSON.parse(JSON.stringify(parse(text, { logLevel: 'error' }), toFinite) ?? 'null') };
   } catch {
-    return undefined; // not YAML
+    return undefined; // This is not YAML.
   }
 }
 
-/** Returns whether the policy is accepted. */
+/** Returns true if the policy is accepted. */
 export function checkSchema(text: string, found: readonly Diagnostic[] = validatePolicy(text)): boolean {
   const errors = found.filter(({ severity }) => severity === 'error');
   if (found.some(({ code }) => TEXT_CODES.test(code))) return errors.length === 0;

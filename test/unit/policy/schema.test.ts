@@ -14,20 +14,20 @@ import { checkSchema, schemaAccepts } from './schema-agreement.js';
 import { ROOT, readProjectFile } from '../../project.js';
 
 describe('policy: JSON Schema', () => {
-  it('is published as it is generated', () => {
+  it('is published in its current form', () => {
     const published = readProjectFile('schema/tracing-policy.schema.json');
     assert.deepEqual(JSON.parse(published), JSON.parse(JSON.stringify(policySchema())), 'run `npm run gen`');
     const { files } = JSON.parse(readProjectFile('package.json')) as { files: string[] };
     assert.ok(files.includes('schema'));
   });
 
-  it('is published as resources of Kubernetes, too', () => {
+  it('is also published in custom resource definitions', () => {
     const files = crdFiles();
     assert.equal(files.size, 2);
     for (const [file, text] of files) assert.equal(readProjectFile(file), text, 'run `npm run gen`');
   });
 
-  it('fits into a resource of Kubernetes with the copy that kubectl keeps of what it applied', () => {
+  it('fits into a Kubernetes resource together with the last-applied copy of kubectl', () => {
     for (const text of crdFiles().values()) assert.ok(JSON.stringify(parse(text)).length < 256 * 1024);
   });
 
@@ -73,7 +73,7 @@ describe('policy: JSON Schema', () => {
   });
 });
 
-/** Values of every kind, and at the limits of numbers. */
+/** Values of every type, and numbers at the limits. */
 const VALUES: readonly unknown[] = [
   null, '', 'text', 'Equal', 'In', 'Post', '7', 0, 7, -1, 1.5, 2 ** 31, -(2 ** 31) - 1, 2 ** 40, 2 ** 65, true, false, [],
   [null], ['text'], [7], [{}], {}, { index: 0 }, { unknown: 'text' }, Array.from({ length: 17 }, () => 'text'),

@@ -1,11 +1,11 @@
-/** Policies with mistakes of YAML and structure, marked as marked.ts describes. */
+/** Policies with mistakes of YAML and structure, with the marks of marked-policies.ts. */
 import { kprobeYaml, policyYaml, selectorsYaml } from './marked-policies.js';
 
 const head = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: test\n';
 
 export const STRUCTURE: readonly (readonly [string, string])[] = [
   // YAML
-  ['an empty text', '⟦YAML_EMPTY⟧'],
+  ['an empty file', '⟦YAML_EMPTY⟧'],
   ['only a comment', '⟦YAML_EMPTY⟧# nothing here\n'],
   ['a lone null', '⟦YAML_EMPTY⟧~\n'],
   ['a tab as indentation', `${head}spec:\n⟦YAML_TAB⟧\tkprobes: []\n`],
@@ -31,14 +31,14 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
   ],
   ['a number as a key', `${head}  ⟦YAML_KEY⟧7: x\nspec: {kprobes: []}\n`],
   ['a list as a key', `${head}  ? ⟦YAML_KEY⟧[a]\n  : x\nspec: {kprobes: []}\n`],
-  // Top
+  // Top level
   ['a list at the top', '⟦WRONG_TYPE⟧- a\n'],
-  ['a text at the top', '⟦WRONG_TYPE⟧hello\n'],
+  ['a string at the top', '⟦WRONG_TYPE⟧hello\n'],
   ['no apiVersion', '⟦MISSING_FIELD⟧kind: TracingPolicy\nmetadata: {name: a}\nspec: {kprobes: []}\n'],
   ['no kind', '⟦MISSING_FIELD⟧apiVersion: cilium.io/v1alpha1\nmetadata: {name: a}\nspec: {kprobes: []}\n'],
   ['no metadata', '⟦MISSING_FIELD⟧apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nspec: {kprobes: []}\n'],
   ['no spec', `⟦MISSING_FIELD⟧${head}`],
-  ['nothing at all', '⟦MISSING_FIELD⟧⟦MISSING_FIELD⟧⟦MISSING_FIELD⟧⟦MISSING_FIELD⟧{}\n'],
+  ['an empty policy', '⟦MISSING_FIELD⟧⟦MISSING_FIELD⟧⟦MISSING_FIELD⟧⟦MISSING_FIELD⟧{}\n'],
   [
     'another apiVersion',
     'apiVersion: ⟦UNKNOWN_VALUE⟧v1\nkind: TracingPolicy\nmetadata: {name: a}\nspec: {kprobes: []}\n',
@@ -87,16 +87,16 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
   ['a misspelt hook kind', policyYaml('kprobes: []\n⟦UNKNOWN_FIELD⟧kprobe: []')],
   ['kprobes that are not a list', policyYaml('kprobes: ⟦WRONG_TYPE⟧{call: a}')],
   ['kprobes without a value', policyYaml('⟦FIELD_WITHOUT_VALUE⟧⟦POLICY_WITHOUT_HOOKS⟧kprobes:')],
-  ['a hook that is a text', policyYaml('kprobes:\n- ⟦WRONG_TYPE⟧fd_install')],
+  ['a hook that is a string', policyYaml('kprobes:\n- ⟦WRONG_TYPE⟧fd_install')],
   ['an empty item', policyYaml('kprobes:\n- call: a\n-⟦WRONG_TYPE⟧')],
   ['a hook without call', kprobeYaml('⟦MISSING_FIELD⟧syscall: false')],
   ['an empty call', kprobeYaml('call: ⟦EMPTY_TEXT⟧""')],
   ['a misspelt syscall', kprobeYaml('call: fd_install\n⟦UNKNOWN_FIELD⟧sycall: false')],
-  ['syscall as text', kprobeYaml('call: fd_install\nsyscall: ⟦WRONG_TYPE⟧"false"')],
-  ['yes is a text in YAML 1.2', kprobeYaml('call: fd_install\nreturn: ⟦WRONG_TYPE⟧yes')],
+  ['syscall as a string', kprobeYaml('call: fd_install\nsyscall: ⟦WRONG_TYPE⟧"false"')],
+  ['yes is a string in YAML 1.2', kprobeYaml('call: fd_install\nreturn: ⟦WRONG_TYPE⟧yes')],
   ['a message that is a number', kprobeYaml('call: fd_install\nmessage: ⟦WRONG_TYPE⟧5')],
   ['an empty label', kprobeYaml('call: fd_install\nargs: [{index: 0, type: int, label: ⟦EMPTY_TEXT⟧""}]')],
-  ['tags that are a text', kprobeYaml('call: fd_install\ntags: ⟦WRONG_TYPE⟧a, b')],
+  ['tags that are a string', kprobeYaml('call: fd_install\ntags: ⟦WRONG_TYPE⟧a, b')],
   [
     '17 tags',
     kprobeYaml(
@@ -107,7 +107,7 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
   ['a label without a value for the index', kprobeYaml('call: fd_install\nargs:\n- ⟦MISSING_FIELD⟧label: a')],
   ['a misspelt type', kprobeYaml('call: fd_install\nargs:\n- index: 0\n  type: ⟦UNKNOWN_VALUE⟧strnig')],
   ['a type in capitals', kprobeYaml('call: fd_install\nargs:\n- index: 0\n  type: ⟦UNKNOWN_VALUE⟧INT')],
-  ['an index as text', kprobeYaml('call: fd_install\nargs:\n- index: ⟦WRONG_TYPE⟧"0"\n  type: int')],
+  ['an index as a string', kprobeYaml('call: fd_install\nargs:\n- index: ⟦WRONG_TYPE⟧"0"\n  type: int')],
   ['a negative index', kprobeYaml('call: fd_install\nargs:\n- index: ⟦NUMBER_OUT_OF_RANGE⟧-1\n  type: int')],
   ['a broken index', kprobeYaml('call: fd_install\nargs:\n- index: ⟦WRONG_TYPE⟧1.5\n  type: int')],
   [
@@ -127,7 +127,7 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
     selectorsYaml('matchArgs:\n- index: 1\n  operator: Equal\n  values: [⟦VALUE_NOT_QUOTED⟧4]'),
   ],
   ['a value that is a list', selectorsYaml('matchArgs:\n- index: 1\n  operator: Equal\n  values: [⟦WRONG_TYPE⟧[]]')],
-  ['a pid as text', selectorsYaml('matchPIDs:\n- operator: In\n  values: [⟦WRONG_TYPE⟧"1"]')],
+  ['a pid as a string', selectorsYaml('matchPIDs:\n- operator: In\n  values: [⟦WRONG_TYPE⟧"1"]')],
   ['no pids', selectorsYaml('matchPIDs:\n- operator: In\n  values: ⟦EMPTY_LIST⟧[]')],
   ['pids without values', selectorsYaml('matchPIDs:\n- ⟦MISSING_FIELD⟧operator: In')],
   ['an operator of another filter', selectorsYaml('matchPIDs:\n- operator: ⟦UNKNOWN_VALUE⟧Equal\n  values: [1]')],
@@ -139,7 +139,7 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
   ['an unknown action', selectorsYaml('matchActions:\n- action: ⟦UNKNOWN_VALUE⟧Kill')],
   ['an action without a name', selectorsYaml('matchActions:\n- ⟦MISSING_FIELD⟧argError: 1')],
   [
-    'an argument of an action as text',
+    'an argument of an action as a string',
     selectorsYaml('matchActions:\n- action: Post\n  kernelStackTrace: ⟦WRONG_TYPE⟧"no"'),
   ],
 ];

@@ -1,6 +1,6 @@
 /**
- * Features of the format that the BPF programs do not support yet: they are parsed, checked, and refused at load with
- * their places.
+ * Features of the format that the BPF programs do not support yet. They are parsed and checked, and refused at load with
+ * their positions.
  */
 import assert from 'node:assert/strict';
 import { compilePolicy, explainPolicy, parsePolicy } from '../../../lib/policy/index.js';
@@ -13,7 +13,7 @@ const cases: readonly (readonly [string, string])[] = [
     policyYaml('uprobes: [{path: /bin/bash, symbols: [a], args: [{index: 0, ⟦UNSUPPORTED_ARG_TYPE⟧type: file}]}]'),
   ],
   [
-    'a place in the record of a raw tracepoint',
+    'a __data_loc in the record of a raw tracepoint',
     policyYaml(
       'tracepoints: [{subsystem: a, event: b, raw: true, args: [{index: 5, ⟦UNSUPPORTED_ARG_TYPE⟧type: data_loc}]}]',
     ),
@@ -25,7 +25,7 @@ const cases: readonly (readonly [string, string])[] = [
     ),
   ],
   [
-    'pieces of a buffer of a 32-bit program',
+    'a char_iovec of a 32-bit program',
     kprobeYaml(
       'call: __ia32_sys_writev\nargs: [{index: 1, ⟦UNSUPPORTED_ARG_TYPE⟧type: char_iovec, sizeArgIndex: 3}, {index: 2, type: int}]',
     ),

@@ -34,11 +34,11 @@ describe('process cache', () => {
     const forked = findForHook(testProcessAt(2));
     assert.deepEqual([forked.flags, forked.forked], ['execve clone', true]);
     assert.equal(forked.binary, `/bin/p${PID_BASE + 1}`);
-    const image = onExec(testProcessAt(2, 1), testProcessAt(1));
-    assert.deepEqual([image.flags, image.forked], ['execve clone', false]);
-    assert.equal(image.parentProcess?.pid, PID_BASE + 1);
-    assert.equal(onExit(testProcessAt(2, 1)), image);
-    assert.equal(findForHook(testProcessAt(2, 1)), image, 'hooks still run after the exit record');
+    const tracked = onExec(testProcessAt(2, 1), testProcessAt(1));
+    assert.deepEqual([tracked.flags, tracked.forked], ['execve clone', false]);
+    assert.equal(tracked.parentProcess?.pid, PID_BASE + 1);
+    assert.equal(onExit(testProcessAt(2, 1)), tracked);
+    assert.equal(findForHook(testProcessAt(2, 1)), tracked, 'hooks still run after the exit record');
   });
 
   it('an exit that is reported twice counts once', () => {
@@ -47,20 +47,20 @@ describe('process cache', () => {
   });
 
   it('a lost fork: the exec record names the parent', () => {
-    const image = onExec(testProcessAt(3, 1), testProcessAt(1));
-    assert.equal(image.parentProcess?.pid, PID_BASE + 1);
-    assert.equal(image.flags, 'execve clone');
+    const tracked = onExec(testProcessAt(3, 1), testProcessAt(1));
+    assert.equal(tracked.parentProcess?.pid, PID_BASE + 1);
+    assert.equal(tracked.flags, 'execve clone');
   });
 
-  it('a lost exec: unknown, but its parent is known', () => {
+  it('a lost exec: the process is unknown, but its parent is known', () => {
     onFork(testProcessAt(4), testProcessAt(1));
     cache.onDrained(true);
-    const image = onExit(testProcessAt(4, 1));
-    assert.equal(image?.flags, 'procFS unknown');
-    assert.equal(image?.parentProcess?.pid, PID_BASE + 1);
+    const tracked = onExit(testProcessAt(4, 1));
+    assert.equal(tracked?.flags, 'procFS unknown');
+    assert.equal(tracked?.parentProcess?.pid, PID_BASE + 1);
   });
 
-  it('a hook during an exec still belongs to the previous image', () => {
+  it('a hook during an exec still belongs to the previous exec', () => {
     onFork(testProcessAt(5), testProcessAt(1));
     const during = findForHook(testProcessAt(5, 1));
     assert.ok(during.forked);
@@ -68,7 +68,7 @@ describe('process cache', () => {
     assert.notEqual(findForHook(testProcessAt(5, 1)), during);
   });
 
-  it('after a loss, the processes of the same block of records are doubtful; those of the next block are correct', () => {
+  it('after a loss, processes in the same record chunk are uncertain; processes in the next chunk are correct', () => {
     cache.onDrained(true);
     onFork(testProcessAt(6), testProcessAt(1));
     cache.onDrained(false);
@@ -81,16 +81,16 @@ describe('process cache', () => {
     onFork(testProcessAt(8), testProcessAt(1));
     const old = onExec(testProcessAt(8, 1), testProcessAt(1));
     const again = { ...testProcessAt(8, 1), start: 99_000_000_000n };
-    const image = onExec(again, testProcessAt(1));
-    assert.notEqual(image.execId, old.execId);
-    assert.equal(findForHook(again), image);
+    const tracked = onExec(again, testProcessAt(1));
+    assert.notEqual(tracked.execId, old.execId);
+    assert.equal(findForHook(again), tracked);
     const third = { ...testProcessAt(8, 1), start: 123_000_000_000n };
     assert.equal(findForHook(third).flags, 'procFS unknown');
     // A child of the old process is not a child of the new one.
     assert.equal(onExec(testProcessAt(9, 1), testProcessAt(8)).parentProcess, undefined);
   });
 
-  it('ended processes are kept for a while, then forgotten', () => {
+  it('ended processes are retained for a while, then removed', () => {
     for (let n = 10; n < 20_010; n++) {
       onFork(testProcessAt(n), testProcessAt(1));
       onExit(testProcessAt(n));
@@ -98,21 +98,21 @@ describe('process cache', () => {
     assert.ok(cache.size > 4096 && cache.size <= 2 * 4096 + 2, `${cache.size}`);
   });
 
-  it('after lost exits, processes that no longer run have ended; those that begin meanwhile have not', async function () {
+  it('after lost exits, a sweep ends the processes that no longer run, but none that start meanwhile', async function () {
     if (!isInHostPidNamespace()) return this.skip();
     const running = onExec({ pid: process.pid, start: 1n, count: 1 }, testProcessAt(1));
-    const gone = Array.from({ length: 100_000 }, (_, n) => onExec(testProcessAt(n + 10), testProcessAt(1)));
+    const endedProcesses = Array.from({ length: 100_000 }, (_, n) => onExec(testProcessAt(n + 10), testProcessAt(1)));
     const swept = cache.sweepEnded();
-    assert.equal(gone.at(-1)?.ended, false, 'it goes on while the event loop has its turns');
+    assert.equal(endedProcesses.at(-1)?.ended, false, 'it goes on while the event loop has its turns');
     const begun = onExec(testProcessAt(3), testProcessAt(1));
     await swept;
-    assert.deepEqual([running.ended, gone.every(({ ended }) => ended), begun.ended], [false, true, false]);
+    assert.deepEqual([running.ended, endedProcesses.every(({ ended }) => ended), begun.ended], [false, true, false]);
     await cache.sweepEnded();
     assert.equal(begun.ended, true);
     assert.ok(cache.size < 10_000, `${cache.size}`);
   });
 
-  it('ended processes with huge arguments are forgotten earlier: they use at most 16 MiB', () => {
+  it('ended processes with huge arguments are removed earlier: they use at most 16 MiB', () => {
     const name = `/${'n'.repeat(40_000)}`;
     for (let n = 10; n < 2010; n++) {
       onExec(testProcessAt(n), testProcessAt(1), name);
@@ -129,12 +129,12 @@ describe('process cache', () => {
       if (last > 2) onExit(testProcessAt(last));
       last = n;
     }
-    const image = findForHook(testProcessAt(last));
-    assert.ok(image.ancestors.length <= 64, `${image.ancestors.length}`);
+    const tracked = findForHook(testProcessAt(last));
+    assert.ok(tracked.ancestors.length <= 64, `${tracked.ancestors.length}`);
     assert.equal(running.parentProcess?.pid, PID_BASE + 1);
   });
 
-  it('a process that executes again knows its former image, and keeps its parent', () => {
+  it('a process that executes again knows its previous exec, and keeps its parent', () => {
     onFork(testProcessAt(2), testProcessAt(1));
     const first = onExec(testProcessAt(2, 1), testProcessAt(1));
     assert.deepEqual([first.formerProcess, first.formerExecId], [undefined, undefined]);
@@ -143,26 +143,27 @@ describe('process cache', () => {
     assert.equal(second.parentProcess, first.parentProcess);
     const third = onExec({ ...testProcessAt(2, 3), time: 8n }, testProcessAt(1));
     assert.equal(third.formerProcess?.formerProcess, first);
-    // A child of the second image has no former image.
+    // A child of the second exec has no previous exec.
     onFork(testProcessAt(3), testProcessAt(2));
     assert.equal(findForHook(testProcessAt(3)).formerProcess, undefined);
   });
 
-  it('of former images a few are kept, of large ones only the last', () => {
+  it('retains a few previous execs, and of large ones only the last', () => {
     for (const [name, kept] of [
       ['/a', 8],
       [`/${'n'.repeat(40_000)}`, 2],
     ] as const) {
-      let image: TrackedProcess | undefined;
-      for (let n = 1; n < 50; n++) image = onExec({ ...testProcessAt(2, n), time: BigInt(n) }, testProcessAt(1), name);
+      let tracked: TrackedProcess | undefined;
+      for (let n = 1; n < 50; n++)
+        tracked = onExec({ ...testProcessAt(2, n), time: BigInt(n) }, testProcessAt(1), name);
       let count = 0;
-      for (let at = image?.formerProcess; at !== undefined; at = at.formerProcess) count += 1;
+      for (let at = tracked?.formerProcess; at !== undefined; at = at.formerProcess) count += 1;
       assert.equal(count, kept);
-      assert.notEqual(image?.formerExecId, undefined);
+      assert.notEqual(tracked?.formerExecId, undefined);
     }
   });
 
-  it('the tree of pid 1 of a pid namespace: its descendants by fork and exec, not who enters it', () => {
+  it('the tree of pid 1 of a pid namespace has its descendants, but not processes that enter the namespace', () => {
     const init = execRecord(testProcessAt(2, 1), testProcessAt(1));
     init.writeUInt16LE(ProcessFlag.PROCESS_NAMESPACE_INIT, EventExec.headerFlags);
     assert.ok(cache.onExec(toChunk(init), 0, init.readUInt32LE(0)).inInitTree);
@@ -178,7 +179,7 @@ describe('process cache', () => {
     assert.ok(findForHook(testProcessAt(6)).inInitTree);
   });
 
-  describe('what is special about an executable', () => {
+  describe('special properties of an executable', () => {
     const ids = { uid: 1000, euid: 1000, gid: 1000, egid: 1000, secure: true, links: 1, permitted: 0n };
     const cases: readonly (readonly [title: string, record: Partial<typeof ids>, expected: object | undefined])[] = [
       ['nothing', { secure: false }, undefined],
@@ -210,7 +211,7 @@ describe('process cache', () => {
     }
   });
 
-  it('finds running processes by id, images by exec id, and children, also those of an earlier image', async () => {
+  it('finds running processes by process id, execs by exec id, and children, also of a previous exec', async () => {
     onFork(testProcessAt(2), testProcessAt(1));
     const child = onExec(testProcessAt(2, 1), testProcessAt(1));
     const parent = cache.findRunning(PID_BASE + 1) as TrackedProcess;
@@ -244,18 +245,18 @@ describe('process cache', () => {
     );
   });
 
-  it('starts with entries of /proc, whose start times the first record completes', async () => {
+  it('starts with entries of /proc, and the first record completes their start times', async () => {
     await cache.addRunningProcesses([{ pid: PID_BASE + 50, parentPid: PID_BASE + 1, startTicks: 500n }]);
     const w = { pid: PID_BASE + 50, start: 5_000_123_456n, count: 7 };
-    const image = findForHook(w);
-    assert.match(image.flags, /^procFS/);
-    assert.equal(image.parentProcess?.pid, PID_BASE + 1);
-    assert.equal(findForHook(w), image);
-    assert.notEqual(findForHook({ ...w, start: 5_000_123_457n }), image);
+    const tracked = findForHook(w);
+    assert.match(tracked.flags, /^procFS/);
+    assert.equal(tracked.parentProcess?.pid, PID_BASE + 1);
+    assert.equal(findForHook(w), tracked);
+    assert.notEqual(findForHook({ ...w, start: 5_000_123_457n }), tracked);
   });
 });
 
-describe('texts of processes', () => {
+describe('strings of processes', () => {
   it('argv without argv[0]', () => {
     assert.deepEqual(splitArgv('a\0'), []);
     assert.deepEqual(splitArgv(''), []);
@@ -265,7 +266,7 @@ describe('texts of processes', () => {
   });
   it('arguments', () => assert.equal(joinArguments(['a', 'b c', '', '\t']), 'a "b c" "" "\t"'));
   it('times', () => assert.equal(formatTime(1_700_000_000_000_000_001n), '2023-11-14T22:13:20.000000001Z'));
-  it('the jitter of reading two clocks does not change a time; setting the clock does', () => {
+  it('jitter between two clocks does not change a time; setting the clock does', () => {
     let offset = 1000n;
     const clock = new Clock(() => offset);
     offset = 900n;

@@ -1,4 +1,4 @@
-/** Where the hierarchy of cgroups is mounted. */
+/** Finds the mount point of the cgroup hierarchy. */
 import assert from 'node:assert/strict';
 import { findCgroupMount } from '../../../lib/process/cgroup-hierarchy.js';
 
@@ -18,7 +18,7 @@ describe('the unified hierarchy', () => {
     ],
     ['only version 1', [mountLine('/', '/sys/fs/cgroup/pids', 'cgroup cgroup')], undefined],
     [
-      'a part, then the whole',
+      'a part, then the complete hierarchy',
       [mountLine('/a', '/x', 'cgroup2 none'), mountLine('/', '/y\\040z', 'cgroup2 none')],
       '/y z',
     ],
@@ -32,7 +32,7 @@ describe('the unified hierarchy', () => {
         expected,
       ));
   }
-  it('is not seen from another cgroup namespace', () => {
+  it('is not visible from another cgroup namespace', () => {
     const readLines = (): string => mountLine('/', '/sys/fs/cgroup', 'cgroup2 cgroup2');
     assert.equal(
       findCgroupMount(readLines, () => false),

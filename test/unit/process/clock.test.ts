@@ -9,7 +9,7 @@ describe('times of day', () => {
     assert.equal(formatTime(SECOND + 875_507_609n), '2026-11-24T14:36:49.875507609Z');
   });
 
-  it('are right when the second changes, and when an older one comes again', () => {
+  it('are right when the second changes, and for an earlier time after a later one', () => {
     const times = [SECOND, SECOND + 999_999_999n, SECOND + 1_000_000_000n, SECOND, 0n].map(formatTime);
     assert.deepEqual(times, [
       '2026-11-24T14:36:49.000000000Z',

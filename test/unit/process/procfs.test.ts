@@ -1,4 +1,4 @@
-/** The list of processes, from a folder that stands for /proc. */
+/** The list of processes, from a folder that replaces /proc. */
 import assert from 'node:assert/strict';
 import fs, { mkdirSync, mkdtempSync, rmSync, writeFileSync, type Dir, type Dirent } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,12 +25,12 @@ describe('the list of processes', () => {
     rmSync(root, { recursive: true });
   });
 
-  /** From now on, reading a name of a folder fails as it does in Node.js for a process that has just ended. */
+  /** Makes reading a folder fail as in Node.js when a process has just ended. */
   function endProcesses(hasEnded: (name: string) => boolean): void {
     fs.opendirSync = (path, options) => {
       const folder: Dir = opendirSync(path, options);
       const readSync = (): Dirent | null => {
-        // what the buffer has is dropped
+        // The entries in the buffer are dropped.
         const read: Dirent[] = [];
         for (let i = 0; i < (options?.bufferSize ?? 32); i++) {
           const entry = folder.readSync();
@@ -50,7 +50,7 @@ describe('the list of processes', () => {
     assert.deepEqual(found, expected);
   });
 
-  it('leaves out processes that end meanwhile, and no others', () => {
+  it('leaves out only the processes that end meanwhile', () => {
     endProcesses((name) => name === '7' || name === '23');
     const pids = [...runToCompletion(listPids(root))].sort((a, b) => a - b);
     assert.deepEqual(

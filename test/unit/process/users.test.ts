@@ -11,7 +11,7 @@ describe('names of users', () => {
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'users-'))));
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it('the first name of each id; lines that are not of passwd(5) are ignored', () => {
+  it('the first name of an id counts; lines that are not valid in passwd(5) are ignored', () => {
     const text =
       'root:x:0:0:root:/root:/bin/sh\ntoor:x:0:0::/:\n\n#\nname:x\nbad:x:1x:1::/:\n+::::::\nuser:x:1000:1000::/:\n';
     assert.deepEqual(
@@ -23,7 +23,7 @@ describe('names of users', () => {
     );
   });
 
-  it('a file that has changed is read again after ten seconds', () => {
+  it('a changed file is read again after ten seconds', () => {
     const file = join(folder, 'passwd');
     writeFileSync(file, 'a:x:1:1::/:\n');
     const users = new UserNames(file);
@@ -36,12 +36,12 @@ describe('names of users', () => {
     assert.equal(users.find(1, 20_000), undefined);
   });
 
-  it('a folder, a missing file and no file have no names', () => {
+  it('a folder, a missing file and an undefined path have no names', () => {
     for (const path of [folder, join(folder, 'none'), undefined])
       assert.equal(new UserNames(path).find(0, 0), undefined);
   });
 
-  it('a process with a namespace of its own has no name here', () => {
+  it('a process in another user namespace has no name', () => {
     const inodes = Object.entries(INITIAL_INODES).map(([name, [inode = 0]]) => [name, inode] as const);
     const host = Object.fromEntries(inodes) as Record<keyof typeof INITIAL_INODES, number>;
     assert.equal(findUserName(0, { ...host, user: 7 }), undefined);

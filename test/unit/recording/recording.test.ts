@@ -1,4 +1,4 @@
-/** Recordings: nothing is lost on the way to a file and back, and a file that is none is refused. */
+/** Recordings: writing and reading loses nothing, and a file that is not a recording is refused. */
 import assert from 'node:assert/strict';
 import { PolytraceError, recorder, recordingReader } from '../../../lib/index.js';
 import { decodePlain, encodePlain } from '../../../lib/recording/plain-json.js';
@@ -6,7 +6,7 @@ import type { RecordedEvent, TracerEvent } from '../../../types/index.js';
 import { createEventsOfAllKinds } from '../events/all-kinds.js';
 import { kprobeEvent, lostEvent } from '../output/events.js';
 
-/** An event of a tracer has this method; these tests need nothing else of it. */
+/** Adds the only method of tracer events that these tests need. */
 const toTracerEvent = (event: object): TracerEvent => ({ ...event, toObject: () => event }) as TracerEvent;
 
 function readRecording(text: string): RecordedEvent[] {
@@ -38,7 +38,7 @@ describe('a recording', () => {
     assert.equal(lines(kprobe).split('\n').length, 2);
   });
 
-  it('names a process again after its number was given to another one', () => {
+  it('writes a process again after its number was reused', () => {
     const { header, lines } = recorder();
     const reader = recordingReader();
     const recordAndRead = (event: object): RecordedEvent[] =>
@@ -50,18 +50,18 @@ describe('a recording', () => {
     assert.deepEqual(recordAndRead(first)[0]?.event, first);
   });
 
-  it('keeps bytes, numbers of 64 bits, names with $ and text that is no UTF-8', () => {
+  it('keeps bytes, 64-bit numbers, names with $ and strings that are not UTF-8', () => {
     const value = { a: [1n, -1n, 2n ** 63n], b: new Uint8Array([0, 255]), $n: { $$b: '\udcff\u202e' }, c: null };
     assert.deepEqual(decodePlain(JSON.parse(JSON.stringify(encodePlain(value)))), value);
   });
 
-  it('has no character that a terminal obeys', () => {
+  it('has no control characters', () => {
     const { lines } = recorder();
     assert.doesNotMatch(lines(toTracerEvent(kprobeEvent('f\u009b\u202e', []))).replaceAll('\n', ''), /\p{Cc}|\p{Cf}/u);
   });
 });
 
-describe('a file that is no recording', () => {
+describe('a file that is not a recording', () => {
   const event = '"time":"t","timeNs":{"$n":"1"}';
   const process =
     '{"process":0,"is":{"pid":1,"execId":"a","binary":"/a","executable":"/a","flags":"","binaryUntrusted":false}}';
@@ -95,7 +95,7 @@ describe('a file that is no recording', () => {
     });
   }
 
-  it('another version', () => {
+  it('is refused if it has another version', () => {
     const line = HEADER.replace('"version":1', '"version":2');
     assert.throws(() => recordingReader().read(line), { code: 'RECORDING_VERSION' });
   });

@@ -9,8 +9,8 @@ const compileHooks = (name: string, ...hooks: readonly string[]): CompiledPolicy
   compilePolicy(
     `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: ${name}}\nspec:\n  kprobes:\n${hooks.map((hook) => `  - ${hook}\n`).join('')}`,
   );
-const toRecordedHooks = (image: CompiledPolicy): RecordedHook[] =>
-  image.hooks.map((hook) => toRecordedHook({ policyName: image.name, compiled: hook }));
+const toRecordedHooks = (policy: CompiledPolicy): RecordedHook[] =>
+  policy.hooks.map((hook) => toRecordedHook({ policyName: policy.name, compiled: hook }));
 
 const FILE = '{index: 0, type: file}';
 const permissionHook = (args: string, more = ''): string =>
@@ -35,8 +35,8 @@ describe('replay', () => {
   const [recorded] = toRecordedHooks(recordedPolicy);
 
   it('reports what the policy matches, with its name, message, tags, values and selector', () => {
-    const image = compileHooks('narrow', permissionHook(FILE, `${prefixSelector('/etc/')}, message: new, tags: [a]`));
-    const { replay, uncovered } = replayer(image, toRecordedHooks(recordedPolicy));
+    const policy = compileHooks('narrow', permissionHook(FILE, `${prefixSelector('/etc/')}, message: new, tags: [a]`));
+    const { replay, uncovered } = replayer(policy, toRecordedHooks(recordedPolicy));
     assert.deepEqual(uncovered, []);
     const [answer, ...others] = replay(recordCall(recorded, [fileArgument('/etc/x'), intArgument(4, 1)]));
     assert.deepEqual(others, []);
@@ -49,17 +49,17 @@ describe('replay', () => {
   });
 
   it('a value that the recorded hook did not read is not known', () => {
-    const image = compileHooks('other', permissionHook('{index: 1, type: int}', ', selectors: [{matchArgs: [{index: 1, operator: Equal, values: ["4"]}]}]')); // prettier-ignore
+    const policy = compileHooks('other', permissionHook('{index: 1, type: int}', ', selectors: [{matchArgs: [{index: 1, operator: Equal, values: ["4"]}]}]')); // prettier-ignore
     const [only] = toRecordedHooks(compileHooks('wide', permissionHook(FILE)));
-    const [answer] = replayer(image, [only as RecordedHook]).replay(recordCall(only, [fileArgument('/etc/x')]));
+    const [answer] = replayer(policy, [only as RecordedHook]).replay(recordCall(only, [fileArgument('/etc/x')]));
     assert.deepEqual(answer?.verdict.doubts.map(({ code }) => code), ['VALUE_NOT_RECORDED']); // prettier-ignore
     assert.equal(answer?.verdict.reported, 'unknown');
   });
 
   it('actions are those of mode monitor', () => {
     const action = ', selectors: [{matchActions: [{action: Sigkill}]}]';
-    const image = compileHooks('kill', permissionHook(FILE, action));
-    const [answer] = replayer(image, toRecordedHooks(recordedPolicy)).replay(
+    const policy = compileHooks('kill', permissionHook(FILE, action));
+    const [answer] = replayer(policy, toRecordedHooks(recordedPolicy)).replay(
       recordCall(recorded, [fileArgument('/a'), intArgument(4, 1)]),
     );
     const event = answer?.event as Extract<PlainEvent, { selector: number }>;
@@ -70,13 +70,13 @@ describe('replay', () => {
   });
 
   it('with the recorded policy, each call is answered once', () => {
-    const image = compileHooks(
+    const policy = compileHooks(
       'twice',
       permissionHook(FILE, prefixSelector('/etc/')),
       permissionHook(FILE, prefixSelector('/tmp/')),
     );
-    const hooks = toRecordedHooks(image);
-    const { replay } = replayer(image, hooks);
+    const hooks = toRecordedHooks(policy);
+    const { replay } = replayer(policy, hooks);
     for (const [at, path] of ['/etc/a', '/tmp/a'].entries()) {
       const answers = replay(recordCall(hooks[at], [fileArgument(path)]));
       assert.deepEqual(answers.map(({ hook, verdict }) => [hook, verdict.reported]), [[at, 'yes']]); // prettier-ignore
@@ -84,36 +84,36 @@ describe('replay', () => {
   });
 
   it('a hook with the same values stands in for others on the function', () => {
-    const image = compileHooks('p', permissionHook(FILE));
+    const policy = compileHooks('p', permissionHook(FILE));
     const [same, other] = [...toRecordedHooks(compileHooks('q', permissionHook(FILE))), recorded as RecordedHook];
-    const { replay } = replayer(image, [same as RecordedHook, other as RecordedHook]);
+    const { replay } = replayer(policy, [same, other as RecordedHook]);
     assert.equal(replay(recordCall(same, [fileArgument('/a')])).length, 1);
     assert.equal(replay(recordCall(other, [fileArgument('/a'), intArgument(4, 1)])).length, 0);
   });
 
   it('another function, and a hook of another kind, are not covered', () => {
-    const image = compileHooks('p', '{call: security_file_open, syscall: false}');
-    const { replay, uncovered } = replayer(image, toRecordedHooks(recordedPolicy));
+    const policy = compileHooks('p', '{call: security_file_open, syscall: false}');
+    const { replay, uncovered } = replayer(policy, toRecordedHooks(recordedPolicy));
     assert.deepEqual(uncovered.map(({ call: name }) => name), ['security_file_open']); // prettier-ignore
     assert.deepEqual(replay(recordCall(recorded, [fileArgument('/a'), intArgument(4, 1)])), []);
   });
 
   it('a system call has the name of its architecture in the kernel', () => {
     const [own] = toRecordedHooks(compileHooks('p', '{call: sys_lseek, syscall: true}'));
-    const image = compileHooks('q', '{call: __x64_sys_lseek, syscall: true}');
+    const policy = compileHooks('q', '{call: __x64_sys_lseek, syscall: true}');
     for (const name of ['__x64_sys_lseek', '__arm64_sys_lseek']) {
-      assert.equal(replayer(image, [own as RecordedHook]).replay(recordCall(own, [], name)).length, 1, name);
+      assert.equal(replayer(policy, [own as RecordedHook]).replay(recordCall(own, [], name)).length, 1, name);
     }
-    assert.equal(replayer(image, [own as RecordedHook]).replay(recordCall(own, [], '__ia32_sys_lseek')).length, 0);
+    assert.equal(replayer(policy, [own as RecordedHook]).replay(recordCall(own, [], '__ia32_sys_lseek')).length, 0);
   });
 
   it('a buffer that was recorded completely with maxData has what is read without it', () => {
     const bufferHook = (more: string): string => `{call: f, syscall: false, args: [{index: 0, type: char_buf, sizeArgIndex: 2${more}}, {index: 1, type: int}]}`; // prettier-ignore
     const [whole] = toRecordedHooks(compileHooks('p', bufferHook(', maxData: true')));
-    const image = compileHooks('q', bufferHook('').replace('}]}', '}], selectors: [{matchArgs: [{index: 0, operator: Prefix, values: [ab]}]}]}')); // prettier-ignore
+    const policy = compileHooks('q', bufferHook('').replace('}]}', '}], selectors: [{matchArgs: [{index: 0, operator: Prefix, values: [ab]}]}]}')); // prettier-ignore
     const value = (truncated: boolean): HookArgument => ({ type: 'char_buf', index: 0, value: Buffer.from('abc'), size: 3, truncated }); // prettier-ignore
     const replayBuffer = (truncated: boolean): unknown =>
-      replayer(image, [whole as RecordedHook]).replay(recordCall(whole, [value(truncated), intArgument(1, 1)]))[0]
+      replayer(policy, [whole as RecordedHook]).replay(recordCall(whole, [value(truncated), intArgument(1, 1)]))[0]
         ?.verdict.reported;
     assert.deepEqual([replayBuffer(false), replayBuffer(true)], ['yes', 'unknown']);
   });

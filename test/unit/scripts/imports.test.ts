@@ -1,4 +1,4 @@
-/** The rules of imports: each is broken once in a copy of the sources, and refused by its name. */
+/** The import rules: a copy of the sources breaks each rule once, and dependency-cruiser reports the rule. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -18,13 +18,13 @@ interface BrokenRule {
   readonly text: string;
 }
 
-/** A new file in a folder; a room that is one file gets the import itself. */
+/** Returns the path of a new file in a room, or the room itself if it is one file. */
 const pathInRoom = (room: string, name: string): string => (room.endsWith('/') ? `${room}${name}.ts` : room);
 
-/** The file at the other end of the cycle; the cycle is reported once. */
+/** The file at the other end of the cycle. The cycle is reported once. */
 const TWO = { file: 'lib/compiled/two.ts', text: "import type { One } from './one.js';\nexport type Two = One;\n" };
 
-/** A file of each room that imports a file of a room that it may not. */
+/** For each room, a file that imports from a forbidden room. */
 const forbiddenRooms: readonly BrokenRule[] = rooms.map(({ room, may }) => {
   const other = may.some((each) => each.startsWith('lib/policy'))
     ? 'lib/policy/compile/compile.js'
@@ -78,7 +78,7 @@ function findViolations(folder: string): Set<string> {
   return new Set(summary.violations.map(({ from, rule }) => `${rule.name}: ${from}`));
 }
 
-describe('rules of imports', function () {
+describe('import rules', function () {
   this.timeout(120_000);
   let folder: string;
   let found: Set<string>;

@@ -1,4 +1,4 @@
-/** The lint rule on slow literals: where it holds, and which literals it refuses. */
+/** The lint rule on slow literals: the folders and the literals that it covers. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { ESLint } from 'eslint';
@@ -6,14 +6,14 @@ import { ROOT } from '../../project.js';
 
 const eslint = new ESLint({ cwd: ROOT });
 
-/** How many literals of the text are refused in this file. */
+/** Counts the literals that the rule refuses in this file. */
 async function countRefused(file: string, text: string): Promise<number> {
   const [result] = await eslint.lintText(text, { filePath: join(ROOT, file) });
   return (result?.messages ?? []).filter(({ ruleId }) => ruleId === 'no-restricted-syntax').length;
 }
 
 describe('literals that begin with a spread', function () {
-  // the first use loads the plug-ins
+  // The first use loads the plug-ins.
   this.timeout(60_000);
 
   for (const folder of ['wire/decode', 'events', 'stream', 'process', 'output']) {
@@ -29,12 +29,12 @@ describe('literals that begin with a spread', function () {
     });
   }
 
-  it('a copy, and a spread after other members, are not slow', async () => {
+  it('are allowed as a plain copy, or with the spread after other members', async () => {
     const text = 'export const copies = (a: object) => [{ ...a }, { b: 1, ...a }, { b: 1, ...a, c: 2 }];\n';
     assert.equal(await countRefused('lib/events/x.ts', text), 0);
   });
 
-  it('are allowed where no event passes', async () => {
+  it('are allowed in code that handles no events', async () => {
     assert.equal(await countRefused('lib/policy/x.ts', 'export const make = (a: object) => ({ ...a, b: 1 });\n'), 0);
   });
 });

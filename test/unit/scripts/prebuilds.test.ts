@@ -1,4 +1,4 @@
-/** The check of prebuilt addons refuses files that would not load everywhere. */
+/** The check of prebuilt addons refuses files that some systems could not load. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -85,7 +85,7 @@ describe('check of prebuilt addons', () => {
     );
   });
 
-  it('refuses what is not an addon', () => {
+  it('refuses a file that is not an addon', () => {
     writeFileSync(join(folder, 'text.node'), 'no ELF file, but a text of some length\n'.repeat(4));
     assert.match(check(join(folder, 'text.node'), ARCH).join('\n'), /^it cannot be read: .*Not an ELF file/s);
     assert.deepEqual(
@@ -96,7 +96,7 @@ describe('check of prebuilt addons', () => {
 });
 
 describe('BPF objects of prebuilt addons', () => {
-  it('have no source lines, and nothing else is changed', async function () {
+  it('have no source lines, and are otherwise unchanged', async function () {
     const clang = ['clang-19', 'clang'].find((each) => spawnSync(each, ['--version']).status === 0);
     if (clang === undefined) this.skip();
     const { stripLineInfo } = await import('../../../scripts/prebuilds/strip-line-info.mjs');
@@ -118,7 +118,7 @@ describe('BPF objects of prebuilt addons', () => {
     const after = stripLineInfo(before);
     assert.equal(after.length, before.length);
     const changed = [...before.keys()].filter((i) => before[i] !== after[i]);
-    // the header of .BTF.ext: magic, version, flags, length; then five pairs of offset and length
+    // The header of .BTF.ext has magic, version, flags and length, then five pairs of offset and length.
     const header = after.indexOf(Buffer.from([0x9f, 0xeb, 1, 0, 32, 0, 0, 0]));
     const lines = header + 32 + before.readUInt32LE(header + 16);
     const length = before.readUInt32LE(header + 20);
@@ -128,7 +128,7 @@ describe('BPF objects of prebuilt addons', () => {
     const statement = 'global += kept->member;';
     const text = before.indexOf(statement);
     assert.ok(text > 0 && !after.includes(statement) && !after.includes('return global;'));
-    // .BTF: magic, version, flags, length; then the offsets and lengths of types and of strings
+    // .BTF has magic, version, flags and length, then the offsets and lengths of types and of strings.
     const btf = after.indexOf(Buffer.from([0x9f, 0xeb, 1, 0, 24, 0, 0, 0]));
     const strings = btf + 24 + before.readUInt32LE(btf + 16);
     const kept = ['int', 'global', 'program', 'kept', 'member', '0:0'].map((name) => Buffer.from(`\0${name}\0`));

@@ -1,4 +1,4 @@
-/** A session without a kernel, and a hub that reads from it. */
+/** A fake session without a kernel, and a hub that reads from it. */
 import type { LoadedHook } from '../../../lib/events/hook.js';
 import type { NativeSession, NativeSource } from '../../../lib/native/binding.js';
 import type { HookLosses, MissedRuns } from '../../../lib/native/records.js';
@@ -8,7 +8,7 @@ import { Hub, type HubOptions } from '../../../lib/stream/hub.js';
 import type { TracerEvent } from '../../../types/events.js';
 import { execRecord, PID_BASE, testProcess } from '../wire/records.js';
 
-/** A source without the addon does not know what is in use. */
+/** Without the addon, a source does not track objects. */
 export const UNWATCHED: Pick<NativeSource, 'track' | 'takeTracked'> = { track: () => [], takeTracked: () => [] };
 
 export class FakeSession {
@@ -17,7 +17,7 @@ export class FakeSession {
   records: Buffer[] = [];
   losses: HookLosses[] = [];
   missed: MissedRuns[] = [];
-  /** Records that are still being written. They use room, but cannot be read. */
+  /** The number of records that are still being written. They use space, but cannot be read. */
   busy = 0;
   active = false;
   arms = 0;

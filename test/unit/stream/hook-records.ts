@@ -1,4 +1,4 @@
-/** Records of a hook whose values are all different. */
+/** Records of one hook, with different values in each record. */
 import { EventHeader, EventHook, EventType } from '../../../lib/wire/layout.gen.js';
 import { valuesRecord } from '../wire/decode/values.js';
 import { compiledHook, compiledValue, loadedHook } from '../compiled-hooks.js';
@@ -12,7 +12,7 @@ const compiled = compiledHook({
 });
 export const HOOKS = new Map([[HOOK, loadedHook(compiled, { id: HOOK })]]);
 
-/** A record whose values depend on `n`; the text has `length` bytes. */
+/** Makes a record whose values depend on `n`. Its second string has `length` characters of one or two bytes. */
 export function numberedHookRecord(n: number, length: number): Buffer {
   const text = String(n).padStart(length, 'é');
   const bytes = valuesRecord([

@@ -8,7 +8,7 @@ import type { Hub } from '../../../lib/stream/hub.js';
 import { checkEventsOptions, resolveOptions } from '../../../lib/tracer/options.js';
 import { RecordLimit } from '../../../lib/wire/layout.gen.js';
 import type { TracerEvent } from '../../../types/events.js';
-import type { EventsOptions, TracerOptions } from '../../../types/tracer.js';
+import type { EventsOptions } from '../../../types/tracer.js';
 import { fakeHub, FakeSession, eventPid, execRecords } from './fake-session.js';
 
 describe('hub and iterators', () => {
@@ -130,7 +130,7 @@ describe('hub and iterators', () => {
     controller.abort();
     assert.equal((await aborted.next()).done, true);
     session.records = execRecords(4, 1);
-    hub.end(false);
+    void hub.end(false);
     assert.deepEqual(
       [await nextPid(kept), await nextPid(kept), await nextPid(kept), await nextPid(kept)],
       [1, 2, 3, 4],
@@ -186,9 +186,7 @@ describe('options', () => {
     { takeOver: 0, persist: '/sys/fs/bpf/x' },
   ];
   for (const options of bad) {
-    it(JSON.stringify(options), () =>
-      assert.throws(() => resolveOptions(options as TracerOptions), { code: 'BAD_OPTION' }),
-    );
+    it(JSON.stringify(options), () => assert.throws(() => resolveOptions(options), { code: 'BAD_OPTION' }));
   }
   it('the smallest buffer has room for the longest record and its header in the ring', () => {
     const { bufferSize } = resolveOptions({ bufferSize: 2 ** 17 });

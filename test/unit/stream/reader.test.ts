@@ -1,4 +1,4 @@
-/** The reader of records, with a source that has more than one array of events takes. */
+/** The record reader, with a source that has more records than one array of events can hold. */
 import assert from 'node:assert/strict';
 import type { NativeSource } from '../../../lib/native/binding.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
@@ -18,7 +18,7 @@ describe('record reader', () => {
     let left = total;
     return {
       ...UNWATCHED,
-      // like the addon, which begins no record where the longest one might not fit
+      // Like the addon, this starts no record where the longest record might not fit.
       drain(buffer: Uint8Array, offset: number): number {
         while (left > 0 && buffer.length - offset >= RecordLimit.RECORD_SIZE_MAX) {
           buffer.set(record, offset);
@@ -30,7 +30,7 @@ describe('record reader', () => {
     };
   }
 
-  it('makes arrays of at most 64 KiB of records, and misses none', () => {
+  it('reads at most 64 KiB of records into one array, and misses no record', () => {
     const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 0n) });
     let drained = 0;
     const reader = new RecordReader(createSource(RECORDS), cache, new Map(), () => drained++);

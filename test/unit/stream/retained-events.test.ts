@@ -1,4 +1,4 @@
-/** Events that a program keeps read the same after their block was given up. */
+/** Events that a program retains have the same values after their record chunk was released. */
 import assert from 'node:assert/strict';
 import type { NativeSource } from '../../../lib/native/binding.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
@@ -9,14 +9,14 @@ import type { TracerEvent } from '../../../types/events.js';
 import { execRecord, exitRecord, testProcess } from '../wire/records.js';
 import { numberedHookRecord, HOOKS } from './hook-records.js';
 
-/** Of all sizes: most share a chunk, some are larger than one. */
+/** Makes records of all sizes. Most of them share a chunk, and some are larger than a chunk. */
 function makeRecords(): Buffer[] {
-  const made = [execRecord(testProcess(0), testProcess(1))];
+  const all = [execRecord(testProcess(0), testProcess(1))];
   for (let n = 1; n < 2000; n++) {
-    made.push(numberedHookRecord(n, n % 50 === 0 ? 2000 : n % 90));
-    if (n % 100 === 0) made.push(execRecord(testProcess(n), testProcess(0)), exitRecord(testProcess(n), n % 256));
+    all.push(numberedHookRecord(n, n % 50 === 0 ? 2000 : n % 90));
+    if (n % 100 === 0) all.push(execRecord(testProcess(n), testProcess(0)), exitRecord(testProcess(n), n % 256));
   }
-  return made;
+  return all;
 }
 
 /** A source like the addon, which begins no record where the longest one might not fit. All buffers count as reachable. */
@@ -57,8 +57,8 @@ function* readAllEvents(reader: RecordReader): Generator<TracerEvent, undefined>
   for (let events = reader.readEvents(); events !== undefined; events = reader.readEvents()) yield* events;
 }
 
-describe('events that are kept', () => {
-  it('read the same after their block was given up, also after the last read', () => {
+describe('retained events', () => {
+  it('have the same values after their chunk was released, also after the last read', () => {
     const all = makeRecords();
     const atOnce = Array.from(readAllEvents(createReader(all)), (event) => event.toObject());
     const reader = createReader(all);
@@ -68,7 +68,7 @@ describe('events that are kept', () => {
     kept.forEach((event, i) => assert.deepEqual(event.toObject(), atOnce[i]));
   });
 
-  it('read the same when a member was read before and another one is read after', () => {
+  it('have the same values if one member was read before the release, and another is read after it', () => {
     const [one, other] = [numberedHookRecord(1, 10), numberedHookRecord(2, 10)];
     const first = execRecord(testProcess(0), testProcess(1));
     const [, event] = readAllEvents(createReader([first, one]));

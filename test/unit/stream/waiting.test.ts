@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { BatchIterator } from '../../../lib/stream/consumer.js';
 import { FakeSession, fakeHub, eventPid, execRecords } from './fake-session.js';
 
-/** Waits for names until it is told otherwise. */
+/** Waits for names until a test sets `isWaiting` to false. */
 class FakeNames {
   isWaiting = true;
   left = 60_000;
@@ -34,7 +34,7 @@ describe('events that wait for names', () => {
   const nextBatchPids = async (events: BatchIterator): Promise<unknown[]> =>
     ((await events.next()).value ?? []).map(eventPid);
 
-  it('come when the names are there, in their order, and before later events', async () => {
+  it('are delivered when the names are known, in their order, and before later events', async () => {
     const events = new BatchIterator(hub.addConsumer({}));
     session.records = execRecords(1, 2);
     const first = nextBatchPids(events);
@@ -51,7 +51,7 @@ describe('events that wait for names', () => {
     assert.deepEqual(await nextBatchPids(events), [3, 4]);
   });
 
-  it('come when the time is over', async () => {
+  it('are delivered after the time limit', async () => {
     const events = new BatchIterator(hub.addConsumer({}));
     session.records = execRecords(1, 2);
     const first = nextBatchPids(events);
@@ -59,7 +59,7 @@ describe('events that wait for names', () => {
     assert.deepEqual(await first, [1, 2]);
   });
 
-  it('come when the ring buffer fills', async () => {
+  it('are delivered when the ring buffer fills up', async () => {
     const events = new BatchIterator(hub.addConsumer({}));
     session.records = execRecords(1, 2);
     const first = nextBatchPids(events);
@@ -69,18 +69,18 @@ describe('events that wait for names', () => {
     assert.equal(names.gaveUp, 1);
   });
 
-  it('come at the end of the tracer', async () => {
+  it('are delivered when the tracer ends', async () => {
     const events = new BatchIterator(hub.addConsumer({}));
     session.records = execRecords(1, 2);
     const first = nextBatchPids(events);
     await new Promise(setImmediate);
     session.records = execRecords(3, 1);
-    hub.end(false);
+    void hub.end(false);
     assert.deepEqual(await first, [1, 2]);
     assert.deepEqual(await nextBatchPids(events), [3]);
   });
 
-  it('are not looked at when nothing is awaited', async () => {
+  it('are not examined when no name is awaited', async () => {
     names.isWaiting = false;
     const events = new BatchIterator(hub.addConsumer({}));
     session.records = execRecords(1, 100);

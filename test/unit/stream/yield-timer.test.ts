@@ -1,11 +1,11 @@
-/** A flood leaves the event loop its turns. The kernel of these tests is faster than every consumer. */
+/** Under a flood of events, the event loop still runs timers. The fake kernel is faster than every consumer. */
 import assert from 'node:assert/strict';
 import { BatchIterator, EventIterator } from '../../../lib/stream/consumer.js';
 import { fakeHub, FakeSession, eventPid, execRecords } from './fake-session.js';
 
 const PER_READ = 100;
 
-/** Always has more records. */
+/** A session that always has more records. */
 class Flood extends FakeSession {
   readonly #records = execRecords(1, PER_READ);
   override drain(buffer: Uint8Array, offset: number): number {
@@ -19,8 +19,8 @@ function spin(ms: number): void {
 }
 
 /**
- * Reads events, each of which takes its consumer some time. Returns the longest time that the consumer worked without
- * a turn of the event loop.
+ * Reads events with a consumer that works `workMs` for each event. Returns the longest time that the consumer worked
+ * without a turn of the event loop.
  */
 async function measureLongestWork(
   events: AsyncIterable<unknown>,
@@ -67,7 +67,7 @@ describe('a flood and the event loop', () => {
     for (const longest of await Promise.all(both)) assert.ok(longest < 20);
   });
 
-  it('several next() at once are still answered in their order', async () => {
+  it('several pending next() calls still resolve in their order', async () => {
     const it = createIterator();
     const seen: unknown[] = [];
     for (let i = 0; i < 30; i++) {
@@ -81,7 +81,7 @@ describe('a flood and the event loop', () => {
     );
   });
 
-  it('an event that waits for its turn is dropped when the iterator is closed', async () => {
+  it('an event that waits for the event loop is dropped when the iterator is closed', async () => {
     const it = createIterator();
     await it.next();
     spin(20);
@@ -93,7 +93,7 @@ describe('a flood and the event loop', () => {
     assert.deepEqual(await it.next(), { value: undefined, done: true });
   });
 
-  it('the first events after a pause are not held up', async () => {
+  it('the first events after a pause are not delayed', async () => {
     const session = new FakeSession();
     const it = new EventIterator(fakeHub(session, 1000).addConsumer({}));
     const waiting = it.next();

@@ -14,7 +14,7 @@ describe('the option containers', () => {
     assert.deepEqual(resolveContainerOptions({}), expected);
   });
 
-  it('takes sources by name and as objects', () => {
+  it('accepts sources by name and as objects', () => {
     assert.deepEqual(resolveContainerOptions({ sources: [customSource, 'docker'] })?.sources, [customSource, 'docker']);
   });
 

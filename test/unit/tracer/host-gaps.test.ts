@@ -1,4 +1,4 @@
-/** What a tracer in a container does not see. */
+/** The gaps in the view of the host for a tracer in a container. */
 import assert from 'node:assert/strict';
 import { hostGaps, type HostView } from '../../../lib/tracer/host-gaps.js';
 

@@ -1,4 +1,4 @@
-/** The mode that a policy is loaded in, and who may change it. */
+/** The mode of a policy at load, and whether it can change later. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
 import { checkModeCanChange, loadedMode } from '../../../lib/tracer/modes.js';
@@ -11,7 +11,7 @@ function compileMode(own: string | undefined, mode: PolicyMode | undefined): str
 }
 
 describe('modes of policies', () => {
-  it('the program that loads a policy decides, then the policy, else it is enforce', () => {
+  it('the loading program decides first, then the policy; the default is enforce', () => {
     assert.deepEqual(
       [
         compileMode(undefined, undefined),
@@ -23,7 +23,7 @@ describe('modes of policies', () => {
     );
   });
 
-  it('monitor_only stays, at load and later', () => {
+  it('monitor_only cannot be changed, at load or later', () => {
     for (const mode of [undefined, 'enforce', 'monitor'] as const)
       assert.equal(compileMode('monitor_only', mode), 'monitor_only');
     assert.throws(() => checkModeCanChange('a', 'monitor_only'), { code: 'POLICY_MONITOR_ONLY' });

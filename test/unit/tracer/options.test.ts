@@ -10,7 +10,7 @@ describe('options of events()', () => {
     for (const type of EVENT_TYPES) checkEventsOptions({ types: [type] });
   });
 
-  it('a type that does not exist is refused, with all that do', () => {
+  it('an unknown type is refused, and the error lists all types', () => {
     assert.throws(() => checkEventsOptions({ types: ['process_load' as EventType] }), {
       code: 'BAD_OPTION',
       hint: `use an array of ${EVENT_TYPES.join(', ')}`,

@@ -1,4 +1,4 @@
-/** The files that a path stands for, and the errors for files that cannot be read. */
+/** Expands paths to policy files, and reports files that cannot be read. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,7 @@ describe('policy: files', () => {
     const expected = ['a.yaml', 'b.yml', 'folder.yaml'].map((name) => join(folder, name));
     assert.deepEqual(expandPolicyPaths(folder), expected);
   });
-  it('says of a folder with the name of a policy that docker may have made it', () => {
+  it('hints that docker may have created a folder with the name of a policy', () => {
     assert.throws(
       () => loadPolicyFile(join(folder, 'folder.yaml')),
       (error) => error instanceof PolicyError && error.hint.includes('docker run -v'),
@@ -43,7 +43,7 @@ describe('policy: files', () => {
     assertPolicyError('FOLDER_EMPTY', () => expandPolicyPaths(join(folder, 'empty'))));
   it('refuses a missing path', () =>
     assertPolicyError('FILE_UNREADABLE', () => expandPolicyPaths(join(folder, 'nothing'))));
-  it('refuses text instead of a path, and says how to pass it', () => {
+  it('refuses policy text instead of a path, and hints how to pass it', () => {
     const text = 'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\n';
     assert.throws(() => expandPolicyPaths(text), /YAML text where a path is expected[^]*\{ yaml: text \}/);
   });

@@ -1,6 +1,5 @@
 /**
- * The bits of sets of processes: which set has which bit, the order of updates of the base sensor, and the reuse of
- * bits.
+ * The bits of process sets: their assignment to sets, the order of updates of the base sensor, and the reuse of bits.
  */
 import assert from 'node:assert/strict';
 import type { ProcessSet } from '../../../lib/compiled/compiled-policy.js';
@@ -25,7 +24,7 @@ function listBits(sets: Uint8Array): number[] {
 }
 
 const SETS_BYTES = 32;
-const KEYS: Readonly<Record<string, { readonly size: number; format(key: Buffer): string }>> = {
+const KEYS: Readonly<Record<string, { readonly size: number; readonly format: (key: Buffer) => string }>> = {
   binary_equal: { size: 512, format: (key) => key.toString().replace(/\0+$/, '') },
   binary_prefix: { size: TrieKey.sizeof, format: trieString },
   binary_postfix: { size: TrieKey.sizeof, format: (key) => [...trieString(key)].reverse().join('') },
@@ -36,15 +35,16 @@ function trieString(key: Buffer): string {
   return key.subarray(TrieKey.string, TrieKey.string + key.readUInt32LE(0) / 8 - 1).toString();
 }
 
-/** A fake base sensor that records its updates. */
+/** A fake base sensor that records the calls and the entries. */
 class FakeSensor {
   readonly calls: string[] = [];
   readonly tables = new Map<string, Map<string, number[]>>();
   failure: Error | undefined;
   deleteFailure: Error | undefined;
 
-  async enableProcessSets(): Promise<void> {
+  enableProcessSets(): Promise<void> {
     this.calls.push('use');
+    return Promise.resolve();
   }
 
   setProcessSetKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void {
@@ -53,34 +53,39 @@ class FakeSensor {
     if (listBits(prefixed).length > 0) this.calls.push(`prefixed ${listBits(prefixed).join(' ')}`);
   }
 
-  async clearSets(sets: Uint8Array): Promise<void> {
+  clearSets(sets: Uint8Array): Promise<void> {
     this.calls.push(`clear ${listBits(sets).join(' ')}`);
+    return Promise.resolve();
   }
 
-  async beginScan(sets: Uint8Array): Promise<void> {
+  beginScan(sets: Uint8Array): Promise<void> {
     this.calls.push(`begin ${listBits(sets).join(' ')}`);
+    return Promise.resolve();
   }
 
-  async finishScan(sets: Uint8Array): Promise<void> {
+  finishScan(sets: Uint8Array): Promise<void> {
     this.calls.push(`finish ${listBits(sets).join(' ')}`);
+    return Promise.resolve();
   }
 
-  async putEntries(map: string, entries: Uint8Array): Promise<void> {
+  putEntries(map: string, entries: Uint8Array): Promise<void> {
     this.calls.push(`put ${map}`);
-    if (this.failure !== undefined) throw this.failure;
+    if (this.failure !== undefined) return Promise.reject(this.failure);
     const { size, format: read } = KEYS[map] as (typeof KEYS)[string];
     for (let at = 0; at < entries.length; at += size + SETS_BYTES) {
       const key = read(Buffer.from(entries.subarray(at, at + size)));
       this.getTable(map).set(key, listBits(entries.subarray(at + size, at + size + SETS_BYTES)));
     }
+    return Promise.resolve();
   }
 
-  async deleteEntries(map: string, keys: Uint8Array): Promise<void> {
+  deleteEntries(map: string, keys: Uint8Array): Promise<void> {
     this.calls.push(`delete ${map}`);
-    if (this.deleteFailure !== undefined) throw this.deleteFailure;
+    if (this.deleteFailure !== undefined) return Promise.reject(this.deleteFailure);
     const { size, format: read } = KEYS[map] as (typeof KEYS)[string];
     for (let at = 0; at < keys.length; at += size)
       this.getTable(map).delete(read(Buffer.from(keys.subarray(at, at + size))));
+    return Promise.resolve();
   }
 
   getTable(map: string): Map<string, number[]> {
@@ -119,7 +124,7 @@ describe('sets of processes', () => {
     assert.deepEqual(session.takeCalls(), []);
   });
 
-  it('sets of trusted executables are others than those of paths, and the sensor knows them before their values', async () => {
+  it('a set of trusted executables differs from a set of paths, and the sensor knows it before its values', async () => {
     const [seen, trusted] = await sets.acquire([
       processSet({ equal: ['/a'] }),
       processSet({ equal: ['/a'], trusted: true }),
@@ -152,7 +157,7 @@ describe('sets of processes', () => {
     assert.ok(session.calls.includes(`prefixed ${prefixes}`));
   });
 
-  it('an entry has the sets of every value that is its beginning or end', async () => {
+  it('an entry has the sets of every value that is a prefix or postfix of it', async () => {
     await sets.acquire([
       processSet({ prefix: ['/usr/'], postfix: ['sh'] }),
       processSet({ prefix: ['/usr/bin/'], postfix: ['bash', 'x'] }),
@@ -183,7 +188,7 @@ describe('sets of processes', () => {
     );
   });
 
-  it('process ids of the machine and of a pid namespace are different values', async () => {
+  it('process ids of the host and of a pid namespace are different values', async () => {
     await sets.acquire([processSet({ pids: [1, 2] }), processSet({ pids: [1], inNamespace: true })]);
     assert.deepEqual(
       [...session.getTable('pid_sets')],
@@ -197,7 +202,7 @@ describe('sets of processes', () => {
     assert.deepEqual([...session.getTable('pid_sets')], [['1/1', [1]]]);
   });
 
-  it('a removed set is not followed any more, and its values are in no table', async () => {
+  it('a removed set is no longer followed, and no table has its values', async () => {
     await sets.acquire([
       processSet({ equal: ['/bin/a'], follow: true }),
       processSet({ equal: ['/bin/b'], follow: true }),
@@ -207,7 +212,7 @@ describe('sets of processes', () => {
     assert.deepEqual(session.takeCalls(), ['delete binary_equal', 'follow 1']);
   });
 
-  it('bits that no process can have are used first; other bits are cleared in every process before they are reused', async () => {
+  it('reuses bits that no process can have first, and clears other bits in every process before reuse', async () => {
     const numberedSets = (from: number, count: number): ProcessSet[] =>
       Array.from({ length: count }, (_, i) => processSet({ equal: [`/bin/${from + i}`] }));
     assert.deepEqual(await sets.acquire(numberedSets(0, 2)), [0, 1]);
@@ -224,7 +229,7 @@ describe('sets of processes', () => {
     await assert.rejects(sets.acquire(numberedSets(3000, 1)), { code: 'LIMIT_PROCESS_SETS' });
   });
 
-  it('if the values find no room, nothing is left of the set, and the scan ends', async () => {
+  it('if the values do not fit, the set is removed completely, and the scan ends', async () => {
     session.failure = Object.assign(new Error('no room'), { code: 'MAP_UPDATE', errno: 'E2BIG' });
     await assert.rejects(sets.acquire([processSet({ equal: ['/bin/a'], follow: true })]), {
       code: 'LIMIT_PROCESS_VALUES',

@@ -1,4 +1,4 @@
-/** Which containers are in a scope, and what holds for one that is not known. */
+/** The containers in a scope, and the default for unknown containers. */
 import assert from 'node:assert/strict';
 import type { ContainerInfo } from '../../../types/containers.js';
 import { compilePolicy } from '../../../lib/policy/index.js';
@@ -6,7 +6,7 @@ import type { Scope } from '../../../lib/compiled/compiled-policy.js';
 import { containsContainer, containsHost, UNNAMED } from '../../../lib/tracer/scope-members.js';
 import { policyYaml } from '../policy/marked-policies.js';
 
-/** The scope of a policy with these lines under `spec`. */
+/** Compiles the scope of a policy with these lines under `spec`. */
 function compileScope(spec: string, namespace?: string): Scope {
   const text = policyYaml(`${spec}\nkprobes: [{call: f}]`);
   const yaml =
@@ -35,7 +35,7 @@ const docker: ContainerInfo = {
   image: { name: 'postgres' },
   labels: { 'a b': 'c' },
 };
-/** Known by the names of its cgroups only. */
+/** A container that only the cgroup source knows. */
 const found: ContainerInfo = {
   id: ID,
   runtime: 'containerd',
@@ -75,7 +75,7 @@ describe('members of scopes', () => {
     });
   }
 
-  it('of a policy for one namespace', () => {
+  it('are the containers of one namespace for a policy of that namespace', () => {
     const scope = compileScope('podSelector: {matchLabels: {app: web}}', 'shop');
     assert.deepEqual(
       [web, docker, found, UNNAMED].map((info) => containsContainer(scope, info)),
@@ -85,7 +85,7 @@ describe('members of scopes', () => {
     assert.ok(!containsHost(compileScope('', 'shop'), {}));
   });
 
-  it('of a policy for the empty namespace: the host', () => {
+  it('are the processes of the host for a policy of the empty namespace', () => {
     const scope = compileScope('', '');
     assert.ok(containsHost(scope, {}));
     assert.deepEqual(
@@ -94,7 +94,7 @@ describe('members of scopes', () => {
     );
   });
 
-  it('of the host, by the labels of the node', () => {
+  it('are the processes of the host if the labels of the node match', () => {
     assert.ok(containsHost(compileScope('hostSelector: {}'), {}));
     const scope = compileScope('hostSelector: {matchLabels: {zone: a}}');
     assert.deepEqual(
@@ -104,7 +104,7 @@ describe('members of scopes', () => {
     assert.ok(!containsHost(compileScope('podSelector: {}'), {}));
   });
 
-  it('a scope that exempts has only members that are known', () => {
+  it('are only known containers in a scope that exempts', () => {
     const { scopes } = compilePolicy(
       policyYaml(
         'kprobes: [{call: f, selectors: [{matchWorkloads: {podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [db]}]}}, matchActions: [{action: NoPost}]}]}]',
@@ -116,15 +116,15 @@ describe('members of scopes', () => {
       [web, docker, found, UNNAMED].map((info) => containsContainer(scope, info)),
       [true, false, false, false],
     );
-    // a label may be among those that were left out
+    // The label may be among the labels that were left out.
     assert.ok(!containsContainer(scope, { ...web, pod: { namespace: 'a', name: 'b' }, truncated: true }));
     assert.ok(
       containsContainer({ ...scope, exempts: false }, { ...web, pod: { namespace: 'a', name: 'b' }, truncated: true }),
     );
   });
 
-  it('equal scopes are one, whatever their order', () => {
-    const image = compilePolicy(
+  it('equal scopes are merged, whatever their order', () => {
+    const compiled = compilePolicy(
       policyYaml(`podSelector: {matchLabels: {b: c, a: d}}
 kprobes:
 - call: f
@@ -134,9 +134,9 @@ kprobes:
   - matchWorkloads: {}
 - call: g`),
     );
-    assert.equal(image.scopes.length, 2);
+    assert.equal(compiled.scopes.length, 2);
     assert.deepEqual(
-      image.hooks.map(({ scopes }) => scopes),
+      compiled.hooks.map(({ scopes }) => scopes),
       [
         [
           { scope: 0, selectors: [0, 1, 2] },
@@ -147,7 +147,7 @@ kprobes:
     );
   });
 
-  it('three selectors that select everything are no scope', () => {
+  it('three selectors that select everything make no scope', () => {
     assert.deepEqual(
       compilePolicy(policyYaml('podSelector: {}\ncontainerSelector: {}\nhostSelector: {}\nkprobes: [{call: f}]'))
         .scopes,
@@ -155,7 +155,7 @@ kprobes:
     );
   });
 
-  it('too many scopes are refused by name', () => {
+  it('too many scopes are refused, and the error names their selectors', () => {
     const podSelectors = (from: number): string =>
       Array.from(
         { length: 60 },

@@ -1,4 +1,4 @@
-/** The scopes of all policies: bits, what is written to the kernel, and when. With a fake session and a fake directory. */
+/** The scopes of all policies: their bits, and the writes to the kernel. Session and containers are fakes. */
 import assert from 'node:assert/strict';
 import type { ContainerInfo } from '../../../types/containers.js';
 import type { ContainerListener, KnownContainer } from '../../../lib/containers/container-store.js';
@@ -8,23 +8,24 @@ import { AbiLimit, CgroupKind } from '../../../lib/wire/layout.gen.js';
 
 const WORDS = AbiLimit.SCOPE_WORDS;
 
-/** Keeps what it is told, as the kernel does. */
+/** Stores the scopes of containers, as the kernel does. */
 class FakeSession {
   readonly mounts: string[] = [];
   readonly named = new Map<bigint, BigUint64Array>();
   defaults: BigUint64Array = new BigUint64Array(0);
   writes = 0;
-  /** Cgroups that it was told to forget. */
+  /** The cgroups that were removed. */
   removed = 0;
   failure: Error | undefined;
-  /** Holds writes back until it resolves. */
+  /** Delays writes until it resolves. */
   gate: Promise<void> = Promise.resolve();
 
-  async enableScopes(mount: string): Promise<void> {
+  enableScopes(mount: string): Promise<void> {
     this.mounts.push(mount);
+    return Promise.resolve();
   }
 
-  async setScopes(defaults: Uint8Array, named: Uint8Array, gone: Uint8Array): Promise<void> {
+  async setScopes(defaults: Uint8Array, named: Uint8Array, removed: Uint8Array): Promise<void> {
     await this.gate;
     if (this.failure !== undefined) throw this.failure;
     this.writes++;
@@ -33,14 +34,14 @@ class FakeSession {
     for (let at = 0; at < entries.length; at += 1 + WORDS) {
       this.named.set(entries[at] as bigint, entries.slice(at + 1, at + 1 + WORDS));
     }
-    const ids = new BigUint64Array(gone.buffer);
+    const ids = new BigUint64Array(removed.buffer);
     this.removed += ids.length;
     for (const id of ids) this.named.delete(id);
   }
 
   has(id: bigint, bit: number): boolean {
-    const words = this.named.get(id);
-    return words !== undefined && ((words[bit >> 6] as bigint) & (1n << BigInt(bit & 63))) !== 0n;
+    const bits = this.named.get(id);
+    return bits !== undefined && ((bits[bit >> 6] as bigint) & (1n << BigInt(bit & 63))) !== 0n;
   }
 
   isDefault(kind: number, bit: number): boolean {
@@ -93,14 +94,14 @@ function setUp(): { session: FakeSession; containers: FakeContainers; scopes: Sc
 }
 
 describe('scopes of policies', () => {
-  it('costs nothing as long as no policy has a scope', async () => {
+  it('writes nothing while no policy has a scope', async () => {
     const { session, containers, scopes } = setUp();
     await containers.putContainer('a', 7n, { app: 'web' });
     assert.deepEqual(await scopes.acquire([]), []);
     assert.deepEqual([session.mounts, session.writes], [[], 0]);
   });
 
-  it('forgets containers that came and went before the first scope', async () => {
+  it('ignores containers that ended before the first scope', async () => {
     const { session, containers, scopes } = setUp();
     for (let i = 0; i < 1000; i++) {
       await containers.putContainer('a', BigInt(100 + i), { app: 'web' });
@@ -111,7 +112,7 @@ describe('scopes of policies', () => {
     assert.deepEqual([session.removed, [...session.named.keys()]], [0, [7n]]);
   });
 
-  it('fills a new scope with the containers that run', async () => {
+  it('fills a new scope with the running containers', async () => {
     const { session, containers, scopes } = setUp();
     await containers.putContainer('a', 7n, { app: 'web' });
     await containers.putContainer('b', 8n, { app: 'db' });
@@ -126,7 +127,7 @@ describe('scopes of policies', () => {
     assert.deepEqual(scopes.status([podScope('web'), host], bits), { state: 'active', containers: 1 });
   });
 
-  it('has defaults for containers that nobody has named', async () => {
+  it('has defaults for containers without a name', async () => {
     const { session, scopes } = setUp();
     const [positive, negative, exempting, ofHost, exemptHost] = (await scopes.acquire([
       podScope('web'),
@@ -144,7 +145,7 @@ describe('scopes of policies', () => {
     assert.deepEqual(listDefaults(CgroupKind.CGROUP_UNPROVEN), [false, true, false, true, false]);
   });
 
-  it('resolves a change when the kernel has it', async () => {
+  it('resolves a change when the kernel has it written', async () => {
     const { session, containers, scopes } = setUp();
     await scopes.acquire([podScope('web')]);
     let openGate = (): void => undefined;
@@ -158,7 +159,7 @@ describe('scopes of policies', () => {
     assert.ok(session.has(7n, 0));
   });
 
-  it('a label that changes moves a container in and out, and its removal clears it', async () => {
+  it('a changed label moves a container in or out, and the removal of the container clears its bits', async () => {
     const { session, containers, scopes } = setUp();
     await scopes.acquire([podScope('web')]);
     await containers.putContainer('a', 7n, { app: 'db' });
@@ -173,7 +174,7 @@ describe('scopes of policies', () => {
     assert.deepEqual(scopes.status([podScope('web')], [0]), { state: 'active', containers: 0 });
   });
 
-  it('a container without a cgroup is told when it has one', async () => {
+  it('a container without a cgroup is written when it has one', async () => {
     const { session, containers, scopes } = setUp();
     await scopes.acquire([podScope('web')]);
     const before = session.writes;
@@ -183,7 +184,7 @@ describe('scopes of policies', () => {
     assert.ok(session.has(7n, 0));
   });
 
-  it('changes that come together are written together', async () => {
+  it('simultaneous changes are written together', async () => {
     const { session, containers, scopes } = setUp();
     await scopes.acquire([podScope('web')]);
     const before = session.writes;
@@ -194,23 +195,23 @@ describe('scopes of policies', () => {
     assert.ok(session.writes - before <= 2, `${session.writes - before} writes`);
   });
 
-  it('keeps the event loop turning while a policy is added beside many containers', async () => {
+  it('yields to the event loop while a policy is added to many containers', async () => {
     const { containers, scopes } = setUp();
     for (let i = 0; i < 10_000; i++) void containers.putContainer(`c${i}`, BigInt(100 + i), { app: 'web' });
-    let turns = 0;
+    let loopTurns = 0;
     let isOver = false;
     const countTurns = (): void => {
-      turns++;
+      loopTurns++;
       if (!isOver) setImmediate(countTurns);
     };
     setImmediate(countTurns);
     await scopes.acquire([podScope('web'), otherPodsScope('web'), host]);
     isOver = true;
-    assert.ok(turns >= 30, `${turns} turns`);
+    assert.ok(loopTurns >= 30, `${loopTurns} turns`);
     assert.equal(scopes.status([podScope('web')], [0]).containers, 10_000);
   });
 
-  it('equal scopes share a bit, and a bit that is free gets a new meaning', async () => {
+  it('equal scopes share a bit, and a free bit is reused', async () => {
     const { session, containers, scopes } = setUp();
     await containers.putContainer('a', 7n, { app: 'web' });
     assert.deepEqual(await scopes.acquire([podScope('web')]), [0]);
@@ -223,7 +224,7 @@ describe('scopes of policies', () => {
     assert.ok(!session.has(7n, 0));
   });
 
-  it('more scopes than bits are refused, and the bits stay free', async () => {
+  it('more scopes than bits are refused, and the free bits stay free', async () => {
     const { scopes } = setUp();
     const many = Array.from({ length: AbiLimit.SCOPES_MAX }, (_, i) => podScope(`app-${i}`));
     await assert.rejects(scopes.acquire([...many, host]), { code: 'LIMIT_SCOPES' });
@@ -231,7 +232,7 @@ describe('scopes of policies', () => {
     await assert.rejects(scopes.acquire([host]), { code: 'LIMIT_SCOPES' });
   });
 
-  it('without a source that knows names, the status says so', async () => {
+  it('the status reports that no source knows the names', async () => {
     const { containers, scopes } = setUp();
     containers.connected = false;
     assert.equal(scopes.status([podScope('web')], [0]).state, 'no_source');
@@ -261,7 +262,7 @@ describe('scopes of policies', () => {
     assert.deepEqual(await scopes.acquire([]), []);
   });
 
-  it('tells the kernel again what it could not take', async () => {
+  it('repeats a write that has failed', async () => {
     const { session, containers, scopes } = setUp();
     await scopes.acquire([podScope('web')]);
     session.failure = Object.assign(new Error('no memory'), { code: 'SCOPES', errno: 'ENOMEM' });
@@ -272,12 +273,12 @@ describe('scopes of policies', () => {
     assert.deepEqual([session.has(7n, 0), session.has(8n, 0)], [true, true]);
   });
 
-  it('is for some nodes only', () => {
+  it('a policy applies only to nodes with matching labels', () => {
     const { scopes } = setUp();
-    const image = { name: 'test', hooks: [], processSets: [], scopes: [] };
+    const compiled = { name: 'test', hooks: [], processSets: [], scopes: [] };
     const isOnNode = (value: string): boolean =>
-      scopes.isForThisNode({ ...image, nodes: [{ key: 'zone', operator: 'In', values: [value] }] });
-    assert.deepEqual([scopes.isForThisNode(image), isOnNode('a'), isOnNode('b')], [true, true, false]);
+      scopes.isForThisNode({ ...compiled, nodes: [{ key: 'zone', operator: 'In', values: [value] }] });
+    assert.deepEqual([scopes.isForThisNode(compiled), isOnNode('a'), isOnNode('b')], [true, true, false]);
   });
 
   it('ends its subscription', async () => {

@@ -1,4 +1,4 @@
-/** The types of events say what the objects are. */
+/** The types of events describe the real objects. */
 import assert from 'node:assert/strict';
 import type ts from 'typescript';
 import { diagnose, MARK, programPath, formatMessages } from './diagnose.js';
@@ -51,7 +51,7 @@ const PROGRAMS: readonly { readonly name: string; readonly body: string }[] = [
     body: "async () => { for await (const [e] of tracer.batches({ types: [«'process_exec'|'process_exit'»] })) if (e?.type === 'process_exit') void e.status; };",
   },
   {
-    name: 'an event that is no exec because types are missing',
+    name: 'an event that may have another type, without types',
     body: "declare const some: boolean; async () => { for await (const e of tracer.events({ types: «some ? ['process_exec'] : undefined|['process_exec']» })) if (e.type !== 'lost') { const exec: ProcessExecEvent = e; void exec; } };",
   },
   { name: 'a misspelt type of events', body: "tracer.events({ types: ['«exec|process_exec»'] });" },
@@ -68,7 +68,7 @@ const PROGRAMS: readonly { readonly name: string; readonly body: string }[] = [
     body: "const a = kprobe.args.find((a) => a.type «!==|===» 'sock'); void a?.state;",
   },
   {
-    name: 'the path of a value that is no file',
+    name: 'the path of a value that is not a file',
     body: 'const [a] = kprobe.args; if (a && «!|»isFile(a)) void a.path;',
   },
   { name: 'a path that may be missing', body: 'const path: string = pathOf(kprobe)«|!»; void path;' },
@@ -77,7 +77,7 @@ const PROGRAMS: readonly { readonly name: string; readonly body: string }[] = [
   { name: 'a class that does not exist', body: 'void (event «instanceof|as unknown as» ProcessKprobeEvent);' },
 ];
 
-/** What must compile. */
+/** A program that must compile. */
 const TRUE = `type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 type Inert<T> = T extends (...args: never) => unknown ? false : T extends string | bigint | Uint8Array ? true
   : T extends object ? { [K in keyof T]: Inert<T[K]> }[keyof T] : true;
@@ -139,7 +139,7 @@ describe('types: events', function () {
     });
   });
 
-  it('the copy of an event is inert data, and structuredClone() gives the same type back', () => {
+  it('the copy of an event is plain data, and structuredClone() returns the same type', () => {
     assert.equal(formatMessages(found.get(programPath('events-true')) ?? []), '');
   });
 });

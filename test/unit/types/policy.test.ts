@@ -1,4 +1,4 @@
-/** The types of policies: the mistakes that they refuse, and that they agree with the tables of the checks. */
+/** The types of policies refuse mistakes, and agree with the tables of the checks. */
 import assert from 'node:assert/strict';
 import type ts from 'typescript';
 import { ACTION_TABLE } from '../../../lib/policy/language/actions.js';
@@ -15,7 +15,7 @@ import { PROGRAMS } from './programs.js';
 const programSource = (spec: string): string =>
   `import { definePolicy } from '../../../types/index.js';\ndefinePolicy({ metadata: { name: 'a' }, spec: {\n${spec}\n} });\n`;
 
-/** Policies whose lists, or whole selectors and hooks, come from variables. */
+/** Policies whose lists, selectors or hooks come from variables. */
 const COMPUTED = `import { definePolicy } from '../../../types/index.js';
 import type { Argument } from '../../../types/index.js';
 declare const paths: string[];
@@ -51,7 +51,7 @@ declare const args: Argument[];
 definePolicy({ metadata: { name: 'a' }, spec: { kprobes: [{ call: 'f', syscall: false, args }] } });
 `;
 
-/** A source that checks that a type has exactly these names. */
+/** Returns source text that checks that a type has exactly these names. */
 function equalitySource(type: string, names: readonly string[]): string {
   return `{ const same: Same<${type}, ${names.map((name) => `'${name}'`).join(' | ') || 'never'}> = true; void same; }`;
 }
@@ -81,9 +81,9 @@ describe('types: policies', function () {
     });
   });
 
-  it('has at least 30 of them', () => assert.ok(PROGRAMS.length >= 30));
+  it('refuses at least 30 mistakes', () => assert.ok(PROGRAMS.length >= 30));
 
-  it('takes values that are computed at run time', () => {
+  it('accepts values that are computed at run time', () => {
     assert.equal(formatMessages(found.get(programPath('computed')) ?? []), '');
   });
 

@@ -1,6 +1,6 @@
 /**
- * Programs that must not compile. Each is written once: `«wrong|right»` marks the mistake, so that the right variant
- * shows that nothing else is wrong.
+ * Programs that must not compile. In `«wrong|right»`, the right variant must compile, which shows that the program has
+ * no other mistake.
  */
 export interface Program {
   readonly name: string;
@@ -29,7 +29,7 @@ export const PROGRAMS: readonly Program[] = [
     name: 'inode beside Prefix',
     spec: filterSpec('file', 'operator: «"Prefix"|"Equal"», values: ["/a"], inode: true'),
   },
-  { name: 'the inode of a text', spec: filterSpec('string', 'operator: "Equal", values: ["/a"]«, inode: true|»') },
+  { name: 'the inode of a string', spec: filterSpec('string', 'operator: "Equal", values: ["/a"]«, inode: true|»') },
   {
     name: 'the inode of a type of file',
     spec: filterSpec('path', 'operator: "FileType", values: ["reg"]«, inode: true|»'),
@@ -38,13 +38,13 @@ export const PROGRAMS: readonly Program[] = [
     name: 'a source that does not exist',
     spec: kprobeSpec('data: [{ index: 0, type: "int", source: «"current"|"current_task"», resolve: "pid" }]'),
   },
-  { name: 'a number for a text', spec: filterSpec('string', 'operator: "Equal", values: [«4|"4"»]') },
+  { name: 'a number for a string', spec: filterSpec('string', 'operator: "Equal", values: [«4|"4"»]') },
   {
     name: 'a filter on nop',
     spec: `kprobes: [{ call: "f", args: [{ index: 0, type: «"nop"|"int"» }], selectors: [{ matchArgs: [{ index: 0, operator: "Equal", values: ["1"] }] }] }]`,
   },
   {
-    name: 'a filter on a type that is only shown',
+    name: 'a filter on a type without operators',
     spec: filterSpec('cred', '')
       .replace('"cred"', '«"cred"|"string"»')
       .replace('index: 0,  }', 'index: 0, operator: "Equal", values: ["a"] }'),
@@ -126,7 +126,7 @@ export const PROGRAMS: readonly Program[] = [
     spec: selectorSpec('matchBinaries: [{ operator: «"Prefix"|"NotIn"», values: ["/a"], followChildren: true }]'),
   },
   { name: 'Equal of a binary', spec: selectorSpec('matchBinaries: [{ operator: «"Equal"|"In"», values: ["/a"] }]') },
-  { name: 'a pid as text', spec: selectorSpec('matchPIDs: [{ operator: "In", values: [«"1"|1»] }]') },
+  { name: 'a pid as a string', spec: selectorSpec('matchPIDs: [{ operator: "In", values: [«"1"|1»] }]') },
   {
     name: 'a capability without CAP_',
     spec: selectorSpec('matchCapabilities: [{ operator: "In", values: [«"SYS_ADMIN"|"CAP_SYS_ADMIN"»] }]'),

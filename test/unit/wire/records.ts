@@ -1,4 +1,4 @@
-/** Fake records in the format of the BPF programs. */
+/** Records in the format of the BPF programs. */
 import {
   EventExec,
   EventExit,
@@ -11,9 +11,9 @@ import {
 
 export interface TestProcess {
   readonly pid: number;
-  /** Start time in nanoseconds since boot. */
+  /** The start time in nanoseconds since boot. */
   readonly start: bigint;
-  /** Number of execs. */
+  /** The number of execs. */
   readonly count?: number;
   readonly time?: bigint;
 }

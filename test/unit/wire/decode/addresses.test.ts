@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net';
 import fc from 'fast-check';
 import { formatIpv4, formatIpv6 } from '../../../../lib/wire/decode/addresses.js';
 
-describe('IP addresses as text', () => {
+describe('IP addresses as strings', () => {
   it('IPv4', () => {
     assert.equal(formatIpv4(192, 0, 2, 255), '192.0.2.255');
     assert.equal(formatIpv4(0, 0, 0, 0), '0.0.0.0');

@@ -24,7 +24,7 @@ import type { ArgumentType } from '../../../../types/policy-language.js';
 import { decodeValue, detailBytes, valuesRecord, placeInChunk, type RecordValue } from './values.js';
 
 type ReportedType = HookArgument['type'];
-/** Every type of the language is in events, except these. */
+/** The types of the language that events do not have. */
 type UnreportedType = Exclude<ArgumentType, ReportedType>;
 const UNREPORTED: Readonly<Record<'nop' | 'auto', UnreportedType>> & Readonly<Record<UnreportedType, UnreportedType>> =
   {
@@ -130,9 +130,8 @@ const OPENAT = syscallNumber('openat', hostArchitecture()) ?? 0n;
 type Rows = readonly (readonly [value: RecordValue, told: Record<string, unknown>])[];
 
 const numberRows = (bits: number, signed: boolean): Rows => {
-  const cut = signed ? BigInt.asIntN : BigInt.asUintN;
   return [0n, 1n, -1n, 2n ** BigInt(bits - 1), 0x1122_3344_5566_7788n].map((value) => {
-    const own = cut(bits, value);
+    const own = signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
     return [{ value }, { value: bits === 64 ? own : Number(own) }];
   });
 };
@@ -315,8 +314,8 @@ const DETAILS = TYPES.filter((type) => READS[type].class === 'detail');
 
 describe('decoding of arguments', () => {
   it('every type of the language is in the table', () => {
-    const untold = Object.keys(UNREPORTED);
-    assert.deepEqual([...TYPES, ...untold].sort(), Object.keys(ARG_TYPES).sort());
+    const unreported = Object.keys(UNREPORTED);
+    assert.deepEqual([...TYPES, ...unreported].sort(), Object.keys(ARG_TYPES).sort());
     for (const type of Object.values(UNREPORTED)) assert.equal(decodeValue(type, { value: 1n }), undefined);
   });
 
@@ -375,7 +374,7 @@ describe('decoding of arguments', () => {
 });
 
 describe('decoding of invalid records', () => {
-  it('a text beyond its record is empty, not the bytes there', () => {
+  it('a string beyond its record is empty', () => {
     for (const bad of [{ offset: 0xffff_fff0, length: 0xffff }, { offset: 0, length: 0xffff }, { length: 4 }]) {
       assert.equal((decodeValue('string', { text: 'abc', ...bad }) as { value: string }).value, '');
       assert.equal((decodeValue('file', { text: 'abc', ...bad }) as { path: string }).path, '');
@@ -384,7 +383,7 @@ describe('decoding of invalid records', () => {
   });
 
   for (const type of DETAILS) {
-    it(`${type} is unreadable if its detail is too short, beyond the record, or behind a null pointer`, () => {
+    it(`${type} is unreadable if its detail is too short or beyond the record, or if its pointer is null`, () => {
       const [[{ text: whole = '' }]] = TABLE[type] as unknown as [[RecordValue]];
       const detail = Buffer.from(whole);
       for (const bad of [
@@ -400,7 +399,7 @@ describe('decoding of invalid records', () => {
     });
   }
 
-  it('a value that the record does not have is not read from the bytes behind it', () => {
+  it('a missing value is not read from the bytes after the record', () => {
     const whole = valuesRecord([{ value: 5n, text: 'a' }]);
     const short = whole.subarray(0, EventHook.sizeof + Value.sizeof - 1);
     for (const [record, slot] of [
@@ -418,7 +417,7 @@ describe('decoding of invalid records', () => {
     }
   });
 
-  it('with any bytes in a record, decoding, JSON and compact lines do not throw, and nothing behind it is shown', () => {
+  it('with any bytes in a record, decoding, JSON and compact lines do not throw or show bytes after the record', () => {
     const record = fc.uint8Array({ minLength: EventHook.sizeof, maxLength: 700 });
     const small = fc.record({ count: fc.nat(12), offset: fc.nat(800), length: fc.nat(400) });
     fc.assert(
@@ -430,8 +429,11 @@ describe('decoding of invalid records', () => {
           buffer.writeUInt32LE(shape.offset, at + Value.stringOffset);
           buffer.writeUInt16LE(shape.length, at + Value.stringLength);
         }
-        const made = placeInChunk(buffer);
-        const argument = decodeArgument(made.chunk, made.at, buffer.length, slot, { type, index: 0 }) as HookArgument;
+        const placed = placeInChunk(buffer);
+        const argument = decodeArgument(placed.chunk, placed.at, buffer.length, slot, {
+          type,
+          index: 0,
+        }) as HookArgument;
         assert.equal(argument.type, type);
         JSON.parse(argumentJson(argument));
         for (const name of [

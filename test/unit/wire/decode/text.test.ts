@@ -1,4 +1,4 @@
-/** Bytes as text and back. */
+/** Converts bytes to strings and back. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { quoteJson, quoteUnsafe } from '../../../../lib/output/escape.js';
@@ -6,7 +6,7 @@ import { decodeString } from '../../../../lib/wire/surrogate-escape.js';
 
 const decodeBytes = (...bytes: number[]): string => decodeString(Buffer.from(bytes), 0, bytes.length);
 
-/** What docs/events.md says. */
+/** Recovers the bytes of a string, with the code of docs/events.md. */
 function toOriginalBytes(text: string): Buffer {
   const parts = [...text].map((c) =>
     c >= '\udc80' && c <= '\udcff' ? Buffer.of(c.charCodeAt(0) & 0xff) : Buffer.from(c),
@@ -14,15 +14,15 @@ function toOriginalBytes(text: string): Buffer {
   return Buffer.concat(parts);
 }
 
-describe('text of the kernel', () => {
+describe('strings of the kernel', () => {
   const ROWS: readonly (readonly [bytes: readonly number[], text: string])[] = [
     [[0x61, 0x62], 'ab'],
     [[...Buffer.from('grüße 🚀')], 'grüße 🚀'],
-    // a real U+FFFD
+    // A real U+FFFD.
     [[0xef, 0xbf, 0xbd], '\ufffd'],
     [[0x61, 0xff, 0x62], 'a\udcffb'],
     [[0xef, 0xbf, 0xbd, 0x80], '\ufffd\udc80'],
-    // cut, too long, a surrogate, beyond the last character
+    // Truncated, overlong, a surrogate, beyond the last character.
     [[0xc3], '\udcc3'],
     [[0xe2, 0x82], '\udce2\udc82'],
     [[0xc0, 0xaf], '\udcc0\udcaf'],
@@ -39,7 +39,7 @@ describe('text of the kernel', () => {
     });
   }
 
-  it('any bytes can be had again, also from JSON', () => {
+  it('any bytes can be recovered, also from JSON', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         const text = decodeBytes(...bytes);

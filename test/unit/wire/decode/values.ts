@@ -1,4 +1,4 @@
-/** Fake records of hooks with values, in the format of the BPF programs. */
+/** Records of hooks with values, in the format of the BPF programs. */
 import type { ArgumentType } from '../../../../types/policy-language.js';
 import { decodeArgument } from '../../../../lib/wire/decode/arguments.js';
 import { EventHeader, EventHook, Value } from '../../../../lib/wire/layout.gen.js';
@@ -7,7 +7,7 @@ import type { HookArgument } from '../../../../types/events.js';
 
 export interface RecordValue {
   readonly value?: bigint;
-  /** The bytes of a text or a detail. */
+  /** The bytes of a string or a detail. */
   readonly text?: string | Buffer;
   readonly flags?: number;
   readonly mode?: number;
@@ -16,12 +16,12 @@ export interface RecordValue {
   readonly device?: number;
   readonly links?: number;
   readonly size?: number;
-  /** The offset of the text according to the record, if it differs from the real one. */
+  /** The offset of the string in the record, if it differs from the real offset. */
   readonly offset?: number;
   readonly length?: number;
 }
 
-/** Makes a record: the values, then their texts. */
+/** Makes a record with the values, then their strings. */
 export function valuesRecord(values: readonly RecordValue[], count = values.length): Buffer {
   const texts = values.map(({ text }) => Buffer.from(text ?? ''));
   let textAt = EventHook.sizeof + values.length * Value.sizeof;
@@ -50,7 +50,7 @@ function writeValue(bytes: Buffer, at: number, v: RecordValue, textAt: number, l
   bytes.writeUInt32LE(v.size ?? 0, at + Value.size);
 }
 
-/** Pairs of an offset in the layout and its content: a number of 32 or 64 bits, or bytes. */
+/** Offsets in the layout with their contents: a 32-bit or 64-bit number, or bytes. */
 export type DetailFields = readonly (readonly [offset: number, value: number | bigint | string | readonly number[]])[];
 
 export function detailBytes(sizeof: number, fields: DetailFields): Buffer {
@@ -73,10 +73,10 @@ export function placeInChunk(record: Buffer): { readonly chunk: RecordChunk; rea
   return { chunk: RecordChunk.from(bytes), at: BEFORE };
 }
 
-/** Decodes the value as the second of two values, of parameter 2. */
+/** Decodes a value that is the second of two values and comes from parameter 2. */
 export function decodeValue(type: ArgumentType, value: RecordValue, label?: string): HookArgument | undefined {
   const record = valuesRecord([{ value: 99n, text: 'other' }, value]);
   const { chunk, at } = placeInChunk(record);
-  const image = { type, index: 2, ...(label === undefined ? {} : { label }) };
-  return decodeArgument(chunk, at, record.length, 1, image);
+  const compiled = { type, index: 2, ...(label === undefined ? {} : { label }) };
+  return decodeArgument(chunk, at, record.length, 1, compiled);
 }

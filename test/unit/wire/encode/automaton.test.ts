@@ -1,9 +1,9 @@
-/** The automaton finds the same as a plain search. */
+/** The automaton finds the same substrings as a plain search. */
 import assert from 'node:assert/strict';
 import { buildAutomaton, type Automaton } from '../../../../lib/wire/encode/automaton.js';
 import { AutomatonState } from '../../../../lib/wire/layout.gen.js';
 
-/** Runs the automaton in the same way as the BPF programs, and returns the matches at the end of the text. */
+/** Runs the automaton as the BPF programs do. Returns the matches at the end of the text. */
 function runAutomaton(automaton: Automaton, scan: number, text: Uint8Array): bigint {
   const view = new DataView(automaton.entries.buffer);
   const stateOffset = (state: number): number => state * (4 + AutomatonState.sizeof) + 4;
@@ -33,7 +33,7 @@ describe('automaton of substrings', () => {
     assert.equal(searchFirst(''), 0n);
   });
 
-  it('each search finds its own needles only', () => {
+  it('each scan finds only its own needles', () => {
     const automaton = buildAutomaton([makeScan('ab'), makeScan('bc')], 'test');
     assert.equal(runAutomaton(automaton, 0, Buffer.from('abc')), 1n);
     assert.equal(runAutomaton(automaton, 1, Buffer.from('abc')), 1n);

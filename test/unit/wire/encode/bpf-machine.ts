@@ -1,7 +1,7 @@
-/** Runs the BPF instructions of expressions as the kernel does. It refuses programs that the verifier would refuse. */
+/** Interprets the BPF instructions of expressions, and refuses programs that the verifier would refuse. */
 const MASK = 2n ** 64n - 1n;
 const FRAME = 10;
-/** The address of the stack is invented. Memory above it belongs to the caller. */
+/** A fake address of the stack. The memory above it belongs to the caller. */
 const STACK = 1n << 40n;
 const GIVEN = 1n << 41n;
 
@@ -23,7 +23,7 @@ const ALU: Readonly<Record<number, (a: bigint, b: bigint) => bigint>> = {
   0xc0: (a, b) => toSigned(a) >> (b & 63n),
 };
 
-/** `u64 f(const u64 *values, u64 candidates)`. */
+/** Runs a program with the signature `u64 f(const u64 *values, u64 candidates)`. */
 export function runProgram(code: Uint8Array, values: readonly bigint[], candidates: bigint): bigint {
   const view = new DataView(code.buffer, code.byteOffset, code.byteLength);
   const memory = new Map<bigint, bigint>();

@@ -54,7 +54,7 @@ export const DIVISIONS = {
   modS: (a, b) => toSigned(a) % toSigned(b),
 } satisfies Partial<Record<CelOp, Binary>>;
 
-/** The result of a step. Undefined means an error. */
+/** The result of a step, or undefined for an error. */
 type Result = bigint | undefined;
 
 /** An error of one side counts only if the other side does not decide. */
@@ -80,7 +80,7 @@ function computeStep({ op, imm }: CelStep, to: Result, a: Result, b: Result, val
   return BigInt(BINARY[op as keyof typeof BINARY](a, b));
 }
 
-/** The candidates that remain after the steps. */
+/** Returns the candidates that remain after the steps. */
 export function evaluateSteps(steps: readonly CelStep[], values: readonly bigint[], candidates: bigint): bigint {
   const registers: Result[] = [];
   for (const step of steps) {
@@ -103,7 +103,7 @@ export const anyValues = fc.array(anyNumber, { minLength: VALUES, maxLength: VAL
 
 const OPERATIONS: readonly CelOp[] = [
   ...(Object.keys(BINARY) as CelOp[]),
-  // Operations that cause or handle errors are tried more often.
+  // Operations that cause or handle errors have a higher weight.
   ...(Object.keys(DIVISIONS) as CelOp[]),
   ...(Object.keys(DIVISIONS) as CelOp[]),
   ...(['both', 'either', 'select', 'both', 'either', 'select', 'not', 'invert', 'negate'] as const),
@@ -111,7 +111,7 @@ const OPERATIONS: readonly CelOp[] = [
 ];
 
 /**
- * Steps that read no register before it has a value, with filters in between, and a filter of each register at the end.
+ * Steps that read no uninitialized register, with filters in between, and a filter of each register at the end.
  */
 export const anySteps: fc.Arbitrary<CelStep[]> = fc
   .array(

@@ -16,7 +16,7 @@ const filterStep = (from: number, ...selectors: number[]): CelStep => ({ ...step
 const remainingCandidates = (steps: readonly CelStep[], values: readonly bigint[], candidates = ALL): bigint =>
   runProgram(encodeCel(steps, CEL_INSTRUCTIONS, 'hook'), values, candidates);
 
-/** Register 2 is the result. Selector 0 remains if it equals value 2, and selector 1 remains if it is not an error. */
+/** Register 2 has the result. Selector 0 remains if the result equals value 2, selector 1 if the result is not an error. */
 const compared = [
   step('value', 3, 0, 0, 2n),
   step('eq', 3, 2, 3),
@@ -60,8 +60,8 @@ describe('expressions as instructions', () => {
   for (const bits of [1n, 8n, 16n, 32n, 64n]) {
     it(`extends ${bits} bits`, () => {
       for (const [op, expected] of [
-        ['signExtend', BigInt.asIntN],
-        ['zeroExtend', BigInt.asUintN],
+        ['signExtend', (width: number, value: bigint) => BigInt.asIntN(width, value)],
+        ['zeroExtend', (width: number, value: bigint) => BigInt.asUintN(width, value)],
       ] as const) {
         const code = encodeCel([step('value', 0), step(op, 2, 0, 0, bits), ...compared], CEL_INSTRUCTIONS, 'hook');
         for (const a of EDGES)
@@ -76,7 +76,7 @@ describe('expressions as instructions', () => {
     }
   });
 
-  it('a filter leaves the candidates of other selectors as they are', () => {
+  it('a filter does not change the candidates of other selectors', () => {
     const steps = [step('value', 0), filterStep(0, 1, 40, 63)];
     for (const value of [1n, 2n, 2n ** 63n]) assert.equal(remainingCandidates(steps, [value]), ALL);
     assert.equal(remainingCandidates(steps, [0n]), ALL & ~((1n << 1n) | (1n << 40n) | (1n << 63n)));
@@ -99,7 +99,7 @@ describe('expressions as instructions', () => {
     assert.deepEqual(candidatesBesideError('either', 0n), [0n, 0n], 'an error');
   });
 
-  it('a choice is an error if its condition or the chosen side is an error', () => {
+  it('a conditional is an error if its condition or its chosen side is an error', () => {
     const choiceSteps = (condition: bigint, to: bigint, b: bigint): CelStep[] => [
       step('const', 7, 0, 0, 12n),
       ...[condition, to, b].flatMap((by, own) => [step('const', own, 0, 0, by), step('div', own, 7, own)]),
@@ -113,7 +113,7 @@ describe('expressions as instructions', () => {
     assert.equal(remainingCandidates(choiceSteps(13n, 1n, 0n), [], 1n), 0n);
   });
 
-  it('any steps give the result of their evaluation', () => {
+  it('any steps give the same result as their evaluation', () => {
     fc.assert(
       fc.property(anySteps, anyValues, anyNumber, (steps, values, candidates) => {
         assert.equal(remainingCandidates(steps, values, candidates), evaluateSteps(steps, values, candidates));
@@ -122,7 +122,7 @@ describe('expressions as instructions', () => {
     );
   }).timeout(30_000);
 
-  it('fills its room exactly, and has no more', () => {
+  it('fills its capacity exactly, and refuses more', () => {
     const repeatSteps = (count: number): CelStep[] => Array.from({ length: count }, () => step('const', 0));
     // Two instructions keep the parameters, and two return the result.
     const [own] = [encodeCel(repeatSteps(10), 24, 'hook')];
@@ -135,7 +135,7 @@ describe('expressions as instructions', () => {
     );
   });
 
-  it('refuses steps without a meaning', () => {
+  it('refuses invalid steps', () => {
     assert.throws(() => encodeCel([step('not', 0, 1)], CEL_INSTRUCTIONS, 'hook'), /register 1/);
     assert.throws(() => encodeCel([step('const', 8)], CEL_INSTRUCTIONS, 'hook'), /register 8/);
     assert.throws(() => encodeCel([step('value', 0, 0, 0, 9n)], CEL_INSTRUCTIONS, 'hook'), /value 9/);
@@ -174,7 +174,7 @@ spec:
   const entry = 'matchArgs: [{operator: CelExpr, values: ["arg0 / int32(arg1) == 3", "arg1 == 0u"]}]';
   const returned = 'matchReturnArgs: [{args: [0], operator: CelExpr, values: ["arg0 < 0"]}]';
 
-  it('without any, the program keeps its own bodies', () => {
+  it('without expressions, the program keeps its own bodies', () => {
     const hook = encodeFilters('matchArgs: [{index: 1, operator: Equal, values: ["3"]}]');
     assert.deepEqual([hook.code, ...celFlags(hook)], [[], 0, 0]);
   });

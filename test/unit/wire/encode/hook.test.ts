@@ -1,4 +1,4 @@
-/** Encodes the image of a hook into the bytes of struct hook_config. */
+/** Encodes compiled hooks into the bytes of struct hook_config. */
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../../lib/policy/index.js';
 import type {
@@ -48,7 +48,7 @@ function findMap(encoded: EncodedHook, name: string): EncodedHook['maps'][number
 const slotOffset = (slot: number): number => HookConfig.values + slot * HookConfig.valuesStride;
 const objectOffset = (index: number): number => HookConfig.objects + index * HookConfig.objectsStride;
 
-/** The groups with their tests as numbers. */
+/** Reads the groups with their tests. */
 function readGroups(view: DataView, count: number): unknown[] {
   return Array.from({ length: count }, (_, g) => {
     const at = HookConfig.groups + g * HookConfig.groupsStride;
@@ -82,7 +82,7 @@ const intGroup = (tests: ImageGroup['tests'], more: Partial<ImageGroup> = {}): I
 });
 
 describe('encoding of hooks', () => {
-  it('a policy: its head, its values in the order of args, data and return value', () => {
+  it('a policy: its header, then its values in the order of args, data and return value', () => {
     const yaml = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata: {name: all}
@@ -105,9 +105,9 @@ spec:
     - matchArgs:
       - {index: 0, operator: Prefix, values: [/etc/]}
 `;
-    const image = compilePolicy(parsePolicy(yaml)).hooks[0] as CompiledHook;
+    const hook = compilePolicy(parsePolicy(yaml)).hooks[0] as CompiledHook;
     const resolved = new Map([[2, { steps: [{ offset: 1000, follow: false }], width: 0 }]]);
-    const view = encodeConfig(image, { pair: true, processBits: [200], resolved });
+    const view = encodeConfig(hook, { pair: true, processBits: [200], resolved });
     assert.equal(view.byteLength, HookConfig.sizeof);
     assert.equal(view.getUint32(HookConfig.hook, true), 12);
     assert.equal(view.getUint32(HookConfig.selfTgid, true), 99);
@@ -142,7 +142,7 @@ spec:
     const process = HookConfig.process;
     assert.equal(view.getUint16(process + ProcessTest.set, true), 200);
     assert.equal(view.getBigUint64(process + ProcessTest.selectors, true), 1n);
-    // The filtered file comes before the text that only the event needs.
+    // The filtered file comes before the string that only the event needs.
     assert.deepEqual(
       [0, 1].map((i) => view.getUint8(objectOffset(i) + ObjectConfig.slot)),
       [1, 2],
@@ -152,7 +152,7 @@ spec:
     assert.equal(view.getBigUint64(objectOffset(0) + ObjectConfig.prefixTableUsed, true), 0b10n);
   });
 
-  it('texts: a bitmap of the hashes of their first or last bytes, as the program computes them', () => {
+  it('strings: a bitmap of the hashes of their first or last bytes, as the BPF program computes them', () => {
     const values = ['/etc/shadow', '/root/.ssh', '/boot/', '/usr/lib64'];
     const table = {
       positive: [0],
@@ -163,8 +163,8 @@ spec:
       compiledHook({ args: [compiledValue('file', { texts: { prefix: table, postfix: table } })] }),
     );
     const readU64 = (bytes: Uint8Array, at: number): bigint => new DataView(bytes.buffer).getBigUint64(at, true);
-    const readBit = (offset: number, word: bigint): number => {
-      const mixed = ((word ^ (word >> 32n)) * BigInt(StringHash.STRING_HASH_FACTOR)) & 0xffffffffn;
+    const readBit = (offset: number, hashInput: bigint): number => {
+      const mixed = ((hashInput ^ (hashInput >> 32n)) * BigInt(StringHash.STRING_HASH_FACTOR)) & 0xffffffffn;
       const hash = Number(mixed >> 24n);
       return (config.getUint8(objectOffset(0) + offset + (hash >> 3)) >> (hash & 7)) & 1;
     };
@@ -182,7 +182,7 @@ spec:
     assert.equal(withEmpty.getUint32(objectOffset(0) + ObjectConfig.prefixHashed, true), 0);
   });
 
-  it('the locks of a hook that remembers verdicts', () => {
+  it('the locks of a hook with a negative cache', () => {
     const readLocks = (context: Partial<EncodeContext>): bigint[] => {
       const view = encodeConfig(compiledHook(), context);
       const addresses = [HookConfig.renameLock, HookConfig.mountLock].map((offset) => view.getBigUint64(offset, true));
@@ -201,10 +201,10 @@ spec:
     ]);
   });
 
-  it('several places, and system calls of both kinds', () => {
-    const image = compiledHook({ syscall: true, args: [compiledValue('syscall64'), compiledValue('int')] });
+  it('several attach points, and system calls of both kinds', () => {
+    const hook = compiledHook({ syscall: true, args: [compiledValue('syscall64'), compiledValue('int')] });
     const readConfig = (more: Partial<EncodeContext>): number[] => {
-      const view = encodeConfig(image, more);
+      const view = encodeConfig(hook, more);
       const width = view.getUint8(slotOffset(0) + ValueConfig.width);
       return [
         view.getUint8(HookConfig.syscall),
@@ -296,7 +296,7 @@ spec:
     ]);
   });
 
-  it('parts of registers: that many bytes, extended with zeros', () => {
+  it('parts of registers: their number of bytes, zero-extended', () => {
     const readRegisterValue = (type: CompiledValue['type'], bytes: number): number[] => {
       const registers = new Map([[0, { offset: 80, bytes }]]);
       const view = encodeConfig(compiledHook({ data: [compiledValue(type, { source: 'pt_regs', resolve: 'al' })] }), {
@@ -310,7 +310,7 @@ spec:
     assert.deepEqual(readRegisterValue('uint8', 8), [1, 0]);
   });
 
-  it('texts: in the kernel, in user space, or where the address says', () => {
+  it('strings: in the kernel, in user space, or decided by the address', () => {
     const readMemoryKind = (hook: Partial<CompiledHook>, resolved: EncodeContext['resolved'] = new Map()): number =>
       encodeConfig(compiledHook(hook), { resolved }).getUint8(slotOffset(0) + ValueConfig.memory);
     const text = [compiledValue('string')];
@@ -324,20 +324,20 @@ spec:
     assert.equal(readMemoryKind({ args: text }, new Map([[0, { steps: [], width: 0 }]])), ValueMemory.MEMORY_KERNEL);
   });
 
-  it('fields of a tracepoint: their place, their target, and the memory of the target', () => {
-    const place = { offset: 24, width: 0, steps: [], isDataLoc: false, memory: 'kernel' } as const;
+  it('fields of a tracepoint: their offset, their target, and the memory of the target', () => {
+    const field = { offset: 24, width: 0, steps: [], isDataLoc: false, memory: 'kernel' } as const;
     const follow = { offset: 0, follow: true };
     const fields = new Map([
-      [0, { ...place, offset: 8, width: 2 }],
-      [1, { ...place, isDataLoc: true }],
-      [2, { ...place, steps: [follow], memory: 'user' as const }],
-      [3, { ...place, steps: [follow, { offset: 40, follow: false }], memory: 'by-address' as const }],
+      [0, { ...field, offset: 8, width: 2 }],
+      [1, { ...field, isDataLoc: true }],
+      [2, { ...field, steps: [follow], memory: 'user' as const }],
+      [3, { ...field, steps: [follow, { offset: 40, follow: false }], memory: 'by-address' as const }],
     ]);
     const args = (['int32', 'string', 'string', 'file'] as const).map((type, i) =>
       compiledValue(type, { index: 4 + i }),
     );
     const view = encodeConfig(compiledHook({ kind: 'tracepoint', args }), { fields });
-    const told = args.map((_, slot) => {
+    const written = args.map((_, slot) => {
       const readU8 = (field: number): number => view.getUint8(slotOffset(slot) + field);
       return [
         readU8(ValueConfig.read), readU8(ValueConfig.source), readU8(ValueConfig.param), readU8(ValueConfig.width), readU8(ValueConfig.indirect),
@@ -346,7 +346,7 @@ spec:
     });
     const { SOURCE_FIELD } = ValueSource;
     const { MEMORY_KERNEL, MEMORY_USER, MEMORY_BY_ADDRESS } = ValueMemory;
-    assert.deepEqual(told, [
+    assert.deepEqual(written, [
       [ValueRead.READ_SCALAR, SOURCE_FIELD, 0, 2, 1, MEMORY_KERNEL, 0, 8],
       [ValueRead.READ_DATA_LOC, SOURCE_FIELD, 0, 0, 0, MEMORY_KERNEL, 0, 24],
       [ValueRead.READ_STRING, SOURCE_FIELD, 0, 0, 0, MEMORY_USER, 1, 24],
@@ -354,7 +354,7 @@ spec:
     ]);
   });
 
-  it('texts of a program are in its memory', () => {
+  it('strings of a program are in its memory', () => {
     const args = [compiledValue('string'), compiledValue('string', { source: 'current_task', resolve: 'comm' })];
     const view = encodeConfig(compiledHook({ kind: 'uprobe', args }), {
       resolved: new Map([[1, { steps: [], width: 0 }]]),
@@ -365,7 +365,7 @@ spec:
     );
   });
 
-  it('buffers: their size, their room, and whether they are filled later', () => {
+  it('buffers: their size, their capacity, and whether they are read at return', () => {
     const args = [
       compiledValue('char_buf', { index: 1, sizeArgIndex: 3 }),
       compiledValue('char_buf', { index: 1, sizeArgIndex: 3, returnCopy: true }),
@@ -390,20 +390,20 @@ spec:
       [0, 0, 0, 128],
       [0, 0, 0, 0],
     ]);
-    assert.ok(readBufferFields(false).every(([, , late]) => late === 0));
+    assert.ok(readBufferFields(false).every(([, , atReturn]) => atReturn === 0));
     const encoded = encodeHook(compiledHook({ args }), encodeContext());
     const body = new DataView(encoded.config.buffer).getUint32(HookConfig.bodySize, true);
     assert.equal(body, VALUES + 3 * 4096 + 32768 + 128);
-    const most = VALUES + 8 * 4096 + 2 * 32768 + 2048 + ImaHash.sizeof;
-    assert.equal(findMap(encoded, 'scratch').trim, most - body);
-    assert.equal(findMap(encoded, 'pending').trim, most - body);
+    const maxBytes = VALUES + 8 * 4096 + 2 * 32768 + 2048 + ImaHash.sizeof;
+    assert.equal(findMap(encoded, 'scratch').trim, maxBytes - body);
+    assert.equal(findMap(encoded, 'pending').trim, maxBytes - body);
     const empty = encodeConfig(compiledHook());
     assert.equal(empty.getUint32(HookConfig.bodySize, true), VALUES + 128);
     const large = compiledHook({ args: Array.from({ length: 4 }, () => compiledValue('char_buf', { maxData: true })) });
     assert.throws(() => encodeHook(large, encodeContext()), { code: 'LIMIT_EVENT_BYTES' });
   });
 
-  it('comparisons: first of the process, then of each value', () => {
+  it('comparisons: first tests of the process, then of each value', () => {
     const process: ProcessGroup[] = [
       { ...intGroup([intTest({ value: 77n })], { negate: true }), field: 'namespacePid' },
       { ...intGroup([]), tests: [{ ...intTest({}), host: true }, intTest({ value: 9n })], field: { namespace: 'Mnt' } },
@@ -490,14 +490,14 @@ spec:
     assert.equal(readSuppresses({}), 0n);
     const actions = [actionOrder('noPost'), actionOrder('post'), actionOrder('sigkill', 'noPost')];
     assert.equal(readSuppresses({ actions }), 0b001n);
-    // with actions of the return, these decide about the event
+    // If there are actions of the return, they decide about the event.
     assert.equal(
       readSuppresses({ actions, returnActions: [actionOrder('post'), actionOrder('noPost'), actionOrder('noPost')] }),
       0b010n,
     );
   });
 
-  it('selectors that act, and tests that leave out selectors before them', () => {
+  it('enforcing selectors, and tests that exclude selectors before them', () => {
     const actions: SelectorActions[] = [{ order: ['post'] }, { order: ['sigkill'], signal: 9 }];
     const test = { set: 0, negate: false, parent: false, selectors: [0] };
     const view = encodeConfig(compiledHook({ selectors: 2, actions, sets: [test, { ...test, set: 1, yields: true }] }));
@@ -560,7 +560,7 @@ spec:
     assert.equal(view.getUint32(at + ChangeTest.hostUser, true), 8);
   });
 
-  it('values that are cheap to compare come first: details, texts, paths, then values without filters', () => {
+  it('values that are cheap to compare come first: details, strings, paths, then values without filters', () => {
     const equal = { positive: [0], used: [0], entries: [{ value: '/a', match: [0], reject: [] }] };
     const args = [
       compiledValue('path'),
@@ -583,7 +583,7 @@ spec:
     );
   });
 
-  it('each search for substrings has its own start', () => {
+  it('each scan for substrings has its own start state', () => {
     const substringScan = (
       text: string,
       ignoreCase: boolean,
@@ -620,7 +620,7 @@ spec:
     );
   });
 
-  it('expressions replace the bodies that are marked for them', () => {
+  it('expressions replace the marked bodies', () => {
     const step = { op: 'filter', to: 0, a: 0, b: 0, imm: 0n, selectors: [0] } as const;
     const one = { ...step, op: 'const', imm: 1n } as const;
     const encoded = encodeHook(compiledHook({ cel: { entry: [one, step], returned: [] } }), encodeContext());

@@ -1,4 +1,4 @@
-/** The maps of a hook: their keys and verdicts, and which maps exist. */
+/** The maps of a hook: their keys and match entries, and the maps that are omitted. */
 import assert from 'node:assert/strict';
 import type { CompiledHook } from '../../../../lib/compiled/compiled-policy.js';
 import { encodeHook, type EncodeContext, type EncodedMap } from '../../../../lib/wire/encode/hook.js';
@@ -14,17 +14,17 @@ function encodeMaps(hook: CompiledHook, context: Partial<EncodeContext> = {}): (
   };
 }
 
-/** The key and the verdict of each entry. */
+/** Reads the key and the selectors of each entry. */
 function readEntries(map: EncodedMap, keySize: number): { key: DataView; match: bigint; reject: bigint }[] {
   const stride = keySize + MatchEntry.sizeof;
   assert.equal(map.entries.length % stride, 0);
   return Array.from({ length: map.entries.length / stride }, (_, i) => {
     const at = map.entries.byteOffset + i * stride;
-    const verdict = new DataView(map.entries.buffer, at + keySize, MatchEntry.sizeof);
+    const entry = new DataView(map.entries.buffer, at + keySize, MatchEntry.sizeof);
     return {
       key: new DataView(map.entries.buffer, at, keySize),
-      match: verdict.getBigUint64(MatchEntry.match, true),
-      reject: verdict.getBigUint64(MatchEntry.reject, true),
+      match: entry.getBigUint64(MatchEntry.match, true),
+      reject: entry.getBigUint64(MatchEntry.reject, true),
     };
   });
 }
@@ -107,7 +107,7 @@ describe('maps of hooks', () => {
     assert.deepEqual(readTrie('string_postfix'), [[8 + 32, 0, 'yek.']]);
   });
 
-  it('int_equal: numbers of 64 bits with their slot', () => {
+  it('int_equal: 64-bit numbers with their slot', () => {
     const args = [
       compiledValue('nop'),
       compiledValue('int64', { intTable: valueTable<bigint>([2n ** 64n - 1n, [0], []], [7n, [], [1]]) }),
@@ -144,7 +144,7 @@ describe('maps of hooks', () => {
     ]);
   });
 
-  it('inodes: those of existing paths, and room for others; names of one file are one entry', () => {
+  it('inodes: inodes of existing paths, and free entries; several names of one file share an entry', () => {
     const args = [
       compiledValue('file', {
         texts: { equal: valueTable<string>(['/a', [0], []], ['/b', [1], [2]]), inode: [0, 1, 2] },
@@ -177,19 +177,19 @@ describe('maps of hooks', () => {
     ]);
   });
 
-  it('automaton: one for all searches of the hook', () => {
+  it('automaton: one automaton for all scans of the hook', () => {
     const scan = { ignoreCase: false, selectors: [0], needles: [{ text: 'ab', selectors: [0] }] };
     const args = [
       compiledValue('string', { texts: { substrings: [scan] } }),
       compiledValue('file', { texts: { substrings: [scan] } }),
     ];
     const map = encodeMaps(compiledHook({ args }))('automaton');
-    // One state is never left, and each search has three states.
+    // One state is never left, and each scan has three states.
     assert.equal(map.maxEntries, 7);
     assert.equal(map.entries.length, 7 * (4 + AutomatonState.sizeof));
   });
 
-  it('pending: only for two programs, preallocated if the kernel cannot allocate safely', () => {
+  it('pending: only for two programs, and preallocated if the kernel cannot allocate safely', () => {
     const hook = compiledHook({ returnArg: compiledValue('int') });
     const pair = encodeMaps(hook, { pair: true })('pending');
     assert.deepEqual([pair.create, pair.maxEntries, pair.flags], [true, 16384, 1]);

@@ -1,4 +1,4 @@
-/** What `cgroupsPath`, labels and the names of pods mean. */
+/** The path of a cgroup from `cgroupsPath`, and the pod and workload from labels and names. */
 import assert from 'node:assert/strict';
 import { parseCgroupsPath } from '../../../lib/containers/cgroups-path.js';
 import { podFromSandbox, podFromLabels } from '../../../lib/containers/pods.js';
@@ -37,7 +37,7 @@ describe('the workload of a pod', () => {
     it(`${name}`, () => assert.deepEqual(workloadFor(name, labels), expected));
   }
 
-  it('labels of the kubelet are not those of the pod', () => {
+  it('labels that the kubelet adds are not labels of the pod', () => {
     const labels = { app: 'x', 'io.kubernetes.pod.name': 'p', 'io.kubernetes.pod.namespace': 'n' };
     assert.deepEqual(podFromSandbox({ namespace: 'n', name: 'p', uid: 'u' }, labels, {}).labels, { app: 'x' });
     assert.deepEqual(podFromLabels(labels), { namespace: 'n', name: 'p' });

@@ -1,11 +1,11 @@
-/** What Tetragon accepts, row by row: it is accepted here and means the same. */
+/** Policies that Tetragon accepts: polytrace accepts them with the same semantics. */
 import assert from 'node:assert/strict';
 import { compilePolicy, validatePolicy } from '../../../lib/policy/index.js';
 import type { CompiledHook, CompiledValue } from '../../../lib/compiled/compiled-policy.js';
 import { hasReturnProgram } from '../../../lib/compiled/compiled-hook.js';
 import { kprobeYaml, policyYaml } from './marked-policies.js';
 
-/** A row: what it is about, a policy, and what its first hook must be. */
+/** The subject of a row, a policy, and a check of its first compiled hook. */
 type Row = readonly [subject: string, yaml: string, check: (hook: CompiledHook) => void];
 
 const listFiltered = (values: readonly CompiledValue[]): number[] =>
@@ -18,7 +18,7 @@ const listEqualValues = (value: CompiledValue | undefined): bigint[] =>
 const ARGS = 'args: [{index: 3, type: int}, {index: 0, type: int}]';
 const equalSelector = (filter: string): string =>
   `selectors: [{matchArgs: [{${filter}, operator: Equal, values: ["1"]}]}]`;
-/** A hook of each kind that has the two args. */
+/** A hook of each kind, for the two arguments of ARGS. */
 const KINDS: Readonly<Record<string, string>> = {
   kprobes: 'call: f, syscall: false',
   fentries: 'call: f, syscall: false',
@@ -75,7 +75,7 @@ const rows: readonly Row[] = [
     ({ args }) => assert.equal(args[0]?.intTable?.entries.at(-1)?.value, BigInt.asUintN(64, -7n)),
   ],
   [
-    'Equal with an empty text',
+    'Equal with an empty string',
     kprobeYaml(
       'call: f\nargs: [{index: 0, type: string}]\nselectors: [{matchArgs: [{index: 0, operator: Equal, values: [""]}]}]',
     ),
@@ -159,7 +159,7 @@ const rows: readonly Row[] = [
   ]),
 ];
 
-describe('policy: the meaning that Tetragon gives', () => {
+describe('policy: the semantics of Tetragon', () => {
   for (const [subject, yaml, check] of rows) {
     it(subject, () => {
       assert.deepEqual(validatePolicy(yaml).filter(({ severity }) => severity === 'error'), []); // prettier-ignore

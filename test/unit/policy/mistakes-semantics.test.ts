@@ -1,4 +1,4 @@
-/** Mistakes in the meaning of a policy, each with its code and place. */
+/** Semantic mistakes in a policy, each with its code and position. */
 import { checkMarked, FILE_AND_INT, yamlItem, kprobeYaml, policyYaml, selectorsYaml } from './marked-policies.js';
 
 const longPath = (n: number): string => `/${'x'.repeat(n - 1)}`;
@@ -91,9 +91,9 @@ const cases: readonly (readonly [string, string])[] = [
   ['a fraction', intFilter('Equal', '⟦VALUE_NOT_A_NUMBER⟧"4.0"')],
   ['an exponent', intFilter('Equal', '⟦VALUE_NOT_A_NUMBER⟧"1e3"')],
   ['hexadecimal without digits', intFilter('Equal', '⟦VALUE_NOT_A_NUMBER⟧"0x"')],
-  ['hexadecimal with a letter too far', intFilter('Equal', '⟦VALUE_NOT_A_NUMBER⟧"0xfg"')],
+  ['hexadecimal with an invalid letter', intFilter('Equal', '⟦VALUE_NOT_A_NUMBER⟧"0xfg"')],
   ['octal with an 8', intFilter('Equal', '⟦VALUE_NOT_A_NUMBER⟧"0778"')],
-  ['several in one', intFilter('Equal', '⟦VALUE_NOT_A_NUMBER⟧"1,2"')],
+  ['several numbers in one', intFilter('Equal', '⟦VALUE_NOT_A_NUMBER⟧"1,2"')],
   ['too large for int', intFilter('Equal', '⟦VALUE_OUT_OF_RANGE⟧"4294967296"')],
   ['too small for int', intFilter('Equal', '⟦VALUE_OUT_OF_RANGE⟧"-2147483649"')],
   ['hexadecimal too large for int', intFilter('Equal', '⟦VALUE_OUT_OF_RANGE⟧"0x1ffffff9c"')],
@@ -107,7 +107,7 @@ const cases: readonly (readonly [string, string])[] = [
     'a bad return value',
     selectorsYaml('matchReturnArgs:\n- {index: 0, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧"EPERM"]}'),
   ],
-  // Texts
+  // Strings
   ['an empty prefix', fileFilter('Prefix', '⟦VALUE_EMPTY⟧""')],
   ['a relative prefix', fileFilter('Prefix', '⟦PATH_NOT_ABSOLUTE⟧".bashrc"')],
   ['a relative path', fileFilter('Equal', '⟦PATH_NOT_ABSOLUTE⟧"etc/passwd"')],
@@ -239,6 +239,6 @@ const cases: readonly (readonly [string, string])[] = [
   ],
 ];
 
-describe('policy: mistakes of meaning', () => {
+describe('policy: semantic mistakes', () => {
   for (const [name, text] of cases) it(name, () => checkMarked(text));
 });

@@ -1,0 +1,76 @@
+// npm run lint:c: clang-format checks the layout of the C and C++ sources, and clang-tidy looks for mistakes in native/.
+// clang-tidy reads build/cmake/compile_commands.json, which `npm run build:native` writes. `--fix` formats instead of checking.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(fileURLToPath(import.meta.url), '../..');
+const commands = join(root, 'build/cmake');
+const CLANG_FORMAT = 'clang-format-19';
+const CLANG_TIDY = 'clang-tidy-19';
+
+/** Sources with a style. C has the style of bpf/.clang-format, also outside of that folder. */
+const STYLES = [
+  {
+    style: 'file',
+    patterns: ['native/*.cc', 'native/*.h', ':!native/base/sdt.h', 'test/native/*.cc', 'test/fuzz/*.cc'],
+  },
+  { style: 'file:bpf/.clang-format', patterns: ['native/*.c', 'native/base/sdt.h', 'test/native/programs/*.c'] },
+];
+
+/** Not in the build without sanitizers, or generated code only. */
+const NOT_TIDIED = ['native/binding/sanitizer_test.cc', 'native/loading/embedded_objects.cc'];
+
+function listFiles(patterns) {
+  const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '--deduplicate', '--', ...patterns], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return list.split('\n').filter((name) => name !== '' && existsSync(join(root, name)));
+}
+
+/** Resolves with whether the command has succeeded. */
+function run(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', (error) => reject(new Error(`${error.message} (bash scripts/setup.sh installs ${command})`)));
+    child.on('close', (code) => resolve(code === 0));
+  });
+}
+
+async function checkFormat(fix) {
+  let isRight = true;
+  for (const { style, patterns } of STYLES) {
+    const mode = fix ? ['-i'] : ['--dry-run', '-Werror'];
+    isRight = (await run(CLANG_FORMAT, [...mode, `--style=${style}`, ...listFiles(patterns)])) && isRight;
+  }
+  return isRight;
+}
+
+async function checkMistakes() {
+  if (!existsSync(join(commands, 'compile_commands.json'))) {
+    throw new Error('clang-tidy needs build/cmake/compile_commands.json: npm run build:native');
+  }
+  const pending = listFiles(['native/*.cc']).filter((name) => !NOT_TIDIED.includes(name));
+  let isRight = true;
+  const work = async () => {
+    for (let file = pending.shift(); file !== undefined; file = pending.shift()) {
+      isRight = (await run(CLANG_TIDY, ['-p', commands, '--quiet', file])) && isRight;
+    }
+  };
+  // the tests of a commit run at the same time
+  const processes = Math.max(1, Math.floor(availableParallelism() / 2));
+  await Promise.all(Array.from({ length: processes }, work));
+  return isRight;
+}
+
+const fix = process.argv.includes('--fix');
+try {
+  const isRight = (await checkFormat(fix)) && (fix || (await checkMistakes()));
+  process.exitCode = isRight ? 0 : 1;
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 2;
+}
