@@ -210,23 +210,23 @@ ${formatTable(rows)}
 }
 
 /** The text below the table of goals.mts. */
-export const GOAL_NOTES = `- **A cached read**: about 130 instructions are the trampoline, 60 the filters of numbers and of the process, and 230 the
-  look-up in the negative cache and the comparison with its entry. The comparison has twelve reads of kernel memory. The
-  kernel checks the address of each read, which takes seven instructions. The look-up is therefore the first step for an
-  event. It runs in the program itself without a call, and its entries are at a constant address.
+export const GOAL_NOTES = `- **A cached read**: about 130 instructions are the trampoline, 60 the filters of numbers and of the process, and 230
+  the look-up in the negative cache and the comparison with its entry. The comparison has twelve reads of kernel memory.
+  The kernel checks the address of each read, which takes seven instructions. The look-up is therefore the first step
+  for an event. It runs in the program itself without a call, and its entries are at a constant address.
 - **Beyond Node.js** is our reading of the goal. With Node.js itself, the two take 89 and 78 ms: more than 40.
 - **validate**: Node.js by itself takes 61 ms here, loading the package yaml 30 ms, and its first parse of the 568 lines
-  about 60 ms, with code that is not compiled yet. There is no cache of compiled code: a file that others can write would
-  become code of root. A copy of yaml in our own file would save 24 ms, but corrections of yaml would not reach an
+  about 60 ms, with code that is not compiled yet. There is no cache of compiled code: a file that others can write
+  would become code of root. A copy of yaml in our own file would save 24 ms, but corrections of yaml would not reach an
   installed package.
 - **Path, compact and JSON lines**: the profiles are flat. For a JSON line, garbage collection takes 13 per cent, and no
   function takes more than 8. For a path, decoding its string takes 15 per cent. The figures of this machine vary by a
   tenth from hour to hour.
-- **openTracer**: the programs that find running processes are loaded with the first policy that needs them. The verifier
-  follows 44,400 instructions: half of them for \`handle_exec\`, a quarter each for \`handle_fork\` and \`handle_cgroup\`. The
-  BTF of the kernel is read once.
-- **All policies that Tetragon publishes**: a third of the time is the kernel's. Most of the rest is V8's, whose new code
-  the emulator has to translate.
+- **openTracer**: the programs that find running processes are loaded with the first policy that needs them. The
+  verifier follows 44,400 instructions: half of them for \`handle_exec\`, a quarter each for \`handle_fork\` and
+  \`handle_cgroup\`. The BTF of the kernel is read once.
+- **All policies that Tetragon publishes**: a third of the time is the kernel's. Most of the rest is V8's, whose new
+  code the emulator has to translate.
 - **coalesceMs: 0**: 45 µs from the kernel to JavaScript, 37 µs to decode a first record with cold caches, 10 µs to the
   iterator. An event loop that watches the ring buffer itself, without the waiting thread, has no clear advantage.
 - **Node.js 22 to 26**: counting on 24 and 26, and the path on 24, are above 1.20; see the table of versions.

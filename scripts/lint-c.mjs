@@ -1,6 +1,6 @@
 // npm run lint:c: clang-format checks the layout of the C and C++ sources, and clang-tidy looks for mistakes in native/.
 // clang-tidy reads build/cmake/compile_commands.json, which `npm run build:native` writes. `--fix` formats instead of checking.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -31,12 +31,15 @@ function listFiles(patterns) {
   return list.split('\n').filter((name) => name !== '' && existsSync(join(root, name)));
 }
 
-/** Resolves with whether the command has succeeded. */
+/** Resolves with whether the command has succeeded. Its messages are shown only if it has failed. */
 function run(command, args) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-    child.on('error', (error) => reject(new Error(`${error.message} (bash scripts/setup.sh installs ${command})`)));
-    child.on('close', (code) => resolve(code === 0));
+    execFile(command, args, { cwd: root, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+      if (typeof error?.code === 'string')
+        reject(new Error(`${error.message} (bash scripts/setup.sh installs ${command})`));
+      if (error !== null) console.error(`${stdout}${stderr}`);
+      resolve(error === null);
+    });
   });
 }
 

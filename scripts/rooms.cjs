@@ -9,8 +9,8 @@
 const rooms = [
   { room: 'lib/errors.ts', may: [], pure: true },
   { room: 'lib/cooperative.ts', may: [], pure: true },
-  { room: 'lib/compiled/', may: [], pure: true },
   { room: 'lib/names/', may: [], pure: true },
+  { room: 'lib/compiled/', may: ['lib/names/'], pure: true },
   { room: 'lib/elf/', may: ['lib/cooperative.ts'], pure: true },
   { room: 'lib/elf-files/', may: ['lib/errors.ts', 'lib/cooperative.ts', 'lib/elf/'] },
   { room: 'lib/wire/', may: ['lib/errors.ts', 'lib/compiled/', 'lib/names/'], pure: true },

@@ -49,7 +49,7 @@ export class Store {
       case 'missed':
         this.missed += row.count;
         return;
-      default:
+      case 'end':
         this.end = row;
     }
   }

@@ -30,7 +30,12 @@ export class MatchedProcesses {
       case 'process_exit':
         this.#pending.delete(event.process.execId);
         return this.#shown.delete(event.process.execId) ? text : '';
-      default:
+      case 'process_kprobe':
+      case 'process_tracepoint':
+      case 'process_uprobe':
+      case 'process_usdt':
+      case 'process_lsm':
+      case 'process_loader':
         return this.#takeStarts(event) + text;
     }
   }

@@ -39,7 +39,7 @@ export function standardOutput<E>(printer: Printer<E>, context: Context): EventD
 
 export function createPrinter<E>(options: PrinterOptions, context: Context, access: EventAccess<E>): Printer<E> {
   if (options.output === 'tree') return treePrinter(options, context, access);
-  const { titles, line } = lineFormatter(options, context, access);
+  const { titles, line } = lineFormatter(options.output, options, context, access);
   const matched = options.processes === 'matched' ? new MatchedProcesses() : undefined;
   const formatEvent = (event: E): string => {
     const view = matched && access.view(event);
@@ -53,13 +53,18 @@ interface LineFormatter<E> {
   readonly line: (event: E) => string;
 }
 
-function lineFormatter<E>(options: PrinterOptions, context: Context, access: EventAccess<E>): LineFormatter<E> {
-  switch (options.output) {
+function lineFormatter<E>(
+  output: Exclude<PrinterOptions['output'], 'tree'>,
+  options: PrinterOptions,
+  context: Context,
+  access: EventAccess<E>,
+): LineFormatter<E> {
+  switch (output) {
     case 'json':
       return { titles: '', line: jsonLineFormatter(options, access) };
     case 'table':
       return tableLineFormatter(options, context, access);
-    default:
+    case 'compact':
       return { titles: '', line: compactLineFormatter(options, context, access) };
   }
 }

@@ -1,4 +1,5 @@
 /** Properties of a compiled hook that several stages derive from it. Pure. */
+import { SIZED_TYPES } from '../names/arg-types.js';
 import type { CompiledHook, SelectorActions, CompiledValue } from './compiled-policy.js';
 
 /** All values that a hook reads, each at the index of its slot. */
@@ -30,26 +31,6 @@ export function hasTables({ texts, net }: CompiledValue): boolean {
     tables.some((table) => table !== undefined)
   );
 }
-
-/** Buffers whose size is a parameter or the return value, because their type has no size. */
-export const SIZED_TYPES: ReadonlySet<CompiledValue['type']> = new Set<CompiledValue['type']>([
-  'char_buf',
-  'const_buf',
-  'char_iovec',
-]);
-
-/** All buffers, including the type whose own struct contains its size. */
-export const BUFFER_TYPES: ReadonlySet<CompiledValue['type']> = new Set<CompiledValue['type']>([
-  ...SIZED_TYPES,
-  'iov_iter',
-]);
-
-/** Sockets, and packets, because a packet belongs to a socket. */
-export const SOCKET_TYPES: ReadonlySet<CompiledValue['type']> = new Set<CompiledValue['type']>([
-  'sock',
-  'socket',
-  'skb',
-]);
 
 /** True if the value is read at the return: the function fills it, or the return value is its size. */
 export function isReadAtReturn(value: CompiledValue): boolean {

@@ -16,7 +16,7 @@ export function runExpressions(
   const registers: CelResult[] = [];
   for (const step of steps) {
     if (step.op === 'filter') applyFilter(candidates, registers[step.a] ?? 0n, selectorMask(step.selectors ?? []));
-    else registers[step.to] = computeStep(step, registers, readSlot);
+    else registers[step.to] = computeStep(step.op, step, registers, readSlot);
   }
 }
 
@@ -26,7 +26,8 @@ function applyFilter(candidates: Candidates, condition: CelResult, selectors: bi
 }
 
 function computeStep(
-  { op, to, a, b, imm }: CelStep,
+  op: Exclude<CelStep['op'], 'filter'>,
+  { to, a, b, imm }: CelStep,
   registers: readonly CelResult[],
   readSlot: (slot: number) => bigint | undefined,
 ): CelResult {
@@ -41,16 +42,40 @@ function computeStep(
     case 'both':
     case 'either':
       return computeJunction(op, readRegister(a), readRegister(b));
-    default: {
-      const [x, y] = [readRegister(a), UNARY.has(op) ? 0n : readRegister(b)];
-      if (x === 'unknown' || y === 'unknown') return 'unknown';
-      if (x === 'error' || y === 'error') return 'error';
-      return compute(op, x, y, imm) ?? 'error';
-    }
+    case 'not':
+    case 'invert':
+    case 'negate':
+    case 'signExtend':
+    case 'zeroExtend':
+      return computeArithmetic(op, readRegister(a), 0n, imm);
+    case 'add':
+    case 'sub':
+    case 'mul':
+    case 'div':
+    case 'mod':
+    case 'divS':
+    case 'modS':
+    case 'and':
+    case 'or':
+    case 'xor':
+    case 'shl':
+    case 'shr':
+    case 'sar':
+    case 'eq':
+    case 'ne':
+    case 'lt':
+    case 'le':
+    case 'ltS':
+    case 'leS':
+      return computeArithmetic(op, readRegister(a), readRegister(b), imm);
   }
 }
 
-const UNARY: ReadonlySet<CelStep['op']> = new Set(['not', 'invert', 'negate', 'signExtend', 'zeroExtend']);
+function computeArithmetic(op: CelStep['op'], x: CelResult, y: CelResult, imm: bigint): CelResult {
+  if (x === 'unknown' || y === 'unknown') return 'unknown';
+  if (x === 'error' || y === 'error') return 'error';
+  return compute(op, x, y, imm) ?? 'error';
+}
 
 /** One side can decide the result alone, even if the other is unknown or an error. */
 function computeJunction(op: 'both' | 'either', a: CelResult, b: CelResult): CelResult {

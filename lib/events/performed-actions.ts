@@ -119,7 +119,10 @@ function describeSelectorActions(
         return [{ action: name, url: targets.shift() ?? '', outcome: outcomes.shift() ?? 'dropped' }];
       case 'dnsLookup':
         return [{ action: name, name: targets.shift() ?? '', outcome: outcomes.shift() ?? 'dropped' }];
-      default:
+      case 'post':
+      case 'cleanupEnforcerNotification':
+      case 'trackSock':
+      case 'untrackSock':
         return [{ action: name }];
     }
   });

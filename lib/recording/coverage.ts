@@ -62,7 +62,8 @@ function mayShareCalls(a: RecordedHook, b: RecordedHook): boolean {
       const [own, others] = [functionKeys(a), functionKeys(b)];
       return own === undefined || others === undefined || own.some((name) => others.includes(name));
     }
-    default:
+    case 'enforcer':
+    case 'loader':
       return true;
   }
 }
@@ -99,7 +100,12 @@ export function isCoveredCall(hook: CompiledHook, event: PlainEvent, recorded: R
     }
     case 'process_usdt':
       return hook.usdt?.path === event.path && hook.usdt.provider === event.provider && hook.usdt.name === event.name;
-    default:
+    case 'process_tracepoint':
+    case 'process_lsm':
+    case 'process_loader':
+    case 'process_exec':
+    case 'process_exit':
+    case 'lost':
       return true;
   }
 }

@@ -257,7 +257,9 @@ function hookName(event: TracerEvent): string {
       return `${event.subsystem}/${event.event}`;
     case 'lost':
       return event.hook;
-    default:
+    case 'process_exec':
+    case 'process_exit':
+    case 'process_loader':
       return event.type;
   }
 }

@@ -97,7 +97,8 @@ function createSource(
       return new NriSource(sockets, options.startWaitMs);
     case 'cri':
       return new CriSource(sockets);
-    default:
+    case 'docker':
+    case 'podman':
       return new EngineSource(name, sockets);
   }
 }

@@ -1,13 +1,12 @@
 /** How the BPF programs read each type of argument. */
-import { BUFFER_TYPES } from '../compiled/compiled-hook.js';
 import type { CompiledHook, CompiledValue } from '../compiled/compiled-policy.js';
-import { ARG_TYPE_NAMES, argType } from '../names/arg-types.js';
-import { AbiLimit, ValueMemory, ValueRead, ValueSource } from './layout.gen.js';
+import { ARG_TYPE_NAMES, argType, BUFFER_TYPES, readFacts } from '../names/arg-types.js';
+import type { ReadFacts } from '../names/value-reads.js';
+import { AbiLimit, ValueMemory, ValueSource } from './layout.gen.js';
 
-/** How a value is read. Class `string` includes buffers. */
-export type ReadClass = 'nothing' | 'number' | 'string' | 'path' | 'detail';
+export type ReadClass = ReadFacts['class'];
 
-export interface ReadFacts {
+interface Read {
   readonly read: number;
   readonly class: ReadClass;
   /** Bytes of a number; 0 for other types. */
@@ -19,31 +18,25 @@ export interface ReadFacts {
 
 const NO_NUMBER = { bytes: 0, signed: false };
 
-function deriveReadFacts(type: CompiledValue['type']): ReadFacts {
+function deriveRead(type: CompiledValue['type']): Read {
   const { read, class: compared, bits = 0, number, pointed = false } = argType(type);
   const { bytes, signed } = number ?? (bits > 0 ? { bytes: bits / 8, signed: compared === 'signed' } : NO_NUMBER);
-  return { read, class: readClass(read), width: bytes, signed, pointed };
+  return { read, class: readFacts(type).class, width: bytes, signed, pointed };
 }
 
-/** In enum value_read, the numbers of one class are consecutive. */
-function readClass(read: number): ReadClass {
-  if (read === ValueRead.READ_NOTHING) return 'nothing';
-  if (read === ValueRead.READ_SCALAR) return 'number';
-  if (read < ValueRead.READ_FILE) return 'string';
-  return read < ValueRead.READ_SOCK ? 'path' : 'detail';
-}
-
-export const READS = Object.fromEntries(ARG_TYPE_NAMES.map((type) => [type, deriveReadFacts(type)])) as Readonly<
-  Record<CompiledValue['type'], ReadFacts>
+export const READS = Object.fromEntries(ARG_TYPE_NAMES.map((type) => [type, deriveRead(type)])) as Readonly<
+  Record<CompiledValue['type'], Read>
 >;
 
+/** True if the record has more of the value than a number. */
 export function isObject(type: CompiledValue['type']): boolean {
-  return ['string', 'path', 'detail'].includes(READS[type].class);
+  const { class: own } = READS[type];
+  return own !== 'nothing' && own !== 'number';
 }
 
 /** True if `resolve` must end at a pointer or an object, not at a number. */
 export function needsPointer(type: CompiledValue['type']): boolean {
-  return (isObject(type) && type !== 'fd') || READS[type].pointed;
+  return (isObject(type) && readFacts(type).form !== 'number') || READS[type].pointed;
 }
 
 /** True if the return value is the number of bytes that the function wrote into the buffer. */
@@ -55,12 +48,14 @@ export function isSizeReturned(value: CompiledValue): boolean {
 export function valueCapacity(value: CompiledValue): number {
   switch (READS[value.type].class) {
     case 'string':
+    case 'buffer':
       return value.maxData === true ? AbiLimit.BUFFER_CAPACITY : AbiLimit.STRING_CAPACITY;
     case 'path':
       return AbiLimit.STRING_CAPACITY;
     case 'detail':
       return AbiLimit.DETAIL_CAPACITY;
-    default:
+    case 'nothing':
+    case 'number':
       return 0;
   }
 }

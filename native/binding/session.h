@@ -19,6 +19,8 @@ class Session : public Napi::ObjectWrap<Session> {
   static Napi::Function define(Napi::Env env);
   explicit Session(const Napi::CallbackInfo& info);
   ~Session() override;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
  private:
   template <auto METHOD>

@@ -83,7 +83,7 @@ function eventPath({ args: [file] }: ProcessKprobeEvent): string {
 }
 
 function eventOffset({ args: [, offset] }: ProcessKprobeEvent): string {
-  return String(argumentValue(offset) ?? '');
+  return String((argumentValue(offset) as number | bigint | undefined) ?? '');
 }
 
 const compareAfterChanges = (

@@ -29,7 +29,7 @@ async function withTracer<T>(containers: ContainerOptions, use: (tracer: Tracer)
 }
 
 /** An argument of one program of this run. The machine may have containers of other engines at the same time. */
-const nextMark = (): string => `mark-${process.pid}-${++marks}`;
+const nextMark = (): string => `container-mark-${process.pid}-${++marks}`;
 let marks = 0;
 
 /** A container that this test has started. */

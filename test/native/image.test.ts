@@ -230,9 +230,9 @@ for (const [title, open] of Object.entries({ docker, podman })) {
           await ended;
           const exit = await running.line(new RegExp(`^{"process_exit":{"process":{"exec_id":"[^"]*","pid":${sleeper.pid},`));
           assert.match(exit, /"binary":"\/usr\/bin\/sleep",.*"arguments":"1000"/);
-          const script = `exit 0 # early ${process.pid}`;
-          engine.run('exec', early, '/bin/sh', '-c', script);
-          const inside = await running.line(new RegExp(`^{"process_exec":.*"binary":"/bin/sh",.*"arguments":"-c \\\\"${script}\\\\""`));
+          const command = `exit 0 # early ${process.pid}`;
+          engine.run('exec', early, '/bin/sh', '-c', command);
+          const inside = await running.line(new RegExp(`^{"process_exec":.*"binary":"/bin/sh",.*"arguments":"-c \\\\"${command}\\\\""`));
           assert.match(inside, new RegExp(`"docker":"${id.slice(0, 31)}"`));
 
           await stopContainer(engine.run, name);

@@ -77,7 +77,9 @@ function createConverter(field: DescField): Convert {
       const each = createElementConverter(field.scalar, field.enum, field.message);
       return (value) => Object.fromEntries(Object.entries(value as object).map(([key, of]) => [key, each(of)]));
     }
-    default:
+    case 'scalar':
+    case 'enum':
+    case 'message':
       return createElementConverter(field.scalar, field.enum, field.message);
   }
 }

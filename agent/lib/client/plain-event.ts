@@ -88,7 +88,10 @@ export function toPlainEvent(response: GetEventsResponse): PlainEvent | undefine
       const where = reason === '' ? 'rate_limit' : hook;
       return { type: 'lost', time: at, timeNs, nodeName, hook: where, policyName, reason: why, count: Number(dropped) };
     }
-    default:
+    // Tetragon has these events, and the library has not.
+    case 'processThrottle':
+    case 'test':
+    case undefined:
       return undefined;
   }
 }

@@ -72,7 +72,7 @@ function settingOptions(key: SettingKey): Option[] {
 
 function formatDefault(fallback: unknown): string {
   if (fallback === undefined || (Array.isArray(fallback) && fallback.length === 0)) return '';
-  return `default: ${Array.isArray(fallback) ? fallback.join(',') : String(fallback as string | number | boolean)}`;
+  return `default: ${Array.isArray(fallback) ? fallback.join(',') : (fallback as string | number | boolean).toString()}`;
 }
 
 /** Returns the values of the flags that the user gave, without defaults. */

@@ -45,7 +45,14 @@ function scalarWireType(scalar: ScalarType | undefined): number {
     case ScalarType.FIXED32:
     case ScalarType.SFIXED32:
       return 5;
-    default:
+    case ScalarType.BOOL:
+    case ScalarType.INT32:
+    case ScalarType.INT64:
+    case ScalarType.UINT32:
+    case ScalarType.UINT64:
+    case ScalarType.SINT32:
+    case ScalarType.SINT64:
+    case undefined:
       return 0;
   }
 }

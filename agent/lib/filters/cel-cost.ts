@@ -33,7 +33,9 @@ export function expressionCost(expr: Expr | undefined): number {
         maxElements(iterRange) * Math.max(body, 1)
       );
     }
-    default:
+    case 'constExpr':
+    case 'identExpr':
+    case undefined:
       return 1;
   }
 }
@@ -59,7 +61,9 @@ function maxElements(expr: Expr | undefined): number {
       return Math.max(ELEMENTS, maxElements(kind.value.iterRange));
     case undefined:
       return 0;
-    default:
+    case 'constExpr':
+    case 'identExpr':
+    case 'selectExpr':
       return ELEMENTS;
   }
 }

@@ -171,7 +171,8 @@ function hookName(event: HookEvent): string {
       return truncate(`${event.path}:${event.symbol}`);
     case 'process_usdt':
       return truncate(`${event.path}:${event.provider}:${event.name}`);
-    default:
+    case 'process_kprobe':
+    case 'process_lsm':
       return event.functionName;
   }
 }

@@ -23,7 +23,7 @@ export function formatArgument(argument: HookArgument): string {
 
 function formatPlainValue(value: unknown): string {
   if (!(value instanceof Uint8Array)) {
-    return typeof value === 'object' ? JSON.stringify(value, replaceBigint) : String(value as bigint | number | string);
+    return typeof value === 'object' ? JSON.stringify(value, replaceBigint) : (value as bigint | number | string).toString();
   }
   const bytes = Buffer.from(value.subarray(0, BYTES_MAX));
   const text = bytes.toString('latin1');

@@ -140,7 +140,15 @@ class Plugin {
         this.#pods.delete(pod.id);
         this.#report.remove(pod.id);
         return;
-      default:
+      case nri.Event.UNKNOWN:
+      case nri.Event.STOP_POD_SANDBOX:
+      case nri.Event.CREATE_CONTAINER:
+      case nri.Event.POST_CREATE_CONTAINER:
+      case nri.Event.POST_START_CONTAINER:
+      case nri.Event.UPDATE_CONTAINER:
+      case nri.Event.POST_UPDATE_CONTAINER:
+      case nri.Event.STOP_CONTAINER:
+        return; // these do not change what is known about a container
     }
   }
 

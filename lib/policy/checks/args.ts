@@ -1,11 +1,10 @@
 /** Checks the values that a hook reads: its args, data and return value. */
-import { BUFFER_TYPES, SIZED_TYPES } from '../../compiled/compiled-hook.js';
 import { HOOK_ARGS_MAX, HOOK_PARAM_MAX, PROBE_ARGS_MAX } from '../language/limits.js';
 import type { ArgData, Hook } from '../model/model.js';
 import { findRegister, REGISTERS } from '../../names/kernel.js';
 import { nearestHint } from '../parse/nearest-name.js';
 import { quote, type Report } from '../parse/report.js';
-import { ARG_TYPES, argType, type TypeFacts } from '../language/vocabulary.js';
+import { ARG_TYPES, argType, BUFFER_TYPES, SIZED_TYPES, type ValueClass } from '../language/vocabulary.js';
 
 export function checkArgs(hook: Hook, report: Report): void {
   const { args = [], data = [] } = hook.data;
@@ -95,7 +94,7 @@ function checkSystemCallArg(arg: ArgData, report: Report): void {
     const hint = 'hook the kernel function that the system call uses, with `syscall: false`';
     report.add('RESOLVE_USER_MEMORY', positions.value(arg, 'resolve'), message, hint);
   }
-  if (arg.type === undefined || arg.resolve || argType(arg.type).kernelOnly !== true) return;
+  if (arg.type === undefined || arg.resolve || argType(arg.type).receivers !== 'kernel') return;
   const hint = 'use string for a path that is passed to a system call; set `syscall: false` for a kernel function';
   report.add(
     'SYSCALL_ARG_TYPE',
@@ -180,9 +179,7 @@ function checkSource(arg: ArgData, report: Report): void {
 /** Checks that a part of a register is read as a number. Only a whole register can hold an address. */
 function checkRegister(arg: ArgData, name: string, report: Report): void {
   const bytes = Math.max(...['x64', 'arm64'].map((architecture) => findRegister(name, architecture)?.bytes ?? 0));
-  const facts: TypeFacts | undefined = arg.type === undefined ? undefined : ARG_TYPES[arg.type];
-  if (bytes >= 8 || facts === undefined || ['signed', 'unsigned', 'capability', 'nop', 'auto'].includes(facts.class))
-    return;
+  if (bytes >= 8 || arg.type === undefined || fitsPartOfRegister(ARG_TYPES[arg.type].class)) return;
   const message = `${name} is a number of ${8 * bytes} bits, which cannot be read as ${String(arg.type)}`;
   report.add(
     'ARG_TYPE_MISMATCH',
@@ -190,6 +187,29 @@ function checkRegister(arg: ArgData, name: string, report: Report): void {
     message,
     'use a number, or name the whole register',
   );
+}
+
+/** True for plain numbers, and for values that are not read or whose type is not known yet. */
+function fitsPartOfRegister(valueClass: ValueClass): boolean {
+  switch (valueClass) {
+    case 'signed':
+    case 'unsigned':
+    case 'capability':
+    case 'nop':
+    case 'auto':
+      return true;
+    case 'capabilities':
+    case 'syscall':
+    case 'text':
+    case 'unixAddress':
+    case 'path':
+    case 'file':
+    case 'sock':
+    case 'skb':
+    case 'sockaddr':
+    case 'opaque':
+      return false;
+  }
 }
 
 function checkReturn(hook: Hook, report: Report): void {

@@ -6,6 +6,7 @@ import type { ArgData, Hook, SelectorData, ValueFilter } from '../model/model.js
 import { quote, type Report } from '../parse/report.js';
 import {
   ARG_TYPES,
+  COMPARED_AS,
   POSITIVE_OPERATORS,
   OPERATORS_BY_CLASS,
   OPERATORS_WITHOUT_VALUES,
@@ -159,7 +160,7 @@ function checkInodeFilters(hook: Hook, selector: SelectorData, report: Report): 
       const isEqual = operator === 'Equal' || operator === 'NotEqual';
       const type = found?.arg.type;
       if (found === undefined || operator === undefined || type === undefined) continue;
-      const isPath = ARG_TYPES[type].class === 'path' || ARG_TYPES[type].class === 'file';
+      const isPath = COMPARED_AS[ARG_TYPES[type].class] === 'path';
       const span = report.positions.key(filter, 'inode');
       if (inode && !(isEqual && isPath)) {
         const message = `inode has no effect on ${operator} for an argument of type ${type}`;

@@ -10,7 +10,7 @@ import { parseNetwork } from '../model/numbers.js';
 import type { Span } from '../parse/positions.js';
 import { quote, type Report } from '../parse/report.js';
 import { parseInteger, parseRange, typeRange } from '../model/values.js';
-import { ARG_TYPES, type ArgTypeName, type Operator } from '../language/vocabulary.js';
+import { ARG_TYPES, type ArgTypeName, type ClassComparedAs, type Operator } from '../language/vocabulary.js';
 import { checkNumberValue, checkStringValue } from './plain-values.js';
 
 type ValueCheck = (value: string, type: ArgTypeName, span: Span, report: Report) => void;
@@ -107,10 +107,19 @@ function checkInMap(value: string, type: ArgTypeName, span: Span, report: Report
 
 /** Checks a number, or a name that stands for a number. */
 export function checkNamedNumber(value: string, type: ArgTypeName, span: Span, report: Report): void {
-  const kind = ARG_TYPES[type].class;
-  if (kind === 'capability' || kind === 'capabilities') checkCapability(value, type, span, report);
-  else if (kind === 'syscall' && parseInteger(value) === undefined) checkSyscallName(value, span, report);
-  else checkNumberValue(value, type, span, report);
+  // The operators that lead here compare numbers only, or values whose type is not known yet.
+  switch (ARG_TYPES[type].class as ClassComparedAs<'number'> | 'auto') {
+    case 'signed':
+    case 'unsigned':
+    case 'auto':
+      return checkNumberValue(value, type, span, report);
+    case 'capability':
+    case 'capabilities':
+      return checkCapability(value, type, span, report);
+    case 'syscall':
+      if (parseInteger(value) === undefined) checkSyscallName(value, span, report);
+      else checkNumberValue(value, type, span, report);
+  }
 }
 
 /** True if any architecture has the system call. The compiler checks whether this architecture has it. */

@@ -1,7 +1,8 @@
 /** Checks the values of a filter against the type of the argument that it compares. */
 import type { ValueFilter } from '../model/model.js';
 import type { Report } from '../parse/report.js';
-import { ARG_TYPES, type ArgTypeName, type Operator, type ValueClass } from '../language/vocabulary.js';
+import { ARG_TYPES, COMPARED_AS, type ArgTypeName, type Operator, type ValueClass } from '../language/vocabulary.js';
+import type { Span } from '../parse/positions.js';
 import { checkAbsolutePath, checkStringValue, warnPattern, warnRepeated } from './plain-values.js';
 import { normaliseUnixName } from '../model/values.js';
 import { checkNamedNumber, OPERATOR_CHECKS } from './special-values.js';
@@ -9,23 +10,30 @@ import { checkNamedNumber, OPERATOR_CHECKS } from './special-values.js';
 export function checkValues(filter: ValueFilter, operator: Operator, type: ArgTypeName, report: Report): void {
   const values = filter.values ?? [];
   warnRepeated(values, report);
-  const valueClass: ValueClass = ARG_TYPES[type].class;
   values.forEach((value, i) => {
     const span = report.positions.value(values, i);
     const check = OPERATOR_CHECKS[operator];
-    if (check !== undefined) {
-      check(value, type, span, report);
-    } else if (
-      valueClass === 'text' ||
-      valueClass === 'unixAddress' ||
-      valueClass === 'path' ||
-      valueClass === 'file'
-    ) {
-      checkStringValue(valueClass === 'unixAddress' ? normaliseUnixName(value) : value, operator, span, report);
-      if (valueClass === 'path' || valueClass === 'file') checkAbsolutePath(value, operator, span, report);
-      warnPattern(value, operator, span, report);
-    } else if (valueClass !== 'auto') {
-      checkNamedNumber(value, type, span, report);
-    }
+    if (check === undefined) checkPlainValue(value, operator, type, span, report);
+    else check(value, type, span, report);
   });
+}
+
+/** Checks a value of an operator that compares values of several classes. */
+function checkPlainValue(value: string, operator: Operator, type: ArgTypeName, span: Span, report: Report): void {
+  const valueClass: ValueClass = ARG_TYPES[type].class;
+  switch (COMPARED_AS[valueClass]) {
+    case 'number':
+      return checkNamedNumber(value, type, span, report);
+    case 'string':
+      checkStringValue(valueClass === 'unixAddress' ? normaliseUnixName(value) : value, operator, span, report);
+      return warnPattern(value, operator, span, report);
+    case 'path':
+      checkStringValue(value, operator, span, report);
+      checkAbsolutePath(value, operator, span, report);
+      return warnPattern(value, operator, span, report);
+    case 'socket':
+    case 'address':
+    case 'nothing':
+      return; // these have no such operator, or the type is not known yet
+  }
 }

@@ -3,19 +3,12 @@
  * to use instead, so that no part of a policy is ignored silently.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { SIZED_TYPES } from '../../compiled/compiled-hook.js';
 import { expandCall } from '../model/lists.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 import type { Report } from '../parse/report.js';
 import type { DiagnosticCode } from '../parse/codes.js';
 import { trackedSlots } from './actions.js';
-import {
-  ARG_TYPES,
-  type ActionName,
-  type ArgTypeName,
-  type HookKind,
-  type ValueClass,
-} from '../language/vocabulary.js';
+import { ARG_TYPES, type ActionName, type HookKind } from '../language/vocabulary.js';
 
 type AddDiagnostic = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
 
@@ -56,23 +49,10 @@ function isProgramHook(kind: HookKind): boolean {
   return kind === 'uprobes' || kind === 'usdts';
 }
 
-/** Classes of the values that a function of a program can receive. */
-const PROGRAM_VALUE_CLASSES: ReadonlySet<ValueClass> = new Set<ValueClass>([
-  'signed',
-  'unsigned',
-  'capability',
-  'syscall',
-  'nop',
-  'auto',
-]);
-const PROGRAM_VALUE_TYPES: ReadonlySet<ArgTypeName> = new Set<ArgTypeName>([
-  ...SIZED_TYPES, 'string', 'sockaddr', 'sockaddr_un', 'fd', 'data_loc',
-]); // prettier-ignore
-
 function findKernelObject(arg: ArgData, add: AddDiagnostic): void {
   const { type, source } = arg;
   if (type === undefined || source === 'current_task') return;
-  if (PROGRAM_VALUE_CLASSES.has(ARG_TYPES[type].class) || PROGRAM_VALUE_TYPES.has(type)) return;
+  if (ARG_TYPES[type].receivers === 'programs') return;
   const message = `${type} is an object of the kernel; functions of programs never receive one`;
   add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'use string, char_buf or a number');
 }

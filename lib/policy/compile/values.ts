@@ -58,7 +58,9 @@ function compileFilters({ type = 'nop' }: ArgData, clauses: readonly Clause[], c
     case 'skb':
     case 'sockaddr':
       return { ...NO_FILTERS, net: compileNetFilters(clauses) };
-    default:
+    case 'opaque':
+    case 'nop':
+    case 'auto':
       return NO_FILTERS;
   }
 }

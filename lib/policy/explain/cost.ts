@@ -5,17 +5,7 @@ import type { HookCost } from '../../../types/policy.js';
 import { hookValues } from '../../compiled/compiled-hook.js';
 import { hookIntGroups } from '../compile/size.js';
 import type { CompiledHook, CompiledValue, ValueTable } from '../../compiled/compiled-policy.js';
-import { ARG_TYPES, type ValueClass } from '../language/vocabulary.js';
-
-const PATH_CLASSES: ReadonlySet<ValueClass> = new Set<ValueClass>(['path', 'file']);
-const NUMBER_CLASSES: ReadonlySet<ValueClass> = new Set<ValueClass>([
-  'signed',
-  'unsigned',
-  'capability',
-  'capabilities',
-  'syscall',
-  'nop',
-]);
+import { ARG_TYPES, COMPARED_AS, readFacts } from '../language/vocabulary.js';
 
 /** The size of a node of an LPM trie with a key of 256 bytes and a value of 16. */
 const TRIE_NODE_BYTES = 512;
@@ -37,7 +27,7 @@ export function estimateCost(hook: CompiledHook): HookCost {
     comparisons: groups.reduce((sum, group) => sum + group.tests.length, 0),
     binaryTests: hook.sets.length + hook.changes.length,
     lookups: tables.length + Number(hook.scopes.length > 0),
-    pathWalks: filtered.filter(({ type }) => PATH_CLASSES.has(ARG_TYPES[type].class)).length,
+    pathWalks: filtered.filter(({ type }) => COMPARED_AS[ARG_TYPES[type].class] === 'path').length,
     textScans: scans.length,
     expressionSteps: hook.cel.entry.length + hook.cel.returned.length,
     readForEvent: values.filter((value) => isReadFromMemory(value) && !filtered.includes(value)).length,
@@ -49,13 +39,13 @@ export function estimateCost(hook: CompiledHook): HookCost {
 /** True if the value is not a number and has filters. The filters then read it. */
 function isReadByFilters(value: CompiledValue): boolean {
   const { ints, intTable, texts, net } = value;
-  const isNumber = NUMBER_CLASSES.has(ARG_TYPES[value.type].class);
-  if (isNumber) return false;
+  if (!isReadFromMemory(value)) return false;
   return ints.length > 0 || intTable !== undefined || Object.keys(texts).length > 0 || Object.keys(net).length > 0;
 }
 
 function isReadFromMemory({ type }: CompiledValue): boolean {
-  return !NUMBER_CLASSES.has(ARG_TYPES[type].class);
+  const { class: own } = readFacts(type);
+  return own !== 'nothing' && own !== 'number';
 }
 
 function valueTables({ texts, net, intTable }: CompiledValue): ValueTable<unknown>[] {

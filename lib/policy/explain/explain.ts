@@ -10,7 +10,7 @@ import { syscallFunctionNames } from '../../names/syscall-functions.js';
 import type { ArgData, Hook, PolicyData, SelectorData, ValueFilter } from '../model/model.js';
 import type { Analysis } from '../analyse.js';
 import { isOptionName, optionEffect } from '../language/options.js';
-import { ARG_TYPES, type TypeFacts } from '../language/vocabulary.js';
+import { ARG_TYPES, COMPARED_AS, type ValueClass } from '../language/vocabulary.js';
 import type { HookExplanation, PolicyExplanation, SelectorExplanation } from '../../../types/policy.js';
 import { compileEnforcers } from '../compile/enforcers.js';
 import { compileNodeConditions, compileScope, compilePolicyScope } from '../compile/scopes.js';
@@ -100,7 +100,8 @@ function describeTarget({ data: policy }: Analysis, { kind, data }: Hook, kernel
       return `${formatAttachPoints(data.symbols, data.offsets, data.addrs)} in ${data.path}`;
     case 'usdts':
       return `probe ${data.provider}:${data.name} in ${data.path}`;
-    default: {
+    case 'kprobes':
+    case 'fentries': {
       const { call = '', syscall = true } = data;
       const list = findList(policy, listName(call) ?? '');
       if (list !== undefined && isGeneratedList(list)) {
@@ -192,9 +193,12 @@ const EVALUATION_ORDER = {
   binary: 3,
   change: 4,
   string: 5,
+  socket: 5,
+  address: 5,
   path: 6,
   return: 7,
-} as const;
+  nothing: 0,
+} as const satisfies Readonly<Record<(typeof COMPARED_AS)[ValueClass], number>> & Readonly<Record<string, number>>;
 
 interface Condition {
   readonly order: number;
@@ -234,8 +238,6 @@ function filterOrder(hook: Hook, list: FilterList, filter: ValueFilter): number 
   if (list === 'matchReturnArgs' || slots.some((each) => each !== undefined && isReadAtReturn(each, hook.data)))
     return EVALUATION_ORDER.return;
   if (filter.operator === 'CelExpr' || filter.operator === 'CapabilitiesGained') return EVALUATION_ORDER.expression;
-  const facts: TypeFacts | undefined = slot?.arg.type === undefined ? undefined : ARG_TYPES[slot.arg.type];
-  if (facts?.class === 'path' || facts?.class === 'file') return EVALUATION_ORDER.path;
-  const isString = ['text', 'unixAddress', 'sock', 'skb', 'sockaddr'].includes(facts?.class ?? '');
-  return isString ? EVALUATION_ORDER.string : EVALUATION_ORDER.number;
+  const type = slot?.arg.type ?? 'auto';
+  return EVALUATION_ORDER[COMPARED_AS[ARG_TYPES[type].class]];
 }

@@ -36,7 +36,8 @@ export function* checkAgainstKernel(
       case 'tracepoints':
         checkTracepoint(hook.data, kernel, report);
         break;
-      default:
+      case 'uprobes':
+      case 'usdts':
         break; // host.ts checks these
     }
     checkSource(hook.data, kernel, report);

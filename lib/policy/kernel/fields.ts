@@ -1,7 +1,7 @@
 /** Decides how an argument of each type is read from a field of a tracepoint, and which types do not fit. Pure. */
 import type { TracepointField } from '../../../types/kernel.js';
 import { argTypeForStruct } from '../../names/arg-types.js';
-import { ARG_TYPES, argType, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
+import { argType, readFacts, type ArgTypeName } from '../language/vocabulary.js';
 import { argTypeForInteger } from './value-types.js';
 
 /** How the value of a field is stored in the trace record. */
@@ -19,20 +19,24 @@ const NUMBER_WIDTHS: readonly number[] = [1, 2, 4, 8];
 
 /** Returns undefined if the field cannot be read as this type. */
 export function findFieldAccess(field: TracepointField, type: ArgTypeName): FieldAccess | undefined {
-  const { size } = field;
-  if (type === 'nop') return { at: 'value', width: 0 };
-  if (LOCATION.test(field.type)) {
-    const fits = STRING_LOCATION.test(field.type) && (type === 'string' || type === 'data_loc');
-    return fits ? { at: 'location', width: 0 } : undefined;
+  switch (readFacts(type).form) {
+    case 'nothing':
+      return { at: 'value', width: 0 };
+    case 'location':
+      return STRING_LOCATION.test(field.type) ? { at: 'location', width: 0 } : undefined;
+    case 'characters':
+      if (STRING_LOCATION.test(field.type)) return { at: 'location', width: 0 };
+      if (CHARACTERS.test(field.type)) return { at: 'value', width: 0 };
+      return isPointer(field) && /\bchar ?\*$/.test(field.type) ? { at: 'pointer', width: 0 } : undefined;
+    case 'number':
+      if (argType(type).pointed === true) return isPointer(field) ? { at: 'pointer', width: 0 } : undefined;
+      return isNumberField(field) ? { at: 'value', width: field.size } : undefined;
+    case 'bytes':
+    case 'iovecs':
+      return isPointer(field) ? { at: 'pointer', width: 0 } : undefined;
+    case 'struct':
+      return isPointer(field) && pointsToStruct(field, type) ? { at: 'pointer', width: 0 } : undefined;
   }
-  if (type === 'string' && CHARACTERS.test(field.type)) return { at: 'value', width: 0 };
-  if (isNumberType(type) || type === 'fd') return isNumberField(field) ? { at: 'value', width: size } : undefined;
-  return isPointer(field) && pointsTo(field, type) ? { at: 'pointer', width: 0 } : undefined;
-}
-
-function isNumberType(type: ArgTypeName): boolean {
-  const facts: TypeFacts = ARG_TYPES[type];
-  return ['signed', 'unsigned', 'capability', 'syscall'].includes(facts.class);
 }
 
 /** True for a pointer too, because its address can be read as a number. */
@@ -44,11 +48,9 @@ function isPointer({ type, size }: TracepointField): boolean {
   return type.endsWith('*') && size === 8;
 }
 
-function pointsTo(field: TracepointField, type: ArgTypeName): boolean {
-  if (type === 'string') return /\bchar ?\*$/.test(field.type);
-  if (type === 'data_loc') return false;
-  const wanted = argType(type).structs;
-  return wanted === undefined || /^(const )?void \*$/.test(field.type) || wanted.includes(pointedStruct(field) ?? '');
+function pointsToStruct(field: TracepointField, type: ArgTypeName): boolean {
+  const { structs = [] } = argType(type);
+  return /^(const )?void \*$/.test(field.type) || structs.includes(pointedStruct(field) ?? '');
 }
 
 /** The name of the struct that the field points to; undefined if its declaration does not say. */

@@ -18,7 +18,11 @@ export function formatType(type: TypeInfo): string {
       return type.alias || `${type.kind} ${type.name}`;
     case 'function':
       return 'a function';
-    default:
+    case 'void':
+    case 'int':
+    case 'float':
+    case 'forward':
+    case 'other':
       return type.alias || type.name || type.kind;
   }
 }

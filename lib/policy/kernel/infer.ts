@@ -119,7 +119,8 @@ function findTypeSource(
         ? { name, reason: `the format of ${name} cannot be read: tracefs is not mounted, or is that of another kernel` }
         : { name, fields: found.fields };
     }
-    default:
+    case 'uprobes':
+    case 'usdts':
       return { name: hook.path ?? '', reason: 'the kernel does not know the types of a program' };
   }
 }
@@ -174,7 +175,7 @@ function inferType(
 function inferEndType(type: TypeInfo, arg: ArgData, target: TypeSource | undefined): ArgTypeName | InferenceFailure {
   const found = argTypeForBtf(type, arg.sizeArgIndex !== undefined || arg.returnCopy === true);
   const isUserObject = target?.isSyscall === true && arg.source === undefined;
-  if (found !== undefined && !(isUserObject && argType(found).kernelOnly === true)) return found;
+  if (found !== undefined && !(isUserObject && argType(found).receivers === 'kernel')) return found;
   const message = `${formatType(type)} is a type that polytrace cannot read`;
   return { message, hint: 'use `resolve` to read a member, nop to leave it out, or a number type to read the address' };
 }

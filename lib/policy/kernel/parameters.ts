@@ -2,7 +2,7 @@
 import type { FunctionInfo, KernelInfo, TracepointField, TypeInfo } from '../../../types/kernel.js';
 import type { ArgData, HookData } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';
-import { ARG_TYPES, argType, type TypeFacts } from '../language/vocabulary.js';
+import { argType, readFacts, type ArgTypeName } from '../language/vocabulary.js';
 import { fieldStart, isFailure, resolveSteps, startType, type ResolveStart } from './resolve.js';
 import { formatType } from './format-type.js';
 import { isCapabilities, isCharacter, argTypeForBtf } from './value-types.js';
@@ -149,54 +149,57 @@ function resolveEndType(arg: ArgData, start: TypeInfo, report: Report): TypeInfo
 
 function checkType(arg: ArgData, type: TypeInfo, what: string, report: Report): void {
   if (arg.type === undefined) return;
-  const facts: TypeFacts = ARG_TYPES[arg.type];
-  const mismatch = (hint: string): void => {
-    report.add(
-      'ARG_TYPE_MISMATCH',
-      report.positions.value(arg, 'type'),
-      `${what} is ${formatType(type)}, which cannot be read as ${String(arg.type)}`,
-      hint,
-    );
-  };
-  const wanted = argType(arg.type).structs;
-  if (wanted !== undefined) {
-    const target = type.kind === 'pointer' ? type.target() : type;
-    const fits = target !== undefined && (target.kind === 'void' || wanted.includes(target.name));
-    if (!fits) mismatch(suggestType(type));
-  } else if (arg.type === 'string') {
-    if (!isStringType(type)) mismatch(suggestType(type));
-  } else if (arg.type === 'char_buf' || arg.type === 'const_buf') {
-    if (type.kind !== 'pointer' && type.kind !== 'array') mismatch(suggestType(type));
-  } else if (arg.type === 'char_iovec') {
-    if (!isPointerTo(type, ({ kind, name }) => kind === 'void' || name === 'iovec')) mismatch(suggestType(type));
-  } else if (facts.class === 'capabilities') {
-    if (!isPointerTo(type, (target) => target.kind === 'void' || isCapabilities(target)) && !isCapabilities(type))
-      mismatch(suggestType(type));
-  } else if (facts.class !== 'nop' && facts.class !== 'auto') {
-    const isNumber = type.kind === 'int' || type.kind === 'enum' || type.kind === 'pointer';
-    if (!isNumber) mismatch(suggestType(type));
-    else if ((facts.bits ?? 32) > type.size * 8 && type.size > 0) {
-      const message = `${what} has ${type.size * 8} bits, but ${arg.type} reads ${facts.bits}`;
-      report.add(
-        'ARG_WIDER_THAN_PARAMETER',
-        report.positions.value(arg, 'type'),
-        message,
-        `use ${suggestType(type).replace(/^use /, '')}`,
-      );
+  if (!canReadAs(type, arg.type)) {
+    const message = `${what} is ${formatType(type)}, which cannot be read as ${arg.type}`;
+    report.add('ARG_TYPE_MISMATCH', report.positions.value(arg, 'type'), message, suggestType(type));
+    return;
+  }
+  const { bits = 32, pointed = false } = argType(arg.type);
+  if (readFacts(arg.type).form !== 'number' || pointed || bits <= type.size * 8 || type.size === 0) return;
+  const message = `${what} has ${type.size * 8} bits, but ${arg.type} reads ${bits}`;
+  report.add(
+    'ARG_WIDER_THAN_PARAMETER',
+    report.positions.value(arg, 'type'),
+    message,
+    `use ${suggestType(type).replace(/^use /, '')}`,
+  );
+}
+
+/** True if a value of this type of the kernel can be an argument of this type. */
+function canReadAs(type: TypeInfo, name: ArgTypeName): boolean {
+  const { pointed = false, structs = [] } = argType(name);
+  switch (readFacts(name).form) {
+    case 'nothing':
+      return true;
+    case 'number':
+      if (pointed) return isCapabilities(type) || isPointerTo(type, isCapabilities);
+      return type.kind === 'int' || type.kind === 'enum' || type.kind === 'pointer';
+    case 'characters':
+      return isStringType(type);
+    case 'location':
+      return false; // only a field of a tracepoint
+    case 'bytes':
+      return type.kind === 'pointer' || type.kind === 'array';
+    case 'iovecs':
+      return isPointerTo(type, (target) => target.name === 'iovec');
+    case 'struct': {
+      const target = type.kind === 'pointer' ? type.target() : type;
+      return target !== undefined && (target.kind === 'void' || structs.includes(target.name));
     }
   }
 }
 
+/** True for a `void *` too. */
 function isPointerTo(type: TypeInfo, fits: (target: TypeInfo) => boolean): boolean {
   if (type.kind !== 'pointer') return false;
   const target = type.target();
-  return target === undefined || fits(target);
+  return target === undefined || target.kind === 'void' || fits(target);
 }
 
 /** True for characters, and for a `void *`. */
 function isStringType(type: TypeInfo): boolean {
   if (type.kind === 'array') return isCharacter(type.target() ?? type);
-  return isPointerTo(type, (target) => target.kind === 'void' || isCharacter(target));
+  return isPointerTo(type, isCharacter);
 }
 
 function suggestType(type: TypeInfo): string {

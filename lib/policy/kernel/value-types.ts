@@ -17,7 +17,13 @@ export function argTypeForBtf(type: TypeInfo, isBuffer = false): ArgTypeName | u
       const element = type.target();
       return element !== undefined && isCharacter(element) ? 'string' : undefined;
     }
-    default:
+    case 'struct':
+    case 'union':
+    case 'forward':
+    case 'function':
+    case 'void':
+    case 'float':
+    case 'other':
       return argTypeForObject(type);
   }
 }

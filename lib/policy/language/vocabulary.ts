@@ -5,7 +5,12 @@ export {
   ARG_TYPE_NAMES,
   ARG_TYPES,
   argType,
+  BUFFER_TYPES,
+  COMPARED_AS,
+  readFacts,
+  SIZED_TYPES,
   type ArgTypeName,
+  type ClassComparedAs,
   type TypeFacts,
   type ValueClass,
 } from '../../names/arg-types.js';

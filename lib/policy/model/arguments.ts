@@ -1,5 +1,5 @@
 /** Finds the argument of a hook that a filter compares. */
-import { SOCKET_TYPES } from '../../compiled/compiled-hook.js';
+import { ARG_TYPES, COMPARED_AS } from '../language/vocabulary.js';
 import type { ArgData, Hook, ValueFilter } from './model.js';
 
 export interface FilteredArg {
@@ -35,6 +35,7 @@ export function isSocket({ type, source }: ArgData): boolean {
   return source === undefined && isSocketType(type);
 }
 
+/** A packet counts as a socket, because it belongs to one. */
 export function isSocketType(type: ArgData['type']): boolean {
-  return type !== undefined && SOCKET_TYPES.has(type);
+  return type !== undefined && COMPARED_AS[ARG_TYPES[type].class] === 'socket';
 }

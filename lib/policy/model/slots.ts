@@ -75,7 +75,16 @@ function celName(slot: Slot, data: HookData): CelName {
     case 'capabilities':
     case 'syscall':
       return { slot: slot.slot, type: 'uint', atReturn: readAtReturn };
-    default:
+    case 'text':
+    case 'path':
+    case 'file':
+    case 'sock':
+    case 'skb':
+    case 'sockaddr':
+    case 'unixAddress':
+    case 'opaque':
+    case 'nop':
+    case 'auto':
       return { refused: `of type ${type}, which is not a number` };
   }
 }

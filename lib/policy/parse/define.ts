@@ -28,7 +28,9 @@ function toPlainValue(value: unknown, path: readonly string[]): unknown {
     case 'string':
     case 'boolean':
       return value;
-    default:
+    case 'undefined':
+    case 'symbol':
+    case 'function':
       throw new TypeError(`a policy must be plain data: ${name} is a ${typeof value}`);
   }
 }

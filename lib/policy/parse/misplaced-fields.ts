@@ -26,7 +26,10 @@ function matchesShapeKind(node: Node | null, shape: Shape): boolean {
       return isMap(node);
     case 'list':
       return isSeq(node) && node.items.slice(0, 1).every((item) => matchesShapeKind(item as Node | null, shape.of));
-    default:
+    case 'text':
+    case 'integer':
+    case 'boolean':
+    case 'any':
       return isScalar(node);
   }
 }

@@ -349,7 +349,7 @@ function isEmptyNode(node: Node | null): boolean {
 
 /** The value as text. A scalar of YAML is never an object. */
 function writtenScalar({ value }: Scalar): string {
-  return String(value as string | number | bigint | boolean);
+  return (value as string | number | bigint | boolean).toString();
 }
 
 /** Returns a hint how to write a value of the right type. */

@@ -72,7 +72,7 @@ class CelWriter {
     const causes = this.#errorConditions(step);
     // Error and result are computed from the operands, so the target is written last.
     this.#emitError(step.to, causes);
-    this.#emitResult(step);
+    this.#emitResult(step.op, step);
     this.code.alu('mov', bpfRegister(step.to), X);
     this.#facts.set(step.to, {
       fallible: causes.length > 0,
@@ -158,7 +158,7 @@ class CelWriter {
 
   /* ---- results, in X ---- */
 
-  #emitResult({ op, to, a, b, imm }: CelStep): void {
+  #emitResult(op: Exclude<CelOp, 'filter'>, { to, a, b, imm }: CelStep): void {
     switch (op) {
       case 'const':
         return this.code.loadImmediate(X, imm);
@@ -184,24 +184,22 @@ class CelWriter {
         this.#emitTruth(b, true, Y);
         this.#emitTruth(a, true);
         return this.code.alu(op === 'both' ? 'and' : 'or', X, Y);
-      default:
-        return this.#emitOperation(op, a, b);
-    }
-  }
-
-  #emitOperation(op: CelOp, a: number, b: number): void {
-    switch (op) {
+      case 'add':
+      case 'sub':
+      case 'mul':
+      case 'div':
+      case 'mod':
+      case 'and':
+      case 'or':
+      case 'xor':
+        return this.#emitBinary(op, X, a, b);
       case 'eq':
       case 'ne':
-        this.#emitBinary('xor', X, a, b);
-        return this.#emitTruthInPlace(X, op === 'ne');
       case 'lt':
-      case 'ltS':
-        return this.#emitLess(a, b, op === 'ltS');
       case 'le':
+      case 'ltS':
       case 'leS':
-        this.#emitLess(b, a, op === 'leS');
-        return this.code.aluImmediate('xor', X, 1);
+        return this.#emitComparison(op, a, b);
       case 'shl':
       case 'shr':
         this.#emitShiftMask(b);
@@ -217,7 +215,23 @@ class CelWriter {
       case 'modS':
         return this.#emitSignedDivision(op === 'divS' ? 'div' : 'mod', a, b);
       default:
-        return this.#emitBinary(op as AluOp, X, a, b);
+        return op satisfies never;
+    }
+  }
+
+  #emitComparison(op: 'eq' | 'ne' | 'lt' | 'le' | 'ltS' | 'leS', a: number, b: number): void {
+    switch (op) {
+      case 'eq':
+      case 'ne':
+        this.#emitBinary('xor', X, a, b);
+        return this.#emitTruthInPlace(X, op === 'ne');
+      case 'lt':
+      case 'ltS':
+        return this.#emitLess(a, b, op === 'ltS');
+      case 'le':
+      case 'leS':
+        this.#emitLess(b, a, op === 'leS');
+        return this.code.aluImmediate('xor', X, 1);
     }
   }
 

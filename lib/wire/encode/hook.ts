@@ -11,6 +11,7 @@ import { KernelError } from '../../errors.js';
 import { encodeActions, actionBytes } from './actions.js';
 import { encodeCel } from './cel.js';
 import { encodeGroups, buildGroups, type FieldGroup } from './comparisons.js';
+import { argType } from '../../names/arg-types.js';
 import { NAMESPACES } from '../../names/namespaces.js';
 import { type EncodeContext, type FieldLocation } from './context.js';
 import {
@@ -202,7 +203,7 @@ function encodeValue(
   setU8(ValueConfig.read, field?.isDataLoc === true ? ValueRead.READ_DATA_LOC : facts.read);
   setU8(ValueConfig.source, source);
   setU8(ValueConfig.param, isReturn || field !== undefined ? 0 : value.index);
-  setU8(ValueConfig.width, Math.min(facts.width, width) + (value.type === 'syscall64' ? ValueWidth.WIDTH_SYSCALL : 0));
+  setU8(ValueConfig.width, Math.min(facts.width, width) + (argType(value.type).class === 'syscall' ? ValueWidth.WIDTH_SYSCALL : 0));
   setU8(ValueConfig.isSigned, Number(facts.signed && (register === undefined || register.bytes >= facts.width)));
   const isFound = field !== undefined || resolved !== undefined;
   setU8(ValueConfig.indirect, Number(facts.pointed || (isFound && facts.width > 0)));

@@ -8,7 +8,7 @@ import { isObject, READS, type ReadClass } from '../reads.js';
 import { selectorMask, encodeUtf8 } from './tables.js';
 
 /** Values with the cheapest filters come first. Values without a filter come last. */
-const COST: Readonly<Partial<Record<ReadClass, number>>> = { detail: 0, string: 1, path: 2 };
+const COST: Readonly<Record<ReadClass, number>> = { nothing: 0, number: 0, detail: 0, string: 1, buffer: 1, path: 2 };
 const UNFILTERED = 3;
 
 /** Returns the slots in the order in which the BPF program reads them. */
@@ -16,7 +16,7 @@ export function objectOrder(hook: CompiledHook): number[] {
   const values = hookValues(hook);
   const cost = (slot: number): number => {
     const value = values[slot] as CompiledValue;
-    return (COST[READS[value.type].class] ?? 0) + (isFiltered(value) ? 0 : UNFILTERED);
+    return COST[READS[value.type].class] + (isFiltered(value) ? 0 : UNFILTERED);
   };
   return values
     .map((_, slot) => slot)

@@ -178,6 +178,11 @@ export class FakeCommand {
     throw Object.assign(new Error('no such package'), { code: 'MODULE_NOT_FOUND' });
   };
 
+  /** The output so far, with paths relative to `folder`. */
+  relativeOutput(folder: string): string {
+    return this.stdout.text.replaceAll(`${folder}/`, '');
+  }
+
   run(...args: string[]): Promise<number> {
     return runCommand(args, this.context());
   }

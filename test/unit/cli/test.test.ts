@@ -115,11 +115,11 @@ describe('polytrace test', () => {
   writeFileSync(join(folder, 'net.yaml'), policyWithSelector('net', NAMESPACE));
   writeFileSync(join(folder, 'tests/calls.jsonl'), makeRecording('/etc/shadow', '/etc/passwd', '/tmp/x'));
 
-  const runTest = async (scenarios: string, ...words: readonly string[]): Promise<readonly [number, string]> => {
-    const head = `apiVersion: polytrace/v1\nkind: PolicyTest\npolicies: [../${words.includes('net') ? 'net' : 'p'}.yaml]\nscenarios:\n`;
+  const runTest = async (scenarios: string, ...args: readonly string[]): Promise<readonly [number, string]> => {
+    const head = `apiVersion: polytrace/v1\nkind: PolicyTest\npolicies: [../${args.includes('net') ? 'net' : 'p'}.yaml]\nscenarios:\n`;
     writeFileSync(join(folder, 'tests/p.yaml'), head + scenarios);
     const command = new FakeCommand();
-    const options = words.filter((word) => word !== 'net');
+    const options = args.filter((arg) => arg !== 'net');
     const status = await command.run('test', join(folder, 'p.yaml'), '--kernel', 'none', ...options);
     return [status, command.stdout.text + command.stderr.text];
   };

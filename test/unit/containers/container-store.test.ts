@@ -1,4 +1,4 @@
-/** The directory of containers: what several sources say of one container, and who hears of it. */
+/** The store of containers: it merges the reports of several sources, and notifies listeners. */
 import assert from 'node:assert/strict';
 import { CONTAINERS_MAX, ContainerStore, type KnownContainer } from '../../../lib/containers/container-store.js';
 import type { ContainerInfo, ContainerSink, ContainerSource } from '../../../types/containers.js';
@@ -31,7 +31,7 @@ const getInfo = (store: ContainerStore, id = A): ContainerInfo => {
   return found.info;
 };
 
-describe('the directory of containers', () => {
+describe('the store of containers', () => {
   it('reports when a container is added, changed and removed', async () => {
     const store = new ContainerStore();
     const changes = recordChanges(store);

@@ -54,7 +54,7 @@ describe('sources', () => {
       server.listen(socket);
       await once(server, 'listening');
     }
-    const listNames = (): unknown[] => store.containers().map(({ info }) => info.name);
+    const listContainerNames = (): unknown[] => store.containers().map(({ info }) => info.name);
     const sourceStatus = (): unknown => store.sources()[0];
 
     it('reports running containers and changes, and reconnects', async () => {
@@ -69,12 +69,12 @@ describe('sources', () => {
       });
       await startEngine();
       await waitUntil(() => store.sources()[0]?.connected === true);
-      assert.deepEqual(listNames(), ['web']);
+      assert.deepEqual(listContainerNames(), ['web']);
       name = 'renamed';
       const eventLine = (Action: string, ID: string): string => `${JSON.stringify({ Action, Actor: { ID } })}\n`;
       events?.write(eventLine('rename', A).slice(0, 20));
       events?.write(eventLine('rename', A).slice(20) + eventLine('start', 'unknown') + eventLine('exec_die', A));
-      await waitUntil(() => listNames()[0] === 'renamed');
+      await waitUntil(() => listContainerNames()[0] === 'renamed');
       events?.write(eventLine('die', A));
       await waitUntil(() => store.size === 0);
       events?.write(eventLine('start', A));

@@ -73,14 +73,6 @@ describe('links of Markdown files', () => {
     assert.deepEqual(missing, []);
   });
 
-  it('docs/architecture.md names every room of lib/ and lib/policy/', () => {
-    const page = readProjectFile('docs/architecture.md');
-    const rooms = ['lib', 'lib/policy'].flatMap((folder) =>
-      readdirSync(join(ROOT, folder), { withFileTypes: true }).filter((entry) => entry.isDirectory()),
-    );
-    assert.deepEqual(rooms.filter(({ name }) => !page.includes(`| \`${name}/\``)).map(({ name }) => name), []); // prettier-ignore
-  });
-
   it('docs/README.md names every page of docs/', () => {
     const map = readProjectFile('docs/README.md');
     const missing = readdirSync(join(ROOT, 'docs')).filter(

@@ -38,7 +38,7 @@ const POLICIES: readonly Row[] = [
   [
     '`type` left out, or `auto`',
     [KERNEL, 'types from the prototype of a function', 'types from the format of a tracepoint'],
-    ['unit/policy/infer.test.ts', 'explain shows what was found'],
+    ['unit/policy/infer.test.ts', 'explain shows the inferred types'],
   ],
   [
     '`Family` and the like on `sockaddr_un`',
@@ -79,13 +79,13 @@ const POLICIES: readonly Row[] = [
   [
     'uprobes',
     ['unit/policy/mistakes-whole-language.test.ts', 'attach points of two kinds'],
-    ['unit/docs/from-tetragon.test.ts', 'places of two kinds'],
+    ['unit/docs/from-tetragon.test.ts', 'attach points of two kinds'],
   ],
   [
     'refused there, accepted here without a word',
     ['unit/policy/infer.test.ts', 'reports what was not checked, if it is asked'],
     ['unit/policy/kernel.test.ts', 'a tracepoint with an unknown format', '⟦ARG_TYPE_MISMATCH⟧string'],
-    ['native/tracepoints.test.ts', 'unknown names and wrong types are refused with their places'],
+    ['native/tracepoints.test.ts', 'unknown names and wrong types are refused with their positions'],
   ],
 ];
 
@@ -110,14 +110,15 @@ const EVENTS: readonly Row[] = [
   ],
   [
     'ancestors, process_credentials, ns',
-    [JSON_LINES, 'of an exec has the names and the nesting of the export', 'adds ancestors to the types of events'],
+    [
+      JSON_LINES,
+      'of an exec has the names and the nesting of the export',
+      'adds ancestors to the selected types of events',
+    ],
     ['unit/output/export.test.ts', 'every key of every event is in the table'],
   ],
   ['compact: an unknown call', [COMPACT, "'syscall', '__x64_sys_ptrace"]],
-  [
-    'compact: `tcp_sendmsg`',
-    [COMPACT, "['tcp_sendmsg', [socketArgument(), intArgument(5, 2)]", 'bytes 9223372036854775808'],
-  ],
+  ['compact: `tcp_sendmsg`', [COMPACT, '[socketArgument(), intArgument(5, 2)]', 'bytes 9223372036854775808']],
   ['compact: exit of a process without arguments', [COMPACT, '/usr/bin/cat  127']],
   ['compact: LSM hooks', ['unit/output/kinds.test.ts', 'as a line']],
 ];

@@ -16,7 +16,7 @@ describe('policy: digests of programs', () => {
     for (const [text, digest] of cases) assert.deepEqual(parseDigest(text), digest);
   });
 
-  it('are as long as their algorithm says', () => {
+  it('are as long as their algorithm requires', () => {
     const wrong = ['', 'abc', 'sha1:', `sha1:${'ab'.repeat(32)}`, `md5:${'ab'.repeat(16)}`, `${'ab'.repeat(31)}xy`];
     for (const text of [...wrong, 'build-id:', 'build-id:abc', `build-id:${'ab'.repeat(65)}`]) {
       assert.equal(parseDigest(text), undefined, text);

@@ -222,7 +222,7 @@ describe('compact output', () => {
       const value = Buffer.from(text, 'latin1');
       return { type: 'char_buf', index: 1, value, size, truncated: size > value.length };
     };
-    const rows: readonly (readonly [args: readonly HookArgument[], words: string])[] = [
+    const rows: readonly (readonly [args: readonly HookArgument[], line: string])[] = [
       [[fileArgument('/etc/a b', 0, { flags: ['deleted'] }), intArgument(4, 1)], '"/etc/a b" (deleted) 4'],
       [[{ ...intArgument(438, 1), label: 'the mode' }], '"the mode"=438'],
       [[socketArgument()], 'tcp 10.0.0.1:40000 -> 192.0.2.7:443'],
@@ -282,10 +282,10 @@ describe('compact output', () => {
       [fileArgument('', 0, { flags: ['fault'] }), '(fault)'],
       [stringArgument('/etc/x', 0, true), '/etc/x (truncated)'],
     ] as const;
-    for (const [argument, line] of paths) {
-      it(line, () => {
+    for (const [argument, path] of paths) {
+      it(path, () => {
         const line = formatCompact(kprobeEvent('security_path_truncate', [argument]));
-        assert.equal(line, `📝 truncate node /usr/bin/cat ${line}`);
+        assert.equal(line, `📝 truncate node /usr/bin/cat ${path}`);
       });
     }
   });

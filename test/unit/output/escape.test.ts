@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { displayWidth, quoteJson, quoteUnsafe } from '../../../lib/output/escape.js';
 
 describe('escaping', () => {
-  const quoted: readonly (readonly [text: string, shown: string])[] = [
+  const quoted: readonly (readonly [text: string, escaped: string])[] = [
     ['/usr/bin/cat', '/usr/bin/cat'],
     ['', '""'],
     ['a b', '"a b"'],

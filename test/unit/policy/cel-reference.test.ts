@@ -12,7 +12,7 @@ import { CelError } from '../../../lib/policy/cel/error.js';
 import { CEL_STEPS_MAX } from '../../../lib/policy/language/limits.js';
 import { encodeCel } from '../../../lib/wire/encode/cel.js';
 import { AbiLimit } from '../../../lib/wire/layout.gen.js';
-import { runProgram } from '../wire/encode/bpf-machine.js';
+import { runInstructions } from '../wire/encode/bpf-machine.js';
 import { EDGES } from '../wire/encode/cel-steps.js';
 
 const EXPRESSIONS = 10_000;
@@ -174,7 +174,7 @@ function evaluateInstructions(text: string, values: readonly bigint[]): boolean 
   if (steps === undefined || steps.length > CEL_STEPS_MAX) return undefined;
   const filter = { op: 'filter', to: 0, a: 0, b: 0, imm: 0n, selectors: [0] } as const;
   const slots = TYPES.map((type, i) => BigInt.asUintN(64, wrap(type, values[i] ?? 0n)));
-  return runProgram(encodeCel([...steps, filter], AbiLimit.CEL_INSTRUCTIONS, 'test'), slots, 1n) === 1n;
+  return runInstructions(encodeCel([...steps, filter], AbiLimit.CEL_INSTRUCTIONS, 'test'), slots, 1n) === 1n;
 }
 
 describe('policy: expressions compared with another evaluator', function () {

@@ -238,7 +238,7 @@ describe('policy: expressions', () => {
 });
 
 describe('policy: expressions of a hook', () => {
-  const compileFilters = (filters: string, more = ''): CompiledHook => {
+  const compileArgFilters = (filters: string, more = ''): CompiledHook => {
     const yaml = kprobeYaml(
       `call: f\nsyscall: false\nreturn: true\nargs: [{index: 1, type: int, label: flags}, {index: 3, type: uint32}, {index: 0, type: string, label: path}, {index: 2, type: int, label: late, returnCopy: true}, {index: 4, type: kernel_cap_t}, {index: 5, type: cap_effective}]\ndata: [{index: 0, type: uint8, source: current_task, resolve: pid, label: pid}]\nreturnArg: {index: 0, type: int, label: result}\nselectors:\n- matchArgs: [${filters}]\n${more}`,
     );
@@ -251,7 +251,7 @@ describe('policy: expressions of a hook', () => {
 
   for (const selection of ['', 'index: 3, ', 'index: 9, ', 'args: [1, 0], ', 'args: [7], ']) {
     it(`names values by their position in args and by label, with ${selection || 'nothing else'}`, () => {
-      const { cel } = compileFilters(
+      const { cel } = compileArgFilters(
         `{${selection}operator: CelExpr, values: ["arg1 == uint32(pid) && arg0 == 2 && flags == 3"]}`,
       );
       assert.deepEqual([listSlots(cel.entry), cel.returned], [[1, 6, 0, 0], []]);
@@ -259,12 +259,12 @@ describe('policy: expressions of a hook', () => {
   }
 
   it('allows an expression of constants', () => {
-    const { cel } = compileFilters('{operator: CelExpr, values: ["int32(3) + int32(4) == int32(7)"]}');
+    const { cel } = compileArgFilters('{operator: CelExpr, values: ["int32(3) + int32(4) == int32(7)"]}');
     assert.deepEqual([cel.entry.map(({ op, imm }) => [op, imm])], [[['const', 1n], ['filter', 0n]]]); // prettier-ignore
   });
 
   it('in matchData, the positions are those of data', () => {
-    const { cel } = compileFilters(
+    const { cel } = compileArgFilters(
       '{operator: CelExpr, values: ["arg0 == 1"]}',
       '  matchData: [{operator: CelExpr, values: ["arg0 == uint8(1)"]}]',
     );
@@ -282,7 +282,7 @@ describe('policy: expressions of a hook', () => {
   });
 
   it('is evaluated at return if it needs the return value', () => {
-    const { cel } = compileFilters(
+    const { cel } = compileArgFilters(
       '{args: [0], operator: CelExpr, values: ["late == 1"]}, {args: [0], operator: CelExpr, values: ["flags == 1"]}',
       '  matchReturnArgs: [{index: 0, operator: CelExpr, values: ["arg0 < 0 && result == -flags"]}]',
     );
@@ -290,7 +290,7 @@ describe('policy: expressions of a hook', () => {
   });
 
   it('combines values, and compiles the same expression of two selectors once', () => {
-    const { cel } = compileFilters(
+    const { cel } = compileArgFilters(
       '{args: [0], operator: CelExpr, values: ["flags == 1", "flags == 3"]}',
       '- matchArgs: [{args: [0], operator: CelExpr, values: ["arg0 == 1", "arg0 == 3"]}]\n- matchArgs: [{args: [0], operator: CelExpr, values: ["arg0 == 2"]}]',
     );
@@ -303,7 +303,7 @@ describe('policy: expressions of a hook', () => {
 
   it('finds added capabilities', () => {
     const hasGained = (values: string, before: bigint, after: bigint): boolean => {
-      const { entry } = compileFilters(`{args: [4, 5], operator: CapabilitiesGained${values}}`).cel;
+      const { entry } = compileArgFilters(`{args: [4, 5], operator: CapabilitiesGained${values}}`).cel;
       assert.deepEqual(listFilters(entry), [[0, [0]]]);
       return runSteps(entry.slice(0, -1), [0n, 0n, 0n, 0n, before, after]) !== 0n;
     };

@@ -33,7 +33,7 @@ describe('policy: actions of a compiled policy', () => {
     assert.deepEqual(compilePolicy(policyYaml(text)).hooks[0]?.actions, [{ order: ['post'], imaHash: true }]);
   });
 
-  it('enforcers are hooks that come first, each function once', () => {
+  it('enforcers become hooks before all others, one for each function', () => {
     const overridePolicy = (error: number): string =>
       policyYaml(
         `lists: [{name: dups, type: syscalls, values: [sys_dup, __ia32_sys_dup]}]\nenforcers: [{calls: ["list:dups", security_file_open, sys_dup]}]\nkprobes: [{call: f, syscall: false, selectors: [{matchActions: [{action: NotifyEnforcer, argSig: 9, argError: ${error}}]}]}]`,

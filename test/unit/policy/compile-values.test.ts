@@ -5,7 +5,7 @@ import { PolicyError } from '../../../lib/errors.js';
 import { compileHook, kprobeYaml, policyYaml } from './marked-policies.js';
 
 /** Compiles an argument of this type. Each string contains the filters of one selector on the argument. */
-function compileValue(type: string, ...selectors: string[]): CompiledValue {
+function compileArgument(type: string, ...selectors: string[]): CompiledValue {
   const matches = selectors.map((filters) => {
     const list = filters.split('; ').map((filter) => `  - {index: 0, ${filter}}`);
     return `- matchArgs:\n${list.join('\n')}`;
@@ -29,16 +29,16 @@ const listTests = ({ ints }: CompiledValue): unknown[] =>
 
 describe('policy: numbers in tables and ranges', () => {
   it('compares up to eight values one by one, and looks up more in a table', () => {
-    const eight = compileValue('int', filterYaml('Equal', ...numbersBelow(8)));
+    const eight = compileArgument('int', filterYaml('Equal', ...numbersBelow(8)));
     assert.equal(eight.intTable, undefined);
     assert.equal(eight.ints[0]?.tests.length, 8);
-    const nine = compileValue('int', filterYaml('Equal', ...numbersBelow(9)));
+    const nine = compileArgument('int', filterYaml('Equal', ...numbersBelow(9)));
     assert.deepEqual(nine.ints, []);
     assert.deepEqual(nine.intTable?.entries[8], { value: 8n, match: [0], reject: [] });
   });
 
   it('counts the values of all selectors together, and computes the result of each value for all of them', () => {
-    const { ints, intTable } = compileValue(
+    const { ints, intTable } = compileArgument(
       'uint32',
       `${filterYaml('Equal', ...numbersBelow(6))}; ${filterYaml('NotEqual', 2)}`,
       `${filterYaml('InMap', 5, 6, 7, 8)}; ${filterYaml('GT', 5)}`,
@@ -58,7 +58,7 @@ describe('policy: numbers in tables and ranges', () => {
   });
 
   it('requires both filters of a selector in one table', () => {
-    const { intTable } = compileValue(
+    const { intTable } = compileArgument(
       'int',
       `${filterYaml('Equal', ...numbersBelow(9))}; ${filterYaml('Equal', 8, 9)}`,
     );
@@ -69,7 +69,7 @@ describe('policy: numbers in tables and ranges', () => {
   });
 
   it('keeps negative numbers as 64 bits', () => {
-    const { intTable } = compileValue('int8', filterYaml('NotEqual', -1, ...numbersBelow(8)));
+    const { intTable } = compileArgument('int8', filterYaml('NotEqual', -1, ...numbersBelow(8)));
     assert.deepEqual(intTable?.entries.at(-1), { value: 2n ** 64n - 1n, match: [], reject: [0] });
     assert.deepEqual(intTable?.positive, []);
   });
@@ -93,12 +93,12 @@ describe('policy: numbers in tables and ranges', () => {
   ]; // prettier-ignore
   for (const [type, operator, values, expected] of ranges) {
     it(`${type} ${operator} ${values.join(' ')}`, () =>
-      assert.deepEqual(listTests(compileValue(type, filterYaml(operator, ...values))), expected));
+      assert.deepEqual(listTests(compileArgument(type, filterYaml(operator, ...values))), expected));
   }
 
   it('compares signed ranges as signed', () => {
-    assert.equal(compileValue('int', filterYaml('InRange', '-1:1')).ints[0]?.tests[0]?.signed, true);
-    assert.equal(compileValue('ulong', filterYaml('InRange', '0:1')).ints[0]?.tests[0]?.signed, false);
+    assert.equal(compileArgument('int', filterYaml('InRange', '-1:1')).ints[0]?.tests[0]?.signed, true);
+    assert.equal(compileArgument('ulong', filterYaml('InRange', '0:1')).ints[0]?.tests[0]?.signed, false);
   });
 
   const listsPolicy = (type: string): string =>
@@ -133,12 +133,12 @@ describe('policy: numbers in tables and ranges', () => {
       () => compileHook(listsPolicy('syscall64'), 'arm64'),
       (error) => error instanceof PolicyError && error.code === 'SYSCALL_UNKNOWN' && error.message.includes('arm64'),
     );
-    assert.deepEqual(compileValue('syscall64', filterYaml('Equal', 'sys_close')).ints[0]?.tests[0]?.value, 3n);
+    assert.deepEqual(compileArgument('syscall64', filterYaml('Equal', 'sys_close')).ints[0]?.tests[0]?.value, 3n);
   });
 });
 
 describe('policy: string filters without tables', () => {
-  const compileStrings = (...selectors: string[]): StringFilters => compileValue('file', ...selectors).texts;
+  const compileStrings = (...selectors: string[]): StringFilters => compileArgument('file', ...selectors).texts;
 
   it('searches for the substrings of all selectors in one scan', () => {
     assert.deepEqual(compileStrings(filterYaml('SubString', 'a', 'b'), filterYaml('SubString', 'b', 'B')).substrings, [
@@ -169,7 +169,7 @@ describe('policy: string filters without tables', () => {
   });
 
   it('compares the bits of file types', () => {
-    const { ints } = compileValue('path', filterYaml('FileType', 'reg', 'dir'), filterYaml('NotFileType', 'socket'));
+    const { ints } = compileArgument('path', filterYaml('FileType', 'reg', 'dir'), filterYaml('NotFileType', 'socket'));
     assert.deepEqual(
       ints.map(({ negate, tests: own }) => [negate, own.map((test) => test.value)]),
       [
@@ -189,7 +189,7 @@ describe('policy: string filters without tables', () => {
 
 describe('policy: sockets of a compiled policy', () => {
   it('compares names and numbers', () => {
-    const { net } = compileValue(
+    const { net } = compileArgument(
       'sock',
       `${filterYaml('Protocol', 'IPPROTO_TCP', 17)}; ${filterYaml('Family', 'AF_INET6')}; ${filterYaml('State', 'TCP_LISTEN')}`,
     );
@@ -204,7 +204,7 @@ describe('policy: sockets of a compiled policy', () => {
   });
 
   it('merges ports and port ranges', () => {
-    const { net } = compileValue(
+    const { net } = compileArgument(
       'skb',
       `${filterYaml('SPort', '80:90', 91, 443)}; operator: NotDPortPriv`,
       filterYaml('NotSPort', 443),
@@ -236,13 +236,13 @@ describe('policy: sockets of a compiled policy', () => {
   ];
   for (const [text, family, hex, bits] of networks) {
     it(text, () => {
-      const entry = compileValue('sock', filterYaml('DAddr', text)).net.destination?.entries[0];
+      const entry = compileArgument('sock', filterYaml('DAddr', text)).net.destination?.entries[0];
       assert.deepEqual(entry?.value, { family, bytes: [...Buffer.from(hex, 'hex')], bits });
     });
   }
 
   it('gives a network the results of the networks that contain it', () => {
-    const { source, destination } = compileValue(
+    const { source, destination } = compileArgument(
       'sock',
       `${filterYaml('SAddr', '10.0.0.0/8', '::/0')}; ${filterYaml('NotSAddr', '10.1.0.0/16')}`,
       filterYaml('SAddr', '10.1.2.0/24', '10.9.0.0/16'),

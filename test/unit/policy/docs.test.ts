@@ -35,7 +35,7 @@ describe('docs: diagnostics', () => {
   });
 
   it('lists every code that the tracer and the addon throw', () => {
-    const sources = [...listFiles(join(ROOT, 'lib'), '.ts'), ...listFiles(join(ROOT, 'native'), '.cc')].map((path) =>
+    const sources = [...findFiles(join(ROOT, 'lib'), '.ts'), ...findFiles(join(ROOT, 'native'), '.cc')].map((path) =>
       readFileSync(path, 'utf8'),
     );
     const thrown = sources.flatMap((source) =>
@@ -51,9 +51,9 @@ describe('docs: diagnostics', () => {
   });
 });
 
-function listFiles(folder: string, ending: string): string[] {
+function findFiles(folder: string, ending: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    return entry.isDirectory() ? listFiles(path, ending) : entry.name.endsWith(ending) ? [path] : [];
+    return entry.isDirectory() ? findFiles(path, ending) : entry.name.endsWith(ending) ? [path] : [];
   });
 }

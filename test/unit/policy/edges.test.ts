@@ -146,9 +146,12 @@ describe('policy: corners', () => {
     validatePolicy(text, { kernel }).find((d) => !d.code.startsWith('UNSUPPORTED_'))?.hint;
 
   it('gives a hint if no name is similar', () => {
-    const functionYaml = (args: string): string => kprobeYaml(`call: vfs_void\nsyscall: false\nargs: [${args}]`);
+    const voidFunctionYaml = (args: string): string => kprobeYaml(`call: vfs_void\nsyscall: false\nargs: [${args}]`);
     const tracepointYaml = (body: string): string => policyYaml(`tracepoints:\n${yamlItem(body)}`);
-    assert.match(findHint(functionYaml('{index: 0, type: int, btfType: zzzzzzzz}')) ?? '', /without the word struct/);
+    assert.match(
+      findHint(voidFunctionYaml('{index: 0, type: int, btfType: zzzzzzzz}')) ?? '',
+      /without the word struct/,
+    );
     assert.match(findHint(tracepointYaml('subsystem: sched\nevent: zzzzzzzzz\nraw: true')) ?? '', /kernel source/);
     assert.match(findHint(tracepointYaml('subsystem: zzzzzzzzz\nevent: x')) ?? '', /tracefs/);
     assert.match(
@@ -225,7 +228,7 @@ describe('policy: corners', () => {
     assert.equal(explainAttach(', return: true, returnArg: {index: 0, type: int}'), 'fentry and fexit');
   });
 
-  it('explains what a policy leaves to defaults', () => {
+  it('explains default values', () => {
     const { hooks, namespace } = explainPolicy(
       policyYaml(
         'kprobes: [{call: f, args: [{index: 3, type: size_t}], data: [{index: 0, type: int}], selectors: [{matchData: [{index: 0, operator: Equal, values: ["1"]}], matchArgs: [{args: [0], operator: Equal, values: ["1"]}]}]}]',

@@ -18,7 +18,7 @@ function compareGolden(path: string, found: string): void {
   assert.equal(found, readFileSync(path, 'utf8'), `${path} differs: UPDATE_GOLDEN=1 rewrites it`);
 }
 
-const toJson = (value: unknown): string =>
+const formatJson = (value: unknown): string =>
   `${JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner), 2)}\n`;
 
 describe('policy: explanations', () => {
@@ -31,12 +31,12 @@ describe('policy: explanations', () => {
       const text = readFileSync(path, 'utf8');
       const explanation = explainPolicy(text, { file: `${name}.yaml` });
       compareGolden(join(golden, `${name}.txt`), formatExplanation(explanation));
-      compareGolden(join(golden, `${name}.golden`), toJson(explanation));
+      compareGolden(join(golden, `${name}.golden`), formatJson(explanation));
       assert.deepEqual(explainPolicy(text, { file: `${name}.yaml` }), explanation);
     });
   }
 
-  it('reports what the kernel has', () => {
+  it('includes information from the kernel', () => {
     const explainAttach = (yaml: string): string | undefined =>
       explainPolicy(yaml, { kernel: fakeKernel }).hooks[0]?.attach;
     assert.match(explainAttach(kprobeYaml('call: sys_openat')) ?? '', /__x64_sys_openat of Linux test$/);

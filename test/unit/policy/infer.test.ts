@@ -15,8 +15,8 @@ import { fakeKernel } from './fake-kernel.js';
 import { kprobeYaml, parseMarks, policyYaml } from './marked-policies.js';
 
 const kernel = fakeKernel;
-const functionYaml = (call: string, values: string): string => kprobeYaml(`call: ${call}\nsyscall: false\n${values}`);
-const argYaml = (call: string, fields: string): string => functionYaml(call, `args: [{${fields}}]`);
+const hookYaml = (call: string, values: string): string => kprobeYaml(`call: ${call}\nsyscall: false\n${values}`);
+const argYaml = (call: string, fields: string): string => hookYaml(call, `args: [{${fields}}]`);
 const fieldYaml = (index: number, more = ''): string =>
   policyYaml(`tracepoints: [{subsystem: a, event: kinds, args: [{index: ${index}${more}}]}]`);
 
@@ -32,7 +32,7 @@ const rows: readonly (readonly [subject: string, yaml: string, type: string])[] 
   ['a string that is filled during the call', argYaml('reads', 'index: 1, returnCopy: true'), 'char_buf'],
   [
     'a buffer with a size',
-    functionYaml('reads', 'args: [{index: 1, sizeArgIndex: 3}, {index: 2, type: size_t}]'),
+    hookYaml('reads', 'args: [{index: 1, sizeArgIndex: 3}, {index: 2, type: size_t}]'),
     'char_buf',
   ],
   ['memory that is filled during the call', argYaml('vfs_void', 'index: 0, returnCopy: true'), 'char_buf'],
@@ -46,8 +46,8 @@ const rows: readonly (readonly [subject: string, yaml: string, type: string])[] 
   ['a member that is a struct', argYaml('security_file_permission', 'index: 0, resolve: f_path'), 'path'],
   ['the type that btfType names', argYaml('vfs_void', 'index: 0, btfType: linux_binprm'), 'linux_binprm'],
   ['a member of the task', argYaml('f', 'index: 0, source: current_task, resolve: real_parent.pid'), 'int'],
-  ['a register', functionYaml('f', 'data: [{index: 0, source: pt_regs, resolve: rdi}]'), 'uint64'],
-  ['a part of a register', functionYaml('f', 'data: [{index: 0, source: pt_regs, resolve: al}]'), 'uint8'],
+  ['a register', hookYaml('f', 'data: [{index: 0, source: pt_regs, resolve: rdi}]'), 'uint64'],
+  ['a part of a register', hookYaml('f', 'data: [{index: 0, source: pt_regs, resolve: al}]'), 'uint8'],
   ['a parameter of a system call', kprobeYaml('call: sys_openat\nargs: [{index: 1}]'), 'string'],
   ['an address of a system call', kprobeYaml('call: sys_connect\nargs: [{index: 1}]'), 'sockaddr'],
   [
@@ -100,21 +100,21 @@ const mistakes: readonly (readonly [subject: string, yaml: string])[] = [
   ['a member that does not exist', argYaml('security_file_permission', 'index: 0, resolve: ⟦RESOLVE_NO_MEMBER⟧zzzz')],
   [
     'a value that does not fit the inferred type',
-    functionYaml(
+    hookYaml(
       'security_file_permission',
       'args: [{index: 1}]\nselectors: [{matchArgs: [{index: 1, operator: Equal, values: [⟦VALUE_NOT_A_NUMBER⟧"/etc"]}]}]',
     ),
   ],
   [
     'an operator that does not fit the inferred type',
-    functionYaml(
+    hookYaml(
       'security_file_permission',
       'args: [{index: 0}]\nselectors: [{matchArgs: [{index: 0, operator: ⟦OPERATOR_NOT_FOR_TYPE⟧GT, values: ["1"]}]}]',
     ),
   ],
 ];
 
-const FILTERED = functionYaml(
+const FILTERED = hookYaml(
   'security_file_permission',
   'args: [{index: 0}, {index: 1, type: auto}]\nreturn: true\nreturnArg: {index: 0, type: auto}\nselectors: [{matchArgs: [{index: 0, operator: Prefix, values: [/etc/]}, {index: 1, operator: Mask, values: ["2"]}]}]',
 );
@@ -162,7 +162,7 @@ describe('policy: types from the kernel', () => {
     );
   });
 
-  it('explain shows what was found', () => {
+  it('explain shows the inferred types', () => {
     const explainYaml = (yaml: string): string => formatExplanation(explainPolicy(yaml, { kernel }));
     assert.match(
       explainYaml(FILTERED),

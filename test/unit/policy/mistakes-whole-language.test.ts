@@ -2,12 +2,12 @@
 import { checkMarked, yamlItem, kprobeYaml, policyYaml } from './marked-policies.js';
 
 /** Returns a policy with a kprobe that has one argument of this type, and one filter on the argument. */
-const filterYaml = (type: string, operator: string, values: string, mark = ''): string =>
+const typedFilterYaml = (type: string, operator: string, values: string, mark = ''): string =>
   kprobeYaml(
     `call: f\nsyscall: false\nargs:\n- index: 0\n  ${mark}type: ${type}\nselectors:\n- matchArgs:\n  - index: 0\n    ${operator}\n    values: [${values}]`,
   );
 const op = (operator: string): string => `operator: ${operator}`;
-const intFilter = (operator: string, values: string): string => filterYaml('int', op(operator), values, '');
+const intFilter = (operator: string, values: string): string => typedFilterYaml('int', op(operator), values, '');
 const selectorYaml = (body: string): string => kprobeYaml(`call: f\nsyscall: false\nselectors:\n${yamlItem(body)}`);
 function lsmYaml(hook: string, type: string, more: string): string {
   return policyYaml(
@@ -30,35 +30,35 @@ const argsFilter = (text: string): string => `matchArgs: [${text}]`;
 
 const cases: readonly (readonly [string, string])[] = [
   // Values
-  ['no address', filterYaml('sock', op('DAddr'), '⟦ADDRESS_INVALID⟧localhost')],
-  ['an address out of range', filterYaml('sock', op('SAddr'), '⟦ADDRESS_INVALID⟧"256.0.0.1"')],
-  ['a network of 33 bits', filterYaml('sock', op('NotDAddr'), '⟦ADDRESS_INVALID⟧"10.0.0.0/33"')],
-  ['a network of 129 bits', filterYaml('skb', op('NotSAddr'), '⟦ADDRESS_INVALID⟧"::/129"')],
-  ['a zone in an address', filterYaml('skb', op('SAddr'), '⟦ADDRESS_INVALID⟧"fe80::1%eth0"')],
-  ['two slashes', filterYaml('skb', op('SAddr'), '⟦ADDRESS_INVALID⟧"10.0.0.0/8/8"')],
-  ['a variable left in', filterYaml('sock', op('DAddr'), '⟦ADDRESS_INVALID⟧"${POD}"')],
-  ['a port too large', filterYaml('sock', op('DPort'), '⟦PORT_INVALID⟧"65536"')],
-  ['a port by name', filterYaml('sock', op('SPort'), '⟦PORT_INVALID⟧"http"')],
-  ['ports the wrong way round', filterYaml('skb', op('NotDPort'), '⟦PORT_INVALID⟧"9:1"')],
-  ['three ports in one', filterYaml('skb', op('NotSPort'), '⟦PORT_INVALID⟧"1:2:3"')],
-  ['a misspelt protocol', filterYaml('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧IPPROTO_TPC')],
-  ['a protocol too large', filterYaml('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧"65536"')],
-  ['a family by another name', filterYaml('sockaddr', op('Family'), '⟦FAMILY_UNKNOWN⟧INET')],
-  ['a state that TCP does not have', filterYaml('sock', op('State'), '⟦STATE_UNKNOWN⟧TCP_OPEN')],
+  ['no address', typedFilterYaml('sock', op('DAddr'), '⟦ADDRESS_INVALID⟧localhost')],
+  ['an address out of range', typedFilterYaml('sock', op('SAddr'), '⟦ADDRESS_INVALID⟧"256.0.0.1"')],
+  ['a network of 33 bits', typedFilterYaml('sock', op('NotDAddr'), '⟦ADDRESS_INVALID⟧"10.0.0.0/33"')],
+  ['a network of 129 bits', typedFilterYaml('skb', op('NotSAddr'), '⟦ADDRESS_INVALID⟧"::/129"')],
+  ['a zone in an address', typedFilterYaml('skb', op('SAddr'), '⟦ADDRESS_INVALID⟧"fe80::1%eth0"')],
+  ['two slashes', typedFilterYaml('skb', op('SAddr'), '⟦ADDRESS_INVALID⟧"10.0.0.0/8/8"')],
+  ['a variable left in', typedFilterYaml('sock', op('DAddr'), '⟦ADDRESS_INVALID⟧"${POD}"')],
+  ['a port too large', typedFilterYaml('sock', op('DPort'), '⟦PORT_INVALID⟧"65536"')],
+  ['a port by name', typedFilterYaml('sock', op('SPort'), '⟦PORT_INVALID⟧"http"')],
+  ['ports the wrong way round', typedFilterYaml('skb', op('NotDPort'), '⟦PORT_INVALID⟧"9:1"')],
+  ['three ports in one', typedFilterYaml('skb', op('NotSPort'), '⟦PORT_INVALID⟧"1:2:3"')],
+  ['a misspelt protocol', typedFilterYaml('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧IPPROTO_TPC')],
+  ['a protocol too large', typedFilterYaml('sock', op('Protocol'), '⟦PROTOCOL_UNKNOWN⟧"65536"')],
+  ['a family by another name', typedFilterYaml('sockaddr', op('Family'), '⟦FAMILY_UNKNOWN⟧INET')],
+  ['a state that TCP does not have', typedFilterYaml('sock', op('State'), '⟦STATE_UNKNOWN⟧TCP_OPEN')],
   [
     'a state of a packet',
-    filterYaml('skb', '⟦OPERATOR_NOT_FOR_TYPE⟧State', 'TCP_CLOSE').replace(
+    typedFilterYaml('skb', '⟦OPERATOR_NOT_FOR_TYPE⟧State', 'TCP_CLOSE').replace(
       '⟦OPERATOR_NOT_FOR_TYPE⟧State',
       'operator: ⟦OPERATOR_NOT_FOR_TYPE⟧State',
     ),
   ],
-  ['a file type', filterYaml('file', op('FileType'), '⟦FILE_TYPE_UNKNOWN⟧folder', '')],
-  ['a file type of a descriptor', filterYaml('fd', 'operator: ⟦OPERATOR_NOT_FOR_TYPE⟧FileType', 'reg', '')],
+  ['a file type', typedFilterYaml('file', op('FileType'), '⟦FILE_TYPE_UNKNOWN⟧folder', '')],
+  ['a file type of a descriptor', typedFilterYaml('fd', 'operator: ⟦OPERATOR_NOT_FOR_TYPE⟧FileType', 'reg', '')],
   [
     'a port of a privileged test',
-    filterYaml('sock', op('SPortPriv'), '"80"').replace('values:', '⟦VALUES_UNUSED⟧values:'),
+    typedFilterYaml('sock', op('SPortPriv'), '"80"').replace('values:', '⟦VALUES_UNUSED⟧values:'),
   ],
-  ['a capability by number too large', filterYaml('capability', op('Equal'), '⟦CAPABILITY_UNKNOWN⟧CAP_ROOT')],
+  ['a capability by number too large', typedFilterYaml('capability', op('Equal'), '⟦CAPABILITY_UNKNOWN⟧CAP_ROOT')],
   ['a range the wrong way round', intFilter('InRange', '⟦RANGE_INVALID⟧"9:1"')],
   ['an invalid range', intFilter('NotInRange', '⟦RANGE_INVALID⟧"9"')],
   [
@@ -70,9 +70,9 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   ['a map of strings', intFilter('InMap', '⟦VALUE_NOT_A_NUMBER⟧one')],
   ['a map of a list that does not exist', intFilter('InMap', '⟦UNKNOWN_LIST⟧"list:a"')],
-  ['a system call by name', filterYaml('syscall64', 'operator: Equal', '⟦SYSCALL_UNKNOWN⟧sys_dpu, sys_dup')],
-  ['a value twice', filterYaml('int', 'operator: Equal', '"1", ⟦VALUE_REPEATED⟧"1"', '')],
-  ['an empty part', filterYaml('string', op('SubString'), '⟦VALUE_EMPTY⟧""', '')],
+  ['a system call by name', typedFilterYaml('syscall64', 'operator: Equal', '⟦SYSCALL_UNKNOWN⟧sys_dpu, sys_dup')],
+  ['a value twice', typedFilterYaml('int', 'operator: Equal', '"1", ⟦VALUE_REPEATED⟧"1"', '')],
+  ['an empty part', typedFilterYaml('string', op('SubString'), '⟦VALUE_EMPTY⟧""', '')],
   [
     'two values for one comparison',
     kprobeYaml(
@@ -87,7 +87,7 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   [
     'CapabilitiesGained with one set',
-    filterYaml('cap_effective', 'operator: ⟦OPERATOR_NEEDS_ARGS⟧CapabilitiesGained', 'CAP_CHOWN'),
+    typedFilterYaml('cap_effective', 'operator: ⟦OPERATOR_NEEDS_ARGS⟧CapabilitiesGained', 'CAP_CHOWN'),
   ],
   // Arguments
   ['a size for a number', kprobeYaml('call: f\nargs: [{index: 0, type: int, ⟦ARG_FIELD_UNUSED⟧sizeArgIndex: 1}]')],
@@ -158,14 +158,14 @@ const cases: readonly (readonly [string, string])[] = [
   // Filters apart from their values
   [
     'inode beside Prefix',
-    filterYaml('file', 'operator: Prefix', '/a').replace(
+    typedFilterYaml('file', 'operator: Prefix', '/a').replace(
       '    values:',
       '    ⟦INODE_NOT_FOR_FILTER⟧inode: true\n        values:',
     ),
   ],
   [
     'the inode of a string',
-    filterYaml('string', 'operator: Equal', '/a').replace(
+    typedFilterYaml('string', 'operator: Equal', '/a').replace(
       '    values:',
       '    ⟦INODE_NOT_FOR_FILTER⟧inode: true\n        values:',
     ),
@@ -194,7 +194,10 @@ const cases: readonly (readonly [string, string])[] = [
       'lists: [{name: a, values: [sys_dup, ksys_dup]}]\nkprobes:\n- call: sys_dup\n  args: [{index: 0, type: int}]\n  selectors: [{matchArgs: [{index: 0, operator: InMap, values: [⟦SYSCALL_UNKNOWN⟧"list:a"]}]}]',
     ),
   ],
-  ['a range of system calls', filterYaml('syscall64', 'operator: InRange', '⟦SYSCALL_UNKNOWN⟧"dup:nothing_like_it"')],
+  [
+    'a range of system calls',
+    typedFilterYaml('syscall64', 'operator: InRange', '⟦SYSCALL_UNKNOWN⟧"dup:nothing_like_it"'),
+  ],
   // Processes
   [
     'a namespace by name',

@@ -262,7 +262,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ],
 ];
 
-describe('policy: what people type', () => {
+describe('policy: common mistakes', () => {
   const printed: string[] = [];
 
   for (const [name, text, pattern] of MISTAKES) {

@@ -16,7 +16,7 @@ interface Filter {
   readonly values: readonly string[];
 }
 
-function compileValue(type: string, selectors: readonly (readonly Filter[])[]): CompiledValue {
+function compileFilteredValue(type: string, selectors: readonly (readonly Filter[])[]): CompiledValue {
   const lists = selectors.map((filters) => {
     const texts = filters.map(
       ({ operator, values }) => `  - {index: 0, operator: ${operator}, values: ${JSON.stringify(values)}}`,
@@ -105,7 +105,7 @@ describe('policy: properties of values', function () {
     );
     fc.assert(
       fc.property(shortArray(shortArray(filter, 3), 4), fc.integer({ min: -8, max: 14 }), (selectors, value) => {
-        const compiled = compileValue('int', selectors);
+        const compiled = compileFilteredValue('int', selectors);
         const raw = BigInt.asUintN(64, BigInt(value));
         const left = applyTable(allIndexes(selectors), compiled.intTable, (entry) => (entry === raw ? 0 : -1));
         const found = applyGroups(left, compiled.ints, raw);
@@ -128,17 +128,21 @@ describe('policy: properties of values', function () {
       .map(([bytes, bits]) => `${bytes.join('.')}/${bits}`);
     const filter = fc.record({ operator: fc.constantFrom('SAddr', 'NotSAddr'), values: shortArray(network, 4) });
     const number = (bytes: readonly number[]): number => bytes.reduce((sum, own) => sum * 256 + own, 0);
-    const isInNetwork = (own: number, base: number, bits: number): boolean =>
+    const sharesPrefix = (own: number, base: number, bits: number): boolean =>
       Math.floor(own / 2 ** (32 - bits)) === Math.floor(base / 2 ** (32 - bits));
     fc.assert(
       fc.property(shortArray(shortArray(filter, 3), 4), address, (selectors, bytes) => {
         const own = number(bytes);
         const matchedLength = (prefix: AddressPrefix): number =>
-          isInNetwork(own, number(prefix.bytes), prefix.bits) ? prefix.bits : -1;
-        const found = applyTable(allIndexes(selectors), compileValue('sock', selectors).net.source, matchedLength);
+          sharesPrefix(own, number(prefix.bytes), prefix.bits) ? prefix.bits : -1;
+        const found = applyTable(
+          allIndexes(selectors),
+          compileFilteredValue('sock', selectors).net.source,
+          matchedLength,
+        );
         const isHit = (_: string, text: string): boolean => {
           const [base = '', bits = ''] = text.split('/');
-          return isInNetwork(own, number(base.split('.').map(Number)), Number(bits));
+          return sharesPrefix(own, number(base.split('.').map(Number)), Number(bits));
         };
         assert.deepEqual(found, expectedSelectors(selectors, isHit));
       }),
@@ -154,7 +158,7 @@ describe('policy: properties of values', function () {
     });
     fc.assert(
       fc.property(shortArray(shortArray(filter, 2), 4), text, (selectors, own) => {
-        const scans = compileValue('string', selectors).texts.substrings ?? [];
+        const scans = compileFilteredValue('string', selectors).texts.substrings ?? [];
         const found = scans.reduce<number[]>((left, { ignoreCase, selectors: concerned, needles }) => {
           const read = ignoreCase ? own.toLowerCase() : own;
           const hits = needles.filter((needle) => read.includes(needle.text)).flatMap((needle) => needle.selectors);

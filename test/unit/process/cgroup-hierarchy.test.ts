@@ -33,14 +33,14 @@ describe('the unified hierarchy', () => {
       ));
   }
   it('is not visible from another cgroup namespace', () => {
-    const readLines = (): string => mountLine('/', '/sys/fs/cgroup', 'cgroup2 cgroup2');
+    const mountLines = (): string => mountLine('/', '/sys/fs/cgroup', 'cgroup2 cgroup2');
     assert.equal(
-      findCgroupMount(readLines, () => false),
+      findCgroupMount(mountLines, () => false),
       undefined,
     );
   });
   it('is not found without /proc', () => {
-    const readLines = (): string => '';
-    assert.equal(findCgroupMount(readLines, isWhole), undefined);
+    const mountLines = (): string => '';
+    assert.equal(findCgroupMount(mountLines, isWhole), undefined);
   });
 });

@@ -1,4 +1,4 @@
-/** Replay: which recorded hooks stand for a hook of a policy, and the events that the policy would report. */
+/** Replay: the recorded hooks that can replace a hook of a policy, and the events that the policy would report. */
 import assert from 'node:assert/strict';
 import { compilePolicy, replayer } from '../../../lib/index.js';
 import { toRecordedHook } from '../../../lib/recording/recorder.js';
@@ -48,7 +48,7 @@ describe('replay', () => {
     assert.deepEqual([miss?.verdict.reported, miss?.event], ['no', undefined]);
   });
 
-  it('a value that the recorded hook did not read is not known', () => {
+  it('a value that the recorded hook did not read is uncertain', () => {
     const policy = compileHooks('other', permissionHook('{index: 1, type: int}', ', selectors: [{matchArgs: [{index: 1, operator: Equal, values: ["4"]}]}]')); // prettier-ignore
     const [only] = toRecordedHooks(compileHooks('wide', permissionHook(FILE)));
     const [answer] = replayer(policy, [only as RecordedHook]).replay(recordCall(only, [fileArgument('/etc/x')]));
@@ -56,7 +56,7 @@ describe('replay', () => {
     assert.equal(answer?.verdict.reported, 'unknown');
   });
 
-  it('actions are those of mode monitor', () => {
+  it('actions are reported as in mode monitor', () => {
     const action = ', selectors: [{matchActions: [{action: Sigkill}]}]';
     const policy = compileHooks('kill', permissionHook(FILE, action));
     const [answer] = replayer(policy, toRecordedHooks(recordedPolicy)).replay(
@@ -69,7 +69,7 @@ describe('replay', () => {
     );
   });
 
-  it('with the recorded policy, each call is answered once', () => {
+  it('with the recorded policy, each call has one verdict', () => {
     const policy = compileHooks(
       'twice',
       permissionHook(FILE, prefixSelector('/etc/')),
@@ -83,7 +83,7 @@ describe('replay', () => {
     }
   });
 
-  it('a hook with the same values stands in for others on the function', () => {
+  it('a hook with the same values replaces other hooks on the function', () => {
     const policy = compileHooks('p', permissionHook(FILE));
     const [same, other] = [...toRecordedHooks(compileHooks('q', permissionHook(FILE))), recorded as RecordedHook];
     const { replay } = replayer(policy, [same, other as RecordedHook]);
@@ -91,14 +91,14 @@ describe('replay', () => {
     assert.equal(replay(recordCall(other, [fileArgument('/a'), intArgument(4, 1)])).length, 0);
   });
 
-  it('another function, and a hook of another kind, are not covered', () => {
+  it('does not cover another function or a hook of another kind', () => {
     const policy = compileHooks('p', '{call: security_file_open, syscall: false}');
     const { replay, uncovered } = replayer(policy, toRecordedHooks(recordedPolicy));
     assert.deepEqual(uncovered.map(({ call: name }) => name), ['security_file_open']); // prettier-ignore
     assert.deepEqual(replay(recordCall(recorded, [fileArgument('/a'), intArgument(4, 1)])), []);
   });
 
-  it('a system call has the name of its architecture in the kernel', () => {
+  it('a system call has the kernel function name of its architecture', () => {
     const [own] = toRecordedHooks(compileHooks('p', '{call: sys_lseek, syscall: true}'));
     const policy = compileHooks('q', '{call: __x64_sys_lseek, syscall: true}');
     for (const name of ['__x64_sys_lseek', '__arm64_sys_lseek']) {
@@ -107,7 +107,7 @@ describe('replay', () => {
     assert.equal(replayer(policy, [own as RecordedHook]).replay(recordCall(own, [], '__ia32_sys_lseek')).length, 0);
   });
 
-  it('a buffer that was recorded completely with maxData has what is read without it', () => {
+  it('a buffer that was recorded completely with maxData replaces a buffer without it', () => {
     const bufferHook = (more: string): string => `{call: f, syscall: false, args: [{index: 0, type: char_buf, sizeArgIndex: 2${more}}, {index: 1, type: int}]}`; // prettier-ignore
     const [whole] = toRecordedHooks(compileHooks('p', bufferHook(', maxData: true')));
     const policy = compileHooks('q', bufferHook('').replace('}]}', '}], selectors: [{matchArgs: [{index: 0, operator: Prefix, values: [ab]}]}]}')); // prettier-ignore

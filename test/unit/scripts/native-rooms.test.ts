@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const { checkRooms } = require('../../../scripts/native-rooms.cjs') as {
-  checkRooms(folder: string): readonly string[];
+  readonly checkRooms: (folder: string) => readonly string[];
 };
 
 const refused = [

@@ -1,4 +1,4 @@
-/** The stream without a kernel: it uses a fake session. */
+/** The event stream, with a fake session instead of a kernel. */
 import assert from 'node:assert/strict';
 import v8 from 'node:v8';
 import vm from 'node:vm';
@@ -38,7 +38,7 @@ describe('hub and iterators', () => {
     assert.equal(await nextPid(it), 2);
   });
 
-  it('several next() at once are answered in their order', async () => {
+  it('several pending next() calls resolve in their order', async () => {
     const it = addIterator();
     const waiting = [it.next(), it.next(), it.next()];
     session.records = execRecords(1, 2);
@@ -50,7 +50,7 @@ describe('hub and iterators', () => {
     );
   });
 
-  it('losses of a slow iterator: exact, and in the place of the lost events', async () => {
+  it('losses of a slow iterator are exact, and come in the order of the lost events', async () => {
     openHub(5);
     const [slow, fast] = [addIterator(), addIterator()];
     for (let from = 1; from <= 13; from += 4) {
@@ -113,7 +113,7 @@ describe('hub and iterators', () => {
     await it.return();
   });
 
-  it('a record for which nothing woke the reader is found soon, also if it appears late', async () => {
+  it('a record without a wake-up of the reader is found soon, even if it appears late', async () => {
     const it = addIterator();
     const waiting = it.next();
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -122,7 +122,7 @@ describe('hub and iterators', () => {
     assert.equal(await Promise.race([waiting.then(({ value }) => eventPid(value)), second]), 1);
   });
 
-  it('end() hands out the rest, then ends every iterator; an abort signal drops fetched events', async () => {
+  it('end() delivers the remaining events, then ends every iterator; an abort signal drops fetched events', async () => {
     const controller = new AbortController();
     const [kept, aborted] = [addIterator(), addIterator({ signal: controller.signal })];
     session.records = execRecords(1, 3);
@@ -149,7 +149,7 @@ describe('hub and iterators', () => {
     assert.equal(hub.consumers, 0);
   });
 
-  it('an iterator that nobody can read any more is released; one that waits is not', async () => {
+  it('an unreachable iterator is released, unless it waits', async () => {
     v8.setFlagsFromString('--expose-gc');
     const collect = vm.runInNewContext('gc') as () => void;
     (() => {
@@ -188,7 +188,7 @@ describe('options', () => {
   for (const options of bad) {
     it(JSON.stringify(options), () => assert.throws(() => resolveOptions(options), { code: 'BAD_OPTION' }));
   }
-  it('the smallest buffer has room for the longest record and its header in the ring', () => {
+  it('the smallest buffer can hold the longest record and its header in the ring', () => {
     const { bufferSize } = resolveOptions({ bufferSize: 2 ** 17 });
     assert.ok(bufferSize >= RecordLimit.RECORD_SIZE_MAX + 8 && bufferSize / 2 < RecordLimit.RECORD_SIZE_MAX);
     assert.throws(() => resolveOptions({ bufferSize: 2 ** 16 }), { hint: /131072 \(128 KiB\).*100864 bytes/ });

@@ -141,7 +141,7 @@ describe('scopes of policies', () => {
     assert.deepEqual(listDefaults(CgroupKind.CGROUP_HOST), [false, false, false, true, true]);
     assert.deepEqual(listDefaults(CgroupKind.CGROUP_UNNAMED), [false, true, false, false, false]);
     assert.deepEqual(listDefaults(CgroupKind.CGROUP_NAMED), [false, true, false, false, false]);
-    // what a user without root calls a container is reported as both, and exempt as neither
+    // A container of an unprivileged user is in the scopes of containers and of the host, but no scope exempts it.
     assert.deepEqual(listDefaults(CgroupKind.CGROUP_UNPROVEN), [false, true, false, true, false]);
   });
 

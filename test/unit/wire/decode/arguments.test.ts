@@ -127,7 +127,7 @@ const FILE_ARGUMENT = {
 };
 const OPENAT = syscallNumber('openat', hostArchitecture()) ?? 0n;
 
-type Rows = readonly (readonly [value: RecordValue, told: Record<string, unknown>])[];
+type Rows = readonly (readonly [value: RecordValue, expected: Record<string, unknown>])[];
 
 const numberRows = (bits: number, signed: boolean): Rows => {
   return [0n, 1n, -1n, 2n ** BigInt(bits - 1), 0x1122_3344_5566_7788n].map((value) => {
@@ -369,7 +369,7 @@ describe('decoding of arguments', () => {
       [0o140777, 'srwxrwxrwx'],
       [0o010000, 'p---------'],
     ];
-    for (const [mode, shown] of cases) assert.equal(formatMode(mode), shown);
+    for (const [mode, expected] of cases) assert.equal(formatMode(mode), expected);
   });
 });
 

@@ -41,7 +41,7 @@ describe('automaton of substrings', () => {
     assert.equal(automaton.states, 7);
   });
 
-  it('agrees with a plain search on random texts of few letters', () => {
+  it('agrees with a plain search on random strings of few letters', () => {
     let seed = 7;
     const randomBelow = (below: number): number => (seed = (seed * 1103515245 + 12345) % 2147483648) % below;
     const randomString = (longest: number): string =>

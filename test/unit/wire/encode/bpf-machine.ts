@@ -3,9 +3,9 @@ const MASK = 2n ** 64n - 1n;
 const FRAME = 10;
 /** A fake address of the stack. The memory above it belongs to the caller. */
 const STACK = 1n << 40n;
-const GIVEN = 1n << 41n;
+const VALUES_ADDRESS = 1n << 41n;
 
-const toSigned = (value: bigint): bigint => BigInt.asIntN(64, value);
+export const toSigned = (value: bigint): bigint => BigInt.asIntN(64, value);
 
 const ALU: Readonly<Record<number, (a: bigint, b: bigint) => bigint>> = {
   0x00: (a, b) => a + b,
@@ -24,12 +24,12 @@ const ALU: Readonly<Record<number, (a: bigint, b: bigint) => bigint>> = {
 };
 
 /** Runs a program with the signature `u64 f(const u64 *values, u64 candidates)`. */
-export function runProgram(code: Uint8Array, values: readonly bigint[], candidates: bigint): bigint {
+export function runInstructions(code: Uint8Array, values: readonly bigint[], candidates: bigint): bigint {
   const view = new DataView(code.buffer, code.byteOffset, code.byteLength);
   const memory = new Map<bigint, bigint>();
-  const registers: (bigint | undefined)[] = [undefined, GIVEN, candidates];
+  const registers: (bigint | undefined)[] = [undefined, VALUES_ADDRESS, candidates];
   registers[FRAME] = STACK;
-  values.forEach((value, i) => writeMemory(memory, GIVEN + BigInt(8 * i), 8, value));
+  values.forEach((value, i) => writeMemory(memory, VALUES_ADDRESS + BigInt(8 * i), 8, value));
   const readRegister = (register: number): bigint => {
     const value = registers[register];
     if (value === undefined) throw new Error(`R${register} !read_ok`);

@@ -1,6 +1,7 @@
 /** Evaluates steps of expressions one by one, and generates lists of steps for tests. */
 import fc from 'fast-check';
 import type { CelOp, CelStep } from '../../../../types/index.js';
+import { toSigned } from './bpf-machine.js';
 
 export const VALUES = 9;
 /** Numbers at the limits of signs, carries and shifts. */
@@ -25,7 +26,6 @@ export const EDGES = [
 ] as const;
 
 const toUnsigned = (value: bigint): bigint => BigInt.asUintN(64, value);
-const toSigned = (value: bigint): bigint => BigInt.asIntN(64, value);
 
 type Binary = (a: bigint, b: bigint) => bigint | boolean;
 

@@ -6,7 +6,7 @@ import { encodeCel } from '../../../../lib/wire/encode/cel.js';
 import { compilePolicy } from '../../../../lib/policy/index.js';
 import { encodeHook, type EncodedHook } from '../../../../lib/wire/encode/hook.js';
 import { AbiLimit, HookConfig } from '../../../../lib/wire/layout.gen.js';
-import { runProgram } from './bpf-machine.js';
+import { runInstructions } from './bpf-machine.js';
 import { anyNumber, anySteps, anyValues, BINARY, DIVISIONS, EDGES, evaluateSteps, step } from './cel-steps.js';
 import { encodeContext } from '../../compiled-hooks.js';
 
@@ -14,7 +14,7 @@ const { CEL_INSTRUCTIONS } = AbiLimit;
 const ALL = 2n ** 64n - 1n;
 const filterStep = (from: number, ...selectors: number[]): CelStep => ({ ...step('filter', 0, from), selectors });
 const remainingCandidates = (steps: readonly CelStep[], values: readonly bigint[], candidates = ALL): bigint =>
-  runProgram(encodeCel(steps, CEL_INSTRUCTIONS, 'hook'), values, candidates);
+  runInstructions(encodeCel(steps, CEL_INSTRUCTIONS, 'hook'), values, candidates);
 
 /** Register 2 has the result. Selector 0 remains if the result equals value 2, selector 1 if the result is not an error. */
 const compared = [
@@ -36,8 +36,8 @@ describe('expressions as instructions', () => {
       for (const a of EDGES) {
         for (const b of EDGES) {
           const result = BigInt.asUintN(64, BigInt(expected(a, b)));
-          assert.equal(runProgram(code, [a, b, result], 3n), 3n, `${a} ${op} ${b} is ${result}`);
-          assert.equal(runProgram(code, [a, b, result ^ 1n], 3n), 2n, `${a} ${op} ${b} is nothing else`);
+          assert.equal(runInstructions(code, [a, b, result], 3n), 3n, `${a} ${op} ${b} is ${result}`);
+          assert.equal(runInstructions(code, [a, b, result ^ 1n], 3n), 2n, `${a} ${op} ${b} is nothing else`);
         }
       }
     });
@@ -49,10 +49,10 @@ describe('expressions as instructions', () => {
       for (const a of EDGES) {
         for (const b of EDGES.filter((each) => each !== 0n)) {
           const result = BigInt.asUintN(64, expected(a, b));
-          assert.equal(runProgram(code, [a, b, result], 3n), 3n, `${a} ${op} ${b} is ${result}`);
+          assert.equal(runInstructions(code, [a, b, result], 3n), 3n, `${a} ${op} ${b} is ${result}`);
         }
-        assert.equal(runProgram(code, [a, 0n, 0n], 3n), 0n, `${a} ${op} 0`);
-        assert.equal(runProgram(code, [a, 0n, a], 3n), 0n, `${a} ${op} 0`);
+        assert.equal(runInstructions(code, [a, 0n, 0n], 3n), 0n, `${a} ${op} 0`);
+        assert.equal(runInstructions(code, [a, 0n, a], 3n), 0n, `${a} ${op} 0`);
       }
     });
   }
@@ -65,7 +65,7 @@ describe('expressions as instructions', () => {
       ] as const) {
         const code = encodeCel([step('value', 0), step(op, 2, 0, 0, bits), ...compared], CEL_INSTRUCTIONS, 'hook');
         for (const a of EDGES)
-          assert.equal(runProgram(code, [a, 0n, BigInt.asUintN(64, expected(Number(bits), a))], 3n), 3n);
+          assert.equal(runInstructions(code, [a, 0n, BigInt.asUintN(64, expected(Number(bits), a))], 3n), 3n);
       }
     });
   }
@@ -127,7 +127,7 @@ describe('expressions as instructions', () => {
     // Two instructions keep the parameters, and two return the result.
     const [own] = [encodeCel(repeatSteps(10), 24, 'hook')];
     assert.equal(own.length, 24 * 8);
-    assert.equal(runProgram(own, [], 5n), 5n);
+    assert.equal(runInstructions(own, [], 5n), 5n);
     assert.throws(
       () => encodeCel(repeatSteps(11), 24, 'do_it'),
       (error) =>
@@ -184,7 +184,7 @@ spec:
     assert.deepEqual([hook.code.map(({ mark }) => mark), ...celFlags(hook)], [[AbiLimit.CEL_ENTRY_MARK], 1, 0]);
     const [code] = hook.code;
     assert.ok(code);
-    const isMatch = (...values: bigint[]): bigint => runProgram(code.instructions, values, 1n);
+    const isMatch = (...values: bigint[]): bigint => runInstructions(code.instructions, values, 1n);
     assert.deepEqual(
       [isMatch(7n, 2n), isMatch(8n, 2n), isMatch(7n, 0n), isMatch(BigInt.asUintN(64, -7n), 2n)],
       [1n, 0n, 1n, 0n],
@@ -196,7 +196,8 @@ spec:
     assert.deepEqual([hook.code.map(({ mark }) => mark), ...celFlags(hook)], [[AbiLimit.CEL_RETURN_MARK], 0, 1]);
     const [code] = hook.code;
     assert.ok(code);
-    const isMatch = (value: bigint): bigint => runProgram(code.instructions, [1n, 1n, BigInt.asUintN(64, value)], 1n);
+    const isMatch = (value: bigint): bigint =>
+      runInstructions(code.instructions, [1n, 1n, BigInt.asUintN(64, value)], 1n);
     assert.deepEqual([isMatch(-1n), isMatch(0n), isMatch(5n)], [1n, 0n, 0n]);
   });
 
