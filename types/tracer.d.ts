@@ -48,6 +48,11 @@ export interface TracerOptions {
    * actions is refused unless it is in mode `monitor`. Default false.
    */
   readonly enforcement?: boolean;
+  /**
+   * Allows enforcement by mechanisms that can miss calls on this kernel, see `preemption` of `preflight()`. Without it,
+   * such a policy is refused with CALLS_MAY_BE_MISSED. Default false.
+   */
+  readonly allowMissedCalls?: boolean;
   /** Mode of `policies`. It replaces the mode that the policies set themselves, except for `monitor_only`. */
   readonly mode?: PolicyMode;
   /**
