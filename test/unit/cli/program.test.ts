@@ -155,6 +155,7 @@ describe('polytrace', () => {
   describe('preflight', () => {
     const report: PreflightReport = {
       kernel: '6.18.0',
+      preemption: 'lazy',
       features: [
         { name: 'btf', available: true, detail: '/sys/kernel/btf/vmlinux', meaning: 'types are known' },
         { name: 'kprobe', available: false, detail: 'CONFIG_KPROBES is off', meaning: 'no kprobes' },
@@ -189,6 +190,7 @@ describe('polytrace', () => {
           'btf      yes   /sys/kernel/btf/vmlinux  types are known',
           'kprobe   no    CONFIG_KPROBES is off    no kprobes',
           '',
+          'The preemption model is lazy: the kernel can suspend programs, so functions are hooked by kprobes, which it does not suspend.',
           'The base sensor (exec, exit, fork) can run here.',
           'Policies with these hooks can run here: tracepoints, uprobes, usdts; cannot: kprobes, fentries, lsmhooks.',
           '  lsmhooks: lsm (CONFIG_BPF_LSM is off)',
