@@ -37,6 +37,9 @@ enum abi_limit {
 	INT_GROUPS_MAX = 64,
 	CEL_INSTRUCTIONS = 512,    /* BPF instructions for CEL expressions at the entry, and again at the return */
 	RDONLY_CAST_MARK = 0x52444f01, /* stands for the kernel function bpf_rdonly_cast in the built object */
+	PREEMPT_DISABLE_MARK = 0x52444f02, /* the same for bpf_preempt_disable */
+	PREEMPT_ENABLE_MARK = 0x52444f03, /* the same for bpf_preempt_enable */
+	SCRATCH_LEVELS = 4,        /* with GUARD_LEVELS: scratch entries of one program on one CPU */
 	CEL_ENTRY_MARK = 0x43454c01, /* marks the location of the expressions in the built object */
 	CEL_RETURN_MARK = 0x43454c02,
 	SUBSTRING_PASSES_MAX = 4,  /* scans of one string for substrings */
@@ -581,6 +584,14 @@ enum hook_shape { SHAPE_ATTACH_POINT = 0x10000 };
  * In the frozen .rodata of each hook program. The verifier knows these values and removes all code that a policy does
  * not use.
  */
+
+/* Protects the scratch memory of a program that the kernel may suspend and start again on the same CPU. */
+enum scratch_guard {
+	GUARD_NONE = 0, /* the kernel does not start the program again while it runs */
+	GUARD_PREEMPT = 1, /* the program disables preemption */
+	GUARD_LEVELS = 2, /* the program takes a free entry; if there is none, the call is counted as missed */
+};
+
 struct hook_config {
 	u32 hook;
 	u32 self_tgid; /* the process that the hook ignores; 0: none */
@@ -608,7 +619,7 @@ struct hook_config {
 	u8 yielding_tests; /* number of tests after process_tests; see yield_to_acting() */
 	u8 scope_tests;
 	u8 cache_hold_ticks; /* ticks for which an entry of the negative cache is not replaced */
-	u8 pad[1];
+	u8 guard; /* enum scratch_guard */
 	u32 cache_entries; /* entries of the negative cache, on all CPUs */
 	u64 rename_lock, mount_lock; /* addresses in the kernel; 0: there is no negative cache */
 	struct value_config values[HOOK_VALUES_MAX];
@@ -690,7 +701,7 @@ struct control {
 struct hook_counters {
 	u64 lost_ring; /* records lost because the ring buffer was full */
 	u64 lost_pending; /* records lost because the table `pending` was full */
-	u64 lost_return; /* records whose return was not seen, because the kernel had no kretprobe instance left */
+	u64 lost_return; /* calls that were missed: their return was not seen, or every scratch entry was in use */
 	u64 reported_ring, reported_pending, reported_return; /* written by user space: the part that it has reported */
 	u64 enforces; /* written by user space; 0: monitor mode, actions are only reported */
 	u64 hits; /* with counts_hits: calls that reached the program */

@@ -33,6 +33,8 @@
  * function were declared, libbpf would read all kernel types again for each object.
  */
 static void *(*const cast_readonly)(const void *object, u32 type) = (void *)RDONLY_CAST_MARK;
+static void (*const preempt_disable)(void) = (void *)PREEMPT_DISABLE_MARK;
+static void (*const preempt_enable)(void) = (void *)PREEMPT_ENABLE_MARK;
 #define READ(pointer, field) ((pointer)->field)
 #define READ_U64(pointer, field) (*(u64 *)&(pointer)->field)
 #define READ_BIT(pointer, field) BPF_CORE_READ_BITFIELD(pointer, field)

@@ -15,6 +15,8 @@
 #include "actions.bpf.h"
 
 struct hook_scratch {
+	u32 users; /* with GUARD_LEVELS: programs that use this entry, or try to */
+	u32 pad;
 	struct string_buffer buffer;
 	struct hook_record record;
 };
@@ -43,6 +45,65 @@ struct {
 static __always_inline u32 scratch_slot(u32 which)
 {
 	return 2 * bpf_get_smp_processor_id() + which;
+}
+
+/*
+ * The kernel can suspend programs on LSM hooks and uprobes, and start them again on the same CPU. On a kernel that
+ * allows it, such a program runs with preemption disabled. On other kernels, it takes one of SCRATCH_LEVELS entries that
+ * nobody else uses until release_scratch(). NO_SCRATCH: all are in use.
+ */
+enum { NO_SCRATCH = ~0U, SCRATCH_NOT_TAKEN = ~0U - 1 };
+
+static __always_inline u32 take_level(u32 which)
+{
+	u32 first = SCRATCH_LEVELS * scratch_slot(which);
+
+	for (u32 level = 0; level < SCRATCH_LEVELS; level++) {
+		u32 slot = first + level;
+		struct hook_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+
+		if (!s)
+			break;
+		/* two programs that see each other both go on to the next entry */
+		__sync_fetch_and_add(&s->users, 1);
+		if (*(volatile u32 *)&s->users == 1)
+			return slot;
+		__sync_fetch_and_add(&s->users, -1);
+	}
+	return NO_SCRATCH;
+}
+
+/* Nothing suspends the program between these two, if the guard is GUARD_PREEMPT. */
+static __always_inline void begin_exclusive(void)
+{
+#ifndef READ_PROBE
+	if (config.guard == GUARD_PREEMPT)
+		preempt_disable();
+#endif
+}
+
+static __always_inline void end_exclusive(void)
+{
+#ifndef READ_PROBE
+	if (config.guard == GUARD_PREEMPT)
+		preempt_enable();
+#endif
+}
+
+static __always_inline u32 take_scratch(u32 which)
+{
+	return config.guard == GUARD_LEVELS ? take_level(which) : scratch_slot(which);
+}
+
+static __always_inline void release_scratch(u32 slot)
+{
+	struct hook_scratch *s;
+
+	if (config.guard != GUARD_LEVELS || slot == NO_SCRATCH || slot == SCRATCH_NOT_TAKEN)
+		return;
+	s = bpf_map_lookup_elem(&scratch, &slot);
+	if (s)
+		__sync_fetch_and_add(&s->users, -1);
 }
 
 #ifdef OLD_KERNEL
@@ -218,7 +279,7 @@ static __always_inline void post_event(struct hook_record *record, u64 candidate
  * Runs the filters and builds the record. Returns the candidates that are left. At the return of a pair, `record` is
  * the record that the entry has saved; otherwise this function sets it.
  */
-static __always_inline u64 evaluate_hook(void *ctx, u32 which, enum phase phase, u64 candidates, u64 returned,
+static __always_inline u64 evaluate_hook(void *ctx, u32 which, u32 *taken, enum phase phase, u64 candidates, u64 returned,
 					 struct hook_record **record)
 {
 	struct task_struct *task = 0;
@@ -249,7 +310,12 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, enum phase phase,
 		if (!candidates)
 			return 0;
 	}
-	slot = scratch_slot(which);
+	slot = take_scratch(which);
+	*taken = slot;
+	if (slot == NO_SCRATCH) {
+		count_lost_return(config.hook);
+		return 0;
+	}
 #ifdef HAS_NEGATIVE_CACHE
 	is_early = phase != PHASE_RETURN && has_early_lookup(0);
 	if (is_early) {
@@ -401,7 +467,7 @@ static __always_inline bool should_act_at_entry(void)
 	return !config.pair || !config.acts_at_return;
 }
 
-static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
+static __always_inline bool run_entry(void *ctx, u64 frame, s32 *value, u32 *taken)
 {
 	enum phase phase = config.pair ? PHASE_ENTRY : PHASE_SINGLE;
 	struct hook_record *record = 0;
@@ -411,7 +477,7 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 
 	if (config.counts_hits)
 		count_hit();
-	candidates = evaluate_hook(ctx, SCRATCH_ENTRY, phase, config.selectors, 0, &record);
+	candidates = evaluate_hook(ctx, SCRATCH_ENTRY, taken, phase, config.selectors, 0, &record);
 	if (!candidates)
 		return false;
 	if (config.has_actions) {
@@ -437,6 +503,40 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 	return overrides;
 }
 
+/*
+ * Decides about a call that cannot be checked, because every scratch entry is in use: it is refused as if a selector
+ * that overrides had matched.
+ */
+static __always_inline bool override_unchecked(s32 *value)
+{
+	struct hook_counters *counted = lookup_counters();
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (!(config.has_actions & ACTIONS_OVERRIDE) || !counted || is_monitored(counted) || is_protected(tgid))
+		return false;
+	for (u32 i = 0; i < HOOK_SELECTORS_MAX; i++) {
+		if (!config.actions[i].overrides)
+			continue;
+		*value = config.actions[i].override_value;
+		return true;
+	}
+	return false;
+}
+
+static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
+{
+	u32 taken = SCRATCH_NOT_TAKEN;
+	bool overrides;
+
+	begin_exclusive();
+	overrides = run_entry(ctx, frame, value, &taken);
+	release_scratch(taken);
+	if (config.guard == GUARD_LEVELS && taken == NO_SCRATCH)
+		overrides = override_unchecked(value);
+	end_exclusive();
+	return overrides;
+}
+
 /* Runs the actions of the return. Returns true if an event must be posted. */
 static __always_inline bool act_on_return(void *ctx, struct hook_record *record, u64 candidates)
 {
@@ -459,7 +559,7 @@ static __always_inline bool act_on_return(void *ctx, struct hook_record *record,
 }
 
 /* Without a pair, this is the only program of the hook. The function must then not change its parameters. */
-static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
+static __always_inline int run_return(void *ctx, u64 frame, u64 returned, u32 *taken)
 {
 	enum phase phase = config.pair ? PHASE_RETURN : PHASE_SINGLE;
 	u64 candidates = config.selectors;
@@ -479,7 +579,7 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 		if (config.returned_socket)
 			track_returned_socket(ctx, record, returned);
 	}
-	candidates = evaluate_hook(ctx, SCRATCH_RETURN, phase, candidates, returned, &record);
+	candidates = evaluate_hook(ctx, SCRATCH_RETURN, taken, phase, candidates, returned, &record);
 	if (candidates && config.yielding_tests && (!pair || config.acts_at_return))
 		candidates = yield_to_acting(candidates);
 	if (candidates && config.has_actions && !act_on_return(ctx, record, candidates))
@@ -489,6 +589,18 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 	if (config.pair)
 		bpf_map_delete_elem(&pending, &frame);
 	return 0;
+}
+
+static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
+{
+	u32 taken = SCRATCH_NOT_TAKEN;
+	int result;
+
+	begin_exclusive();
+	result = run_return(ctx, frame, returned, &taken);
+	release_scratch(taken);
+	end_exclusive();
+	return result;
 }
 
 #endif

@@ -24,6 +24,7 @@ KEEP(enum, value_width);
 KEEP(enum, syscall_bit);
 KEEP(enum, syscall_registers);
 KEEP(enum, pair);
+KEEP(enum, scratch_guard);
 KEEP(enum, hook_shape);
 KEEP(enum, int_op);
 KEEP(enum, process_field);

@@ -94,3 +94,9 @@ export interface KernelInfo {
   /** Returns the names in a group of tracepoints. Without a group, returns the names of the groups. */
   tracepointNames(subsystem?: string): readonly string[];
 }
+
+/**
+ * The preemption model of a kernel: when it can suspend its own code. `none` and `voluntary` do not suspend BPF programs;
+ * `lazy`, `full` and `rt` do. `unknown` counts as preemptible.
+ */
+export type PreemptionModel = 'none' | 'voluntary' | 'lazy' | 'full' | 'rt' | 'unknown';

@@ -1,4 +1,5 @@
 import type { FileUrl, StopSignal } from './compatibility.js';
+import type { PreemptionModel } from './kernel.js';
 import type { ContainerInfo, ContainerSource, ContainerSourceStatus } from './containers.js';
 import type { Diagnostic } from './errors.js';
 import type { EventOf, EventType, LostEvent, PlainEvent, PlainOf, Process, TracerEvent } from './events.js';
@@ -48,6 +49,11 @@ export interface TracerOptions {
    * actions is refused unless it is in mode `monitor`. Default false.
    */
   readonly enforcement?: boolean;
+  /**
+   * Allows enforcement by mechanisms that can miss calls on this kernel, see `preemption` of `preflight()`. Without it,
+   * such a policy is refused with CALLS_MAY_BE_MISSED. Default false.
+   */
+  readonly allowMissedCalls?: boolean;
   /** Mode of `policies`. It replaces the mode that the policies set themselves, except for `monitor_only`. */
   readonly mode?: PolicyMode;
   /**
@@ -486,6 +492,8 @@ export type AttachMechanism =
 export interface PreflightReport {
   /** Release of the kernel. */
   readonly kernel: string;
+  /** The preemption model of the kernel; `unknown` also without the addon or privileges. */
+  readonly preemption: PreemptionModel;
   /** Features, in the order in which the command shows them. */
   readonly features: readonly PreflightFeature[];
   /** The kernel and the privileges meet the requirements of the base sensor. `tryTracing` shows whether it runs. */
@@ -507,6 +515,7 @@ export interface PreflightFeature {
     | 'attach_cookie'
     | 'lsm'
     | 'fmod_ret'
+    | 'preempt_disable'
     | 'uprobe'
     | 'uprobe_multi'
     | 'uprobe_registers'

@@ -16,6 +16,8 @@ import { loadHook, locateValues, toKernelError, type ValueLocations } from './lo
 import { availableMechanisms, noMechanismError, wantedMechanism, type Mechanism } from './mechanisms.js';
 import { checkOverride, toOverrideError } from './overrides.js';
 import { checkPrototype, findPrototype, type Prototype } from './prototype.js';
+import { checkMissedCalls } from './preemption.js';
+import { findLsmHook } from './lsm-hooks.js';
 import type { AttachResult, AttachRequest } from './request.js';
 import { kernelFunctionName } from './targets.js';
 
@@ -37,11 +39,14 @@ export async function attachKernelFunction(request: AttachRequest): Promise<Atta
   let failure: KernelError | undefined;
   for (const mechanism of candidateMechanisms(request, prototype)) {
     try {
-      return await attachFunctionWith(mechanism, request, target);
+      return await (mechanism === 'lsm'
+        ? attachAsLsm(request, functionName)
+        : attachFunctionWith(mechanism, request, target));
     } catch (error) {
-      failure ??=
+      const explained =
         toOverrideError(error as NativeError, hook, kernel) ??
         toKernelError(error as NativeError, hook, `the function ${functionName}`);
+      failure = failure === undefined || explained.code === 'CALLS_MAY_BE_MISSED' ? explained : failure;
     }
   }
   if (isOptional && (failure === undefined || failure.code === 'HOOK_NOT_FOUND')) return undefined;
@@ -56,7 +61,8 @@ function withSuggestion(error: KernelError, { hook, kernel }: AttachRequest): Ke
 }
 
 /** Returns the mechanisms in the order in which they are tried. */
-function candidateMechanisms({ hook, context }: AttachRequest, prototype: Prototype | null): readonly Mechanism[] {
+function candidateMechanisms(request: AttachRequest, prototype: Prototype | null): readonly (Mechanism | 'lsm')[] {
+  const { hook, context } = request;
   const register = hookValues(hook).find(isRegister);
   if (register !== undefined && wantedMechanism(hook, context) === 'fentry') {
     throw new KernelError(
@@ -66,7 +72,36 @@ function candidateMechanisms({ hook, context }: AttachRequest, prototype: Protot
     );
   }
   const available = availableMechanisms(wantedMechanism(hook, context), prototype, context);
-  return register === undefined ? available : available.filter((mechanism) => mechanism === 'kprobe');
+  if (register !== undefined) return available.filter((mechanism) => mechanism === 'kprobe');
+  return overridesAsLsm(request) ? ['lsm', ...available] : available;
+}
+
+/**
+ * True if an LSM program overrides the function instead of a trampoline, because the kernel can suspend a program on a
+ * trampoline and then does not run it for other tasks.
+ */
+function overridesAsLsm({ hook, context, kernel }: AttachRequest): boolean {
+  return (
+    context.preemption.isPreemptible &&
+    context.features.lsm.available &&
+    wantedMechanism(hook, context) === 'auto' &&
+    hasModifyingAction(hook) &&
+    !hasReturnProgram(hook) &&
+    findLsmHook(hook.call, kernel) !== undefined
+  );
+}
+
+/** Attaches to the LSM hook that the function calls. Events keep the name of the function. */
+async function attachAsLsm(request: AttachRequest, functionName: string): Promise<AttachResult> {
+  const { hook, kernel } = request;
+  const target = findLsmHook(hook.call, kernel) ?? '';
+  const prototype = kernel.function(`bpf_lsm_${target}`);
+  await loadHook(request, {
+    attachment: { mechanism: 'lsm', target, entry: true, return: false },
+    params: prototype?.params.length ?? 0,
+    valueLocations: locateValues(request, prototype),
+  });
+  return { functionName, functions: [functionName], attach: 'lsm' };
 }
 
 /**
@@ -85,6 +120,7 @@ async function attachFunctionWith(
   const { hook } = request;
   const { functionName, prototype, valueLocations } = target;
   const returns = hasReturnProgram(hook);
+  checkMissedCalls(hook, mechanism, request.context);
   checkOverride(hook, mechanism, returns);
   const override = hasModifyingAction(hook);
   const atBoth = override || hook.returnActions !== undefined || hook.returnedSocket !== undefined;

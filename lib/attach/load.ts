@@ -12,6 +12,7 @@ import { encodeHook, type EncodeContext } from '../wire/encode/hook.js';
 import { locateFields } from './fields.js';
 import type { AttachRequest } from './request.js';
 import { negativeCacheLocks } from './negative-cache.js';
+import { scratchGuard } from './preemption.js';
 import { readInodes, locateRegisters, resolveValues, voidPointerSlots } from './values.js';
 
 /** The locations of the hook's values. They do not depend on the mechanism. */
@@ -85,6 +86,7 @@ export async function loadHook(
     countHits: context.countHits,
     // The second program of an LSM hook does not run at a return.
     pair: attachment.entry && attachment.return && hook.kind !== 'lsm',
+    guard: scratchGuard(attachment.mechanism, context),
     locks: negativeCacheLocks(hook, attachment.mechanism, context),
     onDemand: context.binding.kernelHasStruct('bpf_mem_alloc'),
     enforcer: context.enforcer,

@@ -16,16 +16,19 @@ export function wantedMechanism(
   return hook.kind === 'fentry' ? 'fentry' : attach;
 }
 
-/** Returns the available mechanisms, the cheaper one first. A trampoline needs a prototype. */
+/**
+ * Returns the available mechanisms in the order in which they are tried. A trampoline needs a prototype, and is cheaper.
+ * A preemptible kernel can suspend a program on a trampoline and then skips it for other tasks: there, kprobe is first.
+ */
 export function availableMechanisms(
   attach: AttachContext['attach'],
   prototype: Prototype | null,
-  { features }: Pick<AttachContext, 'features'>,
+  { features, preemption }: Pick<AttachContext, 'features' | 'preemption'>,
 ): readonly Mechanism[] {
   const result: Mechanism[] = [];
   if (attach !== 'kprobe' && features.fentry.available && prototype !== null) result.push('fentry');
   if (attach !== 'fentry' && features.kprobe.available) result.push('kprobe');
-  return result;
+  return preemption.isPreemptible ? result.reverse() : result;
 }
 
 export function noMechanismError(

@@ -4,6 +4,7 @@ import type { HookStatus } from '../../types/tracer.js';
 import type { CompiledHook, UprobeAttachPoint } from '../compiled/compiled-policy.js';
 import type { NativeBinding, NativeSession } from '../native/binding.js';
 import type { NativeFeatures } from '../native/features.js';
+import type { Preemption } from '../native/preemption.js';
 
 /** The inputs that are the same for every hook of a policy. */
 export interface AttachContext {
@@ -11,6 +12,9 @@ export interface AttachContext {
   readonly session: NativeSession;
   readonly features: NativeFeatures;
   readonly attach: 'auto' | 'fentry' | 'kprobe';
+  readonly preemption: Preemption;
+  /** Allows enforcement by mechanisms that can miss calls on this kernel. */
+  readonly allowMissedCalls: boolean;
   readonly selfTgid: number;
   readonly countHits: boolean;
   /** The id of the first enforcer of the policy that is being loaded. */

@@ -9,6 +9,7 @@ import type { ProgramChanges } from '../wire/encode/context.js';
 import { checkHash, toHashError } from './ima.js';
 import { loadHook, locateValues, toKernelError, type Attachment } from './load.js';
 import { notAvailableError } from './mechanisms.js';
+import { checkMissedCalls } from './preemption.js';
 import type { AttachResult, AttachRequest } from './request.js';
 
 export interface SingleTarget {
@@ -50,6 +51,7 @@ export async function attachSingle(request: AttachRequest, target: SingleTarget)
   const { hook, kernel } = request;
   const { attachment, attach, name, feature, prototype, explainError, ...own } = target;
   checkFeature(request, feature, name);
+  checkMissedCalls(hook, attachment.mechanism, request.context);
   checkHash(hook, kernel);
   const valueLocations = locateValues(request, prototype);
   try {

@@ -31,6 +31,7 @@ const TRACER_OPTIONS = {
   policy: '--policy',
   policyDir: '--policy-dir',
   enforcement: '--enforcement',
+  allowMissedCalls: '--allow-missed-calls',
   allowRequests: '--allow-requests',
   mode: '--mode',
   persist: '--persist',

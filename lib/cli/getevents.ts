@@ -37,6 +37,7 @@ export interface GetEventsOptions extends PrinterOptions {
   readonly containerSources?: readonly (ContainerSourceName | 'none')[];
   readonly duration?: number;
   readonly enforcement?: boolean;
+  readonly allowMissedCalls?: boolean;
   readonly allowRequests?: boolean;
   readonly mode?: PolicyMode;
   readonly persist?: string;
@@ -145,6 +146,7 @@ function checkLabels({ labels }: GetEventsOptions, { api }: Context): void {
 
 function tracerOptions({
   enforcement,
+  allowMissedCalls,
   allowRequests,
   mode,
   persist,
@@ -154,6 +156,7 @@ function tracerOptions({
   return {
     containers: sources === undefined ? true : sources.length > 0 && { sources },
     ...(enforcement === true ? { enforcement } : {}),
+    ...(allowMissedCalls === true ? { allowMissedCalls } : {}),
     ...(allowRequests === true ? { allowRequests } : {}),
     ...(mode === undefined ? {} : { mode }),
     ...(persist === undefined ? {} : { persist }),

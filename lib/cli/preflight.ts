@@ -1,4 +1,5 @@
 /** `polytrace preflight`: prints the features of this kernel, and tries which hooks work with these privileges. */
+import type { PreemptionModel } from '../../types/kernel.js';
 import { escapeUnsafeJson } from '../output/escape.js';
 import { KERNEL, SUCCESS, type Context } from './context.js';
 import { print } from './output.js';
@@ -9,12 +10,12 @@ export interface PreflightOptions {
 }
 
 export async function printPreflight({ output }: PreflightOptions, { api, stdout }: Context): Promise<number> {
-  const { kernel, features } = api.preflight();
+  const { kernel, preemption, features } = api.preflight();
   const gaps = api.hostGaps();
   const trial = await api.tryTracing();
   const { canTrace, hooks, ways, remedies, problems } = trial;
   if (output === 'json') {
-    await print(stdout, `${escapeUnsafeJson(JSON.stringify({ kernel, features, ...trial, gaps }, null, 2))}\n`);
+    await print(stdout, `${escapeUnsafeJson(JSON.stringify({ kernel, preemption, features, ...trial, gaps }, null, 2))}\n`);
     return canTrace ? SUCCESS : KERNEL;
   }
   const rows = features.map((f) => [f.name, f.available ? 'yes' : 'no', f.detail, f.meaning]);
@@ -23,6 +24,7 @@ export async function printPreflight({ output }: PreflightOptions, { api, stdout
     stdout,
     escapeControls(
       `kernel ${kernel}\n\n${formatTable([['FEATURE', 'HERE', 'DETAIL', 'WHAT IT MEANS'], ...rows])}\n` +
+        `${describePreemption(preemption)}\n` +
         `The base sensor (exec, exit, fork) ${formatAbility(canTrace)} run here.\n` +
         `Policies with these hooks can run here: ${listNames(hooks, true)}; cannot: ${listNames(hooks, false)}.\n` +
         Object.entries(remedies)
@@ -39,4 +41,13 @@ export async function printPreflight({ output }: PreflightOptions, { api, stdout
 function listNames(hooks: Readonly<Record<string, boolean>>, wanted: boolean): string {
   const names = Object.keys(hooks).filter((name) => hooks[name] === wanted);
   return names.length === 0 ? 'none' : names.join(', ');
+}
+
+/** Describes what the preemption model means for hooks. */
+function describePreemption(model: PreemptionModel): string {
+  const consequence =
+    model === 'none' || model === 'voluntary'
+      ? 'the kernel does not suspend programs'
+      : 'the kernel can suspend programs, so functions are hooked by kprobes, which it does not suspend';
+  return `The preemption model is ${model}: ${consequence}.`;
 }

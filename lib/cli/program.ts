@@ -239,6 +239,7 @@ function addGeteventsCommand(program: Command): Command {
       parseRedactionOption,
     )
     .option('--enforcement', 'allow policies to signal processes, override functions and change programs')
+    .option('--allow-missed-calls', 'allow enforcement that can miss calls on this kernel (preemption)')
     .option('--allow-requests', 'allow policies to make network requests (GetUrl, DnsLookup)')
     .addOption(
       new Option('--mode <mode>', 'mode of all policies, in place of their own; monitor only reports actions').choices([

@@ -173,8 +173,10 @@ export interface NativeBinding {
   /** Returns the layout hash of the pins in this folder; null if polytrace has no pins there. */
   pinnedLayout(folder: string): string | null;
   kernelHasStruct(name: string): boolean;
-  /** Returns the address of a symbol; 0n if the kernel hides it. The name has at most 15 bytes. */
+  /** Returns the address of a symbol; 0n if the kernel hides it. The name has at most 31 bytes. */
   kernelSymbol(name: string): bigint;
+  /** Returns the value of an int variable of the kernel; null if it cannot be read. The name has at most 31 bytes. */
+  kernelInt(name: string): number | null;
   /** Sends a message to the socket of a service manager: a path, or @NAME. Returns false if it cannot be sent now. */
   notifyService(socket: string, message: string): boolean;
   /** Returns the nanoseconds to add to CLOCK_BOOTTIME to get the time of day. */

@@ -11,6 +11,8 @@ export type FeatureName =
   | 'ringBuffer'
   | 'tpBtf'
   | 'directRead'
+  /** Programs may disable preemption. */
+  | 'preemptDisable'
   /** Global functions of programs may have pointers as parameters. */
   | 'pointerParams'
   | 'fentry'

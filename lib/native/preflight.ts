@@ -1,11 +1,13 @@
 /** Checks what this kernel and the privileges of this process allow. */
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import type { PreemptionModel } from '../../types/kernel.js';
 import type { PreflightFeature, PreflightReport } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
 import { capabilityBits, type Capability } from '../names/capabilities.js';
 import { loadBinding } from './binding.js';
 import type { FeatureName, NativeFeatures } from './features.js';
+import { preemption } from './preemption.js';
 
 /** The command that mounts tracefs, which has the formats of tracepoints and the list of functions. */
 export const MOUNT_TRACEFS =
@@ -88,6 +90,13 @@ const FEATURES: readonly FeatureDescription[] = [
     without: 'return values can be overridden by kprobes only, which needs CONFIG_BPF_KPROBE_OVERRIDE',
   },
   {
+    name: 'preempt_disable',
+    key: 'preemptDisable',
+    option: 'Linux 6.10',
+    with: 'LSM hooks and uprobes miss no call, whatever the preemption model is',
+    without: 'LSM hooks and uprobes can miss calls where the kernel suspends programs',
+  },
+  {
     name: 'uprobe',
     key: 'uprobe',
     option: 'CONFIG_UPROBE_EVENTS',
@@ -136,9 +145,12 @@ export function effectiveCapabilities(): bigint {
 
 export function preflight(): PreflightReport {
   let native: NativeFeatures | undefined;
+  let model: PreemptionModel = 'unknown';
   let why = '';
   try {
-    native = loadBinding().probeFeatures();
+    const binding = loadBinding();
+    native = binding.probeFeatures();
+    model = preemption.detect(binding).model;
   } catch (error) {
     why = error instanceof PolytraceError ? `${error.message}; ${error.hint}` : String(error);
   }
@@ -147,6 +159,7 @@ export function preflight(): PreflightReport {
   const canTrace = has('btf') && has('ringBuffer') && missing.length === 0;
   return {
     kernel: `${process.platform} ${release()} ${process.arch}`,
+    preemption: model,
     features: [
       ...FEATURES.map((feature) => describeFeature(feature, native, why, missing)),
       {

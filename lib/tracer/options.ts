@@ -27,6 +27,7 @@ export interface ResolvedOptions {
   readonly includeSelf: boolean;
   readonly maxQueued: number;
   readonly enforcement: boolean;
+  readonly allowMissedCalls: boolean;
   readonly mode: PolicyMode | undefined;
   readonly stackAddresses: boolean;
   readonly countHits: boolean;
@@ -53,6 +54,7 @@ const OPTION_NAMES = new Set([
   'includeSelf',
   'maxQueued',
   'enforcement',
+  'allowMissedCalls',
   'mode',
   'stackAddresses',
   'countHits',
@@ -100,6 +102,10 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   const { enforcement = false, mode, stackAddresses = false, countHits = false } = options;
   if (typeof enforcement !== 'boolean')
     throw badOptionError('enforcement', `is ${String(enforcement)}`, 'use true or false');
+  const { allowMissedCalls = false } = options;
+  if (typeof allowMissedCalls !== 'boolean') {
+    throw badOptionError('allowMissedCalls', `is ${inspect(allowMissedCalls)}`, 'use true or false');
+  }
   if (typeof stackAddresses !== 'boolean') {
     throw badOptionError('stackAddresses', `is ${String(stackAddresses)}`, 'use true or false');
   }
@@ -122,6 +128,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     includeSelf,
     maxQueued,
     enforcement,
+    allowMissedCalls,
     mode,
     stackAddresses,
     countHits,

@@ -19,6 +19,7 @@ import { KernelError, PolytraceError } from '../errors.js';
 import { loadBinding, type CachedBtf, type NativeBinding, type NativeSession } from '../native/binding.js';
 import { kernelDetail, isNotPermitted, messageWithReason, type NativeError } from '../native/native-error.js';
 import { objectName, type NativeFeatures } from '../native/features.js';
+import { preemption } from '../native/preemption.js';
 import { retainKernelBtf } from '../native/btf.js';
 import { checkLimits, toLimitError } from '../native/limits.js';
 import { checkPrivileges } from '../native/preflight.js';
@@ -84,6 +85,8 @@ class KernelTracer implements Tracer {
       session,
       features,
       attach: options.attach,
+      preemption: preemption.detect(binding),
+      allowMissedCalls: options.allowMissedCalls || !options.enforcement,
       selfTgid: session.selfTgid(),
       countHits: options.countHits,
     };

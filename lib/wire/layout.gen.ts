@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '78205de2311a5624';
+export const LAYOUT_HASH = 'ff08a2607a3cb752';
 
 /** enum event_type */
 export const EventType = {
@@ -717,6 +717,13 @@ export const HookShape = {
   SHAPE_ATTACH_POINT: 65536,
 } as const;
 
+/** enum scratch_guard */
+export const ScratchGuard = {
+  GUARD_NONE: 0,
+  GUARD_PREEMPT: 1,
+  GUARD_LEVELS: 2,
+} as const;
+
 /** struct hook_config */
 export const HookConfig = {
   sizeof: 19200,
@@ -746,6 +753,7 @@ export const HookConfig = {
   yieldingTests: 56,
   scopeTests: 57,
   cacheHoldTicks: 58,
+  guard: 59,
   cacheEntries: 60,
   renameLock: 64,
   mountLock: 72,

@@ -29,6 +29,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("notifyService", Napi::Function::New<guarded_callback<notify_service>>(env, "notifyService"));
   exports.Set("kernelHasStruct", Napi::Function::New<guarded_callback<kernel_has_struct>>(env, "kernelHasStruct"));
   exports.Set("kernelSymbol", Napi::Function::New<guarded_callback<kernel_symbol>>(env, "kernelSymbol"));
+  exports.Set("kernelInt", Napi::Function::New<guarded_callback<kernel_int>>(env, "kernelInt"));
 #ifdef POLYTRACE_SANITIZE
   exports.Set("triggerSanitizer", Napi::Function::New<guarded_callback<trigger_sanitizer>>(env, "triggerSanitizer"));
 #endif

@@ -56,27 +56,34 @@ void share_sensor_maps(bpf_object* object, bpf_object* sensor) {
   }
 }
 
+// An enforcer has a smaller configuration; the rest is zero.
+hook_config read_config(const std::vector<uint8_t>& config) {
+  hook_config values = {};
+  if (config.size() >= sizeof(values)) std::memcpy(&values, config.data(), sizeof(values));
+  return values;
+}
+
 void share_hook_map(bpf_map* map, bpf_object* owner) {
   if (owner == nullptr) throw Failure{"NO_SUCH_MAP", "there is no hook to share a map with"};
   const bpf_map* shared = find_map(owner, bpf_map__name(map));
   check_setup(bpf_map__reuse_fd(map, bpf_map__fd(shared)), "cannot share a map");
 }
 
-void size_map(bpf_map* map, const MapSpec& spec) {
+void size_map(bpf_map* map, const MapSpec& spec, uint8_t guard) {
   if (spec.key_size != 0) check_setup(bpf_map__set_key_size(map, spec.key_size), "key size");
   if (spec.trim != 0) check_setup(bpf_map__set_value_size(map, bpf_map__value_size(map) - spec.trim), "value size");
   if (spec.max_entries != 0) check_setup(bpf_map__set_max_entries(map, spec.max_entries), "map entries");
   if (spec.name == "scratch") {
     const uint32_t two_each_cpu = 2 * static_cast<uint32_t>(libbpf_num_possible_cpus());
-    check_setup(bpf_map__set_max_entries(map, two_each_cpu), "cannot size the scratch memory");
+    const uint32_t levels = guard == GUARD_LEVELS ? SCRATCH_LEVELS : 1;
+    check_setup(bpf_map__set_max_entries(map, two_each_cpu * levels), "cannot size the scratch memory");
   }
   if (spec.flags != 0) check_setup(bpf_map__set_map_flags(map, spec.flags), "map flags");
 }
 
 // Sizes the negative cache of paths (bpf/negative_cache.bpf.h) in programs that have one.
 void size_negative_cache(bpf_object* object, const std::vector<uint8_t>& config) {
-  hook_config values = {};
-  std::memcpy(&values, config.data(), std::min(config.size(), sizeof(values)));
+  const hook_config values = read_config(config);
   bpf_map* map = bpf_object__find_map_by_name(object, ".data.negative_cache");
   if (map == nullptr) return;
   if (values.cache_entries == 0) {
@@ -88,6 +95,7 @@ void size_negative_cache(bpf_object* object, const std::vector<uint8_t>& config)
 }
 
 void prepare_maps(bpf_object* object, const HookSpec& spec, const FindHook& find) {
+  const uint8_t guard = read_config(spec.config).guard;
   for (const MapSpec& each : spec.maps) {
     bpf_map* map = find_map(object, each.name.c_str());
     if (!each.create) {
@@ -95,7 +103,7 @@ void prepare_maps(bpf_object* object, const HookSpec& spec, const FindHook& find
     } else if (each.shared_with) {
       share_hook_map(map, find(*each.shared_with));
     } else {
-      size_map(map, each);
+      size_map(map, each, guard);
     }
   }
 }
@@ -212,6 +220,7 @@ Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find) {
   const std::string programs = programs_key(program_names(spec));
   std::vector<uint8_t> bytes = object_bytes(spec.object, programs);
   replace_code(bytes, spec.code);
+  if (read_config(spec.config).guard == GUARD_PREEMPT) hide_functions(bytes);
   Hook hook;
   hook.object = open_object(spec.object, bytes);
   bpf_object* object = hook.object.get();

@@ -219,6 +219,7 @@ Features try_features() {
   report("ringBuffer", try_ring_buffer());
   report("tpBtf", try_typed_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "sched_process_exec"));
   report("directRead", kernel && kernel->find("bpf_rdonly_cast", BTF_KIND_FUNC) != 0 ? 0 : -ENOENT);
+  report("preemptDisable", kernel && kernel->find("bpf_preempt_disable", BTF_KIND_FUNC) != 0 ? 0 : -ENOENT);
   report("pointerParams", try_pointer_params());
   report("fentry", try_typed_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, TEST_FUNCTION));
   report("kprobe", try_kprobe());

@@ -8,7 +8,7 @@
 namespace polytrace {
 
 // Names of features, each with 0 or the negative errno of the attempt: btf, ringBuffer, tpBtf, directRead,
-// pointerParams, fentry, kprobe, kprobeMulti, attachCookie, lsm, fmodRet, fmodRetListed, uprobe, uprobeMulti,
+// preemptDisable, pointerParams, fentry, kprobe, kprobeMulti, attachCookie, lsm, fmodRet, fmodRetListed, uprobe, uprobeMulti,
 // uprobeRegisters, tracepoint. Throws Failure.
 using Features = std::vector<std::pair<const char*, int>>;
 Features try_features();

@@ -4,9 +4,12 @@
 #include <linux/bpf.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/handles.h"
@@ -17,7 +20,7 @@ namespace polytrace {
 
 namespace {
 
-constexpr size_t NAME_SIZE = 16;
+constexpr size_t NAME_SIZE = 32;
 using Name = std::array<char, NAME_SIZE>;
 
 bpf_insn set_register(uint8_t to, int32_t value) {
@@ -38,47 +41,84 @@ int32_t name_u32(const Name& name, size_t index) {
   return value;
 }
 
-// Runs a BPF program that looks the name up: /proc/kallsyms has some hundred thousand lines.
-uint64_t run_lookup(const Name& name, size_t length) {
-  constexpr int16_t NAME_AT = -16, ADDRESS_AT = -24;  // offsets in the stack
-  const bpf_insn program_code[] = {
-      move_register(BPF_REG_6, BPF_REG_1),
-      store_u32(NAME_AT, name_u32(name, 0)),
-      store_u32(NAME_AT + 4, name_u32(name, 1)),
-      store_u32(NAME_AT + 8, name_u32(name, 2)),
-      store_u32(NAME_AT + 12, name_u32(name, 3)),
+struct Lookup {
+  uint64_t address;  // 0: the kernel does not know the name, or does not show addresses
+  int32_t value;     // the first four bytes at the address
+  int32_t is_read;
+};
+
+// Runs a BPF program that looks the name up and reads the memory there: /proc/kallsyms has some hundred thousand lines.
+Lookup run_lookup(const Name& name, size_t length) {
+  constexpr int16_t NAME_AT = -32, ADDRESS_AT = -40, VALUE_AT = -48;  // offsets in the stack
+  std::vector<bpf_insn> code = {move_register(BPF_REG_6, BPF_REG_1)};
+  for (size_t i = 0; i < NAME_SIZE / sizeof(int32_t); i++) {
+    code.push_back(store_u32(static_cast<int16_t>(NAME_AT + i * sizeof(int32_t)), name_u32(name, i)));
+  }
+  const auto load_u64 = [](uint8_t to, int16_t offset) {
+    return bpf_insn{.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = to, .src_reg = BPF_REG_10, .off = offset, .imm = 0};
+  };
+  const auto store = [](uint8_t size, uint8_t from, int16_t offset) {
+    return bpf_insn{.code = static_cast<uint8_t>(BPF_STX | BPF_MEM | size),
+                    .dst_reg = BPF_REG_6,
+                    .src_reg = from,
+                    .off = offset,
+                    .imm = 0};
+  };
+  const auto call = [](int32_t helper) {
+    return bpf_insn{.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = helper};
+  };
+  const bpf_insn rest[] = {
       store_u32(ADDRESS_AT, 0),
       store_u32(ADDRESS_AT + 4, 0),
+      store_u32(VALUE_AT, 0),
+      store_u32(VALUE_AT + 4, 0),
       move_register(BPF_REG_1, BPF_REG_10),
       add_to_register(BPF_REG_1, NAME_AT),
       set_register(BPF_REG_2, static_cast<int32_t>(length) + 1),
       set_register(BPF_REG_3, 0),
       move_register(BPF_REG_4, BPF_REG_10),
       add_to_register(BPF_REG_4, ADDRESS_AT),
-      {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = BPF_FUNC_kallsyms_lookup_name},
-      {.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10, .off = ADDRESS_AT, .imm = 0},
-      {.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_6, .src_reg = BPF_REG_1, .off = 0, .imm = 0},
+      call(BPF_FUNC_kallsyms_lookup_name),
+      load_u64(BPF_REG_3, ADDRESS_AT),
+      store(BPF_DW, BPF_REG_3, offsetof(Lookup, address)),
+      move_register(BPF_REG_1, BPF_REG_10),
+      add_to_register(BPF_REG_1, VALUE_AT),
+      set_register(BPF_REG_2, sizeof(int32_t)),
+      call(BPF_FUNC_probe_read_kernel),
+      store(BPF_W, BPF_REG_0, offsetof(Lookup, is_read)),
+      load_u64(BPF_REG_1, VALUE_AT),
+      store(BPF_W, BPF_REG_1, offsetof(Lookup, value)),
       set_register(BPF_REG_0, 0),
       {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
   };
+  code.insert(code.end(), std::begin(rest), std::end(rest));
   LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
-  const Fd program(
-      bpf_prog_load(BPF_PROG_TYPE_SYSCALL, "polytrace_find", "GPL", program_code, std::size(program_code), &opts));
-  if (program.value < 0) return 0;
-  uint64_t address = 0;
-  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &address, .ctx_size_in = sizeof(address));
-  return bpf_prog_test_run_opts(program.value, &run) == 0 ? address : 0;
+  const Fd program(bpf_prog_load(BPF_PROG_TYPE_SYSCALL, "polytrace_find", "GPL", code.data(), code.size(), &opts));
+  if (program.value < 0) return {};
+  Lookup result = {.address = 0, .value = 0, .is_read = -1};
+  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &result, .ctx_size_in = sizeof(result));
+  if (bpf_prog_test_run_opts(program.value, &run) != 0) return {};
+  result.is_read = result.address != 0 && result.is_read == 0;
+  return result;
 }
 
-}  // namespace
-
-uint64_t find_kernel_symbol(const std::string& symbol) {
+Lookup look_up(const std::string& symbol) {
   Name name = {};
-  if (symbol.empty() || symbol.size() >= name.size()) return 0;
+  if (symbol.empty() || symbol.size() >= name.size()) return {};
   std::memcpy(name.data(), symbol.data(), symbol.size());
   const LogScope quiet;
   const BlockedSignals blocked;
   return run_lookup(name, symbol.size());
+}
+
+}  // namespace
+
+uint64_t find_kernel_symbol(const std::string& symbol) { return look_up(symbol).address; }
+
+std::optional<int32_t> read_kernel_int(const std::string& symbol) {
+  const Lookup found = look_up(symbol);
+  if (found.is_read == 0) return std::nullopt;
+  return found.value;
 }
 
 }  // namespace polytrace

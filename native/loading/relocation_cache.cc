@@ -95,6 +95,20 @@ class Elf {
     return found == functions_.end() ? 0 : found->second.length;
   }
 
+  // libbpf makes a hidden function static for the verifier. Programs have sections of their own and stay visible.
+  void hide_functions() const {
+    for (uint32_t i = 0; i < count_; i++) {
+      if (sections_[i].sh_type != SHT_SYMTAB) continue;
+      auto* const symbols = at<Elf64_Sym>(sections_[i].sh_offset);
+      for (uint64_t n = 0; n < sections_[i].sh_size / sizeof(Elf64_Sym); n++) {
+        const bool is_function = ELF64_ST_TYPE(symbols[n].st_info) == STT_FUNC;
+        if (is_function && ELF64_ST_BIND(symbols[n].st_info) == STB_GLOBAL && symbols[n].st_shndx == section(".text")) {
+          symbols[n].st_other = STV_HIDDEN;
+        }
+      }
+    }
+  }
+
   // Returns whether the instruction gets an address when the object is loaded.
   bool has_symbol(InsnLocation location) const { return symbols_by_location_.contains(location); }
 
@@ -239,18 +253,38 @@ class RelocationFinder {
 std::mutex mutex;
 std::map<std::string, std::vector<uint8_t>> cached_objects;
 
-// Writes the BTF id that bpf_rdonly_cast has in this kernel into its calls. The probe flavour has no such calls.
-void resolve_casts(std::vector<uint8_t>& bytes) {
-  std::vector<bpf_insn*> calls;
+// A kernel function that programs call, and the number that stands for it in the built objects.
+struct KernelCall {
+  int32_t mark;
+  const char* name;
+  bool is_required;
+};
+
+constexpr KernelCall KERNEL_CALLS[] = {
+    {RDONLY_CAST_MARK, "bpf_rdonly_cast", true},
+    // Kernels without these two load only programs that never reach the calls.
+    {PREEMPT_DISABLE_MARK, "bpf_preempt_disable", false},
+    {PREEMPT_ENABLE_MARK, "bpf_preempt_enable", false},
+};
+
+// Writes the BTF ids that these functions have in this kernel into their calls. The probe flavour has no such calls.
+void resolve_kernel_calls(std::vector<uint8_t>& bytes) {
+  std::map<int32_t, std::vector<bpf_insn*>> calls;
   Elf(bytes).for_each_instruction([&](bpf_insn& each) {
-    if (each.code == (BPF_JMP | BPF_CALL) && each.src_reg == 0 && each.imm == RDONLY_CAST_MARK) calls.push_back(&each);
+    if (each.code == (BPF_JMP | BPF_CALL) && each.src_reg == 0) calls[each.imm].push_back(&each);
   });
-  if (calls.empty()) return;
-  const uint32_t number = BtfTypes::load_kernel()->find("bpf_rdonly_cast", BTF_KIND_FUNC);
-  if (number == 0) throw Failure{"NO_SUCH_FUNCTION", "the kernel's BTF has no function bpf_rdonly_cast", ENOENT};
-  for (bpf_insn* call : calls) {
-    call->src_reg = BPF_PSEUDO_KFUNC_CALL;
-    call->imm = static_cast<int32_t>(number);
+  for (const KernelCall& function : KERNEL_CALLS) {
+    const auto found = calls.find(function.mark);
+    if (found == calls.end()) continue;
+    const uint32_t number = BtfTypes::load_kernel()->find(function.name, BTF_KIND_FUNC);
+    if (number == 0 && function.is_required) {
+      throw Failure{"NO_SUCH_FUNCTION", std::string("the kernel's BTF has no function ") + function.name, ENOENT};
+    }
+    if (number == 0) continue;
+    for (bpf_insn* call : found->second) {
+      call->src_reg = BPF_PSEUDO_KFUNC_CALL;
+      call->imm = static_cast<int32_t>(number);
+    }
   }
 }
 
@@ -258,7 +292,7 @@ std::vector<uint8_t> copy_embedded(const std::string& name) {
   const EmbeddedObject embedded = find_object(name);
   const auto* begin = static_cast<const uint8_t*>(embedded.data);
   std::vector<uint8_t> bytes(begin, begin + embedded.size);
-  if (!bytes.empty()) resolve_casts(bytes);
+  if (!bytes.empty()) resolve_kernel_calls(bytes);
   return bytes;
 }
 
@@ -269,6 +303,8 @@ std::vector<uint8_t> object_bytes(const std::string& name, const std::string& pr
   const auto found = cached_objects.find(name + " " + programs);
   return found == cached_objects.end() ? copy_embedded(name) : found->second;
 }
+
+void hide_functions(std::vector<uint8_t>& bytes) { Elf(bytes).hide_functions(); }
 
 std::span<const bpf_insn> program_instructions(const bpf_program* program) {
   return {bpf_program__insns(program), bpf_program__insn_cnt(program)};

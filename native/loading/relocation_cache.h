@@ -17,6 +17,10 @@ namespace polytrace {
 // unrelocated.
 std::vector<uint8_t> object_bytes(const std::string& name, const std::string& programs);
 
+// Makes the global functions of the object static: the verifier then follows them from each caller. It refuses calls of
+// global functions while preemption is disabled.
+void hide_functions(std::vector<uint8_t>& bytes);
+
 // The instructions of a program as libbpf has relocated them.
 using GetInstructions = std::function<std::span<const bpf_insn>(const bpf_program*)>;
 

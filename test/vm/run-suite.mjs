@@ -8,8 +8,8 @@ import { parseArgs } from 'node:util';
 import { compileTests } from './compile-tests.mjs';
 import { checkout, corpus, runInVm, VmError } from './vm.mjs';
 
-const usage = `usage: node test/vm/run-suite.mjs [--kernel VERSION] [--grep TEXT] [--timeout SECONDS] [--cpus N] [--counts FILE] [TEST-FILE...]
-Exit status: mocha's in the guest; 125 when the machine failed. --counts keeps the numbers of test/reporter.cjs.`;
+const usage = `usage: node test/vm/run-suite.mjs [--kernel VERSION] [--grep TEXT] [--timeout SECONDS] [--cpus N] [--append TEXT] [--counts FILE] [TEST-FILE...]
+Exit status: mocha's in the guest; 125 when the machine failed. --append adds kernel parameters. --counts keeps the numbers of test/reporter.cjs.`;
 
 function parseOptions() {
   return parseArgs({
@@ -20,6 +20,7 @@ function parseOptions() {
       // at night, both kernels run everything
       timeout: { type: 'string', default: process.env.POLYTRACE_NIGHTLY === '1' ? '7200' : '2700' },
       cpus: { type: 'string', default: '1' },
+      append: { type: 'string', default: '' },
       counts: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -63,6 +64,7 @@ async function main() {
     const { status, seconds } = await runInVm({
       kernel: values.kernel,
       cpus: Number(values.cpus),
+      append: values.append,
       timeoutMs: Number(values.timeout) * 1000,
       quietMs,
       folder,

@@ -36,6 +36,7 @@ export const SETTINGS = {
   nodeName: stringSetting('<name>', 'name of this machine in events'),
   clusterName: stringSetting('<name>', 'name of the cluster in events'),
   enforcement: booleanSetting('allow policies to signal processes, override functions and change programs'),
+  allowMissedCalls: booleanSetting('allow enforcement that can miss calls on this kernel (preemption)'),
   allowRequests: booleanSetting('allow policies to make network requests (GetUrl, DnsLookup)'),
   persist: stringSetting(
     '<folder>',

@@ -181,10 +181,11 @@ function tracerOptions(
   kubernetes: Kubernetes | undefined,
   runtimeHook: RuntimeHookSource,
 ): TracerOptions {
-  const { enforcement, allowRequests, persist, containers } = options;
+  const { enforcement, allowMissedCalls, allowRequests, persist, containers } = options;
   return {
     nodeName: resolveNodeName(options),
     enforcement,
+    allowMissedCalls,
     allowRequests,
     containers: containers && containerOptions(options, kubernetes, runtimeHook),
     ...(kubernetes === undefined ? {} : { nodeLabels: kubernetes.nodeLabels }),

@@ -117,6 +117,7 @@ function encodeConfig(
   setU8(HookConfig.hasCelEntry, Number(hook.cel.entry.length > 0));
   setU8(HookConfig.hasCelReturn, Number(hook.cel.returned.length > 0));
   view.setUint32(HookConfig.bodySize, bodySize, true);
+  setU8(HookConfig.guard, context.guard);
   setU8(HookConfig.countsHits, Number(context.countHits));
   setU8(HookConfig.cacheHoldTicks, context.locks?.holdTicks ?? 0);
   view.setUint32(

@@ -154,6 +154,7 @@ describe('polytrace', () => {
   describe('preflight', () => {
     const report: PreflightReport = {
       kernel: '6.18.0',
+      preemption: 'lazy',
       features: [
         { name: 'btf', available: true, detail: '/sys/kernel/btf/vmlinux', meaning: 'types are known' },
         { name: 'kprobe', available: false, detail: 'CONFIG_KPROBES is off', meaning: 'no kprobes' },
@@ -188,6 +189,7 @@ describe('polytrace', () => {
           'btf      yes   /sys/kernel/btf/vmlinux  types are known',
           'kprobe   no    CONFIG_KPROBES is off    no kprobes',
           '',
+          'The preemption model is lazy: the kernel can suspend programs, so functions are hooked by kprobes, which it does not suspend.',
           'The base sensor (exec, exit, fork) can run here.',
           'Policies with these hooks can run here: tracepoints, uprobes, usdts; cannot: kprobes, fentries, lsmhooks.',
           '  lsmhooks: lsm (CONFIG_BPF_LSM is off)',
@@ -203,7 +205,7 @@ describe('polytrace', () => {
       assert.equal(await runPreflight({ canTrace: false }, '-o', 'json'), 3);
       assert.doesNotMatch(command.stdout.text, /\u202e/);
       const { features } = report;
-      const expected = { kernel: '6.18.0', features, ...trial, canTrace: false, gaps: command.gaps };
+      const expected = { kernel: '6.18.0', preemption: 'lazy', features, ...trial, canTrace: false, gaps: command.gaps };
       assert.deepEqual(JSON.parse(command.stdout.text), expected);
     });
 

@@ -1,0 +1,59 @@
+/**
+ * Determines whether this kernel can suspend code of its own. A BPF program on a trampoline that is suspended is skipped
+ * for every other task on its CPU, so calls are missed. Programs on kprobes run with preemption disabled.
+ */
+import { readFileSync } from 'node:fs';
+import { version } from 'node:os';
+import type { PreemptionModel } from '../../types/kernel.js';
+import type { NativeBinding } from './binding.js';
+
+export interface Preemption {
+  readonly model: PreemptionModel;
+  /** True if a program on a trampoline, an LSM hook or a uprobe can be suspended while it runs. */
+  readonly isPreemptible: boolean;
+}
+
+/** The model that a kernel with CONFIG_PREEMPT_DYNAMIC uses at the moment. The file belongs to debugfs. */
+const MODEL_FILE = '/sys/kernel/debug/sched/preempt';
+
+/** The values of `preempt_dynamic_mode` in the kernel (kernel/sched/core.c). */
+const DYNAMIC_MODES: readonly PreemptionModel[] = ['none', 'voluntary', 'full', 'lazy'];
+
+/** A model that cannot be determined counts as preemptible. */
+const NOT_PREEMPTIBLE: ReadonlySet<PreemptionModel> = new Set<PreemptionModel>(['none', 'voluntary']);
+
+/** Tests replace it. */
+export const preemption = { detect };
+
+function detect(binding: Pick<NativeBinding, 'kernelInt'>): Preemption {
+  const model = staticModel(version()) ?? readModelFile() ?? readDynamicMode(binding) ?? 'unknown';
+  return { model, isPreemptible: !NOT_PREEMPTIBLE.has(model) };
+}
+
+/** Returns the model that the kernel was built with, as `uname -v` shows it; undefined if it was chosen at boot. */
+export function staticModel(kernelVersion: string): PreemptionModel | undefined {
+  const words = kernelVersion.split(' ');
+  if (words.includes('PREEMPT_RT')) return 'rt';
+  if (words.includes('PREEMPT_DYNAMIC')) return undefined;
+  if (words.includes('PREEMPT_LAZY')) return 'lazy';
+  // none and voluntary look the same here, and neither suspends the kernel
+  return words.includes('PREEMPT') ? 'full' : 'voluntary';
+}
+
+/** The file has all models of the kernel, the current one in parentheses: `none voluntary (full)`. */
+export function parseModelFile(content: string): PreemptionModel | undefined {
+  const current = /\((\w+)\)/.exec(content)?.[1];
+  return DYNAMIC_MODES.find((model) => model === current);
+}
+
+function readModelFile(): PreemptionModel | undefined {
+  try {
+    return parseModelFile(readFileSync(MODEL_FILE, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function readDynamicMode(binding: Pick<NativeBinding, 'kernelInt'>): PreemptionModel | undefined {
+  return DYNAMIC_MODES[binding.kernelInt('preempt_dynamic_mode') ?? -1];
+}

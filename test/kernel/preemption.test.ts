@@ -1,0 +1,164 @@
+/**
+ * No call is missed while the kernel suspends programs: an unprivileged process with many threads on one CPU calls hooked
+ * functions. On a preemptible kernel, programs on trampolines would be skipped, and LSM programs and uprobes would share
+ * their memory.
+ */
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { openTracer, preflight } from '../../lib/index.js';
+import type { HookEvent, PolicyStatus, TracerEvent } from '../../types/index.js';
+import { assertRefused, Recording } from './support.js';
+
+const PROGRAM = '/tmp/preemption';
+const FOLDER = '/tmp/preempted';
+/** About 2,400 bytes of path: a walk takes long, and the whole path is recorded. */
+const DEPTH = 1200;
+const THREADS = 24;
+const ROUNDS = 100;
+/** Half of the threads read the file that the policies are about. */
+const READS = (THREADS / 2) * ROUNDS;
+
+/** The guest has it; the file list of the suite is read outside of the guest. */
+const MODEL_FILE = '/sys/kernel/debug/sched/preempt';
+const MODEL = existsSync(MODEL_FILE) ? (/\((\w+)\)/.exec(readFileSync(MODEL_FILE, 'utf8'))?.[1] ?? '') : '';
+const IS_PREEMPTIBLE = !['none', 'voluntary'].includes(MODEL);
+
+type Outcome = Readonly<Record<'succeeded' | 'refused' | 'plainSucceeded' | 'plainRefused', number>>;
+
+async function readFiles(): Promise<Outcome> {
+  rmSync(FOLDER, { recursive: true, force: true });
+  const words = ['read', FOLDER, DEPTH, THREADS, ROUNDS].map(String);
+  const { stdout } = await promisify(execFile)(PROGRAM, words);
+  const [succeeded = 0, refused = 0, plainSucceeded = 0, plainRefused = 0] = stdout.split(' ').map(Number);
+  return { succeeded, refused, plainSucceeded, plainRefused };
+}
+
+const ALL_READ: Outcome = { succeeded: READS, refused: 0, plainSucceeded: READS, plainRefused: 0 };
+const SECRET_REFUSED: Outcome = { succeeded: 0, refused: READS, plainSucceeded: READS, plainRefused: 0 };
+
+function readPolicy(kind: 'kprobes' | 'lsmhooks' | 'fentries', action = ''): string {
+  const hook = kind === 'lsmhooks' ? 'hook: file_permission' : 'call: security_file_permission\n    syscall: false';
+  return `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: preemption}
+spec:
+  ${kind}:
+  - ${hook}
+    args: [{index: 0, type: file}, {index: 1, type: int}]
+    selectors:
+    - matchArgs:
+      - {index: 0, operator: Postfix, values: [/secret]}
+      - {index: 1, operator: Equal, values: ['4']}
+      ${action === '' ? '' : `matchActions: [{${action}}]`}
+`;
+}
+
+const UPROBE = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: preemption}
+spec:
+  uprobes:
+  - path: ${PROGRAM}
+    symbols: [probed]
+    args: [{index: 0, type: string}]
+`;
+
+const OVERRIDE = 'action: Override, argError: -13';
+
+const isHookEvent = (event: TracerEvent): event is HookEvent & TracerEvent => 'policyName' in event && 'args' in event;
+
+describe('programs that the kernel suspends', function () {
+  let recording: Recording;
+
+  before(async () => {
+    const flags = ['-O1', '-Wall', '-Wextra', '-rdynamic', '-pthread'];
+    execFileSync('cc', [...flags, '-o', PROGRAM, join(__dirname, 'preemption.c')]);
+    recording = await Recording.open(undefined, { enforcement: true });
+  });
+  after(() => recording.close());
+
+  /** Loads the policy, runs the body, and asserts that no call was missed. */
+  async function record<T>(yaml: string, body: () => Promise<T>): Promise<{ result: T; events: HookEvent[]; status: PolicyStatus }> {
+    await recording.tracer.addPolicy({ yaml });
+    let result: T | undefined;
+    const events = await recording.eventsDuring(async () => {
+      result = await body();
+    });
+    const status = recording.tracer.policies()[0] as PolicyStatus;
+    await recording.tracer.removePolicy('preemption');
+    assert.deepEqual(
+      events.filter(({ type }) => type === 'lost'),
+      [],
+    );
+    assert.equal(status.hooks[0]?.lost, 0);
+    return { result: result as T, events: events.filter(isHookEvent), status };
+  }
+
+  const paths = (events: readonly HookEvent[]): string[] => [
+    ...new Set(events.map(({ args: [file] }) => (file !== undefined && 'path' in file ? file.path.slice(-9) : ''))),
+  ];
+
+  it('a function of the kernel: every call is reported', async () => {
+    const { result, events, status } = await record(readPolicy('kprobes'), readFiles);
+    assert.deepEqual(result, ALL_READ);
+    assert.equal(events.length, READS);
+    assert.deepEqual(paths(events), ['/d/secret']);
+    assert.equal(status.hooks[0]?.attach, IS_PREEMPTIBLE ? 'kprobe' : 'fentry');
+  });
+
+  it('Override of a function: no call passes, and no other file is refused', async () => {
+    const { result, events, status } = await record(readPolicy('kprobes', OVERRIDE), readFiles);
+    assert.deepEqual(result, SECRET_REFUSED);
+    assert.equal(events.length, READS);
+    assert.deepEqual(paths(events), ['/d/secret']);
+    assert.equal(status.hooks[0]?.attach, IS_PREEMPTIBLE ? 'lsm' : 'fmod_ret');
+  });
+
+  it('an LSM hook: every call is reported with its own path', async () => {
+    const { result, events } = await record(readPolicy('lsmhooks'), readFiles);
+    assert.deepEqual(result, ALL_READ);
+    assert.equal(events.length, READS);
+    assert.deepEqual(paths(events), ['/d/secret']);
+  });
+
+  it('Override of an LSM hook: no call passes, and no other file is refused', async () => {
+    const { result, events } = await record(readPolicy('lsmhooks', OVERRIDE), readFiles);
+    assert.deepEqual(result, SECRET_REFUSED);
+    assert.equal(events.length, READS);
+    assert.deepEqual(paths(events), ['/d/secret']);
+  });
+
+  it('a uprobe: every call is reported with the string of its own thread', async () => {
+    const { result, events } = await record(UPROBE, async () => {
+      const { stdout } = await promisify(execFile)(PROGRAM, ['call', String(THREADS), String(ROUNDS)]);
+      return Number(stdout);
+    });
+    assert.equal(result, THREADS * ROUNDS);
+    assert.equal(events.length, result);
+    const letters = new Map<number, Set<string>>();
+    for (const { args, tid } of events) {
+      const value = args[0] !== undefined && 'value' in args[0] ? String(args[0].value) : '';
+      assert.equal(value.length, 3000);
+      const own = letters.get(tid) ?? new Set();
+      letters.set(tid, own.add([...new Set(value)].join('')));
+    }
+    assert.equal(letters.size, THREADS);
+    for (const own of letters.values()) assert.equal([...own].join(' ').length, 1);
+  });
+
+  it('enforcement on a trampoline is refused where calls can be missed, unless the tracer allows it', async function () {
+    if (!IS_PREEMPTIBLE) return;
+    const yaml = readPolicy('fentries', 'action: Sigkill');
+    await assertRefused(recording.tracer.addPolicy({ yaml }), 'CALLS_MAY_BE_MISSED', /preemption model (full|lazy)/);
+    const tracer = await openTracer({ enforcement: true, allowMissedCalls: true, policies: [{ yaml }] });
+    assert.equal(tracer.policies()[0]?.hooks[0]?.attach, 'fentry');
+    await tracer.close();
+  });
+
+  it('preflight has the preemption model', () => {
+    assert.equal(preflight().preemption, MODEL);
+  });
+});
