@@ -1,6 +1,7 @@
 /*
- * workload [NAME OPERATION ARGUMENT]...: measures operations. Prints "NAME NANOSECONDS" for one operation of each. In a virtual
- * machine whose clock counts instructions, nanoseconds are instructions. The median of several batches excludes timer interrupts.
+ * workload [NAME OPERATION ARGUMENT]...: measures operations. Prints "NAME NANOSECONDS" for one operation of each. In a
+ * virtual machine whose clock counts instructions, nanoseconds are instructions. The median of several batches excludes
+ * timer interrupts.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -51,7 +52,8 @@ static void do_pread_first(void)
 	close(opened);
 }
 
-/* A rename invalidates every cached path. It costs as much as twenty reads, and varies by more than a tracer adds to a read. */
+/* A rename invalidates every cached path. It costs as much as twenty reads, and varies by more than a tracer adds to a
+ * read. */
 static void do_pread_renames(void)
 {
 	enum { READS_FOR_A_RENAME = 15 };
@@ -72,7 +74,8 @@ static void do_lseek(void)
 		err(1, "lseek %s", path);
 }
 
-/* From the same port each time, to a port without a listener: each connection takes the same code path and leaves no state. */
+/* From the same port each time, to a port without a listener: each connection takes the same code path and leaves no
+ * state. */
 static void do_connect(void)
 {
 	struct sockaddr_in local = { .sin_family = AF_INET, .sin_port = htons(40000) };

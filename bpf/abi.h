@@ -27,45 +27,45 @@ enum abi_limit {
 	STRING_BYTES_MAX = 4095,   /* longest recorded string or buffer without maxData */
 	BUFFER_BYTES_MAX = 32767,  /* longest recorded string or buffer with maxData */
 	ARGV_BYTES_MAX = 32768,    /* longest recorded argument block of an exec */
-	FILTER_STRING_MAX = 255,   /* longest Prefix or Postfix value: a trie key has 256 bytes, and one is the slot */
-	HOOK_ARGS_MAX = 8,         /* values that a hook reads: args and data, without the return value */
-	HOOK_VALUES_MAX = 9,       /* the same with the return value */
-	HOOK_PARAM_MAX = 6,        /* function parameters that are passed in registers */
-	HOOK_SELECTORS_MAX = 64,   /* a selector mask has a bit for each */
-	RESOLVE_STEPS_MAX = 12,    /* members on the path of `resolve` */
-	INT_TESTS_MAX = 192,       /* comparisons of one hook, for all values and selectors */
+	FILTER_STRING_MAX = 255, /* longest Prefix or Postfix value: a trie key has 256 bytes, and one is the slot */
+	HOOK_ARGS_MAX = 8, /* values that a hook reads: args and data, without the return value */
+	HOOK_VALUES_MAX = 9, /* the same with the return value */
+	HOOK_PARAM_MAX = 6, /* function parameters that are passed in registers */
+	HOOK_SELECTORS_MAX = 64, /* a selector mask has a bit for each */
+	RESOLVE_STEPS_MAX = 12, /* members on the path of `resolve` */
+	INT_TESTS_MAX = 192, /* comparisons of one hook, for all values and selectors */
 	INT_GROUPS_MAX = 64,
-	CEL_INSTRUCTIONS = 512,    /* BPF instructions for CEL expressions at the entry, and again at the return */
+	CEL_INSTRUCTIONS = 512, /* BPF instructions for CEL expressions at the entry, and again at the return */
 	RDONLY_CAST_MARK = 0x52444f01, /* stands for the kernel function bpf_rdonly_cast in the built object */
 	PREEMPT_DISABLE_MARK = 0x52444f02, /* the same for bpf_preempt_disable */
 	PREEMPT_ENABLE_MARK = 0x52444f03, /* the same for bpf_preempt_enable */
-	SCRATCH_LEVELS = 4,        /* with GUARD_LEVELS: scratch entries of one program on one CPU */
+	SCRATCH_LEVELS = 4, /* with GUARD_LEVELS: scratch entries of one program on one CPU */
 	CEL_ENTRY_MARK = 0x43454c01, /* marks the location of the expressions in the built object */
 	CEL_RETURN_MARK = 0x43454c02,
-	SUBSTRING_PASSES_MAX = 4,  /* scans of one string for substrings */
+	SUBSTRING_PASSES_MAX = 4, /* scans of one string for substrings */
 	AUTOMATON_STATES_MAX = 65535, /* about the number of characters of all substrings of one hook */
 	PROCESS_TESTS_MAX = 128,
-	PROCESS_SETS_MAX = 256,    /* process sets of all policies together; each has a bit */
+	PROCESS_SETS_MAX = 256, /* process sets of all policies together; each has a bit */
 	PROCESS_WORDS = 4,
-	SCOPES_MAX = 256,          /* different scopes of all policies together; each has a bit */
+	SCOPES_MAX = 256, /* different scopes of all policies together; each has a bit */
 	SCOPE_WORDS = 4,
-	SCOPE_TESTS_MAX = 65,      /* different scopes of one hook: one of the policy, and one of each selector */
-	CHANGE_TESTS_MAX = 16,     /* matchNamespaceChanges and matchCapabilityChanges of one hook */
-	BINARY_PATH_MAX = 511,     /* longest path in a set of binaries: a hash key of old kernels has at most 512 bytes */
-	HOOKS_MAX = 1024,          /* hooks of all policies of one tracer */
+	SCOPE_TESTS_MAX = 65, /* different scopes of one hook: one of the policy, and one of each selector */
+	CHANGE_TESTS_MAX = 16, /* matchNamespaceChanges and matchCapabilityChanges of one hook */
+	BINARY_PATH_MAX = 511, /* longest path in a set of binaries: a hash key of old kernels has at most 512 bytes */
+	HOOKS_MAX = 1024, /* hooks of all policies of one tracer */
 	HOOK_ATTACH_POINTS_MAX = 65536, /* functions, or addresses in programs, that one hook is attached to */
-	HOOK_LINKS_MAX = 1024,     /* the same where each attach point needs a link of its own */
-	STACK_FRAMES_MAX = 127,    /* addresses of a stack trace */
-	IOVECS_MAX = 16,           /* elements of an array of struct iovec that are read */
-	ASSIGNMENTS_MAX = 32,      /* assignments to registers, for all selectors of one hook */
-	ERROR_MAX = 4095,          /* largest error number; kernel functions return it negated */
-	PROBE_ARGS_MAX = 12,       /* arguments of a static probe */
-	PROCESSES_MAX = 65536,     /* entries of the hashes process_bits and process_states; the others are in tries */
+	HOOK_LINKS_MAX = 1024, /* the same where each attach point needs a link of its own */
+	STACK_FRAMES_MAX = 127, /* addresses of a stack trace */
+	IOVECS_MAX = 16, /* elements of an array of struct iovec that are read */
+	ASSIGNMENTS_MAX = 32, /* assignments to registers, for all selectors of one hook */
+	ERROR_MAX = 4095, /* largest error number; kernel functions return it negated */
+	PROBE_ARGS_MAX = 12, /* arguments of a static probe */
+	PROCESSES_MAX = 65536, /* entries of the hashes process_bits and process_states; the others are in tries */
 	/* bytes that a record reserves for one: */
 	STRING_CAPACITY = STRING_BYTES_MAX + 1, /* string or path */
 	BUFFER_CAPACITY = BUFFER_BYTES_MAX + 1, /* string or buffer with maxData */
-	DETAIL_CAPACITY = 128,     /* struct that describes a kernel object */
-	STACK_CAPACITY = 1024,     /* stack trace */
+	DETAIL_CAPACITY = 128, /* struct that describes a kernel object */
+	STACK_CAPACITY = 1024, /* stack trace */
 	CGROUP_PATH_CAPACITY = 1024, /* path of a cgroup, as the kernel's tracepoint gives it, with its NUL */
 };
 
@@ -122,16 +122,16 @@ struct process_key {
 struct string_ref {
 	u32 offset; /* from the start of the record */
 	u16 length; /* bytes */
-	u16 flags;  /* enum string_flag */
+	u16 flags; /* enum string_flag */
 };
 
 enum string_flag {
-	STRING_TRUNCATED = 1,   /* only a part was recorded */
-	STRING_DELETED = 2,     /* the file's name was removed */
+	STRING_TRUNCATED = 1, /* only a part was recorded */
+	STRING_DELETED = 2, /* the file's name was removed */
 	STRING_UNREACHABLE = 4, /* the path does not start at the root: its mount is not attached to a mount tree */
-	STRING_PSEUDO = 8,      /* not a path: the string is the name of a pipe, socket, memfd or anonymous inode */
-	STRING_FAULT = 16,      /* the memory could not be read */
-	STRING_UNTRUSTED = 32,  /* executables only: no proof that the file has this path in the initial mount tree */
+	STRING_PSEUDO = 8, /* not a path: the string is the name of a pipe, socket, memfd or anonymous inode */
+	STRING_FAULT = 16, /* the memory could not be read */
+	STRING_UNTRUSTED = 32, /* executables only: no proof that the file has this path in the initial mount tree */
 };
 
 struct process_creds {

@@ -18,12 +18,11 @@
 #ifdef READ_PROBE
 #define READ(pointer, field) BPF_CORE_READ(pointer, field)
 /* reads eight bytes of a field whose type depends on the kernel version */
-#define READ_U64(pointer, field)                                                          \
-	({                                                                                \
-		u64 word_ = 0;                                                            \
-		bpf_probe_read_kernel(&word_, sizeof(word_),                              \
-				      __builtin_preserve_access_index(&(pointer)->field)); \
-		word_;                                                                    \
+#define READ_U64(pointer, field)                                                                                  \
+	({                                                                                                        \
+		u64 word_ = 0;                                                                                    \
+		bpf_probe_read_kernel(&word_, sizeof(word_), __builtin_preserve_access_index(&(pointer)->field)); \
+		word_;                                                                                            \
 	})
 #define READ_BIT(pointer, field) BPF_CORE_READ_BITFIELD_PROBED(pointer, field)
 #define KERNEL(type, pointer) ((struct type *)(pointer))
@@ -39,8 +38,7 @@ static void (*const preempt_enable)(void) = (void *)PREEMPT_ENABLE_MARK;
 #define READ_U64(pointer, field) (*(u64 *)&(pointer)->field)
 #define READ_BIT(pointer, field) BPF_CORE_READ_BITFIELD(pointer, field)
 /* a typed pointer that may be dereferenced; it costs one instruction */
-#define KERNEL(type, pointer) \
-	((struct type *)cast_readonly((void *)(pointer), bpf_core_type_id_kernel(struct type)))
+#define KERNEL(type, pointer) ((struct type *)cast_readonly((void *)(pointer), bpf_core_type_id_kernel(struct type)))
 #endif
 
 /* The section of a program that the kernel checks against one of its types; see native/loading/typed_programs.h. */
@@ -80,10 +78,10 @@ static __always_inline u32 at_most(u32 value, const u32 bound)
  * same moment.
  */
 #ifdef OLD_KERNEL
-#define read_after_barrier(word)                                                                        \
-	({                                                                                              \
-		asm volatile("lock *(u32 *)(%0 + 0) += %1" : : "r"(word), "r"(0) : "memory");           \
-		*(volatile typeof(*(word)) *)(word);                                                    \
+#define read_after_barrier(word)                                                              \
+	({                                                                                    \
+		asm volatile("lock *(u32 *)(%0 + 0) += %1" : : "r"(word), "r"(0) : "memory"); \
+		*(volatile typeof(*(word)) *)(word);                                          \
 	})
 #else
 #define read_after_barrier(word) __sync_fetch_and_add(word, 0)
@@ -94,10 +92,10 @@ static __always_inline u32 at_most(u32 value, const u32 bound)
  * checks a callback of bpf_loop() only until it finds no new state.
  */
 #ifdef READ_PROBE
-#define REPEAT(count, step, state)                                               \
-	do {                                                                     \
-		for (u32 i_ = 0; i_ < (count) && !step(i_, state); i_++)         \
-			;                                                        \
+#define REPEAT(count, step, state)                                       \
+	do {                                                             \
+		for (u32 i_ = 0; i_ < (count) && !step(i_, state); i_++) \
+			;                                                \
 	} while (0)
 #else
 #define REPEAT(count, step, state) bpf_loop(count, step, state, 0)

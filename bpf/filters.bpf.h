@@ -17,7 +17,8 @@ struct {
 	__type(value, struct match_entry);
 } int_equal SEC(".maps");
 
-static __always_inline u64 apply_entry(u64 candidates, const volatile struct table *table, const struct match_entry *entry)
+static __always_inline u64 apply_entry(u64 candidates, const volatile struct table *table,
+				       const struct match_entry *entry)
 {
 	if (!entry)
 		return candidates & ~table->positive;
@@ -116,18 +117,18 @@ static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase 
  * CEL expressions. Before the program is loaded, user space compiles them to instructions and overwrites the bodies
  * below. It finds a body by its first instruction. An unchanged body lets every candidate pass.
  */
-#define CEL_STUB(name, number)                                                                  \
-	static __noinline u64 name(const u64 *values, u64 candidates)                           \
-	{                                                                                       \
-		register const u64 *first asm("r1") = values;                                   \
-		register u64 second asm("r2") = candidates;                                     \
-		register u64 result asm("r0");                                                  \
-                                                                                                \
-		asm volatile("r0 = %3\n.rept %4\nr0 = r0\n.endr\nr0 = r2"                       \
-			     : "=r"(result), "+r"(first), "+r"(second)                          \
-			     : "i"(number), "i"(CEL_INSTRUCTIONS - 3)                                   \
-			     : "r3", "r4", "r5", "memory");                                     \
-		return result;                                                                  \
+#define CEL_STUB(name, number)                                            \
+	static __noinline u64 name(const u64 *values, u64 candidates)     \
+	{                                                                 \
+		register const u64 *first asm("r1") = values;             \
+		register u64 second asm("r2") = candidates;               \
+		register u64 result asm("r0");                            \
+                                                                          \
+		asm volatile("r0 = %3\n.rept %4\nr0 = r0\n.endr\nr0 = r2" \
+			     : "=r"(result), "+r"(first), "+r"(second)    \
+			     : "i"(number), "i"(CEL_INSTRUCTIONS - 3)     \
+			     : "r3", "r4", "r5", "memory");               \
+		return result;                                            \
 	}
 
 CEL_STUB(cel_entry, CEL_ENTRY_MARK)
@@ -357,7 +358,9 @@ static __noinline u64 filter_changes(u64 candidates, u32 tgid)
 	for (u32 i = 0; i < CHANGE_TESTS_MAX && i < count; i++) {
 		const volatile struct change_test *test = &config.changes[i];
 		u32 set = test->capability_set;
-		u64 caps = set == PROCESS_CAP_PERMITTED ? permitted : set == PROCESS_CAP_EFFECTIVE ? effective : inheritable;
+		u64 caps = set == PROCESS_CAP_PERMITTED   ? permitted
+			   : set == PROCESS_CAP_EFFECTIVE ? effective
+							  : inheritable;
 		bool changed = (caps & test->capabilities) || (namespaces & test->namespaces);
 
 		if (test->outside_host && now.ns.user == test->host_user)

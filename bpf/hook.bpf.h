@@ -49,8 +49,8 @@ static __always_inline u32 scratch_slot(u32 which)
 
 /*
  * The kernel can suspend programs on LSM hooks and uprobes, and start them again on the same CPU. On a kernel that
- * allows it, such a program runs with preemption disabled. On other kernels, it takes one of SCRATCH_LEVELS entries that
- * nobody else uses until release_scratch(). NO_SCRATCH: all are in use.
+ * allows it, such a program runs with preemption disabled. On other kernels, it takes one of SCRATCH_LEVELS entries
+ * that nobody else uses until release_scratch(). NO_SCRATCH: all are in use.
  */
 enum { NO_SCRATCH = ~0U, SCRATCH_NOT_TAKEN = ~0U - 1 };
 
@@ -183,8 +183,8 @@ static __always_inline u64 collect_objects(void *ctx, struct string_buffer *buff
 			if (read == READ_DATA_LOC)
 				raw = resolve_data_loc(ctx, raw, &record->size);
 			else if (read == READ_BUFFER || read == READ_IOVEC)
-				record->size = buffer_size(value, value->size_param ? read_size_param(ctx, slot) : ~0ULL,
-							   returned);
+				record->size = buffer_size(
+					value, value->size_param ? read_size_param(ctx, slot) : ~0ULL, returned);
 		}
 		if (read < READ_FILE)
 			candidates = collect_string(buffer, record, i, raw, candidates);
@@ -279,8 +279,8 @@ static __always_inline void post_event(struct hook_record *record, u64 candidate
  * Runs the filters and builds the record. Returns the candidates that are left. At the return of a pair, `record` is
  * the record that the entry has saved; otherwise this function sets it.
  */
-static __always_inline u64 evaluate_hook(void *ctx, u32 which, u32 *taken, enum phase phase, u64 candidates, u64 returned,
-					 struct hook_record **record)
+static __always_inline u64 evaluate_hook(void *ctx, u32 which, u32 *taken, enum phase phase, u64 candidates,
+					 u64 returned, struct hook_record **record)
 {
 	struct task_struct *task = 0;
 	struct hook_scratch *s;
@@ -319,8 +319,8 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, u32 *taken, enum 
 #ifdef HAS_NEGATIVE_CACHE
 	is_early = phase != PHASE_RETURN && has_early_lookup(0);
 	if (is_early) {
-		cached = lookup_first_negative(task, slot, read_object(ctx, config.objects[0].slot, returned), candidates,
-					       &first);
+		cached = lookup_first_negative(task, slot, read_object(ctx, config.objects[0].slot, returned),
+					       candidates, &first);
 		if (cached == CACHE_HIT)
 			return 0;
 	}

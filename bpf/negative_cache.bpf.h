@@ -75,8 +75,9 @@ static __always_inline bool has_same_name(const struct negative_entry *entry, st
 	u64 hash_len = READ(dentry, d_name.hash_len);
 	u32 length = name_length(hash_len);
 
-	return entry->hash_len == hash_len && entry->name[0] == words[0] && (length <= 8 || entry->name[1] == words[1]) &&
-	       (length <= 16 || entry->name[2] == words[2]) && (length <= 24 || entry->name[3] == words[3]);
+	return entry->hash_len == hash_len && entry->name[0] == words[0] &&
+	       (length <= 8 || entry->name[1] == words[1]) && (length <= 16 || entry->name[2] == words[2]) &&
+	       (length <= 24 || entry->name[3] == words[3]);
 }
 
 static __always_inline bool has_same_parent(const struct negative_entry *entry, struct inode *folder)
@@ -196,7 +197,8 @@ static __always_inline bool is_cacheable_path(const struct string_buffer *buffer
 		return false;
 	if (bpf_core_field_exists(super->s_encoding) && READ(super, s_encoding))
 		return false;
-	return !buffer->walk.flags && (u64)READ(root, mnt_root) == buffer->walk.root_dentry && READ(mnt, mnt_sb) == super;
+	return !buffer->walk.flags && (u64)READ(root, mnt_root) == buffer->walk.root_dentry &&
+	       READ(mnt, mnt_sb) == super;
 }
 
 /*

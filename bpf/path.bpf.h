@@ -268,8 +268,8 @@ static __always_inline struct trie_key *head_key(struct string_buffer *buffer, u
  * Writes the path of (mnt, dentry), as the task sees it, so that it ends at STRING_END. Returns the offset of its first
  * byte. The flags are in buffer->walk.
  */
-static __always_inline u32 resolve_task_path(struct task_struct *task, struct string_buffer *buffer, struct dentry *dentry,
-					     struct vfsmount *mnt)
+static __always_inline u32 resolve_task_path(struct task_struct *task, struct string_buffer *buffer,
+					     struct dentry *dentry, struct vfsmount *mnt)
 {
 	struct fs_struct *fs = READ(task, fs);
 	u32 start;

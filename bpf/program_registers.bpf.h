@@ -38,8 +38,8 @@ static __always_inline void set_register(void *ctx, u32 index, u64 word)
 	(void)ctx;
 	(void)word;
 	switch (index) {
-#define SET(number)                                                                                              \
-	case number:                                                                                             \
+#define SET(number)                                                                                                 \
+	case number:                                                                                                \
 		asm volatile("*(u64 *)(%0 + %1) = %2" ::"r"(ctx), "i"(number * sizeof(u64)), "r"(word) : "memory"); \
 		break;
 		PROGRAM_REGISTERS(SET)

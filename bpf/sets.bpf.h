@@ -127,7 +127,7 @@ static __always_inline void add_sets(struct process_sets *to, const struct proce
 		return;
 #pragma unroll
 	EACH_WORD(i)
-		to->words[i] |= from->words[i];
+	to->words[i] |= from->words[i];
 }
 
 static __always_inline bool is_empty(const struct process_sets *sets)
@@ -146,7 +146,7 @@ static __always_inline void remove_trusted_sets(const struct string_buffer *buff
 		return;
 #pragma unroll
 	EACH_WORD(i)
-		sets->words[i] &= ~*(volatile u64 *)&c->trusted[i];
+	sets->words[i] &= ~*(volatile u64 *)&c->trusted[i];
 }
 
 /* The prefixes of a long path. If its beginning is unknown, it may have any of them. */
@@ -241,7 +241,8 @@ __noinline int find_executable_sets(u32 index SETS_PARAM)
 	return EXECUTABLE_KNOWN;
 }
 
-static __always_inline enum executable get_executable_sets(u32 index, struct task_struct *task, struct process_sets *sets)
+static __always_inline enum executable get_executable_sets(u32 index, struct task_struct *task,
+							   struct process_sets *sets)
 {
 	struct string_buffer *buffer = get_path_buffer(&index);
 	enum executable result;
@@ -377,7 +378,7 @@ static long add_ancestor_sets(u32 i __attribute__((unused)), struct lineage *sea
 		add_sets(&own, &bits->own);
 #pragma unroll
 	EACH_WORD(w)
-		search->sets->words[w] |= own.words[w] & request->add.words[w] & (search->followed ? c->follow[w] : ~0ULL);
+	search->sets->words[w] |= own.words[w] & request->add.words[w] & (search->followed ? c->follow[w] : ~0ULL);
 	search->followed = 1;
 	parent = KERNEL(task_struct, READ(task, real_parent));
 	parent = KERNEL(task_struct, READ(parent, group_leader));
@@ -432,7 +433,7 @@ static __always_inline void store_exec_bits(struct task_struct *task, struct pro
 	if (before) {
 #pragma unroll
 		EACH_WORD(i)
-			bits->own.words[i] |= before->own.words[i] & c->follow[i];
+		bits->own.words[i] |= before->own.words[i] & c->follow[i];
 		bits->parent = before->parent;
 	}
 	if (is_scanning()) {

@@ -123,8 +123,8 @@ static __always_inline u64 load_word(const struct string_buffer *buffer, u32 at)
 }
 
 /* False: the string begins with no value of the table. A string shorter than the hashed bytes cannot match anyway. */
-static __always_inline bool may_match_start(const volatile struct string_table *table, const struct string_buffer *buffer,
-					    u32 start)
+static __always_inline bool may_match_start(const volatile struct string_table *table,
+					    const struct string_buffer *buffer, u32 start)
 {
 	return !table->hashed || is_in_bitmap(table, load_word(buffer, start) << (64 - 8 * table->hashed));
 }
@@ -227,7 +227,8 @@ static __always_inline u64 filter_string(struct string_buffer *buffer, u32 start
 	if (object->equal.table.used && candidates & object->equal.table.used) {
 		const struct match_entry *entry = 0;
 
-		if (length <= object->equal.longest && !cut_start && !cut_end && may_match_end(&object->equal, buffer)) {
+		if (length <= object->equal.longest && !cut_start && !cut_end &&
+		    may_match_end(&object->equal, buffer)) {
 			buffer->bytes[start - 1] = object->slot;
 			entry = bpf_map_lookup_elem(&string_equal, &buffer->bytes[start - 1]);
 		}
@@ -424,7 +425,7 @@ static __noinline u64 collect_path(struct string_buffer *buffer, struct hook_rec
 		at.mount_unknown = read == READ_DENTRY && !buffer->walk.mnt;
 	} else
 #endif
-	if (!locate_value(raw, read, &at))
+		if (!locate_value(raw, read, &at))
 		at.dentry = 0;
 	if (config.values[slot].groups_count) {
 		candidates = filter_file_type(candidates, slot, at.dentry);
@@ -435,8 +436,8 @@ static __noinline u64 collect_path(struct string_buffer *buffer, struct hook_rec
 #ifdef HAS_NEGATIVE_CACHE
 		if (is_cacheable_value(index) && !has_early_lookup(index)) {
 			if (at.mnt)
-				buffer->cache_result = lookup_negative(current_task(), buffer->map_index, index, at.dentry,
-								       at.mnt, candidates);
+				buffer->cache_result = lookup_negative(current_task(), buffer->map_index, index,
+								       at.dentry, at.mnt, candidates);
 			if (buffer->cache_result == CACHE_HIT)
 				return 0;
 		}
@@ -568,7 +569,9 @@ static __always_inline u32 read_iovecs(u8 *to, const struct iovec *pieces, u64 c
 
 	skip += unknown_zero(count);
 	for (u32 i = 0; i < IOVECS_MAX && i < count; i++) {
-		struct { u64 base, length; } piece = {};
+		struct {
+			u64 base, length;
+		} piece = {};
 		u64 skipped;
 		u32 length;
 
@@ -610,9 +613,11 @@ static __always_inline u32 read_iov_iter(u8 *to, u64 raw, u32 limit, u64 *size, 
 	}
 	type = READ(iter, iter_type);
 	*size = READ(iter, count);
-	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) && type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
+	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
+	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF))
 		return read_buffer(to, READ(iter, ubuf) + READ(iter, iov_offset), *size, limit, true, flags);
-	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC) && type != bpf_core_enum_value(enum iter_type, ITER_KVEC)) {
+	if (type != bpf_core_enum_value(enum iter_type, ITER_IOVEC) &&
+	    type != bpf_core_enum_value(enum iter_type, ITER_KVEC)) {
 		/* pages or pipes, which have no address */
 		*flags |= STRING_FAULT;
 		return 0;
@@ -688,8 +693,8 @@ static __noinline u64 collect_string(struct string_buffer *buffer, struct hook_r
 
 		bpf_probe_read_kernel(&buffer->bytes[start], compared, to);
 		candidates = filter_string(buffer, start, index, candidates, 0, false,
-					 flags & STRING_TRUNCATED || length > STRING_BYTES_MAX,
-					 read != READ_BUFFER && read != READ_IOVEC && read != READ_IOV_ITER);
+					   flags & STRING_TRUNCATED || length > STRING_BYTES_MAX,
+					   read != READ_BUFFER && read != READ_IOVEC && read != READ_IOV_ITER);
 		if (!candidates)
 			return 0;
 	}

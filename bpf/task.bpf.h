@@ -24,10 +24,10 @@ static __always_inline void fill_creds(struct process_creds *out, const struct c
  * The inode number of a namespace. A read through a null pointer gives 0: there is no namespace. A branch would double
  * the verifier's work.
  */
-#define NS_INUM(pointer)                           \
-	({                                         \
-		typeof(pointer) ns_ = (pointer);   \
-		(u32) READ(ns_, ns.inum);          \
+#define NS_INUM(pointer)                         \
+	({                                       \
+		typeof(pointer) ns_ = (pointer); \
+		(u32) READ(ns_, ns.inum);        \
 	})
 
 /* The pid of the process in its own pid namespace, which is the innermost one. */

@@ -26,8 +26,8 @@ static __always_inline bool is_in_phase(const volatile struct value_config *valu
 }
 
 /* Reads a member. With USER_PROGRAM, it may be in user memory. */
-static __always_inline void read_member(const volatile struct value_config *value __attribute__((unused)), void *to, u32 size,
-					u64 from)
+static __always_inline void read_member(const volatile struct value_config *value __attribute__((unused)), void *to,
+					u32 size, u64 from)
 {
 #ifdef USER_PROGRAM
 	if (value->memory == MEMORY_USER) {
@@ -155,7 +155,8 @@ static __noinline u64 read_size_param(void *ctx, u32 slot)
 #ifdef TRACEPOINT_FIELDS
 	u64 size = 0;
 
-	bpf_probe_read_kernel(&size, at_most(config.values[slot].size_width, sizeof(size)), ctx + config.values[slot].size_field);
+	bpf_probe_read_kernel(&size, at_most(config.values[slot].size_width, sizeof(size)),
+			      ctx + config.values[slot].size_field);
 	return size;
 #else
 	return hook_param(ctx, config.values[slot].size_param - 1);

@@ -17,7 +17,19 @@ const STYLES = [
     style: 'file',
     patterns: ['native/*.cc', 'native/*.h', ':!native/base/sdt.h', 'test/native/*.cc', 'test/fuzz/*.cc'],
   },
-  { style: 'file:bpf/.clang-format', patterns: ['native/*.c', 'native/base/sdt.h', 'test/native/programs/*.c'] },
+  {
+    style: 'file:bpf/.clang-format',
+    patterns: [
+      'bpf/*.c',
+      'bpf/*.h',
+      'native/*.c',
+      'native/base/sdt.h',
+      'test/kernel/*.c',
+      'test/kernel/*.h',
+      'test/native/programs/*.c',
+      'bench/*.c',
+    ],
+  },
 ];
 
 /** Not in the build without sanitizers, or generated code only. */

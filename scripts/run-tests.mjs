@@ -36,6 +36,8 @@ const transpiledMocha = mocha.map((arg) => (arg === 'tsx/cjs' ? './test/transpil
 // These tests need trusted executables. In another mount namespace, no executable is trusted.
 const INITIAL_MOUNTS = ['test/native/forgery.test.ts', 'test/native/long-paths.test.ts'];
 
+const PREEMPTION = 'test/kernel/preemption.test.ts';
+
 const runs = [
   {
     tier: 'unit',
@@ -59,8 +61,9 @@ const runs = [
   nativeRun('native: agent', ['agent/test/native/**/*.test.ts']),
   nativeRun('native: initial mounts', INITIAL_MOUNTS, false),
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
-  // Tests that only this kernel can run.
-  kernelRun('newest', ['test/kernel/modifying-actions.test.ts']),
+  // Tests that only this kernel can run. It is preemptible.
+  kernelRun('newest', { files: ['test/kernel/modifying-actions.test.ts', PREEMPTION] }),
+  kernelRun('6.12', { files: [PREEMPTION], append: 'preempt=full' }),
   // Each file uses its own cluster. The programs are built once for a machine.
   {
     tier: 'kubernetes',
@@ -81,11 +84,16 @@ function nativeFileRuns() {
     .map((file) => nativeRun(`native: ${basename(file, '.test.ts')}`, [file], !INITIAL_MOUNTS.includes(file)));
 }
 
-function kernelRun(kernel, files = []) {
+/** `append`: more kernel parameters. */
+function kernelRun(kernel, { files = [], append } = {}) {
   return {
     tier: 'kernel',
-    title: `kernel ${kernel}`,
-    args: (counts) => ['test/vm/run-suite.mjs', '--kernel', kernel, '--counts', counts, ...files],
+    title: append === undefined ? `kernel ${kernel}` : `kernel ${kernel} ${append}`,
+    args: (counts) => [
+      ...['test/vm/run-suite.mjs', '--kernel', kernel, '--counts', counts],
+      ...(append === undefined ? [] : ['--append', append]),
+      ...files,
+    ],
     obstacle: vmObstacle,
   };
 }

@@ -15,7 +15,10 @@ export async function printPreflight({ output }: PreflightOptions, { api, stdout
   const trial = await api.tryTracing();
   const { canTrace, hooks, ways, remedies, problems } = trial;
   if (output === 'json') {
-    await print(stdout, `${escapeUnsafeJson(JSON.stringify({ kernel, preemption, features, ...trial, gaps }, null, 2))}\n`);
+    await print(
+      stdout,
+      `${escapeUnsafeJson(JSON.stringify({ kernel, preemption, features, ...trial, gaps }, null, 2))}\n`,
+    );
     return canTrace ? SUCCESS : KERNEL;
   }
   const rows = features.map((f) => [f.name, f.available ? 'yes' : 'no', f.detail, f.meaning]);

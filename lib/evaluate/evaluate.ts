@@ -6,20 +6,20 @@ import type { Verdict } from '../../types/recording.js';
 import type { HookArgument } from '../../types/events.js';
 import {
   enforcingSelectors,
-  BUFFER_TYPES,
   isFiltered,
   suppressingSelectors,
   hookValues,
 } from '../compiled/compiled-hook.js';
 import type { CompiledHook, ProcessSet, SelectorActions, CompiledValue } from '../compiled/compiled-policy.js';
+import { BUFFER_TYPES } from '../names/arg-types.js';
 import { AbiLimit } from '../wire/layout.gen.js';
-import { READS } from '../wire/reads.js';
 import { selectorMask } from '../wire/encode/tables.js';
 import { encodeString } from '../wire/surrogate-escape.js';
 import type { RecordedCall } from './call.js';
 import { Candidates, makeUncertainty } from './candidates.js';
 import { runExpressions } from './cel.js';
-import { filterNet, type NetArgument } from './network.js';
+import { isComparedAs, type ArgumentComparedAs } from './comparison-kinds.js';
+import { filterNet } from './network.js';
 import { filterNumber, argumentNumber } from './numbers.js';
 import { filterProcess, dropYieldingSelectors } from './process.js';
 import { comparedPath, filterFileType, filterString, type ComparedBytes } from './strings.js';
@@ -31,7 +31,7 @@ export function evaluateHook(hook: CompiledHook, processSets: readonly ProcessSe
   });
   const readSlot = (slot: number): bigint | undefined => {
     const argument = call.values[slot];
-    return argument && argumentNumber(argument);
+    return argument !== undefined && isComparedAs(argument, 'number') ? argumentNumber(argument) : undefined;
   };
   runExpressions(candidates, hook.cel.entry, readSlot);
   runExpressions(candidates, hook.cel.returned, readSlot);
@@ -58,13 +58,12 @@ function filterValue(
   const about = compiled.label ?? `${compiled.type} ${compiled.index}`;
   const all = filteringSelectors(compiled);
   if (argument?.type !== compiled.type) return candidates.addUncertainty(all, 'VALUE_NOT_RECORDED', about);
-  if (READS[compiled.type].class === 'number') {
-    const number = argumentNumber(argument);
-    if (number !== undefined) filterNumber(candidates, compiled, number);
-  } else if ('family' in argument) {
-    filterNet(candidates, compiled.net, argument satisfies NetArgument);
-  } else {
-    if ('permission' in argument) filterFileType(candidates, compiled, argument);
+  if (isComparedAs(argument, 'number')) {
+    filterNumber(candidates, compiled, argumentNumber(argument));
+  } else if (isComparedAs(argument, 'socket', 'address')) {
+    filterNet(candidates, compiled.net, argument);
+  } else if (isComparedAs(argument, 'string', 'path')) {
+    if ('path' in argument) filterFileType(candidates, compiled, argument);
     if (argument.type === 'sockaddr_un' && compiled.ints.length > 0) {
       // The BPF programs do not read an address of another family, and the event does not have that family.
       if (argument.unreadable === true) return candidates.addUncertainty(all, 'VALUE_INCOMPLETE', about);
@@ -73,20 +72,21 @@ function filterValue(
     const compared = comparedBytes(argument);
     if (compared === undefined) candidates.addUncertainty(all, 'VALUE_REWRITTEN', about);
     else filterString(candidates, { compiled, compared, about, suppresses: selectorMask(suppressingSelectors(hook)) });
+  } else {
+    argument satisfies ArgumentComparedAs<'nothing'>; // it has no filters
   }
 }
 
 const AF_UNIX = 1n;
 
 /** Undefined if the event has another string than the kernel compares. */
-function comparedBytes(argument: HookArgument): ComparedBytes | undefined {
+function comparedBytes(argument: ArgumentComparedAs<'string' | 'path'>): ComparedBytes | undefined {
   if ('path' in argument) {
     const bytes = comparedPath(argument);
     const hasFile = !argument.flags.includes('fault');
     const cutStart = argument.flags.includes('truncated');
     return bytes && { bytes, cutStart, cutEnd: false, cutUnknown: false, isFile: hasFile };
   }
-  if (!('truncated' in argument)) return undefined;
   const { value, truncated } = argument;
   const whole = typeof value === 'string' ? encodeString(value) : Buffer.from(value);
   const bytes = whole.subarray(0, AbiLimit.STRING_BYTES_MAX);

@@ -6,7 +6,7 @@ import { selectorMask } from '../wire/encode/tables.js';
 import type { Candidates } from './candidates.js';
 import { applyEntry, applyGroup, findLongestEntry } from './tables.js';
 
-export type NetArgument = SocketArgument | PacketArgument | SocketAddressArgument;
+type NetArgument = SocketArgument | PacketArgument | SocketAddressArgument;
 
 /** The members of struct net_detail. A value that the kernel has not read is 0. */
 interface NetDetail {

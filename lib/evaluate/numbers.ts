@@ -1,16 +1,14 @@
 /** Filters on numbers, which have 64 bits as in the BPF programs. */
-import type { HookArgument } from '../../types/events.js';
 import type { CompiledValue } from '../compiled/compiled-policy.js';
 import { SYSCALL_COMPAT } from '../names/syscalls.js';
 import { selectorMask } from '../wire/encode/tables.js';
 import type { Candidates } from './candidates.js';
+import type { ArgumentComparedAs } from './comparison-kinds.js';
 import { applyEntry, applyGroup } from './tables.js';
 
-/** The number in two's complement; undefined for a value that is not a number. */
-export function argumentNumber(argument: HookArgument): bigint | undefined {
-  if (!('value' in argument)) return undefined;
+/** The number in two's complement. */
+export function argumentNumber(argument: ArgumentComparedAs<'number'>): bigint {
   const { value } = argument;
-  if (typeof value !== 'number' && typeof value !== 'bigint') return undefined;
   const isCompat = argument.type === 'syscall64' && (argument.abi === 'i386' || argument.abi === 'arm32');
   return BigInt.asUintN(64, isCompat ? BigInt(value) | SYSCALL_COMPAT : BigInt(value));
 }

@@ -31,7 +31,6 @@ export function createHookEvent(
   process: ProcessView,
   hook: LoadedHook,
 ): TracerEvent | undefined {
-  if (hook.compiled.kind === 'loader') return new LoaderEvent(chunk, at, process, hook) as TracerEvent;
   const { requests } = hook;
   const actions = requests && readEventActions(chunk, at, hook.compiled, readSelector(chunk, at));
   if (requests === undefined || actions === undefined) return instantiateEvent(chunk, at, process, hook, NO_REQUESTS);
@@ -49,6 +48,8 @@ function instantiateEvent(
   outcomes: readonly RequestOutcome[],
 ): TracerEvent {
   switch (hook.compiled.kind) {
+    case 'loader':
+      return new LoaderEvent(chunk, at, process, hook) as TracerEvent;
     case 'tracepoint':
     case 'raw_tracepoint':
       return new TracepointEvent(chunk, at, process, hook, outcomes) as TracerEvent;
@@ -58,7 +59,9 @@ function instantiateEvent(
       return new UprobeEvent(chunk, at, process, hook, outcomes) as TracerEvent;
     case 'usdt':
       return new UsdtEvent(chunk, at, process, hook, outcomes) as TracerEvent;
-    default:
+    case 'kprobe':
+    case 'fentry':
+    case 'enforcer': // it writes no records
       return new KprobeEvent(chunk, at, process, hook, outcomes) as TracerEvent;
   }
 }

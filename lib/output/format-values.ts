@@ -1,5 +1,6 @@
 /** Formats the values of a hook for the compact output. Every result is quoted and escaped. */
 import type {
+  ArgumentOf,
   BpfProgramArgument,
   BufferArgument,
   FileArgument,
@@ -12,6 +13,9 @@ import type {
 import { quoteUnsafe } from './escape.js';
 
 export type Args = readonly HookArgument[];
+
+/** The types of strings that can be the name of a file. */
+type FileNameType = Exclude<StringArgument['type'], 'net_device' | 'sockaddr_un'>;
 
 /** Maximum number of values in a line. The JSON export has all values. */
 const VALUES_MAX = 5;
@@ -69,7 +73,22 @@ function formatValue(argument: HookArgument): string {
     case 'module':
     case 'load_info':
       return quoteNonEmpty(argument.name);
-    default:
+    case 'int':
+    case 'int8':
+    case 'sint8':
+    case 'int16':
+    case 'sint16':
+    case 'int32':
+    case 'sint32':
+    case 'uint8':
+    case 'uint16':
+    case 'uint32':
+    case 'int64':
+    case 'sint64':
+    case 'long':
+    case 'uint64':
+    case 'ulong':
+    case 'size_t':
       return String(argument.value);
   }
 }
@@ -88,7 +107,8 @@ export function formatFile(args: Args): string {
   let first: StringArgument | undefined;
   for (const a of args) {
     if ('path' in a) return formatFileOrString(a);
-    if (first === undefined && (a.type === 'filename' || a.type === 'string' || a.type === 'data_loc')) first = a;
+    if (a.type === 'filename' || a.type === 'string' || a.type === 'data_loc') first ??= a;
+    else a satisfies Exclude<HookArgument, ArgumentOf<FileNameType>>;
   }
   return first === undefined ? '' : formatFileOrString(first);
 }

@@ -2,7 +2,7 @@
 import type { HookArgument, PlainEvent, PlainProcess } from '../../types/events.js';
 import type { RecordedEvent, RecordedHook, RecordingReader } from '../../types/recording.js';
 import { PolytraceError } from '../errors.js';
-import { ARG_TYPES } from '../names/arg-types.js';
+import { ARG_TYPES, COMPARED_AS } from '../names/arg-types.js';
 import { EVENT_TYPES } from '../names/event-types.js';
 import { READS } from '../wire/reads.js';
 import { decodePlain } from './plain-json.js';
@@ -165,21 +165,37 @@ function hasValueForm(value: JsonObject, type: HookArgument['type']): boolean {
   switch (READS[type].class) {
     case 'number':
       return typeof value['value'] === 'bigint' || Number.isInteger(value['value']);
+    case 'nothing':
+      return true;
     case 'string':
+    case 'buffer':
       return (
         typeof value['truncated'] === 'boolean' && (isString(value['value']) || value['value'] instanceof Uint8Array)
       );
     case 'path':
       return allMembers(isString, 'path', 'permission') && Array.isArray(value['flags']);
     case 'detail':
-      if (type === 'sockaddr') return allMembers(isString, 'family', 'address') && allMembers(Number.isInteger, 'port');
-      if (type !== 'sock' && type !== 'socket' && type !== 'skb') return true;
+      return hasDetailForm(value, type);
+  }
+}
+
+/** Most details are not compared, so their members are not checked. */
+function hasDetailForm(value: JsonObject, type: HookArgument['type']): boolean {
+  const allMembers = (test: (member: unknown) => boolean, ...names: readonly string[]): boolean =>
+    names.every((name) => test(value[name]));
+  switch (COMPARED_AS[ARG_TYPES[type].class]) {
+    case 'address':
+      return allMembers(isString, 'family', 'address') && allMembers(Number.isInteger, 'port');
+    case 'socket':
       return (
         allMembers(isString, 'family', 'protocol', 'sourceAddress', 'destinationAddress') &&
         (type === 'skb' || isString(value['state'])) &&
         allMembers(Number.isInteger, 'sourcePort', 'destinationPort')
       );
-    default:
+    case 'number':
+    case 'string':
+    case 'path':
+    case 'nothing':
       return true;
   }
 }

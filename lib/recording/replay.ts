@@ -58,9 +58,10 @@ function valuesInSlots(hook: CompiledHook, source: RecordedHook, event: HookEven
   const addValues = (phase: string, values: readonly RecordedValue[], args: readonly HookArgument[]): void => {
     const left = [...args];
     for (const value of values) {
-      if (value.type === 'nop' || value.type === 'auto') continue;
+      if (value.type === 'nop' || value.type === 'auto') continue; // these are not reported
+      const type: HookArgument['type'] = value.type;
       const argument = left.shift();
-      if (argument?.type === value.type) recorded.set(`${phase} ${valueKey(value)}`, argument);
+      if (argument?.type === type) recorded.set(`${phase} ${valueKey(value)}`, argument);
     }
   };
   const returned = 'return' in event && event.return !== undefined ? [event.return] : [];

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,10 +20,10 @@ class AvailableCopies {
   }
 
   uint8_t find_original(uint8_t copy) const { return originals_[copy]; }
-  // The register that contains the same value as the slot of eight bytes; `fallback` if there is none.
-  uint8_t find_slot_original(int16_t slot, uint8_t fallback) const {
+  // The register that contains the same value as the slot of eight bytes.
+  std::optional<uint8_t> find_slot_original(int16_t slot) const {
     const auto found = slots_.find(slot);
-    return found == slots_.end() ? fallback : found->second;
+    return found == slots_.end() ? std::nullopt : std::optional(found->second);
   }
 
   void add_register_copy(uint8_t to, uint8_t from) {
@@ -102,7 +103,7 @@ class CopyPropagation {
   // Returns whether the slot already contains the value that the instruction stores.
   bool is_redundant_store(const bpf_insn& code, const AvailableCopies& copies, uint32_t function) const {
     return code.code == (BPF_STX | BPF_MEM | BPF_DW) && is_private_slot(code, code.dst_reg, function) &&
-           copies.find_slot_original(code.off, BPF_REG_10) == copies.find_original(code.src_reg);
+           copies.find_slot_original(code.off) == copies.find_original(code.src_reg);
   }
 
   // Replaces the operands of the instruction by their originals, and applies its effect to the copies.
@@ -134,9 +135,8 @@ class CopyPropagation {
   void rewrite_load(bpf_insn& code, AvailableCopies& copies, uint32_t function) const {
     code.src_reg = copies.find_original(code.src_reg);
     if (access_width(code) == WORD_BYTES && is_private_slot(code, code.src_reg, function)) {
-      const uint8_t original = copies.find_slot_original(code.off, BPF_REG_10);
-      if (original != BPF_REG_10) {
-        code = move_register(code.dst_reg, original);
+      if (const auto original = copies.find_slot_original(code.off)) {
+        code = move_register(code.dst_reg, *original);
       }
     }
     const bool is_still_load =

@@ -1,7 +1,7 @@
 /*
- * The actions of the matrix of types and operators. Each line of standard input is one action: a thread name, the name of the
- * action, and its arguments, separated by tabs. Each action runs in its own process. The process has the thread name only during
- * the action, so every event with this name belongs to the action.
+ * The actions of the matrix of types and operators. Each line of standard input is one action: a thread name, the name
+ * of the action, and its arguments, separated by tabs. Each action runs in its own process. The process has the thread
+ * name only during the action, so every event with this name belongs to the action.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -523,7 +523,9 @@ static void do_bpfmap(char **arg)
 /* perf CONFIG: opens a software counter of the kernel */
 static void do_perf(char **arg)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = parse_number(arg[0]) };
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
+					.size = sizeof(attr),
+					.config = parse_number(arg[0]) };
 	begin_action();
 	check(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0), "perf_event_open");
 }
@@ -555,21 +557,21 @@ static const struct action {
 	int args;
 	void (*run)(char **);
 } actions[] = {
-	{ "lseek", 3, do_lseek },	{ "seek", 3, do_seek },		{ "openat", 1, do_openat },
-	{ "create", 2, do_create },	{ "unlinkat", 1, do_unlinkat }, { "remove", 1, do_remove },
-	{ "write", 1, do_write },	{ "read", 1, do_read },		{ "writelong", 2, do_writelong },
-	{ "writev", 1, do_writev },	{ "pipe", 1, do_pipe },		{ "pipev", 1, do_pipev },
-	{ "xattr", 2, do_xattr },	{ "readfile", 1, do_readfile }, { "writefile", 1, do_writefile },
-	{ "readdir", 1, do_readdir },	{ "chmod", 2, do_chmod },	{ "mkdir", 2, do_mkdir },
-	{ "exec", 1, do_exec },		{ "tcp", 4, do_tcp },		{ "listen", 2, do_listen },
-	{ "udp", 4, do_udp },		{ "peer", 3, do_peer },		{ "send", 4, do_send },
-	{ "unix", 1, do_unix },		{ "device", 1, do_device },	{ "capable", 1, do_capable },
-	{ "capset", 3, do_capset },	{ "setuid", 1, do_setuid },	{ "bpf", 1, do_bpf },
-	{ "bpfprog", 1, do_bpfprog },	{ "bpfmap", 1, do_bpfmap },	{ "perf", 1, do_perf },
-	{ "module", 2, do_module },	{ "nested", 1, do_nested },	{ "rlimit", 1, do_rlimit },
-	{ "seteuid", 1, do_seteuid },	{ "program", 1, do_program },	{ "socket", 1, do_socket },
-	{ "chain", 2, do_chain },	{ "unshared", 2, do_unshared }, { "with", 3, do_with },
-	{ "call", ANY, do_call },	{ "nscall", ANY, do_nscall },	{ "append", 1, do_append },
+	{ "lseek", 3, do_lseek },     { "seek", 3, do_seek },         { "openat", 1, do_openat },
+	{ "create", 2, do_create },   { "unlinkat", 1, do_unlinkat }, { "remove", 1, do_remove },
+	{ "write", 1, do_write },     { "read", 1, do_read },         { "writelong", 2, do_writelong },
+	{ "writev", 1, do_writev },   { "pipe", 1, do_pipe },         { "pipev", 1, do_pipev },
+	{ "xattr", 2, do_xattr },     { "readfile", 1, do_readfile }, { "writefile", 1, do_writefile },
+	{ "readdir", 1, do_readdir }, { "chmod", 2, do_chmod },       { "mkdir", 2, do_mkdir },
+	{ "exec", 1, do_exec },       { "tcp", 4, do_tcp },           { "listen", 2, do_listen },
+	{ "udp", 4, do_udp },         { "peer", 3, do_peer },         { "send", 4, do_send },
+	{ "unix", 1, do_unix },       { "device", 1, do_device },     { "capable", 1, do_capable },
+	{ "capset", 3, do_capset },   { "setuid", 1, do_setuid },     { "bpf", 1, do_bpf },
+	{ "bpfprog", 1, do_bpfprog }, { "bpfmap", 1, do_bpfmap },     { "perf", 1, do_perf },
+	{ "module", 2, do_module },   { "nested", 1, do_nested },     { "rlimit", 1, do_rlimit },
+	{ "seteuid", 1, do_seteuid }, { "program", 1, do_program },   { "socket", 1, do_socket },
+	{ "chain", 2, do_chain },     { "unshared", 2, do_unshared }, { "with", 3, do_with },
+	{ "call", ANY, do_call },     { "nscall", ANY, do_nscall },   { "append", 1, do_append },
 };
 
 static const struct action *find_action(const char *name, int args)

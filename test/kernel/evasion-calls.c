@@ -155,7 +155,8 @@ static void do_fallocate(char **arg)
 	check(fallocate(open_file(arg[0], O_WRONLY), mode, 0, 4096), "fallocate");
 }
 
-/* map FILE PROT FLAGS THEN: maps the file with PROT, changes that to THEN by mprotect if they differ, and uses the memory */
+/* map FILE PROT FLAGS THEN: maps the file with PROT, changes that to THEN by mprotect if they differ, and uses the
+ * memory */
 static void do_map(char **arg)
 {
 	int protection = atoi(arg[1]), flags = atoi(arg[2]), then = atoi(arg[3]);
@@ -208,7 +209,9 @@ static void do_pass(char **arg)
 		char buffer[CMSG_SPACE(sizeof(int))];
 	} control = { .buffer = { 0 } };
 	struct iovec one = { bytes, 1 };
-	struct msghdr message = { .msg_iov = &one, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr message = {
+		.msg_iov = &one, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	int ends[2], fd;
 
 	check(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
@@ -253,14 +256,33 @@ static void do_module(char **arg)
 }
 
 const struct technique call_techniques[] = {
-	{ "read", 1, do_read },		  { "pread", 1, do_pread },	    { "readv", 1, do_readv },
-	{ "preadv", 1, do_preadv },	  { "preadv2", 1, do_preadv2 },	    { "write", 1, do_write },
-	{ "pwrite", 1, do_pwrite },	  { "writev", 1, do_writev },	    { "pwritev2", 1, do_pwritev2 },
-	{ "sendfile", 2, do_sendfile },	  { "copy", 2, do_copy },	    { "splice", 1, do_splice },
-	{ "spliceto", 1, do_spliceto },	  { "vmsplice", 1, do_vmsplice },   { "uringread", 1, do_uringread },
-	{ "uringwrite", 1, do_uringwrite }, { "truncate", 1, do_truncate }, { "ftruncate", 1, do_ftruncate },
-	{ "otrunc", 1, do_otrunc },	  { "fallocate", 1, do_fallocate }, { "map", 4, do_map },
-	{ "handle", 1, do_handle },	  { "reopen", 1, do_reopen },	    { "inherit", 1, do_inherit },
-	{ "pass", 1, do_pass },		  { "take", 1, do_take },	    { "execute", 1, do_execute },
-	{ "module", 1, do_module },	  { NULL, 0, NULL },
+	{ "read", 1, do_read },
+	{ "pread", 1, do_pread },
+	{ "readv", 1, do_readv },
+	{ "preadv", 1, do_preadv },
+	{ "preadv2", 1, do_preadv2 },
+	{ "write", 1, do_write },
+	{ "pwrite", 1, do_pwrite },
+	{ "writev", 1, do_writev },
+	{ "pwritev2", 1, do_pwritev2 },
+	{ "sendfile", 2, do_sendfile },
+	{ "copy", 2, do_copy },
+	{ "splice", 1, do_splice },
+	{ "spliceto", 1, do_spliceto },
+	{ "vmsplice", 1, do_vmsplice },
+	{ "uringread", 1, do_uringread },
+	{ "uringwrite", 1, do_uringwrite },
+	{ "truncate", 1, do_truncate },
+	{ "ftruncate", 1, do_ftruncate },
+	{ "otrunc", 1, do_otrunc },
+	{ "fallocate", 1, do_fallocate },
+	{ "map", 4, do_map },
+	{ "handle", 1, do_handle },
+	{ "reopen", 1, do_reopen },
+	{ "inherit", 1, do_inherit },
+	{ "pass", 1, do_pass },
+	{ "take", 1, do_take },
+	{ "execute", 1, do_execute },
+	{ "module", 1, do_module },
+	{ NULL, 0, NULL },
 };

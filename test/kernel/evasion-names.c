@@ -103,7 +103,8 @@ static void unshare_mounts(void)
 	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
 }
 
-/* bind SOURCE TARGET FILE: reads FILE through the mount. The source is a relative path, so that its string reveals little. */
+/* bind SOURCE TARGET FILE: reads FILE through the mount. The source is a relative path, so that its string reveals
+ * little. */
 static void do_bind(char **arg)
 {
 	unshare_mounts();
@@ -230,11 +231,14 @@ static void do_loop(char **arg)
 }
 
 const struct technique name_techniques[] = {
-	{ "link", 3, do_link },		{ "rename", 3, do_rename },   { "exchange", 2, do_exchange },
-	{ "race", 2, do_race },		{ "unlinked", 1, do_unlinked }, { "unnamed", 2, do_unnamed },
-	{ "deep", 4, do_deep },		{ "bind", 3, do_bind },	      { "tree", 2, do_tree },
-	{ "move", 3, do_move },		{ "overlay", 4, do_overlay }, { "chroot", 2, do_chroot },
-	{ "outside", 2, do_outside },	{ "pivot", 3, do_pivot },     { "user", 3, do_user },
-	{ "user", 4, do_user },		{ "memfd", 1, do_memfd },     { "memory", 1, do_memory },
-	{ "loop", 1, do_loop },		{ NULL, 0, NULL },
+	{ "link", 3, do_link },         { "rename", 3, do_rename },
+	{ "exchange", 2, do_exchange }, { "race", 2, do_race },
+	{ "unlinked", 1, do_unlinked }, { "unnamed", 2, do_unnamed },
+	{ "deep", 4, do_deep },         { "bind", 3, do_bind },
+	{ "tree", 2, do_tree },         { "move", 3, do_move },
+	{ "overlay", 4, do_overlay },   { "chroot", 2, do_chroot },
+	{ "outside", 2, do_outside },   { "pivot", 3, do_pivot },
+	{ "user", 3, do_user },         { "user", 4, do_user },
+	{ "memfd", 1, do_memfd },       { "memory", 1, do_memory },
+	{ "loop", 1, do_loop },         { NULL, 0, NULL },
 };

@@ -1,7 +1,7 @@
 /*
- * The program of evasion.test.ts, which accesses files by many techniques. Standard input has strings that end with NUL. Each is
- * a number, a technique and its arguments, separated by tabs. Each technique runs in its own process, which prints the number and
- * its pid, so that the test finds its events.
+ * The program of evasion.test.ts, which accesses files by many techniques. Standard input has strings that end with
+ * NUL. Each is a number, a technique and its arguments, separated by tabs. Each technique runs in its own process,
+ * which prints the number and its pid, so that the test finds its events.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -11,7 +11,8 @@ struct technique {
 	void (*run)(char **arg);
 };
 
-/* System calls on a file, and techniques that give a file another name, mount or root. Each list ends with an empty entry. */
+/* System calls on a file, and techniques that give a file another name, mount or root. Each list ends with an empty
+ * entry. */
 extern const struct technique call_techniques[];
 extern const struct technique name_techniques[];
 

@@ -1,10 +1,10 @@
 /*
  * Tests the negative cache of paths. The policy watches FOLDER/watched and /watched.
  *
- *   negative-cache FOLDER [stable]: reads files of FOLDER before and after every operation that gives them another path. With `stable`,
- *     it sets the clock forward before each read: a folder of ext4 is cached only if it has not changed for some time.
- *   negative-cache race FOLDER SECONDS: one thread renames a folder back and forth, another one reads a file in it. It prints "OFFSET
- *     IS_WATCHED" for each read during which no rename was in progress.
+ *   negative-cache FOLDER [stable]: reads files of FOLDER before and after every operation that gives them another
+ * path. With `stable`, it sets the clock forward before each read: a folder of ext4 is cached only if it has not
+ * changed for some time. negative-cache race FOLDER SECONDS: one thread renames a folder back and forth, another one
+ * reads a file in it. It prints "OFFSET IS_WATCHED" for each read during which no rename was in progress.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -309,7 +309,8 @@ static void drop_caches(void)
 		check(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0), "membarrier", "");
 }
 
-/* The same names, and the same memory of dentries and inodes, in both folders: after a removal, and after a drop of the caches. */
+/* The same names, and the same memory of dentries and inodes, in both folders: after a removal, and after a drop of the
+ * caches. */
 static void reuse_dentries(void)
 {
 	for (int i = 0; i < ROUNDS; i++) {

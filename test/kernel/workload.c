@@ -210,7 +210,8 @@ static char read_state(pid_t pid)
 	return end && end[1] ? end[2] : 0;
 }
 
-/* waiting COUNT TIMES: COUNT processes block in a read of one byte; then, one after the other, each makes TIMES more reads */
+/* waiting COUNT TIMES: COUNT processes block in a read of one byte; then, one after the other, each makes TIMES more
+ * reads */
 static void do_waiting(char **arg)
 {
 	int count = atoi(arg[0]), times = atoi(arg[1]), fds[2];
@@ -275,14 +276,14 @@ static const struct {
 	int args;
 	void (*run)(char **);
 } commands[] = {
-	{ "read", 2, do_read },		  { "write", 1, do_write },	    { "mmap", 3, do_mmap },
-	{ "truncate", 1, do_truncate },	  { "ftruncate", 1, do_ftruncate }, { "unlinked", 1, do_unlinked },
-	{ "chroot", 2, do_chroot },	  { "outside", 2, do_outside },	    { "namespace", 3, do_namespace },
-	{ "detached", 2, do_detached },	  { "deep", 4, do_deep },	    { "pseudo", 1, do_pseudo },
-	{ "lseek", 3, do_lseek },	  { "seekfile", 1, do_seekfile },   { "openat", 1, do_openat },
-	{ "openlong", 1, do_openlong },	  { "unlink", 1, do_unlink },	    { "two", 2, do_two },
-	{ "wait", 1, do_wait },		  { "forkread", 1, do_forkread },
-	{ "dup", 0, do_dup },		  { "waiting", 2, do_waiting },
+	{ "read", 2, do_read },         { "write", 1, do_write },         { "mmap", 3, do_mmap },
+	{ "truncate", 1, do_truncate }, { "ftruncate", 1, do_ftruncate }, { "unlinked", 1, do_unlinked },
+	{ "chroot", 2, do_chroot },     { "outside", 2, do_outside },     { "namespace", 3, do_namespace },
+	{ "detached", 2, do_detached }, { "deep", 4, do_deep },           { "pseudo", 1, do_pseudo },
+	{ "lseek", 3, do_lseek },       { "seekfile", 1, do_seekfile },   { "openat", 1, do_openat },
+	{ "openlong", 1, do_openlong }, { "unlink", 1, do_unlink },       { "two", 2, do_two },
+	{ "wait", 1, do_wait },         { "forkread", 1, do_forkread },   { "dup", 0, do_dup },
+	{ "waiting", 2, do_waiting },
 };
 
 int main(int count, char **arg)

@@ -10,6 +10,7 @@ import type {
   PlainEvent,
   PlainProcess,
   StackFrame,
+  StringArgument,
 } from 'polytrace';
 import { splitArguments } from '../encode/split-arguments.js';
 import { USUAL_TYPES } from '../encode/arguments.js';
@@ -235,7 +236,13 @@ function toHookArgument(message: KprobeArgument, position: number): HookArgument
   return { ...base, truncated, ...toArgumentValue(arg, type, message.partialText) } as unknown as HookArgument;
 }
 
-const STRING_TYPES: ReadonlySet<string> = new Set(['string', 'data_loc', 'filename', 'net_device', 'sockaddr_un']);
+const STRING_TYPES = {
+  string: true,
+  data_loc: true,
+  filename: true,
+  net_device: true,
+  sockaddr_un: true,
+} as const satisfies Readonly<Record<StringArgument['type'], true>>;
 
 function toArgumentValue(arg: KprobeArgument['arg'], type: string, partialText: string): object {
   switch (arg.case) {
@@ -302,8 +309,11 @@ function toArgumentValue(arg: KprobeArgument['arg'], type: string, partialText: 
     case 'perfEventArg':
       return { eventType: arg.value.Type, function: arg.value.KprobeFunc };
     case 'errorArg':
-      return STRING_TYPES.has(type) ? { unreadable: true, value: partialText } : { unreadable: true };
-    default:
+      return Object.hasOwn(STRING_TYPES, type) ? { unreadable: true, value: partialText } : { unreadable: true };
+    // Tetragon's protocol has these members, and no type of the library is sent in them.
+    case 'credArg':
+    case 'userNamespaceArg':
+    case undefined:
       return {};
   }
 }

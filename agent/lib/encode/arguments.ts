@@ -295,6 +295,8 @@ function writeMember(w: Writer, tag: number, argument: HookArgument, exportJson:
       w.string(PERF.Type, argument.eventType);
       w.string(PERF.KprobeFunc, argument.function);
       break;
+    default:
+      argument satisfies never;
   }
   w.message(tag, end);
 }

@@ -1,5 +1,5 @@
 /** Formats the values of hooks for a report, and finds the files and addresses among them. */
-import type { HookArgument, PlainEvent } from 'polytrace';
+import type { ArgumentOf, HookArgument, PlainEvent, StringArgument } from 'polytrace';
 
 /** Longer strings are truncated. A path of the kernel has at most 4096 bytes. */
 const STRING_LENGTH_MAX = 8192;
@@ -55,11 +55,23 @@ export function eventFiles(event: PlainEvent): string[] {
   return uniquePaths(event.args.map((each) => ('path' in each ? each.path : absolutePath(each))));
 }
 
+/** The types of strings that can be the name of a file. */
+const FILE_NAME_TYPES: Readonly<Record<StringArgument['type'], boolean>> = {
+  string: true,
+  filename: true,
+  data_loc: true,
+  net_device: false,
+  sockaddr_un: false,
+};
+
 /** A string argument of a system call can be a path. Returns an empty string for another argument. */
 function absolutePath(argument: HookArgument): string {
-  const isName = argument.type === 'string' || argument.type === 'filename' || argument.type === 'data_loc';
-  if (!isName || !('value' in argument) || typeof argument.value !== 'string') return '';
+  if (!isString(argument) || !FILE_NAME_TYPES[argument.type]) return '';
   return argument.value.startsWith('/') ? argument.value : '';
+}
+
+function isString(argument: HookArgument): argument is ArgumentOf<StringArgument['type']> {
+  return 'value' in argument && typeof argument.value === 'string';
 }
 
 function uniquePaths(paths: readonly string[]): string[] {

@@ -204,7 +204,10 @@ function encodeValue(
   setU8(ValueConfig.read, field?.isDataLoc === true ? ValueRead.READ_DATA_LOC : facts.read);
   setU8(ValueConfig.source, source);
   setU8(ValueConfig.param, isReturn || field !== undefined ? 0 : value.index);
-  setU8(ValueConfig.width, Math.min(facts.width, width) + (argType(value.type).class === 'syscall' ? ValueWidth.WIDTH_SYSCALL : 0));
+  setU8(
+    ValueConfig.width,
+    Math.min(facts.width, width) + (argType(value.type).class === 'syscall' ? ValueWidth.WIDTH_SYSCALL : 0),
+  );
   setU8(ValueConfig.isSigned, Number(facts.signed && (register === undefined || register.bytes >= facts.width)));
   const isFound = field !== undefined || resolved !== undefined;
   setU8(ValueConfig.indirect, Number(facts.pointed || (isFound && facts.width > 0)));

@@ -7,7 +7,8 @@ import { compilePolicy } from '../../../lib/policy/index.js';
 import { fakeKernel } from '../policy/fake-kernel.js';
 import { policyYaml } from '../policy/marked-policies.js';
 
-const context = { attach: 'auto', features: { fentry: { available: true }, kprobe: { available: false } } };
+const preemption = { isPreemptible: false };
+const context = { attach: 'auto', preemption, features: { fentry: { available: true }, kprobe: { available: false } } };
 
 /** The request to attach the first hook of a policy. It is refused before the kernel gets it. */
 function attachRequest(spec: string): AttachRequest {

@@ -162,7 +162,13 @@ export class FakeCommand {
     },
     hostGaps: () => this.gaps,
     removePersisted: (path) => Promise.resolve([`${path}/1`, path]),
-    preflight: () => ({ kernel: '6.12.0', preemption: 'voluntary', features: [], canTrace: true, canAttachKprobes: true }),
+    preflight: () => ({
+      kernel: '6.12.0',
+      preemption: 'voluntary',
+      features: [],
+      canTrace: true,
+      canAttachKprobes: true,
+    }),
     tryTracing: () => Promise.reject(new Error('the command does not use this')),
     openTracer: ({ onProgress, ...options } = {}) => {
       this.openOptions = options;

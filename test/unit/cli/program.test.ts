@@ -205,7 +205,14 @@ describe('polytrace', () => {
       assert.equal(await runPreflight({ canTrace: false }, '-o', 'json'), 3);
       assert.doesNotMatch(command.stdout.text, /\u202e/);
       const { features } = report;
-      const expected = { kernel: '6.18.0', preemption: 'lazy', features, ...trial, canTrace: false, gaps: command.gaps };
+      const expected = {
+        kernel: '6.18.0',
+        preemption: 'lazy',
+        features,
+        ...trial,
+        canTrace: false,
+        gaps: command.gaps,
+      };
       assert.deepEqual(JSON.parse(command.stdout.text), expected);
     });
 

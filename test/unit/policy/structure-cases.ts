@@ -31,7 +31,7 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
   ],
   ['a number as a key', `${head}  ⟦YAML_KEY⟧7: x\nspec: {kprobes: []}\n`],
   ['a list as a key', `${head}  ? ⟦YAML_KEY⟧[a]\n  : x\nspec: {kprobes: []}\n`],
-  // Top level level level
+  // Top level
   ['a list at the top', '⟦WRONG_TYPE⟧- a\n'],
   ['a string at the top', '⟦WRONG_TYPE⟧hello\n'],
   ['no apiVersion', '⟦MISSING_FIELD⟧kind: TracingPolicy\nmetadata: {name: a}\nspec: {kprobes: []}\n'],
