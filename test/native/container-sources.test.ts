@@ -171,11 +171,11 @@ describe('sources of containers', function () {
         await eventually('renamed', () => findOwn(tracer, id)?.name === 'late');
         assert.equal((await execIn()).process.container?.name, 'late');
 
-        const restarted = (events: readonly TracerEvent[]): ProcessExecEvent | undefined =>
+        const findRestarted = (events: readonly TracerEvent[]): ProcessExecEvent | undefined =>
           execsWith(events, '1000').find(({ process }) => process.container?.id === id);
         const restart = (): Promise<string> => docker('restart', '--time=0', id);
-        const again = await traceUntil(tracer, restart, (events) => restarted(events) !== undefined);
-        assert.equal(restarted(again)?.process.container?.name, 'late');
+        const again = await traceUntil(tracer, restart, (events) => findRestarted(events) !== undefined);
+        assert.equal(findRestarted(again)?.process.container?.name, 'late');
         await eventually('in its new cgroup', () => findOwn(tracer, id)?.pid !== first.pid);
       });
     });

@@ -87,10 +87,10 @@ describe('docs/architecture.md', () => {
       it('the picture has each room and file once', () => assert.deepEqual(picture.flat().sort(), sources));
 
       it('imports go down in the picture', () => {
-        const lineOf = (name: string): number => picture.findIndex((names) => names.includes(name));
+        const lineNumber = (name: string): number => picture.findIndex((names) => names.includes(name));
         const upwards = sources.flatMap((name) =>
           imports(name)
-            .filter((imported) => imported !== name && lineOf(imported) <= lineOf(name))
+            .filter((imported) => imported !== name && lineNumber(imported) <= lineNumber(name))
             .map((imported) => `${name} imports ${imported}`),
         );
         assert.deepEqual(upwards, []);
