@@ -1,6 +1,13 @@
 /** Properties of a compiled hook that several stages derive from it. Pure. */
 import { SIZED_TYPES } from '../names/arg-types.js';
-import type { CompiledHook, SelectorActions, CompiledValue } from './compiled-policy.js';
+import type {
+  CompiledHook,
+  CompiledValue,
+  NetFilters,
+  SelectorActions,
+  StringFilters,
+  ValueTable,
+} from './compiled-policy.js';
 
 /** All values that a hook reads, each at the index of its slot. */
 export function hookValues(hook: Pick<CompiledHook, 'args' | 'data' | 'returnArg'>): CompiledValue[] {
@@ -23,13 +30,36 @@ export function isFiltered(value: CompiledValue): boolean {
   );
 }
 
+type TableKey<Filters> = {
+  [K in keyof Filters]-?: Required<Filters>[K] extends ValueTable<infer _> ? K : never;
+}[keyof Filters];
+/** The members of StringFilters and NetFilters that are tables. */
+export type StringTableKey = TableKey<StringFilters>;
+export type NetTableKey = TableKey<NetFilters>;
+
+/** The tables for strings and addresses. */
+function objectTables({ texts, net }: CompiledValue): ValueTable<unknown>[] {
+  const { equal, prefix, postfix }: { readonly [K in StringTableKey]?: ValueTable<unknown> } = texts;
+  const { source, destination }: { readonly [K in NetTableKey]?: ValueTable<unknown> } = net;
+  const tables: Readonly<Record<StringTableKey | NetTableKey, ValueTable<unknown> | undefined>> = {
+    equal,
+    prefix,
+    postfix,
+    source,
+    destination,
+  };
+  return Object.values(tables).filter((table) => table !== undefined);
+}
+
+/** All tables that filters look a value up in. */
+export function valueTables(value: CompiledValue): ValueTable<unknown>[] {
+  return value.intTable === undefined ? objectTables(value) : [value.intTable, ...objectTables(value)];
+}
+
 /** True if at least one filter of the value is a lookup in a table or a search for substrings. */
-export function hasTables({ texts, net }: CompiledValue): boolean {
-  const tables = [texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
-  return (
-    [texts.substrings, net.groups].some((list) => (list ?? []).length > 0) ||
-    tables.some((table) => table !== undefined)
-  );
+export function hasTables(value: CompiledValue): boolean {
+  const { texts, net } = value;
+  return [texts.substrings, net.groups, objectTables(value)].some((list) => (list ?? []).length > 0);
 }
 
 /** True if the value is read at the return: the function fills it, or the return value is its size. */
@@ -66,7 +96,17 @@ export function hasEnforcingAction(hook: CompiledHook): boolean {
   return allActions(hook).some(isEnforcing);
 }
 
-export function isEnforcing(actions: SelectorActions): boolean {
+/** The name of an action in a compiled hook. */
+export type CompiledAction = SelectorActions['order'][number];
+
+/** The members of SelectorActions that act on a process, and those that only report. */
+type EnforcingMember = 'signal' | 'override' | 'registers' | 'goOn' | 'set' | 'notify';
+type ReportingMember = 'order' | 'rateLimit' | 'kernelStack' | 'userStack' | 'requests' | 'imaHash';
+type Nothing<T extends never> = T;
+/** @public Only the compiler uses it: each member belongs to one of the two. */
+export type MemberChecks = Nothing<Exclude<keyof SelectorActions, EnforcingMember | ReportingMember>>;
+
+export function isEnforcing(actions: Pick<SelectorActions, EnforcingMember>): boolean {
   return actions.signal !== undefined || actions.notify !== undefined || isModifying(actions);
 }
 
@@ -101,7 +141,7 @@ export function hasModifyingAction(hook: CompiledHook): boolean {
 }
 
 /** True if the actions change what runs: an override, or new values for registers, an argument or the next instruction. */
-export function isModifying({ override, registers, goOn, set }: SelectorActions): boolean {
+export function isModifying({ override, registers, goOn, set }: Pick<SelectorActions, EnforcingMember>): boolean {
   return [override, registers, goOn, set].some((each) => each !== undefined);
 }
 

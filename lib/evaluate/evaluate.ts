@@ -9,6 +9,7 @@ import {
   isFiltered,
   suppressingSelectors,
   hookValues,
+  valueTables,
 } from '../compiled/compiled-hook.js';
 import type { CompiledHook, ProcessSet, SelectorActions, CompiledValue } from '../compiled/compiled-policy.js';
 import { BUFFER_TYPES } from '../names/arg-types.js';
@@ -41,10 +42,10 @@ export function evaluateHook(hook: CompiledHook, processSets: readonly ProcessSe
 }
 
 /** The mask of the selectors that have a filter on the value. */
-function filteringSelectors({ ints, intTable, texts, net }: CompiledValue): bigint {
-  const tables = [intTable, texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
+function filteringSelectors(value: CompiledValue): bigint {
+  const { ints, texts, net } = value;
   const groups = [...ints, ...(net.groups ?? []), ...(texts.substrings ?? [])];
-  return [...tables.map((table) => table?.used ?? []), ...groups.map(({ selectors }) => selectors)]
+  return [...valueTables(value).map(({ used }) => used), ...groups.map(({ selectors }) => selectors)]
     .map(selectorMask)
     .reduce((all, mask) => all | mask, 0n);
 }

@@ -1,5 +1,6 @@
 /** Filters on strings, buffers and paths. They compare bytes, as bpf/strings.bpf.h does. */
 import type { FileArgument } from '../../types/events.js';
+import type { StringTableKey } from '../compiled/compiled-hook.js';
 import type { SubstringScan, StringTable, CompiledValue } from '../compiled/compiled-policy.js';
 import { FILE_TYPES } from '../names/kernel.js';
 import { selectorMask, encodeUtf8 } from '../wire/encode/tables.js';
@@ -30,10 +31,11 @@ export interface StringComparison {
   readonly suppresses: bigint;
 }
 
+const TABLE_FILTERS: Readonly<Record<StringTableKey, (candidates: Candidates, comparison: StringComparison) => void>> =
+  { equal: filterEqual, prefix: filterPrefix, postfix: filterPostfix };
+
 export function filterString(candidates: Candidates, comparison: StringComparison): void {
-  filterEqual(candidates, comparison);
-  filterPrefix(candidates, comparison);
-  filterPostfix(candidates, comparison);
+  for (const filter of Object.values(TABLE_FILTERS)) filter(candidates, comparison);
   for (const scan of comparison.compiled.texts.substrings ?? []) filterSubstrings(candidates, scan, comparison);
 }
 

@@ -1,10 +1,10 @@
 /** Lists the actions that a hook's event reports: those that its selector performed. */
-import { isEnforcing } from '../compiled/compiled-hook.js';
+import { isEnforcing, type CompiledAction } from '../compiled/compiled-hook.js';
 import type { PerformedAction, PerformedOverride, RequestOutcome } from '../../types/events.js';
 import type { CompiledHook, SelectorActions } from '../compiled/compiled-policy.js';
 import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { RecordChunk } from '../wire/record-chunk.js';
-import type { Request } from './requests.js';
+import type { Request, RequestAction } from './requests.js';
 
 /** The actions of an event that was only posted. */
 export const POST: readonly PerformedAction[] = Object.freeze([Object.freeze({ action: 'post' })]);
@@ -33,10 +33,27 @@ export function readEventActions(
 /** The requests that the tracer makes when it reads the event. */
 export function listRequests(actions: EventActions): Request[] {
   return listActions(actions).flatMap(({ order, requests = [] }) =>
-    order
-      .filter((name) => name === 'getUrl' || name === 'dnsLookup')
-      .map((action, i) => ({ action, target: requests[i] ?? '' })),
+    order.filter(isRequestAction).map((action, i) => ({ action, target: requests[i] ?? '' })),
   );
+}
+
+function isRequestAction(name: CompiledAction): name is RequestAction {
+  switch (name) {
+    case 'getUrl':
+    case 'dnsLookup':
+      return true;
+    case 'post':
+    case 'noPost':
+    case 'signal':
+    case 'sigkill':
+    case 'override':
+    case 'set':
+    case 'notifyEnforcer':
+    case 'cleanupEnforcerNotification':
+    case 'trackSock':
+    case 'untrackSock':
+      return false;
+  }
 }
 
 /** True for an event with NoPost. The kernel sends such an event only because of its requests. */
@@ -158,8 +175,15 @@ export function mainAction(actions: readonly PerformedAction[]): PerformedAction
 }
 
 function isDone(action: PerformedAction): boolean {
-  if (!('outcome' in action)) return action.action === 'trackSock' || action.action === 'untrackSock';
-  return action.outcome === 'done' || action.outcome === 'started';
+  if ('outcome' in action) return action.outcome === 'done' || action.outcome === 'started';
+  switch (action.action) {
+    case 'trackSock':
+    case 'untrackSock':
+      return true;
+    case 'post':
+    case 'cleanupEnforcerNotification':
+      return false;
+  }
 }
 
 /** The mode, if the selector acts on processes, functions, programs (directly or by enforcers) or the network. */

@@ -6,11 +6,14 @@
 import { Resolver } from 'node:dns/promises';
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { RequestOutcome } from '../../types/events.js';
+import type { PerformedAction, RequestOutcome } from '../../types/events.js';
 import type { RequestCounts } from '../../types/tracer.js';
 
+/** The actions that send a request. */
+export type RequestAction = Extract<PerformedAction, { readonly outcome: RequestOutcome }>['action'];
+
 export interface Request {
-  readonly action: 'getUrl' | 'dnsLookup';
+  readonly action: RequestAction;
   /** The URL of GetUrl, or the name of DnsLookup. */
   readonly target: string;
 }
@@ -36,10 +39,18 @@ export class Requests {
   /** Starts a request. Returns false if too many are waiting. Calls `done` with true if there was a response. */
   start({ action, target }: Request, done: (answered: boolean) => void): boolean {
     if (this.#closing.signal.aborted || this.#waiting.length >= WAITING_MAX) return false;
-    const ask = action === 'getUrl' ? () => this.#getUrl(target) : () => this.#lookUp(target);
-    this.#waiting.push(() => ask().then(() => done(true), () => done(false))); // prettier-ignore
+    this.#waiting.push(() => this.#ask(action, target).then(() => done(true), () => done(false))); // prettier-ignore
     this.#startNext();
     return true;
+  }
+
+  #ask(action: RequestAction, target: string): Promise<void> {
+    switch (action) {
+      case 'getUrl':
+        return this.#getUrl(target);
+      case 'dnsLookup':
+        return this.#lookUp(target);
+    }
   }
 
   /** Ends all requests without waiting for responses. */

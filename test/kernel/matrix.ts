@@ -4,7 +4,8 @@
  * actions swapped.
  */
 import {
-  POSITIVE_OPERATORS,
+  isNegatedOperator,
+  positiveOperator,
   OPERATORS_BY_CLASS,
   ARG_TYPES,
   type ArgTypeName,
@@ -77,7 +78,7 @@ export function addDerivedRows(rows: readonly Row[], type: ArgTypeName): Row[] {
   const allowed: readonly Operator[] = OPERATORS_BY_CLASS[ARG_TYPES[type].class];
   return rows.flatMap((row) => {
     const derived: Row[] = [];
-    const negated = allowed.find((operator) => POSITIVE_OPERATORS[operator] === row.operator);
+    const negated = allowed.find((each) => isNegatedOperator(each) && positiveOperator(each) === row.operator);
     if (negated !== undefined) derived.push({ ...row, operator: negated, match: row.miss, miss: row.match });
     const short = row.operator === 'GreaterThan' ? 'GT' : row.operator === 'LessThan' ? 'LT' : undefined;
     if (short !== undefined) derived.push({ ...row, operator: short });

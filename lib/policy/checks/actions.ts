@@ -137,15 +137,12 @@ function checkNotification(action: ActionData, report: Report): void {
   }
 }
 
-function isRequest(name: ActionData['action']): boolean {
-  return name === 'GetUrl' || name === 'DnsLookup';
-}
-
 const SOCKET_HINT = 'use the position of an argument of type sock, socket or skb; positions count from 0';
 
 function checkSocketArg(hook: Hook, action: ActionData, report: Report): void {
   const { action: name, argSock = 0 } = action;
-  if ((name !== 'TrackSock' && name !== 'UntrackSock') || !ACTION_TABLE[name].hooks.includes(hook.kind)) return;
+  if (name === undefined || ACTION_TABLE[name].effect !== 'socket' || !ACTION_TABLE[name].hooks.includes(hook.kind))
+    return;
   const arg = hook.data.args?.[argSock];
   if (arg !== undefined && isSocket(arg)) return;
   const what = arg === undefined ? 'does not exist' : `is of type ${arg.type ?? ''}`;
@@ -192,7 +189,7 @@ function isUrl(text: string): boolean {
 }
 
 function checkEnforcer(policy: PolicyData, action: ActionData, report: Report): void {
-  if (action.action !== 'NotifyEnforcer' && action.action !== 'CleanupEnforcerNotification') return;
+  if (action.action === undefined || ACTION_TABLE[action.action].effect !== 'enforcer') return;
   const { spec } = policy;
   if (spec !== undefined && report.positions.hasField(spec, 'enforcers') && spec.enforcers?.length !== 0) return;
   report.add(
@@ -304,7 +301,7 @@ function warnContradiction(actions: readonly ActionData[], report: Report): void
         `${name} contradicts ${opposite}: no event is reported`,
         'keep one of the two',
       );
-    } else if (seen.has(name) && !isRequest(name)) {
+    } else if (seen.has(name) && ACTION_TABLE[name].effect !== 'request') {
       report.add('ACTION_CONTRADICTS', span, `${name} is listed twice`, 'keep one of the two');
     }
     seen.set(name, action);

@@ -2,6 +2,7 @@
 import { CelError, compileExpression } from '../cel/cel.js';
 import { expressionScope, type FilterList } from '../model/slots.js';
 import { CEL_STEPS_MAX } from '../language/limits.js';
+import { operatorRule } from '../language/vocabulary.js';
 import type { Hook, ValueFilter } from '../model/model.js';
 import type { Report } from '../parse/report.js';
 
@@ -28,7 +29,8 @@ function collectExpressions(hook: Hook): ExpressionFilter[] {
   for (const selector of hook.selectors) {
     for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {
       for (const filter of selector[list] ?? []) {
-        if (filter.operator === 'CelExpr') found.set(filter, { list, filter });
+        if (filter.operator !== undefined && operatorRule(filter.operator).compares === 'named')
+          found.set(filter, { list, filter });
       }
     }
   }

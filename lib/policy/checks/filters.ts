@@ -7,13 +7,13 @@ import { quote, type Report } from '../parse/report.js';
 import {
   ARG_TYPES,
   COMPARED_AS,
-  POSITIVE_OPERATORS,
+  operatorRule,
   OPERATORS_BY_CLASS,
-  OPERATORS_WITHOUT_VALUES,
   type ArgTypeName,
   type HookKind,
   type Operator,
 } from '../language/vocabulary.js';
+import { needsWholeString } from './plain-values.js';
 import { checkValues } from './values.js';
 
 export function checkValueFilters(hook: Hook, selector: SelectorData, report: Report): void {
@@ -51,7 +51,7 @@ function checkValueFilter(
 ): void {
   const { positions } = report;
   const { operator } = filter;
-  if (operator === 'CelExpr') {
+  if (operator !== undefined && operatorRule(operator).compares === 'named') {
     checkValuePresence(filter, operator, report);
     warnUnusedTarget(hook, list, filter, report);
     return; // expressions.ts checks the names and types
@@ -92,8 +92,7 @@ function checkValuePresence(filter: ValueFilter, operator: Operator, report: Rep
     // If all of `values` is wrong, the walker has reported that.
     const isInvalid =
       filter.values === undefined ? positions.hasField(filter, 'values') : positions.isIncomplete(filter.values);
-    const needsValues = !OPERATORS_WITHOUT_VALUES.has(operator) && operator !== 'CapabilitiesGained';
-    if (needsValues && !isInvalid) {
+    if (operatorRule(operator).values === 'required' && !isInvalid) {
       report.add(
         'VALUES_MISSING',
         positions.value(filter, 'operator'),
@@ -102,7 +101,7 @@ function checkValuePresence(filter: ValueFilter, operator: Operator, report: Rep
       );
     }
   }
-  if (OPERATORS_WITHOUT_VALUES.has(operator) && (filter.values ?? []).length > 0) {
+  if (operatorRule(operator).values === 'none' && (filter.values ?? []).length > 0) {
     report.add('VALUES_UNUSED', positions.key(filter, 'values'), `${operator} does not take values`, 'remove `values`');
   }
 }
@@ -126,17 +125,15 @@ function warnUnusedTarget(hook: Hook, list: FilterList, filter: ValueFilter, rep
 function checkOperatorRules(hook: Hook, list: FilterList, filter: ValueFilter, arg: ArgData, report: Report): void {
   const { positions } = report;
   const { operator = 'Equal', args: argPositions = [] } = filter;
-  if (operator === 'CapabilitiesGained') {
+  if (operatorRule(operator).compares === 'two') {
     const second = findFilteredSlots(hook, list, filter)[1]?.arg.type;
     if (second !== undefined && ARG_TYPES[second].class !== 'capabilities') {
-      const message = `CapabilitiesGained cannot be used on an argument of type ${second}`;
+      const message = `${operator} cannot be used on an argument of type ${second}`;
       const hint = 'both arguments must be sets: kernel_cap_t, cap_effective, cap_inheritable or cap_permitted';
       report.add('OPERATOR_NOT_FOR_TYPE', positions.value(argPositions, 1), message, hint);
     }
   }
-  const base = POSITIVE_OPERATORS[operator] ?? operator;
-  const needsEnd = base === 'Postfix' || base === 'SubString' || base === 'SubStringIgnCase';
-  if (arg.maxData === true && needsEnd) {
+  if (arg.maxData === true && needsWholeString(operator)) {
     const message = `${operator} needs the whole text, but only its first ${EQUAL_BYTES_MAX} bytes are compared`;
     report.add(
       'FILTER_NOT_WITH_MAX_DATA',
@@ -183,15 +180,10 @@ function checkInodeFilters(hook: Hook, selector: SelectorData, report: Report): 
 function checkPositions(args: readonly ArgData[], filter: ValueFilter, operator: Operator, report: Report): void {
   const { positions } = report;
   const argPositions = filter.args ?? [];
-  if (operator === 'CapabilitiesGained') {
+  if (operatorRule(operator).compares === 'two') {
     if (argPositions.length !== 2) {
       const hint = 'write `args: [BEFORE, AFTER]` with the positions of the two sets';
-      report.add(
-        'OPERATOR_NEEDS_ARGS',
-        positions.value(filter, 'operator'),
-        'CapabilitiesGained compares two values',
-        hint,
-      );
+      report.add('OPERATOR_NEEDS_ARGS', positions.value(filter, 'operator'), `${operator} compares two values`, hint);
     }
   } else if (argPositions.length > 1) {
     report.add(

@@ -2,28 +2,47 @@
 import { filterIntervals, intersectIntervals, isSubset, type Intervals } from '../model/intervals.js';
 import type { ValueFilter } from '../model/model.js';
 import { stripFinalNul } from '../model/values.js';
-import { POSITIVE_OPERATORS, type Operator, type TypeFacts } from '../language/vocabulary.js';
+import {
+  isNegatedOperator,
+  positiveOperator,
+  type Operator,
+  type StringOperator,
+  type TypeFacts,
+} from '../language/vocabulary.js';
 
 /** Maximum number of values of a compared filter. With more values, the comparison would take too long. */
 const COMPARED_VALUES_MAX = 512;
 
-function isNegatedFilter(filter: ValueFilter): boolean {
-  return filter.operator !== undefined && POSITIVE_OPERATORS[filter.operator] !== undefined;
+function isNegatedFilter({ operator }: ValueFilter): boolean {
+  return operator !== undefined && isNegatedOperator(operator);
 }
 
-function positiveOperator(filter: ValueFilter): Operator | undefined {
-  return filter.operator === undefined ? undefined : (POSITIVE_OPERATORS[filter.operator] ?? filter.operator);
+/** The operators whose strings alone decide what the filter matches. */
+const DECIDING_OPERATORS = {
+  Equal: 'Equal',
+  Prefix: 'Prefix',
+  Postfix: 'Postfix',
+  SubString: undefined,
+  SubStringIgnCase: undefined,
+  FileType: undefined,
+  Family: undefined,
+} as const satisfies { readonly [O in StringOperator]: O | undefined };
+
+type DecidingOperator = NonNullable<(typeof DECIDING_OPERATORS)[StringOperator]>;
+
+/** Undefined for a filter that strings alone do not decide, such as one that also compares inodes. */
+function decidingOperator({ operator, inode }: ValueFilter): DecidingOperator | undefined {
+  if (operator === undefined || inode === true) return undefined;
+  const deciding: Readonly<Partial<Record<Operator, DecidingOperator | undefined>>> = DECIDING_OPERATORS;
+  return deciding[positiveOperator(operator)];
 }
 
 function filterStrings(filter: ValueFilter): string[] {
   return (filter.values ?? []).map(stripFinalNul);
 }
 
-/** False for a filter that also compares inodes: its strings alone do not decide what it matches. */
 function isStringFilter(filter: ValueFilter): boolean {
-  if (filter.inode === true) return false;
-  const base = positiveOperator(filter);
-  return base === 'Equal' || base === 'Prefix' || base === 'Postfix';
+  return decidingOperator(filter) !== undefined;
 }
 
 function hasFewValues(...filters: ValueFilter[]): boolean {
@@ -32,13 +51,16 @@ function hasFewValues(...filters: ValueFilter[]): boolean {
 
 /** True if every string that matches `value` of `filter` also matches `widerValue` of `wider`. */
 function coversValue(wider: ValueFilter, widerValue: string, filter: ValueFilter, value: string): boolean {
-  switch (positiveOperator(wider)) {
+  const own = decidingOperator(filter);
+  switch (decidingOperator(wider)) {
     case 'Equal':
-      return positiveOperator(filter) === 'Equal' && value === widerValue;
+      return own === 'Equal' && value === widerValue;
     case 'Prefix':
-      return positiveOperator(filter) !== 'Postfix' && value.startsWith(widerValue);
-    default:
-      return positiveOperator(filter) !== 'Prefix' && value.endsWith(widerValue);
+      return own !== 'Postfix' && value.startsWith(widerValue);
+    case 'Postfix':
+      return own !== 'Prefix' && value.endsWith(widerValue);
+    case undefined:
+      return false;
   }
 }
 
@@ -90,16 +112,25 @@ function isExcluded(filter: ValueFilter, value: string, others: readonly ValueFi
 
 /** True if a string can match both values. */
 function canMatchBoth(a: ValueFilter, x: string, b: ValueFilter, y: string): boolean {
-  if (positiveOperator(a) === 'Equal') return matchesValue(x, b, y);
-  if (positiveOperator(b) === 'Equal') return matchesValue(y, a, x);
+  const [own, other] = [decidingOperator(a), decidingOperator(b)];
+  if (own === 'Equal') return matchesValue(x, b, y);
+  if (other === 'Equal') return matchesValue(y, a, x);
   // A string can have any prefix together with any suffix.
-  if (positiveOperator(a) !== positiveOperator(b)) return true;
-  return positiveOperator(a) === 'Prefix' ? x.startsWith(y) || y.startsWith(x) : x.endsWith(y) || y.endsWith(x);
+  if (own !== other) return true;
+  return own === 'Prefix' ? x.startsWith(y) || y.startsWith(x) : x.endsWith(y) || y.endsWith(x);
 }
 
 function matchesValue(text: string, filter: ValueFilter, value: string): boolean {
-  const base = positiveOperator(filter);
-  return base === 'Equal' ? text === value : base === 'Prefix' ? text.startsWith(value) : text.endsWith(value);
+  switch (decidingOperator(filter)) {
+    case 'Equal':
+      return text === value;
+    case 'Prefix':
+      return text.startsWith(value);
+    case 'Postfix':
+      return text.endsWith(value);
+    case undefined:
+      return true;
+  }
 }
 
 function hasZeroMask(filters: readonly ValueFilter[]): boolean {

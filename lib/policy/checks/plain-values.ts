@@ -6,14 +6,70 @@ import { quote, type Report } from '../parse/report.js';
 import { isUnicode, parseInteger, literalRange, stripFinalNul } from '../model/values.js';
 import {
   ARG_TYPES,
-  POSITIVE_OPERATORS,
+  positiveOperator,
   type ArgTypeName,
+  type BINARY_OPERATORS,
   type Operator,
+  type StringOperator,
   type TypeFacts,
 } from '../language/vocabulary.js';
 
+type ComparedStringOperator = Exclude<StringOperator, 'FileType' | 'Family'>;
+/** The operators that compare strings. Those of `matchBinaries` belong to them. */
+type StringComparingOperator = Operator | (typeof BINARY_OPERATORS)[number];
+
+interface StringRule {
+  /** Maximum number of bytes of a value. */
+  readonly maxBytes: number;
+  readonly tooLongHint: string;
+  /** An empty value compares something. */
+  readonly canBeEmpty: boolean;
+  /** A value for a path contains its beginning, so it is absolute. */
+  readonly fromStart: boolean;
+  /** The end of the string must be known. */
+  readonly needsEnd: boolean;
+  /** People often write a pattern instead of the value. */
+  readonly isTakenForPattern: boolean;
+}
+
+const WHOLE = { maxBytes: EQUAL_BYTES_MAX, tooLongHint: 'the kernel has no longer paths' };
+const PART = {
+  maxBytes: FILTER_STRING_MAX,
+  tooLongHint: 'use a shorter part of the text, or Equal with the whole text',
+  canBeEmpty: false,
+  isTakenForPattern: true,
+};
+const SUBSTRING = { ...WHOLE, canBeEmpty: false, fromStart: false, needsEnd: true, isTakenForPattern: false };
+
+const STRING_RULES: Readonly<Record<ComparedStringOperator | 'In', StringRule>> = {
+  Equal: { ...WHOLE, canBeEmpty: true, fromStart: true, needsEnd: false, isTakenForPattern: true },
+  Prefix: { ...PART, fromStart: true, needsEnd: false },
+  Postfix: { ...PART, fromStart: false, needsEnd: true },
+  SubString: SUBSTRING,
+  SubStringIgnCase: SUBSTRING,
+  In: {
+    maxBytes: BINARY_PATH_MAX,
+    tooLongHint: 'use Prefix or Postfix with a part of the path',
+    canBeEmpty: false,
+    fromStart: true,
+    needsEnd: false,
+    isTakenForPattern: true,
+  },
+};
+
+/** The rule of an operator that compares strings; undefined for all others. */
+function findStringRule(operator: StringComparingOperator): StringRule | undefined {
+  const base = operator === 'In' || operator === 'NotIn' ? 'In' : positiveOperator(operator);
+  return (STRING_RULES as Readonly<Partial<Record<string, StringRule>>>)[base];
+}
+
+/** True if the operator compares strings, and the first bytes of a string are not enough for it. */
+export function needsWholeString(operator: Operator): boolean {
+  return findStringRule(operator)?.needsEnd === true;
+}
+
 /** Checks a string that the BPF programs compare: its length is limited, and it must not contain a NUL. */
-export function checkStringValue(value: string, operator: string, span: Span, report: Report): void {
+export function checkStringValue(value: string, operator: StringComparingOperator, span: Span, report: Report): void {
   const text = stripFinalNul(value);
   if (text !== value) {
     report.add('VALUE_NUL_ENDED', span, 'the NUL at the end is ignored: texts are compared without it', 'remove \\0');
@@ -31,46 +87,34 @@ export function checkStringValue(value: string, operator: string, span: Span, re
     );
     return;
   }
-  if (text === '' && operator !== 'Equal' && operator !== 'NotEqual') {
+  const rule = findStringRule(operator);
+  if (rule === undefined) return;
+  if (text === '' && !rule.canBeEmpty) {
     report.add('VALUE_EMPTY', span, 'the value is empty', 'remove it, or write a text');
     return;
   }
-  const isBinary = operator === 'In' || operator === 'NotIn';
-  const isPart =
-    operator === 'Prefix' || operator === 'Postfix' || operator === 'NotPrefix' || operator === 'NotPostfix';
-  const whole = isBinary || !isPart;
-  const limit = isBinary ? BINARY_PATH_MAX : whole ? EQUAL_BYTES_MAX : FILTER_STRING_MAX;
   const bytes = Buffer.byteLength(text);
-  if (bytes > limit) {
-    const hint = isBinary
-      ? 'use Prefix or Postfix with a part of the path'
-      : whole
-        ? 'the kernel has no longer paths'
-        : 'use a shorter part of the text, or Equal with the whole text';
-    report.add('VALUE_TOO_LONG', span, `the value has ${bytes} bytes; ${operator} compares at most ${limit}`, hint);
+  if (bytes > rule.maxBytes) {
+    const message = `the value has ${bytes} bytes; ${operator} compares at most ${rule.maxBytes}`;
+    report.add('VALUE_TOO_LONG', span, message, rule.tooLongHint);
   }
 }
 
 /** Warns about a relative path: the kernel reports absolute paths, so it cannot match their beginning. */
-export function checkAbsolutePath(value: string, operator: string, span: Span, report: Report): void {
-  const base = POSITIVE_OPERATORS[operator as Operator] ?? operator;
-  if (value === '' || value.startsWith('/')) return;
-  if (base !== 'Equal' && base !== 'Prefix' && base !== 'In' && base !== 'NotIn') return;
+export function checkAbsolutePath(value: string, operator: StringComparingOperator, span: Span, report: Report): void {
+  if (value === '' || value.startsWith('/') || findStringRule(operator)?.fromStart !== true) return;
   // Pipes, sockets and files in memory have names instead of paths. Events show /memfd:NAME, as /proc does.
   if (/^(pipe|socket|anon_inode|memfd):/.test(value)) return;
   const never = operator.startsWith('Not') ? 'excludes nothing' : 'can never match';
-  const hint = base === 'Prefix' ? 'use Postfix to match the end of a path' : 'write the whole path';
+  const hint = operator.endsWith('Prefix') ? 'use Postfix to match the end of a path' : 'write the whole path';
   report.add('PATH_NOT_ABSOLUTE', span, `paths begin with /: ${quote(value)} ${never}`, hint);
 }
 
-/** Operators whose values are often written as patterns, but are compared literally. */
-const LITERAL_OPERATORS: ReadonlySet<string> = new Set(['Equal', 'Prefix', 'Postfix', 'In']);
-
 /** Warns about a value that looks like a pattern, such as `/etc/*`: a `*` has no special meaning. */
-export function warnPattern(value: string, operator: string, span: Span, report: Report): void {
+export function warnPattern(value: string, operator: StringComparingOperator, span: Span, report: Report): void {
   const not = operator.startsWith('Not') ? 'Not' : '';
   const first = value.indexOf('*');
-  if (first < 0 || value.length < 2 || !LITERAL_OPERATORS.has(operator.slice(not.length))) return;
+  if (first < 0 || value.length < 2 || findStringRule(operator)?.isTakenForPattern !== true) return;
   const last = value.lastIndexOf('*');
   const before = value.slice(0, first).replace(/^\^/, '').replace(/\.$/, '');
   const after = value.slice(last + 1).replace(/\$$/, '');

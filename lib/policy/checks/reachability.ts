@@ -12,7 +12,7 @@ import {
   type ValueFilter,
 } from '../model/model.js';
 import type { Report } from '../parse/report.js';
-import { ARG_TYPES, type TypeFacts } from '../language/vocabulary.js';
+import { ARG_TYPES, operatorRule, type TypeFacts } from '../language/vocabulary.js';
 
 /** A filter with the value that it compares. */
 interface TargetedFilter {
@@ -57,7 +57,7 @@ function collectFilters(hook: Hook, selector: SelectorData): TargetedFilter[] {
       filters.push({ filter: withoutTarget(filter), source: filter, target, facts: ARG_TYPES[arg.type] });
   };
   for (const filter of selector.matchArgs ?? []) {
-    if (filter.operator === 'CelExpr') {
+    if (filter.operator !== undefined && operatorRule(filter.operator).compares === 'named') {
       filters.push({ filter: withoutTarget(filter), source: filter, target: 'expression', facts: { class: 'opaque' } });
       continue;
     }

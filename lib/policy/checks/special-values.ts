@@ -10,30 +10,36 @@ import { parseNetwork } from '../model/numbers.js';
 import type { Span } from '../parse/positions.js';
 import { quote, type Report } from '../parse/report.js';
 import { parseInteger, parseRange, typeRange } from '../model/values.js';
-import { ARG_TYPES, type ArgTypeName, type ClassComparedAs, type Operator } from '../language/vocabulary.js';
+import { ARG_TYPES, type ArgTypeName, type ClassComparedAs, type PositiveOperator } from '../language/vocabulary.js';
 import { checkNumberValue, checkStringValue } from './plain-values.js';
 
 type ValueCheck = (value: string, type: ArgTypeName, span: Span, report: Report) => void;
 
-/** The check for each operator with values of a special kind. All other operators compare plain numbers or strings. */
-export const OPERATOR_CHECKS: Readonly<Partial<Record<Operator, ValueCheck>>> = {
+/**
+ * The check for each operator with values of a special kind. Undefined: the operator compares plain numbers or strings,
+ * or takes no values.
+ */
+export const OPERATOR_CHECKS: Readonly<Record<PositiveOperator, ValueCheck | undefined>> = {
+  Equal: undefined,
+  Prefix: undefined,
+  Postfix: undefined,
+  GreaterThan: undefined,
+  LessThan: undefined,
+  GT: undefined,
+  LT: undefined,
+  Mask: undefined,
+  SPortPriv: undefined,
+  DPortPriv: undefined,
   SAddr: checkAddress,
-  NotSAddr: checkAddress,
   DAddr: checkAddress,
-  NotDAddr: checkAddress,
   SPort: checkPort,
-  NotSPort: checkPort,
   DPort: checkPort,
-  NotDPort: checkPort,
   Protocol: createNameCheck('PROTOCOL_UNKNOWN', 'protocol', PROTOCOLS, 65535n),
   Family: createNameCheck('FAMILY_UNKNOWN', 'address family', FAMILIES, 255n),
   State: createNameCheck('STATE_UNKNOWN', 'TCP state', TCP_STATES, 31n),
   FileType: checkFileType,
-  NotFileType: checkFileType,
   InMap: checkInMap,
-  NotInMap: checkInMap,
   InRange: checkRange,
-  NotInRange: checkRange,
   CapabilitiesGained: (value, _type, span, report) => checkCapabilityName(value, span, report),
   SubString: (value, _type, span, report) => checkStringValue(value, 'SubString', span, report),
   SubStringIgnCase: (value, _type, span, report) => checkStringValue(value, 'SubStringIgnCase', span, report),

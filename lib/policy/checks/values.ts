@@ -1,7 +1,14 @@
 /** Checks the values of a filter against the type of the argument that it compares. */
 import type { ValueFilter } from '../model/model.js';
 import type { Report } from '../parse/report.js';
-import { ARG_TYPES, COMPARED_AS, type ArgTypeName, type Operator, type ValueClass } from '../language/vocabulary.js';
+import {
+  ARG_TYPES,
+  COMPARED_AS,
+  positiveOperator,
+  type ArgTypeName,
+  type Operator,
+  type ValueClass,
+} from '../language/vocabulary.js';
 import type { Span } from '../parse/positions.js';
 import { checkAbsolutePath, checkStringValue, warnPattern, warnRepeated } from './plain-values.js';
 import { normaliseUnixName } from '../model/values.js';
@@ -12,7 +19,7 @@ export function checkValues(filter: ValueFilter, operator: Operator, type: ArgTy
   warnRepeated(values, report);
   values.forEach((value, i) => {
     const span = report.positions.value(values, i);
-    const check = OPERATOR_CHECKS[operator];
+    const check = OPERATOR_CHECKS[positiveOperator(operator)];
     if (check === undefined) checkPlainValue(value, operator, type, span, report);
     else check(value, type, span, report);
   });

@@ -2,8 +2,11 @@
 import { isSocket } from '../model/arguments.js';
 import { parseAssignment } from '../model/assignments.js';
 import { SIGKILL } from '../../names/signals.js';
+import type { CompiledAction } from '../../compiled/compiled-hook.js';
 import type { CompiledHook, CompiledPolicy, SelectorActions } from '../../compiled/compiled-policy.js';
+import { ACTION_TABLE } from '../language/actions.js';
 import { isPolicyMode, isOptionOn, type OptionName } from '../language/options.js';
+import type { ActionName } from '../language/vocabulary.js';
 import type { ActionData, Hook, PolicyData, SelectorData } from '../model/model.js';
 
 const ACTION_NAMES = {
@@ -19,7 +22,7 @@ const ACTION_NAMES = {
   GetUrl: 'getUrl',
   DnsLookup: 'dnsLookup',
   Set: 'set',
-} as const;
+} as const satisfies Readonly<Record<ActionName, CompiledAction>>;
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
 
@@ -57,7 +60,7 @@ export function hasTrackedSockets(hooks: readonly Hook[]): boolean {
 /** The indexes in `args` of the sockets that the selector's actions track or untrack. */
 export function trackedSlots({ matchActions = [], matchReturnActions = [] }: SelectorData): number[] {
   return [...matchActions, ...matchReturnActions].flatMap(({ action, argSock = 0 }) =>
-    action === 'TrackSock' || action === 'UntrackSock' ? [argSock] : [],
+    action !== undefined && ACTION_TABLE[action].effect === 'socket' ? [argSock] : [],
   );
 }
 
@@ -75,33 +78,57 @@ function compileReturnActions({ matchActions = [], matchReturnActions = [] }: Se
 }
 
 function compileActions(actions: readonly ActionData[]): SelectorActions {
-  const named = actions.flatMap(({ action }) => (action !== undefined && action in ACTION_NAMES ? [action] : []));
-  const post = actions.find(({ action }) => action === 'Post');
-  const signal = compileSignal(actions);
-  const override = actions.find(({ action }) => action === 'Override');
-  const set = actions.find(({ action }) => action === 'Set');
-  const notify = compileNotification(actions);
-  const rateLimit = post === undefined ? undefined : compileRateLimit(post);
-  const requests = actions.flatMap(({ argUrl, argFqdn }) => argUrl ?? argFqdn ?? []);
+  const names = actions.flatMap(({ action }) => action ?? []);
+  const parts = actions.map(compileArguments);
+  const requests = parts.flatMap((part) => part.requests ?? []);
   return {
-    order: named.length === 0 ? ['post'] : named.map((name) => ACTION_NAMES[name]),
-    ...(signal === undefined ? {} : { signal }),
-    ...(override === undefined ? {} : compileOverride(override)),
-    ...(set === undefined ? {} : { set: { argument: set.argIndex ?? 0, value: set.argValue ?? 0 } }),
-    ...(notify === undefined ? {} : { notify }),
-    ...(rateLimit === undefined ? {} : { rateLimit }),
-    ...(post?.kernelStackTrace === true ? { kernelStack: true as const } : {}),
-    ...(post?.userStackTrace === true ? { userStack: true as const } : {}),
+    order: names.length === 0 ? ['post'] : names.map((name) => ACTION_NAMES[name]),
+    ...parts.reduce((all, part) => ({ ...all, ...part }), {}),
     ...(requests.length === 0 ? {} : { requests }),
-    ...(post?.imaHash === true ? { imaHash: true as const } : {}),
+  };
+}
+
+/** Compiles the arguments of one action. Several actions of a selector with arguments of the same kind are equal. */
+function compileArguments(action: ActionData): Omit<SelectorActions, 'order'> {
+  const { action: name, argSig, argIndex = 0, argValue = 0, argUrl = '', argFqdn = '' } = action;
+  if (name === undefined) return {};
+  switch (name) {
+    case 'Post':
+      return compilePost(action);
+    case 'Signal':
+      return argSig === undefined ? {} : { signal: argSig };
+    case 'Sigkill':
+      return { signal: SIGKILL };
+    case 'Override':
+      return compileOverride(action);
+    case 'Set':
+      return { set: { argument: argIndex, value: argValue } };
+    case 'NotifyEnforcer':
+      return { notify: compileNotification(action) };
+    case 'GetUrl':
+      return { requests: [argUrl] };
+    case 'DnsLookup':
+      return { requests: [argFqdn] };
+    case 'NoPost':
+    case 'CleanupEnforcerNotification':
+    case 'TrackSock':
+    case 'UntrackSock':
+      return {};
+  }
+}
+
+function compilePost(post: ActionData): Omit<SelectorActions, 'order'> {
+  const rateLimit = compileRateLimit(post);
+  return {
+    ...(rateLimit === undefined ? {} : { rateLimit }),
+    ...(post.kernelStackTrace === true ? { kernelStack: true } : {}),
+    ...(post.userStackTrace === true ? { userStack: true } : {}),
+    ...(post.imaHash === true ? { imaHash: true } : {}),
   };
 }
 
 /** An `argError` of 0 means no error: the function runs. */
-function compileNotification(actions: readonly ActionData[]): SelectorActions['notify'] {
-  const notify = actions.find(({ action }) => action === 'NotifyEnforcer');
-  if (notify === undefined) return undefined;
-  const { argSig, argError = 0 } = notify;
+function compileNotification({ argSig, argError = 0 }: ActionData): NonNullable<SelectorActions['notify']> {
   return { ...(argSig === undefined ? {} : { signal: argSig }), ...(argError === 0 ? {} : { override: argError }) };
 }
 
@@ -113,11 +140,6 @@ function compileOverride(action: ActionData): Pick<SelectorActions, 'override' |
   if (argNewOffset !== undefined) return { goOn: { fileOffset: argNewOffset } };
   if (argNewAddr !== undefined) return { goOn: { address: argNewAddr } };
   return { override: argError ?? 0 };
-}
-
-function compileSignal(actions: readonly ActionData[]): number | undefined {
-  if (actions.some(({ action }) => action === 'Sigkill')) return SIGKILL;
-  return actions.find(({ action }) => action === 'Signal')?.argSig;
 }
 
 /** The default unit is seconds, and the default scope is the thread. */

@@ -5,6 +5,7 @@ import { makeConstant, isEvaluatedAtReturn, makeOperation, type TypedExpression 
 import { findFilteredSlots, isReadAtReturn, expressionScope, type FilterList } from '../model/slots.js';
 import type { CelStep, CompiledHook } from '../../compiled/compiled-policy.js';
 import { CEL_STEPS_MAX } from '../language/limits.js';
+import { isExpressionOperator, type ExpressionOperator } from '../language/vocabulary.js';
 import type { Hook, ValueFilter } from '../model/model.js';
 import { capabilityBits } from '../../names/capabilities.js';
 import type { Report } from '../parse/report.js';
@@ -53,18 +54,29 @@ function compileCondition(
   filter: ValueFilter,
   report: Report,
 ): CompiledCondition | undefined {
-  const tree =
-    filter.operator === 'CelExpr'
-      ? compileCelFilter(hook, list, filter)
-      : filter.operator === 'CapabilitiesGained'
-        ? compileCapabilitiesGained(hook, list, filter)
-        : undefined;
+  const { operator } = filter;
+  if (operator === undefined || !isExpressionOperator(operator)) return undefined;
+  const tree = compileTree(operator, hook, list, filter);
   if (tree === undefined) return undefined;
   const steps = generateSteps(tree);
   if (steps !== undefined) return { atReturn: isEvaluatedAtReturn(tree), steps };
   const span = report.positions.value(filter, 'values');
   report.add('LIMIT_CEL', span, 'the expression needs more than eight values at once', 'split it into several filters');
   return undefined;
+}
+
+function compileTree(
+  operator: ExpressionOperator,
+  hook: Hook,
+  list: FilterList,
+  filter: ValueFilter,
+): TypedExpression | undefined {
+  switch (operator) {
+    case 'CelExpr':
+      return compileCelFilter(hook, list, filter);
+    case 'CapabilitiesGained':
+      return compileCapabilitiesGained(hook, list, filter);
+  }
 }
 
 /** Each value is an expression, and one that is true is enough. The checks have reported errors in them. */

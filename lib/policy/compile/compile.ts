@@ -7,6 +7,7 @@ import { reportOnlySelectors, suppressingSelectors } from '../../compiled/compil
 import type { CompiledHook, CompiledPolicy } from '../../compiled/compiled-policy.js';
 import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX, SCOPES_MAX } from '../language/limits.js';
 import type { Hook } from '../model/model.js';
+import { isExpressionOperator } from '../language/vocabulary.js';
 import type { Architecture } from '../../names/syscalls.js';
 import type { Analysis } from '../analyse.js';
 import type { Report } from '../parse/report.js';
@@ -115,7 +116,7 @@ function groupClausesBySlot(hook: Hook): Map<number, Clause[]> {
   hook.selectors.forEach((selector, s) => {
     for (const list of lists) {
       for (const filter of selector[list] ?? []) {
-        if (filter.operator === 'CelExpr') continue; // compileHookExpressions compiles it
+        if (filter.operator !== undefined && isExpressionOperator(filter.operator)) continue; // see cel.ts
         const slot = findFilteredSlots(hook, list, filter)[0]?.slot;
         if (slot === undefined) continue;
         found.set(slot, [...(found.get(slot) ?? []), makeClause(s, filter)]);

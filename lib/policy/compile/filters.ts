@@ -2,7 +2,7 @@
 import type { PolicyData, ValueFilter } from '../model/model.js';
 import type { Architecture } from '../../names/syscalls.js';
 import type { Report } from '../parse/report.js';
-import { POSITIVE_OPERATORS, type Operator } from '../language/vocabulary.js';
+import { isNegatedOperator, positiveOperator, type Operator, type PositiveOperator } from '../language/vocabulary.js';
 
 /** A filter on one value, together with the selector that it belongs to. */
 export interface Clause {
@@ -24,13 +24,13 @@ export function makeClause(selector: number, filter: ValueFilter): Clause {
   return { selector, operator: filter.operator ?? 'Equal', values: filter.values ?? [], filter };
 }
 
-/** The operator without its negation. */
-export function baseOperator({ operator }: Clause): Operator {
-  return POSITIVE_OPERATORS[operator] ?? operator;
+/** The operator without its negation. `O`: the operators that filters on such a value have. The checks refuse others. */
+export function baseOperator<O extends PositiveOperator>({ operator }: Clause): O {
+  return positiveOperator(operator) as O;
 }
 
 export function isNegatedClause({ operator }: Clause): boolean {
-  return POSITIVE_OPERATORS[operator] !== undefined;
+  return isNegatedOperator(operator);
 }
 
 /** Compiled policies list selectors in this form: sorted and without duplicates. */

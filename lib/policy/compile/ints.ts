@@ -7,7 +7,7 @@ import { SYSCALL_COMPAT } from '../../names/syscalls.js';
 import { parseValueRanges } from '../model/numbers.js';
 import { quote } from '../parse/report.js';
 import { parseInteger, toUnsigned64, wrapToType, type Range } from '../model/values.js';
-import { ARG_TYPES, type ArgTypeName, type TypeFacts } from '../language/vocabulary.js';
+import { ARG_TYPES, type ArgTypeName, type NumberOperator, type TypeFacts } from '../language/vocabulary.js';
 import { baseOperator, isNegatedClause, type Clause, type Context } from './filters.js';
 import { makeEqualTest, makeIntGroups, makeRangeTests, type IntComparison, type IntClause } from './groups.js';
 import { removeDuplicates, makeValueTable } from './tables.js';
@@ -24,9 +24,8 @@ interface AcceptedRanges {
 }
 
 export function compileIntFilters(clauses: readonly Clause[], type: ArgTypeName, context: Context): IntFilters {
-  const plain = clauses.filter((clause) => clause.operator !== 'CapabilitiesGained');
-  const wanted = plain
-    .filter(isEqualClause)
+  const wanted = clauses
+    .filter(isAcceptClause)
     .map((clause) => ({ clause, ranges: parseAcceptedRanges(clause, type, context) }));
   const single = wanted.filter(({ ranges }) => ranges.every(({ minimum, maximum }) => minimum === maximum));
   const values = removeDuplicates(
@@ -36,7 +35,7 @@ export function compileIntFilters(clauses: readonly Clause[], type: ArgTypeName,
   );
   const inTable = values.length >= INT_TABLE_MIN ? new Set(single.map(({ clause }) => clause)) : new Set<Clause>();
   const signed = ARG_TYPES[type].class === 'signed';
-  const compared = plain
+  const compared = clauses
     .filter((clause) => !inTable.has(clause))
     .map((clause): IntClause => {
       const own = wanted.find((each) => each.clause === clause);
@@ -52,13 +51,29 @@ export function compileIntFilters(clauses: readonly Clause[], type: ArgTypeName,
   };
 }
 
-function isEqualClause(clause: Clause): boolean {
-  const base = baseOperator(clause);
-  return base === 'Equal' || base === 'InMap' || base === 'InRange';
+/** How the values of each operator are compared: accepted one by one or as ranges, or by a test of their own. */
+const COMPARISONS = {
+  Equal: 'values',
+  InMap: 'values',
+  InRange: 'ranges',
+  Mask: 'mask',
+  GreaterThan: 'greater',
+  GT: 'greater',
+  LessThan: 'less',
+  LT: 'less',
+} as const satisfies Readonly<Record<NumberOperator, 'values' | 'ranges' | IntComparison['op']>>;
+
+function clauseComparison(clause: Clause): (typeof COMPARISONS)[NumberOperator] {
+  return COMPARISONS[baseOperator<NumberOperator>(clause)];
+}
+
+function isAcceptClause(clause: Clause): boolean {
+  const comparison = clauseComparison(clause);
+  return comparison === 'values' || comparison === 'ranges';
 }
 
 function isRangeClause(clause: Clause): boolean {
-  return baseOperator(clause) === 'InRange';
+  return clauseComparison(clause) === 'ranges';
 }
 
 function makeTableClause({ clause, ranges }: AcceptedRanges): {
@@ -115,14 +130,19 @@ function parseCapabilitySets(values: readonly string[]): bigint[] {
 }
 
 function makeComparisons(clause: Clause, type: ArgTypeName): IntComparison[] {
-  const base = baseOperator(clause);
+  const op = clauseComparison(clause);
   const isSet = ARG_TYPES[type].class === 'capabilities';
   const numbers = isSet ? parseCapabilitySets(clause.values) : clause.values.map((value) => parseInteger(value) ?? 0n);
-  if (base === 'Mask') {
-    // Any bit of any value is enough, so one comparison with all bits suffices.
-    return [{ op: 'mask', signed: false, value: numbers.map(toUnsigned64).reduce((all, value) => all | value, 0n) }];
-  }
-  const op = base === 'GreaterThan' || base === 'GT' ? 'greater' : 'less';
   const signed = ARG_TYPES[type].class === 'signed';
-  return numbers.map((number) => ({ op, signed, value: toUnsigned64(wrapToType(ARG_TYPES[type], number)) }));
+  switch (op) {
+    case 'values':
+    case 'ranges':
+      return []; // makeAcceptTests makes these
+    case 'mask':
+      // Any bit of any value is enough, so one comparison with all bits suffices.
+      return [{ op, signed: false, value: numbers.map(toUnsigned64).reduce((all, value) => all | value, 0n) }];
+    case 'greater':
+    case 'less':
+      return numbers.map((number) => ({ op, signed, value: toUnsigned64(wrapToType(ARG_TYPES[type], number)) }));
+  }
 }

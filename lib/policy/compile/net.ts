@@ -2,7 +2,7 @@
 import type { AddressPrefix, NetField, NetFilters, ValueTable } from '../../compiled/compiled-policy.js';
 import { familyNumber, parseNetwork, protocolNumber, stateNumber } from '../model/numbers.js';
 import { parseRange } from '../model/values.js';
-import type { Operator } from '../language/vocabulary.js';
+import type { NetOperator } from '../language/vocabulary.js';
 import { baseOperator, isNegatedClause, type Clause } from './filters.js';
 import { makeEqualTest, makeIntGroups, makeRangeTests, type IntComparison } from './groups.js';
 import { removeDuplicates, makeValueTable, type KeyedValue } from './tables.js';
@@ -20,7 +20,8 @@ const makeNameTests =
   (values) =>
     values.map((value) => makeEqualTest(toNumber(value) ?? 0n));
 
-const OPERATOR_FIELDS: Readonly<Partial<Record<Operator, readonly [NetField, MakeTests]>>> = {
+/** The number that each operator compares, with its tests, or the address that it looks up. */
+const OPERATOR_FIELDS = {
   Family: ['family', makeNameTests(familyNumber)],
   Protocol: ['protocol', makeNameTests(protocolNumber)],
   State: ['state', makeNameTests(stateNumber)],
@@ -28,21 +29,30 @@ const OPERATOR_FIELDS: Readonly<Partial<Record<Operator, readonly [NetField, Mak
   SPortPriv: ['sourcePort', makePrivilegedPortTests],
   DPort: ['destinationPort', makePortTests],
   DPortPriv: ['destinationPort', makePrivilegedPortTests],
-};
+  SAddr: ['source'],
+  DAddr: ['destination'],
+} as const satisfies Readonly<
+  Record<NetOperator, readonly [NetField, MakeTests] | readonly [keyof NetFilters & ('source' | 'destination')]>
+>;
+
+function clauseField(clause: Clause): (typeof OPERATOR_FIELDS)[NetOperator] {
+  return OPERATOR_FIELDS[baseOperator<NetOperator>(clause)];
+}
+
 const FIELD_ORDER: readonly NetField[] = ['family', 'protocol', 'state', 'sourcePort', 'destinationPort'];
 
 export function compileNetFilters(clauses: readonly Clause[]): NetFilters {
   const groups = FIELD_ORDER.flatMap((field) =>
     makeIntGroups(
       clauses.flatMap((clause) => {
-        const [own, tests] = OPERATOR_FIELDS[baseOperator(clause)] ?? [];
+        const [own, tests] = clauseField(clause);
         if (own !== field || tests === undefined) return [];
         return [{ selector: clause.selector, negate: isNegatedClause(clause), tests: tests(clause.values) }];
       }),
     ).map((group) => ({ ...group, field })),
   );
-  const source = networks(clauses.filter((clause) => baseOperator(clause) === 'SAddr'));
-  const destination = networks(clauses.filter((clause) => baseOperator(clause) === 'DAddr'));
+  const source = networks(clauses.filter((clause) => clauseField(clause)[0] === 'source'));
+  const destination = networks(clauses.filter((clause) => clauseField(clause)[0] === 'destination'));
   return {
     ...(groups.length > 0 ? { groups } : {}),
     ...(source === undefined ? {} : { source }),

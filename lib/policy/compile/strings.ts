@@ -1,8 +1,9 @@
 /** Compiles filters on strings and paths: a table for each kind of comparison, scans for substrings, and file types. */
+import type { StringTableKey } from '../../compiled/compiled-hook.js';
 import type { IntGroup, SubstringScan, StringFilters, StringTable } from '../../compiled/compiled-policy.js';
 import { familyNumber, fileTypeNumber } from '../model/numbers.js';
 import { stripFinalNul } from '../model/values.js';
-import type { Operator } from '../language/vocabulary.js';
+import type { StringOperator } from '../language/vocabulary.js';
 import { baseOperator, isNegatedClause, sortSelectors, mergeEqualItems, type Clause } from './filters.js';
 import { makeEqualTest, makeIntGroups } from './groups.js';
 import { removeDuplicates, makeValueTable, type KeyedValue } from './tables.js';
@@ -10,22 +11,36 @@ import { removeDuplicates, makeValueTable, type KeyedValue } from './tables.js';
 type Normalize = (value: string) => string;
 type Matches = (string: string, value: string) => boolean;
 
-const TABLE_COMPARISONS: readonly {
-  key: 'equal' | 'prefix' | 'postfix';
-  operator: Operator;
-  fits: Matches;
-  reversed: boolean;
-}[] = [
-  { key: 'equal', operator: 'Equal', fits: (string, value) => string === value, reversed: false },
-  { key: 'prefix', operator: 'Prefix', fits: (string, value) => string.startsWith(value), reversed: false },
-  { key: 'postfix', operator: 'Postfix', fits: (string, value) => string.endsWith(value), reversed: true },
-];
+const TABLES: Readonly<Record<StringTableKey, { readonly fits: Matches; readonly reversed: boolean }>> = {
+  equal: { fits: (string, value) => string === value, reversed: false },
+  prefix: { fits: (string, value) => string.startsWith(value), reversed: false },
+  postfix: { fits: (string, value) => string.endsWith(value), reversed: true },
+};
+const TABLE_KEYS = Object.keys(TABLES) as StringTableKey[];
+
+/** What each operator becomes: a table, a scan for substrings, or comparisons of the number that a name stands for. */
+const COMPARISONS = {
+  Equal: 'equal',
+  Prefix: 'prefix',
+  Postfix: 'postfix',
+  SubString: 'substring',
+  SubStringIgnCase: 'substringIgnoringCase',
+  FileType: 'fileType',
+  Family: 'family',
+} as const satisfies Readonly<
+  Record<StringOperator, StringTableKey | 'substring' | 'substringIgnoringCase' | 'fileType' | 'family'>
+>;
+
+function clauseComparison(clause: Clause): (typeof COMPARISONS)[StringOperator] {
+  return COMPARISONS[baseOperator<StringOperator>(clause)];
+}
 
 /** `normalize` returns a value as the BPF programs read it. */
 export function compileStringFilters(clauses: readonly Clause[], normalize = stripFinalNul): StringFilters {
   const filters: { -readonly [key in keyof StringFilters]: StringFilters[key] } = {};
-  for (const { key, operator, fits, reversed } of TABLE_COMPARISONS) {
-    const own = clauses.filter((clause) => baseOperator(clause) === operator);
+  for (const key of TABLE_KEYS) {
+    const { fits, reversed } = TABLES[key];
+    const own = clauses.filter((clause) => clauseComparison(clause) === key);
     if (own.length > 0) filters[key] = makeStringTable(own, fits, reversed, normalize);
   }
   const substrings = makeScans(clauses, normalize);
@@ -37,22 +52,22 @@ export function compileStringFilters(clauses: readonly Clause[], normalize = str
 
 /** Comparisons of the type of a file. */
 export function compileFileTypeGroups(clauses: readonly Clause[]): IntGroup[] {
-  return makeNameGroups(clauses, 'FileType', fileTypeNumber);
+  return makeNameGroups(clauses, 'fileType', fileTypeNumber);
 }
 
 /** Comparisons of the family of a socket address. */
 export function compileFamilyGroups(clauses: readonly Clause[]): IntGroup[] {
-  return makeNameGroups(clauses, 'Family', familyNumber);
+  return makeNameGroups(clauses, 'family', familyNumber);
 }
 
 function makeNameGroups(
   clauses: readonly Clause[],
-  operator: Operator,
+  comparison: 'fileType' | 'family',
   toNumber: (value: string) => bigint | undefined,
 ): IntGroup[] {
   return makeIntGroups(
     clauses
-      .filter((clause) => baseOperator(clause) === operator)
+      .filter((clause) => clauseComparison(clause) === comparison)
       .map((clause) => ({
         selector: clause.selector,
         negate: isNegatedClause(clause),
@@ -92,8 +107,9 @@ function makeScans(clauses: readonly Clause[], normalize: Normalize): SubstringS
   const rows = new Map<string, { ignoreCase: boolean; clauses: Clause[] }>();
   const used = new Map<string, number>();
   for (const clause of clauses) {
-    if (clause.operator !== 'SubString' && clause.operator !== 'SubStringIgnCase') continue;
-    const ignoreCase = clause.operator === 'SubStringIgnCase';
+    const comparison = clauseComparison(clause);
+    const ignoreCase = comparison === 'substringIgnoringCase';
+    if (!ignoreCase && comparison !== 'substring') continue;
     const key = `${ignoreCase} ${clause.selector}`;
     const row = used.get(key) ?? 0;
     used.set(key, row + 1);

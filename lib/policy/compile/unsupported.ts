@@ -7,6 +7,7 @@ import { expandCall } from '../model/lists.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 import type { Report } from '../parse/report.js';
 import type { DiagnosticCode } from '../parse/codes.js';
+import { ACTION_TABLE } from '../language/actions.js';
 import { trackedSlots } from './actions.js';
 import { ARG_TYPES, type ActionName, type HookKind } from '../language/vocabulary.js';
 
@@ -67,8 +68,8 @@ function findInSelector(selector: SelectorData, add: AddDiagnostic): void {
   findInActions(selector.matchReturnActions ?? [], add);
 }
 
-/** Actions that a selector can have only once, with the kind of action for messages. */
-const SINGLE_ACTIONS: Partial<Record<ActionName, string>> = {
+/** The kind of action for messages, if a selector can have only one of the kind. */
+const SINGLE_ACTIONS: Readonly<Record<ActionName, string | undefined>> = {
   Signal: 'signal',
   Sigkill: 'signal',
   Override: 'Override',
@@ -77,6 +78,10 @@ const SINGLE_ACTIONS: Partial<Record<ActionName, string>> = {
   Post: 'Post',
   TrackSock: 'TrackSock or UntrackSock',
   UntrackSock: 'TrackSock or UntrackSock',
+  NoPost: undefined,
+  GetUrl: undefined,
+  DnsLookup: undefined,
+  CleanupEnforcerNotification: undefined,
 };
 
 /** Reports actions that track a second argument: the BPF programs track only one argument for each hook. */
@@ -85,7 +90,7 @@ function findSecondTrackedSocket({ selectors }: Hook, add: AddDiagnostic): void 
   for (const { matchActions = [], matchReturnActions = [] } of selectors) {
     for (const action of [...matchActions, ...matchReturnActions]) {
       const { action: name, argSock = 0 } = action;
-      if ((name !== 'TrackSock' && name !== 'UntrackSock') || argSock === first) continue;
+      if (name === undefined || ACTION_TABLE[name].effect !== 'socket' || argSock === first) continue;
       const message = `${name} must use the same argument as the first action of this hook that tracks a socket`;
       add('UNSUPPORTED_ACTION', action, 'argSock', message, 'make a second hook on the same function');
     }

@@ -2,9 +2,9 @@
  * Estimates the cost of a compiled hook: comparisons, table lookups, path walks and memory. The figures are not measured.
  */
 import type { HookCost } from '../../../types/policy.js';
-import { hookValues } from '../../compiled/compiled-hook.js';
+import { hookValues, valueTables } from '../../compiled/compiled-hook.js';
 import { hookIntGroups } from '../compile/size.js';
-import type { CompiledHook, CompiledValue, ValueTable } from '../../compiled/compiled-policy.js';
+import type { CompiledHook, CompiledValue } from '../../compiled/compiled-policy.js';
 import { ARG_TYPES, COMPARED_AS, readFacts } from '../language/vocabulary.js';
 
 /** The size of a node of an LPM trie with a key of 256 bytes and a value of 16. */
@@ -46,11 +46,6 @@ function isReadByFilters(value: CompiledValue): boolean {
 function isReadFromMemory({ type }: CompiledValue): boolean {
   const { class: own } = readFacts(type);
   return own !== 'nothing' && own !== 'number';
-}
-
-function valueTables({ texts, net, intTable }: CompiledValue): ValueTable<unknown>[] {
-  const all = [intTable, texts.equal, texts.prefix, texts.postfix, net.source, net.destination];
-  return all.filter((table) => table !== undefined);
 }
 
 function estimateTableBytes({ texts, net, intTable }: CompiledValue): number {

@@ -10,7 +10,7 @@ import { syscallFunctionNames } from '../../names/syscall-functions.js';
 import type { ArgData, Hook, PolicyData, SelectorData, ValueFilter } from '../model/model.js';
 import type { Analysis } from '../analyse.js';
 import { isOptionName, optionEffect } from '../language/options.js';
-import { ARG_TYPES, COMPARED_AS, type ValueClass } from '../language/vocabulary.js';
+import { ARG_TYPES, COMPARED_AS, isExpressionOperator, type ValueClass } from '../language/vocabulary.js';
 import type { HookExplanation, PolicyExplanation, SelectorExplanation } from '../../../types/policy.js';
 import { compileEnforcers } from '../compile/enforcers.js';
 import { compileNodeConditions, compileScope, compilePolicyScope } from '../compile/scopes.js';
@@ -237,7 +237,7 @@ function filterOrder(hook: Hook, list: FilterList, filter: ValueFilter): number 
   const [slot] = slots;
   if (list === 'matchReturnArgs' || slots.some((each) => each !== undefined && isReadAtReturn(each, hook.data)))
     return EVALUATION_ORDER.return;
-  if (filter.operator === 'CelExpr' || filter.operator === 'CapabilitiesGained') return EVALUATION_ORDER.expression;
+  if (filter.operator !== undefined && isExpressionOperator(filter.operator)) return EVALUATION_ORDER.expression;
   const type = slot?.arg.type ?? 'auto';
   return EVALUATION_ORDER[COMPARED_AS[ARG_TYPES[type].class]];
 }

@@ -8,12 +8,12 @@ import type {
   SetFilter,
   ValueFilter,
 } from '../model/model.js';
-import { POSITIVE_OPERATORS, type Operator } from '../language/vocabulary.js';
+import { positiveOperator, type PositiveOperator } from '../language/vocabulary.js';
 
 /** Maximum number of values that are written of a long list. */
 const VALUES_MAX = 4;
 
-const VERBS: Readonly<Partial<Record<Operator, string>>> = {
+const VERBS: Readonly<Record<PositiveOperator, string>> = {
   Equal: 'is',
   Prefix: 'begins with',
   Postfix: 'ends with',
@@ -55,8 +55,8 @@ export function describeType({ type, inferred }: ArgData): string {
 /** `subject` is the phrase for the value, or for all values of an expression. */
 export function describeFilter(subject: string, { operator, values = [], inode }: ValueFilter): string {
   if (operator === undefined) return subject;
-  const base = POSITIVE_OPERATORS[operator] ?? operator;
-  const verb = base === 'Equal' && inode === true ? 'is (or has the same inode as)' : (VERBS[base] ?? base);
+  const base = positiveOperator(operator);
+  const verb = base === 'Equal' && inode === true ? 'is (or has the same inode as)' : VERBS[base];
   const phrase = values.length === 0 ? `${subject} ${verb}` : `${subject} ${verb} ${formatValues(values)}`;
   return base === operator ? phrase : `not (${phrase})`;
 }

@@ -8,7 +8,7 @@ import { syscallFunctionNames } from '../../names/syscall-functions.js';
 import { findNearestName, nearestHint } from '../parse/nearest-name.js';
 import type { Span } from '../parse/positions.js';
 import { FirstOfEachCode, quote, type Report } from '../parse/report.js';
-import type { Operator } from '../language/vocabulary.js';
+import { isNegatedOperator } from '../language/vocabulary.js';
 import { findFilteredSlots } from '../model/slots.js';
 import { fieldHint, findFieldAccess } from './fields.js';
 import { checkParameters, checkResolvedField, checkReturnType, checkSource } from './parameters.js';
@@ -55,12 +55,9 @@ function hasOnlyPositiveFilters(hook: Hook, arg: ArgData): boolean {
     findFilteredSlots(hook, list, filter).some((slot) => slot?.arg === arg),
   );
   return (
-    own.length > 0 &&
-    own.every(({ filter }) => filter.operator !== undefined && POSITIVE_STRING_OPERATORS.has(filter.operator))
+    own.length > 0 && own.every(({ filter }) => filter.operator !== undefined && !isNegatedOperator(filter.operator))
   );
 }
-
-const POSITIVE_STRING_OPERATORS: ReadonlySet<string> = new Set<Operator>(['Equal', 'Prefix', 'Postfix', 'SubString']);
 
 function checkEnforcers(policy: PolicyData, hooks: readonly Hook[], kernel: KernelInfo, report: Report): void {
   const mayOverride = canEnforcersOverride(hooks);

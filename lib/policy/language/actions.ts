@@ -3,11 +3,14 @@
  * optional fields.
  */
 import type { ActionData } from '../model/model.js';
-import type { ActionName, HookKind } from './vocabulary.js';
+import type { Actions } from '../../../types/policy-language.js';
+import { HOOK_KINDS, type ActionName, type HookKind } from './vocabulary.js';
 
 export type ActionField = Exclude<keyof ActionData, 'action'>;
 
 export interface ActionRule {
+  /** What the action is about. */
+  readonly effect: 'event' | 'signal' | 'override' | 'argument' | 'enforcer' | 'socket' | 'request';
   readonly hooks: readonly HookKind[];
   /** All of these fields are required. */
   readonly needs: readonly ActionField[];
@@ -16,34 +19,51 @@ export interface ActionRule {
   readonly may: readonly ActionField[];
 }
 
-const ALL_HOOK_KINDS: readonly HookKind[] = ['kprobes', 'fentries', 'tracepoints', 'uprobes', 'usdts', 'lsmhooks'];
-const FUNCTION_KINDS: readonly HookKind[] = ['kprobes', 'fentries'];
+const FUNCTION_KINDS = ['kprobes', 'fentries'] as const;
 
-function defineAction(hooks: readonly HookKind[], rest: Partial<Omit<ActionRule, 'hooks'>> = {}): ActionRule {
-  return { hooks, needs: [], needsAny: [], may: [], ...rest };
+function defineAction<const K extends readonly HookKind[]>(
+  effect: ActionRule['effect'],
+  hooks: K,
+  rest: Partial<Omit<ActionRule, 'effect' | 'hooks'>> = {},
+): ActionRule & { readonly hooks: K } {
+  return { effect, hooks, needs: [], needsAny: [], may: [], ...rest };
 }
 
-export const ACTION_TABLE: Readonly<Record<ActionName, ActionRule>> = {
-  Post: defineAction(ALL_HOOK_KINDS, {
+const RULES = {
+  Post: defineAction('event', HOOK_KINDS, {
     may: ['rateLimit', 'rateLimitScope', 'imaHash', 'kernelStackTrace', 'userStackTrace'],
   }),
-  NoPost: defineAction(ALL_HOOK_KINDS),
-  Sigkill: defineAction(ALL_HOOK_KINDS),
-  Signal: defineAction(ALL_HOOK_KINDS, { needs: ['argSig'] }),
-  Override: defineAction([...FUNCTION_KINDS, 'uprobes', 'lsmhooks'], {
+  NoPost: defineAction('event', HOOK_KINDS),
+  Sigkill: defineAction('signal', HOOK_KINDS),
+  Signal: defineAction('signal', HOOK_KINDS, { needs: ['argSig'] }),
+  Override: defineAction('override', [...FUNCTION_KINDS, 'uprobes', 'lsmhooks'], {
     needsAny: ['argError', 'argRegs', 'argNewAddr', 'argNewOffset', 'argNewSymbol'],
   }),
-  GetUrl: defineAction(ALL_HOOK_KINDS, { needs: ['argUrl'] }),
-  DnsLookup: defineAction(ALL_HOOK_KINDS, { needs: ['argFqdn'] }),
-  TrackSock: defineAction(FUNCTION_KINDS, { may: ['argSock'] }),
-  UntrackSock: defineAction(FUNCTION_KINDS, { may: ['argSock'] }),
-  NotifyEnforcer: defineAction([...FUNCTION_KINDS, 'tracepoints'], {
+  GetUrl: defineAction('request', HOOK_KINDS, { needs: ['argUrl'] }),
+  DnsLookup: defineAction('request', HOOK_KINDS, { needs: ['argFqdn'] }),
+  TrackSock: defineAction('socket', FUNCTION_KINDS, { may: ['argSock'] }),
+  UntrackSock: defineAction('socket', FUNCTION_KINDS, { may: ['argSock'] }),
+  NotifyEnforcer: defineAction('enforcer', [...FUNCTION_KINDS, 'tracepoints'], {
     needsAny: ['argError', 'argSig'],
     may: ['argIndex'],
   }),
-  CleanupEnforcerNotification: defineAction([...FUNCTION_KINDS, 'tracepoints']),
-  Set: defineAction(['usdts'], { needs: ['argIndex', 'argValue'] }),
-};
+  CleanupEnforcerNotification: defineAction('enforcer', [...FUNCTION_KINDS, 'tracepoints']),
+  Set: defineAction('argument', ['usdts'], { needs: ['argIndex', 'argValue'] }),
+} satisfies Readonly<Record<ActionName, ActionRule>>;
+
+export const ACTION_TABLE: Readonly<Record<ActionName, ActionRule>> = RULES;
+
+type Nothing<T extends never> = T;
+type ActionOfKind<K extends HookKind> = {
+  [A in ActionName]: K extends (typeof RULES)[A]['hooks'][number] ? A : never;
+}[ActionName];
+type PublicAction<K extends HookKind> = Actions[K]['action'];
+/** @public Only the compiler uses it: a policy in code has the actions of this table. The names are wrong actions. */
+export type ActionChecks = Nothing<
+  {
+    [K in HookKind]: Exclude<PublicAction<K>, ActionOfKind<K>> | Exclude<ActionOfKind<K>, PublicAction<K>>;
+  }[HookKind]
+>;
 
 /** Fields for uprobes only: they change the program's registers, or the address where it continues. */
 export const UPROBE_ONLY_FIELDS: readonly ActionField[] = ['argRegs', 'argNewAddr', 'argNewOffset', 'argNewSymbol'];

@@ -4,14 +4,7 @@ import { argumentShape, policyShape } from './policy.js';
 import { labelExpressionShape, labelSelectorShape } from './labels.js';
 import { actionShape, selectorShape, valueFilterShape } from './selectors.js';
 import type { Field, IntegerShape, ObjectShape, Shape, TextShape } from './shape.js';
-import {
-  POLICY_ACTIONS,
-  HOOK_KINDS,
-  NOT_IN_MACROS,
-  OPERATORS,
-  OPERATORS_WITHOUT_VALUES,
-  type HookKind,
-} from './vocabulary.js';
+import { POLICY_ACTIONS, HOOK_KINDS, NOT_IN_MACROS, OPERATORS, operatorRule, type HookKind } from './vocabulary.js';
 
 export type JsonSchema = { [key: string]: unknown };
 
@@ -107,8 +100,7 @@ function integerSchema({ minimum, maximum }: IntegerShape): JsonSchema {
 /** Returns the conditions of a shape: the fields that an operator or an action requires. */
 function shapeConditions(shape: ObjectShape): JsonSchema {
   if (shape === valueFilterShape) {
-    const alone = [...OPERATORS_WITHOUT_VALUES, 'CapabilitiesGained'];
-    const compares = OPERATORS.filter((operator) => !alone.includes(operator));
+    const compares = OPERATORS.filter((operator) => operatorRule(operator).values === 'required');
     const values = { type: 'array', minItems: 1 };
     return { allOf: [ifThenSchema('operator', compares, { required: ['values'], properties: { values } })] };
   }

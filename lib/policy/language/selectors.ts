@@ -19,10 +19,12 @@ import {
   enumShape,
   optionalField,
   requiredField,
+  type Field,
   textShape,
   filterValueShape,
 } from './shape.js';
 import { NAMESPACES } from '../../names/namespaces.js';
+import type { ActionData } from '../model/model.js';
 import {
   POLICY_ACTIONS,
   BINARY_OPERATORS,
@@ -99,7 +101,7 @@ export const actionShape = objectShape({
   imaHash: optionalField(booleanShape, 'For Post on LSM hooks: add the digest of the file that IMA computes.', false),
   kernelStackTrace: optionalField(booleanShape, 'For Post: add the kernel stack trace.', false),
   userStackTrace: optionalField(booleanShape, 'For Post: add the stack trace of the program.', false),
-});
+} satisfies Readonly<Record<keyof ActionData, Field>>);
 
 const FILTER_FIELDS = {
   matchArgs: optionalField(listShape(valueFilterShape), 'Filters on arguments.'),

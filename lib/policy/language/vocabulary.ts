@@ -1,5 +1,6 @@
 /** The closed sets of names in the language: argument types, operators and actions, and their allowed combinations. */
-import type { ValueClass } from '../../names/arg-types.js';
+import type { ComparisonOf, HookKind as PublicHookKind } from '../../../types/policy-language.js';
+import type { ARG_TYPES, ArgTypeName, ClassComparedAs, ValueClass } from '../../names/arg-types.js';
 
 export {
   ARG_TYPE_NAMES,
@@ -87,16 +88,8 @@ export const OPERATORS_BY_CLASS = {
   auto: OPERATORS,
 } as const satisfies Record<ValueClass, readonly Operator[]>;
 
-/** Operators that take no values. */
-export const OPERATORS_WITHOUT_VALUES: ReadonlySet<string> = new Set<Operator>([
-  'SPortPriv',
-  'NotSportPriv',
-  'DPortPriv',
-  'NotDPortPriv',
-]);
-
 /** The positive operator for each negated operator. */
-export const POSITIVE_OPERATORS: Readonly<Partial<Record<Operator, Operator>>> = {
+const POSITIVE_OPERATORS = {
   NotEqual: 'Equal',
   NotPrefix: 'Prefix',
   NotPostfix: 'Postfix',
@@ -109,7 +102,100 @@ export const POSITIVE_OPERATORS: Readonly<Partial<Record<Operator, Operator>>> =
   NotInMap: 'InMap',
   NotInRange: 'InRange',
   NotFileType: 'FileType',
-};
+} as const satisfies Readonly<Record<Extract<Operator, `Not${string}`>, Operator>>;
+
+export type PositiveOperator = Exclude<Operator, keyof typeof POSITIVE_OPERATORS>;
+
+export function isNegatedOperator(operator: Operator): operator is keyof typeof POSITIVE_OPERATORS {
+  return Object.hasOwn(POSITIVE_OPERATORS, operator);
+}
+
+/** The operator without its negation. */
+export function positiveOperator(operator: Operator): PositiveOperator {
+  return isNegatedOperator(operator) ? POSITIVE_OPERATORS[operator] : operator;
+}
+
+interface OperatorRule {
+  readonly values: 'required' | 'optional' | 'none';
+  /** The values of the hook that it compares: the one of its filter, two, or those that its expression names. */
+  readonly compares: 'one' | 'two' | 'named';
+  /** What the compiler makes of it: tests of one value, or an expression. */
+  readonly compiledTo: 'tests' | 'expression';
+}
+
+const ONE_VALUE = { values: 'required', compares: 'one', compiledTo: 'tests' } as const satisfies OperatorRule;
+const NO_VALUES = { ...ONE_VALUE, values: 'none' } as const;
+
+/** The rules of each operator. A negated operator has those of its positive one. */
+const OPERATOR_RULES = {
+  Equal: ONE_VALUE,
+  Prefix: ONE_VALUE,
+  Postfix: ONE_VALUE,
+  GreaterThan: ONE_VALUE,
+  LessThan: ONE_VALUE,
+  GT: ONE_VALUE,
+  LT: ONE_VALUE,
+  Mask: ONE_VALUE,
+  SPort: ONE_VALUE,
+  SPortPriv: NO_VALUES,
+  DPort: ONE_VALUE,
+  DPortPriv: NO_VALUES,
+  SAddr: ONE_VALUE,
+  DAddr: ONE_VALUE,
+  Protocol: ONE_VALUE,
+  Family: ONE_VALUE,
+  State: ONE_VALUE,
+  InMap: ONE_VALUE,
+  CapabilitiesGained: { values: 'optional', compares: 'two', compiledTo: 'expression' },
+  InRange: ONE_VALUE,
+  SubString: ONE_VALUE,
+  SubStringIgnCase: ONE_VALUE,
+  CelExpr: { values: 'required', compares: 'named', compiledTo: 'expression' },
+  FileType: ONE_VALUE,
+} as const satisfies Readonly<Record<PositiveOperator, OperatorRule>>;
+
+export function operatorRule(operator: Operator): OperatorRule {
+  return OPERATOR_RULES[positiveOperator(operator)];
+}
+
+/** The operators that become an expression. */
+export type ExpressionOperator = {
+  [O in PositiveOperator]: (typeof OPERATOR_RULES)[O]['compiledTo'] extends 'expression' ? O : never;
+}[PositiveOperator];
+
+export function isExpressionOperator(operator: Operator): operator is ExpressionOperator {
+  return operatorRule(operator).compiledTo === 'expression';
+}
+
+type OperatorOfClass<C extends ValueClass> = (typeof OPERATORS_BY_CLASS)[C][number];
+
+/** The positive operators that become tests of a number, of a string or path, or of a socket or its address. */
+export type NumberOperator = TestOperator<ClassComparedAs<'number'>>;
+export type StringOperator = TestOperator<ClassComparedAs<'string' | 'path'>>;
+export type NetOperator = TestOperator<ClassComparedAs<'socket' | 'address'>>;
+type TestOperator<C extends ValueClass> = Exclude<Extract<OperatorOfClass<C>, PositiveOperator>, ExpressionOperator>;
+
+type Nothing<T extends never> = T;
+/** The operators that a policy in code can use for a type. CapabilitiesGained compares two values, so it is apart. */
+type PublicOperator<T extends ArgTypeName> = ComparisonOf<T>['operator'] | 'CapabilitiesGained';
+type TableOperator<T extends ArgTypeName> = OperatorOfClass<(typeof ARG_TYPES)[T]['class']> | 'CapabilitiesGained';
+/** @public Only the compiler uses it. */
+export type VocabularyChecks = [
+  /** Each operator compares values of some class. */
+  Nothing<Exclude<Operator, OperatorOfClass<Exclude<ValueClass, 'auto'>>>>,
+  /** ComparisonOf of the public types has the operators of OPERATORS_BY_CLASS. The names are those of wrong types. */
+  Nothing<
+    {
+      [T in Exclude<ArgTypeName, 'auto'>]: [PublicOperator<T>, TableOperator<T>] extends [
+        TableOperator<T>,
+        PublicOperator<T>,
+      ]
+        ? never
+        : T;
+    }[Exclude<ArgTypeName, 'auto'>]
+  >,
+  Nothing<Exclude<HookKind, PublicHookKind> | Exclude<PublicHookKind, HookKind>>,
+];
 
 export const BINARY_OPERATORS = ['In', 'NotIn', 'Prefix', 'NotPrefix', 'Postfix', 'NotPostfix'] as const;
 export const SET_OPERATORS = ['In', 'NotIn'] as const;

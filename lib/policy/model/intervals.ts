@@ -1,7 +1,13 @@
 /** Sets of integers as sorted ranges: the numbers that pass a filter. */
 import type { ValueFilter } from './model.js';
 import { parseInteger, parseRange, typeRange, wrapToType, type Range } from './values.js';
-import type { Operator, TypeFacts } from '../language/vocabulary.js';
+import {
+  isNegatedOperator,
+  positiveOperator,
+  type ExpressionOperator,
+  type NumberOperator,
+  type TypeFacts,
+} from '../language/vocabulary.js';
 
 export type Intervals = readonly Range[];
 
@@ -16,28 +22,34 @@ export function filterIntervals(filter: ValueFilter, facts: TypeFacts): Interval
   }
   if (ranges.length === 0) return undefined;
   const merged = clampIntervals(ranges, full);
-  return filter.operator?.startsWith('Not') === true ? complementIntervals(merged, full) : merged;
+  return filter.operator !== undefined && isNegatedOperator(filter.operator)
+    ? complementIntervals(merged, full)
+    : merged;
 }
 
-const RANGE_OPERATORS: ReadonlySet<string> = new Set<Operator>(['InRange', 'NotInRange', 'InMap', 'NotInMap']);
-
 function valueInterval({ operator }: ValueFilter, value: string, full: Range, facts: TypeFacts): Range | undefined {
-  const range = operator !== undefined && RANGE_OPERATORS.has(operator) ? parseRange(value) : undefined;
-  if (range !== undefined) return range.minimum <= range.maximum ? range : undefined;
+  if (operator === undefined) return undefined;
+  const base = positiveOperator(operator) as NumberOperator | ExpressionOperator; // the checks refuse others
   const literal = parseInteger(value);
   const number = literal === undefined ? undefined : wrapToType(facts, literal);
-  if (number === undefined || number < full.minimum || number > full.maximum) return undefined;
-  switch (operator) {
+  const isInside = number !== undefined && number >= full.minimum && number <= full.maximum;
+  switch (base) {
+    case 'InRange':
+    case 'InMap': {
+      const range = parseRange(value);
+      return range !== undefined && range.minimum <= range.maximum ? range : undefined;
+    }
     case 'Equal':
-    case 'NotEqual':
-      return { minimum: number, maximum: number };
+      return isInside ? { minimum: number, maximum: number } : undefined;
     case 'GreaterThan':
     case 'GT':
-      return { minimum: number + 1n, maximum: full.maximum };
+      return isInside ? { minimum: number + 1n, maximum: full.maximum } : undefined;
     case 'LessThan':
     case 'LT':
-      return { minimum: full.minimum, maximum: number - 1n };
-    default:
+      return isInside ? { minimum: full.minimum, maximum: number - 1n } : undefined;
+    case 'Mask':
+    case 'CelExpr':
+    case 'CapabilitiesGained':
       return undefined;
   }
 }

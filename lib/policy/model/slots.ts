@@ -5,7 +5,7 @@ import { findFilteredArg, findFilteredData } from './arguments.js';
 import type { CelName, CelScope } from '../cel/cel.js';
 import { NUMBER_TYPES, type NumberType } from '../cel/typed-expression.js';
 import type { ArgData, Hook, HookData, ValueFilter } from './model.js';
-import { ARG_TYPES, type TypeFacts } from '../language/vocabulary.js';
+import { ARG_TYPES, operatorRule, type TypeFacts } from '../language/vocabulary.js';
 
 export type FilterList = 'matchArgs' | 'matchData' | 'matchReturnArgs';
 
@@ -27,7 +27,9 @@ function listSlots({ args = [], data = [], returnArg }: HookData, list: FilterLi
  * expression, the filter's `index` and `args` have no effect: the expression names its values.
  */
 export function findFilteredSlots(hook: Hook, list: FilterList, filter: ValueFilter): (Slot | undefined)[] {
-  if (filter.operator === 'CelExpr') return findExpressionSlots(hook, list, filter);
+  if (filter.operator !== undefined && operatorRule(filter.operator).compares === 'named') {
+    return findExpressionSlots(hook, list, filter);
+  }
   const slots = listSlots(hook.data, list);
   if (filter.args !== undefined && filter.args.length > 0) return filter.args.map((position) => slots[position]);
   const args = slots.map(({ arg }) => arg);

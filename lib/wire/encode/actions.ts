@@ -2,10 +2,9 @@
 import {
   allActions,
   isModifying,
-  hasNotifications,
   hasFileHash,
   isMatchedAtReturn,
-  hasModifyingAction,
+  type CompiledAction,
 } from '../../compiled/compiled-hook.js';
 import type { CompiledHook, SelectorActions } from '../../compiled/compiled-policy.js';
 import { type AssignedRegister, type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
@@ -50,14 +49,13 @@ export function encodeActions(view: DataView, hook: CompiledHook, context: Encod
   view.setUint8(HookConfig.findsOwner, Number(findsOwner === true));
   view.setUint8(HookConfig.returnedSocket, SOCKET_ACTIONS[returnedSocket ?? 'leave']);
   if (actions === undefined) return;
-  const override = hasModifyingAction(hook) ? ActionFlag.ACTIONS_OVERRIDE : 0;
-  const notify = hasNotifications(hook) ? ActionFlag.ACTIONS_NOTIFY : 0;
+  const own = allActions(hook).flatMap(({ order }) => order.map((name) => ACTION_FLAGS[name]));
   const hash = hasFileHash(hook) ? ActionFlag.ACTIONS_IMA_HASH : 0;
-  const socket = trackedSlot === undefined ? 0 : ActionFlag.ACTIONS_SOCKET;
   const { assignments, setsRegisters } = context.programChanges ?? NO_CHANGES;
   const registers = setsRegisters ? ActionFlag.ACTIONS_REGISTERS : 0;
   const both = returnActions === undefined ? 0 : ActionFlag.ACTIONS_RETURN;
-  view.setUint8(HookConfig.hasActions, ActionFlag.ACTIONS_ANY | override | notify | socket | both | hash | registers);
+  const flags = own.reduce<number>((all, flag) => all | flag, ActionFlag.ACTIONS_ANY | both | hash | registers);
+  view.setUint8(HookConfig.hasActions, flags);
   // if the return has its own actions, the entry's actions run at the entry
   view.setUint8(
     HookConfig.actsAtReturn,
@@ -73,6 +71,22 @@ export function encodeActions(view: DataView, hook: CompiledHook, context: Encod
     view.setUint8(at + Layout.noPost, Number(isSilent(selector, actions[i])));
   });
 }
+
+/** The part of the BPF program that each action needs. ACTIONS_ANY has what all actions share. */
+const ACTION_FLAGS: Readonly<Record<CompiledAction, number>> = {
+  post: 0,
+  noPost: 0,
+  signal: 0,
+  sigkill: 0,
+  override: ActionFlag.ACTIONS_OVERRIDE,
+  set: ActionFlag.ACTIONS_OVERRIDE,
+  notifyEnforcer: ActionFlag.ACTIONS_NOTIFY,
+  cleanupEnforcerNotification: ActionFlag.ACTIONS_NOTIFY,
+  trackSock: ActionFlag.ACTIONS_SOCKET,
+  untrackSock: ActionFlag.ACTIONS_SOCKET,
+  getUrl: 0,
+  dnsLookup: 0,
+};
 
 const SOCKET_ACTIONS = {
   leave: SocketAction.SOCKET_LEAVE,

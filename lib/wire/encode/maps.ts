@@ -1,5 +1,11 @@
 /** Lists the maps that a hook needs, with their sizes and entries. Pure. */
-import { hasNotifications, hasFileHash, hasRateLimit, hookValues } from '../../compiled/compiled-hook.js';
+import {
+  hasNotifications,
+  hasFileHash,
+  hasRateLimit,
+  hookValues,
+  type StringTableKey,
+} from '../../compiled/compiled-hook.js';
 import type { CompiledHook, StringTable } from '../../compiled/compiled-policy.js';
 import { type EncodeContext } from './context.js';
 import { maxStringBytes, type HookAutomaton } from './objects.js';
@@ -88,15 +94,16 @@ export function encodeNotificationsMap(enforcer: number | undefined): EncodedMap
 }
 
 function encodeStringMaps(hook: CompiledHook): EncodedMap[] {
-  const slotTables = (kind: 'equal' | 'prefix' | 'postfix'): TableInSlot<StringTable>[] =>
+  const slotTables = (kind: StringTableKey): TableInSlot<StringTable>[] =>
     toSlotTables(hookValues(hook).map(({ texts }) => texts[kind]));
   const [equal, prefix, postfix] = [slotTables('equal'), slotTables('prefix'), slotTables('postfix')];
   const keySize = 1 + equal.reduce((max, { table }) => Math.max(max, maxStringBytes(table)), 1);
-  return [
-    encodeTableMap('string_equal', countEntries(equal), { keySize, entries: equalEntries(equal, keySize) }),
-    encodeTableMap('string_prefix', countEntries(prefix), { entries: trieEntries(prefix, false) }),
-    encodeTableMap('string_postfix', countEntries(postfix), { entries: trieEntries(postfix, true) }),
-  ];
+  const maps: Readonly<Record<StringTableKey, EncodedMap>> = {
+    equal: encodeTableMap('string_equal', countEntries(equal), { keySize, entries: equalEntries(equal, keySize) }),
+    prefix: encodeTableMap('string_prefix', countEntries(prefix), { entries: trieEntries(prefix, false) }),
+    postfix: encodeTableMap('string_postfix', countEntries(postfix), { entries: trieEntries(postfix, true) }),
+  };
+  return Object.values(maps);
 }
 
 /** A filter with `inode` always creates the map, because its file can appear later. */

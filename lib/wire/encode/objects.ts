@@ -1,5 +1,11 @@
 /** Encodes values that are strings, paths or details, and their filters. Pure. */
-import { hasTables, isFiltered, hookValues } from '../../compiled/compiled-hook.js';
+import {
+  hasTables,
+  isFiltered,
+  hookValues,
+  type NetTableKey,
+  type StringTableKey,
+} from '../../compiled/compiled-hook.js';
 import type { CompiledHook, StringTable, CompiledValue, ValueTable } from '../../compiled/compiled-policy.js';
 import { KernelError } from '../../errors.js';
 import { buildAutomaton, type Automaton } from './automaton.js';
@@ -55,11 +61,10 @@ export function encodeObject(
   view.setUint8(at + ObjectConfig.filtered, Number(hasTables(value)));
   view.setUint8(at + ObjectConfig.passesCount, starts.length);
   view.setBigUint64(at + ObjectConfig.inode, selectorMask(texts.inode ?? []), true);
-  encodeStringTable(view, at + ObjectConfig.equal, texts.equal, 'end');
-  encodeStringTable(view, at + ObjectConfig.prefix, texts.prefix, 'start');
-  encodeStringTable(view, at + ObjectConfig.postfix, texts.postfix, 'end');
-  encodeTable(view, at + ObjectConfig.source, net.source);
-  encodeTable(view, at + ObjectConfig.destination, net.destination);
+  for (const key of STRING_TABLE_KEYS) {
+    encodeStringTable(view, at + ObjectConfig[key], texts[key], HASHED_SIDES[key]);
+  }
+  for (const key of NET_TABLE_KEYS) encodeTable(view, at + ObjectConfig[key], net[key]);
   (texts.substrings ?? []).forEach((scan, i) => {
     const pass = at + ObjectConfig.passes + i * ObjectConfig.passesStride;
     view.setBigUint64(pass + SubstringPass.positive, selectorMask(scan.selectors), true);
@@ -77,6 +82,12 @@ function encodeStringTable(view: DataView, at: number, table: StringTable | unde
 
 /** The end of a string whose bytes are hashed. */
 type HashedSide = 'start' | 'end';
+const HASHED_SIDES: Readonly<Record<StringTableKey, HashedSide>> = { equal: 'end', prefix: 'start', postfix: 'end' };
+const STRING_TABLE_KEYS = Object.keys(HASHED_SIDES) as StringTableKey[];
+const NET_TABLE_KEYS = Object.keys({
+  source: true,
+  destination: true,
+} satisfies Record<NetTableKey, true>) as NetTableKey[];
 
 /**
  * Encodes the bitmap of the hashes. A table with an empty value has none: then the program always looks in the table.
