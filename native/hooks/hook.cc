@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "loading/cel_patch.h"
 #include "loading/elf_error.h"
+#include "loading/features.h"
 #include "loading/object_steps.h"
 #include "loading/relocation_cache.h"
 #include "loading/specialization.h"
@@ -220,7 +221,9 @@ Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find) {
   const std::string programs = programs_key(program_names(spec));
   std::vector<uint8_t> bytes = object_bytes(spec.object, programs);
   replace_code(bytes, spec.code);
-  if (read_config(spec.config).guard == GUARD_PREEMPT) hide_functions(bytes);
+  if (read_config(spec.config).guard == GUARD_PREEMPT && !allows_global_calls_without_preemption()) {
+    hide_functions(bytes);
+  }
   Hook hook;
   hook.object = open_object(spec.object, bytes);
   bpf_object* object = hook.object.get();

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -74,8 +75,9 @@ int try_typed_program(bpf_prog_type type, bpf_attach_type attach, const char* ta
   return link.value < 0 ? -errno : 0;
 }
 
-// Loads a program whose global function has a pointer as its parameter.
-int try_pointer_params() {
+// Loads `code` with a main program and a global function, which begins at the instruction `callee_index`. The function
+// has a pointer as its parameter if `has_pointer` is true. Returns 0 or a negative errno.
+int try_global_function(std::span<const bpf_insn> code, uint32_t callee_index, bool has_pointer) {
   const std::unique_ptr<btf, void (*)(btf*)> types(btf__new_empty(), btf__free);
   if (!types) return -errno;
   const int number = btf__add_int(types.get(), "int", 4, BTF_INT_SIGNED);
@@ -83,30 +85,55 @@ int try_pointer_params() {
   const int main_type = btf__add_func_proto(types.get(), number);
   const int main = btf__add_func(types.get(), "polytrace_main", BTF_FUNC_GLOBAL, main_type);
   const int callee_type = btf__add_func_proto(types.get(), number);
-  btf__add_func_param(types.get(), "given", pointer);
+  if (has_pointer) btf__add_func_param(types.get(), "given", pointer);
   const int callee = btf__add_func(types.get(), "polytrace_callee", BTF_FUNC_GLOBAL, callee_type);
   uint32_t size = 0;
   const void* const bytes = btf__raw_data(types.get(), &size);
   const Fd loaded(bytes == nullptr ? -ENOMEM : bpf_btf_load(bytes, size, nullptr));
   if (loaded.value < 0) return loaded.value;
-
-  // `return callee(NULL)`, and the function
-  const bpf_insn calling[] = {
-      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .src_reg = 0, .off = 0, .imm = 0},
-      {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = BPF_PSEUDO_CALL, .off = 0, .imm = 1},
-      RETURN_ZERO[1],
-      RETURN_ZERO[0],
-      RETURN_ZERO[1],
-  };
   const bpf_func_info functions[] = {{.insn_off = 0, .type_id = static_cast<uint32_t>(main)},
-                                     {.insn_off = 3, .type_id = static_cast<uint32_t>(callee)}};
+                                     {.insn_off = callee_index, .type_id = static_cast<uint32_t>(callee)}};
   LIBBPF_OPTS(bpf_prog_load_opts, opts);
   opts.prog_btf_fd = static_cast<uint32_t>(loaded.value);
   opts.func_info = functions;
   opts.func_info_cnt = 2;
   opts.func_info_rec_size = sizeof(bpf_func_info);
-  const Fd program(bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "polytrace_probe", "GPL", calling, 5, &opts));
+  const Fd program(
+      bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "polytrace_probe", "GPL", code.data(), code.size(), &opts));
   return program.value < 0 ? program.value : 0;
+}
+
+constexpr bpf_insn call_instruction(uint8_t kind, int32_t target) {
+  return {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = kind, .off = 0, .imm = target};
+}
+
+int try_pointer_params() {
+  // `return callee(NULL)`, and the function
+  const bpf_insn calling[] = {
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .src_reg = 0, .off = 0, .imm = 0},
+      call_instruction(BPF_PSEUDO_CALL, 1),
+      RETURN_ZERO[1],
+      RETURN_ZERO[0],
+      RETURN_ZERO[1],
+  };
+  return try_global_function(calling, 3, true);
+}
+
+int try_global_calls_without_preemption() {
+  const auto kernel = load_kernel_btf();
+  const uint32_t disable = kernel ? kernel->find("bpf_preempt_disable", BTF_KIND_FUNC) : 0;
+  const uint32_t enable = kernel ? kernel->find("bpf_preempt_enable", BTF_KIND_FUNC) : 0;
+  if (disable == 0 || enable == 0) return -ENOENT;
+  const bpf_insn calling[] = {
+      call_instruction(BPF_PSEUDO_KFUNC_CALL, static_cast<int32_t>(disable)),
+      call_instruction(BPF_PSEUDO_CALL, 3),
+      call_instruction(BPF_PSEUDO_KFUNC_CALL, static_cast<int32_t>(enable)),
+      RETURN_ZERO[0],
+      RETURN_ZERO[1],
+      RETURN_ZERO[0],
+      RETURN_ZERO[1],
+  };
+  return try_global_function(calling, 5, false);
 }
 
 int try_pmu(const char* name) {
@@ -205,6 +232,14 @@ int try_tracepoint() {
 }
 
 }  // namespace
+
+bool allows_global_calls_without_preemption() {
+  static const bool is_allowed = [] {
+    const LogScope quiet;
+    return try_global_calls_without_preemption() == 0;
+  }();
+  return is_allowed;
+}
 
 Features try_features() {
   // tryTracing() attaches to this static probe

@@ -8,9 +8,12 @@
 namespace polytrace {
 
 // Names of features, each with 0 or the negative errno of the attempt: btf, ringBuffer, tpBtf, directRead,
-// preemptDisable, pointerParams, fentry, kprobe, kprobeMulti, attachCookie, lsm, fmodRet, fmodRetListed, uprobe, uprobeMulti,
-// uprobeRegisters, tracepoint. Throws Failure.
+// preemptDisable, pointerParams, fentry, kprobe, kprobeMulti, attachCookie, lsm, fmodRet, fmodRetListed, uprobe,
+// uprobeMulti, uprobeRegisters, tracepoint. Throws Failure.
 using Features = std::vector<std::pair<const char*, int>>;
 Features try_features();
+
+// Returns true if a program may call global functions while preemption is disabled: Linux 6.15. Tries it once.
+bool allows_global_calls_without_preemption();
 
 }  // namespace polytrace
