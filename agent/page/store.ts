@@ -23,8 +23,20 @@ export const STARTS = 'starts and ends';
 export const LOST = 'lost';
 
 export function eventGroup({ type, policy }: EventRow): string {
-  if (type === 'lost') return LOST;
-  return policy ?? (type === 'process_exec' || type === 'process_exit' ? STARTS : '(no policy)');
+  switch (type) {
+    case 'lost':
+      return LOST;
+    case 'process_exec':
+    case 'process_exit':
+      return policy ?? STARTS;
+    case 'process_kprobe':
+    case 'process_tracepoint':
+    case 'process_uprobe':
+    case 'process_usdt':
+    case 'process_lsm':
+    case 'process_loader':
+      return policy ?? '(no policy)';
+  }
 }
 
 export class Store {

@@ -36,9 +36,21 @@ function matchesRegex(pattern: string | undefined, text: string | undefined): bo
 }
 
 function hookedFunction(event: PlainEvent): string | undefined {
-  if ('functionName' in event) return event.functionName;
-  if (event.type === 'process_tracepoint') return `${event.subsystem}/${event.event}`;
-  return event.type === 'process_uprobe' ? event.symbol : undefined;
+  switch (event.type) {
+    case 'process_kprobe':
+    case 'process_lsm':
+      return event.functionName;
+    case 'process_tracepoint':
+      return `${event.subsystem}/${event.event}`;
+    case 'process_uprobe':
+      return event.symbol;
+    case 'process_usdt':
+    case 'process_loader':
+    case 'process_exec':
+    case 'process_exit':
+    case 'lost':
+      return undefined;
+  }
 }
 
 function hasAction(event: PlainEvent, name: string): boolean {

@@ -56,14 +56,28 @@ export class EventTree {
   }
 
   add(event: PlainEvent, summary: () => EventSummary): void {
-    if (event.type === 'lost') {
-      this.#lost.push(summary().detail);
-      if (this.#lost.length > EVENTS_MAX) this.#lost.shift();
-      return;
+    switch (event.type) {
+      case 'lost':
+        this.#lost.push(summary().detail);
+        if (this.#lost.length > EVENTS_MAX) this.#lost.shift();
+        return;
+      case 'process_exec':
+        this.#findOrCreateNode(event);
+        break;
+      case 'process_exit':
+        this.#end(this.#findOrCreateNode(event), event.signal ?? String(event.status));
+        break;
+      case 'process_kprobe':
+      case 'process_tracepoint':
+      case 'process_uprobe':
+      case 'process_usdt':
+      case 'process_lsm':
+      case 'process_loader':
+        addLine(this.#findOrCreateNode(event), formatEventLine(summary()));
+        break;
+      default:
+        event satisfies never;
     }
-    const node = this.#findOrCreateNode(event);
-    if (event.type === 'process_exit') this.#end(node, event.signal ?? String(event.status));
-    else if (event.type !== 'process_exec') addLine(node, formatEventLine(summary()));
     while (this.#count > PROCESSES_MAX) this.#removeOne();
   }
 

@@ -26,7 +26,7 @@ export interface FormatOptions {
 const WHO_COLUMNS_MIN = 140;
 
 /** The names of event groups in `--enable-ancestors`. */
-export const ANCESTOR_TYPES: Readonly<Record<string, readonly EventType[]>> = {
+const GROUPS = {
   base: ['process_exec', 'process_exit'],
   kprobe: ['process_kprobe'],
   tracepoint: ['process_tracepoint'],
@@ -34,7 +34,13 @@ export const ANCESTOR_TYPES: Readonly<Record<string, readonly EventType[]>> = {
   usdt: ['process_usdt'],
   lsm: ['process_lsm'],
   loader: ['process_loader'],
-};
+} as const satisfies Readonly<Record<string, readonly EventType[]>>;
+
+export const ANCESTOR_TYPES: Readonly<Record<string, readonly EventType[]>> = GROUPS;
+
+type Nothing<T extends never> = T;
+/** @public Only the compiler uses it: each event with a process is in a group. */
+export type GroupChecks = Nothing<Exclude<EventType, (typeof GROUPS)[keyof typeof GROUPS][number] | 'lost'>>;
 
 const JSON_ONLY = {
   enableAncestors: '--enable-ancestors',

@@ -1,21 +1,11 @@
 /** Creates the events of hooks, and checks the classes of all events against the public contract. */
-import type {
-  ProcessExecEvent,
-  ProcessExitEvent,
-  ProcessKprobeEvent,
-  ProcessLoaderEvent,
-  ProcessLsmEvent,
-  ProcessTracepointEvent,
-  ProcessUprobeEvent,
-  ProcessUsdtEvent,
-  RequestOutcome,
-  TracerEvent,
-} from '../../types/events.js';
+import type { EventOf, EventType, RequestOutcome, TracerEvent } from '../../types/events.js';
 import type { ProcessView } from '../process/view.js';
 import type { RecordChunk } from '../wire/record-chunk.js';
 import type { LoadedHook } from './hook.js';
 import { KprobeEvent, LsmEvent, readSelector, TracepointEvent, UprobeEvent, UsdtEvent } from './hook-events.js';
 import { LoaderEvent } from './loader.js';
+import type { LossEvent } from './loss.js';
 import type { MissingMembers } from './members.js';
 import { readEventActions, isSilent, listRequests } from './performed-actions.js';
 import type { ExecEvent, ExitEvent } from './process-events.js';
@@ -68,16 +58,20 @@ function instantiateEvent(
 
 // These types check that the classes implement the public contract.
 type Optional<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] };
-type Check<Class extends Contract, Contract> = [Class, Contract];
-/** @public Only the compiler uses it. */
+type Nothing<T extends never> = T;
+type Check<Classes extends { readonly [T in EventType]: Optional<EventOf<T>> }> = Classes;
+/** @public Only the compiler uses it: the class of each type of event. */
 export type ContractChecks = [
-  Check<MissingMembers, never>,
-  Check<ExecEvent, Optional<ProcessExecEvent>>,
-  Check<ExitEvent, Optional<ProcessExitEvent>>,
-  Check<KprobeEvent, Optional<ProcessKprobeEvent>>,
-  Check<TracepointEvent, Optional<ProcessTracepointEvent>>,
-  Check<LsmEvent, Optional<ProcessLsmEvent>>,
-  Check<LoaderEvent, Optional<ProcessLoaderEvent>>,
-  Check<UprobeEvent, Optional<ProcessUprobeEvent>>,
-  Check<UsdtEvent, Optional<ProcessUsdtEvent>>,
+  Nothing<MissingMembers>,
+  Check<{
+    readonly process_exec: ExecEvent;
+    readonly process_exit: ExitEvent;
+    readonly process_kprobe: KprobeEvent;
+    readonly process_tracepoint: TracepointEvent;
+    readonly process_uprobe: UprobeEvent;
+    readonly process_usdt: UsdtEvent;
+    readonly process_lsm: LsmEvent;
+    readonly process_loader: LoaderEvent;
+    readonly lost: LossEvent;
+  }>,
 ];

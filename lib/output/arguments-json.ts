@@ -11,6 +11,7 @@ import type {
 } from '../../types/events.js';
 import { exportCapabilityName } from '../names/capabilities.js';
 import { needsNoEscape, quoteJson } from './escape.js';
+import type { ArgumentField } from './export-fields.js';
 import { hostNamespaces } from '../process/host-namespaces.js';
 import { memoize } from './memoize.js';
 import { capabilitiesJson, listField, longField, message, numberField, stringField } from './json-fields.js';
@@ -20,7 +21,8 @@ export function argumentJson(argument: HookArgument): string {
   return label === undefined ? `{${memberJson(argument)}}` : `{${memberJson(argument)}${stringField('label', label)}}`;
 }
 
-function memberJson(argument: HookArgument): string {
+/** The member is one of those that export-fields.ts lists. */
+function memberJson(argument: HookArgument): `"${ArgumentField}":${string}` {
   if ('unreadable' in argument && !hasBytes(argument)) return '"error_arg":{"Message":"could not be read"}';
   switch (argument.type) {
     case 'int':
@@ -128,7 +130,7 @@ function hasBytes(argument: HookArgument): boolean {
   return 'size' in argument && argument.value.length > 0;
 }
 
-function bytesJson(argument: BufferArgument): string {
+function bytesJson(argument: BufferArgument): `"${ArgumentField}":${string}` {
   const { buffer, byteOffset, byteLength } = argument.value;
   const bytes = Buffer.from(buffer, byteOffset, byteLength).toString('base64');
   if (!argument.truncated && argument.unreadable === undefined) return `"bytes_arg":"${bytes}"`;

@@ -10,9 +10,21 @@ export function argOf(event: PlainEvent, label: string): HookArgument | undefine
 }
 
 export function pathOf(event: PlainEvent): string | undefined {
-  if (event.type === 'process_exec') return event.process.executable;
-  if (event.type === 'process_loader') return event.path;
-  return eventValues(event).find(isFile)?.path;
+  switch (event.type) {
+    case 'process_exec':
+      return event.process.executable;
+    case 'process_loader':
+      return event.path;
+    case 'process_kprobe':
+    case 'process_tracepoint':
+    case 'process_uprobe':
+    case 'process_usdt':
+    case 'process_lsm':
+      return eventValues(event).find(isFile)?.path;
+    case 'process_exit':
+    case 'lost':
+      return undefined;
+  }
 }
 
 function eventValues(event: PlainEvent): readonly HookArgument[] {

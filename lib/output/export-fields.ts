@@ -4,10 +4,12 @@
  * enumeration) or object (any keys). `[]` means a list. EXTENSION_FIELDS lists the fields that Tetragon does not have.
  */
 
+import type { EventType } from '../../types/events.js';
+
 type FieldForms = Readonly<Record<string, string>>;
 
-const PROCESS_FIELDS: FieldForms = { process: 'Process', parent: 'Process', ancestors: 'Process[]' };
-const HOOK_FIELDS: FieldForms = {
+const PROCESS_FIELDS = { process: 'Process', parent: 'Process', ancestors: 'Process[]' } as const;
+const HOOK_FIELDS = {
   args: 'KprobeArgument[]',
   action: 'name',
   policy_name: 'string',
@@ -20,9 +22,9 @@ const HOOK_FIELDS: FieldForms = {
   kernel_stack_trace: 'StackTraceEntry[]',
   user_stack_trace: 'StackTraceEntry[]',
   ...PROCESS_FIELDS,
-};
-const CAPABILITY_FIELDS: FieldForms = { permitted: 'name[]', effective: 'name[]', inheritable: 'name[]' };
-const ID_FIELDS: FieldForms = {
+} as const;
+const CAPABILITY_FIELDS = { permitted: 'name[]', effective: 'name[]', inheritable: 'name[]' } as const;
+const ID_FIELDS = {
   uid: 'number',
   gid: 'number',
   euid: 'number',
@@ -31,11 +33,11 @@ const ID_FIELDS: FieldForms = {
   sgid: 'number',
   fsuid: 'number',
   fsgid: 'number',
-};
-const FILE_FIELDS: FieldForms = { path: 'string', flags: 'string', permission: 'string' };
-const BPF_PROGRAM_FIELDS: FieldForms = { ProgType: 'string', InsnCnt: 'number', ProgName: 'string' };
+} as const;
+const FILE_FIELDS = { path: 'string', flags: 'string', permission: 'string' } as const;
+const BPF_PROGRAM_FIELDS = { ProgType: 'string', InsnCnt: 'number', ProgName: 'string' } as const;
 
-export const MESSAGES: Readonly<Record<string, FieldForms>> = {
+const TABLE = {
   GetEventsResponse: {
     process_exec: 'ProcessExec',
     process_exit: 'ProcessExit',
@@ -48,7 +50,7 @@ export const MESSAGES: Readonly<Record<string, FieldForms>> = {
     lost: 'Lost',
     node_name: 'string',
     time: 'time',
-  },
+  } as const satisfies Readonly<Record<EventType | 'node_name' | 'time', string>>,
   ProcessExec: PROCESS_FIELDS,
   ProcessExit: { signal: 'string', status: 'number', time: 'time', ...PROCESS_FIELDS },
   ProcessKprobe: {
@@ -218,7 +220,23 @@ export const MESSAGES: Readonly<Record<string, FieldForms>> = {
   KernelModule: { name: 'string', signature_ok: 'bool', tainted: 'name[]' },
   SyscallId: { id: 'number', abi: 'string' },
   KprobeError: { Message: 'string' },
-};
+} as const satisfies Readonly<Record<string, FieldForms>>;
+
+export const MESSAGES: Readonly<Record<string, FieldForms>> = TABLE;
+
+/** The members of a value of a hook. */
+export type ArgumentField = keyof (typeof TABLE)['KprobeArgument'];
+
+type Nothing<T extends never> = T;
+type MessageName = keyof typeof TABLE;
+type ValueForm = 'string' | 'bytes' | 'number' | 'long' | 'bool' | 'time' | 'name' | 'object';
+type ElementForm<F> = F extends `${infer E}[]` ? E : F;
+/** @public Only the compiler uses it: each form is a message of the table, or a form of values. */
+export type FormChecks = Nothing<
+  {
+    [M in MessageName]: Exclude<ElementForm<(typeof TABLE)[M][keyof (typeof TABLE)[M]]>, MessageName | ValueForm>;
+  }[MessageName]
+>;
 
 /** Fields that all messages of hooks have, but Tetragon's protocol does not. */
 const HOOK_EXTENSIONS = ['policy_mode', 'actions', 'of_socket_owner', 'suppressed'];

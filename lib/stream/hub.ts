@@ -52,7 +52,9 @@ interface AwaitedNames {
 /** Interval of the checks whether the ring buffer fills, while events wait. */
 const DELAY_CHECK_MS = 20;
 
-const SENSOR_HOOK_NAMES: Readonly<Record<number, string>> = {
+type SensorHookNumber = Exclude<(typeof SensorHook)[keyof typeof SensorHook], typeof SensorHook.HOOK_FIRST_POLICY>;
+
+const SENSOR_HOOK_NAMES: Readonly<Record<SensorHookNumber, string>> = {
   [SensorHook.HOOK_EXEC]: 'process_exec',
   [SensorHook.HOOK_EXIT]: 'process_exit',
   [SensorHook.HOOK_FORK]: 'process_fork',
@@ -68,7 +70,7 @@ const FULL_REASONS: Readonly<Record<number, Loss['reason']>> = {
 
 /** Returns the name of a hook of the base sensor in `lost` events. */
 export function sensorHookName(id: number): string | undefined {
-  return SENSOR_HOOK_NAMES[id];
+  return (SENSOR_HOOK_NAMES as Readonly<Record<number, string>>)[id];
 }
 
 export class Hub implements EventFeed {

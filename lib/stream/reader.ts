@@ -100,7 +100,8 @@ export class RecordReader {
   }
 
   #decodeRecord(chunk: RecordChunk, at: number, size: number): TracerEvent | undefined {
-    switch (chunk.u16(at + EventHeader.type)) {
+    const type = chunk.u16(at + EventHeader.type) as (typeof EventType)[keyof typeof EventType];
+    switch (type) {
       case EventType.EVENT_HOOK: {
         if (size < EventHook.sizeof) return undefined;
         // Records of a removed hook may still be in the ring buffer.
@@ -125,8 +126,6 @@ export class RecordReader {
         return undefined;
       case EventType.EVENT_CGROUP_GONE:
         if (size >= EventCgroupGone.sizeof) this.#cache.onCgroupGone(chunk, at);
-        return undefined;
-      default:
         return undefined;
     }
   }

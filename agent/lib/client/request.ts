@@ -1,6 +1,7 @@
 /** Converts the filters of the command line to a request of the protocol. */
 import { create } from '@bufbuild/protobuf';
 import { FieldMaskSchema } from '@bufbuild/protobuf/wkt';
+import { TYPE_NUMBERS } from '../filters/filters.js';
 import {
   EventType,
   FieldFilterAction,
@@ -73,5 +74,5 @@ function isEmptyFilter(filter: Filter): boolean {
 
 function toEventType(type: string): EventType {
   if (type === 'lost') return EventType.RATE_LIMIT_INFO;
-  return (EventType as unknown as Readonly<Record<string, EventType>>)[type.toUpperCase()] ?? EventType.UNDEF;
+  return Object.hasOwn(TYPE_NUMBERS, type) ? TYPE_NUMBERS[type as keyof typeof TYPE_NUMBERS] : EventType.UNDEF;
 }

@@ -5,7 +5,6 @@ import {
   PolytraceError,
   redactor,
   toJson,
-  type EventType,
   type FieldFilter,
   type JsonFields,
   type JsonOptions,
@@ -17,7 +16,7 @@ import {
 import { ConfigError } from '../config/problems.js';
 import { settingName, type AgentOptions, type SettingKey } from '../config/settings.js';
 import { EventEncoder } from '../encode/events.js';
-import { compileFilters, type EventTest } from '../filters/filters.js';
+import { compileFilters, TYPE_NUMBERS, type EventTest } from '../filters/filters.js';
 import { FilterError } from '../filters/limits.js';
 import { EventType as TypeNumber, FilterSchema, type Filter } from '../proto/tetragon/events.gen.js';
 
@@ -30,17 +29,8 @@ export interface ExportFormat {
   readonly formatLine: (event: PlainEvent) => string;
 }
 
-const TYPES = [
-  'process_exec',
-  'process_exit',
-  'process_kprobe',
-  'process_tracepoint',
-  'process_loader',
-  'process_uprobe',
-  'process_lsm',
-  'process_usdt',
-] as const satisfies readonly EventType[];
-type ProcessType = (typeof TYPES)[number];
+type ProcessType = keyof typeof TYPE_NUMBERS;
+const TYPES = Object.keys(TYPE_NUMBERS) as ProcessType[];
 
 /** Returns undefined without filters. Throws ConfigError. */
 export function createRedactor({ redactionFilters }: AgentOptions, sources: Sources): Redactor | undefined {

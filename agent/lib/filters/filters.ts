@@ -45,7 +45,7 @@ function compileList(list: readonly Filter[], name: string, budget: Budget, cont
 }
 
 /** The numbers of the event types. A number that is not here matches nothing. */
-const TYPES: Readonly<Record<ProcessEvent['type'], EventType>> = {
+export const TYPE_NUMBERS: Readonly<Record<ProcessEvent['type'], EventType>> = {
   process_exec: EventType.PROCESS_EXEC,
   process_exit: EventType.PROCESS_EXIT,
   process_kprobe: EventType.PROCESS_KPROBE,
@@ -91,7 +91,7 @@ function compileTests(filter: Filter, at: string, budget: Budget, context: Filte
 
   addTest('event_set', filter.eventSet, () => {
     const types = new Set(filter.eventSet);
-    return (event) => types.has(TYPES[event.type]);
+    return (event) => types.has(TYPE_NUMBERS[event.type]);
   });
   addTest('pid', filter.pid, () => {
     const pids = new Set(filter.pid);

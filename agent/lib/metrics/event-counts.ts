@@ -61,8 +61,8 @@ export class EventCounts {
     const key = `\0${labels.namespace}\0${labels.workload}\0${labels.pod}\0${labels.binary}`;
     const others = { namespace: OVERFLOW_LABEL, workload: OVERFLOW_LABEL, pod: OVERFLOW_LABEL, binary: OVERFLOW_LABEL };
     this.#byType.add(name + key, () => ({ type: name, ...labels }), { type: name, ...others });
-    if (!('policyName' in event) || event.type === 'process_loader') return;
     const hook = metricHookName(event);
+    if (hook === undefined || !('policyName' in event)) return;
     const policy = event.policyName;
     this.#byPolicy.add(`${policy}\0${hook}${key}`, () => ({ policy, hook, ...labels }), {
       policy,
@@ -90,9 +90,16 @@ export class EventCounts {
   }
 }
 
-/** Returns the hook as Tetragon names it in its metrics, such as `kprobe:security_file_permission`. */
-function metricHookName(event: Extract<TracerEvent, { readonly policyName: string; readonly args: unknown }>): string {
+/**
+ * Returns the hook as Tetragon names it in its metrics, such as `kprobe:security_file_permission`. Undefined for an event
+ * of the base sensor, and for a mapped file.
+ */
+function metricHookName(event: Exclude<TracerEvent, { readonly type: 'lost' }>): string | undefined {
   switch (event.type) {
+    case 'process_exec':
+    case 'process_exit':
+    case 'process_loader':
+      return undefined;
     case 'process_kprobe':
       return `kprobe:${event.functionName}`;
     case 'process_lsm':

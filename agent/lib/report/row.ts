@@ -1,5 +1,7 @@
 /** The rows of a report: one JSON object on each line. The agent writes them, and the page reads them. */
 
+import type { EventType } from 'polytrace';
+
 /** An exec of a process. The row precedes the first event that refers to it. */
 export interface ProcessRow {
   readonly kind: 'process';
@@ -26,7 +28,7 @@ export interface EventRow {
   readonly kind: 'event';
   /** Milliseconds since 1970, with microseconds as the fraction. */
   readonly time: number;
-  readonly type: string;
+  readonly type: EventType;
   /** Id of a process row; absent for lost events. */
   readonly process?: string;
   readonly label: string;

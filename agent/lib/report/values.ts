@@ -23,7 +23,9 @@ export function formatArgument(argument: HookArgument): string {
 
 function formatPlainValue(value: unknown): string {
   if (!(value instanceof Uint8Array)) {
-    return typeof value === 'object' ? JSON.stringify(value, replaceBigint) : (value as bigint | number | string).toString();
+    return typeof value === 'object'
+      ? JSON.stringify(value, replaceBigint)
+      : (value as bigint | number | string).toString();
   }
   const bytes = Buffer.from(value.subarray(0, BYTES_MAX));
   const text = bytes.toString('latin1');
@@ -50,9 +52,20 @@ function formatEndpoint(address: string, port: number): string {
 
 /** Returns the files that an event is about. */
 export function eventFiles(event: PlainEvent): string[] {
-  if (event.type === 'process_loader') return uniquePaths([event.path]);
-  if (!('args' in event)) return [];
-  return uniquePaths(event.args.map((each) => ('path' in each ? each.path : absolutePath(each))));
+  switch (event.type) {
+    case 'process_loader':
+      return uniquePaths([event.path]);
+    case 'process_kprobe':
+    case 'process_tracepoint':
+    case 'process_uprobe':
+    case 'process_usdt':
+    case 'process_lsm':
+      return uniquePaths(event.args.map((each) => ('path' in each ? each.path : absolutePath(each))));
+    case 'process_exec':
+    case 'process_exit':
+    case 'lost':
+      return [];
+  }
 }
 
 /** The types of strings that can be the name of a file. */

@@ -194,7 +194,8 @@ export type VocabularyChecks = [
         : T;
     }[Exclude<ArgTypeName, 'auto'>]
   >,
-  Nothing<Exclude<HookKind, PublicHookKind> | Exclude<PublicHookKind, HookKind>>,
+  Nothing<Exclude<HookKind, PublicHookKind>>,
+  Nothing<Exclude<PublicHookKind, HookKind>>,
 ];
 
 export const BINARY_OPERATORS = ['In', 'NotIn', 'Prefix', 'NotPrefix', 'Postfix', 'NotPostfix'] as const;
