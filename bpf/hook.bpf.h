@@ -99,7 +99,7 @@ static __always_inline void release_scratch(u32 slot)
 {
 	struct hook_scratch *s;
 
-	if (config.guard != GUARD_LEVELS || slot == NO_SCRATCH || slot == SCRATCH_NOT_TAKEN)
+	if (slot == NO_SCRATCH || slot == SCRATCH_NOT_TAKEN)
 		return;
 	s = bpf_map_lookup_elem(&scratch, &slot);
 	if (s)
@@ -279,7 +279,7 @@ static __always_inline void post_event(struct hook_record *record, u64 candidate
  * Runs the filters and builds the record. Returns the candidates that are left. At the return of a pair, `record` is
  * the record that the entry has saved; otherwise this function sets it.
  */
-static __always_inline u64 evaluate_hook(void *ctx, u32 which, u32 *taken, enum phase phase, u64 candidates,
+static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *taken, enum phase phase, u64 candidates,
 					 u64 returned, struct hook_record **record)
 {
 	struct task_struct *task = 0;
@@ -311,10 +311,12 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, u32 *taken, enum 
 			return 0;
 	}
 	slot = take_scratch(which);
-	*taken = slot;
-	if (slot == NO_SCRATCH) {
-		count_lost_return(config.hook);
-		return 0;
+	if (config.guard == GUARD_LEVELS) {
+		*taken = slot;
+		if (slot == NO_SCRATCH) {
+			count_lost_return(config.hook);
+			return 0;
+		}
 	}
 #ifdef HAS_NEGATIVE_CACHE
 	is_early = phase != PHASE_RETURN && has_early_lookup(0);
@@ -467,7 +469,7 @@ static __always_inline bool should_act_at_entry(void)
 	return !config.pair || !config.acts_at_return;
 }
 
-static __always_inline bool run_entry(void *ctx, u64 frame, s32 *value, u32 *taken)
+static __always_inline bool run_entry(void *ctx, u64 frame, s32 *value, volatile u32 *taken)
 {
 	enum phase phase = config.pair ? PHASE_ENTRY : PHASE_SINGLE;
 	struct hook_record *record = 0;
@@ -525,14 +527,18 @@ static __always_inline bool override_unchecked(s32 *value)
 
 static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 {
-	u32 taken = SCRATCH_NOT_TAKEN;
+	volatile u32 taken; /* only with GUARD_LEVELS: other programs do not keep it in a register */
 	bool overrides;
 
+	if (config.guard == GUARD_LEVELS)
+		taken = SCRATCH_NOT_TAKEN;
 	begin_exclusive();
 	overrides = run_entry(ctx, frame, value, &taken);
-	release_scratch(taken);
-	if (config.guard == GUARD_LEVELS && taken == NO_SCRATCH)
-		overrides = override_unchecked(value);
+	if (config.guard == GUARD_LEVELS) {
+		release_scratch(taken);
+		if (taken == NO_SCRATCH)
+			overrides = override_unchecked(value);
+	}
 	end_exclusive();
 	return overrides;
 }
@@ -559,7 +565,7 @@ static __always_inline bool act_on_return(void *ctx, struct hook_record *record,
 }
 
 /* Without a pair, this is the only program of the hook. The function must then not change its parameters. */
-static __always_inline int run_return(void *ctx, u64 frame, u64 returned, u32 *taken)
+static __always_inline int run_return(void *ctx, u64 frame, u64 returned, volatile u32 *taken)
 {
 	enum phase phase = config.pair ? PHASE_RETURN : PHASE_SINGLE;
 	u64 candidates = config.selectors;
@@ -593,12 +599,15 @@ static __always_inline int run_return(void *ctx, u64 frame, u64 returned, u32 *t
 
 static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 {
-	u32 taken = SCRATCH_NOT_TAKEN;
+	volatile u32 taken;
 	int result;
 
+	if (config.guard == GUARD_LEVELS)
+		taken = SCRATCH_NOT_TAKEN;
 	begin_exclusive();
 	result = run_return(ctx, frame, returned, &taken);
-	release_scratch(taken);
+	if (config.guard == GUARD_LEVELS)
+		release_scratch(taken);
 	end_exclusive();
 	return result;
 }
