@@ -19,14 +19,14 @@
 #define USER_STACK sp
 #define SYSCALL_NUMBER orig_ax
 #elif defined(__TARGET_ARCH_arm64)
-#define FUNCTION_REGISTERS(X)                                                                           \
-	X(0, user_regs.regs[0])                                                                         \
-	X(1, user_regs.regs[1]) X(2, user_regs.regs[2]) X(3, user_regs.regs[3]) X(4, user_regs.regs[4]) \
-		X(5, user_regs.regs[5])
-#define SYSCALL_REGISTERS(X)                                                                            \
-	X(0, orig_x0)                                                                                   \
-	X(1, user_regs.regs[1]) X(2, user_regs.regs[2]) X(3, user_regs.regs[3]) X(4, user_regs.regs[4]) \
-		X(5, user_regs.regs[5])
+#define FUNCTION_REGISTERS(X)   \
+	X(0, user_regs.regs[0]) \
+	X(1, user_regs.regs[1]) \
+	X(2, user_regs.regs[2]) X(3, user_regs.regs[3]) X(4, user_regs.regs[4]) X(5, user_regs.regs[5])
+#define SYSCALL_REGISTERS(X)    \
+	X(0, orig_x0)           \
+	X(1, user_regs.regs[1]) \
+	X(2, user_regs.regs[2]) X(3, user_regs.regs[3]) X(4, user_regs.regs[4]) X(5, user_regs.regs[5])
 #define FRAME_AT_ENTRY(regs) ((regs)->user_regs.sp)
 #define FRAME_AT_RETURN(regs) ((regs)->user_regs.sp)
 #define USER_PC user_regs.pc

@@ -11,14 +11,14 @@ export {
   policySchema,
 } from './policy/index.js';
 export {
-  argOf,
+  findArgument,
   eventFilter,
   fieldFilter,
   formatCompact,
   isFile,
-  pathOf,
+  eventPath,
   redactor,
-  summaryOf,
+  summarizeEvent,
   toJson,
 } from './output/index.js';
 export { recorder } from './recording/recorder.js';

@@ -1,6 +1,6 @@
 /** The matrix of types and operators as Markdown, from the table that the kernel tests run. */
 import { format, resolveConfig } from 'prettier';
-import { SUBJECTS, addDerivedRows, type Subject } from '../test/kernel/matrix.js';
+import { SUBJECTS, subjectRows, type Subject } from '../test/kernel/matrix.js';
 import { ARG_TYPES, OPERATORS_BY_CLASS, type Operator } from '../lib/policy/language/vocabulary.js';
 
 const BEGIN = '<!-- matrix:begin -->';
@@ -16,7 +16,7 @@ interface Group {
 const hasOperator =
   (...operators: readonly Operator[]) =>
   (subject: Subject): boolean =>
-    subject.rows.some((row) => operators.includes(row.operator));
+    subjectRows(subject).some((row) => operators.includes(row.operator));
 const GROUPS: readonly Group[] = [
   { title: 'Numbers and capabilities', fits: hasOperator('Mask', 'InMap', 'InRange') },
   { title: 'Texts and paths', fits: hasOperator('Prefix') },
@@ -50,7 +50,7 @@ function formatTables(subjects: readonly Subject[]): string {
 }
 
 function formatOperators(subject: Subject): string {
-  const tested = new Set(addDerivedRows(subject.rows, subject.type).map(({ operator }) => operator));
+  const tested = new Set(subjectRows(subject).map(({ operator }) => operator));
   const inOrder = OPERATORS_BY_CLASS[ARG_TYPES[subject.type].class].filter((operator) => tested.has(operator));
   if (inOrder.length === 0) return 'Reported, not compared:';
   return wrapLine(`${inOrder.map((operator) => `\`${operator}\``).join(', ')}:`);

@@ -43,7 +43,7 @@ export interface EventSummary {
 }
 
 /** Returns the parts of which `formatCompact` makes its line, for programs that have an output format of their own. */
-export function summaryOf(event: PlainEvent, options?: Pick<CompactOptions, 'redact'>): EventSummary;
+export function summarizeEvent(event: PlainEvent, options?: Pick<CompactOptions, 'redact'>): EventSummary;
 
 /** Options for `toJson`. They change only the JSON: the event itself has all members. */
 export interface JsonOptions {
@@ -159,11 +159,11 @@ export function isFile(argument: HookArgument): argument is ArgumentOf<FileArgum
  * Returns the value of an event that has this `label` in the policy: the first one in `args`, then `data`, then the
  * return value. Returns undefined if there is none.
  */
-export function argOf(event: PlainEvent, label: string): HookArgument | undefined;
+export function findArgument(event: PlainEvent, label: string): HookArgument | undefined;
 
 /**
  * Returns the path of the file that an event is about: that of the first value that is a file (`isFile`), in `args`,
  * then `data`, then the return value. For `process_exec`, it is `executable` of the process. For `process_loader`, it
  * is `path`. Returns undefined if there is none.
  */
-export function pathOf(event: PlainEvent): string | undefined;
+export function eventPath(event: PlainEvent): string | undefined;

@@ -48,7 +48,7 @@ export interface EventPattern {
   /** `process.binary`. */
   readonly binary?: string;
   readonly binaryMatches?: string;
-  /** The path that `pathOf` returns. */
+  /** The path that `eventPath` returns. */
   readonly path?: string;
   readonly pathMatches?: string;
   /** Number of events. Absent: at least one. It is used in `expect` only. */

@@ -7,11 +7,11 @@ export function isHookEvent(event: PlainEvent): boolean {
   return 'policyName' in event && event.type !== 'lost';
 }
 
-export function matchesPattern(pattern: EventPattern, event: PlainEvent, api: Pick<Api, 'pathOf'>): boolean {
+export function matchesPattern(pattern: EventPattern, event: PlainEvent, api: Pick<Api, 'eventPath'>): boolean {
   if (event.type === 'lost') return false;
   if (pattern.type === undefined ? !isHookEvent(event) : event.type !== pattern.type) return false;
   const message = 'message' in event ? event.message : undefined;
-  const path = api.pathOf(event);
+  const path = api.eventPath(event);
   const { binary } = event.process;
   return (
     matchesValue(pattern.policy, 'policyName' in event ? event.policyName : undefined) &&

@@ -92,7 +92,7 @@ function tableLineFormatter<E>(options: PrinterOptions, context: Context, access
   const line = (event: E): string => {
     const view = access.view(event);
     if (view === undefined) return '';
-    const summary = memoize(() => context.api.summaryOf(view, { redact }));
+    const summary = memoize(() => context.api.summarizeEvent(view, { redact }));
     return table.formatRow({ event: view, json: () => access.json(event), summary });
   };
   return { titles: table.formatTitles(), line };
@@ -112,7 +112,7 @@ function treePrinter<E>(options: PrinterOptions, context: Context, access: Event
     matchedOnly: options.processes === 'matched',
     formatArguments: (process) => {
       const start: PlainOf<ProcessExecEvent> = { ...NO_EVENT, type: 'process_exec', process };
-      return api.summaryOf(start, { redact }).detail;
+      return api.summarizeEvent(start, { redact }).detail;
     },
   });
   const drawTree = (): string => {
@@ -126,7 +126,7 @@ function treePrinter<E>(options: PrinterOptions, context: Context, access: Event
     format: (batch) => {
       for (const event of batch) {
         const view = access.view(event);
-        if (view !== undefined) tree.add(view, () => api.summaryOf(view, { redact }));
+        if (view !== undefined) tree.add(view, () => api.summarizeEvent(view, { redact }));
       }
       if (isLive) {
         timer ??= setTimeout(() => {

@@ -35,7 +35,7 @@ interface LineParts {
   readonly detail: string;
 }
 
-export function summaryOf(event: PlainEvent, options: Pick<CompactOptions, 'redact'> = {}): EventSummary {
+export function summarizeEvent(event: PlainEvent, options: Pick<CompactOptions, 'redact'> = {}): EventSummary {
   if (event.type === 'lost') {
     return {
       emoji: '⚠️',

@@ -5,11 +5,11 @@ export function isFile(argument: HookArgument): argument is ArgumentOf<FileArgum
   return 'path' in argument;
 }
 
-export function argOf(event: PlainEvent, label: string): HookArgument | undefined {
+export function findArgument(event: PlainEvent, label: string): HookArgument | undefined {
   return eventValues(event).find((value) => value.label === label);
 }
 
-export function pathOf(event: PlainEvent): string | undefined {
+export function eventPath(event: PlainEvent): string | undefined {
   switch (event.type) {
     case 'process_exec':
       return event.process.executable;

@@ -1,4 +1,4 @@
-/** Formats calls of known kernel functions for the compact output. A new function needs only a new row in this file. */
+/** Formats calls of known kernel functions for the compact output. A new function needs only a row in this file. */
 import type { FileArgument, LongNumberArgument } from '../../types/events.js';
 import {
   formatBpfMap,
@@ -27,7 +27,7 @@ interface FunctionRow {
 }
 
 /** The row of each function. The key is the function's name without its architecture prefix. */
-const FUNCTION_ROWS: Readonly<Record<string, FunctionRow>> = {
+const FUNCTION_ROWS = {
   sys_write: { emoji: '📝', label: 'write', detail: formatFileAndSize },
   sys_read: { emoji: '📚', label: 'read', detail: formatFileAndSize },
   fd_install: { emoji: '📬', label: 'open', detail: formatFile },
@@ -55,14 +55,17 @@ const FUNCTION_ROWS: Readonly<Record<string, FunctionRow>> = {
   security_move_mount: { emoji: '💾', label: 'move_mount', detail: formatSourceAndDestination },
   __do_loopback: { emoji: '💾', label: 'bind', detail: formatFile },
   clone_private_mount: { emoji: '💾', label: 'layer', detail: formatFile },
-};
+} satisfies Readonly<Record<string, FunctionRow>>;
 
 /** Functions whose arguments determine emoji and label. Undefined if the arguments have an unknown value. */
-const VARYING: Readonly<Record<string, (args: Args) => Pick<CallSummary, 'emoji' | 'label'> | undefined>> = {
+const VARYING = {
   security_file_permission: (args) => FILE_PERMISSIONS.get(findNumber(args, 1) ?? 0),
   security_mmap_file: (args) => ({ emoji: '📝', label: `mmap-${formatProtection(findNumber(args, 1) ?? 0)}` }),
   security_file_mprotect: (args) => ({ emoji: '📝', label: `mprotect-${formatProtection(findNumber(args, 2) ?? 0)}` }),
-};
+} satisfies Readonly<Record<string, (args: Args) => Pick<CallSummary, 'emoji' | 'label'> | undefined>>;
+
+/** A function that the compact output shows in its own way. Tests have a line of each. */
+export type KnownFunction = keyof typeof FUNCTION_ROWS | keyof typeof VARYING;
 
 /** MAY_WRITE and MAY_READ of linux/fs.h. */
 const FILE_PERMISSIONS = new Map([
@@ -90,16 +93,20 @@ function cacheSummarizer(functionName: string): (args: Args) => CallSummary | un
 
 function createSummarizer(functionName: string): (args: Args) => CallSummary | undefined {
   const name = functionName.replace(SYSTEM_CALL_PREFIX, '');
-  const varying = Object.hasOwn(VARYING, name) ? VARYING[name] : undefined;
-  if (varying !== undefined) {
+  if (hasRow(VARYING, name)) {
+    const varying: (args: Args) => Pick<CallSummary, 'emoji' | 'label'> | undefined = VARYING[name];
     return (args) => {
       const { emoji, label } = varying(args) ?? { emoji: '❓', label: name };
       return { emoji, label, detail: formatFile(args) };
     };
   }
-  const row = Object.hasOwn(FUNCTION_ROWS, name) ? FUNCTION_ROWS[name] : undefined;
-  if (row === undefined) return () => undefined;
+  if (!hasRow(FUNCTION_ROWS, name)) return () => undefined;
+  const row: FunctionRow = FUNCTION_ROWS[name];
   return (args) => ({ emoji: row.emoji, label: row.label, detail: row.detail(args) });
+}
+
+function hasRow<T extends object>(rows: T, name: string): name is Extract<keyof T, string> {
+  return Object.hasOwn(rows, name);
 }
 
 /** True for a function that is the entry of a system call. */

@@ -36,8 +36,8 @@ export function* analyse(text: string, file: string): Steps<Analysis> {
     yield;
   }
   const own = new Report(report.positions);
-  const hooks = document?.contents ? yield* meaning(data, own) : [];
-  return assembled(
+  const hooks = document?.contents ? yield* checkMeaning(data, own) : [];
+  return assembleAnalysis(
     { file, data, hooks, positions: report.positions, structure: report.diagnostics() },
     own.diagnostics(),
   );
@@ -62,22 +62,22 @@ function* withTypes(analysis: Analysis, kernel: KernelInfo): Steps<Analysis> {
   const own = new Report(analysis.positions);
   const data = inferTypes(analysis.data, kernel, own);
   yield;
-  const hooks = yield* meaning(data, own);
-  return assembled({ ...analysis, data, hooks }, own.diagnostics());
+  const hooks = yield* checkMeaning(data, own);
+  return assembleAnalysis({ ...analysis, data, hooks }, own.diagnostics());
 }
 
-function* meaning(data: PolicyData, report: Report): Steps<readonly Hook[]> {
+function* checkMeaning(data: PolicyData, report: Report): Steps<readonly Hook[]> {
   const hooks = collectHooks(data, report);
   yield* checkSemantics(data, hooks, report);
   return hooks;
 }
 
-function assembled(parsed: Omit<Analysis, 'diagnostics' | 'valid'>, own: readonly Diagnostic[]): Analysis {
-  const diagnostics = merged(parsed.structure, own);
+function assembleAnalysis(parsed: Omit<Analysis, 'diagnostics' | 'valid'>, own: readonly Diagnostic[]): Analysis {
+  const diagnostics = mergeDiagnostics(parsed.structure, own);
   return { ...parsed, diagnostics, valid: !diagnostics.some(({ severity }) => severity === 'error') };
 }
 
-/** Sorts diagnostics by their places in the text. */
-export function merged(...lists: readonly (readonly Diagnostic[])[]): Diagnostic[] {
+/** Merges lists of diagnostics, sorted by position. */
+export function mergeDiagnostics(...lists: readonly (readonly Diagnostic[])[]): Diagnostic[] {
   return lists.flat().sort((a, b) => a.line - b.line || a.column - b.column || (a.code < b.code ? -1 : 1));
 }

@@ -21,7 +21,7 @@ import { checkAgainstKernel } from './kernel/check.js';
 import type { HostFiles } from '../elf/elf-info.js';
 import { checkAgainstHost } from './kernel/host.js';
 import { hostArchitecture, type Architecture } from '../names/syscalls.js';
-import { analyse, analyseFor, merged, type Analysis } from './analyse.js';
+import { analyse, analyseFor, mergeDiagnostics, type Analysis } from './analyse.js';
 import { untypedValues } from './kernel/infer.js';
 import type { Hook } from './model/model.js';
 import { quote, Report } from './parse/report.js';
@@ -56,7 +56,7 @@ export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
 /** Does the work of parsePolicy in steps. */
 export function* parsePolicySteps(yaml: string, options: ParseOptions = {}): Steps<Policy> {
   const analysis = yield* analyse(yaml, options.file ?? DEFAULT_FILE);
-  const diagnostics = merged(analysis.diagnostics, (yield* compileIfSupported(analysis)).diagnostics);
+  const diagnostics = mergeDiagnostics(analysis.diagnostics, (yield* compileIfSupported(analysis)).diagnostics);
   if (diagnostics.some(({ severity }) => severity === 'error')) throw new PolicyError(diagnostics);
   const { kind, metadata } = analysis.data;
   const policy: Policy = Object.freeze({
@@ -82,7 +82,11 @@ export function validatePolicy(yaml: string, options: ValidationInput = {}): Dia
   }
   if (options.files !== undefined) checkAgainstHost(analysis.hooks, options.files, outside);
   if (options.reportUnchecked === true && analysis.valid) noteUnchecked(analysis, options, outside);
-  return merged(analysis.diagnostics, runToCompletion(compileIfSupported(analysis)).diagnostics, outside.diagnostics());
+  return mergeDiagnostics(
+    analysis.diagnostics,
+    runToCompletion(compileIfSupported(analysis)).diagnostics,
+    outside.diagnostics(),
+  );
 }
 
 /** Adds a note for each kind of check that the options leave out. */
@@ -165,7 +169,7 @@ function* compileOrThrow(analysis: Analysis, architecture?: Architecture): Steps
     const hint = 'give the types of the kernel (`kernel: loadKernelInfo()`), or write the type';
     report.add('TYPE_NOT_INFERRED', analysis.positions.value(value, 'type'), message, hint);
   }
-  throw new PolicyError(merged(analysis.diagnostics, diagnostics, report.diagnostics()));
+  throw new PolicyError(mergeDiagnostics(analysis.diagnostics, diagnostics, report.diagnostics()));
 }
 
 /** Compiles nothing if the BPF programs do not support the policy, or if a type is not known. */

@@ -1,6 +1,6 @@
 /** The matrix: sockets, their addresses, and packets. */
 import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
-import type { Action, Hook, Row, Subject } from './matrix.js';
+import type { Action, CompleteSubject, Hook, OperatorTest, Subject, TestsOfType } from './matrix.js';
 
 /** An address that the test adds to the loopback device. */
 export const ADDED = '2001:db8::1';
@@ -19,70 +19,51 @@ const from = (act: Ends, address: string, port = 0): Action => act(address, port
 const to = (act: Ends, address: string, port = 5005): Action => act('127.0.0.1', 0, address, port);
 const six = (act: Ends, address: string): Action => act(address, 0, address, 5005);
 
-function sourceRows(act: Ends): Row[] {
-  return [
-    {
-      operator: 'SPort',
-      values: ['1005', '2000:2010'],
-      match: from(act, '127.0.0.5', 2010),
-      miss: from(act, '127.0.0.5', 2011),
-    },
-    { operator: 'SPort', values: ['2012'], match: from(act, '127.0.0.5', 2012), miss: from(act, '127.0.0.5', 2013) },
-    { operator: 'SPortPriv', match: from(act, '127.0.0.5', 1023), miss: from(act, '127.0.0.5', 1024) },
-    {
-      operator: 'SAddr',
-      values: ['127.1.0.0/16', '2001:db8::/32'],
-      match: from(act, '127.1.2.3'),
-      miss: from(act, '127.2.2.3'),
-    },
-    { operator: 'SAddr', values: ['127.1.0.0/16', '2001:db8::/32'], match: six(act, ADDED), miss: six(act, '::1') },
-    { operator: 'Family', values: ['AF_INET6', '4'], match: six(act, '::1'), miss: from(act, '127.0.0.5') },
-  ];
+type SourceTests = TestsOfType<'sockaddr'>;
+type DestinationTests = Readonly<Record<'DPort' | 'DPortPriv' | 'DAddr', readonly OperatorTest[]>>;
+
+function sourceTests(act: Ends): SourceTests {
+  return {
+    SPort: [
+      { values: ['1005', '2000:2010'], match: from(act, '127.0.0.5', 2010), miss: from(act, '127.0.0.5', 2011) },
+      { values: ['2012'], match: from(act, '127.0.0.5', 2012), miss: from(act, '127.0.0.5', 2013) },
+    ],
+    SPortPriv: [{ match: from(act, '127.0.0.5', 1023), miss: from(act, '127.0.0.5', 1024) }],
+    SAddr: [
+      { values: ['127.1.0.0/16', '2001:db8::/32'], match: from(act, '127.1.2.3'), miss: from(act, '127.2.2.3') },
+      { values: ['127.1.0.0/16', '2001:db8::/32'], match: six(act, ADDED), miss: six(act, '::1') },
+    ],
+    Family: [{ values: ['AF_INET6', '4'], match: six(act, '::1'), miss: from(act, '127.0.0.5') }],
+  };
 }
 
-function destinationRows(act: Ends): Row[] {
-  return [
-    {
-      operator: 'DPort',
-      values: ['5006', '6000:6010'],
-      match: to(act, '127.0.0.5', 6000),
-      miss: to(act, '127.0.0.5', 5999),
-    },
-    { operator: 'DPortPriv', match: to(act, '127.0.0.5', 1023), miss: to(act, '127.0.0.5', 1024) },
-    {
-      operator: 'DAddr',
-      values: ['127.1.2.3', '127.3.0.0/16'],
-      match: to(act, '127.1.2.3'),
-      miss: to(act, '127.1.2.4'),
-    },
-    { operator: 'DAddr', values: ['::1/128'], match: six(act, '::1'), miss: six(act, ADDED) },
-  ];
+function destinationTests(act: Ends): DestinationTests {
+  return {
+    DPort: [{ values: ['5006', '6000:6010'], match: to(act, '127.0.0.5', 6000), miss: to(act, '127.0.0.5', 5999) }],
+    DPortPriv: [{ match: to(act, '127.0.0.5', 1023), miss: to(act, '127.0.0.5', 1024) }],
+    DAddr: [
+      { values: ['127.1.2.3', '127.3.0.0/16'], match: to(act, '127.1.2.3'), miss: to(act, '127.1.2.4') },
+      { values: ['::1/128'], match: six(act, '::1'), miss: six(act, ADDED) },
+    ],
+  };
 }
 
 const LOCK: Hook = { call: 'lock_sock_nested', args: [{ index: 0, type: 'sock' }] };
-const SOCK: Subject = {
+const SOCK: CompleteSubject<'sock'> = {
   title: 'sock',
   type: 'sock',
   source: 'args',
   hook: { call: 'tcp_connect', args: [{ index: 0, type: 'sock' }] },
-  rows: [
-    ...sourceRows(tcp),
-    ...destinationRows(tcp),
-    {
-      operator: 'Protocol',
-      values: ['IPPROTO_TCP', '200'],
-      hook: LOCK,
-      match: from(tcp, '127.0.0.5'),
-      miss: from(udp, '127.0.0.5'),
-    },
-    {
-      operator: 'State',
-      values: ['TCP_LISTEN', '9'],
-      hook: LOCK,
-      match: ['listen', '127.0.0.5', 0],
-      miss: from(tcp, '127.0.0.5'),
-    },
-  ],
+  tests: {
+    ...sourceTests(tcp),
+    ...destinationTests(tcp),
+    Protocol: [
+      { values: ['IPPROTO_TCP', '200'], hook: LOCK, match: from(tcp, '127.0.0.5'), miss: from(udp, '127.0.0.5') },
+    ],
+    State: [
+      { values: ['TCP_LISTEN', '9'], hook: LOCK, match: ['listen', '127.0.0.5', 0], miss: from(tcp, '127.0.0.5') },
+    ],
+  },
   expected: [
     {
       action: tcp('127.0.0.5', 2020, '127.0.0.6', 5020),
@@ -117,27 +98,23 @@ const SOCK: Subject = {
   ],
 };
 
-const SOCKET: Subject = {
+const SOCKET: CompleteSubject<'socket'> = {
   title: 'socket',
   type: 'socket',
   source: 'args',
   hook: { call: 'security_socket_getpeername', args: [{ index: 0, type: 'socket' }] },
-  rows: [
-    ...sourceRows(udp),
-    ...destinationRows(udp),
-    {
-      operator: 'Protocol',
-      values: ['IPPROTO_TCP'],
-      match: ['peer', 'stream', '127.0.0.5', 0],
-      miss: ['peer', 'datagram', '127.0.0.5', 0],
-    },
-    {
-      operator: 'State',
-      values: ['TCP_ESTABLISHED'],
-      match: from(udp, '127.0.0.5'),
-      miss: ['peer', 'datagram', '127.0.0.5', 0],
-    },
-  ],
+  tests: {
+    ...sourceTests(udp),
+    ...destinationTests(udp),
+    Protocol: [
+      {
+        values: ['IPPROTO_TCP'],
+        match: ['peer', 'stream', '127.0.0.5', 0],
+        miss: ['peer', 'datagram', '127.0.0.5', 0],
+      },
+    ],
+    State: [{ values: ['TCP_ESTABLISHED'], match: from(udp, '127.0.0.5'), miss: ['peer', 'datagram', '127.0.0.5', 0] }],
+  },
   expected: [
     {
       action: udp('127.0.0.5', 2022, '127.0.0.6', 5022),
@@ -147,16 +124,16 @@ const SOCKET: Subject = {
   ],
 };
 
-const SKB: Subject = {
+const SKB: CompleteSubject<'skb'> = {
   title: 'skb',
   type: 'skb',
   source: 'args',
   hook: { call: '__dev_queue_xmit', args: [{ index: 0, type: 'skb' }] },
-  rows: [
-    ...sourceRows(send),
-    ...destinationRows(send),
-    { operator: 'Protocol', values: ['IPPROTO_UDP'], match: from(send, '127.0.0.5'), miss: from(tcp, '127.0.0.5') },
-  ],
+  tests: {
+    ...sourceTests(send),
+    ...destinationTests(send),
+    Protocol: [{ values: ['IPPROTO_UDP'], match: from(send, '127.0.0.5'), miss: from(tcp, '127.0.0.5') }],
+  },
   expected: [
     {
       action: send('127.0.0.5', 2023, '127.0.0.6', 5023),
@@ -184,27 +161,24 @@ const SKB: Subject = {
 };
 
 /** The address and port that a process connects to. In a sockaddr they are those of the source. */
-function sockaddrRows(): Row[] {
-  return [
-    {
-      operator: 'SPort',
-      values: ['5006', '6000:6010'],
-      match: to(udp, '127.0.0.5', 6010),
-      miss: to(udp, '127.0.0.5', 6011),
-    },
-    { operator: 'SPortPriv', match: to(udp, '127.0.0.5', 1023), miss: to(udp, '127.0.0.5', 1024) },
-    { operator: 'SAddr', values: ['127.1.0.0/16'], match: to(udp, '127.1.2.3'), miss: to(udp, '127.2.2.3') },
-    { operator: 'SAddr', values: ['2001:db8::/32'], match: six(udp, ADDED), miss: six(udp, '::1') },
-    { operator: 'Family', values: ['AF_INET6', 'AF_UNIX'], match: ['unix', '/no/such'], miss: to(udp, '127.0.0.5') },
-  ];
+function sockaddrTests(): TestsOfType<'sockaddr'> {
+  return {
+    SPort: [{ values: ['5006', '6000:6010'], match: to(udp, '127.0.0.5', 6010), miss: to(udp, '127.0.0.5', 6011) }],
+    SPortPriv: [{ match: to(udp, '127.0.0.5', 1023), miss: to(udp, '127.0.0.5', 1024) }],
+    SAddr: [
+      { values: ['127.1.0.0/16'], match: to(udp, '127.1.2.3'), miss: to(udp, '127.2.2.3') },
+      { values: ['2001:db8::/32'], match: six(udp, ADDED), miss: six(udp, '::1') },
+    ],
+    Family: [{ values: ['AF_INET6', 'AF_UNIX'], match: ['unix', '/no/such'], miss: to(udp, '127.0.0.5') }],
+  };
 }
 
-const SOCKADDR: Subject = {
+const SOCKADDR: CompleteSubject<'sockaddr'> = {
   title: 'sockaddr',
   type: 'sockaddr' satisfies ArgTypeName,
   source: 'args',
   hook: { call: 'security_socket_connect', args: [{ index: 1, type: 'sockaddr' }] },
-  rows: sockaddrRows(),
+  tests: sockaddrTests(),
   expected: [
     {
       action: to(udp, '127.0.0.6', 5024),
@@ -214,4 +188,9 @@ const SOCKADDR: Subject = {
   ],
 };
 
-export const NETWORK: readonly Subject[] = [SOCK, SOCKET, SKB, SOCKADDR];
+export const NETWORK = {
+  sock: [SOCK],
+  socket: [SOCKET],
+  skb: [SKB],
+  sockaddr: [SOCKADDR],
+} as const satisfies Readonly<Partial<Record<ArgTypeName, readonly Subject[]>>>;

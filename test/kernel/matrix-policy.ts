@@ -1,6 +1,6 @@
 /** Turns a subject of the matrix into a policy and into actions. The names of the actions identify its rows. */
 import type { Mechanism } from './support.js';
-import { addDerivedRows, type Action, type Hook, type Row, type Subject, type Expected, type Value } from './matrix.js';
+import { subjectRows, type Action, type Hook, type Row, type Subject, type Expected, type Value } from './matrix.js';
 
 /** A row with its hook and its selector in that hook. */
 export interface Case {
@@ -33,7 +33,7 @@ export function planSubject(subject: Subject, number: number, kernel: string): P
   const prefix = `p${number}.`;
   const hooks: Hook[] = [subject.hook];
   const counts: number[] = [0];
-  const cases = addDerivedRows(subject.rows, subject.type).map((row, i): Case => {
+  const cases = subjectRows(subject).map((row, i): Case => {
     const hook = row.hook ?? subject.hook;
     if (!hooks.includes(hook)) hooks.push(hook);
     const at = hooks.indexOf(hook);

@@ -1,6 +1,6 @@
 /** The matrix: strings, buffers and paths. */
 import type { ArgTypeName } from '../../lib/policy/language/vocabulary.js';
-import type { Action, Hook, Row, Subject, Value } from './matrix.js';
+import type { Action, CompleteSubject, Hook, Subject, Tests, TestsOfType, Value } from './matrix.js';
 
 /** The folder for the files of the matrix. */
 export const ROOT = '/srv/matrix';
@@ -10,15 +10,15 @@ export const PROGRAMS = `${ROOT}/programs`;
 const NOWHERE = '/no/such';
 
 /** Rows for strings. They are short enough for the name of a network device, too. */
-export function stringRows(begin: string, act: (text: string) => Action): Row[] {
+export function stringTests(begin: string, act: (text: string) => Action): TestsOfType<'string'> {
   const actOn = (name: string): Action => act(`${begin}${name}`);
-  return [
-    { operator: 'Equal', values: [`${begin}a`, `${begin}other`], match: actOn('a'), miss: actOn('ab') },
-    { operator: 'Prefix', values: [`${begin}pre`, `${begin}q`], match: actOn('prefix'), miss: actOn('pr') },
-    { operator: 'Postfix', values: ['.conf', '.so'], match: actOn('b.conf'), miss: actOn('b.conf2') },
-    { operator: 'SubString', values: ['needle', 'pin'], match: actOn('x-needle-y'), miss: actOn('x-NEEDLE-y') },
-    { operator: 'SubStringIgnCase', values: ['NeeDle'], match: actOn('x-nEEDLe'), miss: actOn('x-needl-e') },
-  ];
+  return {
+    Equal: [{ values: [`${begin}a`, `${begin}other`], match: actOn('a'), miss: actOn('ab') }],
+    Prefix: [{ values: [`${begin}pre`, `${begin}q`], match: actOn('prefix'), miss: actOn('pr') }],
+    Postfix: [{ values: ['.conf', '.so'], match: actOn('b.conf'), miss: actOn('b.conf2') }],
+    SubString: [{ values: ['needle', 'pin'], match: actOn('x-needle-y'), miss: actOn('x-NEEDLE-y') }],
+    SubStringIgnCase: [{ values: ['NeeDle'], match: actOn('x-nEEDLe'), miss: actOn('x-needl-e') }],
+  };
 }
 
 function stringSubject(
@@ -28,24 +28,32 @@ function stringSubject(
   act: (text: string) => Action,
   json: (text: string) => object,
   title: string = type,
-): Subject {
+): CompleteSubject<'string'> {
   const text = `${begin}x-needle-y`;
   return {
     title,
     type,
     source: 'args',
     hook,
-    rows: stringRows(begin, act),
+    tests: stringTests(begin, act),
     expected: [
       { action: act(text), value: { type, value: isBuffer(type) ? Buffer.from(text) : text }, json: { ...json(text) } },
     ],
   };
 }
 
-const withRows = (subject: Subject, more: readonly Row[]): Subject => ({
-  ...subject,
-  rows: [...subject.rows, ...more],
-});
+/** The subject with additional tests. */
+function withTests<T extends Tests>(
+  subject: CompleteSubject<'string'>,
+  more: T,
+): CompleteSubject<'string'> & { readonly tests: T } {
+  const own: Tests = subject.tests;
+  const operators = Object.keys({ ...own, ...more }) as (keyof Tests)[];
+  const tests: Tests = Object.fromEntries(
+    operators.map((each) => [each, [...(own[each] ?? []), ...(more[each] ?? [])]]),
+  );
+  return { ...subject, tests: tests as TestsOfType<'string'> & T };
+}
 
 const isBuffer = (type: ArgTypeName): boolean => ['char_buf', 'char_iovec', 'const_buf'].includes(type);
 function base64(text: string): string {
@@ -55,21 +63,21 @@ function base64(text: string): string {
 const SIZE: Value = { index: 2, type: 'size_t' };
 const buffer = (type: ArgTypeName, more: Partial<Value> = {}): Value => ({ index: 1, type, sizeArgIndex: 3, ...more });
 
-const PLAIN: readonly Subject[] = [
-  stringSubject(
-    'string',
-    { call: 'sys_openat', syscall: true, args: [{ index: 1, type: 'string' }] },
-    `${NOWHERE}/`,
-    (text) => ['openat', text],
-    (text) => ({ string_arg: text }),
-  ),
-  stringSubject(
-    'filename',
-    { call: 'do_unlinkat', args: [{ index: 1, type: 'filename' }] },
-    `${NOWHERE}/`,
-    (text) => ['unlinkat', text],
-    (text) => ({ string_arg: text }),
-  ),
+const STRING = stringSubject(
+  'string',
+  { call: 'sys_openat', syscall: true, args: [{ index: 1, type: 'string' }] },
+  `${NOWHERE}/`,
+  (text) => ['openat', text],
+  (text) => ({ string_arg: text }),
+);
+const FILENAME = stringSubject(
+  'filename',
+  { call: 'do_unlinkat', args: [{ index: 1, type: 'filename' }] },
+  `${NOWHERE}/`,
+  (text) => ['unlinkat', text],
+  (text) => ({ string_arg: text }),
+);
+const CHAR_BUF = [
   stringSubject(
     'char_buf',
     { call: 'sys_write', syscall: true, args: [buffer('char_buf'), SIZE] },
@@ -95,7 +103,9 @@ const PLAIN: readonly Subject[] = [
     type: 'char_buf',
     source: 'args',
     hook: { call: 'sys_write', syscall: true, args: [buffer('char_buf', { maxData: true }), SIZE] },
-    rows: [{ operator: 'Prefix', values: ['xxx'], match: ['writelong', 20000, 'end'], miss: ['write', 'yxxx'] }],
+    tests: {
+      Prefix: [{ values: ['xxx'], match: ['writelong', 20000, 'end'], miss: ['write', 'yxxx'] }],
+    },
     expected: [
       {
         action: ['writelong', 20000, 'end'],
@@ -104,109 +114,114 @@ const PLAIN: readonly Subject[] = [
       },
     ],
   },
-  stringSubject(
-    'char_iovec',
-    { call: 'sys_writev', syscall: true, args: [buffer('char_iovec'), SIZE] },
-    'begin ',
-    (text) => ['writev', text],
-    (text) => ({ bytes_arg: base64(text) }),
-  ),
-  stringSubject(
-    'const_buf',
-    {
-      call: 'security_inode_setxattr',
-      args: [
-        { index: 3, type: 'const_buf', sizeArgIndex: 5 },
-        { index: 4, type: 'size_t' },
-      ],
-    },
-    'begin ',
-    (text) => ['xattr', `${ROOT}/xattr`, text],
-    (text) => ({ bytes_arg: base64(text) }),
-  ),
-  withRows(
-    stringSubject(
-      'sockaddr_un',
-      { call: 'security_socket_connect', args: [{ index: 1, type: 'sockaddr_un' }] },
-      `${NOWHERE}/`,
-      (text) => ['unix', text],
-      (text) => ({ sockaddrun_arg: { family: 'AF_UNIX', path: text } }),
-    ),
-    [
-      { operator: 'Family', values: ['AF_UNIX'], match: ['unix', '@a'], miss: ['udp', '127.0.0.1', 0, '127.0.0.5', 9] },
-      { operator: 'Family', values: ['AF_INET'], match: ['udp', '127.0.0.1', 0, '127.0.0.5', 9], miss: ['unix', '@b'] },
-      // an abstract name, and one that is padded
-      { operator: 'Equal', values: ['\0abstract'], match: ['unix', '@abstract'], miss: ['unix', 'abstract'] },
-      { operator: 'Equal', values: ['/no/padded\0\0\0'], match: ['unix', '/no/padded'], miss: ['unix', '/no/p'] },
+] as const satisfies readonly Subject[];
+const CHAR_IOVEC = stringSubject(
+  'char_iovec',
+  { call: 'sys_writev', syscall: true, args: [buffer('char_iovec'), SIZE] },
+  'begin ',
+  (text) => ['writev', text],
+  (text) => ({ bytes_arg: base64(text) }),
+);
+const CONST_BUF = stringSubject(
+  'const_buf',
+  {
+    call: 'security_inode_setxattr',
+    args: [
+      { index: 3, type: 'const_buf', sizeArgIndex: 5 },
+      { index: 4, type: 'size_t' },
     ],
-  ),
+  },
+  'begin ',
+  (text) => ['xattr', `${ROOT}/xattr`, text],
+  (text) => ({ bytes_arg: base64(text) }),
+);
+const SOCKADDR_UN = withTests(
   stringSubject(
-    'net_device',
-    { call: 'dev_change_flags', args: [{ index: 0, type: 'net_device' }] },
-    '',
-    (text) => ['device', text],
-    (text) => ({ net_dev_arg: { name: text } }),
+    'sockaddr_un',
+    { call: 'security_socket_connect', args: [{ index: 1, type: 'sockaddr_un' }] },
+    `${NOWHERE}/`,
+    (text) => ['unix', text],
+    (text) => ({ sockaddrun_arg: { family: 'AF_UNIX', path: text } }),
   ),
-];
+  {
+    Family: [
+      { values: ['AF_UNIX'], match: ['unix', '@a'], miss: ['udp', '127.0.0.1', 0, '127.0.0.5', 9] },
+      { values: ['AF_INET'], match: ['udp', '127.0.0.1', 0, '127.0.0.5', 9], miss: ['unix', '@b'] },
+    ],
+    Equal: [
+      // an abstract name, and one that is padded
+      { values: ['\0abstract'], match: ['unix', '@abstract'], miss: ['unix', 'abstract'] },
+      { values: ['/no/padded\0\0\0'], match: ['unix', '/no/padded'], miss: ['unix', '/no/p'] },
+    ],
+  },
+);
+const NET_DEVICE = stringSubject(
+  'net_device',
+  { call: 'dev_change_flags', args: [{ index: 0, type: 'net_device' }] },
+  '',
+  (text) => ['device', text],
+  (text) => ({ net_dev_arg: { name: text } }),
+);
 
 function pathSubject(
   type: ArgTypeName,
   hook: Hook,
   act: (path: string) => Action,
   json: string,
-  more: Row[] = [],
   root = ROOT,
-): Subject {
+): CompleteSubject<'fd'> {
   const path = `${root}/x-needle-y`;
   return {
     title: type,
     type,
     source: 'args',
     hook,
-    rows: [...stringRows(`${root}/`, act), ...more],
+    tests: stringTests(`${root}/`, act),
     expected: [{ action: act(path), value: { type, path }, json: { [json]: { path } } }],
   };
 }
 
 const readFile = (path: string): Action => ['readfile', path];
 const chmod = (path: string): Action => ['chmod', path, 0o640];
-const PATHS: readonly Subject[] = [
-  pathSubject('file', { call: 'security_file_permission', args: [{ index: 0, type: 'file' }] }, readFile, 'file_arg', [
-    {
-      operator: 'FileType',
-      values: ['fifo', 'dir'],
-      match: ['readdir', ROOT],
-      miss: readFile(`${ROOT}/a`),
-    },
-  ]),
-  pathSubject('path', { call: 'security_path_chmod', args: [{ index: 0, type: 'path' }] }, chmod, 'path_arg', [
-    {
-      operator: 'FileType',
-      values: ['regular'],
-      match: chmod(`${ROOT}/a`),
-      miss: ['chmod', ROOT, 0o755],
-    },
-  ]),
-  pathSubject(
-    'fd',
-    { call: 'sys_lseek', syscall: true, args: [{ index: 0, type: 'fd' }] },
-    (path) => ['seek', path, 0, 0],
-    'file_arg',
-  ),
-  pathSubject(
-    'dentry',
-    { call: 'security_inode_unlink', args: [{ index: 1, type: 'dentry' }] },
-    (path) => ['remove', path],
-    'path_arg',
-  ),
-  pathSubject(
-    'linux_binprm',
-    { call: 'security_bprm_check', args: [{ index: 0, type: 'linux_binprm' }] },
-    (path) => ['exec', path],
-    'linux_binprm_arg',
-    [],
-    PROGRAMS,
-  ),
-];
+const FILE = withTests(
+  pathSubject('file', { call: 'security_file_permission', args: [{ index: 0, type: 'file' }] }, readFile, 'file_arg'),
+  { FileType: [{ values: ['fifo', 'dir'], match: ['readdir', ROOT], miss: readFile(`${ROOT}/a`) }] },
+);
+const PATH = withTests(
+  pathSubject('path', { call: 'security_path_chmod', args: [{ index: 0, type: 'path' }] }, chmod, 'path_arg'),
+  { FileType: [{ values: ['regular'], match: chmod(`${ROOT}/a`), miss: ['chmod', ROOT, 0o755] }] },
+);
+const FD = pathSubject(
+  'fd',
+  { call: 'sys_lseek', syscall: true, args: [{ index: 0, type: 'fd' }] },
+  (path) => ['seek', path, 0, 0],
+  'file_arg',
+);
+const DENTRY = pathSubject(
+  'dentry',
+  { call: 'security_inode_unlink', args: [{ index: 1, type: 'dentry' }] },
+  (path) => ['remove', path],
+  'path_arg',
+);
+const LINUX_BINPRM = pathSubject(
+  'linux_binprm',
+  { call: 'security_bprm_check', args: [{ index: 0, type: 'linux_binprm' }] },
+  (path) => ['exec', path],
+  'linux_binprm_arg',
+  PROGRAMS,
+);
 
-export const STRINGS: readonly Subject[] = [...PLAIN, ...PATHS];
+export const STRINGS = {
+  string: [STRING],
+  filename: [FILENAME],
+  char_buf: CHAR_BUF,
+  char_iovec: [CHAR_IOVEC],
+  const_buf: [CONST_BUF],
+  sockaddr_un: [SOCKADDR_UN],
+  net_device: [NET_DEVICE],
+  file: [FILE],
+  path: [PATH],
+  fd: [FD],
+  dentry: [DENTRY],
+  linux_binprm: [LINUX_BINPRM],
+} as const satisfies Readonly<Partial<Record<ArgTypeName, readonly Subject[]>>>;

@@ -1,5 +1,5 @@
 /** Converts events to the rows of a report. */
-import { summaryOf, type PlainEvent, type PlainProcess, type Redactor, type StackFrame } from 'polytrace';
+import { summarizeEvent, type PlainEvent, type PlainProcess, type Redactor, type StackFrame } from 'polytrace';
 import type { EndRow, EventRow, ProcessRow } from './row.js';
 import { remoteAddresses, truncate, eventFiles, formatArgument } from './values.js';
 
@@ -115,7 +115,9 @@ export class ReportRows {
       uid,
       ...(user === undefined ? {} : { user }),
       binary: truncate(binary),
-      arguments: isForked ? '' : truncate(summaryOf({ ...NO_EVENT, type: 'process_exec', process }, { redact }).detail),
+      arguments: isForked
+        ? ''
+        : truncate(summarizeEvent({ ...NO_EVENT, type: 'process_exec', process }, { redact }).detail),
       cwd: truncate(cwd),
       start: startTime,
       ...(isForked ? { forked: true as const } : {}),
@@ -125,7 +127,7 @@ export class ReportRows {
   }
 
   #toEventRow(event: PlainEvent, time: number): EventRow {
-    const { label, detail, actions } = summaryOf(event, { redact: this.#options.redact });
+    const { label, detail, actions } = summarizeEvent(event, { redact: this.#options.redact });
     const row = { kind: 'event', time, type: event.type, label, detail: truncate(detail.trim()) } as const;
     if (event.type === 'lost') return { ...row, ...optionalField('policy', event.policyName), lost: event.count };
     const files = eventFiles(event);

@@ -169,6 +169,9 @@ export function isExpressionOperator(operator: Operator): operator is Expression
 
 type OperatorOfClass<C extends ValueClass> = (typeof OPERATORS_BY_CLASS)[C][number];
 
+/** The operators that can compare values of these types. */
+export type OperatorOfType<T extends ArgTypeName> = OperatorOfClass<(typeof ARG_TYPES)[T]['class']>;
+
 /** The positive operators that become tests of a number, of a string or path, or of a socket or its address. */
 export type NumberOperator = TestOperator<ClassComparedAs<'number'>>;
 export type StringOperator = TestOperator<ClassComparedAs<'string' | 'path'>>;
@@ -178,7 +181,7 @@ type TestOperator<C extends ValueClass> = Exclude<Extract<OperatorOfClass<C>, Po
 type Nothing<T extends never> = T;
 /** The operators that a policy in code can use for a type. CapabilitiesGained compares two values, so it is apart. */
 type PublicOperator<T extends ArgTypeName> = ComparisonOf<T>['operator'] | 'CapabilitiesGained';
-type TableOperator<T extends ArgTypeName> = OperatorOfClass<(typeof ARG_TYPES)[T]['class']> | 'CapabilitiesGained';
+type TableOperator<T extends ArgTypeName> = OperatorOfType<T> | 'CapabilitiesGained';
 /** @public Only the compiler uses it. */
 export type VocabularyChecks = [
   /** Each operator compares values of some class. */

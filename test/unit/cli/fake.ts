@@ -10,9 +10,9 @@ import {
   eventFilter,
   fieldFilter,
   formatCompact,
-  pathOf,
+  eventPath,
   redactor,
-  summaryOf,
+  summarizeEvent,
   toJson,
 } from '../../../lib/output/index.js';
 import { recordingReader } from '../../../lib/recording/reader.js';
@@ -147,9 +147,9 @@ export class FakeCommand {
     eventFilter,
     fieldFilter,
     formatCompact,
-    pathOf,
+    eventPath,
     redactor,
-    summaryOf,
+    summarizeEvent,
     toJson,
     recorder,
     recordingReader,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { compilePolicy, recorder } from '../../../lib/index.js';
 import { matchesPattern } from '../../../lib/cli/event-pattern.js';
 import { RESULT_PRINTERS, type ScenarioResult } from '../../../lib/cli/test-results.js';
-import { pathOf } from '../../../lib/output/index.js';
+import { eventPath } from '../../../lib/output/index.js';
 import { toRecordedHook } from '../../../lib/recording/recorder.js';
 import { encodePlain } from '../../../lib/recording/plain-json.js';
 import type { EventPattern, PlainEvent } from '../../../types/index.js';
@@ -199,7 +199,7 @@ describe('patterns of events', () => {
     actions: [{ action: 'sigkill', signal: 9, outcome: 'monitored' }, { action: 'post' }],
   });
   const isMatch = (pattern: Omit<EventPattern, 'position'>, subject: PlainEvent = event): boolean =>
-    matchesPattern({ ...pattern, position }, subject, { pathOf });
+    matchesPattern({ ...pattern, position }, subject, { eventPath });
 
   it('every member of a pattern must match', () => {
     const good: readonly Omit<EventPattern, 'position'>[] = [

@@ -5,7 +5,7 @@ import type { CompiledHook } from '../../../lib/compiled/compiled-policy.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock } from '../../../lib/process/clock.js';
 import { RecordReader } from '../../../lib/stream/reader.js';
-import type { TracerEvent } from '../../../types/events.js';
+import type { EventType, TracerEvent } from '../../../types/events.js';
 import { compiledHook, compiledValue, loadedHook } from '../compiled-hooks.js';
 import { execRecord, exitRecord, forkRecord, hookRecord, testProcess, type TestProcess } from '../wire/records.js';
 import { UNWATCHED } from '../stream/fake-session.js';
@@ -25,7 +25,17 @@ const compileKind = (kind: CompiledHook['kind']): CompiledHook =>
     usdt: { path: '/a', provider: 'p', name: 'n' },
   });
 
-/** One event of each kind, of a process with a parent and an ancestor. */
+/** The kind of hook that makes the events of each type. The other types are made from the records of processes. */
+const HOOK_KINDS: Readonly<Record<Exclude<EventType, 'process_exec' | 'process_exit' | 'lost'>, CompiledHook['kind']>> = {
+  process_kprobe: 'kprobe',
+  process_tracepoint: 'raw_tracepoint',
+  process_lsm: 'lsm',
+  process_uprobe: 'uprobe',
+  process_usdt: 'usdt',
+  process_loader: 'loader',
+};
+
+/** One event of each type except `lost`, of a process with a parent and an ancestor. */
 export function createEventsOfAllKinds(): TracerEvent[] {
   const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 5n) });
   const readEvents = (...records: Buffer[]): TracerEvent[] => {
@@ -46,7 +56,7 @@ export function createEventsOfAllKinds(): TracerEvent[] {
   ];
   const [, second, exited] = readEvents(...records);
   const process = cache.findForHook(placeInChunk(hookRecord(child, 9)).chunk, 0).view;
-  const hookEvents = (['kprobe', 'raw_tracepoint', 'lsm', 'uprobe', 'usdt', 'loader'] as const).map((kind) => {
+  const hookEvents = Object.values(HOOK_KINDS).map((kind) => {
     const values = [
       { text: 'x' },
       { value: 2n ** 60n },
@@ -59,6 +69,7 @@ export function createEventsOfAllKinds(): TracerEvent[] {
     return createHookEvent(chunk, at, process, loadedHook(compiled));
   });
   const all = [second, exited, ...hookEvents].filter((event) => event !== undefined);
-  assert.equal(all.length, 8);
+  const types = all.map(({ type }) => type);
+  assert.deepEqual(types, ['process_exec', 'process_exit', ...Object.keys(HOOK_KINDS)]);
   return all;
 }

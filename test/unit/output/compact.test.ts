@@ -14,7 +14,14 @@ import {
   sizeArgument,
   stringArgument,
 } from './events.js';
-import { bpfMapArgument, packetArgument, perfEventArgument, bpfProgramArgument, socketArgument } from './values.js';
+import {
+  bpfMapArgument,
+  EXAMPLE_ARGUMENTS,
+  packetArgument,
+  perfEventArgument,
+  bpfProgramArgument,
+  socketArgument,
+} from './values.js';
 
 const MAP = 'BPF_MAP_TYPE_HASH counts key size 4 value size 8 max entries 16';
 

@@ -1,5 +1,7 @@
 /** Makes processes, events and arguments for tests, as the tracer reports them. */
 import type {
+  EventOf,
+  EventType,
   PlainOf,
   FileArgument,
   HookArgument,
@@ -126,3 +128,34 @@ export function stringArgument(value: string, index: number, truncated = false):
 export function sizeArgument(value: bigint, index: number): HookArgument {
   return { type: 'size_t', index, value };
 }
+
+const { functionName: _, data, ...hookFields } = kprobeEvent('', [intArgument(1, 0)], { message: 'seen', tags: ['a'] });
+
+/** An event of each type. */
+export const EXAMPLE_EVENTS: { readonly [T in EventType]: PlainOf<EventOf<T>> } = {
+  process_exec: execEvent(),
+  process_exit: exitEvent(),
+  process_kprobe: kprobeEvent('do_x', [fileArgument('/etc/a b')]),
+  process_tracepoint: { ...hookFields, type: 'process_tracepoint', subsystem: 'sched', event: 'sched_switch' },
+  process_lsm: { ...hookFields, type: 'process_lsm', functionName: 'file_open' },
+  process_uprobe: {
+    ...hookFields,
+    data,
+    type: 'process_uprobe',
+    path: '/bin/a',
+    symbol: 'main',
+    offset: 0n,
+    refCtrOffset: 0n,
+  },
+  process_usdt: { ...hookFields, type: 'process_usdt', path: '/bin/a b', provider: 'app', name: 'reply' },
+  process_loader: {
+    ...execEvent(),
+    type: 'process_loader',
+    policyName: 'loads',
+    path: '/lib/a b.so',
+    buildId: '00ff',
+    inode: 5n,
+    device: { major: 8, minor: 1 },
+  },
+  lost: lostEvent(),
+};

@@ -1,9 +1,11 @@
-/** Makes arguments of each type that an event can have, except numbers, strings and files. */
+/** Arguments of each type that an event can have, and functions that make some of them. */
 import type {
+  ArgumentOf,
   BpfMapArgument,
   BpfProgramArgument,
   BufferArgument,
   CredentialsArgument,
+  HookArgument,
   ModuleArgument,
   PacketArgument,
   PerfEventArgument,
@@ -11,6 +13,7 @@ import type {
   SocketArgument,
   UserNamespaceArgument,
 } from '../../../types/events.js';
+import { fileArgument } from './events.js';
 
 const ENDS = {
   family: 'AF_INET',
@@ -71,3 +74,57 @@ export function perfEventArgument(fields: Partial<PerfEventArgument> = {}): Perf
 export function moduleArgument(fields: Partial<ModuleArgument> = {}): ModuleArgument {
   return { type: 'module', index: 0, name: 'dummy', signatureValid: false, taints: 0x3000n, ...fields };
 }
+
+/** A value of each type. */
+export const EXAMPLE_ARGUMENTS: { readonly [T in HookArgument['type']]: ArgumentOf<T> } = {
+  int: { type: 'int', index: 0, value: -(2 ** 31) },
+  int8: { type: 'int8', index: 0, value: -128 },
+  sint8: { type: 'sint8', index: 0, value: 127 },
+  int16: { type: 'int16', index: 0, value: -32768 },
+  sint16: { type: 'sint16', index: 0, value: 32767 },
+  int32: { type: 'int32', index: 0, value: -1 },
+  sint32: { type: 'sint32', index: 0, value: 2 ** 31 - 1 },
+  uint8: { type: 'uint8', index: 0, value: 255 },
+  uint16: { type: 'uint16', index: 0, value: 65535 },
+  uint32: { type: 'uint32', index: 0, value: 2 ** 32 - 1 },
+  int64: { type: 'int64', index: 0, value: -(2n ** 63n) },
+  sint64: { type: 'sint64', index: 0, value: 2n ** 63n - 1n },
+  long: { type: 'long', index: 0, value: -1n },
+  uint64: { type: 'uint64', index: 0, value: 2n ** 64n - 1n },
+  ulong: { type: 'ulong', index: 0, value: 2n ** 32n },
+  size_t: { type: 'size_t', index: 0, value: 4096n },
+  string: { type: 'string', index: 0, value: 'ü b', truncated: false },
+  data_loc: { type: 'data_loc', index: 0, value: 'eth0', truncated: false },
+  filename: { type: 'filename', index: 0, value: '/etc/a', truncated: true },
+  net_device: { type: 'net_device', index: 0, value: 'lo', truncated: false },
+  sockaddr_un: { type: 'sockaddr_un', index: 0, value: '@x', truncated: false },
+  char_buf: { ...bufferArgument('abc', 3), type: 'char_buf' },
+  const_buf: { ...bufferArgument('\0a', 2), type: 'const_buf' },
+  char_iovec: { ...bufferArgument('abc', 99), type: 'char_iovec' },
+  iov_iter: { ...bufferArgument('', 0), type: 'iov_iter' },
+  file: { ...fileArgument('/etc/a b'), type: 'file' },
+  path: { ...fileArgument('/a', 0, { flags: ['deleted'] }), type: 'path' },
+  fd: { ...fileArgument('/a', 0, { fd: 7 }), type: 'fd' },
+  dentry: { ...fileArgument('/a', 0, { flags: ['unreachable'] }), type: 'dentry' },
+  linux_binprm: { ...fileArgument('/bin/a'), type: 'linux_binprm' },
+  kiocb: { ...fileArgument('/a'), type: 'kiocb' },
+  sock: { ...socketArgument(), type: 'sock' },
+  socket: { ...socketArgument(), type: 'socket' },
+  skb: packetArgument(),
+  sockaddr: socketAddressArgument(),
+  capability: { type: 'capability', index: 0, value: 21, name: 'CAP_SYS_ADMIN' },
+  kernel_cap_t: { type: 'kernel_cap_t', index: 0, value: 1n, names: ['CAP_CHOWN'] },
+  cap_inheritable: { type: 'cap_inheritable', index: 0, value: 0n, names: [] },
+  cap_permitted: { type: 'cap_permitted', index: 0, value: 2n, names: ['CAP_DAC_OVERRIDE'] },
+  cap_effective: { type: 'cap_effective', index: 0, value: 3n, names: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE'] },
+  syscall64: { type: 'syscall64', index: 0, value: 257n, name: 'openat', abi: 'x64' },
+  cred: credentialsArgument(),
+  user_namespace: userNamespaceArgument(),
+  bpf_cmd: { type: 'bpf_cmd', index: 0, value: 5, name: 'BPF_PROG_LOAD' },
+  bpf_attr: { ...bpfProgramArgument(), type: 'bpf_attr' },
+  bpf_prog: { ...bpfProgramArgument(), type: 'bpf_prog' },
+  bpf_map: bpfMapArgument(),
+  perf_event: perfEventArgument(),
+  module: { ...moduleArgument(), type: 'module' },
+  load_info: { ...moduleArgument(), type: 'load_info' },
+};

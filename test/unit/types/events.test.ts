@@ -7,7 +7,7 @@ const HEAD = `import type {
   ArgumentOf, EventsOptions, FileArgument, HookArgument, LostEvent, PlainEvent, PlainOf, PlainProcess, ProcessExecEvent,
   ProcessExitEvent, ProcessKprobeEvent, SocketArgument, Tracer, TracerEvent,
 } from '../../../types/index.js';
-import { argOf, isFile, pathOf } from '../../../types/index.js';
+import { findArgument, isFile, eventPath } from '../../../types/index.js';
 declare const tracer: Tracer;
 declare const signal: import('../../../types/index.js').StopSignal;
 declare const event: TracerEvent;
@@ -71,8 +71,8 @@ const PROGRAMS: readonly { readonly name: string; readonly body: string }[] = [
     name: 'the path of a value that is not a file',
     body: 'const [a] = kprobe.args; if (a && «!|»isFile(a)) void a.path;',
   },
-  { name: 'a path that may be missing', body: 'const path: string = pathOf(kprobe)«|!»; void path;' },
-  { name: 'a labelled value that may be missing', body: "void argOf(kprobe, 'a')«.type|?.type»;" },
+  { name: 'a path that may be missing', body: 'const path: string = eventPath(kprobe)«|!»; void path;' },
+  { name: 'a labelled value that may be missing', body: "void findArgument(kprobe, 'a')«.type|?.type»;" },
   { name: 'the children of a process id', body: 'void tracer.children(«1|kprobe.process»);' },
   { name: 'a class that does not exist', body: 'void (event «instanceof|as unknown as» ProcessKprobeEvent);' },
 ];
