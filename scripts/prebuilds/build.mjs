@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import prebuildify from 'prebuildify';
-import { report } from './check.mjs';
+import { reportProblems } from './check.mjs';
 import { TARGETS } from './targets.mjs';
 
 const folder = dirname(fileURLToPath(import.meta.url));
@@ -20,5 +20,5 @@ for (const arch of requested.length > 0 ? requested : Object.keys(TARGETS)) {
   mkdirSync(cwd, { recursive: true });
   const target = `node@${/\d+/.exec(engines.node)[0]}.0.0`;
   await promisify(prebuildify)({ cwd, out: root, name, arch, platform: 'linux', napi: true, targets: [target], nodeGyp: join(folder, 'compile.mjs') });
-  if (!report(root, arch)) process.exitCode = 1;
+  if (!reportProblems(root, arch)) process.exitCode = 1;
 }
