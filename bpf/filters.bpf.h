@@ -168,7 +168,7 @@ static __noinline u64 read_process_field(u32 field)
 	struct process_namespaces ns;
 	u32 index = field - PROCESS_NAMESPACE;
 
-	switch (field) {
+	switch ((enum process_field)field) {
 	case PROCESS_TGID:
 		return READ(task, tgid);
 	case PROCESS_NAMESPACE_TGID: {
@@ -185,6 +185,8 @@ static __noinline u64 read_process_field(u32 field)
 		return READ_U64(cred, cap_effective);
 	case PROCESS_CAP_INHERITABLE:
 		return READ_U64(cred, cap_inheritable);
+	case PROCESS_NAMESPACE:
+		break;
 	}
 	fill_namespaces(&ns, task);
 	if (index >= sizeof(ns) / sizeof(u32))

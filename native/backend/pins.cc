@@ -69,14 +69,15 @@ using Counts = std::array<uint64_t, HOOKS_MAX>;
 int count_record(void* context, void* data, size_t size) {
   if (size < sizeof(event_header)) return 0;
   uint32_t hook = HOOKS_MAX;
-  switch (static_cast<const event_header*>(data)->type) {
+  switch (static_cast<event_type>(static_cast<const event_header*>(data)->type)) {
     case EVENT_EXEC: hook = HOOK_EXEC; break;
     case EVENT_EXIT: hook = HOOK_EXIT; break;
     case EVENT_FORK: hook = HOOK_FORK; break;
     case EVENT_HOOK:
       if (size >= sizeof(event_hook)) hook = static_cast<const event_hook*>(data)->hook;
       break;
-    default: break;
+    case EVENT_CGROUP:
+    case EVENT_CGROUP_GONE: break;  // no policy has them
   }
   if (hook < HOOKS_MAX) (*static_cast<Counts*>(context))[hook]++;
   return 0;

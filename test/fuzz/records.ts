@@ -20,7 +20,18 @@ import {
 import { applyChanges, changes, oddLong, oddNumber } from './mutations.js';
 import type { Target } from './target.js';
 
-const KINDS = ['kprobe', 'tracepoint', 'lsm', 'uprobe', 'usdt', 'loader', 'fentry'] as const;
+/** The kinds of hooks that have events. */
+type Kind = Exclude<CompiledHook['kind'], 'enforcer'>;
+const KINDS = Object.keys({
+  kprobe: true,
+  fentry: true,
+  tracepoint: true,
+  raw_tracepoint: true,
+  lsm: true,
+  uprobe: true,
+  usdt: true,
+  loader: true,
+} satisfies Record<Kind, true>) as Kind[];
 const ACTIONS: readonly (readonly SelectorActions[] | undefined)[] = [
   undefined,
   [

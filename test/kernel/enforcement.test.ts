@@ -7,7 +7,15 @@ import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTracer } from '../../lib/index.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
-import { checkout, fileArgument, kprobeEvents, MECHANISMS, kprobePolicy, Recording, type Mechanism } from './support.js';
+import {
+  checkout,
+  fileArgument,
+  kprobeEvents,
+  MECHANISMS,
+  kprobePolicy,
+  Recording,
+  type Mechanism,
+} from './support.js';
 
 /** Programs that only these tests start, so that actions cannot affect other processes. */
 const CAT = '/tmp/acted-on';
@@ -96,8 +104,9 @@ describe('enforcement', function () {
 
   it('a function that cannot be overridden is refused with a code', async () => {
     const hook = `call: vfs_read\nsyscall: false\nargs:\n- {index: 0, type: file}\nselectors:\n${SELECTOR}  - {action: Override, argError: -1}`;
-    await assert.rejects(openTracer({ policies: [{ yaml: kprobePolicy('r', hook) }], enforcement: true }), (error: Error) =>
-      /vfs_read cannot be overridden/.test(error.message),
+    await assert.rejects(
+      openTracer({ policies: [{ yaml: kprobePolicy('r', hook) }], enforcement: true }),
+      (error: Error) => /vfs_read cannot be overridden/.test(error.message),
     );
     const zero = openHook('action: Override, argError: 0');
     await assert.rejects(
@@ -301,11 +310,11 @@ ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
   });
 
   it('a rate limit reports one of many events, and the number of suppressed events', async () => {
-    const yaml = kprobePolicy('r', openHook('action: Post, rateLimit: "2s", rateLimitScope: global'));
+    const yaml = kprobePolicy('r', openHook('action: Post, rateLimit: "8s", rateLimitScope: global'));
     const recording = await Recording.open(yaml, { attach });
     const events = await recording.hooksDuring(async () => {
       for (let i = 0; i < 4; i++) assert.deepEqual(runCat(), untouched);
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await new Promise((resolve) => setTimeout(resolve, 8500));
       runCat();
     });
     const [status] = recording.tracer.policies();

@@ -303,19 +303,46 @@ function writeAction(w: Writer, tag: number, action: PerformedAction): void {
   const end = w.length;
   if (action.onReturn === true) w.bool(ACTION.onReturn, true);
   if ('outcome' in action) w.string(ACTION.outcome, action.outcome);
-  if ('name' in action) writeStringValue(w, ACTION.name, action.name);
-  if ('url' in action) writeStringValue(w, ACTION.url, action.url);
-  if ('target' in action && action.target !== undefined) w.string(ACTION.target, action.target);
-  if ('registers' in action && action.registers !== undefined) w.strings(ACTION.registers, action.registers);
-  if ('value' in action && action.value !== undefined) {
-    const before = w.length;
-    w.double(DOUBLE_VALUE, action.value);
-    w.message(ACTION.value, before);
+  switch (action.action) {
+    case 'post':
+    case 'cleanupEnforcerNotification':
+    case 'trackSock':
+    case 'untrackSock':
+      break;
+    case 'signal':
+    case 'sigkill':
+      w.wrapper(ACTION.signal, action.signal);
+      break;
+    case 'override':
+      if (action.target !== undefined) w.string(ACTION.target, action.target);
+      if (action.registers !== undefined) w.strings(ACTION.registers, action.registers);
+      if (action.value !== undefined) writeActionValue(w, action.value);
+      break;
+    case 'set':
+      writeActionValue(w, action.value);
+      w.wrapper(ACTION.index, action.index);
+      break;
+    case 'notifyEnforcer':
+      if (action.value !== undefined) writeActionValue(w, action.value);
+      if (action.signal !== undefined) w.wrapper(ACTION.signal, action.signal);
+      break;
+    case 'getUrl':
+      writeStringValue(w, ACTION.url, action.url);
+      break;
+    case 'dnsLookup':
+      writeStringValue(w, ACTION.name, action.name);
+      break;
+    default:
+      action satisfies never;
   }
-  if ('signal' in action && action.signal !== undefined) w.wrapper(ACTION.signal, action.signal);
-  if ('index' in action) w.wrapper(ACTION.index, action.index);
   w.string(ACTION.action, action.action);
   w.message(tag, end);
+}
+
+function writeActionValue(w: Writer, value: number): void {
+  const end = w.length;
+  w.double(DOUBLE_VALUE, value);
+  w.message(ACTION.value, end);
 }
 
 /** Field 1, 64 bits: the value of a DoubleValue. */

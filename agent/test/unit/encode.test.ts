@@ -6,14 +6,17 @@ import {
   formatCompact,
   redactor,
   toJson,
+  type EventType,
   type HookArgument,
   type JsonOptions,
+  type PerformedAction,
   type PlainEvent,
   type PlainProcess,
   type Pod,
   type TracerEvent,
 } from 'polytrace';
 import {
+  EXAMPLE_EVENTS,
   execEvent,
   exitEvent,
   fileArgument,
@@ -30,6 +33,7 @@ import {
   bufferArgument,
   credentialsArgument,
   bpfMapArgument,
+  EXAMPLE_ARGUMENTS,
   moduleArgument,
   packetArgument,
   perfEventArgument,
@@ -127,6 +131,28 @@ const ARGUMENTS: Readonly<Record<string, readonly HookArgument[]>> = {
   'system calls': [call, { type: 'syscall64', index: 0, value: 0n, name: 'read', abi: 'x64' }],
   'a system call that does not exist': [{ type: 'syscall64', index: 4, value: 2n ** 64n - 1n, abi: 'x64' }],
   labels: [{ ...intArgument(1, 0), label: 'ä label' }],
+};
+
+type WithAction<A extends PerformedAction['action']> = PerformedAction & { readonly action: A };
+/** The actions that a hook reports, with each of their members. */
+const ACTIONS: {
+  readonly [A in PerformedAction['action']]: readonly [WithAction<A>, ...WithAction<A>[]];
+} = {
+  post: [{ action: 'post' }],
+  signal: [{ action: 'signal', signal: 10, outcome: 'done' }],
+  sigkill: [{ action: 'sigkill', signal: 9, outcome: 'done' }],
+  override: [
+    { action: 'override', value: -1, outcome: 'failed' },
+    { action: 'override', registers: ['rax=1', 'rip=2'], outcome: 'done' },
+    { action: 'override', target: 'main', outcome: 'protected' },
+  ],
+  set: [{ action: 'set', index: 0, value: 0, outcome: 'done' }],
+  notifyEnforcer: [{ action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done', onReturn: true }],
+  cleanupEnforcerNotification: [{ action: 'cleanupEnforcerNotification' }],
+  trackSock: [{ action: 'trackSock' }],
+  untrackSock: [{ action: 'untrackSock' }],
+  getUrl: [{ action: 'getUrl', url: '', outcome: 'started' }],
+  dnsLookup: [{ action: 'dnsLookup', name: 'example.org', outcome: 'dropped' }],
 };
 
 /** Functions whose compact lines format their arguments in different ways. */
@@ -228,31 +254,36 @@ const functions = fc
   .record({ hook: hooks, data: values, result: fc.option(argument, { nil: undefined }), suppressed: u32 })
   .map(({ hook, data, result, suppressed }) => ({ ...hook, data, suppressed, ...(result && { return: result }) }));
 
-const kinds: readonly fc.Arbitrary<PlainEvent>[] = [
-  fc.constant(execEvent()),
-  fc.record({ status: fc.nat({ max: 255 }) }).map((fields) => exitEvent({}, fields)),
-  functions,
-  fc.record({ hook: hooks, subsystem: name, event: name }).map(({ hook, ...fields }) => {
+const eventsOfProcesses: Readonly<Record<Exclude<EventType, 'lost'>, fc.Arbitrary<PlainEvent>>> = {
+  process_exec: fc.constant(execEvent()),
+  process_exit: fc.record({ status: fc.nat({ max: 255 }) }).map((fields) => exitEvent({}, fields)),
+  process_kprobe: functions,
+  process_tracepoint: fc.record({ hook: hooks, subsystem: name, event: name }).map(({ hook, ...fields }) => {
     const { functionName: _, data: _data, ...common } = hook;
     return { ...common, type: 'process_tracepoint', ...fields } as const;
   }),
-  hooks.map(({ data: _, ...common }) => ({ ...common, type: 'process_lsm' }) as const),
-  fc.record({ hook: hooks, path: name, provider: name, name }).map(({ hook, ...fields }) => {
+  process_lsm: hooks.map(({ data: _, ...common }) => ({ ...common, type: 'process_lsm' }) as const),
+  process_usdt: fc.record({ hook: hooks, path: name, provider: name, name }).map(({ hook, ...fields }) => {
     const { functionName: _, data: _data, ...common } = hook;
     return { ...common, type: 'process_usdt', ...fields } as const;
   }),
-  fc
+  process_uprobe: fc
     .record({ hook: functions, path: name, symbol: text, offset: u64, refCtrOffset: u64 })
     .map(
       ({ hook: { functionName: _, ...common }, ...fields }) =>
         ({ ...common, type: 'process_uprobe', ...fields }) as const,
     ),
-  text.map((path) => {
+  process_loader: text.map((path) => {
     return { ...execEvent(), type: 'process_loader', policyName: '', path, inode: 5n, device: { major: 0, minor: 0 } };
   }),
-];
+};
 const EVENTS = fc
-  .record({ event: fc.oneof(...kinds), process: processes, parent: fc.option(processes), former: processes })
+  .record({
+    event: fc.oneof(...Object.values(eventsOfProcesses)),
+    process: processes,
+    parent: fc.option(processes),
+    former: processes,
+  })
   .map(({ event, process, parent, former }) => ({
     ...event,
     process,
@@ -323,6 +354,12 @@ describe('events in the protocol', () => {
     });
   }
 
+  for (const [type, value] of Object.entries(EXAMPLE_ARGUMENTS)) {
+    it(`a value of type ${type}, for each function that shows its arguments`, () => {
+      for (const name of FUNCTIONS) assertSameOutput(kprobeEvent(name, [value]));
+    });
+  }
+
   it('return values, data, messages, tags and actions', () => {
     const more = {
       data: [intArgument(5, 0)],
@@ -332,24 +369,11 @@ describe('events in the protocol', () => {
       tags: ['a', 'b'],
     } as const;
     assertSameOutput(kprobeEvent('sys_read', [fileArgument('/x')], more));
-    const actions = [
-      { action: 'post' },
-      { action: 'signal', signal: 10, outcome: 'done' },
-      { action: 'sigkill', signal: 9, outcome: 'done' },
-      { action: 'override', value: -1, outcome: 'failed' },
-      { action: 'override', registers: ['rax=1', 'rip=2'], outcome: 'done' },
-      { action: 'override', target: 'main', outcome: 'protected' },
-      { action: 'set', index: 0, value: 0, outcome: 'done' },
-      { action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done', onReturn: true },
-      { action: 'trackSock' },
-      { action: 'getUrl', url: '', outcome: 'started' },
-      { action: 'dnsLookup', name: 'example.org', outcome: 'dropped' },
-    ] as const;
     assertSameOutput(
       kprobeEvent('sys_read', [], {
         policyMode: 'enforce',
         action: 'sigkill',
-        actions,
+        actions: Object.values(ACTIONS).flat(),
         suppressed: 3,
         ofSocketOwner: true,
       }),
@@ -362,25 +386,16 @@ describe('events in the protocol', () => {
     assertSameOutput(kprobeEvent('sys_read', [], { kernelStack, userStack }));
   });
 
-  it('other kinds of hooks', () => {
-    const {
-      functionName: _,
-      data: _data,
-      ...common
-    } = kprobeEvent('', [stringArgument('/bin/a', 4), call], { message: 'm', tags: ['t'] });
-    assertSameOutput({ ...common, type: 'process_tracepoint', subsystem: 'sched', event: 'sched_switch' });
-    assertSameOutput({ ...common, type: 'process_lsm', functionName: 'file_open', imaHash: 'sha256:00ff' });
-    assertSameOutput({ ...common, type: 'process_usdt', path: '/bin/a b', provider: 'app', name: 'reply' });
-    const location = { path: '/bin/a', data: [], refCtrOffset: 32n, return: intArgument(1, 0) };
-    assertSameOutput({ ...common, type: 'process_uprobe', ...location, symbol: 'main', offset: 16n });
-    assertSameOutput({ ...common, type: 'process_uprobe', ...location, symbol: '', offset: 0n, address: 0x401136n });
-    const loader = { policyName: '', path: '/lib/a.so', inode: 5n, device: { major: 0, minor: 0 } };
-    assertSameOutput({ ...execEvent(), type: 'process_loader', ...loader, buildId: '00ff' });
-    assertSameOutput({ ...execEvent(), type: 'process_loader', ...loader });
-  });
+  for (const event of Object.values(EXAMPLE_EVENTS)) it(event.type, () => assertSameOutput(event));
 
-  it('a loss says its hook, policy and reason', () => {
-    assertSameOutput(lostEvent());
+  it('other fields of events', () => {
+    const { process_tracepoint: tracepoint, process_lsm: lsm, process_uprobe: uprobe } = EXAMPLE_EVENTS;
+    assertSameOutput({ ...tracepoint, args: [stringArgument('/bin/a', 4), call] });
+    assertSameOutput({ ...lsm, imaHash: 'sha256:00ff' });
+    assertSameOutput({ ...uprobe, offset: 16n, refCtrOffset: 32n, return: intArgument(1, 0) });
+    assertSameOutput({ ...uprobe, symbol: '', offset: 0n, address: 0x401136n });
+    const { buildId: _, ...loader } = EXAMPLE_EVENTS.process_loader;
+    assertSameOutput(loader);
     assertSameOutput(lostEvent({ policyName: '', count: 2 ** 40 }));
   });
 

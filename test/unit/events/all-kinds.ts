@@ -26,14 +26,15 @@ const compileKind = (kind: CompiledHook['kind']): CompiledHook =>
   });
 
 /** The kind of hook that makes the events of each type. The other types are made from the records of processes. */
-const HOOK_KINDS: Readonly<Record<Exclude<EventType, 'process_exec' | 'process_exit' | 'lost'>, CompiledHook['kind']>> = {
-  process_kprobe: 'kprobe',
-  process_tracepoint: 'raw_tracepoint',
-  process_lsm: 'lsm',
-  process_uprobe: 'uprobe',
-  process_usdt: 'usdt',
-  process_loader: 'loader',
-};
+const HOOK_KINDS: Readonly<Record<Exclude<EventType, 'process_exec' | 'process_exit' | 'lost'>, CompiledHook['kind']>> =
+  {
+    process_kprobe: 'kprobe',
+    process_tracepoint: 'raw_tracepoint',
+    process_lsm: 'lsm',
+    process_uprobe: 'uprobe',
+    process_usdt: 'usdt',
+    process_loader: 'loader',
+  };
 
 /** One event of each type except `lost`, of a process with a parent and an ancestor. */
 export function createEventsOfAllKinds(): TracerEvent[] {

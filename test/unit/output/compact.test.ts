@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { formatCompact } from '../../../lib/output/compact.js';
 import { displayWidth } from '../../../lib/output/escape.js';
+import type { KnownFunction } from '../../../lib/output/known-functions.js';
 import type { HookArgument, PlainEvent } from '../../../types/events.js';
 import {
   ALL_CAPABILITIES,
@@ -22,6 +23,9 @@ import {
   bpfProgramArgument,
   socketArgument,
 } from './values.js';
+
+/** A call of a function, and what its line has in front of the process and after it. */
+type CallLine = readonly [args: readonly HookArgument[], emoji: string, label: string, detail: string];
 
 const MAP = 'BPF_MAP_TYPE_HASH counts key size 4 value size 8 max entries 16';
 
@@ -59,79 +63,139 @@ describe('compact output', () => {
     const shadow = fileArgument('/etc/shadow');
     const pathArgument = (path: string, index: number): HookArgument => fileArgument(path, index, { type: 'path' });
     const unreadable: HookArgument = { type: 'string', index: 0, value: '', truncated: false, unreadable: true };
-    const hooks: readonly (readonly [
-      name: string,
-      args: readonly HookArgument[],
-      emoji: string,
-      rest: string,
-      detail: string,
-    ])[] = [
-      ['security_file_permission', [shadow, intArgument(4, 1)], '📚', 'read   ', '/etc/shadow'],
-      ['security_file_permission', [shadow, intArgument(2, 1)], '📝', 'write  ', '/etc/shadow'],
-      ['security_file_permission', [shadow, intArgument(1, 1)], '❓', 'security_file_permission', '/etc/shadow'],
-      ['security_file_permission', [shadow], '❓', 'security_file_permission', '/etc/shadow'],
-      [
-        'security_mmap_file',
-        [shadow, intArgument(3, 1, 'uint32'), intArgument(1, 2, 'uint32')],
-        '📝',
-        'mmap-rw',
-        '/etc/shadow',
+    const lines: Readonly<Record<KnownFunction, readonly [CallLine, ...CallLine[]]>> = {
+      security_file_permission: [
+        [[shadow, intArgument(4, 1)], '📚', 'read   ', '/etc/shadow'],
+        [[shadow, intArgument(2, 1)], '📝', 'write  ', '/etc/shadow'],
+        [[shadow, intArgument(1, 1)], '❓', 'security_file_permission', '/etc/shadow'],
+        [[shadow], '❓', 'security_file_permission', '/etc/shadow'],
       ],
-      ['security_mmap_file', [shadow, intArgument(5, 1, 'uint32')], '📝', 'mmap-rx', '/etc/shadow'],
-      ['security_mmap_file', [shadow, intArgument(0, 1, 'uint32')], '📝', 'mmap-  ', '/etc/shadow'],
-      ['security_path_truncate', [fileArgument('/etc/x', 0, { type: 'path' })], '📝', 'truncate', '/etc/x'],
-      ['security_file_truncate', [shadow], '📝', 'truncate', '/etc/shadow'],
-      [
-        'security_file_mprotect',
-        [shadow, intArgument(3, 2, 'uint32'), intArgument(8, 0, 'uint32')],
-        '📝',
-        'mprotect-rw',
-        '/etc/shadow',
+      security_mmap_file: [
+        [[shadow, intArgument(3, 1, 'uint32'), intArgument(1, 2, 'uint32')], '📝', 'mmap-rw', '/etc/shadow'],
+        [[shadow, intArgument(5, 1, 'uint32')], '📝', 'mmap-rx', '/etc/shadow'],
+        [[shadow, intArgument(0, 1, 'uint32')], '📝', 'mmap-  ', '/etc/shadow'],
+        [[shadow, sizeArgument(6n, 1)], '📝', 'mmap-wx', '/etc/shadow'],
       ],
-      [
-        'security_path_rename',
+      security_path_truncate: [[[fileArgument('/etc/x', 0, { type: 'path' })], '📝', 'truncate', '/etc/x']],
+      security_file_truncate: [[[shadow], '📝', 'truncate', '/etc/shadow']],
+      security_file_mprotect: [
+        [[shadow, intArgument(3, 2, 'uint32'), intArgument(8, 0, 'uint32')], '📝', 'mprotect-rw', '/etc/shadow'],
+      ],
+      security_path_rename: [
         [
-          pathArgument('/etc', 0),
-          fileArgument('/shadow', 1, { type: 'dentry', flags: ['unreachable'] }),
-          pathArgument('/', 2),
-          fileArgument('/new name', 3, { type: 'dentry' }),
+          [
+            pathArgument('/etc', 0),
+            fileArgument('/shadow', 1, { type: 'dentry', flags: ['unreachable'] }),
+            pathArgument('/', 2),
+            fileArgument('/new name', 3, { type: 'dentry' }),
+          ],
+          '🔀',
+          'rename ',
+          '/etc/shadow -> "/new name"',
         ],
-        '🔀',
-        'rename ',
-        '/etc/shadow -> "/new name"',
+        [[fileArgument('/etc/x', 1, { type: 'dentry' })], '🔀', 'rename ', '/etc/x'],
+        [[pathArgument('/etc', 0)], '🔀', 'rename ', ''],
       ],
-      ['security_path_rename', [fileArgument('/etc/x', 1, { type: 'dentry' })], '🔀', 'rename ', '/etc/x'],
-      ['security_path_rename', [pathArgument('/etc', 0)], '🔀', 'rename ', ''],
-      [
-        'security_path_link',
+      security_path_link: [
         [
-          fileArgument('/etc/x', 0, { type: 'dentry', flags: ['deleted'] }),
-          fileArgument('/srv', 1, { type: 'path', flags: ['unreachable'] }),
-          fileArgument('/srv/y', 2, { type: 'dentry' }),
+          [
+            fileArgument('/etc/x', 0, { type: 'dentry', flags: ['deleted'] }),
+            fileArgument('/srv', 1, { type: 'path', flags: ['unreachable'] }),
+            fileArgument('/srv/y', 2, { type: 'dentry' }),
+          ],
+          '🔗',
+          'link   ',
+          '/etc/x (deleted) -> /srv/y (unreachable)',
         ],
-        '🔗',
-        'link   ',
-        '/etc/x (deleted) -> /srv/y (unreachable)',
+        [[], '🔗', 'link   ', ''],
       ],
-      ['security_path_link', [], '🔗', 'link   ', ''],
-      ['security_path_chroot', [pathArgument('/etc', 0)], '📂', 'chroot ', '/etc'],
-      ['__do_loopback', [pathArgument('/etc', 0)], '💾', 'bind   ', '/etc'],
-      ['clone_private_mount', [pathArgument('/etc', 0)], '💾', 'layer  ', '/etc'],
-      [
-        'security_sb_mount',
-        [stringArgument('none', 0), pathArgument('/etc', 1), stringArgument('tmpfs', 2), sizeArgument(0n, 3)],
-        '💾',
-        'mount  ',
-        'none /etc',
+      security_path_chroot: [[[pathArgument('/etc', 0)], '📂', 'chroot ', '/etc']],
+      __do_loopback: [[[pathArgument('/etc', 0)], '💾', 'bind   ', '/etc']],
+      clone_private_mount: [[[pathArgument('/etc', 0)], '💾', 'layer  ', '/etc']],
+      security_sb_mount: [
+        [
+          [stringArgument('none', 0), pathArgument('/etc', 1), stringArgument('tmpfs', 2), sizeArgument(0n, 3)],
+          '💾',
+          'mount  ',
+          'none /etc',
+        ],
       ],
-      ['security_move_mount', [pathArgument('/srv', 0), pathArgument('/etc', 1)], '💾', 'move_mount', '/srv /etc'],
-      [
-        '__x64_sys_read',
-        [fileArgument('/etc/x', 0, { type: 'fd', fd: 3 }), sizeArgument(4096n, 2)],
-        '📚',
-        'read   ',
-        '/etc/x 4096 bytes',
+      security_move_mount: [[[pathArgument('/srv', 0), pathArgument('/etc', 1)], '💾', 'move_mount', '/srv /etc']],
+      sys_read: [
+        [
+          [fileArgument('/etc/x', 0, { type: 'fd', fd: 3 }), sizeArgument(4096n, 2)],
+          '📚',
+          'read   ',
+          '/etc/x 4096 bytes',
+        ],
+        [[intArgument(3, 0), intArgument(4096, 2)], '📚', 'read   ', '4096 bytes'],
       ],
+      sys_write: [[[intArgument(1, 0), sizeArgument(5n, 2)], '📝', 'write  ', '5 bytes']],
+      fd_install: [[[intArgument(3, 0), fileArgument('/etc/x', 1)], '📬', 'open   ', '/etc/x']],
+      sys_open: [[[stringArgument('../x', 0)], '📬', 'open   ', '../x']],
+      sys_openat: [[[intArgument(-100, 0), stringArgument('/etc/x', 1)], '📬', 'openat ', '/etc/x']],
+      sys_close: [[[fileArgument('/etc/x', 0, { type: 'fd', fd: 3 })], '📪', 'close  ', '/etc/x']],
+      sys_mount: [
+        [
+          [stringArgument('/dev/sda', 0), stringArgument('/mnt', 1), stringArgument('ext4', 2)],
+          '💾',
+          'mount  ',
+          '/dev/sda /mnt',
+        ],
+        [[unreadable, stringArgument('/mnt', 1)], '💾', 'mount  ', '(unreadable) /mnt'],
+      ],
+      sys_pivot_root: [[[stringArgument('/new', 0), stringArgument('/old', 1)], '💾', 'pivot_root', '/new /old']],
+      sys_setuid: [
+        [[intArgument(0, 0)], '🔑', 'setuid ', '0'],
+        [[{ type: 'uint64', index: 0, value: 1000n }], '🔑', 'setuid ', '1000'],
+      ],
+      sys_setns: [
+        [[intArgument(3, 0), intArgument(0x40000000, 1)], '🔧', 'setns  ', 'net'],
+        [[intArgument(3, 0), intArgument(0x20020000, 1)], '🔧', 'setns  ', 'mnt,pid'],
+        [[intArgument(3, 0), intArgument(0, 1)], '🔧', 'setns  ', 'any'],
+      ],
+      sys_clock_settime: [[[], '⏰', 'clock_settime', '']],
+      tcp_connect: [
+        [[], '🔌', 'connect', ''],
+        [[socketArgument()], '🔌', 'connect', 'tcp 10.0.0.1:40000 -> 192.0.2.7:443'],
+        [[packetArgument({ protocol: '200' })], '🔌', 'connect', '200 10.0.0.1:40000 -> 192.0.2.7:443'],
+      ],
+      tcp_close: [
+        [
+          [socketArgument({ family: 'AF_INET6', sourceAddress: '::1', destinationAddress: '2001:db8::1' })],
+          '🧹',
+          'close  ',
+          'tcp [::1]:40000 -> [2001:db8::1]:443',
+        ],
+        [[socketArgument({ family: 'AF_UNIX', sourceAddress: '' })], '🧹', 'close  ', 'AF_UNIX'],
+        [[socketArgument({ unreadable: true })], '🧹', 'close  ', ''],
+      ],
+      tcp_sendmsg: [
+        [[socketArgument(), sizeArgument(5n, 2)], '📤', 'sendmsg', 'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 5'],
+        [[socketArgument(), intArgument(5, 2)], '📤', 'sendmsg', 'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 5'],
+        [
+          [{ type: 'uint64', index: 2, value: 2n ** 63n }, socketArgument()],
+          '📤',
+          'sendmsg',
+          'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 9223372036854775808',
+        ],
+      ],
+      bpf_check: [
+        [[bpfProgramArgument()], '🐝', 'bpf_load', 'BPF_PROG_TYPE_KPROBE probe instruction count 12'],
+        [[bpfProgramArgument({ name: '\n' })], '🐝', 'bpf_load', 'BPF_PROG_TYPE_KPROBE "\\n" instruction count 12'],
+      ],
+      security_perf_event_alloc: [
+        [[perfEventArgument()], '🐝', 'perf_event_alloc', 'PERF_TYPE_TRACEPOINT do_exit'],
+        [[perfEventArgument({ function: '' })], '🐝', 'perf_event_alloc', 'PERF_TYPE_TRACEPOINT'],
+      ],
+      security_bpf_map_alloc: [[[bpfMapArgument()], '🗺', 'bpf_map_create', MAP]],
+      security_bpf_map_create: [[[bpfMapArgument()], '🗺', 'bpf_map_create', MAP]],
+    };
+    for (const [name, calls] of Object.entries(lines)) {
+      const functionName = name.startsWith('sys_') ? `__x64_${name}` : name;
+      for (const call of calls) addTest(functionName, ...call);
+    }
+    for (const [name, ...call] of [
       [
         '__arm64_sys_write',
         [fileArgument('/etc/x', 0, { type: 'fd', fd: 3 }), sizeArgument(5n, 2)],
@@ -139,84 +203,13 @@ describe('compact output', () => {
         'write  ',
         '/etc/x 5 bytes',
       ],
-      ['__x64_sys_write', [intArgument(1, 0), sizeArgument(5n, 2)], '📝', 'write  ', '5 bytes'],
-      ['fd_install', [intArgument(3, 0), fileArgument('/etc/x', 1)], '📬', 'open   ', '/etc/x'],
-      ['__x64_sys_open', [stringArgument('../x', 0)], '📬', 'open   ', '../x'],
-      ['__x64_sys_openat', [intArgument(-100, 0), stringArgument('/etc/x', 1)], '📬', 'openat ', '/etc/x'],
-      ['__x64_sys_close', [fileArgument('/etc/x', 0, { type: 'fd', fd: 3 })], '📪', 'close  ', '/etc/x'],
-      [
-        '__x64_sys_mount',
-        [stringArgument('/dev/sda', 0), stringArgument('/mnt', 1), stringArgument('ext4', 2)],
-        '💾',
-        'mount  ',
-        '/dev/sda /mnt',
-      ],
-      ['__x64_sys_pivot_root', [stringArgument('/new', 0), stringArgument('/old', 1)], '💾', 'pivot_root', '/new /old'],
-      ['__x64_sys_setuid', [intArgument(0, 0)], '🔑', 'setuid ', '0'],
-      ['__x64_sys_setns', [intArgument(3, 0), intArgument(0x40000000, 1)], '🔧', 'setns  ', 'net'],
-      ['__x64_sys_setns', [intArgument(3, 0), intArgument(0x20020000, 1)], '🔧', 'setns  ', 'mnt,pid'],
-      ['__x64_sys_setns', [intArgument(3, 0), intArgument(0, 1)], '🔧', 'setns  ', 'any'],
-      ['__x64_sys_clock_settime', [], '⏰', 'clock_settime', ''],
-      ['__x64_sys_setuid', [{ type: 'uint64', index: 0, value: 1000n }], '🔑', 'setuid ', '1000'],
-      ['__x64_sys_mount', [unreadable, stringArgument('/mnt', 1)], '💾', 'mount  ', '(unreadable) /mnt'],
-      ['security_mmap_file', [shadow, sizeArgument(6n, 1)], '📝', 'mmap-wx', '/etc/shadow'],
-      ['tcp_connect', [], '🔌', 'connect', ''],
-      ['tcp_connect', [socketArgument()], '🔌', 'connect', 'tcp 10.0.0.1:40000 -> 192.0.2.7:443'],
-      [
-        'tcp_close',
-        [socketArgument({ family: 'AF_INET6', sourceAddress: '::1', destinationAddress: '2001:db8::1' })],
-        '🧹',
-        'close  ',
-        'tcp [::1]:40000 -> [2001:db8::1]:443',
-      ],
-      [
-        'tcp_sendmsg',
-        [socketArgument(), sizeArgument(5n, 2)],
-        '📤',
-        'sendmsg',
-        'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 5',
-      ],
-      [
-        'tcp_sendmsg',
-        [socketArgument(), intArgument(5, 2)],
-        '📤',
-        'sendmsg',
-        'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 5',
-      ],
-      [
-        'tcp_sendmsg',
-        [{ type: 'uint64', index: 2, value: 2n ** 63n }, socketArgument()],
-        '📤',
-        'sendmsg',
-        'tcp 10.0.0.1:40000 -> 192.0.2.7:443 bytes 9223372036854775808',
-      ],
-      ['__x64_sys_read', [intArgument(3, 0), intArgument(4096, 2)], '📚', 'read   ', '4096 bytes'],
-      ['tcp_connect', [packetArgument({ protocol: '200' })], '🔌', 'connect', '200 10.0.0.1:40000 -> 192.0.2.7:443'],
-      ['tcp_close', [socketArgument({ family: 'AF_UNIX', sourceAddress: '' })], '🧹', 'close  ', 'AF_UNIX'],
-      ['tcp_close', [socketArgument({ unreadable: true })], '🧹', 'close  ', ''],
-      ['bpf_check', [bpfProgramArgument()], '🐝', 'bpf_load', 'BPF_PROG_TYPE_KPROBE probe instruction count 12'],
-      [
-        'bpf_check',
-        [bpfProgramArgument({ name: '\n' })],
-        '🐝',
-        'bpf_load',
-        'BPF_PROG_TYPE_KPROBE "\\n" instruction count 12',
-      ],
-      ['security_perf_event_alloc', [perfEventArgument()], '🐝', 'perf_event_alloc', 'PERF_TYPE_TRACEPOINT do_exit'],
-      [
-        'security_perf_event_alloc',
-        [perfEventArgument({ function: '' })],
-        '🐝',
-        'perf_event_alloc',
-        'PERF_TYPE_TRACEPOINT',
-      ],
-      ['security_bpf_map_alloc', [bpfMapArgument()], '🗺', 'bpf_map_create', MAP],
-      ['security_bpf_map_create', [bpfMapArgument()], '🗺', 'bpf_map_create', MAP],
       ['__x64_sys_ptrace', [intArgument(16, 0)], '❓', 'syscall', '__x64_sys_ptrace 16 # files'],
       ['__arm64_sys_ptrace', [intArgument(16, 0)], '❓', 'syscall', '__arm64_sys_ptrace 16 # files'],
       ['toString', [], '❓', 'kprobe ', 'toString # files'],
-    ];
-    for (const [name, args, emoji, label, detail] of hooks) {
+    ] satisfies (readonly [name: string, ...CallLine])[])
+      addTest(name, ...call);
+
+    function addTest(name: string, ...[args, emoji, label, detail]: CallLine): void {
       it(`${name}: ${emoji} ${label} ${detail}`, () => {
         const line = `${emoji} ${label} node /usr/bin/cat ${detail}`.trimEnd();
         assert.equal(formatCompact(kprobeEvent(name, args)), line);
@@ -254,6 +247,65 @@ describe('compact output', () => {
         assert.equal(formatCompact(kprobeEvent('do_x', args)), `❓ kprobe  node /usr/bin/cat do_x ${line} # files`);
       });
     }
+
+    it('show a value of each type', () => {
+      const texts: Readonly<Record<HookArgument['type'], string>> = {
+        int: '-2147483648',
+        int8: '-128',
+        sint8: '127',
+        int16: '-32768',
+        sint16: '32767',
+        int32: '-1',
+        sint32: '2147483647',
+        uint8: '255',
+        uint16: '65535',
+        uint32: '4294967295',
+        int64: '-9223372036854775808',
+        sint64: '9223372036854775807',
+        long: '-1',
+        uint64: '18446744073709551615',
+        ulong: '4294967296',
+        size_t: '4096',
+        string: '"ü b"',
+        data_loc: 'eth0',
+        filename: '/etc/a (truncated)',
+        net_device: 'lo',
+        sockaddr_un: '@x',
+        char_buf: 'abc',
+        const_buf: '0x0061',
+        char_iovec: 'abc… (99 bytes)',
+        iov_iter: '""',
+        file: '"/etc/a b"',
+        path: '/a (deleted)',
+        fd: '/a',
+        dentry: '/a (unreachable)',
+        linux_binprm: '/bin/a',
+        kiocb: '/a',
+        sock: 'tcp 10.0.0.1:40000 -> 192.0.2.7:443',
+        socket: 'tcp 10.0.0.1:40000 -> 192.0.2.7:443',
+        skb: 'tcp 10.0.0.1:40000 -> 192.0.2.7:443',
+        sockaddr: '[2001:db8::1]:53',
+        capability: 'CAP_SYS_ADMIN',
+        kernel_cap_t: '0x1',
+        cap_inheritable: '0x0',
+        cap_permitted: '0x2',
+        cap_effective: '0x3',
+        syscall64: 'openat',
+        cred: 'uid 0 euid 2',
+        user_namespace: 'user namespace 4026531837',
+        bpf_cmd: 'BPF_PROG_LOAD',
+        bpf_attr: 'BPF_PROG_TYPE_KPROBE probe instruction count 12',
+        bpf_prog: 'BPF_PROG_TYPE_KPROBE probe instruction count 12',
+        bpf_map: MAP,
+        perf_event: 'PERF_TYPE_TRACEPOINT do_exit',
+        module: 'dummy',
+        load_info: 'dummy',
+      };
+      for (const [type, text] of Object.entries(texts) as [HookArgument['type'], string][]) {
+        const line = formatCompact(kprobeEvent('do_x', [EXAMPLE_ARGUMENTS[type]]));
+        assert.equal(line, `❓ kprobe  node /usr/bin/cat do_x ${text} # files`);
+      }
+    });
 
     it('shows the message of the hook, and the return value', () => {
       const event = kprobeEvent('do_x', [], { message: 'somebody calls x', return: intArgument(-13, 0) });

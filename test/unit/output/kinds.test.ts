@@ -1,139 +1,119 @@
-/** Events of hooks other than kprobes, as JSON and as a compact line. */
+/** Events of each type, as JSON and as a compact line. */
 import assert from 'node:assert/strict';
 import { formatCompact } from '../../../lib/output/compact.js';
 import { eventFilter } from '../../../lib/output/filters.js';
 import { toJson } from '../../../lib/output/json.js';
 import { uprobeName, probeName } from '../../../lib/names/attach-points.js';
 import type {
+  EventType,
   PlainOf,
   HookArgument,
-  ProcessLoaderEvent,
   ProcessLsmEvent,
   ProcessTracepointEvent,
   ProcessUprobeEvent,
-  ProcessUsdtEvent,
   PlainEvent,
 } from '../../../types/events.js';
-import { execEvent, fileArgument, kprobeEvent, intArgument, stringArgument } from './events.js';
+import { EXAMPLE_EVENTS, fileArgument, intArgument, stringArgument } from './events.js';
 
 function tracepointEvent(args: readonly HookArgument[], event = 'sched_process_exec'): PlainOf<ProcessTracepointEvent> {
-  const { functionName: _, data: _data, ...common } = kprobeEvent('', args, { message: 'seen', tags: ['a'] });
-  return { ...common, type: 'process_tracepoint', subsystem: 'sched', event };
+  return { ...EXAMPLE_EVENTS.process_tracepoint, event, args };
 }
 
 function lsmEvent(args: readonly HookArgument[]): PlainOf<ProcessLsmEvent> {
-  const { data: _, ...common } = kprobeEvent('file_open', args);
-  return { ...common, type: 'process_lsm' };
+  return { ...EXAMPLE_EVENTS.process_lsm, args };
 }
 
 function uprobeEvent(
   args: readonly HookArgument[],
   attachPoint: Partial<PlainOf<ProcessUprobeEvent>> = {},
 ): PlainOf<ProcessUprobeEvent> {
-  const { functionName: _, ...common } = kprobeEvent('', args, { data: [intArgument(5, 0)] });
-  return {
-    ...common,
-    type: 'process_uprobe',
-    path: '/bin/a',
-    symbol: 'main',
-    offset: 0n,
-    refCtrOffset: 0n,
-    ...attachPoint,
-  };
-}
-
-function usdtEvent(args: readonly HookArgument[]): PlainOf<ProcessUsdtEvent> {
-  const { functionName: _, data: _data, ...common } = kprobeEvent('', args, { message: 'seen', tags: ['a'] });
-  return { ...common, type: 'process_usdt', path: '/bin/a b', provider: 'app', name: 'reply' };
+  return { ...EXAMPLE_EVENTS.process_uprobe, args, ...attachPoint };
 }
 
 /** Parses the JSON of an event. Checks and removes the process, which is the same in all events. */
 function parseOwnFields(event: PlainEvent): Record<string, unknown> {
   const json = JSON.parse(toJson(event)) as Record<string, Record<string, unknown>>;
   const { process, parent: _, ...own } = json[event.type] ?? {};
-  assert.equal((process as { binary: string }).binary, '/usr/bin/cat');
+  assert.equal((process as { binary: string } | undefined)?.binary, event.type === 'lost' ? undefined : '/usr/bin/cat');
   return own;
 }
 
 const CALL: HookArgument = { type: 'syscall64', index: 4, value: 257n, name: 'openat', abi: 'x64' };
 const NAMELESS: HookArgument = { type: 'syscall64', index: 4, value: 9999n, abi: 'x64' };
+const POSTED = { action: 'KPROBE_ACTION_POST', policy_name: 'files' };
+const HOOK = { ...POSTED, args: [{ int_arg: 1 }], message: 'seen', tags: ['a'] };
 
-const LOADED: PlainOf<ProcessLoaderEvent> = {
-  ...execEvent({ binary: '/usr/bin/cat' }),
-  type: 'process_loader',
-  policyName: 'loads',
-  path: '/lib/a b.so',
-  buildId: '00ff',
-  inode: 5n,
-  device: { major: 8, minor: 1 },
+/** What is shown of the example of each type: the fields of its JSON without the process, and its line. */
+const SHOWN: Readonly<Record<EventType, readonly [own: Readonly<Record<string, unknown>>, line: string]>> = {
+  process_exec: [{}, '🚀 process node /usr/bin/cat /etc/shadow'],
+  process_exit: [{ time: '2026-11-24T14:36:50.316744941Z' }, '💥 exit    node /usr/bin/cat /etc/shadow 0'],
+  process_kprobe: [
+    {
+      ...POSTED,
+      function_name: 'do_x',
+      args: [{ file_arg: { path: '/etc/a b', permission: '-rw-r-----' } }],
+      return_action: 'KPROBE_ACTION_POST',
+    },
+    '❓ kprobe  node /usr/bin/cat do_x "/etc/a b" # files',
+  ],
+  process_tracepoint: [
+    { ...HOOK, subsys: 'sched', event: 'sched_switch' },
+    '📍 tracepoint node /usr/bin/cat sched/sched_switch 1 # seen',
+  ],
+  process_lsm: [{ ...HOOK, function_name: 'file_open' }, '🔒 lsm     node /usr/bin/cat file_open 1 # seen'],
+  process_uprobe: [{ ...HOOK, path: '/bin/a', symbol: 'main' }, '🧷 uprobe  node /usr/bin/cat /bin/a:main 1 # seen'],
+  process_usdt: [
+    { ...HOOK, path: '/bin/a b', provider: 'app', name: 'reply' },
+    '🕵️ usdt    node /usr/bin/cat "/bin/a b" app reply 1 # seen',
+  ],
+  process_loader: [
+    // the build id is in base64
+    { path: '/lib/a b.so', buildid: 'AP8=' },
+    '🧬 loader  node /usr/bin/cat 00ff "/lib/a b.so"',
+  ],
+  lost: [
+    { hook: 'security_file_permission', policy_name: 'files', reason: 'ring_full', count: 12 },
+    '⚠️  lost    node security_file_permission 12 events (ring_full)',
+  ],
 };
-const { buildId: _, ...WITHOUT_ID } = LOADED;
-const HASHED: PlainOf<ProcessLsmEvent> = { ...lsmEvent([fileArgument('/etc/shadow')]), imaHash: 'sha256:00ff' };
 
-describe('events of other kinds of hooks', () => {
-  it('a tracepoint in JSON', () => {
-    assert.deepEqual(parseOwnFields(tracepointEvent([stringArgument('/bin/a', 4)])), {
-      subsys: 'sched',
-      event: 'sched_process_exec',
-      args: [{ string_arg: '/bin/a' }],
-      action: 'KPROBE_ACTION_POST',
-      policy_name: 'files',
-      message: 'seen',
-      tags: ['a'],
+describe('events of each type', () => {
+  for (const [type, [own, line]] of Object.entries(SHOWN) as [EventType, (typeof SHOWN)[EventType]][]) {
+    it(type, () => {
+      assert.deepEqual(parseOwnFields(EXAMPLE_EVENTS[type]), own);
+      assert.equal(formatCompact(EXAMPLE_EVENTS[type]), line);
     });
-  });
-
-  it('a mapping in JSON: the build id in base64', () => {
-    assert.deepEqual(parseOwnFields(LOADED), { path: '/lib/a b.so', buildid: 'AP8=' });
-  });
+  }
 
   it('the hash of a file in JSON', () => {
-    assert.equal((parseOwnFields(HASHED) as { ima_hash?: string }).ima_hash, 'sha256:00ff');
-  });
-
-  it('an LSM hook in JSON', () => {
-    assert.deepEqual(parseOwnFields(lsmEvent([fileArgument('/etc/shadow')])), {
-      function_name: 'file_open',
-      args: [{ file_arg: { path: '/etc/shadow', permission: '-rw-r-----' } }],
-      action: 'KPROBE_ACTION_POST',
-      policy_name: 'files',
-    });
+    const event = { ...EXAMPLE_EVENTS.process_lsm, imaHash: 'sha256:00ff' };
+    assert.equal((parseOwnFields(event) as { ima_hash?: string }).ima_hash, 'sha256:00ff');
   });
 
   it('a uprobe in JSON: zeros are omitted, as everywhere', () => {
-    const common = { path: '/bin/a', action: 'KPROBE_ACTION_POST', policy_name: 'files', data: [{ int_arg: 5 }] };
-    assert.deepEqual(parseOwnFields(uprobeEvent([])), { ...common, symbol: 'main' });
-    assert.deepEqual(
-      parseOwnFields(uprobeEvent([intArgument(1, 0)], { return: intArgument(7, 0), offset: 16n, refCtrOffset: 32n })),
-      {
-        ...common,
-        symbol: 'main',
-        args: [{ int_arg: 1 }],
-        return: { int_arg: 7 },
-        offset: '16',
-        ref_ctr_offset: '32',
-      },
-    );
+    const { args: _, ...common } = HOOK;
+    const event = uprobeEvent([], {
+      data: [intArgument(5, 0)],
+      return: intArgument(7, 0),
+      offset: 16n,
+      refCtrOffset: 32n,
+    });
+    const attachPoint = { path: '/bin/a', symbol: 'main', offset: '16', ref_ctr_offset: '32' };
+    assert.deepEqual(parseOwnFields(event), {
+      ...common,
+      ...attachPoint,
+      data: [{ int_arg: 5 }],
+      return: { int_arg: 7 },
+    });
     assert.deepEqual(parseOwnFields(uprobeEvent([], { symbol: '', address: 0x401000n })), {
       ...common,
+      path: '/bin/a',
       offset: '4198400',
     });
   });
 
-  it('a static probe in JSON', () => {
-    assert.deepEqual(parseOwnFields(usdtEvent([intArgument(1, 0)])), {
-      path: '/bin/a b',
-      provider: 'app',
-      name: 'reply',
-      policy_name: 'files',
-      message: 'seen',
-      args: [{ int_arg: 1 }],
-      tags: ['a'],
-      action: 'KPROBE_ACTION_POST',
-    });
-  });
-
-  it('as a line', () => {
+  it('in the style of Tetragon', () => {
+    const { buildId: _, ...withoutId } = EXAMPLE_EVENTS.process_loader;
     const lines: readonly (readonly [PlainEvent, string])[] = [
       [
         tracepointEvent([stringArgument('/bin/a b', 4)]),
@@ -146,17 +126,14 @@ describe('events of other kinds of hooks', () => {
         lsmEvent([fileArgument('/etc/shadow'), intArgument(3, 1)]),
         '🔒 lsm     node /usr/bin/cat file_open /etc/shadow',
       ],
-      [LOADED, '🧬 loader  node /usr/bin/cat 00ff "/lib/a b.so"'],
-      [WITHOUT_ID, '🧬 loader  node /usr/bin/cat "/lib/a b.so"'],
-      [HASHED, '🔒 lsm     node /usr/bin/cat file_open /etc/shadow\n   sha256:00ff'],
+      [withoutId, '🧬 loader  node /usr/bin/cat "/lib/a b.so"'],
+      [
+        { ...lsmEvent([fileArgument('/etc/shadow')]), imaHash: 'sha256:00ff' },
+        '🔒 lsm     node /usr/bin/cat file_open /etc/shadow\n   sha256:00ff',
+      ],
       [uprobeEvent([stringArgument('x', 0)]), '🧷 uprobe  node /usr/bin/cat /bin/a:main x'],
-      [usdtEvent([stringArgument('x', 0)]), '🕵️ usdt    node /usr/bin/cat "/bin/a b" app reply x'],
     ];
     for (const [event, line] of lines) assert.equal(formatCompact(event, { style: 'tetragon' }), line);
-    assert.equal(
-      formatCompact(lsmEvent([fileArgument('/etc/shadow'), intArgument(3, 1)])),
-      '🔒 lsm     node /usr/bin/cat file_open /etc/shadow 3 # files',
-    );
   });
 
   it('attach points in programs are written as in a policy', () => {

@@ -4,6 +4,7 @@ import type { PlainEvent, PlainProcess } from 'polytrace';
 import { ReportRows } from '../../../lib/report/rows.js';
 import type { EndRow, EventRow, ProcessRow, Row } from '../../../lib/report/row.js';
 import {
+  EXAMPLE_EVENTS,
   execEvent,
   exitEvent,
   fileArgument,
@@ -93,6 +94,10 @@ describe('rows of a report', () => {
       ProcessRow,
     ];
     assert.equal(process.arguments.length, 8193);
+  });
+
+  it('an event of each type is a row', () => {
+    for (const event of Object.values(EXAMPLE_EVENTS)) assert.equal(toEventRow(event).type, event.type);
   });
 
   it('a lost event has its number, and no process', () => {
