@@ -18,7 +18,7 @@ export function scratchGuard(mechanism: string, { features, preemption }: GuardC
 }
 
 /** Returns true if a hook with this mechanism can miss calls on this kernel. */
-export function canMissCalls(mechanism: string, context: GuardContext): boolean {
+function canMissCalls(mechanism: string, context: GuardContext): boolean {
   if (!context.preemption.isPreemptible) return false;
   return mechanism === 'fentry' || scratchGuard(mechanism, context) === ScratchGuard.GUARD_LEVELS;
 }

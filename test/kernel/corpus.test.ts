@@ -9,7 +9,14 @@ import { inspect } from 'node:util';
 import type { ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
 import type { NamedAction } from './matrix-policy.js';
 import { runActions, prepareMatrix, PROGRAM } from './matrix-setup.js';
-import { OLD_NAME, prepareProbes, expectedRefusal, SCENARIOS, replacePaths, type Expected } from './corpus-scenarios.js';
+import {
+  OLD_NAME,
+  prepareProbes,
+  expectedRefusal,
+  SCENARIOS,
+  replacePaths,
+  type Expected,
+} from './corpus-scenarios.js';
 import { NIGHTLY } from '../nightly.js';
 import { assertPart, corpus, kprobeEvents, kernel, Recording } from './support.js';
 
@@ -30,13 +37,16 @@ function toOutcome(error: unknown): Outcome {
 }
 
 function checkScenario(expected: readonly Expected[], events: readonly TracerEvent[], policyName: string): void {
-  const own = kprobeEvents(events).filter((event) => event.policyName === policyName && event.process.binary === PROGRAM);
+  const own = kprobeEvents(events).filter(
+    (event) => event.policyName === policyName && event.process.binary === PROGRAM,
+  );
   const names = own.map(({ functionName }) => functionName).join(', ');
   if (expected.length === 0) assert.equal(names, '');
   let from = 0;
   for (const each of expected) {
     const at = own.findIndex((event, i) => i >= from && isExpected(each, event));
-    if (at < 0) assert.fail(`${describeEvent(each)} is missing after number ${from} of: ${own.map(describeEvent).join('; ')}`);
+    if (at < 0)
+      assert.fail(`${describeEvent(each)} is missing after number ${from} of: ${own.map(describeEvent).join('; ')}`);
     from = at + 1;
   }
 }

@@ -143,9 +143,12 @@ describe('enforcers', function () {
   });
 
   it('a signal and an override at once', async () => {
-    const { events, status } = await recordEnforcement([openPolicy('both', TARGET, 'argError: -13, argSig: 15')], () => {
-      assert.equal(runProgram(CAT, TARGET).signal, 'SIGTERM');
-    });
+    const { events, status } = await recordEnforcement(
+      [openPolicy('both', TARGET, 'argError: -13, argSig: 15')],
+      () => {
+        assert.equal(runProgram(CAT, TARGET).signal, 'SIGTERM');
+      },
+    );
     assert.deepEqual(policyActions(events, 'both'), [notifyActions({ signal: 15, value: -13 })]);
     assert.equal(status[0]?.enforced, 1);
   });
@@ -158,17 +161,23 @@ describe('enforcers', function () {
       await tracer.setPolicyMode('mode', 'enforce');
       assert.match(runProgram(CAT, TARGET).stderr, /Permission denied/);
     });
-    assert.deepEqual(policyActions(events, 'mode'), [notifyActions({ value: -13 }, 'monitored'), notifyActions({ value: -13 })]);
+    assert.deepEqual(policyActions(events, 'mode'), [
+      notifyActions({ value: -13 }, 'monitored'),
+      notifyActions({ value: -13 }),
+    ]);
     assert.deepEqual([status[0]?.matched, status[0]?.enforced], [2, 1]);
   });
 
   it('a notification that is not used within its system call expires before the next one', async () => {
     const missing = '/tmp/enforced-missing.txt';
-    const { events, status } = await recordEnforcement([openPolicy('stale', missing, 'argError: -13, argSig: 9')], () => {
-      const { signal, stdout, stderr } = runProgram(CAT, missing, TARGET);
-      assert.deepEqual([signal, stdout], [null, 'text\n']);
-      assert.match(stderr, /No such file or directory/);
-    });
+    const { events, status } = await recordEnforcement(
+      [openPolicy('stale', missing, 'argError: -13, argSig: 9')],
+      () => {
+        const { signal, stdout, stderr } = runProgram(CAT, missing, TARGET);
+        assert.deepEqual([signal, stdout], [null, 'text\n']);
+        assert.match(stderr, /No such file or directory/);
+      },
+    );
     assert.deepEqual(policyActions(events, 'stale'), [notifyActions({ signal: 9, value: -13 })]);
     assert.deepEqual([status[0]?.matched, status[0]?.enforced], [1, 0]);
   });
@@ -183,7 +192,10 @@ selectors:
       assert.deepEqual(runProgram(CAT, TARGET), READ);
     });
     assert.deepEqual(policyActions(events, 'clean').filter(([first]) => first?.action === 'notifyEnforcer').length, 1);
-    assert.deepEqual(policyActions(events, 'clean')[0], [{ action: 'cleanupEnforcerNotification' }, { action: 'post' }]);
+    assert.deepEqual(policyActions(events, 'clean')[0], [
+      { action: 'cleanupEnforcerNotification' },
+      { action: 'post' },
+    ]);
   });
 
   it('enforcers of one policy do not act on notifications of another policy', async () => {

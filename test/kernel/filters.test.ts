@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import type { HookArgument } from '../../types/index.js';
-import { compileWorkload, fileHook, MECHANISMS, onPath, kprobePolicy, Recording, WORKLOAD, runWorkload } from './support.js';
+import {
+  compileWorkload,
+  fileHook,
+  MECHANISMS,
+  onPath,
+  kprobePolicy,
+  Recording,
+  WORKLOAD,
+  runWorkload,
+} from './support.js';
 
 /** A case is one hook, identified by its message. All cases of a kind are in one policy. */
 interface Case {

@@ -65,7 +65,10 @@ const LIMITS: readonly Limit[] = [
     title: '64 selectors on one hook, the first that matches decides',
     hook: NUMBERS,
     selectors: range(64).map((i) => ({
-      matchArgs: [matchArg(0, 'Equal', [`${5000 + i}`, '4999']), matchArg(1, i % 2 === 0 ? 'GreaterThan' : 'LessThan', [`${i}`])],
+      matchArgs: [
+        matchArg(0, 'Equal', [`${5000 + i}`, '4999']),
+        matchArg(1, i % 2 === 0 ? 'GreaterThan' : 'LessThan', [`${i}`]),
+      ],
     })),
     actions: [
       ...range(64).flatMap((i): [Action, number | undefined][] => [
@@ -80,7 +83,9 @@ const LIMITS: readonly Limit[] = [
     title: '64 selectors with texts of all kinds',
     hook: PATHS,
     selectors: range(64).map((i) => ({
-      matchArgs: [matchArg(1, ['Equal', 'Prefix', 'Postfix', 'SubString'][i % 4] as string, [`/${i}-of-${FOLDER}-${i}`])],
+      matchArgs: [
+        matchArg(1, ['Equal', 'Prefix', 'Postfix', 'SubString'][i % 4] as string, [`/${i}-of-${FOLDER}-${i}`]),
+      ],
     })),
     actions: range(64).flatMap((i): [Action, number | undefined][] => {
       const value = `/${i}-of-${FOLDER}-${i}`;

@@ -123,7 +123,9 @@ function testReturnActions(attach: Mechanism): void {
       .slice(first.indexOf('- matchArgs'))
       .replace('"-13"', '"0"')
       .replaceAll(`${ENTRY}`, `${RETURN}`);
-    const { events } = await recordReturns(`${first}\n${second}`, () => assert.deepEqual(runShell().sort(), ['entry', 'return']));
+    const { events } = await recordReturns(`${first}\n${second}`, () =>
+      assert.deepEqual(runShell().sort(), ['entry', 'return']),
+    );
     assert.deepEqual(
       events.map(({ selector, actions }) => [selector, actions]),
       [

@@ -78,9 +78,13 @@ describe('file monitoring', () => {
 
         it('shows truncation by path and shared memory', async () => {
           spawnSync('/usr/bin/bash', ['-c', 'echo longer > /etc/polytrace-test']);
-          const truncated = (await collectLines(() => runWorkload('truncate', '/etc/polytrace-test'))).filter(hasProgram(WORKLOAD));
+          const truncated = (await collectLines(() => runWorkload('truncate', '/etc/polytrace-test'))).filter(
+            hasProgram(WORKLOAD),
+          );
           assert.equal(truncated[1], `📝 truncate ${node} ${WORKLOAD} /etc/polytrace-test`);
-          const mapped = (await collectLines(() => runWorkload('mmap', '/etc/polytrace-test', 3, 1))).filter(hasProgram(WORKLOAD));
+          const mapped = (await collectLines(() => runWorkload('mmap', '/etc/polytrace-test', 3, 1))).filter(
+            hasProgram(WORKLOAD),
+          );
           assert.ok(mapped.includes(`📝 mmap-rw ${node} ${WORKLOAD} /etc/polytrace-test`), mapped.join('\n'));
         });
 

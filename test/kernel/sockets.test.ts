@@ -122,7 +122,10 @@ function testSockets(attach: Mechanism): void {
   });
   after(() => recording.close());
 
-  const recordHooks = async (hooks: readonly string[], run: () => void | Promise<void>): Promise<ProcessKprobeEvent[]> => {
+  const recordHooks = async (
+    hooks: readonly string[],
+    run: () => void | Promise<void>,
+  ): Promise<ProcessKprobeEvent[]> => {
     await recording.tracer.addPolicy({ yaml: kprobePolicy('tracks', ...hooks) });
     try {
       return await recording.hooksDuring(run);

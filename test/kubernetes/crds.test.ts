@@ -101,7 +101,9 @@ describe('CustomResourceDefinitions', function () {
   }
 
   it('take numbers as values of filters', async () => {
-    await cluster.apply(makePolicy('bare', { kprobes: [withFilter({ index: 0, operator: 'Equal', values: [1, '2'] })] }));
+    await cluster.apply(
+      makePolicy('bare', { kprobes: [withFilter({ index: 0, operator: 'Equal', values: [1, '2'] })] }),
+    );
   });
 
   it('have short names and columns, and a status with an entry for each node', async () => {

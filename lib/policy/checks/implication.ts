@@ -56,9 +56,9 @@ function coversValue(wider: ValueFilter, widerValue: string, filter: ValueFilter
     case 'Equal':
       return own === 'Equal' && value === widerValue;
     case 'Prefix':
-      return own !== 'Postfix' && value.startsWith(widerValue);
+      return (own === 'Equal' || own === 'Prefix') && value.startsWith(widerValue);
     case 'Postfix':
-      return own !== 'Prefix' && value.endsWith(widerValue);
+      return (own === 'Equal' || own === 'Postfix') && value.endsWith(widerValue);
     case undefined:
       return false;
   }
@@ -117,7 +117,14 @@ function canMatchBoth(a: ValueFilter, x: string, b: ValueFilter, y: string): boo
   if (other === 'Equal') return matchesValue(y, a, x);
   // A string can have any prefix together with any suffix.
   if (own !== other) return true;
-  return own === 'Prefix' ? x.startsWith(y) || y.startsWith(x) : x.endsWith(y) || y.endsWith(x);
+  switch (own) {
+    case 'Prefix':
+      return x.startsWith(y) || y.startsWith(x);
+    case 'Postfix':
+      return x.endsWith(y) || y.endsWith(x);
+    case undefined:
+      return true;
+  }
 }
 
 function matchesValue(text: string, filter: ValueFilter, value: string): boolean {

@@ -43,7 +43,11 @@ const POLICIES: readonly Row[] = [
   [
     '`Family` and the like on `sockaddr_un`',
     [SEMANTICS, 'the family of a local socket', 'an abstract name with its NUL, and a padded one'],
-    ['kernel/matrix-strings.ts', "operator: 'Family', values: ['AF_UNIX']", 'an abstract name, and one that is padded'],
+    [
+      'kernel/matrix-strings.ts',
+      "values: ['AF_UNIX'], match: ['unix', '@a']",
+      'an abstract name, and one that is padded',
+    ],
     ['unit/docs/from-tetragon.test.ts', 'ports of `sockaddr_un`'],
   ],
   [
@@ -120,7 +124,7 @@ const EVENTS: readonly Row[] = [
   ['compact: an unknown call', [COMPACT, "'syscall', '__x64_sys_ptrace"]],
   ['compact: `tcp_sendmsg`', [COMPACT, '[socketArgument(), intArgument(5, 2)]', 'bytes 9223372036854775808']],
   ['compact: exit of a process without arguments', [COMPACT, '/usr/bin/cat  127']],
-  ['compact: LSM hooks', ['unit/output/kinds.test.ts', 'as a line']],
+  ['compact: LSM hooks', ['unit/output/kinds.test.ts', 'in the style of Tetragon']],
 ];
 
 /** Returns the subjects of each table of a page. */
