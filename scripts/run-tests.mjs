@@ -30,7 +30,6 @@ const mocha = [
 const c8 = ['node_modules/c8/bin/c8.js', '--reporter', 'text-summary'];
 // The policy language has a minimum coverage. test/transpile.cjs compiles these tests, because the code that tsx adds
 // to a file counts as branches.
-// The default of an exhaustive switch is never reached, and counts as a branch.
 const policyCoverage = [...c8, '--include', 'lib/policy', '--check-coverage', '--lines', '95', '--branches', '94.5'];
 const transpiledMocha = mocha.map((arg) => (arg === 'tsx/cjs' ? './test/transpile.cjs' : arg));
 
