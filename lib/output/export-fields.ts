@@ -229,6 +229,7 @@ export type ArgumentField = keyof (typeof TABLE)['KprobeArgument'];
 
 type Nothing<T extends never> = T;
 type MessageName = keyof typeof TABLE;
+type EventMessage = (typeof TABLE)['GetEventsResponse'][EventType];
 type ValueForm = 'string' | 'bytes' | 'number' | 'long' | 'bool' | 'time' | 'name' | 'object';
 type ElementForm<F> = F extends `${infer E}[]` ? E : F;
 /** @public Only the compiler uses it: each form is a message of the table, or a form of values. */
@@ -243,10 +244,15 @@ const HOOK_EXTENSIONS = ['policy_mode', 'actions', 'of_socket_owner', 'suppresse
 const STACK_EXTENSIONS = ['kernel_stack_trace', 'user_stack_trace'];
 
 /** The fields that Tetragon's protocol does not have, by message. docs/events.md lists them. */
-export const EXTENSION_FIELDS: Readonly<Record<string, readonly string[]>> = {
+export const EXTENSION_FIELDS: Readonly<
+  Partial<Record<MessageName, readonly string[]>> & Record<EventMessage, readonly string[]>
+> = {
   GetEventsResponse: ['lost'],
   Lost: ['hook', 'policy_name', 'reason', 'count'],
   Process: ['binary_untrusted'],
+  ProcessExec: [],
+  ProcessExit: [],
+  ProcessLoader: [],
   ProcessKprobe: HOOK_EXTENSIONS,
   ProcessTracepoint: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
   ProcessUprobe: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS, 'return'],

@@ -71,7 +71,7 @@ function formatEventLines(
     ...(former === undefined ? {} : { former: processNumber(former) }),
     ancestors: ancestors.map(processNumber),
   };
-  const loaded = event instanceof LoaderEvent ? getLoaderHook(event) : findLoadedHook(event);
+  const loaded = findHook(event);
   const hook =
     loaded &&
     hooks.assign(loaded, (number) => (before += toJsonLine({ hook: number, is: encodePlain(toRecordedHook(loaded)) })));
@@ -80,6 +80,24 @@ function formatEventLines(
     ...(hook === undefined ? {} : { hook }),
   });
   return before + last;
+}
+
+/** Returns the hook that caused the event. */
+function findHook(event: TracerEvent): LoadedHook | undefined {
+  switch (event.type) {
+    case 'process_kprobe':
+    case 'process_tracepoint':
+    case 'process_uprobe':
+    case 'process_usdt':
+    case 'process_lsm':
+      return findLoadedHook(event);
+    case 'process_loader':
+      return event instanceof LoaderEvent ? getLoaderHook(event) : undefined;
+    case 'process_exec':
+    case 'process_exit':
+    case 'lost':
+      return undefined;
+  }
 }
 
 const HOOK_KEYS = ['kind', 'call', 'syscall', 'list', 'places', 'program', 'usdt', 'tracepoint', 'position'] as const;

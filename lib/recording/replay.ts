@@ -33,23 +33,30 @@ function findSources(hook: CompiledHook, policyName: string, recorded: readonly 
 }
 
 function replayCall({ event, hook: source }: RecordedEvent, hook: CompiledHook, policy: CompiledPolicy): Replayed[] {
-  if (source === undefined || event.type === 'lost') return [];
+  if (source === undefined) return [];
   const index = policy.hooks.indexOf(hook);
-  if (event.type === 'process_loader') {
-    const verdict = evaluateHook(hook, policy.processSets, { ...event, values: [], isSocketOwner: false });
-    return [
-      { hook: index, verdict, ...(verdict.reported === 'no' ? {} : { event: { ...event, policyName: policy.name } }) },
-    ];
+  switch (event.type) {
+    case 'process_kprobe':
+    case 'process_tracepoint':
+    case 'process_uprobe':
+    case 'process_usdt':
+    case 'process_lsm': {
+      if (!isCoveredCall(hook, event, source)) return [];
+      const values = valuesInSlots(hook, source, event);
+      const verdict = evaluateHook(hook, policy.processSets, { ...event, values, isSocketOwner: event.ofSocketOwner });
+      if (verdict.reported === 'no') return [{ hook: index, verdict }];
+      return [{ hook: index, verdict, event: toReportedEvent(event, hook, policy.name, verdict, values) }];
+    }
+    case 'process_loader': {
+      const verdict = evaluateHook(hook, policy.processSets, { ...event, values: [], isSocketOwner: false });
+      if (verdict.reported === 'no') return [{ hook: index, verdict }];
+      return [{ hook: index, verdict, event: { ...event, policyName: policy.name } }];
+    }
+    case 'process_exec':
+    case 'process_exit':
+    case 'lost':
+      return [];
   }
-  if (!isHookEvent(event) || !isCoveredCall(hook, event, source)) return [];
-  const values = valuesInSlots(hook, source, event);
-  const verdict = evaluateHook(hook, policy.processSets, { ...event, values, isSocketOwner: event.ofSocketOwner });
-  if (verdict.reported === 'no') return [{ hook: index, verdict }];
-  return [{ hook: index, verdict, event: toReportedEvent(event, hook, policy.name, verdict, values) }];
-}
-
-function isHookEvent(event: PlainEvent): event is HookEvent {
-  return 'selector' in event;
 }
 
 /** Returns the recorded values by the slots of the hook. Two values are equal if they have the same `valueKey`. */

@@ -86,27 +86,31 @@ function load(input: Buffer): KernelInfo | undefined {
   }
 }
 
+/** Maximum number of types that one check looks at: structs of 200 members that contain each other have millions. */
+const MAX_TYPES = 2000;
+
 /** Looks at a type as the checks of policies do. */
-function walk(type: TypeInfo | undefined, depth: number): void {
-  if (type === undefined || depth > 3) return;
+function walk(type: TypeInfo | undefined, budget: { types: number }, depth = 0): void {
+  if (type === undefined || depth > 3 || budget.types-- <= 0) return;
   assert.ok(Number.isInteger(type.size) && type.size >= 0);
   for (const member of type.members().slice(0, 20)) {
     assert.ok(member.bitOffset >= 0 && member.bitfieldSize >= 0);
-    walk(member.type, depth + 1);
+    walk(member.type, budget, depth + 1);
   }
-  walk(type.target(), depth + 1);
+  walk(type.target(), budget, depth + 1);
 }
 
 function check(input: Buffer): void {
   const kernel = load(input);
   if (kernel === undefined) return;
+  const budget = { types: MAX_TYPES };
   for (const each of kernel.functionNames().slice(0, 20)) {
     const found = kernel.function(each);
-    for (const { type: own } of found?.params.slice(0, 20) ?? []) walk(own, 0);
-    walk(found?.returns, 0);
+    for (const { type: own } of found?.params.slice(0, 20) ?? []) walk(own, budget);
+    walk(found?.returns, budget);
   }
-  for (const each of kernel.structNames().slice(-20)) walk(kernel.struct(each), 0);
-  for (const each of kernel.rawTracepointNames().slice(0, 20)) walk(kernel.rawTracepoint(each)?.params[0]?.type, 0);
+  for (const each of kernel.structNames().slice(-20)) walk(kernel.struct(each), budget);
+  for (const each of kernel.rawTracepointNames().slice(0, 20)) walk(kernel.rawTracepoint(each)?.params[0]?.type, budget);
 }
 
 export const btf: Target = { name: 'btf', extension: 'btf', inputs, check };

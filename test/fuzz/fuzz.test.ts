@@ -1,14 +1,13 @@
 /**
- * Short searches for inputs that break a promise: with a seed that is always the same, and with a new one, whose number
- * is in the title. The inputs that were found once are checked first. `npm run fuzz` searches for longer.
+ * Short searches for inputs that break a promise, always with the same seeds: a run of the tests does not depend on
+ * chance. The inputs that were found once are checked first. `npm run fuzz` searches for longer, with new seeds.
  */
 import assert from 'node:assert/strict';
 import type { Outcome } from './search.js';
 import { formatAdvice, corpusFiles, SEARCHERS } from './searchers.js';
 
 const MS = 2000;
-const SEED = 1;
-const NEW_SEED = Date.now() % 2 ** 31;
+const SEEDS = [1, 2];
 
 describe('fuzz', function () {
   this.timeout(180_000);
@@ -34,7 +33,7 @@ describe('fuzz', function () {
         check(await searcher.check(files));
       });
 
-      for (const seed of [SEED, NEW_SEED]) it(`seed ${seed}`, async () => check(await searcher.search(seed, MS)));
+      for (const seed of SEEDS) it(`seed ${seed}`, async () => check(await searcher.search(seed, MS)));
     });
   }
 });

@@ -41,12 +41,18 @@ function makeUsdtTarget({ path = '', provider = '', name = '' }: HookData): Hook
   return { kind: 'usdt', call: `${provider}:${name}`, syscall: false, usdt: { path, provider, name } };
 }
 
+const TARGET_FIELDS: Readonly<Record<Hook['kind'], keyof HookData>> = {
+  kprobes: 'call',
+  fentries: 'call',
+  tracepoints: 'event',
+  uprobes: 'path',
+  usdts: 'name',
+  lsmhooks: 'hook',
+};
+
 /** The field of the policy that names the target of the hook. */
 export function targetField({ kind }: Hook): keyof HookData {
-  if (kind === 'tracepoints') return 'event';
-  if (kind === 'lsmhooks') return 'hook';
-  if (kind === 'usdts') return 'name';
-  return kind === 'uprobes' ? 'path' : 'call';
+  return TARGET_FIELDS[kind];
 }
 
 function makeUprobeTarget(points: readonly UprobeAttachPoint[]): HookTarget {

@@ -7,7 +7,7 @@ import type { KernelInfo } from '../../../types/kernel.js';
 import { expandCall, findList, isGeneratedList, listName } from '../model/lists.js';
 import { formatHex } from '../../names/attach-points.js';
 import { syscallFunctionNames } from '../../names/syscall-functions.js';
-import type { ArgData, Hook, PolicyData, SelectorData, ValueFilter } from '../model/model.js';
+import type { ArgData, Hook, HookData, PolicyData, SelectorData, ValueFilter } from '../model/model.js';
 import type { Analysis } from '../analyse.js';
 import { isOptionName, optionEffect } from '../language/options.js';
 import { ARG_TYPES, COMPARED_AS, isExpressionOperator, type ValueClass } from '../language/vocabulary.js';
@@ -127,16 +127,34 @@ function formatAttachPoints(
   return formatValues([...symbols, ...offsets.map(formatHex), ...addrs.map(formatHex)]);
 }
 
-function describeMechanism({ data: policy }: Analysis, { kind, data }: Hook, kernel?: KernelInfo): string {
-  if (kind === 'tracepoints') return data.raw === true ? 'raw tracepoint' : 'tracepoint';
-  if (kind === 'lsmhooks') return 'BPF LSM';
-  if (kind === 'uprobes' || kind === 'usdts') return kind === 'uprobes' ? 'uprobe' : 'USDT probe';
+function describeMechanism(analysis: Analysis, { kind, data }: Hook, kernel?: KernelInfo): string {
+  switch (kind) {
+    case 'kprobes':
+    case 'fentries':
+      return describeFunctionMechanism(analysis, kind, data, kernel);
+    case 'tracepoints':
+      return data.raw === true ? 'raw tracepoint' : 'tracepoint';
+    case 'lsmhooks':
+      return 'BPF LSM';
+    case 'uprobes':
+      return 'uprobe';
+    case 'usdts':
+      return 'USDT probe';
+  }
+}
+
+function describeFunctionMechanism(
+  { data: policy }: Analysis,
+  kind: 'kprobes' | 'fentries',
+  data: HookData,
+  kernel?: KernelInfo,
+): string {
   const { call = '', syscall = true } = data;
   const list = findList(policy, listName(call) ?? '');
   const calls = expandCall(policy, call, syscall);
   const [only] = calls;
   if (kind === 'kprobes' && list !== undefined && (isGeneratedList(list) || calls.length > 1)) return LIST_MECHANISM;
-  const how = describeFunctionMechanism(kind === 'fentries', data.return === true);
+  const how = describeProbes(kind === 'fentries', data.return === true);
   if (kernel === undefined || only === undefined || calls.length > 1) return how;
   const names = only.syscall ? [...syscallFunctionNames(only.name), only.name] : [only.name];
   const found = names.find((name) => kernel.function(name) !== undefined);
@@ -145,7 +163,7 @@ function describeMechanism({ data: policy }: Analysis, { kind, data }: Hook, ker
 
 const LIST_MECHANISM = 'one program for all: kprobe.multi if the kernel has it, else a kprobe for each';
 
-function describeFunctionMechanism(trampolineOnly: boolean, returns: boolean): string {
+function describeProbes(trampolineOnly: boolean, returns: boolean): string {
   if (trampolineOnly) return returns ? 'fentry and fexit' : 'fentry';
   return returns
     ? 'fentry and fexit if the kernel has them, else kprobe and kretprobe'

@@ -22,7 +22,7 @@ import type { Field, ObjectShape } from './shape.js';
 import { suggestType } from './suggestions.js';
 import { labelSelectorShape } from './labels.js';
 import { selectorShape } from './selectors.js';
-import { ARG_TYPE_NAMES, LIST_TYPES, RETURN_ARG_ACTIONS } from './vocabulary.js';
+import { ARG_TYPE_NAMES, LIST_TYPES, RETURN_ARG_ACTIONS, type HookKind } from './vocabulary.js';
 
 export const API_VERSION = 'cilium.io/v1alpha1';
 export const POLICY_KINDS = ['TracingPolicy', 'TracingPolicyNamespaced'] as const;
@@ -126,7 +126,7 @@ const lsmHookShape = objectShape({
   ...COMMON_HOOK_FIELDS,
 });
 
-const specShape: ObjectShape = objectShape({
+const HOOK_FIELDS: Readonly<Record<HookKind, Field>> = {
   kprobes: optionalField(listShape(functionHookShape), 'Functions of the kernel.'),
   fentries: optionalField(
     listShape(functionHookShape),
@@ -136,6 +136,10 @@ const specShape: ObjectShape = objectShape({
   uprobes: optionalField(listShape(uprobeShape), 'Functions of programs and libraries.'),
   usdts: optionalField(listShape(usdtShape), 'Static probes of programs and libraries.'),
   lsmhooks: optionalField(listShape(lsmHookShape), 'Hooks of the Linux security modules.'),
+};
+
+const specShape: ObjectShape = objectShape({
+  ...HOOK_FIELDS,
   loader: optionalField(booleanShape, 'Report the executable mappings of programs and libraries.'),
   lists: optionalField(
     listShape(

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { isExported, MESSAGES, EXTENSION_FIELDS } from '../../../lib/output/export-fields.js';
 import { toJson } from '../../../lib/output/json.js';
-import type { HookArgument, PlainEvent } from '../../../types/events.js';
+import type { EventType, HookArgument, PlainEvent } from '../../../types/events.js';
 import {
   ALL_CAPABILITIES,
   execEvent,
@@ -12,11 +12,10 @@ import {
   intArgument,
   lostEvent,
   plainProcess,
-  sizeArgument,
   stringArgument,
 } from './events.js';
 import { API_ENUMS, API_MESSAGES } from './tetragon-api.js';
-import * as values from './values.js';
+import { EXAMPLE_ARGUMENTS } from './values.js';
 import { readProjectFile } from '../../project.js';
 
 function parseTable(text: string): ReadonlyMap<string, readonly string[]> {
@@ -47,33 +46,10 @@ const FULL = { ancestors: true, processCred: true, processNs: true } as const;
 
 /** Arguments with every value that an event can have. */
 const everyArgument: readonly HookArgument[] = [
+  ...Object.values(EXAMPLE_ARGUMENTS),
   { ...stringArgument('x', 0), label: 'name' },
   { ...stringArgument('', 0), unreadable: true },
-  { ...stringArgument('eth0', 0), type: 'net_device' },
-  { ...stringArgument('/run/x', 0), type: 'sockaddr_un' },
-  intArgument(-1, 0),
-  intArgument(1, 0, 'uint32'),
-  sizeArgument(5n, 0),
-  { type: 'long', index: 0, value: -1n },
-  values.bufferArgument('abc', 3),
-  values.bufferArgument('abc', 9),
   ...(['file', 'path', 'linux_binprm'] as const).map((type) => fileArgument('/x', 0, { type, flags: ['deleted'] })),
-  values.socketArgument(),
-  values.packetArgument(),
-  values.socketAddressArgument(),
-  values.credentialsArgument(),
-  values.userNamespaceArgument(),
-  values.bpfProgramArgument(),
-  values.bpfProgramArgument({ type: 'bpf_prog' }),
-  values.bpfMapArgument(),
-  values.perfEventArgument(),
-  values.moduleArgument(),
-  { type: 'capability', index: 0, value: 21, name: 'CAP_SYS_ADMIN' },
-  ...(['kernel_cap_t', 'cap_inheritable', 'cap_permitted', 'cap_effective'] as const).map(
-    (type) => ({ type, index: 0, value: 2n ** 40n, names: [] }) as const,
-  ),
-  { type: 'syscall64', index: 0, value: 257n, name: 'openat', abi: 'x64' },
-  { type: 'bpf_cmd', index: 0, value: 5, name: 'BPF_PROG_LOAD' },
 ];
 
 function makeEveryEvent(): PlainEvent[] {
@@ -127,17 +103,18 @@ function makeEveryEvent(): PlainEvent[] {
   });
   const attachPoint = { path: '/bin/a', symbol: 'main', offset: 1n, refCtrOffset: 2n, provider: 'p', name: 'n' };
   const loader = { path: '/lib/a', buildId: '00ff', inode: 5n, device: { major: 8, minor: 1 }, policyName: 'p' };
-  return [
-    execEvent({}, common),
-    exitEvent({}, { ...common, status: 1, signal: 'SIGKILL' }),
-    hook,
-    { ...hook, type: 'process_tracepoint', subsystem: 's', event: 'e' },
-    { ...hook, ...attachPoint, type: 'process_uprobe' },
-    { ...hook, ...attachPoint, type: 'process_usdt' },
-    { ...hook, type: 'process_lsm', imaHash: 'sha256:00' },
-    { ...execEvent({}, common), ...loader, type: 'process_loader' },
-    lostEvent(),
-  ];
+  const events: Readonly<Record<EventType, PlainEvent>> = {
+    process_exec: execEvent({}, common),
+    process_exit: exitEvent({}, { ...common, status: 1, signal: 'SIGKILL' }),
+    process_kprobe: hook,
+    process_tracepoint: { ...hook, type: 'process_tracepoint', subsystem: 's', event: 'e' },
+    process_uprobe: { ...hook, ...attachPoint, type: 'process_uprobe' },
+    process_usdt: { ...hook, ...attachPoint, type: 'process_usdt' },
+    process_lsm: { ...hook, type: 'process_lsm', imaHash: 'sha256:00' },
+    process_loader: { ...execEvent({}, common), ...loader, type: 'process_loader' },
+    lost: lostEvent(),
+  };
+  return Object.values(events);
 }
 
 const CHECKS: Readonly<Record<string, (value: unknown, names: readonly string[]) => boolean>> = {
@@ -170,7 +147,7 @@ function checkMessage(message: string, value: unknown, seen: Set<string>): void 
 describe('JSON export', () => {
   for (const [message, fields] of Object.entries(MESSAGES)) {
     it(`${message} has the fields of the protocol in their JSON types, and the fields that polytrace adds`, () => {
-      const ours = EXTENSION_FIELDS[message] ?? [];
+      const ours = EXTENSION_FIELDS[message as keyof typeof EXTENSION_FIELDS] ?? [];
       for (const [field, form] of Object.entries(fields)) {
         const type = findApiType(message, field);
         assert.equal(type === undefined, ours.includes(field), `${message}.${field} is ours, or it is not`);
