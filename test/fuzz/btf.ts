@@ -110,7 +110,8 @@ function check(input: Buffer): void {
     walk(found?.returns, budget);
   }
   for (const each of kernel.structNames().slice(-20)) walk(kernel.struct(each), budget);
-  for (const each of kernel.rawTracepointNames().slice(0, 20)) walk(kernel.rawTracepoint(each)?.params[0]?.type, budget);
+  for (const each of kernel.rawTracepointNames().slice(0, 20))
+    walk(kernel.rawTracepoint(each)?.params[0]?.type, budget);
 }
 
 export const btf: Target = { name: 'btf', extension: 'btf', inputs, check };
