@@ -3,22 +3,26 @@
  * suspends them in the middle of a BPF program. Paths are deep, and strings long, so that programs take long.
  *
  *   preemption read FOLDER DEPTH THREADS ROUNDS   reads FOLDER/d/d/…/secret and …/plain
+ *   preemption ring FOLDER DEPTH THREADS ROUNDS   reads them through io_uring, in batches
  *   preemption call THREADS ROUNDS                calls probed() with a string of each thread's own letter
  *
  * Prints the number of successful and refused reads of each file, or the number of calls.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 128, WAKERS = 4, STRING_BYTES = 3000, NOBODY = 65534 };
+enum { THREADS_MAX = 128, WAKERS = 4, STRING_BYTES = 3000, BATCH = 8, NOBODY = 65534 };
 enum { SECRET = 0, PLAIN = 1 };
 
 static int files[2];
@@ -57,6 +61,63 @@ static void *read_often(void *argument)
 		int is_read = pread(files[file], &byte, 1, 0) == 1;
 
 		__sync_fetch_and_add(is_read ? &succeeded[file] : &refused[file], 1);
+		if (i % 4 == number % 4)
+			rest(50000);
+	}
+	return 0;
+}
+
+static void *map_ring(int ring, size_t size, off_t offset)
+{
+	void *memory = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring, offset);
+
+	if (memory == MAP_FAILED)
+		fail("mmap");
+	return memory;
+}
+
+/*
+ * Every second batch runs on worker threads of the kernel, which read at the same time. IORING_FEAT_SINGLE_MMAP exists
+ * since Linux 5.4.
+ */
+static void *read_in_batches(void *argument)
+{
+	long number = (long)argument;
+	int file = number % 2 == 0 ? SECRET : PLAIN;
+	struct io_uring_params params = { 0 };
+	int ring = (int)syscall(SYS_io_uring_setup, BATCH, &params);
+	struct io_uring_sqe *entries;
+	struct io_uring_cqe *results;
+	unsigned *head, *tail, *array;
+	char *memory, bytes[BATCH];
+
+	if (ring < 0)
+		fail("io_uring_setup");
+	memory = map_ring(ring, params.cq_off.cqes + params.cq_entries * sizeof(*results) + 4096, IORING_OFF_SQ_RING);
+	entries = map_ring(ring, BATCH * sizeof(*entries), IORING_OFF_SQES);
+	results = (struct io_uring_cqe *)(memory + params.cq_off.cqes);
+	head = (unsigned *)(memory + params.cq_off.head);
+	tail = (unsigned *)(memory + params.sq_off.tail);
+	array = (unsigned *)(memory + params.sq_off.array);
+	for (int i = 0; i < rounds; i++) {
+		memset(entries, 0, BATCH * sizeof(*entries));
+		for (unsigned k = 0; k < BATCH; k++) {
+			entries[k].opcode = IORING_OP_READ;
+			entries[k].flags = i % 2 == 0 ? 0 : IOSQE_ASYNC;
+			entries[k].fd = files[file];
+			entries[k].addr = (unsigned long)&bytes[k];
+			entries[k].len = 1;
+			array[(*tail + k) % BATCH] = k;
+		}
+		__atomic_store_n(tail, *tail + BATCH, __ATOMIC_RELEASE);
+		if (syscall(SYS_io_uring_enter, ring, BATCH, BATCH, IORING_ENTER_GETEVENTS, 0, 0) != BATCH)
+			fail("io_uring_enter");
+		for (unsigned k = 0; k < BATCH; k++) {
+			int is_read = results[(*head + k) % params.cq_entries].res == 1;
+
+			__sync_fetch_and_add(is_read ? &succeeded[file] : &refused[file], 1);
+		}
+		__atomic_store_n(head, *head + BATCH, __ATOMIC_RELEASE);
 		if (i % 4 == number % 4)
 			rest(50000);
 	}
@@ -129,7 +190,8 @@ static void drop_privileges(void)
 
 int main(int count, char **words)
 {
-	int is_read = count == 6 && strcmp(words[1], "read") == 0;
+	int is_ring = count == 6 && strcmp(words[1], "ring") == 0;
+	int is_read = is_ring || (count == 6 && strcmp(words[1], "read") == 0);
 	cpu_set_t first;
 	int threads;
 
@@ -146,7 +208,7 @@ int main(int count, char **words)
 	if (is_read)
 		open_files(words[2], atoi(words[3]));
 	drop_privileges();
-	run_threads(threads, is_read ? read_often : call_often);
+	run_threads(threads, is_ring ? read_in_batches : is_read ? read_often : call_often);
 	if (is_read)
 		printf("%ld %ld %ld %ld\n", succeeded[SECRET], refused[SECRET], succeeded[PLAIN], refused[PLAIN]);
 	else

@@ -29,13 +29,16 @@ const READS = (THREADS / 2) * ROUNDS;
 
 type Outcome = Readonly<Record<'succeeded' | 'refused' | 'plainSucceeded' | 'plainRefused', number>>;
 
-async function readFiles(): Promise<Outcome> {
+async function readFiles(mode: 'read' | 'ring' = 'read', rounds = ROUNDS): Promise<Outcome> {
   rmSync(FOLDER, { recursive: true, force: true });
-  const words = ['read', FOLDER, DEPTH, THREADS, ROUNDS].map(String);
+  const words = [mode, FOLDER, DEPTH, THREADS, rounds].map(String);
   const { stdout } = await promisify(execFile)(PROGRAM, words);
   const [succeeded = 0, refused = 0, plainSucceeded = 0, plainRefused = 0] = stdout.split(' ').map(Number);
   return { succeeded, refused, plainSucceeded, plainRefused };
 }
+
+/** A batch of io_uring has eight reads. */
+const readBatches = (): Promise<Outcome> => readFiles('ring', Math.ceil(ROUNDS / 8));
 
 const ALL_READ: Outcome = { succeeded: READS, refused: 0, plainSucceeded: READS, plainRefused: 0 };
 const SECRET_REFUSED: Outcome = { succeeded: 0, refused: READS, plainSucceeded: READS, plainRefused: 0 };
@@ -106,7 +109,7 @@ describe('programs that the kernel suspends', function () {
   ];
 
   it('a function of the kernel: every call is reported', async () => {
-    const { result, events, status } = await record(readPolicy('kprobes'), readFiles);
+    const { result, events, status } = await record(readPolicy('kprobes'), () => readFiles());
     assert.deepEqual(result, ALL_READ);
     assert.equal(events.length, READS);
     assert.deepEqual(paths(events), ['/d/secret']);
@@ -114,7 +117,7 @@ describe('programs that the kernel suspends', function () {
   });
 
   it('Override of a function: no call passes, and no other file is refused', async () => {
-    const { result, events, status } = await record(readPolicy('kprobes', OVERRIDE), readFiles);
+    const { result, events, status } = await record(readPolicy('kprobes', OVERRIDE), () => readFiles());
     assert.deepEqual(result, SECRET_REFUSED);
     assert.equal(events.length, READS);
     assert.deepEqual(paths(events), ['/d/secret']);
@@ -122,17 +125,28 @@ describe('programs that the kernel suspends', function () {
   });
 
   it('an LSM hook: every call is reported with its own path', async () => {
-    const { result, events } = await record(readPolicy('lsmhooks'), readFiles);
+    const { result, events } = await record(readPolicy('lsmhooks'), () => readFiles());
     assert.deepEqual(result, ALL_READ);
     assert.equal(events.length, READS);
     assert.deepEqual(paths(events), ['/d/secret']);
   });
 
   it('Override of an LSM hook: no call passes, and no other file is refused', async () => {
-    const { result, events } = await record(readPolicy('lsmhooks', OVERRIDE), readFiles);
+    const { result, events } = await record(readPolicy('lsmhooks', OVERRIDE), () => readFiles());
     assert.deepEqual(result, SECRET_REFUSED);
     assert.equal(events.length, READS);
     assert.deepEqual(paths(events), ['/d/secret']);
+  });
+
+  it('batches of io_uring: every read is reported, and Override lets none pass', async () => {
+    const reads = (THREADS / 2) * Math.ceil(ROUNDS / 8) * 8;
+    const reported = await record(readPolicy('kprobes'), readBatches);
+    assert.deepEqual(reported.result, { succeeded: reads, refused: 0, plainSucceeded: reads, plainRefused: 0 });
+    assert.equal(reported.events.length, reads);
+    assert.deepEqual(paths(reported.events), ['/d/secret']);
+    const { result, events } = await record(readPolicy('lsmhooks', OVERRIDE), readBatches);
+    assert.deepEqual(result, { succeeded: 0, refused: reads, plainSucceeded: reads, plainRefused: 0 });
+    assert.equal(events.length, reads);
   });
 
   it('a uprobe: every call is reported with the string of its own thread', async () => {
