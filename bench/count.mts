@@ -32,10 +32,17 @@ function compileEmptyPrograms(folder: string): void {
 interface Guest {
   /** True if the clock advances one nanosecond for each instruction. Otherwise, it is the real time. */
   readonly icount: boolean;
+  /** More kernel parameters. */
+  readonly append?: string;
 }
 
 /** Runs bench/SCRIPT with its arguments. Returns the content of the file `result` in the shared folder. */
-export async function runInGuest(kernel: string, script: string, result: string, { icount }: Guest): Promise<string> {
+export async function runInGuest(
+  kernel: string,
+  script: string,
+  result: string,
+  { icount, append = '' }: Guest,
+): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-bench-'));
   try {
     compileWorkload(folder);
@@ -45,6 +52,7 @@ export async function runInGuest(kernel: string, script: string, result: string,
       folder,
       script: `node --import tsx bench/${script}`,
       icount,
+      append,
       timeoutMs: 2_400_000,
       stdout: process.stderr,
     });
@@ -56,6 +64,6 @@ export async function runInGuest(kernel: string, script: string, result: string,
 }
 
 /** Runs a script while the clock counts instructions. */
-export function countInVm(kernel: string, script: string, result: string): Promise<string> {
-  return runInGuest(kernel, script, result, { icount: true });
+export function countInVm(kernel: string, script: string, result: string, append = ''): Promise<string> {
+  return runInGuest(kernel, script, result, { icount: true, append });
 }

@@ -82,6 +82,8 @@ const operations: readonly Operation[] = [
   { key: 'exec', name: 'vfork + exec + exit + wait', tetragon: 9_050, limit: ['base sensor', 3_030] },
 ];
 
+const PREEMPTIBLE_STEPS: readonly string[] = ['pread-2', 'pread-7', 'pread-match', 'open-close'];
+
 export interface KernelTable {
   readonly rows: Rows;
   /** A message for each operation that exceeds its limit. */
@@ -91,10 +93,10 @@ export interface KernelTable {
 async function countInstructions(
   kernel: string,
   wanted: readonly Configuration[],
-  steps = '',
+  { steps = '', append = '' } = {},
 ): Promise<readonly InstructionCounts[]> {
   const script = `guest.mts /run/vm '${JSON.stringify(wanted)}' ${steps}`;
-  return JSON.parse(await countInVm(kernel, script, 'counts.json')) as readonly InstructionCounts[];
+  return JSON.parse(await countInVm(kernel, script, 'counts.json', append)) as readonly InstructionCounts[];
 }
 
 export async function kernelTable(kernel: string): Promise<KernelTable> {
@@ -117,6 +119,23 @@ export async function kernelTable(kernel: string): Promise<KernelTable> {
   return { rows: [head, ...rows, ...partRows], tooMany: checkLimits(all).tooMany };
 }
 
+/** Counts the operations of one hook on a kernel that can suspend programs, where functions are hooked by kprobes. */
+export async function preemptibleTable(kernel: string): Promise<Rows> {
+  const counted = operations.filter(({ key }) => PREEMPTIBLE_STEPS.includes(key));
+  const wanted = configurations.filter(({ name, attach }) => attach === undefined || name === limitedConfiguration);
+  const steps = PREEMPTIBLE_STEPS.join(',');
+  const [base, policy] = await countInstructions(kernel, wanted, { steps, append: 'preempt=full' });
+  if (base === undefined || policy === undefined) throw new Error('the guest has counted nothing');
+  return [
+    ['operation', base.name, policy.name],
+    ...counted.map(({ key, name }) => [
+      name,
+      formatNumber(base.counts[key] ?? NaN),
+      formatNumber(Math.round(addedInstructions(policy, base, key))),
+    ]),
+  ];
+}
+
 /** Counts only the operations that have a limit. */
 export async function countLimited(kernel: string): Promise<readonly InstructionCounts[]> {
   const limited = operations.filter(({ limit, near }) => limit !== undefined || near !== undefined);
@@ -124,7 +143,7 @@ export async function countLimited(kernel: string): Promise<readonly Instruction
   const wanted = configurations.filter(({ name, attach }) => attach === undefined || names.has(name));
   // an exec is counted in any case
   const steps = limited.filter(({ key }) => key !== 'exec').map(({ key }) => key);
-  return countInstructions(kernel, wanted, steps.join(','));
+  return countInstructions(kernel, wanted, { steps: steps.join(',') });
 }
 
 /** Compares the instructions that configurations add to operations with their limits. */

@@ -32,7 +32,7 @@ have a limit, and fails when one is exceeded.
 
 // The text of each section. run.mts puts the commit above it.
 
-export function kernelSection(rows: Rows): string {
+export function kernelSection(rows: Rows, preemptible: Rows): string {
   return `Linux ${KERNEL}. The column "nothing" is the operation without a tracer. Each other column is what a tracer
 adds to it. The tracer's process is stopped while the operation runs, so its own work is not in the figures.
 
@@ -50,6 +50,13 @@ ${formatTable(rows)}
 without a match are of a file that is read again and again: its path is in the negative cache of the hook. The column
 "no cache" has the cost of a path that is not in the cache. \`first of a file\` opens and reads 4,800 files, each of them
 once. \`among renames\` reads the same file, and after every 15 reads another file is renamed.
+
+### On a preemptible kernel
+
+The same kernel with \`preempt=full\`. Functions are hooked by kprobes there, because the kernel skips programs on
+trampolines while it has suspended them.
+
+${formatTable(preemptible)}
 
 ### Where Tetragon's figures come from
 

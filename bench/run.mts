@@ -33,10 +33,10 @@ function reportProblems(problems: readonly string[]): void {
 // each part is imported only when it runs, because not every machine has the virtual machine
 
 async function kernelPart(): Promise<string> {
-  const { kernelTable } = await import('./kernel.mjs');
+  const { kernelTable, preemptibleTable } = await import('./kernel.mjs');
   const { rows, tooMany } = await kernelTable(KERNEL);
   reportProblems(tooMany);
-  return kernelSection(rows);
+  return kernelSection(rows, await preemptibleTable(KERNEL));
 }
 
 async function filterPart(): Promise<string> {
