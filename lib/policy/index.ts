@@ -22,6 +22,7 @@ import type { HostFiles } from '../elf/elf-info.js';
 import { checkAgainstHost } from './kernel/host.js';
 import { hostArchitecture, type Architecture } from '../names/syscalls.js';
 import { analyse, analyseFor, mergeDiagnostics, type Analysis } from './analyse.js';
+import { isProgramHook } from './language/vocabulary.js';
 import { untypedValues } from './kernel/infer.js';
 import type { Hook } from './model/model.js';
 import { quote, Report } from './parse/report.js';
@@ -91,7 +92,7 @@ export function validatePolicy(yaml: string, options: ValidationInput = {}): Dia
 
 /** Adds a note for each kind of check that the options leave out. */
 function noteUnchecked({ data, hooks, positions }: Analysis, { kernel, files }: ValidationInput, report: Report): void {
-  const isProgram = ({ kind }: Hook): boolean => kind === 'uprobes' || kind === 'usdts';
+  const isProgram = ({ kind }: Hook): boolean => isProgramHook(kind);
   if (kernel === undefined && !hooks.every(isProgram)) {
     const message = 'functions, tracepoints and types were not checked, because there is no kernel to check against';
     report.add('NOT_CHECKED', positions.value(data, 'spec'), message, 'check on a Linux machine, or give a BTF file of the kernel'); // prettier-ignore

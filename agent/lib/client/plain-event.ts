@@ -3,6 +3,7 @@
  * have are empty.
  */
 import type {
+  EventType,
   HookArgument,
   LossReason,
   PathFlag,
@@ -26,7 +27,7 @@ import type {
 import { formatTimestamp } from './json.js';
 
 /** Returns undefined for an event type that the library does not have. */
-export function toPlainEvent(response: GetEventsResponse): PlainEvent | undefined {
+export function toPlainEvent(response: GetEventsResponse) {
   const { event, nodeName, time } = response;
   const base = {
     nodeName,
@@ -37,32 +38,45 @@ export function toPlainEvent(response: GetEventsResponse): PlainEvent | undefine
   };
   switch (event.case) {
     case 'processExec':
-      return { ...base, type: 'process_exec', process: toPlainProcess(event.value.process) };
+      return { ...base, type: 'process_exec' as const, process: toPlainProcess(event.value.process) };
     case 'processExit': {
       const { process, signal, status } = event.value;
       const ended = signal === '' ? {} : { signal };
-      return { ...base, type: 'process_exit', process: toPlainProcess(process), status, coreDumped: false, ...ended };
+      return {
+        ...base,
+        type: 'process_exit' as const,
+        process: toPlainProcess(process),
+        status,
+        coreDumped: false,
+        ...ended,
+      };
     }
     case 'processKprobe': {
       const { functionName, kernelStackTrace, userStackTrace } = event.value;
       const stacks = { kernelStackTrace, userStackTrace };
-      return { ...base, type: 'process_kprobe', ...toHookView(event.value, stacks), functionName, data: [] };
+      return { ...base, type: 'process_kprobe' as const, ...toHookView(event.value, stacks), functionName, data: [] };
     }
     case 'processTracepoint': {
       const { subsys, event: name } = event.value;
-      return { ...base, type: 'process_tracepoint', ...toHookView(event.value), subsystem: subsys, event: name };
+      return {
+        ...base,
+        type: 'process_tracepoint' as const,
+        ...toHookView(event.value),
+        subsystem: subsys,
+        event: name,
+      };
     }
     case 'processLsm': {
       const { functionName, imaHash } = event.value;
       const hash = imaHash === '' ? {} : { imaHash };
-      return { ...base, type: 'process_lsm', ...toHookView(event.value), functionName, ...hash };
+      return { ...base, type: 'process_lsm' as const, ...toHookView(event.value), functionName, ...hash };
     }
     case 'processUprobe': {
       const { path, symbol, offset, address, refCtrOffset } = event.value;
       const location = address === undefined ? { offset } : { offset: 0n, address };
       return {
         ...base,
-        type: 'process_uprobe',
+        type: 'process_uprobe' as const,
         ...toHookView(event.value),
         path,
         symbol,
@@ -73,13 +87,13 @@ export function toPlainEvent(response: GetEventsResponse): PlainEvent | undefine
     }
     case 'processUsdt': {
       const { path, provider, name } = event.value;
-      return { ...base, type: 'process_usdt', ...toHookView(event.value), path, provider, name };
+      return { ...base, type: 'process_usdt' as const, ...toHookView(event.value), path, provider, name };
     }
     case 'processLoader': {
       const { process, path, buildid } = event.value;
       const id = buildid.length === 0 ? {} : { buildId: Buffer.from(buildid).toString('hex') };
       const file = { path, inode: 0n, device: { major: 0, minor: 0 }, policyName: '' };
-      return { ...base, type: 'process_loader', process: toPlainProcess(process), ...file, ...id };
+      return { ...base, type: 'process_loader' as const, process: toPlainProcess(process), ...file, ...id };
     }
     case 'rateLimitInfo': {
       const { numberOfDroppedProcessEvents: dropped, hook, policyName, reason } = event.value;
@@ -87,7 +101,16 @@ export function toPlainEvent(response: GetEventsResponse): PlainEvent | undefine
       // Another agent reports only the number of lost events.
       const why = (reason === '' ? 'slow_consumer' : reason) as LossReason;
       const where = reason === '' ? 'rate_limit' : hook;
-      return { type: 'lost', time: at, timeNs, nodeName, hook: where, policyName, reason: why, count: Number(dropped) };
+      return {
+        type: 'lost' as const,
+        time: at,
+        timeNs,
+        nodeName,
+        hook: where,
+        policyName,
+        reason: why,
+        count: Number(dropped),
+      };
     }
     // Tetragon has these events, and the library has not.
     case 'processThrottle':
@@ -96,6 +119,10 @@ export function toPlainEvent(response: GetEventsResponse): PlainEvent | undefine
       return undefined;
   }
 }
+
+type Nothing<T extends never> = T;
+/** @public Only the compiler uses it: some message of the protocol becomes each type of event. */
+export type PlainEventChecks = Nothing<Exclude<EventType, NonNullable<ReturnType<typeof toPlainEvent>>['type']>>;
 
 /** Returns the parent and the ancestors, which filters use. */
 function toRelatives({ value }: GetEventsResponse['event']): Pick<ProcessView, 'parent' | 'ancestors'> {

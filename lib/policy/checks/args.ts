@@ -4,7 +4,7 @@ import type { ArgData, Hook } from '../model/model.js';
 import { findRegister, REGISTERS } from '../../names/kernel.js';
 import { nearestHint } from '../parse/nearest-name.js';
 import { quote, type Report } from '../parse/report.js';
-import { ARG_TYPES, argType, BUFFER_TYPES, SIZED_TYPES, type ValueClass } from '../language/vocabulary.js';
+import { ARG_TYPES, argType, BUFFER_TYPES, hasReturn, SIZED_TYPES, type ValueClass } from '../language/vocabulary.js';
 
 export function checkArgs(hook: Hook, report: Report): void {
   const { args = [], data = [] } = hook.data;
@@ -114,7 +114,7 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
     reportUnused('sizeArgIndex', `sizeArgIndex has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
   if (arg.maxData === true && !isBuffer)
     reportUnused('maxData', `maxData has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
-  if (arg.returnCopy === true && !hasReturn(hook))
+  if (arg.returnCopy === true && !hasReturn(hook.kind))
     reportUnused('returnCopy', `returnCopy has no effect on ${hook.kind}, which see no return`, 'remove it');
   if (arg.btfTypeModule !== undefined && arg.btfType === undefined)
     reportUnused('btfTypeModule', 'btfTypeModule has no effect without btfType', 'add btfType, or remove it');
@@ -140,18 +140,13 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
   }
 }
 
-/** True if the hook can have a second BPF program at the return of the function. */
-function hasReturn({ kind }: Hook): boolean {
-  return kind === 'kprobes' || kind === 'fentries' || kind === 'uprobes';
-}
-
 function checkBuffer(hook: Hook, arg: ArgData, report: Report): void {
   if (arg.type === undefined || !SIZED_TYPES.has(arg.type) || arg.sizeArgIndex) return;
-  if (arg.returnCopy === true && hasReturn(hook)) return;
+  if (arg.returnCopy === true && hasReturn(hook.kind)) return;
   const message = `the size of the ${arg.type} is not known`;
   const hint =
     'add sizeArgIndex, the position (from 1) of the parameter with the size' +
-    (hasReturn(hook) ? ', or returnCopy' : '');
+    (hasReturn(hook.kind) ? ', or returnCopy' : '');
   report.add('BUFFER_WITHOUT_SIZE', report.positions.value(arg, 'type'), message, hint);
 }
 

@@ -10,7 +10,7 @@ import {
   operatorRule,
   OPERATORS_BY_CLASS,
   type ArgTypeName,
-  type HookKind,
+  hasReturn,
   type Operator,
 } from '../language/vocabulary.js';
 import { needsWholeString } from './plain-values.js';
@@ -38,9 +38,6 @@ export function checkValueFilters(hook: Hook, selector: SelectorData, report: Re
 
 /** The field of the hook with the values that each list of filters compares. */
 const HOOK_FIELDS = { matchArgs: 'args', matchData: 'data', matchReturnArgs: 'returnArg' } as const;
-
-/** The kinds of hooks that have `data`. */
-const DATA_HOOK_KINDS: ReadonlySet<HookKind> = new Set(['kprobes', 'fentries', 'uprobes']);
 
 function checkValueFilter(
   hook: Hook,
@@ -208,7 +205,7 @@ function reportMissingArg(
   report: Report,
 ): void {
   const { positions } = report;
-  if (where === 'data' && !DATA_HOOK_KINDS.has(kind)) {
+  if (where === 'data' && !hasReturn(kind)) {
     const message = `${kind} have no \`data\`, so matchData has nothing to compare`;
     const hint = 'read the value under `args`, and filter it with matchArgs';
     report.add('INDEX_WITHOUT_ARG', positions.value(filter, 'index'), message, hint);

@@ -9,7 +9,7 @@ import type { Report } from '../parse/report.js';
 import type { DiagnosticCode } from '../parse/codes.js';
 import { ACTION_TABLE } from '../language/actions.js';
 import { trackedSlots } from './actions.js';
-import { ARG_TYPES, type ActionName, type HookKind } from '../language/vocabulary.js';
+import { ARG_TYPES, isProgramHook, type ActionName, type HookKind } from '../language/vocabulary.js';
 
 type AddDiagnostic = (code: DiagnosticCode, container: object, key: string, message: string, hint: string) => void;
 
@@ -44,10 +44,6 @@ function findInArg(arg: ArgData, isField: boolean, add: AddDiagnostic): void {
     const message = 'data_loc is a field of tracepoints; functions have no such fields';
     add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the parameter as string or char_buf');
   }
-}
-
-function isProgramHook(kind: HookKind): boolean {
-  return kind === 'uprobes' || kind === 'usdts';
 }
 
 function findKernelObject(arg: ArgData, add: AddDiagnostic): void {

@@ -1,5 +1,6 @@
 /** Checks a policy against the files of this machine: programs, their symbols and static probes, and symbolic links. */
 import type { HostFiles } from '../../elf/elf-info.js';
+import { isProgramHook } from '../language/vocabulary.js';
 import type { Hook } from '../model/model.js';
 import { findNearestName, nearestHint } from '../parse/nearest-name.js';
 import type { Span } from '../parse/positions.js';
@@ -7,7 +8,7 @@ import { quote, type Report } from '../parse/report.js';
 
 export function checkAgainstHost(hooks: readonly Hook[], files: HostFiles, report: Report): void {
   for (const hook of hooks) {
-    if (hook.kind === 'uprobes' || hook.kind === 'usdts') checkProgramFile(hook, files, report);
+    if (isProgramHook(hook.kind)) checkProgramFile(hook, files, report);
     for (const selector of hook.selectors) {
       for (const { operator, values = [] } of [
         ...(selector.matchBinaries ?? []),

@@ -231,3 +231,30 @@ export const NOT_IN_MACROS = ['macros', 'matchActions', 'matchReturnActions'] as
 
 export const HOOK_KINDS = ['kprobes', 'fentries', 'tracepoints', 'uprobes', 'usdts', 'lsmhooks'] as const;
 export type HookKind = (typeof HOOK_KINDS)[number];
+
+interface HookKindRule {
+  /** Where the traced code is. */
+  readonly traces: 'kernel' | 'program';
+  /** True if hooks can have `data`, and a second BPF program at the return of the function. */
+  readonly hasReturn: boolean;
+}
+
+/** The properties of each kind of hook. */
+const HOOK_KIND_RULES: Readonly<Record<HookKind, HookKindRule>> = {
+  kprobes: { traces: 'kernel', hasReturn: true },
+  fentries: { traces: 'kernel', hasReturn: true },
+  tracepoints: { traces: 'kernel', hasReturn: false },
+  uprobes: { traces: 'program', hasReturn: true },
+  usdts: { traces: 'program', hasReturn: false },
+  lsmhooks: { traces: 'kernel', hasReturn: false },
+};
+
+/** True if hooks of this kind trace a program instead of the kernel. */
+export function isProgramHook(kind: HookKind): boolean {
+  return HOOK_KIND_RULES[kind].traces === 'program';
+}
+
+/** True if hooks of this kind can have `data`, and a second BPF program at the return of the function. */
+export function hasReturn(kind: HookKind): boolean {
+  return HOOK_KIND_RULES[kind].hasReturn;
+}

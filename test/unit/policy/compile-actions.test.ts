@@ -1,6 +1,7 @@
 /** Actions of selectors, in the compiled policy and in the bytes for the kernel. */
 import { hasEnforcingAction } from '../../../lib/compiled/compiled-hook.js';
 import assert from 'node:assert/strict';
+import type { ActionName } from '../../../lib/policy/language/vocabulary.js';
 import { compilePolicy } from '../../../lib/policy/index.js';
 import type { CompiledHook, SelectorActions } from '../../../lib/compiled/compiled-policy.js';
 import { encodeHook } from '../../../lib/wire/encode/hook.js';
@@ -14,7 +15,49 @@ function compileActions(actions: string): readonly SelectorActions[] | undefined
   ).hooks[0]?.actions;
 }
 
+/** A hook with each action, and the actions of its first selector in the compiled policy. */
+const EACH_ACTION: Readonly<Record<ActionName, readonly [hooks: string, compiled: SelectorActions | undefined]>> = {
+  Post: [kprobeHook('{action: Post, kernelStackTrace: true}'), { order: ['post'], kernelStack: true }],
+  NoPost: [kprobeHook('{action: NoPost}'), { order: ['noPost'] }],
+  Sigkill: [kprobeHook('{action: Sigkill}'), { order: ['sigkill'], signal: 9 }],
+  Signal: [kprobeHook('{action: Signal, argSig: 10}'), { order: ['signal'], signal: 10 }],
+  Override: [kprobeHook('{action: Override, argError: -13}'), { order: ['override'], override: -13 }],
+  GetUrl: [
+    kprobeHook('{action: GetUrl, argUrl: "http://127.0.0.1/"}'),
+    { order: ['getUrl'], requests: ['http://127.0.0.1/'] },
+  ],
+  DnsLookup: [kprobeHook('{action: DnsLookup, argFqdn: a.example}'), { order: ['dnsLookup'], requests: ['a.example'] }],
+  TrackSock: [kprobeHook('{action: TrackSock}'), { order: ['trackSock'] }],
+  UntrackSock: [kprobeHook('{action: UntrackSock}'), { order: ['untrackSock'] }],
+  NotifyEnforcer: [
+    enforcerHooks('{action: NotifyEnforcer, argSig: 9}'),
+    { order: ['notifyEnforcer'], notify: { signal: 9 } },
+  ],
+  CleanupEnforcerNotification: [
+    enforcerHooks('{action: CleanupEnforcerNotification}'),
+    { order: ['cleanupEnforcerNotification'] },
+  ],
+  Set: [
+    'usdts: [{path: /bin/a, provider: p, name: n, args: [{index: 0, type: int32}], selectors: [{matchActions: [{action: Set, argIndex: 0, argValue: 7}]}]}]',
+    { order: ['set'], set: { argument: 0, value: 7 } },
+  ],
+};
+
+function kprobeHook(action: string): string {
+  return `kprobes: [{call: tcp_connect, syscall: false, args: [{index: 0, type: sock}], selectors: [{matchActions: [${action}]}]}]`;
+}
+
+function enforcerHooks(action: string): string {
+  return `enforcers: [{calls: [security_file_open]}]\n${kprobeHook(action)}`;
+}
+
 describe('policy: actions of a compiled policy', () => {
+  for (const [name, [hooks, compiled]] of Object.entries(EACH_ACTION)) {
+    it(name, () => {
+      assert.deepEqual(compilePolicy(policyYaml(hooks)).hooks.at(-1)?.actions?.[0], compiled);
+    });
+  }
+
   it('are absent if every selector only posts', () => {
     assert.equal(compileActions('{action: Post}'), undefined);
   });

@@ -27,6 +27,19 @@ describe('docs: diagnostics', () => {
     });
   }
 
+  it('has no code that no other test names', () => {
+    const tests = ['test', 'agent/test']
+      .flatMap((folder) => findFiles(join(ROOT, folder), '.ts'))
+      .filter((path) => path !== __filename)
+      .map((path) => readFileSync(path, 'utf8'))
+      .join('\n');
+    const words = new Set(tests.match(/[A-Z][A-Z0-9_]+/g));
+    assert.deepEqual(
+      Object.keys(DIAGNOSTIC_CODES).filter((code) => !words.has(code)),
+      [],
+    );
+  });
+
   it('has no entry for a code that does not exist', () => {
     assert.deepEqual(
       [...entries.keys()].filter((code) => !Object.hasOwn(DIAGNOSTIC_CODES, code)),
