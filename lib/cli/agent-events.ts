@@ -1,90 +1,24 @@
 /** `polytrace getevents` as a client of the agent, and for recorded events. */
-import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentAddress, ClientEvent, EventsRequest } from './agent-api.js';
-import { AGENT_SOCKET, loadAgentPackage, type ServerOptions } from './agent-package.js';
-import { INTERRUPTED, OUTPUT_LOST, POLICY_ERRORS, STOP_SIGNALS, SUCCESS, UsageError, type Context } from './context.js';
-import type { GetEventsOptions } from './getevents.js';
+import { loadAgentPackage } from './agent-package.js';
+import { ClientStop } from './client-stop.js';
+import { OUTPUT_LOST, POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
+import type { ClientOptions } from './events-source.js';
 import { checkNotJson } from './json-options.js';
 import { printMessage, type OutputHandlers } from './output.js';
 import { createPrinter, standardOutput, type Printer, type EventDestination } from './printer.js';
 import { readRecordedLines } from './recorded-lines.js';
 
-export interface AgentEventsOptions extends ServerOptions {
-  readonly namespaceRegex?: readonly string[];
-  readonly reconnect?: boolean;
-  /** File of recorded events; `-` is standard input. */
-  readonly input?: string;
-}
-
-type Options = GetEventsOptions & AgentEventsOptions;
-
-export interface RecordedOptions extends Options {
+export interface RecordedOptions extends ClientOptions {
   /** True if the command waits for more lines of the last file. */
   readonly follow?: boolean;
   /** Nanoseconds since 1970. Earlier events are left out. */
   readonly since?: bigint;
 }
 
-/** Options that need a tracer in this process. */
-const TRACER_OPTIONS = {
-  policy: '--policy',
-  policyDir: '--policy-dir',
-  enforcement: '--enforcement',
-  allowMissedCalls: '--allow-missed-calls',
-  allowRequests: '--allow-requests',
-  mode: '--mode',
-  persist: '--persist',
-  keep: '--keep',
-  record: '--record',
-  containerSources: '--container-sources',
-  enableAncestors: '--enable-ancestors',
-  enableProcessCred: '--enable-process-cred',
-  enableProcessNs: '--enable-process-ns',
-} as const satisfies Partial<Record<keyof Options, string>>;
-
-/** Options that need an agent or recorded events. */
-const CLIENT_OPTIONS = {
-  namespaceRegex: '--namespace-regex',
-  reconnect: '--reconnect',
-} as const satisfies Partial<Record<keyof Options, string>>;
-
-export type EventsSource =
-  | { readonly from: 'tracer' }
-  | { readonly from: 'file'; readonly path: string }
-  | { readonly from: 'agent'; readonly server: string };
-
-/**
- * Chooses the source of events: `--input`, `--server`, or an option that needs a tracer decide. Otherwise, the source
- * is the agent of this machine if its socket exists, and else a tracer in this process.
- */
-export function chooseSource(options: Options, { env }: Context): EventsSource {
-  const tracerOption = findGivenOption(options, TRACER_OPTIONS);
-  const { input, server } = options;
-  if (input !== undefined && server !== undefined) throw new UsageError('--input and --server exclude each other');
-  const other = input !== undefined ? '--input' : server !== undefined ? '--server' : undefined;
-  if (other !== undefined && tracerOption !== undefined)
-    throw new UsageError(`${tracerOption} makes a tracer, which ${other} excludes`);
-  if (input !== undefined) return { from: 'file', path: input };
-  if (server !== undefined) return { from: 'agent', server };
-  const socket = env['POLYTRACE_SOCKET'] ?? AGENT_SOCKET;
-  if (tracerOption === undefined && existsSync(socket)) return { from: 'agent', server: `unix://${socket}` };
-  const clientOption = findGivenOption(options, CLIENT_OPTIONS);
-  if (clientOption !== undefined)
-    throw new UsageError(`${clientOption} needs an agent: use --server, or start one (polytrace agent)`);
-  return { from: 'tracer' };
-}
-
-/** Returns the name of the first of these options that was given. */
-export function findGivenOption<O extends object>(
-  options: O,
-  names: Readonly<Partial<Record<keyof O, string>>>,
-): string | undefined {
-  return Object.entries<string | undefined>(names).find(([key]) => options[key as keyof O] !== undefined)?.[1];
-}
-
 /** A client prints every event that it receives. Fields that an agent has left out are empty in lines. */
-function clientPrinter(options: Options, context: Context): Printer<ClientEvent> {
+function clientPrinter(options: ClientOptions, context: Context): Printer<ClientEvent> {
   if (options.output === 'json' && options.redactionFilters !== undefined) {
     throw new UsageError(
       '--redaction-filters with --output json needs --policy: an agent redacts by its configuration',
@@ -93,7 +27,7 @@ function clientPrinter(options: Options, context: Context): Printer<ClientEvent>
   return createPrinter(options, context, { view: ({ view }) => view, json: (event) => event.json() });
 }
 
-function eventsRequest(options: Options): EventsRequest {
+function eventsRequest(options: ClientOptions): EventsRequest {
   const namespaces = [...(options.namespaces ?? []), ...(options.host === true ? [''] : [])];
   return {
     types: options.eventTypes,
@@ -113,7 +47,7 @@ function eventsRequest(options: Options): EventsRequest {
 /** Prints the events of an agent until a signal, the end of `--duration`, or the closing of the output. */
 export async function followAgent(
   server: string,
-  options: Options,
+  options: ClientOptions,
   context: Context,
   target = standardOutput(clientPrinter(options, context), context),
 ): Promise<number> {
@@ -233,37 +167,4 @@ function outputHandlers(context: Context, stop: ClientStop): OutputHandlers {
     onEnd: () => stop.request(),
     report: (message) => printMessage(context, `polytrace: ${message}`),
   };
-}
-
-/** Stops a client at a signal, or at the end of `--duration`. A second signal exits immediately. */
-class ClientStop {
-  readonly #controller = new AbortController();
-  readonly #context: Context;
-  readonly #timer: NodeJS.Timeout | undefined;
-  #signals = 0;
-
-  constructor(context: Context, seconds: number | undefined) {
-    this.#context = context;
-    if (seconds !== undefined) this.#timer = setTimeout(() => this.request(), seconds * 1000);
-    for (const name of STOP_SIGNALS) context.signals.on(name, this.#onSignal);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  readonly #onSignal = (name: keyof typeof INTERRUPTED): void => {
-    this.#signals += 1;
-    if (this.#signals > 1) this.#context.exit(INTERRUPTED[name] ?? INTERRUPTED.SIGINT);
-    this.request();
-  };
-
-  request(): void {
-    this.#controller.abort();
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
-    for (const name of STOP_SIGNALS) this.#context.signals.off(name, this.#onSignal);
-  }
 }

@@ -6,16 +6,11 @@ import type { ContainerSourceName, EventType, RedactionFilter } from '../../type
 import { formatDiagnostic } from '../errors.js';
 import { KERNEL, NO_AGENT, POLICY_ERRORS, SUCCESS, USAGE, UsageError, type Context } from './context.js';
 import { addAgentCommands } from './agent-commands.js';
-import {
-  chooseSource,
-  followAgent,
-  printRecordedEvents,
-  type AgentEventsOptions,
-  type RecordedOptions,
-} from './agent-events.js';
+import { followAgent, printRecordedEvents, type RecordedOptions } from './agent-events.js';
 import { addServerOptions, loadAgentPackage } from './agent-package.js';
 import { cleanup } from './cleanup.js';
 import { addFilterOptions, addFormatOptions, parseSeconds, parseSince } from './event-options.js';
+import { chooseSource, type AgentEventsOptions } from './events-source.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkFormatOptions, parseRedactionFilters } from './json-options.js';
 import { addKernelOptions, addPolicyCommands } from './policy-commands.js';

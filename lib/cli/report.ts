@@ -1,16 +1,10 @@
 /** `polytrace report`: events as a page for a browser, in a file or live. */
 import type { PlainEvent } from '../../types/index.js';
 import type { ClientEvent, LiveReport, ReportFile, ReportRows } from './agent-api.js';
-import {
-  chooseSource,
-  findGivenOption,
-  followAgent,
-  printRecordedEvents,
-  type AgentEventsOptions,
-  type RecordedOptions,
-} from './agent-events.js';
+import { followAgent, printRecordedEvents, type RecordedOptions } from './agent-events.js';
 import { loadAgentPackage } from './agent-package.js';
 import { OUTPUT_LOST, STOP_SIGNALS, UsageError, type Context } from './context.js';
+import { chooseSource, findGivenOption, type AgentEventsOptions } from './events-source.js';
 import { getEvents } from './getevents.js';
 import { createRedactor } from './json-options.js';
 import { print, type Output } from './output.js';

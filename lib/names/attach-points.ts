@@ -1,5 +1,5 @@
 /** Formats the attach points of uprobes and static probes. */
-import type { ProcessUprobeEvent, ProcessUsdtEvent } from '../../types/events.js';
+import type { ProcessUprobeEvent, ProcessUsdtEvent, TracerEvent } from '../../types/events.js';
 import type { UprobeAttachPoint } from '../../types/policy.js';
 
 /** PATH:SYMBOL, PATH:SYMBOL+0x10 or PATH:0x401136. */
@@ -35,4 +35,25 @@ function formatLocation(symbol: string | undefined, offset: bigint | undefined, 
 
 export function formatHex(value: bigint): string {
   return `0x${value.toString(16)}`;
+}
+
+/** Returns the name of the event's hook in `lost` events. */
+export function hookName(event: TracerEvent): string {
+  switch (event.type) {
+    case 'process_kprobe':
+    case 'process_lsm':
+      return event.functionName;
+    case 'process_uprobe':
+      return uprobeName(event);
+    case 'process_usdt':
+      return probeName(event);
+    case 'process_tracepoint':
+      return `${event.subsystem}/${event.event}`;
+    case 'lost':
+      return event.hook;
+    case 'process_exec':
+    case 'process_exit':
+    case 'process_loader':
+      return event.type;
+  }
 }

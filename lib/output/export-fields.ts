@@ -5,8 +5,7 @@
  */
 
 import type { EventType } from '../../types/events.js';
-
-type FieldForms = Readonly<Record<string, string>>;
+import { ARGUMENT_MESSAGES, type FieldForms } from './export-argument-fields.js';
 
 const PROCESS_FIELDS = { process: 'Process', parent: 'Process', ancestors: 'Process[]' } as const;
 const HOOK_FIELDS = {
@@ -34,8 +33,6 @@ const ID_FIELDS = {
   fsuid: 'number',
   fsgid: 'number',
 } as const;
-const FILE_FIELDS = { path: 'string', flags: 'string', permission: 'string' } as const;
-const BPF_PROGRAM_FIELDS = { ProgType: 'string', InsnCnt: 'number', ProgName: 'string' } as const;
 
 const TABLE = {
   GetEventsResponse: {
@@ -144,82 +141,7 @@ const TABLE = {
     file_offset: 'long',
     build_id: 'string',
   },
-  KprobeArgument: {
-    string_arg: 'string',
-    int_arg: 'number',
-    skb_arg: 'KprobeSkb',
-    size_arg: 'long',
-    bytes_arg: 'bytes',
-    path_arg: 'KprobePath',
-    file_arg: 'KprobeFile',
-    truncated_bytes_arg: 'KprobeTruncatedBytes',
-    sock_arg: 'KprobeSock',
-    long_arg: 'long',
-    bpf_attr_arg: 'KprobeBpfAttr',
-    perf_event_arg: 'KprobePerfEvent',
-    bpf_map_arg: 'KprobeBpfMap',
-    uint_arg: 'number',
-    capability_arg: 'KprobeCapability',
-    process_credentials_arg: 'ProcessCredentials',
-    user_ns_arg: 'UserNamespace',
-    module_arg: 'KernelModule',
-    kernel_cap_t_arg: 'string',
-    cap_inheritable_arg: 'string',
-    cap_permitted_arg: 'string',
-    cap_effective_arg: 'string',
-    linux_binprm_arg: 'KprobeLinuxBinprm',
-    net_dev_arg: 'KprobeNetDev',
-    bpf_cmd_arg: 'name',
-    syscall_id: 'SyscallId',
-    sockaddr_arg: 'KprobeSockaddr',
-    bpf_prog_arg: 'KprobeBpfProg',
-    error_arg: 'KprobeError',
-    sockaddrun_arg: 'KprobeSockaddrUn',
-    label: 'string',
-  },
-  KprobeSkb: {
-    hash: 'number',
-    len: 'number',
-    priority: 'number',
-    mark: 'number',
-    saddr: 'string',
-    daddr: 'string',
-    sport: 'number',
-    dport: 'number',
-    proto: 'number',
-    sec_path_len: 'number',
-    sec_path_olen: 'number',
-    protocol: 'string',
-    family: 'string',
-  },
-  KprobeSock: {
-    family: 'string',
-    type: 'string',
-    protocol: 'string',
-    mark: 'number',
-    priority: 'number',
-    saddr: 'string',
-    daddr: 'string',
-    sport: 'number',
-    dport: 'number',
-    cookie: 'long',
-    state: 'string',
-  },
-  KprobeSockaddr: { family: 'string', addr: 'string', port: 'number' },
-  KprobeSockaddrUn: { family: 'string', path: 'string' },
-  KprobeNetDev: { name: 'string' },
-  KprobePath: FILE_FIELDS,
-  KprobeFile: FILE_FIELDS,
-  KprobeLinuxBinprm: FILE_FIELDS,
-  KprobeTruncatedBytes: { bytes_arg: 'bytes', orig_size: 'long' },
-  KprobeCapability: { value: 'number', name: 'string' },
-  KprobeBpfAttr: BPF_PROGRAM_FIELDS,
-  KprobeBpfProg: BPF_PROGRAM_FIELDS,
-  KprobePerfEvent: { KprobeFunc: 'string', Type: 'string', Config: 'long', ProbeOffset: 'long' },
-  KprobeBpfMap: { MapType: 'string', KeySize: 'number', ValueSize: 'number', MaxEntries: 'number', MapName: 'string' },
-  KernelModule: { name: 'string', signature_ok: 'bool', tainted: 'name[]' },
-  SyscallId: { id: 'number', abi: 'string' },
-  KprobeError: { Message: 'string' },
+  ...ARGUMENT_MESSAGES,
 } as const satisfies Readonly<Record<string, FieldForms>>;
 
 export const MESSAGES: Readonly<Record<string, FieldForms>> = TABLE;

@@ -2,7 +2,7 @@
  * The queue of one iterator: the events that wait for it, and the number of events that were dropped because it was
  * slow.
  */
-import { probeName, uprobeName } from '../names/attach-points.js';
+import { hookName } from '../names/attach-points.js';
 import type { LossReason, TracerEvent } from '../../types/events.js';
 import type { EventsOptions, TracerIterator } from '../../types/tracer.js';
 import { eventFilter } from '../output/filters.js';
@@ -240,26 +240,5 @@ export class EventIterator implements TracerIterator<TracerEvent> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
-  }
-}
-
-/** Returns the name of the event's hook in `lost` events. */
-function hookName(event: TracerEvent): string {
-  switch (event.type) {
-    case 'process_kprobe':
-    case 'process_lsm':
-      return event.functionName;
-    case 'process_uprobe':
-      return uprobeName(event);
-    case 'process_usdt':
-      return probeName(event);
-    case 'process_tracepoint':
-      return `${event.subsystem}/${event.event}`;
-    case 'lost':
-      return event.hook;
-    case 'process_exec':
-    case 'process_exit':
-    case 'process_loader':
-      return event.type;
   }
 }

@@ -1,19 +1,12 @@
 /** Encodes a CompiledHook as the bytes of struct hook_config and the entries of the hook's tables. Pure. */
-import {
-  enforcingSelectors,
-  isReadAtReturn,
-  isReturnSlot,
-  suppressingSelectors,
-  hookValues,
-} from '../../compiled/compiled-hook.js';
+import { enforcingSelectors, suppressingSelectors, hookValues } from '../../compiled/compiled-hook.js';
 import type { CelStep, ChangeTest, CompiledHook, ProcessTest, CompiledValue } from '../../compiled/compiled-policy.js';
 import { KernelError } from '../../errors.js';
 import { encodeActions, actionBytes } from './actions.js';
 import { encodeCel } from './cel.js';
 import { encodeGroups, buildGroups, type FieldGroup } from './comparisons.js';
-import { argType } from '../../names/arg-types.js';
 import { NAMESPACES } from '../../names/namespaces.js';
-import { type EncodeContext, type FieldLocation } from './context.js';
+import type { EncodeContext } from './context.js';
 import {
   AbiLimit,
   ChangeTest as ChangeLayout,
@@ -23,20 +16,16 @@ import {
   ProcessField,
   ProcessTest as ProcessTestLayout,
   RecordLimit,
-  ResolveStep,
   ScopeTest as ScopeTestLayout,
   SyscallRegisters,
   ValueConfig,
   NegativeCache,
-  ValueMemory,
-  ValueRead,
-  ValueSource,
-  ValueWidth,
 } from '../layout.gen.js';
 import { encodeMaps, type EncodedMap } from './maps.js';
-import { buildHookAutomaton, encodeObject, encodeTable, objectOrder, type HookAutomaton } from './objects.js';
-import { isSizeReturned, valueMemory, READS, valueCapacity, valueSource } from '../reads.js';
+import { buildHookAutomaton, encodeObject, objectOrder, type HookAutomaton } from './objects.js';
+import { valueCapacity } from '../reads.js';
 import { selectorMask } from './tables.js';
+import { encodeValue } from './values.js';
 
 export type { EncodeContext } from './context.js';
 export type { EncodedMap } from './maps.js';
@@ -182,60 +171,6 @@ function encodeItems<T>(
   }
   items.forEach(encode);
 }
-
-function encodeValue(
-  view: DataView,
-  at: number,
-  hook: CompiledHook,
-  slot: number,
-  value: CompiledValue,
-  context: EncodeContext,
-): void {
-  const setU8 = (offset: number, number: number): void => view.setUint8(at + offset, number);
-  const isReturn = isReturnSlot(hook, slot);
-  const facts = READS[value.type];
-  const resolved = context.resolved.get(slot);
-  const field = context.fields.get(slot);
-  const fromContext = context.helperSlots.has(slot) ? ValueSource.SOURCE_HELPER : valueSource(value, isReturn);
-  const source = field === undefined ? fromContext : ValueSource.SOURCE_FIELD;
-  const register = context.registers.get(slot);
-  const width = field?.width || resolved?.width || register?.bytes || facts.width;
-  const steps = field?.steps ?? resolved?.steps ?? [];
-  setU8(ValueConfig.read, field?.isDataLoc === true ? ValueRead.READ_DATA_LOC : facts.read);
-  setU8(ValueConfig.source, source);
-  setU8(ValueConfig.param, isReturn || field !== undefined ? 0 : value.index);
-  setU8(
-    ValueConfig.width,
-    Math.min(facts.width, width) + (argType(value.type).class === 'syscall' ? ValueWidth.WIDTH_SYSCALL : 0),
-  );
-  setU8(ValueConfig.isSigned, Number(facts.signed && (register === undefined || register.bytes >= facts.width)));
-  const isFound = field !== undefined || resolved !== undefined;
-  setU8(ValueConfig.indirect, Number(facts.pointed || (isFound && facts.width > 0)));
-  setU8(ValueConfig.readAtReturn, Number(context.pair && (isReturn || isReadAtReturn(value))));
-  setU8(
-    ValueConfig.memory,
-    field === undefined ? valueMemory(source, hook, resolved !== undefined) : FIELD_MEMORY[field.memory],
-  );
-  setU8(ValueConfig.sizeParam, value.sizeArgIndex ?? 0);
-  setU8(ValueConfig.sizeWidth, field?.size?.width ?? 0);
-  view.setUint16(at + ValueConfig.sizeField, field?.size?.offset ?? 0, true);
-  setU8(ValueConfig.sizeReturned, Number(isSizeReturned(value)));
-  view.setUint16(at + ValueConfig.field, register?.offset ?? field?.offset ?? 0, true);
-  view.setUint32(at + ValueConfig.capacity, valueCapacity(value), true);
-  encodeTable(view, at + ValueConfig.integers, value.intTable);
-  setU8(ValueConfig.stepsCount, steps.length);
-  steps.forEach((step, i) => {
-    const stepAt = at + ValueConfig.steps + i * ValueConfig.stepsStride;
-    view.setUint32(stepAt + ResolveStep.offset, step.offset, true);
-    view.setUint32(stepAt + ResolveStep.follow, Number(step.follow), true);
-  });
-}
-
-const FIELD_MEMORY: Readonly<Record<FieldLocation['memory'], number>> = {
-  kernel: ValueMemory.MEMORY_KERNEL,
-  user: ValueMemory.MEMORY_USER,
-  'by-address': ValueMemory.MEMORY_BY_ADDRESS,
-};
 
 function encodeProcessTest(view: DataView, at: number, test: ProcessTest, context: EncodeContext): void {
   view.setBigUint64(at + ProcessTestLayout.selectors, selectorMask(test.selectors), true);

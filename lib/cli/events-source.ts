@@ -1,0 +1,71 @@
+/** Chooses where `polytrace getevents` gets its events from: a tracer, an agent, or recorded events. */
+import { existsSync } from 'node:fs';
+import { AGENT_SOCKET, type ServerOptions } from './agent-package.js';
+import { UsageError, type Context } from './context.js';
+import type { GetEventsOptions } from './getevents.js';
+
+export interface AgentEventsOptions extends ServerOptions {
+  readonly namespaceRegex?: readonly string[];
+  readonly reconnect?: boolean;
+  /** File of recorded events; `-` is standard input. */
+  readonly input?: string;
+}
+
+export type ClientOptions = GetEventsOptions & AgentEventsOptions;
+
+/** Options that need a tracer in this process. */
+const TRACER_OPTIONS = {
+  policy: '--policy',
+  policyDir: '--policy-dir',
+  enforcement: '--enforcement',
+  allowMissedCalls: '--allow-missed-calls',
+  allowRequests: '--allow-requests',
+  mode: '--mode',
+  persist: '--persist',
+  keep: '--keep',
+  record: '--record',
+  containerSources: '--container-sources',
+  enableAncestors: '--enable-ancestors',
+  enableProcessCred: '--enable-process-cred',
+  enableProcessNs: '--enable-process-ns',
+} as const satisfies Partial<Record<keyof ClientOptions, string>>;
+
+/** Options that need an agent or recorded events. */
+const CLIENT_OPTIONS = {
+  namespaceRegex: '--namespace-regex',
+  reconnect: '--reconnect',
+} as const satisfies Partial<Record<keyof ClientOptions, string>>;
+
+export type EventsSource =
+  | { readonly from: 'tracer' }
+  | { readonly from: 'file'; readonly path: string }
+  | { readonly from: 'agent'; readonly server: string };
+
+/**
+ * Chooses the source of events: `--input`, `--server`, or an option that needs a tracer decide. Otherwise, the source
+ * is the agent of this machine if its socket exists, and else a tracer in this process.
+ */
+export function chooseSource(options: ClientOptions, { env }: Context): EventsSource {
+  const tracerOption = findGivenOption(options, TRACER_OPTIONS);
+  const { input, server } = options;
+  if (input !== undefined && server !== undefined) throw new UsageError('--input and --server exclude each other');
+  const other = input !== undefined ? '--input' : server !== undefined ? '--server' : undefined;
+  if (other !== undefined && tracerOption !== undefined)
+    throw new UsageError(`${tracerOption} makes a tracer, which ${other} excludes`);
+  if (input !== undefined) return { from: 'file', path: input };
+  if (server !== undefined) return { from: 'agent', server };
+  const socket = env['POLYTRACE_SOCKET'] ?? AGENT_SOCKET;
+  if (tracerOption === undefined && existsSync(socket)) return { from: 'agent', server: `unix://${socket}` };
+  const clientOption = findGivenOption(options, CLIENT_OPTIONS);
+  if (clientOption !== undefined)
+    throw new UsageError(`${clientOption} needs an agent: use --server, or start one (polytrace agent)`);
+  return { from: 'tracer' };
+}
+
+/** Returns the name of the first of these options that was given. */
+export function findGivenOption<O extends object>(
+  options: O,
+  names: Readonly<Partial<Record<keyof O, string>>>,
+): string | undefined {
+  return Object.entries<string | undefined>(names).find(([key]) => options[key as keyof O] !== undefined)?.[1];
+}
