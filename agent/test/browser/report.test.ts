@@ -9,15 +9,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import type { PlainEvent, PlainProcess } from 'polytrace';
-import {
-  execEvent,
-  exitEvent,
-  fileArgument,
-  kprobeEvent,
-  intArgument,
-  lostEvent,
-  plainProcess,
-} from '../../../test/unit/output/events.js';
+import { fileArgument, intArgument } from '../../../test/unit/output/arguments.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from '../../../test/unit/output/events.js';
 import { recordedEvents } from '../../lib/client/recorded-events.js';
 import { ReportFile } from '../../lib/report/file.js';
 import { LiveReport } from '../../lib/report/live.js';

@@ -15,17 +15,14 @@ import {
   type Pod,
   type TracerEvent,
 } from 'polytrace';
+import { fileArgument, intArgument, sizeArgument, stringArgument } from '../../../test/unit/output/arguments.js';
 import {
   EXAMPLE_EVENTS,
   execEvent,
   exitEvent,
-  fileArgument,
   kprobeEvent,
-  intArgument,
   lostEvent,
   plainProcess,
-  sizeArgument,
-  stringArgument,
   ALL_CAPABILITIES,
 } from '../../../test/unit/output/events.js';
 import {

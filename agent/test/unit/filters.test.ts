@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { redactor, type Redactor, type TracerEvent } from 'polytrace';
-import { execEvent, exitEvent, kprobeEvent, plainProcess, stringArgument } from '../../../test/unit/output/events.js';
+import { stringArgument } from '../../../test/unit/output/arguments.js';
+import { execEvent, exitEvent, kprobeEvent, plainProcess } from '../../../test/unit/output/events.js';
 import { EventEncoder } from '../../lib/encode/events.js';
 import type { ProcessEvent } from '../../lib/encode/process-encoder.js';
 import { compileFieldFilters } from '../../lib/filters/fields.js';

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import * as agent from '../../../agent/lib/index.js';
 import { toJson } from '../../../lib/output/index.js';
-import { execEvent, exitEvent, fileArgument, kprobeEvent, lostEvent } from '../output/events.js';
+import { fileArgument } from '../output/arguments.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
 const EVENTS = [

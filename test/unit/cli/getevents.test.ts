@@ -8,7 +8,8 @@ import { PassThrough, Writable } from 'node:stream';
 import { runCommand } from '../../../lib/cli/program.js';
 import { KernelError, PolicyError, PolytraceError } from '../../../lib/errors.js';
 import type { PolicyStatus, TracerOptions } from '../../../types/index.js';
-import { execEvent, exitEvent, kprobeEvent, lostEvent, fileArgument, plainProcess } from '../output/events.js';
+import { fileArgument } from '../output/arguments.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
 const COUNTS = { matched: 0, posted: 0, suppressed: 0, enforced: 0, lost: 0, memory: 0 };

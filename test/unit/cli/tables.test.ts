@@ -4,16 +4,8 @@ import { EventTree } from '../../../lib/cli/event-tree.js';
 import { displayWidth } from '../../../lib/output/escape.js';
 import type { PlainEvent } from '../../../types/events.js';
 import type { EventSummary } from '../../../types/output.js';
-import {
-  execEvent,
-  exitEvent,
-  fileArgument,
-  kprobeEvent,
-  intArgument,
-  lostEvent,
-  plainProcess,
-  stringArgument,
-} from '../output/events.js';
+import { fileArgument, intArgument, stringArgument } from '../output/arguments.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
 const HOSTILE =

@@ -10,7 +10,8 @@ import { eventPath } from '../../../lib/output/index.js';
 import { toRecordedHook } from '../../../lib/recording/recorder.js';
 import { encodePlain } from '../../../lib/recording/plain-json.js';
 import type { EventPattern, PlainEvent } from '../../../types/index.js';
-import { execEvent, fileArgument, kprobeEvent } from '../output/events.js';
+import { fileArgument } from '../output/arguments.js';
+import { execEvent, kprobeEvent } from '../output/events.js';
 import { FakeCommand } from './fake.js';
 
 const policyWithSelector = (name: string, selector: string): string => `apiVersion: cilium.io/v1alpha1

@@ -8,7 +8,8 @@ import { evaluateHook } from '../../../lib/evaluate/evaluate.js';
 import type { RecordedCall } from '../../../lib/evaluate/call.js';
 import type { UncertaintyCode, HookArgument, PlainProcess, Verdict } from '../../../types/index.js';
 import { kprobeYaml } from '../policy/marked-policies.js';
-import { fileArgument, intArgument, plainProcess, stringArgument } from '../output/events.js';
+import { fileArgument, intArgument, stringArgument } from '../output/arguments.js';
+import { plainProcess } from '../output/events.js';
 import { bufferArgument, socketArgument } from '../output/values.js';
 
 function evaluateYaml(

@@ -10,7 +10,7 @@ import type {
   NumberArgument,
   StringArgument,
 } from '../../../types/events.js';
-import { fileArgument, stringArgument } from './events.js';
+import { fileArgument, stringArgument } from './arguments.js';
 import {
   socketAddressArgument,
   bufferArgument,

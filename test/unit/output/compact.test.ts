@@ -3,18 +3,8 @@ import { formatCompact } from '../../../lib/output/compact.js';
 import { displayWidth } from '../../../lib/output/escape.js';
 import type { KnownFunction } from '../../../lib/output/known-functions.js';
 import type { HookArgument, PlainEvent } from '../../../types/events.js';
-import {
-  ALL_CAPABILITIES,
-  execEvent,
-  exitEvent,
-  fileArgument,
-  kprobeEvent,
-  intArgument,
-  lostEvent,
-  plainProcess,
-  sizeArgument,
-  stringArgument,
-} from './events.js';
+import { fileArgument, intArgument, sizeArgument, stringArgument } from './arguments.js';
+import { ALL_CAPABILITIES, execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from './events.js';
 import {
   bpfMapArgument,
   EXAMPLE_ARGUMENTS,

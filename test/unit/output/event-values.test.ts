@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { findArgument, isFile, eventPath } from '../../../lib/output/event-values.js';
 import type { PlainEvent } from '../../../types/events.js';
-import { execEvent, exitEvent, fileArgument, kprobeEvent, intArgument, lostEvent, stringArgument } from './events.js';
+import { fileArgument, intArgument, stringArgument } from './arguments.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent } from './events.js';
 
 describe('values of events', () => {
   const event = kprobeEvent('f', [intArgument(4, 0), { ...fileArgument('/a', 1), label: 'file' }], {

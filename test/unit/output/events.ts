@@ -1,17 +1,16 @@
-/** Makes processes, events and arguments for tests, as the tracer reports them. */
+/** Makes processes and events for tests, as the tracer reports them. */
 import type {
   EventOf,
   EventType,
   PlainOf,
-  FileArgument,
   HookArgument,
   LostEvent,
   PlainProcess,
   ProcessExecEvent,
   ProcessExitEvent,
   ProcessKprobeEvent,
-  StringArgument,
 } from '../../../types/events.js';
+import { fileArgument, intArgument } from './arguments.js';
 
 export const ALL_CAPABILITIES = (1n << 41n) - 1n;
 
@@ -110,23 +109,6 @@ export function lostEvent(fields: Partial<PlainOf<LostEvent>> = {}): PlainOf<Los
     count: 12,
     ...fields,
   };
-}
-
-export function fileArgument(path: string, index = 0, fields: Partial<FileArgument> = {}): FileArgument {
-  const device = { major: 8, minor: 1 };
-  return { type: 'file', index, path, flags: [], permission: '-rw-r-----', inode: 42n, device, links: 1, ...fields };
-}
-
-export function intArgument(value: number, index: number, type: 'int' | 'uint32' = 'int'): HookArgument {
-  return { type, index, value };
-}
-
-export function stringArgument(value: string, index: number, truncated = false): StringArgument {
-  return { type: 'string', index, value, truncated };
-}
-
-export function sizeArgument(value: bigint, index: number): HookArgument {
-  return { type: 'size_t', index, value };
 }
 
 const { functionName: _, data, ...hookFields } = kprobeEvent('', [intArgument(1, 0)], { message: 'seen', tags: ['a'] });

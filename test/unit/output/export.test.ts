@@ -3,17 +3,8 @@ import assert from 'node:assert/strict';
 import { isExported, MESSAGES, EXTENSION_FIELDS } from '../../../lib/output/export-fields.js';
 import { toJson } from '../../../lib/output/json.js';
 import type { EventType, HookArgument, PlainEvent } from '../../../types/events.js';
-import {
-  ALL_CAPABILITIES,
-  execEvent,
-  exitEvent,
-  fileArgument,
-  kprobeEvent,
-  intArgument,
-  lostEvent,
-  plainProcess,
-  stringArgument,
-} from './events.js';
+import { fileArgument, intArgument, stringArgument } from './arguments.js';
+import { ALL_CAPABILITIES, execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from './events.js';
 import { API_ENUMS, API_MESSAGES } from './tetragon-api.js';
 import { EXAMPLE_ARGUMENTS } from './values.js';
 import { readProjectFile } from '../../project.js';

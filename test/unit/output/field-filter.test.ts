@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { fieldFilter } from '../../../lib/output/field-filter.js';
 import { toJson } from '../../../lib/output/json.js';
-import { execEvent, fileArgument, kprobeEvent, intArgument, lostEvent, plainProcess } from './events.js';
+import { fileArgument, intArgument } from './arguments.js';
+import { execEvent, kprobeEvent, lostEvent, plainProcess } from './events.js';
 
 const event = kprobeEvent('f', [fileArgument('/a', 0, { label: 'one' }), fileArgument('/b'), intArgument(4, 1)], {
   process: plainProcess({ arguments: 'a\u202eb', pod: { namespace: 'n', name: 'p', labels: { app: 'x', tier: 'y' } } }),

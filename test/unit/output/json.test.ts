@@ -4,18 +4,8 @@ import { readHostNamespaces } from '../../../lib/process/host-namespaces.js';
 import { toJson } from '../../../lib/output/json.js';
 import type { HookArgument, PlainEvent } from '../../../types/events.js';
 import type { JsonOptions } from '../../../types/output.js';
-import {
-  ALL_CAPABILITIES,
-  execEvent,
-  exitEvent,
-  fileArgument,
-  kprobeEvent,
-  intArgument,
-  lostEvent,
-  plainProcess,
-  sizeArgument,
-  stringArgument,
-} from './events.js';
+import { fileArgument, intArgument, sizeArgument, stringArgument } from './arguments.js';
+import { ALL_CAPABILITIES, execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from './events.js';
 
 type Json = Record<string, unknown>;
 

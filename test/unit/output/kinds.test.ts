@@ -13,7 +13,8 @@ import type {
   ProcessUprobeEvent,
   PlainEvent,
 } from '../../../types/events.js';
-import { EXAMPLE_EVENTS, fileArgument, intArgument, stringArgument } from './events.js';
+import { fileArgument, intArgument, stringArgument } from './arguments.js';
+import { EXAMPLE_EVENTS } from './events.js';
 
 function tracepointEvent(args: readonly HookArgument[], event = 'sched_process_exec'): PlainOf<ProcessTracepointEvent> {
   return { ...EXAMPLE_EVENTS.process_tracepoint, event, args };

@@ -13,7 +13,7 @@ import type {
   SocketArgument,
   UserNamespaceArgument,
 } from '../../../types/events.js';
-import { fileArgument } from './events.js';
+import { fileArgument } from './arguments.js';
 
 const ENDS = {
   family: 'AF_INET',

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { compilePolicy, replayer } from '../../../lib/index.js';
 import { toRecordedHook } from '../../../lib/recording/recorder.js';
 import type { HookArgument, PlainEvent, CompiledPolicy, RecordedEvent, RecordedHook } from '../../../types/index.js';
-import { fileArgument, kprobeEvent, intArgument } from '../output/events.js';
+import { fileArgument, intArgument } from '../output/arguments.js';
+import { kprobeEvent } from '../output/events.js';
 
 const compileHooks = (name: string, ...hooks: readonly string[]): CompiledPolicy =>
   compilePolicy(

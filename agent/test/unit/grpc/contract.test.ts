@@ -15,14 +15,8 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema, type DescriptorProto } from '@bufbuild/protobuf/wkt';
-import {
-  execEvent,
-  exitEvent,
-  kprobeEvent,
-  lostEvent,
-  plainProcess,
-  stringArgument,
-} from '../../../../test/unit/output/events.js';
+import { stringArgument } from '../../../../test/unit/output/arguments.js';
+import { execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from '../../../../test/unit/output/events.js';
 import {
   ProtocolClient,
   eventFields,

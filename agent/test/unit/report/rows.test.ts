@@ -3,16 +3,14 @@ import assert from 'node:assert/strict';
 import type { PlainEvent, PlainProcess } from 'polytrace';
 import { ReportRows } from '../../../lib/report/rows.js';
 import type { EndRow, EventRow, ProcessRow, Row } from '../../../lib/report/row.js';
+import { fileArgument, intArgument, stringArgument } from '../../../../test/unit/output/arguments.js';
 import {
   EXAMPLE_EVENTS,
   execEvent,
   exitEvent,
-  fileArgument,
   kprobeEvent,
-  intArgument,
   lostEvent,
   plainProcess,
-  stringArgument,
 } from '../../../../test/unit/output/events.js';
 
 const parseRows = (text: string): Row[] =>
