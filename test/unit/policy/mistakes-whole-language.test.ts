@@ -142,6 +142,28 @@ const cases: readonly (readonly [string, string])[] = [
     'a misspelt source',
     kprobeYaml('call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_UNKNOWN⟧current_tsk, resolve: pid}]'),
   ],
+  [
+    'an argument and a size after the last of a static probe',
+    policyYaml(
+      'usdts: [{path: /bin/a, provider: p, name: n, args: [{index: ⟦LIMIT_PARAMETER⟧12, type: int32}, {index: 0, type: char_buf, sizeArgIndex: ⟦LIMIT_PARAMETER⟧13}]}]',
+    ),
+  ],
+  [
+    "members of a program's struct without a file of types",
+    policyYaml(
+      'uprobes: [{path: /bin/a, symbols: [f], args: [{index: 0, type: int, resolve: ⟦RESOLVE_USER_MEMORY⟧a.b}]}]',
+    ),
+  ],
+  [
+    "members of a program's struct without its name",
+    policyYaml(
+      'uprobes: [{path: /bin/a, btfPath: /a.btf, symbols: [f], args: [{index: 0, type: int, resolve: ⟦RESOLVE_USER_MEMORY⟧a.b}]}]',
+    ),
+  ],
+  [
+    'a part of a register as an address',
+    kprobeYaml('call: f\ndata: [{index: 0, type: ⟦ARG_TYPE_MISMATCH⟧string, source: pt_regs, resolve: eax}]'),
+  ],
   ['a source that does not exist', kprobeYaml('call: f\ndata: [{index: 0, type: int, source: ⟦SOURCE_UNKNOWN⟧x}]')],
   [
     'a source without resolve',
