@@ -16,18 +16,23 @@ const CAPABILITY_FILTER = { operator: 'NotIn', values: ['CAP_CHOWN'], isNamespac
 
 const PHRASES: readonly (readonly [found: string | readonly string[], expected: string | readonly string[]])[] = [
   // scopes
-  [describeScope({}), []],
-  [describeScope({ pods: [] }), ['processes in a container of any pod']],
+  [describeScope({ exempts: false }), []],
+  [describeScope({ exempts: false, pods: [] }), ['processes in a container of any pod']],
   [
-    describeScope({ namespace: 'web', containers: [{ key: 'name', operator: 'In', values: ['nginx'] }] }),
+    describeScope({
+      exempts: false,
+      namespace: 'web',
+      containers: [{ key: 'name', operator: 'In', values: ['nginx'] }],
+    }),
     [`processes in a container of a pod of the namespace "web", where the container's name is "nginx"`],
   ],
   [
-    describeScope({ containers: [{ key: 'label:tier', operator: 'Exists', values: [] }], host: [] }),
+    describeScope({ exempts: false, containers: [{ key: 'label:tier', operator: 'Exists', values: [] }], host: [] }),
     [`processes in a container, where the container's label "tier" exists`, 'processes in no container'],
   ],
   [
     describeScope({
+      exempts: false,
       pods: [
         { key: 'app', operator: 'NotIn', values: ['a', 'b'] },
         { key: 'k8s:io.kubernetes.pod.namespace', operator: 'In', values: ['web'] },
