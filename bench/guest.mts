@@ -4,15 +4,24 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { installWorkload, minimumOfThree, requireValue, type Step } from './guest-workload.mjs';
 import type { Configuration, InstructionCounts } from './kernel.mjs';
 
 const [folder = '', json = '[]', names] = process.argv.slice(2);
-const files = { shallow: '/srv/file', deep: '/srv/2/3/4/5/6/file', write: '/srv/written', renamed: '/srv/renamed' };
+const files = {
+  shallow: '/srv/file',
+  deep: '/srv/2/3/4/5/6/file',
+  write: '/srv/written',
+  renamed: '/srv/renamed',
+  layer: '/srv/layers/lower/3/4/5/6/file',
+};
+const overlay = '/srv/overlay';
 const steps: readonly Step[] = [
   ['pread-2', 'pread', files.shallow],
   ['pread-7', 'pread', files.deep],
+  ['pread-overlay', 'pread', `${overlay}/3/4/5/6/file`],
   ['pread-match', 'pread', '/etc/shadow'],
   ['pwrite-2', 'pwrite', files.write],
   ['pread-first', 'pread-first', '/srv/many'],
@@ -26,9 +35,20 @@ const workload = names === undefined ? steps : steps.filter(([name]) => names.sp
 /** Instructions that the kernel needs to call an empty program from a raw tracepoint. */
 const CALL_INSTRUCTIONS = 136;
 
-mkdirSync('/srv/2/3/4/5/6', { recursive: true });
-for (const path of Object.values(files)) writeFileSync(path, 'sixteen bytes, ok');
+for (const path of Object.values(files)) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, 'sixteen bytes, ok');
+}
+mountOverlay();
 installWorkload(folder);
+
+/** Mounts an overlay as a container has it: the file is in the lower layer. */
+function mountOverlay(): void {
+  for (const path of [overlay, '/srv/layers/upper', '/srv/layers/work']) mkdirSync(path);
+  const layers = 'lowerdir=/srv/layers/lower,upperdir=/srv/layers/upper,workdir=/srv/layers/work';
+  execFileSync('modprobe', ['overlay']);
+  execFileSync('mount', ['-t', 'overlay', '-o', layers, 'overlay', overlay]);
+}
 
 /** The members of `bpftool prog show -j` that are read here. */
 type ProgramStatistics = Partial<Record<'run_time_ns' | 'run_cnt', number>> & { readonly name?: string };

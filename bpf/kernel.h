@@ -66,6 +66,7 @@ struct qstr {
 struct super_block {
 	u32 s_dev;
 	unsigned long s_magic;
+	struct user_namespace *s_user_ns;
 	void *s_encoding; /* with CONFIG_UNICODE */
 };
 
@@ -81,6 +82,7 @@ struct inode {
 	u32 i_generation;
 	struct super_block *i_sb;
 	struct timespec64 i_ctime; /* before 6.6 */
+	void *i_private;
 };
 
 struct inode___since_6_6 {

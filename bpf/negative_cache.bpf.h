@@ -28,6 +28,7 @@ enum cache_result { CACHE_BYPASS = 0, CACHE_HIT = ~0U };
 
 enum {
 	MAGIC_EXT = 0xef53,
+	MAGIC_OVERLAYFS = 0x794c7630,
 	MAGIC_TMPFS = 0x01021994,
 	MAGIC_XFS = 0x58465342,
 	/*
@@ -80,8 +81,23 @@ static __always_inline bool has_same_name(const struct negative_entry *entry, st
 	       (length <= 24 || entry->name[3] == words[3]);
 }
 
+/*
+ * The folder of a layer that identifies a folder of overlayfs. The kernel finds the inode of an overlay's folder by the
+ * address of this inode, so an overlay never has two folders for it. Null for the root of an overlay.
+ */
+static __always_inline struct inode *layer_folder(struct inode *folder)
+{
+	return KERNEL(inode, READ(folder, i_private));
+}
+
 static __always_inline bool has_same_parent(const struct negative_entry *entry, struct inode *folder)
 {
+	/* the mount is the same, so both folders are on overlayfs, or none */
+	if (entry->layer_device) {
+		folder = layer_folder(folder);
+		if (READ(READ(folder, i_sb), s_dev) != entry->layer_device)
+			return false;
+	}
 	return entry->parent_inode == READ(folder, i_ino) && entry->parent_generation == READ(folder, i_generation) &&
 	       (!entry->parent_ctime || entry->parent_ctime == read_ctime(folder));
 }
@@ -182,23 +198,35 @@ static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u
 }
 
 /*
- * The path must lead to the root of the process, which must be the root of a mount. Network file systems and overlays
- * have no real inode generations, and a btrfs snapshot has the generations of its original. A folder that ignores case
- * may show a name in another case later.
+ * Network file systems have no real inode generations, and a btrfs snapshot has the generations of its original. A
+ * folder that ignores case may show a name in another case later.
  */
-static __always_inline bool is_cacheable_path(const struct string_buffer *buffer, struct dentry *dentry,
-					      struct vfsmount *mnt)
+static __always_inline bool has_unique_folders(struct super_block *super)
 {
-	struct vfsmount *root = KERNEL(vfsmount, buffer->walk.root_mnt);
-	struct super_block *super = READ(dentry, d_sb);
 	u64 magic = READ(super, s_magic);
 
-	if (magic != MAGIC_EXT && magic != MAGIC_TMPFS && magic != MAGIC_XFS)
-		return false;
 	if (bpf_core_field_exists(super->s_encoding) && READ(super, s_encoding))
 		return false;
-	return !buffer->walk.flags && (u64)READ(root, mnt_root) == buffer->walk.root_dentry &&
-	       READ(mnt, mnt_sb) == super;
+	return magic == MAGIC_EXT || magic == MAGIC_TMPFS || magic == MAGIC_XFS;
+}
+
+/* Who mounts an overlay in a user namespace may own its layers, and may change them. */
+static __always_inline bool is_cacheable_overlay(struct super_block *super)
+{
+	if (bpf_core_field_exists(super->s_encoding) && READ(super, s_encoding))
+		return false;
+	return READ(super, s_magic) == MAGIC_OVERLAYFS && !READ(READ(super, s_user_ns), level);
+}
+
+/*
+ * The walk must have met the root of the process, or a mount that is attached nowhere, such as a layer of an overlay.
+ * The root must be the root of a mount.
+ */
+static __always_inline bool is_cacheable_walk(const struct string_buffer *buffer)
+{
+	struct vfsmount *root = KERNEL(vfsmount, buffer->walk.root_mnt);
+
+	return !(buffer->walk.flags & ~STRING_UNREACHABLE) && (u64)READ(root, mnt_root) == buffer->walk.root_dentry;
 }
 
 /*
@@ -209,22 +237,32 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 				      struct vfsmount *mnt, u64 candidates)
 {
 	struct negative_entry *entry = get_entry(buffer->cache_result - 1);
+	struct super_block *super;
 	struct dentry *parent;
 	struct inode *folder;
 	u64 *words, changed = 0;
+	u32 device = 0;
 
 	if (!entry)
 		return 0;
 	dentry = KERNEL(dentry, dentry);
 	mnt = KERNEL(vfsmount, mnt);
 	words = inline_name(dentry);
+	super = READ(dentry, d_sb);
 	entry->hash_len = READ(dentry, d_name.hash_len);
 	parent = READ(dentry, d_parent);
 	folder = READ(parent, d_inode);
-	if (name_length(entry->hash_len) > SHORT_NAME_MAX || !is_cacheable_path(buffer, dentry, mnt))
+	if (name_length(entry->hash_len) > SHORT_NAME_MAX || READ(mnt, mnt_sb) != super || !is_cacheable_walk(buffer))
+		return 0;
+	if (is_cacheable_overlay(super)) {
+		folder = layer_folder(folder);
+		super = READ(folder, i_sb);
+		device = READ(super, s_dev);
+	}
+	if (!has_unique_folders(super))
 		return 0;
 	/* on ext4 without checksums, the owner of a folder can set its generation; this changes the time */
-	if (READ(READ(dentry, d_sb), s_magic) == MAGIC_EXT) {
+	if (READ(super, s_magic) == MAGIC_EXT) {
 		changed = read_ctime(folder);
 		if ((s64)(bpf_ktime_get_tai_ns() - changed) < (s64)PARENT_STABLE_NS)
 			return 0;
@@ -240,6 +278,7 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 	entry->parent_inode = READ(folder, i_ino);
 	entry->parent_generation = READ(folder, i_generation);
 	entry->parent_ctime = changed;
+	entry->layer_device = device;
 	/* a count is odd while a writer holds its lock */
 	if ((entry->rename_seq | entry->mount_seq) & 1 || !is_unchanged(entry))
 		return 0;

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'ff08a2607a3cb752';
+export const LAYOUT_HASH = 'cc3bb40b250941d4';
 
 /** enum event_type */
 export const EventType = {
@@ -945,6 +945,7 @@ export const NegativeEntry = {
   parentCtime: 104,
   time: 112,
   parentGeneration: 120,
+  layerDevice: 124,
 } as const;
 
 /** enum scope_tracking */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { negativeCache } from '../../lib/attach/negative-cache.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
@@ -10,12 +10,13 @@ import { NIGHTLY } from '../nightly.js';
 import { argumentValue, fileHook, kernel, kprobeEvents, kprobePolicy, MECHANISMS, Recording } from './support.js';
 
 const PROGRAM = '/tmp/negative-cache';
+const OVERLAY_PROGRAM = '/tmp/negative-cache-overlay';
 const RACE_SECONDS = NIGHTLY ? 60 : 5;
 const { findLocks } = negativeCache;
 
 const onlyProgram = `  matchBinaries:
   - operator: In
-    values: ["${PROGRAM}"]`;
+    values: ["${PROGRAM}", "${OVERLAY_PROGRAM}"]`;
 
 const prefixSelector = (...prefixes: readonly string[]): string => `- matchArgs:
   - index: 0
@@ -86,6 +87,13 @@ function eventOffset({ args: [, offset] }: ProcessKprobeEvent): string {
   return String((argumentValue(offset) as number | bigint | undefined) ?? '');
 }
 
+const compareOnOverlay = (folder: string, locks = withoutHold, ...args: string[]): Promise<Reports> => {
+  const hook = fileHook(prefixSelector(join(folder, 'watched'), '/watched'));
+  execFileSync('modprobe', ['overlay']);
+  const run = (): void => void execFileSync(OVERLAY_PROGRAM, args, { stdio: 'inherit' });
+  return compareHooks(hook, 'fentry', run, locks);
+};
+
 const compareAfterChanges = (
   folder: string,
   attach: 'fentry' | 'kprobe',
@@ -107,12 +115,22 @@ function mountExt4(place: string): void {
   execFileSync('mount', ['-o', 'loop', '/tmp/ext4.image', place]);
 }
 
+function mountOverlay(place: string): void {
+  const layers = ['lower', 'upper', 'work'].map((name) => `${place}.layers/${name}`);
+  for (const layer of layers) mkdirSync(layer, { recursive: true });
+  execFileSync('modprobe', ['overlay']);
+  const [lower, upper, work] = layers;
+  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  execFileSync('mount', ['-t', 'overlay', '-o', options, 'overlay', place]);
+}
+
 function testNegativeCache(this: Mocha.Suite): void {
   this.timeout(NIGHTLY ? 600_000 : 300_000);
 
   before(() => {
-    if (!existsSync(PROGRAM)) {
-      execFileSync('cc', ['-O1', '-pthread', '-o', PROGRAM, join(__dirname, 'negative-cache.c')], { stdio: 'inherit' });
+    for (const program of [PROGRAM, OVERLAY_PROGRAM]) {
+      const source = join(__dirname, `${basename(program)}.c`);
+      if (!existsSync(program)) execFileSync('cc', ['-O1', '-pthread', '-o', program, source], { stdio: 'inherit' });
     }
   });
   after(() => Recording.closeCached());
@@ -137,6 +155,30 @@ function testNegativeCache(this: Mocha.Suite): void {
     assert.deepEqual(cached.map(eventPath), reference.map(eventPath));
   });
 
+  for (const [folder, ...stable] of [['/srv/overlay'], ['/srv/ext4/overlay', 'stable']] as const) {
+    it(`after every change of a path or a layer on overlayfs: ${folder}`, async () => {
+      const { cached, reference } = await compareOnOverlay(folder, withoutHold, folder, ...stable);
+      assert.ok(reference.length > 500, `only ${reference.length} events`);
+      assert.deepEqual(cached.map(eventPath), reference.map(eventPath));
+    });
+
+    it(`this test fails where changes are not noticed: ${folder}`, async () => {
+      const { cached, reference } = await compareOnOverlay(`${folder}-wrong`, noLocks, `${folder}-wrong`, ...stable);
+      const count = (events: readonly ProcessKprobeEvent[]): number =>
+        events.filter((event) => eventPath(event).startsWith(folder)).length;
+      assert.ok(count(cached) < count(reference), `${count(cached)} of ${count(reference)} events`);
+    });
+  }
+
+  it('an overlay of a user namespace is not cached: its owner may change the layers', async () => {
+    const folder = '/srv/overlay-user';
+    const { cached, reference } = await compareOnOverlay(folder, noLocks, '--user', folder);
+    const paths = (events: readonly ProcessKprobeEvent[]): string[] =>
+      events.map(eventPath).filter((path) => path.startsWith(folder));
+    assert.ok(paths(reference).length > 4, `only ${paths(reference).length} events`);
+    assert.deepEqual(paths(cached), paths(reference));
+  });
+
   for (const [folder, ...stableReads] of [
     ['/srv/negative-cache-wrong'],
     ['/srv/ext4/negative-cache-wrong', 'stable'],
@@ -147,35 +189,39 @@ function testNegativeCache(this: Mocha.Suite): void {
     });
   }
 
-  it(`two processors: one renames, the other one reads, for ${RACE_SECONDS} s`, async () => {
-    for (const folder of ['/srv/race', '/srv/race/plain', '/srv/race/watched']) mkdirSync(folder);
-    let output = '';
-    const { cached, reference } = await compareHooks(
-      preadHook(prefixSelector('/srv/race/watched')),
-      'fentry',
-      async () => {
-        const raced = await promisify(execFile)(PROGRAM, ['race', '/srv/race', String(RACE_SECONDS)], {
-          maxBuffer: 1 << 28,
-        });
-        output = raced.stdout;
-      },
-    );
-    const reads = output
-      .trim()
-      .split('\n')
-      .map((line) => line.split(' '));
-    const stableReads = new Map(reads.map(([offset = '', isWatched]) => [offset, isWatched === '1']));
-    const watched = reads.filter(([, isWatched]) => isWatched === '1').map(([offset]) => offset);
-    assert.ok(
-      watched.length > 100 && watched.length < stableReads.size,
-      `${watched.length} of ${stableReads.size} reads`,
-    );
-    // during a rename, both paths are correct
-    const stableOffsets = (events: readonly ProcessKprobeEvent[]): string[] =>
-      events.map(eventOffset).filter((offset) => stableReads.has(offset));
-    assert.deepEqual(stableOffsets(reference), watched);
-    assert.deepEqual(stableOffsets(cached), watched);
-  });
+  for (const folder of ['/srv/race', '/srv/race-overlay']) {
+    it(`two processors: one renames, the other one reads, for ${RACE_SECONDS} s: ${folder}`, async () => {
+      mkdirSync(folder);
+      if (folder.endsWith('overlay')) mountOverlay(folder);
+      for (const name of ['plain', 'watched']) mkdirSync(join(folder, name));
+      let output = '';
+      const { cached, reference } = await compareHooks(
+        preadHook(prefixSelector(join(folder, 'watched'))),
+        'fentry',
+        async () => {
+          const raced = await promisify(execFile)(PROGRAM, ['race', folder, String(RACE_SECONDS)], {
+            maxBuffer: 1 << 28,
+          });
+          output = raced.stdout;
+        },
+      );
+      const reads = output
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' '));
+      const stableReads = new Map(reads.map(([offset = '', isWatched]) => [offset, isWatched === '1']));
+      const watched = reads.filter(([, isWatched]) => isWatched === '1').map(([offset]) => offset);
+      assert.ok(
+        watched.length > 100 && watched.length < stableReads.size,
+        `${watched.length} of ${stableReads.size} reads`,
+      );
+      // during a rename, both paths are correct
+      const stableOffsets = (events: readonly ProcessKprobeEvent[]): string[] =>
+        events.map(eventOffset).filter((offset) => stableReads.has(offset));
+      assert.deepEqual(stableOffsets(reference), watched);
+      assert.deepEqual(stableOffsets(cached), watched);
+    });
+  }
 }
 
 // kernels before 6.2 have no negative cache
