@@ -130,7 +130,9 @@ int Specialization::rewrite_program(bpf_program* program, bpf_prog_load_opts* op
   const FunctionTypes types(*cfg, *opts);
   optimize(*cfg, configuration,
            [&](uint32_t function) { return count_parameters(bpf_object__btf(object_), types.type_id(function)); });
-  const LaidOutCode code = lay_out_code(*cfg);
+  const std::optional<LaidOutCode> laid_out = lay_out_code(*cfg);
+  if (!laid_out) return 0;
+  const LaidOutCode& code = *laid_out;
   Rewritten& rewritten = rewritten_[program];
   rewritten.original.assign(before.begin(), before.end());
   rewritten.functions = types.make_records(code);

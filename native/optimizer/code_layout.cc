@@ -1,6 +1,7 @@
 #include "optimizer/code_layout.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace polytrace {
@@ -11,12 +12,16 @@ class CodeLayout {
  public:
   explicit CodeLayout(const ControlFlowGraph& cfg) : cfg_(cfg), block_offsets_(cfg.blocks.size(), NONE) {}
 
-  LaidOutCode run() {
+  std::optional<LaidOutCode> run() {
     result_.function_offsets.assign(cfg_.functions.size(), NONE);
     reached_functions_.push_back(0);
     for (size_t i = 0; i < reached_functions_.size(); i++) place_function(reached_functions_[i]);
     for (const auto& [from, block] : jumps_) {
-      result_.instructions[from].off = static_cast<int16_t>(block_offsets_[block] - from - 1);
+      const int64_t distance = int64_t{block_offsets_[block]} - from - 1;
+      if (distance < std::numeric_limits<int16_t>::min() || distance > std::numeric_limits<int16_t>::max()) {
+        return std::nullopt;
+      }
+      result_.instructions[from].off = static_cast<int16_t>(distance);
     }
     for (const auto& [from, function] : calls_) {
       result_.instructions[from].imm = static_cast<int32_t>(result_.function_offsets[function] - from - 1);
@@ -83,6 +88,6 @@ class CodeLayout {
 
 }  // namespace
 
-LaidOutCode lay_out_code(const ControlFlowGraph& cfg) { return CodeLayout(cfg).run(); }
+std::optional<LaidOutCode> lay_out_code(const ControlFlowGraph& cfg) { return CodeLayout(cfg).run(); }
 
 }  // namespace polytrace

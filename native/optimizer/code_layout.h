@@ -4,11 +4,15 @@
 // is not placed yet; otherwise a jump is added. Jumps are threaded over empty blocks. Before: the graph is consistent;
 // instructions may be marked as removed. After: the program contains only functions and blocks that can be reached, and
 // every function is contiguous, as the kernel requires.
+//
+// The offset of a jump has 16 bits. lay_out_code() returns nothing if a jump of the new program would need more. The
+// given program may have longer jumps, because the kernel has an unconditional jump with an offset of 32 bits.
 #pragma once
 
 #include <linux/bpf.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "optimizer/control_flow_graph.h"
@@ -21,6 +25,6 @@ struct LaidOutCode {
   std::vector<uint32_t> function_offsets;  // where each function begins; NONE for a function that cannot be reached
 };
 
-LaidOutCode lay_out_code(const ControlFlowGraph& cfg);
+std::optional<LaidOutCode> lay_out_code(const ControlFlowGraph& cfg);
 
 }  // namespace polytrace
