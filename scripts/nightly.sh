@@ -9,12 +9,13 @@ declare -A commands=(
 	[packages]="npm run --silent test:packages"
 	[sanitize]="npm run --silent test:sanitize"
 	[fuzz]="bash scripts/setup.sh --fuzz && npm run --silent fuzz"
+	[switches]="bash scripts/setup.sh --vm && bash scripts/compare-switches.sh"
 	[kernels]="npm run --silent test:kernels"
 	[arm64]="npm run --silent test:arm64"
 	[bench]="npm run --silent bench -- --kernel --counted"
 )
 steps=("$@")
-[ $# -gt 0 ] || steps=(tiers packages sanitize fuzz kernels arm64 bench)
+[ $# -gt 0 ] || steps=(tiers packages sanitize fuzz switches kernels arm64 bench)
 for step in "${steps[@]}"; do
 	[ -n "${commands[$step]-}" ] || { echo "nightly: no step $step: one of ${!commands[*]}" >&2 && exit 2; }
 done

@@ -62,6 +62,16 @@ export interface TracerOptions {
    */
   readonly countHits?: boolean;
   /**
+   * Rewrites each BPF program of a hook for its policy before it is loaded, so that fewer instructions run. Without it, the
+   * programs are loaded as they were compiled: events are the same, and each call costs more. Default true.
+   */
+  readonly optimize?: boolean;
+  /**
+   * Hooks remember paths that no selector can match. Without it, they resolve each path again: events are the same, and
+   * such calls cost more. Default true.
+   */
+  readonly cachePaths?: boolean;
+  /**
    * Folder of a BPF file system, such as `/sys/fs/bpf/NAME`, which is created when it does not exist. Policies then
    * stay active when this process dies. The next tracer with the same folder takes them over after it has attached
    * its own policies. Default: hooks are detached when this process ends.
@@ -414,6 +424,10 @@ export interface TracerStats {
   readonly bufferSize: number;
   /** Bytes of the ring buffer that contain unread records. */
   readonly bufferUsed: number;
+  /** The option `optimize`. */
+  readonly optimize: boolean;
+  /** The option `cachePaths`. */
+  readonly cachePaths: boolean;
   /** Containers. Present with the option `containers`. */
   readonly containers?: {
     /** Containers that sources have reported and not removed. */

@@ -33,7 +33,7 @@ async function attachEnforcerWith(
   { hook, id, context }: AttachRequest,
   functionName: string,
 ): Promise<AttachResult> {
-  const { session, features, enforcer, countHits } = context;
+  const { session, features, enforcer, countHits, optimize } = context;
   const overrides = hook.mayOverride === true;
   await session.addHook({
     id,
@@ -43,6 +43,7 @@ async function attachEnforcerWith(
     entry: true,
     return: false,
     overrides,
+    optimize,
     config: encodeEnforcer(id, overrides, countHits),
     code: [],
     maps: [encodeNotificationsMap(enforcer === id ? undefined : enforcer)],

@@ -99,6 +99,7 @@ export async function loadHook(
     id,
     object: objectName(attachment.mechanism.replace('.multi', ''), context.features),
     ...attachment,
+    optimize: context.optimize,
     config: encoded.config,
     code: encoded.code,
     maps: encoded.maps,

@@ -36,7 +36,10 @@ export function negativeCacheLocks(
   context: AttachContext,
 ): KernelLocks | undefined {
   const isUseful =
-    MECHANISMS.has(mechanism) && context.features.directRead.available && hookValues(hook).some(isPathFilter);
+    context.cachePaths &&
+    MECHANISMS.has(mechanism) &&
+    context.features.directRead.available &&
+    hookValues(hook).some(isPathFilter);
   return isUseful ? negativeCache.findLocks(context) : undefined;
 }
 

@@ -17,6 +17,10 @@ export interface AttachContext {
   readonly allowMissedCalls: boolean;
   readonly selfTgid: number;
   readonly countHits: boolean;
+  /** The addon rewrites programs for their configuration. */
+  readonly optimize: boolean;
+  /** Hooks may have a negative cache of paths. */
+  readonly cachePaths: boolean;
   /** The id of the first enforcer of the policy that is being loaded. */
   readonly enforcer?: number | undefined;
 }

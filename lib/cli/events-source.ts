@@ -20,6 +20,8 @@ const TRACER_OPTIONS = {
   enforcement: '--enforcement',
   allowMissedCalls: '--allow-missed-calls',
   allowRequests: '--allow-requests',
+  optimize: '--no-optimize',
+  cachePaths: '--no-cache-paths',
   mode: '--mode',
   persist: '--persist',
   keep: '--keep',

@@ -39,6 +39,10 @@ export interface GetEventsOptions extends PrinterOptions {
   readonly enforcement?: boolean;
   readonly allowMissedCalls?: boolean;
   readonly allowRequests?: boolean;
+  /** False without rewriting of programs. */
+  readonly optimize?: boolean;
+  /** False without a cache of paths. */
+  readonly cachePaths?: boolean;
   readonly mode?: PolicyMode;
   readonly persist?: string;
   readonly keep?: boolean;
@@ -148,6 +152,8 @@ function tracerOptions({
   enforcement,
   allowMissedCalls,
   allowRequests,
+  optimize,
+  cachePaths,
   mode,
   persist,
   containerSources,
@@ -158,6 +164,8 @@ function tracerOptions({
     ...(enforcement === true ? { enforcement } : {}),
     ...(allowMissedCalls === true ? { allowMissedCalls } : {}),
     ...(allowRequests === true ? { allowRequests } : {}),
+    ...(optimize === false ? { optimize } : {}),
+    ...(cachePaths === false ? { cachePaths } : {}),
     ...(mode === undefined ? {} : { mode }),
     ...(persist === undefined ? {} : { persist }),
   };

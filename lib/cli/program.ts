@@ -235,6 +235,10 @@ function addGeteventsCommand(program: Command): Command {
     )
     .option('--enforcement', 'allow policies to signal processes, override functions and change programs')
     .option('--allow-missed-calls', 'allow enforcement that can miss calls on this kernel (preemption)')
+    .addOption(new Option('--optimize').hideHelp())
+    .option('--no-optimize', 'load BPF programs as they were compiled, without rewriting them for their policy')
+    .addOption(new Option('--cache-paths').hideHelp())
+    .option('--no-cache-paths', 'resolve every path again; do not remember paths that no selector can match')
     .option('--allow-requests', 'allow policies to make network requests (GetUrl, DnsLookup)')
     .addOption(
       new Option('--mode <mode>', 'mode of all policies, in place of their own; monitor only reports actions').choices([

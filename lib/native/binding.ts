@@ -129,6 +129,8 @@ export interface NativeHookSpec {
   readonly return: boolean;
   /** For fentry: the program at the entry can return instead of the function. */
   readonly overrides?: boolean;
+  /** Rewrites the programs for `config` before they are loaded. Without it, they stay generic. */
+  readonly optimize: boolean;
   readonly config: Uint8Array;
   /** Instructions that replace marked bodies in the program. A body begins with `mark`, and both have the same length. */
   readonly code: readonly { readonly mark: number; readonly instructions: Uint8Array }[];

@@ -31,6 +31,8 @@ export interface ResolvedOptions {
   readonly mode: PolicyMode | undefined;
   readonly stackAddresses: boolean;
   readonly countHits: boolean;
+  readonly optimize: boolean;
+  readonly cachePaths: boolean;
   /** Undefined if requests are not allowed. */
   readonly allowRequests: RequestOptions | undefined;
   readonly persist: string | undefined;
@@ -58,6 +60,8 @@ const OPTION_NAMES = new Set([
   'mode',
   'stackAddresses',
   'countHits',
+  'optimize',
+  'cachePaths',
   'allowRequests',
   'persist',
   'takeOver',
@@ -110,6 +114,11 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     throw badOptionError('stackAddresses', `is ${String(stackAddresses)}`, 'use true or false');
   }
   if (typeof countHits !== 'boolean') throw badOptionError('countHits', `is ${String(countHits)}`, 'use true or false');
+  const { optimize = true, cachePaths = true } = options;
+  if (typeof optimize !== 'boolean') throw badOptionError('optimize', `is ${inspect(optimize)}`, 'use true or false');
+  if (typeof cachePaths !== 'boolean') {
+    throw badOptionError('cachePaths', `is ${inspect(cachePaths)}`, 'use true or false');
+  }
   checkMode(mode);
   if (typeof includeSelf !== 'boolean')
     throw badOptionError('includeSelf', `is ${String(includeSelf)}`, 'use true or false');
@@ -132,6 +141,8 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     mode,
     stackAddresses,
     countHits,
+    optimize,
+    cachePaths,
     allowRequests: resolveRequestOptions(options.allowRequests),
     persist,
     takeOver,

@@ -89,6 +89,8 @@ class KernelTracer implements Tracer {
       allowMissedCalls: options.allowMissedCalls || !options.enforcement,
       selfTgid: session.selfTgid(),
       countHits: options.countHits,
+      optimize: options.optimize,
+      cachePaths: options.cachePaths,
     };
     this.#scopes = new Scopes(session, { nodeLabels: options.nodeLabels, mount: findCgroupMount() });
     this.#scopes.watch(this.#containers.store);
@@ -285,6 +287,8 @@ class KernelTracer implements Tracer {
       iterators: this.#hub.consumers,
       bufferSize: this.#options.bufferSize,
       bufferUsed: this.#session.unreadBytes(),
+      optimize: this.#options.optimize,
+      cachePaths: this.#options.cachePaths,
       ...this.#containers.counts(),
       ...(this.#takenOver === undefined ? {} : { takenOver: this.#takenOver }),
     };

@@ -233,7 +233,7 @@ Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find) {
   size_negative_cache(object, spec.config);
   TypedTargets typed;
   select_programs(object, spec, typed);
-  const Specialization specialization(object, spec.config);
+  const Specialization specialization(object, spec.config, spec.optimize);
   load_object(object, "HOOK_LOAD", "the kernel refused the program for " + spec.target.describe());
   cache_relocated(spec.object, programs, object,
                   [&](const bpf_program* program) { return specialization.original_instructions(program); });

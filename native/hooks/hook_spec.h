@@ -34,6 +34,7 @@ struct HookSpec {
   bool entry = false;
   bool at_return = false;
   bool overrides = false;
+  bool optimize = false;  // rewrite the programs for `config` before they are loaded
   Target target;
   std::vector<uint8_t> config;
   std::vector<CodeSpec> code;

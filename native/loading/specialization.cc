@@ -105,9 +105,9 @@ std::vector<bpf_line_info> make_line_info(const LaidOutCode& code, const std::ve
 
 }  // namespace
 
-Specialization::Specialization(const bpf_object* object, std::span<const uint8_t> bytes)
+Specialization::Specialization(const bpf_object* object, std::span<const uint8_t> bytes, bool is_enabled)
     : object_(object), bytes_(bytes) {
-  current = this;
+  if (is_enabled) current = this;
 }
 
 Specialization::~Specialization() { current = nullptr; }

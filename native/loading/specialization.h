@@ -17,8 +17,9 @@ namespace polytrace {
 // thread can have one at a time.
 class Specialization {
  public:
-  // `bytes` is the configuration: the contents of the map that the kernel freezes.
-  Specialization(const bpf_object* object, std::span<const uint8_t> bytes);
+  // `bytes` is the configuration: the contents of the map that the kernel freezes. Without `is_enabled`, the programs
+  // stay generic.
+  Specialization(const bpf_object* object, std::span<const uint8_t> bytes, bool is_enabled);
   ~Specialization();
   Specialization(const Specialization&) = delete;
   Specialization& operator=(const Specialization&) = delete;

@@ -37,6 +37,8 @@ export const SETTINGS = {
   clusterName: stringSetting('<name>', 'name of the cluster in events'),
   enforcement: booleanSetting('allow policies to signal processes, override functions and change programs'),
   allowMissedCalls: booleanSetting('allow enforcement that can miss calls on this kernel (preemption)'),
+  optimize: booleanSetting('rewrite BPF programs for their policy before they are loaded', true),
+  cachePaths: booleanSetting('remember paths that no selector of a hook can match', true),
   allowRequests: booleanSetting('allow policies to make network requests (GetUrl, DnsLookup)'),
   persist: stringSetting(
     '<folder>',

@@ -24,6 +24,7 @@ import { HealthStatusResult, HealthStatusType } from '../proto/tetragon/tetragon
 import type { EventHub } from '../streams/hub.js';
 import { EventLogService } from '../proto/tetragon/eventlog.gen.js';
 import type { EventCalls } from './get-events.js';
+import { formatHealth } from './health-details.js';
 import { toPolicyStatus } from './policy-status.js';
 import { dumpProcesses } from './process-dump.js';
 import type { RuntimeHookSource } from './runtime-hook.js';
@@ -170,16 +171,12 @@ async function withCallErrors<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-function healthStatus({ store }: SensorsContext): {
+function healthStatus({ store, tracer }: SensorsContext): {
   readonly event: HealthStatusType;
   readonly status: HealthStatusResult;
   readonly details: string;
 } {
-  const { failedCount } = store;
-  const details =
-    failedCount === 0
-      ? 'running'
-      : `running; ${failedCount} ${failedCount === 1 ? 'policy has' : 'policies have'} errors`;
+  const details = formatHealth(store.failedCount, tracer.stats());
   return { event: HealthStatusType.STATUS, status: HealthStatusResult.HEALTH_STATUS_RUNNING, details };
 }
 

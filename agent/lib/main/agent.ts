@@ -181,12 +181,14 @@ function tracerOptions(
   kubernetes: Kubernetes | undefined,
   runtimeHook: RuntimeHookSource,
 ): TracerOptions {
-  const { enforcement, allowMissedCalls, allowRequests, persist, containers } = options;
+  const { enforcement, allowMissedCalls, allowRequests, optimize, cachePaths, persist, containers } = options;
   return {
     nodeName: resolveNodeName(options),
     enforcement,
     allowMissedCalls,
     allowRequests,
+    optimize,
+    cachePaths,
     containers: containers && containerOptions(options, kubernetes, runtimeHook),
     ...(kubernetes === undefined ? {} : { nodeLabels: kubernetes.nodeLabels }),
     ...(persist === undefined ? {} : { persist, takeOver: false }),

@@ -25,6 +25,8 @@ const STATS: TracerStats = {
   iterators: 1,
   bufferSize: 4096,
   bufferUsed: 64,
+  optimize: true,
+  cachePaths: true,
   containers: { known: 3, waited: 2, unknown: 1 },
 };
 

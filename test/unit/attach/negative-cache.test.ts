@@ -10,8 +10,9 @@ const equal = { positive: [0], used: [0], entries: [{ value: '/etc/shadow', matc
 const hookWithFilter = (texts: Partial<CompiledValue['texts']>): CompiledHook =>
   compiledHook({ args: [compiledValue('file', { texts })] });
 
-function attachContext(directRead: boolean, address: (name: string) => bigint): AttachContext {
-  return { features: { directRead: { available: directRead } }, binding: { kernelSymbol: address } } as AttachContext;
+function attachContext(directRead: boolean, address: (name: string) => bigint, cachePaths = true): AttachContext {
+  const features = { directRead: { available: directRead } };
+  return { features, binding: { kernelSymbol: address }, cachePaths } as AttachContext;
 }
 
 const kernelAddress = (name: string): bigint =>
@@ -47,6 +48,7 @@ describe('negative cache of hooks', function () {
     assertNoLocks(hookWithFilter({ equal, inode: [0] }));
     assertNoLocks(compiledHook({ args: [compiledValue('string', { texts: { equal } })] }));
     assertNoLocks(hookWithFilter({ equal }), 'fentry', attachContext(false, kernelAddress));
+    assertNoLocks(hookWithFilter({ equal }), 'fentry', attachContext(true, kernelAddress, false));
     assertNoLocks(
       hookWithFilter({ equal }),
       'fentry',

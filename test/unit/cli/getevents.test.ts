@@ -175,6 +175,15 @@ describe('polytrace getevents', () => {
     assert.match(command.stderr.text, /^warning: files: gone is left out, because this kernel does not have it$/m);
   });
 
+  it('--no-optimize and --no-cache-paths make a tracer without the optimizer and the path cache', async () => {
+    const status = command.run('getevents', '--no-optimize', '--no-cache-paths');
+    await command.stderr.waitFor('ready');
+    command.signals.emit('SIGTERM');
+    assert.equal(await status, 0);
+    assert.deepEqual(command.openOptions, { containers: true, policies: [], optimize: false, cachePaths: false });
+    assert.equal(await command.run('getevents', '--no-optimize', '--server', 'unix:///none'), 2);
+  });
+
   it('--persist and --keep: policies stay active after a crash, and after any exit', async () => {
     for (const [args, closed] of [
       [[], {}],
