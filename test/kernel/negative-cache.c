@@ -8,180 +8,192 @@
  */
 #include "negative-cache.h"
 
-static void rename_paths(void) {
-  int fd = open_file("plain/a/b/file");
+static void rename_paths(void)
+{
+	int fd = open_file("plain/a/b/file");
 
-  rename_and_back(fd, "plain/a/b/file", "watched/file");
-  rename_and_back(fd, "plain/a/b/file", "plain/a/b/other");
-  rename_and_back(fd, "plain/a/b", "watched/b");
-  rename_and_back(fd, "plain/a", "watched/a");
-  rename_and_back(fd, "plain", "watched/plain");
-  close(fd);
+	rename_and_back(fd, "plain/a/b/file", "watched/file");
+	rename_and_back(fd, "plain/a/b/file", "plain/a/b/other");
+	rename_and_back(fd, "plain/a/b", "watched/b");
+	rename_and_back(fd, "plain/a", "watched/a");
+	rename_and_back(fd, "plain", "watched/plain");
+	close(fd);
 }
 
-static void exchange_paths(void) {
-  int fd = open_file("plain/a/b/file"), other = open_file("watched/x/b/file");
+static void exchange_paths(void)
+{
+	int fd = open_file("plain/a/b/file"), other = open_file("watched/x/b/file");
 
-  for (int i = 0; i < 2; i++) {
-    read_repeatedly(fd);
-    read_repeatedly(other);
-    DO(renameat2(AT_FDCWD, "plain/a", AT_FDCWD, "watched/x", RENAME_EXCHANGE), "plain/a");
-    read_repeatedly(fd);
-    read_repeatedly(other);
-    DO(renameat2(AT_FDCWD, "plain/a/b/file", AT_FDCWD, "watched/x/b/file", RENAME_EXCHANGE), "file");
-  }
-  close(fd);
-  close(other);
+	for (int i = 0; i < 2; i++) {
+		read_repeatedly(fd);
+		read_repeatedly(other);
+		DO(renameat2(AT_FDCWD, "plain/a", AT_FDCWD, "watched/x", RENAME_EXCHANGE), "plain/a");
+		read_repeatedly(fd);
+		read_repeatedly(other);
+		DO(renameat2(AT_FDCWD, "plain/a/b/file", AT_FDCWD, "watched/x/b/file", RENAME_EXCHANGE), "file");
+	}
+	close(fd);
+	close(other);
 }
 
-static void bind_mounts(void) {
-  int fd = open_file("plain/a/b/file");
+static void bind_mounts(void)
+{
+	int fd = open_file("plain/a/b/file");
 
-  read_repeatedly(fd);
-  DO(mount("plain/a", "watched/m", NULL, MS_BIND, NULL), "watched/m");
-  read_path("watched/m/b/file");
-  read_path("plain/a/b/file");
-  read_repeatedly(fd);
+	read_repeatedly(fd);
+	DO(mount("plain/a", "watched/m", NULL, MS_BIND, NULL), "watched/m");
+	read_path("watched/m/b/file");
+	read_path("plain/a/b/file");
+	read_repeatedly(fd);
   /* the same mount at another mount point */
-  DO(syscall(SYS_move_mount, AT_FDCWD, "watched/m", AT_FDCWD, "m", 0), "m");
-  read_path("m/b/file");
-  fd = dup3(open_file("m/b/file"), fd, O_CLOEXEC);
-  read_repeatedly(fd);
-  DO(syscall(SYS_move_mount, AT_FDCWD, "m", AT_FDCWD, "watched/m", 0), "watched/m");
-  read_repeatedly(fd);
-  DO(umount2("watched/m", MNT_DETACH), "watched/m");
-  read_repeatedly(fd);
-  close(fd);
+	DO(syscall(SYS_move_mount, AT_FDCWD, "watched/m", AT_FDCWD, "m", 0), "m");
+	read_path("m/b/file");
+	fd = dup3(open_file("m/b/file"), fd, O_CLOEXEC);
+	read_repeatedly(fd);
+	DO(syscall(SYS_move_mount, AT_FDCWD, "m", AT_FDCWD, "watched/m", 0), "watched/m");
+	read_repeatedly(fd);
+	DO(umount2("watched/m", MNT_DETACH), "watched/m");
+	read_repeatedly(fd);
+	close(fd);
 }
 
-static void detach_mount(void) {
-  int fd;
+static void detach_mount(void)
+{
+	int fd;
 
-  DO(mount("none", "m", "tmpfs", 0, NULL), "m");
-  make_folder("m/watched");
-  make_file("m/watched/file");
-  fd = open_file("m/watched/file");
-  read_repeatedly(fd);
-  DO(umount2("m", MNT_DETACH), "m");
+	DO(mount("none", "m", "tmpfs", 0, NULL), "m");
+	make_folder("m/watched");
+	make_file("m/watched/file");
+	fd = open_file("m/watched/file");
+	read_repeatedly(fd);
+	DO(umount2("m", MNT_DETACH), "m");
   /* now it is /watched/file, and unreachable */
-  read_repeatedly(fd);
-  close(fd);
+	read_repeatedly(fd);
+	close(fd);
 }
 
-static void remount_all(void) {
-  static const char* const targets[] = {"m", "watched/m", "m", "watched/m"};
+static void remount_all(void)
+{
+	static const char *const targets[] = { "m", "watched/m", "m", "watched/m" };
 
-  for (int i = 0; i < 4; i++) {
-    char path[64];
+	for (int i = 0; i < 4; i++) {
+		char path[64];
 
-    DO(mount("none", targets[i], "tmpfs", 0, NULL), targets[i]);
-    snprintf(path, sizeof(path), "%s/file", targets[i]);
-    make_file(path);
-    read_path(path);
-    DO(mount("none", targets[i], "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), targets[i]);
-    read_path(path);
-    DO(umount(targets[i]), targets[i]);
-  }
+		DO(mount("none", targets[i], "tmpfs", 0, NULL), targets[i]);
+		snprintf(path, sizeof(path), "%s/file", targets[i]);
+		make_file(path);
+		read_path(path);
+		DO(mount("none", targets[i], "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), targets[i]);
+		read_path(path);
+		DO(umount(targets[i]), targets[i]);
+	}
 }
 
-static void link_files(void) {
-  read_path("plain/a/b/file");
-  DO(link("plain/a/b/file", "watched/link"), "link");
-  read_path("watched/link");
-  read_path("plain/a/b/file");
-  DO(unlink("watched/link"), "link");
-  DO(link("plain/a/b/file", "plain/a/b/link"), "link");
-  read_path("plain/a/b/link");
-  DO(unlink("plain/a/b/link"), "link");
+static void link_files(void)
+{
+	read_path("plain/a/b/file");
+	DO(link("plain/a/b/file", "watched/link"), "link");
+	read_path("watched/link");
+	read_path("plain/a/b/file");
+	DO(unlink("watched/link"), "link");
+	DO(link("plain/a/b/file", "plain/a/b/link"), "link");
+	read_path("plain/a/b/link");
+	DO(unlink("plain/a/b/link"), "link");
 }
 
-static void recreate_files(void) {
-  for (int i = 0; i < 8; i++) {
-    const char* path = i % 2 ? "watched/again" : "plain/again";
-    int fd;
+static void recreate_files(void)
+{
+	for (int i = 0; i < 8; i++) {
+		const char *path = i % 2 ? "watched/again" : "plain/again";
+		int fd;
 
-    make_file(path);
-    fd = open_file(path);
-    read_repeatedly(fd);
-    DO(unlink(path), path);
-    read_repeatedly(fd);
-    close(fd);
-  }
+		make_file(path);
+		fd = open_file(path);
+		read_repeatedly(fd);
+		DO(unlink(path), path);
+		read_repeatedly(fd);
+		close(fd);
+	}
 }
 
 /* Runs `act` in a child, because it cannot be undone. */
-static void run_in_child(void (*act)(void)) {
-  pid_t child = fork();
-  int status;
+static void run_in_child(void (*act)(void))
+{
+	pid_t child = fork();
+	int status;
 
-  check(child, "fork", "");
-  if (child == 0) {
-    act();
-    _exit(0);
-  }
-  check(waitpid(child, &status, 0), "waitpid", "");
-  if (status != 0) errx(1, "a child ended with status %x", status);
+	check(child, "fork", "");
+	if (child == 0) {
+		act();
+		_exit(0);
+	}
+	check(waitpid(child, &status, 0), "waitpid", "");
+	if (status != 0)
+		errx(1, "a child ended with status %x", status);
 }
 
-static void read_in_chroot(void) {
-  int fd = open_file("outer/watched/file"), plain = open_file("watched/x/b/file");
+static void read_in_chroot(void)
+{
+	int fd = open_file("outer/watched/file"), plain = open_file("watched/x/b/file");
 
-  read_repeatedly(fd);
-  read_repeatedly(plain);
-  DO(chroot("outer"), "outer");
-  read_repeatedly(fd);
-  read_repeatedly(plain);
+	read_repeatedly(fd);
+	read_repeatedly(plain);
+	DO(chroot("outer"), "outer");
+	read_repeatedly(fd);
+	read_repeatedly(plain);
   /* another root inside of that one */
-  DO(chroot("watched"), "watched");
-  read_repeatedly(fd);
-  close(fd);
+	DO(chroot("watched"), "watched");
+	read_repeatedly(fd);
+	close(fd);
 }
 
-static void read_after_pivot(void) {
-  int fd;
+static void read_after_pivot(void)
+{
+	int fd;
 
-  DO(unshare(CLONE_NEWNS), "");
-  DO(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "/");
-  DO(mount("outer", "outer", NULL, MS_BIND, NULL), "outer");
-  fd = open_file("outer/watched/file");
-  read_repeatedly(fd);
-  DO(chdir("outer"), "outer");
-  DO(syscall(SYS_pivot_root, ".", "old"), "pivot_root");
-  read_repeatedly(fd);
-  read_path("/watched/file");
-  read_path("/plain");
-  DO(umount2("/old", MNT_DETACH), "/old");
-  read_repeatedly(fd);
-  close(fd);
+	DO(unshare(CLONE_NEWNS), "");
+	DO(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "/");
+	DO(mount("outer", "outer", NULL, MS_BIND, NULL), "outer");
+	fd = open_file("outer/watched/file");
+	read_repeatedly(fd);
+	DO(chdir("outer"), "outer");
+	DO(syscall(SYS_pivot_root, ".", "old"), "pivot_root");
+	read_repeatedly(fd);
+	read_path("/watched/file");
+	read_path("/plain");
+	DO(umount2("/old", MNT_DETACH), "/old");
+	read_repeatedly(fd);
+	close(fd);
 }
 
-static void change_everything(const char* folder) {
-  DO(chdir(folder), folder);
-  make_folder("plain");
-  make_folder("plain/a");
-  make_folder("plain/a/b");
-  make_file("plain/a/b/file");
-  make_folder("watched");
-  make_folder("watched/x");
-  make_folder("watched/x/b");
-  make_file("watched/x/b/file");
-  make_folder("watched/m");
-  make_folder("m");
-  make_folder("outer");
-  make_folder("outer/old");
-  make_folder("outer/watched");
-  make_file("outer/watched/file");
-  make_file("outer/plain");
-  rename_paths();
-  exchange_paths();
-  bind_mounts();
-  detach_mount();
-  remount_all();
-  link_files();
-  recreate_files();
-  run_in_child(read_in_chroot);
-  run_in_child(read_after_pivot);
-  reuse_dentries();
+static void change_everything(const char *folder)
+{
+	DO(chdir(folder), folder);
+	make_folder("plain");
+	make_folder("plain/a");
+	make_folder("plain/a/b");
+	make_file("plain/a/b/file");
+	make_folder("watched");
+	make_folder("watched/x");
+	make_folder("watched/x/b");
+	make_file("watched/x/b/file");
+	make_folder("watched/m");
+	make_folder("m");
+	make_folder("outer");
+	make_folder("outer/old");
+	make_folder("outer/watched");
+	make_file("outer/watched/file");
+	make_file("outer/plain");
+	rename_paths();
+	exchange_paths();
+	bind_mounts();
+	detach_mount();
+	remount_all();
+	link_files();
+	recreate_files();
+	run_in_child(read_in_chroot);
+	run_in_child(read_after_pivot);
+	reuse_dentries();
 }
 
 /* ---- two processors ----------------------------------------------------------------------------------------- */
@@ -192,68 +204,82 @@ static atomic_uint changes; /* odd while a rename is in progress */
 static atomic_uint reads;   /* since the last rename */
 static atomic_bool ended;
 
-static void pin_to(int cpu) {
-  cpu_set_t set;
+static void pin_to(int cpu)
+{
+	cpu_set_t set;
 
-  CPU_ZERO(&set);
-  CPU_SET(cpu % sysconf(_SC_NPROCESSORS_ONLN), &set);
-  check(sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity", "");
+	CPU_ZERO(&set);
+	CPU_SET(cpu % sysconf(_SC_NPROCESSORS_ONLN), &set);
+	check(sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity", "");
 }
 
-static void* run_renamer(void* unused) {
-  pin_to(1);
-  for (unsigned int i = 0; !ended; i++) {
+static void *run_renamer(void *unused)
+{
+	pin_to(1);
+	for (unsigned int i = 0; !ended; i++) {
     /* each path is read some times; the following reads run during the rename */
-    while (reads < READS_EACH && !ended) sched_yield();
+		while (reads < READS_EACH && !ended)
+			sched_yield();
     /* limits the rate of events, so that the tracer loses none */
-    usleep(500);
-    changes++;
-    for (volatile unsigned int late = i % 61 * 16; late > 0; late--);
-    if (i % 2) DO(rename("watched/r", "plain/r"), "watched/r");
-    else DO(rename("plain/r", "watched/r"), "plain/r");
-    reads = 0;
-    changes++;
-  }
-  return unused;
+		usleep(500);
+		changes++;
+		for (volatile unsigned int late = i % 61 * 16; late > 0; late--)
+			;
+		if (i % 2)
+			DO(rename("watched/r", "plain/r"), "watched/r");
+		else
+			DO(rename("plain/r", "watched/r"), "plain/r");
+		reads = 0;
+		changes++;
+	}
+	return unused;
 }
 
-static void race(const char* folder, int seconds) {
-  struct timespec start, now;
-  pthread_t renamer;
-  int fd;
+static void race(const char *folder, int seconds)
+{
+	struct timespec start, now;
+	pthread_t renamer;
+	int fd;
 
-  DO(chdir(folder), folder);
-  make_folder("plain/r");
-  make_file("plain/r/file");
-  fd = open_file("plain/r/file");
-  pin_to(0);
-  if (pthread_create(&renamer, NULL, run_renamer, NULL)) errx(1, "no thread");
-  clock_gettime(CLOCK_MONOTONIC, &start);
-  for (long offset = 1;; offset++) {
-    unsigned int before;
-    char byte;
+	DO(chdir(folder), folder);
+	make_folder("plain/r");
+	make_file("plain/r/file");
+	fd = open_file("plain/r/file");
+	pin_to(0);
+	if (pthread_create(&renamer, NULL, run_renamer, NULL))
+		errx(1, "no thread");
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (long offset = 1;; offset++) {
+		unsigned int before;
+		char byte;
 
-    while ((before = changes) % 2 == 0 && reads >= READS_EACH) sched_yield();
-    check(pread(fd, &byte, 1, offset), "pread", "");
-    if (before % 2 == 0 && before == changes) {
-      printf("%ld %d\n", offset, before / 2 % 2);
-      reads++;
-    }
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (now.tv_sec - start.tv_sec >= seconds) break;
-  }
-  ended = true;
-  pthread_join(renamer, NULL);
+		while ((before = changes) % 2 == 0 && reads >= READS_EACH)
+			sched_yield();
+		check(pread(fd, &byte, 1, offset), "pread", "");
+		if (before % 2 == 0 && before == changes) {
+			printf("%ld %d\n", offset, before / 2 % 2);
+			reads++;
+		}
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec - start.tv_sec >= seconds)
+			break;
+	}
+	ended = true;
+	pthread_join(renamer, NULL);
 }
 
-int main(int argc, char** argv) {
-  if (argc == 4 && strcmp(argv[1], "race") == 0) race(argv[2], atoi(argv[3]));
-  else if (argc == 2 || argc == 3) {
-    time_t booted = time(NULL) - seconds_since_boot();
+int main(int argc, char **argv)
+{
+	if (argc == 4 && strcmp(argv[1], "race") == 0)
+		race(argv[2], atoi(argv[3]));
+	else if (argc == 2 || argc == 3) {
+		time_t booted = time(NULL) - seconds_since_boot();
 
-    advances_clock = argc == 3;
-    change_everything(argv[1]);
-    if (advances_clock) advance_clock(booted + seconds_since_boot() - time(NULL));
-  } else errx(2, "usage: negative-cache FOLDER [stable] | negative-cache race FOLDER SECONDS");
-  return 0;
+		advances_clock = argc == 3;
+		change_everything(argv[1]);
+		if (advances_clock)
+			advance_clock(booted + seconds_since_boot() - time(NULL));
+	} else
+		errx(2, "usage: negative-cache FOLDER [stable] | negative-cache race FOLDER SECONDS");
+	return 0;
 }

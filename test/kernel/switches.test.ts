@@ -23,6 +23,12 @@ const policy = kprobePolicy(
     values: ["/tmp/workload"]`),
 );
 
+interface ProcessJson {
+  readonly pid: number;
+  readonly binary: string;
+  readonly arguments?: string;
+}
+
 interface Loaded {
   /** Bytes of the hook's programs before the JIT compiler. */
   readonly bytes: number;
@@ -56,11 +62,17 @@ async function load(options: TracerOptions): Promise<Loaded> {
   return loaded;
 }
 
-/** The parts of an event that do not depend on the time at which the program ran. */
+/** The parts of an event that do not depend on the time at which a program ran. The exec id has such a time. */
 function describeEvent(event: ProcessKprobeEvent): string {
   const { process_kprobe: fields } = JSON.parse(toJson(event)) as { process_kprobe: Record<string, unknown> };
-  const { process, parent, ...rest } = fields as { process: { exec_id: string }; parent?: { exec_id: string } };
-  return JSON.stringify({ ...rest, selector: event.selector, process: process.exec_id, parent: parent?.exec_id });
+  const { process, parent, ...rest } = fields as { process: ProcessJson; parent?: ProcessJson };
+  const identify = ({ pid, binary, arguments: args }: ProcessJson): unknown => [pid, binary, args];
+  return JSON.stringify({
+    ...rest,
+    selector: event.selector,
+    process: identify(process),
+    parent: parent && identify(parent),
+  });
 }
 
 /** Two tracers with the same policies see the same calls: one as it is by default, one with other switches. */
