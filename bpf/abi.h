@@ -132,6 +132,8 @@ enum string_flag {
 	STRING_PSEUDO = 8, /* not a path: the string is the name of a pipe, socket, memfd or anonymous inode */
 	STRING_FAULT = 16, /* the memory could not be read */
 	STRING_UNTRUSTED = 32, /* executables only: no proof that the file has this path in the initial mount tree */
+	/* the kernel does not know the path, or only its end; of an executable: it may be another file */
+	STRING_UNKNOWN = 64,
 };
 
 struct process_creds {
@@ -689,8 +691,9 @@ struct control {
 	u32 scan_changes; /* number of processes whose bits a scan has changed */
 	u32 self_tgid; /* the process that the base sensor ignores; 0: none */
 	u64 follow[PROCESS_WORDS]; /* sets that also contain the descendants of their members */
-	u64 trusted[PROCESS_WORDS]; /* sets that exclude executables with STRING_UNTRUSTED */
+	u64 trusted[PROCESS_WORDS]; /* sets that exclude what a process may have forged: paths, pids in its namespace */
 	u64 prefixed[PROCESS_WORDS]; /* sets that have prefixes */
+	u64 selecting[PROCESS_WORDS]; /* sets of executables that also contain an unknown one */
 	u64 state_since; /* CLOCK_BOOTTIME; the state of each process that started later is complete */
 	u32 keeps_scopes; /* enum scope_tracking: the base sensor keeps struct cgroup_scopes */
 	u32 scopes_overflowed; /* not 0: some entries are in cgroup_scopes_more */
@@ -868,7 +871,7 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(control, 144);
+ABI_SIZE(control, 176);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(negative_entry, 128);

@@ -194,6 +194,29 @@ static __noinline u64 read_process_field(u32 field)
 	return ((u32 *)&ns)[index];
 }
 
+static __noinline bool has_host_pid_namespace(void)
+{
+	struct task_struct *leader = READ(current_task(), group_leader);
+	struct pid_namespace *ns;
+	u32 number;
+
+	read_upid(leader, &ns, &number);
+	return is_host_pid_namespace(ns);
+}
+
+/* A number in the process's own pid namespace selects. It exempts only if the process cannot have chosen it. */
+static __always_inline u64 filter_namespace_pid(u64 candidates, u32 index)
+{
+	const volatile struct int_group *group = &config.groups[index];
+	u64 left = filter_group(candidates, index, read_process_field(PROCESS_NAMESPACE_TGID));
+
+	if (has_host_pid_namespace())
+		return left;
+	if (group->negate)
+		left = candidates;
+	return left & ~(config.suppresses & group->selectors);
+}
+
 /* A cache for a hook with one scope; see enum scope_cache. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -397,7 +420,11 @@ static __always_inline u64 filter_process(struct task_struct *task, u64 candidat
 	for (u32 i = 0; i < INT_GROUPS_MAX && i < count; i++) {
 		u32 field = config.groups[i].field;
 
-		candidates = filter_group(candidates, i, field == PROCESS_TGID ? tgid : read_process_field(field));
+		if (field == PROCESS_NAMESPACE_TGID)
+			candidates = filter_namespace_pid(candidates, i);
+		else
+			candidates =
+				filter_group(candidates, i, field == PROCESS_TGID ? tgid : read_process_field(field));
 		if (!candidates)
 			return 0;
 	}

@@ -63,8 +63,11 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct dentry;
+
 struct super_block {
 	u32 s_dev;
+	struct dentry *s_root;
 	unsigned long s_magic;
 	struct user_namespace *s_user_ns;
 	void *s_encoding; /* with CONFIG_UNICODE */
@@ -103,6 +106,7 @@ struct hlist_bl_node {
 };
 
 struct dentry {
+	unsigned int d_flags;
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
@@ -143,9 +147,13 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct cred;
+
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	unsigned int f_flags;
+	const struct cred *f_cred;
 };
 
 struct filename {
@@ -180,8 +188,11 @@ struct uts_namespace {
 struct ipc_namespace {
 	struct ns_common ns;
 };
+struct user_namespace;
+
 struct pid_namespace {
 	struct ns_common ns;
+	struct user_namespace *user_ns;
 };
 struct net {
 	struct ns_common ns;
@@ -200,8 +211,12 @@ typedef struct {
 	u32 val;
 } kgid_t;
 
+struct binfmt_misc;
+
 struct user_namespace {
 	int level;
+	struct user_namespace *parent;
+	struct binfmt_misc *binfmt_misc; /* since 6.7 */
 	kuid_t owner;
 	kgid_t group;
 	struct ns_common ns;
@@ -266,8 +281,13 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct signal_struct {
 	atomic_t live;
+	struct list_head thread_head;
 	unsigned int flags;
 	int group_exit_code;
 };
@@ -278,6 +298,8 @@ struct thread_info {
 };
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int flags;
+	struct list_head thread_node;
 	u32 pid, tgid;
 	int exit_code;
 	int exit_state;

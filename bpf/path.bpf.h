@@ -2,7 +2,8 @@
 /*
  * Resolves the absolute path of a (mount, dentry) as the current process sees it: from the name up to the root of the
  * process, across mounts. The rules are those of prepend_path() in fs/d_path.c, with one exception: a removed file
- * keeps its plain name and gets a flag, so that a filter still matches after an unlink.
+ * keeps its plain name and gets a flag, so that a filter still matches after an unlink. A path that the kernel does not
+ * know has the flag STRING_UNKNOWN.
  */
 #ifndef POLYTRACE_PATH_BPF_H
 #define POLYTRACE_PATH_BPF_H
@@ -26,6 +27,20 @@ enum {
 	/* the beginning of a longer path is found if it has at most 9,216 more names */
 	HEAD_ROUNDS = 9216 / ROUND_STEPS,
 };
+
+enum { DCACHE_DISCONNECTED = 1 << 5 }; /* a value of dentry.d_flags */
+
+/*
+ * `top` is its own parent, but not the root of the mount `mnt`. True if there is a path to it, which the kernel does
+ * not know. A file that open_by_handle_at() has opened by its inode has no name until somebody looks it up. A folder
+ * that was moved out of a bind mount can only be followed to the root of its file system.
+ */
+static __always_inline bool is_lost(struct dentry *top, struct vfsmount *mnt)
+{
+	struct super_block *super = READ(top, d_sb);
+
+	return READ(top, d_flags) & DCACHE_DISCONNECTED || (mnt && READ(super, s_root) == top);
+}
 
 /* The verifier of old kernels does not always see the bounds of an offset in the head. */
 static __always_inline u32 head_offset(u32 start, const bool in_head)
@@ -131,6 +146,10 @@ static __always_inline int walk_steps(struct string_buffer *buffer, const u32 st
 		parent = READ(dentry, d_parent);
 		length = at_most(READ(dentry, d_name.len), NAME_BYTES_MAX);
 		if (parent == dentry) {
+			if (is_lost(dentry, mnt)) {
+				buffer->walk.flags |= STRING_UNKNOWN;
+				return 0;
+			}
 			/* the root of the file system, whose mount is unknown */
 			if (!mnt)
 				return 0;
@@ -292,7 +311,7 @@ static __always_inline u32 resolve_task_path(struct task_struct *task, struct st
 	if (start < STRING_HEADROOM || start > STRING_END)
 		start = STRING_END;
 	/* the root itself */
-	if (start == STRING_END && !(buffer->walk.flags & STRING_PSEUDO)) {
+	if (start == STRING_END && !(buffer->walk.flags & (STRING_PSEUDO | STRING_UNKNOWN))) {
 		start = STRING_END - 1;
 		buffer->bytes[start] = '/';
 	}

@@ -712,6 +712,29 @@ int scan_processes(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+/* Writes the pid of each process whose executable may not be the one of its exec. User space runs it once. */
+TYPED_SEC("iter/task")
+int list_forged(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = KERNEL(task_struct, ctx->task);
+	struct task_struct *thread;
+	struct mm_struct *mm;
+	struct file *file;
+	u32 tgid;
+
+	if (!task)
+		return 0;
+	tgid = READ(task, tgid);
+	if (READ(task, pid) != tgid)
+		return 0;
+	thread = KERNEL(task_struct, find_living_thread(task));
+	mm = READ(thread, mm);
+	file = READ(mm, exe_file);
+	if (file ? check_exec_file(file) : is_running_process(task))
+		bpf_seq_write(ctx->meta->seq, &tgid, sizeof(tgid));
+	return 0;
+}
+
 /* Returns the caller's pid in the initial pid namespace. User space runs it. */
 SEC("raw_tp")
 int tell_tgid(void *ctx __attribute__((unused)))

@@ -149,6 +149,15 @@ static __always_inline void remove_trusted_sets(const struct string_buffer *buff
 	sets->words[i] &= ~*(volatile u64 *)&c->trusted[i];
 }
 
+/* An executable that is unknown may be any that a policy selects, and is none that it exempts. */
+static __always_inline void add_unknown_sets(struct process_sets *sets)
+{
+	struct control *c = shared_control();
+
+	if (c)
+		add_sets(sets, (struct process_sets *)c->selecting);
+}
+
 /* The prefixes of a long path. If its beginning is unknown, it may have any of them. */
 static __always_inline void find_head_sets(struct string_buffer *buffer, struct process_sets *sets)
 {
@@ -201,6 +210,8 @@ static __noinline int find_path_sets(struct string_buffer *buffer, u32 start, st
 		*(u64 *)to = __builtin_bswap64(*(u64 *)from);
 	}
 	add_sets(sets, bpf_map_lookup_elem(&binary_postfix, key));
+	if (buffer->walk.flags & STRING_UNKNOWN)
+		add_unknown_sets(sets);
 	remove_trusted_sets(buffer, sets);
 	return 0;
 }
@@ -220,23 +231,27 @@ __noinline int find_executable_sets(u32 index SETS_PARAM)
 {
 	struct string_buffer *buffer = get_path_buffer(&index);
 	struct process_sets *sets = SETS_ARG(buffer, found);
-	struct task_struct *task;
+	struct task_struct *leader, *thread;
 	struct mm_struct *mm;
 	struct file *file;
 	u32 start;
 
 	if (!buffer || !sets)
 		return EXECUTABLE_NONE;
-	task = KERNEL(task_struct, buffer->task);
-	mm = READ(task, mm);
-	if (!mm)
-		return EXECUTABLE_NONE;
+	leader = KERNEL(task_struct, buffer->task);
+	thread = KERNEL(task_struct, find_living_thread(leader));
+	mm = READ(thread, mm);
 	file = READ(mm, exe_file);
-	if (!file)
-		return EXECUTABLE_NONE;
-	start = resolve_executable(task, buffer, file);
+	if (!file) {
+		if (!is_running_process(leader))
+			return EXECUTABLE_NONE;
+		add_unknown_sets(sets);
+		return EXECUTABLE_KNOWN;
+	}
+	start = resolve_executable(thread, buffer, file);
+	buffer->walk.flags |= check_exec_file(file);
 	find_path_sets(buffer, start, sets);
-	if (READ(task, mm) != mm || READ(mm, exe_file) != file)
+	if (READ(thread, mm) != mm || READ(mm, exe_file) != file)
 		return EXECUTABLE_CHANGED;
 	return EXECUTABLE_KNOWN;
 }
@@ -260,12 +275,21 @@ static __always_inline enum executable get_executable_sets(u32 index, struct tas
 static __always_inline void add_pid_sets(struct task_struct *task, struct process_sets *sets)
 {
 	struct pid_key key = { .pid = READ(task, tgid) };
+	struct control *c = shared_control();
 	struct pid_namespace *ns;
+	struct process_sets *found;
+	u64 hidden;
 
 	add_sets(sets, bpf_map_lookup_elem(&pid_sets, &key));
 	read_upid(task, &ns, &key.pid);
 	key.in_namespace = 1;
-	add_sets(sets, bpf_map_lookup_elem(&pid_sets, &key));
+	found = bpf_map_lookup_elem(&pid_sets, &key);
+	if (!found || !c)
+		return;
+	hidden = is_host_pid_namespace(ns) ? 0 : ~0ULL;
+#pragma unroll
+	EACH_WORD(i)
+	sets->words[i] |= found->words[i] & ~(*(volatile u64 *)&c->trusted[i] & hidden);
 }
 
 /* ---- entries ------------------------------------------------------------------------------------------------ */

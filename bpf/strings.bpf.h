@@ -450,8 +450,12 @@ static __noinline u64 collect_path(struct string_buffer *buffer, struct hook_rec
 	if (object->filtered) {
 		const u64 before __attribute__((unused)) = candidates;
 
-		candidates = filter_string(buffer, start, index, candidates, at.dentry, flags & STRING_TRUNCATED, false,
-					   false);
+		/* an unknown path matches, except for selectors that only suppress events */
+		if (flags & STRING_UNKNOWN)
+			candidates &= ~config.suppresses;
+		else
+			candidates = filter_string(buffer, start, index, candidates, at.dentry,
+						   flags & STRING_TRUNCATED, false, false);
 #ifdef HAS_NEGATIVE_CACHE
 		if (!candidates && is_cacheable_value(index) && buffer->cache_result)
 			insert_negative(buffer, index, at.dentry, at.mnt, before);

@@ -46,6 +46,19 @@ static __always_inline void read_upid(struct task_struct *task, struct pid_names
 	*number = nr;
 }
 
+/*
+ * False: the owner of the pid namespace is a user namespace that any user can have created. There, a user can get every
+ * number, and is process 1 to begin with. Such a number exempts no process.
+ */
+static __always_inline bool is_host_pid_namespace(struct pid_namespace *ns)
+{
+	struct user_namespace *owner;
+
+	ns = KERNEL(pid_namespace, ns);
+	owner = READ(ns, user_ns);
+	return owner && !READ(owner, level);
+}
+
 /* The inode number of the process's own pid namespace. */
 static __always_inline u32 read_pid_namespace(struct task_struct *task)
 {

@@ -100,7 +100,7 @@ export declare abstract class Process {
   get cwd(): string;
   /**
    * Flags, separated by spaces: `execve`, `clone`, `procFS`, `rootcwd`, `truncArgs`, `errorArgs`, `truncFilename`,
-   * `unknown`.
+   * `errorFilename`, `unknown`.
    */
   get flags(): string;
   /**
@@ -659,7 +659,7 @@ export interface FileArgument extends ArgumentBase {
    * `/memfd:…`. A byte that is not valid UTF-8 becomes a lone surrogate, U+DC80 to U+DCFF.
    */
   readonly path: string;
-  /** Properties of the path: any of `truncated`, `deleted`, `unreachable`, `pseudo`, `fault`. */
+  /** Properties of the path: any of `truncated`, `deleted`, `unreachable`, `pseudo`, `fault`, `unknown`. */
   readonly flags: readonly PathFlag[];
   /** Type and permissions as `ls -l` shows them, such as `-rw-r-----`; empty when they are unknown. */
   readonly permission: string;
@@ -877,5 +877,6 @@ export interface ModuleArgument extends ReadArgument {
  * - `unreachable`: the path is outside the process's root.
  * - `pseudo`: the file has no path in a file system.
  * - `fault`: the path could not be read.
+ * - `unknown`: the kernel does not know the path, or knows only its end.
  */
-export type PathFlag = 'truncated' | 'deleted' | 'unreachable' | 'pseudo' | 'fault';
+export type PathFlag = 'truncated' | 'deleted' | 'unreachable' | 'pseudo' | 'fault' | 'unknown';

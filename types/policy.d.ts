@@ -623,7 +623,10 @@ export interface ProcessSet {
   readonly inNamespace: boolean;
   /** Descendants of a process in the set are in the set, too. They remain in it when they execute another file. */
   readonly follow: boolean;
-  /** Only executables that are known to be the file of their path are in the set, because a match exempts the process. */
+  /**
+   * A match exempts the process. The set therefore has only executables that are known to be the file of their path, and only
+   * ids in pid namespaces that the initial user namespace owns.
+   */
   readonly trusted: boolean;
 }
 

@@ -70,9 +70,12 @@ function filterValue(
       if (argument.unreadable === true) return candidates.addUncertainty(all, 'VALUE_INCOMPLETE', about);
       filterNumber(candidates, compiled, AF_UNIX);
     }
+    const suppresses = selectorMask(suppressingSelectors(hook));
     const compared = comparedBytes(argument);
-    if (compared === undefined) candidates.addUncertainty(all, 'VALUE_REWRITTEN', about);
-    else filterString(candidates, { compiled, compared, about, suppresses: selectorMask(suppressingSelectors(hook)) });
+    if ('path' in argument && argument.flags.includes('unknown')) {
+      if (all !== 0n) candidates.drop(suppresses);
+    } else if (compared === undefined) candidates.addUncertainty(all, 'VALUE_REWRITTEN', about);
+    else filterString(candidates, { compiled, compared, about, suppresses });
   } else {
     argument satisfies ArgumentComparedAs<'nothing'>; // it has no filters
   }

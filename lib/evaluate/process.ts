@@ -83,7 +83,7 @@ function resolveMembership(set: ProcessSet, ofParent: boolean, call: RecordedCal
 function processMembership(set: ProcessSet, process: PlainProcess): Membership {
   if (set.pids.length > 0) return set.inNamespace ? 'PROCESS_STATE' : set.pids.includes(process.pid);
   const { executable } = process;
-  const isUnsure = hasFlag(process, 'unknown') || hasFlag(process, 'truncFilename');
+  const isUnsure = ['unknown', 'truncFilename', 'errorFilename'].some((flag) => hasFlag(process, flag));
   // /proc shows a path from another root than the kernel does, and the name of a memfd like a path.
   const isOther = (hasFlag(process, 'procFS') && process.binaryUntrusted) || executable.startsWith('/memfd:');
   if (isUnsure || isOther) return 'PROCESS_UNKNOWN';

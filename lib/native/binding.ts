@@ -59,8 +59,11 @@ export interface NativeSession extends NativeSource {
   deleteEntries(map: string, keys: Uint8Array): Promise<void>;
   /** From now on the base sensor keeps the sets of each process. Sets are a bit mask of 32 bytes. */
   enableProcessSets(): Promise<void>;
-  /** Sets the masks of the sets that contain descendants, that contain only trusted executables, and that have prefixes. */
-  setProcessSetKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void;
+  /**
+   * Sets the masks of the sets that contain descendants, that do not contain what a process may have forged, that have prefixes,
+   * and that also contain processes with an unknown executable.
+   */
+  setProcessSetKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array, selecting: Uint8Array): void;
   /** Removes every process from these sets. Before, their values must be removed from the tables, and they must not be followed. */
   clearSets(sets: Uint8Array): Promise<void>;
   /** Must be called before the values of new sets are put into the tables. */
@@ -89,6 +92,8 @@ export interface NativeSession extends NativeSource {
   hookMemory(id: number): number;
   /** Sets whether the hook executes its actions, or only reports them. */
   setEnforcement(id: number, enforces: boolean): void;
+  /** Resolves with the ids of the processes whose executable may not be the one of their exec. */
+  listForged(): Promise<number[]>;
   /** From now on no policy acts on this process and its ancestors. */
   protectAncestors(): Promise<void>;
   /** Sets whether the base sensor keeps the owners of sockets until the kernel frees them. Deletes earlier owners. */

@@ -67,6 +67,14 @@ export class ProcessCache {
     }
   }
 
+  /** Marks processes whose executable in /proc may not be the one of their exec. Must be called before records are read. */
+  markForged(pids: readonly number[]): void {
+    for (const pid of pids) {
+      const tracked = this.#processes.get(pid);
+      if (tracked instanceof ProcfsProcess) tracked.isForged = true;
+    }
+  }
+
   onCgroup(chunk: RecordChunk, at: number): void {
     const length = chunk.u16(at + EventCgroup.pathLength);
     const path = chunk.readString(at + chunk.u32(at + EventCgroup.pathOffset), length);
@@ -229,8 +237,12 @@ export class ProcessCache {
     // If only the exec record was lost, the previous entry of the process still has the right parent.
     const before = this.#findSame(pid, chunk, key)?.parentProcess;
     const parent = before ?? (isIt ? this.#processes.get(running.parentPid) : undefined);
+    const entry = { pid, parentPid: 0, startTicks, isKernelThread: isIt && running.isKernelThread === true };
     // The /proc folder of a stub does not exist, so its fields stay empty and its flags contain `unknown`.
-    return new ProcfsProcess(this.#context, { pid, parentPid: 0, startTicks }, parent, isIt ? '/proc' : '/proc/none');
+    const process = new ProcfsProcess(this.#context, entry, parent, isIt ? '/proc' : '/proc/none');
+    // The record of its exec would be the proof.
+    process.isForged = !entry.isKernelThread;
+    return process;
   }
 
   #insert<T extends TrackedProcess>(tracked: T, chunk: RecordChunk, key: number): T {

@@ -257,6 +257,7 @@ export class ExecProcess extends TrackedProcess {
     if ((header & EventFlag.EVENT_ARGV_UNREADABLE) !== 0) flags.push('errorArgs');
     const file = this.#record.u16(EventExec.filenameFlags) | this.#record.u16(EventExec.executableFlags);
     if ((file & (StringFlag.STRING_TRUNCATED | StringFlag.STRING_FAULT)) !== 0) flags.push('truncFilename');
+    if ((file & StringFlag.STRING_UNKNOWN) !== 0) flags.push('errorFilename');
     return flags.join(' ');
   }
 

@@ -16,6 +16,8 @@ export interface ProcEntry {
   readonly pid: number;
   readonly parentPid: number;
   readonly startTicks: bigint;
+  /** The kernel itself runs it. No process can claim that. */
+  readonly isKernelThread?: boolean;
 }
 
 export class ProcfsProcess extends TrackedProcess {
@@ -24,7 +26,9 @@ export class ProcfsProcess extends TrackedProcess {
   readonly bootTimeNs: bigint;
   readonly binary: string;
   readonly executable: string;
-  readonly binaryUntrusted: boolean;
+  /** The executable is not the file of the exec, or the kernel cannot tell. */
+  isForged = false;
+  readonly #isUntrusted: boolean;
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly auid: number;
@@ -42,17 +46,19 @@ export class ProcfsProcess extends TrackedProcess {
     this.#startTicks = entry.startTicks;
     this.#isKnown = status !== undefined;
     this.bootTimeNs = entry.startTicks * NS_PER_TICK;
-    const executable = readProcLink(`${folder}/exe`);
+    const isKernelThread = entry.isKernelThread === true;
+    const living = isKernelThread ? folder : findLivingThread(folder);
+    const executable = readProcLink(`${living}/exe`);
     this.executable = executable.replace(DELETED, '');
-    this.argv = splitArgv(readProcFile(`${folder}/cmdline`));
-    // A kernel thread has no executable, so its name is used.
-    this.binary = this.executable !== '' ? this.executable : (status?.get('Name') ?? '');
-    this.cwd = readProcLink(`${folder}/cwd`);
+    this.argv = splitArgv(readProcFile(`${living}/cmdline`));
+    // Only the kernel can name a kernel thread. The name of any other process proves nothing.
+    this.binary = isKernelThread ? (status?.get('Name') ?? '') : this.executable;
+    this.cwd = readProcLink(`${living}/cwd`);
     this.auid = Number(readProcFile(`${folder}/loginuid`) || 4294967295);
     this.capabilities = parseCapabilities(status);
     this.credentials = parseCredentials(status);
-    this.namespaces = readNamespaces(folder);
-    this.binaryUntrusted = !isTrusted(executable, folder, this.namespaces.mnt);
+    this.namespaces = readNamespaces(living);
+    this.#isUntrusted = !isKernelThread && !isTrusted(executable, living, this.namespaces.mnt);
     this.cgroupId = context.cgroups.findId(readCgroupPath(folder));
     const container = context.cgroups.findContainer(this.cgroupId);
     if (container !== undefined) this.#container = new ProcessContainer(container, context.names);
@@ -75,8 +81,13 @@ export class ProcfsProcess extends TrackedProcess {
     return undefined;
   }
 
+  get binaryUntrusted(): boolean {
+    return this.#isUntrusted || this.isForged;
+  }
+
   get flags(): string {
-    return this.#isKnown ? 'procFS' : 'procFS unknown';
+    if (!this.#isKnown) return 'procFS unknown';
+    return this.binary === '' ? 'procFS errorFilename' : 'procFS';
   }
 
   /** /proc rounds the start time to ticks. The first record with the same tick gives the exact time. */
@@ -93,12 +104,30 @@ export class ProcfsProcess extends TrackedProcess {
 
 const DELETED = / \(deleted\)$/;
 
+/** Threads of a process that are asked for its executable. The first one that has not ended knows it. */
+const THREADS_MAX = 64;
+
+/** Finds the folder of a thread that still runs. The leader of a process can end before the other threads. */
+function findLivingThread(folder: string): string {
+  if (readProcLink(`${folder}/exe`) !== '') return folder;
+  try {
+    let asked = 0;
+    for (const name of listNames(`${folder}/task`)) {
+      const thread = `${folder}/task/${name}`;
+      if (readProcLink(`${thread}/exe`) !== '') return thread;
+      if (++asked === THREADS_MAX) break;
+    }
+  } catch {
+    // The process has ended.
+  }
+  return folder;
+}
+
 /**
- * True if the executable is the file that its path names on the host, or if there is none, as for a kernel thread. A
- * removed file cannot be compared: then mount namespace and root of the process must be the host's.
+ * True if the executable is the file that its path names on the host. A removed file cannot be compared: then mount namespace and root of the process must be the host's.
  */
 function isTrusted(executable: string, folder: string, mountNamespace: number): boolean {
-  if (!executable.startsWith('/')) return executable === '';
+  if (!executable.startsWith('/')) return false;
   if (DELETED.test(executable)) {
     return hostNamespaces().mnt.includes(mountNamespace) && readProcLink(`${folder}/root`) === '/';
   }
@@ -122,6 +151,9 @@ function fileIdentity(path: string): string | undefined {
     return undefined;
   }
 }
+
+/** A flag of the kernel's threads in /proc/PID/stat. */
+const PF_KTHREAD = 0x00200000;
 
 const PID = /^\d+$/;
 
@@ -176,7 +208,8 @@ export function readProcEntry(pid: number, root = '/proc'): ProcEntry | undefine
   // The name is in parentheses, and can contain any character.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (fields.length < 20) return undefined;
-  return { pid, parentPid: Number(fields[1]), startTicks: BigInt(fields[19] as string) };
+  const isKernelThread = (Number(fields[6]) & PF_KTHREAD) !== 0;
+  return { pid, parentPid: Number(fields[1]), startTicks: BigInt(fields[19] as string), isKernelThread };
 }
 
 function readStatus(folder: string): Map<string, string> | undefined {

@@ -160,6 +160,9 @@ export class ProcessSets {
       selectBits(({ follow }) => follow),
       selectBits(({ trusted }) => trusted),
       selectBits(({ prefix }) => prefix.length > 0),
+      selectBits(
+        ({ trusted, equal, prefix, postfix }) => !trusted && equal.length + prefix.length + postfix.length > 0,
+      ),
     );
   }
 

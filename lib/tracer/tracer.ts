@@ -114,8 +114,10 @@ class KernelTracer implements Tracer {
   }
 
   /** Reads the running processes. Must be called once, before events are read. */
-  seed(): Promise<void> {
-    return this.#cache.addRunningProcesses();
+  async seed(): Promise<void> {
+    await this.#cache.addRunningProcesses();
+    // Afterwards, because an executable that was replaced before it was read remains replaced until the next exec.
+    this.#cache.markForged(await this.#session.listForged());
   }
 
   /** Runs the changes one after the other. Rejects with KernelError LIMIT_… if a limit was reached. */

@@ -45,6 +45,13 @@ struct HookCounts {
   uint64_t hits = 0;
 };
 
+struct ProcessSetKinds {
+  process_sets followed = {};   // they also contain the descendants of their members
+  process_sets trusted = {};    // they do not contain what a process may have forged
+  process_sets prefixed = {};   // they have prefixes
+  process_sets selecting = {};  // they also contain processes with an unknown executable
+};
+
 struct NamedCgroup {
   uint64_t id = 0;
   scope_set scopes = {};
@@ -92,9 +99,8 @@ class BpfBackend {
 
   // From now on the sensor maintains the sets of every process at its fork, exec and exit.
   void enable_process_sets();
-  // Defines which sets also contain the descendants of their members, which accept only trusted executables, and which
-  // have prefixes. Any thread.
-  void set_process_set_kinds(const process_sets& followed, const process_sets& trusted, const process_sets& prefixed);
+  // Any thread.
+  void set_process_set_kinds(const ProcessSetKinds& kinds);
   // Removes every process from these sets. Before, their values must be removed from the tables, and they must not be
   // followed.
   void clear_sets(const process_sets& sets);
@@ -105,6 +111,8 @@ class BpfBackend {
   // From now on the sensor keeps the state that each process has at its exec. For running processes, it keeps their
   // present state.
   void enable_process_state();
+  // Lists the processes whose executable may not be the one of their exec.
+  std::vector<uint32_t> list_forged();
   // From now on no policy acts on this process and its ancestors, in any pid namespace.
   void protect_ancestors();
   // From now on the sensor maintains the scopes of every cgroup below `mount`, where the whole unified hierarchy is

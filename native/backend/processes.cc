@@ -5,8 +5,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <string>
+#include <vector>
 
 #include "backend/bpf_backend.h"
 #include "base/abi_types.h"
@@ -51,6 +53,24 @@ void store_sets(uint64_t* words, const process_sets& sets) {
   }
 }
 
+// Runs an iterator over all processes. Returns the bytes that it writes.
+std::vector<char> run_iterator(const bpf_program* program) {
+  LogScope log;
+  const LinkPtr link(bpf_program__attach_iter(program, nullptr));
+  if (!link) throw Failure{"SCAN", "cannot list the processes", errno, log.text()};
+  const Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
+  if (iterator.value < 0) throw Failure{"SCAN", "cannot list the processes", iterator.value, log.text()};
+  std::vector<char> written;
+  char chunk[4096];
+  ssize_t got;
+  do {
+    got = read(iterator.value, chunk, sizeof(chunk));
+    if (got > 0) written.insert(written.end(), chunk, chunk + got);
+  } while (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)));
+  if (got < 0) throw Failure{"SCAN", "cannot list the processes", errno};
+  return written;
+}
+
 template <typename Key>
 void clear_entries(int fd, const process_sets& sets) {
   Key key = {};
@@ -83,17 +103,7 @@ void BpfBackend::request_scan(const scan_request& request) {
 uint32_t BpfBackend::scan_once() {
   load_scan();
   store_u32(control_.as<control>()->scan_changes, 0);
-  LogScope log;
-  const LinkPtr link(bpf_program__attach_iter(find_program(scan_.get(), "scan_processes"), nullptr));
-  if (!link) throw Failure{"SCAN", "cannot list the processes", errno, log.text()};
-  const Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
-  if (iterator.value < 0) throw Failure{"SCAN", "cannot list the processes", iterator.value, log.text()};
-  char ignored[64];
-  ssize_t got;
-  do {
-    got = read(iterator.value, ignored, sizeof(ignored));
-  } while (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)));
-  if (got < 0) throw Failure{"SCAN", "cannot list the processes", errno};
+  run_iterator(find_program(scan_.get(), "scan_processes"));
   return std::atomic_ref<uint32_t>(control_.as<control>()->scan_changes).load();
 }
 
@@ -116,14 +126,14 @@ void BpfBackend::enable_process_sets() {
   store_u32(control_.as<control>()->keeps_bits, 1);
 }
 
-void BpfBackend::set_process_set_kinds(const process_sets& followed, const process_sets& trusted,
-                                       const process_sets& prefixed) {
+void BpfBackend::set_process_set_kinds(const ProcessSetKinds& kinds) {
   const std::scoped_lock lock(mutex_);
   auto* shared = control_.as<control>();
   if (shared == nullptr) throw Failure{"CLOSED", "the session is closed"};
-  store_sets(shared->follow, followed);
-  store_sets(shared->trusted, trusted);
-  store_sets(shared->prefixed, prefixed);
+  store_sets(shared->follow, kinds.followed);
+  store_sets(shared->trusted, kinds.trusted);
+  store_sets(shared->prefixed, kinds.prefixed);
+  store_sets(shared->selecting, kinds.selecting);
 }
 
 void BpfBackend::clear_sets(const process_sets& sets) {
@@ -171,6 +181,13 @@ void BpfBackend::enable_process_state() {
     store_u32(keeps, 0);
     throw;
   }
+}
+
+std::vector<uint32_t> BpfBackend::list_forged() {
+  const std::vector<char> written = run_iterator(sensor_program("list_forged"));
+  std::vector<uint32_t> pids(written.size() / sizeof(uint32_t));
+  if (!pids.empty()) std::memcpy(pids.data(), written.data(), pids.size() * sizeof(uint32_t));
+  return pids;
 }
 
 void BpfBackend::protect_ancestors() {

@@ -106,6 +106,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::pin_to>>("pinTo"),
                          InstanceMethod<&Session::call<&Session::name_hook>>("nameHook"),
                          InstanceMethod<&Session::call<&Session::set_enforcement>>("setEnforcement"),
+                         InstanceMethod<&Session::call<&Session::list_forged>>("listForged"),
                          InstanceMethod<&Session::call<&Session::protect_ancestors>>("protectAncestors"),
                          InstanceMethod<&Session::call<&Session::set_socket_tracking>>("setSocketTracking"),
                          InstanceMethod<&Session::call<&Session::self_tgid>>("selfTgid"),
@@ -294,9 +295,12 @@ Napi::Value Session::enable_process_sets(const Napi::CallbackInfo& info) {
   return run_change(info, [](BpfBackend& backend) { backend.enable_process_sets(); });
 }
 
-// (sets)
+// (sets, sets, sets, sets), see ProcessSetKinds
 Napi::Value Session::set_process_set_kinds(const Napi::CallbackInfo& info) {
-  backend_.set_process_set_kinds(sets_argument(info, 0), sets_argument(info, 1), sets_argument(info, 2));
+  backend_.set_process_set_kinds({.followed = sets_argument(info, 0),
+                                  .trusted = sets_argument(info, 1),
+                                  .prefixed = sets_argument(info, 2),
+                                  .selecting = sets_argument(info, 3)});
   return info.Env().Undefined();
 }
 
@@ -328,6 +332,17 @@ Napi::Value Session::set_scopes(const Napi::CallbackInfo& info) {
 
 Napi::Value Session::enable_process_state(const Napi::CallbackInfo& info) {
   return run_change(info, [](BpfBackend& backend) { backend.enable_process_state(); });
+}
+
+// Resolves with the pids.
+Napi::Value Session::list_forged(const Napi::CallbackInfo& info) {
+  return run_on_worker(info, [this] {
+    return [pids = backend_.list_forged()](Napi::Env env) -> Napi::Value {
+      Napi::Array result = Napi::Array::New(env, pids.size());
+      for (uint32_t i = 0; i < pids.size(); i++) result.Set(i, Napi::Number::New(env, pids[i]));
+      return result;
+    };
+  });
 }
 
 Napi::Value Session::protect_ancestors(const Napi::CallbackInfo& info) {

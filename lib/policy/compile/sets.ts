@@ -7,6 +7,9 @@
  *
  * A selector that only reports exempts its processes from a later selector that acts. It tests the path that the process
  * sees. If the later selector matches as well, a test of the trusted set decides whether the process is exempt.
+ *
+ * The same is true for the id in the process's own pid namespace, which every user can create as well. A trusted set of such
+ * ids contains only processes in namespaces that the initial user namespace owns.
  */
 import type { ProcessSet, ProcessTest } from '../../compiled/compiled-policy.js';
 import type { BinaryFilter, PidFilter, PolicyData, SelectorData } from '../model/model.js';
@@ -40,7 +43,14 @@ export class ProcessSets {
           ...matchParentBinaries.map((filter) => ({ selector, item: binaries(filter, true) })),
           ...matchPIDs
             .filter(({ followForks }) => followForks === true)
-            .map((filter) => ({ selector, item: this.#makeTest(makePidSet(filter), filter, false) })),
+            .map((filter) => ({
+              selector,
+              item: this.#makeTest(
+                makePidSet(filter, isExempting(filter, suppressing.includes(selector))),
+                filter,
+                false,
+              ),
+            })),
         ];
       }),
     );
@@ -48,15 +58,19 @@ export class ProcessSets {
 
   /** Tests of the trusted sets. `reportOnly`: selectors that only report and come before one that acts. */
   compileYieldTests(selectors: readonly SelectorData[], reportOnly: readonly number[]): ProcessTest[] {
-    if (this.#isTrustingPaths) return [];
     const tests = mergeEqualItems(
       reportOnly.flatMap((selector) => {
-        const { matchBinaries = [], matchParentBinaries = [] } = selectors[selector] ?? {};
+        const { matchBinaries = [], matchParentBinaries = [], matchPIDs = [] } = selectors[selector] ?? {};
         const positive = (filters: readonly BinaryFilter[], parent: boolean): Omit<ProcessTest, 'selectors'>[] =>
-          filters
-            .filter(({ operator = 'In' }) => !isNegatedOperator(operator))
-            .map((filter) => this.#makeTest(makeBinarySet(filter, true), filter, parent));
-        return [...positive(matchBinaries, false), ...positive(matchParentBinaries, true)].map((item) => ({
+          this.#isTrustingPaths
+            ? []
+            : filters
+                .filter((filter) => !isNegated(filter))
+                .map((filter) => this.#makeTest(makeBinarySet(filter, true), filter, parent));
+        const pids = matchPIDs
+          .filter((filter) => filter.isNamespacePID === true && !isNegated(filter))
+          .map((filter) => this.#makeTest(makePidSet(filter, true), filter, false));
+        return [...positive(matchBinaries, false), ...positive(matchParentBinaries, true), ...pids].map((item) => ({
           selector,
           item,
         }));
@@ -65,12 +79,8 @@ export class ProcessSets {
     return tests.map((test) => ({ ...test, yields: true }));
   }
 
-  #makeTest(
-    set: ProcessSet,
-    { operator = 'In' }: { operator?: string },
-    parent: boolean,
-  ): Omit<ProcessTest, 'selectors'> {
-    return { set: this.#add(set), negate: isNegatedOperator(operator), parent };
+  #makeTest(set: ProcessSet, filter: { operator?: string }, parent: boolean): Omit<ProcessTest, 'selectors'> {
+    return { set: this.#add(set), negate: isNegated(filter), parent };
   }
 
   #add(set: ProcessSet): number {
@@ -82,7 +92,7 @@ export class ProcessSets {
   }
 }
 
-function isNegatedOperator(operator: string): boolean {
+function isNegated({ operator = 'In' }: { operator?: string }): boolean {
   return operator.startsWith('Not');
 }
 
@@ -90,8 +100,8 @@ function isNegatedOperator(operator: string): boolean {
  * True if the policy does not report or act on processes in the set. This is so for a negated filter, and in a selector
  * that only suppresses events for a filter without negation.
  */
-function isExempting({ operator = 'In' }: BinaryFilter, suppresses: boolean): boolean {
-  return isNegatedOperator(operator) !== suppresses;
+function isExempting(filter: { operator?: string }, suppresses: boolean): boolean {
+  return isNegated(filter) !== suppresses;
 }
 
 function makeBinarySet(filter: BinaryFilter, trusted: boolean): ProcessSet {
@@ -108,7 +118,8 @@ function makeBinarySet(filter: BinaryFilter, trusted: boolean): ProcessSet {
   };
 }
 
-function makePidSet({ values = [], isNamespacePID }: PidFilter): ProcessSet {
+/** An id in the initial pid namespace cannot be chosen, so it is always trusted. */
+function makePidSet({ values = [], isNamespacePID, followForks }: PidFilter, trusted: boolean): ProcessSet {
   const pids = [...new Set(values)].sort((a, b) => a - b);
   return {
     equal: [],
@@ -116,7 +127,7 @@ function makePidSet({ values = [], isNamespacePID }: PidFilter): ProcessSet {
     postfix: [],
     pids,
     inNamespace: isNamespacePID === true,
-    follow: true,
-    trusted: false,
+    follow: followForks === true,
+    trusted: trusted && isNamespacePID === true,
   };
 }

@@ -15,6 +15,7 @@ const PATH_FLAGS: readonly (readonly [number, PathFlag])[] = [
   [StringFlag.STRING_UNREACHABLE, 'unreachable'],
   [StringFlag.STRING_PSEUDO, 'pseudo'],
   [StringFlag.STRING_FAULT, 'fault'],
+  [StringFlag.STRING_UNKNOWN, 'unknown'],
 ];
 
 const NO_FLAGS: readonly PathFlag[] = Object.freeze([]);

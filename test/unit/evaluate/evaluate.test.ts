@@ -182,6 +182,13 @@ describe('the evaluator: actions', () => {
     assert.deepEqual(evaluateActions('/a'), ['yes', 2, []]);
   });
 
+  it('an unknown path matches, except for selectors that only suppress events', () => {
+    const { reported, selector, doubts } = evaluateYaml(actions, [fileArgument('', 0, { flags: ['unknown'] })]);
+    assert.deepEqual([reported, selector, doubts.map(({ code }) => code)], ['unknown', 1, ['RATE_LIMIT']]);
+    const negated = `${FILE}\n${filterYaml('NotPrefix', '/etc/')}`;
+    assert.equal(toAnswer(evaluateYaml(negated, [fileArgument('', 0, { flags: ['unknown'] })])), 0);
+  });
+
   it('the verdict is certain if all selectors that may match lead to it', () => {
     const binary = '  matchBinaries: [{operator: In, followChildren: true, values: [/a]}]';
     const verdict = evaluateYaml(`${FILE}\n${filterYaml('Prefix', '/')}\n${binary}\n${filterYaml('Prefix', '/etc/')}`, [

@@ -164,6 +164,31 @@ describe('policy: sets of processes', () => {
     assert.deepEqual(listTrusted(compileSelectors('matchParentBinaries: [{operator: NotIn, values: [/a]}]')), [true]);
   });
 
+  it('a set that exempts by the id in the own namespace has only trusted ids', () => {
+    const compileTrusted = (operator: string, more: string, actions = ''): boolean[] =>
+      listTrusted(
+        compileSelectors(`matchPIDs: [{operator: ${operator}, values: [1], followForks: true${more}}]${actions}`),
+      );
+    const namespace = ', isNamespacePID: true';
+    assert.deepEqual(compileTrusted('NotIn', namespace), [true]);
+    assert.deepEqual(compileTrusted('In', namespace), [false]);
+    assert.deepEqual(compileTrusted('In', namespace, '\nmatchActions: [{action: NoPost}]'), [true]);
+    assert.deepEqual(compileTrusted('NotIn', ''), [false], 'no process can choose its id on the host');
+  });
+
+  it('a report-only selector yields to a later enforcing selector unless a trusted id in its namespace exempts it', () => {
+    const { hooks, processSets } = compileSelectors(
+      'matchPIDs: [{operator: In, values: [1], isNamespacePID: true}]',
+      'matchPIDs: [{operator: NotIn, values: [2], isNamespacePID: true}]',
+      'matchActions: [{action: Sigkill}]',
+    );
+    const yielding = (hooks[0]?.sets ?? []).filter(({ yields }) => yields === true);
+    assert.deepEqual(
+      yielding.map(({ set, negate, selectors }) => [processSets[set], negate, selectors]),
+      [[{ ...NONE, pids: [1], inNamespace: true, trusted: true }, false, [0]]],
+    );
+  });
+
   it('a report-only selector yields to a later enforcing selector, unless the executable is trusted', () => {
     const filters = 'matchBinaries: [{operator: In, values: [/a]}]';
     const negated = 'matchBinaries: [{operator: NotIn, values: [/b]}]';

@@ -3,6 +3,7 @@ import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock, formatTime } from '../../../lib/process/clock.js';
 import { isInHostPidNamespace } from '../../../lib/process/proc-files.js';
 import { joinArguments, splitArgv, type TrackedProcess } from '../../../lib/process/process.js';
+import { readProcEntry } from '../../../lib/process/procfs.js';
 import { EventExec, EventFork, ProcessFlag } from '../../../lib/wire/layout.gen.js';
 import { RecordChunk } from '../../../lib/wire/record-chunk.js';
 import { execRecord, exitRecord, forkRecord, hookRecord, type TestProcess, PID_BASE } from '../wire/records.js';
@@ -243,6 +244,27 @@ describe('process cache', () => {
       cache.listChildren(second as TrackedProcess).map(({ pid }) => pid),
       [PID_BASE + 62],
     );
+  });
+
+  it('a process from /proc is untrusted if its executable was replaced, or if the record of its exec was lost', async () => {
+    const startTicks = readProcEntry(process.pid)?.startTicks as bigint;
+    await cache.addRunningProcesses([{ pid: process.pid, parentPid: 1, startTicks }]);
+    const running = cache.findRunning(process.pid);
+    assert.equal(running?.binaryUntrusted, false);
+    cache.markForged([process.pid, PID_BASE]);
+    assert.equal(running?.binaryUntrusted, true);
+    assert.equal(findForHook(testProcessAt(70, 1)).binaryUntrusted, true);
+  });
+
+  it('the name of a process is not its binary, unless the process is a kernel thread', async () => {
+    const entry = { parentPid: 0, startTicks: 5n };
+    await cache.addRunningProcesses([
+      { ...entry, pid: PID_BASE + 71 },
+      { ...entry, pid: PID_BASE + 72, isKernelThread: true },
+    ]);
+    const [gone, thread] = [71, 72].map((n) => cache.findRunning(PID_BASE + n) as TrackedProcess);
+    assert.deepEqual([gone?.binary, gone?.binaryUntrusted], ['', true]);
+    assert.equal(thread?.binaryUntrusted, false);
   });
 
   it('starts with entries of /proc, and the first record completes their start times', async () => {

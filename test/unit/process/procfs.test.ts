@@ -1,10 +1,12 @@
 /** The list of processes, from a folder that replaces /proc. */
 import assert from 'node:assert/strict';
-import fs, { mkdirSync, mkdtempSync, rmSync, writeFileSync, type Dir, type Dirent } from 'node:fs';
+import fs, { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync, type Dir, type Dirent } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runToCompletion } from '../../../lib/cooperative.js';
-import { listPids, listProcesses } from '../../../lib/process/procfs.js';
+import { Cgroups } from '../../../lib/containers/cgroups.js';
+import { Clock } from '../../../lib/process/clock.js';
+import { listPids, listProcesses, ProcfsProcess, readProcEntry } from '../../../lib/process/procfs.js';
 
 const COUNT = 40;
 
@@ -46,8 +48,35 @@ describe('the list of processes', () => {
 
   it('has parents before children', () => {
     const found = runToCompletion(listProcesses(root));
-    const expected = Array.from({ length: COUNT }, (_, i) => ({ pid: i + 1, parentPid: i, startTicks: BigInt(i + 1) }));
+    const expected = Array.from({ length: COUNT }, (_, i) => ({
+      pid: i + 1,
+      parentPid: i,
+      startTicks: BigInt(i + 1),
+      isKernelThread: false,
+    }));
     assert.deepEqual(found, expected);
+  });
+
+  it('tells kernel threads by their flags', () => {
+    const writeStat = (flags: number): void =>
+      writeFileSync(join(root, '1/stat'), `1 (kthreadd) S 0 0 0 0 -1 ${flags} ${'0 '.repeat(12)}1 0`);
+    writeStat(0x00200040);
+    assert.equal(readProcEntry(1, root)?.isKernelThread, true);
+    writeStat(0x00400040);
+    assert.equal(readProcEntry(1, root)?.isKernelThread, false);
+  });
+
+  it('reads a process whose leader has ended from a thread that still runs', () => {
+    for (const thread of ['1', '2', '3']) mkdirSync(join(root, '1/task', thread), { recursive: true });
+    writeFileSync(join(root, '1/status'), 'Name:\t/usr/sbin/sshd\n');
+    const context = { nodeName: 'n', clock: new Clock(() => 0n), cgroups: new Cgroups() };
+    const read = (): ProcfsProcess =>
+      new ProcfsProcess(context, { pid: 1, parentPid: 0, startTicks: 1n }, undefined, root);
+    assert.deepEqual([read().binary, read().binaryUntrusted, read().flags], ['', true, 'procFS errorFilename']);
+    symlinkSync(process.execPath, join(root, '1/task/3/exe'));
+    writeFileSync(join(root, '1/task/3/cmdline'), 'node\0a\0');
+    assert.deepEqual([read().binary, read().argv, read().flags], [process.execPath, ['a'], 'procFS']);
+    assert.equal(read().binaryUntrusted, false);
   });
 
   it('leaves out only the processes that end meanwhile', () => {

@@ -39,6 +39,7 @@ function trieString(key: Buffer): string {
 class FakeSensor {
   readonly calls: string[] = [];
   readonly tables = new Map<string, Map<string, number[]>>();
+  selecting: readonly number[] = [];
   failure: Error | undefined;
   deleteFailure: Error | undefined;
 
@@ -47,10 +48,11 @@ class FakeSensor {
     return Promise.resolve();
   }
 
-  setProcessSetKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array): void {
+  setProcessSetKinds(followed: Uint8Array, trusted: Uint8Array, prefixed: Uint8Array, selecting: Uint8Array): void {
     this.calls.push(`follow ${listBits(followed).join(' ')}`.trim());
     if (listBits(trusted).length > 0) this.calls.push(`trust ${listBits(trusted).join(' ')}`);
     if (listBits(prefixed).length > 0) this.calls.push(`prefixed ${listBits(prefixed).join(' ')}`);
+    this.selecting = listBits(selecting);
   }
 
   clearSets(sets: Uint8Array): Promise<void> {
@@ -122,6 +124,17 @@ describe('sets of processes', () => {
     ]);
     assert.deepEqual(await sets.acquire([]), []);
     assert.deepEqual(session.takeCalls(), []);
+  });
+
+  it('an unknown executable is in the sets that select by executables, and in no other', async () => {
+    const [equal, prefix, postfix] = await sets.acquire([
+      processSet({ equal: ['/a'] }),
+      processSet({ prefix: ['/a'] }),
+      processSet({ postfix: ['/a'] }),
+      processSet({ equal: ['/a'], trusted: true }),
+      processSet({ pids: [1] }),
+    ]);
+    assert.deepEqual(session.selecting, [equal, prefix, postfix]);
   });
 
   it('a set of trusted executables differs from a set of paths, and the sensor knows it before its values', async () => {

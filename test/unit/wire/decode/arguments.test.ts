@@ -338,9 +338,13 @@ describe('decoding of arguments', () => {
 
   it('special flags of a path', () => {
     const all =
-      StringFlag.STRING_DELETED | StringFlag.STRING_UNREACHABLE | StringFlag.STRING_TRUNCATED | StringFlag.STRING_FAULT;
+      StringFlag.STRING_DELETED |
+      StringFlag.STRING_UNREACHABLE |
+      StringFlag.STRING_TRUNCATED |
+      StringFlag.STRING_FAULT |
+      StringFlag.STRING_UNKNOWN;
     const got = decodeValue('file', { ...FILE, flags: all }) as { flags: unknown };
-    assert.deepEqual(got.flags, ['truncated', 'deleted', 'unreachable', 'fault']);
+    assert.deepEqual(got.flags, ['truncated', 'deleted', 'unreachable', 'fault', 'unknown']);
   });
 
   const pseudo: readonly (readonly [number, string, string])[] = [
