@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'cc3bb40b250941d4';
+export const LAYOUT_HASH = 'ee54b4c3ee9c9041';
 
 /** enum event_type */
 export const EventType = {
@@ -73,6 +73,7 @@ export const StringFlag = {
   STRING_PSEUDO: 8,
   STRING_FAULT: 16,
   STRING_UNTRUSTED: 32,
+  STRING_UNKNOWN: 64,
 } as const;
 
 /** struct process_creds */
@@ -851,7 +852,7 @@ export const AutomatonState = {
 
 /** struct control */
 export const Control = {
-  sizeof: 144,
+  sizeof: 176,
   needWakeup: 0,
   keepsBits: 4,
   keepsState: 8,
@@ -867,10 +868,13 @@ export const Control = {
   prefixed: 88,
   prefixedStride: 8,
   prefixedLength: 4,
-  stateSince: 120,
-  keepsScopes: 128,
-  scopesOverflowed: 132,
-  scopeEpoch: 136,
+  selecting: 120,
+  selectingStride: 8,
+  selectingLength: 4,
+  stateSince: 152,
+  keepsScopes: 160,
+  scopesOverflowed: 164,
+  scopeEpoch: 168,
 } as const;
 
 /** struct hook_counters */
