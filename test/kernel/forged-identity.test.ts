@@ -246,8 +246,9 @@ describe('forged identity', () => {
       execFileSync(REAL, ['open', MOUNT], { input: handle });
     }
 
-    before(() => {
-      execFileSync('modprobe', ['-a', 'loop', 'ext4']);
+    before(function () {
+      // tmpfs keeps the names of all files in memory, so a disk is needed
+      if (spawnSync('modprobe', ['-a', 'loop', 'ext4']).status !== 0) this.skip();
       mkdirSync(MOUNT, { recursive: true });
       execFileSync('truncate', ['-s', '16M', DISK]);
       execFileSync('mkfs.ext4', ['-q', DISK]);
@@ -255,7 +256,7 @@ describe('forged identity', () => {
       mkdirSync(`${MOUNT}/folder`);
       writeFileSync(`${MOUNT}/folder/file`, 'x');
     });
-    after(() => execFileSync('umount', [MOUNT]));
+    after(() => void spawnSync('umount', [MOUNT]));
 
     const FILTERS: readonly (readonly [operator: string, values: string])[] = [
       ['Equal', `${MOUNT}/folder/file`],
