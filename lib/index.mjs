@@ -12,6 +12,8 @@ export const {
   expandPolicyPaths,
   explainPolicy,
   fieldFilter,
+  findBypasses,
+  formatBypasses,
   formatCompact,
   formatExplanation,
   hostGaps,

@@ -5,6 +5,8 @@ export {
   compilePolicy,
   definePolicy,
   explainPolicy,
+  findBypasses,
+  formatBypasses,
   formatExplanation,
   parsePolicy,
   parsePolicyTest,

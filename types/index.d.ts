@@ -4,6 +4,7 @@ export type * from './events.js';
 export * from './errors.js';
 export type * from './kernel.js';
 export * from './policy.js';
+export * from './bypass.js';
 export * from './tracer.js';
 export * from './output.js';
 export * from './recording.js';

@@ -69,6 +69,8 @@ export interface TracepointField {
 export interface KernelInfo {
   /** Name for messages. */
   readonly name: string;
+  /** Preemption model of the running kernel. Absent for a BTF file, which does not contain it. */
+  readonly preemption?: PreemptionModel | undefined;
   /** Returns the prototype of a function; undefined when there is no such function. */
   function(name: string): FunctionInfo | undefined;
   /** Returns the names of all functions with a prototype. */

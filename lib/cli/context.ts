@@ -12,6 +12,8 @@ export type Api = Pick<
   | 'fieldFilter'
   | 'expandPolicyPaths'
   | 'explainPolicy'
+  | 'findBypasses'
+  | 'formatBypasses'
   | 'formatCompact'
   | 'formatExplanation'
   | 'hostGaps'

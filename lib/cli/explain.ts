@@ -5,10 +5,12 @@ import { isLibraryPolicy } from '../names/policy-library.js';
 import { SUCCESS, UsageError, type Context } from './context.js';
 import { chooseKernel, type KernelOptions } from './kernel.js';
 import { print } from './output.js';
-import { escapeControls } from './text.js';
+import { escapeControls, formatJson } from './text.js';
 
 export interface ExplainOptions extends KernelOptions {
   readonly format: 'text' | 'json';
+  /** Lists the ways around the policy instead of a description. */
+  readonly bypass?: boolean;
 }
 
 export async function explain(file: string, options: ExplainOptions, context: Context): Promise<number> {
@@ -23,6 +25,12 @@ export async function explain(file: string, options: ExplainOptions, context: Co
   const { kernel, files } = chooseKernel(options, context);
   const kernelOption = kernel === undefined ? {} : { kernel };
   const yaml = api.loadPolicyFile(file);
+  if (options.bypass === true) {
+    const bypasses = api.findBypasses(yaml, { file, ...kernelOption });
+    const text = options.format === 'json' ? formatJson(bypasses) : escapeControls(api.formatBypasses(bypasses));
+    await print(stdout, text);
+    return SUCCESS;
+  }
   const explanation = api.explainPolicy(yaml, { file, ...kernelOption });
   // The explanation itself lists what cannot be loaded yet.
   for (const d of api.validatePolicy(yaml, { file, files, ...kernelOption })) {

@@ -26,7 +26,8 @@ export function addPolicyCommands(program: Command, context: Context, done: (sta
   addKernelOptions(program.command('explain'))
     .description('Describe in words what a policy does')
     .argument('<file>', 'YAML file with a policy')
-    .addOption(new Option('--format <format>', 'format of the result').choices(['text', 'json']).default('text'))
+    .addOption(new Option('-o, --format <format>', 'format of the result').choices(['text', 'json']).default('text'))
+    .option('--bypass', 'list the ways around its hooks and filters, and what closes them')
     .addHelpText('after', KERNEL_HELP)
     .action(async (file: string, options: ExplainOptions) => done(await explain(file, options, context)));
 

@@ -3,11 +3,21 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { release } from 'node:os';
 import { KernelError } from '../errors.js';
-import type { FunctionInfo, KernelInfo, MemberInfo, ParameterInfo, TracepointField, TracepointInfo, TypeInfo } from '../../types/kernel.js';
+import type {
+  FunctionInfo,
+  KernelInfo,
+  MemberInfo,
+  ParameterInfo,
+  PreemptionModel,
+  TracepointField,
+  TracepointInfo,
+  TypeInfo,
+} from '../../types/kernel.js';
 import { AttachableFunctions, type FunctionNames } from './attachable.js';
 import { loadBinding } from './binding.js';
 import { toLimitError } from './limits.js';
 import { kernelDetail, type NativeError } from './native-error.js';
+import { preemption } from './preemption.js';
 
 interface NativeParameter {
   readonly name: string;
@@ -131,6 +141,10 @@ class BtfKernel implements KernelInfo {
     private readonly tracefs: string | undefined,
     private readonly openModule: (module: string) => NativeBtf | undefined = () => undefined,
   ) {}
+
+  get preemption(): PreemptionModel | undefined {
+    return this.tracefs === undefined ? undefined : preemption.detect(loadBinding()).model;
+  }
 
   function(name: string): FunctionInfo | undefined {
     const found = this.btf.function(name);

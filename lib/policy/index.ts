@@ -10,11 +10,13 @@ import type {
   PolicyExplanation,
   ValidateOptions,
 } from '../../types/policy.js';
+import type { PolicyBypass } from '../../types/bypass.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { PolicyError, type Diagnostic } from '../errors.js';
 import { runToCompletion, type Steps } from '../cooperative.js';
 import { compileAnalysis } from './compile/compile.js';
 import { renderPolicy } from './parse/define.js';
+import { locateBypasses, warnBypasses } from './explain/bypass/bypasses.js';
 import { explainAnalysis } from './explain/explain.js';
 import type { CompiledPolicy } from '../compiled/compiled-policy.js';
 import { checkAgainstKernel } from './kernel/check.js';
@@ -28,6 +30,7 @@ import type { Hook } from './model/model.js';
 import { quote, Report } from './parse/report.js';
 import { findUnsupported } from './compile/unsupported.js';
 
+export { formatBypasses } from './explain/bypass/format.js';
 export { formatExplanation } from './explain/format.js';
 export { policySchema } from './language/schema.js';
 export type { CompiledPolicy } from '../compiled/compiled-policy.js';
@@ -82,6 +85,7 @@ export function validatePolicy(yaml: string, options: ValidationInput = {}): Dia
     runToCompletion(checkAgainstKernel(analysis.data, analysis.hooks, options.kernel, outside));
   }
   if (options.files !== undefined) checkAgainstHost(analysis.hooks, options.files, outside);
+  if (analysis.valid) warnBypasses(analysis, options.kernel, outside);
   if (options.reportUnchecked === true && analysis.valid) noteUnchecked(analysis, options, outside);
   return mergeDiagnostics(
     analysis.diagnostics,
@@ -109,6 +113,12 @@ export function explainPolicy(policy: Policy | string, options: ExplainOptions =
   const { compiled, diagnostics } = runToCompletion(compileIfSupported(analysis));
   const reasons = diagnostics.map((d) => `${d.line}:${d.column} ${d.code}: ${d.message}`);
   return explainAnalysis(analysis, compiled, compiled === undefined ? reasons : [], options.kernel);
+}
+
+export function findBypasses(policy: Policy | string, options: ExplainOptions = {}): PolicyBypass[] {
+  const analysis = runToCompletion(withKernelTypes(analysePolicy(policy, options), options.kernel));
+  if (!analysis.valid) throw new PolicyError(analysis.diagnostics);
+  return locateBypasses(analysis, options.kernel).map(({ bypass }) => bypass);
 }
 
 export function compilePolicy(policy: Policy | string, options: CompileOptions = {}): CompiledPolicy {

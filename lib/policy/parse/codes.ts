@@ -101,6 +101,8 @@ export const DIAGNOSTIC_CODES = {
   SELECTOR_NEVER_MATCHES: 'warning',
   FILTER_ALWAYS_MATCHES: 'warning',
   SELECTOR_SHADOWED: 'warning',
+  ENFORCEMENT_BYPASS: 'warning',
+  EXEMPTION_BYPASS: 'warning',
   // Actions.
   ACTION_NOT_FOR_HOOK: 'error',
   ACTION_ARGUMENT_MISSING: 'error',

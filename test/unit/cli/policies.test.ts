@@ -183,6 +183,17 @@ describe('polytrace on policies', () => {
       );
     });
 
+    it('lists the ways around a policy as text', async () => {
+      assert.equal(await runCommandLine('explain', '--kernel', 'none', '--bypass', '@warns.yaml'), 0);
+      assert.match(command.relativeOutput(folder), /^kprobes: security_file_permission\n {2}PROGRAM_COPY at /);
+    });
+
+    it('lists the ways around a policy as JSON', async () => {
+      assert.equal(await runCommandLine('explain', '--kernel', 'none', '--bypass', '-o', 'json', '@warns.yaml'), 0);
+      const found = JSON.parse(command.relativeOutput(folder)) as { code: string; hook: string }[];
+      assert.ok(found.some(({ code, hook }) => code === 'PROGRAM_COPY' && hook === 'security_file_permission'));
+    });
+
     it('refuses policies with mistakes, folders and missing files', async () => {
       assert.equal(await runCommandLine('explain', '--kernel', 'none', '@bad.yaml'), 1);
       assert.match(command.stderr.text, /UNKNOWN_FIELD/);

@@ -369,7 +369,7 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'registers of a kprobe',
     kprobeYaml(
-      'call: sys_mount\nselectors:\n- matchActions:\n  - action: Override\n    argError: -1\n    ⟦ACTION_ARGUMENT_UNUSED⟧argRegs: [rax=1]',
+      'call: sys_dup\nselectors:\n- matchActions:\n  - action: Override\n    argError: -1\n    ⟦ACTION_ARGUMENT_UNUSED⟧argRegs: [rax=1]',
     ),
   ],
   ['a value of Post', actionYaml('action: Post\n  ⟦ACTION_ARGUMENT_UNUSED⟧argError: 1')],
