@@ -532,6 +532,10 @@ static __always_inline void count_scan_change(struct control *c)
  * Finds the sets of one process. Returns true if the process has done an exec during this call: both may have written
  * the entry at the same moment. The caller then calls again with `again`, to find all sets anew from the current
  * executable.
+ *
+ * An exec that has replaced the memory of the process, but not its entry, is in progress. It can take as long as a file
+ * system does not answer, so the scan does not wait for it: the process has the sets of its new executable. The exec
+ * then finds the same sets, because their values are in the tables.
  */
 static __noinline bool scan_bits(struct task_struct *task, bool again)
 {
@@ -545,13 +549,15 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 	struct process_sets found = {};
 	struct process_bits *above;
 	enum executable executable;
+	bool in_exec;
 	u64 changed = 0;
 
 	if (!request || !c)
 		return false;
-	/* the fork or exec is not complete: the next scan finds the process */
-	if (entry && (entry->start_time != start || (entry->exec_count != count && !again)))
+	/* the fork is not complete: the next scan finds the process */
+	if (entry && entry->start_time != start)
 		goto later;
+	in_exec = entry && entry->exec_count != count;
 	executable = get_executable_sets(SCAN_BUFFER, task, &found);
 	if (executable == EXECUTABLE_CHANGED)
 		goto later;
@@ -569,7 +575,7 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 
 		own &= ~request->clear.words[i];
 		upper &= ~request->clear.words[i];
-		if (again)
+		if (again || in_exec)
 			own = (own & follow) | found.words[i];
 		else if (executable == EXECUTABLE_KNOWN)
 			own = (own & ~(add & ~follow)) | (found.words[i] & add);
@@ -584,10 +590,11 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 		bits.parent.words[i] = upper;
 		changed |= (own ^ own_before) | (upper ^ upper_before);
 	}
-	if (!changed && !again)
+	if (!changed && !again && !in_exec)
 		return false;
 	store_bits(tgid, &bits);
-	count_scan_change(c);
+	if (changed || again)
+		count_scan_change(c);
 	entry = lookup_bits(tgid);
 	return READ(task, self_exec_id) != count || (entry && entry->exec_count != count);
 later:
