@@ -31,6 +31,25 @@ const TYPED_RULES = {
   '@typescript-eslint/unbound-method': 'error',
 };
 
+/**
+ * Files that may use node:fs. Each of them opens only what is named here. No traced process can choose it: root's own
+ * files, kernel file systems that answer from memory, or what the user of the command line names.
+ */
+const SYNCHRONOUS_FILES = [
+  'lib/cli/**', // files that the user of the command names
+  'agent/lib/**', // the agent's own files: settings, certificates, its sockets, folders of policies, reports
+  'lib/native/{attachable,binding,btf,limits,preemption,preflight}.ts', // /sys, tracefs, /proc/self, the package
+  'lib/attach/negative-cache.ts', // /sys/devices/system/cpu
+  'lib/containers/cgroups.ts', // cgroupfs
+  'lib/containers/sources/{cgroups,connection}.ts', // cgroupfs, and the sockets of container runtimes
+  'lib/elf-files/host-files.ts', // validatePolicy(), which is synchronous: the caller asks for these files
+  'lib/events/stacks.ts', // /proc/kallsyms
+  'lib/process/{host-namespaces,proc-files,procfs}.ts', // links and files of /proc that never wait for a process
+  'lib/process/users.ts', // the host's /etc/passwd
+  'lib/recording/**', // recordings that the caller names
+  'lib/tracer/{persistence,policy-files}.ts', // bpffs, and policies that the caller names
+];
+
 export default tseslint.config(
   { ignores: ['**/*.gen.ts', '.cache', 'build', 'coverage', '**/dist', 'node_modules', 'prebuilds'] },
   ...tseslint.configs.recommended,
@@ -90,6 +109,31 @@ export default tseslint.config(
       'no-restricted-properties': [
         'error',
         { object: 'Date', property: 'now', message: 'Durations and deadlines are measured with performance.now().' },
+      ],
+    },
+  },
+  // A traced process chooses paths, file systems and mappings: a synchronous call that touches them can block forever.
+  {
+    files: ['lib/**/*.ts', 'agent/lib/**/*.ts'],
+    ignores: SYNCHRONOUS_FILES,
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^(node:)?fs$',
+              importNamePattern: '^(?!(closeSync|constants)$)',
+              allowTypeImports: true,
+              message:
+                'A file system that does not answer blocks the event loop, or a thread of the pool, forever: use lib/native/file-reader.ts, or add the file and the reason to SYNCHRONOUS_FILES.',
+            },
+            {
+              regex: '^(node:)?fs/promises$',
+              message: 'Four calls that do not return block all files of the embedding process: see SYNCHRONOUS_FILES.',
+            },
+          ],
+        },
       ],
     },
   },

@@ -3,8 +3,11 @@
 /** Longest slice, in milliseconds: the time between two yields to the event loop. */
 const LONGEST_SLICE_MS = 5;
 
-/** Work that yields wherever it can pause, about once a millisecond or more often. */
-export type Steps<T> = Generator<void, T, void>;
+/**
+ * Work that yields wherever it can pause, about once a millisecond or more often. It yields a promise to continue when
+ * the promise has resolved; if the promise rejects, the `yield` throws.
+ */
+export type Steps<T> = Generator<void | Promise<void>, T, void>;
 
 /** Resolves after the event loop has handled its pending events. */
 export function yieldToEventLoop(): Promise<void> {
@@ -13,15 +16,23 @@ export function yieldToEventLoop(): Promise<void> {
 
 export async function runCooperatively<T>(steps: Steps<T>): Promise<T> {
   let last = performance.now();
-  for (let next = steps.next(); ; next = steps.next()) {
-    if (next.done === true) return next.value;
-    if (performance.now() - last < LONGEST_SLICE_MS) continue;
-    await yieldToEventLoop();
-    last = performance.now();
+  let next = steps.next();
+  while (next.done !== true) {
+    const isLong = performance.now() - last >= LONGEST_SLICE_MS;
+    try {
+      if (next.value !== undefined) await next.value;
+      else if (isLong) await yieldToEventLoop();
+    } catch (error) {
+      next = steps.throw(error);
+      continue;
+    }
+    if (next.value !== undefined || isLong) last = performance.now();
+    next = steps.next();
   }
+  return next.value;
 }
 
-/** Runs all steps without a pause, for callers that are synchronous. */
+/** Runs all steps without a pause, for callers that are synchronous. The steps must not wait for promises. */
 export function runToCompletion<T>(steps: Steps<T>): T {
   let next = steps.next();
   while (next.done !== true) next = steps.next();

@@ -16,7 +16,8 @@ const rooms = [
   { room: 'hooks', may: ['base', 'loading', 'attach'], libbpf: true },
   { room: 'backend', may: ['base', 'loading', 'hooks'], libbpf: true, bpf: ['container_name.h'] },
   { room: 'ring', may: ['base'], libbpf: true, napi: true },
-  { room: 'binding', may: ['base', 'btf', 'loading', 'hooks', 'backend', 'ring'], libbpf: true, napi: true },
+  { room: 'files', may: ['base'], libbpf: true },
+  { room: 'binding', may: ['base', 'btf', 'loading', 'hooks', 'backend', 'ring', 'files'], libbpf: true, napi: true },
 ];
 
 /** The names of all included files of a source, with their brackets or quotes. */

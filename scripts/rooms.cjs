@@ -12,7 +12,6 @@ const rooms = [
   { room: 'lib/names/', may: [], pure: true },
   { room: 'lib/compiled/', may: ['lib/names/'], pure: true },
   { room: 'lib/elf/', may: ['lib/cooperative.ts'], pure: true },
-  { room: 'lib/elf-files/', may: ['lib/errors.ts', 'lib/cooperative.ts', 'lib/elf/'] },
   { room: 'lib/wire/', may: ['lib/errors.ts', 'lib/compiled/', 'lib/names/'], pure: true },
   {
     room: 'lib/policy/',
@@ -27,9 +26,19 @@ const rooms = [
     may: ['lib/errors.ts', 'lib/cooperative.ts', 'lib/names/', 'lib/wire/layout.gen.ts'],
     packages: ['node-gyp-build'],
   },
+  { room: 'lib/elf-files/', may: ['lib/errors.ts', 'lib/cooperative.ts', 'lib/elf/', 'lib/native/'] },
   {
     room: 'lib/events/',
-    may: ['lib/compiled/', 'lib/names/', 'lib/elf/', 'lib/elf-files/', 'lib/wire/', 'lib/process/'],
+    may: [
+      'lib/cooperative.ts',
+      'lib/compiled/',
+      'lib/names/',
+      'lib/elf/',
+      'lib/elf-files/',
+      'lib/wire/',
+      'lib/process/',
+      'lib/native/file-reader.ts',
+    ],
   },
   { room: 'lib/output/', may: ['lib/errors.ts', 'lib/names/', 'lib/process/'], packages: ['re2js'] },
   {

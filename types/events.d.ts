@@ -506,8 +506,8 @@ export declare abstract class ProcessLoaderEvent extends ProcessEvent {
   /** Absolute path in the process's root. */
   get path(): string;
   /**
-   * Build id of the file: hexadecimal digits. It is read from the file at the first access. Absent when the file has
-   * no build id, when the file was replaced, or when its file system cannot identify the file.
+   * Build id of the file: hexadecimal digits. Absent when the file has no build id, when the file was replaced, or when
+   * its file system is not local, cannot identify the file, or does not answer in time.
    */
   readonly buildId?: string;
   /** Inode number of the file. */

@@ -50,7 +50,7 @@ async function loadFunctions(
       params: 0,
       multiplePoints: true,
       ia32: isIa32Function(functions[0] ?? ''),
-      valueLocations: locateValues(request, undefined),
+      valueLocations: await locateValues(request, undefined),
     });
   } catch (error) {
     throw toFunctionError(error as NativeError, hook, functions);

@@ -35,7 +35,11 @@ export async function attachKernelFunction(request: AttachRequest): Promise<Atta
   const isOptional = hook.ignoreCallNotFound === true;
   if (prototype === null && isOptional && kernel.attachable(functionName) === false) return undefined;
   checkPrototype(hook, functionName, prototype);
-  const target = { functionName, prototype, valueLocations: locateValues(request, kernel.function(functionName)) };
+  const target = {
+    functionName,
+    prototype,
+    valueLocations: await locateValues(request, kernel.function(functionName)),
+  };
   let failure: KernelError | undefined;
   for (const mechanism of candidateMechanisms(request, prototype)) {
     try {
@@ -99,7 +103,7 @@ async function attachAsLsm(request: AttachRequest, functionName: string): Promis
   await loadHook(request, {
     attachment: { mechanism: 'lsm', target, entry: true, return: false },
     params: prototype?.params.length ?? 0,
-    valueLocations: locateValues(request, prototype),
+    valueLocations: await locateValues(request, prototype),
   });
   return { functionName, functions: [functionName], attach: 'lsm' };
 }

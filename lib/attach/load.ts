@@ -22,16 +22,16 @@ export type ValueLocations = Pick<
 >;
 
 /** `prototype` is the prototype of the hooked function; undefined if it is not known. */
-export function locateValues(
+export async function locateValues(
   { hook, context, kernel }: AttachRequest,
   prototype: FunctionInfo | undefined,
-): ValueLocations {
+): Promise<ValueLocations> {
   return {
     resolved: resolveValues(hook, prototype, kernel),
     registers: locateRegisters(hook, kernel, process.arch),
     fields: locateFields(hook, kernel),
     helperSlots: voidPointerSlots(hook, prototype),
-    inodes: readInodes(hook, context.session),
+    inodes: await readInodes(hook, context.session),
     hostNamespaces: namespacesByPolicyName(),
   };
 }

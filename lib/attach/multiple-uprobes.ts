@@ -39,7 +39,7 @@ export async function attachUprobes(
   const attachPoints = found.filter((point) => point !== undefined);
   const attachment = { mechanism, target: hook.call, path, attachPoints, entry: true, return: returns } as const;
   try {
-    const valueLocations = locateValues(request, undefined);
+    const valueLocations = await locateValues(request, undefined);
     await loadHook(request, { attachment, params: 0, multiplePoints: true, programChanges, valueLocations });
   } catch (error) {
     throw toPointError(error as NativeError, hook, path, existing);

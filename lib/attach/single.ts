@@ -53,7 +53,7 @@ export async function attachSingle(request: AttachRequest, target: SingleTarget)
   checkFeature(request, feature, name);
   checkMissedCalls(hook, attachment.mechanism, request.context);
   checkHash(hook, kernel);
-  const valueLocations = locateValues(request, prototype);
+  const valueLocations = await locateValues(request, prototype);
   try {
     await loadHook(request, { attachment, params: prototype?.params.length ?? 0, valueLocations, ...own });
   } catch (error) {

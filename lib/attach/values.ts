@@ -6,11 +6,12 @@ import {
   formatValuePosition,
   hookValues,
 } from '../compiled/compiled-hook.js';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { NativeSession } from '../native/binding.js';
 import { loadKernelInfo } from '../native/btf.js';
+import { fileReader } from '../native/file-reader.js';
 import type { CompiledHook, TableEntry, CompiledValue } from '../compiled/compiled-policy.js';
 import { isFailure, resolveSteps, startType, type ResolveFailure } from '../policy/index.js';
 import { findRegister } from '../names/kernel.js';
@@ -18,9 +19,6 @@ import { type RegisterLocation, type ResolvedValue } from '../wire/encode/contex
 import { AbiLimit } from '../wire/layout.gen.js';
 import { needsPointer } from '../wire/reads.js';
 import type { Inode } from '../wire/encode/tables.js';
-
-/** Linux flag for a descriptor that refers to the file without opening it. */
-const O_PATH = 0o10000000;
 
 /** Returns the offsets of members by slot. Throws KernelError if this kernel does not have them. */
 export function resolveValues(
@@ -146,33 +144,33 @@ export function voidPointerSlots(hook: CompiledHook, prototype: FunctionInfo | u
 }
 
 /**
- * Returns the inodes of the files that filters with `inode: true` name, by slot. If a path does not exist yet, its inode is
- * added when the path first appears.
+ * Returns the inodes of the files that filters with `inode: true` name, by slot. If a path does not exist yet, or its file
+ * system does not answer, its inode is added when the path first appears.
  */
-export function readInodes(hook: CompiledHook, session: NativeSession): Map<number, TableEntry<Inode>[]> {
+export async function readInodes(
+  hook: CompiledHook,
+  session: NativeSession,
+): Promise<Map<number, TableEntry<Inode>[]>> {
   const result = new Map<number, TableEntry<Inode>[]>();
-  hookValues(hook).forEach(({ texts }, slot) => {
+  for (const [slot, { texts }] of hookValues(hook).entries()) {
     const selectors = new Set(texts.inode ?? []);
-    if (selectors.size === 0) return;
+    if (selectors.size === 0) continue;
     const filterSelectors = (mask: readonly number[]): number[] => mask.filter((selector) => selectors.has(selector));
-    const entries = (texts.equal?.entries ?? []).flatMap(({ value, match, reject }) => {
+    const entries: TableEntry<Inode>[] = [];
+    for (const { value, match, reject } of texts.equal?.entries ?? []) {
       const selected = { match: filterSelectors(match), reject: filterSelectors(reject) };
-      if (selected.match.length + selected.reject.length === 0) return [];
-      const inode = readInode(value, session);
-      return inode === undefined ? [] : [{ value: inode, ...selected }];
-    });
+      if (selected.match.length + selected.reject.length === 0) continue;
+      const inode = await readInode(value, session);
+      if (inode !== undefined) entries.push({ value: inode, ...selected });
+    }
     result.set(slot, entries);
-  });
+  }
   return result;
 }
 
-function readInode(path: string, session: NativeSession): Inode | undefined {
-  let fd: number;
-  try {
-    fd = openSync(path, O_PATH);
-  } catch {
-    return undefined;
-  }
+async function readInode(path: string, session: NativeSession): Promise<Inode | undefined> {
+  const fd = await fileReader().openPath(path);
+  if (typeof fd !== 'number') return undefined;
   try {
     return session.readInode(fd);
   } finally {

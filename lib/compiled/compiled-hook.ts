@@ -166,6 +166,11 @@ export function hasNetworkRequests(hook: CompiledHook): boolean {
   return allActions(hook).some(({ requests }) => requests !== undefined);
 }
 
+/** True if events have members that are not in their records: the functions of a stack trace, a build id. */
+export function hasLateMembers(hook: CompiledHook): boolean {
+  return hook.kind === 'loader' || allActions(hook).some(({ userStack }) => userStack === true);
+}
+
 /** FILE:LINE:COLUMN of the hook. Errors about the hook begin with it. */
 export function formatHookPosition({ position }: Pick<CompiledHook, 'position'>): string {
   return `${position.file}:${position.line}:${position.column}`;

@@ -39,7 +39,7 @@ export class ContainerNames {
   #waited = 0;
   #unknownCount = 0;
   /** Called when no event waits any more. */
-  onNamed: () => void = () => undefined;
+  onDone: () => void = () => undefined;
 
   /** With `waitMs` 0, no event waits. */
   constructor(store: ContainerStore, waitMs: number) {
@@ -77,7 +77,7 @@ export class ContainerNames {
 
   #onReported(id: string): void {
     this.#unknownIds.delete(id);
-    if (this.#awaited.delete(id) && this.#awaited.size === 0) this.onNamed();
+    if (this.#awaited.delete(id) && this.#awaited.size === 0) this.onDone();
   }
 
   get isWaiting(): boolean {

@@ -5,9 +5,11 @@ import { runCooperatively, runToCompletion, type Steps } from '../cooperative.js
 import { readElfSteps } from '../elf/elf.js';
 import type { ElfInfo, HostFiles } from '../elf/elf-info.js';
 import type { FileBytes } from '../elf/file-bytes.js';
+import { FileUnreadable, TracedFile } from './traced-file.js';
 
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
+/** For validatePolicy(), which is synchronous, and is asked to read these files by its caller. */
 export const hostFiles: HostFiles = {
   realpath(path) {
     try {
@@ -19,9 +21,19 @@ export const hostFiles: HostFiles = {
   readElf: (path) => runToCompletion(readElfFileSteps(path)),
 };
 
-/** The same as `hostFiles.readElf`, but yields to the event loop between steps. */
-export function readElfFile(path: string): Promise<ElfInfo | null | undefined> {
-  return runCooperatively(readElfFileSteps(path));
+/**
+ * The same as `hostFiles.readElf`, but never blocks the event loop: another user may control the path. A file that does
+ * not answer counts as one that cannot be read.
+ */
+export async function readElfFile(path: string): Promise<ElfInfo | null | undefined> {
+  const file = await TracedFile.open(path);
+  if (file === undefined) return undefined;
+  try {
+    return await runCooperatively(readElfSteps(file));
+  } catch (error) {
+    if (error instanceof FileUnreadable) return undefined;
+    throw error;
+  }
 }
 
 function* readElfFileSteps(path: string): Steps<ElfInfo | null | undefined> {
@@ -41,7 +53,7 @@ function* readElfFileSteps(path: string): Steps<ElfInfo | null | undefined> {
 }
 
 /** Makes a FileBytes of an open file. `size` is the size of the file. */
-export function toFileBytes(fd: number, size: number): FileBytes {
+function toFileBytes(fd: number, size: number): FileBytes {
   return {
     size,
     readAt(offset, length) {

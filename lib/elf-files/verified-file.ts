@@ -1,9 +1,10 @@
 /** Checks that the file of a uprobe has one of the digests that the policy names. */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { parseDigest, type Digest } from '../elf/digests.js';
-import { isDescriptorLimit } from '../errors.js';
-import { hostFiles } from './host-files.js';
+import { fileReader } from '../native/file-reader.js';
+import { readElfFile } from './host-files.js';
+import { FileUnreadable, TracedFile } from './traced-file.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -16,43 +17,40 @@ export async function withVerifiedFile(
   digests: readonly string[],
   use: (path: string) => Promise<void>,
 ): Promise<'verified' | 'other' | 'missing'> {
-  let fd: number;
+  const fd = await fileReader().openPath(path);
+  if (typeof fd !== 'number') return 'missing';
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    if (isDescriptorLimit(error)) throw error;
-    return 'missing';
-  }
-  try {
-    // devices and pipes have no end
-    if (!fstatSync(fd).isFile()) return 'missing';
     const own = `/proc/self/fd/${fd}`;
+    const file = await TracedFile.open(own);
+    // devices and pipes have no end
+    if (file === undefined) return 'missing';
     const wanted = digests.flatMap((digest) => parseDigest(digest) ?? []);
-    if (!hasDigest(fd, own, wanted)) return 'other';
+    if (!(await hasDigest(file, own, wanted))) return 'other';
     await use(own);
     return 'verified';
+  } catch (error) {
+    if (error instanceof FileUnreadable) return 'missing';
+    throw error;
   } finally {
     closeSync(fd);
   }
 }
 
-function hasDigest(fd: number, path: string, wanted: readonly Digest[]): boolean {
+async function hasDigest(file: TracedFile, path: string, wanted: readonly Digest[]): Promise<boolean> {
   const algorithms = new Set(wanted.map(({ algorithm }) => algorithm));
   for (const algorithm of algorithms) {
-    const actual = algorithm === 'build-id' ? hostFiles.readElf(path)?.buildId : hashFile(fd, algorithm);
+    const actual = algorithm === 'build-id' ? (await readElfFile(path))?.buildId : await hashFile(file, algorithm);
     if (wanted.some((digest) => digest.algorithm === algorithm && digest.hex === actual)) return true;
   }
   return false;
 }
 
-function hashFile(fd: number, algorithm: string): string {
+async function hashFile(file: TracedFile, algorithm: string): Promise<string> {
   const hash = createHash(algorithm);
-  const chunk = Buffer.alloc(CHUNK_BYTES);
-  let at = 0;
-  for (;;) {
-    const count = readSync(fd, chunk, 0, CHUNK_BYTES, at);
-    if (count === 0) return hash.digest('hex');
-    hash.update(chunk.subarray(0, count));
-    at += count;
+  for (let at = 0; at < file.size; at += CHUNK_BYTES) {
+    const length = Math.min(CHUNK_BYTES, file.size - at);
+    await file.fetch(at, length);
+    hash.update(file.readAt(at, length));
   }
+  return hash.digest('hex');
 }

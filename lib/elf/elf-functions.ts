@@ -2,6 +2,7 @@
  * Finds functions by their offset in an ELF file, for stack traces. A traced process chooses the file, so its content is not
  * trusted.
  */
+import type { Steps } from '../cooperative.js';
 import type { Segment } from './elf-info.js';
 import {
   readBoundedString,
@@ -15,6 +16,7 @@ import {
   STT_FUNC,
   nullIfDamaged,
   type ElfParts,
+  type Note,
 } from './elf.js';
 import type { FileBytes } from './file-bytes.js';
 
@@ -32,20 +34,28 @@ export interface FunctionLocation {
 }
 
 /** Returns null if the file is not a 64-bit ELF file or is damaged. */
-export function readFunctions(file: FileBytes): ElfFunctions | null {
-  return nullIfDamaged(() => parseFunctions(file));
+export function* readFunctions(file: FileBytes): Steps<ElfFunctions | null> {
+  return yield* nullIfDamaged(parseFunctions(file));
 }
 
-function parseFunctions(file: FileBytes): ElfFunctions | null {
-  const parts = readElfParts(file, SECTION_BYTES_MAX);
+function* parseFunctions(file: FileBytes): Steps<ElfFunctions | null> {
+  const parts = yield* readElfParts(file, SECTION_BYTES_MAX);
   if (parts === null) return null;
-  const symbols = nullIfDamaged(() => readSymbolTable(parts));
-  return new ElfFunctions(readBuildId(parts), parts.segments, symbols ?? undefined);
+  const symbols = yield* nullIfDamaged(readSymbolTable(parts));
+  return new ElfFunctions(yield* readBuildId(parts), parts.segments, symbols ?? undefined);
 }
 
-function readBuildId({ sections, view, readSection }: ElfParts): string | undefined {
-  const notes = sections.filter(({ type, size }) => type === SHT_NOTE && size <= NOTES_BYTES_MAX);
-  return findBuildId(notes.flatMap((section) => nullIfDamaged(() => parseNotes(readSection(section), view)) ?? []));
+function* readBuildId(parts: ElfParts): Steps<string | undefined> {
+  const notes: Note[] = [];
+  for (const section of parts.sections) {
+    if (section.type !== SHT_NOTE || section.size > NOTES_BYTES_MAX) continue;
+    notes.push(...((yield* nullIfDamaged(readNotes(parts, section))) ?? []));
+  }
+  return findBuildId(notes);
+}
+
+function* readNotes({ view, readSection }: ElfParts, section: ElfParts['sections'][number]): Steps<Note[]> {
+  return parseNotes(yield* readSection(section), view);
 }
 
 export class ElfFunctions {
@@ -82,24 +92,58 @@ interface Symbols {
   readonly strings: Buffer;
 }
 
+/** Symbols that are handled in one step. */
+const SYMBOLS_PER_STEP = 2000;
+
 /** Reads the symbol table. A stripped file has only the table of dynamic symbols. */
-function readSymbolTable({ sections, view, readSection }: ElfParts): Symbols | undefined {
+function* readSymbolTable({ sections, view, readSection }: ElfParts): Steps<Symbols | undefined> {
   const section = sections.find(({ type }) => type === SHT_SYMTAB) ?? sections.find(({ type }) => type === SHT_DYNSYM);
   if (section === undefined) return undefined;
-  const table = readSection(section);
+  const table = yield* readSection(section);
   const entry = Math.max(section.entry, SYMBOL_BYTES);
   const found: number[] = [];
-  for (let at = 0; at + SYMBOL_BYTES <= table.length; at += entry) {
+  for (let at = 0, step = 0; at + SYMBOL_BYTES <= table.length; at += entry) {
     if (((table[at + 4] ?? 0) & 0xf) === STT_FUNC && view.u16(table, at + 6) !== 0) found.push(at);
+    if (++step % SYMBOLS_PER_STEP === 0) yield;
   }
-  const addresses = new Map(found.map((at) => [at, view.u64(table, at + 8)]));
-  found.sort((a, b) => (addresses.get(a) ?? 0) - (addresses.get(b) ?? 0));
-  return {
-    starts: Float64Array.from(found, (at) => addresses.get(at) ?? 0),
-    sizes: Float64Array.from(found, (at) => view.u64(table, at + 16)),
-    names: Uint32Array.from(found, (at) => view.u32(table, at)),
-    strings: readSection(sections[section.link]),
-  };
+  const sorted = yield* sortByKey(found, (at) => view.u64(table, at + 8));
+  const starts = new Float64Array(sorted.length);
+  const sizes = new Float64Array(sorted.length);
+  const names = new Uint32Array(sorted.length);
+  for (let i = 0; i < sorted.length; i++) {
+    const at = sorted[i] as number;
+    starts[i] = view.u64(table, at + 8);
+    sizes[i] = view.u64(table, at + 16);
+    names[i] = view.u32(table, at);
+    if (i % SYMBOLS_PER_STEP === 0) yield;
+  }
+  return { starts, sizes, names, strings: yield* readSection(sections[section.link]) };
+}
+
+/** Sorts by merging, because the sort of the language cannot pause. Equal keys keep their order. */
+function* sortByKey(items: readonly number[], key: (item: number) => number): Steps<readonly number[]> {
+  let runs: number[][] = [];
+  for (let from = 0; from < items.length; from += SYMBOLS_PER_STEP) {
+    runs.push(items.slice(from, from + SYMBOLS_PER_STEP).sort((a, b) => key(a) - key(b)));
+    yield;
+  }
+  while (runs.length > 1) {
+    const merged: number[][] = [];
+    for (let i = 0; i < runs.length; i += 2) merged.push(yield* mergeRuns(runs[i] ?? [], runs[i + 1] ?? [], key));
+    runs = merged;
+  }
+  return runs[0] ?? [];
+}
+
+function* mergeRuns(a: readonly number[], b: readonly number[], key: (item: number) => number): Steps<number[]> {
+  const merged: number[] = [];
+  let [i, j] = [0, 0];
+  while (i < a.length || j < b.length) {
+    const takesFirst = j >= b.length || (i < a.length && key(a[i] as number) <= key(b[j] as number));
+    merged.push((takesFirst ? a[i++] : b[j++]) as number);
+    if (merged.length % SYMBOLS_PER_STEP === 0) yield;
+  }
+  return merged;
 }
 
 function findFunction({ starts, sizes, names, strings }: Symbols, address: number): FunctionLocation | undefined {

@@ -5,7 +5,7 @@
 import { runToCompletion, type Steps } from '../cooperative.js';
 import { BUILD_ID_BYTES_MAX } from './digests.js';
 import type { ElfInfo, ProbePoint, Segment } from './elf-info.js';
-import { readBytes, readBytesSteps, type FileBytes } from './file-bytes.js';
+import { readBytes, type FileBytes } from './file-bytes.js';
 
 const PT_LOAD = 1;
 const PT_NOTE = 4;
@@ -45,18 +45,13 @@ export function readElf(file: FileBytes): ElfInfo | null {
 
 /** The same as `readElf`, in steps. */
 export function* readElfSteps(file: FileBytes): Steps<ElfInfo | null> {
-  try {
-    return yield* parseElf(file);
-  } catch (error) {
-    if (error instanceof RangeError) return null;
-    throw error;
-  }
+  return yield* nullIfDamaged(parseElf(file));
 }
 
-/** Calls `parse` and returns null if the file does not contain what `parse` reads (RangeError). */
-export function nullIfDamaged<T>(parse: () => T): T | null {
+/** Runs `parse` and returns null if the file does not contain what `parse` reads (RangeError). */
+export function* nullIfDamaged<T>(parse: Steps<T>): Steps<T | null> {
   try {
-    return parse();
+    return yield* parse;
   } catch (error) {
     if (error instanceof RangeError) return null;
     throw error;
@@ -81,21 +76,20 @@ export interface ElfParts {
   readonly view: View;
   readonly sections: readonly Section[];
   readonly segments: readonly Segment[];
-  readonly readSection: (section: Section | undefined) => Buffer;
-  readonly readSectionSteps: (section: Section | undefined) => Steps<Buffer>;
+  readonly readSection: (section: Section | undefined) => Steps<Buffer>;
 }
 
 /**
  * Reads the tables of sections and segments of a file. `readSection` reads sections of up to `sectionMax` bytes. Throws
  * RangeError if the file is damaged. Returns null if it is not an ELF file.
  */
-export function readElfParts(file: FileBytes, sectionMax: number): ElfParts | null {
-  const header = readBytes(file, 0, 64);
+export function* readElfParts(file: FileBytes, sectionMax: number): Steps<ElfParts | null> {
+  const header = yield* readBytes(file, 0, 64);
   if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return null;
   const view = header[5] === 2 ? BIG : LITTLE;
   const [start, size, count] = [view.u64(header, 40), view.u16(header, 58), view.u16(header, 60)];
   if (size > ENTRY_BYTES_MAX) throw new RangeError('sections of another size');
-  const table = readBytes(file, start, size * count);
+  const table = yield* readBytes(file, start, size * count);
   const sections = Array.from({ length: count }, (_, i): Section => {
     const from = i * size;
     return {
@@ -108,25 +102,24 @@ export function readElfParts(file: FileBytes, sectionMax: number): ElfParts | nu
   });
   // sections may overlap, and a file may have more than 60,000 of them
   let left = SECTIONS_TOTAL * file.size;
-  const readSectionSteps = (section: Section | undefined): Steps<Buffer> => {
+  const readSection = (section: Section | undefined): Steps<Buffer> => {
     left -= section?.size ?? 0;
     if (section === undefined || section.size > sectionMax || left < 0) throw new RangeError('no such section');
-    return readBytesSteps(file, section.offset, section.size);
+    return readBytes(file, section.offset, section.size);
   };
-  const readSection = (section: Section | undefined): Buffer => runToCompletion(readSectionSteps(section));
-  return { view, sections, segments: readSegments(header, file, view), readSection, readSectionSteps };
+  return { view, sections, segments: yield* readSegments(header, file, view), readSection };
 }
 
 function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
-  const parts = readElfParts(file, SECTION_BYTES_MAX);
+  const parts = yield* readElfParts(file, SECTION_BYTES_MAX);
   if (parts === null) return null;
-  const { view, sections, segments, readSectionSteps } = parts;
+  const { view, sections, segments, readSection } = parts;
   const symbols = new Map<string, bigint | null>();
   const probes = new Map<string, ProbePoint[]>();
   let buildId: string | undefined;
   for (const section of sections) {
     if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
-      const [table, strings] = [yield* readSectionSteps(section), yield* readSectionSteps(sections[section.link])];
+      const [table, strings] = [yield* readSection(section), yield* readSection(sections[section.link])];
       const shouldYield = countIterations();
       // dynamic symbols have precedence, because the loader uses them
       for (const [name, at] of yield* parseSymbols(table, strings, Math.max(section.entry, 24), view)) {
@@ -134,7 +127,7 @@ function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
         if (shouldYield()) yield;
       }
     } else if (section.type === SHT_NOTE) {
-      const notes = parseNotes(yield* readSectionSteps(section), view);
+      const notes = parseNotes(yield* readSection(section), view);
       const shouldYield = countIterations();
       for (const { owner, type, content: probe } of notes) {
         if (owner === 'stapsdt' && type === NOTE_STAPSDT) addProbe(probes, probe);
@@ -148,10 +141,10 @@ function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
 }
 
 /** Reads the segments from the program headers. */
-function readSegments(header: Buffer, file: FileBytes, view: View): Segment[] {
+function* readSegments(header: Buffer, file: FileBytes, view: View): Steps<Segment[]> {
   const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
   if (size > ENTRY_BYTES_MAX) throw new RangeError('segments of another size');
-  const table = readBytes(file, start, size * count);
+  const table = yield* readBytes(file, start, size * count);
   return Array.from({ length: count }, (_, i) => i * size)
     .filter((from) => view.u32(table, from) === PT_LOAD)
     .map((from) => ({
@@ -165,21 +158,21 @@ function readSegments(header: Buffer, file: FileBytes, view: View): Segment[] {
  * Returns the build id in hexadecimal digits. It reads only the program headers, which a stripped program also has.
  * Returns undefined if there is no build id, or if the file is damaged.
  */
-export function readMappedBuildId(file: FileBytes): string | undefined {
-  return nullIfDamaged(() => findMappedBuildId(file)) ?? undefined;
+export function* readMappedBuildId(file: FileBytes): Steps<string | undefined> {
+  return (yield* nullIfDamaged(findMappedBuildId(file))) ?? undefined;
 }
 
-function findMappedBuildId(file: FileBytes): string | undefined {
-  const header = readBytes(file, 0, 64);
+function* findMappedBuildId(file: FileBytes): Steps<string | undefined> {
+  const header = yield* readBytes(file, 0, 64);
   if (header.length < 64 || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2) return undefined;
   const view = header[5] === 2 ? BIG : LITTLE;
   const [start, size, count] = [view.u64(header, 32), view.u16(header, 54), view.u16(header, 56)];
   if (size < HEADER_BYTES.min || size > HEADER_BYTES.max) return undefined;
-  const table = readBytes(file, start, size * count);
+  const table = yield* readBytes(file, start, size * count);
   let left = NOTES_BYTES_MAX;
   for (let from = 0; from + size <= table.length; from += size) {
     if (view.u32(table, from) !== PT_NOTE) continue;
-    const notes = readBytes(file, view.u64(table, from + 8), Math.min(view.u64(table, from + 32), left));
+    const notes = yield* readBytes(file, view.u64(table, from + 8), Math.min(view.u64(table, from + 32), left));
     left -= notes.length;
     const id = findBuildId(parseNotes(notes, view));
     if (id !== undefined) return id.length <= 2 * BUILD_ID_BYTES_MAX ? id : undefined;

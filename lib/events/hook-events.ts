@@ -6,6 +6,7 @@ import { decodeArgument } from '../wire/decode/arguments.js';
 import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
 import type { RecordChunk } from '../wire/record-chunk.js';
 import type { LoadedHook } from './hook.js';
+import type { LateMembers } from './late-members.js';
 import { readImaHash } from './ima.js';
 import {
   readEventActions,
@@ -16,7 +17,8 @@ import {
   type EventActions,
 } from './performed-actions.js';
 import { RecordEvent, recordChunk, recordStart } from './record.js';
-import { readStackAddresses, resolveKernelFrames, resolveUserFrames } from './stacks.js';
+import type { ResolvedFrame } from './mapped-files.js';
+import { readStackAddresses, resolveKernelFrames, toUserFrames } from './stacks.js';
 
 let getHook: (event: HookEvent) => LoadedHook;
 let getRareMembers: (event: HookEvent) => RareMembers;
@@ -36,6 +38,7 @@ function createRareMembers(outcomes: readonly RequestOutcome[]): RareMembers {
 }
 
 const NO_OUTCOMES: readonly RequestOutcome[] = [];
+const NO_FRAMES: ReadonlyMap<bigint, ResolvedFrame> = new Map();
 
 /** The members that the events of all kinds of hooks have. */
 abstract class HookEvent extends RecordEvent {
@@ -53,6 +56,26 @@ abstract class HookEvent extends RecordEvent {
     super(chunk, start, process);
     this.#hook = hook;
     if (outcomes.length > 0) this.#rare = createRareMembers(outcomes);
+    if (hook.lateMembers !== undefined) this.#awaitFrames(hook.lateMembers);
+  }
+
+  #awaitFrames(members: LateMembers): void {
+    // in the event of a socket owner, the addresses belong to the process that was running
+    const addresses = this.ofSocketOwner ? undefined : this.#userAddresses;
+    if (addresses === undefined) return;
+    members.addStack({
+      pid: getTrackedProcess(this.process).pid,
+      addresses,
+      setFrames: (frames) => (getRareMembers(this).userStack ??= this.#toFrames(addresses, frames)),
+    });
+  }
+
+  get #userAddresses(): readonly bigint[] | undefined {
+    return readStackAddresses(recordChunk(this), recordStart(this), EventHook.userStack);
+  }
+
+  #toFrames(addresses: readonly bigint[], frames: ReadonlyMap<bigint, ResolvedFrame>): readonly StackFrame[] {
+    return toUserFrames(addresses, frames, this.#hook.stackAddresses === true);
   }
 
   static {
@@ -114,15 +137,10 @@ abstract class HookEvent extends RecordEvent {
     return addresses && resolveKernelFrames(addresses, this.#hook.stackAddresses === true);
   }
 
-  /**
-   * The files of the process are read on first access. If the process has ended by then, only addresses are known. In
-   * the event of a socket owner, the addresses belong to the process that was running.
-   */
+  /** If the process has ended or has not answered in time, only addresses are known. */
   get userStack(): readonly StackFrame[] | undefined {
-    const addresses = readStackAddresses(recordChunk(this), recordStart(this), EventHook.userStack);
-    if (addresses === undefined) return undefined;
-    const pid = this.ofSocketOwner ? undefined : getTrackedProcess(this.process).pid;
-    return (getRareMembers(this).userStack ??= resolveUserFrames(addresses, pid, this.#hook.stackAddresses === true));
+    const addresses = this.#userAddresses;
+    return addresses && (getRareMembers(this).userStack ??= this.#toFrames(addresses, NO_FRAMES));
   }
 
   get message(): string | undefined {

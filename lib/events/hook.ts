@@ -1,5 +1,6 @@
 /** The data of a loaded hook that its events need, and its counters. */
 import type { CompiledHook } from '../compiled/compiled-policy.js';
+import type { LateMembers } from './late-members.js';
 import type { PolicyRequests } from './requests.js';
 
 export interface LoadedHook {
@@ -12,6 +13,8 @@ export interface LoadedHook {
   /** True if stack traces contain addresses. */
   readonly stackAddresses?: boolean;
   readonly requests?: PolicyRequests;
+  /** Of hooks whose events have members that are not in their records. */
+  readonly lateMembers?: LateMembers;
   readonly tally: HookTally;
 }
 

@@ -5,7 +5,6 @@ import { getTrackedProcess, type ProcessView } from '../process/view.js';
 import { decodeArgument } from '../wire/decode/arguments.js';
 import { EventHeader } from '../wire/layout.gen.js';
 import type { RecordChunk } from '../wire/record-chunk.js';
-import { findFileBuildId } from './build-ids.js';
 import type { LoadedHook } from './hook.js';
 import { RecordEvent, recordChunk, recordStart } from './record.js';
 
@@ -13,11 +12,16 @@ export let getLoaderHook: (event: LoaderEvent) => LoadedHook;
 
 export class LoaderEvent extends RecordEvent {
   readonly #hook: LoadedHook;
-  #buildId: string | undefined | null = null;
+  #buildId: string | undefined;
 
   constructor(chunk: RecordChunk, start: number, process: ProcessView, hook: LoadedHook) {
     super(chunk, start, process);
     this.#hook = hook;
+    hook.lateMembers?.addFile({
+      pid: getTrackedProcess(this.process).pid,
+      file: this.#file,
+      setBuildId: (id) => (this.#buildId = id),
+    });
   }
 
   static {
@@ -45,7 +49,6 @@ export class LoaderEvent extends RecordEvent {
   }
 
   get buildId(): string | undefined {
-    if (this.#buildId === null) this.#buildId = findFileBuildId(getTrackedProcess(this.process).pid, this.#file);
     return this.#buildId;
   }
 

@@ -1,112 +1,91 @@
 /**
- * Finds the file, the offset and the function of an address in a process.
+ * Finds the file, the offset and the function of addresses in a process.
  *
  * The process chooses the files, so their content is not trusted. /proc/PID/map_files leads to the mapped file itself,
- * even if its name now belongs to another file. Only files of local file systems are read, because on other file
- * systems a process could block a read forever. The size of the reads is limited.
+ * even if its name now belongs to another file. Only files of local file systems are read. The size of the reads is
+ * limited, and nothing is read on this thread.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import type { StackFrame } from '../../types/events.js';
-import { toFileBytes } from '../elf-files/host-files.js';
+import { runCooperatively } from '../cooperative.js';
+import { FileUnreadable, TracedFile, type PartReader } from '../elf-files/traced-file.js';
 import { readFunctions, type ElfFunctions } from '../elf/elf-functions.js';
+import { fileReader, type FileReader, type Mapping } from '../native/file-reader.js';
 
 /** Maximum number of bytes of the cached functions of all files. */
 const CACHE_BYTES_MAX = 128 * 1024 * 1024;
 
-export interface MappedRange {
-  readonly start: bigint;
-  readonly end: bigint;
-  /** The address of the first byte of the file. */
-  readonly base: bigint;
-  /** The device in the form of /proc/PID/mountinfo. */
-  readonly device: string;
-  readonly module: string;
+export type ResolvedFrame = Omit<StackFrame, 'address'>;
+
+/** Returns what is known about each address; nothing if the process has ended, or does not answer in time. */
+export async function resolveAddresses(
+  pid: number,
+  addresses: readonly bigint[],
+  reader: Pick<FileReader, 'findMappings' | 'readPart'> = fileReader(),
+): Promise<ReadonlyMap<bigint, ResolvedFrame>> {
+  const mappings = (await reader.findMappings(pid, addresses)) ?? [];
+  const files = new Map<bigint, Promise<ElfFunctions | undefined>>();
+  const resolved = new Map<bigint, ResolvedFrame>();
+  for (const [i, mapping] of mappings.entries()) {
+    // memory without a file and without a name
+    if (mapping === false || mapping.name === '') continue;
+    if (!files.has(mapping.start)) files.set(mapping.start, loadFunctions(pid, mapping, reader));
+    const functions = await files.get(mapping.start);
+    resolved.set(addresses[i] as bigint, describeFrame(mapping, addresses[i] as bigint, functions));
+  }
+  return resolved;
 }
 
-/**
- * Parses /proc/PID/maps, which is in the order of addresses. Ranges without a file have a name as well, such as
- * `[vdso]`.
- */
-export function parseMaps(content: string): MappedRange[] {
-  const lines = content.matchAll(/^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) \d+ +(\S.*)$/gm);
-  return [...lines].map(([, start, end, offset, major = '', minor = '', module = '']) => {
-    const first = BigInt(`0x${start}`);
-    return {
-      start: first,
-      end: BigInt(`0x${end}`),
-      base: first - BigInt(`0x${offset}`),
-      device: `${parseInt(major, 16)}:${parseInt(minor, 16)}`,
-      module,
-    };
-  });
+function describeFrame(
+  { start, offset: startOffset, name: module }: Mapping,
+  address: bigint,
+  functions: ElfFunctions | undefined,
+): ResolvedFrame {
+  const fileOffset = address - start + startOffset;
+  const { symbol, offset = fileOffset } = functions?.find(fileOffset) ?? {};
+  const frame: { symbol?: string; module: string; offset: bigint; fileOffset: bigint; buildId?: string } =
+    symbol === undefined ? { module, offset, fileOffset } : { symbol, module, offset, fileOffset };
+  if (functions?.buildId !== undefined) frame.buildId = functions.buildId;
+  return frame;
 }
 
-/** File systems that get their data from another process or another machine. */
-const REMOTE = /^(fuse|nfs|cifs|smb|9p|ceph|afs|coda|lustre|gfs|ocfs)/;
-
-/** Parses /proc/PID/mountinfo. Returns the devices of local file systems. */
-export function localDevices(content: string): Set<string> {
-  const local = new Set<string>();
-  for (const [, device = '', type = ''] of content.matchAll(/^\d+ \d+ (\d+:\d+) .* - (\S+) /gm)) {
-    if (!REMOTE.test(type)) local.add(device);
-  }
-  return local;
-}
-
-export class MappedFiles {
-  readonly #pid: number;
-  readonly #ranges: readonly MappedRange[];
-  #local: ReadonlySet<string> | undefined;
-
-  constructor(pid: number) {
-    this.#pid = pid;
-    this.#ranges = parseMaps(readText(`/proc/${pid}/maps`));
-  }
-
-  /** Returns what is known about an address. */
-  resolveFrame(address: bigint): Omit<StackFrame, 'address'> {
-    const range = this.#ranges.find(({ start, end }) => address >= start && address < end);
-    if (range === undefined) return {};
-    const fileOffset = address - range.base;
-    const functions = this.#findFunctions(range);
-    const { symbol, offset = fileOffset } = functions?.find(fileOffset) ?? {};
-    const { module } = range;
-    const frame: { symbol?: string; module: string; offset: bigint; fileOffset: bigint; buildId?: string } =
-      symbol === undefined ? { module, offset, fileOffset } : { symbol, module, offset, fileOffset };
-    if (functions?.buildId !== undefined) frame.buildId = functions.buildId;
-    return frame;
-  }
-
-  #findFunctions({ start, end, device, module }: MappedRange): ElfFunctions | undefined {
-    if (!module.startsWith('/')) return undefined;
-    this.#local ??= localDevices(readText(`/proc/${this.#pid}/mountinfo`));
-    if (!this.#local.has(device)) return undefined;
-    return loadFunctions(`/proc/${this.#pid}/map_files/${start.toString(16)}-${end.toString(16)}`);
-  }
-}
-
-/**
- * Functions of files, by device, inode, size and modification time; null if the file is not an ELF file. The least
- * recently used file comes first.
- */
+/** Functions of files by the key of the file; null if the file is not an ELF file. The least recently used comes first. */
 const functionsCache = new Map<string, ElfFunctions | null>();
 let cachedBytes = 0;
+/** Files that are being read. */
+const reading = new Map<string, Promise<ElfFunctions | null>>();
 
-function loadFunctions(path: string): ElfFunctions | undefined {
+async function loadFunctions(
+  pid: number,
+  { name, isLocal, start, end }: Mapping,
+  reader: PartReader,
+): Promise<ElfFunctions | undefined> {
+  if (!name.startsWith('/') || !isLocal) return undefined;
   try {
-    const { dev, ino, size, mtimeMs, mode } = statSync(path);
-    if ((mode & constants.S_IFMT) !== constants.S_IFREG) return undefined;
-    const key = `${dev}:${ino}:${size}:${mtimeMs}`;
-    const known = functionsCache.get(key);
-    const functions = known === undefined ? readElfFunctions(path) : known;
-    functionsCache.delete(key);
-    functionsCache.set(key, functions);
-    if (known === undefined) cachedBytes += functionsBytes(functions);
-    while (cachedBytes > CACHE_BYTES_MAX && functionsCache.size > 1) evictOldest();
+    const file = await TracedFile.open(`/proc/${pid}/map_files/${start.toString(16)}-${end.toString(16)}`, reader);
+    if (file === undefined) return undefined; // the process has ended, or reading is not permitted
+    const known = functionsCache.get(file.key);
+    const functions = known === undefined ? await readOnce(file) : known;
+    addToCache(file.key, functions);
     return functions ?? undefined;
-  } catch {
-    return undefined; // the process has ended, or reading is not permitted
+  } catch (error) {
+    if (error instanceof FileUnreadable) return undefined;
+    throw error;
   }
+}
+
+function readOnce(file: TracedFile): Promise<ElfFunctions | null> {
+  let running = reading.get(file.key);
+  if (running === undefined) {
+    running = runCooperatively(readFunctions(file)).finally(() => reading.delete(file.key));
+    reading.set(file.key, running);
+  }
+  return running;
+}
+
+function addToCache(key: string, functions: ElfFunctions | null): void {
+  if (!functionsCache.delete(key)) cachedBytes += functionsBytes(functions);
+  functionsCache.set(key, functions);
+  while (cachedBytes > CACHE_BYTES_MAX && functionsCache.size > 1) evictOldest();
 }
 
 function functionsBytes(functions: ElfFunctions | null | undefined): number {
@@ -118,22 +97,4 @@ function evictOldest(): void {
   if (oldest === undefined) return;
   cachedBytes -= functionsBytes(functionsCache.get(oldest));
   functionsCache.delete(oldest);
-}
-
-function readElfFunctions(path: string): ElfFunctions | null {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    return readFunctions(toFileBytes(fd, fstatSync(fd).size));
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Reads a file of /proc; '' if that is not possible. */
-export function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -1,8 +1,9 @@
 /** Stack traces: the addresses in a record, and the functions that contain them. */
+import { readFileSync } from 'node:fs';
 import type { StackFrame } from '../../types/events.js';
 import { EventHeader, StringRef } from '../wire/layout.gen.js';
 import type { RecordChunk } from '../wire/record-chunk.js';
-import { MappedFiles, readText } from './mapped-files.js';
+import type { ResolvedFrame } from './mapped-files.js';
 
 /**
  * Reads the addresses of a stack trace; undefined if there is none. `ref` is the offset of its reference in the record.
@@ -40,16 +41,15 @@ function withAddress(frame: StackFrame, address: bigint): StackFrame {
   return frame;
 }
 
-/** Returns the frames of a program. If the process has ended or is not known, they contain only addresses. */
-export function resolveUserFrames(
+/** Returns the frames of a program. Of an address that was not resolved, only the address is known. */
+export function toUserFrames(
   addresses: readonly bigint[],
-  pid: number | undefined,
+  resolved: ReadonlyMap<bigint, ResolvedFrame>,
   withAddresses: boolean,
 ): StackFrame[] {
-  const files = pid === undefined ? undefined : new MappedFiles(pid);
   return addresses.map((address) => {
-    const frame = files?.resolveFrame(address) ?? {};
-    return withAddresses ? withAddress(frame, address) : frame;
+    const frame = resolved.get(address) ?? {};
+    return withAddresses ? withAddress(Object.assign({}, frame), address) : frame;
   });
 }
 
@@ -74,6 +74,15 @@ function loadKernelSymbols(): readonly KernelSymbol[] {
     kallsyms = { symbols: parseKallsyms(readText('/proc/kallsyms')), readAt: performance.now() };
   }
   return kallsyms.symbols;
+}
+
+/** Returns '' if the file cannot be read. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Parses lines of functions such as `ffffffff81000000 T _stext [module]`. If the kernel hides addresses, all are 0. */

@@ -169,8 +169,48 @@ interface SessionOptions {
   readonly onDemand: boolean;
 }
 
+/** The part of a file, and what identifies its content. */
+export interface FilePart {
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly size: number;
+  readonly modifiedNs: bigint;
+  readonly bytes: Buffer;
+}
+
+/** A range of a process's memory. */
+export interface Mapping {
+  readonly start: bigint;
+  readonly end: bigint;
+  /** The offset of `start` in the file. */
+  readonly offset: bigint;
+  /** The file is on a file system of this machine, not of another process or machine. */
+  readonly isLocal: boolean;
+  /** The path of the mapped file, or a name such as `[vdso]`. */
+  readonly name: string;
+}
+
+export interface ProcessFacts {
+  /** The strings of the command line, each with a NUL. */
+  readonly commandLine: Buffer;
+  /** The executable is the host's file of its path. */
+  readonly runsHostFile: boolean;
+}
+
+/** Each method but dropLate resolves to null if the call was dropped. See lib/native/file-reader.ts. */
+export interface NativeFileReader {
+  readPart(path: string, offset: number, length: number): Promise<FilePart | false | null>;
+  findMappings(pid: number, addresses: BigUint64Array): Promise<(Mapping | false)[] | null>;
+  readProcess(pid: number, executable: Buffer, isHostView: boolean): Promise<ProcessFacts | null>;
+  openPath(path: string): Promise<number | false | null>;
+  openMapped(pid: number, path: string, major: number, minor: number): Promise<number | false | null>;
+  /** Drops the running call if it takes longer. */
+  dropLate(milliseconds: number): void;
+}
+
 export interface NativeBinding {
   readonly layoutHash: string;
+  readonly FileReader: new () => NativeFileReader;
   createSession(): NativeSession;
   probeFeatures(): NativeFeatures;
   /** Names of pins: the names of maps, and the prefixes of the names of links. */

@@ -23,6 +23,9 @@ const ENDED_MAX = 4096;
 /** Maximum number of bytes of ended processes. One exec record can have 45 KB. */
 const ENDED_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Number of running processes whose arguments are read at the same time. */
+const READS_MAX = 64;
+
 interface EndedProcess {
   readonly tracked: TrackedProcess;
   /** The bytes that were counted for it. */
@@ -58,13 +61,20 @@ export class ProcessCache {
 
   *#addProcesses(known: readonly ProcEntry[] | undefined): Steps<void> {
     const entries = known ?? (isInHostPidNamespace() ? yield* listProcesses() : []);
+    let reading: Promise<void>[] = [];
     for (const entry of entries) {
       yield;
       // If a record was read already, it is more precise than /proc.
       if (this.#processes.has(entry.pid)) continue;
       const parent = this.#processes.get(entry.parentPid);
-      this.#processes.set(entry.pid, new ProcfsProcess(this.#context, entry, parent));
+      const tracked = new ProcfsProcess(this.#context, entry, parent);
+      this.#processes.set(entry.pid, tracked);
+      reading.push(tracked.readFacts());
+      if (reading.length < READS_MAX) continue;
+      yield waitForAll(reading);
+      reading = [];
     }
+    yield waitForAll(reading);
   }
 
   /** Marks processes whose executable in /proc may not be the one of their exec. Must be called before records are read. */
@@ -239,10 +249,11 @@ export class ProcessCache {
     const parent = before ?? (isIt ? this.#processes.get(running.parentPid) : undefined);
     const entry = { pid, parentPid: 0, startTicks, isKernelThread: isIt && running.isKernelThread === true };
     // The /proc folder of a stub does not exist, so its fields stay empty and its flags contain `unknown`.
-    const process = new ProcfsProcess(this.#context, entry, parent, isIt ? '/proc' : '/proc/none');
+    const tracked = new ProcfsProcess(this.#context, entry, parent, isIt ? '/proc' : '/proc/none');
     // The record of its exec would be the proof.
-    process.isForged = !entry.isKernelThread;
-    return process;
+    tracked.isForged = !entry.isKernelThread;
+    if (isIt) this.#context.onLateWork?.(tracked.readFacts());
+    return tracked;
   }
 
   #insert<T extends TrackedProcess>(tracked: T, chunk: RecordChunk, key: number): T {
@@ -259,6 +270,10 @@ export class ProcessCache {
   #remove(tracked: TrackedProcess): void {
     if (this.#processes.get(tracked.pid) === tracked) this.#processes.delete(tracked.pid);
   }
+}
+
+async function waitForAll(work: readonly Promise<void>[]): Promise<void> {
+  await Promise.all(work);
 }
 
 /** Entries of one process have the same start time. It is known when a record of the process was read. */

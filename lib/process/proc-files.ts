@@ -1,4 +1,7 @@
-/** Reads single files and links of /proc. */
+/**
+ * Reads single files and links of /proc that the kernel answers from its own memory. Others can wait forever, such as
+ * the command line: they are read by lib/native/file-reader.ts.
+ */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { decodeString } from '../wire/surrogate-escape.js';
 import { hostNamespaces } from './host-namespaces.js';
@@ -21,11 +24,16 @@ export function readProcFile(file: string): string {
   }
 }
 
+/** Reading a link does not touch the file that it leads to. */
 export function readProcLink(file: string): string {
+  return decodeBytes(readProcLinkBytes(file));
+}
+
+export function readProcLinkBytes(file: string): Buffer {
   try {
-    return decodeBytes(readlinkSync(file, 'buffer'));
+    return readlinkSync(file, 'buffer');
   } catch {
-    return '';
+    return Buffer.alloc(0);
   }
 }
 
@@ -34,6 +42,6 @@ export function parseNamespaceInode(target: string): number {
   return Number(/\[(\d+)\]$/.exec(target)?.[1] ?? 0);
 }
 
-function decodeBytes(bytes: Buffer): string {
+export function decodeBytes(bytes: Buffer): string {
   return decodeString(bytes, 0, bytes.length);
 }

@@ -30,6 +30,20 @@ export interface ProcessContext {
   readonly cgroups: Cgroups;
   /** Undefined: only the ids of containers are known. */
   readonly names?: ContainerNames | undefined;
+  /**
+   * Reads what a process from /proc has chosen, without waiting for it on this thread; undefined if it does not answer in
+   * time. `executable` is the target of /proc/PID/exe.
+   */
+  readonly readFacts?: (pid: number, executable: Buffer) => Promise<ProcessFacts | undefined>;
+  /** Called with work that the next events wait for. */
+  readonly onLateWork?: (work: Promise<void>) => void;
+}
+
+export interface ProcessFacts {
+  /** The strings of the command line, each with a NUL. */
+  readonly commandLine: Buffer;
+  /** The executable is the host's file of its path. */
+  readonly runsHostFile: boolean;
 }
 
 /**

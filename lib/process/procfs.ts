@@ -1,12 +1,13 @@
 /** Reads the already running processes from /proc, which started before the base sensor. */
-import { opendirSync, statSync, type Dir } from 'node:fs';
+import { opendirSync, type Dir } from 'node:fs';
+import { basename } from 'node:path';
 import type { Capabilities, Container, Credentials, Namespaces, Pod } from '../../types/events.js';
 import type { Steps } from '../cooperative.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { hostNamespaces } from './host-namespaces.js';
 import { readCgroupPath } from './cgroup-hierarchy.js';
-import { parseNamespaceInode, isInHostNamespace, readProcLink, readProcFile } from './proc-files.js';
-import { TrackedProcess, splitArgv, type ProcessContext } from './process.js';
+import { decodeBytes, parseNamespaceInode, readProcFile, readProcLink, readProcLinkBytes } from './proc-files.js';
+import { TrackedProcess, splitArgv, type ProcessContext, type ProcessFacts } from './process.js';
 import { ProcessContainer } from './process-container.js';
 
 /** USER_HZ is the unit of starttime in /proc/PID/stat. It is the same on all supported architectures. */
@@ -28,8 +29,7 @@ export class ProcfsProcess extends TrackedProcess {
   readonly executable: string;
   /** The executable is not the file of the exec, or the kernel cannot tell. */
   isForged = false;
-  readonly #isUntrusted: boolean;
-  readonly argv: readonly string[];
+  readonly #isKernelThread: boolean;
   readonly cwd: string;
   readonly auid: number;
   readonly capabilities: Capabilities;
@@ -38,6 +38,14 @@ export class ProcfsProcess extends TrackedProcess {
   readonly cgroupId: bigint;
   readonly #container: ProcessContainer | undefined;
   readonly #isKnown: boolean;
+  /** The id of a thread that has not ended. */
+  readonly #livingThread: number;
+  /** The target of the link to the executable. */
+  readonly #link: Buffer;
+  readonly #isDeleted: boolean;
+  readonly #hasHostRoot: boolean;
+  #argv: readonly string[] = [];
+  #facts: ProcessFacts | undefined;
 
   constructor(context: ProcessContext, entry: ProcEntry, parent: TrackedProcess | undefined, root = '/proc') {
     const folder = `${root}/${entry.pid}`;
@@ -46,19 +54,21 @@ export class ProcfsProcess extends TrackedProcess {
     this.#startTicks = entry.startTicks;
     this.#isKnown = status !== undefined;
     this.bootTimeNs = entry.startTicks * NS_PER_TICK;
-    const isKernelThread = entry.isKernelThread === true;
-    const living = isKernelThread ? folder : findLivingThread(folder);
-    const executable = readProcLink(`${living}/exe`);
+    this.#isKernelThread = entry.isKernelThread === true;
+    const living = this.#isKernelThread ? folder : findLivingThread(folder);
+    this.#livingThread = Number(basename(living));
+    this.#link = readProcLinkBytes(`${living}/exe`);
+    const executable = decodeBytes(this.#link);
+    this.#isDeleted = DELETED.test(executable);
     this.executable = executable.replace(DELETED, '');
-    this.argv = splitArgv(readProcFile(`${living}/cmdline`));
     // Only the kernel can name a kernel thread. The name of any other process proves nothing.
-    this.binary = isKernelThread ? (status?.get('Name') ?? '') : this.executable;
+    this.binary = this.#isKernelThread ? (status?.get('Name') ?? '') : this.executable;
     this.cwd = readProcLink(`${living}/cwd`);
     this.auid = Number(readProcFile(`${folder}/loginuid`) || 4294967295);
     this.capabilities = parseCapabilities(status);
     this.credentials = parseCredentials(status);
     this.namespaces = readNamespaces(living);
-    this.#isUntrusted = !isKernelThread && !isTrusted(executable, living, this.namespaces.mnt);
+    this.#hasHostRoot = hostNamespaces().mnt.includes(this.namespaces.mnt) && readProcLink(`${living}/root`) === '/';
     this.cgroupId = context.cgroups.findId(readCgroupPath(folder));
     const container = context.cgroups.findContainer(this.cgroupId);
     if (container !== undefined) this.#container = new ProcessContainer(container, context.names);
@@ -81,13 +91,33 @@ export class ProcfsProcess extends TrackedProcess {
     return undefined;
   }
 
+  /** Reads the arguments and the executable's file. Without an answer in time, they stay unknown. */
+  async readFacts(): Promise<void> {
+    const { readFacts } = this.context;
+    if (this.#link.length === 0 || readFacts === undefined) return;
+    this.#facts = await readFacts(this.#livingThread, this.#link);
+    this.#argv = splitArgv(decodeBytes(this.#facts?.commandLine ?? Buffer.alloc(0)));
+  }
+
+  get argv(): readonly string[] {
+    return this.#argv;
+  }
+
+  /**
+   * False if the executable is the file that its path names on the host, and the file of the exec. A removed file cannot
+   * be compared: then mount namespace and root of the process must be the host's.
+   */
   get binaryUntrusted(): boolean {
-    return this.#isUntrusted || this.isForged;
+    if (this.#isKernelThread) return false;
+    if (this.isForged || !this.executable.startsWith('/')) return true;
+    return this.#isDeleted ? !this.#hasHostRoot : this.#facts?.runsHostFile !== true;
   }
 
   get flags(): string {
     if (!this.#isKnown) return 'procFS unknown';
-    return this.binary === '' ? 'procFS errorFilename' : 'procFS';
+    if (this.#isKernelThread) return 'procFS';
+    if (this.binary === '') return 'procFS errorFilename';
+    return this.#facts === undefined ? 'procFS errorArgs' : 'procFS';
   }
 
   /** /proc rounds the start time to ticks. The first record with the same tick gives the exact time. */
@@ -121,35 +151,6 @@ function findLivingThread(folder: string): string {
     // The process has ended.
   }
   return folder;
-}
-
-/**
- * True if the executable is the file that its path names on the host. A removed file cannot be compared: then mount namespace and root of the process must be the host's.
- */
-function isTrusted(executable: string, folder: string, mountNamespace: number): boolean {
-  if (!executable.startsWith('/')) return false;
-  if (DELETED.test(executable)) {
-    return hostNamespaces().mnt.includes(mountNamespace) && readProcLink(`${folder}/root`) === '/';
-  }
-  const own = fileIdentity(`${folder}/exe`);
-  return (
-    own !== undefined && (own === fileIdentity(`/proc/1/root${executable}`) || own === hostFileIdentity(executable))
-  );
-}
-
-/** Looks the file up in this process's own root, if it is the host's: reading the root of pid 1 can be forbidden. */
-function hostFileIdentity(path: string): string | undefined {
-  return isInHostNamespace('mnt') ? fileIdentity(path) : undefined;
-}
-
-/** Returns device and inode number, which identify the file. */
-function fileIdentity(path: string): string | undefined {
-  try {
-    const { dev, ino } = statSync(path, { bigint: true });
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined;
-  }
 }
 
 /** A flag of the kernel's threads in /proc/PID/stat. */
@@ -242,7 +243,7 @@ function parseCapabilities(status: Map<string, string> | undefined): Capabilitie
 
 function readNamespaces(folder: string): Namespaces {
   const inums = NAMESPACE_NAMES.map(
-    ({ key, file: fileIdentity }) => [key, parseNamespaceInode(readProcLink(`${folder}/ns/${fileIdentity}`))] as const,
+    ({ key, file }) => [key, parseNamespaceInode(readProcLink(`${folder}/ns/${file}`))] as const,
   );
   return Object.fromEntries(inums) as Record<keyof Namespaces, number>;
 }

@@ -11,6 +11,7 @@ import { SensorHook } from '../wire/layout.gen.js';
 import { Consumer, type EventFeed, type Loss } from './consumer.js';
 import type { LoadedHook } from '../events/hook.js';
 import { LossEvent } from '../events/loss.js';
+import type { AwaitedWork, LateWork } from './late-work.js';
 import { RecordReader } from './reader.js';
 import { YieldTimer } from './yield-timer.js';
 
@@ -23,6 +24,13 @@ const LAST_READS_MS = 100;
 /** Interval of the queries for program runs that the kernel skipped. */
 const MISSED_MS = 1000;
 
+interface WaitFor {
+  readonly work: AwaitedWork;
+  /** The part of the work that the last events wait for as well. */
+  readonly members: Pick<LateWork, 'isWaiting' | 'settle'>;
+  readonly usedMax: number;
+}
+
 export interface HubOptions {
   readonly session: NativeSession;
   readonly cache: ProcessCache;
@@ -32,21 +40,12 @@ export interface HubOptions {
   readonly coalesceMs: number;
   readonly maxQueued: number;
   /**
-   * The names that events wait for; undefined: no event waits. Events do not wait while more than `usedMax` bytes are
+   * The work that events wait for; undefined: no event waits. Events do not wait while more than `usedMax` bytes are
    * unread.
    */
-  readonly waitFor?: { readonly names: AwaitedNames; readonly usedMax: number } | undefined;
+  readonly waitFor?: WaitFor | undefined;
   /** Called when the ring buffer is empty. */
   readonly onEmpty: () => void;
-}
-
-/** The names of containers that events wait for. */
-interface AwaitedNames {
-  readonly isWaiting: boolean;
-  /** Milliseconds that events still have to wait; 0 if they do not wait any longer. */
-  remainingWaitMs(): number;
-  stopWaiting(): void;
-  onNamed: () => void;
 }
 
 /** Interval of the checks whether the ring buffer fills, while events wait. */
@@ -87,7 +86,7 @@ export class Hub implements EventFeed {
   readonly #earlier: LossEvent[] = [];
   /** Set by updateLosses() if exec records were lost. The cache does not know it yet. */
   #execsLost = false;
-  /** Events that were read and wait for the names of their containers. No other events are read meanwhile. */
+  /** Events that were read and wait for work. No other events are read meanwhile. */
   #delayedEvents: readonly TracerEvent[] | undefined;
   #armed = false;
   /** Set by end(). From then on, no event is dropped because a queue is full. */
@@ -101,7 +100,7 @@ export class Hub implements EventFeed {
     this.#reader = new RecordReader(options.session, options.cache, options.hooks, () =>
       options.cache.onDrained(this.#collectLosses(false)),
     );
-    if (options.waitFor !== undefined) options.waitFor.names.onNamed = () => this.#onNamed();
+    if (options.waitFor !== undefined) options.waitFor.work.onDone = () => this.#onWorkDone();
     options.session.start(() => this.#onReadable());
   }
 
@@ -133,7 +132,11 @@ export class Hub implements EventFeed {
   }
 
   #read(last = this.#ending): boolean {
-    if (this.#delayedEvents !== undefined) return this.#release(last);
+    return (this.#delayedEvents !== undefined || this.#readRecords(last)) && this.#release(last);
+  }
+
+  /** Reads the next events into `#delayedEvents`. Returns false if there are none. */
+  #readRecords(last: boolean): boolean {
     const records = this.#reader.readEvents();
     if (last) this.updateLosses();
     // A record that is still being written hides later records, whose events still need the names of removed hooks.
@@ -145,7 +148,7 @@ export class Hub implements EventFeed {
     const events = isPlain ? (records ?? []) : [...earlier, ...(records ?? []), ...losses];
     this.#events += records?.length ?? 0;
     this.#delayedEvents = events;
-    return this.#release(last);
+    return true;
   }
 
   /** Hands out the events that were read, unless they have to wait. */
@@ -157,15 +160,15 @@ export class Hub implements EventFeed {
     return true;
   }
 
-  /** Events wait for names only while the ring buffer has free space. */
+  /** Events wait only while the ring buffer has free space. */
   #shouldDelay(): boolean {
     const { waitFor, session } = this.#options;
-    if (waitFor?.names.isWaiting !== true) return false;
-    if (session.unreadBytes() > waitFor.usedMax) waitFor.names.stopWaiting();
-    return waitFor.names.remainingWaitMs() > 0;
+    if (waitFor?.work.isWaiting !== true) return false;
+    if (session.unreadBytes() > waitFor.usedMax) waitFor.work.stopWaiting();
+    return waitFor.work.remainingWaitMs() > 0;
   }
 
-  #onNamed(): void {
+  #onWorkDone(): void {
     if (this.#delayedEvents !== undefined && this.#waiting.size > 0) this.#setTimer(() => this.#deliver(), 0);
   }
 
@@ -191,7 +194,7 @@ export class Hub implements EventFeed {
     if (this.#delayedEvents !== undefined) {
       this.#setTimer(
         () => this.#deliver(),
-        Math.min(this.#options.waitFor?.names.remainingWaitMs() ?? 0, DELAY_CHECK_MS),
+        Math.min(this.#options.waitFor?.work.remainingWaitMs() ?? 0, DELAY_CHECK_MS),
       );
       return;
     }
@@ -287,6 +290,13 @@ export class Hub implements EventFeed {
     return execsLost;
   }
 
+  /** Nothing is read after these events, so they wait for their members even if the ring buffer is full. */
+  async #readLast(): Promise<boolean> {
+    if (this.#delayedEvents === undefined && !this.#readRecords(true)) return false;
+    if (this.#options.waitFor?.members.isWaiting === true) await this.#options.waitFor.members.settle();
+    return this.#release(true);
+  }
+
   #createHookLoss(id: number, reason: Loss['reason'], count: number): LossEvent {
     const hook = this.#options.hooks.get(id);
     if (hook !== undefined) hook.tally[reason === 'missed' ? 'missed' : 'unrecorded'] += count;
@@ -306,7 +316,7 @@ export class Hub implements EventFeed {
     const until = endless ? performance.now() + LAST_READS_MS : Infinity;
     this.#ending = true;
     this.yieldTimer.restart();
-    while (this.#consumers.size > 0 && this.#read() && performance.now() < until) {
+    while (this.#consumers.size > 0 && (await this.#readLast()) && performance.now() < until) {
       if (this.yieldTimer.isDue) await this.yieldTimer.yieldToEventLoop();
     }
     this.#setTimer(undefined);

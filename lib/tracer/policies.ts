@@ -1,5 +1,5 @@
 /** Manages the policies of a tracer: loads them completely or not at all, lists, switches, replaces and removes them. */
-import { hasNetworkRequests, hasSocketTracking } from '../compiled/compiled-hook.js';
+import { hasLateMembers, hasNetworkRequests, hasSocketTracking } from '../compiled/compiled-hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
@@ -24,6 +24,7 @@ import { checkModeCanChange, loadedMode, type LoadedMode } from './modes.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
 import type { Scopes } from './scopes.js';
+import type { LateMembers } from '../events/late-members.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
 import { nearestHint } from '../policy/index.js';
 import { compilePolicies } from './compile-policies.js';
@@ -53,6 +54,7 @@ export class PolicySet {
   readonly #options: PolicySetOptions;
   readonly #processes: ProcessSets;
   readonly #scopes: Scopes;
+  readonly #lateMembers: LateMembers;
   readonly #policies = new Map<string, LoadedPolicy>();
   /** Hooks by id. Hooks of removed policies stay until their last records have been read. */
   readonly #hooks = new Map<number, LoadedHook>();
@@ -65,7 +67,8 @@ export class PolicySet {
   /** Number of attached policies that track sockets. */
   #tracking = 0;
 
-  constructor(context: AttachContext, options: PolicySetOptions, scopes: Scopes) {
+  constructor(context: AttachContext, options: PolicySetOptions, scopes: Scopes, lateMembers: LateMembers) {
+    this.#lateMembers = lateMembers;
     this.#context = context;
     this.#scopes = scopes;
     this.#options = options;
@@ -335,6 +338,7 @@ export class PolicySet {
           tally,
           ...(functions === undefined ? {} : { functions }),
           ...(hasNetworkRequests(hook) ? { requests } : {}),
+          ...(hasLateMembers(hook) ? { lateMembers: this.#lateMembers } : {}),
         };
         this.#register(loaded);
         const attached = await this.#attach(target, {

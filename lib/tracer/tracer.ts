@@ -21,6 +21,7 @@ import { kernelDetail, isNotPermitted, messageWithReason, type NativeError } fro
 import { objectName, type NativeFeatures } from '../native/features.js';
 import { preemption } from '../native/preemption.js';
 import { retainKernelBtf } from '../native/btf.js';
+import { fileReader } from '../native/file-reader.js';
 import { checkLimits, toLimitError } from '../native/limits.js';
 import { checkPrivileges } from '../native/preflight.js';
 import type { ContainerInfo, ContainerSourceStatus } from '../../types/containers.js';
@@ -28,8 +29,11 @@ import { Cgroups } from '../containers/cgroups.js';
 import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
 import { findCgroupMount } from '../process/cgroup-hierarchy.js';
+import { isInHostNamespace } from '../process/proc-files.js';
+import { LateMembers } from '../events/late-members.js';
 import { BatchIterator, EventIterator, type Consumer } from '../stream/consumer.js';
 import { Hub, sensorHookName } from '../stream/hub.js';
+import { CombinedWork, LateWork } from '../stream/late-work.js';
 import { toPlainEvent, PlainIterator } from '../stream/plain-iterator.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { badOptionError } from './bad-option.js';
@@ -79,7 +83,15 @@ class KernelTracer implements Tracer {
     const cgroups = createCgroups(binding);
     this.#containers = new ContainerWatch(options.containers, cgroups);
     const { names } = this.#containers;
-    this.#cache = new ProcessCache({ nodeName, clock, cgroups, names });
+    const lateWork = new LateWork();
+    this.#cache = new ProcessCache({
+      nodeName,
+      clock,
+      cgroups,
+      names,
+      readFacts: (pid, executable) => fileReader().readProcess(pid, executable, isInHostNamespace('mnt')),
+      onLateWork: lateWork.add,
+    });
     const attachContext = {
       binding,
       session,
@@ -94,7 +106,7 @@ class KernelTracer implements Tracer {
     };
     this.#scopes = new Scopes(session, { nodeLabels: options.nodeLabels, mount: findCgroupMount() });
     this.#scopes.watch(this.#containers.store);
-    this.#policies = new PolicySet(attachContext, options, this.#scopes);
+    this.#policies = new PolicySet(attachContext, options, this.#scopes, new LateMembers(lateWork.add));
     try {
       this.#hub = new Hub({
         session,
@@ -104,7 +116,11 @@ class KernelTracer implements Tracer {
         nodeName,
         coalesceMs,
         maxQueued,
-        waitFor: names && { names, usedMax: options.bufferSize / 2 },
+        waitFor: {
+          work: new CombinedWork(names === undefined ? [lateWork] : [lateWork, names]),
+          members: lateWork,
+          usedMax: options.bufferSize / 2,
+        },
         onEmpty: () => this.#policies.onRingEmpty(),
       });
     } catch (error) {

@@ -4,6 +4,7 @@
 #include "binding/btf.h"
 #include "binding/cgroups.h"
 #include "binding/features.h"
+#include "binding/file_reader.h"
 #include "binding/kernel_symbol.h"
 #include "binding/napi_error.h"
 #include "binding/pins.h"
@@ -20,6 +21,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("layoutHash", Napi::String::New(env, POLYTRACE_LAYOUT_HASH));
   exports.Set("Session", Session::define(env));
   exports.Set("Btf", Btf::define(env));
+  exports.Set("FileReader", FileReader::define(env));
   exports.Set("probeFeatures", Napi::Function::New<guarded_callback<probe_features>>(env, "probeFeatures"));
   exports.Set("bootOffset", Napi::Function::New<guarded_callback<boot_offset>>(env, "bootOffset"));
   exports.Set("cgroupPath", Napi::Function::New<guarded_callback<cgroup_path>>(env, "cgroupPath"));

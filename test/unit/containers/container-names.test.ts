@@ -33,7 +33,7 @@ describe('names of containers', () => {
     });
     sink.state(true);
     names = new ContainerNames(store, 500);
-    names.onNamed = () => void named++;
+    names.onDone = () => void named++;
   });
 
   it('events of a known container do not wait; all its processes have the same object', async () => {

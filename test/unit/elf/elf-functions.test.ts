@@ -1,6 +1,7 @@
 /** Finds functions of ELF files by file offset, in correct and in damaged files. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { runToCompletion } from '../../../lib/cooperative.js';
 import { readFunctions } from '../../../lib/elf/elf-functions.js';
 import { buildElf, toFileBytes } from './elf-builder.js';
 
@@ -14,7 +15,7 @@ const FILE = buildElf({
 });
 
 describe('functions of an ELF file', () => {
-  const functions = readFunctions(toFileBytes(FILE));
+  const functions = runToCompletion(readFunctions(toFileBytes(FILE)));
 
   for (const [what, offset, expected] of [
     ['the first byte', 0x400n, { symbol: 'main', offset: 0n }],
@@ -35,8 +36,8 @@ describe('functions of an ELF file', () => {
   });
 
   it('are not found in a file that is not ELF, or is truncated', () => {
-    assert.equal(readFunctions(toFileBytes(Buffer.from('#!/bin/sh\n'))), null);
-    assert.equal(readFunctions(toFileBytes(FILE.subarray(0, 100))), null);
+    assert.equal(runToCompletion(readFunctions(toFileBytes(Buffer.from('#!/bin/sh\n')))), null);
+    assert.equal(runToCompletion(readFunctions(toFileBytes(FILE.subarray(0, 100)))), null);
   });
 
   it('with any changed bytes, the reader throws nothing and limits the length of names', function () {
@@ -46,7 +47,7 @@ describe('functions of an ELF file', () => {
       fc.property(changes, fc.bigInt(0n, 0x2000n), (changed, offset) => {
         const file = Buffer.from(FILE);
         for (const [at, byte] of changed) file[at] = byte;
-        const found = readFunctions(toFileBytes(file))?.find(offset);
+        const found = runToCompletion(readFunctions(toFileBytes(file)))?.find(offset);
         assert.ok((found?.symbol.length ?? 0) <= 1024);
       }),
       { numRuns: 500 },

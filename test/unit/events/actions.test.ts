@@ -9,8 +9,9 @@ import {
   readPolicyMode,
   type EventActions,
 } from '../../../lib/events/performed-actions.js';
-import { localDevices, parseMaps } from '../../../lib/events/mapped-files.js';
-import { readStackAddresses, parseKallsyms, resolveUserFrames } from '../../../lib/events/stacks.js';
+import { FakeFileReader } from '../fake-file-reader.js';
+import { resolveAddresses } from '../../../lib/events/mapped-files.js';
+import { readStackAddresses, parseKallsyms, toUserFrames } from '../../../lib/events/stacks.js';
 import { EventFlag, EventHeader, EventHook, ImaHash, StringRef } from '../../../lib/wire/layout.gen.js';
 import { RecordChunk } from '../../../lib/wire/record-chunk.js';
 import { hookRecord } from '../wire/records.js';
@@ -150,40 +151,19 @@ describe('stack traces', () => {
     assert.deepEqual(parseKallsyms('0000000000000000 T a\n'), []);
   });
 
-  it('mapped files with offsets', () => {
-    const [range] = parseMaps(
-      '7f00001000-7f00003000 r-xp 00002000 08:01 42    /usr/lib/a b.so\n7f1-7f2 rw-p 0 00:00 0\n',
-    );
-    assert.deepEqual(range, {
-      start: 0x7f00001000n,
-      end: 0x7f00003000n,
-      base: 0x7efffff000n,
-      device: '8:1',
-      module: '/usr/lib/a b.so',
-    });
-  });
-
-  it('only files on local file systems are read', () => {
-    const mounts = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw
-23 22 0:50 / /mnt rw - fuse.sshfs there rw
-24 22 0:51 / /net rw master:2 - nfs4 there:/ rw
-25 22 0:52 / /over rw - overlay overlay rw
-26 22 0:53 / /host rw - virtiofs rootfs rw
-`;
-    assert.deepEqual([...localDevices(mounts)], ['8:1', '0:52', '0:53']);
-  });
-
-  it('have the file and offset of this process, and the address only on request', () => {
-    const inside = parseMaps(readFileSync('/proc/self/maps', 'utf8'))[0];
-    assert.ok(inside);
-    const [frame] = resolveUserFrames([inside.start + 5n], process.pid, false);
-    const fileOffset = inside.start + 5n - inside.base;
-    assert.equal(frame?.module, inside.module);
-    assert.equal(frame?.fileOffset, fileOffset);
-    assert.equal(frame?.offset, fileOffset, 'the header of the file is in no function');
-    assert.equal(resolveUserFrames([inside.start], process.pid, true)[0]?.address, inside.start);
-    assert.deepEqual(resolveUserFrames([1n], process.pid, false), [{}]);
-    assert.deepEqual(resolveUserFrames([inside.start], 0x7fffffff, false), [{}]);
-    assert.deepEqual(resolveUserFrames([inside.start], undefined, true), [{ address: inside.start }]);
+  it('have the file and offset of this process, and the address only on request', async () => {
+    const reader = new FakeFileReader();
+    const start = BigInt(`0x${/^[0-9a-f]+/.exec(readFileSync('/proc/self/maps', 'latin1'))?.[0] ?? ''}`);
+    const addresses = [start + 5n, 1n];
+    const resolved = await resolveAddresses(process.pid, addresses, reader);
+    const [frame, none] = toUserFrames(addresses, resolved, false);
+    assert.equal(frame?.module, process.execPath);
+    assert.deepEqual([frame?.fileOffset, frame?.offset], [5n, 5n], 'the header of the file is in no function');
+    assert.deepEqual(none, {});
+    assert.equal(toUserFrames(addresses, resolved, true)[0]?.address, start + 5n);
+    assert.equal(toUserFrames(addresses, resolved, false)[0]?.address, undefined);
+    reader.isSilent = true;
+    const unknown = await resolveAddresses(process.pid, addresses, reader);
+    assert.deepEqual(toUserFrames(addresses, unknown, true), [{ address: start + 5n }, { address: 1n }]);
   });
 });

@@ -4,6 +4,7 @@ import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FileArgument } from '../../../types/index.js';
+import { FakeFileReader } from '../fake-file-reader.js';
 import { findFileBuildId } from '../../../lib/events/build-ids.js';
 
 const BUILD_ID = '00112233445566778899aabbccddeeff';
@@ -27,6 +28,8 @@ function elfWithNote(noteBytes = 32): Buffer {
   return Buffer.concat([header, program, note, Buffer.from(BUILD_ID, 'hex')]);
 }
 
+const READER = new FakeFileReader();
+
 describe('build ids', () => {
   let folder = '';
   before(() => (folder = mkdtempSync(join(tmpdir(), 'build-ids-'))));
@@ -41,30 +44,33 @@ describe('build ids', () => {
     return { type: 'file', index: 0, path, flags: [], permission: '', inode: ino, device, links: 1 };
   }
 
-  it('come from the file that was mapped', () => {
+  it('come from the file that was mapped', async () => {
     const file = writeMappedFile('a', elfWithNote());
-    assert.equal(findFileBuildId(process.pid, file), BUILD_ID);
+    assert.equal(await findFileBuildId(process.pid, file, READER), BUILD_ID);
     // The process has ended, so the path on the host is used.
-    assert.equal(findFileBuildId(0x7fffffff, file), BUILD_ID);
+    assert.equal(await findFileBuildId(0x7fffffff, file, READER), BUILD_ID);
   });
 
-  it('do not come from another file', () => {
+  it('do not come from another file', async () => {
     const file = writeMappedFile('b', elfWithNote());
-    assert.equal(findFileBuildId(process.pid, { ...file, inode: file.inode + 1n }), undefined);
-    assert.equal(findFileBuildId(process.pid, { ...file, device: { major: 4000, minor: 1 } }), undefined);
+    assert.equal(await findFileBuildId(process.pid, { ...file, inode: file.inode + 1n }, READER), undefined);
+    assert.equal(await findFileBuildId(process.pid, { ...file, device: { major: 4000, minor: 1 } }), undefined);
     const other = writeMappedFile('c', elfWithNote());
     renameSync(other.path, file.path);
-    assert.equal(findFileBuildId(process.pid, file), undefined);
-    assert.equal(findFileBuildId(process.pid, { ...file, path: folder }), undefined);
-    assert.equal(findFileBuildId(process.pid, { ...file, path: '' }), undefined);
+    assert.equal(await findFileBuildId(process.pid, file, READER), undefined);
+    assert.equal(await findFileBuildId(process.pid, { ...file, path: folder }, READER), undefined);
+    assert.equal(await findFileBuildId(process.pid, { ...file, path: '' }, READER), undefined);
   });
 
-  it('are missing if the file has none or is damaged', () => {
-    assert.equal(findFileBuildId(process.pid, writeMappedFile('d', Buffer.from('text'))), undefined);
+  it('are missing if the file has none or is damaged', async () => {
+    assert.equal(await findFileBuildId(process.pid, writeMappedFile('d', Buffer.from('text')), READER), undefined);
     const whole = elfWithNote();
     for (let length = 0; length < whole.length; length += 4) {
-      assert.equal(findFileBuildId(process.pid, writeMappedFile(`e${length}`, whole.subarray(0, length))), undefined);
+      assert.equal(
+        await findFileBuildId(process.pid, writeMappedFile(`e${length}`, whole.subarray(0, length)), READER),
+        undefined,
+      );
     }
-    assert.equal(findFileBuildId(process.pid, writeMappedFile('f', elfWithNote(2 ** 40))), BUILD_ID);
+    assert.equal(await findFileBuildId(process.pid, writeMappedFile('f', elfWithNote(2 ** 40)), READER), BUILD_ID);
   });
 });

@@ -278,6 +278,31 @@ describe('process cache', () => {
   });
 });
 
+describe('processes from /proc', () => {
+  const own = { pid: process.pid, parentPid: 0, startTicks: 1n };
+  const facts = { commandLine: Buffer.from('node\0a\0'), runsHostFile: true };
+  const findOwn = async (answer: typeof facts | undefined): Promise<TrackedProcess> => {
+    const cache = new ProcessCache({
+      nodeName: 'n',
+      clock: new Clock(() => 0n),
+      readFacts: () => Promise.resolve(answer),
+    });
+    await cache.addRunningProcesses(Array.from({ length: 100 }, (_, i) => ({ ...own, pid: PID_BASE + i })).concat(own));
+    return cache.findRunning(process.pid) as TrackedProcess;
+  };
+
+  it('have the arguments and the file that were read for them', async () => {
+    const { argv, binaryUntrusted, flags, executable } = await findOwn(facts);
+    assert.deepEqual([argv, binaryUntrusted, flags, executable], [['a'], false, 'procFS', process.execPath]);
+    assert.equal((await findOwn({ ...facts, runsHostFile: false })).binaryUntrusted, true);
+  });
+
+  it('without an answer in time, they are not trusted, and their arguments are incomplete', async () => {
+    const { argv, binaryUntrusted, flags, executable } = await findOwn(undefined);
+    assert.deepEqual([argv, binaryUntrusted, flags, executable], [[], true, 'procFS errorArgs', process.execPath]);
+  });
+});
+
 describe('strings of processes', () => {
   it('argv without argv[0]', () => {
     assert.deepEqual(splitArgv('a\0'), []);

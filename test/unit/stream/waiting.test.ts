@@ -9,7 +9,7 @@ class FakeNames {
   left = 60_000;
   gaveUp = 0;
   asked = 0;
-  onNamed = (): void => undefined;
+  onDone = (): void => undefined;
   remainingWaitMs(): number {
     this.asked++;
     return this.isWaiting ? this.left : 0;
@@ -17,6 +17,10 @@ class FakeNames {
   stopWaiting(): void {
     this.gaveUp++;
     this.isWaiting = false;
+  }
+  async settle(): Promise<void> {
+    await Promise.resolve();
+    this.stopWaiting();
   }
 }
 
@@ -27,7 +31,7 @@ describe('events that wait for names', () => {
   beforeEach(() => {
     session = new FakeSession();
     names = new FakeNames();
-    hub = fakeHub(session, 1000, undefined, undefined, { names, usedMax: 5 });
+    hub = fakeHub(session, 1000, undefined, undefined, { work: names, members: names, usedMax: 5 });
   });
   afterEach(() => hub.end(false));
 
@@ -46,7 +50,7 @@ describe('events that wait for names', () => {
     assert.equal(isRead, false);
     assert.equal(session.records.length, 2, 'nothing is read meanwhile');
     names.isWaiting = false;
-    names.onNamed();
+    names.onDone();
     assert.deepEqual(await first, [1, 2]);
     assert.deepEqual(await nextBatchPids(events), [3, 4]);
   });

@@ -1,0 +1,66 @@
+/**
+ * Reads what traced processes have chosen: their memory maps and command lines, and files at their paths. A file system
+ * can let such a call wait forever, so all of them run on threads of the addon. A call that takes longer than LIMIT_MS
+ * is dropped, and its answer is `undefined`: nobody knows it.
+ */
+import { loadBinding, type FilePart, type Mapping, type NativeBinding, type NativeFileReader, type ProcessFacts } from './binding.js';
+
+export type { FilePart, Mapping } from './binding.js';
+
+const LIMIT_MS = 250;
+const CHECK_MS = 50;
+
+export class FileReader {
+  readonly #native: NativeFileReader;
+  #running = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(binding: NativeBinding) {
+    this.#native = new binding.FileReader();
+  }
+
+  /** `false`: there is no readable regular file. */
+  readPart(path: string, offset: number, length: number): Promise<FilePart | false | undefined> {
+    return this.#watch(this.#native.readPart(path, offset, length));
+  }
+
+  /** Returns the mapping of each address; `false` for an address where nothing is mapped. */
+  findMappings(pid: number, addresses: readonly bigint[]): Promise<readonly (Mapping | false)[] | undefined> {
+    return this.#watch(this.#native.findMappings(pid, BigUint64Array.from(addresses)));
+  }
+
+  /** `executable` is the target of /proc/PID/exe. `isHostView`: this process sees the mounts of the host. */
+  readProcess(pid: number, executable: Buffer, isHostView: boolean): Promise<ProcessFacts | undefined> {
+    return this.#watch(this.#native.readProcess(pid, executable, isHostView));
+  }
+
+  /** Opens a path without opening its file (O_PATH). The caller closes the descriptor. `false`: there is no such file. */
+  openPath(path: string): Promise<number | false | undefined> {
+    return this.#watch(this.#native.openPath(path));
+  }
+
+  /** The same for a file on a local file system that the process has mapped. `path` is as the process sees it. */
+  openMapped(pid: number, path: string, major: number, minor: number): Promise<number | false | undefined> {
+    return this.#watch(this.#native.openMapped(pid, path, major, minor));
+  }
+
+  async #watch<T>(call: Promise<T | null>): Promise<T | undefined> {
+    this.#running++;
+    this.#timer ??= setInterval(() => this.#native.dropLate(LIMIT_MS), CHECK_MS);
+    try {
+      return (await call) ?? undefined;
+    } finally {
+      if (--this.#running === 0) {
+        clearInterval(this.#timer);
+        this.#timer = undefined;
+      }
+    }
+  }
+}
+
+let reader: FileReader | undefined;
+
+/** The reader of this JavaScript thread. Throws as loadBinding() does. */
+export function fileReader(): FileReader {
+  return (reader ??= new FileReader(loadBinding()));
+}

@@ -1,0 +1,137 @@
+#include "files/traced_files.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+#include "base/error.h"
+
+namespace polytrace {
+
+namespace {
+
+// Headers older than Linux 5.12 do not have it.
+constexpr uint64_t CACHED = 0x20;
+// A lookup in the cache can fail because of a rename at the same moment.
+constexpr int CACHED_TRIES = 3;
+constexpr size_t COMMAND_LINE_MAX = size_t{2} * 1024 * 1024;
+
+// Reads until the end of the file or `max` bytes.
+std::vector<uint8_t> read_bytes(int fd, size_t max, off_t offset) {
+  constexpr size_t chunk = 64 * 1024;
+  std::vector<uint8_t> bytes;
+  while (bytes.size() < max) {
+    const size_t at = bytes.size();
+    bytes.resize(at + std::min(chunk, max - at));
+    const ssize_t got = pread(fd, bytes.data() + at, bytes.size() - at, offset + static_cast<off_t>(at));
+    bytes.resize(at + static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    if (got <= 0) break;
+  }
+  return bytes;
+}
+
+// Without a free descriptor, nothing is known about the file.
+void check_limit(int error) {
+  if (error == EMFILE || error == ENFILE) throw Failure{errno_name(error), "cannot open a file", error};
+}
+
+std::string process_file(uint32_t pid, const char* name) { return "/proc/" + std::to_string(pid) + "/" + name; }
+
+struct FileKey {
+  Device device;
+  uint64_t inode = 0;
+  bool operator==(const FileKey& other) const = default;
+};
+
+// Does not ask the file system for anything that the kernel already knows.
+std::optional<FileKey> read_key(const Fd& file) {
+  struct statx found = {};
+  const int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
+  if (file.value < 0 || statx(file.value, "", flags, STATX_INO, &found) != 0) return std::nullopt;
+  return FileKey{{found.stx_dev_major, found.stx_dev_minor}, found.stx_ino};
+}
+
+// Opens the path (O_PATH) without asking any file system: the path of a running executable is in the kernel's cache.
+// Before Linux 5.12, the file systems are asked. Returns -1 if that fails.
+int open_cached(const Fd& root, const std::string& path) {
+  if (root.value < 0) return -1;
+  open_how how = {.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | CACHED};
+  for (int i = 0; i < CACHED_TRIES; i++) {
+    const long file = syscall(SYS_openat2, root.value, path.c_str(), &how, sizeof(how));
+    if (file >= 0) return static_cast<int>(file);
+    if (errno == EINVAL) how.resolve = RESOLVE_IN_ROOT;
+  }
+  return -1;
+}
+
+std::optional<FileKey> look_up(const Fd& root, const std::string& path) {
+  const Fd file(open_cached(root, path));
+  return read_key(file);
+}
+
+int open_folder(const char* path) { return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC); }
+
+}  // namespace
+
+std::optional<FilePart> read_part(const std::string& path, const FileRange& range) {
+  // opening a pipe must not wait for a writer
+  const Fd file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (file.value < 0) check_limit(errno);
+  struct stat status = {};
+  if (file.value < 0 || fstat(file.value, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  const auto size = static_cast<uint64_t>(status.st_size);
+  FilePart part;
+  part.identity = {.device = status.st_dev,
+                   .inode = status.st_ino,
+                   .size = size,
+                   .modified_ns = static_cast<uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
+                                  static_cast<uint64_t>(status.st_mtim.tv_nsec)};
+  if (range.offset >= size) return part;
+  const uint64_t length = std::min(range.length, size - range.offset);
+  part.bytes = read_bytes(file.value, length, static_cast<off_t>(range.offset));
+  return part;
+}
+
+ProcessFacts read_process(uint32_t pid, const std::string& executable, bool is_host_view) {
+  ProcessFacts facts;
+  const Fd command(open(process_file(pid, "cmdline").c_str(), O_RDONLY | O_CLOEXEC));
+  if (command.value >= 0) facts.command_line = read_bytes(command.value, COMMAND_LINE_MAX, 0);
+  const Fd file(open(process_file(pid, "exe").c_str(), O_PATH | O_CLOEXEC));
+  const auto own = read_key(file);
+  if (!own) return facts;
+  // reading the root of pid 1 can be forbidden
+  const Fd initial(open_folder("/proc/1/root"));
+  const Fd here(is_host_view ? open_folder("/") : -1);
+  facts.runs_host_file = own == look_up(initial, executable) || own == look_up(here, executable);
+  return facts;
+}
+
+std::shared_ptr<Fd> open_path(const std::string& path) {
+  const int fd = open(path.c_str(), O_PATH | O_CLOEXEC);
+  if (fd < 0) check_limit(errno);
+  return std::make_shared<Fd>(fd);
+}
+
+std::shared_ptr<Fd> open_mapped(uint32_t pid, const std::string& path, const Device& device) {
+  // the process may have ended
+  for (const std::string& root : {process_file(pid, "root"), std::string("/")}) {
+    const auto is_local = [&](uint32_t viewer) {
+      const std::vector<Device> local = list_local_devices(viewer);
+      return std::find(local.begin(), local.end(), device) != local.end();
+    };
+    if (!is_local(root == "/" ? static_cast<uint32_t>(getpid()) : pid)) continue;
+    const Fd folder(open_folder(root.c_str()));
+    auto file = std::make_shared<Fd>(open_cached(folder, path));
+    const auto key = read_key(*file);
+    if (key && key->device == device) return file;
+  }
+  return std::make_shared<Fd>(-1);
+}
+
+}  // namespace polytrace

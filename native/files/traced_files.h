@@ -1,0 +1,77 @@
+// Reads what traced processes have chosen: their memory maps, their command lines, and files that they map or that
+// policies name. Each of these calls can wait as long as a file system does not answer, so they run on FileThreads
+// only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/handles.h"
+
+namespace polytrace {
+
+// A regular file. Two files with equal values have the same content.
+struct FileIdentity {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  uint64_t size = 0;
+  uint64_t modified_ns = 0;
+};
+
+struct FileRange {
+  uint64_t offset = 0;
+  uint64_t length = 0;
+};
+
+struct FilePart {
+  FileIdentity identity;
+  std::vector<uint8_t> bytes;
+};
+
+// Reads a part of a file; fewer bytes if the file ends before. Returns nothing if it is not a readable regular file.
+std::optional<FilePart> read_part(const std::string& path, const FileRange& range);
+
+struct Device {
+  uint32_t major = 0;
+  uint32_t minor = 0;
+  bool operator==(const Device& other) const = default;
+};
+
+// The devices of the local file systems in the process's mount namespace: those that cannot let a read wait forever.
+std::vector<Device> list_local_devices(uint32_t pid);
+
+// A range of a process's memory and the file that is mapped there.
+struct Mapping {
+  uint64_t start = 0;
+  uint64_t end = 0;
+  uint64_t offset = 0;
+  Device device;
+  std::string name;
+  bool is_local = false;
+};
+
+// Returns the mapping of each address, in the order of the addresses; an empty one where nothing is mapped.
+std::vector<Mapping> find_mappings(uint32_t pid, std::span<const uint64_t> addresses);
+
+struct ProcessFacts {
+  std::vector<uint8_t> command_line;
+  bool runs_host_file = false;  // the executable is the host's file of its path
+};
+
+// `executable` is the target of the process's link to its executable. `is_host_view`: this process has the host's
+// mounts, and can look the path up in its own root.
+ProcessFacts read_process(uint32_t pid, const std::string& executable, bool is_host_view);
+
+// Opens a path without opening the file (O_PATH). `value` is negative if there is no such file. This and read_part
+// throw Failure if no descriptor is left.
+std::shared_ptr<Fd> open_path(const std::string& path);
+
+// The same for a file on a local file system, at a path as the process sees it, or as this process does. The path must
+// be in the kernel's cache, as that of a mapped file is.
+std::shared_ptr<Fd> open_mapped(uint32_t pid, const std::string& path, const Device& device);
+
+}  // namespace polytrace
