@@ -13,6 +13,8 @@ class FileReader : public Napi::ObjectWrap<FileReader> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit FileReader(const Napi::CallbackInfo& info);
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
   ~FileReader() override;
 
  private:

@@ -16,7 +16,7 @@ namespace polytrace {
 namespace {
 
 constexpr size_t NAME_MAX_BYTES = 4096;
-constexpr size_t LINES_BYTES = 64 * 1024;
+constexpr size_t LINES_BYTES = size_t{64} * 1024;
 
 // struct procmap_query of the kernel's include/uapi/linux/fs.h, which older headers do not have.
 struct MapQuery {

@@ -24,7 +24,7 @@ constexpr size_t COMMAND_LINE_MAX = size_t{2} * 1024 * 1024;
 
 // Reads until the end of the file or `max` bytes.
 std::vector<uint8_t> read_bytes(int fd, size_t max, off_t offset) {
-  constexpr size_t chunk = 64 * 1024;
+  constexpr size_t chunk = size_t{64} * 1024;
   std::vector<uint8_t> bytes;
   while (bytes.size() < max) {
     const size_t at = bytes.size();

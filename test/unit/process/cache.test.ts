@@ -74,6 +74,7 @@ describe('process cache', () => {
     onFork(testProcessAt(6), testProcessAt(1));
     cache.onDrained(false);
     assert.equal(findForHook(testProcessAt(6, 1)).flags, 'procFS unknown');
+    assert.equal(findForHook(testProcessAt(6, 1)).binaryUntrusted, true);
     onFork(testProcessAt(7), testProcessAt(1));
     assert.ok(findForHook(testProcessAt(7, 1)).forked);
   });
@@ -246,16 +247,6 @@ describe('process cache', () => {
     );
   });
 
-  it('a process from /proc is untrusted if its executable was replaced, or if the record of its exec was lost', async () => {
-    const startTicks = readProcEntry(process.pid)?.startTicks as bigint;
-    await cache.addRunningProcesses([{ pid: process.pid, parentPid: 1, startTicks }]);
-    const running = cache.findRunning(process.pid);
-    assert.equal(running?.binaryUntrusted, false);
-    cache.markForged([process.pid, PID_BASE]);
-    assert.equal(running?.binaryUntrusted, true);
-    assert.equal(findForHook(testProcessAt(70, 1)).binaryUntrusted, true);
-  });
-
   it('the name of a process is not its binary, unless the process is a kernel thread', async () => {
     const entry = { parentPid: 0, startTicks: 5n };
     await cache.addRunningProcesses([
@@ -295,6 +286,17 @@ describe('processes from /proc', () => {
     const { argv, binaryUntrusted, flags, executable } = await findOwn(facts);
     assert.deepEqual([argv, binaryUntrusted, flags, executable], [['a'], false, 'procFS', process.execPath]);
     assert.equal((await findOwn({ ...facts, runsHostFile: false })).binaryUntrusted, true);
+  });
+
+  it('are untrusted if their executable was replaced, or if the record of their exec was lost', async () => {
+    const startTicks = readProcEntry(process.pid)?.startTicks as bigint;
+    const readFacts = (): Promise<typeof facts> => Promise.resolve(facts);
+    const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 0n), readFacts });
+    await cache.addRunningProcesses([{ ...own, startTicks }]);
+    const running = cache.findRunning(process.pid);
+    assert.equal(running?.binaryUntrusted, false);
+    cache.markForged([process.pid, PID_BASE]);
+    assert.equal(running?.binaryUntrusted, true);
   });
 
   it('without an answer in time, they are not trusted, and their arguments are incomplete', async () => {

@@ -7,6 +7,7 @@ import { runToCompletion } from '../../../lib/cooperative.js';
 import { Cgroups } from '../../../lib/containers/cgroups.js';
 import { Clock } from '../../../lib/process/clock.js';
 import { listPids, listProcesses, ProcfsProcess, readProcEntry } from '../../../lib/process/procfs.js';
+import type { ProcessFacts } from '../../../lib/process/process.js';
 
 const COUNT = 40;
 
@@ -66,17 +67,24 @@ describe('the list of processes', () => {
     assert.equal(readProcEntry(1, root)?.isKernelThread, false);
   });
 
-  it('reads a process whose leader has ended from a thread that still runs', () => {
+  it('reads a process whose leader has ended from a thread that still runs', async () => {
     for (const thread of ['1', '2', '3']) mkdirSync(join(root, '1/task', thread), { recursive: true });
     writeFileSync(join(root, '1/status'), 'Name:\t/usr/sbin/sshd\n');
-    const context = { nodeName: 'n', clock: new Clock(() => 0n), cgroups: new Cgroups() };
+    const asked: number[] = [];
+    const readFacts = (pid: number): Promise<ProcessFacts> => {
+      asked.push(pid);
+      return Promise.resolve({ commandLine: Buffer.from('node\0a\0'), runsHostFile: true });
+    };
+    const context = { nodeName: 'n', clock: new Clock(() => 0n), cgroups: new Cgroups(), readFacts };
     const read = (): ProcfsProcess =>
       new ProcfsProcess(context, { pid: 1, parentPid: 0, startTicks: 1n }, undefined, root);
     assert.deepEqual([read().binary, read().binaryUntrusted, read().flags], ['', true, 'procFS errorFilename']);
     symlinkSync(process.execPath, join(root, '1/task/3/exe'));
-    writeFileSync(join(root, '1/task/3/cmdline'), 'node\0a\0');
-    assert.deepEqual([read().binary, read().argv, read().flags], [process.execPath, ['a'], 'procFS']);
-    assert.equal(read().binaryUntrusted, false);
+    const tracked = read();
+    await tracked.readFacts();
+    assert.deepEqual(asked, [3]);
+    assert.deepEqual([tracked.binary, tracked.argv, tracked.flags], [process.execPath, ['a'], 'procFS']);
+    assert.equal(tracked.binaryUntrusted, false);
   });
 
   it('leaves out only the processes that end meanwhile', () => {
