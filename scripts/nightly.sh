@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 export POLYTRACE_NIGHTLY=1
 declare -A commands=(
-	[tiers]="bash scripts/test.sh native kernel kubernetes"
+	[tiers]="POLYTRACE_SEED=$RANDOM bash scripts/test.sh unit native kernel kubernetes"
 	[packages]="npm run --silent test:packages"
 	[sanitize]="npm run --silent test:sanitize"
 	[fuzz]="bash scripts/setup.sh --fuzz && npm run --silent fuzz"

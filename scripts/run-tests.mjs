@@ -21,6 +21,8 @@ const mocha = [
   ...(process.stdout.isTTY ? [] : ['--no-color']),
   '--require',
   'tsx/cjs',
+  '--require',
+  './test/fixed-seed.cjs',
   '--reporter',
   'test/reporter.cjs',
   // Limit for a test that hangs. A busy machine needs more than mocha's default of two seconds.

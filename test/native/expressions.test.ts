@@ -55,8 +55,8 @@ describe('expressions in the kernel', function () {
     for (const [i, { steps, runs }] of cases.entries()) {
       const expected = runs.map((run) => evaluateSteps(steps, run.slice(0, VALUES), run[VALUES] as bigint));
       assert.deepEqual(given[i]?.left, expected, JSON.stringify(steps, (_, value) => String(value)));
-      // The limit is the capacity for expressions and a few instructions that call them.
-      assert.ok((given[i]?.verified ?? 0n) <= CAPACITY + 40, `${given[i]?.verified} instructions verified`);
+      // Each instruction is verified once, and some twice, where two branches meet. Paths that multiply exceed the limit.
+      assert.ok((given[i]?.verified ?? 0n) <= 2 * CAPACITY, `${given[i]?.verified} instructions verified`);
     }
   }
 
