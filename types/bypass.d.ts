@@ -3,7 +3,6 @@ import type { ExplainOptions, HookKind, Policy } from './policy.js';
 /** Ways around a hook or a filter. docs/bypass.md explains each code and what closes it. */
 export type BypassCode =
   | 'ALREADY_OPEN'
-  | 'COLD_HANDLE'
   | 'DESCRIPTOR_MAY_CHANGE'
   | 'DETACHED_MOUNT'
   | 'HARD_LINK'
@@ -22,10 +21,10 @@ export type BypassCode =
   | 'X32_CALL';
 
 /**
- * What a process needs for a way: nothing, the right to write to a file or its folder, a capability that unprivileged
- * processes do not have, or a start before the policy was loaded.
+ * What a process needs for a way: nothing, the right to write to a file or its folder, or a start before the policy was
+ * loaded.
  */
-export type BypassNeed = 'nothing' | 'file-access' | 'capability' | 'earlier-start';
+export type BypassNeed = 'nothing' | 'file-access' | 'earlier-start';
 
 /** A way around a hook of a policy, or around a filter of it. */
 export interface PolicyBypass {

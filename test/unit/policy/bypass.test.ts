@@ -51,11 +51,6 @@ const CASES: Readonly<Record<BypassCode, readonly Case[]>> = {
     { has: kernelCall('security_file_open'), hasNot: kernelCall('security_file_permission') },
     { has: call('sys_openat'), hasNot: call('sys_read') },
   ],
-  COLD_HANDLE: [
-    { has: pathFilter, hasNot: withHooks('sys_open_by_handle_at') },
-    { has: pathFilter, hasNot: kernelCall('security_file_permission', filter('file', 'Equal', '/etc/a', ', inode: true')) }, // prettier-ignore
-    { has: pathFilter, hasNot: kernelCall('security_path_rename', filter('path', 'Prefix', '/etc')) },
-  ],
   DESCRIPTOR_MAY_CHANGE: [
     { has: call('sys_read', filter('fd', 'Prefix', '/etc/')), hasNot: pathFilter },
     { has: call('sys_read', filter('fd', 'Prefix', '/etc/')), hasNot: call('sys_read', '\nargs: [{index: 0, type: fd}]') }, // prettier-ignore
@@ -84,7 +79,9 @@ const CASES: Readonly<Record<BypassCode, readonly Case[]>> = {
     { has: call('sys_bind'), hasNot: call('sys_bind'), kernel: makeKernel(['io_bind']), otherKernel: makeKernel([]) },
     { has: call('sys_read'), hasNot: call('sys_setuid') },
   ],
-  LATE_POLICY: [{ has: bprm('{operator: In, values: [/usr/bin/nc]}'), hasNot: kernelCall('security_file_open') }],
+  LATE_POLICY: [
+    { has: bprm('{operator: In, values: [/usr/bin/nc], followChildren: true}'), hasNot: bprm('{operator: In, values: [/usr/bin/nc]}') }, // prettier-ignore
+  ],
   MISSED_CALLS: [
     { has: policyYaml('fentries: [{call: tcp_connect, syscall: false}]'), hasNot: kernelCall('tcp_connect') },
     { has: policyYaml('fentries: [{call: tcp_connect, syscall: false}]'), hasNot: policyYaml('fentries: [{call: tcp_connect, syscall: false}]'), otherKernel: makeKernel([], 'voluntary') }, // prettier-ignore
@@ -96,8 +93,8 @@ const CASES: Readonly<Record<BypassCode, readonly Case[]>> = {
     { has: call('sys_mount'), hasNot: call('sys_mount'), otherKernel: makeKernel([]) },
   ],
   NAMESPACE_PID: [
-    { has: selector('matchPIDs: [{operator: NotIn, values: [1], isNamespacePID: true}]'), hasNot: selector('matchPIDs: [{operator: NotIn, values: [1]}]') }, // prettier-ignore
     { has: selector('matchPIDs: [{operator: In, values: [1], isNamespacePID: true}]'), hasNot: selector('matchPIDs: [{operator: In, values: [1]}]') }, // prettier-ignore
+    { has: selector('matchPIDs: [{operator: In, values: [1], isNamespacePID: true}]'), hasNot: selector('matchPIDs: [{operator: NotIn, values: [1], isNamespacePID: true}]') }, // prettier-ignore
   ],
   OTHER_MOUNT: [{ has: withHooks('__do_loopback'), hasNot: withHooks('__do_loopback', 'clone_private_mount', 'security_path_chroot') }], // prettier-ignore
   PROGRAM_CODE: [

@@ -14,7 +14,6 @@ const FREE: BypassFacts = { needs: 'nothing', warns: true };
 
 export const BYPASSES: Readonly<Record<BypassCode, BypassFacts>> = {
   ALREADY_OPEN: { needs: 'earlier-start', warns: false },
-  COLD_HANDLE: { needs: 'capability', warns: false },
   DESCRIPTOR_MAY_CHANGE: FREE,
   DETACHED_MOUNT: FREE,
   HARD_LINK: { needs: 'file-access', warns: false },

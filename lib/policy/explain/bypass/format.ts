@@ -4,7 +4,6 @@ import type { BypassNeed, PolicyBypass } from '../../../../types/bypass.js';
 const NEEDS: Readonly<Record<BypassNeed, string>> = {
   nothing: 'every process can do this',
   'file-access': 'needs the right to write to the file or its folder',
-  capability: 'needs a capability',
   'earlier-start': 'needs a start before the policy was loaded',
 };
 

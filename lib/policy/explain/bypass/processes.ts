@@ -16,13 +16,11 @@ export function findProcessWays({ selectors }: HookContext): Finding[] {
 
 function findNamespacePids({ matchPIDs = [] }: SelectorData): ProcessFinding[] {
   return matchPIDs.flatMap((filter): ProcessFinding[] => {
-    if (filter.isNamespacePID !== true) return [];
-    const exempts = filter.operator === 'NotIn';
-    const way = exempts
-      ? 'in a pid namespace of its own (unshare -Upf), each process gets the id that is exempt'
-      : 'in a pid namespace of its own (unshare -Upf), each process gets another id';
+    // a pid namespace of an unprivileged process exempts nothing
+    if (filter.isNamespacePID !== true || filter.operator === 'NotIn') return [];
+    const way = 'in a pid namespace of its own (unshare -Upf), each process gets another id';
     const remedy = 'select containers with matchWorkloads or containerSelector, or the host with matchNamespaces';
-    return [{ code: 'NAMESPACE_PID', exempts, way, remedy, at: filter }];
+    return [{ code: 'NAMESPACE_PID', exempts: false, way, remedy, at: filter }];
   });
 }
 
@@ -64,10 +62,10 @@ function findBinaryWays(filter: BinaryFilter): ProcessFinding[] {
       way: 'who may start the program can make it run other code, with LD_PRELOAD or ptrace',
       remedy: 'exempt only programs that other users cannot start, or that are set-user-id',
     },
-    {
+    filter.followChildren === true && {
       code: 'LATE_POLICY',
-      way: 'a process that is older than the tracer is identified by what /proc shows of it',
-      remedy: 'open the tracer at boot, before untrusted processes start',
+      way: 'a process that is older than the policy counts as a child only if the parents between it and the program still run',
+      remedy: 'load the policy at boot, before untrusted processes start',
     },
   ];
   return findings.flatMap((found) => (found ? [{ ...found, exempts, at: filter }] : []));

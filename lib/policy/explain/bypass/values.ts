@@ -7,7 +7,6 @@ import { comparedAs, filteredValues, type FilteredValue } from './filtered-value
 const VALUE_WAYS: readonly ((context: HookContext, value: FilteredValue) => Omit<Finding, 'at'> | undefined)[] = [
   findChangingMemory,
   findChangingDescriptor,
-  findColdHandle,
   findHardLink,
   findRename,
   findOtherMount,
@@ -49,13 +48,6 @@ const isPath = ({ arg }: FilteredValue): boolean => comparedAs(arg) === 'path';
 /** `inode: true` finds the file under each of its names. */
 const isNamed = (value: FilteredValue): boolean => isPath(value) && value.filter.inode !== true;
 const isFileUse = ({ functions }: HookContext): boolean => !functions.some((name) => NAME_FUNCTION.test(name));
-
-function findColdHandle(context: HookContext, value: FilteredValue): Finding | undefined {
-  if (!isNamed(value) || !isFileUse(context) || isHooked(context, 'sys_open_by_handle_at')) return undefined;
-  const way = 'a file that open_by_handle_at(2) opens, and that was not cached, has no known path';
-  const remedy = 'use `inode: true`, which needs whole paths (Equal), or add a hook on sys_open_by_handle_at';
-  return { code: 'COLD_HANDLE', way, remedy };
-}
 
 function findHardLink(context: HookContext, value: FilteredValue): Finding | undefined {
   if (!isNamed(value) || !isFileUse(context)) return undefined;
