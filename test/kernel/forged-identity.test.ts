@@ -4,6 +4,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
 import { fileArgument, fileHook, kprobePolicy, Recording } from './support.js';
 
@@ -273,7 +274,7 @@ describe('forged identity', () => {
         const files = (await recording.hooksDuring(readByHandle)).map(fileArgument);
         assert.ok(
           files.some(({ path, flags }) => path === '' && flags.includes('unknown')),
-          JSON.stringify(files),
+          inspect(files),
         );
       });
     }
