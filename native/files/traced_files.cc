@@ -63,7 +63,7 @@ int open_cached(const Fd& root, const std::string& path) {
   if (root.value < 0) return -1;
   open_how how = {.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | CACHED};
   for (int i = 0; i < CACHED_TRIES; i++) {
-    const long file = syscall(SYS_openat2, root.value, path.c_str(), &how, sizeof(how));
+    const long file = syscall(__NR_openat2, root.value, path.c_str(), &how, sizeof(how));
     if (file >= 0) return static_cast<int>(file);
     if (errno == EINVAL) how.resolve = RESOLVE_IN_ROOT;
   }

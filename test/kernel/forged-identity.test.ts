@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
-import { fileArgument, fileHook, kprobePolicy, Recording } from './support.js';
+import { fileArgument, fileHook, kernel, kprobePolicy, Recording } from './support.js';
 
 const FOLDER = '/srv/forged';
 /** The program that policies leave out, and another one. They have the same bytes. */
@@ -235,7 +235,10 @@ describe('forged identity', () => {
     });
   });
 
-  describe('a file that was opened by its handle, before anybody looked up its name', () => {
+  /** tmpfs keeps the names of all files in memory, so a disk is needed. The guests of other kernels have no loop device. */
+  const describeOnDisk = kernel === '6.12' ? describe : (): void => {};
+
+  describeOnDisk('a file that was opened by its handle, before anybody looked up its name', () => {
     const DISK = `${FOLDER}/disk`;
     const MOUNT = `${FOLDER}/mount`;
 
@@ -247,9 +250,8 @@ describe('forged identity', () => {
       execFileSync(REAL, ['open', MOUNT], { input: handle });
     }
 
-    before(function () {
-      // tmpfs keeps the names of all files in memory, so a disk is needed
-      if (spawnSync('modprobe', ['-a', 'loop', 'ext4']).status !== 0) this.skip();
+    before(() => {
+      execFileSync('modprobe', ['-a', 'loop', 'ext4']);
       mkdirSync(MOUNT, { recursive: true });
       execFileSync('truncate', ['-s', '16M', DISK]);
       execFileSync('mkfs.ext4', ['-q', DISK]);
