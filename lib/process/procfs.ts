@@ -91,11 +91,15 @@ export class ProcfsProcess extends TrackedProcess {
     return undefined;
   }
 
-  /** Reads the arguments and the executable's file. Without an answer in time, they stay unknown. */
+  /** Reads the arguments and the executable's file. Without an answer in time, or without memory, they stay unknown. */
   async readFacts(): Promise<void> {
     const { readFacts } = this.context;
     if (this.#link.length === 0 || readFacts === undefined) return;
-    this.#facts = await readFacts(this.#livingThread, this.#link);
+    try {
+      this.#facts = await readFacts(this.#livingThread, this.#link);
+    } catch {
+      this.#facts = undefined;
+    }
     this.#argv = splitArgv(decodeBytes(this.#facts?.commandLine ?? Buffer.alloc(0)));
   }
 

@@ -303,6 +303,13 @@ describe('processes from /proc', () => {
     const { argv, binaryUntrusted, flags, executable } = await findOwn(undefined);
     assert.deepEqual([argv, binaryUntrusted, flags, executable], [[], true, 'procFS errorArgs', process.execPath]);
   });
+
+  it('without memory for the answer, the same, and no rejection stays unhandled', async () => {
+    const readFacts = (): Promise<never> => Promise.reject(new Error('no memory'));
+    const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 0n), readFacts });
+    await cache.addRunningProcesses([own]);
+    assert.equal(cache.findRunning(process.pid)?.flags, 'procFS errorArgs');
+  });
 });
 
 describe('strings of processes', () => {
