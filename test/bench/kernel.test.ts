@@ -28,6 +28,7 @@ describe('instructions in the kernel', function () {
       counts: {
         'pread-2': 1000,
         'pread-7': 1000,
+        'pread-overlay': 1000,
         'pread-match': 1000,
         'open-close': 1000,
         'pread-first': 1000,
@@ -36,7 +37,14 @@ describe('instructions in the kernel', function () {
     };
     const near = { 'pread-first': 2000, 'pread-renames': 2000 };
     const policy = {
-      counts: { 'pread-2': 1001, 'pread-7': 9000, 'open-close': 1001, 'pread-first': 2149, 'pread-renames': 2151 },
+      counts: {
+        'pread-2': 1001,
+        'pread-7': 9000,
+        'pread-overlay': 1001,
+        'open-close': 1001,
+        'pread-first': 2149,
+        'pread-renames': 2151,
+      },
     };
     const counted = [
       base,
