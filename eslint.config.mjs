@@ -43,7 +43,6 @@ const SYNCHRONOUS_FILES = [
   'lib/containers/cgroups.ts', // cgroupfs
   'lib/containers/sources/{cgroups,connection}.ts', // cgroupfs, and the sockets of container runtimes
   'lib/elf-files/host-files.ts', // validatePolicy(), which is synchronous: the caller asks for these files
-  'lib/events/stacks.ts', // /proc/kallsyms
   'lib/process/{host-namespaces,proc-files,procfs}.ts', // links and files of /proc that never wait for a process
   'lib/process/users.ts', // the host's /etc/passwd
   'lib/recording/**', // recordings that the caller names

@@ -83,6 +83,7 @@ const operations: readonly Operation[] = [
   { key: 'exec', name: 'vfork + exec + exit + wait', tetragon: 9_050, limit: ['base sensor', 3_030] },
 ];
 
+/** The operations of `preemptibleTable`. */
 const PREEMPTIBLE_STEPS: readonly string[] = ['pread-2', 'pread-7', 'pread-match', 'open-close'];
 
 export interface KernelTable {

@@ -197,15 +197,18 @@ static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u
 	return number + 1;
 }
 
-/*
- * Network file systems have no real inode generations, and a btrfs snapshot has the generations of its original. A
- * folder that ignores case may show a name in another case later.
- */
+/* A folder that ignores case may show a name in another case later. */
+static __always_inline bool can_ignore_case(struct super_block *super)
+{
+	return bpf_core_field_exists(super->s_encoding) && READ(super, s_encoding);
+}
+
+/* Network file systems have no real inode generations, and a btrfs snapshot has the generations of its original. */
 static __always_inline bool has_unique_folders(struct super_block *super)
 {
 	u64 magic = READ(super, s_magic);
 
-	if (bpf_core_field_exists(super->s_encoding) && READ(super, s_encoding))
+	if (can_ignore_case(super))
 		return false;
 	return magic == MAGIC_EXT || magic == MAGIC_TMPFS || magic == MAGIC_XFS;
 }
@@ -213,7 +216,7 @@ static __always_inline bool has_unique_folders(struct super_block *super)
 /* Who mounts an overlay in a user namespace may own its layers, and may change them. */
 static __always_inline bool is_cacheable_overlay(struct super_block *super)
 {
-	if (bpf_core_field_exists(super->s_encoding) && READ(super, s_encoding))
+	if (can_ignore_case(super))
 		return false;
 	return READ(super, s_magic) == MAGIC_OVERLAYFS && !READ(READ(super, s_user_ns), level);
 }

@@ -21,7 +21,7 @@ export type BypassCode =
   | 'X32_CALL';
 
 /**
- * What a process needs for a way: nothing, the right to write to a file or its folder, or a start before the policy was
+ * The needs of a process for a way: nothing, the right to write to a file or its folder, or a start before the policy was
  * loaded.
  */
 export type BypassNeed = 'nothing' | 'file-access' | 'earlier-start';
@@ -36,7 +36,7 @@ export interface PolicyBypass {
   readonly hook: string;
   /** Selectors that can be walked around, from 0. A hook without selectors has selector 0, which always matches. */
   readonly selectors: readonly number[];
-  /** What a process does to walk around the hook or the filter. */
+  /** The action of a process that walks around the hook or the filter. */
   readonly way: string;
   /** What closes the way. */
   readonly remedy: string;

@@ -13,7 +13,7 @@ export interface LoadedHook {
   /** True if stack traces contain addresses. */
   readonly stackAddresses?: boolean;
   readonly requests?: PolicyRequests;
-  /** Of hooks whose events have members that are not in their records. */
+  /** Set if events of the hook have members that are not in their records. */
   readonly lateMembers?: LateMembers;
   readonly tally: HookTally;
 }

@@ -1,6 +1,6 @@
 /** Stack traces: the addresses in a record, and the functions that contain them. */
-import { readFileSync } from 'node:fs';
 import type { StackFrame } from '../../types/events.js';
+import { readProcFile } from '../process/proc-files.js';
 import { EventHeader, StringRef } from '../wire/layout.gen.js';
 import type { RecordChunk } from '../wire/record-chunk.js';
 import type { ResolvedFrame } from './mapped-files.js';
@@ -49,7 +49,7 @@ export function toUserFrames(
 ): StackFrame[] {
   return addresses.map((address) => {
     const frame = resolved.get(address) ?? {};
-    return withAddresses ? withAddress(Object.assign({}, frame), address) : frame;
+    return withAddresses ? withAddress({ ...frame }, address) : frame;
   });
 }
 
@@ -71,18 +71,9 @@ const KALLSYMS_MS = 60_000;
 
 function loadKernelSymbols(): readonly KernelSymbol[] {
   if (kallsyms === undefined || performance.now() - kallsyms.readAt > KALLSYMS_MS) {
-    kallsyms = { symbols: parseKallsyms(readText('/proc/kallsyms')), readAt: performance.now() };
+    kallsyms = { symbols: parseKallsyms(readProcFile('/proc/kallsyms')), readAt: performance.now() };
   }
   return kallsyms.symbols;
-}
-
-/** Returns '' if the file cannot be read. */
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 /** Parses lines of functions such as `ffffffff81000000 T _stext [module]`. If the kernel hides addresses, all are 0. */

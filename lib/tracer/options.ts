@@ -99,7 +99,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     throw badOptionError('persist', `is ${String(persist)}`, 'use an absolute path, such as /sys/fs/bpf/NAME');
   }
   const { takeOver = true } = options;
-  if (typeof takeOver !== 'boolean') throw badOptionError('takeOver', `is ${inspect(takeOver)}`, 'use true or false');
+  checkBoolean('takeOver', takeOver);
   if (!takeOver && persist === undefined) {
     throw badOptionError('takeOver', 'is false', 'only a tracer with `persist` has something to take over');
   }
@@ -107,18 +107,14 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   if (typeof enforcement !== 'boolean')
     throw badOptionError('enforcement', `is ${String(enforcement)}`, 'use true or false');
   const { allowMissedCalls = false } = options;
-  if (typeof allowMissedCalls !== 'boolean') {
-    throw badOptionError('allowMissedCalls', `is ${inspect(allowMissedCalls)}`, 'use true or false');
-  }
+  checkBoolean('allowMissedCalls', allowMissedCalls);
   if (typeof stackAddresses !== 'boolean') {
     throw badOptionError('stackAddresses', `is ${String(stackAddresses)}`, 'use true or false');
   }
   if (typeof countHits !== 'boolean') throw badOptionError('countHits', `is ${String(countHits)}`, 'use true or false');
   const { optimize = true, cachePaths = true } = options;
-  if (typeof optimize !== 'boolean') throw badOptionError('optimize', `is ${inspect(optimize)}`, 'use true or false');
-  if (typeof cachePaths !== 'boolean') {
-    throw badOptionError('cachePaths', `is ${inspect(cachePaths)}`, 'use true or false');
-  }
+  checkBoolean('optimize', optimize);
+  checkBoolean('cachePaths', cachePaths);
   checkMode(mode);
   if (typeof includeSelf !== 'boolean')
     throw badOptionError('includeSelf', `is ${String(includeSelf)}`, 'use true or false');
@@ -195,6 +191,10 @@ export function checkCloseOptions(options: CloseOptions, persist: string | undef
       'only a tracer that was opened with `persist` can keep its policies active',
     );
   }
+}
+
+function checkBoolean(name: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw badOptionError(name, `is ${inspect(value)}`, 'use true or false');
 }
 
 /** Throws PolytraceError BAD_OPTION. */

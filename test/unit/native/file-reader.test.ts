@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { FileReader } from '../../../lib/native/file-reader.js';
 import type { NativeBinding, NativeFileReader } from '../../../lib/native/binding.js';
 
-/** Answers when it is told to drop the running call. */
+/** Its calls end when `dropLate` is called. */
 class SilentReader implements NativeFileReader {
   checks = 0;
   #drop: (value: null) => void = () => undefined;

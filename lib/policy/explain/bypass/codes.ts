@@ -1,4 +1,4 @@
-/** What a process needs for each way around a policy, and whether `validatePolicy` warns of it. */
+/** The table of ways around a policy: the needs of a process, and whether `validatePolicy` warns. */
 import type { BypassCode, BypassNeed } from '../../../../types/bypass.js';
 
 interface BypassFacts {

@@ -1,4 +1,4 @@
-/** What the search for ways around a policy knows of one hook, and the form of what it finds. */
+/** The search for ways around a policy: the data of one hook, and the type of a result. */
 import type { BypassCode } from '../../../../types/bypass.js';
 import type { KernelInfo } from '../../../../types/kernel.js';
 import { expandCall } from '../../model/lists.js';
