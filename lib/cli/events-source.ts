@@ -1,5 +1,6 @@
 /** Chooses where `polytrace getevents` gets its events from: a tracer, an agent, or recorded events. */
 import { existsSync } from 'node:fs';
+import type { TracerOptions } from '../../types/index.js';
 import { AGENT_SOCKET, type ServerOptions } from './agent-package.js';
 import { UsageError, type Context } from './context.js';
 import type { GetEventsOptions } from './getevents.js';
@@ -30,7 +31,8 @@ const TRACER_OPTIONS = {
   enableAncestors: '--enable-ancestors',
   enableProcessCred: '--enable-process-cred',
   enableProcessNs: '--enable-process-ns',
-} as const satisfies Partial<Record<keyof ClientOptions, string>>;
+} as const satisfies Partial<Record<keyof ClientOptions, string>> &
+  Record<Exclude<keyof GetEventsOptions & keyof TracerOptions, 'containers'>, string>;
 
 /** Options that need an agent or recorded events. */
 const CLIENT_OPTIONS = {

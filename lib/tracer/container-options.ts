@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import { inspect } from 'node:util';
 import type { ContainerSource } from '../../types/containers.js';
 import type { ContainerOptions, ContainerSourceName, TracerOptions } from '../../types/tracer.js';
-import { badOptionError } from './bad-option.js';
+import { badOptionError, checkOptionNames, type OptionNames } from './bad-option.js';
 
 export interface ResolvedContainerOptions {
   /** Undefined: the sources whose sockets exist. */
@@ -17,8 +17,19 @@ export interface ResolvedContainerOptions {
 
 /** The sources of the library, the most trusted first. */
 export const SOURCE_NAMES = ['nri', 'cri', 'docker', 'podman', 'cgroups'] as const;
-const SOCKETS = ['nri', 'cri', 'docker', 'podman'];
-const OPTION_NAMES = ['sources', 'waitMs', 'startWaitMs', 'annotations', 'sockets'];
+const SOCKETS: OptionNames<NonNullable<ContainerOptions['sockets']>> = {
+  nri: true,
+  cri: true,
+  docker: true,
+  podman: true,
+};
+const OPTION_NAMES: OptionNames<ContainerOptions> = {
+  sources: true,
+  waitMs: true,
+  startWaitMs: true,
+  annotations: true,
+  sockets: true,
+};
 
 /** Throws PolytraceError BAD_OPTION. */
 export function resolveContainerOptions(
@@ -27,21 +38,21 @@ export function resolveContainerOptions(
   if (value === false) return undefined;
   if (value === true) return resolveContainerOptions({});
   if (typeof value !== 'object' || value === null) {
-    throw badOptionError('containers', `is ${inspect(value)}`, `use true, false or { ${OPTION_NAMES.join(', ')} }`);
+    throw badOptionError(
+      'containers',
+      `is ${inspect(value)}`,
+      `use true, false or { ${Object.keys(OPTION_NAMES).join(', ')} }`,
+    );
   }
-  for (const name of Object.keys(value)) {
-    if (!OPTION_NAMES.includes(name))
-      throw badOptionError(`containers.${name}`, 'is not an option', `options are ${OPTION_NAMES.join(', ')}`);
-  }
+  checkOptionNames(value, OPTION_NAMES, 'containers.');
   const { sources, waitMs = 500, startWaitMs = 1500, annotations = true, sockets = {} } = value;
   checkMilliseconds('waitMs', waitMs, 10_000);
   checkMilliseconds('startWaitMs', startWaitMs, 60_000);
   if (typeof annotations !== 'boolean')
     throw badOptionError('containers.annotations', `is ${inspect(annotations)}`, 'use true or false');
   checkSources(sources);
+  checkOptionNames(sockets, SOCKETS, 'containers.sockets.');
   for (const [name, path] of Object.entries(sockets)) {
-    if (!SOCKETS.includes(name))
-      throw badOptionError(`containers.sockets.${name}`, 'is not an option', `options are ${SOCKETS.join(', ')}`);
     if (typeof path !== 'string' || !isAbsolute(path)) {
       throw badOptionError(`containers.sockets.${name}`, `is ${inspect(path)}`, 'use the absolute path of a socket');
     }

@@ -14,7 +14,7 @@ import type {
 } from '../../types/tracer.js';
 import type { EventType } from '../../types/events.js';
 import { EVENT_TYPES } from '../names/event-types.js';
-import { badOptionError } from './bad-option.js';
+import { badOptionError, checkOptionNames, type OptionNames } from './bad-option.js';
 import { resolveContainerOptions, type ResolvedContainerOptions } from './container-options.js';
 import { RecordLimit } from '../wire/layout.gen.js';
 
@@ -45,35 +45,32 @@ const MIB = 1024 * 1024;
 /** The smallest power of two that can hold the longest record. */
 const BUFFER_BYTES_MIN = 2 ** Math.ceil(Math.log2(RecordLimit.RECORD_SIZE_MAX));
 const BUFFER_BYTES_MAX = 1024 * MIB;
-const OPTION_NAMES = new Set([
-  'policies',
-  'onProgress',
-  'attach',
-  'bufferSize',
-  'coalesceMs',
-  'nodeName',
-  'nodeLabels',
-  'includeSelf',
-  'maxQueued',
-  'enforcement',
-  'allowMissedCalls',
-  'mode',
-  'stackAddresses',
-  'countHits',
-  'optimize',
-  'cachePaths',
-  'allowRequests',
-  'persist',
-  'takeOver',
-  'containers',
-]);
+const OPTION_NAMES: OptionNames<TracerOptions> = {
+  policies: true,
+  onProgress: true,
+  attach: true,
+  bufferSize: true,
+  coalesceMs: true,
+  nodeName: true,
+  nodeLabels: true,
+  includeSelf: true,
+  maxQueued: true,
+  enforcement: true,
+  allowMissedCalls: true,
+  mode: true,
+  stackAddresses: true,
+  countHits: true,
+  optimize: true,
+  cachePaths: true,
+  allowRequests: true,
+  persist: true,
+  takeOver: true,
+  containers: true,
+};
 
 /** Throws PolytraceError BAD_OPTION. */
 export function resolveOptions(options: TracerOptions): ResolvedOptions {
-  for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.has(name))
-      throw badOptionError(name, 'is not an option', `options are ${[...OPTION_NAMES].join(', ')}`);
-  }
+  checkOptionNames(options, OPTION_NAMES);
   const { attach = 'auto', bufferSize = 64 * MIB, coalesceMs = 1, includeSelf = false, maxQueued = 65536 } = options;
   if (!['auto', 'fentry', 'kprobe'].includes(attach)) {
     throw badOptionError('attach', `is ${String(attach)}`, 'use auto, fentry or kprobe');
@@ -143,7 +140,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     persist,
     takeOver,
     containers: resolveContainerOptions(options.containers),
-  };
+  } satisfies Record<Exclude<keyof TracerOptions, 'policies' | 'onProgress'>, unknown>;
 }
 
 /** Returns a copy of the labels. Throws PolytraceError BAD_OPTION. */
@@ -179,9 +176,7 @@ function resolveRequestOptions(value: TracerOptions['allowRequests'] = false): R
 
 /** Throws PolytraceError BAD_OPTION. */
 export function checkCloseOptions(options: CloseOptions, persist: string | undefined): void {
-  for (const name of Object.keys(options)) {
-    if (name !== 'keep') throw badOptionError(name, 'is not an option', 'the only option is keep');
-  }
+  checkOptionNames(options, { keep: true });
   const { keep = false } = options;
   if (typeof keep !== 'boolean') throw badOptionError('keep', `is ${String(keep)}`, 'use true or false');
   if (keep && persist === undefined) {
@@ -204,15 +199,21 @@ export function checkMode(mode: unknown): void {
 }
 
 const CONTAINER_FILTERS = ['pods', 'namespaces', 'containers'] as const;
-const EVENTS_OPTION_NAMES = ['types', 'policyNames', ...CONTAINER_FILTERS, 'labels', 'host', 'signal', 'plain'];
+const EVENTS_OPTION_NAMES: OptionNames<EventsOptions | PlainEventsOptions> = {
+  types: true,
+  policyNames: true,
+  pods: true,
+  namespaces: true,
+  containers: true,
+  labels: true,
+  host: true,
+  signal: true,
+  plain: true,
+};
 
 /** Throws PolytraceError BAD_OPTION. Without this check, an iterator with a misspelt type would never get an event. */
 export function checkEventsOptions(options: EventsOptions | PlainEventsOptions): void {
-  for (const name of Object.keys(options)) {
-    if (!EVENTS_OPTION_NAMES.includes(name)) {
-      throw badOptionError(name, 'is not an option', `options are ${EVENTS_OPTION_NAMES.join(', ')}`);
-    }
-  }
+  checkOptionNames(options, EVENTS_OPTION_NAMES);
   const { types, policyNames, signal, plain = false } = options;
   if (types !== undefined && !(Array.isArray(types) && types.every((type: EventType) => EVENT_TYPES.includes(type)))) {
     throw badOptionError('types', `is ${String(types)}`, `use an array of ${EVENT_TYPES.join(', ')}`);
