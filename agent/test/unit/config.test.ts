@@ -1,6 +1,6 @@
 /** The configuration: sources and their order, errors, and what is generated from the settings. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Ajv2020 from 'ajv/dist/2020.js';
@@ -240,6 +240,17 @@ describe('the configuration of the agent', () => {
     for (const text of ['log-levl: info', 'log-level: loud', 'enforcement: maybe', 'event-queue-bytes: 1']) {
       assert.equal(validate(parse(text)), false, text);
     }
+  });
+
+  it('something outside of the configuration reads each setting', () => {
+    const lib = join(ROOT, 'agent/lib');
+    const files = readdirSync(lib, { recursive: true, encoding: 'utf8' });
+    const readers = files.filter((path) => path.endsWith('.ts') && !/^(config|proto)\//.test(path));
+    const sources = readers.map((path) => readFileSync(join(lib, path), 'utf8')).join('\n');
+    assert.deepEqual(
+      SETTING_KEYS.filter((key) => !new RegExp(`\\b${key}\\b`).test(sources)),
+      [],
+    );
   });
 
   it('the documentation has the list of now, and names are unique', async () => {
