@@ -53,7 +53,7 @@ function isRuntimeFile(name) {
 function stageImage(target, withAgent) {
   rmSync(target, { recursive: true, force: true });
   const copy = (from) => cpSync(join(checkout, from), join(target, from), { recursive: true });
-  for (const name of ['package.json', 'dist', 'schema', 'build/Release/polytrace.node']) copy(name);
+  for (const name of ['package.json', 'dist', 'policies', 'schema', 'build/Release/polytrace.node']) copy(name);
   for (const folder of withAgent ? listPackages() : listLibraryPackages()) {
     const destination = folder.startsWith(`${AGENT}/`) ? join(AGENT_PACKAGE, folder.slice(AGENT.length + 1)) : folder;
     copyPackage(join(checkout, folder), join(target, destination));

@@ -1,7 +1,7 @@
 /**
  * Builds the container image for the tests from Debian packages, without a registry. It uses the base images of
  * deploy/build-base.sh, which /var/cache/polytrace caches, and the addon of this checkout. `tsx image.ts FILE` saves
- * the image to a file, without the agent.
+ * the image to a file.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -41,17 +41,11 @@ export type Engine = (...args: readonly string[]) => string;
 
 /**
  * Builds the image with docker or podman. `engine` runs one of their commands, and `options` are options of `build`.
- * Without the agent, the image is a third smaller.
  */
-export function buildImage(engine: Engine, options: readonly string[], withAgent = true): void {
+export function buildImage(engine: Engine, options: readonly string[]): void {
   const folder = prepareBaseFolder();
-  const staged = withAgent ? 'build/image' : 'build/image-small';
-  const stageArgs = [
-    join(ROOT, 'scripts/stage-image.mjs'),
-    join(ROOT, staged),
-    ...(withAgent ? [] : ['--without-agent']),
-  ];
-  execFileSync(process.execPath, stageArgs);
+  const staged = 'build/image';
+  execFileSync(process.execPath, [join(ROOT, 'scripts/stage-image.mjs'), join(ROOT, staged)]);
   for (const name of ['base', 'node'])
     engine('import', join(folder, `${name}.tar`), `localhost/polytrace-${name}:test`);
   const args = {
@@ -129,16 +123,15 @@ export function removeEngineFolder(folder: string): void {
 }
 
 /** Writes the image to a file that podman and containerd can load. */
-export function saveImage(file: string, withAgent = true): void {
+export function saveImage(file: string): void {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-image-'));
   try {
     const podman = podmanEngine(folder);
-    buildImage(podman, podmanBuildOptions(), withAgent);
+    buildImage(podman, podmanBuildOptions());
     podman('save', '--output', file, IMAGE);
   } finally {
     removePodman(folder);
   }
 }
 
-// A virtual machine loads the small image sooner.
-if (require.main === module) saveImage(process.argv[2] as string, false);
+if (require.main === module) saveImage(process.argv[2] as string);

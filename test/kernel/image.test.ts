@@ -1,4 +1,4 @@
-/** The container image under podman on a full kernel: a policy of kernel functions, and a second tracer through exec. */
+/** The container image under podman on a full kernel: the agent with a policy of kernel functions, and its client. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
@@ -23,24 +23,32 @@ if (kernel === '6.12') {
     });
     after(() => removePodman(folder, 'crun'));
 
-    it('watches files of the machine, also through podman exec', async () => {
-      const policies = '/etc/polytrace/policies.d';
-      const policy = `${join(checkout, 'examples/file-monitoring.yaml')}:${policies}/policy.yaml`;
+    it('runs the agent with the mounted policies, and podman exec shows its events', async () => {
+      const policy = `${join(checkout, 'examples/file-monitoring.yaml')}:/etc/polytrace/policies.d/policy.yaml`;
       const host = ['--pid=host', '--cgroupns=host', '--uts=host', '--network=none'];
-      const first = start('run', '--name', 'polytrace', ...host, '--privileged', '--volume', policy, IMAGE);
-      await first.line(/^ready: .*file-monitoring: security_file_permission/);
-      assert.doesNotMatch(first.output, /^warning/m);
-      const words = ['getevents', '-o', 'compact', '--policy-dir', policies];
-      const second = start('exec', 'polytrace', 'polytrace', ...words);
-      await second.line(/^ready: .*file-monitoring: security_file_permission/);
+      const agent = start(
+        'run',
+        '--name',
+        'polytrace',
+        ...host,
+        '--privileged',
+        '--read-only',
+        '--volume',
+        policy,
+        IMAGE,
+      );
+      await agent.line(/ready/);
+      const events = start('exec', 'polytrace', 'polytrace', 'getevents', '-o', 'compact');
+      await events.line(/^ready: events of the agent/);
 
       execFileSync('cat', ['/etc/shadow']);
-      const read = /^📚 read +guest \S*cat \/etc\/shadow$/;
-      await Promise.all([first.line(read), second.line(read)]);
+      await events.line(/^🚀 process guest \S*cat \/etc\/shadow$/);
+      await events.line(/^📚 read +guest \S*cat \/etc\/shadow$/);
+      await events.line(/^💥 exit +guest \S*cat \/etc\/shadow 0$/);
       // detaching takes long on the emulated machine
       await stopContainer(podmanEngine(folder, 'crun'), 'polytrace');
-      assert.equal(await first.status(), 0, first.output);
-      await second.ended;
+      assert.equal(await agent.status(), 0, agent.output);
+      await events.ended;
     });
   });
 }

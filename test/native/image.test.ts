@@ -106,6 +106,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
     // No --rm: podman fails to remove a stopped container while a session of exec runs.
     const startContainer = (name: string, options: readonly string[], ...command: readonly string[]): RunningCommand =>
       engine.start('run', '--name', name, ...engine.runOptions, ...options, IMAGE, ...command);
+    const GETEVENTS = ['getevents', '--policy-dir', '/etc/polytrace/policies.d'];
     const volumeOptions = (...pairs: readonly string[]): string[] => pairs.flatMap((pair) => ['--volume', pair]);
 
     /** A process of the host that the tracer must report. */
@@ -115,7 +116,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       return argument;
     };
 
-    it('is small, and runs the events of the mounted policies', () => {
+    it('is small, and runs the agent', () => {
       const [image] = JSON.parse(engine.run('image', 'inspect', IMAGE)) as {
         Size: number;
         Config: { Entrypoint: string[]; Cmd: string[] };
@@ -123,7 +124,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       assert.ok(image !== undefined && image.Size < SIZE_MAX, `${image?.Size} bytes`);
       assert.ok(image.Size > SIZE_MAX / 10, `${image.Size} bytes: Node.js alone is larger`);
       assert.deepEqual(image.Config.Entrypoint, ['/usr/local/bin/polytrace']);
-      assert.deepEqual(image.Config.Cmd, ['getevents', '--policy-dir', '/etc/polytrace/policies.d']);
+      assert.deepEqual(image.Config.Cmd, ['agent']);
     });
 
     it('privileged: reports processes of the host, also to a second tracer inside', async () => {
@@ -133,7 +134,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
         '/sys/fs/cgroup:/sys/fs/cgroup:ro',
       );
       const name = nextName();
-      const first = startContainer(name, [...HOST, '--privileged', '--env', 'NODE_NAME=my-node', ...volumes]);
+      const first = startContainer(name, [...HOST, '--privileged', '--env', 'NODE_NAME=my-node', ...volumes], ...GETEVENTS);
       assert.equal(
         await first.line(/^ready/),
         'ready: base sensor: exec, exit, fork; renames: syscalls/sys_enter_rename (tracepoint)',
@@ -153,15 +154,16 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       await second.ended;
     });
 
-    it('has the agent, and `getevents` asks it', async () => {
+    it('without a command: runs the agent with the mounted policies, and `getevents` asks it', async () => {
       const volumes = volumeOptions(
         `${policy}:/etc/polytrace/policies.d/policy.yaml`,
         `${tracing}:/sys/kernel/tracing`,
         '/sys/fs/cgroup:/sys/fs/cgroup:ro',
       );
       const name = nextName();
-      const agent = startContainer(name, [...HOST, '--privileged', '--env', 'NODE_NAME=my-node', ...volumes], 'agent', '--log-format=json');
-      await agent.line(/"msg":"ready"/);
+      const agent = startContainer(name, [...HOST, '--privileged', '--env', 'NODE_NAME=my-node', ...volumes]);
+      await agent.line(/ready/);
+      assert.match(engine.run('exec', name, 'polytrace', 'status'), /^policies: 1$/m);
       const events = engine.start('exec', name, 'getevents', '-o', 'compact', '--host');
       await events.line(/^ready: events of the agent at unix:/);
       const argument = runMark();
@@ -215,7 +217,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
         try {
           const name = nextName();
           const persisted = '/sys/fs/bpf/polytrace';
-          const words = ['getevents', '-o', 'json', '--policy-dir', '/etc/polytrace/policies.d', '--persist', persisted];
+          const words = [...GETEVENTS, '-o', 'json', '--persist', persisted];
           const running = startContainer(name, leastPrivilegeOptions(Object.keys(CAPABILITIES)), ...words);
           await running.line(/^ready: .*renames/);
           assert.doesNotMatch(running.output, /^warning/m);
@@ -247,7 +249,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
 
       for (const missing of ['BPF', 'PERFMON']) {
         it(`without CAP_${missing}: ends with 3, and names it`, async () => {
-          const running = startContainer(nextName(), leastPrivilegeOptions(Object.keys(CAPABILITIES).filter((each) => each !== missing)));
+          const running = startContainer(nextName(), leastPrivilegeOptions(Object.keys(CAPABILITIES).filter((each) => each !== missing)), ...GETEVENTS);
           assert.equal(await running.status(), 3, running.output);
           assert.match(running.output, new RegExp(`error NOT_PERMITTED: .*: CAP_${missing} missing$`, 'm'));
         });
@@ -258,7 +260,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       const bad = join(folder, 'bad.yaml');
       writeFileSync(bad, POLICY.replace('tracepoints:', 'tracepoint:'));
       chmodSync(bad, 0o600);
-      const running = startContainer(nextName(), [...HOST, '--privileged', ...volumeOptions(`${bad}:/etc/polytrace/policies.d/p.yaml`)]);
+      const running = startContainer(nextName(), [...HOST, '--privileged', ...volumeOptions(`${bad}:/etc/polytrace/policies.d/p.yaml`)], ...GETEVENTS);
       assert.equal(await running.status(), 1, running.output);
       assert.match(running.output, /^\/etc\/polytrace\/policies\.d\/p\.yaml:6:3: error UNKNOWN_FIELD/m);
     });
@@ -266,7 +268,7 @@ for (const [title, open] of Object.entries({ docker, podman })) {
     it('a folder in place of a policy: ends with 1, and says how it comes there', async () => {
       const wrong = join(folder, 'wrong.yaml');
       mkdirSync(wrong, { recursive: true });
-      const running = startContainer(nextName(), [...HOST, '--privileged', ...volumeOptions(`${wrong}:/etc/polytrace/policies.d/p.yaml`)]);
+      const running = startContainer(nextName(), [...HOST, '--privileged', ...volumeOptions(`${wrong}:/etc/polytrace/policies.d/p.yaml`)], ...GETEVENTS);
       assert.equal(await running.status(), 1, running.output);
       assert.match(running.output, /p\.yaml:1:1: error FILE_UNREADABLE.*EISDIR[^]*docker run -v/);
     });

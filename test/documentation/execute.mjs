@@ -1,0 +1,96 @@
+// Executes the blocks of pages as a reader would, in an empty folder with the package installed:
+// node execute.mjs FOLDER PAGE... FOLDER has app/ (an installed package) and prints a line of JSON for each block.
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { matchLines, readBlocks, readTranscript, splitStatements } from './blocks.mjs';
+import { Terminals } from './terminals.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const COMMAND_MS = 240_000;
+const OUTPUT_MS = 60_000;
+
+const isComplete = (script) => spawnSync('bash', ['-n'], { input: script }).status === 0;
+
+/** Runs a page. Yields `{ page, line, language, result, problem }` for each block. */
+async function* executePage(page, folder) {
+  const cwd = join(folder, 'pages', page.replaceAll(/\W/g, '-'));
+  mkdirSync(cwd, { recursive: true });
+  cpSync(join(folder, 'app'), cwd, { recursive: true, verbatimSymlinks: true });
+  const env = { ...process.env, PATH: `${cwd}/node_modules/.bin:${process.env.PATH}` };
+  const terminals = new Terminals(cwd, env);
+  let position = 0;
+
+  /** The lines of the program in the first terminal, from the last one that was expected. */
+  async function expectLines(expected) {
+    const { lines, hasEnded } = terminals.program ?? { lines: undefined, hasEnded: true };
+    if (lines === undefined) throw new Error('no program runs in the first terminal');
+    const find = (all) => {
+      const match = matchLines(expected, all, position);
+      return match.missing === undefined || (hasEnded && lines.all === undefined) ? match : undefined;
+    };
+    const match = (await lines.waitFor(find, hasEnded ? 0 : OUTPUT_MS)) ?? matchLines(expected, lines.all, position);
+    position = match.next;
+    if (match.missing !== undefined)
+      throw new Error(`expected the line\n  ${match.missing}\nof\n${lines.all.map((line) => `  ${line}`).join('\n')}`);
+  }
+
+  async function runFirst(command, expectedStatus = 0) {
+    position = 0;
+    const program = await terminals.runFirst(command, COMMAND_MS);
+    if (program.hasEnded && program.status !== expectedStatus)
+      throw new Error(`${command}\nended with status ${program.status}:\n${program.lines.all.join('\n')}`);
+  }
+
+  async function runSecond(command, expected = []) {
+    const { lines } = await terminals.runSecond(command, COMMAND_MS);
+    const { missing } = matchLines(expected, lines);
+    if (missing !== undefined)
+      throw new Error(`second# ${command}\nexpected the line\n  ${missing}\nof\n  ${lines.join('\n  ')}`);
+  }
+
+  async function execute({ language, text, marks }) {
+    if (marks.before !== undefined) await terminals.runSecond(marks.before, COMMAND_MS);
+    if (marks.file !== undefined) writeFileSync(join(terminals.cwd, marks.file), `${text}\n`);
+    else if (language === 'sh')
+      for (const statement of splitStatements(text, isComplete)) await runFirst(statement, Number(marks.status ?? 0));
+    else if (language === 'console')
+      for (const { terminal, command, shown } of readTranscript(text)) {
+        if (terminal === 'second') await runSecond(command, shown);
+        else if (command !== undefined)
+          await runFirst(command, marks.status === undefined ? undefined : Number(marks.status));
+        if (terminal === 'first' && marks.during === undefined) await expectLines(shown);
+      }
+    else if (language === 'js' || language === 'ts') {
+      const file = `program-${terminals.cwd.length}.${language === 'js' ? 'mjs' : 'mts'}`;
+      writeFileSync(join(terminals.cwd, file), `${text}\n`);
+      await runFirst(language === 'js' ? `node ${file}` : `npx tsc --noEmit --strict --module nodenext ${file}`);
+    } else throw new Error(`a block of ${language} needs a comment: file="…", shown-by="TEST" or skip="REASON"`);
+    if (marks.during !== undefined) await terminals.runSecond(marks.during, COMMAND_MS);
+    if (language === 'console' && marks.during !== undefined)
+      await expectLines(readTranscript(text).flatMap(({ terminal, shown }) => (terminal === 'first' ? shown : [])));
+    if (marks.shows !== undefined) await expectLines(marks.shows.split('\n'));
+  }
+
+  for (const block of readBlocks(page, readFileSync(join(root, page), 'utf8'))) {
+    const { line, language, marks } = block;
+    const row = { page, line, language };
+    if (marks.skip !== undefined) yield { ...row, result: 'not run', problem: marks.skip };
+    else if (marks['shown-by'] !== undefined) yield { ...row, result: 'compared', problem: marks['shown-by'] };
+    else {
+      const started = Date.now();
+      try {
+        await execute(block);
+        yield { ...row, result: 'ok', seconds: Math.round((Date.now() - started) / 1000) };
+      } catch (error) {
+        yield { ...row, result: 'FAILED', problem: error.message };
+      }
+    }
+  }
+  await terminals.close();
+}
+
+const [folder, ...pages] = process.argv.slice(2);
+for (const page of pages) for await (const row of executePage(page, folder)) console.log(JSON.stringify(row));
+process.exit(0);
