@@ -27,7 +27,7 @@ export interface InstructionCounts {
 const upstream = join(corpus, 'quickstart__file_monitoring.yaml');
 
 const hasUpstream = existsSync(upstream); // not on every machine
-const example = 'examples/file-monitoring.yaml';
+const example = 'policies/file-monitoring.yaml';
 /** The configuration that has limits. The example policy hooks the same kernel function, and costs the same there. */
 const limitedConfiguration = hasUpstream ? 'upstream policy' : 'our example';
 

@@ -37,7 +37,7 @@ export function kernelSection(rows: Rows, preemptible: Rows): string {
 adds to it. The tracer's process is stopped while the operation runs, so its own work is not in the figures.
 
 - **base sensor**: polytrace without a policy.
-- **our example**: [file-monitoring.yaml](../examples/file-monitoring.yaml).
+- **our example**: [file-monitoring.yaml](../policies/file-monitoring.yaml).
 - **upstream policy**: the file monitoring policy that Tetragon publishes. polytrace attaches it by trampolines.
 - **kprobes**: the upstream policy, attached by kprobes.
 - **no cache**: the upstream policy by trampolines, where the kernel does not show the addresses of its locks. Its

@@ -9,7 +9,7 @@ const COMMAND = 'dist/cli/main.js';
 const starts = [
   { name: "require('polytrace')", args: ['-e', "require('polytrace')"], atMost: 2.1 },
   { name: 'polytrace --help', args: [COMMAND, '--help'], atMost: 1.9 },
-  { name: 'polytrace validate', args: [COMMAND, 'validate', 'examples/file-monitoring.yaml'], atMost: 5.5 },
+  { name: 'polytrace validate', args: [COMMAND, 'validate', 'policies/file-monitoring.yaml'], atMost: 5.5 },
 ];
 
 const ROUNDS = 5;

@@ -2,7 +2,6 @@
  * A service that embeds polytrace: it has work of its own, takes a policy while it runs, counts what programs read and
  * write, and ends with an AbortSignal. As root: npx tsx examples/embed.ts [SECONDS]
  */
-import { join } from 'node:path';
 import { KernelError, openTracer, PolicyError, type ProcessKprobeEvent, type Tracer } from 'polytrace';
 
 /** Counts accesses by program and file until the signal is aborted. */
@@ -33,7 +32,7 @@ async function main(seconds: number): Promise<void> {
   const timer = setTimeout(() => stopped.abort(), seconds * 1000);
   try {
     const counting = countAccesses(tracer, stopped.signal);
-    for (const { name, hooks } of await tracer.addPolicy(join(__dirname, 'file-monitoring.yaml'))) {
+    for (const { name, hooks } of await tracer.addPolicy('polytrace:file-monitoring')) {
       console.error(`${name}: ${hooks.map((hook) => `${hook.functionName} by ${hook.attach}`).join(', ')}`);
     }
     for (const [key, count] of await counting) console.log(`${count}\t${key}`);

@@ -26,7 +26,7 @@ const expected = [
 ];
 
 async function main() {
-  const args = ['dist/cli/main.js', 'getevents', '--policy', 'examples/file-monitoring.yaml', '-o', 'compact'];
+  const args = ['dist/cli/main.js', 'getevents', '--policy', 'policies/file-monitoring.yaml', '-o', 'compact'];
   console.log(`$ polytrace ${args.slice(1).join(' ')}`);
   const tracer = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = once(tracer, 'exit');

@@ -44,7 +44,7 @@ the agent. With --policy, and other options for a tracer, the command opens a
 tracer of its own. Without both, it reports exec and exit of processes.
 
 Examples:
-  polytrace getevents --policy examples/file-monitoring.yaml
+  polytrace getevents --policy polytrace:file-monitoring
   polytrace getevents -o json --event-types process_exec --duration 10
   polytrace getevents --policy policies/ --process '^/usr/bin/' --timestamps
 `;

@@ -15,11 +15,14 @@ export function readBlocks(page, markdown) {
   let marks;
   let marksLine = 0;
   for (let i = 0; i < lines.length; i++) {
-    const comment = /^<!-- doc: (.*) -->$/.exec(lines[i]);
-    if (comment !== null) {
+    if (lines[i].startsWith('<!-- doc:')) {
       if (marks !== undefined) throw new Error(`${page}:${marksLine}: this comment stands before no block`);
-      marks = parseMarks(comment[1], `${page}:${i + 1}`);
       marksLine = i + 1;
+      const last = lines.findIndex((line, at) => at >= i && line.endsWith('-->'));
+      const comment = /^<!-- doc:(.*)-->$/.exec(lines.slice(i, last + 1).join(' '));
+      if (comment === null) throw new Error(`${page}:${marksLine}: the comment has no end`);
+      marks = parseMarks(comment[1], `${page}:${marksLine}`);
+      i = last;
       continue;
     }
     const fence = /^( *)```(\w+)$/.exec(lines[i]);

@@ -289,7 +289,7 @@ const ROOTS: readonly Technique[] = [
   },
 ];
 
-/** Techniques that are not seen. examples/file-monitoring.yaml lists them too. */
+/** Techniques that are not seen. policies/file-monitoring.yaml lists them too. */
 const COPIES: readonly Technique[] = [
   { title: 'a memfd into which another process has copied it', action: ['memfd', secret('memfd')], ...NOTHING },
   { title: 'memory of another process that has read it', action: ['memory', secret('memory')], ...NOTHING },

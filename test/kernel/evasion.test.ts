@@ -22,7 +22,7 @@ const PROGRAM = '/tmp/evasion';
 const NODE = 'guest';
 const UPSTREAM = join(corpus, 'quickstart__file_monitoring.yaml');
 const POLICIES = {
-  example: { file: join(checkout, 'examples/file-monitoring.yaml'), name: 'file-monitoring' },
+  example: { file: join(checkout, 'policies/file-monitoring.yaml'), name: 'file-monitoring' },
   upstream: { file: UPSTREAM, name: 'file-monitoring-filtered' },
 } as const;
 type PolicyKey = keyof typeof POLICIES;

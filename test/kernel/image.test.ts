@@ -24,7 +24,7 @@ if (kernel === '6.12') {
     after(() => removePodman(folder, 'crun'));
 
     it('runs the agent with the mounted policies, and podman exec shows its events', async () => {
-      const policy = `${join(checkout, 'examples/file-monitoring.yaml')}:/etc/polytrace/policies.d/policy.yaml`;
+      const policy = `${join(checkout, 'policies/file-monitoring.yaml')}:/etc/polytrace/policies.d/policy.yaml`;
       const host = ['--pid=host', '--cgroupns=host', '--uts=host', '--network=none'];
       const agent = start(
         'run',

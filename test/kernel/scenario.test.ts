@@ -18,7 +18,7 @@ import {
 const UPSTREAM = join(corpus, 'quickstart__file_monitoring.yaml');
 const POLICIES = [
   { name: 'the published policy', file: UPSTREAM },
-  { name: 'our example', file: join(checkout, 'examples', 'file-monitoring.yaml') },
+  { name: 'our example', file: join(checkout, 'policies', 'file-monitoring.yaml') },
 ];
 
 function hasProgram(program: string): (line: string) => boolean {
@@ -106,7 +106,7 @@ describe('file monitoring', () => {
 
   it('our example shows ftruncate, which the published policy misses on kernels from 6.2 on', async () => {
     spawnSync('/usr/bin/bash', ['-c', 'echo longer > /etc/polytrace-test']);
-    const recording = await Recording.open({ file: join(checkout, 'examples', 'file-monitoring.yaml') });
+    const recording = await Recording.open({ file: join(checkout, 'policies', 'file-monitoring.yaml') });
     const events = kprobeEvents(await recording.eventsDuring(() => runWorkload('ftruncate', '/etc/polytrace-test')));
     await recording.close();
     assert.equal(events.length, 1);

@@ -20,7 +20,7 @@ import { OutputReader } from '../../agent/test/native/support.js';
 
 const ROOT = join(__dirname, '../..');
 const COMMAND = ['--require', require.resolve('tsx/cjs'), join(ROOT, 'lib/cli/main.ts')];
-const EXAMPLE = join(ROOT, 'examples/file-monitoring.yaml');
+const EXAMPLE = join(ROOT, 'policies/file-monitoring.yaml');
 const NODE = process.env['NODE_NAME'] ?? hostname();
 
 type Json = Record<string, Record<string, unknown>>;

@@ -274,7 +274,7 @@ spec: { tracepoints: [{ subsystem: sched, event: sched_process_exec, raw: true }
     }
     assert.deepEqual(heldKernelObjects(process.pid), before);
     assert.deepEqual(tracer.policies(), []);
-    await assert.rejects(openTracer({ policies: [`${ROOT}/examples/file-monitoring.yaml`] }), {
+    await assert.rejects(openTracer({ policies: [`${ROOT}/policies/file-monitoring.yaml`] }), {
       code: 'NO_ATTACH_MECHANISM',
     });
     await tracer.close();

@@ -28,7 +28,7 @@ describe('the public API', () => {
   });
 
   it('loads, parses and compiles without the addon', () => {
-    const yaml = readProjectFile('examples/file-monitoring.yaml');
+    const yaml = readProjectFile('policies/file-monitoring.yaml');
     assert.equal(polytrace.compilePolicy(polytrace.parsePolicy(yaml)).name, 'file-monitoring');
     assert.ok(!Object.keys(require.cache).some((path) => path.endsWith('.node') && path.startsWith(ROOT)));
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { compilePolicy, validatePolicy } from '../../../lib/policy/index.js';
 import { ROOT } from '../../project.js';
 
-const EXAMPLE = join(ROOT, 'examples/file-monitoring.yaml');
+const EXAMPLE = join(ROOT, 'policies/file-monitoring.yaml');
 
 /** Runs the real command as a separate process. */
 function runPolytrace(...args: string[]): { status: number | null; stdout: string; stderr: string } {
@@ -24,10 +24,10 @@ describe('polytrace validate, with the real validator', () => {
   });
 
   it('finds no mistakes in the example', () => {
-    const { status, stdout, stderr } = runPolytrace('validate', 'examples/file-monitoring.yaml');
+    const { status, stdout, stderr } = runPolytrace('validate', 'policies/file-monitoring.yaml');
     assert.deepEqual(
       { status, stdout, stderr },
-      { status: 0, stdout: 'examples/file-monitoring.yaml: ok\n', stderr: '' },
+      { status: 0, stdout: 'policies/file-monitoring.yaml: ok\n', stderr: '' },
     );
   });
 
@@ -53,7 +53,7 @@ describe('polytrace validate, with the real validator', () => {
   });
 });
 
-describe('examples/file-monitoring.yaml', () => {
+describe('policies/file-monitoring.yaml', () => {
   const yaml = readFileSync(EXAMPLE, 'utf8');
 
   it('is valid, without a warning', () => {

@@ -61,7 +61,7 @@ describe('a platform without an addon', () => {
       const code = `
         const { readFileSync } = require('node:fs');
         const polytrace = require('./lib/index.ts');
-        const yaml = readFileSync('examples/file-monitoring.yaml', 'utf8');
+        const yaml = readFileSync('policies/file-monitoring.yaml', 'utf8');
         const { canTrace, features, kernel } = polytrace.preflight();
         console.log(JSON.stringify({
           platform: process.platform,
@@ -99,9 +99,9 @@ describe('a platform without an addon', () => {
     });
 
     it(`${platform}: the command can validate policies`, () => {
-      const args = ['node', 'polytrace', 'validate', '--kernel', 'none', 'examples/file-monitoring.yaml'];
+      const args = ['node', 'polytrace', 'validate', '--kernel', 'none', 'policies/file-monitoring.yaml'];
       const code = `process.argv = ${JSON.stringify(args)}; require('./lib/cli/main.ts');`;
-      assert.equal(runOnPlatform(platform, '--eval', code), 'examples/file-monitoring.yaml: ok\n');
+      assert.equal(runOnPlatform(platform, '--eval', code), 'policies/file-monitoring.yaml: ok\n');
     });
   }
 });

@@ -23,7 +23,7 @@ const formatJson = (value: unknown): string =>
 
 describe('policy: explanations', () => {
   for (const [name, path] of [
-    ['file-monitoring', join(ROOT, 'examples/file-monitoring.yaml')],
+    ['file-monitoring', join(ROOT, 'policies/file-monitoring.yaml')],
     ['whole-language', join(golden, 'whole-language.yaml')],
     ['every-filter', join(golden, 'every-filter.yaml')],
   ] as const) {

@@ -52,7 +52,7 @@ describe('policies of the package', () => {
   });
 
   it('another name is refused, and the error lists the valid names', () => {
-    for (const name of ['', 'nothing', '../examples/file-monitoring', 'kernel.yaml', '\u001b']) {
+    for (const name of ['', 'nothing', '../policies/file-monitoring', 'kernel.yaml', '\u001b']) {
       for (const use of [expandPolicyPaths, loadPolicyFile]) {
         assert.throws(
           () => use(`polytrace:${name}`),

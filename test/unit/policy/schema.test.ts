@@ -54,7 +54,7 @@ describe('policy: JSON Schema', () => {
 
   it('agrees with validatePolicy about policies with random mistakes of structure', function () {
     this.timeout(120_000);
-    const folders = [join(__dirname, 'golden'), join(ROOT, 'examples')];
+    const folders = [join(__dirname, 'golden'), join(ROOT, 'policies')];
     const own = folders.flatMap((folder) =>
       readdirSync(folder).flatMap((name) => (name.endsWith('.yaml') ? [readFileSync(join(folder, name), 'utf8')] : [])),
     );

@@ -77,6 +77,6 @@ function findOtherMount(context: HookContext, value: FilteredValue): Finding | u
     'in a user namespace of its own, each process can bind-mount, overlay or chroot, and so give the file another path';
   const remedy =
     `use \`inode: true\`, which needs whole paths (Equal), add hooks on ${missing.join(', ')} as in ` +
-    'examples/file-monitoring.yaml, or forbid user namespaces (sysctl user.max_user_namespaces)';
+    'policies/file-monitoring.yaml, or forbid user namespaces (sysctl user.max_user_namespaces)';
   return { code: 'OTHER_MOUNT', way, remedy };
 }
