@@ -1,6 +1,7 @@
-# polytrace_bpf_skeletons(TARGET SOURCES NAME... FLAVOURS FLAVOUR...)
-# Compiles bpf/NAME.bpf.c once for each flavour and makes NAME_FLAVOUR.skel.h of it. TARGET carries the include path
-# and the dependency.
+# polytrace_bpf_objects(TARGET SOURCES NAME... FLAVOURS FLAVOUR...)
+# Compiles bpf/NAME.bpf.c once for each flavour, and compresses the objects. A call adds to the objects of earlier calls.
+# polytrace_embed_objects(TARGET)
+# Adds a source to the target, with all of these objects: native/loading/embedded_objects.h.
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
   set(POLYTRACE_BPF_ARCH x86)
@@ -12,25 +13,29 @@ endif()
 
 set(POLYTRACE_BPF_FLAGS
   -target bpf -O2 -g -mcpu=v3 -D__TARGET_ARCH_${POLYTRACE_BPF_ARCH} -Wall -Wextra -Werror
-  -isystem ${POLYTRACE_LIBBPF_INCLUDE})
+  ${POLYTRACE_PREFIX_MAPS} -isystem ${POLYTRACE_LIBBPF_INCLUDE})
 # <bpf/usdt.bpf.h> includes <linux/errno.h>: where Debian has the other half of that
 if(CMAKE_C_LIBRARY_ARCHITECTURE)
   list(APPEND POLYTRACE_BPF_FLAGS -idirafter ${CMAKE_SYSROOT}/usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE})
 endif()
 
 # Prebuilt addons do without source lines, so that the package is smaller.
+# pigz needs a minute for what gzip does in a second, and finds a tenth more. Both write the same bytes on every machine
+# (-n: no time).
 set(POLYTRACE_STRIP_LINES "")
+set(POLYTRACE_COMPRESS ${POLYTRACE_GZIP} -9 -n -f -k)
 if(POLYTRACE_LIBRARY_SOURCES)
+  find_program(POLYTRACE_PIGZ pigz REQUIRED)
+  set(POLYTRACE_COMPRESS ${POLYTRACE_PIGZ} -11 -p 1 -n -f -k)
   set(POLYTRACE_STRIP_LINES "${CMAKE_CURRENT_SOURCE_DIR}/scripts/prebuilds/strip-line-info.mjs")
 endif()
 
-function(polytrace_bpf_skeletons target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;FLAVOURS")
-  set(folder "${CMAKE_CURRENT_BINARY_DIR}/skeletons")
-  file(MAKE_DIRECTORY "${folder}")
-  file(GLOB headers CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/bpf/*.h")
+set(POLYTRACE_OBJECT_FOLDER "${CMAKE_CURRENT_BINARY_DIR}/objects")
+file(MAKE_DIRECTORY "${POLYTRACE_OBJECT_FOLDER}")
 
-  set(skeletons "")
+function(polytrace_bpf_objects)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "SOURCES;FLAVOURS")
+  file(GLOB headers CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/bpf/*.h")
   set(strip true)
   if(POLYTRACE_STRIP_LINES)
     set(strip ${POLYTRACE_NODE} ${POLYTRACE_STRIP_LINES})
@@ -45,23 +50,54 @@ function(polytrace_bpf_skeletons target)
         set(define -DREAD_PROBE -DOLD_KERNEL)
       endif()
       set(input "${CMAKE_CURRENT_SOURCE_DIR}/bpf/${source}.bpf.c")
-      # one step: `gen object` also strips what is not BTF, `gen skeleton` embeds the object
+      # One step: `gen object` also strips what is not BTF.
       add_custom_command(
-        OUTPUT "${folder}/${name}.skel.h"
+        OUTPUT "${POLYTRACE_OBJECT_FOLDER}/${name}.bpf.o.gz"
         COMMAND ${POLYTRACE_CLANG} ${POLYTRACE_BPF_FLAGS} ${define} -c ${input} -o ${name}.tmp.o
         COMMAND ${POLYTRACE_BPFTOOL} gen object ${name}.bpf.o ${name}.tmp.o
         COMMAND ${strip} ${name}.bpf.o
-        COMMAND ${POLYTRACE_BPFTOOL} gen skeleton ${name}.bpf.o name ${name} > ${name}.skel.h
+        COMMAND ${POLYTRACE_COMPRESS} ${name}.bpf.o
         DEPENDS ${input} ${headers} ${POLYTRACE_STRIP_LINES}
-        WORKING_DIRECTORY "${folder}"
+        WORKING_DIRECTORY "${POLYTRACE_OBJECT_FOLDER}"
         COMMENT "BPF ${name}"
         VERBATIM)
-      list(APPEND skeletons "${folder}/${name}.skel.h")
+      set_property(DIRECTORY APPEND PROPERTY POLYTRACE_OBJECTS ${name})
     endforeach()
   endforeach()
+endfunction()
 
-  add_custom_target(${target}_files DEPENDS ${skeletons})
-  add_library(${target} INTERFACE)
-  target_include_directories(${target} SYSTEM INTERFACE "${folder}")
-  add_dependencies(${target} ${target}_files)
+function(polytrace_embed_objects target)
+  get_property(names DIRECTORY PROPERTY POLYTRACE_OBJECTS)
+  set(data "")
+  set(symbols "")
+  set(rows "")
+  set(files "")
+  foreach(name IN LISTS names)
+    set(file "${POLYTRACE_OBJECT_FOLDER}/${name}.bpf.o.gz")
+    string(APPEND data "      \"object_${name}: .incbin \\\"${file}\\\"\\nobject_${name}_end: .byte 0\\n\"\n")
+    string(APPEND symbols "extern HIDDEN const uint8_t object_${name}[], object_${name}_end[];\n")
+    string(APPEND rows "    {\"${name}\", object_${name}, object_${name}_end},\n")
+    list(APPEND files "${file}")
+  endforeach()
+  set(source "${POLYTRACE_OBJECT_FOLDER}/object_table.cc")
+  file(CONFIGURE OUTPUT "${source}" @ONLY CONTENT [[
+// Written by cmake/bpf.cmake.
+#include "loading/embedded_objects.h"
+
+#define HIDDEN __attribute__((visibility("hidden")))
+
+extern "C" {
+asm(".pushsection .rodata.objects,\"a\"\n"
+@data@      ".popsection\n");
+@symbols@}
+
+namespace polytrace {
+
+const EmbeddedObject EMBEDDED_OBJECTS[] = {
+@rows@    {}};
+
+}  // namespace polytrace
+]])
+  set_source_files_properties("${source}" PROPERTIES OBJECT_DEPENDS "${files}")
+  target_sources(${target} PRIVATE "${source}")
 endfunction()

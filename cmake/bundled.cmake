@@ -7,10 +7,12 @@ set(POLYTRACE_LIBBPF_INCLUDE "${CMAKE_CURRENT_BINARY_DIR}/include")
 file(GLOB headers "${sources}/libbpf/src/*.h")
 file(COPY ${headers} DESTINATION "${POLYTRACE_LIBBPF_INCLUDE}/bpf")
 
+# libbpf reads /proc/config.gz. Nothing writes a compressed file.
 file(GLOB zlib "${sources}/zlib/*.c")
+list(FILTER zlib EXCLUDE REGEX "/gzwrite\\.c$")
 add_library(zlib STATIC ${zlib})
 target_include_directories(zlib SYSTEM PUBLIC "${sources}/zlib")
-target_compile_definitions(zlib PRIVATE HAVE_UNISTD_H)
+target_compile_definitions(zlib PRIVATE HAVE_UNISTD_H NO_GZCOMPRESS)
 
 # Its configure script would write config.h. These definitions are all that libelf needs of it. Without zstd it cannot read
 # sections that are compressed with it, and BPF objects and BTF have none.
@@ -48,9 +50,14 @@ foreach(library zlib elf bpf)
   set_target_properties(${library} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
   target_compile_options(${library} PRIVATE -w -ffunction-sections -fdata-sections)
 endforeach()
+polytrace_harden(zlib elf bpf)
 
-# native/base/portable.c: what musl lacks
+# These two have what musl lacks.
 add_library(polytrace_libraries INTERFACE)
-target_sources(polytrace_libraries INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/native/base/portable.c")
+target_sources(polytrace_libraries INTERFACE
+  "${CMAKE_CURRENT_SOURCE_DIR}/native/base/fortify.c" "${CMAKE_CURRENT_SOURCE_DIR}/native/base/portable.c")
+# The compiler must not make calls of the checked functions out of their own calls.
+set_source_files_properties("${CMAKE_CURRENT_SOURCE_DIR}/native/base/fortify.c" PROPERTIES COMPILE_OPTIONS
+  "-fno-builtin;-ffunction-sections;-Wno-missing-prototypes")
 target_link_libraries(polytrace_libraries INTERFACE bpf ${CMAKE_DL_LIBS} pthread)
 target_link_options(polytrace_libraries INTERFACE "-Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/cmake/exports.map")

@@ -14,8 +14,16 @@ if(missing)
   list(JOIN missing " " missing)
   message(FATAL_ERROR "Missing to build polytrace: ${missing} (Debian: apt-get install ${missing})")
 endif()
-if(POLYTRACE_libbpf_VERSION VERSION_LESS 1.0)
-  message(FATAL_ERROR "libbpf ${POLYTRACE_libbpf_VERSION} is too old: 1.0 or later is needed.")
+# What is too old, with the first releases that are new enough. The compiler's own messages would not say it.
+set(releases "Debian 13 and Ubuntu 24.04 have it; the addon in the npm package runs on older releases, too")
+if(POLYTRACE_libbpf_VERSION VERSION_LESS 1.3)
+  message(FATAL_ERROR "libbpf ${POLYTRACE_libbpf_VERSION} is too old: 1.3 or later is needed (${releases}).")
+endif()
+include(CheckStructHasMember)
+check_struct_has_member("struct bpf_link_info" perf_event.kprobe.addr linux/bpf.h POLYTRACE_HAS_KERNEL_HEADERS)
+if(NOT POLYTRACE_HAS_KERNEL_HEADERS)
+  unset(POLYTRACE_HAS_KERNEL_HEADERS CACHE) # a later configuration looks again
+  message(FATAL_ERROR "linux/bpf.h is too old: that of Linux 6.6 or later is needed (linux-libc-dev; ${releases}).")
 endif()
 
 pkg_get_variable(POLYTRACE_LIBBPF_INCLUDE libbpf includedir)

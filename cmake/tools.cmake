@@ -1,4 +1,4 @@
-# Finds what turns BPF sources into skeletons. One message for all that is missing, with the Debian packages' names.
+# Finds what turns BPF sources into compressed objects. One message for all that is missing, with the Debian packages' names.
 
 # What clang 14 makes of the programs is rejected by kernel 6.1: it folds `start < 64 || start > 4160` into one comparison of
 # a difference, which tells the verifier nothing about `start`. Debian 12 and Ubuntu 22.04 have it, beside newer ones.
@@ -24,6 +24,7 @@ polytrace_forget_old_clang()
 
 # Debian puts bpftool into /usr/sbin, which is not in every user's PATH
 find_program(POLYTRACE_BPFTOOL bpftool PATHS /usr/sbin /usr/local/sbin)
+find_program(POLYTRACE_GZIP gzip)
 find_program(POLYTRACE_NODE NAMES node nodejs)
 find_package(PkgConfig QUIET)
 
@@ -33,6 +34,9 @@ if(NOT POLYTRACE_CLANG)
 endif()
 if(NOT POLYTRACE_BPFTOOL)
   list(APPEND missing bpftool)
+endif()
+if(NOT POLYTRACE_GZIP)
+  list(APPEND missing gzip)
 endif()
 if(NOT PKG_CONFIG_FOUND)
   list(APPEND missing pkg-config)
@@ -44,3 +48,12 @@ if(missing)
   list(JOIN missing " " missing)
   message(FATAL_ERROR "Missing to build polytrace: ${missing} (Debian: apt-get install ${missing}). Any clang from ${POLYTRACE_CLANG_MIN} on will do.")
 endif()
+
+# <span>, designated initializers and contains() of C++20
+foreach(id_version "GNU;11" "Clang;14")
+  list(GET id_version 0 id)
+  list(GET id_version 1 version)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL id AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS version)
+    message(FATAL_ERROR "${CMAKE_CXX_COMPILER} is ${id} ${CMAKE_CXX_COMPILER_VERSION}, too old: ${version} or later is needed.")
+  endif()
+endforeach()

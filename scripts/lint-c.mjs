@@ -32,8 +32,8 @@ const STYLES = [
   },
 ];
 
-/** Not in the build without sanitizers, or generated code only. */
-const NOT_TIDIED = ['native/binding/sanitizer_test.cc', 'native/loading/embedded_objects.cc'];
+/** Not in the build without sanitizers. */
+const NOT_TIDIED = ['native/binding/sanitizer_test.cc'];
 
 function listFiles(patterns) {
   const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '--deduplicate', '--', ...patterns], {

@@ -29,10 +29,10 @@ function findIncludes(text) {
 function refuseInclude({ room, may, napi = false, libbpf = false, bpf = [] }, include) {
   const name = include.slice(1, -1);
   if (include.startsWith('<')) {
+    if (name === 'zlib.h' && room !== 'loading') return 'uses zlib';
     if (/^(napi|node_api|js_native_api)\b/.test(name) && !napi) return 'uses Node-API';
     return name.startsWith('bpf/') && !libbpf ? 'uses libbpf' : undefined;
   }
-  if (name.endsWith('.skel.h')) return room === 'loading' ? undefined : 'includes a skeleton';
   if (name.startsWith('../bpf/')) return bpf.includes(name.slice(7)) ? undefined : 'includes this header of bpf/';
   const parts = name.split('/');
   if (parts.length !== 2 || !rooms.some((each) => each.room === parts[0])) return 'is not written as "room/file.h"';

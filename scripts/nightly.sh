@@ -10,7 +10,7 @@ declare -A commands=(
 	[sanitize]="npm run --silent test:sanitize"
 	[fuzz]="bash scripts/setup.sh --fuzz && npm run --silent fuzz"
 	[switches]="bash scripts/setup.sh --vm && bash scripts/compare-switches.sh"
-	[kernels]="npm run --silent test:kernels"
+	[kernels]="bash scripts/setup.sh --vm --packages && npm run --silent prebuilds -- x64 && POLYTRACE_ADDON=prebuilt npm run --silent test:kernels"
 	[arm64]="npm run --silent test:arm64"
 	[bench]="npm run --silent bench -- --kernel --counted"
 )

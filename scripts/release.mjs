@@ -1,77 +1,90 @@
-// npm run release [-- --dry-run] [--short]: makes a release. It compiles, builds and checks the prebuilt addons, writes
-// the bill of materials, packs, installs the package with every client, prints the manifest, and publishes. --dry-run
-// does not publish, and does not stop at obstacles such as a missing tag. --short installs with one client only. Needs
-// root, and the packages of `bash scripts/setup.sh --packages`.
+// npm run release [-- --dry-run] [--short]: makes the files of a release in build/release. It checks the tree, builds both
+// addons, builds them again in another folder, writes the bill of materials and the notices, packs both packages and the chart,
+// scans licences, and installs the package with every client. It publishes nothing: .github/workflows/release.yml does, in a job
+// that runs no code. --dry-run does not stop at obstacles such as a missing tag. --short installs with one client only, and builds
+// once. Needs root, and the packages of `bash scripts/setup.sh --packages`.
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { billOfMaterials, schemaErrors } from './prebuilds/sbom.mjs';
-import { prebuiltFile, TARGETS } from './prebuilds/targets.mjs';
+import { packChart, packPackage, writeChecksums } from './release/artifacts.mjs';
+import { cleanEnvironment } from './release/environment.mjs';
+import { scanLicences } from './release/licences.mjs';
+import { writeNotices } from './release/notices.mjs';
+import { changelogSection, findObstacles } from './release/obstacles.mjs';
+import { workflowProblems } from './release/workflows.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const isDry = process.argv.includes('--dry-run');
 const isShort = process.argv.includes('--short');
-const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const output = join(root, 'build/release');
+const env = cleanEnvironment(process.env);
 
+const readText = (name) => readFileSync(join(root, name), 'utf8');
 const runProgram = (program, ...args) =>
-  execFileSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-const readOutput = (program, ...args) => execFileSync(program, args, { cwd: root, encoding: 'utf8' }).trim();
+  execFileSync(program, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
+const readOutput = (program, ...args) => execFileSync(program, args, { cwd: root, env, encoding: 'utf8' }).trim();
+const { name, version } = JSON.parse(readText('package.json'));
+const changelog = readText('CHANGELOG.md');
 
-/** Returns the reasons why the tree cannot be released. */
-function findObstacles() {
-  const tags = readOutput('git', 'tag', '--points-at', 'HEAD').split('\n');
-  return [
-    ...(readOutput('git', 'status', '--porcelain') === '' ? [] : ['there are changes that are not committed']),
-    ...(tags.includes(`v${version}`) ? [] : [`no tag v${version} is on this commit`]),
-    ...(readFileSync(join(root, 'CHANGELOG.md'), 'utf8').includes(`## [${version}]`)
-      ? []
-      : [`CHANGELOG.md has no section [${version}]`]),
-  ];
+/** Stops the release, also in a rehearsal. */
+function refuse(problems) {
+  if (problems.length > 0) throw new Error(`release: ${problems.join('\nrelease: ')}`);
 }
 
-/** Returns the size and the hash of a file. */
-function fileEntry(file) {
-  const bytes = readFileSync(file);
-  return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+function checkTree() {
+  const chart = /^version: (.*)$/m.exec(readText('deploy/helm/polytrace/Chart.yaml'))[1];
+  const obstacles = findObstacles({
+    version,
+    others: { 'agent/package.json': JSON.parse(readText('agent/package.json')).version, 'Chart.yaml': chart },
+    tags: readOutput('git', 'tag', '--points-at', 'HEAD').split('\n'),
+    status: readOutput('git', 'status', '--porcelain'),
+    changelog,
+    env: process.env,
+  });
+  for (const each of obstacles) console.log(`release: ${isDry ? 'a release would stop: ' : ''}${each}`);
+  if (obstacles.length > 0 && !isDry) process.exit(1);
+  const folder = '.github/workflows';
+  refuse(readdirSync(join(root, folder)).flatMap((each) => workflowProblems(each, readText(`${folder}/${each}`))));
 }
 
-function pack() {
+function buildAll() {
+  runProgram('bash', 'scripts/setup.sh', '--packages');
+  runProgram('npm', 'run', '--silent', 'build:ts');
+  runProgram('node', 'scripts/prebuilds/build.mjs');
+  if (!isShort) runProgram('node', 'scripts/prebuilds/reproduce.mjs');
+}
+
+async function writeBill() {
+  const bill = join(root, 'prebuilds/sbom.cdx.json');
+  writeFileSync(bill, `${JSON.stringify(billOfMaterials(root), undefined, 2)}\n`);
+  refuse((await schemaErrors(readFileSync(bill, 'utf8'))).map((each) => `${bill} does not follow its schema: ${each}`));
+  return bill;
+}
+
+function packAll(bill) {
   rmSync(output, { recursive: true, force: true });
   mkdirSync(output, { recursive: true });
-  runProgram('npm', 'pack', '--silent', '--pack-destination', output);
-  return join(output, `${name}-${version}.tgz`);
+  const packages = [
+    packPackage(root, output, process.env),
+    packPackage(join(root, 'agent'), output, process.env, 'agent'),
+  ];
+  packChart(root, output, version);
+  copyFileSync(bill, join(output, `${name}-${version}.cdx.json`));
+  writeFileSync(join(output, 'notes.md'), `${changelogSection(changelog, version)?.text ?? ''}\n`);
+  return packages;
 }
 
-const obstacles = findObstacles();
-for (const each of obstacles) console.log(`release: ${isDry ? 'a release would stop: ' : ''}${each}`);
-if (obstacles.length > 0 && !isDry) process.exit(1);
-
-runProgram('bash', 'scripts/setup.sh', '--packages');
-runProgram('npm', 'run', '--silent', 'build:ts');
-runProgram('node', 'scripts/prebuilds/build.mjs');
-runProgram('node', 'scripts/prebuilds/check.mjs');
-const bill = join(root, 'prebuilds/sbom.cdx.json');
-writeFileSync(bill, `${JSON.stringify(billOfMaterials(root), undefined, 2)}\n`);
-const schemaProblems = await schemaErrors(readFileSync(bill, 'utf8'));
-if (schemaProblems.length > 0)
-  throw new Error(`release: ${bill} does not follow its schema:\n${schemaProblems.join('\n')}`);
-const tarball = pack();
-runProgram('node', 'test/package/run.mjs', '--tarball', tarball, ...(isShort ? ['--short'] : []));
-
-const files = [tarball, ...Object.keys(TARGETS).map((arch) => join(root, prebuiltFile(arch))), bill];
-const manifest = {
-  name,
-  version,
-  commit: readOutput('git', 'rev-parse', 'HEAD'),
-  files: Object.fromEntries(
-    files.map((file) => [file === tarball ? basename(file) : file.slice(root.length + 1), fileEntry(file)]),
-  ),
-};
-writeFileSync(join(output, 'manifest.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
+checkTree();
+buildAll();
+const bill = await writeBill();
+writeNotices(root);
+const packages = packAll(bill);
+const { packages: installed, refused } = scanLicences(packages);
+console.log(`release: the licences of ${installed.length} packages are known`);
+refuse(refused.map(({ name: each, licences }) => `${each} has the licence ${licences.join(', ')}`));
+runProgram('node', 'test/package/run.mjs', '--tarball', packages[0], ...(isShort ? ['--short'] : []));
+const manifest = writeChecksums(output, { name, version, commit: readOutput('git', 'rev-parse', 'HEAD') });
 console.log(`\n${JSON.stringify(manifest, undefined, 2)}`);
-
-if (isDry) console.log(`release: rehearsed; ${tarball} was not published`);
-else runProgram('npx', '--yes', 'npm@11', 'publish', tarball, '--provenance', '--access', 'public');
+console.log(`release: ${output} has everything${isDry ? '; this was a rehearsal' : ''}`);

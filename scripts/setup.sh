@@ -61,6 +61,8 @@ if wants --packages; then
 	need clang-19 have clang-19
 	need lld-19 have ld.lld-19
 	need mmdebstrap have mmdebstrap
+	need pigz have pigz
+	need dpkg-dev have dpkg-source
 fi
 if wants --arm64; then
 	need qemu-system-arm have qemu-system-aarch64
@@ -95,6 +97,11 @@ if [ ${#missing[@]} -gt 0 ]; then
 	say "installing Debian packages: ${missing[*]}"
 	export DEBIAN_FRONTEND=noninteractive
 	quietly apt-get update
+	absent=()
+	for package in "${missing[@]}"; do
+		apt-cache show --no-all-versions "$package" >/dev/null 2>&1 || absent+=("$package")
+	done
+	[ ${#absent[@]} -eq 0 ] || fail "this release has no ${absent[*]}: building needs Debian 13. The addon in the npm package runs on older releases, too: npm install polytrace"
 	quietly apt-get install -y --no-install-recommends "${missing[@]}"
 fi
 

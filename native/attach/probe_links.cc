@@ -7,10 +7,10 @@
 
 #include <atomic>
 #include <cerrno>
-#include <fstream>
 #include <string>
 #include <utility>
 
+#include "base/kernel_file.h"
 #include "base/parallel.h"
 
 namespace polytrace {
@@ -30,10 +30,9 @@ std::string pmu_file(bool is_user, const char* name) {
 // Reads the number in a file such as `type`, or after the colon of `format/retprobe`. Returns a negative errno if there
 // is none.
 int read_pmu_number(bool is_user, const char* name) {
-  errno = 0;
-  std::ifstream file(pmu_file(is_user, name));
   std::string text;
-  if (!std::getline(file, text)) return errno == 0 || errno == ENOENT ? -EOPNOTSUPP : -errno;
+  const int error = read_kernel_file(pmu_file(is_user, name), text);
+  if (error != 0) return error == -ENOENT ? -EOPNOTSUPP : error;
   const size_t digits = text.find_first_of("0123456789");
   return digits == std::string::npos ? -EOPNOTSUPP : std::stoi(text.substr(digits));
 }

@@ -2,12 +2,14 @@
 #include <bpf/bpf.h>
 
 #include <algorithm>
-#include <fstream>
+#include <cstdlib>
 #include <new>
 #include <string>
+#include <string_view>
 
 #include "backend/bpf_backend.h"
 #include "base/abi_types.h"
+#include "base/kernel_file.h"
 
 namespace polytrace {
 
@@ -15,12 +17,11 @@ namespace {
 
 // Returns the bytes that the kernel accounts for the program or map; 0 if /proc is not mounted.
 uint64_t read_memlock(int fd) {
-  std::ifstream file("/proc/self/fdinfo/" + std::to_string(fd));
-  for (std::string token; file >> token;) {
-    uint64_t bytes = 0;
-    if (token == "memlock:" && file >> bytes) return bytes;
-  }
-  return 0;
+  constexpr std::string_view key = "\nmemlock:";
+  std::string text;
+  if (read_kernel_file("/proc/self/fdinfo/" + std::to_string(fd), text) != 0) return 0;
+  const size_t at = text.find(key);
+  return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + key.size(), nullptr, 10);
 }
 
 // Returns false if there is no memory for the count, so that the next call reports it.

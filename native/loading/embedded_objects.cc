@@ -1,69 +1,65 @@
 #include "loading/embedded_objects.h"
 
-#include "base/abi_types.h"  // the skeletons name its structs
+#include <zlib.h>
 
-#include "enforcer_fentry_direct.skel.h"
-#include "enforcer_fentry_probe.skel.h"
-#include "enforcer_kprobe_direct.skel.h"
-#include "enforcer_kprobe_probe.skel.h"
-#include "fentry_direct.skel.h"
-#include "fentry_old.skel.h"
-#include "fentry_probe.skel.h"
-#include "kprobe_direct.skel.h"
-#include "kprobe_old.skel.h"
-#include "kprobe_probe.skel.h"
-#include "lsm_direct.skel.h"
-#include "lsm_old.skel.h"
-#include "lsm_probe.skel.h"
-#include "process_direct.skel.h"
-#include "process_old.skel.h"
-#include "process_probe.skel.h"
-#include "raw_tracepoint_direct.skel.h"
-#include "raw_tracepoint_old.skel.h"
-#include "raw_tracepoint_probe.skel.h"
-#include "tracepoint_direct.skel.h"
-#include "tracepoint_old.skel.h"
-#include "tracepoint_probe.skel.h"
-#include "uprobe_direct.skel.h"
-#include "uprobe_old.skel.h"
-#include "uprobe_probe.skel.h"
-#include "usdt_direct.skel.h"
-#include "usdt_old.skel.h"
-#include "usdt_probe.skel.h"
+#include <cerrno>
+#include <string>
+
+#include "base/error.h"
 
 namespace polytrace {
 
-EmbeddedObject find_object(std::string_view name) {
-  EmbeddedObject object;
-  if (name == "process_direct") object.data = process_direct__elf_bytes(&object.size);
-  if (name == "process_probe") object.data = process_probe__elf_bytes(&object.size);
-  if (name == "process_old") object.data = process_old__elf_bytes(&object.size);
-  if (name == "enforcer_fentry_direct") object.data = enforcer_fentry_direct__elf_bytes(&object.size);
-  if (name == "enforcer_fentry_probe") object.data = enforcer_fentry_probe__elf_bytes(&object.size);
-  if (name == "enforcer_kprobe_direct") object.data = enforcer_kprobe_direct__elf_bytes(&object.size);
-  if (name == "enforcer_kprobe_probe") object.data = enforcer_kprobe_probe__elf_bytes(&object.size);
-  if (name == "fentry_direct") object.data = fentry_direct__elf_bytes(&object.size);
-  if (name == "fentry_probe") object.data = fentry_probe__elf_bytes(&object.size);
-  if (name == "fentry_old") object.data = fentry_old__elf_bytes(&object.size);
-  if (name == "kprobe_direct") object.data = kprobe_direct__elf_bytes(&object.size);
-  if (name == "kprobe_probe") object.data = kprobe_probe__elf_bytes(&object.size);
-  if (name == "kprobe_old") object.data = kprobe_old__elf_bytes(&object.size);
-  if (name == "lsm_direct") object.data = lsm_direct__elf_bytes(&object.size);
-  if (name == "lsm_probe") object.data = lsm_probe__elf_bytes(&object.size);
-  if (name == "lsm_old") object.data = lsm_old__elf_bytes(&object.size);
-  if (name == "raw_tracepoint_direct") object.data = raw_tracepoint_direct__elf_bytes(&object.size);
-  if (name == "raw_tracepoint_probe") object.data = raw_tracepoint_probe__elf_bytes(&object.size);
-  if (name == "raw_tracepoint_old") object.data = raw_tracepoint_old__elf_bytes(&object.size);
-  if (name == "tracepoint_direct") object.data = tracepoint_direct__elf_bytes(&object.size);
-  if (name == "tracepoint_probe") object.data = tracepoint_probe__elf_bytes(&object.size);
-  if (name == "tracepoint_old") object.data = tracepoint_old__elf_bytes(&object.size);
-  if (name == "uprobe_direct") object.data = uprobe_direct__elf_bytes(&object.size);
-  if (name == "uprobe_probe") object.data = uprobe_probe__elf_bytes(&object.size);
-  if (name == "uprobe_old") object.data = uprobe_old__elf_bytes(&object.size);
-  if (name == "usdt_direct") object.data = usdt_direct__elf_bytes(&object.size);
-  if (name == "usdt_probe") object.data = usdt_probe__elf_bytes(&object.size);
-  if (name == "usdt_old") object.data = usdt_old__elf_bytes(&object.size);
-  return object;
+namespace {
+
+// The largest object has 400 KiB. A damaged size must not make the addon ask for gigabytes.
+constexpr size_t MAX_OBJECT_BYTES = 8 << 20;
+
+// gzip's format: a header of at least 10 bytes, and at the end a checksum and the size.
+constexpr size_t MIN_GZIP_BYTES = 18;
+
+// For inflateInit2(): the largest window, and the header and checksum of gzip.
+constexpr int GZIP_WINDOW_BITS = 16 + MAX_WBITS;
+
+size_t read_size(const EmbeddedObject& object) {
+  if (object.end - object.begin < static_cast<ptrdiff_t>(MIN_GZIP_BYTES)) return 0;
+  const uint8_t* at = object.end - 4;
+  return at[0] | at[1] << 8 | at[2] << 16 | static_cast<size_t>(at[3]) << 24;
+}
+
+[[noreturn]] void refuse(const EmbeddedObject& object) {
+  throw Failure{"OBJECT_CORRUPT", std::string("the addon's file is damaged: its BPF object ") + object.name};
+}
+
+std::vector<uint8_t> inflate_bytes(const EmbeddedObject& object) {
+  const size_t size = read_size(object);
+  if (size == 0 || size > MAX_OBJECT_BYTES) refuse(object);
+  std::vector<uint8_t> bytes(size);
+  z_stream stream{};
+  stream.next_in = const_cast<Bytef*>(object.begin);
+  stream.avail_in = static_cast<uInt>(object.end - object.begin);
+  stream.next_out = bytes.data();
+  stream.avail_out = static_cast<uInt>(size);
+  if (inflateInit2(&stream, GZIP_WINDOW_BITS) != Z_OK) {
+    throw Failure{"OPEN_FAILED", std::string("cannot inflate the BPF object ") + object.name, ENOMEM};
+  }
+  // zlib compares the checksum and the size at the end
+  const int result = inflate(&stream, Z_FINISH);
+  const bool is_complete = stream.avail_in == 0 && stream.avail_out == 0;
+  inflateEnd(&stream);
+  if (result == Z_MEM_ERROR) {
+    throw Failure{"OPEN_FAILED", std::string("cannot inflate the BPF object ") + object.name, ENOMEM};
+  }
+  if (result != Z_STREAM_END || !is_complete) refuse(object);
+  return bytes;
+}
+
+}  // namespace
+
+std::vector<uint8_t> inflate_object(std::string_view name) {
+  for (const EmbeddedObject* object = EMBEDDED_OBJECTS; object->name != nullptr; object++) {
+    if (name == object->name) return inflate_bytes(*object);
+  }
+  return {};
 }
 
 }  // namespace polytrace

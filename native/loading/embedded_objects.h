@@ -1,16 +1,22 @@
-// Finds the BPF objects that are embedded in the addon by their names.
+// The BPF objects that are embedded in the addon. They are compressed: most of their bytes are zeros.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace polytrace {
 
 struct EmbeddedObject {
-  const void* data = nullptr;  // nullptr: no object of that name
-  size_t size = 0;
+  const char* name = nullptr;
+  const uint8_t* begin = nullptr;  // in the format of gzip, which has a checksum and the size
+  const uint8_t* end = nullptr;
 };
 
-EmbeddedObject find_object(std::string_view name);
+// cmake/bpf.cmake writes this table. Its last row has no name.
+extern const EmbeddedObject EMBEDDED_OBJECTS[];
+
+// Returns the bytes of an object; no bytes if no object has that name. Throws Failure OBJECT_CORRUPT, or ENOMEM.
+std::vector<uint8_t> inflate_object(std::string_view name);
 
 }  // namespace polytrace

@@ -288,10 +288,8 @@ void resolve_kernel_calls(std::vector<uint8_t>& bytes) {
   }
 }
 
-std::vector<uint8_t> copy_embedded(const std::string& name) {
-  const EmbeddedObject embedded = find_object(name);
-  const auto* begin = static_cast<const uint8_t*>(embedded.data);
-  std::vector<uint8_t> bytes(begin, begin + embedded.size);
+std::vector<uint8_t> read_embedded(const std::string& name) {
+  std::vector<uint8_t> bytes = inflate_object(name);
   if (!bytes.empty()) resolve_kernel_calls(bytes);
   return bytes;
 }
@@ -301,7 +299,7 @@ std::vector<uint8_t> copy_embedded(const std::string& name) {
 std::vector<uint8_t> object_bytes(const std::string& name, const std::string& programs) {
   const std::scoped_lock lock(mutex);
   const auto found = cached_objects.find(name + " " + programs);
-  return found == cached_objects.end() ? copy_embedded(name) : found->second;
+  return found == cached_objects.end() ? read_embedded(name) : found->second;
 }
 
 void hide_functions(std::vector<uint8_t>& bytes) { Elf(bytes).hide_functions(); }
@@ -315,7 +313,7 @@ void cache_relocated(const std::string& name, const std::string& programs, bpf_o
   const std::scoped_lock lock(mutex);
   const std::string key = name + " " + programs;
   if (cached_objects.contains(key)) return;
-  std::vector<uint8_t> bytes = copy_embedded(name);
+  std::vector<uint8_t> bytes = read_embedded(name);
   Elf elf(bytes);
   RelocationFinder relocated(elf);
   bpf_program* program;

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { missingProtections } from './hardening.mjs';
 import { GLIBC_FLOOR, TARGETS, prebuiltFile } from './targets.mjs';
 import { musl } from './toolchain.mjs';
 
@@ -43,11 +44,11 @@ function definedNames(file) {
   return new Set(symbols.filter(({ section }) => section !== 'UND').map(({ name }) => name));
 }
 
-/** Returns the reasons why the file cannot be loaded on Linux with this architecture. */
+/** Returns the reasons why the file cannot be loaded on Linux with this architecture, and the protections that it lacks. */
 export function checkAddon(file, arch, isInMusl = isMuslSymbol) {
   let text;
   try {
-    text = readelf(file, '-h', '-d', '-S', '--dyn-syms');
+    text = readelf(file, '-h', '-d', '-l', '-S', '--dyn-syms');
   } catch (error) {
     return [`it cannot be read: ${String(error.stderr ?? error.message).trim()}`];
   }
@@ -57,9 +58,12 @@ export function checkAddon(file, arch, isInMusl = isMuslSymbol) {
   const wanted = symbols.filter(({ section, name }) => section === 'UND' && !NODE_API.test(name) && !OPTIONAL.test(name));
   const refused = symbols.filter(({ section, name }) => section === 'UND' && NOT_IN_ELECTRON.test(name));
   const exported = symbols.filter(({ section }) => section !== 'UND').map(({ name }) => name);
+  const isForMachine = machine === TARGETS[arch].machine;
+  const isAddon = exported.some((name) => EXPORTED.test(name));
   return [
-    ...(machine === TARGETS[arch].machine ? [] : [`it is for ${machine ?? 'an unknown machine'}, not for ${arch}`]),
-    ...(exported.some((name) => EXPORTED.test(name)) ? [] : ['it is not an addon']),
+    ...(isForMachine ? [] : [`it is for ${machine ?? 'an unknown machine'}, not for ${arch}`]),
+    ...(isAddon ? [] : ['it is not an addon']),
+    ...(isForMachine && isAddon ? missingProtections(file, arch, text).map((each) => `it lacks ${each}`) : []),
     ...exported.filter((name) => !EXPORTED.test(name)).map((name) => `it exports ${name}`),
     ...needed.filter((name) => !LIBC_LIBRARIES.test(name)).map((name) => `it needs ${name}`),
     ...wanted.filter(({ version }) => isTooNew(version)).map(({ name, version }) => `${name} needs ${version}`),

@@ -6,8 +6,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findPrebuildClang } from './clang.mjs';
+import { librarySources } from './sources.mjs';
 import { TARGETS } from './targets.mjs';
-import { librarySources, sysroot } from './toolchain.mjs';
+import { sysroot } from './toolchain.mjs';
 
 const arch = process.env.PREBUILD_ARCH;
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));

@@ -5,11 +5,12 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { sourceAddresses, sourceCpe, sourcePurl, SOURCES } from './sources.mjs';
 import { prebuiltFile, TARGETS } from './targets.mjs';
-import { librarySources, sysroot } from './toolchain.mjs';
+import { sysroot } from './toolchain.mjs';
 
 /** Linked libraries: the licence of the project, the licence that polytrace chooses, and the reason. */
-const LINKED = {
+export const LINKED = {
   libbpf: { licence: 'LGPL-2.1-only OR BSD-2-Clause', usedUnder: 'BSD-2-Clause', why: 'it permits static linking' },
   elfutils: {
     licence: 'GPL-2.0-or-later OR LGPL-3.0-or-later',
@@ -22,18 +23,24 @@ const LINKED = {
     usedUnder: 'GPL-3.0-or-later WITH GCC-exception-3.1',
     why: 'the exception permits static linking of what GCC or another compiler has made',
     debian: 'gcc-10-base',
+    source: 'gcc-10',
+    vendor: 'gnu:gcc',
   },
   libgcc: {
     licence: 'GPL-3.0-or-later WITH GCC-exception-3.1',
     usedUnder: 'GPL-3.0-or-later WITH GCC-exception-3.1',
     why: 'the exception permits static linking of what GCC or another compiler has made',
     debian: 'gcc-10-base',
+    source: 'gcc-10',
+    vendor: 'gnu:gcc',
   },
   'glibc (libc_nonshared.a and crtbeginS.o)': {
     licence: 'LGPL-2.1-or-later',
     usedUnder: 'LGPL-2.1-or-later',
     why: 'the files that every program gets have an exception that permits static linking',
     debian: 'libc6',
+    source: 'glibc',
+    vendor: 'gnu:glibc',
   },
 };
 
@@ -43,26 +50,54 @@ function debianVersion(name) {
   return /\(([^)]+)\)/.exec(log)[1];
 }
 
+/** Identifiers of a library whose sources are compiled with the addon. */
+function sourceFacts(name) {
+  const source = SOURCES[name];
+  return {
+    version: source.version,
+    purl: sourcePurl(name, source),
+    cpe: sourceCpe(name, source),
+    hashes: [{ alg: 'SHA-256', content: source.dsc }],
+    externalReferences: sourceAddresses(source).map((url) => ({ type: 'source-distribution', url })),
+    pedigree: { notes: `the Debian source package ${source.debian}, with its patches; the hash is that of its .dsc file` },
+  };
+}
+
+/** Identifiers of a library that is linked as Debian has compiled it. */
+function archiveFacts({ debian, source, vendor }) {
+  const version = debianVersion(debian);
+  return {
+    version,
+    purl: `pkg:deb/debian/${source}@${encodeURIComponent(version)}?arch=source&distro=debian-11`,
+    cpe: `cpe:2.3:a:${vendor}:${/^[\d.]+/.exec(version)[0]}:*:*:*:*:*:*:*`,
+  };
+}
+
 function linkedLibraries() {
-  const sources = JSON.parse(readFileSync(join(librarySources(), 'versions.json'), 'utf8'));
-  return Object.entries(LINKED).map(([name, { licence, usedUnder, why, debian }]) => {
-    const { version, file, sha256 } = sources[name] ?? { version: debianVersion(debian) };
-    return {
-      type: 'library',
-      'bom-ref': `linked:${name}`,
-      name,
-      version,
-      scope: 'required',
-      ...(sha256 ? { hashes: [{ alg: 'SHA-256', content: sha256 }] } : {}),
-      licenses: [{ expression: licence }],
-      properties: [
-        { name: 'polytrace:linking', value: 'static' },
-        { name: 'polytrace:usedUnder', value: usedUnder },
-        { name: 'polytrace:reason', value: why },
-        ...(file ? [{ name: 'polytrace:source', value: file }] : []),
-      ],
-    };
-  });
+  return Object.entries(LINKED).map(([name, { licence, usedUnder, why, ...archive }]) => ({
+    type: 'library',
+    'bom-ref': `linked:${name}`,
+    name,
+    scope: 'required',
+    ...(SOURCES[name] ? sourceFacts(name) : archiveFacts(archive)),
+    licenses: [{ expression: licence }],
+    properties: [
+      { name: 'polytrace:linking', value: 'static' },
+      { name: 'polytrace:usedUnder', value: usedUnder },
+      { name: 'polytrace:reason', value: why },
+    ],
+  }));
+}
+
+/** Known vulnerabilities of these versions whose code is not in the addon. */
+function absentVulnerabilities() {
+  return Object.entries(SOURCES).flatMap(([name, { absent = {} }]) =>
+    Object.entries(absent).map(([id, detail]) => ({
+      id,
+      analysis: { state: 'not_affected', justification: 'code_not_present', detail },
+      affects: [{ ref: `linked:${name}` }],
+    })),
+  );
 }
 
 function npmComponent(root, name, linking) {
@@ -93,6 +128,7 @@ export function billOfMaterials(root) {
     version: 1,
     metadata: { component: { type: 'library', 'bom-ref': purl, name, version, purl, licenses: [{ license: { id: license } }] } },
     components: [...addons, ...libraries, ...packages],
+    vulnerabilities: absentVulnerabilities(),
     dependencies: [
       { ref: purl, dependsOn: componentRefs([...addons, ...packages]) },
       ...addons.map((each) => ({ ref: each['bom-ref'], dependsOn: componentRefs(libraries) })),

@@ -1,12 +1,11 @@
-// Provides the C and C++ libraries of an old Debian, and the sources of linked libraries, for prebuilt addons. They are
-// downloaded once from the Debian archive into a folder outside the repository.
+// Provides the C and C++ libraries of an old Debian for prebuilt addons. They are downloaded once from the Debian archive
+// into a folder outside the repository.
 import { createHash } from 'node:crypto';
 import {
   existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
@@ -21,9 +20,8 @@ import { SUITE, TARGETS } from './targets.mjs';
 const PURPOSE = 'prebuilt addons';
 export const CACHE = process.env.POLYTRACE_CACHE ?? join(homedir(), '.cache/polytrace');
 
-/** Debian source packages of the linked libraries. They come from the suite that CI builds with. */
-export const LIBRARIES = ['libbpf', 'elfutils', 'zlib'];
-const SOURCE_SUITE = 'trixie';
+/** The suite that CI builds with. */
+const MUSL_SUITE = 'trixie';
 
 /**
  * Calls `make(folder)` once for each key, and returns the folder. The folder gets its final name when it is complete.
@@ -69,35 +67,14 @@ export function sysroot(arch) {
 
 /** Returns the folder with the files of Debian's musl package for an architecture. */
 export function musl(arch) {
-  return cachedFolder(`musl-${arch}`, [SOURCE_SUITE], (folder) => {
+  return cachedFolder(`musl-${arch}`, [MUSL_SUITE], (folder) => {
     const work = `${folder}.apt`;
     mkdirSync(work, { recursive: true });
-    const apt = privateApt(PURPOSE, work, SOURCE_SUITE, TARGETS[arch].debian);
+    const apt = privateApt(PURPOSE, work, MUSL_SUITE, TARGETS[arch].debian);
     apt('apt-get', 'update');
     apt('apt-get', 'download', 'musl');
     const file = readdirSync(work).find((each) => each.startsWith('musl_'));
     runProgram(PURPOSE, 'dpkg-deb', ['-x', join(work, file), folder]);
-    rmSync(work, { recursive: true });
-  });
-}
-
-/** Returns the folder with the upstream sources of the libraries, one folder for each, and versions.json. */
-export function librarySources() {
-  return cachedFolder('sources', [SOURCE_SUITE, LIBRARIES], (folder) => {
-    const work = `${folder}.apt`;
-    mkdirSync(work, { recursive: true });
-    const apt = privateApt(PURPOSE, work, SOURCE_SUITE);
-    apt('apt-get', 'update');
-    const versions = {};
-    for (const name of LIBRARIES) {
-      apt('apt-get', 'source', '--download-only', '--tar-only', name);
-      const file = readdirSync(work).find((each) => each.startsWith(`${name}_`) && /\.orig\.tar\.\w+$/.test(each));
-      mkdirSync(join(folder, name));
-      runProgram(PURPOSE, 'tar', ['-xf', join(work, file), '--strip-components', '1', '-C', join(folder, name)]);
-      const sha256 = createHash('sha256').update(readFileSync(join(work, file))).digest('hex');
-      versions[name] = { version: /_(.*)\.orig\./.exec(file)[1].replace(/^.*\+really/, ''), file, sha256 };
-    }
-    writeFileSync(join(folder, 'versions.json'), JSON.stringify(versions, undefined, 2));
     rmSync(work, { recursive: true });
   });
 }

@@ -7,6 +7,7 @@ import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cleanEnvironment } from '../../scripts/release/environment.mjs';
 import { muslRoot } from './musl.mjs';
 import { debianRoot, inRoot, npmPackage, SUITES } from './roots.mjs';
 import { checkUses } from './uses.mjs';
@@ -49,9 +50,12 @@ const WITHOUT_NAMES =
   'bun /program/without-needed.mjs node_modules/polytrace/prebuilds/linux-x64/polytrace.node && bun trace.cjs';
 
 const FILES =
-  /^(dist|types|schema|bpf|native|cmake|examples|docs|man|policies|prebuilds)\/|^(lib\/index\.mjs|scripts\/gen-layout\.mjs|package\.json|README\.md|LICENSE|CMakeLists\.txt)$/;
+  /^(dist|types|schema|bpf|native|cmake|examples|docs|man|policies|prebuilds)\/|^(lib\/index\.mjs|scripts\/gen-layout\.mjs|package\.json|README\.md|LICENSE|THIRD-PARTY-NOTICES|CMakeLists\.txt)$/;
 const MUSL = 'musl';
 const MAX_PACKED = 4 * 1024 * 1024;
+
+/** Programs of npm packages run below: they get no credentials. */
+const environment = cleanEnvironment(process.env);
 
 /** Problems of the bill of materials. A document with an error must be refused, which tests the check itself. */
 async function billProblems() {
@@ -83,12 +87,13 @@ function pack() {
       .map((arch) => `prebuilds/linux-${arch}/polytrace.node`)
       .filter((name) => !short && !names.includes(name))
       .map((name) => `${name} is not in the package`),
+    ...['LICENSE', 'bpf/LICENSE', ...(given === undefined ? [] : ['THIRD-PARTY-NOTICES', 'prebuilds/sbom.cdx.json'])]
+      .filter((name) => !names.includes(name))
+      .map((name) => `${name} is not in the package`),
     ...scripts
       .filter((name) => /^(pre|post)?install$|^prepare$/.test(name))
       .map((name) => `the package has a script ${name}`),
-    ...names
-      .filter((name) => namesMissingMap(file, name, names))
-      .map((name) => `${name} names a map that is not there`),
+    ...names.filter((name) => lacksMap(file, name, names)).map((name) => `${name} has no source map`),
     ...(packed.size > MAX_PACKED ? [`the package has ${packed.size} bytes, more than ${MAX_PACKED}`] : []),
   ];
   console.log(
@@ -97,11 +102,12 @@ function pack() {
   return { file, problems };
 }
 
-function namesMissingMap(tarball, name, names) {
+function lacksMap(tarball, name, names) {
   if (!/\.[cm]?js$/.test(name)) return false;
   const text = execFileSync('tar', ['-xzOf', tarball, `package/${name}`], { encoding: 'utf8', maxBuffer: 2 ** 26 });
   const map = /^\/\/# sourceMappingURL=(.*)$/m.exec(text)?.[1];
-  return map !== undefined && !names.includes(join(dirname(name), map));
+  if (map === undefined) return name.startsWith('dist/');
+  return !names.includes(join(dirname(name), map));
 }
 
 /** Installs and traces. Returns a row of the table; `error` is the output of what failed. */
@@ -127,7 +133,7 @@ function attempt({ root, client, node }) {
   };
   const [command, args, inner] = inRoot(isMusl ? muslRoot() : debianRoot(root), folders, script);
   const env = {
-    ...process.env,
+    ...environment,
     SCRIPT: inner,
     REGISTRY: registry,
     npm_config_registry: registry,

@@ -5,7 +5,7 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cachedFolder } from '../../scripts/prebuilds/toolchain.mjs';
+import { npmModules } from '../../scripts/npm-modules.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
@@ -24,25 +24,15 @@ const runCommand = (cwd, program, ...args) => {
 const npm = (cwd, ...specifiers) =>
   runCommand(cwd, 'npm', 'install', '--no-audit', '--no-fund', '--loglevel=error', '--no-save', ...specifiers);
 
-/** The folder node_modules with packages of the npm registry, kept for the next time. */
-function installModules(...specifiers) {
-  const name = specifiers[0].replaceAll(/[@/]+/g, '-').replace(/^-/, '');
-  const folder = cachedFolder(`modules-${name}`, specifiers, (made) => {
-    writeFileSync(join(made, 'package.json'), '{}');
-    npm(made, ...specifiers);
-  });
-  return join(folder, 'node_modules');
-}
-
 /** The names of the checks, and what they do with the package in an empty folder with it. */
 const USES = {
   publint: (folder, tarball) =>
-    runCommand(folder, 'node', join(installModules('publint@0.3'), 'publint/src/cli.js'), tarball, '--strict'),
+    runCommand(folder, 'node', join(npmModules('publint@0.3'), 'publint/src/cli.js'), tarball, '--strict'),
   attw: (folder, tarball) =>
     runCommand(
       folder,
       'node',
-      join(installModules('@arethetypeswrong/cli@0.18'), '@arethetypeswrong/cli/dist/index.js'),
+      join(npmModules('@arethetypeswrong/cli@0.18'), '@arethetypeswrong/cli/dist/index.js'),
       tarball,
     ),
   ...Object.fromEntries(TYPESCRIPTS.map((version) => [`TypeScript ${version}`, (folder) => compile(folder, version)])),
@@ -51,10 +41,10 @@ const USES = {
 
 /** Compiles the program as both kinds of modules, with and without the types of Node.js. */
 function compile(folder, version) {
-  const tsc = join(installModules(`typescript@${version}`), 'typescript/bin/tsc');
+  const tsc = join(npmModules(`typescript@${version}`), 'typescript/bin/tsc');
   copyFileSync(join(here, 'consumer.ts.txt'), join(folder, 'consumer.mts'));
   copyFileSync(join(here, 'consumer.ts.txt'), join(folder, 'consumer.cts'));
-  cpSync(join(installModules('@types/node@20'), '.'), join(folder, 'node_modules'), { recursive: true });
+  cpSync(join(npmModules('@types/node@20'), '.'), join(folder, 'node_modules'), { recursive: true });
   for (const types of [[], ['node']]) {
     const compilerOptions = { ...OPTIONS, types };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['consumer.*'] }));
@@ -90,7 +80,7 @@ void (async () => {
 function bundle(folder) {
   const section = /^## Bundlers$(.*?)^## /ms.exec(readFileSync(join(root, 'docs/install.md'), 'utf8'))[1];
   const pieces = [...section.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands);
-  cpSync(installModules('esbuild@0.28'), join(folder, 'node_modules'), { recursive: true });
+  cpSync(npmModules('esbuild@0.28'), join(folder, 'node_modules'), { recursive: true });
   writeFileSync(join(folder, 'app.ts'), APP);
   const bundles = [];
   for (const commands of pieces) {

@@ -5,11 +5,13 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { prebuiltFile } from '../../scripts/prebuilds/targets.mjs';
 import { compileTests } from './compile-tests.mjs';
 import { checkout, corpus, runInVm, VmError } from './vm.mjs';
 
 const usage = `usage: node test/vm/run-suite.mjs [--kernel VERSION] [--grep TEXT] [--timeout SECONDS] [--cpus N] [--append TEXT] [--counts FILE] [TEST-FILE...]
-Exit status: mocha's in the guest; 125 when the machine failed. --append adds kernel parameters. --counts keeps the numbers of test/reporter.cjs.`;
+Exit status: mocha's in the guest; 125 when the machine failed. --append adds kernel parameters. --counts keeps the numbers of test/reporter.cjs.
+POLYTRACE_ADDON=prebuilt tests the addon that is published (prebuilds/linux-x64), instead of build/Release.`;
 
 function parseOptions() {
   return parseArgs({
@@ -45,12 +47,23 @@ function saveImage(file) {
   execFileSync(process.execPath, args, { cwd: checkout, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
+/** The addon to test, as a path in the checkout, and the environment in which node-gyp-build takes it. */
+function chooseAddon() {
+  const choice = process.env.POLYTRACE_ADDON ?? 'built';
+  if (choice === 'built') return { file: 'build/Release/polytrace.node', env: {} };
+  if (choice !== 'prebuilt') throw new Error(`POLYTRACE_ADDON is ${choice}: neither built nor prebuilt`);
+  const file = prebuiltFile(process.arch);
+  if (!existsSync(join(checkout, file))) throw new Error(`${file} is missing: npm run prebuilds -- ${process.arch}`);
+  return { file, env: { PREBUILDS_ONLY: '1' } };
+}
+
 async function main() {
   const { values, positionals } = parseOptions();
   if (values.help) {
     console.log(usage);
     return 0;
   }
+  const addon = chooseAddon();
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-suite-'));
   const mocha = ['node_modules/mocha/bin/mocha.js', '--no-color', '--timeout', String(testMs)];
   // --exit: a process that a failed test left behind must not keep the guest running.
@@ -69,6 +82,8 @@ async function main() {
       quietMs,
       folder,
       env: {
+        ...addon.env,
+        POLYTRACE_TESTED_ADDON: addon.file,
         POLYTRACE_COUNTS: '/run/vm/counts',
         POLYTRACE_KERNEL: values.kernel,
         POLYTRACE_CORPUS: corpus,
@@ -77,7 +92,7 @@ async function main() {
       },
       script: `cp -r /run/vm/compiled/* /tmp\nnode ${mocha.map(quote).join(' ')} --reporter test/reporter.cjs`,
     });
-    console.log(`kernel ${values.kernel}: ${seconds.toFixed(0)} s, booting included`);
+    console.log(`kernel ${values.kernel}: ${seconds.toFixed(0)} s, booting included, with ${addon.file}`);
     return status;
   } finally {
     const counts = join(folder, 'counts');

@@ -9,7 +9,18 @@ const ARCH = process.arch === 'arm64' ? 'arm64' : 'x64';
 const OTHER = ARCH === 'x64' ? 'arm64' : 'x64';
 const GOOD = `
   #include <stdio.h>
-  __attribute__((visibility("default"))) void *napi_register_module_v1(void) { return (void *)puts; }`;
+  #include <string.h>
+  __attribute__((visibility("default"))) void *napi_register_module_v1(void) { return (void *)puts; }
+  void copy(const char *text, char *other) { char room[16]; strcpy(room, text); puts(strcpy(other, room)); }`;
+/** As cmake/hardening.cmake has them. */
+const HARDENED = [
+  '-O2',
+  '-U_FORTIFY_SOURCE',
+  '-D_FORTIFY_SOURCE=2',
+  '-fstack-protector-strong',
+  ARCH === 'x64' ? '-fcf-protection' : '-mbranch-protection=standard',
+  '-Wl,-z,relro,-z,now,-z,noexecstack',
+];
 
 describe('check of prebuilt addons', () => {
   let folder: string;
@@ -26,7 +37,19 @@ describe('check of prebuilt addons', () => {
 
   function compile(source: string, ...options: string[]): string {
     const file = join(folder, 'addon.node');
-    const base = ['-shared', '-fPIC', '-fvisibility=hidden', '-D_GNU_SOURCE', '-w', '-x', 'c', '-', '-o', file];
+    const base = [
+      '-shared',
+      '-fPIC',
+      ...HARDENED,
+      '-fvisibility=hidden',
+      '-D_GNU_SOURCE',
+      '-w',
+      '-x',
+      'c',
+      '-',
+      '-o',
+      file,
+    ];
     const { status, stderr } = spawnSync('cc', [...base, ...options], { input: source, encoding: 'utf8' });
     assert.equal(status, 0, stderr);
     return file;
@@ -83,6 +106,31 @@ describe('check of prebuilt addons', () => {
       check(file, ARCH, () => true),
       ['it exports leaked', 'it is not stripped'],
     );
+  });
+
+  const SOFT: readonly (readonly [option: readonly string[], lacks: readonly string[]])[] = [
+    [['-Wl,-z,norelro'], ['full RELRO']],
+    [['-Wl,-z,lazy'], ['full RELRO']],
+    [['-Wl,-z,execstack'], ['a stack without execution']],
+    [['-fno-stack-protector'], ['the stack protector']],
+    [['-U_FORTIFY_SOURCE'], ['checked sizes (_FORTIFY_SOURCE)']],
+    [[ARCH === 'x64' ? '-fcf-protection=none' : '-mbranch-protection=none'], ['protected branches']],
+  ];
+  for (const [options, lacks] of SOFT) {
+    it(`refuses a file that was made with ${options.join(' ')}`, () => {
+      assert.deepEqual(
+        check(compile(GOOD, '-s', ...options), ARCH, () => true),
+        lacks.map((each) => `it lacks ${each}`),
+      );
+    });
+  }
+
+  it('refuses code with relocations', async () => {
+    const { missingProtections } = await import('../../../scripts/prebuilds/hardening.mjs');
+    const file = compile(GOOD, '-s');
+    const text = spawnSync('readelf', ['-W', '-d', '-l', '-S', '--dyn-syms', file], { encoding: 'utf8' }).stdout;
+    assert.deepEqual(missingProtections(file, ARCH, text), []);
+    assert.deepEqual(missingProtections(file, ARCH, `${text} 0x16 (TEXTREL) 0x0`), ['code without relocations']);
   });
 
   it('refuses a file that is not an addon', () => {

@@ -1,0 +1,2 @@
+/** Returns the problems of a workflow. */
+export function workflowProblems(name: string, text: string): string[];
