@@ -86,11 +86,14 @@ function checkHookCount(policy: PolicyData, hooks: readonly Hook[], report: Repo
   const written = HOOK_KINDS.some((kind) => positions.hasField(spec, kind));
   const loads = positions.hasField(spec, 'loader') && spec.loader !== false;
   if (!written && !loads) {
+    const empty = HOOK_KINDS.find((kind) => positions.hasKey(spec, kind));
     report.add(
       'POLICY_WITHOUT_HOOKS',
-      positions.value(policy, 'spec'),
-      'the policy has no hooks, so it observes nothing',
-      `add one of ${HOOK_KINDS.join(', ')}`,
+      empty === undefined ? positions.value(policy, 'spec') : positions.key(spec, empty),
+      `${empty === undefined ? 'the policy has no hooks' : `${empty} has no hook`}, so it observes nothing`,
+      empty === undefined
+        ? `add one of ${HOOK_KINDS.join(', ')}`
+        : `add hooks to ${empty}, each with \`- \`, or check their indentation`,
     );
   }
 }

@@ -10,6 +10,8 @@ export interface Span {
 export interface ContainerSpans {
   readonly span: Span;
   readonly keys: Map<string, Span>;
+  /** The keys that count as absent, because they have no value or an empty one. */
+  readonly absent: Set<string>;
   readonly values: Map<string | number, Span>;
   /** True if a wrong item was left out. */
   incomplete?: boolean;
@@ -45,6 +47,11 @@ export class Positions {
 
   /** True if the text has the field, even if its value is wrong. */
   hasField(container: object, key: string): boolean {
+    return this.hasKey(container, key) && this.#spans.get(container)?.absent.has(key) !== true;
+  }
+
+  /** True if the text has the key, even without a value. */
+  hasKey(container: object, key: string): boolean {
     return this.#spans.get(container)?.keys.has(key) ?? false;
   }
 
