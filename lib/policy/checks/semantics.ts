@@ -6,6 +6,7 @@ import { quote, type Report } from '../parse/report.js';
 import { HOOK_KINDS } from '../language/vocabulary.js';
 import { checkActions, checkReturnedSocket } from './actions.js';
 import { checkArgs } from './args.js';
+import { warnEnforcement } from './enforcement.js';
 import { checkExpressions } from './expressions.js';
 import { checkValueFilters } from './filters.js';
 import { checkLists } from './lists.js';
@@ -41,6 +42,7 @@ export function* checkSemantics(policy: PolicyData, hooks: readonly Hook[], repo
       checkValueFilters(hook, selector, report);
       checkProcessFilters(selector, report);
       checkActions(policy, hook, selector, report);
+      warnEnforcement(policy, hook, selector, report);
     }
     checkExpressions(hook, report);
     checkReachability(hook, report);

@@ -370,6 +370,8 @@ function typeHint(node: Node, shape: Shape): string {
   const written = isScalar(node) && node.value !== null ? writtenScalar(node) : undefined;
   switch (shape.kind) {
     case 'text':
+      if (isMap(node) && node.items.length === 1)
+        return 'if the value contains a colon, write it in quotes; else check the indentation';
       if (written === undefined) break;
       return `write it in quotes: ${quote((node as Scalar).source ?? written)}`;
     case 'list':
