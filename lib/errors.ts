@@ -43,8 +43,12 @@ export function isDescriptorLimit(error: unknown): boolean {
   return ['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
-/** Formats a diagnostic as `FILE:LINE:COL: error CODE: message`, with the hint on a second line. */
+/**
+ * Formats a diagnostic as `FILE:LINE:COL: error CODE: message`, with the hint on a second line. A policy that is written
+ * in code has the path in its object instead of line and column.
+ */
 export function formatDiagnostic(d: Diagnostic): string {
-  const line = `${d.file}:${d.line}:${d.column}: ${d.severity} ${d.code}: ${d.message}`;
+  const place = d.path === undefined ? `${d.file}:${d.line}:${d.column}` : `${d.file} ${d.path}`.trimEnd();
+  const line = `${place}: ${d.severity} ${d.code}: ${d.message}`;
   return d.hint === '' ? line : `${line}\n    hint: ${d.hint}`;
 }

@@ -32,12 +32,14 @@ export interface Diagnostic {
   readonly message: string;
   /** Remedy; empty when there is none. */
   readonly hint: string;
-  /** Name of the file; `<policy>` for text that does not come from a file. */
+  /** Name of the file; `<policy>` for text that does not come from a file, `<policy NAME>` for `definePolicy`. */
   readonly file: string;
-  /** Line, from 1. */
+  /** Line, from 1. A policy that is written in code counts as the YAML that is made of it. */
   readonly line: number;
   /** Column, from 1, in UTF-16 code units. */
   readonly column: number;
+  /** For a policy that is written in code: the path of the value in the object, such as `spec.kprobes[0].args[1].type`. */
+  readonly path?: string;
   /** Text at this position, at most 80 characters. */
   readonly text: string;
 }

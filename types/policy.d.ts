@@ -90,7 +90,7 @@ export function compilePolicy(policy: Policy | string, options?: CompileOptions)
 /**
  * Checks a policy that is written in code. TypeScript reports operators that do not fit an argument, and actions
  * without their arguments.
- * Throws PolicyError with all other errors. Their positions are positions in the same policy as YAML.
+ * Throws PolicyError with all other errors. Each has the `path` of the wrong value in the object.
  */
 export function definePolicy<
   const K extends readonly AnyHook[] = [],
@@ -354,7 +354,7 @@ export interface CompiledHook {
   /** BTF file with the types of the program. */
   readonly btfPath?: string;
   /** Position of the hook in the policy, for errors at load. */
-  readonly position: { readonly file: string; readonly line: number; readonly column: number };
+  readonly position: { readonly file: string; readonly line: number; readonly column: number; readonly path?: string };
   /** The hook is left out when the kernel has no such function. The policy sets `ignore.callNotFound`. */
   readonly ignoreCallNotFound?: true;
   /** `message` of the hook in the policy. */
@@ -454,7 +454,7 @@ export interface CompiledValue {
   /** Filters on a sock, socket, skb or sockaddr. */
   readonly net: NetFilters;
   /** Position of the value in the policy, for errors at load. */
-  readonly position: { readonly line: number; readonly column: number };
+  readonly position: { readonly line: number; readonly column: number; readonly path?: string };
 }
 
 /**

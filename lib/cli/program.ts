@@ -1,9 +1,10 @@
 /** The command line: its commands and options, and the exit status of each kind of error. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { ContainerSourceName, EventType, RedactionFilter } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
+import { isLibraryPolicy } from '../names/policy-library.js';
 import { KERNEL, NO_AGENT, POLICY_ERRORS, SUCCESS, USAGE, UsageError, type Context } from './context.js';
 import { addAgentCommands } from './agent-commands.js';
 import { followAgent, printRecordedEvents, type RecordedOptions } from './agent-events.js';
@@ -131,7 +132,9 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
     .showHelpAfterError('(--help shows the options)')
     .addHelpText('after', STATUSES);
 
-  addGeteventsCommand(program).action(async (options: GetEventsOptions & AgentEventsOptions) => {
+  const getevents = addGeteventsCommand(program).allowExcessArguments();
+  getevents.action(async (options: GetEventsOptions & AgentEventsOptions) => {
+    refuseArguments(getevents.args);
     done(await runGetEvents(options, context));
   });
   addReadCommand(program).action(async (files: string[], options: RecordedOptions) => {
@@ -172,6 +175,19 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
       done(rebuild(context));
     });
   return program;
+}
+
+/** The first thing that people type is the file of a policy, or of events, without the option in front of it. */
+function refuseArguments([first]: readonly string[]): void {
+  if (first === undefined) return;
+  const isRecording = /\.(jsonl|json|log)(\.gz)?$/.test(first);
+  const isPolicy = /\.ya?ml$/.test(first) || isLibraryPolicy(first) || existsSync(first);
+  const cure = isRecording
+    ? `write \`polytrace read ${first}\``
+    : isPolicy
+      ? `write \`--policy ${first}\``
+      : 'policies follow --policy, and --help shows the other options';
+  throw new UsageError(`getevents has no argument ${first}: ${cure}`);
 }
 
 function runGetEvents(given: GetEventsOptions & AgentEventsOptions, context: Context): Promise<number> {
@@ -380,7 +396,11 @@ function reportError(error: unknown, { api, stderr }: Context): number {
   }
   if (error instanceof Error && 'isUnavailable' in error) {
     write(`polytrace: ${error.message}`);
-    return error.isUnavailable === true ? NO_AGENT : POLICY_ERRORS;
+    if (error.isUnavailable !== true) return POLICY_ERRORS;
+    write(
+      '    hint: start an agent as root (`polytrace agent --policy FILE`, or its service), or name one with --server',
+    );
+    return NO_AGENT;
   }
   write(`polytrace: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return POLICY_ERRORS;

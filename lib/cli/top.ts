@@ -2,6 +2,7 @@
 import type { AgentClient } from './agent-api.js';
 import { STOP_SIGNALS, SUCCESS, type Context } from './context.js';
 import { print } from './output.js';
+import { truncateColumns } from './columns.js';
 import { escapeControls, formatTable } from './text.js';
 
 export interface TopOptions {
@@ -21,12 +22,17 @@ const SORT_COLUMNS = ['rate', 'matched', 'posted', 'lost', 'name'] as const;
 type SortColumn = (typeof SORT_COLUMNS)[number];
 const VIEWS = ['policies', 'hooks', 'processes'] as const;
 const KEYS = 'keys: r m p l n sort, v view, q quit';
+/** Rows of a table that is not on a terminal. */
 const ROWS_MAX = 40;
+/** Below this width, a table has no room for all its numbers. */
+const NARROW_COLUMNS = 60;
+/** Lines of a terminal that are no rows: the titles, an empty line, the keys, and that of the cursor. */
+const OTHER_LINES = 4;
 /** Limit of the binaries that are counted. The least recently seen binary is removed first. */
 const PROCESSES_MAX = 10_000;
 
 export async function runTop(client: AgentClient, options: TopOptions, context: Context): Promise<number> {
-  const view = new TopView(client, options.by, context.stdout.isTTY === true && options.once !== true);
+  const view = new TopView(client, options.by, options.once !== true, context.stdout);
   const stopped = new AbortController();
   const stop = (): void => stopped.abort();
   for (const name of STOP_SIGNALS) context.signals.on(name, stop);
@@ -84,6 +90,7 @@ class TopView {
   readonly #client: AgentClient;
   readonly isLive: boolean;
   readonly #processes = new Map<string, number>();
+  readonly #terminal: Context['stdout'];
   #by: TopOptions['by'];
   #sort: SortColumn = 'rate';
   #before = new Map<string, CountRow>();
@@ -91,10 +98,11 @@ class TopView {
   #rows: readonly (CountRow & { readonly rate: number })[] = [];
   onChange: (() => void) | undefined;
 
-  constructor(client: AgentClient, by: TopOptions['by'], live: boolean) {
+  constructor(client: AgentClient, by: TopOptions['by'], repeats: boolean, stdout: Context['stdout']) {
     this.#client = client;
     this.#by = by;
-    this.isLive = live;
+    this.#terminal = stdout;
+    this.isLive = repeats && stdout.isTTY === true;
   }
 
   handleKey(key: string): void {
@@ -154,16 +162,23 @@ class TopView {
     const sorted = [...this.#rows].sort((a, b) =>
       column === 'name' ? a.name.localeCompare(b.name) : b[column] - a[column],
     );
+    // The size of a terminal can change between two tables.
+    const { isTTY = false, columns = Infinity, rows: lines = ROWS_MAX } = this.#terminal;
+    const height = this.isLive ? Math.max(lines - OTHER_LINES, 1) : ROWS_MAX;
+    const isNarrow = isTTY && columns < NARROW_COLUMNS;
     const rows = sorted
-      .slice(0, ROWS_MAX)
+      .slice(0, height)
       .map(({ name, rate, matched, posted, lost }) => [
         rate.toFixed(1),
-        String(matched),
-        String(posted),
+        ...(isNarrow ? [] : [String(matched), String(posted)]),
         String(lost),
         name,
       ]);
-    const head = ['RATE/S', 'MATCHED', 'POSTED', 'LOST', this.#by.toUpperCase()];
-    return `${escapeControls(formatTable([head, ...rows]))}${this.isLive ? `\n${KEYS}\n` : ''}`;
+    const head = ['RATE/S', ...(isNarrow ? [] : ['MATCHED', 'POSTED']), 'LOST', this.#by.toUpperCase()];
+    const table = `${escapeControls(formatTable([head, ...rows]))}${this.isLive ? `\n${KEYS}\n` : ''}`;
+    // A longer line would continue on the next one, and move the table out of the terminal.
+    return isTTY && columns < Infinity
+      ? table.replace(/.+/g, (line) => truncateColumns(line, Math.max(columns, 1)))
+      : table;
   }
 }

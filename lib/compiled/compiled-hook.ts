@@ -173,10 +173,15 @@ export function hasLateMembers(hook: CompiledHook): boolean {
 
 /** FILE:LINE:COLUMN of the hook. Errors about the hook begin with it. */
 export function formatHookPosition({ position }: Pick<CompiledHook, 'position'>): string {
-  return `${position.file}:${position.line}:${position.column}`;
+  return formatPosition(position.file, position);
 }
 
 /** FILE:LINE:COLUMN of a value of the hook. */
 export function formatValuePosition({ position }: Pick<CompiledHook, 'position'>, value: CompiledValue): string {
-  return `${position.file}:${value.position.line}:${value.position.column}`;
+  return formatPosition(position.file, value.position);
+}
+
+/** As formatDiagnostic() writes it. */
+function formatPosition(file: string, { line, column, path }: CompiledValue['position']): string {
+  return path === undefined ? `${file}:${line}:${column}` : `${file} ${path}`.trimEnd();
 }

@@ -18,6 +18,7 @@ export const hostFiles: HostFiles = {
       return undefined;
     }
   },
+  interpreter: (path) => runToCompletion(readFile(path, readInterpreter)),
   readElf: (path) => runToCompletion(readElfFileSteps(path)),
 };
 
@@ -36,7 +37,19 @@ export async function readElfFile(path: string): Promise<ElfInfo | null | undefi
   }
 }
 
-function* readElfFileSteps(path: string): Steps<ElfInfo | null | undefined> {
+/** The kernel reads as many bytes of a file to find out how it is executed. */
+const SCRIPT_HEAD_BYTES = 256;
+
+function* readInterpreter(file: FileBytes): Steps<string | undefined> {
+  yield;
+  const head = file.readAt(0, SCRIPT_HEAD_BYTES).toString();
+  return /^#![ \t]*([^\s\0]+)/.exec(head)?.[1];
+}
+
+const readElfFileSteps = (path: string): Steps<ElfInfo | null | undefined> => readFile(path, readElfSteps);
+
+/** Returns undefined if there is no readable regular file. */
+function* readFile<T>(path: string, read: (file: FileBytes) => Steps<T>): Steps<T | undefined> {
   let fd: number;
   try {
     fd = openSync(path, OPEN_FLAGS);
@@ -46,7 +59,7 @@ function* readElfFileSteps(path: string): Steps<ElfInfo | null | undefined> {
   }
   try {
     const stat = fstatSync(fd);
-    return stat.isFile() ? yield* readElfSteps(toFileBytes(fd, stat.size)) : undefined;
+    return stat.isFile() ? yield* read(toFileBytes(fd, stat.size)) : undefined;
   } finally {
     closeSync(fd);
   }

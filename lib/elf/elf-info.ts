@@ -39,6 +39,8 @@ export function virtualAddress({ segments }: Pick<ElfInfo, 'segments'>, offset: 
 export interface HostFiles {
   /** Resolves all symbolic links of a path. Returns undefined if the path does not exist. */
   realpath(path: string): string | undefined;
+  /** Returns the interpreter that the first line of a script names. Returns undefined for any other file. */
+  interpreter(path: string): string | undefined;
   /** Returns null if the file is not an ELF file, and undefined if it cannot be read. */
   readElf(path: string): ElfInfo | null | undefined;
 }

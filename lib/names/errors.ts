@@ -40,6 +40,11 @@ const LATER_ERRORS: Readonly<Record<string, number>> = {
   EKEYREJECTED: 129,
 };
 
+/** The name of an error, such as EPERM for 1; undefined if the number is not known. */
+export function errorName(number: number): string | undefined {
+  return FIRST_ERRORS[number - 1] ?? Object.keys(LATER_ERRORS).find((name) => LATER_ERRORS[name] === number);
+}
+
 /** The number of an error, such as 1 for EPERM; undefined if the name is not known. */
 export function errorNumber(name: string): number | undefined {
   const index = (FIRST_ERRORS as readonly string[]).indexOf(name);

@@ -25,9 +25,9 @@ export interface Analysis {
   readonly valid: boolean;
 }
 
-/** Never throws, for any text. */
-export function* analyse(text: string, file: string): Steps<Analysis> {
-  const { report, document } = yield* parseYaml(text, file);
+/** Never throws, for any text. `isFromObject`: the text was made of an object. */
+export function* analyse(text: string, file: string, isFromObject = false): Steps<Analysis> {
+  const { report, document } = yield* parseYaml(text, file, 'policy', isFromObject);
   yield;
   let data: PolicyData = {};
   if (document?.contents) {

@@ -59,7 +59,10 @@ export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
 
 /** Does the work of parsePolicy in steps. */
 export function* parsePolicySteps(yaml: string, options: ParseOptions = {}): Steps<Policy> {
-  const analysis = yield* analyse(yaml, options.file ?? DEFAULT_FILE);
+  return yield* makePolicy(yield* analyse(yaml, options.file ?? DEFAULT_FILE));
+}
+
+function* makePolicy(analysis: Analysis): Steps<Policy> {
   const diagnostics = mergeDiagnostics(analysis.diagnostics, (yield* compileIfSupported(analysis)).diagnostics);
   if (diagnostics.some(({ severity }) => severity === 'error')) throw new PolicyError(diagnostics);
   const { kind, metadata } = analysis.data;
@@ -74,7 +77,8 @@ export function* parsePolicySteps(yaml: string, options: ParseOptions = {}): Ste
 
 /** The public signature in types/policy.d.ts is stricter: it checks the fields of the policy. */
 export function definePolicy(policy: object): Policy {
-  return parsePolicy(renderPolicy(policy));
+  const { file, text } = renderPolicy(policy);
+  return runToCompletion(makePolicy(runToCompletion(analyse(text, file, true))));
 }
 
 /** Reads no files by itself: `files` reads those of the machine to check against. */

@@ -79,7 +79,8 @@ function warnUnusedFields(hook: Hook, action: ActionData, report: Report): void 
   const { needs, needsAny, may } = ACTION_TABLE[name];
   const used: readonly string[] = [...needs, ...needsAny, ...may];
   for (const [field, value] of Object.entries(rest)) {
-    if (value === false) continue;
+    // Programs in Go write a 0 for each number that is not set.
+    if (value === false || value === 0) continue;
     if (used.includes(field) && canHaveField(hook.kind, field as ActionField)) continue;
     const message = `${field} has no effect on ${name} under ${hook.kind}`;
     report.add('ACTION_ARGUMENT_UNUSED', report.positions.key(action, field), message, 'remove it');
@@ -127,7 +128,7 @@ function checkNotification(action: ActionData, report: Report): void {
       'add argSig, or use another argError',
     );
   }
-  if (positions.hasField(action, 'argIndex')) {
+  if (positions.hasField(action, 'argIndex') && action.argIndex !== 0) {
     report.add(
       'ACTION_ARGUMENT_UNUSED',
       positions.key(action, 'argIndex'),
@@ -241,7 +242,9 @@ const OVERRIDE_FIELDS: readonly ActionField[] = ['argError', ...UPROBE_ONLY_FIEL
 function checkProgramOverride(hook: Hook, action: ActionData, report: Report): void {
   if (action.action !== 'Override') return;
   const { positions } = report;
-  const [first, second] = OVERRIDE_FIELDS.filter((field) => positions.hasField(action, field));
+  const written = OVERRIDE_FIELDS.filter((field) => positions.hasField(action, field));
+  // An error of 0 beside another field is one that is not set.
+  const [first, second] = written.length > 1 && action.argError === 0 ? written.slice(1) : written;
   if (second !== undefined) {
     const message = `${first} and ${second} both say how the call is overridden`;
     report.add('OVERRIDE_AMBIGUOUS', positions.key(action, second), message, 'keep one of the two');
@@ -255,7 +258,7 @@ function checkProgramOverride(hook: Hook, action: ActionData, report: Report): v
     report.add('REGISTER_ASSIGNMENT', positions.value(argRegs, i), message, hint);
   });
   const within = (hook.data.symbols ?? []).find((symbol) => /\+[0-9]/.test(symbol));
-  if (positions.hasField(action, 'argError') && within !== undefined) {
+  if (first === 'argError' && within !== undefined) {
     const message = `${within} may not be the start of a function; the return address is on top of the stack only at the start`;
     report.add(
       'OVERRIDE_UNCERTAIN',

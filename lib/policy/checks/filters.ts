@@ -106,7 +106,7 @@ function checkValuePresence(filter: ValueFilter, operator: Operator, report: Rep
 /** Warns about `index` or `args` of a filter that do not name the values in its expression. */
 function warnUnusedTarget(hook: Hook, list: FilterList, filter: ValueFilter, report: Report): void {
   const field = filter.args !== undefined ? 'args' : 'index';
-  if (filter[field] === undefined) return;
+  if (filter[field] === undefined || filter[field] === 0) return;
   const slots = filter.args ?? [hook.data.args?.findIndex((arg) => arg.index === filter.index)];
   const used = findFilteredSlots(hook, list, filter);
   if (list !== 'matchArgs' || used.every((slot) => slot !== undefined && slots.includes(slot.slot))) return;

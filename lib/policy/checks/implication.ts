@@ -100,6 +100,18 @@ export function areContradictory(filters: readonly ValueFilter[], facts: TypeFac
   );
 }
 
+/** True if every value passes one of the two filters. */
+export function coverEverything(a: ValueFilter, b: ValueFilter, facts: TypeFacts): boolean {
+  const [first, second] = [positiveFilter(a), positiveFilter(b)];
+  if (isNegatedFilter(a) && isNegatedFilter(b)) return areContradictory([first, second], facts);
+  if (isNegatedFilter(a)) return implies(first, b, facts);
+  return isNegatedFilter(b) && implies(second, a, facts);
+}
+
+function positiveFilter(filter: ValueFilter): ValueFilter {
+  return filter.operator === undefined ? filter : { ...filter, operator: positiveOperator(filter.operator) };
+}
+
 /** True if another filter excludes every string that matches this value. */
 function isExcluded(filter: ValueFilter, value: string, others: readonly ValueFilter[]): boolean {
   return others.some((other) => {

@@ -4,6 +4,7 @@ import { nearestHint } from '../parse/nearest-name.js';
 import { quote, type Report } from '../parse/report.js';
 import { parseInteger } from '../model/values.js';
 import { NAMESPACES } from '../../names/namespaces.js';
+import { warnUnlikelyPath } from './likely-mistakes.js';
 import { checkCapabilityName } from './special-values.js';
 import { checkAbsolutePath, checkStringValue, warnPattern, warnRepeated } from './plain-values.js';
 import { checkWorkloads } from './scopes.js';
@@ -29,6 +30,7 @@ function checkBinaries(filter: BinaryFilter, report: Report): void {
     const span = report.positions.value(values, i);
     checkStringValue(value, operator, span, report);
     checkAbsolutePath(value, operator, span, report);
+    warnUnlikelyPath(value, operator, span, report);
     warnPattern(value, operator, span, report);
   });
   warnRepeated(values, report);

@@ -1,25 +1,26 @@
 /** Warns about selectors that never match, filters that always match, and selectors that an earlier one shadows. */
 import { HOOK_SELECTORS_MAX } from '../language/limits.js';
 import { findFilteredArg } from '../model/arguments.js';
-import { areContradictory, implies, isIntegerType, isSameFilter } from './implication.js';
+import { areContradictory, coverEverything, implies, isIntegerType, isSameFilter } from './implication.js';
 import { filterIntervals, isFullRange } from '../model/intervals.js';
 import {
   FILTER_LISTS,
   type ArgData,
+  type BinaryFilter,
   type Hook,
   type PidFilter,
   type SelectorData,
   type ValueFilter,
 } from '../model/model.js';
 import type { Report } from '../parse/report.js';
-import { ARG_TYPES, operatorRule, type TypeFacts } from '../language/vocabulary.js';
+import { ARG_TYPES, operatorRule, type Operator, type TypeFacts } from '../language/vocabulary.js';
 
 /** A filter with the value that it compares. */
 interface TargetedFilter {
   /** Operator, values and `inode` of the filter. */
   readonly filter: ValueFilter;
   /** The filter as it is written in the policy. */
-  readonly source: ValueFilter | PidFilter;
+  readonly source: ValueFilter | PidFilter | BinaryFilter;
   /** The value that is compared, such as `arg 1` or `return`. */
   readonly target: string;
   readonly facts: TypeFacts;
@@ -35,6 +36,7 @@ export function checkReachability(hook: Hook, report: Report): void {
     const filters = targeted[i] ?? [];
     warnNeverMatches(selector, filters, report);
     for (const filter of filters) warnAlwaysMatches(filter, report);
+    if (warnComplements(selectors, targeted, i, report)) return;
     const shadowing = selectors.findIndex(
       (earlier, j) => j < i && shadows(earlier, targeted[j] ?? [], selector, filters),
     );
@@ -108,6 +110,56 @@ function warnAlwaysMatches({ filter, source, facts }: TargetedFilter, report: Re
     'this filter has no effect: every value passes it',
     'remove it, or correct its values',
   );
+}
+
+/**
+ * Warns about two selectors of which one matches every call, such as `NotEqual 1` and `NotEqual 2`: people often mean
+ * both. Selectors with different actions divide the calls on purpose.
+ */
+function warnComplements(
+  selectors: readonly SelectorData[],
+  targeted: readonly (readonly TargetedFilter[])[],
+  later: number,
+  report: Report,
+): boolean {
+  const own = soleFilter(selectors[later] ?? {}, targeted[later] ?? []);
+  if (own === undefined) return false;
+  const earlier = selectors.findIndex((selector, i) => {
+    if (i >= later || !haveSameActions(selector, selectors[later] ?? {})) return false;
+    const other = soleFilter(selector, targeted[i] ?? []);
+    return other?.target === own.target && coverEverything(other.filter, own.filter, own.facts);
+  });
+  if (earlier < 0) return false;
+  report.add(
+    'SELECTORS_ALWAYS_MATCH',
+    report.positions.value(selectors[later] ?? {}),
+    `selectors ${earlier} and ${later} together match everything: selectors are alternatives`,
+    'write all values in one filter, or both filters in one selector',
+  );
+  return true;
+}
+
+/** The filter of a selector that has only one. */
+function soleFilter(selector: SelectorData, filters: readonly TargetedFilter[]): TargetedFilter | undefined {
+  const count = FILTER_LISTS.reduce((sum, list) => sum + (selector[list]?.length ?? 0), 0);
+  if (count !== 1 || selector.matchWorkloads !== undefined) return undefined;
+  const [binaries] = selector.matchBinaries ?? [];
+  return binaries === undefined ? filters[0] : binariesFilter(binaries);
+}
+
+function binariesFilter(source: BinaryFilter): TargetedFilter | undefined {
+  const { operator, values = [], followChildren } = source;
+  if (operator === undefined || followChildren === true) return undefined;
+  const compared: Operator = operator === 'In' ? 'Equal' : operator === 'NotIn' ? 'NotEqual' : operator;
+  const filter = { operator: compared, values };
+  return { filter, source, target: 'matchBinaries', facts: ARG_TYPES.file };
+}
+
+function haveSameActions(a: SelectorData, b: SelectorData): boolean {
+  return (['matchActions', 'matchReturnActions'] as const).every((list) => {
+    const [own, other] = [a[list] ?? [], b[list] ?? []];
+    return own.length === other.length && own.every(({ action }, i) => action === other[i]?.action);
+  });
 }
 
 /** True if the earlier selector matches everything that the later one matches: each of its filters is implied. */

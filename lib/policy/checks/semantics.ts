@@ -6,6 +6,7 @@ import { quote, type Report } from '../parse/report.js';
 import { HOOK_KINDS } from '../language/vocabulary.js';
 import { checkActions, checkReturnedSocket } from './actions.js';
 import { checkArgs } from './args.js';
+import { warnEnforcement } from './enforcement.js';
 import { checkExpressions } from './expressions.js';
 import { checkValueFilters } from './filters.js';
 import { checkLists } from './lists.js';
@@ -41,6 +42,7 @@ export function* checkSemantics(policy: PolicyData, hooks: readonly Hook[], repo
       checkValueFilters(hook, selector, report);
       checkProcessFilters(selector, report);
       checkActions(policy, hook, selector, report);
+      warnEnforcement(policy, hook, selector, report);
     }
     checkExpressions(hook, report);
     checkReachability(hook, report);
@@ -86,11 +88,14 @@ function checkHookCount(policy: PolicyData, hooks: readonly Hook[], report: Repo
   const written = HOOK_KINDS.some((kind) => positions.hasField(spec, kind));
   const loads = positions.hasField(spec, 'loader') && spec.loader !== false;
   if (!written && !loads) {
+    const empty = HOOK_KINDS.find((kind) => positions.hasKey(spec, kind));
     report.add(
       'POLICY_WITHOUT_HOOKS',
-      positions.value(policy, 'spec'),
-      'the policy has no hooks, so it observes nothing',
-      `add one of ${HOOK_KINDS.join(', ')}`,
+      empty === undefined ? positions.value(policy, 'spec') : positions.key(spec, empty),
+      `${empty === undefined ? 'the policy has no hooks' : `${empty} has no hook`}, so it observes nothing`,
+      empty === undefined
+        ? `add one of ${HOOK_KINDS.join(', ')}`
+        : `add hooks to ${empty}, each with \`- \`, or check their indentation`,
     );
   }
 }

@@ -12,6 +12,7 @@ import {
 import type { Span } from '../parse/positions.js';
 import { checkAbsolutePath, checkStringValue, warnPattern, warnRepeated } from './plain-values.js';
 import { normaliseUnixName } from '../model/values.js';
+import { warnDecimalMask, warnUnlikelyPath } from './likely-mistakes.js';
 import { checkNamedNumber, OPERATOR_CHECKS } from './special-values.js';
 
 export function checkValues(filter: ValueFilter, operator: Operator, type: ArgTypeName, report: Report): void {
@@ -30,6 +31,7 @@ function checkPlainValue(value: string, operator: Operator, type: ArgTypeName, s
   const valueClass: ValueClass = ARG_TYPES[type].class;
   switch (COMPARED_AS[valueClass]) {
     case 'number':
+      warnDecimalMask(value, operator, span, report);
       return checkNamedNumber(value, type, span, report);
     case 'string':
       checkStringValue(valueClass === 'unixAddress' ? normaliseUnixName(value) : value, operator, span, report);
@@ -37,6 +39,7 @@ function checkPlainValue(value: string, operator: Operator, type: ArgTypeName, s
     case 'path':
       checkStringValue(value, operator, span, report);
       checkAbsolutePath(value, operator, span, report);
+      warnUnlikelyPath(value, operator, span, report);
       return warnPattern(value, operator, span, report);
     case 'socket':
     case 'address':

@@ -15,18 +15,29 @@ export function checkAgainstHost(hooks: readonly Hook[], files: HostFiles, repor
         ...(selector.matchParentBinaries ?? []),
       ]) {
         if (operator !== 'In' && operator !== 'NotIn') continue;
-        values.forEach((value, i) =>
-          warnSymlink(
-            value,
-            'processes are reported with the path of the file itself',
-            report.positions.value(values, i),
-            files,
-            report,
-          ),
-        );
+        values.forEach((value, i) => warnBinary(value, report.positions.value(values, i), files, report));
       }
     }
   }
+}
+
+/** A process has the path of the file that it executes: behind all links, and for a script that of its interpreter. */
+function warnBinary(path: string, span: Span, files: HostFiles, report: Report): void {
+  if (!path.startsWith('/')) return;
+  const interpreter = files.interpreter(path);
+  if (interpreter === undefined) {
+    warnSymlink(path, 'processes are reported with the path of the file itself', span, files, report);
+    return;
+  }
+  const real = files.realpath(path) ?? path;
+  const program = files.realpath(interpreter) ?? interpreter;
+  const name = real === path ? quote(path) : `${quote(path)} is a link to ${quote(real)}, which`;
+  report.add(
+    'BINARY_IS_SCRIPT',
+    span,
+    `${name} is a script on this machine: its process executes ${quote(program)}, so the script never matches`,
+    `${quote(program)} matches all its scripts; for this one, hook security_bprm_creds_for_exec and filter the path of its linux_binprm`,
+  );
 }
 
 function warnSymlink(path: string, why: string, span: Span, files: HostFiles, report: Report): void {

@@ -4,6 +4,7 @@
  */
 import { policyShape } from './policy.js';
 import type { JsonSchema } from './schema.js';
+import { emptyIsAbsent } from './shape.js';
 import type { Field, IntegerShape, ObjectShape, Shape, TextShape } from './shape.js';
 
 const CRD_GROUP = 'cilium.io';
@@ -138,19 +139,20 @@ function crdObjectSchema(shape: ObjectShape): JsonSchema {
  * An optional field may have no value. The description names the default, because a default in the schema would change
  * the stored resource.
  */
-function crdFieldSchema({ shape, required, doc, default: byDefault }: Field): JsonSchema {
+function crdFieldSchema(field: Field): JsonSchema {
+  const { shape, required, doc, default: byDefault } = field;
   return {
     description: byDefault === undefined || byDefault === '' ? doc : `${doc} Default: ${String(byDefault)}.`,
-    ...crdSchema(shape),
+    ...(shape.kind === 'text' ? crdTextSchema(shape, emptyIsAbsent(field)) : crdSchema(shape)),
     ...(required === true ? {} : { nullable: true }),
   };
 }
 
-function crdTextSchema(shape: TextShape): JsonSchema {
-  if (shape.enum !== undefined) return { type: 'string', enum: shape.enum };
+function crdTextSchema(shape: TextShape, canBeEmpty = shape.canBeEmpty): JsonSchema {
+  if (shape.enum !== undefined) return { type: 'string', enum: canBeEmpty === true ? [...shape.enum, ''] : shape.enum };
   // Any value is accepted: with `x-kubernetes-int-or-string`, server-side apply of Kubernetes 1.20 merges no list.
   if (shape.canBeUnquoted === true) return { 'x-kubernetes-preserve-unknown-fields': true };
-  return { type: 'string', ...(shape.canBeEmpty === true ? {} : { minLength: 1 }) };
+  return { type: 'string', ...(canBeEmpty === true ? {} : { minLength: 1 }) };
 }
 
 /** The API server compares limits as floating-point numbers, so the agent checks limits of 64 bits. */

@@ -39,7 +39,7 @@ export const argumentShape = objectShape({
   resolve: optionalField(textOrEmptyShape, 'Members to follow from the parameter, such as `mm.owner.comm`.', ''),
   returnCopy: optionalField(booleanShape, 'Read the value when the function returns.', false),
   sizeArgIndex: optionalField(
-    index32Shape,
+    { ...index32Shape, zeroIsAbsent: true },
     'Parameter, or field of a tracepoint, that holds the size of the buffer, from 1.',
   ),
   btfType: optionalField(textShape, "Kernel type of the parameter, if the function's prototype does not say it."),
@@ -180,10 +180,13 @@ const specShape: ObjectShape = objectShape({
 
 const metadataShape = objectShape({
   name: requiredField(textShape, 'Name of the policy.'),
-  namespace: optionalField(
-    textOrEmptyShape,
-    'Namespace of a TracingPolicyNamespaced. An empty one stands for the processes in no container.',
-  ),
+  namespace: {
+    ...optionalField(
+      textOrEmptyShape,
+      'Namespace of a TracingPolicyNamespaced. An empty one stands for the processes in no container.',
+    ),
+    keepsEmpty: true,
+  },
   labels: optionalField(mapShape(textOrEmptyShape), 'Labels of the resource.'),
   annotations: optionalField(mapShape(textOrEmptyShape), 'Notes on the resource.'),
   ...Object.fromEntries(

@@ -3,6 +3,7 @@ import { ACTION_TABLE, canHaveField, type ActionField } from './actions.js';
 import { argumentShape, policyShape } from './policy.js';
 import { labelExpressionShape, labelSelectorShape } from './labels.js';
 import { actionShape, selectorShape, valueFilterShape } from './selectors.js';
+import { emptyIsAbsent } from './shape.js';
 import type { Field, IntegerShape, ObjectShape, Shape, TextShape } from './shape.js';
 import { POLICY_ACTIONS, HOOK_KINDS, NOT_IN_MACROS, OPERATORS, operatorRule, type HookKind } from './vocabulary.js';
 
@@ -71,10 +72,11 @@ function objectSchema(shape: ObjectShape): JsonSchema {
   };
 }
 
-/** An optional field may have no value. It counts as absent then. */
-function fieldSchema({ shape, required, doc, default: byDefault }: Field): JsonSchema {
+/** An optional field may have no value, or an empty one. It counts as absent then. */
+function fieldSchema(field: Field): JsonSchema {
+  const { shape, required, doc, default: byDefault } = field;
   const notes = { description: doc, ...(byDefault === undefined ? {} : { default: byDefault }) };
-  const schema = shapeSchema(shape);
+  const schema = shape.kind === 'text' ? textSchema(shape, emptyIsAbsent(field)) : shapeSchema(shape);
   if (shape.kind === 'any') return { ...notes, ...schema };
   // Draft 7 ignores all other keys beside `$ref`, so a reference is wrapped.
   if (required === true) return '$ref' in schema ? { ...notes, allOf: [schema] } : { ...notes, ...schema };
@@ -86,9 +88,9 @@ function fieldSchema({ shape, required, doc, default: byDefault }: Field): JsonS
 const schemaAlternatives = (schema: JsonSchema): readonly JsonSchema[] =>
   (schema['anyOf'] as JsonSchema[] | undefined) ?? [schema];
 
-function textSchema(shape: TextShape): JsonSchema {
-  if (shape.enum !== undefined) return { type: 'string', enum: shape.enum };
-  const text = { type: 'string', ...(shape.canBeEmpty === true ? {} : { minLength: 1 }) };
+function textSchema(shape: TextShape, canBeEmpty = shape.canBeEmpty): JsonSchema {
+  if (shape.enum !== undefined) return { type: 'string', enum: canBeEmpty === true ? [...shape.enum, ''] : shape.enum };
+  const text = { type: 'string', ...(canBeEmpty === true ? {} : { minLength: 1 }) };
   return shape.canBeUnquoted === true ? { anyOf: [text, { type: 'number' }] } : text;
 }
 
@@ -127,7 +129,11 @@ function shapeConditions(shape: ObjectShape): JsonSchema {
 
 /** Requires that at least one of the fields is present and has a value. */
 function requireFields(fields: readonly ActionField[]): JsonSchema {
-  const each = fields.map((field) => ({ required: [field], properties: { [field]: { not: { type: 'null' } } } }));
+  const each = fields.map((field) => {
+    const { shape } = actionShape.fields[field] as Field;
+    const isAbsent = { enum: [null, '', [], ...(shape.kind === 'integer' && shape.zeroIsAbsent === true ? [0] : [])] };
+    return { required: [field], properties: { [field]: { not: isAbsent } } };
+  });
   return each.length === 1 ? { ...each[0] } : { anyOf: each };
 }
 
@@ -153,7 +159,7 @@ function limitActions(root: JsonSchema): void {
 /** A macro contains filters only. */
 function limitMacros(root: JsonSchema): void {
   const macros = getProperty(getProperty(root, 'spec'), 'selectorsMacros');
-  const without = Object.fromEntries(NOT_IN_MACROS.map((field) => [field, { type: 'null' }]));
+  const without = Object.fromEntries(NOT_IN_MACROS.map((field) => [field, { type: ['array', 'null'], maxItems: 0 }]));
   macros['additionalProperties'] = { allOf: [macros['additionalProperties'], { type: 'object', properties: without }] };
 }
 

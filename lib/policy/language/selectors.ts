@@ -20,6 +20,7 @@ import {
   optionalField,
   requiredField,
   type Field,
+  type IntegerShape,
   textShape,
   filterValueShape,
 } from './shape.js';
@@ -69,6 +70,8 @@ const capabilityFilterShape = objectShape({
   values: requiredField(listShape(textShape, { minItems: 1 }), 'Capabilities, such as CAP_SYS_ADMIN.'),
 });
 
+/** No program continues at 0. */
+const addressShape: IntegerShape = { ...int64Shape, zeroIsAbsent: true };
 const namespaceNamesShape = listShape(textShape, { minItems: 1 });
 
 export const actionShape = objectShape({
@@ -78,7 +81,7 @@ export const actionShape = objectShape({
     'For Override and NotifyEnforcer: the value that is returned instead.',
   ),
   argSig: optionalField(
-    { ...int32Shape, suggest: suggestSignalNumber },
+    { ...int32Shape, zeroIsAbsent: true, suggest: suggestSignalNumber },
     'For Signal and NotifyEnforcer: the number of the signal.',
   ),
   argFqdn: optionalField(textShape, 'For DnsLookup: the host name.'),
@@ -87,8 +90,11 @@ export const actionShape = objectShape({
   argIndex: optionalField(int32Shape, 'For Set: the index of the value that is written.'),
   argValue: optionalField(int32Shape, 'For Set: the new value.'),
   argRegs: optionalField(listShape(textShape), 'For Override of a uprobe: registers to set, written as `NAME=VALUE`.'),
-  argNewAddr: optionalField(int64Shape, 'For Override of a uprobe: address where the program continues.'),
-  argNewOffset: optionalField(int64Shape, 'For Override of a uprobe: offset in the file where the program continues.'),
+  argNewAddr: optionalField(addressShape, 'For Override of a uprobe: address where the program continues.'),
+  argNewOffset: optionalField(
+    addressShape,
+    'For Override of a uprobe: offset in the file where the program continues.',
+  ),
   argNewSymbol: optionalField(textShape, 'For Override of a uprobe: symbol where the program continues.'),
   rateLimit: optionalField(
     filterValueShape,

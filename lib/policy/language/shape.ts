@@ -36,6 +36,8 @@ export interface IntegerShape {
   readonly kind: 'integer';
   readonly minimum: bigint;
   readonly maximum: bigint;
+  /** True if an optional field counts as absent with 0. */
+  readonly zeroIsAbsent?: true;
   readonly suggest?: Suggester;
 }
 
@@ -51,6 +53,11 @@ export interface AnyShape {
 export interface Field {
   readonly shape: Shape;
   readonly required?: boolean;
+  /**
+   * True if an empty value differs from an absent one: '', 0 or []. Programs in Go write a struct with all its empty
+   * members, so that for all other fields they are the same.
+   */
+  readonly keepsEmpty?: true;
   readonly default?: string | boolean | number;
   /** A sentence for the JSON Schema. Editors show it. */
   readonly doc: string;
@@ -80,6 +87,12 @@ export const int32Shape = integerShape(-(2n ** 31n), 2n ** 31n - 1n);
 export const index32Shape = integerShape(0n, 2n ** 31n - 1n);
 export const int64Shape = integerShape(-(2n ** 63n), 2n ** 63n - 1n);
 export const uint64Shape = integerShape(0n, 2n ** 64n - 1n);
+
+/** True if a field with '', 0 or [] counts as absent. Most numbers differ: 0 is an index, for example. */
+export function emptyIsAbsent({ shape, required, keepsEmpty }: Field): boolean {
+  if (required === true || keepsEmpty === true) return false;
+  return shape.kind === 'text' || shape.kind === 'list' || (shape.kind === 'integer' && shape.zeroIsAbsent === true);
+}
 
 export const requiredField = (shape: Shape, doc: string): Field => ({ shape, doc, required: true });
 export const optionalField = (shape: Shape, doc: string, byDefault?: string | boolean | number): Field => ({

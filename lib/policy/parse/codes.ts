@@ -90,6 +90,9 @@ export const DIAGNOSTIC_CODES = {
   CONTAINER_FIELD_UNKNOWN: 'error',
   SCOPE_CONTRADICTS: 'error',
   PATH_NOT_ABSOLUTE: 'warning',
+  PATH_ENDS_WITH_SLASH: 'warning',
+  PREFIX_WITHOUT_SLASH: 'warning',
+  MASK_DECIMAL: 'warning',
   SYSCALL_UNKNOWN: 'error',
   INODE_NOT_FOR_FILTER: 'error',
   FILTER_NOT_WITH_MAX_DATA: 'error',
@@ -101,6 +104,7 @@ export const DIAGNOSTIC_CODES = {
   SELECTOR_NEVER_MATCHES: 'warning',
   FILTER_ALWAYS_MATCHES: 'warning',
   SELECTOR_SHADOWED: 'warning',
+  SELECTORS_ALWAYS_MATCH: 'warning',
   ENFORCEMENT_BYPASS: 'warning',
   EXEMPTION_BYPASS: 'warning',
   // Actions.
@@ -119,6 +123,8 @@ export const DIAGNOSTIC_CODES = {
   OVERRIDE_AMBIGUOUS: 'error',
   REGISTER_ASSIGNMENT: 'error',
   SIGKILL_TOO_LATE: 'warning',
+  SIGNAL_UNFILTERED: 'warning',
+  ERROR_NOT_NEGATIVE: 'warning',
   // Hooks on programs, and options.
   UPROBE_WITHOUT_PLACE: 'error',
   UPROBE_PLACES: 'warning',
@@ -148,6 +154,7 @@ export const DIAGNOSTIC_CODES = {
   TRACEPOINT_FIELD_UNKNOWN: 'error',
   // Checks against the files of this machine.
   PATH_IS_SYMLINK: 'warning',
+  BINARY_IS_SCRIPT: 'warning',
   PROGRAM_NOT_FOUND: 'warning',
   PROGRAM_NOT_ELF: 'error',
   SYMBOL_UNKNOWN: 'error',

@@ -1,5 +1,7 @@
 /** Keeps the position in the text of each object, list and scalar of a policy. */
 
+import { createObjectPaths } from './object-path.js';
+
 /** A range of UTF-16 offsets. The end is not included. */
 export interface Span {
   readonly start: number;
@@ -10,6 +12,8 @@ export interface Span {
 export interface ContainerSpans {
   readonly span: Span;
   readonly keys: Map<string, Span>;
+  /** The keys that count as absent, because they have no value or an empty one. */
+  readonly absent: Set<string>;
   readonly values: Map<string | number, Span>;
   /** True if a wrong item was left out. */
   incomplete?: boolean;
@@ -18,6 +22,8 @@ export interface ContainerSpans {
 export interface Position {
   readonly line: number;
   readonly column: number;
+  /** Path of the value in the object that the text was made of. Absent for text that somebody wrote. */
+  readonly path?: string;
 }
 
 /**
@@ -27,10 +33,13 @@ export interface Position {
 export class Positions {
   readonly #spans = new WeakMap<object, ContainerSpans>();
   #lineStarts: number[] | undefined;
+  #objectPath: ((offset: number) => string) | undefined;
 
+  /** `isFromObject`: the text was made of an object, so that a line says nothing to its author. */
   constructor(
     readonly file: string,
     readonly text: string,
+    private readonly isFromObject = false,
   ) {}
 
   register(container: object, spans: ContainerSpans): void {
@@ -45,6 +54,11 @@ export class Positions {
 
   /** True if the text has the field, even if its value is wrong. */
   hasField(container: object, key: string): boolean {
+    return this.hasKey(container, key) && this.#spans.get(container)?.absent.has(key) !== true;
+  }
+
+  /** True if the text has the key, even without a value. */
+  hasKey(container: object, key: string): boolean {
     return this.#spans.get(container)?.keys.has(key) ?? false;
   }
 
@@ -89,7 +103,10 @@ export class Positions {
       if ((starts[middle] as number) <= offset) low = middle;
       else high = middle - 1;
     }
-    return { line: low + 1, column: offset - (starts[low] as number) + 1 };
+    const position = { line: low + 1, column: offset - (starts[low] as number) + 1 };
+    if (!this.isFromObject) return position;
+    this.#objectPath ??= createObjectPaths(this.text);
+    return { ...position, path: this.#objectPath(offset) };
   }
 }
 

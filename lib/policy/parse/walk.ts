@@ -8,6 +8,7 @@ import { nearestHint } from './nearest-name.js';
 import { canAddField, findField, findNestedParent, findFieldPath, acceptsField } from './misplaced-fields.js';
 import type { ContainerSpans, Span } from './positions.js';
 import { quote, type Report } from './report.js';
+import { emptyIsAbsent } from '../language/shape.js';
 import type { Field, IntegerShape, ListShape, MapShape, ObjectShape, Shape, TextShape } from '../language/shape.js';
 
 /** Returns plain data. Wrong parts are reported and left out. */
@@ -117,18 +118,23 @@ class Walker {
         );
       return;
     }
+    if (emptyIsAbsent(field) && misplaced.length === 0 && isZeroValue(node as Node, field.shape)) {
+      spans.absent.add(key);
+      return;
+    }
     const found = this.walkNode(node, field.shape, fieldNames(key), misplaced);
     if (found !== undefined) value[key] = found;
   }
 
   /**
    * A key without a value often remains when somebody empties a list. It is an error only if the field is required.
-   * Otherwise the field counts as absent.
+   * Otherwise the field counts as absent. A program writes `null` for it, which is no mistake.
    */
   #reportNoValue(key: string, pair: Pair, field: Field, spans: ContainerSpans): void {
     const code = field.required === true ? 'WRONG_TYPE' : 'FIELD_WITHOUT_VALUE';
-    if (field.required !== true) spans.keys.delete(key);
-    if (field.shape.kind === 'any') return;
+    if (field.required !== true) spans.absent.add(key);
+    const isNullWritten = isScalar(pair.value) && Boolean(pair.value.source);
+    if (field.shape.kind === 'any' || (code === 'FIELD_WITHOUT_VALUE' && isNullWritten)) return;
     const at = nodeSpan((pair.value ?? pair.key) as Node);
     this.report.add(
       code,
@@ -337,7 +343,7 @@ class Walker {
   }
 
   #registerSpans(at: Span, container: object): ContainerSpans {
-    const spans: ContainerSpans = { span: at, keys: new Map(), values: new Map() };
+    const spans: ContainerSpans = { span: at, keys: new Map(), absent: new Set(), values: new Map() };
     this.report.positions.register(container, spans);
     return spans;
   }
@@ -345,6 +351,13 @@ class Walker {
 
 function isEmptyNode(node: Node | null): boolean {
   return node === null || (isScalar(node) && node.value === null && !isAlias(node));
+}
+
+/** True for the '', 0 or [] that Go writes for a member of this shape that is not set. */
+function isZeroValue(node: Node, { kind }: Shape): boolean {
+  if (kind === 'list') return isSeq(node) && node.items.length === 0;
+  if (!isScalar(node)) return false;
+  return kind === 'text' ? node.value === '' : node.value === 0 || node.value === 0n;
 }
 
 /** The value as text. A scalar of YAML is never an object. */
@@ -357,6 +370,8 @@ function typeHint(node: Node, shape: Shape): string {
   const written = isScalar(node) && node.value !== null ? writtenScalar(node) : undefined;
   switch (shape.kind) {
     case 'text':
+      if (isMap(node) && node.items.length === 1)
+        return 'if the value contains a colon, write it in quotes; else check the indentation';
       if (written === undefined) break;
       return `write it in quotes: ${quote((node as Scalar).source ?? written)}`;
     case 'list':

@@ -19,8 +19,13 @@ export interface ParsedYaml {
  * Reads the text token by token, so that its depth and size are checked before the composer runs. The composer is
  * recursive, and its check for duplicate keys takes quadratic time. The walker finds duplicate keys instead.
  */
-export function* parseYaml(text: string, file: string, what: 'policy' | 'test' = 'policy'): Steps<ParsedYaml> {
-  const report = new Report(new Positions(file, text));
+export function* parseYaml(
+  text: string,
+  file: string,
+  what: 'policy' | 'test' = 'policy',
+  isFromObject = false,
+): Steps<ParsedYaml> {
+  const report = new Report(new Positions(file, text, isFromObject));
   if (Buffer.byteLength(text) > POLICY_BYTES_MAX) {
     report.add(
       'FILE_TOO_LARGE',

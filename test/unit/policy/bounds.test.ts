@@ -60,7 +60,7 @@ describe('policy: bounds', () => {
   it('finds a repeated key among many in a short time', () => {
     const keys = Array.from({ length: 8000 }, (_, i) => `  k${i}: "1"`).join('\n');
     const found = validatePolicy(
-      `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: a\n  labels:\n${keys.replaceAll('\n', '\n  ').replace(/^/, '  ')}\n    k7: "2"\nspec: {kprobes: []}\n`,
+      `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n  name: a\n  labels:\n${keys.replaceAll('\n', '\n  ').replace(/^/, '  ')}\n    k7: "2"\nspec: {loader: true}\n`,
     );
     assert.deepEqual(
       found.map((d) => d.code),

@@ -1,8 +1,9 @@
 /** Policies that are written in code are treated in the same way as those in YAML. */
 import assert from 'node:assert/strict';
 import { compilePolicy, definePolicy, parsePolicy } from '../../../lib/index.js';
-import { definePolicy as defineAny } from '../../../lib/policy/index.js';
-import { PolicyError } from '../../../lib/errors.js';
+import { definePolicy as defineAny, validatePolicy } from '../../../lib/policy/index.js';
+import { formatDiagnostic, PolicyError } from '../../../lib/errors.js';
+import { formatHookPosition, formatValuePosition } from '../../../lib/compiled/compiled-hook.js';
 import type { definePolicy as Define } from '../../../types/policy.js';
 
 const define = definePolicy as unknown as typeof Define;
@@ -100,6 +101,48 @@ describe('policy: definePolicy', () => {
     assert.throws(() => defineAny(circle), TypeError);
     assert.throws(() => defineAny({ spec: () => 1 }), TypeError);
     assert.throws(() => defineAny({ metadata: { name: 'a', labels: null }, spec: Symbol('x') }), TypeError);
+  });
+
+  it('names the policy and the path of each mistake in the object', () => {
+    const kprobe = {
+      call: 'f',
+      args: [
+        { index: 0, type: 'int' },
+        { index: 1, type: 'strnig' },
+      ],
+      selectors: [{ matchArgs: [{ index: 0, operator: 'Equal', values: [1, 'x'] }], matchActoins: [] }],
+    };
+    const messages = (policy: object): string[] => {
+      try {
+        defineAny(policy);
+        return [];
+      } catch (error) {
+        assert.ok(error instanceof PolicyError);
+        return error.diagnostics.map((d) => formatDiagnostic(d).split(': ').slice(0, 2).join(': '));
+      }
+    };
+    assert.deepEqual(messages({ metadata: { name: 'in-code' }, spec: { kprobes: [{ call: 'g' }, kprobe] } }), [
+      '<policy in-code> spec.kprobes[1].args[1].type: error UNKNOWN_VALUE',
+      '<policy in-code> spec.kprobes[1].selectors[0].matchArgs[0].values[1]: error VALUE_NOT_A_NUMBER',
+      '<policy in-code> spec.kprobes[1].selectors[0].matchActoins: error UNKNOWN_FIELD',
+    ]);
+    assert.deepEqual(messages({ metadata: { name: 'a' }, spec: { kprobes: [{}] } }), ['<policy a> spec.kprobes[0]: error MISSING_FIELD']); // prettier-ignore
+    assert.deepEqual(messages({ spec: {} }), ['<policy>: error MISSING_FIELD', '<policy> spec: warning POLICY_WITHOUT_HOOKS']); // prettier-ignore
+    assert.deepEqual(messages({ metadata: { name: 'a', labels: { 'x/y': 7 } }, spec: { loader: true } }), ['<policy a> metadata.labels["x/y"]: error WRONG_TYPE']); // prettier-ignore
+    assert.deepEqual(messages({ metadata: { name: 'a\nb' }, spec: { loader: true } }), ['<policy> metadata.name: error BAD_NAME']); // prettier-ignore
+    const [diagnostic] = validatePolicy('a: b');
+    assert.equal(diagnostic !== undefined && 'path' in diagnostic, false);
+    assert.throws(
+      () => defineAny({ spec: { kprobes: [{ call: () => 1 }] } }),
+      /spec\.kprobes\[0\]\.call is a function/,
+    );
+  });
+
+  it('gives errors of a kernel the path, too', () => {
+    const [hook] = compilePolicy(define({ metadata: { name: 'a' }, spec: { kprobes: [{ call: 'f', args: [{ index: 0, type: 'int' }] }] } })).hooks; // prettier-ignore
+    assert.ok(hook?.args[0]);
+    assert.equal(formatHookPosition(hook), '<policy a> spec.kprobes[0].call');
+    assert.equal(formatValuePosition(hook, hook.args[0]), '<policy a> spec.kprobes[0].args[0]');
   });
 
   it('refuses a policy that it did not make', () => {

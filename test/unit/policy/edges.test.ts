@@ -89,7 +89,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['a required field without a value', policyYaml('kprobes: [{call: ⟦WRONG_TYPE⟧~}]')],
   [
     'a label without a value',
-    policyYaml('kprobes: []').replace('name: test', 'name: test\n  uid: ~\n  labels: {⟦WRONG_TYPE⟧a: }'),
+    policyYaml('loader: true').replace('name: test', 'name: test\n  uid: ~\n  labels: {⟦WRONG_TYPE⟧a: }'),
   ],
   ['true as a value', selectorsYaml('matchArgs: [{index: 1, operator: Equal, values: [⟦WRONG_TYPE⟧true]}]')],
   ['a group as a value', selectorsYaml('matchArgs: [{index: 1, operator: Equal, values: [⟦WRONG_TYPE⟧{a: b}]}]')],

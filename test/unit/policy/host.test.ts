@@ -21,6 +21,7 @@ describe('policy: against the files of the machine', () => {
     writeFileSync(join(folder, 'stripped'), buildElf({ symbols: [], probes: [] }));
     writeFileSync(join(folder, 'script'), '#!/bin/sh\nexit 0\n');
     symlinkSync('program', join(folder, 'link'));
+    symlinkSync('script', join(folder, 'command'));
   });
   after(() => rmSync(folder, { recursive: true }));
 
@@ -45,6 +46,13 @@ describe('policy: against the files of the machine', () => {
       () =>
         kprobeYaml(
           `call: f\nselectors:\n- matchBinaries: [{operator: In, values: [⟦PATH_IS_SYMLINK⟧${folder}/link, ${folder}/program]}]`,
+        ),
+    ],
+    [
+      'a binary that is a script, or a link to one',
+      () =>
+        kprobeYaml(
+          `call: f\nselectors:\n- matchBinaries: [{operator: NotIn, values: [⟦BINARY_IS_SCRIPT⟧${folder}/script, ⟦BINARY_IS_SCRIPT⟧${folder}/command]}]`,
         ),
     ],
     [

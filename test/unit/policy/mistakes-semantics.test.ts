@@ -153,12 +153,12 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'a macro in a macro',
     policyYaml(
-      'selectorsMacros:\n  a: {matchPIDs: [{operator: In, values: [1]}]}\n  b: {⟦MACRO_NESTED⟧macros: [a]}\nkprobes: []',
+      'selectorsMacros:\n  a: {matchPIDs: [{operator: In, values: [1]}]}\n  b: {⟦MACRO_NESTED⟧macros: [a]}\nloader: true',
     ),
   ],
   [
     'an action in a macro',
-    policyYaml('selectorsMacros:\n  b: {⟦MACRO_NESTED⟧matchActions: [{action: Post}]}\nkprobes: []'),
+    policyYaml('selectorsMacros:\n  b: {⟦MACRO_NESTED⟧matchActions: [{action: Post}]}\nloader: true'),
   ],
   [
     'two matchBinaries by a macro',

@@ -190,7 +190,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ],
   [
     'a name that is not indented',
-    'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n⟦UNKNOWN_FIELD⟧name: test\nspec: {kprobes: []}\n',
+    'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata:\n⟦UNKNOWN_FIELD⟧name: test\nspec: {loader: true}\n',
     /it belongs to "metadata"/,
   ],
   [
@@ -226,7 +226,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ],
   [
     'an unknown option',
-    policyYaml('options: [{name: ⟦OPTION_UNKNOWN⟧polcy-mode, value: monitor}]\nkprobes: []'),
+    policyYaml('options: [{name: ⟦OPTION_UNKNOWN⟧polcy-mode, value: monitor}]\nloader: true'),
     /did you mean "policy-mode"\? known: /,
   ],
   // Formats of other tools
