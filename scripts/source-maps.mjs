@@ -3,11 +3,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ENTRIES } from './bundle-entries.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const isShown = process.argv[2] === 'show';
 
-for (const file of ['dist/index.js', 'dist/cli/main.js'].map((each) => join(root, each))) {
+for (const file of ENTRIES.map((entry) => join(root, `dist/${entry}.js`))) {
   const text = readFileSync(file, 'utf8').replace(/^\/\/# sourceMappingURL=.*\n?/m, '');
   writeFileSync(file, isShown ? `${text}//# sourceMappingURL=${basename(file)}.map\n` : text);
 }

@@ -1,16 +1,16 @@
 /** Converts the status of policies to tetragon.TracingPolicyStatus. */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { HookCounts as Counts, PolicyStatus } from 'polytrace';
-import type { PolicyEntry } from '../policies/store.js';
 import {
+  type HookCounts,
   HookCountsSchema,
   HookState,
   PolicyHookSchema,
   TracingPolicyMode,
   TracingPolicyState,
   type TracingPolicyStatusSchema,
-  type HookCounts,
-} from '../proto/tetragon/sensors.gen.js';
+} from 'polytrace/protocol';
+import type { PolicyEntry } from '../policies/store.js';
 
 const POLICY_MODES: Readonly<Record<PolicyStatus['mode'], TracingPolicyMode>> = {
   enforce: TracingPolicyMode.TP_MODE_ENFORCE,

@@ -10,19 +10,20 @@ import {
   type PreflightReport,
   type Tracer,
 } from 'polytrace';
-import { LOG_LEVELS, type Log, type LogLevel } from '../log/log.js';
-import { policyKey, formatError, PolicyExists, UnknownPolicy, type PolicyStore } from '../policies/store.js';
 import {
   AgentStatsSchema,
   ConfigFlag,
+  type ConfigureTracingPolicyRequest,
+  EventLogService,
   FineGuidanceSensors,
+  HealthStatusResult,
+  HealthStatusType,
   LogLevel as LevelNumber,
   TracingPolicyMode,
-  type ConfigureTracingPolicyRequest,
-} from '../proto/tetragon/sensors.gen.js';
-import { HealthStatusResult, HealthStatusType } from '../proto/tetragon/tetragon.gen.js';
+} from 'polytrace/protocol';
+import { LOG_LEVELS, type Log, type LogLevel } from '../log/log.js';
+import { policyKey, formatError, PolicyExists, UnknownPolicy, type PolicyStore } from '../policies/store.js';
 import type { EventHub } from '../streams/hub.js';
-import { EventLogService } from '../proto/tetragon/eventlog.gen.js';
 import type { EventCalls } from './get-events.js';
 import { formatHealth } from './health-details.js';
 import { toPolicyStatus } from './policy-status.js';

@@ -16,7 +16,7 @@ import { eventLogService, sensorsService } from '../../../lib/grpc/sensors.js';
 import { GrpcServer, type ServerSettings } from '../../../lib/grpc/server.js';
 import { openLog } from '../../../lib/log/log.js';
 import { PolicyStore } from '../../../lib/policies/store.js';
-import { GetEventsResponseSchema, type RateLimitInfo } from '../../../lib/proto/tetragon/events.gen.js';
+import { GetEventsResponseSchema, type RateLimitInfo } from 'polytrace/protocol';
 import { EventHub } from '../../../lib/streams/hub.js';
 
 const NODE_NAME = 'node';

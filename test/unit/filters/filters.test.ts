@@ -1,22 +1,23 @@
 /** Filters of clients: each field, the limits, and the bytes that remain after field filters. */
 import assert from 'node:assert/strict';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
-import { redactor, type Redactor, type TracerEvent } from 'polytrace';
-import { stringArgument } from '../../../test/unit/output/arguments.js';
-import { execEvent, exitEvent, kprobeEvent, plainProcess } from '../../../test/unit/output/events.js';
-import { EventEncoder } from '../../lib/encode/events.js';
-import type { ProcessEvent } from '../../lib/encode/process-encoder.js';
-import { compileFieldFilters } from '../../lib/filters/fields.js';
-import { compileFilters } from '../../lib/filters/filters.js';
-import { LIMITS } from '../../lib/filters/limits.js';
-import { CapabilitiesType } from '../../lib/proto/tetragon/capabilities.gen.js';
+import { redactor } from '../../../lib/output/index.js';
+import type { Redactor, TracerEvent } from '../../../types/index.js';
+import { stringArgument } from '../output/arguments.js';
+import { execEvent, exitEvent, kprobeEvent, plainProcess } from '../output/events.js';
+import { EventEncoder } from '../../../lib/encode/events.js';
+import type { ProcessEvent } from '../../../lib/encode/process-encoder.js';
+import { compileFieldFilters } from '../../../lib/filters/fields.js';
+import { compileFilters } from '../../../lib/filters/filters.js';
+import { LIMITS } from '../../../lib/filters/limits.js';
+import { CapabilitiesType } from '../../../lib/proto/tetragon/capabilities.gen.js';
 import {
   EventType,
   FieldFilterAction,
   FieldFilterSchema,
   FilterSchema,
   GetEventsResponseSchema,
-} from '../../lib/proto/tetragon/events.gen.js';
+} from '../../../lib/proto/tetragon/events.gen.js';
 
 type Fields = MessageInitShape<typeof FilterSchema>;
 

@@ -1,29 +1,35 @@
 /** Reads events from a file of the JSON export and filters them as an agent does. */
 import { create, fromJson, toBinary, type JsonObject } from '@bufbuild/protobuf';
-import { fieldFilter, type JsonFields, type TracerEvent } from 'polytrace';
+import type { FieldFilter, JsonFields, PlainEvent, TracerEvent } from '../../types/index.js';
 import type { ProcessEvent } from '../encode/process-encoder.js';
 import { compileFilters } from '../filters/filters.js';
 import { GetEventsResponseSchema, type GetEventsResponse } from '../proto/tetragon/events.gen.js';
-import type { ClientEvent } from './client.js';
 import { toPlainEvent } from './plain-event.js';
 import { formatJsonLine } from './json.js';
 import { toAllowList, type EventsRequest } from './request.js';
 
-/**
- * Returns the event of a line, or undefined when a filter rejects it. Throws an Error when the line is not an event.
- */
-type ParseRecordedLine = (line: string) => ClientEvent | undefined;
+/** An event of an agent or of a file. */
+export interface ClientEvent {
+  /** Undefined for an event type that the library does not have. */
+  readonly view: PlainEvent | undefined;
+  /** Returns one line of the JSON export. */
+  readonly json: () => string;
+}
 
-/** Throws FilterError, or a PolytraceError with the code `FIELD_UNKNOWN`. */
-export function recordedEvents(request: EventsRequest): ParseRecordedLine {
+/**
+ * Returns a function for the lines of the JSON export. It returns the event of a line, or undefined when a filter
+ * rejects the event. It throws an Error when the line is not an event. `shape` leaves fields out of the JSON. Throws
+ * FilterError.
+ */
+export function recordedEvents(
+  request: EventsRequest,
+  shape: FieldFilter | undefined,
+): (line: string) => ClientEvent | undefined {
   let message: GetEventsResponse = create(GetEventsResponseSchema);
   const filter = compileFilters(
     { allowList: toAllowList(request), denyList: [] },
     { eventBytes: () => toBinary(GetEventsResponseSchema, message) },
   );
-  const { include, exclude } = request;
-  const isShaped = include !== undefined || exclude !== undefined;
-  const shape = isShaped ? fieldFilter({ ...(include && { include }), ...(exclude && { exclude }) }) : undefined;
   return (line) => {
     const value = JSON.parse(line) as JsonObject;
     message = create(GetEventsResponseSchema, fromJson(GetEventsResponseSchema, withLoss(value), OPTIONS));
@@ -45,7 +51,7 @@ function withLoss({ lost, ...others }: JsonObject): JsonObject {
   return { ...others, rate_limit_info: info };
 }
 
-function filterFields(value: JsonObject, shape: (fields: JsonFields) => JsonFields): object {
+function filterFields(value: JsonObject, shape: FieldFilter): object {
   return Object.fromEntries(
     Object.entries(value).map(([name, part]) => [name, name.startsWith('process_') ? shape(part as JsonFields) : part]),
   );

@@ -1,6 +1,6 @@
 /** Encodes the values of hooks as tetragon.KprobeArgument, with the members that the JSON export has. */
 import { create, fromJson, toBinary, type JsonValue } from '@bufbuild/protobuf';
-import type { BufferArgument, FileArgument, HookArgument, PacketArgument, SocketArgument } from 'polytrace';
+import type { BufferArgument, FileArgument, HookArgument, PacketArgument, SocketArgument } from '../../types/index.js';
 import {
   KprobeArgumentSchema,
   KprobeBpfMapSchema,

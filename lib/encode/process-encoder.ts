@@ -3,7 +3,8 @@
  * cached.
  */
 import { fromJson, toBinary, type JsonObject } from '@bufbuild/protobuf';
-import { toJson, type Process, type TracerEvent } from 'polytrace';
+import type { Process, TracerEvent } from '../../types/index.js';
+import { toJson } from '../output/json.js';
 import { ProcessSchema } from '../proto/tetragon/tetragon.gen.js';
 import type { EncodeOptions } from './options.js';
 import { writeAncestor, writeProcess, type RareFields } from './process-fields.js';

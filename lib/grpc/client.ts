@@ -1,4 +1,4 @@
-/** The gRPC client of an agent, for the command `polytrace`. */
+/** The gRPC client of an agent. */
 import { readFileSync } from 'node:fs';
 import {
   create,
@@ -16,28 +16,27 @@ import {
   type ClientReadableStream,
   type ServiceError,
 } from '@grpc/grpc-js';
-import type { PlainEvent } from 'polytrace';
-import { GetEventsResponseSchema, type GetEventsResponse } from '../proto/tetragon/events.gen.js';
-import { FineGuidanceSensors, TracingPolicyMode, TracingPolicyState } from '../proto/tetragon/sensors.gen.js';
-import { toPlainEvent } from './plain-event.js';
-import { formatJsonLine, toJsonObject } from './json.js';
-import { toGetEventsRequest, type EventsRequest } from './request.js';
+import {
+  FineGuidanceSensors,
+  formatJsonLine,
+  GetEventsResponseSchema,
+  toGetEventsRequest,
+  toJsonObject,
+  toPlainEvent,
+  TracingPolicyMode,
+  TracingPolicyState,
+  type ClientEvent,
+  type EventsRequest,
+  type GetEventsResponse,
+} from '../protocol/index.js';
 
-interface ClientOptions {
+export interface AgentAddress {
   /** unix:///PATH or HOST:PORT. */
   readonly address: string;
   /** PEM files for TLS. Without any, the connection is not encrypted. */
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-}
-
-/** An event that the agent sent. */
-export interface ClientEvent {
-  /** Undefined for an event type that the library does not have. */
-  readonly view: PlainEvent | undefined;
-  /** One line of the JSON export. */
-  readonly json: () => string;
 }
 
 /** The agent did not answer, or it answered with an error. */
@@ -51,7 +50,7 @@ export class AgentError extends Error {
   }
 }
 
-interface PolicyRow {
+export interface PolicyRow {
   readonly id: number;
   readonly name: string;
   readonly namespace: string;
@@ -94,7 +93,7 @@ export class AgentClient {
   readonly #client: Client;
   readonly #address: string;
 
-  constructor(options: ClientOptions) {
+  constructor(options: AgentAddress) {
     this.#address = options.address;
     this.#client = new Client(options.address, createCredentials(options), {
       'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
@@ -257,6 +256,8 @@ export class AgentClient {
         (message: MessageShape<M['input']>) => Buffer.from(toBinary(input, message)),
         (bytes) => fromBinary(output, bytes) as MessageShape<M['output']>,
         create(input, request as never) as MessageShape<M['input']>,
+        // grpc-js compares it with the clock of the system
+        // eslint-disable-next-line no-restricted-properties
         { deadline: Date.now() + CALL_MS },
         (error, reply) => {
           if (error === null && reply !== undefined) resolve(reply);
@@ -279,7 +280,7 @@ function toClientEvent(message: GetEventsResponse): ClientEvent {
   return { view: toPlainEvent(message), json: () => formatJsonLine(toJsonObject(GetEventsResponseSchema, message)) };
 }
 
-function createCredentials({ ca, cert, key }: ClientOptions): ChannelCredentials {
+function createCredentials({ ca, cert, key }: AgentAddress): ChannelCredentials {
   if (ca === undefined && cert === undefined && key === undefined) return credentials.createInsecure();
   const readPem = (file: string | undefined): Buffer | null => (file === undefined ? null : readFileSync(file));
   return credentials.createSsl(readPem(ca), readPem(key), readPem(cert));

@@ -2,20 +2,18 @@
 import assert from 'node:assert/strict';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
-import {
-  formatCompact,
-  redactor,
-  toJson,
-  type EventType,
-  type HookArgument,
-  type JsonOptions,
-  type PerformedAction,
-  type PlainEvent,
-  type PlainProcess,
-  type Pod,
-  type TracerEvent,
-} from 'polytrace';
-import { fileArgument, intArgument, sizeArgument, stringArgument } from '../../../test/unit/output/arguments.js';
+import { formatCompact, redactor, toJson } from '../../../lib/output/index.js';
+import type {
+  EventType,
+  HookArgument,
+  JsonOptions,
+  PerformedAction,
+  PlainEvent,
+  PlainProcess,
+  Pod,
+  TracerEvent,
+} from '../../../types/index.js';
+import { fileArgument, intArgument, sizeArgument, stringArgument } from '../output/arguments.js';
 import {
   EXAMPLE_EVENTS,
   execEvent,
@@ -24,7 +22,7 @@ import {
   lostEvent,
   plainProcess,
   ALL_CAPABILITIES,
-} from '../../../test/unit/output/events.js';
+} from '../output/events.js';
 import {
   socketAddressArgument,
   bufferArgument,
@@ -37,12 +35,12 @@ import {
   bpfProgramArgument,
   socketArgument,
   userNamespaceArgument,
-} from '../../../test/unit/output/values.js';
-import { toPlainEvent } from '../../lib/client/plain-event.js';
-import { formatJsonLine, toJsonObject } from '../../lib/client/json.js';
-import { EventEncoder } from '../../lib/encode/events.js';
-import { Writer } from '../../lib/encode/writer.js';
-import { GetEventsResponseSchema } from '../../lib/proto/tetragon/events.gen.js';
+} from '../output/values.js';
+import { toPlainEvent } from '../../../lib/protocol/plain-event.js';
+import { formatJsonLine, toJsonObject } from '../../../lib/protocol/json.js';
+import { EventEncoder } from '../../../lib/encode/events.js';
+import { Writer } from '../../../lib/encode/writer.js';
+import { GetEventsResponseSchema } from '../../../lib/proto/tetragon/events.gen.js';
 
 const ALL: JsonOptions = { ancestors: true, processCred: true, processNs: true };
 

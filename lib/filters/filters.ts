@@ -2,7 +2,7 @@
  * Compiles the filters of clients (tetragon.Filter), once for a stream. A filter matches when all its fields match.
  * An event passes when a filter of the allow list matches and none of the deny list.
  */
-import type { Process, Redactor, TracerEvent } from 'polytrace';
+import type { Process, Redactor, TracerEvent } from '../../types/index.js';
 import { DOCKER_CHARACTERS } from '../encode/process-fields.js';
 import { exportedParent, type ProcessEvent } from '../encode/process-encoder.js';
 import { EventType, type CapFilter, type CapFilterSet, type Filter } from '../proto/tetragon/events.gen.js';

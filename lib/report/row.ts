@@ -1,6 +1,6 @@
 /** The rows of a report: one JSON object on each line. The agent writes them, and the page reads them. */
 
-import type { EventType } from 'polytrace';
+import type { EventType } from '../../types/index.js';
 
 /** An exec of a process. The row precedes the first event that refers to it. */
 export interface ProcessRow {

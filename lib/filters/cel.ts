@@ -5,7 +5,7 @@
  */
 import { CelScalar, celEnv, objectType, parse, plan, type CelInput } from '@bufbuild/cel';
 import { createRegistry, fromBinary, type DescMessage } from '@bufbuild/protobuf';
-import type { TracerEvent } from 'polytrace';
+import type { TracerEvent } from '../../types/index.js';
 import { RE2JS } from 're2js';
 import type { ProcessEvent } from '../encode/process-encoder.js';
 import { file_tetragon_events, GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';

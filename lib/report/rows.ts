@@ -1,5 +1,6 @@
 /** Converts events to the rows of a report. */
-import { summarizeEvent, type PlainEvent, type PlainProcess, type Redactor, type StackFrame } from 'polytrace';
+import type { PlainEvent, PlainProcess, Redactor, StackFrame } from '../../types/index.js';
+import { summarizeEvent } from '../index.js';
 import type { EndRow, EventRow, ProcessRow } from './row.js';
 import { remoteAddresses, truncate, eventFiles, formatArgument } from './values.js';
 

@@ -1,5 +1,5 @@
 /** Encodes a process as tetragon.Process, with the members that the JSON export has. */
-import type { BinaryProperties, Pod, Process } from 'polytrace';
+import type { BinaryProperties, Pod, Process } from '../../types/index.js';
 import { ProcessPrivilegesChanged } from '../proto/tetragon/capabilities.gen.js';
 import {
   BinaryPropertiesSchema,

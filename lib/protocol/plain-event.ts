@@ -12,7 +12,7 @@ import type {
   PlainProcess,
   StackFrame,
   StringArgument,
-} from 'polytrace';
+} from '../../types/index.js';
 import { splitArguments } from '../encode/split-arguments.js';
 import { USUAL_TYPES } from '../encode/arguments.js';
 import { BpfCmdSchema } from '../proto/tetragon/bpf.gen.js';

@@ -3,7 +3,7 @@
  * by hand. The tags come from the generated descriptors, and a test decodes with the generated code.
  */
 import type { JsonValue } from '@bufbuild/protobuf';
-import type { HookArgument, LostEvent, PerformedAction, StackFrame, TracerEvent } from 'polytrace';
+import type { HookArgument, LostEvent, PerformedAction, StackFrame, TracerEvent } from '../../types/index.js';
 import {
   KprobeAction,
   PerformedActionSchema,

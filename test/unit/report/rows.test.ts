@@ -1,17 +1,10 @@
 /** Events as rows: the rows have everything that a page shows, and are bounded. */
 import assert from 'node:assert/strict';
-import type { PlainEvent, PlainProcess } from 'polytrace';
+import type { PlainEvent, PlainProcess } from '../../../types/index.js';
 import { ReportRows } from '../../../lib/report/rows.js';
 import type { EndRow, EventRow, ProcessRow, Row } from '../../../lib/report/row.js';
-import { fileArgument, intArgument, stringArgument } from '../../../../test/unit/output/arguments.js';
-import {
-  EXAMPLE_EVENTS,
-  execEvent,
-  exitEvent,
-  kprobeEvent,
-  lostEvent,
-  plainProcess,
-} from '../../../../test/unit/output/events.js';
+import { fileArgument, intArgument, stringArgument } from '../output/arguments.js';
+import { EXAMPLE_EVENTS, execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from '../output/events.js';
 
 const parseRows = (text: string): Row[] =>
   text

@@ -1,5 +1,5 @@
 /** Formats the values of hooks for a report, and finds the files and addresses among them. */
-import type { ArgumentOf, HookArgument, PlainEvent, StringArgument } from 'polytrace';
+import type { ArgumentOf, HookArgument, PlainEvent, StringArgument } from '../../types/index.js';
 
 /** Longer strings are truncated. A path of the kernel has at most 4096 bytes. */
 const STRING_LENGTH_MAX = 8192;

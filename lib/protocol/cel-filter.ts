@@ -1,5 +1,5 @@
 /** Filters a tracer's events with CEL expressions, within the limits that an agent sets for its clients. */
-import type { JsonOptions, TracerEvent } from 'polytrace';
+import type { JsonOptions, TracerEvent } from '../../types/index.js';
 import { EventEncoder } from '../encode/events.js';
 import { compileExpressions } from '../filters/cel.js';
 import { Budget } from '../filters/limits.js';
