@@ -107,8 +107,21 @@ const rooms = [
     ],
   },
   {
+    room: 'lib/client/',
+    may: [
+      'lib/errors.ts',
+      'lib/policy/index.ts',
+      'lib/events/made-events.ts',
+      'lib/output/filters.ts',
+      'lib/protocol/index.ts',
+      'lib/grpc/client.ts',
+      'lib/tracer/policy-files.ts',
+    ],
+  },
+  {
     room: 'lib/index.ts',
     may: [
+      'lib/client/connect.ts',
       'lib/errors.ts',
       'lib/native/btf.ts',
       'lib/native/preflight.ts',

@@ -16,9 +16,11 @@ import {
   type ClientReadableStream,
   type ServiceError,
 } from '@grpc/grpc-js';
+import type { AgentStatus } from '../../types/client.js';
 import {
   FineGuidanceSensors,
   formatJsonLine,
+  formatTimestamp,
   GetEventsResponseSchema,
   toGetEventsRequest,
   toJsonObject,
@@ -33,6 +35,8 @@ import {
 export interface AgentAddress {
   /** unix:///PATH or HOST:PORT. */
   readonly address: string;
+  /** Encrypts the connection also without any of the files. */
+  readonly tls?: boolean;
   /** PEM files for TLS. Without any, the connection is not encrypted. */
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
@@ -43,10 +47,13 @@ export interface AgentAddress {
 export class AgentError extends Error {
   /** True when the connection failed or was lost. */
   readonly isUnavailable: boolean;
+  /** Name of the status of gRPC, such as `NOT_FOUND`. */
+  readonly status: string;
 
-  constructor(message: string, isUnavailable: boolean) {
+  constructor(message: string, status: Code) {
     super(message);
-    this.isUnavailable = isUnavailable;
+    this.isUnavailable = status === Code.UNAVAILABLE || status === Code.DEADLINE_EXCEEDED;
+    this.status = Code[status];
   }
 }
 
@@ -73,18 +80,8 @@ export interface PolicyRow {
   }[];
 }
 
-interface AgentInfo {
-  readonly version: string;
-  readonly nodeName: string;
-  readonly kernel: string;
-  readonly events: number;
-  readonly lost: number;
-  readonly processes: number;
-  readonly streams: number;
-  readonly bufferSize: number;
-  readonly bufferUsed: number;
-  readonly configuration: Readonly<Record<string, string>>;
-}
+interface AgentInfo
+  extends Omit<AgentStatus, 'health' | 'startTime' | 'stats'>, Omit<AgentStatus['stats'], 'lostByHook'> {}
 
 const MESSAGE_BYTES_MAX = 10 * 1024 * 1024;
 const CALL_MS = 30_000;
@@ -170,7 +167,7 @@ export class AgentClient {
   }
 
   async policies(): Promise<PolicyRow[]> {
-    const { policies } = await this.#call(FineGuidanceSensors.method.listTracingPolicies, {});
+    const { policies } = await this.call(FineGuidanceSensors.method.listTracingPolicies, {});
     return policies.map((policy) => ({
       id: Number(policy.id),
       name: policy.name,
@@ -196,11 +193,11 @@ export class AgentClient {
   }
 
   async addPolicy(yaml: string): Promise<void> {
-    await this.#call(FineGuidanceSensors.method.addTracingPolicy, { yaml });
+    await this.call(FineGuidanceSensors.method.addTracingPolicy, { yaml });
   }
 
   async deletePolicy(name: string, namespace: string): Promise<void> {
-    await this.#call(FineGuidanceSensors.method.deleteTracingPolicy, { name, namespace });
+    await this.call(FineGuidanceSensors.method.deleteTracingPolicy, { name, namespace });
   }
 
   /** Fields that are absent stay unchanged. */
@@ -209,7 +206,7 @@ export class AgentClient {
     namespace: string,
     { enable, mode }: { readonly enable?: boolean; readonly mode?: 'enforce' | 'monitor' },
   ): Promise<void> {
-    await this.#call(FineGuidanceSensors.method.configureTracingPolicy, {
+    await this.call(FineGuidanceSensors.method.configureTracingPolicy, {
       name,
       namespace,
       ...(enable === undefined ? {} : { enable }),
@@ -221,22 +218,37 @@ export class AgentClient {
 
   /** Returns one line on the state of the agent. */
   async health(): Promise<string> {
-    const { healthStatus } = await this.#call(FineGuidanceSensors.method.getHealth, {});
+    const { healthStatus } = await this.call(FineGuidanceSensors.method.getHealth, {});
     return healthStatus[0]?.details ?? 'unknown';
   }
 
+  /** Returns the counters in one level, for a table. */
   async info(): Promise<AgentInfo> {
-    const { version, nodeName, kernel, stats, conf } = await this.#call(FineGuidanceSensors.method.getInfo, {});
+    const { startTime, stats, ...facts } = await this.state();
+    const { lostByHook, ...counters } = stats;
+    void [startTime, lostByHook];
+    return { ...facts, ...counters };
+  }
+
+  async state(): Promise<Omit<AgentStatus, 'health'>> {
+    const reply = await this.call(FineGuidanceSensors.method.getInfo, {});
+    const { version, nodeName, kernel, startTime, stats, conf } = reply;
     return {
       version,
       nodeName,
       kernel,
-      events: Number(stats?.events ?? 0),
-      lost: Number(stats?.lost ?? 0),
-      processes: Number(stats?.processes ?? 0),
-      streams: stats?.streams ?? 0,
-      bufferSize: Number(stats?.bufferSize ?? 0),
-      bufferUsed: Number(stats?.bufferUsed ?? 0),
+      startTime: startTime === undefined ? '' : formatTimestamp(startTime),
+      stats: {
+        events: Number(stats?.events ?? 0),
+        lost: Number(stats?.lost ?? 0),
+        lostByHook: (stats?.lostRecords ?? []).map(({ hook, policyName, reason, count }) => {
+          return { hook, policyName, reason, count: Number(count) };
+        }),
+        processes: Number(stats?.processes ?? 0),
+        streams: stats?.streams ?? 0,
+        bufferSize: Number(stats?.bufferSize ?? 0),
+        bufferUsed: Number(stats?.bufferUsed ?? 0),
+      },
       // The value is an encoded StringValue.
       configuration: Object.fromEntries(conf.map(({ key, value }) => [key, decodeStringValue(value?.value)])),
     };
@@ -246,7 +258,8 @@ export class AgentClient {
     this.#client.close();
   }
 
-  #call<M extends DescMethod>(
+  /** Calls a method of the service. Rejects with AgentError. */
+  call<M extends DescMethod>(
     { input, output, name, parent }: M,
     request: MessageInitShape<M['input']>,
   ): Promise<MessageShape<M['output']>> {
@@ -268,8 +281,8 @@ export class AgentClient {
   }
 
   #toAgentError({ code, details }: ServiceError): AgentError {
-    const isUnavailable = code === Code.UNAVAILABLE || code === Code.DEADLINE_EXCEEDED;
-    return new AgentError(isUnavailable ? `no agent answers at ${this.#address}: ${details}` : details, isUnavailable);
+    const error = new AgentError(details, code);
+    return error.isUnavailable ? new AgentError(`no agent answers at ${this.#address}: ${details}`, code) : error;
   }
 }
 
@@ -280,8 +293,8 @@ function toClientEvent(message: GetEventsResponse): ClientEvent {
   return { view: toPlainEvent(message), json: () => formatJsonLine(toJsonObject(GetEventsResponseSchema, message)) };
 }
 
-function createCredentials({ ca, cert, key }: AgentAddress): ChannelCredentials {
-  if (ca === undefined && cert === undefined && key === undefined) return credentials.createInsecure();
+function createCredentials({ tls, ca, cert, key }: AgentAddress): ChannelCredentials {
+  if (tls !== true && ca === undefined && cert === undefined && key === undefined) return credentials.createInsecure();
   const readPem = (file: string | undefined): Buffer | null => (file === undefined ? null : readFileSync(file));
   return credentials.createSsl(readPem(ca), readPem(key), readPem(cert));
 }

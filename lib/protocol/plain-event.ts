@@ -17,13 +17,17 @@ import { splitArguments } from '../encode/split-arguments.js';
 import { USUAL_TYPES } from '../encode/arguments.js';
 import { BpfCmdSchema } from '../proto/tetragon/bpf.gen.js';
 import type { GetEventsResponse } from '../proto/tetragon/events.gen.js';
-import type {
-  KprobeArgument,
-  PerformedAction as ActionMessage,
-  Pod as PodMessage,
-  Process as ProcessMessage,
-  StackTraceEntry,
+import {
+  KprobeAction,
+  type Capabilities as CapabilitiesMessage,
+  type Namespaces as NamespacesMessage,
+  type KprobeArgument,
+  type PerformedAction as ActionMessage,
+  type Pod as PodMessage,
+  type Process as ProcessMessage,
+  type StackTraceEntry,
 } from '../proto/tetragon/tetragon.gen.js';
+import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { formatTimestamp } from './json.js';
 
 /** Returns undefined for an event type that the library does not have. */
@@ -32,9 +36,9 @@ export function toPlainEvent(response: GetEventsResponse) {
   const base = {
     nodeName,
     time: time === undefined ? '' : formatTimestamp(time),
-    timeNs: time === undefined ? 0n : time.seconds * 1_000_000_000n + BigInt(time.nanos),
+    timeNs: toNanoseconds(time),
     ...toRelatives(event),
-    tid: 0,
+    tid: (event.value !== undefined && 'process' in event.value ? event.value.process?.tid : undefined) ?? 0,
   };
   switch (event.case) {
     case 'processExec':
@@ -157,7 +161,7 @@ function toPlainProcess(message: ProcessMessage | undefined): PlainProcess {
     parentExecId: message?.parentExecId ?? '',
     forked: false,
     pid: message?.pid ?? 0,
-    uid: message?.uid ?? 0,
+    uid: message?.processCredentials?.uid ?? message?.uid ?? 0,
     auid: message?.auid ?? 0,
     binary: message?.binary ?? '',
     executable: message?.binary ?? '',
@@ -167,21 +171,63 @@ function toPlainProcess(message: ProcessMessage | undefined): PlainProcess {
     cwd: message?.cwd ?? '',
     flags: message?.flags ?? '',
     startTime: message?.startTime === undefined ? '' : formatTimestamp(message.startTime),
-    startTimeNs: 0n,
-    capabilities: NO_CAPABILITIES,
-    namespaces: NO_NAMESPACES,
-    credentials: NO_CREDENTIALS,
+    startTimeNs: toNanoseconds(message?.startTime),
+    capabilities: toCapabilities(message?.cap),
+    namespaces: toNamespaces(message?.ns),
+    credentials: toCredentials(message),
     inInitTree: message?.inInitTree ?? false,
     cgroupId: 0n,
     ...(pod === undefined ? {} : { pod: toPlainPod(pod) }),
-    ...(message?.docker === undefined || message.docker === '' ? {} : { container: { id: message.docker } }),
+    ...(message?.user === undefined ? {} : { user: message.user.name }),
+    ...toContainer(message),
   };
 }
 
-function toPlainPod({ namespace, name, podLabels: labels, container }: PodMessage): NonNullable<PlainProcess['pod']> {
-  if (container === undefined) return { namespace, name, labels };
+function toNanoseconds(time: Timestamp | undefined): bigint {
+  return time === undefined ? 0n : time.seconds * 1_000_000_000n + BigInt(time.nanos);
+}
+
+/** The name is that of the container of the pod. The protocol has no other names of containers. */
+function toContainer(message: ProcessMessage | undefined): Pick<PlainProcess, 'container'> {
+  if (message === undefined || message.docker === '') return {};
+  const name = message.pod?.container?.name ?? '';
+  return { container: { id: message.docker, ...(name === '' ? {} : { name }) } };
+}
+
+function toCapabilities(message: CapabilitiesMessage | undefined): PlainProcess['capabilities'] {
+  if (message === undefined) return NO_CAPABILITIES;
+  const toMask = (numbers: readonly number[]): bigint =>
+    numbers.reduce((mask, number) => mask | (1n << BigInt(number & 63)), 0n);
+  return {
+    permitted: toMask(message.permitted),
+    effective: toMask(message.effective),
+    inheritable: toMask(message.inheritable),
+  };
+}
+
+function toNamespaces(message: NamespacesMessage | undefined): PlainProcess['namespaces'] {
+  if (message === undefined) return NO_NAMESPACES;
+  const names = Object.keys(NO_NAMESPACES) as (keyof typeof NO_NAMESPACES)[];
+  const inodes = Object.fromEntries(names.map((name) => [name, message[name]?.inum ?? 0]));
+  return inodes as typeof NO_NAMESPACES;
+}
+
+/** Without credentials, the message has the effective user id. */
+function toCredentials(message: ProcessMessage | undefined): PlainProcess['credentials'] {
+  const { processCredentials: found, uid = 0 } = message ?? {};
+  if (found === undefined) return { ...NO_CREDENTIALS, euid: uid };
+  const names = Object.keys(NO_CREDENTIALS) as (keyof typeof NO_CREDENTIALS)[];
+  return Object.fromEntries(names.map((name) => [name, found[name] ?? 0])) as typeof NO_CREDENTIALS;
+}
+
+function toPlainPod(message: PodMessage): NonNullable<PlainProcess['pod']> {
+  const { namespace, name, podLabels: labels, podAnnotations: annotations, container } = message;
+  const texts = { uid: message.uid, workload: message.workload, workloadKind: message.workloadKind };
+  const known = Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== ''));
+  const pod = { namespace, name, labels, ...(Object.keys(annotations).length === 0 ? {} : { annotations }), ...known };
+  if (container === undefined) return pod;
   const probe = container.maybeExecProbe ? { maybeExecProbe: true as const } : {};
-  return { namespace, name, labels, container: { id: container.id, name: container.name, ...probe } };
+  return { ...pod, container: { id: container.id, name: container.name, ...probe } };
 }
 
 interface HookMessage {
@@ -189,6 +235,7 @@ interface HookMessage {
   readonly policyName: string;
   readonly args: readonly KprobeArgument[];
   readonly policyMode: string;
+  readonly action?: KprobeAction;
   readonly actions: readonly ActionMessage[];
   readonly ofSocketOwner: boolean;
   readonly suppressed: number;
@@ -208,6 +255,7 @@ type HookView = Pick<
   | 'policyName'
   | 'args'
   | 'action'
+  | 'policyMode'
   | 'actions'
   | 'ofSocketOwner'
   | 'suppressed'
@@ -225,7 +273,8 @@ function toHookView(message: HookMessage & Partial<Stacks>, stacks: Partial<Stac
     process: toPlainProcess(message.process),
     policyName,
     args: message.args.map(toHookArgument),
-    action: 'post',
+    action: (message.action === undefined ? undefined : ACTION_NAMES[message.action]) ?? 'post',
+    ...(message.policyMode === 'enforce' || message.policyMode === 'monitor' ? { policyMode: message.policyMode } : {}),
     actions: message.actions.map(toPerformedAction),
     ofSocketOwner,
     suppressed,
@@ -238,9 +287,34 @@ function toHookView(message: HookMessage & Partial<Stacks>, stacks: Partial<Stac
   };
 }
 
-/** The compact line shows only the name and the outcome of an action. */
-function toPerformedAction({ action, outcome }: ActionMessage): PerformedAction {
-  return (outcome === '' ? { action } : { action, outcome }) as PerformedAction;
+const ACTION_NAMES: Readonly<Partial<Record<KprobeAction, PerformedAction['action']>>> = {
+  [KprobeAction.SIGKILL]: 'sigkill',
+  [KprobeAction.OVERRIDE]: 'override',
+  [KprobeAction.GETURL]: 'getUrl',
+  [KprobeAction.DNSLOOKUP]: 'dnsLookup',
+  [KprobeAction.SIGNAL]: 'signal',
+  [KprobeAction.TRACKSOCK]: 'trackSock',
+  [KprobeAction.UNTRACKSOCK]: 'untrackSock',
+  [KprobeAction.NOTIFYENFORCER]: 'notifyEnforcer',
+  [KprobeAction.CLEANUPENFORCERNOTIFICATION]: 'cleanupEnforcerNotification',
+  [KprobeAction.SET]: 'set',
+};
+
+function toPerformedAction(message: ActionMessage): PerformedAction {
+  const { action, outcome, target, onReturn, registers } = message;
+  const members = {
+    index: message.index,
+    signal: message.signal,
+    value: message.value,
+    registers: registers.length === 0 ? undefined : registers,
+    target: target === '' ? undefined : target,
+    url: message.url,
+    name: message.name,
+    outcome: outcome === '' ? undefined : outcome,
+    onReturn: onReturn ? true : undefined,
+  };
+  const present = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+  return { action, ...present } as unknown as PerformedAction;
 }
 
 function toStackFrame({ address, offset, symbol, module, fileOffset, buildId }: StackTraceEntry): StackFrame {

@@ -54,11 +54,11 @@ export function sensorsService(context: SensorsContext): Service {
   return createService(FineGuidanceSensors, {
     getEvents: (call) => calls.open(call as never),
     getHealth: () => ({ healthStatus: [healthStatus(context)] }),
-    addTracingPolicy: ({ yaml, domain }) =>
+    addTracingPolicy: ({ yaml, domain, replace, mode }) =>
       withCallErrors(async () => {
         checkDomain(domain);
         if (yaml === '') throw new CallError(Code.INVALID_ARGUMENT, 'yaml: the policy is empty');
-        await store.add(yaml);
+        await store.add(yaml, { replace, mode: mode === undefined ? undefined : toPolicyMode(mode) });
         return {};
       }),
     deleteTracingPolicy: ({ name, namespace, domain }) =>

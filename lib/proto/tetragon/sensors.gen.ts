@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tetragon/sensors.proto.
  */
 export const file_tetragon_sensors: GenFile = /*@__PURE__*/
-  fileDesc("ChZ0ZXRyYWdvbi9zZW5zb3JzLnByb3RvEgh0ZXRyYWdvbiKdAQoKSG9va0NvdW50cxIqCgRoaXRzGAEgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQ2NFZhbHVlEg8KB21hdGNoZWQYAiABKAQSDgoGcG9zdGVkGAMgASgEEhIKCnN1cHByZXNzZWQYBCABKAQSEAoIZW5mb3JjZWQYBSABKAQSDAoEbG9zdBgGIAEoBBIOCgZtZW1vcnkYByABKAQiZwoKUG9saWN5SG9vaxIMCgRjYWxsGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSDgoGYXR0YWNoGAMgASgJEiQKBmNvdW50cxgEIAEoCzIULnRldHJhZ29uLkhvb2tDb3VudHMiTwoLTG9zdFJlY29yZHMSDAoEaG9vaxgBIAEoCRITCgtwb2xpY3lfbmFtZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFY291bnQYBCABKAQipQEKCkFnZW50U3RhdHMSDgoGZXZlbnRzGAEgASgEEgwKBGxvc3QYAiABKAQSKwoMbG9zdF9yZWNvcmRzGAMgAygLMhUudGV0cmFnb24uTG9zdFJlY29yZHMSEQoJcHJvY2Vzc2VzGAQgASgEEhMKC2J1ZmZlcl9zaXplGAUgASgEEhMKC2J1ZmZlcl91c2VkGAYgASgEEg8KB3N0cmVhbXMYByABKA0iFAoSTGlzdFNlbnNvcnNSZXF1ZXN0IkEKDFNlbnNvclN0YXR1cxIMCgRuYW1lGAEgASgJEg8KB2VuYWJsZWQYAiABKAgSEgoKY29sbGVjdGlvbhgDIAEoCSI+ChNMaXN0U2Vuc29yc1Jlc3BvbnNlEicKB3NlbnNvcnMYASADKAsyFi50ZXRyYWdvbi5TZW5zb3JTdGF0dXMiLAoaTGlzdFRyYWNpbmdQb2xpY2llc1JlcXVlc3QSDgoGZG9tYWluGAEgASgJIusBChtUcmFjaW5nUG9saWN5QWN0aW9uQ291bnRlcnMSDAoEcG9zdBgBIAEoBBIOCgZzaWduYWwYAiABKAQSFgoObW9uaXRvcl9zaWduYWwYAyABKAQSEAoIb3ZlcnJpZGUYBCABKAQSGAoQbW9uaXRvcl9vdmVycmlkZRgFIAEoBBIXCg9ub3RpZnlfZW5mb3JjZXIYBiABKAQSHwoXbW9uaXRvcl9ub3RpZnlfZW5mb3JjZXIYByABKAQSCwoDc2V0GAggASgEEhMKC21vbml0b3Jfc2V0GAkgASgEEg4KBm5vcG9zdBgKIAEoBCLzAQojVHJhY2luZ1BvbGljeVNlbGVjdG9yQWN0aW9uQ291bnRlcnMSDAoEaG9vaxgBIAEoCRIwCgpob29rX2luZGV4GAIgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQzMlZhbHVlEjQKDnNlbGVjdG9yX2luZGV4GAMgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQzMlZhbHVlEj4KD2FjdGlvbl9jb3VudGVycxgEIAEoCzIlLnRldHJhZ29uLlRyYWNpbmdQb2xpY3lBY3Rpb25Db3VudGVycxIWCg5zZWxlY3Rvcl9sYWJlbBgFIAEoCSKlAQoSVHJhY2luZ1BvbGljeVN0YXRzEj4KD2FjdGlvbl9jb3VudGVycxgBIAEoCzIlLnRldHJhZ29uLlRyYWNpbmdQb2xpY3lBY3Rpb25Db3VudGVycxJPChhzZWxlY3Rvcl9hY3Rpb25fY291bnRlcnMYAiADKAsyLS50ZXRyYWdvbi5UcmFjaW5nUG9saWN5U2VsZWN0b3JBY3Rpb25Db3VudGVycyJtCgpIb29rU3RhdHVzEg8KB3NlY3Rpb24YASABKAkSIgoFc3RhdGUYAiABKA4yEy50ZXRyYWdvbi5Ib29rU3RhdGUSGAoQaG9va19kZXNjcmlwdGlvbhgDIAEoCRIQCghob29rX2lkeBgEIAEoDSKZBAoTVHJhY2luZ1BvbGljeVN0YXR1cxIKCgJpZBgBIAEoBBIMCgRuYW1lGAIgASgJEhEKCW5hbWVzcGFjZRgDIAEoCRIMCgRpbmZvGAQgASgJEg8KB3NlbnNvcnMYBSADKAkSEwoHZW5hYmxlZBgGIAEoCEICGAESEQoJZmlsdGVyX2lkGAcgASgEEg0KBWVycm9yGAggASgJEisKBXN0YXRlGAkgASgOMhwudGV0cmFnb24uVHJhY2luZ1BvbGljeVN0YXRlEhsKE2tlcm5lbF9tZW1vcnlfYnl0ZXMYCiABKAQSKQoEbW9kZRgLIAEoDjIbLnRldHJhZ29uLlRyYWNpbmdQb2xpY3lNb2RlEjAKBXN0YXRzGAwgASgLMhwudGV0cmFnb24uVHJhY2luZ1BvbGljeVN0YXRzSACIAQESDgoGZG9tYWluGA0gASgJEisKDWhvb2tfc3RhdHVzZXMYDiADKAsyFC50ZXRyYWdvbi5Ib29rU3RhdHVzEg0KBGZpbGUY7A4gASgJEhIKCWVuZm9yY2luZxjtDiABKAgSJAoFaG9va3MY7g4gAygLMhQudGV0cmFnb24uUG9saWN5SG9vaxIQCgdza2lwcGVkGO8OIAMoCRIlCgZjb3VudHMY8A4gASgLMhQudGV0cmFnb24uSG9va0NvdW50cxIPCgZvcmlnaW4Y8Q4gASgJQggKBl9zdGF0cyJOChtMaXN0VHJhY2luZ1BvbGljaWVzUmVzcG9uc2USLwoIcG9saWNpZXMYASADKAsyHS50ZXRyYWdvbi5UcmFjaW5nUG9saWN5U3RhdHVzIjcKF0FkZFRyYWNpbmdQb2xpY3lSZXF1ZXN0EgwKBHlhbWwYASABKAkSDgoGZG9tYWluGAIgASgJIhoKGEFkZFRyYWNpbmdQb2xpY3lSZXNwb25zZSJNChpEZWxldGVUcmFjaW5nUG9saWN5UmVxdWVzdBIMCgRuYW1lGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIOCgZkb21haW4YAyABKAkiHQobRGVsZXRlVHJhY2luZ1BvbGljeVJlc3BvbnNlIk0KGkVuYWJsZVRyYWNpbmdQb2xpY3lSZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEg4KBmRvbWFpbhgDIAEoCSIdChtFbmFibGVUcmFjaW5nUG9saWN5UmVzcG9uc2UiTgobRGlzYWJsZVRyYWNpbmdQb2xpY3lSZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEg4KBmRvbWFpbhgDIAEoCSIeChxEaXNhYmxlVHJhY2luZ1BvbGljeVJlc3BvbnNlIqkBCh1Db25maWd1cmVUcmFjaW5nUG9saWN5UmVxdWVzdBIMCgRuYW1lGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRITCgZlbmFibGUYAyABKAhIAIgBARIuCgRtb2RlGAQgASgOMhsudGV0cmFnb24uVHJhY2luZ1BvbGljeU1vZGVIAYgBARIOCgZkb21haW4YBSABKAlCCQoHX2VuYWJsZUIHCgVfbW9kZSIgCh5Db25maWd1cmVUcmFjaW5nUG9saWN5UmVzcG9uc2UiIwoTUmVtb3ZlU2Vuc29yUmVxdWVzdBIMCgRuYW1lGAEgASgJIhYKFFJlbW92ZVNlbnNvclJlc3BvbnNlIiMKE0VuYWJsZVNlbnNvclJlcXVlc3QSDAoEbmFtZRgBIAEoCSIWChRFbmFibGVTZW5zb3JSZXNwb25zZSIkChREaXNhYmxlU2Vuc29yUmVxdWVzdBIMCgRuYW1lGAEgASgJIhcKFURpc2FibGVTZW5zb3JSZXNwb25zZSIUChJMaXN0RG9tYWluc1JlcXVlc3QiJgoTTGlzdERvbWFpbnNSZXNwb25zZRIPCgdkb21haW5zGAEgAygJIhMKEUdldFZlcnNpb25SZXF1ZXN0IiUKEkdldFZlcnNpb25SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJIhAKDkdldEluZm9SZXF1ZXN0IpQECg9HZXRJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIMCgRuYW1lGAIgASgJEi8KBnByb2JlcxgDIAMoCzIfLnRldHJhZ29uLkdldEluZm9SZXNwb25zZS5Qcm9iZRIvCgRjb25mGAQgAygLMiEudGV0cmFnb24uR2V0SW5mb1Jlc3BvbnNlLkNvbmZWYWwSMgoFYnVpbGQYBSABKAsyIy50ZXRyYWdvbi5HZXRJbmZvUmVzcG9uc2UuQnVpbGRJbmZvEhIKCW5vZGVfbmFtZRjsDiABKAkSDwoGa2VybmVsGO0OIAEoCRIvCgpzdGFydF90aW1lGO4OIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoFc3RhdHMY7w4gASgLMhQudGV0cmFnb24uQWdlbnRTdGF0cxpCCgVQcm9iZRIMCgROYW1lGAEgASgJEisKB0VuYWJsZWQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlGjsKB0NvbmZWYWwSCwoDa2V5GAEgASgJEiMKBXZhbHVlGAIgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueRpPCglCdWlsZEluZm8SEgoKZ29fdmVyc2lvbhgBIAEoCRIOCgZjb21taXQYAiABKAkSDAoEdGltZRgDIAEoCRIQCghtb2RpZmllZBgEIAEoCSJZChdEdW1wUHJvY2Vzc0NhY2hlUmVxQXJncxIYChBza2lwX3plcm9fcmVmY250GAEgASgIEiQKHGV4Y2x1ZGVfZXhlY3ZlX21hcF9wcm9jZXNzZXMYAiABKAgi4gEKD1Byb2Nlc3NJbnRlcm5hbBIiCgdwcm9jZXNzGAEgASgLMhEudGV0cmFnb24uUHJvY2VzcxINCgVjb2xvchgCIAEoCRIsCgZyZWZjbnQYAyABKAsyHC5nb29nbGUucHJvdG9idWYuVUludDMyVmFsdWUSPAoKcmVmY250X29wcxgEIAMoCzIoLnRldHJhZ29uLlByb2Nlc3NJbnRlcm5hbC5SZWZjbnRPcHNFbnRyeRowCg5SZWZjbnRPcHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAU6AjgBIkcKF0R1bXBQcm9jZXNzQ2FjaGVSZXNBcmdzEiwKCXByb2Nlc3NlcxgBIAMoCzIZLnRldHJhZ29uLlByb2Nlc3NJbnRlcm5hbCJvCg9HZXREZWJ1Z1JlcXVlc3QSIgoEZmxhZxgBIAEoDjIULnRldHJhZ29uLkNvbmZpZ0ZsYWcSMQoEZHVtcBgCIAEoCzIhLnRldHJhZ29uLkR1bXBQcm9jZXNzQ2FjaGVSZXFBcmdzSABCBQoDYXJnIpoBChBHZXREZWJ1Z1Jlc3BvbnNlEiIKBGZsYWcYASABKA4yFC50ZXRyYWdvbi5Db25maWdGbGFnEiMKBWxldmVsGAIgASgOMhIudGV0cmFnb24uTG9nTGV2ZWxIABI2Cglwcm9jZXNzZXMYAyABKAsyIS50ZXRyYWdvbi5EdW1wUHJvY2Vzc0NhY2hlUmVzQXJnc0gAQgUKA2FyZyJhCg9TZXREZWJ1Z1JlcXVlc3QSIgoEZmxhZxgBIAEoDjIULnRldHJhZ29uLkNvbmZpZ0ZsYWcSIwoFbGV2ZWwYAiABKA4yEi50ZXRyYWdvbi5Mb2dMZXZlbEgAQgUKA2FyZyJiChBTZXREZWJ1Z1Jlc3BvbnNlEiIKBGZsYWcYASABKA4yFC50ZXRyYWdvbi5Db25maWdGbGFnEiMKBWxldmVsGAIgASgOMhIudGV0cmFnb24uTG9nTGV2ZWxIAEIFCgNhcmcq6AEKElRyYWNpbmdQb2xpY3lTdGF0ZRIUChBUUF9TVEFURV9VTktOT1dOEAASFAoQVFBfU1RBVEVfRU5BQkxFRBABEhUKEVRQX1NUQVRFX0RJU0FCTEVEEAISFwoTVFBfU1RBVEVfTE9BRF9FUlJPUhADEhIKDlRQX1NUQVRFX0VSUk9SEAQSFAoQVFBfU1RBVEVfTE9BRElORxAFEhYKElRQX1NUQVRFX1VOTE9BRElORxAGEhQKEFRQX1NUQVRFX1NLSVBQRUQQBxIeChpUUF9TVEFURV9QQVJUSUFMTFlfRU5BQkxFRBAIKmwKEVRyYWNpbmdQb2xpY3lNb2RlEhMKD1RQX01PREVfVU5LTk9XThAAEhMKD1RQX01PREVfRU5GT1JDRRABEhMKD1RQX01PREVfTU9OSVRPUhACEhgKFFRQX01PREVfTU9OSVRPUl9PTkxZEAMqkAEKCUhvb2tTdGF0ZRIWChJTVEFUVVNfVU5TUEVDSUZJRUQQABIRCg1TVEFUVVNfTE9BREVEEAESGgoWU1RBVFVTX0RJR0VTVF9SRUpFQ1RFRBACEhkKFVNUQVRVU19DQUxMX05PVF9GT1VORBADEiEKHVNUQVRVU19QQVJUSUFMX0NBTExfTk9UX0ZPVU5EEAQqSwoKQ29uZmlnRmxhZxIZChVDT05GSUdfRkxBR19MT0dfTEVWRUwQABIiCh5DT05GSUdfRkxBR19EVU1QX1BST0NFU1NfQ0FDSEUQASqbAQoITG9nTGV2ZWwSEwoPTE9HX0xFVkVMX1BBTklDEAASEwoPTE9HX0xFVkVMX0ZBVEFMEAESEwoPTE9HX0xFVkVMX0VSUk9SEAISEgoOTE9HX0xFVkVMX1dBUk4QAxISCg5MT0dfTEVWRUxfSU5GTxAEEhMKD0xPR19MRVZFTF9ERUJVRxAFEhMKD0xPR19MRVZFTF9UUkFDRRAGMosMChNGaW5lR3VpZGFuY2VTZW5zb3JzEkYKCUdldEV2ZW50cxIaLnRldHJhZ29uLkdldEV2ZW50c1JlcXVlc3QaGy50ZXRyYWdvbi5HZXRFdmVudHNSZXNwb25zZTABElAKCUdldEhlYWx0aBIgLnRldHJhZ29uLkdldEhlYWx0aFN0YXR1c1JlcXVlc3QaIS50ZXRyYWdvbi5HZXRIZWFsdGhTdGF0dXNSZXNwb25zZRJZChBBZGRUcmFjaW5nUG9saWN5EiEudGV0cmFnb24uQWRkVHJhY2luZ1BvbGljeVJlcXVlc3QaIi50ZXRyYWdvbi5BZGRUcmFjaW5nUG9saWN5UmVzcG9uc2USYgoTRGVsZXRlVHJhY2luZ1BvbGljeRIkLnRldHJhZ29uLkRlbGV0ZVRyYWNpbmdQb2xpY3lSZXF1ZXN0GiUudGV0cmFnb24uRGVsZXRlVHJhY2luZ1BvbGljeVJlc3BvbnNlEmIKE0xpc3RUcmFjaW5nUG9saWNpZXMSJC50ZXRyYWdvbi5MaXN0VHJhY2luZ1BvbGljaWVzUmVxdWVzdBolLnRldHJhZ29uLkxpc3RUcmFjaW5nUG9saWNpZXNSZXNwb25zZRJrChZDb25maWd1cmVUcmFjaW5nUG9saWN5EicudGV0cmFnb24uQ29uZmlndXJlVHJhY2luZ1BvbGljeVJlcXVlc3QaKC50ZXRyYWdvbi5Db25maWd1cmVUcmFjaW5nUG9saWN5UmVzcG9uc2USZwoTRW5hYmxlVHJhY2luZ1BvbGljeRIkLnRldHJhZ29uLkVuYWJsZVRyYWNpbmdQb2xpY3lSZXF1ZXN0GiUudGV0cmFnb24uRW5hYmxlVHJhY2luZ1BvbGljeVJlc3BvbnNlIgOIAgESagoURGlzYWJsZVRyYWNpbmdQb2xpY3kSJS50ZXRyYWdvbi5EaXNhYmxlVHJhY2luZ1BvbGljeVJlcXVlc3QaJi50ZXRyYWdvbi5EaXNhYmxlVHJhY2luZ1BvbGljeVJlc3BvbnNlIgOIAgESTwoLTGlzdFNlbnNvcnMSHC50ZXRyYWdvbi5MaXN0U2Vuc29yc1JlcXVlc3QaHS50ZXRyYWdvbi5MaXN0U2Vuc29yc1Jlc3BvbnNlIgOIAgESUgoMRW5hYmxlU2Vuc29yEh0udGV0cmFnb24uRW5hYmxlU2Vuc29yUmVxdWVzdBoeLnRldHJhZ29uLkVuYWJsZVNlbnNvclJlc3BvbnNlIgOIAgESVQoNRGlzYWJsZVNlbnNvchIeLnRldHJhZ29uLkRpc2FibGVTZW5zb3JSZXF1ZXN0Gh8udGV0cmFnb24uRGlzYWJsZVNlbnNvclJlc3BvbnNlIgOIAgESUgoMUmVtb3ZlU2Vuc29yEh0udGV0cmFnb24uUmVtb3ZlU2Vuc29yUmVxdWVzdBoeLnRldHJhZ29uLlJlbW92ZVNlbnNvclJlc3BvbnNlIgOIAgESSgoLTGlzdERvbWFpbnMSHC50ZXRyYWdvbi5MaXN0RG9tYWluc1JlcXVlc3QaHS50ZXRyYWdvbi5MaXN0RG9tYWluc1Jlc3BvbnNlEkcKCkdldFZlcnNpb24SGy50ZXRyYWdvbi5HZXRWZXJzaW9uUmVxdWVzdBocLnRldHJhZ29uLkdldFZlcnNpb25SZXNwb25zZRI+CgdHZXRJbmZvEhgudGV0cmFnb24uR2V0SW5mb1JlcXVlc3QaGS50ZXRyYWdvbi5HZXRJbmZvUmVzcG9uc2USSgoLUnVudGltZUhvb2sSHC50ZXRyYWdvbi5SdW50aW1lSG9va1JlcXVlc3QaHS50ZXRyYWdvbi5SdW50aW1lSG9va1Jlc3BvbnNlEkEKCEdldERlYnVnEhkudGV0cmFnb24uR2V0RGVidWdSZXF1ZXN0GhoudGV0cmFnb24uR2V0RGVidWdSZXNwb25zZRJBCghTZXREZWJ1ZxIZLnRldHJhZ29uLlNldERlYnVnUmVxdWVzdBoaLnRldHJhZ29uLlNldERlYnVnUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_any, file_google_protobuf_timestamp, file_google_protobuf_wrappers, file_tetragon_events, file_tetragon_tetragon]);
+  fileDesc("ChZ0ZXRyYWdvbi9zZW5zb3JzLnByb3RvEgh0ZXRyYWdvbiKdAQoKSG9va0NvdW50cxIqCgRoaXRzGAEgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQ2NFZhbHVlEg8KB21hdGNoZWQYAiABKAQSDgoGcG9zdGVkGAMgASgEEhIKCnN1cHByZXNzZWQYBCABKAQSEAoIZW5mb3JjZWQYBSABKAQSDAoEbG9zdBgGIAEoBBIOCgZtZW1vcnkYByABKAQiegoKUG9saWN5SG9vaxIMCgRjYWxsGAEgASgJEhUKDWZ1bmN0aW9uX25hbWUYAiABKAkSDgoGYXR0YWNoGAMgASgJEiQKBmNvdW50cxgEIAEoCzIULnRldHJhZ29uLkhvb2tDb3VudHMSEQoJZnVuY3Rpb25zGAUgAygJIjAKC1BvbGljeVNjb3BlEg0KBXN0YXRlGAEgASgJEhIKCmNvbnRhaW5lcnMYAiABKA0iVAoOUG9saWN5UmVxdWVzdHMSDwoHc3RhcnRlZBgBIAEoBBIQCghhbnN3ZXJlZBgCIAEoBBIOCgZmYWlsZWQYAyABKAQSDwoHZHJvcHBlZBgEIAEoBCJ2Cg1Qb2xpY3lXYXJuaW5nEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIMCgRoaW50GAMgASgJEgwKBGZpbGUYBCABKAkSDAoEbGluZRgFIAEoDRIOCgZjb2x1bW4YBiABKA0SDAoEdGV4dBgHIAEoCSJPCgtMb3N0UmVjb3JkcxIMCgRob29rGAEgASgJEhMKC3BvbGljeV9uYW1lGAIgASgJEg4KBnJlYXNvbhgDIAEoCRINCgVjb3VudBgEIAEoBCKlAQoKQWdlbnRTdGF0cxIOCgZldmVudHMYASABKAQSDAoEbG9zdBgCIAEoBBIrCgxsb3N0X3JlY29yZHMYAyADKAsyFS50ZXRyYWdvbi5Mb3N0UmVjb3JkcxIRCglwcm9jZXNzZXMYBCABKAQSEwoLYnVmZmVyX3NpemUYBSABKAQSEwoLYnVmZmVyX3VzZWQYBiABKAQSDwoHc3RyZWFtcxgHIAEoDSIUChJMaXN0U2Vuc29yc1JlcXVlc3QiQQoMU2Vuc29yU3RhdHVzEgwKBG5hbWUYASABKAkSDwoHZW5hYmxlZBgCIAEoCBISCgpjb2xsZWN0aW9uGAMgASgJIj4KE0xpc3RTZW5zb3JzUmVzcG9uc2USJwoHc2Vuc29ycxgBIAMoCzIWLnRldHJhZ29uLlNlbnNvclN0YXR1cyIsChpMaXN0VHJhY2luZ1BvbGljaWVzUmVxdWVzdBIOCgZkb21haW4YASABKAki6wEKG1RyYWNpbmdQb2xpY3lBY3Rpb25Db3VudGVycxIMCgRwb3N0GAEgASgEEg4KBnNpZ25hbBgCIAEoBBIWCg5tb25pdG9yX3NpZ25hbBgDIAEoBBIQCghvdmVycmlkZRgEIAEoBBIYChBtb25pdG9yX292ZXJyaWRlGAUgASgEEhcKD25vdGlmeV9lbmZvcmNlchgGIAEoBBIfChdtb25pdG9yX25vdGlmeV9lbmZvcmNlchgHIAEoBBILCgNzZXQYCCABKAQSEwoLbW9uaXRvcl9zZXQYCSABKAQSDgoGbm9wb3N0GAogASgEIvMBCiNUcmFjaW5nUG9saWN5U2VsZWN0b3JBY3Rpb25Db3VudGVycxIMCgRob29rGAEgASgJEjAKCmhvb2tfaW5kZXgYAiABKAsyHC5nb29nbGUucHJvdG9idWYuVUludDMyVmFsdWUSNAoOc2VsZWN0b3JfaW5kZXgYAyABKAsyHC5nb29nbGUucHJvdG9idWYuVUludDMyVmFsdWUSPgoPYWN0aW9uX2NvdW50ZXJzGAQgASgLMiUudGV0cmFnb24uVHJhY2luZ1BvbGljeUFjdGlvbkNvdW50ZXJzEhYKDnNlbGVjdG9yX2xhYmVsGAUgASgJIqUBChJUcmFjaW5nUG9saWN5U3RhdHMSPgoPYWN0aW9uX2NvdW50ZXJzGAEgASgLMiUudGV0cmFnb24uVHJhY2luZ1BvbGljeUFjdGlvbkNvdW50ZXJzEk8KGHNlbGVjdG9yX2FjdGlvbl9jb3VudGVycxgCIAMoCzItLnRldHJhZ29uLlRyYWNpbmdQb2xpY3lTZWxlY3RvckFjdGlvbkNvdW50ZXJzIm0KCkhvb2tTdGF0dXMSDwoHc2VjdGlvbhgBIAEoCRIiCgVzdGF0ZRgCIAEoDjITLnRldHJhZ29uLkhvb2tTdGF0ZRIYChBob29rX2Rlc2NyaXB0aW9uGAMgASgJEhAKCGhvb2tfaWR4GAQgASgNIqoFChNUcmFjaW5nUG9saWN5U3RhdHVzEgoKAmlkGAEgASgEEgwKBG5hbWUYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBGluZm8YBCABKAkSDwoHc2Vuc29ycxgFIAMoCRITCgdlbmFibGVkGAYgASgIQgIYARIRCglmaWx0ZXJfaWQYByABKAQSDQoFZXJyb3IYCCABKAkSKwoFc3RhdGUYCSABKA4yHC50ZXRyYWdvbi5UcmFjaW5nUG9saWN5U3RhdGUSGwoTa2VybmVsX21lbW9yeV9ieXRlcxgKIAEoBBIpCgRtb2RlGAsgASgOMhsudGV0cmFnb24uVHJhY2luZ1BvbGljeU1vZGUSMAoFc3RhdHMYDCABKAsyHC50ZXRyYWdvbi5UcmFjaW5nUG9saWN5U3RhdHNIAIgBARIOCgZkb21haW4YDSABKAkSKwoNaG9va19zdGF0dXNlcxgOIAMoCzIULnRldHJhZ29uLkhvb2tTdGF0dXMSDQoEZmlsZRjsDiABKAkSEgoJZW5mb3JjaW5nGO0OIAEoCBIkCgVob29rcxjuDiADKAsyFC50ZXRyYWdvbi5Qb2xpY3lIb29rEhAKB3NraXBwZWQY7w4gAygJEiUKBmNvdW50cxjwDiABKAsyFC50ZXRyYWdvbi5Ib29rQ291bnRzEg8KBm9yaWdpbhjxDiABKAkSDwoGc3RhdHVzGPIOIAEoCRIlCgVzY29wZRjzDiABKAsyFS50ZXRyYWdvbi5Qb2xpY3lTY29wZRIrCghyZXF1ZXN0cxj0DiABKAsyGC50ZXRyYWdvbi5Qb2xpY3lSZXF1ZXN0cxIqCgh3YXJuaW5ncxj1DiADKAsyFy50ZXRyYWdvbi5Qb2xpY3lXYXJuaW5nQggKBl9zdGF0cyJOChtMaXN0VHJhY2luZ1BvbGljaWVzUmVzcG9uc2USLwoIcG9saWNpZXMYASADKAsyHS50ZXRyYWdvbi5UcmFjaW5nUG9saWN5U3RhdHVzIoMBChdBZGRUcmFjaW5nUG9saWN5UmVxdWVzdBIMCgR5YW1sGAEgASgJEg4KBmRvbWFpbhgCIAEoCRIQCgdyZXBsYWNlGOwOIAEoCBIvCgRtb2RlGO0OIAEoDjIbLnRldHJhZ29uLlRyYWNpbmdQb2xpY3lNb2RlSACIAQFCBwoFX21vZGUiGgoYQWRkVHJhY2luZ1BvbGljeVJlc3BvbnNlIk0KGkRlbGV0ZVRyYWNpbmdQb2xpY3lSZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEg4KBmRvbWFpbhgDIAEoCSIdChtEZWxldGVUcmFjaW5nUG9saWN5UmVzcG9uc2UiTQoaRW5hYmxlVHJhY2luZ1BvbGljeVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDgoGZG9tYWluGAMgASgJIh0KG0VuYWJsZVRyYWNpbmdQb2xpY3lSZXNwb25zZSJOChtEaXNhYmxlVHJhY2luZ1BvbGljeVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDgoGZG9tYWluGAMgASgJIh4KHERpc2FibGVUcmFjaW5nUG9saWN5UmVzcG9uc2UiqQEKHUNvbmZpZ3VyZVRyYWNpbmdQb2xpY3lSZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEhMKBmVuYWJsZRgDIAEoCEgAiAEBEi4KBG1vZGUYBCABKA4yGy50ZXRyYWdvbi5UcmFjaW5nUG9saWN5TW9kZUgBiAEBEg4KBmRvbWFpbhgFIAEoCUIJCgdfZW5hYmxlQgcKBV9tb2RlIiAKHkNvbmZpZ3VyZVRyYWNpbmdQb2xpY3lSZXNwb25zZSIjChNSZW1vdmVTZW5zb3JSZXF1ZXN0EgwKBG5hbWUYASABKAkiFgoUUmVtb3ZlU2Vuc29yUmVzcG9uc2UiIwoTRW5hYmxlU2Vuc29yUmVxdWVzdBIMCgRuYW1lGAEgASgJIhYKFEVuYWJsZVNlbnNvclJlc3BvbnNlIiQKFERpc2FibGVTZW5zb3JSZXF1ZXN0EgwKBG5hbWUYASABKAkiFwoVRGlzYWJsZVNlbnNvclJlc3BvbnNlIhQKEkxpc3REb21haW5zUmVxdWVzdCImChNMaXN0RG9tYWluc1Jlc3BvbnNlEg8KB2RvbWFpbnMYASADKAkiEwoRR2V0VmVyc2lvblJlcXVlc3QiJQoSR2V0VmVyc2lvblJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkiEAoOR2V0SW5mb1JlcXVlc3QilAQKD0dldEluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEgwKBG5hbWUYAiABKAkSLwoGcHJvYmVzGAMgAygLMh8udGV0cmFnb24uR2V0SW5mb1Jlc3BvbnNlLlByb2JlEi8KBGNvbmYYBCADKAsyIS50ZXRyYWdvbi5HZXRJbmZvUmVzcG9uc2UuQ29uZlZhbBIyCgVidWlsZBgFIAEoCzIjLnRldHJhZ29uLkdldEluZm9SZXNwb25zZS5CdWlsZEluZm8SEgoJbm9kZV9uYW1lGOwOIAEoCRIPCgZrZXJuZWwY7Q4gASgJEi8KCnN0YXJ0X3RpbWUY7g4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgVzdGF0cxjvDiABKAsyFC50ZXRyYWdvbi5BZ2VudFN0YXRzGkIKBVByb2JlEgwKBE5hbWUYASABKAkSKwoHRW5hYmxlZBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5Cb29sVmFsdWUaOwoHQ29uZlZhbBILCgNrZXkYASABKAkSIwoFdmFsdWUYAiABKAsyFC5nb29nbGUucHJvdG9idWYuQW55Gk8KCUJ1aWxkSW5mbxISCgpnb192ZXJzaW9uGAEgASgJEg4KBmNvbW1pdBgCIAEoCRIMCgR0aW1lGAMgASgJEhAKCG1vZGlmaWVkGAQgASgJIlkKF0R1bXBQcm9jZXNzQ2FjaGVSZXFBcmdzEhgKEHNraXBfemVyb19yZWZjbnQYASABKAgSJAocZXhjbHVkZV9leGVjdmVfbWFwX3Byb2Nlc3NlcxgCIAEoCCLiAQoPUHJvY2Vzc0ludGVybmFsEiIKB3Byb2Nlc3MYASABKAsyES50ZXRyYWdvbi5Qcm9jZXNzEg0KBWNvbG9yGAIgASgJEiwKBnJlZmNudBgDIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50MzJWYWx1ZRI8CgpyZWZjbnRfb3BzGAQgAygLMigudGV0cmFnb24uUHJvY2Vzc0ludGVybmFsLlJlZmNudE9wc0VudHJ5GjAKDlJlZmNudE9wc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBToCOAEiRwoXRHVtcFByb2Nlc3NDYWNoZVJlc0FyZ3MSLAoJcHJvY2Vzc2VzGAEgAygLMhkudGV0cmFnb24uUHJvY2Vzc0ludGVybmFsIm8KD0dldERlYnVnUmVxdWVzdBIiCgRmbGFnGAEgASgOMhQudGV0cmFnb24uQ29uZmlnRmxhZxIxCgRkdW1wGAIgASgLMiEudGV0cmFnb24uRHVtcFByb2Nlc3NDYWNoZVJlcUFyZ3NIAEIFCgNhcmcimgEKEEdldERlYnVnUmVzcG9uc2USIgoEZmxhZxgBIAEoDjIULnRldHJhZ29uLkNvbmZpZ0ZsYWcSIwoFbGV2ZWwYAiABKA4yEi50ZXRyYWdvbi5Mb2dMZXZlbEgAEjYKCXByb2Nlc3NlcxgDIAEoCzIhLnRldHJhZ29uLkR1bXBQcm9jZXNzQ2FjaGVSZXNBcmdzSABCBQoDYXJnImEKD1NldERlYnVnUmVxdWVzdBIiCgRmbGFnGAEgASgOMhQudGV0cmFnb24uQ29uZmlnRmxhZxIjCgVsZXZlbBgCIAEoDjISLnRldHJhZ29uLkxvZ0xldmVsSABCBQoDYXJnImIKEFNldERlYnVnUmVzcG9uc2USIgoEZmxhZxgBIAEoDjIULnRldHJhZ29uLkNvbmZpZ0ZsYWcSIwoFbGV2ZWwYAiABKA4yEi50ZXRyYWdvbi5Mb2dMZXZlbEgAQgUKA2FyZyroAQoSVHJhY2luZ1BvbGljeVN0YXRlEhQKEFRQX1NUQVRFX1VOS05PV04QABIUChBUUF9TVEFURV9FTkFCTEVEEAESFQoRVFBfU1RBVEVfRElTQUJMRUQQAhIXChNUUF9TVEFURV9MT0FEX0VSUk9SEAMSEgoOVFBfU1RBVEVfRVJST1IQBBIUChBUUF9TVEFURV9MT0FESU5HEAUSFgoSVFBfU1RBVEVfVU5MT0FESU5HEAYSFAoQVFBfU1RBVEVfU0tJUFBFRBAHEh4KGlRQX1NUQVRFX1BBUlRJQUxMWV9FTkFCTEVEEAgqbAoRVHJhY2luZ1BvbGljeU1vZGUSEwoPVFBfTU9ERV9VTktOT1dOEAASEwoPVFBfTU9ERV9FTkZPUkNFEAESEwoPVFBfTU9ERV9NT05JVE9SEAISGAoUVFBfTU9ERV9NT05JVE9SX09OTFkQAyqQAQoJSG9va1N0YXRlEhYKElNUQVRVU19VTlNQRUNJRklFRBAAEhEKDVNUQVRVU19MT0FERUQQARIaChZTVEFUVVNfRElHRVNUX1JFSkVDVEVEEAISGQoVU1RBVFVTX0NBTExfTk9UX0ZPVU5EEAMSIQodU1RBVFVTX1BBUlRJQUxfQ0FMTF9OT1RfRk9VTkQQBCpLCgpDb25maWdGbGFnEhkKFUNPTkZJR19GTEFHX0xPR19MRVZFTBAAEiIKHkNPTkZJR19GTEFHX0RVTVBfUFJPQ0VTU19DQUNIRRABKpsBCghMb2dMZXZlbBITCg9MT0dfTEVWRUxfUEFOSUMQABITCg9MT0dfTEVWRUxfRkFUQUwQARITCg9MT0dfTEVWRUxfRVJST1IQAhISCg5MT0dfTEVWRUxfV0FSThADEhIKDkxPR19MRVZFTF9JTkZPEAQSEwoPTE9HX0xFVkVMX0RFQlVHEAUSEwoPTE9HX0xFVkVMX1RSQUNFEAYyiwwKE0ZpbmVHdWlkYW5jZVNlbnNvcnMSRgoJR2V0RXZlbnRzEhoudGV0cmFnb24uR2V0RXZlbnRzUmVxdWVzdBobLnRldHJhZ29uLkdldEV2ZW50c1Jlc3BvbnNlMAESUAoJR2V0SGVhbHRoEiAudGV0cmFnb24uR2V0SGVhbHRoU3RhdHVzUmVxdWVzdBohLnRldHJhZ29uLkdldEhlYWx0aFN0YXR1c1Jlc3BvbnNlElkKEEFkZFRyYWNpbmdQb2xpY3kSIS50ZXRyYWdvbi5BZGRUcmFjaW5nUG9saWN5UmVxdWVzdBoiLnRldHJhZ29uLkFkZFRyYWNpbmdQb2xpY3lSZXNwb25zZRJiChNEZWxldGVUcmFjaW5nUG9saWN5EiQudGV0cmFnb24uRGVsZXRlVHJhY2luZ1BvbGljeVJlcXVlc3QaJS50ZXRyYWdvbi5EZWxldGVUcmFjaW5nUG9saWN5UmVzcG9uc2USYgoTTGlzdFRyYWNpbmdQb2xpY2llcxIkLnRldHJhZ29uLkxpc3RUcmFjaW5nUG9saWNpZXNSZXF1ZXN0GiUudGV0cmFnb24uTGlzdFRyYWNpbmdQb2xpY2llc1Jlc3BvbnNlEmsKFkNvbmZpZ3VyZVRyYWNpbmdQb2xpY3kSJy50ZXRyYWdvbi5Db25maWd1cmVUcmFjaW5nUG9saWN5UmVxdWVzdBooLnRldHJhZ29uLkNvbmZpZ3VyZVRyYWNpbmdQb2xpY3lSZXNwb25zZRJnChNFbmFibGVUcmFjaW5nUG9saWN5EiQudGV0cmFnb24uRW5hYmxlVHJhY2luZ1BvbGljeVJlcXVlc3QaJS50ZXRyYWdvbi5FbmFibGVUcmFjaW5nUG9saWN5UmVzcG9uc2UiA4gCARJqChREaXNhYmxlVHJhY2luZ1BvbGljeRIlLnRldHJhZ29uLkRpc2FibGVUcmFjaW5nUG9saWN5UmVxdWVzdBomLnRldHJhZ29uLkRpc2FibGVUcmFjaW5nUG9saWN5UmVzcG9uc2UiA4gCARJPCgtMaXN0U2Vuc29ycxIcLnRldHJhZ29uLkxpc3RTZW5zb3JzUmVxdWVzdBodLnRldHJhZ29uLkxpc3RTZW5zb3JzUmVzcG9uc2UiA4gCARJSCgxFbmFibGVTZW5zb3ISHS50ZXRyYWdvbi5FbmFibGVTZW5zb3JSZXF1ZXN0Gh4udGV0cmFnb24uRW5hYmxlU2Vuc29yUmVzcG9uc2UiA4gCARJVCg1EaXNhYmxlU2Vuc29yEh4udGV0cmFnb24uRGlzYWJsZVNlbnNvclJlcXVlc3QaHy50ZXRyYWdvbi5EaXNhYmxlU2Vuc29yUmVzcG9uc2UiA4gCARJSCgxSZW1vdmVTZW5zb3ISHS50ZXRyYWdvbi5SZW1vdmVTZW5zb3JSZXF1ZXN0Gh4udGV0cmFnb24uUmVtb3ZlU2Vuc29yUmVzcG9uc2UiA4gCARJKCgtMaXN0RG9tYWlucxIcLnRldHJhZ29uLkxpc3REb21haW5zUmVxdWVzdBodLnRldHJhZ29uLkxpc3REb21haW5zUmVzcG9uc2USRwoKR2V0VmVyc2lvbhIbLnRldHJhZ29uLkdldFZlcnNpb25SZXF1ZXN0GhwudGV0cmFnb24uR2V0VmVyc2lvblJlc3BvbnNlEj4KB0dldEluZm8SGC50ZXRyYWdvbi5HZXRJbmZvUmVxdWVzdBoZLnRldHJhZ29uLkdldEluZm9SZXNwb25zZRJKCgtSdW50aW1lSG9vaxIcLnRldHJhZ29uLlJ1bnRpbWVIb29rUmVxdWVzdBodLnRldHJhZ29uLlJ1bnRpbWVIb29rUmVzcG9uc2USQQoIR2V0RGVidWcSGS50ZXRyYWdvbi5HZXREZWJ1Z1JlcXVlc3QaGi50ZXRyYWdvbi5HZXREZWJ1Z1Jlc3BvbnNlEkEKCFNldERlYnVnEhkudGV0cmFnb24uU2V0RGVidWdSZXF1ZXN0GhoudGV0cmFnb24uU2V0RGVidWdSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_any, file_google_protobuf_timestamp, file_google_protobuf_wrappers, file_tetragon_events, file_tetragon_tetragon]);
 
 /**
  * Counters of a hook or a policy since it was attached. Not part of Tetragon's protocol.
@@ -96,6 +96,11 @@ export type PolicyHook = Message<"tetragon.PolicyHook"> & {
    * @generated from field: tetragon.HookCounts counts = 4;
    */
   counts?: HookCounts | undefined;
+
+  /**
+   * @generated from field: repeated string functions = 5;
+   */
+  functions: string[];
 };
 
 /**
@@ -104,6 +109,113 @@ export type PolicyHook = Message<"tetragon.PolicyHook"> & {
  */
 export const PolicyHookSchema: GenMessage<PolicyHook> = /*@__PURE__*/
   messageDesc(file_tetragon_sensors, 1);
+
+/**
+ * The containers that a policy applies to. Not part of Tetragon's protocol.
+ *
+ * @generated from message tetragon.PolicyScope
+ */
+export type PolicyScope = Message<"tetragon.PolicyScope"> & {
+  /**
+   * @generated from field: string state = 1;
+   */
+  state: string;
+
+  /**
+   * @generated from field: uint32 containers = 2;
+   */
+  containers: number;
+};
+
+/**
+ * Describes the message tetragon.PolicyScope.
+ * Use `create(PolicyScopeSchema)` to create a new message.
+ */
+export const PolicyScopeSchema: GenMessage<PolicyScope> = /*@__PURE__*/
+  messageDesc(file_tetragon_sensors, 2);
+
+/**
+ * Counters of network requests. Not part of Tetragon's protocol.
+ *
+ * @generated from message tetragon.PolicyRequests
+ */
+export type PolicyRequests = Message<"tetragon.PolicyRequests"> & {
+  /**
+   * @generated from field: uint64 started = 1;
+   */
+  started: bigint;
+
+  /**
+   * @generated from field: uint64 answered = 2;
+   */
+  answered: bigint;
+
+  /**
+   * @generated from field: uint64 failed = 3;
+   */
+  failed: bigint;
+
+  /**
+   * @generated from field: uint64 dropped = 4;
+   */
+  dropped: bigint;
+};
+
+/**
+ * Describes the message tetragon.PolicyRequests.
+ * Use `create(PolicyRequestsSchema)` to create a new message.
+ */
+export const PolicyRequestsSchema: GenMessage<PolicyRequests> = /*@__PURE__*/
+  messageDesc(file_tetragon_sensors, 3);
+
+/**
+ * A warning about a policy. Not part of Tetragon's protocol.
+ *
+ * @generated from message tetragon.PolicyWarning
+ */
+export type PolicyWarning = Message<"tetragon.PolicyWarning"> & {
+  /**
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * @generated from field: string hint = 3;
+   */
+  hint: string;
+
+  /**
+   * @generated from field: string file = 4;
+   */
+  file: string;
+
+  /**
+   * @generated from field: uint32 line = 5;
+   */
+  line: number;
+
+  /**
+   * @generated from field: uint32 column = 6;
+   */
+  column: number;
+
+  /**
+   * @generated from field: string text = 7;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message tetragon.PolicyWarning.
+ * Use `create(PolicyWarningSchema)` to create a new message.
+ */
+export const PolicyWarningSchema: GenMessage<PolicyWarning> = /*@__PURE__*/
+  messageDesc(file_tetragon_sensors, 4);
 
 /**
  * Records that were lost, by hook and reason. Not part of Tetragon's protocol.
@@ -137,7 +249,7 @@ export type LostRecords = Message<"tetragon.LostRecords"> & {
  * Use `create(LostRecordsSchema)` to create a new message.
  */
 export const LostRecordsSchema: GenMessage<LostRecords> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 2);
+  messageDesc(file_tetragon_sensors, 5);
 
 /**
  * Counters of the agent since it started. Not part of Tetragon's protocol.
@@ -186,7 +298,7 @@ export type AgentStats = Message<"tetragon.AgentStats"> & {
  * Use `create(AgentStatsSchema)` to create a new message.
  */
 export const AgentStatsSchema: GenMessage<AgentStats> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 3);
+  messageDesc(file_tetragon_sensors, 6);
 
 /**
  * @generated from message tetragon.ListSensorsRequest
@@ -199,7 +311,7 @@ export type ListSensorsRequest = Message<"tetragon.ListSensorsRequest"> & {
  * Use `create(ListSensorsRequestSchema)` to create a new message.
  */
 export const ListSensorsRequestSchema: GenMessage<ListSensorsRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 4);
+  messageDesc(file_tetragon_sensors, 7);
 
 /**
  * @generated from message tetragon.SensorStatus
@@ -226,7 +338,7 @@ export type SensorStatus = Message<"tetragon.SensorStatus"> & {
  * Use `create(SensorStatusSchema)` to create a new message.
  */
 export const SensorStatusSchema: GenMessage<SensorStatus> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 5);
+  messageDesc(file_tetragon_sensors, 8);
 
 /**
  * @generated from message tetragon.ListSensorsResponse
@@ -243,7 +355,7 @@ export type ListSensorsResponse = Message<"tetragon.ListSensorsResponse"> & {
  * Use `create(ListSensorsResponseSchema)` to create a new message.
  */
 export const ListSensorsResponseSchema: GenMessage<ListSensorsResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 6);
+  messageDesc(file_tetragon_sensors, 9);
 
 /**
  * @generated from message tetragon.ListTracingPoliciesRequest
@@ -260,7 +372,7 @@ export type ListTracingPoliciesRequest = Message<"tetragon.ListTracingPoliciesRe
  * Use `create(ListTracingPoliciesRequestSchema)` to create a new message.
  */
 export const ListTracingPoliciesRequestSchema: GenMessage<ListTracingPoliciesRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 7);
+  messageDesc(file_tetragon_sensors, 10);
 
 /**
  * @generated from message tetragon.TracingPolicyActionCounters
@@ -322,7 +434,7 @@ export type TracingPolicyActionCounters = Message<"tetragon.TracingPolicyActionC
  * Use `create(TracingPolicyActionCountersSchema)` to create a new message.
  */
 export const TracingPolicyActionCountersSchema: GenMessage<TracingPolicyActionCounters> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 8);
+  messageDesc(file_tetragon_sensors, 11);
 
 /**
  * @generated from message tetragon.TracingPolicySelectorActionCounters
@@ -359,7 +471,7 @@ export type TracingPolicySelectorActionCounters = Message<"tetragon.TracingPolic
  * Use `create(TracingPolicySelectorActionCountersSchema)` to create a new message.
  */
 export const TracingPolicySelectorActionCountersSchema: GenMessage<TracingPolicySelectorActionCounters> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 9);
+  messageDesc(file_tetragon_sensors, 12);
 
 /**
  * @generated from message tetragon.TracingPolicyStats
@@ -381,7 +493,7 @@ export type TracingPolicyStats = Message<"tetragon.TracingPolicyStats"> & {
  * Use `create(TracingPolicyStatsSchema)` to create a new message.
  */
 export const TracingPolicyStatsSchema: GenMessage<TracingPolicyStats> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 10);
+  messageDesc(file_tetragon_sensors, 13);
 
 /**
  * @generated from message tetragon.HookStatus
@@ -413,7 +525,7 @@ export type HookStatus = Message<"tetragon.HookStatus"> & {
  * Use `create(HookStatusSchema)` to create a new message.
  */
 export const HookStatusSchema: GenMessage<HookStatus> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 11);
+  messageDesc(file_tetragon_sensors, 14);
 
 /**
  * @generated from message tetragon.TracingPolicyStatus
@@ -519,6 +631,26 @@ export type TracingPolicyStatus = Message<"tetragon.TracingPolicyStatus"> & {
    * @generated from field: string origin = 1905;
    */
   origin: string;
+
+  /**
+   * @generated from field: string status = 1906;
+   */
+  status: string;
+
+  /**
+   * @generated from field: tetragon.PolicyScope scope = 1907;
+   */
+  scope?: PolicyScope | undefined;
+
+  /**
+   * @generated from field: tetragon.PolicyRequests requests = 1908;
+   */
+  requests?: PolicyRequests | undefined;
+
+  /**
+   * @generated from field: repeated tetragon.PolicyWarning warnings = 1909;
+   */
+  warnings: PolicyWarning[];
 };
 
 /**
@@ -526,7 +658,7 @@ export type TracingPolicyStatus = Message<"tetragon.TracingPolicyStatus"> & {
  * Use `create(TracingPolicyStatusSchema)` to create a new message.
  */
 export const TracingPolicyStatusSchema: GenMessage<TracingPolicyStatus> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 12);
+  messageDesc(file_tetragon_sensors, 15);
 
 /**
  * @generated from message tetragon.ListTracingPoliciesResponse
@@ -543,7 +675,7 @@ export type ListTracingPoliciesResponse = Message<"tetragon.ListTracingPoliciesR
  * Use `create(ListTracingPoliciesResponseSchema)` to create a new message.
  */
 export const ListTracingPoliciesResponseSchema: GenMessage<ListTracingPoliciesResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 13);
+  messageDesc(file_tetragon_sensors, 16);
 
 /**
  * @generated from message tetragon.AddTracingPolicyRequest
@@ -558,6 +690,16 @@ export type AddTracingPolicyRequest = Message<"tetragon.AddTracingPolicyRequest"
    * @generated from field: string domain = 2;
    */
   domain: string;
+
+  /**
+   * @generated from field: bool replace = 1900;
+   */
+  replace: boolean;
+
+  /**
+   * @generated from field: optional tetragon.TracingPolicyMode mode = 1901;
+   */
+  mode?: TracingPolicyMode | undefined;
 };
 
 /**
@@ -565,7 +707,7 @@ export type AddTracingPolicyRequest = Message<"tetragon.AddTracingPolicyRequest"
  * Use `create(AddTracingPolicyRequestSchema)` to create a new message.
  */
 export const AddTracingPolicyRequestSchema: GenMessage<AddTracingPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 14);
+  messageDesc(file_tetragon_sensors, 17);
 
 /**
  * @generated from message tetragon.AddTracingPolicyResponse
@@ -578,7 +720,7 @@ export type AddTracingPolicyResponse = Message<"tetragon.AddTracingPolicyRespons
  * Use `create(AddTracingPolicyResponseSchema)` to create a new message.
  */
 export const AddTracingPolicyResponseSchema: GenMessage<AddTracingPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 15);
+  messageDesc(file_tetragon_sensors, 18);
 
 /**
  * @generated from message tetragon.DeleteTracingPolicyRequest
@@ -605,7 +747,7 @@ export type DeleteTracingPolicyRequest = Message<"tetragon.DeleteTracingPolicyRe
  * Use `create(DeleteTracingPolicyRequestSchema)` to create a new message.
  */
 export const DeleteTracingPolicyRequestSchema: GenMessage<DeleteTracingPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 16);
+  messageDesc(file_tetragon_sensors, 19);
 
 /**
  * @generated from message tetragon.DeleteTracingPolicyResponse
@@ -618,7 +760,7 @@ export type DeleteTracingPolicyResponse = Message<"tetragon.DeleteTracingPolicyR
  * Use `create(DeleteTracingPolicyResponseSchema)` to create a new message.
  */
 export const DeleteTracingPolicyResponseSchema: GenMessage<DeleteTracingPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 17);
+  messageDesc(file_tetragon_sensors, 20);
 
 /**
  * @generated from message tetragon.EnableTracingPolicyRequest
@@ -645,7 +787,7 @@ export type EnableTracingPolicyRequest = Message<"tetragon.EnableTracingPolicyRe
  * Use `create(EnableTracingPolicyRequestSchema)` to create a new message.
  */
 export const EnableTracingPolicyRequestSchema: GenMessage<EnableTracingPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 18);
+  messageDesc(file_tetragon_sensors, 21);
 
 /**
  * @generated from message tetragon.EnableTracingPolicyResponse
@@ -658,7 +800,7 @@ export type EnableTracingPolicyResponse = Message<"tetragon.EnableTracingPolicyR
  * Use `create(EnableTracingPolicyResponseSchema)` to create a new message.
  */
 export const EnableTracingPolicyResponseSchema: GenMessage<EnableTracingPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 19);
+  messageDesc(file_tetragon_sensors, 22);
 
 /**
  * @generated from message tetragon.DisableTracingPolicyRequest
@@ -685,7 +827,7 @@ export type DisableTracingPolicyRequest = Message<"tetragon.DisableTracingPolicy
  * Use `create(DisableTracingPolicyRequestSchema)` to create a new message.
  */
 export const DisableTracingPolicyRequestSchema: GenMessage<DisableTracingPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 20);
+  messageDesc(file_tetragon_sensors, 23);
 
 /**
  * @generated from message tetragon.DisableTracingPolicyResponse
@@ -698,7 +840,7 @@ export type DisableTracingPolicyResponse = Message<"tetragon.DisableTracingPolic
  * Use `create(DisableTracingPolicyResponseSchema)` to create a new message.
  */
 export const DisableTracingPolicyResponseSchema: GenMessage<DisableTracingPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 21);
+  messageDesc(file_tetragon_sensors, 24);
 
 /**
  * @generated from message tetragon.ConfigureTracingPolicyRequest
@@ -735,7 +877,7 @@ export type ConfigureTracingPolicyRequest = Message<"tetragon.ConfigureTracingPo
  * Use `create(ConfigureTracingPolicyRequestSchema)` to create a new message.
  */
 export const ConfigureTracingPolicyRequestSchema: GenMessage<ConfigureTracingPolicyRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 22);
+  messageDesc(file_tetragon_sensors, 25);
 
 /**
  * @generated from message tetragon.ConfigureTracingPolicyResponse
@@ -748,7 +890,7 @@ export type ConfigureTracingPolicyResponse = Message<"tetragon.ConfigureTracingP
  * Use `create(ConfigureTracingPolicyResponseSchema)` to create a new message.
  */
 export const ConfigureTracingPolicyResponseSchema: GenMessage<ConfigureTracingPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 23);
+  messageDesc(file_tetragon_sensors, 26);
 
 /**
  * @generated from message tetragon.RemoveSensorRequest
@@ -765,7 +907,7 @@ export type RemoveSensorRequest = Message<"tetragon.RemoveSensorRequest"> & {
  * Use `create(RemoveSensorRequestSchema)` to create a new message.
  */
 export const RemoveSensorRequestSchema: GenMessage<RemoveSensorRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 24);
+  messageDesc(file_tetragon_sensors, 27);
 
 /**
  * @generated from message tetragon.RemoveSensorResponse
@@ -778,7 +920,7 @@ export type RemoveSensorResponse = Message<"tetragon.RemoveSensorResponse"> & {
  * Use `create(RemoveSensorResponseSchema)` to create a new message.
  */
 export const RemoveSensorResponseSchema: GenMessage<RemoveSensorResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 25);
+  messageDesc(file_tetragon_sensors, 28);
 
 /**
  * @generated from message tetragon.EnableSensorRequest
@@ -795,7 +937,7 @@ export type EnableSensorRequest = Message<"tetragon.EnableSensorRequest"> & {
  * Use `create(EnableSensorRequestSchema)` to create a new message.
  */
 export const EnableSensorRequestSchema: GenMessage<EnableSensorRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 26);
+  messageDesc(file_tetragon_sensors, 29);
 
 /**
  * @generated from message tetragon.EnableSensorResponse
@@ -808,7 +950,7 @@ export type EnableSensorResponse = Message<"tetragon.EnableSensorResponse"> & {
  * Use `create(EnableSensorResponseSchema)` to create a new message.
  */
 export const EnableSensorResponseSchema: GenMessage<EnableSensorResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 27);
+  messageDesc(file_tetragon_sensors, 30);
 
 /**
  * @generated from message tetragon.DisableSensorRequest
@@ -825,7 +967,7 @@ export type DisableSensorRequest = Message<"tetragon.DisableSensorRequest"> & {
  * Use `create(DisableSensorRequestSchema)` to create a new message.
  */
 export const DisableSensorRequestSchema: GenMessage<DisableSensorRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 28);
+  messageDesc(file_tetragon_sensors, 31);
 
 /**
  * @generated from message tetragon.DisableSensorResponse
@@ -838,7 +980,7 @@ export type DisableSensorResponse = Message<"tetragon.DisableSensorResponse"> & 
  * Use `create(DisableSensorResponseSchema)` to create a new message.
  */
 export const DisableSensorResponseSchema: GenMessage<DisableSensorResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 29);
+  messageDesc(file_tetragon_sensors, 32);
 
 /**
  * @generated from message tetragon.ListDomainsRequest
@@ -851,7 +993,7 @@ export type ListDomainsRequest = Message<"tetragon.ListDomainsRequest"> & {
  * Use `create(ListDomainsRequestSchema)` to create a new message.
  */
 export const ListDomainsRequestSchema: GenMessage<ListDomainsRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 30);
+  messageDesc(file_tetragon_sensors, 33);
 
 /**
  * @generated from message tetragon.ListDomainsResponse
@@ -868,7 +1010,7 @@ export type ListDomainsResponse = Message<"tetragon.ListDomainsResponse"> & {
  * Use `create(ListDomainsResponseSchema)` to create a new message.
  */
 export const ListDomainsResponseSchema: GenMessage<ListDomainsResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 31);
+  messageDesc(file_tetragon_sensors, 34);
 
 /**
  * @generated from message tetragon.GetVersionRequest
@@ -881,7 +1023,7 @@ export type GetVersionRequest = Message<"tetragon.GetVersionRequest"> & {
  * Use `create(GetVersionRequestSchema)` to create a new message.
  */
 export const GetVersionRequestSchema: GenMessage<GetVersionRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 32);
+  messageDesc(file_tetragon_sensors, 35);
 
 /**
  * @generated from message tetragon.GetVersionResponse
@@ -898,7 +1040,7 @@ export type GetVersionResponse = Message<"tetragon.GetVersionResponse"> & {
  * Use `create(GetVersionResponseSchema)` to create a new message.
  */
 export const GetVersionResponseSchema: GenMessage<GetVersionResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 33);
+  messageDesc(file_tetragon_sensors, 36);
 
 /**
  * @generated from message tetragon.GetInfoRequest
@@ -911,7 +1053,7 @@ export type GetInfoRequest = Message<"tetragon.GetInfoRequest"> & {
  * Use `create(GetInfoRequestSchema)` to create a new message.
  */
 export const GetInfoRequestSchema: GenMessage<GetInfoRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 34);
+  messageDesc(file_tetragon_sensors, 37);
 
 /**
  * @generated from message tetragon.GetInfoResponse
@@ -968,7 +1110,7 @@ export type GetInfoResponse = Message<"tetragon.GetInfoResponse"> & {
  * Use `create(GetInfoResponseSchema)` to create a new message.
  */
 export const GetInfoResponseSchema: GenMessage<GetInfoResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 35);
+  messageDesc(file_tetragon_sensors, 38);
 
 /**
  * @generated from message tetragon.GetInfoResponse.Probe
@@ -990,7 +1132,7 @@ export type GetInfoResponse_Probe = Message<"tetragon.GetInfoResponse.Probe"> & 
  * Use `create(GetInfoResponse_ProbeSchema)` to create a new message.
  */
 export const GetInfoResponse_ProbeSchema: GenMessage<GetInfoResponse_Probe> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 35, 0);
+  messageDesc(file_tetragon_sensors, 38, 0);
 
 /**
  * @generated from message tetragon.GetInfoResponse.ConfVal
@@ -1012,7 +1154,7 @@ export type GetInfoResponse_ConfVal = Message<"tetragon.GetInfoResponse.ConfVal"
  * Use `create(GetInfoResponse_ConfValSchema)` to create a new message.
  */
 export const GetInfoResponse_ConfValSchema: GenMessage<GetInfoResponse_ConfVal> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 35, 1);
+  messageDesc(file_tetragon_sensors, 38, 1);
 
 /**
  * @generated from message tetragon.GetInfoResponse.BuildInfo
@@ -1044,7 +1186,7 @@ export type GetInfoResponse_BuildInfo = Message<"tetragon.GetInfoResponse.BuildI
  * Use `create(GetInfoResponse_BuildInfoSchema)` to create a new message.
  */
 export const GetInfoResponse_BuildInfoSchema: GenMessage<GetInfoResponse_BuildInfo> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 35, 2);
+  messageDesc(file_tetragon_sensors, 38, 2);
 
 /**
  * @generated from message tetragon.DumpProcessCacheReqArgs
@@ -1066,7 +1208,7 @@ export type DumpProcessCacheReqArgs = Message<"tetragon.DumpProcessCacheReqArgs"
  * Use `create(DumpProcessCacheReqArgsSchema)` to create a new message.
  */
 export const DumpProcessCacheReqArgsSchema: GenMessage<DumpProcessCacheReqArgs> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 36);
+  messageDesc(file_tetragon_sensors, 39);
 
 /**
  * @generated from message tetragon.ProcessInternal
@@ -1098,7 +1240,7 @@ export type ProcessInternal = Message<"tetragon.ProcessInternal"> & {
  * Use `create(ProcessInternalSchema)` to create a new message.
  */
 export const ProcessInternalSchema: GenMessage<ProcessInternal> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 37);
+  messageDesc(file_tetragon_sensors, 40);
 
 /**
  * @generated from message tetragon.DumpProcessCacheResArgs
@@ -1115,7 +1257,7 @@ export type DumpProcessCacheResArgs = Message<"tetragon.DumpProcessCacheResArgs"
  * Use `create(DumpProcessCacheResArgsSchema)` to create a new message.
  */
 export const DumpProcessCacheResArgsSchema: GenMessage<DumpProcessCacheResArgs> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 38);
+  messageDesc(file_tetragon_sensors, 41);
 
 /**
  * @generated from message tetragon.GetDebugRequest
@@ -1143,7 +1285,7 @@ export type GetDebugRequest = Message<"tetragon.GetDebugRequest"> & {
  * Use `create(GetDebugRequestSchema)` to create a new message.
  */
 export const GetDebugRequestSchema: GenMessage<GetDebugRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 39);
+  messageDesc(file_tetragon_sensors, 42);
 
 /**
  * @generated from message tetragon.GetDebugResponse
@@ -1177,7 +1319,7 @@ export type GetDebugResponse = Message<"tetragon.GetDebugResponse"> & {
  * Use `create(GetDebugResponseSchema)` to create a new message.
  */
 export const GetDebugResponseSchema: GenMessage<GetDebugResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 40);
+  messageDesc(file_tetragon_sensors, 43);
 
 /**
  * @generated from message tetragon.SetDebugRequest
@@ -1205,7 +1347,7 @@ export type SetDebugRequest = Message<"tetragon.SetDebugRequest"> & {
  * Use `create(SetDebugRequestSchema)` to create a new message.
  */
 export const SetDebugRequestSchema: GenMessage<SetDebugRequest> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 41);
+  messageDesc(file_tetragon_sensors, 44);
 
 /**
  * @generated from message tetragon.SetDebugResponse
@@ -1233,7 +1375,7 @@ export type SetDebugResponse = Message<"tetragon.SetDebugResponse"> & {
  * Use `create(SetDebugResponseSchema)` to create a new message.
  */
 export const SetDebugResponseSchema: GenMessage<SetDebugResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_sensors, 42);
+  messageDesc(file_tetragon_sensors, 45);
 
 /**
  * @generated from enum tetragon.TracingPolicyState
