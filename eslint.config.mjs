@@ -37,15 +37,17 @@ const TYPED_RULES = {
  */
 const SYNCHRONOUS_FILES = [
   'lib/cli/**', // files that the user of the command names
-  'agent/lib/**', // the agent's own files: settings, certificates, its sockets, folders of policies, reports
+  'agent/lib/**', // the agent's own files: settings, certificates, its sockets, folders of policies
   'lib/native/{attachable,binding,btf,limits,preemption,preflight}.ts', // /sys, tracefs, /proc/self, the package
   'lib/attach/negative-cache.ts', // /sys/devices/system/cpu
   'lib/containers/cgroups.ts', // cgroupfs
   'lib/containers/sources/{cgroups,connection}.ts', // cgroupfs, and the sockets of container runtimes
+  'lib/grpc/client.ts', // certificates that the caller names
   'lib/elf-files/host-files.ts', // validatePolicy(), which is synchronous: the caller asks for these files
   'lib/process/{host-namespaces,proc-files,procfs}.ts', // links and files of /proc that never wait for a process
   'lib/process/users.ts', // the host's /etc/passwd
   'lib/recording/**', // recordings that the caller names
+  'lib/report/**', // the page of the package, and reports that the user of the command names
   'lib/tracer/{persistence,policy-files}.ts', // bpffs, and policies that the caller names
 ];
 

@@ -12,8 +12,7 @@ export const { ProcessCache } = require('../dist/process/cache.js') as typeof im
 export const { Clock } = require('../dist/process/clock.js') as typeof import('../lib/process/clock.js');
 export const { getEvents } = require('../dist/cli/getevents.js') as typeof import('../lib/cli/getevents.js');
 export const layout = require('../dist/wire/layout.gen.js') as typeof import('../lib/wire/layout.gen.js');
-export const { EventEncoder } =
-  require('../agent/dist/encode/events.js') as typeof import('../agent/lib/encode/events.js');
+export const { EventEncoder } = require('../dist/protocol/index.js') as typeof import('../lib/protocol/index.js');
 export const { EventHub } = require('../agent/dist/streams/hub.js') as typeof import('../agent/lib/streams/hub.js');
 export const { EventCalls } =
   require('../agent/dist/grpc/get-events.js') as typeof import('../agent/lib/grpc/get-events.js');

@@ -6,6 +6,7 @@ export const {
   PolicyError,
   PolytraceError,
   findArgument,
+  connect,
   compilePolicy,
   definePolicy,
   eventFilter,

@@ -1,5 +1,6 @@
 /** The public interface; types/index.d.ts describes it. */
 export { KernelError, PolicyError, PolytraceError } from './errors.js';
+export { connect } from './client/connect.js';
 export { loadKernelInfo } from './native/btf.js';
 export {
   compilePolicy,

@@ -1,5 +1,5 @@
-// Part of `npm run build:ts`: bundles agent/page into one script and one style sheet, for the reports of
-// polytrace-agent. The script begins with the licences of its libraries, so that every report contains them.
+// Bundles agent/page into one script and one style sheet, for reports.
+// The script begins with the licences of its libraries, so that every report contains them.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,19 +16,24 @@ function licenceNotice(name) {
   return `${name} ${version}\n\n${text}`;
 }
 
-await build({
-  absWorkingDir: root,
-  entryPoints: { report: 'agent/page/main.ts' },
-  outdir: 'agent/dist/page',
-  tsconfig: 'agent/page/tsconfig.json',
-  bundle: true,
-  minify: true,
-  format: 'iife',
-  platform: 'browser',
-  // ASCII, so that a page is the same in every encoding
-  charset: 'ascii',
-  target: ['chrome110', 'firefox115', 'safari16.4'],
-  legalComments: 'none',
-  banner: { js: `/*!\n${LIBRARIES.map(licenceNotice).join('\n\n')}\n*/` },
-  logLevel: 'warning',
-});
+/** Bundles the page. Returns what esbuild says about its inputs. */
+export async function bundlePage() {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: { report: 'agent/page/main.ts' },
+    outdir: 'dist/page',
+    tsconfig: 'agent/page/tsconfig.json',
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    platform: 'browser',
+    // ASCII, so that a page is the same in every encoding
+    charset: 'ascii',
+    target: ['chrome110', 'firefox115', 'safari16.4'],
+    legalComments: 'none',
+    banner: { js: `/*!\n${LIBRARIES.map(licenceNotice).join('\n\n')}\n*/` },
+    logLevel: 'warning',
+    metafile: true,
+  });
+  return metafile;
+}

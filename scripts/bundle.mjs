@@ -1,16 +1,39 @@
 // Part of `npm run build:ts`, after tsc: bundles each entry point into one file, because loading hundreds of small
 // modules takes most of the start time. The other files in dist/ are for tests and benchmarks, and are not published.
-import { dirname } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { ENTRIES } from './bundle-entries.mjs';
+import { bundlePage } from './bundle-page.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Keeps the library out of the bundle of the command. With a second copy, `instanceof` would fail for its errors. */
-const sharedLibrary = {
-  name: 'shared library',
+/**
+ * Keeps each entry point out of the bundles of the others, so that its modules exist once: with a second copy of the
+ * library, `instanceof` would fail for its errors.
+ */
+const otherEntries = (entry) => ({
+  name: 'other entries',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\.\/index\.js$/ }, ({ path }) => ({ path, external: true }));
+    onResolve({ filter: /^\.\.?\/.*\.js$/ }, ({ path, resolveDir, kind }) => {
+      if (kind === 'entry-point') return undefined;
+      const other = relative(join(root, 'lib'), join(resolveDir, path)).replace(/\.js$/, '');
+      if (other === entry || !ENTRIES.includes(other)) return undefined;
+      const from = relative(dirname(entry), other);
+      return { path: `${from.startsWith('.') ? from : `./${from}`}.js`, external: true };
+    });
+  },
+});
+
+/** grpc-js loads this package only for channelz, which the client does not have. It would add 20 packages. */
+const unusedPackages = {
+  name: 'unused packages',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@grpc\/proto-loader$/ }, ({ path }) => ({ path, namespace: 'unused' }));
+    onLoad({ filter: /./, namespace: 'unused' }, ({ path }) => ({
+      contents: `throw new Error('${path} is not part of this bundle');`,
+    }));
   },
 };
 
@@ -36,21 +59,53 @@ function lazyModuleCode(path, module) {
   Object.defineProperty(exports, name, { enumerable: true, get: () => require('${path}')[name] });`;
 }
 
-const shared = {
-  absWorkingDir: root,
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  format: 'cjs',
-  packages: 'external',
-  sourcemap: true,
-  logLevel: 'warning',
-};
+const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-await build({ ...shared, entryPoints: ['lib/index.ts'], outfile: 'dist/index.js', plugins: [rareModules] });
-await build({
-  ...shared,
-  entryPoints: ['lib/cli/main.ts'],
-  outfile: 'dist/cli/main.js',
-  plugins: [sharedLibrary, rareModules],
-});
+/** Bundles an entry point. Returns what esbuild says about its inputs. */
+async function bundleEntry(entry) {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [`lib/${entry}.ts`],
+    outfile: `dist/${entry}.js`,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    external: Object.keys(dependencies),
+    plugins: [otherEntries(entry), unusedPackages, rareModules],
+    sourcemap: true,
+    metafile: true,
+    logLevel: 'warning',
+  });
+  return metafile;
+}
+
+/** Returns the npm packages of which a file has code, with their versions. */
+function listPackages({ outputs }) {
+  return Object.entries(outputs).flatMap(([file, { inputs }]) =>
+    Object.entries(inputs)
+      .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+      .flatMap(([path]) => {
+        const folder = /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(path)?.[0];
+        return folder === undefined ? [] : [{ file, folder }];
+      }),
+  );
+}
+
+/** Writes dist/bundled-packages.json: the packages that are part of the files of this package, for licence notices. */
+function writeBundledPackages(metafiles) {
+  const packages = new Map();
+  for (const { file, folder } of metafiles.flatMap(listPackages)) {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+    const entry = packages.get(folder) ?? { name, version, license, folder, files: [] };
+    if (!entry.files.includes(file)) entry.files.push(file);
+    packages.set(folder, entry);
+  }
+  const list = [...packages.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  writeFileSync(join(root, 'dist/bundled-packages.json'), `${JSON.stringify(list, undefined, 2)}\n`);
+}
+
+const metafiles = [];
+for (const entry of ENTRIES) metafiles.push(await bundleEntry(entry));
+metafiles.push(await bundlePage());
+writeBundledPackages(metafiles);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { EventEmitter } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 import * as agent from '../agent/lib/index.js';
-import type { AgentClient, PolicyRow } from '../lib/cli/agent-api.js';
+import type { AgentClient, PolicyRow } from '../lib/grpc/client.js';
 import type { Context } from '../lib/cli/context.js';
 import { runCommand } from '../lib/cli/program.js';
 import { runTop } from '../lib/cli/top.js';

@@ -11,7 +11,7 @@ const root = join(fileURLToPath(import.meta.url), '../..');
 /** Folders with .proto files, and the folders of the generated code: FILE.proto becomes FILE.gen.ts. */
 const FOLDERS = [
   { from: 'lib/containers/proto', to: 'lib/containers/proto' },
-  { from: 'agent/proto', to: 'agent/lib/proto' },
+  { from: 'agent/proto', to: 'lib/proto' },
 ];
 
 /** Returns the names and texts of the generated files. */

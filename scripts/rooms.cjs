@@ -41,6 +41,16 @@ const rooms = [
     ],
   },
   { room: 'lib/output/', may: ['lib/errors.ts', 'lib/names/', 'lib/process/'], packages: ['re2js'] },
+  // the protocol of agents, which is loaded when something needs it
+  { room: 'lib/proto/', may: [], packages: ['@bufbuild/protobuf'], pure: true },
+  { room: 'lib/encode/', may: ['lib/output/json.ts', 'lib/proto/'], packages: ['@bufbuild/protobuf'] },
+  {
+    room: 'lib/filters/',
+    may: ['lib/proto/', 'lib/encode/'],
+    packages: ['@bufbuild/protobuf', '@bufbuild/cel', 're2js'],
+  },
+  { room: 'lib/protocol/', may: ['lib/proto/', 'lib/encode/', 'lib/filters/'], packages: ['@bufbuild/protobuf'] },
+  { room: 'lib/grpc/', may: ['lib/protocol/index.ts'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'] },
   {
     room: 'lib/evaluate/',
     may: ['lib/compiled/', 'lib/names/', 'lib/wire/', 'lib/policy/index.ts'],
@@ -97,8 +107,21 @@ const rooms = [
     ],
   },
   {
+    room: 'lib/client/',
+    may: [
+      'lib/errors.ts',
+      'lib/policy/index.ts',
+      'lib/events/made-events.ts',
+      'lib/output/filters.ts',
+      'lib/protocol/index.ts',
+      'lib/grpc/client.ts',
+      'lib/tracer/policy-files.ts',
+    ],
+  },
+  {
     room: 'lib/index.ts',
     may: [
+      'lib/client/connect.ts',
       'lib/errors.ts',
       'lib/native/btf.ts',
       'lib/native/preflight.ts',
@@ -110,10 +133,14 @@ const rooms = [
     ],
   },
   { room: 'lib/index.mjs', may: ['dist/index.js'] },
+  { room: 'lib/report/', may: ['lib/index.ts'] },
   {
     room: 'lib/cli/',
     may: [
       'lib/index.ts',
+      'lib/protocol/index.ts',
+      'lib/grpc/client.ts',
+      'lib/report/index.ts',
       'lib/errors.ts',
       'lib/names/event-types.ts',
       'lib/names/policy-library.ts',
@@ -121,8 +148,7 @@ const rooms = [
     ],
     packages: ['commander'],
   },
-  // the package polytrace-agent: of the library, it uses the public API only
-  { room: 'agent/lib/proto/', may: [], packages: ['@bufbuild/protobuf'], pure: true },
+  // the package polytrace-agent: of the library, it uses the public API and `polytrace/protocol`
   { room: 'agent/lib/log/', may: [], packages: ['pino', 'pino-pretty'] },
   {
     room: 'agent/lib/config/',
@@ -130,52 +156,23 @@ const rooms = [
     packages: ['commander', 'fastest-levenshtein', 'yaml'],
   },
   { room: 'agent/lib/policies/', may: ['agent/lib/log/'], packages: ['polytrace', 'chokidar'] },
-  { room: 'agent/lib/encode/', may: ['agent/lib/proto/'], packages: ['polytrace', '@bufbuild/protobuf'], pure: true },
-  {
-    room: 'agent/lib/filters/',
-    may: ['agent/lib/proto/', 'agent/lib/encode/'],
-    packages: ['polytrace', '@bufbuild/protobuf', '@bufbuild/cel', 're2js'],
-    pure: true,
-  },
-  {
-    room: 'agent/lib/streams/',
-    may: ['agent/lib/proto/', 'agent/lib/encode/'],
-    packages: ['polytrace', '@bufbuild/protobuf'],
-    pure: true,
-  },
+  { room: 'agent/lib/streams/', may: ['lib/protocol/index.ts'], packages: ['polytrace', '@bufbuild/protobuf'] },
   {
     room: 'agent/lib/grpc/',
-    may: ['agent/lib/proto/', 'agent/lib/log/', 'agent/lib/policies/', 'agent/lib/filters/', 'agent/lib/streams/'],
+    may: ['lib/protocol/index.ts', 'agent/lib/log/', 'agent/lib/policies/', 'agent/lib/streams/'],
     packages: ['polytrace', '@bufbuild/protobuf', '@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check'],
   },
-  {
-    room: 'agent/lib/client/',
-    may: ['agent/lib/proto/', 'agent/lib/encode/', 'agent/lib/filters/'],
-    packages: ['polytrace', '@bufbuild/protobuf', '@grpc/grpc-js'],
-  },
-  {
-    room: 'agent/lib/report/',
-    may: [],
-    packages: ['polytrace'],
-  },
-  // runs in a browser: of the package, it knows the types of the rows only
+  // runs in a browser: of the library, it knows the types of the rows only
   {
     room: 'agent/page/',
-    may: ['agent/lib/report/row.ts'],
+    may: ['lib/report/row.ts'],
     packages: ['uplot', '@tanstack/virtual-core'],
     pure: true,
   },
   { room: 'agent/lib/kubernetes/', may: [], packages: ['polytrace', '@kubernetes/client-node', 'yaml'] },
   {
     room: 'agent/lib/export/',
-    may: [
-      'agent/lib/proto/',
-      'agent/lib/log/',
-      'agent/lib/config/',
-      'agent/lib/encode/',
-      'agent/lib/filters/',
-      'agent/lib/streams/',
-    ],
+    may: ['lib/protocol/index.ts', 'agent/lib/log/', 'agent/lib/config/', 'agent/lib/streams/'],
     packages: ['polytrace', '@bufbuild/protobuf'],
   },
   {
@@ -219,7 +216,7 @@ const rooms = [
     ],
     packages: ['polytrace', 'commander'],
   },
-  { room: 'agent/lib/index.ts', may: ['agent/lib/main/', 'agent/lib/client/', 'agent/lib/report/'] },
+  { room: 'agent/lib/index.ts', may: ['agent/lib/main/'] },
   { room: 'types/', may: [], pure: true },
   { room: 'examples/', may: ['lib/index.mjs', 'lib/index.ts'], packages: ['polytrace'] },
 ];

@@ -538,7 +538,7 @@ export declare abstract class LostEvent {
   readonly policyName: string;
   /** Reason of the loss. */
   readonly reason: LossReason;
-  /** Number of records that were lost since the last `lost` event of this hook and reason. */
+  /** Number of records that were lost since the last `lost` event of this hook and reason. 0 for `disconnected`. */
   readonly count: number;
   /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
   toObject(): PlainOf<LostEvent>;
@@ -555,9 +555,17 @@ export declare abstract class LostEvent {
  * - `process_table_full`: data about a process that filters need could not be stored.
  * - `socket_table_full`: the owner of a socket could not be stored.
  * - `no_reader`: policies were active after their tracer had died (option `persist`), and no process read the events.
+ * - `disconnected`: the connection to the agent ended (`connect`). `count` is 0, because nobody knows it.
  */
 export type LossReason =
-  'ring_full' | 'pending_full' | 'missed' | 'slow_consumer' | 'process_table_full' | 'socket_table_full' | 'no_reader';
+  | 'ring_full'
+  | 'pending_full'
+  | 'missed'
+  | 'slow_consumer'
+  | 'process_table_full'
+  | 'socket_table_full'
+  | 'no_reader'
+  | 'disconnected';
 
 /**
  * One value of a hook. The `type` is the type in the policy. Values of type `nop` are not reported; `auto` cannot be

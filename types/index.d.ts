@@ -1,4 +1,5 @@
 export type * from './compatibility.js';
+export * from './client.js';
 export type * from './containers.js';
 export type * from './events.js';
 export * from './errors.js';

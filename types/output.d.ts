@@ -108,8 +108,8 @@ export interface RedactionFilter {
 }
 
 /**
- * Makes a redactor for `toJson` and `formatCompact`. It needs the package `re2js` (an optional peer dependency). Throws
- * a PolytraceError: `REDACTION_INVALID` for a pattern that RE2 does not have or that has no group, `PACKAGE_MISSING`.
+ * Makes a redactor for `toJson` and `formatCompact`. Throws a PolytraceError `REDACTION_INVALID` for a pattern that RE2
+ * does not have or that has no group.
  */
 export function redactor(filters: readonly RedactionFilter[]): Redactor;
 

@@ -1,5 +1,5 @@
 /** Shows the details of an event or a process at the side of the page. */
-import type { EventRow, ProcessRow } from '../lib/report/row.js';
+import type { EventRow, ProcessRow } from '../../lib/report/row.js';
 import { h, escapeInvisible } from './dom.js';
 import type { Criteria, Store } from './store.js';
 import { formatTimestamp } from './format-time.js';

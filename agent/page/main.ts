@@ -1,7 +1,7 @@
 /** The main program of a report's page. */
 import 'uplot/dist/uPlot.min.css';
 import './report.css';
-import type { Row } from '../lib/report/row.js';
+import type { Row } from '../../lib/report/row.js';
 import { Colors } from './colors.js';
 import { Details } from './details.js';
 import { formatCell, h, setText, escapeInvisible } from './dom.js';

@@ -1,5 +1,5 @@
 /** Counts files, addresses and binaries in the events, with their processes and policies. */
-import type { EventRow } from '../lib/report/row.js';
+import type { EventRow } from '../../lib/report/row.js';
 import type { Column } from './grid.js';
 import type { Store } from './store.js';
 import { formatClock } from './format-time.js';

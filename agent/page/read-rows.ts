@@ -1,5 +1,5 @@
 /** Reads rows from the page, or from the server of a live report. */
-import type { Row } from '../lib/report/row.js';
+import type { Row } from '../../lib/report/row.js';
 
 /** Rows that are parsed between two yields to the browser. */
 const ROWS_PER_SLICE = 5000;

@@ -1,5 +1,5 @@
 /** Keeps the events and processes of the page, and filters them. */
-import type { EndRow, EventRow, ProcessRow, Row } from '../lib/report/row.js';
+import type { EndRow, EventRow, ProcessRow, Row } from '../../lib/report/row.js';
 
 /** Maximum of events of a live page. The oldest are dropped. */
 const LIVE_EVENTS_MAX = 100_000;

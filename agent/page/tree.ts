@@ -1,5 +1,5 @@
 /** Builds the process tree: each process below its parent, with its events, as a list of lines. */
-import type { EventRow, ProcessRow } from '../lib/report/row.js';
+import type { EventRow, ProcessRow } from '../../lib/report/row.js';
 import type { Store } from './store.js';
 
 export interface ProcessNode {

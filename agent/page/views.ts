@@ -1,5 +1,5 @@
 /** The five views of the events, in tabs. */
-import type { EventRow, ProcessRow } from '../lib/report/row.js';
+import type { EventRow, ProcessRow } from '../../lib/report/row.js';
 import type { Colors } from './colors.js';
 import { formatCell, h, setAttribute, setText } from './dom.js';
 import { Grid, type Column } from './grid.js';

@@ -1,10 +1,11 @@
 /** The commands that query or change the agent: policy, status, info and top. */
 import { statSync } from 'node:fs';
 import { Argument, Option, type Command } from 'commander';
-import type { AgentClient, PolicyRow } from './agent-api.js';
-import { addServerOptions, AGENT_SOCKET, loadAgentPackage, type ServerOptions } from './agent-package.js';
+import type { AgentClient, PolicyRow } from '../grpc/client.js';
 import { POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
+import { loadGrpc } from './lazy-modules.js';
 import { print } from './output.js';
+import { addServerOptions, agentAddress, AGENT_SOCKET, type ServerOptions } from './server-options.js';
 import { escapeControls, formatJson, formatTable } from './text.js';
 import { runTop, type TopOptions } from './top.js';
 
@@ -93,9 +94,9 @@ async function withClient<T>(
   context: Context,
   run: (client: AgentClient) => Promise<T>,
 ): Promise<T> {
-  const { AgentClient } = loadAgentPackage(context);
+  const { AgentClient } = loadGrpc();
   const address = options.server ?? `unix://${context.env['POLYTRACE_SOCKET'] ?? AGENT_SOCKET}`;
-  const client = new AgentClient({ address, ca: options.tlsCa, cert: options.tlsCert, key: options.tlsKey });
+  const client = new AgentClient(agentAddress(address, options));
   try {
     return await run(client);
   } finally {
@@ -127,7 +128,7 @@ function changePolicies(
   result: string,
 ): Promise<number> {
   return withClient(options, context, async (client) => {
-    const { AgentError } = loadAgentPackage(context);
+    const { AgentError } = loadGrpc();
     let failed = false;
     for (const name of names) {
       try {

@@ -1,14 +1,15 @@
 /** `polytrace getevents` as a client of the agent, and for recorded events. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentAddress, ClientEvent, EventsRequest } from './agent-api.js';
-import { loadAgentPackage } from './agent-package.js';
+import type { ClientEvent, EventsRequest } from '../protocol/index.js';
 import { ClientStop } from './client-stop.js';
 import { OUTPUT_LOST, POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
 import type { ClientOptions } from './events-source.js';
-import { checkNotJson } from './json-options.js';
+import { checkNotJson, jsonOptions } from './json-options.js';
+import { loadGrpc, loadProtocol } from './lazy-modules.js';
 import { printMessage, type OutputHandlers } from './output.js';
 import { createPrinter, standardOutput, type Printer, type EventDestination } from './printer.js';
 import { readRecordedLines } from './recorded-lines.js';
+import { agentAddress } from './server-options.js';
 
 export interface RecordedOptions extends ClientOptions {
   /** True if the command waits for more lines of the last file. */
@@ -52,11 +53,10 @@ export async function followAgent(
   target = standardOutput(clientPrinter(options, context), context),
 ): Promise<number> {
   const { printer } = target;
-  const { AgentClient, AgentError } = loadAgentPackage(context);
+  const { AgentClient, AgentError } = loadGrpc();
   const stop = new ClientStop(context, options.duration);
   const output = target.open(outputHandlers(context, stop));
-  const address: AgentAddress = { address: server, ca: options.tlsCa, cert: options.tlsCert, key: options.tlsKey };
-  const client = new AgentClient(address);
+  const client = new AgentClient(agentAddress(server, options));
   try {
     if (!(await output.write(printer.start))) return SUCCESS;
     for (;;) {
@@ -103,7 +103,8 @@ export async function printRecordedEvents(
 ): Promise<number> {
   if (options.output !== 'json') checkNotJson(options);
   const { printer, open } = target ?? standardOutput(clientPrinter(options, context), context);
-  const parseLine = wrapFilterError(() => loadAgentPackage(context).recordedEvents(eventsRequest(options)));
+  const { fields } = jsonOptions(options, context);
+  const parseLine = wrapFilterError(() => loadProtocol().recordedEvents(eventsRequest(options), fields));
   const parseEvent = (text: string | undefined): ClientEvent | undefined => {
     if (text === undefined) throw new Error('the line is too long');
     const event = parseLine(text);

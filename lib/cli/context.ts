@@ -2,7 +2,6 @@
  * The environment of a command. Each command receives it as a parameter, so that tests need no kernel and no terminal.
  */
 import type * as polytrace from '../../types/index.js';
-import type { AgentPackage } from './agent-api.js';
 
 /** The part of the public API that the commands use. */
 export type Api = Pick<
@@ -42,6 +41,12 @@ export type Api = Pick<
 
 /** A class that is only used with `instanceof`. The commands do not create errors of the library. */
 type ErrorClass<T> = abstract new (...args: never[]) => T;
+
+/** The part of the package polytrace-agent that the command uses. */
+export interface AgentPackage {
+  /** Runs the agent until a signal, and resolves with the exit status. */
+  runAgent(args: readonly string[], host: Pick<Context, 'stdout' | 'stderr' | 'signals'>): Promise<number>;
+}
 
 export interface Context {
   readonly api: Api;

@@ -1,9 +1,9 @@
 /** Chooses where `polytrace getevents` gets its events from: a tracer, an agent, or recorded events. */
 import { existsSync } from 'node:fs';
 import type { TracerOptions } from '../../types/index.js';
-import { AGENT_SOCKET, type ServerOptions } from './agent-package.js';
 import { UsageError, type Context } from './context.js';
 import type { GetEventsOptions } from './getevents.js';
+import { AGENT_SOCKET, type ServerOptions } from './server-options.js';
 
 export interface AgentEventsOptions extends ServerOptions {
   readonly namespaceRegex?: readonly string[];

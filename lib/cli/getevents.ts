@@ -12,9 +12,9 @@ import type {
   TracerOptions,
 } from '../../types/index.js';
 import { isLibraryPolicy } from '../names/policy-library.js';
-import { loadAgentPackage } from './agent-package.js';
 import { INTERRUPTED, OUTPUT_LOST, STOP_SIGNALS, SUCCESS, UsageError, type Context } from './context.js';
 import { checkNotJson, jsonOptions } from './json-options.js';
+import { loadProtocol } from './lazy-modules.js';
 import { printMessage, type Output } from './output.js';
 import { createPrinter, standardOutput, type Printer, type PrinterOptions, type EventDestination } from './printer.js';
 import { RecordingFile } from './record.js';
@@ -101,11 +101,11 @@ export async function getEvents(
   }
 }
 
-/** Compiles the CEL expressions. Only they need the package polytrace-agent. */
+/** Compiles the CEL expressions. */
 function compileExpressions(options: GetEventsOptions, context: Context): (event: TracerEvent) => boolean {
   const { celExpression: expressions } = options;
   if (expressions === undefined) return () => true;
-  const { celFilter } = loadAgentPackage(context);
+  const { celFilter } = loadProtocol();
   try {
     return celFilter(expressions, jsonOptions(options, context));
   } catch (error) {

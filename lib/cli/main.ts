@@ -3,8 +3,9 @@
 // V8 flags have to be set before other modules are loaded
 import './v8-flags.js';
 import { fstatSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type * as Library from '../index.js';
-import type { AgentPackage } from './agent-api.js';
+import type { AgentPackage } from './context.js';
 import { runCommand } from './program.js';
 
 // When standard error has failed, no output is left for a message.
@@ -16,9 +17,7 @@ void runCommand(process.argv.slice(2), {
     // eslint-disable-next-line @typescript-eslint/no-require-imports
     return require('../index.js') as typeof Library;
   },
-  // The package is optional, so it is loaded only when a command uses it.
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
-  agentPackage: () => require('polytrace-agent') as AgentPackage,
+  agentPackage: () => loadOptional('polytrace-agent') as AgentPackage,
   // Standard input is opened when a command reads it.
   get stdin() {
     return process.stdin;
@@ -44,4 +43,13 @@ function isFile(descriptor: number): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * Loads a package that is installed beside this one. Some clients of npm put only dependencies where this file finds
+ * them. Then the package is beside the link through which the command was called.
+ */
+function loadOptional(name: string): unknown {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return require(require.resolve(name, { paths: [__dirname, dirname(process.argv[1] ?? __filename)] })) as unknown;
 }

@@ -8,7 +8,7 @@ import { isLibraryPolicy } from '../names/policy-library.js';
 import { KERNEL, NO_AGENT, POLICY_ERRORS, SUCCESS, USAGE, UsageError, type Context } from './context.js';
 import { addAgentCommands } from './agent-commands.js';
 import { followAgent, printRecordedEvents, type RecordedOptions } from './agent-events.js';
-import { addServerOptions, loadAgentPackage } from './agent-package.js';
+import { loadAgentPackage } from './agent-package.js';
 import { cleanup } from './cleanup.js';
 import { addFilterOptions, addFormatOptions, parseSeconds, parseSince } from './event-options.js';
 import { chooseSource, type AgentEventsOptions } from './events-source.js';
@@ -20,6 +20,7 @@ import { printPreflight, type PreflightOptions } from './preflight.js';
 import { rebuild } from './rebuild.js';
 import { makeReport, REPORT_EVENTS_DEFAULT, REPORT_EVENTS_MAX, type ReportOptions } from './report.js';
 import { replay, type ReplayOptions } from './replay.js';
+import { addServerOptions } from './server-options.js';
 import { RESULT_FORMATS } from './test-results.js';
 import { escapeControls } from './text.js';
 
@@ -52,7 +53,7 @@ Examples:
 
 const READ_HELP = `
 A line that is no event is reported with its file and number, and the next one
-is read; the exit status is then 1. It needs the package polytrace-agent.
+is read; the exit status is then 1.
 
 Examples:
   polytrace getevents -o json > events.jsonl
@@ -63,7 +64,7 @@ Examples:
 const REPORT_HELP = `
 The page has everything in it: it needs no network, and no program but a
 browser. With --live, the command prints an address with a secret token; who
-knows it can read the events. It needs the package polytrace-agent.
+knows it can read the events.
 
 Examples:
   polytrace report events.jsonl

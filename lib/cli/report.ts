@@ -1,12 +1,13 @@
 /** `polytrace report`: events as a page for a browser, in a file or live. */
 import type { PlainEvent } from '../../types/index.js';
-import type { ClientEvent, LiveReport, ReportFile, ReportRows } from './agent-api.js';
+import type { ClientEvent } from '../protocol/index.js';
+import type { LiveReport, ReportFile, ReportRows } from '../report/index.js';
 import { followAgent, printRecordedEvents, type RecordedOptions } from './agent-events.js';
-import { loadAgentPackage } from './agent-package.js';
 import { OUTPUT_LOST, STOP_SIGNALS, UsageError, type Context } from './context.js';
 import { chooseSource, findGivenOption, type AgentEventsOptions } from './events-source.js';
 import { getEvents } from './getevents.js';
 import { createRedactor } from './json-options.js';
+import { loadReport } from './lazy-modules.js';
 import { print, type Output } from './output.js';
 import type { Printer } from './printer.js';
 import { toOneLine } from './text.js';
@@ -105,10 +106,10 @@ class ReportCommand {
 
   async write(path: string, limit: number): Promise<number> {
     const { stdout, stderr } = this.#context;
-    const agent = loadAgentPackage(this.#context);
-    const rows = new agent.ReportRows({ limit, redact: createRedactor(this.#options, this.#context) });
+    const report = loadReport();
+    const rows = new report.ReportRows({ limit, redact: createRedactor(this.#options, this.#context) });
     const rowPrinter = new RowPrinter(rows, this.#files, this.#version);
-    const page = new agent.ReportFile(path === '-' ? (stdout as typeof process.stdout) : path);
+    const page = new report.ReportFile(path === '-' ? (stdout as typeof process.stdout) : path);
     const output = new PageOutput(page);
     try {
       const printer = rowPrinter.createPrinter(({ view }: ClientEvent) => view);
@@ -131,9 +132,9 @@ class ReportCommand {
 
   async show(port: number): Promise<number> {
     const context = this.#context;
-    const agent = loadAgentPackage(context);
+    const report = loadReport();
     const redact = createRedactor(this.#options, context);
-    const rows = new agent.ReportRows({ repeatAfter: REPEAT_AFTER, redact });
+    const rows = new report.ReportRows({ repeatAfter: REPEAT_AFTER, redact });
     const live = await this.#open(port, () => rows.forget());
     try {
       await print(context.stdout, `${live.url}\n`);
@@ -146,7 +147,7 @@ class ReportCommand {
 
   async #open(port: number, onMissed: () => void): Promise<LiveReport> {
     try {
-      return await loadAgentPackage(this.#context).LiveReport.open({ port, onMissed });
+      return await loadReport().LiveReport.open({ port, onMissed });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === undefined) throw error;

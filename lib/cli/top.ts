@@ -1,5 +1,5 @@
 /** `polytrace top`: a table of event rates of policies, hooks or processes, which is updated periodically. */
-import type { AgentClient } from './agent-api.js';
+import type { AgentClient } from '../grpc/client.js';
 import { STOP_SIGNALS, SUCCESS, type Context } from './context.js';
 import { print } from './output.js';
 import { truncateColumns } from './columns.js';

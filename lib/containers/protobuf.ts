@@ -1,6 +1,5 @@
-/** Loads the messages of CRI and NRI. They need the package @bufbuild/protobuf, which is an optional peer dependency. */
+/** Loads the messages of CRI and NRI, with the package @bufbuild/protobuf. */
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { PolytraceError } from '../errors.js';
 
 interface Protobuf {
   readonly nri: typeof import('./proto/nri.gen.js');
@@ -15,11 +14,9 @@ export type { Protobuf };
 
 let loaded: Protobuf | undefined;
 
-/** Throws PACKAGE_MISSING. `what` names what needs the package. */
-export function loadProtobuf(what: string): Protobuf {
+/** An import declaration would load the package in every program. */
+export function loadProtobuf(): Protobuf {
   if (loaded !== undefined) return loaded;
-  try {
-    // an import declaration would always need the package
     /* eslint-disable @typescript-eslint/no-require-imports */
     const { create, fromBinary, toBinary } = require('@bufbuild/protobuf') as typeof import('@bufbuild/protobuf');
     loaded = {
@@ -31,9 +28,4 @@ export function loadProtobuf(what: string): Protobuf {
     };
     /* eslint-enable @typescript-eslint/no-require-imports */
     return loaded;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
-    const hint = 'run `npm install @bufbuild/protobuf`';
-    throw new PolytraceError('PACKAGE_MISSING', `${what} needs the package @bufbuild/protobuf`, hint);
-  }
 }

@@ -55,16 +55,10 @@ function requireGroup(compiled: Pattern, pattern: string): Pattern {
   return compiled;
 }
 
-/** Loads the optional package for the first redactor. No other feature needs it. */
+/** Loads the package for the first redactor. An import declaration would load it in every program. */
 function loadRe2(): Re2 {
-  try {
-    // An import at the top would require the package in every program.
-    // eslint-disable-next-line @typescript-eslint/no-require-imports
-    return require('re2js') as Re2;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
-    throw new PolytraceError('PACKAGE_MISSING', 'redaction needs the package re2js', 'run `npm install re2js`');
-  }
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return require('re2js') as Re2;
 }
 
 function findRanges({ binaries, redact }: Rule, text: string, binary: string): TextRange[] {

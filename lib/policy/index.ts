@@ -51,6 +51,8 @@ const DEFAULT_FILE = '<policy>';
 
 /** The analysis of each policy that parsePolicy returned. The compiler needs it. */
 const analyses = new WeakMap<Policy, Analysis>();
+/** The YAML text of each policy. A policy is sent to an agent as text. */
+const texts = new WeakMap<Policy, string>();
 
 /** Throws PolicyError for exactly the policies in which `validatePolicy` finds an error, with the same diagnostics. */
 export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
@@ -72,6 +74,7 @@ function* makePolicy(analysis: Analysis): Steps<Policy> {
     file: analysis.file,
   });
   analyses.set(policy, analysis);
+  texts.set(policy, yaml);
   return policy;
 }
 
@@ -148,6 +151,12 @@ export function* checkPolicySteps(policy: Policy, kernel: KernelInfo): Steps<rea
   const report = new Report(analysis.positions);
   yield* checkAgainstKernel(analysis.data, analysis.hooks, kernel, report);
   return report.diagnostics();
+}
+
+/** Returns the YAML text of a policy. */
+export function policyYaml(policy: Policy): string {
+  getAnalysis(policy);
+  return texts.get(policy) ?? '';
 }
 
 /** True if the checks of the policy need the names of the functions that can be probed. */

@@ -1,7 +1,7 @@
 /** `npm run build:ts` bundles each entry point into one file, which starts fast. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { ROOT } from '../project.js';
+import { readProjectFile, ROOT } from '../project.js';
 
 function runNode(...args: readonly string[]): { readonly stdout: string; readonly stderr: string } {
   return spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
@@ -43,6 +43,37 @@ describe('the bundled library', () => {
   });
 });
 
+describe('the parts of the package that few programs use', () => {
+  const listPackageFiles = (statement: string): readonly string[] =>
+    listLoadedFiles(statement).filter((file) => !file.startsWith('node_modules/'));
+
+  it('load no other copy of the library', () => {
+    assert.deepEqual(listPackageFiles("require('./dist/report/index.js')"), ['dist/report/index.js', 'dist/index.js']);
+    assert.deepEqual(listPackageFiles("require('./dist/grpc/client.js')"), [
+      'dist/grpc/client.js',
+      'dist/protocol/index.js',
+    ]);
+  });
+
+  it('contain packages that are not dependencies of the package, and are listed with their licences', () => {
+    const listed = JSON.parse(readProjectFile('dist/bundled-packages.json')) as readonly {
+      readonly name: string;
+      readonly license: string;
+      readonly files: readonly string[];
+    }[];
+    const { dependencies } = JSON.parse(readProjectFile('package.json')) as { readonly dependencies: object };
+    assert.deepEqual(
+      listed.filter(({ name }) => Object.hasOwn(dependencies, name)),
+      [],
+    );
+    assert.deepEqual(
+      listed.filter(({ license }) => !['Apache-2.0', 'MIT', 'BSD-3-Clause', 'ISC'].includes(license)),
+      [],
+    );
+    assert.deepEqual(listed.find(({ name }) => name === '@grpc/grpc-js')?.files, ['dist/grpc/client.js']);
+  });
+});
+
 describe('the bundled command', () => {
   const listCommandFiles = (...args: readonly string[]): readonly string[] =>
     listLoadedFiles(`
@@ -58,6 +89,18 @@ describe('the bundled command', () => {
   it('loads no library for its help', () => {
     assert.deepEqual(listCommandFiles('--version'), ['dist/cli/main.js']);
     assert.deepEqual(listCommandFiles('getevents', '--help'), ['dist/cli/main.js']);
+  });
+
+  it('loads the client of an agent only for commands that ask one', () => {
+    const loaded = (...args: readonly string[]): boolean => {
+      const command =
+        "require('./dist/cli/main.js'); process.on('exit', () => console.log(Object.keys(require.cache)))";
+      return runNode('--eval', `process.argv.splice(1, 0, 'polytrace'); ${command}`, '--', ...args).stdout.includes(
+        'dist/grpc/client.js',
+      );
+    };
+    assert.equal(loaded('policies', 'list'), false);
+    assert.equal(loaded('status', '--server', 'unix:///nowhere'), true);
   });
 
   it('knows the errors of the library', () => {

@@ -13,12 +13,18 @@ import {
   type Redactor,
   type TracerEvent,
 } from 'polytrace';
+import {
+  compileFilters,
+  EventEncoder,
+  type EventTest,
+  EventType as TypeNumber,
+  type Filter,
+  FilterError,
+  FilterSchema,
+  TYPE_NUMBERS,
+} from 'polytrace/protocol';
 import { ConfigError } from '../config/problems.js';
 import { settingName, type AgentOptions, type SettingKey } from '../config/settings.js';
-import { EventEncoder } from '../encode/events.js';
-import { compileFilters, TYPE_NUMBERS, type EventTest } from '../filters/filters.js';
-import { FilterError } from '../filters/limits.js';
-import { EventType as TypeNumber, FilterSchema, type Filter } from '../proto/tetragon/events.gen.js';
 
 export type Sources = Readonly<Record<SettingKey, string>>;
 

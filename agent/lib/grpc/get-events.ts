@@ -1,9 +1,13 @@
 /** Implements GetEvents: a stream of events for one client. */
 import { status as Code, type ServerWritableStream } from '@grpc/grpc-js';
-import type { GetEventsRequest } from '../proto/tetragon/events.gen.js';
-import { compileFieldFilters } from '../filters/fields.js';
-import { compileFilters, type EventTest } from '../filters/filters.js';
-import { FilterError, LIMITS } from '../filters/limits.js';
+import {
+  compileFieldFilters,
+  compileFilters,
+  type EventTest,
+  FilterError,
+  type GetEventsRequest,
+  LIMITS,
+} from 'polytrace/protocol';
 import type { Log } from '../log/log.js';
 import { Aggregator } from '../streams/aggregator.js';
 import type { EventStream } from '../streams/event-stream.js';

@@ -1,16 +1,16 @@
 /** Converts the status of policies to tetragon.TracingPolicyStatus. */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { HookCounts as Counts, PolicyStatus } from 'polytrace';
-import type { PolicyEntry } from '../policies/store.js';
 import {
+  type HookCounts,
   HookCountsSchema,
   HookState,
   PolicyHookSchema,
   TracingPolicyMode,
   TracingPolicyState,
   type TracingPolicyStatusSchema,
-  type HookCounts,
-} from '../proto/tetragon/sensors.gen.js';
+} from 'polytrace/protocol';
+import type { PolicyEntry } from '../policies/store.js';
 
 const POLICY_MODES: Readonly<Record<PolicyStatus['mode'], TracingPolicyMode>> = {
   enforce: TracingPolicyMode.TP_MODE_ENFORCE,
@@ -38,6 +38,12 @@ export function toPolicyStatus(entry: PolicyEntry): MessageInitShape<typeof Trac
       hookDescription: hook.functionName,
       hookIdx: i,
     })),
+    status: status.state,
+    ...(status.scope === undefined ? {} : { scope: { ...status.scope } }),
+    requests: toPolicyRequests(status),
+    warnings: status.warnings.map(({ code, message, hint, file: source, line, column, text }) => {
+      return { code, message, hint, file: source, line, column, text };
+    }),
     enforcing: status.enforcing,
     skipped: [...status.skipped],
     counts: toHookCounts(status),
@@ -47,8 +53,23 @@ export function toPolicyStatus(entry: PolicyEntry): MessageInitShape<typeof Trac
         functionName: hook.functionName,
         attach: hook.attach,
         counts: toHookCounts(hook),
+        functions: [...hook.functions],
       }),
     ),
+  };
+}
+
+function toPolicyRequests({ requests: { started, answered, failed, dropped } }: PolicyStatus): {
+  readonly started: bigint;
+  readonly answered: bigint;
+  readonly failed: bigint;
+  readonly dropped: bigint;
+} {
+  return {
+    started: BigInt(started),
+    answered: BigInt(answered),
+    failed: BigInt(failed),
+    dropped: BigInt(dropped),
   };
 }
 

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Tracer } from 'polytrace';
-import type { Process as ProcessMessage } from '../proto/tetragon/tetragon.gen.js';
+import type { Process as ProcessMessage } from 'polytrace/protocol';
 import type { EventHub } from '../streams/hub.js';
 
 /** Maximum time between two yields to the event loop, enough for a few hundred processes. */

@@ -1,7 +1,7 @@
 /** Reports containers that a hook of a container runtime announces before they start (RuntimeHook). */
 import { status as Code } from '@grpc/grpc-js';
 import type { ContainerInfo, ContainerSink, ContainerSource } from 'polytrace';
-import type { CreateContainer } from '../proto/tetragon/tetragon.gen.js';
+import type { CreateContainer } from 'polytrace/protocol';
 import { CallError } from './service.js';
 
 /** An announced container may never start. Above this number, the oldest one is forgotten. */

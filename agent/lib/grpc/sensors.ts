@@ -10,19 +10,20 @@ import {
   type PreflightReport,
   type Tracer,
 } from 'polytrace';
-import { LOG_LEVELS, type Log, type LogLevel } from '../log/log.js';
-import { policyKey, formatError, PolicyExists, UnknownPolicy, type PolicyStore } from '../policies/store.js';
 import {
   AgentStatsSchema,
   ConfigFlag,
+  type ConfigureTracingPolicyRequest,
+  EventLogService,
   FineGuidanceSensors,
+  HealthStatusResult,
+  HealthStatusType,
   LogLevel as LevelNumber,
   TracingPolicyMode,
-  type ConfigureTracingPolicyRequest,
-} from '../proto/tetragon/sensors.gen.js';
-import { HealthStatusResult, HealthStatusType } from '../proto/tetragon/tetragon.gen.js';
+} from 'polytrace/protocol';
+import { LOG_LEVELS, type Log, type LogLevel } from '../log/log.js';
+import { policyKey, formatError, PolicyExists, UnknownPolicy, type PolicyStore } from '../policies/store.js';
 import type { EventHub } from '../streams/hub.js';
-import { EventLogService } from '../proto/tetragon/eventlog.gen.js';
 import type { EventCalls } from './get-events.js';
 import { formatHealth } from './health-details.js';
 import { toPolicyStatus } from './policy-status.js';
@@ -53,11 +54,11 @@ export function sensorsService(context: SensorsContext): Service {
   return createService(FineGuidanceSensors, {
     getEvents: (call) => calls.open(call as never),
     getHealth: () => ({ healthStatus: [healthStatus(context)] }),
-    addTracingPolicy: ({ yaml, domain }) =>
+    addTracingPolicy: ({ yaml, domain, replace, mode }) =>
       withCallErrors(async () => {
         checkDomain(domain);
         if (yaml === '') throw new CallError(Code.INVALID_ARGUMENT, 'yaml: the policy is empty');
-        await store.add(yaml);
+        await store.add(yaml, { replace, mode: mode === undefined ? undefined : toPolicyMode(mode) });
         return {};
       }),
     deleteTracingPolicy: ({ name, namespace, domain }) =>

@@ -6,8 +6,7 @@ import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Log } from '../log/log.js';
-import { file_tetragon_eventlog } from '../proto/tetragon/eventlog.gen.js';
-import { file_tetragon_sensors } from '../proto/tetragon/sensors.gen.js';
+import { file_tetragon_eventlog, file_tetragon_sensors } from 'polytrace/protocol';
 import {
   AddressError,
   claimSocket,

@@ -40,6 +40,11 @@ export interface PolicyEntry {
   readonly error: string | undefined;
 }
 
+interface AddOptions {
+  readonly replace?: boolean;
+  readonly mode?: PolicyMode | undefined;
+}
+
 interface PolicyRecord {
   readonly id: number;
   readonly name: string;
@@ -91,17 +96,28 @@ export class PolicyStore {
     return [...this.#records.values()].filter((known) => recordError(known) !== undefined).length;
   }
 
-  /** Adds the policy of a client. Rejects with PolicyExists, PolicyError or KernelError. */
-  add(yaml: string): Promise<PolicyEntry> {
+  /**
+   * Adds the policy of a client. With `replace`, it takes the place of the client's policy of that name without a gap.
+   * Rejects with PolicyExists, UnknownPolicy, PolicyError or KernelError.
+   */
+  add(yaml: string, { replace = false, mode }: AddOptions = {}): Promise<PolicyEntry> {
     return this.#runExclusive(async () => {
       const policy = parsePolicy(yaml);
       const { name, namespace = '' } = policy;
       const key = policyKey(name, namespace);
-      if (this.#records.get(key)?.text !== undefined) throw new PolicyExists(`the policy ${key} is loaded already`);
-      await this.#tracer.addPolicy(policy);
-      const id = this.#nextId++;
+      const known = this.#records.get(key);
+      const options = mode === undefined ? {} : { mode };
+      if (replace) {
+        if (known?.text === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
+        if (known.file !== undefined) throw new PolicyExists(`the policy ${key} comes from ${known.file}`);
+        await this.#tracer.replacePolicy(policy, options);
+      } else {
+        if (known?.text !== undefined) throw new PolicyExists(`the policy ${key} is loaded already`);
+        await this.#tracer.addPolicy(policy, options);
+      }
+      const id = (replace ? known?.id : undefined) ?? this.#nextId++;
       this.#records.set(key, { id, name, namespace, file: undefined, text: yaml, tried: yaml, error: undefined });
-      this.#log.info({ policy: key }, 'a client added a policy');
+      this.#log.info({ policy: key }, replace ? 'a client replaced a policy' : 'a client added a policy');
       return this.#getEntry(key);
     });
   }

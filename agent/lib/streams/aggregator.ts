@@ -3,7 +3,7 @@
  * events are equal when their bytes without the field `time`, which comes last, are equal.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
-import { AggregationInfoSchema, GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';
+import { AggregationInfoSchema, GetEventsResponseSchema } from 'polytrace/protocol';
 import { Window, type WindowOptions } from './window.js';
 
 export class Aggregator {

@@ -2,8 +2,7 @@
  * The stream of events for one client. Events wait in a bounded queue until the client has received the previous
  * ones. Events that do not fit are counted, and a message in their position reports how many are missing.
  */
-import type { EventEncoder, LossFields } from '../encode/events.js';
-import type { ProcessEvent } from '../encode/process-encoder.js';
+import type { EventEncoder, LossFields, ProcessEvent } from 'polytrace/protocol';
 import { Frames, HEADER, FrameBuffer, type Chunk } from './frames.js';
 
 /** Maximum bytes of a write, so that little waits in HTTP/2. */

@@ -2,7 +2,7 @@
  * Messages that are ready to be sent, each with the five bytes of gRPC before it. Many messages go to HTTP/2 in one
  * write, because a write costs several times as much as encoding an event.
  */
-import type { Writer } from '../encode/writer.js';
+import type { Writer } from 'polytrace/protocol';
 
 /** Length of the header of a message: a flag and the length. */
 export const HEADER = 5;

@@ -3,11 +3,13 @@
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Process, Redactor, Tracer, TracerEvent } from 'polytrace';
-import { EventEncoder } from '../encode/events.js';
-import type { EncodeOptions } from '../encode/options.js';
-import type { ProcessEvent } from '../encode/process-encoder.js';
-import { GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';
-import type { Process as ProcessMessage } from '../proto/tetragon/tetragon.gen.js';
+import {
+  type EncodeOptions,
+  EventEncoder,
+  GetEventsResponseSchema,
+  type Process as ProcessMessage,
+  type ProcessEvent,
+} from 'polytrace/protocol';
 import { EventStream, type Shaper } from './event-stream.js';
 import { HEADER, FrameBuffer, type Frames } from './frames.js';
 

@@ -8,13 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
-import type { PlainEvent, PlainProcess } from 'polytrace';
+import type { PlainEvent, PlainProcess } from '../../../types/index.js';
 import { fileArgument, intArgument } from '../../../test/unit/output/arguments.js';
 import { execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from '../../../test/unit/output/events.js';
-import { recordedEvents } from '../../lib/client/recorded-events.js';
-import { ReportFile } from '../../lib/report/file.js';
-import { LiveReport } from '../../lib/report/live.js';
-import { ReportRows } from '../../lib/report/rows.js';
+import { recordedEvents } from '../../../lib/protocol/recorded-events.js';
+import { ReportFile } from '../../../lib/report/file.js';
+import { LiveReport } from '../../../lib/report/live.js';
+import { ReportRows } from '../../../lib/report/rows.js';
 
 const SCREENSHOTS = process.env['POLYTRACE_SCREENSHOTS'];
 const SIZE = { width: 1360, height: 850 };
@@ -425,7 +425,7 @@ describe('a report in a browser', function () {
 
   const SAMPLE = join(__dirname, '../../../docs/samples/library.jsonl');
   const sampleEvents = (): PlainEvent[] => {
-    const parseLine = recordedEvents({});
+    const parseLine = recordedEvents({}, undefined);
     const lines = readFileSync(SAMPLE, 'utf8').trimEnd().split('\n');
     return lines.map((line) => parseLine(line)?.view).filter((view) => view !== undefined);
   };

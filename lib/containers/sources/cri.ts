@@ -24,7 +24,7 @@ export class CriSource extends SocketSource {
   #runtime: Runtime | undefined;
 
   protected async connect(socket: string, reporter: ContainerReporter, signal: AbortSignal): Promise<void> {
-    const protobuf = loadProtobuf('the source cri');
+    const protobuf = loadProtobuf();
     const client = new GrpcClient(socket, 'runtime.v1.RuntimeService');
     const close = (): void => client.close();
     signal.addEventListener('abort', close);

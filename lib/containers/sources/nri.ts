@@ -34,7 +34,7 @@ export class NriSource extends SocketSource {
   }
 
   protected async connect(socket: string, reporter: ContainerReporter, signal: AbortSignal): Promise<void> {
-    const protobuf = loadProtobuf('the source nri');
+    const protobuf = loadProtobuf();
     const { nri, encode } = protobuf;
     const plugin = new Plugin(protobuf, reporter, (info) => this.#reportInTime(reporter, info));
     const connection = new NriConnection(socket, protobuf, (method, payload) => plugin.serve(method, payload));

@@ -1,34 +1,32 @@
-/** The package polytrace-agent has everything that the command uses of it. */
+/** The package polytrace-agent is needed for `polytrace agent`, and for no other command. */
 import assert from 'node:assert/strict';
 import * as agent from '../../../agent/lib/index.js';
-import type { AgentPackage } from '../../../lib/cli/agent-api.js';
+import type { AgentPackage } from '../../../lib/cli/context.js';
 import { FakeCommand } from './fake.js';
 
 /** Here the compiler checks the package against the type that the command expects. */
 const typedPackage: AgentPackage = agent;
-const NAMES = [
-  'runAgent',
-  'AgentClient',
-  'AgentError',
-  'celFilter',
-  'recordedEvents',
-  'ReportRows',
-  'ReportFile',
-  'LiveReport',
-] as const;
 
 describe('the commands of the agent', () => {
-  it('the package exports everything that the command uses', () => {
-    for (const name of NAMES) {
-      assert.equal(typeof typedPackage[name], 'function', name);
-    }
+  it('`agent` runs the package', async () => {
+    const command = new FakeCommand();
+    command.agentPackage = () => typedPackage;
+    assert.equal(await command.run('agent', '--no-such-option'), 2);
+    assert.match(command.stderr.text, /--no-such-option/);
   });
 
-  it('without the package, the command says what to install', async () => {
-    for (const args of [['agent'], ['status'], ['policy', 'list'], ['getevents', '--server', 'unix:///x']]) {
+  it('without the package, `agent` says what to install', async () => {
+    const command = new FakeCommand();
+    assert.equal(await command.run('agent'), 2);
+    assert.match(command.stderr.text, /AGENT_MISSING: .*npm install polytrace-agent/);
+  });
+
+  it('without the package, the other commands ask for an agent', async () => {
+    for (const args of [['status'], ['policy', 'list'], ['getevents', '--server', 'unix:///nowhere']]) {
       const command = new FakeCommand();
-      assert.equal(await command.run(...args), 2, args.join(' '));
-      assert.match(command.stderr.text, /npm install polytrace-agent/);
+      command.env = { POLYTRACE_SOCKET: '/nowhere' };
+      assert.equal(await command.run(...args), 5, args.join(' '));
+      assert.match(command.stderr.text, /no agent answers at unix:\/\/\/nowhere/);
     }
   });
 

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import * as agent from '../../../agent/lib/index.js';
 import { toJson } from '../../../lib/output/index.js';
 import type { PlainEvent } from '../../../types/events.js';
 import { execEvent, exitEvent, lostEvent } from '../output/events.js';
@@ -24,7 +23,6 @@ describe('polytrace read', () => {
     folder = mkdtempSync(join(tmpdir(), 'polytrace-read-'));
     file = join(folder, 'events.jsonl');
     command = new FakeCommand();
-    command.agentPackage = () => agent;
   });
   afterEach(() => {
     command.signals.emit('SIGINT');
@@ -88,7 +86,6 @@ describe('polytrace read', () => {
       ['36500d', ['2026-01-01', '2026-01-02']],
     ] as const) {
       command = new FakeCommand();
-      command.agentPackage = () => agent;
       assert.equal(await command.run('read', file, '--since', since), 0);
       assert.deepEqual(command.stdout.text.match(/2026-\d\d-\d\d/g) ?? [], days, since);
     }
@@ -126,7 +123,6 @@ describe('polytrace read', () => {
     assert.match(command.stderr.text, /cannot read .*none: ENOENT/);
     writeFileSync(`${file}.gz`, gzipSync(execLine('a')).subarray(0, 40));
     command = new FakeCommand();
-    command.agentPackage = () => agent;
     assert.equal(await command.run('read', `${file}.gz`), 2);
     assert.match(command.stderr.text, /cannot read .*gz: Z_BUF_ERROR/);
   });

@@ -6,8 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync, inflateRawSync } from 'node:zlib';
-import * as agent from '../../../agent/lib/index.js';
-import type { EndRow, Row } from '../../../agent/lib/report/row.js';
+import type { EndRow, Row } from '../../../lib/report/row.js';
 import { toJson } from '../../../lib/output/index.js';
 import { execEvent } from '../output/events.js';
 import { FakeCommand } from './fake.js';
@@ -30,7 +29,6 @@ describe('polytrace report', () => {
   let command: FakeCommand;
   const createCommand = (): FakeCommand => {
     command = new FakeCommand();
-    command.agentPackage = () => agent;
     return command;
   };
   beforeEach(() => {
@@ -115,19 +113,12 @@ describe('polytrace report', () => {
     }
     assert.deepEqual(readdirSync(folder), ['events.jsonl']);
   });
-
-  it('names the package to install if the package of the agent is missing', async () => {
-    command = new FakeCommand();
-    assert.equal(await command.run('report', file), 2);
-    assert.match(command.stderr.text, /npm install polytrace-agent/);
-  });
 });
 
 describe('polytrace report --live', () => {
   let command: FakeCommand;
   beforeEach(() => {
     command = new FakeCommand();
-    command.agentPackage = () => agent;
     command.env = { POLYTRACE_SOCKET: '/nowhere' };
   });
 

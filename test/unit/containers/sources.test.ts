@@ -12,7 +12,7 @@ import { EngineSource } from '../../../lib/containers/sources/engine.js';
 import { NriSource } from '../../../lib/containers/sources/nri.js';
 
 const A = 'a'.repeat(64);
-const protobuf = loadProtobuf('the test');
+const protobuf = loadProtobuf();
 
 describe('sources', () => {
   let folder: string;

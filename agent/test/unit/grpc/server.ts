@@ -16,7 +16,7 @@ import { eventLogService, sensorsService } from '../../../lib/grpc/sensors.js';
 import { GrpcServer, type ServerSettings } from '../../../lib/grpc/server.js';
 import { openLog } from '../../../lib/log/log.js';
 import { PolicyStore } from '../../../lib/policies/store.js';
-import { GetEventsResponseSchema, type RateLimitInfo } from '../../../lib/proto/tetragon/events.gen.js';
+import { GetEventsResponseSchema, type RateLimitInfo } from 'polytrace/protocol';
 import { EventHub } from '../../../lib/streams/hub.js';
 
 const NODE_NAME = 'node';
@@ -30,7 +30,11 @@ export class TestServer {
   readonly #calls: EventCalls;
   #server: GrpcServer | undefined;
 
-  constructor(queueBytes?: number) {
+  /** `tracer` has what the calls of the test use. */
+  constructor(
+    queueBytes?: number,
+    private readonly tracer: object = {},
+  ) {
     this.hub = new EventHub({ nodeName: NODE_NAME, ...(queueBytes !== undefined && { queueBytes }) });
     this.#calls = new EventCalls(this.hub, this.#openLog());
   }
@@ -46,7 +50,7 @@ export class TestServer {
   /** Listens on the socket, or as the settings say. Returns the addresses. */
   async listen(settings: Partial<ServerSettings> = {}): Promise<string[]> {
     const log = this.#openLog();
-    const tracer = {} as never;
+    const tracer = this.tracer as never;
     const context = {
       tracer,
       runtimeHook: new RuntimeHookSource(),

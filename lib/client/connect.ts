@@ -1,0 +1,189 @@
+/** `connect`: the events and policies of an agent, for a process without privileges. */
+import type { AgentConnection, AgentPolicy, AgentStatus, ConnectOptions } from '../../types/client.js';
+import type { PlainEvent, TracerEvent } from '../../types/events.js';
+import type { PolicyMode } from '../../types/policy.js';
+import type {
+  EventsOptions,
+  LoadOptions,
+  PlainEventsOptions,
+  PolicySource,
+  PolicyStatus,
+  TracerIterator,
+} from '../../types/tracer.js';
+import { PolytraceError } from '../errors.js';
+import { makeTracerEvent } from '../events/made-events.js';
+import type { AgentClient } from '../grpc/client.js';
+import { parsePolicy } from '../policy/index.js';
+import { toPublicError } from './errors.js';
+import type { StreamContext } from './event-batches.js';
+import { AgentBatches, AgentEvents } from './iterators.js';
+import { loadGrpc, loadProtocol } from './lazy-modules.js';
+import { readPolicySource, splitPolicyName, toAgentPolicy } from './policies.js';
+
+const ADDRESS = /^(unix:\/\/\/?[^/].*|[^/\s]+:\d{1,5})$/;
+
+export async function connect(address: string, options: ConnectOptions = {}): Promise<AgentConnection> {
+  const { tls = false, reconnect = true, signal } = options;
+  if (typeof address !== 'string' || !ADDRESS.test(address)) {
+    throw badOption(`the address is ${JSON.stringify(address)}`, 'use unix:///PATH or HOST:PORT');
+  }
+  const files = typeof tls === 'object' ? tls : {};
+  const client = openClient({ address, tls: tls !== false, ...files });
+  try {
+    if (signal?.aborted === true) throw badOption('`signal` is aborted', 'use a signal that is not aborted');
+    const { nodeName } = await client.info();
+    const connection = new Connection({ client, nodeName, reconnect });
+    signal?.addEventListener('abort', () => void connection.close(), { once: true });
+    return connection as AgentConnection;
+  } catch (error) {
+    client.close();
+    throw toPublicError(error);
+  }
+}
+
+function openClient(address: ConstructorParameters<typeof AgentClient>[0]): AgentClient {
+  try {
+    return new (loadGrpc().AgentClient)(address);
+  } catch (error) {
+    throw badOption(`the connection is not possible: ${(error as Error).message}`, 'check the address and `tls`');
+  }
+}
+
+function badOption(message: string, hint: string): PolytraceError {
+  return new PolytraceError('BAD_OPTION', message, hint);
+}
+
+type AnyEventsOptions = EventsOptions | PlainEventsOptions;
+
+class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
+  readonly #context: StreamContext;
+  readonly #iterators = new Set<TracerIterator<unknown>>();
+  #closed: Promise<void> | undefined;
+
+  constructor(context: StreamContext) {
+    this.#context = context;
+  }
+
+  get #client(): AgentClient {
+    return this.#context.client;
+  }
+
+  events(options: AnyEventsOptions = {}): TracerIterator<TracerEvent | PlainEvent> {
+    return new AgentEvents<TracerEvent | PlainEvent>(this.batches(options));
+  }
+
+  batches(options: AnyEventsOptions = {}): TracerIterator<readonly (TracerEvent | PlainEvent)[]> {
+    this.#checkOpen();
+    const { plain, ...filters } = options;
+    const convert = plain === true ? (event: PlainEvent): PlainEvent => event : makeTracerEvent;
+    const iterator = new AgentBatches<TracerEvent | PlainEvent>(this.#context, filters, convert, () =>
+      this.#iterators.delete(iterator),
+    );
+    this.#iterators.add(iterator);
+    return iterator;
+  }
+
+  [Symbol.asyncIterator](): TracerIterator<TracerEvent> {
+    return this.events() as TracerIterator<TracerEvent>;
+  }
+
+  addPolicy(source: PolicySource, options?: LoadOptions): Promise<PolicyStatus[]> {
+    return this.#sendPolicies(source, false, options);
+  }
+
+  replacePolicy(source: PolicySource, options?: LoadOptions): Promise<PolicyStatus[]> {
+    return this.#sendPolicies(source, true, options);
+  }
+
+  /** Each policy is checked here first, so that a mistake has its place in the file. */
+  #sendPolicies(source: PolicySource, replace: boolean, { mode }: LoadOptions = {}): Promise<PolicyStatus[]> {
+    return this.#run(async () => {
+      const { FineGuidanceSensors } = loadProtocol();
+      const names: string[] = [];
+      for (const { yaml, file } of readPolicySource(source)) {
+        const { name, namespace } = parsePolicy(yaml, file === undefined ? {} : { file });
+        await this.#client.call(FineGuidanceSensors.method.addTracingPolicy, {
+          yaml,
+          replace,
+          ...(mode === undefined ? {} : { mode: toModeNumber(mode) }),
+        });
+        names.push(namespace === undefined ? name : `${namespace}/${name}`);
+      }
+      const policies = await this.#listPolicies();
+      return policies.flatMap(({ name, status }) => (status !== undefined && names.includes(name) ? [status] : []));
+    });
+  }
+
+  removePolicy(name: string): Promise<void> {
+    return this.#run(async () => {
+      const { deleteTracingPolicy } = loadProtocol().FineGuidanceSensors.method;
+      await this.#client.call(deleteTracingPolicy, splitPolicyName(name));
+    });
+  }
+
+  enablePolicy(name: string): Promise<void> {
+    return this.#configure(name, { enable: true });
+  }
+
+  disablePolicy(name: string): Promise<void> {
+    return this.#configure(name, { enable: false });
+  }
+
+  setPolicyMode(name: string, mode: PolicyMode): Promise<void> {
+    return this.#configure(name, { mode });
+  }
+
+  #configure(full: string, change: { readonly enable?: boolean; readonly mode?: PolicyMode }): Promise<void> {
+    const { name, namespace } = splitPolicyName(full);
+    return this.#run(() => this.#client.configurePolicy(name, namespace, change));
+  }
+
+  policies(): Promise<AgentPolicy[]> {
+    return this.#run(() => this.#listPolicies());
+  }
+
+  async #listPolicies(): Promise<AgentPolicy[]> {
+    const { listTracingPolicies } = loadProtocol().FineGuidanceSensors.method;
+    const { policies } = await this.#client.call(listTracingPolicies, {});
+    return policies.map(toAgentPolicy);
+  }
+
+  status(): Promise<AgentStatus> {
+    return this.#run(async () => {
+      const { version, nodeName, kernel, startTime, configuration, stats } = await this.#client.state();
+      return { version, nodeName, kernel, startTime, health: await this.#client.health(), stats, configuration };
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#iterators].map((iterator) => iterator.return?.()));
+    this.#client.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #run<T>(action: () => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    try {
+      return await action();
+    } catch (error) {
+      throw toPublicError(error);
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed !== undefined) throw new PolytraceError('CLOSED', 'the connection is closed', 'connect again');
+  }
+}
+
+function toModeNumber(mode: PolicyMode): number {
+  const { TracingPolicyMode } = loadProtocol();
+  return mode === 'enforce' ? TracingPolicyMode.TP_MODE_ENFORCE : TracingPolicyMode.TP_MODE_MONITOR;
+}

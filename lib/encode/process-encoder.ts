@@ -1,0 +1,125 @@
+/**
+ * Encodes processes in protobuf. A process is part of all its events and of those of its children, so the bytes are
+ * cached.
+ */
+import { fromJson, toBinary, type JsonObject } from '@bufbuild/protobuf';
+import type { Process, TracerEvent } from '../../types/index.js';
+import { toJson } from '../output/json.js';
+import { ProcessSchema } from '../proto/tetragon/tetragon.gen.js';
+import type { EncodeOptions } from './options.js';
+import { writeAncestor, writeProcess, type RareFields } from './process-fields.js';
+import { Writer } from './writer.js';
+
+export type ProcessEvent = Exclude<TracerEvent, { readonly type: 'lost' }>;
+
+interface EncodedProcess {
+  /** The values at the time of encoding. Both can become known later, which makes the cached bytes stale. */
+  readonly pod: Process['pod'];
+  readonly container: Process['container'];
+  /** The bytes of the process in its own events, without the thread. */
+  process: Uint8Array | undefined;
+  /** The bytes of the process as a parent or ancestor. */
+  ancestor: Uint8Array | undefined;
+}
+
+/** Few agents send these fields. They are taken from the JSON export, which also redacts the arguments. */
+const RARE_FIELDS = ['cap', 'ns', 'process_credentials', 'user'];
+
+interface ExportedProcesses {
+  readonly process: JsonObject;
+  readonly parent?: JsonObject;
+  readonly ancestors?: readonly JsonObject[];
+}
+
+export class ProcessEncoder {
+  readonly #options: EncodeOptions;
+  readonly #hasRare: boolean;
+  readonly #writer = new Writer();
+  readonly #encoded = new WeakMap<Process, EncodedProcess>();
+
+  constructor(options: EncodeOptions) {
+    this.#options = options;
+    const { processCred = false, processNs = false, redact } = options;
+    this.#hasRare = processCred || processNs || redact !== undefined;
+  }
+
+  /** Returns a tetragon.Process without its field `tid`. */
+  encodeProcess(event: ProcessEvent): Uint8Array {
+    const parts = this.#encodedProcess(event.process);
+    return (parts.process ??= this.#encode(writeProcess, event.process, event, ({ process }) => process));
+  }
+
+  /** Returns a tetragon.Process. `parent` must be the result of `exportedParent`. */
+  encodeParent(event: ProcessEvent, parent: Process): Uint8Array {
+    const parts = this.#encodedProcess(parent);
+    return (parts.ancestor ??= this.#encode(writeAncestor, parent, event, (exported) => exported.parent));
+  }
+
+  encodeAncestors(event: ProcessEvent): Uint8Array[] {
+    return exportedAncestors(event).map((process, i) => {
+      const parts = this.#encodedProcess(process);
+      return (parts.ancestor ??= this.#encode(writeAncestor, process, event, (exported) => exported.ancestors?.[i]));
+    });
+  }
+
+  #encodedProcess(process: Process): EncodedProcess {
+    const { pod, container } = process;
+    let parts = this.#encoded.get(process);
+    if (parts === undefined || parts.pod !== pod || parts.container !== container) {
+      parts = { pod, container, process: undefined, ancestor: undefined };
+      this.#encoded.set(process, parts);
+    }
+    return parts;
+  }
+
+  /** `choose` returns the process in the JSON export of the event. */
+  #encode(
+    write: typeof writeProcess,
+    process: Process,
+    event: ProcessEvent,
+    choose: (exported: ExportedProcesses) => JsonObject | undefined,
+  ): Uint8Array {
+    const w = this.#writer;
+    w.reset();
+    const rare = this.#hasRare ? choose(toExportJson(event, this.#options) as unknown as ExportedProcesses) : undefined;
+    write(w, process, rare && this.#rareFields(rare));
+    return w.take();
+  }
+
+  #rareFields(exported: JsonObject): RareFields {
+    const fields = Object.entries(exported).filter(([name]) => RARE_FIELDS.includes(name));
+    const bytes = toBinary(ProcessSchema, fromJson(ProcessSchema, Object.fromEntries(fields)));
+    const { redact } = this.#options;
+    return { bytes, hidden: redact === undefined ? undefined : ((exported['arguments'] ?? '') as string) };
+  }
+}
+
+/** Returns the JSON export of an event. A lone surrogate, which stands for a byte that is not UTF-8, becomes U+FFFD. */
+export function toExportJson(event: ProcessEvent, options: EncodeOptions = {}): JsonObject {
+  const text = toJson(event, options);
+  // The export writes a lone surrogate as an escape. Checking every value is slow and rarely needed.
+  const hasSurrogate = text.includes('\\ud');
+  const line = JSON.parse(text, hasSurrogate ? reviveWellFormed : undefined) as Record<string, JsonObject>;
+  return line[event.type] ?? {};
+}
+
+function reviveWellFormed(_name: string, value: unknown): unknown {
+  return typeof value === 'string' ? toWellFormed(value) : value;
+}
+
+function toWellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
+}
+
+/**
+ * Returns the process that `parent_exec_id` names, as in the JSON export. After a second exec, this is the former
+ * exec of the same process.
+ */
+export function exportedParent(event: ProcessEvent): Process | undefined {
+  return event.process.formerExecId === undefined ? event.parent : event.former;
+}
+
+function exportedAncestors(event: ProcessEvent): readonly Process[] {
+  const again = event.process.formerExecId !== undefined;
+  return again && event.parent !== undefined ? [event.parent, ...event.ancestors] : event.ancestors;
+}

@@ -1,0 +1,306 @@
+/** The gRPC client of an agent. */
+import { readFileSync } from 'node:fs';
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescMethod,
+  type MessageInitShape,
+  type MessageShape,
+} from '@bufbuild/protobuf';
+import {
+  Client,
+  credentials,
+  status as Code,
+  type ChannelCredentials,
+  type ClientReadableStream,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import type { AgentStatus } from '../../types/client.js';
+import {
+  FineGuidanceSensors,
+  formatJsonLine,
+  formatTimestamp,
+  GetEventsResponseSchema,
+  toGetEventsRequest,
+  toJsonObject,
+  toPlainEvent,
+  TracingPolicyMode,
+  TracingPolicyState,
+  type ClientEvent,
+  type EventsRequest,
+  type GetEventsResponse,
+} from '../protocol/index.js';
+
+export interface AgentAddress {
+  /** unix:///PATH or HOST:PORT. */
+  readonly address: string;
+  /** Encrypts the connection also without any of the files. */
+  readonly tls?: boolean;
+  /** PEM files for TLS. Without any, the connection is not encrypted. */
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+/** The agent did not answer, or it answered with an error. */
+export class AgentError extends Error {
+  /** True when the connection failed or was lost. */
+  readonly isUnavailable: boolean;
+  /** Name of the status of gRPC, such as `NOT_FOUND`. */
+  readonly status: string;
+
+  constructor(message: string, status: Code) {
+    super(message);
+    this.isUnavailable = status === Code.UNAVAILABLE || status === Code.DEADLINE_EXCEEDED;
+    this.status = Code[status];
+  }
+}
+
+export interface PolicyRow {
+  readonly id: number;
+  readonly name: string;
+  readonly namespace: string;
+  readonly state: string;
+  readonly mode: string;
+  readonly file: string;
+  readonly error: string;
+  readonly memory: number;
+  readonly matched: number;
+  readonly posted: number;
+  readonly enforced: number;
+  readonly suppressed: number;
+  readonly lost: number;
+  readonly hooks: readonly {
+    readonly name: string;
+    readonly attach: string;
+    readonly matched: number;
+    readonly posted: number;
+    readonly lost: number;
+  }[];
+}
+
+interface AgentInfo
+  extends Omit<AgentStatus, 'health' | 'startTime' | 'stats'>, Omit<AgentStatus['stats'], 'lostByHook'> {}
+
+const MESSAGE_BYTES_MAX = 10 * 1024 * 1024;
+const CALL_MS = 30_000;
+
+export class AgentClient {
+  readonly #client: Client;
+  readonly #address: string;
+
+  constructor(options: AgentAddress) {
+    this.#address = options.address;
+    this.#client = new Client(options.address, createCredentials(options), {
+      'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+      'grpc.enable_retries': 0,
+    });
+  }
+
+  /**
+   * Streams the events from now on. `onOpen` is called when the agent has accepted the request. Rejects with
+   * AgentError.
+   */
+  async *events(
+    request: EventsRequest,
+    signal: AbortSignal,
+    onOpen: () => void,
+  ): AsyncGenerator<readonly ClientEvent[], void> {
+    const { input, name, parent } = FineGuidanceSensors.method.getEvents;
+    const call = this.#client.makeServerStreamRequest(
+      `/${parent.typeName}/${name}`,
+      (message: MessageShape<typeof input>) => Buffer.from(toBinary(input, message)),
+      (bytes) => fromBinary(GetEventsResponseSchema, bytes),
+      toGetEventsRequest(request),
+    );
+    const cancel = (): void => call.cancel();
+    signal.addEventListener('abort', cancel);
+    if (signal.aborted) cancel();
+    try {
+      call.once('metadata', onOpen);
+      yield* this.#readBatches(call, signal);
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      call.cancel();
+    }
+  }
+
+  /**
+   * Yields everything that has arrived since the last batch. While the caller uses a batch, at most a few messages
+   * are buffered.
+   */
+  async *#readBatches(
+    call: ClientReadableStream<GetEventsResponse>,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly ClientEvent[], void> {
+    let waiting: GetEventsResponse[] = [];
+    let wake: () => void = () => undefined;
+    let failure: ServiceError | undefined;
+    let isOver = false;
+    call.on('data', (message: GetEventsResponse) => {
+      waiting.push(message);
+      if (waiting.length >= BATCH_MESSAGES) call.pause();
+      wake();
+    });
+    call.on('error', (error: ServiceError) => {
+      failure = error;
+      isOver = true;
+      wake();
+    });
+    call.on('end', () => {
+      isOver = true;
+      wake();
+    });
+    for (;;) {
+      if (waiting.length > 0) {
+        const batch = waiting;
+        waiting = [];
+        call.resume();
+        yield batch.map(toClientEvent);
+        continue;
+      }
+      if (isOver) break;
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+    if (failure !== undefined && !signal.aborted) throw this.#toAgentError(failure);
+  }
+
+  async policies(): Promise<PolicyRow[]> {
+    const { policies } = await this.call(FineGuidanceSensors.method.listTracingPolicies, {});
+    return policies.map((policy) => ({
+      id: Number(policy.id),
+      name: policy.name,
+      namespace: policy.namespace,
+      state: TracingPolicyState[policy.state].replace('TP_STATE_', '').toLowerCase(),
+      mode: TracingPolicyMode[policy.mode].replace('TP_MODE_', '').toLowerCase(),
+      file: policy.file,
+      error: policy.error,
+      memory: Number(policy.kernelMemoryBytes),
+      matched: Number(policy.counts?.matched ?? 0),
+      posted: Number(policy.counts?.posted ?? policy.stats?.actionCounters?.post ?? 0),
+      enforced: Number(policy.counts?.enforced ?? 0),
+      suppressed: Number(policy.counts?.suppressed ?? 0),
+      lost: Number(policy.counts?.lost ?? 0),
+      hooks: policy.hooks.map(({ functionName, attach, counts }) => ({
+        name: functionName,
+        attach,
+        matched: Number(counts?.matched ?? 0),
+        posted: Number(counts?.posted ?? 0),
+        lost: Number(counts?.lost ?? 0),
+      })),
+    }));
+  }
+
+  async addPolicy(yaml: string): Promise<void> {
+    await this.call(FineGuidanceSensors.method.addTracingPolicy, { yaml });
+  }
+
+  async deletePolicy(name: string, namespace: string): Promise<void> {
+    await this.call(FineGuidanceSensors.method.deleteTracingPolicy, { name, namespace });
+  }
+
+  /** Fields that are absent stay unchanged. */
+  async configurePolicy(
+    name: string,
+    namespace: string,
+    { enable, mode }: { readonly enable?: boolean; readonly mode?: 'enforce' | 'monitor' },
+  ): Promise<void> {
+    await this.call(FineGuidanceSensors.method.configureTracingPolicy, {
+      name,
+      namespace,
+      ...(enable === undefined ? {} : { enable }),
+      ...(mode === undefined
+        ? {}
+        : { mode: mode === 'enforce' ? TracingPolicyMode.TP_MODE_ENFORCE : TracingPolicyMode.TP_MODE_MONITOR }),
+    });
+  }
+
+  /** Returns one line on the state of the agent. */
+  async health(): Promise<string> {
+    const { healthStatus } = await this.call(FineGuidanceSensors.method.getHealth, {});
+    return healthStatus[0]?.details ?? 'unknown';
+  }
+
+  /** Returns the counters in one level, for a table. */
+  async info(): Promise<AgentInfo> {
+    const { startTime, stats, ...facts } = await this.state();
+    const { lostByHook, ...counters } = stats;
+    void [startTime, lostByHook];
+    return { ...facts, ...counters };
+  }
+
+  async state(): Promise<Omit<AgentStatus, 'health'>> {
+    const reply = await this.call(FineGuidanceSensors.method.getInfo, {});
+    const { version, nodeName, kernel, startTime, stats, conf } = reply;
+    return {
+      version,
+      nodeName,
+      kernel,
+      startTime: startTime === undefined ? '' : formatTimestamp(startTime),
+      stats: {
+        events: Number(stats?.events ?? 0),
+        lost: Number(stats?.lost ?? 0),
+        lostByHook: (stats?.lostRecords ?? []).map(({ hook, policyName, reason, count }) => {
+          return { hook, policyName, reason, count: Number(count) };
+        }),
+        processes: Number(stats?.processes ?? 0),
+        streams: stats?.streams ?? 0,
+        bufferSize: Number(stats?.bufferSize ?? 0),
+        bufferUsed: Number(stats?.bufferUsed ?? 0),
+      },
+      // The value is an encoded StringValue.
+      configuration: Object.fromEntries(conf.map(({ key, value }) => [key, decodeStringValue(value?.value)])),
+    };
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  /** Calls a method of the service. Rejects with AgentError. */
+  call<M extends DescMethod>(
+    { input, output, name, parent }: M,
+    request: MessageInitShape<M['input']>,
+  ): Promise<MessageShape<M['output']>> {
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        `/${parent.typeName}/${name}`,
+        (message: MessageShape<M['input']>) => Buffer.from(toBinary(input, message)),
+        (bytes) => fromBinary(output, bytes) as MessageShape<M['output']>,
+        create(input, request as never) as MessageShape<M['input']>,
+        // grpc-js compares it with the clock of the system
+        // eslint-disable-next-line no-restricted-properties
+        { deadline: Date.now() + CALL_MS },
+        (error, reply) => {
+          if (error === null && reply !== undefined) resolve(reply);
+          else reject(this.#toAgentError(error as ServiceError));
+        },
+      );
+    });
+  }
+
+  #toAgentError({ code, details }: ServiceError): AgentError {
+    const error = new AgentError(details, code);
+    return error.isUnavailable ? new AgentError(`no agent answers at ${this.#address}: ${details}`, code) : error;
+  }
+}
+
+/** Maximum of messages that wait in the client. More messages wait in the agent, which counts those that it drops. */
+const BATCH_MESSAGES = 512;
+
+function toClientEvent(message: GetEventsResponse): ClientEvent {
+  return { view: toPlainEvent(message), json: () => formatJsonLine(toJsonObject(GetEventsResponseSchema, message)) };
+}
+
+function createCredentials({ tls, ca, cert, key }: AgentAddress): ChannelCredentials {
+  if (tls !== true && ca === undefined && cert === undefined && key === undefined) return credentials.createInsecure();
+  const readPem = (file: string | undefined): Buffer | null => (file === undefined ? null : readFileSync(file));
+  return credentials.createSsl(readPem(ca), readPem(key), readPem(cert));
+}
+
+function decodeStringValue(bytes: Uint8Array | undefined): string {
+  if (bytes === undefined || bytes.length < 2) return '';
+  const lengthBytes = bytes.subarray(1).findIndex((byte) => byte < 0x80) + 1;
+  return Buffer.from(bytes.subarray(1 + lengthBytes)).toString('utf8');
+}

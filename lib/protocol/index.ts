@@ -1,0 +1,21 @@
+/**
+ * Tetragon's protocol without a connection: its messages, filters of events, and conversions of events to messages and
+ * back. The package polytrace-agent imports this file as `polytrace/protocol`, and other files of the library load it
+ * when it is needed. It is internal: programs use `connect`.
+ */
+export { EventEncoder, type LossFields } from '../encode/events.js';
+export type { EncodeOptions } from '../encode/options.js';
+export type { ProcessEvent } from '../encode/process-encoder.js';
+export { Writer } from '../encode/writer.js';
+export { compileFieldFilters } from '../filters/fields.js';
+export { compileFilters, TYPE_NUMBERS, type EventTest } from '../filters/filters.js';
+export { FilterError, LIMITS } from '../filters/limits.js';
+export * from '../proto/tetragon/eventlog.gen.js';
+export * from '../proto/tetragon/events.gen.js';
+export * from '../proto/tetragon/sensors.gen.js';
+export * from '../proto/tetragon/tetragon.gen.js';
+export { celFilter } from './cel-filter.js';
+export { formatJsonLine, formatTimestamp, toJsonObject } from './json.js';
+export { toPlainEvent } from './plain-event.js';
+export { recordedEvents, type ClientEvent } from './recorded-events.js';
+export { toGetEventsRequest, type EventsRequest } from './request.js';

@@ -1,0 +1,58 @@
+/** Reads events from a file of the JSON export and filters them as an agent does. */
+import { create, fromJson, toBinary, type JsonObject } from '@bufbuild/protobuf';
+import type { FieldFilter, JsonFields, PlainEvent, TracerEvent } from '../../types/index.js';
+import type { ProcessEvent } from '../encode/process-encoder.js';
+import { compileFilters } from '../filters/filters.js';
+import { GetEventsResponseSchema, type GetEventsResponse } from '../proto/tetragon/events.gen.js';
+import { toPlainEvent } from './plain-event.js';
+import { formatJsonLine } from './json.js';
+import { toAllowList, type EventsRequest } from './request.js';
+
+/** An event of an agent or of a file. */
+export interface ClientEvent {
+  /** Undefined for an event type that the library does not have. */
+  readonly view: PlainEvent | undefined;
+  /** Returns one line of the JSON export. */
+  readonly json: () => string;
+}
+
+/**
+ * Returns a function for the lines of the JSON export. It returns the event of a line, or undefined when a filter
+ * rejects the event. It throws an Error when the line is not an event. `shape` leaves fields out of the JSON. Throws
+ * FilterError.
+ */
+export function recordedEvents(
+  request: EventsRequest,
+  shape: FieldFilter | undefined,
+): (line: string) => ClientEvent | undefined {
+  let message: GetEventsResponse = create(GetEventsResponseSchema);
+  const filter = compileFilters(
+    { allowList: toAllowList(request), denyList: [] },
+    { eventBytes: () => toBinary(GetEventsResponseSchema, message) },
+  );
+  return (line) => {
+    const value = JSON.parse(line) as JsonObject;
+    message = create(GetEventsResponseSchema, fromJson(GetEventsResponseSchema, withLoss(value), OPTIONS));
+    const view = toPlainEvent(message);
+    if (filter !== undefined && view !== undefined && view.type !== 'lost') {
+      if (!filter(view as TracerEvent as ProcessEvent)) return undefined;
+    }
+    return { view, json: () => formatJsonLine(shape === undefined ? value : filterFields(value, shape)) };
+  };
+}
+
+const OPTIONS = { ignoreUnknownFields: true };
+
+/** Converts the library's form of a lost event to that of the protocol. */
+function withLoss({ lost, ...others }: JsonObject): JsonObject {
+  if (typeof lost !== 'object' || lost === null || Array.isArray(lost)) return others;
+  const { count = 0, hook = '', policy_name: name = '', reason = '' } = lost;
+  const info = { number_of_dropped_process_events: count, hook, policy_name: name, reason };
+  return { ...others, rate_limit_info: info };
+}
+
+function filterFields(value: JsonObject, shape: FieldFilter): object {
+  return Object.fromEntries(
+    Object.entries(value).map(([name, part]) => [name, name.startsWith('process_') ? shape(part as JsonFields) : part]),
+  );
+}

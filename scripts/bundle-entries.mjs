@@ -1,0 +1,3 @@
+// The files of dist/ that are published, without their extension. Each is a bundle of the module of lib/ with the same
+// name. Programs load `index`, and the command is `cli/main`. The others are loaded when something needs them.
+export const ENTRIES = ['index', 'cli/main', 'protocol/index', 'grpc/client', 'report/index'];
