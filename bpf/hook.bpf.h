@@ -73,7 +73,10 @@ static __always_inline u32 take_level(u32 which)
 	return NO_SCRATCH;
 }
 
-/* Nothing suspends the program between these two, if the guard is GUARD_PREEMPT. */
+/*
+ * Nothing suspends the program between these two, if the guard is GUARD_PREEMPT. Since Linux 6.13, the stack of a
+ * uprobe's program is one per CPU and program, too. A program therefore keeps nothing on its stack outside of them.
+ */
 static __always_inline void begin_exclusive(void)
 {
 #ifndef READ_PROBE
@@ -532,14 +535,12 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 
 	if (config.guard == GUARD_LEVELS)
 		taken = SCRATCH_NOT_TAKEN;
-	begin_exclusive();
 	overrides = run_entry(ctx, frame, value, &taken);
 	if (config.guard == GUARD_LEVELS) {
 		release_scratch(taken);
 		if (taken == NO_SCRATCH)
 			overrides = override_unchecked(value);
 	}
-	end_exclusive();
 	return overrides;
 }
 
@@ -604,11 +605,9 @@ static __always_inline int on_return(void *ctx, u64 frame, u64 returned)
 
 	if (config.guard == GUARD_LEVELS)
 		taken = SCRATCH_NOT_TAKEN;
-	begin_exclusive();
 	result = run_return(ctx, frame, returned, &taken);
 	if (config.guard == GUARD_LEVELS)
 		release_scratch(taken);
-	end_exclusive();
 	return result;
 }
 

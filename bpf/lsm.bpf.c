@@ -22,9 +22,12 @@ static __always_inline s32 clamp_error(s32 value)
 TYPED_SEC("lsm")
 int hook_entry(void *ctx)
 {
-	s32 value = 0;
+	s32 value = 0, result;
 
-	return on_entry(ctx, (u64)ctx, &value) ? clamp_error(value) : 0;
+	begin_exclusive();
+	result = on_entry(ctx, (u64)ctx, &value) ? clamp_error(value) : 0;
+	end_exclusive();
+	return result;
 }
 
 /*

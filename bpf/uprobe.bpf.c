@@ -53,17 +53,33 @@ static __noinline bool change_program(void *ctx, const volatile struct selector_
 	return true;
 }
 
-HOOK_SEC("uprobe")
-int hook_entry(struct pt_regs *ctx)
+/* This and on_function_return() are functions of their own because of their stack; see begin_exclusive(). */
+static __noinline int on_function_entry(struct pt_regs *ctx)
 {
 	s32 value = 0;
 
-	on_entry(ctx, thread_frame(FRAME_AT_ENTRY(ctx)), &value);
+	return on_entry(ctx, thread_frame(FRAME_AT_ENTRY(ctx)), &value);
+}
+
+static __noinline int on_function_return(struct pt_regs *ctx)
+{
+	return on_return(ctx, thread_frame(FRAME_AT_RETURN(ctx)), PT_REGS_RC(ctx));
+}
+
+HOOK_SEC("uprobe")
+int hook_entry(struct pt_regs *ctx)
+{
+	begin_exclusive();
+	on_function_entry(ctx);
+	end_exclusive();
 	return 0;
 }
 
 HOOK_SEC("uretprobe")
 int hook_return(struct pt_regs *ctx)
 {
-	return on_return(ctx, thread_frame(FRAME_AT_RETURN(ctx)), PT_REGS_RC(ctx));
+	begin_exclusive();
+	on_function_return(ctx);
+	end_exclusive();
+	return 0;
 }

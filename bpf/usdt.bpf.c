@@ -60,11 +60,19 @@ static __noinline bool change_program(void *ctx, const volatile struct selector_
 			    actions->override_value);
 }
 
-SEC("usdt")
-int hook_entry(struct pt_regs *ctx)
+/* A function of its own because of its stack; see begin_exclusive(). */
+static __noinline int on_probe(struct pt_regs *ctx)
 {
 	s32 value = 0;
 
-	on_entry(ctx, 0, &value);
+	return on_entry(ctx, 0, &value);
+}
+
+SEC("usdt")
+int hook_entry(struct pt_regs *ctx)
+{
+	begin_exclusive();
+	on_probe(ctx);
+	end_exclusive();
 	return 0;
 }
