@@ -282,7 +282,10 @@ export class AgentClient {
 
   #toAgentError({ code, details }: ServiceError): AgentError {
     const error = new AgentError(details, code);
-    return error.isUnavailable ? new AgentError(`no agent answers at ${this.#address}: ${details}`, code) : error;
+    if (!error.isUnavailable) return error;
+    // the library's message has the error of the last connection between words of its own
+    const [, reason = details] = /Last error: (?:Error: )?(.*?)\.? Resolution note:/.exec(details) ?? [];
+    return new AgentError(`no agent answers at ${this.#address}: ${reason}`, code);
   }
 }
 

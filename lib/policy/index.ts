@@ -61,10 +61,10 @@ export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
 
 /** Does the work of parsePolicy in steps. */
 export function* parsePolicySteps(yaml: string, options: ParseOptions = {}): Steps<Policy> {
-  return yield* makePolicy(yield* analyse(yaml, options.file ?? DEFAULT_FILE));
+  return yield* makePolicy(yield* analyse(yaml, options.file ?? DEFAULT_FILE), yaml);
 }
 
-function* makePolicy(analysis: Analysis): Steps<Policy> {
+function* makePolicy(analysis: Analysis, text: string): Steps<Policy> {
   const diagnostics = mergeDiagnostics(analysis.diagnostics, (yield* compileIfSupported(analysis)).diagnostics);
   if (diagnostics.some(({ severity }) => severity === 'error')) throw new PolicyError(diagnostics);
   const { kind, metadata } = analysis.data;
@@ -74,14 +74,14 @@ function* makePolicy(analysis: Analysis): Steps<Policy> {
     file: analysis.file,
   });
   analyses.set(policy, analysis);
-  texts.set(policy, yaml);
+  texts.set(policy, text);
   return policy;
 }
 
 /** The public signature in types/policy.d.ts is stricter: it checks the fields of the policy. */
 export function definePolicy(policy: object): Policy {
   const { file, text } = renderPolicy(policy);
-  return runToCompletion(makePolicy(runToCompletion(analyse(text, file, true))));
+  return runToCompletion(makePolicy(runToCompletion(analyse(text, file, true)), text));
 }
 
 /** Reads no files by itself: `files` reads those of the machine to check against. */

@@ -1,8 +1,8 @@
 /** The table of `polytrace top` fits its terminal, and the command says what to start when no agent answers. */
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
-import type { AgentClient, AgentPackage } from '../../../lib/cli/agent-api.js';
 import { runTop } from '../../../lib/cli/top.js';
+import type { AgentClient } from '../../../lib/grpc/client.js';
 import { FakeCommand } from './fake.js';
 
 const LONG = `a-policy-with-a-long-name-${'x'.repeat(200)}`;
@@ -67,19 +67,10 @@ describe('the command top', () => {
 
   it('says what to start when no agent answers', async () => {
     const command = new FakeCommand();
-    const unavailable = Object.assign(new Error('no agent answers at unix:///x: ENOENT'), { isUnavailable: true });
-    command.agentPackage = () =>
-      ({
-        AgentClient: class {
-          policies = () => Promise.reject(unavailable);
-          async *events() {}
-          close() {}
-        },
-      }) as unknown as AgentPackage;
-    assert.equal(await command.run('top', '--once'), 5);
+    assert.equal(await command.run('top', '--once', '--server', 'unix:///nowhere/x'), 5);
     assert.equal(
       command.stderr.text,
-      'polytrace: no agent answers at unix:///x: ENOENT\n    hint: start an agent as root (`polytrace agent --policy FILE`, or its service), or name one with --server\n',
+      'polytrace: no agent answers at unix:///nowhere/x: connect ENOENT /nowhere/x\n    hint: start an agent as root (`polytrace agent --policy FILE`, or its service), or name one with --server\n',
     );
   });
 });
