@@ -36,6 +36,22 @@ function lazyModuleCode(path, module) {
   Object.defineProperty(exports, name, { enumerable: true, get: () => require('${path}')[name] });`;
 }
 
+/** Packages that users may leave out. */
+const OPTIONAL = /^(@bufbuild\/protobuf|re2js)(\/|$)/;
+
+/** Loads them inside of `try`, so that bundlers of users accept that they are missing. */
+const optionalPackages = {
+  name: 'optional packages',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: OPTIONAL }, ({ path, namespace }) =>
+      namespace === 'optional' ? { path, external: true } : { path, namespace: 'optional' },
+    );
+    onLoad({ filter: OPTIONAL, namespace: 'optional' }, ({ path }) => ({
+      contents: `try { module.exports = require('${path}'); } catch (error) { throw error; }`,
+    }));
+  },
+};
+
 const shared = {
   absWorkingDir: root,
   bundle: true,
@@ -47,10 +63,15 @@ const shared = {
   logLevel: 'warning',
 };
 
-await build({ ...shared, entryPoints: ['lib/index.ts'], outfile: 'dist/index.js', plugins: [rareModules] });
+await build({
+  ...shared,
+  entryPoints: ['lib/index.ts'],
+  outfile: 'dist/index.js',
+  plugins: [rareModules, optionalPackages],
+});
 await build({
   ...shared,
   entryPoints: ['lib/cli/main.ts'],
   outfile: 'dist/cli/main.js',
-  plugins: [sharedLibrary, rareModules],
+  plugins: [sharedLibrary, rareModules, optionalPackages],
 });
