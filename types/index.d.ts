@@ -1,3 +1,4 @@
+export type * from './codes.js';
 export type * from './compatibility.js';
 export type * from './containers.js';
 export type * from './events.js';
