@@ -1,17 +1,19 @@
 /** The errors that the public interface throws. */
+import type { ErrorCode } from '../types/codes.js';
 import type { Diagnostic } from '../types/errors.js';
 
 export type { Diagnostic };
 
 export class PolytraceError extends Error {
   constructor(
-    readonly code: string,
+    readonly code: ErrorCode,
     message: string,
     readonly hint: string,
     options?: ErrorOptions,
   ) {
     super(message, options);
-    this.name = new.target.name;
+    // not the name of the class, which bundlers make shorter
+    this.name = 'PolytraceError';
   }
 }
 
@@ -20,10 +22,11 @@ export class PolicyError extends PolytraceError {
     const errors = diagnostics.filter((d) => d.severity === 'error');
     const first = errors[0] ?? diagnostics[0];
     super(
-      first?.code ?? 'POLICY_INVALID',
+      first?.code ?? 'NOT_A_POLICY',
       errors.map(formatDiagnostic).join('\n') || 'invalid policy',
       first?.hint ?? '',
     );
+    this.name = 'PolicyError';
   }
 }
 
@@ -31,8 +34,9 @@ export class KernelError extends PolytraceError {
   declare readonly errno?: string;
   declare readonly log?: string;
 
-  constructor(code: string, message: string, hint: string, detail: { errno?: string; log?: string } = {}) {
+  constructor(code: ErrorCode, message: string, hint: string, detail: { errno?: string; log?: string } = {}) {
     super(code, message, hint);
+    this.name = 'KernelError';
     if (detail.errno !== undefined) this.errno = detail.errno;
     if (detail.log !== undefined) this.log = detail.log;
   }

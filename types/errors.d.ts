@@ -1,7 +1,9 @@
+import type { DiagnosticCode, ErrorCode } from './codes.js';
+
 /** An error that polytrace throws. */
 export class PolytraceError extends Error {
   /** Stable code of the error. docs/diagnostics.md lists all codes. */
-  readonly code: string;
+  readonly code: ErrorCode;
   /** Remedy: what to do about the error. */
   readonly hint: string;
 }
@@ -23,7 +25,7 @@ export class KernelError extends PolytraceError {
 /** A mistake or warning in a policy, or a note on its check. */
 export interface Diagnostic {
   /** Code in UPPER_SNAKE. docs/diagnostics.md explains each code. */
-  readonly code: string;
+  readonly code: DiagnosticCode;
   /**
    * `error`: the policy is refused. `warning`: the policy can be loaded. `note`: a part of the policy could not be checked.
    */

@@ -1,3 +1,4 @@
+export type * from './codes.js';
 export type * from './compatibility.js';
 export * from './client.js';
 export type * from './containers.js';

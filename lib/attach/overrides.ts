@@ -1,5 +1,6 @@
 /** Checks whether a function can be overridden: before loading, and from the kernel's error. */
 import { formatHookPosition, isMatchedAtReturn, hasModifyingAction } from '../compiled/compiled-hook.js';
+import type { ErrorCode } from '../../types/codes.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { NativeError } from '../native/native-error.js';
@@ -68,6 +69,6 @@ function overrideFailureReason(kernel: Pick<KernelInfo, 'function'>): string {
   return `this kernel is built without ${missing.join(' and ')}`;
 }
 
-function overrideError(hook: CompiledHook, code: string, why: string, hint: string, detail = {}): KernelError {
+function overrideError(hook: CompiledHook, code: ErrorCode, why: string, hint: string, detail = {}): KernelError {
   return new KernelError(code, `${formatHookPosition(hook)}: ${hook.call} cannot be overridden: ${why}`, hint, detail);
 }

@@ -7,6 +7,7 @@ import {
   hookValues,
 } from '../compiled/compiled-hook.js';
 import { closeSync } from 'node:fs';
+import type { ErrorCode } from '../../types/codes.js';
 import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import type { NativeSession } from '../native/binding.js';
@@ -57,7 +58,7 @@ function resolveValue(
   prototype: FunctionInfo | undefined,
   kernel: KernelInfo,
 ): ResolvedValue {
-  const fail = ({ code, message, hint }: Omit<ResolveFailure, 'code'> & { code: string }): never => {
+  const fail = ({ code, message, hint }: Omit<ResolveFailure, 'code'> & { code: ErrorCode }): never => {
     throw new KernelError(code, `${formatValuePosition(hook, value)}: ${message}`, hint);
   };
   if (hook.syscall && value.source === undefined && !returned) {

@@ -282,7 +282,10 @@ export function addonFile(): string {
  * this module is a part of dist/index.js. In a checkout, it is also a file in its room.
  */
 function addonFolder(): string {
-  if (existsSync(path.join(__dirname, 'prebuilds'))) return __dirname;
+  // @vercel/nft copies the folders that such expressions name
+  for (const prebuilds of [`${__dirname}/prebuilds`, `${__dirname}/../prebuilds`]) {
+    if (existsSync(prebuilds)) return path.resolve(prebuilds, '..');
+  }
   const above = path.dirname(__dirname);
   return existsSync(path.join(above, 'package.json')) ? above : path.dirname(above);
 }

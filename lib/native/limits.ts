@@ -1,10 +1,11 @@
 /** Detects errors that come from a limit of this process or of the machine. */
 import { readFileSync } from 'node:fs';
+import type { ErrorCode } from '../../types/codes.js';
 import { KernelError } from '../errors.js';
 import type { FeatureName, NativeFeatures } from './features.js';
 
 interface Limit {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly describe: () => string;
   readonly hint: string;
 }

@@ -1,7 +1,9 @@
 /** Errors of the addon, and the reasons of the kernel in them. */
 
+import type { ErrorCode } from '../../types/codes.js';
+
 export interface NativeError extends Error {
-  readonly code?: string;
+  readonly code?: ErrorCode;
   readonly errno?: string;
   readonly log?: string;
   /** Index of the attach point that failed, if there are several. */

@@ -1,6 +1,6 @@
 /** Finds and reads policy files. No other file reads policies from disk. */
 import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { LibraryPolicy } from '../../types/policy.js';
 import { isDescriptorLimit, PolicyError, type Diagnostic } from '../errors.js';
 import { isLibraryPolicy, LIBRARY_PREFIX } from '../names/policy-library.js';
@@ -45,11 +45,12 @@ function libraryFile(path: string): string {
 /** Returns the files of the package's policies, by their names. */
 function libraryFiles(): ReadonlyMap<string, string> {
   // in the package, this code is in dist/; a bundle has the folder next to it
-  const candidates = ['policies', '../policies', '../../policies'].map((candidate) => join(__dirname, candidate));
+  // @vercel/nft copies the folders that such expressions name
+  const candidates = [`${__dirname}/policies`, `${__dirname}/../policies`, `${__dirname}/../../policies`];
   const folder = candidates.find((candidate) => existsSync(join(candidate, 'file-integrity.yaml')));
   if (folder === undefined) return new Map();
   const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
-  return new Map(names.sort().map((name) => [name.replace(/\.yaml$/, ''), join(folder, name)]));
+  return new Map(names.sort().map((name) => [name.replace(/\.yaml$/, ''), resolve(folder, name)]));
 }
 
 export function policyLibrary(): LibraryPolicy[] {

@@ -1,5 +1,5 @@
-// Uses of the package: publint and attw find no problem, each version of TypeScript accepts its types, and bundles that
-// esbuild builds with the commands of docs/install.md can trace.
+// Uses of the package: publint and attw find no problem, each version of TypeScript accepts its types, and bundles that are built as
+// docs/bundlers.md says can trace.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,6 +37,9 @@ const USES = {
     ),
   ...Object.fromEntries(TYPESCRIPTS.map((version) => [`TypeScript ${version}`, (folder) => compile(folder, version)])),
   esbuild: bundle,
+  webpack,
+  rollup,
+  '@vercel/nft': trace,
 };
 
 /** Compiles the program as both kinds of modules, with and without the types of Node.js. */
@@ -63,7 +66,7 @@ const OPTIONS = {
   moduleResolution: 'node16',
 };
 
-const APP = `import { openTracer } from 'polytrace';
+const APP = `import { openTracer, policyLibrary } from 'polytrace';
 import { spawnSync } from 'node:child_process';
 void (async () => {
   const tracer = await openTracer();
@@ -72,14 +75,25 @@ void (async () => {
   spawnSync('/bin/true');
   await next;
   await tracer.close();
+  if (policyLibrary().length === 0) throw new Error('the policies are missing');
   console.log('TRACED');
 })();
 `;
 
-/** Runs each command of docs/install.md that calls esbuild, and then the bundle, without the package if it contains it. */
+const page = () => readFileSync(join(root, 'docs/bundlers.md'), 'utf8');
+
+/** Runs a program in a copy of the folder, without the package that the copy does not contain. */
+function checkTraces(folder, file) {
+  const away = mkdtempSync(join(tmpdir(), 'polytrace-bundle-'));
+  cpSync(folder, away, { recursive: true });
+  const output = runCommand(away, 'node', file);
+  rmSync(away, { recursive: true });
+  if (!/^TRACED$/m.test(output)) throw new Error(`${file}: ${output}`);
+}
+
+/** Runs each command of docs/bundlers.md that calls esbuild, and then the bundle, without the package if it contains it. */
 function bundle(folder) {
-  const section = /^## Bundlers$(.*?)^## /ms.exec(readFileSync(join(root, 'docs/install.md'), 'utf8'))[1];
-  const pieces = [...section.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands);
+  const pieces = [...page().matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands);
   cpSync(npmModules('esbuild@0.28'), join(folder, 'node_modules'), { recursive: true });
   writeFileSync(join(folder, 'app.ts'), APP);
   const bundles = [];
@@ -88,14 +102,48 @@ function bundle(folder) {
     bundles.push(...[...commands.matchAll(/--outfile=(\S+)/g)].map(([, file]) => file));
   }
   for (const file of bundles) {
-    const away = mkdtempSync(join(tmpdir(), 'polytrace-bundle-'));
     const isAlone = file.startsWith('out/');
-    cpSync(isAlone ? join(folder, 'out') : folder, away, { recursive: true });
-    const output = runCommand(away, 'node', isAlone ? file.slice('out/'.length) : file);
-    rmSync(away, { recursive: true });
-    if (!/^TRACED$/m.test(output)) throw new Error(`${file}: ${output}`);
+    checkTraces(isAlone ? join(folder, 'out') : folder, isAlone ? file.slice('out/'.length) : file);
   }
-  if (bundles.length !== 4) throw new Error(`docs/install.md has ${bundles.length} bundles`);
+  if (bundles.length !== 4) throw new Error(`docs/bundlers.md has ${bundles.length} bundles of esbuild`);
+}
+
+/** Writes the program, and the configuration that docs/bundlers.md shows under this name. */
+function writeProgram(folder, configuration) {
+  writeFileSync(join(folder, 'app.mjs'), APP);
+  if (configuration === undefined) return;
+  const blocks = [...page().matchAll(/^```js\n(.*?)^```$/gms)].map(([, text]) => text);
+  writeFileSync(
+    join(folder, configuration),
+    blocks.find((text) => text.startsWith(`// ${configuration}\n`)),
+  );
+}
+
+function webpack(folder) {
+  writeProgram(folder, 'webpack.config.cjs');
+  const modules = npmModules('webpack@5', 'webpack-cli@6');
+  runCommand(folder, 'node', join(modules, 'webpack-cli/bin/cli.js'), '--config', 'webpack.config.cjs');
+  for (const name of ['prebuilds', 'policies']) {
+    cpSync(join(folder, 'node_modules/polytrace', name), join(folder, 'packed', name), { recursive: true });
+  }
+  checkTraces(join(folder, 'packed'), 'app.cjs');
+}
+
+function rollup(folder) {
+  writeProgram(folder, 'rollup.config.mjs');
+  runCommand(folder, 'node', join(npmModules('rollup@4'), 'rollup/dist/bin/rollup'), '--config', '--silent');
+  checkTraces(folder, 'rolled.mjs');
+}
+
+/** Copies only what @vercel/nft finds, as Next.js and Nitro do it. */
+function trace(folder) {
+  writeProgram(folder);
+  const module = join(npmModules('@vercel/nft@1'), '@vercel/nft/out/index.js');
+  const script = `require(${JSON.stringify(module)}).nodeFileTrace(['app.mjs'], { base: process.cwd() }).then(({ fileList }) => {
+    for (const file of fileList) require('node:fs').cpSync(file, 'traced/' + file);
+  });`;
+  runCommand(folder, 'node', '-e', script);
+  checkTraces(join(folder, 'traced'), 'app.mjs');
 }
 
 /** Installs the tarball into an empty folder, and runs the checks with it. Returns the problems, and prints a row for each. */

@@ -1,6 +1,7 @@
 /** Encodes a CompiledHook as the bytes of struct hook_config and the entries of the hook's tables. Pure. */
 import { enforcingSelectors, suppressingSelectors, hookValues } from '../../compiled/compiled-hook.js';
 import type { CelStep, ChangeTest, CompiledHook, ProcessTest, CompiledValue } from '../../compiled/compiled-policy.js';
+import type { ErrorCode } from '../../../types/codes.js';
 import { KernelError } from '../../errors.js';
 import { encodeActions, actionBytes } from './actions.js';
 import { encodeCel } from './cel.js';
@@ -157,7 +158,7 @@ function syscallRegisters({ syscall }: CompiledHook, { ia32 }: EncodeContext): n
  */
 function encodeItems<T>(
   hook: CompiledHook,
-  code: string,
+  code: ErrorCode,
   items: readonly T[],
   limit: number,
   encode: (item: T, index: number) => void,

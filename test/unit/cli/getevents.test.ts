@@ -551,41 +551,41 @@ describe('polytrace getevents', () => {
 
     it('errors in policies: all diagnostics, status 1', async () => {
       const error = new PolicyError([
-        { ...position, code: 'FIELD_UNKNOWN', severity: 'error', message: 'unknown field' },
-        { ...position, line: 9, hint: '', code: 'VALUE_INVALID', severity: 'error', message: 'not a \u001b[2J number' },
+        { ...position, code: 'UNKNOWN_FIELD', severity: 'error', message: 'unknown field' },
+        { ...position, line: 9, hint: '', code: 'WRONG_TYPE', severity: 'error', message: 'not a \u001b[2J number' },
       ]);
       assert.equal(await runFailing(error), 1);
       assert.equal(
         command.stderr.text,
-        'p.yaml:3:5: error FIELD_UNKNOWN: unknown field\n    hint: mind the gap\n' +
-          'p.yaml:9:5: error VALUE_INVALID: not a \\u{1b}[2J number\n',
+        'p.yaml:3:5: error UNKNOWN_FIELD: unknown field\n    hint: mind the gap\n' +
+          'p.yaml:9:5: error WRONG_TYPE: not a \\u{1b}[2J number\n',
       );
       assert.equal(command.stdout.text, '');
     });
 
     it('errors of the kernel: what is missing, status 3', async () => {
-      const error = new KernelError('CAPABILITY_MISSING', 'CAP_BPF is missing', 'run as root', {
+      const error = new KernelError('NOT_PERMITTED', 'CAP_BPF is missing', 'run as root', {
         log: 'line 1\nline 2',
       });
       assert.equal(await runFailing(error), 3);
       assert.equal(
         command.stderr.text,
-        'polytrace: error CAPABILITY_MISSING: CAP_BPF is missing\n    hint: run as root\n    | line 1\n    | line 2\n',
+        'polytrace: error NOT_PERMITTED: CAP_BPF is missing\n    hint: run as root\n    | line 1\n    | line 2\n',
       );
     });
 
     it('other errors of the library: status 1', async () => {
-      assert.equal(await runFailing(new PolytraceError('POLICY_LOADED', 'there is one', '')), 1);
-      assert.equal(command.stderr.text, 'polytrace: error POLICY_LOADED: there is one\n');
+      assert.equal(await runFailing(new PolytraceError('POLICY_EXISTS', 'there is one', '')), 1);
+      assert.equal(command.stderr.text, 'polytrace: error POLICY_EXISTS: there is one\n');
     });
 
     it('a tracer that does not close cleanly is reported', async () => {
-      command.tracer.onClose = () => Promise.reject(new KernelError('DETACH_FAILED', 'no', ''));
+      command.tracer.onClose = () => Promise.reject(new KernelError('SENSOR_ATTACH', 'no', ''));
       const status = command.run('getevents');
       await command.stderr.waitFor('ready');
       command.signals.emit('SIGINT');
       assert.equal(await status, 3);
-      assert.match(command.stderr.text, /DETACH_FAILED/);
+      assert.match(command.stderr.text, /SENSOR_ATTACH/);
     });
   });
 });

@@ -108,7 +108,7 @@ describe('polytrace', () => {
     });
 
     const diagnostic = (severity: Diagnostic['severity'], file: string, line: number): Diagnostic => ({
-      code: 'FIELD_UNKNOWN',
+      code: 'UNKNOWN_FIELD',
       severity,
       message: 'unknown field "x"',
       hint: 'did you mean "y"?',
@@ -136,7 +136,7 @@ describe('polytrace', () => {
       assert.equal(await runValidate('odd.yaml'), 0);
       assert.match(
         command.relativeOutput(folder),
-        /^odd\.yaml:4:3: warning FIELD_UNKNOWN: [^\n]*\n {4}hint: [^\n]*\nodd\.yaml: ok, 1 warning\n$/,
+        /^odd\.yaml:4:3: warning UNKNOWN_FIELD: [^\n]*\n {4}hint: [^\n]*\nodd\.yaml: ok, 1 warning\n$/,
       );
     });
 
@@ -145,9 +145,9 @@ describe('polytrace', () => {
       assert.equal(
         command.relativeOutput(folder),
         'good.yaml: ok\n' +
-          'bad.yaml:2:3: error FIELD_UNKNOWN: unknown field "x"\n    hint: did you mean "y"?\n' +
-          'bad.yaml:7:3: error FIELD_UNKNOWN: unknown field "x"\n    hint: did you mean "y"?\n' +
-          'odd.yaml:4:3: warning FIELD_UNKNOWN: unknown field "x"\n    hint: did you mean "y"?\n' +
+          'bad.yaml:2:3: error UNKNOWN_FIELD: unknown field "x"\n    hint: did you mean "y"?\n' +
+          'bad.yaml:7:3: error UNKNOWN_FIELD: unknown field "x"\n    hint: did you mean "y"?\n' +
+          'odd.yaml:4:3: warning UNKNOWN_FIELD: unknown field "x"\n    hint: did you mean "y"?\n' +
           'odd.yaml: ok, 1 warning\n',
       );
     });
