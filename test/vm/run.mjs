@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // Runs a command in a virtual machine: node test/vm/run.mjs [options] [--] COMMAND [ARGUMENT...]
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { knownKernels } from './kernels.mjs';
 import { runInVm, VmError } from './vm.mjs';
@@ -49,7 +50,7 @@ async function main() {
     memoryMb: Number(values.memory),
     icount: values.icount,
     append: values.append,
-    ...(values.folder === undefined ? {} : { folder: values.folder }),
+    ...(values.folder === undefined ? {} : { folder: resolve(values.folder) }),
   });
   return status;
 }
