@@ -1,4 +1,5 @@
 /** Converts the errors of an agent to those that a tracer throws. */
+import type { DiagnosticCode, ErrorCode } from '../../types/codes.js';
 import { PolicyError, PolytraceError, type Diagnostic } from '../errors.js';
 import type { AgentError } from '../grpc/client.js';
 import { loadGrpc } from './lazy-modules.js';
@@ -33,12 +34,21 @@ function toPolicyError(message: string): PolicyError | undefined {
 function parseDiagnostic(line: string): Diagnostic | undefined {
   const [, file = '', row, column, code = '', message = '', hint = ''] = DIAGNOSTIC.exec(line) ?? [];
   if (row === undefined || column === undefined) return undefined;
-  return { severity: 'error', file, line: Number(row), column: Number(column), code, message, hint, text: '' };
+  return {
+    severity: 'error',
+    file,
+    line: Number(row),
+    column: Number(column),
+    code: code as DiagnosticCode,
+    message,
+    hint,
+    text: '',
+  };
 }
 
 function toCodedError({ message, status }: AgentError): PolytraceError {
   const [, code, text = '', hint = ''] = CODED.exec(message) ?? [];
-  if (code !== undefined) return new PolytraceError(code, text, hint);
+  if (code !== undefined) return new PolytraceError(code as ErrorCode, text, hint);
   if (status === 'NOT_FOUND') return new PolytraceError('NO_SUCH_POLICY', message, 'policies() lists all policies');
   if (status === 'ALREADY_EXISTS') {
     return new PolytraceError('POLICY_EXISTS', message, 'remove or replace that policy, or use another metadata.name');

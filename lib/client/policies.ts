@@ -1,4 +1,5 @@
 /** Converts policies between a tracer's types and the protocol. */
+import type { DiagnosticCode } from '../../types/codes.js';
 import { fileURLToPath } from 'node:url';
 import type { AgentPolicy } from '../../types/client.js';
 import type { HookCounts, HookStatus, PolicySource, PolicyStatus } from '../../types/tracer.js';
@@ -52,7 +53,16 @@ function toStatus(message: TracingPolicyStatus, name: string): PolicyStatus {
     }),
     skipped,
     warnings: warnings.map(({ code, message: text, hint, file: source, line, column, text: at }) => {
-      return { code, severity: 'warning', message: text, hint, file: source, line, column, text: at };
+      return {
+        code: code as DiagnosticCode,
+        severity: 'warning',
+        message: text,
+        hint,
+        file: source,
+        line,
+        column,
+        text: at,
+      };
     }),
     requests: {
       started: Number(requests?.started ?? 0),

@@ -40,7 +40,18 @@ class MemoryTracer {
       scope: { state: 'active', containers: 3 },
       hooks: [{ call: 'f', functionName: 'f', functions: ['f', 'g'], attach: 'kprobe.multi', ...counts }],
       skipped: ['h'],
-      warnings: [{ code: 'W', severity: 'warning', message: 'm', hint: 'h', file: 'p', line: 2, column: 3, text: 'x' }],
+      warnings: [
+        {
+          code: 'MASK_DECIMAL',
+          severity: 'warning',
+          message: 'm',
+          hint: 'h',
+          file: 'p',
+          line: 2,
+          column: 3,
+          text: 'x',
+        },
+      ],
       requests: { started: 4, answered: 3, failed: 1, dropped: 0 },
       ...counts,
     };
