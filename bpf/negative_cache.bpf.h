@@ -178,7 +178,11 @@ static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u
 	if (!entry)
 		return CACHE_BYPASS;
 	if (entry->key == key) {
-		if (is_hit(entry, task, dentry, mnt, candidates))
+		const struct negative_entry *same = entry;
+
+		/* for the compiler, another pointer: it stays in a register, while `entry` waits on the stack */
+		opaque(same);
+		if (is_hit(same, task, dentry, mnt, candidates))
 			return CACHE_HIT;
 		entry->key = 0;
 	} else if (entry->last_miss != key) {

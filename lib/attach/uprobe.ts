@@ -5,6 +5,7 @@ import { fileOffset } from '../elf/elf-info.js';
 import { withVerifiedFile } from '../elf-files/verified-file.js';
 import { formatHookPosition, hasModifyingAction, hasReturnProgram } from '../compiled/compiled-hook.js';
 import type { CompiledHook } from '../compiled/compiled-policy.js';
+import { checkFileAnswers } from './answering-file.js';
 import { attachUprobes } from './multiple-uprobes.js';
 import type { NativeError } from '../native/native-error.js';
 import { overrideChanges } from './program-changes.js';
@@ -12,9 +13,11 @@ import type { AttachResult, AttachRequest } from './request.js';
 import { attachSingle, checkFeature, skipIfMissing } from './single.js';
 
 export function attachUprobe(request: AttachRequest): Promise<AttachResult | undefined> {
-  return skipIfMissing(request, () =>
-    request.hook.places === undefined ? attachOne(request) : attachSeveral(request),
-  );
+  const { hook } = request;
+  return skipIfMissing(request, async () => {
+    await checkFileAnswers(hook, hook.program?.path ?? '');
+    return hook.places === undefined ? attachOne(request) : attachSeveral(request);
+  });
 }
 
 async function attachOne(request: AttachRequest): Promise<AttachResult | undefined> {

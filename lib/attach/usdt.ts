@@ -6,6 +6,7 @@ import { formatHookPosition, formatValuePosition, hookValues } from '../compiled
 import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { kernelDetail, type NativeError } from '../native/native-error.js';
 import { missingReason } from '../native/preflight.js';
+import { checkFileAnswers } from './answering-file.js';
 import { notAvailableError } from './mechanisms.js';
 import { argumentChanges } from './program-changes.js';
 import type { AttachResult, AttachRequest } from './request.js';
@@ -15,6 +16,7 @@ export function attachUsdt(request: AttachRequest): Promise<AttachResult | undef
   const { hook, context } = request;
   const { path = '', provider = '', name = '' } = hook.usdt ?? {};
   return skipIfMissing(request, async () => {
+    await checkFileAnswers(hook, path);
     const points = await findProbePoints(hook);
     return attachSingle(request, {
       attachment: { mechanism: 'usdt', target: name, group: provider, path, entry: true, return: false },

@@ -200,6 +200,7 @@ export interface ProcessFacts {
 /** Each method but dropLate resolves to null if the call was dropped. See lib/native/file-reader.ts. */
 export interface NativeFileReader {
   readPart(path: string, offset: number, length: number): Promise<FilePart | false | null>;
+  isLocalFile(path: string): Promise<boolean | null>;
   findMappings(pid: number, addresses: BigUint64Array): Promise<(Mapping | false)[] | null>;
   readProcess(pid: number, executable: Buffer, isHostView: boolean): Promise<ProcessFacts | null>;
   openPath(path: string): Promise<number | false | null>;

@@ -24,6 +24,11 @@ export class FileReader {
     return this.#watch(this.#native.readPart(path, offset, length));
   }
 
+  /** True if the file is on a local file system that this process has mounted. */
+  isLocalFile(path: string): Promise<boolean | undefined> {
+    return this.#watch(this.#native.isLocalFile(path));
+  }
+
   /** Returns the mapping of each address; `false` for an address where nothing is mapped. */
   findMappings(pid: number, addresses: readonly bigint[]): Promise<readonly (Mapping | false)[] | undefined> {
     return this.#watch(this.#native.findMappings(pid, BigUint64Array.from(addresses)));

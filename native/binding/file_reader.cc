@@ -56,6 +56,7 @@ Napi::Function FileReader::define(Napi::Env env) {
   return DefineClass(env, "FileReader",
                      {
                          InstanceMethod<&FileReader::call<&FileReader::read_part>>("readPart"),
+                         InstanceMethod<&FileReader::call<&FileReader::is_local_file>>("isLocalFile"),
                          InstanceMethod<&FileReader::call<&FileReader::find_mappings>>("findMappings"),
                          InstanceMethod<&FileReader::call<&FileReader::read_process>>("readProcess"),
                          InstanceMethod<&FileReader::call<&FileReader::open_path>>("openPath"),
@@ -81,6 +82,14 @@ Napi::Value FileReader::read_part(const Napi::CallbackInfo& info) {
     return [part](Napi::Env env) -> Napi::Value {
       return *part ? to_object(env, **part) : Napi::Boolean::New(env, false);
     };
+  });
+}
+
+Napi::Value FileReader::is_local_file(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  return threads_.run(info.Env(), [path]() -> FileThreads::Result {
+    const bool is_local = polytrace::is_local_file(path);
+    return [is_local](Napi::Env env) -> Napi::Value { return Napi::Boolean::New(env, is_local); };
   });
 }
 

@@ -25,6 +25,8 @@ class FileReader : public Napi::ObjectWrap<FileReader> {
 
   // readPart(path, offset, length) -> { device, inode, size, modifiedNs, bytes } or false
   Napi::Value read_part(const Napi::CallbackInfo& info);
+  // isLocalFile(path)
+  Napi::Value is_local_file(const Napi::CallbackInfo& info);
   // findMappings(pid, BigUint64Array) -> for each address { start, end, offset, isLocal, name }, or false
   Napi::Value find_mappings(const Napi::CallbackInfo& info);
   // readProcess(pid, executable, isHostView) -> { commandLine, runsHostFile }

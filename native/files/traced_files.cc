@@ -98,6 +98,14 @@ std::optional<FilePart> read_part(const std::string& path, const FileRange& rang
   return part;
 }
 
+bool is_local_file(const std::string& path) {
+  const Fd file(open(path.c_str(), O_PATH | O_CLOEXEC));
+  const auto key = read_key(file);
+  if (!key) return false;
+  const std::vector<Device> local = list_local_devices(static_cast<uint32_t>(getpid()));
+  return std::find(local.begin(), local.end(), key->device) != local.end();
+}
+
 ProcessFacts read_process(uint32_t pid, const std::string& executable, bool is_host_view) {
   ProcessFacts facts;
   const Fd command(open(process_file(pid, "cmdline").c_str(), O_RDONLY | O_CLOEXEC));

@@ -35,6 +35,9 @@ struct FilePart {
 // Reads a part of a file; fewer bytes if the file ends before. Returns nothing if it is not a readable regular file.
 std::optional<FilePart> read_part(const std::string& path, const FileRange& range);
 
+// True if the file is on a local file system that this process has mounted.
+bool is_local_file(const std::string& path);
+
 struct Device {
   uint32_t major = 0;
   uint32_t minor = 0;

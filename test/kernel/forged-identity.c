@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -87,10 +88,10 @@ static unsigned long stat_field(const char *stat, int index)
 	return strtoul(at, NULL, 10);
 }
 
-static void replace_executable(const char *path)
+static void replace_executable(int file)
 {
 	static char stat[4096];
-	struct prctl_mm_map map = { .exe_fd = open(path, O_RDONLY) };
+	struct prctl_mm_map map = { .exe_fd = file };
 	int fd = open("/proc/self/stat", O_RDONLY);
 
 	check(read(fd, stat, sizeof(stat) - 1), "stat");
@@ -112,7 +113,7 @@ static void replace_executable(const char *path)
 
 static int replace_in_child(void *path)
 {
-	replace_executable(path);
+	replace_executable(open(path, O_RDONLY));
 	return 0;
 }
 
@@ -120,7 +121,14 @@ static int replace_in_child(void *path)
 static void replace(const char *path)
 {
 	check(unshare(CLONE_NEWUSER), "unshare");
-	replace_executable(path);
+	replace_executable(open(path, O_RDONLY));
+	wait_and_call();
+}
+
+/* The handler of binfmt_misc for another program, whose file it gets as a descriptor. */
+static void handle_program(int file)
+{
+	replace_executable(file);
 	wait_and_call();
 }
 
@@ -203,8 +211,11 @@ static void open_handle(const char *folder)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
+	int handled = (int)getauxval(AT_EXECFD);
 
-	if (!strcmp(what, "call"))
+	if (handled)
+		handle_program(handled);
+	else if (!strcmp(what, "call"))
 		syscall(SYS_kcmp, 0, 0, 0, 0, 0);
 	else if (!strcmp(what, "wait"))
 		wait_and_call();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
@@ -12,6 +12,8 @@ const FOLDER = '/srv/forged';
 /** The program that policies leave out, and another one. They have the same bytes. */
 const REAL = `${FOLDER}/real`;
 const OTHER = `${FOLDER}/other`;
+/** A link to the first one, whose name a handler of binfmt_misc matches. */
+const LINK = `${FOLDER}/link.forged`;
 /** The longest name that a thread can have. */
 const NAME = '/usr/sbin/sshd';
 const USER = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
@@ -82,6 +84,7 @@ describe('forged identity', () => {
     mkdirSync(FOLDER, { recursive: true });
     execFileSync('cc', ['-O1', '-pthread', '-o', REAL, join(__dirname, 'forged-identity.c')]);
     copyFileSync(REAL, OTHER);
+    symlinkSync(REAL, LINK);
   });
   const close = async (): Promise<void> => {
     await recording?.close();
@@ -120,6 +123,24 @@ describe('forged identity', () => {
       ]);
     });
   }
+
+  /** Since Linux 6.7, a user namespace can have handlers of its own. */
+  const itWithHandlers = kernel === '6.1' ? it.skip : it;
+
+  itWithHandlers(
+    'an executable that a handler of binfmt_misc in a user namespace has got as a descriptor',
+    async () => {
+      execFileSync('modprobe', ['binfmt_misc']);
+      const mount = `${FOLDER}/handlers`;
+      mkdirSync(mount, { recursive: true });
+      const script = `mount -t binfmt_misc none ${mount} && echo ':forged:E::forged::${OTHER}:O' > ${mount}/register && exec ${LINK}`;
+      const forged = await WaitingProcess.start(...USER, 'unshare', '-Urm', 'sh', '-c', script);
+      assert.equal(readlinkSync(`/proc/${forged.pid}/exe`), REAL);
+      assert.deepEqual(await reportCalls(await openLater(), [EXEMPT, OTHERS], () => forged.go()), [
+        ['exempt', REAL, true],
+      ]);
+    },
+  );
 
   it('the exec of a program that policies leave out is not doubted', async () => {
     const running = [

@@ -19,11 +19,13 @@ const MODEL_FILE = '/sys/kernel/debug/sched/preempt';
 const MODEL = existsSync(MODEL_FILE) ? (/\((\w+)\)/.exec(readFileSync(MODEL_FILE, 'utf8'))?.[1] ?? '') : '';
 const IS_PREEMPTIBLE = !['none', 'voluntary'].includes(MODEL);
 
-/** About 2,400 bytes of path: a walk takes long, and the whole path is recorded. */
-const DEPTH = 1200;
-const THREADS = 24;
-/** Other kernels never suspend a program, so a few calls show that. */
-const ROUNDS = IS_PREEMPTIBLE ? 100 : 10;
+/**
+ * With a depth of 1,200, a path has about 2,400 bytes: a walk takes long, and the whole path is recorded. Other kernels
+ * never suspend a program, so a short attack is enough there.
+ */
+const { DEPTH, THREADS, ROUNDS } = IS_PREEMPTIBLE
+  ? { DEPTH: 1200, THREADS: 24, ROUNDS: 100 }
+  : { DEPTH: 50, THREADS: 4, ROUNDS: 16 };
 /** Half of the threads read the file that the policies are about. */
 const READS = (THREADS / 2) * ROUNDS;
 

@@ -64,6 +64,40 @@ describe('files that do not answer', function () {
     assert.deepEqual([executable, untrusted, hasArguments], [fuse.program, true, true]);
   });
 
+  for (const [silence, what] of [
+    ['stop', 'nothing'],
+    ['hold', 'only the beginning'],
+  ] as const) {
+    it(`a uprobe on a file of which ${what} can be read is refused, and other policies go on`, async () => {
+      const silent = await SilentFuse.mount(join(shop.folder, `probed-${silence}`), compile('hanging', '-static'));
+      fuse = silent;
+      silent[silence]();
+      const policy = (name: string, path: string): string =>
+        JSON.stringify(`apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: ${name} }
+spec:
+  uprobes: [{ path: ${path}, symbols: [main] }]`);
+      const { status, stdout, stderr } = await runScript(
+        `${WATCH}
+         const tracer = await polytrace.openTracer();
+         const refused = await tracer.addPolicy({ yaml: ${policy('silent', silent.program)} }).then(() => ['added'], ({ code, message }) => [code, message]);
+         await tracer.addPolicy({ yaml: ${policy('other', shop.helper)} });
+         const names = tracer.policies().map(({ name }) => name);
+         await tracer.close();
+         out([worst, refused, names]);`,
+        // the kernel lets no process end that waits for a file
+        { timeout: 60_000, onOutput: () => silent.go() },
+      );
+      assert.deepEqual([status, stderr], [0, '']);
+      const [worst, [code, message], names] = JSON.parse(stdout) as [number, [string, string], string[]];
+      assert.ok(worst < DELAY_MS, `${worst.toFixed()} ms`);
+      assert.equal(code, 'FILE_NOT_ANSWERING');
+      assert.ok(message.includes(`${silent.program} does not answer`), message);
+      assert.deepEqual(names, ['other']);
+    });
+  }
+
   it('stack traces of a process with 64,000 mappings', async function () {
     needsOwnSpeed.call(this);
     const program = compile('mappings', '-fno-omit-frame-pointer', '-rdynamic');

@@ -188,17 +188,20 @@ interface ScriptOptions {
   readonly command?: readonly string[];
   readonly nodeArgs?: readonly string[];
   readonly timeout?: number;
+  /** Called at the first output of the script. */
+  readonly onOutput?: () => void;
 }
 
 export async function runScript(
   body: string,
-  { command = [], nodeArgs = [], timeout = SLOW ? 160_000 : 40_000 }: ScriptOptions = {},
+  { command = [], nodeArgs = [], timeout = SLOW ? 160_000 : 40_000, onOutput }: ScriptOptions = {},
 ): Promise<{ status: number | null; signal: string | null; stdout: string; stderr: string }> {
   const [file = process.execPath, ...args] = [...command, process.execPath, ...nodeArgs, '-e', script(body)];
   const child = spawn(file, args, { stdio: 'pipe', timeout, killSignal: 'SIGKILL' });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => (stdout += String(chunk)));
+  if (onOutput !== undefined) child.stdout.once('data', onOutput);
   child.stderr.on('data', (chunk) => (stderr += String(chunk)));
   const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
   return { status, signal, stdout, stderr };

@@ -9,6 +9,7 @@ class SilentReader implements NativeFileReader {
   #drop: (value: null) => void = () => undefined;
   #wait = (): Promise<null> => new Promise((resolve) => (this.#drop = resolve));
   readPart = this.#wait;
+  isLocalFile = this.#wait;
   findMappings = this.#wait;
   readProcess = this.#wait;
   openPath = this.#wait;
@@ -25,6 +26,7 @@ describe('the reader of files', () => {
     const reader = new FileReader({ FileReader: function FakeReader() { return native; } } as unknown as NativeBinding); // prettier-ignore
     for (const call of [
       () => reader.readPart('/a', 0, 1),
+      () => reader.isLocalFile('/a'),
       () => reader.findMappings(1, [1n]),
       () => reader.readProcess(1, Buffer.from('/a'), true),
       () => reader.openPath('/a'),
@@ -32,6 +34,6 @@ describe('the reader of files', () => {
     ]) {
       assert.equal(await call(), undefined);
     }
-    assert.equal(native.checks, 5);
+    assert.equal(native.checks, 6);
   });
 });

@@ -1,0 +1,76 @@
+/**
+ * A process with very many mappings: user stack traces never block the event loop. Before Linux 6.11, the addon has to
+ * read the list of all mappings, on a thread of its own.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessUprobeEvent, TracerEvent } from '../../types/index.js';
+import { kernel, Recording } from './support.js';
+
+const PROGRAM = '/tmp/mappings';
+const MAPPINGS = 64_000;
+const EVENTS = 5;
+const DELAY_MS = 200;
+
+const POLICY = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: mappings }
+spec:
+  uprobes: [{ path: ${PROGRAM}, symbols: [probed], selectors: [{ matchActions: [{ action: Post, userStackTrace: true }] }] }]
+`;
+
+const isProbed = (event: TracerEvent): event is ProcessUprobeEvent => event.type === 'process_uprobe';
+
+/** The time in which this thread had the processor, or did not want it: the guest has one processor for all threads. */
+function ownTime(): number {
+  const [, waited] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ');
+  return performance.now() - Number(waited) / 1e6;
+}
+
+/** Resolves to the longest delay of the event loop, in milliseconds, while `run` runs. */
+async function longestDelay(run: () => Promise<void>): Promise<number> {
+  let worst = 0;
+  let last = ownTime();
+  const timer = setInterval(() => {
+    const now = ownTime();
+    worst = Math.max(worst, now - last);
+    last = now;
+  }, 1);
+  await run();
+  clearInterval(timer);
+  return worst;
+}
+
+describe(`a process with ${MAPPINGS} mappings`, () => {
+  let recording: Recording;
+  let child: ChildProcess;
+  before(async () => {
+    const source = join(__dirname, '..', 'native', 'programs', 'mappings.c');
+    execFileSync('cc', ['-O1', '-fno-omit-frame-pointer', '-rdynamic', '-o', PROGRAM, source]);
+    recording = await Recording.open(POLICY);
+    child = spawn(PROGRAM, [String(MAPPINGS)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+  });
+  after(async () => {
+    child.kill();
+    await recording.close();
+  });
+
+  it('its stack traces do not block the event loop', async () => {
+    const from = recording.events.length;
+    const delay = await longestDelay(async () => {
+      const arrived = recording.waitForMore(EVENTS, isProbed);
+      child.stdin?.write('go\n'.repeat(EVENTS));
+      await arrived;
+    });
+    const frames = recording.events.slice(from).filter(isProbed).map(({ userStack }) => userStack?.[0]); // prettier-ignore
+    assert.equal(frames.length, EVENTS);
+    assert.ok(frames.every((frame) => (frame?.address ?? 0n) > 0n));
+    // the list of all mappings may take too long; single ones never do
+    if (kernel === 'newest') assert.deepEqual([...new Set(frames.map((frame) => frame?.symbol))], ['probed']);
+    assert.ok(delay < DELAY_MS, `${delay.toFixed()} ms`);
+  });
+});
