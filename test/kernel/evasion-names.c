@@ -97,7 +97,7 @@ static void do_deep(char **arg)
 	read_from(fd);
 }
 
-static void unshare_mounts(void)
+void unshare_mounts(void)
 {
 	check(unshare(CLONE_NEWNS), "unshare");
 	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");

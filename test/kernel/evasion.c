@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "evasion.h"
 
-enum { TOKENS_MAX = 10 };
+enum { TOKENS_MAX = 12 };
 
 static const char *mark;
 
@@ -48,11 +48,16 @@ void write_path(const char *path)
 	check(write(open_file(path, O_WRONLY), "x", 1), "write");
 }
 
-void announce(void)
+void announce_pid(pid_t pid)
 {
 	char line[64];
-	int length = snprintf(line, sizeof(line), "%s %d\n", mark, getpid());
+	int length = snprintf(line, sizeof(line), "%s %d\n", mark, pid);
 	check(write(1, line, length), "announce");
+}
+
+void announce(void)
+{
+	announce_pid(getpid());
 }
 
 static const struct technique *find_technique(const struct technique *techniques, char **token)
@@ -61,7 +66,7 @@ static const struct technique *find_technique(const struct technique *techniques
 	while (token[1 + args] != NULL)
 		args++;
 	for (; techniques->name != NULL; techniques++)
-		if (!strcmp(techniques->name, token[0]) && techniques->args == args)
+		if (!strcmp(techniques->name, token[0]) && (techniques->args == args || techniques->args == ANY_ARGS))
 			return techniques;
 	return NULL;
 }
@@ -71,6 +76,8 @@ void run_technique(char **token)
 	const struct technique *technique = find_technique(call_techniques, token);
 	if (technique == NULL)
 		technique = find_technique(name_techniques, token);
+	if (technique == NULL)
+		technique = find_technique(entry_techniques, token);
 	if (technique == NULL) {
 		fprintf(stderr, "no such technique: %s\n", token[0]);
 		_exit(2);

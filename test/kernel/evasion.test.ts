@@ -32,8 +32,10 @@ const encodePath = (path: string): Buffer =>
   Buffer.from(path.replace('\\n', '\n').replace('\\xff', '\u00ff'), path.includes('\\xff') ? 'latin1' : 'utf8');
 
 function prepareFiles(): void {
-  const sources = ['evasion.c', 'evasion-calls.c', 'evasion-names.c'].map((name) => join(__dirname, name));
-  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-o', PROGRAM, ...sources]);
+  const sources = ['evasion.c', 'evasion-calls.c', 'evasion-names.c', 'evasion-entries.c'].map((name) =>
+    join(__dirname, name),
+  );
+  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-mno-red-zone', '-o', PROGRAM, ...sources]);
   if (kernel === '6.12') execFileSync('modprobe', ['-a', 'overlay', 'loop']);
   for (const folder of [EMPTY, TARGET, HOME_KEYS, '/root/.ssh']) mkdirSync(folder, { recursive: true });
   const beside = ['exchange', 'race', 'over'].map((name) => join(FOLDER, name));
