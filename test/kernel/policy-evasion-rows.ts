@@ -1,142 +1,103 @@
 /**
- * Ways around policies, and the hooks of each policy that report them: of our example, of the published policy for file
- * monitoring, and of all policies of the package. A policy that a row does not name must report nothing.
+ * Ways around policies: attacks, and the hooks of each policy that report them. The policies are our example, the
+ * published policy for file monitoring, and all policies of the package. For a policy that an attack does not name, it
+ * is none: the policy must report nothing.
  */
-import { kernel } from './support.js';
-
-export interface EvasionRow {
+export interface Attack {
   readonly title: string;
-  /** An action of evasion.c; with `late`, of evasion-late.c, which prepares it before the policies are loaded. */
+  /** A technique of evasion.c and its arguments. */
   readonly action: readonly (string | number)[];
+  /** It prepares its technique before the policies are loaded. */
   readonly late?: true;
+  /** It runs as a program that the policy `egress` names. */
+  readonly shell?: true;
   /** By name of the policy: the functions of its events. */
-  readonly reports: Readonly<Record<string, readonly string[]>>;
-  /** If set, the way exists only on these kernels. */
-  readonly kernels?: readonly string[];
+  readonly reports?: Readonly<Record<string, readonly string[]>>;
+  /** By name of the policy: it reports nothing, and this closes the way. docs/policy-library.md has the same sentence. */
+  readonly open?: Readonly<Record<string, string>>;
+  /** By kernel: the attack fails with this message, because the kernel does not have the way. */
+  readonly lacks?: Readonly<Record<string, string>>;
+}
+
+export interface Way {
+  readonly name: string;
+  readonly attacks: readonly Attack[];
+  /** By name of the policy: why this is no way around it. */
+  readonly excluded?: Readonly<Record<string, string>>;
 }
 
 export const EXAMPLE = 'file-monitoring';
 export const UPSTREAM = 'file-monitoring-filtered';
 
 export const FOLDER = '/srv/policy-evasion';
+export const EMPTY = `${FOLDER}/empty`;
+export const TARGET = `${FOLDER}/target`;
+export const FAKE = `${FOLDER}/fake`;
+/** A secret that every user may read, so that attacks need no privilege. */
 export const SECRET = '/etc/shadow-evasion';
-/** A secret that user 1000 may read. */
-export const OWN_SECRET = '/etc/shadow-own';
-export const MOUNT_POINT = '/etc/evasion-mount';
-export const COVERED = '/etc/evasion-covered';
-export const COLD_FOLDER = '/etc/shadow-cold';
-export const COLD_NAME = 'file';
-/** The device with the file that is not cached. */
-export const DEVICE = '/dev/loop7';
-/** The policy `egress` names this program. A row mounts evasion-late.c over it. */
+export const SECRET_NAME = 'shadow-evasion';
+/** A file that runs programs. */
+export const JOB = '/etc/cron.evasion';
+export const JOB_NAME = 'cron.evasion';
+export const JOBS = '/etc/cron.evasion-folder';
+/** A folder that everybody can write. */
+export const TEMPORARY = '/tmp/policy-evasion-program';
+/** The folder of a cgroup, whose files no other program looks up. */
+export const COLD_FOLDER = '/etc/shadow-cold/evasion';
+/** The file that is bound over a program which the policy `egress` names, and that program. */
 export const SHELL = '/usr/bin/dash';
+/** A disk with a copy of our program, and the folder on which an attack mounts it. */
+export const DISK = '/dev/loop7';
+export const DISK_FOLDER = `${FOLDER}/disk`;
+export const DISK_PROGRAM = 'program';
+export const MODULE = '/tmp/dummy-evasion.ko';
+export const PUBLIC_ADDRESS = '203.0.113.1';
+export const PRIVATE_ADDRESS = '127.0.0.1';
+export const MANAGER = ['program', '/usr/bin/dpkg', '--version'] as const;
 
-const READ = 'security_file_permission';
-const everyReader = { [EXAMPLE]: [READ], [UPSTREAM]: [READ], credentials: [READ] };
-/** The functions that show a bind mount or its copy. */
-const LOOPBACK = '__do_loopback';
-const [NEW_MOUNT, MOVE_MOUNT] = ['security_sb_kern_mount', 'security_move_mount'];
+/** Functions of hooks. */
+export const [READ, CHECK_EXEC, CHMOD] = ['security_file_permission', 'security_bprm_check', 'security_path_chmod'];
+export const [LOOPBACK, LAYER] = ['__do_loopback', 'clone_private_mount'];
+export const [MOUNT, NEW_MOUNT, MOVE_MOUNT] = ['security_sb_mount', 'security_sb_kern_mount', 'security_move_mount'];
 
-const MOUNTS: readonly EvasionRow[] = [
-  {
-    title: 'a file system by fsopen, fsmount and move_mount over a system folder',
-    action: ['mounts', 'fsmount', MOUNT_POINT, `${MOUNT_POINT}/file`],
-    reports: { [EXAMPLE]: [READ, MOVE_MOUNT], [UPSTREAM]: [READ], 'file-integrity': [READ] },
-  },
-  {
-    title: 'the same in a pid namespace',
-    action: ['mounts', 'pidns', 'fsmount', MOUNT_POINT, `${MOUNT_POINT}/file`],
-    reports: {
-      [EXAMPLE]: [READ, MOVE_MOUNT],
-      [UPSTREAM]: [READ],
-      'file-integrity': [READ],
-      'container-escape': [MOVE_MOUNT, NEW_MOUNT],
-    },
-  },
-  {
-    title: 'a file system that is attached nowhere, in a pid namespace',
-    action: ['mounts', 'pidns', 'detached', 'file'],
-    reports: { 'container-escape': [NEW_MOUNT] },
-  },
-  {
-    title: 'a copy of a mount that is attached nowhere, in a pid namespace',
-    action: ['mounts', 'pidns', 'tree', '/etc', OWN_SECRET.slice('/etc/'.length)],
-    reports: { [EXAMPLE]: [LOOPBACK], 'container-escape': [LOOPBACK] },
-  },
-  {
-    title: 'mount(8) with a new file system, in a pid namespace',
-    action: ['mounts', 'pidns', 'program', '/usr/bin/mount', '-t', 'tmpfs', 'none', MOUNT_POINT],
-    reports: { [EXAMPLE]: [MOVE_MOUNT], 'container-escape': [MOVE_MOUNT, NEW_MOUNT] },
-  },
-  {
-    title: 'mount(8) with --bind, in a pid namespace',
-    action: ['mounts', 'pidns', 'program', '/usr/bin/mount', '--bind', `${FOLDER}/fake`, COVERED],
-    reports: { [EXAMPLE]: [MOVE_MOUNT], 'container-escape': [LOOPBACK, MOVE_MOUNT] },
-  },
-];
+/** The policies that report reads of secrets, and those that report writes of files that run programs. */
+export const READERS = [EXAMPLE, UPSTREAM, 'credentials'];
+export const WRITERS = [EXAMPLE, UPSTREAM, 'file-integrity', 'persistence'];
 
-/** Numbers of 32-bit calls (arch/x86/entry/syscalls/syscall_32.tbl), and who reports them. */
-const IA32_CALLS: readonly (readonly [call: string, number: number, first: number, policy: string, prefix?: string])[] =
-  [
-    ['setuid', 213, 0, 'privilege-escalation'],
-    ['setuid16', 23, 0, 'privilege-escalation'],
-    ['init_module', 128, 0, 'kernel'],
-    ['finit_module', 350, -1, 'kernel'],
-    ['delete_module', 129, 0, 'kernel'],
-    ['bpf', 357, 5, 'kernel'],
-    ['ptrace', 26, 16, 'kernel', '__ia32_compat_sys_'],
-    ['process_vm_writev', 348, 0, 'kernel'],
-    ['memfd_create', 356, 0, 'memory-files'],
-  ];
+export function reportBy(
+  policies: readonly string[],
+  ...functions: readonly string[]
+): Record<string, readonly string[]> {
+  return Object.fromEntries(policies.map((name) => [name, functions]));
+}
 
-const ENTRIES: readonly EvasionRow[] = [
-  ...IA32_CALLS.map(([call, number, first, policy, prefix = '__ia32_sys_']): EvasionRow => ({
-    title: `the 32-bit ${call}`,
-    action: ['ia32', number, first, 0],
-    reports: { [policy]: [prefix + call] },
-  })),
+/** What the policies report of processes that do nothing special: together, each of them. */
+export const ACTIONS: readonly Attack[] = [
+  { title: 'reads a secret', action: ['read', SECRET], reports: reportBy(READERS, READ) },
+  { title: 'writes a job', action: ['write', JOB], reports: reportBy(WRITERS, READ) },
   {
-    title: 'the 32-bit setns, in a pid namespace',
-    action: ['pidns', 'ia32', 346, -1, 0],
-    reports: { 'container-escape': ['__ia32_sys_setns'] },
-  },
-  {
-    title: 'process 1 of an own user and pid namespace reads a secret',
-    action: ['user', 'pidns', 'read', OWN_SECRET],
-    reports: { ...everyReader, 'privilege-escalation': ['create_user_ns'] },
-  },
-];
-
-/** These processes are older than the policies. */
-const LATE: readonly EvasionRow[] = [
-  { title: 'a file that was open before', late: true, action: ['open', SECRET], reports: everyReader },
-  {
-    title: 'an executable that is forged by PR_SET_MM_MAP',
-    late: true,
-    action: ['forge', '/usr/bin/passwd', SECRET],
-    reports: everyReader,
-  },
-  {
-    title: 'a leader that has ended, with the name of an exempt program',
-    late: true,
-    action: ['leader', '/usr/sbin/sshd', SECRET],
-    reports: everyReader,
-  },
-  {
-    title: 'a leader that has ended, of a program that is named',
-    late: true,
-    action: ['leader', 'other'],
+    title: 'a shell connects',
+    action: ['connect', PRIVATE_ADDRESS],
+    shell: true,
     reports: { egress: ['tcp_connect'] },
   },
+  { title: 'writes memory by /proc', action: ['memory'], reports: { kernel: ['mem_write'] } },
   {
-    title: 'open_by_handle_at of a file that is not cached',
-    late: true,
-    action: ['cold', DEVICE, COLD_FOLDER, COLD_NAME],
-    reports: everyReader,
-    kernels: ['6.12'], // the newest kernel of the guests has no modules, and so no file system on a device
+    title: 'executes a program in memory',
+    action: ['memfdexec'],
+    reports: { 'memory-files': ['__x64_sys_memfd_create', CHECK_EXEC] },
+  },
+  { title: 'executes a package manager', action: MANAGER, reports: { 'package-managers': [CHECK_EXEC] } },
+  {
+    title: 'gets user id 0',
+    action: ['regain'],
+    reports: { 'privilege-escalation': ['__x64_sys_setuid'] },
   },
 ];
 
-export const ROWS: readonly EvasionRow[] = [...MOUNTS, ...ENTRIES, ...LATE].filter(
-  ({ kernels }) => kernels?.includes(kernel) ?? true,
-);
+/** Enters a namespace. The policy `container-escape` is about processes in a pid namespace of their own. */
+export const ENTER_NAMESPACE: Attack = {
+  title: 'enters a namespace',
+  action: ['setns'],
+  reports: { 'container-escape': ['__x64_sys_setns'] },
+};

@@ -1,129 +1,200 @@
 /** What each policy of the package and both file monitoring policies report of ways around them. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { policyLibrary } from '../../lib/index.js';
 import type { ProcessKprobeEvent } from '../../types/index.js';
 import {
   COLD_FOLDER,
-  COLD_NAME,
-  COVERED,
-  DEVICE,
+  DISK,
+  DISK_FOLDER,
+  DISK_PROGRAM,
+  EMPTY,
   EXAMPLE,
+  FAKE,
   FOLDER,
-  MOUNT_POINT,
-  OWN_SECRET,
-  ROWS,
+  JOB,
+  JOBS,
+  MODULE,
+  PUBLIC_ADDRESS,
   SECRET,
   SHELL,
+  TARGET,
+  TEMPORARY,
   UPSTREAM,
-  type EvasionRow,
+  type Attack,
 } from './policy-evasion-rows.js';
-import { checkout, corpus, kernel, kprobeEvents, needsFile, Recording } from './support.js';
+import { WAYS } from './policy-evasion-ways.js';
+import { checkout, compileEvasion, corpus, kernel, kprobeEvents, needsFile, Recording } from './support.js';
 
-const PROGRAM = '/tmp/policy-evasion';
-const LATE_PROGRAM = '/tmp/policy-evasion-late';
+/** It is not in a file system in memory, whose programs the policy `memory-files` reports. */
+const PROGRAM = '/run/vm/policy-evasion';
+/** A mount namespace in which our program is at the path of a shell. */
+const NAMESPACES = '/run/policy-evasion-namespaces';
 const UPSTREAM_FILE = join(corpus, 'quickstart__file_monitoring.yaml');
 const POLICIES: readonly { readonly name: string; readonly file: string }[] = [
   { name: EXAMPLE, file: join(checkout, 'examples/file-monitoring.yaml') },
   { name: UPSTREAM, file: UPSTREAM_FILE },
   ...policyLibrary(),
 ];
+const ATTACKS = WAYS.flatMap(({ attacks }) => attacks);
 
-function compilePrograms(): void {
-  const compile = (program: string, ...names: readonly string[]): void =>
-    void execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-mno-red-zone', '-o', program, ...names.map((name) => join(__dirname, name))]); // prettier-ignore
-  compile(PROGRAM, 'evasion.c', 'evasion-calls.c', 'evasion-names.c', 'evasion-entries.c');
-  compile(LATE_PROGRAM, 'evasion-late.c');
+/** Unpacks a module of the running kernel, from Debian's package on the machine or from test/vm/kernels.mjs. */
+function unpackModule(): void {
+  const release = readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
+  const installed = `/lib/modules/${release}/kernel/drivers/net/dummy.ko.xz`;
+  const kept = join(checkout, '.cache/kernels', kernel, 'dummy.ko');
+  if (existsSync(installed)) writeFileSync(MODULE, execFileSync('xz', ['-dc', installed]));
+  else if (existsSync(kept)) copyFileSync(kept, MODULE);
 }
 
 function prepareFiles(): void {
-  for (const folder of [FOLDER, MOUNT_POINT]) mkdirSync(folder, { recursive: true });
-  for (const path of [SECRET, OWN_SECRET, COVERED, `${FOLDER}/fake`]) writeFileSync(path, 'x', { mode: 0o700 });
-  chownSync(OWN_SECRET, 1000, 1000);
-  if (kernel !== '6.12') return;
+  for (const folder of [EMPTY, TARGET, JOBS, DISK_FOLDER, dirname(COLD_FOLDER)]) mkdirSync(folder, { recursive: true });
+  for (const path of [SECRET, JOB, FAKE]) writeFileSync(path, 'x', { mode: 0o644 });
+  copyFileSync('/usr/bin/true', TEMPORARY);
+  chmodSync(FAKE, 0o755);
+  execFileSync('mount', ['-t', 'cgroup2', 'none', dirname(COLD_FOLDER)]);
+  mkdirSync(COLD_FOLDER);
+  execFileSync('ip', ['address', 'add', `${PUBLIC_ADDRESS}/32`, 'dev', 'lo']);
+  unpackModule();
+  if (kernel === '6.12') prepareDisk();
+}
+
+/** The guests of other kernels have no modules. */
+function prepareDisk(): void {
   const [image, content] = [`${FOLDER}/image`, `${FOLDER}/content`];
   mkdirSync(content);
-  mkdirSync(COLD_FOLDER);
-  writeFileSync(join(content, COLD_NAME), 'x');
-  execFileSync('modprobe', ['-a', 'loop', 'ext4']);
+  copyFileSync(PROGRAM, join(content, DISK_PROGRAM));
+  execFileSync('modprobe', ['-a', 'ext4', 'loop', 'overlay']);
   execFileSync('mkfs.ext4', ['-q', '-d', content, image, '8M']);
-  execFileSync('losetup', [DEVICE, image]);
+  execFileSync('losetup', [DISK, image]);
 }
 
-/** A process that has prepared a way before the policies are loaded. */
-interface LateProcess {
-  readonly pid: number;
-  /** Lets the process act, and waits for its end. */
-  readonly finish: () => Promise<void>;
+/** unshare(1) keeps the namespace by a mount on a file, which must be on a private mount. */
+function prepareShell(): void {
+  mkdirSync(NAMESPACES);
+  execFileSync('mount', ['--bind', '--make-private', NAMESPACES, NAMESPACES]);
+  writeFileSync(`${NAMESPACES}/mnt`, '');
+  execFileSync('unshare', [`--mount=${NAMESPACES}/mnt`, 'mount', '--bind', PROGRAM, SHELL]);
 }
 
-/** Without a file, the leader is that of a program which a policy names. */
-const lateCommand = ({ action }: EvasionRow): string[] =>
-  action[0] === 'leader' && action.length === 2
-    ? ['unshare', '-m', 'bash', '-c', `mount --bind ${LATE_PROGRAM} ${SHELL} && exec ${SHELL} ${action.join(' ')}`]
-    : [LATE_PROGRAM, ...action.map(String)];
-
-async function startLate(row: EvasionRow): Promise<LateProcess> {
-  const [program = '', ...words] = lateCommand(row);
-  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  return {
-    pid: Number(line.toString()),
-    finish: async () => {
-      const ended = once(child, 'exit');
-      child.stdin.end();
-      assert.deepEqual(await ended, [0, null]);
-    },
-  };
+interface Outcome {
+  readonly processes: ReadonlySet<number>;
+  /** What the attack printed if it failed. */
+  readonly failure: string | undefined;
 }
 
-/** Performs the rows that need no preparation. Returns the processes of each. */
-function runRows(rows: readonly EvasionRow[]): Map<EvasionRow, Set<number>> {
-  const input = rows.map(({ action }, i) => `${[i, ...action].join('\t')}\0`).join('');
-  const { status, stdout, stderr } = spawnSync(PROGRAM, { input, encoding: 'utf8' });
-  assert.equal(status, 0, stderr);
-  const processes = new Map<EvasionRow, Set<number>>(rows.map((row) => [row, new Set()]));
-  for (const [, row, pid] of stdout.matchAll(/^(\d+) (\d+)$/gm)) {
-    processes.get(rows[Number(row)] as EvasionRow)?.add(Number(pid));
+/** Our program, or the same at the path of a shell. */
+const command = (isShell = false): string[] => (isShell ? ['nsenter', `--mount=${NAMESPACES}/mnt`, SHELL] : [PROGRAM]);
+
+/** A late attack, which waits for the policies. */
+class WaitingAttack {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #ended: Promise<unknown[]>;
+  #output = '';
+  #errors = '';
+
+  constructor(readonly attack: Attack) {
+    const [program, ...before] = command(attack.shell);
+    this.#child = spawn(program as string, [...before, 'run', '0', ...attack.action.map(String)]);
+    this.#child.stdout.on('data', (text: Buffer) => (this.#output += text.toString()));
+    this.#child.stderr.on('data', (text: Buffer) => (this.#errors += text.toString()));
+    this.#ended = once(this.#child, 'close');
   }
-  return processes;
+
+  /** Resolves when the attack waits, or has failed. */
+  async untilReady(): Promise<void> {
+    let isRunning = true;
+    const ended = this.#ended.then(() => (isRunning = false));
+    while (isRunning && !/^ready$/m.test(this.#output)) await Promise.race([once(this.#child.stdout, 'data'), ended]);
+  }
+
+  /** Lets the attack act. */
+  async finish(): Promise<Outcome> {
+    this.#child.stdin.end();
+    const [status] = await this.#ended;
+    const processes = new Set([...this.#output.matchAll(/^0 (\d+)$/gm)].map(([, pid]) => Number(pid)));
+    return { processes, failure: status === 0 ? undefined : this.#errors.trim() };
+  }
+}
+
+/** Performs attacks one after the other. The program prints the row and the pid of each process, and of each failure. */
+function runBatch(attacks: readonly Attack[], outcomes: Map<Attack, Outcome>): void {
+  const [program, ...before] = command(attacks[0]?.shell);
+  const input = attacks.map(({ action }, i) => `${[i, ...action].join('\t')}\0`).join('');
+  const { stdout, stderr } = spawnSync(program as string, before, { input, encoding: 'utf8' });
+  const pids = [...stdout.matchAll(/^(\d+) (\d+)$/gm)];
+  const failures = [...stderr.matchAll(/([^]*?)^(\d+) .*: status \d+\n/gm)];
+  for (const [i, attack] of attacks.entries()) {
+    const own = pids.filter(([, row]) => Number(row) === i);
+    const failure = failures.find(([, , row]) => Number(row) === i)?.[1]?.trim();
+    outcomes.set(attack, { processes: new Set(own.map(([, , pid]) => Number(pid))), failure });
+  }
+}
+
+/** Performs all attacks. The late ones are prepared before `loadPolicies`. */
+async function runAttacks(loadPolicies: () => Promise<void>): Promise<Map<Attack, Outcome>> {
+  const late = ATTACKS.filter((attack) => attack.late).map((attack) => new WaitingAttack(attack));
+  for (const waiting of late) await waiting.untilReady();
+  await loadPolicies();
+  const outcomes = new Map<Attack, Outcome>();
+  for (const waiting of late) outcomes.set(waiting.attack, await waiting.finish());
+  const others = ATTACKS.filter((attack) => !attack.late);
+  for (const isShell of [false, true]) runBatch(others.filter(({ shell = false }) => shell === isShell), outcomes); // prettier-ignore
+  return outcomes;
 }
 
 describe(`ways around policies on ${kernel}`, function () {
   let events: ProcessKprobeEvent[] = [];
-  let processes = new Map<EvasionRow, Set<number>>();
+  let alone = new Map<Attack, Outcome>();
+  let watched = new Map<Attack, Outcome>();
   let recording: Recording | undefined;
 
   before(async function () {
     needsFile(this, UPSTREAM_FILE);
-    compilePrograms();
+    compileEvasion(PROGRAM);
     prepareFiles();
-    const late = new Map<EvasionRow, LateProcess>();
-    for (const row of ROWS) if (row.late) late.set(row, await startLate(row));
-    recording = await Recording.open(undefined);
-    for (const { file } of POLICIES) await recording.tracer.addPolicy(file);
-    const seen = await recording.eventsDuring(async () => {
-      processes = runRows(ROWS.filter((row) => row.late !== true));
-      for (const [row, { pid, finish }] of late) {
-        processes.set(row, new Set([pid]));
-        await finish();
-      }
+    prepareShell();
+    alone = await runAttacks(() => Promise.resolve());
+    const own = (recording = await Recording.open(undefined));
+    const seen = await own.eventsDuring(async () => {
+      watched = await runAttacks(async () => {
+        for (const { file } of POLICIES) await own.tracer.addPolicy(file);
+      });
     });
     events = kprobeEvents(seen);
-    assert.equal(recording.tracer.stats().lost, 0);
+    assert.equal(own.tracer.stats().lost, 0);
   });
   after(() => recording?.close());
 
-  for (const row of ROWS) {
-    for (const { name } of POLICIES) {
-      const expected = row.reports[name] ?? [];
-      it(`${row.title}: ${name} reports ${expected.join(', ') || 'nothing'}`, () => {
-        const own = events.filter((event) => event.policyName === name && processes.get(row)?.has(event.process.pid));
-        assert.deepEqual([...new Set(own.map((event) => event.functionName))].sort(), [...expected].sort());
-      });
-    }
+  /** The functions of the policy's events about the attack. */
+  const listFunctions = (attack: Attack, policy: string): string[] => {
+    const processes = watched.get(attack)?.processes ?? new Set();
+    const own = events.filter((event) => event.policyName === policy && processes.has(event.process.pid));
+    return [...new Set(own.map((event) => event.functionName))].sort();
+  };
+
+  for (const { name: way, attacks } of WAYS) {
+    describe(way, () => {
+      for (const attack of attacks) {
+        const { title, reports = {}, open = {} } = attack;
+        const lack = attack.lacks?.[kernel];
+        // An attack that fails would prove nothing. The policies of the table stop none.
+        it(`${title}: ${lack === undefined ? 'succeeds' : `this kernel cannot: ${lack}`}`, () => {
+          assert.notEqual(alone.get(attack)?.processes.size, 0);
+          assert.deepEqual([alone.get(attack)?.failure, watched.get(attack)?.failure], [lack, lack]);
+        });
+        if (lack !== undefined) continue;
+        for (const { name } of POLICIES) {
+          const expected = [...(reports[name] ?? [])].sort();
+          const what = open[name] === undefined ? 'nothing' : `nothing, which this closes: ${open[name]}`;
+          it(`${title}: ${name} reports ${expected.join(', ') || what}`, () => {
+            assert.deepEqual(listFunctions(attack, name), expected);
+          });
+        }
+      }
+    });
   }
 });
