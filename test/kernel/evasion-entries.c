@@ -116,6 +116,12 @@ static void run_again(const char *path, int fd, char **technique)
 	execute_descriptor(fd, program);
 }
 
+/* again FILE TECHNIQUE...: executes FILE, which is this program */
+static void do_again(char **arg)
+{
+	run_again(arg[0], open_file(arg[0], O_PATH), arg + 1);
+}
+
 /* detachedshell TECHNIQUE...: the same with a copy of this program, which continues */
 static void do_detachedshell(char **arg)
 {

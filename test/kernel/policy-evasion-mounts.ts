@@ -14,9 +14,11 @@ import {
   JOBS,
   LAYER,
   LOOPBACK,
+  MAP,
   MOVE_MOUNT,
   NEW_MOUNT,
   PRIVATE_ADDRESS,
+  PUBLIC_ADDRESS,
   READ,
   reportBy,
   READERS,
@@ -33,8 +35,8 @@ import {
 const COVER_REPORTERS = [EXAMPLE, 'file-integrity', 'persistence'];
 const OTHER_PATH_REPORTERS = [...COVER_REPORTERS, 'credentials'];
 
-const HAS_MOUNT_HOOKS = 'the hooks on mounts of `examples/file-monitoring.yaml`';
-const OTHER_PATH = 'a list of allowed programs (`NotIn`), which holds for the path and the file on the host';
+const HAS_MOUNT_HOOKS = 'The hooks on mounts of `examples/file-monitoring.yaml` close this.';
+const OTHER_PATH = 'A list of allowed programs (`NotIn`) closes this, because it goes by the file.';
 
 export const HANDLES: Way = {
   name: 'file handle',
@@ -64,9 +66,10 @@ export const HANDLES: Way = {
       action: ['coldexec', DISK, DISK_FOLDER, DISK_PROGRAM, 'connect', PRIVATE_ADDRESS],
       reports: {
         ...reportBy(READERS, READ),
+        credentials: [READ, MAP],
+        egress: ['tcp_connect'],
         ...reportBy(['memory-files', 'package-managers'], CHECK_EXEC),
       },
-      open: { egress: OTHER_PATH },
       lacks: { '6.1': 'mount: No such device', newest: 'mount: No such device' },
     },
   ],
@@ -88,7 +91,7 @@ export const DESCRIPTORS: Way = {
       open: { [UPSTREAM]: HAS_MOUNT_HOOKS },
     },
     {
-      title: 'the same in a container',
+      title: 'does this in a container',
       action: ['mounts', 'pidns', 'filled', JOBS, 'job'],
       reports: {
         ...reportBy(COVER_REPORTERS, MOVE_MOUNT),
@@ -136,10 +139,15 @@ export const DESCRIPTORS: Way = {
       reports: reportBy(['memory-files', 'package-managers'], CHECK_EXEC),
     },
     {
-      title: 'a shell that is attached nowhere connects',
+      title: 'a shell that is attached nowhere connects to a private address',
       action: ['detachedshell', 'connect', PRIVATE_ADDRESS],
       reports: { 'memory-files': [CHECK_EXEC] },
       open: { egress: OTHER_PATH },
+    },
+    {
+      title: 'a shell that is attached nowhere connects to a public address',
+      action: ['detachedshell', 'connect', PUBLIC_ADDRESS],
+      reports: { 'memory-files': [CHECK_EXEC], egress: ['tcp_connect'] },
     },
   ],
   excluded: {
@@ -187,11 +195,17 @@ export const PROGRAM_MOUNT: Way = {
       reports: { 'memory-files': [CHECK_EXEC] },
     },
     {
-      title: 'binds a shell to another file, which connects',
-      action: ['mounts', 'mount8', '--bind', SHELL, FAKE, ',', 'program', FAKE, 'run', 0, 'connect', PRIVATE_ADDRESS],
+      title: 'binds a shell to another file, which connects to a private address',
+      action: ['mounts', 'mount8', '--bind', SHELL, FAKE, ',', 'again', FAKE, 'connect', PRIVATE_ADDRESS],
       shell: true,
       reports: reportBy([EXAMPLE, 'file-integrity'], LOOPBACK),
       open: { egress: OTHER_PATH },
+    },
+    {
+      title: 'binds a shell to another file, which connects to a public address',
+      action: ['mounts', 'mount8', '--bind', SHELL, FAKE, ',', 'again', FAKE, 'connect', PUBLIC_ADDRESS],
+      shell: true,
+      reports: { ...reportBy([EXAMPLE, 'file-integrity'], LOOPBACK), egress: ['tcp_connect'] },
     },
     {
       title: 'binds a package manager to another file',

@@ -77,7 +77,9 @@ export const LEADERS: Way = {
   ],
 };
 
-const EARLIER = 'to load the policy before the program starts: by the agent, at boot';
+const EARLIER = 'A policy that is loaded before the program starts sees this; the agent loads policies at boot.';
+
+const MAPPINGS = 'The hooks on mappings of `examples/file-monitoring.yaml` close this, if they are loaded before.';
 
 export const LATE_POLICIES: Way = {
   name: 'late policy',
@@ -106,7 +108,7 @@ export const LATE_POLICIES: Way = {
       title: 'a job that is mapped already is written',
       action: ['holdmap', JOB, 'write'],
       late: true,
-      open: reportEach(WRITERS, EARLIER),
+      open: { ...reportEach(WRITERS, EARLIER), ...reportEach(['file-integrity', 'persistence'], MAPPINGS) },
     },
     {
       title: 'a mount that is open already is used in a container',
@@ -142,7 +144,7 @@ export const LATE_POLICIES: Way = {
       title: 'a user namespace that exists already is entered',
       action: ['holduser'],
       late: true,
-      open: { 'privilege-escalation': 'a hook on `sys_setns`' },
+      open: { 'privilege-escalation': 'A hook on `sys_setns` closes this.' },
     },
   ],
 };

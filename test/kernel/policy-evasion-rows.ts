@@ -13,7 +13,7 @@ export interface Attack {
   readonly shell?: true;
   /** By name of the policy: the functions of its events. */
   readonly reports?: Readonly<Record<string, readonly string[]>>;
-  /** By name of the policy: it reports nothing, and this closes the way. docs/policy-library.md has the same sentence. */
+  /** By name of the policy: it reports nothing; what closes the way, as in docs/policy-library.md. */
   readonly open?: Readonly<Record<string, string>>;
   /** By kernel: the attack fails with this message, because the kernel does not have the way. */
   readonly lacks?: Readonly<Record<string, string>>;
@@ -43,7 +43,7 @@ export const JOBS = '/etc/cron.evasion-folder';
 /** A folder that everybody can write. */
 export const TEMPORARY = '/tmp/policy-evasion-program';
 /** The folder of a cgroup, whose files no other program looks up. */
-export const COLD_FOLDER = '/etc/shadow-cold/evasion';
+export const COLD_FOLDER = `${FOLDER}/cgroups/evasion`;
 /** The file that is bound over a program which the policy `egress` names, and that program. */
 export const SHELL = '/usr/bin/dash';
 /** A disk with a copy of our program, and the folder on which an attack mounts it. */
@@ -56,7 +56,8 @@ export const PRIVATE_ADDRESS = '127.0.0.1';
 export const MANAGER = ['program', '/usr/bin/dpkg', '--version'] as const;
 
 /** Functions of hooks. */
-export const [READ, CHECK_EXEC, CHMOD] = ['security_file_permission', 'security_bprm_check', 'security_path_chmod'];
+export const [READ, MAP] = ['security_file_permission', 'security_mmap_file'];
+export const [CHECK_EXEC, CHMOD] = ['security_bprm_check', 'security_path_chmod'];
 export const [LOOPBACK, LAYER] = ['__do_loopback', 'clone_private_mount'];
 export const [MOUNT, NEW_MOUNT, MOVE_MOUNT] = ['security_sb_mount', 'security_sb_kern_mount', 'security_move_mount'];
 

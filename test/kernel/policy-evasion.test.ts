@@ -189,7 +189,7 @@ describe(`ways around policies on ${kernel}`, function () {
         if (lack !== undefined) continue;
         for (const { name } of POLICIES) {
           const expected = [...(reports[name] ?? [])].sort();
-          const what = open[name] === undefined ? 'nothing' : `nothing, which this closes: ${open[name]}`;
+          const what = open[name] === undefined ? 'nothing' : `nothing. ${open[name]}`;
           it(`${title}: ${name} reports ${expected.join(', ') || what}`, () => {
             assert.deepEqual(listFunctions(attack, name), expected);
           });
