@@ -77,7 +77,7 @@ export const HANDLES: Way = {
 };
 
 export const DESCRIPTORS: Way = {
-  name: 'fsopen, open_tree, move_mount',
+  name: 'fsopen',
   attacks: [
     {
       title: 'attaches a file system over a folder of jobs, and writes there',
@@ -157,7 +157,7 @@ export const DESCRIPTORS: Way = {
 };
 
 export const PROGRAM_MOUNT: Way = {
-  name: 'mount(8) of util-linux 2.41',
+  name: 'mount(8)',
   attacks: [
     {
       title: 'mounts a file system over a folder of jobs, in a container',

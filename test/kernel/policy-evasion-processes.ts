@@ -57,7 +57,7 @@ const LEADER = ['leaderless', '/usr/sbin/sshd'];
 
 /** The leader has ended, and has the name of a program that `credentials` leaves out. */
 export const LEADERS: Way = {
-  name: 'ended leader, forged program',
+  name: 'ended leader',
   attacks: [
     ...repeatActions('a thread whose leader has ended', LEADER),
     ...repeatActions('such a thread, older than the policy', [...LEADER, 'wait'], { late: true }),
@@ -164,7 +164,7 @@ const IA32 = '__ia32_sys_';
 const MODULE_CALLS = ['init_module', 'finit_module', 'delete_module'].map((name) => IA32 + name);
 
 export const IA32_CALLS: Way = {
-  name: '32-bit calls',
+  name: '32-bit',
   attacks: [
     { title: 'a 32-bit read', action: ['ia32read', SECRET], reports: reportBy(READERS, READ) },
     { title: 'a 32-bit write', action: ['ia32write', JOB], reports: reportBy(WRITERS, READ) },
