@@ -63,8 +63,10 @@ const runs = [
   nativeRun('native: agent', ['agent/test/native/**/*.test.ts']),
   nativeRun('native: initial mounts', INITIAL_MOUNTS, false),
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
-  // Tests that only this kernel can run. It is preemptible.
-  kernelRun('newest', { files: ['test/kernel/modifying-actions.test.ts', PREEMPTION] }),
+  // Tests that only this kernel can run, and those of its own mounts and calls. It is preemptible.
+  kernelRun('newest', {
+    files: ['test/kernel/modifying-actions.test.ts', 'test/kernel/policy-evasion.test.ts', PREEMPTION],
+  }),
   kernelRun('6.12', { files: [PREEMPTION], append: 'preempt=full' }),
   // Each file uses its own cluster. The programs are built once for a machine.
   {

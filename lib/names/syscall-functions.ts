@@ -4,6 +4,17 @@ const NATIVE_PREFIX = process.arch === 'arm64' ? '__arm64_' : '__x64_';
 /** For calls of 32-bit programs: first the function that only they use, then the function for all programs. */
 const IA32_PREFIXES = ['__ia32_compat_', '__ia32_'] as const;
 
+/**
+ * Calls of 32-bit programs that run the function for all programs. The kernel still has a weak function with the name of the
+ * other one, which no call reaches.
+ */
+const IA32_PLACEHOLDERS: ReadonlySet<string> = new Set([
+  'sys_getsockopt',
+  'sys_process_vm_readv',
+  'sys_process_vm_writev',
+  'sys_setsockopt',
+]);
+
 const PREFIXES: Readonly<Record<string, readonly string[]>> = {
   x64: ['__x64_'],
   arm64: ['__arm64_'],
@@ -13,6 +24,7 @@ const PREFIXES: Readonly<Record<string, readonly string[]>> = {
 /** Returns the possible names of the function for `sys_dup`, `i386/sys_dup` or `__ia32_sys_dup`, the likeliest first. */
 export function syscallFunctionNames(call: string): readonly string[] {
   const [abi, own] = call.split('/', 2) as [string, string | undefined];
+  if (abi === 'i386' && own !== undefined && IA32_PLACEHOLDERS.has(own)) return [`__ia32_${own}`];
   if (own !== undefined) return (PREFIXES[abi] ?? []).map((prefix) => prefix + own);
   return [call.startsWith('__') ? call : NATIVE_PREFIX + call];
 }

@@ -97,7 +97,7 @@ static void do_deep(char **arg)
 	read_from(fd);
 }
 
-static void unshare_mounts(void)
+void unshare_mounts(void)
 {
 	check(unshare(CLONE_NEWNS), "unshare");
 	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
@@ -231,14 +231,23 @@ static void do_loop(char **arg)
 }
 
 const struct technique name_techniques[] = {
-	{ "link", 3, do_link },         { "rename", 3, do_rename },
-	{ "exchange", 2, do_exchange }, { "race", 2, do_race },
-	{ "unlinked", 1, do_unlinked }, { "unnamed", 2, do_unnamed },
-	{ "deep", 4, do_deep },         { "bind", 3, do_bind },
-	{ "tree", 2, do_tree },         { "move", 3, do_move },
-	{ "overlay", 4, do_overlay },   { "chroot", 2, do_chroot },
-	{ "outside", 2, do_outside },   { "pivot", 3, do_pivot },
-	{ "user", 3, do_user },         { "user", 4, do_user },
-	{ "memfd", 1, do_memfd },       { "memory", 1, do_memory },
-	{ "loop", 1, do_loop },         { NULL, 0, NULL },
+	{ "link", 3, do_link },
+	{ "rename", 3, do_rename },
+	{ "exchange", 2, do_exchange },
+	{ "race", 2, do_race },
+	{ "unlinked", 1, do_unlinked },
+	{ "unnamed", 2, do_unnamed },
+	{ "deep", 4, do_deep },
+	{ "bind", 3, do_bind },
+	{ "tree", 2, do_tree },
+	{ "move", 3, do_move },
+	{ "overlay", 4, do_overlay },
+	{ "chroot", 2, do_chroot },
+	{ "outside", 2, do_outside },
+	{ "pivot", 3, do_pivot },
+	{ "user", ANY_ARGS, do_user },
+	{ "memfd", 1, do_memfd },
+	{ "memory", 1, do_memory },
+	{ "loop", 1, do_loop },
+	{ NULL, 0, NULL },
 };

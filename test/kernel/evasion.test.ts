@@ -16,7 +16,7 @@ import {
   TECHNIQUES,
   type Technique,
 } from './evasion-techniques.js';
-import { checkout, corpus, kprobeEvents, kernel, needsFile, Recording } from './support.js';
+import { checkout, compileEvasion, corpus, kprobeEvents, kernel, needsFile, Recording } from './support.js';
 
 const PROGRAM = '/tmp/evasion';
 const NODE = 'guest';
@@ -32,8 +32,7 @@ const encodePath = (path: string): Buffer =>
   Buffer.from(path.replace('\\n', '\n').replace('\\xff', '\u00ff'), path.includes('\\xff') ? 'latin1' : 'utf8');
 
 function prepareFiles(): void {
-  const sources = ['evasion.c', 'evasion-calls.c', 'evasion-names.c'].map((name) => join(__dirname, name));
-  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-o', PROGRAM, ...sources]);
+  compileEvasion(PROGRAM);
   if (kernel === '6.12') execFileSync('modprobe', ['-a', 'overlay', 'loop']);
   for (const folder of [EMPTY, TARGET, HOME_KEYS, '/root/.ssh']) mkdirSync(folder, { recursive: true });
   const beside = ['exchange', 'race', 'over'].map((name) => join(FOLDER, name));

@@ -40,6 +40,13 @@ export function compileWorkload(): void {
   if (!existsSync(WORKLOAD)) execFileSync('cc', ['-O1', '-o', WORKLOAD, ...sources]);
 }
 
+/** Compiles the program of the techniques to get around policies. */
+export function compileEvasion(program: string): void {
+  const parts = ['', '-actions', '-calls', '-entries', '-forge', '-ia32', '-identity', '-names'];
+  const sources = parts.map((part) => join(__dirname, `evasion${part}.c`));
+  execFileSync('cc', ['-O1', '-Wall', '-Wextra', '-mno-red-zone', '-pthread', '-o', program, ...sources]);
+}
+
 export function runWorkload(...args: readonly (string | number)[]): void {
   const result = spawnSync(WORKLOAD, args.map(String), { encoding: 'utf8' });
   if (result.status !== 0) throw new Error(`workload ${args.join(' ')}: ${result.stderr}`);
