@@ -1,5 +1,6 @@
 /** Checks the actions of a selector: against their hook, their fields, and each other. */
 import { ACTION_TABLE, canHaveField, UPROBE_ONLY_FIELDS, type ActionField } from '../language/actions.js';
+import { actionShape } from '../language/selectors.js';
 import { ERROR_MAX } from '../language/limits.js';
 import { isSocket, isSocketType } from '../model/arguments.js';
 import { parseAssignment } from '../model/assignments.js';
@@ -57,7 +58,7 @@ function checkAction(hook: Hook, action: ActionData, report: Report): void {
       'ACTION_ARGUMENT_MISSING',
       positions.value(action, 'action'),
       `${name} needs ${field}`,
-      `add ${field} to the action`,
+      `add ${describeField(field)}`,
     );
   }
   const possible = facts.needsAny.filter((field) => canHaveField(hook.kind, field));
@@ -66,11 +67,16 @@ function checkAction(hook: Hook, action: ActionData, report: Report): void {
       'ACTION_ARGUMENT_MISSING',
       positions.value(action, 'action'),
       `${name} needs one of ${possible.join(', ')}`,
-      `add ${possible[0] ?? ''} to the action`,
+      `add ${possible.slice(0, 1).map(describeField).join('')}`,
     );
   }
   warnUnusedFields(hook, action, report);
   checkActionFields(action, report);
+}
+
+/** The field with its meaning, which begins with the names of its actions. */
+function describeField(field: ActionField): string {
+  return `${field}, ${actionShape.fields[field]?.doc.replace(/^For .*?: /, '').replace(/\.$/, '') ?? ''}`;
 }
 
 function warnUnusedFields(hook: Hook, action: ActionData, report: Report): void {

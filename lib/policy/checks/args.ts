@@ -47,7 +47,8 @@ function checkParameter(hook: Hook, arg: ArgData, report: Report): void {
     report.add('LIMIT_PARAMETER', positions.value(arg, 'sizeArgIndex'), message, 'remove the argument');
   }
   checkBuffer(hook, arg, report);
-  if (isSystemCall(hook)) checkSystemCallArg(arg, report);
+  const isUnclear = hook.data.syscall === undefined && report.positions.isIncomplete(hook.data);
+  if (isSystemCall(hook) && !isUnclear) checkSystemCallArg(arg, report);
   if (hook.kind === 'uprobes') checkProgramArg(hook, arg, report);
 }
 

@@ -14,7 +14,7 @@ export function warnEnforcement(policy: PolicyData, hook: Hook, selector: Select
 }
 
 function endsProcess({ action, argSig }: ActionData): boolean {
-  return action === 'Sigkill' || (argSig === SIGKILL && (action === 'Signal' || action === 'NotifyEnforcer'));
+  return action === 'Sigkill' || (argSig === SIGKILL && action === 'Signal');
 }
 
 /** True if the selector concerns every process. A hook on a program or library concerns those that execute it. */
@@ -27,8 +27,8 @@ function isUnfiltered({ kind, spec }: PolicyData, hook: Hook, selector: Selector
 }
 
 function warnUnfilteredKill({ data }: Hook, action: ActionData, report: Report): void {
-  const name =
-    data.call ?? data.hook ?? (data.event === undefined ? 'the hook' : `${data.subsystem ?? ''}/${data.event}`);
+  const name = data.call ?? data.hook ?? data.event;
+  if (name === undefined) return; // The walker has reported that.
   report.add(
     'SIGNAL_UNFILTERED',
     report.positions.value(action, 'action'),

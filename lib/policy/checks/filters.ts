@@ -88,7 +88,8 @@ function checkValuePresence(filter: ValueFilter, operator: Operator, report: Rep
   if (filter.values === undefined || filter.values.length === 0) {
     // If all of `values` is wrong, the walker has reported that.
     const isInvalid =
-      filter.values === undefined ? positions.hasField(filter, 'values') : positions.isIncomplete(filter.values);
+      positions.isIncomplete(filter) ||
+      (filter.values === undefined ? positions.hasField(filter, 'values') : positions.isIncomplete(filter.values));
     if (operatorRule(operator).values === 'required' && !isInvalid) {
       report.add(
         'VALUES_MISSING',
@@ -198,7 +199,7 @@ function checkPositions(args: readonly ArgData[], filter: ValueFilter, operator:
 }
 
 function reportMissingArg(
-  { kind }: Hook,
+  { kind, data }: Hook,
   args: readonly ArgData[],
   where: (typeof HOOK_FIELDS)[FilterList],
   filter: ValueFilter,
@@ -211,6 +212,8 @@ function reportMissingArg(
     report.add('INDEX_WITHOUT_ARG', positions.value(filter, 'index'), message, hint);
     return;
   }
+  // The walker has reported args, or one of them, that are wrong.
+  if (positions.isIncomplete(args) || (args.length === 0 && positions.hasField(data, where))) return;
   const position = filter.args?.[0];
   const known = args.flatMap((arg) => (arg.index === undefined ? [] : [String(arg.index)]));
   const hint =

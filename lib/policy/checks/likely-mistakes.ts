@@ -40,7 +40,7 @@ function warnFinalSlash(value: string, operator: PathOperator, span: Span, repor
  */
 const SYSTEM_FOLDERS = /^\/(s?bin|boot|dev|etc|home|lib\w*|media|mnt|opt|proc|root|run|srv|sys|tmp|usr|var)$/;
 /** A name below the root, or the home or the data of somebody. */
-const OWN_FOLDER = /^\/((home|srv|opt|mnt|media)\/)?[\w-]*\w$/;
+const OWN_FOLDER = /^\/((home|srv|opt|mnt|media)\/)?[\w-]{1,62}\w$/;
 
 function warnOpenPrefix(value: string, operator: PathOperator, span: Span, report: Report): void {
   if (!OWN_FOLDER.test(value) || SYSTEM_FOLDERS.test(value)) return;

@@ -106,7 +106,10 @@ export function checkAbsolutePath(value: string, operator: StringComparingOperat
   // Pipes, sockets and files in memory have names instead of paths. Events show /memfd:NAME, as /proc does.
   if (/^(pipe|socket|anon_inode|memfd):/.test(value)) return;
   const never = operator.startsWith('Not') ? 'excludes nothing' : 'can never match';
-  const hint = operator.endsWith('Prefix') ? 'use Postfix to match the end of a path' : 'write the whole path';
+  const postfix = operator.startsWith('Not') ? 'NotPostfix' : 'Postfix';
+  const hint = operator.endsWith('Prefix')
+    ? 'use Postfix to match the end of a path'
+    : `write the whole path, or use ${postfix} with ${quote(`/${value}`)}`;
   report.add('PATH_NOT_ABSOLUTE', span, `paths begin with /: ${quote(value)} ${never}`, hint);
 }
 
@@ -131,6 +134,9 @@ export function warnPattern(value: string, operator: StringComparingOperator, sp
   );
 }
 
+/** The names that people use for the second argument of security_file_permission, as in linux/fs.h. */
+const ACCESS_MASKS: Readonly<Record<string, number>> = { MAY_EXEC: 1, MAY_WRITE: 2, MAY_READ: 4, MAY_APPEND: 8 };
+
 /** `range`: the allowed numbers. */
 export function checkNumberValue(
   value: string,
@@ -145,9 +151,11 @@ export function checkNumberValue(
     const error = errorNumber(value.replace(/^-/, ''));
     const hint = /^0[0-9]+$/.test(value)
       ? 'a leading 0 means octal, where the digits 8 and 9 do not exist'
-      : error !== undefined
-        ? `functions return ${value} as "-${error}"`
-        : 'write it in decimal, in hexadecimal with 0x, or in octal with 0';
+      : Object.hasOwn(ACCESS_MASKS, value)
+        ? `${value} is "${ACCESS_MASKS[value]}"`
+        : error !== undefined
+          ? `functions return ${value} as "-${error}"`
+          : 'write it in decimal, in hexadecimal with 0x, or in octal with 0';
     report.add('VALUE_NOT_A_NUMBER', span, `${quote(value)} is not a number, but ${type} needs one`, hint);
     return;
   }

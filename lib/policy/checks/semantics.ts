@@ -87,7 +87,8 @@ function checkHookCount(policy: PolicyData, hooks: readonly Hook[], report: Repo
   }
   const written = HOOK_KINDS.some((kind) => positions.hasField(spec, kind));
   const loads = positions.hasField(spec, 'loader') && spec.loader !== false;
-  if (!written && !loads) {
+  // An unknown field is probably a misspelt kind of hook.
+  if (!written && !loads && !positions.isIncomplete(spec)) {
     const empty = HOOK_KINDS.find((kind) => positions.hasKey(spec, kind));
     report.add(
       'POLICY_WITHOUT_HOOKS',

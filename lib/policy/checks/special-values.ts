@@ -1,4 +1,5 @@
 /** Checks filter values that are not plain numbers or strings: addresses, ports, ranges, and names of numbers. */
+import type { AddressPrefix } from '../../compiled/compiled-policy.js';
 import type { DiagnosticCode } from '../parse/codes.js';
 import { listName } from '../model/lists.js';
 import { CAPABILITIES, capabilityNumber } from '../../names/capabilities.js';
@@ -48,11 +49,22 @@ export const OPERATOR_CHECKS: Readonly<Record<PositiveOperator, ValueCheck | und
 };
 
 function checkAddress(value: string, _type: ArgTypeName, span: Span, report: Report): void {
-  if (parseNetwork(value) !== undefined) return;
+  const network = parseNetwork(value);
+  if (network !== undefined) return warnHostBits(value, network, span, report);
   const hint = value.includes('${')
     ? 'replace the variable by the address'
     : 'write it like "10.0.0.1", "10.0.0.0/8" or "fd00::/8"';
   report.add('ADDRESS_INVALID', span, `${quote(value)} is not an address or network`, hint);
+}
+
+/** Warns about an address with the length of a network, whose last bits are not compared. */
+function warnHostBits(value: string, { family, bytes }: AddressPrefix, span: Span, report: Report): void {
+  const [address = '', length] = value.split('/');
+  if (length === undefined || parseNetwork(address)?.bytes.join() === bytes.join()) return;
+  const network = family === 4 ? quote(`${bytes.join('.')}/${length}`) : 'zeros behind it';
+  const message = `only the first ${length} bits of ${quote(value)} are compared`;
+  const hint = `write ${network} for the network, or ${quote(address)} for one address`;
+  report.add('ADDRESS_HOST_BITS', span, message, hint);
 }
 
 function checkPort(value: string, _type: ArgTypeName, span: Span, report: Report): void {

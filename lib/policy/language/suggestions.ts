@@ -129,6 +129,8 @@ const ACTION_FIELD_HINTS = {
   stackTrace: 'write `kernelStackTrace` or `userStackTrace`',
 };
 
+const FILTER_PLACE_HINT = 'write `matchArgs`, and below it a filter with `- index: …`, `operator` and `values`';
+
 /** For each list of the language: hints for fields that do not exist in its items. */
 const FIELD_HINTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   kprobes: FUNCTION_FIELD_HINTS,
@@ -146,6 +148,13 @@ const FIELD_HINTS: Readonly<Record<string, Readonly<Record<string, string>>>> = 
     name: HOOK_HINT,
     call: HOOK_HINT,
     syscall: 'remove it: an LSM hook is never a system call',
+  },
+  selectors: {
+    action: 'write `matchActions`, and below it `- action: NAME`',
+    actions: 'write `matchActions`',
+    operator: FILTER_PLACE_HINT,
+    values: FILTER_PLACE_HINT,
+    index: FILTER_PLACE_HINT,
   },
   args: ARGUMENT_FIELD_HINTS,
   data: ARGUMENT_FIELD_HINTS,

@@ -75,6 +75,7 @@ export const DIAGNOSTIC_CODES = {
   VALUES_UNUSED: 'warning',
   RANGE_INVALID: 'error',
   ADDRESS_INVALID: 'error',
+  ADDRESS_HOST_BITS: 'warning',
   PORT_INVALID: 'error',
   PROTOCOL_UNKNOWN: 'error',
   FAMILY_UNKNOWN: 'error',

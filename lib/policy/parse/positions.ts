@@ -15,7 +15,7 @@ export interface ContainerSpans {
   /** The keys that count as absent, because they have no value or an empty one. */
   readonly absent: Set<string>;
   readonly values: Map<string | number, Span>;
-  /** True if a wrong item was left out. */
+  /** True if a wrong item or an unknown field was left out. */
   incomplete?: boolean;
 }
 

@@ -34,6 +34,8 @@ const SEMANTIC_CODES: Readonly<Partial<Record<YAMLError['code'], readonly [Diagn
 /** The next line seems to continue a value: it is indented too far, or the value contains `: `. */
 const CONTINUATION_CODES: ReadonlySet<YAMLError['code']> = new Set(['BLOCK_AS_IMPLICIT_KEY', 'MULTILINE_IMPLICIT_KEY']);
 
+const KEY_WITHOUT_SPACE = /^\s*(- )?\w+:[^\s"'/][^:]*$/;
+
 /** Messages about a wrong column. The parser has one code for all of them, also inside of brackets. */
 const COLUMN_MESSAGES = /^(All (mapping|sequence) items must start|Sequence item without)/;
 
@@ -54,6 +56,13 @@ function addSyntaxError(error: YAMLError, report: Report): void {
   if (isContinuation && /: [^"'{[]*: /.test(line)) {
     const span = { start: from, end: endOfLine(text, from) };
     report.add('YAML_SYNTAX', span, 'the value contains `: `', 'write the value in quotes');
+  } else if (isContinuation && KEY_WITHOUT_SPACE.test(line)) {
+    const span = { start: from, end: endOfLine(text, from) };
+    report.add('YAML_SYNTAX', span, 'there is no space after the colon', 'write `name: value`');
+  } else if (error.message.startsWith('Missing closing ')) {
+    const sign = /'|"/.exec(error.message)?.[0] ?? 'quote';
+    const message = `a text that begins with ${sign} does not end`;
+    report.add('YAML_SYNTAX', { start: from, end: to }, message, `end it with ${sign} in the same line`);
   } else if (isContinuation || COLUMN_MESSAGES.test(error.message)) {
     report.add(
       'YAML_INDENT',

@@ -124,6 +124,7 @@ class Walker {
     }
     const found = this.walkNode(node, field.shape, fieldNames(key), misplaced);
     if (found !== undefined) value[key] = found;
+    else spans.incomplete = true;
   }
 
   /**
@@ -196,6 +197,7 @@ class Walker {
   ): void {
     const hint = this.#fieldHint(key, pair.value as Node | null, shape, parent, spans);
     this.report.add('UNKNOWN_FIELD', nodeSpan(pair.key as Node), `${name} has no field ${quote(key)}`, hint);
+    spans.incomplete = true;
   }
 
   #fieldHint(key: string, node: Node | null, shape: ObjectShape, parent: string, spans: ContainerSpans): string {
@@ -314,7 +316,13 @@ class Walker {
     }
     if (typeof value !== 'string') return this.#reportWrongType(node, shape, name);
     if (shape.enum !== undefined && !shape.enum.includes(value)) {
-      const hint = shape.suggest?.(value) ?? nearestHint(value, shape.enum, `known: ${shape.enum.join(', ')}`);
+      const hint =
+        shape.suggest?.(value) ??
+        nearestHint(
+          value,
+          shape.enum,
+          shape.enum.length === 1 ? `write ${shape.enum.join('')}` : `known: ${shape.enum.join(', ')}`,
+        );
       this.report.add('UNKNOWN_VALUE', nodeSpan(node), `${quote(value)} is not a value of ${name}`, hint);
       return undefined;
     }
@@ -375,7 +383,7 @@ function typeHint(node: Node, shape: Shape): string {
       if (written === undefined) break;
       return `write it in quotes: ${quote((node as Scalar).source ?? written)}`;
     case 'list':
-      return 'begin each item with `- `';
+      return written === undefined ? 'begin each item with `- `' : `write it as a list: [${quote(written)}]`;
     case 'integer':
       if (written === undefined) return 'write a number';
       return shape.suggest?.(written) ?? (/^-?\d+$/.test(written) ? 'write it without quotes' : 'write a whole number');
@@ -385,6 +393,8 @@ function typeHint(node: Node, shape: Shape): string {
         : 'write true or false, without quotes';
     case 'object':
     case 'map':
+      if (written !== undefined) return 'write its fields below it, each as `field: value` and indented further';
+      break;
     case 'any':
       break;
   }

@@ -37,6 +37,11 @@ const CASES: readonly (readonly [string, string])[] = [
   ['the binaries of a program', binaries('Prefix', '⟦PREFIX_WITHOUT_SLASH⟧/opt/app')],
   ['folders of every system', pathFilter('Prefix', '/etc', '/lib', '/usr/bin', '/var/log', '/sbin')],
   ['the beginning of names', pathFilter('Prefix', '/etc/ssh/ssh_host_', '/home/alice/.ssh', '/data-', '"/memfd:"')],
+  // Networks
+  [
+    'an address with the length of a network',
+    kprobeYaml('call: tcp_connect\nsyscall: false\nargs: [{index: 0, type: sock}]\nselectors: [{matchArgs: [{index: 0, operator: DAddr, values: [⟦ADDRESS_HOST_BITS⟧10.0.0.5/8, 10.0.0.0/8, 10.0.0.5, ⟦ADDRESS_HOST_BITS⟧"fd00::1/8", "fd00::/8", 10.0.0.5/32]}]}]'), // prettier-ignore
+  ],
   // Masks
   ['the octal number of a mode', mask('⟦MASK_DECIMAL⟧"4000"')],
   ['all rights', mask('⟦MASK_DECIMAL⟧"777"')],

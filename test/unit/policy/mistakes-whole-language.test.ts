@@ -402,7 +402,7 @@ const cases: readonly (readonly [string, string])[] = [
     'an argument of the notification, whose event has all arguments',
     `${actionYaml('action: NotifyEnforcer\n  argError: 0\n  argSig: 9\n  ⟦ACTION_ARGUMENT_UNUSED⟧argIndex: 1')}\n  enforcers: [{calls: [sys_dup]}]`,
   ],
-  ['Sigkill alone', actionYaml('action: ⟦SIGKILL_TOO_LATE⟧Sigkill')],
+  ['Sigkill alone', actionYaml('action: ⟦SIGKILL_TOO_LATE⟧⟦SIGNAL_UNFILTERED⟧Sigkill')],
   [
     'a tracked socket misspelt',
     kprobeYaml('call: f\nreturn: true\nreturnArg: {index: 0, type: int}\nreturnArgAction: ⟦UNKNOWN_VALUE⟧TrackSocket'),

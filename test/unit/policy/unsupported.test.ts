@@ -43,7 +43,7 @@ const cases: readonly (readonly [string, string])[] = [
   [
     'two signals of one selector',
     selectorsYaml(
-      'matchActions: [{action: Signal, argSig: 1}, {⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧Sigkill}, {action: NoPost}]',
+      'matchActions: [{action: Signal, argSig: 1}, {⟦UNSUPPORTED_ACTION⟧action: ⟦SIGKILL_TOO_LATE⟧⟦SIGNAL_UNFILTERED⟧Sigkill}, {action: NoPost}]',
     ),
   ],
 ];
