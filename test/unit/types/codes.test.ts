@@ -49,8 +49,15 @@ describe('codes', () => {
 
 describe('names of errors', () => {
   it('stay when a bundler makes the names of classes shorter', async () => {
-    const options = { entryPoints: ['lib/errors.ts'], absWorkingDir: ROOT, bundle: true, write: false } as const;
-    const { outputFiles } = await build({ ...options, minify: true, format: 'cjs', platform: 'node' });
+    const { outputFiles } = await build({
+      absWorkingDir: ROOT,
+      entryPoints: ['lib/errors.ts'],
+      bundle: true,
+      minify: true,
+      write: false,
+      format: 'cjs',
+      platform: 'node',
+    });
     const loaded = { exports: {} as typeof import('../../../lib/errors.js') };
     compileFunction(outputFiles[0]?.text ?? '', ['module'])(loaded);
     const { KernelError, PolicyError, PolytraceError } = loaded.exports;
