@@ -50,11 +50,11 @@ describe('codes', () => {
 describe('names of errors', () => {
   it('stay when a bundler makes the names of classes shorter', async () => {
     const { outputFiles } = await build({
-      entryPoints: ['lib/errors.ts'],
       absWorkingDir: ROOT,
+      entryPoints: ['lib/errors.ts'],
       bundle: true,
-      write: false,
       minify: true,
+      write: false,
       format: 'cjs',
       platform: 'node',
     });
