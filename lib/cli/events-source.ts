@@ -47,7 +47,7 @@ export type EventsSource =
 
 /**
  * Chooses the source of events: `--input`, `--server`, or an option that needs a tracer decide. Otherwise, the source
- * is the agent of this machine if its socket exists, and else a tracer in this process.
+ * is the agent of POLYTRACE_SOCKET, the agent of this machine if its socket exists, or else a tracer in this process.
  */
 export function chooseSource(options: ClientOptions, { env }: Context): EventsSource {
   const tracerOption = findGivenOption(options, TRACER_OPTIONS);
@@ -58,8 +58,10 @@ export function chooseSource(options: ClientOptions, { env }: Context): EventsSo
     throw new UsageError(`${tracerOption} makes a tracer, which ${other} excludes`);
   if (input !== undefined) return { from: 'file', path: input };
   if (server !== undefined) return { from: 'agent', server };
-  const socket = env['POLYTRACE_SOCKET'] ?? AGENT_SOCKET;
-  if (tracerOption === undefined && existsSync(socket)) return { from: 'agent', server: `unix://${socket}` };
+  const chosen = env['POLYTRACE_SOCKET'];
+  const socket = chosen ?? AGENT_SOCKET;
+  if (tracerOption === undefined && chosen !== '' && (chosen !== undefined || existsSync(socket)))
+    return { from: 'agent', server: `unix://${socket}` };
   const clientOption = findGivenOption(options, CLIENT_OPTIONS);
   if (clientOption !== undefined)
     throw new UsageError(`${clientOption} needs an agent: use --server, or start one (polytrace agent)`);

@@ -18,7 +18,7 @@ async function* executePage(page, folder) {
   const cwd = join(folder, 'pages', page.replaceAll(/\W/g, '-'));
   mkdirSync(cwd, { recursive: true });
   cpSync(join(folder, 'app'), cwd, { recursive: true, verbatimSymlinks: true });
-  const env = { ...process.env, PATH: `${cwd}/node_modules/.bin:${process.env.PATH}` };
+  const env = { ...process.env, CHECKOUT: root, PATH: `${cwd}/node_modules/.bin:${process.env.PATH}` };
   const terminals = new Terminals(cwd, env);
   let position = 0;
 
@@ -50,8 +50,14 @@ async function* executePage(page, folder) {
       throw new Error(`second# ${command}\nexpected the line\n  ${missing}\nof\n  ${lines.join('\n  ')}`);
   }
 
+  /** Runs a command of a comment, which has to succeed. */
+  async function runBeside(command) {
+    const { status, lines } = await terminals.runSecond(command, COMMAND_MS);
+    if (status !== 0) throw new Error(`${command}\nended with status ${status}:\n${lines.join('\n')}`);
+  }
+
   async function execute({ language, text, marks }) {
-    if (marks.before !== undefined) await terminals.runSecond(marks.before, COMMAND_MS);
+    if (marks.before !== undefined) await runBeside(marks.before);
     if (marks.file !== undefined) writeFileSync(join(terminals.cwd, marks.file), `${text}\n`);
     else if (language === 'sh')
       for (const statement of splitStatements(text, isComplete)) await runFirst(statement, Number(marks.status ?? 0));
@@ -67,7 +73,7 @@ async function* executePage(page, folder) {
       writeFileSync(join(terminals.cwd, file), `${text}\n`);
       await runFirst(language === 'js' ? `node ${file}` : `npx tsc --noEmit --strict --module nodenext ${file}`);
     } else throw new Error(`a block of ${language} needs a comment: file="…", shown-by="TEST" or skip="REASON"`);
-    if (marks.during !== undefined) await terminals.runSecond(marks.during, COMMAND_MS);
+    if (marks.during !== undefined) await runBeside(marks.during);
     if (language === 'console' && marks.during !== undefined)
       await expectLines(readTranscript(text).flatMap(({ terminal, shown }) => (terminal === 'first' ? shown : [])));
     if (marks.shows !== undefined) await expectLines(marks.shows.split('\n'));

@@ -21,6 +21,9 @@ const PAGES = [
 const USED_PACKAGES = ['esbuild', 'typescript@5.9', '@types/node@20', 'fastify', 'node-addon-api', 'node-api-headers'];
 const NOT_RUN_MAX = 0.05;
 
+const wanted = process.argv.slice(2);
+const pages = wanted.length === 0 ? PAGES : PAGES.filter((page) => wanted.some((name) => page.includes(name)));
+
 const run = (cwd, program, ...args) =>
   execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim();
 
@@ -82,7 +85,25 @@ exec ${npm} "\${words[@]}"
 `,
     { mode: 0o755 },
   );
+  if (pages.some((page) => IMAGE_PAGES.includes(page))) {
+    run(root, process.execPath, '--require', 'tsx/cjs', 'test/image/image.ts', join(folder, 'image.tar'));
+    writeFileSync(join(bin, 'docker'), PODMAN, { mode: 0o755 });
+  }
 }
+
+/** Pages that run containers. */
+const IMAGE_PAGES = ['README.md', 'docs/deploy.md'];
+/** `docker` in the guest is Podman without a network. It loads the image of this checkout as `polytrace`. */
+const PODMAN = `#!/bin/bash
+podman=(podman --root /tmp/podman/storage --runroot /tmp/podman/run --tmpdir /tmp/podman/tmp)
+podman+=(--cgroup-manager=cgroupfs --events-backend=none --runtime=crun)
+if ! test -e /tmp/podman/loaded; then
+  "\${podman[@]}" load --quiet --input ${folder}/image.tar && "\${podman[@]}" tag localhost/polytrace:test polytrace || exit
+  touch /tmp/podman/loaded
+fi
+if test "$1" = run; then set -- run --network=none "\${@:2}"; fi
+exec "\${podman[@]}" "$@"
+`;
 
 class RowReader extends Writable {
   rows = [];
@@ -105,8 +126,6 @@ class RowReader extends Writable {
   }
 }
 
-const wanted = process.argv.slice(2);
-const pages = wanted.length === 0 ? PAGES : PAGES.filter((page) => wanted.some((name) => page.includes(name)));
 prepare();
 const script = `
 hostname machine

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** A line of a program that goes on until somebody ends it. */
-const READY = /^(ready\b|http:\/\/|\S+ INFO .*\bready\b)/;
+const READY = /(^|\s)ready\b|^http:\/\//;
 
 /** Collects the lines of a stream, and tells who waits about each. */
 class Lines {

@@ -22,7 +22,7 @@ describe('the commands of the agent', () => {
   });
 
   it('without the package, the other commands ask for an agent', async () => {
-    for (const args of [['status'], ['policy', 'list'], ['getevents', '--server', 'unix:///nowhere']]) {
+    for (const args of [['status'], ['policy', 'list'], ['getevents'], ['getevents', '--server', 'unix:///nowhere']]) {
       const command = new FakeCommand();
       command.env = { POLYTRACE_SOCKET: '/nowhere' };
       assert.equal(await command.run(...args), 5, args.join(' '));

@@ -119,7 +119,7 @@ describe('polytrace report --live', () => {
   let command: FakeCommand;
   beforeEach(() => {
     command = new FakeCommand();
-    command.env = { POLYTRACE_SOCKET: '/nowhere' };
+    command.env = { POLYTRACE_SOCKET: '' };
   });
 
   /** Reads from the address that the command has printed. `rows` resolves with all rows when the server ends. */
