@@ -1,11 +1,12 @@
 // Part of `npm run build:ts`, after tsc: bundles each entry point into one file, because loading hundreds of small
 // modules takes most of the start time. The other files in dist/ are for tests and benchmarks, and are not published.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { ENTRIES } from './bundle-entries.mjs';
 import { bundlePage } from './bundle-page.mjs';
+import { writeBundledPackages } from './bundled-packages.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -80,32 +81,7 @@ async function bundleEntry(entry) {
   return metafile;
 }
 
-/** Returns the npm packages of which a file has code, with their versions. */
-function listPackages({ outputs }) {
-  return Object.entries(outputs).flatMap(([file, { inputs }]) =>
-    Object.entries(inputs)
-      .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
-      .flatMap(([path]) => {
-        const folder = /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(path)?.[0];
-        return folder === undefined ? [] : [{ file, folder }];
-      }),
-  );
-}
-
-/** Writes dist/bundled-packages.json: the packages that are part of the files of this package, for licence notices. */
-function writeBundledPackages(metafiles) {
-  const packages = new Map();
-  for (const { file, folder } of metafiles.flatMap(listPackages)) {
-    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
-    const entry = packages.get(folder) ?? { name, version, license, folder, files: [] };
-    if (!entry.files.includes(file)) entry.files.push(file);
-    packages.set(folder, entry);
-  }
-  const list = [...packages.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  writeFileSync(join(root, 'dist/bundled-packages.json'), `${JSON.stringify(list, undefined, 2)}\n`);
-}
-
 const metafiles = [];
 for (const entry of ENTRIES) metafiles.push(await bundleEntry(entry));
 metafiles.push(await bundlePage());
-writeBundledPackages(metafiles);
+writeBundledPackages(metafiles, 'dist');

@@ -216,7 +216,8 @@ const rooms = [
     ],
     packages: ['polytrace', 'commander'],
   },
-  { room: 'agent/lib/index.ts', may: ['agent/lib/main/'] },
+  { room: 'agent/lib/version.ts', may: [] },
+  { room: 'agent/lib/index.ts', may: ['agent/lib/version.ts', 'agent/lib/main/'] },
   { room: 'types/', may: [], pure: true },
   { room: 'examples/', may: ['lib/index.mjs', 'lib/index.ts'], packages: ['polytrace'] },
 ];

@@ -14,18 +14,16 @@ const METHODS = {
 };
 
 function withMethods<T extends object>(plain: T): T {
-  return Object.assign(Object.create(METHODS) as object, plain) as T;
+  return Object.assign<T, T>(Object.create(METHODS) as T, plain);
 }
 
 /** Each member of the event is an own property. */
 export function makeTracerEvent(plain: PlainEvent): TracerEvent {
-  if (plain.type === 'lost') return withMethods(plain) as TracerEvent;
+  const event = withMethods(plain);
+  if (plain.type === 'lost') return event as TracerEvent;
   const { process, parent, former, ancestors } = plain;
-  return withMethods({
-    ...plain,
-    process: withMethods(process),
-    ...(parent === undefined ? {} : { parent: withMethods(parent) }),
-    ...(former === undefined ? {} : { former: withMethods(former) }),
-    ancestors: ancestors.map(withMethods),
-  }) as unknown as TracerEvent;
+  const processes: Record<string, unknown> = { process: withMethods(process), ancestors: ancestors.map(withMethods) };
+  if (parent !== undefined) processes['parent'] = withMethods(parent);
+  if (former !== undefined) processes['former'] = withMethods(former);
+  return Object.assign(event, processes) as unknown as TracerEvent;
 }

@@ -1,6 +1,6 @@
 /**
- * Sends requests to the API server of Kubernetes. The package @kubernetes/client-node reads the configuration and
- * authenticates. It is loaded on demand, because loading takes two seconds and 60 MiB.
+ * Sends requests to the API server of Kubernetes. `kube-config.ts` reads the configuration and authenticates. It is
+ * loaded on demand, because few agents run in a cluster.
  */
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
@@ -73,7 +73,7 @@ export class ApiClient implements Api {
 
   /** `file`: a kubeconfig. Without it, the service account of the pod is used. */
   static async load(file?: string): Promise<ApiClient> {
-    const { KubeConfig } = await import('@kubernetes/client-node');
+    const { KubeConfig } = await import('./kube-config.js');
     const config = new KubeConfig();
     if (file === undefined) config.loadFromCluster();
     else config.loadFromFile(file);

@@ -16,7 +16,7 @@ import { prepareExports } from './exports.js';
 import { ServiceManager } from './service.js';
 
 /** The environment that the command provides. */
-interface AgentHost {
+export interface AgentHost {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
   /** Emits SIGINT, SIGTERM and SIGHUP. */
@@ -31,7 +31,7 @@ const USAGE = 2;
 const KERNEL = 3;
 
 /** Runs the agent and returns the exit status of the command. */
-export async function runAgent(args: readonly string[], host: AgentHost): Promise<number> {
+export async function runAgentCommand(args: readonly string[], host: AgentHost): Promise<number> {
   let status = GOOD;
   const command = createAgentCommand(
     {

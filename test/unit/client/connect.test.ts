@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PolytraceError as AgentSideError } from 'polytrace';
+import * as published from 'polytrace';
 import { createCertificates, TestServer } from '../../../agent/test/unit/grpc/server.js';
 import { connect } from '../../../lib/client/connect.js';
 import { PolicyError, PolytraceError } from '../../../lib/errors.js';
@@ -21,6 +21,9 @@ spec:
       syscall: false
       args: [{ index: 0, type: file }]
 `;
+
+/** The agent loads the built library, which has classes of its own. */
+const AgentSideError = published.PolytraceError as unknown as typeof PolytraceError;
 
 const USUAL = { optimize: true, cachePaths: true };
 
