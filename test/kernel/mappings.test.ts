@@ -50,7 +50,7 @@ describe(`a process with ${MAPPINGS} mappings`, () => {
   before(async () => {
     const source = join(__dirname, '..', 'native', 'programs', 'mappings.c');
     execFileSync('cc', ['-O1', '-fno-omit-frame-pointer', '-rdynamic', '-o', PROGRAM, source]);
-    recording = await Recording.open(POLICY);
+    recording = await Recording.open(POLICY, { stackAddresses: true });
     child = spawn(PROGRAM, [String(MAPPINGS)], { stdio: ['pipe', 'pipe', 'inherit'] });
     await once(child.stdout as NodeJS.ReadableStream, 'data');
   });
