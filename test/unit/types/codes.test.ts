@@ -59,7 +59,8 @@ describe('names of errors', () => {
       platform: 'node',
     });
     const loaded = { exports: {} as typeof import('../../../lib/errors.js') };
-    compileFunction(outputFiles[0]?.text ?? '', ['module'])(loaded);
+    const run = compileFunction(outputFiles[0]?.text ?? '', ['module']) as (module: object) => void;
+    run(loaded);
     const { KernelError, PolicyError, PolytraceError } = loaded.exports;
     const errors = [new PolytraceError('CLOSED', 'x', ''), new PolicyError([]), new KernelError('NO_BTF', 'x', '')];
     const names = ['PolytraceError', 'PolicyError', 'KernelError'];
