@@ -134,7 +134,7 @@ const rooms = [
   {
     room: 'agent/lib/filters/',
     may: ['agent/lib/proto/', 'agent/lib/encode/'],
-    packages: ['polytrace', '@bufbuild/protobuf', '@bufbuild/cel', 're2js'],
+    packages: ['polytrace', '@bufbuild/protobuf', '@bufbuild/cel', 're2js', 'fastest-levenshtein'],
     pure: true,
   },
   {
