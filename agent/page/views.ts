@@ -40,7 +40,13 @@ export class Views {
   constructor(options: ViewsOptions) {
     this.#onChange = options.onChange;
     this.#views = [
-      createEventsView(options),
+      createEventsView({
+        ...options,
+        onChange: () => {
+          this.#showChosen();
+          options.onChange();
+        },
+      }),
       createProcessesView(options),
       createNamesView(
         options,
@@ -222,14 +228,12 @@ function createEventsView({ store, colors, onEvent, onChange, isLive }: ViewsOpt
     followsEnd: isLive,
   });
   let areStartsShown = false;
-  let last: readonly number[] = [];
   const toggle = h('button', { type: 'button', attributes: { 'aria-pressed': false } }, 'Starts and ends of processes');
   const setStarts = (isShown: boolean): void => {
     areStartsShown = isShown;
     setAttribute(toggle, 'aria-pressed', isShown);
   };
   const show = (indexes: readonly number[]): number => {
-    last = indexes;
     const all = indexes.map((i) => store.events[i]).filter((event) => event !== undefined);
     const others = areStartsShown ? all : all.filter((event) => eventGroup(event) !== STARTS);
     // Where there is nothing else, they are what the reader looks for.
@@ -246,7 +250,6 @@ function createEventsView({ store, colors, onEvent, onChange, isLive }: ViewsOpt
   };
   toggle.addEventListener('click', () => {
     setStarts(!areStartsShown);
-    show(last);
     onChange();
   });
   return {
