@@ -46,7 +46,7 @@ const rooms = [
   { room: 'lib/encode/', may: ['lib/output/json.ts', 'lib/proto/'], packages: ['@bufbuild/protobuf'] },
   {
     room: 'lib/filters/',
-    may: ['lib/proto/', 'lib/encode/'],
+    may: ['lib/names/', 'lib/proto/', 'lib/encode/'],
     packages: ['@bufbuild/protobuf', '@bufbuild/cel', 're2js'],
   },
   { room: 'lib/protocol/', may: ['lib/proto/', 'lib/encode/', 'lib/filters/'], packages: ['@bufbuild/protobuf'] },

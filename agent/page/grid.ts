@@ -14,6 +14,11 @@ export interface Column<R> {
   readonly draw?: (cell: HTMLElement, row: R) => void;
 }
 
+export interface Sort {
+  readonly column: number;
+  readonly isUp: boolean;
+}
+
 interface GridOptions<R> {
   readonly name: string;
   readonly label: string;
@@ -25,6 +30,9 @@ interface GridOptions<R> {
   readonly onMove?: (row: R) => void;
   /** For a tree: called for the arrows left and right. */
   readonly onFold?: (row: R, isOpen: boolean) => void;
+  readonly onSort?: () => void;
+  /** Rows are added at the end while the page is open. The grid shows the last row until the reader scrolls up. */
+  readonly followsEnd?: boolean;
   readonly describe?: (element: HTMLElement, row: R) => void;
 }
 
@@ -45,11 +53,13 @@ export class Grid<R> {
   readonly #spare: HTMLElement[] = [];
   #rows: readonly R[] = [];
   #unsorted: readonly R[] = [];
-  #sort: { readonly column: number; readonly isUp: boolean } | undefined;
+  #sort: Sort | undefined;
+  #isFollowing: boolean;
   #active = 0;
 
   constructor(options: GridOptions<R>) {
     this.#options = options;
+    this.#isFollowing = options.followsEnd === true;
     const isTree = options.onFold !== undefined;
     this.#heads = options.columns.map((column, i) => this.#createHead(column, i));
     this.#spacer = h('div', { class: 'spacer', role: 'presentation' });
@@ -88,8 +98,8 @@ export class Grid<R> {
 
   /** Replaces the rows. The scroll position stays. */
   show(rows: readonly R[]): void {
-    const isAtEnd =
-      this.element.scrollTop > 0 && this.element.scrollTop + this.element.clientHeight >= this.element.scrollHeight - 2;
+    const isAtEnd = this.element.scrollTop + this.element.clientHeight >= this.element.scrollHeight - 2;
+    if (this.#rows.length > 0) this.#isFollowing = isAtEnd && (this.#isFollowing || this.element.scrollTop > 0);
     this.#unsorted = rows;
     this.#rows = this.#sortRows(rows);
     this.#active = Math.min(this.#active, Math.max(rows.length - 1, 0));
@@ -99,7 +109,7 @@ export class Grid<R> {
     this.#virtualizer._willUpdate();
     this.#virtualizer.measure();
     this.#draw();
-    if (isAtEnd) this.element.scrollTop = this.element.scrollHeight;
+    if (this.#isFollowing) this.element.scrollTop = this.element.scrollHeight;
   }
 
   /** Moves the keyboard focus to the row. */
@@ -127,10 +137,19 @@ export class Grid<R> {
     );
   }
 
+  get sort(): Sort | undefined {
+    return this.#sort;
+  }
+
   #sortBy(column: number): void {
     const before = this.#sort;
-    if (before?.column === column && !before.isUp) this.#sort = undefined;
-    else this.#sort = { column, isUp: before?.column !== column };
+    if (before?.column === column && !before.isUp) this.setSort(undefined);
+    else this.setSort({ column, isUp: before?.column !== column });
+    this.#options.onSort?.();
+  }
+
+  setSort(sort: Sort | undefined): void {
+    this.#sort = sort;
     this.#heads.forEach((head, i) => {
       if (this.#options.columns[i]?.sortKey === undefined) return;
       const order = this.#sort?.column !== i ? 'none' : this.#sort.isUp ? 'ascending' : 'descending';

@@ -1,10 +1,12 @@
 /** The main program of a report's page. */
 import 'uplot/dist/uPlot.min.css';
 import './report.css';
-import type { Row } from '../../lib/report/row.js';
+import type { EventRow, Row } from '../../lib/report/row.js';
 import { Colors } from './colors.js';
 import { Details } from './details.js';
 import { formatCell, h, setText, escapeInvisible } from './dom.js';
+import { formatHash, parseHash } from './location.js';
+import { suggestQueries } from './query.js';
 import { followRows, readPageRows, type LiveState } from './read-rows.js';
 import { EVERYTHING, LOST, Store, type Criteria } from './store.js';
 import { createThemeSwitch } from './theme.js';
@@ -42,8 +44,12 @@ class App {
   readonly #details: Details;
   readonly #help: HTMLDialogElement;
   #criteria: Criteria = EVERYTHING;
+  /** The event whose details are open. */
+  #openEvent: EventRow | undefined;
   #drawing: number | undefined;
   #isPaused = false;
+  #isRestoring = true;
+  readonly #suggestions = h('datalist', { id: 'suggestions' });
   #waiting: (readonly Row[])[] = [];
 
   constructor() {
@@ -54,12 +60,22 @@ class App {
     this.#views = new Views({
       store,
       colors,
+      isLive: this.#isLive,
+      onChange: () => this.#saveState(),
       onFilter: (change) => {
         this.#filter(change);
         this.#views.choose(0);
       },
-      onEvent: (event) => this.#details.showEvent(event),
-      onProcess: (process) => this.#details.showProcess(process),
+      onEvent: (event) => {
+        this.#openEvent = event;
+        this.#details.showEvent(event);
+        this.#saveState();
+      },
+      onProcess: (process) => {
+        this.#openEvent = undefined;
+        this.#details.showProcess(process);
+        this.#saveState();
+      },
     });
     this.#timeline = new Timeline({
       store,
@@ -71,14 +87,19 @@ class App {
       type: 'search',
       id: 'search',
       attributes: {
-        placeholder: 'Search: words, -without',
+        placeholder: 'Search: words, -without, pid:172',
         'aria-label': 'Search events',
         autocomplete: 'off',
+        list: 'suggestions',
         spellcheck: false,
       },
     });
-    this.#search.addEventListener('input', () => this.#scheduleDraw(SEARCH_MS));
+    this.#search.addEventListener('input', () => {
+      this.#suggest();
+      this.#scheduleDraw(SEARCH_MS);
+    });
     this.#help = createHelpDialog();
+    document.getElementById('reading')?.remove();
     document.body.append(this.#createLayout(), this.#help);
     document.addEventListener('keydown', (event) => this.#onKey(event));
   }
@@ -89,16 +110,45 @@ class App {
         (rows) => this.#addRows(rows),
         (state) => this.#showState(state),
       );
-      this.#draw();
+      this.#restoreState();
     } else {
       for await (const rows of readPageRows()) {
         for (const row of rows) this.#store.add(row, false);
         setText(this.#facts, `Reading… ${this.#store.events.length.toLocaleString('en')} events`);
       }
-      this.#draw();
+      this.#restoreState();
     }
+    window.addEventListener('hashchange', () => this.#restoreState());
     performance.mark('ready');
     document.documentElement.dataset['ready'] = '';
+  }
+
+  /** Shows what the hash of the URL says. */
+  #restoreState(): void {
+    const { criteria, view, sort, starts, event } = parseHash(location.hash);
+    this.#isRestoring = true;
+    this.#criteria = criteria;
+    this.#search.value = criteria.query;
+    this.#views.restore(view, sort, starts);
+    this.#draw();
+    this.#openEvent = event === undefined ? undefined : this.#store.events[event];
+    if (this.#openEvent === undefined) this.#details.close();
+    else this.#details.showEvent(this.#openEvent);
+    this.#isRestoring = false;
+  }
+
+  /** Writes what the reader sees into the hash, without an entry in the history. */
+  #saveState(): void {
+    if (this.#isRestoring) return;
+    const { chosen: view, sort, showsStarts: starts } = this.#views;
+    const at = this.#openEvent === undefined ? -1 : this.#store.events.indexOf(this.#openEvent);
+    const hash = formatHash({ criteria: this.#criteria, view, sort, starts, event: at < 0 ? undefined : at });
+    if (hash !== location.hash.slice(1)) history.replaceState(null, '', hash === '' ? location.pathname : `#${hash}`);
+  }
+
+  #suggest(): void {
+    const found = suggestQueries(this.#search.value, this.#store.events, (event) => this.#store.findProcess(event));
+    this.#suggestions.replaceChildren(...found.map((value) => h('option', { attributes: { value } })));
   }
 
   #createLayout(): HTMLElement {
@@ -106,7 +156,7 @@ class App {
     const tools = h('div', { class: 'tools' }, this.#state, ...(this.#isLive ? [this.#createPauseButton()] : []), help);
     tools.append(createThemeSwitch(() => this.#timeline.redraw()));
     const head = h('header', {}, h('div', { class: 'title' }, h('h1', {}, 'polytrace report'), this.#facts), tools);
-    const bar = h('div', { class: 'bar', role: 'search' }, this.#search, this.#chips, this.#found);
+    const bar = h('div', { class: 'bar', role: 'search' }, this.#search, this.#suggestions, this.#chips, this.#found);
     const lists = h('div', { class: 'lists' }, this.#views.element, this.#details.element);
     return h('main', {}, head, this.#notices, bar, this.#timeline.element, lists);
   }
@@ -173,6 +223,7 @@ class App {
     this.#drawChips();
     this.#drawFacts(first, last);
     this.#drawNotices();
+    this.#saveState();
   }
 
   #drawFacts(first: number, last: number): void {
@@ -230,7 +281,9 @@ class App {
   }
 
   #closeDetails(): void {
+    this.#openEvent = undefined;
     this.#details.close();
+    this.#saveState();
     this.#views.focusRows();
   }
 
@@ -258,7 +311,7 @@ class App {
 const PAUSED_MAX = 2000;
 
 function createHelpDialog(): HTMLDialogElement {
-  const list = h('dl', {}, ...KEYS.flatMap(([key, what]) => [h('dt', {}, key), h('dd', {}, what)]));
+  const list = h('dl', {}, ...KEYS.flatMap(([key, what]) => [h('dt', {}, h('kbd', {}, key)), h('dd', {}, what)]));
   const close = h('button', { type: 'button' }, 'Close');
   const dialog = h('dialog', { attributes: { 'aria-label': 'Keys' } }, h('h2', {}, 'Keys'), list, close);
   close.addEventListener('click', () => dialog.close());

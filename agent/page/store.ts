@@ -1,11 +1,12 @@
 /** Keeps the events and processes of the page, and filters them. */
+import { compileQuery } from './query.js';
 import type { EndRow, EventRow, ProcessRow, Row } from '../../lib/report/row.js';
 
 /** Maximum of events of a live page. The oldest are dropped. */
 const LIVE_EVENTS_MAX = 100_000;
 
 export interface Criteria {
-  /** Search terms: an event has to contain all of them, and none of those that begin with a minus. */
+  /** What the reader has typed, see query.ts. */
   readonly query: string;
   readonly from: number;
   readonly to: number;
@@ -73,12 +74,7 @@ export class Store {
   /** Returns the indexes of the events that match the criteria, ordered by time. */
   findEvents(criteria: Criteria): number[] {
     const { from, to, group, file, address, binary } = criteria;
-    const terms = criteria.query
-      .toLowerCase()
-      .split(/\s+/)
-      .filter((term) => term !== '' && term !== '-');
-    const wanted = terms.filter((term) => !term.startsWith('-'));
-    const unwanted = terms.filter((term) => term.startsWith('-')).map((term) => term.slice(1));
+    const matches = compileQuery(criteria.query, (event) => this.#searchText(event));
     const found: number[] = [];
     this.events.forEach((event, i) => {
       if (event.time < from || event.time > to) return;
@@ -86,10 +82,7 @@ export class Store {
       if (file !== undefined && event.files?.includes(file) !== true) return;
       if (address !== undefined && event.addresses?.includes(address) !== true) return;
       if (binary !== undefined && this.findProcess(event)?.binary !== binary) return;
-      if (terms.length > 0) {
-        const text = this.#searchText(event);
-        if (!wanted.every((term) => text.includes(term)) || unwanted.some((term) => text.includes(term))) return;
-      }
+      if (matches?.(event, this.findProcess(event)) === false) return;
       found.push(i);
     });
     return found;

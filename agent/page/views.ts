@@ -2,9 +2,9 @@
 import type { EventRow, ProcessRow } from '../../lib/report/row.js';
 import type { Colors } from './colors.js';
 import { formatCell, h, setAttribute, setText } from './dom.js';
-import { Grid, type Column } from './grid.js';
+import { Grid, type Column, type Sort } from './grid.js';
 import { createNameColumns, countNames, type NameRow } from './names.js';
-import { eventGroup, type Criteria, type Store } from './store.js';
+import { eventGroup, STARTS, type Criteria, type Store } from './store.js';
 import { formatClock } from './format-time.js';
 import { nodeKey, listLines, buildTree, type ProcessNode, type TreeLine } from './tree.js';
 
@@ -14,6 +14,9 @@ interface ViewsOptions {
   readonly onEvent: (event: EventRow) => void;
   readonly onProcess: (process: ProcessRow) => void;
   readonly onFilter: (change: Partial<Criteria>) => void;
+  /** Called when another view, order or folding is chosen. */
+  readonly onChange: () => void;
+  readonly isLive: boolean;
 }
 
 interface View {
@@ -22,6 +25,8 @@ interface View {
   readonly grid: Grid<never>;
   /** Shows the events and returns the number of rows. */
   readonly show: (indexes: readonly number[]) => number;
+  /** The events view: whether it shows starts and ends of processes. */
+  readonly starts?: { isShown: () => boolean; set: (isShown: boolean) => void };
 }
 
 export class Views {
@@ -30,10 +35,18 @@ export class Views {
   readonly #tabs: HTMLButtonElement[];
   #chosen = 0;
   #indexes: readonly number[] = [];
+  readonly #onChange: () => void;
 
   constructor(options: ViewsOptions) {
+    this.#onChange = options.onChange;
     this.#views = [
-      createEventsView(options),
+      createEventsView({
+        ...options,
+        onChange: () => {
+          this.#showChosen();
+          options.onChange();
+        },
+      }),
       createProcessesView(options),
       createNamesView(
         options,
@@ -91,6 +104,25 @@ export class Views {
     this.#showChosen();
   }
 
+  get chosen(): number {
+    return this.#chosen;
+  }
+
+  get sort(): Sort | undefined {
+    return this.#views[this.#chosen]?.grid.sort;
+  }
+
+  get showsStarts(): boolean {
+    return this.#views[0]?.starts?.isShown() === true;
+  }
+
+  /** Restores what a link says. */
+  restore(view: number, sort: Sort | undefined, starts: boolean): void {
+    this.#views[0]?.starts?.set(starts);
+    this.#views[view]?.grid.setSort(sort);
+    if (view !== this.#chosen) this.choose(view);
+  }
+
   choose(i: number): void {
     this.#chosen = i;
     this.#views.forEach(({ panel }, at) => {
@@ -99,6 +131,7 @@ export class Views {
       setAttribute(this.#tabs[at] as HTMLElement, 'tabindex', at === i ? 0 : -1);
     });
     this.#showChosen();
+    this.#onChange();
   }
 
   /** Moves the keyboard focus to the rows. */
@@ -131,7 +164,7 @@ export class Views {
   }
 }
 
-function createEventsView({ store, colors, onEvent }: ViewsOptions): View {
+function createEventsView({ store, colors, onEvent, onChange, isLive }: ViewsOptions): View {
   const findProcess = (event: EventRow): ProcessRow | undefined => store.findProcess(event);
   const columns: Column<EventRow>[] = [
     {
@@ -152,7 +185,7 @@ function createEventsView({ store, colors, onEvent }: ViewsOptions): View {
       title: 'Process',
       width: 'minmax(8rem, 0.5fr)',
       cell: (event) => findProcess(event)?.binary ?? '',
-      class: 'code',
+      class: 'code process',
       sortKey: (event) => findProcess(event)?.binary ?? '',
     },
     {
@@ -171,9 +204,17 @@ function createEventsView({ store, colors, onEvent }: ViewsOptions): View {
       draw: drawDetail,
     },
     {
+      title: 'Message',
+      width: 'minmax(8rem, 0.5fr)',
+      cell: ({ message }) => message ?? '',
+      class: 'wide',
+      sortKey: ({ message }) => message ?? '',
+    },
+    {
       title: 'Policy',
       width: 'minmax(7rem, 0.3fr)',
       cell: ({ policy }) => policy ?? '',
+      class: 'wide',
       sortKey: ({ policy }) => policy ?? '',
     },
   ];
@@ -183,16 +224,40 @@ function createEventsView({ store, colors, onEvent }: ViewsOptions): View {
     columns,
     empty: 'No event matches the filters.',
     onOpen: onEvent,
+    onSort: onChange,
+    followsEnd: isLive,
+  });
+  let areStartsShown = false;
+  const toggle = h('button', { type: 'button', attributes: { 'aria-pressed': false } }, 'Starts and ends of processes');
+  const setStarts = (isShown: boolean): void => {
+    areStartsShown = isShown;
+    setAttribute(toggle, 'aria-pressed', isShown);
+  };
+  const show = (indexes: readonly number[]): number => {
+    const all = indexes.map((i) => store.events[i]).filter((event) => event !== undefined);
+    const others = areStartsShown ? all : all.filter((event) => eventGroup(event) !== STARTS);
+    // Where there is nothing else, they are what the reader looks for.
+    const rows = others.length === 0 ? all : others;
+    const folded = all.length - rows.length;
+    setText(
+      toggle,
+      folded === 0
+        ? 'Starts and ends of processes'
+        : `Starts and ends of processes: ${folded.toLocaleString('en')} folded`,
+    );
+    grid.show(rows);
+    return rows.length;
+  };
+  toggle.addEventListener('click', () => {
+    setStarts(!areStartsShown);
+    onChange();
   });
   return {
     title: 'Events',
     grid: grid as unknown as Grid<never>,
-    panel: h('div', { class: 'panel' }, grid.element),
-    show: (indexes) => {
-      const rows = indexes.map((i) => store.events[i]).filter((event) => event !== undefined);
-      grid.show(rows);
-      return rows.length;
-    },
+    panel: h('div', { class: 'panel' }, h('div', { class: 'panel-tools' }, toggle), grid.element),
+    show,
+    starts: { isShown: () => areStartsShown, set: setStarts },
   };
 }
 

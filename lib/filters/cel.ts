@@ -11,6 +11,7 @@ import type { ProcessEvent } from '../encode/process-encoder.js';
 import { file_tetragon_events, GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';
 import { file_tetragon_tetragon } from '../proto/tetragon/tetragon.gen.js';
 import { expressionCost } from './cel-cost.js';
+import { checkNames, collectVariables } from './cel-names.js';
 import { FilterError, LIMITS, type Budget } from './limits.js';
 
 const EVENTS = GetEventsResponseSchema.oneofs
@@ -25,6 +26,8 @@ const VARIABLES = {
   ...Object.fromEntries(EVENTS.map(({ name, message }) => [name, objectType(message)])),
   [TYPE]: CelScalar.STRING,
 };
+
+const NAMES = { variables: collectVariables(EVENTS, [TYPE]) };
 
 const ENVIRONMENT = celEnv({
   variables: VARIABLES,
@@ -86,6 +89,7 @@ function compileExpression(expression: string, field: string, budget: Budget): E
   }
   try {
     const parsed = parse(expression);
+    checkNames(parsed.expr, NAMES);
     const cost = expressionCost(parsed.expr);
     if (cost > LIMITS.expressionCost) throw new Error('the expression can take too many steps');
     return plan(ENVIRONMENT, parsed) as unknown as Evaluate;

@@ -44,6 +44,7 @@ export function createReportPage(isLive: boolean): Page {
 <style>${style}</style>
 </head>
 <body>
+<p id="reading">Reading…</p>
 <noscript>This report needs JavaScript. It is in the page itself; nothing is loaded.</noscript>
 <script id="rows" type="text/plain">`;
   return { head, tail: `</script>\n<script>${script}</script>\n</body>\n</html>\n`, csp };

@@ -225,10 +225,10 @@ describe('a report in a browser', function () {
     // the last row, its neighbour, and back
     await page.focus('#panel-0 .grid');
     await page.keyboard.press('End');
-    await page.waitForSelector('#event-499.active');
+    await page.waitForSelector('#event-399.active');
     await page.keyboard.press('k');
-    await page.waitForSelector('#event-498.active');
-    assert.equal(await page.getAttribute('#panel-0 .grid', 'aria-activedescendant'), 'event-498');
+    await page.waitForSelector('#event-398.active');
+    assert.equal(await page.getAttribute('#panel-0 .grid', 'aria-activedescendant'), 'event-398');
     // a name becomes a filter, and a chip removes it
     await page.keyboard.press('3');
     await page.focus('#panel-2 .grid');
@@ -249,6 +249,90 @@ describe('a report in a browser', function () {
     await page.keyboard.press('ArrowRight');
     assert.ok((await page.locator('#panel-1 .body .row:visible').count()) > 10);
     assert.deepEqual(complaints.errors, []);
+    await page.context().close();
+  });
+
+  it('starts and ends of processes are folded until the reader opens them, and messages are a column', async () => {
+    const events = [...createEvents(50)].map((event, i) =>
+      i === 1 && event.type === 'process_kprobe' ? { ...event, message: 'A secret was read' } : event,
+    );
+    const { page, complaints } = await openPage(await writeReport('folded', events));
+    const countRows = async (): Promise<string> => (await page.textContent('#tab-0 .count')) ?? '';
+    assert.equal(await countRows(), '40');
+    assert.equal(await page.textContent('.found'), '50 events');
+    assert.equal(await page.textContent('#panel-0 .panel-tools'), 'Starts and ends of processes: 10 folded');
+    assert.match((await page.textContent('#panel-0 #event-0')) ?? '', /A secret was read/);
+    await page.click('#panel-0 .panel-tools button');
+    await page.waitForFunction(() => document.querySelector('#tab-0 .count')?.textContent === '50');
+    // where there is nothing else, they are shown
+    await page.click('.legend button:has-text("starts and ends")');
+    assert.equal(await countRows(), '10');
+    assert.deepEqual(complaints.errors, []);
+    await page.context().close();
+  });
+
+  it('a field is searched with its name, which the page completes', async () => {
+    const { page } = await openPage(await writeReport('fields', createEvents(500)));
+    const searchFor = async (query: string, found: string): Promise<void> => {
+      await page.fill('#search', query);
+      await page.waitForFunction((text) => document.querySelector('.found')?.textContent === text, found);
+    };
+    await searchFor('pid:1002', '10 of 500 events');
+    await searchFor('pid:100', '0 of 500 events');
+    await searchFor('pid:1002 -policy:policy-1', '8 of 500 events');
+    await searchFor('file:/srv/data/33.txt', '1 of 500 events');
+    await searchFor('pid:1002 event:start', '1 of 500 events');
+    const suggestions = (): Promise<(string | null)[]> =>
+      page.evaluate(() =>
+        [...document.querySelectorAll('#suggestions option')].map((each) => each.getAttribute('value')),
+      );
+    await page.fill('#search', 'x po');
+    assert.deepEqual(await suggestions(), ['x pod:', 'x policy:']);
+    await page.fill('#search', '-policy:');
+    assert.deepEqual(
+      (await suggestions()).sort(),
+      [0, 1, 2, 3].map((i) => `-policy:policy-${i}`),
+    );
+    await page.context().close();
+  });
+
+  it('a link shows the same filters, order and event', async () => {
+    const url = await writeReport('link', createEvents(500));
+    const { page } = await openPage(url);
+    await page.fill('#search', 'pid:1002');
+    await page.waitForFunction(() => document.querySelector('.found')?.textContent === '10 of 500 events');
+    await page.click('#panel-0 .head button:has-text("Detail")');
+    await page.click('#panel-0 #event-2');
+    const details = await page.textContent('.details');
+    const link = page.url();
+    assert.match(link, /#q=pid%3A1002&sort=4&event=\d+$/);
+    const other = (await openPage(link)).page;
+    assert.equal(await other.textContent('.found'), '10 of 500 events');
+    assert.equal(await other.textContent('.details'), details);
+    assert.equal(await other.getAttribute('#panel-0 [role=columnheader]:has-text("Detail")', 'aria-sort'), 'ascending');
+    // Escape closes the details, then removes the filter
+    await other.keyboard.press('Escape');
+    assert.equal(await other.isVisible('.details'), false);
+    await other.keyboard.press('3');
+    assert.match(other.url(), /view=3/);
+    for (const hash of ['#view=99&event=99999999&sort=9x&from=x', '#event=-1&view=-2', '#%'])
+      assert.equal((await openPage(url + hash)).complaints.errors.length, 0, hash);
+    await page.context().close();
+    await other.context().close();
+  });
+
+  it('the details of an event are above everything on a phone', async () => {
+    const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+    const url = await writeReport('phone', createEvents(500));
+    const { page } = await openPage(url, phone);
+    await page.tap('#panel-0 #event-0');
+    const box = await page.locator('.details').boundingBox();
+    assert.ok(box !== null && box.y > 0 && box.y + box.height <= 845 && box.width <= 390, JSON.stringify(box));
+    assert.ok(await page.locator('.details').getByText('/srv/data/1.txt').first().isVisible());
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+    await page.tap('.details .icon');
+    assert.equal(await page.isVisible('.details'), false);
+    assert.deepEqual(await checkAccessibility(url, phone, (opened) => opened.tap('#panel-0 #event-0')), []);
     await page.context().close();
   });
 
@@ -413,6 +497,17 @@ describe('a report in a browser', function () {
     assert.equal(await page.textContent('.found'), '50 events');
     await page.click('button:has-text("Go on")');
     await waitForCount('60 events');
+    // the list follows the end until the reader scrolls up
+    const isAtEnd = (): Promise<boolean> =>
+      page.evaluate(() => {
+        const grid = document.querySelector('#panel-0 .grid') as HTMLElement;
+        return grid.scrollTop > 0 && grid.scrollTop + grid.clientHeight >= grid.scrollHeight - 2;
+      });
+    assert.equal(await isAtEnd(), true);
+    await page.evaluate(() => (document.querySelector('#panel-0 .grid') as HTMLElement).scrollTo(0, 0));
+    live.write(rows.text([...createEvents(10)]));
+    await waitForCount('70 events');
+    assert.equal(await isAtEnd(), false);
     live.write(rows.end([], '1.0.0', 0));
     await page.waitForSelector('.state[data-state=ended]');
     await live.close();
