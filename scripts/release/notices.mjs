@@ -7,7 +7,7 @@ import { LINKED } from '../prebuilds/sbom.mjs';
 import { librarySources, sourceAddresses, SOURCES } from '../prebuilds/sources.mjs';
 import { sysroot } from '../prebuilds/toolchain.mjs';
 
-export const NOTICES = 'THIRD-PARTY-NOTICES';
+const NOTICES = 'THIRD-PARTY-NOTICES';
 const RULE = `${'='.repeat(100)}\n`;
 const BUNDLES = ['dist/index.js.map', 'dist/cli/main.js.map'];
 const PAGE = 'agent/dist/page/report.js';
@@ -61,7 +61,7 @@ function formatSection({ title, licence, addresses = [], texts }, seen) {
 }
 
 /** Returns the text for the checkout in `root`, after `npm run build:ts`. */
-export function thirdPartyNotices(root) {
+function thirdPartyNotices(root) {
   const packages = BUNDLES.flatMap((file) => bundledPackages(JSON.parse(readFileSync(join(root, file), 'utf8'))));
   const names = [...new Set([...packages, 'node-addon-api'])];
   const page = /^\/\*!\n([\s\S]*?)\n?\*\//.exec(readFileSync(join(root, PAGE), 'utf8'))?.[1];
