@@ -17,15 +17,15 @@ let loaded: Protobuf | undefined;
 /** An import declaration would load the package in every program. */
 export function loadProtobuf(): Protobuf {
   if (loaded !== undefined) return loaded;
-    /* eslint-disable @typescript-eslint/no-require-imports */
-    const { create, fromBinary, toBinary } = require('@bufbuild/protobuf') as typeof import('@bufbuild/protobuf');
-    loaded = {
-      nri: require('./proto/nri.gen.js') as Protobuf['nri'],
-      ttrpc: require('./proto/ttrpc.gen.js') as Protobuf['ttrpc'],
-      cri: require('./proto/cri.gen.js') as Protobuf['cri'],
-      encode: (schema, message) => toBinary(schema, create(schema, message)),
-      decode: (schema, bytes) => fromBinary(schema, bytes, { readUnknownFields: false }),
-    };
-    /* eslint-enable @typescript-eslint/no-require-imports */
-    return loaded;
+  /* eslint-disable @typescript-eslint/no-require-imports */
+  const { create, fromBinary, toBinary } = require('@bufbuild/protobuf') as typeof import('@bufbuild/protobuf');
+  loaded = {
+    nri: require('./proto/nri.gen.js') as Protobuf['nri'],
+    ttrpc: require('./proto/ttrpc.gen.js') as Protobuf['ttrpc'],
+    cri: require('./proto/cri.gen.js') as Protobuf['cri'],
+    encode: (schema, message) => toBinary(schema, create(schema, message)),
+    decode: (schema, bytes) => fromBinary(schema, bytes, { readUnknownFields: false }),
+  };
+  /* eslint-enable @typescript-eslint/no-require-imports */
+  return loaded;
 }
