@@ -15,7 +15,7 @@ enum {
 	EXEC_HEAP_SIZE = 3 * STRING_CAPACITY + ARGV_BYTES_MAX,
 };
 
-/* One per CPU: these programs run without preemption. The value is too big for a per-CPU map. */
+/* One per CPU: nothing suspends these programs, see exclusive_exec(). The value is too big for a per-CPU map. */
 struct exec_scratch {
 #ifndef OLD_KERNEL
 	struct string_buffer buffer;
@@ -510,6 +510,46 @@ TYPED_SEC("tp_btf/sched_process_free")
 int handle_free(u64 *ctx)
 {
 	return on_free((void *)ctx[0]);
+}
+
+/*
+ * The same for kernels that can suspend these programs (Linux 7.0 and later). While one is suspended, the kernel does
+ * not run it for the other tasks of its CPU, and the programs of that CPU share their scratch memory.
+ */
+TYPED_SEC("tp_btf/sched_process_exec")
+int exclusive_exec(u64 *ctx)
+{
+	preempt_disable();
+	on_exec((void *)ctx[0], (void *)ctx[2]);
+	preempt_enable();
+	return 0;
+}
+
+TYPED_SEC("tp_btf/sched_process_fork")
+int exclusive_fork(u64 *ctx)
+{
+	preempt_disable();
+	on_fork((void *)ctx[0], (void *)ctx[1]);
+	preempt_enable();
+	return 0;
+}
+
+TYPED_SEC("tp_btf/sched_process_exit")
+int exclusive_exit(u64 *ctx)
+{
+	preempt_disable();
+	on_exit((void *)ctx[0]);
+	preempt_enable();
+	return 0;
+}
+
+TYPED_SEC("tp_btf/sched_process_free")
+int exclusive_free(u64 *ctx)
+{
+	preempt_disable();
+	on_free((void *)ctx[0]);
+	preempt_enable();
+	return 0;
 }
 #endif
 

@@ -6,7 +6,7 @@ import { ScratchGuard } from '../wire/layout.gen.js';
 import type { AttachContext } from './request.js';
 
 /** The kernel can suspend programs of these mechanisms, and start them again on the same CPU. */
-const REENTRANT: ReadonlySet<string> = new Set(['lsm', 'uprobe', 'uprobe.multi', 'usdt']);
+const REENTRANT: ReadonlySet<string> = new Set(['lsm', 'uprobe', 'uprobe.multi', 'usdt', 'tp_btf']);
 
 type GuardContext = Pick<AttachContext, 'features' | 'preemption'>;
 

@@ -167,6 +167,8 @@ interface SessionOptions {
   readonly includeSelf: boolean;
   /** The kernel allocates map entries safely on demand (BPF memory allocator). */
   readonly onDemand: boolean;
+  /** The programs disable preemption. */
+  readonly exclusive: boolean;
 }
 
 /** The part of a file, and what identifies its content. */

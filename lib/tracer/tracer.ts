@@ -26,6 +26,7 @@ import { checkLimits, toLimitError } from '../native/limits.js';
 import { checkPrivileges } from '../native/preflight.js';
 import type { ContainerInfo, ContainerSourceStatus } from '../../types/containers.js';
 import { Cgroups } from '../containers/cgroups.js';
+import { scratchGuard } from '../attach/preemption.js';
 import { ProcessCache } from '../process/cache.js';
 import { Clock } from '../process/clock.js';
 import { findCgroupMount } from '../process/cgroup-hierarchy.js';
@@ -35,7 +36,7 @@ import { BatchIterator, EventIterator, type Consumer } from '../stream/consumer.
 import { Hub, sensorHookName } from '../stream/hub.js';
 import { CombinedWork, LateWork } from '../stream/late-work.js';
 import { toPlainEvent, PlainIterator } from '../stream/plain-iterator.js';
-import { AbiLimit } from '../wire/layout.gen.js';
+import { AbiLimit, ScratchGuard } from '../wire/layout.gen.js';
 import { badOptionError } from './bad-option.js';
 import { ContainerWatch } from './containers.js';
 import {
@@ -361,6 +362,8 @@ async function openSession({ binding, session, features, options, persistence }:
       processes: AbiLimit.PROCESSES_MAX,
       includeSelf: options.includeSelf,
       onDemand: features.btf.available && binding.kernelHasStruct('bpf_mem_alloc'),
+      exclusive:
+        scratchGuard('tp_btf', { features, preemption: preemption.detect(binding) }) === ScratchGuard.GUARD_PREEMPT,
     });
   } catch (error) {
     throw toSensorError(error as NativeError, features);

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "loading/features.h"
 #include "loading/object_steps.h"
 #include "loading/relocation_cache.h"
 
@@ -24,6 +25,7 @@ namespace {
 
 // Keys of the relocation cache.
 constexpr const char* SENSOR_KEY = "";
+constexpr const char* EXCLUSIVE_KEY = "exclusive";
 constexpr const char* SCAN_KEY = "scan";
 
 // The verifier needs as long for these programs as for most of the base sensor, so they are loaded at the first scan.
@@ -45,11 +47,31 @@ constexpr uint32_t SOCKETS = 4096;
 constexpr uint32_t SOCKETS_ON_DEMAND = 1 << 16;
 
 // Selects either the programs of a scan or all others.
-void select_scan_programs(bpf_object* object, bool of_scan) {
+// The events of processes that have two programs: handle_X, and exclusive_X, which disables preemption.
+constexpr std::array PROCESS_EVENTS = {std::string_view("exec"), std::string_view("fork"), std::string_view("exit"),
+                                       std::string_view("free")};
+
+std::string process_program(std::string_view event, bool exclusive) {
+  return std::string(exclusive ? "exclusive_" : "handle_").append(event);
+}
+
+bool is_scan_program(std::string_view name) { return std::ranges::find(SCAN_PROGRAMS, name) != SCAN_PROGRAMS.end(); }
+
+void select_scan_programs(bpf_object* object) {
   bpf_program* each;
   bpf_object__for_each_program(each, object) {
-    const bool scans = std::ranges::find(SCAN_PROGRAMS, bpf_program__name(each)) != SCAN_PROGRAMS.end();
-    bpf_program__set_autoload(each, scans == of_scan);
+    bpf_program__set_autoload(each, is_scan_program(bpf_program__name(each)));
+  }
+}
+
+// Leaves out the programs of scans, and one program of each process event.
+void select_sensor_programs(bpf_object* object, bool exclusive) {
+  bpf_program* each;
+  bpf_object__for_each_program(each, object) {
+    const std::string_view name = bpf_program__name(each);
+    const bool is_other = std::ranges::any_of(
+        PROCESS_EVENTS, [&](std::string_view event) { return name == process_program(event, !exclusive); });
+    bpf_program__set_autoload(each, !is_other && !is_scan_program(name));
   }
 }
 
@@ -101,27 +123,31 @@ void BpfBackend::open(const SensorSpec& spec) {
   if (!spec.include_self) find_own_tgid();
   find_initial_process();
   // The exec program is the last: a process whose fork or exit is missed would never end.
-  for (const char* program : {"handle_cgroup_gone", "handle_cgroup", "handle_exit", "handle_fork", "handle_exec"})
-    attach_sensor(program);
+  for (const char* program : {"handle_cgroup_gone", "handle_cgroup"}) attach_sensor(program);
+  for (const char* event : {"exit", "fork", "exec"}) attach_sensor(process_program(event, exclusive_).c_str());
 }
 
 void BpfBackend::load_sensor(const SensorSpec& spec) {
   sensor_name_ = spec.object;
-  sensor_ = open_object(spec.object, object_bytes(spec.object, SENSOR_KEY));
+  exclusive_ = spec.exclusive;
+  const char* key = exclusive_ ? EXCLUSIVE_KEY : SENSOR_KEY;
+  std::vector<uint8_t> bytes = object_bytes(spec.object, key);
+  if (exclusive_ && !allows_global_calls_without_preemption()) hide_functions(bytes);
+  sensor_ = open_object(spec.object, bytes);
   bpf_object* object = sensor_.get();
-  select_scan_programs(object, false);
+  select_sensor_programs(object, exclusive_);
   set_max_entries(object, "events", spec.ring_bytes, "the size of the ring buffer is not possible");
   size_scratch(object);
   size_process_maps(object, spec.processes, spec.on_demand);
   load_object(object, "SENSOR_LOAD", "the kernel refused the base sensor");
-  cache_relocated(spec.object, SENSOR_KEY, object, program_instructions);
+  cache_relocated(spec.object, key, object, program_instructions);
 }
 
 void BpfBackend::load_scan() {
   require_open();
   if (scan_) return;
   ObjectPtr object = open_object(sensor_name_, object_bytes(sensor_name_, SCAN_KEY));
-  select_scan_programs(object.get(), true);
+  select_scan_programs(object.get());
   share_maps(object.get(), sensor_.get());
   load_object(object.get(), "SCAN", "the kernel refused the programs that find running processes");
   cache_relocated(sensor_name_, SCAN_KEY, object.get(), program_instructions);

@@ -29,6 +29,7 @@ struct SensorSpec {
   uint32_t processes = 0;  // the capacity of the process tables
   bool include_self = false;
   bool on_demand = false;  // the kernel can allocate map entries on demand
+  bool exclusive = false;  // the programs disable preemption
 };
 
 struct Losses {
@@ -177,6 +178,7 @@ class BpfBackend {
   void detach_links(bool keep) noexcept;
 
   std::string sensor_name_;
+  bool exclusive_ = false;
   ObjectPtr sensor_;
   ObjectPtr scan_;  // the programs of a scan, which share the maps of the sensor
   std::vector<LinkPtr> sensor_links_;

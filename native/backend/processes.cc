@@ -90,7 +90,7 @@ void clear_entries(int fd, const process_sets& sets) {
 // Makes the sensor delete the entries of a process when the kernel frees it.
 void BpfBackend::attach_free_handler() {
   require_open();
-  if (!frees_attached_) attach_sensor("handle_free");
+  if (!frees_attached_) attach_sensor(exclusive_ ? "exclusive_free" : "handle_free");
   frees_attached_ = true;
 }
 

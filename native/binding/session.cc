@@ -60,8 +60,8 @@ ScopeChange scopes_argument(const Napi::CallbackInfo& info) {
 }
 
 SensorSpec read_sensor_spec(const Napi::Object& options) {
-  return {read_string(options, "object"), read_number(options, "ringBytes"), read_number(options, "processes"),
-          read_flag(options, "includeSelf"), read_flag(options, "onDemand")};
+  return {read_string(options, "object"),    read_number(options, "ringBytes"), read_number(options, "processes"),
+          read_flag(options, "includeSelf"), read_flag(options, "onDemand"),    read_flag(options, "exclusive")};
 }
 
 Napi::Number to_number(Napi::Env env, uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
@@ -193,7 +193,7 @@ Napi::Value Session::remove_pins(const Napi::CallbackInfo& info) {
   });
 }
 
-// ({ object, ringBytes, processes, includeSelf, onDemand })
+// ({ object, ringBytes, processes, includeSelf, onDemand, exclusive })
 Napi::Value Session::open(const Napi::CallbackInfo& info) {
   return run_on_worker(info, [this, spec = read_sensor_spec(info[0].As<Napi::Object>())] {
     backend_.open(spec);

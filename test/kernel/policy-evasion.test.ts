@@ -12,7 +12,6 @@ import {
   DISK_FOLDER,
   DISK_PROGRAM,
   EMPTY,
-  EXAMPLE,
   FAKE,
   FOLDER,
   JOB,
@@ -35,7 +34,6 @@ const PROGRAM = '/run/vm/policy-evasion';
 const NAMESPACES = '/run/policy-evasion-namespaces';
 const UPSTREAM_FILE = join(corpus, 'quickstart__file_monitoring.yaml');
 const POLICIES: readonly { readonly name: string; readonly file: string }[] = [
-  { name: EXAMPLE, file: join(checkout, 'policies/file-monitoring.yaml') },
   { name: UPSTREAM, file: UPSTREAM_FILE },
   ...policyLibrary(),
 ];
