@@ -251,5 +251,6 @@ const struct technique entry_techniques[] = {
 	{ "detachedexec", 1, do_detachedexec }, { "detachedshell", ANY_ARGS, do_detachedshell },
 	{ "mount8", ANY_ARGS, do_mount8 },      { "mounts", ANY_ARGS, do_mounts },
 	{ "pidns", ANY_ARGS, do_pidns },        { "cold", 3, do_cold },
-	{ "coldexec", ANY_ARGS, do_coldexec },  { NULL, 0, NULL },
+	{ "coldexec", ANY_ARGS, do_coldexec },  { "again", ANY_ARGS, do_again },
+	{ NULL, 0, NULL },
 };

@@ -116,7 +116,7 @@ describe('forged identity', () => {
     it(`${title}, before the policy`, async () => {
       const own = await open();
       const forged = await WaitingProcess.start(...USER, OTHER, how, REAL);
-      assert.equal(own.tracer.stats().lost, 0);
+      assert.deepEqual(own.tracer.stats().lostByHook, []);
       assert.deepEqual(await reportCalls(own, [EXEMPT, OTHERS], () => forged.go()), [
         ['exempt', OTHER, false],
         ['other', OTHER, false],
