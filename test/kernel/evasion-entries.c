@@ -245,12 +245,19 @@ static void do_coldexec(char **arg)
 }
 
 const struct technique entry_techniques[] = {
-	{ "fsmount", 2, do_fsmount },           { "filled", 2, do_filled },
-	{ "detached", 1, do_detached },         { "treewrite", 2, do_treewrite },
-	{ "fsoverlay", 3, do_fsoverlay },       { "procwrite", 1, do_procwrite },
-	{ "detachedexec", 1, do_detachedexec }, { "detachedshell", ANY_ARGS, do_detachedshell },
-	{ "mount8", ANY_ARGS, do_mount8 },      { "mounts", ANY_ARGS, do_mounts },
-	{ "pidns", ANY_ARGS, do_pidns },        { "cold", 3, do_cold },
-	{ "coldexec", ANY_ARGS, do_coldexec },  { "again", ANY_ARGS, do_again },
+	{ "fsmount", 2, do_fsmount },
+	{ "filled", 2, do_filled },
+	{ "detached", 1, do_detached },
+	{ "treewrite", 2, do_treewrite },
+	{ "fsoverlay", 3, do_fsoverlay },
+	{ "procwrite", 1, do_procwrite },
+	{ "detachedexec", 1, do_detachedexec },
+	{ "detachedshell", ANY_ARGS, do_detachedshell },
+	{ "mount8", ANY_ARGS, do_mount8 },
+	{ "mounts", ANY_ARGS, do_mounts },
+	{ "pidns", ANY_ARGS, do_pidns },
+	{ "cold", 3, do_cold },
+	{ "coldexec", ANY_ARGS, do_coldexec },
+	{ "again", ANY_ARGS, do_again },
 	{ NULL, 0, NULL },
 };
