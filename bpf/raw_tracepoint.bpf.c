@@ -14,6 +14,8 @@ int hook_entry(void *ctx)
 {
 	s32 value = 0;
 
+	begin_exclusive();
 	on_entry(ctx, (u64)ctx, &value);
+	end_exclusive();
 	return 0;
 }

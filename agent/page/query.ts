@@ -22,7 +22,7 @@ const FIELDS: Readonly<Record<string, Reader>> = {
   address: ({ addresses = [] }) => addresses,
 };
 
-export const FIELD_NAMES = Object.keys(FIELDS);
+const FIELD_NAMES = Object.keys(FIELDS);
 
 export type Matches = (event: EventRow, process: ProcessRow | undefined) => boolean;
 

@@ -6,15 +6,22 @@ import { ScratchGuard } from '../wire/layout.gen.js';
 import type { AttachContext } from './request.js';
 
 /** The kernel can suspend programs of these mechanisms, and start them again on the same CPU. */
-const REENTRANT: ReadonlySet<string> = new Set(['lsm', 'uprobe', 'uprobe.multi', 'usdt', 'tp_btf']);
+const REENTRANT: ReadonlySet<string> = new Set(['lsm', 'uprobe', 'uprobe.multi', 'usdt']);
+
+/**
+ * New kernels can suspend programs of these mechanisms, too: Linux 6.13 at tracepoints of system calls, Linux 7.0 at all
+ * tracepoints. They do not start a program again while it is suspended on the same CPU.
+ */
+const SUSPENDABLE: ReadonlySet<string> = new Set(['raw_tracepoint', 'tp_btf']);
 
 type GuardContext = Pick<AttachContext, 'features' | 'preemption'>;
 
 /** Returns how the programs of a hook protect their scratch memory: enum scratch_guard in bpf/abi.h. */
 export function scratchGuard(mechanism: string, { features, preemption }: GuardContext): number {
-  if (!preemption.isPreemptible || !REENTRANT.has(mechanism)) return ScratchGuard.GUARD_NONE;
+  if (!preemption.isPreemptible) return ScratchGuard.GUARD_NONE;
   const canDisable = features.preemptDisable.available && features.directRead.available;
-  return canDisable ? ScratchGuard.GUARD_PREEMPT : ScratchGuard.GUARD_LEVELS;
+  if (REENTRANT.has(mechanism)) return canDisable ? ScratchGuard.GUARD_PREEMPT : ScratchGuard.GUARD_LEVELS;
+  return canDisable && SUSPENDABLE.has(mechanism) ? ScratchGuard.GUARD_PREEMPT : ScratchGuard.GUARD_NONE;
 }
 
 /** Returns true if a hook with this mechanism can miss calls on this kernel. */
