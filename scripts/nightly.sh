@@ -7,6 +7,7 @@ export POLYTRACE_NIGHTLY=1
 declare -A commands=(
 	[tiers]="POLYTRACE_SEED=$RANDOM bash scripts/test.sh unit native kernel kubernetes"
 	[packages]="npm run --silent test:packages"
+	[documentation]="bash scripts/setup.sh --vm --packages && npm run --silent prebuilds -- x64 && npm run --silent test:documentation"
 	[sanitize]="npm run --silent test:sanitize"
 	[fuzz]="bash scripts/setup.sh --fuzz && npm run --silent fuzz"
 	[switches]="bash scripts/setup.sh --vm && bash scripts/compare-switches.sh"
@@ -15,7 +16,7 @@ declare -A commands=(
 	[bench]="npm run --silent bench -- --kernel --counted"
 )
 steps=("$@")
-[ $# -gt 0 ] || steps=(tiers packages sanitize fuzz switches kernels arm64 bench)
+[ $# -gt 0 ] || steps=(tiers packages documentation sanitize fuzz switches kernels arm64 bench)
 for step in "${steps[@]}"; do
 	[ -n "${commands[$step]-}" ] || { echo "nightly: no step $step: one of ${!commands[*]}" >&2 && exit 2; }
 done
