@@ -141,6 +141,7 @@ const rooms = [
       'lib/protocol/index.ts',
       'lib/grpc/client.ts',
       'lib/report/index.ts',
+      'lib/recording/lines.ts',
       'lib/errors.ts',
       'lib/names/event-types.ts',
       'lib/names/policy-library.ts',

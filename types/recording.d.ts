@@ -43,7 +43,7 @@ export interface RecordedEvent {
 export interface RecordingReader {
   /**
    * Reads the next line. Returns undefined for a line without an event. Throws a PolytraceError (`RECORDING_INVALID`,
-   * `RECORDING_VERSION`).
+   * `RECORDING_NEEDED` for JSON lines of `-o json`, `RECORDING_VERSION`).
    */
   read(line: string): RecordedEvent | undefined;
   /** The hooks that the lines so far have described. */

@@ -48,8 +48,10 @@ class Reader implements RecordingReader {
     return undefined;
   }
 
-  #header({ polytrace, version, architecture }: JsonObject): undefined {
+  #header(fields: JsonObject): undefined {
+    const { polytrace, version, architecture } = fields;
     if (polytrace !== RECORDING) {
+      if (Object.keys(fields).some((name) => JSON_LINE_MEMBERS.test(name))) throw recordingNeeded();
       throw recordingError('the file does not begin with the header of a recording');
     }
     if (version !== VERSION) {
@@ -91,6 +93,17 @@ class Reader implements RecordingReader {
     if (process === undefined) throw recordingError('the event is of a process that no line describes');
     return process;
   }
+}
+
+/** The members of JSON lines that name the type of the event. */
+const JSON_LINE_MEMBERS = /^(process_[a-z]+|lost|rate_limit_info)$/;
+
+function recordingNeeded(): PolytraceError {
+  return new PolytraceError(
+    'RECORDING_NEEDED',
+    'the file has JSON lines (getevents -o json), which do not have the hooks and all values of the calls',
+    'make a recording with `polytrace getevents --record FILE`; `polytrace read` and `report` read JSON lines',
+  );
 }
 
 function recordingError(message: string): PolytraceError {
