@@ -29,6 +29,7 @@ export const {
   policyLibrary,
   policySchema,
   preflight,
+  readEvents,
   recorder,
   recordingReader,
   redactor,

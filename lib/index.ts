@@ -25,6 +25,7 @@ export {
   toJson,
 } from './output/index.js';
 export { recorder } from './recording/recorder.js';
+export { readEvents } from './recording/read-events.js';
 export { recordingReader } from './recording/reader.js';
 export { replayer } from './recording/replay.js';
 export { preflight } from './native/preflight.js';

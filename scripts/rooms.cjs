@@ -66,6 +66,7 @@ const rooms = [
       'lib/policy/index.ts',
       'lib/events/',
       'lib/output/escape.ts',
+      'lib/protocol/index.ts',
       'lib/evaluate/',
     ],
   },
