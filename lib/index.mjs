@@ -21,6 +21,7 @@ export const {
   isFile,
   loadKernelInfo,
   loadPolicyFile,
+  makeEvent,
   notifyService,
   openTracer,
   parsePolicy,

@@ -71,6 +71,10 @@ const rooms = [
     ],
   },
   {
+    room: 'lib/testing/',
+    may: ['lib/errors.ts', 'lib/process/clock.ts', 'lib/process/process.ts', 'lib/events/made-events.ts'],
+  },
+  {
     room: 'lib/attach/',
     may: [
       'lib/errors.ts',
@@ -130,6 +134,7 @@ const rooms = [
       'lib/policy/index.ts',
       'lib/output/index.ts',
       'lib/recording/',
+      'lib/testing/',
       'lib/tracer/',
     ],
   },
