@@ -5,7 +5,7 @@ import type { ReadEventsOptions, RecordingReader } from '../../types/recording.j
 import { PolytraceError } from '../errors.js';
 import { loadProtocol } from './lazy-modules.js';
 import { decompressChunks, isRecordingHeader, splitLines, type RecordedLine } from './lines.js';
-import { recordingReader } from './reader.js';
+import { boundedReader } from './reader.js';
 
 export async function* readEvents(
   file: string | AsyncIterable<Uint8Array>,
@@ -55,13 +55,13 @@ function parseOrError(parser: LineParser, line: RecordedLine, name: string): Pla
 
 /** Parses lines, and finds out if they are a recording. Recordings that were joined are read, too. */
 class LineParser {
-  #reader: RecordingReader | undefined;
+  #reader: Pick<RecordingReader, 'read'> | undefined;
   #readJson: ((line: string) => { readonly view: PlainEvent | undefined } | undefined) | undefined;
 
   parse({ text }: RecordedLine): PlainEvent | undefined {
     if (text === undefined) throw new Error('the line is too long');
     if (text.trim() === '') return undefined;
-    if (isRecordingHeader(text)) this.#reader = recordingReader();
+    if (isRecordingHeader(text)) this.#reader = boundedReader();
     if (this.#reader !== undefined) return this.#reader.read(text)?.event;
     this.#readJson ??= loadProtocol().recordedEvents({}, undefined);
     const view = this.#readJson(text)?.view;

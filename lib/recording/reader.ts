@@ -9,7 +9,12 @@ import { decodePlain } from './plain-json.js';
 import { NUMBERS_MAX, RECORDING, VERSION } from './recorder.js';
 
 export function recordingReader(): RecordingReader {
-  return new Reader();
+  return new Reader(true);
+}
+
+/** Makes a reader whose memory does not grow with the recording: it keeps no list of the hooks. */
+export function boundedReader(): Pick<RecordingReader, 'read'> {
+  return new Reader(false);
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -19,7 +24,12 @@ class Reader implements RecordingReader {
   readonly #byNumber: RecordedHook[] = [];
   readonly hooks: RecordedHook[] = [];
   architecture: 'x64' | 'arm64' | undefined;
+  readonly #keepsHooks: boolean;
   #hasHeader = false;
+
+  constructor(keepsHooks: boolean) {
+    this.#keepsHooks = keepsHooks;
+  }
 
   read(line: string): RecordedEvent | undefined {
     try {
@@ -41,7 +51,7 @@ class Reader implements RecordingReader {
     } else if (hook !== undefined) {
       const recorded = parseHook(decodePlain(is));
       this.#byNumber[expectNumber(hook)] = recorded;
-      this.hooks.push(recorded);
+      if (this.#keepsHooks) this.hooks.push(recorded);
     } else {
       throw recordingError('the line is no process, no hook and no event');
     }

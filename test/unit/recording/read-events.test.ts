@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { readEvents, recorder, toJson } from '../../../lib/index.js';
 import type { PlainEvent, PolytraceError } from '../../../types/index.js';
@@ -28,6 +30,13 @@ async function readAll(...args: Parameters<typeof readEvents>): Promise<PlainEve
 
 const listBinaries = (events: readonly PlainEvent[]): string[] =>
   events.map((event) => (event.type === 'lost' ? event.reason : event.process.binary));
+
+/** Returns the size of the heap without garbage. */
+function measureHeap(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
 
 describe('readEvents', () => {
   const folder = mkdtempSync(join(tmpdir(), 'polytrace-events-'));
@@ -62,6 +71,31 @@ describe('readEvents', () => {
     const bytes = gzipSync(execLine('a') + execLine('b'));
     const chunks = Array.from(bytes, (byte) => Buffer.of(byte));
     assert.deepEqual(listBinaries(await readAll(Readable.from(chunks))), ['/bin/a', '/bin/b']);
+  });
+
+  it('keeps no hooks of a recording, however many it describes', async () => {
+    const { header, lines } = recorder();
+    const kprobe = EVENTS.find(({ type }) => type === 'process_kprobe');
+    assert.ok(kprobe !== undefined);
+    const text = lines(kprobe);
+    const hook = /^\{"hook".*\n/m.exec(text)?.[0].replace('"call":"', `"call":"${'x'.repeat(200_000)}`) ?? '';
+    assert.ok(hook.length > 200_000);
+    const stream = Readable.from(
+      (function* () {
+        yield Buffer.from(header);
+        // together 200 MB
+        for (let i = 0; i < 1000; i++) yield Buffer.from(hook);
+        yield Buffer.from(text);
+      })(),
+    );
+    let read = 0;
+    const before = measureHeap();
+    for await (const event of readEvents(stream)) {
+      assert.deepEqual(event, kprobe.toObject());
+      read += 1;
+      assert.ok(measureHeap() - before < 50e6);
+    }
+    assert.equal(read, 1);
   });
 
   it('closes the stream when the loop ends early', async () => {
