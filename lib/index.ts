@@ -25,12 +25,14 @@ export {
   toJson,
 } from './output/index.js';
 export { recorder } from './recording/recorder.js';
+export { readEvents } from './recording/read-events.js';
 export { recordingReader } from './recording/reader.js';
 export { replayer } from './recording/replay.js';
 export { preflight } from './native/preflight.js';
 export { notifyService } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';
 export { expandPolicyPaths, loadPolicyFile, policyLibrary } from './tracer/policy-files.js';
+export { makeEvent } from './testing/make-event.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';
 export { validatePolicy } from './tracer/validate-policy.js';
 export { tryTracing } from './tracer/try-tracing.js';

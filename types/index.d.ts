@@ -11,3 +11,4 @@ export * from './tracer.js';
 export * from './output.js';
 export * from './recording.js';
 export * from './policy-test.js';
+export * from './testing.js';

@@ -1,3 +1,4 @@
+import type { PolytraceError } from './errors.js';
 import type { PlainEvent, TracerEvent } from './events.js';
 import type { CompiledPolicy, CompiledValue, CompiledHook } from './policy.js';
 
@@ -43,7 +44,7 @@ export interface RecordedEvent {
 export interface RecordingReader {
   /**
    * Reads the next line. Returns undefined for a line without an event. Throws a PolytraceError (`RECORDING_INVALID`,
-   * `RECORDING_VERSION`).
+   * `RECORDING_NEEDED` for JSON lines of `-o json`, `RECORDING_VERSION`).
    */
   read(line: string): RecordedEvent | undefined;
   /** The hooks that the lines so far have described. */
@@ -57,6 +58,31 @@ export interface RecordingReader {
 
 /** Makes a reader, for one recording. */
 export function recordingReader(): RecordingReader;
+
+/** Options of `readEvents`. */
+export interface ReadEventsOptions {
+  /**
+   * Called for each line that is not an event. Its message has the file and the line. Reading continues after the line.
+   * Without this function, the first such line ends the iteration with the error.
+   */
+  readonly onInvalidLine?: (error: PolytraceError) => void;
+}
+
+/**
+ * Reads events from a file, given by its path or as a stream of its bytes: JSON lines of `-o json` or of the export of an
+ * agent, or a recording. Both may be compressed with gzip; the content decides, and not the name. Only a part of the file is
+ * in memory, and the file is closed when the iteration ends. Events of a recording are complete. In those of JSON lines,
+ * members that JSON lines do not have are empty. Throws a PolytraceError:
+ *
+ * - `EVENTS_INVALID`: a line is no event, is longer than 4 MiB, or has a type that this version does not know; or the
+ *   compressed data is damaged.
+ * - `RECORDING_INVALID`, `RECORDING_VERSION`: of a recording.
+ * - `FILE_UNREADABLE`: the file cannot be read.
+ */
+export function readEvents(
+  file: string | AsyncIterable<Uint8Array>,
+  options?: ReadEventsOptions,
+): AsyncGenerator<PlainEvent, void, undefined>;
 
 /**
  * Reason why a filter could not be evaluated:

@@ -7,7 +7,7 @@ import { formatDiagnostic } from '../errors.js';
 import { isLibraryPolicy } from '../names/policy-library.js';
 import { KERNEL, NO_AGENT, POLICY_ERRORS, SUCCESS, USAGE, UsageError, type Context } from './context.js';
 import { addAgentCommands } from './agent-commands.js';
-import { followAgent, printRecordedEvents, type RecordedOptions } from './agent-events.js';
+import { followAgent } from './agent-events.js';
 import { loadAgentPackage } from './agent-package.js';
 import { cleanup } from './cleanup.js';
 import { addFilterOptions, addFormatOptions, parseSeconds, parseSince } from './event-options.js';
@@ -19,6 +19,7 @@ import { testPolicies, type TestOptions } from './policy-test.js';
 import { printPreflight, type PreflightOptions } from './preflight.js';
 import { rebuild } from './rebuild.js';
 import { makeReport, REPORT_EVENTS_DEFAULT, REPORT_EVENTS_MAX, type ReportOptions } from './report.js';
+import { printRecordedEvents, type RecordedOptions } from './recorded-events.js';
 import { replay, type ReplayOptions } from './replay.js';
 import { addServerOptions } from './server-options.js';
 import { RESULT_FORMATS } from './test-results.js';
@@ -232,7 +233,7 @@ function addGeteventsCommand(program: Command): Command {
     .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing');
   return addFilterOptions(addFormatOptions(command))
     .option('--reconnect', 'connect again when the connection to the agent is lost')
-    .option('--input <file>', 'read recorded events (JSON lines) from a file; - is standard input')
+    .option('--input <file>', 'read recorded events (JSON lines, or of --record) from a file; - is standard input')
     .option(
       '--container-sources <name...>',
       `where names of containers come from: ${CONTAINER_SOURCES.join(', ')}, or none`,
@@ -267,7 +268,10 @@ function addGeteventsCommand(program: Command): Command {
       '--persist <folder>',
       'keep policies active if this process dies: pin them in this folder below /sys/fs/bpf',
     )
-    .option('--record <file>', 'also write the events with all their values to a file, for `polytrace replay`')
+    .option(
+      '--record <file>',
+      'also write the events with all their values to a file, for replay, test, read and report',
+    )
     .addOption(new Option('--keep', 'with --persist: keep policies active whenever this process ends'))
     .option('--duration <seconds>', 'stop after this number of seconds', parseSeconds)
     .addHelpText('after', GETEVENTS_HELP);
@@ -277,7 +281,7 @@ function addReportCommand(program: Command): Command {
   const command = program
     .command('report')
     .description('Make a page for a browser of recorded events, or show events while they come')
-    .argument('[file...]', 'files of recorded events, also compressed ones (.gz); - is standard input')
+    .argument('[file...]', 'recorded events: JSON lines or recordings, also compressed with gzip; - is standard input')
     .option('-o, --output <file>', 'file of the page; - is standard output (default: report.html)')
     .option(
       '--limit <events>',
@@ -311,8 +315,8 @@ function parsePort(text: string): number {
 function addReadCommand(program: Command): Command {
   const command = program
     .command('read')
-    .description('Print recorded events: JSON lines of getevents or of the export of an agent')
-    .argument('<file...>', 'files, also compressed ones (.gz); - is standard input');
+    .description('Print recorded events: JSON lines, also of an agent, and recordings (getevents --record)')
+    .argument('<file...>', 'files, also compressed with gzip; - is standard input');
   return addFilterOptions(addFormatOptions(command))
     .option('--follow', 'wait for more lines of the last file, also of one that takes its place')
     .option('--since <time>', 'leave out events before: 2026-01-31T12:00:00Z, or 90s, 10m, 6h, 2d ago', parseSince)
@@ -324,7 +328,7 @@ function addReplayCommand(program: Command): Command {
   const command = program
     .command('replay')
     .description('Print what policies would have reported of a recording (root is not needed)')
-    .argument('<file>', 'recording of getevents --record, also a compressed one (.gz)')
+    .argument('<file>', 'recording of getevents --record, also compressed with gzip')
     .requiredOption('--policy <file-or-folder...>', 'policies: files, folders, or polytrace:NAME');
   return addKernelOptions(addFormatOptions(command)).addHelpText('after', REPLAY_HELP);
 }

@@ -13,10 +13,20 @@ export async function readHooks(path: string, context: Context): Promise<Recordi
   for await (const { text = '' } of readAllLines(path, context)) {
     if (!isFirst && !text.startsWith('{"hook":')) continue;
     isFirst = false;
-    readLine(reader, text, context, () => undefined);
+    readHeaderOrHook(reader, text, path, context);
   }
   if (isFirst) throw new UsageError(`${path} is empty: no recording`);
   return reader;
+}
+
+function readHeaderOrHook(reader: RecordingReader, text: string, path: string, context: Context): void {
+  try {
+    readLine(reader, text, context, () => undefined);
+  } catch (error) {
+    // the caller stops at this error, and its message names the file
+    if (error instanceof context.api.PolytraceError) error.message = `${path}: ${error.message}`;
+    throw error;
+  }
 }
 
 /** Reads the events of a recording. `onError` receives a message for each line that is not an event. */

@@ -8,6 +8,7 @@ import type {
   Uncertainty,
 } from '../../types/index.js';
 import { OUTPUT_LOST, POLICY_ERRORS, SUCCESS, UNKNOWN, type Context } from './context.js';
+import { FORMATS } from './event-lines.js';
 import { checkNotJson, jsonOptions } from './json-options.js';
 import type { KernelOptions } from './kernel.js';
 import { EventOutput, printMessage } from './output.js';
@@ -22,6 +23,7 @@ export async function replay(path: string, options: ReplayOptions, context: Cont
   if (options.output !== 'json') checkNotJson(options);
   const ended = new AbortController();
   const recordedHooks = await readHooks(path, context);
+  printMessage(context, `${path}: ${FORMATS.recording}`);
   const summary = new ReplaySummary(
     compilePolicies(options.policy, options, recordedHooks, context),
     recordedHooks,

@@ -2,7 +2,7 @@
 import type { PlainEvent } from '../../types/index.js';
 import type { ClientEvent } from '../protocol/index.js';
 import type { LiveReport, ReportFile, ReportRows } from '../report/index.js';
-import { followAgent, printRecordedEvents, type RecordedOptions } from './agent-events.js';
+import { followAgent } from './agent-events.js';
 import { OUTPUT_LOST, STOP_SIGNALS, UsageError, type Context } from './context.js';
 import { chooseSource, findGivenOption, type AgentEventsOptions } from './events-source.js';
 import { getEvents } from './getevents.js';
@@ -10,6 +10,7 @@ import { createRedactor } from './json-options.js';
 import { loadReport } from './lazy-modules.js';
 import { print, type Output } from './output.js';
 import type { Printer } from './printer.js';
+import { printRecordedEvents, type RecordedOptions } from './recorded-events.js';
 import { toOneLine } from './text.js';
 
 /** Default limit of the events in a page. A browser shows this number without delay. */

@@ -17,5 +17,5 @@ export * from '../proto/tetragon/tetragon.gen.js';
 export { celFilter } from './cel-filter.js';
 export { formatJsonLine, formatTimestamp, toJsonObject } from './json.js';
 export { toPlainEvent } from './plain-event.js';
-export { recordedEvents, type ClientEvent } from './recorded-events.js';
+export { recordedEvents, recordingEvents, type ClientEvent } from './recorded-events.js';
 export { toGetEventsRequest, type EventsRequest } from './request.js';

@@ -1,6 +1,7 @@
-/** Reads events from a file of the JSON export and filters them as an agent does. */
+/** Reads events from a file of the JSON export or from a recording, and filters them as an agent does. */
 import { create, fromJson, toBinary, type JsonObject } from '@bufbuild/protobuf';
 import type { FieldFilter, JsonFields, PlainEvent, TracerEvent } from '../../types/index.js';
+import { EventEncoder } from '../encode/events.js';
 import type { ProcessEvent } from '../encode/process-encoder.js';
 import { compileFilters } from '../filters/filters.js';
 import { GetEventsResponseSchema, type GetEventsResponse } from '../proto/tetragon/events.gen.js';
@@ -38,6 +39,25 @@ export function recordedEvents(
       if (!filter(view as TracerEvent as ProcessEvent)) return undefined;
     }
     return { view, json: () => formatJsonLine(shape === undefined ? value : filterFields(value, shape)) };
+  };
+}
+
+/**
+ * Returns a function for the events of a recording. It returns the event for a client, or undefined when a filter
+ * rejects the event. `formatJson` returns its line of the JSON export. Throws FilterError.
+ */
+export function recordingEvents(
+  request: EventsRequest,
+  formatJson: (event: PlainEvent) => string,
+): (event: PlainEvent) => ClientEvent | undefined {
+  const encoder = new EventEncoder({ ancestors: true, processCred: true, processNs: true });
+  const filter = compileFilters(
+    { allowList: toAllowList(request), denyList: [] },
+    { eventBytes: (event) => encoder.encode(event).take() },
+  );
+  return (view) => {
+    if (filter !== undefined && view.type !== 'lost' && !filter(view as TracerEvent as ProcessEvent)) return undefined;
+    return { view, json: () => formatJson(view) };
   };
 }
 

@@ -9,7 +9,12 @@ import { decodePlain } from './plain-json.js';
 import { NUMBERS_MAX, RECORDING, VERSION } from './recorder.js';
 
 export function recordingReader(): RecordingReader {
-  return new Reader();
+  return new Reader(true);
+}
+
+/** Makes a reader whose memory does not grow with the recording: it keeps no list of the hooks. */
+export function boundedReader(): Pick<RecordingReader, 'read'> {
+  return new Reader(false);
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -19,7 +24,12 @@ class Reader implements RecordingReader {
   readonly #byNumber: RecordedHook[] = [];
   readonly hooks: RecordedHook[] = [];
   architecture: 'x64' | 'arm64' | undefined;
+  readonly #keepsHooks: boolean;
   #hasHeader = false;
+
+  constructor(keepsHooks: boolean) {
+    this.#keepsHooks = keepsHooks;
+  }
 
   read(line: string): RecordedEvent | undefined {
     try {
@@ -41,15 +51,17 @@ class Reader implements RecordingReader {
     } else if (hook !== undefined) {
       const recorded = parseHook(decodePlain(is));
       this.#byNumber[expectNumber(hook)] = recorded;
-      this.hooks.push(recorded);
+      if (this.#keepsHooks) this.hooks.push(recorded);
     } else {
       throw recordingError('the line is no process, no hook and no event');
     }
     return undefined;
   }
 
-  #header({ polytrace, version, architecture }: JsonObject): undefined {
+  #header(fields: JsonObject): undefined {
+    const { polytrace, version, architecture } = fields;
     if (polytrace !== RECORDING) {
+      if (Object.keys(fields).some((name) => JSON_LINE_MEMBERS.test(name))) throw recordingNeeded();
       throw recordingError('the file does not begin with the header of a recording');
     }
     if (version !== VERSION) {
@@ -91,6 +103,17 @@ class Reader implements RecordingReader {
     if (process === undefined) throw recordingError('the event is of a process that no line describes');
     return process;
   }
+}
+
+/** The members of JSON lines that name the type of the event. */
+const JSON_LINE_MEMBERS = /^(process_[a-z]+|lost|rate_limit_info)$/;
+
+function recordingNeeded(): PolytraceError {
+  return new PolytraceError(
+    'RECORDING_NEEDED',
+    'the file has JSON lines (getevents -o json), which do not have the hooks and all values of the calls',
+    'make a recording with `polytrace getevents --record FILE`; `polytrace read` and `report` read JSON lines',
+  );
 }
 
 function recordingError(message: string): PolytraceError {

@@ -33,7 +33,7 @@ describe('getevents --filter', () => {
       assert.equal(lines, count);
 
       const recorded = new FakeCommand();
-      recorded.stdin = Readable.from(EVENTS.map((event) => `${toJson(event)}\n`));
+      recorded.stdin = Readable.from(EVENTS.map((event) => Buffer.from(`${toJson(event)}\n`)));
       assert.equal(await recorded.run('getevents', '--filter', expression, '--input', '-'), 0);
       assert.equal(recorded.stdout.text, command.stdout.text);
     });

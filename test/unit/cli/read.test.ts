@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
+import { makeTracerEvent } from '../../../lib/events/made-events.js';
+import { recorder } from '../../../lib/recording/recorder.js';
 import { toJson } from '../../../lib/output/index.js';
 import type { PlainEvent } from '../../../types/events.js';
 import { execEvent, exitEvent, lostEvent } from '../output/events.js';
@@ -30,12 +32,49 @@ describe('polytrace read', () => {
   });
 
   it('reads one file after the other, also compressed files and standard input', async () => {
-    const packed = join(folder, 'older.jsonl.gz');
+    const packed = join(folder, 'older.jsonl.1');
     writeFileSync(packed, gzipSync(execLine('first') + execLine('second')));
     writeFileSync(file, execLine('third').trimEnd());
     command.stdin = Readable.from([Buffer.from(execLine('fourth'))]);
     assert.equal(await command.run('read', packed, file, '-'), 0);
     assert.equal(command.stdout.text, compactLines('first', 'second', 'third', 'fourth'));
+  });
+
+  it('reads recordings with the output and the filters of JSON lines, and prints what each file is', async () => {
+    const { header, lines } = recorder();
+    const event = (name: string): PlainEvent => execEvent({ binary: `/bin/${name}`, execId: name });
+    const record = (name: string): string => lines(makeTracerEvent(event(name)));
+    const recording = join(folder, 'calls');
+    writeFileSync(recording, gzipSync(header + record('first') + record('second')));
+    writeFileSync(file, execLine('third'));
+    command.stdin = Readable.from([Buffer.from(header).subarray(0, 1), Buffer.from(header).subarray(1)]);
+    assert.equal(await command.run('read', recording, file, '-'), 0);
+    assert.equal(command.stdout.text, compactLines('first', 'second', 'third'));
+    const [recorded, jsonLines] = ['a recording (getevents --record)', 'JSON lines (getevents -o json)'];
+    assert.equal(command.stderr.text, `${recording}: ${recorded}\n${file}: ${jsonLines}\n-: ${recorded}\n`);
+    for (const filter of ['process.binary == "/bin/second"', 'process.exec_id != "first"']) {
+      command = new FakeCommand();
+      assert.equal(await command.run('read', recording, '-o', 'json', '--filter', filter), 0);
+      assert.equal(command.stdout.text, execLine('second'));
+    }
+  });
+
+  it('getevents --input reads recordings', async () => {
+    const { header, lines } = recorder();
+    writeFileSync(file, header + lines(makeTracerEvent(execEvent({ binary: '/bin/a' }))));
+    assert.equal(await command.run('getevents', '--input', file), 0);
+    assert.equal(command.stdout.text, compactLines('a'));
+  });
+
+  it('reads recordings that were joined, and reports their damaged lines', async () => {
+    const recordText = (name: string): string => {
+      const { header, lines } = recorder();
+      return header + lines(makeTracerEvent(execEvent({ binary: `/bin/${name}` })));
+    };
+    writeFileSync(file, `${recordText('a')}{"event":{}}\n${recordText('b')}`);
+    assert.equal(await command.run('read', file), 1);
+    assert.equal(command.stdout.text, compactLines('a', 'b'));
+    assert.match(command.stderr.text, /events\.jsonl:4: not an event: the type of the event is not known/);
   });
 
   it('reads a character that two chunks of a file share', async () => {
@@ -67,10 +106,10 @@ describe('polytrace read', () => {
     assert.equal(await command.run('read', file, other), 1);
     assert.equal(command.stdout.text, compactLines('a', 'b', 'c'));
     const reasons = command.stderr.text.trimEnd().split('\n');
-    assert.equal(reasons.length, 3);
-    assert.ok(reasons[0]?.startsWith(`${file}:2: not an event: `), reasons[0]);
-    assert.ok(reasons[1]?.startsWith(`${other}:1: not an event: `), reasons[1]);
-    assert.equal(reasons[2], `${other}:2: not an event: the line is too long`);
+    assert.equal(reasons.length, 5);
+    assert.ok(reasons[1]?.startsWith(`${file}:2: not an event: `), reasons[1]);
+    assert.ok(reasons[2]?.startsWith(`${other}:1: not an event: `), reasons[2]);
+    assert.equal(reasons[3], `${other}:2: not an event: the line is too long`);
   });
 
   it('--since leaves out older events', async () => {

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync, inflateRawSync } from 'node:zlib';
 import type { EndRow, Row } from '../../../lib/report/row.js';
+import { makeTracerEvent } from '../../../lib/events/made-events.js';
+import { recorder } from '../../../lib/recording/recorder.js';
 import { toJson } from '../../../lib/output/index.js';
 import { execEvent } from '../output/events.js';
 import { FakeCommand } from './fake.js';
@@ -49,7 +51,8 @@ describe('polytrace report', () => {
     assert.deepEqual(listBinaries(text), ['/bin/first', '/bin/second', '/bin/third']);
     const end = parseRows(text).at(-1) as EndRow;
     assert.deepEqual(end.sources, [packed, file, '-']);
-    assert.equal(command.stderr.text, `3 events in ${page}\n`);
+    const formats = [packed, file, '-'].map((path) => `${path}: JSON lines (getevents -o json)\n`).join('');
+    assert.equal(command.stderr.text, `${formats}3 events in ${page}\n`);
     assert.equal(command.stdout.text, '');
   });
 
@@ -73,7 +76,18 @@ describe('polytrace report', () => {
     assert.deepEqual(listBinaries(text), ['/bin/a']);
     const { leftOut, leftOutFrom, leftOutTo } = parseRows(text).at(-1) as EndRow;
     assert.deepEqual([leftOut, leftOutFrom, leftOutTo], [2, Date.parse('2026-01-01'), Date.parse('2026-01-03')]);
-    assert.match(command.stderr.text, /^1 events in .*; 2 later events have no room \(--limit, --since, --filter\)\n$/);
+    assert.match(
+      command.stderr.text,
+      /^1 events in .*; 2 later events have no room \(--limit, --since, --filter\)\n$/m,
+    );
+  });
+
+  it('makes a page of a recording', async () => {
+    const { header, lines } = recorder();
+    writeFileSync(file, header + lines(makeTracerEvent(execEvent({ binary: '/bin/a' }))));
+    assert.equal(await command.run('report', file, '-o', page), 0);
+    assert.deepEqual(listBinaries(readFileSync(page, 'utf8')), ['/bin/a']);
+    assert.match(command.stderr.text, /events\.jsonl: a recording \(getevents --record\)\n1 events in/);
   });
 
   it('a line that is not an event is reported and counted, and the page is still made', async () => {

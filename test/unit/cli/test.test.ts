@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { compilePolicy, recorder } from '../../../lib/index.js';
 import { matchesPattern } from '../../../lib/cli/event-pattern.js';
 import { RESULT_PRINTERS, type ScenarioResult } from '../../../lib/cli/test-results.js';
@@ -94,9 +95,19 @@ describe('polytrace replay', () => {
     assert.match(command.stdout.text, /\/etc\/a/);
   });
 
-  for (const [title, text, code] of [
-    ['an empty file', '', 2],
-    ['another file', '{"process_exec":{}}\n', 1],
+  it('reads a compressed recording, whatever its name, and prints what the file is', async () => {
+    const command = new FakeCommand();
+    const packed = join(folder, 'packed');
+    writeFileSync(packed, gzipSync(makeRecording('/etc/a')));
+    assert.equal(await command.run('replay', packed, '--policy', join(folder, 'p.yaml')), 0);
+    assert.match(command.stdout.text, /\/etc\/a/);
+    assert.ok(command.stderr.text.startsWith(`${packed}: a recording (getevents --record)\n`), command.stderr.text);
+  });
+
+  for (const [title, text, code, reason] of [
+    ['an empty file', '', 2, /none\.jsonl is empty/],
+    ['another file', '{"a":{}}\n', 1, /error RECORDING_INVALID: .*none\.jsonl: /],
+    ['a file of JSON lines', '{"process_exec":{}}\n', 1, /error RECORDING_NEEDED: .*none\.jsonl: .*\n.*--record FILE/],
   ] as const) {
     it(`${title} is refused`, async () => {
       const command = new FakeCommand();
@@ -104,6 +115,7 @@ describe('polytrace replay', () => {
         await command.run('replay', writeText('none.jsonl', text), '--policy', join(folder, 'p.yaml')),
         code,
       );
+      assert.match(command.stderr.text, reason);
     });
   }
 });
@@ -131,6 +143,13 @@ describe('polytrace test', () => {
     assert.equal(status, 0, output);
     assert.match(output, /^ok {2}.*p\.yaml: one \(\d\.\d s\)$/m);
     assert.match(output, /^1 scenarios: 1 passed, 0 failed, 0 skipped$/m);
+  });
+
+  it('a scenario over JSON lines fails, and says what to record with', async () => {
+    writeFileSync(join(folder, 'tests/lines.jsonl'), '{"process_exec":{}}\n');
+    const [status, output] = await runTest('- {name: one, recording: lines.jsonl, never: [{}]}\n');
+    assert.equal(status, 1);
+    assert.match(output, /RECORDING_NEEDED: .*lines\.jsonl: .*getevents --record FILE/s);
   });
 
   for (const [title, rest, position, code] of [

@@ -69,7 +69,6 @@ describe('a file that is not a recording', () => {
     '{"hook":0,"is":{"policyName":"p","kind":"kprobe","call":"f","syscall":false,"position":{},"args":[],"data":[]}}';
   const files: Readonly<Record<string, readonly string[]>> = {
     'no JSON': ['x'],
-    'JSON lines of events': ['{"process_exec":{}}'],
     'no object': ['[]'],
     'an unknown architecture': ['{"polytrace":"recording","version":1,"architecture":"vax"}'],
     'an unknown line': [HEADER, '{}'],
@@ -92,6 +91,12 @@ describe('a file that is not a recording', () => {
       const last = lines.at(-1) ?? '';
       for (const line of lines.slice(0, -1)) reader.read(line);
       assert.throws(() => reader.read(last), (error) => error instanceof PolytraceError && error.code === 'RECORDING_INVALID'); // prettier-ignore
+    });
+  }
+
+  for (const line of ['{"process_exec":{},"time":"t"}', '{"lost":{}}', '{"node_name":"n","rate_limit_info":{}}']) {
+    it(`is refused with another code if it has JSON lines: ${line}`, () => {
+      assert.throws(() => recordingReader().read(line), { code: 'RECORDING_NEEDED', hint: /--record FILE/ });
     });
   }
 

@@ -1,0 +1,93 @@
+/** Prints recorded events: `polytrace read`, `polytrace report FILE` and `polytrace getevents --input`. */
+import type { ClientEvent } from '../protocol/index.js';
+import { clientPrinter, outputHandlers } from './agent-events.js';
+import { ClientStop } from './client-stop.js';
+import { OUTPUT_LOST, POLICY_ERRORS, SUCCESS, type Context } from './context.js';
+import { EventLineParser } from './event-lines.js';
+import type { ClientOptions } from './events-source.js';
+import { checkNotJson } from './json-options.js';
+import { printMessage } from './output.js';
+import { standardOutput, type EventDestination } from './printer.js';
+import { readRecordedLines } from './recorded-lines.js';
+
+export interface RecordedOptions extends ClientOptions {
+  /** True if the command waits for more lines of the last file. */
+  readonly follow?: boolean;
+  /** Nanoseconds since 1970. Earlier events are left out. */
+  readonly since?: bigint;
+}
+
+interface RecordedDestination extends EventDestination<ClientEvent> {
+  /** Called for each line that is not an event. */
+  readonly onInvalidLine: () => void;
+}
+
+/**
+ * Prints the recorded events of the files, one file after the other. `-` is standard input. A file has JSON lines or is
+ * a recording. A line that is not an event is reported and skipped.
+ */
+export async function printRecordedEvents(
+  paths: readonly string[],
+  options: RecordedOptions,
+  context: Context,
+  target?: RecordedDestination,
+): Promise<number> {
+  if (options.output !== 'json') checkNotJson(options);
+  const { printer, open } = target ?? standardOutput(clientPrinter(options, context), context);
+  const stop = new ClientStop(context, options.duration);
+  const output = open(outputHandlers(context, stop));
+  let invalidLines = 0;
+  const onError = (text: string): void => {
+    invalidLines += 1;
+    target?.onInvalidLine();
+    printMessage(context, text);
+  };
+  try {
+    const events = new RecordedEvents(paths, options, context);
+    await output.write(printer.start);
+    for await (const event of events.read(stop.signal, onError)) {
+      if (!(await output.write(printer.format([event])))) stop.request();
+      if (stop.signal.aborted) break;
+    }
+    await output.write(printer.end());
+    if (output.lostEvents > 0) return OUTPUT_LOST;
+    return invalidLines === 0 ? SUCCESS : POLICY_ERRORS;
+  } finally {
+    stop.end();
+  }
+}
+
+class RecordedEvents {
+  readonly #paths: readonly string[];
+  readonly #options: RecordedOptions;
+  readonly #context: Context;
+  readonly #parser: EventLineParser;
+  #path = '';
+
+  constructor(paths: readonly string[], options: RecordedOptions, context: Context) {
+    this.#paths = paths;
+    this.#options = options;
+    this.#context = context;
+    this.#parser = new EventLineParser(options, context, (text) => printMessage(context, `${this.#path}: ${text}`));
+  }
+
+  async *read(signal: AbortSignal, onError: (text: string) => void): AsyncGenerator<ClientEvent, void> {
+    const { follow = false, since = 0n } = this.#options;
+    for (const path of this.#paths) {
+      if (signal.aborted) return;
+      this.#path = path;
+      this.#parser.startFile();
+      const options = { stdin: this.#context.stdin, follow: follow && path === this.#paths.at(-1), signal };
+      for await (const line of readRecordedLines(path, options)) {
+        if (line.text?.trim() === '') continue;
+        try {
+          const event = this.#parser.parse(line);
+          if (event === undefined || (event.view !== undefined && event.view.timeNs < since)) continue;
+          yield event;
+        } catch (error) {
+          onError(`${path}:${line.number}: not an event: ${error instanceof Error ? error.message : String(error)}`);
+        }
+      }
+    }
+  }
+}
