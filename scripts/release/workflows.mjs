@@ -16,8 +16,8 @@ const FOREIGN_CODE = /(^|[\s;&|(])(npx|node|bash|sh|make|cmake)\s|\bnpm (?!publi
 /** What npm may do with rights: publish a file, without scripts. */
 const PUBLISH = /\bnpm publish\b(?!.*--ignore-scripts)/;
 
-const stepsOf = (job) => job.steps ?? [];
-const commands = (job) => stepsOf(job).map(({ run = '' }) => run.replaceAll(/"[^"]*"|'[^']*'/g, 'TEXT'));
+const listSteps = (job) => job.steps ?? [];
+const commands = (job) => listSteps(job).map(({ run = '' }) => run.replaceAll(/"[^"]*"|'[^']*'/g, 'TEXT'));
 const rights = (permissions = {}) =>
   typeof permissions === 'string'
     ? permissions === 'read-all' || permissions === 'none'
@@ -28,7 +28,7 @@ const rights = (permissions = {}) =>
         .map(([name]) => name);
 
 function actionProblems(job) {
-  return [job, ...stepsOf(job)]
+  return [job, ...listSteps(job)]
     .map(({ uses }) => uses)
     .filter((uses) => uses !== undefined && !PINNED.test(uses) && !LOCAL.test(uses))
     .map((uses) => `${uses} is not pinned to a commit`);
@@ -37,7 +37,7 @@ function actionProblems(job) {
 function jobProblems(job) {
   const text = JSON.stringify(job);
   const isPrivileged = rights(job.permissions).length > 0 || SECRET.test(text);
-  const checkouts = stepsOf(job).filter(({ uses = '' }) => uses.startsWith('actions/checkout@'));
+  const checkouts = listSteps(job).filter(({ uses = '' }) => uses.startsWith('actions/checkout@'));
   const keepsToken = checkouts.some((step) => step.with?.['persist-credentials'] !== false);
   return [
     ...actionProblems(job),
