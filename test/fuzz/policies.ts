@@ -198,7 +198,11 @@ function check(input: Buffer): void {
   // with a warning, data and YAML can differ: 0x10 without quotes is a number in data
   if (found.length > 0) return;
   const data = parse(text, { intAsBigInt: true }) as object;
-  assert.equal(serializeCompiled(renderPolicy(data).text), serializeCompiled(text), 'the policy as data means the same');
+  assert.equal(
+    serializeCompiled(renderPolicy(data).text),
+    serializeCompiled(text),
+    'the policy as data means the same',
+  );
 }
 
 export const policies: Target = {
