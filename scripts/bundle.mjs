@@ -74,7 +74,9 @@ async function bundleEntry(entry) {
     format: 'cjs',
     external: Object.keys(dependencies),
     plugins: [otherEntries(entry), unusedPackages, rareModules],
-    sourcemap: true,
+    // Most of these two is generated or comes from packages, and a map has the size of the code.
+    sourcemap: !['grpc/client', 'protocol/index'].includes(entry),
+    sourcesContent: false,
     metafile: true,
     logLevel: 'warning',
   });

@@ -106,7 +106,7 @@ function lacksMap(tarball, name, names) {
   if (!/\.[cm]?js$/.test(name)) return false;
   const text = execFileSync('tar', ['-xzOf', tarball, `package/${name}`], { encoding: 'utf8', maxBuffer: 2 ** 26 });
   const map = /^\/\/# sourceMappingURL=(.*)$/m.exec(text)?.[1];
-  if (map === undefined) return name.startsWith('dist/');
+  if (map === undefined) return /^dist\/(?!grpc|protocol|page)/.test(name);
   return !names.includes(join(dirname(name), map));
 }
 
