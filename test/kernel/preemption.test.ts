@@ -167,6 +167,22 @@ describe('programs that the kernel suspends', function () {
     assert.deepEqual([...strings.values()].map((own) => [...own]).sort(), expected);
   });
 
+  it('the base sensor: every exec is reported with its own arguments, and every exit', async () => {
+    const [shells, execs] = IS_PREEMPTIBLE ? [8, 60] : [2, 10];
+    const padding = 'x'.repeat(2000);
+    const script = `for s in $(seq ${shells}); do
+      for i in $(seq ${execs}); do /bin/true storm-$s-$i-${padding}; done &
+    done; wait`;
+    const events = await recording.eventsDuring(async () => void (await promisify(execFile)('bash', ['-c', script])));
+    const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+    const expected = numbers(shells).flatMap((s) => numbers(execs).map((i) => `storm-${s}-${i}-${padding}`));
+    for (const type of ['process_exec', 'process_exit'] as const) {
+      const own = events.flatMap((event) => (event.type === type ? [event.process.arguments] : []));
+      const found = own.filter((text) => text.startsWith('storm-'));
+      assert.deepEqual(found.sort(), expected.sort(), type);
+    }
+  });
+
   it('enforcement on a trampoline is refused where calls can be missed, unless the tracer allows it', async function () {
     if (!IS_PREEMPTIBLE) return;
     const yaml = readPolicy('fentries', 'action: Sigkill');

@@ -30,6 +30,11 @@ describe('the preemption model', () => {
     assert.equal(guard('lsm', false, true), ScratchGuard.GUARD_NONE);
     assert.equal(guard('lsm', true, true), ScratchGuard.GUARD_PREEMPT);
     assert.equal(guard('uprobe', true, false), ScratchGuard.GUARD_LEVELS);
+    for (const mechanism of ['tp_btf', 'raw_tracepoint']) {
+      assert.equal(guard(mechanism, true, true), ScratchGuard.GUARD_PREEMPT);
+      assert.equal(guard(mechanism, true, false), ScratchGuard.GUARD_NONE);
+      assert.equal(guard(mechanism, false, true), ScratchGuard.GUARD_NONE);
+    }
     assert.equal(guard('kprobe', true, true), ScratchGuard.GUARD_NONE);
     assert.equal(guard('fentry', true, true), ScratchGuard.GUARD_NONE);
   });
