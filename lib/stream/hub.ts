@@ -285,7 +285,11 @@ export class Hub implements EventFeed {
     const now = performance.now();
     if (askMissed || now - this.#missedAt >= MISSED_MS) {
       this.#missedAt = now;
-      for (const { hook, count } of session.takeMissedRuns()) result.push(this.#createHookLoss(hook, 'missed', count));
+      for (const { hook, count } of session.takeMissedRuns()) {
+        result.push(this.#createHookLoss(hook, 'missed', count));
+        if (hook === SensorHook.HOOK_EXEC) execsLost = true;
+        if (hook === SensorHook.HOOK_EXIT) void this.#options.cache.sweepEnded();
+      }
     }
     return execsLost;
   }

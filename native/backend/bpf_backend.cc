@@ -174,6 +174,11 @@ void BpfBackend::find_initial_process() {
   check_setup(err, "cannot find the initial process");
 }
 
+// The program of the base sensor for exec, fork, exit or free.
+bpf_program* BpfBackend::event_program(std::string_view event) {
+  return sensor_program(process_program(event, exclusive_).c_str());
+}
+
 void BpfBackend::attach_sensor(const char* name) {
   LogScope log;
   sensor_links_.reserve(sensor_links_.size() + 1);  // a pinned link must not get lost

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -160,6 +161,7 @@ class BpfBackend {
   void find_own_tgid();
   void find_initial_process();
   void attach_sensor(const char* name);
+  bpf_program* event_program(std::string_view event);
   void attach_free_handler();
   void request_scan(const scan_request& request);
   uint32_t scan_once();
@@ -179,6 +181,7 @@ class BpfBackend {
 
   std::string sensor_name_;
   bool exclusive_ = false;
+  std::array<uint64_t, 3> sensor_missed_ = {};  // reported skips of the programs, by HOOK_EXEC, HOOK_EXIT, HOOK_FORK
   ObjectPtr sensor_;
   ObjectPtr scan_;  // the programs of a scan, which share the maps of the sensor
   std::vector<LinkPtr> sensor_links_;

@@ -2,6 +2,7 @@
 #include <bpf/bpf.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <new>
 #include <string>
@@ -38,6 +39,17 @@ bool append(std::vector<Count>& list, const Count& count) {
 bool is_shared(const char* name) {
   return std::any_of(std::begin(SHARED_MAPS), std::end(SHARED_MAPS),
                      [&](std::string_view each) { return each == name; });
+}
+
+// The events of the base sensor's programs, by HOOK_EXEC, HOOK_EXIT and HOOK_FORK.
+constexpr std::array<std::string_view, 3> SENSOR_EVENTS = {"exec", "exit", "fork"};
+static_assert(HOOK_EXEC == 0 && HOOK_EXIT == 1 && HOOK_FORK == 2);
+
+// How often the kernel did not run a program, because it had suspended it on the same CPU.
+uint64_t read_recursion_misses(int fd) {
+  bpf_prog_info details = {};
+  uint32_t size = sizeof(details);
+  return bpf_obj_get_info_by_fd(fd, &details, &size) == 0 ? details.recursion_misses : 0;
 }
 
 }  // namespace
@@ -83,13 +95,15 @@ uint64_t BpfBackend::hook_memory(uint32_t id) const {
 std::vector<MissedRuns> BpfBackend::take_missed_runs() {
   const std::scoped_lock lock(mutex_);
   std::vector<MissedRuns> result;
+  for (uint32_t event = 0; sensor_ && event < sensor_missed_.size(); event++) {
+    const uint64_t missed = read_recursion_misses(bpf_program__fd(event_program(SENSOR_EVENTS[event])));
+    if (missed <= sensor_missed_[event]) continue;
+    if (!append(result, MissedRuns{event, missed - sensor_missed_[event]})) return result;
+    sensor_missed_[event] = missed;
+  }
   for (auto& [id, hook] : hooks_) {
     uint64_t missed = hook.count_missed_runs();
-    for (const int fd : hook.programs) {
-      bpf_prog_info details = {};
-      uint32_t size = sizeof(details);
-      if (bpf_obj_get_info_by_fd(fd, &details, &size) == 0) missed += details.recursion_misses;
-    }
+    for (const int fd : hook.programs) missed += read_recursion_misses(fd);
     if (missed <= hook.missed) continue;
     if (!append(result, MissedRuns{id, missed - hook.missed})) break;
     hook.missed = missed;

@@ -167,7 +167,7 @@ describe('programs that the kernel suspends', function () {
     assert.deepEqual([...strings.values()].map((own) => [...own]).sort(), expected);
   });
 
-  it('the base sensor: every exec is reported with its own arguments, and every exit', async () => {
+  it('the base sensor: each exec is reported with its own arguments, or counted, and each exit', async () => {
     const [shells, execs] = IS_PREEMPTIBLE ? [8, 60] : [2, 10];
     const padding = 'x'.repeat(2000);
     const script = `for s in $(seq ${shells}); do
@@ -179,7 +179,12 @@ describe('programs that the kernel suspends', function () {
     for (const type of ['process_exec', 'process_exit'] as const) {
       const own = events.flatMap((event) => (event.type === type ? [event.process.arguments] : []));
       const found = own.filter((text) => text.startsWith('storm-'));
-      assert.deepEqual(found.sort(), expected.sort(), type);
+      const lost = recording.tracer.stats().lostByHook.filter(({ hook }) => hook.startsWith('process_'));
+      const count = lost.reduce((sum, each) => sum + each.count, 0);
+      assert.ok(expected.length - found.length <= count, `${type}: ${found.length}, ${JSON.stringify(lost)}`);
+      assert.ok(count === 0 || IS_PREEMPTIBLE, JSON.stringify(lost));
+      assert.deepEqual(found.filter((text) => !expected.includes(text)), []); // prettier-ignore
+      assert.equal(new Set(found).size, found.length);
     }
   });
 
