@@ -140,7 +140,9 @@ for (const [title, open] of Object.entries({ docker, podman })) {
         'ready: base sensor: exec, exit, fork; renames: syscalls/sys_enter_rename (tracepoint)',
       );
       assert.doesNotMatch(first.output, /warning|note/);
-      const second = engine.start('exec', name, 'polytrace', 'getevents', '-o', 'compact');
+      // without the variable of the image, no agent is asked
+      const ownTracer = ['exec', '--env', 'POLYTRACE_SOCKET=', name];
+      const second = engine.start(...ownTracer, 'polytrace', 'getevents', '-o', 'compact');
       assert.equal(await second.line(/^ready/), 'ready: base sensor: exec, exit, fork');
       execFileSync('python3', ['-c', `import os; os.rename("${policy}", "${policy}")`]);
       const argument = runMark();
