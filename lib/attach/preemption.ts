@@ -21,7 +21,8 @@ export function scratchGuard(mechanism: string, { features, preemption }: GuardC
   if (!preemption.isPreemptible) return ScratchGuard.GUARD_NONE;
   const canDisable = features.preemptDisable.available && features.directRead.available;
   if (REENTRANT.has(mechanism)) return canDisable ? ScratchGuard.GUARD_PREEMPT : ScratchGuard.GUARD_LEVELS;
-  return canDisable && SUSPENDABLE.has(mechanism) ? ScratchGuard.GUARD_PREEMPT : ScratchGuard.GUARD_NONE;
+  const canSuspend = preemption.suspendsTracepoints && SUSPENDABLE.has(mechanism);
+  return canDisable && canSuspend ? ScratchGuard.GUARD_PREEMPT : ScratchGuard.GUARD_NONE;
 }
 
 /** Returns true if a hook with this mechanism can miss calls on this kernel. */

@@ -3,7 +3,7 @@
  * for every other task on its CPU, so calls are missed. Programs on kprobes run with preemption disabled.
  */
 import { readFileSync } from 'node:fs';
-import { version } from 'node:os';
+import { release, version } from 'node:os';
 import type { PreemptionModel } from '../../types/kernel.js';
 import type { NativeBinding } from './binding.js';
 
@@ -11,6 +11,8 @@ export interface Preemption {
   readonly model: PreemptionModel;
   /** True if a program on a trampoline, an LSM hook or a uprobe can be suspended while it runs. */
   readonly isPreemptible: boolean;
+  /** True if a program on a raw tracepoint can be suspended, too. */
+  readonly suspendsTracepoints: boolean;
 }
 
 /** The model that a kernel with CONFIG_PREEMPT_DYNAMIC uses at the moment. The file belongs to debugfs. */
@@ -27,7 +29,14 @@ export const preemption = { detect };
 
 function detect(binding: Pick<NativeBinding, 'kernelInt'>): Preemption {
   const model = staticModel(version()) ?? readModelFile() ?? readDynamicMode(binding) ?? 'unknown';
-  return { model, isPreemptible: !NOT_PREEMPTIBLE.has(model) };
+  const isPreemptible = !NOT_PREEMPTIBLE.has(model);
+  return { model, isPreemptible, suspendsTracepoints: isPreemptible && suspendsTracepoints(release()) };
+}
+
+/** Linux 6.13 does this at the tracepoints of system calls, and Linux 7.0 at all tracepoints. */
+export function suspendsTracepoints(kernelRelease: string): boolean {
+  const [major = 0, minor = 0] = kernelRelease.split('.').map((part) => Number.parseInt(part, 10));
+  return major > 6 || (major === 6 && minor >= 13);
 }
 
 /** Returns the model that the kernel was built with, as `uname -v` shows it; undefined if it was chosen at boot. */

@@ -129,11 +129,10 @@ void BpfBackend::open(const SensorSpec& spec) {
 
 void BpfBackend::load_sensor(const SensorSpec& spec) {
   sensor_name_ = spec.object;
-  exclusive_ = spec.exclusive;
+  // Where global functions cannot be called then, the verifier would follow too many paths.
+  exclusive_ = spec.exclusive && allows_global_calls_without_preemption();
   const char* key = exclusive_ ? EXCLUSIVE_KEY : SENSOR_KEY;
-  std::vector<uint8_t> bytes = object_bytes(spec.object, key);
-  if (exclusive_ && !allows_global_calls_without_preemption()) hide_functions(bytes);
-  sensor_ = open_object(spec.object, bytes);
+  sensor_ = open_object(spec.object, object_bytes(spec.object, key));
   bpf_object* object = sensor_.get();
   select_sensor_programs(object, exclusive_);
   set_max_entries(object, "events", spec.ring_bytes, "the size of the ring buffer is not possible");

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { scratchGuard } from '../../../lib/attach/preemption.js';
 import type { AttachContext } from '../../../lib/attach/request.js';
-import { parseModelFile, staticModel } from '../../../lib/native/preemption.js';
+import { parseModelFile, staticModel, suspendsTracepoints } from '../../../lib/native/preemption.js';
 import { ScratchGuard } from '../../../lib/wire/layout.gen.js';
 
 describe('the preemption model', () => {
@@ -21,11 +21,16 @@ describe('the preemption model', () => {
     assert.equal(parseModelFile(''), undefined);
   });
 
+  it('includes tracepoints on new kernels', () => {
+    const releases = ['6.12.118+deb13-amd64', '6.13.0', '7.0.1-1-amd64', '5.10.0-9'];
+    assert.deepEqual(releases.map(suspendsTracepoints), [false, true, true, false]);
+  });
+
   it('decides how programs protect their memory', () => {
     const guard = (mechanism: string, isPreemptible: boolean, available: boolean): number =>
       scratchGuard(mechanism, {
         features: { preemptDisable: { available }, directRead: { available: true } },
-        preemption: { model: 'full', isPreemptible },
+        preemption: { model: 'full', isPreemptible, suspendsTracepoints: isPreemptible },
       } as unknown as AttachContext);
     assert.equal(guard('lsm', false, true), ScratchGuard.GUARD_NONE);
     assert.equal(guard('lsm', true, true), ScratchGuard.GUARD_PREEMPT);
