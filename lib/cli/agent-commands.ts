@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { Argument, Option, type Command } from 'commander';
 import type { AgentClient, PolicyRow } from '../grpc/client.js';
 import { POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
-import { loadGrpc } from './lazy-modules.js';
+import { loadGrpc } from '../grpc/load.js';
 import { print } from './output.js';
 import { addServerOptions, agentAddress, AGENT_SOCKET, type ServerOptions } from './server-options.js';
 import { escapeControls, formatJson, formatTable } from './text.js';

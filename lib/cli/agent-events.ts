@@ -4,7 +4,7 @@ import type { ClientEvent, EventsRequest } from '../protocol/index.js';
 import { ClientStop } from './client-stop.js';
 import { OUTPUT_LOST, SUCCESS, UsageError, type Context } from './context.js';
 import type { ClientOptions } from './events-source.js';
-import { loadGrpc } from './lazy-modules.js';
+import { loadGrpc } from '../grpc/load.js';
 import { printMessage, type OutputHandlers } from './output.js';
 import { createPrinter, standardOutput, type Printer } from './printer.js';
 import { agentAddress } from './server-options.js';

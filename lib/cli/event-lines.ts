@@ -6,9 +6,9 @@ import { eventsRequest } from './agent-events.js';
 import { UsageError, type Context } from './context.js';
 import type { ClientOptions } from './events-source.js';
 import { jsonOptions } from './json-options.js';
-import { loadProtocol } from './lazy-modules.js';
+import { loadProtocol } from '../protocol/load.js';
 
-/** What a file contains, as users read it. */
+/** The formats of files, as messages name them. */
 export const FORMATS = {
   jsonLines: 'JSON lines (getevents -o json)',
   recording: 'a recording (getevents --record)',

@@ -14,7 +14,7 @@ import type {
 import { isLibraryPolicy } from '../names/policy-library.js';
 import { INTERRUPTED, OUTPUT_LOST, STOP_SIGNALS, SUCCESS, UsageError, type Context } from './context.js';
 import { checkNotJson, jsonOptions } from './json-options.js';
-import { loadProtocol } from './lazy-modules.js';
+import { loadProtocol } from '../protocol/load.js';
 import { printMessage, type Output } from './output.js';
 import { createPrinter, standardOutput, type Printer, type PrinterOptions, type EventDestination } from './printer.js';
 import { RecordingFile } from './record.js';

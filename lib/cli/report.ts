@@ -7,7 +7,7 @@ import { OUTPUT_LOST, STOP_SIGNALS, UsageError, type Context } from './context.j
 import { chooseSource, findGivenOption, type AgentEventsOptions } from './events-source.js';
 import { getEvents } from './getevents.js';
 import { createRedactor } from './json-options.js';
-import { loadReport } from './lazy-modules.js';
+import { loadReport } from '../report/load.js';
 import { print, type Output } from './output.js';
 import type { Printer } from './printer.js';
 import { printRecordedEvents, type RecordedOptions } from './recorded-events.js';

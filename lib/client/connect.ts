@@ -14,15 +14,21 @@ import { PolytraceError } from '../errors.js';
 import { makeTracerEvent } from '../events/made-events.js';
 import type { AgentClient } from '../grpc/client.js';
 import { parsePolicy } from '../policy/index.js';
+import { checkOptionNames, type OptionNames } from '../tracer/bad-option.js';
+import { checkEventsOptions } from '../tracer/options.js';
 import { toPublicError } from './errors.js';
 import type { StreamContext } from './event-batches.js';
 import { AgentBatches, AgentEvents } from './iterators.js';
-import { loadGrpc, loadProtocol } from './lazy-modules.js';
+import { loadGrpc } from '../grpc/load.js';
+import { loadProtocol } from '../protocol/load.js';
 import { readPolicySource, splitPolicyName, toAgentPolicy } from './policies.js';
 
 const ADDRESS = /^(unix:\/\/\/?[^/].*|[^/\s]+:\d{1,5})$/;
 
+const CONNECT_OPTIONS: OptionNames<ConnectOptions> = { tls: true, reconnect: true, signal: true };
+
 export async function connect(address: string, options: ConnectOptions = {}): Promise<AgentConnection> {
+  checkOptionNames(options, CONNECT_OPTIONS);
   const { tls = false, reconnect = true, signal } = options;
   if (typeof address !== 'string' || !ADDRESS.test(address)) {
     throw badOption(`the address is ${JSON.stringify(address)}`, 'use unix:///PATH or HOST:PORT');
@@ -74,6 +80,7 @@ class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
 
   batches(options: AnyEventsOptions = {}): TracerIterator<readonly (TracerEvent | PlainEvent)[]> {
     this.#checkOpen();
+    checkEventsOptions(options);
     const { plain, ...filters } = options;
     const convert = plain === true ? (event: PlainEvent): PlainEvent => event : makeTracerEvent;
     const iterator = new AgentBatches<TracerEvent | PlainEvent>(this.#context, filters, convert, () =>

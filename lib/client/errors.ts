@@ -2,7 +2,7 @@
 import type { DiagnosticCode, ErrorCode } from '../../types/codes.js';
 import { PolicyError, PolytraceError, type Diagnostic } from '../errors.js';
 import type { AgentError } from '../grpc/client.js';
-import { loadGrpc } from './lazy-modules.js';
+import { loadGrpc } from '../grpc/load.js';
 
 /** A diagnostic as the agent formats it: FILE:LINE:COLUMN: CODE: MESSAGE (HINT). */
 const DIAGNOSTIC = /^(.*):(\d+):(\d+): ([A-Z][A-Z0-9_]+): (.*?)(?: \((.*)\))?$/;

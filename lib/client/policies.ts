@@ -6,7 +6,7 @@ import type { HookCounts, HookStatus, PolicySource, PolicyStatus } from '../../t
 import { policyYaml } from '../policy/index.js';
 import type { HookCounts as CountsMessage, TracingPolicyStatus } from '../protocol/index.js';
 import { expandPolicyPaths, loadPolicyFile } from '../tracer/policy-files.js';
-import { loadProtocol } from './lazy-modules.js';
+import { loadProtocol } from '../protocol/load.js';
 
 interface PolicyText {
   readonly yaml: string;

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import type { PlainEvent } from '../../types/events.js';
 import type { ReadEventsOptions, RecordingReader } from '../../types/recording.js';
 import { PolytraceError } from '../errors.js';
-import { loadProtocol } from './lazy-modules.js';
+import { loadProtocol } from '../protocol/load.js';
 import { decompressChunks, isRecordingHeader, splitLines, type RecordedLine } from './lines.js';
 import { boundedReader } from './reader.js';
 

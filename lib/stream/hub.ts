@@ -275,20 +275,22 @@ export class Hub implements EventFeed {
     let execsLost = this.#execsLost;
     this.#execsLost = false;
     const result = this.#unreported;
+    const updateCache = (hook: number): void => {
+      if (hook === SensorHook.HOOK_EXEC) execsLost = true;
+      if (hook === SensorHook.HOOK_EXIT) void this.#options.cache.sweepEnded();
+    };
     for (const { hook, ring, pending, unreturned } of session.takeLosses()) {
       if (ring > 0) result.push(this.#createHookLoss(hook, 'ring_full', ring));
       if (pending > 0) result.push(this.#createHookLoss(hook, FULL_REASONS[hook] ?? 'pending_full', pending));
       if (unreturned > 0) result.push(this.#createHookLoss(hook, 'missed', unreturned));
-      if (hook === SensorHook.HOOK_EXEC && ring > 0) execsLost = true;
-      if (hook === SensorHook.HOOK_EXIT && ring > 0) void this.#options.cache.sweepEnded();
+      if (ring > 0) updateCache(hook);
     }
     const now = performance.now();
     if (askMissed || now - this.#missedAt >= MISSED_MS) {
       this.#missedAt = now;
       for (const { hook, count } of session.takeMissedRuns()) {
         result.push(this.#createHookLoss(hook, 'missed', count));
-        if (hook === SensorHook.HOOK_EXEC) execsLost = true;
-        if (hook === SensorHook.HOOK_EXIT) void this.#options.cache.sweepEnded();
+        updateCache(hook);
       }
     }
     return execsLost;

@@ -19,7 +19,7 @@ import { KernelError, PolytraceError } from '../errors.js';
 import { loadBinding, type CachedBtf, type NativeBinding, type NativeSession } from '../native/binding.js';
 import { kernelDetail, isNotPermitted, messageWithReason, type NativeError } from '../native/native-error.js';
 import { objectName, type NativeFeatures } from '../native/features.js';
-import { preemption } from '../native/preemption.js';
+import { preemption, type Preemption } from '../native/preemption.js';
 import { retainKernelBtf } from '../native/btf.js';
 import { fileReader } from '../native/file-reader.js';
 import { checkLimits, toLimitError } from '../native/limits.js';
@@ -56,6 +56,7 @@ interface Parts {
   readonly binding: NativeBinding;
   readonly session: NativeSession;
   readonly features: NativeFeatures;
+  readonly preemption: Preemption;
   readonly options: ResolvedOptions;
   readonly persistence: Persistence | undefined;
 }
@@ -75,7 +76,7 @@ class KernelTracer implements Tracer {
   #changes: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  constructor({ binding, session, features, options, persistence }: Parts) {
+  constructor({ binding, session, features, preemption: model, options, persistence }: Parts) {
     this.#options = options;
     this.#persistence = persistence;
     this.#session = session;
@@ -98,7 +99,7 @@ class KernelTracer implements Tracer {
       session,
       features,
       attach: options.attach,
-      preemption: preemption.detect(binding),
+      preemption: model,
       allowMissedCalls: options.allowMissedCalls || !options.enforcement,
       selfTgid: session.selfTgid(),
       countHits: options.countHits,
@@ -354,7 +355,8 @@ function createCgroups(binding: NativeBinding): Cgroups {
 }
 
 /** Opens the session with the BPF objects for this kernel, and pins it if `persistence` is given. */
-async function openSession({ binding, session, features, options, persistence }: Parts): Promise<void> {
+async function openSession(parts: Parts): Promise<void> {
+  const { binding, session, features, options, persistence } = parts;
   try {
     await session.open({
       object: objectName('process', features),
@@ -362,8 +364,7 @@ async function openSession({ binding, session, features, options, persistence }:
       processes: AbiLimit.PROCESSES_MAX,
       includeSelf: options.includeSelf,
       onDemand: features.btf.available && binding.kernelHasStruct('bpf_mem_alloc'),
-      exclusive:
-        scratchGuard('tp_btf', { features, preemption: preemption.detect(binding) }) === ScratchGuard.GUARD_PREEMPT,
+      exclusive: scratchGuard('tp_btf', parts) === ScratchGuard.GUARD_PREEMPT,
     });
   } catch (error) {
     throw toSensorError(error as NativeError, features);
@@ -453,7 +454,7 @@ async function openWithSession(
     const features = await session.probeFeatures();
     checkLimits(features);
     persistence = persist === undefined ? undefined : new Persistence(persist, binding);
-    const parts = { binding, session, features, options, persistence };
+    const parts = { binding, session, features, preemption: preemption.detect(binding), options, persistence };
     await openSession(parts);
     tracer = new KernelTracer(parts);
   } catch (error) {

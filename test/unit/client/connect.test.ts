@@ -8,7 +8,15 @@ import { createCertificates, TestServer } from '../../../agent/test/unit/grpc/se
 import { connect } from '../../../lib/client/connect.js';
 import { PolicyError, PolytraceError } from '../../../lib/errors.js';
 import { definePolicy, parsePolicy } from '../../../lib/policy/index.js';
-import type { AgentConnection, LoadOptions, Policy, PolicyStatus, TracerEvent } from '../../../types/index.js';
+import type {
+  AgentConnection,
+  ConnectOptions,
+  EventsOptions,
+  LoadOptions,
+  Policy,
+  PolicyStatus,
+  TracerEvent,
+} from '../../../types/index.js';
 import { fileArgument, intArgument } from '../output/arguments.js';
 import { execEvent, kprobeEvent, lostEvent } from '../output/events.js';
 
@@ -110,6 +118,14 @@ describe('connect', () => {
   afterEach(async () => {
     await connection.close();
     await server.close();
+  });
+
+  it('refuses options that do not exist, and types that no event has', async () => {
+    const wrong = { reconect: false } as ConnectOptions;
+    await assert.rejects(connect(server.address, wrong), { code: 'BAD_OPTION', message: /reconect is not an option/ });
+    for (const options of [{ types: ['proces_exec'] }, { policyNmes: ['x'] }, { plain: 1 }]) {
+      assert.throws(() => connection.events(options as unknown as EventsOptions), { code: 'BAD_OPTION' });
+    }
   });
 
   it('has the events of the agent, with the methods of events', async () => {
