@@ -1,6 +1,16 @@
 // Reads the fenced blocks of a page in Markdown that a reader types, saves or sees: shell, console, programs, YAML.
 // An HTML comment before a block says what the page does not: <!-- doc: file="watch.yaml" during="cat /etc/shadow" -->.
 
+/** The pages whose blocks are run. */
+export const PAGES = [
+  'README.md',
+  ...['tutorial', 'install', 'deploy', 'containers', 'kubernetes', 'embedding', 'recipes', 'agent'].map(
+    (name) => `docs/${name}.md`,
+  ),
+];
+/** The largest part of the blocks that nothing runs. */
+export const NOT_RUN_MAX = 0.05;
+
 const LANGUAGES = new Set(['sh', 'console', 'js', 'ts', 'yaml', 'text', 'json']);
 /** The keys of a comment, see README.md of this folder. */
 const KEYS = new Set(['file', 'skip', 'before', 'during', 'shows', 'status', 'shown-by']);

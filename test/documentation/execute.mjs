@@ -24,22 +24,19 @@ async function* executePage(page, folder) {
 
   /** The lines of the program in the first terminal, from the last one that was expected. */
   async function expectLines(expected) {
-    const { lines, hasEnded } = terminals.program ?? { lines: undefined, hasEnded: true };
-    if (lines === undefined) throw new Error('no program runs in the first terminal');
-    const find = (all) => {
-      const match = matchLines(expected, all, position);
-      return match.missing === undefined || (hasEnded && lines.all === undefined) ? match : undefined;
-    };
-    const match = (await lines.waitFor(find, hasEnded ? 0 : OUTPUT_MS)) ?? matchLines(expected, lines.all, position);
-    position = match.next;
-    if (match.missing !== undefined)
-      throw new Error(`expected the line\n  ${match.missing}\nof\n${lines.all.map((line) => `  ${line}`).join('\n')}`);
+    if (terminals.program === undefined) throw new Error('no program runs in the first terminal');
+    const { lines, hasEnded } = terminals.program;
+    const match = () => matchLines(expected, lines.all, position);
+    await lines.waitFor(() => (match().missing === undefined ? true : undefined), hasEnded ? 0 : OUTPUT_MS);
+    const { next, missing } = match();
+    position = next;
+    if (missing !== undefined) throw new Error(`expected the line\n  ${missing}\nof\n  ${lines.all.join('\n  ')}`);
   }
 
-  async function runFirst(command, expectedStatus = 0) {
+  async function runFirst(command, { status = '0' }) {
     position = 0;
     const program = await terminals.runFirst(command, COMMAND_MS);
-    if (program.hasEnded && program.status !== expectedStatus)
+    if (program.hasEnded && String(program.status) !== status)
       throw new Error(`${command}\nended with status ${program.status}:\n${program.lines.all.join('\n')}`);
   }
 
@@ -56,26 +53,23 @@ async function* executePage(page, folder) {
     if (status !== 0) throw new Error(`${command}\nended with status ${status}:\n${lines.join('\n')}`);
   }
 
-  async function execute({ language, text, marks }) {
+  async function execute({ line, language, text, marks }) {
     if (marks.before !== undefined) await runBeside(marks.before);
     if (marks.file !== undefined) writeFileSync(join(terminals.cwd, marks.file), `${text}\n`);
     else if (language === 'sh')
-      for (const statement of splitStatements(text, isComplete)) await runFirst(statement, Number(marks.status ?? 0));
+      for (const statement of splitStatements(text, isComplete)) await runFirst(statement, marks);
     else if (language === 'console')
       for (const { terminal, command, shown } of readTranscript(text)) {
         if (terminal === 'second') await runSecond(command, shown);
-        else if (command !== undefined)
-          await runFirst(command, marks.status === undefined ? undefined : Number(marks.status));
-        if (terminal === 'first' && marks.during === undefined) await expectLines(shown);
+        else if (command !== undefined) await runFirst(command, marks);
+        if (terminal === 'first') await expectLines(shown);
       }
     else if (language === 'js' || language === 'ts') {
-      const file = `program-${terminals.cwd.length}.${language === 'js' ? 'mjs' : 'mts'}`;
+      const file = `program-${line}.${language === 'js' ? 'mjs' : 'mts'}`;
       writeFileSync(join(terminals.cwd, file), `${text}\n`);
-      await runFirst(language === 'js' ? `node ${file}` : `npx tsc --noEmit --strict --module nodenext ${file}`);
+      await runFirst(language === 'js' ? `node ${file}` : `npx tsc --noEmit --strict --module nodenext ${file}`, marks);
     } else throw new Error(`a block of ${language} needs a comment: file="…", shown-by="TEST" or skip="REASON"`);
     if (marks.during !== undefined) await runBeside(marks.during);
-    if (language === 'console' && marks.during !== undefined)
-      await expectLines(readTranscript(text).flatMap(({ terminal, shown }) => (terminal === 'first' ? shown : [])));
     if (marks.shows !== undefined) await expectLines(marks.shows.split('\n'));
   }
 

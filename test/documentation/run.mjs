@@ -7,19 +7,13 @@ import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { runInVm } from '../vm/vm.mjs';
+import { NOT_RUN_MAX, PAGES } from './blocks.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
 const folder = join(root, 'build/documentation');
-const PAGES = [
-  'README.md',
-  ...['tutorial', 'install', 'deploy', 'containers', 'kubernetes', 'embedding', 'recipes', 'agent'].map(
-    (name) => `docs/${name}.md`,
-  ),
-];
 /** Packages that pages install, or that their programs need. */
 const USED_PACKAGES = ['esbuild', 'typescript@5.9', '@types/node@20', 'fastify', 'node-addon-api', 'node-api-headers'];
-const NOT_RUN_MAX = 0.05;
 
 const wanted = process.argv.slice(2);
 const pages = wanted.length === 0 ? PAGES : PAGES.filter((page) => wanted.some((name) => page.includes(name)));

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** A line of a program that goes on until somebody ends it. */
-const READY = /(^|\s)ready\b|^http:\/\//;
+const READY = /^ready\b|^http:\/\/|^\[[\d:.]+\] INFO: ready\b/;
 
-/** Collects the lines of a stream, and tells who waits about each. */
+/** Collects the lines of a stream. Somebody can wait for one of them. */
 class Lines {
   all = [];
   #rest = '';
@@ -75,7 +75,6 @@ class Program {
       await this.end();
       throw new Error(`did not end, and was not ready, in ${ms / 1000} s:\n${this.lines.all.join('\n')}`);
     }
-    if (!this.hasEnded) await Promise.race([this.#exit, new Promise((resolve) => setImmediate(resolve))]);
   }
 
   /** Ends the program with Ctrl-C. */
@@ -133,7 +132,7 @@ export class Terminals {
     }
     const from = this.#secondLines.all.length;
     const end = `end of command ${++this.#commands}: `;
-    this.#second.stdin.write(`${command}\necho; echo "${end}$?"\n`);
+    this.#second.stdin.write(`${command}\nstatus=$?; echo; echo "${end}$status"\n`);
     const last = await this.#secondLines.waitFor((lines) => lines.find((line) => line.startsWith(end)), ms);
     if (last === undefined) throw new Error(`second# ${command}: did not end in ${ms / 1000} s`);
     const printed = this.#secondLines.all.slice(from, this.#secondLines.all.indexOf(last) - 1);

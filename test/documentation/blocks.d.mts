@@ -1,0 +1,20 @@
+/** Types of blocks.mjs. */
+
+export interface Block {
+  readonly page: string;
+  readonly line: number;
+  readonly language: string;
+  readonly text: string;
+  readonly marks: Readonly<Record<string, string>>;
+}
+
+export const PAGES: readonly string[];
+export const NOT_RUN_MAX: number;
+
+export function readBlocks(page: string, markdown: string): Block[];
+
+export function matchLines(
+  expected: readonly string[],
+  actual: readonly string[],
+  from?: number,
+): { readonly next: number; readonly missing: string | undefined };
