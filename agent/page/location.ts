@@ -2,7 +2,7 @@
 import type { Criteria } from './store.js';
 import type { Sort } from './grid.js';
 
-/** What the hash says. */
+/** The state of the page that the hash contains. */
 export interface PageState {
   readonly criteria: Criteria;
   readonly view: number;

@@ -26,19 +26,19 @@ const FIELD_NAMES = Object.keys(FIELDS);
 
 export type Matches = (event: EventRow, process: ProcessRow | undefined) => boolean;
 
-/** Returns undefined for an empty search. `textOf`: everything that a word is searched in, in lower case. */
-export function compileQuery(query: string, textOf: (event: EventRow) => string): Matches | undefined {
+/** Returns undefined for an empty search. `searchText`: everything that a word is searched in, in lower case. */
+export function compileQuery(query: string, searchText: (event: EventRow) => string): Matches | undefined {
   const terms = query.toLowerCase().match(/-?\w+:"[^"]*"?|\S+/g) ?? [];
-  const tests = terms.filter((term) => term !== '-').map((term) => compileTerm(term, textOf));
+  const tests = terms.filter((term) => term !== '-').map((term) => compileTerm(term, searchText));
   return tests.length === 0 ? undefined : (event, process) => tests.every((test) => test(event, process));
 }
 
-function compileTerm(term: string, textOf: (event: EventRow) => string): Matches {
+function compileTerm(term: string, searchText: (event: EventRow) => string): Matches {
   const isNegated = term.startsWith('-');
   const [, name = '', value = ''] = /^-?(\w+):(.*)$/.exec(term) ?? [];
   const read = Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined;
   const word = isNegated ? term.slice(1) : term;
-  const test = read === undefined || value === '' ? (event: EventRow) => textOf(event).includes(word) : compareField(read, value.replace(/^"|"$/g, '')); // prettier-ignore
+  const test = read === undefined || value === '' ? (event: EventRow) => searchText(event).includes(word) : compareField(read, value.replace(/^"|"$/g, '')); // prettier-ignore
   return (event, process) => test(event, process) !== isNegated;
 }
 

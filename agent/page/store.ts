@@ -6,7 +6,7 @@ import type { EndRow, EventRow, ProcessRow, Row } from '../../lib/report/row.js'
 const LIVE_EVENTS_MAX = 100_000;
 
 export interface Criteria {
-  /** What the reader has typed, see query.ts. */
+  /** The text of the search field, see query.ts. */
   readonly query: string;
   readonly from: number;
   readonly to: number;

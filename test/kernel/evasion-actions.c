@@ -1,4 +1,4 @@
-/* What policies report of a process that does nothing special: programs, connections, memory and user ids. */
+/* Actions that policies report: programs, connections, memory and user ids. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>

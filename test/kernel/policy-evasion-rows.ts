@@ -72,7 +72,7 @@ export function reportBy(
   return Object.fromEntries(policies.map((name) => [name, functions]));
 }
 
-/** What the policies report of processes that do nothing special: together, each of them. */
+/** Actions without a way around, and the functions that each policy reports for them. */
 export const ACTIONS: readonly Attack[] = [
   { title: 'reads a secret', action: ['read', SECRET], reports: reportBy(READERS, READ) },
   { title: 'writes a job', action: ['write', JOB], reports: reportBy(WRITERS, READ) },

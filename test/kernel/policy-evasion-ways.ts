@@ -13,7 +13,7 @@ export const WAYS: readonly Way[] = [
   IA32_CALLS,
 ];
 
-/** What the policy does about the way, or undefined if the way has no entry for it. */
+/** Returns whether the policy reports the attacks of this way, or undefined if no attack names the policy. */
 export function judgeWay({ attacks, excluded }: Way, policy: string): 'yes' | 'in part' | 'no' | '-' | undefined {
   const isOpen = attacks.some(({ open }) => open?.[policy] !== undefined);
   const isReported = attacks.some(({ reports }) => reports?.[policy] !== undefined);
