@@ -31,3 +31,13 @@ function takeColumns(characters: readonly string[], width: number): string {
   }
   return text;
 }
+
+/** Size of a terminal. Undefined stands for a size that is not known: serial lines and some containers say 0. */
+export interface TerminalSize {
+  readonly columns: number | undefined;
+  readonly rows: number | undefined;
+}
+
+export function terminalSize({ columns, rows }: { readonly columns?: number; readonly rows?: number }): TerminalSize {
+  return { columns: columns || undefined, rows: rows || undefined };
+}

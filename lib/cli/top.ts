@@ -2,7 +2,7 @@
 import type { AgentClient } from '../grpc/client.js';
 import { STOP_SIGNALS, SUCCESS, type Context } from './context.js';
 import { print } from './output.js';
-import { truncateColumns } from './columns.js';
+import { terminalSize, truncateColumns } from './columns.js';
 import { escapeControls, formatTable } from './text.js';
 
 export interface TopOptions {
@@ -163,8 +163,9 @@ class TopView {
       column === 'name' ? a.name.localeCompare(b.name) : b[column] - a[column],
     );
     // The size of a terminal can change between two tables.
-    const { isTTY = false, columns = Infinity, rows: lines = ROWS_MAX } = this.#terminal;
-    const height = this.isLive ? Math.max(lines - OTHER_LINES, 1) : ROWS_MAX;
+    const { isTTY = false } = this.#terminal;
+    const { columns = Infinity, rows: lines } = terminalSize(this.#terminal);
+    const height = this.isLive && lines !== undefined ? Math.max(lines - OTHER_LINES, 1) : ROWS_MAX;
     const isNarrow = isTTY && columns < NARROW_COLUMNS;
     const rows = sorted
       .slice(0, height)

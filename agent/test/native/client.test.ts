@@ -33,7 +33,8 @@ describe('the command as a client of the agent', function () {
   /** Runs the command on a pseudo-terminal, then prints the terminal's settings for keys. */
   function runOnTerminal(...args: readonly string[]): ChildProcessWithoutNullStreams {
     const quoted = [process.execPath, COMMAND, ...args].map((word) => `'${word}'`).join(' ');
-    const script = `${quoted}; status=$?; stty -a | tr ' ;' '\\n' | grep -x -e icanon -e echo | sort -r | xargs; exit $status`;
+    // each process of the machine has a row
+    const script = `stty rows 2000 columns 300; ${quoted}; status=$?; stty -a | tr ' ;' '\\n' | grep -x -e icanon -e echo | sort -r | xargs; exit $status`;
     return spawn('script', ['--quiet', '--return', '--flush', '--command', script, '/dev/null'], { stdio: 'pipe' });
   }
 

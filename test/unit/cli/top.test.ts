@@ -59,6 +59,11 @@ describe('the command top', () => {
     });
   }
 
+  it('keeps whole names on a terminal that does not know its size', async () => {
+    const text = await drawTable({ isTTY: true, columns: 0, rows: 0 });
+    assert.ok(text.includes(`29 ${LONG}\n`) && text.includes('keys:'), text);
+  });
+
   it('keeps whole names where there is no terminal', async () => {
     const text = await drawTable({});
     assert.ok(text.includes(`29 ${LONG}\n`) && !text.includes('keys:'));
