@@ -6,6 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, readlinkSync, symlinkSync, writeFi
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
+import { kcmpPolicy } from '../syscall-policy.js';
 import { fileArgument, fileHook, kernel, kprobePolicy, Recording } from './support.js';
 
 const FOLDER = '/srv/forged';
@@ -19,23 +20,7 @@ const NAME = '/usr/sbin/sshd';
 const USER = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
 
 /** Selectors on the call that the program makes. */
-function callPolicy(name: string, ...selectors: readonly string[]): string {
-  const each = selectors.map(
-    (text) => `- matchArgs: [{ args: [0], operator: InMap, values: [sys_kcmp] }]\n        ${text}`,
-  );
-  return `apiVersion: cilium.io/v1alpha1
-kind: TracingPolicy
-metadata: { name: ${name} }
-spec:
-  tracepoints:
-    - subsystem: raw_syscalls
-      event: sys_enter
-      raw: true
-      args: [{ index: 1, type: syscall64 }]
-      selectors:
-      ${each.join('\n      ')}
-`;
-}
+const callPolicy = (name: string, ...selectors: readonly string[]): string => kcmpPolicy(name, selectors);
 
 const binaries = (operator: string, path: string, more = ''): string =>
   `matchBinaries: [{ operator: ${operator}, values: ["${path}"]${more} }]`;

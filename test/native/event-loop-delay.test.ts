@@ -155,6 +155,9 @@ metadata: { name: many }
 spec:
   uprobes:
 \` + Array.from({ length: ${UPROBES} }, (_, i) => \`    - { path: ${program}, symbols: [act], selectors: [{ matchPIDs: [{ operator: In, values: [\${i + 1}] }] }] }\n\`).join('');`;
+  const MANY_AND_TRACER = `${MANY}
+         const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
+         const end = () => tracer.close();`;
 
   function assertShort(rounds: readonly Round[]): void {
     const shown = rounds.map(({ worst, slowness }) => `${worst.toFixed(1)} ms (machine ${slowness.toFixed(1)} times slower)`);
@@ -205,9 +208,7 @@ spec: { uprobes: [{ path: ${large}, symbols: [no_such_function, none_either] }] 
   it(`at most ${MAX_DELAY_MS} ms while a policy with ${UPROBES} uprobes is added`, async () => {
     assertShort(
       await measureDelays(
-        `${MANY}
-         const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
-         const end = () => tracer.close();`,
+        MANY_AND_TRACER,
         `await tracer.addPolicy({ yaml });
          const { worst } = watch;
          await tracer.removePolicy('many');
@@ -219,9 +220,7 @@ spec: { uprobes: [{ path: ${large}, symbols: [no_such_function, none_either] }] 
   it(`at most ${MAX_DELAY_MS} ms while ${UPROBES} uprobes are removed`, async () => {
     assertShort(
       await measureDelays(
-        `${MANY}
-         const tracer = await polytrace.openTracer({ bufferSize: 1 << 20 });
-         const end = () => tracer.close();`,
+        MANY_AND_TRACER,
         `await tracer.addPolicy({ yaml });
          await new Promise((resolve) => setTimeout(resolve, 10));
          watch.worst = 0;

@@ -5,32 +5,16 @@ import { once } from 'node:events';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ProcessTracepointEvent, Tracer, TracerEvent } from '../../types/index.js';
+import { kcmpPolicy } from '../syscall-policy.js';
 import { assertNoLoss, collectEvents, isTracepoint, needsRoot, openTracer, polytrace, tracePolicy, Workshop } from './support.js';
 
 const NOBODY = 65534;
 const USER = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups'];
 
 /** Selectors on the system call that identity.c makes. */
-function kcmpPolicy(selectors: readonly string[], options = ''): { yaml: string } {
-  const each = selectors.map(
-    (text) => `- matchArgs: [{ args: [0], operator: InMap, values: [sys_kcmp] }]\n        ${text}`,
-  );
-  return {
-    yaml: `apiVersion: cilium.io/v1alpha1
-kind: TracingPolicy
-metadata: { name: identity }
-spec:
-  options: [${options}]
-  tracepoints:
-    - subsystem: raw_syscalls
-      event: sys_enter
-      raw: true
-      args: [{ index: 1, type: syscall64 }]
-      selectors:
-      ${each.join('\n      ')}
-`,
-  };
-}
+const identityPolicy = (selectors: readonly string[], options = ''): { yaml: string } => ({
+  yaml: kcmpPolicy('identity', selectors, options),
+});
 
 const binaryFilter = (operator: string, value: string, more = ''): string =>
   `matchBinaries: [{ operator: ${operator}, values: ["${value}"]${more} }]`;
@@ -126,7 +110,7 @@ describe('forged identity', function () {
 
   for (const [name, run] of FORGERIES) {
     it(`NotIn holds for the real file only: ${name}`, async () => {
-      assert.deepEqual(executables(await traceKcmp(kcmpPolicy([binaryFilter('NotIn', real)]), run)), [[real, true]]);
+      assert.deepEqual(executables(await traceKcmp(identityPolicy([binaryFilter('NotIn', real)]), run)), [[real, true]]);
     });
   }
 
@@ -136,7 +120,7 @@ describe('forged identity', function () {
     await once(child.stdout, 'data');
     try {
       const run = (): void => runAsUser(`/proc/${child.pid}/root${real}`, 'call');
-      assert.deepEqual(executables(await traceKcmp(kcmpPolicy([binaryFilter('NotIn', real)]), run)), [[real, true]]);
+      assert.deepEqual(executables(await traceKcmp(identityPolicy([binaryFilter('NotIn', real)]), run)), [[real, true]]);
     } finally {
       child.stdin.end();
       await once(child, 'exit');
@@ -145,14 +129,14 @@ describe('forged identity', function () {
 
   it('a memfd that has the name', async () => {
     const run = (): void => runAsUser(own, 'memfd', 'sbin/real', own, 'call');
-    const events = await traceKcmp(kcmpPolicy([binaryFilter('NotPostfix', 'sbin/real')]), run);
+    const events = await traceKcmp(identityPolicy([binaryFilter('NotPostfix', 'sbin/real')]), run);
     assert.deepEqual(executables(events), [['/memfd:sbin/real', true]]);
   });
 
   it('prefixes and postfixes', async () => {
     const run = (): void => runAsNamespaceRoot(`mount --bind ${own} ${real}; exec ${real} call`);
     for (const filter of [binaryFilter('NotPrefix', `${dirname(real)}/`), binaryFilter('NotPostfix', '/sbin/real')]) {
-      assert.deepEqual(executables(await traceKcmp(kcmpPolicy([filter]), run)), [[real, true]], filter);
+      assert.deepEqual(executables(await traceKcmp(identityPolicy([filter]), run)), [[real, true]], filter);
     }
   });
 
@@ -169,7 +153,7 @@ describe('forged identity', function () {
 
   for (const [name, run] of GENUINE) {
     it(`the real file is left out: ${name}`, async () => {
-      const tracer = await openTracer({ policies: [kcmpPolicy([binaryFilter('NotIn', real)])] });
+      const tracer = await openTracer({ policies: [identityPolicy([binaryFilter('NotIn', real)])] });
       try {
         const all = await collectEvents(tracer, run);
         assert.deepEqual(all.filter(isTracepoint), []);
@@ -198,7 +182,7 @@ describe('forged identity', function () {
     const forged = await startWaiting('unshare', '-Ur', 'chroot', makeJail(), real, 'wait', 'call');
     const bound = await startWaiting('unshare', '-Urm', 'sh', '-ec', `mount --bind ${own} ${real}; exec ${real} wait call`);
     const genuine = await startWaiting(real, 'wait', 'call');
-    const events = await traceKcmp(kcmpPolicy([binaryFilter('NotIn', real)]), async () => {
+    const events = await traceKcmp(identityPolicy([binaryFilter('NotIn', real)]), async () => {
       for (const go of [forged, bound, genuine]) await go();
     });
     // /proc shows the path that the file has for this process
@@ -213,17 +197,17 @@ describe('forged identity', function () {
     copyFileSync(real, gone);
     const before = await startWaiting(gone, 'wait', 'call');
     rmSync(gone);
-    assert.deepEqual(executables(await traceKcmp(kcmpPolicy([binaryFilter('NotIn', gone)]), before)), []);
+    assert.deepEqual(executables(await traceKcmp(identityPolicy([binaryFilter('NotIn', gone)]), before)), []);
     // the same name in a root of the user's
     copyFileSync(own, join(makeJail(), gone));
     const forged = await startWaiting('unshare', '-Ur', 'chroot', makeJail(), gone, 'wait', 'call');
     rmSync(join(makeJail(), gone));
-    assert.equal((await traceKcmp(kcmpPolicy([binaryFilter('NotIn', gone)]), forged)).length, 1);
+    assert.equal((await traceKcmp(identityPolicy([binaryFilter('NotIn', gone)]), forged)).length, 1);
   });
 
   it('followChildren: descendants of the real file only', async () => {
     const filter = binaryFilter('NotIn', real, ', followChildren: true');
-    const events = await traceKcmp(kcmpPolicy([filter]), () => {
+    const events = await traceKcmp(identityPolicy([filter]), () => {
       runAsUser(real, 'run', own, 'call');
       runAsUser(real, 'run', '/usr/bin/unshare', '-Ur', own, 'call');
       runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'run', real, 'call');
@@ -234,7 +218,7 @@ describe('forged identity', function () {
   it('matchParentBinaries', async () => {
     copyFileSync(own, join(makeJail(), 'own'));
     const filter = `matchParentBinaries: [{ operator: NotIn, values: ["${real}"] }]`;
-    const events = await traceKcmp(kcmpPolicy([filter]), () => {
+    const events = await traceKcmp(identityPolicy([filter]), () => {
       runAsUser(real, 'run', own, 'call');
       runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'run', '/own', 'call');
     });
@@ -243,7 +227,7 @@ describe('forged identity', function () {
 
   it('a selector with NoPost leaves out the real file only', async () => {
     const selectors = [`${binaryFilter('In', real)}\n        matchActions: [{ action: NoPost }]`, ''];
-    const events = await traceKcmp(kcmpPolicy(selectors), () => {
+    const events = await traceKcmp(identityPolicy(selectors), () => {
       runAsUser(real, 'call');
       runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'call');
     });
@@ -258,7 +242,7 @@ describe('forged identity', function () {
       [binaryFilter('In', real, ', followChildren: true'), 'unshare', '-Ur', 'chroot', makeJail(), real, 'fork'],
     ];
     for (const [filter, ...forged] of reports) {
-      const tracer = await openTracer({ policies: [kcmpPolicy([filter, kill])], enforcement: true });
+      const tracer = await openTracer({ policies: [identityPolicy([filter, kill])], enforcement: true });
       try {
         const events = await collectTracepoints(tracer, () => {
           runAsUser(real, 'call');
@@ -282,7 +266,7 @@ describe('forged identity', function () {
 
   it('a selector that only reports matches the path where no later selector acts on the call', async () => {
     const never = 'matchPIDs: [{ operator: In, values: [1] }]\n        matchActions: [{ action: Sigkill }]';
-    const tracer = await openTracer({ policies: [kcmpPolicy([binaryFilter('In', real), never])], enforcement: true });
+    const tracer = await openTracer({ policies: [identityPolicy([binaryFilter('In', real), never])], enforcement: true });
     try {
       const events = await collectTracepoints(tracer, () => {
         runAsUser(real, 'call');
@@ -298,7 +282,7 @@ describe('forged identity', function () {
   });
 
   it('In matches the path that the process sees', async () => {
-    const events = await traceKcmp(kcmpPolicy([binaryFilter('In', real)]), () => {
+    const events = await traceKcmp(identityPolicy([binaryFilter('In', real)]), () => {
       runAsUser(real, 'call');
       runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'call');
     });
@@ -311,8 +295,8 @@ describe('forged identity', function () {
   it('with trust-binary-paths the path alone counts, and the event still says what it is', async () => {
     const options = '{ name: trust-binary-paths, value: "true" }';
     const run = (): void => runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'call');
-    assert.deepEqual(await traceKcmp(kcmpPolicy([binaryFilter('NotIn', real)], options), run), []);
-    const [event] = await traceKcmp(kcmpPolicy([''], options), run);
+    assert.deepEqual(await traceKcmp(identityPolicy([binaryFilter('NotIn', real)], options), run), []);
+    const [event] = await traceKcmp(identityPolicy([''], options), run);
     const json = JSON.parse(polytrace.toJson(event as TracerEvent)) as Record<string, Record<string, unknown>>;
     const { binary, binary_untrusted: untrusted } = json['process_tracepoint']?.['process'] as Record<string, unknown>;
     assert.deepEqual([binary, untrusted], [real, true]);

@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { kcmpPolicy } from '../syscall-policy.js';
 import { heldKernelObjects } from './kernel-objects.js';
 import { assertNoLoss, collectEvents, isTracepoint, needsRoot, openTracer, Workshop } from './support.js';
 
@@ -69,32 +70,16 @@ describe('the table of processes', function () {
   });
   after(() => shop?.remove());
 
-  function kcmpPolicy(name: string, filter: string): { yaml: string } {
-    return {
-      yaml: `apiVersion: cilium.io/v1alpha1
-kind: TracingPolicy
-metadata: { name: ${name} }
-spec:
-  tracepoints:
-    - subsystem: raw_syscalls
-      event: sys_enter
-      raw: true
-      args: [{ index: 1, type: syscall64 }]
-      selectors:
-        - matchArgs: [{ args: [0], operator: InMap, values: [sys_kcmp] }]
-          ${filter}
-`,
-    };
-  }
+  const namedPolicy = (name: string, filter: string): { yaml: string } => ({ yaml: kcmpPolicy(name, [filter]) });
 
   it('of paths has no room for a policy: it is refused with a code, and the policies before it go on', async () => {
     // the values of four of these exceed the capacity of the table
     const full = (name: string, number: number): { yaml: string } => {
       const paths = Array.from({ length: 16_500 }, (_, i) => `"/nowhere/${number}/${i}"`);
-      return kcmpPolicy(name, `matchBinaries: [{ operator: In, values: ["${program}", ${paths.join(', ')}] }]`);
+      return namedPolicy(name, `matchBinaries: [{ operator: In, values: ["${program}", ${paths.join(', ')}] }]`);
     };
     const first = [full('first', 1), full('second', 2), full('third', 3)];
-    const small = kcmpPolicy('small', `matchBinaries: [{ operator: In, values: ["${program}"] }]`);
+    const small = namedPolicy('small', `matchBinaries: [{ operator: In, values: ["${program}"] }]`);
     const tracer = await openTracer({ policies: first });
     try {
       await assert.rejects(tracer.addPolicy(full('fourth', 4)), { code: 'LIMIT_PROCESS_VALUES', hint: /prefixes/ });
@@ -111,7 +96,7 @@ spec:
 
   it('of states is full: changes are still seen, those of children too, and nothing is lost', async () => {
     const tracer = await openTracer({
-      policies: [kcmpPolicy('changed', 'matchNamespaceChanges: [{ operator: In, values: [Uts] }]')],
+      policies: [namedPolicy('changed', 'matchNamespaceChanges: [{ operator: In, values: [Uts] }]')],
     });
     try {
       const own = listOwnMaps();
@@ -146,10 +131,10 @@ spec:
   it('is full: members are still members, their children too, and nothing is lost', async () => {
     const tracer = await openTracer({
       policies: [
-        kcmpPolicy('in', `matchBinaries: [{ operator: In, values: ["${program}"] }]`),
-        kcmpPolicy('follow', `matchBinaries: [{ operator: In, values: ["${program}"], followChildren: true }]`),
-        kcmpPolicy('not-in', `matchBinaries: [{ operator: NotIn, values: ["${program}"] }]`),
-        kcmpPolicy('parent', `matchParentBinaries: [{ operator: In, values: ["${program}"] }]`),
+        namedPolicy('in', `matchBinaries: [{ operator: In, values: ["${program}"] }]`),
+        namedPolicy('follow', `matchBinaries: [{ operator: In, values: ["${program}"], followChildren: true }]`),
+        namedPolicy('not-in', `matchBinaries: [{ operator: NotIn, values: ["${program}"] }]`),
+        namedPolicy('parent', `matchParentBinaries: [{ operator: In, values: ["${program}"] }]`),
       ],
     });
     try {

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ProcessTracepointEvent, Tracer, TracerOptions } from '../../types/index.js';
+import { syscallPolicy } from '../syscall-policy.js';
 import { collectEvents, isTracepoint, needsRoot, openTracer, runScript } from './support.js';
 
 /** A copy of setsid that only this test starts. It makes one system call number 112. */
@@ -17,21 +18,10 @@ const SETSID = join(folder, 'setsid');
 
 /** A policy for this system call. */
 function requestPolicy(actions: readonly string[], options = ''): { yaml: string } {
-  const yaml = `apiVersion: cilium.io/v1alpha1
-kind: TracingPolicy
-metadata: { name: asks }
-spec:
-  options: [${options}]
-  tracepoints:
-    - subsystem: raw_syscalls
-      event: sys_enter
-      raw: true
-      args: [{ index: 1, type: int64 }]
-      selectors:
-        - matchArgs: [{ args: [0], operator: Equal, values: ["112"] }]
-          matchBinaries: [{ operator: In, values: [${SETSID}] }]
-          matchActions: [${actions.map((action) => `{ ${action} }`).join(', ')}]`;
-  return { yaml };
+  const filters = `matchArgs: [{ args: [0], operator: Equal, values: ["112"] }]
+matchBinaries: [{ operator: In, values: [${SETSID}] }]
+matchActions: [${actions.map((action) => `{ ${action} }`).join(', ')}]`;
+  return { yaml: syscallPolicy('asks', [filters], { options, type: 'int64' }) };
 }
 
 const trigger = (): unknown => spawnSync(SETSID, ['/bin/true']);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { compilePolicy, parsePolicy } from '../../../lib/policy/index.js';
 import type { IntGroup, StringTable } from '../../../lib/compiled/compiled-policy.js';
+import { compiledHook } from '../compiled-hooks.js';
 import { compileHook, FILE_AND_INT, yamlItem, kprobeYaml, policyYaml, selectorsYaml } from './marked-policies.js';
 
 function compileInts(type: string, filters: string): readonly IntGroup[] {
@@ -42,26 +43,18 @@ describe('policy: hooks of a compiled policy', () => {
     assert.deepEqual(compiled, {
       name: 'test',
       hooks: [
-        {
-          kind: 'kprobe',
+        compiledHook({
           call: 'sys_openat',
           syscall: true,
           position: { file: 'x.yaml', line: 7, column: 11 },
           message: 'an open',
           ignoreCallNotFound: true,
           tags: ['a', 'b'],
-          selectors: 1,
           args: [
             { index: 1, type: 'string', label: 'name', ...NO_FILTERS, position: { line: 11, column: 7 } },
             { index: 0, type: 'nop', ...NO_FILTERS, position: { line: 12, column: 7 } },
           ],
-          data: [],
-          process: [],
-          sets: [],
-          scopes: [],
-          changes: [],
-          cel: { entry: [], returned: [] },
-        },
+        }),
       ],
       processSets: [],
       scopes: [],

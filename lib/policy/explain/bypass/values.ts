@@ -7,8 +7,8 @@ import { comparedAs, filteredValues, type FilteredValue } from './filtered-value
 const VALUE_WAYS: readonly ((context: HookContext, value: FilteredValue) => Omit<Finding, 'at'> | undefined)[] = [
   findChangingMemory,
   findChangingDescriptor,
-  findHardLink,
-  findRename,
+  (context, value) => findOtherPath(context, value, 'link'),
+  (context, value) => findOtherPath(context, value, 'rename'),
   findOtherMount,
 ];
 
@@ -49,20 +49,24 @@ const isPath = ({ arg }: FilteredValue): boolean => comparedAs(arg) === 'path';
 const isNamed = (value: FilteredValue): boolean => isPath(value) && value.filter.inode !== true;
 const isFileUse = ({ functions }: HookContext): boolean => !functions.some((name) => NAME_FUNCTION.test(name));
 
-function findHardLink(context: HookContext, value: FilteredValue): Finding | undefined {
-  if (!isNamed(value) || !isFileUse(context)) return undefined;
-  if (isHooked(context, 'security_path_link', 'security_inode_link')) return undefined;
-  const way = 'a hard link gives the file another path; the sysctl fs.protected_hardlinks limits who can make one';
-  const remedy = 'use `inode: true`, which needs whole paths (Equal), or add a hook on security_path_link';
-  return { code: 'HARD_LINK', way, remedy };
-}
+/** The operations that give a file another path. */
+const OTHER_PATHS = {
+  link: {
+    code: 'HARD_LINK',
+    way: 'a hard link gives the file another path; the sysctl fs.protected_hardlinks limits who can make one',
+  },
+  rename: { code: 'RENAME', way: 'the file or a folder above it is renamed, and then used by its new path' },
+} as const;
 
-function findRename(context: HookContext, value: FilteredValue): Finding | undefined {
+function findOtherPath(
+  context: HookContext,
+  value: FilteredValue,
+  operation: keyof typeof OTHER_PATHS,
+): Finding | undefined {
   if (!isNamed(value) || !isFileUse(context)) return undefined;
-  if (isHooked(context, 'security_path_rename', 'security_inode_rename')) return undefined;
-  const way = 'the file or a folder above it is renamed, and then used by its new path';
-  const remedy = 'use `inode: true`, which needs whole paths (Equal), or add a hook on security_path_rename';
-  return { code: 'RENAME', way, remedy };
+  if (isHooked(context, `security_path_${operation}`, `security_inode_${operation}`)) return undefined;
+  const remedy = `use \`inode: true\`, which needs whole paths (Equal), or add a hook on security_path_${operation}`;
+  return { ...OTHER_PATHS[operation], remedy };
 }
 
 function findOtherMount(context: HookContext, value: FilteredValue): Finding | undefined {
