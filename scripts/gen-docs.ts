@@ -3,12 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withSettings } from './agent-settings.js';
 import { createCaptures, withCaptures } from './captures.js';
-import { manualText, withHelp } from './command-help.js';
+import { manualText } from './command-help.js';
 import { withAnswers } from './tutorial-answers.js';
 
 async function main(): Promise<void> {
-  const cli = join(__dirname, '../docs/cli.md');
-  writeFileSync(cli, await withHelp(readFileSync(cli, 'utf8')));
   writeFileSync(join(__dirname, '../man/polytrace.1'), manualText());
   const settings = join(__dirname, '../docs/agent-configuration.md');
   writeFileSync(settings, await withSettings(readFileSync(settings, 'utf8')));

@@ -1,5 +1,5 @@
-// Records docs/samples/library.jsonl: somebody types the commands of the tests of policies into a shell, while the policy
-// of each is active. In a guest, because kernels of sandboxes cannot run the policies:
+// Records docs/samples/library.jsonl: somebody types the commands of the tests of policies into a login shell, while the
+// policy of each is active. In a guest, because kernels of sandboxes cannot run the policies:
 // node test/vm/run.mjs --kernel 6.12 --timeout 1800 --folder build/samples -- node scripts/record-samples.mjs /run/vm/library.jsonl
 // Then copy the file, and run `npm run gen`.
 import { spawn, spawnSync } from 'node:child_process';
@@ -30,6 +30,17 @@ async function startGetevents(policy) {
   return { child, lines };
 }
 
+/**
+ * Starts a login shell, whose parent is `su`. Resolves with its pid when it waits for commands. `ended` resolves with `su`.
+ */
+async function startShell() {
+  const su = spawn('su', ['-'], { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
+  const ended = once(su, 'exit');
+  const pid = new Promise((resolve) => createInterface({ input: su.stdout }).once('line', resolve));
+  su.stdin.write('echo $$; exec >/dev/null\n');
+  return { pid: Number(await pid), stdin: su.stdin, ended };
+}
+
 /** Returns the lines of the processes that a process has started, and of these. */
 function selectDescendants(lines, pid) {
   const descendants = new Set();
@@ -47,10 +58,10 @@ mkdirSync('/mnt', { recursive: true });
 for (const file of readdirSync(join(root, 'policies/tests')).toSorted()) {
   const { before, after, scenarios } = parse(readFileSync(join(root, 'policies/tests', file), 'utf8'));
   if (before !== undefined) spawnSync('bash', ['-c', before]);
-  const shell = spawn('bash', [], { stdio: ['pipe', 'ignore', 'ignore'], cwd: '/root', detached: true });
+  const shell = await startShell();
   const { child, lines } = await startGetevents(join(root, 'policies', file));
   shell.stdin.end(scenarios[0].run);
-  await once(shell, 'exit');
+  await shell.ended;
   const ended = once(child, 'close');
   child.kill('SIGINT');
   await ended;

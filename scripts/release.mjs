@@ -8,10 +8,10 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { billOfMaterials, schemaErrors } from './prebuilds/sbom.mjs';
-import { packChart, packPackage, writeChecksums } from './release/artifacts.mjs';
+import { missingLicences, packChart, packPackage, writeChecksums } from './release/artifacts.mjs';
 import { cleanEnvironment } from './release/environment.mjs';
 import { scanLicences } from './release/licences.mjs';
-import { writeNotices } from './release/notices.mjs';
+import { writeNotices } from './release/package-notices.mjs';
 import { changelogSection, findObstacles } from './release/obstacles.mjs';
 import { workflowProblems } from './release/workflows.mjs';
 
@@ -70,6 +70,7 @@ function packAll(bill) {
     packPackage(root, output, process.env),
     packPackage(join(root, 'agent'), output, process.env, 'agent'),
   ];
+  refuse(packages.flatMap((file) => missingLicences(file).map((each) => `${each} is not in ${file}`)));
   packChart(root, output, version);
   copyFileSync(bill, join(output, `${name}-${version}.cdx.json`));
   writeFileSync(join(output, 'notes.md'), `${changelogSection(changelog, version)?.text ?? ''}\n`);

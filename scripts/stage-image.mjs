@@ -1,17 +1,18 @@
 // Copies the files of the container image into an empty folder: stage-image.mjs FOLDER [--without-agent]. They are the
 // package, the package of the agent, and their dependencies in package-lock.json, without types and source maps. `npm
-// run build` must have run.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+// run build` must have run. THIRD-PARTY-NOTICES has the licences of what is bundled.
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { imageNotices, NOTICES } from './release/notices.mjs';
 
 const checkout = join(dirname(fileURLToPath(import.meta.url)), '..');
 const AGENT = 'agent';
 const AGENT_PACKAGE = 'node_modules/polytrace-agent';
 /** Extensions of files that are needed at run time. Other files are for compilers, editors and other runtimes. */
 const RUNTIME_EXTENSIONS = ['.js', '.cjs', '.mjs', '.json', '.node', '.proto', '.wasm', '.yaml'];
-const LICENCE = /^(licen[cs]e|notice|copying)/i;
+const LICENCE = /^((un)?licen[cs]e|notice|copying)/i;
 
 /** Lists the folders of the packages that are needed at run time. */
 function listPackages() {
@@ -53,7 +54,10 @@ function isRuntimeFile(name) {
 function stageImage(target, withAgent) {
   rmSync(target, { recursive: true, force: true });
   const copy = (from) => cpSync(join(checkout, from), join(target, from), { recursive: true });
-  for (const name of ['package.json', 'dist', 'policies', 'schema', 'build/Release/polytrace.node']) copy(name);
+  mkdirSync(target, { recursive: true });
+  writeFileSync(join(target, NOTICES), imageNotices(checkout, withAgent));
+  for (const name of ['package.json', 'LICENSE', 'dist', 'policies', 'schema', 'build/Release/polytrace.node'])
+    copy(name);
   for (const folder of withAgent ? listPackages() : listLibraryPackages()) {
     const destination = folder.startsWith(`${AGENT}/`) ? join(AGENT_PACKAGE, folder.slice(AGENT.length + 1)) : folder;
     copyPackage(join(checkout, folder), join(target, destination));

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cleanEnvironment, repositoryFields } from './environment.mjs';
+import { NOTICES } from './notices.mjs';
 
 /** Packs the package in `folder`. Its package.json gets the repository for this time only. */
 export function packPackage(folder, output, env, directory) {
@@ -18,6 +19,12 @@ export function packPackage(folder, output, env, directory) {
     writeFileSync(file, original);
   }
   return join(output, `${described.name}-${described.version}.tgz`);
+}
+
+/** The texts that a tarball has to contain: the licence, and those of what is linked or bundled. Returns those that it lacks. */
+export function missingLicences(tarball) {
+  const names = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).split('\n');
+  return ['LICENSE', NOTICES].filter((name) => !names.includes(`package/${name}`));
 }
 
 /** Packs the Helm chart as `helm package` does it. The name differs from that of the npm package. */

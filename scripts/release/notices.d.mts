@@ -1,4 +1,8 @@
-/** The names of the packages that a bundle contains, from its source map. */
-export function bundledPackages(map: { readonly sources: readonly string[] }): string[];
-/** Reads the licence of an npm package. Throws if it has none. */
+/** The name of the file. */
+export const NOTICES: string;
+/** The folders of the packages that the bundles contain. The checkout in `root` must have been built. */
+export function bundledFolders(root: string, withAgent: boolean): string[];
+/** Returns the notices of the container image. */
+export function imageNotices(root: string, withAgent: boolean): string;
+/** Reads the licence of an npm package. Throws if its text is not known. */
 export function packageLicence(folder: string): { title: string; licence: string; texts: string[] };

@@ -1,53 +1,59 @@
-// Writes THIRD-PARTY-NOTICES, which is in both packages and in the image: each work of others that is linked or bundled, its
-// licence, where its sources are, and how to link the addon again. The list comes from what is built: SOURCES and LINKED of the
-// prebuilt addons, the source maps of the bundles, and the first comment of the report's script.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { LINKED } from '../prebuilds/sbom.mjs';
-import { librarySources, sourceAddresses, SOURCES } from '../prebuilds/sources.mjs';
-import { sysroot } from '../prebuilds/toolchain.mjs';
+// The notices of what is bundled: each npm package whose code is in a published file, with the text of its licence. The lists
+// come from the bundlers (bundled-packages.json). imageNotices is for the container image, whose libraries are packages of Debian;
+// package-notices.mjs adds the libraries of the prebuilt addons.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const NOTICES = 'THIRD-PARTY-NOTICES';
+const checkout = join(dirname(fileURLToPath(import.meta.url)), '../..');
+export const NOTICES = 'THIRD-PARTY-NOTICES';
 const RULE = `${'='.repeat(100)}\n`;
-const BUNDLES = ['dist/index.js.map', 'dist/cli/main.js.map'];
-const PAGE = 'agent/dist/page/report.js';
+const LIBRARY_LIST = 'dist/bundled-packages.json';
+const AGENT_LIST = 'agent/dist/bundled-packages.json';
+/** A file with the licence MIT. */
+const MIT = 'node_modules/uplot/LICENSE';
 
-const INTRODUCTION = `Works of others in polytrace
+const TITLE = `Works of others in polytrace
 
-polytrace itself is under Apache-2.0 (LICENSE). Its BPF programs are under BSD-2-Clause or GPL-2.0-only (bpf/LICENSE).
-
-The prebuilt addons (prebuilds/linux-*/polytrace.node) contain libbpf, libelf, zlib, and parts of the C and C++ runtime
-libraries. Their sources are Debian's source packages, at the addresses below. With the package come the complete sources
-of the addon and what builds it (CMakeLists.txt, cmake, native, bpf). To link the addon with a changed libelf:
-
-  1. Install your libelf, with its header files and libelf.pc, where pkg-config finds it.
-  2. Run "npm install --no-save node-addon-api node-api-headers" and "npx polytrace rebuild". The result in
-     build/Release/polytrace.node is used instead of the prebuilt addon.
+polytrace itself is under Apache-2.0 (LICENSE). Its BPF programs are under BSD-2-Clause or GPL-2.0-only.
 `;
 
-/** The names of the packages that a bundle contains, from its source map. */
-export function bundledPackages(map) {
-  const names = map.sources.map((file) => /.*\bnode_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]);
-  return [...new Set(names.filter((name) => name !== undefined))].sort();
-}
+const IN_THE_IMAGE = `This file has the licences of the code that is bundled into the files of polytrace. Other works in the image have theirs
+beside them:
 
-/** Reads the licence of an npm package. Throws if it has none, so that a release stops. */
+  - npm packages: in their folder below /opt/polytrace/node_modules
+  - packages of Debian, among them libbpf, libelf, zlib and the C and C++ libraries: /usr/share/doc/PACKAGE/copyright.
+    Debian has their sources: https://sources.debian.org
+  - Node.js: /usr/share/doc/nodejs/LICENSE
+`;
+
+/** Reads the licence of an npm package. Throws if its text is not known, so that a release stops. */
 export function packageLicence(folder) {
-  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  const file = readdirSync(folder).find((each) => /^(licen[cs]e|copying)/i.test(each));
-  if (file === undefined) throw new Error(`${NOTICES}: ${name} ${version} (${license}) has no file with its licence`);
-  return { title: `${name} ${version}`, licence: license, texts: [readFileSync(join(folder, file), 'utf8')] };
+  const { name, version, license, author } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const file = readdirSync(folder).find((each) => /^((un)?licen[cs]e|copying)/i.test(each));
+  const text = file === undefined ? standardText(license, author) : readFileSync(join(folder, file), 'utf8');
+  if (text === undefined) throw new Error(`${NOTICES}: ${name} ${version} (${license}) has no file with its licence`);
+  return { title: `${name} ${version}`, licence: license, texts: [text] };
 }
 
-function linkedSection([name, { usedUnder, debian }]) {
-  const source = SOURCES[name];
-  if (source === undefined) {
-    const text = readFileSync(join(sysroot('x64'), 'usr/share/doc', debian, 'copyright'), 'utf8');
-    return { title: name, licence: usedUnder, texts: [text] };
-  }
-  const texts = source.texts.map((file) => readFileSync(join(librarySources(), name, file), 'utf8'));
-  return { title: `${name} ${source.version}`, licence: usedUnder, addresses: sourceAddresses(source), texts };
+/** The text of a licence for a package that was published without it. Apache-2.0 is the same for all, MIT names the author. */
+function standardText(licence, author) {
+  if (licence === 'Apache-2.0') return readFileSync(join(checkout, 'LICENSE'), 'utf8');
+  if (licence !== 'MIT' || author === undefined) return undefined;
+  const [permission] = /Permission is hereby granted[\s\S]*/.exec(readFileSync(join(checkout, MIT), 'utf8'));
+  return `The MIT License (MIT)\n\nCopyright (c) ${author.name ?? author}\n\n${permission}`;
 }
+
+/** The folders of the packages that the bundles of the checkout contain. The addon contains node-addon-api. */
+export function bundledFolders(root, withAgent) {
+  const lists = [LIBRARY_LIST, ...(withAgent ? [AGENT_LIST] : [])];
+  const entries = lists.flatMap((file) => JSON.parse(readFileSync(join(root, file), 'utf8')));
+  return [...new Set([...entries.map(({ folder }) => folder), 'node_modules/node-addon-api'])].sort();
+}
+
+/** The sections of everything that is bundled. */
+export const bundledSections = (root, withAgent) =>
+  bundledFolders(root, withAgent).map((folder) => packageLicence(join(root, folder)));
 
 function formatSection({ title, licence, addresses = [], texts }, seen) {
   const head = [title, `Licence: ${licence}`, ...addresses.map((each) => `Sources: ${each}`)].join('\n');
@@ -60,23 +66,13 @@ function formatSection({ title, licence, addresses = [], texts }, seen) {
   return `${RULE}${head}\n\n${bodies.join('\n\n')}\n`;
 }
 
-/** Returns the text for the checkout in `root`, after `npm run build:ts`. */
-function thirdPartyNotices(root) {
-  const packages = BUNDLES.flatMap((file) => bundledPackages(JSON.parse(readFileSync(join(root, file), 'utf8'))));
-  const names = [...new Set([...packages, 'node-addon-api'])];
-  const page = /^\/\*!\n([\s\S]*?)\n?\*\//.exec(readFileSync(join(root, PAGE), 'utf8'))?.[1];
-  if (page === undefined) throw new Error(`${NOTICES}: ${PAGE} does not begin with its licences`);
-  const sections = [
-    ...Object.entries(LINKED).map(linkedSection),
-    ...names.map((name) => packageLicence(join(root, 'node_modules', name))),
-    { title: 'The page of reports (polytrace-agent)', licence: 'MIT', texts: [page] },
-  ];
+/** Formats the notices: an introduction, and a section for each work. A text that comes again is named only. */
+export function formatNotices(introduction, sections) {
   const seen = new Map();
-  return [INTRODUCTION, ...sections.map((each) => formatSection(each, seen))].join('\n');
+  return [TITLE, introduction, ...sections.map((each) => formatSection(each, seen))].join('\n');
 }
 
-/** Writes the file. The folder of the agent gets a copy, because its package is packed there. */
-export function writeNotices(root) {
-  const text = thirdPartyNotices(root);
-  for (const folder of [root, join(root, 'agent')]) if (existsSync(folder)) writeFileSync(join(folder, NOTICES), text);
+/** Returns the notices of the container image, after `npm run build:ts`. */
+export function imageNotices(root, withAgent) {
+  return formatNotices(IN_THE_IMAGE, bundledSections(root, withAgent));
 }

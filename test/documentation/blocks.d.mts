@@ -13,6 +13,9 @@ export const NOT_RUN_MAX: number;
 
 export function readBlocks(page: string, markdown: string): Block[];
 
+/** Splits a script into its statements. */
+export function splitStatements(text: string, isComplete: (script: string) => boolean): string[];
+
 export function matchLines(
   expected: readonly string[],
   actual: readonly string[],

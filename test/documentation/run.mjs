@@ -123,6 +123,8 @@ class RowReader extends Writable {
 prepare();
 const script = `
 hostname machine
+# Podman locks a file there
+mount -t tmpfs none /var/cache
 mkdir -p /tmp/documentation && cp -a ${folder}/cache /tmp/npm-cache
 cp -a ${folder}/bin /tmp/documentation/bin
 export npm_config_cache=/tmp/npm-cache npm_config_offline=true npm_config_audit=false npm_config_fund=false

@@ -127,6 +127,17 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       assert.deepEqual(image.Config.Cmd, ['agent']);
     });
 
+    it('has the licences of what is in it', () => {
+      const files = ['LICENSE', 'THIRD-PARTY-NOTICES'].map((name) => `/opt/polytrace/${name}`);
+      files.push(...['nodejs/LICENSE', 'libelf1t64/copyright', 'libstdc++6/copyright'].map((each) => `/usr/share/doc/${each}`));
+      const script = `for (const file of ${JSON.stringify(files)}) console.log(fs.readFileSync(file, 'utf8'))`;
+      const options = [...engine.runOptions, '--rm', '--entrypoint=/usr/local/bin/node'];
+      const text = engine.run('run', ...options, IMAGE, '-e', script);
+      for (const part of ['@grpc/grpc-js', 'Copyright Node.js contributors', 'LGPL-3', 'GCC Runtime Library Exception']) {
+        assert.ok(text.includes(part), part);
+      }
+    });
+
     it('privileged: reports processes of the host, also to a second tracer inside', async () => {
       const volumes = volumeOptions(
         `${policy}:/etc/polytrace/policies.d/policy.yaml`,

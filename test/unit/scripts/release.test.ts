@@ -142,20 +142,56 @@ describe('a release', function () {
     }
   });
 
-  it('names each package in a bundle, and refuses one without the text of its licence', async () => {
-    const { bundledPackages, packageLicence } = await import('../../../scripts/release/notices.mjs');
-    const sources = [
-      '../lib/index.ts',
-      '../node_modules/yaml/dist/a.js',
-      '../node_modules/@a/b/c.js',
-      '../node_modules/yaml/x.js',
-    ];
-    assert.deepEqual(bundledPackages({ sources }), ['@a/b', 'yaml']);
+  it('has the notices in both packages', async () => {
+    const { missingLicences, packPackage } = await import('../../../scripts/release/artifacts.mjs');
+    const { NOTICES } = await import('../../../scripts/release/notices.mjs');
+    for (const name of ['.', 'agent']) {
+      const work = mkdtempSync(join(tmpdir(), 'polytrace-release-'));
+      try {
+        const { files } = JSON.parse(readFileSync(join(ROOT, name, 'package.json'), 'utf8')) as { files: string[] };
+        writeFileSync(join(work, 'package.json'), JSON.stringify({ name: 'example', version: '1.2.3', files }));
+        writeFileSync(join(work, 'LICENSE'), 'text');
+        const env = { ...process.env, ...TREE.env };
+        assert.deepEqual(missingLicences(packPackage(work, work, env)), [NOTICES]);
+        writeFileSync(join(work, NOTICES), 'text');
+        assert.deepEqual(missingLicences(packPackage(work, work, env)), [], name);
+      } finally {
+        rmSync(work, { recursive: true });
+      }
+    }
+  });
+
+  it('names each package in a bundle, with its licence', async () => {
+    const { bundledFolders, imageNotices } = await import('../../../scripts/release/notices.mjs');
+    const folders = bundledFolders(ROOT, true);
+    for (const name of ['@grpc/grpc-js', '@bufbuild/cel', 'uplot', '@kubernetes/client-node']) {
+      assert.ok(folders.includes(`node_modules/${name}`), name);
+    }
+    const [all, library] = [imageNotices(ROOT, true), imageNotices(ROOT, false)];
+    assert.equal(all.split(/^={100}$/m).length - 1, folders.length);
+    assert.ok(all.includes('@kubernetes/client-node') && !library.includes('@kubernetes/client-node'));
+  });
+
+  it('finds the licence of a package, and refuses one whose text is not known', async () => {
+    const { packageLicence } = await import('../../../scripts/release/notices.mjs');
     assert.match(packageLicence(join(ROOT, 'node_modules/yaml')).texts[0] ?? '', /Permission to use, copy, modify/);
     const folder = mkdtempSync(join(tmpdir(), 'polytrace-notices-'));
-    writeFileSync(join(folder, 'package.json'), '{"name":"bare","version":"1.0.0","license":"MIT"}');
-    assert.throws(() => packageLicence(folder), /bare 1\.0\.0 \(MIT\) has no file with its licence/);
-    rmSync(folder, { recursive: true });
+    const licenceText = (members: object): string => {
+      const file = join(folder, 'package.json');
+      writeFileSync(file, JSON.stringify({ name: 'bare', version: '1.0.0', ...members }));
+      return packageLicence(folder).texts[0] ?? '';
+    };
+    try {
+      assert.equal(licenceText({ license: 'Apache-2.0' }), readFileSync(join(ROOT, 'LICENSE'), 'utf8'));
+      assert.match(
+        licenceText({ license: 'MIT', author: 'A <a@example.org>' }),
+        /\(c\) A <a@example\.org>\n\nPermission is hereby granted/,
+      );
+      assert.throws(() => licenceText({ license: 'MIT' }), /bare 1\.0\.0 \(MIT\) has no file with its licence/);
+      assert.throws(() => licenceText({ license: 'ISC', author: 'A' }), /bare 1\.0\.0 \(ISC\)/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('takes its notes from the changelog', async () => {
