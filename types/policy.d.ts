@@ -38,6 +38,11 @@ export interface ValidateOptions extends ParseOptions {
    * Also check files of this machine: programs, their symbols and static probes, and symbolic links. Default false.
    */
   readonly files?: boolean;
+  /**
+   * Also report, as warnings with a code `TETRAGON_…`, the places of the policy where this agent does something else.
+   * Default: none.
+   */
+  readonly like?: 'tetragon';
   /** Also report, as notes, which checks were skipped because of these options. Default false. */
   readonly reportUnchecked?: boolean;
 }

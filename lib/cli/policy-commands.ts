@@ -6,7 +6,7 @@ import { SUCCESS, type Context } from './context.js';
 import { explain, type ExplainOptions } from './explain.js';
 import { print } from './output.js';
 import { formatJson, formatTable } from './text.js';
-import { FORMATS, validate, type ValidateOptions } from './validate.js';
+import { AGENTS, FORMATS, validate, type ValidateOptions } from './validate.js';
 
 const KERNEL_HELP = `
 On Linux, the command also looks up the policy's hooks and values in the
@@ -19,6 +19,7 @@ export function addPolicyCommands(program: Command, context: Context, done: (sta
     .description('Check policies without loading them (root is not needed)')
     .argument('<file...>', 'YAML files with policies, or folders of them')
     .addOption(new Option('--format <format>', 'format of the result').choices([...FORMATS]).default('text'))
+    .addOption(new Option('--like <agent>', 'warn where this agent does something else').choices([...AGENTS]))
     .option('--strict', 'treat warnings as errors')
     .addHelpText('after', KERNEL_HELP)
     .action(async (files: string[], options: ValidateOptions) => done(await validate(files, options, context)));

@@ -12,14 +12,19 @@ import { escapeControls, formatJson } from './text.js';
 
 export const FORMATS = ['text', 'json', 'sarif'] as const;
 
+/** The agents whose differences are known. */
+export const AGENTS = ['tetragon'] as const;
+
 export interface ValidateOptions extends KernelOptions {
   readonly format: (typeof FORMATS)[number];
+  readonly like?: (typeof AGENTS)[number];
   readonly strict?: boolean;
 }
 
 export async function validate(paths: readonly string[], options: ValidateOptions, context: Context): Promise<number> {
   for (const path of paths) requireExisting(path);
-  const against = chooseKernel(options, context);
+  const { like } = options;
+  const against = { ...chooseKernel(options, context), ...(like === undefined ? {} : { like }) };
   const results = paths.flatMap((path) => checkPath(path, against, context));
   const isFailure = (d: Diagnostic): boolean =>
     d.severity === 'error' || (options.strict === true && d.severity === 'warning');
@@ -34,6 +39,8 @@ export async function validate(paths: readonly string[], options: ValidateOption
   return failed ? POLICY_ERRORS : SUCCESS;
 }
 
+type Checks = CheckedAgainst & Pick<ValidateOptions, 'like'>;
+
 /** Throws a UsageError for a path that does not exist. */
 function requireExisting(path: string): void {
   if (isLibraryPolicy(path)) return;
@@ -44,7 +51,7 @@ function requireExisting(path: string): void {
   }
 }
 
-function checkPath(path: string, against: CheckedAgainst, { api }: Context): FileResult[] {
+function checkPath(path: string, against: Checks, { api }: Context): FileResult[] {
   const tryFile = <T>(file: string, run: () => T): T | FileResult => {
     try {
       return run();

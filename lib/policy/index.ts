@@ -26,6 +26,7 @@ import { hostArchitecture, type Architecture } from '../names/syscalls.js';
 import { analyse, analyseFor, mergeDiagnostics, type Analysis } from './analyse.js';
 import { isProgramHook } from './language/vocabulary.js';
 import { untypedValues } from './kernel/infer.js';
+import { compareWithTetragon } from './like/tetragon.js';
 import type { Hook } from './model/model.js';
 import { quote, Report } from './parse/report.js';
 import { findUnsupported } from './compile/unsupported.js';
@@ -94,11 +95,12 @@ export function validatePolicy(yaml: string, options: ValidationInput = {}): Dia
   if (options.files !== undefined) checkAgainstHost(analysis.hooks, options.files, outside);
   if (analysis.valid) warnBypasses(analysis, options.kernel, outside);
   if (options.reportUnchecked === true && analysis.valid) noteUnchecked(analysis, options, outside);
-  return mergeDiagnostics(
+  const found = mergeDiagnostics(
     analysis.diagnostics,
     runToCompletion(compileIfSupported(analysis)).diagnostics,
     outside.diagnostics(),
   );
+  return options.like === undefined ? found : mergeDiagnostics(found, compareWithTetragon(analysis, found));
 }
 
 /** Adds a note for each kind of check that the options leave out. */

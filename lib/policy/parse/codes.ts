@@ -160,6 +160,15 @@ export const DIAGNOSTIC_CODES = {
   PROGRAM_NOT_ELF: 'error',
   SYMBOL_UNKNOWN: 'error',
   USDT_UNKNOWN: 'error',
+  // Differences from Tetragon, if they are asked for. Each says what Tetragon does.
+  TETRAGON_ACCEPTS: 'warning',
+  TETRAGON_ACTS: 'warning',
+  TETRAGON_EXEMPTS: 'warning',
+  TETRAGON_IGNORES: 'warning',
+  TETRAGON_MATCHES: 'warning',
+  TETRAGON_OPTION: 'warning',
+  TETRAGON_REFUSES: 'warning',
+  TETRAGON_SCOPE: 'warning',
   // Tests of policies.
   SCENARIO_UNCLEAR: 'error',
   SCENARIO_PATTERN: 'error',

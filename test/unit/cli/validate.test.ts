@@ -53,6 +53,44 @@ describe('polytrace validate, with the real validator', () => {
   });
 });
 
+describe('polytrace validate --like tetragon', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'polytrace-like-'));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it('prints what Tetragon does, in each format', () => {
+    const file = join(folder, 'kill.yaml');
+    writeFileSync(
+      file,
+      'apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: kill}\nspec:\n  kprobes:\n  - call: sys_setuid\n    selectors:\n    - matchActions:\n      - action: Sigkill\n      matchPIDs: [{operator: In, values: [1]}]\n',
+    );
+    const run = (...more: string[]): ReturnType<typeof runPolytrace> =>
+      runPolytrace('validate', '--kernel', 'none', file, ...more);
+    const { status, stdout } = run('--like', 'tetragon');
+    assert.equal(status, 0);
+    assert.ok(stdout.includes(`${file}:9:17: warning TETRAGON_ACTS: Tetragon performs`), stdout);
+    const json = JSON.parse(run('--like', 'tetragon', '--format', 'json').stdout) as {
+      files: { diagnostics: { code: string; line: number; column: number }[] }[];
+    };
+    const found = json.files[0]?.diagnostics.find(({ code }) => code === 'TETRAGON_ACTS');
+    assert.deepEqual([found?.line, found?.column], [9, 17]);
+    const sarif = JSON.parse(run('--like', 'tetragon', '--format', 'sarif').stdout) as {
+      runs: { results: { ruleId: string; level: string }[] }[];
+    };
+    assert.ok(sarif.runs[0]?.results.some(({ ruleId, level }) => ruleId === 'TETRAGON_ACTS' && level === 'warning'));
+  });
+
+  it('refuses another agent', () => {
+    const { status, stderr } = runPolytrace('validate', EXAMPLE, '--like', 'falco');
+    assert.equal(status, 2);
+    assert.match(stderr, /tetragon/);
+  });
+});
+
 describe('policies/file-monitoring.yaml', () => {
   const yaml = readFileSync(EXAMPLE, 'utf8');
 

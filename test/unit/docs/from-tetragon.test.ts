@@ -1,6 +1,7 @@
 /** Checks the rows of docs/from-tetragon.md against the code. */
 import assert from 'node:assert/strict';
 import { explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
+import type { ANSWERS, DIFFERENCES } from '../../../lib/policy/like/tetragon.js';
 import { HOOK_SELECTORS_MAX } from '../../../lib/policy/language/limits.js';
 import { OPTION_NAMES, optionEffect, optionValues } from '../../../lib/policy/language/options.js';
 import { DIAGNOSTIC_CODES } from '../../../lib/policy/parse/codes.js';
@@ -57,6 +58,59 @@ const REFUSED: Readonly<Record<string, string>> = {
   ),
 };
 
+/** The row of each difference. Fields in another case mean the same in both, and only a cluster refuses them. */
+const ROWS_OF_DIFFERENCES: Readonly<Record<keyof typeof DIFFERENCES | keyof typeof ANSWERS, string>> = {
+  returnFilterOnUprobe: '`matchReturnArgs` of uprobes',
+  filterOnFilename: 'filters on `filename`',
+  returnFilterOfAnotherSelector: 'return filter of a selector',
+  negativeSmallNumber: 'negative `int8` and `int16`',
+  negativeNumberInMap: '`InMap` of a negative number',
+  subString: '`SubString` before Linux 6.17',
+  mixedUprobes: 'filters of several uprobes',
+  unknownPath: 'path that is not known',
+  exemptionByPath: 'exemption by `matchBinaries`',
+  exemptionByNamespacePid: 'exemption by `isNamespacePID`',
+  userNamespaceChange: 'changes of the User namespace',
+  containerOutsideOfPods: '`containerSelector`',
+  hostWithContainers: '`hostSelector` of containers',
+  hostLabels: '`hostSelector` with labels',
+  containerKey: '`label:NAME`, `runtime`, …',
+  unknownPod: 'a pod that is not known yet',
+  enforcement: 'actions that enforce',
+  requests: '`GetUrl`, `DnsLookup`',
+  rateLimitOfSmallArgument: '`rateLimit` of one small value',
+  idleOverrideMethod: '`override-method`',
+  idlePreloadSize: '`sleepable-preload-size`',
+  idleHeapSize: '`uprobe-heap-size`',
+  ownOption: '`trust-binary-paths`',
+  expressionSyntax: '`in`, `?:`, `*` of `CelExpr`',
+  uncastNumber: 'a number in `CelExpr`',
+  selectorCount: 'selectors of a hook',
+  valueCount: 'values of a filter',
+  followingCount: 'filters with `followChildren`',
+  kindsOfHooks: 'kinds of hooks in a policy',
+  indexIsPosition: '`index` of no field',
+  listPattern: '`pattern` of a list',
+  inodeFilter: '`inode` of a filter',
+  optionalHook: '`optional` of a hook',
+  portOfLocalSocket: 'ports of `sockaddr_un`',
+  YAML_DUPLICATE_KEY: 'a field twice',
+  YAML_ALIAS: 'an anchor of YAML',
+  UNKNOWN_FIELD: 'an unknown field',
+  MISSING_FIELD: 'no `apiVersion` or `kind`',
+  OPTION_UNKNOWN: 'an unknown option',
+  LABEL_INVALID: 'names that no label can have',
+  BUFFER_WITHOUT_SIZE: '`char_buf` of a tracepoint',
+  RETURN_WITHOUT_RETURN_ARG: '`return` without `returnArg`',
+  LIST_PATTERN_INVALID: '`pattern` of a list',
+  UNSUPPORTED_ARG_TYPE: 'kernel objects in uprobes',
+  UNSUPPORTED_ACTION: 'signals of a selector',
+  UNSUPPORTED_LIST: 'generated list in `enforcers`',
+  ARG_TYPE_MISMATCH: '`string` of another pointer',
+  ARG_TEXT_OF_STRUCT: 'the same, with a positive filter',
+  UPROBE_PLACES: 'attach points of two kinds',
+};
+
 describe('docs/from-tetragon.md', () => {
   const table = readRows('Policies');
 
@@ -77,6 +131,11 @@ describe('docs/from-tetragon.md', () => {
       assert.ok(validatePolicy(text, { kernel: fakeKernel }).some((d) => d.code === code));
     });
   }
+
+  it('has a row for each difference that `validate --like tetragon` finds, and the reverse', () => {
+    const found = new Set([...Object.values(ROWS_OF_DIFFERENCES), 'fields in another case']);
+    assert.deepEqual([...found].sort(), table.map(([subject = '']) => subject).sort());
+  });
 
   it('has no policy without a row', () => {
     const subjects = table.map(([subject]) => subject);
