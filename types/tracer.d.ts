@@ -514,6 +514,8 @@ export interface PreflightReport {
   readonly canTrace: boolean;
   /** The same for policies with `kprobes:`. */
   readonly canAttachKprobes: boolean;
+  /** Reason why no feature could be tried, with its remedy: the addon is missing, for example. */
+  readonly problem?: string;
 }
 
 /** One feature of the kernel. */
