@@ -1,5 +1,6 @@
 /** The errors that the public interface throws. */
 import type { ErrorCode } from '../types/codes.js';
+import type { StopSignal } from '../types/compatibility.js';
 import type { Diagnostic } from '../types/errors.js';
 
 export type { Diagnostic };
@@ -40,6 +41,21 @@ export class KernelError extends PolytraceError {
     if (detail.errno !== undefined) this.errno = detail.errno;
     if (detail.log !== undefined) this.log = detail.log;
   }
+}
+
+/** The error of a call whose signal was aborted. Name, code and cause are those of the errors of Node.js. */
+class AbortError extends Error {
+  readonly code = 'ABORT_ERR';
+
+  constructor({ reason }: Pick<StopSignal, 'reason'>) {
+    super('the operation was aborted', { cause: reason });
+    this.name = 'AbortError';
+  }
+}
+
+/** Throws an AbortError if the signal is aborted. */
+export function throwIfAborted(signal: StopSignal | undefined): void {
+  if (signal?.aborted === true) throw new AbortError(signal);
 }
 
 /** True if the process or the machine has no descriptor left. Such an error is not about the file. */

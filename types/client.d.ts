@@ -21,7 +21,10 @@ export interface ConnectOptions {
    * `lost` event with the reason `disconnected` says so. With false, such an iterator rejects. Default true.
    */
   readonly reconnect?: boolean;
-  /** Ends the connection when it is aborted. */
+  /**
+   * Stops the connecting when it is aborted: `connect` rejects with an `AbortError`, as functions of Node.js do. It has no effect on
+   * a connection. Default: none.
+   */
   readonly signal?: StopSignal;
 }
 

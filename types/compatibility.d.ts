@@ -18,6 +18,8 @@ declare global {
 /** An `AbortSignal`, of Node.js or of the DOM. */
 export interface StopSignal {
   readonly aborted: boolean;
+  /** What was passed to `abort`. */
+  readonly reason?: unknown;
   addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void;
   removeEventListener(type: 'abort', listener: () => void): void;
 }

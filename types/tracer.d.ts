@@ -94,6 +94,11 @@ export interface TracerOptions {
    * `process.container` with the id is known. Default false.
    */
   readonly containers?: boolean | ContainerOptions;
+  /**
+   * Stops the opening when it is aborted: everything is detached, and `openTracer` rejects with an `AbortError`, as functions of
+   * Node.js do. It has no effect on an open tracer. Default: none.
+   */
+  readonly signal?: StopSignal;
 }
 
 /**
@@ -160,6 +165,12 @@ export interface LoadOptions {
    * that is `monitor_only` keeps its mode.
    */
   readonly mode?: PolicyMode;
+  /**
+   * Stops the loading when it is aborted. A hook that is being loaded is finished and removed like the hooks before it. The call
+   * then rejects with an `AbortError`, as functions of Node.js do, and nothing has changed. An abort that comes after the last hook
+   * is attached has no effect. Default: none.
+   */
+  readonly signal?: StopSignal;
 }
 
 /** Filters and options of an iterator. */
@@ -514,6 +525,8 @@ export interface PreflightReport {
   readonly canTrace: boolean;
   /** The same for policies with `kprobes:`. */
   readonly canAttachKprobes: boolean;
+  /** Reason why no feature could be tried, with its remedy: the addon is missing, for example. */
+  readonly problem?: string;
 }
 
 /** One feature of the kernel. */

@@ -83,9 +83,22 @@ export const NO_AGENT = 5;
 export const UNKNOWN = 6;
 /** Exit statuses of a command that a second signal ended: 128 plus the number of the signal. */
 export const INTERRUPTED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+/** The reader of the output has closed it, as `head` does. Shells report this status for programs that SIGPIPE ends. */
+export const CLOSED_PIPE = 141;
 
 /** Signals that end a command in an orderly way. */
 export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** An error in the command line that only the command itself can detect. */
 export class UsageError extends Error {}
+
+/** Standard output has failed. */
+export class OutputError extends Error {
+  constructor(readonly reason: NodeJS.ErrnoException) {
+    super(`the output failed: ${reason.code ?? reason.message}`);
+  }
+
+  get status(): number {
+    return this.reason.code === 'EPIPE' ? CLOSED_PIPE : OUTPUT_LOST;
+  }
+}

@@ -1,7 +1,7 @@
 /** Standard output. An error is reported and counted, but does not end a command whose policies enforce. */
 import { write } from 'node:fs';
 import { promisify } from 'node:util';
-import type { Context } from './context.js';
+import { OutputError, type Context } from './context.js';
 import { toOneLine } from './text.js';
 
 /** Shortest time between two messages about the output. */
@@ -103,12 +103,10 @@ function waitForDrain(stream: Context['stdout']): Promise<void> {
   });
 }
 
-/** Prints the whole output of a command. A closed pipe is not an error. */
+/** Prints text to standard output. Rejects with an OutputError. */
 export async function print(stream: Context['stdout'], text: string): Promise<void> {
-  let failure: NodeJS.ErrnoException | undefined;
-  stream.on('error', (error: NodeJS.ErrnoException) => (failure ??= error));
-  await new Promise<void>((resolve) => stream.write(text, () => resolve()));
-  if (failure !== undefined && failure.code !== 'EPIPE') throw failure;
+  const failure = await new Promise<Error | null | undefined>((resolve) => stream.write(text, resolve));
+  if (failure instanceof Error) throw new OutputError(failure);
 }
 
 /** Prints one line to standard error. */

@@ -6,6 +6,7 @@ import type { PolicyTest, Scenario, TracerOptions } from '../../types/index.js';
 import { isLibraryPolicy } from '../names/policy-library.js';
 import { POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
 import type { KernelOptions } from './kernel.js';
+import { print } from './output.js';
 import { LiveScenarios } from './scenario-live.js';
 import { runRecordedScenario } from './scenario-recorded.js';
 import { findFailures } from './scenario-outcome.js';
@@ -23,18 +24,18 @@ export async function testPolicies(paths: readonly string[], options: TestOption
   const runner = new TestRunner(options, context);
   const printer = RESULT_PRINTERS[options.format];
   const results: ScenarioResult[] = [];
-  context.stdout.write(printer.start);
+  await print(context.stdout, printer.start);
   try {
     for (const test of tests) {
       for await (const result of runner.run(test)) {
         results.push(result);
-        context.stdout.write(printer.format(result, results.length));
+        await print(context.stdout, printer.format(result, results.length));
       }
     }
   } finally {
     await runner.close();
   }
-  context.stdout.write(printer.end(results));
+  await print(context.stdout, printer.end(results));
   if (results.length === 0) throw new UsageError(`no scenario has a name with ${JSON.stringify(options.grep ?? '')}`);
   return results.every(({ reasons }) => reasons.length === 0) ? SUCCESS : POLICY_ERRORS;
 }

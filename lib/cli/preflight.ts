@@ -10,16 +10,21 @@ export interface PreflightOptions {
 }
 
 export async function printPreflight({ output }: PreflightOptions, { api, stdout }: Context): Promise<number> {
-  const { kernel, preemption, features } = api.preflight();
+  const { kernel, preemption, features, problem } = api.preflight();
   const gaps = api.hostGaps();
   const trial = await api.tryTracing();
   const { canTrace, hooks, ways, remedies, problems } = trial;
   if (output === 'json') {
     await print(
       stdout,
-      `${escapeUnsafeJson(JSON.stringify({ kernel, preemption, features, ...trial, gaps }, null, 2))}\n`,
+      `${escapeUnsafeJson(JSON.stringify({ kernel, preemption, features, problem, ...trial, gaps }, null, 2))}\n`,
     );
     return canTrace ? SUCCESS : KERNEL;
+  }
+  if (problem !== undefined) {
+    // the table would have no answers
+    await print(stdout, escapeControls(`kernel ${kernel}\n\nNothing can be traced here: ${problem}.\n`));
+    return KERNEL;
   }
   const rows = features.map((f) => [f.name, f.available ? 'yes' : 'no', f.detail, f.meaning]);
   const formatAbility = (ability: boolean): string => (ability ? 'can' : 'cannot');

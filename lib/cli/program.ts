@@ -5,7 +5,17 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { ContainerSourceName, EventType, RedactionFilter } from '../../types/index.js';
 import { formatDiagnostic } from '../errors.js';
 import { isLibraryPolicy } from '../names/policy-library.js';
-import { KERNEL, NO_AGENT, POLICY_ERRORS, SUCCESS, USAGE, UsageError, type Context } from './context.js';
+import {
+  CLOSED_PIPE,
+  KERNEL,
+  NO_AGENT,
+  OutputError,
+  POLICY_ERRORS,
+  SUCCESS,
+  USAGE,
+  UsageError,
+  type Context,
+} from './context.js';
 import { addAgentCommands } from './agent-commands.js';
 import { followAgent } from './agent-events.js';
 import { loadAgentPackage } from './agent-package.js';
@@ -34,6 +44,7 @@ Exit status:
   4  some events could not be written
   5  the agent does not answer
   6  a recording does not have what a policy asks for
+  141  the reader of the output has closed it
 `;
 
 const GETEVENTS_HELP = `
@@ -106,6 +117,20 @@ const CONTAINER_SOURCES = [
 
 /** Runs a command line and returns its exit status. Never rejects. */
 export async function runCommand(args: readonly string[], context: Context): Promise<number> {
+  let failure: OutputError | undefined;
+  const onError = (error: Error): void => void (failure ??= new OutputError(error));
+  context.stdout.on('error', onError);
+  try {
+    const status = await runOrReport(args, context);
+    // the error of the last write is reported later than the write
+    await new Promise(setImmediate);
+    return status === SUCCESS && failure !== undefined ? reportError(failure, context) : status;
+  } finally {
+    context.stdout.off('error', onError);
+  }
+}
+
+async function runOrReport(args: readonly string[], context: Context): Promise<number> {
   try {
     return await parseAndRun(args, context);
   } catch (error) {
@@ -388,6 +413,10 @@ function reportError(error: unknown, { api, stderr }: Context): number {
     write(`polytrace: ${error.message}`);
     return USAGE;
   }
+  if (error instanceof OutputError) {
+    if (error.status !== CLOSED_PIPE) write(`polytrace: ${error.message}`);
+    return error.status;
+  }
   if (error instanceof api.PolicyError) {
     for (const diagnostic of error.diagnostics) write(formatDiagnostic(diagnostic));
     return POLICY_ERRORS;
@@ -406,6 +435,10 @@ function reportError(error: unknown, { api, stderr }: Context): number {
       '    hint: start an agent as root (`polytrace agent --policy FILE`, or its service), or name one with --server',
     );
     return NO_AGENT;
+  }
+  if (error instanceof Error && 'syscall' in error) {
+    write(`polytrace: ${error.message}`);
+    return USAGE;
   }
   write(`polytrace: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return POLICY_ERRORS;

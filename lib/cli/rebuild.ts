@@ -29,6 +29,7 @@ export function rebuild({ stderr, env }: Context): number {
   const npm = folders.filter(([, folder]) => folder === undefined).map(([name]) => name);
   const remedies = [
     ...(process.platform === 'linux' ? [] : ['the addon needs Linux']),
+    ...(['x64', 'arm64'].includes(process.arch) ? [] : ['the addon needs x64 or arm64']),
     ...(debian.length > 0 ? [`missing: ${debian.join(', ')} (Debian: apt-get install ${debian.join(' ')})`] : []),
     ...(npm.length > 0 ? [`missing: ${npm.join(', ')} (npm install --no-save ${npm.join(' ')})`] : []),
     ...(isWritable(ROOT) ? [] : [`${ROOT} cannot be written`]),

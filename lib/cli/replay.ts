@@ -50,6 +50,7 @@ export async function replay(path: string, options: ReplayOptions, context: Cont
     await output.write(printer.format(summary.replayEvent(item)));
   }
   await output.write(printer.end());
+  if (ended.signal.aborted) return output.lostEvents > 0 ? OUTPUT_LOST : SUCCESS;
   for (const line of summary.formatLines()) printMessage(context, line);
   if (output.lostEvents > 0) return OUTPUT_LOST;
   if (invalidLines > 0) return POLICY_ERRORS;

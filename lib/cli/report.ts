@@ -3,7 +3,7 @@ import type { PlainEvent } from '../../types/index.js';
 import type { ClientEvent } from '../protocol/index.js';
 import type { LiveReport, ReportFile, ReportRows } from '../report/index.js';
 import { followAgent } from './agent-events.js';
-import { OUTPUT_LOST, STOP_SIGNALS, UsageError, type Context } from './context.js';
+import { OUTPUT_LOST, OutputError, STOP_SIGNALS, UsageError, type Context } from './context.js';
 import { chooseSource, findGivenOption, type AgentEventsOptions } from './events-source.js';
 import { getEvents } from './getevents.js';
 import { createRedactor } from './json-options.js';
@@ -126,6 +126,7 @@ class ReportCommand {
       await page.abandon();
       const { code } = error as NodeJS.ErrnoException;
       if (error instanceof UsageError || code === undefined) throw error;
+      if (path === '-') throw new OutputError(error as NodeJS.ErrnoException);
       stderr.write(toOneLine(`polytrace: cannot write ${path}: ${code}`) + '\n');
       return OUTPUT_LOST;
     }

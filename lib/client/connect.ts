@@ -10,12 +10,12 @@ import type {
   PolicyStatus,
   TracerIterator,
 } from '../../types/tracer.js';
-import { PolytraceError } from '../errors.js';
+import { PolytraceError, throwIfAborted } from '../errors.js';
 import { makeTracerEvent } from '../events/made-events.js';
 import type { AgentClient } from '../grpc/client.js';
 import { parsePolicy } from '../policy/index.js';
 import { checkOptionNames, type OptionNames } from '../tracer/bad-option.js';
-import { checkEventsOptions } from '../tracer/options.js';
+import { checkEventsOptions, checkLoadOptions, checkSignal } from '../tracer/options.js';
 import { toPublicError } from './errors.js';
 import type { StreamContext } from './event-batches.js';
 import { AgentBatches, AgentEvents } from './iterators.js';
@@ -33,16 +33,17 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
   if (typeof address !== 'string' || !ADDRESS.test(address)) {
     throw badOption(`the address is ${JSON.stringify(address)}`, 'use unix:///PATH or HOST:PORT');
   }
+  checkSignal(signal);
+  throwIfAborted(signal);
   const files = typeof tls === 'object' ? tls : {};
   const client = openClient({ address, tls: tls !== false, ...files });
   try {
-    if (signal?.aborted === true) throw badOption('`signal` is aborted', 'use a signal that is not aborted');
-    const { nodeName } = await client.info();
-    const connection = new Connection({ client, nodeName, reconnect });
-    signal?.addEventListener('abort', () => void connection.close(), { once: true });
-    return connection as AgentConnection;
+    const { nodeName } = await client.state(signal);
+    throwIfAborted(signal);
+    return new Connection({ client, nodeName, reconnect }) as AgentConnection;
   } catch (error) {
     client.close();
+    throwIfAborted(signal);
     throw toPublicError(error);
   }
 }
@@ -94,21 +95,39 @@ class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
     return this.events() as TracerIterator<TracerEvent>;
   }
 
-  addPolicy(source: PolicySource, options?: LoadOptions): Promise<PolicyStatus[]> {
-    return this.#sendPolicies(source, false, options);
+  /** The agent cannot cancel a load, so policies of an aborted call are removed after they are loaded. */
+  async addPolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
+    const added: string[] = [];
+    let status: PolicyStatus[];
+    try {
+      status = await this.#sendPolicies(source, false, options, added);
+    } finally {
+      if (options.signal?.aborted === true) for (const name of added) await this.removePolicy(name);
+    }
+    throwIfAborted(options.signal);
+    return status;
   }
 
-  replacePolicy(source: PolicySource, options?: LoadOptions): Promise<PolicyStatus[]> {
-    return this.#sendPolicies(source, true, options);
+  /** After the first policy is sent, the signal has no effect, because the former policies are gone. */
+  replacePolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
+    return this.#sendPolicies(source, true, options, []);
   }
 
-  /** Each policy is checked here first, so that a mistake has its place in the file. */
-  #sendPolicies(source: PolicySource, replace: boolean, { mode }: LoadOptions = {}): Promise<PolicyStatus[]> {
+  /** Each policy is checked here first, so that a mistake has its place in the file. Adds the names of the sent policies. */
+  #sendPolicies(
+    source: PolicySource,
+    replace: boolean,
+    options: LoadOptions,
+    names: string[],
+  ): Promise<PolicyStatus[]> {
     return this.#run(async () => {
+      checkLoadOptions(options);
+      const { mode, signal } = options;
+      throwIfAborted(signal);
       const { FineGuidanceSensors } = loadProtocol();
-      const names: string[] = [];
       for (const { yaml, file } of readPolicySource(source)) {
         const { name, namespace } = parsePolicy(yaml, file === undefined ? {} : { file });
+        if (signal?.aborted === true && !replace) return [];
         await this.#client.call(FineGuidanceSensors.method.addTracingPolicy, {
           yaml,
           replace,

@@ -17,6 +17,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import type { AgentStatus } from '../../types/client.js';
+import type { StopSignal } from '../../types/compatibility.js';
 import {
   FineGuidanceSensors,
   formatJsonLine,
@@ -230,8 +231,8 @@ export class AgentClient {
     return { ...facts, ...counters };
   }
 
-  async state(): Promise<Omit<AgentStatus, 'health'>> {
-    const reply = await this.call(FineGuidanceSensors.method.getInfo, {});
+  async state(signal?: StopSignal): Promise<Omit<AgentStatus, 'health'>> {
+    const reply = await this.call(FineGuidanceSensors.method.getInfo, {}, signal);
     const { version, nodeName, kernel, startTime, stats, conf } = reply;
     return {
       version,
@@ -258,13 +259,15 @@ export class AgentClient {
     this.#client.close();
   }
 
-  /** Calls a method of the service. Rejects with AgentError. */
+  /** Calls a method of the service. Rejects with AgentError, also when the signal cancels the call. */
   call<M extends DescMethod>(
     { input, output, name, parent }: M,
     request: MessageInitShape<M['input']>,
+    signal?: StopSignal,
   ): Promise<MessageShape<M['output']>> {
     return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest(
+      const cancel = (): void => call.cancel();
+      const call = this.#client.makeUnaryRequest(
         `/${parent.typeName}/${name}`,
         (message: MessageShape<M['input']>) => Buffer.from(toBinary(input, message)),
         (bytes) => fromBinary(output, bytes) as MessageShape<M['output']>,
@@ -273,10 +276,12 @@ export class AgentClient {
         // eslint-disable-next-line no-restricted-properties
         { deadline: Date.now() + CALL_MS },
         (error, reply) => {
+          signal?.removeEventListener('abort', cancel);
           if (error === null && reply !== undefined) resolve(reply);
           else reject(this.#toAgentError(error as ServiceError));
         },
       );
+      signal?.addEventListener('abort', cancel);
     });
   }
 

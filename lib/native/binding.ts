@@ -1,5 +1,5 @@
 /** Loads the addon and gives it a typed interface. No other file loads the addon. */
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import path from 'node:path';
 import { KernelError } from '../errors.js';
 import { LAYOUT_HASH } from '../wire/layout.gen.js';
@@ -267,7 +267,9 @@ export function loadBinding(): NativeBinding {
     throw new KernelError(
       'ADDON_MISMATCH',
       `the addon was built from another bpf/abi.h (found ${binding.layoutHash}, expected ${LAYOUT_HASH})`,
-      'build both again: `npm run build` in a clone of the repository, `npx polytrace rebuild` elsewhere',
+      existsSync(path.join(addonFolder(), '.git'))
+        ? 'build both again: `npm run build`'
+        : `install the package again${rebuildRemedy()}`,
     );
   }
   loaded = wrapBinding(binding);
@@ -306,12 +308,25 @@ function describeLibc(): string {
   return header.glibcVersionRuntime === undefined ? ' (musl)' : ` (glibc ${header.glibcVersionRuntime})`;
 }
 
+/** Returns a remedy that is possible on this machine. */
 function loadHint(): string {
   if (process.platform !== 'linux') return 'tracing needs Linux; validate, compile and explain work on any system';
-  const prebuilt = ['x64', 'arm64'].includes(process.arch)
-    ? 'the package contains addons for x64 and arm64, glibc 2.28 or musl 1.2.5 and later: install it again, or '
-    : 'the package contains addons for x64 and arm64 only: ';
-  return `${prebuilt}build one with \`npx polytrace rebuild\`, which lists what it needs`;
+  if (!['x64', 'arm64'].includes(process.arch)) {
+    return 'tracing needs x64 or arm64; policies can be checked here, and `--server` or connect() reads the events of an agent elsewhere';
+  }
+  return `the package contains addons for x64 and arm64, glibc 2.28 or musl 1.2.5 and later: install it again${rebuildRemedy()}`;
+}
+
+/** Returns the second remedy if the sources of the addon are here and the result can be written; otherwise nothing. */
+function rebuildRemedy(): string {
+  const folder = addonFolder();
+  if (!existsSync(path.join(folder, 'CMakeLists.txt'))) return '';
+  try {
+    accessSync(folder, constants.W_OK);
+    return ', or build one with `npx polytrace rebuild`, which lists what it needs';
+  } catch {
+    return '';
+  }
 }
 
 /** Gives the addon its typed interface. Caches answers from the kernel BTF, because reading it takes tens of milliseconds. */

@@ -146,13 +146,13 @@ export function effectiveCapabilities(): bigint {
 export function preflight(): PreflightReport {
   let native: NativeFeatures | undefined;
   let model: PreemptionModel = 'unknown';
-  let why = '';
+  let problem: string | undefined;
   try {
     const binding = loadBinding();
     native = binding.probeFeatures();
     model = preemption.detect(binding).model;
   } catch (error) {
-    why = error instanceof PolytraceError ? `${error.message}; ${error.hint}` : String(error);
+    problem = error instanceof PolytraceError ? `${error.message}; ${error.hint}` : String(error);
   }
   const { missing } = checkPrivileges();
   const has = (key: FeatureName): boolean => native?.[key].available === true;
@@ -161,7 +161,7 @@ export function preflight(): PreflightReport {
     kernel: `${process.platform} ${release()} ${process.arch}`,
     preemption: model,
     features: [
-      ...FEATURES.map((feature) => describeFeature(feature, native, why, missing)),
+      ...FEATURES.map((feature) => describeFeature(feature, native, missing)),
       {
         name: 'privileges',
         available: missing.length === 0,
@@ -172,13 +172,13 @@ export function preflight(): PreflightReport {
     ],
     canTrace,
     canAttachKprobes: canTrace && (has('fentry') || has('kprobe')),
+    ...(problem === undefined ? {} : { problem }),
   };
 }
 
 function describeFeature(
   feature: FeatureDescription,
   native: NativeFeatures | undefined,
-  why: string,
   missing: readonly string[],
 ): PreflightFeature {
   const found = native?.[feature.key];
@@ -189,7 +189,7 @@ function describeFeature(
     detail: available
       ? featureRestriction(feature, native)
       : found === undefined
-        ? why
+        ? 'not known'
         : formatReason(feature, found.reason, missing),
     meaning: available ? feature.with : feature.without,
   };

@@ -1,6 +1,6 @@
 /** Writes a report to a file. Rows are compressed as they arrive, so memory does not grow with them. */
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, statSync } from 'node:fs';
 import { rename, unlink } from 'node:fs/promises';
 import { Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -17,6 +17,8 @@ export class ReportFile {
   readonly #out: Writable;
   /** Undefined for a stream. */
   readonly #path: string | undefined;
+  /** The path until the page is complete. */
+  readonly #part: string | undefined;
   readonly #deflate = createDeflateRaw({ level: 6 });
   readonly #tail: string;
   readonly #written: Promise<void>;
@@ -28,8 +30,13 @@ export class ReportFile {
   constructor(target: string | Writable) {
     const { head, tail } = createReportPage(false);
     this.#tail = tail;
-    this.#path = typeof target === 'string' ? target : undefined;
-    this.#out = typeof target === 'string' ? createWriteStream(partPath(target), { mode: RIGHTS, flags: 'w' }) : target;
+    if (typeof target === 'string') {
+      this.#path = target;
+      this.#part = isDevice(target) ? target : `${target}.${process.pid}.part`;
+      this.#out = createWriteStream(this.#part, { mode: RIGHTS, flags: 'w' });
+    } else {
+      this.#out = target;
+    }
     this.#out.on('error', (error) => (this.#failure ??= error));
     this.#out.write(head);
     this.#written = pipeline(this.#deflate, createBase64Stream(), this.#out, { end: false });
@@ -59,21 +66,23 @@ export class ReportFile {
       if (this.#path === undefined) this.#out.write(this.#tail, finishWrite);
       else this.#out.end(this.#tail, finishWrite);
     });
-    if (this.#path !== undefined) await rename(partPath(this.#path), this.#path);
+    if (this.#path !== undefined && this.#part !== undefined && this.#part !== this.#path)
+      await rename(this.#part, this.#path);
   }
 
   /** Removes the incomplete file. */
   async abandon(): Promise<void> {
     this.#deflate.destroy();
-    if (this.#path === undefined) return;
+    if (this.#part === undefined) return;
     // a file that is still being opened would be created after its removal
     if (!this.#out.closed) await new Promise((resolve) => this.#out.once('close', resolve).destroy());
-    await unlink(partPath(this.#path)).catch(() => undefined);
+    if (this.#part !== this.#path) await unlink(this.#part).catch(() => undefined);
   }
 }
 
-function partPath(path: string): string {
-  return `${path}.${process.pid}.part`;
+/** A device or a pipe, such as /dev/null, must not be replaced by a file. */
+function isDevice(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === false;
 }
 
 /** Three bytes become four characters, so one or two remaining bytes wait for the next chunk. */

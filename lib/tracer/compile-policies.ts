@@ -1,10 +1,11 @@
 /** Compiles the policies that a program passes, and reports the errors of all policies together. */
 import { fileURLToPath } from 'node:url';
+import type { StopSignal } from '../../types/compatibility.js';
 import type { Diagnostic } from '../../types/errors.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { Policy } from '../../types/policy.js';
 import type { PolicySource } from '../../types/tracer.js';
-import { PolicyError } from '../errors.js';
+import { PolicyError, throwIfAborted } from '../errors.js';
 import { runCooperatively, yieldToEventLoop, type Steps } from '../cooperative.js';
 import { loadKernelInfo, readAttachable } from '../native/btf.js';
 import {
@@ -25,10 +26,11 @@ export interface CompiledSource {
 
 /**
  * Throws PolicyError with the errors of all policies. Reads the kernel BTF once, when the first policy needs it. Yields to the
- * event loop between the steps.
+ * event loop between the steps, where it also looks at the signal.
  */
 export async function compilePolicies(
   sources: readonly PolicySource[],
+  signal?: StopSignal,
 ): Promise<{ policies: CompiledSource[]; kernel: () => KernelInfo }> {
   const diagnostics: Diagnostic[] = [];
   const result: CompiledSource[] = [];
@@ -48,9 +50,11 @@ export async function compilePolicies(
         await collectErrors(async () => {
           const policy = await runCooperatively(load());
           await yieldToEventLoop();
+          throwIfAborted(signal);
           if (needsFunctionNames(policy)) await readAttachable(kernel());
           const compiled = await runCooperatively(compilePolicySteps(policy, { kernel: kernel() }));
           await yieldToEventLoop();
+          throwIfAborted(signal);
           const all = await runCooperatively(checkPolicySteps(policy, kernel()));
           const found = all.filter(({ code }) => KERNEL_CODES.test(code));
           diagnostics.push(...found.filter(({ severity }) => severity === 'error'));

@@ -3,11 +3,13 @@ import { Resolver } from 'node:dns';
 import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { inspect } from 'node:util';
+import type { StopSignal } from '../../types/compatibility.js';
 import type { ContainerFilter } from '../../types/output.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
   CloseOptions,
   EventsOptions,
+  LoadOptions,
   PlainEventsOptions,
   RequestOptions,
   TracerOptions,
@@ -39,6 +41,8 @@ export interface ResolvedOptions {
   readonly takeOver: boolean;
   /** Undefined without sources of containers. */
   readonly containers: ResolvedContainerOptions | undefined;
+  /** Stops the opening. */
+  readonly signal: StopSignal | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -66,6 +70,7 @@ const OPTION_NAMES: OptionNames<TracerOptions> = {
   persist: true,
   takeOver: true,
   containers: true,
+  signal: true,
 };
 
 /** Throws PolytraceError BAD_OPTION. */
@@ -113,6 +118,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   checkBoolean('optimize', optimize);
   checkBoolean('cachePaths', cachePaths);
   checkMode(mode);
+  checkSignal(options.signal);
   if (typeof includeSelf !== 'boolean')
     throw badOptionError('includeSelf', `is ${String(includeSelf)}`, 'use true or false');
   if (!Number.isInteger(maxQueued) || maxQueued < 1) {
@@ -140,6 +146,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     persist,
     takeOver,
     containers: resolveContainerOptions(options.containers),
+    signal: options.signal,
   } satisfies Record<Exclude<keyof TracerOptions, 'policies' | 'onProgress'>, unknown>;
 }
 
@@ -193,6 +200,19 @@ function checkBoolean(name: string, value: unknown): void {
 }
 
 /** Throws PolytraceError BAD_OPTION. */
+export function checkLoadOptions(options: LoadOptions): void {
+  checkOptionNames(options, { mode: true, signal: true });
+  checkMode(options.mode);
+  checkSignal(options.signal);
+}
+
+/** Throws PolytraceError BAD_OPTION. */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || typeof (signal as StopSignal | null)?.addEventListener === 'function') return;
+  throw badOptionError('signal', 'is not an AbortSignal', 'use the `signal` of an AbortController');
+}
+
+/** Throws PolytraceError BAD_OPTION. */
 export function checkMode(mode: unknown): void {
   if (mode === undefined || mode === 'enforce' || mode === 'monitor') return;
   throw badOptionError('mode', `is ${inspect(mode)}`, 'enforce or monitor');
@@ -222,9 +242,7 @@ export function checkEventsOptions(options: EventsOptions | PlainEventsOptions):
     throw badOptionError('policyNames', `is ${String(policyNames)}`, 'use an array of names');
   }
   checkContainerFilter(options);
-  if (signal !== undefined && typeof signal.addEventListener !== 'function') {
-    throw badOptionError('signal', 'is not an AbortSignal', 'use the `signal` of an AbortController');
-  }
+  checkSignal(signal);
   if (typeof plain !== 'boolean') throw badOptionError('plain', `is ${String(plain)}`, 'use true or false');
 }
 

@@ -10,7 +10,7 @@ import type {
   RequestOptions,
   TracerOptions,
 } from '../../types/tracer.js';
-import { KernelError, PolytraceError } from '../errors.js';
+import { KernelError, PolytraceError, throwIfAborted } from '../errors.js';
 import { runCooperatively, yieldToEventLoop, type Steps } from '../cooperative.js';
 import { kernelDetail, messageWithReason, type NativeError } from '../native/native-error.js';
 import { loadKernelInfo, readAttachable } from '../native/btf.js';
@@ -97,9 +97,10 @@ export class PolicySet {
     if (btf !== undefined) loadKernelInfo();
   }
 
-  async #compile(sources: readonly PolicySource[]): ReturnType<typeof compilePolicies> {
+  async #compile(sources: readonly PolicySource[], signal: LoadOptions['signal']): ReturnType<typeof compilePolicies> {
+    throwIfAborted(signal);
     if (sources.length > 0) await this.#loadKernelBtf();
-    return compilePolicies(sources);
+    return compilePolicies(sources, signal);
   }
 
   /** Adds all policies or none. */
@@ -108,7 +109,7 @@ export class PolicySet {
     options: LoadOptions = {},
     onProgress?: TracerOptions['onProgress'],
   ): Promise<PolicyStatus[]> {
-    const { policies, kernel } = await this.#compile(sources);
+    const { policies, kernel } = await this.#compile(sources, options.signal);
     const names = new Set(this.#policies.keys());
     for (const { compiled } of policies) {
       if (names.has(policyKey(compiled))) {
@@ -126,7 +127,7 @@ export class PolicySet {
       for (const { compiled, file, warnings } of policies) {
         const mode = loadedMode(compiled, options);
         const isElsewhere = !this.#scopes.isForThisNode(compiled);
-        const attached = isElsewhere ? undefined : await this.#attachAll(compiled, mode, kernel());
+        const attached = isElsewhere ? undefined : await this.#attachAll(compiled, mode, kernel(), options.signal);
         this.#policies.set(policyKey(compiled), {
           compiled,
           file,
@@ -152,7 +153,7 @@ export class PolicySet {
 
   /** Attaches the new policies before the old ones are removed. If one fails, all old policies stay. */
   async replace(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
-    const { policies, kernel } = await this.#compile([source]);
+    const { policies, kernel } = await this.#compile([source], options.signal);
     for (const { compiled } of policies) {
       this.#find(policyKey(compiled));
       this.#checkPermissions(compiled, loadedMode(compiled, options));
@@ -163,7 +164,7 @@ export class PolicySet {
       for (const { compiled, file, warnings } of policies) {
         const mode = loadedMode(compiled, options);
         const isElsewhere = !this.#scopes.isForThisNode(compiled);
-        const attached = isElsewhere ? undefined : await this.#attachAll(compiled, mode, kernel());
+        const attached = isElsewhere ? undefined : await this.#attachAll(compiled, mode, kernel(), options.signal);
         undo.push(() => this.#discardQuietly(attached));
         done.push(async () => {
           const old = this.#find(policyKey(compiled));
@@ -302,7 +303,13 @@ export class PolicySet {
     await this.#context.session.protectAncestors();
   }
 
-  async #attachAll(compiled: CompiledPolicy, mode: LoadedMode, kernel: KernelInfo): Promise<AttachedPolicy> {
+  async #attachAll(
+    compiled: CompiledPolicy,
+    mode: LoadedMode,
+    kernel: KernelInfo,
+    signal?: LoadOptions['signal'],
+  ): Promise<AttachedPolicy> {
+    throwIfAborted(signal);
     await this.#discardLeftovers();
     const processBits = await this.#processes.acquire(compiled.processSets);
     const scopeBits: number[] = [];
@@ -322,6 +329,7 @@ export class PolicySet {
       for (const target of all.flatMap(({ targets }) => targets)) {
         const { hook, functions } = target;
         await yieldToEventLoop();
+        throwIfAborted(signal);
         const id = this.#findFreeId();
         if (hook.kind === 'enforcer') enforcer ??= id;
         const countedBefore = this.#context.session.hookCounts(id);
@@ -358,6 +366,7 @@ export class PolicySet {
         this.#register({ ...loaded, functionName: attached.functionName, compiled: own });
         hooks.push({ id, call: hook.call, compiled: own, tally, countedBefore, ...status });
       }
+      throwIfAborted(signal);
     } catch (error) {
       await this.#discardQuietly(attachedPolicy);
       throw error;

@@ -15,7 +15,7 @@ import type {
   TracerStats,
 } from '../../types/tracer.js';
 import type { Process, TracerEvent } from '../../types/events.js';
-import { KernelError, PolytraceError } from '../errors.js';
+import { KernelError, PolytraceError, throwIfAborted } from '../errors.js';
 import { loadBinding, type CachedBtf, type NativeBinding, type NativeSession } from '../native/binding.js';
 import { kernelDetail, isNotPermitted, messageWithReason, type NativeError } from '../native/native-error.js';
 import { objectName, type NativeFeatures } from '../native/features.js';
@@ -42,6 +42,7 @@ import { ContainerWatch } from './containers.js';
 import {
   checkCloseOptions,
   checkEventsOptions,
+  checkLoadOptions,
   checkMode,
   checkNodeLabels,
   resolveOptions,
@@ -200,7 +201,7 @@ class KernelTracer implements Tracer {
 
   async addPolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#checkOpen();
-    checkMode(options.mode);
+    checkLoadOptions(options);
     return this.#change(() => this.#policies.add([source], options));
   }
 
@@ -235,7 +236,7 @@ class KernelTracer implements Tracer {
 
   async replacePolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#checkOpen();
-    checkMode(options.mode);
+    checkLoadOptions(options);
     return this.#change(async () => {
       this.#hub.updateLosses(); // the kernel's counters of removed hooks are lost with them
       return this.#policies.replace(source, options);
@@ -407,6 +408,7 @@ function toSensorError(error: NativeError, features: NativeFeatures): KernelErro
 
 export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
   const resolved = resolveOptions(options);
+  throwIfAborted(resolved.signal);
   const binding = loadBinding();
   return withLimitErrors(() => openWithBinding(binding, options, resolved));
 }
@@ -447,15 +449,17 @@ async function openWithSession(
   { binding, session, options }: Pick<Parts, 'binding' | 'session' | 'options'>,
   given: TracerOptions,
 ): Promise<Tracer> {
-  const { persist, mode } = options;
+  const { persist, mode, signal } = options;
   let persistence: Persistence | undefined;
   let tracer: KernelTracer;
   try {
     const features = await session.probeFeatures();
     checkLimits(features);
+    throwIfAborted(signal);
     persistence = persist === undefined ? undefined : new Persistence(persist, binding);
     const parts = { binding, session, features, preemption: preemption.detect(binding), options, persistence };
     await openSession(parts);
+    throwIfAborted(signal);
     tracer = new KernelTracer(parts);
   } catch (error) {
     await session.close();
@@ -464,8 +468,12 @@ async function openWithSession(
   }
   try {
     await tracer.seed();
+    throwIfAborted(signal);
     await tracer.watchContainers();
-    await tracer.addPolicies(given.policies ?? [], mode === undefined ? {} : { mode }, given.onProgress);
+    throwIfAborted(signal);
+    const loadOptions = { ...(mode === undefined ? {} : { mode }), ...(signal === undefined ? {} : { signal }) };
+    await tracer.addPolicies(given.policies ?? [], loadOptions, given.onProgress);
+    throwIfAborted(signal);
     if (options.takeOver) await tracer.takeOver();
   } catch (error) {
     await tracer.close();

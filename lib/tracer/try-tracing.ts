@@ -8,7 +8,8 @@ import { openTracer } from './tracer.js';
 
 interface MechanismCheck {
   readonly kind: HookKind;
-  readonly hook: string;
+  /** The hook in YAML. For a hook in the addon, it is a function, because the addon may be missing. */
+  readonly hook: string | (() => string);
   /** Index and type of the filtered value; a static probe has none. */
   readonly filtered?: readonly [index: number, type: string];
   readonly needs: readonly PreflightFeature['name'][];
@@ -21,51 +22,49 @@ const CHECK = 'call: security_bprm_check, syscall: false';
 const EXEC = 'subsystem: sched, event: sched_process_exec';
 const ONE_LINK = '{ name: disable-uprobe-multi, value: "1" }';
 
+const inAddon = (rest: string) => (): string => `path: ${JSON.stringify(addonFile())}, ${rest}`;
+
 /**
- * Returns a hook for each mechanism. It is at an exec, which is rare, or at a function of the addon that runs only when the addon
- * is loaded. The filter matches nothing, so no event is posted and no action is executed.
+ * A hook for each mechanism. It is at an exec, which is rare, or at a function of the addon that runs only when the addon is
+ * loaded. The filter matches nothing, so no event is posted and no action is executed.
  */
-function mechanismChecks(): Readonly<Record<AttachMechanism, MechanismCheck>> {
-  const path = `path: ${JSON.stringify(addonFile())}`;
-  const [one, two] = ['napi_register_module_v1', 'napi_register_module_v1, node_api_module_get_api_version_v1'];
-  return {
-    raw_tracepoint: { kind: 'tracepoints', hook: `${EXEC}, raw: true`, filtered: [2, 'linux_binprm'], needs: [] },
-    tracepoint: { kind: 'tracepoints', hook: EXEC, filtered: [4, 'data_loc'], needs: ['tracepoint'] },
-    fentry: { kind: 'fentries', hook: CHECK, filtered: [0, 'linux_binprm'], needs: ['fentry'] },
-    fmod_ret: {
-      kind: 'fentries',
-      hook: CHECK,
-      filtered: [0, 'linux_binprm'],
-      needs: ['fentry', 'fmod_ret'],
-      // mode monitor, because the tracer does not allow enforcement
-      options: '{ name: policy-mode, value: monitor }',
-      actions: '{ action: Override, argError: -1 }',
-    },
-    kprobe: { kind: 'kprobes', hook: CHECK, filtered: [0, 'linux_binprm'], needs: ['kprobe'] },
-    'kprobe.multi': {
-      kind: 'kprobes',
-      hook: 'call: "list:checks", syscall: false',
-      filtered: [0, 'linux_binprm'],
-      needs: ['kprobe', 'kprobe_multi'],
-      lists: '{ name: checks, values: [security_bprm_check, security_bprm_committed_creds] }',
-    },
-    lsm: { kind: 'lsmhooks', hook: 'hook: bprm_check_security', filtered: [0, 'linux_binprm'], needs: ['lsm'] },
-    uprobe: {
-      kind: 'uprobes',
-      hook: `${path}, symbols: [${one}]`,
-      filtered: [0, 'string'],
-      needs: ['uprobe'],
-      options: ONE_LINK,
-    },
-    'uprobe.multi': {
-      kind: 'uprobes',
-      hook: `${path}, symbols: [${two}]`,
-      filtered: [0, 'string'],
-      needs: ['uprobe', 'uprobe_multi'],
-    },
-    usdt: { kind: 'usdts', hook: `${path}, provider: polytrace, name: features`, needs: ['uprobe', 'attach_cookie'] },
-  };
-}
+const MECHANISM_CHECKS: Readonly<Record<AttachMechanism, MechanismCheck>> = {
+  raw_tracepoint: { kind: 'tracepoints', hook: `${EXEC}, raw: true`, filtered: [2, 'linux_binprm'], needs: [] },
+  tracepoint: { kind: 'tracepoints', hook: EXEC, filtered: [4, 'data_loc'], needs: ['tracepoint'] },
+  fentry: { kind: 'fentries', hook: CHECK, filtered: [0, 'linux_binprm'], needs: ['fentry'] },
+  fmod_ret: {
+    kind: 'fentries',
+    hook: CHECK,
+    filtered: [0, 'linux_binprm'],
+    needs: ['fentry', 'fmod_ret'],
+    // mode monitor, because the tracer does not allow enforcement
+    options: '{ name: policy-mode, value: monitor }',
+    actions: '{ action: Override, argError: -1 }',
+  },
+  kprobe: { kind: 'kprobes', hook: CHECK, filtered: [0, 'linux_binprm'], needs: ['kprobe'] },
+  'kprobe.multi': {
+    kind: 'kprobes',
+    hook: 'call: "list:checks", syscall: false',
+    filtered: [0, 'linux_binprm'],
+    needs: ['kprobe', 'kprobe_multi'],
+    lists: '{ name: checks, values: [security_bprm_check, security_bprm_committed_creds] }',
+  },
+  lsm: { kind: 'lsmhooks', hook: 'hook: bprm_check_security', filtered: [0, 'linux_binprm'], needs: ['lsm'] },
+  uprobe: {
+    kind: 'uprobes',
+    hook: inAddon('symbols: [napi_register_module_v1]'),
+    filtered: [0, 'string'],
+    needs: ['uprobe'],
+    options: ONE_LINK,
+  },
+  'uprobe.multi': {
+    kind: 'uprobes',
+    hook: inAddon('symbols: [napi_register_module_v1, node_api_module_get_api_version_v1]'),
+    filtered: [0, 'string'],
+    needs: ['uprobe', 'uprobe_multi'],
+  },
+  usdt: { kind: 'usdts', hook: inAddon('provider: polytrace, name: features'), needs: ['uprobe', 'attach_cookie'] },
+};
 
 function formatPolicy({ kind, hook, filtered, lists, options, actions }: MechanismCheck): string {
   const matchActions = actions === undefined ? '' : `, matchActions: [${actions}]`;
@@ -78,7 +77,8 @@ function formatPolicy({ kind, hook, filtered, lists, options, actions }: Mechani
     ...(lists === undefined ? [] : [`lists: [${lists}]`]),
     ...(options === undefined ? [] : [`options: [${options}]`]),
   ];
-  const spec = [`${kind}: [{ ${hook}${values} }]`, ...more].join(', ');
+  const place = typeof hook === 'string' ? hook : hook();
+  const spec = [`${kind}: [{ ${place}${values} }]`, ...more].join(', ');
   return `{ apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: { name: preflight }, spec: { ${spec} } }`;
 }
 
@@ -115,7 +115,7 @@ async function tryMechanisms(
   const { features } = preflight();
   const isAvailable = (name: PreflightFeature['name']): boolean => features.some((f) => f.available && f.name === name);
   const result: AttachMechanism[] = [];
-  for (const [mechanism, check] of Object.entries(mechanismChecks()) as [AttachMechanism, MechanismCheck][]) {
+  for (const [mechanism, check] of Object.entries(MECHANISM_CHECKS) as [AttachMechanism, MechanismCheck][]) {
     if (!check.needs.every(isAvailable)) continue;
     try {
       await tracer.addPolicy({ yaml: formatPolicy(check) });
@@ -147,7 +147,6 @@ const ALTERNATIVES: Readonly<Partial<Record<HookKind, readonly [kind: HookKind, 
 };
 
 function summarizeResult(running: ReadonlySet<AttachMechanism>): Pick<TracingCheck, 'hooks' | 'ways' | 'remedies'> {
-  const checks = mechanismChecks();
   const kinds = Object.entries(KIND_MECHANISMS) as [HookKind, readonly AttachMechanism[]][];
   const hooks = Object.fromEntries(
     kinds.map(([kind, mechanisms]) => [kind, mechanisms.some((mechanism) => running.has(mechanism))]),
@@ -156,14 +155,14 @@ function summarizeResult(running: ReadonlySet<AttachMechanism>): Pick<TracingChe
     .filter(([kind]) => hooks[kind] === false)
     .map(([kind, mechanisms]) => {
       const [instead, text] = ALTERNATIVES[kind] ?? [];
-      const needs = formatMissing(mechanisms.flatMap((mechanism) => checks[mechanism].needs));
+      const needs = formatMissing(mechanisms.flatMap((mechanism) => MECHANISM_CHECKS[mechanism].needs));
       return [kind, instead !== undefined && hooks[instead] === true ? `${needs}; or ${text}` : needs];
     });
   return {
     hooks: hooks as TracingCheck['hooks'],
     remedies: Object.fromEntries(remedies) as TracingCheck['remedies'],
     ways: Object.fromEntries(
-      Object.keys(checks).map((mechanism) => [mechanism, running.has(mechanism as AttachMechanism)]),
+      Object.keys(MECHANISM_CHECKS).map((mechanism) => [mechanism, running.has(mechanism as AttachMechanism)]),
     ) as TracingCheck['ways'],
   };
 }

@@ -53,13 +53,13 @@ describe('polytrace as a process', () => {
     clearInterval(again);
   });
 
-  it('exits with 0 and prints no error when its reader exits', async () => {
+  it('exits with 141 and prints no error when its reader exits', async () => {
     startCommand('endless');
     const stderr = collectOutput(child.stderr);
     const exited = once(child, 'close');
     await once(child.stdout, 'data');
     child.stdout.destroy();
-    assert.deepEqual(await exited, [0, null]);
+    assert.deepEqual(await exited, [141, null]);
     assert.match(stderr.text, /^ready[^\n]*\n$/);
   });
 

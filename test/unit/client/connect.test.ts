@@ -1,6 +1,8 @@
 /** A connection to an agent: the events, policies, errors and losses that a tracer has. */
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as published from 'polytrace';
@@ -39,9 +41,11 @@ const USUAL = { optimize: true, cachePaths: true };
 class MemoryTracer {
   readonly loaded = new Map<string, PolicyStatus>();
   readonly calls: string[] = [];
+  onLoad: () => void = () => undefined;
 
   #load(call: string, { name }: Policy, { mode = 'enforce' }: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.calls.push(`${call} ${name} ${mode}`);
+    this.onLoad();
     const counts = { matched: 7, posted: 6, suppressed: 1, enforced: 0, lost: 2, memory: 4096 };
     const status: PolicyStatus = {
       name,
@@ -239,6 +243,56 @@ describe('connect', () => {
     );
     await connection.removePolicy('files');
     assert.deepEqual(await connection.policies(), []);
+  });
+
+  describe('with a signal', () => {
+    const reason = new Error('no longer needed');
+    const aborted = { name: 'AbortError', code: 'ABORT_ERR', cause: reason };
+
+    it('connect: aborted before and while it waits; afterwards nothing happens', async () => {
+      await assert.rejects(connect(server.address, { signal: AbortSignal.abort(reason) }), aborted);
+      await assert.rejects(connect(server.address, { signal: {} as AbortSignal }), { code: 'BAD_OPTION' });
+      // it accepts connections and never answers
+      const silent = createServer();
+      const path = join(server.folder, 'silent.sock');
+      await new Promise<void>((resolve) => silent.listen(path, resolve));
+      const waiting = new AbortController();
+      const connected = connect(`unix://${path}`, { signal: waiting.signal });
+      silent.once('connection', (socket) => {
+        socket.unref();
+        waiting.abort(reason);
+      });
+      await assert.rejects(connected, aborted);
+      silent.close();
+
+      const later = new AbortController();
+      const other = await connect(server.address, { signal: later.signal });
+      for (const { signal } of [waiting, later]) assert.deepEqual(getEventListeners(signal, 'abort'), []);
+      later.abort();
+      assert.deepEqual(await other.policies(), []);
+      await other.close();
+    });
+
+    it('addPolicy: aborted before, and while the agent loads: it is removed again', async () => {
+      await assert.rejects(connection.addPolicy({ yaml: POLICY }, { signal: AbortSignal.abort(reason) }), aborted);
+      assert.deepEqual(tracer.calls, []);
+      const controller = new AbortController();
+      tracer.onLoad = () => controller.abort(reason);
+      await assert.rejects(connection.addPolicy({ yaml: POLICY }, { signal: controller.signal }), aborted);
+      assert.deepEqual([tracer.calls, [...tracer.loaded]], [['add files enforce'], []]);
+      assert.deepEqual(getEventListeners(controller.signal, 'abort'), []);
+    });
+
+    it('replacePolicy: aborted before the agent is asked, or too late', async () => {
+      await connection.addPolicy({ yaml: POLICY });
+      const early = { signal: AbortSignal.abort(reason), mode: 'monitor' } as const;
+      await assert.rejects(connection.replacePolicy({ yaml: POLICY }, early), aborted);
+      assert.equal(tracer.loaded.get('files')?.mode, 'enforce');
+      const controller = new AbortController();
+      tracer.onLoad = () => controller.abort(reason);
+      await connection.replacePolicy({ yaml: POLICY }, { signal: controller.signal, mode: 'monitor' });
+      assert.equal(tracer.loaded.get('files')?.mode, 'monitor');
+    });
   });
 
   it('accepts a policy of definePolicy', async () => {
