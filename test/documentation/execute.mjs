@@ -8,7 +8,8 @@ import { matchLines, readBlocks, readTranscript, splitStatements } from './block
 import { Terminals } from './terminals.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const COMMAND_MS = 240_000;
+/** The guest is emulated. On a busy machine, a container with the agent needs some minutes there. */
+const COMMAND_MS = 480_000;
 const OUTPUT_MS = 60_000;
 
 const isComplete = (script) => spawnSync('bash', ['-n'], { input: script }).status === 0;

@@ -9,6 +9,9 @@ import { join } from 'node:path';
 /** A line of a program that goes on until somebody ends it. */
 const READY = /^ready\b|^http:\/\/|^\[[\d:.]+\] INFO: ready\b/;
 
+/** Lines of a command that hangs, in its error. */
+const SHOWN_LINES = 20;
+
 /** Collects the lines of a stream. Somebody can wait for one of them. */
 class Lines {
   all = [];
@@ -134,7 +137,10 @@ export class Terminals {
     const end = `end of command ${++this.#commands}: `;
     this.#second.stdin.write(`${command}\nstatus=$?; echo; echo "${end}$status"\n`);
     const last = await this.#secondLines.waitFor((lines) => lines.find((line) => line.startsWith(end)), ms);
-    if (last === undefined) throw new Error(`second# ${command}: did not end in ${ms / 1000} s`);
+    if (last === undefined) {
+      const shown = this.#secondLines.all.slice(from).slice(-SHOWN_LINES);
+      throw new Error(`second# ${command}: did not end in ${ms / 1000} s:\n${shown.join('\n')}`);
+    }
     const printed = this.#secondLines.all.slice(from, this.#secondLines.all.indexOf(last) - 1);
     return {
       status: Number(last.slice(end.length)),
