@@ -156,6 +156,37 @@ describe('policy: the table of the language', () => {
   });
 });
 
+describe('policy: the enumerations of the language', () => {
+  it('have every value of the resource', function () {
+    const rows = readFacts();
+    if (rows === undefined) return this.skip();
+    const enums = new Map<string, readonly string[]>();
+    collectEnums(policyShape, '', enums);
+    const known = rows.flatMap(([path = '', , , constraints = '']) => {
+      const values = /enum=([^;]*)/.exec(constraints)?.[1]?.split('|') ?? [];
+      return values.length === 0 ? [] : [{ path, values, own: enums.get(path) ?? [] }];
+    });
+    assert.ok(known.length > 30);
+    for (const { path, values, own } of known) {
+      assert.deepEqual(
+        values.filter((value) => !own.includes(value)),
+        [],
+        path,
+      );
+    }
+  });
+});
+
+function collectEnums(shape: Shape, path: string, found: Map<string, readonly string[]>): void {
+  if (shape.kind === 'text' && shape.enum !== undefined) found.set(path, shape.enum);
+  if (shape.kind === 'map') collectEnums(shape.of, `${path}{key}`, found);
+  if (shape.kind === 'list') collectEnums(shape.of, `${path}[]`, found);
+  if (shape.kind !== 'object') return;
+  for (const [name, field] of Object.entries(shape.fields)) {
+    collectEnums(field.shape, path === '' ? name : `${path}.${name}`, found);
+  }
+}
+
 function collectFields(shape: Shape, path: string, found: Map<string, string>): void {
   const addField = (name: string, inner: Shape, required: boolean): void => {
     const type =
