@@ -281,7 +281,10 @@ declare abstract class HookEvent extends ProcessEvent {
   get policyName(): string;
   /** Values of the arguments, in the order of the policy's `args`. Arguments of type `nop` are left out. */
   get args(): readonly HookArgument[];
-  /** The last of `actions` that changed something; `post` when none did. */
+  /**
+   * The last of `actions` that changed something, or would have changed something in mode `monitor`. `post` when there
+   * is none.
+   */
   get action(): PerformedAction['action'];
   /** Actions that the selector performed, or would have performed in mode `monitor`, in the order of the policy. */
   get actions(): readonly PerformedAction[];

@@ -10,8 +10,8 @@ export interface CompactOptions {
   readonly capabilities?: boolean;
   /**
    * Format of hooks whose function has no format of its own in Tetragon. `detailed` (the default) shows the first
-   * values, and after `#` the message of the hook or the name of the policy. `tetragon` shows the same as Tetragon: of
-   * another kernel function only the name, as `❓ syscall`. All other lines are the same in both styles.
+   * values, and after `#` the message of the hook or the name of the policy. `tetragon` shows the same as Tetragon: only
+   * names, such as `❓ syscall` and the function. All other lines are the same in both styles.
    */
   readonly style?: 'detailed' | 'tetragon';
   /**

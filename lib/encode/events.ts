@@ -155,7 +155,8 @@ export class EventEncoder {
         w.ulong(UPROBE.refCtrOffset, event.refCtrOffset);
         w.ulong(UPROBE.offset, event.address ?? event.offset);
         if (event.return !== undefined) this.#writeReturn(w, UPROBE.return, event, event.return);
-        this.#writeHookFields(w, event, UPROBE);
+        // The return value is also the last argument.
+        this.#writeHookFields(w, event, UPROBE, event.return === undefined ? [] : [event.return]);
         w.string(UPROBE.symbol, event.symbol);
         w.string(UPROBE.path, event.path);
         this.#writeProcesses(w, event, UPROBE);
@@ -198,11 +199,13 @@ export class EventEncoder {
     w: Writer,
     event: HookEvent,
     tags: typeof TRACEPOINT | typeof LSM | typeof UPROBE | typeof USDT,
+    moreArgs: readonly HookArgument[] = [],
   ): void {
     w.strings(tags.tags, event.tags);
     if (event.message !== undefined) w.string(tags.message, event.message);
     this.#writeHook(w, event, tags);
-    this.#writeArguments(w, tags.args, event, 'args', event.args);
+    const args = moreArgs.length === 0 ? event.args : [...event.args, ...moreArgs];
+    this.#writeArguments(w, tags.args, event, 'args', args);
   }
 
   #writeHook(

@@ -169,13 +169,15 @@ function actionOutcome(flags: number, done: number): 'done' | 'monitored' | 'pro
   return (flags & done) !== 0 ? 'done' : 'failed';
 }
 
-/** The last action that changed something or started a request; Post if there is none. */
+/**
+ * The last action that changed something or started a request, or that mode `monitor` withheld. Post if there is none.
+ */
 export function mainAction(actions: readonly PerformedAction[]): PerformedAction['action'] {
-  return actions.findLast(isDone)?.action ?? 'post';
+  return actions.findLast(isNamed)?.action ?? 'post';
 }
 
-function isDone(action: PerformedAction): boolean {
-  if ('outcome' in action) return action.outcome === 'done' || action.outcome === 'started';
+function isNamed(action: PerformedAction): boolean {
+  if ('outcome' in action) return ['done', 'started', 'monitored'].includes(action.outcome);
   switch (action.action) {
     case 'trackSock':
     case 'untrackSock':

@@ -111,7 +111,8 @@ function lineParts(
   { redact, style = 'detailed', reason = true }: LinePartsOptions,
 ): LineParts {
   const formatLong = reason ? formatHook : formatHookValues;
-  const formatStyled = style === 'detailed' ? formatLong : formatHookShort;
+  const short = style === 'tetragon' ? tetragonLineParts(event) : undefined;
+  if (short !== undefined) return short;
   switch (event.type) {
     case 'process_exec':
       return { emoji: '🚀', label: 'process', color: 'green', detail: formatArguments(event.process, redact) };
@@ -124,26 +125,55 @@ function lineParts(
       const summary = summarizeCall(event.functionName, event.args);
       if (summary !== undefined)
         return { emoji: summary.emoji, label: summary.label, color: 'blue', detail: summary.detail };
-      const label = style === 'tetragon' || isSystemCall(event.functionName) ? 'syscall' : 'kprobe';
-      const detail = style === 'tetragon' ? quoteUnsafe(event.functionName) : formatLong(event.functionName, event);
-      return { emoji: '❓', label, color: 'blue', detail };
+      const label = isSystemCall(event.functionName) ? 'syscall' : 'kprobe';
+      return { emoji: '❓', label, color: 'blue', detail: formatLong(event.functionName, event) };
     }
     case 'process_lsm':
-      return { emoji: '🔒', label: 'lsm', color: 'blue', detail: formatStyled(event.functionName, event) };
+      return { emoji: '🔒', label: 'lsm', color: 'blue', detail: formatLong(event.functionName, event) };
     case 'process_loader': {
       const parts = [event.buildId ?? '', quoteUnsafe(event.path)].filter((word) => word !== '');
       return { emoji: '🧬', label: 'loader', color: 'blue', detail: parts.join(' ') };
     }
     case 'process_uprobe':
-      return { emoji: '🧷', label: 'uprobe', color: 'blue', detail: formatStyled(uprobeName(event), event) };
+      return { emoji: '🧷', label: 'uprobe', color: 'blue', detail: formatLong(uprobeName(event), event) };
     case 'process_usdt': {
-      const detail = `${quoteUnsafe(event.path)} ${quoteUnsafe(event.provider)} ${formatStyled(event.name, event)}`;
+      const detail = `${quoteUnsafe(event.path)} ${quoteUnsafe(event.provider)} ${formatLong(event.name, event)}`;
       return { emoji: '🕵️', label: 'usdt', color: 'blue', detail };
     }
     case 'process_tracepoint': {
-      const detail = formatStyled(`${event.subsystem}/${event.event}`, event);
+      const detail = formatLong(`${event.subsystem}/${event.event}`, event);
       return { emoji: '📍', label: 'tracepoint', color: 'blue', detail };
     }
+  }
+}
+
+/** The lines of Tetragon for hooks that have no line of their own; undefined for all other events. */
+function tetragonLineParts(event: PlainProcessEvent): LineParts | undefined {
+  const parts = (emoji: string, label: string, ...names: readonly string[]): LineParts => ({
+    emoji,
+    label,
+    color: 'blue',
+    detail: names.filter((name) => name !== '').map(quoteUnsafe).join(' '),
+  });
+  switch (event.type) {
+    case 'process_kprobe':
+      if (summarizeCall(event.functionName, event.args) !== undefined) return undefined;
+      return parts('❓', 'syscall', event.functionName);
+    case 'process_lsm':
+      return parts('🔒', 'LSM', event.functionName);
+    case 'process_uprobe':
+      return parts('🕵️', 'uprobe', event.path, event.symbol);
+    case 'process_usdt':
+      return parts('🕵️', 'usdt', event.path, event.provider, event.name);
+    case 'process_tracepoint': {
+      const isSystemCallEntry = event.subsystem === 'raw_syscalls' && event.event === 'sys_enter';
+      if (isSystemCallEntry) return parts('☎', 'syscall', formatFirstValue(event.args));
+      return parts('⁉️', 'tracepoint', event.subsystem, event.event);
+    }
+    case 'process_exec':
+    case 'process_exit':
+    case 'process_loader':
+      return undefined;
   }
 }
 
@@ -160,10 +190,6 @@ function formatHookValues(name: string, event: PlainHookEvent): string {
 
 function reportReason({ message = '', policyName }: Pick<PlainHookEvent, 'message' | 'policyName'>): string {
   return message === '' ? policyName : message;
-}
-
-function formatHookShort(name: string, { args }: PlainHookEvent): string {
-  return joinNonEmpty(quoteUnsafe(name), formatFirstValue(args));
 }
 
 function formatWho({ process, parent }: PlainProcessEvent): string {

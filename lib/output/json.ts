@@ -156,7 +156,9 @@ function lsmPart(event: PlainOf<ProcessLsmEvent>): string {
 }
 
 function uprobePart(event: PlainOf<ProcessUprobeEvent>): string {
-  let text = `,"path":${quoteJson(event.path)}${stringField('symbol', event.symbol)}${argsPart(event)}`;
+  // As in Tetragon, which has no member `return`, the return value is the last argument, too.
+  const args = event.return === undefined ? event.args : [...event.args, event.return];
+  let text = `,"path":${quoteJson(event.path)}${stringField('symbol', event.symbol)}${argsPart({ args })}`;
   if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
   text += longField('offset', event.address ?? event.offset) + longField('ref_ctr_offset', event.refCtrOffset);
   text += endPart(event);
@@ -177,7 +179,7 @@ type PlainHookEvent =
   | PlainOf<ProcessUprobeEvent>
   | PlainOf<ProcessUsdtEvent>;
 
-function argsPart({ args }: PlainHookEvent): string {
+function argsPart({ args }: Pick<PlainHookEvent, 'args'>): string {
   const [first] = args;
   if (first === undefined) return '';
   let text = `,"args":[${argumentJson(first)}`;

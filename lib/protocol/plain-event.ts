@@ -77,11 +77,13 @@ export function toPlainEvent(response: GetEventsResponse) {
     }
     case 'processUprobe': {
       const { path, symbol, offset, address, refCtrOffset } = event.value;
+      // The return value is also the last argument.
+      const args = event.value.return === undefined ? event.value.args : event.value.args.slice(0, -1);
       const location = address === undefined ? { offset } : { offset: 0n, address };
       return {
         ...base,
         type: 'process_uprobe' as const,
-        ...toHookView(event.value),
+        ...toHookView({ ...event.value, args }),
         path,
         symbol,
         refCtrOffset,

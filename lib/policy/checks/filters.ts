@@ -214,7 +214,7 @@ function reportMissingArg(
   }
   // The walker has reported args, or one of them, that are wrong.
   if (positions.isIncomplete(args) || (args.length === 0 && positions.hasField(data, where))) return;
-  const position = filter.args?.[0];
+  const position = filter.args?.[0] ?? (where === 'data' ? (filter.index ?? 0) : undefined);
   const known = args.flatMap((arg) => (arg.index === undefined ? [] : [String(arg.index)]));
   const hint =
     known.length === 0
@@ -222,7 +222,13 @@ function reportMissingArg(
       : `the hook's ${where} have index ${known.join(', ')}`;
   if (position !== undefined) {
     const message = `there is no position ${position} in the ${args.length} ${where} of the hook`;
-    report.add('INDEX_WITHOUT_ARG', positions.value(filter, 'args'), message, 'positions count from 0');
+    const field = filter.args === undefined ? 'index' : 'args';
+    report.add(
+      'INDEX_WITHOUT_ARG',
+      positions.value(filter, field),
+      message,
+      args.length === 0 ? hint : 'positions count from 0',
+    );
     return;
   }
   // The walker has reported an argument with a wrong index.

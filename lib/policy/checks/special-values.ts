@@ -176,7 +176,14 @@ function checkRange(value: string, type: ArgTypeName, span: Span, report: Report
     );
     return;
   }
-  for (const end of value.split(':')) checkNumberValue(end, type, span, report, typeRange(ARG_TYPES[type]));
+  const { minimum, maximum } = typeRange(ARG_TYPES[type]);
+  if (range.minimum <= maximum && range.maximum >= minimum) return; // the compiler cuts the rest
+  report.add(
+    'VALUE_OUT_OF_RANGE',
+    span,
+    `the range ${quote(value)} has no number of type ${type}: these are from ${minimum} to ${maximum}`,
+    'correct the range, or the type of the argument',
+  );
 }
 
 /** Checks the name of a capability, its number, or the mask of a set of capabilities. */

@@ -6,7 +6,7 @@ import { capabilityNumber } from '../../names/capabilities.js';
 import { SYSCALL_COMPAT } from '../../names/syscalls.js';
 import { parseValueRanges } from '../model/numbers.js';
 import { quote } from '../parse/report.js';
-import { parseInteger, toUnsigned64, wrapToType, type Range } from '../model/values.js';
+import { limitToType, parseInteger, toUnsigned64, wrapToType, type Range } from '../model/values.js';
 import { ARG_TYPES, type ArgTypeName, type NumberOperator, type TypeFacts } from '../language/vocabulary.js';
 import { baseOperator, isNegatedClause, type Clause, type Context } from './filters.js';
 import { makeEqualTest, makeIntGroups, makeRangeTests, type IntComparison, type IntClause } from './groups.js';
@@ -106,17 +106,13 @@ function parseAcceptedRanges(clause: Clause, type: ArgTypeName, context: Context
         const message = `the list ${quote(value)} has system calls of 32-bit programs, which the type ${type} cannot tell from 64-bit ones`;
         report.add('SYSCALL_UNKNOWN', span, message, 'read the value as syscall64');
       }
-      return ranges.map((range) =>
-        range.minimum === range.maximum ? makeSingleRange(wrapToType(facts, range.minimum)) : range,
-      );
+      return ranges.map((range) => limitToType(facts, range));
     }
     const message = `${quote(value)} is not a system call of ${architecture}, or is a list that contains one that is not`;
     report.add('SYSCALL_UNKNOWN', span, message, 'remove it on this architecture');
     return [];
   });
 }
-
-const makeSingleRange = (number: bigint): Range => ({ minimum: number, maximum: number });
 
 function isCompatSyscall({ minimum }: Range): boolean {
   return (minimum & SYSCALL_COMPAT) !== 0n;

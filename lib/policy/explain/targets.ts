@@ -1,10 +1,11 @@
 /** Describes the target of a hook, and the mechanism that attaches it. */
 import type { KernelInfo } from '../../../types/kernel.js';
+import { SIZED_TYPES } from '../../names/arg-types.js';
 import { formatHex } from '../../names/attach-points.js';
 import { syscallFunctionNames } from '../../names/syscall-functions.js';
 import type { Analysis } from '../analyse.js';
 import { expandCall, findList, isGeneratedList, listName } from '../model/lists.js';
-import type { Hook, HookData } from '../model/model.js';
+import type { ArgData, Hook, HookData } from '../model/model.js';
 import { formatValues } from './phrases.js';
 
 /** Describes what the hook traces. */
@@ -73,11 +74,18 @@ function describeFunctionMechanism(
   const calls = expandCall(policy, call, syscall);
   const [only] = calls;
   if (kind === 'kprobes' && list !== undefined && (isGeneratedList(list) || calls.length > 1)) return LIST_MECHANISM;
-  const how = describeProbes(kind === 'fentries', data.return === true);
+  const how = describeProbes(kind === 'fentries', hasReturnProbe(data));
   if (kernel === undefined || only === undefined || calls.length > 1) return how;
   const names = only.syscall ? [...syscallFunctionNames(only.name), only.name] : [only.name];
   const found = names.find((name) => kernel.function(name) !== undefined);
   return found === undefined ? `${how}; ${kernel.name} has no ${only.name}` : `${how}; ${found} of ${kernel.name}`;
+}
+
+/** True if something is read when the function returns. */
+function hasReturnProbe({ return: returns, args = [], data = [] }: HookData): boolean {
+  const isReadAtReturn = ({ type, sizeArgIndex, returnCopy }: ArgData): boolean =>
+    returnCopy === true || (type !== undefined && SIZED_TYPES.has(type) && sizeArgIndex === undefined);
+  return returns === true || [...args, ...data].some(isReadAtReturn);
 }
 
 const LIST_MECHANISM = 'one program for all: kprobe.multi if the kernel has it, else a kprobe for each';

@@ -30,13 +30,22 @@ export function findFieldAccess(field: TracepointField, type: ArgTypeName): Fiel
       return isPointer(field) && /\bchar ?\*$/.test(field.type) ? { at: 'pointer', width: 0 } : undefined;
     case 'number':
       if (argType(type).pointed === true) return isPointer(field) ? { at: 'pointer', width: 0 } : undefined;
-      return isNumberField(field) ? { at: 'value', width: field.size } : undefined;
+      return numberAccess(field);
     case 'bytes':
     case 'iovecs':
       return isPointer(field) ? { at: 'pointer', width: 0 } : undefined;
     case 'struct':
       return isPointer(field) && pointsToStruct(field, type) ? { at: 'pointer', width: 0 } : undefined;
   }
+}
+
+/** Of an array of numbers, such as the parameters of raw_syscalls/sys_enter, the first one is read. */
+function numberAccess(field: TracepointField): FieldAccess | undefined {
+  const [, count] =
+    /^(?:const )?(?:(?:un)?signed )?(?:long|int|short|[us](?:8|16|32|64)) ?\[(\d+)\]$/.exec(field.type) ?? [];
+  const width = count === undefined ? field.size : field.size / Number(count);
+  const isNumber = count === undefined ? isNumberField(field) : NUMBER_WIDTHS.includes(width);
+  return isNumber ? { at: 'value', width } : undefined;
 }
 
 /** True for a pointer too, because its address can be read as a number. */
@@ -64,7 +73,8 @@ export function argTypeForField(field: TracepointField, isBuffer = false): ArgTy
   if (STRING_LOCATION.test(field.type) || CHARACTERS.test(field.type) || /\bchar ?\*$/.test(field.type))
     return 'string';
   if (isPointer(field)) return argTypeForStruct(pointedStruct(field) ?? '');
-  return isNumberField(field) ? argTypeForInteger(field.size, field.signed === true) : undefined;
+  const number = numberAccess(field);
+  return number === undefined ? undefined : argTypeForInteger(number.width, field.signed === true);
 }
 
 /** The hint which type to use instead. */

@@ -5,7 +5,7 @@ import { quote, type Report } from '../parse/report.js';
 import { argType, readFacts, type ArgTypeName } from '../language/vocabulary.js';
 import { fieldStart, isFailure, resolveSteps, startType, type ResolveStart } from './resolve.js';
 import { formatType } from './format-type.js';
-import { isCapabilities, isCharacter, argTypeForBtf } from './value-types.js';
+import { isCapabilities, isCharacter, argTypeForBtf, unwrapNumber } from './value-types.js';
 
 /** True if there are filters on the argument, and none of them excludes values. */
 export type HasOnlyPositiveFilters = (arg: ArgData) => boolean;
@@ -173,7 +173,7 @@ function canReadAs(type: TypeInfo, name: ArgTypeName): boolean {
       return true;
     case 'number':
       if (pointed) return isCapabilities(type) || isPointerTo(type, isCapabilities);
-      return type.kind === 'int' || type.kind === 'enum' || type.kind === 'pointer';
+      return ['int', 'enum', 'pointer'].includes(unwrapNumber(type).kind);
     case 'characters':
       return isStringType(type);
     case 'location':

@@ -7,6 +7,7 @@ import { findNearestName } from '../parse/nearest-name.js';
 import { quote } from '../parse/report.js';
 import { pointedStruct } from './fields.js';
 import { formatType } from './format-type.js';
+import { unwrapNumber } from './value-types.js';
 
 /** One step adds `offset` to the address. With `follow`, it then reads the pointer at that address. */
 interface ResolveStep {
@@ -167,7 +168,7 @@ class MemberWalk {
   }
 
   finish(): ResolvedPath | ResolveFailure {
-    const { kind, size, signed } = this.#type;
+    const { kind, size, signed } = unwrapNumber(this.#type);
     const steps = this.#offset === 0 ? this.#steps : [...this.#steps, { offset: this.#offset, follow: false }];
     if (steps.length > RESOLVE_STEPS_MAX || steps.some(({ offset }) => offset >= 2 ** 32)) {
       const message = `${this.#currentName} is more than ${RESOLVE_STEPS_MAX} pointers away`;

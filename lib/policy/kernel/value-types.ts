@@ -3,7 +3,8 @@ import type { TypeInfo } from '../../../types/kernel.js';
 import { argTypeForStruct, type ArgTypeName } from '../../names/arg-types.js';
 
 /** Undefined if no argument type can read the value. `isBuffer`: the size of the memory behind the pointer is known. */
-export function argTypeForBtf(type: TypeInfo, isBuffer = false): ArgTypeName | undefined {
+export function argTypeForBtf(outer: TypeInfo, isBuffer = false): ArgTypeName | undefined {
+  const type = isCapabilities(outer) ? outer : unwrapNumber(outer);
   switch (type.kind) {
     case 'int':
     case 'enum':
@@ -26,6 +27,14 @@ export function argTypeForBtf(type: TypeInfo, isBuffer = false): ArgTypeName | u
     case 'other':
       return argTypeForObject(type);
   }
+}
+
+/** The number that a struct consists of, such as kuid_t and kgid_t; any other type is returned as it is. */
+export function unwrapNumber(type: TypeInfo): TypeInfo {
+  if (type.kind !== 'struct' || type.size > 8) return type;
+  const [only, ...others] = type.members();
+  const isNumber = only !== undefined && others.length === 0 && (only.type.kind === 'int' || only.type.kind === 'enum');
+  return isNumber && only.type.size === type.size ? only.type : type;
 }
 
 export function isCharacter({ kind, size }: TypeInfo): boolean {

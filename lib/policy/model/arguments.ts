@@ -17,9 +17,14 @@ export function findFilteredArg(hook: Hook, values: readonly ArgData[], filter: 
   return findValue(values, filter, hook.kind === 'tracepoints');
 }
 
-/** Finds the value that a filter of matchData compares. Its `index` can also be a position. */
-export function findFilteredData(data: readonly ArgData[], filter: ValueFilter): FilteredArg | undefined {
-  return findValue(data, filter, true);
+/** Finds the value that a filter of matchData compares. Its `index` is a position in `data`, like its `args`. */
+export function findFilteredData(
+  data: readonly ArgData[],
+  { index = 0, args = [] }: ValueFilter,
+): FilteredArg | undefined {
+  const position = args[0] ?? index;
+  const arg = data[position];
+  return arg === undefined ? undefined : { arg, position };
 }
 
 function findValue(values: readonly ArgData[], filter: ValueFilter, byPosition: boolean): FilteredArg | undefined {

@@ -1,6 +1,6 @@
 /** Sets of integers as sorted ranges: the numbers that pass a filter. */
 import type { ValueFilter } from './model.js';
-import { parseInteger, parseRange, typeRange, wrapToType, type Range } from './values.js';
+import { limitToType, parseInteger, parseRange, typeRange, wrapToType, type Range } from './values.js';
 import {
   isNegatedOperator,
   positiveOperator,
@@ -37,7 +37,8 @@ function valueInterval({ operator }: ValueFilter, value: string, full: Range, fa
     case 'InRange':
     case 'InMap': {
       const range = parseRange(value);
-      return range !== undefined && range.minimum <= range.maximum ? range : undefined;
+      const limited = range === undefined ? undefined : limitToType(facts, range);
+      return limited !== undefined && limited.minimum <= limited.maximum ? limited : undefined;
     }
     case 'Equal':
       return isInside ? { minimum: number, maximum: number } : undefined;

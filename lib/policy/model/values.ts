@@ -47,6 +47,16 @@ export function wrapToType(type: TypeFacts, number: bigint): bigint {
   return type.class === 'signed' ? BigInt.asIntN(type.bits ?? 64, number) : number;
 }
 
+/** Returns the numbers of the type in a range. A range of one number can also be a literal with its bits. */
+export function limitToType(type: TypeFacts, { minimum, maximum }: Range): Range {
+  if (minimum === maximum) return { minimum: wrapToType(type, minimum), maximum: wrapToType(type, maximum) };
+  const full = typeRange(type);
+  return {
+    minimum: minimum < full.minimum ? full.minimum : minimum,
+    maximum: maximum > full.maximum ? full.maximum : maximum,
+  };
+}
+
 /** Returns the two's complement of a number in 64 bits. */
 export function toUnsigned64(value: bigint): bigint {
   return BigInt.asUintN(64, value);

@@ -104,6 +104,7 @@ describe('events of each type', () => {
       ...common,
       ...attachPoint,
       data: [{ int_arg: 5 }],
+      args: [{ int_arg: 7 }],
       return: { int_arg: 7 },
     });
     assert.deepEqual(parseOwnFields(uprobeEvent([], { symbol: '', address: 0x401000n })), {
@@ -115,24 +116,19 @@ describe('events of each type', () => {
 
   it('in the style of Tetragon', () => {
     const { buildId: _, ...withoutId } = EXAMPLE_EVENTS.process_loader;
+    const entry = { ...tracepointEvent([CALL, intArgument(3, 1)], 'sys_enter'), subsystem: 'raw_syscalls' };
     const lines: readonly (readonly [PlainEvent, string])[] = [
-      [
-        tracepointEvent([stringArgument('/bin/a b', 4)]),
-        '📍 tracepoint node /usr/bin/cat sched/sched_process_exec "/bin/a b"',
-      ],
-      [tracepointEvent([CALL, intArgument(3, 1)], 'x'), '📍 tracepoint node /usr/bin/cat sched/x openat'],
-      [tracepointEvent([NAMELESS], 'x'), '📍 tracepoint node /usr/bin/cat sched/x 9999'],
-      [tracepointEvent([], 'x'), '📍 tracepoint node /usr/bin/cat sched/x'],
-      [
-        lsmEvent([fileArgument('/etc/shadow'), intArgument(3, 1)]),
-        '🔒 lsm     node /usr/bin/cat file_open /etc/shadow',
-      ],
+      [tracepointEvent([stringArgument('/bin/a b', 4)]), '⁉️ tracepoint node /usr/bin/cat sched sched_process_exec'],
+      [entry, '☎ syscall node /usr/bin/cat openat'],
+      [{ ...entry, args: [NAMELESS] }, '☎ syscall node /usr/bin/cat 9999'],
+      [lsmEvent([fileArgument('/etc/shadow'), intArgument(3, 1)]), '🔒 LSM     node /usr/bin/cat file_open'],
       [withoutId, '🧬 loader  node /usr/bin/cat "/lib/a b.so"'],
       [
         { ...lsmEvent([fileArgument('/etc/shadow')]), imaHash: 'sha256:00ff' },
-        '🔒 lsm     node /usr/bin/cat file_open /etc/shadow\n   sha256:00ff',
+        '🔒 LSM     node /usr/bin/cat file_open\n   sha256:00ff',
       ],
-      [uprobeEvent([stringArgument('x', 0)]), '🧷 uprobe  node /usr/bin/cat /bin/a:main x'],
+      [uprobeEvent([stringArgument('x', 0)]), '🕵️ uprobe  node /usr/bin/cat /bin/a main'],
+      [EXAMPLE_EVENTS.process_usdt, '🕵️ usdt    node /usr/bin/cat "/bin/a b" app reply'],
     ];
     for (const [event, line] of lines) assert.equal(formatCompact(event, { style: 'tetragon' }), line);
   });

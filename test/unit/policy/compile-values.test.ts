@@ -28,6 +28,11 @@ const listTests = ({ ints }: CompiledValue): unknown[] =>
   );
 
 describe('policy: numbers in tables and ranges', () => {
+  it('cuts ranges at the limits of the type, and reads a literal with the bits of a negative number', () => {
+    assert.deepEqual(listTests(compileArgument('uint8', filterYaml('InRange', '-5:300'))), [['range', 0n, 255n]]);
+    assert.deepEqual(listTests(compileArgument('int', filterYaml('InMap', '4294967295'))), [['equal', 2n ** 64n - 1n]]);
+  });
+
   it('compares up to eight values one by one, and looks up more in a table', () => {
     const eight = compileArgument('int', filterYaml('Equal', ...numbersBelow(8)));
     assert.equal(eight.intTable, undefined);
@@ -296,6 +301,17 @@ describe('policy: sources of values', () => {
       { source: 'pt_regs', resolve: 'di' },
     ]);
     assert.equal(hook.returnArg?.type, 'sock');
+  });
+
+  it('takes the index of matchData as a position, whatever the data have as index', () => {
+    const compileData = (index: number): readonly CompiledValue[] =>
+      compileHook(
+        kprobeYaml(
+          `call: f\ndata: [{index: 1, type: int, source: current_task, resolve: pid}, {index: 0, type: uint32, source: current_task, resolve: tgid}]\nselectors:\n- matchData: [{index: ${index}, operator: GT, values: ["5"]}]`,
+        ),
+      ).data;
+    assert.deepEqual([0, 1].map((index) => compileData(index).map(({ ints }) => ints.length)), [[1, 0], [0, 1]]); // prettier-ignore
+    assert.throws(() => compileData(2), PolicyError);
   });
 
   it('filters data and return values like args', () => {

@@ -226,6 +226,8 @@ describe('policy: corners', () => {
       explainPolicy(policyYaml(`fentries: [{call: f, syscall: false${more}}]`)).hooks[0]?.attach;
     assert.equal(explainAttach(''), 'fentry');
     assert.equal(explainAttach(', return: true, returnArg: {index: 0, type: int}'), 'fentry and fexit');
+    assert.equal(explainAttach(', args: [{index: 0, type: char_buf, sizeArgIndex: 2, returnCopy: true}]'), 'fentry and fexit'); // prettier-ignore
+    assert.equal(explainAttach(', args: [{index: 0, type: char_buf, sizeArgIndex: 2}]'), 'fentry');
   });
 
   it('explains default values', () => {

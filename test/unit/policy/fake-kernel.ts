@@ -26,7 +26,11 @@ const STRUCTS: Readonly<Record<string, string>> = {
   mm_struct: 'struct task_struct * owner',
   task_struct: 'struct task_struct * real_parent; char[] comm; int pid; struct fdtable files',
   fdtable: 'struct file *[] fd',
+  cred: 'kuid_t uid',
+  kuid_t: 'unsigned int val',
 };
+/** The sizes of structs that consist of one number. */
+const STRUCT_SIZES: Readonly<Record<string, number>> = { kuid_t: 4 };
 
 function parseType(text: string): TypeInfo {
   const base = {
@@ -43,7 +47,13 @@ function parseType(text: string): TypeInfo {
   const scalar = SCALARS[text];
   if (scalar !== undefined) return { ...base, ...scalar, name: text };
   const name = text.replace('struct ', '');
-  return { ...base, kind: 'struct', name, members: () => parseMembers(STRUCTS[name] ?? '') };
+  return {
+    ...base,
+    kind: 'struct',
+    name,
+    size: STRUCT_SIZES[name] ?? 0,
+    members: () => parseMembers(STRUCTS[name] ?? ''),
+  };
 }
 
 /** Members whose offsets are eight bytes apart. */
@@ -73,6 +83,7 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   __do_sys_openat: 'int (int dfd, char * filename, int flags, u16 mode)',
   __x64_sys_mount: 'int (struct pt_regs * regs)',
   not_probed: 'int (int a)',
+  security_path_chown: 'int (struct path * path, kuid_t uid, struct cred * cred)',
   makes_inode: 'struct inode * (void * anything)',
   reads: 'unsigned long (struct file * file, char * buffer, unsigned long count)',
   capset: 'int (struct kernel_cap_struct * effective, char *[] argv)',

@@ -265,6 +265,24 @@ const cases: readonly (readonly [string, string])[] = [
     lsmYaml('file_open', '{index: ⟦ARG_BEYOND_PROTOTYPE⟧1, type: int}'),
   ],
   ['a tracepoint', tracepointYaml('raw_syscalls', 'sys_enter', '{index: 4, type: int64}')],
+  [
+    'the first of the parameters of a system call',
+    tracepointYaml('raw_syscalls', 'sys_enter', '{index: 5, type: uint64}'),
+  ],
+  [
+    'a parameter of a system call is no text',
+    tracepointYaml('raw_syscalls', 'sys_enter', '{index: 5, type: ⟦ARG_TYPE_MISMATCH⟧string}'),
+  ],
+  [
+    'a user id',
+    kprobeYaml(
+      'call: security_path_chown\nsyscall: false\nargs: [{index: 1, type: uint32}, {index: 2, type: uint32, resolve: uid}]',
+    ),
+  ],
+  [
+    'a user id is no text',
+    kprobeYaml('call: security_path_chown\nsyscall: false\nargs: [{index: 1, type: ⟦ARG_TYPE_MISMATCH⟧string}]'),
+  ],
   ['a misspelt tracepoint', tracepointYaml('raw_syscalls', '⟦TRACEPOINT_UNKNOWN⟧sys_entr')],
   ['a misspelt group', tracepointYaml('⟦TRACEPOINT_UNKNOWN⟧raw_syscall', 'sys_enter')],
   [

@@ -63,7 +63,7 @@ const cases: readonly (readonly [string, string])[] = [
   ['an invalid range', intFilter('NotInRange', '⟦RANGE_INVALID⟧"9"')],
   [
     'a range beyond the type',
-    intFilter('InRange', '"⟦VALUE_OUT_OF_RANGE⟧0:99999999999"').replace(
+    intFilter('InRange', '"⟦VALUE_OUT_OF_RANGE⟧2147483648:99999999999"').replace(
       '"⟦VALUE_OUT_OF_RANGE⟧',
       '⟦VALUE_OUT_OF_RANGE⟧"',
     ),

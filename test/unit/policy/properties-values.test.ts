@@ -1,7 +1,7 @@
 /** Numbers, networks and substrings: the compiled tables and groups give the results that the policy describes. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { compilePolicy } from '../../../lib/policy/index.js';
+import { compilePolicy, validatePolicy } from '../../../lib/policy/index.js';
 import type {
   AddressPrefix,
   IntGroup,
@@ -17,18 +17,19 @@ interface Filter {
 }
 
 function compileFilteredValue(type: string, selectors: readonly (readonly Filter[])[]): CompiledValue {
+  const [arg] = compilePolicy(filtersYaml(type, selectors)).hooks[0]?.args ?? [];
+  assert.ok(arg);
+  return arg;
+}
+
+function filtersYaml(type: string, selectors: readonly (readonly Filter[])[]): string {
   const lists = selectors.map((filters) => {
     const texts = filters.map(
       ({ operator, values }) => `  - {index: 0, operator: ${operator}, values: ${JSON.stringify(values)}}`,
     );
     return `- matchArgs:\n${texts.join('\n')}`;
   });
-  const yaml = kprobeYaml(
-    `call: f\nsyscall: false\nargs: [{index: 0, type: ${type}}]\nselectors:\n${lists.join('\n')}`,
-  );
-  const [arg] = compilePolicy(yaml).hooks[0]?.args ?? [];
-  assert.ok(arg);
-  return arg;
+  return kprobeYaml(`call: f\nsyscall: false\nargs: [{index: 0, type: ${type}}]\nselectors:\n${lists.join('\n')}`);
 }
 
 /** The selectors that match, computed from the policy itself. */
@@ -118,6 +119,36 @@ describe('policy: properties of values', function () {
       }),
       { numRuns: 400 },
     );
+  });
+
+  it('says that a selector never matches only if no number passes, also for literals with the bits of a number', () => {
+    const number = fc
+      .oneof(fc.integer({ min: -128, max: 255 }), fc.constantFrom(-128, -1, 0, 127, 128, 255))
+      .map(String);
+    const range = fc.tuple(fc.integer({ min: -300, max: 127 }), fc.nat(300)).map(([from, size]) => `${from}:${from + size}`); // prettier-ignore
+    const filter = fc.oneof(
+      fc.record({ operator: fc.constantFrom('Equal', 'NotEqual', 'GT', 'LT'), values: shortArray(number, 3) }),
+      fc.record({ operator: fc.constantFrom('InMap', 'NotInMap'), values: shortArray(fc.oneof(number, range), 3) }),
+      fc.record({ operator: fc.constantFrom('InRange', 'NotInRange'), values: shortArray(range, 2) }),
+    );
+    const bytes = Array.from({ length: 256 }, (_, i) => BigInt.asUintN(64, BigInt(i - 128)));
+    let never = 0;
+    fc.assert(
+      fc.property(shortArray(filter, 3), (filters) => {
+        const found = validatePolicy(filtersYaml('int8', [filters]));
+        if (found.some(({ severity }) => severity === 'error')) return;
+        const compiled = compileFilteredValue('int8', [filters]);
+        const passes = bytes.some((raw) => {
+          const left = applyTable([0], compiled.intTable, (entry) => (entry === raw ? 0 : -1));
+          return applyGroups(left, compiled.ints, raw).length > 0;
+        });
+        const isNever = found.some(({ code }) => code === 'SELECTOR_NEVER_MATCHES');
+        assert.equal(isNever, !passes, JSON.stringify(filters));
+        never += Number(isNever);
+      }),
+      { numRuns: 400 },
+    );
+    assert.ok(never > 0);
   });
 
   it('finds the networks that contain an address', () => {
