@@ -95,6 +95,13 @@ export interface TracerOptions {
    */
   readonly containers?: boolean | ContainerOptions;
   /**
+   * File with the BTF of exactly this kernel, for kernels that have none of their own: raw BTF, or an ELF file with a section
+   * `.BTF`. All tracers that a process has open at the same time need the same one. Features that need BTF of the kernel itself, such
+   * as fentry and LSM hooks, stay unavailable. Rejects with KernelError BTF_UNREADABLE for a file of another architecture, or of
+   * another kernel if this one has BTF to compare. Default: /sys/kernel/btf/vmlinux.
+   */
+  readonly btf?: string;
+  /**
    * Stops the opening when it is aborted: everything is detached, and `openTracer` rejects with an `AbortError`, as functions of
    * Node.js do. It has no effect on an open tracer. Default: none.
    */
@@ -478,13 +485,19 @@ export function removePersisted(path: string): Promise<string[]>;
  * Checks what this kernel and the privileges of this process allow. Tries each feature synchronously with a small program, but
  * not the base sensor, so it can be wrong; `tryTracing` cannot. Never throws for a missing feature.
  */
-export function preflight(): PreflightReport;
+export function preflight(options?: PreflightOptions): PreflightReport;
 
 /**
  * Tries what `preflight` predicts: loads and attaches the base sensor, then a hook with each mechanism and with a filter. The
  * result contains only what has run. Everything is detached before the promise resolves. Takes a second or two. Never rejects.
  */
-export function tryTracing(): Promise<TracingCheck>;
+export function tryTracing(options?: PreflightOptions): Promise<TracingCheck>;
+
+/** Options for `preflight` and `tryTracing`. */
+export interface PreflightOptions {
+  /** File with the types of this kernel, as for `openTracer`. Default: the kernel's own BTF. */
+  readonly btf?: string;
+}
 
 /** Result of `tryTracing`. */
 export interface TracingCheck {

@@ -25,6 +25,7 @@ const TRACER_OPTIONS = {
   cachePaths: '--no-cache-paths',
   mode: '--mode',
   persist: '--persist',
+  btf: '--btf',
   keep: '--keep',
   record: '--record',
   containerSources: '--container-sources',

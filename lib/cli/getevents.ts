@@ -45,6 +45,8 @@ export interface GetEventsOptions extends PrinterOptions {
   readonly cachePaths?: boolean;
   readonly mode?: PolicyMode;
   readonly persist?: string;
+  /** File with the types of this kernel. */
+  readonly btf?: string;
   readonly keep?: boolean;
   /** File for a recording. */
   readonly record?: string;
@@ -156,6 +158,7 @@ function tracerOptions({
   cachePaths,
   mode,
   persist,
+  btf,
   containerSources,
 }: GetEventsOptions): TracerOptions {
   const sources = containerSources?.filter((name) => name !== 'none');
@@ -168,6 +171,7 @@ function tracerOptions({
     ...(cachePaths === false ? { cachePaths } : {}),
     ...(mode === undefined ? {} : { mode }),
     ...(persist === undefined ? {} : { persist }),
+    ...(btf === undefined ? {} : { btf }),
   };
 }
 

@@ -7,12 +7,14 @@ import { escapeControls, formatTable } from './text.js';
 
 export interface PreflightOptions {
   readonly output: 'text' | 'json';
+  readonly btf?: string;
 }
 
-export async function printPreflight({ output }: PreflightOptions, { api, stdout }: Context): Promise<number> {
-  const { kernel, preemption, features, problem } = api.preflight();
+export async function printPreflight({ output, btf }: PreflightOptions, { api, stdout }: Context): Promise<number> {
+  const options = btf === undefined ? {} : { btf };
+  const { kernel, preemption, features, problem } = api.preflight(options);
   const gaps = api.hostGaps();
-  const trial = await api.tryTracing();
+  const trial = await api.tryTracing(options);
   const { canTrace, hooks, ways, remedies, problems } = trial;
   if (output === 'json') {
     await print(

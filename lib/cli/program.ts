@@ -107,6 +107,8 @@ Examples:
   polytrace test my-test.yaml --recorded
 `;
 
+const BTF_HELP = 'types of this kernel, for a kernel without /sys/kernel/btf/vmlinux';
+
 const CONTAINER_SOURCES = [
   'nri',
   'cri',
@@ -192,6 +194,7 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
     .command('preflight')
     .description('Show what this kernel and these privileges allow')
     .addOption(new Option('-o, --output <format>', 'format of the result').choices(['text', 'json']).default('text'))
+    .option('--btf <file>', BTF_HELP)
     .action(async (options: PreflightOptions) => {
       done(await printPreflight(options, context));
     });
@@ -298,6 +301,7 @@ function addGeteventsCommand(program: Command): Command {
       'also write the events with all their values to a file, for replay, test, read and report',
     )
     .addOption(new Option('--keep', 'with --persist: keep policies active whenever this process ends'))
+    .option('--btf <file>', BTF_HELP)
     .option('--duration <seconds>', 'stop after this number of seconds', parseSeconds)
     .addHelpText('after', GETEVENTS_HELP);
 }

@@ -38,6 +38,11 @@ export type CachedBtf = object;
  */
 export interface NativeSession extends NativeSource {
   probeFeatures(): Promise<NativeFeatures>;
+  /**
+   * Chooses the file with the types of the running kernel until close(); an empty string chooses the kernel's own BTF. Rejects with
+   * NativeError BTF_UNREADABLE, or BTF_IN_USE if another session of the process has chosen otherwise.
+   */
+  useKernelBtf(path: string): Promise<void>;
   /** Reads the running kernel's BTF. It stays in memory until it is released, or until nothing refers to the value. */
   loadKernelBtf(): Promise<CachedBtf>;
   /** Frees several megabytes without waiting for a garbage collection. Further calls for the same value do nothing. */
@@ -215,7 +220,8 @@ export interface NativeBinding {
   readonly layoutHash: string;
   readonly FileReader: new () => NativeFileReader;
   createSession(): NativeSession;
-  probeFeatures(): NativeFeatures;
+  /** `btf` is a file with the types of the running kernel. */
+  probeFeatures(btf?: string): NativeFeatures;
   /** Names of pins: the names of maps, and the prefixes of the names of links. */
   readonly pinNames: { readonly maps: readonly string[]; readonly links: readonly string[] };
   /** Locks the folder. Returns false if another process has locked it. Closing the descriptor releases the lock. */
@@ -246,7 +252,7 @@ type RawSession = Omit<NativeSession, 'takeLosses' | 'takeMissedRuns' | 'hookCou
 
 interface RawBinding extends Omit<NativeBinding, 'createSession' | 'probeFeatures'> {
   readonly Session: new () => RawSession;
-  probeFeatures(): Readonly<Record<FeatureName, string>>;
+  probeFeatures(btf?: string): Readonly<Record<FeatureName, string>>;
 }
 
 let loaded: NativeBinding | undefined;
@@ -329,15 +335,13 @@ function rebuildRemedy(): string {
   }
 }
 
-/** Gives the addon its typed interface. Caches answers from the kernel BTF, because reading it takes tens of milliseconds. */
+/** Gives the addon its typed interface. Addresses of symbols are cached, because finding one takes tens of milliseconds. */
 function wrapBinding(raw: RawBinding): NativeBinding {
-  const structs = new Map<string, boolean>();
   const symbols = new Map<string, bigint>();
   return {
     ...raw,
     createSession: () => wrapSession(new raw.Session()),
-    probeFeatures: () => decodeFeatures(raw.probeFeatures()),
-    kernelHasStruct: (name) => getOrAdd(structs, name, () => raw.kernelHasStruct(name)),
+    probeFeatures: (btf) => decodeFeatures(btf === undefined ? raw.probeFeatures() : raw.probeFeatures(btf)),
     kernelSymbol: (name) => getOrAdd(symbols, name, () => raw.kernelSymbol(name)),
   };
 }

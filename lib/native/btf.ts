@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { release } from 'node:os';
-import { KernelError } from '../errors.js';
+import { inspect } from 'node:util';
+import { KernelError, PolytraceError } from '../errors.js';
 import type {
   FunctionInfo,
   KernelInfo,
@@ -16,7 +17,7 @@ import type {
 import { AttachableFunctions, type FunctionNames } from './attachable.js';
 import { loadBinding } from './binding.js';
 import { toLimitError } from './limits.js';
-import { kernelDetail, type NativeError } from './native-error.js';
+import { kernelDetail, messageWithReason, type NativeError } from './native-error.js';
 import { preemption } from './preemption.js';
 
 interface NativeParameter {
@@ -63,6 +64,20 @@ let retainCount = 0;
 /** The functions of the running kernel that can be probed. They stay in memory as long as the kernel BTF. */
 let attachable: AttachableFunctions | undefined;
 
+/** Throws PolytraceError BAD_OPTION for an option `btf` that is no path. */
+export function checkBtfOption(file: unknown): void {
+  if (file === undefined || (typeof file === 'string' && file !== '')) return;
+  throw new PolytraceError('BAD_OPTION', `option btf is ${inspect(file)}`, 'use the path of a file');
+}
+
+let kernelFile = '';
+
+/** Must be called when the file with the types of the running kernel is chosen; an empty string is its own BTF. */
+export function forgetOtherKernelBtf(file: string): void {
+  if (file !== kernelFile) runningBtf = undefined;
+  kernelFile = file;
+}
+
 /** Keeps the running kernel's BTF in memory after it is read, until the returned function is called. */
 export function retainKernelBtf(): () => void {
   retainCount++;
@@ -101,14 +116,12 @@ export function loadKernelInfo(path?: string): KernelInfo {
   try {
     btf = path === undefined ? loadRunningBtf() : openBtf(path);
   } catch (error) {
-    const limit = toLimitError(error);
-    if (limit !== undefined) throw limit;
-    if ((error as NativeError).code !== 'BTF_UNREADABLE') throw error;
-    const hint =
+    throw toBtfError(
+      error,
       path === undefined
         ? 'the kernel needs CONFIG_DEBUG_INFO_BTF; --kernel none checks without it'
-        : 'name a BTF file, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section';
-    throw new KernelError('BTF_UNREADABLE', (error as Error).message, hint, kernelDetail(error as NativeError));
+        : 'name a BTF file, such as /sys/kernel/btf/vmlinux, or an ELF file with a .BTF section',
+    );
   }
   const tracefs = path === undefined ? TRACEFS.find((folder) => existsSync(join(folder, 'events'))) : undefined;
   const openModule = (module: string): NativeBtf | undefined => {
@@ -121,6 +134,22 @@ export function loadKernelInfo(path?: string): KernelInfo {
     }
   };
   return new BtfKernel(btf, path ?? `Linux ${release()}`, tracefs, openModule);
+}
+
+/** Converts an error of the addon to a KernelError BTF_UNREADABLE or LIMIT_…, or returns it unchanged. */
+function toBtfError(error: unknown, hint: string): unknown {
+  const native = error as NativeError;
+  if (native.code !== 'BTF_UNREADABLE') return toLimitError(error) ?? error;
+  return toLimitError(error) ?? new KernelError(native.code, messageWithReason(native), hint, kernelDetail(native));
+}
+
+/** The same for the choice of a file with the types of the running kernel, which can also be a PolytraceError BAD_OPTION. */
+export function toChoiceError(error: unknown): unknown {
+  if ((error as NativeError).code === ('BTF_IN_USE' as string)) {
+    const hint = 'give all tracers of a process the same `btf`, or close the other one first';
+    return new PolytraceError('BAD_OPTION', `option btf: ${(error as Error).message}`, hint);
+  }
+  return toBtfError(error, 'name a file with the BTF of exactly this kernel: `uname -r` prints its release');
 }
 
 /** Reads the list of the functions that can be probed, and yields to the event loop between steps. Later calls use the list. */

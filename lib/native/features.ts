@@ -7,7 +7,10 @@ interface Feature {
 }
 
 export type FeatureName =
+  /** The types of the kernel are known: from its own BTF, or from a file. */
   | 'btf'
+  /** The kernel has BTF of its own. */
+  | 'ownBtf'
   | 'ringBuffer'
   | 'tpBtf'
   | 'directRead'

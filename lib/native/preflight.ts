@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { PreemptionModel } from '../../types/kernel.js';
-import type { PreflightFeature, PreflightReport } from '../../types/tracer.js';
+import type { PreflightFeature, PreflightOptions, PreflightReport } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
 import { capabilityBits, type Capability } from '../names/capabilities.js';
-import { loadBinding } from './binding.js';
+import { loadBinding, type NativeBinding } from './binding.js';
+import { checkBtfOption, toChoiceError } from './btf.js';
 import type { FeatureName, NativeFeatures } from './features.js';
 import { preemption } from './preemption.js';
 
@@ -143,13 +144,17 @@ export function effectiveCapabilities(): bigint {
   }
 }
 
-export function preflight(): PreflightReport {
+/** Features that use ids of types, which the kernel looks up in its own BTF. */
+const NEEDS_OWN_BTF: readonly FeatureName[] = ['tpBtf', 'fentry', 'lsm', 'fmodRet', 'preemptDisable'];
+
+export function preflight({ btf }: PreflightOptions = {}): PreflightReport {
+  checkBtfOption(btf);
   let native: NativeFeatures | undefined;
   let model: PreemptionModel = 'unknown';
   let problem: string | undefined;
   try {
     const binding = loadBinding();
-    native = binding.probeFeatures();
+    native = probeFeatures(binding, btf);
     model = preemption.detect(binding).model;
   } catch (error) {
     problem = error instanceof PolytraceError ? `${error.message}; ${error.hint}` : String(error);
@@ -176,6 +181,14 @@ export function preflight(): PreflightReport {
   };
 }
 
+function probeFeatures(binding: NativeBinding, btf: string | undefined): NativeFeatures {
+  try {
+    return binding.probeFeatures(btf);
+  } catch (error) {
+    throw toChoiceError(error);
+  }
+}
+
 function describeFeature(
   feature: FeatureDescription,
   native: NativeFeatures | undefined,
@@ -190,7 +203,9 @@ function describeFeature(
       ? featureRestriction(feature, native)
       : found === undefined
         ? 'not known'
-        : formatReason(feature, found.reason, missing),
+        : native?.ownBtf.available === false && NEEDS_OWN_BTF.includes(feature.key)
+          ? `${found.reason}: needs BTF of the kernel itself, which a file does not replace`
+          : formatReason(feature, found.reason, missing),
     meaning: available ? feature.with : feature.without,
   };
 }

@@ -82,7 +82,11 @@ export class ReportFile {
 
 /** A device or a pipe, such as /dev/null, must not be replaced by a file. */
 function isDevice(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === false;
+  try {
+    return !statSync(path).isFile();
+  } catch {
+    return false; // writing it reports the reason
+  }
 }
 
 /** Three bytes become four characters, so one or two remaining bytes wait for the next chunk. */

@@ -18,6 +18,7 @@ import type { EventType } from '../../types/events.js';
 import { EVENT_TYPES } from '../names/event-types.js';
 import { badOptionError, checkOptionNames, type OptionNames } from './bad-option.js';
 import { resolveContainerOptions, type ResolvedContainerOptions } from './container-options.js';
+import { checkBtfOption } from '../native/btf.js';
 import { RecordLimit } from '../wire/layout.gen.js';
 
 export interface ResolvedOptions {
@@ -43,6 +44,8 @@ export interface ResolvedOptions {
   readonly containers: ResolvedContainerOptions | undefined;
   /** Stops the opening. */
   readonly signal: StopSignal | undefined;
+  /** Empty for the kernel's own BTF. */
+  readonly btf: string;
 }
 
 const MIB = 1024 * 1024;
@@ -71,6 +74,7 @@ const OPTION_NAMES: OptionNames<TracerOptions> = {
   takeOver: true,
   containers: true,
   signal: true,
+  btf: true,
 };
 
 /** Throws PolytraceError BAD_OPTION. */
@@ -119,6 +123,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   checkBoolean('cachePaths', cachePaths);
   checkMode(mode);
   checkSignal(options.signal);
+  checkBtfOption(options.btf);
   if (typeof includeSelf !== 'boolean')
     throw badOptionError('includeSelf', `is ${String(includeSelf)}`, 'use true or false');
   if (!Number.isInteger(maxQueued) || maxQueued < 1) {
@@ -147,6 +152,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     takeOver,
     containers: resolveContainerOptions(options.containers),
     signal: options.signal,
+    btf: options.btf ?? '',
   } satisfies Record<Exclude<keyof TracerOptions, 'policies' | 'onProgress'>, unknown>;
 }
 

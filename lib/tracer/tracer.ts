@@ -20,7 +20,7 @@ import { loadBinding, type CachedBtf, type NativeBinding, type NativeSession } f
 import { kernelDetail, isNotPermitted, messageWithReason, type NativeError } from '../native/native-error.js';
 import { objectName, type NativeFeatures } from '../native/features.js';
 import { preemption, type Preemption } from '../native/preemption.js';
-import { retainKernelBtf } from '../native/btf.js';
+import { forgetOtherKernelBtf, retainKernelBtf, toChoiceError } from '../native/btf.js';
 import { fileReader } from '../native/file-reader.js';
 import { checkLimits, toLimitError } from '../native/limits.js';
 import { checkPrivileges } from '../native/preflight.js';
@@ -385,7 +385,7 @@ function toSensorError(error: NativeError, features: NativeFeatures): KernelErro
     return new KernelError(
       'NO_BTF',
       'this kernel has no type information (/sys/kernel/btf/vmlinux)',
-      'use a kernel that was built with CONFIG_DEBUG_INFO_BTF=y; the kernels of most distributions are',
+      'use a kernel that was built with CONFIG_DEBUG_INFO_BTF=y; the kernels of most distributions are. Or name a file with its types: `btf`, --btf',
       detail,
     );
   }
@@ -428,11 +428,22 @@ async function openWithBinding(
   resolved: ResolvedOptions,
 ): Promise<Tracer> {
   const session = binding.createSession();
+  await useKernelBtf(session, resolved.btf);
   const btf = await loadKernelBtf(session);
   try {
     return await openWithSession({ binding, session, options: resolved }, options);
   } finally {
     if (btf !== undefined) session.releaseKernelBtf(btf);
+  }
+}
+
+async function useKernelBtf(session: NativeSession, file: string): Promise<void> {
+  try {
+    await session.useKernelBtf(file);
+    forgetOtherKernelBtf(file);
+  } catch (error) {
+    await session.close();
+    throw toChoiceError(error);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Tries what preflight() predicts: loads and attaches the base sensor, and a hook with each mechanism. */
 import type { HookKind } from '../../types/policy-language.js';
-import type { AttachMechanism, PreflightFeature, Tracer, TracingCheck } from '../../types/tracer.js';
+import type { AttachMechanism, PreflightFeature, PreflightOptions, Tracer, TracingCheck } from '../../types/tracer.js';
 import { PolytraceError } from '../errors.js';
 import { addonFile } from '../native/binding.js';
 import { preflight } from '../native/preflight.js';
@@ -85,7 +85,7 @@ function formatPolicy({ kind, hook, filtered, lists, options, actions }: Mechani
 /** The smallest buffer that can hold every event. */
 const BUFFER_BYTES = 128 * 1024;
 
-export async function tryTracing(): Promise<TracingCheck> {
+export async function tryTracing(options: PreflightOptions = {}): Promise<TracingCheck> {
   const problems: string[] = [];
   const addProblem = (what: string, error: unknown): void => {
     const { message, hint } = error instanceof PolytraceError ? error : { message: String(error), hint: '' };
@@ -95,24 +95,25 @@ export async function tryTracing(): Promise<TracingCheck> {
   let canTrace = false;
   try {
     // hooks of `fentries` use fentry in spite of `attach`
-    const tracer = await openTracer({ bufferSize: BUFFER_BYTES, attach: 'kprobe' });
+    const tracer = await openTracer({ ...options, bufferSize: BUFFER_BYTES, attach: 'kprobe' });
     canTrace = true;
     try {
-      for (const mechanism of await tryMechanisms(tracer, addProblem)) running.add(mechanism);
+      for (const mechanism of await tryMechanisms(tracer, preflight(options).features, addProblem))
+        running.add(mechanism);
     } finally {
       await tracer.close().catch((error: unknown) => addProblem('close', error));
     }
   } catch (error) {
     addProblem('base sensor', error);
   }
-  return { canTrace, ...summarizeResult(running), problems };
+  return { canTrace, ...summarizeResult(running, options), problems };
 }
 
 async function tryMechanisms(
   tracer: Tracer,
+  features: readonly PreflightFeature[],
   addProblem: (what: string, error: unknown) => void,
 ): Promise<AttachMechanism[]> {
-  const { features } = preflight();
   const isAvailable = (name: PreflightFeature['name']): boolean => features.some((f) => f.available && f.name === name);
   const result: AttachMechanism[] = [];
   for (const [mechanism, check] of Object.entries(MECHANISM_CHECKS) as [AttachMechanism, MechanismCheck][]) {
@@ -146,7 +147,11 @@ const ALTERNATIVES: Readonly<Partial<Record<HookKind, readonly [kind: HookKind, 
   lsmhooks: ['kprobes', 'hook the function security_… under kprobes'],
 };
 
-function summarizeResult(running: ReadonlySet<AttachMechanism>): Pick<TracingCheck, 'hooks' | 'ways' | 'remedies'> {
+function summarizeResult(
+  running: ReadonlySet<AttachMechanism>,
+  options: PreflightOptions,
+): Pick<TracingCheck, 'hooks' | 'ways' | 'remedies'> {
+  const { features } = preflight(options);
   const kinds = Object.entries(KIND_MECHANISMS) as [HookKind, readonly AttachMechanism[]][];
   const hooks = Object.fromEntries(
     kinds.map(([kind, mechanisms]) => [kind, mechanisms.some((mechanism) => running.has(mechanism))]),
@@ -155,7 +160,10 @@ function summarizeResult(running: ReadonlySet<AttachMechanism>): Pick<TracingChe
     .filter(([kind]) => hooks[kind] === false)
     .map(([kind, mechanisms]) => {
       const [instead, text] = ALTERNATIVES[kind] ?? [];
-      const needs = formatMissing(mechanisms.flatMap((mechanism) => MECHANISM_CHECKS[mechanism].needs));
+      const needs = formatMissing(
+        features,
+        mechanisms.flatMap((mechanism) => MECHANISM_CHECKS[mechanism].needs),
+      );
       return [kind, instead !== undefined && hooks[instead] === true ? `${needs}; or ${text}` : needs];
     });
   return {
@@ -168,8 +176,8 @@ function summarizeResult(running: ReadonlySet<AttachMechanism>): Pick<TracingChe
 }
 
 /** Formats the missing features and their requirements. */
-function formatMissing(names: readonly PreflightFeature['name'][]): string {
-  const missing = preflight().features.filter(({ name, available }) => !available && names.includes(name));
+function formatMissing(features: readonly PreflightFeature[], names: readonly PreflightFeature['name'][]): string {
+  const missing = features.filter(({ name, available }) => !available && names.includes(name));
   const labels = missing.map(({ name, detail }) => `${name} (${detail})`);
   return labels.length === 0 ? 'see the problems' : labels.join(' or ');
 }

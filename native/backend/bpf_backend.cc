@@ -29,6 +29,7 @@ constexpr const char* EXCLUSIVE_KEY = "exclusive";
 constexpr const char* SCAN_KEY = "scan";
 
 // The verifier needs as long for these programs as for most of the base sensor, so they are loaded at the first scan.
+constexpr std::string_view LIST_FORGED = "list_forged";
 constexpr std::array SCAN_PROGRAMS = {std::string_view("handle_prepare"), std::string_view("scan_processes")};
 
 // The capacity for paths and ids of process sets. If the kernel allocates entries on demand, an unused entry costs the
@@ -64,14 +65,16 @@ void select_scan_programs(bpf_object* object) {
   }
 }
 
-// Leaves out the programs of scans, and one program of each process event.
+// Leaves out the programs of scans, one program of each process event, and iterators if the kernel cannot have any.
 void select_sensor_programs(bpf_object* object, bool exclusive) {
+  const bool has_iterators = kernel_has_own_btf();
   bpf_program* each;
   bpf_object__for_each_program(each, object) {
     const std::string_view name = bpf_program__name(each);
     const bool is_other = std::ranges::any_of(
         PROCESS_EVENTS, [&](std::string_view event) { return name == process_program(event, !exclusive); });
-    bpf_program__set_autoload(each, !is_other && !is_scan_program(name));
+    const bool is_possible = has_iterators || name != LIST_FORGED;
+    bpf_program__set_autoload(each, !is_other && is_possible && !is_scan_program(name));
   }
 }
 
@@ -145,6 +148,9 @@ void BpfBackend::load_sensor(const SensorSpec& spec) {
 void BpfBackend::load_scan() {
   require_open();
   if (scan_) return;
+  if (!kernel_has_own_btf())
+    throw Failure{"SCAN", "finding running processes needs the kernel's own BTF, which a file does not replace",
+                  ENOENT};
   ObjectPtr object = open_object(sensor_name_, object_bytes(sensor_name_, SCAN_KEY));
   select_scan_programs(object.get());
   share_maps(object.get(), sensor_.get());

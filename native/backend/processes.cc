@@ -184,7 +184,9 @@ void BpfBackend::enable_process_state() {
 }
 
 std::vector<uint32_t> BpfBackend::list_forged() {
-  const std::vector<char> written = run_iterator(sensor_program("list_forged"));
+  bpf_program* const program = sensor_program("list_forged");
+  if (!bpf_program__autoload(program)) return {};
+  const std::vector<char> written = run_iterator(program);
   std::vector<uint32_t> pids(written.size() / sizeof(uint32_t));
   if (!pids.empty()) std::memcpy(pids.data(), written.data(), pids.size() * sizeof(uint32_t));
   return pids;

@@ -18,7 +18,13 @@ Napi::Value to_object(Napi::Env env, const Features& features) {
   return result;
 }
 
-Napi::Value probe_features(const Napi::CallbackInfo& info) { return to_object(info.Env(), try_features()); }
+// (path of a file with the types of the kernel, or nothing)
+Napi::Value probe_features(const Napi::CallbackInfo& info) {
+  const auto choice = info.Length() > 0 && info[0].IsString()
+                          ? BtfTypes::choose_kernel_file(info[0].As<Napi::String>().Utf8Value())
+                          : nullptr;
+  return to_object(info.Env(), try_features());
+}
 
 Napi::Value kernel_has_struct(const Napi::CallbackInfo& info) {
   const std::string name = info[0].As<Napi::String>().Utf8Value();

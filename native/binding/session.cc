@@ -74,6 +74,7 @@ Worker::Result no_result() { return nullptr; }
 Napi::Function Session::define(Napi::Env env) {
   return DefineClass(env, "Session",
                      {
+                         InstanceMethod<&Session::call<&Session::use_kernel_btf>>("useKernelBtf"),
                          InstanceMethod<&Session::call<&Session::probe_features>>("probeFeatures"),
                          InstanceMethod<&Session::call<&Session::load_kernel_btf>>("loadKernelBtf"),
                          InstanceMethod<&Session::call<&Session::release_kernel_btf>>("releaseKernelBtf"),
@@ -131,6 +132,7 @@ void Session::close_all() {
   ring_.close();
   backend_.close();
   polytrace::close_all(backend_.take_detached_events());
+  kernel_types_.reset();
 }
 
 Napi::Value Session::run_on_worker(const Napi::CallbackInfo& info, Worker::Work work) {
@@ -153,6 +155,14 @@ Napi::Value Session::run_final_change(const Napi::CallbackInfo& info, const Chan
     change(backend_);
     return info.Env().Undefined();
   }
+}
+
+// (path of a file with the types of the kernel, or an empty string for its own BTF)
+Napi::Value Session::use_kernel_btf(const Napi::CallbackInfo& info) {
+  return run_on_worker(info, [this, path = string_argument(info, 0)] {
+    kernel_types_ = BtfTypes::choose_kernel_file(path);
+    return no_result();
+  });
 }
 
 Napi::Value Session::probe_features(const Napi::CallbackInfo& info) {
@@ -423,9 +433,10 @@ Napi::Value Session::detach(const Napi::CallbackInfo& info) {
 
 Napi::Value Session::close(const Napi::CallbackInfo& info) {
   ring_.close();
-  return run_final_change(info, [](BpfBackend& backend) {
+  return run_final_change(info, [this](BpfBackend& backend) {
     backend.close();
     polytrace::close_all(backend.take_detached_events());
+    kernel_types_.reset();
   });
 }
 

@@ -5,11 +5,13 @@
 #include <napi.h>
 
 #include <functional>
+#include <memory>
 
 #include "backend/bpf_backend.h"
 #include "binding/gc_tracker.h"
 #include "binding/napi_error.h"
 #include "binding/worker.h"
+#include "btf/btf_types.h"
 #include "ring/ring_reader.h"
 
 namespace polytrace {
@@ -38,6 +40,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value run_final_change(const Napi::CallbackInfo& info, const Change& change);
   static void on_env_exit(void* self);
 
+  Napi::Value use_kernel_btf(const Napi::CallbackInfo& info);
   Napi::Value probe_features(const Napi::CallbackInfo& info);
   Napi::Value load_kernel_btf(const Napi::CallbackInfo& info);
   Napi::Value release_kernel_btf(const Napi::CallbackInfo& info);
@@ -79,6 +82,7 @@ class Session : public Napi::ObjectWrap<Session> {
 
   napi_env env_;
   bool has_exit_hook_ = false;
+  std::shared_ptr<const KernelTypesFile> kernel_types_;
   BpfBackend backend_;  // outlives the reader
   RingReader ring_;
   GcTracker gc_tracker_;

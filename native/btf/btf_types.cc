@@ -21,7 +21,11 @@ namespace {
 constexpr off_t FILE_BYTES_MAX = off_t{256} * 1024 * 1024;
 
 std::mutex mutex;
-std::weak_ptr<BtfTypes> shared_kernel_types;
+std::weak_ptr<BtfTypes> shared_own_types;
+std::weak_ptr<BtfTypes> shared_file_types;
+std::weak_ptr<const KernelTypesFile> chosen_file;
+uint64_t file_version = 0;
+bool was_file = false;
 
 Failure make_unreadable_failure(const std::string& what, const std::string& why, int error = 0,
                                 const std::string& log = {}) {
@@ -36,7 +40,46 @@ void check_regular_file(const Fd& file, const std::string& path) {
   if (status.st_size > FILE_BYTES_MAX) throw make_unreadable_failure(path, "it has more than 256 MiB");
 }
 
+std::string descriptor_path(const Fd& file) { return "/proc/self/fd/" + std::to_string(file.value); }
+
+bool has_member(const btf* types, uint32_t id, std::string_view name) {
+  const btf_type* type = btf__type_by_id(types, id);
+  const btf_member* members = btf_members(type);
+  for (uint32_t i = 0; i < btf_vlen(type); i++) {
+    const char* own = btf__name_by_offset(types, members[i].name_off);
+    if (own != nullptr && name == own) return true;
+  }
+  return false;
+}
+
+// The member of struct pt_regs that no other architecture has.
+#ifdef __x86_64__
+constexpr std::string_view OWN_REGISTER = "orig_ax";
+#else
+constexpr std::string_view OWN_REGISTER = "pstate";
+#endif
+
+// With the types of another kernel, programs would read wrong memory, and report nothing of it.
+void check_describes_kernel(BtfTypes& types, const std::string& path) {
+  const uint32_t task = types.find("task_struct", BTF_KIND_STRUCT);
+  const uint32_t registers = types.find("pt_regs", BTF_KIND_STRUCT);
+  if (task == 0 || registers == 0) throw make_unreadable_failure(path, "it does not have the types of a kernel");
+  if (!has_member(types.get(), registers, OWN_REGISTER))
+    throw make_unreadable_failure(path, "it has the types of a kernel for another architecture");
+  if (!BtfTypes::has_own()) return;
+  const auto own = BtfTypes::load_own();
+  const uint32_t size = btf__type_by_id(types.get(), task)->size;
+  const uint32_t own_size = btf__type_by_id(own->get(), own->find("task_struct", BTF_KIND_STRUCT))->size;
+  if (size != own_size) {
+    throw make_unreadable_failure(path, "it has the types of another kernel: task_struct has " + std::to_string(size) +
+                                            " bytes, but " + std::to_string(own_size) + " in this kernel");
+  }
+}
+
 }  // namespace
+
+KernelTypesFile::KernelTypesFile(const std::string& name)
+    : path(name), file(name.empty() ? -1 : open(name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {}
 
 void BtfTypes::Deleter::operator()(btf* types) const { btf__free(types); }
 
@@ -47,28 +90,86 @@ std::shared_ptr<BtfTypes> BtfTypes::take_ownership(btf* types, std::shared_ptr<B
   return std::shared_ptr<BtfTypes>(new BtfTypes(std::move(owned), std::move(base)));
 }
 
-std::shared_ptr<BtfTypes> BtfTypes::load_kernel() {
+std::shared_ptr<BtfTypes> BtfTypes::load_own() {
   const std::scoped_lock lock(mutex);
-  if (auto shared = shared_kernel_types.lock()) return shared;
+  if (auto shared = shared_own_types.lock()) return shared;
   LogScope log;
   auto types = take_ownership(btf__load_vmlinux_btf(), nullptr, "this kernel", log);
-  shared_kernel_types = types;
+  shared_own_types = types;
+  return types;
+}
+
+bool BtfTypes::has_own() {
+  try {
+    load_own();
+    return true;
+  } catch (const Failure&) {
+    return false;
+  }
+}
+
+std::shared_ptr<const KernelTypesFile> BtfTypes::choose_kernel_file(const std::string& path) {
+  auto choice = std::make_shared<const KernelTypesFile>(path);
+  std::shared_ptr<BtfTypes> types;
+  if (!path.empty()) {
+    types = load_open_file(choice->file, path);
+    check_describes_kernel(*types, path);
+  }
+  const std::scoped_lock lock(mutex);
+  if (auto other = chosen_file.lock()) {
+    if (other->path == path) return other;
+    const std::string used = other->path.empty() ? "the kernel's own types" : "the types in " + other->path;
+    throw Failure{"BTF_IN_USE", "a tracer of this process uses " + used};
+  }
+  if (was_file || !path.empty()) file_version++;
+  was_file = !path.empty();
+  shared_file_types = types;
+  chosen_file = choice;
+  return choice;
+}
+
+std::string BtfTypes::kernel_file_path() {
+  const std::scoped_lock lock(mutex);
+  const auto choice = chosen_file.lock();
+  return choice && !choice->path.empty() ? descriptor_path(choice->file) : std::string();
+}
+
+uint64_t BtfTypes::kernel_file_version() {
+  const std::scoped_lock lock(mutex);
+  return file_version;
+}
+
+std::shared_ptr<BtfTypes> BtfTypes::load_kernel() {
+  std::shared_ptr<const KernelTypesFile> choice;
+  {
+    const std::scoped_lock lock(mutex);
+    choice = chosen_file.lock();
+    if (choice && !choice->path.empty()) {
+      if (auto shared = shared_file_types.lock()) return shared;
+    }
+  }
+  if (!choice || choice->path.empty()) return load_own();
+  auto types = load_open_file(choice->file, choice->path);
+  const std::scoped_lock lock(mutex);
+  shared_file_types = types;
   return types;
 }
 
 std::shared_ptr<BtfTypes> BtfTypes::load_module(const std::string& name) {
-  auto base = load_kernel();
+  auto base = load_own();
   LogScope log;
   btf* types = btf__load_module_btf(name.c_str(), base->types_.get());
   return take_ownership(types, std::move(base), "the module " + name, log);
 }
 
 std::shared_ptr<BtfTypes> BtfTypes::load_file(const std::string& path) {
-  const Fd file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  return load_open_file(Fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), path);
+}
+
+std::shared_ptr<BtfTypes> BtfTypes::load_open_file(const Fd& file, const std::string& path) {
   check_regular_file(file, path);
   LogScope log;
-  const std::string own = "/proc/self/fd/" + std::to_string(file.value);
-  auto types = take_ownership(btf__parse(own.c_str(), nullptr), nullptr, path, log);
+  auto types = take_ownership(btf__parse(descriptor_path(file).c_str(), nullptr), nullptr, path, log);
   if (!has_bounded_depth(types->get()))
     throw make_unreadable_failure(path, "types contain themselves, or are nested too deep");
   return types;

@@ -10,16 +10,36 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/handles.h"
 
 struct btf;
 
 namespace polytrace {
 
+// The choice of a file with the types of the running kernel, in place of the kernel's own BTF. It applies to the whole
+// process, as long as somebody holds it.
+struct KernelTypesFile {
+  explicit KernelTypesFile(const std::string& name);
+  const std::string path;  // empty for the kernel's own BTF
+  const Fd file;
+};
+
 class BtfTypes {
  public:
-  // Loads the running kernel's BTF. While a caller still has it, all callers in the process share it. Throws
-  // BTF_UNREADABLE.
+  // Chooses the file; an empty path chooses the kernel's own BTF. Throws BTF_UNREADABLE for a file that cannot describe
+  // this kernel, and BTF_IN_USE while another choice is held.
+  static std::shared_ptr<const KernelTypesFile> choose_kernel_file(const std::string& path);
+  // The path with which libbpf can open the chosen file; empty for the kernel's own BTF.
+  static std::string kernel_file_path();
+  // Changes with the choice.
+  static uint64_t kernel_file_version();
+  // Loads the types of the running kernel: of the chosen file, or the kernel's own. While a caller still has them, all
+  // callers in the process share them. Throws BTF_UNREADABLE.
   static std::shared_ptr<BtfTypes> load_kernel();
+  // Loads the kernel's own BTF, also if a file is chosen. Only its ids are known to the kernel. Throws BTF_UNREADABLE.
+  static std::shared_ptr<BtfTypes> load_own();
+  // Returns whether the kernel has BTF of its own.
+  static bool has_own();
   // Loads the BTF of one of the kernel's modules, on top of the kernel's. Throws BTF_UNREADABLE.
   static std::shared_ptr<BtfTypes> load_module(const std::string& name);
   // Loads a file: raw BTF, or an ELF file with a .BTF section. Throws BTF_UNREADABLE, also if a type contains itself.
@@ -41,6 +61,7 @@ class BtfTypes {
   using BtfPtr = std::unique_ptr<btf, Deleter>;
 
   BtfTypes(BtfPtr types, std::shared_ptr<BtfTypes> base) : base_(std::move(base)), types_(std::move(types)) {}
+  static std::shared_ptr<BtfTypes> load_open_file(const Fd& file, const std::string& path);
   static std::shared_ptr<BtfTypes> take_ownership(btf* types, std::shared_ptr<BtfTypes> base, const std::string& what,
                                                   const LogScope& log);
 

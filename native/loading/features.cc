@@ -42,10 +42,10 @@ const bpf_insn RETURN_ZERO[] = {
     {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
 };
 
-// Returns null and sets errno if the kernel has no BTF, or it cannot be read.
-std::shared_ptr<BtfTypes> load_kernel_btf() {
+// Returns null and sets errno if there is no BTF, or it cannot be read.
+std::shared_ptr<BtfTypes> load_btf(std::shared_ptr<BtfTypes> (*load)()) {
   try {
-    return BtfTypes::load_kernel();
+    return load();
   } catch (const Failure& failure) {
     errno = failure.error != 0 ? std::abs(failure.error) : ENOENT;
     return nullptr;
@@ -54,7 +54,7 @@ std::shared_ptr<BtfTypes> load_kernel_btf() {
 
 // The BTF id that programs of this kind are attached to; 0 if there is none.
 uint32_t find_target_id(const std::string& target, bpf_attach_type attach) {
-  const auto types = load_kernel_btf();
+  const auto types = load_btf(BtfTypes::load_own);
   return types ? find_target_type(*types, attach, target) : 0;
 }
 
@@ -120,7 +120,7 @@ int try_pointer_params() {
 }
 
 int try_global_calls_without_preemption() {
-  const auto kernel = load_kernel_btf();
+  const auto kernel = load_btf(BtfTypes::load_own);
   const uint32_t disable = kernel ? kernel->find("bpf_preempt_disable", BTF_KIND_FUNC) : 0;
   const uint32_t enable = kernel ? kernel->find("bpf_preempt_enable", BTF_KIND_FUNC) : 0;
   if (disable == 0 || enable == 0) return -ENOENT;
@@ -233,6 +233,8 @@ int try_tracepoint() {
 
 }  // namespace
 
+bool kernel_has_own_btf() { return BtfTypes::has_own(); }
+
 bool allows_global_calls_without_preemption() {
   static const bool is_allowed = [] {
     const LogScope quiet;
@@ -249,8 +251,10 @@ Features try_features() {
   require_descriptors(LIBBPF_DESCRIPTORS);
   Features result;
   const auto report = [&](const char* name, int err) { result.emplace_back(name, err); };
-  const auto kernel = load_kernel_btf();
-  report("btf", kernel ? 0 : -errno);
+  const auto types = load_btf(BtfTypes::load_kernel);
+  report("btf", types ? 0 : -errno);
+  const auto kernel = load_btf(BtfTypes::load_own);
+  report("ownBtf", kernel ? 0 : -errno);
   report("ringBuffer", try_ring_buffer());
   report("tpBtf", try_typed_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, "sched_process_exec"));
   report("directRead", kernel && kernel->find("bpf_rdonly_cast", BTF_KIND_FUNC) != 0 ? 0 : -ENOENT);

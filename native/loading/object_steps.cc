@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/signals.h"
+#include "btf/btf_types.h"
 #include "loading/elf_error.h"
 
 namespace polytrace {
@@ -15,6 +16,8 @@ namespace polytrace {
 ObjectPtr open_object(const std::string& name, const std::vector<uint8_t>& bytes) {
   if (bytes.empty()) throw Failure{"NO_SUCH_OBJECT", "no BPF object is called " + name};
   LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name.c_str());
+  const std::string types = BtfTypes::kernel_file_path();
+  if (!types.empty()) opts.btf_custom_path = types.c_str();
   LogScope log;
   const ElfErrorScope elf;
   ObjectPtr object(bpf_object__open_mem(bytes.data(), bytes.size(), &opts));

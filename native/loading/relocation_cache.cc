@@ -252,6 +252,14 @@ class RelocationFinder {
 
 std::mutex mutex;
 std::map<std::string, std::vector<uint8_t>> cached_objects;
+uint64_t cached_version = 0;
+
+// The offsets in the cache are those of one file with types. Call it with the lock.
+void forget_other_kernel_file() {
+  const uint64_t version = BtfTypes::kernel_file_version();
+  if (cached_version != version) cached_objects.clear();
+  cached_version = version;
+}
 
 // A kernel function that programs call, and the number that stands for it in the built objects.
 struct KernelCall {
@@ -276,7 +284,7 @@ void resolve_kernel_calls(std::vector<uint8_t>& bytes) {
   for (const KernelCall& function : KERNEL_CALLS) {
     const auto found = calls.find(function.mark);
     if (found == calls.end()) continue;
-    const uint32_t number = BtfTypes::load_kernel()->find(function.name, BTF_KIND_FUNC);
+    const uint32_t number = BtfTypes::load_own()->find(function.name, BTF_KIND_FUNC);
     if (number == 0 && function.is_required) {
       throw Failure{"NO_SUCH_FUNCTION", std::string("the kernel's BTF has no function ") + function.name, ENOENT};
     }
@@ -298,6 +306,7 @@ std::vector<uint8_t> read_embedded(const std::string& name) {
 
 std::vector<uint8_t> object_bytes(const std::string& name, const std::string& programs) {
   const std::scoped_lock lock(mutex);
+  forget_other_kernel_file();
   const auto found = cached_objects.find(name + " " + programs);
   return found == cached_objects.end() ? read_embedded(name) : found->second;
 }
@@ -311,6 +320,7 @@ std::span<const bpf_insn> program_instructions(const bpf_program* program) {
 void cache_relocated(const std::string& name, const std::string& programs, bpf_object* loaded,
                      const GetInstructions& get_instructions) {
   const std::scoped_lock lock(mutex);
+  forget_other_kernel_file();
   const std::string key = name + " " + programs;
   if (cached_objects.contains(key)) return;
   std::vector<uint8_t> bytes = read_embedded(name);

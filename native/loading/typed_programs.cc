@@ -58,7 +58,7 @@ const Section& find_section(const bpf_program* program) {
 
 uint32_t find_target_id(const bpf_program* program, const Section& section) {
   const char* const own = std::strchr(bpf_program__section_name(program), '/');
-  if (own != nullptr) return find_target_type(*BtfTypes::load_kernel(), section.attach, own + 1);
+  if (own != nullptr) return find_target_type(*BtfTypes::load_own(), section.attach, own + 1);
   return current == nullptr ? 0 : current->target_id(program);
 }
 
@@ -104,7 +104,7 @@ TypedTargets::~TypedTargets() { current = nullptr; }
 
 int TypedTargets::select_target(bpf_program* program, const std::string& name) {
   const Section& section = find_section(program);
-  ids_[program] = find_target_type(*BtfTypes::load_kernel(), section.attach, name);
+  ids_[program] = find_target_type(*BtfTypes::load_own(), section.attach, name);
   if (ids_[program] != 0) return 0;
   // a function of a module: libbpf searches the BTF of the modules
   const int err = bpf_program__set_type(program, section.type);

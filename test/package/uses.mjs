@@ -54,6 +54,9 @@ const USES = {
   webpack,
   rollup,
   '@vercel/nft': trace,
+  'single executable': makeExecutable,
+  'Electron archive': packArchive,
+  'Next.js standalone': buildNext,
 };
 
 const MAX_PACKAGES = 8;
@@ -152,7 +155,7 @@ function checkTraces(folder, file) {
 
 /** Runs each command of docs/bundlers.md that calls esbuild, and then the bundle, without the package if it contains it. */
 function bundle(folder) {
-  const pieces = [...page().matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands);
+  const pieces = shellBlocks().filter((commands) => !commands.includes('NODE_SEA_BLOB'));
   cpSync(npmModules('esbuild@0.28'), join(folder, 'node_modules'), { recursive: true });
   writeFileSync(join(folder, 'app.ts'), APP);
   const bundles = [];
@@ -166,6 +169,94 @@ function bundle(folder) {
   }
   if (bundles.length !== 4) throw new Error(`docs/bundlers.md has ${bundles.length} bundles of esbuild`);
 }
+
+const shellBlocks = () => [...page().matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands);
+
+/** Runs the commands of docs/bundlers.md for a single executable, and then the executable without the package. */
+function makeExecutable(folder) {
+  for (const specifier of ['esbuild@0.28', 'postject@1.0.0-alpha.6'])
+    cpSync(npmModules(specifier), join(folder, 'node_modules'), { recursive: true });
+  writeFileSync(join(folder, 'app.ts'), APP);
+  const commands = shellBlocks().find((block) => block.includes('NODE_SEA_BLOB'));
+  runCommand(folder, 'sh', '-e', '-c', commands);
+  const away = mkdtempSync(join(tmpdir(), 'polytrace-executable-'));
+  cpSync(join(folder, 'single'), away, { recursive: true });
+  const files = readdirSync(away).sort().join();
+  const output = runCommand(away, join(away, 'app'));
+  rmSync(away, { recursive: true });
+  if (files !== 'app,policies,prebuilds') throw new Error(`the folder has ${files}`);
+  if (!/^TRACED$/m.test(output)) throw new Error(output);
+}
+
+/** Packs the program as Electron's packagers do it, and checks what lies outside of the archive. Electron does not run. */
+function packArchive(folder) {
+  const source = join(folder, 'electron');
+  mkdirSync(source, { recursive: true });
+  writeFileSync(join(source, 'app.mjs'), APP);
+  cpSync(join(folder, 'node_modules'), join(source, 'node_modules'), { recursive: true });
+  const [, pattern] = /unpackDir: '([^']+)'/.exec(page()) ?? [];
+  const asar = join(npmModules('@electron/asar@3'), '@electron/asar/bin/asar.js');
+  runCommand(folder, 'node', asar, 'pack', source, 'app.asar', '--unpack-dir', pattern);
+  const unpacked = join(folder, 'app.asar.unpacked', 'node_modules', 'polytrace');
+  const files = readdirSync(unpacked, { recursive: true });
+  for (const name of ['prebuilds/linux-x64/polytrace.node', 'policies/file-integrity.yaml', 'dist/index.js']) {
+    if (!files.includes(name)) throw new Error(`${name} is in the archive`);
+  }
+}
+
+/** Builds a server of Next.js with `output: 'standalone'`, and asks it for an event in a folder without the sources. */
+function buildNext(folder) {
+  const source = join(folder, 'next');
+  mkdirSync(join(source, 'app/api'), { recursive: true });
+  writeFileSync(join(source, 'package.json'), '{"name":"app","version":"1.0.0","private":true}');
+  writeProgram(source, 'next.config.mjs');
+  writeFileSync(join(source, 'app/layout.js'), 'export default ({ children }) => children;\n');
+  writeFileSync(join(source, 'app/api/route.js'), NEXT_ROUTE);
+  cpSync(npmModules('next@15', 'react@19', 'react-dom@19'), join(source, 'node_modules'), { recursive: true });
+  cpSync(join(folder, 'node_modules/polytrace'), join(source, 'node_modules/polytrace'), { recursive: true });
+  for (const name of ['node-gyp-build', 'yaml', 're2js', 'commander', '@bufbuild'])
+    cpSync(join(folder, 'node_modules', name), join(source, 'node_modules', name), { recursive: true });
+  const env = { ...process.env, NEXT_TELEMETRY_DISABLED: '1' };
+  const next = join(source, 'node_modules/next/dist/bin/next');
+  const { status, stdout, stderr } = spawnSync('node', [next, 'build'], { cwd: source, env, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`next build: ${stdout}${stderr}`);
+  const away = mkdtempSync(join(tmpdir(), 'polytrace-next-'));
+  cpSync(join(source, '.next/standalone'), away, { recursive: true });
+  try {
+    runCommand(away, 'node', '--input-type=module', '-e', ASK_NEXT);
+  } finally {
+    rmSync(away, { recursive: true });
+  }
+}
+
+const NEXT_ROUTE = `import { openTracer, policyLibrary } from 'polytrace';
+import { spawnSync } from 'node:child_process';
+export const dynamic = 'force-dynamic';
+export async function GET() {
+  const tracer = await openTracer();
+  const next = tracer.events({ types: ['process_exec'] }).next();
+  spawnSync('/bin/true');
+  await next;
+  await tracer.close();
+  return new Response(policyLibrary().length === 0 ? 'no policies' : 'TRACED');
+}
+`;
+
+/** Starts the server, and fails unless it answers TRACED. */
+const ASK_NEXT = `import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+const probe = createServer().listen(0, '127.0.0.1');
+await new Promise((resolve) => probe.once('listening', resolve));
+const { port } = probe.address();
+await new Promise((resolve) => probe.close(resolve));
+const env = { ...process.env, PORT: String(port), HOSTNAME: '127.0.0.1' };
+const server = spawn('node', ['server.js'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+const isReady = new Promise((resolve) => server.stdout.on('data', (text) => /Ready/.test(text) && resolve()));
+await Promise.race([isReady, new Promise((resolve, reject) => server.once('exit', reject))]);
+const answer = await (await fetch('http://127.0.0.1:' + port + '/api')).text();
+server.kill();
+if (answer !== 'TRACED') throw new Error(answer);
+`;
 
 /** Writes the program, and the configuration that docs/bundlers.md shows under this name. */
 function writeProgram(folder, configuration) {

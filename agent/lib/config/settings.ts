@@ -44,6 +44,7 @@ export const SETTINGS = {
     '<folder>',
     'keep policies active if the agent dies: pin them in this folder below /sys/fs/bpf',
   ),
+  btf: stringSetting('<file>', 'types of this kernel, for a kernel without /sys/kernel/btf/vmlinux'),
   keepSensorsOnExit: booleanSetting('with --persist: keep policies active whenever the agent ends'),
   enableProcessCred: booleanSetting('add capabilities, user and group ids to processes in events'),
   enableProcessNs: booleanSetting('add namespaces to processes in events'),

@@ -181,7 +181,7 @@ function tracerOptions(
   kubernetes: Kubernetes | undefined,
   runtimeHook: RuntimeHookSource,
 ): TracerOptions {
-  const { enforcement, allowMissedCalls, allowRequests, optimize, cachePaths, persist, containers } = options;
+  const { enforcement, allowMissedCalls, allowRequests, optimize, cachePaths, persist, btf, containers } = options;
   return {
     nodeName: resolveNodeName(options),
     enforcement,
@@ -192,6 +192,7 @@ function tracerOptions(
     containers: containers && containerOptions(options, kubernetes, runtimeHook),
     ...(kubernetes === undefined ? {} : { nodeLabels: kubernetes.nodeLabels }),
     ...(persist === undefined ? {} : { persist, takeOver: false }),
+    ...(btf === undefined ? {} : { btf }),
   };
 }
 

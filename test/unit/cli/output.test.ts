@@ -88,8 +88,10 @@ describe('an output that fails', () => {
     assert.equal(run(['report', lines, '-o', '/dev/null'], pipe).status, 0);
     assert.ok(statSync('/dev/null').isCharacterDevice());
     const { status, stderr } = run(['report', lines, '-o', '/dev/full'], pipe);
-    closeSync(pipe);
     assert.deepEqual([status, /cannot write \/dev\/full: ENOSPC/.test(stderr)], [4, true]);
+    const missing = run(['report', lines, '-o', join(folder, 'no/such/page.html')], pipe);
+    assert.deepEqual([missing.status, /cannot write .*: ENOENT/.test(missing.stderr)], [4, true]);
+    closeSync(pipe);
     assert.deepEqual(
       readdirSync('/dev').filter((name) => name.endsWith('.part')),
       [],
