@@ -52,15 +52,19 @@ function pack(name, workspace) {
 /** Makes app/, an empty folder with the package installed, and npm's cache, because the guest has no network. */
 function prepare() {
   rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
   const app = join(folder, 'app');
-  mkdirSync(app, { recursive: true });
   const [library, agent] = [pack('polytrace'), pack('polytrace-agent', 'agent')];
   const install = ['install', '--no-audit', '--no-fund', '--loglevel=error', '--cache', join(folder, 'cache')];
-  const all = join(folder, 'all');
-  mkdirSync(all);
-  for (const cwd of [all, app]) writeFileSync(join(cwd, 'package.json'), '{"name":"app","version":"1.0.0"}\n');
-  run(all, 'npm', ...install, library, agent, ...USED_PACKAGES);
-  run(app, 'npm', ...install, library);
+  const installIn = (cwd, ...packages) => {
+    mkdirSync(cwd, { recursive: true });
+    writeFileSync(join(cwd, 'package.json'), '{"name":"app","version":"1.0.0"}\n');
+    run(cwd, 'npm', ...install, ...packages);
+  };
+  installIn(app, library);
+  installIn(join(folder, 'used'), library, ...USED_PACKAGES);
+  // by itself, because other packages change the versions of what it needs
+  installIn(join(folder, 'agent'), library, agent);
   // `npm install polytrace` takes the tarball, and everything else from the cache
   const bin = join(folder, 'bin');
   mkdirSync(bin);
