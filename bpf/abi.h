@@ -467,6 +467,7 @@ struct object_config {
 	u8 passes_count;
 	u8 pad[5];
 	u64 inode; /* selectors whose Equal and NotEqual also compare the file's inode */
+	u64 excluding; /* selectors with negated filters only: they do not match if there is no path or string */
 	struct string_table equal, prefix, postfix;
 	struct table source, destination; /* their entries are in addresses */
 	struct substring_pass passes[SUBSTRING_PASSES_MAX];
@@ -487,17 +488,15 @@ struct scope_test {
 	u8 pad[6];
 };
 
-/* Compares the process with its state at its exec, or when a hook last reported a change. */
+/* Compares the process with its state at its exec, or when this hook last reported such a change. */
 struct change_test {
 	u64 selectors;
 	u64 capabilities; /* at least one of these has changed */
 	u32 namespaces; /* at least one of these has changed; bit n is the n-th of struct process_namespaces */
-	u8 capability_set; /* enum process_field */
-	u8 negate;
-	u8 outside_host; /* the test holds only outside of the initial user namespace */
-	u8 pad;
 	u32 host_user; /* inode number of the initial user namespace */
-	u32 pad2;
+	u8 capability_set; /* enum process_field */
+	u8 outside_host; /* the test holds only outside of the initial user namespace */
+	u8 pad[6];
 };
 
 enum rate_scope { RATE_NONE = 0, RATE_THREAD = 1, RATE_PROCESS = 2, RATE_GLOBAL = 3 };
@@ -618,6 +617,7 @@ struct hook_config {
 	u8 socket_slot; /* slot of the argument that actions track */
 	u8 returned_socket; /* enum socket_action, for the returned socket, which is the last value */
 	u64 acting; /* selectors that act on the process */
+	u64 needs_executable; /* selectors that kernel threads do not match, because these execute no file */
 	u8 yielding_tests; /* number of tests after process_tests; see yield_to_acting() */
 	u8 scope_tests;
 	u8 cache_hold_ticks; /* ticks for which an entry of the negative cache is not replaced */
@@ -805,7 +805,7 @@ struct cgroup_key_more {
 	u32 id[2]; /* the lower half first */
 };
 
-/* The earlier state of a process, for matchNamespaceChanges and matchCapabilityChanges. */
+/* The state of a process at its exec, for matchNamespaceChanges and matchCapabilityChanges. */
 struct process_state {
 	u64 start_time;
 	u64 cap_permitted, cap_effective, cap_inheritable;
@@ -861,7 +861,7 @@ ABI_SIZE(value_config, 136);
 ABI_SIZE(int_test, 32);
 ABI_SIZE(int_group, 16);
 ABI_SIZE(string_table, 56);
-ABI_SIZE(object_config, 280);
+ABI_SIZE(object_config, 288);
 ABI_SIZE(process_test, 16);
 ABI_SIZE(change_test, 32);
 ABI_SIZE(scope_test, 16);

@@ -366,10 +366,35 @@ static __always_inline struct process_state *find_known_state(u32 tgid, struct p
 	return now;
 }
 
+/* What this hook has reported about a process. A change whose entry was evicted is reported again. */
+struct reported_state {
+	u64 exec_count;
+	struct process_state state;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, struct reported_state);
+} reported_states SEC(".maps");
+
+/* As find_known_state(), but the state that this hook has reported since the exec comes first. */
+static __always_inline struct process_state *find_reference_state(u32 tgid, u64 exec_count, struct process_state *now)
+{
+	struct process_state *known = find_known_state(tgid, now);
+	struct reported_state *reported = bpf_map_lookup_elem(&reported_states, &tgid);
+
+	if (reported && reported->state.start_time == now->start_time && reported->exec_count == exec_count)
+		return &reported->state;
+	return known;
+}
+
 static __noinline u64 filter_changes(u64 candidates, u32 tgid)
 {
 	struct process_state now = {};
-	struct process_state *known = find_known_state(tgid, &now);
+	u64 exec_count = READ(current_task(), self_exec_id);
+	struct process_state *known = find_reference_state(tgid, exec_count, &now);
 	u64 permitted = 0, effective = 0, inheritable = 0;
 	u32 namespaces = 0, count = config.change_tests;
 
@@ -392,19 +417,72 @@ static __noinline u64 filter_changes(u64 candidates, u32 tgid)
 			candidates &= ~test->selectors;
 		else if (!known)
 			candidates &= ~(test->selectors & config.suppresses); /* an unknown state matches */
-		else if (changed == !!test->negate)
+		else if (!changed)
 			candidates &= ~test->selectors;
 	}
 	return candidates;
 }
 
-/* The state that was just reported is the reference for later changes. */
-static __noinline void update_state(u32 tgid)
+static __always_inline u64 replace_bits(u64 earlier, u64 now, u64 bits)
 {
-	struct process_state *known = lookup_state(tgid);
+	return (earlier & ~bits) | (now & bits);
+}
 
-	if (known)
-		fill_state(known, current_task());
+static __always_inline void replace_namespaces(struct process_namespaces *now, const struct process_namespaces *earlier,
+					       u32 replaced)
+{
+	const u32 *x = (const u32 *)earlier;
+	u32 *y = (u32 *)now;
+
+	/* without branches, as in changed_namespaces() */
+#pragma unroll
+	for (u32 i = 0; i < sizeof(*now) / sizeof(u32); i++) {
+		u32 bits = -(replaced >> i & 1);
+
+		opaque(bits);
+		y[i] = replace_bits(x[i], y[i], bits);
+	}
+}
+
+/*
+ * The selector `matched` has reported what its filters name. That is the reference for later changes; the rest still
+ * has to be reported, by another selector or for another reason.
+ */
+static __noinline void update_state(u32 tgid, u64 matched)
+{
+	struct reported_state next = { .exec_count = READ(current_task(), self_exec_id) };
+	struct process_state *earlier = find_reference_state(tgid, next.exec_count, &next.state);
+	u64 permitted = 0, effective = 0, inheritable = 0;
+	u32 namespaces = 0, count = config.change_tests;
+
+	if (!earlier)
+		return;
+	permitted += unknown_zero(tgid);
+	for (u32 i = 0; i < CHANGE_TESTS_MAX && i < count; i++) {
+		const volatile struct change_test *test = &config.changes[i];
+		u64 named = test->selectors & matched ? ~0ULL : 0;
+		u32 set = test->capability_set;
+
+		opaque(named);
+		namespaces |= test->namespaces & named;
+		if (set == PROCESS_CAP_PERMITTED)
+			permitted |= test->capabilities & named;
+		else if (set == PROCESS_CAP_EFFECTIVE)
+			effective |= test->capabilities & named;
+		else
+			inheritable |= test->capabilities & named;
+	}
+	next.state.cap_permitted = replace_bits(earlier->cap_permitted, next.state.cap_permitted, permitted);
+	next.state.cap_effective = replace_bits(earlier->cap_effective, next.state.cap_effective, effective);
+	next.state.cap_inheritable = replace_bits(earlier->cap_inheritable, next.state.cap_inheritable, inheritable);
+	replace_namespaces(&next.state.ns, &earlier->ns, namespaces);
+	bpf_map_update_elem(&reported_states, &tgid, &next, BPF_ANY);
+}
+
+static __always_inline bool is_kernel_thread(struct task_struct *task)
+{
+	/* with the memory of a process, it works for that process */
+	return READ(task, flags) & PF_KTHREAD && !READ(task, mm);
 }
 
 static __always_inline u64 filter_process(struct task_struct *task, u64 candidates)
@@ -430,6 +508,8 @@ static __always_inline u64 filter_process(struct task_struct *task, u64 candidat
 	}
 	if (config.process_tests)
 		candidates = filter_sets(candidates, tgid, 0, config.process_tests);
+	if (config.needs_executable & candidates && is_kernel_thread(task))
+		candidates &= ~config.needs_executable;
 	if (candidates && config.change_tests)
 		candidates = filter_changes(candidates, tgid);
 	return candidates;

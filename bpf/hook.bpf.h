@@ -266,16 +266,16 @@ static __always_inline void post_record(struct hook_record *record, u64 candidat
 	emit(&record->event, sizeof(struct event_hook) + used, config.hook);
 }
 
-static __always_inline void update_reported_state(struct hook_record *record)
+static __always_inline void update_reported_state(struct hook_record *record, u64 candidates)
 {
 	if (config.change_tests)
-		update_state(current_tgid(record));
+		update_state(current_tgid(record), candidates & -candidates);
 }
 
 static __always_inline void post_event(struct hook_record *record, u64 candidates)
 {
 	post_record(record, candidates);
-	update_reported_state(record);
+	update_reported_state(record, candidates);
 }
 
 /*
@@ -446,7 +446,7 @@ static __always_inline bool defer_to_second(u64 frame, struct hook_record *recor
 		return false;
 	if (!save_record(frame, record, candidates))
 		return false;
-	update_reported_state(record); /* a program that may sleep cannot use a trie */
+	update_reported_state(record, candidates); /* a program that may sleep cannot use a trie */
 	return true;
 }
 

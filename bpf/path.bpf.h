@@ -30,6 +30,13 @@ enum {
 
 enum { DCACHE_DISCONNECTED = 1 << 5 }; /* a value of dentry.d_flags */
 
+static __always_inline bool is_root(struct dentry *top)
+{
+	struct super_block *super = READ(top, d_sb);
+
+	return READ(super, s_root) == top;
+}
+
 /*
  * `top` is its own parent, but not the root of the mount `mnt`. True if there is a path to it, which the kernel does
  * not know. A file that open_by_handle_at() has opened by its inode has no name until somebody looks it up. A folder
@@ -37,9 +44,7 @@ enum { DCACHE_DISCONNECTED = 1 << 5 }; /* a value of dentry.d_flags */
  */
 static __always_inline bool is_lost(struct dentry *top, struct vfsmount *mnt)
 {
-	struct super_block *super = READ(top, d_sb);
-
-	return READ(top, d_flags) & DCACHE_DISCONNECTED || (mnt && READ(super, s_root) == top);
+	return READ(top, d_flags) & DCACHE_DISCONNECTED || (mnt && is_root(top));
 }
 
 /* The verifier of old kernels does not always see the bounds of an offset in the head. */
@@ -151,7 +156,7 @@ static __always_inline int walk_steps(struct string_buffer *buffer, const u32 st
 				return 0;
 			}
 			/* the root of the file system, whose mount is unknown */
-			if (!mnt)
+			if (!mnt && is_root(dentry))
 				return 0;
 			/* the root of a tree that is not mounted: a pipe, a socket, a memfd */
 			buffer->walk.flags |= STRING_PSEUDO;

@@ -444,12 +444,15 @@ static __noinline u64 collect_path(struct string_buffer *buffer, struct hook_rec
 #endif
 		start = resolve_path(buffer, at.dentry, at.mnt);
 		flags = buffer->walk.flags;
-		if (at.mount_unknown)
+		if (at.mount_unknown && !(flags & STRING_PSEUDO))
 			flags |= STRING_UNREACHABLE;
 	}
 	if (object->filtered) {
 		const u64 before __attribute__((unused)) = candidates;
 
+		/* a file without a path, a null pointer, a descriptor that is not open */
+		if (flags & (STRING_PSEUDO | STRING_FAULT))
+			candidates &= ~object->excluding;
 		/* an unknown path matches, except for selectors that only suppress events */
 		if (flags & STRING_UNKNOWN)
 			candidates &= ~config.suppresses;
@@ -694,11 +697,15 @@ static __noinline u64 collect_string(struct string_buffer *buffer, struct hook_r
 	if (object->filtered) {
 		u32 compared = at_most(length, STRING_BYTES_MAX);
 		u32 start = at_most(STRING_END - compared, STRING_END);
+		const bool is_text = read != READ_BUFFER && read != READ_IOVEC && read != READ_IOV_ITER;
 
+		if (!raw && is_text)
+			candidates &= ~object->excluding;
 		bpf_probe_read_kernel(&buffer->bytes[start], compared, to);
+		/* nothing is known about a string that cannot be read: it is not the empty string */
 		candidates = filter_string(buffer, start, index, candidates, 0, false,
-					   flags & STRING_TRUNCATED || length > STRING_BYTES_MAX,
-					   read != READ_BUFFER && read != READ_IOVEC && read != READ_IOV_ITER);
+					   flags & (STRING_TRUNCATED | STRING_FAULT) || length > STRING_BYTES_MAX,
+					   is_text && !(flags & STRING_FAULT));
 		if (!candidates)
 			return 0;
 	}

@@ -5,6 +5,8 @@
 
 #include "common.bpf.h"
 
+enum { PF_KTHREAD = 0x00200000 }; /* a value of task_struct.flags */
+
 static __always_inline void fill_creds(struct process_creds *out, const struct cred *cred)
 {
 	out->uid = READ(cred, uid.val);

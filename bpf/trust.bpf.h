@@ -10,6 +10,7 @@
 #define POLYTRACE_TRUST_BPF_H
 
 #include "path.bpf.h"
+#include "task.bpf.h"
 
 /* The struct task_struct of the initial process, which never ends. */
 struct {
@@ -95,10 +96,7 @@ static __always_inline u32 check_exec_file(struct file *file)
 
 /* ---- the memory of a process ---------------------------------------------------------------------------------- */
 
-enum {
-	THREADS_MAX = 64, /* threads that are asked for the memory of their process */
-	PF_KTHREAD = 0x00200000, /* a value of task_struct.flags */
-};
+enum { THREADS_MAX = 64 }; /* threads that are asked for the memory of their process */
 
 struct thread_search {
 	u64 node, head; /* of the list of threads */

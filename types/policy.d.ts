@@ -602,6 +602,8 @@ export interface ProcessTest {
   readonly negate: boolean;
   /** The parent of the process is tested. */
   readonly parent: boolean;
+  /** The filter holds only for processes that execute a file: not for kernel threads. */
+  readonly needsExecutable?: true;
   /** Selectors that have this filter. */
   readonly selectors: readonly number[];
   /**
@@ -675,12 +677,10 @@ export interface LabelCondition {
 }
 
 /**
- * One filter on a change of the process. It compares a property with its value at the exec, or at the last event that
- * reported this change.
+ * One filter on a change of the process. It compares properties with their values at the exec, or at the last event with
+ * which the hook reported such a change. NotIn compares all properties that it does not name.
  */
 export interface ChangeTest {
-  /** The filter holds when nothing has changed. */
-  readonly negate: boolean;
   /** Selectors that have this filter. */
   readonly selectors: readonly number[];
   /** Namespaces that are compared; a change of one is enough. */

@@ -62,6 +62,16 @@ export function hasTables(value: CompiledValue): boolean {
   return [texts.substrings, net.groups, objectTables(value)].some((list) => (list ?? []).length > 0);
 }
 
+/**
+ * The selectors whose filters on the string or path are all negated. They do not match if there is none: a file without
+ * a path, a null pointer.
+ */
+export function excludingSelectors({ texts }: CompiledValue): number[] {
+  const tables = [texts.equal, texts.prefix, texts.postfix].filter((table) => table !== undefined);
+  const positive = new Set([...tables.map((table) => table.positive), ...(texts.substrings ?? []).map((scan) => scan.selectors)].flat()); // prettier-ignore
+  return [...new Set(tables.flatMap(({ used }) => used))].filter((selector) => !positive.has(selector));
+}
+
 /** True if the value is read at the return: the function fills it, or the return value is its size. */
 export function isReadAtReturn(value: CompiledValue): boolean {
   const isSizedByReturn = SIZED_TYPES.has(value.type) && value.sizeArgIndex === undefined;

@@ -6,6 +6,7 @@ import type { Verdict } from '../../types/recording.js';
 import type { HookArgument } from '../../types/events.js';
 import {
   enforcingSelectors,
+  excludingSelectors,
   isFiltered,
   suppressingSelectors,
   hookValues,
@@ -23,7 +24,7 @@ import { isComparedAs, type ArgumentComparedAs } from './comparison-kinds.js';
 import { filterNet } from './network.js';
 import { filterNumber, argumentNumber } from './numbers.js';
 import { filterProcess, dropYieldingSelectors } from './process.js';
-import { comparedPath, filterFileType, filterString, type ComparedBytes } from './strings.js';
+import { comparedPath, filterFileType, filterString, hasPath, type ComparedBytes } from './strings.js';
 
 export function evaluateHook(hook: CompiledHook, processSets: readonly ProcessSet[], call: RecordedCall): Verdict {
   const candidates = new Candidates(hook.selectors);
@@ -72,6 +73,11 @@ function filterValue(
     }
     const suppresses = selectorMask(suppressingSelectors(hook));
     const compared = comparedBytes(argument);
+    const excluding = selectorMask(excludingSelectors(compiled));
+    if ('path' in argument && !hasPath(argument)) candidates.drop(excluding);
+    // A null pointer satisfies no negated filter, and memory that cannot be read does. Events do not tell them apart.
+    if ('value' in argument && argument.unreadable === true && !BUFFER_TYPES.has(argument.type))
+      candidates.addUncertainty(excluding, 'VALUE_INCOMPLETE', about);
     if ('path' in argument && argument.flags.includes('unknown')) {
       if (all !== 0n) candidates.drop(suppresses);
     } else if (compared === undefined) candidates.addUncertainty(all, 'VALUE_REWRITTEN', about);
@@ -91,11 +97,12 @@ function comparedBytes(argument: ArgumentComparedAs<'string' | 'path'>): Compare
     const cutStart = argument.flags.includes('truncated');
     return bytes && { bytes, cutStart, cutEnd: false, cutUnknown: false, isFile: hasFile };
   }
-  const { value, truncated } = argument;
+  const { value, truncated, unreadable = false } = argument;
   const whole = typeof value === 'string' ? encodeString(value) : Buffer.from(value);
   const bytes = whole.subarray(0, AbiLimit.STRING_BYTES_MAX);
-  const cutEnd = truncated || whole.length > bytes.length;
-  return { bytes, cutStart: false, cutEnd, cutUnknown: !BUFFER_TYPES.has(argument.type), isFile: false };
+  const cutEnd = truncated || unreadable || whole.length > bytes.length;
+  const cutUnknown = !unreadable && !BUFFER_TYPES.has(argument.type);
+  return { bytes, cutStart: false, cutEnd, cutUnknown, isFile: false };
 }
 
 /** The candidate with the lowest index matches. If it is not certain, all candidates may still have the same outcome. */

@@ -139,6 +139,11 @@ const FILE_TYPE_NAMES: Readonly<Record<string, string>> = {
   s: 'sock',
 };
 
+/** False for pipes, sockets and other files without a place in a tree, and if there is no file. */
+export function hasPath({ flags }: FileArgument): boolean {
+  return !flags.includes('pseudo') && !flags.includes('fault');
+}
+
 /**
  * The path that the kernel compares; undefined if the event does not have it. An event has files without a path in the form
  * of /proc/PID/fd.

@@ -323,6 +323,15 @@ static void do_with(char **arg)
 	call_lseek();
 }
 
+/* changed FLAGS EFFECTIVE INHERITABLE PERMITTED: in new namespaces and with these capabilities, three calls */
+static void do_changed(char **arg)
+{
+	check(unshare(parse_number(arg[0])), "unshare");
+	set_capabilities(arg + 1);
+	for (int i = 0; i < 3; i++)
+		call_lseek();
+}
+
 /* call NUMBER ARGUMENT...: any system call, with any result; =STRING is the address of a string */
 static void do_call(char **arg)
 {
@@ -571,7 +580,7 @@ static const struct action {
 	{ "module", 2, do_module },   { "nested", 1, do_nested },     { "rlimit", 1, do_rlimit },
 	{ "seteuid", 1, do_seteuid }, { "program", 1, do_program },   { "socket", 1, do_socket },
 	{ "chain", 2, do_chain },     { "unshared", 2, do_unshared }, { "with", 3, do_with },
-	{ "call", ANY, do_call },     { "nscall", ANY, do_nscall },   { "append", 1, do_append },
+	{ "changed", 4, do_changed }, { "call", ANY, do_call },       { "nscall", ANY, do_nscall },   { "append", 1, do_append },
 };
 
 static const struct action *find_action(const char *name, int args)

@@ -9,6 +9,7 @@ import {
   fileArgument,
   MECHANISMS,
   kprobePolicy,
+  onPath,
   Recording,
   WORKLOAD,
   runWorkload,
@@ -143,6 +144,61 @@ for (const attach of MECHANISMS) {
         );
       }
       assert.deepEqual(paths, ['/srv/paths/n\udcfe', '/srv/paths/n\udcff']);
+    });
+  });
+}
+
+/** A filter on the file of fileHook, only for the workload. The message of its hook is the filter. */
+function pathHook(operator: string, ...values: readonly string[]): string {
+  return `message: ${operator}\n${fileHook(onPath(operator, ...values))}
+  - {index: 1, operator: Equal, values: ["4"]}
+  matchBinaries:
+  - {operator: In, values: ["${WORKLOAD}"]}`;
+}
+
+for (const attach of MECHANISMS) {
+  describe(`files without a path and filters by ${attach}`, () => {
+    let recording: Recording;
+    before(async () => {
+      compileWorkload();
+      const hooks = [
+        pathHook('NotPrefix', '/usr/', '/etc/', '/lib'),
+        pathHook('NotEqual', '/x'),
+        pathHook('NotPostfix', 'x'),
+        pathHook('Prefix', 'memfd:'),
+        pathHook('FileType', 'pipe', 'socket'),
+      ];
+      recording = await Recording.open(kprobePolicy('no-path', ...hooks), { attach });
+    });
+    after(() => recording?.close());
+
+    /** The filters that hold for the last file that the workload reads. */
+    async function findMatches(...command: readonly (string | number)[]): Promise<string[]> {
+      const events = await recording.hooksDuring(() => runWorkload(...command));
+      const own = events.filter((event) => !/^\/(usr|etc|lib|tmp\/workload)/.test(fileArgument(event).path));
+      return own.map(({ message = '' }) => message).sort();
+    }
+
+    for (const [kind, expected] of [
+      ['pipe', ['FileType']],
+      ['socket', ['FileType']],
+      ['memfd', ['Prefix']],
+    ] as const) {
+      it(`${kind}: no negated filter holds`, async () => {
+        assert.deepEqual(await findMatches('pseudo', kind), expected);
+      });
+    }
+
+    it('a file with a path: the negated filters hold', async () => {
+      writeFileSync('/srv/with-a-path', 'y');
+      assert.deepEqual(await findMatches('read', '/srv/with-a-path', 1), ['NotEqual', 'NotPostfix', 'NotPrefix']);
+    });
+
+    it('a path that is hidden: the negated filters hold', async () => {
+      mkdirSync('/srv/hidden', { recursive: true });
+      writeFileSync('/srv/hidden/file', 'y');
+      const found = await findMatches('detached', '/srv/hidden', '/srv/hidden/file');
+      assert.deepEqual(found, ['NotEqual', 'NotPostfix', 'NotPrefix']);
     });
   });
 }

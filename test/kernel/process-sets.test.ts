@@ -206,6 +206,41 @@ selectors:
   });
 });
 
+describe('changes of a process', () => {
+  const policy = (name: string): string =>
+    kprobePolicy(
+      name,
+      `call: sys_lseek
+syscall: true
+args:
+- {index: 0, type: int}
+selectors:
+- matchArgs:
+  - {index: 0, operator: Equal, values: ["4242"]}
+  matchNamespaceChanges:
+  - {operator: In, values: [Uts]}
+- matchArgs:
+  - {index: 0, operator: Equal, values: ["4242"]}
+  matchCapabilityChanges:
+  - {operator: In, values: [CAP_NET_RAW]}`,
+    );
+
+  it('are reported once by each policy, and one kind does not hide the other', async () => {
+    const recording = await Recording.open(policy('changes-a'));
+    try {
+      await recording.tracer.addPolicy({ yaml: policy('changes-b') });
+      const run = await startBatch();
+      const events = await recording.hooksDuring(() => run(['both\tchanged\t0x4000000\t0x20\t0x20\t0x20']));
+      const found = (name: string): number[] =>
+        events.filter(({ policyName }) => policyName === name).map(({ selector }) => selector);
+      assert.deepEqual(found('changes-a'), [0, 1]);
+      assert.deepEqual(found('changes-b'), [0, 1]);
+    } finally {
+      await recording.close();
+    }
+  });
+});
+
 /** Starts the workload in batch mode. Resolves to a function that sends it actions and waits for them. */
 async function startBatch(): Promise<(actions: readonly string[]) => Promise<void>> {
   const child = spawn(WORKLOAD, ['batch'], { stdio: ['pipe', 'inherit', 'inherit'] });

@@ -244,7 +244,7 @@ function capabilityRows(): Row[] {
       miss: has,
     },
     { title: `${changes} In`, filters: filter(changes, 'Effective', 'In'), match: hasNot, miss: CALL },
-    { title: `${changes} NotIn`, filters: filter(changes, 'Effective', 'NotIn'), match: CALL, miss: hasNot },
+    { title: `${changes} NotIn`, filters: filter(changes, 'Effective', 'NotIn'), match: hasNot, miss: CALL },
     { title: `${changes} Inheritable In`, filters: filter(changes, 'Inheritable', 'In'), match: has, miss: hasNot },
   ];
 }

@@ -89,6 +89,7 @@ async function main() {
         POLYTRACE_CORPUS: corpus,
         REQUIRE_ALL: process.env.REQUIRE_ALL ?? '',
         POLYTRACE_NIGHTLY: process.env.POLYTRACE_NIGHTLY ?? '',
+        POLYTRACE_WORK_SECONDS: process.env.POLYTRACE_WORK_SECONDS ?? '0',
       },
       script: `cp -r /run/vm/compiled/* /tmp\nnode ${mocha.map(quote).join(' ')} --reporter test/reporter.cjs`,
     });

@@ -2,6 +2,7 @@
 import type { ChangeTest, NamespaceName, ProcessField, ProcessGroup } from '../../compiled/compiled-policy.js';
 import type { SelectorData, SetFilter } from '../model/model.js';
 import { capabilityBits } from '../../names/capabilities.js';
+import { NAMESPACES } from '../../names/namespaces.js';
 import { parseInteger } from '../model/values.js';
 import { mergeEqualItems } from './filters.js';
 import { makeEqualTest, makeIntGroups, type IntComparison, type IntClause } from './groups.js';
@@ -75,16 +76,18 @@ export function compileChangeTests(selectors: readonly SelectorData[]): ChangeTe
 
 type Change = Omit<ChangeTest, 'selectors'>;
 
+/** NotIn compares everything that it does not name. */
 function namespaceChange({ operator, values = [] }: SetFilter): Change {
-  const namespaces = [...new Set(values)].sort() as NamespaceName[];
-  return { negate: operator === 'NotIn', namespaces, capabilities: 0n, capabilitySet: 'effective', outsideHost: false };
+  const isCompared = (name: NamespaceName): boolean => values.includes(name) === (operator !== 'NotIn');
+  const namespaces = NAMESPACES.filter(isCompared).sort();
+  return { namespaces, capabilities: 0n, capabilitySet: 'effective', outsideHost: false };
 }
 
 function capabilityChange({ type, operator, values = [], isNamespaceCapability }: SetFilter): Change {
+  const named = capabilityBits(values);
   return {
-    negate: operator === 'NotIn',
     namespaces: [],
-    capabilities: capabilityBits(values),
+    capabilities: operator === 'NotIn' ? BigInt.asUintN(64, ~named) : named,
     capabilitySet: CAPABILITY_SETS[(type ?? 'Effective') as keyof typeof CAPABILITY_SETS],
     outsideHost: isNamespaceCapability === true,
   };

@@ -80,7 +80,8 @@ export class ProcessSets {
   }
 
   #makeTest(set: ProcessSet, filter: { operator?: string }, parent: boolean): Omit<ProcessTest, 'selectors'> {
-    return { set: this.#add(set), negate: isNegated(filter), parent };
+    const test = { set: this.#add(set), negate: isNegated(filter), parent };
+    return test.negate && !parent && set.pids.length === 0 ? { ...test, needsExecutable: true } : test;
   }
 
   #add(set: ProcessSet): number {

@@ -101,6 +101,9 @@ function encodeConfig(
   setU8(HookConfig.processTests, hook.sets.length - yielding);
   setU8(HookConfig.yieldingTests, yielding);
   view.setBigUint64(HookConfig.acting, selectorMask(enforcingSelectors(hook)), true);
+  const needingExecutable = hook.sets.filter(({ needsExecutable }) => needsExecutable === true);
+  const needsExecutable = selectorMask(needingExecutable.flatMap(({ selectors }) => selectors));
+  view.setBigUint64(HookConfig.needsExecutable, needsExecutable, true);
   setU8(HookConfig.scopeTests, hook.scopes.length);
   setU8(HookConfig.changeTests, hook.changes.length);
   setU8(HookConfig.objectsCount, objects.length);
@@ -192,7 +195,6 @@ function encodeChangeTest(view: DataView, at: number, test: ChangeTest, context:
   view.setBigUint64(at + ChangeLayout.capabilities, test.capabilities, true);
   view.setUint32(at + ChangeLayout.namespaces, namespaces, true);
   view.setUint8(at + ChangeLayout.capabilitySet, CAPABILITY_FIELDS[test.capabilitySet]);
-  view.setUint8(at + ChangeLayout.negate, Number(test.negate));
   view.setUint8(at + ChangeLayout.outsideHost, Number(test.outsideHost));
   view.setUint32(at + ChangeLayout.hostUser, context.hostNamespaces.User[0] ?? 0, true);
 }

@@ -69,6 +69,7 @@ export function encodeMaps(
     }),
     encodeInodeMap(hook, context),
     { ...EMPTY_MAP, name: 'scope_cache', create: hook.scopes.length > 0 },
+    { ...EMPTY_MAP, name: 'reported_states', create: hook.changes.length > 0 },
     { ...EMPTY_MAP, name: 'rates', create: hasRateLimit(hook) },
     hasNotifications(hook)
       ? encodeNotificationsMap(context.enforcer)

@@ -1,5 +1,6 @@
 /** Encodes values that are strings, paths or details, and their filters. Pure. */
 import {
+  excludingSelectors,
   hasTables,
   isFiltered,
   hookValues,
@@ -61,6 +62,7 @@ export function encodeObject(
   view.setUint8(at + ObjectConfig.filtered, Number(hasTables(value)));
   view.setUint8(at + ObjectConfig.passesCount, starts.length);
   view.setBigUint64(at + ObjectConfig.inode, selectorMask(texts.inode ?? []), true);
+  view.setBigUint64(at + ObjectConfig.excluding, selectorMask(excludingSelectors(value)), true);
   for (const key of STRING_TABLE_KEYS) {
     encodeStringTable(view, at + ObjectConfig[key], texts[key], HASHED_SIDES[key]);
   }

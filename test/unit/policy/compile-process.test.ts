@@ -75,6 +75,11 @@ describe('policy: filters on the process', () => {
     }
   });
 
+  it('NotIn compares all namespaces that it does not name', () => {
+    const { changes } = compileHook(selectorListYaml('matchNamespaceChanges: [{operator: NotIn, values: [Uts, Mnt]}]'));
+    assert.deepEqual(changes[0]?.namespaces, ['Cgroup', 'Ipc', 'Net', 'Pid', 'PidForChildren', 'Time', 'TimeForChildren', 'User']); // prettier-ignore
+  });
+
   it('finds changes', () => {
     const { changes } = compileHook(
       selectorListYaml(
@@ -83,8 +88,8 @@ describe('policy: filters on the process', () => {
       ),
     );
     assert.deepEqual(changes, [
-      { negate: false, namespaces: ['Mnt', 'Uts'], capabilities: 0n, capabilitySet: 'effective', outsideHost: false, selectors: [0, 1] },
-      { negate: true, namespaces: [], capabilities: 2n ** 39n, capabilitySet: 'permitted', outsideHost: true, selectors: [1] },
+      { namespaces: ['Mnt', 'Uts'], capabilities: 0n, capabilitySet: 'effective', outsideHost: false, selectors: [0, 1] },
+      { namespaces: [], capabilities: BigInt.asUintN(64, ~(2n ** 39n)), capabilitySet: 'permitted', outsideHost: true, selectors: [1] },
     ]); // prettier-ignore
   });
 });
@@ -108,8 +113,8 @@ describe('policy: sets of processes', () => {
     ]);
     assert.deepEqual(hooks[0]?.sets, [
       { set: 0, negate: false, parent: false, selectors: [0, 2] },
-      { set: 1, negate: true, parent: false, selectors: [1] },
-      { set: 2, negate: true, parent: false, selectors: [3] },
+      { set: 1, negate: true, parent: false, needsExecutable: true, selectors: [1] },
+      { set: 2, negate: true, parent: false, needsExecutable: true, selectors: [3] },
       { set: 3, negate: false, parent: false, selectors: [4] },
     ]);
   });

@@ -521,12 +521,11 @@ spec:
       compiledHook({
         selectors: 64,
         sets: [
-          { set: 1, negate: true, parent: false, selectors: [0] },
+          { set: 1, negate: true, parent: false, needsExecutable: true, selectors: [0] },
           { set: 0, negate: false, parent: true, selectors: [63] },
         ],
         changes: [
           {
-            negate: true,
             selectors: [1],
             namespaces: ['Uts', 'User'],
             capabilities: 1n << 21n,
@@ -546,6 +545,7 @@ spec:
         view.getBigUint64(at + ProcessTest.selectors, true),
       ];
     });
+    assert.equal(view.getBigUint64(HookConfig.needsExecutable, true), 1n);
     assert.deepEqual(sets, [
       [255, 1, 0, 1n],
       [7, 0, 1, 1n << 63n],
@@ -555,9 +555,17 @@ spec:
     assert.equal(view.getBigUint64(at + ChangeTest.capabilities, true), 1n << 21n);
     assert.equal(view.getUint32(at + ChangeTest.namespaces, true), (1 << 0) | (1 << 9));
     assert.equal(view.getUint8(at + ChangeTest.capabilitySet), ProcessField.PROCESS_CAP_EFFECTIVE);
-    assert.equal(view.getUint8(at + ChangeTest.negate), 1);
     assert.equal(view.getUint8(at + ChangeTest.outsideHost), 1);
     assert.equal(view.getUint32(at + ChangeTest.hostUser, true), 8);
+  });
+
+  it('selectors whose filters on a value are all negated', () => {
+    const equal = { positive: [0, 3], used: [0, 1, 2, 3], entries: [] };
+    const postfix = { positive: [], used: [1, 3, 4], entries: [] };
+    const substrings = [{ ignoreCase: false, selectors: [2], needles: [] }];
+    const file = compiledValue('file', { texts: { equal, postfix, substrings } });
+    const view = encodeConfig(compiledHook({ args: [file], selectors: 5 }));
+    assert.equal(view.getBigUint64(objectOffset(0) + ObjectConfig.excluding, true), 0b10010n);
   });
 
   it('values that are cheap to compare come first: details, strings, paths, then values without filters', () => {
