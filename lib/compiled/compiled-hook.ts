@@ -68,8 +68,8 @@ export function hasTables(value: CompiledValue): boolean {
  */
 export function excludingSelectors({ texts }: CompiledValue): number[] {
   const tables = [texts.equal, texts.prefix, texts.postfix].filter((table) => table !== undefined);
-  const positive = new Set([...tables.map((table) => table.positive), ...(texts.substrings ?? []).map((scan) => scan.selectors)].flat()); // prettier-ignore
-  return [...new Set(tables.flatMap(({ used }) => used))].filter((selector) => !positive.has(selector));
+  const positive = [tables.map((table) => table.positive), (texts.substrings ?? []).map(({ selectors }) => selectors)];
+  return [...new Set(tables.flatMap(({ used }) => used))].filter((selector) => !positive.flat(2).includes(selector));
 }
 
 /** True if the value is read at the return: the function fills it, or the return value is its size. */

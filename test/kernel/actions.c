@@ -580,7 +580,8 @@ static const struct action {
 	{ "module", 2, do_module },   { "nested", 1, do_nested },     { "rlimit", 1, do_rlimit },
 	{ "seteuid", 1, do_seteuid }, { "program", 1, do_program },   { "socket", 1, do_socket },
 	{ "chain", 2, do_chain },     { "unshared", 2, do_unshared }, { "with", 3, do_with },
-	{ "changed", 4, do_changed }, { "call", ANY, do_call },       { "nscall", ANY, do_nscall },   { "append", 1, do_append },
+	{ "changed", 4, do_changed }, { "call", ANY, do_call },       { "nscall", ANY, do_nscall },
+	{ "append", 1, do_append },
 };
 
 static const struct action *find_action(const char *name, int args)

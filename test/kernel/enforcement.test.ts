@@ -303,7 +303,7 @@ ${SELECTOR.replace('index: 0', 'index: 1')}  - {action: Override, argError: -13}
       ]),
       ['monitor', 'enforce', 'monitor'].map((mode) => [
         mode,
-        mode === 'enforce' ? 'sigkill' : 'post',
+        'sigkill',
         { action: 'sigkill', signal: 9, outcome: mode === 'enforce' ? 'done' : 'monitored' },
       ]),
     );

@@ -67,7 +67,7 @@ describe('LSM hooks', function () {
         ['file_open', 'override', [{ action: 'override', value: -13, outcome: 'done' }, { action: 'post' }], 'enforce'],
         [
           'file_open',
-          'post',
+          'override',
           [{ action: 'override', value: -13, outcome: 'monitored' }, { action: 'post' }],
           'monitor',
         ],

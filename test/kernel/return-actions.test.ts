@@ -99,7 +99,7 @@ function testReturnActions(attach: Mechanism): void {
         actions.map((each) => ('outcome' in each ? each.outcome : each.action)),
         policyMode,
       ]),
-      [['post', 'post', ['monitored', 'monitored', 'post'], 'monitor']],
+      [['signal', 'signal', ['monitored', 'monitored', 'post'], 'monitor']],
     );
   });
 

@@ -161,7 +161,7 @@ describe('requests of policies', function () {
     await traceRequests([action], { mode: 'monitor' }, async ([event], tracer) => {
       assert.deepEqual(event?.actions[0], { action: 'getUrl', url: `${base}/never`, outcome: 'monitored' });
       assert.equal(event?.policyMode, 'monitor');
-      assert.equal(event?.action, 'post');
+      assert.equal(event?.action, 'getUrl');
       assert.deepEqual(await waitForAnswers(tracer), { started: 0, answered: 0, failed: 0, dropped: 0 });
       await assert.rejects(tracer.setPolicyMode('asks', 'enforce'), isNotAllowed);
     });

@@ -66,7 +66,7 @@ describe('replay', () => {
     const event = answer?.event as Extract<PlainEvent, { selector: number }>;
     assert.deepEqual(
       [event.action, event.policyMode, event.actions.map(({ action: name }) => name)],
-      ['post', 'monitor', ['sigkill', 'post']],
+      ['sigkill', 'monitor', ['sigkill', 'post']],
     );
   });
 
