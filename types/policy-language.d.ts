@@ -336,6 +336,8 @@ export interface Selector<
   readonly matchArgs?: readonly FilterOf<A>[];
   /** Filters on `data`. */
   readonly matchData?: readonly FilterOf<D>[];
+  /** Filter with an expression over `arg0`, `arg1`, … (positions in `args`) and `data0`, `data1`, … (in `data`). */
+  readonly matchCEL?: { readonly expr: string };
   /** Filters on the return value. They need `return: true` and `returnArg`. */
   readonly matchReturnArgs?: R extends Argument
     ? readonly ({ readonly index?: R['index'] } & ComparisonOf<R['type']>)[]

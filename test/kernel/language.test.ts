@@ -65,6 +65,24 @@ selectors: [{ matchArgs: [{ index: 2, operator: CelExpr, values: ['arg1 == 4321 
     values: [2, 4321n],
   },
   {
+    name: 'matchCEL with an argument and data',
+    hook: `call: sys_lseek
+args: [{ index: 2, type: int }, { index: 1, type: int64 }]
+data: [{ index: 0, type: int, source: current_task, resolve: static_prio }]
+selectors: [{ matchArgs: [{ index: 2, operator: Equal, values: ['2'] }], matchCEL: { expr: 'arg1 == 4327 && data0 == int32(120) && arg0 < data0' } }]`,
+    action: lseek(4327, 2),
+    values: [2, 4327n, 120],
+  },
+  {
+    name: 'matchCEL that data contradicts, in an earlier selector',
+    hook: `call: sys_lseek
+args: [{ index: 2, type: int }, { index: 1, type: int64 }]
+data: [{ index: 0, type: int, source: current_task, resolve: static_prio }]
+selectors: [{ matchCEL: { expr: 'arg1 == 4329 && data0 < int32(120)' }, matchActions: [{ action: NoPost }] }, { matchCEL: { expr: 'arg1 == 4329' } }]`,
+    action: lseek(4329, 2),
+    values: [2, 4329n, 120],
+  },
+  {
     name: 'the bits of a negative number',
     hook: `call: sys_lseek
 args: [{ index: 2, type: int }]

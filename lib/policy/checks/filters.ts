@@ -51,6 +51,7 @@ function checkValueFilter(
   if (operator !== undefined && operatorRule(operator).compares === 'named') {
     checkValuePresence(filter, operator, report);
     warnUnusedTarget(hook, list, filter, report);
+    warnDeprecated(list, filter, report);
     return; // expressions.ts checks the names and types
   }
   const found = list === 'matchData' ? findFilteredData(args, filter) : findFilteredArg(hook, args, filter);
@@ -102,6 +103,22 @@ function checkValuePresence(filter: ValueFilter, operator: Operator, report: Rep
   if (operatorRule(operator).values === 'none' && (filter.values ?? []).length > 0) {
     report.add('VALUES_UNUSED', positions.key(filter, 'values'), `${operator} does not take values`, 'remove `values`');
   }
+}
+
+/** Warns about CelExpr where matchCEL can do the same. The return value has no name in matchCEL. */
+function warnDeprecated(list: FilterList, filter: ValueFilter, report: Report): void {
+  const { operator, values = [], fromMatchCel } = filter;
+  if (operator !== 'CelExpr' || list === 'matchReturnArgs' || fromMatchCel === true || values.length === 0) return;
+  const all = values.length === 1 ? values : values.map((value) => `(${value})`);
+  const expression = list === 'matchData' ? undefined : all.join(' || ');
+  report.add(
+    'OPERATOR_DEPRECATED',
+    report.positions.value(filter, 'operator'),
+    'Tetragon replaces CelExpr by matchCEL in its version 1.9; polytrace accepts both',
+    expression === undefined
+      ? 'write `matchCEL` with the names data0, data1, …'
+      : `write \`matchCEL: {expr: ${quote(expression)}}\` in place of this filter`,
+  );
 }
 
 /** Warns about `index` or `args` of a filter that do not name the values in its expression. */

@@ -113,6 +113,15 @@ const FILTER_FIELDS = {
   matchArgs: optionalField(listShape(valueFilterShape), 'Filters on arguments.'),
   matchReturnArgs: optionalField(listShape(valueFilterShape), 'Filters on the return value.'),
   matchData: optionalField(listShape(valueFilterShape), 'Filters on `data`.'),
+  matchCEL: optionalField(
+    objectShape({
+      expr: requiredField(
+        textShape,
+        'Expression over arg0, arg1, … (positions in args) and data0, data1, … (in data).',
+      ),
+    }),
+    'Filter with an expression on args and data.',
+  ),
   matchPIDs: optionalField(
     listShape(
       objectShape({

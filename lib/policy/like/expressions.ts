@@ -1,6 +1,7 @@
 /** Expressions of CelExpr that Tetragon refuses. */
 import { parseExpression, type Expression } from '../cel/parser.js';
 import { CelError, type CelScope } from '../cel/cel.js';
+import type { ValueFilter } from '../model/model.js';
 import { expressionScope } from '../model/slots.js';
 import type { Positions, Span } from '../parse/positions.js';
 import { listFilters, type ComparedPolicy, type DifferenceTable, type PlacedFilter } from './difference.js';
@@ -20,7 +21,7 @@ export const EXPRESSION_DIFFERENCES = {
   expressionSyntax: {
     code: 'TETRAGON_REFUSES',
     message:
-      'Tetragon refuses this part of the expression: it has + - && || ! and comparisons, arg0, arg1, …, and the functions int32, uint32, and, or, xor and not; polytrace has more',
+      'Tetragon refuses this part of the expression: it has + - && || ! and comparisons, arg0, arg1, …, in matchCEL also data0, data1, …, and the functions int32, uint32, and, or, xor and not; polytrace has more',
     hint: 'write the expression with these, or use other operators',
     find: (policy) => findParts(policy, isForeign),
   },
@@ -33,7 +34,7 @@ export const EXPRESSION_DIFFERENCES = {
   },
 } satisfies DifferenceTable;
 
-type PartTest = (part: Expression, scope: CelScope) => boolean;
+type PartTest = (part: Expression, scope: CelScope, filter: ValueFilter) => boolean;
 
 function findParts(policy: ComparedPolicy, test: PartTest): Span[] {
   return listFilters(policy).flatMap((placed) =>
@@ -46,7 +47,7 @@ function findFilterParts({ hook, list, filter }: PlacedFilter, test: PartTest, p
   const scope = expressionScope(hook, list);
   return values.flatMap((text, i) =>
     listParts(text)
-      .filter((part) => test(part, scope))
+      .filter((part) => test(part, scope, filter))
       .map(({ start, end }) => positions.part(positions.value(values, i), text, start, end)),
   );
 }
@@ -84,7 +85,7 @@ function operands(expression: Expression): readonly Expression[] {
   }
 }
 
-function isForeign(part: Expression): boolean {
+function isForeign(part: Expression, _scope: CelScope, { fromMatchCel }: ValueFilter): boolean {
   switch (part.kind) {
     case 'in':
     case 'conditional':
@@ -96,7 +97,7 @@ function isForeign(part: Expression): boolean {
     case 'call':
       return !Object.hasOwn(FUNCTIONS, part.name);
     case 'name':
-      return !/^arg\d+$/.test(part.name);
+      return !(fromMatchCel === true ? /^(arg|data)\d+$/ : /^arg\d+$/).test(part.name);
     case 'number':
     case 'boolean':
       return false;

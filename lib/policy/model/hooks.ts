@@ -1,6 +1,7 @@
 /** Collects the hooks of a policy for the checks and the compiler, with the filters of macros merged into selectors. */
 import { SELECTOR_FILTERS_MAX } from '../language/limits.js';
-import { FILTER_LISTS, type Hook, type PolicyData, type SelectorData } from './model.js';
+import { FILTER_LISTS, type Hook, type PolicyData, type SelectorData, type ValueFilter } from './model.js';
+import type { Positions } from '../parse/positions.js';
 import type { Report } from '../parse/report.js';
 import { HOOK_KINDS } from '../language/vocabulary.js';
 
@@ -31,9 +32,10 @@ function mergeMacros(
   report: Report,
 ): SelectorData {
   const names = [...new Set(selector.macros)].filter((name) => macros[name] !== undefined);
-  if (names.length === 0) return selector;
-  const from = [selector, ...names.map((name) => macros[name] as SelectorData)];
-  const merged: Record<string, unknown> = { ...selector };
+  const own = withExpressionFilter(selector, report);
+  if (names.length === 0) return own;
+  const from = [own, ...names.map((name) => withExpressionFilter(macros[name] as SelectorData, report))];
+  const merged: Record<string, unknown> = { ...own };
   for (const list of FILTER_LISTS) {
     const all = from.flatMap((source): readonly object[] => (source[list] ?? []).slice(0, SELECTOR_FILTERS_MAX + 1));
     if (all.length > 0) merged[list] = all;
@@ -42,6 +44,32 @@ function mergeMacros(
   if (workload !== undefined) merged['matchWorkloads'] = workload;
   report.positions.copy(selector, merged);
   return merged;
+}
+
+/** The filters of expressions, so that the filter of a macro is one object in all selectors that use the macro. */
+const expressionFilters = new WeakMap<object, ValueFilter>();
+
+/** Adds the expression of `matchCEL` to matchArgs. */
+function withExpressionFilter(selector: SelectorData, { positions }: Report): SelectorData {
+  const { matchCEL } = selector;
+  if (matchCEL?.expr === undefined) return selector;
+  const filter = expressionFilters.get(matchCEL) ?? makeExpressionFilter(matchCEL, matchCEL.expr, positions);
+  const matchArgs = [...(selector.matchArgs ?? []), filter];
+  const result = { ...selector, matchArgs };
+  positions.copy(selector, result);
+  if (selector.matchArgs !== undefined) positions.copy(selector.matchArgs, matchArgs);
+  return result;
+}
+
+/** Diagnostics of the filter and of its value are at the expression. */
+function makeExpressionFilter(matchCEL: object, expression: string, positions: Positions): ValueFilter {
+  const values = [expression];
+  const filter: ValueFilter = { operator: 'CelExpr', values, fromMatchCel: true };
+  const span = positions.value(matchCEL, 'expr');
+  positions.register(values, { span, keys: new Map(), absent: new Set(), values: new Map([[0, span]]) });
+  positions.register(filter, { span, keys: new Map(), absent: new Set(), values: new Map([['values', span]]) });
+  expressionFilters.set(matchCEL, filter);
+  return filter;
 }
 
 /**

@@ -97,6 +97,8 @@ export interface ValueFilter {
   readonly values?: readonly string[];
   /** polytrace only: other paths to the same inode match too. */
   readonly inode?: boolean;
+  /** True if the filter was made of `matchCEL`. */
+  readonly fromMatchCel?: true;
 }
 
 export interface PidFilter {
@@ -146,6 +148,8 @@ export interface SelectorData {
   readonly matchArgs?: readonly ValueFilter[];
   readonly matchReturnArgs?: readonly ValueFilter[];
   readonly matchData?: readonly ValueFilter[];
+  /** One expression. In the selectors of a Hook, it is one of matchArgs, with the operator CelExpr. */
+  readonly matchCEL?: { readonly expr?: string };
   readonly matchPIDs?: readonly PidFilter[];
   readonly matchBinaries?: readonly BinaryFilter[];
   readonly matchParentBinaries?: readonly BinaryFilter[];

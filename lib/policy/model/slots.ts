@@ -53,7 +53,10 @@ export function expressionScope(hook: Hook, list: FilterList): CelScope {
   return new Map([...slotsByName(hook, list)].map(([name, slot]) => [name, celName(slot, hook.data)]));
 }
 
-/** Maps the names in expressions to slots: labels, and `argN` for position N of the values that the list compares. */
+/**
+ * Maps the names in expressions to slots: labels, and `argN` for position N of the values that the list compares. In
+ * matchArgs and matchCEL, `dataN` is position N of `data`.
+ */
 function slotsByName(hook: Hook, list: FilterList): Map<string, Slot> {
   const { data } = hook;
   const all = (['matchArgs', 'matchData', 'matchReturnArgs'] as const)
@@ -62,7 +65,10 @@ function slotsByName(hook: Hook, list: FilterList): Map<string, Slot> {
   const labels = all.flatMap((slot): [string, Slot][] =>
     slot.arg.label !== undefined && /^[A-Za-z_]\w*$/.test(slot.arg.label) ? [[slot.arg.label, slot]] : [],
   );
-  return new Map([...labels, ...listSlots(data, list).map((slot, i): [string, Slot] => [`arg${i}`, slot])]);
+  const named = (prefix: string, slots: readonly Slot[]): [string, Slot][] =>
+    slots.map((slot, i) => [`${prefix}${i}`, slot]);
+  const dataNames = list === 'matchArgs' ? named('data', listSlots(data, 'matchData')) : [];
+  return new Map([...labels, ...dataNames, ...named('arg', listSlots(data, list))]);
 }
 
 function celName(slot: Slot, data: HookData): CelName {

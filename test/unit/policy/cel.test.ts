@@ -6,7 +6,8 @@ import { CelError, compileExpression, type CelScope } from '../../../lib/policy/
 import { compute } from '../../../lib/policy/cel/arithmetic.js';
 import { generateSteps } from '../../../lib/policy/cel/generate.js';
 import type { CelStep, CompiledHook } from '../../../lib/compiled/compiled-policy.js';
-import { checkMarked, compileHook, kprobeYaml } from './marked-policies.js';
+import { validatePolicy } from '../../../lib/policy/index.js';
+import { checkMarked, compileHook, kprobeYaml, policyYaml } from './marked-policies.js';
 
 const SCOPE: CelScope = new Map([
   ['i', { slot: 0, type: 'int', atReturn: false }],
@@ -271,10 +272,58 @@ describe('policy: expressions of a hook', () => {
     assert.deepEqual(listSlots(cel.entry), [0, 6]);
   });
 
+  it('matchCEL is an expression on args and data, together with the other filters of the selector', () => {
+    const { cel, args } = compileArgFilters(
+      '{args: [0], operator: Equal, values: ["7"]}',
+      '  matchCEL: {expr: "arg1 == uint32(data0) && flags < 9"}',
+    );
+    assert.deepEqual([listSlots(cel.entry), cel.returned, listFilters(cel.entry)], [[1, 6, 0], [], [[0, [0]]]]);
+    assert.equal(args[0]?.ints.length, 1);
+  });
+
+  it('matchCEL with the return value by its label is evaluated at return, and one of a macro is added', () => {
+    const yaml = policyYaml(
+      'selectorsMacros: {m: {matchCEL: {expr: "arg0 == int32(2)"}}}\nkprobes: [{call: f, syscall: false, return: true, args: [{index: 0, type: int}], returnArg: {index: 0, type: int, label: result}, selectors: [{macros: [m], matchCEL: {expr: "result == arg0"}}]}]',
+    );
+    const { cel } = compileHook(yaml);
+    assert.deepEqual([listSlots(cel.entry), listSlots(cel.returned)], [[0], [1, 0]]);
+  });
+
+  it('reports mistakes in matchCEL at their position', () => {
+    const policyWith = (field: string): string =>
+      kprobeYaml(
+        `${args}\ndata: [{index: 0, type: uint8, source: current_task, resolve: pid}]\nselectors:\n- ${field}`,
+      );
+    checkMarked(policyWith('matchCEL: {expr: "arg0 == 1 && ⟦CEL_NAME_UNKNOWN⟧data1 == 2"}'));
+    checkMarked(policyWith('matchCEL:\n    expr: arg0 == 1 && ⟦CEL_TYPES⟧data0 == arg0'));
+    checkMarked(policyWith('matchCEL: ⟦MISSING_FIELD⟧{}'));
+    checkMarked(policyWith('⟦KEY_CASE⟧MatchCel: {expr: "data0 == uint8(1)"}'));
+  });
+
+  it('warns about CelExpr where matchCEL can say the same, and says how', () => {
+    const findHints = (list: string, ...values: readonly string[]): string[] => {
+      const filter = `{index: 0, operator: CelExpr, values: ${JSON.stringify(values)}}`;
+      const yaml = kprobeYaml(
+        `call: f\nsyscall: false\nreturn: true\nargs: [{index: 0, type: int}]\ndata: [{index: 0, type: int, source: current_task, resolve: pid}]\nreturnArg: {index: 0, type: int}\nselectors:\n- ${list}: [${filter}]`,
+      );
+      return validatePolicy(yaml).map(({ code, hint }) => `${code}: ${hint}`);
+    };
+    assert.deepEqual(findHints('matchArgs', 'arg0 == 1'), [
+      'OPERATOR_DEPRECATED: write `matchCEL: {expr: "arg0 == 1"}` in place of this filter',
+    ]);
+    assert.deepEqual(findHints('matchArgs', 'arg0 == 1', 'arg0 == 3'), [
+      'OPERATOR_DEPRECATED: write `matchCEL: {expr: "(arg0 == 1) || (arg0 == 3)"}` in place of this filter',
+    ]);
+    assert.deepEqual(findHints('matchData', 'arg0 == 1'), [
+      'OPERATOR_DEPRECATED: write `matchCEL` with the names data0, data1, …',
+    ]);
+    assert.deepEqual(findHints('matchReturnArgs', 'arg0 == 1'), []);
+  });
+
   it('warns about a selection in the filter that has no effect', () => {
     const policyWithFilter = (filter: string): string =>
       kprobeYaml(
-        `call: f\nsyscall: false\nargs: [{index: 4, type: int}, {index: 2, type: int}]\nselectors:\n- matchArgs: [{${filter}, operator: CelExpr, values: ["arg1 > 2"]}]`,
+        `call: f\nsyscall: false\nargs: [{index: 4, type: int}, {index: 2, type: int}]\nselectors:\n- matchArgs: [{${filter}, operator: ⟦OPERATOR_DEPRECATED⟧CelExpr, values: ["arg1 > 2"]}]`,
       );
     for (const filter of ['index: 2', 'args: [1]', 'args: [0, 1]']) checkMarked(policyWithFilter(filter));
     for (const filter of ['index: 4', 'args: [0]', 'index: 7'])
@@ -315,13 +364,15 @@ describe('policy: expressions of a hook', () => {
 
   it('refuses too many expressions, and one that needs too many registers', () => {
     const policyWithFilter = (values: string): string =>
-      kprobeYaml(`${args}\n⟦LIMIT_CEL⟧selectors:\n- matchArgs: [{args: [0], operator: CelExpr, values: [${values}]}]`);
+      kprobeYaml(
+        `${args}\n⟦LIMIT_CEL⟧selectors:\n- matchArgs: [{args: [0], operator: ⟦OPERATOR_DEPRECATED⟧CelExpr, values: [${values}]}]`,
+      );
     checkMarked(policyWithFilter(Array.from({ length: 49 }, (_, i) => `arg0 == ${i}`).join(', ')));
     const nestedSum = (depth: number): string =>
       depth === 0 ? 'i' : `(${nestedSum(depth - 1)}+${nestedSum(depth - 1)})`;
     checkMarked(
       kprobeYaml(
-        `call: f\nargs: [{index: 0, type: int, label: i}]\nselectors:\n- matchArgs: [{args: [0], operator: CelExpr, values: ⟦LIMIT_CEL⟧["${nestedSum(8)}==0"]}]`,
+        `call: f\nargs: [{index: 0, type: int, label: i}]\nselectors:\n- matchArgs: [{args: [0], operator: ⟦OPERATOR_DEPRECATED⟧CelExpr, values: ⟦LIMIT_CEL⟧["${nestedSum(8)}==0"]}]`,
       ),
     );
   });
@@ -338,7 +389,9 @@ describe('policy: expressions of a hook', () => {
   ];
   for (const [name, values] of marked) {
     it(`reports the position of a mistake ${name}`, () => {
-      const text = kprobeYaml(`${args}\nselectors:\n- matchArgs:\n  - operator: CelExpr\n    values: ${values}`);
+      const text = kprobeYaml(
+        `${args}\nselectors:\n- matchArgs:\n  - operator: ⟦OPERATOR_DEPRECATED⟧CelExpr\n    values: ${values}`,
+      );
       checkMarked(
         name === 'too many steps'
           ? text.replace('selectors:', '⟦LIMIT_CEL⟧selectors:')

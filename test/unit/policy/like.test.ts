@@ -5,7 +5,7 @@ import { validatePolicy } from '../../../lib/index.js';
 import { ANSWERS, DIFFERENCES } from '../../../lib/policy/like/tetragon.js';
 import { ANSWER_CASES, DIFFERENCE_CASES, type Case } from './like-cases.js';
 import { fakeKernel } from './fake-kernel.js';
-import { parseMarks, policyYaml } from './marked-policies.js';
+import { kprobeYaml, parseMarks, policyYaml } from './marked-policies.js';
 import { readCorpus } from './corpus.js';
 
 function findDifferences(yaml: string): Diagnostic[] {
@@ -37,6 +37,17 @@ describe("validatePolicy with like: 'tetragon'", () => {
       assert.ok(validatePolicy(yaml, { kernel: fakeKernel }).some((d) => d.code === code));
     });
   }
+
+  it('knows that matchCEL has the names of data, and CelExpr has not', () => {
+    const policyWith = (filter: string): string =>
+      kprobeYaml(
+        `call: f\nargs: [{index: 0, type: long}]\ndata: [{index: 0, type: long, source: current_task, resolve: pid}]\nselectors: [{${filter}}]`,
+      );
+    const { message } = DIFFERENCES.expressionSyntax;
+    const differs = (filter: string): boolean => findDifferences(policyWith(filter)).some((d) => d.message === message);
+    assert.ok(!differs('matchCEL: {expr: "arg0 == data0"}'));
+    assert.ok(differs('matchArgs: [{operator: CelExpr, values: ["arg0 == data0"]}]'));
+  });
 
   it('has a message of its own for each difference', () => {
     const messages = [...Object.values(DIFFERENCES), ...Object.values(ANSWERS)].map(({ message }) => message);

@@ -34,7 +34,8 @@ describe('policy: the matrix of the kernel tests', () => {
     it(`${subject.title}: the policy is valid, and the names of its actions fit`, () => {
       for (const kernel of ['6.1', '6.12']) {
         const plan = planSubject(subject, number, kernel);
-        assert.deepEqual(validatePolicy(plan.yaml), []);
+        // The matrix has each operator, also the one that matchCEL replaces.
+        assert.deepEqual(validatePolicy(plan.yaml).filter(({ code }) => code !== 'OPERATOR_DEPRECATED'), []); // prettier-ignore
         assert.ok(plan.actions.every(({ name }) => name.length <= 15));
       }
     });

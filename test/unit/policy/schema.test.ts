@@ -112,6 +112,8 @@ function mutate(tree: object, where: number, how: number): void {
 /** Fields of the format that are not part of the Kubernetes resource. */
 const OWN_FIELDS = [
   ...['matchArgs', 'matchReturnArgs', 'matchData'].map((list) => `spec.kprobes[].selectors[].${list}[].inode`),
+  // in Tetragon's main branch, but not yet in the published schema
+  ...['matchCEL', 'matchCEL.expr'].map((name) => `spec.kprobes[].selectors[].${name}`),
   ...HOOK_KINDS.map((kind) => `spec.${kind}[].optional`),
   'status',
 ];
