@@ -40,7 +40,7 @@ export interface NativeSession extends NativeSource {
   probeFeatures(): Promise<NativeFeatures>;
   /**
    * Chooses the file with the types of the running kernel until close(); an empty string chooses the kernel's own BTF. Rejects with
-   * NativeError BTF_UNREADABLE, or BTF_IN_USE if another session of the process has chosen otherwise.
+   * NativeError BTF_UNREADABLE, or BAD_OPTION if another session of the process has chosen otherwise.
    */
   useKernelBtf(path: string): Promise<void>;
   /** Reads the running kernel's BTF. It stays in memory until it is released, or until nothing refers to the value. */

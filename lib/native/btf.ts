@@ -145,7 +145,7 @@ function toBtfError(error: unknown, hint: string): unknown {
 
 /** The same for the choice of a file with the types of the running kernel, which can also be a PolytraceError BAD_OPTION. */
 export function toChoiceError(error: unknown): unknown {
-  if ((error as NativeError).code === ('BTF_IN_USE' as string)) {
+  if ((error as NativeError).code === 'BAD_OPTION') {
     const hint = 'give all tracers of a process the same `btf`, or close the other one first';
     return new PolytraceError('BAD_OPTION', `option btf: ${(error as Error).message}`, hint);
   }

@@ -119,7 +119,7 @@ std::shared_ptr<const KernelTypesFile> BtfTypes::choose_kernel_file(const std::s
   if (auto other = chosen_file.lock()) {
     if (other->path == path) return other;
     const std::string used = other->path.empty() ? "the kernel's own types" : "the types in " + other->path;
-    throw Failure{"BTF_IN_USE", "a tracer of this process uses " + used};
+    throw Failure{"BAD_OPTION", "a tracer of this process uses " + used};
   }
   if (was_file || !path.empty()) file_version++;
   was_file = !path.empty();

@@ -27,7 +27,7 @@ struct KernelTypesFile {
 class BtfTypes {
  public:
   // Chooses the file; an empty path chooses the kernel's own BTF. Throws BTF_UNREADABLE for a file that cannot describe
-  // this kernel, and BTF_IN_USE while another choice is held.
+  // this kernel, and BAD_OPTION while another choice is held.
   static std::shared_ptr<const KernelTypesFile> choose_kernel_file(const std::string& path);
   // The path with which libbpf can open the chosen file; empty for the kernel's own BTF.
   static std::string kernel_file_path();
