@@ -508,7 +508,7 @@ static __always_inline u64 filter_process(struct task_struct *task, u64 candidat
 	}
 	if (config.process_tests)
 		candidates = filter_sets(candidates, tgid, 0, config.process_tests);
-	if (config.needs_executable & candidates && is_kernel_thread(task))
+	if (config.needs_executable && config.needs_executable & candidates && is_kernel_thread(task))
 		candidates &= ~config.needs_executable;
 	if (candidates && config.change_tests)
 		candidates = filter_changes(candidates, tgid);

@@ -451,7 +451,7 @@ static __noinline u64 collect_path(struct string_buffer *buffer, struct hook_rec
 		const u64 before __attribute__((unused)) = candidates;
 
 		/* a file without a path, a null pointer, a descriptor that is not open */
-		if (flags & (STRING_PSEUDO | STRING_FAULT))
+		if (object->excluding && flags & (STRING_PSEUDO | STRING_FAULT))
 			candidates &= ~object->excluding;
 		/* an unknown path matches, except for selectors that only suppress events */
 		if (flags & STRING_UNKNOWN)
@@ -699,7 +699,7 @@ static __noinline u64 collect_string(struct string_buffer *buffer, struct hook_r
 		u32 start = at_most(STRING_END - compared, STRING_END);
 		const bool is_text = read != READ_BUFFER && read != READ_IOVEC && read != READ_IOV_ITER;
 
-		if (!raw && is_text)
+		if (object->excluding && !raw && is_text)
 			candidates &= ~object->excluding;
 		bpf_probe_read_kernel(&buffer->bytes[start], compared, to);
 		/* nothing is known about a string that cannot be read: it is not the empty string */
