@@ -212,7 +212,7 @@ describe('forged identity', () => {
     });
 
     it('a selector with NoPost, or one that only reports before Sigkill, keeps no process 1 of a user', async () => {
-      const noPost = `${pids('In')}\n        matchActions: [{ action: NoPost }]`;
+      const noPost = `${pids('In')}\nmatchActions: [{ action: NoPost }]`;
       const kill = 'matchActions: [{ action: Sigkill }]';
       const calls = await reportCalls(await open(), [callPolicy('suppress', noPost, '')], () => {
         asRoot(REAL, 'call');
@@ -221,8 +221,8 @@ describe('forged identity', () => {
       assert.deepEqual(calls, [['suppress', OTHER, false]]);
       await close();
       recording = await Recording.open(undefined, { enforcement: true });
-      const only = `${pids('In')}\n        ${binaries('Prefix', FOLDER)}`;
-      const yaml = callPolicy('kill', only, `${binaries('Prefix', FOLDER)}\n        ${kill}`);
+      const only = `${pids('In')}\n${binaries('Prefix', FOLDER)}`;
+      const yaml = callPolicy('kill', only, `${binaries('Prefix', FOLDER)}\n${kill}`);
       await recording.tracer.addPolicy({ yaml });
       const events = await recording.eventsDuring(() => {
         asRoot(REAL, 'call');

@@ -226,7 +226,7 @@ describe('forged identity', function () {
   });
 
   it('a selector with NoPost leaves out the real file only', async () => {
-    const selectors = [`${binaryFilter('In', real)}\n        matchActions: [{ action: NoPost }]`, ''];
+    const selectors = [`${binaryFilter('In', real)}\nmatchActions: [{ action: NoPost }]`, ''];
     const events = await traceKcmp(identityPolicy(selectors), () => {
       runAsUser(real, 'call');
       runAsUser('unshare', '-Ur', 'chroot', makeJail(), real, 'call');
@@ -265,7 +265,7 @@ describe('forged identity', function () {
   });
 
   it('a selector that only reports matches the path where no later selector acts on the call', async () => {
-    const never = 'matchPIDs: [{ operator: In, values: [1] }]\n        matchActions: [{ action: Sigkill }]';
+    const never = 'matchPIDs: [{ operator: In, values: [1] }]\nmatchActions: [{ action: Sigkill }]';
     const tracer = await openTracer({ policies: [identityPolicy([binaryFilter('In', real), never])], enforcement: true });
     try {
       const events = await collectTracepoints(tracer, () => {
