@@ -153,7 +153,10 @@ function tetragonLineParts(event: PlainProcessEvent): LineParts | undefined {
     emoji,
     label,
     color: 'blue',
-    detail: names.filter((name) => name !== '').map(quoteUnsafe).join(' '),
+    detail: names
+      .filter((name) => name !== '')
+      .map(quoteUnsafe)
+      .join(' '),
   });
   switch (event.type) {
     case 'process_kprobe':
