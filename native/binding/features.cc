@@ -3,6 +3,8 @@
 #include <bpf/btf.h>
 
 #include <ctime>
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "base/error.h"
@@ -27,8 +29,21 @@ Napi::Value probe_features(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value kernel_has_struct(const Napi::CallbackInfo& info) {
+  // Reading the types takes tens of milliseconds, and each hook asks. The answers are those for the chosen file.
+  static std::mutex mutex;
+  static std::map<std::string, bool> answers;
+  static uint64_t version = 0;
   const std::string name = info[0].As<Napi::String>().Utf8Value();
-  return Napi::Boolean::New(info.Env(), BtfTypes::load_kernel()->find(name, BTF_KIND_STRUCT) != 0);
+  const std::scoped_lock lock(mutex);
+  if (const uint64_t current = BtfTypes::kernel_file_version(); current != version) {
+    answers.clear();
+    version = current;
+  }
+  auto found = answers.find(name);
+  if (found == answers.end()) {
+    found = answers.emplace(name, BtfTypes::load_kernel()->find(name, BTF_KIND_STRUCT) != 0).first;
+  }
+  return Napi::Boolean::New(info.Env(), found->second);
 }
 
 Napi::Value boot_offset(const Napi::CallbackInfo& info) {
