@@ -86,7 +86,8 @@ returnArg: { index: 0, type: int64 }`;
       const reported = json['process_uprobe'] ?? {};
       assert.deepEqual(
         [reported['path'], reported['symbol'], reported['args'], reported['return'], reported['offset']],
-        [program, 'add', [{ int_arg: -7 }, { long_arg: '5000000000', label: 'second' }], { long_arg: '4999999993' }, undefined],
+        // as in Tetragon, the return value is also the last of the arguments
+        [program, 'add', [{ int_arg: -7 }, { long_arg: '5000000000', label: 'second' }, { long_arg: '4999999993' }], { long_arg: '4999999993' }, undefined],
       );
     });
 
