@@ -6,8 +6,6 @@ export interface Difference {
   /** Who reports the events. `both`: each of the two reports others. */
   readonly by: 'tetragon' | 'polytrace' | 'both';
   readonly isOne: (event: ComparedEvent) => boolean;
-  /** Not every run has such events: they depend on which pages of a program are in memory. */
-  readonly varies?: boolean;
 }
 
 const any = (): boolean => true;
@@ -23,7 +21,6 @@ const UNREAD: Difference = {
   reason: 'a string that cannot be read satisfies negated filters: a process can hide its memory',
   by: 'polytrace',
   isOne: isUnread,
-  varies: true,
 };
 const CUT: Difference = { reason: 'the end of a long string is not known, and matches', by: 'polytrace', isOne: any };
 const RETURN: Difference = {
@@ -73,7 +70,7 @@ export const DIFFERENCES: Readonly<Partial<Record<string, readonly Difference[]>
     { reason: 'there, only the first piece of an iov_iter is read', by: 'both', isOne: withMessage('shmem') },
     { reason: 'there, a packet of ip_send_skb matches nothing', by: 'polytrace', isOne: withMessage('skb') },
     UNREAD,
-    { reason: '32-bit programs vary', by: 'polytrace', isOne: withMessage('mmap-notprefix'), varies: true },
+    { reason: '32-bit programs vary', by: 'polytrace', isOne: withMessage('mmap-notprefix') },
   ],
   kb: [
     { reason: 'a descriptor that is not open', by: 'both', isOne: withMessage('write-buf-noteq') },
