@@ -111,6 +111,8 @@ const CHANGING = ['index', 'label', 'cookie', 'sport', 'inode', 'device', 'links
 const NOTHING = ['invalid IP', '---------'];
 /** The port that the kernel chose for a client. */
 const EPHEMERAL = 30_000;
+/** From this number on, the kernel counts up for each new namespace. Those of the first ones are constants below it. */
+const NEW_NAMESPACE = 0xf0000000;
 
 function normaliseValue(value: unknown): unknown {
   if (typeof value === 'string') return value.replace(/[\udc80-\udcff]/g, '\ufffd');
@@ -121,6 +123,7 @@ function normaliseValue(value: unknown): unknown {
     !CHANGING.includes(key) &&
     !NOTHING.includes(String(each)) &&
     !(key === 'dport' && Number(each) > EPHEMERAL) &&
+    !(key === 'inum' && Number(each) >= NEW_NAMESPACE) &&
     !(key === 'path' && flags.includes('pseudo'));
   return Object.fromEntries(
     Object.entries(value).filter(isKept).map(([key, each]) => [key, normaliseMember(key, each)]), // prettier-ignore
