@@ -366,7 +366,7 @@ static __always_inline struct process_state *find_known_state(u32 tgid, struct p
 	return now;
 }
 
-/* What this hook has reported about a process. A change whose entry was evicted is reported again. */
+/* The state of a process when this hook last reported it. If the entry was evicted, the hook reports it again. */
 struct reported_state {
 	u64 exec_count;
 	struct process_state state;

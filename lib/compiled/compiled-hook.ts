@@ -72,10 +72,13 @@ export function excludingSelectors({ texts }: CompiledValue): number[] {
   return [...new Set(tables.flatMap(({ used }) => used))].filter((selector) => !positive.flat(2).includes(selector));
 }
 
+/** The members of a value that say when it is read, in a policy or compiled. */
+type ReadValue = Partial<Pick<CompiledValue, 'type' | 'sizeArgIndex'>> & { readonly returnCopy?: boolean };
+
 /** True if the value is read at the return: the function fills it, or the return value is its size. */
-export function isReadAtReturn(value: CompiledValue): boolean {
-  const isSizedByReturn = SIZED_TYPES.has(value.type) && value.sizeArgIndex === undefined;
-  return value.returnCopy === true || isSizedByReturn;
+export function isReadAtReturn({ type, sizeArgIndex, returnCopy }: ReadValue): boolean {
+  const isSizedByReturn = type !== undefined && SIZED_TYPES.has(type) && sizeArgIndex === undefined;
+  return returnCopy === true || isSizedByReturn;
 }
 
 /** True if the hook has a program at the return: it reads the return value, or another value at the return. */

@@ -73,11 +73,11 @@ function filterValue(
     }
     const suppresses = selectorMask(suppressingSelectors(hook));
     const compared = comparedBytes(argument);
-    const excluding = selectorMask(excludingSelectors(compiled));
-    if ('path' in argument && !hasPath(argument)) candidates.drop(excluding);
+    const excluding = (): bigint => selectorMask(excludingSelectors(compiled));
+    if ('path' in argument && !hasPath(argument)) candidates.drop(excluding());
     // A null pointer satisfies no negated filter, and memory that cannot be read does. Events do not tell them apart.
     if ('value' in argument && argument.unreadable === true && !BUFFER_TYPES.has(argument.type))
-      candidates.addUncertainty(excluding, 'VALUE_INCOMPLETE', about);
+      candidates.addUncertainty(excluding(), 'VALUE_INCOMPLETE', about);
     if ('path' in argument && argument.flags.includes('unknown')) {
       if (all !== 0n) candidates.drop(suppresses);
     } else if (compared === undefined) candidates.addUncertainty(all, 'VALUE_REWRITTEN', about);

@@ -92,21 +92,21 @@ export async function tryTracing(options: PreflightOptions = {}): Promise<Tracin
     problems.push(`${what}: ${message}${hint === '' ? '' : ` (${hint})`}`);
   };
   const running = new Set<AttachMechanism>();
+  const { features } = preflight(options);
   let canTrace = false;
   try {
     // hooks of `fentries` use fentry in spite of `attach`
     const tracer = await openTracer({ ...options, bufferSize: BUFFER_BYTES, attach: 'kprobe' });
     canTrace = true;
     try {
-      for (const mechanism of await tryMechanisms(tracer, preflight(options).features, addProblem))
-        running.add(mechanism);
+      for (const mechanism of await tryMechanisms(tracer, features, addProblem)) running.add(mechanism);
     } finally {
       await tracer.close().catch((error: unknown) => addProblem('close', error));
     }
   } catch (error) {
     addProblem('base sensor', error);
   }
-  return { canTrace, ...summarizeResult(running, options), problems };
+  return { canTrace, ...summarizeResult(running, features), problems };
 }
 
 async function tryMechanisms(
@@ -149,9 +149,8 @@ const ALTERNATIVES: Readonly<Partial<Record<HookKind, readonly [kind: HookKind, 
 
 function summarizeResult(
   running: ReadonlySet<AttachMechanism>,
-  options: PreflightOptions,
+  features: readonly PreflightFeature[],
 ): Pick<TracingCheck, 'hooks' | 'ways' | 'remedies'> {
-  const { features } = preflight(options);
   const kinds = Object.entries(KIND_MECHANISMS) as [HookKind, readonly AttachMechanism[]][];
   const hooks = Object.fromEntries(
     kinds.map(([kind, mechanisms]) => [kind, mechanisms.some((mechanism) => running.has(mechanism))]),

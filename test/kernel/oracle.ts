@@ -107,7 +107,7 @@ function normalise(event: ComparedEvent): ComparedEvent {
 
 /** Addresses, numbers of one boot, the words of an error, and names of flags. */
 const CHANGING = ['index', 'label', 'cookie', 'sport', 'inode', 'device', 'links', 'hash', 'Message', 'flags'];
-/** What Tetragon writes where there is nothing. */
+/** Texts that Tetragon writes for an absent value. */
 const NOTHING = ['invalid IP', '---------'];
 /** The port that the kernel chose for a client. */
 const EPHEMERAL = 30_000;

@@ -27,7 +27,7 @@ describe('the commands of the pages about Kubernetes', function () {
   let cluster: Cluster;
   let deployment: Deployment;
   let env: NodeJS.ProcessEnv;
-  /** What getevents has printed last. */
+  /** The last output of getevents. */
   let printed: readonly string[] = [];
   before(needsCluster);
   before(needsTracefs);

@@ -1,11 +1,11 @@
 /** Describes the target of a hook, and the mechanism that attaches it. */
 import type { KernelInfo } from '../../../types/kernel.js';
-import { SIZED_TYPES } from '../../names/arg-types.js';
+import { isReadAtReturn } from '../../compiled/compiled-hook.js';
 import { formatHex } from '../../names/attach-points.js';
 import { syscallFunctionNames } from '../../names/syscall-functions.js';
 import type { Analysis } from '../analyse.js';
 import { expandCall, findList, isGeneratedList, listName } from '../model/lists.js';
-import type { ArgData, Hook, HookData } from '../model/model.js';
+import type { Hook, HookData } from '../model/model.js';
 import { formatValues } from './phrases.js';
 
 /** Describes what the hook traces. */
@@ -83,8 +83,6 @@ function describeFunctionMechanism(
 
 /** True if something is read when the function returns. */
 function hasReturnProbe({ return: returns, args = [], data = [] }: HookData): boolean {
-  const isReadAtReturn = ({ type, sizeArgIndex, returnCopy }: ArgData): boolean =>
-    returnCopy === true || (type !== undefined && SIZED_TYPES.has(type) && sizeArgIndex === undefined);
   return returns === true || [...args, ...data].some(isReadAtReturn);
 }
 

@@ -39,7 +39,7 @@ export function findFieldAccess(field: TracepointField, type: ArgTypeName): Fiel
   }
 }
 
-/** Of an array of numbers, such as the parameters of raw_syscalls/sys_enter, the first one is read. */
+/** If the field is an array of numbers, such as the parameters of raw_syscalls/sys_enter, its first number is read. */
 function numberAccess(field: TracepointField): FieldAccess | undefined {
   const [, count] =
     /^(?:const )?(?:(?:un)?signed )?(?:long|int|short|[us](?:8|16|32|64)) ?\[(\d+)\]$/.exec(field.type) ?? [];

@@ -13,7 +13,7 @@ export type ComparedPolicy = Pick<Analysis, 'data' | 'hooks' | 'positions'>;
 /** A difference, and how to find its places in a policy. */
 export interface Difference {
   readonly code: DifferenceCode;
-  /** What Tetragon does, and what polytrace does instead. */
+  /** Says what Tetragon does, and then what polytrace does. */
   readonly message: string;
   /** How to write a policy that means the same in both, or what to expect. */
   readonly hint: string;

@@ -28,7 +28,7 @@ interface Answer {
   readonly test?: (diagnostic: Diagnostic) => boolean;
 }
 
-/** What Tetragon does where polytrace reports one of these codes. */
+/** The diagnostics of polytrace that are differences, by code, and what Tetragon does with such a policy. */
 export const ANSWERS = {
   YAML_DUPLICATE_KEY: { code: 'TETRAGON_ACCEPTS', message: 'Tetragon may accept a field twice, and use one of them' },
   YAML_ALIAS: { code: 'TETRAGON_ACCEPTS', message: 'Tetragon accepts anchors and aliases of YAML' },

@@ -1,20 +1,23 @@
 /** Filters on values for which other calls match in Tetragon. */
 import { filterIntervals } from '../model/intervals.js';
-import type { ArgData } from '../model/model.js';
+import type { ArgData, Hook } from '../model/model.js';
+import type { Span } from '../parse/positions.js';
 import { ARG_TYPES, positiveOperator, type TypeFacts } from '../language/vocabulary.js';
-import { comparison, filterSpans, listSelectors, type DifferenceTable, type PlacedFilter } from './difference.js';
+import {
+  comparison,
+  filterSpans,
+  listSelectors,
+  type ComparedPolicy,
+  type DifferenceTable,
+  type PlacedFilter,
+} from './difference.js';
 
 export const VALUE_DIFFERENCES = {
   returnFilterOnUprobe: {
     code: 'TETRAGON_IGNORES',
     message: 'Tetragon ignores matchReturnArgs on uprobes: a call with any return value matches; polytrace compares it',
     hint: 'expect more events there',
-    find: (policy) =>
-      listSelectors(policy).flatMap(({ hook, selector }) =>
-        hook.kind === 'uprobes' && (selector.matchReturnArgs ?? []).length > 0
-          ? [policy.positions.key(selector, 'matchReturnArgs')]
-          : [],
-      ),
+    find: (policy) => findReturnFilters(policy, ({ kind }) => kind === 'uprobes'),
   },
   filterOnFilename: {
     code: 'TETRAGON_IGNORES',
@@ -27,12 +30,7 @@ export const VALUE_DIFFERENCES = {
     message:
       'in Tetragon, the return filter of another selector may decide; in polytrace, a call matches a selector whose filters on arguments and on the return value all match',
     hint: 'use a hook for each selector with matchReturnArgs',
-    find: (policy) =>
-      listSelectors(policy).flatMap(({ hook, selector }) =>
-        hook.kind !== 'uprobes' && hook.selectors.length > 1 && (selector.matchReturnArgs ?? []).length > 0
-          ? [policy.positions.key(selector, 'matchReturnArgs')]
-          : [],
-      ),
+    find: (policy) => findReturnFilters(policy, ({ kind, selectors }) => kind !== 'uprobes' && selectors.length > 1),
   },
   negativeSmallNumber: {
     code: 'TETRAGON_MATCHES',
@@ -76,6 +74,15 @@ export const VALUE_DIFFERENCES = {
   },
 } satisfies DifferenceTable;
 
+/** Returns the places of matchReturnArgs in the hooks for which the test holds. */
+function findReturnFilters(policy: ComparedPolicy, test: (hook: Hook) => boolean): Span[] {
+  return listSelectors(policy).flatMap(({ hook, selector }) =>
+    test(hook) && (selector.matchReturnArgs ?? []).length > 0
+      ? [policy.positions.key(selector, 'matchReturnArgs')]
+      : [],
+  );
+}
+
 function basicOperator({ filter: { operator } }: PlacedFilter): string | undefined {
   return operator === undefined ? undefined : positiveOperator(operator);
 }
@@ -101,7 +108,7 @@ function hasNegativeValue({ filter: { values = [] } }: PlacedFilter): boolean {
 /** The operators whose values Tetragon keeps in maps. */
 const IN_MAPS: ReadonlySet<string> = new Set(['Equal', 'Prefix', 'Postfix']);
 
-function findMixedUprobes(policy: Parameters<typeof filterSpans>[0]): ReturnType<typeof filterSpans> {
+function findMixedUprobes(policy: ComparedPolicy): Span[] {
   const uprobes = policy.hooks.filter(({ kind }) => kind === 'uprobes');
   if (uprobes.length < 2) return [];
   return filterSpans(policy, (placed) => {
