@@ -185,16 +185,7 @@ describe('processes that were running before the policy', () => {
 
   it('changes are relative to the state of a process when the policy was added', async () => {
     const before = await startBatch();
-    const hook = `call: sys_lseek
-syscall: true
-args:
-- {index: 0, type: int}
-selectors:
-- matchArgs:
-  - {index: 0, operator: Equal, values: ["4242"]}
-  matchNamespaceChanges:
-  - {operator: In, values: [Uts]}`;
-    const recording = await Recording.open(kprobePolicy('changes', hook));
+    const recording = await Recording.open(changePolicy('changes', UTS_CHANGE));
     try {
       const events = await recording.hooksDuring(() =>
         before(['same\tunshared\t0\t0', 'other\tunshared\t0x4000000\t0', 'another\tunshared\t0x8000000\t0']),
@@ -208,22 +199,7 @@ selectors:
 
 describe('changes of a process', () => {
   const policy = (name: string): string =>
-    kprobePolicy(
-      name,
-      `call: sys_lseek
-syscall: true
-args:
-- {index: 0, type: int}
-selectors:
-- matchArgs:
-  - {index: 0, operator: Equal, values: ["4242"]}
-  matchNamespaceChanges:
-  - {operator: In, values: [Uts]}
-- matchArgs:
-  - {index: 0, operator: Equal, values: ["4242"]}
-  matchCapabilityChanges:
-  - {operator: In, values: [CAP_NET_RAW]}`,
-    );
+    changePolicy(name, UTS_CHANGE, 'matchCapabilityChanges:\n  - {operator: In, values: [CAP_NET_RAW]}');
 
   it('are reported once by each policy, and one kind does not hide the other', async () => {
     const recording = await Recording.open(policy('changes-a'));
@@ -240,6 +216,26 @@ selectors:
     }
   });
 });
+
+const UTS_CHANGE = 'matchNamespaceChanges:\n  - {operator: In, values: [Uts]}';
+
+/** A policy with a selector for each filter, on the call that the workload makes. */
+function changePolicy(name: string, ...filters: readonly string[]): string {
+  const selectors = filters.map(
+    (filter) => `- matchArgs:
+  - {index: 0, operator: Equal, values: ["4242"]}
+  ${filter}`,
+  );
+  return kprobePolicy(
+    name,
+    `call: sys_lseek
+syscall: true
+args:
+- {index: 0, type: int}
+selectors:
+${selectors.join('\n')}`,
+  );
+}
 
 /** Starts the workload in batch mode. Resolves to a function that sends it actions and waits for them. */
 async function startBatch(): Promise<(actions: readonly string[]) => Promise<void>> {
