@@ -64,9 +64,10 @@ export function hasTables(value: CompiledValue): boolean {
 
 /**
  * The selectors whose filters on the string or path are all negated. They do not match if there is none: a file without
- * a path, a null pointer.
+ * a path, a null pointer. A program that is executed has no path only if it is hidden in memory, so it matches.
  */
-export function excludingSelectors({ texts }: CompiledValue): number[] {
+export function excludingSelectors({ type, texts }: CompiledValue): number[] {
+  if (type === 'linux_binprm') return [];
   const tables = [texts.equal, texts.prefix, texts.postfix].filter((table) => table !== undefined);
   const positive = [tables.map((table) => table.positive), (texts.substrings ?? []).map(({ selectors }) => selectors)];
   return [...new Set(tables.flatMap(({ used }) => used))].filter((selector) => !positive.flat(2).includes(selector));

@@ -189,6 +189,23 @@ for (const attach of MECHANISMS) {
       });
     }
 
+    it('a program that is executed from a memfd: negated filters hold', async () => {
+      const hook = `call: security_bprm_check
+syscall: false
+args:
+- {index: 0, type: linux_binprm}
+selectors:
+${onPath('NotPrefix', '/usr/', '/tmp/', '/lib')}`;
+      await recording.tracer.addPolicy({ yaml: kprobePolicy('executed', hook) });
+      const events = await recording.hooksDuring(() => {
+        runWorkload('execmemfd', '/bin/true');
+        execFileSync('/usr/bin/true');
+      });
+      await recording.tracer.removePolicy('executed');
+      const own = events.filter(({ policyName }) => policyName === 'executed');
+      assert.deepEqual(own.map((event) => fileArgument(event).path), ['/memfd:program']); // prettier-ignore
+    });
+
     it('a file with a path: the negated filters hold', async () => {
       writeFileSync('/srv/with-a-path', 'y');
       assert.deepEqual(await findMatches('read', '/srv/with-a-path', 1), ['NotEqual', 'NotPostfix', 'NotPrefix']);

@@ -148,6 +148,19 @@ static void do_pseudo(char **arg)
 	check(read(fds[0], &byte, 1), "read");
 }
 
+/* execmemfd FILE: executes a copy of FILE that is only in memory */
+static void do_execmemfd(char **arg)
+{
+	char bytes[4096], *own[] = { "memfd", 0 }, *none[] = { 0 };
+	int from = open_file(arg[0], O_RDONLY), to = memfd_create("program", 0);
+	long count;
+	check(to, "memfd_create");
+	while ((count = read(from, bytes, sizeof(bytes))) > 0)
+		check(write(to, bytes, count), "write");
+	check(count, "read");
+	check(syscall(SYS_execveat, to, "", own, none, AT_EMPTY_PATH), "execveat");
+}
+
 /* lseek FD OFFSET WHENCE: fails, which is expected */
 static void do_lseek(char **arg)
 {
@@ -276,13 +289,28 @@ static const struct {
 	int args;
 	void (*run)(char **);
 } commands[] = {
-	{ "read", 2, do_read },         { "write", 1, do_write },         { "mmap", 3, do_mmap },
-	{ "truncate", 1, do_truncate }, { "ftruncate", 1, do_ftruncate }, { "unlinked", 1, do_unlinked },
-	{ "chroot", 2, do_chroot },     { "outside", 2, do_outside },     { "namespace", 3, do_namespace },
-	{ "detached", 2, do_detached }, { "deep", 4, do_deep },           { "pseudo", 1, do_pseudo },
-	{ "lseek", 3, do_lseek },       { "seekfile", 1, do_seekfile },   { "openat", 1, do_openat },
-	{ "openlong", 1, do_openlong }, { "unlink", 1, do_unlink },       { "two", 2, do_two },
-	{ "wait", 1, do_wait },         { "forkread", 1, do_forkread },   { "dup", 0, do_dup },
+	{ "read", 2, do_read },
+	{ "write", 1, do_write },
+	{ "mmap", 3, do_mmap },
+	{ "truncate", 1, do_truncate },
+	{ "ftruncate", 1, do_ftruncate },
+	{ "unlinked", 1, do_unlinked },
+	{ "chroot", 2, do_chroot },
+	{ "outside", 2, do_outside },
+	{ "namespace", 3, do_namespace },
+	{ "detached", 2, do_detached },
+	{ "deep", 4, do_deep },
+	{ "pseudo", 1, do_pseudo },
+	{ "execmemfd", 1, do_execmemfd },
+	{ "lseek", 3, do_lseek },
+	{ "seekfile", 1, do_seekfile },
+	{ "openat", 1, do_openat },
+	{ "openlong", 1, do_openlong },
+	{ "unlink", 1, do_unlink },
+	{ "two", 2, do_two },
+	{ "wait", 1, do_wait },
+	{ "forkread", 1, do_forkread },
+	{ "dup", 0, do_dup },
 	{ "waiting", 2, do_waiting },
 };
 

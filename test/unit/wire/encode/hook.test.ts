@@ -566,6 +566,11 @@ spec:
     const file = compiledValue('file', { texts: { equal, postfix, substrings } });
     const view = encodeConfig(compiledHook({ args: [file], selectors: 5 }));
     assert.equal(view.getBigUint64(objectOffset(0) + ObjectConfig.excluding, true), 0b10010n);
+    // a program that is executed is never a pipe or a socket
+    const program = encodeConfig(
+      compiledHook({ args: [compiledValue('linux_binprm', { texts: { equal, postfix, substrings } })], selectors: 5 }),
+    );
+    assert.equal(program.getBigUint64(objectOffset(0) + ObjectConfig.excluding, true), 0n);
   });
 
   it('values that are cheap to compare come first: details, strings, paths, then values without filters', () => {
