@@ -27,6 +27,7 @@ enum abi_limit {
 	STRING_BYTES_MAX = 4095,   /* longest recorded string or buffer without maxData */
 	BUFFER_BYTES_MAX = 32767,  /* longest recorded string or buffer with maxData */
 	ARGV_BYTES_MAX = 32768,    /* longest recorded argument block of an exec */
+	ENVIRONMENT_BYTES_MAX = 32768, /* longest recorded environment of an exec */
 	FILTER_STRING_MAX = 255, /* longest Prefix or Postfix value: a trie key has 256 bytes, and one is the slot */
 	HOOK_ARGS_MAX = 8, /* values that a hook reads: args and data, without the return value */
 	HOOK_VALUES_MAX = 9, /* the same with the return value */
@@ -108,6 +109,8 @@ enum event_flag {
 enum process_flag {
 	PROCESS_SECURE_EXEC = 4, /* the exec raised privileges (AT_SECURE) */
 	PROCESS_NAMESPACE_INIT = 8, /* the process is pid 1 of a pid namespace other than the initial one */
+	PROCESS_ENVIRONMENT_TRUNCATED = 16,
+	PROCESS_ENVIRONMENT_UNREADABLE = 32,
 };
 
 /* The exec and the thread that a record is about. tgid, start_time and exec_count are unique since boot. */
@@ -161,7 +164,7 @@ struct event_exec {
 	u32 argv_length;
 	u64 inode; /* of the executable */
 	u32 links; /* hard links of the executable; 0: it has no name */
-	u32 pad;
+	u32 environment_length; /* the record ends with the environment: NAME=VALUE, separated by NUL */
 };
 
 struct event_fork {
@@ -890,6 +893,8 @@ ABI_FITS(bpf_detail, DETAIL_CAPACITY);
 ABI_FITS(perf_detail, DETAIL_CAPACITY);
 ABI_FITS(module_detail, DETAIL_CAPACITY);
 _Static_assert(STACK_FRAMES_MAX * sizeof(u64) <= STACK_CAPACITY, "stack");
-_Static_assert(sizeof(struct event_exec) + 3 * STRING_CAPACITY + ARGV_BYTES_MAX <= RECORD_SIZE_MAX, "exec");
+_Static_assert(sizeof(struct event_exec) + 3 * STRING_CAPACITY + ARGV_BYTES_MAX + ENVIRONMENT_BYTES_MAX <=
+		       RECORD_SIZE_MAX,
+	       "exec");
 
 #endif

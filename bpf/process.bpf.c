@@ -15,6 +15,9 @@ enum {
 	EXEC_HEAP_SIZE = 3 * STRING_CAPACITY + ARGV_BYTES_MAX,
 };
 
+/* Set at load: exec records have the environment. Without it, the scratch memory has no room for it. */
+const volatile bool records_environment = false;
+
 /* One per CPU: nothing suspends these programs, see exclusive_exec(). The value is too big for a per-CPU map. */
 struct exec_scratch {
 #ifndef OLD_KERNEL
@@ -23,6 +26,7 @@ struct exec_scratch {
 	struct process_bits bits; /* not on the stack: the chain of calls that stores them is the deepest one */
 	struct event_exec record;
 	u8 heap[EXEC_HEAP_SIZE]; /* the record continues here */
+	u8 environment[ENVIRONMENT_BYTES_MAX]; /* must be last: it is cut off at load if it is not recorded */
 };
 
 struct {
@@ -267,6 +271,31 @@ static __always_inline u32 append_argv(struct exec_scratch *s, u32 used, struct 
 	return used + kept;
 }
 
+/* The environment follows the arguments without a gap, so it may begin in `heap`. */
+static __always_inline u32 append_environment(struct exec_scratch *s, u32 used, struct task_struct *task)
+{
+	struct mm_struct *mm = READ(task, mm);
+	u64 from, size;
+	u32 kept;
+
+	if (!mm)
+		return used;
+	from = READ(mm, env_start);
+	size = READ(mm, env_end) - from;
+	if (size > ENVIRONMENT_BYTES_MAX) {
+		size = ENVIRONMENT_BYTES_MAX;
+		s->record.header.flags |= PROCESS_ENVIRONMENT_TRUNCATED;
+	}
+	kept = at_most(size, ENVIRONMENT_BYTES_MAX);
+	used = at_most(used, EXEC_HEAP_SIZE);
+	if (bpf_probe_read_user(&s->heap[used], kept, (void *)from)) {
+		s->record.header.flags |= PROCESS_ENVIRONMENT_UNREADABLE;
+		return used;
+	}
+	s->record.environment_length = kept;
+	return used + kept;
+}
+
 /*
  * Stores the sets of the current process. The path of its new executable begins at `start` of the buffer. It is a
  * global function, so that the verifier checks it only once, and not for every path that leads to it. This saves most
@@ -303,7 +332,7 @@ static __always_inline void describe_file(struct event_exec *e, struct file *fil
 
 	e->inode = READ(inode, i_ino);
 	e->links = READ(inode, i_nlink);
-	e->pad = 0;
+	e->environment_length = 0;
 }
 
 static __always_inline int on_exec(struct task_struct *task, struct linux_binprm *bprm)
@@ -362,6 +391,10 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 
 	used = append_argv(s, used, task);
 	used = at_most(used, EXEC_HEAP_SIZE);
+	if (records_environment) {
+		used = append_environment(s, used, task);
+		used = at_most(used, EXEC_HEAP_SIZE + ENVIRONMENT_BYTES_MAX);
+	}
 	e->header.size = sizeof(*e) + used;
 	emit(e, sizeof(*e) + used, HOOK_EXEC);
 	return 0;

@@ -100,7 +100,7 @@ export declare abstract class Process {
   get cwd(): string;
   /**
    * Flags, separated by spaces: `execve`, `clone`, `procFS`, `rootcwd`, `truncArgs`, `errorArgs`, `truncFilename`,
-   * `errorFilename`, `unknown`.
+   * `errorFilename`, `truncEnvironment`, `errorEnvironment`, `unknown`.
    */
   get flags(): string;
   /**
@@ -251,9 +251,21 @@ declare abstract class ProcessEvent {
   get tid(): number;
 }
 
+/** A variable of the environment. A process can pass the same name twice, and text without `=`: its value is empty. */
+export interface EnvironmentVariable {
+  readonly name: string;
+  readonly value: string;
+}
+
 /** A process called execve successfully. */
 export declare abstract class ProcessExecEvent extends ProcessEvent {
   get type(): 'process_exec';
+  /**
+   * The environment, as execve received it. Absent unless the tracer was opened with the option `environment`. It is
+   * complete unless the `flags` of the process contain `truncEnvironment` (more than 32,768 bytes) or
+   * `errorEnvironment`. Its values often are secrets.
+   */
+  readonly environment?: readonly EnvironmentVariable[] | undefined;
   /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
   toObject(): PlainOf<ProcessExecEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */

@@ -37,6 +37,11 @@ export interface TracerOptions {
   readonly nodeName?: string;
   /** Labels of this machine, for the `nodeSelector` and `hostSelector` of policies. Default: none. */
   readonly nodeLabels?: Readonly<Record<string, string>>;
+  /**
+   * Exec events have the environment of the process: true for all variables, or the names of those to report. Its values
+   * often are secrets. Default false.
+   */
+  readonly environment?: boolean | readonly string[];
   /** Also reports this process. Without it, the kernel filters this process out. Default false. */
   readonly includeSelf?: boolean;
   /**

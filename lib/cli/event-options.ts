@@ -72,7 +72,7 @@ export function addFilterOptions(command: Command): Command {
     .option('--host', 'report only processes that are in no container');
 }
 
-function parseList(text: string, before: readonly string[] = []): string[] {
+export function parseList(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(',')];
 }
 

@@ -32,6 +32,8 @@ const TRACER_OPTIONS = {
   enableAncestors: '--enable-ancestors',
   enableProcessCred: '--enable-process-cred',
   enableProcessNs: '--enable-process-ns',
+  enableProcessEnvironmentVariables: '--enable-process-environment-variables',
+  filterEnvironmentVariables: '--filter-environment-variables',
 } as const satisfies Partial<Record<keyof ClientOptions, string>> &
   Record<Exclude<keyof GetEventsOptions & keyof TracerOptions, 'containers'>, string>;
 

@@ -62,6 +62,8 @@ export async function getEvents(
   const missing = paths.find((path) => !isLibraryPolicy(path) && !existsSync(path));
   if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
   if (options.keep === true && options.persist === undefined) throw new UsageError('--keep needs --persist');
+  if (options.filterEnvironmentVariables !== undefined && options.enableProcessEnvironmentVariables !== true)
+    throw new UsageError('--filter-environment-variables needs --enable-process-environment-variables');
   checkLabels(options, context);
   const binaries = compilePatterns('--process', options.process);
   const matchesBinary = context.api.eventFilter(binaries === undefined ? {} : { binaries });
@@ -160,6 +162,8 @@ function tracerOptions({
   persist,
   btf,
   containerSources,
+  enableProcessEnvironmentVariables: hasEnvironment,
+  filterEnvironmentVariables: variables,
 }: GetEventsOptions): TracerOptions {
   const sources = containerSources?.filter((name) => name !== 'none');
   return {
@@ -172,6 +176,7 @@ function tracerOptions({
     ...(mode === undefined ? {} : { mode }),
     ...(persist === undefined ? {} : { persist }),
     ...(btf === undefined ? {} : { btf }),
+    ...(hasEnvironment === true ? { environment: variables ?? true } : {}),
   };
 }
 

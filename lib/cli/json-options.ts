@@ -12,6 +12,8 @@ export interface FormatOptions {
   readonly enableAncestors?: true | readonly EventType[];
   readonly enableProcessCred?: boolean;
   readonly enableProcessNs?: boolean;
+  readonly enableProcessEnvironmentVariables?: boolean;
+  readonly filterEnvironmentVariables?: readonly string[];
   readonly includeFields?: readonly string[];
   readonly excludeFields?: readonly string[];
   readonly redactionFilters?: readonly RedactionFilter[];
@@ -46,6 +48,8 @@ const JSON_ONLY = {
   enableAncestors: '--enable-ancestors',
   enableProcessCred: '--enable-process-cred',
   enableProcessNs: '--enable-process-ns',
+  enableProcessEnvironmentVariables: '--enable-process-environment-variables',
+  filterEnvironmentVariables: '--filter-environment-variables',
   includeFields: '--include-fields',
   excludeFields: '--exclude-fields',
 } as const;

@@ -20,7 +20,7 @@ import { addAgentCommands } from './agent-commands.js';
 import { followAgent } from './agent-events.js';
 import { loadAgentPackage } from './agent-package.js';
 import { cleanup } from './cleanup.js';
-import { addFilterOptions, addFormatOptions, parseSeconds, parseSince } from './event-options.js';
+import { addFilterOptions, addFormatOptions, parseList, parseSeconds, parseSince } from './event-options.js';
 import { chooseSource, type AgentEventsOptions } from './events-source.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkFormatOptions, parseRedactionFilters } from './json-options.js';
@@ -274,9 +274,11 @@ function addGeteventsCommand(program: Command): Command {
     )
     .option('--enable-process-cred', 'add capabilities, user and group ids to processes in JSON')
     .option('--enable-process-ns', 'add namespaces to processes in JSON')
+    .option('--enable-process-environment-variables', 'add the environment, which often has secrets, to exec in JSON')
+    .option('--filter-environment-variables <name...>', 'add only these variables of the environment', parseList)
     .option(
       '--redaction-filters <json...>',
-      'hide parts of arguments: {"binary_regex": ["REGEX"], "redact": ["REGEX with a (group)"]}',
+      'hide parts of arguments and environments: {"binary_regex": ["REGEX"], "redact": ["REGEX with a (group)"]}',
       parseRedactionOption,
     )
     .option('--enforcement', 'allow policies to signal processes, override functions and change programs')

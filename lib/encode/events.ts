@@ -3,8 +3,16 @@
  * by hand. The tags come from the generated descriptors, and a test decodes with the generated code.
  */
 import type { JsonValue } from '@bufbuild/protobuf';
-import type { HookArgument, LostEvent, PerformedAction, StackFrame, TracerEvent } from '../../types/index.js';
+import type {
+  EnvironmentVariable,
+  HookArgument,
+  LostEvent,
+  PerformedAction,
+  StackFrame,
+  TracerEvent,
+} from '../../types/index.js';
 import {
+  EnvVarSchema,
   KprobeAction,
   PerformedActionSchema,
   ProcessExecSchema,
@@ -19,6 +27,7 @@ import {
   StackTraceEntrySchema,
 } from '../proto/tetragon/tetragon.gen.js';
 import { GetEventsResponseSchema, RateLimitInfoSchema } from '../proto/tetragon/events.gen.js';
+import { exportEnvironment } from '../output/environment.js';
 import { writeArgument } from './arguments.js';
 import type { EncodeOptions } from './options.js';
 import { exportedParent, toExportJson, ProcessEncoder, type ProcessEvent } from './process-encoder.js';
@@ -38,6 +47,7 @@ const USDT = fieldTags(ProcessUsdtSchema);
 const LOADER = fieldTags(ProcessLoaderSchema);
 const FRAME = fieldTags(StackTraceEntrySchema);
 const ACTION = fieldTags(PerformedActionSchema);
+const VARIABLE = fieldTags(EnvVarSchema);
 const LOSS = fieldTags(RateLimitInfoSchema);
 
 const ACTIONS: Readonly<Record<PerformedAction['action'], KprobeAction>> = {
@@ -190,6 +200,8 @@ export class EventEncoder {
     const parent = exportedParent(event);
     if (parent !== undefined) w.bytes(tags.parent, this.#processes.encodeParent(event, parent));
     const end = w.length;
+    const environment = exportEnvironment(event, this.#options.redact) ?? [];
+    for (const variable of [...environment].reverse()) writeVariable(w, variable);
     w.wrapper(PROCESS.tid, event.tid);
     w.raw(this.#processes.encodeProcess(event));
     w.message(tags.process, end);
@@ -363,4 +375,11 @@ function writeLoss(w: Writer, { hook, policyName, reason, count }: LossFields): 
   w.string(LOSS.hook, hook);
   w.uint(LOSS.numberOfDroppedProcessEvents, count);
   return CASE.rateLimitInfo;
+}
+
+function writeVariable(w: Writer, { name, value }: EnvironmentVariable): void {
+  const end = w.length;
+  w.string(VARIABLE.Value, value);
+  w.string(VARIABLE.Key, name);
+  w.message(PROCESS.environmentVariables, end);
 }

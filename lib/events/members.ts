@@ -21,7 +21,7 @@ const UPROBE_MEMBERS = [...FUNCTION_MEMBERS, 'path', 'symbol', 'offset', 'addres
 
 /** The members by type of event. */
 export const MEMBERS = {
-  process_exec: RECORD_MEMBERS,
+  process_exec: [...RECORD_MEMBERS, 'environment'],
   process_exit: [...RECORD_MEMBERS, 'status', 'signal', 'coreDumped'],
   process_kprobe: [...FUNCTION_MEMBERS, 'functionName'],
   process_tracepoint: [...HOOK_MEMBERS, 'subsystem', 'event'],

@@ -174,6 +174,8 @@ interface SessionOptions {
   readonly onDemand: boolean;
   /** The programs disable preemption. */
   readonly exclusive: boolean;
+  /** Exec records have the environment. */
+  readonly environment: boolean;
 }
 
 /** The part of a file, and what identifies its content. */

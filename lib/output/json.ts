@@ -3,6 +3,7 @@
  * values omitted, uint64 as strings).
  */
 import type {
+  EnvironmentVariable,
   HookArgument,
   PerformedAction,
   PlainOf,
@@ -20,6 +21,7 @@ import type { JsonFields, JsonOptions } from '../../types/output.js';
 import { argumentJson } from './arguments-json.js';
 import { quoteJson, escapeUnsafeJson } from './escape.js';
 import { flattenString, memoize, quoteNameJson } from './memoize.js';
+import { exportEnvironment } from './environment.js';
 import { longField, message, numberField, stringField } from './json-fields.js';
 import { SIGKILL } from '../names/signals.js';
 import { selectWriter } from './process-json.js';
@@ -77,12 +79,21 @@ function processPart(event: PlainProcessEvent, options: JsonOptions): string {
   const writer = selectWriter(options);
   const hasFormer = event.process.formerExecId !== undefined;
   const parent = hasFormer ? event.former : event.parent;
-  const text = writer.writeMembers(event.process, event.tid, parent);
+  const environment = exportEnvironment(event, options.redact);
+  const more = environment === undefined ? '' : environmentField(environment);
+  const text = writer.writeMembers(event.process, event.tid, parent, more);
   if (!hasAncestors(event, options)) return text;
   const ancestors = hasFormer && event.parent !== undefined ? [event.parent, ...event.ancestors] : event.ancestors;
   return ancestors.length === 0
     ? text
     : `${text},"ancestors":[${ancestors.map((p) => writer.writeRelative(p)).join(',')}]`;
+}
+
+function environmentField(environment: readonly EnvironmentVariable[]): string {
+  const variables = environment.map(({ name, value }) =>
+    message(stringField('Key', name), stringField('Value', value)),
+  );
+  return variables.length === 0 ? '' : `,"environment_variables":[${variables.join(',')}]`;
 }
 
 function hasAncestors({ type }: PlainProcessEvent, { ancestors = false }: JsonOptions): boolean {

@@ -41,9 +41,13 @@ export class ProcessWriter {
     this.#redact = redact;
   }
 
-  /** Formats the process of an event, and its parent. */
-  writeMembers(process: PlainProcess, tid: number, parent: PlainProcess | undefined): string {
+  /** Formats the process of an event, and its parent. `more`: further members of the process, each after a comma. */
+  writeMembers(process: PlainProcess, tid: number, parent: PlainProcess | undefined, more = ''): string {
     const parts = this.#cachedParts(process);
+    if (more !== '') {
+      const text = `"process":${joinParts(parts, tid).slice(0, -1)}${more}}`;
+      return parent === undefined ? text : `${text},"parent":${this.writeRelative(parent)}`;
+    }
     const isMainThread = tid === process.pid;
     if (parent === undefined) return `"process":${isMainThread ? parts.mainThreadText : joinParts(parts, tid)}`;
     const parentParts = this.#cachedParts(parent);

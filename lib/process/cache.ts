@@ -110,7 +110,9 @@ export class ProcessCache {
     const before = this.#findSame(pid, chunk, at + EventExec.key);
     const parent =
       before?.parentProcess ?? this.#findParent(chunk, at + EventExec.parentTgid, at + EventExec.parentStartTime);
-    const tracked = new ExecProcess(this.#context, pid, parent, chunk.copyRecord(at, size), before);
+    // The process lives longer than the event, which is the only one with the environment.
+    const kept = Math.max(size - chunk.u32(at + EventExec.environmentLength), EventExec.sizeof);
+    const tracked = new ExecProcess(this.#context, pid, parent, chunk.copyRecord(at, kept), before);
     this.#insert(tracked, chunk, at + EventExec.key);
     return tracked;
   }

@@ -35,6 +35,8 @@ export interface ProcessContext {
    * time. `executable` is the target of /proc/PID/exe.
    */
   readonly readFacts?: (pid: number, executable: Buffer) => Promise<ProcessFacts | undefined>;
+  /** The names of variables in exec events; empty for all. Undefined: they have none. */
+  readonly environment?: ReadonlySet<string> | undefined;
   /** Called with work that the next events wait for. */
   readonly onLateWork?: (work: Promise<void>) => void;
 }
@@ -269,6 +271,8 @@ export class ExecProcess extends TrackedProcess {
     if (this.cwd === '/') flags.push('rootcwd');
     if ((header & EventFlag.EVENT_ARGV_TRUNCATED) !== 0) flags.push('truncArgs');
     if ((header & EventFlag.EVENT_ARGV_UNREADABLE) !== 0) flags.push('errorArgs');
+    if ((header & ProcessFlag.PROCESS_ENVIRONMENT_TRUNCATED) !== 0) flags.push('truncEnvironment');
+    if ((header & ProcessFlag.PROCESS_ENVIRONMENT_UNREADABLE) !== 0) flags.push('errorEnvironment');
     const file = this.#record.u16(EventExec.filenameFlags) | this.#record.u16(EventExec.executableFlags);
     if ((file & (StringFlag.STRING_TRUNCATED | StringFlag.STRING_FAULT)) !== 0) flags.push('truncFilename');
     if ((file & StringFlag.STRING_UNKNOWN) !== 0) flags.push('errorFilename');

@@ -29,7 +29,11 @@ export const PROCESS_MEMBERS = [
 
 /** The members of a TrackedProcess that the view needs. */
 interface ViewedProcess extends PlainProcess {
-  readonly context: { readonly nodeName: string; readonly clock: Clock };
+  readonly context: {
+    readonly nodeName: string;
+    readonly clock: Clock;
+    readonly environment?: ReadonlySet<string> | undefined;
+  };
   readonly parentProcess: { readonly view: ProcessView } | undefined;
   readonly formerProcess?: { readonly view: ProcessView } | undefined;
   readonly ancestors: readonly Process[];

@@ -42,7 +42,12 @@ export function toPlainEvent(response: GetEventsResponse) {
   };
   switch (event.case) {
     case 'processExec':
-      return { ...base, type: 'process_exec' as const, process: toPlainProcess(event.value.process) };
+      return {
+        ...base,
+        type: 'process_exec' as const,
+        process: toPlainProcess(event.value.process),
+        ...toEnvironment(event.value.process),
+      };
     case 'processExit': {
       const { process, signal, status } = event.value;
       const ended = signal === '' ? {} : { signal };
@@ -131,13 +136,13 @@ type Nothing<T extends never> = T;
 export type PlainEventChecks = Nothing<Exclude<EventType, NonNullable<ReturnType<typeof toPlainEvent>>['type']>>;
 
 /** Returns the parent and the ancestors, which filters use. */
-function toRelatives({ value }: GetEventsResponse['event']): Pick<ProcessView, 'parent' | 'ancestors'> {
+function toRelatives({ value }: GetEventsResponse['event']): Pick<ExecView, 'parent' | 'ancestors'> {
   if (value === undefined || !('ancestors' in value)) return { ancestors: [] };
   const ancestors = value.ancestors.map(toPlainProcess);
   return value.parent === undefined ? { ancestors } : { ancestors, parent: toPlainProcess(value.parent) };
 }
 
-type ProcessView = Extract<PlainEvent, { readonly type: 'process_exec' }>;
+type ExecView = Extract<PlainEvent, { readonly type: 'process_exec' }>;
 
 const NO_CREDENTIALS = { uid: 0, gid: 0, euid: 0, egid: 0, suid: 0, sgid: 0, fsuid: 0, fsgid: 0 };
 const NO_NAMESPACES = {
@@ -183,6 +188,14 @@ function toPlainProcess(message: ProcessMessage | undefined): PlainProcess {
     ...(message?.user === undefined ? {} : { user: message.user.name }),
     ...toContainer(message),
   };
+}
+
+/** The protocol cannot say that the environment is known and empty. */
+function toEnvironment(message: ProcessMessage | undefined): Pick<ExecView, 'environment'> {
+  const variables = message?.environmentVariables ?? [];
+  return variables.length === 0
+    ? {}
+    : { environment: variables.map(({ Key: name, Value: value }) => ({ name, value })) };
 }
 
 function toNanoseconds(time: Timestamp | undefined): bigint {

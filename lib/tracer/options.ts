@@ -27,6 +27,8 @@ export interface ResolvedOptions {
   readonly coalesceMs: number;
   readonly nodeName: string;
   readonly nodeLabels: Readonly<Record<string, string>>;
+  /** Undefined: exec events have no environment. Empty: they have every variable. */
+  readonly environment: ReadonlySet<string> | undefined;
   readonly includeSelf: boolean;
   readonly maxQueued: number;
   readonly enforcement: boolean;
@@ -60,6 +62,7 @@ const OPTION_NAMES: OptionNames<TracerOptions> = {
   coalesceMs: true,
   nodeName: true,
   nodeLabels: true,
+  environment: true,
   includeSelf: true,
   maxQueued: true,
   enforcement: true,
@@ -138,6 +141,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     coalesceMs,
     nodeName,
     nodeLabels: checkNodeLabels(options.nodeLabels),
+    environment: resolveEnvironment(options.environment),
     includeSelf,
     maxQueued,
     enforcement,
@@ -154,6 +158,15 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     signal: options.signal,
     btf: options.btf ?? '',
   } satisfies Record<Exclude<keyof TracerOptions, 'policies' | 'onProgress'>, unknown>;
+}
+
+function resolveEnvironment(value: TracerOptions['environment'] = false): ReadonlySet<string> | undefined {
+  if (typeof value === 'boolean') return value ? new Set() : undefined;
+  const isName = (name: unknown): boolean => typeof name === 'string' && name !== '' && !name.includes('=');
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isName)) {
+    throw badOptionError('environment', `is ${inspect(value)}`, 'use true, false or an array of names of variables');
+  }
+  return new Set(value as readonly string[]);
 }
 
 /** Returns a copy of the labels. Throws PolytraceError BAD_OPTION. */

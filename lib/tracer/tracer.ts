@@ -92,6 +92,7 @@ class KernelTracer implements Tracer {
       clock,
       cgroups,
       names,
+      environment: options.environment,
       readFacts: (pid, executable) => fileReader().readProcess(pid, executable, isInHostNamespace('mnt')),
       onLateWork: lateWork.add,
     });
@@ -365,6 +366,7 @@ async function openSession(parts: Parts): Promise<void> {
       processes: AbiLimit.PROCESSES_MAX,
       includeSelf: options.includeSelf,
       onDemand: features.btf.available && binding.kernelHasStruct('bpf_mem_alloc'),
+      environment: options.environment !== undefined,
       exclusive: scratchGuard('tp_btf', parts) === ScratchGuard.GUARD_PREEMPT,
     });
   } catch (error) {

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '52ab0a9c87eecb8c';
+export const LAYOUT_HASH = 'b90cd8893c1bce01';
 
 /** enum event_type */
 export const EventType = {
@@ -46,6 +46,8 @@ export const EventFlag = {
 export const ProcessFlag = {
   PROCESS_SECURE_EXEC: 4,
   PROCESS_NAMESPACE_INIT: 8,
+  PROCESS_ENVIRONMENT_TRUNCATED: 16,
+  PROCESS_ENVIRONMENT_UNREADABLE: 32,
 } as const;
 
 /** struct process_key */
@@ -163,6 +165,7 @@ export const EventExec = {
   argvLength: 188,
   inode: 192,
   links: 200,
+  environmentLength: 204,
 } as const;
 
 /** struct event_fork */

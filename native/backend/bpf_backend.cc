@@ -78,10 +78,17 @@ void select_sensor_programs(bpf_object* object, bool exclusive) {
   }
 }
 
-void size_scratch(bpf_object* object) {
+void size_scratch(bpf_object* object, bool environment) {
   const auto cpus = static_cast<uint32_t>(libbpf_num_possible_cpus());
   set_max_entries(object, "exec_scratch", cpus, "cannot size the scratch memory");
   set_max_entries(object, "path_buffers", cpus + 1, "cannot size the scratch memory");
+  const uint8_t records_environment = environment ? 1 : 0;
+  set_rodata(object, {&records_environment, 1});
+  if (environment) return;
+  // the last member of the scratch memory has room for the environment
+  bpf_map* scratch = find_map(object, "exec_scratch");
+  check_setup(bpf_map__set_value_size(scratch, bpf_map__value_size(scratch) - ENVIRONMENT_BYTES_MAX),
+              "cannot size the scratch memory");
 }
 
 void size_process_maps(bpf_object* object, uint32_t processes, bool on_demand) {
@@ -139,7 +146,7 @@ void BpfBackend::load_sensor(const SensorSpec& spec) {
   bpf_object* object = sensor_.get();
   select_sensor_programs(object, exclusive_);
   set_max_entries(object, "events", spec.ring_bytes, "the size of the ring buffer is not possible");
-  size_scratch(object);
+  size_scratch(object, spec.environment);
   size_process_maps(object, spec.processes, spec.on_demand);
   load_object(object, "SENSOR_LOAD", "the kernel refused the base sensor");
   cache_relocated(spec.object, key, object, program_instructions);

@@ -29,8 +29,9 @@ struct SensorSpec {
   uint32_t ring_bytes = 0;
   uint32_t processes = 0;  // the capacity of the process tables
   bool include_self = false;
-  bool on_demand = false;  // the kernel can allocate map entries on demand
-  bool exclusive = false;  // the programs disable preemption
+  bool on_demand = false;    // the kernel can allocate map entries on demand
+  bool exclusive = false;    // the programs disable preemption
+  bool environment = false;  // exec records have the environment
 };
 
 struct Losses {

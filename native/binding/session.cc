@@ -61,7 +61,8 @@ ScopeChange scopes_argument(const Napi::CallbackInfo& info) {
 
 SensorSpec read_sensor_spec(const Napi::Object& options) {
   return {read_string(options, "object"),    read_number(options, "ringBytes"), read_number(options, "processes"),
-          read_flag(options, "includeSelf"), read_flag(options, "onDemand"),    read_flag(options, "exclusive")};
+          read_flag(options, "includeSelf"), read_flag(options, "onDemand"),    read_flag(options, "exclusive"),
+          read_flag(options, "environment")};
 }
 
 Napi::Number to_number(Napi::Env env, uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
@@ -203,7 +204,7 @@ Napi::Value Session::remove_pins(const Napi::CallbackInfo& info) {
   });
 }
 
-// ({ object, ringBytes, processes, includeSelf, onDemand, exclusive })
+// ({ object, ringBytes, processes, includeSelf, onDemand, exclusive, environment })
 Napi::Value Session::open(const Napi::CallbackInfo& info) {
   return run_on_worker(info, [this, spec = read_sensor_spec(info[0].As<Napi::Object>())] {
     backend_.open(spec);

@@ -4,7 +4,7 @@ import { spawn, spawnSync, type SpawnSyncOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, realpathSync, symlinkSync, writeFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProcessExecEvent, ProcessExitEvent, TracerEvent } from '../../types/index.js';
+import type { ProcessExecEvent, ProcessExitEvent, TracerEvent, TracerOptions } from '../../types/index.js';
 import { traceRun, EMULATED, isExec, isExit, isLost, needsRoot, openTracer, polytrace, readUntil, leaveMark, Workshop } from './support.js';
 
 interface ProcessTrace {
@@ -81,6 +81,50 @@ describe('processes on this kernel', function () {
     const cut = (await runAndTrace('/bin/true', long)).execs[0]?.process;
     assert.match(cut?.flags ?? '', /\btruncArgs\b/);
     assert.equal(cut?.argv.join('').length, 32768 - '/bin/true'.length - 1);
+  });
+
+  describe('environment', () => {
+    const traceExec = async (
+      environment: TracerOptions['environment'],
+      run: () => unknown,
+    ): Promise<ProcessExecEvent | undefined> => {
+      const events = await traceRun(run, environment === undefined ? {} : { environment });
+      return events.filter(isExec).at(-1);
+    };
+    const runTrue = (env: NodeJS.ProcessEnv, args: readonly string[] = []) => () =>
+      spawnSync('/bin/true', args, { env, stdio: 'ignore' });
+
+    it('of an exec has all variables, only when the tracer asks for it', async () => {
+      const env = { HOME: '/root', EMPTY: '', EQUAL: 'a=b', SECRET: 'grüße\n🚀' };
+      const event = await traceExec(true, runTrue(env));
+      const expected = Object.entries(env).map(([name, value]) => ({ name, value }));
+      assert.deepEqual(event?.environment, expected);
+      assert.deepEqual(event?.toObject().environment, expected);
+      assert.equal(event?.process.flags, 'execve clone');
+      const exported = exportExec(event).process['environment_variables'];
+      assert.deepEqual(exported, expected.map(({ name, value }) => (value === '' ? { Key: name } : { Key: name, Value: value })));
+      const without = await traceExec(undefined, runTrue(env));
+      assert.equal(without?.environment, undefined);
+      assert.equal('environment_variables' in exportExec(without as ProcessExecEvent).process, false);
+      assert.deepEqual((await traceExec(true, runTrue({})))?.environment, []);
+    });
+
+    it('has only the variables whose names are given', async () => {
+      const event = await traceExec(['LD_PRELOAD', 'HOME'], runTrue({ PATH: '/bin', HOME: '/', LD_PRELOAD: '' }));
+      assert.deepEqual(event?.environment, [{ name: 'HOME', value: '/' }, { name: 'LD_PRELOAD', value: '' }]);
+    });
+
+    it('of 32 KiB is complete beside 32 KiB of arguments, a longer one is flagged', async () => {
+      const args = ['a'.repeat(32768 - '/bin/true'.length - 2)];
+      const whole = 'w'.repeat(32768 - 'A='.length - 1);
+      const full = await traceExec(true, runTrue({ A: whole }, args));
+      assert.deepEqual(full?.environment, [{ name: 'A', value: whole }]);
+      assert.deepEqual(full?.process.argv, args);
+      assert.equal(full?.process.flags, 'execve clone');
+      const cut = await traceExec(true, runTrue({ A: `${whole}+`, LATER: '' }));
+      assert.equal(cut?.process.flags, 'execve clone truncEnvironment');
+      assert.deepEqual(cut?.environment, [{ name: 'A', value: `${whole}+` }]);
+    });
   });
 
   it('working folder, user, login user, start time, credentials, capabilities', async () => {

@@ -48,6 +48,8 @@ export const SETTINGS = {
   keepSensorsOnExit: booleanSetting('with --persist: keep policies active whenever the agent ends'),
   enableProcessCred: booleanSetting('add capabilities, user and group ids to processes in events'),
   enableProcessNs: booleanSetting('add namespaces to processes in events'),
+  enableProcessEnvironmentVariables: booleanSetting('add the environment, which often has secrets, to exec events'),
+  filterEnvironmentVariables: listSetting('<names>', 'add only these variables of the environment'),
   enableAncestors: booleanSetting('add ancestors to events'),
   containers: booleanSetting('ask the container runtimes for names and pods', true),
   criEndpoint: stringSetting('<socket>', 'socket of containerd or CRI-O: its path, or unix://PATH'),
@@ -65,7 +67,7 @@ export const SETTINGS = {
   ),
   redactionFilters: objectsSetting(
     '<filters>',
-    'hide parts of the arguments of processes, for all clients and exports',
+    'hide parts of arguments and environments of processes, for all clients and exports',
   ),
   exportFilename: stringSetting('<file>', 'export events as JSON lines to this file; - is standard output'),
   exportFilePerm: fileModeSetting('<rights>', 'rights of the file, in octal digits', '600'),

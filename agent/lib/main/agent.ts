@@ -182,6 +182,7 @@ function tracerOptions(
   runtimeHook: RuntimeHookSource,
 ): TracerOptions {
   const { enforcement, allowMissedCalls, allowRequests, optimize, cachePaths, persist, btf, containers } = options;
+  const { enableProcessEnvironmentVariables: hasEnvironment, filterEnvironmentVariables: variables } = options;
   return {
     nodeName: resolveNodeName(options),
     enforcement,
@@ -193,6 +194,7 @@ function tracerOptions(
     ...(kubernetes === undefined ? {} : { nodeLabels: kubernetes.nodeLabels }),
     ...(persist === undefined ? {} : { persist, takeOver: false }),
     ...(btf === undefined ? {} : { btf }),
+    environment: hasEnvironment && (variables.length === 0 || variables),
   };
 }
 

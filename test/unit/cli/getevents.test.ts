@@ -237,6 +237,23 @@ describe('polytrace getevents', () => {
       }
     });
 
+    it('--enable-process-environment-variables gives events the environment, or some of its variables', async () => {
+      const enable = '--enable-process-environment-variables';
+      const cases = [
+        [[], undefined],
+        [[enable], true],
+        [
+          [enable, '--filter-environment-variables', 'PATH,HOME'],
+          ['PATH', 'HOME'],
+        ],
+      ] as const;
+      for (const [args, expected] of cases) {
+        command = new FakeCommand();
+        await printEvent('-o', 'json', ...args);
+        assert.deepEqual(command.openOptions?.environment, expected);
+      }
+    });
+
     it('-f and -F choose fields', async () => {
       const args = ['-f', 'process.binary,process.pid', '--include-fields', 'parent', '-F', 'parent,process.pid'];
       assert.deepEqual(await listJsonKeys(...args), ['process', 'binary']);
@@ -260,6 +277,11 @@ describe('polytrace getevents', () => {
       [['--pods', 'a', '(?i)b'], /--pods '\(\?i\)b': Invalid regular expression/],
       [['--containers', '['], /--containers '\['/],
       [['--enable-process-ns'], /--enable-process-ns needs --output json/],
+      [['--enable-process-environment-variables'], /-variables needs --output json/],
+      [
+        ['-o', 'json', '--filter-environment-variables', 'PATH'],
+        /--filter-environment-variables needs --enable-process-environment-variables/,
+      ],
       [['-F', 'process'], /--exclude-fields needs --output json/],
       [['--redaction-filters', '{'], /This is not JSON: \{/],
       [['--redaction-filters', '7'], /A redaction filter is a JSON object/],

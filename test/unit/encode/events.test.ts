@@ -7,6 +7,7 @@ import type {
   EventType,
   HookArgument,
   JsonOptions,
+  Redactor,
   PerformedAction,
   PlainEvent,
   PlainProcess,
@@ -52,6 +53,14 @@ function roundTrip(event: PlainEvent, options: JsonOptions = {}): { readonly jso
   assert.ok(view !== undefined);
   const json = view.type === 'lost' ? toJson(view) : formatJsonLine(toJsonObject(GetEventsResponseSchema, message));
   return { json, line: formatCompact(view) };
+}
+
+/** The environment that a client sees. */
+function decodeEvent(event: PlainEvent): { readonly environment: unknown } {
+  const view = toPlainEvent(
+    fromBinary(GetEventsResponseSchema, new EventEncoder({}).encode(event as TracerEvent).take()),
+  );
+  return { environment: view?.type === 'process_exec' ? view.environment : undefined };
 }
 
 function assertSameOutput(event: PlainEvent, options: JsonOptions = {}): void {
@@ -298,6 +307,16 @@ describe('events in the protocol', () => {
   it('a process', () => {
     assertSameOutput(execEvent());
     assertSameOutput(execEvent({ arguments: '', argv: [], flags: 'execve clone truncArgs' }));
+    const environment = [
+      { name: 'PATH', value: '/bin:/a b' },
+      { name: 'EMPTY', value: '' },
+      { name: '', value: 'grüße' },
+    ];
+    assertSameOutput(execEvent({}, { environment }));
+    assert.deepEqual(decodeEvent(execEvent({}, { environment })), { environment });
+    assertSameOutput(execEvent({}, { environment: [] }));
+    const redact: Redactor = (text) => (text.startsWith('PATH=') ? [[5, text.length]] : []);
+    assertSameOutput(execEvent({}, { environment }), { redact });
     assertSameOutput(execEvent({ binaryUntrusted: true, inInitTree: true, user: 'röot', cwd: '/a b' }), ALL);
     assertSameOutput(execEvent({ capabilities: { permitted: ALL_CAPABILITIES, effective: 1n, inheritable: 0n } }), ALL);
   });

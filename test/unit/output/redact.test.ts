@@ -60,6 +60,25 @@ describe('redaction', () => {
     });
   }
 
+  it('hides parts of the environment: it works on NAME=VALUE', () => {
+    const environment = [
+      { name: 'TOKEN', value: 'abc' },
+      { name: 'PATH', value: '/bin:/TOKEN=x' },
+      { name: 'SECRET', value: '' },
+    ];
+    const event = execEvent({}, { environment });
+    const hide = (...patterns: readonly string[]): string =>
+      toJson(event, { redact: redactor([{ redact: patterns }]) });
+    const listed = (line: string): unknown =>
+      (JSON.parse(line) as { process_exec: { process: Record<string, unknown> } }).process_exec.process[
+        'environment_variables'
+      ];
+    const [, path, secret] = [{ Key: 'TOKEN' }, { Key: 'PATH', Value: '/bin:/TOKEN=x' }, { Key: 'SECRET' }];
+    assert.deepEqual(listed(hide('^TOKEN=(.*)$')), [{ Key: 'TOKEN', Value: '*****' }, path, secret]);
+    const hidden = [{ Key: '*****', Value: '*****' }, path, { Key: '*****' }];
+    assert.deepEqual(listed(hide('^(TOKEN)', '^TOKEN=(.*)$', '^(SECRET)')), hidden);
+  });
+
   it('changes only processes whose binary matches', () => {
     const argv = ['--password=a'];
     assert.equal(redactEvent(argv, [{ ...password, binaryRegex: ['^/bin/b$'] }]).json, '--password=a');

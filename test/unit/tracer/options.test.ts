@@ -21,6 +21,24 @@ describe('switches of a tracer', () => {
   }
 });
 
+describe('the environment of processes', () => {
+  it('is off by default; true or names turn it on', () => {
+    assert.equal(resolveOptions({}).environment, undefined);
+    assert.equal(resolveOptions({ environment: false }).environment, undefined);
+    assert.deepEqual(resolveOptions({ environment: true }).environment, new Set());
+    assert.deepEqual(resolveOptions({ environment: ['PATH', 'HOME'] }).environment, new Set(['PATH', 'HOME']));
+  });
+
+  for (const value of ['PATH', [], [''], ['A=B'], [1], null]) {
+    it(`${JSON.stringify(value)} is refused`, () => {
+      assert.throws(() => resolveOptions({ environment: value as never }), {
+        code: 'BAD_OPTION',
+        hint: 'use true, false or an array of names of variables',
+      });
+    });
+  }
+});
+
 describe('options of events()', () => {
   it('each type of event can be selected', () => {
     assert.ok(EVENT_TYPES.includes('process_loader'));
