@@ -68,6 +68,9 @@ enum abi_limit {
 	DETAIL_CAPACITY = 128, /* struct that describes a kernel object */
 	STACK_CAPACITY = 1024, /* stack trace */
 	CGROUP_PATH_CAPACITY = 1024, /* path of a cgroup, as the kernel's tracepoint gives it, with its NUL */
+	CGROUP_LABEL_CAPACITY = 256, /* name of a cgroup: the last part of its path, with its NUL */
+	CGROUP_RATES_MAX = 16384, /* cgroups whose exec and exit records are counted; the others are not throttled */
+	THROTTLE_SECONDS = 5, /* records of a cgroup are reported again after this time below the rate */
 };
 
 /* ---- records: what the kernel reports ----------------------------------------------------------------------- */
@@ -79,6 +82,7 @@ enum event_type {
 	EVENT_HOOK = 4,
 	EVENT_CGROUP = 5,
 	EVENT_CGROUP_GONE = 6,
+	EVENT_THROTTLE = 7,
 };
 
 struct event_header {
@@ -194,6 +198,15 @@ struct event_cgroup {
 struct event_cgroup_gone {
 	struct event_header header;
 	u64 id;
+};
+
+/* From here on, exec and exit records of a cgroup are not reported: it is above its rate. */
+struct event_throttle {
+	struct event_header header;
+	struct process_key key; /* the process whose record was the first above the rate */
+	u64 cgroup_id;
+	struct string_ref name; /* STRING_TRUNCATED: only the beginning is known */
+	u8 name_bytes[CGROUP_LABEL_CAPACITY];
 };
 
 /* One value of a hook's event. The order of values is: the policy's args, its data, the return value. */
@@ -703,6 +716,21 @@ struct control {
 	u64 scope_epoch; /* shifted by SCOPE_EPOCH_SHIFT, never 0; it changes after each change of scopes */
 };
 
+/* The configuration of the base sensor, set at load. */
+struct sensor_config {
+	u64 rate_events; /* most exec and exit records of a cgroup in rate_interval; 0: no limit */
+	u64 rate_interval; /* nanoseconds */
+	u32 environment; /* not 0: exec records have the environment */
+	u32 pad;
+};
+
+/* The exec and exit records of a cgroup, on all CPUs together. */
+struct cgroup_rate {
+	u64 since; /* CLOCK_BOOTTIME: start of the interval */
+	u64 count; /* records since then */
+	u64 until; /* CLOCK_BOOTTIME: until then, no record is reported */
+};
+
 /* One per hook. The first HOOK_FIRST_POLICY belong to the base sensor (enum sensor_hook). */
 struct hook_counters {
 	u64 lost_ring; /* records lost because the ring buffer was full */
@@ -718,7 +746,7 @@ struct hook_counters {
 };
 
 enum sensor_hook {
-	HOOK_EXEC = 0,
+	HOOK_EXEC = 0, /* its lost_pending, and that of HOOK_EXIT: records of cgroups above their rate */
 	HOOK_EXIT = 1,
 	HOOK_FORK = 2,
 	HOOK_PROCESS_BITS = 3, /* its lost_pending: processes whose process_bits or process_state could not be stored */

@@ -49,6 +49,7 @@ KEEP(struct, event_fork);
 KEEP(struct, event_exit);
 KEEP(struct, event_cgroup);
 KEEP(struct, event_cgroup_gone);
+KEEP(struct, event_throttle);
 KEEP(struct, value);
 KEEP(struct, event_hook);
 KEEP(struct, ima_hash);
@@ -85,6 +86,8 @@ KEEP(struct, automaton_state);
 
 KEEP(struct, control);
 KEEP(struct, hook_counters);
+KEEP(struct, sensor_config);
+KEEP(struct, cgroup_rate);
 KEEP(struct, process_sets);
 KEEP(struct, scope_set);
 KEEP(struct, cgroup_scopes);

@@ -15,8 +15,8 @@ enum {
 	EXEC_HEAP_SIZE = 3 * STRING_CAPACITY + ARGV_BYTES_MAX,
 };
 
-/* Set at load: exec records have the environment. Without it, the scratch memory has no room for it. */
-const volatile bool records_environment = false;
+/* Set at load. Without the environment, the scratch memory has no room for it. */
+const volatile struct sensor_config config = {};
 
 /* One per CPU: nothing suspends these programs, see exclusive_exec(). The value is too big for a per-CPU map. */
 struct exec_scratch {
@@ -155,6 +155,84 @@ static __noinline int store_running_state(struct task_struct *task)
 	fill_state(&state, task);
 	store_state(tgid, &state, BPF_NOEXIST);
 	return 0;
+}
+
+/* ---- the rates of cgroups ----------------------------------------------------------------------------------- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CGROUP_RATES_MAX); /* one without a limit */
+	__type(key, u64);
+	__type(value, struct cgroup_rate);
+} cgroup_rates SEC(".maps");
+
+enum { NANOSECONDS = 1000000000, ROOT_CGROUP = 1 };
+
+static __always_inline struct kernfs_node *cgroup_node(struct task_struct *task)
+{
+	struct css_set *css = READ(task, cgroups);
+	struct cgroup *cgroup = READ(css, dfl_cgrp);
+
+	return READ(cgroup, kn);
+}
+
+static __noinline int report_throttle(struct task_struct *task, u64 now)
+{
+	struct kernfs_node *node = cgroup_node(task);
+	struct event_throttle *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	long got;
+
+	/* the counter of records that are not reported says the same */
+	if (!e)
+		return 0;
+	e->header.size = sizeof(*e);
+	e->header.type = EVENT_THROTTLE;
+	e->header.flags = 0;
+	e->header.time = now;
+	fill_key(&e->key, task);
+	e->cgroup_id = READ(node, id);
+	got = bpf_probe_read_kernel_str(e->name_bytes, sizeof(e->name_bytes), READ(node, name));
+	e->name.offset = sizeof(*e) - sizeof(e->name_bytes);
+	e->name.length = got > 0 ? at_most(got - 1, CGROUP_LABEL_CAPACITY) : 0;
+	e->name.flags = got < 0 ? STRING_FAULT : got == CGROUP_LABEL_CAPACITY ? STRING_TRUNCATED : 0;
+	bpf_ringbuf_submit(e, wake_flags());
+	return 0;
+}
+
+/*
+ * Counts an exec or exit record of the task's cgroup, and returns true if it must not be reported. The root has no
+ * rate: it has all processes of a machine without cgroups, and one of them could hide the others. CPUs that begin a new
+ * interval at the same moment may lose a few counts.
+ */
+static __noinline int is_throttled(struct task_struct *task, u32 hook)
+{
+	struct kernfs_node *node = cgroup_node(task);
+	u64 now = bpf_ktime_get_boot_ns(), id = READ(node, id);
+	struct cgroup_rate *rate = bpf_map_lookup_elem(&cgroup_rates, &id);
+	struct cgroup_rate first = { .since = now, .count = 1 };
+	bool was_above, is_above;
+
+	if (id == ROOT_CGROUP)
+		return 0;
+	if (!rate) {
+		bpf_map_update_elem(&cgroup_rates, &id, &first, BPF_NOEXIST);
+		return 0;
+	}
+	if (now - rate->since >= config.rate_interval) {
+		rate->since = now;
+		rate->count = 0;
+	}
+	__sync_fetch_and_add(&rate->count, 1);
+	was_above = now < rate->until;
+	is_above = rate->count > config.rate_events;
+	if (is_above)
+		rate->until = now + (u64)THROTTLE_SECONDS * NANOSECONDS;
+	if (is_above && !was_above)
+		report_throttle(task, now);
+	if (!is_above && !was_above)
+		return 0;
+	count_lost_pending(hook);
+	return 1;
 }
 
 /* ---- exec --------------------------------------------------------------------------------------------------- */
@@ -391,11 +469,13 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 
 	used = append_argv(s, used, task);
 	used = at_most(used, EXEC_HEAP_SIZE);
-	if (records_environment) {
+	if (config.environment) {
 		used = append_environment(s, used, task);
 		used = at_most(used, EXEC_HEAP_SIZE + ENVIRONMENT_BYTES_MAX);
 	}
 	e->header.size = sizeof(*e) + used;
+	if (config.rate_events && is_throttled(task, HOOK_EXEC))
+		return 0;
 	emit(e, sizeof(*e) + used, HOOK_EXEC);
 	return 0;
 }
@@ -462,6 +542,8 @@ static __always_inline int on_exit(struct task_struct *task)
 		return 0;
 	}
 
+	if (config.rate_events && is_throttled(KERNEL(task_struct, task), HOOK_EXIT))
+		return 0;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		count_lost_ring(HOOK_EXIT);
@@ -733,6 +815,8 @@ int handle_cgroup_gone(struct bpf_raw_tracepoint_args *ctx)
 	if (!is_unified(cgroup))
 		return 0;
 	bpf_map_delete_elem(&cgroup_scopes, &id);
+	if (config.rate_events)
+		bpf_map_delete_elem(&cgroup_rates, &id);
 	if (scopes_overflowed())
 		bpf_map_delete_elem(&cgroup_scopes_more, &key);
 	e.header.time = bpf_ktime_get_boot_ns();

@@ -20,6 +20,7 @@ export type TracerEvent =
   | ProcessUsdtEvent
   | ProcessLsmEvent
   | ProcessLoaderEvent
+  | ProcessThrottleEvent
   | LostEvent;
 
 /** The `type` of an event. */
@@ -535,6 +536,26 @@ export declare abstract class ProcessLoaderEvent extends ProcessEvent {
   toJSON(): JsonOf<PlainOf<ProcessLoaderEvent>>;
 }
 
+/**
+ * From this event on, exec and exit events of a cgroup are not reported, or they are reported again: see the option
+ * `cgroupRate`. The events in between are counted in `lost` events with the reason `throttled`.
+ */
+export declare abstract class ProcessThrottleEvent extends ProcessEvent {
+  get type(): 'process_throttle';
+  /** The process whose exec or exit was the first above the rate. */
+  readonly process: Process;
+  /** `start`: events are not reported from now on. `stop`: they are reported again. */
+  get throttle(): 'start' | 'stop';
+  /** Name of the cgroup: the last part of its path. */
+  get cgroup(): string;
+  /** Id of the cgroup: `cgroupId` of its processes. */
+  get cgroupId(): bigint;
+  /** Returns a copy as plain data. It retains no memory of the tracer. The processes in it are frozen. */
+  toObject(): PlainOf<ProcessThrottleEvent>;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  toJSON(): JsonOf<PlainOf<ProcessThrottleEvent>>;
+}
+
 /** Records that were lost. Every lost record is counted once. */
 export declare abstract class LostEvent {
   /** Time of the event: RFC 3339, UTC, with nanoseconds. */
@@ -569,6 +590,7 @@ export declare abstract class LostEvent {
  * - `slow_consumer`: this iterator was too far behind another one.
  * - `process_table_full`: data about a process that filters need could not be stored.
  * - `socket_table_full`: the owner of a socket could not be stored.
+ * - `throttled`: the cgroup of the processes was above its rate (option `cgroupRate`).
  * - `no_reader`: policies were active after their tracer had died (option `persist`), and no process read the events.
  * - `disconnected`: the connection to the agent ended (`connect`). `count` is 0, because nobody knows it.
  */
@@ -579,6 +601,7 @@ export type LossReason =
   | 'slow_consumer'
   | 'process_table_full'
   | 'socket_table_full'
+  | 'throttled'
   | 'no_reader'
   | 'disconnected';
 

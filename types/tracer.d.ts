@@ -18,6 +18,14 @@ export interface LoadProgress {
   readonly total: number;
 }
 
+/** Most exec and exit events of one cgroup. */
+export interface CgroupRate {
+  /** Number of events: 1 to 4,294,967,295. */
+  readonly events: number;
+  /** Milliseconds: 1 to 86,400,000 (a day). */
+  readonly intervalMs: number;
+}
+
 /** Options for `openTracer`. */
 export interface TracerOptions {
   /** Policies to load before the promise resolves. If one fails, the tracer does not open. Default: none. */
@@ -42,6 +50,12 @@ export interface TracerOptions {
    * often are secrets. Default false.
    */
   readonly environment?: boolean | readonly string[];
+  /**
+   * Most exec and exit events of one cgroup in a time. A cgroup above it reports none until it has been below for 5
+   * seconds: `process_throttle` events tell the start and the end, `lost` events count what was not reported. Events of
+   * hooks are not affected, and neither is the root cgroup. Default: no limit.
+   */
+  readonly cgroupRate?: CgroupRate;
   /** Also reports this process. Without it, the kernel filters this process out. Default false. */
   readonly includeSelf?: boolean;
   /**

@@ -25,6 +25,7 @@ export const LOST = 'lost';
 
 export function eventGroup({ type, policy }: EventRow): string {
   switch (type) {
+    case 'process_throttle':
     case 'lost':
       return LOST;
     case 'process_exec':

@@ -48,6 +48,7 @@ function hookedFunction(event: PlainEvent): string | undefined {
     case 'process_loader':
     case 'process_exec':
     case 'process_exit':
+    case 'process_throttle':
     case 'lost':
       return undefined;
   }

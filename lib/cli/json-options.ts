@@ -41,8 +41,8 @@ const GROUPS = {
 export const ANCESTOR_TYPES: Readonly<Record<string, readonly EventType[]>> = GROUPS;
 
 type Nothing<T extends never> = T;
-/** @public Only the compiler uses it: each event with a process is in a group. */
-export type GroupChecks = Nothing<Exclude<EventType, (typeof GROUPS)[keyof typeof GROUPS][number] | 'lost'>>;
+/** @public Only the compiler uses it: each event with a process in its JSON is in a group. */
+export type GroupChecks = Nothing<Exclude<EventType, (typeof GROUPS)[keyof typeof GROUPS][number] | 'process_throttle' | 'lost'>>;
 
 const JSON_ONLY = {
   enableAncestors: '--enable-ancestors',

@@ -23,6 +23,7 @@ export class MatchedProcesses {
   /** Returns the output for an event: the delayed exec events that it releases and its own text, or an empty string. */
   take(event: PlainEvent, text: string): string {
     switch (event.type) {
+      case 'process_throttle':
       case 'lost':
         return text;
       case 'process_exec':

@@ -26,7 +26,12 @@ import {
   ProcessSchema,
   StackTraceEntrySchema,
 } from '../proto/tetragon/tetragon.gen.js';
-import { GetEventsResponseSchema, RateLimitInfoSchema } from '../proto/tetragon/events.gen.js';
+import {
+  GetEventsResponseSchema,
+  ProcessThrottleSchema,
+  RateLimitInfoSchema,
+  ThrottleType,
+} from '../proto/tetragon/events.gen.js';
 import { exportEnvironment } from '../output/environment.js';
 import { writeArgument } from './arguments.js';
 import type { EncodeOptions } from './options.js';
@@ -47,6 +52,8 @@ const USDT = fieldTags(ProcessUsdtSchema);
 const LOADER = fieldTags(ProcessLoaderSchema);
 const FRAME = fieldTags(StackTraceEntrySchema);
 const ACTION = fieldTags(PerformedActionSchema);
+const THROTTLE = fieldTags(ProcessThrottleSchema);
+const THROTTLE_TYPES = { start: ThrottleType.THROTTLE_START, stop: ThrottleType.THROTTLE_STOP } as const;
 const VARIABLE = fieldTags(EnvVarSchema);
 const LOSS = fieldTags(RateLimitInfoSchema);
 
@@ -183,6 +190,10 @@ export class EventEncoder {
         w.string(LOADER.path, event.path);
         this.#writeProcesses(w, event, LOADER);
         return CASE.processLoader;
+      case 'process_throttle':
+        w.string(THROTTLE.cgroup, event.cgroup);
+        w.uint(THROTTLE.type, THROTTLE_TYPES[event.throttle]);
+        return CASE.processThrottle;
       case 'lost':
         return writeLoss(w, event);
     }

@@ -10,6 +10,7 @@ import type { MissingMembers } from './members.js';
 import { readEventActions, isSilent, listRequests } from './performed-actions.js';
 import type { ExecEvent, ExitEvent } from './process-events.js';
 import { startRequest } from './requests.js';
+import type { ThrottleEvent } from './throttle.js';
 
 /**
  * Creates the event for a record of this hook; undefined if it is not reported. Starts the requests of the event's
@@ -72,6 +73,7 @@ export type ContractChecks = [
     readonly process_usdt: UsdtEvent;
     readonly process_lsm: LsmEvent;
     readonly process_loader: LoaderEvent;
+    readonly process_throttle: ThrottleEvent;
     readonly lost: LossEvent;
   }>,
 ];

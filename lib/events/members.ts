@@ -28,6 +28,7 @@ export const MEMBERS = {
   process_lsm: [...HOOK_MEMBERS, 'functionName', 'imaHash'],
   process_uprobe: UPROBE_MEMBERS,
   process_usdt: [...HOOK_MEMBERS, 'path', 'provider', 'name'],
+  process_throttle: [...RECORD_MEMBERS, 'throttle', 'cgroup', 'cgroupId'],
   process_loader: [...RECORD_MEMBERS, 'policyName', 'path', 'buildId', 'inode', 'device'],
 } as const satisfies { readonly [T in Exclude<EventType, 'lost'>]: readonly KeyOf<T>[] };
 

@@ -54,6 +54,7 @@ export const TYPE_NUMBERS: Readonly<Record<ProcessEvent['type'], EventType>> = {
   process_uprobe: EventType.PROCESS_UPROBE,
   process_lsm: EventType.PROCESS_LSM,
   process_usdt: EventType.PROCESS_USDT,
+  process_throttle: EventType.PROCESS_THROTTLE,
 };
 
 /** Cheap tests come first, and those with patterns last. */

@@ -46,6 +46,9 @@ export const AbiLimit = {
   DETAIL_CAPACITY: 128,
   STACK_CAPACITY: 1024,
   CGROUP_PATH_CAPACITY: 1024,
+  CGROUP_LABEL_CAPACITY: 256,
+  CGROUP_RATES_MAX: 16384,
+  THROTTLE_SECONDS: 5,
 } as const;
 
 /** enum value_read */

@@ -54,6 +54,7 @@ export function hookName(event: TracerEvent): string {
     case 'process_exec':
     case 'process_exit':
     case 'process_loader':
+    case 'process_throttle':
       return event.type;
   }
 }

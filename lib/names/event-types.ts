@@ -11,6 +11,7 @@ const TYPE_TABLE: Readonly<Record<EventType, true>> = {
   process_usdt: true,
   process_lsm: true,
   process_loader: true,
+  process_throttle: true,
   lost: true,
 };
 

@@ -87,6 +87,8 @@ export interface NativeSession extends NativeSource {
   setScopes(defaults: Uint8Array, named: Uint8Array, removed: Uint8Array): Promise<void>;
   /** Returns the kernel's device and inode numbers of an open file; undefined if the descriptor refers to no file. */
   readInode(fd: number): { readonly device: number; readonly inode: bigint } | undefined;
+  /** True while exec and exit records of the cgroup with this id are not reported. */
+  isThrottled(cgroup: bigint): boolean;
   /** Returns the losses since the last call. */
   takeLosses(): readonly HookLosses[];
   /** Returns the program runs that the kernel skipped since the last call. */
@@ -176,6 +178,9 @@ interface SessionOptions {
   readonly exclusive: boolean;
   /** Exec records have the environment. */
   readonly environment: boolean;
+  /** Most exec and exit records of a cgroup in an interval; 0 for no limit. */
+  readonly rateEvents: number;
+  readonly rateIntervalMs: number;
 }
 
 /** The part of a file, and what identifies its content. */

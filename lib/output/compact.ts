@@ -2,7 +2,14 @@
  * The compact output: one line per event, `EMOJI LABEL SOURCE BINARY DETAIL`. File hashes and stack traces follow on
  * indented lines.
  */
-import type { PlainOf, LostEvent, PlainProcess, StackFrame, PlainEvent } from '../../types/events.js';
+import type {
+  PlainOf,
+  LostEvent,
+  PlainProcess,
+  ProcessThrottleEvent,
+  StackFrame,
+  PlainEvent,
+} from '../../types/events.js';
 import type { CompactOptions, EventSummary, Redactor } from '../../types/output.js';
 import { capabilityBits } from '../names/capabilities.js';
 import { displayWidth, quoteUnsafe } from './escape.js';
@@ -67,6 +74,9 @@ function formatEventLine(event: PlainEvent, options: CompactOptions): string {
   const time = options.timestamps === true ? `${paint(event.time, 'dim')} ` : '';
   if (event.type === 'lost') return time + formatLost(event, paint);
   const { emoji, label, color, detail } = lineParts(event, options);
+  // It is about a cgroup, not about one process.
+  if (event.type === 'process_throttle')
+    return `${time}${emoji} ${paint(label, color)} ${paint(quoteUnsafe(event.nodeName), 'dim')} ${detail}`;
   const { source, binary } = processStrings(event.process, event.nodeName);
   const head = `${emoji} ${paint(label.padEnd(LABEL_COLUMNS), color)} ${paint(source, 'dim')} ${binary}`;
   const actions = 'actions' in event ? formatActions(event) : '';
@@ -130,6 +140,8 @@ function lineParts(
     }
     case 'process_lsm':
       return { emoji: '🔒', label: 'lsm', color: 'blue', detail: formatLong(event.functionName, event) };
+    case 'process_throttle':
+      return { emoji: '🧬', label: 'throttle', color: 'red', detail: formatThrottle(event) };
     case 'process_loader': {
       const parts = [event.buildId ?? '', quoteUnsafe(event.path)].filter((word) => word !== '');
       return { emoji: '🧬', label: 'loader', color: 'blue', detail: parts.join(' ') };
@@ -176,8 +188,13 @@ function tetragonLineParts(event: PlainProcessEvent): LineParts | undefined {
     case 'process_exec':
     case 'process_exit':
     case 'process_loader':
+    case 'process_throttle':
       return undefined;
   }
+}
+
+function formatThrottle({ throttle, cgroup }: PlainOf<ProcessThrottleEvent>): string {
+  return `${throttle.toUpperCase()} ${quoteUnsafe(cgroup)}`;
 }
 
 /** Formats the values that the hook read, the return value, and the reason of the event. */

@@ -22,6 +22,7 @@ export function eventPath(event: PlainEvent): string | undefined {
     case 'process_lsm':
       return eventValues(event).find(isFile)?.path;
     case 'process_exit':
+    case 'process_throttle':
     case 'lost':
       return undefined;
   }

@@ -63,6 +63,10 @@ function eventJson(event: PlainEvent, options: JsonOptions): string {
       return `{"process_uprobe":{${processPart(event, options)}${uprobePart(event)}${tail}`;
     case 'process_usdt':
       return `{"process_usdt":{${processPart(event, options)}${usdtPart(event)}${tail}`;
+    case 'process_throttle': {
+      const fields = `"type":"THROTTLE_${event.throttle.toUpperCase()}"${stringField('cgroup', event.cgroup)}`;
+      return `{"process_throttle":{${fields}${tail}`;
+    }
     case 'lost': {
       const names = `"hook":${quoteJson(event.hook)},"policy_name":${quoteJson(event.policyName)}`;
       return `{"lost":{${names},"reason":"${event.reason}","count":${event.count}${tail}`;

@@ -16,7 +16,7 @@ import type {
 import { splitArguments } from '../encode/split-arguments.js';
 import { USUAL_TYPES } from '../encode/arguments.js';
 import { BpfCmdSchema } from '../proto/tetragon/bpf.gen.js';
-import type { GetEventsResponse } from '../proto/tetragon/events.gen.js';
+import { ThrottleType, type GetEventsResponse } from '../proto/tetragon/events.gen.js';
 import {
   KprobeAction,
   type Capabilities as CapabilitiesMessage,
@@ -123,8 +123,14 @@ export function toPlainEvent(response: GetEventsResponse) {
         count: Number(dropped),
       };
     }
-    // Tetragon has these events, and the library has not.
-    case 'processThrottle':
+    case 'processThrottle': {
+      // The protocol has no process for it.
+      const { type, cgroup } = event.value;
+      const throttle = type === ThrottleType.THROTTLE_STOP ? ('stop' as const) : ('start' as const);
+      const process = toPlainProcess(undefined);
+      return { ...base, type: 'process_throttle' as const, process, throttle, cgroup, cgroupId: 0n };
+    }
+    // Tetragon has this event, and the library has not.
     case 'test':
     case undefined:
       return undefined;

@@ -105,6 +105,7 @@ export function isCoveredCall(hook: CompiledHook, event: PlainEvent, recorded: R
     case 'process_loader':
     case 'process_exec':
     case 'process_exit':
+    case 'process_throttle':
     case 'lost':
       return true;
   }

@@ -95,6 +95,7 @@ function findHook(event: TracerEvent): LoadedHook | undefined {
       return event instanceof LoaderEvent ? getLoaderHook(event) : undefined;
     case 'process_exec':
     case 'process_exit':
+    case 'process_throttle':
     case 'lost':
       return undefined;
   }

@@ -54,6 +54,7 @@ function replayCall({ event, hook: source }: RecordedEvent, hook: CompiledHook, 
     }
     case 'process_exec':
     case 'process_exit':
+    case 'process_throttle':
     case 'lost':
       return [];
   }

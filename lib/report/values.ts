@@ -63,6 +63,7 @@ export function eventFiles(event: PlainEvent): string[] {
       return uniquePaths(event.args.map((each) => ('path' in each ? each.path : absolutePath(each))));
     case 'process_exec':
     case 'process_exit':
+    case 'process_throttle':
     case 'lost':
       return [];
   }

@@ -13,6 +13,7 @@ import type { LoadedHook } from '../events/hook.js';
 import { LossEvent } from '../events/loss.js';
 import type { AwaitedWork, LateWork } from './late-work.js';
 import { RecordReader } from './reader.js';
+import { Throttles } from './throttles.js';
 import { YieldTimer } from './yield-timer.js';
 
 /** Delay before reading again when a record is still being written. */
@@ -21,6 +22,8 @@ const RECHECK_MS = 1;
 const SAFETY_MS = 20;
 /** Maximum time of the last reads, if programs continue to fill the ring buffer. */
 const LAST_READS_MS = 100;
+/** Shortest interval of sweeps for processes whose exit records were lost. */
+const SWEEP_MS = 1000;
 /** Interval of the queries for program runs that the kernel skipped. */
 const MISSED_MS = 1000;
 
@@ -63,6 +66,8 @@ const SENSOR_HOOK_NAMES: Readonly<Record<SensorHookNumber, string>> = {
 };
 
 const FULL_REASONS: Readonly<Record<number, Loss['reason']>> = {
+  [SensorHook.HOOK_EXEC]: 'throttled',
+  [SensorHook.HOOK_EXIT]: 'throttled',
   [SensorHook.HOOK_PROCESS_BITS]: 'process_table_full',
   [SensorHook.HOOK_SOCKETS]: 'socket_table_full',
 };
@@ -76,6 +81,7 @@ export class Hub implements EventFeed {
   readonly yieldTimer = new YieldTimer();
   readonly #options: HubOptions;
   readonly #reader: RecordReader;
+  readonly #throttles: Throttles;
   readonly #consumers = new Set<Consumer>();
   readonly #waiting = new Set<Consumer>();
   readonly #lossCounts = new Map<string, Loss>();
@@ -91,15 +97,18 @@ export class Hub implements EventFeed {
   #armed = false;
   /** Set by end(). From then on, no event is dropped because a queue is full. */
   #ending = false;
+  /** Exit records were lost since the last sweep of the cache. */
+  #exitsLost = false;
+  #sweptAt = -Infinity;
   #missedAt = -Infinity;
   #events = 0;
 
   constructor(options: HubOptions) {
     this.#options = options;
     // Losses are read after the records were copied, so that they include everything lost before the last record.
-    this.#reader = new RecordReader(options.session, options.cache, options.hooks, () =>
-      options.cache.onDrained(this.#collectLosses(false)),
-    );
+    this.#throttles = new Throttles((cgroup) => options.session.isThrottled(cgroup));
+    const onDrained = (): void => options.cache.onDrained(this.#collectLosses(false));
+    this.#reader = new RecordReader(options.session, options.cache, options.hooks, onDrained, this.#throttles);
     if (options.waitFor !== undefined) options.waitFor.work.onDone = () => this.#onWorkDone();
     options.session.start(() => this.#onReadable());
   }
@@ -143,9 +152,10 @@ export class Hub implements EventFeed {
     if (records === undefined && this.#options.session.unreadBytes() === 0) this.#options.onEmpty();
     const losses = this.#unreported.splice(0);
     const earlier = this.#earlier.splice(0);
-    if (records === undefined && losses.length === 0 && earlier.length === 0) return false;
-    const isPlain = losses.length === 0 && earlier.length === 0;
-    const events = isPlain ? (records ?? []) : [...earlier, ...(records ?? []), ...losses];
+    const stops = this.#throttles.takeStops(() => this.#options.clock.now()) as TracerEvent[];
+    const more = losses.length + earlier.length + stops.length;
+    if (records === undefined && more === 0) return false;
+    const events = more === 0 ? (records ?? []) : [...earlier, ...(records ?? []), ...losses, ...stops];
     this.#events += records?.length ?? 0;
     this.#delayedEvents = events;
     return true;
@@ -277,15 +287,21 @@ export class Hub implements EventFeed {
     const result = this.#unreported;
     const updateCache = (hook: number): void => {
       if (hook === SensorHook.HOOK_EXEC) execsLost = true;
-      if (hook === SensorHook.HOOK_EXIT) void this.#options.cache.sweepEnded();
+      if (hook === SensorHook.HOOK_EXIT) this.#exitsLost = true;
     };
     for (const { hook, ring, pending, unreturned } of session.takeLosses()) {
       if (ring > 0) result.push(this.#createHookLoss(hook, 'ring_full', ring));
       if (pending > 0) result.push(this.#createHookLoss(hook, FULL_REASONS[hook] ?? 'pending_full', pending));
       if (unreturned > 0) result.push(this.#createHookLoss(hook, 'missed', unreturned));
-      if (ring > 0) updateCache(hook);
+      if (ring > 0 || pending > 0) updateCache(hook);
     }
     const now = performance.now();
+    // A throttled cgroup loses exits all the time, and a sweep reads /proc.
+    if (this.#exitsLost && (askMissed || now - this.#sweptAt >= SWEEP_MS)) {
+      this.#exitsLost = false;
+      this.#sweptAt = now;
+      void this.#options.cache.sweepEnded();
+    }
     if (askMissed || now - this.#missedAt >= MISSED_MS) {
       this.#missedAt = now;
       for (const { hook, count } of session.takeMissedRuns()) {

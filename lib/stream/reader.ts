@@ -10,6 +10,7 @@ import {
   EventFork,
   EventHeader,
   EventHook,
+  EventThrottle,
   EventType,
   RecordLimit,
 } from '../wire/layout.gen.js';
@@ -17,6 +18,8 @@ import { RecordBuffer, RecordChunk } from '../wire/record-chunk.js';
 import { createHookEvent } from '../events/events.js';
 import type { LoadedHook } from '../events/hook.js';
 import { ExecEvent, ExitEvent } from '../events/process-events.js';
+import { ThrottleEvent } from '../events/throttle.js';
+import { Throttles } from './throttles.js';
 
 /** Large enough that new buffers are rarely allocated. Small enough that V8 frees them as young objects. */
 const RECORD_BUFFER_BYTES = 256 * 1024;
@@ -36,6 +39,7 @@ export class RecordReader {
   readonly #cache: ProcessCache;
   readonly #hooks: ReadonlyMap<number, LoadedHook>;
   readonly #onDrained: () => void;
+  readonly #throttles: Throttles;
   #buffer = new RecordBuffer(Buffer.allocUnsafeSlow(RECORD_BUFFER_BYTES));
   #offset = 0;
 
@@ -45,11 +49,13 @@ export class RecordReader {
     cache: ProcessCache,
     hooks: ReadonlyMap<number, LoadedHook>,
     onDrained = (): void => undefined,
+    throttles = new Throttles(() => false),
   ) {
     this.#source = source;
     this.#cache = cache;
     this.#hooks = hooks;
     this.#onDrained = onDrained;
+    this.#throttles = throttles;
   }
 
   /**
@@ -124,6 +130,11 @@ export class RecordReader {
       case EventType.EVENT_CGROUP:
         if (size >= EventCgroup.sizeof) this.#cache.onCgroup(chunk, at);
         return undefined;
+      case EventType.EVENT_THROTTLE: {
+        if (size < EventThrottle.sizeof) return undefined;
+        const event = new ThrottleEvent(chunk, at, this.#cache.findByKey(chunk, at + EventThrottle.key).view);
+        return this.#throttles.onStart(event) ? (event as TracerEvent) : undefined;
+      }
       case EventType.EVENT_CGROUP_GONE:
         if (size >= EventCgroupGone.sizeof) this.#cache.onCgroupGone(chunk, at);
         return undefined;

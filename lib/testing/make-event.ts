@@ -30,6 +30,7 @@ const DEFAULTS: { readonly [T in EventType]: OwnDefaults<T> } = {
   process_usdt: { ...HOOK, path: '', provider: '', name: '' },
   process_lsm: { ...HOOK, functionName: '' },
   process_loader: { policyName: 'policy', path: '', inode: 0n, device: { major: 0, minor: 0 } },
+  process_throttle: { throttle: 'start', cgroup: '', cgroupId: 0n },
   lost: { hook: 'process_exec', policyName: '', reason: 'ring_full', count: 1 },
 };
 

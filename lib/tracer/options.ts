@@ -7,6 +7,7 @@ import type { StopSignal } from '../../types/compatibility.js';
 import type { ContainerFilter } from '../../types/output.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
+  CgroupRate,
   CloseOptions,
   EventsOptions,
   LoadOptions,
@@ -29,6 +30,8 @@ export interface ResolvedOptions {
   readonly nodeLabels: Readonly<Record<string, string>>;
   /** Undefined: exec events have no environment. Empty: they have every variable. */
   readonly environment: ReadonlySet<string> | undefined;
+  /** Undefined: no limit. */
+  readonly cgroupRate: CgroupRate | undefined;
   readonly includeSelf: boolean;
   readonly maxQueued: number;
   readonly enforcement: boolean;
@@ -63,6 +66,7 @@ const OPTION_NAMES: OptionNames<TracerOptions> = {
   nodeName: true,
   nodeLabels: true,
   environment: true,
+  cgroupRate: true,
   includeSelf: true,
   maxQueued: true,
   enforcement: true,
@@ -142,6 +146,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     nodeName,
     nodeLabels: checkNodeLabels(options.nodeLabels),
     environment: resolveEnvironment(options.environment),
+    cgroupRate: resolveCgroupRate(options.cgroupRate),
     includeSelf,
     maxQueued,
     enforcement,
@@ -158,6 +163,21 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     signal: options.signal,
     btf: options.btf ?? '',
   } satisfies Record<Exclude<keyof TracerOptions, 'policies' | 'onProgress'>, unknown>;
+}
+
+const EVENTS_MAX = 2 ** 32 - 1;
+const INTERVAL_MS_MAX = 24 * 60 * 60 * 1000;
+
+function resolveCgroupRate(value: TracerOptions['cgroupRate']): CgroupRate | undefined {
+  if (value === undefined) return undefined;
+  const { events, intervalMs } = (value ?? {}) as Partial<CgroupRate>;
+  const isCount = (count: unknown, max: number): count is number =>
+    Number.isInteger(count) && (count as number) >= 1 && (count as number) <= max;
+  if (!isCount(events, EVENTS_MAX) || !isCount(intervalMs, INTERVAL_MS_MAX)) {
+    const range = `whole numbers from 1, at most ${EVENTS_MAX} events and ${INTERVAL_MS_MAX} ms`;
+    throw badOptionError('cgroupRate', `is ${inspect(value)}`, `use { events, intervalMs } with ${range}`);
+  }
+  return { events, intervalMs };
 }
 
 function resolveEnvironment(value: TracerOptions['environment'] = false): ReadonlySet<string> | undefined {

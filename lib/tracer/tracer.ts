@@ -367,6 +367,8 @@ async function openSession(parts: Parts): Promise<void> {
       includeSelf: options.includeSelf,
       onDemand: features.btf.available && binding.kernelHasStruct('bpf_mem_alloc'),
       environment: options.environment !== undefined,
+      rateEvents: options.cgroupRate?.events ?? 0,
+      rateIntervalMs: options.cgroupRate?.intervalMs ?? 0,
       exclusive: scratchGuard('tp_btf', parts) === ScratchGuard.GUARD_PREEMPT,
     });
   } catch (error) {

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'b90cd8893c1bce01';
+export const LAYOUT_HASH = '33fb400df1f237cc';
 
 /** enum event_type */
 export const EventType = {
@@ -16,6 +16,7 @@ export const EventType = {
   EVENT_HOOK: 4,
   EVENT_CGROUP: 5,
   EVENT_CGROUP_GONE: 6,
+  EVENT_THROTTLE: 7,
 } as const;
 
 /** struct event_header */
@@ -228,6 +229,29 @@ export const EventCgroupGone = {
   headerFlags: 6,
   headerTime: 8,
   id: 16,
+} as const;
+
+/** struct event_throttle */
+export const EventThrottle = {
+  sizeof: 312,
+  header: 0,
+  headerSize: 0,
+  headerType: 4,
+  headerFlags: 6,
+  headerTime: 8,
+  key: 16,
+  keyTgid: 16,
+  keyTid: 20,
+  keyStartTime: 24,
+  keyExecCount: 32,
+  cgroupId: 40,
+  name: 48,
+  nameOffset: 48,
+  nameLength: 52,
+  nameFlags: 54,
+  nameBytes: 56,
+  nameBytesStride: 1,
+  nameBytesLength: 256,
 } as const;
 
 /** struct value */
@@ -878,6 +902,22 @@ export const Control = {
   keepsScopes: 160,
   scopesOverflowed: 164,
   scopeEpoch: 168,
+} as const;
+
+/** struct sensor_config */
+export const SensorConfig = {
+  sizeof: 24,
+  rateEvents: 0,
+  rateInterval: 8,
+  environment: 16,
+} as const;
+
+/** struct cgroup_rate */
+export const CgroupRate = {
+  sizeof: 24,
+  since: 0,
+  count: 8,
+  until: 16,
 } as const;
 
 /** struct hook_counters */

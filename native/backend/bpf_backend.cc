@@ -78,12 +78,19 @@ void select_sensor_programs(bpf_object* object, bool exclusive) {
   }
 }
 
+void configure_sensor(bpf_object* object, const SensorSpec& spec) {
+  const sensor_config config = {.rate_events = spec.rate_events,
+                                .rate_interval = spec.rate_interval_ms * 1'000'000,
+                                .environment = spec.environment ? 1u : 0u,
+                                .pad = 0};
+  set_rodata(object, {reinterpret_cast<const uint8_t*>(&config), sizeof(config)});
+  if (config.rate_events == 0) set_max_entries(object, "cgroup_rates", 1, "cannot size the table of rates");
+}
+
 void size_scratch(bpf_object* object, bool environment) {
   const auto cpus = static_cast<uint32_t>(libbpf_num_possible_cpus());
   set_max_entries(object, "exec_scratch", cpus, "cannot size the scratch memory");
   set_max_entries(object, "path_buffers", cpus + 1, "cannot size the scratch memory");
-  const uint8_t records_environment = environment ? 1 : 0;
-  set_rodata(object, {&records_environment, 1});
   if (environment) return;
   // the last member of the scratch memory has room for the environment
   bpf_map* scratch = find_map(object, "exec_scratch");
@@ -146,6 +153,7 @@ void BpfBackend::load_sensor(const SensorSpec& spec) {
   bpf_object* object = sensor_.get();
   select_sensor_programs(object, exclusive_);
   set_max_entries(object, "events", spec.ring_bytes, "the size of the ring buffer is not possible");
+  configure_sensor(object, spec);
   size_scratch(object, spec.environment);
   size_process_maps(object, spec.processes, spec.on_demand);
   load_object(object, "SENSOR_LOAD", "the kernel refused the base sensor");

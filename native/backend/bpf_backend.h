@@ -32,6 +32,8 @@ struct SensorSpec {
   bool on_demand = false;    // the kernel can allocate map entries on demand
   bool exclusive = false;    // the programs disable preemption
   bool environment = false;  // exec records have the environment
+  uint64_t rate_events = 0;  // most exec and exit records of a cgroup in the interval; 0: no limit
+  uint64_t rate_interval_ms = 0;
 };
 
 struct Losses {
@@ -126,6 +128,8 @@ class BpfBackend {
   void set_scopes(const ScopeChange& change);
   // Starts or stops the tracking of socket owners. While it is active, the entries of freed sockets are removed.
   void set_socket_tracking(bool tracks);
+  // True while exec and exit records of this cgroup are not reported. Any thread.
+  bool is_throttled(uint64_t cgroup) const;
   // Reads the kernel's device and inode number of the file behind one of this process's descriptors.
   std::optional<inode_key> read_inode(uint32_t fd);
 

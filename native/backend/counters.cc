@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <ctime>
 #include <new>
 #include <string>
 #include <string_view>
@@ -69,6 +70,16 @@ std::vector<Losses> BpfBackend::take_losses() {
     all[id].reported_return = now.lost_return;
   }
   return result;
+}
+
+bool BpfBackend::is_throttled(uint64_t cgroup) const {
+  const std::scoped_lock lock(mutex_);
+  const bpf_map* rates = sensor_ ? bpf_object__find_map_by_name(sensor_.get(), "cgroup_rates") : nullptr;
+  cgroup_rate rate = {};
+  if (rates == nullptr || bpf_map_lookup_elem(bpf_map__fd(rates), &cgroup, &rate) != 0) return false;
+  timespec now = {};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec) < rate.until;
 }
 
 HookCounts BpfBackend::hook_counts(uint32_t id) const {

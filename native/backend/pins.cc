@@ -77,7 +77,8 @@ int count_record(void* context, void* data, size_t size) {
       if (size >= sizeof(event_hook)) hook = static_cast<const event_hook*>(data)->hook;
       break;
     case EVENT_CGROUP:
-    case EVENT_CGROUP_GONE: break;  // no policy has them
+    case EVENT_CGROUP_GONE:
+    case EVENT_THROTTLE: break;  // no policy has them
   }
   if (hook < HOOKS_MAX) (*static_cast<Counts*>(context))[hook]++;
   return 0;

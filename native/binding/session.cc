@@ -60,9 +60,10 @@ ScopeChange scopes_argument(const Napi::CallbackInfo& info) {
 }
 
 SensorSpec read_sensor_spec(const Napi::Object& options) {
-  return {read_string(options, "object"),    read_number(options, "ringBytes"), read_number(options, "processes"),
-          read_flag(options, "includeSelf"), read_flag(options, "onDemand"),    read_flag(options, "exclusive"),
-          read_flag(options, "environment")};
+  return {
+      read_string(options, "object"),    read_number(options, "ringBytes"),  read_number(options, "processes"),
+      read_flag(options, "includeSelf"), read_flag(options, "onDemand"),     read_flag(options, "exclusive"),
+      read_flag(options, "environment"), read_number(options, "rateEvents"), read_number(options, "rateIntervalMs")};
 }
 
 Napi::Number to_number(Napi::Env env, uint64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
@@ -100,6 +101,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::enable_scopes>>("enableScopes"),
                          InstanceMethod<&Session::call<&Session::set_scopes>>("setScopes"),
                          InstanceMethod<&Session::call<&Session::read_inode>>("readInode"),
+                         InstanceMethod<&Session::call<&Session::is_throttled>>("isThrottled"),
                          InstanceMethod<&Session::call<&Session::delete_entries>>("deleteEntries"),
                          InstanceMethod<&Session::call<&Session::take_losses>>("takeLosses"),
                          InstanceMethod<&Session::call<&Session::take_missed_runs>>("takeMissedRuns"),
@@ -204,7 +206,7 @@ Napi::Value Session::remove_pins(const Napi::CallbackInfo& info) {
   });
 }
 
-// ({ object, ringBytes, processes, includeSelf, onDemand, exclusive, environment })
+// ({ object, ringBytes, processes, includeSelf, onDemand, exclusive, environment, rateEvents, rateIntervalMs })
 Napi::Value Session::open(const Napi::CallbackInfo& info) {
   return run_on_worker(info, [this, spec = read_sensor_spec(info[0].As<Napi::Object>())] {
     backend_.open(spec);
@@ -375,6 +377,12 @@ Napi::Value Session::read_inode(const Napi::CallbackInfo& info) {
   result.Set("device", Napi::Number::New(env, found->device));
   result.Set("inode", Napi::BigInt::New(env, static_cast<uint64_t>(found->inode)));
   return result;
+}
+
+// (id of a cgroup)
+Napi::Value Session::is_throttled(const Napi::CallbackInfo& info) {
+  bool lossless = false;
+  return Napi::Boolean::New(info.Env(), backend_.is_throttled(info[0].As<Napi::BigInt>().Uint64Value(&lossless)));
 }
 
 // Returns [hook, lost in the ring, lost at the entry, lost at the return, …].

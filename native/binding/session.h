@@ -70,6 +70,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value protect_ancestors(const Napi::CallbackInfo& info);
   Napi::Value set_socket_tracking(const Napi::CallbackInfo& info);
   Napi::Value read_inode(const Napi::CallbackInfo& info);
+  Napi::Value is_throttled(const Napi::CallbackInfo& info);
   Napi::Value take_losses(const Napi::CallbackInfo& info);
   Napi::Value take_missed_runs(const Napi::CallbackInfo& info);
   Napi::Value hook_counts(const Napi::CallbackInfo& info);

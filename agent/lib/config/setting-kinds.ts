@@ -186,6 +186,29 @@ export function parseDuration(time: string): number {
   return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS[unit] ?? 0), 0);
 }
 
+const RATE = /^([1-9]\d{0,8}),((?:\d+(?:ms|s|m|h))+)$/;
+const RATE_INTERVAL_MS_MAX = 24 * 60 * 60 * 1000;
+
+/** A number of events in a time, such as `1000,1s`. */
+export function rateSetting(placeholder: string, help: string): Setting<string | undefined> {
+  const expected = 'it has to be EVENTS,TIME such as 1000,1s, at most 999999999 events and 24h';
+  const parse = (value: unknown): string => {
+    const given = toStringValue(value, expected);
+    const { intervalMs = 0 } = parseRate(given) ?? {};
+    if (intervalMs < 1 || intervalMs > RATE_INTERVAL_MS_MAX) throw new SettingValueError(expected);
+    return given;
+  };
+  return { placeholder, help, fallback: undefined, schema: { type: 'string', pattern: RATE.source }, parse };
+}
+
+/** Parses the value of a rateSetting(). */
+export function parseRate(rate: string): { readonly events: number; readonly intervalMs: number } | undefined {
+  const [, events, interval] = RATE.exec(rate) ?? [];
+  return events === undefined || interval === undefined
+    ? undefined
+    : { events: Number(events), intervalMs: parseDuration(interval) };
+}
+
 /** JSON objects: one object on each line, or a list of objects in YAML. */
 export function objectsSetting(placeholder: string, help: string): Setting<readonly object[]> {
   const expected = 'it has to be JSON objects, each on a line of its own';

@@ -13,6 +13,7 @@ import {
   objectsSetting,
   fileModeSetting,
   headersSetting,
+  rateSetting,
   stringSetting,
   urlSetting,
   type Setting,
@@ -50,6 +51,10 @@ export const SETTINGS = {
   enableProcessNs: booleanSetting('add namespaces to processes in events'),
   enableProcessEnvironmentVariables: booleanSetting('add the environment, which often has secrets, to exec events'),
   filterEnvironmentVariables: listSetting('<names>', 'add only these variables of the environment'),
+  cgroupRate: rateSetting(
+    '<events,time>',
+    'most exec and exit events of a cgroup in this time, such as 1000,1s; more are only counted',
+  ),
   enableAncestors: booleanSetting('add ancestors to events'),
   containers: booleanSetting('ask the container runtimes for names and pods', true),
   criEndpoint: stringSetting('<socket>', 'socket of containerd or CRI-O: its path, or unix://PATH'),

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { openTracer, preflight, type ContainerOptions, type Tracer, type TracerOptions } from 'polytrace';
 import { printableOptions, type Configuration } from '../config/load.js';
+import { parseRate } from '../config/setting-kinds.js';
 import type { AgentOptions } from '../config/settings.js';
 import { EventCalls } from '../grpc/get-events.js';
 import { eventLogService, sensorsService } from '../grpc/sensors.js';
@@ -183,6 +184,7 @@ function tracerOptions(
 ): TracerOptions {
   const { enforcement, allowMissedCalls, allowRequests, optimize, cachePaths, persist, btf, containers } = options;
   const { enableProcessEnvironmentVariables: hasEnvironment, filterEnvironmentVariables: variables } = options;
+  const cgroupRate = options.cgroupRate === undefined ? undefined : parseRate(options.cgroupRate);
   return {
     nodeName: resolveNodeName(options),
     enforcement,
@@ -194,6 +196,7 @@ function tracerOptions(
     ...(kubernetes === undefined ? {} : { nodeLabels: kubernetes.nodeLabels }),
     ...(persist === undefined ? {} : { persist, takeOver: false }),
     ...(btf === undefined ? {} : { btf }),
+    ...(cgroupRate === undefined ? {} : { cgroupRate }),
     environment: hasEnvironment && (variables.length === 0 || variables),
   };
 }

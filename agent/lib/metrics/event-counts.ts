@@ -99,6 +99,7 @@ function metricHookName(event: Exclude<TracerEvent, { readonly type: 'lost' }>):
     case 'process_exec':
     case 'process_exit':
     case 'process_loader':
+    case 'process_throttle':
       return undefined;
     case 'process_kprobe':
       return `kprobe:${event.functionName}`;

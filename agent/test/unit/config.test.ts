@@ -84,6 +84,13 @@ describe('the configuration of the agent', () => {
     assert.deepEqual(valueAndSource('clusterName'), ['from-flag', '--cluster-name']);
   });
 
+  it('cgroup-rate is a number of events in a time', async () => {
+    for (const given of ['1000,1s', '1,1ms', '999999999,24h', '10000,1h30m'])
+      assert.equal((await loadFile('', '--cgroup-rate', given)).options.cgroupRate, given);
+    for (const given of ['1000', '0,1s', '1000,1', '1000,25h', '1000,0s', ',1s', '-1,1s', '1000,1s,'])
+      await assert.rejects(loadFile('', '--cgroup-rate', given), /EVENTS,TIME such as 1000,1s/);
+  });
+
   it('each kind of value can come from each source', async () => {
     const text = 'policy: [a, "b"]\nenforcement: true\ncontainers: false\nevent-queue-bytes: 65536\n';
     const fromFile = await loadFile(text);

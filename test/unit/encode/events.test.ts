@@ -277,6 +277,9 @@ const eventsOfProcesses: Readonly<Record<Exclude<EventType, 'lost'>, fc.Arbitrar
       ({ hook: { functionName: _, ...common }, ...fields }) =>
         ({ ...common, type: 'process_uprobe', ...fields }) as const,
     ),
+  process_throttle: fc.record({ cgroup: text, throttle: fc.constantFrom('start', 'stop') }).map((fields) => {
+    return { ...execEvent(), type: 'process_throttle', cgroupId: 0n, ...fields } as const;
+  }),
   process_loader: text.map((path) => {
     return { ...execEvent(), type: 'process_loader', policyName: '', path, inode: 5n, device: { major: 0, minor: 0 } };
   }),

@@ -7,7 +7,15 @@ import { Clock } from '../../../lib/process/clock.js';
 import { RecordReader } from '../../../lib/stream/reader.js';
 import type { EventType, TracerEvent } from '../../../types/events.js';
 import { compiledHook, compiledValue, loadedHook } from '../compiled-hooks.js';
-import { execRecord, exitRecord, forkRecord, hookRecord, testProcess, type TestProcess } from '../wire/records.js';
+import {
+  execRecord,
+  exitRecord,
+  forkRecord,
+  hookRecord,
+  testProcess,
+  throttleRecord,
+  type TestProcess,
+} from '../wire/records.js';
 import { UNWATCHED } from '../stream/fake-session.js';
 import { valuesRecord, placeInChunk } from '../wire/decode/values.js';
 
@@ -25,16 +33,17 @@ const compileKind = (kind: CompiledHook['kind']): CompiledHook =>
     usdt: { path: '/a', provider: 'p', name: 'n' },
   });
 
+type ProcessEventType = 'process_exec' | 'process_exit' | 'process_throttle';
+
 /** The kind of hook that makes the events of each type. The other types are made from the records of processes. */
-const HOOK_KINDS: Readonly<Record<Exclude<EventType, 'process_exec' | 'process_exit' | 'lost'>, CompiledHook['kind']>> =
-  {
-    process_kprobe: 'kprobe',
-    process_tracepoint: 'raw_tracepoint',
-    process_lsm: 'lsm',
-    process_uprobe: 'uprobe',
-    process_usdt: 'usdt',
-    process_loader: 'loader',
-  };
+const HOOK_KINDS: Readonly<Record<Exclude<EventType, ProcessEventType | 'lost'>, CompiledHook['kind']>> = {
+  process_kprobe: 'kprobe',
+  process_tracepoint: 'raw_tracepoint',
+  process_lsm: 'lsm',
+  process_uprobe: 'uprobe',
+  process_usdt: 'usdt',
+  process_loader: 'loader',
+};
 
 /** One event of each type except `lost`, of a process with a parent and an ancestor. */
 export function createEventsOfAllKinds(): TracerEvent[] {
@@ -54,8 +63,9 @@ export function createEventsOfAllKinds(): TracerEvent[] {
     execRecord(testProcess(2), testProcess(1)),
     forkRecord(child, testProcess(2)),
     exitRecord(child, 0x100),
+    throttleRecord(child, 7n, 'web'),
   ];
-  const [, second, exited] = readEvents(...records);
+  const [, second, exited, throttled] = readEvents(...records);
   const process = cache.findForHook(placeInChunk(hookRecord(child, 9)).chunk, 0).view;
   const hookEvents = Object.values(HOOK_KINDS).map((kind) => {
     const values = [
@@ -69,8 +79,8 @@ export function createEventsOfAllKinds(): TracerEvent[] {
     const compiled = kind === 'loader' ? { ...compileKind(kind), args: [compiledValue('file')] } : compileKind(kind);
     return createHookEvent(chunk, at, process, loadedHook(compiled));
   });
-  const all = [second, exited, ...hookEvents].filter((event) => event !== undefined);
+  const all = [second, exited, ...hookEvents, throttled].filter((event) => event !== undefined);
   const types = all.map(({ type }) => type);
-  assert.deepEqual(types, ['process_exec', 'process_exit', ...Object.keys(HOOK_KINDS)]);
+  assert.deepEqual(types, ['process_exec', 'process_exit', ...Object.keys(HOOK_KINDS), 'process_throttle']);
   return all;
 }

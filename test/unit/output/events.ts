@@ -139,5 +139,6 @@ export const EXAMPLE_EVENTS: { readonly [T in EventType]: PlainOf<EventOf<T>> } 
     inode: 5n,
     device: { major: 8, minor: 1 },
   },
+  process_throttle: { ...execEvent(), type: 'process_throttle', throttle: 'start', cgroup: 'web a', cgroupId: 7n },
   lost: lostEvent(),
 };

@@ -103,6 +103,13 @@ function makeEveryEvent(): PlainEvent[] {
     process_usdt: { ...hook, ...attachPoint, type: 'process_usdt' },
     process_lsm: { ...hook, type: 'process_lsm', imaHash: 'sha256:00' },
     process_loader: { ...execEvent({}, common), ...loader, type: 'process_loader' },
+    process_throttle: {
+      ...execEvent({}, common),
+      type: 'process_throttle',
+      throttle: 'stop',
+      cgroup: 'c',
+      cgroupId: 7n,
+    },
     lost: lostEvent(),
   };
   return Object.values(events);

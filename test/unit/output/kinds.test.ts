@@ -72,6 +72,7 @@ const SHOWN: Readonly<Record<EventType, readonly [own: Readonly<Record<string, u
     { path: '/lib/a b.so', buildid: 'AP8=' },
     '🧬 loader  node /usr/bin/cat 00ff "/lib/a b.so"',
   ],
+  process_throttle: [{ type: 'THROTTLE_START', cgroup: 'web a' }, '🧬 throttle node START "web a"'],
   lost: [
     { hook: 'security_file_permission', policy_name: 'files', reason: 'ring_full', count: 12 },
     '⚠️  lost    node security_file_permission 12 events (ring_full)',

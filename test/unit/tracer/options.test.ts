@@ -39,6 +39,32 @@ describe('the environment of processes', () => {
   }
 });
 
+describe('the rate of cgroups', () => {
+  it('has no limit by default', () => {
+    assert.equal(resolveOptions({}).cgroupRate, undefined);
+    assert.deepEqual(resolveOptions({ cgroupRate: { events: 1, intervalMs: 86_400_000 } }).cgroupRate, {
+      events: 1,
+      intervalMs: 86_400_000,
+    });
+  });
+
+  for (const value of [
+    null,
+    5,
+    {},
+    { events: 0, intervalMs: 1 },
+    { events: 1, intervalMs: 86_400_001 },
+    { events: 1.5, intervalMs: 1 },
+  ]) {
+    it(`${JSON.stringify(value)} is refused`, () => {
+      assert.throws(() => resolveOptions({ cgroupRate: value as never }), {
+        code: 'BAD_OPTION',
+        message: /cgroupRate/,
+      });
+    });
+  }
+});
+
 describe('options of events()', () => {
   it('each type of event can be selected', () => {
     assert.ok(EVENT_TYPES.includes('process_loader'));

@@ -5,6 +5,7 @@ import {
   EventFork,
   EventHeader,
   EventHook,
+  EventThrottle,
   EventType,
   Value,
 } from '../../../lib/wire/layout.gen.js';
@@ -59,6 +60,15 @@ export function forkRecord(process: TestProcess, parent: TestProcess): Buffer {
 export function exitRecord(process: TestProcess, status = 0): Buffer {
   const bytes = makeRecord(EventType.EVENT_EXIT, EventExit.sizeof, process, EventExit.key);
   bytes.writeUInt32LE(status, EventExit.status);
+  return bytes;
+}
+
+export function throttleRecord(process: TestProcess, cgroup: bigint, name: string): Buffer {
+  const bytes = makeRecord(EventType.EVENT_THROTTLE, EventThrottle.sizeof, process, EventThrottle.key);
+  bytes.writeBigUInt64LE(cgroup, EventThrottle.cgroupId);
+  bytes.writeUInt32LE(EventThrottle.nameBytes, EventThrottle.name);
+  bytes.writeUInt16LE(Buffer.byteLength(name), EventThrottle.nameLength);
+  bytes.write(name, EventThrottle.nameBytes);
   return bytes;
 }
 
