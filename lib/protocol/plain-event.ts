@@ -30,26 +30,28 @@ import {
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { formatTimestamp } from './json.js';
 
+type ConvertProcess = (message: ProcessMessage | undefined) => PlainProcess;
+
 /** Returns undefined for an event type that the library does not have. */
-export function toPlainEvent(response: GetEventsResponse) {
+export function toPlainEvent(response: GetEventsResponse, convertProcess: ConvertProcess = toPlainProcess) {
   const { event, nodeName, time } = response;
   const base = {
     nodeName,
     time: time === undefined ? '' : formatTimestamp(time),
     timeNs: toNanoseconds(time),
-    ...toRelatives(event),
+    ...toRelatives(event, convertProcess),
     tid: (event.value !== undefined && 'process' in event.value ? event.value.process?.tid : undefined) ?? 0,
   };
   switch (event.case) {
     case 'processExec':
-      return { ...base, type: 'process_exec' as const, process: toPlainProcess(event.value.process) };
+      return { ...base, type: 'process_exec' as const, process: convertProcess(event.value.process) };
     case 'processExit': {
       const { process, signal, status } = event.value;
       const ended = signal === '' ? {} : { signal };
       return {
         ...base,
         type: 'process_exit' as const,
-        process: toPlainProcess(process),
+        process: convertProcess(process),
         status,
         coreDumped: false,
         ...ended,
@@ -58,14 +60,20 @@ export function toPlainEvent(response: GetEventsResponse) {
     case 'processKprobe': {
       const { functionName, kernelStackTrace, userStackTrace } = event.value;
       const stacks = { kernelStackTrace, userStackTrace };
-      return { ...base, type: 'process_kprobe' as const, ...toHookView(event.value, stacks), functionName, data: [] };
+      return {
+        ...base,
+        type: 'process_kprobe' as const,
+        ...toHookView(event.value, convertProcess, stacks),
+        functionName,
+        data: [],
+      };
     }
     case 'processTracepoint': {
       const { subsys, event: name } = event.value;
       return {
         ...base,
         type: 'process_tracepoint' as const,
-        ...toHookView(event.value),
+        ...toHookView(event.value, convertProcess),
         subsystem: subsys,
         event: name,
       };
@@ -73,7 +81,13 @@ export function toPlainEvent(response: GetEventsResponse) {
     case 'processLsm': {
       const { functionName, imaHash } = event.value;
       const hash = imaHash === '' ? {} : { imaHash };
-      return { ...base, type: 'process_lsm' as const, ...toHookView(event.value), functionName, ...hash };
+      return {
+        ...base,
+        type: 'process_lsm' as const,
+        ...toHookView(event.value, convertProcess),
+        functionName,
+        ...hash,
+      };
     }
     case 'processUprobe': {
       const { path, symbol, offset, address, refCtrOffset } = event.value;
@@ -83,7 +97,7 @@ export function toPlainEvent(response: GetEventsResponse) {
       return {
         ...base,
         type: 'process_uprobe' as const,
-        ...toHookView({ ...event.value, args }),
+        ...toHookView({ ...event.value, args }, convertProcess),
         path,
         symbol,
         refCtrOffset,
@@ -93,13 +107,20 @@ export function toPlainEvent(response: GetEventsResponse) {
     }
     case 'processUsdt': {
       const { path, provider, name } = event.value;
-      return { ...base, type: 'process_usdt' as const, ...toHookView(event.value), path, provider, name };
+      return {
+        ...base,
+        type: 'process_usdt' as const,
+        ...toHookView(event.value, convertProcess),
+        path,
+        provider,
+        name,
+      };
     }
     case 'processLoader': {
       const { process, path, buildid } = event.value;
       const id = buildid.length === 0 ? {} : { buildId: Buffer.from(buildid).toString('hex') };
       const file = { path, inode: 0n, device: { major: 0, minor: 0 }, policyName: '' };
-      return { ...base, type: 'process_loader' as const, process: toPlainProcess(process), ...file, ...id };
+      return { ...base, type: 'process_loader' as const, process: convertProcess(process), ...file, ...id };
     }
     case 'rateLimitInfo': {
       const { numberOfDroppedProcessEvents: dropped, hook, policyName, reason } = event.value;
@@ -131,10 +152,13 @@ type Nothing<T extends never> = T;
 export type PlainEventChecks = Nothing<Exclude<EventType, NonNullable<ReturnType<typeof toPlainEvent>>['type']>>;
 
 /** Returns the parent and the ancestors, which filters use. */
-function toRelatives({ value }: GetEventsResponse['event']): Pick<ProcessView, 'parent' | 'ancestors'> {
+function toRelatives(
+  { value }: GetEventsResponse['event'],
+  convertProcess: ConvertProcess,
+): Pick<ProcessView, 'parent' | 'ancestors'> {
   if (value === undefined || !('ancestors' in value)) return { ancestors: [] };
-  const ancestors = value.ancestors.map(toPlainProcess);
-  return value.parent === undefined ? { ancestors } : { ancestors, parent: toPlainProcess(value.parent) };
+  const ancestors = value.ancestors.map(convertProcess);
+  return value.parent === undefined ? { ancestors } : { ancestors, parent: convertProcess(value.parent) };
 }
 
 type ProcessView = Extract<PlainEvent, { readonly type: 'process_exec' }>;
@@ -154,7 +178,7 @@ const NO_NAMESPACES = {
 };
 const NO_CAPABILITIES = { permitted: 0n, effective: 0n, inheritable: 0n };
 
-function toPlainProcess(message: ProcessMessage | undefined): PlainProcess {
+export function toPlainProcess(message: ProcessMessage | undefined): PlainProcess {
   const text = message?.arguments ?? '';
   const argv = message?.argv ?? [];
   const pod = message?.pod;
@@ -268,11 +292,15 @@ type HookView = Pick<
   | 'userStack'
 > & { readonly return?: HookArgument };
 
-function toHookView(message: HookMessage & Partial<Stacks>, stacks: Partial<Stacks> = message): HookView {
+function toHookView(
+  message: HookMessage & Partial<Stacks>,
+  convertProcess: ConvertProcess,
+  stacks: Partial<Stacks> = message,
+): HookView {
   const { policyName, ofSocketOwner, suppressed, tags, message: reason, return: returned } = message;
   const { kernelStackTrace = [], userStackTrace = [] } = stacks;
   return {
-    process: toPlainProcess(message.process),
+    process: convertProcess(message.process),
     policyName,
     args: message.args.map(toHookArgument),
     action: (message.action === undefined ? undefined : ACTION_NAMES[message.action]) ?? 'post',
