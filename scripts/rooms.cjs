@@ -126,6 +126,7 @@ const rooms = [
       'lib/tracer/bad-option.ts',
       'lib/tracer/options.ts',
       'lib/tracer/policy-files.ts',
+      'lib/tracer/policy-source.ts',
     ],
   },
   {

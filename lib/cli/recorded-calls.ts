@@ -4,6 +4,7 @@ import type { CompiledPolicy, RecordedEvent, RecordingReader } from '../../types
 import { UsageError, type Context } from './context.js';
 import { chooseKernel, type KernelOptions } from './kernel.js';
 import { readRecordedLines } from './recorded-lines.js';
+import type { RecordedLine } from '../recording/lines.js';
 
 /** Reads the recorded hooks. The evaluation of a policy chooses among them, so they are read before the events. */
 export async function readHooks(path: string, context: Context): Promise<RecordingReader> {
@@ -61,8 +62,9 @@ function readLine(
 }
 
 /** Reads a file from its start to its end. */
-function readAllLines(path: string, { stdin }: Context): ReturnType<typeof readRecordedLines> {
-  return readRecordedLines(path, { stdin, follow: false, signal: new AbortController().signal });
+async function* readAllLines(path: string, { stdin }: Context): AsyncGenerator<RecordedLine, void> {
+  const options = { stdin, follow: false, signal: new AbortController().signal };
+  for await (const lines of readRecordedLines(path, options)) yield* lines;
 }
 
 /** Compiles policies for the architecture of the machine that made the recording. */

@@ -9,6 +9,7 @@ import { checkNotJson } from './json-options.js';
 import { printMessage } from './output.js';
 import { standardOutput, type EventDestination } from './printer.js';
 import { readRecordedLines } from './recorded-lines.js';
+import type { RecordedLine } from '../recording/lines.js';
 
 export interface RecordedOptions extends ClientOptions {
   /** True if the command waits for more lines of the last file. */
@@ -45,8 +46,8 @@ export async function printRecordedEvents(
   try {
     const events = new RecordedEvents(paths, options, context);
     await output.write(printer.start);
-    for await (const event of events.read(stop.signal, onError)) {
-      if (!(await output.write(printer.format([event])))) stop.request();
+    for await (const batch of events.read(stop.signal, onError)) {
+      if (!(await output.write(printer.format(batch)))) stop.request();
       if (stop.signal.aborted) break;
     }
     await output.write(printer.end());
@@ -71,23 +72,32 @@ class RecordedEvents {
     this.#parser = new EventLineParser(options, context, (text) => printMessage(context, `${this.#path}: ${text}`));
   }
 
-  async *read(signal: AbortSignal, onError: (text: string) => void): AsyncGenerator<ClientEvent, void> {
-    const { follow = false, since = 0n } = this.#options;
+  /** Returns the events of several lines together. */
+  async *read(signal: AbortSignal, onError: (text: string) => void): AsyncGenerator<readonly ClientEvent[], void> {
+    const { follow = false } = this.#options;
     for (const path of this.#paths) {
       if (signal.aborted) return;
       this.#path = path;
       this.#parser.startFile();
       const options = { stdin: this.#context.stdin, follow: follow && path === this.#paths.at(-1), signal };
-      for await (const line of readRecordedLines(path, options)) {
-        if (line.text?.trim() === '') continue;
-        try {
-          const event = this.#parser.parse(line);
-          if (event === undefined || (event.view !== undefined && event.view.timeNs < since)) continue;
-          yield event;
-        } catch (error) {
-          onError(`${path}:${line.number}: not an event: ${error instanceof Error ? error.message : String(error)}`);
-        }
+      for await (const lines of readRecordedLines(path, options)) {
+        const events = lines.map((line) => this.#parse(line, onError)).filter((event) => event !== undefined);
+        if (events.length > 0) yield events;
       }
+    }
+  }
+
+  /** Returns undefined for a line without an event that is wanted. */
+  #parse(line: RecordedLine, onError: (text: string) => void): ClientEvent | undefined {
+    if (line.text?.trim() === '') return undefined;
+    try {
+      const event = this.#parser.parse(line);
+      const { since = 0n } = this.#options;
+      return event?.view !== undefined && event.view.timeNs < since ? undefined : event;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      onError(`${this.#path}:${line.number}: not an event: ${reason}`);
+      return undefined;
     }
   }
 }

@@ -16,12 +16,17 @@ interface ReadLinesOptions {
   readonly signal: AbortSignal;
 }
 
-/** Reads lines. `path` is `-` for standard input. Throws a UsageError if the file cannot be read. */
-export async function* readRecordedLines(path: string, options: ReadLinesOptions): AsyncGenerator<RecordedLine, void> {
+/**
+ * Reads lines, several at a time. `path` is `-` for standard input. Throws a UsageError if the file cannot be read.
+ */
+export async function* readRecordedLines(
+  path: string,
+  options: ReadLinesOptions,
+): AsyncGenerator<readonly RecordedLine[], void> {
   try {
-    for await (const line of splitLines(await openChunks(path, options))) {
+    for await (const lines of splitLines(await openChunks(path, options))) {
       if (options.signal.aborted) return;
-      yield line;
+      yield lines;
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

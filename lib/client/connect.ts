@@ -16,6 +16,7 @@ import type { AgentClient } from '../grpc/client.js';
 import { parsePolicy } from '../policy/index.js';
 import { checkOptionNames, type OptionNames } from '../tracer/bad-option.js';
 import { checkEventsOptions, checkLoadOptions, checkSignal } from '../tracer/options.js';
+import { checkPolicySource } from '../tracer/policy-source.js';
 import { toPublicError } from './errors.js';
 import type { StreamContext } from './event-batches.js';
 import { AgentBatches, AgentEvents } from './iterators.js';
@@ -121,6 +122,7 @@ class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
     names: string[],
   ): Promise<PolicyStatus[]> {
     return this.#run(async () => {
+      checkPolicySource(source);
       checkLoadOptions(options);
       const { mode, signal } = options;
       throwIfAborted(signal);

@@ -55,6 +55,11 @@ const analyses = new WeakMap<Policy, Analysis>();
 /** The YAML text of each policy. A policy is sent to an agent as text. */
 const texts = new WeakMap<Policy, string>();
 
+/** Returns true for what parsePolicy or definePolicy of this library has returned. */
+export function isPolicy(value: object): value is Policy {
+  return analyses.has(value as Policy);
+}
+
 /** Throws PolicyError for exactly the policies in which `validatePolicy` finds an error, with the same diagnostics. */
 export function parsePolicy(yaml: string, options: ParseOptions = {}): Policy {
   return runToCompletion(parsePolicySteps(yaml, options));

@@ -30,14 +30,16 @@ import {
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { formatTimestamp } from './json.js';
 
+type ConvertProcess = (message: ProcessMessage | undefined) => PlainProcess;
+
 /** Returns undefined for an event type that the library does not have. */
-export function toPlainEvent(response: GetEventsResponse) {
+export function toPlainEvent(response: GetEventsResponse, convertProcess: ConvertProcess = toPlainProcess) {
   const { event, nodeName, time } = response;
   const base = {
     nodeName,
     time: time === undefined ? '' : formatTimestamp(time),
     timeNs: toNanoseconds(time),
-    ...toRelatives(event),
+    ...toRelatives(event, convertProcess),
     tid: (event.value !== undefined && 'process' in event.value ? event.value.process?.tid : undefined) ?? 0,
   };
   switch (event.case) {
@@ -45,7 +47,7 @@ export function toPlainEvent(response: GetEventsResponse) {
       return {
         ...base,
         type: 'process_exec' as const,
-        process: toPlainProcess(event.value.process),
+        process: convertProcess(event.value.process),
         ...toEnvironment(event.value.process),
       };
     case 'processExit': {
@@ -54,7 +56,7 @@ export function toPlainEvent(response: GetEventsResponse) {
       return {
         ...base,
         type: 'process_exit' as const,
-        process: toPlainProcess(process),
+        process: convertProcess(process),
         status,
         coreDumped: false,
         ...ended,
@@ -63,14 +65,20 @@ export function toPlainEvent(response: GetEventsResponse) {
     case 'processKprobe': {
       const { functionName, kernelStackTrace, userStackTrace } = event.value;
       const stacks = { kernelStackTrace, userStackTrace };
-      return { ...base, type: 'process_kprobe' as const, ...toHookView(event.value, stacks), functionName, data: [] };
+      return {
+        ...base,
+        type: 'process_kprobe' as const,
+        ...toHookView(event.value, convertProcess, stacks),
+        functionName,
+        data: [],
+      };
     }
     case 'processTracepoint': {
       const { subsys, event: name } = event.value;
       return {
         ...base,
         type: 'process_tracepoint' as const,
-        ...toHookView(event.value),
+        ...toHookView(event.value, convertProcess),
         subsystem: subsys,
         event: name,
       };
@@ -78,7 +86,13 @@ export function toPlainEvent(response: GetEventsResponse) {
     case 'processLsm': {
       const { functionName, imaHash } = event.value;
       const hash = imaHash === '' ? {} : { imaHash };
-      return { ...base, type: 'process_lsm' as const, ...toHookView(event.value), functionName, ...hash };
+      return {
+        ...base,
+        type: 'process_lsm' as const,
+        ...toHookView(event.value, convertProcess),
+        functionName,
+        ...hash,
+      };
     }
     case 'processUprobe': {
       const { path, symbol, offset, address, refCtrOffset } = event.value;
@@ -88,7 +102,7 @@ export function toPlainEvent(response: GetEventsResponse) {
       return {
         ...base,
         type: 'process_uprobe' as const,
-        ...toHookView({ ...event.value, args }),
+        ...toHookView({ ...event.value, args }, convertProcess),
         path,
         symbol,
         refCtrOffset,
@@ -98,13 +112,20 @@ export function toPlainEvent(response: GetEventsResponse) {
     }
     case 'processUsdt': {
       const { path, provider, name } = event.value;
-      return { ...base, type: 'process_usdt' as const, ...toHookView(event.value), path, provider, name };
+      return {
+        ...base,
+        type: 'process_usdt' as const,
+        ...toHookView(event.value, convertProcess),
+        path,
+        provider,
+        name,
+      };
     }
     case 'processLoader': {
       const { process, path, buildid } = event.value;
       const id = buildid.length === 0 ? {} : { buildId: Buffer.from(buildid).toString('hex') };
       const file = { path, inode: 0n, device: { major: 0, minor: 0 }, policyName: '' };
-      return { ...base, type: 'process_loader' as const, process: toPlainProcess(process), ...file, ...id };
+      return { ...base, type: 'process_loader' as const, process: convertProcess(process), ...file, ...id };
     }
     case 'rateLimitInfo': {
       const { numberOfDroppedProcessEvents: dropped, hook, policyName, reason } = event.value;
@@ -142,10 +163,13 @@ type Nothing<T extends never> = T;
 export type PlainEventChecks = Nothing<Exclude<EventType, NonNullable<ReturnType<typeof toPlainEvent>>['type']>>;
 
 /** Returns the parent and the ancestors, which filters use. */
-function toRelatives({ value }: GetEventsResponse['event']): Pick<ExecView, 'parent' | 'ancestors'> {
+function toRelatives(
+  { value }: GetEventsResponse['event'],
+  convertProcess: ConvertProcess,
+): Pick<ExecView, 'parent' | 'ancestors'> {
   if (value === undefined || !('ancestors' in value)) return { ancestors: [] };
-  const ancestors = value.ancestors.map(toPlainProcess);
-  return value.parent === undefined ? { ancestors } : { ancestors, parent: toPlainProcess(value.parent) };
+  const ancestors = value.ancestors.map(convertProcess);
+  return value.parent === undefined ? { ancestors } : { ancestors, parent: convertProcess(value.parent) };
 }
 
 type ExecView = Extract<PlainEvent, { readonly type: 'process_exec' }>;
@@ -165,7 +189,7 @@ const NO_NAMESPACES = {
 };
 const NO_CAPABILITIES = { permitted: 0n, effective: 0n, inheritable: 0n };
 
-function toPlainProcess(message: ProcessMessage | undefined): PlainProcess {
+export function toPlainProcess(message: ProcessMessage | undefined): PlainProcess {
   const text = message?.arguments ?? '';
   const argv = message?.argv ?? [];
   const pod = message?.pod;
@@ -287,11 +311,15 @@ type HookView = Pick<
   | 'userStack'
 > & { readonly return?: HookArgument };
 
-function toHookView(message: HookMessage & Partial<Stacks>, stacks: Partial<Stacks> = message): HookView {
+function toHookView(
+  message: HookMessage & Partial<Stacks>,
+  convertProcess: ConvertProcess,
+  stacks: Partial<Stacks> = message,
+): HookView {
   const { policyName, ofSocketOwner, suppressed, tags, message: reason, return: returned } = message;
   const { kernelStackTrace = [], userStackTrace = [] } = stacks;
   return {
-    process: toPlainProcess(message.process),
+    process: convertProcess(message.process),
     policyName,
     args: message.args.map(toHookArgument),
     action: (message.action === undefined ? undefined : ACTION_NAMES[message.action]) ?? 'post',

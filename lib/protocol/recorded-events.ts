@@ -1,11 +1,12 @@
 /** Reads events from a file of the JSON export or from a recording, and filters them as an agent does. */
-import { create, fromJson, toBinary, type JsonObject } from '@bufbuild/protobuf';
+import { create, toBinary, type JsonObject } from '@bufbuild/protobuf';
 import type { FieldFilter, JsonFields, PlainEvent, TracerEvent } from '../../types/index.js';
 import { EventEncoder } from '../encode/events.js';
 import type { ProcessEvent } from '../encode/process-encoder.js';
 import { compileFilters } from '../filters/filters.js';
 import { GetEventsResponseSchema, type GetEventsResponse } from '../proto/tetragon/events.gen.js';
 import { toPlainEvent } from './plain-event.js';
+import { EventParser } from './event-parser.js';
 import { formatJsonLine } from './json.js';
 import { toAllowList, type EventsRequest } from './request.js';
 
@@ -31,10 +32,11 @@ export function recordedEvents(
     { allowList: toAllowList(request), denyList: [] },
     { eventBytes: () => toBinary(GetEventsResponseSchema, message) },
   );
+  const parser = new EventParser();
   return (line) => {
     const value = JSON.parse(line) as JsonObject;
-    message = create(GetEventsResponseSchema, fromJson(GetEventsResponseSchema, withLoss(value), OPTIONS));
-    const view = toPlainEvent(message);
+    message = parser.parse(withLoss(value), line.length);
+    const view = toPlainEvent(message, parser.toPlain);
     if (filter !== undefined && view !== undefined && view.type !== 'lost') {
       if (!filter(view as TracerEvent as ProcessEvent)) return undefined;
     }
@@ -60,8 +62,6 @@ export function recordingEvents(
     return { view, json: () => formatJson(view) };
   };
 }
-
-const OPTIONS = { ignoreUnknownFields: true };
 
 /** Converts the library's form of a lost event to that of the protocol. */
 function withLoss({ lost, ...others }: JsonObject): JsonObject {

@@ -16,10 +16,10 @@ export interface RecordedLine {
 /** Marks the start of a new file: the followed file has been replaced or truncated. */
 export const NEXT_FILE = Symbol();
 
-/** Splits chunks into lines. The last line needs no newline. */
+/** Splits chunks into lines, and returns those of a chunk together. The last line needs no newline. */
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array | typeof NEXT_FILE>,
-): AsyncGenerator<RecordedLine, void> {
+): AsyncGenerator<readonly RecordedLine[], void> {
   let decoder = new StringDecoder();
   let rest = '';
   let isTooLong = false;
@@ -33,7 +33,7 @@ export async function* splitLines(
   };
   for await (const chunk of chunks) {
     if (chunk === NEXT_FILE) {
-      if (rest !== '' || isTooLong) yield takeLine(decoder.end());
+      if (rest !== '' || isTooLong) yield [takeLine(decoder.end())];
       decoder = new StringDecoder();
       number = 0;
       continue;
@@ -43,16 +43,16 @@ export async function* splitLines(
     if (last === undefined) {
       rest += first;
     } else {
-      yield takeLine(first);
-      for (const text of others) yield takeLine(text);
+      const lines = [first, ...others].map(takeLine);
       rest = last;
+      yield lines;
     }
     if (rest.length > LINE_MAX) {
       isTooLong = true;
       rest = '';
     }
   }
-  if (rest !== '' || isTooLong) yield takeLine(decoder.end());
+  if (rest !== '' || isTooLong) yield [takeLine(decoder.end())];
 }
 
 const GZIP_MAGIC = [0x1f, 0x8b];

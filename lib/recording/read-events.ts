@@ -15,14 +15,16 @@ export async function* readEvents(
   const parser = new LineParser();
   let lastLine = 0;
   try {
-    for await (const line of splitLines(decompressChunks(openFile(file)))) {
-      lastLine = line.number;
-      const result = parseOrError(parser, line, name);
-      if (result instanceof PolytraceError) {
-        if (onInvalidLine === undefined) throw result;
-        onInvalidLine(result);
-      } else if (result !== undefined) {
-        yield result;
+    for await (const lines of splitLines(decompressChunks(openFile(file)))) {
+      for (const line of lines) {
+        lastLine = line.number;
+        const result = parseOrError(parser, line, name);
+        if (result instanceof PolytraceError) {
+          if (onInvalidLine === undefined) throw result;
+          onInvalidLine(result);
+        } else if (result !== undefined) {
+          yield result;
+        }
       }
     }
   } catch (error) {

@@ -90,15 +90,18 @@ export class ReportRows {
 
   /** The oldest ancestor comes first, so a parent precedes its children. */
   #formatProcesses({ process, former, parent, ancestors }: ProcessEvent): string {
-    const above = [former, parent, ...ancestors.slice(0, ANCESTORS_MAX)].filter((each) => each !== undefined);
-    return [process, ...above]
-      .reverse()
-      .filter(({ execId }) => execId !== '' && !this.#known.has(execId))
-      .map((each) => {
-        this.#known.add(each.execId);
-        return formatRow(this.#toProcessRow(each));
-      })
-      .join('');
+    let rows = '';
+    for (const each of ancestors.slice(0, ANCESTORS_MAX).reverse()) rows += this.#formatNewProcess(each);
+    if (parent !== undefined) rows += this.#formatNewProcess(parent);
+    if (former !== undefined) rows += this.#formatNewProcess(former);
+    return rows + this.#formatNewProcess(process);
+  }
+
+  /** Returns nothing for a process that has a row. */
+  #formatNewProcess(process: PlainProcess): string {
+    if (process.execId === '' || this.#known.has(process.execId)) return '';
+    this.#known.add(process.execId);
+    return formatRow(this.#toProcessRow(process));
   }
 
   #toProcessRow(process: PlainProcess): ProcessRow {

@@ -12,6 +12,7 @@ import type {
   EventsOptions,
   LoadOptions,
   PlainEventsOptions,
+  PolicySource,
   RequestOptions,
   TracerOptions,
 } from '../../types/tracer.js';
@@ -19,6 +20,7 @@ import type { EventType } from '../../types/events.js';
 import { EVENT_TYPES } from '../names/event-types.js';
 import { badOptionError, checkOptionNames, type OptionNames } from './bad-option.js';
 import { resolveContainerOptions, type ResolvedContainerOptions } from './container-options.js';
+import { checkPolicySource } from './policy-source.js';
 import { checkBtfOption } from '../native/btf.js';
 import { RecordLimit } from '../wire/layout.gen.js';
 
@@ -94,6 +96,8 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   if (options.policies !== undefined && !Array.isArray(options.policies)) {
     throw badOptionError('policies', `is ${typeof options.policies}`, 'use an array, also for a single policy');
   }
+  const sources: readonly PolicySource[] = options.policies ?? [];
+  sources.forEach((source, index) => checkPolicySource(source, `option policies[${index}]`));
   const { onProgress } = options;
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw badOptionError('onProgress', `is ${inspect(onProgress)}`, 'use a function');

@@ -48,6 +48,7 @@ import {
   resolveOptions,
   type ResolvedOptions,
 } from './options.js';
+import { checkPolicySource } from './policy-source.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { parseHookName, PolicySet } from './policies.js';
 import { Scopes } from './scopes.js';
@@ -202,6 +203,7 @@ class KernelTracer implements Tracer {
 
   async addPolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#checkOpen();
+    checkPolicySource(source);
     checkLoadOptions(options);
     return this.#change(() => this.#policies.add([source], options));
   }
@@ -237,6 +239,7 @@ class KernelTracer implements Tracer {
 
   async replacePolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.#checkOpen();
+    checkPolicySource(source);
     checkLoadOptions(options);
     return this.#change(async () => {
       this.#hub.updateLosses(); // the kernel's counters of removed hooks are lost with them

@@ -1,5 +1,5 @@
 // Creates the bill of materials of the package in CycloneDX format: the libraries in the prebuilt addons, the npm
-// dependencies, and their licences.
+// dependencies, the packages that are bundled, and their licences.
 import * as CDX from '@cyclonedx/cyclonedx-library';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -100,12 +100,17 @@ function absentVulnerabilities() {
   );
 }
 
-function npmComponent(root, name, linking) {
-  const { version, license } = JSON.parse(readFileSync(join(root, `node_modules/${name}/package.json`), 'utf8'));
-  const properties = linking ? [{ name: 'polytrace:linking', value: linking }] : [];
-  const purl = `pkg:npm/${name}@${version}`;
-  return { type: 'library', 'bom-ref': purl, name, version, purl, licenses: [{ license: { id: license } }], properties };
+/**
+ * Describes an npm package. Its licence is an identifier or an expression, such as `(MIT OR GPL-3.0-or-later)`. `linking`
+ * is undefined for a package that npm installs.
+ */
+export function npmComponent({ name, version, license }, linking) {
+  const properties = linking === undefined ? [] : [{ name: 'polytrace:linking', value: linking }];
+  const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
+  return { type: 'library', 'bom-ref': purl, name, version, purl, licenses: [{ expression: license }], properties };
 }
+
+const readPackage = (root, name) => JSON.parse(readFileSync(join(root, `node_modules/${name}/package.json`), 'utf8'));
 
 function addonComponent(root, arch) {
   const file = prebuiltFile(arch);
@@ -113,12 +118,21 @@ function addonComponent(root, arch) {
   return { type: 'file', 'bom-ref': file, name: file, hashes: [{ alg: 'SHA-256', content: sha256 }] };
 }
 
-/** Creates the document for the package in `root`. The prebuilt addons have to exist. */
+/** The packages whose code is in the files of dist/. `npm run build:ts` lists them. */
+function bundledPackages(root, installed) {
+  const bundled = JSON.parse(readFileSync(join(root, 'dist/bundled-packages.json'), 'utf8'));
+  return bundled
+    .map((each) => npmComponent(each, 'bundled'))
+    .filter(({ purl }) => !installed.some((other) => other.purl === purl));
+}
+
+/** Creates the document for the package in `root`. The prebuilt addons and dist/ have to exist. */
 export function billOfMaterials(root) {
   const { name, version, license, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const purl = `pkg:npm/${name}@${version}`;
-  const libraries = [...linkedLibraries(), npmComponent(root, 'node-addon-api', 'headers only')];
-  const packages = Object.keys(dependencies).map((each) => npmComponent(root, each));
+  const libraries = [...linkedLibraries(), npmComponent(readPackage(root, 'node-addon-api'), 'headers only')];
+  const packages = Object.keys(dependencies).map((each) => npmComponent(readPackage(root, each)));
+  const bundled = bundledPackages(root, packages);
   const addons = Object.keys(TARGETS).map((arch) => addonComponent(root, arch));
   const componentRefs = (components) => components.map((each) => each['bom-ref']);
   return {
@@ -127,10 +141,10 @@ export function billOfMaterials(root) {
     specVersion: '1.6',
     version: 1,
     metadata: { component: { type: 'library', 'bom-ref': purl, name, version, purl, licenses: [{ license: { id: license } }] } },
-    components: [...addons, ...libraries, ...packages],
+    components: [...addons, ...libraries, ...packages, ...bundled],
     vulnerabilities: absentVulnerabilities(),
     dependencies: [
-      { ref: purl, dependsOn: componentRefs([...addons, ...packages]) },
+      { ref: purl, dependsOn: componentRefs([...addons, ...packages, ...bundled]) },
       ...addons.map((each) => ({ ref: each['bom-ref'], dependsOn: componentRefs(libraries) })),
     ],
   };

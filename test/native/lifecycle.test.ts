@@ -161,6 +161,16 @@ describe('refusals', function () {
     });
   }
 
+  it('sources of policies', async () => {
+    const source = { file: 'a.yaml' } as never;
+    await assert.rejects(openTracer({ policies: [source] }), { code: 'BAD_OPTION', message: /^option policies\[0\] is/ });
+    const tracer = await openTracer();
+    for (const change of ['addPolicy', 'replacePolicy'] as const) {
+      await assert.rejects(tracer[change](source), { code: 'BAD_OPTION', hint: /'a\.yaml'/ });
+    }
+    await tracer.close();
+  });
+
   it('options of iterators', async () => {
     const tracer = await openTracer();
     for (const options of [{ types: ['exec'] }, { types: 'lost' }, { policyNames: 'a' }, { signal: 1 }, { type: [] }]) {

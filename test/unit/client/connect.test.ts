@@ -304,6 +304,9 @@ describe('connect', () => {
   });
 
   it('rejects with the errors of a tracer', async () => {
+    for (const change of ['addPolicy', 'replacePolicy'] as const) {
+      await assert.rejects(connection[change]({ file: 'a.yaml' } as never), { code: 'BAD_OPTION' });
+    }
     await assert.rejects(connection.addPolicy({ yaml: 'kind: TracingPolicy\n', file: 'a.yaml' }), (error) => {
       assert.ok(error instanceof PolicyError);
       assert.equal(error.diagnostics[0]?.file, 'a.yaml');
