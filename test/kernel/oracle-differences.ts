@@ -1,88 +1,66 @@
-/** The events that only one of the two reports, by policy, with the reasons. docs/from-tetragon.md has them for users. */
+/**
+ * The events that only one of the two reports, with the reasons. oracle-differences.yaml lists them one by one, and
+ * docs/from-tetragon.md explains them to users.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
 import type { ComparedEvent } from './oracle.js';
 
+/**
+ * `fault`: Tetragon is known to be wrong there. `hidden`: polytrace matches what a process hides from it, and lets no
+ * policy or fork hide a change from another policy. `choice`: polytrace decides in another way.
+ */
+export type DifferenceKind = 'fault' | 'hidden' | 'choice';
+
 export interface Difference {
+  readonly kind: DifferenceKind;
   readonly reason: string;
-  /** Who reports the events. `both`: each of the two reports others. */
-  readonly by: 'tetragon' | 'polytrace' | 'both';
-  readonly isOne: (event: ComparedEvent) => boolean;
+  /** The events that only Tetragon reports, as `summarizeEvent` writes them. */
+  readonly tetragon?: readonly string[];
+  /** The events that only polytrace reports. */
+  readonly polytrace?: readonly string[];
 }
 
-const any = (): boolean => true;
-const withMessage =
-  (...messages: readonly string[]) =>
-  ({ message }: ComparedEvent): boolean =>
-    messages.includes(String(message));
-const isUnread = ({ args }: ComparedEvent): boolean => JSON.stringify(args).includes('error_arg');
+/** Returns the differences by policy. A policy without an entry is equal event by event. */
+export function readDifferences(): Readonly<Partial<Record<string, readonly Difference[]>>> {
+  const text = readFileSync(join(__dirname, 'oracle-differences.yaml'), 'utf8');
+  return parse(text) as Record<string, readonly Difference[]>;
+}
 
-const SIGNED: Difference = { reason: 'there, negative numbers never match', by: 'both', isOne: any };
-const MIXED: Difference = { reason: 'there, several uprobes mix up their filters', by: 'both', isOne: any };
-const UNREAD: Difference = {
-  reason: 'a string that cannot be read satisfies negated filters: a process can hide its memory',
-  by: 'polytrace',
-  isOne: isUnread,
-};
-const CUT: Difference = { reason: 'the end of a long string is not known, and matches', by: 'polytrace', isOne: any };
-const RETURN: Difference = {
-  reason: 'there, the return filter of another selector decides',
-  by: 'tetragon',
-  isOne: ({ function_name: name }) => name === '__x64_sys_lseek',
-};
+/** Writes an event as one short line: the function with its values, then the message of the hook. */
+export function summarizeEvent(event: ComparedEvent): string {
+  const {
+    function_name: name,
+    symbol,
+    args,
+    return: result,
+    data,
+    message,
+  } = event as Readonly<Record<string, string>>;
+  const parts = [
+    `${name ?? symbol ?? ''}(${summarizeValues(args)})`,
+    ...(result === undefined ? [] : [`= ${summarizeValue(result)}`]),
+    ...(data === undefined ? [] : [`data ${summarizeValues(data)}`]),
+    ...(message === undefined ? [] : [message]),
+  ];
+  return parts.join(' ');
+}
 
-export const DIFFERENCES: Readonly<Partial<Record<string, readonly Difference[]>>> = {
-  'n-inmap-neg': [SIGNED],
-  'q-num-inmap-neg': [SIGNED],
-  'q-num-inmap-negrange': [SIGNED],
-  'q-num-inrange-s8': [SIGNED],
-  'q-num-int16-lt': [SIGNED],
-  'q-num-notinmap-neg': [SIGNED],
-  'q-num-notinmap-s16': [SIGNED],
-  'q-str-notempty': [UNREAD],
-  'q-str-notpostfix': [UNREAD],
-  'q-str-notprefix': [UNREAD],
-  's-notequal': [UNREAD],
-  'q-str-postfix': [CUT],
-  'q-str-postfix-full': [CUT],
-  'q-str-postfix-long': [CUT],
-  'q-str-ret': [{ reason: 'there, matchReturnArgs of uprobes is ignored', by: 'tetragon', isOne: any }],
-  'r-cross': [RETURN],
-  'm-act': [
-    { reason: 'there, rateLimit of one small value has no effect', by: 'tetragon', isOne: withMessage('rate-onearg') },
-    { reason: 'the process id of the parent', by: 'both', isOne: withMessage('data-task') },
-  ],
-  'm-proc': [MIXED],
-  'm-str': [MIXED],
-  'm-ns': [
-    {
-      reason: 'each hook has a state of its own, and a fork hides no change',
-      by: 'polytrace',
-      isOne: withMessage('nschange-two', 'nschange-notin', 'capchange-raw', 'capchange-notin'),
-    },
-    {
-      reason: 'there, changes of the user namespace are not seen',
-      by: 'both',
-      isOne: withMessage('user-host', 'cap-ns'),
-    },
-  ],
-  ka: [
-    { reason: 'there, filters on filename have no effect', by: 'tetragon', isOne: withMessage('filp') },
-    RETURN,
-    { reason: 'there, only the first piece of an iov_iter is read', by: 'both', isOne: withMessage('shmem') },
-    { reason: 'there, a packet of ip_send_skb matches nothing', by: 'polytrace', isOne: withMessage('skb') },
-    UNREAD,
-    { reason: '32-bit programs vary', by: 'polytrace', isOne: withMessage('mmap-notprefix') },
-  ],
-  kb: [
-    { reason: 'a descriptor that is not open', by: 'both', isOne: withMessage('write-buf-noteq') },
-    {
-      reason: 'there, buffers are compared before they are filled',
-      by: 'polytrace',
-      isOne: withMessage('read-filter'),
-    },
-    { reason: 'there, addresses of other families are read as names', by: 'both', isOne: withMessage('un-noteq') },
-    { reason: 'there, DAddr with DPort matches nothing', by: 'polytrace', isOne: withMessage('daddr-dport') },
-    { reason: 'there, Family of a sockaddr_un matches nothing', by: 'polytrace', isOne: withMessage('un-bind') },
-    { reason: 'there, rateLimit of one small value has no effect', by: 'tetragon', isOne: withMessage('rate') },
-    UNREAD,
-  ],
-};
+function summarizeValues(values: unknown): string {
+  return (values as readonly unknown[]).map(summarizeValue).join(', ');
+}
+
+/** A value has one member, whose name is its type. The type is left out for numbers and texts. */
+function summarizeValue(value: unknown): string {
+  const [[type, content] = ['', undefined]] = Object.entries(value as Record<string, string | number | object>);
+  if (type === 'error_arg') return 'unreadable';
+  return typeof content === 'object' ? `${type} ${shorten(JSON.stringify(content))}` : shorten(String(content));
+}
+
+const LONGEST_TEXT = 200;
+
+function shorten(text: string): string {
+  if (text.length > LONGEST_TEXT) return `${text.slice(0, 8)}…${text.slice(-8)} (${text.length} characters)`;
+  return text.replace(/[^ -~]/g, (character) => `\\x${character.charCodeAt(0).toString(16)}`);
+}

@@ -1,6 +1,6 @@
 /** The same policies and calls as in a run of Tetragon: the events are the same, but for listed differences. */
 import assert from 'node:assert/strict';
-import { DIFFERENCES } from './oracle-differences.js';
+import { readDifferences, summarizeEvent, type Difference } from './oracle-differences.js';
 import {
   comparedEvents,
   prepareOracle,
@@ -16,12 +16,22 @@ const cases = readCases();
 
 if (cases.length > 0 && onOneKernel('6.12'))
   describe('events that Tetragon reported', () => {
+    const listed = readDifferences();
+    const equal: string[] = [];
+    const onlyExpected: string[] = [];
+    const otherwise: string[] = [];
     let recording: Recording | undefined;
     before(async () => {
       prepareOracle();
       recording = await Recording.open(undefined, { enforcement: true });
     });
-    after(() => recording?.close());
+    after(async () => {
+      await recording?.close();
+      console.log(
+        `of ${cases.length} policies, ${equal.length} are equal event by event, ${onlyExpected.length} but for known ` +
+          `faults and hidden values, ${otherwise.length} (${otherwise.join(', ')}) decide in another way`,
+      );
+    });
 
     for (const each of cases)
       it(each.name, async () => {
@@ -29,27 +39,31 @@ if (cases.length > 0 && onOneKernel('6.12'))
         const [status] = await recording.tracer.addPolicy({ yaml: readOraclePolicy(each.name) });
         const events = comparedEvents(await recording.eventsDuring(() => runSteps(each)));
         await recording.tracer.removePolicy(status?.name ?? '');
-        compareEvents(each.name, readExpected(each.name), events);
+        const differences = listed[each.name] ?? [];
+        compareEvents(readExpected(each.name), events, differences);
+        if (differences.length === 0) equal.push(each.name);
+        else if (differences.every(({ kind }) => kind !== 'choice')) onlyExpected.push(each.name);
+        else otherwise.push(each.name);
       });
 
     it('the differences are those of policies that exist', () => {
       const names = cases.map(({ name }) => name);
-      assert.deepEqual(Object.keys(DIFFERENCES).filter((name) => !names.includes(name)), []); // prettier-ignore
-      assert.ok(names.length - Object.keys(DIFFERENCES).length >= 35, 'as many as ever are equal');
+      assert.deepEqual(Object.keys(listed).filter((name) => !names.includes(name)), []); // prettier-ignore
     });
   });
 
-/** Without the listed differences, the events are equal, and come in the same order. */
-function compareEvents(name: string, there: readonly ComparedEvent[], here: readonly ComparedEvent[]): void {
-  const differences = DIFFERENCES[name] ?? [];
+/** The events that only one of the two reports are the listed ones. Without any, the order is the same, too. */
+function compareEvents(
+  there: readonly ComparedEvent[],
+  here: readonly ComparedEvent[],
+  differences: readonly Difference[],
+): void {
   const onlyThere = subtract(there, here);
   const onlyHere = subtract(here, there);
-  const without = (events: readonly ComparedEvent[], by: 'tetragon' | 'polytrace'): ComparedEvent[] =>
-    events.filter((event) => !differences.some((each) => [by, 'both'].includes(each.by) && each.isOne(event)));
-  assert.deepEqual(without(onlyThere, 'tetragon'), [], 'events that only Tetragon reported');
-  assert.deepEqual(without(onlyHere, 'polytrace'), [], 'events that only polytrace reports');
-  for (const { reason, isOne } of differences)
-    assert.ok([...onlyThere, ...onlyHere].some(isOne), `there is no such difference: ${reason}`);
+  const listedThere = differences.flatMap(({ tetragon = [] }) => tetragon);
+  const listedHere = differences.flatMap(({ polytrace = [] }) => polytrace);
+  assert.deepEqual(onlyThere.map(summarizeEvent).sort(), listedThere.sort(), 'events that only Tetragon reported');
+  assert.deepEqual(onlyHere.map(summarizeEvent).sort(), listedHere.sort(), 'events that only polytrace reports');
   if (differences.length === 0) assert.deepEqual(here, there);
 }
 
