@@ -74,9 +74,8 @@ export class Agent {
     const store = new PolicyStore(tracer, log);
     this.#store = store;
     this.#calls = new EventCalls(hub, log);
-    this.#files = new PolicyFiles([options.tracingPolicyDir, ...options.policy], log, (files, again) =>
-      store.setFiles(files, again),
-    );
+    const { tracingPolicyDir: folder, policy: paths, allowUnsafePolicyFiles: allowUnsafe } = options;
+    this.#files = new PolicyFiles({ folder, paths, allowUnsafe }, log, (snapshot) => store.setFiles(snapshot));
     const context = {
       tracer,
       runtimeHook,
@@ -100,10 +99,11 @@ export class Agent {
 
   #health(): { readonly isHealthy: boolean; readonly details: object } {
     const isHealthy = !this.#isOver;
-    const status = isHealthy ? 'running' : 'ending';
+    const { failedCount: failedPolicies, unreadableCount: unreadablePaths, isDegraded } = this.#store;
+    const status = isHealthy ? (isDegraded ? 'degraded' : 'running') : 'ending';
     const { json, otlp } = this.#exports;
     const isExportFailing = json?.stats.isFailing === true || otlp?.stats.isFailing === true;
-    return { isHealthy, details: { status, failedPolicies: this.#store.failedCount, isExportFailing } };
+    return { isHealthy, details: { status, failedPolicies, unreadablePaths, isExportFailing } };
   }
 
   async #listen(): Promise<void> {
@@ -139,7 +139,7 @@ export class Agent {
       return agent;
     } catch (error) {
       // an open part would keep the process alive
-      if (agent !== undefined) await agent.#files.stop();
+      if (agent !== undefined) agent.#stopPolicies();
       await kubernetes?.stop();
       await tracer.close();
       await exports.close();
@@ -147,14 +147,22 @@ export class Agent {
     }
   }
 
-  /** Reads all policies again, and opens the file of the export again. */
-  reload(): Promise<void> {
+  /** Reads all policies again, tries those that failed, and opens the file of the export again. */
+  async reload(): Promise<void> {
     this.#exports.reopen();
-    return this.#files.reload();
+    await this.#files.reload();
+    await this.#store.retry();
+  }
+
+  /** Policies stay as they are from now on. */
+  #stopPolicies(): void {
+    this.#files.stop();
+    this.#store.stop();
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#files.stop(), this.#kubernetes?.stop()]);
+    this.#stopPolicies();
+    await this.#kubernetes?.stop();
     this.#server.setServing(false);
     const keep = this.#options.keepSensorsOnExit;
     await this.#tracer.close(keep ? { keep } : {});
