@@ -12,6 +12,7 @@ import type { Log } from '../log/log.js';
 import { Kubernetes } from '../kubernetes/kubernetes.js';
 import { HttpServer } from '../metrics/http.js';
 import { Metrics } from '../metrics/metrics.js';
+import { ClientPolicies } from '../policies/client-policies.js';
 import { PolicyFiles } from '../policies/policy-files.js';
 import { PolicyStore } from '../policies/store.js';
 import { EventHub } from '../streams/hub.js';
@@ -71,7 +72,9 @@ export class Agent {
       queueBytes: options.eventQueueBytes,
     });
     exports.start(hub);
-    const store = new PolicyStore(tracer, log);
+    const { persistGrpcPolicies, persistGrpcPoliciesDir } = options;
+    const records = persistGrpcPolicies ? new ClientPolicies(persistGrpcPoliciesDir) : undefined;
+    const store = new PolicyStore(tracer, log, records);
     this.#store = store;
     this.#calls = new EventCalls(hub, log);
     const { tracingPolicyDir: folder, policy: paths, allowUnsafePolicyFiles: allowUnsafe } = options;
@@ -132,6 +135,7 @@ export class Agent {
     let agent: Agent | undefined;
     try {
       agent = new Agent(options, exports, { tracer, kubernetes, runtimeHook }, log, version);
+      await agent.#store.restore();
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
       await takeOver(tracer, kubernetes, log);

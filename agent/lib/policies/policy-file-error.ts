@@ -2,6 +2,7 @@
 
 type PolicyFileCode =
   | 'FILE_CHANGING'
+  | 'FILE_DAMAGED'
   | 'FILE_NOT_ANSWERING'
   | 'FILE_NOT_REGULAR'
   | 'FILE_NOT_UTF8'

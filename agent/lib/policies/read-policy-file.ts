@@ -13,7 +13,7 @@ const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW |
 /** Reads a regular file. Symbolic links are followed. Rejects with PolicyFileError. */
 export async function readPolicyFile(
   path: string,
-  { allowUnsafe }: { readonly allowUnsafe: boolean },
+  { allowUnsafe, maxBytes = BYTES_MAX }: { readonly allowUnsafe: boolean; readonly maxBytes?: number },
 ): Promise<string> {
   try {
     const target = await realpath(path);
@@ -28,7 +28,7 @@ export async function readPolicyFile(
       const stats = await file.stat();
       checkRegular(path, stats.isFile());
       if (!allowUnsafe) checkFileTrust(path, stats);
-      return decodeText(path, await readUpTo(file, BYTES_MAX + 1));
+      return decodeText(path, await readUpTo(file, maxBytes + 1), maxBytes);
     } finally {
       await file.close();
     }
@@ -51,9 +51,9 @@ async function readUpTo(file: FileHandle, max: number): Promise<Buffer> {
   return bytes.subarray(0, length);
 }
 
-function decodeText(path: string, bytes: Buffer): string {
-  if (bytes.length > BYTES_MAX) {
-    const reason = `the policy is larger than ${BYTES_MAX} bytes`;
+function decodeText(path: string, bytes: Buffer, maxBytes: number): string {
+  if (bytes.length > maxBytes) {
+    const reason = `the policy is larger than ${maxBytes} bytes`;
     throw new PolicyFileError('FILE_TOO_LARGE', path, reason, 'split it into several policies');
   }
   try {

@@ -170,7 +170,10 @@ export class Reconciler {
   /** An error is in the log once. An error of the text or the source lasts until they change. */
   #recordFailure(claim: Claim, error: unknown): void {
     const reason = claim.describe(error);
-    if (reason !== claim.error) this.#log.error({ file: claim.origin, reason }, 'a policy file was not loaded');
+    if (reason !== claim.error) {
+      const message = claim.kind === 'client' ? 'a policy of a client was not loaded' : 'a policy file was not loaded';
+      this.#log.error({ ...(claim.kind !== 'client' && { file: claim.origin }), reason }, message);
+    }
     claim.error = reason;
     claim.awaitedKey = error instanceof PolicyExists ? claim.wantedKey : undefined;
     const canRetry = claim.wantedKey !== undefined && claim.awaitedKey === undefined;

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { PolicyMode, PolicyStatus } from 'polytrace';
 import type { Log } from '../log/log.js';
+import type { ClientPolicies } from './client-policies.js';
 import { Claim, policyKey, type SourceKind } from './claim.js';
 import { formatError } from './format-error.js';
 import type { FileSnapshot } from './policy-files.js';
@@ -40,12 +41,17 @@ export class PolicyStore {
   readonly #tracer: PolicyTracer;
   readonly #log: Log;
   readonly #reconciler: Reconciler;
+  readonly #records: ClientPolicies | undefined;
   readonly #claims = new Map<string, Claim>();
+  /** Files and folders that cannot be read, with the reasons. */
   #problems: FileSnapshot['problems'] = new Map();
+  #recordProblems: FileSnapshot['problems'] = new Map();
   #nextId = 1;
   #isDegraded = false;
 
-  constructor(tracer: PolicyTracer, log: Log) {
+  /** `records`: where the policies of clients outlive the agent. */
+  constructor(tracer: PolicyTracer, log: Log, records?: ClientPolicies) {
+    this.#records = records;
     this.#tracer = tracer;
     this.#log = log;
     this.#reconciler = new Reconciler(tracer, log, () => this.#reportState());
@@ -96,8 +102,12 @@ export class PolicyStore {
         if (holder.kind !== 'client') throw new PolicyExists(`the policy ${key} comes from ${holder.origin}`);
         await this.#replace(holder, yaml, mode);
       } else {
+        const other = holder ?? this.#claims.get(claimKey('client', key));
+        if (other?.isReleasing(key) === false || other?.kind === 'client') {
+          throw new PolicyExists(`the policy ${key} is loaded already, from ${other.sourceName}`);
+        }
         claim.mode = mode;
-        await this.#reconciler.load(claim);
+        await this.#loadWithRecord(claim);
         this.#nextId++;
         this.#claims.set(claimKey('client', key), claim);
         this.#reconciler.touch(claim);
@@ -112,21 +122,64 @@ export class PolicyStore {
     const { wanted, isEnabled, mode: earlier } = claim;
     Object.assign(claim, { wanted: yaml, isEnabled: true, mode });
     try {
-      await this.#reconciler.load(claim);
+      await this.#loadWithRecord(claim);
     } catch (error) {
       Object.assign(claim, { wanted, isEnabled, mode: earlier });
+      await this.#save(claim);
       throw error;
     }
+  }
+
+  /** Nothing is loaded that would be forgotten when the agent ends. */
+  async #loadWithRecord(claim: Claim): Promise<void> {
+    await this.#save(claim);
+    try {
+      await this.#reconciler.load(claim);
+    } catch (error) {
+      if (claim.wantedKey !== undefined) await this.#records?.remove(claim.wantedKey);
+      throw error;
+    }
+  }
+
+  async #save(claim: Claim): Promise<void> {
+    const { name, namespace = '' } = claim.parse();
+    const { wanted, isEnabled: enabled, mode } = claim;
+    await this.#records?.save({ name, namespace, yaml: String(wanted), enabled, mode });
+  }
+
+  /**
+   * Loads the policies that clients of earlier agents have added. They come first, because they had their names before
+   * files that came later.
+   */
+  async restore(): Promise<void> {
+    if (this.#records === undefined) return;
+    const { policies, problems } = await this.#records.load();
+    for (const { name, namespace, yaml, enabled, mode } of policies) {
+      const claim = new Claim(this.#nextId++, 'client', '', yaml);
+      Object.assign(claim, { isEnabled: enabled, mode });
+      this.#claims.set(claimKey('client', policyKey(name, namespace)), claim);
+      this.#reconciler.touch(claim);
+    }
+    await this.#reconciler.settle();
+    this.#recordProblems = problems;
+    this.#setProblems(new Map());
   }
 
   /** Rejects with UnknownPolicy, PolicyHeld or KernelError. */
   remove(key: string): Promise<void> {
     return this.#runForClient(async () => {
-      const claim = this.#getHolder(key);
+      // a policy that was restored may have failed
+      const claim = this.#claims.get(claimKey('client', key)) ?? this.#getHolder(key);
       if (claim.kind !== 'client') {
         throw new PolicyHeld(`the policy ${key} comes from ${claim.origin}: remove it there, or disable the policy`);
       }
-      await this.#tracer.removePolicy(key);
+      await this.#records?.remove(key);
+      try {
+        if (claim.loaded !== undefined) await this.#tracer.removePolicy(key);
+      } catch (error) {
+        await this.#save(claim);
+        throw error;
+      }
       claim.isGone = true;
       this.#claims.delete(claimKey('client', key));
       this.#reconciler.forget(key, claim);
@@ -154,6 +207,7 @@ export class PolicyStore {
         if (!enable && state !== 'disabled') await this.#tracer.disablePolicy(key);
         claim.isEnabled = enable;
       }
+      if (claim.kind === 'client') await this.#save(claim);
       this.#log.info({ policy: key, enable, mode }, 'a client changed a policy');
     });
   }
@@ -261,7 +315,8 @@ export class PolicyStore {
     return result;
   }
 
-  #setProblems(problems: FileSnapshot['problems']): void {
+  #setProblems(found: FileSnapshot['problems']): void {
+    const problems = new Map([...this.#recordProblems, ...found]);
     for (const [path, { message: reason }] of problems) {
       if (this.#problems.get(path)?.message !== reason) {
         this.#log.error({ path, reason }, 'policies cannot be read: they stay as they are');

@@ -123,6 +123,19 @@ describe('policies of a running agent', function () {
     ]);
   });
 
+  it('--persist-grpc-policies: the policy of a client outlives the agent, with its mode', async () => {
+    const flags = ['--persist-grpc-policies', '--persist-grpc-policies-dir', join(machine.folder, 'kept')];
+    await start(...flags);
+    await client.call('AddTracingPolicy', { yaml: openatPolicy('kept', '/never') });
+    await client.call('ConfigureTracingPolicy', { name: 'kept', mode: 'TP_MODE_MONITOR', enable: false });
+    await machine.stop('SIGKILL');
+    client.close();
+    await start(...flags);
+    const states = (await listPolicies()).map(({ name, state, mode }) => [name, state, mode]);
+    assert.deepEqual(states, [['kept', 'TP_STATE_DISABLED', 'TP_MODE_MONITOR']]);
+    assert.equal(await machine.stop(), 0);
+  });
+
   it(`${FILES} files at once are loaded soon, and a request does not wait for them`, async () => {
     // more policies than a tracepoint of the kernel can have
     const tracepoints = readdirSync('/sys/kernel/tracing/events/syscalls').filter((name) => name.startsWith('sys_'));
