@@ -171,7 +171,7 @@ const rooms = [
     may: ['agent/lib/log/'],
     packages: ['commander', 'fastest-levenshtein', 'yaml'],
   },
-  { room: 'agent/lib/policies/', may: ['agent/lib/log/'], packages: ['polytrace', 'chokidar'] },
+  { room: 'agent/lib/policies/', may: ['agent/lib/log/'], packages: ['polytrace'] },
   { room: 'agent/lib/streams/', may: ['lib/protocol/index.ts'], packages: ['polytrace', '@bufbuild/protobuf'] },
   {
     room: 'agent/lib/grpc/',

@@ -25,6 +25,13 @@ export const PROCESS_LABELS = ['namespace', 'workload', 'pod', 'binary'] as cons
 export const SETTINGS = {
   policy: listSetting('<file-or-folder>', 'load and watch these policies, too; polytrace:NAME is one of the package'),
   tracingPolicyDir: stringSetting('<folder>', 'folder with policies, which is watched', '/etc/polytrace/policies.d'),
+  allowUnsafePolicyFiles: booleanSetting('load policy files that others than root own or may change'),
+  persistGrpcPolicies: booleanSetting('keep the policies of clients, and load them again when the agent starts'),
+  persistGrpcPoliciesDir: stringSetting(
+    '<folder>',
+    'folder for the policies of clients',
+    '/var/lib/polytrace/grpc-policies',
+  ),
   serverAddress: listSetting('<address>', 'address of the gRPC server: unix:///PATH or HOST:PORT', [
     'unix:///run/polytrace/polytrace.sock',
   ]),

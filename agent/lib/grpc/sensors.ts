@@ -22,7 +22,10 @@ import {
   TracingPolicyMode,
 } from 'polytrace/protocol';
 import { LOG_LEVELS, type Log, type LogLevel } from '../log/log.js';
-import { policyKey, formatError, PolicyExists, UnknownPolicy, type PolicyStore } from '../policies/store.js';
+import { policyKey } from '../policies/claim.js';
+import { formatError } from '../policies/format-error.js';
+import { PolicyExists } from '../policies/reconciler.js';
+import { PolicyHeld, UnknownPolicy, type PolicyStore } from '../policies/store.js';
 import type { EventHub } from '../streams/hub.js';
 import type { EventCalls } from './get-events.js';
 import { formatHealth } from './health-details.js';
@@ -164,6 +167,7 @@ async function withCallErrors<T>(run: () => Promise<T>): Promise<T> {
     if (error instanceof CallError) throw error;
     if (error instanceof UnknownPolicy) throw new CallError(Code.NOT_FOUND, error.message);
     if (error instanceof PolicyExists) throw new CallError(Code.ALREADY_EXISTS, error.message);
+    if (error instanceof PolicyHeld) throw new CallError(Code.FAILED_PRECONDITION, error.message);
     if (error instanceof PolicyError) throw new CallError(Code.INVALID_ARGUMENT, formatError(error));
     if (error instanceof KernelError || error instanceof PolytraceError) {
       throw new CallError(Code.FAILED_PRECONDITION, formatError(error));
@@ -177,7 +181,7 @@ function healthStatus({ store, tracer }: SensorsContext): {
   readonly status: HealthStatusResult;
   readonly details: string;
 } {
-  const details = formatHealth(store.failedCount, tracer.stats());
+  const details = formatHealth(store, tracer.stats());
   return { event: HealthStatusType.STATUS, status: HealthStatusResult.HEALTH_STATUS_RUNNING, details };
 }
 

@@ -125,6 +125,8 @@ export class ClusterPolicies {
     const known = this.#known.get(origin);
     if (known === undefined || this.#status === undefined) return;
     const { resource, object } = known;
+    // the agent tries again what failed
+    if (this.#target.policyError(origin) === undefined) known.loadedGeneration = object.metadata.generation;
     const state = this.#nodeState(origin, known);
     if (state === undefined) this.#status.withdraw(origin, resource, object);
     else {

@@ -13,6 +13,7 @@ import type { Log } from '../log/log.js';
 import { Kubernetes } from '../kubernetes/kubernetes.js';
 import { HttpServer } from '../metrics/http.js';
 import { Metrics } from '../metrics/metrics.js';
+import { ClientPolicies } from '../policies/client-policies.js';
 import { PolicyFiles } from '../policies/policy-files.js';
 import { PolicyStore } from '../policies/store.js';
 import { EventHub } from '../streams/hub.js';
@@ -72,12 +73,13 @@ export class Agent {
       queueBytes: options.eventQueueBytes,
     });
     exports.start(hub);
-    const store = new PolicyStore(tracer, log);
+    const { persistGrpcPolicies, persistGrpcPoliciesDir } = options;
+    const records = persistGrpcPolicies ? new ClientPolicies(persistGrpcPoliciesDir) : undefined;
+    const store = new PolicyStore(tracer, log, records);
     this.#store = store;
     this.#calls = new EventCalls(hub, log);
-    this.#files = new PolicyFiles([options.tracingPolicyDir, ...options.policy], log, (files, again) =>
-      store.setFiles(files, again),
-    );
+    const { tracingPolicyDir: folder, policy: paths, allowUnsafePolicyFiles: allowUnsafe } = options;
+    this.#files = new PolicyFiles({ folder, paths, allowUnsafe }, log, (snapshot) => store.setFiles(snapshot));
     const context = {
       tracer,
       runtimeHook,
@@ -101,10 +103,11 @@ export class Agent {
 
   #health(): { readonly isHealthy: boolean; readonly details: object } {
     const isHealthy = !this.#isOver;
-    const status = isHealthy ? 'running' : 'ending';
+    const { failedCount: failedPolicies, unreadableCount: unreadablePaths, isDegraded } = this.#store;
+    const status = isHealthy ? (isDegraded ? 'degraded' : 'running') : 'ending';
     const { json, otlp } = this.#exports;
     const isExportFailing = json?.stats.isFailing === true || otlp?.stats.isFailing === true;
-    return { isHealthy, details: { status, failedPolicies: this.#store.failedCount, isExportFailing } };
+    return { isHealthy, details: { status, failedPolicies, unreadablePaths, isExportFailing } };
   }
 
   async #listen(): Promise<void> {
@@ -133,6 +136,7 @@ export class Agent {
     let agent: Agent | undefined;
     try {
       agent = new Agent(options, exports, { tracer, kubernetes, runtimeHook }, log, version);
+      await agent.#store.restore();
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
       await takeOver(tracer, kubernetes, log);
@@ -140,7 +144,7 @@ export class Agent {
       return agent;
     } catch (error) {
       // an open part would keep the process alive
-      if (agent !== undefined) await agent.#files.stop();
+      if (agent !== undefined) agent.#stopPolicies();
       await kubernetes?.stop();
       await tracer.close();
       await exports.close();
@@ -148,14 +152,22 @@ export class Agent {
     }
   }
 
-  /** Reads all policies again, and opens the file of the export again. */
-  reload(): Promise<void> {
+  /** Reads all policies again, tries those that failed, and opens the file of the export again. */
+  async reload(): Promise<void> {
     this.#exports.reopen();
-    return this.#files.reload();
+    await this.#files.reload();
+    await this.#store.retry();
+  }
+
+  /** Policies stay as they are from now on. */
+  #stopPolicies(): void {
+    this.#files.stop();
+    this.#store.stop();
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#files.stop(), this.#kubernetes?.stop()]);
+    this.#stopPolicies();
+    await this.#kubernetes?.stop();
     this.#server.setServing(false);
     const keep = this.#options.keepSensorsOnExit;
     await this.#tracer.close(keep ? { keep } : {});

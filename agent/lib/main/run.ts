@@ -10,7 +10,7 @@ import type { Configuration } from '../config/load.js';
 import { AddressError } from '../grpc/address.js';
 import { installCrds } from '../kubernetes/crds.js';
 import { openLog } from '../log/log.js';
-import { formatError } from '../policies/store.js';
+import { formatError } from '../policies/format-error.js';
 import { Agent } from './agent.js';
 import { prepareExports } from './exports.js';
 import { ServiceManager } from './service.js';

@@ -156,6 +156,15 @@ export class Metrics {
     this.#addGauge('polytrace_policy_errors', 'Files and resources whose policy could not be loaded.', [], () => [
       [{}, store.failedCount],
     ]);
+    this.#addGauge(
+      'polytrace_unreadable_policy_paths',
+      'Files and folders with policies that cannot be read.',
+      [],
+      () => [[{}, store.unreadableCount]],
+    );
+    this.#addGauge('polytrace_degraded', '1 while not all policies are as wanted.', [], () => [
+      [{}, Number(store.isDegraded)],
+    ]);
     const addHookCounter = (key: HookCount, help: string): void => {
       this.#addCounter(`polytrace_hook_${key}_total`, help, [...names, 'hook'], () =>
         this.#policies.flatMap((entry) => hookSamples(entry, key)),

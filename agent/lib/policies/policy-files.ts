@@ -1,148 +1,151 @@
 /**
- * Watches files and folders with policies. After a change, all files are read again. That covers renamed files and
- * ConfigMaps, whose files are links to a folder that is swapped.
+ * The files and folders with policies. They are looked at every few seconds. A notification of the kernel is only a hint
+ * to look earlier: there may be none, when a folder is replaced or when the limit of inotify is reached.
  */
-import { readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { watch, type FSWatcher } from 'chokidar';
-import { expandPolicyPaths, loadPolicyFile } from 'polytrace';
+import { watch, type FSWatcher } from 'node:fs';
+import { resolve } from 'node:path';
+import { expandPolicyPaths } from 'polytrace';
 import type { Log } from '../log/log.js';
+import { PolicyFileError } from './policy-file-error.js';
+import { STABLE_MS, WatchedPath } from './watched-path.js';
 
-/** A file is complete when it has not changed for this time. */
-const STABLE_MS = 300;
-/** A folder that changes all the time is read at least this often. */
-const RELOAD_MS_MAX = 3000;
+/** Interval of looking at all files. */
+const SCAN_MS = 2000;
+/** Changes of this time are looked at together. */
+const HINT_MS = 100;
+/** A file system that answers later than this is reported. */
+const ANSWER_MS = 10_000;
 
-/**
- * Names of policy files and of links to them. Editors and ConfigMaps use names that begin with a dot for their own
- * files.
- */
-const POLICY_FILE = /^[^.].*\.ya?ml$/;
+/** What the files say. */
+export interface FileSnapshot {
+  /** The policies, or the reasons why they cannot be read. */
+  readonly files: ReadonlyMap<string, string | Error>;
+  /** Paths that cannot be read. Their files are still those of before. */
+  readonly problems: ReadonlyMap<string, Error>;
+}
 
-export type Files = ReadonlyMap<string, string | Error>;
+export interface PolicyFilesOptions {
+  /** The folder of the agent. It may be missing from the start. */
+  readonly folder?: string | undefined;
+  /** Files, folders, or polytrace:NAME for a policy of the package. */
+  readonly paths: readonly string[];
+  /** Load files that others than root may change. */
+  readonly allowUnsafe: boolean;
+}
 
 export class PolicyFiles {
-  readonly #paths: readonly string[];
+  readonly #paths: readonly WatchedPath[];
   readonly #log: Log;
-  readonly #onChange: (files: Files, again: boolean) => Promise<void>;
-  #watcher: FSWatcher | undefined;
+  readonly #onScan: (snapshot: FileSnapshot) => Promise<void>;
+  readonly #watchers = new Map<WatchedPath, { readonly identity: string | undefined; readonly watcher: FSWatcher }>();
   #timer: NodeJS.Timeout | undefined;
-  #since: number | undefined;
-  #seen = '';
+  #scanning: Promise<void> | undefined;
+  #isHinted = false;
+  #isStopped = false;
+  #isWatchFailing = false;
 
-  /**
-   * `paths`: files, folders, or polytrace:NAME for a policy of the package. Paths that do not exist yet are watched
-   * too. Throws PolicyError when the package has no such policy.
-   */
-  constructor(paths: readonly string[], log: Log, onChange: (files: Files, again: boolean) => Promise<void>) {
-    this.#paths = paths.flatMap((path) => (path.startsWith('polytrace:') ? expandPolicyPaths(path) : [resolve(path)]));
+  /** Throws PolicyError when the package has no such policy. `onScan` gets what all files say. */
+  constructor(options: PolicyFilesOptions, log: Log, onScan: (snapshot: FileSnapshot) => Promise<void>) {
+    const { folder, paths, allowUnsafe } = options;
+    const watched = paths.flatMap((path) => {
+      const isPackage = path.startsWith('polytrace:');
+      const files = isPackage ? expandPolicyPaths(path) : [resolve(path)];
+      // whoever may change the files of the package may change this program
+      return files.map((file) => new WatchedPath(file, { allowUnsafe: allowUnsafe || isPackage, isOptional: false }));
+    });
+    const own = folder === undefined ? [] : [new WatchedPath(resolve(folder), { allowUnsafe, isOptional: true })];
+    this.#paths = [...own, ...watched];
     this.#log = log;
-    this.#onChange = onChange;
+    this.#onScan = onScan;
   }
 
-  /** Reads all files, and again after each change. */
+  /** Reads all files, and again after each change. Resolves when the policies were tried. */
   async start(): Promise<void> {
     await this.reload();
-    // An editor replaces a file, so its folder is watched. Links are not followed, so a swapped link is a change.
-    const folders = new Set(
-      this.#paths.map((path) => (isFolder(path) || !POLICY_FILE.test(basename(path)) ? path : dirname(path))),
-    );
-    this.#watcher = watch([...folders], { ignoreInitial: true, depth: 0, followSymlinks: false });
-    this.#watcher.on('all', () => this.#scheduleReload());
-    this.#watcher.on('error', (error) => this.#log.error({ reason: String(error) }, 'watching policies failed'));
-    await new Promise<void>((ready) => this.#watcher?.once('ready', ready));
-    // A file may have changed between the first read and the start of the watcher.
-    this.#scheduleReload();
+    this.#schedule(STABLE_MS);
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
-    await this.#watcher?.close();
+    for (const { watcher } of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
   }
 
-  /**
-   * Reads all files. `again`: files that failed are tried again too. When a folder cannot be read, everything stays
-   * as it is.
-   */
-  async reload(again = true): Promise<void> {
+  /** Reads all files as they are now. */
+  async reload(): Promise<void> {
+    while (this.#scanning !== undefined) await this.#scanning;
+    await this.#scan(true);
+    await this.#report();
+  }
+
+  #schedule(ms: number): void {
     clearTimeout(this.#timer);
-    this.#since = undefined;
-    let files: Files;
+    if (!this.#isStopped) this.#timer = setTimeout(() => void this.#look(), ms);
+  }
+
+  async #look(): Promise<void> {
+    this.#isHinted = false;
+    await this.#scan(false);
+    if (this.#isStopped) return;
+    // loading may take long, and the files may change meanwhile
+    void this.#report();
+    const isPending = this.#paths.some((path) => path.isPending);
+    this.#schedule(this.#isHinted ? HINT_MS : isPending ? STABLE_MS : SCAN_MS);
+  }
+
+  /** One scan runs at a time. */
+  #scan(isFinal: boolean): Promise<void> {
+    this.#scanning ??= this.#scanAll(isFinal).finally(() => (this.#scanning = undefined));
+    return this.#scanning;
+  }
+
+  async #scanAll(isFinal: boolean): Promise<void> {
+    for (const path of this.#paths) {
+      const slow = setTimeout(() => {
+        path.problem = new PolicyFileError('FILE_NOT_ANSWERING', path.path, 'no answer', 'check its file system');
+        void this.#report();
+      }, ANSWER_MS);
+      await path.scan(isFinal);
+      clearTimeout(slow);
+      if (!this.#isStopped) this.#watch(path);
+    }
+  }
+
+  #report(): Promise<void> {
+    const files = new Map(this.#paths.flatMap((path) => [...path.files]));
+    const problems = new Map(this.#paths.flatMap(({ path, problem }) => (problem ? [[path, problem] as const] : [])));
+    return this.#onScan({ files, problems });
+  }
+
+  /** Watches the folder, and the next one when another folder has its path. */
+  #watch(path: WatchedPath): void {
+    const { folder, identity, problem } = path;
+    const known = this.#watchers.get(path);
+    if (problem !== undefined || (known !== undefined && known.identity === identity)) return;
+    this.#unwatch(path);
     try {
-      files = this.#readFiles();
+      const watcher = watch(folder, { persistent: false }, () => this.#hint());
+      watcher.on('error', () => this.#unwatch(path));
+      this.#watchers.set(path, { identity, watcher });
+      this.#isWatchFailing = false;
     } catch (error) {
-      this.#log.error({ reason: String(error) }, 'a folder of policies cannot be read');
-      return;
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || this.#isWatchFailing) return;
+      this.#isWatchFailing = true;
+      const detail = { path: folder, reason: message };
+      this.#log.warn(detail, `the kernel does not report changes: they are found within ${SCAN_MS / 1000} seconds`);
     }
-    await this.#onChange(files, again);
   }
 
-  #scheduleReload(): void {
-    const now = performance.now();
-    this.#since ??= now;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#reloadWhenStable(), STABLE_MS);
+  #unwatch(path: WatchedPath): void {
+    this.#watchers.get(path)?.watcher.close();
+    this.#watchers.delete(path);
   }
 
-  /** Reloads when sizes and times have not changed for a while, because a file may be incomplete. */
-  async #reloadWhenStable(): Promise<void> {
-    let seen = '';
-    try {
-      seen = this.#fingerprint();
-    } catch {
-      // reload() reports the error
-    }
-    const isLate = performance.now() - (this.#since ?? 0) > RELOAD_MS_MAX;
-    if (seen !== this.#seen && !isLate) {
-      this.#seen = seen;
-      this.#scheduleReload();
-      return;
-    }
-    this.#seen = '';
-    await this.reload(false);
+  #hint(): void {
+    if (this.#isHinted) return;
+    this.#isHinted = true;
+    if (this.#scanning === undefined) this.#schedule(HINT_MS);
   }
-
-  #fingerprint(): string {
-    return this.#listFiles()
-      .map((file) => {
-        try {
-          const { size, mtimeMs, ino } = statSync(file);
-          return `${file} ${size} ${mtimeMs} ${ino}`;
-        } catch {
-          return file;
-        }
-      })
-      .join('\n');
-  }
-
-  #listFiles(): string[] {
-    return this.#paths.flatMap((path) => {
-      if (!isFolder(path)) return exists(path) ? [path] : [];
-      return readdirSync(path)
-        .filter((name) => POLICY_FILE.test(name))
-        .sort()
-        .map((name) => join(path, name))
-        .filter((file) => !isFolder(file));
-    });
-  }
-
-  #readFiles(): Files {
-    const result = new Map<string, string | Error>();
-    for (const file of this.#listFiles()) {
-      try {
-        result.set(file, loadPolicyFile(file));
-      } catch (error) {
-        result.set(file, error as Error);
-      }
-    }
-    return result;
-  }
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
-function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }

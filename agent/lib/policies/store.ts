@@ -1,31 +1,17 @@
 /**
- * The policies of files, of the cluster and of clients, with their errors. Changes run one after the other. The
- * tracer knows only loaded policies, and the store also the others.
+ * The policies of files, of the cluster and of clients, with their errors. Sources say what they want, and the
+ * reconciler loads it. The tracer knows only loaded policies, and the store also the others.
  */
-import {
-  parsePolicy,
-  PolicyError,
-  PolytraceError,
-  type Policy,
-  type PolicyMode,
-  type PolicyStatus,
-  type Tracer,
-} from 'polytrace';
+import { createHash } from 'node:crypto';
+import type { PolicyMode, PolicyStatus } from 'polytrace';
 import type { Log } from '../log/log.js';
+import type { ClientPolicies } from './client-policies.js';
+import { Claim, policyKey, type SourceKind } from './claim.js';
+import { formatError } from './format-error.js';
+import type { FileSnapshot } from './policy-files.js';
+import { PolicyExists, Reconciler, type PolicyTracer } from './reconciler.js';
 
-export type PolicyTracer = Pick<
-  Tracer,
-  | 'addPolicy'
-  | 'removePolicy'
-  | 'replacePolicy'
-  | 'enablePolicy'
-  | 'disablePolicy'
-  | 'setPolicyMode'
-  | 'setNodeLabels'
-  | 'policies'
->;
-
-/** A policy with a name, or a file whose policy could not be read. */
+/** A policy with a name, or a file or folder that could not be read. */
 export interface PolicyEntry {
   readonly id: number;
   /** `metadata.name`; empty if the file is not a policy. */
@@ -45,55 +31,60 @@ interface AddOptions {
   readonly mode?: PolicyMode | undefined;
 }
 
-interface PolicyRecord {
-  readonly id: number;
-  readonly name: string;
-  readonly namespace: string;
-  readonly file: string | undefined;
-  /** The YAML text that is loaded. Undefined when nothing is loaded. */
-  text: string | undefined;
-  /** The YAML text that was tried last. */
-  tried: string;
-  error: string | undefined;
-  /** The reason why it was not attached after a change of the node's labels. */
-  attachError?: string | undefined;
-}
-
-/** Returns the key of a policy: `metadata.name`, or NAMESPACE/NAME. */
-export function policyKey(name: string, namespace: string): string {
-  return namespace === '' ? name : `${namespace}/${name}`;
-}
-
 /** The policy does not exist. */
 export class UnknownPolicy extends Error {}
 
-/** The policy is loaded already. */
-export class PolicyExists extends Error {}
+/** Only the source of the policy can remove it. */
+export class PolicyHeld extends Error {}
 
 export class PolicyStore {
   readonly #tracer: PolicyTracer;
   readonly #log: Log;
-  readonly #records = new Map<string, PolicyRecord>();
+  readonly #reconciler: Reconciler;
+  readonly #records: ClientPolicies | undefined;
+  readonly #claims = new Map<string, Claim>();
+  /** Files and folders that cannot be read, with the reasons. */
+  #problems: FileSnapshot['problems'] = new Map();
+  #recordProblems: FileSnapshot['problems'] = new Map();
   #nextId = 1;
-  #queue: Promise<unknown> = Promise.resolve();
+  #isDegraded = false;
 
-  constructor(tracer: PolicyTracer, log: Log) {
+  /** `records`: where the policies of clients outlive the agent. */
+  constructor(tracer: PolicyTracer, log: Log, records?: ClientPolicies) {
+    this.#records = records;
     this.#tracer = tracer;
     this.#log = log;
+    this.#reconciler = new Reconciler(tracer, log, () => this.#reportState());
   }
 
-  /** Returns all policies and all files with errors, oldest first. */
+  /** Returns all policies, and all files and folders with errors, oldest first. */
   list(): PolicyEntry[] {
-    const loaded = new Map(this.#tracer.policies().map((status) => [status.name, status]));
-    return [...this.#records].map(([key, known]) => {
-      const { id, name, namespace, file } = known;
-      return { id, name, namespace, file, status: loaded.get(key), error: recordError(known) };
+    const statuses = new Map(this.#tracer.policies().map((status) => [status.name, status]));
+    const policies = [...this.#reconciler.claims].map((claim): PolicyEntry => {
+      const { id, kind, origin, names, loaded, problem: error } = claim;
+      const { name, namespace } = names;
+      const status = loaded && statuses.get(loaded.key);
+      return { id, name, namespace, file: kind === 'client' ? undefined : origin, status, error };
     });
+    const paths = [...this.#problems].map(([file, { message: error }]): PolicyEntry => {
+      return { id: pathId(file), name: '', namespace: '', file, status: undefined, error };
+    });
+    return [...policies, ...paths];
   }
 
   /** Number of policies and files with an error. */
   get failedCount(): number {
-    return [...this.#records.values()].filter((known) => recordError(known) !== undefined).length;
+    return [...this.#reconciler.claims].filter(({ problem }) => problem !== undefined).length;
+  }
+
+  /** Number of files and folders of the configuration that cannot be read. */
+  get unreadableCount(): number {
+    return this.#problems.size;
+  }
+
+  /** True when something else is loaded than what the sources want. */
+  get isDegraded(): boolean {
+    return this.failedCount + this.unreadableCount > 0;
   }
 
   /**
@@ -101,33 +92,97 @@ export class PolicyStore {
    * Rejects with PolicyExists, UnknownPolicy, PolicyError or KernelError.
    */
   add(yaml: string, { replace = false, mode }: AddOptions = {}): Promise<PolicyEntry> {
-    return this.#runExclusive(async () => {
-      const policy = parsePolicy(yaml);
-      const { name, namespace = '' } = policy;
+    return this.#runForClient(async () => {
+      const claim = new Claim(this.#nextId, 'client', '', yaml);
+      const { name, namespace = '' } = claim.parse();
       const key = policyKey(name, namespace);
-      const known = this.#records.get(key);
-      const options = mode === undefined ? {} : { mode };
+      const holder = this.#reconciler.findHolder(key);
       if (replace) {
-        if (known?.text === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
-        if (known.file !== undefined) throw new PolicyExists(`the policy ${key} comes from ${known.file}`);
-        await this.#tracer.replacePolicy(policy, options);
+        if (holder === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
+        if (holder.kind !== 'client') throw new PolicyExists(`the policy ${key} comes from ${holder.origin}`);
+        await this.#replace(holder, yaml, mode);
       } else {
-        if (known?.text !== undefined) throw new PolicyExists(`the policy ${key} is loaded already`);
-        await this.#tracer.addPolicy(policy, options);
+        const other = holder ?? this.#claims.get(claimKey('client', key));
+        if (other?.isReleasing(key) === false || other?.kind === 'client') {
+          throw new PolicyExists(`the policy ${key} is loaded already, from ${other.sourceName}`);
+        }
+        claim.mode = mode;
+        await this.#loadWithRecord(claim);
+        this.#nextId++;
+        this.#claims.set(claimKey('client', key), claim);
+        this.#reconciler.touch(claim);
       }
-      const id = (replace ? known?.id : undefined) ?? this.#nextId++;
-      this.#records.set(key, { id, name, namespace, file: undefined, text: yaml, tried: yaml, error: undefined });
       this.#log.info({ policy: key }, replace ? 'a client replaced a policy' : 'a client added a policy');
       return this.#getEntry(key);
     });
   }
 
-  /** Rejects with UnknownPolicy. */
+  /** The earlier version stays if this rejects. */
+  async #replace(claim: Claim, yaml: string, mode: PolicyMode | undefined): Promise<void> {
+    const { wanted, isEnabled, mode: earlier } = claim;
+    Object.assign(claim, { wanted: yaml, isEnabled: true, mode });
+    try {
+      await this.#loadWithRecord(claim);
+    } catch (error) {
+      Object.assign(claim, { wanted, isEnabled, mode: earlier });
+      await this.#save(claim);
+      throw error;
+    }
+  }
+
+  /** Nothing is loaded that would be forgotten when the agent ends. */
+  async #loadWithRecord(claim: Claim): Promise<void> {
+    await this.#save(claim);
+    try {
+      await this.#reconciler.load(claim);
+    } catch (error) {
+      if (claim.wantedKey !== undefined) await this.#records?.remove(claim.wantedKey);
+      throw error;
+    }
+  }
+
+  async #save(claim: Claim): Promise<void> {
+    const { name, namespace = '' } = claim.parse();
+    const { wanted, isEnabled: enabled, mode } = claim;
+    await this.#records?.save({ name, namespace, yaml: String(wanted), enabled, mode });
+  }
+
+  /**
+   * Loads the policies that clients of earlier agents have added. They come first, because they had their names before
+   * files that came later.
+   */
+  async restore(): Promise<void> {
+    if (this.#records === undefined) return;
+    const { policies, problems } = await this.#records.load();
+    for (const { name, namespace, yaml, enabled, mode } of policies) {
+      const claim = new Claim(this.#nextId++, 'client', '', yaml);
+      Object.assign(claim, { isEnabled: enabled, mode });
+      this.#claims.set(claimKey('client', policyKey(name, namespace)), claim);
+      this.#reconciler.touch(claim);
+    }
+    await this.#reconciler.settle();
+    this.#recordProblems = problems;
+    this.#setProblems(new Map());
+  }
+
+  /** Rejects with UnknownPolicy, PolicyHeld or KernelError. */
   remove(key: string): Promise<void> {
-    return this.#runExclusive(async () => {
-      const known = this.#getRecord(key);
-      if (known.text !== undefined) await this.#tracer.removePolicy(key);
-      this.#records.delete(key);
+    return this.#runForClient(async () => {
+      // a policy that was restored may have failed
+      const claim = this.#claims.get(claimKey('client', key)) ?? this.#getHolder(key);
+      if (claim.kind !== 'client') {
+        throw new PolicyHeld(`the policy ${key} comes from ${claim.origin}: remove it there, or disable the policy`);
+      }
+      await this.#records?.remove(key);
+      try {
+        if (claim.loaded !== undefined) await this.#tracer.removePolicy(key);
+      } catch (error) {
+        await this.#save(claim);
+        throw error;
+      }
+      claim.isGone = true;
+      this.#claims.delete(claimKey('client', key));
+      this.#reconciler.forget(key, claim);
       this.#log.info({ policy: key }, 'a client removed a policy');
     });
   }
@@ -137,183 +192,153 @@ export class PolicyStore {
     key: string,
     { enable, mode }: { enable?: boolean | undefined; mode?: PolicyMode | undefined },
   ): Promise<void> {
-    return this.#runExclusive(async () => {
-      this.#getRecord(key);
-      if (mode !== undefined) await this.#tracer.setPolicyMode(key, mode);
+    return this.#runForClient(async () => {
+      const claim = this.#getHolder(key);
+      if (mode !== undefined) {
+        await this.#tracer.setPolicyMode(key, mode);
+        claim.mode = mode;
+      }
       if (enable !== undefined) {
         const state = this.#tracer.policies().find(({ name }) => name === key)?.state;
         if (enable && state !== 'enabled') {
           await this.#tracer.enablePolicy(key);
-          this.#getRecord(key).attachError = undefined;
+          claim.attachError = undefined;
         }
         if (!enable && state !== 'disabled') await this.#tracer.disablePolicy(key);
+        claim.isEnabled = enable;
       }
+      if (claim.kind === 'client') await this.#save(claim);
       this.#log.info({ policy: key, enable, mode }, 'a client changed a policy');
     });
   }
 
   /**
-   * Replaces the policies of files by the given ones. A changed file replaces its policy without a gap. If a file has
-   * errors, its earlier policy stays. Never rejects for a file. `again` also tries failed files that have not
-   * changed.
+   * Sets what the files want. A changed file replaces its policy without a gap. If a file has errors, its earlier policy
+   * stays. Never rejects for a file. Resolves when all changes were tried.
    */
-  setFiles(files: ReadonlyMap<string, string | Error>, again: boolean): Promise<void> {
-    return this.#runExclusive(async () => {
-      const seen = new Set<string>();
-      for (const [file, text] of files) seen.add(await this.#setFile(file, text, seen, again));
-      for (const [key, known] of [...this.#records]) {
-        if (known.file === undefined || isClusterOrigin(known.file) || seen.has(key)) continue;
-        if (files.has(known.file) && isUnreadable(files, known.file)) continue;
-        await this.#unload(key, known);
-      }
-    });
+  setFiles({ files, problems }: FileSnapshot): Promise<void> {
+    this.#setProblems(problems);
+    for (const [file, text] of files) this.#want('file', file, text);
+    for (const claim of this.#claims.values()) {
+      if (claim.kind === 'file' && !files.has(claim.origin)) this.#drop(claim);
+    }
+    return this.#reconciler.settle();
+  }
+
+  /** Tries again what failed, without waiting for its time. */
+  retry(): Promise<void> {
+    this.#reconciler.touchFailed();
+    return this.#reconciler.settle();
   }
 
   /**
    * Loads the policy of a cluster resource, or replaces it without a gap. Resolves with the error, if there is one;
    * then the earlier policy stays. `describe` formats an error.
    */
-  setPolicy(origin: string, text: string | Error, describe: (error: unknown) => string): Promise<string | undefined> {
-    return this.#runExclusive(async () => {
-      await this.#setFile(origin, text, new Set(), true, describe);
-      return this.#findByOrigin(origin)?.[1].error;
-    });
+  async setPolicy(
+    origin: string,
+    text: string | Error,
+    describe: (error: unknown) => string,
+  ): Promise<string | undefined> {
+    const claim = this.#want('cluster', origin, text);
+    claim.describe = describe;
+    await this.#reconciler.settle();
+    return claim.error;
   }
 
   /** Attaches or detaches policies after a change of the node's labels. Rejects with KernelError. */
   setNodeLabels(labels: Readonly<Record<string, string>>): Promise<void> {
-    return this.#runExclusive(async () => {
+    return this.#reconciler.queue.runInBackground(async () => {
       const failures = new Map((await this.#tracer.setNodeLabels(labels)).map(({ name, error }) => [name, error]));
-      for (const [key, known] of this.#records) {
-        const error = failures.get(key);
-        known.attachError = error && formatError(error);
-        if (error !== undefined)
-          this.#log.error({ policy: key, reason: known.attachError }, 'a policy was not attached');
+      for (const claim of this.#reconciler.claims) {
+        const policy = claim.loaded?.key;
+        if (policy === undefined) continue;
+        const error = failures.get(policy);
+        claim.attachError = error && formatError(error);
+        if (error !== undefined) this.#log.error({ policy, reason: claim.attachError }, 'a policy was not attached');
       }
+      this.#reportState();
     });
   }
 
   /** Removes the policy of a cluster resource. */
   dropPolicy(origin: string): Promise<void> {
-    return this.#runExclusive(async () => {
-      const found = this.#findByOrigin(origin);
-      if (found !== undefined) await this.#unload(...found);
-    });
+    const claim = this.#claims.get(claimKey('cluster', origin));
+    if (claim !== undefined) this.#drop(claim);
+    return this.#reconciler.settle();
   }
 
-  /** Returns the tracer's status of the policy of a file or resource. */
+  /** Returns the tracer's status of the policy of a resource. */
   policyStatus(origin: string): PolicyStatus | undefined {
-    const key = this.#findByOrigin(origin)?.[0];
-    return this.#tracer.policies().find(({ name }) => name === key);
+    const key = this.#claims.get(claimKey('cluster', origin))?.loaded?.key;
+    return key === undefined ? undefined : this.#tracer.policies().find(({ name }) => name === key);
   }
 
-  /** Returns the error of the policy of a file or resource, or undefined. */
+  /** Returns the error of the policy of a resource, or undefined. */
   policyError(origin: string): string | undefined {
-    const known = this.#findByOrigin(origin)?.[1];
-    return known && recordError(known);
+    return this.#claims.get(claimKey('cluster', origin))?.problem;
   }
 
-  #findByOrigin(origin: string): [string, PolicyRecord] | undefined {
-    return [...this.#records].find(([, known]) => known.file === origin);
+  /** No policy is loaded or removed after this. */
+  stop(): void {
+    this.#reconciler.stop();
   }
 
-  /** Returns the key of the file's policy. */
-  async #setFile(
-    file: string,
-    text: string | Error,
-    seen: ReadonlySet<string>,
-    again: boolean,
-    describe = formatError,
-  ): Promise<string> {
-    const before = this.#findByOrigin(file);
-    const failed = before?.[1].error !== undefined;
-    if (before !== undefined && text === before[1].tried && !(failed && again)) return before[0];
-    let policy: Policy;
-    try {
-      if (text instanceof Error) throw text;
-      policy = parsePolicy(text, { file });
-    } catch (error) {
-      return this.#recordFailure(file, text, describe(error), before);
+  #want(kind: SourceKind, origin: string, wanted: string | Error): Claim {
+    const key = claimKey(kind, origin);
+    let claim = this.#claims.get(key);
+    if (claim === undefined) {
+      claim = new Claim(this.#nextId++, kind, origin, wanted);
+      this.#claims.set(key, claim);
+      this.#reconciler.touch(claim);
+      return claim;
     }
-    const key = policyKey(policy.name, policy.namespace ?? '');
-    const known = this.#records.get(key);
-    if (known?.text !== undefined && (!isReplaceableFrom(known, file) || seen.has(key))) {
-      const other = known.file ?? 'a client';
-      return this.#recordFailure(file, text, `the policy ${key} is loaded already, from ${other}`, before);
-    }
-    return this.#load(key, policy, file, text, before, describe);
+    if (String(claim.wanted) === String(wanted)) return claim;
+    claim.wanted = wanted;
+    // a new version is enabled, even if a client has disabled the earlier one
+    if (wanted !== claim.loaded?.text && !(wanted instanceof Error))
+      Object.assign(claim, { isEnabled: true, mode: undefined });
+    this.#reconciler.touch(claim);
+    return claim;
   }
 
-  async #load(
-    key: string,
-    policy: Policy,
-    file: string,
-    text: string,
-    before: readonly [string, PolicyRecord] | undefined,
-    describe: (error: unknown) => string,
-  ): Promise<string> {
-    const known = this.#records.get(key);
-    const isLoaded = known?.text !== undefined;
-    try {
-      if (isLoaded) await this.#tracer.replacePolicy(policy);
-      else await this.#tracer.addPolicy(policy);
-    } catch (error) {
-      return this.#recordFailure(
-        file,
-        text,
-        describe(error),
-        before ?? (known === undefined ? undefined : [key, known]),
-        policy,
-      );
-    }
-    const { name, namespace = '' } = policy;
-    const id = known?.id ?? this.#nextId++;
-    // The file now has a policy with another name, so the earlier policy is removed.
-    if (before !== undefined && before[0] !== key) await this.#unload(before[0], before[1]);
-    this.#records.set(key, { id, name, namespace, file, text, tried: text, error: undefined });
-    this.#log.info({ policy: key, file }, isLoaded ? 'a policy was replaced' : 'a policy was loaded');
-    return key;
+  #drop(claim: Claim): void {
+    claim.isGone = true;
+    this.#claims.delete(claimKey(claim.kind, claim.origin));
+    this.#reconciler.touch(claim);
   }
 
-  /** Keeps the earlier policy of the file, and records the error. */
-  #recordFailure(
-    file: string,
-    text: string | Error,
-    reason: string,
-    before: readonly [string, PolicyRecord] | undefined,
-    policy?: Policy,
-  ): string {
-    this.#log.error({ file, reason }, 'a policy file was not loaded');
-    const tried = text instanceof Error ? '' : text;
-    if (before !== undefined) {
-      before[1].tried = tried;
-      before[1].error = reason;
-      return before[0];
-    }
-    const { name = '', namespace = '' } = policy ?? {};
-    const key = `file:${file}`;
-    this.#records.set(key, { id: this.#nextId++, name, namespace, file, text: undefined, tried, error: reason });
-    return key;
+  /** Runs a request of a client before the changes that wait, and then what it has made possible. */
+  async #runForClient<T>(run: () => Promise<T>): Promise<T> {
+    const result = await this.#reconciler.queue.runUrgent(run);
+    void this.#reconciler.settle();
+    return result;
   }
 
-  async #unload(key: string, known: PolicyRecord): Promise<void> {
-    if (known.text !== undefined) {
-      try {
-        await this.#tracer.removePolicy(key);
-      } catch (error) {
-        known.error = formatError(error);
-        this.#log.error({ policy: key, reason: known.error }, 'a policy was not removed');
-        return;
+  #setProblems(found: FileSnapshot['problems']): void {
+    const problems = new Map([...this.#recordProblems, ...found]);
+    for (const [path, { message: reason }] of problems) {
+      if (this.#problems.get(path)?.message !== reason) {
+        this.#log.error({ path, reason }, 'policies cannot be read: they stay as they are');
       }
-      this.#log.info({ policy: key, file: known.file }, 'a policy was removed');
     }
-    this.#records.delete(key);
+    this.#problems = problems;
+    this.#reportState();
   }
 
-  #getRecord(key: string): PolicyRecord {
-    const known = this.#records.get(key);
-    if (known === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
-    return known;
+  #reportState(): void {
+    const { isDegraded, failedCount: failed, unreadableCount: unreadable } = this;
+    if (isDegraded === this.#isDegraded) return;
+    this.#isDegraded = isDegraded;
+    if (isDegraded) this.#log.warn({ failed, unreadable }, 'the state is degraded: not all policies are as wanted');
+    else this.#log.info('the state is good again: all policies are as wanted');
+  }
+
+  /** Returns the claim that holds a name. */
+  #getHolder(key: string): Claim {
+    const claim = this.#reconciler.findHolder(key);
+    if (claim === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
+    return claim;
   }
 
   #getEntry(key: string): PolicyEntry {
@@ -321,48 +346,13 @@ export class PolicyStore {
     if (entry === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
     return entry;
   }
-
-  #runExclusive<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(run);
-    this.#queue = result.catch(() => undefined);
-    return result;
-  }
 }
 
-function recordError({ error, attachError }: PolicyRecord): string | undefined {
-  return error ?? attachError;
+function claimKey(kind: SourceKind, origin: string): string {
+  return `${kind}:${origin}`;
 }
 
-/** Origins of cluster resources begin with this. */
-const CLUSTER_PREFIX = 'kubernetes:';
-
-function isClusterOrigin(file: string): boolean {
-  return file.startsWith(CLUSTER_PREFIX);
-}
-
-/** Returns false if a client owns the policy, or if one origin is a file and the other one a resource. */
-function isReplaceableFrom({ file: other }: PolicyRecord, file: string): boolean {
-  return other !== undefined && isClusterOrigin(other) === isClusterOrigin(file);
-}
-
-/** A file that cannot be read now was not deleted. */
-function isUnreadable(files: ReadonlyMap<string, string | Error>, file: string): boolean {
-  return files.get(file) instanceof Error;
-}
-
-/** Formats an error. A PolicyError has one line for each diagnostic. */
-export function formatError(error: unknown): string {
-  if (error instanceof PolicyError) {
-    return error.diagnostics
-      .filter(({ severity }) => severity === 'error')
-      .map(({ file, line, column, code, message, hint }) => {
-        const remedy = hint === '' ? '' : ` (${hint})`;
-        return `${file}:${line}:${column}: ${code}: ${message}${remedy}`;
-      })
-      .join('\n');
-  }
-  if (error instanceof PolytraceError) {
-    return `${error.code}: ${error.message}${error.hint === '' ? '' : ` (${error.hint})`}`;
-  }
-  return error instanceof Error ? error.message : String(error);
+/** Returns the same id for the same path, outside of the ids of policies. */
+function pathId(path: string): number {
+  return 2 ** 32 + createHash('sha256').update(path).digest().readUInt32LE();
 }

@@ -50,10 +50,11 @@ describe('the metrics of the agent', function () {
     assert.equal(metricValue(`polytrace_hook_posted_total{${named}}`), hooks);
     assert.equal(metricValue('tetragon_tracingpolicy_loaded{state="enabled"}'), 1);
     assert.equal(metricValue('polytrace_policy_errors'), 1);
+    assert.equal(metricValue('polytrace_degraded'), 1);
     assert.equal(metricValue('polytrace_clients'), 1);
     assert.ok((metricValue('process_resident_memory_bytes') ?? 0) > 0 && text.includes('nodejs_eventloop_lag_p99_seconds'));
     const health = await fetch(`${address}/healthz`);
-    assert.deepEqual([health.status, await health.json()], [200, { status: 'running', failedPolicies: 1, isExportFailing: false }]);
+    assert.deepEqual([health.status, await health.json()], [200, { status: 'degraded', failedPolicies: 1, unreadablePaths: 0, isExportFailing: false }]);
     events.cancel();
     client.close();
     assert.equal(await machine.stop(), 0);

@@ -71,7 +71,7 @@ describe('the metrics of the agent', () => {
     const tracer = { stats: () => STATS, policies: () => [createStatus()], addPolicy: () => Promise.resolve() };
     const store = new PolicyStore(tracer as never, log);
     await store.add(YAML);
-    await store.setFiles(new Map([['/etc/broken.yaml', 'a: [']]), false);
+    await store.setFiles({ files: new Map([['/etc/broken.yaml', 'a: [']]), problems: new Map() });
     const context = {
       tracer,
       store,
@@ -119,6 +119,8 @@ describe('the metrics of the agent', () => {
       'tetragon_tracingpolicy_kernel_memory_bytes{policy="p",policy_namespace=""} 100',
       'polytrace_policy_state{policy="p",policy_namespace="",state="enabled",mode="monitor"} 1',
       'polytrace_policy_errors 1',
+      'polytrace_unreadable_policy_paths 0',
+      'polytrace_degraded 1',
       'polytrace_hook_matched_total{policy="p",policy_namespace="",hook="__x64_sys_read"} 18',
       'polytrace_hook_posted_total{policy="p",policy_namespace="",hook="__x64_sys_read"} 16',
       'polytrace_hook_enforced_total{policy="p",policy_namespace="",hook="__x64_sys_read"} 4',

@@ -1,0 +1,220 @@
+/**
+ * Compares what the sources of policies want with what is loaded, and changes the tracer until both agree. A name
+ * belongs to the claim that had it first. What failed is tried again: at once when a name becomes free, else after a
+ * time that doubles.
+ */
+import type { Tracer } from 'polytrace';
+import type { Log } from '../log/log.js';
+import { policyKey, type Claim, type LoadedVersion } from './claim.js';
+import { WorkQueue } from './work-queue.js';
+
+export type PolicyTracer = Pick<
+  Tracer,
+  | 'addPolicy'
+  | 'removePolicy'
+  | 'replacePolicy'
+  | 'enablePolicy'
+  | 'disablePolicy'
+  | 'setPolicyMode'
+  | 'setNodeLabels'
+  | 'policies'
+>;
+
+/** The policy is loaded already. */
+export class PolicyExists extends Error {}
+
+const RETRY_MS_MIN = 2000;
+const RETRY_MS_MAX = 300_000;
+
+export class Reconciler {
+  readonly queue = new WorkQueue();
+  readonly #tracer: PolicyTracer;
+  readonly #log: Log;
+  readonly #onSettled: () => void;
+  readonly #claims = new Set<Claim>();
+  readonly #dirty = new Set<Claim>();
+  /** The loaded policies by their names. */
+  readonly #holders = new Map<string, Claim>();
+  /** Loaded policies that no claim wants. */
+  readonly #unwanted = new Map<string, Claim>();
+  #running: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  /** `onSettled`: changes were tried. */
+  constructor(tracer: PolicyTracer, log: Log, onSettled: () => void) {
+    this.#tracer = tracer;
+    this.#log = log;
+    this.#onSettled = onSettled;
+  }
+
+  /** All claims, the oldest first. */
+  get claims(): ReadonlySet<Claim> {
+    return this.#claims;
+  }
+
+  findHolder(key: string): Claim | undefined {
+    return this.#holders.get(key);
+  }
+
+  /** Adds a claim, or looks at a claim again. Nothing changes before `settle`. */
+  touch(claim: Claim): void {
+    this.#claims.add(claim);
+    this.#dirty.add(claim);
+  }
+
+  /** Looks again at all claims that failed, or only at those whose time has come. */
+  touchFailed(now = Infinity): void {
+    for (const claim of this.#claims) if ((claim.retryAt ?? Infinity) <= now) this.#dirty.add(claim);
+  }
+
+  /** Resolves when every change was tried. Requests of clients come between the changes. */
+  async settle(): Promise<void> {
+    while (this.#running !== undefined || (this.#dirty.size > 0 && !this.#isStopped)) {
+      this.#running ??= this.#run().finally(() => (this.#running = undefined));
+      await this.#running;
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #run(): Promise<void> {
+    // claims that go come last, because another claim may take over their policies without a gap
+    for (const isGone of [false, true]) {
+      for (const claim of this.#dirty) {
+        if (this.#isStopped) return;
+        if (claim.isGone === isGone) await this.queue.runInBackground(() => this.#settleClaim(claim));
+      }
+    }
+    for (const [key, claim] of this.#unwanted) await this.queue.runInBackground(() => this.#unload(key, claim));
+    this.#scheduleRetry();
+    this.#onSettled();
+  }
+
+  async #settleClaim(claim: Claim): Promise<void> {
+    this.#dirty.delete(claim);
+    if (!this.#claims.has(claim)) return;
+    if (claim.isGone) {
+      if (claim.loaded === undefined) this.#claims.delete(claim);
+      else this.#unwanted.set(claim.loaded.key, claim);
+      return;
+    }
+    if (claim.loaded !== undefined) this.#unwanted.delete(claim.loaded.key);
+    if (claim.isSettled) return this.#recordSuccess(claim);
+    try {
+      await this.load(claim);
+    } catch (error) {
+      this.#recordFailure(claim, error);
+    }
+  }
+
+  /**
+   * Loads the wanted version. It takes the place of the loaded one without a gap. Rejects with PolicyExists, PolicyError
+   * or KernelError; then the earlier version stays.
+   */
+  async load(claim: Claim): Promise<void> {
+    const policy = claim.parse();
+    const { name, namespace = '' } = policy;
+    const key = policyKey(name, namespace);
+    const holder = this.#holders.get(key);
+    if (holder !== undefined && holder !== claim && !holder.isReleasing(key)) {
+      throw new PolicyExists(`the policy ${key} is loaded already, from ${holder.sourceName}`);
+    }
+    const text = String(claim.wanted);
+    const isMove =
+      holder !== undefined && holder !== claim && holder.loaded?.key === key && holder.loaded.text === text;
+    if (isMove) {
+      claim.isEnabled = holder.isEnabled;
+      claim.mode = holder.mode;
+    } else {
+      const options = claim.mode === undefined ? {} : { mode: claim.mode };
+      if (holder === undefined) await this.#tracer.addPolicy(policy, options);
+      else await this.#tracer.replacePolicy(policy, options);
+    }
+    this.#recordLoaded(claim, { key, name, namespace, text }, holder);
+    const message = isMove
+      ? 'another source has the policy now'
+      : holder
+        ? 'a policy was replaced'
+        : 'a policy was loaded';
+    this.#log.info({ policy: key, ...(claim.kind !== 'client' && { file: claim.origin }) }, message);
+    if (!claim.isEnabled && !isMove) await this.#tracer.disablePolicy(key);
+  }
+
+  #recordLoaded(claim: Claim, version: LoadedVersion, holder: Claim | undefined): void {
+    const { key } = version;
+    if (holder !== undefined && holder !== claim && holder.loaded?.key === key) {
+      holder.loaded = undefined;
+      if (holder.isGone) this.#claims.delete(holder);
+      else this.touch(holder);
+    }
+    // the policy has another name now
+    if (claim.loaded !== undefined && claim.loaded.key !== key) this.#unwanted.set(claim.loaded.key, claim);
+    this.#unwanted.delete(key);
+    this.#holders.set(key, claim);
+    claim.loaded = version;
+    claim.attachError = undefined;
+    this.#recordSuccess(claim);
+  }
+
+  #recordSuccess(claim: Claim): void {
+    claim.error = undefined;
+    claim.awaitedKey = undefined;
+    claim.retryAt = undefined;
+    claim.retryMs = 0;
+  }
+
+  /** An error is in the log once. An error of the text or the source lasts until they change. */
+  #recordFailure(claim: Claim, error: unknown): void {
+    const reason = claim.describe(error);
+    if (reason !== claim.error) {
+      const message = claim.kind === 'client' ? 'a policy of a client was not loaded' : 'a policy file was not loaded';
+      this.#log.error({ ...(claim.kind !== 'client' && { file: claim.origin }), reason }, message);
+    }
+    claim.error = reason;
+    claim.awaitedKey = error instanceof PolicyExists ? claim.wantedKey : undefined;
+    const canRetry = claim.wantedKey !== undefined && claim.awaitedKey === undefined;
+    claim.retryMs = canRetry ? Math.min(Math.max(claim.retryMs * 2, RETRY_MS_MIN), RETRY_MS_MAX) : 0;
+    claim.retryAt = canRetry ? performance.now() + claim.retryMs : undefined;
+  }
+
+  /** Removes a policy that nobody wants, or gives it to the first claim that waits for its name. */
+  async #unload(key: string, claim: Claim): Promise<void> {
+    if (this.#unwanted.get(key) !== claim) return;
+    const next = [...this.#claims].find(({ awaitedKey, isGone }) => awaitedKey === key && !isGone);
+    if (next !== undefined) await this.#settleClaim(next);
+    if (this.#holders.get(key) !== claim) return;
+    try {
+      await this.#tracer.removePolicy(key);
+    } catch (error) {
+      this.#recordFailure(claim, error);
+      return;
+    }
+    this.forget(key, claim);
+    this.#log.info({ policy: key, ...(claim.kind !== 'client' && { file: claim.origin }) }, 'a policy was removed');
+  }
+
+  /** Records that the policy is not loaded any more. A claim that waits for its name is tried next. */
+  forget(key: string, claim: Claim): void {
+    this.#unwanted.delete(key);
+    this.#holders.delete(key);
+    if (claim.loaded?.key === key) claim.loaded = undefined;
+    if (claim.isGone && claim.loaded === undefined) this.#claims.delete(claim);
+    for (const each of this.#claims) if (each.awaitedKey === key) this.#dirty.add(each);
+  }
+
+  #scheduleRetry(): void {
+    clearTimeout(this.#timer);
+    const times = [...this.#claims].flatMap(({ retryAt }) => retryAt ?? []);
+    if (times.length === 0) return;
+    const wait = Math.max(Math.min(...times) - performance.now(), 0);
+    this.#timer = setTimeout(() => {
+      this.touchFailed(performance.now() + 1);
+      void this.settle();
+    }, wait);
+    this.#timer.unref();
+  }
+}

@@ -1,0 +1,141 @@
+/** The policies of several sources: who holds a name, what is tried again, and who waits for whom. */
+import assert from 'node:assert/strict';
+import { PolicyExists } from '../../../lib/policies/reconciler.js';
+import { PolicyHeld, PolicyStore, type PolicyEntry } from '../../../lib/policies/store.js';
+import { FakeLog, FakeTracer, policyText } from './support.js';
+
+describe('the policies of all sources', () => {
+  let fake: FakeTracer;
+  let output: FakeLog;
+  let store: PolicyStore;
+
+  beforeEach(() => {
+    fake = new FakeTracer();
+    output = new FakeLog();
+    store = new PolicyStore(fake.tracer, output.log);
+  });
+  afterEach(() => store.stop());
+
+  const setFiles = (files: Record<string, string | Error>, problems: Record<string, Error> = {}): Promise<void> =>
+    store.setFiles({ files: new Map(Object.entries(files)), problems: new Map(Object.entries(problems)) });
+  const listErrors = (): (string | undefined)[] => store.list().map(({ error }) => error);
+  const findFile = (name: string): PolicyEntry | undefined =>
+    store.list().find((each) => each.name === name && each.status !== undefined);
+
+  it('a copy of a file takes nothing from it, and its removal changes nothing', async () => {
+    await setFiles({ '/p/guard.yaml': policyText('guard') });
+    // the name of the copy sorts before that of the file
+    await setFiles({ '/p/guard-old.yaml': policyText('guard'), '/p/guard.yaml': policyText('guard') });
+    assert.match(listErrors().join(), /guard is loaded already, from \/p\/guard\.yaml/);
+    assert.ok(store.isDegraded);
+    await setFiles({ '/p/guard.yaml': policyText('guard') });
+    assert.deepEqual(fake.calls, ['add guard']);
+    assert.equal(findFile('guard')?.file, '/p/guard.yaml');
+    assert.ok(!store.isDegraded);
+  });
+
+  it('a renamed file keeps its policy, and a file that waits for a name gets it without a gap', async () => {
+    await setFiles({ '/p/a.yaml': policyText('guard') });
+    await setFiles({ '/p/b.yaml': policyText('guard') });
+    assert.equal(findFile('guard')?.file, '/p/b.yaml');
+    await setFiles({ '/p/b.yaml': policyText('guard'), '/p/c.yaml': policyText('guard', '/other') });
+    await setFiles({ '/p/c.yaml': policyText('guard', '/other') });
+    assert.deepEqual(fake.calls, ['add guard', 'replace guard']);
+    assert.deepEqual(listErrors(), [undefined]);
+  });
+
+  it('two files exchange their names', async () => {
+    await setFiles({ '/p/a.yaml': policyText('one'), '/p/b.yaml': policyText('two', '/2') });
+    await setFiles({ '/p/a.yaml': policyText('two', '/3'), '/p/b.yaml': policyText('one', '/4') });
+    assert.deepEqual(listErrors(), [undefined, undefined]);
+    assert.deepEqual(fake.calls, ['add one', 'add two', 'replace two', 'replace one']);
+    assert.deepEqual([findFile('one')?.file, findFile('two')?.file], ['/p/b.yaml', '/p/a.yaml']);
+  });
+
+  it('a file whose policy gets another name removes the policy with the earlier name last', async () => {
+    await setFiles({ '/p/a.yaml': policyText('one') });
+    await setFiles({ '/p/a.yaml': policyText('two') });
+    assert.deepEqual(fake.calls, ['add one', 'add two', 'remove one']);
+  });
+
+  it('a resource of the cluster waits for the name of a file, and a client cannot take or remove either', async () => {
+    await setFiles({ '/p/a.yaml': policyText('guard') });
+    const error = await store.setPolicy('kubernetes:guard', policyText('guard', '/other'), String);
+    assert.match(error ?? '', /guard is loaded already, from \/p\/a\.yaml/);
+    await assert.rejects(store.add(policyText('guard')), PolicyExists);
+    await assert.rejects(store.add(policyText('guard'), { replace: true }), PolicyExists);
+    await assert.rejects(store.remove('guard'), PolicyHeld);
+    await setFiles({});
+    assert.equal(store.policyError('kubernetes:guard'), undefined);
+    assert.deepEqual(fake.calls, ['add guard', 'replace guard']);
+    assert.equal(store.policyStatus('kubernetes:guard')?.state, 'enabled');
+  });
+
+  it('a name that a client gives up goes to the file that waits for it', async () => {
+    await store.add(policyText('guard'));
+    await setFiles({ '/p/a.yaml': policyText('guard', '/other') });
+    assert.match(listErrors().join(), /from a client/);
+    await store.remove('guard');
+    await setFiles({ '/p/a.yaml': policyText('guard', '/other') });
+    assert.deepEqual(fake.calls, ['add guard', 'remove guard', 'add guard']);
+    assert.deepEqual(listErrors(), [undefined]);
+  });
+
+  it('what cannot be read changes nothing, and is in the log once', async () => {
+    await setFiles({ '/p/a.yaml': policyText('guard') });
+    for (let i = 0; i < 3; i++) {
+      await setFiles({ '/p/a.yaml': new Error('EACCES') }, { '/q': new Error('/q: PATH_AWAY') });
+    }
+    assert.deepEqual(fake.calls, ['add guard']);
+    assert.deepEqual([store.failedCount, store.unreadableCount, store.isDegraded], [1, 1, true]);
+    assert.deepEqual([output.count('EACCES'), output.count('PATH_AWAY'), output.count('is degraded')], [1, 1, 1]);
+    assert.deepEqual(listErrors(), ['EACCES', '/q: PATH_AWAY']);
+    await setFiles({ '/p/a.yaml': policyText('guard') });
+    assert.deepEqual([store.isDegraded, output.count('good again')], [false, 1]);
+    assert.deepEqual(fake.calls, ['add guard']);
+  });
+
+  it('a policy that the kernel refuses is tried again by itself, and its error is in the log once', async function () {
+    this.timeout(20_000);
+    fake.refused.add('late');
+    await setFiles({ '/p/late.yaml': policyText('late') });
+    assert.match(listErrors().join(), /no such function/);
+    await store.retry();
+    assert.equal(output.count('no such function'), 1);
+    fake.refused.clear();
+    const loaded = new Promise<void>((resolve) => (fake.beforeChange = () => Promise.resolve(resolve())));
+    await loaded;
+    await setFiles({ '/p/late.yaml': policyText('late') });
+    assert.deepEqual(listErrors(), [undefined]);
+  });
+
+  it('a policy that cannot be removed is still listed, and removed later', async () => {
+    await setFiles({ '/p/a.yaml': policyText('guard') });
+    fake.refused.add('guard');
+    await setFiles({});
+    assert.match(listErrors().join(), /no such function/);
+    fake.refused.clear();
+    await store.retry();
+    assert.deepEqual([store.list(), [...fake.loaded]], [[], []]);
+  });
+
+  it('a request of a client comes before the files that wait', async () => {
+    const files = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`/p/${i}.yaml`, policyText(`f${i}`)]));
+    const all = setFiles(files);
+    await store.add(policyText('urgent'));
+    assert.ok(fake.calls.length <= 3, fake.calls.join());
+    await store.configure('urgent', { enable: false });
+    assert.ok(fake.calls.length <= 5, fake.calls.join());
+    await all;
+    assert.equal(fake.calls.length, 52);
+  });
+
+  it('a new version is enabled, and the same version in another file stays as a client has set it', async () => {
+    await setFiles({ '/p/a.yaml': policyText('guard') });
+    await store.configure('guard', { enable: false });
+    await setFiles({ '/p/b.yaml': policyText('guard') });
+    assert.equal(findFile('guard')?.status?.state, 'disabled');
+    await setFiles({ '/p/b.yaml': policyText('guard', '/new') });
+    assert.equal(findFile('guard')?.status?.state, 'enabled');
+  });
+});
