@@ -357,7 +357,7 @@ function writeFromJson(
   _argument: Extract<HookArgument, { readonly type: JsonEncodedType }>,
   exported: JsonValue,
 ): void {
-  const message = create(KprobeArgumentSchema, fromJson(KprobeArgumentSchema, exported));
+  const message = create(KprobeArgumentSchema, fromJson(KprobeArgumentSchema, exported, { ignoreUnknownFields: true }));
   message.label = '';
   w.raw(toBinary(KprobeArgumentSchema, message));
 }

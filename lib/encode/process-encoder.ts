@@ -88,27 +88,19 @@ export class ProcessEncoder {
 
   #rareFields(exported: JsonObject): RareFields {
     const fields = Object.entries(exported).filter(([name]) => RARE_FIELDS.includes(name));
-    const bytes = toBinary(ProcessSchema, fromJson(ProcessSchema, Object.fromEntries(fields)));
+    const bytes = toBinary(
+      ProcessSchema,
+      fromJson(ProcessSchema, Object.fromEntries(fields), { ignoreUnknownFields: true }),
+    );
     const { redact } = this.#options;
     return { bytes, hidden: redact === undefined ? undefined : ((exported['arguments'] ?? '') as string) };
   }
 }
 
-/** Returns the JSON export of an event. A lone surrogate, which stands for a byte that is not UTF-8, becomes U+FFFD. */
+/** Returns the JSON export of an event. */
 export function toExportJson(event: ProcessEvent, options: EncodeOptions = {}): JsonObject {
-  const text = toJson(event, options);
-  // The export writes a lone surrogate as an escape. Checking every value is slow and rarely needed.
-  const hasSurrogate = text.includes('\\ud');
-  const line = JSON.parse(text, hasSurrogate ? reviveWellFormed : undefined) as Record<string, JsonObject>;
+  const line = JSON.parse(toJson(event, options)) as Record<string, JsonObject>;
   return line[event.type] ?? {};
-}
-
-function reviveWellFormed(_name: string, value: unknown): unknown {
-  return typeof value === 'string' ? toWellFormed(value) : value;
-}
-
-function toWellFormed(text: string): string {
-  return text.replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
 /**

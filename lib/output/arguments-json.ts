@@ -10,11 +10,20 @@ import type {
   UserNamespace,
 } from '../../types/events.js';
 import { exportCapabilityName } from '../names/capabilities.js';
-import { needsNoEscape, quoteJson } from './escape.js';
+import { needsNoEscape } from './escape.js';
 import type { ArgumentField } from './export-fields.js';
 import { hostNamespaces } from '../process/host-namespaces.js';
 import { memoize } from './memoize.js';
-import { capabilitiesJson, listField, longField, message, numberField, stringField } from './json-fields.js';
+import {
+  capabilitiesJson,
+  listField,
+  longField,
+  message,
+  numberField,
+  stringField,
+  stringMember,
+  stringValue,
+} from './json-fields.js';
 
 export function argumentJson(argument: HookArgument): string {
   const { label } = argument;
@@ -48,7 +57,7 @@ function memberJson(argument: HookArgument): `"${ArgumentField}":${string}` {
     case 'string':
     case 'data_loc':
     case 'filename':
-      return `"string_arg":${quoteJson(argument.value)}`;
+      return `"string_arg":${stringValue('string_arg', argument.value)}`;
     case 'net_device':
       return `"net_dev_arg":${message(stringField('name', argument.value))}`;
     case 'sockaddr_un':
@@ -145,7 +154,7 @@ function fileJson(argument: FileArgument): string {
   if (flags.length === 0 && path !== '' && needsNoEscape(path)) return `{"path":"${path}${permissionEnd(permission)}`;
   const rest =
     (flags.length === 0 ? '' : stringField('flags', flags.join(' '))) + stringField('permission', permission);
-  return path === '' ? message(rest) : `{"path":${quoteJson(path)}${rest}}`;
+  return path === '' ? message(rest) : `{${stringMember('path', path)}${rest}}`;
 }
 
 function socketJson(argument: SocketArgument): string {

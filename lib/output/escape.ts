@@ -57,9 +57,26 @@ export function needsNoEscape(text: string): boolean {
   return JSON_PLAIN.test(text);
 }
 
-/** Returns a JSON string that is also safe on a terminal. */
+/**
+ * Returns a JSON string that is also safe on a terminal. A byte that is not UTF-8 becomes U+FFFD: many readers reject a
+ * line with a lone surrogate, so that one byte would hide the event.
+ */
 export function quoteJson(text: string): string {
-  return needsNoEscape(text) ? `"${text}"` : escapeUnsafeJson(JSON.stringify(text));
+  return needsNoEscape(text) ? `"${text}"` : escapeUnsafeJson(JSON.stringify(replaceRawBytes(text)));
+}
+
+/** With `u`, a surrogate that is part of a pair does not match. */
+const RAW_BYTES = /[\udc80-\udcff]/u;
+const LONE_SURROGATES = /\p{Surrogate}/gu;
+
+/** True if the string has a byte that is not UTF-8. */
+export function hasRawBytes(text: string): boolean {
+  return RAW_BYTES.test(text);
+}
+
+/** Replaces bytes that are not UTF-8 by U+FFFD. */
+export function replaceRawBytes(text: string): string {
+  return text.replace(LONE_SURROGATES, '\ufffd');
 }
 
 /** Escapes the characters of a JSON text that are unsafe on a terminal. */

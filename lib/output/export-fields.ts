@@ -94,7 +94,9 @@ const TABLE = {
     binary_properties: 'BinaryProperties',
     user: 'UserRecord',
     in_init_tree: 'bool',
+    environment_variables: 'EnvVar[]',
   },
+  EnvVar: { Key: 'string', Value: 'string' },
   Pod: {
     namespace: 'string',
     name: 'string',
@@ -145,6 +147,9 @@ const TABLE = {
   },
   ...ARGUMENT_MESSAGES,
 } as const satisfies Readonly<Record<string, FieldForms>>;
+
+/** The field with the bytes of a string that is not UTF-8 has the name of the string and this. */
+export const RAW_BYTES_SUFFIX = '_bytes';
 
 export const MESSAGES: Readonly<Record<string, FieldForms>> = TABLE;
 

@@ -1,7 +1,7 @@
 /** Removes fields from the JSON export. */
 import type { FieldFilter, FieldFilterOptions, JsonFields } from '../../types/output.js';
 import { PolytraceError } from '../errors.js';
-import { isExported } from './export-fields.js';
+import { isExported, RAW_BYTES_SUFFIX } from './export-fields.js';
 
 const HINT = 'write a path below the event, such as process.binary or args.file_arg.path; docs/events.md has the names';
 
@@ -51,9 +51,16 @@ class FieldTree {
 
   #mapFields(fields: JsonFields, transform: (value: unknown, subtree: FieldTree | undefined) => unknown): JsonFields {
     const members = Object.entries(fields).map(
-      ([name, value]) => [name, transform(value, this.#subtrees.get(name))] as const,
+      ([name, value]) => [name, transform(value, this.#findSubtree(name))] as const,
     );
     return Object.fromEntries(members.filter(([, value]) => value !== undefined));
+  }
+
+  /** The bytes of a string belong to the string. */
+  #findSubtree(name: string): FieldTree | undefined {
+    const own = this.#subtrees.get(name);
+    if (own !== undefined || !name.endsWith(RAW_BYTES_SUFFIX)) return own;
+    return this.#subtrees.get(name.slice(0, -RAW_BYTES_SUFFIX.length));
   }
 }
 

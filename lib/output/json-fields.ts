@@ -1,7 +1,9 @@
 /** Formats the members of a message in protobuf's JSON form. */
 import type { Capabilities } from '../../types/events.js';
 import { exportCapabilityNames } from '../names/capabilities.js';
-import { quoteJson } from './escape.js';
+import { encodeString } from '../wire/surrogate-escape.js';
+import { RAW_BYTES_SUFFIX } from './export-fields.js';
+import { hasRawBytes, needsNoEscape, quoteJson } from './escape.js';
 
 /** Joins fields to a message. Each field begins with a comma or is empty. */
 export function message(...fields: readonly string[]): string {
@@ -10,7 +12,18 @@ export function message(...fields: readonly string[]): string {
 
 /** Protobuf's JSON omits an empty string. */
 export function stringField(name: string, value: string): string {
-  return value === '' ? '' : `,"${name}":${quoteJson(value)}`;
+  return value === '' ? '' : `,${stringMember(name, value)}`;
+}
+
+export function stringMember(name: string, value: string): string {
+  return `"${name}":${stringValue(name, value)}`;
+}
+
+/** Formats the value. If it has bytes that are not UTF-8, a member with all its bytes in base64 follows. */
+export function stringValue(name: string, value: string): string {
+  const text = quoteJson(value);
+  if (needsNoEscape(value) || !hasRawBytes(value)) return text;
+  return `${text},"${name}${RAW_BYTES_SUFFIX}":"${encodeString(value).toString('base64')}"`;
 }
 
 /** Protobuf's JSON omits zero. */

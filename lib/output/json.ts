@@ -22,7 +22,7 @@ import { argumentJson } from './arguments-json.js';
 import { quoteJson, escapeUnsafeJson } from './escape.js';
 import { flattenString, memoize, quoteNameJson } from './memoize.js';
 import { exportEnvironment } from './environment.js';
-import { longField, message, numberField, stringField } from './json-fields.js';
+import { longField, message, numberField, stringField, stringMember } from './json-fields.js';
 import { SIGKILL } from '../names/signals.js';
 import { selectWriter } from './process-json.js';
 
@@ -173,7 +173,7 @@ function lsmPart(event: PlainOf<ProcessLsmEvent>): string {
 function uprobePart(event: PlainOf<ProcessUprobeEvent>): string {
   // As in Tetragon, which has no member `return`, the return value is the last argument, too.
   const args = event.return === undefined ? event.args : [...event.args, event.return];
-  let text = `,"path":${quoteJson(event.path)}${stringField('symbol', event.symbol)}${argsPart({ args })}`;
+  let text = `,${stringMember('path', event.path)}${stringField('symbol', event.symbol)}${argsPart({ args })}`;
   if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
   text += longField('offset', event.address ?? event.offset) + longField('ref_ctr_offset', event.refCtrOffset);
   text += endPart(event);
@@ -182,7 +182,8 @@ function uprobePart(event: PlainOf<ProcessUprobeEvent>): string {
 }
 
 function usdtPart(event: PlainOf<ProcessUsdtEvent>): string {
-  let text = `,"path":${quoteJson(event.path)},"provider":${quoteJson(event.provider)},"name":${quoteJson(event.name)}`;
+  const names = `${stringMember('provider', event.provider)},${stringMember('name', event.name)}`;
+  let text = `,${stringMember('path', event.path)},${names}`;
   text += notesPart(event);
   return text + argsPart(event) + actionPart(event);
 }

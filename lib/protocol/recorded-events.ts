@@ -5,6 +5,7 @@ import { EventEncoder } from '../encode/events.js';
 import type { ProcessEvent } from '../encode/process-encoder.js';
 import { compileFilters } from '../filters/filters.js';
 import { GetEventsResponseSchema, type GetEventsResponse } from '../proto/tetragon/events.gen.js';
+import { replaceRawBytes } from '../output/escape.js';
 import { toPlainEvent } from './plain-event.js';
 import { EventParser } from './event-parser.js';
 import { formatJsonLine } from './json.js';
@@ -34,7 +35,8 @@ export function recordedEvents(
   );
   const parser = new EventParser();
   return (line) => {
-    const value = JSON.parse(line) as JsonObject;
+    // Other writers, and older versions of this one, wrote bytes that are not UTF-8 as lone surrogates.
+    const value = JSON.parse(line, line.includes('\\ud') ? reviveWellFormed : undefined) as JsonObject;
     message = parser.parse(withLoss(value), line.length);
     const view = toPlainEvent(message, parser.toPlain);
     if (filter !== undefined && view !== undefined && view.type !== 'lost') {
@@ -61,6 +63,10 @@ export function recordingEvents(
     if (filter !== undefined && view.type !== 'lost' && !filter(view as TracerEvent as ProcessEvent)) return undefined;
     return { view, json: () => formatJson(view) };
   };
+}
+
+function reviveWellFormed(_name: string, value: unknown): unknown {
+  return typeof value === 'string' ? replaceRawBytes(value) : value;
 }
 
 /** Converts the library's form of a lost event to that of the protocol. */

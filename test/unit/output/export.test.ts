@@ -95,7 +95,7 @@ function makeEveryEvent(): PlainEvent[] {
   const attachPoint = { path: '/bin/a', symbol: 'main', offset: 1n, refCtrOffset: 2n, provider: 'p', name: 'n' };
   const loader = { path: '/lib/a', buildId: '00ff', inode: 5n, device: { major: 8, minor: 1 }, policyName: 'p' };
   const events: Readonly<Record<EventType, PlainEvent>> = {
-    process_exec: execEvent({}, common),
+    process_exec: execEvent({}, { ...common, environment: [{ name: 'A', value: 'b' }] }),
     process_exit: exitEvent({}, { ...common, status: 1, signal: 'SIGKILL' }),
     process_kprobe: hook,
     process_tracepoint: { ...hook, type: 'process_tracepoint', subsystem: 's', event: 'e' },

@@ -34,8 +34,9 @@ function uprobeEvent(
 /** Parses the JSON of an event. Checks and removes the process, which is the same in all events. */
 function parseOwnFields(event: PlainEvent): Record<string, unknown> {
   const json = JSON.parse(toJson(event)) as Record<string, Record<string, unknown>>;
+  const hasProcess = event.type !== 'lost' && event.type !== 'process_throttle';
   const { process, parent: _, ...own } = json[event.type] ?? {};
-  assert.equal((process as { binary: string } | undefined)?.binary, event.type === 'lost' ? undefined : '/usr/bin/cat');
+  assert.equal((process as { binary: string } | undefined)?.binary, hasProcess ? '/usr/bin/cat' : undefined);
   return own;
 }
 

@@ -23,6 +23,8 @@ ProcessUsdt = process:Process parent:Process path:string provider:string name:st
   message:string args:KprobeArgument[] tags:string[] ancestors:Process[] action:KprobeAction flags:string
 ProcessLsm = process:Process parent:Process function_name:string policy_name:string message:string
   args:KprobeArgument[] action:KprobeAction tags:string[] ancestors:Process[] ima_hash:string
+ProcessThrottle = type:ThrottleType cgroup:string
+EnvVar = Key:string Value:string
 ProcessLoader = process:Process path:string buildid:bytes parent:Process ancestors:Process[]
 Process = exec_id:string pid:UInt32Value uid:UInt32Value cwd:string binary:string arguments:string flags:string
   start_time:Timestamp auid:UInt32Value pod:Pod docker:string parent_exec_id:string refcnt:uint32 cap:Capabilities
@@ -79,6 +81,7 @@ KprobeError = Message:string
 `;
 
 export const API_ENUMS = `
+ThrottleType = THROTTLE_UNKNOWN THROTTLE_START THROTTLE_STOP
 BpfCmd = BPF_MAP_CREATE BPF_MAP_LOOKUP_ELEM BPF_MAP_UPDATE_ELEM BPF_MAP_DELETE_ELEM BPF_MAP_GET_NEXT_KEY
   BPF_PROG_LOAD BPF_OBJ_PIN BPF_OBJ_GET BPF_PROG_ATTACH BPF_PROG_DETACH BPF_PROG_TEST_RUN BPF_PROG_GET_NEXT_ID
   BPF_MAP_GET_NEXT_ID BPF_PROG_GET_FD_BY_ID BPF_MAP_GET_FD_BY_ID BPF_OBJ_GET_INFO_BY_FD BPF_PROG_QUERY
