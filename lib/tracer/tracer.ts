@@ -37,7 +37,7 @@ import { Hub, sensorHookName } from '../stream/hub.js';
 import { CombinedWork, LateWork } from '../stream/late-work.js';
 import { toPlainEvent, PlainIterator } from '../stream/plain-iterator.js';
 import { AbiLimit, ScratchGuard } from '../wire/layout.gen.js';
-import { badOptionError } from './bad-option.js';
+import { badOptionError, checkPolicyName } from './bad-option.js';
 import { ContainerWatch } from './containers.js';
 import {
   checkCloseOptions,
@@ -245,6 +245,7 @@ class KernelTracer implements Tracer {
 
   async removePolicy(name: string): Promise<void> {
     this.#checkOpen();
+    checkPolicyName(name);
     return this.#change(async () => {
       this.#hub.updateLosses();
       await this.#policies.remove(name);
@@ -253,6 +254,7 @@ class KernelTracer implements Tracer {
 
   async disablePolicy(name: string): Promise<void> {
     this.#checkOpen();
+    checkPolicyName(name);
     return this.#change(async () => {
       this.#hub.updateLosses();
       await this.#policies.disable(name);
@@ -261,11 +263,13 @@ class KernelTracer implements Tracer {
 
   async enablePolicy(name: string): Promise<void> {
     this.#checkOpen();
+    checkPolicyName(name);
     return this.#change(() => this.#policies.enable(name));
   }
 
   async setPolicyMode(name: string, mode: PolicyMode): Promise<void> {
     this.#checkOpen();
+    checkPolicyName(name);
     checkMode(mode);
     return this.#change(() => this.#policies.setMode(name, mode));
   }
