@@ -5,6 +5,7 @@ import type { AgentPolicy } from '../../types/client.js';
 import type { HookCounts, HookStatus, PolicySource, PolicyStatus } from '../../types/tracer.js';
 import { policyYaml } from '../policy/index.js';
 import type { HookCounts as CountsMessage, TracingPolicyStatus } from '../protocol/index.js';
+import { checkPolicyName } from '../tracer/bad-option.js';
 import { expandPolicyPaths, loadPolicyFile } from '../tracer/policy-files.js';
 import { loadProtocol } from '../protocol/load.js';
 
@@ -21,8 +22,9 @@ export function readPolicySource(source: PolicySource): PolicyText[] {
   return ['yaml' in source ? source : { yaml: policyYaml(source), file: source.file }];
 }
 
-/** Splits a name as in `AgentPolicy` into those of the protocol. */
+/** Splits a name as in `AgentPolicy` into those of the protocol. Throws PolytraceError BAD_OPTION. */
 export function splitPolicyName(full: string): { readonly name: string; readonly namespace: string } {
+  checkPolicyName(full);
   const at = full.indexOf('/');
   return at < 0 ? { name: full, namespace: '' } : { name: full.slice(at + 1), namespace: full.slice(0, at) };
 }

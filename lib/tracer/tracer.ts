@@ -37,7 +37,7 @@ import { Hub, sensorHookName } from '../stream/hub.js';
 import { CombinedWork, LateWork } from '../stream/late-work.js';
 import { toPlainEvent, PlainIterator } from '../stream/plain-iterator.js';
 import { AbiLimit, ScratchGuard } from '../wire/layout.gen.js';
-import { badOptionError } from './bad-option.js';
+import { badOptionError, checkPolicyName } from './bad-option.js';
 import { ContainerWatch } from './containers.js';
 import {
   checkCloseOptions,
@@ -249,6 +249,7 @@ class KernelTracer implements Tracer {
 
   async removePolicy(name: string): Promise<void> {
     this.#checkOpen();
+    checkPolicyName(name);
     return this.#change(async () => {
       this.#hub.updateLosses();
       await this.#policies.remove(name);
@@ -257,6 +258,7 @@ class KernelTracer implements Tracer {
 
   async disablePolicy(name: string): Promise<void> {
     this.#checkOpen();
+    checkPolicyName(name);
     return this.#change(async () => {
       this.#hub.updateLosses();
       await this.#policies.disable(name);
@@ -265,11 +267,13 @@ class KernelTracer implements Tracer {
 
   async enablePolicy(name: string): Promise<void> {
     this.#checkOpen();
+    checkPolicyName(name);
     return this.#change(() => this.#policies.enable(name));
   }
 
   async setPolicyMode(name: string, mode: PolicyMode): Promise<void> {
     this.#checkOpen();
+    checkPolicyName(name);
     checkMode(mode);
     return this.#change(() => this.#policies.setMode(name, mode));
   }

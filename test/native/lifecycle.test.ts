@@ -73,6 +73,7 @@ spec:
       await change;
       settled.push(what);
     };
+    await assert.rejects(tracer.removePolicy(undefined as never), { code: 'BAD_OPTION' });
     const changes = [
       note('a added', tracer.addPolicy(policy('a'))),
       note('b added', tracer.addPolicy(policy('b'))),

@@ -38,7 +38,11 @@ export const SETTINGS = {
   group: stringSetting('<group>', 'members of this group may use the socket'),
   tlsCert: stringSetting('<file>', 'certificate of the server (PEM); needed for addresses outside of this machine'),
   tlsKey: stringSetting('<file>', 'key of the certificate (PEM)'),
-  tlsClientCa: stringSetting('<file>', 'clients need a certificate that one of these signed (PEM)'),
+  tlsClientCa: stringSetting(
+    '<file>',
+    'clients need a certificate that one of these signed (PEM); needed for HOST:PORT',
+  ),
+  insecureClients: booleanSetting('everybody who reaches HOST:PORT may read events and change policies'),
   logLevel: choiceSetting('<level>', 'lowest level of the log', LOG_LEVELS, 'info'),
   logFormat: choiceSetting('<format>', 'format of the log', ['json', 'pretty'], 'pretty'),
   nodeName: stringSetting('<name>', 'name of this machine in events'),

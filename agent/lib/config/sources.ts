@@ -78,19 +78,30 @@ export function readConfigFile(path: string, values: SettingValues): void {
     });
     return;
   }
-  for (const pair of document.contents.items) readPair(pair, values, formatPosition, document.toJS.bind(document));
+  // an alias can need a value that does not exist, or very many values
+  let root: unknown;
+  try {
+    root = document.toJS();
+  } catch (error) {
+    const [alias] = /^\s*[^#\n]*\*/m.exec(source) ?? [''];
+    const offset = Math.max(source.indexOf(alias) + alias.length - 1, 0);
+    const message = `an alias cannot be used: ${(error as Error).message} (write its value in full)`;
+    values.problems.push({ code: 'CONFIG_YAML', source: formatPosition(offset), message });
+    return;
+  }
+  for (const pair of document.contents.items) readPair(pair, values, formatPosition, root);
 }
 
 function readPair(
   { key, value }: Pair,
   values: SettingValues,
   formatPosition: (offset: number) => string,
-  root: () => unknown,
+  root: unknown,
 ): void {
   const name = isScalar(key) ? String(key.value) : '';
   const start = (key as { readonly range?: readonly number[] } | null)?.range?.[0] ?? 0;
   const position = formatPosition(start);
-  const given = isScalar(value) ? value.value : (root() as Record<string, unknown>)[name];
+  const given = isScalar(value) ? value.value : (root as Record<string, unknown>)[name];
   // a name without a value keeps the default
   if (given === null || given === undefined) {
     if (findSettingKey(name) === undefined) values.setByName(name, given, position);

@@ -57,7 +57,13 @@ export class Backups {
 
   /** Returns the names, oldest first. */
   async #listNames(): Promise<string[]> {
-    return (await readdir(this.#folder)).filter((name) => this.#pattern.test(name)).sort();
+    try {
+      return (await readdir(this.#folder)).filter((name) => this.#pattern.test(name)).sort();
+    } catch (error) {
+      // the folder is made with its first file
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
   }
 
   /** Removes the oldest files and compresses the others, one after the other. Never rejects. */

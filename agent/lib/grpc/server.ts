@@ -23,6 +23,8 @@ export interface ServerSettings {
   readonly addresses: readonly string[];
   readonly group?: string | undefined;
   readonly tls?: TlsFiles | undefined;
+  /** Clients of a TCP address need no certificate. */
+  readonly insecureClients?: boolean;
   /** Default: 10 seconds for each. */
   readonly tlsTimes?: Partial<TlsTimes>;
   /** Interval of checking that the sockets still exist. */
@@ -67,7 +69,7 @@ export class GrpcServer {
   /** Listens on all addresses, or on none. Returns the addresses with the chosen ports. */
   async listen(): Promise<string[]> {
     const addresses = this.#settings.addresses.map(parseAddress);
-    for (const address of addresses) this.#requireTls(address);
+    for (const address of addresses) this.#requireClientIdentity(address);
     const bound: string[] = [];
     try {
       for (const address of addresses) bound.push(await this.#bind(address));
@@ -84,10 +86,19 @@ export class GrpcServer {
     return bound;
   }
 
-  #requireTls(address: Address): void {
-    if (address.kind === 'unix' || isLoopback(address.host) || this.#settings.tls !== undefined) return;
+  /** The file system protects a socket. Whoever reaches a TCP address can change policies. */
+  #requireClientIdentity(address: Address): void {
+    const { tls, insecureClients = false } = this.#settings;
+    if (address.kind === 'unix') return;
     const text = `${address.host}:${address.port}`;
-    throw new AddressError(`${text} can be reached from other machines: that needs --tls-cert and --tls-key`);
+    if (tls === undefined && !isLoopback(address.host)) {
+      throw new AddressError(`${text} can be reached from other machines: that needs --tls-cert and --tls-key`);
+    }
+    if (tls?.clientCa !== undefined || insecureClients) return;
+    throw new AddressError(
+      `everybody who reaches ${text} could change policies: ` +
+        'use --tls-cert, --tls-key and --tls-client-ca, a unix:// address, or --insecure-clients',
+    );
   }
 
   async #bind(address: Address): Promise<string> {

@@ -241,7 +241,8 @@ function containerOptions(
 const RUNTIMES = ['nri', 'cri', 'docker', 'podman'] as const;
 
 function serverSettings(options: AgentOptions): ConstructorParameters<typeof GrpcServer>[0] {
-  return { addresses: options.serverAddress, group: options.group, tls: toTlsFiles(options) };
+  const { serverAddress: addresses, group, insecureClients } = options;
+  return { addresses, group, insecureClients, tls: toTlsFiles(options) };
 }
 
 function toTlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: AgentOptions): TlsFiles | undefined {

@@ -3,6 +3,7 @@
  * answer. Both are bounded. Lines that do not fit are counted, and a line in their position reports the loss.
  */
 import type { Log } from '../log/log.js';
+import { Refusals } from './refusals.js';
 import type { SendOutcome, Sender } from './sender.js';
 import type { Spool } from './spool.js';
 
@@ -52,6 +53,7 @@ export class OtlpExport {
   #dropped = 0;
   #sent = 0;
   #lost = 0;
+  readonly #refusals: Refusals;
   #failures = 0;
   #isFailing = false;
   /** Lines that are being sent and are not on the disk. */
@@ -63,6 +65,7 @@ export class OtlpExport {
 
   constructor(options: OtlpOptions) {
     this.#options = options;
+    this.#refusals = new Refusals(options.log);
     this.#speedup = options.speedup ?? 1;
     // sends the events that a previous agent has left
     if (options.spool?.isEmpty === false) this.#start();
@@ -158,7 +161,7 @@ export class OtlpExport {
     if (outcome.kind === 'refused') {
       this.#failures += 1;
       this.#dropLines(chunk);
-      log.error({ reason: outcome.reason, lost: chunk.length }, 'the collector refuses events');
+      this.#refusals.add(outcome.reason, chunk.length);
     } else {
       this.#sent += chunk.length - outcome.unreadable;
       if (outcome.unreadable > 0) this.#drop(outcome.unreadable);

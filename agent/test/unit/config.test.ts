@@ -133,6 +133,11 @@ describe('the configuration of the agent', () => {
     ['an empty text', 'group: ""', /CONFIG_VALUE: group: it is empty/],
     ['a name twice', 'group: a\ngroup: b', /agent\.yaml:2:1: CONFIG_YAML: .*unique/],
     ['no YAML', 'group: [a', /agent\.yaml:\d+:\d+: CONFIG_YAML/],
+    [
+      'an alias without its anchor',
+      'node-name: a\ngroup: *b',
+      /agent\.yaml:2:8: CONFIG_YAML: an alias .*write its value/,
+    ],
     ['no mapping', '- group', /CONFIG_YAML: it has to be a mapping/],
     [
       'a setting that needs another',

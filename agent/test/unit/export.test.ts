@@ -456,6 +456,16 @@ describe('the file of the export', () => {
     assert.equal(queue.lost, 0);
   });
 
+  it('makes a folder that is missing without an error in the log', async () => {
+    const errors: unknown[] = [];
+    const log = { error: (...args: unknown[]) => errors.push(args) } as unknown as typeof quiet;
+    const options = { path, mode: 0o600, maxBytes: 10, intervalMs: 0, backups: 2, compress: false } as const;
+    const sink = new FileSink({ ...options, fsync: 'never' }, log);
+    await sink.write(Buffer.from('a\n'));
+    await sink.close();
+    assert.deepEqual([names(), errors], [['events.json'], []]);
+  });
+
   it('keeps the newest files', async () => {
     let now = Date.UTC(2026, 0, 1);
     const sink = open({ maxBytes: 4, backups: 2 }, { wall: () => (now += 10_000), monotonic: () => 0 });

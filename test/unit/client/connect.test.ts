@@ -320,6 +320,7 @@ describe('connect', () => {
       hint: 'change the policy',
     });
     await assert.rejects(connection.removePolicy('other'), { code: 'NO_SUCH_POLICY' });
+    await assert.rejects(connection.removePolicy(undefined as never), { code: 'BAD_OPTION' });
     await assert.rejects(connection.replacePolicy({ yaml: POLICY.replace('files', 'other') }), {
       code: 'NO_SUCH_POLICY',
     });

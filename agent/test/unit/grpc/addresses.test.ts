@@ -109,6 +109,26 @@ describe('the addresses of the server', function () {
     assert.equal(await readVersion(tcp), '1.2.3');
   });
 
+  it('clients of a TCP address, also of this machine, need a certificate unless --insecure-clients says otherwise', async () => {
+    const address = '127.0.0.1:0';
+    const identity =
+      /everybody who reaches 127\.0\.0\.1:0 could change policies: use .*--tls-client-ca.*--insecure-clients/;
+    for (const tls of [undefined, ours]) {
+      await assert.rejects(
+        server.listen({
+          addresses: [server.address, address],
+          insecureClients: false,
+          tls: tls && { cert: tls.cert, key: tls.key },
+        }),
+        identity,
+      );
+      assert.ok(!existsSync(server.socket), 'nothing is opened');
+    }
+    const tls = { cert: ours.cert, key: ours.key, clientCa: others.ca };
+    const [tcp = ''] = await server.listen({ addresses: ['localhost:0'], insecureClients: false, tls });
+    assert.equal(await readVersion(tcp, createCredentials(ours, others)), '1.2.3');
+  });
+
   it('an address that makes no sense, a port in use and a missing certificate say so', async () => {
     for (const text of ['unix:relative', 'localhost', 'localhost:99999', 'a b:1', '']) {
       await assert.rejects(server.listen({ addresses: [text] }), /is no address/, text);

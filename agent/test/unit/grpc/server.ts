@@ -64,7 +64,7 @@ export class TestServer {
       startedAt: 0,
       configuration: {},
     };
-    const all = { addresses: [this.address], ...settings };
+    const all = { addresses: [this.address], insecureClients: true, ...settings };
     const server = new GrpcServer(all, [sensorsService(context), eventLogService()], log);
     const addresses = await server.listen();
     this.#server = server;
