@@ -98,6 +98,7 @@ const ROWS_OF_DIFFERENCES: Readonly<Record<keyof typeof DIFFERENCES | keyof type
   selectorCount: 'selectors of a hook',
   valueCount: 'values of a filter',
   followingCount: 'filters with `followChildren`',
+  filterOnCommandArguments: '`matchCmdArgs`',
   kindsOfHooks: 'kinds of hooks in a policy',
   indexIsPosition: '`index` of no field',
   listPattern: '`pattern` of a list',

@@ -219,6 +219,10 @@ export const DIFFERENCE_CASES: Readonly<Record<keyof typeof DIFFERENCES, Case>> 
     'NotEqual',
     'NotInMap',
   ),
+  filterOnCommandArguments: selectorCase(
+    '{⟦TETRAGON_REFUSES⟧matchCmdArgs: [{operator: Equal, values: [-x]}]}',
+    '{matchBinaries: [{operator: In, values: [/a]}]}',
+  ),
   followingCount: bothCases(
     (last) =>
       policyYaml(
