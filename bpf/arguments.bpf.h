@@ -13,9 +13,9 @@
 #include "sets.bpf.h"
 #include "exec_scratch.bpf.h"
 
-/* Without bpf_loop(), the verifier follows each iteration. A long argument needs several. */
+/* Without bpf_loop(), the verifier follows each step. A long argument needs several. */
 #ifdef READ_PROBE
-enum { ARGUMENT_STEPS_MAX = 256 };
+enum { ARGUMENT_STEPS_MAX = 1024 };
 #else
 enum { ARGUMENT_STEPS_MAX = ARGV_BYTES_MAX };
 #endif
@@ -75,10 +75,13 @@ static __always_inline void add_argument_postfix(struct exec_scratch *s, u32 end
 	add_keyed_sets(&s->arguments, &argument_postfix, key, index);
 }
 
-/* Reads one argument, or the next part of a long one. Returns 1 at the end. */
-static long add_argument_sets(u32 i __attribute__((unused)), const u32 *scratch)
+/*
+ * Reads one argument, or the next part of a long one. Returns 1 at the end. It is a global function, so that the
+ * verifier checks it only once, and not for each step.
+ */
+__noinline int add_argument_sets(u32 index)
 {
-	struct exec_scratch *s = get_scratch(*scratch);
+	struct exec_scratch *s = get_scratch(index);
 	struct argument_walk *walk;
 	struct trie_key *key;
 	bool whole;
@@ -117,6 +120,15 @@ static long add_argument_sets(u32 i __attribute__((unused)), const u32 *scratch)
 	return 0;
 }
 
+static long step_to_next_argument(u32 i __attribute__((unused)), const u32 *scratch)
+{
+	u32 ended = add_argument_sets(*scratch);
+
+	/* the verifier knows no range of the result of a global function */
+	opaque(ended);
+	return ended & 1;
+}
+
 /*
  * Finds the sets of the arguments in the heap of the scratch memory, and stores them there. `cut`: there are more
  * arguments, or nobody can read them.
@@ -133,7 +145,7 @@ static __always_inline void find_argument_sets(u32 index, u32 start, u32 length,
 	s->walk.start = start;
 	s->walk.end = start + length;
 	s->walk.index = 0;
-	REPEAT(ARGUMENT_STEPS_MAX, add_argument_sets, &index);
+	REPEAT(ARGUMENT_STEPS_MAX, step_to_next_argument, &index);
 	if (!cut && s->walk.at >= s->walk.end)
 		return;
 	known = at_most(s->walk.index, ARGUMENT_ANY);
