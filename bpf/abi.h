@@ -28,6 +28,7 @@ enum abi_limit {
 	BUFFER_BYTES_MAX = 32767,  /* longest recorded string or buffer with maxData */
 	ARGV_BYTES_MAX = 32768,    /* longest recorded argument block of an exec */
 	ENVIRONMENT_BYTES_MAX = 32768, /* longest recorded environment of an exec */
+	ARGUMENT_ANY = 255, /* stands for every position of an argument after 0, the name of the program */
 	FILTER_STRING_MAX = 255, /* longest Prefix or Postfix value: a trie key has 256 bytes, and one is the slot */
 	HOOK_ARGS_MAX = 8, /* values that a hook reads: args and data, without the return value */
 	HOOK_VALUES_MAX = 9, /* the same with the return value */
@@ -699,6 +700,12 @@ struct automaton_state {
 
 /* ---- shared state, mapped by both sides --------------------------------------------------------------------- */
 
+enum argument_tracking {
+	ARGUMENTS_IGNORE = 0, /* no set of processes depends on arguments */
+	ARGUMENTS_KEEP = 1,
+	ARGUMENTS_COLLECT = 2, /* a scan collects the sets of already running processes */
+};
+
 struct control {
 	u32 need_wakeup; /* set by the reader before it sleeps, cleared by the program that wakes it */
 	u32 keeps_bits; /* not 0: the base sensor keeps struct process_bits */
@@ -706,6 +713,8 @@ struct control {
 	u32 scanning; /* not 0: a scan gives already running processes their bits */
 	u32 scan_changes; /* number of processes whose bits a scan has changed */
 	u32 self_tgid; /* the process that the base sensor ignores; 0: none */
+	u32 keeps_arguments; /* enum argument_tracking */
+	u32 pad;
 	u64 follow[PROCESS_WORDS]; /* sets that also contain the descendants of their members */
 	u64 trusted[PROCESS_WORDS]; /* sets that exclude what a process may have forged: paths, pids in its namespace */
 	u64 prefixed[PROCESS_WORDS]; /* sets that have prefixes */
@@ -902,7 +911,7 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
-ABI_SIZE(control, 176);
+ABI_SIZE(control, 184);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(negative_entry, 128);

@@ -35,6 +35,7 @@ KEEP(enum, address_side);
 KEEP(enum, sensor_hook);
 KEEP(enum, cgroup_kind);
 KEEP(enum, scope_tracking);
+KEEP(enum, argument_tracking);
 KEEP(enum, scope_cache);
 KEEP(enum, string_hash);
 KEEP(enum, negative_cache);

@@ -4,43 +4,15 @@
  * maintains the sets of each process, the state of each process at its exec, and the scopes of each cgroup.
  */
 #include "registers.bpf.h"
+#include "arguments.bpf.h"
 #include "scopes.bpf.h"
 #include "container_name.h"
-#include "sets.bpf.h"
 #include "sockets.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-enum {
-	EXEC_HEAP_SIZE = 3 * STRING_CAPACITY + ARGV_BYTES_MAX,
-};
-
 /* Set at load. Without the environment, the scratch memory has no room for it. */
 const volatile struct sensor_config config = {};
-
-/* One per CPU: nothing suspends these programs, see exclusive_exec(). The value is too big for a per-CPU map. */
-struct exec_scratch {
-#ifndef OLD_KERNEL
-	struct string_buffer buffer;
-#endif
-	struct process_bits bits; /* not on the stack: the chain of calls that stores them is the deepest one */
-	struct event_exec record;
-	u8 heap[EXEC_HEAP_SIZE]; /* the record continues here */
-	u8 environment[ENVIRONMENT_BYTES_MAX]; /* must be last: it is cut off at load if it is not recorded */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* set at load: the number of possible CPUs */
-	__type(key, u32);
-	__type(value, struct exec_scratch);
-} exec_scratch SEC(".maps");
-
-static __always_inline struct exec_scratch *get_scratch(void)
-{
-	u32 cpu = bpf_get_smp_processor_id();
-	return bpf_map_lookup_elem(&exec_scratch, &cpu);
-}
 
 /*
  * The buffer for the paths of an exec. In the old flavour, global functions look up a buffer by its index, so all
@@ -375,23 +347,49 @@ static __always_inline u32 append_environment(struct exec_scratch *s, u32 used, 
 }
 
 /*
+ * Finds the sets that the current process belongs to because of its arguments. It is a global function, like the next
+ * one. Hooks and scans must find the tables complete, so it reads first whether a scan collects the sets.
+ */
+__noinline int store_argument_sets(void)
+{
+	u32 index = exec_scratch_index();
+	struct exec_scratch *s = get_scratch(index);
+	struct control *c = shared_control();
+	bool collects = c && collects_arguments(c);
+	u32 flags;
+
+	if (!s)
+		return 0;
+	flags = s->record.header.flags & (EVENT_ARGV_TRUNCATED | EVENT_ARGV_UNREADABLE);
+	find_argument_sets(index, s->record.argv_offset - sizeof(s->record), s->record.argv_length, flags);
+	if (collects)
+		store_running_arguments(s->record.key.tgid, &s->arguments);
+	return 0;
+}
+
+/*
  * Stores the sets of the current process. The path of its new executable begins at `start` of the buffer. It is a
  * global function, so that the verifier checks it only once, and not for every path that leads to it. This saves most
  * of the time of loading the base sensor.
  */
 __noinline int store_exec_sets(u32 start)
 {
-	struct exec_scratch *s = get_scratch();
+	struct exec_scratch *s = get_scratch(exec_scratch_index());
 	struct string_buffer *buffer = exec_buffer(s);
+	struct control *c = shared_control();
 	struct process_bits *bits;
 
-	if (!s || !buffer)
+	if (!s || !buffer || !c)
 		return 0;
 	bits = &s->bits;
 	__builtin_memset(bits, 0, sizeof(*bits));
 	bits->exec_count = s->record.key.exec_count;
 	bits->start_time = s->record.key.start_time;
 	find_path_sets(buffer, start, &bits->own);
+	if (should_keep_arguments(c)) {
+		store_argument_sets();
+		add_sets(&bits->own, &s->arguments);
+	}
 	store_exec_bits(untrusted_task(), bits);
 	return 0;
 }
@@ -416,7 +414,7 @@ static __always_inline void describe_file(struct event_exec *e, struct file *fil
 static __always_inline int on_exec(struct task_struct *task, struct linux_binprm *bprm)
 {
 	struct control *c = shared_control();
-	struct exec_scratch *s = get_scratch();
+	struct exec_scratch *s = get_scratch(exec_scratch_index());
 	struct string_buffer *buffer = exec_buffer(s);
 	struct event_exec *e;
 	struct task_struct *parent, *leader;
@@ -462,12 +460,12 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	file = KERNEL(file, file);
 	start = resolve_executable(task, buffer, file);
 	used = append_path(s, used, &e->executable, start);
+	used = append_argv(s, used, task);
 	if (should_keep_bits(c))
 		store_exec_sets(start);
 	if (should_keep_state(c))
 		store_exec_state(task);
 
-	used = append_argv(s, used, task);
 	used = at_most(used, EXEC_HEAP_SIZE);
 	if (config.environment) {
 		used = append_environment(s, used, task);
@@ -574,6 +572,8 @@ static __always_inline int on_free(struct task_struct *task)
 	bits = lookup_bits(tgid);
 	if (bits && bits->start_time == start_time)
 		delete_bits(tgid);
+	if (is_collecting_arguments())
+		delete_running_arguments(tgid);
 	delete_state(tgid, start_time);
 	return 0;
 }
@@ -696,7 +696,7 @@ static __always_inline void store_scopes(u64 id, const struct cgroup_scopes *sco
 static __noinline u32 classify_cgroup(struct kernfs_node *node)
 {
 	const struct cred *cred = READ(untrusted_task(), cred);
-	struct exec_scratch *s = get_scratch();
+	struct exec_scratch *s = get_scratch(exec_scratch_index());
 	long got;
 
 	if (!s)
@@ -867,6 +867,25 @@ int scan_processes(struct bpf_iter__task *ctx)
 			return 0;
 	}
 	return 0;
+}
+
+/*
+ * Finds the sets of an already running process. User space runs it with the id of the process, the address and length
+ * of its arguments, and whether there are more. An exec or a fork may have stored the sets already. Returns 0 when they
+ * are stored.
+ */
+SEC("raw_tp")
+int find_running_arguments(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct exec_scratch *s = get_scratch(SCAN_SCRATCH);
+	u32 tgid = ctx->args[0], length = at_most(ctx->args[2], ARGV_BYTES_MAX);
+	long err;
+
+	if (!s || bpf_probe_read_user(s->heap, length, (void *)ctx->args[1]))
+		return 1;
+	find_argument_sets(SCAN_SCRATCH, 0, length, ctx->args[3] != 0);
+	err = bpf_map_update_elem(&running_arguments, &tgid, &s->arguments, BPF_NOEXIST);
+	return err && err != -EEXIST;
 }
 
 /* Writes the pid of each process whose executable may not be the one of its exec. User space runs it once. */

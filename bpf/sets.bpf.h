@@ -10,6 +10,7 @@
 #ifndef POLYTRACE_SETS_BPF_H
 #define POLYTRACE_SETS_BPF_H
 
+#include "running_arguments.bpf.h"
 #include "trust.bpf.h"
 #include "task.bpf.h"
 
@@ -292,6 +293,13 @@ static __always_inline void add_pid_sets(struct task_struct *task, struct proces
 	sets->words[i] |= found->words[i] & ~(*(volatile u64 *)&c->trusted[i] & hidden);
 }
 
+/* During a scan: the sets of the arguments. Without an entry, user space has not read them, or there are no such sets.
+ */
+static __always_inline void add_running_arguments(u32 tgid, struct process_sets *sets)
+{
+	add_sets(sets, bpf_map_lookup_elem(&running_arguments, &tgid));
+}
+
 /* ---- entries ------------------------------------------------------------------------------------------------ */
 
 /* Returns the entry of the process, or null. An entry of an earlier process with the same pid is not valid. */
@@ -398,6 +406,7 @@ static long add_ancestor_sets(u32 i __attribute__((unused)), struct lineage *sea
 		return 1;
 	get_executable_sets(search->index, task, &own);
 	add_pid_sets(task, &own);
+	add_running_arguments(READ(task, tgid), &own);
 	if (bits)
 		add_sets(&own, &bits->own);
 #pragma unroll
@@ -499,6 +508,8 @@ static __noinline int store_fork_bits(struct task_struct *forker, struct task_st
 	struct process_bits *known;
 
 	forker = KERNEL(task_struct, READ(forker, group_leader));
+	if (scanning && is_collecting_arguments())
+		copy_running_arguments(READ(forker, tgid), READ(child, tgid));
 	parent = KERNEL(task_struct, READ(parent, group_leader));
 	known = find_bits(forker);
 	if (known)
@@ -562,6 +573,7 @@ static __noinline bool scan_bits(struct task_struct *task, bool again)
 	if (executable == EXECUTABLE_CHANGED)
 		goto later;
 	add_pid_sets(task, &found);
+	add_running_arguments(tgid, &found);
 	parent = KERNEL(task_struct, READ(parent, group_leader));
 	above = find_bits(parent);
 

@@ -198,6 +198,14 @@ export type BinaryFilter =
       readonly followChildren: boolean;
     };
 
+/** Filter on the arguments with which the process was executed. */
+export interface CmdArgFilter {
+  /** Position of the argument; 0 is the name of the program. Without it, one of the arguments after the name matches. */
+  readonly index?: number;
+  readonly operator: 'Equal' | 'NotEqual' | 'Prefix' | 'NotPrefix' | 'Postfix' | 'NotPostfix';
+  readonly values: readonly string[];
+}
+
 /** Filter on process ids. */
 export interface PidFilter {
   /** `In`: the process has one of the ids. `NotIn`: it has none. */
@@ -312,6 +320,7 @@ export interface ProcessFilters {
   readonly matchPIDs?: readonly PidFilter[];
   readonly matchBinaries?: readonly [] | readonly [BinaryFilter];
   readonly matchParentBinaries?: readonly [] | readonly [BinaryFilter];
+  readonly matchCmdArgs?: readonly CmdArgFilter[];
   readonly matchNamespaces?: readonly NamespaceFilter[];
   readonly matchNamespaceChanges?: readonly {
     readonly operator: 'In' | 'NotIn';

@@ -376,7 +376,7 @@ export interface CompiledHook {
   readonly returnArg?: CompiledValue;
   /** Filters of matchPIDs without followForks, matchNamespaces and matchCapabilities. */
   readonly process: readonly ProcessGroup[];
-  /** Filters of matchBinaries, matchParentBinaries, and matchPIDs with followForks. */
+  /** Filters of matchBinaries, matchParentBinaries, matchCmdArgs, and matchPIDs with followForks. */
   readonly sets: readonly ProcessTest[];
   /** The scope of the policy, and filters of matchWorkloads. */
   readonly scopes: readonly ScopeTest[];
@@ -618,6 +618,12 @@ export interface ProcessTest {
  * one of `pids`.
  */
 export interface ProcessSet {
+  /**
+   * The values are not compared with the path of the executable, but with the argument at this position of the command;
+   * `any`: with each argument after the name of the program. `trusted` then means that a process with unknown arguments
+   * is not in the set.
+   */
+  readonly argument?: number | 'any';
   /** Paths that the executable equals. */
   readonly equal: readonly string[];
   /** Beginnings of paths. */

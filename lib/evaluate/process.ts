@@ -61,7 +61,7 @@ function applySetTest(
 ): void {
   const set = processSets[test.set];
   const mask = selectorMask(test.selectors);
-  const about = test.parent ? 'matchParentBinaries' : 'matchBinaries';
+  const about = set?.argument !== undefined ? 'matchCmdArgs' : test.parent ? 'matchParentBinaries' : 'matchBinaries';
   const membership = set === undefined ? 'PROCESS_UNKNOWN' : resolveMembership(set, test.parent, call);
   if (typeof membership === 'string') candidates.addUncertainty(mask, membership, about);
   else if (membership !== test.negate) return;
@@ -82,12 +82,34 @@ function resolveMembership(set: ProcessSet, ofParent: boolean, call: RecordedCal
 
 function processMembership(set: ProcessSet, process: PlainProcess): Membership {
   if (set.pids.length > 0) return set.inNamespace ? 'PROCESS_STATE' : set.pids.includes(process.pid);
+  if (set.argument !== undefined) return argumentMembership(set, set.argument, process);
   const { executable } = process;
   const isUnsure = ['unknown', 'truncFilename', 'errorFilename'].some((flag) => hasFlag(process, flag));
   // /proc shows a path from another root than the kernel does, and the name of a memfd like a path.
   const isOther = (hasFlag(process, 'procFS') && process.binaryUntrusted) || executable.startsWith('/memfd:');
   if (isUnsure || isOther) return 'PROCESS_UNKNOWN';
   return (!set.trusted || !process.binaryUntrusted) && isPathInSet(set, encodeString(executable));
+}
+
+/** The kernel reads no other arguments than those of the event. If some of them are unknown, the others decide. */
+function argumentMembership(set: ProcessSet, position: number | 'any', process: PlainProcess): Membership {
+  // A process that is older than the tracer may have changed its arguments before the policy was loaded.
+  if (hasFlag(process, 'procFS')) return 'PROCESS_UNKNOWN';
+  const { argv } = process;
+  const isCut = hasFlag(process, 'truncArgs') || hasFlag(process, 'errorArgs');
+  // the last argument may be incomplete
+  const known = (isCut ? argv.slice(0, -1) : argv).map(encodeString);
+  const compared = position === 'any' ? known.slice(1) : known.slice(position, position + 1);
+  if (compared.some((argument) => isArgumentInSet(set, argument))) return true;
+  return isCut && (position === 'any' || position >= known.length) ? !set.trusted : false;
+}
+
+function isArgumentInSet({ equal, prefix, postfix }: ProcessSet, argument: Buffer): boolean {
+  return (
+    equal.some((value) => argument.equals(encodeUtf8(value))) ||
+    prefix.some((value) => hasPrefix(argument, encodeUtf8(value))) ||
+    postfix.some((value) => argument.subarray(-encodeUtf8(value).length).equals(encodeUtf8(value)))
+  );
 }
 
 function isPathInSet({ equal, prefix, postfix }: ProcessSet, path: Buffer): boolean {

@@ -73,6 +73,10 @@ export interface NativeSession extends NativeSource {
   clearSets(sets: Uint8Array): Promise<void>;
   /** Must be called before the values of new sets are put into the tables. */
   beginScan(sets: Uint8Array): Promise<void>;
+  /** `tracking` is an ArgumentTracking. COLLECT must be set after the values are in the tables, during a scan. */
+  trackArguments(tracking: number): Promise<void>;
+  /** Passes on the arguments of an already running process, separated by NUL, unless the kernel has seen its exec since COLLECT. */
+  putArguments(pid: number, commandLine: Uint8Array, isCut: boolean): Promise<void>;
   /** Must be called after the values are in the tables. When it resolves, every running process has its sets. */
   finishScan(sets: Uint8Array): Promise<void>;
   /** From now on the base sensor keeps the state that each process had at its exec. */

@@ -55,7 +55,7 @@ export class ProcfsProcess extends TrackedProcess {
     this.#isKnown = status !== undefined;
     this.bootTimeNs = entry.startTicks * NS_PER_TICK;
     this.#isKernelThread = entry.isKernelThread === true;
-    const living = this.#isKernelThread ? folder : findLivingThread(folder);
+    const living = this.#isKernelThread ? folder : findThreadFolder(folder);
     this.#livingThread = Number(basename(living));
     this.#link = readProcLinkBytes(`${living}/exe`);
     const executable = decodeBytes(this.#link);
@@ -141,8 +141,13 @@ const DELETED = / \(deleted\)$/;
 /** Threads of a process that are asked for its executable. The first one that has not ended knows it. */
 const THREADS_MAX = 64;
 
+/** Returns the id of a thread of the process that still runs; the process's own if there is none. */
+export function findLivingThread(pid: number): number {
+  return Number(basename(findThreadFolder(`/proc/${pid}`)));
+}
+
 /** Finds the folder of a thread that still runs. The leader of a process can end before the other threads. */
-function findLivingThread(folder: string): string {
+function findThreadFolder(folder: string): string {
   if (readProcLink(`${folder}/exe`) !== '') return folder;
   try {
     let asked = 0;

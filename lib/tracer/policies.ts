@@ -23,6 +23,7 @@ import type { AttachContext, AttachResult, AttachRequest } from '../attach/reque
 import { checkModeCanChange, loadedMode, type LoadedMode } from './modes.js';
 import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
+import { putRunningArguments } from './running-arguments.js';
 import type { Scopes } from './scopes.js';
 import type { LateMembers } from '../events/late-members.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
@@ -72,7 +73,7 @@ export class PolicySet {
     this.#context = context;
     this.#scopes = scopes;
     this.#options = options;
-    this.#processes = new ProcessSets(context.session);
+    this.#processes = new ProcessSets(context.session, putRunningArguments);
     const { allowRequests } = options;
     this.#requests = allowRequests === undefined ? undefined : new Requests(allowRequests.nameServers);
   }

@@ -6,59 +6,23 @@ import type { ProcessSet } from '../compiled/compiled-policy.js';
 import { KernelError } from '../errors.js';
 import type { NativeSession } from '../native/binding.js';
 import { kernelDetail, type NativeError } from '../native/native-error.js';
-import { AbiLimit, PidKey, ProcessSets as SetsLayout, TrieKey } from '../wire/layout.gen.js';
-import { concatBytes, encodeUtf8, writeTrieKey } from '../wire/encode/tables.js';
+import { AbiLimit, ArgumentTracking, ProcessSets as SetsLayout } from '../wire/layout.gen.js';
+import { concatBytes } from '../wire/encode/tables.js';
+import { argumentSlot, isEqualSet, KINDS, type Kind } from './process-set-values.js';
+import type { ArgumentSession } from './running-arguments.js';
 
-type ProcessSetSession = Pick<
-  NativeSession,
-  'enableProcessSets' | 'setProcessSetKinds' | 'clearSets' | 'beginScan' | 'finishScan' | 'putEntries' | 'deleteEntries'
->;
-
-/** A kind of values. They are the keys of one map of the base sensor. */
-interface Kind {
-  readonly map: string;
-  values(set: ProcessSet): readonly string[];
-  /** Returns the values that match a process whose own value is `value`. Looking them up is faster than comparing all values. */
-  matchingValues(value: string): readonly string[];
-  encodeKey(value: string): Uint8Array;
-}
-
-const KINDS: readonly Kind[] = [
-  {
-    map: 'binary_equal',
-    values: (set) => set.equal,
-    matchingValues: (value) => [value],
-    encodeKey: (value) => {
-      const key = new Uint8Array(AbiLimit.BINARY_PATH_MAX + 1);
-      key.set(encodeUtf8(value));
-      return key;
-    },
-  },
-  {
-    map: 'binary_prefix',
-    values: (set) => set.prefix,
-    matchingValues: (value) => Array.from({ length: value.length }, (_, i) => value.slice(0, i + 1)),
-    encodeKey: (value) => trieKey(value, false),
-  },
-  {
-    map: 'binary_postfix',
-    values: (set) => set.postfix,
-    matchingValues: (value) => Array.from({ length: value.length }, (_, i) => value.slice(i)),
-    encodeKey: (value) => trieKey(value, true),
-  },
-  {
-    map: 'pid_sets',
-    values: (set) => set.pids.map((pid) => `${pid}${set.inNamespace ? IN_NAMESPACE : ''}`),
-    matchingValues: (value) => [value],
-    encodeKey: (value) => {
-      const key = new DataView(new ArrayBuffer(PidKey.sizeof));
-      key.setUint32(PidKey.pid, Number.parseInt(value, 10), true);
-      key.setUint32(PidKey.inNamespace, Number(value.endsWith(IN_NAMESPACE)), true);
-      return new Uint8Array(key.buffer);
-    },
-  },
-];
-const IN_NAMESPACE = ' in its namespace';
+type ProcessSetSession = ArgumentSession &
+  Pick<
+    NativeSession,
+    | 'enableProcessSets'
+    | 'setProcessSetKinds'
+    | 'clearSets'
+    | 'beginScan'
+    | 'finishScan'
+    | 'putEntries'
+    | 'deleteEntries'
+    | 'trackArguments'
+  >;
 
 interface Entry {
   readonly set: ProcessSet;
@@ -67,14 +31,17 @@ interface Entry {
 
 export class ProcessSets {
   readonly #session: ProcessSetSession;
+  readonly #putArguments: (session: ArgumentSession) => Promise<void>;
   readonly #sets = new Map<number, Entry>();
   /** Bits of removed sets. Processes may still have them. */
   readonly #stale = new Set<number>();
   /** Removed sets whose values may still be in the tables. */
   #removed: ProcessSet[] = [];
 
-  constructor(session: ProcessSetSession) {
+  /** `putArguments` passes on the arguments of all running processes. */
+  constructor(session: ProcessSetSession, putArguments: (session: ArgumentSession) => Promise<void>) {
     this.#session = session;
+    this.#putArguments = putArguments;
   }
 
   /** Returns the bit of each set. When it returns, every process has its bits, including already running processes. */
@@ -109,6 +76,10 @@ export class ProcessSets {
     if (this.#removed.length === 0) return;
     await this.#write(this.#removed);
     this.#setKinds();
+    if (this.#removed.some(isOfArguments)) {
+      await this.#writeUnknownArguments();
+      await this.#trackArguments();
+    }
     this.#removed = [];
   }
 
@@ -128,7 +99,7 @@ export class ProcessSets {
     if (bit === undefined) {
       throw new KernelError(
         'LIMIT_PROCESS_SETS',
-        `all policies together have more than ${AbiLimit.PROCESS_SETS_MAX} different matchBinaries, matchParentBinaries and matchPIDs with followForks`,
+        `all policies together have more than ${AbiLimit.PROCESS_SETS_MAX} different matchBinaries, matchParentBinaries, matchCmdArgs and matchPIDs with followForks`,
         'use the same list in several selectors, or load fewer policies',
       );
     }
@@ -145,12 +116,38 @@ export class ProcessSets {
     for (const bit of stale) this.#stale.delete(bit);
     // the descendants of a process must be followed from the moment when the process can be a member
     this.#setKinds();
+    const sets = bits.map((bit) => (this.#sets.get(bit) as Entry).set);
     await session.beginScan(encodeBits(bits));
     try {
-      await this.#write(bits.map((bit) => (this.#sets.get(bit) as Entry).set));
+      await this.#write(sets);
+      if (sets.some(isOfArguments)) await this.#findArguments();
     } finally {
       await session.finishScan(encodeBits(bits));
+      if (sets.some(isOfArguments)) await this.#trackArguments();
     }
+  }
+
+  /** Finds the sets that already running processes have because of their arguments. The scan then uses them. */
+  async #findArguments(): Promise<void> {
+    await this.#writeUnknownArguments();
+    await this.#session.trackArguments(ArgumentTracking.ARGUMENTS_COLLECT);
+    await this.#putArguments(this.#session);
+  }
+
+  async #trackArguments(): Promise<void> {
+    const isTracking = [...this.#sets.values()].some(({ set }) => isOfArguments(set));
+    const { ARGUMENTS_KEEP, ARGUMENTS_IGNORE } = ArgumentTracking;
+    await this.#session.trackArguments(isTracking ? ARGUMENTS_KEEP : ARGUMENTS_IGNORE);
+  }
+
+  /** Writes for each number of known arguments which sets depend on further ones. */
+  async #writeUnknownArguments(): Promise<void> {
+    const depending = [...this.#sets].filter(([, { set }]) => isOfArguments(set) && !set.trusted);
+    const entries = Array.from({ length: AbiLimit.ARGUMENT_ANY + 1 }, (_, known) => [
+      Uint8Array.of(known, 0, 0, 0),
+      encodeBits(depending.filter(([, { set }]) => (argumentSlot(set) ?? 0) >= known).map(([bit]) => bit)),
+    ]);
+    await this.#session.putEntries('argument_unknown', concatBytes(entries.flat()));
   }
 
   #setKinds(): void {
@@ -158,11 +155,9 @@ export class ProcessSets {
       encodeBits([...this.#sets].flatMap(([bit, { set }]) => (isSo(set) ? [bit] : [])));
     this.#session.setProcessSetKinds(
       selectBits(({ follow }) => follow),
-      selectBits(({ trusted }) => trusted),
-      selectBits(({ prefix }) => prefix.length > 0),
-      selectBits(
-        ({ trusted, equal, prefix, postfix }) => !trusted && equal.length + prefix.length + postfix.length > 0,
-      ),
+      selectBits((set) => set.trusted && !isOfArguments(set)),
+      selectBits((set) => set.prefix.length > 0 && !isOfArguments(set)),
+      selectBits((set) => !set.trusted && !isOfArguments(set) && set.pids.length === 0),
     );
   }
 
@@ -191,7 +186,7 @@ export class ProcessSets {
       if (errno !== 'E2BIG' && errno !== 'ENOSPC' && errno !== 'ENOMEM') throw error;
       throw new KernelError(
         'LIMIT_PROCESS_VALUES',
-        'all matchBinaries, matchParentBinaries and matchPIDs with followForks together have too many values for this kernel',
+        'all matchBinaries, matchParentBinaries, matchCmdArgs and matchPIDs with followForks together have too many values for this kernel',
         'load fewer policies, or use prefixes',
         kernelDetail(error as NativeError),
       );
@@ -219,18 +214,6 @@ function encodeBits(bits: readonly number[]): Uint8Array {
   return new Uint8Array(words.buffer);
 }
 
-function isEqualSet(a: ProcessSet, b: ProcessSet): boolean {
-  const isEqualList = (x: readonly string[], y: readonly string[]): boolean =>
-    x.length === y.length && x.every((value, i) => value === y[i]);
-  return (
-    a.follow === b.follow &&
-    a.trusted === b.trusted &&
-    KINDS.every((kind) => isEqualList(kind.values(a), kind.values(b)))
-  );
-}
-
-function trieKey(value: string, backwards: boolean): Uint8Array {
-  const key = new Uint8Array(TrieKey.sizeof);
-  writeTrieKey(key, 0, encodeUtf8(value), backwards);
-  return key;
+function isOfArguments({ argument }: ProcessSet): boolean {
+  return argument !== undefined;
 }

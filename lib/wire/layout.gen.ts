@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '33fb400df1f237cc';
+export const LAYOUT_HASH = 'b869820cdf11e0b0';
 
 /** enum event_type */
 export const EventType = {
@@ -877,31 +877,39 @@ export const AutomatonState = {
   nextLength: 256,
 } as const;
 
+/** enum argument_tracking */
+export const ArgumentTracking = {
+  ARGUMENTS_IGNORE: 0,
+  ARGUMENTS_KEEP: 1,
+  ARGUMENTS_COLLECT: 2,
+} as const;
+
 /** struct control */
 export const Control = {
-  sizeof: 176,
+  sizeof: 184,
   needWakeup: 0,
   keepsBits: 4,
   keepsState: 8,
   scanning: 12,
   scanChanges: 16,
   selfTgid: 20,
-  follow: 24,
+  keepsArguments: 24,
+  follow: 32,
   followStride: 8,
   followLength: 4,
-  trusted: 56,
+  trusted: 64,
   trustedStride: 8,
   trustedLength: 4,
-  prefixed: 88,
+  prefixed: 96,
   prefixedStride: 8,
   prefixedLength: 4,
-  selecting: 120,
+  selecting: 128,
   selectingStride: 8,
   selectingLength: 4,
-  stateSince: 152,
-  keepsScopes: 160,
-  scopesOverflowed: 164,
-  scopeEpoch: 168,
+  stateSince: 160,
+  keepsScopes: 168,
+  scopesOverflowed: 172,
+  scopeEpoch: 176,
 } as const;
 
 /** struct sensor_config */

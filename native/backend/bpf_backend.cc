@@ -30,7 +30,8 @@ constexpr const char* SCAN_KEY = "scan";
 
 // The verifier needs as long for these programs as for most of the base sensor, so they are loaded at the first scan.
 constexpr std::string_view LIST_FORGED = "list_forged";
-constexpr std::array SCAN_PROGRAMS = {std::string_view("handle_prepare"), std::string_view("scan_processes")};
+constexpr std::array SCAN_PROGRAMS = {std::string_view("handle_prepare"), std::string_view("scan_processes"),
+                                      std::string_view("find_running_arguments")};
 
 // The capacity for paths and ids of process sets. If the kernel allocates entries on demand, an unused entry costs the
 // 16 bytes of its bucket. A policy file of the maximum size has about 100,000 values.
@@ -89,7 +90,7 @@ void configure_sensor(bpf_object* object, const SensorSpec& spec) {
 
 void size_scratch(bpf_object* object, bool environment) {
   const auto cpus = static_cast<uint32_t>(libbpf_num_possible_cpus());
-  set_max_entries(object, "exec_scratch", cpus, "cannot size the scratch memory");
+  set_max_entries(object, "exec_scratch", cpus + 1, "cannot size the scratch memory");
   set_max_entries(object, "path_buffers", cpus + 1, "cannot size the scratch memory");
   if (environment) return;
   // the last member of the scratch memory has room for the environment
@@ -106,7 +107,7 @@ void size_process_maps(bpf_object* object, uint32_t processes, bool on_demand) {
     const uint32_t values = on_demand ? SET_VALUES_ON_DEMAND : SET_VALUES;
     set_max_entries(object, name, values, "cannot size the tables of process sets");
   }
-  for (const char* name : {"binary_prefix", "binary_postfix"}) {
+  for (const char* name : {"binary_prefix", "binary_postfix", "argument_prefix", "argument_postfix"}) {
     set_max_entries(object, name, SET_PARTS, "cannot size the tables of process sets");
   }
   set_max_entries(object, "cgroup_scopes", on_demand ? CGROUPS_ON_DEMAND : CGROUPS, "cannot size the table of cgroups");

@@ -111,6 +111,9 @@ class BpfBackend {
   void clear_sets(const process_sets& sets);
   // Call it before the values of these sets are put into the tables. From here on, no fork and no exec is missed.
   void begin_scan(const process_sets& sets);
+  // With ARGUMENTS_COLLECT, put_arguments() must follow for each running process, and then finish_scan().
+  void track_arguments(argument_tracking tracking);
+  void put_arguments(uint32_t tgid, const std::vector<uint8_t>& arguments, bool is_cut);
   // Call it after the values are in the tables. When it returns, every process has its sets.
   void finish_scan(const process_sets& sets);
   // From now on the sensor keeps the state that each process has at its exec. For running processes, it keeps their
@@ -169,6 +172,7 @@ class BpfBackend {
   bpf_program* event_program(std::string_view event);
   void attach_free_handler();
   void request_scan(const scan_request& request);
+  void clear_running_arguments();
   uint32_t scan_once();
   void scan_until_stable();
   void clear_unseen(const process_sets& sets);

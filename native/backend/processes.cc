@@ -136,6 +136,30 @@ void BpfBackend::set_process_set_kinds(const ProcessSetKinds& kinds) {
   store_sets(shared->selecting, kinds.selecting);
 }
 
+void BpfBackend::track_arguments(argument_tracking tracking) {
+  require_open();
+  if (tracking == ARGUMENTS_COLLECT) {
+    load_scan();
+    clear_running_arguments();
+  }
+  store_u32(control_.as<control>()->keeps_arguments, tracking);
+  if (tracking != ARGUMENTS_COLLECT) clear_running_arguments();
+}
+
+void BpfBackend::clear_running_arguments() {
+  const int map = bpf_map__fd(sensor_map("running_arguments"));
+  uint32_t tgid = 0;
+  while (bpf_map_get_next_key(map, nullptr, &tgid) == 0) bpf_map_delete_elem(map, &tgid);
+}
+
+void BpfBackend::put_arguments(uint32_t tgid, const std::vector<uint8_t>& arguments, bool is_cut) {
+  require_open();
+  uint64_t context[4] = {tgid, reinterpret_cast<uint64_t>(arguments.data()), arguments.size(), is_cut ? 1U : 0U};
+  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = context, .ctx_size_in = sizeof(context));
+  const int err = bpf_prog_test_run_opts(bpf_program__fd(find_program(scan_.get(), "find_running_arguments")), &run);
+  if (err != 0 || run.retval != 0) throw Failure{"SCAN", "cannot pass on the arguments of a process", err};
+}
+
 void BpfBackend::clear_sets(const process_sets& sets) {
   request_scan({.clear = sets, .add = {}, .since = 0});
   scan_until_stable();

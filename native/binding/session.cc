@@ -96,6 +96,8 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::set_process_set_kinds>>("setProcessSetKinds"),
                          InstanceMethod<&Session::call<&Session::clear_sets>>("clearSets"),
                          InstanceMethod<&Session::call<&Session::begin_scan>>("beginScan"),
+                         InstanceMethod<&Session::call<&Session::track_arguments>>("trackArguments"),
+                         InstanceMethod<&Session::call<&Session::put_arguments>>("putArguments"),
                          InstanceMethod<&Session::call<&Session::finish_scan>>("finishScan"),
                          InstanceMethod<&Session::call<&Session::enable_process_state>>("enableProcessState"),
                          InstanceMethod<&Session::call<&Session::enable_scopes>>("enableScopes"),
@@ -325,6 +327,19 @@ Napi::Value Session::clear_sets(const Napi::CallbackInfo& info) {
 // (sets)
 Napi::Value Session::begin_scan(const Napi::CallbackInfo& info) {
   return run_change(info, [sets = sets_argument(info)](BpfBackend& backend) { backend.begin_scan(sets); });
+}
+
+// (enum argument_tracking)
+Napi::Value Session::track_arguments(const Napi::CallbackInfo& info) {
+  const auto tracking = static_cast<argument_tracking>(number_argument(info, 0));
+  return run_change(info, [tracking](BpfBackend& backend) { backend.track_arguments(tracking); });
+}
+
+// (pid, arguments, isCut)
+Napi::Value Session::put_arguments(const Napi::CallbackInfo& info) {
+  return run_change(
+      info, [pid = number_argument(info, 0), arguments = copy_bytes(info[1]), is_cut = info[2].ToBoolean().Value()](
+                BpfBackend& backend) { backend.put_arguments(pid, arguments, is_cut); });
 }
 
 // (sets)

@@ -62,6 +62,8 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value set_process_set_kinds(const Napi::CallbackInfo& info);
   Napi::Value clear_sets(const Napi::CallbackInfo& info);
   Napi::Value begin_scan(const Napi::CallbackInfo& info);
+  Napi::Value track_arguments(const Napi::CallbackInfo& info);
+  Napi::Value put_arguments(const Napi::CallbackInfo& info);
   Napi::Value finish_scan(const Napi::CallbackInfo& info);
   Napi::Value enable_process_state(const Napi::CallbackInfo& info);
   Napi::Value enable_scopes(const Napi::CallbackInfo& info);

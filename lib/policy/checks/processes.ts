@@ -1,8 +1,9 @@
 /** Checks the filters on the process: on its binary, pid, namespaces, capabilities and container. */
-import type { BinaryFilter, SelectorData, SetFilter } from '../model/model.js';
+import { ARGUMENT_VALUE_MAX } from '../language/limits.js';
+import type { BinaryFilter, CmdArgFilter, SelectorData, SetFilter } from '../model/model.js';
 import { nearestHint } from '../parse/nearest-name.js';
 import { quote, type Report } from '../parse/report.js';
-import { parseInteger } from '../model/values.js';
+import { parseInteger, stripFinalNul } from '../model/values.js';
 import { NAMESPACES } from '../../names/namespaces.js';
 import { warnUnlikelyPath } from './likely-mistakes.js';
 import { checkCapabilityName } from './special-values.js';
@@ -12,6 +13,7 @@ import { checkWorkloads } from './scopes.js';
 export function checkProcessFilters(selector: SelectorData, report: Report): void {
   for (const filter of selector.matchBinaries ?? []) checkBinaries(filter, report);
   for (const filter of selector.matchParentBinaries ?? []) checkBinaries(filter, report);
+  checkCmdArgs(selector, report);
   for (const filter of selector.matchPIDs ?? []) warnRepeated(filter.values ?? [], report);
   for (const filter of selector.matchNamespaces ?? []) checkNamespaces(filter, report);
   for (const filter of selector.matchNamespaceChanges ?? []) checkNamespaceNames(filter, report);
@@ -43,6 +45,33 @@ function checkBinaries(filter: BinaryFilter, report: Report): void {
       'use In or NotIn with whole paths',
     );
   }
+}
+
+function checkCmdArgs(selector: SelectorData, report: Report): void {
+  const { matchCmdArgs = [] } = selector;
+  if (matchCmdArgs.length === 0) return;
+  report.add(
+    'FIELD_UNRELEASED',
+    report.positions.key(selector, 'matchCmdArgs'),
+    'no version of Tetragon has matchCmdArgs yet, and one that has it may give it another meaning',
+    'compare the meaning again when Tetragon has it',
+  );
+  for (const filter of matchCmdArgs) checkCmdArgFilter(filter, report);
+}
+
+function checkCmdArgFilter(filter: CmdArgFilter, report: Report): void {
+  const { operator, values = [] } = filter;
+  if (operator === undefined) return;
+  values.forEach((value, i) => {
+    const span = report.positions.value(values, i);
+    checkStringValue(value, operator, span, report);
+    warnPattern(value, operator, span, report);
+    const bytes = Buffer.byteLength(stripFinalNul(value));
+    if (bytes <= ARGUMENT_VALUE_MAX) return;
+    const message = `the value has ${bytes} bytes; matchCmdArgs compares at most ${ARGUMENT_VALUE_MAX}`;
+    report.add('VALUE_TOO_LONG', span, message, 'use Prefix or Postfix with a part of the argument');
+  });
+  warnRepeated(values, report);
 }
 
 /** Checks that each value is `host_ns` or an inode number. Inode numbers of namespaces have 32 bits. */

@@ -12,7 +12,7 @@
  * ids contains only processes in namespaces that the initial user namespace owns.
  */
 import type { ProcessSet, ProcessTest } from '../../compiled/compiled-policy.js';
-import type { BinaryFilter, PidFilter, PolicyData, SelectorData } from '../model/model.js';
+import type { BinaryFilter, CmdArgFilter, PidFilter, PolicyData, SelectorData } from '../model/model.js';
 import { stripFinalNul } from '../model/values.js';
 import { isTrustingPaths } from './actions.js';
 import { mergeEqualItems } from './filters.js';
@@ -31,25 +31,26 @@ export class ProcessSets {
   compileTests(selectors: readonly SelectorData[], suppressing: readonly number[]): ProcessTest[] {
     return mergeEqualItems(
       selectors.flatMap((data, selector) => {
-        const { matchBinaries = [], matchParentBinaries = [], matchPIDs = [] } = data;
+        const { matchBinaries = [], matchParentBinaries = [], matchCmdArgs = [], matchPIDs = [] } = data;
+        const suppresses = suppressing.includes(selector);
         const binaries = (filter: BinaryFilter, parent: boolean): Omit<ProcessTest, 'selectors'> =>
           this.#makeTest(
-            makeBinarySet(filter, !this.#isTrustingPaths && isExempting(filter, suppressing.includes(selector))),
+            makeBinarySet(filter, !this.#isTrustingPaths && isExempting(filter, suppresses)),
             filter,
             parent,
           );
         return [
           ...matchBinaries.map((filter) => ({ selector, item: binaries(filter, false) })),
           ...matchParentBinaries.map((filter) => ({ selector, item: binaries(filter, true) })),
+          ...matchCmdArgs.map((filter) => ({
+            selector,
+            item: this.#makeTest(makeArgumentSet(filter, isExempting(filter, suppresses)), filter, false),
+          })),
           ...matchPIDs
             .filter(({ followForks }) => followForks === true)
             .map((filter) => ({
               selector,
-              item: this.#makeTest(
-                makePidSet(filter, isExempting(filter, suppressing.includes(selector))),
-                filter,
-                false,
-              ),
+              item: this.#makeTest(makePidSet(filter, isExempting(filter, suppresses)), filter, false),
             })),
         ];
       }),
@@ -115,6 +116,22 @@ function makeBinarySet(filter: BinaryFilter, trusted: boolean): ProcessSet {
     pids: [],
     inNamespace: false,
     follow: filter.followChildren === true,
+    trusted,
+  };
+}
+
+/** If `trusted`, a process whose arguments are not all known is not in the set. */
+function makeArgumentSet({ index, operator, values = [] }: CmdArgFilter, trusted: boolean): ProcessSet {
+  const texts = [...new Set(values.map(stripFinalNul))].sort();
+  const base = operator?.replace(/^Not/, '');
+  return {
+    argument: index ?? 'any',
+    equal: base === 'Equal' ? texts : [],
+    prefix: base === 'Prefix' ? texts : [],
+    postfix: base === 'Postfix' ? texts : [],
+    pids: [],
+    inNamespace: false,
+    follow: false,
     trusted,
   };
 }

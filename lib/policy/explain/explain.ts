@@ -18,6 +18,7 @@ import {
   describeAction,
   describeArg,
   describeBinaries,
+  describeCmdArgs,
   describeChanges,
   describeData,
   describeFilter,
@@ -150,6 +151,7 @@ function explainSelector(hook: Hook, selector: SelectorData): SelectorExplanatio
   for (const filter of selector.matchBinaries ?? []) add(EVALUATION_ORDER.binary, describeBinaries('binary', filter));
   for (const filter of selector.matchParentBinaries ?? [])
     add(EVALUATION_ORDER.binary, describeBinaries("parent's binary", filter));
+  for (const filter of selector.matchCmdArgs ?? []) add(EVALUATION_ORDER.binary, describeCmdArgs(filter));
   for (const phrase of describeProcessState(selector)) add(EVALUATION_ORDER.process, phrase);
   for (const phrase of describeChanges(selector)) add(EVALUATION_ORDER.change, phrase);
   for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {

@@ -3,6 +3,7 @@ import type {
   ActionData,
   ArgData,
   BinaryFilter,
+  CmdArgFilter,
   PidFilter,
   SelectorData,
   SetFilter,
@@ -76,6 +77,14 @@ export function describeBinaries(
   const base = operator.replace(/^Not/, '');
   const verb = base === 'In' ? 'is' : base === 'Prefix' ? 'begins with' : 'ends with';
   const phrase = `${whose} ${verb} ${formatValues(values)}${followChildren === true ? ', or that of an ancestor' : ''}`;
+  return operator.startsWith('Not') ? `not (${phrase})` : phrase;
+}
+
+export function describeCmdArgs({ index, operator = 'Equal', values = [] }: CmdArgFilter): string {
+  const base = operator.replace(/^Not/, '');
+  const verb = base === 'Equal' ? 'is' : base === 'Prefix' ? 'begins with' : 'ends with';
+  const subject = index === undefined ? 'an argument' : `argument ${index}`;
+  const phrase = `${subject} of the command ${verb} ${formatValues(values)}`;
   return operator.startsWith('Not') ? `not (${phrase})` : phrase;
 }
 

@@ -53,6 +53,10 @@ export const {
   SCOPES_MAX,
   SUBSTRING_PASSES_MAX,
 } = AbiLimit;
+/** Highest position of an argument in matchCmdArgs. */
+export const ARGUMENT_INDEX_MAX = AbiLimit.ARGUMENT_ANY - 1;
+/** Maximum number of UTF-8 bytes of a value of matchCmdArgs. */
+export const ARGUMENT_VALUE_MAX = FILTER_STRING_MAX - 1;
 /** Maximum number of UTF-8 bytes of a value of Equal. */
 export const EQUAL_BYTES_MAX = AbiLimit.PATH_BYTES_MAX;
 /** Maximum number of hooks of policies. The base sensor uses the other hooks. */

@@ -3,6 +3,7 @@ import { labelSelectorShape } from './labels.js';
 import {
   suggestAction,
   suggestBinaryOperator,
+  suggestCmdArgOperator,
   suggestComparison,
   suggestErrorNumber,
   suggestNamespace,
@@ -24,12 +25,14 @@ import {
   textShape,
   filterValueShape,
 } from './shape.js';
+import { ARGUMENT_INDEX_MAX } from './limits.js';
 import { NAMESPACES } from '../../names/namespaces.js';
 import type { ActionData } from '../model/model.js';
 import {
   POLICY_ACTIONS,
   BINARY_OPERATORS,
   CAPABILITY_SET_NAMES,
+  CMD_ARG_OPERATORS,
   OPERATORS,
   RATE_LIMIT_SCOPES,
   SET_OPERATORS,
@@ -54,6 +57,15 @@ const binaryFilterShape = objectShape({
   ),
   values: requiredField(listShape(textShape, { minItems: 1 }), 'Paths. One that matches is enough.'),
   followChildren: optionalField(booleanShape, 'Whether children of a matching process match too.', false),
+});
+
+const cmdArgFilterShape = objectShape({
+  index: optionalField(
+    { ...index32Shape, maximum: BigInt(ARGUMENT_INDEX_MAX) },
+    'Position of the argument; 0 is the name of the program. Without it, one of the arguments after the name must match.',
+  ),
+  operator: requiredField(enumShape(CMD_ARG_OPERATORS, suggestCmdArgOperator), 'How the argument is compared.'),
+  values: requiredField(listShape(filterValueShape, { minItems: 1 }), 'Texts. One that matches is enough.'),
 });
 
 const capabilityFilterShape = objectShape({
@@ -144,6 +156,10 @@ const FILTER_FIELDS = {
   matchParentBinaries: optionalField(
     listShape(binaryFilterShape, { maxItems: 1 }),
     'Filter on the path of the executable of the parent.',
+  ),
+  matchCmdArgs: optionalField(
+    listShape(cmdArgFilterShape),
+    'Filters on the arguments with which the process was executed.',
   ),
   matchNamespaces: optionalField(
     listShape(

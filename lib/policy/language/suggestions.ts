@@ -75,6 +75,9 @@ const BINARY_ALIASES: Readonly<Record<string, string>> = {
 export const suggestBinaryOperator: Suggester = (written) =>
   PATTERN_OPERATORS.test(written) ? NO_PATTERNS_HINT : useHint(findIgnoringCase(BINARY_ALIASES, written));
 
+export const suggestCmdArgOperator: Suggester = (written) =>
+  PATTERN_OPERATORS.test(written) ? NO_PATTERNS_HINT : useHint(findIgnoringCase(COMPARISON_ALIASES, written));
+
 /** Operators of filters with a set of values. */
 const SET_ALIASES: Readonly<Record<string, string>> = {
   equal: 'In', notequal: 'NotIn', '=': 'In', '==': 'In', '!=': 'NotIn', eq: 'In', is: 'In', equals: 'In', not: 'NotIn',

@@ -202,6 +202,8 @@ export type VocabularyChecks = [
 ];
 
 export const BINARY_OPERATORS = ['In', 'NotIn', 'Prefix', 'NotPrefix', 'Postfix', 'NotPostfix'] as const;
+/** The operators of matchCmdArgs. */
+export const CMD_ARG_OPERATORS = ['Equal', 'NotEqual', 'Prefix', 'NotPrefix', 'Postfix', 'NotPostfix'] as const;
 export const SET_OPERATORS = ['In', 'NotIn'] as const;
 export const LABEL_OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
 export const CAPABILITY_SET_NAMES = ['Effective', 'Inheritable', 'Permitted'] as const;

@@ -1,7 +1,7 @@
 /** Filters on processes and their containers for which other calls match in Tetragon. */
 import { CONTAINER_FIELDS, CONTAINER_LABEL } from '../language/containers.js';
 import { isOptionOn } from '../language/options.js';
-import type { LabelSelectorData, WorkloadData } from '../model/model.js';
+import type { LabelSelectorData, SetFilter, WorkloadData } from '../model/model.js';
 import type { Positions, Span } from '../parse/positions.js';
 import { listSelectors, type ComparedPolicy, type DifferenceTable } from './difference.js';
 
@@ -31,9 +31,7 @@ export const PROCESS_DIFFERENCES = {
     hint: 'hook create_user_ns to see them in both',
     find: (policy) =>
       listSelectors(policy).flatMap(({ selector }) =>
-        (selector.matchNamespaceChanges ?? []).flatMap(({ values = [] }) =>
-          values.flatMap((value, i) => (value === 'User' ? [policy.positions.value(values, i)] : [])),
-        ),
+        (selector.matchNamespaceChanges ?? []).flatMap((filter) => findUserNamespace(filter, policy.positions)),
       ),
   },
   containerOutsideOfPods: {
@@ -91,6 +89,13 @@ export const PROCESS_DIFFERENCES = {
       ),
   },
 } satisfies DifferenceTable;
+
+/** NotIn is about every namespace that it does not name. */
+function findUserNamespace(filter: SetFilter, positions: Positions): Span[] {
+  const { operator, values = [] } = filter;
+  if (operator === 'NotIn') return values.includes('User') ? [] : [positions.value(filter, 'operator')];
+  return values.flatMap((value, i) => (value === 'User' ? [positions.value(values, i)] : []));
+}
 
 function findPathExemptions(policy: ComparedPolicy): Span[] {
   const options = policy.data.spec?.options ?? [];

@@ -40,6 +40,15 @@ export const REFUSAL_DIFFERENCES = {
           : [];
       }),
   },
+  filterOnCommandArguments: {
+    code: 'TETRAGON_REFUSES',
+    message: 'Tetragon has no matchCmdArgs, and refuses it; polytrace compares the arguments of the command',
+    hint: 'hook an exec, such as security_bprm_check, to see programs and their arguments in both',
+    find: (policy) =>
+      listSelectors(policy).flatMap(({ selector }) =>
+        (selector.matchCmdArgs ?? []).length > 0 ? [policy.positions.key(selector, 'matchCmdArgs')] : [],
+      ),
+  },
   followingCount: {
     code: 'TETRAGON_REFUSES',
     message: `Tetragon takes at most ${FOLLOWING_MAX} filters with followChildren; polytrace takes 256`,

@@ -7,6 +7,7 @@ import { DIAGNOSTIC_CODES } from '../parse/codes.js';
 import type { DiagnosticCode } from '../parse/codes.js';
 import { Report } from '../parse/report.js';
 import { ACTION_DIFFERENCES } from './actions.js';
+import { CALL_DIFFERENCES } from './calls.js';
 import type { ComparedPolicy, Difference, DifferenceCode } from './difference.js';
 import { EXPRESSION_DIFFERENCES } from './expressions.js';
 import { PROCESS_DIFFERENCES } from './processes.js';
@@ -15,6 +16,7 @@ import { VALUE_DIFFERENCES } from './values.js';
 
 export const DIFFERENCES = {
   ...VALUE_DIFFERENCES,
+  ...CALL_DIFFERENCES,
   ...PROCESS_DIFFERENCES,
   ...ACTION_DIFFERENCES,
   ...EXPRESSION_DIFFERENCES,

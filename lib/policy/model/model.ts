@@ -114,6 +114,12 @@ export interface BinaryFilter {
   readonly followChildren?: boolean;
 }
 
+export interface CmdArgFilter {
+  readonly index?: number;
+  readonly operator?: 'Equal' | 'NotEqual' | 'Prefix' | 'NotPrefix' | 'Postfix' | 'NotPostfix';
+  readonly values?: readonly string[];
+}
+
 export interface SetFilter {
   readonly namespace?: string;
   readonly type?: string;
@@ -153,6 +159,7 @@ export interface SelectorData {
   readonly matchPIDs?: readonly PidFilter[];
   readonly matchBinaries?: readonly BinaryFilter[];
   readonly matchParentBinaries?: readonly BinaryFilter[];
+  readonly matchCmdArgs?: readonly CmdArgFilter[];
   readonly matchNamespaces?: readonly SetFilter[];
   readonly matchNamespaceChanges?: readonly SetFilter[];
   readonly matchCapabilities?: readonly SetFilter[];
@@ -176,6 +183,7 @@ export const FILTER_LISTS = [
   'matchPIDs',
   'matchBinaries',
   'matchParentBinaries',
+  'matchCmdArgs',
   'matchNamespaces',
   'matchNamespaceChanges',
   'matchCapabilities',

@@ -84,6 +84,7 @@ export const DIAGNOSTIC_CODES = {
   CAPABILITY_UNKNOWN: 'error',
   NAMESPACE_INVALID: 'error',
   OPERATOR_NEEDS_ARGS: 'error',
+  FIELD_UNRELEASED: 'warning',
   OPERATOR_DEPRECATED: 'warning',
   TOO_MANY_POSITIONS: 'error',
   FOLLOW_NOT_FOR_OPERATOR: 'error',

@@ -165,6 +165,30 @@ describe('the evaluator: processes', () => {
     assert.equal(toAnswer(evaluateYaml(hook, [], { ancestors })), 0);
   });
 
+  describe('matchCmdArgs', () => {
+    const evaluateArguments = (filter: string, argv: readonly string[], flags = ''): ReturnType<typeof toAnswer> =>
+      toAnswer(
+        evaluateYaml(`call: f\nsyscall: false\nselectors:\n- matchCmdArgs: [${filter}]`, [], {
+          process: { ...cat, argv, flags },
+        }),
+      );
+    const rows: readonly (readonly [string, readonly string[], ReturnType<typeof toAnswer>, string?])[] = [
+      ['{operator: Equal, values: [-x]}', ['cat', 'a', '-x'], 0],
+      ['{operator: Equal, values: [cat]}', ['cat', 'a'], 'no'],
+      ['{index: 0, operator: Prefix, values: [c]}', ['cat', 'a'], 0],
+      ['{index: 2, operator: Postfix, values: [b]}', ['cat', 'ab'], 'no'],
+      ['{operator: NotPostfix, values: [b]}', ['cat', 'ab'], 'no'],
+      ['{operator: NotEqual, values: [b]}', ['cat', 'ab'], 0],
+      ['{operator: NotEqual, values: [b]}', ['cat', 'a', 'b'], 0, 'truncArgs'],
+      ['{operator: Equal, values: [b]}', ['cat', 'a', 'c'], 0, 'truncArgs'],
+      ['{index: 1, operator: Equal, values: [b]}', ['cat', 'a', 'c'], 'no', 'truncArgs'],
+      ['{operator: Equal, values: [b]}', ['cat', 'b'], 'PROCESS_UNKNOWN', 'procFS'],
+    ];
+    for (const [filter, argv, answer, flags] of rows)
+      it(`${filter} on ${argv.join(' ')} ${flags ?? ''}`, () =>
+        assert.equal(evaluateArguments(filter, argv, flags), answer));
+  });
+
   it('matchParentBinaries needs the parent', () => {
     const hook = 'call: f\nsyscall: false\nselectors:\n- matchParentBinaries: [{operator: In, values: [/bin/sh]}]';
     assert.equal(toAnswer(evaluateYaml(hook, [])), 'PROCESS_UNKNOWN');

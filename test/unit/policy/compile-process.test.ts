@@ -119,6 +119,23 @@ describe('policy: sets of processes', () => {
     ]);
   });
 
+  it('compiles arguments to sets; a filter that exempts does not take unknown arguments', () => {
+    const { processSets, hooks } = compileSelectors(
+      'matchCmdArgs: [{operator: Equal, values: [-b, -a]}, {index: 2, operator: NotPrefix, values: [x]}]',
+      'matchCmdArgs: [{operator: NotPostfix, values: [y]}]\nmatchActions: [{action: NoPost}]',
+    );
+    assert.deepEqual(processSets, [
+      { ...NONE, argument: 'any', equal: ['-a', '-b'] },
+      { ...NONE, argument: 2, prefix: ['x'], trusted: true },
+      { ...NONE, argument: 'any', postfix: ['y'] },
+    ]);
+    assert.deepEqual(hooks[0]?.sets, [
+      { set: 0, negate: false, parent: false, selectors: [0] },
+      { set: 1, negate: true, parent: false, needsExecutable: true, selectors: [0] },
+      { set: 2, negate: true, parent: false, needsExecutable: true, selectors: [1] },
+    ]);
+  });
+
   it('follows children and forks, and compares parents', () => {
     const { processSets, hooks } = compileSelectors(
       'matchBinaries: [{operator: In, values: [/a], followChildren: true}]\nmatchParentBinaries: [{operator: NotIn, values: [/a]}]',

@@ -4,6 +4,7 @@ import {
   describeAction,
   describeBinaries,
   describeChanges,
+  describeCmdArgs,
   describeData,
   describeFilter,
   describePids,
@@ -47,6 +48,11 @@ const PHRASES: readonly (readonly [found: string | readonly string[], expected: 
   [describeNodes([{ key: 'zone', operator: 'In', values: ['a'] }]), [`the node's label "zone" is "a"`]],
   // processes
   [describeBinaries('binary', { values: ['/a'] }), 'binary is "/a"'],
+  [describeCmdArgs({ operator: 'Equal', values: ['-e', '-c'] }), 'an argument of the command is "-e" or "-c"'],
+  [
+    describeCmdArgs({ index: 1, operator: 'NotPrefix', values: ['10.'] }),
+    'not (argument 1 of the command begins with "10.")',
+  ],
   [
     describeBinaries('binary', { operator: 'NotIn', values: ['/a'], followChildren: true }),
     'not (binary is "/a", or that of an ancestor)',

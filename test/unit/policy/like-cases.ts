@@ -49,6 +49,65 @@ export const DIFFERENCE_CASES: Readonly<Record<keyof typeof DIFFERENCES, Case>> 
     '{⟦TETRAGON_MATCHES⟧matchReturnArgs: [{index: 0, operator: Equal, values: ["1"]}]}, {matchArgs: [{index: 0, operator: Equal, values: ["1"]}]}',
     '{matchReturnArgs: [{index: 0, operator: Equal, values: ["1"]}], matchArgs: [{index: 0, operator: Equal, values: ["1"]}]}',
   ),
+  nameOfMemfd: filterCase(
+    'file',
+    'operator: Prefix, values: [⟦TETRAGON_MATCHES⟧"memfd:"]',
+    'operator: Prefix, values: [/a]',
+  ),
+  unreadableString: filterCase(
+    'string',
+    'operator: ⟦TETRAGON_MATCHES⟧NotPrefix, values: [/a]',
+    'operator: Prefix, values: [/a]',
+  ),
+  endOfLongString: filterCase(
+    'string',
+    'operator: ⟦TETRAGON_MATCHES⟧Postfix, values: [a]',
+    'operator: Prefix, values: [a]',
+  ),
+  changeBeforeFork: selectorCase(
+    '{⟦TETRAGON_MATCHES⟧matchNamespaceChanges: [{operator: In, values: [Net]}]}',
+    '{matchNamespaces: [{namespace: Net, operator: NotIn, values: [host_ns]}]}',
+  ),
+  changeOfAnotherHook: bothCases(
+    (part) =>
+      policyYaml(
+        `kprobes: [{call: f, selectors: [{matchCapabilityChanges: [{type: Effective, operator: In, values: [CAP_BPF]}]}]}, {call: g, selectors: [{${part}: [{type: Effective, operator: In, values: [CAP_BPF]}]}]}]`,
+      ),
+    '⟦TETRAGON_MATCHES⟧matchCapabilityChanges',
+    'matchCapabilities',
+  ),
+  addressWithPort: bothCases(
+    (part) =>
+      kprobeWith(
+        '{index: 0, type: sock}',
+        `{matchArgs: [{index: 0, operator: DAddr, values: [10.0.0.0/8]}, {index: 0, operator: ${part}, values: ["1"]}]}`,
+      ),
+    '⟦TETRAGON_MATCHES⟧DPort',
+    'SPort',
+  ),
+  familyOfLocalSocket: bothCases(
+    (filter) => kprobeWith('{index: 0, type: sockaddr_un}', `{matchArgs: [{index: 0, ${filter}}]}`),
+    'operator: ⟦TETRAGON_MATCHES⟧Family, values: [AF_UNIX]',
+    'operator: Equal, values: [/run/a]',
+  ),
+  sentPacket: bothCases(
+    (part) =>
+      kprobeYaml(
+        `call: ip_send_skb\nsyscall: false\nargs: [{index: 1, type: skb}]\nselectors: [{matchArgs: [${part}]}]`,
+      ),
+    '{index: 1, operator: ⟦TETRAGON_MATCHES⟧DPort, values: ["1"]}',
+    '',
+  ),
+  filterWithReturnCopy: bothCases(
+    (part) => kprobeYaml(`call: sys_read\nargs: [{index: 1, type: char_buf, sizeArgIndex: 3${part}, values: [a]}]}]`),
+    ', returnCopy: true}, {index: 2, type: size_t}]\nselectors: [{matchArgs: [{index: 1, operator: ⟦TETRAGON_MATCHES⟧Prefix',
+    '}, {index: 2, type: size_t}]\nselectors: [{matchArgs: [{index: 1, operator: Prefix',
+  ),
+  piecesOfBuffer: bothCases(
+    (part) => kprobeWith(`{index: 0, type: ${part}}`, ''),
+    '⟦TETRAGON_MATCHES⟧iov_iter',
+    'kiocb',
+  ),
   negativeSmallNumber: filterCase(
     'int16',
     'operator: ⟦TETRAGON_MATCHES⟧LT, values: ["5"]',
@@ -89,8 +148,8 @@ export const DIFFERENCE_CASES: Readonly<Record<keyof typeof DIFFERENCES, Case>> 
     '{matchPIDs: [{operator: NotIn, values: [1]}]}',
   ),
   userNamespaceChange: selectorCase(
-    '{matchNamespaceChanges: [{operator: In, values: [Uts, ⟦TETRAGON_IGNORES⟧User]}]}',
-    '{matchNamespaceChanges: [{operator: In, values: [Uts, Net]}]}',
+    '{matchNamespaceChanges: [{operator: In, values: [Uts, ⟦TETRAGON_IGNORES⟧User]}, {operator: ⟦TETRAGON_IGNORES⟧NotIn, values: [Net]}]}',
+    '{matchNamespaceChanges: [{operator: In, values: [Uts, Net]}, {operator: NotIn, values: [User]}]}',
   ),
   containerOutsideOfPods: specCase(
     '⟦TETRAGON_SCOPE⟧containerSelector: {matchLabels: {name: a}}',
@@ -159,6 +218,10 @@ export const DIFFERENCE_CASES: Readonly<Record<keyof typeof DIFFERENCES, Case>> 
       ).same,
     'NotEqual',
     'NotInMap',
+  ),
+  filterOnCommandArguments: selectorCase(
+    '{⟦TETRAGON_REFUSES⟧matchCmdArgs: [{operator: Equal, values: [-x]}]}',
+    '{matchBinaries: [{operator: In, values: [/a]}]}',
   ),
   followingCount: bothCases(
     (last) =>

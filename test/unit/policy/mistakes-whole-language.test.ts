@@ -246,6 +246,18 @@ const cases: readonly (readonly [string, string])[] = [
     selectorYaml('matchCapabilityChanges: [{operator: NotIn, values: [⟦CAPABILITY_UNKNOWN⟧SYS_ADMIN]}]'),
   ],
   [
+    'arguments of the command',
+    selectorYaml('⟦FIELD_UNRELEASED⟧matchCmdArgs: [{index: 0, operator: NotPostfix, values: [sh]}]'),
+  ],
+  [
+    'a long argument',
+    selectorYaml(`⟦FIELD_UNRELEASED⟧matchCmdArgs: [{operator: Prefix, values: [⟦VALUE_TOO_LONG⟧${'a'.repeat(255)}]}]`),
+  ],
+  [
+    'no argument to compare',
+    selectorYaml('⟦FIELD_UNRELEASED⟧matchCmdArgs: [{operator: Postfix, values: [⟦VALUE_EMPTY⟧""]}]'),
+  ],
+  [
     'children by prefix',
     selectorYaml('matchBinaries: [{operator: Prefix, values: [/usr], ⟦FOLLOW_NOT_FOR_OPERATOR⟧followChildren: true}]'),
   ],

@@ -114,6 +114,10 @@ const OWN_FIELDS = [
   ...['matchArgs', 'matchReturnArgs', 'matchData'].map((list) => `spec.kprobes[].selectors[].${list}[].inode`),
   // in Tetragon's main branch, but not yet in the published schema
   ...['matchCEL', 'matchCEL.expr'].map((name) => `spec.kprobes[].selectors[].${name}`),
+  // planned for Tetragon
+  ...['', '[]', '[].index', '[].operator', '[].values', '[].values[]'].map(
+    (part) => `spec.kprobes[].selectors[].matchCmdArgs${part}`,
+  ),
   ...HOOK_KINDS.map((kind) => `spec.${kind}[].optional`),
   'status',
 ];

@@ -28,6 +28,9 @@ const KEYS: Readonly<Record<string, { readonly size: number; readonly format: (k
   binary_equal: { size: 512, format: (key) => key.toString().replace(/\0+$/, '') },
   binary_prefix: { size: TrieKey.sizeof, format: trieString },
   binary_postfix: { size: TrieKey.sizeof, format: (key) => [...trieString(key)].reverse().join('') },
+  argument_prefix: { size: TrieKey.sizeof, format: (key) => `${key[TrieKey.slot]}:${trieString(key)}` },
+  argument_postfix: { size: TrieKey.sizeof, format: (key) => `${key[TrieKey.slot]}:${trieString(key)}` },
+  argument_unknown: { size: 4, format: (key) => String(key.readUInt32LE(0)) },
   pid_sets: { size: 8, format: (key) => `${key.readUInt32LE(0)}/${key.readUInt32LE(4)}` },
 };
 
@@ -57,6 +60,16 @@ class FakeSensor {
 
   clearSets(sets: Uint8Array): Promise<void> {
     this.calls.push(`clear ${listBits(sets).join(' ')}`);
+    return Promise.resolve();
+  }
+
+  trackArguments(tracking: number): Promise<void> {
+    this.calls.push(`track ${['ignore', 'keep', 'collect'][tracking]}`);
+    return Promise.resolve();
+  }
+
+  putArguments(pid: number): Promise<void> {
+    this.calls.push(`arguments of ${pid}`);
     return Promise.resolve();
   }
 
@@ -106,7 +119,7 @@ describe('sets of processes', () => {
   let sets: ProcessSets;
   beforeEach(() => {
     session = new FakeSensor();
-    sets = new ProcessSets(session);
+    sets = new ProcessSets(session, (given) => given.putArguments(7, Buffer.alloc(0), false));
   });
 
   it('processes that fork and exec are followed before the values of a set are written', async () => {
@@ -124,6 +137,35 @@ describe('sets of processes', () => {
     ]);
     assert.deepEqual(await sets.acquire([]), []);
     assert.deepEqual(session.takeCalls(), []);
+  });
+
+  it('arguments of running processes are passed on when the values are in the tables', async () => {
+    const filters = [
+      processSet({ argument: 'any', equal: ['-x'] }),
+      processSet({ argument: 2, prefix: ['a'], postfix: ['bc'], trusted: true }),
+      processSet({ argument: 2, equal: ['ab'] }),
+    ];
+    assert.deepEqual(await sets.acquire(filters), [0, 1, 2]);
+    assert.deepEqual(session.takeCalls(), [
+      'use',
+      'follow',
+      'begin 0 1 2',
+      'put argument_prefix',
+      'put argument_postfix',
+      'put argument_unknown',
+      'track collect',
+      'arguments of 7',
+      'finish 0 1 2',
+      'track keep',
+    ]);
+    const prefixes = session.tables.get('argument_prefix');
+    assert.deepEqual([...(prefixes ?? [])].sort(), [['255:-x\0', [0]], ['2:a', [1]], ['2:ab\0', [1, 2]]].sort()); // prettier-ignore
+    assert.deepEqual(session.tables.get('argument_postfix'), new Map([['2:cb', [1]]]));
+    const unknown = session.tables.get('argument_unknown');
+    assert.deepEqual(['0', '2', '3', '255'].map((known) => unknown?.get(known)), [[0, 2], [0, 2], [0], [0]]); // prettier-ignore
+    assert.deepEqual(session.selecting, []);
+    await sets.release([0, 1, 2]);
+    assert.equal(session.takeCalls().at(-1), 'track ignore');
   });
 
   it('an unknown executable is in the sets that select by executables, and in no other', async () => {
