@@ -19,7 +19,9 @@ async function* executePage(page, folder) {
   const cwd = join(folder, 'pages', page.replaceAll(/\W/g, '-'));
   mkdirSync(cwd, { recursive: true });
   cpSync(join(folder, 'app'), cwd, { recursive: true, verbatimSymlinks: true });
-  const env = { ...process.env, CHECKOUT: root, PATH: `${cwd}/node_modules/.bin:${process.env.PATH}` };
+  // what a page installs globally comes before what the folder had
+  const { PATH, npm_config_prefix: prefix } = process.env;
+  const env = { ...process.env, CHECKOUT: root, PATH: `${prefix}/bin:${cwd}/node_modules/.bin:${PATH}` };
   const terminals = new Terminals(cwd, env);
   let position = 0;
 
