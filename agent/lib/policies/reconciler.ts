@@ -210,10 +210,12 @@ export class Reconciler {
     clearTimeout(this.#timer);
     const times = [...this.#claims].flatMap(({ retryAt }) => retryAt ?? []);
     if (times.length === 0) return;
-    const wait = Math.max(Math.min(...times) - performance.now(), 0);
+    const wait = Math.max(Math.ceil(Math.min(...times) - performance.now()), 1);
     this.#timer = setTimeout(() => {
-      this.touchFailed(performance.now() + 1);
-      void this.settle();
+      this.touchFailed(performance.now());
+      // a timer may fire a little early
+      if (this.#dirty.size === 0) this.#scheduleRetry();
+      else void this.settle();
     }, wait);
     this.#timer.unref();
   }
