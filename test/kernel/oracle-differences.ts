@@ -11,7 +11,7 @@ import type { ComparedEvent } from './oracle.js';
  * `fault`: Tetragon is known to be wrong there. `hidden`: polytrace matches what a process hides from it, and lets no
  * policy or fork hide a change from another policy. `choice`: polytrace decides in another way.
  */
-export type DifferenceKind = 'fault' | 'hidden' | 'choice';
+type DifferenceKind = 'fault' | 'hidden' | 'choice';
 
 export interface Difference {
   readonly kind: DifferenceKind;
