@@ -31,7 +31,9 @@ export function readProcLink(file: string): string {
 
 export function readProcLinkBytes(file: string): Buffer {
   try {
-    return readlinkSync(file, 'buffer');
+    // the file functions of Yarn's PnP ignore the encoding, and return a string
+    const target: Buffer | string = readlinkSync(file, 'buffer');
+    return typeof target === 'string' ? Buffer.from(target) : target;
   } catch {
     return Buffer.alloc(0);
   }

@@ -27,8 +27,10 @@ const FILES =
 const MUSL = 'musl';
 const MAX_PACKED = 4 * 1024 * 1024;
 
-/** Programs of npm packages run below: they get no credentials. */
-const environment = cleanEnvironment(process.env);
+/** Programs of npm packages run below: they get no credentials. The agent refuses variables that it does not know. */
+const environment = Object.fromEntries(
+  Object.entries(cleanEnvironment(process.env)).filter(([name]) => !name.startsWith('POLYTRACE_')),
+);
 
 /** Problems of the bill of materials. A document with an error must be refused, which tests the check itself. */
 async function billProblems() {

@@ -109,7 +109,10 @@ function compile(folder, version) {
   const tsc = join(npmModules(`typescript@${version}`), 'typescript/bin/tsc');
   copyFileSync(join(here, 'consumer.ts.txt'), join(folder, 'consumer.mts'));
   copyFileSync(join(here, 'consumer.ts.txt'), join(folder, 'consumer.cts'));
-  cpSync(join(npmModules('@types/node@20'), '.'), join(folder, 'node_modules'), { recursive: true });
+  cpSync(join(npmModules('@types/node@20'), '.'), join(folder, 'node_modules'), {
+    recursive: true,
+    verbatimSymlinks: true,
+  });
   for (const types of [[], ['node']]) {
     const compilerOptions = { ...OPTIONS, types };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['consumer.*'] }));
@@ -156,7 +159,7 @@ function checkTraces(folder, file) {
 /** Runs each command of docs/bundlers.md that calls esbuild, and then the bundle, without the package if it contains it. */
 function bundle(folder) {
   const pieces = shellBlocks().filter((commands) => !commands.includes('NODE_SEA_BLOB'));
-  cpSync(npmModules('esbuild@0.28'), join(folder, 'node_modules'), { recursive: true });
+  cpSync(npmModules('esbuild@0.28'), join(folder, 'node_modules'), { recursive: true, verbatimSymlinks: true });
   writeFileSync(join(folder, 'app.ts'), APP);
   const bundles = [];
   for (const commands of pieces) {
@@ -175,7 +178,7 @@ const shellBlocks = () => [...page().matchAll(/^```sh\n(.*?)^```$/gms)].map(([, 
 /** Runs the commands of docs/bundlers.md for a single executable, and then the executable without the package. */
 function makeExecutable(folder) {
   for (const specifier of ['esbuild@0.28', 'postject@1.0.0-alpha.6'])
-    cpSync(npmModules(specifier), join(folder, 'node_modules'), { recursive: true });
+    cpSync(npmModules(specifier), join(folder, 'node_modules'), { recursive: true, verbatimSymlinks: true });
   writeFileSync(join(folder, 'app.ts'), APP);
   const commands = shellBlocks().find((block) => block.includes('NODE_SEA_BLOB'));
   runCommand(folder, 'sh', '-e', '-c', commands);
@@ -193,7 +196,7 @@ function packArchive(folder) {
   const source = join(folder, 'electron');
   mkdirSync(source, { recursive: true });
   writeFileSync(join(source, 'app.mjs'), APP);
-  cpSync(join(folder, 'node_modules'), join(source, 'node_modules'), { recursive: true });
+  cpSync(join(folder, 'node_modules'), join(source, 'node_modules'), { recursive: true, verbatimSymlinks: true });
   const [, pattern] = /unpackDir: '([^']+)'/.exec(page()) ?? [];
   const asar = join(npmModules('@electron/asar@3'), '@electron/asar/bin/asar.js');
   runCommand(folder, 'node', asar, 'pack', source, 'app.asar', '--unpack-dir', pattern);
@@ -212,7 +215,10 @@ function buildNext(folder) {
   writeProgram(source, 'next.config.mjs');
   writeFileSync(join(source, 'app/layout.js'), 'export default ({ children }) => children;\n');
   writeFileSync(join(source, 'app/api/route.js'), NEXT_ROUTE);
-  cpSync(npmModules('next@15', 'react@19', 'react-dom@19'), join(source, 'node_modules'), { recursive: true });
+  cpSync(npmModules('next@15', 'react@19', 'react-dom@19'), join(source, 'node_modules'), {
+    recursive: true,
+    verbatimSymlinks: true,
+  });
   cpSync(join(folder, 'node_modules/polytrace'), join(source, 'node_modules/polytrace'), { recursive: true });
   for (const name of ['node-gyp-build', 'yaml', 're2js', 'commander', '@bufbuild'])
     cpSync(join(folder, 'node_modules', name), join(source, 'node_modules', name), { recursive: true });
