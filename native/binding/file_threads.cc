@@ -20,6 +20,9 @@ struct FileThreads::Job {
   Work work;
   Result result = nullptr;
   std::exception_ptr failure = nullptr;
+  // On the way to the JavaScript thread, the job owns itself: the thread must not need memory, because nobody would
+  // catch its exception.
+  std::shared_ptr<Job> self = nullptr;
 };
 
 // Threads that are left behind keep it alive. The mutex guards all members.
@@ -107,8 +110,9 @@ void FileThreads::work_loop(const std::shared_ptr<Shared>& shared) {
     if (shared->closed) return;
     if (shared->running == job) {
       shared->running.reset();
-      auto* done = new std::shared_ptr<Job>(job);
-      if (napi_call_threadsafe_function(shared->done, done, napi_tsfn_nonblocking) != napi_ok) delete done;
+      job->self = job;
+      const napi_status status = napi_call_threadsafe_function(shared->done, job.get(), napi_tsfn_nonblocking);
+      if (status != napi_ok) job->self.reset();
       continue;
     }
     // the job was dropped
@@ -120,16 +124,16 @@ void FileThreads::work_loop(const std::shared_ptr<Shared>& shared) {
 
 // `raw` is null when the environment ends.
 void FileThreads::settle_promise(napi_env raw, napi_value, void*, void* data) {
-  const std::unique_ptr<std::shared_ptr<Job>> job(static_cast<std::shared_ptr<Job>*>(data));
+  const std::shared_ptr<Job> job = std::move(static_cast<Job*>(data)->self);
   if (raw == nullptr) return;
   const Napi::Env env(raw);
   try {
     const Napi::HandleScope scope(env);
     try {
-      if ((*job)->failure) std::rethrow_exception((*job)->failure);
-      (*job)->promise.Resolve((*job)->result(env));
+      if (job->failure) std::rethrow_exception(job->failure);
+      job->promise.Resolve(job->result(env));
     } catch (...) {
-      (*job)->promise.Reject(caught_error(env).Value());
+      job->promise.Reject(caught_error(env).Value());
     }
   } catch (...) {
     // the environment is ending: no code waits for the promise

@@ -97,9 +97,9 @@ describe('faults', function () {
       `${LIMIT}
        const { closeSync, openSync } = require('node:fs');
        polytrace.preflight(); // loads the addon
-       limit('--nofile=200:4096');
+       limit('--nofile=240:4096');
        const codes = new Set();
-       for (let spare = 0; spare < 160; spare += spare < 16 ? 1 : 9) {
+       for (let spare = 0; spare < 200; spare += spare < 16 ? 1 : 9) {
          const taken = [];
          try {
            for (;;) taken.push(openSync('/dev/null'));

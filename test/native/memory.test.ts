@@ -75,8 +75,8 @@ describe('memory', function () {
        out([...counts.slice(1).map((count, i) => count - counts[i]), programs()]);`,
     );
     assert.deepEqual([status, stderr], [0, '']);
-    // one hook; one hook, the iterator over tasks, and the program that sees an exec begin; one hook
-    assert.deepEqual(JSON.parse(stdout), [1, 3, 1, 0]);
+    // one hook; one hook, the iterator over tasks, the programs that see an exec begin and that compare arguments; one hook
+    assert.deepEqual(JSON.parse(stdout), [1, 4, 1, 0]);
   });
 
   it('1,000 policies that come and go leave less than 10 MB in the process', async () => {
