@@ -40,16 +40,28 @@ const rooms = [
       'lib/native/file-reader.ts',
     ],
   },
-  { room: 'lib/output/', may: ['lib/errors.ts', 'lib/names/', 'lib/process/'], packages: ['re2js'] },
+  {
+    room: 'lib/output/',
+    may: ['lib/errors.ts', 'lib/names/', 'lib/wire/surrogate-escape.ts', 'lib/process/'],
+    packages: ['re2js'],
+  },
   // the protocol of agents, which is loaded when something needs it
   { room: 'lib/proto/', may: [], packages: ['@bufbuild/protobuf'], pure: true },
-  { room: 'lib/encode/', may: ['lib/output/json.ts', 'lib/proto/'], packages: ['@bufbuild/protobuf'] },
+  {
+    room: 'lib/encode/',
+    may: ['lib/output/environment.ts', 'lib/output/json.ts', 'lib/proto/'],
+    packages: ['@bufbuild/protobuf'],
+  },
   {
     room: 'lib/filters/',
     may: ['lib/names/', 'lib/proto/', 'lib/encode/'],
     packages: ['@bufbuild/protobuf', '@bufbuild/cel', 're2js'],
   },
-  { room: 'lib/protocol/', may: ['lib/proto/', 'lib/encode/', 'lib/filters/'], packages: ['@bufbuild/protobuf'] },
+  {
+    room: 'lib/protocol/',
+    may: ['lib/output/escape.ts', 'lib/proto/', 'lib/encode/', 'lib/filters/'],
+    packages: ['@bufbuild/protobuf'],
+  },
   { room: 'lib/grpc/', may: ['lib/protocol/index.ts'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'] },
   {
     room: 'lib/evaluate/',
