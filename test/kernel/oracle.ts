@@ -119,12 +119,12 @@ const EPHEMERAL = 30_000;
 const NEW_NAMESPACE = 0xf0000000;
 
 function normaliseValue(value: unknown): unknown {
-  if (typeof value === 'string') return value.replace(/[\udc80-\udcff]/g, '\ufffd');
   if (Array.isArray(value)) return value.map(normaliseValue);
   if (typeof value !== 'object' || value === null) return value;
   const { flags = '' } = value as { flags?: string };
   const isKept = ([key, each]: [string, unknown]): boolean =>
     !CHANGING.includes(key) &&
+    !key.endsWith('_bytes') && // beside a text that is not UTF-8: only polytrace has it
     !NOTHING.includes(String(each)) &&
     !(key === 'dport' && Number(each) > EPHEMERAL) &&
     !(key === 'inum' && Number(each) >= NEW_NAMESPACE) &&
