@@ -542,7 +542,10 @@ export declare abstract class ProcessLoaderEvent extends ProcessEvent {
  */
 export declare abstract class ProcessThrottleEvent extends ProcessEvent {
   get type(): 'process_throttle';
-  /** The process whose exec or exit was the first above the rate. */
+  /**
+   * The process whose exec or exit was the first above the rate. Its exec is not reported, so it may be unknown: its
+   * `flags` contain `unknown` then.
+   */
   readonly process: Process;
   /** `start`: events are not reported from now on. `stop`: they are reported again. */
   get throttle(): 'start' | 'stop';

@@ -53,7 +53,8 @@ export interface TracerOptions {
   /**
    * Most exec and exit events of one cgroup in a time. A cgroup above it reports none until it has been below for 5
    * seconds: `process_throttle` events tell the start and the end, `lost` events count what was not reported. Events of
-   * hooks are not affected, and neither is the root cgroup. Default: no limit.
+   * hooks are still reported, but their process may be unknown if its exec was not. The root cgroup has no rate. Default:
+   * no limit.
    */
   readonly cgroupRate?: CgroupRate;
   /** Also reports this process. Without it, the kernel filters this process out. Default false. */

@@ -58,11 +58,9 @@ export class EventTree {
   add(event: PlainEvent, summary: () => EventSummary): void {
     switch (event.type) {
       case 'lost':
-        this.#addLost(summary().detail);
-        return;
-      case 'process_throttle':
-        // It is about a cgroup, not about one process.
-        this.#addLost(summary().detail);
+      case 'process_throttle': // it is about a cgroup, not about one process
+        this.#lost.push(summary().detail);
+        if (this.#lost.length > EVENTS_MAX) this.#lost.shift();
         return;
       case 'process_exec':
         this.#findOrCreateNode(event);
@@ -82,11 +80,6 @@ export class EventTree {
         event satisfies never;
     }
     while (this.#count > PROCESSES_MAX) this.#removeOne();
-  }
-
-  #addLost(line: string): void {
-    this.#lost.push(line);
-    if (this.#lost.length > EVENTS_MAX) this.#lost.shift();
   }
 
   /** `width` is the width of the terminal. Without it, lines are not shortened. */

@@ -26,9 +26,9 @@ export class Claim {
   wanted: string | Error;
   /** The source wants nothing any more. */
   isGone = false;
-  /** What is loaded. Undefined when the claim holds no name. */
+  /** The version that is loaded. Undefined when the claim holds no name. */
   loaded: LoadedVersion | undefined;
-  /** What clients have set since the text was loaded. */
+  /** The settings that clients have changed since the text was loaded. */
   isEnabled = true;
   mode: PolicyMode | undefined;
   error: string | undefined;

@@ -34,7 +34,7 @@ export async function checkPlaceTrust(path: string): Promise<void> {
 function checkOwner(path: string, { uid }: Stats | BigIntStats): void {
   const owner = Number(uid);
   if (owner === 0 || owner === process.geteuid?.()) return;
-  throw untrusted(path, `user ${owner} owns it`, `chown root ${path}`);
+  throw untrustedFileError(path, `user ${owner} owns it`, `chown root ${path}`);
 }
 
 /** The group of root may write, as sudo allows. */
@@ -45,10 +45,10 @@ function isWritableByOthers({ mode, gid }: Stats | BigIntStats): boolean {
 
 function writableByOthers(path: string, { mode }: Stats | BigIntStats): PolicyFileError {
   const octal = (Number(mode) & 0o7777).toString(8).padStart(4, '0');
-  return untrusted(path, `others than root may write to it (mode ${octal})`, `chmod go-w ${path}`);
+  return untrustedFileError(path, `others than root may write to it (mode ${octal})`, `chmod go-w ${path}`);
 }
 
-function untrusted(path: string, reason: string, remedy: string): PolicyFileError {
+function untrustedFileError(path: string, reason: string, remedy: string): PolicyFileError {
   return new PolicyFileError('FILE_UNTRUSTED', path, reason, `${remedy}, or allow-unsafe-policy-files: true`);
 }
 

@@ -16,7 +16,7 @@ const HINT_MS = 100;
 /** A file system that answers later than this is reported. */
 const ANSWER_MS = 10_000;
 
-/** What the files say. */
+/** The contents of all files at one moment. */
 export interface FileSnapshot {
   /** The policies, or the reasons why they cannot be read. */
   readonly files: ReadonlyMap<string, string | Error>;

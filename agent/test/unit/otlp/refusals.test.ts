@@ -1,4 +1,4 @@
-/** What the log says of a collector that refuses events. */
+/** The messages in the log about a collector that refuses events. */
 import assert from 'node:assert/strict';
 import { Refusals } from '../../../lib/otlp/refusals.js';
 
