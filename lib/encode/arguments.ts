@@ -351,7 +351,7 @@ function writePacket(w: Writer, argument: PacketArgument): void {
   w.uint(SKB.hash, argument.hash);
 }
 
-/** The caller writes the label. */
+/** The caller writes the label and the index. */
 function writeFromJson(
   w: Writer,
   _argument: Extract<HookArgument, { readonly type: JsonEncodedType }>,
@@ -359,5 +359,6 @@ function writeFromJson(
 ): void {
   const message = create(KprobeArgumentSchema, fromJson(KprobeArgumentSchema, exported, { ignoreUnknownFields: true }));
   message.label = '';
+  message.index = undefined;
   w.raw(toBinary(KprobeArgumentSchema, message));
 }

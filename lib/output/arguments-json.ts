@@ -25,9 +25,13 @@ import {
   stringValue,
 } from './json-fields.js';
 
-export function argumentJson(argument: HookArgument): string {
-  const { label } = argument;
-  return label === undefined ? `{${memberJson(argument)}}` : `{${memberJson(argument)}${stringField('label', label)}}`;
+/** The index of the parameter is written where it is not the position in the list. A reader needs it for known hooks. */
+export function argumentJson(argument: HookArgument, position = argument.index): string {
+  const { label, index } = argument;
+  let text = `{${memberJson(argument)}`;
+  if (label !== undefined) text += stringField('label', label);
+  if (index !== position) text += `,"index":${index}`;
+  return `${text}}`;
 }
 
 /** The member is one of those that export-fields.ts lists. */

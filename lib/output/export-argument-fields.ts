@@ -39,6 +39,7 @@ export const ARGUMENT_MESSAGES = {
     error_arg: 'KprobeError',
     sockaddrun_arg: 'KprobeSockaddrUn',
     label: 'string',
+    index: 'number',
   },
   KprobeSkb: {
     hash: 'number',

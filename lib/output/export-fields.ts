@@ -188,6 +188,7 @@ export const EXTENSION_FIELDS: Readonly<
   ProcessUprobe: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS, 'return'],
   ProcessUsdt: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
   ProcessLsm: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
+  KprobeArgument: ['index'],
   StackTraceEntry: ['file_offset', 'build_id'],
 };
 
