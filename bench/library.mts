@@ -61,5 +61,8 @@ async function findNoise(kernel: string, names: readonly string[]): Promise<Nois
     const list = noisy.map(({ title, events: counted }) => `${formatNumber(counted[name] ?? 0)} (${title})`).join(', ');
     return noisy.length === 0 ? [] : [`- \`${name}\`: ${list}`];
   });
-  return { tasks: counts.map(({ title }) => title.replace(',', ' for')), events: events.length === 0 ? ['- none'] : events };
+  return {
+    tasks: counts.map(({ title }) => title.replace(',', ' for')),
+    events: events.length === 0 ? ['- none'] : events,
+  };
 }

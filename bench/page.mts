@@ -126,8 +126,9 @@ connect and exec vary by about 50 from run to run.
 
 ${formatTable(costs)}
 
-All policies were loaded while nothing was wrong, on a machine without services, in these tasks: ${noise.tasks.join('; ')}.
-They reported these events, and no others:
+All policies were loaded while nothing was wrong, on a machine without services. These were the tasks:
+${noise.tasks.join('; ')}.
+The policies reported these events, and no others:
 
 ${noise.events.join('\n')}
 
