@@ -17,12 +17,18 @@ const COLUMNS: readonly (readonly [title: string, key: string])[] = [
 
 export interface LibraryTables {
   readonly costs: Rows;
-  readonly noise: Rows;
+  readonly noise: Noise;
+}
+
+/** The events that policies report while nothing is wrong, as items of a list. */
+interface Noise {
+  readonly tasks: readonly string[];
+  readonly events: readonly string[];
 }
 
 export async function libraryTables(kernel: string): Promise<LibraryTables> {
   const names = policyLibrary().map(({ name }) => name);
-  return { costs: await costRows(kernel, names), noise: await noiseRows(kernel, names) };
+  return { costs: await costRows(kernel, names), noise: await findNoise(kernel, names) };
 }
 
 async function costRows(kernel: string, names: readonly string[]): Promise<Rows> {
@@ -48,10 +54,15 @@ async function costRows(kernel: string, names: readonly string[]): Promise<Rows>
   ];
 }
 
-async function noiseRows(kernel: string, names: readonly string[]): Promise<Rows> {
+async function findNoise(kernel: string, names: readonly string[]): Promise<Noise> {
   const counts = JSON.parse(await countInVm(kernel, 'guest-noise.mts /run/vm', 'noise.json')) as NoiseCounts;
-  return [
-    ['', ...counts.map(({ title }) => title)],
-    ...names.map((name) => [`\`${name}\``, ...counts.map(({ events }) => formatNumber(events[name] ?? 0))]),
-  ];
+  const events = names.flatMap((name) => {
+    const noisy = counts.filter(({ events: counted }) => (counted[name] ?? 0) > 0);
+    const list = noisy.map(({ title, events: counted }) => `${formatNumber(counted[name] ?? 0)} (${title})`).join(', ');
+    return noisy.length === 0 ? [] : [`- \`${name}\`: ${list}`];
+  });
+  return {
+    tasks: counts.map(({ title }) => title.replace(',', ' for')),
+    events: events.length === 0 ? ['- none'] : events,
+  };
 }

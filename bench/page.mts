@@ -22,12 +22,9 @@ virtual machine (QEMU with \`-icount shift=0\`) advances its clock by one nanose
 reading before and after a loop gives the instructions of an operation. Except where a section says otherwise, the
 counts repeat to within one per cent.
 
-\`npm run bench -- --short\` takes some seconds, needs no virtual machine, and is part of \`npm test\`. It compares
-what user space does with an event to plain code that reads the same record, starting to Node.js by itself, and, as
-root, loading to a loop. It fails when a ratio is too high.
-
-\`npm run bench -- --limits\` takes a minute and is part of \`npm test\`, too. It counts the operations of the kernel that
-have a limit, and fails when one is exceeded.
+\`npm test\` runs two short parts, which fail when a limit is exceeded. \`npm run bench -- --short\` compares what user
+space does with an event to plain code that reads the same record, starting to Node.js by itself, and, as root, loading
+to a loop. \`npm run bench -- --limits\` counts operations of the kernel.
 `;
 
 // The text of each section. run.mts puts the commit above it.
@@ -60,38 +57,27 @@ ${formatTable(preemptible)}
 
 ### Where Tetragon's figures come from
 
-They are constants. They were counted once, when polytrace was designed, with the same method: Linux 6.12 in a
-virtual machine that counts instructions, Tetragon's main branch of August 2026, attached by fentry. This benchmark
-does not run Tetragon.
+They were counted once, when polytrace was designed, with the same method: Linux 6.12 in a virtual machine that counts
+instructions, Tetragon's main branch of August 2026, attached by fentry. This benchmark does not run Tetragon. Take the
+figures as an order of magnitude.
 
-- The rows of \`pread\` are with the upstream policy, so they compare with the column "upstream policy".
-- \`pread, match\` includes Tetragon's agent, which read the events on the same processor. The reader of polytrace is
-  not in its figure.
-- The exec row is with Tetragon's base sensor alone and no client, so it compares with the column "base sensor".
-- Other conditions may differ in detail. Take the figures as an order of magnitude.
+- The rows of \`pread\` are with the upstream policy. \`pread, match\` includes Tetragon's agent, which read the events on
+  the same processor. The reader of polytrace is not in its figure.
+- The exec row is with Tetragon's base sensor alone and no client, so it compares with the column "base sensor". It was
+  made in another way than ours, which does not include what the tracer costs outside its BPF programs.
 
 ### The rows of an exec
 
 An exec allocates pages, and its cost varies by more than a tracer adds: differences of two runs were between -31,000
-and +22,000 instructions. Without an exec, a vfork and an exit still differ: by 18,503, 2,312 and -152 instructions in
-three pairs of runs. These rows therefore do not use differences. The kernel counts the time inside of each BPF program
-(\`bpf_stats_enabled\`), and 136 instructions are added for each call of a program: what the kernel needs to call an
-empty one. In three runs, the sums repeated to within one per cent. Those of the fork were the same, those of the exec
-differed by at most 20 instructions, and those of the exit by 10: it looks for the process among the protected ones if
-its number resembles one of theirs.
+and +22,000 instructions. These rows therefore do not use differences. The kernel counts the time inside of each BPF
+program (\`bpf_stats_enabled\`), and 136 instructions are added for each call of a program: what the kernel needs to call
+an empty one. In three runs, the sums repeated to within one per cent. As a check, 1,000 execs without and 1,000 with
+the base sensor were alternated three times in one guest, at commit 4b02156. The lower quartiles differed by 1,485,
+3,556 and 3,130 instructions.
 
-The rows of fork, exec and exit are parts of the row above them. The programs of an exit are those of the exit and, with
-a policy that follows processes, of the release of the task.
-
-The figures do not include what the tracer costs outside its BPF programs, and Tetragon's figure was made in another
-way, so the two are no like-for-like comparison.
-
-As a check, 1,000 execs without and 1,000 with the base sensor were alternated three times in one guest, at commit
-4b02156. The lower quartiles differed by 1,485, 3,556 and 3,130 instructions.
-
-The workload makes its processes with vfork, in the folder /srv. An event of an exec has the working folder, and each
-level of it adds about 100 instructions. The column "nothing" is the minimum of three runs and varies by about 10 per
-cent.`;
+The rows of fork, exec and exit are parts of the row above them. The workload makes its processes with vfork, in the
+folder /srv. An event of an exec has the working folder, and each level of it adds about 100 instructions. The column
+"nothing" is the minimum of three runs and varies by about 10 per cent.`;
 }
 
 export function filterSection(filters: Readonly<Record<Attach, Rows>>, scaling: Rows): string {
@@ -121,8 +107,8 @@ ${formatTable(scaling)}`;
 
 export function cgroupSection({ mkdir, load }: CgroupTables): string {
   return `${PROCESSOR}, ${LINUX}, as root. The kernel keeps the scopes of each cgroup while a policy
-has a scope, see [policy.md](policy.md#scopes). The tables above have what a hook with a scope costs: it is in the
-scope or not. A hook of a policy without a scope has no instruction of it.
+has a scope, see [policy.md](policy.md#scopes). The tables above have what a hook with a scope costs. A hook of a
+policy without a scope has no instruction of it.
 
 ${formatTable(mkdir)}
 
@@ -134,16 +120,19 @@ ${formatTable(load)}`;
 }
 
 export function librarySection({ costs, noise }: LibraryTables): string {
-  return `Linux ${KERNEL}. The first table has the instructions that a policy adds to an operation that it does not report. The
+  return `Linux ${KERNEL}. The table has the instructions that a policy adds to an operation that it does not report. The
 file has two folders in its path, and the connection is refused. An exec is counted as explained above. The columns of
 connect and exec vary by about 50 from run to run.
 
 ${formatTable(costs)}
 
-The second table has the events that each policy reports while nothing is wrong. All policies are loaded. The machine
-has no services.
+All policies were loaded while nothing was wrong, on a machine without services. These were the tasks:
+${noise.tasks.join('; ')}.
+The policies reported these events, and no others:
 
-${formatTable(noise)}
+${noise.events.join('\n')}
+
+The tasks are small:
 
 - **a shell looks around**: a login shell runs \`id\`, \`ls\`, \`ps\`, \`df\` and \`uname\`.
 - **compile**: a login shell runs \`cc\` on a small file, and its result.
@@ -218,23 +207,15 @@ ${formatTable(rows)}
 
 /** The text below the table of goals.mts. */
 export const GOAL_NOTES = `- **A cached read**: about 130 instructions are the trampoline, 60 the filters of numbers and of the process, and 230
-  the look-up in the negative cache and the comparison with its entry. The comparison has twelve reads of kernel memory.
-  The kernel checks the address of each read, which takes seven instructions. The look-up is therefore the first step
-  for an event. It runs in the program itself without a call, and its entries are at a constant address.
+  the look-up in the negative cache and the comparison with its entry.
 - **Beyond Node.js** is our reading of the goal. With Node.js itself, the two take 89 and 78 ms: more than 40.
 - **validate**: Node.js by itself takes 61 ms here, loading the package yaml 30 ms, and its first parse of the 568 lines
   about 60 ms, with code that is not compiled yet. There is no cache of compiled code: a file that others can write
-  would become code of root. A copy of yaml in our own file would save 24 ms, but corrections of yaml would not reach an
-  installed package.
+  would become code of root.
 - **Path, compact and JSON lines**: the profiles are flat. For a JSON line, garbage collection takes 13 per cent, and no
-  function takes more than 8. For a path, decoding its string takes 15 per cent. The figures of this machine vary by a
-  tenth from hour to hour.
-- **openTracer**: the programs that find running processes are loaded with the first policy that needs them. The
-  verifier follows 44,400 instructions: half of them for \`handle_exec\`, a quarter each for \`handle_fork\` and
-  \`handle_cgroup\`. The BTF of the kernel is read once.
+  function takes more than 8. The figures of this machine vary by a tenth from hour to hour.
 - **All policies that Tetragon publishes**: a third of the time is the kernel's. Most of the rest is V8's, whose new
   code the emulator has to translate.
 - **coalesceMs: 0**: 45 µs from the kernel to JavaScript, 37 µs to decode a first record with cold caches, 10 µs to the
-  iterator. An event loop that watches the ring buffer itself, without the waiting thread, has no clear advantage.
-- **Node.js 22 to 26**: counting on 24 and 26, and the path on 24, are above 1.20; see the table of versions.
+  iterator.
 `;

@@ -5,8 +5,6 @@ import { ARG_TYPES, OPERATORS_BY_CLASS, type Operator } from '../lib/policy/lang
 
 const BEGIN = '<!-- matrix:begin -->';
 const END = '<!-- matrix:end -->';
-/** Width of a line of operators, in characters. */
-const WIDTH = 119;
 
 interface Group {
   readonly title: string;
@@ -24,57 +22,44 @@ const GROUPS: readonly Group[] = [
   { title: 'Others', fits: () => true },
 ];
 
+/** The tests read some types in several ways. The page has each type once, as an argument. */
+const isArgument = ({ title, type }: Subject): boolean => title === type || title.startsWith(`${type} with `);
+
 /** A subject belongs to the first group that it fits. */
-export function matrixTable(): string {
-  const rest = new Set(SUBJECTS);
+function matrixLists(): string {
+  const rest = new Set(SUBJECTS.filter(isArgument));
   return GROUPS.map(({ title, fits }) => {
     const own = [...rest].filter(fits);
     own.forEach((subject) => rest.delete(subject));
-    return `### ${title}\n\n${formatTables(own)}`;
+    return `### ${title}\n\n${formatItems(own)}`;
   }).join('\n\n');
 }
 
-/** One table for each set of operators, so that the lines stay short. */
-function formatTables(subjects: readonly Subject[]): string {
-  const bySet = new Map<string, Subject[]>();
+/** One item for each set of operators. */
+function formatItems(subjects: readonly Subject[]): string {
+  const bySet = new Map<string, string[]>();
   for (const subject of subjects) {
     const operators = formatOperators(subject);
-    bySet.set(operators, [...(bySet.get(operators) ?? []), subject]);
+    bySet.set(operators, [...(bySet.get(operators) ?? []), subject.title]);
   }
-  return [...bySet]
-    .map(([operators, own]) => {
-      const rows = own.map((subject) => [subject.title, formatCall(subject)]);
-      return `${operators}\n\n${formatMarkdownTable([['type', 'tested at'], ...rows])}`;
-    })
-    .join('\n\n');
+  return [...bySet].map(([operators, titles]) => `- ${titles.map(quoteType).join(', ')}: ${operators}`).join('\n');
 }
+
+const quoteType = (title: string): string => title.replace(/^\S+/, (type) => `\`${type}\``);
 
 function formatOperators(subject: Subject): string {
   const tested = new Set(subjectRows(subject).map(({ operator }) => operator));
   const inOrder = OPERATORS_BY_CLASS[ARG_TYPES[subject.type].class].filter((operator) => tested.has(operator));
-  if (inOrder.length === 0) return 'Reported, not compared:';
-  return wrapLine(`${inOrder.map((operator) => `\`${operator}\``).join(', ')}:`);
+  if (inOrder.length === 0) return 'reported, not compared';
+  return inOrder.map((operator) => `\`${operator}\``).join(', ');
 }
 
-function wrapLine(text: string): string {
-  return text.replace(new RegExp(`(.{1,${WIDTH}})(?: |$)`, 'g'), '$1\n').trimEnd();
-}
-
-function formatCall(subject: Subject): string {
-  const { call } = subject.hook;
-  return typeof call === 'string' ? `\`${call}\`` : Object.values(call).map((name) => `\`${name}\``).join(', '); // prettier-ignore
-}
-
-function formatMarkdownTable(rows: readonly (readonly string[])[]): string {
-  const [header = [], ...lines] = rows;
-  return [header, header.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-}
-
-/** Returns the page with the current tables. Throws an Error if the page has no markers for them. */
+/** Returns the page with the current lists. Throws an Error if the page has no markers for them. */
 export async function withMatrix(page: string, path: string): Promise<string> {
   const from = page.indexOf(BEGIN);
   const to = page.indexOf(END);
   if (from < 0 || to < from) throw new Error(`${path}: no ${BEGIN} and ${END}`);
-  const text = `${page.slice(0, from + BEGIN.length)}\n\n${matrixTable()}\n\n${page.slice(to)}`;
-  return format(text, { ...(await resolveConfig(path)), parser: 'markdown' });
+  const options = { ...(await resolveConfig(path)), parser: 'markdown' } as const;
+  const lists = await format(matrixLists(), { ...options, proseWrap: 'always' });
+  return format(`${page.slice(0, from + BEGIN.length)}\n\n${lists}\n${page.slice(to)}`, options);
 }
