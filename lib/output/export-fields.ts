@@ -189,6 +189,8 @@ export const EXTENSION_FIELDS: Readonly<
   ProcessUsdt: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
   ProcessLsm: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
   StackTraceEntry: ['file_offset', 'build_id'],
+  KprobeArgument: ['sockaddralg_arg'],
+  KprobeSockaddrAlg: ['family', 'type', 'feat', 'mask', 'name'],
 };
 
 /** True if events of some type can have the field. `path` is below the message of the event: names joined by dots. */
