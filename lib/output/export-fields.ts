@@ -190,6 +190,8 @@ export const EXTENSION_FIELDS: Readonly<
   ProcessLsm: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
   KprobeArgument: ['index'],
   StackTraceEntry: ['file_offset', 'build_id'],
+  KprobeArgument: ['sockaddralg_arg'],
+  KprobeSockaddrAlg: ['family', 'type', 'feat', 'mask', 'name'],
 };
 
 /** True if events of some type can have the field. `path` is below the message of the event: names joined by dots. */

@@ -423,6 +423,8 @@ function toArgumentValue(arg: KprobeArgument['arg'], type: string, partialText: 
       return { family: arg.value.family, address: arg.value.addr, port: arg.value.port };
     case 'sockaddrunArg':
       return { value: arg.value.path };
+    case 'sockaddralgArg':
+      return { value: `${arg.value.type}/${arg.value.name}`, features: arg.value.feat, mask: arg.value.mask };
     case 'netDevArg':
       return { value: arg.value.name };
     case 'syscallId': {

@@ -92,6 +92,12 @@ const CASES: Readonly<Record<HookArgument['type'], Cases>> = {
       { sockaddrun_arg: { family: 'AF_UNIX', path: '@abstract' } },
     ],
   ],
+  sockaddr_alg: [
+    [
+      { type: 'sockaddr_alg', index: 0, value: 'aead/gcm(aes)', features: 0, mask: 8, truncated: false },
+      { sockaddralg_arg: { family: 'AF_ALG', type: 'aead', mask: 8, name: 'gcm(aes)' } },
+    ],
+  ],
   char_buf: [
     ...buffer('char_buf'),
     [bufferArgument('abc', 5000), { truncated_bytes_arg: { bytes_arg: 'YWJj', orig_size: '5000' } }],
