@@ -188,9 +188,8 @@ export const EXTENSION_FIELDS: Readonly<
   ProcessUprobe: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS, 'return'],
   ProcessUsdt: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
   ProcessLsm: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
-  KprobeArgument: ['index'],
+  KprobeArgument: ['index', 'sockaddralg_arg'],
   StackTraceEntry: ['file_offset', 'build_id'],
-  KprobeArgument: ['sockaddralg_arg'],
   KprobeSockaddrAlg: ['family', 'type', 'feat', 'mask', 'name'],
 };
 
