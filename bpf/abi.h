@@ -212,7 +212,11 @@ struct event_throttle {
 
 /* One value of a hook's event. The order of values is: the policy's args, its data, the return value. */
 struct value {
-	u64 value; /* an integer, sign- or zero-extended to 64 bits; for a file, the inode number */
+	/*
+	 * an integer, sign- or zero-extended to 64 bits; for a file, the inode number; for an address of AF_ALG,
+	 * salg_feat, and salg_mask in the upper half
+	 */
+	u64 value;
 	struct string_ref string; /* a string, buffer, path, or one of the details below */
 	u32 mode; /* file: the inode's mode with the type bits */
 	u32 magic; /* file: the file system's magic number */
@@ -323,6 +327,7 @@ enum value_read {
 	READ_IOVEC = 7, /* size_param gives the number of struct iovec */
 	READ_IOV_ITER = 8,
 	READ_DATA_LOC = 9, /* a tracepoint field with the offset and the length of a string in the tracepoint record */
+	READ_SOCKADDR_ALG = 10,
 	/* values with a path */
 	READ_FILE = 16,
 	READ_PATH = 17,

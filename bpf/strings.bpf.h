@@ -548,6 +548,39 @@ static __always_inline u32 read_sockaddr_un(u8 *to, const void *from, bool user,
 	return at_most(got - 1 + abstract, PATH_SIZE);
 }
 
+/*
+ * The address of an algorithm (AF_ALG): its type, a slash, and its name, "hash/sha256". The kernel ends the type and
+ * the name itself: it writes a NUL over the last byte of the type, and over the last of the `size` bytes of the
+ * address.
+ */
+static __always_inline u32 read_sockaddr_alg(u8 *to, const void *from, u64 size, bool user, u64 *numbers, u32 *flags)
+{
+	enum { AF_ALG = 38, TYPE_OFFSET = 2, TYPE_SIZE = 14, NUMBERS_OFFSET = 16, NAME_OFFSET = 24, SIZE_MAX = 128 };
+	u32 name_size = size < SIZE_MAX ? size : SIZE_MAX, length;
+	u16 family = 0;
+	long got;
+
+	if (read_memory(&family, sizeof(family), from, user) || family != AF_ALG ||
+	    read_memory(numbers, sizeof(*numbers), from + NUMBERS_OFFSET, user)) {
+		*flags |= STRING_FAULT;
+		return 0;
+	}
+	if (user)
+		got = bpf_probe_read_user_str(to, TYPE_SIZE, from + TYPE_OFFSET);
+	else
+		got = bpf_probe_read_kernel_str(to, TYPE_SIZE, from + TYPE_OFFSET);
+	length = got > 0 ? at_most(got - 1, TYPE_SIZE - 1) : 0;
+	to[length++] = '/';
+	name_size = name_size > NAME_OFFSET ? at_most(name_size - NAME_OFFSET, SIZE_MAX - NAME_OFFSET) : 0;
+	if (user)
+		got = bpf_probe_read_user_str(to + length, name_size, from + NAME_OFFSET);
+	else
+		got = bpf_probe_read_kernel_str(to + length, name_size, from + NAME_OFFSET);
+	if (got > 0)
+		length += at_most(got - 1, SIZE_MAX - NAME_OFFSET);
+	return length;
+}
+
 static __always_inline u32 read_buffer(u8 *to, const void *from, u64 size, u32 limit, bool user, u32 *flags)
 {
 	u32 length = size > limit ? limit : size;
@@ -657,7 +690,7 @@ static __noinline u64 collect_string(struct string_buffer *buffer, struct hook_r
 				     u64 candidates)
 {
 	const volatile struct object_config *object;
-	u64 size = record->size;
+	u64 size = record->size, numbers = 0;
 	u32 length, flags = unknown_zero(size), slot, read, capacity, limit;
 	struct value *value;
 	bool user;
@@ -672,7 +705,7 @@ static __noinline u64 collect_string(struct string_buffer *buffer, struct hook_r
 	read = config.values[slot].read;
 	capacity = config.values[slot].capacity;
 	user = is_user_memory((void *)raw, config.values[slot].memory);
-	if (read == READ_SOCKADDR_UN && config.values[slot].groups_count) {
+	if ((read == READ_SOCKADDR_UN || read == READ_SOCKADDR_ALG) && config.values[slot].groups_count) {
 		candidates = filter_family(candidates, slot, (void *)raw, user);
 		if (!candidates)
 			return 0;
@@ -690,6 +723,8 @@ static __noinline u64 collect_string(struct string_buffer *buffer, struct hook_r
 
 		if (read == READ_SOCKADDR_UN)
 			length = read_sockaddr_un(to, from, user, &flags);
+		else if (read == READ_SOCKADDR_ALG)
+			length = read_sockaddr_alg(to, from, size, user, &numbers, &flags);
 		else
 			length = read_string(to, from, user, &flags);
 		size = length;
@@ -711,6 +746,7 @@ static __noinline u64 collect_string(struct string_buffer *buffer, struct hook_r
 	}
 	value = value_slot(record, slot);
 	clear_value(value);
+	value->value = numbers;
 	value->size = size > 0xffffffff ? 0xffffffff : size;
 	commit_bytes(record, value, length, flags);
 	return candidates;

@@ -52,10 +52,11 @@ foreach(library zlib elf bpf)
 endforeach()
 polytrace_harden(zlib elf bpf)
 
-# These two have what musl lacks.
+# fortify.c and portable.c have what musl lacks. demangle.c makes libstdc++ smaller.
 add_library(polytrace_libraries INTERFACE)
-target_sources(polytrace_libraries INTERFACE
-  "${CMAKE_CURRENT_SOURCE_DIR}/native/base/fortify.c" "${CMAKE_CURRENT_SOURCE_DIR}/native/base/portable.c")
+foreach(file demangle fortify portable)
+  target_sources(polytrace_libraries INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/native/base/${file}.c")
+endforeach()
 # The compiler must not make calls of the checked functions out of their own calls.
 set_source_files_properties("${CMAKE_CURRENT_SOURCE_DIR}/native/base/fortify.c" PROPERTIES COMPILE_OPTIONS
   "-fno-builtin;-ffunction-sections;-Wno-missing-prototypes")

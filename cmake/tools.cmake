@@ -1,4 +1,7 @@
-# Finds what turns BPF sources into compressed objects. One message for all that is missing, with the Debian packages' names.
+# Finds what turns BPF sources into compressed objects. It adds to two lists, which requirements.cmake reports: Debian
+# packages that are missing, and sentences about what is too old.
+set(POLYTRACE_MISSING "")
+set(POLYTRACE_TOO_OLD "")
 
 # What clang 14 makes of the programs is rejected by kernel 6.1: it folds `start < 64 || start > 4160` into one comparison of
 # a difference, which tells the verifier nothing about `start`. Debian 12 and Ubuntu 22.04 have it, beside newer ones.
@@ -28,32 +31,22 @@ find_program(POLYTRACE_GZIP gzip)
 find_program(POLYTRACE_NODE NAMES node nodejs)
 find_package(PkgConfig QUIET)
 
-set(missing "")
-if(NOT POLYTRACE_CLANG)
-  list(APPEND missing clang-19)
-endif()
-if(NOT POLYTRACE_BPFTOOL)
-  list(APPEND missing bpftool)
-endif()
-if(NOT POLYTRACE_GZIP)
-  list(APPEND missing gzip)
-endif()
-if(NOT PKG_CONFIG_FOUND)
-  list(APPEND missing pkg-config)
-endif()
-if(NOT POLYTRACE_NODE)
-  list(APPEND missing nodejs)
-endif()
-if(missing)
-  list(JOIN missing " " missing)
-  message(FATAL_ERROR "Missing to build polytrace: ${missing} (Debian: apt-get install ${missing}). Any clang from ${POLYTRACE_CLANG_MIN} on will do.")
-endif()
+foreach(variable_package "POLYTRACE_CLANG:clang-19" "POLYTRACE_BPFTOOL:bpftool" "POLYTRACE_GZIP:gzip"
+    "PKG_CONFIG_FOUND:pkg-config" "POLYTRACE_NODE:nodejs")
+  string(REPLACE ":" ";" variable_package "${variable_package}")
+  list(GET variable_package 0 variable)
+  list(GET variable_package 1 package)
+  if(NOT ${variable})
+    list(APPEND POLYTRACE_MISSING ${package})
+  endif()
+endforeach()
 
 # <span>, designated initializers and contains() of C++20
 foreach(id_version "GNU;11" "Clang;14")
   list(GET id_version 0 id)
   list(GET id_version 1 version)
   if(CMAKE_CXX_COMPILER_ID STREQUAL id AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS version)
-    message(FATAL_ERROR "${CMAKE_CXX_COMPILER} is ${id} ${CMAKE_CXX_COMPILER_VERSION}, too old: ${version} or later is needed.")
+    list(APPEND POLYTRACE_TOO_OLD
+      "${CMAKE_CXX_COMPILER} is ${id} ${CMAKE_CXX_COMPILER_VERSION}, too old: ${version} or later is needed.")
   endif()
 endforeach()

@@ -118,6 +118,7 @@ const S = {
     'Policies stay active while no agent runs, as in an update.',
   ),
   debug: defineSetting('tetragon.debug', false, 'The log has details.'),
+  healthPort: defineSetting('tetragon.healthPort', 2113, 'Port of 127.0.0.1 of the node for the probes.'),
   prometheus: defineSetting('tetragon.prometheus.enabled', true, 'Serve /metrics and /healthz over HTTP.'),
   address: defineSetting('tetragon.prometheus.address', '', 'Address of the node for that; empty: all of them.'),
   port: defineSetting('tetragon.prometheus.port', 2112, 'Port of the node for that.'),
@@ -190,17 +191,13 @@ const CAPABILITIES = ['BPF', 'PERFMON', 'SYS_PTRACE', 'DAC_READ_SEARCH', 'SYS_RE
 const hostPathVolume = (name: string, path: string, type: string): object => ({ name, hostPath: { path, type } });
 const volumeMount = (name: string, mountPath: string, more: object = {}): object => ({ name, mountPath, ...more });
 
-/** Exits with 0 if the agent accepts connections on its socket. */
-const CONNECT =
-  "require('net').connect('/run/polytrace/polytrace.sock', () => process.exit(0)).on('error', () => process.exit(1))";
 /**
- * /healthz responds when the policies are loaded. The kubelet uses the address of the node, unless the agent has
- * another one.
+ * /healthz responds when the policies are loaded. Pods of the node's network reach 127.0.0.1, and no others, so nobody
+ * else can keep the kubelet from its answer.
  */
-const PROBE = when(S.prometheus, { path: '/healthz', port: S.port, host: S.address });
+const HEALTH_HOST = '127.0.0.1';
 const makeProbe = (timing: object): object => ({
-  httpGet: PROBE,
-  exec: when(S.prometheus, undefined, { command: ['node', '-e', CONNECT] }),
+  httpGet: { path: '/healthz', port: S.healthPort, host: HEALTH_HOST },
   timeoutSeconds: 10,
   ...timing,
 });
@@ -220,6 +217,7 @@ const configuration = {
   'keep-sensors-on-exit': settingText(S.keep),
   'log-format': 'json',
   'log-level': when(S.debug, 'debug', 'info'),
+  'health-server': concat(HEALTH_HOST, ':', S.healthPort),
   'metrics-server': when(S.prometheus, concat(S.address, ':', S.port)),
   'metrics-label-filter': settingText(S.metricsLabels),
   'export-filename': when(S.exportFilename, concat(S.exportDirectory, '/', S.exportFilename)),

@@ -88,6 +88,12 @@ if wants --vm; then
 	need etcd-server have etcd
 	need kubernetes-client have kubectl
 	need openssl have openssl
+	# what Kubernetes, Helm and Prometheus do with rules, templates and alerts
+	need golang-go have go
+	need golang-github-google-cel-go-dev test -d /usr/share/gocode/src/github.com/google/cel-go
+	need golang-github-masterminds-sprig-dev test -d /usr/share/gocode/src/github.com/Masterminds/sprig
+	need golang-gopkg-yaml.v3-dev test -d /usr/share/gocode/src/gopkg.in/yaml.v3
+	need prometheus have promtool
 	need linux-image-amd64 compgen -G '/boot/vmlinuz-6.12.*' >/dev/null
 fi
 [ "${1-}" != --fuzz ] || need libclang-rt-19-dev compgen -G '/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-*.a' >/dev/null

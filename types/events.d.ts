@@ -616,6 +616,7 @@ export type HookArgument = OfEachType<
   | NumberArgument
   | LongNumberArgument
   | StringArgument
+  | AlgorithmAddressArgument
   | BufferArgument
   | FileArgument
   | SocketArgument
@@ -681,6 +682,20 @@ export interface StringArgument extends ReadArgument {
   readonly value: string;
   /** The original string is longer. */
   readonly truncated: boolean;
+}
+
+/** The address of an algorithm of the kernel (AF_ALG). */
+export interface AlgorithmAddressArgument extends ReadArgument {
+  /** Type in the policy. */
+  readonly type: 'sockaddr_alg';
+  /** Type of the algorithm, a slash, and its name: `hash/sha256`. */
+  readonly value: string;
+  /** The flags that the process wants the algorithm to have: `salg_feat`. */
+  readonly features: number;
+  /** The flags that the process asks about: `salg_mask`. */
+  readonly mask: number;
+  /** Always false: the kernel accepts no longer address. */
+  readonly truncated: false;
 }
 
 /** Bytes of a buffer. */

@@ -40,6 +40,7 @@ export type ArgumentType =
   | 'skb'
   | 'sockaddr'
   | 'sockaddr_un'
+  | 'sockaddr_alg'
   | 'capability'
   | CapabilitySetType
   | 'syscall64'
@@ -60,7 +61,7 @@ export interface Argument {
   readonly resolve?: string;
   /** Reads the value when the function returns. Default false. */
   readonly returnCopy?: boolean;
-  /** Parameter, or field of a tracepoint, that contains the size of the buffer, from 1. */
+  /** Parameter, or field of a tracepoint, that contains the size of the buffer or of the `sockaddr_alg`, from 1. */
   readonly sizeArgIndex?: number;
   /** Struct that the parameter points to, if its own type does not name it. */
   readonly btfType?: string;
@@ -111,7 +112,7 @@ export type PathComparison =
 /** Filter on a file. */
 export type FileComparison =
   PathComparison | (Comparison<'FileType' | 'NotFileType', FileTypeName> & { readonly inode?: false });
-/** Filter on the address of a local socket. */
+/** Filter on the address of a local socket, or of an algorithm: its type, a slash, and its name. */
 export type LocalAddressComparison = TextComparison | Comparison<'Family', NumberValue>;
 /** Filter on a socket address. */
 export type AddressComparison =
@@ -140,7 +141,7 @@ export type ComparisonOf<T extends ArgumentType> = T extends NumberType
   ? NumberComparison
   : T extends TextType
     ? TextComparison
-    : T extends 'sockaddr_un'
+    : T extends 'sockaddr_un' | 'sockaddr_alg'
       ? LocalAddressComparison
       : T extends PathType
         ? PathComparison

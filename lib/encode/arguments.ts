@@ -1,6 +1,13 @@
 /** Encodes the values of hooks as tetragon.KprobeArgument, with the members that the JSON export has. */
 import { create, fromJson, toBinary, type JsonValue } from '@bufbuild/protobuf';
-import type { BufferArgument, FileArgument, HookArgument, PacketArgument, SocketArgument } from '../../types/index.js';
+import type {
+  AlgorithmAddressArgument,
+  BufferArgument,
+  FileArgument,
+  HookArgument,
+  PacketArgument,
+  SocketArgument,
+} from '../../types/index.js';
 import {
   KprobeArgumentSchema,
   KprobeBpfMapSchema,
@@ -12,12 +19,14 @@ import {
   KprobeNetDevSchema,
   KprobePerfEventSchema,
   KprobeSkbSchema,
+  KprobeSockaddrAlgSchema,
   KprobeSockaddrSchema,
   KprobeSockaddrUnSchema,
   KprobeSockSchema,
   KprobeTruncatedBytesSchema,
   SyscallIdSchema,
 } from '../proto/tetragon/tetragon.gen.js';
+import { splitAlgorithmAddress } from '../names/network.js';
 import { oneofTags, fieldTags } from './tags.js';
 import type { Writer } from './writer.js';
 
@@ -29,6 +38,7 @@ const SOCK = fieldTags(KprobeSockSchema);
 const SKB = fieldTags(KprobeSkbSchema);
 const SOCKADDR = fieldTags(KprobeSockaddrSchema);
 const UNIX = fieldTags(KprobeSockaddrUnSchema);
+const ALGORITHM = fieldTags(KprobeSockaddrAlgSchema);
 const DEVICE = fieldTags(KprobeNetDevSchema);
 const BYTES = fieldTags(KprobeTruncatedBytesSchema);
 const SYSCALL = fieldTags(SyscallIdSchema);
@@ -57,6 +67,7 @@ export const USUAL_TYPES = {
   skbArg: 'skb',
   sockaddrArg: 'sockaddr',
   sockaddrunArg: 'sockaddr_un',
+  sockaddralgArg: 'sockaddr_alg',
   netDevArg: 'net_device',
   syscallId: 'syscall64',
   capabilityArg: 'capability',
@@ -139,6 +150,8 @@ function argumentMember(argument: HookArgument): keyof typeof USUAL_TYPES {
       return 'netDevArg';
     case 'sockaddr_un':
       return 'sockaddrunArg';
+    case 'sockaddr_alg':
+      return 'sockaddralgArg';
     case 'char_buf':
     case 'const_buf':
     case 'char_iovec':
@@ -242,6 +255,9 @@ function writeMember(w: Writer, tag: number, argument: HookArgument, exportJson:
       w.string(UNIX.path, argument.value);
       w.string(UNIX.family, 'AF_UNIX');
       break;
+    case 'sockaddr_alg':
+      writeAlgorithmAddress(w, argument);
+      break;
     case 'file':
     case 'fd':
     case 'kiocb':
@@ -314,6 +330,15 @@ function writeBytes(w: Writer, tag: number, argument: BufferArgument): void {
   w.message(tag, end);
 }
 
+function writeAlgorithmAddress(w: Writer, argument: AlgorithmAddressArgument): void {
+  const { type, name } = splitAlgorithmAddress(argument.value);
+  w.string(ALGORITHM.name, name);
+  w.uint(ALGORITHM.mask, argument.mask);
+  w.uint(ALGORITHM.feat, argument.features);
+  w.string(ALGORITHM.type, type);
+  w.string(ALGORITHM.family, 'AF_ALG');
+}
+
 /** KprobePath and KprobeFile have the same field numbers. */
 function writeFile(w: Writer, tags: typeof FILE | typeof EXECUTED, { path, flags, permission }: FileArgument): void {
   w.string(tags.permission, permission);
@@ -351,7 +376,7 @@ function writePacket(w: Writer, argument: PacketArgument): void {
   w.uint(SKB.hash, argument.hash);
 }
 
-/** The caller writes the label. */
+/** The caller writes the label and the index. */
 function writeFromJson(
   w: Writer,
   _argument: Extract<HookArgument, { readonly type: JsonEncodedType }>,
@@ -359,5 +384,6 @@ function writeFromJson(
 ): void {
   const message = create(KprobeArgumentSchema, fromJson(KprobeArgumentSchema, exported, { ignoreUnknownFields: true }));
   message.label = '';
+  message.index = undefined;
   w.raw(toBinary(KprobeArgumentSchema, message));
 }

@@ -257,13 +257,10 @@ export class EventEncoder {
     values: readonly HookArgument[],
   ): void {
     for (let i = values.length - 1; i >= 0; i--) {
-      writeArgument(
-        w,
-        tag,
-        values[i] as HookArgument,
-        i,
-        () => (this.#exportJson(event, name) as JsonValue[])[i] as JsonValue,
-      );
+      const value = values[i] as HookArgument;
+      // The return value of a uprobe is the last one, and has the index of a return value.
+      const position = name === 'args' && i >= event.args.length ? value.index : i;
+      writeArgument(w, tag, value, position, () => (this.#exportJson(event, name) as JsonValue[])[i] as JsonValue);
     }
   }
 

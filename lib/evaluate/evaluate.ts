@@ -14,6 +14,7 @@ import {
 } from '../compiled/compiled-hook.js';
 import type { CompiledHook, ProcessSet, SelectorActions, CompiledValue } from '../compiled/compiled-policy.js';
 import { BUFFER_TYPES } from '../names/arg-types.js';
+import { FAMILIES } from '../names/network.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { selectorMask } from '../wire/encode/tables.js';
 import { encodeString } from '../wire/surrogate-escape.js';
@@ -66,10 +67,10 @@ function filterValue(
     filterNet(candidates, compiled.net, argument);
   } else if (isComparedAs(argument, 'string', 'path')) {
     if ('path' in argument) filterFileType(candidates, compiled, argument);
-    if (argument.type === 'sockaddr_un' && compiled.ints.length > 0) {
+    if ((argument.type === 'sockaddr_un' || argument.type === 'sockaddr_alg') && compiled.ints.length > 0) {
       // The BPF programs do not read an address of another family, and the event does not have that family.
       if (argument.unreadable === true) return candidates.addUncertainty(all, 'VALUE_INCOMPLETE', about);
-      filterNumber(candidates, compiled, AF_UNIX);
+      filterNumber(candidates, compiled, ADDRESS_FAMILIES[argument.type]);
     }
     const suppresses = selectorMask(suppressingSelectors(hook));
     const compared = comparedBytes(argument);
@@ -87,7 +88,8 @@ function filterValue(
   }
 }
 
-const AF_UNIX = 1n;
+/** The family of each type of address that has one family only. */
+const ADDRESS_FAMILIES = { sockaddr_un: BigInt(FAMILIES.AF_UNIX), sockaddr_alg: BigInt(FAMILIES.AF_ALG) };
 
 /** Undefined if the event has another string than the kernel compares. */
 function comparedBytes(argument: ArgumentComparedAs<'string' | 'path'>): ComparedBytes | undefined {

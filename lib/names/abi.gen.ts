@@ -64,6 +64,7 @@ export const ValueRead = {
   READ_IOVEC: 7,
   READ_IOV_ITER: 8,
   READ_DATA_LOC: 9,
+  READ_SOCKADDR_ALG: 10,
   READ_FILE: 16,
   READ_PATH: 17,
   READ_FD: 18,

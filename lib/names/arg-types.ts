@@ -24,6 +24,7 @@ export type ValueClass =
   | 'skb'
   | 'sockaddr'
   | 'unixAddress'
+  | 'algorithmAddress'
   | 'capability'
   | 'capabilities'
   | 'syscall'
@@ -40,6 +41,7 @@ export const COMPARED_AS = {
   syscall: 'number',
   text: 'string',
   unixAddress: 'string',
+  algorithmAddress: 'string',
   path: 'path',
   file: 'path',
   sock: 'socket',
@@ -138,6 +140,12 @@ export const ARG_TYPES = {
     class: 'unixAddress',
     read: ValueRead.READ_SOCKADDR_UN,
     structs: ['sockaddr_un', 'sockaddr', 'sockaddr_unsized'],
+    receivers: 'programs',
+  },
+  sockaddr_alg: {
+    class: 'algorithmAddress',
+    read: ValueRead.READ_SOCKADDR_ALG,
+    structs: ['sockaddr_alg', 'sockaddr', 'sockaddr_unsized'],
     receivers: 'programs',
   },
   string: { class: 'text', read: ValueRead.READ_STRING, receivers: 'programs' },

@@ -23,3 +23,9 @@ export const TCP_STATES: NumberByName = {
   TCP_ESTABLISHED: 1, TCP_SYN_SENT: 2, TCP_SYN_RECV: 3, TCP_FIN_WAIT1: 4, TCP_FIN_WAIT2: 5, TCP_TIME_WAIT: 6, TCP_CLOSE: 7,
   TCP_CLOSE_WAIT: 8, TCP_LAST_ACK: 9, TCP_LISTEN: 10, TCP_CLOSING: 11, TCP_NEW_SYN_RECV: 12, TCP_BOUND_INACTIVE: 13,
 }; // prettier-ignore
+
+/** Splits the address of an algorithm, such as `hash/sha256`. No type that the kernel knows has a slash. */
+export function splitAlgorithmAddress(text: string): { readonly type: string; readonly name: string } {
+  const slash = text.indexOf('/');
+  return slash < 0 ? { type: text, name: '' } : { type: text.slice(0, slash), name: text.slice(slash + 1) };
+}

@@ -21,6 +21,7 @@ export const VALUE_READS = {
   [ValueRead.READ_FILENAME]: { class: 'string', form: 'struct' },
   [ValueRead.READ_NET_DEVICE]: { class: 'string', form: 'struct' },
   [ValueRead.READ_SOCKADDR_UN]: { class: 'string', form: 'struct' },
+  [ValueRead.READ_SOCKADDR_ALG]: { class: 'string', form: 'struct' },
   [ValueRead.READ_BUFFER]: { class: 'buffer', form: 'bytes' },
   [ValueRead.READ_IOVEC]: { class: 'buffer', form: 'iovecs' },
   [ValueRead.READ_IOV_ITER]: { class: 'buffer', form: 'struct' },

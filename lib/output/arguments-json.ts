@@ -1,5 +1,6 @@
 /** Formats the values of a hook for the JSON export. Each value has one member, named after its type, and its label. */
 import type {
+  AlgorithmAddressArgument,
   BufferArgument,
   CredentialsArgument,
   FileArgument,
@@ -10,6 +11,7 @@ import type {
   UserNamespace,
 } from '../../types/events.js';
 import { exportCapabilityName } from '../names/capabilities.js';
+import { splitAlgorithmAddress } from '../names/network.js';
 import { needsNoEscape } from './escape.js';
 import type { ArgumentField } from './export-fields.js';
 import { hostNamespaces } from '../process/host-namespaces.js';
@@ -25,9 +27,13 @@ import {
   stringValue,
 } from './json-fields.js';
 
-export function argumentJson(argument: HookArgument): string {
-  const { label } = argument;
-  return label === undefined ? `{${memberJson(argument)}}` : `{${memberJson(argument)}${stringField('label', label)}}`;
+/** The index of the parameter is written where it is not the position in the list. A reader needs it for known hooks. */
+export function argumentJson(argument: HookArgument, position = argument.index): string {
+  const { label, index } = argument;
+  let text = `{${memberJson(argument)}`;
+  if (label !== undefined) text += stringField('label', label);
+  if (index !== position) text += `,"index":${index}`;
+  return `${text}}`;
 }
 
 /** The member is one of those that export-fields.ts lists. */
@@ -62,6 +68,8 @@ function memberJson(argument: HookArgument): `"${ArgumentField}":${string}` {
       return `"net_dev_arg":${message(stringField('name', argument.value))}`;
     case 'sockaddr_un':
       return `"sockaddrun_arg":${message(stringField('family', 'AF_UNIX'), stringField('path', argument.value))}`;
+    case 'sockaddr_alg':
+      return `"sockaddralg_arg":${algorithmAddressJson(argument)}`;
     case 'char_buf':
     case 'const_buf':
     case 'char_iovec':
@@ -132,6 +140,17 @@ function memberJson(argument: HookArgument): `"${ArgumentField}":${string}` {
     case 'load_info':
       return `"module_arg":${moduleJson(argument)}`;
   }
+}
+
+function algorithmAddressJson(argument: AlgorithmAddressArgument): string {
+  const { type, name } = splitAlgorithmAddress(argument.value);
+  return message(
+    stringField('family', 'AF_ALG'),
+    stringField('type', type),
+    numberField('feat', argument.features),
+    numberField('mask', argument.mask),
+    stringField('name', name),
+  );
 }
 
 /** True for a buffer if at least one byte could be read. */

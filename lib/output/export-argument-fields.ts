@@ -38,7 +38,9 @@ export const ARGUMENT_MESSAGES = {
     bpf_prog_arg: 'KprobeBpfProg',
     error_arg: 'KprobeError',
     sockaddrun_arg: 'KprobeSockaddrUn',
+    sockaddralg_arg: 'KprobeSockaddrAlg',
     label: 'string',
+    index: 'number',
   },
   KprobeSkb: {
     hash: 'number',
@@ -70,6 +72,7 @@ export const ARGUMENT_MESSAGES = {
   },
   KprobeSockaddr: { family: 'string', addr: 'string', port: 'number' },
   KprobeSockaddrUn: { family: 'string', path: 'string' },
+  KprobeSockaddrAlg: { family: 'string', type: 'string', feat: 'number', mask: 'number', name: 'string' },
   KprobeNetDev: { name: 'string' },
   KprobePath: FILE_FIELDS,
   KprobeFile: FILE_FIELDS,

@@ -188,7 +188,9 @@ export const EXTENSION_FIELDS: Readonly<
   ProcessUprobe: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS, 'return'],
   ProcessUsdt: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
   ProcessLsm: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
+  KprobeArgument: ['index', 'sockaddralg_arg'],
   StackTraceEntry: ['file_offset', 'build_id'],
+  KprobeSockaddrAlg: ['family', 'type', 'feat', 'mask', 'name'],
 };
 
 /** True if events of some type can have the field. `path` is below the message of the event: names joined by dots. */

@@ -1,5 +1,6 @@
 /** Formats the values of a hook for the compact output. Every result is quoted and escaped. */
 import type {
+  AlgorithmAddressArgument,
   ArgumentOf,
   BpfProgramArgument,
   BufferArgument,
@@ -16,6 +17,8 @@ export type Args = readonly HookArgument[];
 
 /** The types of strings that can be the name of a file. */
 type FileNameType = Exclude<StringArgument['type'], 'net_device' | 'sockaddr_un'>;
+
+type AnyString = StringArgument | AlgorithmAddressArgument;
 
 /** Maximum number of values in a line. The JSON export has all values. */
 const VALUES_MAX = 5;
@@ -151,12 +154,12 @@ export function quoteNonEmpty(text: string): string {
   return text === '' ? '' : quoteUnsafe(text);
 }
 
-export function isFileOrString(argument: HookArgument): argument is FileArgument | StringArgument {
+export function isFileOrString(argument: HookArgument): argument is FileArgument | AnyString {
   return 'path' in argument || ('value' in argument && typeof argument.value === 'string');
 }
 
 /** Formats a path or string. An incomplete one is marked. */
-export function formatFileOrString(argument: FileArgument | StringArgument): string {
+export function formatFileOrString(argument: FileArgument | AnyString): string {
   if ('path' in argument) return formatPath(argument.path, argument.flags);
   if (argument.unreadable) return joinNonEmpty(quoteNonEmpty(argument.value), '(unreadable)');
   return quoteUnsafe(argument.value) + (argument.truncated ? ' (truncated)' : '');

@@ -41,6 +41,7 @@ export const DEFAULT_ARGUMENTS: { readonly [T in ArgumentType]: Defaults<T> } = 
   uint8: number, uint16: number, uint32: number,
   int64: longNumber, sint64: longNumber, long: longNumber, uint64: longNumber, ulong: longNumber, size_t: longNumber,
   string, data_loc: string, filename: string, net_device: string, sockaddr_un: string,
+  sockaddr_alg: { value: '', features: 0, mask: 0, truncated: false },
   char_buf: buffer, const_buf: buffer, char_iovec: buffer, iov_iter: buffer,
   file, path: file, fd: file, dentry: file, linux_binprm: file, kiocb: file,
   sock: socket, socket, skb: packet,

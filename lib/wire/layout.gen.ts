@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'b869820cdf11e0b0';
+export const LAYOUT_HASH = '3082476453b38f48';
 
 /** enum event_type */
 export const EventType = {

@@ -1,6 +1,6 @@
 /*
- * Functions that libstdc++ and libgcc need from glibc, and that musl does not export, and one that makes them smaller.
- * They are only in prebuilt addons, which are compiled for glibc and also run with musl.
+ * Functions that libstdc++ and libgcc need from glibc, and that musl does not export. They are only in prebuilt addons,
+ * which are compiled for glibc and also run with musl.
  */
 #define _GNU_SOURCE
 #include <locale.h>
@@ -23,19 +23,6 @@ unsigned long __getauxval(unsigned long type)
 	return getauxval(type);
 }
 #endif
-
-HIDDEN char *__cxa_demangle(const char *name, char *text, size_t *size, int *status);
-
-/* For the message of an exception that nobody catches. The name of its type stays as it is, and the addon is smaller.
- */
-char *__cxa_demangle(const char *name, char *text, size_t *size, int *status)
-{
-	(void)name;
-	(void)text;
-	(void)size;
-	*status = -2;
-	return NULL;
-}
 
 /* libstdc++ locks only if this symbol exists: it is the sign that the process can have threads. */
 int __pthread_key_create(pthread_key_t *key, void (*destructor)(void *))

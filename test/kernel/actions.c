@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/if_alg.h>
 #include <linux/perf_event.h>
 #include <net/if.h>
 #include <sched.h>
@@ -442,6 +443,24 @@ static void do_unix(char **arg)
 	connect(fd, (void *)&to, offsetof(struct sockaddr_un, sun_path) + length + (arg[0][0] != '@'));
 }
 
+/*
+ * alg TYPE/NAME: connects to the address of an algorithm, which fails. No NUL ends the name: the last byte of the
+ * address is another one, which the kernel would overwrite.
+ */
+static void do_alg(char **arg)
+{
+	struct sockaddr_alg to = { .salg_family = AF_ALG, .salg_feat = 8, .salg_mask = 12 };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	const char *name = strchr(arg[0], '/') + 1;
+	size_t length = strlen(name);
+	check(fd, "socket");
+	memcpy(to.salg_type, arg[0], name - 1 - arg[0]);
+	memcpy(to.salg_name, name, length);
+	to.salg_name[length] = 'X';
+	begin_action();
+	connect(fd, (void *)&to, offsetof(struct sockaddr_alg, salg_name) + length + 1);
+}
+
 /* device NAME: renames the loopback device of a new network namespace, and sets it up */
 static void do_device(char **arg)
 {
@@ -574,14 +593,14 @@ static const struct action {
 	{ "readdir", 1, do_readdir }, { "chmod", 2, do_chmod },       { "mkdir", 2, do_mkdir },
 	{ "exec", 1, do_exec },       { "tcp", 4, do_tcp },           { "listen", 2, do_listen },
 	{ "udp", 4, do_udp },         { "peer", 3, do_peer },         { "send", 4, do_send },
-	{ "unix", 1, do_unix },       { "device", 1, do_device },     { "capable", 1, do_capable },
-	{ "capset", 3, do_capset },   { "setuid", 1, do_setuid },     { "bpf", 1, do_bpf },
-	{ "bpfprog", 1, do_bpfprog }, { "bpfmap", 1, do_bpfmap },     { "perf", 1, do_perf },
-	{ "module", 2, do_module },   { "nested", 1, do_nested },     { "rlimit", 1, do_rlimit },
-	{ "seteuid", 1, do_seteuid }, { "program", 1, do_program },   { "socket", 1, do_socket },
-	{ "chain", 2, do_chain },     { "unshared", 2, do_unshared }, { "with", 3, do_with },
-	{ "changed", 4, do_changed }, { "call", ANY, do_call },       { "nscall", ANY, do_nscall },
-	{ "append", 1, do_append },
+	{ "unix", 1, do_unix },       { "alg", 1, do_alg },           { "device", 1, do_device },
+	{ "capable", 1, do_capable }, { "capset", 3, do_capset },     { "setuid", 1, do_setuid },
+	{ "bpf", 1, do_bpf },         { "bpfprog", 1, do_bpfprog },   { "bpfmap", 1, do_bpfmap },
+	{ "perf", 1, do_perf },       { "module", 2, do_module },     { "nested", 1, do_nested },
+	{ "rlimit", 1, do_rlimit },   { "seteuid", 1, do_seteuid },   { "program", 1, do_program },
+	{ "socket", 1, do_socket },   { "chain", 2, do_chain },       { "unshared", 2, do_unshared },
+	{ "with", 3, do_with },       { "changed", 4, do_changed },   { "call", ANY, do_call },
+	{ "nscall", ANY, do_nscall }, { "append", 1, do_append },
 };
 
 static const struct action *find_action(const char *name, int args)

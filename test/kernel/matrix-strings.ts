@@ -155,6 +155,50 @@ const SOCKADDR_UN = withTests(
     ],
   },
 );
+const algorithm = (text: string): Action => ['alg', text];
+const algorithmJson = (text: string): object => {
+  const [type, name] = text.split('/');
+  return { sockaddralg_arg: { family: 'AF_ALG', type, feat: 8, mask: 12, name } };
+};
+const SOCKADDR_ALG = [
+  withTests(
+    stringSubject(
+      'sockaddr_alg',
+      {
+        call: 'security_socket_connect',
+        args: [
+          { index: 1, type: 'sockaddr_alg', sizeArgIndex: 3 },
+          { index: 2, type: 'int' },
+        ],
+      },
+      'aead/',
+      algorithm,
+      algorithmJson,
+    ),
+    {
+      Family: [
+        { values: ['AF_ALG'], match: algorithm('hash/md5'), miss: ['unix', '@c'] },
+        { values: ['AF_UNIX'], match: ['unix', '@d'], miss: algorithm('hash/md4') },
+      ],
+      Postfix: [{ values: ['/sha512'], match: algorithm('hash/sha512'), miss: algorithm('aead/hmac(sha512)') }],
+    },
+  ),
+  stringSubject(
+    'sockaddr_alg',
+    {
+      call: 'sys_connect',
+      syscall: true,
+      args: [
+        { index: 1, type: 'sockaddr_alg', sizeArgIndex: 3 },
+        { index: 2, type: 'int' },
+      ],
+    },
+    'skcipher/',
+    algorithm,
+    algorithmJson,
+    'sockaddr_alg of a system call',
+  ),
+] as const;
 const NET_DEVICE = stringSubject(
   'net_device',
   { call: 'dev_change_flags', args: [{ index: 0, type: 'net_device' }] },
@@ -218,6 +262,7 @@ export const STRINGS = {
   char_iovec: [CHAR_IOVEC],
   const_buf: [CONST_BUF],
   sockaddr_un: [SOCKADDR_UN],
+  sockaddr_alg: SOCKADDR_ALG,
   net_device: [NET_DEVICE],
   file: [FILE],
   path: [PATH],

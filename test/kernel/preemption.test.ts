@@ -9,7 +9,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openTracer, preflight } from '../../lib/index.js';
-import type { HookEvent, PolicyStatus, TracerEvent } from '../../types/index.js';
+import type { HookEvent, LostEvent, PolicyStatus, TracerEvent } from '../../types/index.js';
 import { assertRefused, Recording } from './support.js';
 
 const PROGRAM = '/tmp/preemption';
@@ -76,6 +76,9 @@ const OVERRIDE = 'action: Override, argError: -13';
 
 const isHookEvent = (event: TracerEvent): event is HookEvent & TracerEvent => 'policyName' in event && 'args' in event;
 
+const isMissedByBaseSensor = ({ hook, policyName, reason }: LostEvent): boolean =>
+  policyName === '' && reason === 'missed' && hook.startsWith('process_');
+
 describe('programs that the kernel suspends', function () {
   let recording: Recording;
 
@@ -86,7 +89,10 @@ describe('programs that the kernel suspends', function () {
   });
   after(() => recording.close());
 
-  /** Loads the policy, runs the body, and asserts that no call was missed. */
+  /**
+   * Loads the policy, runs the body, and asserts that no call was missed. On a preemptible kernel, the base sensor may
+   * miss an exec or exit and count it; its own test is below.
+   */
   async function record<T>(
     yaml: string,
     body: () => Promise<T>,
@@ -99,7 +105,7 @@ describe('programs that the kernel suspends', function () {
     const status = recording.tracer.policies()[0] as PolicyStatus;
     await recording.tracer.removePolicy('preemption');
     assert.deepEqual(
-      events.filter(({ type }) => type === 'lost'),
+      events.filter((event) => event.type === 'lost' && !(IS_PREEMPTIBLE && isMissedByBaseSensor(event))),
       [],
     );
     assert.equal(status.hooks[0]?.lost, 0);

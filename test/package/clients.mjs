@@ -10,6 +10,12 @@ const berry = (linker) => (names) =>
     `node /client/bin/yarn.js add ${names.map((name) => `${name}@file:/tarball/${name}.tgz`).join(' ')}`,
   ].join('\n');
 
+/** Version 12 fails when a package has an install script that nobody decided about. docs/agent.md has this option, too. */
+const pnpm12 = (names) => {
+  const options = names.includes('polytrace-agent') ? "--allow-build='!protobufjs' " : '';
+  return `/client/pnpm add ${options}${tarballPaths(names)}`;
+};
+
 /** `install` has the names of the packages, which are in /tarball. */
 export const CLIENTS = {
   'npm 11': { specifier: 'npm@11', install: (names) => `${npm} ${tarballPaths(names)}` },
@@ -19,7 +25,7 @@ export const CLIENTS = {
   },
   'npm 12': { specifier: 'npm@12', install: (names) => `${npm} ${tarballPaths(names)}` },
   'pnpm 10': { specifier: 'pnpm@10', install: (names) => `node /client/bin/pnpm.cjs add ${tarballPaths(names)}` },
-  'pnpm 12': { specifier: '@pnpm/exe.linux-x64@12', install: (names) => `/client/pnpm add ${tarballPaths(names)}` },
+  'pnpm 12': { specifier: '@pnpm/exe.linux-x64@12', install: pnpm12 },
   'yarn 1': {
     specifier: 'yarn@1',
     install: (names) => `node /client/bin/yarn.js add --silent ${tarballPaths(names, 'file:')}`,
@@ -41,7 +47,7 @@ export const ON_MUSL = {
   },
   'pnpm 12': {
     specifier: '@pnpm/exe.linux-x64-musl@12',
-    install: (names) => `/client/pnpm add ${tarballPaths(names)}`,
+    install: pnpm12,
     node: WITHOUT_NAMES,
   },
 };

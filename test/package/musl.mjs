@@ -15,7 +15,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 export function muslRoot() {
   const bun = join(npmPackage('@oven/bun-linux-x64-musl@1'), 'package/bin/bun');
   const libc = join(musl('x64'), 'usr/lib');
-  return cachedFolder('musl-root', [bun, libc, 1], (folder) => {
+  return cachedFolder('musl-root', [bun, libc, 2], (folder) => {
     for (const name of ['bin', 'lib', 'dev', 'etc', 'proc', 'sys', 'tmp', 'usr/lib'])
       mkdirSync(join(folder, name), { recursive: true });
     copyFileSync(bun, join(folder, 'bin/bun'));

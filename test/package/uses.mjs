@@ -1,6 +1,6 @@
 // Uses of the package: publint and attw find no problem, each version of TypeScript accepts its types, and bundles that
 // are built as docs/bundlers.md says can trace.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   cpSync,
@@ -15,21 +15,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { npmModules } from '../../scripts/npm-modules.mjs';
+import { BUNDLES } from './bundles.mjs';
+import { addModules, runCommand } from './commands.mjs';
+import { buildNext } from './next.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const root = dirname(dirname(here));
 
 const TYPESCRIPTS = ['5.2', '5.3', '5.4', '5.5', '5.6', '5.7', '5.8', '5.9', '6', '7'];
 
-const runCommand = (cwd, program, ...args) => {
-  try {
-    return execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 });
-  } catch (error) {
-    throw new Error(`${program} ${args.join(' ')}:\n${error.stdout ?? ''}${error.stderr ?? ''}${error.message}`, {
-      cause: error,
-    });
-  }
-};
 const npm = (cwd, ...specifiers) =>
   runCommand(cwd, 'npm', 'install', '--no-audit', '--no-fund', '--loglevel=error', '--no-save', ...specifiers);
 
@@ -50,12 +43,7 @@ const USES = {
       './protocol',
     ),
   ...Object.fromEntries(TYPESCRIPTS.map((version) => [`TypeScript ${version}`, (folder) => compile(folder, version)])),
-  esbuild: bundle,
-  webpack,
-  rollup,
-  '@vercel/nft': trace,
-  'single executable': makeExecutable,
-  'Electron archive': packArchive,
+  ...BUNDLES,
   'Next.js standalone': buildNext,
 };
 
@@ -109,10 +97,7 @@ function compile(folder, version) {
   const tsc = join(npmModules(`typescript@${version}`), 'typescript/bin/tsc');
   copyFileSync(join(here, 'consumer.ts.txt'), join(folder, 'consumer.mts'));
   copyFileSync(join(here, 'consumer.ts.txt'), join(folder, 'consumer.cts'));
-  cpSync(join(npmModules('@types/node@20'), '.'), join(folder, 'node_modules'), {
-    recursive: true,
-    verbatimSymlinks: true,
-  });
+  addModules(folder, '@types/node@20');
   for (const types of [[], ['node']]) {
     const compilerOptions = { ...OPTIONS, types };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['consumer.*'] }));
@@ -130,177 +115,6 @@ const OPTIONS = {
   module: 'node16',
   moduleResolution: 'node16',
 };
-
-const APP = `import { openTracer, policyLibrary } from 'polytrace';
-import { spawnSync } from 'node:child_process';
-void (async () => {
-  const tracer = await openTracer();
-  const events = tracer.events({ types: ['process_exec'] });
-  const next = events.next();
-  spawnSync('/bin/true');
-  await next;
-  await tracer.close();
-  if (policyLibrary().length === 0) throw new Error('the policies are missing');
-  console.log('TRACED');
-})();
-`;
-
-const page = () => readFileSync(join(root, 'docs/bundlers.md'), 'utf8');
-
-/** Runs a program in a copy of the folder, without the package that the copy does not contain. */
-function checkTraces(folder, file) {
-  const away = mkdtempSync(join(tmpdir(), 'polytrace-bundle-'));
-  cpSync(folder, away, { recursive: true });
-  const output = runCommand(away, 'node', file);
-  rmSync(away, { recursive: true });
-  if (!/^TRACED$/m.test(output)) throw new Error(`${file}: ${output}`);
-}
-
-/** Runs each command of docs/bundlers.md that calls esbuild, and then the bundle, without the package if it contains it. */
-function bundle(folder) {
-  const pieces = shellBlocks().filter((commands) => !commands.includes('NODE_SEA_BLOB'));
-  cpSync(npmModules('esbuild@0.28'), join(folder, 'node_modules'), { recursive: true, verbatimSymlinks: true });
-  writeFileSync(join(folder, 'app.ts'), APP);
-  const bundles = [];
-  for (const commands of pieces) {
-    runCommand(folder, 'sh', '-e', '-c', commands);
-    bundles.push(...[...commands.matchAll(/--outfile=(\S+)/g)].map(([, file]) => file));
-  }
-  for (const file of bundles) {
-    const isAlone = file.startsWith('out/');
-    checkTraces(isAlone ? join(folder, 'out') : folder, isAlone ? file.slice('out/'.length) : file);
-  }
-  if (bundles.length !== 4) throw new Error(`docs/bundlers.md has ${bundles.length} bundles of esbuild`);
-}
-
-const shellBlocks = () => [...page().matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands);
-
-/** Runs the commands of docs/bundlers.md for a single executable, and then the executable without the package. */
-function makeExecutable(folder) {
-  for (const specifier of ['esbuild@0.28', 'postject@1.0.0-alpha.6'])
-    cpSync(npmModules(specifier), join(folder, 'node_modules'), { recursive: true, verbatimSymlinks: true });
-  writeFileSync(join(folder, 'app.ts'), APP);
-  const commands = shellBlocks().find((block) => block.includes('NODE_SEA_BLOB'));
-  runCommand(folder, 'sh', '-e', '-c', commands);
-  const away = mkdtempSync(join(tmpdir(), 'polytrace-executable-'));
-  cpSync(join(folder, 'single'), away, { recursive: true });
-  const files = readdirSync(away).sort().join();
-  const output = runCommand(away, join(away, 'app'));
-  rmSync(away, { recursive: true });
-  if (files !== 'app,policies,prebuilds') throw new Error(`the folder has ${files}`);
-  if (!/^TRACED$/m.test(output)) throw new Error(output);
-}
-
-/** Packs the program as Electron's packagers do it, and checks what lies outside of the archive. Electron does not run. */
-function packArchive(folder) {
-  const source = join(folder, 'electron');
-  mkdirSync(source, { recursive: true });
-  writeFileSync(join(source, 'app.mjs'), APP);
-  cpSync(join(folder, 'node_modules'), join(source, 'node_modules'), { recursive: true, verbatimSymlinks: true });
-  const [, pattern] = /unpackDir: '([^']+)'/.exec(page()) ?? [];
-  const asar = join(npmModules('@electron/asar@3'), '@electron/asar/bin/asar.js');
-  runCommand(folder, 'node', asar, 'pack', source, 'app.asar', '--unpack-dir', pattern);
-  const unpacked = join(folder, 'app.asar.unpacked', 'node_modules', 'polytrace');
-  const files = readdirSync(unpacked, { recursive: true });
-  for (const name of ['prebuilds/linux-x64/polytrace.node', 'policies/file-integrity.yaml', 'dist/index.js']) {
-    if (!files.includes(name)) throw new Error(`${name} is in the archive`);
-  }
-}
-
-/** Builds a server of Next.js with `output: 'standalone'`, and asks it for an event in a folder without the sources. */
-function buildNext(folder) {
-  const source = join(folder, 'next');
-  mkdirSync(join(source, 'app/api'), { recursive: true });
-  writeFileSync(join(source, 'package.json'), '{"name":"app","version":"1.0.0","private":true}');
-  writeProgram(source, 'next.config.mjs');
-  writeFileSync(join(source, 'app/layout.js'), 'export default ({ children }) => children;\n');
-  writeFileSync(join(source, 'app/api/route.js'), NEXT_ROUTE);
-  cpSync(npmModules('next@15', 'react@19', 'react-dom@19'), join(source, 'node_modules'), {
-    recursive: true,
-    verbatimSymlinks: true,
-  });
-  cpSync(join(folder, 'node_modules/polytrace'), join(source, 'node_modules/polytrace'), { recursive: true });
-  for (const name of ['node-gyp-build', 'yaml', 're2js', 'commander', '@bufbuild'])
-    cpSync(join(folder, 'node_modules', name), join(source, 'node_modules', name), { recursive: true });
-  const env = { ...process.env, NEXT_TELEMETRY_DISABLED: '1' };
-  const next = join(source, 'node_modules/next/dist/bin/next');
-  const { status, stdout, stderr } = spawnSync('node', [next, 'build'], { cwd: source, env, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`next build: ${stdout}${stderr}`);
-  const away = mkdtempSync(join(tmpdir(), 'polytrace-next-'));
-  cpSync(join(source, '.next/standalone'), away, { recursive: true });
-  try {
-    runCommand(away, 'node', '--input-type=module', '-e', ASK_NEXT);
-  } finally {
-    rmSync(away, { recursive: true });
-  }
-}
-
-const NEXT_ROUTE = `import { openTracer, policyLibrary } from 'polytrace';
-import { spawnSync } from 'node:child_process';
-export const dynamic = 'force-dynamic';
-export async function GET() {
-  const tracer = await openTracer();
-  const next = tracer.events({ types: ['process_exec'] }).next();
-  spawnSync('/bin/true');
-  await next;
-  await tracer.close();
-  return new Response(policyLibrary().length === 0 ? 'no policies' : 'TRACED');
-}
-`;
-
-/** Starts the server, and fails unless it answers TRACED. */
-const ASK_NEXT = `import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
-const probe = createServer().listen(0, '127.0.0.1');
-await new Promise((resolve) => probe.once('listening', resolve));
-const { port } = probe.address();
-await new Promise((resolve) => probe.close(resolve));
-const env = { ...process.env, PORT: String(port), HOSTNAME: '127.0.0.1' };
-const server = spawn('node', ['server.js'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-const isReady = new Promise((resolve) => server.stdout.on('data', (text) => /Ready/.test(text) && resolve()));
-await Promise.race([isReady, new Promise((resolve, reject) => server.once('exit', reject))]);
-const answer = await (await fetch('http://127.0.0.1:' + port + '/api')).text();
-server.kill();
-if (answer !== 'TRACED') throw new Error(answer);
-`;
-
-/** Writes the program, and the configuration that docs/bundlers.md shows under this name. */
-function writeProgram(folder, configuration) {
-  writeFileSync(join(folder, 'app.mjs'), APP);
-  if (configuration === undefined) return;
-  const blocks = [...page().matchAll(/^```js\n(.*?)^```$/gms)].map(([, text]) => text);
-  writeFileSync(
-    join(folder, configuration),
-    blocks.find((text) => text.startsWith(`// ${configuration}\n`)),
-  );
-}
-
-function webpack(folder) {
-  writeProgram(folder, 'webpack.config.cjs');
-  const modules = npmModules('webpack@5', 'webpack-cli@6');
-  runCommand(folder, 'node', join(modules, 'webpack-cli/bin/cli.js'), '--config', 'webpack.config.cjs');
-  for (const name of ['prebuilds', 'policies']) {
-    cpSync(join(folder, 'node_modules/polytrace', name), join(folder, 'packed', name), { recursive: true });
-  }
-  checkTraces(join(folder, 'packed'), 'app.cjs');
-}
-
-function rollup(folder) {
-  writeProgram(folder, 'rollup.config.mjs');
-  runCommand(folder, 'node', join(npmModules('rollup@4'), 'rollup/dist/bin/rollup'), '--config', '--silent');
-  checkTraces(folder, 'rolled.mjs');
-}
-
-/** Copies only what @vercel/nft finds, as Next.js and Nitro do it. */
-function trace(folder) {
-  writeProgram(folder);
-  const module = join(npmModules('@vercel/nft@1'), '@vercel/nft/out/index.js');
-  const script = `require(${JSON.stringify(module)}).nodeFileTrace(['app.mjs'], { base: process.cwd() }).then(({ fileList }) => {
-    for (const file of fileList) require('node:fs').cpSync(file, 'traced/' + file);
-  });`;
-  runCommand(folder, 'node', '-e', script);
-  checkTraces(join(folder, 'traced'), 'app.mjs');
-}
 
 /** Installs the tarball into an empty folder, and runs the checks with it. Returns the problems, and prints a row for each. */
 export function checkUses(tarball, names = Object.keys(USES)) {

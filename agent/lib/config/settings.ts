@@ -124,6 +124,10 @@ export const SETTINGS = {
   exportOtlpSpoolDir: stringSetting('<folder>', 'events wait in this folder while the collector does not answer'),
   exportOtlpSpoolMaxSizeMb: integerSetting('<mebibytes>', 'most mebibytes of events in this folder', 1, 1_048_576, 64),
   metricsServer: listenAddressSetting('<address>', 'serve /metrics and /healthz over HTTP at HOST:PORT or :PORT'),
+  healthServer: listenAddressSetting(
+    '<address>',
+    'serve only /healthz over HTTP at HOST:PORT, for probes that no client of the metrics can hold up',
+  ),
   metricsLabelFilter: listSetting(
     '<labels>',
     `labels of metrics about events that have values: ${PROCESS_LABELS.join(', ')}`,

@@ -13,6 +13,7 @@ import type { Log } from '../log/log.js';
 import { Kubernetes } from '../kubernetes/kubernetes.js';
 import { HttpServer } from '../metrics/http.js';
 import { Metrics } from '../metrics/metrics.js';
+import { healthPage, metricsPage } from '../metrics/pages.js';
 import { ClientPolicies } from '../policies/client-policies.js';
 import { PolicyFiles } from '../policies/policy-files.js';
 import { PolicyStore } from '../policies/store.js';
@@ -39,7 +40,8 @@ export class Agent {
   readonly #store: PolicyStore;
   readonly #kubernetes: Kubernetes | undefined;
   readonly #exports: Exports;
-  readonly #http: HttpServer | undefined;
+  /** The HTTP servers, with the addresses of the settings. */
+  readonly #http: (readonly [address: string, server: HttpServer])[] = [];
   #isOver = false;
   /** Resolves when the events have ended. */
   readonly events: Promise<void>;
@@ -94,9 +96,13 @@ export class Agent {
       configuration: printableConfiguration(options),
     };
     this.#server = new GrpcServer(serverSettings(options), [sensorsService(context), eventLogService()], log);
-    if (options.metricsServer !== undefined) {
+    const health = healthPage(() => this.#health());
+    const { metricsServer, healthServer } = options;
+    if (healthServer !== undefined) this.#http.push([healthServer, new HttpServer('health-server', health, log)]);
+    if (metricsServer !== undefined) {
       const metrics = new Metrics(options, { tracer, store, hub, version, exports });
-      this.#http = new HttpServer(metrics, () => this.#health(), log);
+      const pages = { ...metricsPage(metrics), ...health };
+      this.#http.push([metricsServer, new HttpServer('metrics-server', pages, log)]);
     }
     this.events = hub.run(tracer).finally(() => (this.#isOver = true));
   }
@@ -111,12 +117,12 @@ export class Agent {
   }
 
   async #listen(): Promise<void> {
-    const { metricsServer } = this.#options;
-    const http = metricsServer === undefined ? [] : [`http://${await this.#http?.listen(metricsServer)}`];
+    const http: string[] = [];
     try {
+      for (const [address, server] of this.#http) http.push(`http://${await server.listen(address)}`);
       this.addresses = [...(await this.#server.listen()), ...http];
     } catch (error) {
-      await this.#http?.close();
+      for (const [, server] of this.#http) await server.close();
       throw error;
     }
   }
@@ -174,7 +180,7 @@ export class Agent {
     await this.events;
     await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
     await this.#server.close(SHUTDOWN_MS);
-    await this.#http?.close();
+    for (const [, server] of this.#http) await server.close();
   }
 }
 

@@ -1,35 +1,38 @@
-/** The HTTP server of the agent for /metrics and /healthz. It answers GET and HEAD, and ignores bodies. */
+/** The HTTP servers of the agent, for /metrics and /healthz. They answer GET and HEAD, and ignore bodies. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConfigError } from '../config/problems.js';
 import { parseListenAddress } from '../config/setting-kinds.js';
 import type { Log } from '../log/log.js';
+import { limitConnections } from './connections.js';
 
-/** The answer of /metrics. */
-interface MetricsText {
+/** The answer of a page. */
+interface Answer {
+  readonly status: number;
   readonly contentType: string;
-  read(): Promise<string>;
+  readonly text: string;
 }
 
-/** The answer of /healthz. */
-type Health = () => { readonly isHealthy: boolean; readonly details: object };
+/** The pages of a server, by their paths. */
+export type Pages = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 
-const CONNECTIONS_MAX = 64;
+const CONNECTIONS_MAX = { all: 64, peer: 16 };
 const TIMEOUT_MS = 10_000;
 
 export class HttpServer {
-  readonly #metrics: MetricsText;
-  readonly #health: Health;
+  readonly #setting: string;
+  readonly #pages: Pages;
   readonly #log: Log;
   readonly #server: Server;
 
-  constructor(metrics: MetricsText, health: Health, log: Log) {
-    this.#metrics = metrics;
-    this.#health = health;
+  /** `setting`: the setting with the address, for errors. */
+  constructor(setting: string, pages: Pages, log: Log) {
+    this.#setting = setting;
+    this.#pages = pages;
     this.#log = log;
     const options = { headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS };
     this.#server = createServer(options, (request, response) => void this.#answer(request, response));
-    this.#server.maxConnections = CONNECTIONS_MAX;
+    limitConnections(this.#server, CONNECTIONS_MAX);
     this.#server.setTimeout(TIMEOUT_MS);
   }
 
@@ -37,9 +40,7 @@ export class HttpServer {
   async listen(address: string): Promise<string> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', ({ message }) => {
-        reject(
-          new ConfigError([{ code: 'CONFIG_VALUE', source: 'metrics-server', message: `${address}: ${message}` }]),
-        );
+        reject(new ConfigError([{ code: 'CONFIG_VALUE', source: this.#setting, message: `${address}: ${message}` }]));
       });
       this.#server.listen(parseListenAddress(address), resolve);
     });
@@ -49,20 +50,21 @@ export class HttpServer {
   }
 
   async #answer({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
-    const sendResponse = (status: number, type: string, text: string): void => {
-      response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
-      response.end(method === 'HEAD' ? undefined : text);
-    };
+    const { status, contentType, text } = await this.#findAnswer(method, url);
+    response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(text) });
+    response.end(method === 'HEAD' ? undefined : text);
+  }
+
+  async #findAnswer(method: string | undefined, url: string): Promise<Answer> {
+    if (method !== 'GET' && method !== 'HEAD') return plainAnswer(405, 'only GET and HEAD');
+    const [path = ''] = url.split('?');
+    const page = Object.hasOwn(this.#pages, path) ? this.#pages[path] : undefined;
+    if (page === undefined) return plainAnswer(404, `there is ${Object.keys(this.#pages).join(' and ')}`);
     try {
-      const [path] = url.split('?');
-      if (method !== 'GET' && method !== 'HEAD') return sendResponse(405, 'text/plain', 'only GET and HEAD\n');
-      if (path === '/metrics') return sendResponse(200, this.#metrics.contentType, await this.#metrics.read());
-      if (path !== '/healthz') return sendResponse(404, 'text/plain', 'there is /metrics and /healthz\n');
-      const { isHealthy, details } = this.#health();
-      sendResponse(isHealthy ? 200 : 503, 'application/json', `${JSON.stringify(details)}\n`);
+      return await page();
     } catch (error) {
       this.#log.error({ reason: String(error) }, 'a request over HTTP failed');
-      sendResponse(500, 'text/plain', 'the request failed\n');
+      return plainAnswer(500, 'the request failed');
     }
   }
 
@@ -70,4 +72,8 @@ export class HttpServer {
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
+}
+
+function plainAnswer(status: number, text: string): Answer {
+  return { status, contentType: 'text/plain', text: `${text}\n` };
 }

@@ -9,8 +9,10 @@ import type { ExportStats } from '../../lib/export/export.js';
 import { openLog } from '../../lib/log/log.js';
 import { HttpServer } from '../../lib/metrics/http.js';
 import { Metrics } from '../../lib/metrics/metrics.js';
+import { healthPage, metricsPage } from '../../lib/metrics/pages.js';
 import { PolicyStore } from '../../lib/policies/store.js';
 import { EventHub } from '../../lib/streams/hub.js';
+import { waitUntil } from './grpc/server.js';
 
 const log = openLog({ level: 'fatal', format: 'json' }, new PassThrough());
 
@@ -166,7 +168,8 @@ describe('the HTTP server of the agent', () => {
   it('answers /metrics and /healthz, and nothing else', async () => {
     let isHealthy = true;
     const metrics = { contentType: 'text/plain; version=0.0.4', read: () => Promise.resolve('a 1\n') };
-    const server = new HttpServer(metrics, () => ({ isHealthy, details: { status: 'running' } }), log);
+    const health = healthPage(() => ({ isHealthy, details: { status: 'running' } }));
+    const server = new HttpServer('metrics-server', { ...metricsPage(metrics), ...health }, log);
     const address = await server.listen('127.0.0.1:0');
     const request = async (path: string, method = 'GET'): Promise<unknown[]> => {
       const response = await fetch(`http://${address}${path}`, { method });
@@ -186,12 +189,64 @@ describe('the HTTP server of the agent', () => {
 
   it('a client that sends nothing does not hold up its end, and a used address is an error', async () => {
     const metrics = { contentType: 'text/plain', read: () => Promise.resolve('') };
-    const createServer = (): HttpServer => new HttpServer(metrics, () => ({ isHealthy: true, details: {} }), log);
+    const createServer = (): HttpServer => new HttpServer('metrics-server', metricsPage(metrics), log);
     const server = createServer();
     const address = await server.listen('127.0.0.1:0');
     await assert.rejects(createServer().listen(address), /metrics-server: CONFIG_VALUE: .*EADDRINUSE/);
     const silent = connect(Number(address.split(':')[1]), '127.0.0.1');
     await once(silent, 'connect');
     await Promise.all([once(silent, 'close'), server.close()]);
+  });
+
+  it('idle and slow connections give way: 100 of them fail no request', async () => {
+    const server = new HttpServer(
+      'health-server',
+      healthPage(() => ({ isHealthy: true, details: {} })),
+      log,
+    );
+    const address = await server.listen('127.0.0.1:0');
+    const port = Number(address.split(':')[1]);
+    const sockets = Array.from({ length: 100 }, (_, i) => {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      if (i % 2 === 1) socket.write('GET /healthz HTTP/1.1\r\nx: ');
+      return socket;
+    });
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    for (let i = 0; i < 39; i++) {
+      const response = await fetch(`http://${address}/healthz`, { headers: { connection: 'close' } });
+      assert.equal(response.status, 200);
+      await response.text();
+    }
+    for (const socket of sockets) socket.destroy();
+    await server.close();
+  });
+
+  it('one address has a part of the connections, and a request that runs keeps its connection', async () => {
+    let answer: () => void = () => undefined;
+    const isAnswered = new Promise<void>((resolve) => (answer = resolve));
+    let requests = 0;
+    const read = async (): Promise<string> => {
+      requests++;
+      await isAnswered;
+      return 'a 1\n';
+    };
+    const server = new HttpServer('metrics-server', metricsPage({ contentType: 'text/plain', read }), log);
+    const port = Number((await server.listen('127.0.0.1:0')).split(':')[1]);
+    const texts: Promise<unknown>[] = [];
+    const own = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+    const idle = once(own, 'close').then(() => assert.fail('the connection of another address was closed'));
+    await once(own, 'connect');
+    for (let i = 0; i < 16; i++) {
+      const socket = connect(port, '127.0.0.1');
+      socket.write('GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+      texts.push(once(socket, 'data').then(([data]) => assert.match(String(data), /a 1/)));
+      await waitUntil(() => requests === i + 1);
+    }
+    const refused = connect(port, '127.0.0.1');
+    await Promise.race([once(refused, 'close'), idle]);
+    answer();
+    await Promise.race([Promise.all(texts), idle]);
+    own.removeAllListeners('close').destroy();
+    await server.close();
   });
 });

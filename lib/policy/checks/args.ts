@@ -111,7 +111,8 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
     report.add('ARG_FIELD_UNUSED', positions.key(arg, field), message, hint);
   };
   const isBuffer = arg.type === undefined || arg.type === 'auto' || BUFFER_TYPES.has(arg.type);
-  if (arg.sizeArgIndex !== undefined && !isBuffer)
+  const canHaveSize = isBuffer || arg.type === 'sockaddr_alg';
+  if (arg.sizeArgIndex !== undefined && !canHaveSize)
     reportUnused('sizeArgIndex', `sizeArgIndex has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
   if (arg.maxData === true && !isBuffer)
     reportUnused('maxData', `maxData has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
@@ -120,7 +121,11 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
   if (arg.btfTypeModule !== undefined && arg.btfType === undefined)
     reportUnused('btfTypeModule', 'btfTypeModule has no effect without btfType', 'add btfType, or remove it');
   const sizeIndex = arg.sizeArgIndex;
-  if (sizeIndex !== undefined && isBuffer && !(hook.data.args ?? []).some((other) => other.index === sizeIndex - 1)) {
+  if (
+    sizeIndex !== undefined &&
+    canHaveSize &&
+    !(hook.data.args ?? []).some((other) => other.index === sizeIndex - 1)
+  ) {
     const message = `sizeArgIndex ${sizeIndex} means the argument with index ${sizeIndex - 1}, which is not in args`;
     report.add(
       'SIZE_ARG_WITHOUT_ARG',
@@ -198,6 +203,7 @@ function fitsPartOfRegister(valueClass: ValueClass): boolean {
     case 'syscall':
     case 'text':
     case 'unixAddress':
+    case 'algorithmAddress':
     case 'path':
     case 'file':
     case 'sock':

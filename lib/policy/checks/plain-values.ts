@@ -113,6 +113,20 @@ export function checkAbsolutePath(value: string, operator: StringComparingOperat
   report.add('PATH_NOT_ABSOLUTE', span, `paths begin with /: ${quote(value)} ${never}`, hint);
 }
 
+/** Checks that the address of an algorithm has a type and a name, where the filter compares all of it. */
+export function checkAlgorithm(value: string, operator: Operator, span: Span, report: Report): void {
+  if (value === '' || value.includes('/') || positiveOperator(operator) !== 'Equal') return;
+  const never = operator.startsWith('Not') ? 'excludes nothing' : 'can never match';
+  const postfix = operator.startsWith('Not') ? 'NotPostfix' : 'Postfix';
+  const hint = `write both, such as hash/sha256, or use ${postfix} with ${quote(`/${value}`)} for every type`;
+  report.add(
+    'ALGORITHM_WITHOUT_TYPE',
+    span,
+    `an address of AF_ALG is a type, a slash, and a name: ${quote(value)} ${never}`,
+    hint,
+  );
+}
+
 /** Warns about a value that looks like a pattern, such as `/etc/*`: a `*` has no special meaning. */
 export function warnPattern(value: string, operator: StringComparingOperator, span: Span, report: Report): void {
   const not = operator.startsWith('Not') ? 'Not' : '';

@@ -10,7 +10,7 @@ import {
   type ValueClass,
 } from '../language/vocabulary.js';
 import type { Span } from '../parse/positions.js';
-import { checkAbsolutePath, checkStringValue, warnPattern, warnRepeated } from './plain-values.js';
+import { checkAbsolutePath, checkAlgorithm, checkStringValue, warnPattern, warnRepeated } from './plain-values.js';
 import { normaliseUnixName } from '../model/values.js';
 import { warnDecimalMask, warnUnlikelyPath } from './likely-mistakes.js';
 import { checkNamedNumber, OPERATOR_CHECKS } from './special-values.js';
@@ -34,6 +34,7 @@ function checkPlainValue(value: string, operator: Operator, type: ArgTypeName, s
       warnDecimalMask(value, operator, span, report);
       return checkNamedNumber(value, type, span, report);
     case 'string':
+      if (valueClass === 'algorithmAddress') checkAlgorithm(value, operator, span, report);
       checkStringValue(valueClass === 'unixAddress' ? normaliseUnixName(value) : value, operator, span, report);
       return warnPattern(value, operator, span, report);
     case 'path':

@@ -54,6 +54,8 @@ function compileFilters({ type = 'nop' }: ArgData, clauses: readonly Clause[], c
         ints: compileFamilyGroups(clauses),
         texts: compileStringFilters(clauses, normaliseUnixName),
       };
+    case 'algorithmAddress':
+      return { ...NO_FILTERS, ints: compileFamilyGroups(clauses), texts: compileStringFilters(clauses) };
     case 'sock':
     case 'skb':
     case 'sockaddr':

@@ -1,8 +1,9 @@
 /**
  * Generates the CustomResourceDefinitions of Kubernetes from the table that the walker uses. The API server checks a
- * policy against their structural schema. It keeps unknown fields, so that the agent can report them with a position.
+ * policy against their structural schema and their rules. The schema is closed: clients report unknown fields.
  */
 import { policyShape } from './policy.js';
+import { addSpecRules, crdAlternatives } from './crd-rules.js';
 import type { JsonSchema } from './schema.js';
 import { emptyIsAbsent } from './shape.js';
 import type { Field, IntegerShape, ObjectShape, Shape, TextShape } from './shape.js';
@@ -85,7 +86,8 @@ const PRINTER_COLUMNS = [
 ];
 
 function crdRootSchema(kind: string): JsonSchema {
-  const { spec } = policyShape.fields;
+  const spec = crdFieldSchema(policyShape.fields['spec'] as Field);
+  addSpecRules(spec);
   return {
     type: 'object',
     description: 'A policy says what is observed in the kernel and in programs, and what is filtered out.',
@@ -94,7 +96,7 @@ function crdRootSchema(kind: string): JsonSchema {
       apiVersion: { type: 'string', description: 'Version of the format.' },
       kind: { type: 'string', description: kind },
       metadata: { type: 'object' },
-      spec: crdFieldSchema(spec as Field),
+      spec,
       status: STATUS_SCHEMA,
     },
   };
@@ -131,20 +133,20 @@ function crdObjectSchema(shape: ObjectShape): JsonSchema {
     type: 'object',
     ...(required.length > 0 ? { required } : {}),
     properties: Object.fromEntries(fields.map(([name, field]) => [name, crdFieldSchema(field)])),
-    'x-kubernetes-preserve-unknown-fields': true,
+    ...crdAlternatives(shape),
   };
 }
 
 /**
- * An optional field may have no value. The description names the default, because a default in the schema would change
- * the stored resource.
+ * The API server drops a null of a field that is not nullable. Nullable fields would have no type in the form of the
+ * schema that clients read. The description names the default, because a default in the schema would change the stored
+ * resource.
  */
 function crdFieldSchema(field: Field): JsonSchema {
-  const { shape, required, doc, default: byDefault } = field;
+  const { shape, doc, default: byDefault } = field;
   return {
     description: byDefault === undefined || byDefault === '' ? doc : `${doc} Default: ${String(byDefault)}.`,
-    ...(shape.kind === 'text' ? crdTextSchema(shape, emptyIsAbsent(field)) : crdSchema(shape)),
-    ...(required === true ? {} : { nullable: true }),
+    ...(shape.kind === 'text' ? crdTextSchema(shape, emptyIsAbsent(field) || shape.canBeEmpty) : crdSchema(shape)),
   };
 }
 

@@ -80,6 +80,7 @@ export const OPERATORS_BY_CLASS = {
   skb: PACKET_OPERATORS,
   sockaddr: ADDRESS_OPERATORS,
   unixAddress: [...TEXT_OPERATORS, 'Family'],
+  algorithmAddress: [...TEXT_OPERATORS, 'Family'],
   capability: ['Equal', 'NotEqual', 'InMap', 'NotInMap', 'CelExpr'],
   capabilities: ['Equal', 'NotEqual', 'Mask', 'CapabilitiesGained'],
   syscall: ['Equal', 'NotEqual', 'InMap', 'NotInMap', 'InRange', 'NotInRange'],

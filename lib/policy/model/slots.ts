@@ -90,6 +90,7 @@ function celName(slot: Slot, data: HookData): CelName {
     case 'skb':
     case 'sockaddr':
     case 'unixAddress':
+    case 'algorithmAddress':
     case 'opaque':
     case 'nop':
     case 'auto':

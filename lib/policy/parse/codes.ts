@@ -93,6 +93,7 @@ export const DIAGNOSTIC_CODES = {
   CONTAINER_FIELD_UNKNOWN: 'error',
   SCOPE_CONTRADICTS: 'error',
   PATH_NOT_ABSOLUTE: 'warning',
+  ALGORITHM_WITHOUT_TYPE: 'warning',
   PATH_ENDS_WITH_SLASH: 'warning',
   PREFIX_WITHOUT_SLASH: 'warning',
   MASK_DECIMAL: 'warning',

@@ -1,5 +1,11 @@
 /** Decodes the values of a hook's record into typed arguments. The content of a record is not trusted. */
-import type { BufferArgument, HookArgument, SystemCallArgument, StringArgument } from '../../../types/events.js';
+import type {
+  AlgorithmAddressArgument,
+  BufferArgument,
+  HookArgument,
+  SystemCallArgument,
+  StringArgument,
+} from '../../../types/events.js';
 import type { CompiledValue } from '../../compiled/compiled-policy.js';
 import { hostArchitecture, SYSCALL_COMPAT, syscallName } from '../../names/syscalls.js';
 import {
@@ -137,6 +143,8 @@ class Decoder {
       case 'net_device':
       case 'sockaddr_un':
         return this.#decodeString(type, index);
+      case 'sockaddr_alg':
+        return this.#decodeAlgorithmAddress(index);
       case 'char_buf':
       case 'const_buf':
       case 'char_iovec':
@@ -178,6 +186,19 @@ class Decoder {
 
   #decodeString(type: StringArgument['type'], index: number): StringArgument {
     const argument: StringArgument = { type, index, value: this.#readString(), truncated: this.#isTruncated() };
+    return this.#isUnreadable() ? markUnreadable(argument) : argument;
+  }
+
+  #decodeAlgorithmAddress(index: number): AlgorithmAddressArgument {
+    const { chunk, at } = this.#value;
+    const argument: AlgorithmAddressArgument = {
+      type: 'sockaddr_alg',
+      index,
+      value: this.#readString(),
+      features: chunk.u32(at + Value.value),
+      mask: chunk.u32(at + Value.value + 4),
+      truncated: false,
+    };
     return this.#isUnreadable() ? markUnreadable(argument) : argument;
   }
 

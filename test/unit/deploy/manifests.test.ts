@@ -135,18 +135,20 @@ describe('deployment: manifests', () => {
   it('have probes, metrics and a service for them', () => {
     const PROBES = ['startupProbe', 'livenessProbe', 'readinessProbe'] as const;
     const [container] = daemonSet(readValues()).spec.template.spec.containers;
-    for (const name of PROBES) assert.deepEqual(container[name].httpGet, { path: '/healthz', port: 2112 }, name);
+    const loopback = { path: '/healthz', port: 2113, host: '127.0.0.1' };
+    for (const name of PROBES) assert.deepEqual(container[name].httpGet, loopback, name);
+    assert.equal(renderSettings(readValues())['health-server'], '127.0.0.1:2113');
     assert.equal(renderSettings(readValues())['metrics-server'], ':2112');
     const { spec } = render('service.yaml', readValues()) as { spec: { ports: object[] } };
     assert.deepEqual(spec.ports, [{ name: 'metrics', port: 2112, protocol: 'TCP', targetPort: 2112 }]);
 
     const changed = readValues();
+    changed.tetragon['healthPort'] = 9101;
     const prometheus = changed.tetragon['prometheus'] as Record<string, unknown>;
     Object.assign(prometheus, { address: '10.0.0.1', port: 9100 });
     const [elsewhere] = daemonSet(changed).spec.template.spec.containers;
-    for (const name of PROBES) {
-      assert.deepEqual(elsewhere[name].httpGet, { path: '/healthz', port: 9100, host: '10.0.0.1' }, name);
-    }
+    for (const name of PROBES) assert.deepEqual(elsewhere[name].httpGet, { ...loopback, port: 9101 }, name);
+    assert.equal(renderSettings(changed)['health-server'], '127.0.0.1:9101');
     assert.equal(renderSettings(changed)['metrics-server'], '10.0.0.1:9100');
     prometheus['serviceMonitor'] = { enabled: true, extraLabels: { team: 'a' }, scrapeInterval: '15s' };
     const monitor = render('service-monitor.yaml', changed) as { metadata: { labels: object }; spec: object };
@@ -154,7 +156,7 @@ describe('deployment: manifests', () => {
 
     prometheus['enabled'] = false;
     const [without] = daemonSet(changed).spec.template.spec.containers;
-    for (const name of PROBES) assert.ok(without[name].exec !== undefined && without[name].httpGet === undefined, name);
+    for (const name of PROBES) assert.deepEqual(without[name].httpGet, { ...loopback, port: 9101 }, name);
     assert.equal(renderSettings(changed)['metrics-server'], undefined);
     assert.equal(render('service.yaml', changed), null);
     changed.tetragon['livenessProbe'] = { tcpSocket: { port: 1 } };

@@ -10,7 +10,7 @@ import type {
   NumberArgument,
   StringArgument,
 } from '../../../types/events.js';
-import { fileArgument, stringArgument } from './arguments.js';
+import { fileArgument, intArgument, stringArgument } from './arguments.js';
 import {
   socketAddressArgument,
   bufferArgument,
@@ -90,6 +90,12 @@ const CASES: Readonly<Record<HookArgument['type'], Cases>> = {
     [
       { ...stringArgument('@abstract', 0), type: 'sockaddr_un' },
       { sockaddrun_arg: { family: 'AF_UNIX', path: '@abstract' } },
+    ],
+  ],
+  sockaddr_alg: [
+    [
+      { type: 'sockaddr_alg', index: 0, value: 'aead/gcm(aes)', features: 0, mask: 8, truncated: false },
+      { sockaddralg_arg: { family: 'AF_ALG', type: 'aead', mask: 8, name: 'gcm(aes)' } },
     ],
   ],
   char_buf: [
@@ -231,6 +237,12 @@ const CASES: Readonly<Record<HookArgument['type'], Cases>> = {
 };
 
 describe('JSON output of arguments', () => {
+  it('the index of a parameter is written where a reader cannot know it from the position', () => {
+    const argument = intArgument(4, 2);
+    assert.equal(argumentJson(argument, 1), '{"int_arg":4,"index":2}');
+    assert.equal(argumentJson(argument, 2), '{"int_arg":4}');
+  });
+
   for (const [type, cases] of Object.entries(CASES)) {
     for (const [argument, json] of cases) {
       it(`${type} ${JSON.stringify(json)}`, () => {

@@ -261,6 +261,7 @@ describe('compact output', () => {
         filename: '/etc/a (truncated)',
         net_device: 'lo',
         sockaddr_un: '@x',
+        sockaddr_alg: 'hash/sha256',
         char_buf: 'abc',
         const_buf: '0x0061',
         char_iovec: 'abc… (99 bytes)',

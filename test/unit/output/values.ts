@@ -98,6 +98,7 @@ export const EXAMPLE_ARGUMENTS: { readonly [T in HookArgument['type']]: Argument
   filename: { type: 'filename', index: 0, value: '/etc/a', truncated: true },
   net_device: { type: 'net_device', index: 0, value: 'lo', truncated: false },
   sockaddr_un: { type: 'sockaddr_un', index: 0, value: '@x', truncated: false },
+  sockaddr_alg: { type: 'sockaddr_alg', index: 0, value: 'hash/sha256', features: 1, mask: 2, truncated: false },
   char_buf: { ...bufferArgument('abc', 3), type: 'char_buf' },
   const_buf: { ...bufferArgument('\0a', 2), type: 'const_buf' },
   char_iovec: { ...bufferArgument('abc', 99), type: 'char_iovec' },

@@ -8,6 +8,10 @@ const intFilter = (operator: string, value: string, type = 'int'): string =>
   );
 const fileFilter = (operator: string, value: string): string =>
   selectorsYaml(`matchArgs:\n- index: 0\n  operator: ${operator}\n  values: [${value}]`);
+const algorithmFilter = (operator: string, values: string): string =>
+  kprobeYaml(
+    `call: f\nsyscall: false\nargs: [{index: 1, type: sockaddr_alg}]\nselectors:\n- matchArgs: [{index: 1, operator: ${operator}, values: [${values}]}]`,
+  );
 
 const cases: readonly (readonly [string, string])[] = [
   // Arguments
@@ -109,6 +113,8 @@ const cases: readonly (readonly [string, string])[] = [
   ],
   // Strings
   ['an empty prefix', fileFilter('Prefix', '⟦VALUE_EMPTY⟧""')],
+  ['an algorithm without its type', algorithmFilter('Equal', '⟦ALGORITHM_WITHOUT_TYPE⟧"sha256"')],
+  ['the same, negated', algorithmFilter('NotEqual', '⟦ALGORITHM_WITHOUT_TYPE⟧"sha256", "hash/md5"')],
   ['a relative prefix', fileFilter('Prefix', '⟦PATH_NOT_ABSOLUTE⟧".bashrc"')],
   ['a relative path', fileFilter('Equal', '⟦PATH_NOT_ABSOLUTE⟧"etc/passwd"')],
   ['a relative negated path', fileFilter('NotEqual', '⟦PATH_NOT_ABSOLUTE⟧"passwd"')],

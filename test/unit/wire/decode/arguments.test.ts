@@ -243,6 +243,12 @@ const TABLE: Readonly<Record<ReportedType, Rows>> = {
   filename: text,
   net_device: text,
   sockaddr_un: text,
+  sockaddr_alg: [
+    [
+      { text: Buffer.from('hash/sha256'), value: (9n << 32n) | 8n },
+      { value: 'hash/sha256', features: 8, mask: 9, truncated: false },
+    ],
+  ],
   char_buf: buffer,
   const_buf: buffer,
   char_iovec: buffer,
