@@ -3,14 +3,19 @@ import { filterCases, operations, RATIO, scalingCases, type Attach, type FilterC
 import { countInVm } from './count.mjs';
 import { formatNumber, type Rows } from './table.mjs';
 
-function filterRows({ nothing, empty, policies }: FilterCounts, attach: Attach): Rows {
+const ATTACHES = ['fentry', 'kprobe'] as const satisfies readonly Attach[];
+
+/** One row for each filter: the operation by itself, and for each mechanism an empty program and the filter's. */
+function filterRows({ nothing, empty, policies }: FilterCounts): Rows {
   const rows = filterCases.map(({ operation, title, name }) => {
-    const none = empty[attach][operation] - nothing[operation];
-    const ours = requireCount(policies[attach], name) - nothing[operation];
-    const counts = [nothing[operation], none, ours, ours - none];
-    return [operations[operation].symbol, title, ...counts.map(formatNumber)];
+    const base = nothing[operation];
+    const added = ATTACHES.flatMap((attach) => [
+      empty[attach][operation] - base,
+      requireCount(policies[attach], name) - base,
+    ]);
+    return [operations[operation].symbol, title, ...[base, ...added].map(formatNumber)];
   });
-  return [['operation', 'filter', 'by itself', 'empty', 'with filter', 'difference'], ...rows];
+  return [['operation', 'filter', 'by itself', ...ATTACHES.flatMap((attach) => [`empty ${attach}`, attach])], ...rows];
 }
 
 function requireCount(counts: Readonly<Record<string, number>>, name: string): number {
@@ -38,7 +43,7 @@ function scalingRows({ nothing, policies }: FilterCounts): { readonly rows: Rows
 }
 
 export interface FilterTables {
-  readonly filters: Readonly<Record<Attach, Rows>>;
+  readonly filters: Rows;
   readonly scaling: Rows;
   /** A message for each row of `scaling` whose ratio exceeds RATIO. */
   readonly broken: readonly string[];
@@ -47,6 +52,5 @@ export interface FilterTables {
 export async function filterTables(kernel: string): Promise<FilterTables> {
   const counts = JSON.parse(await countInVm(kernel, 'guest-filters.mts /run/vm', 'filters.json')) as FilterCounts;
   const { rows, broken } = scalingRows(counts);
-  const byAttach = { fentry: filterRows(counts, 'fentry'), kprobe: filterRows(counts, 'kprobe') };
-  return { filters: byAttach, scaling: rows, broken };
+  return { filters: filterRows(counts), scaling: rows, broken };
 }

@@ -1,6 +1,6 @@
 // The sections of docs/benchmarks.md, with their text and tables. The page has no other source.
 import { cpus, release } from 'node:os';
-import { RATIO, type Attach } from './cases.mjs';
+import { RATIO } from './cases.mjs';
 import type { CgroupTables } from './cgroups.mjs';
 import type { LibraryTables } from './library.mjs';
 import { formatTable, type Rows } from './table.mjs';
@@ -80,24 +80,18 @@ folder /srv. An event of an exec has the working folder, and each level of it ad
 "nothing" is the minimum of three runs and varies by about 10 per cent.`;
 }
 
-export function filterSection(filters: Readonly<Record<Attach, Rows>>, scaling: Rows): string {
+export function filterSection(filters: Rows, scaling: Rows): string {
   return `Linux ${KERNEL}. One policy with one filter is attached to the operation.
 
 - **by itself**: the operation without a hook.
-- **empty**: what a BPF program that does nothing adds, attached to the same function in the same way.
-- **with filter**: what polytrace's program adds.
-- **difference**: what the filter and, where the call matches, the event cost.
+- **empty fentry**, **empty kprobe**: what a BPF program that does nothing adds, attached in this way.
+- **fentry**, **kprobe**: what polytrace's program adds. The difference is what the filter and, where the call matches,
+  the event cost.
 
 The operation on \`__x64_sys_openat\` is an open and a close. The connection of \`tcp_connect\` is refused. Its rows
 vary by about 100 instructions from run to run.
 
-By fentry:
-
-${formatTable(filters.fentry, 2)}
-
-By kprobe:
-
-${formatTable(filters.kprobe, 2)}
+${formatTable(filters, 2)}
 
 The next table shows a call that matches, by fentry, with one value or selector and with many. It includes the event.
 \`npm run bench\` fails when a ratio is above ${RATIO.toFixed(2)}.

@@ -28,14 +28,18 @@ export function formatTable(policies: readonly string[]): string[][] {
   return [['policy', ...WAYS.map(({ name }) => name)], ...rows];
 }
 
-/** A sentence for each policy and each remedy: the attacks that the policy does not report. */
+/** An item for each remedy: the attacks that policies do not report, and then the remedy. */
 export function listOpenWays(policies: readonly string[]): string[] {
   const attacks = WAYS.flatMap((way) => way.attacks);
-  return policies.flatMap((policy) => {
-    const remedies = new Set(attacks.flatMap(({ open }) => open?.[policy] ?? []));
-    return [...remedies].map((remedy) => {
+  const remedies = new Set(policies.flatMap((policy) => attacks.flatMap(({ open }) => open?.[policy] ?? [])));
+  return [...remedies].map((remedy) => {
+    const policiesByText = new Map<string, string[]>();
+    for (const policy of new Set(policies)) {
       const titles = attacks.filter(({ open }) => open?.[policy] === remedy).map(({ title }) => title);
-      return `\`${policy}\`: ${titles.join('; ')}. ${remedy}`;
-    });
+      if (titles.length === 0) continue;
+      const text = titles.join('; ');
+      policiesByText.set(text, [...(policiesByText.get(text) ?? []), `\`${policy}\``]);
+    }
+    return `${[...policiesByText].map(([text, names]) => `${names.join(', ')}: ${text}.`).join(' ')} ${remedy}`;
   });
 }
