@@ -232,6 +232,7 @@ export type ErrorCode =
   | 'NO_SUCH_MAP'
   | 'NO_SUCH_OBJECT'
   | 'NO_SUCH_POLICY'
+  | 'CONTAINERS_NOT_WATCHED'
   | 'NO_SUCH_PROGRAM'
   | 'OBJECT_CORRUPT'
   | 'OPEN_FAILED'

@@ -404,6 +404,7 @@ interface Tracepoint<A extends readonly Argument[]> extends HookBase<'tracepoint
 type Uprobe<A extends readonly Argument[], D extends readonly Argument[], R> = HookBase<'uprobes', A, D, R> &
   Returning<R> & {
     readonly path: string;
+    readonly resolvePathInContainer?: boolean;
     readonly data?: readonly Argument[];
     readonly refCtrOffsets?: readonly (number | bigint)[];
     readonly binaryDigests?: readonly string[];

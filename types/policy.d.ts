@@ -412,6 +412,8 @@ export type FunctionList =
 export interface UprobeAttachPoint {
   /** Path of the file. */
   readonly path: string;
+  /** The path is below the root of each container (`resolvePathInContainer`). */
+  readonly inContainers?: true;
   /** Name of a function in the file. */
   readonly symbol?: string;
   /** Bytes from the symbol. */

@@ -380,6 +380,8 @@ export interface PolicyStatus extends HookCounts {
   readonly enforcing: boolean;
   /** Hooks that are attached; empty when the policy is disabled. */
   readonly hooks: readonly HookStatus[];
+  /** Present when the policy has uprobes with `resolvePathInContainer`. `hooks` has one hook for each file. */
+  readonly containerUprobes?: ContainerUprobeStatus;
   /** Hooks that were skipped: the kernel does not have the function, and the policy allows that. */
   readonly skipped: readonly string[];
   /** Warnings about values whose type on this kernel differs from the policy, such as `ARG_TEXT_OF_STRUCT`. */
@@ -397,6 +399,22 @@ export interface ScopeStatus {
   readonly state: 'active' | 'no_source';
   /** Number of known containers that at least one scope of the policy contains. */
   readonly containers: number;
+}
+
+/** Status of the uprobes in containers. A container counts once for each of these uprobes of the policy. */
+export interface ContainerUprobeStatus {
+  /** Number of containers with at least one attached uprobe. */
+  readonly containers: number;
+  /** Number of files: containers of one image share them. At most 128 for a policy. */
+  readonly files: number;
+  /** Containers that have no root yet: they are being started. */
+  readonly waiting: number;
+  /** Containers without such a file. */
+  readonly missing: number;
+  /** Containers whose file could not be hooked. */
+  readonly failed: number;
+  /** The first of these errors. */
+  readonly error?: string;
 }
 
 /** Status of an attached hook. */

@@ -18,6 +18,7 @@ export async function overrideChanges(
   hook: CompiledHook,
   features: NativeFeatures,
   returns: boolean,
+  path: string,
 ): Promise<ProgramChanges | undefined> {
   if (!hasModifyingAction(hook)) return undefined;
   const refuse = (why: string, hint: string): never => {
@@ -32,7 +33,7 @@ export async function overrideChanges(
   if (returns)
     refuse('the return of an overridden call cannot be seen', 'remove `return: true`, and use another hook to read it');
   const assignments: Assignment[][] = [];
-  for (const actions of hook.actions ?? []) assignments.push(await listAssignments(hook, actions));
+  for (const actions of hook.actions ?? []) assignments.push(await listAssignments(hook, actions, path));
   const count = assignments.flat().length;
   if (count > AbiLimit.ASSIGNMENTS_MAX) {
     const message = `${formatHookPosition(hook)}: its selectors set ${count} registers in total; at most ${AbiLimit.ASSIGNMENTS_MAX} are allowed`;
@@ -44,8 +45,9 @@ export async function overrideChanges(
 async function listAssignments(
   hook: CompiledHook,
   { override, registers, goOn }: SelectorActions,
+  path: string,
 ): Promise<Assignment[]> {
-  if (goOn !== undefined) return [{ to: IP, from: IP, offset: await distanceTo(hook, goOn) }];
+  if (goOn !== undefined) return [{ to: IP, from: IP, offset: await distanceTo(hook, goOn, path) }];
   if (registers !== undefined) {
     return registers.map(({ to, from, memory, offset }) => ({
       to: programRegister(to) ?? VALUE,
@@ -64,8 +66,12 @@ async function listAssignments(
 }
 
 /** Returns the distance from the hook to `goOn` in the file. It is the same in memory, because a file is mapped as a whole. */
-async function distanceTo(hook: CompiledHook, goOn: NonNullable<SelectorActions['goOn']>): Promise<bigint> {
-  const { path = '', symbol, symbolOffset = 0n, fileOffset, address } = hook.program ?? {};
+async function distanceTo(
+  hook: CompiledHook,
+  goOn: NonNullable<SelectorActions['goOn']>,
+  path: string,
+): Promise<bigint> {
+  const { symbol, symbolOffset = 0n, fileOffset, address } = hook.program ?? {};
   const elf = await readElfFile(path);
   const findAddress = (point: NonNullable<SelectorActions['goOn']>, description: string): bigint => {
     const found = elf ? resolveAddress(elf, point) : undefined;

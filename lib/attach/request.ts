@@ -34,6 +34,8 @@ export interface AttachRequest {
   readonly scopeBits: readonly number[];
   readonly context: AttachContext;
   readonly kernel: KernelInfo;
+  /** A path to the opened file of a uprobe, if it is not the path of the policy: the file of a container. */
+  readonly file?: string;
 }
 
 export interface AttachResult {

@@ -15,17 +15,19 @@ import { attachSingle, checkFeature, skipIfMissing } from './single.js';
 export function attachUprobe(request: AttachRequest): Promise<AttachResult | undefined> {
   const { hook } = request;
   return skipIfMissing(request, async () => {
-    await checkFileAnswers(hook, hook.program?.path ?? '');
+    await checkFileAnswers(hook, filePath(request));
     return hook.places === undefined ? attachOne(request) : attachSeveral(request);
   });
 }
+
+const filePath = ({ hook, file }: AttachRequest): string => file ?? hook.program?.path ?? '';
 
 async function attachOne(request: AttachRequest): Promise<AttachResult | undefined> {
   const { hook, context } = request;
   const { symbol = '', refCtrOffset } = hook.program ?? {};
   const returns = hasReturnProgram(hook);
-  const offset = await resolveOffset(hook);
-  const programChanges = await overrideChanges(hook, context.features, returns);
+  const offset = await resolveOffset(request);
+  const programChanges = await overrideChanges(hook, context.features, returns, filePath(request));
   const name = targetName(hook);
   checkFeature(request, 'uprobe', name);
   const attachWith = (mechanism: 'uprobe' | 'uprobe.multi', path: string): Promise<AttachResult> =>
@@ -44,7 +46,7 @@ async function attachOne(request: AttachRequest): Promise<AttachResult | undefin
       feature: 'uprobe',
       programChanges,
     });
-  return withProgramFile(hook, async (path) => {
+  return withProgramFile(request, async (path) => {
     if (!canUseMultiLink(request, offset)) return attachWith('uprobe', path);
     try {
       return await attachWith('uprobe.multi', path);
@@ -67,9 +69,9 @@ function canUseMultiLink({ hook, context }: AttachRequest, offset: bigint): bool
 
 async function attachSeveral(request: AttachRequest): Promise<AttachResult | undefined> {
   const { hook, context } = request;
-  const programChanges = await overrideChanges(hook, context.features, hasReturnProgram(hook));
+  const programChanges = await overrideChanges(hook, context.features, hasReturnProgram(hook), filePath(request));
   checkFeature(request, 'uprobe', targetName(hook));
-  return withProgramFile(hook, (path) => attachUprobes(request, path, programChanges));
+  return withProgramFile(request, (path) => attachUprobes(request, path, programChanges));
 }
 
 function targetName(hook: CompiledHook): string {
@@ -78,16 +80,18 @@ function targetName(hook: CompiledHook): string {
 
 /** Calls `use` with the path of the program, if the program has one of the policy's digests. */
 async function withProgramFile(
-  hook: CompiledHook,
+  request: AttachRequest,
   use: (path: string) => Promise<AttachResult | undefined>,
 ): Promise<AttachResult | undefined> {
-  const { path = '', digests, ignoreDigests } = hook.program ?? {};
+  const { hook } = request;
+  const { digests, ignoreDigests } = hook.program ?? {};
+  const path = filePath(request);
   if (digests === undefined) return use(path);
   let attached: AttachResult | undefined;
   const found = await withVerifiedFile(path, digests, async (own) => {
     attached = await use(own);
   });
-  if (found === 'missing') throw fileError(hook, path);
+  if (found === 'missing') throw fileError(hook, hook.program?.path ?? path);
   if (found === 'other' && ignoreDigests !== true) throw digestError(hook);
   return attached;
 }
@@ -105,10 +109,11 @@ function digestError(hook: CompiledHook): KernelError {
 }
 
 /** Returns the offset in bytes from the symbol, or from the start of the file. */
-async function resolveOffset(hook: CompiledHook): Promise<bigint> {
+async function resolveOffset(request: AttachRequest): Promise<bigint> {
+  const { hook } = request;
   const { path = '', symbolOffset, fileOffset: offset, address } = hook.program ?? {};
   if (address === undefined) return symbolOffset ?? offset ?? 0n;
-  const elf = await readElfFile(path);
+  const elf = await readElfFile(filePath(request));
   const found = elf ? fileOffset(elf, address) : undefined;
   if (found !== undefined) return found;
   throw new KernelError(

@@ -216,6 +216,14 @@ export interface ProcessFacts {
 }
 
 /** Each method but dropLate resolves to null if the call was dropped. See lib/native/file-reader.ts. */
+/** A file below the root of a container. */
+export interface ContainerFile {
+  /** Descriptor (O_PATH). Whoever receives it closes it. */
+  readonly fd: number;
+  /** Equal for two paths to the same file, also of two containers of one image. */
+  readonly key: string;
+}
+
 export interface NativeFileReader {
   readPart(path: string, offset: number, length: number): Promise<FilePart | false | null>;
   isLocalFile(path: string): Promise<boolean | null>;
@@ -223,6 +231,7 @@ export interface NativeFileReader {
   readProcess(pid: number, executable: Buffer, isHostView: boolean): Promise<ProcessFacts | null>;
   openPath(path: string): Promise<number | false | null>;
   openMapped(pid: number, path: string, major: number, minor: number): Promise<number | false | null>;
+  openInContainer(folder: string, cgroup: string, path: string): Promise<ContainerFile | 'missing' | 'waiting' | null>;
   /** Drops the running call if it takes longer. */
   dropLate(milliseconds: number): void;
 }

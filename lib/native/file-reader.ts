@@ -3,9 +3,9 @@
  * can let such a call wait forever, so all of them run on threads of the addon. A call that takes longer than LIMIT_MS
  * is dropped, and its answer is `undefined`: nobody knows it.
  */
-import { loadBinding, type FilePart, type Mapping, type NativeBinding, type NativeFileReader, type ProcessFacts } from './binding.js';
+import { loadBinding, type ContainerFile, type FilePart, type Mapping, type NativeBinding, type NativeFileReader, type ProcessFacts } from './binding.js';
 
-export type { FilePart, Mapping } from './binding.js';
+export type { ContainerFile, FilePart, Mapping } from './binding.js';
 
 const LIMIT_MS = 250;
 const CHECK_MS = 50;
@@ -47,6 +47,14 @@ export class FileReader {
   /** The same for a file on a local file system that the process has mapped. `path` is as the process sees it. */
   openMapped(pid: number, path: string, major: number, minor: number): Promise<number | false | undefined> {
     return this.#watch(this.#native.openMapped(pid, path, major, minor));
+  }
+
+  /**
+   * Opens a regular file below the root of a container. `folder` is its cgroup on this machine, and `cgroup` the path of
+   * that cgroup from the root of the hierarchy. `waiting`: no process of the container has its root yet.
+   */
+  openInContainer(folder: string, cgroup: string, path: string): Promise<ContainerFile | 'missing' | 'waiting' | undefined> {
+    return this.#watch(this.#native.openInContainer(folder, cgroup, path));
   }
 
   async #watch<T>(call: Promise<T | null>): Promise<T | undefined> {

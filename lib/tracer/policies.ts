@@ -15,15 +15,22 @@ import { runCooperatively, yieldToEventLoop, type Steps } from '../cooperative.j
 import { kernelDetail, messageWithReason, type NativeError } from '../native/native-error.js';
 import { loadKernelInfo, readAttachable } from '../native/btf.js';
 import { toLimitError } from '../native/limits.js';
-import type { CompiledPolicy } from '../compiled/compiled-policy.js';
+import type { CompiledHook, CompiledPolicy } from '../compiled/compiled-policy.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
 import { newTally, type LoadedHook } from '../events/hook.js';
 import type { AttachContext, AttachResult, AttachRequest } from '../attach/request.js';
 import { checkModeCanChange, loadedMode, type LoadedMode } from './modes.js';
-import { isEnforcing, policyStatus, type AttachedPolicy, type LoadedPolicy } from './policy-status.js';
+import {
+  isEnforcing,
+  policyStatus,
+  type AttachedHook,
+  type AttachedPolicy,
+  type LoadedPolicy,
+} from './policy-status.js';
 import { ProcessSets } from './process-sets.js';
 import { putRunningArguments } from './running-arguments.js';
+import { isInContainers, PolicyUprobes, type ContainerUprobes, type FileHook } from './container-uprobes.js';
 import type { Scopes } from './scopes.js';
 import type { LateMembers } from '../events/late-members.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
@@ -50,11 +57,24 @@ export function parseHookName(name: string): { policyName: string; functionName:
   return { policyName, functionName };
 }
 
+/** A policy whose hooks are being attached. */
+interface Loading {
+  readonly compiled: CompiledPolicy;
+  readonly mode: LoadedMode;
+  readonly kernel: KernelInfo;
+  readonly attached: AttachedPolicy;
+  /** The id of the policy's first enforcer. */
+  readonly enforcer?: number | undefined;
+  /** The file of a container. */
+  readonly file?: string;
+}
+
 export class PolicySet {
   readonly #context: AttachContext;
   readonly #options: PolicySetOptions;
   readonly #processes: ProcessSets;
   readonly #scopes: Scopes;
+  readonly #containerUprobes: ContainerUprobes;
   readonly #lateMembers: LateMembers;
   readonly #policies = new Map<string, LoadedPolicy>();
   /** Hooks by id. Hooks of removed policies stay until their last records have been read. */
@@ -68,7 +88,14 @@ export class PolicySet {
   /** Number of attached policies that track sockets. */
   #tracking = 0;
 
-  constructor(context: AttachContext, options: PolicySetOptions, scopes: Scopes, lateMembers: LateMembers) {
+  constructor(
+    context: AttachContext,
+    options: PolicySetOptions,
+    scopes: Scopes,
+    containerUprobes: ContainerUprobes,
+    lateMembers: LateMembers,
+  ) {
+    this.#containerUprobes = containerUprobes;
     this.#lateMembers = lateMembers;
     this.#context = context;
     this.#scopes = scopes;
@@ -318,7 +345,13 @@ export class PolicySet {
     const skipped: string[] = [];
     const requests = new PolicyRequests(this.#requests, mode !== 'enforce');
     const tracksSockets = compiled.hooks.some(hasSocketTracking);
-    const attachedPolicy = { hooks, skipped, processBits, scopeBits, requests, tracks: tracksSockets };
+    const uprobes = new PolicyUprobes(compiled, (hook, file) =>
+      this.#attachToFile(hook, file, { compiled, mode, kernel, attached: attachedPolicy }),
+    );
+    const attachedPolicy: AttachedPolicy = {
+      ...{ hooks, skipped, processBits, scopeBits, requests, uprobes },
+      tracks: tracksSockets,
+    };
     try {
       if (attachedPolicy.tracks) await this.#trackSockets(compiled);
       scopeBits.push(...(await this.#scopes.acquire(compiled.scopes)));
@@ -327,52 +360,72 @@ export class PolicySet {
       let enforcer: number | undefined;
       const all = await runCooperatively(this.#findTargets(compiled, kernel));
       skipped.push(...all.flatMap((each) => each.skipped));
+      const loading = { compiled, mode, kernel, attached: attachedPolicy };
       for (const target of all.flatMap(({ targets }) => targets)) {
-        const { hook, functions } = target;
         await yieldToEventLoop();
         throwIfAborted(signal);
-        const id = this.#findFreeId();
-        if (hook.kind === 'enforcer') enforcer ??= id;
-        const countedBefore = this.#context.session.hookCounts(id);
-        this.#context.session.setEnforcement(id, mode === 'enforce');
-        // the hook is registered before it is attached, because its first event can come immediately
-        const { stackAddresses } = this.#options;
-        const tally = newTally();
-        const loaded = {
-          id,
-          policyName: compiled.name,
-          functionName: hook.call,
-          compiled: hook,
-          stackAddresses,
-          tally,
-          ...(functions === undefined ? {} : { functions }),
-          ...(hasNetworkRequests(hook) ? { requests } : {}),
-          ...(hasLateMembers(hook) ? { lateMembers: this.#lateMembers } : {}),
-        };
-        this.#register(loaded);
-        const attached = await this.#attach(target, {
-          id,
-          processBits,
-          scopeBits,
-          kernel,
-          context: { ...this.#context, enforcer },
-        });
-        if (attached === undefined) {
-          skipped.push(hook.call);
-          continue;
-        }
-        const { skipped: leftOut = [], attachPoints, ...status } = attached;
-        skipped.push(...leftOut);
-        const own = attachPoints === undefined ? hook : { ...hook, places: attachPoints };
-        this.#register({ ...loaded, functionName: attached.functionName, compiled: own });
-        hooks.push({ id, call: hook.call, compiled: own, tally, countedBefore, ...status });
+        if (isInContainers(target.hook)) continue;
+        const hook = await this.#attachTarget(target, { ...loading, enforcer });
+        if (hook === undefined) skipped.push(target.hook.call);
+        else if (target.hook.kind === 'enforcer') enforcer ??= hook.id;
       }
+      await this.#containerUprobes.add(uprobes);
       throwIfAborted(signal);
     } catch (error) {
       await this.#discardQuietly(attachedPolicy);
       throw error;
     }
     return attachedPolicy;
+  }
+
+  /** Undefined if the policy allows that the target is missing. */
+  async #attachTarget({ hook, functions }: Target, loading: Loading): Promise<AttachedHook | undefined> {
+    const { compiled, mode, kernel, enforcer, attached: policy, file } = loading;
+    const { hooks, skipped, processBits, scopeBits, requests } = policy;
+    const id = this.#findFreeId();
+    const countedBefore = this.#context.session.hookCounts(id);
+    this.#context.session.setEnforcement(id, mode === 'enforce');
+    // the hook is registered before it is attached, because its first event can come immediately
+    const { stackAddresses } = this.#options;
+    const tally = newTally();
+    const loaded = {
+      id,
+      policyName: compiled.name,
+      functionName: hook.call,
+      compiled: hook,
+      stackAddresses,
+      tally,
+      ...(functions === undefined ? {} : { functions }),
+      ...(hasNetworkRequests(hook) ? { requests } : {}),
+      ...(hasLateMembers(hook) ? { lateMembers: this.#lateMembers } : {}),
+    };
+    this.#register(loaded);
+    const context = { ...this.#context, enforcer: hook.kind === 'enforcer' ? (enforcer ?? id) : enforcer };
+    const request = { id, processBits, scopeBits, kernel, context, ...(file === undefined ? {} : { file }) };
+    const attached = await this.#attach({ hook, ...(functions === undefined ? {} : { functions }) }, request);
+    if (attached === undefined) return undefined;
+    const { skipped: leftOut = [], attachPoints, ...status } = attached;
+    skipped.push(...leftOut);
+    const own = attachPoints === undefined ? hook : { ...hook, places: attachPoints };
+    this.#register({ ...loaded, functionName: attached.functionName, compiled: own });
+    const result = { id, call: hook.call, compiled: own, tally, countedBefore, ...status };
+    hooks.push(result);
+    return result;
+  }
+
+  /** Attaches a uprobe to the file of a container. The mode of the policy may have changed since it was loaded. */
+  async #attachToFile(hook: CompiledHook, file: string, loading: Loading): Promise<FileHook | undefined> {
+    const { hooks } = loading.attached;
+    const loaded = [...this.#policies.values()].find(({ attached }) => attached === loading.attached);
+    const attached = await this.#attachTarget({ hook }, { ...loading, mode: loaded?.mode ?? loading.mode, file });
+    if (attached === undefined) return undefined;
+    return {
+      detach: async () => {
+        await this.#context.session.removeHooks([attached.id]);
+        hooks.splice(hooks.indexOf(attached), 1);
+        this.#retire(attached.id);
+      },
+    };
   }
 
   *#findTargets(compiled: CompiledPolicy, kernel: KernelInfo): Steps<ReturnType<typeof findTargets>[]> {
@@ -392,6 +445,7 @@ export class PolicySet {
   /** If it fails, another call continues from there. */
   async #detachAll(attached: AttachedPolicy | undefined): Promise<void> {
     if (attached === undefined) return;
+    this.#containerUprobes.remove(attached.uprobes);
     const ids = attached.hooks.map(({ id }) => id);
     if (ids.length > 0) await this.#context.session.removeHooks(ids);
     for (const { id } of attached.hooks.splice(0)) this.#retire(id);

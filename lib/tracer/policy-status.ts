@@ -9,6 +9,7 @@ import type { AttachResult } from '../attach/request.js';
 import type { HookCounters } from '../native/records.js';
 import type { PolicyRequests } from '../events/requests.js';
 import type { LoadedMode } from './modes.js';
+import type { PolicyUprobes } from './container-uprobes.js';
 import type { Scopes } from './scopes.js';
 
 export interface LoadedPolicy {
@@ -27,15 +28,16 @@ export interface LoadedPolicy {
 /** The parts of a policy that are in the kernel. Detaching removes them one by one. */
 export interface AttachedPolicy {
   readonly hooks: AttachedHook[];
-  readonly skipped: readonly string[];
+  readonly skipped: string[];
   readonly processBits: number[];
   readonly scopeBits: number[];
   readonly requests: PolicyRequests;
+  readonly uprobes: PolicyUprobes;
   /** True if the policy tracks sockets. */
   tracks: boolean;
 }
 
-interface AttachedHook extends AttachResult {
+export interface AttachedHook extends AttachResult {
   readonly id: number;
   /** Name of the target in the policy. */
   readonly call: string;
@@ -74,6 +76,9 @@ export function policyStatus(name: string, policy: LoadedPolicy, context: Status
     mode,
     enforcing: isEnforcing(compiled),
     hooks,
+    ...(attached === undefined || attached.uprobes.hooks.length === 0
+      ? {}
+      : { containerUprobes: attached.uprobes.status() }),
     skipped: attached?.skipped ?? [],
     warnings,
     ...sumCounts(hooks, countHits),

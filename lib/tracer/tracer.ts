@@ -51,6 +51,7 @@ import {
 import { checkPolicySource } from './policy-source.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { parseHookName, PolicySet } from './policies.js';
+import { ContainerUprobes } from './container-uprobes.js';
 import { Scopes } from './scopes.js';
 
 /** The parts that openTracer() has prepared. The tracer owns them. */
@@ -69,6 +70,7 @@ class KernelTracer implements Tracer {
   readonly #hub: Hub;
   readonly #policies: PolicySet;
   readonly #scopes: Scopes;
+  readonly #containerUprobes: ContainerUprobes;
   readonly #cache: ProcessCache;
   readonly #persistence: Persistence | undefined;
   readonly #containers: ContainerWatch;
@@ -111,7 +113,15 @@ class KernelTracer implements Tracer {
     };
     this.#scopes = new Scopes(session, { nodeLabels: options.nodeLabels, mount: findCgroupMount() });
     this.#scopes.watch(this.#containers.store);
-    this.#policies = new PolicySet(attachContext, options, this.#scopes, new LateMembers(lateWork.add));
+    this.#containerUprobes = new ContainerUprobes({
+      containers: this.#containers.store,
+      mount: findCgroupMount(),
+      isWatching: options.containers !== undefined,
+      change: (run) => this.#changeContainer(run),
+    });
+    this.#containers.store.subscribe(this.#containerUprobes);
+    const { add } = lateWork;
+    this.#policies = new PolicySet(attachContext, options, this.#scopes, this.#containerUprobes, new LateMembers(add));
     try {
       this.#hub = new Hub({
         session,
@@ -146,6 +156,14 @@ class KernelTracer implements Tracer {
     const result = this.#changes.then(() => withLimitErrors(run));
     this.#changes = result.catch(() => undefined);
     return result;
+  }
+
+  async #changeContainer(run: () => Promise<boolean>): Promise<boolean> {
+    return this.#change(async () => {
+      if (this.#closing !== undefined) return false;
+      this.#hub.updateLosses(); // the kernel's counters of removed hooks are lost with them
+      return run();
+    });
   }
 
   /** The types of the events follow from the options: see the overloads in types/tracer.d.ts. */
@@ -335,6 +353,7 @@ class KernelTracer implements Tracer {
     try {
       await this.#containers.stop();
       this.#scopes.close();
+      this.#containerUprobes.close();
       if (!keep) await this.#session.detach(false);
       await this.#hub.end(keep);
       if (keep) await this.#session.detach(true);

@@ -61,6 +61,7 @@ Napi::Function FileReader::define(Napi::Env env) {
                          InstanceMethod<&FileReader::call<&FileReader::read_process>>("readProcess"),
                          InstanceMethod<&FileReader::call<&FileReader::open_path>>("openPath"),
                          InstanceMethod<&FileReader::call<&FileReader::open_mapped>>("openMapped"),
+                         InstanceMethod<&FileReader::call<&FileReader::open_in_container>>("openInContainer"),
                          InstanceMethod<&FileReader::call<&FileReader::drop_late>>("dropLate"),
                      });
 }
@@ -133,6 +134,29 @@ Napi::Value FileReader::open_mapped(const Napi::CallbackInfo& info) {
   const std::string path = info[1].As<Napi::String>().Utf8Value();
   const Device device = {info[2].As<Napi::Number>().Uint32Value(), info[3].As<Napi::Number>().Uint32Value()};
   return threads_.run(info.Env(), [=] { return pass_on(polytrace::open_mapped(pid, path, device)); });
+}
+
+Napi::Value FileReader::open_in_container(const Napi::CallbackInfo& info) {
+  const ContainerCgroup cgroup = {.folder = info[0].As<Napi::String>().Utf8Value(),
+                                  .path = info[1].As<Napi::String>().Utf8Value()};
+  const std::string path = info[2].As<Napi::String>().Utf8Value();
+  return threads_.run(info.Env(), [cgroup, path]() -> FileThreads::Result {
+    const ContainerFile found = polytrace::open_in_container(cgroup, path);
+    if (found.state != ContainerFile::State::found) {
+      const bool is_waiting = found.state == ContainerFile::State::waiting;
+      return [is_waiting](Napi::Env env) -> Napi::Value {
+        return Napi::String::New(env, is_waiting ? "waiting" : "missing");
+      };
+    }
+    return [found, pass = pass_on(found.file)](Napi::Env env) -> Napi::Value {
+      const Napi::Value fd = pass(env);
+      if (!fd.IsNumber()) return Napi::String::New(env, "missing");
+      const auto result = Napi::Object::New(env);
+      result.Set("fd", fd);
+      result.Set("key", Napi::String::New(env, found.key));
+      return result;
+    };
+  });
 }
 
 Napi::Value FileReader::drop_late(const Napi::CallbackInfo& info) {

@@ -36,6 +36,7 @@ class FileReader : public Napi::ObjectWrap<FileReader> {
   // openMapped(pid, path, major, minor) -> the same, for a file that a process has mapped
   Napi::Value open_mapped(const Napi::CallbackInfo& info);
   // dropLate(milliseconds): drops the running call if it takes longer
+  Napi::Value open_in_container(const Napi::CallbackInfo& info);
   Napi::Value drop_late(const Napi::CallbackInfo& info);
 
   static void on_env_exit(void* self) { static_cast<FileReader*>(self)->threads_.close(); }

@@ -77,4 +77,20 @@ std::shared_ptr<Fd> open_path(const std::string& path);
 // be in the kernel's cache, as that of a mapped file is.
 std::shared_ptr<Fd> open_mapped(uint32_t pid, const std::string& path, const Device& device);
 
+// A container: its cgroup as a folder of this machine, and the path of that cgroup from the root of the hierarchy.
+struct ContainerCgroup {
+  std::string folder;
+  std::string path;
+};
+
+struct ContainerFile {
+  // waiting: no process of the container has its root yet
+  enum class State { found, missing, waiting } state = State::waiting;
+  std::shared_ptr<Fd> file;  // O_PATH
+  std::string key;           // equal for two paths to the same file, also of two containers of one image
+};
+
+// Finds a regular file at a path below the root of a container. Links in the path never lead out of that root.
+ContainerFile open_in_container(const ContainerCgroup& cgroup, const std::string& path);
+
 }  // namespace polytrace

@@ -9,6 +9,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { connect } from 'node:net';
@@ -46,6 +47,8 @@ export class Engines {
       }
     }
     execFileSync('g++', ['-x', 'c', '-static', '-nostdlib', '-o', join(root, 'bin/first'), '-'], { input: FIRST });
+    symlinkSync('/bin/first', join(root, 'bin/again'));
+    symlinkSync('../../../../../../usr/bin/env', join(root, 'bin/outside'));
     mkdirSync(join(root, 'etc'));
     writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
     writeFileSync(join(root, 'etc/group'), 'root:x:0:\n');

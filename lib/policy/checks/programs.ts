@@ -18,6 +18,14 @@ export function checkProgram(hook: Hook, report: Report): void {
       'begin the path with /: a relative path would depend on the working directory',
     );
   }
+  if (data.resolvePathInContainer === true) {
+    report.add(
+      'FIELD_UNRELEASED',
+      positions.key(data, 'resolvePathInContainer'),
+      'no version of Tetragon has resolvePathInContainer yet, and one that has it may need a podSelector',
+      'compare the meaning again when Tetragon has it',
+    );
+  }
   if (hook.kind === 'uprobes') checkUprobe(data, report);
 }
 

@@ -82,6 +82,7 @@ function compileAttachPoints(data: HookData): UprobeAttachPoint[] {
           digests: binaryDigests,
           ...(ignore?.digestVerificationFailure === true ? { ignoreDigests: true as const } : {}),
         };
+  const inContainers = data.resolvePathInContainer === true ? { inContainers: true as const } : {};
   const points = [
     ...symbols.map(parseSymbol),
     ...offsets.map((fileOffset) => ({ fileOffset })),
@@ -89,7 +90,7 @@ function compileAttachPoints(data: HookData): UprobeAttachPoint[] {
   ];
   return points.map((point, i) => {
     const refCtrOffset = refCtrOffsets[i];
-    return { ...point, path, ...digests, ...(refCtrOffset === undefined ? {} : { refCtrOffset }) };
+    return { ...point, path, ...inContainers, ...digests, ...(refCtrOffset === undefined ? {} : { refCtrOffset }) };
   });
 }
 

@@ -16,7 +16,7 @@ export function describeTarget({ data: policy }: Analysis, { kind, data }: Hook,
     case 'lsmhooks':
       return `LSM hook ${data.hook}`;
     case 'uprobes':
-      return `${formatAttachPoints(data.symbols, data.offsets, data.addrs)} in ${data.path}`;
+      return `${formatAttachPoints(data.symbols, data.offsets, data.addrs)} in ${data.path}${data.resolvePathInContainer === true ? ' of each container' : ''}`;
     case 'usdts':
       return `probe ${data.provider}:${data.name} in ${data.path}`;
     case 'kprobes':

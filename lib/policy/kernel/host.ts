@@ -54,7 +54,7 @@ function warnSymlink(path: string, why: string, span: Span, files: HostFiles, re
 function checkProgramFile(hook: Hook, files: HostFiles, report: Report): void {
   const { data } = hook;
   const { path } = data;
-  if (path === undefined || !path.startsWith('/')) return;
+  if (path === undefined || !path.startsWith('/') || data.resolvePathInContainer === true) return;
   const span = report.positions.value(data, 'path');
   warnSymlink(path, 'the probe is attached to that file', span, files, report);
   const elf = files.readElf(path);

@@ -92,6 +92,10 @@ const tracepointShape = objectShape({
 
 const uprobeShape = objectShape({
   path: requiredField(textShape, 'File of the program or library.'),
+  resolvePathInContainer: optionalField(
+    booleanShape,
+    'The path is below the root of each container that the policy applies to. Default: below the root of the host.',
+  ),
   symbols: optionalField(listShape(textShape), 'Functions in the file.'),
   offsets: optionalField(listShape(uint64Shape), 'Offsets in the file.'),
   addrs: optionalField(listShape(uint64Shape), 'Virtual addresses in the file.'),

@@ -49,6 +49,24 @@ export const REFUSAL_DIFFERENCES = {
         (selector.matchCmdArgs ?? []).length > 0 ? [policy.positions.key(selector, 'matchCmdArgs')] : [],
       ),
   },
+  pathInContainers: {
+    code: 'TETRAGON_REFUSES',
+    message: 'Tetragon has no resolvePathInContainer, and refuses it; polytrace looks the path up in each container',
+    hint: 'name the file by a path of the host',
+    find: (policy) =>
+      policy.hooks.flatMap(({ data }) =>
+        data.resolvePathInContainer === true ? [policy.positions.key(data, 'resolvePathInContainer')] : [],
+      ),
+  },
+  addressOfAlgorithm: {
+    code: 'TETRAGON_REFUSES',
+    message: 'Tetragon has no type sockaddr_alg, and refuses it; polytrace reads the address of the algorithm',
+    hint: 'read a member with btfType and resolve, such as salg_name of sockaddr_alg',
+    find: (policy) =>
+      policy.hooks.flatMap(({ data: { args = [] } }) =>
+        args.flatMap((arg) => (arg.type === 'sockaddr_alg' ? [policy.positions.value(arg, 'type')] : [])),
+      ),
+  },
   followingCount: {
     code: 'TETRAGON_REFUSES',
     message: `Tetragon takes at most ${FOLLOWING_MAX} filters with followChildren; polytrace takes 256`,

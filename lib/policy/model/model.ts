@@ -61,6 +61,7 @@ export interface HookData {
   readonly refCtrOffsets?: readonly bigint[];
   readonly binaryDigests?: readonly string[];
   readonly btfPath?: string;
+  readonly resolvePathInContainer?: boolean;
   readonly provider?: string;
   readonly name?: string;
   readonly hook?: string;

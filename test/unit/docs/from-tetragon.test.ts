@@ -99,6 +99,8 @@ const ROWS_OF_DIFFERENCES: Readonly<Record<keyof typeof DIFFERENCES | keyof type
   valueCount: 'values of a filter',
   followingCount: 'filters with `followChildren`',
   filterOnCommandArguments: '`matchCmdArgs`',
+  pathInContainers: '`resolvePathInContainer`',
+  addressOfAlgorithm: '`sockaddr_alg`',
   kindsOfHooks: 'kinds of hooks in a policy',
   indexIsPosition: '`index` of no field',
   listPattern: '`pattern` of a list',

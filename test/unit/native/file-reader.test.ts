@@ -14,6 +14,7 @@ class SilentReader implements NativeFileReader {
   readProcess = this.#wait;
   openPath = this.#wait;
   openMapped = this.#wait;
+  openInContainer = this.#wait;
   dropLate(): void {
     this.checks++;
     this.#drop(null);
@@ -31,9 +32,10 @@ describe('the reader of files', () => {
       () => reader.readProcess(1, Buffer.from('/a'), true),
       () => reader.openPath('/a'),
       () => reader.openMapped(1, '/a', 8, 1),
+      () => reader.openInContainer('/sys/fs/cgroup/a', '/a', '/bin/a'),
     ]) {
       assert.equal(await call(), undefined);
     }
-    assert.equal(native.checks, 6);
+    assert.equal(native.checks, 7);
   });
 });

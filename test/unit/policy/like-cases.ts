@@ -253,6 +253,14 @@ export const DIFFERENCE_CASES: Readonly<Record<keyof typeof DIFFERENCES, Case>> 
     differs: kprobeYaml('call: f\n⟦TETRAGON_IGNORES⟧optional: true'),
     same: kprobeYaml('call: f\noptional: false'),
   },
+  pathInContainers: {
+    differs: policyYaml('uprobes: [{path: /a, ⟦TETRAGON_REFUSES⟧resolvePathInContainer: true, symbols: [f]}]'),
+    same: policyYaml('uprobes: [{path: /a, resolvePathInContainer: false, symbols: [f]}]'),
+  },
+  addressOfAlgorithm: {
+    differs: kprobeYaml('call: f\nsyscall: false\nargs: [{index: 0, type: ⟦TETRAGON_REFUSES⟧sockaddr_alg}]'),
+    same: kprobeYaml('call: f\nsyscall: false\nargs: [{index: 0, type: sockaddr}]'),
+  },
   portOfLocalSocket: filterCase(
     'sockaddr_un',
     'operator: ⟦TETRAGON_ACCEPTS⟧SPort, values: ["1"]',

@@ -577,6 +577,10 @@ const cases: readonly (readonly [string, string])[] = [
   // Hooks of programs, options
   ['a uprobe without an attach point', policyYaml('uprobes: [{path: ⟦UPROBE_WITHOUT_PLACE⟧/bin/a}]')],
   ['a uprobe by a relative path', policyYaml('uprobes: [{path: ⟦PATH_NOT_ABSOLUTE⟧bash, symbols: [main]}]')],
+  [
+    'a path in containers',
+    policyYaml('uprobes: [{path: /a, ⟦FIELD_UNRELEASED⟧resolvePathInContainer: true, symbols: [a]}]'),
+  ],
   ['too few counters', policyYaml('uprobes: [{path: /a, symbols: [a, b], refCtrOffsets: ⟦UPROBE_COUNTERS⟧[1]}]')],
   ['a digest that is short', policyYaml('uprobes: [{path: /a, symbols: [a], binaryDigests: [⟦DIGEST_INVALID⟧abc]}]')],
   ['a negative offset', policyYaml('uprobes: [{path: /a, offsets: [⟦NUMBER_OUT_OF_RANGE⟧-1]}]')],
