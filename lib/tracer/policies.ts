@@ -365,7 +365,8 @@ export class PolicySet {
         skipped.push(...leftOut);
         const own = attachPoints === undefined ? hook : { ...hook, places: attachPoints };
         this.#register({ ...loaded, functionName: attached.functionName, compiled: own });
-        hooks.push({ id, call: hook.call, compiled: own, tally, countedBefore, ...status });
+        const memory = this.#context.session.hookMemory(id);
+        hooks.push({ id, call: hook.call, compiled: own, tally, countedBefore, memory, ...status });
       }
       throwIfAborted(signal);
     } catch (error) {
