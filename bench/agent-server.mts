@@ -27,7 +27,10 @@ async function serve(): Promise<ServerCosts> {
   const log = openLog({ level: 'error', format: 'json' }, process.stderr);
   const calls = new EventCalls(hub, log);
   // only GetEvents is called
-  const service = sensorsService({ hub, calls, log } as Parameters<typeof sensorsService>[0]);
+  const service = sensorsService({ hub, calls, log } as Parameters<typeof sensorsService>[0], {
+    readOnly: false,
+    tlsAdmins: [],
+  });
   await new GrpcServer({ addresses: [`unix://${socket}`] }, [service], log).listen();
   console.log('listening');
   while (hub.streams.size < clients) await sleep(1);

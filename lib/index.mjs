@@ -23,6 +23,7 @@ export const {
   loadPolicyFile,
   makeEvent,
   notifyService,
+  peerCredentials,
   openTracer,
   parsePolicy,
   parsePolicyTest,

@@ -29,6 +29,7 @@ export { readEvents } from './recording/read-events.js';
 export { recordingReader } from './recording/reader.js';
 export { replayer } from './recording/replay.js';
 export { preflight } from './native/preflight.js';
+export { peerCredentials } from './native/peer.js';
 export { notifyService } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';
 export { expandPolicyPaths, loadPolicyFile, policyLibrary } from './tracer/policy-files.js';

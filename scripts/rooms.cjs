@@ -162,6 +162,7 @@ const rooms = [
       'lib/errors.ts',
       'lib/native/btf.ts',
       'lib/native/preflight.ts',
+      'lib/native/peer.ts',
       'lib/native/service.ts',
       'lib/policy/index.ts',
       'lib/output/index.ts',

@@ -624,6 +624,20 @@ export function hostGaps(): readonly HostLimitation[];
  */
 export function notifyService(state: string): boolean;
 
+/**
+ * Returns the process that connected a Unix socket, as the kernel knows it (`SO_PEERCRED`): its ids when it connected, in the
+ * namespaces of this process. Undefined for another socket, and for a process of another pid namespace.
+ * Throws a PolytraceError if the addon is missing.
+ */
+export function peerCredentials(socket: object): PeerCredentials | undefined;
+
+/** The process at the other end of a Unix socket. */
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** A limitation of the view that this process has of the host. Events are reported nevertheless, but with less information. */
 export interface HostLimitation {
   /**

@@ -95,8 +95,11 @@ export interface NativeSession extends NativeSource {
   isThrottled(cgroup: bigint): boolean;
   /** Returns the losses since the last call. */
   takeLosses(): readonly HookLosses[];
-  /** Returns the program runs that the kernel skipped since the last call. */
-  takeMissedRuns(): readonly MissedRuns[];
+  /**
+   * Returns the program runs that the kernel skipped since they were read last. Reads the base sensor and `limit` hooks,
+   * which follow those of the last call.
+   */
+  takeMissedRuns(limit: number): readonly MissedRuns[];
   /** Returns counters since the tracer was opened. They include earlier hooks with the same id. */
   hookCounts(id: number): HookCounters;
   /** Returns the size in bytes of the hook's programs and of the maps that only this hook uses. */
@@ -254,6 +257,8 @@ export interface NativeBinding {
   /** Returns the value of an int variable of the kernel; null if it cannot be read. The name has at most 31 bytes. */
   kernelInt(name: string): number | null;
   /** Sends a message to the socket of a service manager: a path, or @NAME. Returns false if it cannot be sent now. */
+  /** Returns [pid, uid, gid] of the process that connected the Unix socket; null for another descriptor. */
+  peerCredentials(fd: number): [number, number, number] | null;
   notifyService(socket: string, message: string): boolean;
   /** Returns the nanoseconds to add to CLOCK_BOOTTIME to get the time of day. */
   bootOffset(): bigint;
@@ -266,7 +271,7 @@ type RawSession = Omit<NativeSession, 'takeLosses' | 'takeMissedRuns' | 'hookCou
   probeFeatures(): Promise<Readonly<Record<FeatureName, string>>>;
   removePins(folder: string, links: readonly string[]): Promise<(number | string)[] | null>;
   takeLosses(): number[];
-  takeMissedRuns(): number[];
+  takeMissedRuns(limit: number): number[];
   hookCounts(id: number): number[];
 };
 
@@ -375,7 +380,7 @@ function wrapSession(raw: RawSession): NativeSession {
   const removePins = raw.removePins.bind(raw);
   return Object.defineProperties(raw as unknown as NativeSession, {
     takeLosses: { value: () => decodeLosses(takeLosses()) },
-    takeMissedRuns: { value: () => decodeMissedRuns(takeMissedRuns()) },
+    takeMissedRuns: { value: (limit: number) => decodeMissedRuns(takeMissedRuns(limit)) },
     hookCounts: { value: (id: number) => decodeCounters(hookCounts(id)) },
     probeFeatures: { value: async () => decodeFeatures(await probeFeatures()) },
     removePins: { value: async (folder: string, links: readonly string[]) => decodeUnreadPins(await removePins(folder, links)) },

@@ -26,6 +26,9 @@ const LAST_READS_MS = 100;
 const SWEEP_MS = 1000;
 /** Interval of the queries for program runs that the kernel skipped. */
 const MISSED_MS = 1000;
+/** Hooks that a query asks. Each costs some microseconds, and a tracer can have thousands of them. */
+const MISSED_HOOKS = 64;
+const ALL_HOOKS = 2 ** 32 - 1;
 
 interface WaitFor {
   readonly work: AwaitedWork;
@@ -107,7 +110,7 @@ export class Hub implements EventFeed {
     this.#options = options;
     // Losses are read after the records were copied, so that they include everything lost before the last record.
     this.#throttles = new Throttles((cgroup) => options.session.isThrottled(cgroup));
-    const onDrained = (): void => options.cache.onDrained(this.#collectLosses(false));
+    const onDrained = (): void => options.cache.onDrained(this.#collectLosses());
     this.#reader = new RecordReader(options.session, options.cache, options.hooks, onDrained, this.#throttles);
     if (options.waitFor !== undefined) options.waitFor.work.onDone = () => this.#onWorkDone();
     options.session.start(() => this.#onReadable());
@@ -276,11 +279,19 @@ export class Hub implements EventFeed {
 
   /** Updates `losses`. The `lost` events follow the next records, because the losses happened after them. */
   updateLosses(): void {
-    this.#execsLost = this.#collectLosses(true);
+    this.#execsLost = this.#collectLosses(ALL_HOOKS);
   }
 
-  /** Collects the losses from the kernel. Returns true if exec records were lost. */
-  #collectLosses(askMissed: boolean): boolean {
+  /** The same, for a reader of counts who may ask often. Skipped runs of many hooks are read in several calls. */
+  refreshLosses(): void {
+    this.#execsLost = this.#collectLosses(MISSED_HOOKS);
+  }
+
+  /**
+   * Collects the losses from the kernel. Returns true if exec records were lost. `missedOf`: the number of hooks whose
+   * skipped runs are read; undefined for some of them, when it is time.
+   */
+  #collectLosses(missedOf?: number): boolean {
     const { session } = this.#options;
     let execsLost = this.#execsLost;
     this.#execsLost = false;
@@ -298,14 +309,14 @@ export class Hub implements EventFeed {
     }
     const now = performance.now();
     // A full ring buffer can lose exits all the time, and a sweep reads /proc.
-    if (this.#exitsLost && (askMissed || now - this.#sweptAt >= SWEEP_MS)) {
+    if (this.#exitsLost && (missedOf !== undefined || now - this.#sweptAt >= SWEEP_MS)) {
       this.#exitsLost = false;
       this.#sweptAt = now;
       void this.#options.cache.sweepEnded();
     }
-    if (askMissed || now - this.#missedAt >= MISSED_MS) {
+    if (missedOf !== undefined || now - this.#missedAt >= MISSED_MS) {
       this.#missedAt = now;
-      for (const { hook, count } of session.takeMissedRuns()) {
+      for (const { hook, count } of session.takeMissedRuns(missedOf ?? MISSED_HOOKS)) {
         result.push(this.#createHookLoss(hook, 'missed', count));
         updateCache(hook);
       }

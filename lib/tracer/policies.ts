@@ -408,7 +408,8 @@ export class PolicySet {
     skipped.push(...leftOut);
     const own = attachPoints === undefined ? hook : { ...hook, places: attachPoints };
     this.#register({ ...loaded, functionName: attached.functionName, compiled: own });
-    const result = { id, call: hook.call, compiled: own, tally, countedBefore, ...status };
+    const memory = this.#context.session.hookMemory(id);
+    const result = { id, call: hook.call, compiled: own, tally, countedBefore, memory, ...status };
     hooks.push(result);
     return result;
   }

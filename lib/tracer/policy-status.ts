@@ -45,6 +45,8 @@ export interface AttachedHook extends AttachResult {
   readonly tally: HookTally;
   /** The kernel's counters of this id when the hook was attached. They can be above zero, because ids are reused. */
   readonly countedBefore: HookCounters;
+  /** Bytes of kernel memory. They do not change: the maps of a hook are filled before it is attached. */
+  readonly memory: number;
 }
 
 /** True if the policy can signal processes, override functions or change programs. */
@@ -54,7 +56,7 @@ export function isEnforcing(compiled: CompiledPolicy): boolean {
 
 const NO_REQUESTS = { started: 0, answered: 0, failed: 0, dropped: 0 };
 
-type Counters = Pick<NativeSession, 'hookCounts' | 'hookMemory'>;
+type Counters = Pick<NativeSession, 'hookCounts'>;
 
 /** The inputs that are the same for the status of every policy. */
 export interface StatusContext {
@@ -87,7 +89,7 @@ export function policyStatus(name: string, policy: LoadedPolicy, context: Status
 }
 
 function hookStatus(hook: AttachedHook, session: Counters, countHits: boolean): HookStatus {
-  const { id, call, functionName, functions, attach, compiled, tally, countedBefore } = hook;
+  const { id, call, functionName, functions, attach, compiled, tally, countedBefore, memory } = hook;
   const now = session.hookCounts(id);
   const since = (count: keyof HookCounters): number => now[count] - countedBefore[count];
   return {
@@ -102,7 +104,7 @@ function hookStatus(hook: AttachedHook, session: Counters, countHits: boolean): 
     suppressed: since('suppressed'),
     enforced: since('enforced'),
     lost: tally.unrecorded + tally.missed,
-    memory: session.hookMemory(id),
+    memory,
   };
 }
 

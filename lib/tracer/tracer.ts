@@ -319,12 +319,12 @@ class KernelTracer implements Tracer {
   }
 
   policies(): PolicyStatus[] {
-    this.#hub.updateLosses();
+    this.#hub.refreshLosses();
     return this.#policies.list();
   }
 
   stats(): TracerStats {
-    this.#hub.updateLosses();
+    this.#hub.refreshLosses();
     const lostByHook = this.#hub.losses;
     return {
       events: this.#hub.events,

@@ -139,8 +139,9 @@ class BpfBackend {
   // Any thread may call the next four.
   // New losses since the last call.
   std::vector<Losses> take_losses();
-  // New runs since the last call that the kernel skipped because the program was already running on the CPU.
-  std::vector<MissedRuns> take_missed_runs();
+  // New runs that the kernel skipped because the program was already running on the CPU. Reads the base sensor and
+  // `limit` hooks, which follow those of the last call.
+  std::vector<MissedRuns> take_missed_runs(uint32_t limit);
   HookCounts hook_counts(uint32_t id) const;
   // Bytes of the hook's programs and of the maps that only it uses, when it was attached.
   uint64_t hook_memory(uint32_t id) const;
@@ -205,6 +206,7 @@ class BpfBackend {
   MappedMap counters_;
   Pins pins_;
   std::map<uint32_t, Hook> hooks_;
+  uint32_t next_counted_ = 0;  // the hook whose missed runs are read next
   std::vector<int> detached_events_;
 };
 

@@ -78,7 +78,7 @@ uint64_t BpfBackend::hook_memory(uint32_t id) const {
   return found == hooks_.end() ? 0 : found->second.memory;
 }
 
-std::vector<MissedRuns> BpfBackend::take_missed_runs() {
+std::vector<MissedRuns> BpfBackend::take_missed_runs(uint32_t limit) {
   const std::scoped_lock lock(mutex_);
   std::vector<MissedRuns> result;
   for (uint32_t event = 0; sensor_ && event < sensor_missed_.size(); event++) {
@@ -87,13 +87,18 @@ std::vector<MissedRuns> BpfBackend::take_missed_runs() {
     if (!append(result, MissedRuns{event, missed - sensor_missed_[event]})) return result;
     sensor_missed_[event] = missed;
   }
-  for (auto& [id, hook] : hooks_) {
+  const size_t count = std::min<size_t>(limit, hooks_.size());
+  auto next = hooks_.lower_bound(next_counted_);
+  for (size_t i = 0; i < count; i++, next++) {
+    if (next == hooks_.end()) next = hooks_.begin();
+    auto& [id, hook] = *next;
     uint64_t missed = hook.count_missed_runs();
     for (const Fd& program : hook.programs) missed += read_recursion_misses(program.value);
     if (missed <= hook.missed) continue;
     if (!append(result, MissedRuns{id, missed - hook.missed})) break;
     hook.missed = missed;
   }
+  next_counted_ = next == hooks_.end() ? 0 : next->first;
   return result;
 }
 

@@ -7,6 +7,7 @@
 #include "binding/file_reader.h"
 #include "binding/kernel_symbol.h"
 #include "binding/napi_error.h"
+#include "binding/peer.h"
 #include "binding/pins.h"
 #include "binding/sanitizer_test.h"
 #include "binding/service.h"
@@ -28,6 +29,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("pinNames", pin_names(env));
   exports.Set("lockFolder", Napi::Function::New<guarded_callback<lock_folder>>(env, "lockFolder"));
   exports.Set("pinnedLayout", Napi::Function::New<guarded_callback<pinned_layout>>(env, "pinnedLayout"));
+  exports.Set("peerCredentials", Napi::Function::New<guarded_callback<peer_credentials>>(env, "peerCredentials"));
   exports.Set("notifyService", Napi::Function::New<guarded_callback<notify_service>>(env, "notifyService"));
   exports.Set("kernelHasStruct", Napi::Function::New<guarded_callback<kernel_has_struct>>(env, "kernelHasStruct"));
   exports.Set("kernelSymbol", Napi::Function::New<guarded_callback<kernel_symbol>>(env, "kernelSymbol"));

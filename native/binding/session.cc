@@ -411,10 +411,10 @@ Napi::Value Session::take_losses(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// Returns [hook, count, …].
+// (limit): returns [hook, count, …].
 Napi::Value Session::take_missed_runs(const Napi::CallbackInfo& info) {
   Napi::Array result = Napi::Array::New(info.Env());
-  for (const auto& [hook, count] : backend_.take_missed_runs()) {
+  for (const auto& [hook, count] : backend_.take_missed_runs(number_argument(info, 0))) {
     result.Set(result.Length(), to_number(info.Env(), hook));
     result.Set(result.Length(), to_number(info.Env(), count));
   }

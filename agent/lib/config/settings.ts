@@ -36,11 +36,17 @@ export const SETTINGS = {
     'unix:///run/polytrace/polytrace.sock',
   ]),
   group: stringSetting('<group>', 'members of this group may use the socket'),
+  readOnlyAddress: listSetting('<address>', 'address of the gRPC server for clients that may only read'),
+  readOnlyGroup: stringSetting('<group>', 'members of this group may use the sockets of --read-only-address'),
   tlsCert: stringSetting('<file>', 'certificate of the server (PEM); needed for addresses outside of this machine'),
   tlsKey: stringSetting('<file>', 'key of the certificate (PEM)'),
   tlsClientCa: stringSetting(
     '<file>',
     'clients need a certificate that one of these signed (PEM); needed for HOST:PORT',
+  ),
+  tlsAdmins: listSetting(
+    '<names>',
+    'only clients whose certificate has one of these names may change policies; the others may read',
   ),
   insecureClients: booleanSetting('everybody who reaches HOST:PORT may read events and change policies'),
   logLevel: choiceSetting('<level>', 'lowest level of the log', LOG_LEVELS, 'info'),

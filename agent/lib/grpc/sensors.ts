@@ -24,15 +24,19 @@ import {
 import { LOG_LEVELS, type Log, type LogLevel } from '../log/log.js';
 import { policyKey } from '../policies/claim.js';
 import { formatError } from '../policies/format-error.js';
+import type { Caller } from '../policies/journal.js';
 import { PolicyExists } from '../policies/reconciler.js';
-import { PolicyHeld, UnknownPolicy, type PolicyStore } from '../policies/store.js';
+import { PolicyHeld, UnknownPolicy } from '../policies/client-changes.js';
+import type { PolicyStore } from '../policies/store.js';
 import type { EventHub } from '../streams/hub.js';
+import { identifyCaller, type Call, type CallerLookup } from './caller.js';
 import type { EventCalls } from './get-events.js';
 import { formatHealth } from './health-details.js';
 import { toPolicyStatus } from './policy-status.js';
 import { dumpProcesses } from './process-dump.js';
+import { checkRole, type RoleRules } from './roles.js';
 import type { RuntimeHookSource } from './runtime-hook.js';
-import { CallError, createService, type Service } from './service.js';
+import { CallError, createService, type CheckCall, type Methods, type Service } from './service.js';
 
 export interface SensorsContext {
   readonly tracer: Pick<Tracer, 'process' | 'stats'>;
@@ -41,6 +45,7 @@ export interface SensorsContext {
   readonly hub: EventHub;
   readonly calls: EventCalls;
   readonly log: Log;
+  readonly peerCredentials: CallerLookup['peerCredentials'];
   readonly preflight: () => PreflightReport;
   readonly version: string;
   readonly nodeName: string;
@@ -52,34 +57,39 @@ export interface SensorsContext {
 /** The only supported domain of policies. */
 const DOMAIN = '';
 
-export function sensorsService(context: SensorsContext): Service {
+export function sensorsService(context: SensorsContext, roles: RoleRules): Service {
   const { store, log, calls, runtimeHook } = context;
-  return createService(FineGuidanceSensors, {
-    getEvents: (call) => calls.open(call as never),
+  const { peerCredentials, tracer } = context;
+  const identify = (call: Call): Caller =>
+    identifyCaller(call, { peerCredentials, findProcess: (pid) => tracer.process(pid) });
+  const check: CheckCall = (method, call) => checkRole(method, call, roles);
+  const methods: Methods<typeof FineGuidanceSensors> = {
+    getEvents: (call) => calls.open(call),
     getHealth: () => ({ healthStatus: [healthStatus(context)] }),
-    addTracingPolicy: ({ yaml, domain, replace, mode }) =>
+    addTracingPolicy: ({ yaml, domain, replace, mode }, call) =>
       withCallErrors(async () => {
         checkDomain(domain);
         if (yaml === '') throw new CallError(Code.INVALID_ARGUMENT, 'yaml: the policy is empty');
-        await store.add(yaml, { replace, mode: mode === undefined ? undefined : toPolicyMode(mode) });
+        const wanted = mode === undefined ? undefined : toPolicyMode(mode);
+        await store.add(yaml, { replace, mode: wanted, by: identify(call) });
         return {};
       }),
-    deleteTracingPolicy: ({ name, namespace, domain }) =>
+    deleteTracingPolicy: ({ name, namespace, domain }, call) =>
       withCallErrors(async () => {
         checkDomain(domain);
-        await store.remove(policyKey(name, namespace));
+        await store.remove(policyKey(name, namespace), identify(call));
         return {};
       }),
     listTracingPolicies: ({ domain }) => ({
       policies: domain === DOMAIN ? store.list().map(toPolicyStatus) : [],
     }),
-    configureTracingPolicy: (request) =>
+    configureTracingPolicy: (request, call) =>
       withCallErrors(async () => {
-        await configurePolicy(store, request);
+        await configurePolicy(store, request, identify(call));
         return {};
       }),
-    enableTracingPolicy: ({ name, namespace, domain }) => setPolicyEnabled(store, name, namespace, domain, true),
-    disableTracingPolicy: ({ name, namespace, domain }) => setPolicyEnabled(store, name, namespace, domain, false),
+    enableTracingPolicy: (request, call) => setPolicyEnabled(store, request, true, identify(call)),
+    disableTracingPolicy: (request, call) => setPolicyEnabled(store, request, false, identify(call)),
     listDomains: () => ({ domains: [DOMAIN] }),
     listSensors: () => rejectDeprecated('ListSensors', 'ListTracingPolicies'),
     enableSensor: () => rejectDeprecated('EnableSensor', 'ConfigureTracingPolicy'),
@@ -100,15 +110,16 @@ export function sensorsService(context: SensorsContext): Service {
       const processes = await dumpProcesses(context.tracer, context.hub);
       return { flag, arg: { case: 'processes', value: { processes: processes.map((process) => ({ process })) } } };
     },
-    setDebug: ({ flag, arg }) => {
+    setDebug: ({ flag, arg }, call) => {
       if (flag !== ConfigFlag.LOG_LEVEL || arg.case !== 'level') {
         throw new CallError(Code.INVALID_ARGUMENT, 'only CONFIG_FLAG_LOG_LEVEL can be set, with a level');
       }
       log.level = toLevelName(arg.value);
-      log.info({ level: log.level }, 'a client changed the level of the log');
+      log.info({ level: log.level, by: identify(call) }, 'a client changed the level of the log');
       return { flag, arg };
     },
-  });
+  };
+  return createService(FineGuidanceSensors, methods, check);
 }
 
 /** Clients cannot change the export to a file. It is part of the agent's configuration. */
@@ -129,14 +140,13 @@ function checkDomain(domain: string): void {
 
 function setPolicyEnabled(
   store: PolicyStore,
-  name: string,
-  namespace: string,
-  domain: string,
+  { name, namespace, domain }: { readonly name: string; readonly namespace: string; readonly domain: string },
   enable: boolean,
+  by: Caller,
 ): Promise<Record<string, never>> {
   return withCallErrors(async () => {
     checkDomain(domain);
-    await store.configure(policyKey(name, namespace), { enable });
+    await store.configure(policyKey(name, namespace), { enable }, by);
     return {};
   });
 }
@@ -145,12 +155,11 @@ function setPolicyEnabled(
 async function configurePolicy(
   store: PolicyStore,
   { name, namespace, domain, enable, mode }: ConfigureTracingPolicyRequest,
+  by: Caller,
 ): Promise<void> {
   checkDomain(domain);
-  await store.configure(policyKey(name, namespace), {
-    enable,
-    mode: mode === undefined ? undefined : toPolicyMode(mode),
-  });
+  const wanted = mode === undefined ? undefined : toPolicyMode(mode);
+  await store.configure(policyKey(name, namespace), { enable, mode: wanted }, by);
 }
 
 function toPolicyMode(mode: TracingPolicyMode): PolicyMode {

@@ -15,6 +15,7 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import type { Call } from './caller.js';
 
 /** An error that is the answer of a call. */
 export class CallError extends Error {
@@ -31,9 +32,10 @@ export class CallError extends Error {
 
 type Unary<M extends DescMethod> = (
   request: MessageShape<M['input']>,
+  call: Call,
 ) => MessageInitShape<M['output']> | Promise<MessageInitShape<M['output']>>;
 
-type Methods<S extends DescService> = {
+export type Methods<S extends DescService> = {
   readonly [K in keyof S['method']]: S['method'][K]['methodKind'] extends 'server_streaming'
     ? handleServerStreamingCall<MessageShape<S['method'][K]['input']>, never>
     : Unary<S['method'][K]>;
@@ -44,8 +46,11 @@ export interface Service {
   readonly implementation: UntypedServiceImplementation;
 }
 
-/** Responses of streaming methods are encoded already. */
-export function createService<S extends DescService>(desc: S, methods: Methods<S>): Service {
+/** Checks whether a client may make a call. Throws CallError. */
+export type CheckCall = (method: string, call: Call) => void;
+
+/** Responses of streaming methods are encoded already. `check` runs before each unary call. */
+export function createService<S extends DescService>(desc: S, methods: Methods<S>, check?: CheckCall): Service {
   const definition: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const method of desc.methods) {
@@ -64,18 +69,23 @@ export function createService<S extends DescService>(desc: S, methods: Methods<S
     const handler = methods[method.localName as keyof S['method']];
     implementation[method.localName] = isStream
       ? (handler as never)
-      : toUnaryHandler(handler as unknown as Unary<DescMethod>);
+      : toUnaryHandler(method.localName, handler as unknown as Unary<DescMethod>, check);
   }
   return { definition, implementation };
 }
 
-function toUnaryHandler(handler: Unary<DescMethod>): UntypedServiceImplementation[string] {
+function toUnaryHandler(
+  name: string,
+  handler: Unary<DescMethod>,
+  check: CheckCall | undefined,
+): UntypedServiceImplementation[string] {
   const call = async (
-    { request }: { readonly request: MessageShape<DescMethod['input']> },
+    unary: Call & { readonly request: MessageShape<DescMethod['input']> },
     done: (error: CallError | null, response?: unknown) => void,
   ): Promise<void> => {
     try {
-      done(null, await handler(request));
+      check?.(name, unary);
+      done(null, await handler(unary.request, unary));
     } catch (error) {
       done(error instanceof CallError ? error : new CallError(Code.INTERNAL, String(error)));
     }

@@ -1,6 +1,13 @@
 /** Runs the agent: a tracer, its policies, and the server for its clients. */
 import { hostname } from 'node:os';
-import { openTracer, preflight, type ContainerOptions, type Tracer, type TracerOptions } from 'polytrace';
+import {
+  openTracer,
+  peerCredentials,
+  preflight,
+  type ContainerOptions,
+  type Tracer,
+  type TracerOptions,
+} from 'polytrace';
 import { printableOptions, type Configuration } from '../config/load.js';
 import { parseRate } from '../config/setting-kinds.js';
 import type { AgentOptions } from '../config/settings.js';
@@ -8,7 +15,7 @@ import { EventCalls } from '../grpc/get-events.js';
 import { eventLogService, sensorsService } from '../grpc/sensors.js';
 import type { TlsFiles } from '../grpc/certificates.js';
 import { RuntimeHookSource } from '../grpc/runtime-hook.js';
-import { GrpcServer } from '../grpc/server.js';
+import { GrpcServer, type ServerSettings } from '../grpc/server.js';
 import type { Log } from '../log/log.js';
 import { Kubernetes } from '../kubernetes/kubernetes.js';
 import { HttpServer } from '../metrics/http.js';
@@ -35,7 +42,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #tracer: Tracer;
   readonly #files: PolicyFiles;
-  readonly #server: GrpcServer;
+  readonly #servers: readonly GrpcServer[];
   readonly #calls: EventCalls;
   readonly #store: PolicyStore;
   readonly #kubernetes: Kubernetes | undefined;
@@ -90,12 +97,18 @@ export class Agent {
       calls: this.#calls,
       log,
       preflight,
+      peerCredentials: (socket: object) => peerCredentials(socket),
       version,
       nodeName,
       startedAt: Date.now(),
       configuration: printableConfiguration(options),
     };
-    this.#server = new GrpcServer(serverSettings(options), [sensorsService(context), eventLogService()], log);
+    const { tlsAdmins, serverAddress, readOnlyAddress, group, readOnlyGroup } = options;
+    const makeServer = (readOnly: boolean, addresses: readonly string[], members: string | undefined): GrpcServer => {
+      const services = [sensorsService(context, { readOnly, tlsAdmins }), eventLogService()];
+      return new GrpcServer({ ...serverSettings(options), addresses, group: members }, services, log);
+    };
+    this.#servers = [makeServer(false, serverAddress, group), makeServer(true, readOnlyAddress, readOnlyGroup)];
     const health = healthPage(() => this.#health());
     const { metricsServer, healthServer } = options;
     if (healthServer !== undefined) this.#http.push([healthServer, new HttpServer('health-server', health, log)]);
@@ -120,8 +133,11 @@ export class Agent {
     const http: string[] = [];
     try {
       for (const [address, server] of this.#http) http.push(`http://${await server.listen(address)}`);
-      this.addresses = [...(await this.#server.listen()), ...http];
+      const grpc: string[] = [];
+      for (const server of this.#servers) grpc.push(...(await server.listen()));
+      this.addresses = [...grpc, ...http];
     } catch (error) {
+      for (const server of this.#servers) await server.close(0);
       for (const [, server] of this.#http) await server.close();
       throw error;
     }
@@ -174,12 +190,12 @@ export class Agent {
   async close(): Promise<void> {
     this.#stopPolicies();
     await this.#kubernetes?.stop();
-    this.#server.setServing(false);
+    for (const server of this.#servers) server.setServing(false);
     const keep = this.#options.keepSensorsOnExit;
     await this.#tracer.close(keep ? { keep } : {});
     await this.events;
     await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
-    await this.#server.close(SHUTDOWN_MS);
+    await Promise.all(this.#servers.map((server) => server.close(SHUTDOWN_MS)));
     for (const [, server] of this.#http) await server.close();
   }
 }
@@ -246,9 +262,8 @@ function containerOptions(
 
 const RUNTIMES = ['nri', 'cri', 'docker', 'podman'] as const;
 
-function serverSettings(options: AgentOptions): ConstructorParameters<typeof GrpcServer>[0] {
-  const { serverAddress: addresses, group, insecureClients } = options;
-  return { addresses, group, insecureClients, tls: toTlsFiles(options) };
+function serverSettings(options: AgentOptions): Pick<ServerSettings, 'insecureClients' | 'tls'> {
+  return { insecureClients: options.insecureClients, tls: toTlsFiles(options) };
 }
 
 function toTlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: AgentOptions): TlsFiles | undefined {

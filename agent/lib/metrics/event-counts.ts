@@ -1,74 +1,49 @@
 /** Counts events by type, policy and the labels of their process. The number of series is bounded. */
 import type { Process, TracerEvent } from 'polytrace';
 import type { PROCESS_LABELS } from '../config/settings.js';
+import type { Sample } from './live-metrics.js';
+import { OTHERS, SeriesTable } from './series-table.js';
 
 type ProcessLabel = (typeof PROCESS_LABELS)[number];
 
-/** Maximum of series of a metric. Events with further labels are counted together. */
-const SERIES_MAX = 1000;
-const OVERFLOW_LABEL = '(others)';
-
-export type MetricLabels = Readonly<Record<string, string>>;
-
-interface Series {
-  readonly labels: MetricLabels;
-  count: number;
-}
-
-class SeriesTable {
-  readonly #series = new Map<string, Series>();
-
-  /** `key` identifies the labels. */
-  add(key: string, labels: () => MetricLabels, overflow: MetricLabels): void {
-    const known = this.#series.get(key);
-    if (known !== undefined) {
-      known.count += 1;
-      return;
-    }
-    if (this.#series.size >= SERIES_MAX) {
-      const common = JSON.stringify(overflow);
-      const others = this.#series.get(common);
-      if (others === undefined) this.#series.set(common, { labels: overflow, count: 1 });
-      else others.count += 1;
-      return;
-    }
-    this.#series.set(key, { labels: labels(), count: 1 });
-  }
-
-  values(): Iterable<Series> {
-    return this.#series.values();
-  }
-}
+const OTHER_PROCESSES = { namespace: OTHERS, workload: OTHERS, pod: OTHERS, binary: OTHERS };
 
 export class EventCounts {
   readonly #used: ReadonlySet<string>;
+  readonly #now: () => number;
   readonly #byType = new SeriesTable();
   readonly #byPolicy = new SeriesTable();
 
   /** `used`: the labels that get values. The others are empty. */
-  constructor(used: readonly string[]) {
+  constructor(used: readonly string[], now = () => performance.now()) {
     this.#used = new Set(used);
+    this.#now = now;
   }
 
   add(batch: readonly TracerEvent[]): void {
-    for (const event of batch) if (event.type !== 'lost') this.#count(event);
+    const now = this.#now();
+    for (const event of batch) if (event.type !== 'lost') this.#count(event, now);
   }
 
-  #count(event: Exclude<TracerEvent, { readonly type: 'lost' }>): void {
-    const { type, process } = event;
-    const name = type.toUpperCase();
-    const labels = this.#processLabels(process);
-    const key = `\0${labels.namespace}\0${labels.workload}\0${labels.pod}\0${labels.binary}`;
-    const others = { namespace: OVERFLOW_LABEL, workload: OVERFLOW_LABEL, pod: OVERFLOW_LABEL, binary: OVERFLOW_LABEL };
-    this.#byType.add(name + key, () => ({ type: name, ...labels }), { type: name, ...others });
+  #count(event: Exclude<TracerEvent, { readonly type: 'lost' }>, now: number): void {
+    const type = event.type.toUpperCase();
+    const process = this.#processLabels(event.process);
+    const { namespace, workload, pod, binary: name } = process;
+    const group = `\0${namespace}\0${workload}\0${pod}`;
+    const labels = (binary: string): Record<string, string> => ({ type, ...process, binary });
+    this.#byType.add({ group: type + group, name, labels, common: () => ({ type, ...OTHER_PROCESSES }) }, now);
     const hook = metricHookName(event);
     if (hook === undefined || !('policyName' in event)) return;
     const policy = event.policyName;
-    this.#byPolicy.add(`${policy}\0${hook}${key}`, () => ({ policy, hook, ...labels }), {
-      policy,
-      hook: OVERFLOW_LABEL,
-      ...others,
-    });
+    this.#byPolicy.add(
+      {
+        group: `${policy}\0${hook}${group}`,
+        name,
+        labels: (binary) => ({ policy, hook, ...process, binary }),
+        common: () => ({ policy, hook: OTHERS, ...OTHER_PROCESSES }),
+      },
+      now,
+    );
   }
 
   #processLabels({ pod, binary }: Process): Record<ProcessLabel, string> {
@@ -81,12 +56,12 @@ export class EventCounts {
     };
   }
 
-  get byType(): Iterable<Series> {
-    return this.#byType.values();
+  readByType(): Sample[] {
+    return this.#byType.read(this.#now());
   }
 
-  get byPolicy(): Iterable<Series> {
-    return this.#byPolicy.values();
+  readByPolicy(): Sample[] {
+    return this.#byPolicy.read(this.#now());
   }
 }
 

@@ -6,6 +6,7 @@
 import type { Tracer } from 'polytrace';
 import type { Log } from '../log/log.js';
 import { policyKey, type Claim, type LoadedVersion } from './claim.js';
+import type { Journal } from './journal.js';
 import { WorkQueue } from './work-queue.js';
 
 export type PolicyTracer = Pick<
@@ -30,11 +31,14 @@ export class Reconciler {
   readonly queue = new WorkQueue();
   readonly #tracer: PolicyTracer;
   readonly #log: Log;
+  readonly #journal: Journal;
   readonly #onSettled: () => void;
   readonly #claims = new Set<Claim>();
   readonly #dirty = new Set<Claim>();
   /** The loaded policies by their names. */
   readonly #holders = new Map<string, Claim>();
+  /** The loaded texts by their names. */
+  readonly #texts = new Map<string, string>();
   /** Loaded policies that no claim wants. */
   readonly #unwanted = new Map<string, Claim>();
   #running: Promise<void> | undefined;
@@ -42,9 +46,10 @@ export class Reconciler {
   #isStopped = false;
 
   /** `onSettled`: changes were tried. */
-  constructor(tracer: PolicyTracer, log: Log, onSettled: () => void) {
+  constructor(tracer: PolicyTracer, log: Log, journal: Journal, onSettled: () => void) {
     this.#tracer = tracer;
     this.#log = log;
+    this.#journal = journal;
     this.#onSettled = onSettled;
   }
 
@@ -105,7 +110,9 @@ export class Reconciler {
     if (claim.loaded !== undefined) this.#unwanted.delete(claim.loaded.key);
     if (claim.isSettled) return this.#recordSuccess(claim);
     try {
-      await this.load(claim);
+      const { message, before } = await this.load(claim);
+      const { key: policy = '', text: after } = claim.loaded ?? {};
+      this.#journal.record(message, { policy, before, after, source: { file: claim.sourceName } });
     } catch (error) {
       this.#recordFailure(claim, error);
     }
@@ -113,9 +120,9 @@ export class Reconciler {
 
   /**
    * Loads the wanted version. It takes the place of the loaded one without a gap. Rejects with PolicyExists, PolicyError
-   * or KernelError; then the earlier version stays.
+   * or KernelError; then the earlier version stays. Resolves with what was done, and the text that was loaded before.
    */
-  async load(claim: Claim): Promise<void> {
+  async load(claim: Claim): Promise<{ readonly message: string; readonly before: string | undefined }> {
     const policy = claim.parse();
     const { name, namespace = '' } = policy;
     const key = policyKey(name, namespace);
@@ -124,6 +131,7 @@ export class Reconciler {
       throw new PolicyExists(`the policy ${key} is loaded already, from ${holder.sourceName}`);
     }
     const text = String(claim.wanted);
+    const before = this.#texts.get(key);
     const isMove =
       holder !== undefined && holder !== claim && holder.loaded?.key === key && holder.loaded.text === text;
     if (isMove) {
@@ -140,8 +148,8 @@ export class Reconciler {
       : holder
         ? 'a policy was replaced'
         : 'a policy was loaded';
-    this.#log.info({ policy: key, ...(claim.kind !== 'client' && { file: claim.origin }) }, message);
     if (!claim.isEnabled && !isMove) await this.#tracer.disablePolicy(key);
+    return { message, before };
   }
 
   #recordLoaded(claim: Claim, version: LoadedVersion, holder: Claim | undefined): void {
@@ -155,6 +163,7 @@ export class Reconciler {
     if (claim.loaded !== undefined && claim.loaded.key !== key) this.#unwanted.set(claim.loaded.key, claim);
     this.#unwanted.delete(key);
     this.#holders.set(key, claim);
+    this.#texts.set(key, version.text);
     claim.loaded = version;
     claim.attachError = undefined;
     this.#recordSuccess(claim);
@@ -193,14 +202,16 @@ export class Reconciler {
       this.#recordFailure(claim, error);
       return;
     }
+    const before = this.#texts.get(key);
     this.forget(key, claim);
-    this.#log.info({ policy: key, ...(claim.kind !== 'client' && { file: claim.origin }) }, 'a policy was removed');
+    this.#journal.record('a policy was removed', { policy: key, before, source: { file: claim.sourceName } });
   }
 
   /** Records that the policy is not loaded any more. A claim that waits for its name is tried next. */
   forget(key: string, claim: Claim): void {
     this.#unwanted.delete(key);
     this.#holders.delete(key);
+    this.#texts.delete(key);
     if (claim.loaded?.key === key) claim.loaded = undefined;
     if (claim.isGone && claim.loaded === undefined) this.#claims.delete(claim);
     for (const each of this.#claims) if (each.awaitedKey === key) this.#dirty.add(each);

@@ -3,13 +3,16 @@
  * reconciler loads it. The tracer knows only loaded policies, and the store also the others.
  */
 import { createHash } from 'node:crypto';
-import type { PolicyMode, PolicyStatus } from 'polytrace';
+import type { PolicyStatus } from 'polytrace';
 import type { Log } from '../log/log.js';
+import { policyKey, type Claim, type SourceKind } from './claim.js';
+import { Claims } from './claims.js';
+import { ClientChanges, UnknownPolicy, type AddOptions, type PolicySettings } from './client-changes.js';
 import type { ClientPolicies } from './client-policies.js';
-import { Claim, policyKey, type SourceKind } from './claim.js';
 import { formatError } from './format-error.js';
+import { Journal, type Caller } from './journal.js';
 import type { FileSnapshot } from './policy-files.js';
-import { PolicyExists, Reconciler, type PolicyTracer } from './reconciler.js';
+import { Reconciler, type PolicyTracer } from './reconciler.js';
 
 /** A policy with a name, or a file or folder that could not be read. */
 export interface PolicyEntry {
@@ -26,35 +29,25 @@ export interface PolicyEntry {
   readonly error: string | undefined;
 }
 
-interface AddOptions {
-  readonly replace?: boolean;
-  readonly mode?: PolicyMode | undefined;
-}
-
-/** The policy does not exist. */
-export class UnknownPolicy extends Error {}
-
-/** Only the source of the policy can remove it. */
-export class PolicyHeld extends Error {}
-
 export class PolicyStore {
   readonly #tracer: PolicyTracer;
   readonly #log: Log;
   readonly #reconciler: Reconciler;
-  readonly #records: ClientPolicies | undefined;
-  readonly #claims = new Map<string, Claim>();
+  readonly #clients: ClientChanges;
+  readonly #claims = new Claims();
   /** Files and folders that cannot be read, with the reasons. */
   #problems: FileSnapshot['problems'] = new Map();
   #recordProblems: FileSnapshot['problems'] = new Map();
-  #nextId = 1;
   #isDegraded = false;
 
   /** `records`: where the policies of clients outlive the agent. */
   constructor(tracer: PolicyTracer, log: Log, records?: ClientPolicies) {
-    this.#records = records;
     this.#tracer = tracer;
     this.#log = log;
-    this.#reconciler = new Reconciler(tracer, log, () => this.#reportState());
+    const journal = new Journal(log);
+    this.#reconciler = new Reconciler(tracer, log, journal, () => this.#reportState());
+    const { reconciler, claims } = { reconciler: this.#reconciler, claims: this.#claims };
+    this.#clients = new ClientChanges({ tracer, reconciler, claims, journal, records });
   }
 
   /** Returns all policies, and all files and folders with errors, oldest first. */
@@ -91,60 +84,18 @@ export class PolicyStore {
    * Adds the policy of a client. With `replace`, it takes the place of the client's policy of that name without a gap.
    * Rejects with PolicyExists, UnknownPolicy, PolicyError or KernelError.
    */
-  add(yaml: string, { replace = false, mode }: AddOptions = {}): Promise<PolicyEntry> {
-    return this.#runForClient(async () => {
-      const claim = new Claim(this.#nextId, 'client', '', yaml);
-      const { name, namespace = '' } = claim.parse();
-      const key = policyKey(name, namespace);
-      const holder = this.#reconciler.findHolder(key);
-      if (replace) {
-        if (holder === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
-        if (holder.kind !== 'client') throw new PolicyExists(`the policy ${key} comes from ${holder.origin}`);
-        await this.#replace(holder, yaml, mode);
-      } else {
-        const other = holder ?? this.#claims.get(claimKey('client', key));
-        if (other?.isReleasing(key) === false || other?.kind === 'client') {
-          throw new PolicyExists(`the policy ${key} is loaded already, from ${other.sourceName}`);
-        }
-        claim.mode = mode;
-        await this.#loadWithRecord(claim);
-        this.#nextId++;
-        this.#claims.set(claimKey('client', key), claim);
-        this.#reconciler.touch(claim);
-      }
-      this.#log.info({ policy: key }, replace ? 'a client replaced a policy' : 'a client added a policy');
-      return this.#getEntry(key);
-    });
+  add(yaml: string, options: AddOptions = {}): Promise<PolicyEntry> {
+    return this.#runForClient(async () => this.#getEntry(await this.#clients.add(yaml, options)));
   }
 
-  /** The earlier version stays if this rejects. */
-  async #replace(claim: Claim, yaml: string, mode: PolicyMode | undefined): Promise<void> {
-    const { wanted, isEnabled, mode: earlier } = claim;
-    Object.assign(claim, { wanted: yaml, isEnabled: true, mode });
-    try {
-      await this.#loadWithRecord(claim);
-    } catch (error) {
-      Object.assign(claim, { wanted, isEnabled, mode: earlier });
-      await this.#save(claim);
-      throw error;
-    }
+  /** Rejects with UnknownPolicy, PolicyHeld or KernelError. */
+  remove(key: string, by?: Caller): Promise<void> {
+    return this.#runForClient(() => this.#clients.remove(key, by));
   }
 
-  /** Nothing is loaded that would be forgotten when the agent ends. */
-  async #loadWithRecord(claim: Claim): Promise<void> {
-    await this.#save(claim);
-    try {
-      await this.#reconciler.load(claim);
-    } catch (error) {
-      if (claim.wantedKey !== undefined) await this.#records?.remove(claim.wantedKey);
-      throw error;
-    }
-  }
-
-  async #save(claim: Claim): Promise<void> {
-    const { name, namespace = '' } = claim.parse();
-    const { wanted, isEnabled: enabled, mode } = claim;
-    await this.#records?.save({ name, namespace, yaml: String(wanted), enabled, mode });
+  /** Changes only the members that are given. Rejects with UnknownPolicy, PolytraceError or KernelError. */
+  configure(key: string, settings: PolicySettings, by?: Caller): Promise<void> {
+    return this.#runForClient(() => this.#clients.configure(key, settings, by));
   }
 
   /**
@@ -152,64 +103,9 @@ export class PolicyStore {
    * files that came later.
    */
   async restore(): Promise<void> {
-    if (this.#records === undefined) return;
-    const { policies, problems } = await this.#records.load();
-    for (const { name, namespace, yaml, enabled, mode } of policies) {
-      const claim = new Claim(this.#nextId++, 'client', '', yaml);
-      Object.assign(claim, { isEnabled: enabled, mode });
-      this.#claims.set(claimKey('client', policyKey(name, namespace)), claim);
-      this.#reconciler.touch(claim);
-    }
+    this.#recordProblems = await this.#clients.restore();
     await this.#reconciler.settle();
-    this.#recordProblems = problems;
     this.#setProblems(new Map());
-  }
-
-  /** Rejects with UnknownPolicy, PolicyHeld or KernelError. */
-  remove(key: string): Promise<void> {
-    return this.#runForClient(async () => {
-      // a policy that was restored may have failed
-      const claim = this.#claims.get(claimKey('client', key)) ?? this.#getHolder(key);
-      if (claim.kind !== 'client') {
-        throw new PolicyHeld(`the policy ${key} comes from ${claim.origin}: remove it there, or disable the policy`);
-      }
-      await this.#records?.remove(key);
-      try {
-        if (claim.loaded !== undefined) await this.#tracer.removePolicy(key);
-      } catch (error) {
-        await this.#save(claim);
-        throw error;
-      }
-      claim.isGone = true;
-      this.#claims.delete(claimKey('client', key));
-      this.#reconciler.forget(key, claim);
-      this.#log.info({ policy: key }, 'a client removed a policy');
-    });
-  }
-
-  /** Changes only the members that are given. Rejects with UnknownPolicy, PolytraceError or KernelError. */
-  configure(
-    key: string,
-    { enable, mode }: { enable?: boolean | undefined; mode?: PolicyMode | undefined },
-  ): Promise<void> {
-    return this.#runForClient(async () => {
-      const claim = this.#getHolder(key);
-      if (mode !== undefined) {
-        await this.#tracer.setPolicyMode(key, mode);
-        claim.mode = mode;
-      }
-      if (enable !== undefined) {
-        const state = this.#tracer.policies().find(({ name }) => name === key)?.state;
-        if (enable && state !== 'enabled') {
-          await this.#tracer.enablePolicy(key);
-          claim.attachError = undefined;
-        }
-        if (!enable && state !== 'disabled') await this.#tracer.disablePolicy(key);
-        claim.isEnabled = enable;
-      }
-      if (claim.kind === 'client') await this.#save(claim);
-      this.#log.info({ policy: key, enable, mode }, 'a client changed a policy');
-    });
   }
 
   /**
@@ -219,9 +115,7 @@ export class PolicyStore {
   setFiles({ files, problems }: FileSnapshot): Promise<void> {
     this.#setProblems(problems);
     for (const [file, text] of files) this.#want('file', file, text);
-    for (const claim of this.#claims.values()) {
-      if (claim.kind === 'file' && !files.has(claim.origin)) this.#drop(claim);
-    }
+    for (const claim of this.#claims.listFiles()) if (!files.has(claim.origin)) this.#drop(claim);
     return this.#reconciler.settle();
   }
 
@@ -263,20 +157,20 @@ export class PolicyStore {
 
   /** Removes the policy of a cluster resource. */
   dropPolicy(origin: string): Promise<void> {
-    const claim = this.#claims.get(claimKey('cluster', origin));
+    const claim = this.#claims.find('cluster', origin);
     if (claim !== undefined) this.#drop(claim);
     return this.#reconciler.settle();
   }
 
   /** Returns the tracer's status of the policy of a resource. */
   policyStatus(origin: string): PolicyStatus | undefined {
-    const key = this.#claims.get(claimKey('cluster', origin))?.loaded?.key;
+    const key = this.#claims.find('cluster', origin)?.loaded?.key;
     return key === undefined ? undefined : this.#tracer.policies().find(({ name }) => name === key);
   }
 
   /** Returns the error of the policy of a resource, or undefined. */
   policyError(origin: string): string | undefined {
-    return this.#claims.get(claimKey('cluster', origin))?.problem;
+    return this.#claims.find('cluster', origin)?.problem;
   }
 
   /** No policy is loaded or removed after this. */
@@ -285,11 +179,10 @@ export class PolicyStore {
   }
 
   #want(kind: SourceKind, origin: string, wanted: string | Error): Claim {
-    const key = claimKey(kind, origin);
-    let claim = this.#claims.get(key);
+    let claim = this.#claims.find(kind, origin);
     if (claim === undefined) {
-      claim = new Claim(this.#nextId++, kind, origin, wanted);
-      this.#claims.set(key, claim);
+      claim = this.#claims.create(kind, origin, wanted);
+      this.#claims.insert(origin, claim);
       this.#reconciler.touch(claim);
       return claim;
     }
@@ -304,7 +197,7 @@ export class PolicyStore {
 
   #drop(claim: Claim): void {
     claim.isGone = true;
-    this.#claims.delete(claimKey(claim.kind, claim.origin));
+    this.#claims.delete(claim.kind, claim.origin);
     this.#reconciler.touch(claim);
   }
 
@@ -334,22 +227,11 @@ export class PolicyStore {
     else this.#log.info('the state is good again: all policies are as wanted');
   }
 
-  /** Returns the claim that holds a name. */
-  #getHolder(key: string): Claim {
-    const claim = this.#reconciler.findHolder(key);
-    if (claim === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
-    return claim;
-  }
-
   #getEntry(key: string): PolicyEntry {
     const entry = this.list().find(({ name, namespace }) => policyKey(name, namespace) === key);
     if (entry === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
     return entry;
   }
-}
-
-function claimKey(kind: SourceKind, origin: string): string {
-  return `${kind}:${origin}`;
 }
 
 /** Returns the same id for the same path, outside of the ids of policies. */

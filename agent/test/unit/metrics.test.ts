@@ -9,6 +9,7 @@ import type { PlainEvent, PolicyStatus, TracerEvent, TracerStats } from 'polytra
 import { execEvent, exitEvent, kprobeEvent, lostEvent } from '../../../test/unit/output/events.js';
 import type { ExportStats } from '../../lib/export/export.js';
 import { openLog } from '../../lib/log/log.js';
+import { EventCounts } from '../../lib/metrics/event-counts.js';
 import { HttpServer } from '../../lib/metrics/http.js';
 import { Metrics } from '../../lib/metrics/metrics.js';
 import { healthPage, metricsPage } from '../../lib/metrics/pages.js';
@@ -169,14 +170,67 @@ describe('the metrics of the agent', () => {
   it('are bounded, and lose no event: further labels are counted together', async () => {
     const events = Array.from({ length: 1500 }, (_, i) => execEvent({ binary: `/bin/${i}"\n` }));
     const lines = (await readMetrics(['binary'], events)).filter((line) => line.startsWith('tetragon_events_total'));
-    assert.equal(lines.length, 1001);
+    assert.equal(lines.length, 1000);
     const sum = lines.reduce((total, line) => total + Number(line.split(' ').at(-1)), 0);
     assert.equal(sum, 1500);
-    assert.ok(lines.some((line) => line.includes('binary="(others)"') && line.endsWith(' 500')));
+    assert.ok(lines.some((line) => line.includes('binary="(others)"') && line.endsWith(' 501')));
     assert.ok(
       lines.some((line) => line.includes(String.raw`binary="/bin/7\"\n"`)),
       'values are escaped',
     );
+  });
+});
+
+describe('the series of events', () => {
+  const names = (from: number, to: number, more: object = {}): TracerEvent[] =>
+    Array.from({ length: to - from }, (_, i) => execEvent({ binary: `/tmp/${from + i}`, ...more })) as never;
+  const sum = (lines: readonly string[]): number =>
+    lines.reduce((total, line) => total + Number(line.split(' ').at(-1)), 0);
+  let now = 0;
+  let counts: EventCounts;
+  const readLines = (): string[] => counts.readByType().map(([labels, count]) => `${labels} ${count}`);
+
+  beforeEach(() => {
+    now = 0;
+    counts = new EventCounts(['namespace', 'workload', 'pod', 'binary'], () => now);
+  });
+
+  it('are shared fairly: a pod with 5,000 names takes no place from other pods', () => {
+    const noisy = { pod: { namespace: 'a', name: 'noisy' } };
+    counts.add(names(0, 5000, noisy));
+    for (let i = 0; i < 300; i++) counts.add([execEvent({ pod: { namespace: 'b', name: `pod-${i}` } }) as never]);
+    counts.add(names(5000, 10_000, noisy));
+    const lines = readLines();
+    assert.equal(lines.filter((line) => line.includes('namespace="b"')).length, 300);
+    assert.ok(lines.length <= 1002, String(lines.length));
+    assert.equal(sum(lines), 10_300);
+    const rest = lines.find((line) => line.includes('pod="noisy",binary="(others)"'));
+    assert.ok(sum([rest ?? '']) > 9000, rest);
+  });
+
+  it('age: a name that nobody used for a minute gives way in a full table, and one of an hour is removed', () => {
+    counts.add(names(0, 2000));
+    assert.ok(!readLines().some((line) => line.includes('/usr/bin/cat')));
+    now += 30_000;
+    counts.add(names(0, 900));
+    now += 31_000;
+    counts.add([execEvent() as never]);
+    const lines = readLines();
+    assert.ok(lines.some((line) => line.includes('/usr/bin/cat') && line.endsWith(' 1')));
+    assert.ok(lines.some((line) => line.includes('"/tmp/899"') && line.endsWith(' 2')));
+    now += 3600_000;
+    assert.deepEqual(readLines(), []);
+  });
+
+  it('count what nobody has read of a removed series with the others', () => {
+    counts.add(names(0, 1000));
+    readLines();
+    counts.add(names(0, 1));
+    now += 60_000;
+    counts.add(names(1, 1000));
+    counts.add(names(1000, 1001));
+    const [others] = readLines().filter((line) => line.includes('binary="(others)"'));
+    assert.ok(others?.endsWith(' 1'), others);
   });
 });
 

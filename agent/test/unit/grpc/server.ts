@@ -12,6 +12,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import type { PlainEvent, TracerEvent } from 'polytrace';
 import { EventCalls } from '../../../lib/grpc/get-events.js';
 import { RuntimeHookSource } from '../../../lib/grpc/runtime-hook.js';
+import type { RoleRules } from '../../../lib/grpc/roles.js';
 import { eventLogService, sensorsService } from '../../../lib/grpc/sensors.js';
 import { GrpcServer, type ServerSettings } from '../../../lib/grpc/server.js';
 import { openLog } from '../../../lib/log/log.js';
@@ -27,6 +28,8 @@ export class TestServer {
   readonly address = `unix://${this.socket}`;
   readonly hub: EventHub;
   readonly log: string[] = [];
+  /** The sockets whose peers were looked up. */
+  readonly peers: object[] = [];
   readonly #calls: EventCalls;
   #server: GrpcServer | undefined;
 
@@ -48,7 +51,7 @@ export class TestServer {
   }
 
   /** Listens on the socket, or as the settings say. Returns the addresses. */
-  async listen(settings: Partial<ServerSettings> = {}): Promise<string[]> {
+  async listen(settings: Partial<ServerSettings> = {}, roles: Partial<RoleRules> = {}): Promise<string[]> {
     const log = this.#openLog();
     const tracer = this.tracer as never;
     const context = {
@@ -58,6 +61,10 @@ export class TestServer {
       hub: this.hub,
       calls: this.#calls,
       log,
+      peerCredentials: (socket: object) => {
+        this.peers.push(socket);
+        return { pid: 7, uid: 1000, gid: 1001 };
+      },
       preflight: () => ({ kernel: '6.12', features: [] }) as never,
       version: '1.2.3',
       nodeName: NODE_NAME,
@@ -65,7 +72,8 @@ export class TestServer {
       configuration: {},
     };
     const all = { addresses: [this.address], insecureClients: true, ...settings };
-    const server = new GrpcServer(all, [sensorsService(context), eventLogService()], log);
+    const services = [sensorsService(context, { readOnly: false, tlsAdmins: [], ...roles }), eventLogService()];
+    const server = new GrpcServer(all, services, log);
     const addresses = await server.listen();
     this.#server = server;
     return addresses;

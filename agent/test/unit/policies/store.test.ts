@@ -1,7 +1,9 @@
 /** The policies of several sources: who holds a name, what is tried again, and who waits for whom. */
 import assert from 'node:assert/strict';
 import { PolicyExists } from '../../../lib/policies/reconciler.js';
-import { PolicyHeld, PolicyStore, type PolicyEntry } from '../../../lib/policies/store.js';
+import { PolicyHeld } from '../../../lib/policies/client-changes.js';
+import { hashText } from '../../../lib/policies/journal.js';
+import { PolicyStore, type PolicyEntry } from '../../../lib/policies/store.js';
 import { FakeLog, FakeTracer, policyText } from './support.js';
 
 describe('the policies of all sources', () => {
@@ -137,5 +139,34 @@ describe('the policies of all sources', () => {
     assert.equal(findFile('guard')?.status?.state, 'disabled');
     await setFiles({ '/p/b.yaml': policyText('guard', '/new') });
     assert.equal(findFile('guard')?.status?.state, 'enabled');
+  });
+
+  it('the log says what changed, from which text to which, and who did it', async () => {
+    const [first, second] = [policyText('p', '/1'), policyText('p', '/2')];
+    const by = { address: 'unix', pid: 7, uid: 1000, execId: 'id', binary: '/usr/bin/tetra' };
+    await setFiles({ '/p/p.yaml': first });
+    await setFiles({ '/p/p.yaml': second });
+    await store.configure('p', { mode: 'monitor' }, by);
+    await setFiles({});
+    await store.add(first, { by });
+    await store.add(second, { replace: true, by });
+    await store.configure('p', { enable: false }, by);
+    await store.remove('p', by);
+    const [before, after] = [hashText(first), hashText(second)];
+    const file = '/p/p.yaml';
+    const policy = 'p';
+    assert.deepEqual(
+      output.lines.map((line) => JSON.parse(`[${line.replace('} "', '}, "')}]`) as unknown),
+      [
+        [{ policy, file, after: before }, 'a policy was loaded'],
+        [{ policy, file, before, after }, 'a policy was replaced'],
+        [{ policy, by, before: after, after, mode: 'monitor' }, 'a client changed a policy'],
+        [{ policy, file, before: after }, 'a policy was removed'],
+        [{ policy, by, after: before }, 'a client added a policy'],
+        [{ policy, by, before, after }, 'a client replaced a policy'],
+        [{ policy, by, before: after, after, enable: false }, 'a client changed a policy'],
+        [{ policy, by, before: after }, 'a client removed a policy'],
+      ],
+    );
   });
 });

@@ -1,0 +1,39 @@
+/** The roles of clients: an administrator may change policies, and a reader may only read. */
+import { status as Code } from '@grpc/grpc-js';
+import { certificateNames, type Call } from './caller.js';
+import { CallError } from './service.js';
+
+export interface RoleRules {
+  /** The clients of this server only read. */
+  readonly readOnly: boolean;
+  /** Names in certificates of administrators. Empty: every certificate. */
+  readonly tlsAdmins: readonly string[];
+}
+
+/** The calls that change something. */
+const CHANGES: ReadonlySet<string> = new Set([
+  'addTracingPolicy',
+  'deleteTracingPolicy',
+  'configureTracingPolicy',
+  'enableTracingPolicy',
+  'disableTracingPolicy',
+  'runtimeHook',
+  'setDebug',
+]);
+
+/** Throws CallError when the client may not make the call. */
+export function checkRole(method: string, call: Call, { readOnly, tlsAdmins }: RoleRules): void {
+  if (!CHANGES.has(method)) return;
+  if (readOnly) {
+    throw new CallError(
+      Code.PERMISSION_DENIED,
+      'clients of this address may only read: use an address of --server-address',
+    );
+  }
+  const names = certificateNames(call);
+  if (names.length === 0 || tlsAdmins.length === 0 || names.some((name) => tlsAdmins.includes(name))) return;
+  throw new CallError(
+    Code.PERMISSION_DENIED,
+    `the certificate of '${names[0]}' may only read: --tls-admins does not name it`,
+  );
+}
