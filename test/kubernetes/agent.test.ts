@@ -213,7 +213,8 @@ describe('the agent in a cluster', function () {
     await cluster.apply(openatPolicy('other', '/etc/passwd'));
     await waitForCondition('Loaded', 'other');
     const broken = openatPolicy('other', '/etc/passwd') as { spec: { tracepoints: [Record<string, unknown>] } };
-    broken.spec.tracepoints[0]['argz'] = [];
+    // the filter has no argument then, which only the agent finds
+    broken.spec.tracepoints[0]['args'] = [{ index: 5, type: 'uint64' }];
     await cluster.apply(broken);
     await waitForCondition('Failed', 'other');
     const { nodes = [], conditions = [] } = await getStatus('other');
@@ -221,8 +222,15 @@ describe('the agent in a cluster', function () {
     assert.equal(node?.['state'], 'failed');
     assert.equal(node?.['generation'], 2);
     assert.equal(node?.['loadedGeneration'], 1);
-    assert.match(String(node?.['error']), /^spec\.tracepoints\[0\]\.argz: UNKNOWN_FIELD: .*"args"/);
-    assert.deepEqual(conditions.map(({ type }) => type).sort(), ['Failed', 'Loaded']);
+    assert.match(
+      String(node?.['error']),
+      /^spec\.tracepoints\[0\]\.selectors\[0\]\.matchArgs\[0\]\.index: INDEX_WITHOUT_ARG: /,
+    );
+    assert.deepEqual(
+      conditions.map(({ type }) => type),
+      ['Failed'],
+    );
+    await assert.rejects(cluster.kubectl('wait', '--for=condition=Loaded', '--timeout=2s', 'tgtp/other'));
     const seen = await eventually('an event', async () => {
       const text = await cluster.kubectl(
         'get',
@@ -233,7 +241,7 @@ describe('the agent in a cluster', function () {
       assert.match(text, /PolicyNotLoaded/);
       return text;
     });
-    assert.match(seen, /PolicyNotLoaded spec\.tracepoints\[0\]\.argz/);
+    assert.match(seen, /PolicyNotLoaded spec\.tracepoints\[0\]\.selectors/);
     const events = await agent.events();
     await execInPod('xwing', 'cat /etc/shadow /etc/passwd');
     for (const policy of ['shadow', 'other']) await events.waitFor((message) => policyName(message) === policy);

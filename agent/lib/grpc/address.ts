@@ -28,7 +28,15 @@ export function isLoopback(host: string): boolean {
 
 /** Prepares the path of a socket: a stale socket is removed. Rejects if another server uses the path. */
 export async function claimSocket(path: string): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  const folder = dirname(path);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new AddressError(
+      `the folder of the socket ${path} cannot be made: ${message} (mount a volume at ${folder}, or use another --server-address)`,
+    );
+  }
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw new AddressError(`${path} exists and is no socket`);

@@ -12,6 +12,9 @@ const PART_OF = 'app.kubernetes.io/part-of';
 /** The build copies the files from deploy/kubernetes/crds/. */
 const CRDS_FOLDER = join(__dirname, '../../crds');
 
+/** The cluster does not have the resources of policies. */
+export class MissingDefinitionError extends Error {}
+
 /** Returns one line about each definition. Without a kubeconfig, the service account of the pod is used. */
 export async function installCrds(kubeconfig?: string): Promise<string[]> {
   const api: Api = await ApiClient.load(kubeconfig);
@@ -40,7 +43,9 @@ export async function hasOwnStatus(api: Api): Promise<boolean> {
     const name = `${plural}.cilium.io`;
     const crd = await findCrd(api, name);
     if (crd === undefined)
-      throw new Error(`the cluster has no CustomResourceDefinition ${name}: run \`polytrace agent install-crds\``);
+      throw new MissingDefinitionError(
+        `the cluster has no CustomResourceDefinition ${name}: run \`polytrace agent install-crds\``,
+      );
     if (!isOwnCrd(crd)) return false;
   }
   return true;

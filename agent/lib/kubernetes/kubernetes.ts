@@ -1,7 +1,9 @@
 /** Connects the agent to a cluster: policies come from its resources, and pods and labels from its API. */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { ContainerSource } from 'polytrace';
 import { ApiClient, ApiError, type Api } from './client.js';
-import { hasOwnStatus } from './crds.js';
+import { hasOwnStatus, MissingDefinitionError } from './crds.js';
+import { rejectAfter, withSignal } from './deadlines.js';
 import { countNodes, readNodeLabels, watchLabels } from './node.js';
 import { errorMessage, type Log, type PolicyTarget } from './dependencies.js';
 import { PodSource } from './pods.js';
@@ -17,10 +19,29 @@ export interface KubernetesOptions {
   readonly policies: boolean;
   /** Report annotations of pods. */
   readonly annotations: boolean;
+  /** Maximum time that each step of the start waits for the API server. Default: 3 seconds. */
+  readonly startMs?: number;
 }
+
+/** What the API server has not answered in this time comes later. */
+const START_MS = 3000;
+/** Time for requests that run when the agent ends. */
+const STOP_MS = 1000;
+/** Interval of asking an API server that does not answer for the definitions of policies. */
+const RETRY_MS = 5000;
 
 /** Interval of counting the nodes. */
 const COUNT_MS = 3_600_000;
+
+/** The settings do not fit the cluster. */
+export class ClusterError extends Error {
+  constructor(
+    readonly setting: 'nodeName' | 'k8sKubeconfigPath',
+    message: string,
+  ) {
+    super(message);
+  }
+}
 
 export class Kubernetes {
   readonly #api: Api;
@@ -34,9 +55,14 @@ export class Kubernetes {
   #timer: NodeJS.Timeout | undefined;
   #labels: Watch<KubeObject> | undefined;
   #policies: ClusterPolicies | undefined;
+  readonly #stopped = new AbortController();
+  #begun: Promise<void> | undefined;
+  #onLoaded: () => void = () => undefined;
+  /** Resolves when the policies that the cluster had at the start are loaded. */
+  readonly whenLoaded = new Promise<void>((resolve) => (this.#onLoaded = resolve));
 
   private constructor(api: Api, options: KubernetesOptions, labels: Readonly<Record<string, string>>, log: Log) {
-    this.#api = api;
+    this.#api = withSignal(api, this.#stopped.signal);
     this.#options = options;
     this.#log = log;
     this.nodeLabels = labels;
@@ -44,34 +70,49 @@ export class Kubernetes {
   }
 
   /**
-   * Reads the labels of the node. If the API server does not answer, the agent starts without them. Rejects without a
-   * configuration, or if the node does not exist.
+   * Reads the labels of the node. If the API server does not answer, the agent starts without them. Rejects with
+   * ClusterError without a configuration, or if the node does not exist.
    */
   static async connect(options: KubernetesOptions, log: Log, api?: Api): Promise<Kubernetes> {
-    const client = api ?? (await ApiClient.load(options.kubeconfig));
+    const client = api ?? (await loadClient(options.kubeconfig));
     let labels: Readonly<Record<string, string>> = {};
     try {
-      labels = await readNodeLabels(client, options.nodeName);
+      labels = await rejectAfter(options.startMs ?? START_MS, readNodeLabels(client, options.nodeName));
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) {
-        throw new Error(`the cluster has no node ${options.nodeName}: use --node-name`, { cause: error });
+        throw new ClusterError(
+          'nodeName',
+          `the cluster has no node '${options.nodeName}': use a name of \`kubectl get nodes\``,
+        );
       }
       log.warn({ reason: errorMessage(error) }, 'the API server did not answer: the labels of this node are not known');
     }
     return new Kubernetes(client, options, labels, log);
   }
 
-  /** Resolves when the policies of the cluster are loaded, or when the API server does not answer. */
+  /** Resolves when the policies of the cluster are loaded, or when the API server does not answer in time. */
   async start(target: PolicyTarget): Promise<void> {
+    this.#begun = this.#begin(target).catch((error: unknown) => {
+      if (!this.#stopped.signal.aborted)
+        this.#log.warn({ reason: errorMessage(error) }, 'the policies of the cluster are not followed');
+    });
+    await rejectAfter(this.#options.startMs ?? START_MS, this.#begun).catch((error: unknown) => {
+      this.#log.warn({ reason: errorMessage(error) }, 'the policies of the cluster come later');
+    });
+  }
+
+  async #begin(target: PolicyTarget): Promise<void> {
     const { nodeName, policies } = this.#options;
     this.#labels = watchLabels(this.#api, nodeName, this.nodeLabels, (labels) => this.#updateLabels(target, labels));
     await this.#labels.start();
-    if (!policies) return;
+    if (!policies) return this.#onLoaded();
     await this.#countNodes();
     this.#timer = setInterval(() => void this.#countNodes(), COUNT_MS);
     this.#timer.unref();
     const status = (await this.#canWriteStatus()) ? this.#createStatusWriter() : undefined;
+    if (this.#stopped.signal.aborted) return;
     this.#policies = new ClusterPolicies({ api: this.#api, nodeName, target, status, log: this.#log });
+    void this.#policies.whenLoaded.then(this.#onLoaded);
     await this.#policies.start();
   }
 
@@ -89,18 +130,17 @@ export class Kubernetes {
 
   /** True when the policies that the cluster had at the start are loaded. */
   get isLoaded(): boolean {
-    return this.#policies?.isLoaded ?? true;
-  }
-
-  /** Resolves when `isLoaded` becomes true. */
-  get whenLoaded(): Promise<void> {
-    return this.#policies?.whenLoaded ?? Promise.resolve();
+    return !this.#options.policies || this.#policies?.isLoaded === true;
   }
 
   /** Stops the watches. Policies stay loaded, and their status stays. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await Promise.all([this.#labels?.stop(), this.#policies?.stop()]);
+    const ended = Promise.all([this.#labels?.stop(), this.#policies?.stop()]);
+    await rejectAfter(STOP_MS, ended).catch(() => undefined);
+    this.#stopped.abort();
+    await Promise.all([this.#begun, ended]);
+    clearInterval(this.#timer);
   }
 
   #createStatusWriter(): StatusWriter {
@@ -108,12 +148,22 @@ export class Kubernetes {
     return new StatusWriter({ api: this.#api, nodeName, log: this.#log, nodes: () => this.#nodes });
   }
 
+  /** Asks until the API server answers, because it can be away when the agent starts. */
   async #canWriteStatus(): Promise<boolean> {
-    try {
-      if (await hasOwnStatus(this.#api)) return true;
-      this.#log.info({}, 'the resources of policies belong to another program: their status is not written');
-    } catch (error) {
-      this.#log.warn({ reason: errorMessage(error) }, 'the status of policies is not written');
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      try {
+        if (await hasOwnStatus(this.#api)) return true;
+        this.#log.info({}, 'the resources of policies belong to another program: their status is not written');
+        return false;
+      } catch (error) {
+        if (isAnswer(error)) {
+          this.#log.warn({ reason: errorMessage(error) }, 'the status of policies is not written');
+          return false;
+        }
+        this.#log.warn({ reason: errorMessage(error) }, 'the API server is away: policies stay as they are');
+        await wait(RETRY_MS, undefined, { signal }).catch(() => undefined);
+      }
     }
     return false;
   }
@@ -125,5 +175,19 @@ export class Kubernetes {
     } catch (error) {
       this.#log.debug({ reason: errorMessage(error) }, 'the nodes were not counted');
     }
+  }
+}
+
+/** True for an answer that another try does not change. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof MissingDefinitionError || (error instanceof ApiError && error.status < 429);
+}
+
+async function loadClient(kubeconfig: string | undefined): Promise<Api> {
+  try {
+    return await ApiClient.load(kubeconfig);
+  } catch (error) {
+    const what = kubeconfig === undefined ? 'the service account of the pod' : kubeconfig;
+    throw new ClusterError('k8sKubeconfigPath', `${what} cannot be read: ${errorMessage(error)} (name a kubeconfig)`);
   }
 }

@@ -272,7 +272,8 @@ function statusConditions(state: NodeState, conditions: readonly Condition[]): C
     const lastTransitionTime = new Date().toISOString().replace(/\.\d+/, '');
     result.push(known ?? { type, status: 'True', reason, message, observedGeneration, lastTransitionTime });
   };
-  if (loadedGeneration !== undefined) add('Loaded', 'Attached', 'The policy runs.');
+  // an earlier generation can run while the newest one fails
+  if (loadedGeneration === observedGeneration && error === undefined) add('Loaded', 'Attached', 'The policy runs.');
   if (error !== undefined) add('Failed', 'PolicyNotLoaded', `${name}: ${error}`);
   return result;
 }

@@ -10,14 +10,15 @@ import {
 } from 'polytrace';
 import { printableOptions, type Configuration } from '../config/load.js';
 import { parseRate } from '../config/setting-kinds.js';
-import type { AgentOptions } from '../config/settings.js';
+import { ConfigError } from '../config/problems.js';
+import { settingName, type AgentOptions } from '../config/settings.js';
 import { EventCalls } from '../grpc/get-events.js';
 import { eventLogService, sensorsService } from '../grpc/sensors.js';
 import type { TlsFiles } from '../grpc/certificates.js';
 import { RuntimeHookSource } from '../grpc/runtime-hook.js';
 import { GrpcServer, type ServerSettings } from '../grpc/server.js';
 import type { Log } from '../log/log.js';
-import { Kubernetes } from '../kubernetes/kubernetes.js';
+import { ClusterError, Kubernetes } from '../kubernetes/kubernetes.js';
 import { HttpServer } from '../metrics/http.js';
 import { Metrics } from '../metrics/metrics.js';
 import { healthPage, metricsPage } from '../metrics/pages.js';
@@ -208,7 +209,13 @@ async function connectKubernetes(options: AgentOptions, log: Log): Promise<Kuber
   if (!options.enableK8sApi) return undefined;
   const { k8sKubeconfigPath: kubeconfig, tracingPolicyCrd: policies, enablePodAnnotations: annotations } = options;
   const nodeName = resolveNodeName(options);
-  return Kubernetes.connect({ nodeName, policies, annotations, ...(kubeconfig && { kubeconfig }) }, log);
+  try {
+    return await Kubernetes.connect({ nodeName, policies, annotations, ...(kubeconfig && { kubeconfig }) }, log);
+  } catch (error) {
+    if (!(error instanceof ClusterError)) throw error;
+    const source = settingName(error.setting);
+    throw new ConfigError([{ code: 'CONFIG_VALUE', source, message: error.message }]);
+  }
 }
 
 function tracerOptions(

@@ -72,7 +72,7 @@ const PRINTER_COLUMNS = [
   {
     name: 'Loaded',
     type: 'string',
-    description: 'A node has loaded the policy.',
+    description: 'A node has loaded the newest generation of the policy.',
     jsonPath: conditionPath('Loaded', 'status'),
   },
   {
@@ -186,7 +186,7 @@ const STATUS_SCHEMA: JsonSchema = {
     conditions: {
       type: 'array',
       nullable: true,
-      description: '`Loaded`: a node has loaded the policy. `Failed`: a node has not loaded it.',
+      description: '`Loaded`: a node has loaded the newest generation. `Failed`: a node has not loaded it.',
       'x-kubernetes-list-type': 'map',
       'x-kubernetes-list-map-keys': ['type'],
       items: {

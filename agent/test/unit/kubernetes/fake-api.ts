@@ -34,6 +34,7 @@ export class FakeApi implements Api {
 
   async *streamLines<T>(path: string, options: StreamOptions): AsyncGenerator<T, void> {
     if (this.refuse !== undefined) throw this.refuse;
+    options.signal.throwIfAborted();
     const lines: (object | Error | undefined)[] = [];
     let wake: () => void = () => undefined;
     const push = (line: object | Error | undefined): void => {

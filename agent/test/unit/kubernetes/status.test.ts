@@ -60,6 +60,17 @@ describe('kubernetes: status', () => {
     );
   });
 
+  it('has no condition `Loaded` of a generation that failed, also if an earlier one runs', async () => {
+    setState({ ...createBad('n1'), loadedGeneration: 2 });
+    await api.waitUntil(() => api.calls.length === 1);
+    const [body] = requestBodies();
+    assert.deepEqual(
+      body?.status.conditions?.map(({ type }) => type),
+      ['Failed'],
+    );
+    assert.equal(body?.status.nodes?.[0]?.loadedGeneration, 2);
+  });
+
   it('makes one write of changes that come together', async () => {
     for (let hooks = 0; hooks < 50; hooks++) setState({ ...createGood('n1'), hooks });
     await api.waitUntil(() => api.calls.length === 1);

@@ -1,0 +1,18 @@
+/** The image is built from all that it contains. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT, readProjectFile } from '../../project.js';
+
+describe('deployment: Dockerfile', () => {
+  it('copies all sources of the files of the image into the stage that makes them', () => {
+    const [, list = ''] =
+      /for \(const name of \[([^\]]+)\]\)\s+copy\(name\)/.exec(readProjectFile('scripts/stage-image.mjs')) ?? [];
+    const names = [...list.matchAll(/'([^']+)'/g)].map(([, name = '']) => name);
+    const sources = names.filter((name) => !/^(?:dist|build)/.test(name));
+    assert.ok(sources.includes('policies') && sources.every((name) => existsSync(join(ROOT, name))));
+    const [, stage = ''] = /AS compiled\n([\s\S]*?)\nFROM /.exec(readProjectFile('deploy/Dockerfile')) ?? [];
+    const copied = [...stage.matchAll(/^COPY (.*) \S+$/gm)].flatMap(([, words = '']) => words.split(' '));
+    for (const name of sources) assert.ok(copied.includes(name), `COPY ${name} is missing`);
+  });
+});
