@@ -13,10 +13,11 @@ declare -A commands=(
 	[switches]="bash scripts/setup.sh --vm && bash scripts/compare-switches.sh"
 	[kernels]="bash scripts/setup.sh --vm --packages && npm run --silent prebuilds -- x64 && POLYTRACE_ADDON=prebuilt npm run --silent test:kernels"
 	[arm64]="npm run --silent test:arm64"
+	[soak]="npm run --silent build && npx mocha --require tsx/cjs agent/test/soak/soak.test.ts"
 	[bench]="npm run --silent bench -- --kernel --counted"
 )
 steps=("$@")
-[ $# -gt 0 ] || steps=(tiers packages documentation sanitize fuzz switches kernels arm64 bench)
+[ $# -gt 0 ] || steps=(tiers packages documentation sanitize fuzz switches kernels arm64 bench soak)
 for step in "${steps[@]}"; do
 	[ -n "${commands[$step]-}" ] || { echo "nightly: no step $step: one of ${!commands[*]}" >&2 && exit 2; }
 done

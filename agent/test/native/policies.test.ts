@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status as Code } from '@grpc/grpc-js';
+import { SilentFuse } from '../../../test/silent-fuse.js';
 import { Machine, needsRoot, needsTracefs, openatPolicy, ProtocolClient, runCommand, type Reply } from './support.js';
 
 /** Policies that an operator copies at once. */
@@ -93,6 +94,48 @@ describe('policies of a running agent', function () {
     assert.match(String(list[0]?.['error']), /a\.yaml: FILE_NOT_REGULAR/);
     assert.equal(list[1]?.['state'], 'TP_STATE_ENABLED');
     assert.equal(await machine.stop(), 0);
+  });
+
+  it('a file system that does not answer is reported, and changes nothing: FILE_NOT_ANSWERING', async () => {
+    const path = join(machine.folder, 'guarded');
+    const yaml = join(machine.folder, 'guard.yaml');
+    writeFileSync(yaml, openatPolicy('guard', path));
+    const fuse = await SilentFuse.mount(join(machine.folder, 'silent'), yaml);
+    try {
+      await start('--policy', fuse.program);
+      await assertReports('guard', path);
+      fuse.stop();
+      await waitForLog('FILE_NOT_ANSWERING');
+      await assertReports('guard', path);
+      writeFileSync(inFolder('other.yaml'), openatPolicy('other', '/never'));
+      fuse.go();
+      await waitForLog('the state is good again');
+      await waitForLog('"policy":"other"');
+      assert.equal(await machine.stop(), 0);
+    } finally {
+      fuse.go();
+      await machine.stop('SIGKILL');
+      await fuse.unmount();
+    }
+  });
+
+  it('a file that grows all the time is reported, and its complete version is loaded: FILE_CHANGING', async () => {
+    const path = join(machine.folder, 'guarded');
+    const file = inFolder('guard.yaml');
+    writeFileSync(file, openatPolicy('guard', path));
+    await start();
+    const growth = setInterval(() => appendFileSync(file, '#\n'), 50);
+    try {
+      await waitForLog('FILE_CHANGING');
+      assert.match(String((await listPolicies()).map(({ error }) => error)), /guard\.yaml: FILE_CHANGING/);
+      await assertReports('guard', path);
+    } finally {
+      clearInterval(growth);
+    }
+    appendFileSync(file, '# complete\n');
+    await waitForLog('the state is good again');
+    await assertReports('guard', path);
+    assert.equal(machine.agent.stderr.text.split('"msg":"a policy was removed"').length, 1);
   });
 
   it('a file that everybody may write is refused, and loaded with --allow-unsafe-policy-files', async () => {

@@ -200,7 +200,7 @@ function defineTests(protocol: Protocol): void {
         const first = await openExport(10_000_000);
         addEvents(first, ...createEvents(0, 1024));
         await waitUntil(() => spooledEvents() === 1024);
-        if (!isRunning) await first.close(1);
+        if (!isRunning) await first.close(10_000);
         const files = readdirSync(folder).filter((name) => name.endsWith('.jsonl'));
         for (const file of files) change(join(folder, file));
         await collector.start();
