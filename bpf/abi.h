@@ -110,12 +110,13 @@ enum event_flag {
 	EVENT_IMA_HASH = 32768, /* the record ends with a struct ima_hash */
 };
 
-/* Flags of exec and fork records, in addition to EVENT_ARGV_*. The other flags above belong to hook records. */
+/* Flags of exec, fork and exit records, in addition to EVENT_ARGV_*. The other flags above belong to hook records. */
 enum process_flag {
 	PROCESS_SECURE_EXEC = 4, /* the exec raised privileges (AT_SECURE) */
 	PROCESS_NAMESPACE_INIT = 8, /* the process is pid 1 of a pid namespace other than the initial one */
 	PROCESS_ENVIRONMENT_TRUNCATED = 16,
 	PROCESS_ENVIRONMENT_UNREADABLE = 32,
+	PROCESS_THROTTLED = 64, /* no event: the cgroup is above its rate; other events need the process */
 };
 
 /* The exec and the thread that a record is about. tgid, start_time and exec_count are unique since boot. */
@@ -201,7 +202,7 @@ struct event_cgroup_gone {
 	u64 id;
 };
 
-/* From here on, exec and exit records of a cgroup are not reported: it is above its rate. */
+/* From here on, exec and exit records of a cgroup have PROCESS_THROTTLED: it is above its rate. */
 struct event_throttle {
 	struct event_header header;
 	struct process_key key; /* the process whose record was the first above the rate */

@@ -288,10 +288,13 @@ static __always_inline u64 wake_flags(void)
 	return BPF_RB_NO_WAKEUP;
 }
 
-static __always_inline void emit(void *record, u32 size, u32 hook)
+/* Returns false if the ring buffer has no room. */
+static __always_inline bool emit(void *record, u32 size, u32 hook)
 {
-	if (bpf_ringbuf_output(&events, record, size, wake_flags()))
-		count_lost_ring(hook);
+	if (!bpf_ringbuf_output(&events, record, size, wake_flags()))
+		return true;
+	count_lost_ring(hook);
+	return false;
 }
 
 static __always_inline void fill_key(struct process_key *key, struct task_struct *task)

@@ -171,12 +171,14 @@ static __noinline int report_throttle(struct task_struct *task, u64 now)
 	return 0;
 }
 
+enum throttle { NOT_THROTTLED = 0, THROTTLED = 1, THROTTLE_BEGINS = 2 };
+
 /*
- * Counts an exec or exit record of the task's cgroup, and returns true if it must not be reported. The root has no
- * rate: it has all processes of a machine without cgroups, and one of them could hide the others. CPUs that begin a new
+ * Counts an exec or exit record of the task's cgroup, and says whether it must not be reported. The root has no rate:
+ * it has all processes of a machine without cgroups, and one of them could hide the others. CPUs that begin a new
  * interval at the same moment may lose a few counts.
  */
-static __noinline int is_throttled(struct task_struct *task, u32 hook)
+static __noinline int count_for_rate(struct task_struct *task)
 {
 	struct kernfs_node *node = cgroup_node(task);
 	u64 now = bpf_ktime_get_boot_ns(), id = READ(node, id);
@@ -199,12 +201,21 @@ static __noinline int is_throttled(struct task_struct *task, u32 hook)
 	is_above = rate->count > config.rate_events;
 	if (is_above)
 		rate->until = now + (u64)THROTTLE_SECONDS * NANOSECONDS;
-	if (is_above && !was_above)
-		report_throttle(task, now);
-	if (!is_above && !was_above)
-		return 0;
-	count_lost_pending(hook);
-	return 1;
+	if (was_above)
+		return THROTTLED;
+	return is_above ? THROTTLE_BEGINS : NOT_THROTTLED;
+}
+
+/*
+ * Must be called after a record with PROCESS_THROTTLED. The reader keeps its process, because hooks report it, too.
+ * `sent`: the record is in the ring buffer. Otherwise, it is counted already.
+ */
+static __always_inline void after_throttled(struct task_struct *task, u32 throttle, u32 hook, bool sent)
+{
+	if (sent)
+		count_lost_pending(hook);
+	if (throttle == THROTTLE_BEGINS)
+		report_throttle(task, bpf_ktime_get_boot_ns());
 }
 
 /* ---- exec --------------------------------------------------------------------------------------------------- */
@@ -423,7 +434,8 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 	struct css_set *css;
 	struct cgroup *cgroup;
 	struct kernfs_node *node;
-	u32 start, used;
+	u32 start, used, throttle;
+	bool sent;
 
 	if (!c || !s || !buffer)
 		return 0;
@@ -467,14 +479,17 @@ static __always_inline int on_exec(struct task_struct *task, struct linux_binprm
 		store_exec_state(task);
 
 	used = at_most(used, EXEC_HEAP_SIZE);
-	if (config.environment) {
+	throttle = config.rate_events ? count_for_rate(task) : NOT_THROTTLED;
+	if (throttle) {
+		e->header.flags |= PROCESS_THROTTLED;
+	} else if (config.environment) {
 		used = append_environment(s, used, task);
 		used = at_most(used, EXEC_HEAP_SIZE + ENVIRONMENT_BYTES_MAX);
 	}
 	e->header.size = sizeof(*e) + used;
-	if (config.rate_events && is_throttled(task, HOOK_EXEC))
-		return 0;
-	emit(e, sizeof(*e) + used, HOOK_EXEC);
+	sent = emit(e, sizeof(*e) + used, HOOK_EXEC);
+	if (throttle)
+		after_throttled(task, throttle, HOOK_EXEC, sent);
 	return 0;
 }
 
@@ -522,7 +537,7 @@ static __always_inline int on_exit(struct task_struct *task)
 	struct signal_struct *signal = READ(task, signal);
 	struct task_struct *leader;
 	struct event_exit *e;
-	u32 tgid;
+	u32 tgid, throttle;
 
 	/*
 	 * The process ends with its last thread. Two threads that end at the same moment may both see no other thread;
@@ -540,8 +555,7 @@ static __always_inline int on_exit(struct task_struct *task)
 		return 0;
 	}
 
-	if (config.rate_events && is_throttled(KERNEL(task_struct, task), HOOK_EXIT))
-		return 0;
+	throttle = config.rate_events ? count_for_rate(KERNEL(task_struct, task)) : NOT_THROTTLED;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		count_lost_ring(HOOK_EXIT);
@@ -549,13 +563,15 @@ static __always_inline int on_exit(struct task_struct *task)
 	}
 	e->header.size = sizeof(*e);
 	e->header.type = EVENT_EXIT;
-	e->header.flags = 0;
+	e->header.flags = throttle ? PROCESS_THROTTLED : 0;
 	e->header.time = bpf_ktime_get_boot_ns();
 	fill_key(&e->key, task);
 	leader = READ(task, group_leader);
 	e->status = READ(signal, flags) & SIGNAL_GROUP_EXIT ? READ(signal, group_exit_code) : READ(leader, exit_code);
 	e->pad = 0;
 	bpf_ringbuf_submit(e, wake_flags());
+	if (throttle)
+		after_throttled(KERNEL(task_struct, task), throttle, HOOK_EXIT, true);
 	return 0;
 }
 

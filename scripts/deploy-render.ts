@@ -10,7 +10,10 @@ export const toYaml = (value: unknown): string => stringify(value, YAML);
 export function withDefaults(value: unknown): unknown {
   if (value instanceof Setting) return withDefaults(value.fallback);
   if (value instanceof ReleaseValue) return value.fixed;
-  if (value instanceof Concatenation) return value.parts.map((part) => String(withDefaults(part))).join('');
+  if (value instanceof Concatenation) {
+    const parts = value.parts.map(withDefaults);
+    return parts.includes(undefined) ? undefined : parts.map(String).join('');
+  }
   if (value instanceof Conditional) return withDefaults(isFull(value.setting.fallback) ? value.then : value.otherwise);
   if (value instanceof ExtendedMap)
     return { ...(withDefaults(value.own) as object), ...(value.more.fallback as object) };
@@ -97,7 +100,8 @@ function itemLines(value: unknown, depth: number): string[] {
   if (value instanceof Setting) return settingLines(value, depth);
   if (value instanceof Flags) {
     const head = `{{- range $name, $value := ${valuePath(value.setting)} }}`;
-    return [head, `${indent(depth)}- {{ printf "--%s=%v" $name $value | quote }}`, '{{- end }}'];
+    const flag = '{{ printf "--%s=%s" $name (include "polytrace.text" $value) | quote }}';
+    return [head, `${indent(depth)}- ${flag}`, '{{- end }}'];
   }
   if (!isStructure(value) || Array.isArray(value)) return [`${indent(depth)}- ${formatScalar(value)}`];
   const [first = '', ...rest] = mapLines(value, depth + 1);
@@ -110,7 +114,9 @@ const unlessLines = (setting: Setting, lines: string[]): string[] => [
   '{{- end }}',
 ];
 const indent = (depth: number): string => '  '.repeat(depth);
-const valuePath = ({ path }: Setting): string => `.Values.${path}`;
+const valuePath = ({ path }: Setting): string => `$.Values.${path}`;
+/** The value of a setting in a string. */
+const valueText = (setting: Setting): string => `include "polytrace.text" ${valuePath(setting)}`;
 
 function isStructure(value: unknown): value is object {
   return (
@@ -125,14 +131,15 @@ function isStructure(value: unknown): value is object {
 function formatScalar(value: unknown): string {
   if (value instanceof Setting)
     return `{{ ${valuePath(value)}${typeof value.fallback === 'string' ? ' | quote' : ''} }}`;
-  if (value instanceof ReleaseValue) return `{{ ${value.template} | quote }}`;
+  // only a port is a number
+  if (value instanceof ReleaseValue) return `{{ ${value.template} }}`;
   if (value instanceof Concatenation) {
     const [only] = value.parts;
     // the string can contain quotes and line breaks
-    if (value.parts.length === 1 && only instanceof Setting) return `{{ ${valuePath(only)} | quote }}`;
+    if (value.parts.length === 1 && only instanceof Setting) return `{{ ${valueText(only)} | quote }}`;
     const parts = value.parts.map((part) => {
       if (typeof part === 'string') return part;
-      return `{{ ${part instanceof ReleaseValue ? part.template : valuePath(part)} }}`;
+      return `{{ ${part instanceof ReleaseValue ? part.template : valueText(part)} }}`;
     });
     return `"${parts.join('')}"`;
   }

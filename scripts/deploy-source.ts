@@ -39,15 +39,21 @@ export class Concatenation {
   constructor(readonly parts: readonly (string | Setting | ReleaseValue)[]) {}
 }
 
-/** A value that Helm knows when it renders a template. In the kustomization, it is a fixed string. */
+/** A value that Helm knows when it renders a template. In the kustomization, it is a fixed string, or left out. */
 export class ReleaseValue {
   constructor(
     readonly template: string,
-    readonly fixed: string,
+    readonly fixed?: string,
   ) {}
 }
 
-const NAMESPACE = new ReleaseValue('.Release.Namespace', 'kube-system');
+const NAMESPACE = new ReleaseValue('$.Release.Namespace', 'kube-system');
+const NAME = new ReleaseValue('include "polytrace.name" $', 'polytrace');
+const SERVICE_ACCOUNT = new ReleaseValue('include "polytrace.serviceAccountName" $', 'polytrace');
+/** A new configuration makes new pods, because the agent reads it when it starts. */
+const CHECKSUM = new ReleaseValue('include (print $.Template.BasePath "/config-map.yaml") $ | sha256sum');
+const GRPC_PORT = new ReleaseValue('$.Values.tetragon.grpc.address | splitList ":" | last');
+const CRI_FOLDER = new ReleaseValue('dir $.Values.tetragon.cri.socketHostPath');
 const concat = (...parts: (string | Setting | ReleaseValue)[]): Concatenation => new Concatenation(parts);
 const when = (setting: Setting, then: unknown, otherwise?: unknown): Conditional =>
   new Conditional(setting, then, otherwise);
@@ -61,6 +67,7 @@ function defineSetting(path: string, fallback: unknown, comment: string): Settin
 
 // Names are those of Tetragon's chart where the meaning is the same. docs/kubernetes.md says what differs.
 const S = {
+  nameOverride: defineSetting('nameOverride', '', 'Name of all objects; empty: polytrace.'),
   pullPolicy: defineSetting('imagePullPolicy', 'IfNotPresent', 'When the image is pulled.'),
   pullSecrets: defineSetting('imagePullSecrets', [], 'Secrets for the registry.'),
   priorityClass: defineSetting(
@@ -90,6 +97,13 @@ const S = {
     { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1 } },
     'How a new version reaches the nodes. Policies stay active meanwhile, see tetragon.enableKeepSensorsOnExit.',
   ),
+  hostNetwork: defineSetting(
+    'hostNetwork',
+    true,
+    'false: the pods have a network of their own. Only then a network policy has an effect.',
+  ),
+  createAccount: defineSetting('serviceAccount.create', true, 'false: the service account exists already.'),
+  account: defineSetting('serviceAccount.name', '', 'Name of the service account; empty: that of the other objects.'),
   annotations: defineSetting('serviceAccount.annotations', {}, 'Annotations of the service account.'),
   exportDirectory: defineSetting(
     'exportDirectory',
@@ -117,6 +131,22 @@ const S = {
     true,
     'Policies stay active while no agent runs, as in an update.',
   ),
+  criSocket: defineSetting(
+    'tetragon.cri.socketHostPath',
+    '',
+    'Socket of the container runtime of k3s, RKE2 and others. docs/kubernetes.md has their paths.',
+  ),
+  grpc: defineSetting(
+    'tetragon.grpc.enabled',
+    false,
+    'Serve clients outside of the pod, with certificates of both sides.',
+  ),
+  grpcAddress: defineSetting('tetragon.grpc.address', '0.0.0.0:54321', 'Address of the node for them.'),
+  grpcSecret: defineSetting(
+    'tetragon.grpc.tls.secretName',
+    'polytrace-grpc',
+    'Secret with tls.crt and tls.key of the server, and ca.crt, which has signed the certificates of clients.',
+  ),
   debug: defineSetting('tetragon.debug', false, 'The log has details.'),
   healthPort: defineSetting('tetragon.healthPort', 2113, 'Port of 127.0.0.1 of the node for the probes.'),
   prometheus: defineSetting('tetragon.prometheus.enabled', true, 'Serve /metrics and /healthz over HTTP.'),
@@ -134,6 +164,31 @@ const S = {
   ),
   monitorLabels: defineSetting('tetragon.prometheus.serviceMonitor.extraLabels', {}, 'Further labels of it.'),
   interval: defineSetting('tetragon.prometheus.serviceMonitor.scrapeInterval', '60s', 'How often metrics are read.'),
+  podMonitor: defineSetting(
+    'tetragon.prometheus.podMonitor.enabled',
+    false,
+    'Make a PodMonitor (Prometheus Operator), in place of a ServiceMonitor.',
+  ),
+  podMonitorLabels: defineSetting('tetragon.prometheus.podMonitor.extraLabels', {}, 'Further labels of it.'),
+  podInterval: defineSetting('tetragon.prometheus.podMonitor.scrapeInterval', '60s', 'How often metrics are read.'),
+  alerts: defineSetting(
+    'tetragon.prometheus.alerts.enabled',
+    false,
+    'Make a PrometheusRule (Prometheus Operator) with the alerts of alerts/polytrace.yaml.',
+  ),
+  alertLabels: defineSetting('tetragon.prometheus.alerts.extraLabels', {}, 'Further labels of it.'),
+  dashboard: defineSetting(
+    'tetragon.prometheus.dashboard.enabled',
+    false,
+    'Make a ConfigMap with dashboards/polytrace.json, which Grafana finds by the label grafana_dashboard.',
+  ),
+  dashboardLabels: defineSetting('tetragon.prometheus.dashboard.extraLabels', {}, 'Further labels of it.'),
+  networkPolicy: defineSetting(
+    'networkPolicy.enabled',
+    false,
+    'Allow only connections to the metrics and to the gRPC server, from networkPolicy.from.',
+  ),
+  networkFrom: defineSetting('networkPolicy.from', [], 'Peers that may connect; empty: all.'),
   exportFilename: defineSetting('tetragon.exportFilename', '', 'File for events as JSON lines; empty: none.'),
   exportPerm: defineSetting('tetragon.exportFilePerm', '600', 'Rights of that file.'),
   exportSize: defineSetting('tetragon.exportFileMaxSizeMB', 10, 'The file is rotated at this size.'),
@@ -155,10 +210,9 @@ const S = {
 
 export const SETTINGS: readonly Setting[] = settings;
 
-const NAME = 'polytrace';
-const CONFIGURATION = 'polytrace-config';
-const LABELS = { 'app.kubernetes.io/name': NAME, 'app.kubernetes.io/part-of': NAME };
-const inNamespace = { name: NAME, namespace: concat(NAMESPACE), labels: LABELS };
+const CONFIGURATION = concat(NAME, '-config');
+const LABELS = { 'app.kubernetes.io/name': concat(NAME), 'app.kubernetes.io/part-of': 'polytrace' };
+const inNamespace = { name: concat(NAME), namespace: concat(NAMESPACE), labels: LABELS };
 
 const makeRule = (groups: string[], resources: string[], verbs: string[], more: object = {}): object => ({
   apiGroups: groups,
@@ -205,6 +259,9 @@ const makeProbe = (timing: object): object => ({
 const settingText = (value: Setting): Concatenation => concat(value);
 const ifSet = (value: Setting): Conditional => when(value, settingText(value));
 
+const SOCKET = 'unix:///run/polytrace/polytrace.sock';
+const GRPC_FOLDER = '/etc/polytrace/grpc';
+
 /** The settings of the agent, by their names. It reads the folder /etc/polytrace/agent.conf.d. */
 const configuration = {
   'enable-k8s-api': settingText(S.api),
@@ -215,6 +272,11 @@ const configuration = {
   enforcement: settingText(S.enforcement),
   persist: when(S.keep, '/sys/fs/bpf/polytrace'),
   'keep-sensors-on-exit': settingText(S.keep),
+  'cri-endpoint': ifSet(S.criSocket),
+  'server-address': when(S.grpc, concat(SOCKET, ',', S.grpcAddress)),
+  'tls-cert': when(S.grpc, `${GRPC_FOLDER}/tls.crt`),
+  'tls-key': when(S.grpc, `${GRPC_FOLDER}/tls.key`),
+  'tls-client-ca': when(S.grpc, `${GRPC_FOLDER}/ca.crt`),
   'log-format': 'json',
   'log-level': when(S.debug, 'debug', 'info'),
   'health-server': concat(HEALTH_HOST, ':', S.healthPort),
@@ -233,7 +295,7 @@ const configuration = {
 };
 
 const container = {
-  name: NAME,
+  name: 'polytrace',
   image: when(S.image, settingText(S.image), concat(S.repository, ':', S.tag)),
   imagePullPolicy: S.pullPolicy,
   args: ['agent', new Flags(S.args)],
@@ -261,6 +323,8 @@ const container = {
     volumeMount('containerd', '/run/containerd', { readOnly: true }),
     volumeMount('nri', '/run/nri', { readOnly: true }),
     volumeMount('crio', '/run/crio', { readOnly: true }),
+    when(S.criSocket, { name: 'cri', mountPath: concat(CRI_FOLDER), readOnly: true }),
+    when(S.grpc, { name: 'grpc', mountPath: GRPC_FOLDER, readOnly: true }),
     volumeMount('cgroup', '/sys/fs/cgroup', { readOnly: true }),
     volumeMount('tracing', '/sys/kernel/tracing', { readOnly: true }),
     volumeMount('bpf', '/sys/fs/bpf'),
@@ -270,11 +334,11 @@ const container = {
 };
 
 const podSpec = {
-  serviceAccountName: NAME,
+  serviceAccountName: concat(SERVICE_ACCOUNT),
   priorityClassName: S.priorityClass,
   // the host's process ids are those of the kernel
   hostPID: true,
-  hostNetwork: true,
+  hostNetwork: S.hostNetwork,
   dnsPolicy: S.dnsPolicy,
   securityContext: S.podSecurityContext,
   terminationGracePeriodSeconds: 10,
@@ -290,6 +354,8 @@ const podSpec = {
     hostPathVolume('containerd', '/run/containerd', 'DirectoryOrCreate'),
     hostPathVolume('nri', '/run/nri', 'DirectoryOrCreate'),
     hostPathVolume('crio', '/run/crio', 'DirectoryOrCreate'),
+    when(S.criSocket, { name: 'cri', hostPath: { path: concat(CRI_FOLDER), type: 'Directory' } }),
+    when(S.grpc, { name: 'grpc', secret: { secretName: S.grpcSecret } }),
     hostPathVolume('cgroup', '/sys/fs/cgroup', 'Directory'),
     hostPathVolume('tracing', '/sys/kernel/tracing', 'Directory'),
     hostPathVolume('bpf', '/sys/fs/bpf', 'Directory'),
@@ -298,7 +364,7 @@ const podSpec = {
   ],
 };
 
-const SELECTOR = { 'app.kubernetes.io/name': NAME };
+const SELECTOR = { 'app.kubernetes.io/name': concat(NAME) };
 
 /** For a Prometheus that finds its targets by the annotations of pods. */
 const SCRAPED = {
@@ -309,23 +375,23 @@ const SCRAPED = {
 
 /** The objects, by the names of their files. */
 export const MANIFESTS: Readonly<Record<string, object>> = {
-  'service-account.yaml': {
+  'service-account.yaml': when(S.createAccount, {
     apiVersion: 'v1',
     kind: 'ServiceAccount',
-    metadata: { ...inNamespace, annotations: S.annotations },
-  },
+    metadata: { ...inNamespace, name: concat(SERVICE_ACCOUNT), annotations: S.annotations },
+  }),
   'cluster-role.yaml': {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'ClusterRole',
-    metadata: { name: NAME, labels: LABELS },
+    metadata: { name: concat(NAME), labels: LABELS },
     rules,
   },
   'cluster-role-binding.yaml': {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'ClusterRoleBinding',
-    metadata: { name: NAME, labels: LABELS },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: NAME },
-    subjects: [{ kind: 'ServiceAccount', name: NAME, namespace: concat(NAMESPACE) }],
+    metadata: { name: concat(NAME), labels: LABELS },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: concat(NAME) },
+    subjects: [{ kind: 'ServiceAccount', name: concat(SERVICE_ACCOUNT), namespace: concat(NAMESPACE) }],
   },
   'config-map.yaml': {
     apiVersion: 'v1',
@@ -343,7 +409,7 @@ export const MANIFESTS: Readonly<Record<string, object>> = {
       template: {
         metadata: {
           labels: new ExtendedMap(LABELS, S.podLabels),
-          annotations: new ExtendedMap(SCRAPED, S.podAnnotations),
+          annotations: new ExtendedMap({ 'checksum/config': concat(CHECKSUM), ...SCRAPED }, S.podAnnotations),
         },
         spec: podSpec,
       },
@@ -368,6 +434,34 @@ export const MANIFESTS: Readonly<Record<string, object>> = {
       selector: { matchLabels: SELECTOR },
       namespaceSelector: { matchNames: [concat(NAMESPACE)] },
       endpoints: [{ port: 'metrics', interval: S.interval, path: '/metrics' }],
+    },
+  }),
+  'pod-monitor.yaml': when(S.podMonitor, {
+    apiVersion: 'monitoring.coreos.com/v1',
+    kind: 'PodMonitor',
+    metadata: { ...inNamespace, labels: new ExtendedMap(LABELS, S.podMonitorLabels) },
+    spec: {
+      selector: { matchLabels: SELECTOR },
+      namespaceSelector: { matchNames: [concat(NAMESPACE)] },
+      podMetricsEndpoints: [{ port: 'metrics', interval: S.podInterval, path: '/metrics' }],
+    },
+  }),
+  'network-policy.yaml': when(S.networkPolicy, {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: inNamespace,
+    spec: {
+      podSelector: { matchLabels: SELECTOR },
+      policyTypes: ['Ingress'],
+      ingress: [
+        {
+          ports: [
+            when(S.prometheus, { port: S.port, protocol: 'TCP' }),
+            when(S.grpc, { port: GRPC_PORT, protocol: 'TCP' }),
+          ],
+          from: S.networkFrom,
+        },
+      ],
     },
   }),
 };

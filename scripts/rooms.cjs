@@ -49,7 +49,13 @@ const rooms = [
   { room: 'lib/proto/', may: [], packages: ['@bufbuild/protobuf'], pure: true },
   {
     room: 'lib/encode/',
-    may: ['lib/output/environment.ts', 'lib/output/json.ts', 'lib/proto/'],
+    may: [
+      'lib/names/',
+      'lib/output/environment.ts',
+      'lib/output/json.ts',
+      'lib/proto/',
+      'lib/wire/surrogate-escape.ts',
+    ],
     packages: ['@bufbuild/protobuf'],
   },
   {
@@ -59,7 +65,7 @@ const rooms = [
   },
   {
     room: 'lib/protocol/',
-    may: ['lib/output/escape.ts', 'lib/proto/', 'lib/encode/', 'lib/filters/'],
+    may: ['lib/output/escape.ts', 'lib/output/export-fields.ts', 'lib/proto/', 'lib/encode/', 'lib/filters/'],
     packages: ['@bufbuild/protobuf'],
   },
   { room: 'lib/grpc/', may: ['lib/protocol/index.ts'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'] },

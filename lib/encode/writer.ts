@@ -2,6 +2,8 @@
  * Writes protobuf from the end to the beginning, the last field first. A message is written before its length, so the
  * length is known and nothing is moved or measured twice.
  */
+import { encodeString, hasRawBytes } from '../wire/surrogate-escape.js';
+import { RAW_BYTES, RAW_BYTES_TAG } from './raw-bytes.js';
 
 const FIRST_BYTES = 64 * 1024;
 /** Node.js writes longer strings. For short ones a loop is faster. */
@@ -121,11 +123,15 @@ export class Writer {
     if (value !== '') this.stringAlways(tag, value);
   }
 
-  /** A lone surrogate, which stands for a byte that is not UTF-8, becomes U+FFFD: protobuf allows only UTF-8. */
-  stringAlways(tag: number, value: string): void {
+  /**
+   * A lone surrogate, which stands for a byte that is not UTF-8, becomes U+FFFD: protobuf allows only UTF-8. The message
+   * gets the bytes in another field. `index`: the position in a list.
+   */
+  stringAlways(tag: number, value: string, index = 0): void {
     const size = value.length < SHORT_STRING && this.#writeAscii(value) ? value.length : this.#writeUtf8(value);
     this.varint(size);
     this.varint(tag);
+    if (size !== value.length && hasRawBytes(value)) this.#writeRawBytes(tag, value, index);
   }
 
   #writeAscii(value: string): boolean {
@@ -149,8 +155,16 @@ export class Writer {
     return size;
   }
 
+  #writeRawBytes(tag: number, value: string, index: number): void {
+    const end = this.length;
+    this.bytes(RAW_BYTES.value, encodeString(value));
+    this.uint(RAW_BYTES.index, index);
+    this.uint(RAW_BYTES.field, tag >>> 3);
+    this.message(RAW_BYTES_TAG, end);
+  }
+
   strings(tag: number, values: readonly string[]): void {
-    for (let i = values.length - 1; i >= 0; i--) this.stringAlways(tag, values[i] as string);
+    for (let i = values.length - 1; i >= 0; i--) this.stringAlways(tag, values[i] as string, i);
   }
 
   bytes(tag: number, value: Uint8Array): void {

@@ -9,6 +9,7 @@ import {
   GetEventsResponseSchema,
   type FieldFilter,
 } from '../proto/tetragon/events.gen.js';
+import { RAW_BYTES, RAW_BYTES_NUMBER } from '../encode/raw-bytes.js';
 import { FilterError, LIMITS } from './limits.js';
 
 /** The filtered fields of a message by number. Undefined stands for the whole field. */
@@ -86,8 +87,10 @@ function applyRule(response: Buffer, { keep, trees }: Rule): Buffer {
 function filterMessage(message: Buffer, tree: Tree, keep: boolean): Buffer {
   const parts: Uint8Array[] = [];
   for (const field of readFields(message)) {
-    const isNamed = tree.has(field.number);
-    const below = tree.get(field.number);
+    // The bytes of a text stay and go with the text.
+    const number = field.number === RAW_BYTES_NUMBER ? readTextNumber(message, field) : field.number;
+    const isNamed = tree.has(number);
+    const below = tree.get(number);
     if (below !== undefined) addMessage(parts, message, field, below, keep);
     else if (isNamed === keep) parts.push(message.subarray(field.start, field.end));
   }
@@ -133,6 +136,15 @@ function* readFields(bytes: Buffer): Iterable<Field> {
     }
     yield { number: Math.floor(tag / 8), start, value, end: at };
   }
+}
+
+/** The number of the text that the bytes belong to. */
+function readTextNumber(message: Buffer, { value, end }: Field): number {
+  const raw = message.subarray(value, end);
+  for (const field of readFields(raw)) {
+    if (field.number * 8 === RAW_BYTES.field) return readVarint(raw, field.value).value;
+  }
+  return RAW_BYTES_NUMBER;
 }
 
 function readVarint(bytes: Buffer, at: number): { readonly value: number; readonly next: number } {

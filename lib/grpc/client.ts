@@ -23,6 +23,7 @@ import {
   formatJsonLine,
   formatTimestamp,
   GetEventsResponseSchema,
+  restoreRawBytes,
   toGetEventsRequest,
   toJsonObject,
   toPlainEvent,
@@ -112,7 +113,7 @@ export class AgentClient {
     const call = this.#client.makeServerStreamRequest(
       `/${parent.typeName}/${name}`,
       (message: MessageShape<typeof input>) => Buffer.from(toBinary(input, message)),
-      (bytes) => fromBinary(GetEventsResponseSchema, bytes),
+      decodeEvent,
       toGetEventsRequest(request),
     );
     const cancel = (): void => call.cancel();
@@ -296,6 +297,12 @@ export class AgentClient {
 
 /** Maximum of messages that wait in the client. More messages wait in the agent, which counts those that it drops. */
 const BATCH_MESSAGES = 512;
+
+function decodeEvent(bytes: Uint8Array): GetEventsResponse {
+  const message = fromBinary(GetEventsResponseSchema, bytes);
+  restoreRawBytes(GetEventsResponseSchema, message, bytes);
+  return message;
+}
 
 function toClientEvent(message: GetEventsResponse): ClientEvent {
   return { view: toPlainEvent(message), json: () => formatJsonLine(toJsonObject(GetEventsResponseSchema, message)) };

@@ -66,13 +66,7 @@ export function quoteJson(text: string): string {
 }
 
 /** With `u`, a surrogate that is part of a pair does not match. */
-const RAW_BYTES = /[\udc80-\udcff]/u;
 const LONE_SURROGATES = /\p{Surrogate}/gu;
-
-/** True if the string has a byte that is not UTF-8. */
-export function hasRawBytes(text: string): boolean {
-  return RAW_BYTES.test(text);
-}
 
 /** Replaces bytes that are not UTF-8 by U+FFFD. */
 export function replaceRawBytes(text: string): string {

@@ -1,9 +1,9 @@
 /** Formats the members of a message in protobuf's JSON form. */
 import type { Capabilities } from '../../types/events.js';
 import { exportCapabilityNames } from '../names/capabilities.js';
-import { encodeString } from '../wire/surrogate-escape.js';
+import { encodeString, hasRawBytes } from '../wire/surrogate-escape.js';
 import { RAW_BYTES_SUFFIX } from './export-fields.js';
-import { hasRawBytes, needsNoEscape, quoteJson } from './escape.js';
+import { needsNoEscape, quoteJson } from './escape.js';
 
 /** Joins fields to a message. Each field begins with a comma or is empty. */
 export function message(...fields: readonly string[]): string {

@@ -6,6 +6,7 @@
 export { EventEncoder, type LossFields } from '../encode/events.js';
 export type { EncodeOptions } from '../encode/options.js';
 export type { ProcessEvent } from '../encode/process-encoder.js';
+export { restoreRawBytes } from '../encode/raw-bytes.js';
 export { Writer } from '../encode/writer.js';
 export { compileFieldFilters } from '../filters/fields.js';
 export { compileFilters, TYPE_NUMBERS, type EventTest } from '../filters/filters.js';

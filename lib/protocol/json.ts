@@ -3,6 +3,9 @@
  * events in the same form, so a client prints the same lines as the agent's own export.
  */
 import { ScalarType, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf';
+import { RAW_BYTES_SUFFIX } from '../output/export-fields.js';
+import { replaceRawBytes } from '../output/escape.js';
+import type { RawBytes } from '../proto/tetragon/tetragon.gen.js';
 import { isWrapperDesc, TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt';
 
 /** Fields with this number or a higher one are not in the JSON export. Only the compact line uses them. */
@@ -12,15 +15,25 @@ type Fields = Readonly<Record<string, unknown>>;
 
 export function toJsonObject(desc: DescMessage, message: Message): Record<string, unknown> {
   const result: Record<string, unknown> = {};
-  for (const { name, getValue: read } of jsonMembers(desc)) {
-    const value = read(message);
-    if (value !== undefined) result[name] = value;
+  const { rawBytes } = message as { readonly rawBytes?: readonly RawBytes[] };
+  const hasRawBytes = rawBytes !== undefined && rawBytes.length > 0;
+  for (const { name, number, getValue } of jsonMembers(desc)) {
+    const value = getValue(message);
+    if (value === undefined) continue;
+    const raw = hasRawBytes && typeof value === 'string' ? rawBytes.find(({ field }) => field === number) : undefined;
+    if (raw === undefined) {
+      result[name] = value;
+    } else {
+      result[name] = replaceRawBytes(value as string);
+      result[`${name}${RAW_BYTES_SUFFIX}`] = encodeBase64(raw.value);
+    }
   }
   return result;
 }
 
 interface Member {
   readonly name: string;
+  readonly number: number;
   /** Returns undefined when the field is not written. */
   readonly getValue: (message: Fields) => unknown;
 }
@@ -37,17 +50,18 @@ function jsonMembers(desc: DescMessage): readonly Member[] {
 }
 
 function toJsonMember(field: DescField): Member {
-  const { name, localName, oneof } = field;
+  const { name, number, localName, oneof } = field;
   const convert = createConverter(field);
   if (oneof !== undefined && !oneof.name.startsWith('_')) {
     const getValue = (message: Fields): unknown => {
       const chosen = message[oneof.localName] as { readonly case?: string; readonly value?: unknown };
       return chosen.case === localName ? convert(chosen.value) : undefined;
     };
-    return { name, getValue };
+    return { name, number, getValue };
   }
   return {
     name,
+    number,
     getValue: (message) => {
       const value = message[localName];
       return isAbsent(field, value) ? undefined : convert(value);

@@ -293,10 +293,11 @@ export class Hub implements EventFeed {
       if (ring > 0) result.push(this.#createHookLoss(hook, 'ring_full', ring));
       if (pending > 0) result.push(this.#createHookLoss(hook, FULL_REASONS[hook] ?? 'pending_full', pending));
       if (unreturned > 0) result.push(this.#createHookLoss(hook, 'missed', unreturned));
-      if (ring > 0 || pending > 0) updateCache(hook);
+      // the records of throttled processes are read all the same
+      if (ring > 0) updateCache(hook);
     }
     const now = performance.now();
-    // A throttled cgroup loses exits all the time, and a sweep reads /proc.
+    // A full ring buffer can lose exits all the time, and a sweep reads /proc.
     if (this.#exitsLost && (askMissed || now - this.#sweptAt >= SWEEP_MS)) {
       this.#exitsLost = false;
       this.#sweptAt = now;

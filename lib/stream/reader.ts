@@ -12,6 +12,7 @@ import {
   EventHook,
   EventThrottle,
   EventType,
+  ProcessFlag,
   RecordLimit,
 } from '../wire/layout.gen.js';
 import { RecordBuffer, RecordChunk } from '../wire/record-chunk.js';
@@ -116,13 +117,16 @@ export class RecordReader {
         hook.tally.posted += 1;
         return createHookEvent(chunk, at, this.#cache.findForHook(chunk, at).view, hook);
       }
-      case EventType.EVENT_EXEC:
+      case EventType.EVENT_EXEC: {
         if (size < EventExec.sizeof) return undefined;
-        return new ExecEvent(chunk, at, this.#cache.onExec(chunk, at, size).view) as TracerEvent;
+        const executed = this.#cache.onExec(chunk, at, size);
+        return isThrottled(chunk, at) ? undefined : (new ExecEvent(chunk, at, executed.view) as TracerEvent);
+      }
       case EventType.EVENT_EXIT: {
         if (size < EventExit.sizeof) return undefined;
         const exited = this.#cache.onExit(chunk, at);
-        return exited === undefined ? undefined : (new ExitEvent(chunk, at, exited.view) as TracerEvent);
+        if (exited === undefined || isThrottled(chunk, at)) return undefined;
+        return new ExitEvent(chunk, at, exited.view) as TracerEvent;
       }
       case EventType.EVENT_FORK:
         if (size >= EventFork.sizeof) this.#cache.onFork(chunk, at);
@@ -140,4 +144,9 @@ export class RecordReader {
         return undefined;
     }
   }
+}
+
+/** True for a record without an event: only the process is needed, for the events of hooks. */
+function isThrottled(chunk: RecordChunk, at: number): boolean {
+  return (chunk.u16(at + EventHeader.flags) & ProcessFlag.PROCESS_THROTTLED) !== 0;
 }

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '3082476453b38f48';
+export const LAYOUT_HASH = '87c83689ee25e093';
 
 /** enum event_type */
 export const EventType = {
@@ -49,6 +49,7 @@ export const ProcessFlag = {
   PROCESS_NAMESPACE_INIT: 8,
   PROCESS_ENVIRONMENT_TRUNCATED: 16,
   PROCESS_ENVIRONMENT_UNREADABLE: 32,
+  PROCESS_THROTTLED: 64,
 } as const;
 
 /** struct process_key */

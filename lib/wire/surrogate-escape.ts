@@ -48,6 +48,14 @@ export function encodeString(text: string): Buffer {
   );
 }
 
+/** With `u`, a surrogate that is part of a pair does not match. */
+const RAW_BYTES = /[\udc80-\udcff]/u;
+
+/** True if the string has a byte that is not UTF-8. */
+export function hasRawBytes(text: string): boolean {
+  return RAW_BYTES.test(text);
+}
+
 declare global {
   interface Buffer {
     /** It is not documented, but stable: toString('utf8') calls it after some checks. */

@@ -1,10 +1,11 @@
 /** The manifests, in a real API server: each is accepted, and kubectl builds what it applies. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse, stringify } from 'yaml';
-import { renderTemplate } from '../unit/deploy/helm.js';
+import { stringify } from 'yaml';
+import { renderChart } from './chart.js';
 import { Cluster } from './cluster.js';
+import { needsGo } from './go.js';
 import { needsCluster, ROOT } from './support.js';
 
 const DEPLOY = join(ROOT, 'deploy');
@@ -40,17 +41,14 @@ describe('manifests for Kubernetes', function () {
     });
   }
 
-  it('templates of the chart', async () => {
-    const chart = join(DEPLOY, 'helm/polytrace');
-    const values = parse(readFileSync(join(chart, 'values.yaml'), 'utf8')) as Record<string, unknown>;
+  it('templates of the chart', async function () {
+    needsGo.call(this);
     const folder = join(cluster.folder, 'rendered');
     mkdirSync(folder);
-    for (const name of readdirSync(join(chart, 'templates'))) {
-      const object = renderTemplate(readFileSync(join(chart, 'templates', name), 'utf8'), values, 'default');
-      // a template can be empty with the default values
-      if (object !== null) writeFileSync(join(folder, name), stringify(object));
-    }
+    const more = { networkPolicy: { enabled: true }, tetragon: { prometheus: { dashboard: { enabled: true } } } };
+    for (const [name, object] of await renderChart(more, 'default'))
+      writeFileSync(join(folder, name), stringify(object));
     const text = await dryRun('-f', folder);
-    assert.equal(text.match(/created \(server dry run\)/g)?.length, 6);
+    assert.equal(text.match(/created \(server dry run\)/g)?.length, 8);
   });
 });

@@ -1,7 +1,7 @@
-/** The rate of cgroups: exec and exit events above it are counted, and others are not affected. */
+/** The rate of cgroups: exec and exit events above it are counted. Other cgroups and the events of hooks are not affected. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmdirSync, statSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LostEvent, ProcessThrottleEvent, Tracer, TracerEvent } from '../../types/index.js';
 import { isLost, leaveMark, needsRoot, openTracer, polytrace, readUntil, unifiedMount, Workshop } from './support.js';
@@ -89,5 +89,37 @@ describe('the rate of cgroups', function () {
     const all = await readUntil(leaveMark(), events);
     assert.equal(all.filter((event) => event.type === 'process_exec' && ofCgroup(event, id)).length, 2);
     assert.deepEqual(all.filter((event) => isThrottle(event) || isLost(event)), []);
+  });
+
+  it('a policy reports throttled processes, which are known', async () => {
+    const sleep = realpathSync('/bin/sleep');
+    const yaml = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: ends }
+spec:
+  tracepoints:
+    - { subsystem: sched, event: sched_process_exit, raw: true, args: [{ index: 0, type: nop }], selectors: [{ matchBinaries: [{ operator: In, values: ['${sleep}'] }] }] }
+`;
+    const other = join(unifiedMount(), `${name}-hooks`);
+    mkdirSync(other);
+    const own = await openTracer({ cgroupRate: { events: 10, intervalMs: 60_000 }, policies: [{ yaml }] });
+    try {
+      const id = statSync(other, { bigint: true }).ino;
+      const stream = own.events();
+      const script = 'echo $$ > "$0"; for i in $(seq 30); do /bin/sleep 0; done';
+      execFileSync('sh', ['-c', script, join(other, 'cgroup.procs')]);
+      const all = await readUntil(leaveMark(), stream);
+      const hooks = all.filter((event) => event.type === 'process_tracepoint');
+      const describeProcess = ({ process }: ProcessEvent): unknown => [process.binary, process.arguments, process.cgroupId];
+      assert.deepEqual(hooks.map(describeProcess), Array(30).fill(['/bin/sleep', '0', id]));
+      assert.equal(new Set(hooks.map(({ process }) => process.execId)).size, 30);
+      const start = all.find(isThrottle);
+      assert.deepEqual(start && describeProcess(start), ['/bin/sleep', '0', id]);
+      const execs = all.filter((event) => event.type === 'process_exec' && ofCgroup(event, id));
+      assert.ok(execs.length < 12, `${execs.length} execs`);
+    } finally {
+      await own.close();
+      rmdirSync(other);
+    }
   });
 });

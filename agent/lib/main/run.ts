@@ -6,6 +6,7 @@ import { PolytraceError } from 'polytrace';
 import { createAgentCommand } from '../config/command.js';
 import { formatConfiguration } from '../config/print.js';
 import { ConfigError } from '../config/problems.js';
+import { expandSwitches } from '../config/switches.js';
 import type { Configuration } from '../config/load.js';
 import { AddressError } from '../grpc/address.js';
 import { installCrds } from '../kubernetes/crds.js';
@@ -57,7 +58,7 @@ export async function runAgentCommand(args: readonly string[], host: AgentHost):
     })
     .showHelpAfterError('(--help shows the options)');
   try {
-    await command.parseAsync(args, { from: 'user' });
+    await command.parseAsync(expandSwitches(args), { from: 'user' });
     return status;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? GOOD : USAGE;

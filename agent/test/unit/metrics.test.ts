@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { PlainEvent, PolicyStatus, TracerEvent, TracerStats } from 'polytrace';
 import { execEvent, exitEvent, kprobeEvent, lostEvent } from '../../../test/unit/output/events.js';
@@ -88,6 +90,20 @@ describe('the metrics of the agent', () => {
     // a second read does not add to the values of the first
     return (await metrics.read()).split('\n').filter((line) => /^(tetragon|polytrace)_/.test(line));
   }
+
+  it('are all that the alerts and the dashboard of the chart ask for', async () => {
+    const lines = await readMetrics(['pod'], [execEvent(), kprobeEvent('sys_read', [])]);
+    const names = new Set(lines.map((line) => /^\w+/.exec(line)?.[0]));
+    const chart = join(__dirname, '../../../deploy/helm/polytrace');
+    const texts = ['alerts/polytrace.yaml', 'dashboards/polytrace.json'].map((each) =>
+      readFileSync(join(chart, each), 'utf8'),
+    );
+    const asked = texts.flatMap((text) =>
+      [...text.matchAll(/\b(?:tetragon|polytrace)_[a-z_]+/g)].map(([name]) => name),
+    );
+    assert.ok(new Set(asked).size > 12);
+    for (const name of asked) assert.ok(names.has(name), name);
+  });
 
   const pod = { namespace: 'shop', name: 'web-1', workload: 'web' };
 

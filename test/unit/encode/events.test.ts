@@ -1,6 +1,6 @@
 /** Events in protobuf: a client's output is byte for byte equal to what the library writes for the same event. */
 import assert from 'node:assert/strict';
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { formatCompact, redactor, toJson } from '../../../lib/output/index.js';
 import type {
@@ -40,8 +40,10 @@ import {
 import { toPlainEvent } from '../../../lib/protocol/plain-event.js';
 import { formatJsonLine, toJsonObject } from '../../../lib/protocol/json.js';
 import { EventEncoder } from '../../../lib/encode/events.js';
+import { restoreRawBytes } from '../../../lib/encode/raw-bytes.js';
 import { Writer } from '../../../lib/encode/writer.js';
 import { GetEventsResponseSchema } from '../../../lib/proto/tetragon/events.gen.js';
+import { ProcessExecSchema, ProcessSchema, RawBytesSchema } from '../../../lib/proto/tetragon/tetragon.gen.js';
 
 const ALL: JsonOptions = { ancestors: true, processCred: true, processNs: true };
 
@@ -49,6 +51,7 @@ const ALL: JsonOptions = { ancestors: true, processCred: true, processNs: true }
 function roundTrip(event: PlainEvent, options: JsonOptions = {}): { readonly json: string; readonly line: string } {
   const bytes = new EventEncoder(options).encode(event as TracerEvent).take();
   const message = fromBinary(GetEventsResponseSchema, bytes);
+  restoreRawBytes(GetEventsResponseSchema, message, bytes);
   const view = toPlainEvent(message);
   assert.ok(view !== undefined);
   const json = view.type === 'lost' ? toJson(view) : formatJsonLine(toJsonObject(GetEventsResponseSchema, message));
@@ -57,9 +60,10 @@ function roundTrip(event: PlainEvent, options: JsonOptions = {}): { readonly jso
 
 /** The environment that a client sees. */
 function decodeEvent(event: PlainEvent): { readonly environment: unknown } {
-  const view = toPlainEvent(
-    fromBinary(GetEventsResponseSchema, new EventEncoder({}).encode(event as TracerEvent).take()),
-  );
+  const bytes = new EventEncoder({}).encode(event as TracerEvent).take();
+  const message = fromBinary(GetEventsResponseSchema, bytes);
+  restoreRawBytes(GetEventsResponseSchema, message, bytes);
+  const view = toPlainEvent(message);
   return { environment: view?.type === 'process_exec' ? view.environment : undefined };
 }
 
@@ -416,12 +420,28 @@ describe('events in the protocol', () => {
     assertSameOutput(lostEvent({ policyName: '', count: 2 ** 40 }));
   });
 
-  it('a byte that is not UTF-8 becomes U+FFFD, because the protocol has only UTF-8', () => {
-    const { json } = roundTrip(kprobeEvent('x', [stringArgument('a\udc80b', 0)]));
-    assert.deepEqual((JSON.parse(json) as { process_kprobe: { args: unknown } }).process_kprobe.args, [
-      { string_arg: 'a\ufffd'.concat('b') },
-    ]);
-    roundTrip(execEvent({ binary: '/a\udc80', arguments: '\udcff', argv: ['\udcff'] }));
+  it('a byte that is not UTF-8 is U+FFFD in the text, and the client gets all bytes', () => {
+    const bytes = new EventEncoder().encode(execEvent({ binary: '/a\udc80' }) as TracerEvent).take();
+    const { event } = fromBinary(GetEventsResponseSchema, bytes);
+    assert.equal(event.case === 'processExec' ? event.value.process?.binary : '', '/a\ufffd');
+    const texts = [stringArgument('a\udc80b', 0), fileArgument('/\udcfe', 1)];
+    assertSameOutput(kprobeEvent('x', texts));
+    assert.match(roundTrip(kprobeEvent('x', texts)).json, /"string_arg":"a\ufffdb","string_arg_bytes":"YYBi"/);
+    assertSameOutput(execEvent({ binary: '/a\udc80', cwd: '/\udcff', arguments: 'x \udcff', argv: ['x', '\udcff'] }));
+    const environment = [{ name: 'A', value: '\udc81' }];
+    assert.deepEqual(decodeEvent(execEvent({}, { environment })).environment, environment);
+  });
+
+  it('bytes for a text that a message does not have are ignored', () => {
+    const rawBytes = [1, 3, 99].map((field) => create(RawBytesSchema, { field, index: 7, value: Buffer.of(0x80) }));
+    const process = create(ProcessSchema, { binary: '/a', rawBytes });
+    const message = create(GetEventsResponseSchema, {
+      event: { case: 'processExec', value: create(ProcessExecSchema, { process }) },
+    });
+    const bytes = toBinary(GetEventsResponseSchema, message);
+    restoreRawBytes(GetEventsResponseSchema, message, bytes);
+    const { event } = message;
+    assert.equal(event.case === 'processExec' ? event.value.process?.binary : '', '/a');
   });
 
   it('random events of all kinds, with random options', () => {

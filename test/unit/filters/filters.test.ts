@@ -200,6 +200,18 @@ describe('field filters', () => {
     return (event) => fromBinary(GetEventsResponseSchema, filter?.(encodeEvent(event)) ?? encodeEvent(event));
   };
 
+  it('the bytes of a text that is not UTF-8 stay and go with the text', () => {
+    const raw = execEvent({ binary: '/a\udc80', arguments: '\udc81', argv: ['\udc82'] });
+    type Filtered = { event: { value: { process: { rawBytes: readonly { field: number; value: Uint8Array }[] } } } };
+    const findBytes = (paths: readonly string[], action: FieldFilterAction): readonly string[] => {
+      const { event } = applyFieldFilters(paths, action)(raw) as Filtered;
+      return event.value.process.rawBytes.map(({ value }) => Buffer.from(value).toString('latin1')).sort();
+    };
+    assert.deepEqual(findBytes(['process.pid'], FieldFilterAction.EXCLUDE), ['/a\x80', '\x81', '\x82']);
+    assert.deepEqual(findBytes(['process.arguments', 'process.argv'], FieldFilterAction.EXCLUDE), ['/a\x80']);
+    assert.deepEqual(findBytes(['process.arguments'], FieldFilterAction.INCLUDE), ['\x81']);
+  });
+
   it('INCLUDE keeps only the fields, EXCLUDE leaves them out', () => {
     const kept = applyFieldFilters(['process.binary', 'args.string_arg'], FieldFilterAction.INCLUDE)(hook) as {
       event: { value: Record<string, unknown> };
