@@ -10,6 +10,7 @@ const rooms = [
   { room: 'lib/errors.ts', may: [], pure: true },
   { room: 'lib/cooperative.ts', may: [], pure: true },
   { room: 'lib/names/', may: [], pure: true },
+  { room: 'lib/chain/', may: [] },
   { room: 'lib/compiled/', may: ['lib/names/'], pure: true },
   { room: 'lib/elf/', may: ['lib/cooperative.ts'], pure: true },
   { room: 'lib/wire/', may: ['lib/errors.ts', 'lib/compiled/', 'lib/names/'], pure: true },
@@ -65,7 +66,14 @@ const rooms = [
   },
   {
     room: 'lib/protocol/',
-    may: ['lib/output/escape.ts', 'lib/output/export-fields.ts', 'lib/proto/', 'lib/encode/', 'lib/filters/'],
+    may: [
+      'lib/chain/index.ts',
+      'lib/output/escape.ts',
+      'lib/output/export-fields.ts',
+      'lib/proto/',
+      'lib/encode/',
+      'lib/filters/',
+    ],
     packages: ['@bufbuild/protobuf'],
   },
   { room: 'lib/grpc/', may: ['lib/protocol/index.ts'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'] },
@@ -168,6 +176,7 @@ const rooms = [
     room: 'lib/cli/',
     may: [
       'lib/index.ts',
+      'lib/chain/index.ts',
       'lib/protocol/index.ts',
       'lib/protocol/load.ts',
       'lib/grpc/client.ts',

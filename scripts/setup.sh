@@ -107,7 +107,9 @@ if [ ${#missing[@]} -gt 0 ]; then
 	for package in "${missing[@]}"; do
 		apt-cache show --no-all-versions "$package" >/dev/null 2>&1 || absent+=("$package")
 	done
-	[ ${#absent[@]} -eq 0 ] || fail "this release has no ${absent[*]}: building needs Debian 13. The addon in the npm package runs on older releases, too: npm install polytrace"
+	purpose=building
+	! wants --vm || purpose="the virtual machine"
+	[ ${#absent[@]} -eq 0 ] || fail "this release has no ${absent[*]}: $purpose needs Debian 13. The addon in the npm package runs on older releases, too: npm install polytrace"
 	quietly apt-get install -y --no-install-recommends "${missing[@]}"
 fi
 

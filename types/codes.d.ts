@@ -179,6 +179,9 @@ export type DiagnosticCode =
   | 'YAML_TAG'
   | 'YAML_TOO_DEEP';
 
+/** Codes of the problems that `polytrace verify` finds in the chain of an export. A minor version can add codes. */
+export type ChainProblemCode = 'CHAIN_CHANGED' | 'CHAIN_LINE' | 'CHAIN_MISSING' | 'CHAIN_ORDER' | 'CHAIN_SIGNATURE';
+
 /**
  * Codes of errors that are thrown. A PolicyError has the code of its first diagnostic. A minor version can add codes.
  */

@@ -20,6 +20,7 @@ import { addAgentCommands } from './agent-commands.js';
 import { followAgent } from './agent-events.js';
 import { loadAgentPackage } from './agent-package.js';
 import { cleanup } from './cleanup.js';
+import { CHAIN_FOLDER, verifyChain, type VerifyOptions } from './verify.js';
 import { addFilterOptions, addFormatOptions, parseList, parseSeconds, parseSince } from './event-options.js';
 import { chooseSource, type AgentEventsOptions } from './events-source.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
@@ -38,7 +39,7 @@ import { escapeControls } from './text.js';
 const STATUSES = `
 Exit status:
   0  success
-  1  errors in a policy, or a failed scenario
+  1  errors in a policy, a failed scenario, or an export that was changed
   2  wrong usage
   3  the kernel or the privileges do not allow it
   4  some events could not be written
@@ -83,6 +84,16 @@ Examples:
   polytrace report events-1.jsonl.gz events.jsonl --since 6h -o today.html
   polytrace report --live --policy polytrace:file-integrity
   ssh server polytrace getevents -o json | polytrace report --live -
+`;
+
+const VERIFY_HELP = `
+Without a problem, the command prints the verified lines and the events that
+they report as lost. The exit status is 1 when a line is missing, changed,
+repeated or in another place, and when a signature is wrong.
+
+Examples:
+  polytrace verify /var/log/polytrace/events*.json*
+  polytrace verify --checkpoints node7/checkpoints.jsonl --key node7.pem node7/events*
 `;
 
 const REPLAY_HELP = `
@@ -168,6 +179,9 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
   });
   addReadCommand(program).action(async (files: string[], options: RecordedOptions) => {
     done(await printRecordedEvents(files, checkOptions(options, context), context));
+  });
+  addVerifyCommand(program).action(async (files: string[], options: VerifyOptions) => {
+    done(await verifyChain(files, options, context));
   });
   addReportCommand(program).action(async (files: string[], options: ReportOptions) => {
     done(await makeReport(files, { ...options, ...joinExpressions(options) }, readVersion(), context));
@@ -353,6 +367,16 @@ function addReadCommand(program: Command): Command {
     .option('--since <time>', 'leave out events before: 2026-01-31T12:00:00Z, or 90s, 10m, 6h, 2d ago', parseSince)
     .option('--duration <seconds>', 'stop after this number of seconds', parseSeconds)
     .addHelpText('after', READ_HELP);
+}
+
+function addVerifyCommand(program: Command): Command {
+  return program
+    .command('verify')
+    .description('Prove that no line of an export with --export-chain was removed, changed or reordered')
+    .argument('<file...>', 'all files of the export, also compressed with gzip, in any order')
+    .option('--checkpoints <file>', 'signed checkpoints of the chain', `${CHAIN_FOLDER}/checkpoints.jsonl`)
+    .option('--key <file>', 'public key of the node (PEM)', `${CHAIN_FOLDER}/public.pem`)
+    .addHelpText('after', VERIFY_HELP);
 }
 
 function addReplayCommand(program: Command): Command {

@@ -59,8 +59,9 @@ function selectField(messages: readonly DescMessage[], name: string): Messages {
   const fields = messages.flatMap((message) => message.fields.filter((field) => field.name === name));
   if (fields.length > 0) return fieldMessages(fields);
   const known = [...new Set(messages.flatMap((message) => message.fields.map((field) => field.name)))];
-  const type = messages.map((message) => message.name)[0] ?? '';
-  throw new Error(`${messages.length === 1 ? type : 'no such value'} has no field '${name}'${suggest(name, known)}`);
+  const types = [...new Set(messages.map((message) => message.name))];
+  const verb = types.length === 1 ? 'has' : 'have';
+  throw new Error(`${types.join(', ')} ${verb} no field '${name}'${suggest(name, known)}`);
 }
 
 /** Undefined for lists, maps, numbers and texts, and for the wrappers of protobuf, which an expression sees as values. */

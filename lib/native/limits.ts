@@ -12,7 +12,7 @@ interface Limit {
 
 const DESCRIPTORS: Limit = {
   code: 'LIMIT_DESCRIPTORS',
-  describe: () => `this process has no file descriptor left${formatSoftLimit('Max open files')}`,
+  describe: () => `this process has too few file descriptors left${formatSoftLimit('Max open files')}`,
   hint: 'raise RLIMIT_NOFILE: `ulimit -n`, or LimitNOFILE= of a systemd unit',
 };
 

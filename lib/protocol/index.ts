@@ -3,6 +3,7 @@
  * back. The package polytrace-agent imports this file as `polytrace/protocol`, and other files of the library load it
  * when it is needed. It is internal: programs use `connect`.
  */
+export * from '../chain/index.js';
 export { EventEncoder, type LossFields } from '../encode/events.js';
 export type { EncodeOptions } from '../encode/options.js';
 export type { ProcessEvent } from '../encode/process-encoder.js';

@@ -88,6 +88,16 @@ int ProbeLinks::add(int program, const Probe& probe, uint64_t cookie) {
   return link;
 }
 
+int ProbeLinks::add_single(int program, const Probe& probe) {
+  links_.reserve(links_.size() + 1);
+  const int event = open_event(probe);
+  if (event < 0) return event;
+  const int link = bpf_link_create(program, event, BPF_PERF_EVENT, nullptr);
+  close(event);
+  if (link >= 0) links_.push_back(link);
+  return link;
+}
+
 void ProbeLinks::drop_last() {
   close(links_.back());
   close(events_.back());

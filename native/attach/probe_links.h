@@ -30,9 +30,11 @@ class ProbeLinks {
 
   // Returns the descriptor of the link, or a negative errno.
   int add(int program, const Probe& probe, uint64_t cookie);
+  // The same with one descriptor: the kernel's link holds the perf event. Detaching it takes longer.
+  int add_single(int program, const Probe& probe);
   // The links' descriptors.
   const std::vector<int>& links() const { return links_; }
-  // Removes the last link.
+  // Removes the last link of add().
   void drop_last();
   // Detaches the program from all probes. When it returns, no program runs. Returns the perf events, which the caller
   // must close.
@@ -42,7 +44,7 @@ class ProbeLinks {
   void close_now() noexcept;
 
   std::vector<int> links_;
-  std::vector<int> events_;  // perf events; each is a probe
+  std::vector<int> events_;  // perf events of add(); each is a probe
 };
 
 }  // namespace polytrace

@@ -230,15 +230,16 @@ uint32_t BpfBackend::self_tgid() const {
 
 std::vector<uint32_t> BpfBackend::add_hook(const HookSpec& spec) {
   require_open();
-  const FindHook find = [this](uint32_t id) {
+  const FindMap find = [this](uint32_t id) {
     const auto found = hooks_.find(id);
-    return found == hooks_.end() ? nullptr : found->second.object.get();
+    return found == hooks_.end() ? -1 : found->second.notifications.value;
   };
   Hook hook = load_hook(spec, sensor_.get(), find);
   std::vector<uint32_t> skipped;
   try {
     skipped = attach_hook(hook, spec);
     pin_hook(spec.id, hook);
+    release_object(hook, spec);
     const std::scoped_lock lock(mutex_);
     hooks_.emplace(spec.id, std::move(hook));
   } catch (...) {

@@ -142,7 +142,7 @@ class BpfBackend {
   // New runs since the last call that the kernel skipped because the program was already running on the CPU.
   std::vector<MissedRuns> take_missed_runs();
   HookCounts hook_counts(uint32_t id) const;
-  // Bytes of the hook's programs and of the maps that only it uses.
+  // Bytes of the hook's programs and of the maps that only it uses, when it was attached.
   uint64_t hook_memory(uint32_t id) const;
 
   // From now on everything that is attached is pinned to this empty folder, and stays attached when this process dies.

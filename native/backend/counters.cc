@@ -1,30 +1,17 @@
 // Reads the kernel's counters: losses, hits of hooks, and the memory of hooks.
 #include <bpf/bpf.h>
 
-#include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <ctime>
 #include <new>
-#include <string>
 #include <string_view>
 
 #include "backend/bpf_backend.h"
 #include "base/abi_types.h"
-#include "base/kernel_file.h"
 
 namespace polytrace {
 
 namespace {
-
-// Returns the bytes that the kernel accounts for the program or map; 0 if /proc is not mounted.
-uint64_t read_memlock(int fd) {
-  constexpr std::string_view key = "\nmemlock:";
-  std::string text;
-  if (read_kernel_file("/proc/self/fdinfo/" + std::to_string(fd), text) != 0) return 0;
-  const size_t at = text.find(key);
-  return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + key.size(), nullptr, 10);
-}
 
 // Returns false if there is no memory for the count, so that the next call reports it.
 template <typename Count>
@@ -35,11 +22,6 @@ bool append(std::vector<Count>& list, const Count& count) {
   } catch (const std::bad_alloc&) {
     return false;
   }
-}
-
-bool is_shared(const char* name) {
-  return std::any_of(std::begin(SHARED_MAPS), std::end(SHARED_MAPS),
-                     [&](std::string_view each) { return each == name; });
 }
 
 // The events of the base sensor's programs, by HOOK_EXEC, HOOK_EXIT and HOOK_FORK.
@@ -93,14 +75,7 @@ HookCounts BpfBackend::hook_counts(uint32_t id) const {
 uint64_t BpfBackend::hook_memory(uint32_t id) const {
   const std::scoped_lock lock(mutex_);
   const auto found = hooks_.find(id);
-  if (found == hooks_.end()) return 0;
-  uint64_t bytes = 0;
-  for (const int fd : found->second.programs) bytes += read_memlock(fd);
-  bpf_map* map;
-  bpf_object__for_each_map(map, found->second.object.get()) {
-    if (bpf_map__fd(map) >= 0 && !is_shared(bpf_map__name(map))) bytes += read_memlock(bpf_map__fd(map));
-  }
-  return bytes;
+  return found == hooks_.end() ? 0 : found->second.memory;
 }
 
 std::vector<MissedRuns> BpfBackend::take_missed_runs() {
@@ -114,7 +89,7 @@ std::vector<MissedRuns> BpfBackend::take_missed_runs() {
   }
   for (auto& [id, hook] : hooks_) {
     uint64_t missed = hook.count_missed_runs();
-    for (const int fd : hook.programs) missed += read_recursion_misses(fd);
+    for (const Fd& program : hook.programs) missed += read_recursion_misses(program.value);
     if (missed <= hook.missed) continue;
     if (!append(result, MissedRuns{id, missed - hook.missed})) break;
     hook.missed = missed;

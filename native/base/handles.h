@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace polytrace {
@@ -28,9 +29,12 @@ struct Fd {
   ~Fd() {
     if (value >= 0) close(value);
   }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  const int value;
+  Fd(Fd&& other) noexcept : value(std::exchange(other.value, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(value, other.value);
+    return *this;
+  }
+  int value;
 };
 
 // The memory of an mmapable array map.

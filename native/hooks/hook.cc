@@ -64,10 +64,9 @@ hook_config read_config(const std::vector<uint8_t>& config) {
   return values;
 }
 
-void share_hook_map(bpf_map* map, bpf_object* owner) {
-  if (owner == nullptr) throw Failure{"NO_SUCH_MAP", "there is no hook to share a map with"};
-  const bpf_map* shared = find_map(owner, bpf_map__name(map));
-  check_setup(bpf_map__reuse_fd(map, bpf_map__fd(shared)), "cannot share a map");
+void share_hook_map(bpf_map* map, int shared) {
+  if (shared < 0) throw Failure{"NO_SUCH_MAP", "there is no hook to share a map with"};
+  check_setup(bpf_map__reuse_fd(map, shared), "cannot share a map");
 }
 
 void size_map(bpf_map* map, const MapSpec& spec, uint8_t guard) {
@@ -95,7 +94,7 @@ void size_negative_cache(bpf_object* object, const std::vector<uint8_t>& config)
   }
 }
 
-void prepare_maps(bpf_object* object, const HookSpec& spec, const FindHook& find) {
+void prepare_maps(bpf_object* object, const HookSpec& spec, const FindMap& find) {
   const uint8_t guard = read_config(spec.config).guard;
   for (const MapSpec& each : spec.maps) {
     bpf_map* map = find_map(object, each.name.c_str());
@@ -141,9 +140,22 @@ Programs find_programs(const Hook& hook, const HookSpec& spec) {
 // Missed runs are counted at the entry where there is one.
 bool is_counted(int which, const Programs& programs) { return which == AT_ENTRY || programs[AT_ENTRY] == nullptr; }
 
+// Returns the link's descriptor, or -1 for another mechanism or if the kernel has no links of perf events
+// (before 5.15).
+int attach_kprobe(Hook& hook, const Target& target, bpf_program* program, bool at_return) {
+  if (target.mechanism != "kprobe") return -1;
+  return hook.probes.add_single(bpf_program__fd(program), {false, target.name, 0, 0, at_return});
+}
+
 void attach_single(Hook& hook, const Target& target, const Programs& programs) {
   for (int i = 0; i < BOTH; i++) {
     if (programs[i] == nullptr) continue;
+    const int kprobe = attach_kprobe(hook, target, programs[i], i == AT_RETURN);
+    if (kprobe >= 0) {
+      if (is_counted(i, programs)) hook.counted.push_back(kprobe);
+      continue;
+    }
+    // libbpf's links need a second descriptor for a perf event
     LogScope log;
     const ElfErrorScope elf;
     LinkPtr link = attach_program(programs[i], target, i == AT_RETURN);
@@ -217,7 +229,7 @@ uint64_t Hook::count_missed_runs() const {
   return all;
 }
 
-Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find) {
+Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindMap& find) {
   const std::string programs = programs_key(program_names(spec));
   std::vector<uint8_t> bytes = object_bytes(spec.object, programs);
   replace_code(bytes, spec.code);
@@ -238,9 +250,6 @@ Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find) {
   cache_relocated(spec.object, programs, object,
                   [&](const bpf_program* program) { return specialization.original_instructions(program); });
   fill_maps(object, spec);
-  for (bpf_program* program : find_programs(hook, spec)) {
-    if (program != nullptr) hook.programs.push_back(bpf_program__fd(program));
-  }
   return hook;
 }
 

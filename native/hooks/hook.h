@@ -21,10 +21,12 @@ constexpr const char* SHARED_MAPS[] = {"events",         "control",
                                        "socket_owners",  ".data.shared"};
 
 struct Hook {
-  ObjectPtr object;  // destroyed last
+  ObjectPtr object;  // until release_object(); destroyed last
   std::vector<LinkPtr> links;
   ProbeLinks probes;
-  std::vector<int> programs;          // descriptors that the object owns
+  std::vector<Fd> programs;           // set by release_object()
+  Fd notifications{-1};               // the map that other hooks share; -1 if this hook does not own it
+  uint64_t memory = 0;                // bytes of the programs, and of the maps that only this hook uses
   std::vector<int> counted;           // descriptors of the links whose missed runs count
   uint64_t missed_before_detach = 0;  // runs that links had missed when they were detached
   uint64_t missed = 0;                // missed runs that were already reported
@@ -35,14 +37,18 @@ struct Hook {
   uint64_t count_missed_runs() const;
 };
 
-// Finds the object of another hook by its id; null if there is no such hook.
-using FindHook = std::function<bpf_object*(uint32_t id)>;
+// Finds the map that another hook shares, by the hook's id. Returns its descriptor, or -1 if there is none.
+using FindMap = std::function<int(uint32_t id)>;
 
 // Loads the hook's programs; nothing is attached yet. Throws Failure.
-Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindHook& find);
+Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindMap& find);
 
 // Attaches the return before the entry, so that no entry is without its return. Returns the indexes of the optional
 // attach points that do not exist. Throws Failure.
 std::vector<uint32_t> attach_hook(Hook& hook, const HookSpec& spec);
+
+// Closes the object of an attached hook, and keeps the few descriptors that are read later. The links hold the
+// programs, and these hold their maps. Throws Failure.
+void release_object(Hook& hook, const HookSpec& spec);
 
 }  // namespace polytrace

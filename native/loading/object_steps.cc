@@ -60,7 +60,7 @@ bool has_no_btf(const bpf_object* object, const LogScope& log) {
 void load_object(bpf_object* object, const char* code, const std::string& what) {
   LogScope log;
   const BlockedSignals blocked;
-  require_descriptors(count_descriptors(object) + LIBBPF_DESCRIPTORS);
+  require_descriptors(count_descriptors(object) + LIBBPF_DESCRIPTORS + SPARE_DESCRIPTORS);
   const int err = bpf_object__load(object);
   if (err != 0) throw Failure{code, what, has_no_btf(object, log) ? -ENOMEM : err, log.text()};
 }

@@ -18,6 +18,9 @@ ObjectPtr open_object(const std::string& name, const std::vector<uint8_t>& bytes
 // The number of descriptors that libbpf needs temporarily while it probes features of the kernel.
 constexpr size_t LIBBPF_DESCRIPTORS = 8;
 
+// The number of descriptors that this process keeps for files and connections. Programs are refused before it has none.
+constexpr size_t SPARE_DESCRIPTORS = 32;
+
 // Throws EMFILE or ENFILE unless `count` more descriptors can be opened. Without a free descriptor, libbpf's probe of a
 // feature fails, and libbpf then assumes for the rest of the process that the kernel lacks the feature.
 void require_descriptors(size_t count);

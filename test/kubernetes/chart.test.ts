@@ -179,7 +179,9 @@ describe('the chart', function () {
     assert.deepEqual(spec.ports, [{ name: 'metrics', port: 2112, protocol: 'TCP', targetPort: 2112 }]);
 
     const moved = prometheus({ address: '10.0.0.1', port: 9100 });
-    const elsewhere = await agentContainer({ tetragon: { ...moved.tetragon, healthPort: 9101 } });
+    const elsewhere = await agentContainer({
+      tetragon: { prometheus: { address: '10.0.0.1', port: 9100 }, healthPort: 9101 },
+    });
     for (const name of PROBES) assert.deepEqual(elsewhere[name].httpGet, { ...loopback, port: 9101 }, name);
     assert.equal((await renderSettings(moved))['metrics-server'], '10.0.0.1:9100');
 

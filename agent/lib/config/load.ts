@@ -69,6 +69,11 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
     problems.push({ code: 'CONFIG_CONFLICT', source: sources[key], message });
   };
   requireSettings('keepSensorsOnExit', ['persist']);
+  requireSettings('exportChain', ['exportFilename']);
+  if (options.exportChain && options.exportFilename === '-') {
+    const message = 'export-chain needs a file: nobody can count the lines of a stream that were read';
+    problems.push({ code: 'CONFIG_CONFLICT', source: sources.exportChain, message });
+  }
   requireSettings('exportOtlpHeaders', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpTlsCa', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpSpoolDir', ['exportOtlpEndpoint']);

@@ -97,6 +97,12 @@ export const SETTINGS = {
     ['never', 'rotate', 'second', 'always'],
     'rotate',
   ),
+  exportChain: booleanSetting('number the lines of the file, and chain them by their hashes; see `polytrace verify`'),
+  exportChainDir: stringSetting(
+    '<folder>',
+    'folder for the key of the chain and its signed checkpoints',
+    '/var/lib/polytrace/export-chain',
+  ),
   exportAllowlist: objectsSetting('<filters>', 'export only events that one of these filters matches'),
   exportDenylist: objectsSetting('<filters>', 'do not export events that one of these filters matches'),
   fieldFilters: objectsSetting('<filters>', 'fields that exported events have, or do not have'),

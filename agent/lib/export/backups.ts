@@ -10,6 +10,8 @@ export interface BackupOptions {
   /** Maximum of files. The oldest ones are removed. */
   readonly maxFiles: number;
   readonly compress: boolean;
+  /** Called before an old file is removed. */
+  readonly beforeRemoval?: ((path: string) => Promise<void>) | undefined;
 }
 
 /** Length of the time in a file name. */
@@ -45,6 +47,12 @@ export class Backups {
       const path = join(this.#folder, `${this.#stem}-${stamp}${this.#extension}`);
       if (!(await exists(path)) && !(await exists(`${path}.gz`))) return path;
     }
+  }
+
+  /** Returns the path of the newest file, or undefined. */
+  async findNewest(): Promise<string | undefined> {
+    const newest = (await this.#listNames()).filter((name) => !name.endsWith('.part')).at(-1);
+    return newest === undefined ? undefined : join(this.#folder, newest);
   }
 
   /** Returns the time in the name of the newest file. */
@@ -88,7 +96,11 @@ export class Backups {
     for (const part of parts) await unlink(join(this.#folder, part));
     const complete = names.filter((name) => !name.endsWith('.part'));
     const kept = complete.slice(Math.max(complete.length - this.#options.maxFiles, 0));
-    for (const name of complete.slice(0, complete.length - kept.length)) await unlink(join(this.#folder, name));
+    for (const name of complete.slice(0, complete.length - kept.length)) {
+      const path = join(this.#folder, name);
+      await this.#options.beforeRemoval?.(path);
+      await unlink(path);
+    }
     if (!this.#options.compress) return;
     for (const name of kept.filter((each) => !each.endsWith('.gz'))) await compress(join(this.#folder, name));
   }

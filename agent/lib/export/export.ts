@@ -3,7 +3,11 @@ import type { PlainEvent } from 'polytrace';
 import { parseDuration } from '../config/setting-kinds.js';
 import type { AgentOptions } from '../config/settings.js';
 import type { Log } from '../log/log.js';
-import { FileSink } from './file-sink.js';
+import { Backups } from './backups.js';
+import { ChainFolder } from './chain-folder.js';
+import { ChainSink } from './chain-sink.js';
+import { FileSink, type FileOptions } from './file-sink.js';
+import { findChain, readLastPosition } from './find-chain.js';
 import { countEvents, type LineConsumer } from './lines.js';
 import { LineQueue } from './line-queue.js';
 import { RateLimit } from './rate-limit.js';
@@ -33,6 +37,10 @@ export class JsonExport implements LineConsumer {
       maxBytes,
       log,
       formatLoss: (count) => formatLine(createLossEvent(count, nodeName)),
+    });
+    sink.listen((lines, reason) => {
+      log.warn({ lost: lines, reason }, 'exported events are lost');
+      this.#queue.drop(lines);
     });
     if (exportRateLimit >= 0) this.#limit = new RateLimit(exportRateLimit);
   }
@@ -95,23 +103,42 @@ export interface ExportStats {
   readonly lastAt: number;
 }
 
-/** Returns undefined without `export-filename`. */
-export function openSink(options: AgentOptions, stdout: NodeJS.WritableStream, log: Log): Sink | undefined {
+/** Returns undefined without `export-filename`. Rejects if the folder of the chain cannot be used. */
+export async function openSink(
+  options: AgentOptions,
+  stdout: NodeJS.WritableStream,
+  log: Log,
+): Promise<Sink | undefined> {
   const { exportFilename: path } = options;
   if (path === undefined) return undefined;
   if (path === '-') return new StreamSink(stdout);
-  return new FileSink(
-    {
-      path,
-      mode: parseInt(options.exportFilePerm, 8),
-      maxBytes: options.exportFileMaxSizeMb * MEBIBYTE,
-      intervalMs: parseDuration(options.exportFileRotationInterval),
-      backups: options.exportFileMaxBackups,
-      compress: options.exportFileCompress,
-      fsync: options.exportFileFsync,
-    },
-    log,
-  );
+  return options.exportChain ? openChainSink(path, options, log) : new FileSink(fileOptions(path, options), log);
+}
+
+async function openChainSink(path: string, options: AgentOptions, log: Log): Promise<Sink> {
+  const folder = await ChainFolder.open(options.exportChainDir);
+  const { last: signed } = folder;
+  const newest = await new Backups(path, { maxFiles: Infinity, compress: false }, log).findNewest();
+  const found = await findChain(signed, newest === undefined ? [path] : [newest, path]);
+  const beforeRemoval = async (removed: string): Promise<void> => {
+    const last = await readLastPosition(removed);
+    if (last !== undefined) sink.noteRemoved(last.sequence);
+  };
+  const file = { ...fileOptions(path, options), isChained: true, beforeRemoval };
+  const sink: ChainSink = new ChainSink(new FileSink(file, log), folder, found, log);
+  return sink;
+}
+
+function fileOptions(path: string, options: AgentOptions): FileOptions {
+  return {
+    path,
+    mode: parseInt(options.exportFilePerm, 8),
+    maxBytes: options.exportFileMaxSizeMb * MEBIBYTE,
+    intervalMs: parseDuration(options.exportFileRotationInterval),
+    backups: options.exportFileMaxBackups,
+    compress: options.exportFileCompress,
+    fsync: options.exportFileFsync,
+  };
 }
 
 /** Creates the event that reports missing events of an export. It has the form of the kernel's lost events. */

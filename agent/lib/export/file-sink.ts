@@ -7,7 +7,8 @@ import { mkdir, open, rename, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Log } from '../log/log.js';
 import { Backups } from './backups.js';
-import type { Sink, WriteResult } from './sink.js';
+import { countNewlines, scanLines } from './scan-lines.js';
+import type { LossListener, Sink, WriteResult } from './sink.js';
 
 type FsyncPolicy = 'never' | 'rotate' | 'second' | 'always';
 
@@ -21,6 +22,10 @@ export interface FileOptions {
   readonly backups: number;
   readonly compress: boolean;
   readonly fsync: FsyncPolicy;
+  /** The incomplete line of a killed agent is removed and counted as lost: its link to the chain is incomplete. */
+  readonly isChained?: boolean;
+  /** Called before an old file is removed. */
+  readonly beforeRemoval?: (path: string) => Promise<void>;
 }
 
 /** The wall clock names files and can be set at any time. The monotonic clock measures durations. */
@@ -48,6 +53,9 @@ export class FileSink implements Sink {
   readonly #clocks: Clocks;
   #file: FileHandle | undefined;
   #size = 0;
+  /** Lines of the file. */
+  #lines = 0;
+  #onLost: LossListener = () => undefined;
   #ino = 0;
   #openedAt = 0;
   #checkedAt = -Infinity;
@@ -59,9 +67,14 @@ export class FileSink implements Sink {
     this.#options = options;
     this.#log = log;
     this.#clocks = clocks;
-    this.#backups = new Backups(options.path, { maxFiles: options.backups, compress: options.compress }, log);
+    const { backups: maxFiles, compress, beforeRemoval } = options;
+    this.#backups = new Backups(options.path, { maxFiles, compress, beforeRemoval }, log);
     this.#backups.tidy();
     this.#openedAt = clocks.monotonic();
+  }
+
+  listen(onLost: LossListener): void {
+    this.#onLost = onLost;
   }
 
   async write(lines: Buffer): Promise<WriteResult> {
@@ -78,6 +91,7 @@ export class FileSink implements Sink {
         at += bytesWritten;
       }
       this.#size += at;
+      this.#lines += countNewlines(lines);
       await this.#syncFile(file);
       return { bytes: at };
     } catch (error) {
@@ -92,6 +106,7 @@ export class FileSink implements Sink {
     try {
       if (complete < at) await file.truncate((await file.stat()).size - (at - complete));
       this.#size += complete;
+      this.#lines += countNewlines(lines.subarray(0, complete));
     } catch (error) {
       this.#log.error({ reason: String(error) }, 'a torn line stays in the export');
       // reopening the file ends the incomplete line
@@ -140,13 +155,30 @@ export class FileSink implements Sink {
     const now = this.#clocks.monotonic();
     if (now - this.#checkedAt < CHECK_MS) return false;
     this.#checkedAt = now;
-    try {
-      const { ino, size } = await stat(this.#options.path);
-      this.#size = size;
-      return ino !== this.#ino;
-    } catch {
+    return this.#checkFile();
+  }
+
+  /** Returns true if the path has another file or none. Counts the lines of a file that somebody removed or emptied. */
+  async #checkFile(): Promise<boolean> {
+    const { path } = this.#options;
+    const current = await stat(path).catch(() => undefined);
+    if (current?.ino !== this.#ino) {
+      // a file that was moved still has a name
+      if ((await this.#file?.stat())?.nlink === 0) this.#loseLines(this.#lines, `${path} was removed`);
       return true;
     }
+    if (current.size < this.#size && this.#file !== undefined) {
+      const { lines } = await scanLines(this.#file, current.size);
+      this.#loseLines(this.#lines - lines, `${path} was cut`);
+    }
+    this.#size = current.size;
+    return false;
+  }
+
+  #loseLines(lines: number, reason: string): void {
+    if (lines <= 0) return;
+    this.#lines -= lines;
+    this.#onLost(lines, reason);
   }
 
   async #open(): Promise<FileHandle> {
@@ -157,7 +189,7 @@ export class FileSink implements Sink {
       const { size, ino } = await file.stat();
       if (!(await file.stat()).isFile()) throw new Error(`${path} is not a file`);
       await file.chmod(mode);
-      this.#size = size + (await endLine(file, size));
+      await this.#scan(file, size);
       this.#ino = ino;
       this.#checkedAt = this.#clocks.monotonic();
       this.#mustReopen = false;
@@ -165,6 +197,22 @@ export class FileSink implements Sink {
     } catch (error) {
       await file.close();
       throw error;
+    }
+  }
+
+  async #scan(file: FileHandle, size: number): Promise<void> {
+    const { lines, end } = await scanLines(file, size);
+    this.#lines = lines;
+    this.#size = size;
+    if (end === size) return;
+    if (this.#options.isChained === true) {
+      await file.truncate(end);
+      this.#size = end;
+      this.#onLost(1, `${this.#options.path} ends with an incomplete line`);
+    } else {
+      await file.write('\n');
+      this.#size += 1;
+      this.#lines += 1;
     }
   }
 
@@ -181,20 +229,11 @@ export class FileSink implements Sink {
   async close(): Promise<void> {
     try {
       if (this.#options.fsync !== 'never') await this.#file?.datasync();
+      if (this.#file !== undefined && !this.#mustReopen) await this.#checkFile();
       await this.#closeFile();
     } catch (error) {
       this.#log.error({ reason: String(error) }, 'the file of the export was not closed');
     }
     await this.#backups.whenIdle();
   }
-}
-
-/** Writes the newline of an incomplete last line. Returns the number of written bytes. */
-async function endLine(file: FileHandle, size: number): Promise<number> {
-  if (size === 0) return 0;
-  const last = Buffer.alloc(1);
-  await file.read(last, 0, 1, size - 1);
-  if (last[0] === NEWLINE) return 0;
-  await file.write('\n');
-  return 1;
 }

@@ -4,6 +4,7 @@
  */
 import type { Log } from '../log/log.js';
 import { countEvents, reportedLoss } from './lines.js';
+import { countNewlines } from './scan-lines.js';
 import type { Sink } from './sink.js';
 
 const WRITE_BYTES = 256 * 1024;
@@ -172,12 +173,4 @@ export class LineQueue {
     this.lost += left;
     this.#options.log.error({ lost: left }, 'events were not exported before the end');
   }
-}
-
-const NEWLINE = 10;
-
-function countNewlines(bytes: Buffer): number {
-  let count = 0;
-  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count++;
-  return count;
 }

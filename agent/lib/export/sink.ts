@@ -7,7 +7,12 @@ export interface WriteResult {
   readonly error?: NodeJS.ErrnoException;
 }
 
+/** Called with the number of exported lines that somebody has removed. */
+export type LossListener = (lines: number, reason: string) => void;
+
 export interface Sink {
+  /** Called once, before the first write. */
+  listen(onLost: LossListener): void;
   /** Writes complete lines. Must not be called again before it resolves. Never rejects. */
   write(lines: Buffer): Promise<WriteResult>;
   /** Opens the file again, because another process may have moved it. */

@@ -11,6 +11,10 @@ export class StreamSink implements Sink {
     stream.on('error', (error: NodeJS.ErrnoException) => (this.#error = error));
   }
 
+  listen(): void {
+    // what a stream has delivered is not ours any more
+  }
+
   write(lines: Buffer): Promise<WriteResult> {
     if (this.#error !== undefined) return Promise.resolve({ bytes: 0, error: this.#error });
     return new Promise((resolve) => {

@@ -61,7 +61,8 @@ export class Exports {
     const { options } = configuration;
     const prepared = prepareExports(configuration);
     const { format } = prepared;
-    const sink = openSink(options, host.stdout, host.log);
+    const { sources } = configuration;
+    const sink = await openForSetting('exportChainDir', sources, () => openSink(options, host.stdout, host.log));
     const json = sink === undefined ? undefined : new JsonExport(options, format, sink, host.log, host.nodeName);
     return new Exports(prepared, json, await openOtlpExport(configuration, format, host), aggregationOptions(options));
   }
@@ -109,7 +110,9 @@ async function openOtlpExport(
   const spool =
     folder === undefined
       ? undefined
-      : await openForSetting('exportOtlpSpoolDir', sources, () => Spool.open(folder, maxMebibytes * MEBIBYTE));
+      : await openForSetting('exportOtlpSpoolDir', sources, () =>
+          Spool.open(folder, maxMebibytes * MEBIBYTE, sumEvents),
+        );
   const formatLoss = (count: number): string => formatLine(createLossEvent(count, nodeName, 'otlp'));
   return new OtlpExport({
     sender,
@@ -120,6 +123,11 @@ async function openOtlpExport(
     formatLoss,
     log,
   });
+}
+
+/** A report of a loss is no event. */
+function sumEvents(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + (reportedLoss(line) === undefined ? countEvents(line) : 0), 0);
 }
 
 /** Opens a file or folder, and adds the name and the source of its setting to the error. */

@@ -67,6 +67,7 @@ export class OtlpExport {
     this.#options = options;
     this.#refusals = new Refusals(options.log);
     this.#speedup = options.speedup ?? 1;
+    this.#loseSpooled(options.spool?.missing ?? 0, 'somebody has removed files of the folder');
     // sends the events that a previous agent has left
     if (options.spool?.isEmpty === false) this.#start();
   }
@@ -150,7 +151,7 @@ export class OtlpExport {
 
   /** Returns false when the lines have to be sent again. */
   async #handleOutcome(chunk: string[], outcome: SendOutcome, isSpooled: boolean): Promise<boolean> {
-    const { spool, log } = this.#options;
+    const { log } = this.#options;
     if (outcome.kind === 'failed') {
       this.#failures += 1;
       if (!this.#isFailing) log.error({ reason: outcome.reason }, 'the collector does not take events; trying again');
@@ -169,7 +170,7 @@ export class OtlpExport {
       this.#isFailing = false;
     }
     this.#unsent = undefined;
-    if (isSpooled) await this.#reportSpoolErrors(() => spool?.removeOldest());
+    if (isSpooled) await this.#removeOldest();
     return true;
   }
 
@@ -194,17 +195,28 @@ export class OtlpExport {
     for (let chunk = this.#take(); chunk !== undefined; chunk = this.#take()) await this.#store(chunk);
   }
 
+  /** Returns the lines of the oldest file that has any. Counts those that somebody has removed. */
   async #readOldest(): Promise<string[] | undefined> {
-    return this.#reportSpoolErrors(() => this.#options.spool?.readOldest());
+    const spooled = await this.#options.spool?.readOldest();
+    if (spooled === undefined) return undefined;
+    this.#loseSpooled(spooled.lost, spooled.reason);
+    if (spooled.lines.length > 0) return spooled.lines;
+    await this.#removeOldest();
+    return undefined;
   }
 
-  async #reportSpoolErrors<T>(action: () => Promise<T> | undefined): Promise<T | undefined> {
+  async #removeOldest(): Promise<void> {
     try {
-      return await action();
+      await this.#options.spool?.removeOldest();
     } catch (error) {
-      this.#options.log.error({ reason: String(error) }, 'a file of spooled events is lost');
-      return undefined;
+      this.#options.log.error({ reason: String(error) }, 'a file of spooled events cannot be removed');
     }
+  }
+
+  #loseSpooled(events: number, reason: string): void {
+    if (events <= 0) return;
+    this.#drop(events);
+    this.#options.log.error({ lost: events, reason }, 'spooled events are lost');
   }
 
   #take(): string[] | undefined {

@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -291,6 +292,9 @@ describe('aggregation of exported events', () => {
 describe('the queue of the export', () => {
   /** A sink whose results the test controls. */
   class FakeSink implements Sink {
+    listen(): void {
+      // nobody removes lines
+    }
     taken = '';
     /** The results of the next writes. Later writes succeed. */
     readonly next: (WriteResult | undefined)[] = [];
@@ -530,6 +534,27 @@ describe('the file of the export', () => {
       ['1\n', '2\n', '3\n'],
     );
   });
+
+  for (const [title, change, lost, left] of [
+    ['removes', () => rmSync(path), 3, 'd\n'],
+    ['empties', () => truncateSync(path), 3, 'd\n'],
+    ['cuts at the end of a line', () => truncateSync(path, 2), 2, 'a\nd\n'],
+    ['moves', () => renameSync(path, `${path}.1`), 0, 'd\n'],
+  ] as const) {
+    it(`the lines of a file that somebody ${title} are counted: ${lost} of 3`, async () => {
+      let now = 0;
+      let counted = 0;
+      const sink = open({}, { wall: () => 0, monotonic: () => now });
+      sink.listen((lines) => (counted += lines));
+      await sink.write(Buffer.from('a\nb\n'));
+      await sink.write(Buffer.from('c\n'));
+      change();
+      now += 2000;
+      await sink.write(Buffer.from('d\n'));
+      await sink.close();
+      assert.deepEqual([counted, readBackup('events.json')], [lost, left]);
+    });
+  }
 
   it('a link, a folder and a missing right are errors, and no line is lost', async () => {
     mkdirSync(join(folder, 'new'));

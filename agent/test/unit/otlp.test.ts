@@ -1,6 +1,6 @@
 /** The export to an OpenTelemetry collector: the records, and the behaviour without a collector. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -51,12 +51,19 @@ function defineTests(protocol: Protocol): void {
       version: '1',
     };
     const sender = await openSender(settings, log);
-    const spool = spoolBytes === undefined ? undefined : await Spool.open(folder, spoolBytes);
+    const spool = spoolBytes === undefined ? undefined : await Spool.open(folder, spoolBytes, sumEvents);
     const formatLoss = (count: number): string => toJson(lostEvent({ hook: 'otlp', count }));
     const otlp = new OtlpExport({ sender, spool, maxBytes, countEvents, reportedLoss, formatLoss, log, speedup: 50 });
     open.push(otlp);
     return otlp;
   }
+
+  const sumEvents = (lines: readonly string[]): number =>
+    lines.reduce((sum, line) => sum + (reportedLoss(line) === undefined ? countEvents(line) : 0), 0);
+
+  /** The number of events is a part of the name of a file. */
+  const spooledEvents = (): number =>
+    readdirSync(folder).reduce((sum, name) => sum + Number(/-(\d+)\.jsonl$/.exec(name)?.[1] ?? 0), 0);
 
   const addEvents = (otlp: OtlpExport, ...events: readonly PlainEvent[]): void =>
     new ExportLines({ isExported: undefined, formatLine: (event) => toJson(event) }, [otlp]).add(
@@ -182,6 +189,29 @@ function defineTests(protocol: Protocol): void {
     await collector.waitUntil(() => collector.lines.length >= 20);
     assert.deepEqual(receivedNumbers(), createRange(20));
   });
+
+  for (const [title, change] of [
+    ['removes', (file: string) => rmSync(file)],
+    ['empties', (file: string) => truncateSync(file)],
+  ] as const) {
+    for (const isRunning of [true, false]) {
+      it(`spooled files that somebody ${title} ${isRunning ? '' : 'between two agents '}are counted`, async () => {
+        await collector.kill();
+        const first = await openExport(10_000_000);
+        addEvents(first, ...createEvents(0, 1024));
+        await waitUntil(() => spooledEvents() === 1024);
+        if (!isRunning) await first.close(1);
+        const files = readdirSync(folder).filter((name) => name.endsWith('.jsonl'));
+        for (const file of files) change(join(folder, file));
+        await collector.start();
+        const last = isRunning ? first : await openExport(10_000_000);
+        await waitUntil(() => last.stats.lost === 1024);
+        addEvents(last, ...createEvents(1024, 1025));
+        await collector.waitUntil(() => receivedNumbers().includes(1024) && reportedLosses() === 1024);
+        assert.deepEqual(receivedNumbers(), [1024]);
+      });
+    }
+  }
 
   it('the spool is bounded: received and lost are what was produced', async () => {
     await collector.kill();

@@ -139,7 +139,7 @@ describe('filters of clients', () => {
       [{ pid: Array<number>(LIMITS.values + 1).fill(1) }, /pid: more than 1024 values/],
       [{ labels: ['a=b=c'] }, /labels\[0\]/],
       [{ celExpression: ['process_exec.'] }, /cel_expression\[0\]/],
-      [{ celExpression: ['process.binry == "/a"'] }, /no field 'binry': did you mean 'binary'\?/],
+      [{ celExpression: ['process.binry == "/a"'] }, /\bProcess has no field 'binry': did you mean 'binary'\?/],
       [{ celExpression: ['proces.pid == 7'] }, /no event has the field 'proces': did you mean 'process'\?/],
       [{ celExpression: ['process_exec.process.pidd == 7u'] }, /Process has no field 'pidd': did you mean 'pid'\?/],
       [

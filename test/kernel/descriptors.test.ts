@@ -1,0 +1,41 @@
+/** A policy with one hook costs at most four file descriptors, whatever mechanism attaches it, and gives them back. */
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { openTracer } from '../../lib/index.js';
+import { kprobePolicy, MECHANISMS, Recording } from './support.js';
+
+const countDescriptors = (): number => readdirSync('/proc/self/fd').length;
+
+const ENTRY = 'call: security_file_open\nsyscall: false\nargs:\n- {index: 0, type: file}';
+const RETURN = `${ENTRY}\nreturn: true\nreturnArg: {index: 0, type: int}`;
+const HOOKS: Readonly<Record<string, readonly [yaml: string, most: number]>> = {
+  'an entry': [kprobePolicy('one', ENTRY), 2],
+  'an entry and its return': [kprobePolicy('one', RETURN), 4],
+  'a system call with its return': [
+    kprobePolicy('one', 'call: sys_lseek\nsyscall: true\nargs:\n- {index: 0, type: int}\nreturn: true\nreturnArg: {index: 0, type: int}'),
+    4,
+  ],
+}; // prettier-ignore
+
+describe('file descriptors of a policy', function () {
+  this.timeout(120_000);
+  before(() => Recording.closeCached());
+
+  for (const attach of MECHANISMS) {
+    it(`${attach}: at most 4, all given back`, async () => {
+      const tracer = await openTracer({ attach });
+      try {
+        for (const [title, [yaml, most]] of Object.entries(HOOKS)) {
+          const before = countDescriptors();
+          await tracer.addPolicy({ yaml });
+          const taken = countDescriptors() - before;
+          assert.ok(taken > 0 && taken <= most, `${title}: ${taken} descriptors`);
+          await tracer.removePolicy('one');
+          assert.equal(countDescriptors(), before, title);
+        }
+      } finally {
+        await tracer.close();
+      }
+    });
+  }
+});
