@@ -609,8 +609,8 @@ export type LossReason =
   | 'disconnected';
 
 /**
- * One value of a hook. The `type` is the type in the policy. Values of type `nop` are not reported; `auto` cannot be
- * loaded. The union has a member for each type, so a test of `type` narrows it, and `ArgumentOf<'sock'>` is its member.
+ * One value of a hook. The `type` is the type in the policy, or the one that the kernel says for `auto`. Values of type
+ * `nop` are not reported. The union has a member for each type, so a test of `type` narrows it, and `ArgumentOf<'sock'>` is its member.
  */
 export type HookArgument = OfEachType<
   | NumberArgument

@@ -1,4 +1,4 @@
-/** Real policies: each is accepted, or refused with codes that docs/policy.md lists. */
+/** Real policies: each is accepted, or refused with few known codes. */
 import assert from 'node:assert/strict';
 import { compilePolicy, explainPolicy, formatExplanation, validatePolicy } from '../../../lib/policy/index.js';
 import { readCorpus } from './corpus.js';
