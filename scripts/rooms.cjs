@@ -49,7 +49,7 @@ const rooms = [
   { room: 'lib/proto/', may: [], packages: ['@bufbuild/protobuf'], pure: true },
   {
     room: 'lib/encode/',
-    may: ['lib/output/environment.ts', 'lib/output/json.ts', 'lib/proto/'],
+    may: ['lib/names/network.ts', 'lib/output/environment.ts', 'lib/output/json.ts', 'lib/proto/'],
     packages: ['@bufbuild/protobuf'],
   },
   {
