@@ -51,7 +51,7 @@ const rooms = [
   {
     room: 'lib/encode/',
     may: [
-      'lib/names/',
+      'lib/names/network.ts',
       'lib/output/environment.ts',
       'lib/output/json.ts',
       'lib/proto/',

@@ -73,6 +73,7 @@ if wants --vm; then
 	need virtiofsd have virtiofsd
 	need busybox-static test -x /bin/busybox
 	need podman have podman
+	need golang-go have go
 	need runc have runc
 	need crun have crun
 	need docker.io have dockerd

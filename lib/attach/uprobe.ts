@@ -30,13 +30,16 @@ async function attachOne(request: AttachRequest): Promise<AttachResult | undefin
   const programChanges = await overrideChanges(hook, context.features, returns, filePath(request));
   const name = targetName(hook);
   checkFeature(request, 'uprobe', name);
-  const attachWith = (mechanism: 'uprobe' | 'uprobe.multi', path: string): Promise<AttachResult> =>
+  const attachWith = (
+    mechanism: 'uprobe' | 'uprobe.multi',
+    path: string,
+    place = { target: symbol, offset },
+  ): Promise<AttachResult> =>
     attachSingle(request, {
       attachment: {
         mechanism,
-        target: symbol,
         path,
-        offset,
+        ...place,
         ...(refCtrOffset === undefined ? {} : { counter: refCtrOffset }),
         entry: true,
         return: returns,
@@ -47,15 +50,37 @@ async function attachOne(request: AttachRequest): Promise<AttachResult | undefin
       programChanges,
     });
   return withProgramFile(request, async (path) => {
-    if (!canUseMultiLink(request, offset)) return attachWith('uprobe', path);
-    try {
-      return await attachWith('uprobe.multi', path);
-    } catch (error) {
+    if (canUseMultiLink(request, offset)) {
       // for uprobe.multi links, libbpf refuses some symbols, such as one that the file has twice
-      if ((error as NativeError).code !== 'HOOK_NOT_FOUND') throw error;
-      return attachWith('uprobe', path);
+      const attached = await undefinedIfNotFound(attachWith('uprobe.multi', path));
+      if (attached !== undefined) return attached;
+    }
+    try {
+      return await attachWith('uprobe', path);
+    } catch (error) {
+      const goOffset = isNotFound(error) ? await findGoFunction(path, symbol) : undefined;
+      if (goOffset === undefined) throw error;
+      return attachWith('uprobe', path, { target: '', offset: goOffset + offset });
     }
   });
+}
+
+const isNotFound = (error: unknown): boolean => (error as NativeError).code === 'HOOK_NOT_FOUND';
+
+async function undefinedIfNotFound<T>(attached: Promise<T>): Promise<T | undefined> {
+  try {
+    return await attached;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Returns the offset in the file of a function that libbpf does not find: a stripped Go program has it in its own table. */
+async function findGoFunction(path: string, symbol: string): Promise<bigint | undefined> {
+  const elf = symbol === '' ? undefined : await readElfFile(path);
+  const address = elf?.symbols.get(symbol) ?? undefined;
+  return elf && address !== undefined ? fileOffset(elf, address) : undefined;
 }
 
 /**

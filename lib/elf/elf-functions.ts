@@ -5,7 +5,6 @@
 import type { Steps } from '../cooperative.js';
 import type { Segment } from './elf-info.js';
 import {
-  readBoundedString,
   findBuildId,
   NOTES_BYTES_MAX,
   parseNotes,
@@ -18,6 +17,7 @@ import {
   type ElfParts,
   type Note,
 } from './elf.js';
+import { readBoundedString } from './elf-bytes.js';
 import type { FileBytes } from './file-bytes.js';
 
 /** Maximum size of one section. Larger symbol tables are not read. */

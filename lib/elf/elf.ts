@@ -4,8 +4,10 @@
  */
 import { runToCompletion, type Steps } from '../cooperative.js';
 import { BUILD_ID_BYTES_MAX } from './digests.js';
-import type { ElfInfo, ProbePoint, Segment } from './elf-info.js';
+import { fileOffset, type ElfInfo, type ProbePoint, type Segment } from './elf-info.js';
+import { BIG, LITTLE, readBoundedString, readString, type View } from './elf-bytes.js';
 import { readBytes, type FileBytes } from './file-bytes.js';
+import { readGoFunctions } from './go-functions.js';
 
 const PT_LOAD = 1;
 const PT_NOTE = 4;
@@ -31,6 +33,8 @@ const NAME_BYTES_MAX = 64 * 1024;
 const ENTRY_BYTES_MAX = 256;
 
 interface Section {
+  /** Offset of the name in the section of names. */
+  readonly name: number;
   readonly type: number;
   readonly offset: number;
   readonly size: number;
@@ -76,6 +80,8 @@ export interface ElfParts {
   readonly view: View;
   readonly sections: readonly Section[];
   readonly segments: readonly Segment[];
+  /** The section with the names of all sections. */
+  readonly names: Section | undefined;
   readonly readSection: (section: Section | undefined) => Steps<Buffer>;
 }
 
@@ -93,6 +99,7 @@ export function* readElfParts(file: FileBytes, sectionMax: number): Steps<ElfPar
   const sections = Array.from({ length: count }, (_, i): Section => {
     const from = i * size;
     return {
+      name: view.u32(table, from),
       type: view.u32(table, from + 4),
       offset: view.u64(table, from + 24),
       size: view.u64(table, from + 32),
@@ -107,7 +114,8 @@ export function* readElfParts(file: FileBytes, sectionMax: number): Steps<ElfPar
     if (section === undefined || section.size > sectionMax || left < 0) throw new RangeError('no such section');
     return readBytes(file, section.offset, section.size);
   };
-  return { view, sections, segments: yield* readSegments(header, file, view), readSection };
+  const segments = yield* readSegments(header, file, view);
+  return { view, sections, segments, names: sections[view.u16(header, 62)], readSection };
 }
 
 function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
@@ -136,8 +144,33 @@ function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
       buildId = findBuildId(notes) ?? buildId;
     }
   }
+  // a stripped program
+  if (sections.every(({ type }) => type !== SHT_SYMTAB)) {
+    for (const [name, at] of (yield* nullIfDamaged(findGoFunctions(parts))) ?? []) {
+      if (!symbols.has(name)) symbols.set(name, at);
+    }
+  }
   const id = buildId === undefined ? {} : { buildId };
   return { symbols, probes, ...id, segments };
+}
+
+/** Maximum size of the section with the names of sections, of which a program has some dozens. */
+const SECTION_NAMES_MAX = 64 * 1024;
+
+/** Returns the functions of a Go program, in memory that the file maps. */
+function* findGoFunctions({ view, sections, segments, names, readSection }: ElfParts): Steps<Map<string, bigint>> {
+  const found = new Map<string, bigint>();
+  if (names === undefined || names.size > SECTION_NAMES_MAX) return found;
+  const text = yield* readSection(names);
+  // in position-independent programs .data.rel.ro.gopclntab
+  const table = sections.find(({ name }) => readBoundedString(text, name, NAME_BYTES_MAX).endsWith('.gopclntab'));
+  if (table === undefined) return found;
+  const shouldYield = countIterations();
+  for (const [name, at] of yield* readGoFunctions(yield* readSection(table), view)) {
+    if (fileOffset({ segments }, at) !== undefined) found.set(name, at);
+    if (shouldYield()) yield;
+  }
+  return found;
 }
 
 /** Reads the segments from the program headers. */
@@ -268,32 +301,3 @@ function splitArguments(args: string): string[] {
 function align4(size: number): number {
   return Math.ceil(size / 4) * 4;
 }
-
-/** Reads a string that ends with a NUL. */
-function readString(buffer: Buffer, from: number): string {
-  const end = buffer.indexOf(0, from);
-  return buffer.toString('utf8', from, end < 0 ? buffer.length : end);
-}
-
-/** Reads a string that ends with a NUL or after `max` bytes. */
-export function readBoundedString(buffer: Buffer, from: number, max: number): string {
-  return readString(buffer.subarray(from, from + max), 0);
-}
-
-/** Reads numbers in one byte order. */
-export interface View {
-  u16(buffer: Buffer, at: number): number;
-  u32(buffer: Buffer, at: number): number;
-  u64(buffer: Buffer, at: number): number;
-}
-
-const LITTLE: View = {
-  u16: (buffer, at) => buffer.readUInt16LE(at),
-  u32: (buffer, at) => buffer.readUInt32LE(at),
-  u64: (buffer, at) => Number(buffer.readBigUInt64LE(at)),
-};
-const BIG: View = {
-  u16: (buffer, at) => buffer.readUInt16BE(at),
-  u32: (buffer, at) => buffer.readUInt32BE(at),
-  u64: (buffer, at) => Number(buffer.readBigUInt64BE(at)),
-};

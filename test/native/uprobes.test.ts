@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessUprobeEvent } from '../../types/index.js';
-import { argumentValue, assertRefused, collectEvents, isUprobe, needsRoot, openTracer, polytrace, startHidden, tracePolicy, Workshop } from './support.js';
+import { EMULATED, argumentValue, assertRefused, collectEvents, isUprobe, needsRoot, openTracer, polytrace, startHidden, tracePolicy, Workshop } from './support.js';
 
 
 function uprobePolicy(hook: string): { yaml: string } {
@@ -226,6 +226,23 @@ args: [{ index: 0, ${buffer} }, { index: 1, ${buffer} }, { index: 2, type: size_
       [[hidden.path, hidden.inside, 'hidden']],
     );
   });
+
+  for (const mode of ['exe', 'pie'] as const) {
+    it(`functions of a stripped Go program (${mode})`, async function () {
+      if (EMULATED) this.skip(); // compiling Go's library takes minutes there
+      this.timeout(180_000); // Go compiles its library first
+      const program = join(shop.folder, `go-${mode}`);
+      const source = join(__dirname, 'programs', 'traced.go');
+      const env = { ...process.env, CGO_ENABLED: '0', GO111MODULE: 'off', GOCACHE: join(shop.folder, 'go-cache') };
+      execFileSync('go', ['build', `-buildmode=${mode}`, '-ldflags=-s -w', '-o', program, source], { env });
+      const run = (): unknown => execFileSync(program);
+      const one = await traceHook(`{path: ${program}, symbols: [main.traced]}`, run);
+      assert.deepEqual(one.map(({ symbol }) => symbol), ['main.traced']);
+      const several = await traceHook(`{path: ${program}, symbols: [main.main, main.traced]}`, run);
+      assert.deepEqual(several.map(({ symbol }) => symbol), ['main.main', 'main.traced']);
+      await assertRefused(uprobePolicy(`{path: ${program}, symbols: [main.none]}`), 'HOOK_NOT_FOUND', /main\.none/);
+    });
+  }
 
   it('a counter in the program shows that a tracer is active', async () => {
     const counter = fileOffset(program, functionAddress(program, 'traced'));
