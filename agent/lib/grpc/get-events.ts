@@ -13,7 +13,7 @@ import { Aggregator } from '../streams/aggregator.js';
 import type { EventStream } from '../streams/event-stream.js';
 import type { Frames } from '../streams/frames.js';
 import type { EventHub } from '../streams/hub.js';
-import { CallError } from './service.js';
+import { CallError } from './call-error.js';
 
 /** Maximum of open streams. */
 const STREAMS_MAX = 1024;

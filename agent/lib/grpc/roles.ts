@@ -1,7 +1,7 @@
 /** The roles of clients: an administrator may change policies, and a reader may only read. */
 import { status as Code } from '@grpc/grpc-js';
 import { certificateNames, type Call } from './caller.js';
-import { CallError } from './service.js';
+import { CallError } from './call-error.js';
 
 export interface RoleRules {
   /** The clients of this server only read. */

@@ -2,7 +2,7 @@
 import { status as Code } from '@grpc/grpc-js';
 import type { ContainerInfo, ContainerSink, ContainerSource } from 'polytrace';
 import type { CreateContainer } from 'polytrace/protocol';
-import { CallError } from './service.js';
+import { CallError } from './call-error.js';
 
 /** An announced container may never start. Above this number, the oldest one is forgotten. */
 const ANNOUNCED_MAX = 8192;

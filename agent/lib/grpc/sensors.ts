@@ -36,7 +36,8 @@ import { toPolicyStatus } from './policy-status.js';
 import { dumpProcesses } from './process-dump.js';
 import { checkRole, type RoleRules } from './roles.js';
 import type { RuntimeHookSource } from './runtime-hook.js';
-import { CallError, createService, type CheckCall, type Methods, type Service } from './service.js';
+import { CallError } from './call-error.js';
+import { createService, type CheckCall, type Methods, type Service } from './service.js';
 
 export interface SensorsContext {
   readonly tracer: Pick<Tracer, 'process' | 'stats'>;

@@ -36,7 +36,8 @@ const HEALTH_NAMES = ['', 'liveness', 'tetragon.FineGuidanceSensors'];
 
 const OPTIONS: ServerOptions = {
   'grpc.max_concurrent_streams': 256,
-  'grpc.max_receive_message_length': 4 * 1024 * 1024,
+  // a policy has at most 1 MiB
+  'grpc.max_receive_message_length': 2 * 1024 * 1024,
   'grpc.keepalive_time_ms': 60_000,
   'grpc.keepalive_timeout_ms': 20_000,
   'grpc.max_metadata_size': 16 * 1024,

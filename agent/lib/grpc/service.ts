@@ -9,26 +9,14 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import {
-  Metadata,
   status as Code,
   type handleServerStreamingCall,
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { CallError } from './call-error.js';
 import type { Call } from './caller.js';
-
-/** An error that is the answer of a call. */
-export class CallError extends Error {
-  readonly code: Code;
-  readonly details: string;
-  readonly metadata = new Metadata();
-
-  constructor(code: Code, details: string) {
-    super(details);
-    this.code = code;
-    this.details = details;
-  }
-}
+import { RequestBudget } from './request-budget.js';
 
 type Unary<M extends DescMethod> = (
   request: MessageShape<M['input']>,
@@ -46,6 +34,9 @@ export interface Service {
   readonly implementation: UntypedServiceImplementation;
 }
 
+/** The sizes of requests. */
+const sizes = new WeakMap<object, number>();
+
 /** Checks whether a client may make a call. Throws CallError. */
 export type CheckCall = (method: string, call: Call) => void;
 
@@ -53,13 +44,18 @@ export type CheckCall = (method: string, call: Call) => void;
 export function createService<S extends DescService>(desc: S, methods: Methods<S>, check?: CheckCall): Service {
   const definition: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
+  const budget = new RequestBudget();
   for (const method of desc.methods) {
     const isStream = method.methodKind === 'server_streaming';
     definition[method.localName] = {
       path: `/${desc.typeName}/${method.name}`,
       requestStream: false,
       responseStream: isStream,
-      requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+      requestDeserialize: (bytes) => {
+        const message = fromBinary(method.input, bytes);
+        sizes.set(message, bytes.length);
+        return message;
+      },
       requestSerialize: () => Buffer.alloc(0),
       responseSerialize: isStream
         ? (bytes) => bytes as Buffer
@@ -69,7 +65,7 @@ export function createService<S extends DescService>(desc: S, methods: Methods<S
     const handler = methods[method.localName as keyof S['method']];
     implementation[method.localName] = isStream
       ? (handler as never)
-      : toUnaryHandler(method.localName, handler as unknown as Unary<DescMethod>, check);
+      : toUnaryHandler(method.localName, handler as unknown as Unary<DescMethod>, budget, check);
   }
   return { definition, implementation };
 }
@@ -77,6 +73,7 @@ export function createService<S extends DescService>(desc: S, methods: Methods<S
 function toUnaryHandler(
   name: string,
   handler: Unary<DescMethod>,
+  budget: RequestBudget,
   check: CheckCall | undefined,
 ): UntypedServiceImplementation[string] {
   const call = async (
@@ -85,7 +82,8 @@ function toUnaryHandler(
   ): Promise<void> => {
     try {
       check?.(name, unary);
-      done(null, await handler(unary.request, unary));
+      const { request } = unary;
+      done(null, await budget.run(sizes.get(request) ?? 0, async () => handler(request, unary)));
     } catch (error) {
       done(error instanceof CallError ? error : new CallError(Code.INTERNAL, String(error)));
     }

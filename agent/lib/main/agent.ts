@@ -162,7 +162,7 @@ export class Agent {
       await agent.#store.restore();
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
-      await takeOver(tracer, kubernetes, log);
+      if (options.persist !== undefined) await takeOver(agent.#files, tracer, kubernetes, log);
       await agent.#listen();
       return agent;
     } catch (error) {
@@ -243,12 +243,19 @@ function tracerOptions(
 }
 
 /**
- * Ends the policies of the previous agent when those of this one are loaded. Without the API server, they stay active
- * until it answers.
+ * Ends the policies of the previous agent when those of this one are loaded. While the API server does not answer, or a
+ * path of policies cannot be read, they stay active: one of them may be the version of a policy that is not known now.
  */
-async function takeOver(tracer: Tracer, kubernetes: Kubernetes | undefined, log: Log): Promise<void> {
-  if (kubernetes === undefined || kubernetes.isLoaded) return tracer.takeOver();
-  void kubernetes.whenLoaded
+async function takeOver(
+  files: PolicyFiles,
+  tracer: Tracer,
+  kubernetes: Kubernetes | undefined,
+  log: Log,
+): Promise<void> {
+  const paths = files.unknownPaths;
+  if (paths.length === 0 && (kubernetes === undefined || kubernetes.isLoaded)) return tracer.takeOver();
+  if (paths.length > 0) log.warn({ paths }, 'policies of an earlier agent stay active until these paths can be read');
+  void Promise.all([files.whenKnown(), kubernetes?.whenLoaded])
     .then(() => tracer.takeOver())
     .catch((error: unknown) => log.warn({ reason: String(error) }, 'the policies of an earlier agent go on'));
 }

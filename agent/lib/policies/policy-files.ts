@@ -43,6 +43,8 @@ export class PolicyFiles {
   #isHinted = false;
   #isStopped = false;
   #isWatchFailing = false;
+  /** Wait until all paths can be read. */
+  #readers: (() => void)[] = [];
 
   /** Throws PolicyError when the package has no such policy. `onScan` gets what all files say. */
   constructor(options: PolicyFilesOptions, log: Log, onScan: (snapshot: FileSnapshot) => Promise<void>) {
@@ -79,6 +81,17 @@ export class PolicyFiles {
     await this.#report();
   }
 
+  /** Paths whose policies are not known, because nothing could be read there, or not completely. */
+  get unknownPaths(): string[] {
+    const unknown = this.#paths.filter(({ problem, isMissing, isPending }) => problem ?? (isMissing || isPending));
+    return unknown.map(({ path }) => path);
+  }
+
+  /** Resolves when all paths were read, and their policies were tried. */
+  async whenKnown(): Promise<void> {
+    if (this.unknownPaths.length > 0) await new Promise<void>((resolve) => this.#readers.push(resolve));
+  }
+
   #schedule(ms: number): void {
     clearTimeout(this.#timer);
     if (!this.#isStopped) this.#timer = setTimeout(() => void this.#look(), ms);
@@ -112,10 +125,12 @@ export class PolicyFiles {
     }
   }
 
-  #report(): Promise<void> {
+  async #report(): Promise<void> {
     const files = new Map(this.#paths.flatMap((path) => [...path.files]));
     const problems = new Map(this.#paths.flatMap(({ path, problem }) => (problem ? [[path, problem] as const] : [])));
-    return this.#onScan({ files, problems });
+    const isKnown = this.unknownPaths.length === 0;
+    await this.#onScan({ files, problems });
+    if (isKnown) for (const resolveReader of this.#readers.splice(0)) resolveReader();
   }
 
   /** Watches the folder, and the next one when another folder has its path. */

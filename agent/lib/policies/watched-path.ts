@@ -50,6 +50,8 @@ export class WatchedPath {
   #identity: string | undefined;
   /** The reason why the path cannot be read. */
   problem: PolicyFileError | undefined;
+  /** Nothing has the path now. For an optional path that has never existed, that is no problem. */
+  isMissing = false;
 
   constructor(path: string, options: WatchedPathOptions) {
     this.path = path;
@@ -92,6 +94,7 @@ export class WatchedPath {
   /** Returns the versions of all files, in the order of their names. */
   async #readVersions(): Promise<ReadonlyMap<string, string>> {
     const stats = await stat(this.path, { bigint: true }).catch((error: NodeJS.ErrnoException) => error);
+    this.isMissing = stats instanceof Error;
     if (stats instanceof Error) return this.#explainMissing(stats);
     this.#isFolder = stats.isDirectory();
     if (!this.#isFolder) return new Map([[this.path, formatVersion(stats)]]);

@@ -1,9 +1,10 @@
 /** A restart of the agent with --persist: the policies of its folder see every call. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { OutputReader, Machine, needsRoot } from './support.js';
 
 /** A system call number that no kernel has and no other test uses. */
@@ -68,5 +69,20 @@ describe('a restart of the agent', function () {
     } finally {
       callers.kill('SIGKILL');
     }
+  });
+
+  it('while the folder of policies is away, those of the agent before stay active', async () => {
+    writeFileSync(join(machine.policies, 'kills.yaml'), POLICY);
+    const flags = ['--enforcement', '--persist', join(bpf, 'agent'), '--keep-sensors-on-exit'];
+    await machine.start(...flags);
+    await machine.stop('SIGTERM');
+    renameSync(machine.policies, `${machine.policies}-away`);
+    await machine.start(...flags);
+    const call = ['-e', `syscall(${CALL}); exit 7`];
+    assert.equal(spawnSync('perl', call).signal, 'SIGKILL');
+    renameSync(`${machine.policies}-away`, machine.policies);
+    // only the generation of this agent is left when it has the policies
+    while (readdirSync(join(bpf, 'agent')).length > 1) await sleep(50);
+    assert.equal(spawnSync('perl', call).signal, 'SIGKILL');
   });
 });

@@ -10,9 +10,10 @@ import { connect, type Socket } from 'node:net';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { credentials, status as Code } from '@grpc/grpc-js';
+import { credentials, status as Code, type ServiceError } from '@grpc/grpc-js';
 import { execEvent } from '../../../../test/unit/output/events.js';
 import { ProtocolClient } from '../../native/support.js';
+import { FakeTracer, policyText } from '../policies/support.js';
 import { createCertificates, EventCounter, frameMessage, RawClient, TestServer, waitUntil } from './server.js';
 
 const QUEUE = 64 * 1024;
@@ -190,5 +191,32 @@ describe('hostile clients', function () {
     grpcClient.close();
     await second.close();
     rmSync(folder, { recursive: true });
+  });
+
+  it('large requests that wait are refused above a number of bytes, and the others are answered', async () => {
+    await server.close();
+    const tracer = Object.assign(new FakeTracer(), { process: () => undefined });
+    server = new TestServer(QUEUE, tracer);
+    await server.listen();
+    let release: () => void = () => undefined;
+    const isReleased = new Promise<void>((resolve) => (release = resolve));
+    tracer.beforeChange = () => isReleased;
+    const client = new ProtocolClient(server.address);
+    clients.push(client);
+    const padding = `# ${'x'.repeat(1_000_000)}\n`;
+    const answers = Array.from({ length: 30 }, (_, i) =>
+      client.call('AddTracingPolicy', { yaml: policyText(`p${i}`) + padding }).then(
+        () => Code.OK,
+        (error: unknown) => (error as ServiceError).code,
+      ),
+    );
+    let refused = 0;
+    for (const answer of answers) void answer.then((code) => (refused += Number(code === Code.RESOURCE_EXHAUSTED)));
+    // sixteen of them are within the limit
+    await waitUntil(() => refused === 14);
+    release();
+    const codes = await Promise.all(answers);
+    assert.equal(codes.filter((code) => code === Code.OK).length, 16);
+    await client.call('AddTracingPolicy', { yaml: policyText('later') + padding });
   });
 });

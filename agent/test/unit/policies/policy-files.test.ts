@@ -101,6 +101,22 @@ describe('policy files', function () {
     await waitFor(() => contents()[0] === TWO);
   });
 
+  it('the policies of a folder that is away at the start are known when it is back', async () => {
+    writeFileSync(inFolder('a.yaml'), ONE);
+    renameSync(folder, join(root, 'elsewhere'));
+    await open().start();
+    assert.deepEqual(files.unknownPaths, [folder]);
+    let known: string[] | undefined;
+    const isKnown = files.whenKnown().then(() => (known = contents()));
+    await once(scans, 'scan');
+    assert.equal(known, undefined);
+    renameSync(join(root, 'elsewhere'), folder);
+    await isKnown;
+    assert.deepEqual(known, [ONE]);
+    assert.deepEqual(files.unknownPaths, []);
+    await files.whenKnown();
+  });
+
   it('an empty folder in the place of another one changes nothing, until it has a policy', async () => {
     writeFileSync(inFolder('a.yaml'), ONE);
     await open().start();
