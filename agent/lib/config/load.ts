@@ -69,6 +69,7 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
     problems.push({ code: 'CONFIG_CONFLICT', source: sources[key], message });
   };
   requireSettings('keepSensorsOnExit', ['persist']);
+  requireSettings('keepSensorsOwner', ['keepSensorsOnExit', 'enableK8sApi']);
   requireSettings('exportOtlpHeaders', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpTlsCa', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpSpoolDir', ['exportOtlpEndpoint']);
