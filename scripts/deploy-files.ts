@@ -38,9 +38,21 @@ function leastPrivilege(): object {
   const name = 'tetragon.securityContext.privileged';
   const setting = SETTINGS.find(({ path }) => path === name) as Setting;
   const securityContext = findBranch(MANIFESTS['daemon-set.yaml'], setting);
-  const path = '/spec/template/spec/containers/0/securityContext';
-  const patch = JSON.stringify([{ op: 'replace', path, value: securityContext }]);
+  const container = '/spec/template/spec/containers/0';
+  const patch = JSON.stringify([
+    { op: 'replace', path: `${container}/securityContext`, value: securityContext },
+    // only privileged containers may mount something for the node
+    { op: 'remove', path: `${container}/volumeMounts/${findMount('bpf')}/mountPropagation` },
+  ]);
   return { resources: ['../agent'], patches: [{ target: { kind: 'DaemonSet', name: 'polytrace' }, patch }] };
+}
+
+/** The position of a mount in the kustomization. */
+function findMount(name: string): number {
+  const { spec } = withDefaults(MANIFESTS['daemon-set.yaml']) as {
+    spec: { template: { spec: { containers: [{ volumeMounts: { name: string }[] }] } } };
+  };
+  return spec.template.spec.containers[0].volumeMounts.findIndex((mount) => mount.name === name);
 }
 
 function findBranch(value: unknown, setting: Setting): unknown {

@@ -224,6 +224,8 @@ const makeRule = (groups: string[], resources: string[], verbs: string[], more: 
 const POLICIES = ['tracingpolicies', 'tracingpoliciesnamespaced'];
 
 const rules = [
+  // policies that stay active end when it is deleted
+  makeRule(['apps'], ['daemonsets'], ['get'], { resourceNames: [concat(NAME)] }),
   // labels, owners and containers of the node's pods; nodes for nodeSelector, and to count them
   makeRule([''], ['pods', 'nodes'], ['get', 'list', 'watch']),
   makeRule(['cilium.io'], POLICIES, ['get', 'list', 'watch']),
@@ -272,6 +274,7 @@ const configuration = {
   enforcement: settingText(S.enforcement),
   persist: when(S.keep, '/sys/fs/bpf/polytrace'),
   'keep-sensors-on-exit': settingText(S.keep),
+  'keep-sensors-owner': when(S.keep, when(S.api, concat(NAMESPACE, '/', NAME))),
   'cri-endpoint': ifSet(S.criSocket),
   'server-address': when(S.grpc, concat(SOCKET, ',', S.grpcAddress)),
   'tls-cert': when(S.grpc, `${GRPC_FOLDER}/tls.crt`),
@@ -327,7 +330,8 @@ const container = {
     when(S.grpc, { name: 'grpc', mountPath: GRPC_FOLDER, readOnly: true }),
     volumeMount('cgroup', '/sys/fs/cgroup', { readOnly: true }),
     volumeMount('tracing', '/sys/kernel/tracing', { readOnly: true }),
-    volumeMount('bpf', '/sys/fs/bpf'),
+    // what the agent mounts there stays on the node
+    volumeMount('bpf', '/sys/fs/bpf', { mountPropagation: when(S.privileged, 'Bidirectional') }),
     when(S.exportFilename, { name: 'export', mountPath: S.exportDirectory }),
     S.mounts,
   ],

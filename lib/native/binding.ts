@@ -249,6 +249,8 @@ export interface NativeBinding {
   readonly pinNames: { readonly maps: readonly string[]; readonly links: readonly string[] };
   /** Locks the folder. Returns false if another process has locked it. Closing the descriptor releases the lock. */
   lockFolder(fd: number): boolean;
+  /** Mounts a BPF file system at a folder. Returns false if that is not possible. */
+  mountBpf(folder: string): boolean;
   /** Returns the layout hash of the pins in this folder; null if polytrace has no pins there. */
   pinnedLayout(folder: string): string | null;
   kernelHasStruct(name: string): boolean;

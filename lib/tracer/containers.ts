@@ -10,18 +10,11 @@ import { EngineSource } from '../containers/sources/engine.js';
 import { NriSource } from '../containers/sources/nri.js';
 import { readCgroupPath } from '../process/cgroup-hierarchy.js';
 import { isInHostPidNamespace } from '../process/proc-files.js';
+import { listSockets } from './container-sockets.js';
 import { SOURCE_NAMES, type ResolvedContainerOptions } from './container-options.js';
 
 /** Maximum time that opening and closing a tracer wait for a source. After that time, a source connects in the background. */
 const START_MS = 5000;
-
-/** The usual paths of the sockets. The first one that exists is used. */
-const SOCKETS = {
-  nri: ['/run/nri/nri.sock', '/var/run/nri/nri.sock'],
-  cri: ['/run/containerd/containerd.sock', '/run/crio/crio.sock', '/run/k3s/containerd/containerd.sock'],
-  docker: ['/run/docker.sock', '/var/run/docker.sock'],
-  podman: ['/run/podman/podman.sock'],
-} as const;
 
 export class ContainerWatch {
   readonly store: ContainerStore;
@@ -90,8 +83,7 @@ function createSource(
   mount: string | undefined,
 ): ContainerSource {
   if (name === 'cgroups') return new CgroupSource(mount);
-  const own = options.sockets[name];
-  const sockets = own === undefined ? SOCKETS[name] : [own];
+  const sockets = listSockets(name, options.sockets[name], process.env);
   switch (name) {
     case 'nri':
       return new NriSource(sockets, options.startWaitMs);

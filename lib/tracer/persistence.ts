@@ -22,8 +22,10 @@ import type { UnreadPins } from '../native/records.js';
 import { kernelDetail, messageWithReason, type NativeError } from '../native/native-error.js';
 
 const BPF_FS_MAGIC = 0xcafe4a11;
+/** Where systemd mounts the BPF file system. Some nodes, such as those of minikube, have no such mount. */
+const USUAL_MOUNT = '/sys/fs/bpf';
 
-type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'pinnedLayout' | 'pinNames'>;
+type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'mountBpf' | 'pinnedLayout' | 'pinNames'>;
 
 /** What was taken over from earlier tracers. */
 export interface TakenOver {
@@ -45,6 +47,7 @@ export class Persistence {
   constructor(path: string, binding: Binding) {
     this.#binding = binding;
     this.#path = resolve(path);
+    if (this.#path.startsWith(`${USUAL_MOUNT}/`)) mountBpf(USUAL_MOUNT, binding);
     checkFileSystem(this.#path);
     this.#lock = lockFolder(this.#path, binding, true);
     try {
@@ -107,14 +110,17 @@ export async function removePersisted(
   }
 }
 
+/** Without the rights for it, nothing changes: the check of the file system reports that. */
+function mountBpf(folder: string, binding: Binding): void {
+  if (pathExists(folder) && statfsSync(folder).type !== BPF_FS_MAGIC) binding.mountBpf(folder);
+}
+
 function checkFileSystem(path: string): void {
-  let type: number;
   try {
-    type = statfsSync(pathExists(path) ? path : dirname(path)).type;
+    if (statfsSync(pathExists(path) ? path : dirname(path)).type === BPF_FS_MAGIC) return;
   } catch (error) {
     throw toPersistError(error, path);
   }
-  if (type === BPF_FS_MAGIC) return;
   throw new KernelError(
     'PERSIST_NOT_BPFFS',
     `${path} is not on a BPF file system`,

@@ -27,6 +27,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("bootOffset", Napi::Function::New<guarded_callback<boot_offset>>(env, "bootOffset"));
   exports.Set("cgroupPath", Napi::Function::New<guarded_callback<cgroup_path>>(env, "cgroupPath"));
   exports.Set("pinNames", pin_names(env));
+  exports.Set("mountBpf", Napi::Function::New<guarded_callback<mount_bpf>>(env, "mountBpf"));
   exports.Set("lockFolder", Napi::Function::New<guarded_callback<lock_folder>>(env, "lockFolder"));
   exports.Set("pinnedLayout", Napi::Function::New<guarded_callback<pinned_layout>>(env, "pinnedLayout"));
   exports.Set("peerCredentials", Napi::Function::New<guarded_callback<peer_credentials>>(env, "peerCredentials"));

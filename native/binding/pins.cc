@@ -1,6 +1,7 @@
 #include "binding/pins.h"
 
 #include <sys/file.h>
+#include <sys/mount.h>
 
 #include <string>
 
@@ -21,6 +22,12 @@ Napi::Object pin_names(Napi::Env env) {
 Napi::Value lock_folder(const Napi::CallbackInfo& info) {
   const bool locked = flock(info[0].As<Napi::Number>().Int32Value(), LOCK_EX | LOCK_NB) == 0;
   return Napi::Boolean::New(info.Env(), locked);
+}
+
+Napi::Value mount_bpf(const Napi::CallbackInfo& info) {
+  const std::string folder = info[0].As<Napi::String>().Utf8Value();
+  const bool mounted = mount("bpf", folder.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700") == 0;
+  return Napi::Boolean::New(info.Env(), mounted);
 }
 
 Napi::Value pinned_layout(const Napi::CallbackInfo& info) {

@@ -1,5 +1,7 @@
 /** The agent in a real cluster, with the rights of its manifests: policies, pods, labels, and an API server that goes away. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { processFields, type EventReader, type Reply } from '../../agent/test/native/support.js';
@@ -326,5 +328,22 @@ describe('the agent in a cluster', function () {
     );
     assert.equal(podName(read), 'default/xwing');
     events.cancel();
+  });
+
+  it('leaves its policies to the next agent, but not when its DaemonSet is deleted', async () => {
+    await agent.stop();
+    const bpf = join(cluster.folder, 'bpf');
+    mkdirSync(bpf);
+    execFileSync('mount', ['-t', 'bpf', 'bpf', bpf]);
+    const kept = join(bpf, 'kept');
+    const args = [`--persist=${kept}`, '--keep-sensors-on-exit', '--keep-sensors-owner=kube-system/polytrace'];
+    agent = await ClusterAgent.start(cluster, { kubeconfig, args });
+    await agent.stop();
+    assert.notDeepEqual(readdirSync(kept), []);
+    agent = await ClusterAgent.start(cluster, { kubeconfig, args });
+    await cluster.kubectl('delete', '-k', join(DEPLOY, 'agent'));
+    await agent.stop();
+    assert.ok(agent.log.some((line) => line.includes('the DaemonSet of the agent is deleted: its policies end')));
+    assert.deepEqual(existsSync(kept) ? readdirSync(kept) : [], []);
   });
 });

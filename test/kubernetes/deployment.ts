@@ -62,7 +62,8 @@ export class Deployment {
     cluster.containerd.importImage(archive);
     const bpf = join(cluster.folder, 'bpf');
     mkdirSync(bpf);
-    execFileSync('mount', ['-t', 'bpf', 'bpf', bpf]);
+    // shared, as systemd mounts it
+    execFileSync('mount', ['-t', 'bpf', '--make-shared', 'bpf', bpf]);
     // no controller makes it
     const certificate = `--from-file=ca.crt=${cluster.certificate}`;
     await cluster.kubectl('create', 'configmap', '-n', 'kube-system', 'kube-root-ca.crt', certificate);

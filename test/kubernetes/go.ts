@@ -28,7 +28,7 @@ export function needsGo(this: Mocha.Context): void {
 }
 
 /** Builds a program, once for a version of its source, and returns its path. It takes up to a minute. */
-export async function buildGoProgram(name: GoProgram): Promise<string> {
+async function buildGoProgram(name: GoProgram): Promise<string> {
   const folder = join(__dirname, 'go', name);
   const hash = createHash('sha256').update(readFileSync(join(folder, 'main.go')));
   const program = join(CACHE, `go-${name}-${hash.digest('hex').slice(0, 12)}`);

@@ -259,6 +259,15 @@ describe('policies that outlive their tracer', function () {
     execFileSync('rm', ['-r', FOLDER]);
   });
 
+  it('a BPF file system is mounted at the usual place, if there is none', () => {
+    const body = `const t = await polytrace.openTracer({ persist: '/sys/fs/bpf/polytrace-test' }); await t.close(); out('closed');`;
+    const count = `grep -c ' /sys/fs/bpf bpf ' /proc/self/mounts`;
+    const command = `while umount /sys/fs/bpf; do :; done 2>/dev/null; ${count}; "$0" -e "$1"; ${count}`;
+    const words = ['--mount', 'sh', '-c', command, process.execPath, script(body)];
+    const { stdout, stderr } = spawnSync('unshare', words, { encoding: 'utf8' });
+    assert.deepEqual([stdout.split('\n').filter((line) => line !== ''), stderr], [['0', '"closed"', '1'], '']);
+  });
+
   it('invalid folders are refused', async () => {
     await assert.rejects(openPersistent({ persist: join(shop.folder, 'kept') }), { code: 'PERSIST_NOT_BPFFS' });
     await assert.rejects(openPersistent({ persist: join(mount, 'no', 'such', 'folder') }), { code: 'PERSIST' });

@@ -74,6 +74,7 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
     const message = 'export-chain needs a file: nobody can count the lines of a stream that were read';
     problems.push({ code: 'CONFIG_CONFLICT', source: sources.exportChain, message });
   }
+  requireSettings('keepSensorsOwner', ['keepSensorsOnExit', 'enableK8sApi']);
   requireSettings('exportOtlpHeaders', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpTlsCa', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpSpoolDir', ['exportOtlpEndpoint']);

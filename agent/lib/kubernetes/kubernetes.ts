@@ -6,6 +6,7 @@ import { hasOwnStatus, MissingDefinitionError } from './crds.js';
 import { rejectAfter, withSignal } from './deadlines.js';
 import { countNodes, readNodeLabels, watchLabels } from './node.js';
 import { errorMessage, type Log, type PolicyTarget } from './dependencies.js';
+import { Owner } from './owner.js';
 import { PodSource } from './pods.js';
 import { ClusterPolicies } from './policies.js';
 import { StatusWriter } from './status.js';
@@ -19,6 +20,8 @@ export interface KubernetesOptions {
   readonly policies: boolean;
   /** Report annotations of pods. */
   readonly annotations: boolean;
+  /** NAMESPACE/NAME of the DaemonSet of the agent, for `isOwnerGone()`. */
+  readonly owner?: string;
   /** Maximum time that each step of the start waits for the API server. Default: 3 seconds. */
   readonly startMs?: number;
 }
@@ -56,6 +59,7 @@ export class Kubernetes {
   #labels: Watch<KubeObject> | undefined;
   #policies: ClusterPolicies | undefined;
   readonly #stopped = new AbortController();
+  readonly #owner: Owner | undefined;
   #begun: Promise<void> | undefined;
   #onLoaded: () => void = () => undefined;
   /** Resolves when the policies that the cluster had at the start are loaded. */
@@ -66,6 +70,7 @@ export class Kubernetes {
     this.#options = options;
     this.#log = log;
     this.nodeLabels = labels;
+    this.#owner = options.owner === undefined ? undefined : new Owner(this.#api, options.owner, log);
     this.source = new PodSource(api, options.nodeName, { annotations: options.annotations });
   }
 
@@ -104,6 +109,7 @@ export class Kubernetes {
   async #begin(target: PolicyTarget): Promise<void> {
     const { nodeName, policies } = this.#options;
     this.#labels = watchLabels(this.#api, nodeName, this.nodeLabels, (labels) => this.#updateLabels(target, labels));
+    void this.#owner?.confirm(this.#stopped.signal);
     await this.#labels.start();
     if (!policies) return this.#onLoaded();
     await this.#countNodes();
@@ -131,6 +137,11 @@ export class Kubernetes {
   /** True when the policies that the cluster had at the start are loaded. */
   get isLoaded(): boolean {
     return !this.#options.policies || this.#policies?.isLoaded === true;
+  }
+
+  /** True if the DaemonSet of the agent is deleted, so that no other agent follows. */
+  async isOwnerGone(): Promise<boolean> {
+    return (await this.#owner?.isGone()) === true;
   }
 
   /** Stops the watches. Policies stay loaded, and their status stays. */

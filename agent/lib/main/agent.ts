@@ -50,6 +50,7 @@ export class Agent {
   readonly #exports: Exports;
   /** The HTTP servers, with the addresses of the settings. */
   readonly #http: (readonly [address: string, server: HttpServer])[] = [];
+  readonly #log: Log;
   #isOver = false;
   /** Resolves when the events have ended. */
   readonly events: Promise<void>;
@@ -63,6 +64,7 @@ export class Agent {
     version: string,
   ) {
     this.#options = options;
+    this.#log = log;
     this.#exports = exports;
     this.#tracer = tracer;
     this.#kubernetes = kubernetes;
@@ -190,9 +192,11 @@ export class Agent {
 
   async close(): Promise<void> {
     this.#stopPolicies();
+    const isUninstalled = (await this.#kubernetes?.isOwnerGone()) === true;
+    if (isUninstalled) this.#log.warn('the DaemonSet of the agent is deleted: its policies end');
     await this.#kubernetes?.stop();
     for (const server of this.#servers) server.setServing(false);
-    const keep = this.#options.keepSensorsOnExit;
+    const keep = this.#options.keepSensorsOnExit && !isUninstalled;
     await this.#tracer.close(keep ? { keep } : {});
     await this.events;
     await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
@@ -208,9 +212,11 @@ function resolveNodeName({ nodeName }: AgentOptions): string {
 async function connectKubernetes(options: AgentOptions, log: Log): Promise<Kubernetes | undefined> {
   if (!options.enableK8sApi) return undefined;
   const { k8sKubeconfigPath: kubeconfig, tracingPolicyCrd: policies, enablePodAnnotations: annotations } = options;
+  const { keepSensorsOwner: owner } = options;
   const nodeName = resolveNodeName(options);
   try {
-    return await Kubernetes.connect({ nodeName, policies, annotations, ...(kubeconfig && { kubeconfig }) }, log);
+    const more = { ...(kubeconfig && { kubeconfig }), ...(owner !== undefined && { owner }) };
+    return await Kubernetes.connect({ nodeName, policies, annotations, ...more }, log);
   } catch (error) {
     if (!(error instanceof ClusterError)) throw error;
     const source = settingName(error.setting);
@@ -262,14 +268,16 @@ async function takeOver(
 
 /** The API server comes first, because runtimes know only the labels at the creation of a pod. A hook knows least. */
 function containerOptions(
-  { criEndpoint, nriEndpoint, enablePodAnnotations: annotations }: AgentOptions,
+  { enablePodAnnotations: annotations, ...options }: AgentOptions,
   kubernetes: Kubernetes | undefined,
   runtimeHook: RuntimeHookSource,
 ): ContainerOptions {
   const path = (address: string): string => address.replace(/^unix:\/\//, '');
+  const { criEndpoint: cri, nriEndpoint: nri, dockerEndpoint: docker, podmanEndpoint: podman } = options;
+  const named = Object.entries({ cri, nri, docker, podman }).filter(([, address]) => address !== undefined);
   return {
     annotations,
-    sockets: { ...(criEndpoint && { cri: path(criEndpoint) }), ...(nriEndpoint && { nri: path(nriEndpoint) }) },
+    sockets: Object.fromEntries(named.map(([name, address = '']) => [name, path(address)])),
     sources: [...(kubernetes === undefined ? [] : [kubernetes.source]), ...RUNTIMES, runtimeHook, 'cgroups'],
   };
 }

@@ -76,7 +76,8 @@ function objectSchema(shape: ObjectShape): JsonSchema {
 function fieldSchema(field: Field): JsonSchema {
   const { shape, required, doc, default: byDefault } = field;
   const notes = { description: doc, ...(byDefault === undefined ? {} : { default: byDefault }) };
-  const schema = shape.kind === 'text' ? textSchema(shape, emptyIsAbsent(field) || shape.canBeEmpty) : shapeSchema(shape);
+  const schema =
+    shape.kind === 'text' ? textSchema(shape, emptyIsAbsent(field) || shape.canBeEmpty) : shapeSchema(shape);
   if (shape.kind === 'any') return { ...notes, ...schema };
   // Draft 7 ignores all other keys beside `$ref`, so a reference is wrapped.
   if (required === true) return '$ref' in schema ? { ...notes, allOf: [schema] } : { ...notes, ...schema };
