@@ -29,6 +29,8 @@ struct Fd {
   ~Fd() {
     if (value >= 0) close(value);
   }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
   Fd(Fd&& other) noexcept : value(std::exchange(other.value, -1)) {}
   Fd& operator=(Fd&& other) noexcept {
     std::swap(value, other.value);

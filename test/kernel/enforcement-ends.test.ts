@@ -188,9 +188,6 @@ spec:
 
     it('the explicit ways', async () => {
       await start();
-      execFileSync('umount', ['--lazy', '/sys/fs/bpf']);
-      assertStays('/sys/fs/bpf is unmounted');
-      execFileSync('mount', ['-t', 'bpf', 'bpf', '/sys/fs/bpf']);
       await client.call('ConfigureTracingPolicy', { name: 'guard', enable: false });
       assertEnds('a client disables the policy');
       await client.call('ConfigureTracingPolicy', { name: 'guard', enable: true });
@@ -205,6 +202,9 @@ spec:
       writeFileSync(guard, yaml);
       await waitForLog('"policy":"guard"');
       assertStays('its file is back');
+      execFileSync('umount', ['--lazy', '/sys/fs/bpf']);
+      assertStays('/sys/fs/bpf is unmounted');
+      execFileSync('mount', ['-t', 'bpf', 'bpf', '/sys/fs/bpf']);
       assert.equal(await machine.stop(), 0);
       assertEnds('SIGTERM, without --keep-sensors-on-exit');
     });
