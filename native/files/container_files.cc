@@ -68,11 +68,11 @@ std::vector<uint32_t> list_processes(const std::string& folder) {
 // False if the process has ended, and another one has its number.
 bool is_in_cgroup(uint32_t pid, const std::string& path) {
   const std::string text = read_start("/proc/" + std::to_string(pid) + "/cgroup");
-  const size_t line = text.rfind("0::", 0) == 0 ? 0 : text.find("\n0::");
+  const size_t line = text.starts_with("0::") ? 0 : text.find("\n0::");
   if (line == std::string::npos) return false;
   const size_t start = line == 0 ? 3 : line + 4;
   const std::string own = text.substr(start, text.find('\n', start) - start);
-  return own == path || own.rfind(path + "/", 0) == 0;
+  return own == path || own.starts_with(path + "/");
 }
 
 // The start of a process in clock ticks, the 22nd field. The 2nd one is its name, in parentheses.
