@@ -43,6 +43,11 @@ class MemoryTracer {
   readonly calls: string[] = [];
   onLoad: () => void = () => undefined;
 
+  /** The agent asks who its client is. */
+  process(): undefined {
+    return undefined;
+  }
+
   #load(call: string, { name }: Policy, { mode = 'enforce' }: LoadOptions = {}): Promise<PolicyStatus[]> {
     this.calls.push(`${call} ${name} ${mode}`);
     this.onLoad();

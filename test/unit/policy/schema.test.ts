@@ -126,7 +126,10 @@ const OWN_FIELDS = [
   ...['', '[]', '[].index', '[].operator', '[].values', '[].values[]'].map(
     (part) => `spec.kprobes[].selectors[].matchCmdArgs${part}`,
   ),
-  ...HOOK_KINDS.map((kind) => `spec.${kind}[].optional`),
+  ...HOOK_KINDS.flatMap((kind) => [
+    ...(kind === 'uprobes' ? ['spec.uprobes[].resolvePathInContainer'] : []),
+    `spec.${kind}[].optional`,
+  ]),
   'status',
 ];
 

@@ -30,7 +30,12 @@ describe('the status of a policy', () => {
       file: '',
       warnings: [],
       mode: 'monitor',
-      attached: { hooks: [createHook(100), createHook(20)], skipped: [], requests: { counts: undefined } },
+      attached: {
+        hooks: [createHook(100), createHook(20)],
+        skipped: [],
+        requests: { counts: undefined },
+        uprobes: { hooks: [] },
+      },
     } as unknown as LoadedPolicy;
     const status = policyStatus('p', policy, { session, scopes: {} as never, countHits: false });
     assert.equal(status.memory, 120);
