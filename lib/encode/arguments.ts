@@ -376,7 +376,7 @@ function writePacket(w: Writer, argument: PacketArgument): void {
   w.uint(SKB.hash, argument.hash);
 }
 
-/** The caller writes the label and the index. */
+/** The caller writes the label. */
 function writeFromJson(
   w: Writer,
   _argument: Extract<HookArgument, { readonly type: JsonEncodedType }>,
@@ -384,6 +384,5 @@ function writeFromJson(
 ): void {
   const message = create(KprobeArgumentSchema, fromJson(KprobeArgumentSchema, exported, { ignoreUnknownFields: true }));
   message.label = '';
-  message.index = undefined;
   w.raw(toBinary(KprobeArgumentSchema, message));
 }

@@ -257,10 +257,13 @@ export class EventEncoder {
     values: readonly HookArgument[],
   ): void {
     for (let i = values.length - 1; i >= 0; i--) {
-      const value = values[i] as HookArgument;
-      // The return value of a uprobe is the last one, and has the index of a return value.
-      const position = name === 'args' && i >= event.args.length ? value.index : i;
-      writeArgument(w, tag, value, position, () => (this.#exportJson(event, name) as JsonValue[])[i] as JsonValue);
+      writeArgument(
+        w,
+        tag,
+        values[i] as HookArgument,
+        i,
+        () => (this.#exportJson(event, name) as JsonValue[])[i] as JsonValue,
+      );
     }
   }
 

@@ -27,13 +27,9 @@ import {
   stringValue,
 } from './json-fields.js';
 
-/** The index of the parameter is written where it is not the position in the list. A reader needs it for known hooks. */
-export function argumentJson(argument: HookArgument, position = argument.index): string {
-  const { label, index } = argument;
-  let text = `{${memberJson(argument)}`;
-  if (label !== undefined) text += stringField('label', label);
-  if (index !== position) text += `,"index":${index}`;
-  return `${text}}`;
+export function argumentJson(argument: HookArgument): string {
+  const { label } = argument;
+  return label === undefined ? `{${memberJson(argument)}}` : `{${memberJson(argument)}${stringField('label', label)}}`;
 }
 
 /** The member is one of those that export-fields.ts lists. */

@@ -40,7 +40,6 @@ export const ARGUMENT_MESSAGES = {
     sockaddrun_arg: 'KprobeSockaddrUn',
     sockaddralg_arg: 'KprobeSockaddrAlg',
     label: 'string',
-    index: 'number',
   },
   KprobeSkb: {
     hash: 'number',

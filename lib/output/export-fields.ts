@@ -188,7 +188,7 @@ export const EXTENSION_FIELDS: Readonly<
   ProcessUprobe: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS, 'return'],
   ProcessUsdt: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
   ProcessLsm: [...HOOK_EXTENSIONS, ...STACK_EXTENSIONS],
-  KprobeArgument: ['index', 'sockaddralg_arg'],
+  KprobeArgument: ['sockaddralg_arg'],
   StackTraceEntry: ['file_offset', 'build_id'],
   KprobeSockaddrAlg: ['family', 'type', 'feat', 'mask', 'name'],
 };

@@ -134,9 +134,9 @@ const ACTION_PARTS = Object.fromEntries(
 
 function kprobePart(event: PlainOf<ProcessKprobeEvent>): string {
   let text = `${functionPart(event.functionName)}${argsPart(event)}`;
-  if (event.return !== undefined) text += `,"return":${argumentJson(event.return, 0)}`;
+  if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
   text += endPart(event, exportedReturnAction(event));
-  if (event.data.length > 0) text += `,"data":[${event.data.map((each, i) => argumentJson(each, i)).join(',')}]`;
+  if (event.data.length > 0) text += `,"data":[${event.data.map(argumentJson).join(',')}]`;
   return text;
 }
 
@@ -173,11 +173,11 @@ function lsmPart(event: PlainOf<ProcessLsmEvent>): string {
 function uprobePart(event: PlainOf<ProcessUprobeEvent>): string {
   // As in Tetragon, which has no member `return`, the return value is the last argument, too.
   const args = event.return === undefined ? event.args : [...event.args, event.return];
-  let text = `,${stringMember('path', event.path)}${stringField('symbol', event.symbol)}${argsPart({ args }, event.args.length)}`;
-  if (event.return !== undefined) text += `,"return":${argumentJson(event.return, 0)}`;
+  let text = `,${stringMember('path', event.path)}${stringField('symbol', event.symbol)}${argsPart({ args })}`;
+  if (event.return !== undefined) text += `,"return":${argumentJson(event.return)}`;
   text += longField('offset', event.address ?? event.offset) + longField('ref_ctr_offset', event.refCtrOffset);
   text += endPart(event);
-  if (event.data.length > 0) text += `,"data":[${event.data.map((each, i) => argumentJson(each, i)).join(',')}]`;
+  if (event.data.length > 0) text += `,"data":[${event.data.map(argumentJson).join(',')}]`;
   return text;
 }
 
@@ -195,15 +195,11 @@ type PlainHookEvent =
   | PlainOf<ProcessUprobeEvent>
   | PlainOf<ProcessUsdtEvent>;
 
-/** `parameters`: the number of values before the return value, which has the index of a return value. */
-function argsPart({ args }: Pick<PlainHookEvent, 'args'>, parameters = args.length): string {
+function argsPart({ args }: Pick<PlainHookEvent, 'args'>): string {
   const [first] = args;
   if (first === undefined) return '';
-  let text = `,"args":[${argumentJson(first, parameters === 0 ? first.index : 0)}`;
-  for (let i = 1; i < args.length; i++) {
-    const value = args[i] as HookArgument;
-    text += `,${argumentJson(value, i < parameters ? i : value.index)}`;
-  }
+  let text = `,"args":[${argumentJson(first)}`;
+  for (let i = 1; i < args.length; i++) text += `,${argumentJson(args[i] as HookArgument)}`;
   return `${text}]`;
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { needsTracefs } from './requirements.js';
 import { needsRoot, openTracer, runScript, Workshop } from './support.js';
 
 const countDescriptors = (): number => readdirSync('/proc/self/fd').length;
@@ -22,6 +23,7 @@ const HOOKS: Readonly<Record<string, { readonly most: number; readonly spec: str
 describe('file descriptors of policies', function () {
   this.timeout(60_000);
   before(needsRoot);
+  before(needsTracefs);
   after(() => shop.remove());
 
   for (const [title, { most, spec }] of Object.entries(HOOKS)) {

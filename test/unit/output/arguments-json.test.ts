@@ -10,7 +10,7 @@ import type {
   NumberArgument,
   StringArgument,
 } from '../../../types/events.js';
-import { fileArgument, intArgument, stringArgument } from './arguments.js';
+import { fileArgument, stringArgument } from './arguments.js';
 import {
   socketAddressArgument,
   bufferArgument,
@@ -237,12 +237,6 @@ const CASES: Readonly<Record<HookArgument['type'], Cases>> = {
 };
 
 describe('JSON output of arguments', () => {
-  it('the index of a parameter is written where a reader cannot know it from the position', () => {
-    const argument = intArgument(4, 2);
-    assert.equal(argumentJson(argument, 1), '{"int_arg":4,"index":2}');
-    assert.equal(argumentJson(argument, 2), '{"int_arg":4}');
-  });
-
   for (const [type, cases] of Object.entries(CASES)) {
     for (const [argument, json] of cases) {
       it(`${type} ${JSON.stringify(json)}`, () => {

@@ -5,7 +5,7 @@ import { toJson } from '../../../lib/output/json.js';
 import { fileArgument, intArgument } from './arguments.js';
 import { execEvent, kprobeEvent, lostEvent, plainProcess } from './events.js';
 
-const event = kprobeEvent('f', [fileArgument('/a', 0, { label: 'one' }), fileArgument('/b', 1), intArgument(4, 2)], {
+const event = kprobeEvent('f', [fileArgument('/a', 0, { label: 'one' }), fileArgument('/b'), intArgument(4, 1)], {
   process: plainProcess({ arguments: 'a\u202eb', pod: { namespace: 'n', name: 'p', labels: { app: 'x', tier: 'y' } } }),
   parent: plainProcess({ pid: 9 }),
 });

@@ -1,13 +1,11 @@
 /** Events of JSON lines: the parser that reuses processes gives what fromJson gives. */
 import assert from 'node:assert/strict';
 import { fromJson, type JsonObject } from '@bufbuild/protobuf';
-import { formatCompact, toJson } from '../../../lib/index.js';
+import { toJson } from '../../../lib/index.js';
 import { GetEventsResponseSchema, type GetEventsResponse } from '../../../lib/proto/tetragon/events.gen.js';
 import type { Process } from '../../../lib/proto/tetragon/tetragon.gen.js';
 import { EventParser } from '../../../lib/protocol/event-parser.js';
 import { toPlainEvent } from '../../../lib/protocol/plain-event.js';
-import { fileArgument } from '../output/arguments.js';
-import { kprobeEvent } from '../output/events.js';
 import { createEventsOfAllKinds } from '../events/all-kinds.js';
 
 const OPTIONS = { ignoreUnknownFields: true };
@@ -45,15 +43,6 @@ describe('EventParser', () => {
   it('uses the same process for lines that repeat it', () => {
     const [first, second] = [1, 2].map(() => parser.toPlain(findProcess(parser.parse(execLine({ uid: 7 }), 100))));
     assert.equal(first, second);
-  });
-
-  it('a hook that skips arguments has the same compact line as before', () => {
-    const args = [fileArgument('/etc/a', 1, { type: 'dentry' }), fileArgument('/etc/b', 3, { type: 'dentry' })];
-    const event = kprobeEvent('security_path_rename', args);
-    const read = toPlainEvent(parser.parse(JSON.parse(toJson(event)) as JsonObject, 100), parser.toPlain);
-    assert.ok(read !== undefined);
-    assert.match(formatCompact(read), /rename .* \/etc\/a -> \/etc\/b$/);
-    assert.equal(formatCompact(read), formatCompact(event));
   });
 
   const changes: readonly (readonly [string, JsonObject])[] = [
