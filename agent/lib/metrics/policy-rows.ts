@@ -4,7 +4,7 @@ import type { PolicyEntry } from '../policies/store.js';
 import { formatLabels, type LabelText } from './live-metrics.js';
 
 export type HookCount = 'matched' | 'posted' | 'suppressed' | 'enforced' | 'lost';
-export type HookCounts = Readonly<Record<HookCount, number>>;
+type HookCounts = Readonly<Record<HookCount, number>>;
 
 /** The values of one request. */
 export interface PolicyRows {
