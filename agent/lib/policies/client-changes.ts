@@ -18,10 +18,14 @@ export interface PolicySettings {
 }
 
 /** The policy does not exist. */
-export class UnknownPolicy extends Error {}
+export class UnknownPolicy extends Error {
+  override readonly name = 'UnknownPolicy';
+}
 
 /** Only the source of the policy can remove it. */
-export class PolicyHeld extends Error {}
+export class PolicyHeld extends Error {
+  override readonly name = 'PolicyHeld';
+}
 
 interface Parts {
   readonly tracer: PolicyTracer;

@@ -22,7 +22,9 @@ export type PolicyTracer = Pick<
 >;
 
 /** The policy is loaded already. */
-export class PolicyExists extends Error {}
+export class PolicyExists extends Error {
+  override readonly name = 'PolicyExists';
+}
 
 const RETRY_MS_MIN = 2000;
 const RETRY_MS_MAX = 300_000;
