@@ -126,7 +126,9 @@ describe('the chart', function () {
       'agent',
     ]);
     const command = [join(__dirname, '../../dist/cli/main.js'), ...args, '--check'];
-    const printed = execFileSync(process.execPath, command, { encoding: 'utf8' });
+    // the agent refuses variables of the tests
+    const env = { PATH: process.env['PATH'] };
+    const printed = execFileSync(process.execPath, command, { encoding: 'utf8', env });
     assert.match(printed, /^event-queue-bytes: 8388608 /m);
     assert.match(printed, /^enable-process-cred: true /m);
     assert.match(printed, /^cache-paths: false /m);

@@ -1,9 +1,11 @@
 /** Runs the agent: a tracer, its policies, and the server for its clients. */
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import {
   openTracer,
   peerCredentials,
   preflight,
+  removePersisted,
   type ContainerOptions,
   type Tracer,
   type TracerOptions,
@@ -198,6 +200,9 @@ export class Agent {
     for (const server of this.#servers) server.setServing(false);
     const keep = this.#options.keepSensorsOnExit && !isUninstalled;
     await this.#tracer.close(keep ? { keep } : {});
+    // those of an earlier agent that no source of this one has taken over yet
+    const { persist } = this.#options;
+    if (isUninstalled && persist !== undefined && existsSync(persist)) await removePersisted(persist);
     await this.events;
     await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
     await Promise.all(this.#servers.map((server) => server.close(SHUTDOWN_MS)));
