@@ -2,7 +2,7 @@
 /** The `polytrace` command. */
 // V8 flags have to be set before other modules are loaded
 import './v8-flags.js';
-import { fstatSync } from 'node:fs';
+import { fstatSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type * as Library from '../index.js';
 import type { AgentPackage } from './context.js';
@@ -50,6 +50,8 @@ function isFile(descriptor: number): boolean {
  * them. Then the package is beside the link through which the command was called.
  */
 function loadOptional(name: string): unknown {
+  const file = require.resolve(name, { paths: [__dirname, dirname(process.argv[1] ?? __filename)] });
+  // Node.js 20 and 22 may keep the link of a package in the names of some of its modules, and load others twice
   // eslint-disable-next-line @typescript-eslint/no-require-imports
-  return require(require.resolve(name, { paths: [__dirname, dirname(process.argv[1] ?? __filename)] })) as unknown;
+  return require(realpathSync(file)) as unknown;
 }

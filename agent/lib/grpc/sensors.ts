@@ -24,6 +24,8 @@ import {
 import { LOG_LEVELS, type Log, type LogLevel } from '../log/log.js';
 import { policyKey } from '../policies/claim.js';
 import { formatError } from '../policies/format-error.js';
+import { PolicyExists } from '../policies/reconciler.js';
+import { PolicyHeld, UnknownPolicy } from '../policies/client-changes.js';
 import type { Caller } from '../policies/journal.js';
 import type { PolicyStore } from '../policies/store.js';
 import type { EventHub } from '../streams/hub.js';
@@ -167,22 +169,15 @@ function toPolicyMode(mode: TracingPolicyMode): PolicyMode {
   throw new CallError(Code.INVALID_ARGUMENT, 'mode: it has to be TP_MODE_ENFORCE or TP_MODE_MONITOR');
 }
 
-/** By name: behind a symbolic link, Node.js has loaded the modules of the store twice, so classes differ. */
-const STORE_ERRORS: Readonly<Record<string, Code>> = {
-  UnknownPolicy: Code.NOT_FOUND,
-  PolicyExists: Code.ALREADY_EXISTS,
-  PolicyHeld: Code.FAILED_PRECONDITION,
-};
-
 /** Runs a call and converts its errors to gRPC status codes. */
 async function withCallErrors<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
     if (error instanceof CallError) throw error;
-    const code =
-      error instanceof Error && Object.hasOwn(STORE_ERRORS, error.name) ? STORE_ERRORS[error.name] : undefined;
-    if (code !== undefined) throw new CallError(code, (error as Error).message);
+    if (error instanceof UnknownPolicy) throw new CallError(Code.NOT_FOUND, error.message);
+    if (error instanceof PolicyExists) throw new CallError(Code.ALREADY_EXISTS, error.message);
+    if (error instanceof PolicyHeld) throw new CallError(Code.FAILED_PRECONDITION, error.message);
     if (error instanceof PolicyError) throw new CallError(Code.INVALID_ARGUMENT, formatError(error));
     if (error instanceof KernelError || error instanceof PolytraceError) {
       throw new CallError(Code.FAILED_PRECONDITION, formatError(error));

@@ -18,14 +18,10 @@ export interface PolicySettings {
 }
 
 /** The policy does not exist. */
-export class UnknownPolicy extends Error {
-  override readonly name = 'UnknownPolicy';
-}
+export class UnknownPolicy extends Error {}
 
 /** Only the source of the policy can remove it. */
-export class PolicyHeld extends Error {
-  override readonly name = 'PolicyHeld';
-}
+export class PolicyHeld extends Error {}
 
 interface Parts {
   readonly tracer: PolicyTracer;

@@ -22,9 +22,7 @@ export type PolicyTracer = Pick<
 >;
 
 /** The policy is loaded already. */
-export class PolicyExists extends Error {
-  override readonly name = 'PolicyExists';
-}
+export class PolicyExists extends Error {}
 
 const RETRY_MS_MIN = 2000;
 const RETRY_MS_MAX = 300_000;

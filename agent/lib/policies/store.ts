@@ -46,8 +46,8 @@ export class PolicyStore {
     this.#log = log;
     const journal = new Journal(log);
     this.#reconciler = new Reconciler(tracer, log, journal, () => this.#reportState());
-    const { reconciler, claims } = { reconciler: this.#reconciler, claims: this.#claims };
-    this.#clients = new ClientChanges({ tracer, reconciler, claims, journal, records });
+    const parts = { tracer, reconciler: this.#reconciler, claims: this.#claims };
+    this.#clients = new ClientChanges({ ...parts, journal, records });
   }
 
   /** Returns all policies, and all files and folders with errors, oldest first. */
