@@ -17,9 +17,9 @@ interface CallInternals {
 }
 
 export function identifyCaller(call: Call, { peerCredentials, findProcess }: CallerLookup): Caller {
-  const [certificate] = certificateNames(call);
+  const names = certificateNames(call);
   const address = call.getPeer();
-  if (certificate !== undefined) return { address, certificate };
+  if (names !== undefined) return { address, certificate: names[0] ?? '' };
   const socket = (call as CallInternals).call?.stream?.session?.socket;
   const credentials = socket === undefined ? undefined : peerCredentials(socket);
   if (credentials === undefined) return { address };
@@ -28,11 +28,15 @@ export function identifyCaller(call: Call, { peerCredentials, findProcess }: Cal
   return { address: 'unix', ...credentials, ...known };
 }
 
-/** Returns the common name of the client's certificate and its alternative names. Empty without a valid certificate. */
-export function certificateNames(call: Call): string[] {
+/**
+ * Returns the common name of the client's certificate and its alternative names, or undefined without a valid
+ * certificate. Node.js puts a name with unusual characters, such as a comma, in quotes. Such names are left out.
+ */
+export function certificateNames(call: Call): string[] | undefined {
   const certificate = call.getAuthContext().sslPeerCertificate;
-  if (certificate === undefined) return [];
+  if (certificate === undefined) return undefined;
   const { subject, subjectaltname: more = '' } = certificate;
   const names = [subject.CN].flat().filter((name): name is string => name !== undefined);
-  return [...names, ...more.split(', ').flatMap((each) => /^(?:DNS|URI|email):([^"]+)$/.exec(each)?.[1] ?? [])];
+  const alternatives = more.replace(/"(?:[^"\\]|\\.)*"/g, '""').split(', ');
+  return [...names, ...alternatives.flatMap((each) => /^(?:DNS|URI|email):([^"]+)$/.exec(each)?.[1] ?? [])];
 }

@@ -30,10 +30,12 @@ export function checkRole(method: string, call: Call, { readOnly, tlsAdmins }: R
       'clients of this address may only read: use an address of --server-address',
     );
   }
+  if (tlsAdmins.length === 0) return;
   const names = certificateNames(call);
-  if (names.length === 0 || tlsAdmins.length === 0 || names.some((name) => tlsAdmins.includes(name))) return;
+  // without a certificate, it is a Unix socket, or --insecure-clients
+  if (names?.some((name) => tlsAdmins.includes(name)) ?? true) return;
   throw new CallError(
     Code.PERMISSION_DENIED,
-    `the certificate of '${names[0]}' may only read: --tls-admins does not name it`,
+    `the certificate of '${names?.[0] ?? ''}' may only read: --tls-admins does not name it`,
   );
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { credentials, status as Code, type ChannelCredentials } from '@grpc/grpc-js';
 import { ProtocolClient } from '../../native/support.js';
 import { FakeTracer, policyText } from '../policies/support.js';
+import { checkRole } from '../../../lib/grpc/roles.js';
 import { createCertificates, TestServer, type Certificates } from './server.js';
 
 const CHANGES: readonly (readonly [string, object])[] = [
@@ -94,6 +95,21 @@ describe('the clients of the server', function () {
       await assert.rejects(reader.call(name, request), /the certificate of 'localhost' may only read/, name);
     }
     assert.equal((await reader.call('GetVersion'))['version'], '1.2.3');
+  });
+
+  it('a certificate without a usable name is none of an administrator', () => {
+    const check = (certificate: object): void => {
+      const call = { getPeer: () => '', getAuthContext: () => ({ sslPeerCertificate: certificate as never }) };
+      checkRole('addTracingPolicy', call, { readOnly: false, tlsAdmins: ['admin'] });
+    };
+    const refused: readonly object[] = [
+      { subject: { O: 'admin' } },
+      { subject: {}, subjectaltname: 'IP Address:10.0.0.1' },
+      { subject: {}, subjectaltname: 'DNS:"a, DNS:admin, b"' },
+      { subject: { CN: 'a' }, subjectaltname: 'URI:"x\\", DNS:admin, y"' },
+    ];
+    for (const certificate of refused) assert.throws(() => check(certificate), { code: Code.PERMISSION_DENIED });
+    check({ subject: { O: 'o' }, subjectaltname: 'DNS:"a, b", DNS:admin' });
   });
 
   it('a name of the certificate makes an administrator', async () => {
