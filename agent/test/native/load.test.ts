@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { ClientHttp2Stream } from 'node:http2';
 import { join } from 'node:path';
 import { EventCounter, frameMessage, RawClient, waitUntil } from '../unit/grpc/server.js';
-import { Machine, needsRoot, needsTracefs } from './support.js';
+import { loadPolicy, Machine, needsRoot, needsTracefs } from './support.js';
 import { NIGHTLY } from '../../../test/nightly.js';
 
 /** `npm run test:nightly` runs for the full time. The short form finds the same errors. */
@@ -34,7 +34,7 @@ describe('the agent under load', function () {
     machine = new Machine();
     program = join(machine.folder, 'load');
     execFileSync('cc', ['-O2', '-o', program, PROGRAM]);
-    writeFileSync(join(machine.policies, 'load.yaml'), POLICY.replace('PROGRAM', program));
+    writeFileSync(join(machine.policies, 'load.yaml'), loadPolicy(program));
     await machine.start();
   });
   afterEach(async () => {
@@ -136,16 +136,3 @@ describe('the agent under load', function () {
     assert.equal(await machine.stop(), 0);
   });
 });
-
-const POLICY = `apiVersion: cilium.io/v1alpha1
-kind: TracingPolicy
-metadata: { name: load }
-spec:
-  tracepoints:
-    - subsystem: syscalls
-      event: sys_enter_lseek
-      args: [{ index: 5, type: uint64 }]
-      selectors:
-        - matchArgs: [{ index: 5, operator: Equal, values: ["424242"] }]
-          matchBinaries: [{ operator: In, values: ["PROGRAM"] }]
-`;

@@ -251,6 +251,22 @@ export function processFields(message: Reply): Record<string, unknown> {
   return (eventFields(message)['process'] ?? {}) as Record<string, unknown>;
 }
 
+/** The policy for `programs/load.c`, whose calls have numbers of their own. `program` is the compiled one. */
+export function loadPolicy(program: string): string {
+  return `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: load }
+spec:
+  tracepoints:
+    - subsystem: syscalls
+      event: sys_enter_lseek
+      args: [{ index: 5, type: uint64 }]
+      selectors:
+        - matchArgs: [{ index: 5, operator: Equal, values: ["424242"] }]
+          matchBinaries: [{ operator: In, values: [${JSON.stringify(program)}] }]
+`;
+}
+
 /** Returns a policy with the tracepoint of openat, which every kernel has. */
 export function openatPolicy(name: string, path: string): string {
   return `apiVersion: cilium.io/v1alpha1

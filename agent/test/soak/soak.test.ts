@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EventCounter, frameMessage, RawClient, waitUntil } from '../unit/grpc/server.js';
 import {
+  loadPolicy,
   Machine,
   needsRoot,
   needsTracefs,
@@ -38,19 +39,6 @@ const DESCRIPTORS_MORE = 10;
 const REQUEST_MAX_MS = 30_000;
 const PROBE_MS = 5000;
 
-const LOAD = `apiVersion: cilium.io/v1alpha1
-kind: TracingPolicy
-metadata: { name: load }
-spec:
-  tracepoints:
-    - subsystem: syscalls
-      event: sys_enter_lseek
-      args: [{ index: 5, type: uint64 }]
-      selectors:
-        - matchArgs: [{ index: 5, operator: Equal, values: ["424242"] }]
-          matchBinaries: [{ operator: In, values: ["PROGRAM"] }]
-`;
-
 describe(`the agent for ${MINUTES} minutes`, function () {
   this.timeout(MINUTES * 60_000 + 300_000);
   const samples = new SampleFile(CSV);
@@ -66,7 +54,7 @@ describe(`the agent for ${MINUTES} minutes`, function () {
     machine = new Machine();
     const program = join(machine.folder, 'load');
     execFileSync('cc', ['-O2', '-o', program, PROGRAM]);
-    writeFileSync(join(machine.policies, 'load.yaml'), LOAD.replace('PROGRAM', program));
+    writeFileSync(join(machine.policies, 'load.yaml'), loadPolicy(program));
     writeFileSync(join(machine.policies, 'guard.yaml'), openatPolicy('guard', '/never'));
     const chain = ['--export-chain', '--export-chain-dir', join(machine.folder, 'chain')];
     const file = ['--export-filename', join(machine.folder, 'events.json'), '--export-file-compress'];
