@@ -8,7 +8,7 @@ import type { LossListener, Sink, WriteResult } from './sink.js';
 const CHECKPOINT_MS = 1000;
 const NEWLINE = 10;
 
-/** What the files of an earlier agent have. */
+/** The end of the chain in the files of an earlier agent. */
 export interface FoundChain {
   readonly last: ChainPosition;
   /** Lines that were written after `last`, and are gone. */

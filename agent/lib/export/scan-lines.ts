@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 
 const NEWLINE = 10;
 const BLOCK = 256 * 1024;
-/** Of a larger file, only this part at its end is read. */
+/** A larger file is read only from this number of bytes before its end. */
 const SCANNED_MAX = 1024 * 1024 * 1024;
 
 export interface ScannedLines {

@@ -26,7 +26,7 @@ export interface KubernetesOptions {
   readonly startMs?: number;
 }
 
-/** What the API server has not answered in this time comes later. */
+/** The agent does not wait longer for an answer of the API server. It uses the answer when it comes. */
 const START_MS = 3000;
 /** Time for requests that run when the agent ends. */
 const STOP_MS = 1000;

@@ -14,7 +14,7 @@ const GIVES_WAY_MS = 60_000;
 /** The value of a label that stands for several. */
 export const OTHERS = '(others)';
 
-/** What an event is counted for. */
+/** The labels that an event is counted for. */
 export interface SeriesSource {
   /** Identifies the labels that traced programs cannot choose freely. */
   readonly group: string;
@@ -119,7 +119,7 @@ export class SeriesTable {
     return true;
   }
 
-  /** What nobody has read of the count is counted with the rest. What was read is with those who have read it. */
+  /** Readers know the part of the count that they have read. The other part is added to the rest. */
   #remove(series: Series, now: number): void {
     const { group, key, count, readCount, common } = series;
     this.#series.delete(key);

@@ -10,7 +10,7 @@ export interface Caller {
   readonly pid?: number;
   readonly uid?: number;
   readonly gid?: number;
-  /** Of that process, if the tracer knows it. */
+  /** The exec id of that process, if the tracer knows it. */
   readonly execId?: string;
   readonly binary?: string;
   /** The subject of the client's certificate. */
