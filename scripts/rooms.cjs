@@ -53,6 +53,7 @@ const rooms = [
     may: [
       'lib/names/network.ts',
       'lib/output/environment.ts',
+      'lib/output/export-fields.ts',
       'lib/output/json.ts',
       'lib/proto/',
       'lib/wire/surrogate-escape.ts',

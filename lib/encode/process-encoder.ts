@@ -4,8 +4,10 @@
  */
 import { fromJson, toBinary, type JsonObject } from '@bufbuild/protobuf';
 import type { Process, TracerEvent } from '../../types/index.js';
+import { RAW_BYTES_SUFFIX } from '../output/export-fields.js';
 import { toJson } from '../output/json.js';
 import { ProcessSchema } from '../proto/tetragon/tetragon.gen.js';
+import { decodeString } from '../wire/surrogate-escape.js';
 import type { EncodeOptions } from './options.js';
 import { writeAncestor, writeProcess, type RareFields } from './process-fields.js';
 import { Writer } from './writer.js';
@@ -93,8 +95,16 @@ export class ProcessEncoder {
       fromJson(ProcessSchema, Object.fromEntries(fields), { ignoreUnknownFields: true }),
     );
     const { redact } = this.#options;
-    return { bytes, hidden: redact === undefined ? undefined : ((exported['arguments'] ?? '') as string) };
+    return { bytes, hidden: redact === undefined ? undefined : readArguments(exported) };
   }
+}
+
+/** Returns the redacted arguments, with the bytes that are not UTF-8. */
+function readArguments(exported: JsonObject): string {
+  const { arguments: text = '', [`arguments${RAW_BYTES_SUFFIX}`]: encoded } = exported as Record<string, string>;
+  if (encoded === undefined) return text;
+  const bytes = Buffer.from(encoded, 'base64');
+  return decodeString(bytes, 0, bytes.length);
 }
 
 /** Returns the JSON export of an event. */

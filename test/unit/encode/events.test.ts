@@ -427,6 +427,10 @@ describe('events in the protocol', () => {
     const texts = [stringArgument('a\udc80b', 0), fileArgument('/\udcfe', 1)];
     assertSameOutput(kprobeEvent('x', texts));
     assert.match(roundTrip(kprobeEvent('x', texts)).json, /"string_arg":"a\ufffdb","string_arg_bytes":"YYBi"/);
+    const redact = redactor([{ redact: ['-p (\\S+)'] }]);
+    const hidden = execEvent({ arguments: '-p secret \udcff', argv: ['-p', 'secret', '\udcff'] });
+    assert.equal(roundTrip(hidden, { redact }).json, toJson(hidden, { redact }));
+    assert.match(toJson(hidden, { redact }), /"arguments":"-p \*+ \ufffd","arguments_bytes":/);
     assertSameOutput(execEvent({ binary: '/a\udc80', cwd: '/\udcff', arguments: 'x \udcff', argv: ['x', '\udcff'] }));
     const environment = [{ name: 'A', value: '\udc81' }];
     assert.deepEqual(decodeEvent(execEvent({}, { environment })).environment, environment);
