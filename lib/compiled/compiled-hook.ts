@@ -106,8 +106,8 @@ export function hasSocketTracking(hook: CompiledHook): boolean {
 }
 
 /** True if a selector acts on a process, and does not only report. */
-export function hasEnforcingAction(hook: CompiledHook): boolean {
-  return allActions(hook).some(isEnforcing);
+export function hasEnforcingAction({ actions, returnActions }: CompiledHook): boolean {
+  return actions?.some(isEnforcing) === true || returnActions?.some(isEnforcing) === true;
 }
 
 /** The name of an action in a compiled hook. */

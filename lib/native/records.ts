@@ -48,8 +48,8 @@ export function decodeMissedRuns(raw: readonly number[]): MissedRuns[] {
 }
 
 /** Decodes [matched, suppressed, enforced, hits]. */
-export function decodeCounters([matched = 0, suppressed = 0, enforced = 0, hits = 0]: readonly number[]): HookCounters {
-  return { matched, suppressed, enforced, hits };
+export function decodeCounters(raw: readonly number[]): HookCounters {
+  return { matched: raw[0] ?? 0, suppressed: raw[1] ?? 0, enforced: raw[2] ?? 0, hits: raw[3] ?? 0 };
 }
 
 /** Decodes [hook, number of unread records, name of the hook, …]. Returns null if the pins have another layout. */

@@ -91,32 +91,33 @@ export function policyStatus(name: string, policy: LoadedPolicy, context: Status
 function hookStatus(hook: AttachedHook, session: Counters, countHits: boolean): HookStatus {
   const { id, call, functionName, functions, attach, compiled, tally, countedBefore, memory } = hook;
   const now = session.hookCounts(id);
-  const since = (count: keyof HookCounters): number => now[count] - countedBefore[count];
-  return {
+  const status = {
     call,
     functionName,
     functions,
     attach,
-    ...(countHits ? { hits: since('hits') } : {}),
     // a hook without actions does not count matches: each match is either posted or lost
-    matched: compiled.actions === undefined ? tally.posted + tally.unrecorded : since('matched'),
+    matched: compiled.actions === undefined ? tally.posted + tally.unrecorded : now.matched - countedBefore.matched,
     posted: tally.posted,
-    suppressed: since('suppressed'),
-    enforced: since('enforced'),
+    suppressed: now.suppressed - countedBefore.suppressed,
+    enforced: now.enforced - countedBefore.enforced,
     lost: tally.unrecorded + tally.missed,
     memory,
   };
+  return countHits ? { ...status, hits: now.hits - countedBefore.hits } : status;
 }
 
 function sumCounts(hooks: readonly HookStatus[], countHits: boolean): HookCounts {
-  const sum = (count: keyof HookCounts): number => hooks.reduce((total, hook) => total + (hook[count] ?? 0), 0);
-  return {
-    ...(countHits ? { hits: sum('hits') } : {}),
-    matched: sum('matched'),
-    posted: sum('posted'),
-    suppressed: sum('suppressed'),
-    enforced: sum('enforced'),
-    lost: sum('lost'),
-    memory: sum('memory'),
-  };
+  const sum = { matched: 0, posted: 0, suppressed: 0, enforced: 0, lost: 0, memory: 0 };
+  let hits = 0;
+  for (const hook of hooks) {
+    sum.matched += hook.matched;
+    sum.posted += hook.posted;
+    sum.suppressed += hook.suppressed;
+    sum.enforced += hook.enforced;
+    sum.lost += hook.lost;
+    sum.memory += hook.memory;
+    hits += hook.hits ?? 0;
+  }
+  return countHits ? { hits, ...sum } : sum;
 }

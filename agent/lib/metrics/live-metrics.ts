@@ -15,10 +15,33 @@ export interface LiveMetric {
   readonly samples: () => Iterable<Sample>;
 }
 
-export function formatMetric({ type, name, help, samples }: LiveMetric): string {
-  let text = `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
-  for (const [labels, value] of samples()) text += `${name}${labels} ${value}\n`;
-  return text;
+/** Formats a metric. Most values are the same at the next request, so lines are kept. */
+export class MetricFormatter {
+  readonly #metric: LiveMetric;
+  readonly #head: string;
+  readonly #lines = new Map<LabelText, { value: number; text: string }>();
+
+  constructor(metric: LiveMetric) {
+    this.#metric = metric;
+    this.#head = `# HELP ${metric.name} ${metric.help}\n# TYPE ${metric.name} ${metric.type}\n`;
+  }
+
+  format(): string {
+    const texts = [this.#head];
+    for (const [labels, value] of this.#metric.samples()) texts.push(this.#formatLine(labels, value));
+    // labels of policies and processes that are gone
+    if (this.#lines.size > 2 * texts.length) this.#lines.clear();
+    return texts.join('');
+  }
+
+  #formatLine(labels: LabelText, value: number): string {
+    const known = this.#lines.get(labels);
+    if (known?.value === value) return known.text;
+    const text = `${this.#metric.name}${labels} ${value}\n`;
+    if (known === undefined) this.#lines.set(labels, { value, text });
+    else Object.assign(known, { value, text });
+    return text;
+  }
 }
 
 export function formatLabels(labels: Readonly<Record<string, string>>): LabelText {

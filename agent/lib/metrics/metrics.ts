@@ -11,7 +11,7 @@ import type { OtlpStats } from '../otlp/otlp-export.js';
 import type { PolicyEntry, PolicyStore } from '../policies/store.js';
 import type { EventHub } from '../streams/hub.js';
 import { EventCounts } from './event-counts.js';
-import { formatLabels, formatMetric, type LabelText, type LiveMetric, type Sample } from './live-metrics.js';
+import { formatLabels, MetricFormatter, type LabelText, type Sample } from './live-metrics.js';
 import { policyState, PolicyLabels, type HookCount, type PolicyRows } from './policy-rows.js';
 
 interface MetricsContext {
@@ -28,7 +28,7 @@ interface MetricsContext {
 export class Metrics {
   /** The metrics of the process itself. */
   readonly #registry = new Registry();
-  readonly #metrics: LiveMetric[] = [];
+  readonly #metrics: MetricFormatter[] = [];
   readonly #counts: EventCounts;
   readonly #context: MetricsContext;
   /** The values of one request. */
@@ -67,7 +67,7 @@ export class Metrics {
   }
 
   async #format(): Promise<string> {
-    const own = this.#metrics.map((metric) => formatMetric(metric)).join('\n');
+    const own = this.#metrics.map((metric) => metric.format()).join('\n');
     return `${await this.#registry.metrics()}\n${own}`;
   }
 
@@ -83,11 +83,11 @@ export class Metrics {
   }
 
   #addCounter(name: string, help: string, samples: () => Iterable<Sample>): void {
-    this.#metrics.push({ type: 'counter', name, help, samples });
+    this.#metrics.push(new MetricFormatter({ type: 'counter', name, help, samples }));
   }
 
   #addGauge(name: string, help: string, samples: () => Iterable<Sample>): void {
-    this.#metrics.push({ type: 'gauge', name, help, samples });
+    this.#metrics.push(new MetricFormatter({ type: 'gauge', name, help, samples }));
   }
 
   #addEvents(): void {

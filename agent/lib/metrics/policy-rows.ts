@@ -18,32 +18,39 @@ export interface PolicyRows {
 class Labels {
   readonly policy: LabelText;
   readonly #names: Readonly<Record<string, string>>;
-  readonly #more = new Map<string, LabelText>();
+  readonly #hooks = new Map<string, LabelText>();
+  #state: { readonly state: string; readonly mode: string; readonly text: LabelText } | undefined;
 
   constructor({ name, namespace }: PolicyEntry) {
     this.#names = { policy: name, policy_namespace: namespace };
     this.policy = formatLabels(this.#names);
   }
 
-  /** `key` identifies the further labels. */
-  extend(key: string, more: () => Readonly<Record<string, string>>): LabelText {
-    let text = this.#more.get(key);
-    if (text === undefined) this.#more.set(key, (text = formatLabels({ ...this.#names, ...more() })));
+  hook(hook: string): LabelText {
+    let text = this.#hooks.get(hook);
+    if (text === undefined) this.#hooks.set(hook, (text = formatLabels({ ...this.#names, hook })));
     return text;
+  }
+
+  state(state: string, mode: string): LabelText {
+    if (this.#state?.state !== state || this.#state.mode !== mode) {
+      this.#state = { state, mode, text: formatLabels({ ...this.#names, state, mode }) };
+    }
+    return this.#state.text;
   }
 }
 
 export class PolicyLabels {
-  #known = new Map<string, Labels>();
+  /** By the ids of the entries. */
+  #known = new Map<number, Labels>();
 
   /** Forgets the labels of policies that are not in the list. Two files can have policies of the same name. */
   createRows(policies: readonly PolicyEntry[]): PolicyRows {
-    const known = new Map<string, Labels>();
+    const known = new Map<number, Labels>();
     const rows: MutableRows = { states: new Set(), memory: [], hooks: [] };
     for (const entry of policies) {
-      const key = `${entry.namespace}\0${entry.name}`;
-      const labels = known.get(key) ?? this.#known.get(key) ?? new Labels(entry);
-      known.set(key, labels);
+      const labels = this.#known.get(entry.id) ?? new Labels(entry);
+      known.set(entry.id, labels);
       addRows(rows, labels, entry);
     }
     this.#known = known;
@@ -59,16 +66,17 @@ interface MutableRows {
 
 function addRows({ states, memory, hooks }: MutableRows, labels: Labels, entry: PolicyEntry): void {
   const { status } = entry;
-  const [state, mode] = [policyState(entry), status?.mode ?? ''];
-  states.add(labels.extend(`${state}\0${mode}`, () => ({ state, mode })));
+  states.add(labels.state(policyState(entry), status?.mode ?? ''));
   if (status === undefined) return;
   memory.push({ labels: labels.policy, memory: status.memory });
   for (const [hook, counts] of sumByFunction(status.hooks)) {
-    hooks.push({ labels: labels.extend(hook, () => ({ hook })), counts });
+    hooks.push({ labels: labels.hook(hook), counts });
   }
 }
 
-function sumByFunction(hooks: PolicyStatus['hooks']): Map<string, HookCounts> {
+function sumByFunction(hooks: PolicyStatus['hooks']): Iterable<readonly [string, HookCounts]> {
+  const [only] = hooks;
+  if (hooks.length === 1 && only !== undefined) return [[only.functionName, only]];
   const sums = new Map<string, HookCounts>();
   for (const hook of hooks) {
     const sum = sums.get(hook.functionName);

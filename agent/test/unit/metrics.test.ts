@@ -12,6 +12,7 @@ import { openLog } from '../../lib/log/log.js';
 import { EventCounts } from '../../lib/metrics/event-counts.js';
 import { HttpServer } from '../../lib/metrics/http.js';
 import { Metrics } from '../../lib/metrics/metrics.js';
+import { MetricFormatter, type Sample } from '../../lib/metrics/live-metrics.js';
 import { healthPage, metricsPage } from '../../lib/metrics/pages.js';
 import { PolicyStore } from '../../lib/policies/store.js';
 import { EventHub } from '../../lib/streams/hub.js';
@@ -178,6 +179,22 @@ describe('the metrics of the agent', () => {
       lines.some((line) => line.includes(String.raw`binary="/bin/7\"\n"`)),
       'values are escaped',
     );
+  });
+});
+
+describe('a metric', () => {
+  it('has the values of each request, and only the labels of that request', () => {
+    let samples: Sample[] = [];
+    const metric = new MetricFormatter({ type: 'gauge', name: 'm', help: 'Help.', samples: () => samples });
+    const read = (...next: Sample[]): string[] => {
+      samples = next;
+      return metric.format().split('\n').slice(2, -1);
+    };
+    assert.deepEqual(read(['{a="1"}', 1], ['{a="2"}', 2]), ['m{a="1"} 1', 'm{a="2"} 2']);
+    assert.deepEqual(read(['{a="1"}', 3], ['{a="2"}', 2]), ['m{a="1"} 3', 'm{a="2"} 2']);
+    assert.deepEqual(read(['{a="2"}', 0]), ['m{a="2"} 0']);
+    for (let i = 0; i < 100; i += 1) assert.deepEqual(read([`{a="${i}"}`, i]), [`m{a="${i}"} ${i}`]);
+    assert.deepEqual(read(['{a="1"}', 5]), ['m{a="1"} 5']);
   });
 });
 
