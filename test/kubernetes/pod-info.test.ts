@@ -21,13 +21,16 @@ interface PodInfo {
 }
 
 describe('PodInfo in a cluster', function () {
-  this.timeout(120_000);
+  // the first rendering of the chart builds a program
+  this.timeout(240_000);
   let cluster: Cluster;
   let agent: ClusterAgent;
+  let role: object;
   before(needsCluster);
   before(needsTracefs);
   before(needsGo);
   before(async () => {
+    role = (await renderChart({ tetragon: { enablePodInfo: true } })).get('cluster-role.yaml') as object;
     cluster = await Cluster.start({ withNode: false });
     await cluster.applyCrds(join(DEPLOY, 'crds'));
     await cluster.kubectl('apply', '-k', join(DEPLOY, 'agent'));
@@ -77,7 +80,6 @@ describe('PodInfo in a cluster', function () {
   });
 
   it('it writes them when it gets the rights of the chart', async () => {
-    const role = (await renderChart({ tetragon: { enablePodInfo: true } })).get('cluster-role.yaml') as object;
     await cluster.apply(role);
     await waitForStatus('first', '10.1.0.1');
     await agent.waitForLog('PodInfo objects are written again');
