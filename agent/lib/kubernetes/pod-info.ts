@@ -142,7 +142,7 @@ export class PodInfoWriter implements PodFollower {
     const { nodes, paceMs = PACE_MS } = this.#options;
     const { signal } = this.#stopped;
     while (this.#canWrite()) {
-      const [uid] = this.#queue as Iterable<string> as [string];
+      const uid = this.#queue.values().next().value as string;
       this.#queue.delete(uid);
       await this.#write(uid, this.#entries.get(uid) as Entry);
       const pace = Math.min(Math.max(nodes() * MS_PER_NODE, paceMs.min), paceMs.max);
