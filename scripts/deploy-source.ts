@@ -124,6 +124,11 @@ const S = {
   clusterName: defineSetting('tetragon.clusterName', '', 'Name of the cluster in events.'),
   cred: defineSetting('tetragon.enableProcessCred', false, 'Events have capabilities, user and group ids.'),
   ns: defineSetting('tetragon.enableProcessNs', false, 'Events have namespaces.'),
+  podInfo: defineSetting(
+    'tetragon.enablePodInfo',
+    false,
+    'Agents write the addresses and workloads of pods as PodInfo resources.',
+  ),
   annotationsInEvents: defineSetting('tetragon.podAnnotations.enabled', false, 'Events have the annotations of pods.'),
   enforcement: defineSetting('tetragon.enforcement', true, 'Policies can signal processes and override functions.'),
   keep: defineSetting(
@@ -236,6 +241,7 @@ const rules = [
   ),
   // events about policies that do not load
   makeRule([''], ['events'], ['create']),
+  when(S.podInfo, makeRule(['cilium.io'], ['podinfo'], ['create', 'patch'])),
   // checks that the CustomResourceDefinitions of policies are those of polytrace
   makeRule(['apiextensions.k8s.io'], ['customresourcedefinitions'], ['get'], {
     resourceNames: POLICIES.map((name) => `${name}.cilium.io`),
@@ -269,6 +275,7 @@ const configuration = {
   'enable-k8s-api': settingText(S.api),
   'cluster-name': ifSet(S.clusterName),
   'enable-pod-annotations': settingText(S.annotationsInEvents),
+  'enable-pod-info': settingText(S.podInfo),
   'enable-process-cred': settingText(S.cred),
   'enable-process-ns': settingText(S.ns),
   enforcement: settingText(S.enforcement),

@@ -1,8 +1,9 @@
 /** matchCmdArgs: the arguments of the exec decide, for new processes, for their children, and for running ones. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { kprobePolicy, Recording } from './support.js';
+import { join } from 'node:path';
+import { checkout, kprobePolicy, Recording } from './support.js';
 
 const FILE = '/srv/cmd-args-file';
 const OPEN = `: < ${FILE}`;
@@ -156,6 +157,46 @@ describe('matchCmdArgs', () => {
       await recording.close();
     }
   });
+
+  const PROGRAM = '/tmp/cmd-args-probes';
+  const KINDS: readonly (readonly [string, string, string])[] = [
+    ['lsmhooks', 'process_lsm', `hook: file_open, args: [{index: 0, type: file}]`],
+    ['uprobes', 'process_uprobe', `path: ${PROGRAM}, symbols: [pass_all]`],
+    ['usdts', 'process_usdt', `path: ${PROGRAM}, provider: app, name: numbers`],
+  ];
+  for (const [kind, type, target] of KINDS)
+    it(`on ${kind}: for new processes, and with \`Not\``, async () => {
+      execFileSync('cc', ['-O1', '-o', PROGRAM, join(checkout, 'test/native/programs/probes.c')]);
+      const inFile = `matchArgs: [{index: 0, operator: Equal, values: [${FILE}]}], `;
+      const select = (filter: string): string =>
+        `{${kind === 'lsmhooks' ? inFile : ''}matchCmdArgs: [{${filter}, values: [--evil]}]}`;
+      const makePolicy = (filter: string): string => `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: cmd-args}
+spec:
+  ${kind}: [{${target}, selectors: [${select(filter)}]}]
+`;
+      const runProgram = (...args: string[]): void => {
+        if (kind === 'lsmhooks') runShell(args);
+        else assert.equal(spawnSync(PROGRAM, args).status, 0);
+      };
+      for (const [filter, expected] of [
+        ['operator: Equal', [true, false]],
+        ['operator: NotEqual', [false, true]],
+      ] as const) {
+        const recording = await Recording.open(makePolicy(filter));
+        try {
+          const found: boolean[] = [];
+          for (const arg of ['--evil', '--good']) {
+            const events = await recording.eventsDuring(() => runProgram('name', arg));
+            found.push(events.some((event) => event.type === type));
+          }
+          assert.deepEqual(found, expected, filter);
+        } finally {
+          await recording.close();
+        }
+      }
+    });
 
   it('on the exec itself: the tracepoint after an exec has the new arguments', async () => {
     const yaml = `apiVersion: cilium.io/v1alpha1

@@ -170,6 +170,19 @@ describe('the chart', function () {
     assert.ok(!(await daemonSet({})).spec.template.spec.volumes.some(({ name }) => name === 'export'));
   });
 
+  it('gives the agent the right to write PodInfo only with its setting', async () => {
+    const find = async (values: Values): Promise<unknown[]> => {
+      const { rules } = (await renderChart(values)).get('cluster-role.yaml') as { rules: { resources: string[] }[] };
+      return [
+        (await renderSettings(values))['enable-pod-info'],
+        rules.filter(({ resources }) => resources.includes('podinfo')),
+      ];
+    };
+    const rule = { apiGroups: ['cilium.io'], resources: ['podinfo'], verbs: ['create', 'patch'] };
+    assert.deepEqual(await find({}), ['false', []]);
+    assert.deepEqual(await find({ tetragon: { enablePodInfo: true } }), ['true', [rule]]);
+  });
+
   it('has probes, metrics and a service for them', async () => {
     const PROBES = ['startupProbe', 'livenessProbe', 'readinessProbe'] as const;
     const container = await agentContainer({});

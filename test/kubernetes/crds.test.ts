@@ -48,7 +48,7 @@ describe('CustomResourceDefinitions', function () {
     const { items } = await cluster.getJson<{
       items: { status: { conditions: { type: string; status: string; message: string }[] } }[];
     }>('crd');
-    assert.equal(items.length, 2);
+    assert.equal(items.length, 3);
     for (const { status } of items) {
       const states = Object.fromEntries(status.conditions.map(({ type, status: state }) => [type, state]));
       assert.equal(states['NamesAccepted'], 'True');
@@ -156,7 +156,10 @@ describe('CustomResourceDefinitions', function () {
     const name = 'tracingpolicies.cilium.io';
     await cluster.kubectl('label', 'crd', name, 'app.kubernetes.io/part-of-');
     const before = await cluster.kubectl('get', 'crd', name, '-o', 'yaml');
-    assert.match(install(), /^tracingpolicies\.cilium\.io: kept.*\ntracingpoliciesnamespaced\.cilium\.io: updated$/m);
+    assert.match(
+      install(),
+      /^tracingpolicies\.cilium\.io: kept.*\ntracingpoliciesnamespaced\.cilium\.io: updated\npodinfo\.cilium\.io: updated$/m,
+    );
     assert.equal(await cluster.kubectl('get', 'crd', name, '-o', 'yaml'), before);
   });
 

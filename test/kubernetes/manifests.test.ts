@@ -21,9 +21,9 @@ describe('manifests for Kubernetes', function () {
 
   const dryRun = (...args: string[]): Promise<string> => cluster.kubectl('apply', '--dry-run=server', ...args);
 
-  it('resources of policies', async () => {
+  it('resources of policies and pods', async () => {
     const text = await dryRun('-f', join(DEPLOY, 'kubernetes/crds'));
-    assert.equal(text.match(/created \(server dry run\)/g)?.length, 2);
+    assert.equal(text.match(/created \(server dry run\)/g)?.length, 3);
   });
 
   for (const name of ['agent', 'least-privilege']) {

@@ -75,6 +75,7 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
     problems.push({ code: 'CONFIG_CONFLICT', source: sources.exportChain, message });
   }
   requireSettings('keepSensorsOwner', ['keepSensorsOnExit', 'enableK8sApi']);
+  requireSettings('enablePodInfo', ['enableK8sApi', 'containers']);
   requireSettings('exportOtlpHeaders', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpTlsCa', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpSpoolDir', ['exportOtlpEndpoint']);

@@ -86,6 +86,7 @@ export const SETTINGS = {
   k8sKubeconfigPath: stringSetting('<file>', 'with --enable-k8s-api: a kubeconfig in place of the service account'),
   tracingPolicyCrd: booleanSetting('with --enable-k8s-api: load policies from the cluster', true),
   enablePodAnnotations: booleanSetting('add annotations of pods to events'),
+  enablePodInfo: booleanSetting('with --enable-k8s-api: write the addresses and workloads of pods as PodInfo resources'),
   eventQueueBytes: integerSetting(
     '<bytes>',
     'most bytes of events that wait for one client',

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { ApiClient, ApiError, type Api } from './client.js';
-import { RESOURCES } from './resources.js';
+import { POD_INFO, RESOURCES } from './resources.js';
 import type { KubeObject } from './watch.js';
 
 const CRDS_PATH = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
@@ -19,7 +19,7 @@ export class MissingDefinitionError extends Error {}
 export async function installCrds(kubeconfig?: string): Promise<string[]> {
   const api: Api = await ApiClient.load(kubeconfig);
   const result: string[] = [];
-  for (const { plural } of RESOURCES) {
+  for (const { plural } of [...RESOURCES, POD_INFO]) {
     const crd = parse(readFileSync(join(CRDS_FOLDER, `${plural}.yaml`), 'utf8')) as KubeObject;
     const { name } = crd.metadata;
     const present = await findCrd(api, name);

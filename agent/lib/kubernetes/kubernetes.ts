@@ -7,6 +7,7 @@ import { rejectAfter, withSignal } from './deadlines.js';
 import { countNodes, readNodeLabels, watchLabels } from './node.js';
 import { errorMessage, type Log, type PolicyTarget } from './dependencies.js';
 import { Owner } from './owner.js';
+import { PodInfoWriter } from './pod-info.js';
 import { PodSource } from './pods.js';
 import { ClusterPolicies } from './policies.js';
 import { StatusWriter } from './status.js';
@@ -20,6 +21,8 @@ export interface KubernetesOptions {
   readonly policies: boolean;
   /** Report annotations of pods. */
   readonly annotations: boolean;
+  /** Write a PodInfo for each pod of this node. */
+  readonly podInfo: boolean;
   /** NAMESPACE/NAME of the DaemonSet of the agent, for `isOwnerGone()`. */
   readonly owner?: string;
   /** Maximum time that each step of the start waits for the API server. Default: 3 seconds. */
@@ -58,6 +61,7 @@ export class Kubernetes {
   #timer: NodeJS.Timeout | undefined;
   #labels: Watch<KubeObject> | undefined;
   #policies: ClusterPolicies | undefined;
+  readonly #podInfo: PodInfoWriter | undefined;
   readonly #stopped = new AbortController();
   readonly #owner: Owner | undefined;
   #begun: Promise<void> | undefined;
@@ -71,7 +75,11 @@ export class Kubernetes {
     this.#log = log;
     this.nodeLabels = labels;
     this.#owner = options.owner === undefined ? undefined : new Owner(this.#api, options.owner, log);
-    this.source = new PodSource(api, options.nodeName, { annotations: options.annotations });
+    this.#podInfo = options.podInfo ? new PodInfoWriter({ api: this.#api, log, nodes: () => this.#nodes }) : undefined;
+    this.source = new PodSource(api, options.nodeName, {
+      annotations: options.annotations,
+      follower: this.#podInfo,
+    });
   }
 
   /**
@@ -107,14 +115,12 @@ export class Kubernetes {
   }
 
   async #begin(target: PolicyTarget): Promise<void> {
-    const { nodeName, policies } = this.#options;
+    const { nodeName, policies, podInfo } = this.#options;
     this.#labels = watchLabels(this.#api, nodeName, this.nodeLabels, (labels) => this.#updateLabels(target, labels));
     void this.#owner?.confirm(this.#stopped.signal);
     await this.#labels.start();
+    if (policies || podInfo) await this.#countNodes();
     if (!policies) return this.#onLoaded();
-    await this.#countNodes();
-    this.#timer = setInterval(() => void this.#countNodes(), COUNT_MS);
-    this.#timer.unref();
     const status = (await this.#canWriteStatus()) ? this.#createStatusWriter() : undefined;
     if (this.#stopped.signal.aborted) return;
     this.#policies = new ClusterPolicies({ api: this.#api, nodeName, target, status, log: this.#log });
@@ -147,7 +153,7 @@ export class Kubernetes {
   /** Stops the watches. Policies stay loaded, and their status stays. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    const ended = Promise.all([this.#labels?.stop(), this.#policies?.stop()]);
+    const ended = Promise.all([this.#labels?.stop(), this.#policies?.stop(), this.#podInfo?.stop()]);
     await rejectAfter(STOP_MS, ended).catch(() => undefined);
     this.#stopped.abort();
     await Promise.all([this.#begun, ended]);
@@ -179,8 +185,9 @@ export class Kubernetes {
     return false;
   }
 
-  /** If the API server does not answer, the last count stays. */
+  /** Counts the nodes now and each hour. If the API server does not answer, the last count stays. */
   async #countNodes(): Promise<void> {
+    this.#timer ??= setInterval(() => void this.#countNodes(), COUNT_MS).unref();
     try {
       this.#nodes = await countNodes(this.#api);
     } catch (error) {

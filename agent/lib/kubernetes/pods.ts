@@ -29,37 +29,67 @@ interface ContainerSpec {
 
 export interface Pod extends KubeObject {
   readonly spec?: {
+    readonly nodeName?: string;
+    readonly hostNetwork?: boolean;
     readonly containers?: readonly ContainerSpec[];
     /** Init containers that keep running as sidecars can have probes. */
     readonly initContainers?: readonly ContainerSpec[];
   };
   readonly status?: {
+    readonly phase?: string;
+    readonly podIP?: string;
+    readonly podIPs?: readonly { readonly ip?: string }[];
     readonly containerStatuses?: readonly ContainerStatus[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
     readonly ephemeralContainerStatuses?: readonly ContainerStatus[];
   };
 }
 
+/** Receives the pods of this node. */
+export interface PodFollower {
+  replaceAll(pods: readonly Pod[]): void;
+  set(pod: Pod): void;
+  remove(pod: Pod): void;
+  /** Receives the error of the connection, or undefined when it works. */
+  setConnection(error: Error | undefined): void;
+}
+
+interface PodSourceOptions {
+  /** Also report the annotations of pods. */
+  readonly annotations?: boolean;
+  readonly follower?: PodFollower | undefined;
+}
+
 export class PodSource implements ContainerSource {
   readonly name = 'kubernetes';
   readonly #watch: Watch<Pod>;
+  readonly #follower: PodFollower | undefined;
   readonly #annotations: boolean;
   #sink: ContainerSink | undefined;
   /** The containers of each pod, by the pod's uid. */
   readonly #known = new Map<string, ReadonlyMap<string, ContainerInfo>>();
 
-  /** `annotations`: also report the annotations of pods. */
-  constructor(api: Api, nodeName: string, { annotations = false } = {}) {
+  constructor(api: Api, nodeName: string, { annotations = false, follower }: PodSourceOptions = {}) {
     this.#annotations = annotations;
+    this.#follower = follower;
     this.#watch = new Watch<Pod>(
       api,
       '/api/v1/pods',
       { fieldSelector: `spec.nodeName=${nodeName}` },
       {
         replaceAll: (pods) => this.#replaceAll(pods),
-        set: (pod) => this.#set(pod),
-        remove: (pod) => this.#remove(podUid(pod)),
-        setConnection: (error) => this.#sink?.state(error === undefined, error),
+        set: (pod) => {
+          follower?.set(pod);
+          return this.#set(pod);
+        },
+        remove: (pod) => {
+          follower?.remove(pod);
+          this.#remove(podUid(pod));
+        },
+        setConnection: (error) => {
+          follower?.setConnection(error);
+          this.#sink?.state(error === undefined, error);
+        },
       },
     );
   }
@@ -74,6 +104,7 @@ export class PodSource implements ContainerSource {
   }
 
   async #replaceAll(pods: readonly Pod[]): Promise<void> {
+    this.#follower?.replaceAll(pods);
     const present = new Set(pods.map(podUid));
     for (const uid of [...this.#known.keys()]) if (!present.has(uid)) this.#remove(uid);
     for (const pod of pods) await this.#set(pod);

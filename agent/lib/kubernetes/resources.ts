@@ -1,4 +1,4 @@
-/** Describes the policy resources: their API paths and their objects. */
+/** Describes the resources: their API paths, and the objects of policies. */
 import type { KubeObject } from './watch.js';
 
 export const GROUP_VERSION = 'cilium.io/v1alpha1';
@@ -7,6 +7,9 @@ export interface Resource {
   readonly kind: 'TracingPolicy' | 'TracingPolicyNamespaced';
   readonly plural: string;
 }
+
+/** The resource with the addresses of pods. */
+export const POD_INFO = { plural: 'podinfo' } as const;
 
 export const RESOURCES: readonly Resource[] = [
   { kind: 'TracingPolicy', plural: 'tracingpolicies' },
@@ -51,7 +54,10 @@ export function resourcePath({ plural }: Resource): string {
   return `/apis/${GROUP_VERSION}/${plural}`;
 }
 
-export function objectPath({ plural }: Resource, { metadata: { name, namespace } }: KubeObject): string {
+export function objectPath(
+  { plural }: Pick<Resource, 'plural'>,
+  { metadata: { name, namespace } }: KubeObject,
+): string {
   const folder = namespace === undefined ? '' : `namespaces/${encodeURIComponent(namespace)}/`;
   return `/apis/${GROUP_VERSION}/${folder}${plural}/${encodeURIComponent(name)}`;
 }

@@ -23,8 +23,10 @@ export interface ObjectMeta {
 }
 
 interface OwnerReference {
+  readonly apiVersion?: string;
   readonly kind: string;
   readonly name: string;
+  readonly uid?: string;
   readonly controller?: boolean;
 }
 

@@ -217,11 +217,11 @@ function resolveNodeName({ nodeName }: AgentOptions): string {
 async function connectKubernetes(options: AgentOptions, log: Log): Promise<Kubernetes | undefined> {
   if (!options.enableK8sApi) return undefined;
   const { k8sKubeconfigPath: kubeconfig, tracingPolicyCrd: policies, enablePodAnnotations: annotations } = options;
-  const { keepSensorsOwner: owner } = options;
+  const { keepSensorsOwner: owner, enablePodInfo: podInfo } = options;
   const nodeName = resolveNodeName(options);
   try {
     const more = { ...(kubeconfig && { kubeconfig }), ...(owner !== undefined && { owner }) };
-    return await Kubernetes.connect({ nodeName, policies, annotations, ...more }, log);
+    return await Kubernetes.connect({ nodeName, policies, annotations, podInfo, ...more }, log);
   } catch (error) {
     if (!(error instanceof ClusterError)) throw error;
     const source = settingName(error.setting);

@@ -144,6 +144,12 @@ describe('the configuration of the agent', () => {
       'keep-sensors-on-exit: true',
       /:1:1: CONFIG_CONFLICT: keep-sensors-on-exit needs persist/,
     ],
+    ['PodInfo without a cluster', 'enable-pod-info: true', /CONFIG_CONFLICT: enable-pod-info needs enable-k8s-api/],
+    [
+      'PodInfo without pods',
+      'enable-pod-info: true\nenable-k8s-api: true\ncontainers: false',
+      /CONFIG_CONFLICT: enable-pod-info needs containers/,
+    ],
     ['TLS without a key', 'tls-client-ca: a', /CONFIG_CONFLICT: tls-client-ca needs tls-cert and tls-key/],
   ];
   for (const [title, text, message] of mistakes) {

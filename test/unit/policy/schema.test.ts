@@ -1,7 +1,7 @@
 /** The JSON Schema: the published file, the real policies, and the structural mistakes. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { policyCrds } from '../../../lib/policy/language/crd.js';
@@ -24,7 +24,7 @@ describe('policy: JSON Schema', () => {
 
   it('is also published in custom resource definitions', () => {
     const files = crdFiles();
-    assert.equal(files.size, 2);
+    assert.deepEqual([...files.keys()].map((file) => basename(file, '.yaml')), ['tracingpolicies', 'tracingpoliciesnamespaced', 'podinfo']); // prettier-ignore
     for (const [file, text] of files) assert.equal(readProjectFile(file), text, 'run `npm run gen`');
   });
 

@@ -5,7 +5,7 @@ import type { Log, PolicyTarget } from '../../../lib/kubernetes/dependencies.js'
 import { ClusterError, Kubernetes } from '../../../lib/kubernetes/kubernetes.js';
 import { FakeApi } from './fake-api.js';
 
-const OPTIONS = { nodeName: 'worker-1', policies: true, annotations: false, startMs: 50 };
+const OPTIONS = { nodeName: 'worker-1', policies: true, annotations: false, podInfo: false, startMs: 50 };
 
 /** Accepts requests and answers none of them, until `answer()`. */
 class HangingApi implements Api {
