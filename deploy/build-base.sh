@@ -1,12 +1,14 @@
 #!/bin/bash
-# Makes the base images of deploy/Dockerfile without a registry: build-base.sh FOLDER. Needs apt-get, dpkg-deb and node.
+# Makes the base images of deploy/Dockerfile without a registry: build-base.sh FOLDER [NODE]. Needs apt-get, dpkg-deb
+# and node.
 #   FOLDER/base.tar  for BASE_IMAGE: the few Debian packages that polytrace and Node.js need, and a shell
-#   FOLDER/node.tar  for NODE_IMAGE: /usr/local/bin/node, a stripped copy of this machine's, and its LICENSE
+#   FOLDER/node.tar  for NODE_IMAGE: /usr/local/bin/node, a stripped copy of this machine's or of NODE, and its LICENSE
+# With APT_CONFIG, they can be for another architecture, whose NODE is then needed: no program of it runs.
 # The packages are of this machine's Debian release. They are unpacked and not configured, as `mmdebstrap
 # --variant=extract` does it, but without another copy of the package lists.
 set -euo pipefail
 
-target=$(realpath -m "${1:?usage: build-base.sh FOLDER}")
+target=$(realpath -m "${1:?usage: build-base.sh FOLDER [NODE]}")
 packages=(base-files dash libbpf1 libc6 libelf1t64 libgcc-s1 libstdc++6 libzstd1 zlib1g)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -33,13 +35,15 @@ tar -C "$work/base" --numeric-owner --owner=0 --group=0 -cf "$target/base.tar" .
 
 # ---- Node.js ---------------------------------------------------------------------------------------------------
 
-node=$(node -p process.execPath)
+node=${2:-$(node -p process.execPath)}
 # A Node.js of shared libraries, such as that of Debian, needs more packages than are in the base.
-if ldd "$node" | grep -q libnode; then
+if ldd "$node" 2>/dev/null | grep -q libnode; then
 	echo "build-base: $node needs libnode: use a Node.js of one file, such as that of the npm package node" >&2
 	exit 1
 fi
-strip -o "$work/node/usr/local/bin/node" "$node" 2>/dev/null || cp "$node" "$work/node/usr/local/bin/node"
+# eu-strip of elfutils also knows other architectures.
+strip -o "$work/node/usr/local/bin/node" "$node" 2>/dev/null ||
+	eu-strip -o "$work/node/usr/local/bin/node" "$node" 2>/dev/null || cp "$node" "$work/node/usr/local/bin/node"
 chmod 755 "$work/node/usr/local/bin/node"
 for licence in "${node%/bin/*}"/{LICENSE,share/doc/nodejs/copyright} ""; do
 	[ -e "$licence" ] && break

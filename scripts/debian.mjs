@@ -25,19 +25,16 @@ export function findArchive(purpose) {
   return uri;
 }
 
-/**
- * Returns a function that runs an apt command on the packages of `suite` for an architecture, with its lists, cache and
- * sources below `folder`.
- */
-export function privateApt(purpose, folder, suite, architecture = 'amd64') {
+/** Returns settings of apt for the packages of `suite` for an architecture. Lists, cache and sources are below `folder`. */
+function aptSettings(purpose, folder, suite, architecture) {
   for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(`${folder}/${name}`, { recursive: true });
   const source = `[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${findArchive(purpose)} ${suite} main\n`;
   writeFileSync(`${folder}/sources.list`, `deb ${source}deb-src ${source}`);
   writeFileSync(`${folder}/status`, '');
-  const options = [
+  return [
     `Dir::Etc::sourcelist=${folder}/sources.list`,
-    'Dir::Etc::sourceparts=-',
-    'Dir::Etc::preferencesparts=-',
+    'Dir::Etc::sourceparts=/dev/null',
+    'Dir::Etc::preferencesparts=/dev/null',
     `Dir::State::lists=${folder}/lists`,
     `Dir::State::status=${folder}/status`,
     `Dir::Cache=${folder}/cache`,
@@ -45,6 +42,19 @@ export function privateApt(purpose, folder, suite, architecture = 'amd64') {
     `APT::Architecture=${architecture}`,
     'Acquire::Languages=none',
     'Acquire::Check-Valid-Until=false',
-  ].flatMap((option) => ['-o', option]);
+  ];
+}
+
+/** Writes these settings to a file for APT_CONFIG, and returns its name. */
+export function writeAptConfig(purpose, folder, suite, architecture) {
+  const lines = aptSettings(purpose, folder, suite, architecture).map((each) => each.replace(/=(.*)/, ' "$1";\n'));
+  const file = `${folder}/apt.conf`;
+  writeFileSync(file, lines.join(''));
+  return file;
+}
+
+/** Returns a function that runs an apt command with these settings. */
+export function privateApt(purpose, folder, suite, architecture = 'amd64') {
+  const options = aptSettings(purpose, folder, suite, architecture).flatMap((option) => ['-o', option]);
   return (program, ...args) => runProgram(purpose, program, [...options, '-q', ...args], { cwd: folder });
 }

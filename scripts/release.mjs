@@ -1,6 +1,7 @@
 // npm run release [-- --dry-run] [--short]: makes the files of a release in build/release. It checks the tree, builds both
 // addons, builds them again in another folder, writes the bill of materials and the notices, packs both packages and the chart,
-// scans licences, and installs the package with every client. It publishes nothing: .github/workflows/release.yml does, in a job
+// builds and checks the image for both architectures, scans licences, and installs the package with every client. It publishes
+// nothing: .github/workflows/release.yml does, in a job
 // that runs no code. --dry-run does not stop at obstacles such as a missing tag. --short installs with one client only, and builds
 // once. Needs root, and the packages of `bash scripts/setup.sh --packages`.
 import { execFileSync } from 'node:child_process';
@@ -9,7 +10,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { billOfMaterials, schemaErrors } from './prebuilds/sbom.mjs';
 import { missingLicences, packChart, packPackage, writeChecksums } from './release/artifacts.mjs';
+import { imageProblems } from './release/check-image.mjs';
 import { cleanEnvironment } from './release/environment.mjs';
+import { buildImage } from './release/image.mjs';
 import { scanLicences } from './release/licences.mjs';
 import { writeNotices } from './release/package-notices.mjs';
 import { changelogSection, findObstacles } from './release/obstacles.mjs';
@@ -82,6 +85,8 @@ buildAll();
 const bill = await writeBill();
 writeNotices(root);
 const packages = packAll(bill);
+const image = buildImage(output, version, readOutput('git', 'log', '-1', '--format=%ct'));
+refuse(imageProblems(image).map((each) => `${image}: ${each}`));
 const { packages: installed, refused } = scanLicences(packages);
 console.log(`release: the licences of ${installed.length} packages are known`);
 refuse(refused.map(({ name: each, licences }) => `${each} has the licence ${licences.join(', ')}`));

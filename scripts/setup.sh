@@ -63,6 +63,12 @@ if wants --packages; then
 	need mmdebstrap have mmdebstrap
 	need pigz have pigz
 	need dpkg-dev have dpkg-source
+	# the image of a release
+	need podman have podman
+	need crun have crun
+	need skopeo have skopeo
+	need elfutils have eu-strip
+	need qemu-user have qemu-aarch64
 fi
 if wants --arm64; then
 	need qemu-system-arm have qemu-system-aarch64

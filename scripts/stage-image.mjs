@@ -1,10 +1,12 @@
-// Copies the files of the container image into an empty folder: stage-image.mjs FOLDER [--without-agent]. They are the
-// package, the package of the agent, and their dependencies in package-lock.json, without types and source maps. `npm
-// run build` must have run. THIRD-PARTY-NOTICES has the licences of what is bundled.
+// Copies the files of the container image into an empty folder: stage-image.mjs FOLDER [--without-agent] [--prebuilt ARCH].
+// They are the package, the package of the agent, and their dependencies in package-lock.json, without types and source maps.
+// `npm run build` must have run. The addon is the one of build/Release, or the prebuilt one of ARCH (x64 or arm64).
+// THIRD-PARTY-NOTICES has the licences of what is bundled and linked.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { prebuiltFile } from './prebuilds/targets.mjs';
 import { imageNotices, NOTICES } from './release/notices.mjs';
 
 const checkout = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -51,13 +53,19 @@ function isRuntimeFile(name) {
   return LICENCE.test(name) || RUNTIME_EXTENSIONS.includes(extname(name));
 }
 
-function stageImage(target, withAgent) {
+async function formatImageNotices(withAgent, prebuilt) {
+  if (prebuilt === undefined) return imageNotices(checkout, withAgent);
+  const { prebuiltImageNotices } = await import('./release/package-notices.mjs');
+  return prebuiltImageNotices(checkout, withAgent);
+}
+
+async function stageImage(target, withAgent, prebuilt) {
   rmSync(target, { recursive: true, force: true });
   const copy = (from) => cpSync(join(checkout, from), join(target, from), { recursive: true });
   mkdirSync(target, { recursive: true });
-  writeFileSync(join(target, NOTICES), imageNotices(checkout, withAgent));
-  for (const name of ['package.json', 'LICENSE', 'dist', 'policies', 'schema', 'build/Release/polytrace.node'])
-    copy(name);
+  writeFileSync(join(target, NOTICES), await formatImageNotices(withAgent, prebuilt));
+  for (const name of ['package.json', 'LICENSE', 'dist', 'policies', 'schema']) copy(name);
+  copy(prebuilt === undefined ? 'build/Release/polytrace.node' : prebuiltFile(prebuilt));
   for (const folder of withAgent ? listPackages() : listLibraryPackages()) {
     const destination = folder.startsWith(`${AGENT}/`) ? join(AGENT_PACKAGE, folder.slice(AGENT.length + 1)) : folder;
     copyPackage(join(checkout, folder), join(target, destination));
@@ -75,8 +83,8 @@ function stageAgent(target) {
 }
 
 const { values, positionals } = parseArgs({
-  options: { 'without-agent': { type: 'boolean', default: false } },
+  options: { 'without-agent': { type: 'boolean', default: false }, prebuilt: { type: 'string' } },
   allowPositionals: true,
 });
-if (positionals.length !== 1) throw new Error('usage: stage-image.mjs FOLDER [--without-agent]');
-stageImage(positionals[0], !values['without-agent']);
+if (positionals.length !== 1) throw new Error('usage: stage-image.mjs FOLDER [--without-agent] [--prebuilt x64|arm64]');
+await stageImage(positionals[0], !values['without-agent'], values.prebuilt);

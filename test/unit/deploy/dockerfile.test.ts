@@ -15,4 +15,14 @@ describe('deployment: Dockerfile', () => {
     const copied = [...stage.matchAll(/^COPY (.*) \S+$/gm)].flatMap(([, words = '']) => words.split(' '));
     for (const name of sources) assert.ok(copied.includes(name), `COPY ${name} is missing`);
   });
+
+  it('has everything that it copies in the context of the build', () => {
+    const rules = readProjectFile('.dockerignore').split('\n');
+    const lines = readProjectFile('deploy/Dockerfile').matchAll(/^COPY (?!--from)(.*) \S+$/gm);
+    const copied = [...lines].flatMap(([, words = '']) => words.split(' ')).filter((name) => !name.startsWith('$'));
+    assert.ok(copied.includes('policies'));
+    const isIncluded = (name: string): boolean =>
+      rules.some((rule) => rule.startsWith('!') && `${name}/`.startsWith(`${rule.slice(1)}/`));
+    for (const name of copied) assert.ok(isIncluded(name), `.dockerignore leaves ${name} out`);
+  });
 });
