@@ -11,7 +11,7 @@ import type {
   TracerIterator,
 } from '../../types/tracer.js';
 import { PolytraceError, throwIfAborted } from '../errors.js';
-import { makeTracerEvent } from '../events/made-events.js';
+import { makeAgentEvent } from '../events/made-events.js';
 import type { AgentClient } from '../grpc/client.js';
 import { parsePolicy } from '../policy/index.js';
 import { checkOptionNames, type OptionNames } from '../tracer/bad-option.js';
@@ -84,7 +84,7 @@ class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
     this.#checkOpen();
     checkEventsOptions(options);
     const { plain, ...filters } = options;
-    const convert = plain === true ? (event: PlainEvent): PlainEvent => event : makeTracerEvent;
+    const convert = plain === true ? (event: PlainEvent): PlainEvent => event : makeAgentEvent;
     const iterator = new AgentBatches<TracerEvent | PlainEvent>(this.#context, filters, convert, () =>
       this.#iterators.delete(iterator),
     );

@@ -16,7 +16,7 @@ import {
   restrictSocket,
   type Address,
 } from './address.js';
-import { Certificates, type TlsFiles, type TlsTimes } from './certificates.js';
+import { Certificates, type OnSettingChange, type TlsFiles, type TlsTimes } from './certificates.js';
 import type { Service } from './service.js';
 
 export interface ServerSettings {
@@ -25,6 +25,7 @@ export interface ServerSettings {
   readonly tls?: TlsFiles | undefined;
   /** Clients of a TCP address need no certificate. */
   readonly insecureClients?: boolean;
+  readonly onChange?: OnSettingChange;
   /** Default: 10 seconds for each. */
   readonly tlsTimes?: Partial<TlsTimes>;
   /** Interval of checking that the sockets still exist. */
@@ -138,9 +139,9 @@ export class GrpcServer {
 
   /** Uses TLS when certificates are configured, also on loopback addresses. */
   #credentials(): ServerCredentials {
-    const { tls, tlsTimes } = this.#settings;
+    const { tls, tlsTimes, onChange = () => undefined } = this.#settings;
     if (tls === undefined) return ServerCredentials.createInsecure();
-    this.#certificates ??= new Certificates(tls, { ...TLS_TIMES, ...tlsTimes }, this.#log);
+    this.#certificates ??= new Certificates(tls, { ...TLS_TIMES, ...tlsTimes }, this.#log, onChange);
     return this.#certificates.credentials;
   }
 
