@@ -17,6 +17,11 @@ export interface ConnectOptions {
   /** Encrypts the connection. `true`: with the certificates that Node.js trusts. Default false. */
   readonly tls?: boolean | TlsFiles;
   /**
+   * Token for an agent with `--server-token-file`: one line of that file. It is sent only encrypted, or to this machine.
+   * Default: none.
+   */
+  readonly token?: string;
+  /**
    * Iterators connect again when the agent ends or the connection fails, after 0.1 seconds at first and after at most 10. A
    * `lost` event with the reason `disconnected` says so. With false, such an iterator rejects. Default true.
    */

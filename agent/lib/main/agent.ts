@@ -307,8 +307,9 @@ function containerOptions(
 
 const RUNTIMES = ['nri', 'cri', 'docker', 'podman'] as const;
 
-function serverSettings(options: AgentOptions): Pick<ServerSettings, 'insecureClients' | 'tls'> {
-  return { insecureClients: options.insecureClients, tls: toTlsFiles(options) };
+function serverSettings(options: AgentOptions): Pick<ServerSettings, 'insecureClients' | 'tls' | 'tokenFile'> {
+  const { insecureClients, serverTokenFile: tokenFile } = options;
+  return { insecureClients, tokenFile, tls: toTlsFiles(options) };
 }
 
 function toTlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: AgentOptions): TlsFiles | undefined {
