@@ -304,7 +304,7 @@ export interface Tracer extends EventIterators<TracerEvent>, AsyncDisposable {
   enablePolicy(name: string): Promise<void>;
   /**
    * Changes the mode of a policy. It takes effect immediately, without a reload. Rejects with POLICY_MONITOR_ONLY for
-   * a policy that is `monitor_only`.
+   * a policy that is `monitor_only`, also because it only reports.
    */
   setPolicyMode(name: string, mode: PolicyMode): Promise<void>;
   /**
@@ -378,7 +378,10 @@ export interface PolicyStatus extends HookCounts {
   readonly state: 'enabled' | 'disabled' | 'other_node';
   /** Present when the policy or one of its selectors is limited to some containers, or to the host. */
   readonly scope?: ScopeStatus;
-  /** Current mode of the policy. `monitor_only` is mode `monitor` that the policy sets itself and that cannot be changed. */
+  /**
+   * Current mode of the policy. `monitor_only` is mode `monitor` that cannot be changed: the policy says so, or it has no action
+   * that enforces or makes requests.
+   */
   readonly mode: PolicyMode | 'monitor_only';
   /** The policy can signal processes, override functions, change programs or notify enforcers. */
   readonly enforcing: boolean;
