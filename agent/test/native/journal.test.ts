@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type AgentConnection, type ChangeEvent, type TracerIterator } from '../../../lib/index.js';
-import { Machine, needsRoot, plainEnvironment, ProtocolClient, runCommand } from './support.js';
+import { Machine, needsRoot, needsTracefs, plainEnvironment, ProtocolClient, runCommand } from './support.js';
 import { spawnSync } from 'node:child_process';
 
 const COMMAND = join(__dirname, '../../../dist/cli/main.js');
@@ -13,6 +13,7 @@ const policyText = (name: string, message: string, action = ''): string => `apiV
 kind: TracingPolicy
 metadata: { name: ${name} }
 spec:
+  options: [{ name: policy-mode, value: monitor }]
   tracepoints:
     - subsystem: syscalls
       event: sys_enter_getpid
@@ -21,7 +22,11 @@ spec:
 `;
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-describe('the journal of an agent', needsRoot, () => {
+describe('the journal of an agent', function () {
+  this.timeout(120_000);
+  before(needsRoot);
+  before(needsTracefs);
+
   let machine: Machine;
   let connection: AgentConnection;
   let changes: TracerIterator<unknown>;
@@ -80,7 +85,9 @@ describe('the journal of an agent', needsRoot, () => {
     assert.match(Buffer.from(configured.client?.execId ?? '', 'base64').toString(), new RegExp(`:${client.pid}$`));
     assert.equal((await runCommand('policy', 'disable', 'guard', '--server', machine.address)).status, 0);
     assert.deepEqual([(await nextChange()).enabled, configured.enabled], [false, undefined]);
-    assert.equal((await runCommand('loglevel', 'set', 'debug', '--server', machine.address)).status, 0);
+    const other = new ProtocolClient(machine.address);
+    await other.call('SetDebug', { flag: 'CONFIG_FLAG_LOG_LEVEL', level: 'LOG_LEVEL_DEBUG' });
+    other.close();
     const { operation, setting, before, after } = await nextChange();
     assert.deepEqual([operation, setting, before, after], ['setting_change', 'log-level', 'info', 'debug']);
     rmSync(file);
