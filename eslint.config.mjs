@@ -104,7 +104,7 @@ export default tseslint.config(
       'agent/lib/export/{export,file-sink}.ts',
       'agent/lib/main/agent.ts',
       'agent/lib/otlp/record.ts',
-      'agent/lib/streams/event-stream.ts',
+      'agent/lib/streams/{change,event-stream}.ts',
     ],
     rules: {
       'no-restricted-properties': [

@@ -1,6 +1,6 @@
 import type { StopSignal } from './compatibility.js';
-import type { TracerEvent } from './events.js';
-import type { PolicyStatus, Tracer, TracerStats } from './tracer.js';
+import type { AgentEvent } from './events.js';
+import type { EventIterators, PolicyStatus, Tracer, TracerStats } from './tracer.js';
 
 /** Files with PEM texts, for a connection with TLS. */
 export interface TlsFiles {
@@ -16,6 +16,11 @@ export interface TlsFiles {
 export interface ConnectOptions {
   /** Encrypts the connection. `true`: with the certificates that Node.js trusts. Default false. */
   readonly tls?: boolean | TlsFiles;
+  /**
+   * Token for an agent with `--server-token-file`: one line of that file. It is sent only encrypted, or to this machine.
+   * Default: none.
+   */
+  readonly token?: string;
   /**
    * Iterators connect again when the agent ends or the connection fails, after 0.1 seconds at first and after at most 10. A
    * `lost` event with the reason `disconnected` says so. With false, such an iterator rejects. Default true.
@@ -36,8 +41,8 @@ export interface ConnectOptions {
 export function connect(address: string, options?: ConnectOptions): Promise<AgentConnection>;
 
 /**
- * A connection to an agent. It has the events of the agent's tracer, with the same types as in a tracer of this process. The
- * protocol does not have all members:
+ * A connection to an agent. It has the events of the agent's tracer, with the same types as in a tracer of this process, and
+ * `change` events: what changed in the agent, and who changed it. The protocol does not have all members:
  * - `selector` of hooks, `coreDumped`, `inode` and `device` of files, and `cgroupId` are 0 or false.
  * - `data` and `former` are missing; values that the agent could not read have only `unreadable`.
  * - Namespaces, capabilities and credentials of processes are 0 unless the agent sends them (`--enable-process-ns`,
@@ -47,12 +52,10 @@ export function connect(address: string, options?: ConnectOptions): Promise<Agen
  */
 export interface AgentConnection
   extends
-    AsyncIterable<TracerEvent>,
+    EventIterators<AgentEvent>,
     AsyncDisposable,
     Pick<
       Tracer,
-      | 'events'
-      | 'batches'
       | 'addPolicy'
       | 'removePolicy'
       | 'replacePolicy'

@@ -191,6 +191,7 @@ export type ErrorCode =
   | 'ADDON_MISSING'
   | 'AGENT_MISSING'
   | 'AGENT_REFUSED'
+  | 'AGENT_TOKEN'
   | 'AGENT_UNAVAILABLE'
   | 'AGENT_VERSION'
   | 'BAD_OPTION'

@@ -3,8 +3,8 @@ import type { PodInfo } from './containers.js';
 /**
  * One event of the stream: a union that is discriminated by `type`. Its members are getters, which decode the kernel's
  * record. Therefore `{ ...event }` has only the process, and `structuredClone` and `postMessage` throw a
- * `DataCloneError`. Copy the event with `toObject` first. The same is true for its processes. Only a `lost` event has
- * its members as own properties.
+ * `DataCloneError`. Copy the event with `toObject` first. The same is true for its processes. Only `lost` and
+ * `change` events have their members as own properties.
  *
  * An event that a program keeps retains its processes and less than 4 KB, or its record if that is longer. Until the
  * next garbage collection, it retains a record buffer of 256 KiB. Iterators share events.
@@ -23,17 +23,20 @@ export type TracerEvent =
   | ProcessThrottleEvent
   | LostEvent;
 
+/** One event of an agent (`connect`): an event of its tracer, or a change of the agent itself. */
+export type AgentEvent = TracerEvent | ChangeEvent;
+
 /** The `type` of an event. */
-export type EventType = TracerEvent['type'];
+export type EventType = AgentEvent['type'];
 
 /** The events of these types: `EventOf<'process_exec'>` is `ProcessExecEvent`. */
-export type EventOf<T extends EventType> = Extract<TracerEvent, { readonly type: T }>;
+export type EventOf<T extends EventType> = Extract<AgentEvent, { readonly type: T }>;
 
 /**
  * An event as plain data, without methods. `toObject` returns it, and so do iterators with the option `plain`.
  * It survives `structuredClone`, `postMessage` and `{ ...event }`.
  */
-export type PlainEvent = PlainOf<TracerEvent>;
+export type PlainEvent = PlainOf<AgentEvent>;
 
 /** A process as plain data. */
 export type PlainProcess = Omit<Process, 'toObject' | 'toJSON'>;
@@ -557,6 +560,96 @@ export declare abstract class ProcessThrottleEvent extends ProcessEvent {
   toObject(): PlainOf<ProcessThrottleEvent>;
   /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
   toJSON(): JsonOf<PlainOf<ProcessThrottleEvent>>;
+}
+
+/**
+ * The policies or the settings of an agent changed. Only agents report it (`connect`, exports), and they report each change
+ * once. A tracer of one's own has no such event, because its program makes all changes.
+ */
+export declare abstract class ChangeEvent {
+  /** Time of the event: RFC 3339, UTC, with nanoseconds. */
+  readonly time: string;
+  /** Time of the event: nanoseconds since 1970-01-01T00:00:00Z. */
+  readonly timeNs: bigint;
+  /** Name of the machine, as in other events. */
+  readonly nodeName: string;
+  readonly type: 'change';
+  /** What changed. */
+  readonly operation: ChangeOperation;
+  /** `metadata.name` of the policy. Empty when the change is of no policy. */
+  readonly policyName: string;
+  /** `metadata.namespace` of the policy; empty without one. */
+  readonly policyNamespace: string;
+  /** Name of the setting. Present for `setting_change`. */
+  readonly setting?: string;
+  /**
+   * SHA-256 of the text before the change, as `sha256sum` prints it: the text of the policy, or the content of the
+   * setting's file. For the setting `log-level`, the level itself. Absent when there was none.
+   */
+  readonly before?: string;
+  /** The same after the change. Absent when there is none. For `agent_start`: that of the output of
+   * `polytrace agent --check` with the same settings. */
+  readonly after?: string;
+  /** The policy is enabled from now on, or disabled. Present when this changed. */
+  readonly enabled?: boolean;
+  /** Mode of the policy from now on. Present when somebody set it. */
+  readonly mode?: 'enforce' | 'monitor';
+  /** The way by which the change came. */
+  readonly way: ChangeWay;
+  /** The file, or the resource of the cluster. Empty when it is neither. */
+  readonly source: string;
+  /** The client that asked for the change. Present for the way `client`. */
+  readonly client?: ChangeClient;
+  /** Returns a copy as plain data. */
+  toObject(): PlainOf<ChangeEvent>;
+  /** Returns the copy in the form that JSON can express. `JSON.stringify` calls it. */
+  toJSON(): JsonOf<PlainOf<ChangeEvent>>;
+}
+
+/**
+ * What changed:
+ * - `policy_add`: a policy was loaded.
+ * - `policy_replace`: another version took the place of a policy.
+ * - `policy_move`: another source has the policy from now on. The text is the same.
+ * - `policy_remove`: a policy was removed.
+ * - `policy_configure`: a policy got another mode, or was enabled or disabled.
+ * - `setting_change`: a setting changed while the agent was running.
+ * - `agent_start`, `agent_stop`: the agent started, or began to stop. When it stops, its policies end, unless they are
+ *   kept.
+ */
+export type ChangeOperation =
+  | 'policy_add'
+  | 'policy_replace'
+  | 'policy_move'
+  | 'policy_remove'
+  | 'policy_configure'
+  | 'setting_change'
+  | 'agent_start'
+  | 'agent_stop';
+
+/**
+ * The way by which a change came:
+ * - `file`: a file on the machine.
+ * - `kubernetes`: a resource of the cluster, or the labels of the node.
+ * - `client`: a call of a client.
+ * - `restore`: the agent started and loaded a policy again that a client of an earlier agent had added.
+ * - `agent`: the agent itself, or the person who started or stopped it.
+ */
+export type ChangeWay = 'file' | 'kubernetes' | 'client' | 'restore' | 'agent';
+
+/** A client of an agent, at the time of its call. */
+export interface ChangeClient {
+  /** `unix` for a Unix socket, or the address and port of the client. */
+  readonly address: string;
+  /** Process that opened the Unix socket (SO_PEERCRED). */
+  readonly pid?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** `execId` of that process, if the agent's tracer knows it. */
+  readonly execId?: string;
+  readonly binary?: string;
+  /** Name in the client's certificate: the common name, or else the first alternative name. */
+  readonly certificate?: string;
 }
 
 /** Records that were lost. Every lost record is counted once. */

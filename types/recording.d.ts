@@ -1,5 +1,5 @@
 import type { PolytraceError } from './errors.js';
-import type { PlainEvent, TracerEvent } from './events.js';
+import type { AgentEvent, PlainEvent } from './events.js';
 import type { CompiledPolicy, CompiledValue, CompiledHook } from './policy.js';
 
 /**
@@ -11,7 +11,7 @@ export interface Recorder {
   /** The first line of a recording, with its version. It ends with a newline. */
   readonly header: string;
   /** The lines of an event. Each process and each hook has a line of its own, before the first event that refers to it. */
-  readonly lines: (event: TracerEvent) => string;
+  readonly lines: (event: AgentEvent) => string;
 }
 
 /** Makes a recorder, for one recording. It keeps the last 16,384 processes. */

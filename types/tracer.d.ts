@@ -2,7 +2,7 @@ import type { FileUrl, StopSignal } from './compatibility.js';
 import type { PreemptionModel } from './kernel.js';
 import type { ContainerInfo, ContainerSource, ContainerSourceStatus } from './containers.js';
 import type { Diagnostic } from './errors.js';
-import type { EventOf, EventType, LostEvent, PlainEvent, PlainOf, Process, TracerEvent } from './events.js';
+import type { AgentEvent, EventOf, EventType, LostEvent, PlainOf, Process, TracerEvent } from './events.js';
 import type { ContainerFilter } from './output.js';
 import type { HookKind, Policy, PolicyMode } from './policy.js';
 
@@ -244,8 +244,8 @@ export interface TracerIterator<T> extends AsyncIterableIterator<T>, AsyncDispos
   [Symbol.asyncIterator](): this;
 }
 
-/** An open tracer. It attaches policies to the kernel and reports their events. */
-export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
+/** The iterators of a tracer (`E` is `TracerEvent`) and of a connection to an agent (`E` is `AgentEvent`). */
+export interface EventIterators<E extends AgentEvent> extends AsyncIterable<E> {
   /**
    * Returns an iterator over the events of these types from this call on, and `lost` events. Emits a process warning with the
    * code `POLYTRACE_POLICY_NAME` for a name in `policyNames` that no loaded policy has.
@@ -254,9 +254,9 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   /** Returns an iterator over the same events as plain data. */
   events<T extends EventType>(options: TypedPlainEventsOptions<T>): TracerIterator<PlainOf<EventOf<T> | LostEvent>>;
   /** Returns an iterator over all events from this call on. Each iterator gets every event. */
-  events(options?: EventsOptions): TracerIterator<TracerEvent>;
+  events(options?: EventsOptions): TracerIterator<E>;
   /** Returns an iterator over the same events as plain data. */
-  events(options: PlainEventsOptions): TracerIterator<PlainEvent>;
+  events(options: PlainEventsOptions): TracerIterator<PlainOf<E>>;
   /** Returns the same events as `events`, in arrays. Each has the events of at most 64 KiB of records. */
   batches<T extends EventType>(options: TypedEventsOptions<T>): TracerIterator<readonly (EventOf<T> | LostEvent)[]>;
   /** Returns the same events as plain data, in arrays. */
@@ -264,9 +264,13 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
     options: TypedPlainEventsOptions<T>,
   ): TracerIterator<readonly PlainOf<EventOf<T> | LostEvent>[]>;
   /** Returns the same events as `events`, in arrays. Each has the events of at most 64 KiB of records. */
-  batches(options?: EventsOptions): TracerIterator<readonly TracerEvent[]>;
+  batches(options?: EventsOptions): TracerIterator<readonly E[]>;
   /** Returns the same events as plain data, in arrays. */
-  batches(options: PlainEventsOptions): TracerIterator<readonly PlainEvent[]>;
+  batches(options: PlainEventsOptions): TracerIterator<readonly PlainOf<E>[]>;
+}
+
+/** An open tracer. It attaches policies to the kernel and reports their events. */
+export interface Tracer extends EventIterators<TracerEvent>, AsyncDisposable {
   /**
    * Returns a process that the tracer knows; undefined if it does not know it. A number is the id of a running process in the
    * initial pid namespace. A string is an `execId`, whose process may have ended or executed another program.
@@ -300,7 +304,7 @@ export interface Tracer extends AsyncIterable<TracerEvent>, AsyncDisposable {
   enablePolicy(name: string): Promise<void>;
   /**
    * Changes the mode of a policy. It takes effect immediately, without a reload. Rejects with POLICY_MONITOR_ONLY for
-   * a policy that is `monitor_only`.
+   * a policy that is `monitor_only`, also because it only reports.
    */
   setPolicyMode(name: string, mode: PolicyMode): Promise<void>;
   /**
@@ -374,7 +378,10 @@ export interface PolicyStatus extends HookCounts {
   readonly state: 'enabled' | 'disabled' | 'other_node';
   /** Present when the policy or one of its selectors is limited to some containers, or to the host. */
   readonly scope?: ScopeStatus;
-  /** Current mode of the policy. `monitor_only` is mode `monitor` that the policy sets itself and that cannot be changed. */
+  /**
+   * Current mode of the policy. `monitor_only` is mode `monitor` that cannot be changed: the policy says so, or it has no action
+   * that enforces or makes requests.
+   */
   readonly mode: PolicyMode | 'monitor_only';
   /** The policy can signal processes, override functions, change programs or notify enforcers. */
   readonly enforcing: boolean;

@@ -22,12 +22,15 @@ export const EVERYTHING: Criteria = { query: '', from: -Infinity, to: Infinity }
 /** Groups of events without a policy. */
 export const STARTS = 'starts and ends';
 export const LOST = 'lost';
+export const CHANGES = 'changes of the agent';
 
 export function eventGroup({ type, policy }: EventRow): string {
   switch (type) {
     case 'process_throttle':
     case 'lost':
       return LOST;
+    case 'change':
+      return CHANGES;
     case 'process_exec':
     case 'process_exit':
       return policy ?? STARTS;

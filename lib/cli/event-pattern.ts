@@ -4,11 +4,11 @@ import type { EventPattern, PlainEvent } from '../../types/index.js';
 
 /** True for an event of a hook. The events of the base sensor and reports of lost events have no hook. */
 export function isHookEvent(event: PlainEvent): boolean {
-  return 'policyName' in event && event.type !== 'lost';
+  return 'policyName' in event && 'process' in event;
 }
 
 export function matchesPattern(pattern: EventPattern, event: PlainEvent, api: Pick<Api, 'eventPath'>): boolean {
-  if (event.type === 'lost') return false;
+  if (!('process' in event)) return false;
   if (pattern.type === undefined ? !isHookEvent(event) : event.type !== pattern.type) return false;
   const message = 'message' in event ? event.message : undefined;
   const path = api.eventPath(event);
@@ -49,6 +49,7 @@ function hookedFunction(event: PlainEvent): string | undefined {
     case 'process_exec':
     case 'process_exit':
     case 'process_throttle':
+    case 'change':
     case 'lost':
       return undefined;
   }

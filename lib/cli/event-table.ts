@@ -19,7 +19,7 @@ interface Column {
 }
 
 const processCell = (cell: (event: PlainProcessEvent) => string) => (row: EventRow) =>
-  row.event.type === 'lost' ? '' : cell(row.event);
+  !('process' in row.event) ? '' : cell(row.event);
 
 /** The named columns. `--fields` can also name a field of the JSON export. */
 const COLUMNS = {

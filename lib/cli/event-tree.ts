@@ -47,7 +47,8 @@ export class EventTree {
   readonly #nodes = new Map<string, Node>();
   readonly #ended = new Set<Node>();
   readonly #roots = new Set<Node>();
-  readonly #lost: string[] = [];
+  /** Lines about no process of the tree. */
+  readonly #notes: string[] = [];
   #count = 0;
   #removed = 0;
 
@@ -58,9 +59,10 @@ export class EventTree {
   add(event: PlainEvent, summary: () => EventSummary): void {
     switch (event.type) {
       case 'lost':
+      case 'change':
       case 'process_throttle': // it is about a cgroup, not about one process
-        this.#lost.push(summary().detail);
-        if (this.#lost.length > EVENTS_MAX) this.#lost.shift();
+        this.#notes.push(formatNote(summary()));
+        if (this.#notes.length > EVENTS_MAX) this.#notes.shift();
         return;
       case 'process_exec':
         this.#findOrCreateNode(event);
@@ -87,7 +89,7 @@ export class EventTree {
     const lines: string[] = [];
     for (const root of this.#roots) this.#write(root, '', '', 0, lines);
     if (this.#removed > 0) lines.push(`(${this.#removed} earlier processes are left out)`);
-    for (const lost of this.#lost) lines.push(`⚠️  lost: ${lost}`);
+    lines.push(...this.#notes);
     return lines.map((line) => `${width === undefined ? line : truncateColumns(line, width)}\n`).join('');
   }
 
@@ -229,6 +231,10 @@ function addLine(node: Node, text: string): void {
   if (last?.text === text && node.more === 0) last.times += 1;
   else if (node.lines.length < EVENTS_MAX) node.lines.push({ text, times: 1 });
   else node.more += 1;
+}
+
+function formatNote({ emoji, label, detail }: EventSummary): string {
+  return `${emoji}  ${label}: ${detail}`;
 }
 
 function formatEventLine({ emoji, label, detail, actions, reason }: EventSummary): string {

@@ -43,7 +43,7 @@ export const ANCESTOR_TYPES: Readonly<Record<string, readonly EventType[]>> = GR
 type Nothing<T extends never> = T;
 /** @public Only the compiler uses it: each event with a process in its JSON is in a group. */
 export type GroupChecks = Nothing<
-  Exclude<EventType, (typeof GROUPS)[keyof typeof GROUPS][number] | 'process_throttle' | 'lost'>
+  Exclude<EventType, (typeof GROUPS)[keyof typeof GROUPS][number] | 'process_throttle' | 'change' | 'lost'>
 >;
 
 const JSON_ONLY = {

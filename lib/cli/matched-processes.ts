@@ -24,6 +24,7 @@ export class MatchedProcesses {
   take(event: PlainEvent, text: string): string {
     switch (event.type) {
       case 'process_throttle':
+      case 'change':
       case 'lost':
         return text;
       case 'process_exec':

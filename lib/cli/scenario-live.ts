@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { Process, Scenario, Tracer, TracerEvent } from '../../types/index.js';
 import type { ScenarioOutcome } from './scenario-outcome.js';
 
-type TracerProcessEvent = Exclude<TracerEvent, { type: 'lost' }>;
+type TracerProcessEvent = Extract<TracerEvent, { readonly process: unknown }>;
 
 /** The shell reports its start and waits for a line. The scenario begins after that line. */
 const WAIT = 'echo >&3; read -r _ <&4; exec 3>&- 4<&-\n';
@@ -45,7 +45,7 @@ export class LiveScenarios {
       giveUp();
     }, timeout * 1000);
     const collect = (event: TracerEvent): void => {
-      if (event.type !== 'lost' && isFromProcess(pid, event)) events.push(event);
+      if ('process' in event && isFromProcess(pid, event)) events.push(event);
       if (event.type === 'lost') problems.push(`EVENTS_LOST: ${event.count} events of ${event.hook} (${event.reason})`);
     };
     await Promise.race([stdio[3] && once(stdio[3], 'data'), exited]);

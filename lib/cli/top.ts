@@ -119,7 +119,7 @@ class TopView {
     try {
       for await (const batch of this.#client.events({ include: ['process.binary'] }, signal, () => undefined)) {
         for (const { view } of batch) {
-          if (view === undefined || view.type === 'lost') continue;
+          if (view === undefined || !('process' in view)) continue;
           const { binary } = view.process;
           const before = this.#processes.get(binary) ?? 0;
           this.#processes.delete(binary);

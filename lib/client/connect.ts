@@ -1,6 +1,6 @@
 /** `connect`: the events and policies of an agent, for a process without privileges. */
 import type { AgentConnection, AgentPolicy, AgentStatus, ConnectOptions } from '../../types/client.js';
-import type { PlainEvent, TracerEvent } from '../../types/events.js';
+import type { AgentEvent, PlainEvent } from '../../types/events.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
   EventsOptions,
@@ -11,7 +11,7 @@ import type {
   TracerIterator,
 } from '../../types/tracer.js';
 import { PolytraceError, throwIfAborted } from '../errors.js';
-import { makeTracerEvent } from '../events/made-events.js';
+import { makeAgentEvent } from '../events/made-events.js';
 import type { AgentClient } from '../grpc/client.js';
 import { parsePolicy } from '../policy/index.js';
 import { checkOptionNames, type OptionNames } from '../tracer/bad-option.js';
@@ -26,18 +26,21 @@ import { readPolicySource, splitPolicyName, toAgentPolicy } from './policies.js'
 
 const ADDRESS = /^(unix:\/\/\/?[^/].*|[^/\s]+:\d{1,5})$/;
 
-const CONNECT_OPTIONS: OptionNames<ConnectOptions> = { tls: true, reconnect: true, signal: true };
+const CONNECT_OPTIONS: OptionNames<ConnectOptions> = { tls: true, token: true, reconnect: true, signal: true };
 
 export async function connect(address: string, options: ConnectOptions = {}): Promise<AgentConnection> {
   checkOptionNames(options, CONNECT_OPTIONS);
-  const { tls = false, reconnect = true, signal } = options;
+  const { tls = false, token, reconnect = true, signal } = options;
   if (typeof address !== 'string' || !ADDRESS.test(address)) {
     throw badOption(`the address is ${JSON.stringify(address)}`, 'use unix:///PATH or HOST:PORT');
+  }
+  if (token !== undefined && (typeof token !== 'string' || token === '')) {
+    throw badOption('`token` is no text', 'pass one line of the file of --server-token-file');
   }
   checkSignal(signal);
   throwIfAborted(signal);
   const files = typeof tls === 'object' ? tls : {};
-  const client = openClient({ address, tls: tls !== false, ...files });
+  const client = openClient({ address, tls: tls !== false, ...files, token });
   try {
     const { nodeName } = await client.state(signal);
     throwIfAborted(signal);
@@ -53,7 +56,7 @@ function openClient(address: ConstructorParameters<typeof AgentClient>[0]): Agen
   try {
     return new (loadGrpc().AgentClient)(address);
   } catch (error) {
-    throw badOption(`the connection is not possible: ${(error as Error).message}`, 'check the address and `tls`');
+    throw badOption(`the connection is not possible: ${(error as Error).message}`, 'check the address, `tls` and `token`');
   }
 }
 
@@ -76,24 +79,24 @@ class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
     return this.#context.client;
   }
 
-  events(options: AnyEventsOptions = {}): TracerIterator<TracerEvent | PlainEvent> {
-    return new AgentEvents<TracerEvent | PlainEvent>(this.batches(options));
+  events(options: AnyEventsOptions = {}): TracerIterator<AgentEvent | PlainEvent> {
+    return new AgentEvents<AgentEvent | PlainEvent>(this.batches(options));
   }
 
-  batches(options: AnyEventsOptions = {}): TracerIterator<readonly (TracerEvent | PlainEvent)[]> {
+  batches(options: AnyEventsOptions = {}): TracerIterator<readonly (AgentEvent | PlainEvent)[]> {
     this.#checkOpen();
     checkEventsOptions(options);
     const { plain, ...filters } = options;
-    const convert = plain === true ? (event: PlainEvent): PlainEvent => event : makeTracerEvent;
-    const iterator = new AgentBatches<TracerEvent | PlainEvent>(this.#context, filters, convert, () =>
+    const convert = plain === true ? (event: PlainEvent): PlainEvent => event : makeAgentEvent;
+    const iterator = new AgentBatches<AgentEvent | PlainEvent>(this.#context, filters, convert, () =>
       this.#iterators.delete(iterator),
     );
     this.#iterators.add(iterator);
     return iterator;
   }
 
-  [Symbol.asyncIterator](): TracerIterator<TracerEvent> {
-    return this.events() as TracerIterator<TracerEvent>;
+  [Symbol.asyncIterator](): TracerIterator<AgentEvent> {
+    return this.events() as TracerIterator<AgentEvent>;
   }
 
   /** The agent cannot cancel a load, so policies of an aborted call are removed after they are loaded. */

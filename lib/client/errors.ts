@@ -53,5 +53,8 @@ function toCodedError({ message, status }: AgentError): PolytraceError {
   if (status === 'ALREADY_EXISTS') {
     return new PolytraceError('POLICY_EXISTS', message, 'remove or replace that policy, or use another metadata.name');
   }
+  if (status === 'UNAUTHENTICATED') {
+    return new PolytraceError('AGENT_TOKEN', message, 'pass a line of the file of --server-token-file as `token`');
+  }
   return new PolytraceError('AGENT_REFUSED', message, 'the log of the agent may say more');
 }

@@ -4,10 +4,14 @@
  */
 import type { JsonValue } from '@bufbuild/protobuf';
 import type {
+  AgentEvent,
+  ChangeClient,
+  ChangeEvent,
   EnvironmentVariable,
   HookArgument,
   LostEvent,
   PerformedAction,
+  PlainOf,
   StackFrame,
   TracerEvent,
 } from '../../types/index.js';
@@ -27,6 +31,8 @@ import {
   StackTraceEntrySchema,
 } from '../proto/tetragon/tetragon.gen.js';
 import {
+  ChangeClientSchema,
+  ChangeSchema,
   GetEventsResponseSchema,
   ProcessThrottleSchema,
   RateLimitInfoSchema,
@@ -56,6 +62,8 @@ const THROTTLE = fieldTags(ProcessThrottleSchema);
 const THROTTLE_TYPES = { start: ThrottleType.THROTTLE_START, stop: ThrottleType.THROTTLE_STOP } as const;
 const VARIABLE = fieldTags(EnvVarSchema);
 const LOSS = fieldTags(RateLimitInfoSchema);
+const CHANGE = fieldTags(ChangeSchema);
+const CLIENT = fieldTags(ChangeClientSchema);
 
 const ACTIONS: Readonly<Record<PerformedAction['action'], KprobeAction>> = {
   post: KprobeAction.POST,
@@ -100,7 +108,7 @@ export class EventEncoder {
   }
 
   /** Encodes an event. The writer holds the result until the next call. */
-  encode(event: TracerEvent): Writer {
+  encode(event: AgentEvent): Writer {
     const w = this.#writer;
     w.reset();
     this.#writeTime(w, RESPONSE.time, event.timeNs);
@@ -128,7 +136,7 @@ export class EventEncoder {
   }
 
   /** Writes the fields of the event's message, and returns its tag. */
-  #writeEvent(w: Writer, event: TracerEvent): number {
+  #writeEvent(w: Writer, event: AgentEvent): number {
     switch (event.type) {
       case 'process_exec':
         this.#writeProcesses(w, event, EXEC);
@@ -194,6 +202,8 @@ export class EventEncoder {
         w.string(THROTTLE.cgroup, event.cgroup);
         w.uint(THROTTLE.type, THROTTLE_TYPES[event.throttle]);
         return CASE.processThrottle;
+      case 'change':
+        return writeChange(w, event);
       case 'lost':
         return writeLoss(w, event);
     }
@@ -386,6 +396,33 @@ function writeLoss(w: Writer, { hook, policyName, reason, count }: LossFields): 
   w.string(LOSS.hook, hook);
   w.uint(LOSS.numberOfDroppedProcessEvents, count);
   return CASE.rateLimitInfo;
+}
+
+function writeChange(w: Writer, event: PlainOf<ChangeEvent>): number {
+  if (event.client !== undefined) writeClient(w, event.client);
+  w.string(CHANGE.source, event.source);
+  w.string(CHANGE.way, event.way);
+  w.string(CHANGE.mode, event.mode ?? '');
+  if (event.enabled !== undefined) w.wrapper(CHANGE.enabled, Number(event.enabled));
+  w.string(CHANGE.after, event.after ?? '');
+  w.string(CHANGE.before, event.before ?? '');
+  w.string(CHANGE.setting, event.setting ?? '');
+  w.string(CHANGE.policyNamespace, event.policyNamespace);
+  w.string(CHANGE.policyName, event.policyName);
+  w.string(CHANGE.operation, event.operation);
+  return CASE.change;
+}
+
+function writeClient(w: Writer, { address, pid, uid, gid, execId, binary, certificate }: ChangeClient): void {
+  const end = w.length;
+  if (certificate !== undefined) writeStringValue(w, CLIENT.certificate, certificate);
+  w.string(CLIENT.binary, binary ?? '');
+  w.string(CLIENT.execId, execId ?? '');
+  if (gid !== undefined) w.wrapper(CLIENT.gid, gid);
+  if (uid !== undefined) w.wrapper(CLIENT.uid, uid);
+  if (pid !== undefined) w.wrapper(CLIENT.pid, pid);
+  w.string(CLIENT.address, address);
+  w.message(CHANGE.client, end);
 }
 
 function writeVariable(w: Writer, { name, value }: EnvironmentVariable): void {

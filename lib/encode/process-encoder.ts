@@ -12,7 +12,7 @@ import type { EncodeOptions } from './options.js';
 import { writeAncestor, writeProcess, type RareFields } from './process-fields.js';
 import { Writer } from './writer.js';
 
-export type ProcessEvent = Exclude<TracerEvent, { readonly type: 'lost' }>;
+export type ProcessEvent = Extract<TracerEvent, { readonly process: unknown }>;
 
 interface EncodedProcess {
   /** The values at the time of encoding. Both can become known later, which makes the cached bytes stale. */

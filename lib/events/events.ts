@@ -1,5 +1,5 @@
 /** Creates the events of hooks, and checks the classes of all events against the public contract. */
-import type { EventOf, EventType, RequestOutcome, TracerEvent } from '../../types/events.js';
+import type { EventOf, RequestOutcome, TracerEvent } from '../../types/events.js';
 import type { ProcessView } from '../process/view.js';
 import type { RecordChunk } from '../wire/record-chunk.js';
 import type { LoadedHook } from './hook.js';
@@ -60,7 +60,7 @@ function instantiateEvent(
 // These types check that the classes implement the public contract.
 type Optional<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] };
 type Nothing<T extends never> = T;
-type Check<Classes extends { readonly [T in EventType]: Optional<EventOf<T>> }> = Classes;
+type Check<Classes extends { readonly [T in TracerEvent['type']]: Optional<EventOf<T>> }> = Classes;
 /** @public Only the compiler uses it: the class of each type of event. */
 export type ContractChecks = [
   Nothing<MissingMembers>,

@@ -1,5 +1,5 @@
 /** Makes events of plain data: events of an agent, of a file, or of a test. They have the methods of a tracer's events. */
-import type { PlainEvent, TracerEvent } from '../../types/events.js';
+import type { AgentEvent, PlainEvent } from '../../types/events.js';
 import { COPY, copyMembers, toJsonValue, toObject } from '../process/plain-data.js';
 
 /** The methods of events and processes. As members of a prototype, they are not part of `{ ...event }`. */
@@ -18,12 +18,12 @@ function withMethods<T extends object>(plain: T): T {
 }
 
 /** Each member of the event is an own property. */
-export function makeTracerEvent(plain: PlainEvent): TracerEvent {
+export function makeAgentEvent(plain: PlainEvent): AgentEvent {
   const event = withMethods(plain);
-  if (plain.type === 'lost') return event as TracerEvent;
+  if (!('process' in plain)) return event as AgentEvent;
   const { process, parent, former, ancestors } = plain;
   const processes: Record<string, unknown> = { process: withMethods(process), ancestors: ancestors.map(withMethods) };
   if (parent !== undefined) processes['parent'] = withMethods(parent);
   if (former !== undefined) processes['former'] = withMethods(former);
-  return Object.assign(event, processes) as unknown as TracerEvent;
+  return Object.assign(event, processes) as unknown as AgentEvent;
 }

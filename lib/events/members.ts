@@ -30,7 +30,7 @@ export const MEMBERS = {
   process_usdt: [...HOOK_MEMBERS, 'path', 'provider', 'name'],
   process_throttle: [...RECORD_MEMBERS, 'throttle', 'cgroup', 'cgroupId'],
   process_loader: [...RECORD_MEMBERS, 'policyName', 'path', 'buildId', 'inode', 'device'],
-} as const satisfies { readonly [T in Exclude<EventType, 'lost'>]: readonly KeyOf<T>[] };
+} as const satisfies { readonly [T in Exclude<EventType, 'change' | 'lost'>]: readonly KeyOf<T>[] };
 
 type KeyOf<T> = keyof PlainOf<Extract<TracerEvent, { readonly type: T }>>;
 /** Members that the table above lacks. It must be `never`. */

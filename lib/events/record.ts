@@ -64,7 +64,7 @@ export abstract class RecordEvent {
     return getTrackedProcess(this.process).ancestors;
   }
 
-  abstract get type(): Exclude<EventType, 'lost'>;
+  abstract get type(): Exclude<EventType, 'change' | 'lost'>;
 
   toObject(): never {
     return copyMembers(this, MEMBERS[this.type]) as never;

@@ -5,9 +5,8 @@
  */
 import { CelScalar, celEnv, objectType, parse, plan, type CelInput } from '@bufbuild/cel';
 import { createRegistry, fromBinary, type DescMessage } from '@bufbuild/protobuf';
-import type { TracerEvent } from '../../types/index.js';
+import type { AgentEvent } from '../../types/index.js';
 import { RE2JS } from 're2js';
-import type { ProcessEvent } from '../encode/process-encoder.js';
 import { file_tetragon_events, GetEventsResponseSchema } from '../proto/tetragon/events.gen.js';
 import { file_tetragon_tetragon } from '../proto/tetragon/tetragon.gen.js';
 import { expressionCost } from './cel-cost.js';
@@ -49,8 +48,8 @@ export function compileExpressions(
   expressions: readonly string[],
   field: string,
   budget: Budget,
-  eventBytes: (event: TracerEvent) => Uint8Array,
-): (event: ProcessEvent) => boolean {
+  eventBytes: (event: AgentEvent) => Uint8Array,
+): (event: AgentEvent) => boolean {
   const runs = expressions.map((expression, i) => compileExpression(expression, `${field}[${i}]`, budget));
   return (event) => {
     if (decodedEvent !== event) {
@@ -79,7 +78,7 @@ const FIELDS: ReadonlyMap<string, DescMessage['fields']> = new Map(
 );
 
 /** The last decoded event. The expressions of all clients are evaluated on one event before the next one. */
-let decodedEvent: ProcessEvent | undefined;
+let decodedEvent: AgentEvent | undefined;
 let variablesOfEvent: Record<string, CelInput> = {};
 
 function compileExpression(expression: string, field: string, budget: Budget): Evaluate {

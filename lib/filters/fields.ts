@@ -26,6 +26,8 @@ type MessageFilter = (message: Buffer) => Uint8Array;
 /** The event fields of a response. In the protocol, a field number is the number of the event type. */
 const EVENTS: readonly DescField[] = GetEventsResponseSchema.oneofs.flatMap(({ fields }) => fields);
 
+const WHOLE_TYPES: ReadonlySet<number> = new Set([EventType.RATE_LIMIT_INFO, EventType.CHANGE]);
+
 /** Returns undefined without filters. Throws FilterError. */
 export function compileFieldFilters(filters: readonly FieldFilter[]): MessageFilter | undefined {
   if (filters.length === 0) return undefined;
@@ -44,8 +46,8 @@ function compileRule({ fields, eventSet, action, invertEventSet }: FieldFilter, 
   const known = new Set<string>();
   const trees = new Map<number, Tree>();
   for (const event of EVENTS) {
-    // A client cannot remove the reports of lost events.
-    if (event.message === undefined || event.number === (EventType.RATE_LIMIT_INFO as number)) continue;
+    // A client cannot remove the reports of lost events. Changes are reported as a whole.
+    if (event.message === undefined || WHOLE_TYPES.has(event.number)) continue;
     const tree: Tree = new Map();
     for (const path of paths) if (addPath(tree, event.message, path.split('.'))) known.add(path);
     if (isIncluded(event.number)) trees.set(event.number, tree);

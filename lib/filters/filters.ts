@@ -2,7 +2,7 @@
  * Compiles the filters of clients (tetragon.Filter), once for a stream. A filter matches when all its fields match.
  * An event passes when a filter of the allow list matches and none of the deny list.
  */
-import type { Process, Redactor, TracerEvent } from '../../types/index.js';
+import type { AgentEvent, ChangeEvent, Process, Redactor } from '../../types/index.js';
 import { DOCKER_CHARACTERS } from '../encode/process-fields.js';
 import { exportedParent, type ProcessEvent } from '../encode/process-encoder.js';
 import { EventType, type CapFilter, type CapFilterSet, type Filter } from '../proto/tetragon/events.gen.js';
@@ -14,12 +14,17 @@ import { compilePatterns, memoizeTest, memoizeString } from './patterns.js';
 /** The same text as in `redactor` of the library. */
 const HIDDEN = '*****';
 
-export type EventTest = (event: ProcessEvent) => boolean;
+/** The events that clients can filter: all but lost events. */
+export type FilteredEvent = ProcessEvent | ChangeEvent;
+
+export type EventTest = (event: FilteredEvent) => boolean;
+
+type ProcessTest = (event: ProcessEvent) => boolean;
 
 /** Inputs of the compilation besides the request. */
 export interface FilterContext {
   /** Returns the encoded event, for CEL. */
-  readonly eventBytes: (event: TracerEvent) => Uint8Array;
+  readonly eventBytes: (event: AgentEvent) => Uint8Array;
   /** Patterns are matched against the redacted arguments. Otherwise a client could guess hidden parts. */
   readonly redact?: Redactor | undefined;
 }
@@ -39,13 +44,17 @@ export function compileFilters(
 function compileList(list: readonly Filter[], name: string, budget: Budget, context: FilterContext): EventTest[] {
   if (list.length > LIMITS.filters) throw new FilterError(name, `more than ${LIMITS.filters} filters`);
   return list.map((filter, i) => {
-    const tests = compileTests(filter, `${name}[${i}]`, budget, context);
-    return (event) => tests.every((test) => test(event));
+    const { tests, processTests } = compileTests(filter, `${name}[${i}]`, budget, context);
+    return (event) => {
+      if (!tests.every((test) => test(event))) return false;
+      // a change is of no process
+      return processTests.length === 0 || ('process' in event && processTests.every((test) => test(event)));
+    };
   });
 }
 
 /** The numbers of the event types. A number that is not here matches nothing. */
-export const TYPE_NUMBERS: Readonly<Record<ProcessEvent['type'], EventType>> = {
+export const TYPE_NUMBERS: Readonly<Record<FilteredEvent['type'], EventType>> = {
   process_exec: EventType.PROCESS_EXEC,
   process_exit: EventType.PROCESS_EXIT,
   process_kprobe: EventType.PROCESS_KPROBE,
@@ -55,17 +64,28 @@ export const TYPE_NUMBERS: Readonly<Record<ProcessEvent['type'], EventType>> = {
   process_lsm: EventType.PROCESS_LSM,
   process_usdt: EventType.PROCESS_USDT,
   process_throttle: EventType.PROCESS_THROTTLE,
+  change: EventType.CHANGE,
 };
 
+interface FilterTests {
+  readonly tests: readonly EventTest[];
+  readonly processTests: readonly ProcessTest[];
+}
+
 /** Cheap tests come first, and those with patterns last. */
-function compileTests(filter: Filter, at: string, budget: Budget, context: FilterContext): EventTest[] {
+function compileTests(filter: Filter, at: string, budget: Budget, context: FilterContext): FilterTests {
   const tests: EventTest[] = [];
-  const addTest = <T>(field: string, values: readonly T[], make: (name: string) => EventTest): void => {
-    if (values.length === 0) return;
-    const name = `${at}.${field}`;
-    if (values.length > LIMITS.values) throw new FilterError(name, `more than ${LIMITS.values} values`);
-    tests.push(make(name));
-  };
+  const processTests: ProcessTest[] = [];
+  const addTo =
+    <Test>(list: Test[]) =>
+    <T>(field: string, values: readonly T[], make: (name: string) => Test): void => {
+      if (values.length === 0) return;
+      const name = `${at}.${field}`;
+      if (values.length > LIMITS.values) throw new FilterError(name, `more than ${LIMITS.values} values`);
+      list.push(make(name));
+    };
+  const addEventTest = addTo(tests);
+  const addTest = addTo(processTests);
   const addProcessTest = (field: string, patterns: readonly string[], getString: (process: Process) => string): void =>
     addTest(field, patterns, (name) => {
       const test = memoizeTest(getString, compilePatterns(patterns, name, budget));
@@ -90,7 +110,7 @@ function compileTests(filter: Filter, at: string, budget: Budget, context: Filte
       };
     });
 
-  addTest('event_set', filter.eventSet, () => {
+  addEventTest('event_set', filter.eventSet, () => {
     const types = new Set(filter.eventSet);
     return (event) => types.has(TYPE_NUMBERS[event.type]);
   });
@@ -98,17 +118,17 @@ function compileTests(filter: Filter, at: string, budget: Budget, context: Filte
     const pids = new Set(filter.pid);
     return (event) => pids.has(event.process.pid);
   });
-  addTest('policy_names', filter.policyNames, () => {
+  addEventTest('policy_names', filter.policyNames, () => {
     const names = new Set(filter.policyNames);
     return (event) => 'policyName' in event && names.has(event.policyName);
   });
   if (filter.inInitTree !== undefined) {
     const wanted = filter.inInitTree;
-    tests.push(({ process }) => process.inInitTree === wanted);
+    processTests.push(({ process }) => process.inInitTree === wanted);
   }
   if (filter.healthCheck !== undefined) {
     const wanted = filter.healthCheck;
-    tests.push(({ process }) => isHealthCheck(process) === wanted);
+    processTests.push(({ process }) => isHealthCheck(process) === wanted);
   }
   addTest('pid_set', filter.pidSet, () => {
     const pids = new Set(filter.pidSet);
@@ -118,7 +138,7 @@ function compileTests(filter: Filter, at: string, budget: Budget, context: Filte
     const names = new Set(filter.namespace);
     return ({ process }) => names.has(process.pod?.namespace ?? '');
   });
-  if (filter.capabilities !== undefined) tests.push(...compileCapabilityTests(filter.capabilities));
+  if (filter.capabilities !== undefined) processTests.push(...compileCapabilityTests(filter.capabilities));
   addTest('labels', filter.labels, (name) => {
     const selectors = filter.labels.map((selector, i) => compileSelector(selector, `${name}[${i}]`));
     return ({ process: { pod } }) => pod !== undefined && selectors.some((holds) => holds(pod.labels ?? {}));
@@ -137,10 +157,10 @@ function compileTests(filter: Filter, at: string, budget: Budget, context: Filte
   const formatArguments = createArgumentsFormatter(context.redact);
   addProcessTest('arguments_regex', filter.argumentsRegex, formatArguments);
   addParentTest('parent_arguments_regex', filter.parentArgumentsRegex, formatArguments);
-  addTest('cel_expression', filter.celExpression, (name) =>
+  addEventTest('cel_expression', filter.celExpression, (name) =>
     compileExpressions(filter.celExpression, name, budget, context.eventBytes),
   );
-  return tests;
+  return { tests, processTests };
 }
 
 /** Returns a function that gives the arguments as a client receives them. */
@@ -167,8 +187,8 @@ function processLineage(event: ProcessEvent): readonly Process[] {
   return event.parent === undefined ? event.ancestors : [event.parent, ...event.ancestors];
 }
 
-function compileCapabilityTests({ permitted, effective, inheritable }: CapFilter): EventTest[] {
-  const tests: EventTest[] = [];
+function compileCapabilityTests({ permitted, effective, inheritable }: CapFilter): ProcessTest[] {
+  const tests: ProcessTest[] = [];
   const add = (set: CapFilterSet | undefined, of: 'permitted' | 'effective' | 'inheritable'): void => {
     if (set === undefined) return;
     const any = capabilityMask(set.any);

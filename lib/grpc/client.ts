@@ -1,5 +1,6 @@
 /** The gRPC client of an agent. */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import {
   create,
   fromBinary,
@@ -11,6 +12,7 @@ import {
 import {
   Client,
   credentials,
+  Metadata,
   status as Code,
   type ChannelCredentials,
   type ClientReadableStream,
@@ -43,6 +45,8 @@ export interface AgentAddress {
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
+  /** Sent with each call. Only an encrypted connection, or one to this machine, may have it. */
+  readonly token?: string | undefined;
 }
 
 /** The agent did not answer, or it answered with an error. */
@@ -91,9 +95,12 @@ const CALL_MS = 30_000;
 export class AgentClient {
   readonly #client: Client;
   readonly #address: string;
+  readonly #metadata: Metadata;
 
+  /** Throws an Error if a file cannot be read, or if the token would be sent in the clear. */
   constructor(options: AgentAddress) {
     this.#address = options.address;
+    this.#metadata = createMetadata(options);
     this.#client = new Client(options.address, createCredentials(options), {
       'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
       'grpc.enable_retries': 0,
@@ -115,6 +122,7 @@ export class AgentClient {
       (message: MessageShape<typeof input>) => Buffer.from(toBinary(input, message)),
       decodeEvent,
       toGetEventsRequest(request),
+      this.#metadata,
     );
     const cancel = (): void => call.cancel();
     signal.addEventListener('abort', cancel);
@@ -273,6 +281,7 @@ export class AgentClient {
         (message: MessageShape<M['input']>) => Buffer.from(toBinary(input, message)),
         (bytes) => fromBinary(output, bytes) as MessageShape<M['output']>,
         create(input, request as never) as MessageShape<M['input']>,
+        this.#metadata,
         // grpc-js compares it with the clock of the system
         // eslint-disable-next-line no-restricted-properties
         { deadline: Date.now() + CALL_MS },
@@ -308,10 +317,45 @@ function toClientEvent(message: GetEventsResponse): ClientEvent {
   return { view: toPlainEvent(message), json: () => formatJsonLine(toJsonObject(GetEventsResponseSchema, message)) };
 }
 
-function createCredentials({ tls, ca, cert, key }: AgentAddress): ChannelCredentials {
-  if (tls !== true && ca === undefined && cert === undefined && key === undefined) return credentials.createInsecure();
+function isEncrypted({ tls, ca, cert, key }: AgentAddress): boolean {
+  return tls === true || ca !== undefined || cert !== undefined || key !== undefined;
+}
+
+/** Addresses that no other machine can listen to. */
+const LOCAL_ADDRESS = /^(unix:|localhost:|127\.\d+\.\d+\.\d+:|\[::1\]:)/;
+
+function createMetadata(options: AgentAddress): Metadata {
+  const metadata = new Metadata();
+  const { address, token } = options;
+  if (token === undefined) return metadata;
+  if (!isEncrypted(options) && !LOCAL_ADDRESS.test(address)) {
+    throw new AgentError(`everybody on the way to ${address} could read the token: it needs TLS`, Code.INVALID_ARGUMENT);
+  }
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    throw new AgentError('the token has other characters than printable ones of ASCII', Code.INVALID_ARGUMENT);
+  }
+  metadata.set('authorization', `Bearer ${token}`);
+  return metadata;
+}
+
+function createCredentials(options: AgentAddress): ChannelCredentials {
+  if (!isEncrypted(options)) return credentials.createInsecure();
+  const { ca, cert, key } = options;
   const readPem = (file: string | undefined): Buffer | null => (file === undefined ? null : readFileSync(file));
-  return credentials.createSsl(readPem(ca), readPem(key), readPem(cert));
+  const secure = credentials.createSsl(readPem(ca), readPem(key), readPem(cert));
+  return isIP(/^\[?([^\]]*)\]?:\d+$/.exec(options.address)?.[1] ?? '') === 0 ? secure : withoutServerName(secure);
+}
+
+/** TLS has no server names that are IP addresses, and Node.js warns of them. gRPC has no option to leave the name out. */
+function withoutServerName(secure: ChannelCredentials): ChannelCredentials {
+  const create = secure._createSecureConnector.bind(secure);
+  secure._createSecureConnector = (...args) => {
+    const connector = create(...args);
+    const { connectionOptions } = connector as { readonly connectionOptions?: { servername?: string } };
+    if (connectionOptions !== undefined) connectionOptions.servername = '';
+    return connector;
+  };
+  return secure;
 }
 
 function decodeStringValue(bytes: Uint8Array | undefined): string {

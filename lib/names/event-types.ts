@@ -12,6 +12,7 @@ const TYPE_TABLE: Readonly<Record<EventType, true>> = {
   process_lsm: true,
   process_loader: true,
   process_throttle: true,
+  change: true,
   lost: true,
 };
 

@@ -3,6 +3,8 @@
  * indented lines.
  */
 import type {
+  ChangeClient,
+  ChangeEvent,
   PlainOf,
   LostEvent,
   PlainProcess,
@@ -31,7 +33,7 @@ const COLOR_CODES: Readonly<Record<Color, number>> = { dim: 2, red: 31, green: 3
 /** Matches only the colours of addColor(): an escape character in a traced string is shown as `\x1b`. */
 const ANSI = /\u001b\[\d+m/g;
 
-type PlainProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
+type PlainProcessEvent = Extract<PlainEvent, { readonly process: unknown }>;
 type ActionEvent = Extract<PlainEvent, { readonly actions: unknown }>;
 type PlainHookEvent = Extract<PlainEvent, { readonly args: unknown }>;
 
@@ -52,6 +54,14 @@ export function summarizeEvent(event: PlainEvent, options: Pick<CompactOptions, 
       reason: quoteNonEmpty(event.policyName),
     };
   }
+  if (event.type === 'change')
+    return {
+      emoji: CHANGE.emoji,
+      label: CHANGE.label,
+      detail: formatChangeDetail(event),
+      actions: '',
+      reason: quoteNonEmpty(event.policyName),
+    };
   const { emoji, label, detail } = lineParts(event, { redact: options.redact, reason: false });
   const isHookEvent = 'actions' in event;
   return {
@@ -73,6 +83,10 @@ function formatEventLine(event: PlainEvent, options: CompactOptions): string {
   const paint = options.color === true ? addColor : keepPlain;
   const time = options.timestamps === true ? `${paint(event.time, 'dim')} ` : '';
   if (event.type === 'lost') return time + formatLost(event, paint);
+  if (event.type === 'change') {
+    const node = paint(quoteUnsafe(event.nodeName), 'dim');
+    return `${time}${CHANGE.emoji} ${paint(CHANGE.label.padEnd(LABEL_COLUMNS), 'yellow')} ${node} ${formatChangeDetail(event)}`;
+  }
   const { emoji, label, color, detail } = lineParts(event, options);
   // It is about a cgroup, not about one process.
   if (event.type === 'process_throttle')
@@ -247,6 +261,35 @@ function formatLost(event: PlainOf<LostEvent>, paint: typeof addColor): string {
 
 function formatLossDetail({ hook, count, reason }: PlainOf<LostEvent>): string {
   return `${quoteUnsafe(hook)} ${count} ${count === 1 ? 'event' : 'events'} (${reason})`;
+}
+
+const CHANGE = { emoji: '📝', label: 'change' };
+
+/** Formats `OPERATION POLICY SETTINGS by WHO (WAY SOURCE)`. Hashes have their first 12 digits. */
+function formatChangeDetail(event: PlainOf<ChangeEvent>): string {
+  const { policyName, policyNamespace, setting = '', before, after, enabled, mode = '', way, source, client } = event;
+  const policy = policyNamespace === '' ? policyName : `${policyNamespace}/${policyName}`;
+  const texts = before === after ? '' : `${shortenHash(before)}→${shortenHash(after)}`;
+  const from = way === 'client' && client !== undefined ? `by ${formatClient(client)}` : `(${joinNonEmpty(way, source === '' ? '' : quoteUnsafe(source))})`;
+  return joinNonEmpty(
+    event.operation,
+    quoteNonEmpty(policy),
+    quoteNonEmpty(setting),
+    enabled === undefined ? '' : enabled ? 'enabled' : 'disabled',
+    mode,
+    texts,
+    from,
+  );
+}
+
+function shortenHash(text = '-'): string {
+  return quoteUnsafe(text.slice(0, 12));
+}
+
+function formatClient({ address, pid, uid, binary, certificate }: ChangeClient): string {
+  if (certificate !== undefined) return `certificate ${quoteUnsafe(certificate)}, ${quoteUnsafe(address)}`;
+  if (pid === undefined) return quoteUnsafe(address);
+  return joinNonEmpty(binary === undefined ? '' : quoteUnsafe(binary), `(pid ${pid}, uid ${uid ?? 0})`);
 }
 
 /** Formatted strings by process. A process appears in many lines, and its strings do not change. */

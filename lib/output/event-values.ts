@@ -23,6 +23,7 @@ export function eventPath(event: PlainEvent): string | undefined {
       return eventValues(event).find(isFile)?.path;
     case 'process_exit':
     case 'process_throttle':
+    case 'change':
     case 'lost':
       return undefined;
   }

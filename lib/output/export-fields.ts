@@ -45,6 +45,7 @@ const TABLE = {
     process_lsm: 'ProcessLsm',
     process_loader: 'ProcessLoader',
     process_throttle: 'ProcessThrottle',
+    change: 'Change',
     lost: 'Lost',
     node_name: 'string',
     time: 'time',
@@ -72,6 +73,28 @@ const TABLE = {
   ProcessUsdt: { path: 'string', provider: 'string', name: 'string', ...HOOK_FIELDS },
   ProcessLsm: { function_name: 'string', ima_hash: 'string', ...HOOK_FIELDS },
   ProcessLoader: { path: 'string', buildid: 'bytes', ...PROCESS_FIELDS },
+  Change: {
+    operation: 'string',
+    policy_name: 'string',
+    policy_namespace: 'string',
+    setting: 'string',
+    before: 'string',
+    after: 'string',
+    enabled: 'bool',
+    mode: 'string',
+    way: 'string',
+    source: 'string',
+    client: 'ChangeClient',
+  },
+  ChangeClient: {
+    address: 'string',
+    pid: 'number',
+    uid: 'number',
+    gid: 'number',
+    exec_id: 'string',
+    binary: 'string',
+    certificate: 'string',
+  },
   Lost: { hook: 'string', policy_name: 'string', reason: 'string', count: 'number' },
   Process: {
     exec_id: 'string',
@@ -176,7 +199,9 @@ const STACK_EXTENSIONS = ['kernel_stack_trace', 'user_stack_trace'];
 export const EXTENSION_FIELDS: Readonly<
   Partial<Record<MessageName, readonly string[]>> & Record<EventMessage, readonly string[]>
 > = {
-  GetEventsResponse: ['lost'],
+  GetEventsResponse: ['change', 'lost'],
+  Change: Object.keys(TABLE.Change),
+  ChangeClient: Object.keys(TABLE.ChangeClient),
   Lost: ['hook', 'policy_name', 'reason', 'count'],
   Process: ['binary_untrusted'],
   ProcessExec: [],

@@ -17,7 +17,8 @@ export function eventFilter(options: EventFilterOptions): Test<PlainEvent> {
     if (event.type === 'lost') return true;
     if (types !== undefined && !types.has(event.type)) return false;
     if (policies !== undefined && 'policyName' in event && !policies.has(event.policyName)) return false;
-    return processTests.every((test) => test(event.process));
+    // a change is of no process
+    return processTests.length === 0 || ('process' in event && processTests.every((test) => test(event.process)));
   };
 }
 

@@ -3,6 +3,8 @@
  * values omitted, uint64 as strings).
  */
 import type {
+  ChangeClient,
+  ChangeEvent,
   EnvironmentVariable,
   HookArgument,
   PerformedAction,
@@ -30,7 +32,7 @@ const NO_OPTIONS: JsonOptions = {};
 
 export function toJson(event: PlainEvent, options = NO_OPTIONS): string {
   const text = eventJson(event, options);
-  return options.fields === undefined || event.type === 'lost'
+  return options.fields === undefined || !('process' in event)
     ? text
     : applyFieldFilter(text, event.type, options.fields);
 }
@@ -67,6 +69,8 @@ function eventJson(event: PlainEvent, options: JsonOptions): string {
       const fields = `"type":"THROTTLE_${event.throttle.toUpperCase()}"${stringField('cgroup', event.cgroup)}`;
       return `{"process_throttle":{${fields}${tail}`;
     }
+    case 'change':
+      return `{"change":{${changePart(event)}${tail}`;
     case 'lost': {
       const names = `"hook":${quoteJson(event.hook)},"policy_name":${quoteJson(event.policyName)}`;
       return `{"lost":{${names},"reason":"${event.reason}","count":${event.count}${tail}`;
@@ -74,7 +78,7 @@ function eventJson(event: PlainEvent, options: JsonOptions): string {
   }
 }
 
-type PlainProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
+type PlainProcessEvent = Extract<PlainEvent, { readonly process: unknown }>;
 
 /**
  * In the export, `parent` has the id `parent_exec_id`. After a second exec, it is the process itself before that exec.
@@ -186,6 +190,37 @@ function usdtPart(event: PlainOf<ProcessUsdtEvent>): string {
   let text = `,${stringMember('path', event.path)},${names}`;
   text += notesPart(event);
   return text + argsPart(event) + actionPart(event);
+}
+
+/** The fields are in the order of the protocol. */
+function changePart(event: PlainOf<ChangeEvent>): string {
+  const { client, enabled } = event;
+  return [
+    `"operation":"${event.operation}"`,
+    stringField('policy_name', event.policyName),
+    stringField('policy_namespace', event.policyNamespace),
+    stringField('setting', event.setting ?? ''),
+    stringField('before', event.before ?? ''),
+    stringField('after', event.after ?? ''),
+    enabled === undefined ? '' : `,"enabled":${enabled}`,
+    stringField('mode', event.mode ?? ''),
+    `,"way":"${event.way}"`,
+    stringField('source', event.source),
+    client === undefined ? '' : `,"client":${clientJson(client)}`,
+  ].join('');
+}
+
+function clientJson({ address, pid, uid, gid, execId, binary, certificate }: ChangeClient): string {
+  const numbers = Object.entries({ pid, uid, gid }).map(([name, value]) =>
+    value === undefined ? '' : `,"${name}":${value}`,
+  );
+  return message(
+    stringField('address', address),
+    ...numbers,
+    stringField('exec_id', execId ?? ''),
+    stringField('binary', binary ?? ''),
+    certificate === undefined ? '' : `,${stringMember('certificate', certificate)}`,
+  );
 }
 
 type PlainHookEvent =

@@ -5,12 +5,13 @@
  */
 export * from '../chain/index.js';
 export { EventEncoder, type LossFields } from '../encode/events.js';
+export { makeAgentEvent } from '../events/made-events.js';
 export type { EncodeOptions } from '../encode/options.js';
 export type { ProcessEvent } from '../encode/process-encoder.js';
 export { restoreRawBytes } from '../encode/raw-bytes.js';
 export { Writer } from '../encode/writer.js';
 export { compileFieldFilters } from '../filters/fields.js';
-export { compileFilters, TYPE_NUMBERS, type EventTest } from '../filters/filters.js';
+export { compileFilters, TYPE_NUMBERS, type EventTest, type FilteredEvent } from '../filters/filters.js';
 export { FilterError, LIMITS } from '../filters/limits.js';
 export * from '../proto/tetragon/eventlog.gen.js';
 export * from '../proto/tetragon/events.gen.js';

@@ -3,12 +3,15 @@
  * have are empty.
  */
 import type {
+  ChangeClient,
+  ChangeEvent,
   EventType,
   HookArgument,
   LossReason,
   PathFlag,
   PerformedAction,
   PlainEvent,
+  PlainOf,
   PlainProcess,
   StackFrame,
   StringArgument,
@@ -16,7 +19,12 @@ import type {
 import { splitArguments } from '../encode/split-arguments.js';
 import { USUAL_TYPES } from '../encode/arguments.js';
 import { BpfCmdSchema } from '../proto/tetragon/bpf.gen.js';
-import { ThrottleType, type GetEventsResponse } from '../proto/tetragon/events.gen.js';
+import {
+  ThrottleType,
+  type Change as ChangeMessage,
+  type ChangeClient as ClientMessage,
+  type GetEventsResponse,
+} from '../proto/tetragon/events.gen.js';
 import {
   KprobeAction,
   type Capabilities as CapabilitiesMessage,
@@ -139,6 +147,10 @@ export function toPlainEvent(response: GetEventsResponse, convertProcess: Conver
         count: Number(dropped),
       };
     }
+    case 'change': {
+      const { time: at, timeNs } = base;
+      return { type: 'change' as const, time: at, timeNs, nodeName, ...toChange(event.value) };
+    }
     case 'processThrottle': {
       // The protocol has no process for it.
       const { type, cgroup } = event.value;
@@ -156,6 +168,35 @@ export function toPlainEvent(response: GetEventsResponse, convertProcess: Conver
 type Nothing<T extends never> = T;
 /** @public Only the compiler uses it: some message of the protocol becomes each type of event. */
 export type PlainEventChecks = Nothing<Exclude<EventType, NonNullable<ReturnType<typeof toPlainEvent>>['type']>>;
+
+function toChange(message: ChangeMessage): Omit<PlainOf<ChangeEvent>, 'type' | 'time' | 'timeNs' | 'nodeName'> {
+  const { policyName, policyNamespace, source, setting, before, after, enabled, mode, client } = message;
+  return {
+    operation: message.operation as ChangeEvent['operation'],
+    policyName,
+    policyNamespace,
+    ...(setting === '' ? {} : { setting }),
+    ...(before === '' ? {} : { before }),
+    ...(after === '' ? {} : { after }),
+    ...(enabled === undefined ? {} : { enabled }),
+    ...(mode === 'enforce' || mode === 'monitor' ? { mode } : {}),
+    way: message.way as ChangeEvent['way'],
+    source,
+    ...(client === undefined ? {} : { client: toChangeClient(client) }),
+  };
+}
+
+function toChangeClient({ address, pid, uid, gid, execId, binary, certificate }: ClientMessage): ChangeClient {
+  return {
+    address,
+    ...(pid === undefined ? {} : { pid }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(gid === undefined ? {} : { gid }),
+    ...(execId === '' ? {} : { execId }),
+    ...(binary === '' ? {} : { binary }),
+    ...(certificate === undefined ? {} : { certificate }),
+  };
+}
 
 /** Returns the parent and the ancestors, which filters use. */
 function toRelatives(

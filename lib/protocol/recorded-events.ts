@@ -1,9 +1,8 @@
 /** Reads events from a file of the JSON export or from a recording, and filters them as an agent does. */
 import { create, toBinary, type JsonObject } from '@bufbuild/protobuf';
-import type { FieldFilter, JsonFields, PlainEvent, TracerEvent } from '../../types/index.js';
+import type { FieldFilter, JsonFields, PlainEvent } from '../../types/index.js';
 import { EventEncoder } from '../encode/events.js';
-import type { ProcessEvent } from '../encode/process-encoder.js';
-import { compileFilters } from '../filters/filters.js';
+import { compileFilters, type FilteredEvent } from '../filters/filters.js';
 import { GetEventsResponseSchema, type GetEventsResponse } from '../proto/tetragon/events.gen.js';
 import { replaceRawBytes } from '../output/escape.js';
 import { toPlainEvent } from './plain-event.js';
@@ -40,7 +39,7 @@ export function recordedEvents(
     message = parser.parse(withLoss(value), line.length);
     const view = toPlainEvent(message, parser.toPlain);
     if (filter !== undefined && view !== undefined && view.type !== 'lost') {
-      if (!filter(view as TracerEvent as ProcessEvent)) return undefined;
+      if (!filter(view as FilteredEvent)) return undefined;
     }
     return { view, json: () => formatJsonLine(shape === undefined ? value : filterFields(value, shape)) };
   };
@@ -60,7 +59,7 @@ export function recordingEvents(
     { eventBytes: (event) => encoder.encode(event).take() },
   );
   return (view) => {
-    if (filter !== undefined && view.type !== 'lost' && !filter(view as TracerEvent as ProcessEvent)) return undefined;
+    if (filter !== undefined && view.type !== 'lost' && !filter(view as FilteredEvent)) return undefined;
     return { view, json: () => formatJson(view) };
   };
 }

@@ -34,6 +34,7 @@ export function toGetEventsRequest(request: EventsRequest): GetEventsRequest {
   const { include, exclude } = request;
   return create(GetEventsRequestSchema, {
     allowList: toAllowList(request),
+    changes: true,
     fieldFilters: [
       ...(include === undefined ? [] : [toFieldFilter(include, FieldFilterAction.INCLUDE)]),
       ...(exclude === undefined ? [] : [toFieldFilter(exclude, FieldFilterAction.EXCLUDE)]),

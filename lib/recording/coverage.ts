@@ -106,6 +106,7 @@ export function isCoveredCall(hook: CompiledHook, event: PlainEvent, recorded: R
     case 'process_exec':
     case 'process_exit':
     case 'process_throttle':
+    case 'change':
     case 'lost':
       return true;
   }

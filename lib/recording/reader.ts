@@ -83,7 +83,7 @@ class Reader implements RecordingReader {
     if (type === undefined) throw recordingError('the type of the event is not known');
     if (typeof event['timeNs'] !== 'bigint' || typeof event['time'] !== 'string')
       throw recordingError('the event has no time');
-    if (type === 'lost') return { event: event as unknown as PlainEvent };
+    if (type === 'lost' || type === 'change') return { event: event as unknown as PlainEvent };
     checkValues(event);
     const complete = {
       ...event,
@@ -106,7 +106,7 @@ class Reader implements RecordingReader {
 }
 
 /** The members of JSON lines that name the type of the event. */
-const JSON_LINE_MEMBERS = /^(process_[a-z]+|lost|rate_limit_info)$/;
+const JSON_LINE_MEMBERS = /^(process_[a-z]+|change|lost|rate_limit_info)$/;
 
 function recordingNeeded(): PolytraceError {
   return new PolytraceError(

@@ -6,7 +6,7 @@
  * - a hook: `{"hook":N,"is":{…}}`
  * - an event: `{"event":{…},"hook":N}`
  */
-import type { PlainProcess, TracerEvent } from '../../types/events.js';
+import type { AgentEvent, PlainProcess } from '../../types/events.js';
 import type { RecordedHook, RecordedValue, Recorder } from '../../types/recording.js';
 import type { LoadedHook } from '../events/hook.js';
 import { findLoadedHook } from '../events/hook-events.js';
@@ -55,7 +55,7 @@ class NumberPool<T extends object> {
 }
 
 function formatEventLines(
-  event: TracerEvent,
+  event: AgentEvent,
   processes: NumberPool<PlainProcess>,
   hooks: NumberPool<LoadedHook>,
 ): string {
@@ -63,7 +63,7 @@ function formatEventLines(
   const processNumber = (process: PlainProcess): number =>
     processes.assign(process, (number) => (before += toJsonLine({ process: number, is: encodePlain(process) })));
   const plain = event.toObject();
-  if (plain.type === 'lost') return toJsonLine({ event: encodePlain(plain) });
+  if (!('process' in plain)) return toJsonLine({ event: encodePlain(plain) });
   const { process, parent, former, ancestors, ...fields } = plain;
   const references = {
     process: processNumber(process),
@@ -83,7 +83,7 @@ function formatEventLines(
 }
 
 /** Returns the hook that caused the event. */
-function findHook(event: TracerEvent): LoadedHook | undefined {
+function findHook(event: AgentEvent): LoadedHook | undefined {
   switch (event.type) {
     case 'process_kprobe':
     case 'process_tracepoint':
@@ -96,6 +96,7 @@ function findHook(event: TracerEvent): LoadedHook | undefined {
     case 'process_exec':
     case 'process_exit':
     case 'process_throttle':
+    case 'change':
     case 'lost':
       return undefined;
   }

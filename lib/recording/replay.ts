@@ -55,6 +55,7 @@ function replayCall({ event, hook: source }: RecordedEvent, hook: CompiledHook, 
     case 'process_exec':
     case 'process_exit':
     case 'process_throttle':
+    case 'change':
     case 'lost':
       return [];
   }

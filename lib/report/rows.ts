@@ -15,7 +15,7 @@ interface RowsOptions {
   readonly redact?: Redactor | undefined;
 }
 
-type ProcessEvent = Exclude<PlainEvent, { readonly type: 'lost' }>;
+type ProcessEvent = Extract<PlainEvent, { readonly process: unknown }>;
 
 /** Maximum of ancestors of an event that get a row. */
 const ANCESTORS_MAX = 64;
@@ -84,7 +84,7 @@ export class ReportRows {
     if (this.#sinceRepeat >= this.#options.repeatAfter) this.forget();
     this.#sinceRepeat += 1;
     if (this.#nodes.size < NODES_MAX && event.nodeName !== '') this.#nodes.add(event.nodeName);
-    const processes = event.type === 'lost' ? '' : this.#formatProcesses(event);
+    const processes = !('process' in event) ? '' : this.#formatProcesses(event);
     return processes + formatRow(this.#toEventRow(event, time));
   }
 
@@ -134,6 +134,7 @@ export class ReportRows {
     const { label, detail, actions } = summarizeEvent(event, { redact: this.#options.redact });
     const row = { kind: 'event', time, type: event.type, label, detail: truncate(detail.trim()) } as const;
     if (event.type === 'lost') return { ...row, ...optionalField('policy', event.policyName), lost: event.count };
+    if (event.type === 'change') return { ...row, ...optionalField('policy', event.policyName) };
     const files = eventFiles(event);
     return {
       ...row,

@@ -64,6 +64,7 @@ export function eventFiles(event: PlainEvent): string[] {
     case 'process_exec':
     case 'process_exit':
     case 'process_throttle':
+    case 'change':
     case 'lost':
       return [];
   }

@@ -2,7 +2,7 @@
 import type { EventOf, EventType, HookArgument, PlainEvent, PlainProcess } from '../../types/events.js';
 import type { ArgumentMembers, EventMembers } from '../../types/testing.js';
 import { PolytraceError } from '../errors.js';
-import { makeTracerEvent } from '../events/made-events.js';
+import { makeAgentEvent } from '../events/made-events.js';
 import { formatTime } from '../process/clock.js';
 import { joinArguments } from '../process/process.js';
 import { DEFAULT_ARGUMENTS } from './default-arguments.js';
@@ -31,6 +31,7 @@ const DEFAULTS: { readonly [T in EventType]: OwnDefaults<T> } = {
   process_lsm: { ...HOOK, functionName: '' },
   process_loader: { policyName: 'policy', path: '', inode: 0n, device: { major: 0, minor: 0 } },
   process_throttle: { throttle: 'start', cgroup: '', cgroupId: 0n },
+  change: { operation: 'policy_add', policyName: 'policy', policyNamespace: '', way: 'agent', source: '' },
   lost: { hook: 'process_exec', policyName: '', reason: 'ring_full', count: 1 },
 };
 
@@ -41,8 +42,8 @@ export function makeEvent<T extends EventType>(type: T, members: EventMembers<T>
   if (!Object.hasOwn(DEFAULTS, type)) throw badType('event', type, DEFAULTS);
   const given = members as AnyMembers;
   const common = { type, nodeName: 'node', ...DEFAULTS[type], ...given, ...completeTime(given) };
-  const event = type === 'lost' ? common : { ...common, ...completeProcesses(given, common), ...completeValues(given) };
-  return makeTracerEvent(event as unknown as PlainEvent) as EventOf<T>;
+  const event = type === 'lost' || type === 'change' ? common : { ...common, ...completeProcesses(given, common), ...completeValues(given) };
+  return makeAgentEvent(event as unknown as PlainEvent) as EventOf<T>;
 }
 
 function badType(what: string, type: unknown, known: object): PolytraceError {
@@ -73,7 +74,7 @@ interface EventBase {
 function completeProcesses(
   { process = {}, parent, former, ancestors = [], tid }: AnyMembers,
   base: EventBase,
-): Pick<Exclude<PlainEvent, { type: 'lost' }>, 'process' | 'parent' | 'former' | 'ancestors' | 'tid'> {
+): Pick<Extract<PlainEvent, { process: unknown }>, 'process' | 'parent' | 'former' | 'ancestors' | 'tid'> {
   const complete = (each: Partial<PlainProcess>): PlainProcess => completeProcess(each, base);
   const [first] = ancestors.map(complete);
   const parentProcess = parent && complete({ ...(first && { parentExecId: first.execId }), ...parent });

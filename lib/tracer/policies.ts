@@ -275,7 +275,7 @@ export class PolicySet {
 
   async setMode(name: string, mode: PolicyMode): Promise<void> {
     const policy = this.#find(name);
-    checkModeCanChange(name, policy.mode);
+    checkModeCanChange(name, policy.mode, policy.compiled);
     this.#checkPermissions(policy.compiled, mode);
     this.#policies.set(name, { ...policy, mode });
     if (mode === 'enforce' && isEnforcing(policy.compiled)) await this.#protect();

@@ -48,6 +48,7 @@ import {
   resolveOptions,
   type ResolvedOptions,
 } from './options.js';
+import { TracerHandle, type OwnedTracer } from './handle.js';
 import { checkPolicySource } from './policy-source.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
 import { parseHookName, PolicySet } from './policies.js';
@@ -64,7 +65,7 @@ interface Parts {
   readonly persistence: Persistence | undefined;
 }
 
-class KernelTracer implements Tracer {
+class KernelTracer implements OwnedTracer {
   readonly #session: NativeSession;
   readonly #options: ResolvedOptions;
   readonly #hub: Hub;
@@ -347,6 +348,12 @@ class KernelTracer implements Tracer {
     return this.#closing;
   }
 
+  get mustGoOn(): boolean {
+    const isActing = ({ enforcing, mode, state }: PolicyStatus): boolean =>
+      enforcing && mode === 'enforce' && state === 'enabled';
+    return this.#closing === undefined && (this.#persistence !== undefined || this.policies().some(isActing));
+  }
+
   /** Waits for the running change. */
   async #close(keep: boolean): Promise<void> {
     await this.#changes;
@@ -520,7 +527,7 @@ async function openWithSession(
     await tracer.close();
     throw error;
   }
-  return tracer;
+  return new TracerHandle(tracer);
 }
 
 export async function removePersisted(path: string): Promise<string[]> {

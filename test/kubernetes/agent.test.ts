@@ -80,7 +80,7 @@ describe('the agent in a cluster', function () {
     await waitForCondition('Loaded', 'shadow');
     const { nodes = [], conditions = [] } = await getStatus('shadow');
     assert.deepEqual(nodes, [
-      { name: 'worker-1', state: 'enabled', generation: 1, loadedGeneration: 1, mode: 'enforce', hooks: 1 },
+      { name: 'worker-1', state: 'enabled', generation: 1, loadedGeneration: 1, mode: 'monitor_only', hooks: 1 },
     ]);
     assert.deepEqual(
       conditions.map(({ type }) => type),

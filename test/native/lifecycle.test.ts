@@ -291,3 +291,72 @@ spec: { tracepoints: [{ subsystem: sched, event: sched_process_exec, raw: true }
     await tracer.close();
   });
 });
+
+describe('a tracer that was never closed', function () {
+  this.timeout(120_000);
+  before(needsRoot);
+
+  /** Runs a program that opens a tracer, and returns what it prints. `after`: what it does when the tracer is gone. */
+  const runProgram = async (open: string, after: string): Promise<unknown> => {
+    const { status, stdout, stderr } = await runScript(
+      `const warnings = [];
+       process.on('warning', ({ code, message }) => warnings.push([code, message]));
+       const countDescriptors = () => require('node:fs').readdirSync('/proc/self/fd').length;
+       await (await polytrace.openTracer({ bufferSize: 131072 })).close();
+       const before = countDescriptors();
+       const collect = async (isDone, turns) => {
+         for (let i = 0; i < turns && !isDone(); i++) {
+           gc();
+           await new Promise((resolve) => setTimeout(resolve, 10));
+         }
+       };
+       const kept = await (async () => { ${open} })();
+       ${after}`,
+      { nodeArgs: ['--expose-gc', '--no-warnings'] },
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    return JSON.parse(stdout);
+  };
+
+  it('is closed with a warning when nobody can reach it', async () => {
+    const [code, message, left] = (await runProgram(
+      'await polytrace.openTracer({ bufferSize: 131072 });',
+      `await collect(() => warnings.length > 0 && countDescriptors() <= before, 2000);
+       out([...warnings[0], countDescriptors() - before]);`,
+    )) as [string, string, number];
+    assert.deepEqual([code, left], ['POLYTRACE_TRACER_NOT_CLOSED', 0]);
+    assert.match(message, /no part of the program can reach it any more: it is closed/);
+  });
+
+  it('stays open while the program holds an iterator, and one that was closed causes no warning', async () => {
+    const result = await runProgram(
+      `const closed = await polytrace.openTracer({ bufferSize: 131072 });
+       await closed.close();
+       return (await polytrace.openTracer({ bufferSize: 131072 })).events({ types: ['process_exec'] });`,
+      `await collect(() => warnings.length > 0, 30);
+       const next = kept.next();
+       require('node:child_process').execFileSync('/bin/true');
+       const { value } = await next;
+       out([warnings, value.type]);
+       process.exit();`,
+    );
+    assert.deepEqual(result, [[], 'process_exec']);
+  });
+
+  it('stays open, with a warning, if its policies are persistent', async () => {
+    const result = await runProgram(
+      `const persist = '/sys/fs/bpf/polytrace-test-' + process.pid;
+       await polytrace.openTracer({ bufferSize: 131072, persist });
+       return persist;`,
+      `await collect(() => warnings.length > 0, 2000);
+       await new Promise((resolve) => setImmediate(resolve));
+       const isOpen = countDescriptors() > before;
+       out([warnings[0], isOpen, kept]);
+       process.exit();`,
+    );
+    const [[code, message], isOpen, folder] = result as [[string, string], boolean, string];
+    await polytrace.removePersisted(folder);
+    assert.deepEqual([code, isOpen], ['POLYTRACE_TRACER_NOT_CLOSED', true]);
+    assert.match(message, /it stays open, because its policies enforce or are persistent/);
+  });
+});

@@ -205,13 +205,13 @@ describe('the life of policies', function () {
       const yaml = actPolicy('other', { numbers: [-1] });
       for (let i = 0; i < 10; i++) {
         await tracer.addPolicy({ yaml }, { mode: 'monitor' });
-        await tracer.setPolicyMode('other', 'enforce');
+        await assert.rejects(tracer.setPolicyMode('other', 'enforce'), { code: 'POLICY_MONITOR_ONLY' });
         await tracer.disablePolicy('other');
         assert.equal(tracer.policies()[1]?.state, 'disabled');
         await tracer.enablePolicy('other');
         await tracer.replacePolicy({ yaml }, { mode: 'monitor' });
         const [witness, other] = tracer.policies();
-        assert.deepEqual([other?.mode, other?.matched, witness?.hooks[0]?.lost], ['monitor', 0, 0]);
+        assert.deepEqual([other?.mode, other?.matched, witness?.hooks[0]?.lost], ['monitor_only', 0, 0]);
         await tracer.removePolicy('other');
       }
       const done = (await Promise.all(actors.map((actor) => actor.end()))).flat();

@@ -123,22 +123,22 @@ describe('an AbortSignal', function () {
     });
 
     it('replacePolicy, at every place: the old policy stays', async () => {
-      await tracer.addPolicy({ yaml: policy('a') }, { mode: 'monitor' });
+      await tracer.addPolicy({ yaml: policy('a'), file: 'old' });
       const held = heldKernelObjects(process.pid);
       const places = await abortEverywhere(
-        (signal) => tracer.replacePolicy({ yaml: policy('a') }, { mode: 'enforce', signal }),
+        (signal) => tracer.replacePolicy({ yaml: policy('a'), file: 'new' }, { signal }),
         () => {
           assert.deepEqual(heldKernelObjects(process.pid), held);
           assert.deepEqual(
-            tracer.policies().map(({ mode, hooks }) => [mode, hooks.length]),
-            [['monitor', HOOKS.length]],
+            tracer.policies().map(({ file, hooks }) => [file, hooks.length]),
+            [['old', HOOKS.length]],
           );
         },
       );
       assert.ok(places > HOOKS.length, `${places} places`);
       assert.deepEqual(
-        tracer.policies().map(({ mode }) => mode),
-        ['enforce'],
+        tracer.policies().map(({ file }) => file),
+        ['new'],
       );
     });
 

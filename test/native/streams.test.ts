@@ -114,7 +114,7 @@ describe('iterators', function () {
     const web = ReadableStream.from(tracer.events({ types, plain: true }));
     assert.equal(tracer.stats().iterators, 2);
     const mark = leaveMark();
-    const isMark = (event: PlainEvent): boolean => event.type !== 'lost' && event.process.argv.includes(mark);
+    const isMark = (event: PlainEvent): boolean => 'process' in event && event.process.argv.includes(mark);
     for await (const event of readable) if (isMark(event as PlainEvent)) break;
     const reader = web.getReader();
     for (;;) {

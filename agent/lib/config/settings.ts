@@ -42,11 +42,15 @@ export const SETTINGS = {
   tlsKey: stringSetting('<file>', 'key of the certificate (PEM)'),
   tlsClientCa: stringSetting(
     '<file>',
-    'clients need a certificate that one of these signed (PEM); needed for HOST:PORT',
+    'clients need a certificate that one of these signed (PEM); HOST:PORT needs this or a token',
   ),
   tlsAdmins: listSetting(
     '<names>',
     'only clients whose certificate has one of these names may change policies; the others may read',
+  ),
+  serverTokenFile: stringSetting(
+    '<file>',
+    'clients of HOST:PORT need a token of this file, one a line, which only its owner may read',
   ),
   insecureClients: booleanSetting('everybody who reaches HOST:PORT may read events and change policies'),
   logLevel: choiceSetting('<level>', 'lowest level of the log', LOG_LEVELS, 'info'),

@@ -11,7 +11,7 @@ import {
   type PlainEvent,
   type RedactionFilter,
   type Redactor,
-  type TracerEvent,
+  type AgentEvent,
 } from 'polytrace';
 import {
   compileFilters,
@@ -69,7 +69,7 @@ function compileExportFilter(options: AgentOptions, sources: Sources): EventTest
   const denyList = parseFilters('exportDenylist', options, sources);
   // CEL expressions are evaluated on protobuf messages.
   const encoder = new EventEncoder(options);
-  const context = { eventBytes: (event: TracerEvent) => encoder.encode(event).take() };
+  const context = { eventBytes: (event: AgentEvent) => encoder.encode(event).take() };
   const key = allowList.length > 0 ? 'exportAllowlist' : 'exportDenylist';
   return checkSetting(key, sources, () => compileFilters({ allowList, denyList }, context));
 }

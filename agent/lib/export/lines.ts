@@ -2,7 +2,7 @@
  * Formats the lines of exported events, once for all exports. Equal events of a window can become one line with a
  * count.
  */
-import type { TracerEvent } from 'polytrace';
+import type { AgentEvent } from 'polytrace';
 import { Window, type WindowOptions } from '../streams/window.js';
 import type { ExportFormat } from './format.js';
 
@@ -35,11 +35,15 @@ export class ExportLines {
   }
 
   /** Lost events do not wait for the end of the window. */
-  add(batch: readonly TracerEvent[]): void {
+  add(batch: readonly AgentEvent[]): void {
     const { isExported, formatLine } = this.#format;
     for (const event of batch) {
       if (event.type === 'lost') this.#send(formatLine(event), true);
       else if (isExported === undefined || isExported(event)) {
+        if (event.type === 'change') {
+          this.#send(formatLine(event), true);
+          continue;
+        }
         const line = formatLine(event);
         if (this.#window === undefined) this.#send(line, false);
         else this.#window.add(removeTime(line, event.time), () => line);

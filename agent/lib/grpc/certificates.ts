@@ -23,6 +23,9 @@ export interface TlsTimes {
   readonly handshakeMs: number;
 }
 
+/** A file of a setting has other content. */
+export type OnSettingChange = (setting: string, file: string, before: Uint8Array, after: Uint8Array) => void;
+
 type Provider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
 type OnIdentity = Parameters<Provider['addIdentityCertificateListener']>[0];
 type OnAuthority = Parameters<Provider['addCaCertificateListener']>[0];
@@ -37,6 +40,7 @@ export class Certificates implements Provider {
   readonly #files: TlsFiles;
   readonly #times: TlsTimes;
   readonly #log: Log;
+  readonly #onChange: OnSettingChange;
   readonly #identityListeners = new Set<OnIdentity>();
   readonly #authorityListeners = new Set<OnAuthority>();
   readonly #timer: NodeJS.Timeout;
@@ -44,10 +48,11 @@ export class Certificates implements Provider {
   #failure = '';
 
   /** Throws an AddressError if a file is missing or the files do not match each other. */
-  constructor(files: TlsFiles, times: TlsTimes, log: Log) {
+  constructor(files: TlsFiles, times: TlsTimes, log: Log, onChange: OnSettingChange) {
     this.#files = files;
     this.#times = times;
     this.#log = log;
+    this.#onChange = onChange;
     const { cert, key, clientCa } = files;
     try {
       const ca = clientCa === undefined ? undefined : readFileSync(clientCa);
@@ -85,10 +90,15 @@ export class Certificates implements Provider {
       ]);
       const next = { cert: certificate, key: privateKey, ca };
       if (hasSameContents(next, this.#contents)) return this.#report('');
+      const former = this.#contents;
       this.#contents = validateContents(next);
       for (const listener of this.#identityListeners) listener(this.#identityUpdate());
       for (const listener of this.#authorityListeners) listener(this.#authorityUpdate());
       this.#log.info({ certificate: cert }, 'certificates were read again');
+      if (!former.cert.equals(certificate)) this.#onChange('tls-cert', cert, former.cert, certificate);
+      if (clientCa !== undefined && former.ca !== undefined && ca?.equals(former.ca) === false) {
+        this.#onChange('tls-client-ca', clientCa, former.ca, ca);
+      }
       this.#report('');
     } catch (error) {
       this.#report(error instanceof Error ? error.message : String(error));

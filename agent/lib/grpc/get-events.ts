@@ -62,13 +62,14 @@ export class EventCalls {
     const windowMs = parseWindow(request);
     let aggregator: Aggregator | undefined;
     const stream = this.#hub.subscribe({
+      hasChanges: request.changes,
       isWanted: filter === undefined ? undefined : limitTimeShare(filter, () => this.#endSlowCall(call)),
       shape:
         fields === undefined && windowMs === undefined
           ? undefined
           : (message, timeLength) => {
               const shaped = fields === undefined ? message : Buffer.from(fields(message));
-              if (aggregator === undefined || isLoss(shaped)) return shaped;
+              if (aggregator === undefined || isWhole(shaped)) return shaped;
               aggregator.add(shaped, timeLength);
               return undefined;
             },
@@ -129,11 +130,11 @@ function parseWindow({ aggregationOptions }: GetEventsRequest): number | undefin
   return ms;
 }
 
-/** The first bytes of a response with the field `rate_limit_info`. Lost events are not aggregated. */
-const LOSS_TAG = Buffer.from([0x8a, 0xc4, 0x13]);
+/** The first bytes of a response with the fields `rate_limit_info` and `change`. They are not aggregated. */
+const WHOLE_TAGS = [Buffer.from([0x8a, 0xc4, 0x13]), Buffer.from([0xe2, 0x76])];
 
-function isLoss(message: Buffer): boolean {
-  return message.subarray(0, LOSS_TAG.length).equals(LOSS_TAG);
+function isWhole(message: Buffer): boolean {
+  return WHOLE_TAGS.some((tag) => message.subarray(0, tag.length).equals(tag));
 }
 
 /**

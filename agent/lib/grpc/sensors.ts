@@ -26,7 +26,7 @@ import { policyKey } from '../policies/claim.js';
 import { formatError } from '../policies/format-error.js';
 import { PolicyExists } from '../policies/reconciler.js';
 import { PolicyHeld, UnknownPolicy } from '../policies/client-changes.js';
-import type { Caller } from '../policies/journal.js';
+import type { Caller, Journal } from '../policies/journal.js';
 import type { PolicyStore } from '../policies/store.js';
 import type { EventHub } from '../streams/hub.js';
 import { identifyCaller, type Call, type CallerLookup } from './caller.js';
@@ -46,6 +46,7 @@ export interface SensorsContext {
   readonly hub: EventHub;
   readonly calls: EventCalls;
   readonly log: Log;
+  readonly journal: Journal;
   readonly peerCredentials: CallerLookup['peerCredentials'];
   readonly preflight: () => PreflightReport;
   readonly version: string;
@@ -59,7 +60,7 @@ export interface SensorsContext {
 const DOMAIN = '';
 
 export function sensorsService(context: SensorsContext, roles: RoleRules): Service {
-  const { store, log, calls, runtimeHook } = context;
+  const { store, log, calls, runtimeHook, journal } = context;
   const { peerCredentials, tracer } = context;
   const identify = (call: Call): Caller =>
     identifyCaller(call, { peerCredentials, findProcess: (pid) => tracer.process(pid) });
@@ -115,8 +116,10 @@ export function sensorsService(context: SensorsContext, roles: RoleRules): Servi
       if (flag !== ConfigFlag.LOG_LEVEL || arg.case !== 'level') {
         throw new CallError(Code.INVALID_ARGUMENT, 'only CONFIG_FLAG_LOG_LEVEL can be set, with a level');
       }
+      const before = log.level;
       log.level = toLevelName(arg.value);
-      log.info({ level: log.level, by: identify(call) }, 'a client changed the level of the log');
+      const change = { operation: 'setting_change', setting: 'log-level', before, after: log.level } as const;
+      journal.recordSetting('a client changed the level of the log', { ...change, way: 'client', by: identify(call) });
       return { flag, arg };
     },
   };

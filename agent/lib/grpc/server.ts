@@ -16,15 +16,20 @@ import {
   restrictSocket,
   type Address,
 } from './address.js';
-import { Certificates, type TlsFiles, type TlsTimes } from './certificates.js';
+import { Certificates, type OnSettingChange, type TlsFiles, type TlsTimes } from './certificates.js';
 import type { Service } from './service.js';
+import { tokenInterceptor } from './token-check.js';
+import { TokenFile } from './token-file.js';
 
 export interface ServerSettings {
   readonly addresses: readonly string[];
   readonly group?: string | undefined;
   readonly tls?: TlsFiles | undefined;
-  /** Clients of a TCP address need no certificate. */
+  /** Clients of a TCP address need one of the tokens in this file. */
+  readonly tokenFile?: string | undefined;
+  /** Clients of a TCP address need no certificate and no token. */
   readonly insecureClients?: boolean;
+  readonly onChange?: OnSettingChange;
   /** Default: 10 seconds for each. */
   readonly tlsTimes?: Partial<TlsTimes>;
   /** Interval of checking that the sockets still exist. */
@@ -47,24 +52,32 @@ const TLS_TIMES: TlsTimes = { refreshMs: 10_000, handshakeMs: 10_000 };
 const SOCKET_CHECK_MS = 2000;
 
 export class GrpcServer {
+  /** Serves the Unix sockets, which the file system protects. */
   readonly #server = new Server(OPTIONS);
+  readonly #services: readonly Service[];
+  /** Serves the TCP addresses. */
+  #tcpServer: Server | undefined;
   readonly #settings: ServerSettings;
   readonly #log: Log;
   readonly #health = new HealthImplementation(Object.fromEntries(HEALTH_NAMES.map((name) => [name, 'SERVING'])));
   /** Paths and inode numbers of the sockets. */
   readonly #sockets = new Map<string, bigint>();
   #certificates: Certificates | undefined;
+  #tokens: TokenFile | undefined;
   #timer: NodeJS.Timeout | undefined;
   #checking: Promise<void> | undefined;
 
   constructor(settings: ServerSettings, services: readonly Service[], log: Log) {
     this.#settings = settings;
     this.#log = log;
-    for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
-    this.#health.addToServer(this.#server);
-    new ReflectionService(toReflectionPackage([file_tetragon_sensors, file_tetragon_eventlog])).addToServer(
-      this.#server,
-    );
+    this.#services = services;
+    this.#addServices(this.#server);
+  }
+
+  #addServices(server: Server): void {
+    for (const { definition, implementation } of this.#services) server.addService(definition, implementation);
+    this.#health.addToServer(server);
+    new ReflectionService(toReflectionPackage([file_tetragon_sensors, file_tetragon_eventlog])).addToServer(server);
   }
 
   /** Listens on all addresses, or on none. Returns the addresses with the chosen ports. */
@@ -75,8 +88,9 @@ export class GrpcServer {
     try {
       for (const address of addresses) bound.push(await this.#bind(address));
     } catch (error) {
-      this.#server.forceShutdown();
+      for (const server of this.#servers) server.forceShutdown();
       this.#certificates?.stop();
+      this.#tokens?.stop();
       throw error;
     }
     if (this.#sockets.size > 0) {
@@ -89,16 +103,16 @@ export class GrpcServer {
 
   /** The file system protects a socket. Whoever reaches a TCP address can change policies. */
   #requireClientIdentity(address: Address): void {
-    const { tls, insecureClients = false } = this.#settings;
+    const { tls, tokenFile, insecureClients = false } = this.#settings;
     if (address.kind === 'unix') return;
     const text = `${address.host}:${address.port}`;
     if (tls === undefined && !isLoopback(address.host)) {
       throw new AddressError(`${text} can be reached from other machines: that needs --tls-cert and --tls-key`);
     }
-    if (tls?.clientCa !== undefined || insecureClients) return;
+    if (tls?.clientCa !== undefined || tokenFile !== undefined || insecureClients) return;
     throw new AddressError(
       `everybody who reaches ${text} could change policies: ` +
-        'use --tls-cert, --tls-key and --tls-client-ca, a unix:// address, or --insecure-clients',
+        'use --server-token-file, --tls-cert with --tls-key and --tls-client-ca, a unix:// address, or --insecure-clients',
     );
   }
 
@@ -109,7 +123,7 @@ export class GrpcServer {
       return `unix://${address.path}`;
     }
     const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-    const port = await this.#bindTo(`${host}:${address.port}`, this.#credentials());
+    const port = await bindTo(this.#openTcpServer(), `${host}:${address.port}`, this.#credentials());
     return `${host}:${port}`;
   }
 
@@ -119,7 +133,7 @@ export class GrpcServer {
     const id = group === undefined ? undefined : findGroupId(group);
     const before = process.umask(0o177);
     try {
-      await this.#bindTo(`unix://${path}`, ServerCredentials.createInsecure());
+      await bindTo(this.#server, `unix://${path}`, ServerCredentials.createInsecure());
     } finally {
       process.umask(before);
     }
@@ -127,20 +141,26 @@ export class GrpcServer {
     this.#sockets.set(path, statSync(path, { bigint: true }).ino);
   }
 
-  #bindTo(address: string, credentials: ServerCredentials): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, credentials, (error, port) => {
-        if (error === null) resolve(port);
-        else reject(new AddressError(`cannot listen on ${address}: ${error.message}`));
-      });
-    });
+  get #servers(): Server[] {
+    return this.#tcpServer === undefined ? [this.#server] : [this.#server, this.#tcpServer];
+  }
+
+  #openTcpServer(): Server {
+    if (this.#tcpServer !== undefined) return this.#tcpServer;
+    const { tokenFile, tlsTimes, onChange = () => undefined } = this.#settings;
+    const refreshMs = tlsTimes?.refreshMs ?? TLS_TIMES.refreshMs;
+    if (tokenFile !== undefined) this.#tokens = new TokenFile(tokenFile, refreshMs, this.#log, onChange);
+    const interceptors = this.#tokens === undefined ? [] : [tokenInterceptor(this.#tokens, this.#log)];
+    this.#tcpServer = new Server({ ...OPTIONS, interceptors });
+    this.#addServices(this.#tcpServer);
+    return this.#tcpServer;
   }
 
   /** Uses TLS when certificates are configured, also on loopback addresses. */
   #credentials(): ServerCredentials {
-    const { tls, tlsTimes } = this.#settings;
+    const { tls, tlsTimes, onChange = () => undefined } = this.#settings;
     if (tls === undefined) return ServerCredentials.createInsecure();
-    this.#certificates ??= new Certificates(tls, { ...TLS_TIMES, ...tlsTimes }, this.#log);
+    this.#certificates ??= new Certificates(tls, { ...TLS_TIMES, ...tlsTimes }, this.#log, onChange);
     return this.#certificates.credentials;
   }
 
@@ -169,18 +189,32 @@ export class GrpcServer {
     clearInterval(this.#timer);
     this.#certificates?.stop();
     await this.#checking;
+    this.#tokens?.stop();
     this.setServing(false);
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        this.#server.forceShutdown();
-        resolve();
-      }, waitMs);
-      this.#server.tryShutdown(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    await Promise.all(this.#servers.map((server) => shutDown(server, waitMs)));
   }
+}
+
+function bindTo(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => {
+      if (error === null) resolve(port);
+      else reject(new AddressError(`cannot listen on ${address}: ${error.message}`));
+    });
+  });
+}
+
+function shutDown(server: Server, waitMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, waitMs);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** Returns the protocol files with all their imports, in the form that the reflection service needs. */

@@ -12,11 +12,12 @@ import {
 } from 'polytrace';
 import { printableOptions, type Configuration } from '../config/load.js';
 import { parseRate } from '../config/setting-kinds.js';
+import { formatConfiguration } from '../config/print.js';
 import { ConfigError } from '../config/problems.js';
 import { settingName, type AgentOptions } from '../config/settings.js';
 import { EventCalls } from '../grpc/get-events.js';
 import { eventLogService, sensorsService } from '../grpc/sensors.js';
-import type { TlsFiles } from '../grpc/certificates.js';
+import type { OnSettingChange, TlsFiles } from '../grpc/certificates.js';
 import { RuntimeHookSource } from '../grpc/runtime-hook.js';
 import { GrpcServer, type ServerSettings } from '../grpc/server.js';
 import type { Log } from '../log/log.js';
@@ -25,8 +26,10 @@ import { HttpServer } from '../metrics/http.js';
 import { Metrics } from '../metrics/metrics.js';
 import { healthPage, metricsPage } from '../metrics/pages.js';
 import { ClientPolicies } from '../policies/client-policies.js';
+import { hashText, Journal } from '../policies/journal.js';
 import { PolicyFiles } from '../policies/policy-files.js';
 import { PolicyStore } from '../policies/store.js';
+import { toChangeEvent } from '../streams/change.js';
 import { EventHub } from '../streams/hub.js';
 import { Exports } from './exports.js';
 
@@ -53,6 +56,7 @@ export class Agent {
   /** The HTTP servers, with the addresses of the settings. */
   readonly #http: (readonly [address: string, server: HttpServer])[] = [];
   readonly #log: Log;
+  readonly #journal: Journal;
   #isOver = false;
   /** Resolves when the events have ended. */
   readonly events: Promise<void>;
@@ -89,7 +93,9 @@ export class Agent {
     exports.start(hub);
     const { persistGrpcPolicies, persistGrpcPoliciesDir } = options;
     const records = persistGrpcPolicies ? new ClientPolicies(persistGrpcPoliciesDir) : undefined;
-    const store = new PolicyStore(tracer, log, records);
+    const journal = new Journal(log, (change) => hub.dispatch([toChangeEvent(change, nodeName)]));
+    this.#journal = journal;
+    const store = new PolicyStore(tracer, log, records, journal);
     this.#store = store;
     this.#calls = new EventCalls(hub, log);
     const { tracingPolicyDir: folder, policy: paths, allowUnsafePolicyFiles: allowUnsafe } = options;
@@ -101,6 +107,7 @@ export class Agent {
       hub,
       calls: this.#calls,
       log,
+      journal,
       preflight,
       peerCredentials: (socket: object) => peerCredentials(socket),
       version,
@@ -109,9 +116,14 @@ export class Agent {
       configuration: printableConfiguration(options),
     };
     const { tlsAdmins, serverAddress, readOnlyAddress, group, readOnlyGroup } = options;
+    const onChange: OnSettingChange = (setting, file, before, after) => {
+      const hashes = { before: hashText(before), after: hashText(after) };
+      const change = { operation: 'setting_change', setting, file, way: 'file', ...hashes } as const;
+      journal.recordSetting('the file of a setting changed', change);
+    };
     const makeServer = (readOnly: boolean, addresses: readonly string[], members: string | undefined): GrpcServer => {
       const services = [sensorsService(context, { readOnly, tlsAdmins }), eventLogService()];
-      return new GrpcServer({ ...serverSettings(options), addresses, group: members }, services, log);
+      return new GrpcServer({ ...serverSettings(options), addresses, group: members, onChange }, services, log);
     };
     this.#servers = [makeServer(false, serverAddress, group), makeServer(true, readOnlyAddress, readOnlyGroup)];
     const health = healthPage(() => this.#health());
@@ -163,6 +175,8 @@ export class Agent {
     let agent: Agent | undefined;
     try {
       agent = new Agent(options, exports, { tracer, kubernetes, runtimeHook }, log, version);
+      const start = { operation: 'agent_start', after: hashText(formatConfiguration(configuration)), way: 'agent' } as const;
+      agent.#journal.recordSetting('the agent starts', start);
       await agent.#store.restore();
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
@@ -188,6 +202,10 @@ export class Agent {
 
   /** Policies stay as they are from now on. */
   #stopPolicies(): void {
+    const message = this.#options.keepSensorsOnExit
+      ? 'the agent stops, and its policies stay active'
+      : 'the agent stops, and its policies end';
+    this.#journal.recordSetting(message, { operation: 'agent_stop', way: 'agent' });
     this.#files.stop();
     this.#store.stop();
   }
@@ -289,8 +307,9 @@ function containerOptions(
 
 const RUNTIMES = ['nri', 'cri', 'docker', 'podman'] as const;
 
-function serverSettings(options: AgentOptions): Pick<ServerSettings, 'insecureClients' | 'tls'> {
-  return { insecureClients: options.insecureClients, tls: toTlsFiles(options) };
+function serverSettings(options: AgentOptions): Pick<ServerSettings, 'insecureClients' | 'tls' | 'tokenFile'> {
+  const { insecureClients, serverTokenFile: tokenFile } = options;
+  return { insecureClients, tokenFile, tls: toTlsFiles(options) };
 }
 
 function toTlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: AgentOptions): TlsFiles | undefined {

@@ -1,5 +1,5 @@
 /** Counts events by type, policy and the labels of their process. The number of series is bounded. */
-import type { Process, TracerEvent } from 'polytrace';
+import type { AgentEvent, Process } from 'polytrace';
 import type { PROCESS_LABELS } from '../config/settings.js';
 import type { Sample } from './live-metrics.js';
 import { OTHERS, SeriesTable } from './series-table.js';
@@ -20,12 +20,12 @@ export class EventCounts {
     this.#now = now;
   }
 
-  add(batch: readonly TracerEvent[]): void {
+  add(batch: readonly AgentEvent[]): void {
     const now = this.#now();
-    for (const event of batch) if (event.type !== 'lost') this.#count(event, now);
+    for (const event of batch) if ('process' in event) this.#count(event, now);
   }
 
-  #count(event: Exclude<TracerEvent, { readonly type: 'lost' }>, now: number): void {
+  #count(event: Extract<AgentEvent, { readonly process: unknown }>, now: number): void {
     const type = event.type.toUpperCase();
     const process = this.#processLabels(event.process);
     const { namespace, workload, pod, binary: name } = process;
@@ -69,7 +69,7 @@ export class EventCounts {
  * Returns the hook as Tetragon names it in its metrics, such as `kprobe:security_file_permission`. Undefined for an event
  * of the base sensor, and for a mapped file.
  */
-function metricHookName(event: Exclude<TracerEvent, { readonly type: 'lost' }>): string | undefined {
+function metricHookName(event: Extract<AgentEvent, { readonly process: unknown }>): string | undefined {
   switch (event.type) {
     case 'process_exec':
     case 'process_exit':

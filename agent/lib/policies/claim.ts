@@ -17,6 +17,12 @@ export function policyKey(name: string, namespace: string): string {
   return namespace === '' ? name : `${namespace}/${name}`;
 }
 
+/** Returns namespace and name. Neither of them contains a slash. */
+export function splitPolicyKey(key: string): [namespace: string, name: string] {
+  const at = key.indexOf('/');
+  return [key.slice(0, Math.max(at, 0)), key.slice(at + 1)];
+}
+
 export class Claim {
   readonly id: number;
   readonly kind: SourceKind;

@@ -50,7 +50,8 @@ export class ClientChanges {
       if (holder.kind !== 'client') throw new PolicyExists(`the policy ${key} comes from ${holder.origin}`);
       const before = holder.loaded?.text;
       await this.#replace(holder, yaml, mode);
-      journal.record('a client replaced a policy', { policy: key, before, after: yaml, source: { by }, mode });
+      const change = { operation: 'policy_replace', policy: key, before, after: yaml, way: 'client', by, mode } as const;
+      journal.recordPolicy('a client replaced a policy', change);
       return key;
     }
     const other = holder ?? claims.find('client', key);
@@ -62,7 +63,16 @@ export class ClientChanges {
     await this.#loadWithRecord(claim);
     claims.insert(key, claim);
     reconciler.touch(claim);
-    journal.record('a client added a policy', { policy: key, before, after: yaml, source: { by }, mode });
+    const operation = before === undefined ? 'policy_add' : 'policy_replace';
+    journal.recordPolicy('a client added a policy', {
+      operation,
+      policy: key,
+      before,
+      after: yaml,
+      way: 'client',
+      by,
+      mode,
+    });
     return key;
   }
 
@@ -128,7 +138,8 @@ export class ClientChanges {
     claim.isGone = true;
     claims.delete('client', key);
     reconciler.forget(key, claim);
-    journal.record('a client removed a policy', { policy: key, before, source: { by } });
+    const change = { operation: 'policy_remove', policy: key, before, way: 'client', by } as const;
+    journal.recordPolicy('a client removed a policy', change);
   }
 
   async configure(key: string, { enable, mode }: PolicySettings, by: Caller | undefined): Promise<void> {
@@ -136,11 +147,13 @@ export class ClientChanges {
     const claim = this.#getHolder(key);
     const text = claim.loaded?.text;
     const record = (settings: PolicySettings): void => {
-      journal.record('a client changed a policy', {
+      journal.recordPolicy('a client changed a policy', {
+        operation: 'policy_configure',
         policy: key,
         before: text,
         after: text,
-        source: { by },
+        way: 'client',
+        by,
         ...settings,
       });
     };

@@ -3,7 +3,7 @@
  * belongs to the claim that had it first. What failed is tried again: at once when a name becomes free, else after a
  * time that doubles.
  */
-import type { Tracer } from 'polytrace';
+import type { ChangeWay, Tracer } from 'polytrace';
 import type { Log } from '../log/log.js';
 import { policyKey, type Claim, type LoadedVersion } from './claim.js';
 import type { Journal } from './journal.js';
@@ -26,6 +26,18 @@ export class PolicyExists extends Error {}
 
 const RETRY_MS_MIN = 2000;
 const RETRY_MS_MAX = 300_000;
+
+const MESSAGES = {
+  policy_add: 'a policy was loaded',
+  policy_replace: 'a policy was replaced',
+  policy_move: 'another source has the policy now',
+} as const;
+
+const WAYS = { file: 'file', cluster: 'kubernetes', client: 'restore' } as const;
+
+function changeOrigin({ kind, sourceName }: Claim): { readonly file: string; readonly way: ChangeWay } {
+  return { file: sourceName, way: WAYS[kind] };
+}
 
 export class Reconciler {
   readonly queue = new WorkQueue();
@@ -110,9 +122,9 @@ export class Reconciler {
     if (claim.loaded !== undefined) this.#unwanted.delete(claim.loaded.key);
     if (claim.isSettled) return this.#recordSuccess(claim);
     try {
-      const { message, before } = await this.load(claim);
+      const { operation, before } = await this.load(claim);
       const { key: policy = '', text: after } = claim.loaded ?? {};
-      this.#journal.record(message, { policy, before, after, source: { file: claim.sourceName } });
+      this.#journal.recordPolicy(MESSAGES[operation], { operation, policy, before, after, ...changeOrigin(claim) });
     } catch (error) {
       this.#recordFailure(claim, error);
     }
@@ -122,7 +134,7 @@ export class Reconciler {
    * Loads the wanted version. It takes the place of the loaded one without a gap. Rejects with PolicyExists, PolicyError
    * or KernelError; then the earlier version stays. Resolves with what was done, and the text that was loaded before.
    */
-  async load(claim: Claim): Promise<{ readonly message: string; readonly before: string | undefined }> {
+  async load(claim: Claim): Promise<{ readonly operation: keyof typeof MESSAGES; readonly before: string | undefined }> {
     const policy = claim.parse();
     const { name, namespace = '' } = policy;
     const key = policyKey(name, namespace);
@@ -143,13 +155,9 @@ export class Reconciler {
       else await this.#tracer.replacePolicy(policy, options);
     }
     this.#recordLoaded(claim, { key, name, namespace, text }, holder);
-    const message = isMove
-      ? 'another source has the policy now'
-      : holder
-        ? 'a policy was replaced'
-        : 'a policy was loaded';
+    const operation = isMove ? 'policy_move' : holder ? 'policy_replace' : 'policy_add';
     if (!claim.isEnabled && !isMove) await this.#tracer.disablePolicy(key);
-    return { message, before };
+    return { operation, before };
   }
 
   #recordLoaded(claim: Claim, version: LoadedVersion, holder: Claim | undefined): void {
@@ -204,7 +212,8 @@ export class Reconciler {
     }
     const before = this.#texts.get(key);
     this.forget(key, claim);
-    this.#journal.record('a policy was removed', { policy: key, before, source: { file: claim.sourceName } });
+    const change = { operation: 'policy_remove', policy: key, before } as const;
+    this.#journal.recordPolicy('a policy was removed', { ...change, ...changeOrigin(claim) });
   }
 
   /** Records that the policy is not loaded any more. A claim that waits for its name is tried next. */

@@ -10,7 +10,7 @@ import { Claims } from './claims.js';
 import { ClientChanges, UnknownPolicy, type AddOptions, type PolicySettings } from './client-changes.js';
 import type { ClientPolicies } from './client-policies.js';
 import { formatError } from './format-error.js';
-import { Journal, type Caller } from './journal.js';
+import { hashText, Journal, type Caller } from './journal.js';
 import type { FileSnapshot } from './policy-files.js';
 import { Reconciler, type PolicyTracer } from './reconciler.js';
 
@@ -35,16 +35,19 @@ export class PolicyStore {
   readonly #reconciler: Reconciler;
   readonly #clients: ClientChanges;
   readonly #claims = new Claims();
+  readonly #journal: Journal;
   /** Files and folders that cannot be read, with the reasons. */
   #problems: FileSnapshot['problems'] = new Map();
   #recordProblems: FileSnapshot['problems'] = new Map();
   #isDegraded = false;
+  /** The hash of the labels of the node, after they have changed once. */
+  #nodeLabels: string | undefined;
 
   /** `records`: where the policies of clients outlive the agent. */
-  constructor(tracer: PolicyTracer, log: Log, records?: ClientPolicies) {
+  constructor(tracer: PolicyTracer, log: Log, records?: ClientPolicies, journal = new Journal(log)) {
     this.#tracer = tracer;
     this.#log = log;
-    const journal = new Journal(log);
+    this.#journal = journal;
     this.#reconciler = new Reconciler(tracer, log, journal, () => this.#reportState());
     const parts = { tracer, reconciler: this.#reconciler, claims: this.#claims };
     this.#clients = new ClientChanges({ ...parts, journal, records });
@@ -143,6 +146,10 @@ export class PolicyStore {
   /** Attaches or detaches policies after a change of the node's labels. Rejects with KernelError. */
   setNodeLabels(labels: Readonly<Record<string, string>>): Promise<void> {
     return this.#reconciler.queue.runInBackground(async () => {
+      const [before, after] = [this.#nodeLabels, hashText(JSON.stringify(labels))];
+      this.#nodeLabels = after;
+      const setting = { operation: 'setting_change', setting: 'node-labels', before, after, way: 'kubernetes' } as const;
+      this.#journal.recordSetting('the labels of the node changed', setting);
       const failures = new Map((await this.#tracer.setNodeLabels(labels)).map(({ name, error }) => [name, error]));
       for (const claim of this.#reconciler.claims) {
         const policy = claim.loaded?.key;

@@ -2,7 +2,7 @@
  * The stream of events for one client. Events wait in a bounded queue until the client has received the previous
  * ones. Events that do not fit are counted, and a message in their position reports how many are missing.
  */
-import type { EventEncoder, LossFields, ProcessEvent } from 'polytrace/protocol';
+import type { EventEncoder, FilteredEvent, LossFields } from 'polytrace/protocol';
 import { Frames, HEADER, FrameBuffer, type Chunk } from './frames.js';
 
 /** Maximum bytes of a write, so that little waits in HTTP/2. */
@@ -21,8 +21,10 @@ export type Shaper = (message: Buffer, timeLength: number) => Uint8Array | undef
 
 export interface StreamOptions {
   /** Returns true for an event that the client requested. Undefined: all events. Lost events are always sent. */
-  readonly isWanted?: ((event: ProcessEvent) => boolean) | undefined;
+  readonly isWanted?: ((event: FilteredEvent) => boolean) | undefined;
   readonly shape?: Shaper | undefined;
+  /** The client knows events of the type `change`. */
+  readonly hasChanges?: boolean | undefined;
   /** Sends messages, and calls `sent` when they are written. */
   readonly send: (frames: Frames, sent: () => void) => void;
   /** Returns the maximum of bytes in the queue. */
@@ -32,7 +34,8 @@ export interface StreamOptions {
 }
 
 export class EventStream {
-  readonly isWanted: ((event: ProcessEvent) => boolean) | undefined;
+  readonly isWanted: ((event: FilteredEvent) => boolean) | undefined;
+  readonly hasChanges: boolean;
   readonly #options: StreamOptions;
   readonly #ownBuffer: FrameBuffer | undefined;
   #chunks: Chunk[] = [];
@@ -51,6 +54,7 @@ export class EventStream {
   constructor(options: StreamOptions) {
     this.#options = options;
     this.isWanted = options.isWanted;
+    this.hasChanges = options.hasChanges === true;
     if (options.shape !== undefined) this.#ownBuffer = new FrameBuffer();
   }
 

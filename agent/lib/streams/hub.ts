@@ -2,13 +2,13 @@
  * Reads the tracer's events, encodes each at most once, and adds it to the streams of the clients that requested it.
  */
 import { fromBinary } from '@bufbuild/protobuf';
-import type { Process, Redactor, Tracer, TracerEvent } from 'polytrace';
+import type { AgentEvent, Process, Redactor, Tracer } from 'polytrace';
 import {
   type EncodeOptions,
   EventEncoder,
   GetEventsResponseSchema,
   type Process as ProcessMessage,
-  type ProcessEvent,
+  type FilteredEvent,
 } from 'polytrace/protocol';
 import { EventStream, type Shaper } from './event-stream.js';
 import { HEADER, FrameBuffer, type Frames } from './frames.js';
@@ -25,13 +25,15 @@ export interface HubOptions extends EncodeOptions {
 
 /** The options of a client's stream. */
 export interface Subscription {
-  readonly isWanted?: ((event: ProcessEvent) => boolean) | undefined;
+  readonly isWanted?: ((event: FilteredEvent) => boolean) | undefined;
   readonly shape?: Shaper | undefined;
+  /** The client knows events of the type `change`. */
+  readonly hasChanges?: boolean | undefined;
   readonly send: (frames: Frames, sent: () => void) => void;
 }
 
 /** Another part of the agent that sees each event: exports and metrics. It must not keep the event. */
-export type Listener = (events: readonly TracerEvent[]) => void;
+export type Listener = (events: readonly AgentEvent[]) => void;
 
 export class EventHub {
   readonly #encoder: EventEncoder;
@@ -89,7 +91,7 @@ export class EventHub {
   /** Converts a process to the message of its events, with the same fields and the same redaction. */
   toProcessMessage(process: Process): ProcessMessage | undefined {
     const exec = { type: 'process_exec', nodeName: '', time: '', timeNs: 0n, process, tid: process.pid, ancestors: [] };
-    const { event } = fromBinary(GetEventsResponseSchema, this.#encoder.encode(exec as unknown as TracerEvent).take());
+    const { event } = fromBinary(GetEventsResponseSchema, this.#encoder.encode(exec as unknown as AgentEvent).take());
     return event.case === 'processExec' ? event.value.process : undefined;
   }
 
@@ -98,7 +100,7 @@ export class EventHub {
     for await (const batch of tracer.batches()) this.dispatch(batch);
   }
 
-  dispatch(batch: readonly TracerEvent[]): void {
+  dispatch(batch: readonly AgentEvent[]): void {
     if (this.#streams.size > 0) {
       for (const event of batch) this.#dispatchEvent(event);
       for (const stream of this.#streams) stream.flush();
@@ -106,9 +108,10 @@ export class EventHub {
     for (const listener of this.#listeners) listener(batch);
   }
 
-  #dispatchEvent(event: TracerEvent): void {
+  #dispatchEvent(event: AgentEvent): void {
     this.#start = -1;
     for (const stream of this.#streams) {
+      if (event.type === 'change' && !stream.hasChanges) continue;
       if (stream.isWanted !== undefined && event.type !== 'lost' && !stream.isWanted(event)) continue;
       const start = this.#encodeOnce(event);
       const { bytes, end } = this.#buffer;
@@ -119,13 +122,13 @@ export class EventHub {
   }
 
   /** Encodes the current event unless that is done. Returns its offset in the buffer. */
-  #encodeOnce(event: TracerEvent): number {
+  #encodeOnce(event: AgentEvent): number {
     if (this.#start < 0) this.#start = this.#buffer.add(this.#encoder.encode(event));
     return this.#start;
   }
 
   /** Returns the encoded current event, for filters. */
-  eventBytes(event: TracerEvent): Uint8Array {
+  eventBytes(event: AgentEvent): Uint8Array {
     const start = this.#encodeOnce(event);
     return this.#buffer.bytes.subarray(start + HEADER, this.#buffer.end);
   }

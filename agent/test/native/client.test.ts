@@ -120,11 +120,12 @@ describe('the command as a client of the agent', function () {
     assert.equal((await runCommand('policy', 'add', file, ...at)).stdout, `${file}: loaded\n`);
     const again = await runCommand('policy', 'add', file, ...at);
     assert.deepEqual([again.status, again.stderr.includes('is loaded already')], [1, true]);
-    for (const args of [['disable', 'asked'], ['set-mode', 'monitor', 'asked']]) {
-      assert.equal((await runCommand('policy', ...args, ...at)).status, 0);
-    }
-    assert.match((await runCommand('policy', 'list', ...at)).stdout, /asked +disabled +monitor/);
-    assert.match((await runCommand('policy', 'status', 'asked', ...at)).stdout, /mode +monitor/);
+    assert.equal((await runCommand('policy', 'disable', 'asked', ...at)).status, 0);
+    const refused = await runCommand('policy', 'set-mode', 'monitor', 'asked', ...at);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /POLICY_MONITOR_ONLY: .*asked cannot be changed: it only reports/);
+    assert.match((await runCommand('policy', 'list', ...at)).stdout, /asked +disabled +monitor_only/);
+    assert.match((await runCommand('policy', 'status', 'asked', ...at)).stdout, /mode +monitor_only/);
     assert.match((await runCommand('info', ...at)).stdout, /tracing-policy-dir/);
     assert.match((await runCommand('top', '--once', '--interval', '0.1', ...at)).stdout, /^RATE\/S.*POLICIES\n.*asked/);
     assert.equal((await runCommand('policy', 'delete', 'asked', ...at)).status, 0);

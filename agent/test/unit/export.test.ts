@@ -19,7 +19,7 @@ import { PassThrough } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import { toJson, type PlainEvent, type TracerEvent } from 'polytrace';
 import { stringArgument } from '../../../test/unit/output/arguments.js';
-import { execEvent, exitEvent, kprobeEvent, lostEvent } from '../../../test/unit/output/events.js';
+import { changeEvent, execEvent, exitEvent, kprobeEvent, lostEvent } from '../../../test/unit/output/events.js';
 import { loadConfiguration } from '../../lib/config/load.js';
 import { ConfigError } from '../../lib/config/problems.js';
 import { JsonExport } from '../../lib/export/export.js';
@@ -221,15 +221,17 @@ describe('aggregation of exported events', () => {
       createRead(1),
       { ...kprobeEvent('sys_read', [stringArgument('b', 0)]), ...atSecond(1) },
       lostEvent(),
+      changeEvent(),
       createRead(2),
     );
     addEvents(lines, createRead(3));
-    assert.deepEqual(first.lines, [toJson(lostEvent())], 'a loss is reported at once');
+    const atOnce = [toJson(lostEvent()), toJson(changeEvent())];
+    assert.deepEqual(first.lines, atOnce, 'losses and changes are reported at once');
     lines.close();
-    assert.deepEqual(first.lines.slice(1).map(countEvents), [3, 1]);
-    const [, three = ''] = first.lines;
+    assert.deepEqual(first.lines.slice(2).map(countEvents), [3, 1]);
+    const [, , three = ''] = first.lines;
     assert.deepEqual(JSON.parse(three), { ...JSON.parse(toJson(createRead(1))), aggregation_info: { count: '3' } });
-    assert.deepEqual([second.lines, first.losses], [first.lines, [true, false, false]]);
+    assert.deepEqual([second.lines, first.losses], [first.lines, [true, true, false, false]]);
   });
 
   it('a window ends after its time', async () => {

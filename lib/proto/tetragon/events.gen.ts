@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tetragon/events.proto.
  */
 export const file_tetragon_events: GenFile = /*@__PURE__*/
-  fileDesc("ChV0ZXRyYWdvbi9ldmVudHMucHJvdG8SCHRldHJhZ29uIpkECgZGaWx0ZXISFAoMYmluYXJ5X3JlZ2V4GAEgAygJEhEKCW5hbWVzcGFjZRgCIAMoCRIwCgxoZWFsdGhfY2hlY2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlEgsKA3BpZBgEIAMoDRIPCgdwaWRfc2V0GAUgAygNEiYKCWV2ZW50X3NldBgGIAMoDjITLnRldHJhZ29uLkV2ZW50VHlwZRIRCglwb2RfcmVnZXgYByADKAkSFwoPYXJndW1lbnRzX3JlZ2V4GAggAygJEg4KBmxhYmVscxgJIAMoCRIUCgxwb2xpY3lfbmFtZXMYCiADKAkSKQoMY2FwYWJpbGl0aWVzGAsgASgLMhMudGV0cmFnb24uQ2FwRmlsdGVyEhsKE3BhcmVudF9iaW5hcnlfcmVnZXgYDCADKAkSFgoOY2VsX2V4cHJlc3Npb24YDSADKAkSHgoWcGFyZW50X2FyZ3VtZW50c19yZWdleBgOIAMoCRIUCgxjb250YWluZXJfaWQYDyADKAkSMAoMaW5faW5pdF90cmVlGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLkJvb2xWYWx1ZRIdChVhbmNlc3Rvcl9iaW5hcnlfcmVnZXgYESADKAkSHAoUY29udGFpbmVyX25hbWVfcmVnZXgYEiADKAkSFwoPbmFtZXNwYWNlX3JlZ2V4GBMgAygJIo4BCglDYXBGaWx0ZXISKQoJcGVybWl0dGVkGAEgASgLMhYudGV0cmFnb24uQ2FwRmlsdGVyU2V0EikKCWVmZmVjdGl2ZRgCIAEoCzIWLnRldHJhZ29uLkNhcEZpbHRlclNldBIrCgtpbmhlcml0YWJsZRgDIAEoCzIWLnRldHJhZ29uLkNhcEZpbHRlclNldCK3AQoMQ2FwRmlsdGVyU2V0EicKA2FueRgBIAMoDjIaLnRldHJhZ29uLkNhcGFiaWxpdGllc1R5cGUSJwoDYWxsGAIgAygOMhoudGV0cmFnb24uQ2FwYWJpbGl0aWVzVHlwZRIrCgdleGFjdGx5GAMgAygOMhoudGV0cmFnb24uQ2FwYWJpbGl0aWVzVHlwZRIoCgRub25lGAQgAygOMhoudGV0cmFnb24uQ2FwYWJpbGl0aWVzVHlwZSJcCg9SZWRhY3Rpb25GaWx0ZXISIwoFbWF0Y2gYASADKAsyEC50ZXRyYWdvbi5GaWx0ZXJCAhgBEg4KBnJlZGFjdBgCIAMoCRIUCgxiaW5hcnlfcmVnZXgYAyADKAkixAEKC0ZpZWxkRmlsdGVyEiYKCWV2ZW50X3NldBgBIAMoDjITLnRldHJhZ29uLkV2ZW50VHlwZRIqCgZmaWVsZHMYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEisKBmFjdGlvbhgDIAEoDjIbLnRldHJhZ29uLkZpZWxkRmlsdGVyQWN0aW9uEjQKEGludmVydF9ldmVudF9zZXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlIsYBChBHZXRFdmVudHNSZXF1ZXN0EiQKCmFsbG93X2xpc3QYASADKAsyEC50ZXRyYWdvbi5GaWx0ZXISIwoJZGVueV9saXN0GAIgAygLMhAudGV0cmFnb24uRmlsdGVyEjkKE2FnZ3JlZ2F0aW9uX29wdGlvbnMYAyABKAsyHC50ZXRyYWdvbi5BZ2dyZWdhdGlvbk9wdGlvbnMSLAoNZmllbGRfZmlsdGVycxgEIAMoCzIVLnRldHJhZ29uLkZpZWxkRmlsdGVyImEKEkFnZ3JlZ2F0aW9uT3B0aW9ucxIuCgt3aW5kb3dfc2l6ZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIbChNjaGFubmVsX2J1ZmZlcl9zaXplGAIgASgEIiAKD0FnZ3JlZ2F0aW9uSW5mbxINCgVjb3VudBgBIAEoBCJvCg1SYXRlTGltaXRJbmZvEigKIG51bWJlcl9vZl9kcm9wcGVkX3Byb2Nlc3NfZXZlbnRzGAEgASgEEg0KBGhvb2sY7A4gASgJEhQKC3BvbGljeV9uYW1lGO0OIAEoCRIPCgZyZWFzb24Y7g4gASgJIm8KD1Byb2Nlc3NUaHJvdHRsZRIkCgR0eXBlGAEgASgOMhYudGV0cmFnb24uVGhyb3R0bGVUeXBlEg4KBmNncm91cBgCIAEoCRImCglyYXdfYnl0ZXMYpw8gAygLMhIudGV0cmFnb24uUmF3Qnl0ZXMiuwYKEUdldEV2ZW50c1Jlc3BvbnNlEi0KDHByb2Nlc3NfZXhlYxgBIAEoCzIVLnRldHJhZ29uLlByb2Nlc3NFeGVjSAASLQoMcHJvY2Vzc19leGl0GAUgASgLMhUudGV0cmFnb24uUHJvY2Vzc0V4aXRIABIxCg5wcm9jZXNzX2twcm9iZRgJIAEoCzIXLnRldHJhZ29uLlByb2Nlc3NLcHJvYmVIABI5ChJwcm9jZXNzX3RyYWNlcG9pbnQYCiABKAsyGy50ZXRyYWdvbi5Qcm9jZXNzVHJhY2Vwb2ludEgAEjEKDnByb2Nlc3NfbG9hZGVyGAsgASgLMhcudGV0cmFnb24uUHJvY2Vzc0xvYWRlckgAEjEKDnByb2Nlc3NfdXByb2JlGAwgASgLMhcudGV0cmFnb24uUHJvY2Vzc1Vwcm9iZUgAEjUKEHByb2Nlc3NfdGhyb3R0bGUYGyABKAsyGS50ZXRyYWdvbi5Qcm9jZXNzVGhyb3R0bGVIABIrCgtwcm9jZXNzX2xzbRgcIAEoCzIULnRldHJhZ29uLlByb2Nlc3NMc21IABItCgxwcm9jZXNzX3VzZHQYHSABKAsyFS50ZXRyYWdvbi5Qcm9jZXNzVXNkdEgAEiAKBHRlc3QYwLgCIAEoCzIOLnRldHJhZ29uLlRlc3RIABI0Cg9yYXRlX2xpbWl0X2luZm8YwbgCIAEoCzIXLnRldHJhZ29uLlJhdGVMaW1pdEluZm9IABISCglub2RlX25hbWUY6AcgASgJEikKBHRpbWUY6QcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBhZ2dyZWdhdGlvbl9pbmZvGOoHIAEoCzIZLnRldHJhZ29uLkFnZ3JlZ2F0aW9uSW5mbxIVCgxjbHVzdGVyX25hbWUY6wcgASgJEkEKC25vZGVfbGFiZWxzGOwHIAMoCzIrLnRldHJhZ29uLkdldEV2ZW50c1Jlc3BvbnNlLk5vZGVMYWJlbHNFbnRyeRoxCg9Ob2RlTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVldmVudCrqAQoJRXZlbnRUeXBlEgkKBVVOREVGEAASEAoMUFJPQ0VTU19FWEVDEAESEAoMUFJPQ0VTU19FWElUEAUSEgoOUFJPQ0VTU19LUFJPQkUQCRIWChJQUk9DRVNTX1RSQUNFUE9JTlQQChISCg5QUk9DRVNTX0xPQURFUhALEhIKDlBST0NFU1NfVVBST0JFEAwSFAoQUFJPQ0VTU19USFJPVFRMRRAbEg8KC1BST0NFU1NfTFNNEBwSEAoMUFJPQ0VTU19VU0RUEB0SCgoEVEVTVBDAuAISFQoPUkFURV9MSU1JVF9JTkZPEMG4AiotChFGaWVsZEZpbHRlckFjdGlvbhILCgdJTkNMVURFEAASCwoHRVhDTFVERRABKksKDFRocm90dGxlVHlwZRIUChBUSFJPVFRMRV9VTktOT1dOEAASEgoOVEhST1RUTEVfU1RBUlQQARIRCg1USFJPVFRMRV9TVE9QEAJiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_google_protobuf_wrappers, file_tetragon_capabilities, file_tetragon_tetragon]);
+  fileDesc("ChV0ZXRyYWdvbi9ldmVudHMucHJvdG8SCHRldHJhZ29uIpkECgZGaWx0ZXISFAoMYmluYXJ5X3JlZ2V4GAEgAygJEhEKCW5hbWVzcGFjZRgCIAMoCRIwCgxoZWFsdGhfY2hlY2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlEgsKA3BpZBgEIAMoDRIPCgdwaWRfc2V0GAUgAygNEiYKCWV2ZW50X3NldBgGIAMoDjITLnRldHJhZ29uLkV2ZW50VHlwZRIRCglwb2RfcmVnZXgYByADKAkSFwoPYXJndW1lbnRzX3JlZ2V4GAggAygJEg4KBmxhYmVscxgJIAMoCRIUCgxwb2xpY3lfbmFtZXMYCiADKAkSKQoMY2FwYWJpbGl0aWVzGAsgASgLMhMudGV0cmFnb24uQ2FwRmlsdGVyEhsKE3BhcmVudF9iaW5hcnlfcmVnZXgYDCADKAkSFgoOY2VsX2V4cHJlc3Npb24YDSADKAkSHgoWcGFyZW50X2FyZ3VtZW50c19yZWdleBgOIAMoCRIUCgxjb250YWluZXJfaWQYDyADKAkSMAoMaW5faW5pdF90cmVlGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLkJvb2xWYWx1ZRIdChVhbmNlc3Rvcl9iaW5hcnlfcmVnZXgYESADKAkSHAoUY29udGFpbmVyX25hbWVfcmVnZXgYEiADKAkSFwoPbmFtZXNwYWNlX3JlZ2V4GBMgAygJIo4BCglDYXBGaWx0ZXISKQoJcGVybWl0dGVkGAEgASgLMhYudGV0cmFnb24uQ2FwRmlsdGVyU2V0EikKCWVmZmVjdGl2ZRgCIAEoCzIWLnRldHJhZ29uLkNhcEZpbHRlclNldBIrCgtpbmhlcml0YWJsZRgDIAEoCzIWLnRldHJhZ29uLkNhcEZpbHRlclNldCK3AQoMQ2FwRmlsdGVyU2V0EicKA2FueRgBIAMoDjIaLnRldHJhZ29uLkNhcGFiaWxpdGllc1R5cGUSJwoDYWxsGAIgAygOMhoudGV0cmFnb24uQ2FwYWJpbGl0aWVzVHlwZRIrCgdleGFjdGx5GAMgAygOMhoudGV0cmFnb24uQ2FwYWJpbGl0aWVzVHlwZRIoCgRub25lGAQgAygOMhoudGV0cmFnb24uQ2FwYWJpbGl0aWVzVHlwZSJcCg9SZWRhY3Rpb25GaWx0ZXISIwoFbWF0Y2gYASADKAsyEC50ZXRyYWdvbi5GaWx0ZXJCAhgBEg4KBnJlZGFjdBgCIAMoCRIUCgxiaW5hcnlfcmVnZXgYAyADKAkixAEKC0ZpZWxkRmlsdGVyEiYKCWV2ZW50X3NldBgBIAMoDjITLnRldHJhZ29uLkV2ZW50VHlwZRIqCgZmaWVsZHMYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEisKBmFjdGlvbhgDIAEoDjIbLnRldHJhZ29uLkZpZWxkRmlsdGVyQWN0aW9uEjQKEGludmVydF9ldmVudF9zZXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlItgBChBHZXRFdmVudHNSZXF1ZXN0EiQKCmFsbG93X2xpc3QYASADKAsyEC50ZXRyYWdvbi5GaWx0ZXISIwoJZGVueV9saXN0GAIgAygLMhAudGV0cmFnb24uRmlsdGVyEjkKE2FnZ3JlZ2F0aW9uX29wdGlvbnMYAyABKAsyHC50ZXRyYWdvbi5BZ2dyZWdhdGlvbk9wdGlvbnMSLAoNZmllbGRfZmlsdGVycxgEIAMoCzIVLnRldHJhZ29uLkZpZWxkRmlsdGVyEhAKB2NoYW5nZXMY7A4gASgIImEKEkFnZ3JlZ2F0aW9uT3B0aW9ucxIuCgt3aW5kb3dfc2l6ZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIbChNjaGFubmVsX2J1ZmZlcl9zaXplGAIgASgEIiAKD0FnZ3JlZ2F0aW9uSW5mbxINCgVjb3VudBgBIAEoBCJvCg1SYXRlTGltaXRJbmZvEigKIG51bWJlcl9vZl9kcm9wcGVkX3Byb2Nlc3NfZXZlbnRzGAEgASgEEg0KBGhvb2sY7A4gASgJEhQKC3BvbGljeV9uYW1lGO0OIAEoCRIPCgZyZWFzb24Y7g4gASgJIm8KD1Byb2Nlc3NUaHJvdHRsZRIkCgR0eXBlGAEgASgOMhYudGV0cmFnb24uVGhyb3R0bGVUeXBlEg4KBmNncm91cBgCIAEoCRImCglyYXdfYnl0ZXMYpw8gAygLMhIudGV0cmFnb24uUmF3Qnl0ZXMinAIKDENoYW5nZUNsaWVudBIPCgdhZGRyZXNzGAEgASgJEikKA3BpZBgCIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50MzJWYWx1ZRIpCgN1aWQYAyABKAsyHC5nb29nbGUucHJvdG9idWYuVUludDMyVmFsdWUSKQoDZ2lkGAQgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQzMlZhbHVlEg8KB2V4ZWNfaWQYBSABKAkSDgoGYmluYXJ5GAYgASgJEjEKC2NlcnRpZmljYXRlGAcgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlN0cmluZ1ZhbHVlEiYKCXJhd19ieXRlcxinDyADKAsyEi50ZXRyYWdvbi5SYXdCeXRlcyKiAgoGQ2hhbmdlEhEKCW9wZXJhdGlvbhgBIAEoCRITCgtwb2xpY3lfbmFtZRgCIAEoCRIYChBwb2xpY3lfbmFtZXNwYWNlGAMgASgJEg8KB3NldHRpbmcYBCABKAkSDgoGYmVmb3JlGAUgASgJEg0KBWFmdGVyGAYgASgJEisKB2VuYWJsZWQYByABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlEgwKBG1vZGUYCCABKAkSCwoDd2F5GAkgASgJEg4KBnNvdXJjZRgKIAEoCRImCgZjbGllbnQYCyABKAsyFi50ZXRyYWdvbi5DaGFuZ2VDbGllbnQSJgoJcmF3X2J5dGVzGKcPIAMoCzISLnRldHJhZ29uLlJhd0J5dGVzIuAGChFHZXRFdmVudHNSZXNwb25zZRItCgxwcm9jZXNzX2V4ZWMYASABKAsyFS50ZXRyYWdvbi5Qcm9jZXNzRXhlY0gAEi0KDHByb2Nlc3NfZXhpdBgFIAEoCzIVLnRldHJhZ29uLlByb2Nlc3NFeGl0SAASMQoOcHJvY2Vzc19rcHJvYmUYCSABKAsyFy50ZXRyYWdvbi5Qcm9jZXNzS3Byb2JlSAASOQoScHJvY2Vzc190cmFjZXBvaW50GAogASgLMhsudGV0cmFnb24uUHJvY2Vzc1RyYWNlcG9pbnRIABIxCg5wcm9jZXNzX2xvYWRlchgLIAEoCzIXLnRldHJhZ29uLlByb2Nlc3NMb2FkZXJIABIxCg5wcm9jZXNzX3Vwcm9iZRgMIAEoCzIXLnRldHJhZ29uLlByb2Nlc3NVcHJvYmVIABI1ChBwcm9jZXNzX3Rocm90dGxlGBsgASgLMhkudGV0cmFnb24uUHJvY2Vzc1Rocm90dGxlSAASKwoLcHJvY2Vzc19sc20YHCABKAsyFC50ZXRyYWdvbi5Qcm9jZXNzTHNtSAASLQoMcHJvY2Vzc191c2R0GB0gASgLMhUudGV0cmFnb24uUHJvY2Vzc1VzZHRIABIgCgR0ZXN0GMC4AiABKAsyDi50ZXRyYWdvbi5UZXN0SAASNAoPcmF0ZV9saW1pdF9pbmZvGMG4AiABKAsyFy50ZXRyYWdvbi5SYXRlTGltaXRJbmZvSAASIwoGY2hhbmdlGOwOIAEoCzIQLnRldHJhZ29uLkNoYW5nZUgAEhIKCW5vZGVfbmFtZRjoByABKAkSKQoEdGltZRjpByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGFnZ3JlZ2F0aW9uX2luZm8Y6gcgASgLMhkudGV0cmFnb24uQWdncmVnYXRpb25JbmZvEhUKDGNsdXN0ZXJfbmFtZRjrByABKAkSQQoLbm9kZV9sYWJlbHMY7AcgAygLMisudGV0cmFnb24uR2V0RXZlbnRzUmVzcG9uc2UuTm9kZUxhYmVsc0VudHJ5GjEKD05vZGVMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgcKBWV2ZW50KvcBCglFdmVudFR5cGUSCQoFVU5ERUYQABIQCgxQUk9DRVNTX0VYRUMQARIQCgxQUk9DRVNTX0VYSVQQBRISCg5QUk9DRVNTX0tQUk9CRRAJEhYKElBST0NFU1NfVFJBQ0VQT0lOVBAKEhIKDlBST0NFU1NfTE9BREVSEAsSEgoOUFJPQ0VTU19VUFJPQkUQDBIUChBQUk9DRVNTX1RIUk9UVExFEBsSDwoLUFJPQ0VTU19MU00QHBIQCgxQUk9DRVNTX1VTRFQQHRIKCgRURVNUEMC4AhIVCg9SQVRFX0xJTUlUX0lORk8QwbgCEgsKBkNIQU5HRRDsDiotChFGaWVsZEZpbHRlckFjdGlvbhILCgdJTkNMVURFEAASCwoHRVhDTFVERRABKksKDFRocm90dGxlVHlwZRIUChBUSFJPVFRMRV9VTktOT1dOEAASEgoOVEhST1RUTEVfU1RBUlQQARIRCg1USFJPVFRMRV9TVE9QEAJiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_google_protobuf_wrappers, file_tetragon_capabilities, file_tetragon_tetragon]);
 
 /**
  * @generated from message tetragon.Filter
@@ -271,6 +271,13 @@ export type GetEventsRequest = Message<"tetragon.GetEventsRequest"> & {
    * @generated from field: repeated tetragon.FieldFilter field_filters = 4;
    */
   fieldFilters: FieldFilter[];
+
+  /**
+   * The client knows the event `change`. Other clients would show an event without a type.
+   *
+   * @generated from field: bool changes = 1900;
+   */
+  changes: boolean;
 };
 
 /**
@@ -379,6 +386,130 @@ export const ProcessThrottleSchema: GenMessage<ProcessThrottle> = /*@__PURE__*/
   messageDesc(file_tetragon_events, 9);
 
 /**
+ * @generated from message tetragon.ChangeClient
+ */
+export type ChangeClient = Message<"tetragon.ChangeClient"> & {
+  /**
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value pid = 2;
+   */
+  pid?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value uid = 3;
+   */
+  uid?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value gid = 4;
+   */
+  gid?: number | undefined;
+
+  /**
+   * @generated from field: string exec_id = 5;
+   */
+  execId: string;
+
+  /**
+   * @generated from field: string binary = 6;
+   */
+  binary: string;
+
+  /**
+   * @generated from field: google.protobuf.StringValue certificate = 7;
+   */
+  certificate?: string | undefined;
+
+  /**
+   * @generated from field: repeated tetragon.RawBytes raw_bytes = 1959;
+   */
+  rawBytes: RawBytes[];
+};
+
+/**
+ * Describes the message tetragon.ChangeClient.
+ * Use `create(ChangeClientSchema)` to create a new message.
+ */
+export const ChangeClientSchema: GenMessage<ChangeClient> = /*@__PURE__*/
+  messageDesc(file_tetragon_events, 10);
+
+/**
+ * @generated from message tetragon.Change
+ */
+export type Change = Message<"tetragon.Change"> & {
+  /**
+   * @generated from field: string operation = 1;
+   */
+  operation: string;
+
+  /**
+   * @generated from field: string policy_name = 2;
+   */
+  policyName: string;
+
+  /**
+   * @generated from field: string policy_namespace = 3;
+   */
+  policyNamespace: string;
+
+  /**
+   * @generated from field: string setting = 4;
+   */
+  setting: string;
+
+  /**
+   * @generated from field: string before = 5;
+   */
+  before: string;
+
+  /**
+   * @generated from field: string after = 6;
+   */
+  after: string;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue enabled = 7;
+   */
+  enabled?: boolean | undefined;
+
+  /**
+   * @generated from field: string mode = 8;
+   */
+  mode: string;
+
+  /**
+   * @generated from field: string way = 9;
+   */
+  way: string;
+
+  /**
+   * @generated from field: string source = 10;
+   */
+  source: string;
+
+  /**
+   * @generated from field: tetragon.ChangeClient client = 11;
+   */
+  client?: ChangeClient | undefined;
+
+  /**
+   * @generated from field: repeated tetragon.RawBytes raw_bytes = 1959;
+   */
+  rawBytes: RawBytes[];
+};
+
+/**
+ * Describes the message tetragon.Change.
+ * Use `create(ChangeSchema)` to create a new message.
+ */
+export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
+  messageDesc(file_tetragon_events, 11);
+
+/**
  * @generated from message tetragon.GetEventsResponse
  */
 export type GetEventsResponse = Message<"tetragon.GetEventsResponse"> & {
@@ -451,6 +582,12 @@ export type GetEventsResponse = Message<"tetragon.GetEventsResponse"> & {
      */
     value: RateLimitInfo;
     case: "rateLimitInfo";
+  } | {
+    /**
+     * @generated from field: tetragon.Change change = 1900;
+     */
+    value: Change;
+    case: "change";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -484,7 +621,7 @@ export type GetEventsResponse = Message<"tetragon.GetEventsResponse"> & {
  * Use `create(GetEventsResponseSchema)` to create a new message.
  */
 export const GetEventsResponseSchema: GenMessage<GetEventsResponse> = /*@__PURE__*/
-  messageDesc(file_tetragon_events, 10);
+  messageDesc(file_tetragon_events, 12);
 
 /**
  * @generated from enum tetragon.EventType
@@ -549,6 +686,11 @@ export enum EventType {
    * @generated from enum value: RATE_LIMIT_INFO = 40001;
    */
   RATE_LIMIT_INFO = 40001,
+
+  /**
+   * @generated from enum value: CHANGE = 1900;
+   */
+  CHANGE = 1900,
 }
 
 /**

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { makeTracerEvent } from '../../../lib/events/made-events.js';
+import { makeAgentEvent } from '../../../lib/events/made-events.js';
 import { recorder } from '../../../lib/recording/recorder.js';
 import { toJson } from '../../../lib/output/index.js';
 import type { PlainEvent } from '../../../types/events.js';
@@ -43,7 +43,7 @@ describe('polytrace read', () => {
   it('reads recordings with the output and the filters of JSON lines, and prints what each file is', async () => {
     const { header, lines } = recorder();
     const event = (name: string): PlainEvent => execEvent({ binary: `/bin/${name}`, execId: name });
-    const record = (name: string): string => lines(makeTracerEvent(event(name)));
+    const record = (name: string): string => lines(makeAgentEvent(event(name)));
     const recording = join(folder, 'calls');
     writeFileSync(recording, gzipSync(header + record('first') + record('second')));
     writeFileSync(file, execLine('third'));
@@ -61,7 +61,7 @@ describe('polytrace read', () => {
 
   it('getevents --input reads recordings', async () => {
     const { header, lines } = recorder();
-    writeFileSync(file, header + lines(makeTracerEvent(execEvent({ binary: '/bin/a' }))));
+    writeFileSync(file, header + lines(makeAgentEvent(execEvent({ binary: '/bin/a' }))));
     assert.equal(await command.run('getevents', '--input', file), 0);
     assert.equal(command.stdout.text, compactLines('a'));
   });
@@ -69,7 +69,7 @@ describe('polytrace read', () => {
   it('reads recordings that were joined, and reports their damaged lines', async () => {
     const recordText = (name: string): string => {
       const { header, lines } = recorder();
-      return header + lines(makeTracerEvent(execEvent({ binary: `/bin/${name}` })));
+      return header + lines(makeAgentEvent(execEvent({ binary: `/bin/${name}` })));
     };
     writeFileSync(file, `${recordText('a')}{"event":{}}\n${recordText('b')}`);
     assert.equal(await command.run('read', file), 1);

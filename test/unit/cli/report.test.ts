@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync, inflateRawSync } from 'node:zlib';
 import type { EndRow, Row } from '../../../lib/report/row.js';
-import { makeTracerEvent } from '../../../lib/events/made-events.js';
+import { makeAgentEvent } from '../../../lib/events/made-events.js';
 import { recorder } from '../../../lib/recording/recorder.js';
 import { toJson } from '../../../lib/output/index.js';
 import { execEvent } from '../output/events.js';
@@ -84,7 +84,7 @@ describe('polytrace report', () => {
 
   it('makes a page of a recording', async () => {
     const { header, lines } = recorder();
-    writeFileSync(file, header + lines(makeTracerEvent(execEvent({ binary: '/bin/a' }))));
+    writeFileSync(file, header + lines(makeAgentEvent(execEvent({ binary: '/bin/a' }))));
     assert.equal(await command.run('report', file, '-o', page), 0);
     assert.deepEqual(listBinaries(readFileSync(page, 'utf8')), ['/bin/a']);
     assert.match(command.stderr.text, /events\.jsonl: a recording \(getevents --record\)\n1 events in/);

@@ -17,7 +17,7 @@ import type {
   LoadOptions,
   Policy,
   PolicyStatus,
-  TracerEvent,
+  AgentEvent,
 } from '../../../types/index.js';
 import { fileArgument, intArgument } from '../output/arguments.js';
 import { execEvent, kprobeEvent, lostEvent } from '../output/events.js';
@@ -102,10 +102,10 @@ class MemoryTracer {
 
 /** Takes events until the predicate holds. */
 async function takeUntil(
-  events: AsyncIterable<TracerEvent>,
-  isLast: (event: TracerEvent) => boolean,
-): Promise<TracerEvent[]> {
-  const taken: TracerEvent[] = [];
+  events: AsyncIterable<AgentEvent>,
+  isLast: (event: AgentEvent) => boolean,
+): Promise<AgentEvent[]> {
+  const taken: AgentEvent[] = [];
   for await (const event of events) {
     taken.push(event);
     if (isLast(event)) break;

@@ -20,6 +20,7 @@ import {
   execEvent,
   exitEvent,
   kprobeEvent,
+  changeEvent,
   lostEvent,
   plainProcess,
   ALL_CAPABILITIES,
@@ -284,6 +285,18 @@ const eventsOfProcesses: Readonly<Record<Exclude<EventType, 'lost'>, fc.Arbitrar
   process_throttle: fc.record({ cgroup: text, throttle: fc.constantFrom('start', 'stop') }).map((fields) => {
     return { ...execEvent(), type: 'process_throttle', cgroupId: 0n, ...fields } as const;
   }),
+  change: fc
+    .record({
+      operation: fc.constantFrom('policy_add', 'setting_change', 'agent_stop'),
+      policyName: text,
+      policyNamespace: text,
+      source: text,
+      way: fc.constantFrom('client', 'file'),
+      client: fc.record({ address: name, binary: name, certificate: text, execId: name, pid: u32, uid: u32, gid: u32 }),
+      enabled: fc.boolean(),
+      setting: name,
+    })
+    .map((fields) => changeEvent(fields)),
   process_loader: text.map((path) => {
     return { ...execEvent(), type: 'process_loader', policyName: '', path, inode: 5n, device: { major: 0, minor: 0 } };
   }),

@@ -36,7 +36,7 @@ const compileKind = (kind: CompiledHook['kind']): CompiledHook =>
 type ProcessEventType = 'process_exec' | 'process_exit' | 'process_throttle';
 
 /** The kind of hook that makes the events of each type. The other types are made from the records of processes. */
-const HOOK_KINDS: Readonly<Record<Exclude<EventType, ProcessEventType | 'lost'>, CompiledHook['kind']>> = {
+const HOOK_KINDS: Readonly<Record<Exclude<EventType, ProcessEventType | 'change' | 'lost'>, CompiledHook['kind']>> = {
   process_kprobe: 'kprobe',
   process_tracepoint: 'raw_tracepoint',
   process_lsm: 'lsm',
@@ -45,7 +45,7 @@ const HOOK_KINDS: Readonly<Record<Exclude<EventType, ProcessEventType | 'lost'>,
   process_loader: 'loader',
 };
 
-/** One event of each type except `lost`, of a process with a parent and an ancestor. */
+/** One event of each type of a tracer except `lost`, of a process with a parent and an ancestor. */
 export function createEventsOfAllKinds(): TracerEvent[] {
   const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 5n) });
   const readEvents = (...records: Buffer[]): TracerEvent[] => {

@@ -1,10 +1,10 @@
 /** Filters of clients: each field, the limits, and the bytes that remain after field filters. */
 import assert from 'node:assert/strict';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
-import { redactor } from '../../../lib/output/index.js';
-import type { Redactor, TracerEvent } from '../../../types/index.js';
+import { eventFilter, redactor } from '../../../lib/output/index.js';
+import type { AgentEvent, Redactor } from '../../../types/index.js';
 import { stringArgument } from '../output/arguments.js';
-import { execEvent, exitEvent, kprobeEvent, plainProcess } from '../output/events.js';
+import { changeEvent, execEvent, exitEvent, kprobeEvent, plainProcess } from '../output/events.js';
 import { EventEncoder } from '../../../lib/encode/events.js';
 import type { ProcessEvent } from '../../../lib/encode/process-encoder.js';
 import { compileFieldFilters } from '../../../lib/filters/fields.js';
@@ -17,12 +17,13 @@ import {
   FieldFilterSchema,
   FilterSchema,
   GetEventsResponseSchema,
+  type GetEventsResponse,
 } from '../../../lib/proto/tetragon/events.gen.js';
 
 type Fields = MessageInitShape<typeof FilterSchema>;
 
 const encoder = new EventEncoder();
-const context = { eventBytes: (event: TracerEvent) => encoder.encode(event).take() };
+const context = { eventBytes: (event: AgentEvent) => encoder.encode(event).take() };
 
 function compileTest(allow: readonly Fields[], deny: readonly Fields[] = []): (event: unknown) => boolean {
   const lists = {
@@ -127,6 +128,18 @@ describe('filters of clients', () => {
     }
   });
 
+  it('a change is selected by its type and its policy, and by nothing of a process', () => {
+    const change = changeEvent({ policyName: 'guard', way: 'file' });
+    const isMatch = (filter: Fields): boolean => compileTest([filter])(change);
+    assert.ok(isMatch({ eventSet: [EventType.CHANGE] }) && isMatch({ policyNames: ['guard'] }));
+    assert.ok(isMatch({ celExpression: ['change.way == "file" && policy_name == "guard"'] }));
+    assert.ok(!isMatch({ eventSet: [EventType.PROCESS_EXEC] }) && !isMatch({ policyNames: ['other'] }));
+    for (const filter of [{ binaryRegex: ['.*'] }, { pid: [7] }, { namespace: [''] }, { inInitTree: false }]) {
+      assert.ok(!isMatch(filter), JSON.stringify(filter));
+    }
+    assert.deepEqual([eventFilter({ binaries: [/./] })(change), eventFilter({ types: ['change'] })(change)], [false, true]);
+  });
+
   it('mistakes and too much name the field', () => {
     const wrong: [Fields, RegExp][] = [
       [{ binaryRegex: ['ok', '('] }, /allow_list\[0\]\.binary_regex\[1\]: /],
@@ -190,7 +203,7 @@ describe('filters of clients', () => {
 });
 
 describe('field filters', () => {
-  const encodeEvent = (event: unknown): Buffer => Buffer.from(encoder.encode(event as TracerEvent).take());
+  const encodeEvent = (event: unknown): Buffer => Buffer.from(encoder.encode(event as AgentEvent).take());
   const applyFieldFilters = (
     paths: readonly string[],
     action: FieldFilterAction,
@@ -210,6 +223,12 @@ describe('field filters', () => {
     assert.deepEqual(findBytes(['process.pid'], FieldFilterAction.EXCLUDE), ['/a\x80', '\x81', '\x82']);
     assert.deepEqual(findBytes(['process.arguments', 'process.argv'], FieldFilterAction.EXCLUDE), ['/a\x80']);
     assert.deepEqual(findBytes(['process.arguments'], FieldFilterAction.INCLUDE), ['\x81']);
+  });
+
+  it('a change stays whole', () => {
+    const { event } = applyFieldFilters(['process.pid'], FieldFilterAction.INCLUDE)(changeEvent()) as GetEventsResponse;
+    assert.ok(event.case === 'change');
+    assert.deepEqual([event.value.policyName, event.value.client?.pid], ['guard', 7]);
   });
 
   it('INCLUDE keeps only the fields, EXCLUDE leaves them out', () => {

@@ -1,5 +1,6 @@
 /** Makes processes and events for tests, as the tracer reports them. */
 import type {
+  ChangeEvent,
   EventOf,
   EventType,
   PlainOf,
@@ -111,6 +112,27 @@ export function lostEvent(fields: Partial<PlainOf<LostEvent>> = {}): PlainOf<Los
   };
 }
 
+export function changeEvent(fields: Partial<PlainOf<ChangeEvent>> = {}): PlainOf<ChangeEvent> {
+  const { time, timeNs, nodeName } = base;
+  return {
+    type: 'change',
+    time,
+    timeNs,
+    nodeName,
+    operation: 'policy_replace',
+    policyName: 'guard',
+    policyNamespace: '',
+    before: 'a'.repeat(64),
+    after: 'b'.repeat(64),
+    enabled: false,
+    mode: 'monitor',
+    way: 'client',
+    source: '',
+    client: { address: 'unix', pid: 7, uid: 0, gid: 0, execId: 'id', binary: '/usr/bin/polytrace' },
+    ...fields,
+  };
+}
+
 const { functionName: _, data, ...hookFields } = kprobeEvent('', [intArgument(1, 0)], { message: 'seen', tags: ['a'] });
 
 /** An event of each type. */
@@ -140,5 +162,6 @@ export const EXAMPLE_EVENTS: { readonly [T in EventType]: PlainOf<EventOf<T>> } 
     device: { major: 8, minor: 1 },
   },
   process_throttle: { ...execEvent(), type: 'process_throttle', throttle: 'start', cgroup: 'web a', cgroupId: 7n },
+  change: changeEvent(),
   lost: lostEvent(),
 };

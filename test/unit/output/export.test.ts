@@ -4,7 +4,7 @@ import { isExported, MESSAGES, EXTENSION_FIELDS } from '../../../lib/output/expo
 import { toJson } from '../../../lib/output/json.js';
 import type { EventType, HookArgument, PlainEvent } from '../../../types/events.js';
 import { fileArgument, intArgument, stringArgument } from './arguments.js';
-import { ALL_CAPABILITIES, execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from './events.js';
+import { ALL_CAPABILITIES, changeEvent, execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from './events.js';
 import { API_ENUMS, API_MESSAGES } from './tetragon-api.js';
 import { EXAMPLE_ARGUMENTS } from './values.js';
 import { readProjectFile } from '../../project.js';
@@ -110,6 +110,13 @@ function makeEveryEvent(): PlainEvent[] {
       cgroup: 'c',
       cgroupId: 7n,
     },
+    change: changeEvent({
+      policyNamespace: 'ns',
+      setting: 's',
+      enabled: true,
+      source: '/a',
+      client: { address: '[::1]:1', pid: 1, uid: 2, gid: 3, execId: 'id', binary: '/a', certificate: 'c' },
+    }),
     lost: lostEvent(),
   };
   return Object.values(events);

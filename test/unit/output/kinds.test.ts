@@ -34,7 +34,7 @@ function uprobeEvent(
 /** Parses the JSON of an event. Checks and removes the process, which is the same in all events. */
 function parseOwnFields(event: PlainEvent): Record<string, unknown> {
   const json = JSON.parse(toJson(event)) as Record<string, Record<string, unknown>>;
-  const hasProcess = event.type !== 'lost' && event.type !== 'process_throttle';
+  const hasProcess = 'process' in event && event.type !== 'process_throttle';
   const { process, parent: _, ...own } = json[event.type] ?? {};
   assert.equal((process as { binary: string } | undefined)?.binary, hasProcess ? '/usr/bin/cat' : undefined);
   return own;
@@ -74,6 +74,19 @@ const SHOWN: Readonly<Record<EventType, readonly [own: Readonly<Record<string, u
     '🧬 loader  node /usr/bin/cat 00ff "/lib/a b.so"',
   ],
   process_throttle: [{ type: 'THROTTLE_START', cgroup: 'web a' }, '🧬 throttle node START "web a"'],
+  change: [
+    {
+      operation: 'policy_replace',
+      policy_name: 'guard',
+      before: 'a'.repeat(64),
+      after: 'b'.repeat(64),
+      enabled: false,
+      mode: 'monitor',
+      way: 'client',
+      client: { address: 'unix', pid: 7, uid: 0, gid: 0, exec_id: 'id', binary: '/usr/bin/polytrace' },
+    },
+    '📝 change  node policy_replace guard disabled monitor aaaaaaaaaaaa→bbbbbbbbbbbb by /usr/bin/polytrace (pid 7, uid 0)',
+  ],
   lost: [
     { hook: 'security_file_permission', policy_name: 'files', reason: 'ring_full', count: 12 },
     '⚠️  lost    node security_file_permission 12 events (ring_full)',

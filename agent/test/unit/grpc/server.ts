@@ -9,13 +9,14 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fromBinary } from '@bufbuild/protobuf';
-import type { PlainEvent, TracerEvent } from 'polytrace';
+import type { AgentEvent, PlainEvent } from 'polytrace';
 import { EventCalls } from '../../../lib/grpc/get-events.js';
 import { RuntimeHookSource } from '../../../lib/grpc/runtime-hook.js';
 import type { RoleRules } from '../../../lib/grpc/roles.js';
 import { eventLogService, sensorsService } from '../../../lib/grpc/sensors.js';
 import { GrpcServer, type ServerSettings } from '../../../lib/grpc/server.js';
 import { openLog } from '../../../lib/log/log.js';
+import { Journal } from '../../../lib/policies/journal.js';
 import { PolicyStore } from '../../../lib/policies/store.js';
 import { GetEventsResponseSchema, type RateLimitInfo } from 'polytrace/protocol';
 import { EventHub } from '../../../lib/streams/hub.js';
@@ -61,6 +62,7 @@ export class TestServer {
       hub: this.hub,
       calls: this.#calls,
       log,
+      journal: new Journal(log),
       peerCredentials: (socket: object) => {
         this.peers.push(socket);
         return { pid: 7, uid: 1000, gid: 1001 };
@@ -85,7 +87,7 @@ export class TestServer {
   }
 
   dispatch(events: readonly PlainEvent[]): void {
-    this.hub.dispatch(events as readonly TracerEvent[]);
+    this.hub.dispatch(events as readonly AgentEvent[]);
   }
 
   /** Resolves when `count` clients read events. */

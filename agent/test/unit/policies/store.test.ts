@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { PolicyExists } from '../../../lib/policies/reconciler.js';
 import { PolicyHeld } from '../../../lib/policies/client-changes.js';
-import { hashText } from '../../../lib/policies/journal.js';
+import { hashText, Journal, type ReportedChange } from '../../../lib/policies/journal.js';
 import { PolicyStore, type PolicyEntry } from '../../../lib/policies/store.js';
 import { FakeLog, FakeTracer, policyText } from './support.js';
 
@@ -10,11 +10,14 @@ describe('the policies of all sources', () => {
   let fake: FakeTracer;
   let output: FakeLog;
   let store: PolicyStore;
+  let reported: ReportedChange[];
 
   beforeEach(() => {
     fake = new FakeTracer();
     output = new FakeLog();
-    store = new PolicyStore(fake.tracer, output.log);
+    reported = [];
+    const journal = new Journal(output.log, (change) => reported.push(change));
+    store = new PolicyStore(fake.tracer, output.log, undefined, journal);
   });
   afterEach(() => store.stop());
 
@@ -141,7 +144,7 @@ describe('the policies of all sources', () => {
     assert.equal(findFile('guard')?.status?.state, 'enabled');
   });
 
-  it('the log says what changed, from which text to which, and who did it', async () => {
+  it('the log and an event say what changed, from which text to which, and who did it', async () => {
     const [first, second] = [policyText('p', '/1'), policyText('p', '/2')];
     const by = { address: 'unix', pid: 7, uid: 1000, execId: 'id', binary: '/usr/bin/tetra' };
     await setFiles({ '/p/p.yaml': first });
@@ -168,5 +171,18 @@ describe('the policies of all sources', () => {
         [{ policy, by, before: after }, 'a client removed a policy'],
       ],
     );
+    const common = { policyName: 'p', policyNamespace: '' };
+    const byFile = { ...common, way: 'file', source: file };
+    const byClient = { ...common, way: 'client', source: '', client: by };
+    assert.deepEqual(reported, [
+      { ...byFile, operation: 'policy_add', after: before },
+      { ...byFile, operation: 'policy_replace', before, after },
+      { ...byClient, operation: 'policy_configure', before: after, after, mode: 'monitor' },
+      { ...byFile, operation: 'policy_remove', before: after },
+      { ...byClient, operation: 'policy_add', after: before },
+      { ...byClient, operation: 'policy_replace', before, after },
+      { ...byClient, operation: 'policy_configure', before: after, after, enabled: false },
+      { ...byClient, operation: 'policy_remove', before: after },
+    ]);
   });
 });

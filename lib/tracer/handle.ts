@@ -1,0 +1,140 @@
+/**
+ * The tracer that a program holds. The kernel's side keeps the tracer behind it alive, so only this handle shows whether
+ * the program can still reach it. A tracer that was never closed and that nobody can reach would hold its descriptors
+ * until the process ends.
+ */
+import type { ContainerInfo, ContainerSourceStatus } from '../../types/containers.js';
+import type { Process, TracerEvent } from '../../types/events.js';
+import type { PolicyMode } from '../../types/policy.js';
+import type {
+  CloseOptions,
+  EventsOptions,
+  LoadOptions,
+  PlainEventsOptions,
+  PolicyFailure,
+  PolicySource,
+  PolicyStatus,
+  Tracer,
+  TracerIterator,
+  TracerStats,
+} from '../../types/tracer.js';
+
+/** A tracer that can do without its handle. */
+export interface OwnedTracer extends Tracer {
+  /** Policies that act, or that stay active when this process ends. Closing the tracer would end what they do. */
+  readonly mustGoOn: boolean;
+}
+
+const unreachable = new FinalizationRegistry<OwnedTracer>(releaseTracer);
+
+/** Who holds an iterator holds its tracer. */
+const holders = new WeakMap<object, TracerHandle>();
+
+export class TracerHandle implements Tracer {
+  readonly #tracer: OwnedTracer;
+
+  constructor(tracer: OwnedTracer) {
+    this.#tracer = tracer;
+    unreachable.register(this, tracer, this);
+  }
+
+  events(options?: EventsOptions | PlainEventsOptions): TracerIterator<never> {
+    return this.#hold(this.#tracer.events(options));
+  }
+
+  batches(options?: EventsOptions | PlainEventsOptions): TracerIterator<never> {
+    return this.#hold(this.#tracer.batches(options));
+  }
+
+  [Symbol.asyncIterator](): TracerIterator<TracerEvent> {
+    return this.events();
+  }
+
+  #hold(iterator: TracerIterator<unknown>): TracerIterator<never> {
+    holders.set(iterator, this);
+    return iterator as TracerIterator<never>;
+  }
+
+  process(id: number | string): Process | undefined {
+    return this.#tracer.process(id);
+  }
+
+  children(process: Pick<Process, 'execId'>): Process[] {
+    return this.#tracer.children(process);
+  }
+
+  ancestors(process: Pick<Process, 'execId'>): Process[] {
+    return this.#tracer.ancestors(process);
+  }
+
+  addPolicy(source: PolicySource, options?: LoadOptions): Promise<PolicyStatus[]> {
+    return this.#tracer.addPolicy(source, options);
+  }
+
+  replacePolicy(source: PolicySource, options?: LoadOptions): Promise<PolicyStatus[]> {
+    return this.#tracer.replacePolicy(source, options);
+  }
+
+  removePolicy(name: string): Promise<void> {
+    return this.#tracer.removePolicy(name);
+  }
+
+  disablePolicy(name: string): Promise<void> {
+    return this.#tracer.disablePolicy(name);
+  }
+
+  enablePolicy(name: string): Promise<void> {
+    return this.#tracer.enablePolicy(name);
+  }
+
+  setPolicyMode(name: string, mode: PolicyMode): Promise<void> {
+    return this.#tracer.setPolicyMode(name, mode);
+  }
+
+  setNodeLabels(labels: Readonly<Record<string, string>>): Promise<PolicyFailure[]> {
+    return this.#tracer.setNodeLabels(labels);
+  }
+
+  policies(): PolicyStatus[] {
+    return this.#tracer.policies();
+  }
+
+  containers(): ContainerInfo[] {
+    return this.#tracer.containers();
+  }
+
+  containerSources(): ContainerSourceStatus[] {
+    return this.#tracer.containerSources();
+  }
+
+  takeOver(): Promise<void> {
+    return this.#tracer.takeOver();
+  }
+
+  stats(): TracerStats {
+    return this.#tracer.stats();
+  }
+
+  async close(options?: CloseOptions): Promise<void> {
+    const closed = this.#tracer.close(options);
+    await closed;
+    unreachable.unregister(this);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Nobody can notice the end of policies that only report. Those that act go on until the process ends. */
+function releaseTracer(tracer: OwnedTracer): void {
+  const { mustGoOn } = tracer;
+  const what = mustGoOn
+    ? 'it stays open, because its policies enforce or are persistent'
+    : 'it is closed, and its policies end';
+  process.emitWarning(`A tracer was not closed, and no part of the program can reach it any more: ${what}.`, {
+    code: 'POLYTRACE_TRACER_NOT_CLOSED',
+    detail: 'Call close(), or use `await using`. Keep the tracer, or an iterator of it, as long as it has to work.',
+  });
+  if (!mustGoOn) void tracer.close().catch(() => undefined);
+}
