@@ -86,7 +86,8 @@ void collect_pending_maps(uint32_t program, std::map<uint32_t, Fd>& pending) {
 void list_pending(int map, std::vector<PendingCall>& calls) {
   bpf_map_info details = {};
   uint32_t size = sizeof(details);
-  if (bpf_map_get_info_by_fd(map, &details, &size) != 0 || details.value_size < PENDING_EVENT + sizeof(event_hook)) return;
+  if (bpf_map_get_info_by_fd(map, &details, &size) != 0 || details.value_size < PENDING_EVENT + sizeof(event_hook))
+    return;
   std::vector<uint8_t> key(details.key_size), next(details.key_size), value(details.value_size);
   const void* before = nullptr;
   for (uint32_t i = 0; i < details.max_entries && bpf_map_get_next_key(map, before, next.data()) == 0; i++) {

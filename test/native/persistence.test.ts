@@ -209,6 +209,28 @@ describe('policies that outlive their tracer', function () {
     assert.equal(execs.length, 3);
   });
 
+  it('a call that returns only after the takeover is counted as lost', async () => {
+    const program = join(shop.folder, 'blocking');
+    execFileSync('cc', ['-O1', '-o', program, join(__dirname, 'programs', 'blocking.c')]);
+    const spec = `  uprobes: [{ path: ${program}, symbols: [block], return: true, args: [{ index: 0, type: int64 }], returnArg: { index: 0, type: int64 } }]`;
+    const yaml = `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: { name: acts }\nspec:\n${spec}\n`;
+    const first = await openPersistent({ policies: [{ yaml }] });
+    const blocking = spawn(program, [], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(blocking.stdout, 'data');
+    await first.close({ keep: true });
+    const next = await openPersistent({ policies: [{ yaml }] });
+    const events = await collectAllEvents(next, async () => {
+      blocking.stdin.end();
+      await once(blocking, 'exit');
+    });
+    await next.close();
+    assert.deepEqual(
+      unreadActs(events).map(({ count, hook }) => [count, hook]),
+      [[1, `${program}:block`]],
+    );
+    assert.deepEqual(actNumbers(events), []);
+  });
+
   it('close({ keep: true }): the next tracer knows the processes that have ended in the meantime', async () => {
     const first = await openPersistent();
     const waiting = spawn('sh', ['-c', 'read line', 'waits'], { stdio: ['pipe', 'ignore', 'inherit'] });
