@@ -136,6 +136,7 @@ const rooms = [
       'lib/native/',
       'lib/events/',
       'lib/attach/',
+      'lib/recording/plain-json.ts',
       'lib/stream/',
     ],
   },

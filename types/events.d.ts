@@ -687,7 +687,8 @@ export declare abstract class LostEvent {
  * - `process_table_full`: data about a process that filters need could not be stored.
  * - `socket_table_full`: the owner of a socket could not be stored.
  * - `throttled`: the cgroup of the processes was above its rate (option `cgroupRate`).
- * - `no_reader`: policies were active after their tracer had died (option `persist`), and no process read the events.
+ * - `no_reader`: policies were active after their tracer had died (option `persist`), and the events found no room in
+ *   the ring buffer until the next tracer read it.
  * - `disconnected`: the connection to the agent ended (`connect`). `count` is 0, because nobody knows it.
  */
 export type LossReason =

@@ -505,7 +505,8 @@ export interface TracerStats {
     /** Programs that had stayed active. */
     readonly programs: number;
     /**
-     * Events of these programs that no process has read. Undefined if another version of polytrace had pinned the programs.
+     * Events of these programs that are lost, because they found no room in the ring buffer. Undefined if another version of
+     * polytrace had pinned the programs: their events are not read.
      */
     readonly unread: number | undefined;
   };

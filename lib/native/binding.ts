@@ -4,14 +4,15 @@ import path from 'node:path';
 import { KernelError } from '../errors.js';
 import { LAYOUT_HASH } from '../wire/layout.gen.js';
 import {
+  decodeByHook,
   decodeCounters,
   decodeLosses,
   decodeMissedRuns,
-  decodeUnreadPins,
+  decodePendingCalls,
   type HookCounters,
   type HookLosses,
   type MissedRuns,
-  type UnreadPins,
+  type PendingCall,
 } from './records.js';
 import { decodeFeatures, type FeatureName, type NativeFeatures } from './features.js';
 import { toLimitError } from './limits.js';
@@ -27,6 +28,20 @@ export interface NativeSource {
   track<T extends object>(object: T): T[];
   /** Returns all tracked objects that may still be reachable, and stops tracking. */
   takeTracked<T extends object>(): T[];
+}
+
+/** The ring buffer of a dead tracer, whose programs may still write to it. After close() it has nothing. */
+export interface NativeEarlierRing extends Pick<NativeSource, 'drain'> {
+  /** False if the layout of the pins is not the one of this addon. */
+  isReadable(): boolean;
+  unreadBytes(): number;
+  /** The texts of nameHook() by hook. A text that had no room is missing. */
+  names(): ReadonlyMap<number, string>;
+  /** The losses of each hook that the dead tracer has not reported. */
+  losses(): ReadonlyMap<number, number>;
+  /** The bytes of saveProcesses(); null if the tracer died without it. */
+  processes(): Buffer | null;
+  close(): void;
 }
 
 /** Keeps the kernel's BTF in the addon's memory. */
@@ -47,8 +62,8 @@ export interface NativeSession extends NativeSource {
   loadKernelBtf(): Promise<CachedBtf>;
   /** Frees several megabytes without waiting for a garbage collection. Further calls for the same value do nothing. */
   releaseKernelBtf(btf: CachedBtf): void;
-  /** Removes the links and resolves with the unread records, or with null if the pins have another layout. */
-  removePins(folder: string, links: readonly string[]): Promise<readonly UnreadPins[] | null>;
+  /** Removes the links, and resolves with the calls whose entry was recorded and whose return will not be seen. */
+  removePins(folder: string, links: readonly string[]): Promise<readonly PendingCall[]>;
   /** Loads and attaches the base sensor. Rejects with NativeError. */
   open(options: SessionOptions): Promise<void>;
   /** `onReadable` is called once after each arm(), when there are records. */
@@ -115,8 +130,10 @@ export interface NativeSession extends NativeSource {
   selfTgid(): number;
   /** From now on every attached program is pinned to the empty folder, and continues to run if this process dies. */
   pinTo(folder: string): Promise<void>;
-  /** Stores the name of the hook beside its pins. Does nothing without pinTo(). */
-  nameHook(id: number, name: string): void;
+  /** Pins these bytes beside the programs. Does nothing without pinTo(). */
+  saveProcesses(records: Uint8Array): Promise<void>;
+  /** Stores a text of at most 256 KiB for the hook beside its pins. Does nothing without pinTo(). */
+  nameHook(id: number, text: string): void;
   /** Detaches all hooks; with `keep`, all that are not pinned. */
   detach(keep: boolean): Promise<void>;
   close(): Promise<void>;
@@ -262,6 +279,10 @@ export interface NativeBinding {
   /** Returns [pid, uid, gid] of the process that connected the Unix socket; null for another descriptor. */
   peerCredentials(fd: number): [number, number, number] | null;
   notifyService(socket: string, message: string): boolean;
+  /** Opens the ring buffer of the dead tracer that has pinned it in this folder. */
+  openEarlierRing(folder: string): NativeEarlierRing;
+  /** CLOCK_BOOTTIME in nanoseconds, the clock of records. */
+  bootTime(): bigint;
   /** Returns the nanoseconds to add to CLOCK_BOOTTIME to get the time of day. */
   bootOffset(): bigint;
   /** Returns the path of a cgroup below the mount point of its hierarchy, as bytes; null if the cgroup does not exist any more. */
@@ -271,13 +292,19 @@ export interface NativeBinding {
 /** The interface of the addon itself. It returns lists of numbers in a fixed order. records.ts decodes them. */
 type RawSession = Omit<NativeSession, 'takeLosses' | 'takeMissedRuns' | 'hookCounts' | 'probeFeatures' | 'removePins'> & {
   probeFeatures(): Promise<Readonly<Record<FeatureName, string>>>;
-  removePins(folder: string, links: readonly string[]): Promise<(number | string)[] | null>;
+  removePins(folder: string, links: readonly string[]): Promise<(number | bigint)[]>;
   takeLosses(): number[];
   takeMissedRuns(limit: number): number[];
   hookCounts(id: number): number[];
 };
 
-interface RawBinding extends Omit<NativeBinding, 'createSession' | 'probeFeatures'> {
+interface RawEarlierRing extends Omit<NativeEarlierRing, 'names' | 'losses'> {
+  names(): (number | string)[];
+  losses(): number[];
+}
+
+interface RawBinding extends Omit<NativeBinding, 'createSession' | 'probeFeatures' | 'openEarlierRing'> {
+  readonly EarlierRing: new (folder: string) => RawEarlierRing;
   readonly Session: new () => RawSession;
   probeFeatures(btf?: string): Readonly<Record<FeatureName, string>>;
 }
@@ -368,6 +395,7 @@ function wrapBinding(raw: RawBinding): NativeBinding {
   return {
     ...raw,
     createSession: () => wrapSession(new raw.Session()),
+    openEarlierRing: (folder) => wrapEarlierRing(new raw.EarlierRing(folder)),
     probeFeatures: (btf) => decodeFeatures(btf === undefined ? raw.probeFeatures() : raw.probeFeatures(btf)),
     kernelSymbol: (name) => getOrAdd(symbols, name, () => raw.kernelSymbol(name)),
   };
@@ -385,7 +413,15 @@ function wrapSession(raw: RawSession): NativeSession {
     takeMissedRuns: { value: (limit: number) => decodeMissedRuns(takeMissedRuns(limit)) },
     hookCounts: { value: (id: number) => decodeCounters(hookCounts(id)) },
     probeFeatures: { value: async () => decodeFeatures(await probeFeatures()) },
-    removePins: { value: async (folder: string, links: readonly string[]) => decodeUnreadPins(await removePins(folder, links)) },
+    removePins: { value: async (folder: string, links: readonly string[]) => decodePendingCalls(await removePins(folder, links)) },
+  });
+}
+
+function wrapEarlierRing(raw: RawEarlierRing): NativeEarlierRing {
+  const [names, losses] = [raw.names.bind(raw), raw.losses.bind(raw)];
+  return Object.defineProperties(raw as unknown as NativeEarlierRing, {
+    names: { value: () => decodeByHook<string>(names()) },
+    losses: { value: () => decodeByHook<number>(losses()) },
   });
 }
 

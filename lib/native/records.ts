@@ -24,12 +24,11 @@ export interface HookCounters {
   readonly hits: number;
 }
 
-/** Records of one hook that an earlier tracer did not read. */
-export interface UnreadPins {
-  readonly id: number;
-  readonly count: number;
-  /** The name from nameHook(). */
-  readonly name: string;
+/** A call whose entry an earlier tracer has recorded. */
+export interface PendingCall {
+  readonly hook: number;
+  /** CLOCK_BOOTTIME of the entry. */
+  readonly time: bigint;
 }
 
 /** Decodes [hook, ring, pending, unreturned, …]. */
@@ -52,13 +51,14 @@ export function decodeCounters(raw: readonly number[]): HookCounters {
   return { matched: raw[0] ?? 0, suppressed: raw[1] ?? 0, enforced: raw[2] ?? 0, hits: raw[3] ?? 0 };
 }
 
-/** Decodes [hook, number of unread records, name of the hook, …]. Returns null if the pins have another layout. */
-export function decodeUnreadPins(raw: readonly (number | string)[] | null): UnreadPins[] | null {
-  if (raw === null) return null;
-  return splitIntoGroups(3, raw).map((group) => {
-    const [id, count, name] = group as [number, number, string];
-    return { id, count, name };
-  });
+/** Decodes [hook, time of the entry, …]. */
+export function decodePendingCalls(raw: readonly (number | bigint)[]): PendingCall[] {
+  return splitIntoGroups(2, raw).map(([hook, time]) => ({ hook: hook as number, time: time as bigint }));
+}
+
+/** Decodes [hook, value, …]. */
+export function decodeByHook<T>(raw: readonly (number | T)[]): Map<number, T> {
+  return new Map(splitIntoGroups(2, raw) as [number, T][]);
 }
 
 function splitIntoGroups<T>(size: number, list: readonly T[]): T[][] {

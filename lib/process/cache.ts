@@ -8,12 +8,14 @@ import {
   EventExec,
   EventExit,
   EventFork,
+  EventHeader,
   EventHook,
+  EventType,
   ProcessKey,
 } from '../wire/layout.gen.js';
 import { Cgroups } from '../containers/cgroups.js';
 import { runCooperatively, type Steps } from '../cooperative.js';
-import type { RecordChunk } from '../wire/record-chunk.js';
+import { RecordChunk } from '../wire/record-chunk.js';
 import { ExecProcess, ForkProcess, type TrackedProcess, type ProcessContext } from './process.js';
 import { isInHostPidNamespace } from './proc-files.js';
 import { listPids, listProcesses, ProcfsProcess, readProcEntry, type ProcEntry } from './procfs.js';
@@ -105,16 +107,62 @@ export class ProcessCache {
     this.#insert(tracked, chunk, at + EventFork.key);
   }
 
-  onExec(chunk: RecordChunk, at: number, size: number): ExecProcess {
+  /** `isEarlier`: what was read from /proc is newer than the record. */
+  onExec(chunk: RecordChunk, at: number, size: number, isEarlier = false): ExecProcess {
     const pid = chunk.u32(at + EventExec.keyTgid);
-    const before = this.#findSame(pid, chunk, at + EventExec.key);
+    const same = this.#findSame(pid, chunk, at + EventExec.key);
+    // /proc does not show what the process executed before
+    const before = isEarlier && same instanceof ProcfsProcess ? undefined : same;
     const parent =
-      before?.parentProcess ?? this.#findParent(chunk, at + EventExec.parentTgid, at + EventExec.parentStartTime);
+      before?.parentProcess ??
+      this.#findParent(chunk, at + EventExec.parentTgid, at + EventExec.parentStartTime) ??
+      same?.parentProcess;
     // The process lives longer than the event, which is the only one with the environment.
     const kept = Math.max(size - chunk.u32(at + EventExec.environmentLength), EventExec.sizeof);
     const tracked = new ExecProcess(this.#context, pid, parent, chunk.copyRecord(at, kept), before);
     this.#insert(tracked, chunk, at + EventExec.key);
     return tracked;
+  }
+
+  /** True if another tracer has reported the same exec, fork or exit. */
+  isReported(chunk: RecordChunk, at: number): boolean {
+    const type = chunk.u16(at + EventHeader.type);
+    if (type !== EventType.EVENT_EXEC && type !== EventType.EVENT_FORK && type !== EventType.EVENT_EXIT) return false;
+    const key = at + EventHeader.sizeof;
+    const known = this.#findSame(chunk.u32(key + ProcessKey.tgid), chunk, key);
+    if (known === undefined || known instanceof ProcfsProcess) return false;
+    if (type === EventType.EVENT_EXIT) return known.exited;
+    const later = (known.execCount - chunk.u32(key + ProcessKey.execCount)) | 0;
+    return type === EventType.EVENT_FORK ? later >= 0 : later > 0 || (later === 0 && known instanceof ExecProcess);
+  }
+
+  /** Makes records from which restore() makes the running processes again. At most about `bytesMax` bytes. */
+  saveRunning(bytesMax: number): Buffer {
+    const records: Buffer[] = [];
+    let bytes = 0;
+    // parents come before their children
+    const running = [...this.#processes.values()].filter(({ ended }) => !ended);
+    for (const tracked of running.sort((a, b) => Number(a.bootTimeNs - b.bootTimeNs))) {
+      const record = tracked.toRecord();
+      if (record === undefined) continue;
+      bytes += record.length;
+      if (bytes > bytesMax) break;
+      records.push(record);
+    }
+    return Buffer.concat(records);
+  }
+
+  /** Restores processes from the records of saveRunning(). Must be called after addRunningProcesses(). */
+  restore(records: Buffer): void {
+    const chunk = RecordChunk.from(records);
+    for (let at = 0; at + EventHeader.sizeof <= records.length;) {
+      const size = chunk.u32(at + EventHeader.size);
+      if (size < EventFork.sizeof || at + size > records.length) return; // the rest is empty
+      const type = chunk.u16(at + EventHeader.type);
+      if (type === EventType.EVENT_FORK) this.onFork(chunk, at);
+      else if (type === EventType.EVENT_EXEC && size >= EventExec.sizeof) this.onExec(chunk, at, size, true);
+      at += (size + 7) & ~7;
+    }
   }
 
   /** Returns undefined if the exit has already been reported. */

@@ -15,7 +15,7 @@ import type {
 } from '../../types/events.js';
 import type { Cgroups } from '../containers/cgroups.js';
 import type { ContainerNames } from '../containers/container-names.js';
-import { EventExec, EventFlag, EventFork, ProcessFlag, StringFlag } from '../wire/layout.gen.js';
+import { EventExec, EventFlag, EventFork, EventType, ProcessFlag, StringFlag } from '../wire/layout.gen.js';
 import type { RecordChunk } from '../wire/record-chunk.js';
 import { formatTime, type Clock } from './clock.js';
 import { readBinaryProperties } from './binary-properties.js';
@@ -147,6 +147,11 @@ export abstract class TrackedProcess implements Omit<Process, 'toObject' | 'toJS
 
   get startTime(): string {
     return formatTime(this.startTimeNs);
+  }
+
+  /** A record from which the process can be made again; undefined if it was not made from one. */
+  toRecord(): Buffer | undefined {
+    return undefined;
   }
 
   /** True if a record with this process id and start time belongs to this process. */
@@ -325,6 +330,14 @@ export class ExecProcess extends TrackedProcess {
     return readBinaryProperties(this.#record, this);
   }
 
+  override toRecord(): Buffer {
+    const bytes = this.#record.copyBytes();
+    bytes.writeUInt32LE(this.#record.length, EventExec.headerSize);
+    bytes.writeUInt32LE(0, EventExec.environmentLength);
+    if (this.inInitTree) setInitFlag(bytes);
+    return padded(bytes);
+  }
+
   #string(ref: number): string {
     return this.#slice(this.#record.u32(ref), this.#record.u16(ref + 4));
   }
@@ -345,6 +358,22 @@ export class ForkProcess extends TrackedProcess {
     // A chain of forks shares one source: the last process that is not a fork.
     this.#source = parent instanceof ForkProcess ? parent.#source : parent;
     this.bootTimeNs = record.u64(offset + EventFork.headerTime);
+  }
+
+  override toRecord(): Buffer {
+    const bytes = Buffer.alloc(EventFork.sizeof);
+    bytes.writeUInt32LE(bytes.length, EventFork.headerSize);
+    bytes.writeUInt16LE(EventType.EVENT_FORK, EventFork.headerType);
+    bytes.writeBigUInt64LE(this.bootTimeNs, EventFork.headerTime);
+    bytes.writeUInt32LE(this.pid, EventFork.keyTgid);
+    bytes.writeUInt32LE(this.startLow, EventFork.keyStartTime);
+    bytes.writeUInt32LE(this.startHigh, EventFork.keyStartTime + 4);
+    bytes.writeUInt32LE(this.execCount >>> 0, EventFork.keyExecCount);
+    bytes.writeUInt32LE(this.parentProcess?.pid ?? 0, EventFork.parentTgid);
+    bytes.writeUInt32LE(this.parentProcess?.startLow ?? 0, EventFork.parentStartTime);
+    bytes.writeUInt32LE(this.parentProcess?.startHigh ?? 0, EventFork.parentStartTime + 4);
+    if (this.inInitTree) setInitFlag(bytes);
+    return padded(bytes);
   }
 
   get uid(): number {
@@ -395,6 +424,16 @@ export class ForkProcess extends TrackedProcess {
   get binaryProperties(): BinaryProperties | undefined {
     return this.#source.binaryProperties;
   }
+}
+
+function setInitFlag(record: Buffer): void {
+  const flags = record.readUInt16LE(EventExec.headerFlags);
+  record.writeUInt16LE(flags | ProcessFlag.PROCESS_NAMESPACE_INIT, EventExec.headerFlags);
+}
+
+/** Records begin at multiples of 8. */
+function padded(record: Buffer): Buffer {
+  return Buffer.concat([record], (record.length + 7) & ~7);
 }
 
 function trimAncestors(process: TrackedProcess): void {

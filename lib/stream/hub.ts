@@ -4,7 +4,7 @@
  */
 import type { TracerEvent } from '../../types/events.js';
 import type { EventsOptions } from '../../types/tracer.js';
-import type { NativeSession } from '../native/binding.js';
+import type { NativeSession, NativeSource } from '../native/binding.js';
 import type { ProcessCache } from '../process/cache.js';
 import type { Clock } from '../process/clock.js';
 import { SensorHook } from '../wire/layout.gen.js';
@@ -13,6 +13,9 @@ import type { LoadedHook } from '../events/hook.js';
 import { LossEvent } from '../events/loss.js';
 import type { AwaitedWork, LateWork } from './late-work.js';
 import { RecordReader } from './reader.js';
+import { EarlierReaders, type EarlierReader } from './earlier-readers.js';
+import type { EarlierTracer, Handover } from './handover.js';
+import { sensorHookName } from './sensor-hooks.js';
 import { Throttles } from './throttles.js';
 import { YieldTimer } from './yield-timer.js';
 
@@ -52,21 +55,12 @@ export interface HubOptions {
   readonly waitFor?: WaitFor | undefined;
   /** Called when the ring buffer is empty. */
   readonly onEmpty: () => void;
+  /** The tracers before this one, whose records are read as well. */
+  readonly handover?: Handover | undefined;
 }
 
 /** Interval of the checks whether the ring buffer fills, while events wait. */
 const DELAY_CHECK_MS = 20;
-
-type SensorHookNumber = Exclude<(typeof SensorHook)[keyof typeof SensorHook], typeof SensorHook.HOOK_FIRST_POLICY>;
-
-const SENSOR_HOOK_NAMES: Readonly<Record<SensorHookNumber, string>> = {
-  [SensorHook.HOOK_EXEC]: 'process_exec',
-  [SensorHook.HOOK_EXIT]: 'process_exit',
-  [SensorHook.HOOK_FORK]: 'process_fork',
-  [SensorHook.HOOK_PROCESS_BITS]: 'binary_sets',
-  [SensorHook.HOOK_SOCKETS]: 'socket_owners',
-  [SensorHook.HOOK_CGROUP]: 'cgroup_mkdir',
-};
 
 const FULL_REASONS: Readonly<Record<number, Loss['reason']>> = {
   [SensorHook.HOOK_EXEC]: 'throttled',
@@ -75,15 +69,12 @@ const FULL_REASONS: Readonly<Record<number, Loss['reason']>> = {
   [SensorHook.HOOK_SOCKETS]: 'socket_table_full',
 };
 
-/** Returns the name of a hook of the base sensor in `lost` events. */
-export function sensorHookName(id: number): string | undefined {
-  return (SENSOR_HOOK_NAMES as Readonly<Record<number, string>>)[id];
-}
-
 export class Hub implements EventFeed {
   readonly yieldTimer = new YieldTimer();
   readonly #options: HubOptions;
   readonly #reader: RecordReader;
+  /** Undefined when all records of earlier tracers have been read. */
+  #merged: EarlierReaders | undefined;
   readonly #throttles: Throttles;
   readonly #consumers = new Set<Consumer>();
   readonly #waiting = new Set<Consumer>();
@@ -112,8 +103,35 @@ export class Hub implements EventFeed {
     this.#throttles = new Throttles((cgroup) => options.session.isThrottled(cgroup));
     const onDrained = (): void => options.cache.onDrained(this.#collectLosses());
     this.#reader = new RecordReader(options.session, options.cache, options.hooks, onDrained, this.#throttles);
+    this.#merged = options.handover && this.#readEarlier(options.handover);
     if (options.waitFor !== undefined) options.waitFor.work.onDone = () => this.#onWorkDone();
     options.session.start(() => this.#onReadable());
+  }
+
+  #readEarlier(handover: Handover): EarlierReaders {
+    const { session, cache } = this.#options;
+    this.#reader.accepts = (chunk, at) => handover.accepts(chunk, at, cache);
+    const track: NativeSource['track'] = (object) => session.track(object);
+    const takeTracked: NativeSource['takeTracked'] = () => session.takeTracked();
+    const earlier = handover.earlier.map((tracer): EarlierReader => {
+      const source = { drain: tracer.drain, track, takeTracked };
+      const onDrained = (): void => cache.onDrained(tracer.takeExecLoss());
+      const reader = new RecordReader(source, cache, tracer.hooks, onDrained, this.#throttles, true);
+      reader.accepts = (chunk, at) => tracer.accepts(chunk, at, cache);
+      return {
+        reader,
+        unreadBytes: tracer.unreadBytes,
+        isFinal: () => tracer.isFinal,
+        close: () => this.#closeEarlier(tracer),
+      };
+    });
+    return new EarlierReaders(earlier, this.#reader);
+  }
+
+  #closeEarlier(tracer: EarlierTracer): void {
+    for (const loss of tracer.close()) this.reportLoss(loss);
+    // the exit records of processes that it knew may be lost
+    void this.#options.cache.sweepEnded();
   }
 
   get consumers(): number {
@@ -149,7 +167,7 @@ export class Hub implements EventFeed {
 
   /** Reads the next events into `#delayedEvents`. Returns false if there are none. */
   #readRecords(last: boolean): boolean {
-    const records = this.#reader.readEvents();
+    const records = this.#merged === undefined ? this.#reader.readEvents() : this.#readMerged(this.#merged);
     if (last) this.updateLosses();
     // A record that is still being written hides later records, whose events still need the names of removed hooks.
     if (records === undefined && this.#options.session.unreadBytes() === 0) this.#options.onEmpty();
@@ -162,6 +180,20 @@ export class Hub implements EventFeed {
     this.#events += records?.length ?? 0;
     this.#delayedEvents = events;
     return true;
+  }
+
+  #readMerged(merged: EarlierReaders): TracerEvent[] | undefined {
+    const records = merged.readEvents();
+    if (merged.isOver) {
+      this.#merged = undefined;
+      this.#reader.accepts = undefined;
+    }
+    return records;
+  }
+
+  /** Bytes of all ring buffers that are not read yet. */
+  #unreadBytes(): number {
+    return this.#options.session.unreadBytes() + (this.#merged?.unreadBytes() ?? 0);
   }
 
   /** Hands out the events that were read, unless they have to wait. */
@@ -220,7 +252,9 @@ export class Hub implements EventFeed {
 
   #afterSleep(waited: number): void {
     // Only a read finds out about program runs that the kernel skipped.
-    if (this.#options.session.unreadBytes() > 0 || waited >= MISSED_MS) this.#deliver();
+    if (this.#unreadBytes() > 0 || waited >= MISSED_MS) this.#deliver();
+    // the programs of earlier tracers wake nobody
+    else if (this.#merged !== undefined) this.#setTimer(() => this.#afterSleep(waited + SAFETY_MS), SAFETY_MS);
     else this.#setTimer(() => this.#afterSleep(4 * waited), 3 * waited);
   }
 
@@ -240,8 +274,7 @@ export class Hub implements EventFeed {
       return;
     }
     if (this.#waiting.size === 0) return;
-    if (this.#delayedEvents === undefined && this.#options.session.unreadBytes() > 0)
-      this.#setTimer(() => this.#deliver(), RECHECK_MS);
+    if (this.#delayedEvents === undefined && this.#unreadBytes() > 0) this.#setTimer(() => this.#deliver(), RECHECK_MS);
     else this.#sleep();
   }
 
@@ -356,6 +389,7 @@ export class Hub implements EventFeed {
     this.#setTimer(undefined);
     for (const consumer of [...this.#consumers]) consumer.end();
     this.#consumers.clear();
+    this.#merged?.end();
     this.#reader.end();
   }
 }

@@ -35,23 +35,36 @@ const BATCH_BYTES = 64 * 1024;
  */
 const RECORD_CHUNK_BYTES = 2 * 1024;
 
+/** Returns false for a record that another tracer reports. */
+export type AcceptsRecord = (chunk: RecordChunk, at: number) => boolean;
+
 export class RecordReader {
   readonly #source: NativeSource;
   readonly #cache: ProcessCache;
   readonly #hooks: ReadonlyMap<number, LoadedHook>;
   readonly #onDrained: () => void;
   readonly #throttles: Throttles;
+  readonly #isEarlier: boolean;
+  /** Undefined: all records are reported. */
+  accepts: AcceptsRecord | undefined;
   #buffer = new RecordBuffer(Buffer.allocUnsafeSlow(RECORD_BUFFER_BYTES));
-  #offset = 0;
+  /** The records in the buffer that are not decoded yet. */
+  #next = 0;
+  #end = 0;
 
-  /** `onDrained` is called for each read, after the records were copied from the kernel and before they are decoded. */
+  /**
+   * `onDrained` is called for each read, after the records were copied from the kernel and before they are decoded.
+   * `isEarlier`: the records are older than what the cache has read from /proc.
+   */
   constructor(
     source: NativeSource,
     cache: ProcessCache,
     hooks: ReadonlyMap<number, LoadedHook>,
     onDrained = (): void => undefined,
     throttles = new Throttles(() => false),
+    isEarlier = false,
   ) {
+    this.#isEarlier = isEarlier;
     this.#source = source;
     this.#cache = cache;
     this.#hooks = hooks;
@@ -59,25 +72,38 @@ export class RecordReader {
     this.#throttles = throttles;
   }
 
+  /** Returns the events of the next records, of about BATCH_BYTES; undefined if there was no record. */
+  readEvents(): TracerEvent[] | undefined {
+    return this.fill() ? this.decode() : undefined;
+  }
+
   /**
-   * Returns the events of the next records, of about BATCH_BYTES; undefined if there was no record. The addon copies a
+   * Copies records from the kernel, unless some wait to be decoded. Returns false if there are none. The addon copies a
    * record only if the longest possible record would fit.
    */
-  readEvents(): TracerEvent[] | undefined {
-    if (RECORD_BUFFER_BYTES - this.#offset <= RecordLimit.RECORD_SIZE_MAX) this.#nextBuffer();
-    const start = this.#offset;
+  fill(): boolean {
+    if (this.#next < this.#end) return true;
+    if (RECORD_BUFFER_BYTES - this.#end <= RecordLimit.RECORD_SIZE_MAX) this.#nextBuffer();
+    const start = this.#end;
     const limit = Math.min(RECORD_BUFFER_BYTES, start + BATCH_BYTES + RecordLimit.RECORD_SIZE_MAX);
-    const end = this.#source.drain(this.#buffer.bytes.subarray(0, limit), start);
-    this.#offset = end;
+    this.#end = this.#source.drain(this.#buffer.bytes.subarray(0, limit), start);
+    this.#next = start;
     this.#onDrained();
-    return end === start ? undefined : this.#decodeRecords(start, end);
+    return this.#next < this.#end;
+  }
+
+  /** The time of the next record that was copied: CLOCK_BOOTTIME. */
+  get nextTime(): bigint | undefined {
+    const at = this.#next + EventHeader.time;
+    return this.#next < this.#end ? this.#buffer.view.getBigUint64(at, true) : undefined;
   }
 
   /** If a buffer survives a garbage collection, a program keeps events of it: their chunks are copied. */
   #nextBuffer(): void {
     for (const retained of this.#source.track(this.#buffer)) retained.detachChunks();
     this.#buffer = new RecordBuffer(Buffer.allocUnsafeSlow(RECORD_BUFFER_BYTES));
-    this.#offset = 0;
+    this.#next = 0;
+    this.#end = 0;
   }
 
   /** Must be called after the last read. Afterwards an event retains only its own chunk. */
@@ -85,24 +111,29 @@ export class RecordReader {
     for (const buffer of [...this.#source.takeTracked<RecordBuffer>(), this.#buffer]) buffer.detachChunks();
   }
 
-  #decodeRecords(start: number, end: number): TracerEvent[] {
+  /** Returns the events of the records that were copied, up to this time. */
+  decode(until?: bigint): TracerEvent[] {
     const events: TracerEvent[] = [];
     const buffer = this.#buffer;
-    let chunk = new RecordChunk(buffer, start, start);
+    const end = this.#end;
+    let at = this.#next;
+    let chunk = new RecordChunk(buffer, at, at);
     let lastChunk: RecordChunk | undefined;
-    let at = start;
     while (at + EventHeader.sizeof <= end) {
+      if (until !== undefined && buffer.view.getBigUint64(at + EventHeader.time, true) > until) break;
       const size = buffer.view.getUint32(at + EventHeader.size, true);
-      if (size < EventHeader.sizeof || at + size > end) break; // cannot happen: native code has checked the size
+      if (size < EventHeader.sizeof || at + size > end) at = end; // cannot happen: native code has checked the size
+      if (at === end) break;
       if (chunk.length > 0 && chunk.length + size > RECORD_CHUNK_BYTES) chunk = new RecordChunk(buffer, at, at);
       chunk.extend(at + size);
-      const event = this.#decodeRecord(chunk, at, size);
+      const event = this.accepts?.(chunk, at) === false ? undefined : this.#decodeRecord(chunk, at, size);
       if (event !== undefined) {
         events.push(event);
         if (chunk !== lastChunk) buffer.chunks.push((lastChunk = chunk));
       }
       at += (size + 7) & ~7;
     }
+    this.#next = at;
     return events;
   }
 
@@ -119,7 +150,7 @@ export class RecordReader {
       }
       case EventType.EVENT_EXEC: {
         if (size < EventExec.sizeof) return undefined;
-        const executed = this.#cache.onExec(chunk, at, size);
+        const executed = this.#cache.onExec(chunk, at, size, this.#isEarlier);
         return isThrottled(chunk, at) ? undefined : (new ExecEvent(chunk, at, executed.view) as TracerEvent);
       }
       case EventType.EVENT_EXIT: {

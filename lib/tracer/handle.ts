@@ -39,11 +39,11 @@ export class TracerHandle implements Tracer {
   }
 
   events(options?: EventsOptions | PlainEventsOptions): TracerIterator<never> {
-    return this.#hold(this.#tracer.events(options));
+    return this.#hold(this.#tracer.events(options as EventsOptions));
   }
 
   batches(options?: EventsOptions | PlainEventsOptions): TracerIterator<never> {
-    return this.#hold(this.#tracer.batches(options));
+    return this.#hold(this.#tracer.batches(options as EventsOptions));
   }
 
   [Symbol.asyncIterator](): TracerIterator<TracerEvent> {

@@ -18,7 +18,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { KernelError, PolytraceError } from '../errors.js';
 import type { NativeBinding, NativeSession } from '../native/binding.js';
-import type { UnreadPins } from '../native/records.js';
+import type { PendingCall } from '../native/records.js';
 import { kernelDetail, messageWithReason, type NativeError } from '../native/native-error.js';
 
 const BPF_FS_MAGIC = 0xcafe4a11;
@@ -27,19 +27,21 @@ const USUAL_MOUNT = '/sys/fs/bpf';
 
 type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'mountBpf' | 'pinnedLayout' | 'pinNames'>;
 
-/** What was taken over from earlier tracers. */
-export interface TakenOver {
-  /** Number of programs that stayed active. */
+/** The pins of a dead tracer, whose programs have ended. */
+export interface RemovedPins {
+  readonly folder: string;
   readonly programs: number;
-  /** Unread records; undefined if another version of polytrace left them, because their layout is not known. */
-  readonly unread: readonly UnreadPins[] | undefined;
+  /** The calls whose entry was recorded and whose return will not be seen. */
+  readonly pending: readonly PendingCall[];
 }
 
 export class Persistence {
   readonly #binding: Binding;
   readonly #path: string;
   readonly #lock: number;
-  #before: readonly string[];
+  #isTakenOver = false;
+  /** The folders of earlier tracers, the oldest first. */
+  readonly earlier: readonly string[];
   /** The folder for the pins of this tracer. */
   readonly folder: string;
 
@@ -51,8 +53,9 @@ export class Persistence {
     checkFileSystem(this.#path);
     this.#lock = lockFolder(this.#path, binding, true);
     try {
-      this.#before = listGenerations(this.#path, binding);
-      const last = Math.max(0, ...this.#before.map(Number));
+      const before = listGenerations(this.#path, binding);
+      const last = Math.max(0, ...before.map(Number));
+      this.earlier = before.map((name) => join(this.#path, name));
       this.folder = join(this.#path, String(last + 1));
       mkdirSync(this.folder, { mode: 0o700 });
     } catch (error) {
@@ -62,17 +65,15 @@ export class Persistence {
   }
 
   /** Ends the policies of earlier tracers. Must be called after the policies of this tracer are attached. */
-  async takeOver(removePins: NativeSession['removePins']): Promise<TakenOver> {
-    const all: RemovedGeneration[] = [];
-    for (const name of this.#before) {
-      const folder = join(this.#path, name);
-      all.push(await removeGeneration(folder, this.#binding, removePins));
+  async takeOver(removePins: NativeSession['removePins']): Promise<RemovedPins[]> {
+    if (this.#isTakenOver) return [];
+    this.#isTakenOver = true;
+    const all: RemovedPins[] = [];
+    for (const folder of this.earlier) {
+      const { links, pending } = await removeGeneration(folder, this.#binding, removePins);
+      all.push({ folder, programs: links.length, pending });
     }
-    this.#before = [];
-    return {
-      programs: all.reduce((sum, { links }) => sum + links.length, 0),
-      unread: all.some(({ unread }) => unread === undefined) ? undefined : all.flatMap(({ unread }) => unread ?? []),
-    };
+    return all;
   }
 
   /** Must be called after the session is closed. Keeps the pins of this tracer and files of others. */
@@ -185,7 +186,7 @@ function isLinkPin(file: string, { pinNames }: Binding): boolean {
 interface RemovedGeneration {
   readonly links: readonly string[];
   readonly removed: readonly string[];
-  readonly unread: readonly UnreadPins[] | undefined;
+  readonly pending: readonly PendingCall[];
 }
 
 async function removeGeneration(
@@ -194,8 +195,8 @@ async function removeGeneration(
   removePins: NativeSession['removePins'],
 ): Promise<RemovedGeneration> {
   const files = readdirSync(folder).sort();
-  const unread = files.length === 0 ? [] : await removePins(folder, selectLinks(files, binding));
-  return removeMaps(folder, files, unread, binding);
+  const pending = await removePins(folder, selectLinks(files, binding));
+  return { ...removeMaps(folder, files, binding), pending };
 }
 
 function selectLinks(files: readonly string[], binding: Binding): string[] {
@@ -203,18 +204,13 @@ function selectLinks(files: readonly string[], binding: Binding): string[] {
 }
 
 /** Removes the pins of maps and the folder. The links must already be removed. */
-function removeMaps(
-  folder: string,
-  files: readonly string[],
-  unread: readonly UnreadPins[] | null,
-  binding: Binding,
-): RemovedGeneration {
+function removeMaps(folder: string, files: readonly string[], binding: Binding): Omit<RemovedGeneration, 'pending'> {
   // the file `about` identifies the other pins, so it is removed last; it is the first one in the alphabet
   const maps = files.filter((file) => isMapPin(file, binding)).reverse();
   for (const file of maps) unlinkSync(join(folder, file));
   rmdirSync(folder);
   const links = selectLinks(files, binding);
-  return { links, removed: [...links, ...maps], unread: unread ?? undefined };
+  return { links, removed: [...links, ...maps] };
 }
 
 export function toPersistError(error: unknown, path: string): PolytraceError {

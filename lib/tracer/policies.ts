@@ -31,7 +31,9 @@ import {
 import { ProcessSets } from './process-sets.js';
 import { putRunningArguments } from './running-arguments.js';
 import { isInContainers, PolicyUprobes, type ContainerUprobes, type FileHook } from './container-uprobes.js';
+import { describeHook, type HookIdentity } from './hook-description.js';
 import type { Scopes } from './scopes.js';
+import type { Handover } from '../stream/handover.js';
 import type { LateMembers } from '../events/late-members.js';
 import { PolicyRequests, Requests } from '../events/requests.js';
 import { nearestHint } from '../policy/index.js';
@@ -47,14 +49,17 @@ export interface PolicySetOptions {
   readonly stackAddresses: boolean;
   /** Undefined if requests are not allowed. */
   readonly allowRequests: RequestOptions | undefined;
+  /** Undefined if the policies end with this process. */
+  readonly persist: string | undefined;
 }
 
-const NAME_SEPARATOR = '\n';
-
-/** Splits the name of a hook's pins into its parts. */
-export function parseHookName(name: string): { policyName: string; functionName: string } {
-  const [policyName = '', functionName = ''] = name.split(NAME_SEPARATOR);
-  return { policyName, functionName };
+/** The parts of a tracer that its policies use. */
+export interface PolicySetParts {
+  readonly scopes: Scopes;
+  readonly containerUprobes: ContainerUprobes;
+  readonly lateMembers: LateMembers;
+  /** Undefined if no earlier tracer has left anything. */
+  readonly handover: Handover | undefined;
 }
 
 /** A policy whose hooks are being attached. */
@@ -76,6 +81,7 @@ export class PolicySet {
   readonly #scopes: Scopes;
   readonly #containerUprobes: ContainerUprobes;
   readonly #lateMembers: LateMembers;
+  readonly #handover: Handover | undefined;
   readonly #policies = new Map<string, LoadedPolicy>();
   /** Hooks by id. Hooks of removed policies stay until their last records have been read. */
   readonly #hooks = new Map<number, LoadedHook>();
@@ -91,10 +97,9 @@ export class PolicySet {
   constructor(
     context: AttachContext,
     options: PolicySetOptions,
-    scopes: Scopes,
-    containerUprobes: ContainerUprobes,
-    lateMembers: LateMembers,
+    { scopes, containerUprobes, lateMembers, handover }: PolicySetParts,
   ) {
+    this.#handover = handover;
     this.#containerUprobes = containerUprobes;
     this.#lateMembers = lateMembers;
     this.#context = context;
@@ -399,15 +404,18 @@ export class PolicySet {
       ...(hasNetworkRequests(hook) ? { requests } : {}),
       ...(hasLateMembers(hook) ? { lateMembers: this.#lateMembers } : {}),
     };
-    this.#register(loaded);
+    const key = file === undefined ? hookKey(compiled, hook, hooks) : undefined;
+    this.#register(loaded, { key });
     const context = { ...this.#context, enforcer: hook.kind === 'enforcer' ? (enforcer ?? id) : enforcer };
     const request = { id, processBits, scopeBits, kernel, context, ...(file === undefined ? {} : { file }) };
+    this.#handover?.beginAttach(id, key);
     const attached = await this.#attach({ hook, ...(functions === undefined ? {} : { functions }) }, request);
     if (attached === undefined) return undefined;
+    const since = this.#handover?.endAttach(id, key);
     const { skipped: leftOut = [], attachPoints, ...status } = attached;
     skipped.push(...leftOut);
     const own = attachPoints === undefined ? hook : { ...hook, places: attachPoints };
-    this.#register({ ...loaded, functionName: attached.functionName, compiled: own });
+    this.#register({ ...loaded, functionName: attached.functionName, compiled: own }, { key, since });
     const memory = this.#context.session.hookMemory(id);
     const result = { id, call: hook.call, compiled: own, tally, countedBefore, memory, ...status };
     hooks.push(result);
@@ -438,9 +446,9 @@ export class PolicySet {
     return all;
   }
 
-  #register(hook: LoadedHook): void {
+  #register(hook: LoadedHook, identity: HookIdentity): void {
     this.#hooks.set(hook.id, hook);
-    this.#context.session.nameHook(hook.id, `${hook.policyName}${NAME_SEPARATOR}${hook.functionName}`);
+    if (this.#options.persist !== undefined) this.#context.session.nameHook(hook.id, describeHook(hook, identity));
   }
 
   /** If it fails, another call continues from there. */
@@ -502,7 +510,10 @@ export class PolicySet {
     try {
       attached = await attachHook({ hook, ...request }, functions);
     } finally {
-      if (attached === undefined) this.#retire(request.id);
+      if (attached === undefined) {
+        this.#handover?.cancelAttach(request.id);
+        this.#retire(request.id);
+      }
     }
     return attached;
   }
@@ -530,6 +541,12 @@ export class PolicySet {
 /** Suggests the policy with the nearest name, or lists the loaded policies. */
 function policyHint(name: string, known: readonly string[]): string {
   return nearestHint(name, known, known.length === 0 ? 'no policy is loaded' : `loaded: ${known.join(', ')}`);
+}
+
+/** Equal for the same hook of the same policy in the next tracer. */
+function hookKey(policy: CompiledPolicy, { kind, call }: CompiledHook, before: readonly AttachedHook[]): string {
+  const same = before.filter((hook) => hook.compiled.kind === kind && hook.call === call).length;
+  return [policyKey(policy), kind, call, same].join('\n');
 }
 
 function policyKey(compiled: CompiledPolicy): string {

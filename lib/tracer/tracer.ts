@@ -33,10 +33,11 @@ import { findCgroupMount } from '../process/cgroup-hierarchy.js';
 import { isInHostNamespace } from '../process/proc-files.js';
 import { LateMembers } from '../events/late-members.js';
 import { BatchIterator, EventIterator, type Consumer } from '../stream/consumer.js';
-import { Hub, sensorHookName } from '../stream/hub.js';
+import { Handover } from '../stream/handover.js';
+import { Hub } from '../stream/hub.js';
 import { CombinedWork, LateWork } from '../stream/late-work.js';
 import { toPlainEvent, PlainIterator } from '../stream/plain-iterator.js';
-import { AbiLimit, ScratchGuard } from '../wire/layout.gen.js';
+import { AbiLimit, ScratchGuard, SensorHook } from '../wire/layout.gen.js';
 import { badOptionError, checkPolicyName } from './bad-option.js';
 import { ContainerWatch } from './containers.js';
 import {
@@ -51,8 +52,10 @@ import {
 import { TracerHandle, type OwnedTracer } from './handle.js';
 import { checkPolicySource } from './policy-source.js';
 import { Persistence, removePersisted as removeFolder, toPersistError } from './persistence.js';
-import { parseHookName, PolicySet } from './policies.js';
+import { PolicySet } from './policies.js';
 import { ContainerUprobes } from './container-uprobes.js';
+import { describeGeneration, openGenerations, type Generation } from './earlier-tracers.js';
+import { describeSensor } from './hook-description.js';
 import { Scopes } from './scopes.js';
 
 /** The parts that openTracer() has prepared. The tracer owns them. */
@@ -63,7 +66,12 @@ interface Parts {
   readonly preemption: Preemption;
   readonly options: ResolvedOptions;
   readonly persistence: Persistence | undefined;
+  /** What earlier tracers have left. The oldest is the first. */
+  readonly generations: readonly Generation[];
 }
+
+/** Most bytes of processes that are kept for the next tracer. It reads the others from /proc. */
+const SAVED_PROCESSES_MAX = 16 * 1024 * 1024;
 
 class KernelTracer implements OwnedTracer {
   readonly #session: NativeSession;
@@ -74,6 +82,9 @@ class KernelTracer implements OwnedTracer {
   readonly #containerUprobes: ContainerUprobes;
   readonly #cache: ProcessCache;
   readonly #persistence: Persistence | undefined;
+  readonly #generations: readonly Generation[];
+  /** Undefined if no earlier tracer has left anything. */
+  readonly #handover: Handover | undefined;
   readonly #containers: ContainerWatch;
   readonly #releaseBtf = retainKernelBtf();
   #takenOver: TracerStats['takenOver'];
@@ -81,9 +92,10 @@ class KernelTracer implements OwnedTracer {
   #changes: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  constructor({ binding, session, features, preemption: model, options, persistence }: Parts) {
+  constructor({ binding, session, features, preemption: model, options, persistence, generations }: Parts) {
     this.#options = options;
     this.#persistence = persistence;
+    this.#generations = generations;
     this.#session = session;
     const { nodeName, coalesceMs, maxQueued } = options;
     const clock = new Clock(() => binding.bootOffset());
@@ -122,7 +134,14 @@ class KernelTracer implements OwnedTracer {
     });
     this.#containers.store.subscribe(this.#containerUprobes);
     const { add } = lateWork;
-    this.#policies = new PolicySet(attachContext, options, this.#scopes, this.#containerUprobes, new LateMembers(add));
+    const lateMembers = new LateMembers(add);
+    this.#handover = createHandover(generations, lateMembers, binding, session);
+    this.#policies = new PolicySet(attachContext, options, {
+      scopes: this.#scopes,
+      containerUprobes: this.#containerUprobes,
+      lateMembers,
+      handover: this.#handover,
+    });
     try {
       this.#hub = new Hub({
         session,
@@ -138,6 +157,7 @@ class KernelTracer implements OwnedTracer {
           usedMax: options.bufferSize / 2,
         },
         onEmpty: () => this.#policies.onRingEmpty(),
+        handover: this.#handover,
       });
     } catch (error) {
       this.#releaseBtf();
@@ -150,6 +170,10 @@ class KernelTracer implements OwnedTracer {
     await this.#cache.addRunningProcesses();
     // Afterwards, because an executable that was replaced before it was read remains replaced until the next exec.
     this.#cache.markForged(await this.#session.listForged());
+    for (const { ring } of this.#generations) {
+      const processes = ring?.processes();
+      if (processes !== undefined && processes !== null) this.#cache.restore(processes);
+    }
   }
 
   /** Runs the changes one after the other. Rejects with KernelError LIMIT_… if a limit was reached. */
@@ -244,16 +268,22 @@ class KernelTracer implements OwnedTracer {
 
   async #takeOver(): Promise<void> {
     if (this.#persistence === undefined) return;
-    const { programs, unread } = await this.#persistence.takeOver((folder, links) =>
-      this.#session.removePins(folder, links),
-    );
-    for (const { id, count, name } of unread ?? []) {
-      const { policyName, functionName } = parseHookName(name);
-      const hook = sensorHookName(id) ?? functionName;
-      this.#hub.reportLoss({ hook, policyName, reason: 'no_reader', count });
+    const all = await this.#persistence.takeOver((folder, links) => this.#session.removePins(folder, links));
+    const programs = all.reduce((sum, removed) => sum + removed.programs, 0);
+    const earlier = [...(this.#handover?.earlier ?? [])];
+    let unread = 0;
+    for (const { ring, folder } of this.#generations) {
+      const pending = all.find((removed) => removed.folder === folder)?.pending;
+      const tracer = ring === undefined ? undefined : earlier.shift();
+      if (pending === undefined || tracer === undefined) continue;
+      for (const loss of tracer.finish(pending)) {
+        unread += loss.count;
+        this.#hub.reportLoss(loss);
+      }
     }
     if (programs === 0) return;
-    this.#takenOver = { programs, unread: unread?.reduce((sum, { count }) => sum + count, 0) };
+    const isKnown = this.#generations.every(({ ring }) => ring !== undefined);
+    this.#takenOver = { programs, unread: isKnown ? unread : undefined };
   }
 
   async replacePolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {
@@ -363,12 +393,22 @@ class KernelTracer implements OwnedTracer {
       this.#containerUprobes.close();
       if (!keep) await this.#session.detach(false);
       await this.#hub.end(keep);
+      if (keep) await this.#saveProcesses();
       if (keep) await this.#session.detach(true);
       this.#policies.close();
     } finally {
       await this.#session.close();
       this.#releaseBtf();
       this.#persistence?.end();
+    }
+  }
+
+  /** Keeps the running processes for the next tracer, which otherwise knows only those of /proc. */
+  async #saveProcesses(): Promise<void> {
+    try {
+      await this.#session.saveProcesses(this.#cache.saveRunning(SAVED_PROCESSES_MAX));
+    } catch (error) {
+      process.emitWarning(`the next tracer will not know all processes: ${messageWithReason(error as NativeError)}`);
     }
   }
 
@@ -382,6 +422,20 @@ class KernelTracer implements OwnedTracer {
   }
 }
 
+/** Must be called when the base sensor is attached. */
+function createHandover(
+  generations: readonly Generation[],
+  lateMembers: LateMembers,
+  binding: NativeBinding,
+  session: NativeSession,
+): Handover | undefined {
+  const parts = generations.flatMap(({ ring }) => (ring === undefined ? [] : [describeGeneration(ring, lateMembers)]));
+  if (parts.length === 0) return undefined;
+  const since = binding.bootTime();
+  session.nameHook(SensorHook.HOOK_EXEC, describeSensor({ since }));
+  return new Handover(parts, since, () => binding.bootTime());
+}
+
 /** Looks up cgroups only if this process sees the whole hierarchy, because otherwise their paths differ from the host's. */
 function createCgroups(binding: NativeBinding): Cgroups {
   const mount = findCgroupMount();
@@ -390,7 +444,7 @@ function createCgroups(binding: NativeBinding): Cgroups {
 }
 
 /** Opens the session with the BPF objects for this kernel, and pins it if `persistence` is given. */
-async function openSession(parts: Parts): Promise<void> {
+async function openSession(parts: Omit<Parts, 'generations'>): Promise<void> {
   const { binding, session, features, options, persistence } = parts;
   try {
     await session.open({
@@ -508,7 +562,7 @@ async function openWithSession(
     const parts = { binding, session, features, preemption: preemption.detect(binding), options, persistence };
     await openSession(parts);
     throwIfAborted(signal);
-    tracer = new KernelTracer(parts);
+    tracer = new KernelTracer({ ...parts, generations: openGenerations(persistence?.earlier ?? [], binding) });
   } catch (error) {
     await session.close();
     persistence?.end();

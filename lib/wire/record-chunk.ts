@@ -60,6 +60,11 @@ export class RecordChunk {
     return RecordChunk.from(this.#copyBytes(start, start + size));
   }
 
+  /** Copies all bytes. */
+  copyBytes(): Buffer {
+    return this.#copyBytes(this.#start, this.#end);
+  }
+
   #copyBytes(start: number, end: number): Buffer {
     const bytes = Buffer.allocUnsafeSlow(end - start);
     this.#buffer.bytes.copy(bytes, 0, start - this.#base, end - this.#base);

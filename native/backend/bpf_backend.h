@@ -148,6 +148,8 @@ class BpfBackend {
 
   // From now on everything that is attached is pinned to this empty folder, and stays attached when this process dies.
   void pin_to(const std::string& folder);
+  // Keeps records of processes beside the pins, for the next tracer.
+  void save_processes(std::span<const uint8_t> records);
   // Stores the name of a hook beside its pins, for the next tracer. Any thread.
   void name_hook(uint32_t id, const std::string& name);
 

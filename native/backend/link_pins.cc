@@ -59,6 +59,12 @@ void BpfBackend::pin_to(const std::string& folder) {
   }
 }
 
+void BpfBackend::save_processes(std::span<const uint8_t> records) {
+  if (!pins_.is_active()) return;
+  const int err = pins_.save(records, PIN_PROCESSES);
+  if (err != 0) throw Failure{"PERSIST", "cannot keep the running processes", err};
+}
+
 void BpfBackend::name_hook(uint32_t id, const std::string& name) {
   const std::scoped_lock lock(mutex_);
   if (!pins_.is_active()) return;

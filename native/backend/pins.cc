@@ -5,6 +5,7 @@
 #include <linux/bpf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -29,9 +30,19 @@ struct about {
   char layout[48];
 };
 
-using HookName = std::array<char, 512>;
+// The name of a hook is stored in parts. The last one ends with a NUL.
+struct name_key {
+  uint32_t hook;
+  uint32_t part;
+};
+using NamePart = std::array<char, 2048>;
+constexpr uint32_t NAME_PARTS_MAX = 16 * HOOKS_MAX;  // memory is allocated for those in use only
 
 constexpr uint32_t FIRST = 0;
+constexpr size_t SAVED_PART = 16 * 1024;  // bytes in an entry of the map of save()
+// The table `pending` of bpf/hook.bpf.h. Its values are struct hook_record (bpf/record.bpf.h).
+constexpr std::string_view PENDING_MAP = "pending";
+constexpr size_t PENDING_EVENT = 24;  // the offset of `event` in it
 
 bool read_about(const std::string& folder, about& result) {
   const Fd map(bpf_obj_get((folder + "/" + PIN_ABOUT).c_str()));
@@ -53,6 +64,43 @@ uint32_t read_link_program(const std::string& path) {
   return details.prog_id;
 }
 
+// Adds the tables that keep the values of a program's entries until the return, by their ids.
+void collect_pending_maps(uint32_t program, std::map<uint32_t, Fd>& pending) {
+  const Fd fd(bpf_prog_get_fd_by_id(program));
+  std::array<uint32_t, 64> ids = {};  // no program has more maps
+  bpf_prog_info details = {};
+  details.nr_map_ids = ids.size();
+  details.map_ids = reinterpret_cast<uintptr_t>(ids.data());
+  uint32_t size = sizeof(details);
+  if (fd.value < 0 || bpf_prog_get_info_by_fd(fd.value, &details, &size) != 0) return;
+  for (uint32_t i = 0; i < std::min<size_t>(details.nr_map_ids, ids.size()); i++) {
+    Fd map(bpf_map_get_fd_by_id(ids[i]));
+    bpf_map_info about_map = {};
+    uint32_t map_size = sizeof(about_map);
+    if (map.value < 0 || bpf_map_get_info_by_fd(map.value, &about_map, &map_size) != 0) continue;
+    if (std::string_view(about_map.name) == PENDING_MAP) pending.insert_or_assign(ids[i], std::move(map));
+  }
+}
+
+// Adds the calls that the table has.
+void list_pending(int map, std::vector<PendingCall>& calls) {
+  bpf_map_info details = {};
+  uint32_t size = sizeof(details);
+  if (bpf_map_get_info_by_fd(map, &details, &size) != 0 || details.value_size < PENDING_EVENT + sizeof(event_hook))
+    return;
+  std::vector<uint8_t> key(details.key_size), next(details.key_size), value(details.value_size);
+  const void* before = nullptr;
+  for (uint32_t i = 0; i < details.max_entries && bpf_map_get_next_key(map, before, next.data()) == 0; i++) {
+    event_hook entry = {};
+    if (bpf_map_lookup_elem(map, next.data(), value.data()) == 0) {
+      std::memcpy(&entry, value.data() + PENDING_EVENT, sizeof(entry));
+      calls.push_back({entry.hook, entry.header.time});
+    }
+    key.swap(next);
+    before = key.data();
+  }
+}
+
 // A detached program may still be running. The kernel frees it when it has ended.
 void wait_until_gone(const std::vector<uint32_t>& programs) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
@@ -62,57 +110,6 @@ void wait_until_gone(const std::vector<uint32_t>& programs) {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
   }
-}
-
-using Counts = std::array<uint64_t, HOOKS_MAX>;
-
-int count_record(void* context, void* data, size_t size) {
-  if (size < sizeof(event_header)) return 0;
-  uint32_t hook = HOOKS_MAX;
-  switch (static_cast<event_type>(static_cast<const event_header*>(data)->type)) {
-    case EVENT_EXEC: hook = HOOK_EXEC; break;
-    case EVENT_EXIT: hook = HOOK_EXIT; break;
-    case EVENT_FORK: hook = HOOK_FORK; break;
-    case EVENT_HOOK:
-      if (size >= sizeof(event_hook)) hook = static_cast<const event_hook*>(data)->hook;
-      break;
-    case EVENT_CGROUP:
-    case EVENT_CGROUP_GONE:
-    case EVENT_THROTTLE: break;  // no policy has them
-  }
-  if (hook < HOOKS_MAX) (*static_cast<Counts*>(context))[hook]++;
-  return 0;
-}
-
-// Counts the records in the ring and the losses that were not reported. Returns 0 or a negative errno.
-int count_unread(int events, int counters, Counts& counts) {
-  ring_buffer* ring = ring_buffer__new(events, count_record, &counts, nullptr);
-  if (ring == nullptr) return -errno;
-  const int consumed = ring_buffer__consume(ring);
-  ring_buffer__free(ring);
-  if (consumed < 0) return consumed;
-  MappedMap mapped;
-  const int err = mapped.open(counters, HOOKS_MAX * sizeof(hook_counters));
-  if (err != 0) return err;
-  const auto* all = mapped.as<hook_counters>();
-  for (uint32_t id = 0; id < HOOKS_MAX; id++) {
-    const hook_counters& own = all[id];
-    counts[id] += own.lost_ring - own.reported_ring + own.lost_pending - own.reported_pending + own.lost_return -
-                  own.reported_return;
-  }
-  return 0;
-}
-
-std::vector<UnreadRecords> list_unread(const Counts& counts, int names) {
-  std::vector<UnreadRecords> result;
-  for (uint32_t id = 0; id < HOOKS_MAX; id++) {
-    if (counts[id] == 0) continue;
-    HookName name = {};
-    if (bpf_map_lookup_elem(names, &id, name.data()) != 0) name.fill('\0');
-    name.back() = '\0';
-    result.push_back({id, counts[id], name.data()});
-  }
-  return result;
 }
 
 }  // namespace
@@ -132,8 +129,8 @@ int Pins::start(const std::string& folder) {
   if (err == 0) err = pin(map.value, PIN_ABOUT);
   if (err != 0) return err;
   LIBBPF_OPTS(bpf_map_create_opts, on_demand, .map_flags = BPF_F_NO_PREALLOC);
-  names_fd_ =
-      bpf_map_create(BPF_MAP_TYPE_HASH, "polytrace_names", sizeof(uint32_t), sizeof(HookName), HOOKS_MAX, &on_demand);
+  names_fd_ = bpf_map_create(BPF_MAP_TYPE_HASH, "polytrace_names", sizeof(name_key), sizeof(NamePart), NAME_PARTS_MAX,
+                             &on_demand);
   return names_fd_ < 0 ? names_fd_ : pin(names_fd_, PIN_NAMES);
 }
 
@@ -145,9 +142,33 @@ int Pins::pin(int fd, const std::string& name) {
 }
 
 int Pins::name_hook(uint32_t id, const std::string& text) {
-  HookName name = {};
-  text.copy(name.data(), name.size() - 1);
-  return bpf_map_update_elem(names_fd_, &id, name.data(), BPF_ANY);
+  int err = text.size() < NAME_BYTES_MAX ? 0 : -E2BIG;
+  name_key key = {id, 0};
+  for (size_t at = 0; err == 0 && at <= text.size(); at += NamePart().size()) {
+    NamePart part = {};
+    text.copy(part.data(), part.size(), at);
+    err = bpf_map_update_elem(names_fd_, &key, part.data(), BPF_ANY);
+    key.part++;
+  }
+  // without all of its parts, there is no text
+  key.part = 0;
+  if (err != 0) bpf_map_delete_elem(names_fd_, &key);
+  return err;
+}
+
+int Pins::save(std::span<const uint8_t> bytes, const std::string& name) {
+  const size_t parts = (bytes.size() + SAVED_PART - 1) / SAVED_PART;
+  if (parts == 0) return 0;
+  const Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "polytrace_saved", sizeof(FIRST), SAVED_PART, parts, nullptr));
+  if (map.value < 0) return map.value;
+  std::vector<uint8_t> part(SAVED_PART);
+  for (uint32_t i = 0; i < parts; i++) {
+    const auto from = bytes.subspan(i * SAVED_PART).first(std::min(SAVED_PART, bytes.size() - i * SAVED_PART));
+    std::fill(std::copy(from.begin(), from.end(), part.begin()), part.end(), uint8_t{0});
+    const int err = bpf_map_update_elem(map.value, &i, part.data(), BPF_ANY);
+    if (err != 0) return err;
+  }
+  return pin(map.value, name);
 }
 
 void Pins::unpin(std::string_view name) noexcept {
@@ -171,27 +192,79 @@ std::optional<std::string> read_pinned_layout(const std::string& folder) {
   return found.layout;
 }
 
-std::optional<std::vector<UnreadRecords>> remove_pins(const std::string& path, const std::vector<std::string>& links) {
-  const std::string folder = path + "/";
+std::unique_ptr<PinnedRing> PinnedRing::open(const std::string& folder) {
   about found = {};
-  const bool readable = read_about(folder, found) && std::strcmp(found.layout, POLYTRACE_LAYOUT_HASH) == 0;
-  const Fd events(readable ? bpf_obj_get((folder + PIN_EVENTS).c_str()) : -1);
-  const Fd counters(readable ? bpf_obj_get((folder + PIN_COUNTERS).c_str()) : -1);
-  const Fd names(readable ? bpf_obj_get((folder + PIN_NAMES).c_str()) : -1);
+  if (!read_about(folder, found) || std::strcmp(found.layout, POLYTRACE_LAYOUT_HASH) != 0) return nullptr;
+  Fd events(bpf_obj_get((folder + "/" + PIN_EVENTS).c_str()));
+  const Fd counters(bpf_obj_get((folder + "/" + PIN_COUNTERS).c_str()));
+  Fd names(bpf_obj_get((folder + "/" + PIN_NAMES).c_str()));
+  // a tracer that died directly after its start has not pinned all of them
+  if (events.value < 0 || counters.value < 0 || names.value < 0) return nullptr;
+  Fd processes(bpf_obj_get((folder + "/" + PIN_PROCESSES).c_str()));
+  std::unique_ptr<PinnedRing> ring(new PinnedRing(std::move(events), std::move(names), std::move(processes)));
+  const int err = ring->counters_.open(counters.value, HOOKS_MAX * sizeof(hook_counters));
+  if (err != 0) throw Failure{"PERSIST", "cannot map the counters of the tracer before", err};
+  return ring;
+}
 
+std::map<uint32_t, std::string> PinnedRing::read_names() const {
+  std::map<uint32_t, std::string> names;
+  for (uint32_t id = 0; id < HOOKS_MAX; id++) {
+    std::string text;
+    name_key key = {id, 0};
+    NamePart part = {};
+    while (text.size() < NAME_BYTES_MAX && bpf_map_lookup_elem(names_.value, &key, part.data()) == 0) {
+      const void* end = std::memchr(part.data(), 0, part.size());
+      text.append(part.data(), end == nullptr ? part.size() : static_cast<const char*>(end) - part.data());
+      if (end != nullptr) {
+        names.emplace(id, std::move(text));
+        break;
+      }
+      key.part++;
+    }
+  }
+  return names;
+}
+
+std::vector<uint8_t> PinnedRing::read_processes() const {
+  bpf_map_info details = {};
+  uint32_t size = sizeof(details);
+  if (processes_.value < 0 || bpf_map_get_info_by_fd(processes_.value, &details, &size) != 0) return {};
+  if (details.type != BPF_MAP_TYPE_ARRAY || details.value_size != SAVED_PART) return {};
+  std::vector<uint8_t> all(size_t{details.max_entries} * SAVED_PART);
+  for (uint32_t i = 0; i < details.max_entries; i++) {
+    if (bpf_map_lookup_elem(processes_.value, &i, all.data() + size_t{i} * SAVED_PART) != 0) return {};
+  }
+  return all;
+}
+
+std::vector<std::pair<uint32_t, uint64_t>> PinnedRing::read_losses() const {
+  std::vector<std::pair<uint32_t, uint64_t>> losses;
+  const auto* all = counters_.as<hook_counters>();
+  for (uint32_t id = 0; id < HOOKS_MAX; id++) {
+    const hook_counters own = all[id];
+    const uint64_t count = own.lost_ring - own.reported_ring + own.lost_pending - own.reported_pending +
+                           own.lost_return - own.reported_return;
+    if (count != 0) losses.emplace_back(id, count);
+  }
+  return losses;
+}
+
+std::vector<PendingCall> remove_pins(const std::string& path, const std::vector<std::string>& links) {
+  const std::string folder = path + "/";
   std::vector<uint32_t> programs;
+  std::map<uint32_t, Fd> pending;
   for (const std::string& name : links) {
     const std::string link = folder + name;
     const uint32_t id = read_link_program(link);
+    if (id != 0) collect_pending_maps(id, pending);
     if (unlink(link.c_str()) != 0) throw Failure{"PERSIST", "cannot remove " + link, errno};
     if (id != 0) programs.push_back(id);
   }
   wait_until_gone(programs);
-  if (events.value < 0 || counters.value < 0) return std::nullopt;
-  Counts counts = {};
-  const int err = count_unread(events.value, counters.value, counts);
-  if (err != 0) throw Failure{"PERSIST", "cannot count the events that nobody has read", err};
-  return list_unread(counts, names.value);
+  std::vector<PendingCall> calls;
+  for (const auto& [id, map] : pending) list_pending(map.value, calls);
+  return calls;
 }
 
 }  // namespace polytrace

@@ -5,10 +5,15 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "base/handles.h"
 
 namespace polytrace {
 
@@ -17,7 +22,9 @@ constexpr const char* PIN_ABOUT = "about";
 constexpr const char* PIN_NAMES = "names";
 constexpr const char* PIN_EVENTS = "events";
 constexpr const char* PIN_COUNTERS = "counters";
-constexpr const char* MAP_PINS[] = {PIN_ABOUT, PIN_NAMES, PIN_EVENTS, PIN_COUNTERS};
+constexpr const char* PIN_PROCESSES = "processes";
+constexpr const char* MAP_PINS[] = {PIN_ABOUT, PIN_NAMES, PIN_EVENTS, PIN_COUNTERS, PIN_PROCESSES};
+constexpr size_t NAME_BYTES_MAX = 256 * 1024;
 constexpr const char* SENSOR_PIN = "sensor-";
 constexpr const char* HOOK_PIN = "hook-";
 constexpr const char* LINK_PINS[] = {SENSOR_PIN, HOOK_PIN};
@@ -33,7 +40,10 @@ class Pins {
   // The folder must be empty. start(), pin() and name_hook() return 0 or a negative errno.
   int start(const std::string& folder);
   int pin(int fd, const std::string& name);
+  // A text of NAME_BYTES_MAX or more bytes is not kept: -E2BIG.
   int name_hook(uint32_t id, const std::string& text);
+  // Keeps the bytes in a map.
+  int save(std::span<const uint8_t> bytes, const std::string& name);
   bool is_active() const { return names_fd_ >= 0; }
 
   // These two need no memory.
@@ -46,18 +56,41 @@ class Pins {
   int names_fd_ = -1;
 };
 
-// The number of records of one hook that were lost or not read.
-struct UnreadRecords {
-  uint32_t hook = 0;
-  uint64_t count = 0;
-  std::string name;
+// The ring buffer that a dead tracer has left, with its counters. Its programs may still write to it.
+class PinnedRing {
+ public:
+  // Returns nothing if the folder has no pins, or pins of another layout than this addon's. Throws Failure.
+  static std::unique_ptr<PinnedRing> open(const std::string& folder);
+
+  int events_fd() const { return events_.value; }
+  // Returns the texts of name_hook() by hook. A text that had no room is missing.
+  std::map<uint32_t, std::string> read_names() const;
+  // Returns the bytes of save(); nothing if the tracer has not saved any.
+  std::vector<uint8_t> read_processes() const;
+  // Returns the losses of each hook that the dead tracer has not reported.
+  std::vector<std::pair<uint32_t, uint64_t>> read_losses() const;
+
+ private:
+  PinnedRing(Fd events, Fd names, Fd processes)
+      : events_(std::move(events)), names_(std::move(names)), processes_(std::move(processes)) {}
+
+  Fd events_;
+  Fd names_;
+  Fd processes_;
+  MappedMap counters_;
 };
 
 // The layout hash that the pins of the folder were made with; nothing if the folder has no pins of polytrace.
 std::optional<std::string> read_pinned_layout(const std::string& folder);
 
+// A call whose entry a program has recorded.
+struct PendingCall {
+  uint32_t hook = 0;
+  uint64_t time = 0;  // CLOCK_BOOTTIME of the entry
+};
+
 // Removes these pinned links, and waits until their programs have ended. The tracer that pinned them must be dead.
-// Returns nothing if the pins have another layout than this addon's. Throws Failure.
-std::optional<std::vector<UnreadRecords>> remove_pins(const std::string& path, const std::vector<std::string>& links);
+// Returns the calls whose returns will not be seen. Throws Failure.
+std::vector<PendingCall> remove_pins(const std::string& path, const std::vector<std::string>& links);
 
 }  // namespace polytrace

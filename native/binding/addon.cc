@@ -22,9 +22,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("layoutHash", Napi::String::New(env, POLYTRACE_LAYOUT_HASH));
   exports.Set("Session", Session::define(env));
   exports.Set("Btf", Btf::define(env));
+  exports.Set("EarlierRing", EarlierRing::define(env));
   exports.Set("FileReader", FileReader::define(env));
   exports.Set("probeFeatures", Napi::Function::New<guarded_callback<probe_features>>(env, "probeFeatures"));
   exports.Set("bootOffset", Napi::Function::New<guarded_callback<boot_offset>>(env, "bootOffset"));
+  exports.Set("bootTime", Napi::Function::New<guarded_callback<boot_time>>(env, "bootTime"));
   exports.Set("cgroupPath", Napi::Function::New<guarded_callback<cgroup_path>>(env, "cgroupPath"));
   exports.Set("pinNames", pin_names(env));
   exports.Set("mountBpf", Napi::Function::New<guarded_callback<mount_bpf>>(env, "mountBpf"));

@@ -110,6 +110,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::hook_counts>>("hookCounts"),
                          InstanceMethod<&Session::call<&Session::hook_memory>>("hookMemory"),
                          InstanceMethod<&Session::call<&Session::pin_to>>("pinTo"),
+                         InstanceMethod<&Session::call<&Session::save_processes>>("saveProcesses"),
                          InstanceMethod<&Session::call<&Session::name_hook>>("nameHook"),
                          InstanceMethod<&Session::call<&Session::set_enforcement>>("setEnforcement"),
                          InstanceMethod<&Session::call<&Session::list_forged>>("listForged"),
@@ -197,14 +198,21 @@ Napi::Value Session::release_kernel_btf(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (folder, [names of links]), see backend/pins.h
+// (folder, [names of links]): resolves with [hook, time of the entry, …], see backend/pins.h
 Napi::Value Session::remove_pins(const Napi::CallbackInfo& info) {
   std::vector<std::string> links;
   const auto names = info[1].As<Napi::Array>();
   links.reserve(names.Length());
   for (uint32_t i = 0; i < names.Length(); i++) links.push_back(names.Get(i).As<Napi::String>().Utf8Value());
   return run_on_worker(info, [folder = string_argument(info, 0), links = std::move(links)] {
-    return [unread = polytrace::remove_pins(folder, links)](Napi::Env env) { return polytrace::to_array(env, unread); };
+    return [pending = polytrace::remove_pins(folder, links)](Napi::Env env) -> Napi::Value {
+      Napi::Array result = Napi::Array::New(env);
+      for (const auto& [hook, time] : pending) {
+        result.Set(result.Length(), Napi::Number::New(env, hook));
+        result.Set(result.Length(), Napi::BigInt::New(env, time));
+      }
+      return result;
+    };
   });
 }
 
@@ -440,6 +448,11 @@ Napi::Value Session::hook_memory(const Napi::CallbackInfo& info) {
 // (empty folder of a BPF file system)
 Napi::Value Session::pin_to(const Napi::CallbackInfo& info) {
   return run_change(info, [folder = string_argument(info, 0)](BpfBackend& backend) { backend.pin_to(folder); });
+}
+
+// (records)
+Napi::Value Session::save_processes(const Napi::CallbackInfo& info) {
+  return run_change(info, [records = copy_bytes(info[0])](BpfBackend& backend) { backend.save_processes(records); });
 }
 
 // (hook, name)

@@ -78,6 +78,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value hook_counts(const Napi::CallbackInfo& info);
   Napi::Value hook_memory(const Napi::CallbackInfo& info);
   Napi::Value pin_to(const Napi::CallbackInfo& info);
+  Napi::Value save_processes(const Napi::CallbackInfo& info);
   Napi::Value name_hook(const Napi::CallbackInfo& info);
   Napi::Value self_tgid(const Napi::CallbackInfo& info);
   Napi::Value detach(const Napi::CallbackInfo& info);

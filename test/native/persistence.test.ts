@@ -28,8 +28,8 @@ const openPersistent = (options: TracerOptions = {}): Promise<Tracer> =>
   openTracer({ policies: [{ yaml: ACTS }], persist: FOLDER, ...options });
 
 /** A process with such a tracer. It runs `atEnd` when it receives data: by default it exits. */
-async function openElsewhere(atEnd = 'process.exit(0)'): Promise<ChildProcess> {
-  const body = `const t = await polytrace.openTracer({ policies: [{ yaml: ${JSON.stringify(ACTS)} }], persist: ${JSON.stringify(FOLDER)} });
+async function openElsewhere(atEnd = 'process.exit(0)', options = ''): Promise<ChildProcess> {
+  const body = `const t = await polytrace.openTracer({ policies: [{ yaml: ${JSON.stringify(ACTS)} }], persist: ${JSON.stringify(FOLDER)}, ${options} });
     process.stdin.once('data', async () => { ${atEnd}; });
     out('open');
     for await (const e of t);`;
@@ -47,6 +47,13 @@ const unreadActs = (events: readonly TracerEvent[]): LostEvent[] =>
   events.filter(isLost).filter(({ reason, policyName }) => reason === 'no_reader' && policyName === 'acts');
 const actNumbers = (events: readonly TracerEvent[]): unknown[] =>
   events.flatMap((event) => (event.type === 'process_uprobe' ? event.args.map((arg) => 'value' in arg && Number(arg.value)) : []));
+
+const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+
+async function readFirst(tracer: Tracer, isWanted: (event: TracerEvent) => boolean): Promise<TracerEvent | undefined> {
+  for await (const event of tracer.events()) if (isWanted(event)) return event;
+  return undefined;
+}
 
 describe('policies that outlive their tracer', function () {
   this.timeout(60_000);
@@ -67,24 +74,29 @@ describe('policies that outlive their tracer', function () {
     shop.remove();
   });
 
-  it('SIGKILL: they continue, and the next tracer reports the number of events that nobody has read', async () => {
+  it('SIGKILL: they continue, and the next tracer reports what nobody has read', async () => {
     await killProcess(await openElsewhere());
     act(1, 10);
     const tracer = await openPersistent();
     const events = await collectAllEvents(tracer, () => act(100, 3));
     const { takenOver } = tracer.stats();
     await tracer.close();
-    assert.deepEqual(
-      unreadActs(events).map(({ hook, count }) => [hook, count]),
-      [[`${NUMBERED}:act`, 10]],
-    );
-    assert.ok((takenOver?.programs ?? 0) >= 4 && (takenOver?.unread ?? 0) >= 10);
-    // Only one program reports them.
-    assert.deepEqual(actNumbers(events), [100, 101, 102]);
+    assert.deepEqual(actNumbers(events), [...range(1, 10), 100, 101, 102]);
+    assert.deepEqual(events.filter(isLost), []);
+    assert.ok((takenOver?.programs ?? 0) >= 4);
+    assert.equal(takenOver?.unread, 0);
+    const first = events.find(({ type }) => type === 'process_uprobe');
+    assert.ok(first?.type === 'process_uprobe' && first.policyName === 'acts');
+    // the process had started and ended while no tracer was there
+    const { binary, arguments: args, flags } = first.process;
+    assert.deepEqual([binary, args, flags.includes('clone')], [NUMBERED, '1 10', true]);
+    assert.equal(first.parent?.pid, process.pid);
+    const ofProcess = events.filter((event) => 'process' in event && event.process.execId === first.process.execId);
+    assert.deepEqual([ofProcess[0]?.type, ofProcess.at(-1)?.type, ofProcess.length], ['process_exec', 'process_exit', 12]);
     assert.ok(!existsSync(FOLDER));
   });
 
-  it('events that found no room in the buffer in the meantime are counted as well', async () => {
+  it('what finds no room in the buffer in the meantime is counted: received and lost are all', async () => {
     const policies = `policies: [{ yaml: ${JSON.stringify(ACTS)} }]`;
     const body = `const t = await polytrace.openTracer({ ${policies}, persist: ${JSON.stringify(FOLDER)}, bufferSize: 131072 }); out('open');
       for await (const e of t);`;
@@ -94,11 +106,50 @@ describe('policies that outlive their tracer', function () {
     act(1, 5000);
     const tracer = await openPersistent();
     const events = await collectAllEvents(tracer, () => undefined);
+    const { takenOver } = tracer.stats();
     await tracer.close();
-    assert.deepEqual(
-      unreadActs(events).map(({ count }) => count),
-      [5000],
-    );
+    const received = actNumbers(events);
+    const [loss] = unreadActs(events);
+    assert.deepEqual(received, range(1, received.length));
+    assert.ok(received.length > 100 && received.length < 4900, String(received.length));
+    assert.equal(received.length + (loss?.count ?? 0), 5000);
+    assert.equal(loss?.hook, `${NUMBERED}:act`);
+    assert.ok((takenOver?.unread ?? 0) >= loss.count);
+  });
+
+  it('under load, each call is reported once: by the tracer before, or by the next one', async () => {
+    await killProcess(await openElsewhere());
+    const caller = spawn(NUMBERED, ['1'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const total = new Promise<number>((resolve) => caller.stdout.once('data', (text) => resolve(Number(text))));
+    const received: unknown[] = [];
+    try {
+      for (let generation = 0; generation < 3; generation++) {
+        const tracer = await openTracer({ persist: FOLDER, takeOver: false });
+        let count = 0;
+        let isTakenOver = false;
+        const enough = new Promise<void>((resolve) => {
+          void (async () => {
+            for await (const event of tracer.events()) {
+              received.push(...actNumbers([event]), ...unreadActs([event]));
+              if (isTakenOver && event.type === 'process_uprobe' && count++ === 1000) resolve();
+            }
+          })();
+        });
+        await tracer.addPolicy({ yaml: ACTS });
+        await tracer.takeOver();
+        isTakenOver = true;
+        await enough;
+        await tracer.close({ keep: true });
+      }
+    } finally {
+      caller.stdin.end();
+    }
+    const count = await total;
+    const last = await openPersistent();
+    received.push(...actNumbers(await collectAllEvents(last, () => undefined)));
+    await last.close();
+    assert.ok(count > 3000, String(count));
+    assert.deepEqual(received, range(1, count));
   });
 
   it('takeOver: false: they go on until the new tracer has its policies', async () => {
@@ -116,12 +167,22 @@ describe('policies that outlive their tracer', function () {
     act(1000, 5);
     const all = await readUntil(leaveMark(), events);
     await tracer.close();
-    assert.deepEqual(
-      unreadActs(all).map(({ count }) => count),
-      [2 + 3 + 4],
-    );
-    assert.deepEqual(actNumbers(all), [100, 101, 102, 103, 1000, 1001, 1002, 1003, 1004]);
+    assert.deepEqual(all.filter(isLost), []);
+    assert.deepEqual(actNumbers(all), [1, 2, 10, 11, 12, 100, 101, 102, 103, 1000, 1001, 1002, 1003, 1004]);
     await assert.rejects(tracer.takeOver(), { code: 'CLOSED' });
+  });
+
+  it('a policy that the next tracer does not have reports until the takeover', async () => {
+    await killProcess(await openElsewhere());
+    act(1, 2);
+    const tracer = await openTracer({ persist: FOLDER, takeOver: false });
+    const events = tracer.events();
+    act(10, 3);
+    await tracer.takeOver();
+    act(100, 4);
+    const all = await readUntil(leaveMark(), events);
+    await tracer.close();
+    assert.deepEqual(actNumbers(all), [1, 2, 10, 11, 12]);
   });
 
   it('takeOver: false: they stay when the new tracer closes before it has taken over', async () => {
@@ -132,10 +193,58 @@ describe('policies that outlive their tracer', function () {
     const next = await openPersistent();
     const events = await collectAllEvents(next, () => undefined);
     await next.close();
+    assert.deepEqual(actNumbers(events), [1, 2, 3]);
+  });
+
+  it('two dead tracers: each call is reported once', async () => {
+    await killProcess(await openElsewhere());
+    act(1, 2);
+    await killProcess(await openElsewhere('process.exit(0)', 'takeOver: false'));
+    act(10, 3);
+    const tracer = await openPersistent();
+    const events = await collectAllEvents(tracer, () => act(100, 1));
+    await tracer.close();
+    assert.deepEqual(actNumbers(events), [1, 2, 10, 11, 12, 100]);
+    const execs = events.filter((event) => event.type === 'process_exec' && event.process.binary === NUMBERED);
+    assert.equal(execs.length, 3);
+  });
+
+  it('a call that returns only after the takeover is counted as lost', async () => {
+    const program = join(shop.folder, 'blocking');
+    execFileSync('cc', ['-O1', '-o', program, join(__dirname, 'programs', 'blocking.c')]);
+    const spec = `  uprobes: [{ path: ${program}, symbols: [block], return: true, args: [{ index: 0, type: int64 }], returnArg: { index: 0, type: int64 } }]`;
+    const yaml = `apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: { name: acts }\nspec:\n${spec}\n`;
+    const first = await openPersistent({ policies: [{ yaml }] });
+    const blocking = spawn(program, [], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(blocking.stdout, 'data');
+    await first.close({ keep: true });
+    const next = await openPersistent({ policies: [{ yaml }] });
+    const events = await collectAllEvents(next, async () => {
+      blocking.stdin.end();
+      await once(blocking, 'exit');
+    });
+    await next.close();
     assert.deepEqual(
-      unreadActs(events).map(({ count }) => count),
-      [3],
+      unreadActs(events).map(({ count, hook }) => [count, hook]),
+      [[1, `${program}:block`]],
     );
+    assert.deepEqual(actNumbers(events), []);
+  });
+
+  it('close({ keep: true }): the next tracer knows the processes that have ended in the meantime', async () => {
+    const first = await openPersistent();
+    const waiting = spawn('sh', ['-c', 'read line', 'waits'], { stdio: ['pipe', 'ignore', 'inherit'] });
+    const isStart = (event: TracerEvent): boolean => event.type === 'process_exec' && event.process.pid === waiting.pid;
+    const started = await readFirst(first, isStart);
+    await first.close({ keep: true });
+    waiting.stdin.end('\n');
+    await once(waiting, 'exit');
+    const next = await openPersistent();
+    const events = await collectAllEvents(next, () => undefined);
+    await next.close();
+    const exit = events.find((event) => event.type === 'process_exit' && event.process.pid === waiting.pid);
+    assert.ok(exit?.type === 'process_exit' && started?.type === 'process_exec');
+    assert.deepEqual([exit.process.execId, exit.process.arguments], [started.process.execId, '-c "read line" waits']);
   });
 
   it('only one tracer at a time can use a folder; its death frees the folder', async () => {
@@ -162,10 +271,7 @@ describe('policies that outlive their tracer', function () {
     const tracer = await openPersistent();
     const events = await collectAllEvents(tracer, () => undefined);
     await tracer.close();
-    assert.deepEqual(
-      unreadActs(events).map((event) => event.count),
-      [count],
-    );
+    assert.equal(actNumbers(events).length, count);
   });
 
   it('close() ends them; close({ keep: true }) and the end of the process do not', async () => {
@@ -174,21 +280,19 @@ describe('policies that outlive their tracer', function () {
     await once(kept, 'exit');
     act(1, 2);
     const first = await openPersistent();
-    assert.deepEqual(
-      unreadActs(await collectAllEvents(first, () => undefined)).map(({ count }) => count),
-      [2],
-    );
+    assert.deepEqual(actNumbers(await collectAllEvents(first, () => undefined)), [1, 2]);
     await first.close({ keep: true });
-    act(1, 4);
+    act(10, 4);
+    // it reads the four, and perhaps the next one
     const ending = await openElsewhere();
-    act(1, 1);
+    act(20, 1);
     ending.stdin?.end('now\n');
     await once(ending, 'exit');
-    act(1, 5);
+    act(30, 5);
     const last = await openPersistent();
-    const counts = unreadActs(await collectAllEvents(last, () => undefined)).map(({ count }) => count);
+    const numbers = actNumbers(await collectAllEvents(last, () => undefined));
     await last.close();
-    assert.ok(counts[0] === 5 || counts[0] === 6, String(counts));
+    assert.deepEqual(numbers.slice(-5), range(30, 5));
     assert.ok(!existsSync(FOLDER));
   });
 
@@ -210,10 +314,7 @@ describe('policies that outlive their tracer', function () {
     await assert.rejects(openPersistent({ policies: [{ yaml: ACTS.replace('[act]', '[no_such_function]') }] }));
     act(1, 3);
     const tracer = await openPersistent();
-    assert.deepEqual(
-      unreadActs(await collectAllEvents(tracer, () => undefined)).map(({ count }) => count),
-      [3],
-    );
+    assert.deepEqual(actNumbers(await collectAllEvents(tracer, () => undefined)), [1, 2, 3]);
     await tracer.close();
   });
 

@@ -91,6 +91,13 @@ export const SETTINGS = {
   tracingPolicyCrd: booleanSetting('with --enable-k8s-api: load policies from the cluster', true),
   enablePodAnnotations: booleanSetting('add annotations of pods to events'),
   enablePodInfo: booleanSetting('with --enable-k8s-api: write the addresses and workloads of pods as PodInfo resources'),
+  rbSizeTotal: integerSetting(
+    '<bytes>',
+    'size of the ring buffer of the kernel; it is rounded up to a power of two',
+    128 * 1024,
+    1024 * 1024 * 1024,
+    64 * 1024 * 1024,
+  ),
   eventQueueBytes: integerSetting(
     '<bytes>',
     'most bytes of events that wait for one client',

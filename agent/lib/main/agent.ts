@@ -254,6 +254,7 @@ function tracerOptions(
 ): TracerOptions {
   const { enforcement, allowMissedCalls, allowRequests, optimize, cachePaths, persist, btf, containers } = options;
   const { enableProcessEnvironmentVariables: hasEnvironment, filterEnvironmentVariables: variables } = options;
+  const { rbSizeTotal } = options;
   const cgroupRate = options.cgroupRate === undefined ? undefined : parseRate(options.cgroupRate);
   return {
     nodeName: resolveNodeName(options),
@@ -262,6 +263,7 @@ function tracerOptions(
     allowRequests,
     optimize,
     cachePaths,
+    bufferSize: 2 ** Math.ceil(Math.log2(rbSizeTotal)),
     containers: containers && containerOptions(options, kubernetes, runtimeHook),
     ...(kubernetes === undefined ? {} : { nodeLabels: kubernetes.nodeLabels }),
     ...(persist === undefined ? {} : { persist, takeOver: false }),

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect, type AgentConnection, type ChangeEvent, type TracerIterator } from '../../../lib/index.js';
+import type { AgentConnection, ChangeEvent, TracerIterator } from 'polytrace';
+import { connect } from '../../../lib/index.js';
 import { Machine, needsRoot, needsTracefs, plainEnvironment, ProtocolClient, runCommand } from './support.js';
 import { spawnSync } from 'node:child_process';
 

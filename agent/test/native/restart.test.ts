@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OutputReader, Machine, needsRoot } from './support.js';
@@ -28,6 +28,12 @@ spec:
 const CALLERS = `$| = 1; $SIG{TERM} = sub { print "$calls calls, $survived survived\\n"; exit };
 ($calls, $survived) = (0, 0); print "ready\\n";
 while (1) { my $child = fork; if (!$child) { $SIG{TERM} = "DEFAULT"; syscall(${CALL}); require POSIX; POSIX::_exit(7) } waitpid($child, 0); $calls++; $survived++ if $? >> 8 == 7 }`;
+
+/** The lines that contain all of these texts. */
+function countLines(file: string, ...texts: readonly string[]): number {
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  return lines.filter((line) => texts.every((text) => line.includes(text))).length;
+}
 
 describe('a restart of the agent', function () {
   this.timeout(120_000);
@@ -69,6 +75,31 @@ describe('a restart of the agent', function () {
     } finally {
       callers.kill('SIGKILL');
     }
+  });
+
+  it('with --persist loses no event, in order and after SIGKILL', async () => {
+    writeFileSync(join(machine.policies, 'calls.yaml'), POLICY.replace('kills', 'calls').replace('action: Sigkill', 'action: Post'));
+    const file = join(machine.folder, 'events.log');
+    const flags = ['--persist', join(bpf, 'agent'), '--keep-sensors-on-exit', '--export-filename', file];
+    const call = (count: number): unknown =>
+      execFileSync('perl', ['-e', `syscall(${CALL}) for 1..${count}`, `number-${count}`]);
+    await machine.start(...flags);
+    call(10);
+    for (const [signal, count] of [['SIGTERM', 1000], ['SIGKILL', 2000]] as const) {
+      // what the agent has read is in the file
+      while (countLines(file, 'process_tracepoint') < (count === 1000 ? 10 : 1010)) await sleep(50);
+      await machine.stop(signal);
+      call(count);
+      await machine.start(...flags);
+    }
+    while (countLines(file, 'number-2000', 'process_exit') === 0) await sleep(50);
+    await machine.stop('SIGTERM');
+    for (const count of [10, 1000, 2000]) {
+      const name = `number-${count}"`;
+      assert.equal(countLines(file, name, 'process_tracepoint'), count);
+      assert.equal(countLines(file, name, '{"process_exec"'), 1);
+    }
+    assert.equal(countLines(file, '"lost"', 'no_reader'), 0);
   });
 
   it('while the folder of policies is away, those of the agent before stay active', async () => {
