@@ -199,6 +199,17 @@ ${formatTable(rows)}
   of the machine cause events.`;
 }
 
+export function ratesSection(rows: Rows): string {
+  return `${PROCESSOR}, Node.js ${process.version}, ${LINUX}, as root. A program starts programs or opens files at a
+steady rate. The figures are the processor time of all threads of the tracer's process, for an event and as a part of
+one processor. Lines go into a file. A start and its end are two events.
+
+${formatTable(rows)}
+
+- **At low rates**, most of the time is for waking the process. From 500 events a second on, it reads the ring buffer at
+  intervals instead: up to 20 ms in the library, and up to 50 ms for lines and in the agent.`;
+}
+
 /** The text below the table of goals.mts. */
 export const GOAL_NOTES = `- **A cached read**: about 130 instructions are the trampoline, 60 the filters of numbers and of the process, and 230
   the look-up in the negative cache and the comparison with its entry.

@@ -1,6 +1,6 @@
 // npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
-// --filters, --cgroups, --library, --loading, --host, --counted, --nodes and --rest; without a part, all of them run.
-// --short and --limits are the short forms. --write also writes the tables into docs/benchmarks.md, and keeps sections
+// --filters, --cgroups, --library, --loading, --host, --counted, --nodes, --rest and --rates; without a part, all of them
+// run. --short and --limits are the short forms. --write also writes the tables into docs/benchmarks.md, and keeps sections
 // that were not measured. The exit status is 1 if a cost exceeds its limit.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -21,6 +21,7 @@ import {
   librarySection,
   loadingSection,
   nodesSection,
+  ratesSection,
   restSection,
 } from './page.mjs';
 import { formatTable } from './table.mjs';
@@ -87,6 +88,11 @@ async function restPart(): Promise<string> {
   return restSection(await restTable());
 }
 
+async function ratesPart(): Promise<string> {
+  const { ratesTable } = await import('./rates.mjs');
+  return ratesSection(await ratesTable());
+}
+
 async function shortPart(): Promise<void> {
   const { shortTable } = await import('./short.mjs');
   const { startTable } = await import('./start.mjs');
@@ -128,6 +134,7 @@ const { values } = parseArgs({
     library: { type: 'boolean', default: false },
     loading: { type: 'boolean', default: false },
     rest: { type: 'boolean', default: false },
+    rates: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     limits: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
@@ -145,6 +152,7 @@ const parts = [
   { isWanted: all || values.counted, make: countedPart, title: 'In user space: instructions' },
   { isWanted: all || values.nodes, make: nodesPart, title: 'In user space: versions of Node.js' },
   { isWanted: all || values.rest, make: restPart, title: 'Latency and rest' },
+  { isWanted: all || values.rates, make: ratesPart, title: 'Ordinary rates' },
 ];
 
 const page = join(checkout, 'docs/benchmarks.md');

@@ -67,6 +67,7 @@ export function openHub(subject: Subject, total: number): InstanceType<typeof Hu
     hooks: new Map([[HOOK, loaded]]),
     nodeName: 'bench',
     coalesceMs: 1,
+    bufferSize: 2 ** 26,
     maxQueued: 65_536,
     onEmpty: () => undefined,
   });

@@ -19,6 +19,13 @@ import { sensorHookName } from './sensor-hooks.js';
 import { Throttles } from './throttles.js';
 import { YieldTimer } from './yield-timer.js';
 
+/** Events in a millisecond from which on wake-ups cost more than one per cent of a processor. */
+const BUSY_RATE = 0.5;
+/**
+ * Bytes that programs may write in a millisecond while nobody waits for a wake-up. A smaller ring buffer is read more
+ * often, so that a sudden flood does not fill it.
+ */
+const BYTES_PER_MS = 2 ** 20;
 /** Delay before reading again when a record is still being written. */
 const RECHECK_MS = 1;
 /** Time until the first check for a missed wake-up, see #sleep. Further checks follow after four times as long each. */
@@ -46,7 +53,10 @@ export interface HubOptions {
   readonly clock: Clock;
   readonly hooks: ReadonlyMap<number, LoadedHook>;
   readonly nodeName: string;
+  /** Most milliseconds between two reads while events come one after the other. */
   readonly coalesceMs: number;
+  /** Bytes of the ring buffer. */
+  readonly bufferSize: number;
   readonly maxQueued: number;
   /**
    * The work that events wait for; undefined: no event waits. Events do not wait while more than `usedMax` bytes are
@@ -89,6 +99,12 @@ export class Hub implements EventFeed {
   /** Events that were read and wait for work. No other events are read meanwhile. */
   #delayedEvents: readonly TracerEvent[] | undefined;
   #armed = false;
+  /** The current pause, see #sleep. 0: a program wakes the reader. */
+  #pauseMs = 0;
+  readonly #pauseMaxMs: number;
+  /** The time and the number of events at the last #sleep. */
+  #sleptAt = 0;
+  #sleptEvents = 0;
   /** Set by end(). From then on, no event is dropped because a queue is full. */
   #ending = false;
   /** Exit records were lost since the last sweep of the cache. */
@@ -99,6 +115,7 @@ export class Hub implements EventFeed {
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#pauseMaxMs = Math.min(options.coalesceMs, Math.floor(options.bufferSize / BYTES_PER_MS));
     // Losses are read after the records were copied, so that they include everything lost before the last record.
     this.#throttles = new Throttles((cgroup) => options.session.isThrottled(cgroup));
     const onDrained = (): void => options.cache.onDrained(this.#collectLosses());
@@ -231,9 +248,12 @@ export class Hub implements EventFeed {
   }
 
   /**
-   * Arms the wake-up. A BPF program that read the flag just before it was set does not wake this process, and its
-   * record may not be visible yet. A check a little later finds that record. On a busy machine, the program can be
-   * delayed for longer, so further checks follow.
+   * Waits for events: for a wake-up or, while many events come, for the end of a pause. A wake-up costs as much as ten
+   * events. The pauses grow while many events come, up to the limit.
+   *
+   * A BPF program that read the wake-up flag just before it was set does not wake this process, and its record may not
+   * be visible yet. A check a little later finds that record. On a busy machine, the program can be delayed for longer,
+   * so further checks follow.
    */
   #sleep(): void {
     if (this.#delayedEvents !== undefined) {
@@ -243,11 +263,25 @@ export class Hub implements EventFeed {
       );
       return;
     }
+    this.#adaptPause();
+    if (this.#pauseMs > 0) {
+      this.#setTimer(() => this.#deliver(), this.#pauseMs);
+      return;
+    }
     if (!this.#armed) {
       this.#armed = true;
       this.#options.session.arm();
     }
     this.#setTimer(() => this.#afterSleep(SAFETY_MS), SAFETY_MS);
+  }
+
+  #adaptPause(): void {
+    const now = performance.now();
+    const events = this.#events - this.#sleptEvents;
+    const isBusy = events > 0 && events >= (now - this.#sleptAt) * BUSY_RATE;
+    this.#sleptAt = now;
+    this.#sleptEvents = this.#events;
+    this.#pauseMs = isBusy ? Math.min(2 * this.#pauseMs || 1, this.#pauseMaxMs) : this.#pauseMs >> 1;
   }
 
   #afterSleep(waited: number): void {
@@ -260,9 +294,7 @@ export class Hub implements EventFeed {
 
   #onReadable(): void {
     this.#armed = false;
-    if (this.#waiting.size === 0) return;
-    if (this.#options.coalesceMs === 0) this.#deliver();
-    else this.#setTimer(() => this.#deliver(), this.#options.coalesceMs);
+    if (this.#waiting.size > 0) this.#deliver();
   }
 
   /** Reads once. Wakes the waiting consumers if there are events, or goes back to sleep. */

@@ -89,7 +89,7 @@ const OPTION_NAMES: OptionNames<TracerOptions> = {
 /** Throws PolytraceError BAD_OPTION. */
 export function resolveOptions(options: TracerOptions): ResolvedOptions {
   checkOptionNames(options, OPTION_NAMES);
-  const { attach = 'auto', bufferSize = 64 * MIB, coalesceMs = 1, includeSelf = false, maxQueued = 65536 } = options;
+  const { attach = 'auto', bufferSize = 64 * MIB, coalesceMs = 20, includeSelf = false, maxQueued = 65536 } = options;
   if (!['auto', 'fentry', 'kprobe'].includes(attach)) {
     throw badOptionError('attach', `is ${String(attach)}`, 'use auto, fentry or kprobe');
   }

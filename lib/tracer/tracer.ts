@@ -97,7 +97,7 @@ class KernelTracer implements OwnedTracer {
     this.#persistence = persistence;
     this.#generations = generations;
     this.#session = session;
-    const { nodeName, coalesceMs, maxQueued } = options;
+    const { nodeName, coalesceMs, bufferSize, maxQueued } = options;
     const clock = new Clock(() => binding.bootOffset());
     const cgroups = createCgroups(binding);
     this.#containers = new ContainerWatch(options.containers, cgroups);
@@ -150,11 +150,12 @@ class KernelTracer implements OwnedTracer {
         hooks: this.#policies.hooks,
         nodeName,
         coalesceMs,
+        bufferSize,
         maxQueued,
         waitFor: {
           work: new CombinedWork(names === undefined ? [lateWork] : [lateWork, names]),
           members: lateWork,
-          usedMax: options.bufferSize / 2,
+          usedMax: bufferSize / 2,
         },
         onEmpty: () => this.#policies.onRingEmpty(),
         handover: this.#handover,

@@ -247,6 +247,9 @@ async function connectKubernetes(options: AgentOptions, log: Log): Promise<Kuber
   }
 }
 
+/** Clients, files and collectors can bear this delay, and fewer reads of the ring buffer cost less. */
+const COALESCE_MS = 50;
+
 function tracerOptions(
   options: AgentOptions,
   kubernetes: Kubernetes | undefined,
@@ -258,6 +261,7 @@ function tracerOptions(
   const cgroupRate = options.cgroupRate === undefined ? undefined : parseRate(options.cgroupRate);
   return {
     nodeName: resolveNodeName(options),
+    coalesceMs: COALESCE_MS,
     enforcement,
     allowMissedCalls,
     allowRequests,

@@ -1,5 +1,4 @@
 /** A fake session without a kernel, and a hub that reads from it. */
-import type { LoadedHook } from '../../../lib/events/hook.js';
 import type { NativeSession, NativeSource } from '../../../lib/native/binding.js';
 import type { HookLosses, MissedRuns } from '../../../lib/native/records.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
@@ -49,24 +48,19 @@ export class FakeSession {
   }
 }
 
-export function fakeHub(
-  session: FakeSession,
-  maxQueued: number,
-  onEmpty: () => void = () => undefined,
-  hooks: ReadonlyMap<number, LoadedHook> = new Map(),
-  waitFor?: HubOptions['waitFor'],
-): Hub {
+export function fakeHub(session: FakeSession, options: Partial<HubOptions> = {}): Hub {
   const clock = new Clock(() => 0n);
   return new Hub({
     session: session as unknown as NativeSession,
     cache: new ProcessCache({ nodeName: 'n', clock }),
     clock,
-    hooks,
+    hooks: new Map(),
     nodeName: 'n',
     coalesceMs: 0,
-    maxQueued,
-    onEmpty,
-    waitFor,
+    bufferSize: 2 ** 26,
+    maxQueued: 1000,
+    onEmpty: () => undefined,
+    ...options,
   });
 }
 

@@ -1,5 +1,6 @@
 /** The event stream, with a fake session instead of a kernel. */
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { decodeLosses } from '../../../lib/native/records.js';
@@ -20,7 +21,7 @@ describe('hub and iterators', () => {
   function openHub(maxQueued: number): void {
     session = new FakeSession();
     empties = 0;
-    hub = fakeHub(session, maxQueued, () => empties++);
+    hub = fakeHub(session, { maxQueued, onEmpty: () => empties++ });
   }
   const addIterator = (options: EventsOptions = {}): EventIterator => new EventIterator(hub.addConsumer(options));
   const nextPid = async (it: EventIterator): Promise<unknown> => eventPid((await it.next()).value);
@@ -169,6 +170,95 @@ describe('hub and iterators', () => {
   });
 });
 
+describe('pauses between reads', () => {
+  let now: number;
+  let session: FakeSession;
+  let events: BatchIterator;
+  beforeEach(() => {
+    now = 1000;
+    mock.timers.enable({ apis: ['setTimeout'] });
+    mock.method(performance, 'now', () => now);
+  });
+  afterEach(() => {
+    mock.timers.reset();
+    mock.restoreAll();
+  });
+
+  /** Opens an iterator that waits for its first event. */
+  function openEvents(coalesceMs: number, bufferSize = 2 ** 26): void {
+    session = new FakeSession();
+    events = new BatchIterator(fakeHub(session, { coalesceMs, bufferSize }).addConsumer({}));
+  }
+
+  /** With `perMs` new events in each millisecond, returns the milliseconds until the iterator has events. */
+  async function measurePause(perMs: number): Promise<number> {
+    const next = events.next();
+    await turn();
+    for (let ms = 1; ms < 1000; ms += 1) {
+      session.records.push(...execRecords(1, Math.floor(ms * perMs) - Math.floor((ms - 1) * perMs)));
+      now += 1;
+      mock.timers.tick(1);
+      if (session.arms > 0 && session.records.length > 0) session.onReadable();
+      if (session.records.length > 0 || ms * perMs < 1) continue;
+      await next;
+      return ms;
+    }
+    throw new Error('nothing was read');
+  }
+
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  it('grow while many events come, up to the limit, and no program wakes the reader meanwhile', async () => {
+    openEvents(20);
+    assert.equal(await measurePause(1), 1);
+    assert.equal(session.arms, 1);
+    session.arms = 0;
+    const pauses: number[] = [];
+    for (let i = 0; i < 7; i += 1) pauses.push(await measurePause(1));
+    assert.deepEqual(pauses, [1, 2, 4, 8, 16, 20, 20]);
+    assert.equal(session.arms, 0);
+  });
+
+  it('do not delay an event if few events come', async () => {
+    openEvents(20);
+    for (let i = 0; i < 5; i += 1) {
+      assert.equal(await measurePause(1 / 8), 8);
+      assert.equal(session.arms, i + 1);
+    }
+  });
+
+  it('shrink when fewer events come, until a program wakes the reader again', async () => {
+    openEvents(20);
+    for (let i = 0; i < 5; i += 1) await measurePause(1);
+    session.arms = 0;
+    const next = events.next();
+    await turn();
+    let elapsed = 0;
+    for (; session.arms === 0; elapsed += 1) {
+      now += 1;
+      mock.timers.tick(1);
+    }
+    assert.equal(elapsed, 16 + 8 + 4 + 2 + 1);
+    session.records = execRecords(1, 1);
+    session.onReadable();
+    assert.equal((await next).value?.length, 1);
+  });
+
+  it('are shorter for a small ring buffer, and do not exist with `coalesceMs: 0`', async () => {
+    for (const [coalesceMs, bufferSize, pause] of [
+      [50, 2 ** 21, 2],
+      [50, 2 ** 17, 1],
+      [0, 2 ** 26, 1],
+    ] as const) {
+      openEvents(coalesceMs, bufferSize);
+      for (let i = 0; i < 5; i += 1) await measurePause(1);
+      session.arms = 0;
+      assert.equal(await measurePause(1), pause);
+      assert.equal(session.arms, pause === 1 ? 1 : 0);
+    }
+  });
+});
+
 describe('options', () => {
   const bad: readonly object[] = [
     { unknown: 1 },
@@ -195,7 +285,7 @@ describe('options', () => {
   });
   it('defaults', () => {
     const { attach, bufferSize, coalesceMs, includeSelf, maxQueued } = resolveOptions({ nodeName: 'n' });
-    assert.deepEqual([attach, bufferSize, coalesceMs, includeSelf, maxQueued], ['auto', 2 ** 26, 1, false, 65536]);
+    assert.deepEqual([attach, bufferSize, coalesceMs, includeSelf, maxQueued], ['auto', 2 ** 26, 20, false, 65536]);
   });
   it('of iterators', () => {
     checkEventsOptions({ types: ['lost'], policyNames: ['a'], signal: AbortSignal.abort() });

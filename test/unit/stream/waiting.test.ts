@@ -31,7 +31,7 @@ describe('events that wait for names', () => {
   beforeEach(() => {
     session = new FakeSession();
     names = new FakeNames();
-    hub = fakeHub(session, 1000, undefined, undefined, { work: names, members: names, usedMax: 5 });
+    hub = fakeHub(session, { waitFor: { work: names, members: names, usedMax: 5 } });
   });
   afterEach(() => hub.end(false));
 
