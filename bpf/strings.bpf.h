@@ -556,7 +556,8 @@ static __always_inline u32 read_sockaddr_un(u8 *to, const void *from, bool user,
 static __always_inline u32 read_sockaddr_alg(u8 *to, const void *from, u64 size, bool user, u64 *numbers, u32 *flags)
 {
 	enum { AF_ALG = 38, TYPE_OFFSET = 2, TYPE_SIZE = 14, NUMBERS_OFFSET = 16, NAME_OFFSET = 24, SIZE_MAX = 128 };
-	u32 name_size = size < SIZE_MAX ? size : SIZE_MAX, length;
+	/* the size is an int: the upper half of its register can have any value */
+	u32 name_size = (u32)size < SIZE_MAX ? (u32)size : SIZE_MAX, length;
 	u16 family = 0;
 	long got;
 

@@ -458,7 +458,8 @@ static void do_alg(char **arg)
 	memcpy(to.salg_name, name, length);
 	to.salg_name[length] = 'X';
 	begin_action();
-	connect(fd, (void *)&to, offsetof(struct sockaddr_alg, salg_name) + length + 1);
+	/* the kernel takes the lower half of the size only */
+	syscall(SYS_connect, fd, &to, 1L << 32 | (offsetof(struct sockaddr_alg, salg_name) + length + 1));
 }
 
 /* device NAME: renames the loopback device of a new network namespace, and sets it up */
