@@ -133,7 +133,9 @@ export class ProcessCache {
     const record =
       allowed === length
         ? chunk.copyRecord(at, kept)
-        : chunk.copyRecord(at, chunk.u32(at + EventExec.argvOffset) + allowed, (copy) => shortenArguments(copy, allowed));
+        : chunk.copyRecord(at, chunk.u32(at + EventExec.argvOffset) + allowed, (copy) =>
+            shortenArguments(copy, allowed),
+          );
     const tracked = new ExecProcess(this.#context, pid, parent, record, before);
     this.#argumentBudget.hold(tracked, allowed);
     this.#insert(tracked, chunk, at + EventExec.key);
