@@ -54,15 +54,7 @@ export interface AgentConnection
   extends
     EventIterators<AgentEvent>,
     AsyncDisposable,
-    Pick<
-      Tracer,
-      | 'addPolicy'
-      | 'removePolicy'
-      | 'replacePolicy'
-      | 'enablePolicy'
-      | 'disablePolicy'
-      | 'setPolicyMode'
-    > {
+    Pick<Tracer, 'addPolicy' | 'removePolicy' | 'replacePolicy' | 'enablePolicy' | 'disablePolicy' | 'setPolicyMode'> {
   /** Returns all policies of the agent, also those of other clients, and those that could not be loaded. */
   policies(): Promise<AgentPolicy[]>;
   /** Returns the state of the agent. */

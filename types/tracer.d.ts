@@ -484,6 +484,11 @@ export interface TracerStats {
   }[];
   /** Processes in the process cache. */
   readonly processes: number;
+  /**
+   * Execs whose arguments were shortened to 4,096 bytes, because the processes that are known and the events that the program
+   * keeps hold 128 MiB of longer arguments. Such a process has the flag `truncArgs`.
+   */
+  readonly shortenedArguments: number;
   /** Active iterators. */
   readonly iterators: number;
   /** Size of the kernel's ring buffer in bytes. */

@@ -22,7 +22,7 @@ export const EVERYTHING: Criteria = { query: '', from: -Infinity, to: Infinity }
 /** Groups of events without a policy. */
 export const STARTS = 'starts and ends';
 export const LOST = 'lost';
-export const CHANGES = 'changes of the agent';
+const CHANGES = 'changes of the agent';
 
 export function eventGroup({ type, policy }: EventRow): string {
   switch (type) {

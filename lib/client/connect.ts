@@ -56,7 +56,10 @@ function openClient(address: ConstructorParameters<typeof AgentClient>[0]): Agen
   try {
     return new (loadGrpc().AgentClient)(address);
   } catch (error) {
-    throw badOption(`the connection is not possible: ${(error as Error).message}`, 'check the address, `tls` and `token`');
+    throw badOption(
+      `the connection is not possible: ${(error as Error).message}`,
+      'check the address, `tls` and `token`',
+    );
   }
 }
 

@@ -329,7 +329,10 @@ function createMetadata(options: AgentAddress): Metadata {
   const { address, token } = options;
   if (token === undefined) return metadata;
   if (!isEncrypted(options) && !LOCAL_ADDRESS.test(address)) {
-    throw new AgentError(`everybody on the way to ${address} could read the token: it needs TLS`, Code.INVALID_ARGUMENT);
+    throw new AgentError(
+      `everybody on the way to ${address} could read the token: it needs TLS`,
+      Code.INVALID_ARGUMENT,
+    );
   }
   if (!/^[\x21-\x7e]+$/.test(token)) {
     throw new AgentError('the token has other characters than printable ones of ASCII', Code.INVALID_ARGUMENT);

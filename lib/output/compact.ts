@@ -270,7 +270,10 @@ function formatChangeDetail(event: PlainOf<ChangeEvent>): string {
   const { policyName, policyNamespace, setting = '', before, after, enabled, mode = '', way, source, client } = event;
   const policy = policyNamespace === '' ? policyName : `${policyNamespace}/${policyName}`;
   const texts = before === after ? '' : `${shortenHash(before)}→${shortenHash(after)}`;
-  const from = way === 'client' && client !== undefined ? `by ${formatClient(client)}` : `(${joinNonEmpty(way, source === '' ? '' : quoteUnsafe(source))})`;
+  const from =
+    way === 'client' && client !== undefined
+      ? `by ${formatClient(client)}`
+      : `(${joinNonEmpty(way, source === '' ? '' : quoteUnsafe(source))})`;
   return joinNonEmpty(
     event.operation,
     quoteNonEmpty(policy),

@@ -7,12 +7,14 @@ import {
   EventCgroupGone,
   EventExec,
   EventExit,
+  EventFlag,
   EventFork,
   EventHeader,
   EventHook,
   EventType,
   ProcessKey,
 } from '../wire/layout.gen.js';
+import { ArgumentBudget } from './argument-budget.js';
 import { Cgroups } from '../containers/cgroups.js';
 import { runCooperatively, type Steps } from '../cooperative.js';
 import { RecordChunk } from '../wire/record-chunk.js';
@@ -36,6 +38,7 @@ interface EndedProcess {
 
 export class ProcessCache {
   readonly #context: ProcessContext;
+  readonly #argumentBudget: ArgumentBudget;
   readonly #processes = new Map<number, TrackedProcess>();
   readonly #ended: EndedProcess[] = [];
   #endedBytes = 0;
@@ -45,8 +48,14 @@ export class ProcessCache {
   #isSweepWanted = false;
 
   /** Without `cgroups`, no process belongs to a container. */
-  constructor(context: Omit<ProcessContext, 'cgroups'> & Partial<ProcessContext>) {
+  constructor(context: Omit<ProcessContext, 'cgroups'> & Partial<ProcessContext>, argumentBytesMax?: number) {
+    this.#argumentBudget = new ArgumentBudget(argumentBytesMax);
     this.#context = { cgroups: new Cgroups(), ...context };
+  }
+
+  /** Number of execs whose arguments were shortened. */
+  get shortenedArguments(): number {
+    return this.#argumentBudget.shortened;
   }
 
   get size(): number {
@@ -119,7 +128,16 @@ export class ProcessCache {
       same?.parentProcess;
     // The process lives longer than the event, which is the only one with the environment.
     const kept = Math.max(size - chunk.u32(at + EventExec.environmentLength), EventExec.sizeof);
-    const tracked = new ExecProcess(this.#context, pid, parent, chunk.copyRecord(at, kept), before);
+    const length = chunk.u32(at + EventExec.argvLength);
+    const allowed = this.#argumentBudget.allow(length);
+    const record =
+      allowed === length
+        ? chunk.copyRecord(at, kept)
+        : chunk.copyRecord(at, chunk.u32(at + EventExec.argvOffset) + allowed, (copy) =>
+            shortenArguments(copy, allowed),
+          );
+    const tracked = new ExecProcess(this.#context, pid, parent, record, before);
+    this.#argumentBudget.hold(tracked, allowed);
     this.#insert(tracked, chunk, at + EventExec.key);
     return tracked;
   }
@@ -320,6 +338,13 @@ export class ProcessCache {
   #remove(tracked: TrackedProcess): void {
     if (this.#processes.get(tracked.pid) === tracked) this.#processes.delete(tracked.pid);
   }
+}
+
+/** The arguments are the last part of the copy. */
+function shortenArguments(copy: Buffer, length: number): void {
+  copy.writeUInt32LE(length, EventExec.argvLength);
+  const flags = copy.readUInt16LE(EventExec.headerFlags) | EventFlag.EVENT_ARGV_TRUNCATED;
+  copy.writeUInt16LE(flags, EventExec.headerFlags);
 }
 
 async function waitForAll(work: readonly Promise<void>[]): Promise<void> {

@@ -42,7 +42,10 @@ export function makeEvent<T extends EventType>(type: T, members: EventMembers<T>
   if (!Object.hasOwn(DEFAULTS, type)) throw badType('event', type, DEFAULTS);
   const given = members as AnyMembers;
   const common = { type, nodeName: 'node', ...DEFAULTS[type], ...given, ...completeTime(given) };
-  const event = type === 'lost' || type === 'change' ? common : { ...common, ...completeProcesses(given, common), ...completeValues(given) };
+  const event =
+    type === 'lost' || type === 'change'
+      ? common
+      : { ...common, ...completeProcesses(given, common), ...completeValues(given) };
   return makeAgentEvent(event as unknown as PlainEvent) as EventOf<T>;
 }
 

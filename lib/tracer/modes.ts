@@ -24,7 +24,14 @@ export function checkModeCanChange(name: string, mode: LoadedMode, compiled: Com
   if (mode !== 'monitor_only') return;
   const [reason, remedy] =
     compiled.mode === 'monitor_only'
-      ? ['its option policy-mode is monitor_only', 'change that option to monitor in the policy, then replace the policy']
+      ? [
+          'its option policy-mode is monitor_only',
+          'change that option to monitor in the policy, then replace the policy',
+        ]
       : ['it only reports', 'give the policy an action that enforces, such as Sigkill, then replace it'];
-  throw new PolytraceError('POLICY_MONITOR_ONLY', `the mode of the policy ${name} cannot be changed: ${reason}`, remedy);
+  throw new PolytraceError(
+    'POLICY_MONITOR_ONLY',
+    `the mode of the policy ${name} cannot be changed: ${reason}`,
+    remedy,
+  );
 }

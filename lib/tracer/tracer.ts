@@ -363,6 +363,7 @@ class KernelTracer implements OwnedTracer {
       lost: lostByHook.reduce((sum, loss) => sum + loss.count, 0),
       lostByHook,
       processes: this.#cache.size,
+      shortenedArguments: this.#cache.shortenedArguments,
       iterators: this.#hub.consumers,
       bufferSize: this.#options.bufferSize,
       bufferUsed: this.#session.unreadBytes(),

@@ -56,8 +56,11 @@ export class RecordChunk {
   }
 
   /** Copies one record, for an object that outlives the chunk. */
-  copyRecord(start: number, size: number): RecordChunk {
-    return RecordChunk.from(this.#copyBytes(start, start + size));
+  /** `change` may write to the copy. */
+  copyRecord(start: number, size: number, change?: (copy: Buffer) => void): RecordChunk {
+    const copy = this.#copyBytes(start, start + size);
+    change?.(copy);
+    return RecordChunk.from(copy);
   }
 
   /** Copies all bytes. */

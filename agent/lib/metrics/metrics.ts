@@ -99,6 +99,9 @@ export class Metrics {
     this.#addGauge('tetragon_process_cache_size', 'Processes in the cache.', () => [
       [NO_LABELS, this.#stats.processes],
     ]);
+    this.#addCounter('polytrace_shortened_arguments_total', 'Execs with shortened arguments.', () => [
+      [NO_LABELS, this.#stats.shortenedArguments],
+    ]);
     this.#addGauge('polytrace_build_info', 'Version of the agent.', () => [[formatLabels({ version }), 1]]);
     this.#addGauge('polytrace_containers', 'Containers by state.', () =>
       Object.entries(this.#stats.containers ?? {}).map(([state, value]) => [formatLabels({ state }), value]),

@@ -50,7 +50,15 @@ export class ClientChanges {
       if (holder.kind !== 'client') throw new PolicyExists(`the policy ${key} comes from ${holder.origin}`);
       const before = holder.loaded?.text;
       await this.#replace(holder, yaml, mode);
-      const change = { operation: 'policy_replace', policy: key, before, after: yaml, way: 'client', by, mode } as const;
+      const change = {
+        operation: 'policy_replace',
+        policy: key,
+        before,
+        after: yaml,
+        way: 'client',
+        by,
+        mode,
+      } as const;
       journal.recordPolicy('a client replaced a policy', change);
       return key;
     }

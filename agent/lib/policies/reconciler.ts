@@ -134,7 +134,9 @@ export class Reconciler {
    * Loads the wanted version. It takes the place of the loaded one without a gap. Rejects with PolicyExists, PolicyError
    * or KernelError; then the earlier version stays. Resolves with what was done, and the text that was loaded before.
    */
-  async load(claim: Claim): Promise<{ readonly operation: keyof typeof MESSAGES; readonly before: string | undefined }> {
+  async load(
+    claim: Claim,
+  ): Promise<{ readonly operation: keyof typeof MESSAGES; readonly before: string | undefined }> {
     const policy = claim.parse();
     const { name, namespace = '' } = policy;
     const key = policyKey(name, namespace);

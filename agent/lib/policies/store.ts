@@ -148,7 +148,13 @@ export class PolicyStore {
     return this.#reconciler.queue.runInBackground(async () => {
       const [before, after] = [this.#nodeLabels, hashText(JSON.stringify(labels))];
       this.#nodeLabels = after;
-      const setting = { operation: 'setting_change', setting: 'node-labels', before, after, way: 'kubernetes' } as const;
+      const setting = {
+        operation: 'setting_change',
+        setting: 'node-labels',
+        before,
+        after,
+        way: 'kubernetes',
+      } as const;
       this.#journal.recordSetting('the labels of the node changed', setting);
       const failures = new Map((await this.#tracer.setNodeLabels(labels)).map(({ name, error }) => [name, error]));
       for (const claim of this.#reconciler.claims) {

@@ -112,6 +112,29 @@ describe('the command as a client of the agent', function () {
     await agent.stderr.waitFor('"msg":"a policy was replaced"');
   });
 
+  it('every command whose reader has gone ends quietly: | head', async () => {
+    const recorded = join(machine.folder, 'recorded.jsonl');
+    await machine.start('--export-filename', recorded);
+    execFileSync(program, ['/dev/null']);
+    const policy = join(machine.folder, 'p.yaml');
+    writeFileSync(policy, openatPolicy('quiet', '/never'));
+    const at = ['--server', machine.address];
+    const commands = [
+      ['--help'], ['--version'], ['help', 'read'], ['schema'], ['completion', 'bash'], ['preflight'], ['policies', 'list'],
+      ['validate', policy, policy], ['explain', policy], ['explain', '--bypass', policy],
+      ['read', recorded], ['read', recorded, '-o', 'json'], ['getevents', '--input', recorded], ['report', recorded, '-o', '-'],
+      ['agent', '--help'], ['agent', '--check'],
+      ['status', ...at], ['info', ...at], ['policy', 'list', ...at], ['top', '--once', ...at], ['policy', 'add', policy, ...at],
+    ]; // prettier-ignore
+    for (const args of commands) {
+      const { child, stderr } = spawnCommand(...args);
+      child.stdout.destroy();
+      const [status] = (await once(child, 'close')) as [number | null];
+      assert.equal(status, 141, `${args.join(' ')}: ${stderr.text}`);
+      assert.doesNotMatch(stderr.text, /Error|EPIPE|\n {4}at /, args.join(' '));
+    }
+  });
+
   it('policies over the socket, and the end of the agent', async () => {
     await machine.start();
     const file = join(machine.folder, 'p.yaml');

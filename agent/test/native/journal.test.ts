@@ -1,14 +1,12 @@
 /** The journal of an agent: each change is an event for clients and in the export, and says who made it, and how. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AgentConnection, ChangeEvent, TracerIterator } from 'polytrace';
 import { connect } from '../../../lib/index.js';
-import { Machine, needsRoot, needsTracefs, plainEnvironment, ProtocolClient, runCommand } from './support.js';
-import { spawnSync } from 'node:child_process';
-
-const COMMAND = join(__dirname, '../../../dist/cli/main.js');
+import type { AgentConnection, ChangeEvent, TracerIterator } from '../../../types/index.js';
+import { COMMAND, Machine, needsRoot, needsTracefs, plainEnvironment, ProtocolClient, runCommand } from './support.js';
 
 const policyText = (name: string, message: string, action = ''): string => `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy

@@ -394,7 +394,7 @@ describe('the file of the export', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const open = (more: Partial<FileOptions> = {}, clocks?: Clocks): FileSink =>
+  const open = (more: Partial<FileOptions> = {}, clocks?: Clocks, log = quiet): FileSink =>
     new FileSink(
       {
         path,
@@ -406,7 +406,7 @@ describe('the file of the export', () => {
         fsync: 'never',
         ...more,
       },
-      quiet,
+      log,
       clocks,
     );
 
@@ -422,6 +422,19 @@ describe('the file of the export', () => {
       (a, b) => Number(a === 'events.json') - Number(b === 'events.json') || (a < b ? -1 : 1),
     );
   }
+
+  it('its folder is made when it is missing, at the start and later, without an error in the log', async () => {
+    const { log, text } = createTestLog();
+    let now = 0;
+    const sink = open({}, { wall: () => 0, monotonic: () => now }, log);
+    await sink.write(Buffer.from('1\n'));
+    rmSync(join(folder, 'new'), { recursive: true });
+    now += 2000;
+    await sink.write(Buffer.from('2\n'));
+    await sink.close();
+    assert.equal(readBackup('events.json'), '2\n');
+    assert.equal(text(), '');
+  });
 
   it('is for its owner only, also when it exists', async () => {
     mkdirSync(join(folder, 'new'));

@@ -28,6 +28,7 @@ const STATS: TracerStats = {
     { hook: 'process_exec', policyName: '', reason: 'ring_full', count: 2 },
   ],
   processes: 12,
+  shortenedArguments: 4,
   iterators: 1,
   bufferSize: 4096,
   bufferUsed: 64,

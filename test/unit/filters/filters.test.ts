@@ -137,7 +137,10 @@ describe('filters of clients', () => {
     for (const filter of [{ binaryRegex: ['.*'] }, { pid: [7] }, { namespace: [''] }, { inInitTree: false }]) {
       assert.ok(!isMatch(filter), JSON.stringify(filter));
     }
-    assert.deepEqual([eventFilter({ binaries: [/./] })(change), eventFilter({ types: ['change'] })(change)], [false, true]);
+    assert.deepEqual(
+      [eventFilter({ binaries: [/./] })(change), eventFilter({ types: ['change'] })(change)],
+      [false, true],
+    );
   });
 
   it('mistakes and too much name the field', () => {

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { ArgumentBudget, SHORT_BYTES } from '../../../lib/process/argument-budget.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock, formatTime } from '../../../lib/process/clock.js';
 import { isInHostPidNamespace } from '../../../lib/process/proc-files.js';
@@ -121,6 +124,40 @@ describe('process cache', () => {
       onExit(testProcessAt(n));
     }
     assert.ok(cache.size > 100 && cache.size * 40_000 <= 16 * 1024 * 1024 + 80_000, `${cache.size}`);
+  });
+
+  it('long arguments of all processes together are bounded: those above are shortened, flagged and counted', () => {
+    const bounded = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 0n) }, 100_000);
+    bounded.onDrained(false);
+    const onLongExec = (n: number, length: number): TrackedProcess => {
+      const record = execRecord(testProcessAt(n), testProcessAt(1));
+      const bytes = Buffer.concat([record, Buffer.from(`argv0\0${'a'.repeat(length - 7)}\0`)]);
+      bytes.writeUInt32LE(bytes.length, 0);
+      bytes.writeUInt32LE(record.length, EventExec.argvOffset);
+      bytes.writeUInt32LE(length, EventExec.argvLength);
+      return bounded.onExec(toChunk(bytes), 0, bytes.length);
+    };
+    const lengths = (all: readonly TrackedProcess[]): number[] => all.map(({ argv }) => argv[0]?.length ?? 0);
+    const all = [2, 3, 4, 5, 6].map((n) => onLongExec(n, 31_000));
+    assert.deepEqual(lengths(all), [30_993, 30_993, 30_993, SHORT_BYTES - 6, SHORT_BYTES - 6]);
+    assert.deepEqual([all[2]?.flags.includes('truncArgs'), all[3]?.flags], [false, `${all[2]?.flags} truncArgs`]);
+    assert.ok((all[3]?.ownBytes ?? 0) < SHORT_BYTES + 1000);
+    assert.equal(all[3]?.binary, `/bin/p${PID_BASE + 5}`);
+    assert.deepEqual(lengths([onLongExec(7, SHORT_BYTES)]), [SHORT_BYTES - 7], 'short ones are always complete');
+    assert.equal(bounded.shortenedArguments, 2);
+  });
+
+  it('the room of long arguments is free when nobody holds their process any more', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const budget = new ArgumentBudget(10_000);
+    budget.hold({}, 8000);
+    assert.equal(budget.allow(8000), SHORT_BYTES);
+    for (let i = 0; i < 20 && budget.allow(8000) < 8000; i++) {
+      collect();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(budget.allow(8000), 8000);
   });
 
   it('a chain of processes that fork and end stays short; running processes keep their parents', () => {
