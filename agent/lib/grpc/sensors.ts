@@ -33,6 +33,7 @@ import { identifyCaller, type Call, type CallerLookup } from './caller.js';
 import type { EventCalls } from './get-events.js';
 import { formatHealth } from './health-details.js';
 import { toPolicyStatus } from './policy-status.js';
+import { listProbes } from './probes.js';
 import { dumpProcesses } from './process-dump.js';
 import { checkRole, type RoleRules } from './roles.js';
 import type { RuntimeHookSource } from './runtime-hook.js';
@@ -204,7 +205,7 @@ function agentInfo({ tracer, hub, preflight, version, nodeName, startedAt, confi
   return {
     version,
     name: 'polytrace',
-    probes: report.features.map(({ name, available }) => ({ Name: name, Enabled: available })),
+    probes: listProbes(report),
     conf: Object.entries(configuration).map(([key, value]) => ({
       key,
       value: anyPack(StringValueSchema, create(StringValueSchema, { value })),

@@ -51,6 +51,7 @@ describe('the calls of the agent', function () {
     assert.equal(info['name'], 'polytrace');
     const probes = info['probes'] as { Name: string; Enabled: { value?: boolean } }[];
     assert.deepEqual(probes.find(({ Name }) => Name === 'ring_buffer')?.Enabled, { value: true });
+    assert.deepEqual(probes.find(({ Name }) => Name === 'signal')?.Enabled, { value: true });
     assert.ok((info['conf'] as { key: string }[]).some(({ key }) => key === 'server-address'));
     assert.deepEqual(await client.call('ListDomains'), { domains: [''] });
   });
