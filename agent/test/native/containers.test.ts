@@ -1,6 +1,7 @@
 /** Names of containers outside of Kubernetes, from the agent to its clients. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { promisify } from 'node:util';
 import { Engines, type Daemon } from '../../../test/native/engines.js';
 import { polytrace } from '../../../test/native/support.js';
 import type { Container } from '../../../types/index.js';
@@ -9,14 +10,16 @@ import { Machine, needsRoot, spawnCommand } from './support.js';
 const IMAGE = 'agent-containers:1';
 
 describe('containers of clients', function () {
-  this.timeout(300_000);
+  this.timeout(120_000);
   let machine: Machine;
   let engines: Engines | undefined;
   let daemon: Daemon;
   const docker = (...args: readonly string[]): string =>
     execFileSync('docker', ['--host', `unix://${daemon.socket}`, ...args], { encoding: 'utf8' }).trim();
-  const run = (name: string, mark: string): string =>
-    docker(...['run', '--network=none', '--security-opt=apparmor=unconfined', '--rm', '--label=app=shop'], `--name=${name}`, IMAGE, '/bin/true', mark);
+  const run = async (name: string, mark: string): Promise<void> => {
+    const options = ['--network=none', '--security-opt=apparmor=unconfined', '--rm', '--label=app=shop', `--name=${name}`];
+    await promisify(execFile)('docker', ['--host', `unix://${daemon.socket}`, 'run', ...options, IMAGE, '/bin/true', mark]);
+  };
 
   before(needsRoot);
   before(async function () {
@@ -50,8 +53,11 @@ describe('containers of clients', function () {
     const agent = await polytrace.connect(machine.address);
     try {
       const found = Promise.all([find(tracer.events()), find(agent.events({ containers: [/^first/] }))]);
-      run('second', 'same');
-      run('first-one', 'same');
+      await run('second', 'same');
+      // the agent's stream may begin later than the call of events()
+      let isFound = false;
+      void found.then(() => (isFound = true));
+      while (!isFound) await run('first-one', 'same');
       const [second, first] = await found;
       assert.equal(second?.name, 'second');
       assert.equal(first?.name, 'first-one');
@@ -72,8 +78,8 @@ describe('containers of clients', function () {
   it('--containers is a filter of the agent', async () => {
     const lines = spawnCommand('getevents', '--server', machine.address, '-o', 'compact', '--containers', '^wanted$', '-e', 'process_exec');
     await lines.stderr.waitFor('ready: events of the agent');
-    run('other', 'no');
-    run('wanted', 'yes');
+    await run('other', 'no');
+    await run('wanted', 'yes');
     await lines.stdout.waitFor('yes');
     lines.child.kill('SIGINT');
     assert.ok(lines.stdout.lines().every((line) => line.includes(' wanted ')), lines.stdout.text);
