@@ -127,12 +127,25 @@ export function sensorsService(context: SensorsContext, roles: RoleRules): Servi
   return createService(FineGuidanceSensors, methods, check);
 }
 
-/** Clients cannot change the export to a file. It is part of the agent's configuration. */
-export function eventLogService(): Service {
-  const rejectCall = (): never => {
-    throw new CallError(Code.UNIMPLEMENTED, 'the export of events is set in the configuration of the agent');
-  };
-  return createService(EventLogService, { getEventLogParams: rejectCall, setEventLogParams: rejectCall });
+/** How the file of exported events is rotated. */
+export interface EventLogParams {
+  /** In mebibytes. */
+  readonly maxSize: number;
+  readonly rotationInterval: string;
+  readonly maxBackups: number;
+}
+
+/** Clients cannot change the export to a file. It is part of the agent's configuration. Undefined: there is no file. */
+export function eventLogService(params: EventLogParams | undefined): Service {
+  return createService(EventLogService, {
+    getEventLogParams: () => {
+      if (params !== undefined) return params;
+      throw new CallError(Code.FAILED_PRECONDITION, 'the agent exports to no file: set export-filename');
+    },
+    setEventLogParams: () => {
+      throw new CallError(Code.UNIMPLEMENTED, 'the export of events is set in the configuration of the agent');
+    },
+  });
 }
 
 function rejectDeprecated(name: string, other: string): never {

@@ -38,7 +38,7 @@ describe('containers of clients', function () {
   after(async () => {
     await machine?.remove();
     await daemon?.stop();
-    engines?.remove();
+    await engines?.remove();
   });
 
   it('events have the container that a tracer reports', async () => {
