@@ -1,5 +1,5 @@
 /** Encodes a process as tetragon.Process, with the members that the JSON export has. */
-import type { BinaryProperties, Pod, Process } from '../../types/index.js';
+import type { BinaryProperties, Container, Pod, Process } from '../../types/index.js';
 import { ProcessPrivilegesChanged } from '../proto/tetragon/capabilities.gen.js';
 import {
   BinaryPropertiesSchema,
@@ -8,6 +8,7 @@ import {
   ImageSchema,
   InodePropertiesSchema,
   PodSchema,
+  ProcessContainerSchema,
   ProcessSchema,
   SecurityContextSchema,
 } from '../proto/tetragon/tetragon.gen.js';
@@ -18,6 +19,7 @@ import { STRING_VALUE, WRAPPER_VALUE, type Writer } from './writer.js';
 const PROCESS = fieldTags(ProcessSchema);
 const POD = fieldTags(PodSchema);
 const CONTAINER = fieldTags(ContainerSchema);
+const PROCESS_CONTAINER = fieldTags(ProcessContainerSchema);
 const IMAGE = fieldTags(ImageSchema);
 const SECURITY = fieldTags(SecurityContextSchema);
 const PROPERTIES = fieldTags(BinaryPropertiesSchema);
@@ -62,7 +64,7 @@ function writeFields(w: Writer, process: Process, rare: RareFields | undefined, 
   writeTreeFields();
   if (binaryProperties !== undefined) writeProperties(w, binaryProperties);
   w.string(PROCESS.parentExecId, process.formerExecId ?? process.parentExecId);
-  if (container !== undefined) w.string(PROCESS.docker, container.id.slice(0, DOCKER_CHARACTERS));
+  if (container !== undefined) writeProcessContainer(w, container);
   if (pod !== undefined) writePod(w, pod);
   w.wrapper(PROCESS.auid, process.auid);
   writeTime(w, PROCESS.startTime, process.startTimeNs);
@@ -134,15 +136,36 @@ function writeContainer(
   w.bool(CONTAINER.maybeExecProbe, maybeExecProbe === true);
   const started = startTime === undefined ? undefined : parseNanoseconds(startTime);
   if (started !== undefined) writeTime(w, CONTAINER.startTime, started);
-  if (image !== undefined) {
-    const before = w.length;
-    w.string(IMAGE.name, image.name ?? '');
-    w.string(IMAGE.id, image.id ?? '');
-    w.message(CONTAINER.image, before);
-  }
+  if (image !== undefined) writeImage(w, CONTAINER.image, image);
   w.string(CONTAINER.name, name ?? '');
   w.string(CONTAINER.id, runtime === undefined ? id : `${runtime}://${id}`);
   w.message(POD.container, end);
+}
+
+/** Tetragon's clients know only the first characters of the id. */
+function writeProcessContainer(
+  w: Writer,
+  { id, runtime, podUid, owner, name, image, labels, startTime, privileged }: Container,
+): void {
+  const end = w.length;
+  if (privileged !== undefined) w.wrapper(PROCESS_CONTAINER.privileged, privileged ? 1 : 0);
+  w.string(PROCESS_CONTAINER.startTime, startTime ?? '');
+  writePairs(w, PROCESS_CONTAINER.labels, labels);
+  if (image !== undefined) writeImage(w, PROCESS_CONTAINER.image, image);
+  w.string(PROCESS_CONTAINER.name, name ?? '');
+  if (owner !== undefined) w.wrapper(PROCESS_CONTAINER.owner, owner);
+  w.string(PROCESS_CONTAINER.podUid, podUid ?? '');
+  w.string(PROCESS_CONTAINER.runtime, runtime ?? '');
+  w.string(PROCESS_CONTAINER.id, id);
+  w.message(PROCESS.container, end);
+  w.string(PROCESS.docker, id.slice(0, DOCKER_CHARACTERS));
+}
+
+function writeImage(w: Writer, tag: number, { id, name }: NonNullable<Container['image']>): void {
+  const end = w.length;
+  w.string(IMAGE.name, name ?? '');
+  w.string(IMAGE.id, id ?? '');
+  w.message(tag, end);
 }
 
 /** Key and value are fields 1 and 2 of an entry. */

@@ -145,7 +145,11 @@ function compileTests(filter: Filter, at: string, budget: Budget, context: Filte
   });
   addPodTest('namespace_regex', filter.namespaceRegex, ({ pod }) => pod?.namespace);
   addPodTest('pod_regex', filter.podRegex, ({ pod }) => pod?.name);
-  addPodTest('container_name_regex', filter.containerNameRegex, ({ pod }) => pod?.container?.name);
+  addPodTest(
+    'container_name_regex',
+    filter.containerNameRegex,
+    ({ pod, container }) => pod?.container?.name ?? container?.name,
+  );
   addPodTest('container_id', filter.containerId, ({ container }) => container?.id.slice(0, DOCKER_CHARACTERS));
   addProcessTest('binary_regex', filter.binaryRegex, ({ binary }) => binary);
   addParentTest('parent_binary_regex', filter.parentBinaryRegex, ({ binary }) => binary);

@@ -5,6 +5,7 @@
 import type {
   ChangeClient,
   ChangeEvent,
+  Container,
   EventType,
   HookArgument,
   LossReason,
@@ -33,6 +34,7 @@ import {
   type PerformedAction as ActionMessage,
   type Pod as PodMessage,
   type Process as ProcessMessage,
+  type ProcessContainer as ContainerMessage,
   type StackTraceEntry,
 } from '../proto/tetragon/tetragon.gen.js';
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
@@ -268,11 +270,30 @@ function toNanoseconds(time: Timestamp | undefined): bigint {
   return time === undefined ? 0n : time.seconds * 1_000_000_000n + BigInt(time.nanos);
 }
 
-/** The name is that of the container of the pod. The protocol has no other names of containers. */
+/** Tetragon's protocol has only the beginning of the id, and the name of the container of a pod. */
 function toContainer(message: ProcessMessage | undefined): Pick<PlainProcess, 'container'> {
+  if (message?.container !== undefined) return { container: toPlainContainer(message.container) };
   if (message === undefined || message.docker === '') return {};
   const name = message.pod?.container?.name ?? '';
   return { container: { id: message.docker, ...(name === '' ? {} : { name }) } };
+}
+
+function toPlainContainer({ id, owner, image, labels, privileged, ...texts }: ContainerMessage): Container {
+  const { runtime, podUid, name, startTime } = texts;
+  return {
+    id,
+    ...withoutEmpty({ runtime, podUid }),
+    ...(owner === undefined ? {} : { owner }),
+    ...withoutEmpty({ name }),
+    ...(image === undefined ? {} : { image: withoutEmpty({ id: image.id, name: image.name }) }),
+    ...(Object.keys(labels).length === 0 ? {} : { labels }),
+    ...withoutEmpty({ startTime }),
+    ...(privileged === undefined ? {} : { privileged }),
+  };
+}
+
+function withoutEmpty<T extends Readonly<Record<string, string>>>(texts: T): Partial<T> {
+  return Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== '')) as Partial<T>;
 }
 
 function toCapabilities(message: CapabilitiesMessage | undefined): PlainProcess['capabilities'] {

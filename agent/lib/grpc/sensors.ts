@@ -33,6 +33,7 @@ import { identifyCaller, type Call, type CallerLookup } from './caller.js';
 import type { EventCalls } from './get-events.js';
 import { formatHealth } from './health-details.js';
 import { toPolicyStatus } from './policy-status.js';
+import { listProbes } from './probes.js';
 import { dumpProcesses } from './process-dump.js';
 import { checkRole, type RoleRules } from './roles.js';
 import type { RuntimeHookSource } from './runtime-hook.js';
@@ -126,12 +127,25 @@ export function sensorsService(context: SensorsContext, roles: RoleRules): Servi
   return createService(FineGuidanceSensors, methods, check);
 }
 
-/** Clients cannot change the export to a file. It is part of the agent's configuration. */
-export function eventLogService(): Service {
-  const rejectCall = (): never => {
-    throw new CallError(Code.UNIMPLEMENTED, 'the export of events is set in the configuration of the agent');
-  };
-  return createService(EventLogService, { getEventLogParams: rejectCall, setEventLogParams: rejectCall });
+/** How the file of exported events is rotated. */
+export interface EventLogParams {
+  /** In mebibytes. */
+  readonly maxSize: number;
+  readonly rotationInterval: string;
+  readonly maxBackups: number;
+}
+
+/** Clients cannot change the export to a file. It is part of the agent's configuration. Undefined: there is no file. */
+export function eventLogService(params: EventLogParams | undefined): Service {
+  return createService(EventLogService, {
+    getEventLogParams: () => {
+      if (params !== undefined) return params;
+      throw new CallError(Code.FAILED_PRECONDITION, 'the agent exports to no file: set export-filename');
+    },
+    setEventLogParams: () => {
+      throw new CallError(Code.UNIMPLEMENTED, 'the export of events is set in the configuration of the agent');
+    },
+  });
 }
 
 function rejectDeprecated(name: string, other: string): never {
@@ -204,7 +218,7 @@ function agentInfo({ tracer, hub, preflight, version, nodeName, startedAt, confi
   return {
     version,
     name: 'polytrace',
-    probes: report.features.map(({ name, available }) => ({ Name: name, Enabled: available })),
+    probes: listProbes(report),
     conf: Object.entries(configuration).map(([key, value]) => ({
       key,
       value: anyPack(StringValueSchema, create(StringValueSchema, { value })),

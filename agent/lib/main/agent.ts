@@ -16,7 +16,7 @@ import { formatConfiguration } from '../config/print.js';
 import { ConfigError } from '../config/problems.js';
 import { settingName, type AgentOptions } from '../config/settings.js';
 import { EventCalls } from '../grpc/get-events.js';
-import { eventLogService, sensorsService } from '../grpc/sensors.js';
+import { eventLogService, sensorsService, type EventLogParams } from '../grpc/sensors.js';
 import type { OnSettingChange, TlsFiles } from '../grpc/certificates.js';
 import { RuntimeHookSource } from '../grpc/runtime-hook.js';
 import { GrpcServer, type ServerSettings } from '../grpc/server.js';
@@ -122,7 +122,7 @@ export class Agent {
       journal.recordSetting('the file of a setting changed', change);
     };
     const makeServer = (readOnly: boolean, addresses: readonly string[], members: string | undefined): GrpcServer => {
-      const services = [sensorsService(context, { readOnly, tlsAdmins }), eventLogService()];
+      const services = [sensorsService(context, { readOnly, tlsAdmins }), eventLogService(eventLogParams(options))];
       return new GrpcServer({ ...serverSettings(options), addresses, group: members, onChange }, services, log);
     };
     this.#servers = [makeServer(false, serverAddress, group), makeServer(true, readOnlyAddress, readOnlyGroup)];
@@ -327,6 +327,16 @@ function toTlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Agent
 }
 
 /** Returns the settings as a client may see them, by name. */
+/** Undefined if the agent exports to no file. */
+function eventLogParams(options: AgentOptions): EventLogParams | undefined {
+  if (options.exportFilename === undefined || options.exportFilename === '-') return undefined;
+  return {
+    maxSize: options.exportFileMaxSizeMb,
+    rotationInterval: options.exportFileRotationInterval,
+    maxBackups: options.exportFileMaxBackups,
+  };
+}
+
 function printableConfiguration(options: AgentOptions): Record<string, string> {
   return Object.fromEntries([...printableOptions(options)].map(([name, value]) => [name, formatSetting(value)]));
 }

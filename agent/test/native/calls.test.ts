@@ -17,7 +17,8 @@ describe('the calls of the agent', function () {
   before(needsTracefs);
   before(async () => {
     machine = new Machine();
-    await machine.start('--containers');
+    const rotation = ['--export-file-max-size-mb', '20', '--export-file-rotation-interval', '1h', '--export-file-max-backups', '3'];
+    await machine.start('--containers', '--export-filename', join(machine.folder, 'events.log'), ...rotation);
     client = new ProtocolClient(machine.address);
   });
   after(async () => {
@@ -51,6 +52,7 @@ describe('the calls of the agent', function () {
     assert.equal(info['name'], 'polytrace');
     const probes = info['probes'] as { Name: string; Enabled: { value?: boolean } }[];
     assert.deepEqual(probes.find(({ Name }) => Name === 'ring_buffer')?.Enabled, { value: true });
+    assert.deepEqual(probes.find(({ Name }) => Name === 'signal')?.Enabled, { value: true });
     assert.ok((info['conf'] as { key: string }[]).some(({ key }) => key === 'server-address'));
     assert.deepEqual(await client.call('ListDomains'), { domains: [''] });
   });
@@ -170,7 +172,8 @@ describe('the calls of the agent', function () {
       await assertRejected(Code.UNIMPLEMENTED, new RegExp(`^${name} is deprecated`), name);
     }
     const log = new ProtocolClient(machine.address, undefined, 'EventLogService');
-    await assert.rejects(log.call('GetEventLogParams'), { code: Code.UNIMPLEMENTED });
+    const { max_size: size, rotation_interval: interval, max_backups: backups } = await log.call('GetEventLogParams');
+    assert.deepEqual([size, interval, backups], [20, '1h', 3]);
     await assert.rejects(log.call('SetEventLogParams'), { code: Code.UNIMPLEMENTED });
     log.close();
   });

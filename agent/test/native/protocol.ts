@@ -909,7 +909,11 @@ service FineGuidanceSensors {
   rpc SetDebug(SetDebugRequest) returns (SetDebugResponse);
 }
 message GetEventLogParamsRequest {}
-message GetEventLogParamsResponse {}
+message GetEventLogParamsResponse {
+  int32 max_size = 1;
+  string rotation_interval = 2;
+  int32 max_backups = 3;
+}
 message SetEventLogParamsRequest {}
 message SetEventLogParamsResponse {}
 service EventLogService {

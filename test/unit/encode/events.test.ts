@@ -476,6 +476,27 @@ describe('events in the protocol', () => {
     );
   });
 
+  it('a container outside of Kubernetes, whole', () => {
+    const container = {
+      id: 'ab'.repeat(32),
+      runtime: 'docker',
+      owner: 0,
+      name: 'web',
+      image: { id: 'sha256:1', name: 'nginx:1' },
+      labels: { app: 'shop', empty: '' },
+      startTime: '2026-01-02T03:04:05.123456789Z',
+      privileged: false,
+    };
+    for (const each of [container, { id: 'c1', podUid: 'uid' }]) {
+      const event = execEvent({ container: each });
+      assertSameOutput(event);
+      const bytes = new EventEncoder({}).encode(event as TracerEvent).take();
+      const view = toPlainEvent(fromBinary(GetEventsResponseSchema, bytes));
+      assert.ok(view?.type === 'process_exec');
+      assert.deepEqual(view.process.container, each);
+    }
+  });
+
   it('a pod that becomes known later is in the next event, also for the same container', () => {
     const encoder = new EventEncoder(ALL);
     const container = { id: 'a'.repeat(64) };

@@ -57,6 +57,7 @@ const web = execEvent(
   },
 );
 const host = execEvent({ pid: 9, binary: '/usr/bin/cat' });
+const docker = execEvent({ pid: 10, container: { id: 'cd'.repeat(32), name: 'shop-db' } });
 const hook = kprobeEvent('sys_read', [stringArgument('a', 0)], { policyName: 'files' });
 
 /** For each field: a filter that matches `web` (or `hook`), and one that does not. */
@@ -94,6 +95,11 @@ const FIELDS: Readonly<Record<string, readonly [matches: Fields, not: Fields, of
 };
 
 describe('filters of clients', () => {
+  it('a container outside of Kubernetes is found by its name', () => {
+    const events = [web, host, docker];
+    assert.deepEqual(events.filter(compileTest([{ containerNameRegex: ['^shop-'] }])), [docker]);
+  });
+
   it('has a case for each field', () => {
     assert.deepEqual(Object.keys(FIELDS).sort(), FilterSchema.fields.map(({ name }) => name).sort());
   });
