@@ -69,6 +69,7 @@ const rooms = [
     room: 'lib/protocol/',
     may: [
       'lib/chain/index.ts',
+      'lib/events/made-events.ts',
       'lib/output/escape.ts',
       'lib/output/export-fields.ts',
       'lib/proto/',
