@@ -175,7 +175,11 @@ export class Agent {
     let agent: Agent | undefined;
     try {
       agent = new Agent(options, exports, { tracer, kubernetes, runtimeHook }, log, version);
-      const start = { operation: 'agent_start', after: hashText(formatConfiguration(configuration)), way: 'agent' } as const;
+      const start = {
+        operation: 'agent_start',
+        after: hashText(formatConfiguration(configuration)),
+        way: 'agent',
+      } as const;
       agent.#journal.recordSetting('the agent starts', start);
       await agent.#store.restore();
       await agent.#files.start();
