@@ -28,11 +28,11 @@ const openPersistent = (options: TracerOptions = {}): Promise<Tracer> =>
   openTracer({ policies: [{ yaml: ACTS }], persist: FOLDER, ...options });
 
 /** A process with such a tracer. It runs `atEnd` when it receives data: by default it exits. */
-async function openElsewhere(atEnd = 'process.exit(0)', options = ''): Promise<ChildProcess> {
+async function openElsewhere(atEnd = 'process.exit(0)', options = '', reads = true): Promise<ChildProcess> {
   const body = `const t = await polytrace.openTracer({ policies: [{ yaml: ${JSON.stringify(ACTS)} }], persist: ${JSON.stringify(FOLDER)}, ${options} });
     process.stdin.once('data', async () => { ${atEnd}; });
     out('open');
-    for await (const e of t);`;
+    ${reads ? 'for await (const e of t);' : ''}`;
   const child = spawn(process.execPath, ['-e', script(body)], { stdio: ['pipe', 'pipe', 'inherit'] });
   await once(child.stdout as NodeJS.ReadableStream, 'data');
   return child;
@@ -199,7 +199,7 @@ describe('policies that outlive their tracer', function () {
   it('two dead tracers: each call is reported once', async () => {
     await killProcess(await openElsewhere());
     act(1, 2);
-    await killProcess(await openElsewhere('process.exit(0)', 'takeOver: false'));
+    await killProcess(await openElsewhere('process.exit(0)', 'takeOver: false', false));
     act(10, 3);
     const tracer = await openPersistent();
     const events = await collectAllEvents(tracer, () => act(100, 1));

