@@ -18,7 +18,7 @@ describe('the calls of the agent', function () {
   before(async () => {
     machine = new Machine();
     const rotation = ['--export-file-max-size-mb', '20', '--export-file-rotation-interval', '1h', '--export-file-max-backups', '3'];
-    await machine.start('--containers', '--export-filename', join(machine.folder, 'events.log'), ...rotation);
+    await machine.start('--containers', '--enforcement', '--export-filename', join(machine.folder, 'events.log'), ...rotation);
     client = new ProtocolClient(machine.address);
   });
   after(async () => {
@@ -66,7 +66,7 @@ describe('the calls of the agent', function () {
       { state, mode, namespace, sensors, error, enabled },
       {
         state: 'TP_STATE_ENABLED',
-        mode: 'TP_MODE_ENFORCE',
+        mode: 'TP_MODE_MONITOR_ONLY',
         namespace: '',
         sensors: ['tracepoint'],
         error: '',
@@ -90,7 +90,7 @@ describe('the calls of the agent', function () {
   });
 
   it('ConfigureTracingPolicy: a field that is absent changes nothing', async () => {
-    await client.call('AddTracingPolicy', { yaml: openatPolicy('switched', '/tmp/never') });
+    await client.call('AddTracingPolicy', { yaml: openatPolicy('switched', '/tmp/never', 'Sigkill') });
     const stateAndMode = async (): Promise<unknown[]> => {
       const now = await findPolicy('switched');
       return [now?.['state'], now?.['mode']];

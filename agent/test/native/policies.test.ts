@@ -167,9 +167,9 @@ describe('policies of a running agent', function () {
   });
 
   it('--persist-grpc-policies: the policy of a client outlives the agent, with its mode', async () => {
-    const flags = ['--persist-grpc-policies', '--persist-grpc-policies-dir', join(machine.folder, 'kept')];
+    const flags = ['--persist-grpc-policies', '--persist-grpc-policies-dir', join(machine.folder, 'kept'), '--enforcement'];
     await start(...flags);
-    await client.call('AddTracingPolicy', { yaml: openatPolicy('kept', '/never') });
+    await client.call('AddTracingPolicy', { yaml: openatPolicy('kept', '/never', 'Sigkill') });
     await client.call('ConfigureTracingPolicy', { name: 'kept', mode: 'TP_MODE_MONITOR', enable: false });
     await machine.stop('SIGKILL');
     client.close();

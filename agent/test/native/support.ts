@@ -268,7 +268,7 @@ spec:
 }
 
 /** Returns a policy with the tracepoint of openat, which every kernel has. */
-export function openatPolicy(name: string, path: string): string {
+export function openatPolicy(name: string, path: string, action?: string): string {
   return `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
 metadata:
@@ -285,5 +285,5 @@ spec:
             - index: 6
               operator: Equal
               values: ["${path}"]
-`;
+${action === undefined ? '' : `          matchActions: [{ action: ${action} }]\n`}`;
 }

@@ -61,7 +61,7 @@ describe('polytrace getevents', () => {
     await command.stdout.waitFor('exit');
     command.signals.emit('SIGINT');
     assert.equal(await status, 0);
-    assert.deepEqual(command.openOptions, { containers: true, policies: [__filename, __dirname] });
+    assert.deepEqual(command.openOptions, { coalesceMs: 50, containers: true, policies: [__filename, __dirname] });
     assert.equal(
       command.stderr.text,
       'ready: base sensor: exec, exit, fork; files: security_mmap_file (fexit), __x64_sys_read (kprobe+kretprobe); ' +
@@ -96,7 +96,7 @@ describe('polytrace getevents', () => {
     it('loads the policies of the folder, after those of --policy', async () => {
       writeFileSync(join(folder, 'b.yaml'), '');
       const opened = await runForOptions('--policy-dir', folder, '--policy', __filename);
-      assert.deepEqual(opened, { containers: true, policies: [__filename, folder] });
+      assert.deepEqual(opened, { coalesceMs: 50, containers: true, policies: [__filename, folder] });
       assert.doesNotMatch(command.stderr.text, /note/);
     });
 
@@ -106,7 +106,7 @@ describe('polytrace getevents', () => {
     ] as const) {
       it(`warns that the folder is ${what}, and continues`, async () => {
         const path = join(folder, name);
-        assert.deepEqual(await runForOptions('--policy-dir', path), { containers: true, policies: [] });
+        assert.deepEqual(await runForOptions('--policy-dir', path), { coalesceMs: 50, containers: true, policies: [] });
         assert.match(command.stderr.text, /^note: there are no policies in /);
         assert.ok(command.stderr.text.includes(path));
       });
@@ -165,6 +165,7 @@ describe('polytrace getevents', () => {
     command.signals.emit('SIGTERM');
     assert.equal(await status, 0);
     assert.deepEqual(command.openOptions, {
+      coalesceMs: 50,
       containers: true,
       policies: [],
       enforcement: true,
@@ -180,7 +181,13 @@ describe('polytrace getevents', () => {
     await command.stderr.waitFor('ready');
     command.signals.emit('SIGTERM');
     assert.equal(await status, 0);
-    assert.deepEqual(command.openOptions, { containers: true, policies: [], optimize: false, cachePaths: false });
+    assert.deepEqual(command.openOptions, {
+      coalesceMs: 50,
+      containers: true,
+      policies: [],
+      optimize: false,
+      cachePaths: false,
+    });
     assert.equal(await command.run('getevents', '--no-optimize', '--server', 'unix:///none'), 2);
   });
 
@@ -194,7 +201,12 @@ describe('polytrace getevents', () => {
       await command.stderr.waitFor('ready');
       command.signals.emit('SIGTERM');
       assert.equal(await status, 0);
-      assert.deepEqual(command.openOptions, { containers: true, policies: [], persist: '/sys/fs/bpf/x' });
+      assert.deepEqual(command.openOptions, {
+        coalesceMs: 50,
+        containers: true,
+        policies: [],
+        persist: '/sys/fs/bpf/x',
+      });
       assert.deepEqual(command.tracer.closeOptions, closed);
     }
     assert.equal(await command.run('getevents', '--keep'), 2);

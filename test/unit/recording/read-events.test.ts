@@ -29,7 +29,9 @@ async function readAll(...args: Parameters<typeof readEvents>): Promise<PlainEve
 }
 
 const listBinaries = (events: readonly PlainEvent[]): string[] =>
-  events.map((event) => ('process' in event ? event.process.binary : event.type));
+  events.map((event) =>
+    'process' in event ? event.process.binary : event.type === 'lost' ? event.reason : event.type,
+  );
 
 /** Returns the size of the heap without garbage. */
 function measureHeap(): number {
