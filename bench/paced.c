@@ -1,6 +1,6 @@
 /*
- * paced exec|open RATE SECONDS: runs a program, or opens a file, RATE times a second. Prints "ready", and begins when it
- * can read a byte. Prints the number of operations.
+ * paced exec|open RATE SECONDS: runs a program, or opens a file, RATE times a second. Prints "ready", and begins when
+ * it can read a byte. Prints the number of operations.
  */
 #define _GNU_SOURCE
 #include <err.h>
