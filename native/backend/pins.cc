@@ -39,7 +39,7 @@ using NamePart = std::array<char, 2048>;
 constexpr uint32_t NAME_PARTS_MAX = 16 * HOOKS_MAX;  // memory is allocated for those in use only
 
 constexpr uint32_t FIRST = 0;
-constexpr size_t SAVED_PART = 16 * 1024;  // bytes in an entry of the map of save()
+constexpr size_t SAVED_PART = size_t{16} * 1024;  // bytes in an entry of the map of save()
 // The table `pending` of bpf/hook.bpf.h. Its values are struct hook_record (bpf/record.bpf.h).
 constexpr std::string_view PENDING_MAP = "pending";
 constexpr size_t PENDING_EVENT = 24;  // the offset of `event` in it
