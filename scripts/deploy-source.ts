@@ -129,6 +129,32 @@ const S = {
     false,
     'Agents write the addresses and workloads of pods as PodInfo resources.',
   ),
+  admission: defineSetting(
+    'tetragon.admission.enabled',
+    false,
+    'Check policies before the cluster stores them (validating webhook).',
+  ),
+  admissionPort: defineSetting('tetragon.admission.port', 9443, 'Port of the pods for that.'),
+  admissionSecret: defineSetting(
+    'tetragon.admission.tls.secretName',
+    'polytrace-admission',
+    'Secret with tls.crt and tls.key, for the name polytrace-admission.NAMESPACE.svc.',
+  ),
+  admissionCa: defineSetting(
+    'tetragon.admission.tls.caBundle',
+    '',
+    'Certificates of who signed tls.crt, in base64. Empty: something else sets it, such as cert-manager.',
+  ),
+  admissionAnnotations: defineSetting(
+    'tetragon.admission.annotations',
+    {},
+    'Annotations of the webhook, such as cert-manager.io/inject-ca-from.',
+  ),
+  admissionFailure: defineSetting(
+    'tetragon.admission.failurePolicy',
+    'Ignore',
+    'Ignore: while no agent answers, policies are stored without the check. Fail: they are refused.',
+  ),
   annotationsInEvents: defineSetting('tetragon.podAnnotations.enabled', false, 'Events have the annotations of pods.'),
   enforcement: defineSetting('tetragon.enforcement', true, 'Policies can signal processes and override functions.'),
   keep: defineSetting(
@@ -269,6 +295,8 @@ const ifSet = (value: Setting): Conditional => when(value, settingText(value));
 
 const SOCKET = 'unix:///run/polytrace/polytrace.sock';
 const GRPC_FOLDER = '/etc/polytrace/grpc';
+const ADMISSION_FOLDER = '/etc/polytrace/admission';
+const ADMISSION = concat(NAME, '-admission');
 
 /** The settings of the agent, by their names. It reads the folder /etc/polytrace/agent.conf.d. */
 const configuration = {
@@ -276,6 +304,9 @@ const configuration = {
   'cluster-name': ifSet(S.clusterName),
   'enable-pod-annotations': settingText(S.annotationsInEvents),
   'enable-pod-info': settingText(S.podInfo),
+  'admission-server': when(S.admission, concat(':', S.admissionPort)),
+  'admission-tls-cert': when(S.admission, `${ADMISSION_FOLDER}/tls.crt`),
+  'admission-tls-key': when(S.admission, `${ADMISSION_FOLDER}/tls.key`),
   'enable-process-cred': settingText(S.cred),
   'enable-process-ns': settingText(S.ns),
   enforcement: settingText(S.enforcement),
@@ -335,6 +366,7 @@ const container = {
     volumeMount('crio', '/run/crio', { readOnly: true }),
     when(S.criSocket, { name: 'cri', mountPath: concat(CRI_FOLDER), readOnly: true }),
     when(S.grpc, { name: 'grpc', mountPath: GRPC_FOLDER, readOnly: true }),
+    when(S.admission, { name: 'admission', mountPath: ADMISSION_FOLDER, readOnly: true }),
     volumeMount('cgroup', '/sys/fs/cgroup', { readOnly: true }),
     volumeMount('tracing', '/sys/kernel/tracing', { readOnly: true }),
     // what the agent mounts there stays on the node
@@ -367,6 +399,7 @@ const podSpec = {
     hostPathVolume('crio', '/run/crio', 'DirectoryOrCreate'),
     when(S.criSocket, { name: 'cri', hostPath: { path: concat(CRI_FOLDER), type: 'Directory' } }),
     when(S.grpc, { name: 'grpc', secret: { secretName: S.grpcSecret } }),
+    when(S.admission, { name: 'admission', secret: { secretName: S.admissionSecret } }),
     hostPathVolume('cgroup', '/sys/fs/cgroup', 'Directory'),
     hostPathVolume('tracing', '/sys/kernel/tracing', 'Directory'),
     hostPathVolume('bpf', '/sys/fs/bpf', 'Directory'),
@@ -457,6 +490,42 @@ export const MANIFESTS: Readonly<Record<string, object>> = {
       podMetricsEndpoints: [{ port: 'metrics', interval: S.podInterval, path: '/metrics' }],
     },
   }),
+  'admission-service.yaml': when(S.admission, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { ...inNamespace, name: ADMISSION },
+    spec: {
+      selector: SELECTOR,
+      ports: [{ name: 'admission', port: 443, protocol: 'TCP', targetPort: S.admissionPort }],
+    },
+  }),
+  'validating-webhook.yaml': when(S.admission, {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingWebhookConfiguration',
+    metadata: { name: concat(NAME), labels: LABELS, annotations: S.admissionAnnotations },
+    webhooks: [
+      {
+        name: 'policies.polytrace.cilium.io',
+        admissionReviewVersions: ['v1'],
+        sideEffects: 'None',
+        timeoutSeconds: 5,
+        failurePolicy: S.admissionFailure,
+        matchPolicy: 'Equivalent',
+        rules: [
+          {
+            apiGroups: ['cilium.io'],
+            apiVersions: ['v1alpha1'],
+            operations: ['CREATE', 'UPDATE'],
+            resources: POLICIES,
+          },
+        ],
+        clientConfig: {
+          service: { name: ADMISSION, namespace: concat(NAMESPACE), path: '/validate', port: 443 },
+          caBundle: S.admissionCa,
+        },
+      },
+    ],
+  }),
   'network-policy.yaml': when(S.networkPolicy, {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
@@ -469,6 +538,7 @@ export const MANIFESTS: Readonly<Record<string, object>> = {
           ports: [
             when(S.prometheus, { port: S.port, protocol: 'TCP' }),
             when(S.grpc, { port: GRPC_PORT, protocol: 'TCP' }),
+            when(S.admission, { port: S.admissionPort, protocol: 'TCP' }),
           ],
           from: S.networkFrom,
         },

@@ -76,6 +76,9 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
   }
   requireSettings('keepSensorsOwner', ['keepSensorsOnExit', 'enableK8sApi']);
   requireSettings('enablePodInfo', ['enableK8sApi', 'containers']);
+  requireSettings('admissionServer', ['admissionTlsCert', 'admissionTlsKey']);
+  requireSettings('admissionTlsCert', ['admissionServer']);
+  requireSettings('admissionTlsKey', ['admissionServer']);
   requireSettings('exportOtlpHeaders', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpTlsCa', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpSpoolDir', ['exportOtlpEndpoint']);

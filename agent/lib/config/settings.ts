@@ -91,6 +91,12 @@ export const SETTINGS = {
   tracingPolicyCrd: booleanSetting('with --enable-k8s-api: load policies from the cluster', true),
   enablePodAnnotations: booleanSetting('add annotations of pods to events'),
   enablePodInfo: booleanSetting('with --enable-k8s-api: write the addresses and workloads of pods as PodInfo resources'),
+  admissionServer: listenAddressSetting(
+    '<address>',
+    'check policies before the cluster stores them: serve an admission webhook over HTTPS at HOST:PORT or :PORT',
+  ),
+  admissionTlsCert: stringSetting('<file>', 'certificate of the webhook (PEM)'),
+  admissionTlsKey: stringSetting('<file>', 'key of this certificate (PEM)'),
   rbSizeTotal: integerSetting(
     '<bytes>',
     'size of the ring buffer of the kernel; it is rounded up to a power of two',

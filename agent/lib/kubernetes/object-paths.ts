@@ -14,14 +14,19 @@ const DIAGNOSTICS_MAX = 5;
  */
 export function formatDiagnostics(error: unknown, text: string): string | undefined {
   if (!(error instanceof PolicyError)) return undefined;
-  const document = parseDocument(text);
   const errors = error.diagnostics.filter(({ severity }) => severity === 'error');
-  const lines = errors.slice(0, DIAGNOSTICS_MAX).map((each) => {
+  return describeDiagnostics(errors, text).join('\n');
+}
+
+/** Returns a line for each diagnostic, with its path in place of its position. */
+export function describeDiagnostics(diagnostics: readonly Diagnostic[], text: string, max = DIAGNOSTICS_MAX): string[] {
+  const document = parseDocument(text);
+  const lines = diagnostics.slice(0, max).map((each) => {
     const remedy = each.hint === '' ? '' : ` (${each.hint})`;
     return `${findPath(document.contents, diagnosticOffset(text, each)) || 'the policy'}: ${each.code}: ${each.message}${remedy}`;
   });
-  if (errors.length > DIAGNOSTICS_MAX) lines.push(`and ${errors.length - DIAGNOSTICS_MAX} more`);
-  return lines.join('\n');
+  if (diagnostics.length > max) lines.push(`and ${diagnostics.length - max} more`);
+  return lines;
 }
 
 function diagnosticOffset(text: string, { line, column }: Diagnostic): number {

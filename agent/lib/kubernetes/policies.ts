@@ -173,7 +173,7 @@ function isSameVersion(a: PolicyObject, b: PolicyObject): boolean {
 }
 
 /** Returns the policy as JSON, which is valid YAML. Members that the cluster adds are omitted. */
-function toPolicyJson({ kind }: Resource, { metadata, spec }: PolicyObject): string | Error {
+export function toPolicyJson({ kind }: Resource, { metadata, spec }: PolicyObject): string | Error {
   const unsafe = findUnsafeNumber(spec, 'spec');
   if (unsafe !== undefined) {
     return new Error(`${unsafe}: the number is larger than 2^53, and cannot be read from the API server without loss`);

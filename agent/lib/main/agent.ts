@@ -31,6 +31,7 @@ import { PolicyFiles } from '../policies/policy-files.js';
 import { PolicyStore } from '../policies/store.js';
 import { toChangeEvent } from '../streams/change.js';
 import { EventHub } from '../streams/hub.js';
+import { AdmissionServer } from './admission-server.js';
 import { Exports } from './exports.js';
 
 /** Time for clients to receive their queued events when the agent stops. */
@@ -57,6 +58,7 @@ export class Agent {
   readonly #http: (readonly [address: string, server: HttpServer])[] = [];
   readonly #log: Log;
   readonly #journal: Journal;
+  readonly #admission: AdmissionServer | undefined;
   #isOver = false;
   /** Resolves when the events have ended. */
   readonly events: Promise<void>;
@@ -134,6 +136,10 @@ export class Agent {
       const pages = { ...metricsPage(metrics), ...health };
       this.#http.push([metricsServer, new HttpServer('metrics-server', pages, log)]);
     }
+    const { admissionServer, admissionTlsCert: cert, admissionTlsKey: key } = options;
+    if (admissionServer !== undefined && cert !== undefined && key !== undefined) {
+      this.#admission = new AdmissionServer({ address: admissionServer, cert, key }, log, onChange);
+    }
     this.events = hub.run(tracer).finally(() => (this.#isOver = true));
   }
 
@@ -152,10 +158,12 @@ export class Agent {
       for (const [address, server] of this.#http) http.push(`http://${await server.listen(address)}`);
       const grpc: string[] = [];
       for (const server of this.#servers) grpc.push(...(await server.listen()));
+      if (this.#admission !== undefined) http.push(`https://${await this.#admission.listen()}`);
       this.addresses = [...grpc, ...http];
     } catch (error) {
       for (const server of this.#servers) await server.close(0);
       for (const [, server] of this.#http) await server.close();
+      await this.#admission?.close();
       throw error;
     }
   }
@@ -229,6 +237,7 @@ export class Agent {
     await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
     await Promise.all(this.#servers.map((server) => server.close(SHUTDOWN_MS)));
     for (const [, server] of this.#http) await server.close();
+    await this.#admission?.close();
   }
 }
 
