@@ -50,7 +50,7 @@ describe('the admission webhook', function () {
   before(async () => {
     webhooks = (await renderChart({ tetragon: { admission: { enabled: true } } })).get(
       'validating-webhook.yaml',
-    ) as unknown as Webhooks;
+    ) as Webhooks;
     cluster = await Cluster.start({ withNode: false });
     await cluster.applyCrds(join(DEPLOY, 'crds'));
     await cluster.kubectl('apply', '-k', join(DEPLOY, 'agent'));

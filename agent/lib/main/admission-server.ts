@@ -17,7 +17,7 @@ export interface AdmissionSettings {
   readonly key: string;
 }
 
-export const ADMISSION_PATH = '/validate';
+const ADMISSION_PATH = '/validate';
 
 /** An object has at most 1.5 MiB, and a request the object before as well. */
 const BODY_MAX = 4 * 1024 * 1024;
