@@ -90,7 +90,9 @@ export const SETTINGS = {
   k8sKubeconfigPath: stringSetting('<file>', 'with --enable-k8s-api: a kubeconfig in place of the service account'),
   tracingPolicyCrd: booleanSetting('with --enable-k8s-api: load policies from the cluster', true),
   enablePodAnnotations: booleanSetting('add annotations of pods to events'),
-  enablePodInfo: booleanSetting('with --enable-k8s-api: write the addresses and workloads of pods as PodInfo resources'),
+  enablePodInfo: booleanSetting(
+    'with --enable-k8s-api: write the addresses and workloads of pods as PodInfo resources',
+  ),
   admissionServer: listenAddressSetting(
     '<address>',
     'check policies before the cluster stores them: serve an admission webhook over HTTPS at HOST:PORT or :PORT',

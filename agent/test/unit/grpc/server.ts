@@ -74,7 +74,10 @@ export class TestServer {
       configuration: {},
     };
     const all = { addresses: [this.address], insecureClients: true, ...settings };
-    const services = [sensorsService(context, { readOnly: false, tlsAdmins: [], ...roles }), eventLogService(undefined)];
+    const services = [
+      sensorsService(context, { readOnly: false, tlsAdmins: [], ...roles }),
+      eventLogService(undefined),
+    ];
     const server = new GrpcServer(all, services, log);
     const addresses = await server.listen();
     this.#server = server;
