@@ -7,6 +7,7 @@ import { ClusterAgent } from './agent.js';
 import { renderChart } from './chart.js';
 import { Cluster, eventually, NODE } from './cluster.js';
 import { needsGo } from './go.js';
+import { readProjectFile } from '../project.js';
 import { needsCluster, needsTracefs, ROOT } from './support.js';
 
 const DEPLOY = join(ROOT, 'deploy/kubernetes');
@@ -103,6 +104,15 @@ describe('the admission webhook', function () {
       assert.match(error, says);
     });
   }
+
+  it('says what the page shows', async () => {
+    const shown = /\$ kubectl apply -f policy\.yaml\n([^`]+)\n```/.exec(readProjectFile('docs/kubernetes.md'))?.[1];
+    const selectors = [{ matchArgs: [{ index: 3, operator: 'Equal', values: ['4'] }] }];
+    const spec = { kprobes: [{ call: 'f', syscall: false, args: [{ index: 0, type: 'file' }], selectors }] };
+    const toWords = (text: string): string => text.replace(/\s+/g, ' ').trim();
+    const said = (await findError('page', spec)).replace(/"[^"]*manifest-[^"]*"/, '"policy.yaml"');
+    assert.equal(toWords(said), toWords(shown ?? ''));
+  });
 
   it('accepts a policy without mistakes, and refuses a change that makes one', async () => {
     await cluster.apply(makePolicy('right', filter({})));
