@@ -574,7 +574,7 @@ export declare abstract class ChangeEvent {
   /** Name of the machine, as in other events. */
   readonly nodeName: string;
   readonly type: 'change';
-  /** What changed. */
+  /** The kind of the change. */
   readonly operation: ChangeOperation;
   /** `metadata.name` of the policy. Empty when the change is of no policy. */
   readonly policyName: string;
@@ -607,7 +607,7 @@ export declare abstract class ChangeEvent {
 }
 
 /**
- * What changed:
+ * The kind of a change:
  * - `policy_add`: a policy was loaded.
  * - `policy_replace`: another version took the place of a policy.
  * - `policy_move`: another source has the policy from now on. The text is the same.

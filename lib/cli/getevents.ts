@@ -52,6 +52,9 @@ export interface GetEventsOptions extends PrinterOptions {
   readonly record?: string;
 }
 
+/** Nobody reads lines faster, and fewer reads of the ring buffer cost less. */
+const LINES_COALESCE_MS = 50;
+
 /** Prints events until a signal, the end of `--duration`, or the closing of the output. Always closes the tracer. */
 export async function getEvents(
   options: GetEventsOptions,
@@ -105,9 +108,6 @@ export async function getEvents(
     await recording?.close();
   }
 }
-
-/** Nobody reads lines faster, and fewer reads of the ring buffer cost less. */
-const LINES_COALESCE_MS = 50;
 
 /** Compiles the CEL expressions. */
 function compileExpressions(options: GetEventsOptions, context: Context): (event: TracerEvent) => boolean {

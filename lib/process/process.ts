@@ -335,7 +335,7 @@ export class ExecProcess extends TrackedProcess {
     bytes.writeUInt32LE(this.#record.length, EventExec.headerSize);
     bytes.writeUInt32LE(0, EventExec.environmentLength);
     if (this.inInitTree) setInitFlag(bytes);
-    return padded(bytes);
+    return padRecord(bytes);
   }
 
   #string(ref: number): string {
@@ -373,7 +373,7 @@ export class ForkProcess extends TrackedProcess {
     bytes.writeUInt32LE(this.parentProcess?.startLow ?? 0, EventFork.parentStartTime);
     bytes.writeUInt32LE(this.parentProcess?.startHigh ?? 0, EventFork.parentStartTime + 4);
     if (this.inInitTree) setInitFlag(bytes);
-    return padded(bytes);
+    return padRecord(bytes);
   }
 
   get uid(): number {
@@ -431,8 +431,8 @@ function setInitFlag(record: Buffer): void {
   record.writeUInt16LE(flags | ProcessFlag.PROCESS_NAMESPACE_INIT, EventExec.headerFlags);
 }
 
-/** Records begin at multiples of 8. */
-function padded(record: Buffer): Buffer {
+/** Appends zeros, because records begin at multiples of 8. */
+function padRecord(record: Buffer): Buffer {
   return Buffer.concat([record], (record.length + 7) & ~7);
 }
 

@@ -45,7 +45,7 @@ export class EarlierTracer {
   /** CLOCK_BOOTTIME from which on later tracers report, by the keys of hooks. */
   readonly #until = new Map<string, bigint>();
   readonly #sensorUntil: bigint;
-  /** What was lost until a later tracer reported, by hook. */
+  /** Number of records of each hook that were lost before a later tracer reported its calls. */
   readonly #lostUntil = new Map<number, number>();
   readonly #undecodable = new Map<number, number>();
   #execsLost: boolean;

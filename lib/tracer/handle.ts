@@ -116,8 +116,7 @@ export class TracerHandle implements Tracer {
   }
 
   async close(options?: CloseOptions): Promise<void> {
-    const closed = this.#tracer.close(options);
-    await closed;
+    await this.#tracer.close(options);
     unreachable.unregister(this);
   }
 

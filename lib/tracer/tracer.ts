@@ -66,7 +66,7 @@ interface Parts {
   readonly preemption: Preemption;
   readonly options: ResolvedOptions;
   readonly persistence: Persistence | undefined;
-  /** What earlier tracers have left. The oldest is the first. */
+  /** The pins of earlier tracers. The oldest is the first. */
   readonly generations: readonly Generation[];
 }
 

@@ -55,8 +55,7 @@ export class RecordChunk {
     this.#base = this.#start;
   }
 
-  /** Copies one record, for an object that outlives the chunk. */
-  /** `change` may write to the copy. */
+  /** Copies one record, for an object that outlives the chunk. `change` may write to the copy. */
   copyRecord(start: number, size: number, change?: (copy: Buffer) => void): RecordChunk {
     const copy = this.#copyBytes(start, start + size);
     change?.(copy);

@@ -86,7 +86,7 @@ describe('the admission webhook', function () {
     spec,
   });
 
-  /** What kubectl says about a policy that is not stored. It is removed if it was. */
+  /** Returns the error of kubectl for a policy that the API server refuses. An accepted policy is removed, and the result is empty. */
   async function findError(name: string, spec: unknown): Promise<string> {
     try {
       await cluster.apply(makePolicy(name, spec));

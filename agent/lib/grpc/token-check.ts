@@ -1,9 +1,9 @@
 /** Refuses the calls of clients that show no token, before anything of the call is read. */
 import { ServerInterceptingCall, status as Code, type ServerInterceptor } from '@grpc/grpc-js';
+import { LogInterval } from '../log/log-interval.js';
 import type { Log } from '../log/log.js';
 import type { TokenFile } from './token-file.js';
 
-const INTERVAL_MS = 60_000;
 /** Probes of a kubelet have no token, and their answer is no secret. */
 const OPEN_SERVICE = '/grpc.health.v1.Health/';
 
@@ -32,14 +32,12 @@ export function tokenInterceptor(tokens: Pick<TokenFile, 'matches'>, log: Pick<L
 
 /** Logs the first refusal at once, and the next ones together, once a minute. */
 function refusalLog(log: Pick<Log, 'warn'>): (peer: string) => void {
-  let loggedAt = -Infinity;
+  const interval = new LogInterval();
   let calls = 0;
   return (peer) => {
     calls += 1;
-    const now = performance.now();
-    if (now - loggedAt < INTERVAL_MS) return;
+    if (!interval.isDue()) return;
     log.warn({ peer, calls }, 'calls without a valid token were refused');
-    loggedAt = now;
     calls = 0;
   };
 }

@@ -1,7 +1,7 @@
 /** Answers the API server's question whether a policy may be stored: with the diagnostics of `validate`. */
 import { validatePolicy, type Diagnostic } from 'polytrace';
 import { describeDiagnostics } from './object-paths.js';
-import { toPolicyJson } from './policies.js';
+import { shorten, toPolicyJson } from './policies.js';
 import { GROUP_VERSION, RESOURCES, type PolicyObject } from './resources.js';
 
 /** A check takes a millisecond or so for each KiB, in which no event is read. */
@@ -72,7 +72,5 @@ function refuse(message: string): Omit<Response, 'uid'> {
 }
 
 function toWarnings(diagnostics: readonly Diagnostic[], policy: string): string[] {
-  return describeDiagnostics(diagnostics, policy, WARNINGS_MAX).map((text) =>
-    text.length <= WARNING_MAX ? text : `${text.slice(0, WARNING_MAX - 1)}…`,
-  );
+  return describeDiagnostics(diagnostics, policy, WARNINGS_MAX).map((text) => shorten(text, WARNING_MAX));
 }

@@ -149,7 +149,7 @@ export class ClusterPolicies {
       ...(generation === undefined ? {} : { generation }),
       ...(loadedGeneration === undefined || !runs ? {} : { loadedGeneration }),
       ...(status === undefined ? {} : { mode: status.mode, hooks: status.hooks.length }),
-      ...(error === undefined ? {} : { error: shortenError(error) }),
+      ...(error === undefined ? {} : { error: shorten(error, ERROR_LENGTH_MAX) }),
     };
   }
 }
@@ -182,6 +182,7 @@ export function toPolicyJson({ kind }: Resource, { metadata, spec }: PolicyObjec
   return JSON.stringify({ apiVersion: GROUP_VERSION, kind, metadata: { name, ...(namespace && { namespace }) }, spec });
 }
 
-function shortenError(text: string): string {
-  return text.length <= ERROR_LENGTH_MAX ? text : `${text.slice(0, ERROR_LENGTH_MAX - 1)}…`;
+/** Returns the text with at most `max` characters. */
+export function shorten(text: string, max: number): string {
+  return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
 }

@@ -1,15 +1,13 @@
 /** The HTTPS server of the admission webhook. The API server asks it before it stores a policy. */
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { ConfigError } from '../config/problems.js';
-import { parseListenAddress } from '../config/setting-kinds.js';
 import { AddressError } from '../grpc/address.js';
 import { Certificates, type OnSettingChange } from '../grpc/certificates.js';
 import { reviewPolicy } from '../kubernetes/admission-review.js';
 import type { Log } from '../log/log.js';
 import { limitConnections } from '../metrics/connections.js';
+import { listenOn } from '../metrics/http.js';
 
 export interface AdmissionSettings {
   readonly address: string;
@@ -24,7 +22,6 @@ const BODY_MAX = 4 * 1024 * 1024;
 const CONNECTIONS_MAX = { all: 32, peer: 16 };
 const TIMEOUT_MS = 10_000;
 const TLS_TIMES = { refreshMs: 10_000, handshakeMs: TIMEOUT_MS };
-const SETTING = 'admission-server';
 
 class RefusedRequest extends Error {
   constructor(
@@ -56,7 +53,6 @@ export class AdmissionServer {
 
   /** Resolves with the address. Rejects with a ConfigError when the address or the certificate cannot be used. */
   async listen(): Promise<string> {
-    const { address } = this.#settings;
     const certificates = (this.#certificates = this.#readCertificates());
     await new Promise<void>((resolve) => {
       certificates.addIdentityCertificateListener((identity) => {
@@ -65,15 +61,9 @@ export class AdmissionServer {
         resolve();
       });
     });
-    try {
-      await once(this.#server.listen(parseListenAddress(address)), 'listening');
-    } catch (error) {
-      const message = `${address}: ${(error as Error).message}`;
-      throw new ConfigError([{ code: 'CONFIG_VALUE', source: SETTING, message }]);
-    }
+    const bound = await listenOn(this.#server, this.#settings.address, 'admission-server');
     this.#server.on('error', (error) => this.#log.error({ reason: error.message }, 'the admission webhook failed'));
-    const { address: host, port, family } = this.#server.address() as AddressInfo;
-    return family === 'IPv6' ? `[${host}]:${port}` : `${host}:${port}`;
+    return bound;
   }
 
   #readCertificates(): Certificates {

@@ -45,6 +45,9 @@ interface AgentParts {
   readonly runtimeHook: RuntimeHookSource;
 }
 
+/** Clients, files and collectors can bear this delay, and fewer reads of the ring buffer cost less. */
+const COALESCE_MS = 50;
+
 export class Agent {
   readonly #options: AgentOptions;
   readonly #tracer: Tracer;
@@ -260,9 +263,6 @@ async function connectKubernetes(options: AgentOptions, log: Log): Promise<Kuber
   }
 }
 
-/** Clients, files and collectors can bear this delay, and fewer reads of the ring buffer cost less. */
-const COALESCE_MS = 50;
-
 function tracerOptions(
   options: AgentOptions,
   kubernetes: Kubernetes | undefined,
@@ -335,7 +335,6 @@ function toTlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Agent
   return cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
 }
 
-/** Returns the settings as a client may see them, by name. */
 /** Undefined if the agent exports to no file. */
 function eventLogParams(options: AgentOptions): EventLogParams | undefined {
   if (options.exportFilename === undefined || options.exportFilename === '-') return undefined;
@@ -346,6 +345,7 @@ function eventLogParams(options: AgentOptions): EventLogParams | undefined {
   };
 }
 
+/** Returns the settings as a client may see them, by name. */
 function printableConfiguration(options: AgentOptions): Record<string, string> {
   return Object.fromEntries([...printableOptions(options)].map(([name, value]) => [name, formatSetting(value)]));
 }

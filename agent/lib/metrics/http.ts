@@ -1,6 +1,7 @@
 /** The HTTP servers of the agent, for /metrics and /healthz. They answer GET and HEAD, and ignore bodies. */
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server as NetServer } from 'node:net';
 import { ConfigError } from '../config/problems.js';
 import { parseListenAddress } from '../config/setting-kinds.js';
 import type { Log } from '../log/log.js';
@@ -38,15 +39,9 @@ export class HttpServer {
 
   /** Resolves with the address. Rejects when the address cannot be used. */
   async listen(address: string): Promise<string> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', ({ message }) => {
-        reject(new ConfigError([{ code: 'CONFIG_VALUE', source: this.#setting, message: `${address}: ${message}` }]));
-      });
-      this.#server.listen(parseListenAddress(address), resolve);
-    });
+    const bound = await listenOn(this.#server, address, this.#setting);
     this.#server.on('error', (error) => this.#log.error({ reason: error.message }, 'the HTTP server failed'));
-    const { address: host, port, family } = this.#server.address() as AddressInfo;
-    return family === 'IPv6' ? `[${host}]:${port}` : `${host}:${port}`;
+    return bound;
   }
 
   async #answer({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -72,6 +67,18 @@ export class HttpServer {
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
+}
+
+/** Resolves with HOST:PORT. Rejects with a ConfigError that names the setting when the address cannot be used. */
+export async function listenOn(server: NetServer, address: string, setting: string): Promise<string> {
+  try {
+    await once(server.listen(parseListenAddress(address)), 'listening');
+  } catch (error) {
+    const message = `${address}: ${(error as Error).message}`;
+    throw new ConfigError([{ code: 'CONFIG_VALUE', source: setting, message }]);
+  }
+  const { address: host, port, family } = server.address() as AddressInfo;
+  return family === 'IPv6' ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function plainAnswer(status: number, text: string): Answer {

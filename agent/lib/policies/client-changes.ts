@@ -45,21 +45,13 @@ export class ClientChanges {
     const { name, namespace = '' } = claim.parse();
     const key = policyKey(name, namespace);
     const holder = reconciler.findHolder(key);
+    const change = { policy: key, after: yaml, way: 'client', by, mode } as const;
     if (replace) {
       if (holder === undefined) throw new UnknownPolicy(`there is no policy ${key}`);
       if (holder.kind !== 'client') throw new PolicyExists(`the policy ${key} comes from ${holder.origin}`);
       const before = holder.loaded?.text;
       await this.#replace(holder, yaml, mode);
-      const change = {
-        operation: 'policy_replace',
-        policy: key,
-        before,
-        after: yaml,
-        way: 'client',
-        by,
-        mode,
-      } as const;
-      journal.recordPolicy('a client replaced a policy', change);
+      journal.recordPolicy('a client replaced a policy', { operation: 'policy_replace', before, ...change });
       return key;
     }
     const other = holder ?? claims.find('client', key);
@@ -72,15 +64,7 @@ export class ClientChanges {
     claims.insert(key, claim);
     reconciler.touch(claim);
     const operation = before === undefined ? 'policy_add' : 'policy_replace';
-    journal.recordPolicy('a client added a policy', {
-      operation,
-      policy: key,
-      before,
-      after: yaml,
-      way: 'client',
-      by,
-      mode,
-    });
+    journal.recordPolicy('a client added a policy', { operation, before, ...change });
     return key;
   }
 

@@ -10,7 +10,7 @@ const NAMES =
     ' ',
   );
 
-function probesOf(kernel: string, ...available: readonly string[]): Map<string, boolean> {
+function readProbes(kernel: string, ...available: readonly string[]): Map<string, boolean> {
   const names = ['fentry', 'kprobe', 'kprobe_multi', 'lsm', 'fmod_ret', 'uprobe', 'uprobe_multi', 'uprobe_registers'];
   const features = names.map((name) => ({ name, available: available.includes(name) }));
   const report = { kernel, features } as unknown as PreflightReport;
@@ -19,7 +19,7 @@ function probesOf(kernel: string, ...available: readonly string[]): Map<string, 
 
 describe('probes of GetInfo', () => {
   it('have the names that tests of policies look for', () => {
-    const names = [...probesOf('6.12.1').keys()];
+    const names = [...readProbes('6.12.1').keys()];
     assert.deepEqual(
       NAMES.filter((name) => !names.includes(name)),
       [],
@@ -28,12 +28,12 @@ describe('probes of GetInfo', () => {
   });
 
   it('follow the features and the release of the kernel', () => {
-    const without = probesOf('6.12.1');
-    const all = probesOf('6.12.1', 'fentry', 'kprobe', 'kprobe_multi', 'fmod_ret', 'uprobe', 'uprobe_registers');
+    const without = readProbes('6.12.1');
+    const all = readProbes('6.12.1', 'fentry', 'kprobe', 'kprobe_multi', 'fmod_ret', 'uprobe', 'uprobe_registers');
     for (const name of ['fmodret', 'get_func_ret', 'override_return', 'uprobe_refctroff', 'uprobe_regs_change']) {
       assert.deepEqual([without.get(name), all.get(name)], [false, true], name);
     }
-    assert.deepEqual([probesOf('5.14.0').get('link_pin'), probesOf('5.15.0-x').get('link_pin')], [false, true]);
-    assert.equal(probesOf('6.6.9', 'kprobe').get('missed_stats_kprobe'), false);
+    assert.deepEqual([readProbes('5.14.0').get('link_pin'), readProbes('5.15.0-x').get('link_pin')], [false, true]);
+    assert.equal(readProbes('6.6.9', 'kprobe').get('missed_stats_kprobe'), false);
   });
 });
