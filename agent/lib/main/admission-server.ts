@@ -5,6 +5,7 @@ import { ConfigError } from '../config/problems.js';
 import { AddressError } from '../grpc/address.js';
 import { Certificates, type OnSettingChange } from '../grpc/certificates.js';
 import { reviewPolicy } from '../kubernetes/admission-review.js';
+import { LogInterval } from '../log/log-interval.js';
 import type { Log } from '../log/log.js';
 import { limitConnections } from '../metrics/connections.js';
 import { listenOn } from '../metrics/http.js';
@@ -36,6 +37,8 @@ export class AdmissionServer {
   readonly #settings: AdmissionSettings;
   readonly #log: Log;
   readonly #server: Server;
+  readonly #logInterval = new LogInterval();
+  #unlogged = 0;
   readonly #onChange: OnSettingChange;
   #certificates: Certificates | undefined;
 
@@ -83,9 +86,17 @@ export class AdmissionServer {
     } catch (error) {
       const { status, message } =
         error instanceof RefusedRequest ? error : { status: 400, message: (error as Error).message };
-      this.#log.warn({ reason: message }, 'the admission webhook cannot answer a request');
+      this.#reportFailure(message);
       response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(`${message}\n`);
     }
+  }
+
+  /** Whoever reaches the port decides how many there are. */
+  #reportFailure(reason: string): void {
+    this.#unlogged += 1;
+    if (!this.#logInterval.isDue()) return;
+    this.#log.warn({ reason, requests: this.#unlogged }, 'the admission webhook cannot answer requests');
+    this.#unlogged = 0;
   }
 
   async close(): Promise<void> {

@@ -18,15 +18,15 @@ interface Connection {
   unanswered: number;
 }
 
-/** Applies the limits to the server. */
+/** Applies the limits to a server, with or without TLS. */
 export function limitConnections(server: Server, { all, peer: peerMax }: ConnectionLimits): void {
   // in the order of their last request, the oldest first
-  const connections = new Map<Socket, Connection>();
+  const connections = new Map<string, Connection>();
 
   const closeIdle = (isCandidate: (connection: Connection) => boolean): boolean => {
-    for (const connection of connections.values()) {
+    for (const [key, connection] of connections) {
       if (connection.unanswered > 0 || !isCandidate(connection)) continue;
-      connections.delete(connection.socket);
+      connections.delete(key);
       connection.socket.destroy();
       return true;
     }
@@ -45,16 +45,21 @@ export function limitConnections(server: Server, { all, peer: peerMax }: Connect
       socket.destroy();
       return;
     }
-    connections.set(socket, { socket, peer, unanswered: 0 });
-    socket.once('close', () => connections.delete(socket));
+    const key = connectionKey(socket);
+    const connection = { socket, peer, unanswered: 0 };
+    connections.set(key, connection);
+    socket.once('close', () => {
+      if (connections.get(key) === connection) connections.delete(key);
+    });
   });
 
   // a client that reads the answer slowly gives way as well
   server.on('request', ({ socket }, response) => {
-    const connection = connections.get(socket);
+    const key = connectionKey(socket);
+    const connection = connections.get(key);
     if (connection === undefined) return;
-    connections.delete(socket);
-    connections.set(socket, connection);
+    connections.delete(key);
+    connections.set(key, connection);
     connection.unanswered += 1;
     const end = (): void => {
       connection.unanswered = Math.max(connection.unanswered - 1, 0);
@@ -62,6 +67,11 @@ export function limitConnections(server: Server, { all, peer: peerMax }: Connect
     response.once('prefinish', end);
     response.once('close', () => response.writableEnded || end());
   });
+}
+
+/** Equal for a connection and for the TLS socket over it, which requests have. */
+function connectionKey({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 function countPeers(connections: Iterable<Connection>): Map<string, number> {

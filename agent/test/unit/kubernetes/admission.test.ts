@@ -1,9 +1,13 @@
 /** The admission webhook: what it answers to the API server, and what it refuses to read. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { reviewPolicy } from '../../../lib/kubernetes/admission-review.js';
 import { openLog } from '../../../lib/log/log.js';
@@ -122,10 +126,10 @@ describe('the server of the admission webhook', () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function send(method: string, path: string, body: string): Promise<[number | undefined, string]> {
+  async function send(method: string, path: string, body: string, to = port): Promise<[number | undefined, string]> {
     const ca = readFileSync(files.ca);
     return new Promise((resolve, reject) => {
-      const asked = request({ host: '127.0.0.1', port, path, method, ca, agent: false }, (response) => {
+      const asked = request({ host: '127.0.0.1', port: to, path, method, ca, agent: false }, (response) => {
         text(response).then((answer) => resolve([response.statusCode, answer]), reject);
       });
       asked.on('error', reject).end(body);
@@ -153,6 +157,33 @@ describe('the server of the admission webhook', () => {
       (error: NodeJS.ErrnoException) => error.code,
     );
     assert.ok([413, 'ECONNRESET', 'EPIPE'].includes((await answered) ?? ''));
+  });
+
+  it('a request that runs keeps its connection, however many others are opened', async () => {
+    const ca = readFileSync(files.ca);
+    const running = request({ host: '127.0.0.1', port, path: '/validate', method: 'POST', ca, agent: false });
+    const answered = once(running, 'response') as Promise<[IncomingMessage]>;
+    const body = makeReview(GOOD);
+    running.write(body.slice(0, 10));
+    // the server has read the head of the request when it answers a later connection
+    assert.equal((await send('GET', '/', ''))[0], 404);
+    const others = Array.from({ length: 40 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+    await Promise.all(others.map((each) => once(each, 'close').catch(() => undefined)).slice(0, 20));
+    running.end(body.slice(10));
+    const [response] = await answered;
+    assert.equal(response.statusCode, 200);
+    response.resume();
+    for (const each of others) each.destroy();
+  });
+
+  it('logs requests that it cannot answer together, once a minute', async () => {
+    const lines = new PassThrough();
+    const own = new AdmissionServer({ address: '127.0.0.1:0', cert: files.cert, key: files.key }, openLog({ level: 'info', format: 'json' }, lines), () => undefined); // prettier-ignore
+    const ownPort = Number((await own.listen()).split(':')[1]);
+    for (let i = 0; i < 3; i += 1) assert.equal((await send('POST', '/validate', '{}', ownPort))[0], 400);
+    await own.close();
+    lines.end();
+    assert.equal((await text(lines)).match(/cannot answer requests/g)?.length, 1);
   });
 
   it('does not start on a used address or without its certificate', async () => {
