@@ -29,7 +29,11 @@ export async function attachUprobes(
   const mechanism = context.features.uprobeMulti.available && hook.singleLinks !== true ? 'uprobe.multi' : 'uprobe';
   checkFeature(request, 'attachCookie', `${path}:${hook.call}`);
   if (mechanism === 'uprobe') checkLinkCount(hook, points.length);
-  const elf = (await readElfFile(path)) ?? undefined;
+  const elf =
+    (await readElfFile(
+      path,
+      points.flatMap(({ symbol }) => symbol ?? []),
+    )) ?? undefined;
   const found = points.map((point) => resolvePoint(point, elf));
   const missing = points.filter((_, i) => found[i] === undefined);
   if (missing[0] !== undefined && hook.ignoreCallNotFound !== true) throw pointError(hook, missing[0]);

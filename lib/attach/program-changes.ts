@@ -72,7 +72,10 @@ async function distanceTo(
   path: string,
 ): Promise<bigint> {
   const { symbol, symbolOffset = 0n, fileOffset, address } = hook.program ?? {};
-  const elf = await readElfFile(path);
+  const elf = await readElfFile(
+    path,
+    [symbol, goOn.symbol].filter((name) => name !== undefined),
+  );
   const findAddress = (point: NonNullable<SelectorActions['goOn']>, description: string): bigint => {
     const found = elf ? resolveAddress(elf, point) : undefined;
     if (found !== undefined) return found;

@@ -78,7 +78,7 @@ async function undefinedIfNotFound<T>(attached: Promise<T>): Promise<T | undefin
 
 /** Returns the offset in the file of a function that libbpf does not find: a stripped Go program has it in its own table. */
 async function findGoFunction(path: string, symbol: string): Promise<bigint | undefined> {
-  const elf = symbol === '' ? undefined : await readElfFile(path);
+  const elf = symbol === '' ? undefined : await readElfFile(path, [symbol]);
   const address = elf?.symbols.get(symbol) ?? undefined;
   return elf && address !== undefined ? fileOffset(elf, address) : undefined;
 }
@@ -138,7 +138,7 @@ async function resolveOffset(request: AttachRequest): Promise<bigint> {
   const { hook } = request;
   const { path = '', symbolOffset, fileOffset: offset, address } = hook.program ?? {};
   if (address === undefined) return symbolOffset ?? offset ?? 0n;
-  const elf = await readElfFile(filePath(request));
+  const elf = await readElfFile(filePath(request), []);
   const found = elf ? fileOffset(elf, address) : undefined;
   if (found !== undefined) return found;
   throw new KernelError(

@@ -36,7 +36,7 @@ export function attachUsdt(request: AttachRequest): Promise<AttachResult | undef
  */
 async function findProbePoints(hook: CompiledHook): Promise<readonly ProbePoint[]> {
   const { path = '' } = hook.usdt ?? {};
-  const elf = await readElfFile(path);
+  const elf = await readElfFile(path, []);
   if (!elf) {
     const why = elf === null ? 'is not an ELF file' : 'cannot be read';
     throw new KernelError('HOOK_NOT_FOUND', `${formatHookPosition(hook)}: ${path} ${why}`, 'check the path');

@@ -24,13 +24,13 @@ export const hostFiles: HostFiles = {
 
 /**
  * The same as `hostFiles.readElf`, but never blocks the event loop: another user may control the path. A file that does
- * not answer counts as one that cannot be read.
+ * not answer counts as one that cannot be read. Of its functions, only `symbols` are in the result.
  */
-export async function readElfFile(path: string): Promise<ElfInfo | null | undefined> {
+export async function readElfFile(path: string, symbols: Iterable<string>): Promise<ElfInfo | null | undefined> {
   const file = await TracedFile.open(path);
   if (file === undefined) return undefined;
   try {
-    return await runCooperatively(readElfSteps(file));
+    return await runCooperatively(readElfSteps(file, new Set(symbols)));
   } catch (error) {
     if (error instanceof FileUnreadable) return undefined;
     throw error;
@@ -46,7 +46,8 @@ function* readInterpreter(file: FileBytes): Steps<string | undefined> {
   return /^#![ \t]*([^\s\0]+)/.exec(head)?.[1];
 }
 
-const readElfFileSteps = (path: string): Steps<ElfInfo | null | undefined> => readFile(path, readElfSteps);
+const readElfFileSteps = (path: string): Steps<ElfInfo | null | undefined> =>
+  readFile(path, (file) => readElfSteps(file));
 
 /** Returns undefined if there is no readable regular file. */
 function* readFile<T>(path: string, read: (file: FileBytes) => Steps<T>): Steps<T | undefined> {

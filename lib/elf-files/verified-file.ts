@@ -39,7 +39,7 @@ export async function withVerifiedFile(
 async function hasDigest(file: TracedFile, path: string, wanted: readonly Digest[]): Promise<boolean> {
   const algorithms = new Set(wanted.map(({ algorithm }) => algorithm));
   for (const algorithm of algorithms) {
-    const actual = algorithm === 'build-id' ? (await readElfFile(path))?.buildId : await hashFile(file, algorithm);
+    const actual = algorithm === 'build-id' ? (await readElfFile(path, []))?.buildId : await hashFile(file, algorithm);
     if (wanted.some((digest) => digest.algorithm === algorithm && digest.hex === actual)) return true;
   }
   return false;

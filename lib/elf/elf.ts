@@ -47,9 +47,9 @@ export function readElf(file: FileBytes): ElfInfo | null {
   return runToCompletion(readElfSteps(file));
 }
 
-/** The same as `readElf`, in steps. */
-export function* readElfSteps(file: FileBytes): Steps<ElfInfo | null> {
-  return yield* nullIfDamaged(parseElf(file));
+/** The same as `readElf`, in steps. With `wanted`, `symbols` has only the functions of these names. */
+export function* readElfSteps(file: FileBytes, wanted?: ReadonlySet<string>): Steps<ElfInfo | null> {
+  return yield* nullIfDamaged(parseElf(file, wanted));
 }
 
 /** Runs `parse` and returns null if the file does not contain what `parse` reads (RangeError). */
@@ -118,7 +118,7 @@ export function* readElfParts(file: FileBytes, sectionMax: number): Steps<ElfPar
   return { view, sections, segments, names: sections[view.u16(header, 62)], readSection };
 }
 
-function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
+function* parseElf(file: FileBytes, wanted: ReadonlySet<string> | undefined): Steps<ElfInfo | null> {
   const parts = yield* readElfParts(file, SECTION_BYTES_MAX);
   if (parts === null) return null;
   const { view, sections, segments, readSection } = parts;
@@ -127,10 +127,17 @@ function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
   let buildId: string | undefined;
   for (const section of sections) {
     if (section.type === SHT_SYMTAB || section.type === SHT_DYNSYM) {
+      if (wanted?.size === 0) continue;
       const [table, strings] = [yield* readSection(section), yield* readSection(sections[section.link])];
       const shouldYield = countIterations();
       // dynamic symbols have precedence, because the loader uses them
-      for (const [name, at] of yield* parseSymbols(table, strings, Math.max(section.entry, 24), view)) {
+      for (const [name, at] of yield* parseSymbols({
+        table,
+        strings,
+        entry: Math.max(section.entry, 24),
+        view,
+        wanted,
+      })) {
         if (section.type === SHT_DYNSYM || !symbols.has(name)) symbols.set(name, at);
         if (shouldYield()) yield;
       }
@@ -145,8 +152,8 @@ function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
     }
   }
   // a stripped program
-  if (sections.every(({ type }) => type !== SHT_SYMTAB)) {
-    for (const [name, at] of (yield* nullIfDamaged(findGoFunctions(parts))) ?? []) {
+  if (wanted?.size !== 0 && sections.every(({ type }) => type !== SHT_SYMTAB)) {
+    for (const [name, at] of (yield* nullIfDamaged(findGoFunctions(parts, wanted))) ?? []) {
       if (!symbols.has(name)) symbols.set(name, at);
     }
   }
@@ -158,7 +165,10 @@ function* parseElf(file: FileBytes): Steps<ElfInfo | null> {
 const SECTION_NAMES_MAX = 64 * 1024;
 
 /** Returns the functions of a Go program, in memory that the file maps. */
-function* findGoFunctions({ view, sections, segments, names, readSection }: ElfParts): Steps<Map<string, bigint>> {
+function* findGoFunctions(
+  { view, sections, segments, names, readSection }: ElfParts,
+  wanted: ReadonlySet<string> | undefined,
+): Steps<Map<string, bigint>> {
   const found = new Map<string, bigint>();
   if (names === undefined || names.size > SECTION_NAMES_MAX) return found;
   const text = yield* readSection(names);
@@ -166,7 +176,7 @@ function* findGoFunctions({ view, sections, segments, names, readSection }: ElfP
   const table = sections.find(({ name }) => readBoundedString(text, name, NAME_BYTES_MAX).endsWith('.gopclntab'));
   if (table === undefined) return found;
   const shouldYield = countIterations();
-  for (const [name, at] of yield* readGoFunctions(yield* readSection(table), view)) {
+  for (const [name, at] of yield* readGoFunctions(yield* readSection(table), view, wanted)) {
     if (fileOffset({ segments }, at) !== undefined) found.set(name, at);
     if (shouldYield()) yield;
   }
@@ -213,16 +223,27 @@ function* findMappedBuildId(file: FileBytes): Steps<string | undefined> {
   return undefined;
 }
 
+interface SymbolTable {
+  readonly table: Buffer;
+  readonly strings: Buffer;
+  /** Bytes of an entry of the table. */
+  readonly entry: number;
+  readonly view: View;
+  /** A large program has hundreds of thousands of names, and a caller needs a few of them. */
+  readonly wanted: ReadonlySet<string> | undefined;
+}
+
 /**
  * Returns the functions of a symbol table with their addresses. The address is null if several functions have the name, or
  * if the address is chosen when the program starts.
  */
-function* parseSymbols(
-  table: Buffer,
-  strings: Buffer,
-  entry: number,
-  view: View,
-): Steps<ReadonlyMap<string, bigint | null>> {
+function* parseSymbols({
+  table,
+  strings,
+  entry,
+  view,
+  wanted,
+}: SymbolTable): Steps<ReadonlyMap<string, bigint | null>> {
   const symbols = new Map<string, bigint | null>();
   const weak = new Set<string>();
   // in a damaged file, each name can extend to the end of the string table
@@ -237,6 +258,7 @@ function* parseSymbols(
     const name = readBoundedString(strings, view.u32(table, at), NAME_BYTES_MAX);
     left -= name.length;
     if (left < 0 || name.length >= NAME_BYTES_MAX) throw new RangeError('names without an end');
+    if (wanted?.has(name) === false) continue;
     const address = type === STT_FUNC ? BigInt(view.u64(table, at + 8)) : null;
     const isWeak = info >> 4 === STB_WEAK;
     const known = symbols.get(name);

@@ -25,8 +25,15 @@ interface Layout {
   readonly width: 4 | 8;
 }
 
-/** Returns the address of each function. Throws RangeError if the table is damaged. An unknown form has no functions. */
-export function* readGoFunctions(table: Buffer, view: View): Steps<ReadonlyMap<string, bigint>> {
+/**
+ * Returns the address of each function, or of each `wanted` one. Throws RangeError if the table is damaged. An unknown form
+ * has no functions.
+ */
+export function* readGoFunctions(
+  table: Buffer,
+  view: View,
+  wanted?: ReadonlySet<string>,
+): Steps<ReadonlyMap<string, bigint>> {
   const functions = new Map<string, bigint>();
   const layout = readLayout(table, view);
   if (layout === undefined) return functions;
@@ -41,7 +48,7 @@ export function* readGoFunctions(table: Buffer, view: View): Steps<ReadonlyMap<s
     const name = readBoundedString(table, names + view.u32(table, at + read(entry + width) + width), NAME_BYTES_MAX);
     left -= name.length;
     if (left < 0 || name.length >= NAME_BYTES_MAX) throw new RangeError('names without an end');
-    if (name !== '' && !functions.has(name)) functions.set(name, address);
+    if (name !== '' && wanted?.has(name) !== false && !functions.has(name)) functions.set(name, address);
   }
   return functions;
 }

@@ -128,14 +128,13 @@ export class ProcessCache {
       same?.parentProcess;
     // The process lives longer than the event, which is the only one with the environment.
     const kept = Math.max(size - chunk.u32(at + EventExec.environmentLength), EventExec.sizeof);
-    const length = chunk.u32(at + EventExec.argvLength);
+    const offset = chunk.u32(at + EventExec.argvOffset);
+    const length = Math.min(chunk.u32(at + EventExec.argvLength), Math.max(kept - offset, 0));
     const allowed = this.#argumentBudget.allow(length);
     const record =
       allowed === length
         ? chunk.copyRecord(at, kept)
-        : chunk.copyRecord(at, chunk.u32(at + EventExec.argvOffset) + allowed, (copy) =>
-            shortenArguments(copy, allowed),
-          );
+        : chunk.copyRecord(at, Math.max(offset + allowed, EventExec.sizeof), (copy) => shortenArguments(copy, allowed));
     const tracked = new ExecProcess(this.#context, pid, parent, record, before);
     this.#argumentBudget.hold(tracked, allowed);
     this.#insert(tracked, chunk, at + EventExec.key);

@@ -210,7 +210,8 @@ describe('requests of policies', function () {
     const { yaml } = requestPolicy([`action: GetUrl, argUrl: "${base}/silent"`]);
     const arrived = new Promise<void>((resolve) => (onRequest = resolve));
     const body = `
-      const tracer = await polytrace.openTracer({ policies: [{ yaml: ${JSON.stringify(yaml)} }], allowRequests: true });
+      // a tracer that nothing refers to is closed, with a warning
+      const tracer = (globalThis.tracer = await polytrace.openTracer({ policies: [{ yaml: ${JSON.stringify(yaml)} }], allowRequests: true }));
       const events = tracer.events({ types: ['process_tracepoint'] });
       const next = events.next();
       require('node:child_process').spawnSync(${JSON.stringify(SETSID)}, ['/bin/true']);
