@@ -38,10 +38,10 @@ export async function printRecordedEvents(
   const stop = new ClientStop(context, options.duration);
   const output = open(outputHandlers(context, stop));
   let invalidLines = 0;
-  const onError = (text: string): void => {
+  const onError = (text: string | undefined): void => {
     invalidLines += 1;
     target?.onInvalidLine();
-    printMessage(context, text);
+    if (text !== undefined) printMessage(context, text);
   };
   try {
     const events = new RecordedEvents(paths, options, context);
@@ -58,12 +58,19 @@ export async function printRecordedEvents(
   }
 }
 
+/** Maximum number of lines of a file that are reported one by one. */
+const INVALID_LINES_MAX = 10;
+
+/** Receives a message, or nothing when the file has more such lines than are reported. */
+type OnInvalidLine = (text: string | undefined) => void;
+
 class RecordedEvents {
   readonly #paths: readonly string[];
   readonly #options: RecordedOptions;
   readonly #context: Context;
   readonly #parser: EventLineParser;
   #path = '';
+  #invalidLines = 0;
 
   constructor(paths: readonly string[], options: RecordedOptions, context: Context) {
     this.#paths = paths;
@@ -73,22 +80,25 @@ class RecordedEvents {
   }
 
   /** Returns the events of several lines together. */
-  async *read(signal: AbortSignal, onError: (text: string) => void): AsyncGenerator<readonly ClientEvent[], void> {
+  async *read(signal: AbortSignal, onError: OnInvalidLine): AsyncGenerator<readonly ClientEvent[], void> {
     const { follow = false } = this.#options;
     for (const path of this.#paths) {
       if (signal.aborted) return;
       this.#path = path;
+      this.#invalidLines = 0;
       this.#parser.startFile();
       const options = { stdin: this.#context.stdin, follow: follow && path === this.#paths.at(-1), signal };
       for await (const lines of readRecordedLines(path, options)) {
         const events = lines.map((line) => this.#parse(line, onError)).filter((event) => event !== undefined);
         if (events.length > 0) yield events;
       }
+      const more = this.#invalidLines - INVALID_LINES_MAX;
+      if (more > 0) printMessage(this.#context, `${path}: ${more} more lines are not events`);
     }
   }
 
   /** Returns undefined for a line without an event that is wanted. */
-  #parse(line: RecordedLine, onError: (text: string) => void): ClientEvent | undefined {
+  #parse(line: RecordedLine, onError: OnInvalidLine): ClientEvent | undefined {
     if (line.text?.trim() === '') return undefined;
     try {
       const event = this.#parser.parse(line);
@@ -96,7 +106,10 @@ class RecordedEvents {
       return event?.view !== undefined && event.view.timeNs < since ? undefined : event;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      onError(`${this.#path}:${line.number}: not an event: ${reason}`);
+      this.#invalidLines += 1;
+      onError(
+        this.#invalidLines > INVALID_LINES_MAX ? undefined : `${this.#path}:${line.number}: not an event: ${reason}`,
+      );
       return undefined;
     }
   }

@@ -38,6 +38,8 @@ export function recordedEvents(
     const value = JSON.parse(line, line.includes('\\ud') ? reviveWellFormed : undefined) as JsonObject;
     message = parser.parse(withLoss(value), line.length);
     const view = toPlainEvent(message, parser.toPlain);
+    if (view === undefined && typeof value['type'] === 'string')
+      throw new Error('it is the JSON of an event object: write lines with toJson(event)');
     if (filter !== undefined && view !== undefined && view.type !== 'lost') {
       if (!filter(view as FilteredEvent)) return undefined;
     }

@@ -112,6 +112,20 @@ describe('polytrace read', () => {
     assert.equal(reasons[3], `${other}:2: not an event: the line is too long`);
   });
 
+  it('reports ten lines of a file that are not events, and counts the others', async () => {
+    writeFileSync(file, `${execLine('a')}${'{"type":"process_exec"}\n'.repeat(1000)}${execLine('b')}`);
+    assert.equal(await command.run('read', file), 1);
+    assert.equal(command.stdout.text, compactLines('a', 'b'));
+    const reasons = command.stderr.text.trimEnd().split('\n').slice(1);
+    assert.equal(reasons.length, 11);
+    const reason = 'it is the JSON of an event object: write lines with toJson(event)';
+    assert.deepEqual(
+      [reasons[0], reasons[9]],
+      [`${file}:2: not an event: ${reason}`, `${file}:11: not an event: ${reason}`],
+    );
+    assert.equal(reasons[10], `${file}: 990 more lines are not events`);
+  });
+
   it('--since leaves out older events', async () => {
     const events = ['2026-01-01T00:00:00.000000000Z', '2026-01-02T00:00:00.000000000Z'].map((time) =>
       execEvent({ binary: `/bin/${time.slice(0, 10)}` }, { time, timeNs: BigInt(Date.parse(time)) * 1_000_000n }),
