@@ -396,10 +396,11 @@ struct value_config {
 	u8 indirect; /* the parameter, or the last step, is the address of the scalar or descriptor */
 	u8 read_at_return; /* with `pair`: the program at the return reads it */
 	u8 memory; /* enum value_memory, for strings and buffers */
-	u8 size_param; /* parameter with the size of the buffer, from 1; 0: the size is the return value */
+	u8 size_param; /* parameter with the size of the buffer, from 1; 0: the size is the return value, or not known
+			*/
 	u8 size_returned; /* the return value is the number of bytes in the buffer */
 	u8 first_group, groups_count; /* int_groups for a scalar or a net_detail */
-	u8 size_width; /* for SOURCE_FIELD: bytes of size_field */
+	u8 size_width; /* bytes of size_field, or of size_param */
 	u16 field; /* for SOURCE_FIELD and SOURCE_REGISTERS */
 	u32 capacity; /* bytes that the event reserves for its string or detail */
 	u16 size_field; /* for SOURCE_FIELD: the field with the size of the buffer */

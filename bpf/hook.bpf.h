@@ -185,7 +185,8 @@ static __always_inline u64 collect_objects(void *ctx, struct string_buffer *buff
 			raw = read_object(ctx, slot, returned);
 			if (read == READ_DATA_LOC)
 				raw = resolve_data_loc(ctx, raw, &record->size);
-			else if (read == READ_BUFFER || read == READ_IOVEC || read == READ_SOCKADDR_ALG)
+			else if (read == READ_BUFFER || read == READ_IOVEC || read == READ_SOCKADDR_UN ||
+				 read == READ_SOCKADDR_ALG)
 				record->size = buffer_size(
 					value, value->size_param ? read_size_param(ctx, slot) : ~0ULL, returned);
 		}

@@ -522,10 +522,15 @@ static __always_inline u64 filter_family(u64 candidates, u32 slot, const void *f
 	return filter_number(candidates, slot, family);
 }
 
-/* The path of a Unix socket. An abstract name begins with "@". */
-static __always_inline u32 read_sockaddr_un(u8 *to, const void *from, bool user, u32 *flags)
+/*
+ * The path of a Unix socket. An abstract name begins with "@". The kernel ends a path at its NUL or after the `size`
+ * bytes of the address. An abstract name has all bytes. Without a known size (0xffffffff and more), it ends at its NUL,
+ * too.
+ */
+static __always_inline u32 read_sockaddr_un(u8 *to, const void *from, u64 size, bool user, u32 *flags)
 {
-	enum { AF_UNIX = 1, PATH_OFFSET = 2, PATH_SIZE = 108 };
+	enum { AF_UNIX = 1, PATH_OFFSET = 2, PATH_SIZE = 108, ADDRESS_SIZE = PATH_OFFSET + PATH_SIZE };
+	u32 room = size < ADDRESS_SIZE ? size : ADDRESS_SIZE;
 	u16 family = 0;
 	u8 first = 0;
 	u32 abstract;
@@ -535,14 +540,25 @@ static __always_inline u32 read_sockaddr_un(u8 *to, const void *from, bool user,
 		*flags |= STRING_FAULT;
 		return 0;
 	}
+	if (room <= PATH_OFFSET)
+		return 0;
+	room = at_most(room - PATH_OFFSET, PATH_SIZE);
 	from += PATH_OFFSET;
 	read_memory(&first, 1, from, user);
 	abstract = !first;
 	to[0] = '@';
+	if (abstract && size < 0xffffffff) {
+		if (!read_memory(to, room, from, user)) {
+			to[0] = '@';
+			return room;
+		}
+		*flags |= STRING_FAULT;
+		return 0;
+	}
 	if (user)
-		got = bpf_probe_read_user_str(to + abstract, PATH_SIZE, from + abstract);
+		got = bpf_probe_read_user_str(to + abstract, room + 1 - abstract, from + abstract);
 	else
-		got = bpf_probe_read_kernel_str(to + abstract, PATH_SIZE, from + abstract);
+		got = bpf_probe_read_kernel_str(to + abstract, room + 1 - abstract, from + abstract);
 	if (got <= 1)
 		return 0;
 	return at_most(got - 1 + abstract, PATH_SIZE);
@@ -723,7 +739,7 @@ static __noinline u64 collect_string(struct string_buffer *buffer, struct hook_r
 		const void *from = string_address(raw, read);
 
 		if (read == READ_SOCKADDR_UN)
-			length = read_sockaddr_un(to, from, user, &flags);
+			length = read_sockaddr_un(to, from, size, user, &flags);
 		else if (read == READ_SOCKADDR_ALG)
 			length = read_sockaddr_alg(to, from, size, user, &numbers, &flags);
 		else

@@ -148,6 +148,7 @@ static __noinline u64 read_scalar(void *ctx, u32 slot, u64 returned)
 	return read_scalar_inline(ctx, slot, returned);
 }
 
+/* The upper half of the register of an int can have any value. */
 static __noinline u64 read_size_param(void *ctx, u32 slot)
 {
 	if (slot >= HOOK_VALUES_MAX)
@@ -159,7 +160,9 @@ static __noinline u64 read_size_param(void *ctx, u32 slot)
 			      ctx + config.values[slot].size_field);
 	return size;
 #else
-	return hook_param(ctx, config.values[slot].size_param - 1);
+	u64 size = hook_param(ctx, config.values[slot].size_param - 1);
+
+	return config.values[slot].size_width == sizeof(u32) ? (u32)size : size;
 #endif
 }
 

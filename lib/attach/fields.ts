@@ -9,6 +9,7 @@ import { fieldStart, isFailure, resolveSteps } from '../policy/index.js';
 import { type FieldLocation } from '../wire/encode/context.js';
 import { needsPointer } from '../wire/reads.js';
 import { followLast } from './values.js';
+import { findLength } from './sizes.js';
 
 const FOLLOW = { offset: 0, follow: true };
 
@@ -38,11 +39,16 @@ export function locateFields(hook: CompiledHook, kernel: KernelInfo): Map<number
   return result;
 }
 
-/** Locates the field that contains the length of the buffer. */
-function locateSize(fields: readonly TracepointField[], { sizeArgIndex }: CompiledValue): FieldLocation['size'] {
-  const field = sizeArgIndex === undefined ? undefined : fields[sizeArgIndex - 1];
+/** The tracepoints of system calls have 8 bytes for each parameter. */
+const INT_TYPE = /^(unsigned )?int$|^(__)?u32$|^socklen_t$/;
+
+/** Locates the field that contains the length of the buffer or the address. */
+function locateSize(fields: readonly TracepointField[], value: CompiledValue): FieldLocation['size'] {
+  const param = value.sizeArgIndex ?? findLength(value, fields);
+  const field = param === undefined ? undefined : fields[param - 1];
   const read = field && findFieldAccess(field, 'uint64');
-  return read === undefined || field === undefined ? undefined : { offset: field.offset, width: read.width };
+  if (param === undefined || read === undefined || field === undefined) return undefined;
+  return { param, offset: field.offset, width: INT_TYPE.test(field.type) ? Math.min(4, read.width) : read.width };
 }
 
 function locateField(

@@ -13,12 +13,13 @@ import { locateFields } from './fields.js';
 import type { AttachRequest } from './request.js';
 import { negativeCacheLocks } from './negative-cache.js';
 import { scratchGuard } from './preemption.js';
+import { locateSizes } from './sizes.js';
 import { readInodes, locateRegisters, resolveValues, voidPointerSlots } from './values.js';
 
 /** The locations of the hook's values. They do not depend on the mechanism. */
 export type ValueLocations = Pick<
   EncodeContext,
-  'resolved' | 'registers' | 'fields' | 'helperSlots' | 'inodes' | 'hostNamespaces'
+  'resolved' | 'registers' | 'fields' | 'helperSlots' | 'sizes' | 'inodes' | 'hostNamespaces'
 >;
 
 /** `prototype` is the prototype of the hooked function; undefined if it is not known. */
@@ -31,6 +32,7 @@ export async function locateValues(
     registers: locateRegisters(hook, kernel, process.arch),
     fields: locateFields(hook, kernel),
     helperSlots: voidPointerSlots(hook, prototype),
+    sizes: locateSizes(hook, prototype),
     inodes: await readInodes(hook, context.session),
     hostNamespaces: namespacesByPolicyName(),
   };

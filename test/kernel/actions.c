@@ -444,6 +444,24 @@ static void do_unix(char **arg)
 }
 
 /*
+ * unixend PATH: the same, but no NUL ends the path: the bytes behind the length of the address are others, which the
+ * kernel does not look at. Neither does it look at the upper half of the register with the length.
+ */
+static void do_unixend(char **arg)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	size_t length = strlen(arg[0]);
+	check(fd, "socket");
+	memset(to.sun_path, 'X', sizeof(to.sun_path));
+	memcpy(to.sun_path, arg[0], length);
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = 0;
+	begin_action();
+	syscall(SYS_connect, fd, &to, (0x41414141UL << 32) + offsetof(struct sockaddr_un, sun_path) + length);
+}
+
+/*
  * alg TYPE/NAME: connects to the address of an algorithm, which fails. No NUL ends the name: the last byte of the
  * address is another one, which the kernel would overwrite.
  */
@@ -586,22 +604,22 @@ static const struct action {
 	int args;
 	void (*run)(char **);
 } actions[] = {
-	{ "lseek", 3, do_lseek },     { "seek", 3, do_seek },         { "openat", 1, do_openat },
-	{ "create", 2, do_create },   { "unlinkat", 1, do_unlinkat }, { "remove", 1, do_remove },
-	{ "write", 1, do_write },     { "read", 1, do_read },         { "writelong", 2, do_writelong },
-	{ "writev", 1, do_writev },   { "pipe", 1, do_pipe },         { "pipev", 1, do_pipev },
-	{ "xattr", 2, do_xattr },     { "readfile", 1, do_readfile }, { "writefile", 1, do_writefile },
-	{ "readdir", 1, do_readdir }, { "chmod", 2, do_chmod },       { "mkdir", 2, do_mkdir },
-	{ "exec", 1, do_exec },       { "tcp", 4, do_tcp },           { "listen", 2, do_listen },
-	{ "udp", 4, do_udp },         { "peer", 3, do_peer },         { "send", 4, do_send },
-	{ "unix", 1, do_unix },       { "alg", 1, do_alg },           { "device", 1, do_device },
-	{ "capable", 1, do_capable }, { "capset", 3, do_capset },     { "setuid", 1, do_setuid },
-	{ "bpf", 1, do_bpf },         { "bpfprog", 1, do_bpfprog },   { "bpfmap", 1, do_bpfmap },
-	{ "perf", 1, do_perf },       { "module", 2, do_module },     { "nested", 1, do_nested },
-	{ "rlimit", 1, do_rlimit },   { "seteuid", 1, do_seteuid },   { "program", 1, do_program },
-	{ "socket", 1, do_socket },   { "chain", 2, do_chain },       { "unshared", 2, do_unshared },
-	{ "with", 3, do_with },       { "changed", 4, do_changed },   { "call", ANY, do_call },
-	{ "nscall", ANY, do_nscall }, { "append", 1, do_append },
+	{ "lseek", 3, do_lseek },       { "seek", 3, do_seek },         { "openat", 1, do_openat },
+	{ "create", 2, do_create },     { "unlinkat", 1, do_unlinkat }, { "remove", 1, do_remove },
+	{ "write", 1, do_write },       { "read", 1, do_read },         { "writelong", 2, do_writelong },
+	{ "writev", 1, do_writev },     { "pipe", 1, do_pipe },         { "pipev", 1, do_pipev },
+	{ "xattr", 2, do_xattr },       { "readfile", 1, do_readfile }, { "writefile", 1, do_writefile },
+	{ "readdir", 1, do_readdir },   { "chmod", 2, do_chmod },       { "mkdir", 2, do_mkdir },
+	{ "exec", 1, do_exec },         { "tcp", 4, do_tcp },           { "listen", 2, do_listen },
+	{ "udp", 4, do_udp },           { "peer", 3, do_peer },         { "send", 4, do_send },
+	{ "unix", 1, do_unix },         { "unixend", 1, do_unixend },   { "alg", 1, do_alg },
+	{ "device", 1, do_device },     { "capable", 1, do_capable },   { "capset", 3, do_capset },
+	{ "setuid", 1, do_setuid },     { "bpf", 1, do_bpf },           { "bpfprog", 1, do_bpfprog },
+	{ "bpfmap", 1, do_bpfmap },     { "perf", 1, do_perf },         { "module", 2, do_module },
+	{ "nested", 1, do_nested },     { "rlimit", 1, do_rlimit },     { "seteuid", 1, do_seteuid },
+	{ "program", 1, do_program },   { "socket", 1, do_socket },     { "chain", 2, do_chain },
+	{ "unshared", 2, do_unshared }, { "with", 3, do_with },         { "changed", 4, do_changed },
+	{ "call", ANY, do_call },       { "nscall", ANY, do_nscall },   { "append", 1, do_append },
 };
 
 static const struct action *find_action(const char *name, int args)

@@ -152,6 +152,29 @@ const SOCKADDR_UN = withTests(
       // an abstract name, and one that is padded
       { values: ['\0abstract'], match: ['unix', '@abstract'], miss: ['unix', 'abstract'] },
       { values: ['/no/padded\0\0\0'], match: ['unix', '/no/padded'], miss: ['unix', '/no/p'] },
+      // without a NUL at its end
+      { values: ['/no/end'], match: ['unixend', '/no/end'], miss: ['unixend', '/no/en'] },
+    ],
+  },
+);
+/** The bytes behind the length of the address are others, so the length has to be read. */
+const SOCKADDR_UN_OF_CALL = withTests(
+  stringSubject(
+    'sockaddr_un',
+    { call: 'sys_connect', syscall: true, args: [{ index: 1, type: 'sockaddr_un' }] },
+    `${NOWHERE}/`,
+    (text) => ['unixend', text],
+    (text) => ({ sockaddrun_arg: { family: 'AF_UNIX', path: text } }),
+    'sockaddr_un of a system call',
+  ),
+  {
+    Equal: [
+      { values: ['@abstract'], match: ['unixend', '@abstract'], miss: ['unixend', '@abstrac'] },
+      {
+        values: [`/${'p'.repeat(107)}`],
+        match: ['unixend', `/${'p'.repeat(107)}`],
+        miss: ['unixend', `/${'p'.repeat(106)}`],
+      },
     ],
   },
 );
@@ -261,7 +284,7 @@ export const STRINGS = {
   char_buf: CHAR_BUF,
   char_iovec: [CHAR_IOVEC],
   const_buf: [CONST_BUF],
-  sockaddr_un: [SOCKADDR_UN],
+  sockaddr_un: [SOCKADDR_UN, SOCKADDR_UN_OF_CALL],
   sockaddr_alg: SOCKADDR_ALG,
   net_device: [NET_DEVICE],
   file: [FILE],

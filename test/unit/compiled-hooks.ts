@@ -47,6 +47,7 @@ export function encodeContext(more: Partial<EncodeContext> = {}): EncodeContext 
     registers: new Map(),
     fields: new Map(),
     helperSlots: new Set(),
+    sizes: new Map(),
     inodes: new Map(),
     hostNamespaces: {
       Uts: [1],

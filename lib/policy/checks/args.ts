@@ -111,7 +111,7 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
     report.add('ARG_FIELD_UNUSED', positions.key(arg, field), message, hint);
   };
   const isBuffer = arg.type === undefined || arg.type === 'auto' || BUFFER_TYPES.has(arg.type);
-  const canHaveSize = isBuffer || arg.type === 'sockaddr_alg';
+  const canHaveSize = isBuffer || arg.type === 'sockaddr_alg' || arg.type === 'sockaddr_un';
   if (arg.sizeArgIndex !== undefined && !canHaveSize)
     reportUnused('sizeArgIndex', `sizeArgIndex has no effect on ${String(arg.type)}`, 'remove it, or use char_buf');
   if (arg.maxData === true && !isBuffer)

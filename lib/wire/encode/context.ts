@@ -42,10 +42,19 @@ export interface EncodeContext {
   readonly fields: ReadonlyMap<number, FieldLocation>;
   /** Slots of parameters that are read by a helper, because the context of a trampoline does not contain them. */
   readonly helperSlots: ReadonlySet<number>;
+  /** The parameters with the sizes of buffers and addresses, by slot. */
+  readonly sizes: ReadonlyMap<number, SizeParameter>;
   /** The inodes of the files that values of Equal lead to, with their table entries, by slot. */
   readonly inodes: ReadonlyMap<number, readonly TableEntry<Inode>[]>;
   /** Possible inode numbers of each initial namespace. */
   readonly hostNamespaces: Readonly<Record<NamespaceName, readonly number[]>>;
+}
+
+export interface SizeParameter {
+  /** Position of the parameter, from 1. */
+  readonly param: number;
+  /** Bytes of its type. */
+  readonly width: number;
 }
 
 /** The addresses of the sequence locks that a hook with a negative cache checks, and the size of the cache. */
@@ -104,7 +113,7 @@ export interface FieldLocation {
   /** True if the field contains the location of the string in the record (`__data_loc`). */
   readonly isDataLoc: boolean;
   /** The field with the size of the buffer. */
-  readonly size?: { readonly offset: number; readonly width: number };
+  readonly size?: SizeParameter & { readonly offset: number };
   /** The memory that contains the string. `by-address`: the address decides. */
   readonly memory: 'kernel' | 'user' | 'by-address';
 }

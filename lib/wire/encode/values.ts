@@ -41,8 +41,9 @@ export function encodeValue(
     ValueConfig.memory,
     field === undefined ? valueMemory(source, hook, resolved !== undefined) : FIELD_MEMORY[field.memory],
   );
-  setU8(ValueConfig.sizeParam, value.sizeArgIndex ?? 0);
-  setU8(ValueConfig.sizeWidth, field?.size?.width ?? 0);
+  const size = context.sizes.get(slot);
+  setU8(ValueConfig.sizeParam, field?.size?.param ?? size?.param ?? 0);
+  setU8(ValueConfig.sizeWidth, field?.size?.width ?? size?.width ?? 0);
   view.setUint16(at + ValueConfig.sizeField, field?.size?.offset ?? 0, true);
   setU8(ValueConfig.sizeReturned, Number(isSizeReturned(value)));
   view.setUint16(at + ValueConfig.field, register?.offset ?? field?.offset ?? 0, true);

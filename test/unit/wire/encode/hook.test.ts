@@ -375,22 +375,23 @@ spec:
       compiledValue('int'),
     ];
     const readBufferFields = (pair: boolean): number[][] => {
-      const view = encodeConfig(compiledHook({ args }), { pair });
-      const fields = [ValueConfig.sizeParam, ValueConfig.sizeReturned, ValueConfig.readAtReturn];
+      const sizes = new Map([0, 1, 3].map((slot) => [slot, { param: 3, width: 4 }]));
+      const view = encodeConfig(compiledHook({ args }), { pair, sizes });
+      const fields = [ValueConfig.sizeParam, ValueConfig.sizeWidth, ValueConfig.sizeReturned, ValueConfig.readAtReturn];
       return args.map((_, slot) => [
         ...fields.map((field) => view.getUint8(slotOffset(slot) + field)),
         view.getUint32(slotOffset(slot) + ValueConfig.capacity, true),
       ]);
     };
     assert.deepEqual(readBufferFields(true), [
-      [3, 0, 0, 4096],
-      [3, 1, 1, 4096],
-      [0, 0, 1, 32768],
-      [3, 0, 0, 4096],
-      [0, 0, 0, 128],
-      [0, 0, 0, 0],
+      [3, 4, 0, 0, 4096],
+      [3, 4, 1, 1, 4096],
+      [0, 0, 0, 1, 32768],
+      [3, 4, 0, 0, 4096],
+      [0, 0, 0, 0, 128],
+      [0, 0, 0, 0, 0],
     ]);
-    assert.ok(readBufferFields(false).every(([, , atReturn]) => atReturn === 0));
+    assert.ok(readBufferFields(false).every(([, , , atReturn]) => atReturn === 0));
     const encoded = encodeHook(compiledHook({ args }), encodeContext());
     const body = new DataView(encoded.config.buffer).getUint32(HookConfig.bodySize, true);
     assert.equal(body, VALUES + 3 * 4096 + 32768 + 128);
