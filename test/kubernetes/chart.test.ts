@@ -209,6 +209,15 @@ describe('the chart', function () {
     assert.deepEqual(own.livenessProbe, { tcpSocket: { port: 1 } });
   });
 
+  it('has probes that the kubelet can reach in a pod with a network of its own', async () => {
+    const values = { hostNetwork: false, tetragon: { healthPort: 9101 } };
+    const container = await agentContainer(values);
+    for (const name of ['startupProbe', 'livenessProbe', 'readinessProbe'] as const) {
+      assert.deepEqual(container[name].httpGet, { path: '/healthz', port: 9101 }, name);
+    }
+    assert.equal((await renderSettings(values))['health-server'], ':9101');
+  });
+
   it('makes objects for the operator of Prometheus, and a dashboard', async () => {
     const more = { enabled: true, extraLabels: { team: 'a' } };
     const objects = await renderChart(
