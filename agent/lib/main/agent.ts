@@ -33,6 +33,7 @@ import { toChangeEvent } from '../streams/change.js';
 import { EventHub } from '../streams/hub.js';
 import { AdmissionServer } from './admission-server.js';
 import { Exports } from './exports.js';
+import { takeOver } from './take-over.js';
 
 /** Time for clients to receive their queued events when the agent stops. */
 const DRAIN_MS = 2000;
@@ -94,6 +95,7 @@ export class Agent {
       clusterName,
       redact: exports.redact,
       queueBytes: options.eventQueueBytes,
+      pace: () => exports.waitForRoom(),
     });
     exports.start(hub);
     const { persistGrpcPolicies, persistGrpcPoliciesDir } = options;
@@ -157,18 +159,17 @@ export class Agent {
 
   async #listen(): Promise<void> {
     const http: string[] = [];
-    try {
-      for (const [address, server] of this.#http) http.push(`http://${await server.listen(address)}`);
-      const grpc: string[] = [];
-      for (const server of this.#servers) grpc.push(...(await server.listen()));
-      if (this.#admission !== undefined) http.push(`https://${await this.#admission.listen()}`);
-      this.addresses = [...grpc, ...http];
-    } catch (error) {
-      for (const server of this.#servers) await server.close(0);
-      for (const [, server] of this.#http) await server.close();
-      await this.#admission?.close();
-      throw error;
-    }
+    for (const [address, server] of this.#http) http.push(`http://${await server.listen(address)}`);
+    const grpc: string[] = [];
+    for (const server of this.#servers) grpc.push(...(await server.listen()));
+    if (this.#admission !== undefined) http.push(`https://${await this.#admission.listen()}`);
+    this.addresses = [...grpc, ...http];
+  }
+
+  async #closeServers(waitMs: number): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.close(waitMs)));
+    for (const [, server] of this.#http) await server.close();
+    await this.#admission?.close();
   }
 
   /** Opens everything, or nothing. A policy that cannot be loaded is reported in its status and in the log. */
@@ -195,12 +196,17 @@ export class Agent {
       await agent.#store.restore();
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
-      if (options.persist !== undefined) await takeOver(agent.#files, tracer, kubernetes, log);
+      // an agent that cannot start must not end the policies of the one before
       await agent.#listen();
+      if (options.persist !== undefined)
+        await takeOver({ files: agent.#files, tracer, kubernetes, store: agent.#store, log });
       return agent;
     } catch (error) {
       // an open part would keep the process alive
-      if (agent !== undefined) agent.#stopPolicies();
+      if (agent !== undefined) {
+        agent.#stopPolicies();
+        await agent.#closeServers(0);
+      }
       await kubernetes?.stop();
       await tracer.close();
       await exports.close();
@@ -232,15 +238,17 @@ export class Agent {
     await this.#kubernetes?.stop();
     for (const server of this.#servers) server.setServing(false);
     const keep = this.#options.keepSensorsOnExit && !isUninstalled;
-    await this.#tracer.close(keep ? { keep } : {});
-    // those of an earlier agent that no source of this one has taken over yet
-    const { persist } = this.#options;
-    if (isUninstalled && persist !== undefined && existsSync(persist)) await removePersisted(persist);
-    await this.events;
-    await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
-    await Promise.all(this.#servers.map((server) => server.close(SHUTDOWN_MS)));
-    for (const [, server] of this.#http) await server.close();
-    await this.#admission?.close();
+    try {
+      await this.#tracer.close(keep ? { keep } : {});
+      // those of an earlier agent that no source of this one has taken over yet
+      const { persist } = this.#options;
+      if (isUninstalled && persist !== undefined && existsSync(persist)) await removePersisted(persist);
+      await this.events;
+      await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
+    } finally {
+      // an open part would keep the process alive
+      await this.#closeServers(SHUTDOWN_MS);
+    }
   }
 }
 
@@ -288,24 +296,6 @@ function tracerOptions(
     ...(cgroupRate === undefined ? {} : { cgroupRate }),
     environment: hasEnvironment && (variables.length === 0 || variables),
   };
-}
-
-/**
- * Ends the policies of the previous agent when those of this one are loaded. While the API server does not answer, or a
- * path of policies cannot be read, they stay active: one of them may be the version of a policy that is not known now.
- */
-async function takeOver(
-  files: PolicyFiles,
-  tracer: Tracer,
-  kubernetes: Kubernetes | undefined,
-  log: Log,
-): Promise<void> {
-  const paths = files.unknownPaths;
-  if (paths.length === 0 && (kubernetes === undefined || kubernetes.isLoaded)) return tracer.takeOver();
-  if (paths.length > 0) log.warn({ paths }, 'policies of an earlier agent stay active until these paths can be read');
-  void Promise.all([files.whenKnown(), kubernetes?.whenLoaded])
-    .then(() => tracer.takeOver())
-    .catch((error: unknown) => log.warn({ reason: String(error) }, 'the policies of an earlier agent go on'));
 }
 
 /** The API server comes first, because runtimes know only the labels at the creation of a pod. A hook knows least. */

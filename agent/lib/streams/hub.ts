@@ -16,11 +16,15 @@ import { HEADER, FrameBuffer, type Frames } from './frames.js';
 /** Maximum of queued bytes of one client, and of all clients together. */
 const STREAM_BYTES = 4 * 1024 * 1024;
 const ALL_BYTES = 48 * 1024 * 1024;
+/** So few events fit into the smallest queue. */
+const PACED_EVENTS = 16;
 
 export interface HubOptions extends EncodeOptions {
   readonly nodeName: string;
   /** Maximum of queued bytes of one client. Default: 4 MiB. */
   readonly queueBytes?: number;
+  /** Called after some events that an earlier agent has left. The next ones are handed out when it resolves. */
+  readonly pace?: () => Promise<void>;
 }
 
 /** The options of a client's stream. */
@@ -45,6 +49,8 @@ export class EventHub {
   #lostBefore = 0;
   /** Offset of the current event in the buffer; -1 until the event is encoded. */
   #start = -1;
+  /** Nanoseconds since 1970. */
+  readonly #begun = BigInt(Date.now()) * 1_000_000n;
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -97,7 +103,19 @@ export class EventHub {
 
   /** Runs until the tracer is closed. */
   async run(tracer: Pick<Tracer, 'batches'>): Promise<void> {
-    for await (const batch of tracer.batches()) this.dispatch(batch);
+    for await (const batch of tracer.batches()) {
+      if ((batch[0]?.timeNs ?? this.#begun) < this.#begun) await this.#dispatchSlowly(batch);
+      else this.dispatch(batch);
+    }
+  }
+
+  /** Events from before this agent wait in the ring buffer, and come all at once. */
+  async #dispatchSlowly(batch: readonly AgentEvent[]): Promise<void> {
+    const { pace } = this.#options;
+    for (let i = 0; i < batch.length; i += PACED_EVENTS) {
+      this.dispatch(batch.slice(i, i + PACED_EVENTS));
+      await pace?.();
+    }
   }
 
   dispatch(batch: readonly AgentEvent[]): void {
