@@ -128,10 +128,11 @@ export class PolicyStore {
 
   /**
    * True if a source wants a policy of this name, and no version of it can be loaded now. A source whose text cannot be
-   * parsed may want any name. `key` is undefined if the name is not known.
+   * read or parsed may want any name. `key` is undefined if the name is not known.
    */
   isMissing(key: string | undefined): boolean {
     if (key !== undefined && this.#reconciler.findHolder(key) !== undefined) return false;
+    if (this.#recordProblems.size > 0) return true;
     return [...this.#reconciler.claims].some(({ isGone, isForbidden, error, loaded, wantedKey }) => {
       if (isGone || isForbidden || error === undefined || loaded !== undefined) return false;
       return key === undefined || wantedKey === undefined || wantedKey === key;
