@@ -193,6 +193,7 @@ export class Agent {
         way: 'agent',
       } as const;
       agent.#journal.recordSetting('the agent starts', start);
+      warnAboutSockets(options, tracer, log);
       await agent.#store.restore();
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
@@ -304,17 +305,26 @@ function containerOptions(
   kubernetes: Kubernetes | undefined,
   runtimeHook: RuntimeHookSource,
 ): ContainerOptions {
-  const path = (address: string): string => address.replace(/^unix:\/\//, '');
   const { criEndpoint: cri, nriEndpoint: nri, dockerEndpoint: docker, podmanEndpoint: podman } = options;
-  const named = Object.entries({ cri, nri, docker, podman }).filter(([, address]) => address !== undefined);
+  const named = Object.entries({ cri, nri, docker, podman }).filter(([, path]) => path !== undefined);
   return {
     annotations,
-    sockets: Object.fromEntries(named.map(([name, address = '']) => [name, path(address)])),
+    sockets: Object.fromEntries(named),
     sources: [...(kubernetes === undefined ? [] : [kubernetes.source]), ...RUNTIMES, runtimeHook, 'cgroups'],
   };
 }
 
 const RUNTIMES = ['nri', 'cri', 'docker', 'podman'] as const;
+
+/** Most machines lack most runtimes, but somebody expects one whose socket is named. */
+function warnAboutSockets(options: AgentOptions, tracer: Tracer, log: Log): void {
+  const named = RUNTIMES.filter((name) => options[`${name}Endpoint`] !== undefined);
+  for (const { name, connected, error: reason } of tracer.containerSources()) {
+    const runtime = named.find((each) => each === name);
+    if (runtime === undefined || connected) continue;
+    log.warn({ setting: `${runtime}-endpoint`, reason }, 'the runtime does not answer: names of containers come later');
+  }
+}
 
 function serverSettings(options: AgentOptions): Pick<ServerSettings, 'insecureClients' | 'tls' | 'tokenFile'> {
   const { insecureClients, serverTokenFile: tokenFile } = options;

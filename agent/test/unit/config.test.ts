@@ -148,6 +148,12 @@ describe('the configuration of the agent', () => {
       `policy: &a [x, x]\nserver-address: &b [${Array(11).fill('*a').join()}]\nread-only-address: [${Array(11).fill('*b').join()}]`,
       /agent\.yaml:3:51: CONFIG_YAML: an alias .*count.*write its value/,
     ],
+    [
+      'a socket of another kind',
+      'docker-endpoint: "tcp://10.0.0.1:2375"',
+      /:1:1: CONFIG_VALUE: docker-endpoint: .*path of a socket/,
+    ],
+    ['a socket without a folder', 'cri-endpoint: crio.sock', /:1:1: CONFIG_VALUE: cri-endpoint: .*path of a socket/],
     ['no mapping', '- group', /CONFIG_YAML: it has to be a mapping/],
     [
       'a setting that needs another',
