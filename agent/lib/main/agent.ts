@@ -87,6 +87,7 @@ export class Agent {
       enableProcessNs: processNs,
       enableAncestors: ancestors,
     } = options;
+    const startedAt = Date.now();
     const hub = new EventHub({
       nodeName,
       processCred,
@@ -95,6 +96,7 @@ export class Agent {
       clusterName,
       redact: exports.redact,
       queueBytes: options.eventQueueBytes,
+      startedAt,
       pace: () => exports.waitForRoom(),
     });
     exports.start(hub);
@@ -119,7 +121,7 @@ export class Agent {
       peerCredentials: (socket: object) => peerCredentials(socket),
       version,
       nodeName,
-      startedAt: Date.now(),
+      startedAt,
       configuration: printableConfiguration(options),
     };
     const { tlsAdmins, serverAddress, readOnlyAddress, group, readOnlyGroup } = options;

@@ -23,6 +23,8 @@ export interface HubOptions extends EncodeOptions {
   readonly nodeName: string;
   /** Maximum of queued bytes of one client. Default: 4 MiB. */
   readonly queueBytes?: number;
+  /** When the agent has started, in milliseconds since 1970. */
+  readonly startedAt?: number;
   /** Called after some events that an earlier agent has left. The next ones are handed out when it resolves. */
   readonly pace?: () => Promise<void>;
 }
@@ -50,10 +52,11 @@ export class EventHub {
   /** Offset of the current event in the buffer; -1 until the event is encoded. */
   #start = -1;
   /** Nanoseconds since 1970. */
-  readonly #begun = BigInt(Date.now()) * 1_000_000n;
+  readonly #startedNs: bigint;
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#startedNs = BigInt(options.startedAt ?? 0) * 1_000_000n;
     this.#encoder = new EventEncoder(options);
   }
 
@@ -104,7 +107,7 @@ export class EventHub {
   /** Runs until the tracer is closed. */
   async run(tracer: Pick<Tracer, 'batches'>): Promise<void> {
     for await (const batch of tracer.batches()) {
-      if ((batch[0]?.timeNs ?? this.#begun) < this.#begun) await this.#dispatchSlowly(batch);
+      if ((batch[0]?.timeNs ?? this.#startedNs) < this.#startedNs) await this.#dispatchSlowly(batch);
       else this.dispatch(batch);
     }
   }

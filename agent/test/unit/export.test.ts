@@ -299,7 +299,7 @@ describe('events that an earlier agent has left', () => {
     const flags = { exportFilename: '-', eventQueueBytes: '65536' };
     const host = { log: quiet, stdout, nodeName: 'node', version: '1' };
     const exports = await Exports.open(loadConfiguration({ env: {}, flags }), host);
-    const hub = new EventHub({ nodeName: 'node', pace: () => exports.waitForRoom() });
+    const hub = new EventHub({ nodeName: 'node', startedAt: 1000, pace: () => exports.waitForRoom() });
     exports.start(hub);
     const batch = Array.from({ length: COUNT / 2 }, () => ({ ...execEvent(), timeNs })) as unknown as TracerEvent[];
     await hub.run({ batches: () => [batch, batch] as never });
