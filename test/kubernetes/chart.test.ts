@@ -33,7 +33,7 @@ interface DaemonSet {
   spec: {
     template: {
       metadata: { annotations?: Record<string, string>; labels?: Record<string, string> };
-      spec: { containers: [Container]; volumes: { name: string }[]; hostNetwork: boolean };
+      spec: { containers: [Container]; volumes: { name: string }[]; hostNetwork: boolean; priorityClassName: string };
     };
   };
 }
@@ -84,11 +84,12 @@ describe('the chart', function () {
       extraEnv: [{ name: 'A', value: '1' }],
     };
     const { metadata, spec } = await daemonSet(
-      { podAnnotations: { a: 'b' }, podLabels: { c: 'd' }, tetragon },
+      { podAnnotations: { a: 'b' }, podLabels: { c: 'd' }, priorityClassName: 'own', tetragon },
       'security',
     );
     const [{ image, env }] = spec.template.spec.containers;
     assert.equal(metadata.namespace, 'security');
+    assert.equal(spec.template.spec.priorityClassName, 'own');
     const { annotations, labels } = spec.template.metadata;
     assert.equal(annotations?.['a'], 'b');
     assert.equal(labels?.['c'], 'd');

@@ -201,8 +201,16 @@ export class Agent {
       await kubernetes?.start(agent.#store);
       // an agent that cannot start must not end the policies of the one before
       await agent.#listen();
-      if (options.persist !== undefined)
-        await takeOver({ files: agent.#files, tracer, kubernetes, store: agent.#store, log });
+      if (options.persist !== undefined) {
+        await takeOver({
+          files: agent.#files,
+          store: agent.#store,
+          journal: agent.#journal,
+          tracer,
+          kubernetes,
+          log,
+        });
+      }
       return agent;
     } catch (error) {
       // an open part would keep the process alive
@@ -240,12 +248,12 @@ export class Agent {
     if (isUninstalled) this.#log.warn('the DaemonSet of the agent is deleted: its policies end');
     await this.#kubernetes?.stop();
     for (const server of this.#servers) server.setServing(false);
-    const keep = this.#options.keepSensorsOnExit && !isUninstalled;
+    const { persist, keepSensorsOnExit } = this.#options;
+    const keep = keepSensorsOnExit && !isUninstalled;
     try {
       await this.#tracer.close(keep ? { keep } : {});
       // those of an earlier agent that no source of this one has taken over yet
-      const { persist } = this.#options;
-      if (isUninstalled && persist !== undefined && existsSync(persist)) await removePersisted(persist);
+      if (!keep && persist !== undefined && existsSync(persist)) await removePersisted(persist);
       await this.events;
       await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
     } finally {

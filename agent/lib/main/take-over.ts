@@ -2,6 +2,7 @@
 import type { Tracer } from 'polytrace';
 import type { Kubernetes } from '../kubernetes/kubernetes.js';
 import type { Log } from '../log/log.js';
+import type { Journal } from '../policies/journal.js';
 import type { PolicyFiles } from '../policies/policy-files.js';
 import type { PolicyStore } from '../policies/store.js';
 
@@ -9,7 +10,8 @@ interface TakeOverParts {
   readonly files: Pick<PolicyFiles, 'unknownPaths' | 'whenKnown'>;
   readonly tracer: Pick<Tracer, 'takeOver'>;
   readonly kubernetes: Pick<Kubernetes, 'isLoaded' | 'whenLoaded'> | undefined;
-  readonly store: Pick<PolicyStore, 'isMissing' | 'onSettled'>;
+  readonly store: Pick<PolicyStore, 'isLoaded' | 'isMissing' | 'onSettled'>;
+  readonly journal: Pick<Journal, 'recordPolicy'>;
   readonly log: Log;
 }
 
@@ -26,22 +28,37 @@ export async function takeOver(parts: TakeOverParts): Promise<void> {
 }
 
 async function endEarlier(parts: TakeOverParts): Promise<void> {
-  const { tracer, store, log } = parts;
-  const policies = await tracer.takeOver({ keep: (name) => store.isMissing(name) });
-  if (policies.length === 0) return;
+  const { tracer, store, log, journal } = parts;
+  const earlier = new Set<string>();
+  const keep = (name: string | undefined): boolean => {
+    if (name !== undefined) earlier.add(name);
+    return store.isMissing(name);
+  };
+  const kept = await tracer.takeOver({ keep });
+  for (const policy of earlier) {
+    if (kept.includes(policy) || store.isLoaded(policy)) continue;
+    journal.recordPolicy('a policy of an earlier agent has ended', {
+      operation: 'policy_remove',
+      policy,
+      way: 'agent',
+    });
+  }
+  if (kept.length === 0) return;
   const message = 'policies of an earlier agent stay active until their new versions can be loaded, or are removed';
-  log.warn({ policies }, message);
-  followSources(parts, policies);
+  log.warn({ policies: kept }, message);
+  followSources(parts, kept);
 }
 
 /** Asks again when a kept policy is loaded, or when no source wants it any more. */
 function followSources(parts: TakeOverParts, policies: readonly string[]): void {
   const { store } = parts;
-  store.onSettled(() => {
+  const check = (): void => {
     if (policies.every((name) => store.isMissing(name === '' ? undefined : name))) return;
     store.onSettled(() => undefined);
     void endInBackground(parts);
-  });
+  };
+  store.onSettled(check);
+  check();
 }
 
 async function endInBackground(parts: TakeOverParts): Promise<void> {

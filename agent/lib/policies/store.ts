@@ -126,12 +126,17 @@ export class PolicyStore {
     return this.#reconciler.settle();
   }
 
+  /** True if a policy of this name is in the kernel. */
+  isLoaded(key: string): boolean {
+    return this.#reconciler.findHolder(key) !== undefined;
+  }
+
   /**
    * True if a source wants a policy of this name, and no version of it can be loaded now. A source whose text cannot be
    * read or parsed may want any name. `key` is undefined if the name is not known.
    */
   isMissing(key: string | undefined): boolean {
-    if (key !== undefined && this.#reconciler.findHolder(key) !== undefined) return false;
+    if (key !== undefined && this.isLoaded(key)) return false;
     if (this.#recordProblems.size > 0) return true;
     return [...this.#reconciler.claims].some(({ isGone, isForbidden, error, loaded, wantedKey }) => {
       if (isGone || isForbidden || error === undefined || loaded !== undefined) return false;

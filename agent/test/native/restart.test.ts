@@ -168,6 +168,30 @@ describe('a restart of the agent', function () {
     assert.ok(!isKilled());
   });
 
+  it('an orderly end without --keep-sensors-on-exit ends the policies of earlier agents, too', async () => {
+    writeFileSync(join(machine.policies, 'kills.yaml'), POLICY);
+    await machine.start(...KEPT());
+    await machine.stop('SIGKILL');
+    writeFileSync(join(machine.policies, 'kills.yaml'), 'kind: [TracingPolicy');
+    await machine.start(...KEPT().slice(0, -1));
+    assert.ok(isKilled());
+    assert.equal(await machine.stop('SIGTERM'), 0);
+    assert.ok(!isKilled());
+    assert.ok(!existsSync(join(bpf, 'agent')));
+  });
+
+  it('a policy whose file was removed before the restart ends, and the journal says so', async () => {
+    writeFileSync(join(machine.policies, 'kills.yaml'), POLICY);
+    await machine.start(...KEPT());
+    await machine.stop('SIGTERM');
+    rmSync(join(machine.policies, 'kills.yaml'));
+    const { stderr } = await machine.start(...KEPT());
+    assert.ok(!isKilled());
+    const lines = stderr.lines().filter((line) => line.includes('"msg":"a policy of an earlier agent has ended"'));
+    assert.equal(lines.length, 1);
+    assert.match(lines.join(), /"policy":"kills"/);
+  });
+
   it('an agent without --enforcement ends what an earlier one has enforced', async () => {
     writeFileSync(join(machine.policies, 'kills.yaml'), POLICY);
     await machine.start(...KEPT());
