@@ -179,7 +179,11 @@ const S = {
     'Secret with tls.crt and tls.key of the server, and ca.crt, which has signed the certificates of clients.',
   ),
   debug: defineSetting('tetragon.debug', false, 'The log has details.'),
-  healthPort: defineSetting('tetragon.healthPort', 2113, 'Port of 127.0.0.1 of the node for the probes.'),
+  healthPort: defineSetting(
+    'tetragon.healthPort',
+    2113,
+    'Port for the probes: of 127.0.0.1 of the node, or of the pod without hostNetwork.',
+  ),
   prometheus: defineSetting('tetragon.prometheus.enabled', true, 'Serve /metrics and /healthz over HTTP.'),
   address: defineSetting('tetragon.prometheus.address', '', 'Address of the node for that; empty: all of them.'),
   port: defineSetting('tetragon.prometheus.port', 2112, 'Port of the node for that.'),
@@ -281,11 +285,11 @@ const volumeMount = (name: string, mountPath: string, more: object = {}): object
 
 /**
  * /healthz responds when the policies are loaded. Pods of the node's network reach 127.0.0.1, and no others, so nobody
- * else can keep the kubelet from its answer.
+ * else can keep the kubelet from its answer. The kubelet reaches a pod with a network of its own only at its address.
  */
 const HEALTH_HOST = '127.0.0.1';
 const makeProbe = (timing: object): object => ({
-  httpGet: { path: '/healthz', port: S.healthPort, host: HEALTH_HOST },
+  httpGet: { path: '/healthz', port: S.healthPort, host: when(S.hostNetwork, HEALTH_HOST) },
   timeoutSeconds: 10,
   ...timing,
 });
@@ -320,7 +324,7 @@ const configuration = {
   'tls-client-ca': when(S.grpc, `${GRPC_FOLDER}/ca.crt`),
   'log-format': 'json',
   'log-level': when(S.debug, 'debug', 'info'),
-  'health-server': concat(HEALTH_HOST, ':', S.healthPort),
+  'health-server': when(S.hostNetwork, concat(HEALTH_HOST, ':', S.healthPort), concat(':', S.healthPort)),
   'metrics-server': when(S.prometheus, concat(S.address, ':', S.port)),
   'metrics-label-filter': settingText(S.metricsLabels),
   'export-filename': when(S.exportFilename, concat(S.exportDirectory, '/', S.exportFilename)),

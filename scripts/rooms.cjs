@@ -202,11 +202,17 @@ const rooms = [
     may: ['agent/lib/log/'],
     packages: ['commander', 'fastest-levenshtein', 'yaml'],
   },
-  { room: 'agent/lib/policies/', may: ['agent/lib/log/'], packages: ['polytrace'] },
+  { room: 'agent/lib/policies/', may: ['agent/lib/log/', 'agent/lib/make-folder.ts'], packages: ['polytrace'] },
   { room: 'agent/lib/streams/', may: ['lib/protocol/index.ts'], packages: ['polytrace', '@bufbuild/protobuf'] },
   {
     room: 'agent/lib/grpc/',
-    may: ['lib/protocol/index.ts', 'agent/lib/log/', 'agent/lib/policies/', 'agent/lib/streams/'],
+    may: [
+      'lib/protocol/index.ts',
+      'agent/lib/make-folder.ts',
+      'agent/lib/log/',
+      'agent/lib/policies/',
+      'agent/lib/streams/',
+    ],
     packages: ['polytrace', '@bufbuild/protobuf', '@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check'],
   },
   // runs in a browser: of the library, it knows the types of the rows only
@@ -219,12 +225,18 @@ const rooms = [
   { room: 'agent/lib/kubernetes/', may: [], packages: ['polytrace', '@kubernetes/client-node', 'yaml'] },
   {
     room: 'agent/lib/export/',
-    may: ['lib/protocol/index.ts', 'agent/lib/log/', 'agent/lib/config/', 'agent/lib/streams/'],
+    may: [
+      'lib/protocol/index.ts',
+      'agent/lib/make-folder.ts',
+      'agent/lib/log/',
+      'agent/lib/config/',
+      'agent/lib/streams/',
+    ],
     packages: ['polytrace', '@bufbuild/protobuf'],
   },
   {
     room: 'agent/lib/otlp/',
-    may: ['agent/lib/log/'],
+    may: ['agent/lib/make-folder.ts', 'agent/lib/log/'],
     packages: [
       'polytrace',
       '@opentelemetry/api',
@@ -263,6 +275,7 @@ const rooms = [
     ],
     packages: ['polytrace', 'commander'],
   },
+  { room: 'agent/lib/make-folder.ts', may: [] },
   { room: 'agent/lib/version.ts', may: [] },
   { room: 'agent/lib/index.ts', may: ['agent/lib/version.ts', 'agent/lib/main/'] },
   { room: 'types/', may: [], pure: true },

@@ -327,10 +327,10 @@ export interface Tracer extends EventIterators<TracerEvent>, AsyncDisposable {
   /**
    * Ends the policies that an earlier tracer has left in the folder of `persist`, as `openTracer` does unless its option
    * `takeOver` is false. Until then, those policies stay active in addition to the policies of this tracer, also if this tracer is
-   * closed before. Further calls do nothing.
-   * Rejects with KernelError PERSIST if they cannot be removed, or with PolytraceError CLOSED.
+   * closed before. Resolves with the names of those that `keep` has kept.
+   * Rejects with KernelError PERSIST if they cannot be removed, or with PolytraceError CLOSED or BAD_OPTION.
    */
-  takeOver(): Promise<void>;
+  takeOver(options?: TakeOverOptions): Promise<string[]>;
   /** Returns the tracer's counters. */
   stats(): TracerStats;
   /**
@@ -345,6 +345,15 @@ export interface PolicyFailure {
   readonly name: string;
   /** The reason: a KernelError, or another error of polytrace. */
   readonly error: Error;
+}
+
+/** Options for `Tracer.takeOver`. */
+export interface TakeOverOptions {
+  /**
+   * Called with the name of the policy of each earlier hook; undefined if another version of polytrace has left it. When it returns
+   * true, the hook stays attached, and a later call asks again. Default: nothing stays.
+   */
+  readonly keep?: (policyName: string | undefined) => boolean;
 }
 
 /** Options for `Tracer.close`. */

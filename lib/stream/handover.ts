@@ -63,6 +63,11 @@ export class EarlierTracer {
   readonly drain = (buffer: Uint8Array, offset: number): number => this.#parts.ring.drain(buffer, offset);
   readonly unreadBytes = (): number => this.#parts.ring.unreadBytes();
 
+  /** The policy of a hook; undefined if it is not known. */
+  policyName(id: number): string | undefined {
+    return this.#parts.hooks.get(id)?.policyName;
+  }
+
   /** True if the hook with this key still reports. */
   reports(key: string): boolean {
     return !this.#until.has(key) && [...this.#parts.hooks.values()].some((hook) => hook.key === key);

@@ -14,6 +14,7 @@ import type {
   PolicyFailure,
   PolicySource,
   PolicyStatus,
+  TakeOverOptions,
   Tracer,
   TracerIterator,
   TracerStats,
@@ -107,8 +108,8 @@ export class TracerHandle implements Tracer {
     return this.#tracer.containerSources();
   }
 
-  takeOver(): Promise<void> {
-    return this.#tracer.takeOver();
+  takeOver(options?: TakeOverOptions): Promise<string[]> {
+    return this.#tracer.takeOver(options);
   }
 
   stats(): TracerStats {

@@ -27,9 +27,13 @@ const USUAL_MOUNT = '/sys/fs/bpf';
 
 type Binding = Pick<NativeBinding, 'layoutHash' | 'lockFolder' | 'mountBpf' | 'pinnedLayout' | 'pinNames'>;
 
+/** True if a hook of a dead tracer, whose pins are in this folder, stays attached. */
+export type IsKept = (folder: string, hook: number) => boolean;
+
 /** The pins of a dead tracer, whose programs have ended. */
 export interface RemovedPins {
-  readonly folder: string;
+  /** Undefined if others of its programs are still attached. */
+  readonly folder: string | undefined;
   readonly programs: number;
   /** The calls whose entry was recorded and whose return will not be seen. */
   readonly pending: readonly PendingCall[];
@@ -39,9 +43,12 @@ export class Persistence {
   readonly #binding: Binding;
   readonly #path: string;
   readonly #lock: number;
-  #isTakenOver = false;
   /** The folders of earlier tracers, the oldest first. */
   readonly earlier: readonly string[];
+  /** Those whose programs have not all ended. */
+  #active: readonly string[];
+  /** The calls of removed links in folders that still have others. */
+  readonly #pending = new Map<string, PendingCall[]>();
   /** The folder for the pins of this tracer. */
   readonly folder: string;
 
@@ -56,6 +63,7 @@ export class Persistence {
       const before = listGenerations(this.#path, binding);
       const last = Math.max(0, ...before.map(Number));
       this.earlier = before.map((name) => join(this.#path, name));
+      this.#active = this.earlier;
       this.folder = join(this.#path, String(last + 1));
       mkdirSync(this.folder, { mode: 0o700 });
     } catch (error) {
@@ -64,14 +72,27 @@ export class Persistence {
     }
   }
 
-  /** Ends the policies of earlier tracers. Must be called after the policies of this tracer are attached. */
-  async takeOver(removePins: NativeSession['removePins']): Promise<RemovedPins[]> {
-    if (this.#isTakenOver) return [];
-    this.#isTakenOver = true;
+  /**
+   * Ends the policies of earlier tracers, except for hooks that `isKept` returns true for. Must be called after the
+   * policies of this tracer are attached. Resolves with what has ended; `folder` is undefined for a part of a folder.
+   */
+  async takeOver(removePins: NativeSession['removePins'], isKept: IsKept): Promise<RemovedPins[]> {
     const all: RemovedPins[] = [];
-    for (const folder of this.earlier) {
-      const { links, pending } = await removeGeneration(folder, this.#binding, removePins);
-      all.push({ folder, programs: links.length, pending });
+    for (const folder of this.#active) {
+      const links = selectLinks(readdirSync(folder).sort(), this.#binding);
+      const hooks = links.map((name) => [name, hookId(name)] as const);
+      const kept = hooks.filter(([, id]) => id !== undefined && isKept(folder, id)).map(([name]) => name);
+      if (kept.length > 0) {
+        // hooks need the base sensor
+        const ended = hooks.filter(([name, id]) => id !== undefined && !kept.includes(name)).map(([name]) => name);
+        const calls = await removePins(folder, ended);
+        this.#pending.set(folder, [...(this.#pending.get(folder) ?? []), ...calls]);
+        all.push({ folder: undefined, programs: ended.length, pending: [] });
+        continue;
+      }
+      const { links: ended, pending } = await removeGeneration(folder, this.#binding, removePins);
+      this.#active = this.#active.filter((each) => each !== folder);
+      all.push({ folder, programs: ended.length, pending: [...(this.#pending.get(folder) ?? []), ...pending] });
     }
     return all;
   }
@@ -79,7 +100,10 @@ export class Persistence {
   /** Must be called after the session is closed. Keeps the pins of this tracer and files of others. */
   end(): void {
     try {
-      for (const folder of [this.folder, this.#path]) if (readdirSync(folder).length === 0) rmdirSync(folder);
+      // somebody may have unmounted the file system
+      for (const folder of [this.folder, this.#path]) {
+        if (pathExists(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+      }
     } finally {
       closeSync(this.#lock);
     }
@@ -197,6 +221,12 @@ async function removeGeneration(
   const files = readdirSync(folder).sort();
   const pending = await removePins(folder, selectLinks(files, binding));
   return { ...removeMaps(folder, files, binding), pending };
+}
+
+/** Returns the id of the hook that has a pinned link; undefined for a link of the base sensor. */
+function hookId(link: string): number | undefined {
+  const [, id] = /^hook-(\d+)-\d+$/.exec(link) ?? [];
+  return id === undefined ? undefined : Number(id);
 }
 
 function selectLinks(files: readonly string[], binding: Binding): string[] {

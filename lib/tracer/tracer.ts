@@ -9,6 +9,7 @@ import type {
   PolicyFailure,
   PolicySource,
   PolicyStatus,
+  TakeOverOptions,
   Tracer,
   TracerIterator,
   TracerOptions,
@@ -261,30 +262,39 @@ class KernelTracer implements OwnedTracer {
     return this.#change(() => this.#policies.add(sources, options, onProgress));
   }
 
-  /** Ends the policies that an earlier tracer has left in the same folder. */
-  async takeOver(): Promise<void> {
+  /** Ends the policies that an earlier tracer has left in the same folder. Returns the names of those that stay. */
+  async takeOver({ keep = () => false }: TakeOverOptions = {}): Promise<string[]> {
     this.#checkOpen();
-    return this.#change(() => this.#takeOver());
+    if (typeof keep !== 'function') throw badOptionError('keep', `is ${inspect(keep)}`, 'use a function');
+    return this.#change(() => this.#takeOver(keep));
   }
 
-  async #takeOver(): Promise<void> {
-    if (this.#persistence === undefined) return;
-    const all = await this.#persistence.takeOver((folder, links) => this.#session.removePins(folder, links));
-    const programs = all.reduce((sum, removed) => sum + removed.programs, 0);
-    const earlier = [...(this.#handover?.earlier ?? [])];
-    let unread = 0;
-    for (const { ring, folder } of this.#generations) {
-      const pending = all.find((removed) => removed.folder === folder)?.pending;
-      const tracer = ring === undefined ? undefined : earlier.shift();
-      if (pending === undefined || tracer === undefined) continue;
+  async #takeOver(keep: (policyName: string | undefined) => boolean): Promise<string[]> {
+    if (this.#persistence === undefined) return [];
+    const readable = this.#generations.filter(({ ring }) => ring !== undefined);
+    const tracers = new Map(readable.map(({ folder }, i) => [folder, this.#handover?.earlier[i]] as const));
+    const kept = new Set<string>();
+    const isKept = (folder: string, id: number): boolean => {
+      const name = tracers.get(folder)?.policyName(id);
+      if (!keep(name)) return false;
+      kept.add(name ?? '');
+      return true;
+    };
+    const all = await this.#persistence.takeOver((folder, links) => this.#session.removePins(folder, links), isKept);
+    const programs = all.reduce((sum, removed) => sum + removed.programs, this.#takenOver?.programs ?? 0);
+    let unread = this.#takenOver?.unread ?? 0;
+    for (const { folder, pending } of all) {
+      const tracer = folder === undefined ? undefined : tracers.get(folder);
+      if (tracer === undefined) continue;
       for (const loss of tracer.finish(pending)) {
         unread += loss.count;
         this.#hub.reportLoss(loss);
       }
     }
-    if (programs === 0) return;
+    if (programs === 0) return [...kept];
     const isKnown = this.#generations.every(({ ring }) => ring !== undefined);
     this.#takenOver = { programs, unread: isKnown ? unread : undefined };
+    return [...kept];
   }
 
   async replacePolicy(source: PolicySource, options: LoadOptions = {}): Promise<PolicyStatus[]> {

@@ -187,6 +187,17 @@ spec:
       hanging.close();
       assertStays('SIGTERM, with --keep-sensors-on-exit');
       assert.ok(existsSync(PINS));
+
+      await assert.rejects(start('--group', 'no-such-group'), /there is no group/);
+      assertStays('the next agent cannot start, because a setting is wrong');
+      const yaml = readFileSync(guard, 'utf8');
+      writeFileSync(guard, 'kind: [TracingPolicy');
+      await start('--keep-sensors-on-exit');
+      assertStays('the file of the policy is damaged when the next agent starts');
+      writeFileSync(guard, yaml);
+      await waitForLog('the state is good again');
+      assertStays('the file is mended');
+      assert.equal(await machine.stop(), 0);
     });
 
     it('the explicit ways', async () => {

@@ -33,7 +33,7 @@ interface DaemonSet {
   spec: {
     template: {
       metadata: { annotations?: Record<string, string>; labels?: Record<string, string> };
-      spec: { containers: [Container]; volumes: { name: string }[]; hostNetwork: boolean };
+      spec: { containers: [Container]; volumes: { name: string }[]; hostNetwork: boolean; priorityClassName: string };
     };
   };
 }
@@ -84,11 +84,12 @@ describe('the chart', function () {
       extraEnv: [{ name: 'A', value: '1' }],
     };
     const { metadata, spec } = await daemonSet(
-      { podAnnotations: { a: 'b' }, podLabels: { c: 'd' }, tetragon },
+      { podAnnotations: { a: 'b' }, podLabels: { c: 'd' }, priorityClassName: 'own', tetragon },
       'security',
     );
     const [{ image, env }] = spec.template.spec.containers;
     assert.equal(metadata.namespace, 'security');
+    assert.equal(spec.template.spec.priorityClassName, 'own');
     const { annotations, labels } = spec.template.metadata;
     assert.equal(annotations?.['a'], 'b');
     assert.equal(labels?.['c'], 'd');
@@ -207,6 +208,15 @@ describe('the chart', function () {
     assert.equal((await renderChart(off)).get('service.yaml'), undefined);
     const own = await agentContainer({ tetragon: { livenessProbe: { tcpSocket: { port: 1 } } } });
     assert.deepEqual(own.livenessProbe, { tcpSocket: { port: 1 } });
+  });
+
+  it('has probes that the kubelet can reach in a pod with a network of its own', async () => {
+    const values = { hostNetwork: false, tetragon: { healthPort: 9101 } };
+    const container = await agentContainer(values);
+    for (const name of ['startupProbe', 'livenessProbe', 'readinessProbe'] as const) {
+      assert.deepEqual(container[name].httpGet, { path: '/healthz', port: 9101 }, name);
+    }
+    assert.equal((await renderSettings(values))['health-server'], ':9101');
   });
 
   it('makes objects for the operator of Prometheus, and a dashboard', async () => {

@@ -138,6 +138,11 @@ for (const [title, open] of Object.entries({ docker, podman })) {
       }
     });
 
+    it('has the policies of the package', () => {
+      const text = engine.run('run', ...engine.runOptions, '--rm', IMAGE, 'validate', 'polytrace:file-monitoring');
+      assert.match(text, /policies\/file-monitoring\.yaml: ok/);
+    });
+
     it('privileged: reports processes of the host, also to a second tracer inside', async () => {
       const volumes = volumeOptions(
         `${policy}:/etc/polytrace/policies.d/policy.yaml`,

@@ -185,6 +185,26 @@ describe('policies that outlive their tracer', function () {
     assert.deepEqual(actNumbers(all), [1, 2, 10, 11, 12]);
   });
 
+  it('takeOver({ keep }): a policy that is kept reports until a later call', async () => {
+    await killProcess(await openElsewhere());
+    const tracer = await openTracer({ persist: FOLDER, takeOver: false });
+    const events = tracer.events();
+    const asked = new Set<string | undefined>();
+    const keep = (name: string | undefined): boolean => asked.add(name).size > 0;
+    assert.deepEqual(await tracer.takeOver({ keep }), ['acts']);
+    assert.deepEqual([...asked], ['acts']);
+    act(10, 3);
+    await assert.rejects(tracer.takeOver({ keep: 'acts' as never }), { code: 'BAD_OPTION' });
+    assert.deepEqual(await tracer.takeOver({ keep: () => false }), []);
+    assert.equal(readdirSync(FOLDER).length, 1);
+    act(100, 4);
+    const all = await readUntil(leaveMark(), events);
+    assert.equal(tracer.stats().takenOver?.unread, 0);
+    await tracer.close();
+    assert.deepEqual(actNumbers(all), [10, 11, 12]);
+    assert.deepEqual(all.filter(isLost), []);
+  });
+
   it('takeOver: false: they stay when the new tracer closes before it has taken over', async () => {
     await killProcess(await openElsewhere());
     const tracer = await openPersistent({ takeOver: false });
@@ -367,6 +387,16 @@ describe('policies that outlive their tracer', function () {
     const words = ['--mount', 'sh', '-c', command, process.execPath, script(body)];
     const { stdout, stderr } = spawnSync('unshare', words, { encoding: 'utf8' });
     assert.deepEqual([stdout.split('\n').filter((line) => line !== ''), stderr], [['0', '"closed"', '1'], '']);
+  });
+
+  it('a tracer closes when somebody has unmounted the file system', () => {
+    const body = `const { execFileSync } = require('node:child_process');
+      const t = await polytrace.openTracer({ persist: '/sys/fs/bpf/polytrace-test' });
+      execFileSync('umount', ['--lazy', '/sys/fs/bpf']);
+      await t.close(); out('closed');`;
+    const words = ['--mount', process.execPath, '-e', script(body)];
+    const { stdout, stderr } = spawnSync('unshare', words, { encoding: 'utf8', timeout: 30_000 });
+    assert.deepEqual([stdout.trim(), stderr], ['"closed"', '']);
   });
 
   it('invalid folders are refused', async () => {

@@ -62,7 +62,7 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
   const problems: ConfigProblem[] = [];
   const requireSettings = (key: SettingKey, others: readonly SettingKey[]): void => {
     const value = options[key];
-    if (value === undefined || value === false || value === '') return;
+    if (value === undefined || value === false || value === '' || (Array.isArray(value) && value.length === 0)) return;
     const missing = others.filter((other) => options[other] === undefined || options[other] === false);
     if (missing.length === 0) return;
     const message = `${settingName(key)} needs ${missing.map(settingName).join(' and ')}`;
@@ -85,6 +85,8 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
   requireSettings('tlsCert', ['tlsKey']);
   requireSettings('tlsKey', ['tlsCert']);
   requireSettings('tlsClientCa', ['tlsCert', 'tlsKey']);
+  // without certificates of clients, every client could change something
+  requireSettings('tlsAdmins', ['tlsClientCa']);
   return problems;
 }
 

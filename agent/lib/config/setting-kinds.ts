@@ -59,6 +59,17 @@ export function parseHeaders(given: string): Record<string, string> {
   );
 }
 
+/** The path of a socket, or unix://PATH. The value is the path. */
+export function socketSetting(help: string): Setting<string | undefined> {
+  const base = stringSetting('<socket>', help);
+  const parse = (value: unknown): string => {
+    const path = (base.parse(value) ?? '').replace(/^unix:\/\//, '');
+    if (!path.startsWith('/')) throw new SettingValueError('it has to be the path of a socket, /PATH or unix:///PATH');
+    return path;
+  };
+  return { ...base, parse };
+}
+
 /** A URL of HTTP or HTTPS. */
 export function urlSetting(placeholder: string, help: string): Setting<string | undefined> {
   const base = stringSetting(placeholder, help);

@@ -1,7 +1,7 @@
 /** Reads the values of settings from a YAML file, folders of files and the environment. Problems are collected. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isMap, isScalar, LineCounter, parseDocument, type Pair } from 'yaml';
+import { isMap, isScalar, LineCounter, parseDocument, visit, type Document, type Pair } from 'yaml';
 import { suggestName, type ConfigProblem } from './problems.js';
 import { SettingValueError } from './setting-kinds.js';
 import { findSettingKey, settingName, SETTINGS, SETTING_KEYS, variableName, type SettingKey } from './settings.js';
@@ -83,13 +83,23 @@ export function readConfigFile(path: string, values: SettingValues): void {
   try {
     root = document.toJS();
   } catch (error) {
-    const [alias] = /^\s*[^#\n]*\*/m.exec(source) ?? [''];
-    const offset = Math.max(source.indexOf(alias) + alias.length - 1, 0);
     const message = `an alias cannot be used: ${(error as Error).message} (write its value in full)`;
-    values.problems.push({ code: 'CONFIG_YAML', source: formatPosition(offset), message });
+    values.problems.push({ code: 'CONFIG_YAML', source: formatPosition(findAlias(document)), message });
     return;
   }
   for (const pair of document.contents.items) readPair(pair, values, formatPosition, root);
+}
+
+/** Returns the offset of the alias that has no value. If each has one, there are too many: that of the last one. */
+function findAlias(document: Document): number {
+  let offset = 0;
+  visit(document, {
+    Alias: (_, alias) => {
+      offset = alias.range?.[0] ?? 0;
+      return alias.resolve(document) === undefined ? visit.BREAK : undefined;
+    },
+  });
+  return offset;
 }
 
 function readPair(

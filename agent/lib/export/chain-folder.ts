@@ -1,8 +1,9 @@
 /** The folder of a chain: the key of the node, and the signed checkpoints. The last checkpoint outlives the agent. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHAIN_START, parseCheckpoint, signCheckpoint, type CheckpointFields } from 'polytrace/protocol';
+import { makeFolder } from '../make-folder.js';
 
 /** When the file has this number of checkpoints, the older half is removed: a checkpoint signs all lines before it. */
 const CHECKPOINTS_MAX = 2000;
@@ -23,7 +24,7 @@ export class ChainFolder {
 
   /** Makes the folder and the key if there are none. */
   static async open(path: string): Promise<ChainFolder> {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolder(path, 0o700);
     const key = await openKey(path);
     const text = (await readIfPresent(join(path, 'checkpoints.jsonl'))) ?? '';
     // the last line of a killed agent can be incomplete

@@ -3,9 +3,10 @@
  * a failed write is truncated, and an incomplete line of a killed agent gets its newline.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, rename, stat, type FileHandle } from 'node:fs/promises';
+import { open, rename, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Log } from '../log/log.js';
+import { makeFolder } from '../make-folder.js';
 import { Backups } from './backups.js';
 import { countNewlines, scanLines } from './scan-lines.js';
 import type { LossListener, Sink, WriteResult } from './sink.js';
@@ -183,7 +184,7 @@ export class FileSink implements Sink {
 
   async #open(): Promise<FileHandle> {
     const { path, mode } = this.#options;
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const file = await open(path, FLAGS, mode);
     try {
       const { size, ino } = await file.stat();

@@ -1,7 +1,8 @@
 /** Parses the addresses of the server, and manages its socket in the file system. */
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
 import { connect, isIP } from 'node:net';
 import { dirname } from 'node:path';
+import { makeFolder } from '../make-folder.js';
 
 export type Address =
   | { readonly kind: 'unix'; readonly path: string }
@@ -30,7 +31,7 @@ export function isLoopback(host: string): boolean {
 export async function claimSocket(path: string): Promise<void> {
   const folder = dirname(path);
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    await makeFolder(folder, 0o755);
   } catch (error) {
     const { message } = error as Error;
     throw new AddressError(

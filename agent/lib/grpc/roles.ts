@@ -32,10 +32,13 @@ export function checkRole(method: string, call: Call, { readOnly, tlsAdmins }: R
   }
   if (tlsAdmins.length === 0) return;
   const names = certificateNames(call);
-  // without a certificate, it is a Unix socket, or --insecure-clients
-  if (names?.some((name) => tlsAdmins.includes(name)) ?? true) return;
-  throw new CallError(
-    Code.PERMISSION_DENIED,
-    `the certificate of '${names?.[0] ?? ''}' may only read: --tls-admins does not name it`,
-  );
+  if (names === undefined && isUnixSocket(call)) return;
+  if (names?.some((name) => tlsAdmins.includes(name)) === true) return;
+  const who = names === undefined ? 'a client without a certificate' : `the certificate of '${names[0] ?? ''}'`;
+  throw new CallError(Code.PERMISSION_DENIED, `${who} may only read: --tls-admins does not name it`);
+}
+
+/** The file system protects a Unix socket. gRPC has the address and port of every other client. */
+function isUnixSocket(call: Call): boolean {
+  return !/:\d+$/.test(call.getPeer());
 }

@@ -73,6 +73,9 @@ export class ApiClient implements Api {
 
   /** `file`: a kubeconfig. Without it, the service account of the pod is used. */
   static async load(file?: string): Promise<ApiClient> {
+    if (file === undefined && process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
+      throw new Error('this process runs in no pod: KUBERNETES_SERVICE_HOST is not set');
+    }
     const { KubeConfig } = await import('./kube-config.js');
     const config = new KubeConfig();
     if (file === undefined) config.loadFromCluster();

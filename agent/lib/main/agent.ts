@@ -33,6 +33,7 @@ import { toChangeEvent } from '../streams/change.js';
 import { EventHub } from '../streams/hub.js';
 import { AdmissionServer } from './admission-server.js';
 import { Exports } from './exports.js';
+import { takeOver } from './take-over.js';
 
 /** Time for clients to receive their queued events when the agent stops. */
 const DRAIN_MS = 2000;
@@ -86,6 +87,7 @@ export class Agent {
       enableProcessNs: processNs,
       enableAncestors: ancestors,
     } = options;
+    const startedAt = Date.now();
     const hub = new EventHub({
       nodeName,
       processCred,
@@ -94,6 +96,8 @@ export class Agent {
       clusterName,
       redact: exports.redact,
       queueBytes: options.eventQueueBytes,
+      startedAt,
+      pace: () => exports.waitForRoom(),
     });
     exports.start(hub);
     const { persistGrpcPolicies, persistGrpcPoliciesDir } = options;
@@ -117,7 +121,7 @@ export class Agent {
       peerCredentials: (socket: object) => peerCredentials(socket),
       version,
       nodeName,
-      startedAt: Date.now(),
+      startedAt,
       configuration: printableConfiguration(options),
     };
     const { tlsAdmins, serverAddress, readOnlyAddress, group, readOnlyGroup } = options;
@@ -157,18 +161,17 @@ export class Agent {
 
   async #listen(): Promise<void> {
     const http: string[] = [];
-    try {
-      for (const [address, server] of this.#http) http.push(`http://${await server.listen(address)}`);
-      const grpc: string[] = [];
-      for (const server of this.#servers) grpc.push(...(await server.listen()));
-      if (this.#admission !== undefined) http.push(`https://${await this.#admission.listen()}`);
-      this.addresses = [...grpc, ...http];
-    } catch (error) {
-      for (const server of this.#servers) await server.close(0);
-      for (const [, server] of this.#http) await server.close();
-      await this.#admission?.close();
-      throw error;
-    }
+    for (const [address, server] of this.#http) http.push(`http://${await server.listen(address)}`);
+    const grpc: string[] = [];
+    for (const server of this.#servers) grpc.push(...(await server.listen()));
+    if (this.#admission !== undefined) http.push(`https://${await this.#admission.listen()}`);
+    this.addresses = [...grpc, ...http];
+  }
+
+  async #closeServers(waitMs: number): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.close(waitMs)));
+    for (const [, server] of this.#http) await server.close();
+    await this.#admission?.close();
   }
 
   /** Opens everything, or nothing. A policy that cannot be loaded is reported in its status and in the log. */
@@ -192,15 +195,29 @@ export class Agent {
         way: 'agent',
       } as const;
       agent.#journal.recordSetting('the agent starts', start);
+      warnAboutSockets(options, tracer, log);
       await agent.#store.restore();
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
-      if (options.persist !== undefined) await takeOver(agent.#files, tracer, kubernetes, log);
+      // an agent that cannot start must not end the policies of the one before
       await agent.#listen();
+      if (options.persist !== undefined) {
+        await takeOver({
+          files: agent.#files,
+          store: agent.#store,
+          journal: agent.#journal,
+          tracer,
+          kubernetes,
+          log,
+        });
+      }
       return agent;
     } catch (error) {
       // an open part would keep the process alive
-      if (agent !== undefined) agent.#stopPolicies();
+      if (agent !== undefined) {
+        agent.#stopPolicies();
+        await agent.#closeServers(0);
+      }
       await kubernetes?.stop();
       await tracer.close();
       await exports.close();
@@ -231,16 +248,18 @@ export class Agent {
     if (isUninstalled) this.#log.warn('the DaemonSet of the agent is deleted: its policies end');
     await this.#kubernetes?.stop();
     for (const server of this.#servers) server.setServing(false);
-    const keep = this.#options.keepSensorsOnExit && !isUninstalled;
-    await this.#tracer.close(keep ? { keep } : {});
-    // those of an earlier agent that no source of this one has taken over yet
-    const { persist } = this.#options;
-    if (isUninstalled && persist !== undefined && existsSync(persist)) await removePersisted(persist);
-    await this.events;
-    await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
-    await Promise.all(this.#servers.map((server) => server.close(SHUTDOWN_MS)));
-    for (const [, server] of this.#http) await server.close();
-    await this.#admission?.close();
+    const { persist, keepSensorsOnExit } = this.#options;
+    const keep = keepSensorsOnExit && !isUninstalled;
+    try {
+      await this.#tracer.close(keep ? { keep } : {});
+      // those of an earlier agent that no source of this one has taken over yet
+      if (!keep && persist !== undefined && existsSync(persist)) await removePersisted(persist);
+      await this.events;
+      await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
+    } finally {
+      // an open part would keep the process alive
+      await this.#closeServers(SHUTDOWN_MS);
+    }
   }
 }
 
@@ -290,41 +309,32 @@ function tracerOptions(
   };
 }
 
-/**
- * Ends the policies of the previous agent when those of this one are loaded. While the API server does not answer, or a
- * path of policies cannot be read, they stay active: one of them may be the version of a policy that is not known now.
- */
-async function takeOver(
-  files: PolicyFiles,
-  tracer: Tracer,
-  kubernetes: Kubernetes | undefined,
-  log: Log,
-): Promise<void> {
-  const paths = files.unknownPaths;
-  if (paths.length === 0 && (kubernetes === undefined || kubernetes.isLoaded)) return tracer.takeOver();
-  if (paths.length > 0) log.warn({ paths }, 'policies of an earlier agent stay active until these paths can be read');
-  void Promise.all([files.whenKnown(), kubernetes?.whenLoaded])
-    .then(() => tracer.takeOver())
-    .catch((error: unknown) => log.warn({ reason: String(error) }, 'the policies of an earlier agent go on'));
-}
-
 /** The API server comes first, because runtimes know only the labels at the creation of a pod. A hook knows least. */
 function containerOptions(
   { enablePodAnnotations: annotations, ...options }: AgentOptions,
   kubernetes: Kubernetes | undefined,
   runtimeHook: RuntimeHookSource,
 ): ContainerOptions {
-  const path = (address: string): string => address.replace(/^unix:\/\//, '');
   const { criEndpoint: cri, nriEndpoint: nri, dockerEndpoint: docker, podmanEndpoint: podman } = options;
-  const named = Object.entries({ cri, nri, docker, podman }).filter(([, address]) => address !== undefined);
+  const named = Object.entries({ cri, nri, docker, podman }).filter(([, path]) => path !== undefined);
   return {
     annotations,
-    sockets: Object.fromEntries(named.map(([name, address = '']) => [name, path(address)])),
+    sockets: Object.fromEntries(named),
     sources: [...(kubernetes === undefined ? [] : [kubernetes.source]), ...RUNTIMES, runtimeHook, 'cgroups'],
   };
 }
 
 const RUNTIMES = ['nri', 'cri', 'docker', 'podman'] as const;
+
+/** Most machines lack most runtimes, but somebody expects one whose socket is named. */
+function warnAboutSockets(options: AgentOptions, tracer: Tracer, log: Log): void {
+  const named = RUNTIMES.filter((name) => options[`${name}Endpoint`] !== undefined);
+  for (const { name, connected, error: reason } of tracer.containerSources()) {
+    const runtime = named.find((each) => each === name);
+    if (runtime === undefined || connected) continue;
+    log.warn({ setting: `${runtime}-endpoint`, reason }, 'the runtime does not answer: names of containers come later');
+  }
+}
 
 function serverSettings(options: AgentOptions): Pick<ServerSettings, 'insecureClients' | 'tls' | 'tokenFile'> {
   const { insecureClients, serverTokenFile: tokenFile } = options;

@@ -1,4 +1,5 @@
 /** Sets up the exports of the agent, which send events without a request of a client. */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Redactor } from 'polytrace';
 import type { Configuration } from '../config/load.js';
 import { ConfigError } from '../config/problems.js';
@@ -34,6 +35,9 @@ export interface ExportsHost {
 const MEBIBYTE = 1024 * 1024;
 /** Time for the collector to receive the remaining events when the agent stops. */
 const CLOSE_MS = 2000;
+/** How often a queue is looked at, and how long it may stand still. */
+const ROOM_CHECK_MS = 5;
+const STILL_MS = 1000;
 
 export class Exports {
   /** Redacts arguments, also for clients. */
@@ -42,9 +46,13 @@ export class Exports {
   readonly otlp: OtlpExport | undefined;
 
   readonly #lines: ExportLines | undefined;
+  readonly #roomBytes: number;
+  /** A file or collector does not take events. Nothing waits for it any more. */
+  #isStill = false;
 
   private constructor(
     { redact, format }: PreparedExports,
+    { eventQueueBytes }: AgentOptions,
     json: JsonExport | undefined,
     otlp: OtlpExport | undefined,
     aggregation: AggregationOptions | undefined,
@@ -52,6 +60,7 @@ export class Exports {
     this.redact = redact;
     this.json = json;
     this.otlp = otlp;
+    this.#roomBytes = eventQueueBytes / 2;
     const consumers = [json, otlp].filter((each) => each !== undefined);
     if (consumers.length > 0) this.#lines = new ExportLines(format, consumers, aggregation);
   }
@@ -64,12 +73,39 @@ export class Exports {
     const { sources } = configuration;
     const sink = await openForSetting('exportChainDir', sources, () => openSink(options, host.stdout, host.log));
     const json = sink === undefined ? undefined : new JsonExport(options, format, sink, host.log, host.nodeName);
-    return new Exports(prepared, json, await openOtlpExport(configuration, format, host), aggregationOptions(options));
+    return new Exports(
+      prepared,
+      options,
+      json,
+      await openOtlpExport(configuration, format, host),
+      aggregationOptions(options),
+    );
   }
 
   start(hub: EventHub): void {
     const lines = this.#lines;
     if (lines !== undefined) hub.listen((batch) => lines.add(batch));
+  }
+
+  /**
+   * Resolves when the queues are half empty, so that a burst of old events loses none. A queue that fails, or that
+   * stands still for a second, is not waited for.
+   */
+  async waitForRoom(): Promise<void> {
+    let [least, since] = [Infinity, performance.now()];
+    for (let waiting; (waiting = this.#waitingBytes()) > 0 && !this.#isStill; await wait(ROOM_CHECK_MS)) {
+      if (waiting < least) [least, since] = [waiting, performance.now()];
+      this.#isStill = performance.now() - since > STILL_MS;
+    }
+  }
+
+  /** Bytes in queues that are more than half full. */
+  #waitingBytes(): number {
+    let bytes = 0;
+    for (const stats of [this.json?.stats, this.otlp?.stats]) {
+      if (stats?.isFailing === false && stats.waiting > this.#roomBytes) bytes += stats.waiting;
+    }
+    return bytes;
   }
 
   reopen(): void {

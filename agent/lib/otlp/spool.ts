@@ -1,6 +1,7 @@
 /** Keeps lines for a collector on the disk: a bounded folder of files, oldest first. The files outlive the agent. */
-import { mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../make-folder.js';
 
 interface Segment {
   readonly name: string;
@@ -48,7 +49,7 @@ export class Spool {
 
   /** Takes over the files of a previous agent. */
   static async open(folder: string, maxBytes: number, countEvents: CountEvents): Promise<Spool> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, 0o700);
     const names = await readdir(folder);
     for (const name of names.filter((each) => each.endsWith('.part'))) await unlink(join(folder, name));
     const segments: Segment[] = [];

@@ -38,6 +38,8 @@ export class Claim {
   isEnabled = true;
   mode: PolicyMode | undefined;
   error: string | undefined;
+  /** The configuration of the agent does not allow what the policy does. */
+  isForbidden = false;
   /** The reason why it was not attached after a change of the node's labels. */
   attachError: string | undefined;
   /** When the wanted text is tried again, and how long to wait after that. Undefined: only after a change. */

@@ -3,9 +3,10 @@
  * that Tetragon's records have.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PolicyMode } from 'polytrace';
+import { makeFolder } from '../make-folder.js';
 import { policyKey } from './claim.js';
 import { checkFolderTrust } from './file-trust.js';
 import { PolicyFileError, toPolicyFileError } from './policy-file-error.js';
@@ -35,7 +36,7 @@ export class ClientPolicies {
     const problems = new Map<string, Error>();
     const policies: ClientPolicy[] = [];
     try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await makeFolder(this.#folder, 0o700);
       await checkFolderTrust(this.#folder);
       for (const name of (await readdir(this.#folder)).filter((each) => each.endsWith('.json')).sort()) {
         const path = join(this.#folder, name);
@@ -56,7 +57,7 @@ export class ClientPolicies {
     const path = this.#pathFor(policyKey(policy.name, policy.namespace));
     const temporary = `${path}.new`;
     try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await makeFolder(this.#folder, 0o700);
       const file = await open(temporary, 'w', 0o600);
       try {
         await file.writeFile(`${JSON.stringify({ domain: '', ...policy })}\n`);

@@ -3,7 +3,7 @@
  * belongs to the claim that had it first. What failed is tried again: at once when a name becomes free, else after a
  * time that doubles.
  */
-import type { ChangeWay, Tracer } from 'polytrace';
+import { PolytraceError, type ChangeWay, type Tracer } from 'polytrace';
 import type { Log } from '../log/log.js';
 import { policyKey, type Claim, type LoadedVersion } from './claim.js';
 import type { Journal } from './journal.js';
@@ -194,6 +194,7 @@ export class Reconciler {
       this.#log.error({ ...(claim.kind !== 'client' && { file: claim.origin }), reason }, message);
     }
     claim.error = reason;
+    claim.isForbidden = error instanceof PolytraceError && error.code === 'ENFORCEMENT_NOT_ALLOWED';
     claim.awaitedKey = error instanceof PolicyExists ? claim.wantedKey : undefined;
     const canRetry = claim.wantedKey !== undefined && claim.awaitedKey === undefined;
     claim.retryMs = canRetry ? Math.min(Math.max(claim.retryMs * 2, RETRY_MS_MIN), RETRY_MS_MAX) : 0;

@@ -40,6 +40,7 @@ export class PolicyStore {
   #problems: FileSnapshot['problems'] = new Map();
   #recordProblems: FileSnapshot['problems'] = new Map();
   #isDegraded = false;
+  #onSettled: () => void = () => undefined;
   /** The hash of the labels of the node, after they have changed once. */
   #nodeLabels: string | undefined;
 
@@ -48,7 +49,10 @@ export class PolicyStore {
     this.#tracer = tracer;
     this.#log = log;
     this.#journal = journal;
-    this.#reconciler = new Reconciler(tracer, log, journal, () => this.#reportState());
+    this.#reconciler = new Reconciler(tracer, log, journal, () => {
+      this.#reportState();
+      this.#onSettled();
+    });
     const parts = { tracer, reconciler: this.#reconciler, claims: this.#claims };
     this.#clients = new ClientChanges({ ...parts, journal, records });
   }
@@ -120,6 +124,29 @@ export class PolicyStore {
     for (const [file, text] of files) this.#want('file', file, text);
     for (const claim of this.#claims.listFiles()) if (!files.has(claim.origin)) this.#drop(claim);
     return this.#reconciler.settle();
+  }
+
+  /** True if a policy of this name is in the kernel. */
+  isLoaded(key: string): boolean {
+    return this.#reconciler.findHolder(key) !== undefined;
+  }
+
+  /**
+   * True if a source wants a policy of this name, and no version of it can be loaded now. A source whose text cannot be
+   * read or parsed may want any name. `key` is undefined if the name is not known.
+   */
+  isMissing(key: string | undefined): boolean {
+    if (key !== undefined && this.isLoaded(key)) return false;
+    if (this.#recordProblems.size > 0) return true;
+    return [...this.#reconciler.claims].some(({ isGone, isForbidden, error, loaded, wantedKey }) => {
+      if (isGone || isForbidden || error === undefined || loaded !== undefined) return false;
+      return key === undefined || wantedKey === undefined || wantedKey === key;
+    });
+  }
+
+  /** Calls this whenever changes of policies were tried. */
+  onSettled(run: () => void): void {
+    this.#onSettled = run;
   }
 
   /** Tries again what failed, without waiting for its time. */

@@ -16,11 +16,17 @@ import { HEADER, FrameBuffer, type Frames } from './frames.js';
 /** Maximum of queued bytes of one client, and of all clients together. */
 const STREAM_BYTES = 4 * 1024 * 1024;
 const ALL_BYTES = 48 * 1024 * 1024;
+/** So few events fit into the smallest queue. */
+const PACED_EVENTS = 16;
 
 export interface HubOptions extends EncodeOptions {
   readonly nodeName: string;
   /** Maximum of queued bytes of one client. Default: 4 MiB. */
   readonly queueBytes?: number;
+  /** When the agent has started, in milliseconds since 1970. */
+  readonly startedAt?: number;
+  /** Called after some events that an earlier agent has left. The next ones are handed out when it resolves. */
+  readonly pace?: () => Promise<void>;
 }
 
 /** The options of a client's stream. */
@@ -45,9 +51,12 @@ export class EventHub {
   #lostBefore = 0;
   /** Offset of the current event in the buffer; -1 until the event is encoded. */
   #start = -1;
+  /** Nanoseconds since 1970. */
+  readonly #startedNs: bigint;
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#startedNs = BigInt(options.startedAt ?? 0) * 1_000_000n;
     this.#encoder = new EventEncoder(options);
   }
 
@@ -97,7 +106,19 @@ export class EventHub {
 
   /** Runs until the tracer is closed. */
   async run(tracer: Pick<Tracer, 'batches'>): Promise<void> {
-    for await (const batch of tracer.batches()) this.dispatch(batch);
+    for await (const batch of tracer.batches()) {
+      if ((batch[0]?.timeNs ?? this.#startedNs) < this.#startedNs) await this.#dispatchSlowly(batch);
+      else this.dispatch(batch);
+    }
+  }
+
+  /** Events from before this agent wait in the ring buffer, and come all at once. */
+  async #dispatchSlowly(batch: readonly AgentEvent[]): Promise<void> {
+    const { pace } = this.#options;
+    for (let i = 0; i < batch.length; i += PACED_EVENTS) {
+      this.dispatch(batch.slice(i, i + PACED_EVENTS));
+      await pace?.();
+    }
   }
 
   dispatch(batch: readonly AgentEvent[]): void {

@@ -46,6 +46,14 @@ describe('the configuration of the agent', function () {
     assert.equal(await machine.stop(), 0);
   });
 
+  it('a runtime whose socket is named and does not answer is in the log, and no other', async () => {
+    const { stderr } = await machine.start('--containers', '--docker-endpoint', 'unix:///no/such.sock');
+    const lines = stderr.lines().filter((line) => line.includes('the runtime does not answer'));
+    assert.match(lines.join(), /"setting":"docker-endpoint","reason":"there is no socket \/no\/such\.sock"/);
+    assert.equal(lines.length, 1);
+    assert.equal(await machine.stop(), 0);
+  });
+
   it('the client of Kubernetes is loaded only where it is used', async () => {
     // with this variable, V8 logs every script that it loads
     const folder = join(machine.folder, 'scripts');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OutputReader, Machine, needsRoot } from './support.js';
@@ -81,6 +81,8 @@ describe('a restart of the agent', function () {
     writeFileSync(join(machine.policies, 'calls.yaml'), POLICY.replace('kills', 'calls').replace('action: Sigkill', 'action: Post'));
     const file = join(machine.folder, 'events.log');
     const flags = ['--persist', join(bpf, 'agent'), '--keep-sensors-on-exit', '--export-filename', file];
+    // what came meanwhile is more than the queue of the export can have
+    flags.push('--event-queue-bytes', '262144');
     const call = (count: number): unknown =>
       execFileSync('perl', ['-e', `syscall(${CALL}) for 1..${count}`, `number-${count}`]);
     await machine.start(...flags);
@@ -115,5 +117,86 @@ describe('a restart of the agent', function () {
     // only the generation of this agent is left when it has the policies
     while (readdirSync(join(bpf, 'agent')).length > 1) await sleep(50);
     assert.equal(spawnSync('perl', call).signal, 'SIGKILL');
+  });
+
+  const KEPT = (): string[] => ['--enforcement', '--persist', join(bpf, 'agent'), '--keep-sensors-on-exit'];
+  const isKilled = (): boolean => spawnSync('perl', ['-e', `syscall(${CALL}); exit 7`]).signal === 'SIGKILL';
+
+  it('an agent that cannot start ends no policy of the one before', async () => {
+    writeFileSync(join(machine.policies, 'kills.yaml'), POLICY);
+    await machine.start(...KEPT());
+    for (const [signal, ...wrong] of [
+      ['SIGTERM', '--group', 'no-such-group'],
+      ['SIGKILL', '--metrics-server', 'no-such-host.invalid:1'],
+    ] as const) {
+      await machine.stop(signal);
+      await assert.rejects(machine.start(...KEPT(), ...wrong), /the agent ended/);
+      assert.ok(isKilled(), wrong.join(' '));
+      await machine.start(...KEPT());
+      assert.ok(isKilled());
+    }
+  });
+
+  it('a policy whose file is damaged at a restart stays active until it is mended, or removed', async () => {
+    const [file, other] = [join(machine.policies, 'kills.yaml'), join(machine.policies, 'other.yaml')];
+    writeFileSync(file, POLICY);
+    writeFileSync(other, POLICY.replace('kills', 'other').replace('action: Sigkill', 'action: Post'));
+    await machine.start(...KEPT());
+    const links = (generation: number): string[] =>
+      readdirSync(join(bpf, 'agent', String(generation))).filter((name) => name.startsWith('hook-'));
+    assert.equal(links(1).length, 2);
+    for (const [generation, damaged] of [[2, 'kind: [TracingPolicy'], [3, POLICY.replace('sys_enter', 'no_such_event')]] as const) {
+      await machine.stop('SIGTERM');
+      writeFileSync(file, damaged);
+      const { stderr } = await machine.start(...KEPT());
+      assert.match(stderr.text, /"policies":\["kills"\],"msg":"policies of an earlier agent stay active/);
+      assert.ok(isKilled(), damaged);
+      // the earlier version of the other policy has ended
+      assert.equal(links(1).length, 1);
+      assert.deepEqual(readdirSync(join(bpf, 'agent')), ['1', String(generation)]);
+    }
+    writeFileSync(file, POLICY);
+    while (existsSync(join(bpf, 'agent', '1'))) await sleep(50);
+    assert.ok(isKilled());
+
+    await machine.stop('SIGTERM');
+    writeFileSync(file, 'kind: [TracingPolicy');
+    await machine.start(...KEPT());
+    assert.ok(isKilled());
+    rmSync(file);
+    while (existsSync(join(bpf, 'agent', '3'))) await sleep(50);
+    assert.ok(!isKilled());
+  });
+
+  it('an orderly end without --keep-sensors-on-exit ends the policies of earlier agents, too', async () => {
+    writeFileSync(join(machine.policies, 'kills.yaml'), POLICY);
+    await machine.start(...KEPT());
+    await machine.stop('SIGKILL');
+    writeFileSync(join(machine.policies, 'kills.yaml'), 'kind: [TracingPolicy');
+    await machine.start(...KEPT().slice(0, -1));
+    assert.ok(isKilled());
+    assert.equal(await machine.stop('SIGTERM'), 0);
+    assert.ok(!isKilled());
+    assert.ok(!existsSync(join(bpf, 'agent')));
+  });
+
+  it('a policy whose file was removed before the restart ends, and the journal says so', async () => {
+    writeFileSync(join(machine.policies, 'kills.yaml'), POLICY);
+    await machine.start(...KEPT());
+    await machine.stop('SIGTERM');
+    rmSync(join(machine.policies, 'kills.yaml'));
+    const { stderr } = await machine.start(...KEPT());
+    assert.ok(!isKilled());
+    const lines = stderr.lines().filter((line) => line.includes('"msg":"a policy of an earlier agent has ended"'));
+    assert.equal(lines.length, 1);
+    assert.match(lines.join(), /"policy":"kills"/);
+  });
+
+  it('an agent without --enforcement ends what an earlier one has enforced', async () => {
+    writeFileSync(join(machine.policies, 'kills.yaml'), POLICY);
+    await machine.start(...KEPT());
+    await machine.stop('SIGTERM');
+    await machine.start(...KEPT().slice(1));
+    assert.ok(!isKilled());
   });
 });

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { credentials, loadPackageDefinition, type ChannelCredentials, type Client, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
+import { credentials, loadPackageDefinition, Metadata, type ChannelCredentials, type Client, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { PROTOCOL } from './protocol.js';
 
@@ -160,6 +160,7 @@ export class Machine {
 export type Reply = Record<string, unknown>;
 type Method = (
   request: object,
+  metadata: Metadata,
   done: (error: ServiceError | null, reply: Reply) => void,
 ) => unknown;
 type Services = Record<string, Record<string, new (address: string, credentials: ChannelCredentials) => Client>>;
@@ -190,11 +191,11 @@ export class ProtocolClient {
   }
 
   /** Runs a unary call. Rejects with a ServiceError. */
-  call(name: string, request: object = {}): Promise<Reply> {
+  call(name: string, request: object = {}, metadata = new Metadata()): Promise<Reply> {
     const method = (this.client as unknown as Record<string, Method>)[name];
     assert.ok(method !== undefined, name);
     return new Promise((resolve, reject) => {
-      method.call(this.client, request, (error, reply) => (error === null ? resolve(reply) : reject(error)));
+      method.call(this.client, request, metadata, (error, reply) => (error === null ? resolve(reply) : reject(error)));
     });
   }
 

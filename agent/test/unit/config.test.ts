@@ -138,6 +138,22 @@ describe('the configuration of the agent', () => {
       'node-name: a\ngroup: *b',
       /agent\.yaml:2:8: CONFIG_YAML: an alias .*write its value/,
     ],
+    [
+      'an alias without its anchor, after other stars and a good alias',
+      'policy: ["/a/*.yaml", &b /b]\nnode-name: *b\ncluster-name: x # *y\ngroup:\n  - *missing',
+      /agent\.yaml:5:5: CONFIG_YAML: an alias .*missing.*write its value/,
+    ],
+    [
+      'too many aliases',
+      `policy: &a [x, x]\nserver-address: &b [${Array(11).fill('*a').join()}]\nread-only-address: [${Array(11).fill('*b').join()}]`,
+      /agent\.yaml:3:51: CONFIG_YAML: an alias .*count.*write its value/,
+    ],
+    [
+      'a socket of another kind',
+      'docker-endpoint: "tcp://10.0.0.1:2375"',
+      /:1:1: CONFIG_VALUE: docker-endpoint: .*path of a socket/,
+    ],
+    ['a socket without a folder', 'cri-endpoint: crio.sock', /:1:1: CONFIG_VALUE: cri-endpoint: .*path of a socket/],
     ['no mapping', '- group', /CONFIG_YAML: it has to be a mapping/],
     [
       'a setting that needs another',
@@ -149,6 +165,11 @@ describe('the configuration of the agent', () => {
       'PodInfo without pods',
       'enable-pod-info: true\nenable-k8s-api: true\ncontainers: false',
       /CONFIG_CONFLICT: enable-pod-info needs containers/,
+    ],
+    [
+      'administrators by certificate without certificates',
+      'tls-admins: [a]\nserver-token-file: /b',
+      /:1:1: CONFIG_CONFLICT: tls-admins needs tls-client-ca/,
     ],
     ['TLS without a key', 'tls-client-ca: a', /CONFIG_CONFLICT: tls-client-ca needs tls-cert and tls-key/],
   ];

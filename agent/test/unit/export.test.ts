@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import { toJson, type PlainEvent, type TracerEvent } from 'polytrace';
 import { stringArgument } from '../../../test/unit/output/arguments.js';
@@ -288,6 +288,40 @@ describe('aggregation of exported events', () => {
     hub.dispatch([execEvent(), execEvent()] as unknown as TracerEvent[]);
     await exports.close();
     assert.equal(countEvents((stdout.read() as Buffer).toString().trimEnd()), 2);
+  });
+});
+
+describe('events that an earlier agent has left', () => {
+  const COUNT = 2000;
+
+  /** Hands out events of `timeNs` at once, as the ring buffer of an earlier agent does. Resolves with the export's counts. */
+  async function exportAll(timeNs: bigint, stdout: Writable): Promise<JsonExport['stats']> {
+    const flags = { exportFilename: '-', eventQueueBytes: '65536' };
+    const host = { log: quiet, stdout, nodeName: 'node', version: '1' };
+    const exports = await Exports.open(loadConfiguration({ env: {}, flags }), host);
+    const hub = new EventHub({ nodeName: 'node', startedAt: 1000, pace: () => exports.waitForRoom() });
+    exports.start(hub);
+    const batch = Array.from({ length: COUNT / 2 }, () => ({ ...execEvent(), timeNs })) as unknown as TracerEvent[];
+    await hub.run({ batches: () => [batch, batch] as never });
+    await exports.close();
+    assert.ok(exports.json !== undefined);
+    return exports.json.stats;
+  }
+  const slow = (): Writable => new Writable({ write: (_chunk, _encoding, done) => void setImmediate(done) });
+
+  it('wait for the file, so that none is lost', async () => {
+    const { lost, lines } = await exportAll(1n, slow());
+    assert.deepEqual([lost, lines], [0, COUNT]);
+    // new events wait for nobody
+    const now = await exportAll(2n ** 62n, slow());
+    assert.ok(now.lost > 0);
+  });
+
+  it('do not wait for a reader that does not read', async function () {
+    this.timeout(20_000);
+    const hanging = new Writable({ write: () => undefined });
+    const { lost, lines } = await exportAll(1n, hanging);
+    assert.deepEqual([lost, lines], [COUNT, 0]);
   });
 });
 

@@ -182,6 +182,16 @@ describe('the addresses of the server', function () {
     await second.close();
   });
 
+  it('a folder that cannot be made is named, with the remedy', async () => {
+    const address = 'unix:///proc/none/polytrace.sock';
+    const message =
+      /^the folder of the socket \S+ cannot be made: .* \(mount a volume at \/proc\/none, or use another --server-address\)$/;
+    await assert.rejects(
+      server.listen({ addresses: [address] }),
+      (error: Error) => error instanceof AddressError && message.test(error.message),
+    );
+  });
+
   it('a socket that somebody removed is made again, and streams go on', async () => {
     await server.listen({ socketCheckMs: 20 });
     const client = new ProtocolClient(server.address);

@@ -1,9 +1,9 @@
 /** Who makes a call, and what clients may do. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { credentials, status as Code, type ChannelCredentials } from '@grpc/grpc-js';
+import { credentials, Metadata, status as Code, type ChannelCredentials } from '@grpc/grpc-js';
 import { ProtocolClient } from '../../native/support.js';
 import { FakeTracer, policyText } from '../policies/support.js';
 import { checkRole } from '../../../lib/grpc/roles.js';
@@ -115,5 +115,21 @@ describe('the clients of the server', function () {
   it('a name of the certificate makes an administrator', async () => {
     const admin = await listenWithTls(['admin.example', 'localhost']);
     await admin.call('AddTracingPolicy', { yaml: policyText('p') });
+  });
+
+  it('with --tls-admins, clients by token may only read, and those of a Unix socket are administrators', async () => {
+    const token = 't'.repeat(32);
+    const tokenFile = join(folder, 'token');
+    writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+    const settings = { addresses: [server.address, '127.0.0.1:0'], tokenFile, insecureClients: false };
+    const [, address = ''] = await server.listen(settings, { tlsAdmins: ['admin.example'] });
+    const calls = connectClient(address);
+    const withToken = new Metadata();
+    withToken.set('authorization', `Bearer ${token}`);
+    for (const [name, request] of CHANGES) {
+      await assert.rejects(calls.call(name, request, withToken), /a client without a certificate may only read/, name);
+    }
+    await calls.call('ListTracingPolicies', {}, withToken);
+    await connectClient(server.address).call('AddTracingPolicy', { yaml: policyText('p') });
   });
 });

@@ -103,6 +103,20 @@ describe('kubernetes: the start of the agent', () => {
     });
   });
 
+  it('says that this is no pod when there is no service account', async () => {
+    const { KUBERNETES_SERVICE_HOST: host } = process.env;
+    delete process.env['KUBERNETES_SERVICE_HOST'];
+    try {
+      const message = /service account .* KUBERNETES_SERVICE_HOST is not set .*name a kubeconfig/;
+      await assert.rejects(
+        Kubernetes.connect(OPTIONS, log),
+        (error: Error) => error instanceof ClusterError && message.test(error.message),
+      );
+    } finally {
+      if (host !== undefined) process.env['KUBERNETES_SERVICE_HOST'] = host;
+    }
+  });
+
   it('names the setting when the configuration cannot be read', async () => {
     await assert.rejects(Kubernetes.connect({ ...OPTIONS, kubeconfig: '/nowhere/config' }, log), (error: unknown) => {
       assert.ok(error instanceof ClusterError);

@@ -114,6 +114,26 @@ describe('the policies of all sources', () => {
     assert.deepEqual(listErrors(), [undefined]);
   });
 
+  it('knows which names a source may want whose policy is not loaded', async () => {
+    const missing = (): (string | undefined)[] =>
+      ['good', 'late', 'other', undefined].filter((name) => store.isMissing(name));
+    fake.refused.add('late');
+    const good = { '/p/good.yaml': policyText('good') };
+    await setFiles(good);
+    assert.deepEqual(missing(), []);
+    await setFiles({ ...good, '/p/late.yaml': policyText('late') });
+    assert.deepEqual(missing(), ['late', undefined]);
+    await setFiles({ ...good, '/p/late.yaml': 'kind: [TracingPolicy' });
+    assert.deepEqual(missing(), ['late', 'other', undefined]);
+    await setFiles({ ...good, '/p/late.yaml': new Error('it is a FIFO') });
+    assert.deepEqual(missing(), ['late', 'other', undefined]);
+    // the loaded version stays
+    await setFiles({ '/p/good.yaml': 'kind: [TracingPolicy' });
+    assert.deepEqual(missing(), []);
+    await setFiles({});
+    assert.deepEqual(missing(), []);
+  });
+
   it('a policy that cannot be removed is still listed, and removed later', async () => {
     await setFiles({ '/p/a.yaml': policyText('guard') });
     fake.refused.add('guard');
