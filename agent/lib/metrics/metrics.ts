@@ -25,6 +25,9 @@ interface MetricsContext {
   };
 }
 
+/** How often the delay of the event loop is measured. Each time wakes the process. */
+const LAG_PRECISION_MS = 20;
+
 export class Metrics {
   /** The metrics of the process itself. */
   readonly #registry = new Registry();
@@ -39,7 +42,7 @@ export class Metrics {
 
   constructor({ metricsLabelFilter }: Pick<AgentOptions, 'metricsLabelFilter'>, context: MetricsContext) {
     this.#counts = new EventCounts(metricsLabelFilter);
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_PRECISION_MS });
     this.#replaceOpenFiles();
     this.#context = context;
     this.#stats = context.tracer.stats();
