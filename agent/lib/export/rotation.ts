@@ -42,11 +42,13 @@ export class Rotation {
   }
 
   /**
-   * Applies the members that are present: all of them, or none. Returns what has changed. Throws SettingValueError, which
-   * names the setting.
+   * Applies the members that are present. Returns what has changed, or an error that names the setting. Then nothing has
+   * changed.
    */
-  change(wanted: WantedParams): RotationChange[] {
-    const params = { ...this.#params, ...parseParams(wanted) };
+  change(wanted: WantedParams): RotationChange[] | SettingValueError {
+    const parsed = tryParse(wanted);
+    if (parsed instanceof SettingValueError) return parsed;
+    const params = { ...this.#params, ...parsed };
     const names = Object.keys(KEYS) as (keyof RotationParams)[];
     const changed = names.filter((name) => params[name] !== this.#params[name]);
     const changes = changed.map((name) => {
@@ -56,6 +58,15 @@ export class Rotation {
     this.#params = params;
     if (changes.length > 0) this.#sink.setRotation?.(rotationLimits(params));
     return changes;
+  }
+}
+
+function tryParse(wanted: WantedParams): Partial<RotationParams> | SettingValueError {
+  try {
+    return parseParams(wanted);
+  } catch (error) {
+    if (error instanceof SettingValueError) return error;
+    throw error;
   }
 }
 

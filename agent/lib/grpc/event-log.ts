@@ -1,14 +1,13 @@
 /** Implements the service tetragon.EventLogService: how the file of exported events is rotated. */
 import { status as Code } from '@grpc/grpc-js';
 import { EventLogService } from 'polytrace/protocol';
-import { SettingValueError } from '../config/setting-kinds.js';
 import type { Caller, Journal } from '../policies/journal.js';
 import { CallError } from './call-error.js';
 import type { Call } from './caller.js';
 import { roleCheck, type RoleRules } from './roles.js';
 import { createService, type Service } from './service.js';
 
-export interface EventLogParams {
+interface EventLogParams {
   /** In mebibytes. */
   readonly maxSize: number;
   readonly rotationInterval: string;
@@ -20,12 +19,10 @@ export interface EventLogContext {
   readonly rotation:
     | {
         readonly params: EventLogParams;
-        /** Throws SettingValueError, and has then changed nothing. */
-        change(wanted: { [K in keyof EventLogParams]?: EventLogParams[K] | undefined }): readonly {
-          readonly setting: string;
-          readonly before: string;
-          readonly after: string;
-        }[];
+        /** Returns the settings that have changed, or what is wrong with the wanted values. */
+        change(wanted: {
+          [K in keyof EventLogParams]?: EventLogParams[K] | undefined;
+        }): readonly { readonly setting: string; readonly before: string; readonly after: string }[] | Error;
       }
     | undefined;
   readonly journal: Journal;
@@ -42,16 +39,13 @@ export function eventLogService({ rotation, journal, identify }: EventLogContext
     {
       getEventLogParams: () => requireFile().params,
       setEventLogParams: ({ maxSize, rotationInterval, maxBackups }, call) => {
-        try {
-          for (const change of requireFile().change({ maxSize, rotationInterval, maxBackups })) {
-            const setting = { ...change, operation: 'setting_change', way: 'client', by: identify(call) } as const;
-            journal.recordSetting('a client changed the rotation of the export', setting);
-          }
-          return {};
-        } catch (error) {
-          if (!(error instanceof SettingValueError)) throw error;
-          throw new CallError(Code.INVALID_ARGUMENT, error.message);
+        const changes = requireFile().change({ maxSize, rotationInterval, maxBackups });
+        if (changes instanceof Error) throw new CallError(Code.INVALID_ARGUMENT, changes.message);
+        for (const change of changes) {
+          const setting = { ...change, operation: 'setting_change', way: 'client', by: identify(call) } as const;
+          journal.recordSetting('a client changed the rotation of the export', setting);
         }
+        return {};
       },
     },
     roleCheck(roles),
