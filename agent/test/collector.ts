@@ -1,7 +1,8 @@
 /** OpenTelemetry collectors for tests, over HTTP and gRPC. They decode the official protobuf. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
@@ -44,8 +45,15 @@ export function toPlainAttributes(attributes: readonly Attribute[]): Record<stri
 
 export type Protocol = 'http/protobuf' | 'grpc';
 
+/** The certificate of a collector, and its key. */
+export interface CollectorTls {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
 /** A collector that can be stopped and started again on the same port. */
 export abstract class Collector {
+  protected readonly tls: CollectorTls | undefined;
   abstract readonly protocol: Protocol;
   readonly requests: Request[] = [];
   /** The header `authorization` of each request. */
@@ -54,6 +62,10 @@ export abstract class Collector {
   readonly errors: ('refused' | 'unavailable')[] = [];
   protected port = 0;
   #arrived: (() => void) | undefined;
+
+  constructor(tls: CollectorTls | undefined) {
+    this.tls = tls;
+  }
 
   abstract start(): Promise<void>;
   abstract kill(): Promise<void>;
@@ -70,8 +82,13 @@ export abstract class Collector {
     this.#arrived?.();
   }
 
+  /** With TLS, a client may use another address than that of the certificate. */
+  protected get host(): string {
+    return this.tls === undefined ? '127.0.0.1' : '0.0.0.0';
+  }
+
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.port}`;
   }
 
   get records(): LogRecord[] {
@@ -98,7 +115,7 @@ class HttpCollector extends Collector {
   #server: Server | undefined;
 
   async start(): Promise<void> {
-    const server = createServer((request, response) => {
+    const answer: RequestListener = (request, response) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
@@ -110,8 +127,9 @@ class HttpCollector extends Collector {
         // after the answer is sent, so that the client does not repeat the request when the collector stops
         response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end(() => this.notifyArrival());
       });
-    });
-    server.listen(this.port, '127.0.0.1');
+    };
+    const server = this.tls === undefined ? createServer(answer) : createTlsServer(this.tls, answer);
+    server.listen(this.port, this.host);
     await once(server, 'listening');
     this.port = (server.address() as AddressInfo).port;
     this.#server = server;
@@ -156,8 +174,13 @@ class GrpcCollector extends Collector {
     };
     server.addService({ export: EXPORT }, implementation);
     this.port = await new Promise<number>((resolve, reject) => {
-      const address = `127.0.0.1:${this.port}`;
-      server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      const address = `${this.host}:${this.port}`;
+      const { tls } = this;
+      const credentials =
+        tls === undefined
+          ? ServerCredentials.createInsecure()
+          : ServerCredentials.createSsl(null, [{ cert_chain: tls.cert, private_key: tls.key }]);
+      server.bindAsync(address, credentials, (error, port) => {
         if (error === null) resolve(port);
         else reject(error);
       });
@@ -173,6 +196,6 @@ class GrpcCollector extends Collector {
   }
 }
 
-export function createCollector(protocol: Protocol): Collector {
-  return protocol === 'grpc' ? new GrpcCollector() : new HttpCollector();
+export function createCollector(protocol: Protocol, tls?: CollectorTls): Collector {
+  return protocol === 'grpc' ? new GrpcCollector(tls) : new HttpCollector(tls);
 }

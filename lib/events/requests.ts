@@ -107,7 +107,7 @@ export let startRequest: (policy: PolicyRequests, request: Request) => RequestOu
 /** The requests of a policy while it is attached. */
 export class PolicyRequests {
   readonly #requests: Requests | undefined;
-  readonly #counts = { started: 0, answered: 0, failed: 0, dropped: 0 };
+  #counts: Readonly<Record<keyof RequestCounts, number>> = { started: 0, answered: 0, failed: 0, dropped: 0 };
   /** True in monitor mode, where no request is made. */
   monitors: boolean;
 
@@ -116,16 +116,22 @@ export class PolicyRequests {
     this.monitors = monitors;
   }
 
+  /** The same object as long as nothing has changed. */
   get counts(): RequestCounts {
-    return { ...this.#counts };
+    return this.#counts;
+  }
+
+  #count(key: keyof RequestCounts): void {
+    const counts = { ...this.#counts };
+    counts[key]++;
+    this.#counts = counts;
   }
 
   static {
     startRequest = (policy, request) => {
       if (policy.monitors || policy.#requests === undefined) return 'monitored';
-      const counts = policy.#counts;
-      const started = policy.#requests.start(request, (answered) => counts[answered ? 'answered' : 'failed']++);
-      counts[started ? 'started' : 'dropped']++;
+      const started = policy.#requests.start(request, (answered) => policy.#count(answered ? 'answered' : 'failed'));
+      policy.#count(started ? 'started' : 'dropped');
       return started ? 'started' : 'dropped';
     };
   }

@@ -83,6 +83,8 @@ export class PolicySet {
   readonly #lateMembers: LateMembers;
   readonly #handover: Handover | undefined;
   readonly #policies = new Map<string, LoadedPolicy>();
+  /** The status that was read last. */
+  readonly #statuses = new WeakMap<LoadedPolicy, PolicyStatus>();
   /** Hooks by id. Hooks of removed policies stay until their last records have been read. */
   readonly #hooks = new Map<number, LoadedHook>();
   #retired: { readonly id: number; readonly since: number }[] = [];
@@ -294,7 +296,11 @@ export class PolicySet {
 
   #status(name: string): PolicyStatus {
     const { session, countHits } = this.#context;
-    return policyStatus(name, this.#find(name), { session, countHits, scopes: this.#scopes });
+    const policy = this.#find(name);
+    const context = { session, countHits, scopes: this.#scopes };
+    const status = policyStatus(name, policy, context, this.#statuses.get(policy));
+    this.#statuses.set(policy, status);
+    return status;
   }
 
   /** Returns a hint for a `policyName` that no loaded policy has; undefined if a policy has it. */

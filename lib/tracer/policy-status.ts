@@ -65,46 +65,117 @@ export interface StatusContext {
   readonly countHits: boolean;
 }
 
-export function policyStatus(name: string, policy: LoadedPolicy, context: StatusContext): PolicyStatus {
+/**
+ * Returns the status of a policy. `earlier`: its last status, which is returned again as long as nothing has changed.
+ * Monitoring reads a thousand of them again and again.
+ */
+export function policyStatus(
+  name: string,
+  policy: LoadedPolicy,
+  context: StatusContext,
+  earlier?: PolicyStatus,
+): PolicyStatus {
   const { compiled, file, warnings, mode, attached, isElsewhere } = policy;
   const { session, scopes, countHits } = context;
-  const hooks = (attached?.hooks ?? []).map((hook) => hookStatus(hook, session, countHits));
+  const hooks = listChanges(attached?.hooks ?? [], earlier?.hooks, (hook, before) =>
+    hookStatus(hook, session, countHits, before),
+  );
   const scope = compiled.scopes.length === 0 ? undefined : scopes.status(compiled.scopes, attached?.scopeBits ?? []);
+  const state = attached !== undefined ? 'enabled' : isElsewhere ? 'other_node' : 'disabled';
+  const uprobes = attached === undefined || attached.uprobes.hooks.length === 0 ? undefined : attached.uprobes.status();
+  const requests = attached?.requests.counts ?? NO_REQUESTS;
+  if (
+    earlier !== undefined &&
+    earlier.hooks === hooks &&
+    earlier.state === state &&
+    earlier.mode === mode &&
+    earlier.requests === requests &&
+    isSame(earlier.scope, scope) &&
+    isSame(earlier.containerUprobes, uprobes)
+  ) {
+    return earlier;
+  }
   return {
     name,
     file,
-    state: attached !== undefined ? 'enabled' : isElsewhere ? 'other_node' : 'disabled',
+    state,
     ...(scope === undefined ? {} : { scope }),
     mode,
     enforcing: isEnforcing(compiled),
     hooks,
-    ...(attached === undefined || attached.uprobes.hooks.length === 0
-      ? {}
-      : { containerUprobes: attached.uprobes.status() }),
+    ...(uprobes === undefined ? {} : { containerUprobes: uprobes }),
     skipped: attached?.skipped ?? [],
     warnings,
     ...sumCounts(hooks, countHits),
-    requests: attached?.requests.counts ?? NO_REQUESTS,
+    requests,
   };
 }
 
-function hookStatus(hook: AttachedHook, session: Counters, countHits: boolean): HookStatus {
+/** Returns the earlier list if all its members are as before. */
+function listChanges<From, To>(
+  list: readonly From[],
+  earlier: readonly To[] | undefined,
+  read: (each: From, before: To | undefined) => To,
+): readonly To[] {
+  if (earlier?.length !== list.length) return list.map((each) => read(each, undefined));
+  let changed: To[] | undefined;
+  for (let i = 0; i < list.length; i++) {
+    const before = earlier[i];
+    const now = read(list[i] as From, before);
+    if (now !== before) (changed ??= [...earlier])[i] = now;
+  }
+  return changed ?? earlier;
+}
+
+/** Compares objects whose members are numbers or texts. */
+function isSame(a: object | undefined, b: object | undefined): boolean {
+  if (a === b) return true;
+  if (a === undefined || b === undefined) return false;
+  const [one, other] = [Object.entries(a), b as Readonly<Record<string, unknown>>];
+  return one.length === Object.keys(b).length && one.every(([key, value]) => other[key] === value);
+}
+
+function hookStatus(
+  hook: AttachedHook,
+  session: Counters,
+  countHits: boolean,
+  earlier: HookStatus | undefined,
+): HookStatus {
   const { id, call, functionName, functions, attach, compiled, tally, countedBefore, memory } = hook;
   const now = session.hookCounts(id);
-  const status = {
-    call,
-    functionName,
-    functions,
-    attach,
-    // a hook without actions does not count matches: each match is either posted or lost
-    matched: compiled.actions === undefined ? tally.posted + tally.unrecorded : now.matched - countedBefore.matched,
-    posted: tally.posted,
-    suppressed: now.suppressed - countedBefore.suppressed,
-    enforced: now.enforced - countedBefore.enforced,
-    lost: tally.unrecorded + tally.missed,
-    memory,
-  };
-  return countHits ? { ...status, hits: now.hits - countedBefore.hits } : status;
+  // a hook without actions does not count matches: each match is either posted or lost
+  const matched =
+    compiled.actions === undefined ? tally.posted + tally.unrecorded : now.matched - countedBefore.matched;
+  const { posted } = tally;
+  const suppressed = now.suppressed - countedBefore.suppressed;
+  const enforced = now.enforced - countedBefore.enforced;
+  const lost = tally.unrecorded + tally.missed;
+  const hits = now.hits - countedBefore.hits;
+  if (
+    earlier !== undefined &&
+    earlier.matched === matched &&
+    earlier.posted === posted &&
+    earlier.suppressed === suppressed &&
+    earlier.enforced === enforced &&
+    earlier.lost === lost &&
+    (!countHits || earlier.hits === hits) &&
+    isSameHook(earlier, hook)
+  ) {
+    return earlier;
+  }
+  const status = { call, functionName, functions, attach, matched, posted, suppressed, enforced, lost, memory };
+  return countHits ? { ...status, hits } : status;
+}
+
+/** A policy loses and gets hooks while it is loaded, for the files of containers. */
+function isSameHook(a: HookStatus, b: AttachedHook): boolean {
+  return (
+    a.call === b.call &&
+    a.functionName === b.functionName &&
+    a.functions === b.functions &&
+    a.attach === b.attach &&
+    a.memory === b.memory
+  );
 }
 
 function sumCounts(hooks: readonly HookStatus[], countHits: boolean): HookCounts {

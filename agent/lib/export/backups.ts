@@ -23,6 +23,7 @@ export class Backups {
   readonly #extension: string;
   readonly #pattern: RegExp;
   readonly #options: BackupOptions;
+  #maxFiles: number;
   readonly #log: Log;
   #tidying: Promise<void> = Promise.resolve();
 
@@ -34,7 +35,13 @@ export class Backups {
     const time = '\\d{4}-\\d\\d-\\d\\dT\\d\\d-\\d\\d-\\d\\d\\.\\d{3}Z';
     this.#pattern = new RegExp(`^${escape(this.#stem)}-${time}${escape(this.#extension)}(?:\\.gz(?:\\.part)?)?$`);
     this.#options = options;
+    this.#maxFiles = options.maxFiles;
     this.#log = log;
+  }
+
+  /** For the next `tidy`. */
+  setMaxFiles(count: number): void {
+    this.#maxFiles = count;
   }
 
   /**
@@ -95,7 +102,7 @@ export class Backups {
     const parts = names.filter((name) => name.endsWith('.part'));
     for (const part of parts) await unlink(join(this.#folder, part));
     const complete = names.filter((name) => !name.endsWith('.part'));
-    const kept = complete.slice(Math.max(complete.length - this.#options.maxFiles, 0));
+    const kept = complete.slice(Math.max(complete.length - this.#maxFiles, 0));
     for (const name of complete.slice(0, complete.length - kept.length)) {
       const path = join(this.#folder, name);
       await this.#options.beforeRemoval?.(path);

@@ -2,7 +2,7 @@
 import { hashLine, chainLine, type ChainPosition } from 'polytrace/protocol';
 import type { Log } from '../log/log.js';
 import type { ChainFolder } from './chain-folder.js';
-import type { LossListener, Sink, WriteResult } from './sink.js';
+import type { LossListener, RotationLimits, Sink, WriteResult } from './sink.js';
 
 /** Time from a write to the checkpoint that signs it. */
 const CHECKPOINT_MS = 1000;
@@ -65,6 +65,10 @@ export class ChainSink implements Sink {
         this.#log.error({ reason: String(error) }, 'the chain of the export was not signed');
       }
     });
+  }
+
+  setRotation(limits: RotationLimits): void {
+    this.#sink.setRotation?.(limits);
   }
 
   reopen(): void {

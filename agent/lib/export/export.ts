@@ -1,6 +1,5 @@
 /** Exports events as JSON lines to a file or to standard output. */
 import type { PlainEvent } from 'polytrace';
-import { parseDuration } from '../config/setting-kinds.js';
 import type { AgentOptions } from '../config/settings.js';
 import type { Log } from '../log/log.js';
 import { Backups } from './backups.js';
@@ -12,10 +11,10 @@ import { countEvents, type LineConsumer } from './lines.js';
 import { LineQueue } from './line-queue.js';
 import { RateLimit } from './rate-limit.js';
 import type { ExportFormat } from './format.js';
+import { rotationLimits, rotationParams } from './rotation.js';
 import type { Sink } from './sink.js';
 import { StreamSink } from './stream-sink.js';
 
-const MEBIBYTE = 1024 * 1024;
 /** Time for the sink to write the remaining lines when the agent stops. */
 const CLOSE_MS = 2000;
 
@@ -133,9 +132,7 @@ function fileOptions(path: string, options: AgentOptions): FileOptions {
   return {
     path,
     mode: parseInt(options.exportFilePerm, 8),
-    maxBytes: options.exportFileMaxSizeMb * MEBIBYTE,
-    intervalMs: parseDuration(options.exportFileRotationInterval),
-    backups: options.exportFileMaxBackups,
+    ...rotationLimits(rotationParams(options)),
     compress: options.exportFileCompress,
     fsync: options.exportFileFsync,
   };

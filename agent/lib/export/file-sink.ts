@@ -9,18 +9,14 @@ import type { Log } from '../log/log.js';
 import { makeFolder } from '../make-folder.js';
 import { Backups } from './backups.js';
 import { countNewlines, scanLines } from './scan-lines.js';
-import type { LossListener, Sink, WriteResult } from './sink.js';
+import type { LossListener, RotationLimits, Sink, WriteResult } from './sink.js';
 
 type FsyncPolicy = 'never' | 'rotate' | 'second' | 'always';
 
-export interface FileOptions {
+export interface FileOptions extends RotationLimits {
   readonly path: string;
   /** Mode of new files. */
   readonly mode: number;
-  readonly maxBytes: number;
-  /** 0: no rotation by time. */
-  readonly intervalMs: number;
-  readonly backups: number;
   readonly compress: boolean;
   readonly fsync: FsyncPolicy;
   /** The incomplete line of a killed agent is removed and counted as lost: its link to the chain is incomplete. */
@@ -49,6 +45,7 @@ const CHECK_MS = 1000;
 
 export class FileSink implements Sink {
   readonly #options: FileOptions;
+  #limits: RotationLimits;
   readonly #backups: Backups;
   readonly #log: Log;
   readonly #clocks: Clocks;
@@ -66,12 +63,20 @@ export class FileSink implements Sink {
 
   constructor(options: FileOptions, log: Log, clocks: Clocks = CLOCKS) {
     this.#options = options;
+    this.#limits = options;
     this.#log = log;
     this.#clocks = clocks;
     const { backups: maxFiles, compress, beforeRemoval } = options;
     this.#backups = new Backups(options.path, { maxFiles, compress, beforeRemoval }, log);
     this.#backups.tidy();
     this.#openedAt = clocks.monotonic();
+  }
+
+  /** A file that is too large now is rotated before the next lines, and surplus files are removed at once. */
+  setRotation(limits: RotationLimits): void {
+    this.#limits = limits;
+    this.#backups.setMaxFiles(limits.backups);
+    this.#backups.tidy();
   }
 
   listen(onLost: LossListener): void {
@@ -137,7 +142,7 @@ export class FileSink implements Sink {
   }
 
   #isDue(bytes: number): boolean {
-    const { maxBytes, intervalMs } = this.#options;
+    const { maxBytes, intervalMs } = this.#limits;
     if (this.#size === 0) return false;
     return this.#size + bytes > maxBytes || (intervalMs > 0 && this.#clocks.monotonic() - this.#openedAt >= intervalMs);
   }

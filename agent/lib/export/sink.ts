@@ -10,6 +10,14 @@ export interface WriteResult {
 /** Called with the number of exported lines that somebody has removed. */
 export type LossListener = (lines: number, reason: string) => void;
 
+/** When a file is rotated, and how many rotated files are kept. */
+export interface RotationLimits {
+  readonly maxBytes: number;
+  /** 0: no rotation by time. */
+  readonly intervalMs: number;
+  readonly backups: number;
+}
+
 export interface Sink {
   /** Called once, before the first write. */
   listen(onLost: LossListener): void;
@@ -17,5 +25,7 @@ export interface Sink {
   write(lines: Buffer): Promise<WriteResult>;
   /** Opens the file again, because another process may have moved it. */
   reopen(): void;
+  /** Absent if nothing is rotated. */
+  setRotation?(limits: RotationLimits): void;
   close(): Promise<void>;
 }

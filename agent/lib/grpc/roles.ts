@@ -2,6 +2,7 @@
 import { status as Code } from '@grpc/grpc-js';
 import { certificateNames, type Call } from './caller.js';
 import { CallError } from './call-error.js';
+import type { CheckCall } from './service.js';
 
 export interface RoleRules {
   /** The clients of this server only read. */
@@ -19,7 +20,12 @@ const CHANGES: ReadonlySet<string> = new Set([
   'disableTracingPolicy',
   'runtimeHook',
   'setDebug',
+  'setEventLogParams',
 ]);
+
+export function roleCheck(rules: RoleRules): CheckCall {
+  return (method, call) => checkRole(method, call, rules);
+}
 
 /** Throws CallError when the client may not make the call. */
 export function checkRole(method: string, call: Call, { readOnly, tlsAdmins }: RoleRules): void {

@@ -14,7 +14,6 @@ import {
   AgentStatsSchema,
   ConfigFlag,
   type ConfigureTracingPolicyRequest,
-  EventLogService,
   FineGuidanceSensors,
   HealthStatusResult,
   HealthStatusType,
@@ -35,10 +34,10 @@ import { formatHealth } from './health-details.js';
 import { toPolicyStatus } from './policy-status.js';
 import { listProbes } from './probes.js';
 import { dumpProcesses } from './process-dump.js';
-import { checkRole, type RoleRules } from './roles.js';
+import { roleCheck, type RoleRules } from './roles.js';
 import type { RuntimeHookSource } from './runtime-hook.js';
 import { CallError } from './call-error.js';
-import { createService, type CheckCall, type Methods, type Service } from './service.js';
+import { createService, type Methods, type Service } from './service.js';
 
 export interface SensorsContext {
   readonly tracer: Pick<Tracer, 'process' | 'stats'>;
@@ -62,10 +61,7 @@ const DOMAIN = '';
 
 export function sensorsService(context: SensorsContext, roles: RoleRules): Service {
   const { store, log, calls, runtimeHook, journal } = context;
-  const { peerCredentials, tracer } = context;
-  const identify = (call: Call): Caller =>
-    identifyCaller(call, { peerCredentials, findProcess: (pid) => tracer.process(pid) });
-  const check: CheckCall = (method, call) => checkRole(method, call, roles);
+  const identify = callerIdentifier(context);
   const methods: Methods<typeof FineGuidanceSensors> = {
     getEvents: (call) => calls.open(call),
     getHealth: () => ({ healthStatus: [healthStatus(context)] }),
@@ -124,28 +120,15 @@ export function sensorsService(context: SensorsContext, roles: RoleRules): Servi
       return { flag, arg };
     },
   };
-  return createService(FineGuidanceSensors, methods, check);
+  return createService(FineGuidanceSensors, methods, roleCheck(roles));
 }
 
-/** How the file of exported events is rotated. */
-export interface EventLogParams {
-  /** In mebibytes. */
-  readonly maxSize: number;
-  readonly rotationInterval: string;
-  readonly maxBackups: number;
-}
-
-/** Clients cannot change the export to a file. It is part of the agent's configuration. Undefined: there is no file. */
-export function eventLogService(params: EventLogParams | undefined): Service {
-  return createService(EventLogService, {
-    getEventLogParams: () => {
-      if (params !== undefined) return params;
-      throw new CallError(Code.FAILED_PRECONDITION, 'the agent exports to no file: set export-filename');
-    },
-    setEventLogParams: () => {
-      throw new CallError(Code.UNIMPLEMENTED, 'the export of events is set in the configuration of the agent');
-    },
-  });
+/** Returns a function that says who makes a call. */
+export function callerIdentifier({
+  peerCredentials,
+  tracer,
+}: Pick<SensorsContext, 'peerCredentials' | 'tracer'>): (call: Call) => Caller {
+  return (call) => identifyCaller(call, { peerCredentials, findProcess: (pid) => tracer.process(pid) });
 }
 
 function rejectDeprecated(name: string, other: string): never {

@@ -16,7 +16,8 @@ import { formatConfiguration } from '../config/print.js';
 import { ConfigError } from '../config/problems.js';
 import { settingName, type AgentOptions } from '../config/settings.js';
 import { EventCalls } from '../grpc/get-events.js';
-import { eventLogService, sensorsService, type EventLogParams } from '../grpc/sensors.js';
+import { eventLogService } from '../grpc/event-log.js';
+import { callerIdentifier, sensorsService } from '../grpc/sensors.js';
 import type { OnSettingChange, TlsFiles } from '../grpc/certificates.js';
 import { RuntimeHookSource } from '../grpc/runtime-hook.js';
 import { GrpcServer, type ServerSettings } from '../grpc/server.js';
@@ -131,7 +132,9 @@ export class Agent {
       journal.recordSetting('the file of a setting changed', change);
     };
     const makeServer = (readOnly: boolean, addresses: readonly string[], members: string | undefined): GrpcServer => {
-      const services = [sensorsService(context, { readOnly, tlsAdmins }), eventLogService(eventLogParams(options))];
+      const rules = { readOnly, tlsAdmins };
+      const eventLog = { rotation: exports.rotation, journal, identify: callerIdentifier(context) };
+      const services = [sensorsService(context, rules), eventLogService(eventLog, rules)];
       return new GrpcServer({ ...serverSettings(options), addresses, group: members, onChange }, services, log);
     };
     this.#servers = [makeServer(false, serverAddress, group), makeServer(true, readOnlyAddress, readOnlyGroup)];
@@ -343,16 +346,6 @@ function serverSettings(options: AgentOptions): Pick<ServerSettings, 'insecureCl
 
 function toTlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: AgentOptions): TlsFiles | undefined {
   return cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
-}
-
-/** Undefined if the agent exports to no file. */
-function eventLogParams(options: AgentOptions): EventLogParams | undefined {
-  if (options.exportFilename === undefined || options.exportFilename === '-') return undefined;
-  return {
-    maxSize: options.exportFileMaxSizeMb,
-    rotationInterval: options.exportFileRotationInterval,
-    maxBackups: options.exportFileMaxBackups,
-  };
 }
 
 /** Returns the settings as a client may see them, by name. */

@@ -8,6 +8,8 @@ import { settingName, type AgentOptions, type SettingKey } from '../config/setti
 import { JsonExport, createLossEvent, openSink } from '../export/export.js';
 import { countEvents, ExportLines, reportedLoss, type AggregationOptions } from '../export/lines.js';
 import { createRedactor, createExportFormat, type ExportFormat, type Sources } from '../export/format.js';
+import { Rotation } from '../export/rotation.js';
+import type { Sink } from '../export/sink.js';
 import type { Log } from '../log/log.js';
 import { OtlpExport } from '../otlp/otlp-export.js';
 import { openSender } from '../otlp/sender.js';
@@ -44,6 +46,8 @@ export class Exports {
   readonly redact: Redactor | undefined;
   readonly json: JsonExport | undefined;
   readonly otlp: OtlpExport | undefined;
+  /** Undefined if there is no file to rotate. */
+  readonly rotation: Rotation | undefined;
 
   readonly #lines: ExportLines | undefined;
   readonly #roomBytes: number;
@@ -52,17 +56,18 @@ export class Exports {
 
   private constructor(
     { redact, format }: PreparedExports,
-    { eventQueueBytes }: AgentOptions,
     json: JsonExport | undefined,
     otlp: OtlpExport | undefined,
-    aggregation: AggregationOptions | undefined,
+    options: AgentOptions,
+    sink: Sink | undefined,
   ) {
     this.redact = redact;
     this.json = json;
     this.otlp = otlp;
-    this.#roomBytes = eventQueueBytes / 2;
+    this.#roomBytes = options.eventQueueBytes / 2;
     const consumers = [json, otlp].filter((each) => each !== undefined);
-    if (consumers.length > 0) this.#lines = new ExportLines(format, consumers, aggregation);
+    if (consumers.length > 0) this.#lines = new ExportLines(format, consumers, aggregationOptions(options));
+    if (sink?.setRotation !== undefined) this.rotation = new Rotation(options, sink);
   }
 
   /** Throws ConfigError. */
@@ -73,13 +78,7 @@ export class Exports {
     const { sources } = configuration;
     const sink = await openForSetting('exportChainDir', sources, () => openSink(options, host.stdout, host.log));
     const json = sink === undefined ? undefined : new JsonExport(options, format, sink, host.log, host.nodeName);
-    return new Exports(
-      prepared,
-      options,
-      json,
-      await openOtlpExport(configuration, format, host),
-      aggregationOptions(options),
-    );
+    return new Exports(prepared, json, await openOtlpExport(configuration, format, host), options, sink);
   }
 
   start(hub: EventHub): void {

@@ -8,10 +8,11 @@ import type { Log } from '../log/log.js';
 import { limitConnections } from './connections.js';
 
 /** The answer of a page. */
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly contentType: string;
-  readonly text: string;
+  /** The parts of a long text are sent as they are, without a copy. */
+  readonly text: string | readonly Buffer[];
 }
 
 /** The pages of a server, by their paths. */
@@ -46,8 +47,11 @@ export class HttpServer {
 
   async #answer({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
     const { status, contentType, text } = await this.#findAnswer(method, url);
-    response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(text) });
-    response.end(method === 'HEAD' ? undefined : text);
+    const parts = typeof text === 'string' ? [Buffer.from(text)] : text;
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    response.writeHead(status, { 'content-type': contentType, 'content-length': length });
+    if (method !== 'HEAD') for (const part of parts) response.write(part);
+    response.end();
   }
 
   async #findAnswer(method: string | undefined, url: string): Promise<Answer> {

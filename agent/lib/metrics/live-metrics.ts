@@ -1,6 +1,6 @@
 /**
- * Metrics whose values are read from their source when they are requested, in the text format of Prometheus. A thousand
- * policies have some seven thousand values. Their labels are therefore formatted only once, which prom-client cannot do.
+ * Metrics whose values are read from their source when they are requested, in the text format of Prometheus. Labels are
+ * formatted only once, which prom-client cannot do.
  */
 
 /** Labels as they are written: `{policy="files",hook="sys_read"}`, or empty. */
@@ -23,7 +23,7 @@ export class MetricFormatter {
 
   constructor(metric: LiveMetric) {
     this.#metric = metric;
-    this.#head = `# HELP ${metric.name} ${metric.help}\n# TYPE ${metric.name} ${metric.type}\n`;
+    this.#head = formatHead(metric);
   }
 
   format(): string {
@@ -42,6 +42,11 @@ export class MetricFormatter {
     else Object.assign(known, { value, text });
     return text;
   }
+}
+
+/** Returns the lines that come before the values of a metric. */
+export function formatHead({ name, help, type }: Pick<LiveMetric, 'name' | 'help' | 'type'>): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
 }
 
 export function formatLabels(labels: Readonly<Record<string, string>>): LabelText {

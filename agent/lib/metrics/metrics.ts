@@ -12,7 +12,7 @@ import type { PolicyEntry, PolicyStore } from '../policies/store.js';
 import type { EventHub } from '../streams/hub.js';
 import { EventCounts } from './event-counts.js';
 import { formatLabels, MetricFormatter, type LabelText, type Sample } from './live-metrics.js';
-import { policyState, PolicyLabels, type HookCount, type PolicyRows } from './policy-rows.js';
+import { PolicyLines, policyState } from './policy-lines.js';
 
 interface MetricsContext {
   readonly tracer: Pick<Tracer, 'stats'>;
@@ -25,22 +25,24 @@ interface MetricsContext {
   };
 }
 
+/** How often the delay of the event loop is measured. Each time wakes the process. */
+const LAG_PRECISION_MS = 20;
+
 export class Metrics {
   /** The metrics of the process itself. */
   readonly #registry = new Registry();
-  readonly #metrics: MetricFormatter[] = [];
+  readonly #metrics: { readonly format: () => string | Buffer }[] = [];
   readonly #counts: EventCounts;
   readonly #context: MetricsContext;
   /** The values of one request. */
   #stats: TracerStats;
   #policies: readonly PolicyEntry[] = [];
-  #rows: PolicyRows = { states: new Set(), memory: [], hooks: [] };
-  readonly #labels = new PolicyLabels();
-  #reading: Promise<string> | undefined;
+  readonly #lines = new PolicyLines();
+  #reading: Promise<readonly Buffer[]> | undefined;
 
   constructor({ metricsLabelFilter }: Pick<AgentOptions, 'metricsLabelFilter'>, context: MetricsContext) {
     this.#counts = new EventCounts(metricsLabelFilter);
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_PRECISION_MS });
     this.#replaceOpenFiles();
     this.#context = context;
     this.#stats = context.tracer.stats();
@@ -55,20 +57,20 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** Requests at the same time share one result. */
-  read(): Promise<string> {
+  /** Resolves with the parts of the text. Requests at the same time share one result. */
+  read(): Promise<readonly Buffer[]> {
     if (this.#reading !== undefined) return this.#reading;
     const { tracer, store } = this.#context;
     this.#stats = tracer.stats();
     this.#policies = store.list();
-    this.#rows = this.#labels.createRows(this.#policies);
+    this.#lines.update(this.#policies);
     this.#reading = this.#format().finally(() => (this.#reading = undefined));
     return this.#reading;
   }
 
-  async #format(): Promise<string> {
-    const own = this.#metrics.map((metric) => metric.format()).join('\n');
-    return `${await this.#registry.metrics()}\n${own}`;
+  async #format(): Promise<readonly Buffer[]> {
+    const own = this.#metrics.map((metric) => metric.format());
+    return joinParts([await this.#registry.metrics(), ...own]);
   }
 
   /** prom-client lists all files on this thread, and a thousand policies have thousands of them. */
@@ -139,12 +141,7 @@ export class Metrics {
       const all = ['enabled', 'disabled', 'load_error', 'error'];
       return all.map((state) => [formatLabels({ state }), states.filter((each) => each === state).length]);
     });
-    this.#addGauge('tetragon_tracingpolicy_kernel_memory_bytes', 'Kernel memory of policies.', () =>
-      this.#rows.memory.map(({ labels, memory }) => [labels, memory]),
-    );
-    this.#addGauge('polytrace_policy_state', 'State and mode of policies.', () =>
-      Array.from(this.#rows.states, (labels) => [labels, 1]),
-    );
+    this.#metrics.push(...this.#lines.metrics);
     this.#addGauge('polytrace_policy_errors', 'Files and resources whose policy could not be loaded.', () => [
       [NO_LABELS, store.failedCount],
     ]);
@@ -154,16 +151,6 @@ export class Metrics {
     this.#addGauge('polytrace_degraded', '1 while not all policies are as wanted.', () => [
       [NO_LABELS, Number(store.isDegraded)],
     ]);
-    const addHookCounter = (key: HookCount, help: string): void => {
-      this.#addCounter(`polytrace_hook_${key}_total`, help, () =>
-        this.#rows.hooks.map(({ labels, counts }) => [labels, counts[key]]),
-      );
-    };
-    addHookCounter('matched', 'Calls that a selector matched.');
-    addHookCounter('posted', 'Events that were read from the ring buffer.');
-    addHookCounter('suppressed', 'Events that a rate limit of the policy held back.');
-    addHookCounter('enforced', 'Calls that were overridden, or whose process got a signal.');
-    addHookCounter('lost', 'Events that could not be recorded.');
   }
 
   #addClients(): void {
@@ -215,6 +202,21 @@ export class Metrics {
     addOtlpGauge('polytrace_otlp_queue_bytes', 'Bytes that wait in memory.', ({ waiting }) => waiting);
     addOtlpGauge('polytrace_otlp_spool_bytes', 'Bytes that wait on the disk.', ({ spooled }) => spooled);
   }
+}
+
+/** Leaves an empty line after each text, and copies no part that is ready. */
+function joinParts(texts: readonly (string | Buffer)[]): Buffer[] {
+  const parts: Buffer[] = [];
+  let text = '';
+  for (const each of texts) {
+    if (typeof each === 'string') {
+      text += `${each}\n`;
+      continue;
+    }
+    parts.push(Buffer.from(text), each);
+    text = '\n';
+  }
+  return [...parts, Buffer.from(text)];
 }
 
 /** Since Linux 6.2, the size of the folder is the number of its files. */

@@ -1,11 +1,15 @@
 /** The pages of the HTTP servers: /metrics and /healthz. */
-import type { Pages } from './http.js';
-import type { Metrics } from './metrics.js';
+import type { Answer, Pages } from './http.js';
 
 /** The state of the agent, for /healthz. */
 export type Health = () => { readonly isHealthy: boolean; readonly details: object };
 
-export function metricsPage(metrics: Pick<Metrics, 'contentType' | 'read'>): Pages {
+interface MetricsSource {
+  readonly contentType: string;
+  read(): Promise<Answer['text']>;
+}
+
+export function metricsPage(metrics: MetricsSource): Pages {
   return {
     '/metrics': async () => ({ status: 200, contentType: metrics.contentType, text: await metrics.read() }),
   };

@@ -1,5 +1,7 @@
 /** Opens OpenTelemetry's log exporters: protobuf over HTTP, and over gRPC. */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { LogRecordExporter } from '@opentelemetry/sdk-logs';
 
 export interface ExporterOptions {
@@ -51,13 +53,18 @@ async function openGrpc({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: Expor
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   const isTls = endpoint.startsWith('https:');
   const authority = ca === undefined ? null : readFileSync(ca);
+  const hasAddress = isIP(new URL(endpoint).hostname.replace(/^\[|\]$/g, '')) !== 0;
+  const createSecure = (): ChannelCredentials => {
+    const secure = credentials.createSsl(authority);
+    return hasAddress ? omitServerName(secure) : secure;
+  };
   let connections = 0;
   const connect = (): OpenExporter =>
     new OTLPLogExporter({
       url: endpoint,
       metadata,
       // otherwise, the variables OTEL_EXPORTER_OTLP_… would decide
-      credentials: isTls ? credentials.createSsl(authority) : credentials.createInsecure(),
+      credentials: isTls ? createSecure() : credentials.createInsecure(),
       compression: CompressionAlgorithm.GZIP,
       timeoutMillis: timeoutMs,
       concurrencyLimit: 1,
@@ -65,6 +72,21 @@ async function openGrpc({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: Expor
       userAgent: `polytrace-agent (connection ${++connections})`,
     });
   return { exporter: new ReconnectingExporter(connect), isRefusal: (code) => code === status.INVALID_ARGUMENT };
+}
+
+/**
+ * TLS has no server names that are IP addresses, and Node.js warns of them (DEP0123). gRPC has no option to leave the name
+ * out. The certificate is still checked for the address.
+ */
+function omitServerName(secure: ChannelCredentials): ChannelCredentials {
+  const create = secure._createSecureConnector.bind(secure);
+  secure._createSecureConnector = (...args) => {
+    const connector = create(...args);
+    const { connectionOptions } = connector as { readonly connectionOptions?: { servername?: string } };
+    if (connectionOptions !== undefined) connectionOptions.servername = '';
+    return connector;
+  };
+  return secure;
 }
 
 /** Creates a new exporter after an error, so that the caller decides when to try again. */

@@ -1,16 +1,19 @@
 /**
- * The files and folders with policies. They are looked at every few seconds. A notification of the kernel is only a hint
- * to look earlier: there may be none, when a folder is replaced or when the limit of inotify is reached.
+ * The files and folders with policies. They are looked at every few seconds. A notification of the kernel is a hint to
+ * look earlier. While there could be one and is none, only the folder is looked at, and all its files less often.
  */
 import { watch, type FSWatcher } from 'node:fs';
 import { resolve } from 'node:path';
 import { expandPolicyPaths } from 'polytrace';
 import type { Log } from '../log/log.js';
 import { PolicyFileError } from './policy-file-error.js';
+import { areChangesReported } from './reported-changes.js';
 import { STABLE_MS, WatchedPath } from './watched-path.js';
 
-/** Interval of looking at all files. */
+/** Interval of looking at all paths. */
 const SCAN_MS = 2000;
+/** Interval of looking at all files of a folder whose changes the kernel reports. */
+const QUIET_MS = 30_000;
 /** Changes of this time are looked at together. */
 const HINT_MS = 100;
 /** A file system that answers later than this is reported. */
@@ -33,11 +36,20 @@ export interface PolicyFilesOptions {
   readonly allowUnsafe: boolean;
 }
 
+/** The watch of a folder. */
+interface Watch {
+  readonly identity: string | undefined;
+  readonly watcher: FSWatcher;
+  /** All files were looked at after this time, and no change was reported since. Undefined: look at all of them. */
+  quietSince: number | undefined;
+}
+
 export class PolicyFiles {
   readonly #paths: readonly WatchedPath[];
   readonly #log: Log;
   readonly #onScan: (snapshot: FileSnapshot) => Promise<void>;
-  readonly #watchers = new Map<WatchedPath, { readonly identity: string | undefined; readonly watcher: FSWatcher }>();
+  readonly #quietMs: number;
+  readonly #watches = new Map<WatchedPath, Watch>();
   #timer: NodeJS.Timeout | undefined;
   #scanning: Promise<void> | undefined;
   #isHinted = false;
@@ -47,7 +59,12 @@ export class PolicyFiles {
   #readers: (() => void)[] = [];
 
   /** Throws PolicyError when the package has no such policy. `onScan` gets what all files say. */
-  constructor(options: PolicyFilesOptions, log: Log, onScan: (snapshot: FileSnapshot) => Promise<void>) {
+  constructor(
+    options: PolicyFilesOptions,
+    log: Log,
+    onScan: (snapshot: FileSnapshot) => Promise<void>,
+    quietMs = QUIET_MS,
+  ) {
     const { folder, paths, allowUnsafe } = options;
     const watched = paths.flatMap((path) => {
       const isPackage = path.startsWith('polytrace:');
@@ -59,6 +76,7 @@ export class PolicyFiles {
     this.#paths = [...own, ...watched];
     this.#log = log;
     this.#onScan = onScan;
+    this.#quietMs = quietMs;
   }
 
   /** Reads all files, and again after each change. Resolves when the policies were tried. */
@@ -70,8 +88,8 @@ export class PolicyFiles {
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
-    for (const { watcher } of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    for (const { watcher } of this.#watches.values()) watcher.close();
+    this.#watches.clear();
   }
 
   /** Reads all files as they are now. */
@@ -119,10 +137,22 @@ export class PolicyFiles {
         path.problem = new PolicyFileError('FILE_NOT_ANSWERING', path.path, 'no answer', 'check its file system');
         void this.#report();
       }, ANSWER_MS);
-      await path.scan(isFinal);
+      await this.#scanPath(path, isFinal);
       clearTimeout(slow);
-      if (!this.#isStopped) this.#watch(path);
     }
+  }
+
+  async #scanPath(path: WatchedPath, isFinal: boolean): Promise<void> {
+    const watch = this.#watches.get(path);
+    const begin = performance.now();
+    const { quietSince } = watch ?? {};
+    const isQuiet = !isFinal && quietSince !== undefined && begin - quietSince < this.#quietMs;
+    // a change that is reported from now on makes this undefined again
+    if (watch !== undefined && !isQuiet) watch.quietSince = begin;
+    await path.scan({ isFinal, isQuiet });
+    const isReported = isQuiet || (watch !== undefined && (await areChangesReported(path.folder)));
+    if (watch !== undefined && (!isReported || path.problem !== undefined)) watch.quietSince = undefined;
+    if (!this.#isStopped) this.#watch(path);
   }
 
   async #report(): Promise<void> {
@@ -136,13 +166,14 @@ export class PolicyFiles {
   /** Watches the folder, and the next one when another folder has its path. */
   #watch(path: WatchedPath): void {
     const { folder, identity, problem } = path;
-    const known = this.#watchers.get(path);
+    const known = this.#watches.get(path);
     if (problem !== undefined || (known !== undefined && known.identity === identity)) return;
     this.#unwatch(path);
     try {
-      const watcher = watch(folder, { persistent: false }, () => this.#hint());
+      const watcher = watch(folder, { persistent: false }, () => this.#hint(path));
       watcher.on('error', () => this.#unwatch(path));
-      this.#watchers.set(path, { identity, watcher });
+      // a change before this moment was not reported
+      this.#watches.set(path, { identity, watcher, quietSince: undefined });
       this.#isWatchFailing = false;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
@@ -154,11 +185,13 @@ export class PolicyFiles {
   }
 
   #unwatch(path: WatchedPath): void {
-    this.#watchers.get(path)?.watcher.close();
-    this.#watchers.delete(path);
+    this.#watches.get(path)?.watcher.close();
+    this.#watches.delete(path);
   }
 
-  #hint(): void {
+  #hint(path: WatchedPath): void {
+    const watch = this.#watches.get(path);
+    if (watch !== undefined) watch.quietSince = undefined;
     if (this.#isHinted) return;
     this.#isHinted = true;
     if (this.#scanning === undefined) this.#schedule(HINT_MS);

@@ -36,6 +36,8 @@ export class PolicyStore {
   readonly #clients: ClientChanges;
   readonly #claims = new Claims();
   readonly #journal: Journal;
+  /** The entries that were listed last. */
+  readonly #entries = new WeakMap<Claim, PolicyEntry>();
   /** Files and folders that cannot be read, with the reasons. */
   #problems: FileSnapshot['problems'] = new Map();
   #recordProblems: FileSnapshot['problems'] = new Map();
@@ -57,14 +59,15 @@ export class PolicyStore {
     this.#clients = new ClientChanges({ ...parts, journal, records });
   }
 
-  /** Returns all policies, and all files and folders with errors, oldest first. */
+  /**
+   * Returns all policies, and all files and folders with errors, oldest first. The entry of a policy is the same object as
+   * long as nothing has changed.
+   */
   list(): PolicyEntry[] {
-    const statuses = new Map(this.#tracer.policies().map((status) => [status.name, status]));
-    const policies = [...this.#reconciler.claims].map((claim): PolicyEntry => {
-      const { id, kind, origin, names, loaded, problem: error } = claim;
-      const { name, namespace } = names;
-      const status = loaded && statuses.get(loaded.key);
-      return { id, name, namespace, file: kind === 'client' ? undefined : origin, status, error };
+    const statuses = new Map<string, PolicyStatus>();
+    for (const status of this.#tracer.policies()) statuses.set(status.name, status);
+    const policies = Array.from(this.#reconciler.claims, (claim) => {
+      return this.#updateEntry(claim, claim.loaded && statuses.get(claim.loaded.key));
     });
     const paths = [...this.#problems].map(([file, { message: error }]): PolicyEntry => {
       return { id: pathId(file), name: '', namespace: '', file, status: undefined, error };
@@ -72,9 +75,22 @@ export class PolicyStore {
     return [...policies, ...paths];
   }
 
+  #updateEntry(claim: Claim, status: PolicyStatus | undefined): PolicyEntry {
+    const { id, kind, origin, names, problem: error } = claim;
+    const { name, namespace } = names;
+    const known = this.#entries.get(claim);
+    const isSame = known?.status === status && known?.error === error;
+    if (isSame && known?.name === name && known.namespace === namespace) return known;
+    const entry = { id, name, namespace, file: kind === 'client' ? undefined : origin, status, error };
+    this.#entries.set(claim, entry);
+    return entry;
+  }
+
   /** Number of policies and files with an error. */
   get failedCount(): number {
-    return [...this.#reconciler.claims].filter(({ problem }) => problem !== undefined).length;
+    let count = 0;
+    for (const { problem } of this.#reconciler.claims) if (problem !== undefined) count++;
+    return count;
   }
 
   /** Number of files and folders of the configuration that cannot be read. */

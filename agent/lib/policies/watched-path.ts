@@ -48,6 +48,10 @@ export class WatchedPath {
   #isFolder: boolean;
   /** Device, number and birth of the folder. */
   #identity: string | undefined;
+  /** The version of the folder when all its files were looked at. */
+  #folderVersion: string | undefined;
+  /** Links, and files with other names: their changes may be those of another folder. */
+  #elsewhere: ReadonlySet<string> = new Set();
   /** The reason why the path cannot be read. */
   problem: PolicyFileError | undefined;
   /** Nothing has the path now. For an optional path that has never existed, that is no problem. */
@@ -79,10 +83,13 @@ export class WatchedPath {
     return this.#pending.size > 0;
   }
 
-  /** Looks at the path. `isFinal`: files count as complete. Never rejects. */
-  async scan(isFinal: boolean): Promise<void> {
+  /**
+   * Looks at the path. `isFinal`: files count as complete. `isQuiet`: no change was reported since the last time; then
+   * only files with errors, and files whose changes nobody reports, are looked at one by one. Never rejects.
+   */
+  async scan({ isFinal, isQuiet }: { readonly isFinal: boolean; readonly isQuiet: boolean }): Promise<void> {
     try {
-      const versions = await this.#readVersions();
+      const versions = await this.#readVersions(isQuiet);
       this.problem = undefined;
       const files = new Set([...versions.keys(), ...this.#files.keys()]);
       for (const file of files) await this.#update(file, versions.get(file) ?? ABSENT, isFinal);
@@ -92,25 +99,43 @@ export class WatchedPath {
   }
 
   /** Returns the versions of all files, in the order of their names. */
-  async #readVersions(): Promise<ReadonlyMap<string, string>> {
+  async #readVersions(isQuiet: boolean): Promise<ReadonlyMap<string, string>> {
     const stats = await stat(this.path, { bigint: true }).catch((error: NodeJS.ErrnoException) => error);
     this.isMissing = stats instanceof Error;
     if (stats instanceof Error) return this.#explainMissing(stats);
     this.#isFolder = stats.isDirectory();
     if (!this.#isFolder) return new Map([[this.path, formatVersion(stats)]]);
     if (!this.#options.allowUnsafe) await checkFolderTrust(this.path);
-    const names = (await readdir(this.path)).filter((name) => POLICY_FILE.test(name)).sort();
+    const folderVersion = formatVersion(stats);
+    if (isQuiet && !this.isPending && this.#folderVersion === folderVersion) return this.#readUnreported();
+    this.#folderVersion = undefined;
+    const entries = (await readdir(this.path, { withFileTypes: true })).filter(({ name }) => POLICY_FILE.test(name));
     const identity = `${stats.dev} ${stats.ino} ${stats.birthtimeNs}`;
     const isReplaced = this.#identity !== undefined && this.#identity !== identity;
-    if (isReplaced && names.length === 0 && this.#files.size > 0) {
+    if (isReplaced && entries.length === 0 && this.#files.size > 0) {
       throw pathAway(this.path, 'an empty folder has its place', 'put its policies back, or restart the agent');
     }
     this.#identity = identity;
     const versions = new Map<string, string>();
-    for (const name of names) {
-      const file = join(this.path, name);
-      const version = await readVersion(file);
-      if (version !== ABSENT) versions.set(file, version);
+    const elsewhere = new Set<string>();
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const file = join(this.path, entry.name);
+      const { version, links } = await readVersion(file);
+      if (version === ABSENT) continue;
+      versions.set(file, version);
+      if (entry.isSymbolicLink() || links > 1n) elsewhere.add(file);
+    }
+    this.#elsewhere = elsewhere;
+    this.#folderVersion = folderVersion;
+    return versions;
+  }
+
+  /** Returns the known versions, and reads those whose changes nobody reports. */
+  async #readUnreported(): Promise<ReadonlyMap<string, string>> {
+    const versions = new Map<string, string>();
+    for (const [file, { version, content }] of this.#files) {
+      const isUnreported = content instanceof Error || this.#elsewhere.has(file);
+      versions.set(file, isUnreported ? (await readVersion(file)).version : version);
     }
     return versions;
   }
@@ -118,7 +143,7 @@ export class WatchedPath {
   /** A file was removed if its folder exists. A folder that is missing is away. */
   async #explainMissing(error: NodeJS.ErrnoException): Promise<ReadonlyMap<string, string>> {
     const isRemovable = error.code === 'ENOENT' && !this.#isFolder && this.#files.size > 0;
-    if (isRemovable && (await readVersion(this.path)) === ABSENT && (await exists(dirname(this.path))))
+    if (isRemovable && (await readVersion(this.path)).version === ABSENT && (await exists(dirname(this.path))))
       return new Map();
     if (error.code !== 'ENOENT') throw error;
     if (this.#options.isOptional && this.#identity === undefined && !(await exists(this.path))) return new Map();
@@ -164,12 +189,14 @@ function formatVersion({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): strin
   return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
 }
 
-/** Returns ABSENT for a file that does not exist. A link that leads nowhere exists. */
-async function readVersion(file: string): Promise<string> {
+/** The version is ABSENT for a file that does not exist. A link that leads nowhere exists. `links`: number of its names. */
+async function readVersion(file: string): Promise<{ readonly version: string; readonly links: bigint }> {
   try {
-    return formatVersion(await stat(file, { bigint: true }));
+    const stats = await stat(file, { bigint: true });
+    return { version: formatVersion(stats), links: stats.nlink };
   } catch (error) {
-    return (await exists(file)) ? `unreadable ${(error as NodeJS.ErrnoException).code}` : ABSENT;
+    const { code } = error as NodeJS.ErrnoException;
+    return { version: (await exists(file)) ? `unreadable ${code}` : ABSENT, links: 1n };
   }
 }
 

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, watch, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { status as Code, type ServiceError } from '@grpc/grpc-js';
 import { createCollector, toPlainAttributes } from '../collector.js';
-import { Machine, needsRoot, needsTracefs } from './support.js';
+import { Machine, needsRoot, needsTracefs, ProtocolClient } from './support.js';
 
 interface Line {
   readonly process_exec?: { readonly process: { readonly binary: string; readonly arguments?: string } };
@@ -70,6 +71,69 @@ describe('the export of the agent', function () {
     const numbers = readJsonLines(`${file}.1`).map((line) => /run-(\d+)/.exec(line.process_exec?.process.arguments ?? '')?.[1]);
     assert.deepEqual(numbers, Array.from({ length: 20 }, (_, i) => String(i)));
     assert.equal(readJsonLines().length, 1);
+  });
+
+  it('SetEventLogParams changes how the file is rotated, for administrators; the journal says what, and who', async () => {
+    const reader = `unix://${join(machine.folder, 'reader.sock')}`;
+    const folder = join(machine.folder, 'out');
+    const [allowed] = filterFlags();
+    const more = JSON.stringify({ event_set: ['PROCESS_EXEC', 'CHANGE'] });
+    const agent = await machine.start('--export-filename', file, String(allowed), more, '--read-only-address', reader);
+    const admin = new ProtocolClient(machine.address, undefined, 'EventLogService');
+    const readOnly = new ProtocolClient(reader, undefined, 'EventLogService');
+    const read = async (): Promise<unknown[]> => {
+      const { max_size: size, rotation_interval: interval, max_backups: backups } = await readOnly.call('GetEventLogParams');
+      return [size, interval, backups];
+    };
+    assert.deepEqual(await read(), [10, '0', 5]);
+    for (const [request, details] of [
+      [{ max_size: 0 }, /^export-file-max-size-mb: CONFIG_VALUE: .*1 to 1,048,576, not '0'$/],
+      [{ max_backups: -1 }, /^export-file-max-backups: CONFIG_VALUE: .*, not '-1'$/],
+      [{ max_size: 3, rotation_interval: 'soon' }, /^export-file-rotation-interval: CONFIG_VALUE: .*24h.*, not 'soon'$/],
+    ] as const) {
+      await assert.rejects(admin.call('SetEventLogParams', request), (error: ServiceError) => {
+        assert.equal(error.code, Code.INVALID_ARGUMENT);
+        assert.match(error.details, details);
+        return true;
+      });
+    }
+    await assert.rejects(readOnly.call('SetEventLogParams', { max_size: 1 }), { code: Code.PERMISSION_DENIED });
+    assert.deepEqual(await read(), [10, '0', 5], 'a request that is refused changes nothing');
+
+    await admin.call('SetEventLogParams', { max_size: 1, max_backups: 2 });
+    assert.deepEqual(await read(), [1, '0', 2]);
+    await admin.call('SetEventLogParams', { rotation_interval: '24h' });
+    assert.deepEqual(await read(), [1, '24h', 2]);
+    const filler = 'x'.repeat(30_000);
+    for (let i = 0; i < 160; i++) execFileSync(program, [`run-${i}-`, filler]);
+    await waitForContent('run-159-');
+    assert.equal(await machine.stop(), 0);
+    const rotated = readdirSync(folder).filter((name) => name !== 'events.json');
+    assert.equal(rotated.length, 2, 'about four files were written, and two of them are kept');
+    for (const name of rotated) assert.ok(statSync(join(folder, name)).size <= 1024 * 1024);
+
+    const said = agent.stderr.lines().map((line) => JSON.parse(line) as Record<string, unknown>);
+    const changes = said.filter(({ msg }) => msg === 'a client changed the rotation of the export');
+    assert.deepEqual(
+      changes.map(({ setting, before, after }) => [setting, before, after]),
+      [
+        ['export-file-max-size-mb', '10', '1'],
+        ['export-file-max-backups', '5', '2'],
+        ['export-file-rotation-interval', '0', '24h'],
+      ],
+    );
+    assert.equal((changes[0]?.['by'] as { pid: number }).pid, process.pid);
+    admin.close();
+    readOnly.close();
+  });
+
+  it('SetEventLogParams needs a file', async () => {
+    await machine.start('--export-filename=-');
+    const client = new ProtocolClient(machine.address, undefined, 'EventLogService');
+    for (const name of ['SetEventLogParams', 'GetEventLogParams']) {
+      await assert.rejects(client.call(name), { code: Code.FAILED_PRECONDITION, details: /set export-filename/ });
+    }
+    client.close();
   });
 
   it('goes to standard output with -, until the end', async () => {

@@ -75,16 +75,33 @@ describe('policies of a running agent', function () {
     assert.equal(await machine.stop(), 0);
   });
 
-  it('a folder that is removed and made again is followed', async () => {
-    writeFileSync(inFolder('a.yaml'), openatPolicy('first', '/never'));
-    await start();
-    rmSync(machine.policies, { recursive: true });
-    mkdirSync(machine.policies);
-    writeFileSync(inFolder('b.yaml'), openatPolicy('second', '/never'));
-    await waitForLog('"policy":"second"');
-    await waitForLog('"msg":"a policy was removed"');
-    assert.deepEqual((await listPolicies()).map(({ name }) => name), ['second']);
-  });
+  // a watch of the earlier folder reports nothing of the new one
+  const REPLACEMENTS: Readonly<Record<string, () => void>> = {
+    'removed and made again': () => {
+      rmSync(machine.policies, { recursive: true });
+      mkdirSync(machine.policies);
+      writeFileSync(inFolder('b.yaml'), openatPolicy('second', '/never'));
+    },
+    'moved away, with another one in its place': () => {
+      const next = join(machine.folder, 'next');
+      mkdirSync(next);
+      writeFileSync(join(next, 'b.yaml'), openatPolicy('second', '/never'));
+      renameSync(machine.policies, join(machine.folder, 'earlier'));
+      renameSync(next, machine.policies);
+    },
+  };
+  for (const [how, replace] of Object.entries(REPLACEMENTS)) {
+    it(`a folder that is ${how} is followed, and so are the files that come into it later`, async () => {
+      writeFileSync(inFolder('a.yaml'), openatPolicy('first', '/never'));
+      await start();
+      replace();
+      await waitForLog('"policy":"second"');
+      await waitForLog('"msg":"a policy was removed"');
+      writeFileSync(inFolder('c.yaml'), openatPolicy('third', '/never'));
+      await waitForLog('"policy":"third"');
+      assert.deepEqual((await listPolicies()).map(({ name }) => name), ['second', 'third']);
+    });
+  }
 
   it('a FIFO stops nothing: other policies are loaded, and SIGTERM ends the agent', async () => {
     execFileSync('mkfifo', [inFolder('a.yaml')]);

@@ -914,7 +914,11 @@ message GetEventLogParamsResponse {
   string rotation_interval = 2;
   int32 max_backups = 3;
 }
-message SetEventLogParamsRequest {}
+message SetEventLogParamsRequest {
+  optional int32 max_size = 1;
+  optional string rotation_interval = 2;
+  optional int32 max_backups = 3;
+}
 message SetEventLogParamsResponse {}
 service EventLogService {
   rpc GetEventLogParams(GetEventLogParamsRequest) returns (GetEventLogParamsResponse);

@@ -470,6 +470,19 @@ describe('the file of the export', () => {
     assert.equal(text(), '');
   });
 
+  it('a change of the rotation counts from the next lines on, and surplus files are removed', async () => {
+    let now = 0;
+    const sink = open({ maxBytes: 4 }, { wall: () => now, monotonic: () => now });
+    for (const line of ['a\n', 'b\n', 'c\n', 'd\n', 'e\n']) await sink.write(Buffer.from(line));
+    assert.equal(names().length, 3);
+    sink.setRotation({ maxBytes: 100, intervalMs: 5000, backups: 1 });
+    for (const line of ['f\n', 'g\n', 'h\n']) await sink.write(Buffer.from(line));
+    now += 6000;
+    await sink.write(Buffer.from('i\n'));
+    await sink.close();
+    assert.deepEqual(names().map(readBackup), ['e\nf\ng\nh\n', 'i\n']);
+  });
+
   it('is for its owner only, also when it exists', async () => {
     mkdirSync(join(folder, 'new'));
     writeFileSync(path, 'old\n', { mode: 0o666 });

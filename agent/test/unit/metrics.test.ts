@@ -91,7 +91,10 @@ describe('the metrics of the agent', () => {
     const [first, second] = await Promise.all([metrics.read(), metrics.read()]);
     assert.equal(first, second);
     // a second read does not add to the values of the first
-    return (await metrics.read()).split('\n').filter((line) => /^(tetragon|polytrace)_/.test(line));
+    return Buffer.concat(await metrics.read())
+      .toString()
+      .split('\n')
+      .filter((line) => /^(tetragon|polytrace)_/.test(line));
   }
 
   it('are all that the alerts and the dashboard of the chart ask for', async () => {
@@ -179,6 +182,79 @@ describe('the metrics of the agent', () => {
     assert.ok(
       lines.some((line) => line.includes(String.raw`binary="/bin/7\"\n"`)),
       'values are escaped',
+    );
+  });
+});
+
+describe('the metrics of 1,000 policies', () => {
+  const COUNT = 1000;
+  const nameOf = (i: number): string => `p-${String(i).padStart(4, '0')}`;
+  const statuses = Array.from({ length: COUNT }, (_, i) => ({ ...createStatus(), name: nameOf(i) }));
+  const tracer = { stats: () => STATS, policies: () => [...statuses], addPolicy: () => Promise.resolve() };
+  let store: PolicyStore;
+  let metrics: Metrics;
+  let before: ReadonlySet<Buffer>;
+  const createMetrics = (): Metrics => {
+    const context = { tracer, store, hub: new EventHub({ nodeName: 'node' }), version: '1.2.3' };
+    return new Metrics({ metricsLabelFilter: [] }, { ...context, exports: { json: undefined, otlp: undefined } });
+  };
+  /** Returns the text, and the number of bytes that were formatted for it. */
+  const read = async (): Promise<{ text: string; fresh: number }> => {
+    const parts = await metrics.read();
+    const fresh = parts.filter((part) => !before.has(part)).reduce((sum, { length }) => sum + length, 0);
+    before = new Set(parts);
+    return { text: Buffer.concat(parts).toString(), fresh };
+  };
+  /** Returns the lines about policies. */
+  const policyLines = (text: string): string[] => text.split('\n').filter((line) => line.includes('policy_namespace='));
+
+  beforeEach(async () => {
+    store = new PolicyStore(tracer as never, log);
+    const files = statuses.map(({ name }) => [`/etc/${name}.yaml`, YAML.replace('name: p', `name: ${name}`)] as const);
+    await store.setFiles({ files: new Map(files), problems: new Map() });
+    metrics = createMetrics();
+    before = new Set();
+  });
+
+  it('are formatted once: the next text has the same lines, and hardly any of it is new', async () => {
+    const first = await read();
+    const second = await read();
+    assert.equal(policyLines(second.text).length, 7 * COUNT);
+    assert.deepEqual(policyLines(second.text), policyLines(first.text));
+    assert.ok(second.fresh < first.fresh / 50, `${second.fresh} of ${first.fresh} bytes`);
+  });
+
+  it('only the metrics with a changed value are formatted again', async () => {
+    const first = await read();
+    statuses[7] = { ...statuses[7], hooks: createStatus().hooks.map((hook) => ({ ...hook, posted: 80 })) } as never;
+    const second = await read();
+    const isPosted = (line: string): boolean => line.startsWith('polytrace_hook_posted_total{policy="p-0007"');
+    assert.equal(policyLines(second.text).find(isPosted)?.split(' ').at(-1), '160');
+    const isOther = (line: string): boolean => !isPosted(line);
+    assert.deepEqual(policyLines(second.text).filter(isOther), policyLines(first.text).filter(isOther));
+    assert.ok(second.fresh < first.fresh / 4, `${second.fresh} of ${first.fresh} bytes`);
+  });
+
+  it('follow policies that come, go, fail, and change their state', async () => {
+    const files = new Map([['/etc/p-0001.yaml', YAML.replace('name: p', 'name: p-0001')]]);
+    Object.assign(tracer, { removePolicy: () => Promise.resolve() });
+    const check = async (change: () => unknown): Promise<string[]> => {
+      await read();
+      await change();
+      const lines = policyLines((await read()).text);
+      assert.deepEqual(lines, policyLines(Buffer.concat(await createMetrics().read()).toString()));
+      assert.equal(new Set(lines).size, lines.length, 'each series is there once');
+      return lines;
+    };
+    assert.equal((await check(() => store.setFiles({ files, problems: new Map() }))).length, 7);
+    files.set('/etc/a.yaml', YAML.replace('name: p', 'name: p-0001'));
+    assert.equal((await check(() => store.setFiles({ files, problems: new Map() }))).length, 8);
+    files.set('/etc/b.yaml', YAML.replace('name: p', 'name: p-0001'));
+    assert.equal((await check(() => store.setFiles({ files, problems: new Map() }))).length, 8);
+    const lines = await check(() => (statuses[1] = { ...statuses[1], state: 'disabled', memory: 5 } as never));
+    assert.ok(lines.some((line) => line.includes('policy="p-0001"') && line.includes('state="disabled"')));
+    assert.ok(
+      lines.some((line) => line.startsWith('tetragon_tracingpolicy_kernel_memory_bytes') && line.endsWith(' 5')),
     );
   });
 });

@@ -18,6 +18,22 @@ function createHook(memory: number): object {
   };
 }
 
+function createPolicy(more: object = {}): LoadedPolicy {
+  return {
+    compiled: { scopes: [], hooks: [] },
+    file: '',
+    warnings: [],
+    mode: 'monitor',
+    attached: {
+      hooks: [createHook(100), createHook(20)],
+      skipped: [],
+      requests: { counts: undefined },
+      uprobes: { hooks: [] },
+    },
+    ...more,
+  } as unknown as LoadedPolicy;
+}
+
 describe('the status of a policy', () => {
   it('has the counts since the hook was attached, and reads the memory of no hook again', () => {
     const asked: string[] = [];
@@ -25,21 +41,59 @@ describe('the status of a policy', () => {
       hookCounts: () => (asked.push('counts'), COUNTERS),
       hookMemory: () => (asked.push('memory'), 0),
     };
-    const policy = {
-      compiled: { scopes: [], hooks: [] },
-      file: '',
-      warnings: [],
-      mode: 'monitor',
-      attached: {
-        hooks: [createHook(100), createHook(20)],
-        skipped: [],
-        requests: { counts: undefined },
-        uprobes: { hooks: [] },
-      },
-    } as unknown as LoadedPolicy;
-    const status = policyStatus('p', policy, { session, scopes: {} as never, countHits: false });
+    const status = policyStatus('p', createPolicy(), { session, scopes: {} as never, countHits: false });
     assert.equal(status.memory, 120);
     assert.deepEqual([status.matched, status.posted, status.suppressed, status.lost], [8, 10, 4, 4]);
     assert.deepEqual(asked, ['counts', 'counts']);
+  });
+
+  it('is the same object as long as nothing has changed, and a new one after each change', () => {
+    const counters = { ...COUNTERS };
+    const scope = { state: 'active', containers: 1 };
+    const context = {
+      session: { hookCounts: () => counters },
+      scopes: { status: () => ({ ...scope }) } as never,
+      countHits: true,
+    };
+    const policy = createPolicy({ compiled: { scopes: [{}], hooks: [] } });
+    const { attached } = policy as unknown as {
+      attached: { hooks: { tally: Record<string, number> }[]; requests: object; uprobes: object };
+    };
+    let last = policyStatus('p', policy, context);
+    const read = (): typeof last => policyStatus('p', policy, context, last);
+    assert.equal(read(), last);
+    const changes: Record<string, () => unknown> = {
+      matched: () => counters.matched++,
+      suppressed: () => counters.suppressed++,
+      enforced: () => counters.enforced++,
+      hits: () => counters.hits++,
+      posted: () => attached.hooks[1]!.tally['posted']!++,
+      missed: () => attached.hooks[0]!.tally['missed']!++,
+      requests: () => (attached.requests = { counts: { started: 1 } }),
+      scope: () => scope.containers++,
+      uprobes: () => (attached.uprobes = { hooks: [{}], status: () => ({ containers: 2 }) }),
+      mode: () => Object.assign(policy, { mode: 'enforce' }),
+      hook: () => Object.assign(attached.hooks[0]!, { functionName: 'other' }),
+      'number of hooks': () => attached.hooks.pop(),
+      attached: () => Object.assign(policy, { attached: undefined }),
+    };
+    for (const [name, change] of Object.entries(changes)) {
+      change();
+      const now = read();
+      assert.notEqual(now, last, name);
+      assert.deepEqual(now, policyStatus('p', policy, context), name);
+      last = now;
+      assert.equal(read(), last, name);
+    }
+  });
+
+  it('keeps the status of hooks that have not changed', () => {
+    const policy = createPolicy();
+    const context = { session: { hookCounts: () => COUNTERS }, scopes: {} as never, countHits: false };
+    const before = policyStatus('p', policy, context);
+    (policy.attached?.hooks[1] as { tally: { posted: number } }).tally.posted++;
+    const after = policyStatus('p', policy, context, before);
+    assert.equal(after.hooks[0], before.hooks[0]);
+    assert.equal(after.posted, before.posted + 1);
   });
 });

@@ -13,7 +13,8 @@ import type { AgentEvent, PlainEvent } from 'polytrace';
 import { EventCalls } from '../../../lib/grpc/get-events.js';
 import { RuntimeHookSource } from '../../../lib/grpc/runtime-hook.js';
 import type { RoleRules } from '../../../lib/grpc/roles.js';
-import { eventLogService, sensorsService } from '../../../lib/grpc/sensors.js';
+import { eventLogService } from '../../../lib/grpc/event-log.js';
+import { callerIdentifier, sensorsService } from '../../../lib/grpc/sensors.js';
 import { GrpcServer, type ServerSettings } from '../../../lib/grpc/server.js';
 import { openLog } from '../../../lib/log/log.js';
 import { Journal } from '../../../lib/policies/journal.js';
@@ -74,9 +75,10 @@ export class TestServer {
       configuration: {},
     };
     const all = { addresses: [this.address], insecureClients: true, ...settings };
+    const rules = { readOnly: false, tlsAdmins: [], ...roles };
     const services = [
-      sensorsService(context, { readOnly: false, tlsAdmins: [], ...roles }),
-      eventLogService(undefined),
+      sensorsService(context, rules),
+      eventLogService({ rotation: undefined, journal: context.journal, identify: callerIdentifier(context) }, rules),
     ];
     const server = new GrpcServer(all, services, log);
     const addresses = await server.listen();

@@ -6,6 +6,7 @@ import fs, {
   chmodSync,
   chownSync,
   closeSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -17,6 +18,7 @@ import fs, {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import promises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PolicyFiles, type FileSnapshot, type PolicyFilesOptions } from '../../../lib/policies/policy-files.js';
@@ -25,9 +27,11 @@ import { FakeLog } from './support.js';
 /** The text that is not a policy, because nothing here parses it. */
 const ONE = 'one: 1\n';
 const TWO = 'two: 2\n';
+/** All files of a folder at rest are looked at again after this time, which is longer than a test. */
+const NEVER_MS = 3600_000;
 
 describe('policy files', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let root: string;
   let folder: string;
   let files: PolicyFiles;
@@ -44,13 +48,25 @@ describe('policy files', function () {
     rmSync(root, { recursive: true, force: true });
   });
 
-  function open(options: Partial<PolicyFilesOptions> = {}, output = new FakeLog()): PolicyFiles {
-    files = new PolicyFiles({ folder, paths: [], allowUnsafe: false, ...options }, output.log, (found) => {
+  function open(options: Partial<PolicyFilesOptions> = {}, output = new FakeLog(), quietMs = NEVER_MS): PolicyFiles {
+    const onScan = (found: FileSnapshot): Promise<void> => {
       snapshot = found;
       scans.emit('scan');
       return Promise.resolve();
-    });
+    };
+    files = new PolicyFiles({ folder, paths: [], allowUnsafe: false, ...options }, output.log, onScan, quietMs);
     return files;
+  }
+
+  /** Runs the test while nobody is told about changes. */
+  async function withSilentInotify(run: () => Promise<void>): Promise<void> {
+    const { watch } = fs;
+    fs.watch = ((path: string, options: object) => watch(path, options)) as typeof watch;
+    try {
+      await run();
+    } finally {
+      fs.watch = watch;
+    }
   }
 
   const inFolder = (name: string): string => join(folder, name);
@@ -262,8 +278,83 @@ describe('policy files', function () {
       writeFileSync(inFolder('a.yaml'), ONE);
       await waitFor(() => contents()[0] === ONE);
       assert.equal(output.count('the kernel does not report changes: they are found within 2 seconds'), 1);
+      await waitForScans(3);
+      writeFileSync(inFolder('a.yaml'), TWO);
+      await waitFor(() => contents()[0] === TWO);
     } finally {
       fs.watch = watch;
+    }
+  });
+
+  it('the 1,000 files of a folder at rest are not looked at one by one', async () => {
+    for (let i = 0; i < 1000; i++) writeFileSync(inFolder(`${i}.yaml`), ONE);
+    await open().start();
+    // the first look after the watch has begun is a complete one
+    await waitForScans(2);
+    const { stat } = promises;
+    let count = 0;
+    promises.stat = ((...args: Parameters<typeof stat>) => {
+      count++;
+      return stat(...args);
+    }) as typeof stat;
+    try {
+      await waitForScans(3);
+    } finally {
+      promises.stat = stat;
+    }
+    assert.ok(count >= 3 && count < 20, `${count} calls of stat`);
+    writeFileSync(inFolder('7.yaml'), TWO);
+    await waitFor(() => snapshot.files.get(inFolder('7.yaml')) === TWO);
+    assert.equal(snapshot.files.size, 1000);
+  });
+
+  it('files that come and go without a report are found by the time of their folder', () =>
+    withSilentInotify(async () => {
+      writeFileSync(inFolder('a.yaml'), ONE);
+      await open().start();
+      await waitForScans(3);
+      writeFileSync(inFolder('b.yaml'), TWO);
+      await waitFor(() => contents().length === 2);
+      await waitForScans(3);
+      unlinkSync(inFolder('a.yaml'));
+      await waitFor(() => contents().join() === TWO);
+    }));
+
+  it('a file that changes without a report is found when all files are looked at again', () =>
+    withSilentInotify(async () => {
+      writeFileSync(inFolder('a.yaml'), ONE);
+      await open({}, new FakeLog(), 3000).start();
+      await waitForScans(3);
+      writeFileSync(inFolder('a.yaml'), TWO);
+      await waitFor(() => contents()[0] === TWO);
+    }));
+
+  it('a file that changes by another of its names is found, and so is the target of a link', async () => {
+    const elsewhere = join(root, 'elsewhere');
+    mkdirSync(elsewhere);
+    const [hard, target] = [join(elsewhere, 'hard'), join(elsewhere, 'target')];
+    for (const file of [hard, target]) writeFileSync(file, ONE);
+    linkSync(hard, inFolder('hard.yaml'));
+    symlinkSync(target, inFolder('link.yaml'));
+    await open().start();
+    await waitForScans(3);
+    for (const file of [hard, target]) writeFileSync(file, TWO);
+    await waitFor(() => contents().every((each) => each === TWO));
+  });
+
+  it('a file system that others may change is looked at completely', async function () {
+    if (process.getuid?.() !== 0) this.skip();
+    // nobody reports a change of a file that a mount shows in the folder
+    const source = join(root, 'source.yaml');
+    for (const file of [source, inFolder('a.yaml')]) writeFileSync(file, ONE);
+    execFileSync('mount', ['--bind', source, inFolder('a.yaml')]);
+    try {
+      await open().start();
+      await waitForScans(3);
+      writeFileSync(source, TWO);
+      await waitFor(() => contents()[0] === TWO);
+    } finally {
+      execFileSync('umount', [inFolder('a.yaml')]);
     }
   });
 
