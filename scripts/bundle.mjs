@@ -62,8 +62,12 @@ function lazyModuleCode(path, module) {
 
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
+/** Most of these is generated or comes from packages: they have no map, which has the size of the code, and no blanks. */
+const FOREIGN = ['grpc/client', 'protocol/index'];
+
 /** Bundles an entry point. Returns what esbuild says about its inputs. */
 async function bundleEntry(entry) {
+  const isForeign = FOREIGN.includes(entry);
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: [`lib/${entry}.ts`],
@@ -74,8 +78,11 @@ async function bundleEntry(entry) {
     format: 'cjs',
     external: Object.keys(dependencies),
     plugins: [otherEntries(entry), unusedPackages, rareModules],
-    // Most of these two is generated or comes from packages, and a map has the size of the code.
-    sourcemap: !['grpc/client', 'protocol/index'].includes(entry),
+    sourcemap: !isForeign,
+    minifyWhitespace: isForeign,
+    minifySyntax: isForeign,
+    // the line of an error is printed with it
+    lineLimit: isForeign ? 160 : 0,
     sourcesContent: false,
     metafile: true,
     logLevel: 'warning',
