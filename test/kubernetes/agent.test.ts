@@ -340,7 +340,20 @@ describe('the agent in a cluster', function () {
     agent = await ClusterAgent.start(cluster, { kubeconfig, args });
     await agent.stop();
     assert.notDeepEqual(readdirSync(kept), []);
+
+    // a broken version that is applied before an upgrade: the version that ran before goes on
+    const broken = openatPolicy('shadow', '/etc/shadow') as { spec: { tracepoints: [Record<string, unknown>] } };
+    broken.spec.tracepoints[0]['args'] = [{ index: 5, type: 'uint64' }];
+    await cluster.apply(broken);
     agent = await ClusterAgent.start(cluster, { kubeconfig, args });
+    await agent.waitForLog('"policies":["shadow"]');
+    const events = await agent.events();
+    await execInPod('xwing', 'cat /etc/shadow');
+    await events.waitFor((message) => policyName(message) === 'shadow' && binaryPath(message) === '/usr/bin/cat');
+    events.cancel();
+    await cluster.apply(openatPolicy('shadow', '/etc/shadow'));
+    await eventually('one agent has all policies', () => assert.equal(readdirSync(kept).length, 1));
+
     await cluster.kubectl('delete', '-k', join(DEPLOY, 'agent'));
     await agent.stop();
     assert.ok(agent.log.some((line) => line.includes('the DaemonSet of the agent is deleted: its policies end')));

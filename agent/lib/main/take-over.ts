@@ -15,24 +15,45 @@ interface TakeOverParts {
   readonly log: Log;
 }
 
+type IsKept = (policyName: string | undefined) => boolean;
+
 /**
- * While the API server does not answer, or a path of policies cannot be read, all policies of the earlier agent stay active:
- * one of them may be the version of a policy that is not known now. Later, only those stay whose new version cannot be loaded.
+ * A policy of the earlier agent stays active while its new version cannot be loaded, and while a source is not known that may
+ * have one: a path that cannot be read, or an API server that does not answer.
  */
 export async function takeOver(parts: TakeOverParts): Promise<void> {
-  const { files, kubernetes, log } = parts;
-  const paths = files.unknownPaths;
-  if (paths.length === 0 && (kubernetes === undefined || kubernetes.isLoaded)) return endEarlier(parts);
-  if (paths.length > 0) log.warn({ paths }, 'policies of an earlier agent stay active until these paths can be read');
-  void Promise.all([files.whenKnown(), kubernetes?.whenLoaded]).then(() => endInBackground(parts));
+  const { files, kubernetes, store, log } = parts;
+  const isKept: IsKept = (name) => {
+    if (name !== undefined && store.isLoaded(name)) return false;
+    return files.unknownPaths.length > 0 || kubernetes?.isLoaded === false || store.isMissing(name);
+  };
+  let kept = await endEarlier(parts, isKept);
+  if (kept.length === 0) return;
+  let isRunning = false;
+  const check = async (): Promise<void> => {
+    if (isRunning || kept.every((name) => isKept(name === '' ? undefined : name))) return;
+    isRunning = true;
+    try {
+      kept = await endEarlier(parts, isKept);
+    } catch (error) {
+      kept = [];
+      log.warn({ reason: String(error) }, 'the policies of an earlier agent go on');
+    }
+    isRunning = false;
+    await check();
+  };
+  store.onSettled(() => void check());
+  void files.whenKnown().then(check);
+  void kubernetes?.whenLoaded.then(check);
+  await check();
 }
 
-async function endEarlier(parts: TakeOverParts): Promise<void> {
-  const { tracer, store, log, journal } = parts;
+/** Returns the names of the policies that stay. The empty name stands for those of another version of polytrace. */
+async function endEarlier({ tracer, files, store, journal, log }: TakeOverParts, isKept: IsKept): Promise<string[]> {
   const earlier = new Set<string>();
-  const keep = (name: string | undefined): boolean => {
+  const keep: IsKept = (name) => {
     if (name !== undefined) earlier.add(name);
-    return store.isMissing(name);
+    return isKept(name);
   };
   const kept = await tracer.takeOver({ keep });
   for (const policy of earlier) {
@@ -43,28 +64,10 @@ async function endEarlier(parts: TakeOverParts): Promise<void> {
       way: 'agent',
     });
   }
-  if (kept.length === 0) return;
-  const message = 'policies of an earlier agent stay active until their new versions can be loaded, or are removed';
-  log.warn({ policies: kept }, message);
-  followSources(parts, kept);
-}
-
-/** Asks again when a kept policy is loaded, or when no source wants it any more. */
-function followSources(parts: TakeOverParts, policies: readonly string[]): void {
-  const { store } = parts;
-  const check = (): void => {
-    if (policies.every((name) => store.isMissing(name === '' ? undefined : name))) return;
-    store.onSettled(() => undefined);
-    void endInBackground(parts);
-  };
-  store.onSettled(check);
-  check();
-}
-
-async function endInBackground(parts: TakeOverParts): Promise<void> {
-  try {
-    await endEarlier(parts);
-  } catch (error) {
-    parts.log.warn({ reason: String(error) }, 'the policies of an earlier agent go on');
+  if (kept.length > 0) {
+    const paths = files.unknownPaths;
+    const message = 'policies of an earlier agent stay active until their new versions can be loaded, or are removed';
+    log.warn({ policies: kept, ...(paths.length > 0 && { paths }) }, message);
   }
+  return kept;
 }

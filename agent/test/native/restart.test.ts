@@ -122,6 +122,18 @@ describe('a restart of the agent', function () {
   const KEPT = (): string[] => ['--enforcement', '--persist', join(bpf, 'agent'), '--keep-sensors-on-exit'];
   const isKilled = (): boolean => spawnSync('perl', ['-e', `syscall(${CALL}); exit 7`]).signal === 'SIGKILL';
 
+  it('a folder of policies that was never there keeps no policy that is loaded from elsewhere', async () => {
+    rmSync(machine.policies, { recursive: true });
+    const file = join(machine.folder, 'kills.yaml');
+    writeFileSync(file, POLICY);
+    for (const generation of ['1', '2', '3']) {
+      await machine.start(...KEPT(), '--policy', file);
+      assert.ok(isKilled());
+      assert.deepEqual(readdirSync(join(bpf, 'agent')), [generation]);
+      await machine.stop('SIGTERM');
+    }
+  });
+
   it('an agent that cannot start ends no policy of the one before', async () => {
     writeFileSync(join(machine.policies, 'kills.yaml'), POLICY);
     await machine.start(...KEPT());
