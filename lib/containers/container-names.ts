@@ -45,7 +45,10 @@ export class ContainerNames {
   constructor(store: ContainerStore, waitMs: number) {
     this.#store = store;
     this.#waitMs = waitMs;
-    store.subscribe({ onChanged: ({ info }) => this.#onReported(info.id), onRemoved: () => undefined });
+    const onChanged = ({ info, isReported }: KnownContainer): void => {
+      if (isReported) this.#onReported(info.id);
+    };
+    store.subscribe({ onChanged, onRemoved: () => undefined });
   }
 
   /** Returns the data of the container of a process. */
@@ -58,11 +61,16 @@ export class ContainerNames {
     return named;
   }
 
-  /** The same as `find`, for a process that starts now. If its container is not known yet, its events wait. */
+  /**
+   * The same as `find`, for a process that starts now. If no source with names has reported its container yet, its events
+   * wait. The cgroup of a container is known before.
+   */
   findOrAwait(container: Container, bootTimeNs: bigint, toEpochMs: ToEpochMs): NamedContainer | undefined {
     const named = this.find(container);
-    if (named === undefined && this.#waitMs > 0) this.#awaitName(container, toEpochMs(bootTimeNs));
-    return named;
+    const isReported = named !== undefined && this.#store.findRecent(container.id)?.isReported === true;
+    if (isReported || this.#waitMs === 0) return named;
+    this.#awaitName(container, toEpochMs(bootTimeNs));
+    return this.#awaited.has(container.id) ? undefined : named;
   }
 
   #awaitName({ id, runtime, owner }: Container, sinceMs: number): void {

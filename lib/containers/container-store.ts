@@ -9,6 +9,8 @@ export interface KnownContainer {
   readonly info: ContainerInfo;
   /** Id of the container's own cgroup; 0n if it is not known yet. */
   readonly cgroupId: bigint;
+  /** False if only its cgroup is known: no source with names has reported it yet. */
+  readonly isReported: boolean;
 }
 
 export interface ContainerListener {
@@ -64,7 +66,7 @@ export class ContainerStore {
 
   /** All containers that sources have reported and not removed. */
   containers(): readonly KnownContainer[] {
-    return [...this.#entries.values()].map(({ info, cgroupId }) => ({ info, cgroupId }));
+    return [...this.#entries.values()].map(({ info, cgroupId, isReported }) => ({ info, cgroupId, isReported }));
   }
 
   get size(): number {
@@ -173,29 +175,30 @@ export class ContainerStore {
 
   #store(
     before: Entry | undefined,
-    known: KnownContainer,
+    { info, cgroupId }: Pick<KnownContainer, 'info' | 'cgroupId'>,
     parts: ReadonlyMap<number, ContainerInfo>,
   ): Promise<unknown> {
-    const { info, cgroupId } = known;
-    if (before !== undefined && before.cgroupId === cgroupId && isEqualInfo(before.info, info)) {
+    const known = { info, cgroupId, isReported: this.#isConfirmed(parts) };
+    const isSame = before?.cgroupId === cgroupId && before.isReported === known.isReported;
+    if (isSame && isEqualInfo(before.info, info)) {
       this.#entries.set(info.id, { ...before, parts });
       return before.delivered;
     }
     const delivered = Promise.all([...this.#listeners].map(async (listener) => listener.onChanged(known)));
     delivered.catch(() => undefined);
-    this.#entries.set(info.id, { info, cgroupId, parts, delivered });
+    this.#entries.set(info.id, { ...known, parts, delivered });
     if (before !== undefined) this.#leaveCgroup(before);
     if (cgroupId !== 0n) this.#byCgroup.set(cgroupId, info.id);
     return delivered;
   }
 
-  #leaveCgroup({ cgroupId, info: { id } }: KnownContainer): void {
+  #leaveCgroup({ cgroupId, info: { id } }: Entry): void {
     if (this.#byCgroup.get(cgroupId) === id) this.#byCgroup.delete(cgroupId);
   }
 
   #remove(entry: Entry): void {
-    const { info, cgroupId } = entry;
-    const known = { info, cgroupId };
+    const { info, cgroupId, isReported } = entry;
+    const known = { info, cgroupId, isReported };
     this.#entries.delete(info.id);
     this.#leaveCgroup(entry);
     for (const { ids } of this.#sources) ids.delete(info.id);

@@ -41,22 +41,19 @@ export class EngineSource extends SocketSource {
       const list = await getJson({ ...call, path: LIST });
       const running = Array.isArray(list) ? list.filter((each) => !STOPPED.includes(readMember(each, 'State'))) : [];
       const ids = running.map((each) => nonEmptyString(readMember(each, 'Id')));
-      await forEachConcurrently(ids, (id) => this.#report(id, reporter));
+      await forEachConcurrently(ids, async (id) => reportFound(reporter, await this.#inspect(id)));
       reporter.complete();
       for await (const event of events) {
         const id = nonEmptyString(readMember(event, 'Actor', 'ID')) ?? nonEmptyString(readMember(event, 'id'));
         const action = nonEmptyString(readMember(event, 'Action')) ?? '';
-        if (STARTED.has(action)) await this.#report(id, reporter);
+        if (STARTED.has(action))
+          await reportFound(reporter, (await this.#inspect(id)) ?? parseEvent(event, id, this.name));
         else if (ENDED.has(action) && id !== undefined) reporter.remove(id);
       }
       throw new Error('the engine has closed the connection');
     } finally {
       this.#connected = undefined;
     }
-  }
-
-  async #report(id: string | undefined, reporter: ContainerReporter): Promise<void> {
-    await reportFound(reporter, await this.#inspect(id));
   }
 
   async #inspect(id: string | undefined): Promise<FoundContainer | undefined> {
@@ -68,6 +65,17 @@ export class EngineSource extends SocketSource {
   async find(id: string): Promise<void> {
     await this.addFound(await this.#inspect(id));
   }
+}
+
+/**
+ * Returns what an event says about a container that is removed already. With `--rm`, Podman may remove a container before
+ * its service says that it was created. The event mixes labels with other values, so there are no labels.
+ */
+function parseEvent(event: unknown, id: string | undefined, runtime: string): FoundContainer | undefined {
+  const name = nonEmptyString(readMember(event, 'Actor', 'Attributes', 'name'));
+  if (id === undefined || name === undefined) return undefined;
+  const image = nonEmptyString(readMember(event, 'Actor', 'Attributes', 'image'));
+  return { info: { id, runtime, name, ...(image === undefined ? {} : { image: { name: image } }) }, isRunning: false };
 }
 
 function parseContainer(json: unknown, runtime: string): FoundContainer | undefined {

@@ -49,6 +49,33 @@ describe('names of containers', () => {
     assert.equal(names.find(DOCKER)?.container.name, 'renamed', 'its last events are still to be read');
   });
 
+  it('a container of which only the cgroup is known is not known: its events wait for a source with names', async () => {
+    const cgroups = store.add({ name: 'cgroups', start: () => Promise.resolve(), stop: () => Promise.resolve() }, true);
+    cgroups.state(true);
+    await cgroups.add({ id: A, runtime: 'docker', cgroupPath: `/docker-${A}.scope` });
+    assert.equal(findForProcess(DOCKER), undefined);
+    assert.deepEqual([names.isWaiting, lookups], [true, [A]]);
+    // the source knows no more than the cgroup
+    await sink.add({ id: A, runtime: 'docker', cgroupPath: `/docker-${A}.scope` });
+    assert.deepEqual([names.isWaiting, named], [false, 1]);
+    await sink.add({ id: A, name: 'web' });
+    assert.equal(names.findOrAwait(DOCKER, 0n, () => Date.now())?.container.name, 'web');
+  });
+
+  it('without a source with names, or after the wait, such a container is as its cgroup says', async () => {
+    const cgroups = store.add({ name: 'cgroups', start: () => Promise.resolve(), stop: () => Promise.resolve() }, true);
+    await cgroups.add({ id: A, runtime: 'docker', cgroupPath: `/docker-${A}.scope` });
+    sink.state(false);
+    assert.notEqual(findForProcess(DOCKER), undefined);
+    assert.equal(names.isWaiting, false);
+    sink.state(true);
+    assert.equal(findForProcess(DOCKER), undefined);
+    names.stopWaiting();
+    assert.deepEqual(names.find(DOCKER)?.container, DOCKER);
+    assert.notEqual(findForProcess(DOCKER), undefined);
+    assert.deepEqual(names.counts, { waited: 1, unknown: 1 });
+  });
+
   it('events of an unknown container wait until a source reports it, and the source is asked once', async () => {
     assert.equal(findForProcess(DOCKER), undefined);
     findForProcess(DOCKER);

@@ -11,7 +11,7 @@ import { loadProtobuf } from '../../../lib/containers/protobuf.js';
 import { EngineSource } from '../../../lib/containers/sources/engine.js';
 import { NriSource } from '../../../lib/containers/sources/nri.js';
 
-const A = 'a'.repeat(64);
+const [A, B] = ['a'.repeat(64), 'b'.repeat(64)] as const;
 const protobuf = loadProtobuf();
 
 describe('sources', () => {
@@ -75,6 +75,15 @@ describe('sources', () => {
       events?.write(eventLine('rename', A).slice(0, 20));
       events?.write(eventLine('rename', A).slice(20) + eventLine('start', 'unknown') + eventLine('exec_die', A));
       await waitUntil(() => listContainerNames()[0] === 'renamed');
+      const Attributes = { name: 'brief', image: 'i:1', app: 'x' };
+      events?.write(`${JSON.stringify({ Action: 'create', Actor: { ID: B, Attributes } })}\n`);
+      await waitUntil(() => store.findRecent(B) !== undefined);
+      const brief = { id: B, runtime: 'docker', name: 'brief', image: { name: 'i:1' } };
+      assert.deepEqual(
+        [store.findRecent(B)?.info, store.get(B)],
+        [brief, undefined],
+        'it was removed before it was asked for',
+      );
       events?.write(eventLine('die', A));
       await waitUntil(() => store.size === 0);
       events?.write(eventLine('start', A));

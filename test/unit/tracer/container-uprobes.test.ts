@@ -15,6 +15,7 @@ import { policyYaml } from '../policy/marked-policies.js';
 const container = (id: string, more: Partial<ContainerInfo> = {}): KnownContainer => ({
   info: { id, name: `name-${id}`, cgroupPath: `/c/${id}`, ...more },
   cgroupId: 1n,
+  isReported: true,
 });
 
 function compileUprobe(selector = ''): CompiledPolicy {

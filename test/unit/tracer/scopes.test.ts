@@ -67,8 +67,9 @@ class FakeContainers {
 
   putContainer(id: string, cgroupId: bigint, labels: Record<string, string>): Promise<void> | void {
     const info: ContainerInfo = { id, name: id, pod: { namespace: 'default', name: id, labels } };
-    this.known.set(id, { info, cgroupId });
-    return this.#listener?.onChanged({ info, cgroupId });
+    const known = { info, cgroupId, isReported: true };
+    this.known.set(id, known);
+    return this.#listener?.onChanged(known);
   }
 
   removeContainer(id: string): void {
