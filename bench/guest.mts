@@ -23,7 +23,6 @@ const steps: readonly Step[] = [
   ['pread-7', 'pread', files.deep],
   ['pread-overlay', 'pread', `${overlay}/3/4/5/6/file`],
   ['pread-match', 'pread', '/etc/shadow'],
-  ['pipe', 'pipe', '-'],
   ['pwrite-2', 'pwrite', files.write],
   ['pread-first', 'pread-first', '/srv/many'],
   ['pread-renames', 'pread-renames', files.renamed],

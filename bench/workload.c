@@ -68,17 +68,6 @@ static void do_pread_renames(void)
 	do_pread();
 }
 
-/* Without a path, and as empty afterwards as before. */
-static void do_pipe(void)
-{
-	static int ends[2];
-
-	if (!ends[1] && pipe2(ends, O_CLOEXEC) < 0)
-		err(1, "pipe");
-	if (write(ends[1], buffer, sizeof(buffer)) < 0 || read(ends[0], buffer, sizeof(buffer)) < 0)
-		err(1, "read or write of a pipe");
-}
-
 static void do_lseek(void)
 {
 	if (lseek(fd, 0, SEEK_SET) < 0)
@@ -205,7 +194,6 @@ static const struct operation {
 	{ "pread-first", do_pread_first, O_RDONLY | O_DIRECTORY, COUNT, make_files, remove_files },
 	{ "pread-renames", do_pread_renames, O_RDONLY, COUNT, create_renamed_file, remove_renamed_file },
 	{ .name = "pwrite", .call = do_pwrite, .flags = O_WRONLY, .count = COUNT },
-	{ .name = "pipe", .call = do_pipe, .flags = -1, .count = COUNT },
 	{ .name = "lseek", .call = do_lseek, .flags = O_RDONLY, .count = COUNT },
 	{ .name = "open-close", .call = do_open_close, .flags = -1, .count = COUNT },
 	{ .name = "connect", .call = do_connect, .flags = -1, .count = COUNT },

@@ -492,8 +492,6 @@ struct object_config {
 	u8 pad[5];
 	u64 inode; /* selectors whose Equal and NotEqual also compare the file's inode */
 	u64 excluding; /* selectors with negated filters only: they do not match if there is no path or string */
-	u64 paths_only; /* selectors that match no name without a slash at its beginning */
-	u64 no_pipes; /* selectors that match no pipe and no socket */
 	struct string_table equal, prefix, postfix;
 	struct table source, destination; /* their entries are in addresses */
 	struct substring_pass passes[SUBSTRING_PASSES_MAX];
@@ -910,7 +908,7 @@ ABI_SIZE(value_config, 136);
 ABI_SIZE(int_test, 32);
 ABI_SIZE(int_group, 16);
 ABI_SIZE(string_table, 56);
-ABI_SIZE(object_config, 304);
+ABI_SIZE(object_config, 288);
 ABI_SIZE(process_test, 16);
 ABI_SIZE(change_test, 32);
 ABI_SIZE(scope_test, 16);

@@ -29,8 +29,6 @@ enum cache_result { CACHE_BYPASS = 0, CACHE_HIT = ~0U };
 enum {
 	MAGIC_EXT = 0xef53,
 	MAGIC_OVERLAYFS = 0x794c7630,
-	MAGIC_PIPEFS = 0x50495045,
-	MAGIC_SOCKFS = 0x534f434b,
 	MAGIC_TMPFS = 0x01021994,
 	MAGIC_XFS = 0x58465342,
 	/*
@@ -169,34 +167,6 @@ static __always_inline bool is_cacheable_value(u32 index)
 	return config.rename_lock && object->filtered && !object->inode;
 }
 
-/*
- * For a dentry that is its own parent: true for a pipe, a socket, a memfd or an anonymous inode. It has a name, which
- * begins with no slash, and no path. The root of a file system and a file that was opened by its inode have the name
- * "/".
- */
-static __always_inline bool has_only_name(struct dentry *dentry, struct vfsmount *mnt)
-{
-	return READ(dentry, d_name.len) <= SHORT_NAME_MAX && *(u8 *)inline_name(dentry) != '/' &&
-	       READ(mnt, mnt_root) != dentry && !is_lost(dentry, mnt);
-}
-
-/* Decides without the name that no candidate matches such a file. */
-static __always_inline bool is_never_matched(u32 index, struct dentry *dentry, struct vfsmount *mnt, u64 candidates)
-{
-	const volatile struct object_config *object = &config.objects[index];
-	u64 magic;
-
-	/* first what is cheap and false for every file with a path */
-	if (READ(dentry, d_parent) != dentry)
-		return false;
-	if (candidates & ~(object->paths_only | object->no_pipes) || !has_only_name(dentry, mnt))
-		return false;
-	if (!(candidates & ~object->paths_only))
-		return true;
-	magic = READ(READ(dentry, d_sb), s_magic);
-	return magic == MAGIC_PIPEFS || magic == MAGIC_SOCKFS;
-}
-
 /* Returns enum cache_result. The first look-up only marks the entry, because most files are accessed once. */
 static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
 					   struct vfsmount *mnt, u64 candidates)
@@ -215,8 +185,6 @@ static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u
 		if (is_hit(same, task, dentry, mnt, candidates))
 			return CACHE_HIT;
 		entry->key = 0;
-	} else if (is_never_matched(index, dentry, mnt, candidates)) {
-		return CACHE_HIT;
 	} else if (entry->last_miss != key) {
 		entry->last_miss = key;
 		return CACHE_BYPASS;

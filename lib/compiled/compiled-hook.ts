@@ -1,7 +1,6 @@
 /** Properties of a compiled hook that several stages derive from it. Pure. */
 import { SIZED_TYPES } from '../names/arg-types.js';
 import type {
-  StringTable,
   CompiledHook,
   CompiledValue,
   NetFilters,
@@ -72,33 +71,6 @@ export function excludingSelectors({ type, texts }: CompiledValue): number[] {
   const tables = [texts.equal, texts.prefix, texts.postfix].filter((table) => table !== undefined);
   const positive = [tables.map((table) => table.positive), (texts.substrings ?? []).map(({ selectors }) => selectors)];
   return [...new Set(tables.flatMap(({ used }) => used))].filter((selector) => !positive.flat(2).includes(selector));
-}
-
-/**
- * The selectors that match no name without a slash at its beginning, such as those of a memfd: their filters are negated, or
- * all values of a filter with Equal or Prefix are paths.
- */
-export function pathSelectors(value: CompiledValue): number[] {
-  const { inode = [], equal, prefix } = value.texts;
-  const wanted = [equal, prefix].flatMap((table) => unmatchedSelectors(table, (text) => !text.startsWith('/')));
-  return [...new Set([...excludingSelectors(value), ...wanted])].filter((selector) => !inode.includes(selector));
-}
-
-/**
- * The selectors that match no pipe and no socket. A pipe has no name, and a socket has that of its protocol, such as
- * `UDP-Lite`: without a slash and without a dot.
- */
-export function noPipeSelectors(value: CompiledValue): number[] {
-  const { inode = [], postfix } = value.texts;
-  const wanted = unmatchedSelectors(postfix, (text) => !/[./]/.test(text));
-  return [...new Set([...pathSelectors(value), ...wanted])].filter((selector) => !inode.includes(selector));
-}
-
-/** The selectors that need one of the table's values, if none of these can match. */
-function unmatchedSelectors(table: StringTable | undefined, canMatch: (text: string) => boolean): number[] {
-  if (table === undefined) return [];
-  const matched = table.entries.filter(({ value }) => canMatch(value)).flatMap(({ match }) => match);
-  return table.positive.filter((selector) => !matched.includes(selector));
 }
 
 /** The members of a value that say when it is read, in a policy or compiled. */

@@ -166,10 +166,6 @@ for (const attach of MECHANISMS) {
         pathHook('NotEqual', '/x'),
         pathHook('NotPostfix', 'x'),
         pathHook('Prefix', 'memfd:'),
-        pathHook('Equal', '/x'),
-        // the end of a name without a dot or a slash may be that of a socket, too
-        pathHook('Postfix', 'secret'),
-        pathHook('SubString', 'fd:sec'),
         pathHook('FileType', 'pipe', 'socket'),
       ];
       recording = await Recording.open(kprobePolicy('no-path', ...hooks), { attach });
@@ -186,7 +182,7 @@ for (const attach of MECHANISMS) {
     for (const [kind, expected] of [
       ['pipe', ['FileType']],
       ['socket', ['FileType']],
-      ['memfd', ['Postfix', 'Prefix', 'SubString']],
+      ['memfd', ['Prefix']],
     ] as const) {
       it(`${kind}: no negated filter holds`, async () => {
         assert.deepEqual(await findMatches('pseudo', kind), expected);

@@ -1,8 +1,6 @@
 /** Encodes values that are strings, paths or details, and their filters. Pure. */
 import {
   excludingSelectors,
-  noPipeSelectors,
-  pathSelectors,
   hasTables,
   isFiltered,
   hookValues,
@@ -65,8 +63,6 @@ export function encodeObject(
   view.setUint8(at + ObjectConfig.passesCount, starts.length);
   view.setBigUint64(at + ObjectConfig.inode, selectorMask(texts.inode ?? []), true);
   view.setBigUint64(at + ObjectConfig.excluding, selectorMask(excludingSelectors(value)), true);
-  view.setBigUint64(at + ObjectConfig.pathsOnly, selectorMask(pathSelectors(value)), true);
-  view.setBigUint64(at + ObjectConfig.noPipes, selectorMask(noPipeSelectors(value)), true);
   for (const key of STRING_TABLE_KEYS) {
     encodeStringTable(view, at + ObjectConfig[key], texts[key], HASHED_SIDES[key]);
   }

@@ -574,36 +574,6 @@ spec:
     assert.equal(program.getBigUint64(objectOffset(0) + ObjectConfig.excluding, true), 0n);
   });
 
-  it('selectors that match no file without a path, and those that match no pipe and no socket', () => {
-    const equal = {
-      positive: [0, 1],
-      used: [0, 1, 5],
-      entries: [
-        { value: '/a', match: [0, 1], reject: [5] },
-        { value: 'memfd:b', match: [1], reject: [] },
-      ],
-    };
-    const prefix = { positive: [2], used: [2], entries: [{ value: '/c', match: [2], reject: [] }] };
-    const postfix = {
-      positive: [3, 4],
-      used: [3, 4],
-      entries: [
-        { value: '.d', match: [3], reject: [] },
-        { value: 'UDP', match: [4], reject: [] },
-      ],
-    };
-    const masks = (inode: readonly number[]): readonly bigint[] => {
-      const file = compiledValue('file', { texts: { equal, prefix, postfix, inode } });
-      const view = encodeConfig(compiledHook({ args: [file], selectors: 6 }));
-      return [ObjectConfig.pathsOnly, ObjectConfig.noPipes].map((field) =>
-        view.getBigUint64(objectOffset(0) + field, true),
-      );
-    };
-    assert.deepEqual(masks([]), [0b100101n, 0b101101n]);
-    // the inode of a listed path may be that of any file
-    assert.deepEqual(masks([0, 3]), [0b100100n, 0b100100n]);
-  });
-
   it('values that are cheap to compare come first: details, strings, paths, then values without filters', () => {
     const equal = { positive: [0], used: [0], entries: [{ value: '/a', match: [0], reject: [] }] };
     const args = [
