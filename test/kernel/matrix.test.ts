@@ -74,9 +74,7 @@ for (const attach of MATRIX_MECHANISMS) {
     let seen = new EventsByAction([]);
     let events: readonly ProcessKprobeEvent[] = [];
 
-    before(async function () {
-      // the verifier checks the programs of all policies, in a guest without hardware support for it
-      this.timeout(900_000);
+    before(async () => {
       prepareMatrix();
       recording = await Recording.open(undefined, { attach });
       for (const [i, plan] of plans.entries()) {
