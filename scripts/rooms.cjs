@@ -236,7 +236,7 @@ const rooms = [
   },
   {
     room: 'agent/lib/otlp/',
-    may: ['agent/lib/make-folder.ts', 'agent/lib/log/'],
+    may: ['lib/protocol/index.ts', 'agent/lib/make-folder.ts', 'agent/lib/log/'],
     packages: [
       'polytrace',
       '@opentelemetry/api',

@@ -1,6 +1,5 @@
 /** The gRPC client of an agent. */
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import {
   create,
   fromBinary,
@@ -25,6 +24,7 @@ import {
   formatJsonLine,
   formatTimestamp,
   GetEventsResponseSchema,
+  omitServerAddress,
   restoreRawBytes,
   toGetEventsRequest,
   toJsonObject,
@@ -346,19 +346,7 @@ function createCredentials(options: AgentAddress): ChannelCredentials {
   const { ca, cert, key } = options;
   const readPem = (file: string | undefined): Buffer | null => (file === undefined ? null : readFileSync(file));
   const secure = credentials.createSsl(readPem(ca), readPem(key), readPem(cert));
-  return isIP(/^\[?([^\]]*)\]?:\d+$/.exec(options.address)?.[1] ?? '') === 0 ? secure : withoutServerName(secure);
-}
-
-/** TLS has no server names that are IP addresses, and Node.js warns of them. gRPC has no option to leave the name out. */
-function withoutServerName(secure: ChannelCredentials): ChannelCredentials {
-  const create = secure._createSecureConnector.bind(secure);
-  secure._createSecureConnector = (...args) => {
-    const connector = create(...args);
-    const { connectionOptions } = connector as { readonly connectionOptions?: { servername?: string } };
-    if (connectionOptions !== undefined) connectionOptions.servername = '';
-    return connector;
-  };
-  return secure;
+  return omitServerAddress(secure, options.address.replace(/:\d+$/, ''));
 }
 
 function decodeStringValue(bytes: Uint8Array | undefined): string {

@@ -21,4 +21,5 @@ export { celFilter } from './cel-filter.js';
 export { formatJsonLine, formatTimestamp, toJsonObject } from './json.js';
 export { toPlainEvent } from './plain-event.js';
 export { recordedEvents, recordingEvents, type ClientEvent } from './recorded-events.js';
+export { omitServerAddress } from './server-name.js';
 export { toGetEventsRequest, type EventsRequest } from './request.js';

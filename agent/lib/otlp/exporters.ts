@@ -1,8 +1,8 @@
 /** Opens OpenTelemetry's log exporters: protobuf over HTTP, and over gRPC. */
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { LogRecordExporter } from '@opentelemetry/sdk-logs';
+import { omitServerAddress } from 'polytrace/protocol';
 
 export interface ExporterOptions {
   readonly protocol: 'http/protobuf' | 'grpc';
@@ -53,11 +53,8 @@ async function openGrpc({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: Expor
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   const isTls = endpoint.startsWith('https:');
   const authority = ca === undefined ? null : readFileSync(ca);
-  const hasAddress = isIP(new URL(endpoint).hostname.replace(/^\[|\]$/g, '')) !== 0;
-  const createSecure = (): ChannelCredentials => {
-    const secure = credentials.createSsl(authority);
-    return hasAddress ? omitServerName(secure) : secure;
-  };
+  const createSecure = (): ChannelCredentials =>
+    omitServerAddress(credentials.createSsl(authority), new URL(endpoint).hostname);
   let connections = 0;
   const connect = (): OpenExporter =>
     new OTLPLogExporter({
@@ -72,21 +69,6 @@ async function openGrpc({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: Expor
       userAgent: `polytrace-agent (connection ${++connections})`,
     });
   return { exporter: new ReconnectingExporter(connect), isRefusal: (code) => code === status.INVALID_ARGUMENT };
-}
-
-/**
- * TLS has no server names that are IP addresses, and Node.js warns of them (DEP0123). gRPC has no option to leave the name
- * out. The certificate is still checked for the address.
- */
-function omitServerName(secure: ChannelCredentials): ChannelCredentials {
-  const create = secure._createSecureConnector.bind(secure);
-  secure._createSecureConnector = (...args) => {
-    const connector = create(...args);
-    const { connectionOptions } = connector as { readonly connectionOptions?: { servername?: string } };
-    if (connectionOptions !== undefined) connectionOptions.servername = '';
-    return connector;
-  };
-  return secure;
 }
 
 /** Creates a new exporter after an error, so that the caller decides when to try again. */

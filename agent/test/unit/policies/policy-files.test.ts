@@ -58,7 +58,7 @@ describe('policy files', function () {
     return files;
   }
 
-  /** Runs the test while nobody is told about changes. */
+  /** Runs the test while the kernel reports no changes. */
   async function withSilentInotify(run: () => Promise<void>): Promise<void> {
     const { watch } = fs;
     fs.watch = ((path: string, options: object) => watch(path, options)) as typeof watch;
