@@ -24,11 +24,11 @@ const CHANGES: ReadonlySet<string> = new Set([
 ]);
 
 export function roleCheck(rules: RoleRules): CheckCall {
-  return (method, call) => checkRole(method, call, rules);
+  return (method, call, isSocket) => checkRole(method, call, rules, isSocket);
 }
 
-/** Throws CallError when the client may not make the call. */
-export function checkRole(method: string, call: Call, { readOnly, tlsAdmins }: RoleRules): void {
+/** Throws CallError when the client may not make the call. `isSocket`: it has a Unix socket, which the file system protects. */
+export function checkRole(method: string, call: Call, { readOnly, tlsAdmins }: RoleRules, isSocket: boolean): void {
   if (!CHANGES.has(method)) return;
   if (readOnly) {
     throw new CallError(
@@ -36,15 +36,9 @@ export function checkRole(method: string, call: Call, { readOnly, tlsAdmins }: R
       'clients of this address may only read: use an address of --server-address',
     );
   }
-  if (tlsAdmins.length === 0) return;
+  if (tlsAdmins.length === 0 || isSocket) return;
   const names = certificateNames(call);
-  if (names === undefined && isUnixSocket(call)) return;
   if (names?.some((name) => tlsAdmins.includes(name)) === true) return;
   const who = names === undefined ? 'a client without a certificate' : `the certificate of '${names[0] ?? ''}'`;
   throw new CallError(Code.PERMISSION_DENIED, `${who} may only read: --tls-admins does not name it`);
-}
-
-/** The file system protects a Unix socket. gRPC has the address and port of every other client. */
-function isUnixSocket(call: Call): boolean {
-  return !/:\d+$/.test(call.getPeer());
 }

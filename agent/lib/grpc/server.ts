@@ -71,11 +71,11 @@ export class GrpcServer {
     this.#settings = settings;
     this.#log = log;
     this.#services = services;
-    this.#addServices(this.#server);
+    this.#addServices(this.#server, true);
   }
 
-  #addServices(server: Server): void {
-    for (const { definition, implementation } of this.#services) server.addService(definition, implementation);
+  #addServices(server: Server, isSocket: boolean): void {
+    for (const service of this.#services) server.addService(service.definition, service.implement(isSocket));
     this.#health.addToServer(server);
     new ReflectionService(toReflectionPackage([file_tetragon_sensors, file_tetragon_eventlog])).addToServer(server);
   }
@@ -152,7 +152,7 @@ export class GrpcServer {
     if (tokenFile !== undefined) this.#tokens = new TokenFile(tokenFile, refreshMs, this.#log, onChange);
     const interceptors = this.#tokens === undefined ? [] : [tokenInterceptor(this.#tokens, this.#log)];
     this.#tcpServer = new Server({ ...OPTIONS, interceptors });
-    this.#addServices(this.#tcpServer);
+    this.#addServices(this.#tcpServer, false);
     return this.#tcpServer;
   }
 

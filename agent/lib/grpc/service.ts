@@ -31,19 +31,23 @@ export type Methods<S extends DescService> = {
 
 export interface Service {
   readonly definition: ServiceDefinition;
-  readonly implementation: UntypedServiceImplementation;
+  /** `isSocket`: the server listens on Unix sockets only. All servers share the limits of the service. */
+  implement(isSocket: boolean): UntypedServiceImplementation;
 }
 
 /** The sizes of requests. */
 const sizes = new WeakMap<object, number>();
 
-/** Checks whether a client may make a call. Throws CallError. */
-export type CheckCall = (method: string, call: Call) => void;
+/**
+ * Checks whether a client may make a call. Throws CallError. The server knows that the client has a Unix socket: a call does
+ * not say so, and has no address any more when a client has gone.
+ */
+export type CheckCall = (method: string, call: Call, isSocket: boolean) => void;
 
 /** Responses of streaming methods are encoded already. `check` runs before each unary call. */
 export function createService<S extends DescService>(desc: S, methods: Methods<S>, check?: CheckCall): Service {
   const definition: Record<string, ServiceDefinition[string]> = {};
-  const implementation: UntypedServiceImplementation = {};
+  const handlers: Record<string, (isSocket: boolean) => UntypedServiceImplementation[string]> = {};
   const budget = new RequestBudget();
   for (const method of desc.methods) {
     const isStream = method.methodKind === 'server_streaming';
@@ -63,25 +67,29 @@ export function createService<S extends DescService>(desc: S, methods: Methods<S
       responseDeserialize: (bytes) => bytes,
     };
     const handler = methods[method.localName as keyof S['method']];
-    implementation[method.localName] = isStream
-      ? (handler as never)
-      : toUnaryHandler(method.localName, handler as unknown as Unary<DescMethod>, budget, check);
+    handlers[method.localName] = (isSocket) =>
+      isStream
+        ? (handler as never)
+        : toUnaryHandler(handler as unknown as Unary<DescMethod>, budget, (call) =>
+            check?.(method.localName, call, isSocket),
+          );
   }
-  return { definition, implementation };
+  const implement = (isSocket: boolean): UntypedServiceImplementation =>
+    Object.fromEntries(Object.entries(handlers).map(([name, make]) => [name, make(isSocket)]));
+  return { definition, implement };
 }
 
 function toUnaryHandler(
-  name: string,
   handler: Unary<DescMethod>,
   budget: RequestBudget,
-  check: CheckCall | undefined,
+  check: (call: Call) => void,
 ): UntypedServiceImplementation[string] {
   const call = async (
     unary: Call & { readonly request: MessageShape<DescMethod['input']> },
     done: (error: CallError | null, response?: unknown) => void,
   ): Promise<void> => {
     try {
-      check?.(name, unary);
+      check(unary);
       const { request } = unary;
       done(null, await budget.run(sizes.get(request) ?? 0, async () => handler(request, unary)));
     } catch (error) {

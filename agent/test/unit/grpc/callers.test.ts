@@ -100,7 +100,7 @@ describe('the clients of the server', function () {
   it('a certificate without a usable name is none of an administrator', () => {
     const check = (certificate: object): void => {
       const call = { getPeer: () => '', getAuthContext: () => ({ sslPeerCertificate: certificate as never }) };
-      checkRole('addTracingPolicy', call, { readOnly: false, tlsAdmins: ['admin'] });
+      checkRole('addTracingPolicy', call, { readOnly: false, tlsAdmins: ['admin'] }, false);
     };
     const refused: readonly object[] = [
       { subject: { O: 'admin' } },
@@ -110,6 +110,14 @@ describe('the clients of the server', function () {
     ];
     for (const certificate of refused) assert.throws(() => check(certificate), { code: Code.PERMISSION_DENIED });
     check({ subject: { O: 'o' }, subjectaltname: 'DNS:"a, b", DNS:admin' });
+  });
+
+  it('a client of a TCP address that has gone already is no administrator', () => {
+    // gRPC then has neither an address nor a certificate
+    const call = { getPeer: () => 'unknown', getAuthContext: () => ({}) };
+    const rules = { readOnly: false, tlsAdmins: ['admin'] };
+    assert.throws(() => checkRole('addTracingPolicy', call, rules, false), { code: Code.PERMISSION_DENIED });
+    checkRole('addTracingPolicy', call, rules, true);
   });
 
   it('a name of the certificate makes an administrator', async () => {
