@@ -13,9 +13,11 @@ interface KnownProcess {
   readonly message: Process;
 }
 
-/** Maximum of processes, and of the characters of a line with them. Together they limit the memory. */
-const PROCESSES_MAX = 1024;
+/** The processes of a longer line are not kept. */
 const LINE_LENGTH_MAX = 8192;
+/** A process that is kept costs the characters of its line, and its objects. The total is limited. */
+const OBJECTS_COST = 1024;
+const COST_MAX = 16 * 1024 * 1024;
 const OPTIONS = { ignoreUnknownFields: true };
 
 /** The members of an event that are processes. */
@@ -30,6 +32,7 @@ const EVENT_NAMES = GetEventsResponseSchema.fields
 export class EventParser {
   readonly #known = new Map<string, KnownProcess>();
   readonly #plain = new Map<Process, PlainProcess>();
+  #cost = 0;
 
   /** Does the same as fromJson. `length` is that of the line. Throws an Error when it is not an event. */
   parse(json: JsonObject, length: number): GetEventsResponse {
@@ -40,9 +43,9 @@ export class EventParser {
     if (!Array.isArray(ancestors)) return readEvent(json);
     const message = readEvent({ ...json, [name]: others });
     Object.assign(message.event.value ?? {}, {
-      ...(process === null ? {} : { process: this.#parseProcess(process, 'process') }),
-      ...(parent === null ? {} : { parent: this.#parseProcess(parent, 'parent') }),
-      ancestors: ancestors.map((each) => this.#parseProcess(each, 'ancestors')),
+      ...(process === null ? {} : { process: this.#parseProcess(process, 'process', length) }),
+      ...(parent === null ? {} : { parent: this.#parseProcess(parent, 'parent', length) }),
+      ancestors: ancestors.map((each) => this.#parseProcess(each, 'ancestors', length)),
     });
     return message;
   }
@@ -52,13 +55,14 @@ export class EventParser {
     (message === undefined ? undefined : this.#plain.get(message)) ?? toPlainProcess(message);
 
   /** As a parent, the same process has fewer fields. So its role in the event belongs to the key. */
-  #parseProcess(json: JsonValue, role: Role): Process {
+  #parseProcess(json: JsonValue, role: Role, length: number): Process {
     const id = isObject(json) ? json['exec_id'] : undefined;
     const key = typeof id === 'string' ? `${role} ${id}` : role;
     const known = this.#known.get(key);
     if (known !== undefined && isSameJson(known.json, json)) return known.message;
     const message = fromJson(ProcessSchema, json, OPTIONS);
-    if (this.#known.size >= PROCESSES_MAX) this.#forget();
+    this.#cost += length + OBJECTS_COST;
+    if (this.#cost > COST_MAX) this.#forget();
     if (known !== undefined) this.#plain.delete(known.message);
     this.#known.set(key, { json, message });
     this.#plain.set(message, toPlainProcess(message));
@@ -68,6 +72,7 @@ export class EventParser {
   #forget(): void {
     this.#known.clear();
     this.#plain.clear();
+    this.#cost = 0;
   }
 }
 

@@ -92,7 +92,7 @@ describe('EventParser', () => {
 
   it('forgets processes, so that memory does not grow with them', () => {
     const first = findProcess(parser.parse(execLine({}), 100));
-    for (let i = 0; i < 3000; i++) parser.parse(execLine({ exec_id: `e${i}` }), 100);
+    for (let i = 0; i < 20_000; i++) parser.parse(execLine({ exec_id: `e${i}` }), 100);
     const again = findProcess(parser.parse(execLine({}), 100));
     assert.deepEqual(again, first);
     assert.notEqual(again, first);
