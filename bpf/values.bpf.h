@@ -148,7 +148,7 @@ static __noinline u64 read_scalar(void *ctx, u32 slot, u64 returned)
 	return read_scalar_inline(ctx, slot, returned);
 }
 
-/* The upper half of the register of an int can have any value. */
+/* The bytes of the register above those of the type can have any value. */
 static __noinline u64 read_size_param(void *ctx, u32 slot)
 {
 	if (slot >= HOOK_VALUES_MAX)
@@ -162,7 +162,7 @@ static __noinline u64 read_size_param(void *ctx, u32 slot)
 #else
 	u64 size = hook_param(ctx, config.values[slot].size_param - 1);
 
-	return config.values[slot].size_width == sizeof(u32) ? (u32)size : size;
+	return extend_integer(size, config.values[slot].size_width, false);
 #endif
 }
 

@@ -57,11 +57,11 @@ function syscallLength({ call }: CompiledHook, value: CompiledValue): number | u
 
 const isLocalAddress = ({ type, resolve = '' }: CompiledValue): boolean => type === 'sockaddr_un' && resolve === '';
 
-/** The upper half of the register of an int can have any value, so exactly the bytes of the type are read. */
+/** The bytes of the register above those of the type can have any value, so exactly the bytes of the type are read. */
 function findWidth(hook: CompiledHook, param: number, prototype: FunctionInfo | undefined): number {
   if (hook.syscall) return INT_SIZES[syscallName(hook.call)]?.includes(param) === true ? INT_BYTES : WORD_BYTES;
   const known = prototype?.params[param - 1]?.type.size ?? 0;
-  if (known > 0) return known;
+  if (known > 0) return Math.min(known, WORD_BYTES);
   const declared = hook.args.find(({ index, source }) => source === undefined && index === param - 1);
   return (declared === undefined ? 0 : READS[declared.type].width) || WORD_BYTES;
 }

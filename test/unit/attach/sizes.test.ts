@@ -22,7 +22,13 @@ describe('sizes of buffers and addresses', () => {
     const hook = compiledHook({
       args: [compiledValue('char_buf', { index: 0, sizeArgIndex: 2 }), compiledValue('size_t', { index: 1 })],
     });
-    assert.deepEqual(locateSizes(hook, prototype(['buf', 8], ['len', 4])).get(0), { param: 2, width: 4 });
+    for (const [bytes, width] of [
+      [1, 1],
+      [2, 2],
+      [4, 4],
+      [16, 8],
+    ] as const)
+      assert.deepEqual(locateSizes(hook, prototype(['buf', 8], ['len', bytes])).get(0), { param: 2, width });
   });
 
   it('without a prototype, it is that of the declared type, or that of a register', () => {
