@@ -3,7 +3,7 @@
 // builds and checks the image for both architectures, scans licences, and installs the package with every client. It publishes
 // nothing: .github/workflows/release.yml does, in a job
 // that runs no code. --dry-run does not stop at obstacles such as a missing tag. --short installs with one client only, and builds
-// once. Needs root, and the packages of `bash scripts/setup.sh --packages`.
+// once. Needs root.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -53,7 +53,6 @@ function checkTree() {
 }
 
 function buildAll() {
-  runProgram('bash', 'scripts/setup.sh', '--packages');
   runProgram('npm', 'run', '--silent', 'build:ts');
   runProgram('node', 'scripts/prebuilds/build.mjs');
   if (!isShort) runProgram('node', 'scripts/prebuilds/reproduce.mjs');
