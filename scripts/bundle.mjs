@@ -62,7 +62,7 @@ function lazyModuleCode(path, module) {
 
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** Most of these is generated or comes from packages: they have no map, which has the size of the code, and no blanks. */
+/** Most of these is generated or comes from packages: they have no map, which has the size of the code, and short names. */
 const FOREIGN = ['grpc/client', 'protocol/index'];
 
 /** Bundles an entry point. Returns what esbuild says about its inputs. */
@@ -79,10 +79,11 @@ async function bundleEntry(entry) {
     external: Object.keys(dependencies),
     plugins: [otherEntries(entry), unusedPackages, rareModules],
     sourcemap: !isForeign,
-    minifyWhitespace: isForeign,
+    minifyWhitespace: true,
     minifySyntax: isForeign,
+    minifyIdentifiers: isForeign,
     // the line of an error is printed with it
-    lineLimit: isForeign ? 160 : 0,
+    lineLimit: 160,
     sourcesContent: false,
     metafile: true,
     logLevel: 'warning',
