@@ -866,6 +866,24 @@ struct scan_request {
 	u64 since; /* CLOCK_BOOTTIME; a process that was forked later has its bits from the fork */
 };
 
+enum running_flag {
+	RUNNING_KERNEL_THREAD = 1,
+	RUNNING_NAMESPACE_INIT = 2, /* pid 1 of a pid namespace other than the initial one */
+	RUNNING_FORGED = 4, /* its executable may not be the one of its exec */
+};
+
+/* An already running process, as the iterator list_processes writes it. */
+struct running_process {
+	struct process_key key; /* tid: a thread that has not ended, or tgid */
+	u32 parent_tgid;
+	u32 auid;
+	u64 cgroup_id;
+	struct process_creds creds;
+	struct process_namespaces ns;
+	u32 flags; /* enum running_flag */
+	u32 pad;
+};
+
 /* The key of the tries process_bits_more and process_states_more. */
 struct process_key_more {
 	u32 bits; /* 32: all of tgid is compared */
@@ -884,6 +902,7 @@ ABI_SIZE(event_header, 16);
 ABI_SIZE(process_key, 24);
 ABI_SIZE(string_ref, 8);
 ABI_SIZE(process_creds, 56);
+ABI_SIZE(running_process, 144);
 ABI_SIZE(process_namespaces, 40);
 ABI_SIZE(event_exec, 208);
 ABI_SIZE(event_fork, 56);

@@ -311,7 +311,7 @@ struct task_struct {
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
-	const struct cred *cred;
+	const struct cred *real_cred, *cred;
 	struct css_set *cgroups;
 	struct signal_struct *signal;
 	struct pid *thread_pid;

@@ -904,26 +904,50 @@ int find_running_arguments(struct bpf_raw_tracepoint_args *ctx)
 	return err && err != -EEXIST;
 }
 
-/* Writes the pid of each process whose executable may not be the one of its exec. User space runs it once. */
+/*
+ * Writes a struct running_process for each process, also for one that has ended and was not waited for. User space runs
+ * it twice: what it reads from /proc in between belongs to the exec if its count is the same.
+ */
 TYPED_SEC("iter/task")
-int list_forged(struct bpf_iter__task *ctx)
+int list_processes(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = KERNEL(task_struct, ctx->task);
-	struct task_struct *thread;
+	struct running_process running = {};
+	struct task_struct *thread, *parent;
+	struct css_set *css;
+	struct cgroup *cgroup;
+	struct kernfs_node *node;
 	struct mm_struct *mm;
 	struct file *file;
-	u32 tgid;
 
 	if (!task)
 		return 0;
-	tgid = READ(task, tgid);
-	if (READ(task, pid) != tgid)
+	if (READ(task, pid) != READ(task, tgid) || READ(task, exit_state) == EXIT_DEAD)
 		return 0;
+	fill_key(&running.key, task);
+	parent = READ(task, real_parent);
+	running.parent_tgid = READ(parent, tgid);
+	running.auid = READ(task, loginuid.val);
+	css = READ(task, cgroups);
+	cgroup = READ(css, dfl_cgrp);
+	node = READ(cgroup, kn);
+	running.cgroup_id = READ(node, id);
+	/* a system call can have other credentials for a moment */
+	fill_creds(&running.creds, READ(task, real_cred));
+	if (READ(task, flags) & PF_KTHREAD)
+		running.flags |= RUNNING_KERNEL_THREAD;
+	if (namespace_init_flag(task))
+		running.flags |= RUNNING_NAMESPACE_INIT;
 	thread = KERNEL(task_struct, find_living_thread(task));
+	if (thread)
+		running.key.tid = READ(thread, pid);
 	mm = READ(thread, mm);
 	file = READ(mm, exe_file);
 	if (file ? check_exec_file(file) : is_running_process(task))
-		bpf_seq_write(ctx->meta->seq, &tgid, sizeof(tgid));
+		running.flags |= RUNNING_FORGED;
+	/* the leader of a process can end before its other threads, and has no namespaces then */
+	fill_namespaces(&running.ns, thread ? thread : task);
+	bpf_seq_write(ctx->meta->seq, &running, sizeof(running));
 	return 0;
 }
 

@@ -12,12 +12,13 @@ import type {
   TracerOptions,
 } from '../../types/index.js';
 import { isLibraryPolicy } from '../names/policy-library.js';
-import { INTERRUPTED, OUTPUT_LOST, STOP_SIGNALS, SUCCESS, UsageError, type Context } from './context.js';
+import { OUTPUT_LOST, STOP_SIGNALS, SUCCESS, UsageError, type Context } from './context.js';
 import { checkNotJson, jsonOptions } from './json-options.js';
 import { loadProtocol } from '../protocol/load.js';
 import { printMessage, type Output } from './output.js';
 import { createPrinter, standardOutput, type Printer, type PrinterOptions, type EventDestination } from './printer.js';
 import { RecordingFile } from './record.js';
+import { StopSignals } from './stop-signals.js';
 
 export interface GetEventsOptions extends PrinterOptions {
   readonly policy?: readonly string[];
@@ -263,29 +264,21 @@ function readyLine(policies: readonly PolicyStatus[]): string {
 
 /**
  * Closes the tracer at a signal, or after a time: the hooks are detached, the events in the ring buffer are still
- * delivered, and then the iteration ends. No event is lost. A second signal exits immediately.
+ * delivered, and then the iteration ends. No event is lost. A second request exits immediately.
  */
 class TracerStop {
-  readonly #context: Context;
   readonly #closeOptions: CloseOptions;
   #tracer: Tracer | undefined;
   #closing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #signals = 0;
-  readonly #signalNames = ignoresHangup() ? (['SIGINT', 'SIGTERM'] as const) : STOP_SIGNALS;
+  readonly #signals: StopSignals;
   requested = false;
 
   constructor(context: Context, how: CloseOptions) {
-    this.#context = context;
     this.#closeOptions = how;
-    for (const name of this.#signalNames) context.signals.on(name, this.#onSignal);
+    const names = ignoresHangup() ? (['SIGINT', 'SIGTERM'] as const) : STOP_SIGNALS;
+    this.#signals = new StopSignals(context, () => this.request(), names);
   }
-
-  readonly #onSignal = (name: keyof typeof INTERRUPTED): void => {
-    this.#signals += 1;
-    if (this.#signals > 1) this.#context.exit(INTERRUPTED[name] ?? INTERRUPTED.SIGINT);
-    this.request();
-  };
 
   /** True while policies signal processes, override functions or change programs. */
   get enforces(): boolean {
@@ -317,7 +310,7 @@ class TracerStop {
     try {
       await this.#closing;
     } finally {
-      for (const name of this.#signalNames) this.#context.signals.off(name, this.#onSignal);
+      this.#signals.end();
     }
   }
 }

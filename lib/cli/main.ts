@@ -5,7 +5,7 @@ import './v8-flags.js';
 import { fstatSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type * as Library from '../index.js';
-import type { AgentPackage } from './context.js';
+import { STOP_SIGNALS, type AgentPackage } from './context.js';
 import { runCommand } from './program.js';
 
 // When standard error has failed, no output is left for a message.
@@ -30,6 +30,8 @@ void runCommand(process.argv.slice(2), {
   exit: (status) => process.exit(status),
 }).then((status) => {
   process.exitCode = status;
+  // the second of two equal signals can come after the command has ended
+  for (const name of STOP_SIGNALS) process.on(name, () => process.exit(status));
 });
 
 /**

@@ -121,8 +121,8 @@ export interface NativeSession extends NativeSource {
   hookMemory(id: number): number;
   /** Sets whether the hook executes its actions, or only reports them. */
   setEnforcement(id: number, enforces: boolean): void;
-  /** Resolves with the ids of the processes whose executable may not be the one of their exec. */
-  listForged(): Promise<number[]>;
+  /** Resolves with a struct running_process of each process; with null if the kernel cannot list them. */
+  listProcesses(): Promise<Buffer | null>;
   /** From now on no policy acts on this process and its ancestors. */
   protectAncestors(): Promise<void>;
   /** Sets whether the base sensor keeps the owners of sockets until the kernel frees them. Deletes earlier owners. */
@@ -235,6 +235,16 @@ export interface ProcessFacts {
   readonly runsHostFile: boolean;
 }
 
+/** The texts of the first processes of a batch. */
+export interface ProcessBatch {
+  /** For each process: executable or name of the kernel thread, cwd, command line. */
+  readonly bytes: Buffer;
+  /** For each process: the lengths of these texts, and a sum of 1 (runs the host's file) and 2 (has the host's root). */
+  readonly numbers: Uint32Array;
+  /** The process after these does not answer. */
+  readonly isDropped: boolean;
+}
+
 /** Each method but dropLate resolves to null if the call was dropped. See lib/native/file-reader.ts. */
 /** A file below the root of a container. */
 export interface ContainerFile {
@@ -249,6 +259,8 @@ export interface NativeFileReader {
   isLocalFile(path: string): Promise<boolean | null>;
   findMappings(pid: number, addresses: BigUint64Array): Promise<(Mapping | false)[] | null>;
   readProcess(pid: number, executable: Buffer, isHostView: boolean): Promise<ProcessFacts | null>;
+  /** `kinds` has 1 for each kernel thread. */
+  readProcesses(threads: Uint32Array, kinds: Uint8Array, isHostView: boolean): Promise<ProcessBatch | null>;
   openPath(path: string): Promise<number | false | null>;
   openMapped(pid: number, path: string, major: number, minor: number): Promise<number | false | null>;
   openInContainer(folder: string, cgroup: string, path: string): Promise<ContainerFile | 'missing' | 'waiting' | null>;

@@ -20,7 +20,9 @@ import { runCooperatively, type Steps } from '../cooperative.js';
 import { RecordChunk } from '../wire/record-chunk.js';
 import { ExecProcess, ForkProcess, type TrackedProcess, type ProcessContext } from './process.js';
 import { isInHostPidNamespace } from './proc-files.js';
-import { listPids, listProcesses, ProcfsProcess, readProcEntry, type ProcEntry } from './procfs.js';
+import { decodeList, type ListedProcess, type ProcessTexts } from './listed-processes.js';
+import { listPids, listProcesses, readProcEntry, readRunningProcess, type ProcEntry } from './procfs.js';
+import { ProcfsProcess } from './running-process.js';
 
 /** Number of ended processes that are retained, because hooks still run after the exit record. */
 const ENDED_MAX = 4096;
@@ -29,6 +31,14 @@ const ENDED_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Number of running processes whose arguments are read at the same time. */
 const READS_MAX = 64;
+
+/** The kernel's list of processes, and what is read for it. */
+export interface RunningSource {
+  /** Resolves with structs running_process; with undefined if the kernel cannot list them. */
+  readonly list?: () => Promise<Buffer | undefined>;
+  /** Reads the files of the processes, in the same order; undefined for a process that does not answer in time. */
+  readonly readTexts?: (processes: readonly ListedProcess[]) => Promise<readonly (ProcessTexts | undefined)[]>;
+}
 
 interface EndedProcess {
   readonly tracked: TrackedProcess;
@@ -63,22 +73,77 @@ export class ProcessCache {
   }
 
   /**
-   * Adds the already running processes. It is called after the sensor is attached, so that no process is missed in
-   * between. The work yields to the event loop.
+   * Adds the already running processes from the kernel's list, or from /proc where the kernel has no list. It is called
+   * after the sensor is attached, so that no process is missed in between, and before records are read. The work yields
+   * to the event loop.
    */
-  addRunningProcesses(entries?: readonly ProcEntry[]): Promise<void> {
-    return runCooperatively(this.#addProcesses(entries));
+  async addRunningProcesses({ list, readTexts }: RunningSource = {}): Promise<void> {
+    if (!isInHostPidNamespace()) return;
+    const first = await list?.();
+    if (list === undefined || readTexts === undefined || first === undefined) return this.addFromProc();
+    await runCooperatively(this.#addListed(decodeList(first), readTexts));
+    const second = await list();
+    if (second !== undefined) await runCooperatively(this.#checkListed(decodeList(second)));
+    await runCooperatively(this.#addUnlisted());
+  }
+
+  /** A security module or a patched kernel can hide processes from its list that /proc shows. */
+  *#addUnlisted(): Steps<void> {
+    const entries: ProcEntry[] = [];
+    for (const pid of yield* listPids()) {
+      const entry = this.#processes.has(pid) ? undefined : readProcEntry(pid);
+      if (entry !== undefined) entries.push(entry);
+      yield;
+    }
+    yield* this.#addProcesses(entries);
+  }
+
+  /** `known` are entries of /proc. */
+  addFromProc(known?: readonly ProcEntry[]): Promise<void> {
+    return runCooperatively(this.#addProcesses(known));
+  }
+
+  *#addListed(list: readonly ListedProcess[], readTexts: NonNullable<RunningSource['readTexts']>): Steps<void> {
+    for (let from = 0; from < list.length; from += READS_MAX) {
+      const batch = list.slice(from, from + READS_MAX);
+      yield readTexts(batch).then((texts) => {
+        for (const [i, listed] of batch.entries()) {
+          const own = texts[i];
+          if (own !== undefined) listed.texts = own;
+        }
+      });
+      for (const listed of batch) {
+        yield;
+        if (this.#processes.has(listed.pid)) continue;
+        const { startLow, startHigh, execCount } = listed;
+        const tracked = new ProcfsProcess(this.#context, listed, this.#processes.get(listed.parentPid), listed.facts);
+        tracked.setKey(startLow, startHigh, execCount);
+        this.#processes.set(listed.pid, tracked);
+      }
+    }
+  }
+
+  /**
+   * Marks processes whose executable may not be the one of their exec. Called after the executables were read: one that was
+   * replaced before remains replaced until the next exec, and after an exec in between nobody knows whose it is.
+   */
+  *#checkListed(list: readonly ListedProcess[]): Steps<void> {
+    for (const { pid, startLow, startHigh, execCount, isForged } of list) {
+      yield;
+      const tracked = this.#processes.get(pid);
+      if (!(tracked instanceof ProcfsProcess) || !tracked.hasStartTime(startLow, startHigh)) continue;
+      if (isForged || tracked.execCount !== execCount) tracked.isForged = true;
+    }
   }
 
   *#addProcesses(known: readonly ProcEntry[] | undefined): Steps<void> {
-    const entries = known ?? (isInHostPidNamespace() ? yield* listProcesses() : []);
+    const entries = known ?? (yield* listProcesses());
     let reading: Promise<void>[] = [];
     for (const entry of entries) {
       yield;
-      // If a record was read already, it is more precise than /proc.
       if (this.#processes.has(entry.pid)) continue;
       const parent = this.#processes.get(entry.parentPid);
-      const tracked = new ProcfsProcess(this.#context, entry, parent);
+      const tracked = new ProcfsProcess(this.#context, readRunningProcess(entry, this.#context.cgroups), parent);
       this.#processes.set(entry.pid, tracked);
       reading.push(tracked.readFacts());
       if (reading.length < READS_MAX) continue;
@@ -86,14 +151,6 @@ export class ProcessCache {
       reading = [];
     }
     yield waitForAll(reading);
-  }
-
-  /** Marks processes whose executable in /proc may not be the one of their exec. Must be called before records are read. */
-  markForged(pids: readonly number[]): void {
-    for (const pid of pids) {
-      const tracked = this.#processes.get(pid);
-      if (tracked instanceof ProcfsProcess) tracked.isForged = true;
-    }
   }
 
   onCgroup(chunk: RecordChunk, at: number): void {
@@ -309,14 +366,15 @@ export class ProcessCache {
 
   #createFromProc(pid: number, chunk: RecordChunk, key: number): TrackedProcess {
     const startTicks = chunk.u64(key + ProcessKey.startTime) / 10_000_000n;
-    const running = isInHostPidNamespace() ? readProcEntry(pid) : undefined;
-    const isIt = running !== undefined && running.startTicks === startTicks;
+    const found = isInHostPidNamespace() ? readProcEntry(pid) : undefined;
+    const isIt = found !== undefined && found.startTicks === startTicks;
     // If only the exec record was lost, the previous entry of the process still has the right parent.
     const before = this.#findSame(pid, chunk, key)?.parentProcess;
-    const parent = before ?? (isIt ? this.#processes.get(running.parentPid) : undefined);
-    const entry = { pid, parentPid: 0, startTicks, isKernelThread: isIt && running.isKernelThread === true };
+    const parent = before ?? (isIt ? this.#processes.get(found.parentPid) : undefined);
+    const entry = { pid, parentPid: 0, startTicks, isKernelThread: isIt && found.isKernelThread === true };
     // The /proc folder of a stub does not exist, so its fields stay empty and its flags contain `unknown`.
-    const tracked = new ProcfsProcess(this.#context, entry, parent, isIt ? '/proc' : '/proc/none');
+    const running = readRunningProcess(entry, this.#context.cgroups, isIt ? '/proc' : '/proc/none');
+    const tracked = new ProcfsProcess(this.#context, running, parent);
     // The record of its exec would be the proof.
     tracked.isForged = !entry.isKernelThread;
     if (isIt) this.#context.onLateWork?.(tracked.readFacts());

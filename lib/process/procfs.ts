@@ -1,17 +1,14 @@
-/** Reads the already running processes from /proc, which started before the base sensor. */
+/** Reads already running processes from /proc. */
 import { opendirSync, type Dir } from 'node:fs';
 import { basename } from 'node:path';
-import type { Capabilities, Container, Credentials, Namespaces, Pod } from '../../types/events.js';
+import type { Capabilities, Credentials, Namespaces } from '../../types/events.js';
+import type { Cgroups } from '../containers/cgroups.js';
 import type { Steps } from '../cooperative.js';
 import { NAMESPACE_NAMES } from '../names/namespaces.js';
 import { hostNamespaces } from './host-namespaces.js';
 import { readCgroupPath } from './cgroup-hierarchy.js';
-import { decodeBytes, parseNamespaceInode, readProcFile, readProcLink, readProcLinkBytes } from './proc-files.js';
-import { TrackedProcess, splitArgv, type ProcessContext, type ProcessFacts } from './process.js';
-import { ProcessContainer } from './process-container.js';
-
-/** USER_HZ is the unit of starttime in /proc/PID/stat. It is the same on all supported architectures. */
-const NS_PER_TICK = 10_000_000n;
+import { parseNamespaceInode, readProcFile, readProcLink, readProcLinkBytes } from './proc-files.js';
+import type { RunningProcess } from './running-process.js';
 
 export interface ProcEntry {
   readonly pid: number;
@@ -21,122 +18,31 @@ export interface ProcEntry {
   readonly isKernelThread?: boolean;
 }
 
-export class ProcfsProcess extends TrackedProcess {
-  readonly #startTicks: bigint;
-  #hasExactStart = false;
-  readonly bootTimeNs: bigint;
-  readonly binary: string;
-  readonly executable: string;
-  /** The executable is not the file of the exec, or the kernel cannot tell. */
-  isForged = false;
-  readonly #isKernelThread: boolean;
-  readonly cwd: string;
-  readonly auid: number;
-  readonly capabilities: Capabilities;
-  readonly credentials: Credentials;
-  readonly namespaces: Namespaces;
-  readonly cgroupId: bigint;
-  readonly #container: ProcessContainer | undefined;
-  readonly #isKnown: boolean;
-  /** The id of a thread that has not ended. */
-  readonly #livingThread: number;
-  /** The target of the link to the executable. */
-  readonly #link: Buffer;
-  readonly #isDeleted: boolean;
-  readonly #hasHostRoot: boolean;
-  #argv: readonly string[] = [];
-  #facts: ProcessFacts | undefined;
-
-  constructor(context: ProcessContext, entry: ProcEntry, parent: TrackedProcess | undefined, root = '/proc') {
-    const folder = `${root}/${entry.pid}`;
-    const status = readStatus(folder);
-    super(context, entry.pid, parent, isNamespaceInit(status) || parent?.inInitTree === true);
-    this.#startTicks = entry.startTicks;
-    this.#isKnown = status !== undefined;
-    this.bootTimeNs = entry.startTicks * NS_PER_TICK;
-    this.#isKernelThread = entry.isKernelThread === true;
-    const living = this.#isKernelThread ? folder : findThreadFolder(folder);
-    this.#livingThread = Number(basename(living));
-    this.#link = readProcLinkBytes(`${living}/exe`);
-    const executable = decodeBytes(this.#link);
-    this.#isDeleted = DELETED.test(executable);
-    this.executable = executable.replace(DELETED, '');
-    // Only the kernel can name a kernel thread. The name of any other process proves nothing.
-    this.binary = this.#isKernelThread ? (status?.get('Name') ?? '') : this.executable;
-    this.cwd = readProcLink(`${living}/cwd`);
-    this.auid = Number(readProcFile(`${folder}/loginuid`) || 4294967295);
-    this.capabilities = parseCapabilities(status);
-    this.credentials = parseCredentials(status);
-    this.namespaces = readNamespaces(living);
-    this.#hasHostRoot = hostNamespaces().mnt.includes(this.namespaces.mnt) && readProcLink(`${living}/root`) === '/';
-    this.cgroupId = context.cgroups.findId(readCgroupPath(folder));
-    const container = context.cgroups.findContainer(this.cgroupId);
-    if (container !== undefined) this.#container = new ProcessContainer(container, context.names);
-  }
-
-  get container(): Container | undefined {
-    return this.#container?.container;
-  }
-
-  get pod(): Pod | undefined {
-    return this.#container?.resolvePod(this);
-  }
-
-  get uid(): number {
-    return this.credentials.uid;
-  }
-
-  /** It is not known how the exec changed the credentials. */
-  get binaryProperties(): undefined {
-    return undefined;
-  }
-
-  /** Reads the arguments and the executable's file. Without an answer in time, or without memory, they stay unknown. */
-  async readFacts(): Promise<void> {
-    const { readFacts } = this.context;
-    if (this.#link.length === 0 || readFacts === undefined) return;
-    try {
-      this.#facts = await readFacts(this.#livingThread, this.#link);
-    } catch {
-      this.#facts = undefined;
-    }
-    this.#argv = splitArgv(decodeBytes(this.#facts?.commandLine ?? Buffer.alloc(0)));
-  }
-
-  get argv(): readonly string[] {
-    return this.#argv;
-  }
-
-  /**
-   * False if the executable is the file that its path names on the host, and the file of the exec. A removed file cannot
-   * be compared: then mount namespace and root of the process must be the host's.
-   */
-  get binaryUntrusted(): boolean {
-    if (this.#isKernelThread) return false;
-    if (this.isForged || !this.executable.startsWith('/')) return true;
-    return this.#isDeleted ? !this.#hasHostRoot : this.#facts?.runsHostFile !== true;
-  }
-
-  get flags(): string {
-    if (!this.#isKnown) return 'procFS unknown';
-    if (this.#isKernelThread) return 'procFS';
-    if (this.binary === '') return 'procFS errorFilename';
-    return this.#facts === undefined ? 'procFS errorArgs' : 'procFS';
-  }
-
-  /** /proc rounds the start time to ticks. The first record with the same tick gives the exact time. */
-  override hasStartTime(startLow: number, startHigh: number): boolean {
-    if (this.#hasExactStart) return super.hasStartTime(startLow, startHigh);
-    const start = (BigInt(startHigh) << 32n) | BigInt(startLow);
-    if (start / NS_PER_TICK !== this.#startTicks) return false;
-    this.#hasExactStart = true;
-    this.startLow = startLow;
-    this.startHigh = startHigh;
-    return true;
-  }
+/** Reads what /proc shows of the process. What the process itself has chosen is read by ProcfsProcess.readFacts(). */
+export function readRunningProcess(entry: ProcEntry, cgroups: Cgroups, root = '/proc'): RunningProcess {
+  const folder = `${root}/${entry.pid}`;
+  const status = readStatus(folder);
+  const isKernelThread = entry.isKernelThread === true;
+  const living = isKernelThread ? folder : findThreadFolder(folder);
+  const namespaces = readNamespaces(living);
+  return {
+    pid: entry.pid,
+    startTicks: entry.startTicks,
+    isKernelThread,
+    isKnown: status !== undefined,
+    isNamespaceInit: isNamespaceInit(status),
+    livingThread: Number(basename(living)),
+    name: status?.get('Name') ?? '',
+    executable: readProcLinkBytes(`${living}/exe`),
+    cwd: readProcLink(`${living}/cwd`),
+    auid: Number(readProcFile(`${folder}/loginuid`) || 4294967295),
+    capabilities: parseCapabilities(status),
+    credentials: parseCredentials(status),
+    namespaces,
+    hasHostRoot: hostNamespaces().mnt.includes(namespaces.mnt) && readProcLink(`${living}/root`) === '/',
+    cgroupId: cgroups.findId(readCgroupPath(folder)),
+  };
 }
-
-const DELETED = / \(deleted\)$/;
 
 /** Threads of a process that are asked for its executable. The first one that has not ended knows it. */
 const THREADS_MAX = 64;

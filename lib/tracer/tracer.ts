@@ -169,9 +169,11 @@ class KernelTracer implements OwnedTracer {
 
   /** Reads the running processes. Must be called once, before events are read. */
   async seed(): Promise<void> {
-    await this.#cache.addRunningProcesses();
-    // Afterwards, because an executable that was replaced before it was read remains replaced until the next exec.
-    this.#cache.markForged(await this.#session.listForged());
+    const isHostView = isInHostNamespace('mnt');
+    await this.#cache.addRunningProcesses({
+      list: async () => (await this.#session.listProcesses()) ?? undefined,
+      readTexts: (processes) => fileReader().readProcesses(processes, isHostView),
+    });
     for (const { ring } of this.#generations) {
       const processes = ring?.processes();
       if (processes !== undefined && processes !== null) this.#cache.restore(processes);

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '87c83689ee25e093';
+export const LAYOUT_HASH = '0823ee2e743806f3';
 
 /** enum event_type */
 export const EventType = {
@@ -1080,6 +1080,50 @@ export const ScanRequest = {
   addWordsStride: 8,
   addWordsLength: 4,
   since: 64,
+} as const;
+
+/** enum running_flag */
+export const RunningFlag = {
+  RUNNING_KERNEL_THREAD: 1,
+  RUNNING_NAMESPACE_INIT: 2,
+  RUNNING_FORGED: 4,
+} as const;
+
+/** struct running_process */
+export const RunningProcess = {
+  sizeof: 144,
+  key: 0,
+  keyTgid: 0,
+  keyTid: 4,
+  keyStartTime: 8,
+  keyExecCount: 16,
+  parentTgid: 24,
+  auid: 28,
+  cgroupId: 32,
+  creds: 40,
+  credsUid: 40,
+  credsGid: 44,
+  credsEuid: 48,
+  credsEgid: 52,
+  credsSuid: 56,
+  credsSgid: 60,
+  credsFsuid: 64,
+  credsFsgid: 68,
+  credsCapPermitted: 72,
+  credsCapEffective: 80,
+  credsCapInheritable: 88,
+  ns: 96,
+  nsUts: 96,
+  nsIpc: 100,
+  nsMnt: 104,
+  nsPid: 108,
+  nsPidForChildren: 112,
+  nsNet: 116,
+  nsTime: 120,
+  nsTimeForChildren: 124,
+  nsCgroup: 128,
+  nsUser: 132,
+  flags: 136,
 } as const;
 
 /** struct process_key_more */

@@ -28,8 +28,8 @@ constexpr const char* SENSOR_KEY = "";
 constexpr const char* EXCLUSIVE_KEY = "exclusive";
 constexpr const char* SCAN_KEY = "scan";
 
+constexpr std::string_view LIST_PROCESSES = "list_processes";
 // The verifier needs as long for these programs as for most of the base sensor, so they are loaded at the first scan.
-constexpr std::string_view LIST_FORGED = "list_forged";
 constexpr std::array SCAN_PROGRAMS = {std::string_view("handle_prepare"), std::string_view("scan_processes"),
                                       std::string_view("find_running_arguments")};
 
@@ -74,7 +74,7 @@ void select_sensor_programs(bpf_object* object, bool exclusive) {
     const std::string_view name = bpf_program__name(each);
     const bool is_other = std::ranges::any_of(
         PROCESS_EVENTS, [&](std::string_view event) { return name == process_program(event, !exclusive); });
-    const bool is_possible = has_iterators || name != LIST_FORGED;
+    const bool is_possible = has_iterators || name != LIST_PROCESSES;
     bpf_program__set_autoload(each, !is_other && is_possible && !is_scan_program(name));
   }
 }

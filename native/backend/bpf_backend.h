@@ -119,8 +119,8 @@ class BpfBackend {
   // From now on the sensor keeps the state that each process has at its exec. For running processes, it keeps their
   // present state.
   void enable_process_state();
-  // Lists the processes whose executable may not be the one of their exec.
-  std::vector<uint32_t> list_forged();
+  // Returns a struct running_process for each process that runs; nothing if the kernel cannot list them.
+  std::optional<std::vector<char>> list_processes();
   // From now on no policy acts on this process and its ancestors, in any pid namespace.
   void protect_ancestors();
   // From now on the sensor maintains the scopes of every cgroup below `mount`, where the whole unified hierarchy is

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,7 +62,7 @@ std::vector<char> run_iterator(const bpf_program* program) {
   const Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
   if (iterator.value < 0) throw Failure{"SCAN", "cannot list the processes", iterator.value, log.text()};
   std::vector<char> written;
-  char chunk[4096];
+  char chunk[32768];
   ssize_t got;
   do {
     got = read(iterator.value, chunk, sizeof(chunk));
@@ -207,13 +208,10 @@ void BpfBackend::enable_process_state() {
   }
 }
 
-std::vector<uint32_t> BpfBackend::list_forged() {
-  bpf_program* const program = sensor_program("list_forged");
-  if (!bpf_program__autoload(program)) return {};
-  const std::vector<char> written = run_iterator(program);
-  std::vector<uint32_t> pids(written.size() / sizeof(uint32_t));
-  if (!pids.empty()) std::memcpy(pids.data(), written.data(), pids.size() * sizeof(uint32_t));
-  return pids;
+std::optional<std::vector<char>> BpfBackend::list_processes() {
+  bpf_program* const program = sensor_program("list_processes");
+  if (!bpf_program__autoload(program)) return std::nullopt;
+  return run_iterator(program);
 }
 
 void BpfBackend::protect_ancestors() {

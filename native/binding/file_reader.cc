@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -48,6 +49,31 @@ FileThreads::Result pass_on(const std::shared_ptr<Fd>& fd) {
   };
 }
 
+// Of each process: lengths of executable, cwd and command line, and flags.
+enum { TEXT_NUMBERS = 4, RUNS_HOST_FILE = 1, HAS_HOST_ROOT = 2 };
+
+// All texts one after the other, so that JavaScript gets few objects.
+Napi::Value to_object(Napi::Env env, const std::vector<ProcessTexts>& all, bool is_dropped) {
+  auto numbers = Napi::Uint32Array::New(env, all.size() * TEXT_NUMBERS);
+  std::vector<uint8_t> bytes;
+  size_t at = 0;
+  for (const ProcessTexts& texts : all) {
+    const auto& command_line = texts.facts.command_line;
+    bytes.insert(bytes.end(), texts.executable.begin(), texts.executable.end());
+    bytes.insert(bytes.end(), texts.cwd.begin(), texts.cwd.end());
+    bytes.insert(bytes.end(), command_line.begin(), command_line.end());
+    numbers[at++] = static_cast<uint32_t>(texts.executable.size());
+    numbers[at++] = static_cast<uint32_t>(texts.cwd.size());
+    numbers[at++] = static_cast<uint32_t>(command_line.size());
+    numbers[at++] = (texts.facts.runs_host_file ? RUNS_HOST_FILE : 0U) | (texts.has_host_root ? HAS_HOST_ROOT : 0U);
+  }
+  auto result = Napi::Object::New(env);
+  result.Set("bytes", to_buffer(env, bytes));
+  result.Set("numbers", numbers);
+  result.Set("isDropped", Napi::Boolean::New(env, is_dropped));
+  return result;
+}
+
 uint64_t read_size(const Napi::Value& value) { return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value()); }
 
 }  // namespace
@@ -59,6 +85,7 @@ Napi::Function FileReader::define(Napi::Env env) {
                          InstanceMethod<&FileReader::call<&FileReader::is_local_file>>("isLocalFile"),
                          InstanceMethod<&FileReader::call<&FileReader::find_mappings>>("findMappings"),
                          InstanceMethod<&FileReader::call<&FileReader::read_process>>("readProcess"),
+                         InstanceMethod<&FileReader::call<&FileReader::read_processes>>("readProcesses"),
                          InstanceMethod<&FileReader::call<&FileReader::open_path>>("openPath"),
                          InstanceMethod<&FileReader::call<&FileReader::open_mapped>>("openMapped"),
                          InstanceMethod<&FileReader::call<&FileReader::open_in_container>>("openInContainer"),
@@ -122,6 +149,25 @@ Napi::Value FileReader::read_process(const Napi::CallbackInfo& info) {
       return result;
     };
   });
+}
+
+// (a thread of each process, 1 for each kernel thread or 0, whether this process has the host's mounts)
+Napi::Value FileReader::read_processes(const Napi::CallbackInfo& info) {
+  const auto threads = info[0].As<Napi::Uint32Array>();
+  const auto kinds = info[1].As<Napi::Uint8Array>();
+  std::vector<ListedProcess> processes(std::min(threads.ElementLength(), kinds.ElementLength()));
+  for (size_t i = 0; i < processes.size(); i++) processes[i] = {threads[i], kinds[i] != 0};
+  auto batch = std::make_shared<ProcessBatch>(std::move(processes), info[2].ToBoolean());
+  const auto finish = [batch](bool is_dropped) -> FileThreads::Result {
+    return [batch, is_dropped](Napi::Env env) { return to_object(env, batch->take(), is_dropped); };
+  };
+  return threads_.run(
+      info.Env(),
+      [batch, finish] {
+        batch->read();
+        return finish(false);
+      },
+      finish(true));
 }
 
 Napi::Value FileReader::open_path(const Napi::CallbackInfo& info) {

@@ -32,6 +32,7 @@ class FileReader : public Napi::ObjectWrap<FileReader> {
   // readProcess(pid, executable, isHostView) -> { commandLine, runsHostFile }
   Napi::Value read_process(const Napi::CallbackInfo& info);
   // openPath(path) -> a descriptor that the caller closes, or false
+  Napi::Value read_processes(const Napi::CallbackInfo& info);
   Napi::Value open_path(const Napi::CallbackInfo& info);
   // openMapped(pid, path, major, minor) -> the same, for a file that a process has mapped
   Napi::Value open_mapped(const Napi::CallbackInfo& info);

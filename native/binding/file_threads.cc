@@ -18,6 +18,7 @@ using Clock = std::chrono::steady_clock;
 struct FileThreads::Job {
   Napi::Promise::Deferred promise;
   Work work;
+  Result partial;
   Result result = nullptr;
   std::exception_ptr failure = nullptr;
   // On the way to the JavaScript thread, the job owns itself: the thread must not need memory, because nobody would
@@ -48,8 +49,8 @@ void FileThreads::close() {
   shared_->changed.notify_all();
 }
 
-Napi::Value FileThreads::run(Napi::Env env, Work work) {
-  auto job = std::make_shared<Job>(Job{Napi::Promise::Deferred::New(env), std::move(work)});
+Napi::Value FileThreads::run(Napi::Env env, Work work, Result partial) {
+  auto job = std::make_shared<Job>(Job{Napi::Promise::Deferred::New(env), std::move(work), std::move(partial)});
   const Napi::Promise promise = job->promise.Promise();
   const std::scoped_lock lock(shared_->mutex);
   if (shared_->stuck >= STUCK_MAX || shared_->closed) {
@@ -154,7 +155,7 @@ void FileThreads::drop_late(Napi::Env env, std::chrono::milliseconds limit) {
       shared_->jobs.clear();
     }
   }
-  for (const auto& job : dropped) job->promise.Resolve(env.Null());
+  for (const auto& job : dropped) job->promise.Resolve(job->partial ? job->partial(env) : env.Null());
 }
 
 }  // namespace polytrace

@@ -27,8 +27,9 @@ class FileThreads {
   FileThreads(const FileThreads&) = delete;
   FileThreads& operator=(const FileThreads&) = delete;
 
-  // Returns a promise of the result; of null if the job is dropped. Throws Failure NO_THREAD or NO_MEMORY.
-  Napi::Value run(Napi::Env env, Work work);
+  // Returns a promise of the result. If the job is dropped, it is the value of `partial`, which may run at the same
+  // time as the work; without it, null. Throws Failure NO_THREAD or NO_MEMORY.
+  Napi::Value run(Napi::Env env, Work work, Result partial = nullptr);
   // Drops the running job if it takes longer than `limit`.
   void drop_late(Napi::Env env, std::chrono::milliseconds limit);
   // Ends the threads, without waiting for those that are left behind. Further calls do nothing.

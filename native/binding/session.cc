@@ -113,7 +113,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::save_processes>>("saveProcesses"),
                          InstanceMethod<&Session::call<&Session::name_hook>>("nameHook"),
                          InstanceMethod<&Session::call<&Session::set_enforcement>>("setEnforcement"),
-                         InstanceMethod<&Session::call<&Session::list_forged>>("listForged"),
+                         InstanceMethod<&Session::call<&Session::list_processes>>("listProcesses"),
                          InstanceMethod<&Session::call<&Session::protect_ancestors>>("protectAncestors"),
                          InstanceMethod<&Session::call<&Session::set_socket_tracking>>("setSocketTracking"),
                          InstanceMethod<&Session::call<&Session::self_tgid>>("selfTgid"),
@@ -370,13 +370,12 @@ Napi::Value Session::enable_process_state(const Napi::CallbackInfo& info) {
   return run_change(info, [](BpfBackend& backend) { backend.enable_process_state(); });
 }
 
-// Resolves with the pids.
-Napi::Value Session::list_forged(const Napi::CallbackInfo& info) {
+// Resolves with the bytes of all struct running_process; null if the kernel cannot list them.
+Napi::Value Session::list_processes(const Napi::CallbackInfo& info) {
   return run_on_worker(info, [this] {
-    return [pids = backend_.list_forged()](Napi::Env env) -> Napi::Value {
-      Napi::Array result = Napi::Array::New(env, pids.size());
-      for (uint32_t i = 0; i < pids.size(); i++) result.Set(i, Napi::Number::New(env, pids[i]));
-      return result;
+    return [listed = backend_.list_processes()](Napi::Env env) -> Napi::Value {
+      if (!listed) return env.Null();
+      return Napi::Buffer<char>::Copy(env, listed->data(), listed->size());
     };
   });
 }

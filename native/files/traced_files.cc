@@ -8,7 +8,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "base/error.h"
 
@@ -20,6 +24,8 @@ namespace {
 constexpr uint64_t CACHED = 0x20;
 // A lookup in the cache can fail because of a rename at the same moment.
 constexpr int CACHED_TRIES = 3;
+// At the end of the link to an executable that was removed.
+constexpr std::string_view DELETED = " (deleted)";
 constexpr size_t COMMAND_LINE_MAX = size_t{2} * 1024 * 1024;
 
 // Reads until the end of the file or `max` bytes.
@@ -77,6 +83,63 @@ std::optional<FileKey> look_up(const Fd& root, const std::string& path) {
 
 int open_folder(const char* path) { return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC); }
 
+// The host's files of executables. Many processes have the same one, so each path is looked up once.
+class HostFiles {
+ public:
+  explicit HostFiles(bool is_host_view)
+      // reading the root of pid 1 can be forbidden
+      : initial_(open_folder("/proc/1/root")), here_(is_host_view ? open_folder("/") : -1) {}
+
+  bool has(const std::string& path, const FileKey& file) {
+    const auto [found, is_new] = keys_.try_emplace(path);
+    if (is_new) found->second = {look_up(initial_, path), look_up(here_, path)};
+    const auto& [initial, here] = found->second;
+    return initial == file || here == file;
+  }
+
+ private:
+  const Fd initial_;
+  const Fd here_;
+  std::unordered_map<std::string, std::pair<std::optional<FileKey>, std::optional<FileKey>>> keys_;
+};
+
+std::vector<uint8_t> read_file(uint32_t pid, const char* name) {
+  const Fd file(open(process_file(pid, name).c_str(), O_RDONLY | O_CLOEXEC));
+  return file.value < 0 ? std::vector<uint8_t>() : read_bytes(file.value, COMMAND_LINE_MAX, 0);
+}
+
+// Returns the target of a link of /proc; nothing if it cannot be read.
+std::string read_link(uint32_t pid, const char* name) {
+  std::string target(PATH_MAX, '\0');
+  const ssize_t got = readlink(process_file(pid, name).c_str(), target.data(), target.size());
+  target.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+  return target;
+}
+
+ProcessFacts read_facts(uint32_t pid, const std::string& executable, HostFiles& host) {
+  ProcessFacts facts = {.command_line = read_file(pid, "cmdline")};
+  const Fd file(open(process_file(pid, "exe").c_str(), O_PATH | O_CLOEXEC));
+  const auto own = read_key(file);
+  facts.runs_host_file = own && host.has(executable, *own);
+  return facts;
+}
+
+ProcessTexts read_texts(const ListedProcess& process, HostFiles& host) {
+  ProcessTexts texts;
+  if (process.is_kernel_thread) {
+    const std::vector<uint8_t> name = read_file(process.thread, "comm");
+    texts.executable.assign(name.begin(), std::find(name.begin(), name.end(), '\n'));
+    texts.cwd = read_link(process.thread, "cwd");
+    return texts;
+  }
+  texts.executable = read_link(process.thread, "exe");
+  texts.cwd = read_link(process.thread, "cwd");
+  if (texts.executable.empty()) return texts;
+  texts.facts = read_facts(process.thread, texts.executable, host);
+  if (texts.executable.ends_with(DELETED)) texts.has_host_root = read_link(process.thread, "root") == "/";
+  return texts;
+}
+
 }  // namespace
 
 std::optional<FilePart> read_part(const std::string& path, const FileRange& range) {
@@ -107,17 +170,27 @@ bool is_local_file(const std::string& path) {
 }
 
 ProcessFacts read_process(uint32_t pid, const std::string& executable, bool is_host_view) {
-  ProcessFacts facts;
-  const Fd command(open(process_file(pid, "cmdline").c_str(), O_RDONLY | O_CLOEXEC));
-  if (command.value >= 0) facts.command_line = read_bytes(command.value, COMMAND_LINE_MAX, 0);
-  const Fd file(open(process_file(pid, "exe").c_str(), O_PATH | O_CLOEXEC));
-  const auto own = read_key(file);
-  if (!own) return facts;
-  // reading the root of pid 1 can be forbidden
-  const Fd initial(open_folder("/proc/1/root"));
-  const Fd here(is_host_view ? open_folder("/") : -1);
-  facts.runs_host_file = own == look_up(initial, executable) || own == look_up(here, executable);
-  return facts;
+  HostFiles host(is_host_view);
+  return read_facts(pid, executable, host);
+}
+
+void ProcessBatch::read() {
+  // long enough for short command lines, and short enough to be copied at once
+  constexpr size_t TEXT_MAX = size_t{1} << 20;
+  HostFiles host(is_host_view_);
+  size_t length = 0;
+  for (const ListedProcess& process : processes_) {
+    ProcessTexts texts = read_texts(process, host);
+    length += texts.facts.command_line.size();
+    const std::scoped_lock lock(mutex_);
+    complete_.push_back(std::move(texts));
+    if (length > TEXT_MAX) break;
+  }
+}
+
+std::vector<ProcessTexts> ProcessBatch::take() {
+  const std::scoped_lock lock(mutex_);
+  return std::move(complete_);
 }
 
 std::shared_ptr<Fd> open_path(const std::string& path) {

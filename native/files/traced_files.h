@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/handles.h"
@@ -68,6 +70,36 @@ struct ProcessFacts {
 // `executable` is the target of the process's link to its executable. `is_host_view`: this process has the host's
 // mounts, and can look the path up in its own root.
 ProcessFacts read_process(uint32_t pid, const std::string& executable, bool is_host_view);
+
+struct ListedProcess {
+  uint32_t thread = 0;  // a thread that has not ended
+  bool is_kernel_thread = false;
+};
+
+struct ProcessTexts {
+  std::string executable;  // the target of the link; the name of a kernel thread
+  std::string cwd;
+  ProcessFacts facts;
+  bool has_host_root = false;  // its root is the root of this process; known for removed executables only
+};
+
+// Reads many processes as read_process() does. It can stop at any of them for ever, so what is complete can be taken
+// by another thread at any time.
+class ProcessBatch {
+ public:
+  ProcessBatch(std::vector<ListedProcess> processes, bool is_host_view)
+      : processes_(std::move(processes)), is_host_view_(is_host_view) {}
+  // Ends early when the texts become long.
+  void read();
+  // Returns what is complete, in the order of the processes. Any thread, once.
+  std::vector<ProcessTexts> take();
+
+ private:
+  const std::vector<ListedProcess> processes_;
+  const bool is_host_view_;
+  std::mutex mutex_;
+  std::vector<ProcessTexts> complete_;
+};
 
 // Opens a path without opening the file (O_PATH). `value` is negative if there is no such file. This and read_part
 // throw Failure if no descriptor is left.

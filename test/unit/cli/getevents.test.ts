@@ -331,15 +331,25 @@ describe('polytrace getevents', () => {
     });
   }
 
-  it('a second Ctrl-C exits immediately with 130', async () => {
+  it('a signal that comes twice, as from timeout or npm, is one; a later one exits immediately with 130', async () => {
+    const now = performance.now.bind(performance);
+    let time = 0;
+    performance.now = () => time;
+    after(() => (performance.now = now));
     let finishClose = (): void => undefined;
     command.tracer.onClose = () => new Promise((resolve) => (finishClose = resolve));
     const status = command.run('getevents');
     await command.stderr.waitFor('ready');
     command.signals.emit('SIGINT');
+    time += 499;
+    command.signals.emit('SIGTERM');
     assert.deepEqual(command.exits, []);
+    assert.doesNotMatch(command.stderr.text, /missing/);
+    time += 1;
     command.signals.emit('SIGINT');
     assert.deepEqual(command.exits, [130]);
+    assert.match(command.stderr.text, /events that were still to be printed are missing\n$/);
+    performance.now = now;
     finishClose();
     await status;
   });

@@ -45,12 +45,14 @@ describe('polytrace as a process', () => {
   it('exits with 130 on the second Ctrl-C when closing takes long', async () => {
     startCommand('stuck');
     const stdout = collectOutput(child.stdout);
-    const exited = once(child, 'exit');
+    const stderr = collectOutput(child.stderr);
+    const exited = once(child, 'close');
     await stdout.waitFor('/etc/shadow');
     // Two pending signals of one kind become one, so the signal is sent until the process has exited.
     const again = setInterval(() => child.kill('SIGINT'), 20);
     assert.deepEqual(await exited, [130, null]);
     clearInterval(again);
+    assert.match(stderr.text, /ended by a second signal: events that were still to be printed are missing\n/);
   });
 
   it('exits with 141 and prints no error when its reader exits', async () => {

@@ -12,6 +12,7 @@ class SilentReader implements NativeFileReader {
   isLocalFile = this.#wait;
   findMappings = this.#wait;
   readProcess = this.#wait;
+  readProcesses = this.#wait;
   openPath = this.#wait;
   openMapped = this.#wait;
   openInContainer = this.#wait;
@@ -37,5 +38,42 @@ describe('the reader of files', () => {
       assert.equal(await call(), undefined);
     }
     assert.equal(native.checks, 7);
+  });
+
+  it('reads on behind a process that does not answer', async () => {
+    const asked: number[][] = [];
+    const native = new SilentReader();
+    const reader = new FileReader({
+      FileReader: function FakeReader() {
+        return Object.assign(native, {
+          readProcesses: (threads: Uint32Array) => {
+            asked.push([...threads]);
+            // the third of five hangs; a batch can end early, too
+            const count = asked.length === 2 ? 1 : Math.min(threads.length, 2);
+            return Promise.resolve({
+              bytes: Buffer.from('/a/b0'.repeat(count)),
+              numbers: Uint32Array.from(Array.from({ length: count }, () => [2, 2, 1, 3]).flat()),
+              isDropped: asked.length === 1,
+            });
+          },
+        });
+      },
+    } as unknown as NativeBinding);
+    const processes = [1, 2, 3, 4, 5].map((livingThread) => ({ livingThread, isKernelThread: false }));
+    const all = await reader.readProcesses(processes, true);
+    assert.deepEqual(asked, [[1, 2, 3, 4, 5], [4, 5], [5]]);
+    assert.deepEqual(all.map((texts) => texts?.executable.toString()), ['/a', '/a', undefined, '/a', '/a']); // prettier-ignore
+    assert.deepEqual(all[4], {
+      executable: Buffer.from('/a'),
+      cwd: Buffer.from('/b'),
+      facts: { commandLine: Buffer.from('0'), runsHostFile: true },
+      hasHostRoot: true,
+    });
+  });
+
+  it('knows nothing of the rest when no thread is left', async () => {
+    const native = new SilentReader();
+    const reader = new FileReader({ FileReader: function FakeReader() { return native; } } as unknown as NativeBinding); // prettier-ignore
+    assert.deepEqual(await reader.readProcesses([{ livingThread: 1, isKernelThread: false }], true), []);
   });
 });

@@ -6,8 +6,13 @@ import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock, formatTime } from '../../../lib/process/clock.js';
 import { isInHostPidNamespace } from '../../../lib/process/proc-files.js';
 import { joinArguments, splitArgv, type TrackedProcess } from '../../../lib/process/process.js';
-import { readProcEntry } from '../../../lib/process/procfs.js';
-import { EventExec, EventFork, ProcessFlag } from '../../../lib/wire/layout.gen.js';
+import {
+  EventExec,
+  EventFork,
+  ProcessFlag,
+  RunningFlag,
+  RunningProcess as Layout,
+} from '../../../lib/wire/layout.gen.js';
 import { RecordChunk } from '../../../lib/wire/record-chunk.js';
 import { execRecord, exitRecord, forkRecord, hookRecord, type TestProcess, PID_BASE } from '../wire/records.js';
 
@@ -269,7 +274,7 @@ describe('process cache', () => {
     assert.deepEqual(cache.listChildren(next), []);
     onExec(testProcessAt(2, 1, 99_000_000_000n), testProcessAt(1, 1));
     assert.equal(cache.findByExecId(child.execId), undefined, 'another process has the id now');
-    await cache.addRunningProcesses(
+    await cache.addFromProc(
       [60, 61, 62].map((n) => ({ pid: PID_BASE + n, parentPid: PID_BASE + Math.max(60, n - 1), startTicks: 5n })),
     );
     const [first, second] = [60, 61].map((n) => cache.findRunning(PID_BASE + n) as TrackedProcess);
@@ -286,7 +291,7 @@ describe('process cache', () => {
 
   it('the name of a process is not its binary, unless the process is a kernel thread', async () => {
     const entry = { parentPid: 0, startTicks: 5n };
-    await cache.addRunningProcesses([
+    await cache.addFromProc([
       { ...entry, pid: PID_BASE + 71 },
       { ...entry, pid: PID_BASE + 72, isKernelThread: true },
     ]);
@@ -296,13 +301,88 @@ describe('process cache', () => {
   });
 
   it('starts with entries of /proc, and the first record completes their start times', async () => {
-    await cache.addRunningProcesses([{ pid: PID_BASE + 50, parentPid: PID_BASE + 1, startTicks: 500n }]);
+    await cache.addFromProc([{ pid: PID_BASE + 50, parentPid: PID_BASE + 1, startTicks: 500n }]);
     const w = { pid: PID_BASE + 50, start: 5_000_123_456n, count: 7 };
     const tracked = findForHook(w);
     assert.match(tracked.flags, /^procFS/);
     assert.equal(tracked.parentProcess?.pid, PID_BASE + 1);
     assert.equal(findForHook(w), tracked);
     assert.notEqual(findForHook({ ...w, start: 5_000_123_457n }), tracked);
+  });
+});
+
+/** A struct running_process. */
+function listedProcess(pid: number, fields: Readonly<Record<string, number>> = {}): Buffer {
+  const bytes = Buffer.alloc(Layout.sizeof);
+  bytes.writeUInt32LE(pid, Layout.keyTgid);
+  bytes.writeUInt32LE(pid, Layout.keyTid);
+  bytes.writeBigUInt64LE(5_000_123_456n, Layout.keyStartTime);
+  for (const [field, value] of Object.entries(fields)) bytes.writeUInt32LE(value, Layout[field as keyof typeof Layout]);
+  return bytes;
+}
+
+describe('processes of the list of the kernel', () => {
+  const texts = {
+    executable: Buffer.from('/bin/a'),
+    cwd: Buffer.from('/srv'),
+    facts: { commandLine: Buffer.from('a\0b\0'), runsHostFile: true },
+    hasHostRoot: false,
+  };
+  let cache: ProcessCache;
+  const add = async (first: readonly Buffer[], second = first, known = new Set<number>()): Promise<void> => {
+    const lists = [first, second];
+    cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 0n) });
+    await cache.addRunningProcesses({
+      list: () => Promise.resolve(Buffer.concat(lists.shift() ?? [])),
+      readTexts: (all) => Promise.resolve(all.map(({ pid }) => (known.has(pid) ? texts : undefined))),
+    });
+  };
+  const find = (n: number): TrackedProcess => cache.findRunning(PID_BASE + n) as TrackedProcess;
+
+  it('have the fields of the kernel, and the texts of /proc', async () => {
+    const fields = { credsUid: 1000, auid: 7, nsNet: 4026531840, cgroupId: 9, credsCapEffective: 5, keyExecCount: 3 };
+    await add(
+      [
+        listedProcess(PID_BASE + 1, { ...fields, parentTgid: PID_BASE + 2 }),
+        listedProcess(PID_BASE + 2, { keyStartTime: 0, flags: RunningFlag.RUNNING_KERNEL_THREAD }),
+      ],
+      undefined,
+      new Set([PID_BASE + 1, PID_BASE + 2]),
+    );
+    const { uid, auid, namespaces, cgroupId, capabilities, execCount, parentProcess, ...rest } = find(1);
+    assert.deepEqual(
+      [uid, auid, namespaces.net, cgroupId, capabilities.effective, execCount],
+      [1000, 7, 4026531840, 9n, 5n, 3],
+    );
+    assert.equal(parentProcess, find(2), 'the parent has started earlier, and is later in the list');
+    assert.deepEqual([find(1).binary, find(1).cwd, find(1).argv, find(1).flags], ['/bin/a', '/srv', ['b'], 'procFS']);
+    assert.deepEqual([find(2).binary, find(2).executable, find(2).binaryUntrusted], ['/bin/a', '', false]);
+    assert.equal(rest.startLow, 5_000_123_456 % 2 ** 32);
+    // as with a start from /proc, which is rounded
+    assert.equal(find(1).bootTimeNs, 5_000_000_000n);
+  });
+
+  it('are untrusted if their executable was replaced, or if they have called exec meanwhile', async () => {
+    const numbers = [1, 2, 3, 4];
+    const first = numbers.map((n) => listedProcess(PID_BASE + n));
+    const second = [
+      listedProcess(PID_BASE + 1),
+      listedProcess(PID_BASE + 2, { flags: RunningFlag.RUNNING_FORGED }),
+      listedProcess(PID_BASE + 3, { keyExecCount: 1 }),
+      // another process with the number of one that has ended
+      listedProcess(PID_BASE + 4, { keyStartTime: 99, keyExecCount: 1 }),
+    ];
+    await add(first, second, new Set(numbers.map((n) => PID_BASE + n)));
+    assert.deepEqual(
+      numbers.map((n) => find(n).binaryUntrusted),
+      [false, true, true, false],
+    );
+  });
+
+  it('without an answer in time have neither a path nor arguments', async () => {
+    await add([listedProcess(PID_BASE + 1)]);
+    const { binary, argv, binaryUntrusted, flags } = find(1);
+    assert.deepEqual([binary, argv, binaryUntrusted, flags], ['', [], true, 'procFS errorFilename']);
   });
 });
 
@@ -315,7 +395,7 @@ describe('processes from /proc', () => {
       clock: new Clock(() => 0n),
       readFacts: () => Promise.resolve(answer),
     });
-    await cache.addRunningProcesses(Array.from({ length: 100 }, (_, i) => ({ ...own, pid: PID_BASE + i })).concat(own));
+    await cache.addFromProc(Array.from({ length: 100 }, (_, i) => ({ ...own, pid: PID_BASE + i })).concat(own));
     return cache.findRunning(process.pid) as TrackedProcess;
   };
 
@@ -323,17 +403,6 @@ describe('processes from /proc', () => {
     const { argv, binaryUntrusted, flags, executable } = await findOwn(facts);
     assert.deepEqual([argv, binaryUntrusted, flags, executable], [['a'], false, 'procFS', process.execPath]);
     assert.equal((await findOwn({ ...facts, runsHostFile: false })).binaryUntrusted, true);
-  });
-
-  it('are untrusted if their executable was replaced, or if the record of their exec was lost', async () => {
-    const startTicks = readProcEntry(process.pid)?.startTicks as bigint;
-    const readFacts = (): Promise<typeof facts> => Promise.resolve(facts);
-    const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 0n), readFacts });
-    await cache.addRunningProcesses([{ ...own, startTicks }]);
-    const running = cache.findRunning(process.pid);
-    assert.equal(running?.binaryUntrusted, false);
-    cache.markForged([process.pid, PID_BASE]);
-    assert.equal(running?.binaryUntrusted, true);
   });
 
   it('without an answer in time, they are not trusted, and their arguments are incomplete', async () => {
@@ -344,7 +413,7 @@ describe('processes from /proc', () => {
   it('without memory for the answer, the same, and no rejection stays unhandled', async () => {
     const readFacts = (): Promise<never> => Promise.reject(new Error('no memory'));
     const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 0n), readFacts });
-    await cache.addRunningProcesses([own]);
+    await cache.addFromProc([own]);
     assert.equal(cache.findRunning(process.pid)?.flags, 'procFS errorArgs');
   });
 });

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { runToCompletion } from '../../../lib/cooperative.js';
 import { Cgroups } from '../../../lib/containers/cgroups.js';
 import { Clock } from '../../../lib/process/clock.js';
-import { listPids, listProcesses, ProcfsProcess, readProcEntry } from '../../../lib/process/procfs.js';
+import { listPids, listProcesses, readProcEntry, readRunningProcess } from '../../../lib/process/procfs.js';
+import { ProcfsProcess } from '../../../lib/process/running-process.js';
 import type { ProcessFacts } from '../../../lib/process/process.js';
 
 const COUNT = 40;
@@ -76,8 +77,9 @@ describe('the list of processes', () => {
       return Promise.resolve({ commandLine: Buffer.from('node\0a\0'), runsHostFile: true });
     };
     const context = { nodeName: 'n', clock: new Clock(() => 0n), cgroups: new Cgroups(), readFacts };
+    const entry = { pid: 1, parentPid: 0, startTicks: 1n };
     const read = (): ProcfsProcess =>
-      new ProcfsProcess(context, { pid: 1, parentPid: 0, startTicks: 1n }, undefined, root);
+      new ProcfsProcess(context, readRunningProcess(entry, context.cgroups, root), undefined);
     assert.deepEqual([read().binary, read().binaryUntrusted, read().flags], ['', true, 'procFS errorFilename']);
     symlinkSync(process.execPath, join(root, '1/task/3/exe'));
     const tracked = read();

@@ -1,0 +1,140 @@
+/** Processes that are older than the tracer: the kernel's list and /proc show the same ones with the same fields. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Cgroups } from '../../lib/containers/cgroups.js';
+import { runToCompletion } from '../../lib/cooperative.js';
+import { loadBinding } from '../../lib/native/binding.js';
+import { fileReader } from '../../lib/native/file-reader.js';
+import { ProcessCache } from '../../lib/process/cache.js';
+import { findCgroupMount } from '../../lib/process/cgroup-hierarchy.js';
+import { Clock } from '../../lib/process/clock.js';
+import { listProcesses } from '../../lib/process/procfs.js';
+import type { Process, Tracer } from '../../types/index.js';
+import { needsOwnSpeed, needsRoot, openTracer, runScript, Workshop } from './support.js';
+
+/** Most bytes of one argument of an exec in a record. */
+const LONG = 'x'.repeat(30_000);
+
+/** Longest time between two turns of the event loop. A slice of the work takes 5 ms. */
+const DELAY_MS = 10;
+const PROCESSES = 2000;
+
+describe('already running processes', function () {
+  this.timeout(120_000);
+  before(needsRoot);
+  let shop: Workshop;
+  const children: ChildProcess[] = [];
+  before(() => (shop = new Workshop()));
+  after(() => {
+    for (const child of children) child.kill('SIGKILL');
+    shop?.remove();
+  });
+
+  /** Starts a program that says when it is ready. Returns the pid that it says, or its own. */
+  async function start(command: string, args: readonly string[]): Promise<number> {
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    children.push(child);
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    return Number(line.toString()) || (child.pid ?? 0);
+  }
+
+  /** The processes that /proc shows. */
+  async function readFromProc(): Promise<ProcessCache> {
+    const binding = loadBinding();
+    const mount = findCgroupMount();
+    const cache = new ProcessCache({
+      nodeName: 'node',
+      clock: new Clock(() => binding.bootOffset()),
+      cgroups: new Cgroups(mount, (id) => binding.cgroupPath(mount ?? '', id)?.toString('latin1')),
+      readFacts: (pid, executable) => fileReader().readProcess(pid, executable, true),
+    });
+    await cache.addFromProc();
+    return cache;
+  }
+
+  function describeProcess(found: Process | undefined): unknown {
+    if (found === undefined) return undefined;
+    const { execId, parentExecId, pid, uid, auid, binary, executable, binaryUntrusted, argv, cwd, flags } = found;
+    const { credentials, capabilities, namespaces, container } = found;
+    const own = { execId, parentExecId, pid, uid, auid, binary, executable, binaryUntrusted, argv, cwd, flags };
+    return { ...own, credentials, capabilities, namespaces, container };
+  }
+
+  it('are the same from the list of the kernel and from /proc', async () => {
+    const wait = 'echo $$; read -r _';
+    const gone = join(shop.folder, 'gone');
+    copyFileSync('/bin/dash', gone);
+    const threads = join(shop.folder, 'leader');
+    execFileSync('cc', ['-O1', '-pthread', '-o', threads, join(__dirname, 'programs', 'leader.c')]);
+    const started = [
+      await start('sh', ['-c', wait, 'sh', LONG, '', 'a b']),
+      await start(gone, ['-c', wait]),
+      await start('unshare', ['--mount', '--uts', '--ipc', '--net', '--cgroup', 'sh', '-c', wait]),
+      await start('setpriv', ['--reuid=1234', '--regid=4321', '--clear-groups', '--bounding-set=-all', 'sh', '-c', wait]),
+      await start('chroot', ['--userspec=77:78', '/', 'sh', '-c', wait]),
+      // its leader has ended, another thread continues
+      await start(threads, []),
+    ];
+    const inNamespace = await start('unshare', ['--pid', '--fork', '--mount-proc', 'sh', '-c', 'echo ready; read -r _; :']);
+    // ended, and nobody has waited for it
+    const zombie = await start('perl', ['-e', '$| = 1; my $child = fork; exit 3 unless $child; print "$child\\n"; sleep 600']);
+    while (!readFileSync(`/proc/${zombie}/stat`, 'utf8').includes(') Z ')) await new Promise(setImmediate);
+    rmSync(gone);
+
+    const tracer: Tracer = await openTracer({ nodeName: 'node' });
+    try {
+      const proc = await readFromProc();
+      const own = [...started, zombie, process.pid, ...tracer.children(tracer.process(inNamespace) as Process).map(({ pid }) => pid)];
+      assert.ok(own.length > started.length + 2, 'there is a process in a pid namespace');
+      for (const pid of own) {
+        assert.deepEqual(describeProcess(tracer.process(pid)), describeProcess(proc.findRunning(pid)?.view));
+      }
+      const listed = runToCompletion(listProcesses()).filter(({ pid }) => tracer.process(pid) === undefined);
+      assert.ok(listed.every(({ pid }) => proc.findRunning(pid) === undefined), 'each process of /proc is known');
+      const [long] = started.map((pid) => tracer.process(pid));
+      assert.deepEqual(long?.argv.slice(-3), [LONG, '', 'a b']);
+      assert.equal(tracer.process(started[1] as number)?.executable, gone);
+      assert.equal(tracer.process(started[3] as number)?.uid, 1234);
+      assert.equal(tracer.process(started.at(-1) as number)?.binary, threads);
+      assert.ok(tracer.process(zombie) !== undefined);
+      const threadNames = runToCompletion(listProcesses()).filter(({ isKernelThread }) => isKernelThread === true);
+      const kernelThread = threadNames[0] === undefined ? undefined : tracer.process(threadNames[0].pid);
+      if (kernelThread !== undefined) assert.equal(kernelThread.binary, 'kthreadd');
+    } finally {
+      await tracer.close();
+    }
+  });
+
+  it(`a tracer opens beside ${PROCESSES} processes, and the event loop waits for at most ${DELAY_MS} ms`, async function () {
+    needsOwnSpeed.call(this);
+    const many = join(shop.folder, 'many');
+    execFileSync('cc', ['-O1', '-static', '-o', many, join(__dirname, 'programs', 'many.c')]);
+    await start(many, [String(PROCESSES)]);
+    const { status, stdout, stderr } = await runScript(
+      `const { readFileSync } = require('node:fs');
+       // the processor time of the main thread: other processes may have the processor, too
+       const time = () => Number(readFileSync('/proc/self/task/' + process.pid + '/schedstat', 'utf8').split(' ')[0]) / 1e6;
+       const measure = async () => {
+         let worst = 0, last = time(), goes = true;
+         (function turn() { const now = time(); worst = Math.max(worst, now - last); last = now; if (goes) setImmediate(turn); })();
+         const tracer = await polytrace.openTracer();
+         goes = false;
+         const { processes } = tracer.stats();
+         await tracer.close();
+         return [worst, processes];
+       };
+       // the first run also compiles code
+       const rounds = [];
+       for (let i = 0; i < 4; i++) rounds.push(await measure());
+       out(rounds);`,
+      { timeout: 100_000, nodeArgs: ['--single-threaded-gc'] },
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    const rounds = JSON.parse(stdout) as [number, number][];
+    assert.ok(rounds.every(([, processes]) => processes > PROCESSES), stdout);
+    assert.ok(rounds.slice(1).some(([worst]) => worst < DELAY_MS), stdout);
+  });
+});
