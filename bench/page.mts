@@ -23,8 +23,8 @@ reading before and after a loop gives the instructions of an operation. Except w
 counts repeat to within one per cent.
 
 \`npm test\` runs two short parts, which fail when a limit is exceeded. \`npm run bench -- --short\` compares what user
-space does with an event to plain code that reads the same record, starting to Node.js by itself, and, as root, loading
-to a loop. \`npm run bench -- --limits\` counts operations of the kernel.
+space does with an event to plain code that reads the same record and to a program in C that writes the same lines,
+starting to Node.js by itself, and, as root, loading to a loop. \`npm run bench -- --limits\` counts operations of the kernel.
 `;
 
 // The text of each section. run.mts puts the commit above it.
@@ -106,7 +106,9 @@ policy without a scope has no instruction of it.
 
 ${formatTable(mkdir)}
 
-- **CPU** is the processor time of the process that makes the cgroups: the median of several thousand.
+- **CPU** is the processor time of the process that makes the cgroups: the median of the rounds, 2,000 cgroups each.
+- **added** is the median of the differences within a round. If they are not clearly above zero, the table has their
+  spread instead: what a tracer adds is less than that.
 
 The times of the next table are those of one run.
 
@@ -165,6 +167,11 @@ ${formatTable(rows)}
 
 - One event of 64 is an exec. The others are calls of \`security_file_permission\` with a file and a number, or, where
   an address is read, of \`tcp_connect\` with a socket.
+- **realistic stream**: 50 processes with parents read 1,000 files, in proportion to 1 / n for the n-th process and the
+  n-th file, and each record has a time of its own. In the other rows, one process reads one file at one time.
+- **lines** and **encoded** are the bytes in a buffer, not a string that nobody has read.
+- **a program in C** is \`bench/lines.c\`, which knows nothing but these records. It writes the same bytes, which a test
+  compares, and is the bound of what is possible.
 - **CPU per event** is the processor time of all threads of the process, garbage collection included.
 - **events a second** is what one core reaches at this price.
 - **memory grown by** is the growth of the resident set during the row.`;
@@ -184,7 +191,8 @@ the minimum of some rounds, each of which measures all versions. Each figure is 
 
 ${formatTable(rows)}
 
-"plain code" makes an object with the path of each record, without the library.`;
+"plain code" makes an object with the path of each record, without the library. The realistic stream and its program in C
+are those of the section above.`;
 }
 
 export function restSection(rows: Rows): string {

@@ -1,5 +1,6 @@
 // The readings that are measured: each reads events and uses some of their values.
 import { linesInFile } from './lines.mjs';
+import { REALISTIC_RECORDS } from './realistic.mjs';
 import {
   compactLines,
   countBatches,
@@ -13,9 +14,18 @@ import {
 interface MeasuredReading {
   readonly name: string;
   readonly reading: Reading;
-  /** Number of events. The measurement takes about a second. */
+  /** Number of events. Together with the rounds, the measurement takes about a second. */
   readonly events: number;
+  /** Number of readings of so many events. Default 1. */
+  readonly rounds?: number;
 }
+
+const realisticRow = (name: string, reading: Reading): MeasuredReading => ({
+  name: `realistic stream, ${name}`,
+  reading,
+  events: REALISTIC_RECORDS,
+  rounds: 16,
+});
 
 export const readings: readonly MeasuredReading[] = [
   { name: 'item by item, counted', reading: countItems('file'), events: 4_000_000 },
@@ -26,4 +36,10 @@ export const readings: readonly MeasuredReading[] = [
   { name: 'in batches, JSON lines', reading: jsonLines('file'), events: 400_000 },
   { name: '`getevents -o json` into a file', reading: linesInFile('file'), events: 400_000 },
   { name: 'in batches, encoded by the agent', reading: encodedEvents('file'), events: 400_000 },
+  realisticRow('in batches, counted', countBatches('realistic')),
+  realisticRow('item by item, type, binary and path read', readItems('realistic')),
+  realisticRow('in batches, compact lines', compactLines('realistic')),
+  realisticRow('in batches, JSON lines', jsonLines('realistic')),
+  realisticRow('`getevents -o json` into a file', linesInFile('realistic')),
+  realisticRow('in batches, encoded by the agent', encodedEvents('realistic')),
 ];
