@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import * as api from 'polytrace';
 import type { Context } from '../lib/cli/context.js';
-import { BatchIterator, getEvents } from './dist.mjs';
+import { BatchIterator, formatCompact, getEvents, jsonLines, toJson } from './dist.mjs';
 import { openHub, type Reading, type Subject } from './stream.mjs';
 
 /** Ends after `total` events. */
@@ -26,7 +26,15 @@ function benchContext(subject: Subject, total: number, file: number): Context {
     close: () => Promise.resolve(),
   };
   return {
-    api: { ...api, hostGaps: () => [], openTracer: () => Promise.resolve(tracer as unknown as api.Tracer) },
+    api: {
+      ...api,
+      // of the same copy of the library as the events
+      formatCompact,
+      jsonLines,
+      toJson,
+      hostGaps: () => [],
+      openTracer: () => Promise.resolve(tracer as unknown as api.Tracer),
+    },
     agentPackage: () => {
       throw new Error('not for this benchmark');
     },

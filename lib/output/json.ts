@@ -83,7 +83,7 @@ type PlainProcessEvent = Extract<PlainEvent, { readonly process: unknown }>;
 /**
  * In the export, `parent` has the id `parent_exec_id`. After a second exec, it is the process itself before that exec.
  */
-function processPart(event: PlainProcessEvent, options: JsonOptions): string {
+export function processPart(event: PlainProcessEvent, options: JsonOptions): string {
   const writer = selectWriter(options);
   const hasFormer = event.process.formerExecId !== undefined;
   const parent = hasFormer ? event.former : event.parent;
@@ -104,7 +104,7 @@ function environmentField(environment: readonly EnvironmentVariable[]): string {
   return variables.length === 0 ? '' : `,"environment_variables":[${variables.join(',')}]`;
 }
 
-function hasAncestors({ type }: PlainProcessEvent, { ancestors = false }: JsonOptions): boolean {
+export function hasAncestors({ type }: Pick<PlainEvent, 'type'>, { ancestors = false }: JsonOptions): boolean {
   return typeof ancestors === 'boolean' ? ancestors : ancestors.includes(type);
 }
 

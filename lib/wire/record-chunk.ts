@@ -109,6 +109,21 @@ export class RecordChunk {
     return decodeString(this.#buffer.bytes, start - this.#base, start - this.#base + length);
   }
 
+  /**
+   * Copies bytes to the target while they are printable ASCII that needs no escape in a JSON string. Returns the number
+   * of bytes that were copied.
+   */
+  copyPlain(start: number, length: number, target: Uint8Array, targetStart: number): number {
+    const { bytes } = this.#buffer;
+    const from = start - this.#base;
+    for (let i = 0; i < length; i++) {
+      const byte = bytes[from + i] as number;
+      if (byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x5c) return i;
+      target[targetStart + i] = byte;
+    }
+    return length;
+  }
+
   /** A view of the bytes. */
   bytes(start: number, end: number): Buffer {
     return this.#buffer.bytes.subarray(start - this.#base, end - this.#base);

@@ -1,0 +1,114 @@
+/**
+ * JSON lines as bytes. An ordinary event of a hook is written straight from its record, between fragments of bytes that
+ * are cached with its hook and its process. All other events are formatted by toJson(), and so are the fragments: there
+ * is one format.
+ */
+import type { PlainEvent } from '../../types/events.js';
+import type { JsonOptions } from '../../types/output.js';
+import type { LoadedHook } from '../events/hook.js';
+import { findLoadedHook } from '../events/hook-events.js';
+import { recordChunk, recordStart, type RecordEvent } from '../events/record.js';
+import { hasAncestors, toJson } from '../output/json.js';
+import { getTrackedProcess } from '../process/view.js';
+import { EventHeader, EventHook, Value } from '../wire/layout.gen.js';
+import type { RecordChunk } from '../wire/record-chunk.js';
+import { createHookFragments, isOrdinary, type HookFragments } from './hook-fragments.js';
+import { LineBuffer } from './line-buffer.js';
+import { findProcessFragments } from './process-fragments.js';
+import { TIME_BYTES, TimeWriter } from './time-bytes.js';
+
+/** Bytes of a thread id, and of the end of a line. */
+const TID_BYTES = 10;
+const LINE_END = Buffer.from('"}\n');
+const NEWLINE = 0x0a;
+
+/** Null: the lines of the hook are formatted by toJson(). */
+type KnownHook = HookFragments | null;
+
+/**
+ * Returns a function that formats events, each followed by a newline. Its result is overwritten by the next call.
+ */
+export function jsonLines(options: JsonOptions = {}): (events: Iterable<PlainEvent>) => Uint8Array {
+  const writer = new JsonLineWriter(options);
+  return (events) => writer.format(events);
+}
+
+class JsonLineWriter {
+  readonly #options: JsonOptions;
+  readonly #buffer = new LineBuffer();
+  readonly #time = new TimeWriter();
+  /** The fragments of each hook, by attach point. */
+  readonly #hooks = new WeakMap<LoadedHook, KnownHook[]>();
+  #lastHook: LoadedHook | undefined;
+  #lastFragments: KnownHook[] = [];
+
+  constructor(options: JsonOptions) {
+    this.#options = { ...options };
+  }
+
+  format(events: Iterable<PlainEvent>): Uint8Array {
+    const to = this.#buffer;
+    to.reset();
+    for (const event of events) this.#writeLine(to, event);
+    return to.bytes.subarray(0, to.end);
+  }
+
+  #writeLine(to: LineBuffer, event: PlainEvent): void {
+    const start = to.end;
+    const hook = this.#options.fields === undefined ? findLoadedHook(event) : undefined;
+    if (hook !== undefined && this.#writeHookEvent(to, event as unknown as RecordEvent, hook)) return;
+    to.end = start;
+    to.text(toJson(event, this.#options));
+    to.reserve(1);
+    to.bytes[to.end++] = NEWLINE;
+  }
+
+  /** Returns false for an event that is not ordinary. The buffer then has a part of the line. */
+  #writeHookEvent(to: LineBuffer, event: RecordEvent, hook: LoadedHook): boolean {
+    const chunk = recordChunk(event);
+    const at = recordStart(event);
+    if (!isOrdinary(chunk, at)) return false;
+    const fragments = this.#findHook(event, hook, chunk, at);
+    if (fragments === null) return false;
+    const { head, values, middle } = fragments;
+    const process = getTrackedProcess(event.process);
+    const parts = findProcessFragments(process, this.#options, this);
+    if (parts.head !== head) parts.useHead(head);
+    const { before, after } = parts;
+    to.reserve(before.length + TID_BYTES + after.length + middle.length);
+    to.fragment(before);
+    to.integer(event.tid);
+    to.fragment(after);
+    if (values.length === 0) to.fragment(middle);
+    for (let i = 0; i < values.length; i++) if (!(values[i] as (typeof values)[0])(to, chunk, at)) return false;
+    to.reserve(TIME_BYTES + LINE_END.length);
+    const time = at + EventHeader.time;
+    if (!this.#time.write(to, chunk.u32(time), chunk.u32(time + 4), process.context.clock)) return false;
+    to.fragment(LINE_END);
+    return true;
+  }
+
+  #findHook(event: RecordEvent, hook: LoadedHook, chunk: RecordChunk, at: number): KnownHook {
+    const count = chunk.u16(at + EventHook.valuesCount);
+    if (chunk.u32(at + EventHeader.size) < EventHook.sizeof + count * Value.sizeof) return null;
+    if (hook !== this.#lastHook) {
+      let known = this.#hooks.get(hook);
+      if (known === undefined) this.#hooks.set(hook, (known = []));
+      this.#lastFragments = known;
+      this.#lastHook = hook;
+    }
+    const { functions, compiled } = hook;
+    const point = functions === undefined && compiled.places === undefined ? 0 : chunk.u16(at + EventHook.attachPoint);
+    const fragments = this.#lastFragments[point];
+    if (fragments !== undefined && (fragments === null || fragments.values.length <= count)) return fragments;
+    return fragments === undefined ? this.#createHook(event, hook, point, count) : null;
+  }
+
+  #createHook(event: RecordEvent, hook: LoadedHook, point: number, count: number): KnownHook {
+    const { args, returnArg } = hook.compiled;
+    if (count < args.length + (returnArg === undefined ? 0 : 1)) return null;
+    const isFormatted = hasAncestors(event, this.#options);
+    const created = isFormatted ? undefined : createHookFragments(event as never, hook, this.#options);
+    return (this.#lastFragments[point] = created ?? null);
+  }
+}
