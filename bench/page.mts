@@ -169,7 +169,8 @@ ${formatTable(rows)}
   an address is read, of \`tcp_connect\` with a socket.
 - **realistic stream**: 50 processes with parents read 1,000 files, in proportion to 1 / n for the n-th process and the
   n-th file, and each record has a time of its own. In the other rows, one process reads one file at one time.
-- **lines** and **encoded** are the bytes in a buffer, not a string that nobody has read.
+- **lines** and **encoded** are written into a buffer: a string that nobody has read would cost less. The lines come from
+  \`formatCompact\` and \`toJson\`; **bytes of JSON lines** come from \`jsonLines\`.
 - **a program in C** is \`bench/lines.c\`, which knows nothing but these records. It writes the same bytes, which a test
   compares, and is the bound of what is possible.
 - **CPU per event** is the processor time of all threads of the process, garbage collection included.

@@ -8,7 +8,15 @@ import { readPlainly } from './plain.mjs';
 import { linesInFile } from './lines.mjs';
 import { judge, median, type Judgement } from './judge.mjs';
 import { REALISTIC_RECORDS } from './realistic.mjs';
-import { compactLines, countBatches, encodedEvents, jsonLines, readItems, type Reading } from './stream.mjs';
+import {
+  compactStrings,
+  countBatches,
+  encodedEvents,
+  jsonStrings,
+  lineBytes,
+  readItems,
+  type Reading,
+} from './stream.mjs';
 
 interface ShortRow {
   readonly name: string;
@@ -25,8 +33,9 @@ const repeated: readonly ShortRow[] = [
   { name: 'in batches, counted', reading: countBatches('file'), events: 500_000, atMost: 3 },
   { name: 'type, binary and path read', reading: readItems('file'), events: 125_000, atMost: 12 },
   { name: 'type, binary and address read', reading: readItems('socket'), events: 125_000, atMost: 12 },
-  { name: 'in batches, compact lines', reading: compactLines('file'), events: 50_000, atMost: 15 },
-  { name: 'in batches, JSON lines', reading: jsonLines('file'), events: 50_000, atMost: 24 },
+  { name: 'in batches, compact lines', reading: compactStrings('file'), events: 50_000, atMost: 15 },
+  { name: 'in batches, JSON lines', reading: jsonStrings('file'), events: 50_000, atMost: 24 },
+  { name: 'in batches, bytes of JSON lines', reading: lineBytes('file'), events: 100_000, atMost: 9 },
   { name: 'getevents -o json into a file', reading: linesInFile('file'), events: 50_000, atMost: 60 },
   { name: 'in batches, encoded by the agent', reading: encodedEvents('file'), events: 50_000, atMost: 30 },
 ];
@@ -43,8 +52,9 @@ const C_PROGRAM = 'realistic stream, JSON lines of a program in C';
 const realistic: readonly ShortRow[] = [
   realisticRow('counted', countBatches('realistic'), 10),
   realisticRow('type, binary and path read', readItems('realistic'), 10),
-  realisticRow('compact lines', compactLines('realistic'), 20),
-  realisticRow('JSON lines', jsonLines('realistic'), 30),
+  realisticRow('compact lines', compactStrings('realistic'), 20),
+  realisticRow('JSON lines', jsonStrings('realistic'), 30),
+  realisticRow('bytes of JSON lines', lineBytes('realistic'), 14),
   realisticRow('getevents -o json into a file', linesInFile('realistic'), 40),
   realisticRow('encoded by the agent', encodedEvents('realistic'), 30),
 ];

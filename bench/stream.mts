@@ -10,6 +10,7 @@ import {
   EventIterator,
   formatCompact,
   Hub,
+  jsonLines,
   newTally,
   ProcessCache,
   toJson,
@@ -196,16 +197,31 @@ const writeString =
   (event, buffer, at) =>
     at + buffer.write(`${format(event)}\n`, at);
 
-export const compactLines = (subject: Subject): Reading =>
+export const compactStrings = (subject: Subject): Reading =>
   writeBatches(
     subject,
     writeString((event) => formatCompact(event)),
   );
-export const jsonLines = (subject: Subject): Reading =>
+export const jsonStrings = (subject: Subject): Reading =>
   writeBatches(
     subject,
     writeString((event) => toJson(event)),
   );
+
+/** Formats each batch as bytes in one buffer. */
+export function lineBytes(subject: Subject): Reading {
+  const format = jsonLines();
+  return async (total) => {
+    let seen = 0;
+    let written = 0;
+    for await (const batch of new BatchIterator(openHub(subject, total).addConsumer({}))) {
+      written += format(batch).length;
+      seen += batch.length;
+      if (seen === total) break;
+    }
+    return written;
+  };
+}
 
 /** Encodes events as the agent sends them to its clients. */
 export function encodedEvents(subject: Subject): Reading {
