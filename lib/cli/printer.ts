@@ -43,7 +43,12 @@ export function standardOutput<E>(printer: Printer<E>, context: Context): EventD
 export function createPrinter<E>(options: PrinterOptions, context: Context, access: EventAccess<E>): Printer<E> {
   if (options.output === 'tree') return treePrinter(options, context, access);
   const { jsonLines } = access;
-  if (jsonLines !== undefined && options.output === 'json' && options.pretty !== true && options.processes !== 'matched')
+  if (
+    jsonLines !== undefined &&
+    options.output === 'json' &&
+    options.pretty !== true &&
+    options.processes !== 'matched'
+  )
     return { start: '', format: jsonLines, end: () => '' };
   const { titles, line } = lineFormatter(options.output, options, context, access);
   const matched = options.processes === 'matched' ? new MatchedProcesses() : undefined;

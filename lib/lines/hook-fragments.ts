@@ -49,7 +49,8 @@ export function createHookFragments(
   const values = [...event.args, ...(returned === undefined ? [] : [returned])];
   const expected = [...compiled.args, ...(compiled.returnArg === undefined ? [] : [compiled.returnArg])];
   // the return value of a function in a program is also the last argument
-  if (values.length !== expected.length || (returned !== undefined && event.type === 'process_uprobe')) return undefined;
+  if (values.length !== expected.length || (returned !== undefined && event.type === 'process_uprobe'))
+    return undefined;
   const parts = cutLine(event, values, returned, options);
   if (parts === undefined) return undefined;
   const [head, ...texts] = parts;

@@ -17,9 +17,11 @@ import { LineBuffer } from './line-buffer.js';
 import { findProcessFragments } from './process-fragments.js';
 import { TIME_BYTES, TimeWriter } from './time-bytes.js';
 
-/** Bytes of a thread id, and of the end of a line. */
+/** Bytes of a thread id, and of the end of a line: `"}` and a newline. */
 const TID_BYTES = 10;
-const LINE_END = Buffer.from('"}\n');
+const END_BYTES = 3;
+const QUOTE = 0x22;
+const BRACE = 0x7d;
 const NEWLINE = 0x0a;
 
 /** Null: the lines of the hook are formatted by toJson(). */
@@ -81,10 +83,14 @@ class JsonLineWriter {
     to.fragment(after);
     if (values.length === 0) to.fragment(middle);
     for (let i = 0; i < values.length; i++) if (!(values[i] as (typeof values)[0])(to, chunk, at)) return false;
-    to.reserve(TIME_BYTES + LINE_END.length);
+    to.reserve(TIME_BYTES + END_BYTES);
     const time = at + EventHeader.time;
     if (!this.#time.write(to, chunk.u32(time), chunk.u32(time + 4), process.context.clock)) return false;
-    to.fragment(LINE_END);
+    const { bytes, end } = to;
+    bytes[end] = QUOTE;
+    bytes[end + 1] = BRACE;
+    bytes[end + 2] = NEWLINE;
+    to.end = end + END_BYTES;
     return true;
   }
 

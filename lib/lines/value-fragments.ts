@@ -19,42 +19,35 @@ export type ValueWriter = (to: LineBuffer, chunk: RecordChunk, at: number) => bo
 /** Bytes that a number needs. */
 const NUMBER_BYTES = 24;
 
+type ReadNumber = (chunk: RecordChunk, at: number) => number;
+
+const readI32: ReadNumber = (chunk, at) => chunk.i32(at);
+const readI64: ReadNumber = (chunk, at) => joinHalves(chunk.u32(at), chunk.i32(at + 4));
+const readU64: ReadNumber = (chunk, at) => joinHalves(chunk.u32(at), chunk.u32(at + 4));
+
+const NUMBERS: Partial<Record<CompiledValue['type'], ReadNumber>> = {
+  int: readI32,
+  int32: readI32,
+  sint32: readI32,
+  uint32: (chunk, at) => chunk.u32(at),
+  int64: readI64,
+  sint64: readI64,
+  long: readI64,
+  uint64: readU64,
+  ulong: readU64,
+  size_t: readU64,
+};
+const STRINGS: ReadonlySet<CompiledValue['type']> = new Set(['string', 'data_loc', 'filename']);
+const FILES: ReadonlySet<CompiledValue['type']> = new Set(['file', 'path', 'fd', 'kiocb', 'dentry', 'linux_binprm']);
+
 export function createValueWriter(value: CompiledValue, slot: number, before: string, after: string): ValueWriter {
-  const offset = EventHook.sizeof + slot * Value.sizeof;
-  switch (value.type) {
-    case 'int':
-    case 'int32':
-    case 'sint32':
-      return numberWriter(value, before, after, (chunk, at) => chunk.i32(at + offset + Value.value));
-    case 'uint32':
-      return numberWriter(value, before, after, (chunk, at) => chunk.u32(at + offset + Value.value));
-    case 'int64':
-    case 'sint64':
-    case 'long':
-      return numberWriter(value, before, after, (chunk, at) =>
-        joinHalves(chunk.u32(at + offset + Value.value), chunk.i32(at + offset + Value.value + 4)),
-      );
-    case 'uint64':
-    case 'ulong':
-    case 'size_t':
-      return numberWriter(value, before, after, (chunk, at) =>
-        joinHalves(chunk.u32(at + offset + Value.value), chunk.u32(at + offset + Value.value + 4)),
-      );
-    case 'string':
-    case 'data_loc':
-    case 'filename':
-      return stringWriter(value, offset, before, after);
-    case 'file':
-    case 'path':
-    case 'fd':
-    case 'kiocb':
-    case 'dentry':
-    case 'linux_binprm':
-      return fileWriter(value, slot, before, after);
-    default:
-      return decodingWriter(value, slot, before, after);
-  }
+  const read = NUMBERS[value.type];
+  if (read !== undefined) return numberWriter(value, slot, before, after, read);
+  if (STRINGS.has(value.type)) return stringWriter(value, slot, before, after);
+  return FILES.has(value.type) ? fileWriter(value, slot, before, after) : decodingWriter(value, slot, before, after);
 }
+
+const slotOffset = (slot: number): number => EventHook.sizeof + slot * Value.sizeof;
 
 /** Returns NaN for a number that a double does not have exactly. */
 function joinHalves(low: number, high: number): number {
@@ -72,25 +65,40 @@ function splitAtSample(argument: object, sample: string, before: string, after: 
   return [Buffer.from(before + text.slice(0, at)), Buffer.from(text.slice(at + sample.length) + after)];
 }
 
+/** Numbers often repeat: the mode of an access, a descriptor. The whole text of the last one is kept. */
 function numberWriter(
   value: CompiledValue,
+  slot: number,
   before: string,
   after: string,
-  read: (chunk: RecordChunk, at: number) => number,
+  read: ReadNumber,
 ): ValueWriter {
+  const offset = slotOffset(slot) + Value.value;
   const [start, end] = splitAtSample({ ...describe(value), value: 7 }, '7', before, after);
+  let last = NaN;
+  let lastText: Uint8Array = start;
+  let isRepeated = false;
   return (to, chunk, at) => {
-    const number = read(chunk, at);
+    const number = read(chunk, at + offset);
     if (Number.isNaN(number)) return false;
     to.reserve(start.length + end.length + NUMBER_BYTES);
+    if (number === last && isRepeated) {
+      to.fragment(lastText);
+      return true;
+    }
+    const from = to.end;
     to.fragment(start);
     to.integer(number);
     to.fragment(end);
+    isRepeated = number === last;
+    if (isRepeated) lastText = Uint8Array.prototype.slice.call(to.bytes, from, to.end);
+    last = number;
     return true;
   };
 }
 
-function stringWriter(value: CompiledValue, offset: number, before: string, after: string): ValueWriter {
+function stringWriter(value: CompiledValue, slot: number, before: string, after: string): ValueWriter {
+  const offset = slotOffset(slot);
   const [start, end] = splitAtSample({ ...describe(value), value: SAMPLE, truncated: false }, SAMPLE, before, after);
   return (to, chunk, at) => {
     if (chunk.u16(at + offset + Value.stringFlags) !== 0) return false;
@@ -117,7 +125,7 @@ const MODES_MAX = 2 ** 16;
 
 /** What stands after the path depends on the mode of the file. */
 function fileWriter(value: CompiledValue, slot: number, before: string, after: string): ValueWriter {
-  const offset = EventHook.sizeof + slot * Value.sizeof;
+  const offset = slotOffset(slot);
   const ends = new Map<number, Uint8Array>();
   let start: Uint8Array = Buffer.alloc(0);
   let lastMode = -1;

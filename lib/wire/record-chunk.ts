@@ -3,6 +3,11 @@
  */
 import { decodeString } from './surrogate-escape.js';
 
+/** 1 for printable ASCII that needs no escape in a JSON string. */
+const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x20 && byte <= 0x7e && byte !== 0x22 && byte !== 0x5c ? 1 : 0,
+);
+
 /** A buffer whose bytes several record chunks share. */
 export class RecordBuffer {
   readonly bytes: Buffer;
@@ -118,7 +123,7 @@ export class RecordChunk {
     const from = start - this.#base;
     for (let i = 0; i < length; i++) {
       const byte = bytes[from + i] as number;
-      if (byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x5c) return i;
+      if (IS_PLAIN[byte] === 0) return i;
       target[targetStart + i] = byte;
     }
     return length;

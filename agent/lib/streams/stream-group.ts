@@ -30,8 +30,8 @@ export class StreamGroup {
 
   /** Asks the filters of one stream. A stream whose filters take too long is about to be ended, and is not asked. */
   isWanted(event: FilteredEvent): boolean {
-    const asked = this.streams.find(({ isEnding }) => !isEnding) ?? (this.streams[0] as EventStream);
-    return asked.isWanted === undefined || asked.isWanted(event);
+    const asked = this.streams.find(({ isEnding }) => !isEnding) ?? this.streams[0];
+    return asked?.isWanted === undefined || asked.isWanted(event);
   }
 
   /** Adds an event that is encoded in a shared buffer. The streams get it at the end of the run. */

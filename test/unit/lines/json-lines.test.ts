@@ -33,7 +33,8 @@ function assertSame(events: readonly TracerEvent[], options: JsonOptions = {}, f
   const expected = events.map((event) => `${toJson(event, options)}\n`).join('');
   // in one piece, and event by event
   assert.equal(Buffer.from(format(events)).toString(), expected);
-  for (const event of events) assert.deepEqual(Buffer.from(format([event])), Buffer.from(`${toJson(event, options)}\n`));
+  for (const event of events)
+    assert.deepEqual(Buffer.from(format([event])), Buffer.from(`${toJson(event, options)}\n`));
 }
 
 /** Makes processes with a parent and a grandparent. The clock has the offset in nanoseconds. */
@@ -80,7 +81,9 @@ const FILE: readonly RecordValue[] = [{ text: '/etc/shadow', value: 5n, mode: 0o
 const texts = fc.oneof(
   fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
   fc.string({ maxLength: 40 }).map((text) => Buffer.from(text)),
-  fc.constantFrom('', '/', '/etc/shadow', '\x7f', '\u202e', 'ä', '"', '\\', '\ud800', '}],"args":[{').map((text) => Buffer.from(text)),
+  fc
+    .constantFrom('', '/', '/etc/shadow', '\x7f', '\u202e', 'ä', '"', '\\', '\ud800', '}],"args":[{')
+    .map((text) => Buffer.from(text)),
 );
 
 const numbers = fc.oneof(
