@@ -50,8 +50,8 @@ function benchContext(subject: Subject, total: number, file: number): Context {
 
 /** Writes the lines of the events into a file, and returns the size of the file. */
 export function linesInFile(subject: Subject): Reading {
-  return async (total) => {
-    const path = join(tmpdir(), `polytrace-bench-${process.pid}.json`);
+  const path = join(tmpdir(), `polytrace-bench-${process.pid}-${subject}.json`);
+  const read = async (total: number): Promise<number> => {
     const file = openSync(path, 'w');
     try {
       const status = await getEvents({ output: 'json', color: 'never' }, benchContext(subject, total, file));
@@ -59,7 +59,7 @@ export function linesInFile(subject: Subject): Reading {
       return fstatSync(file).size;
     } finally {
       closeSync(file);
-      rmSync(path);
     }
   };
+  return Object.assign(read, { cleanUp: () => rmSync(path, { force: true }) });
 }

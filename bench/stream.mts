@@ -119,7 +119,11 @@ export function openHub(subject: Subject, total: number): InstanceType<typeof Hu
 }
 
 /** Reads `total` events. The result depends on each event, so that the compiler cannot remove a read. */
-export type Reading = (total: number) => Promise<number>;
+export interface Reading {
+  (total: number): Promise<number>;
+  /** Removes what the last reading has left. It is not measured. */
+  readonly cleanUp?: () => void;
+}
 
 export function countItems(subject: Subject): Reading {
   return async (total) => {

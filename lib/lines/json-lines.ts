@@ -1,15 +1,16 @@
 /**
  * JSON lines as bytes. An ordinary event of a hook is written straight from its record, between fragments of bytes that
- * are cached with its hook and its process. All other events are formatted by toJson(), and so are the fragments: there
+ * are cached with its hook and its process. Events of processes use the fragments of the process. All other events are formatted by toJson(), and so are the fragments: there
  * is one format.
  */
-import type { PlainEvent } from '../../types/events.js';
+import type { PlainEvent, PlainOf, ProcessExecEvent, ProcessExitEvent } from '../../types/events.js';
 import type { JsonOptions } from '../../types/output.js';
 import type { LoadedHook } from '../events/hook.js';
 import { findLoadedHook } from '../events/hook-events.js';
 import { recordChunk, recordStart, type RecordEvent } from '../events/record.js';
-import { hasAncestors, toJson } from '../output/json.js';
-import { getTrackedProcess } from '../process/view.js';
+import { ExecEvent, ExitEvent } from '../events/process-events.js';
+import { exitPart, hasAncestors, headPart, nodePart, toJson } from '../output/json.js';
+import { getTrackedProcess, type ViewedProcess } from '../process/view.js';
 import { EventHeader, EventHook, Value } from '../wire/layout.gen.js';
 import type { RecordChunk } from '../wire/record-chunk.js';
 import { createHookFragments, isOrdinary, type HookFragments } from './hook-fragments.js';
@@ -23,6 +24,8 @@ const END_BYTES = 3;
 const QUOTE = 0x22;
 const BRACE = 0x7d;
 const NEWLINE = 0x0a;
+
+type PlainProcessEvent = PlainOf<ProcessExecEvent | ProcessExitEvent>;
 
 /** Null: the lines of the hook are formatted by toJson(). */
 type KnownHook = HookFragments | null;
@@ -59,6 +62,7 @@ class JsonLineWriter {
     const start = to.end;
     const hook = this.#options.fields === undefined ? findLoadedHook(event) : undefined;
     if (hook !== undefined && this.#writeHookEvent(to, event as unknown as RecordEvent, hook)) return;
+    if (hook === undefined && isProcessEvent(event) && this.#writeProcessEvent(to, event)) return;
     to.end = start;
     to.text(toJson(event, this.#options));
     to.reserve(1);
@@ -83,6 +87,26 @@ class JsonLineWriter {
     to.fragment(after);
     if (values.length === 0) to.fragment(middle);
     for (let i = 0; i < values.length; i++) if (!(values[i] as (typeof values)[0])(to, chunk, at)) return false;
+    return this.#writeEnd(to, chunk, at, process);
+  }
+
+  /** Returns false for an event that is formatted by toJson(). The buffer then has a part of the line. */
+  #writeProcessEvent(to: LineBuffer, event: ExecEvent | ExitEvent): boolean {
+    const process = getTrackedProcess(event.process);
+    const hasEnvironment = process.context.environment !== undefined;
+    if (hasEnvironment || this.#options.fields !== undefined || hasAncestors(event, this.#options)) return false;
+    const { beforeText, after } = findProcessFragments(process, this.#options, this);
+    // few events of a process are of these types
+    to.text(headPart(event.type) + beforeText);
+    to.reserve(TID_BYTES + after.length);
+    to.integer(event.tid);
+    to.fragment(after);
+    to.text(exitPart(event as PlainProcessEvent) + nodePart(event.nodeName));
+    return this.#writeEnd(to, recordChunk(event), recordStart(event), process);
+  }
+
+  /** Writes the time and the end of the line. */
+  #writeEnd(to: LineBuffer, chunk: RecordChunk, at: number, process: ViewedProcess): boolean {
     to.reserve(TIME_BYTES + END_BYTES);
     const time = at + EventHeader.time;
     if (!this.#time.write(to, chunk.u32(time), chunk.u32(time + 4), process.context.clock)) return false;
@@ -117,4 +141,9 @@ class JsonLineWriter {
     const created = isFormatted ? undefined : createHookFragments(event as never, hook, this.#options);
     return (this.#lastFragments[point] = created ?? null);
   }
+}
+
+/** True for an event that a tracer made from the record of an exec or an exit. */
+function isProcessEvent(event: object): event is ExecEvent | ExitEvent {
+  return event instanceof ExecEvent || event instanceof ExitEvent;
 }

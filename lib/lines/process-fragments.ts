@@ -9,7 +9,8 @@ export class ProcessFragments {
   head = '';
   before: Uint8Array = Buffer.alloc(0);
   readonly after: Uint8Array;
-  readonly #beforeText: string;
+  /** From the process up to the thread id. */
+  readonly beforeText: string;
   readonly #of: object;
   readonly #container: PlainProcess['container'];
   readonly #pod: PlainProcess['pod'];
@@ -30,7 +31,7 @@ export class ProcessFragments {
     this.#relatedPod = related?.pod;
     this.#isRelatedInTree = related?.inInitTree;
     const [before, after] = selectWriter(options).splitMembers(process.view, related?.view);
-    this.#beforeText = before;
+    this.beforeText = before;
     this.after = Buffer.from(after);
   }
 
@@ -53,7 +54,7 @@ export class ProcessFragments {
   }
 
   useHead(head: string): void {
-    this.before = Buffer.from(head + this.#beforeText);
+    this.before = Buffer.from(head + this.beforeText);
     this.head = head;
   }
 }

@@ -11,6 +11,7 @@ import { toJson } from '../../../lib/output/json.js';
 import { ProcessCache } from '../../../lib/process/cache.js';
 import { Clock } from '../../../lib/process/clock.js';
 import type { TrackedProcess } from '../../../lib/process/process.js';
+import { RecordReader } from '../../../lib/stream/reader.js';
 import { EventExec, EventFlag, EventHeader, EventHook, StringRef } from '../../../lib/wire/layout.gen.js';
 import { RecordChunk } from '../../../lib/wire/record-chunk.js';
 import type { TracerEvent } from '../../../types/events.js';
@@ -18,7 +19,8 @@ import type { JsonOptions } from '../../../types/output.js';
 import { compiledHook, compiledValue, loadedHook } from '../compiled-hooks.js';
 import { createEventsOfAllKinds } from '../events/all-kinds.js';
 import { placeInChunk, valuesRecord, type RecordValue } from '../wire/decode/values.js';
-import { execRecord, testProcess } from '../wire/records.js';
+import { UNWATCHED } from '../stream/fake-session.js';
+import { execRecord, exitRecord, testProcess } from '../wire/records.js';
 
 const OPTIONS: readonly JsonOptions[] = [
   {},
@@ -47,6 +49,18 @@ function createProcess(offset = 5n, binary = '/bin/é\udcff"', nodeName = 'n"ö'
   add(1);
   add(2);
   return add(3, binary);
+}
+
+function readRecords(cache: ProcessCache, records: Buffer[]): TracerEvent[] {
+  const drain = (buffer: Uint8Array, offset: number): number => {
+    let end = offset;
+    for (const record of records) {
+      buffer.set(record, end);
+      end += record.length;
+    }
+    return end;
+  };
+  return new RecordReader({ drain, ...UNWATCHED }, cache, new Map()).readEvents() ?? [];
 }
 
 interface Change {
@@ -223,7 +237,24 @@ describe('jsonLines', () => {
     assert.equal(Buffer.from(format([second])).toString(), expected);
   });
 
-  it('9. formats plain events', () => {
+  it('9. writes execs and exits of any status, with and without the environment', () => {
+    for (const environment of [undefined, new Set<string>()]) {
+      const cache = new ProcessCache({
+        nodeName: 'n"ö',
+        clock: new Clock(() => 5n),
+        ...(environment && { environment }),
+      });
+      const records = [0, 1, 0x100, 9, 0x86].flatMap((status, n) => [
+        execRecord(testProcess(n + 1), testProcess(n), `/bin/"é${n}`),
+        exitRecord(testProcess(n + 1), status),
+      ]);
+      const events = readRecords(cache, records);
+      assert.equal(events.length, records.length);
+      for (const options of OPTIONS) assertSame(events, options);
+    }
+  });
+
+  it('10. formats plain events', () => {
     const events = createEventsOfAllKinds();
     const plain = events.map((event) => event.toObject());
     assert.equal(Buffer.from(jsonLines()(plain)).toString(), events.map((event) => `${toJson(event)}\n`).join(''));
