@@ -1,6 +1,5 @@
 // Compares the goals of the project with the tables of docs/benchmarks.md. The figures are read from the tables, so
 // goals and tables cannot differ.
-import { INSTRUCTION_LIMITS } from './counted.mjs';
 import { formatNumber, type Rows } from './table.mjs';
 
 /** Finds a figure in a table of the page. */
@@ -16,10 +15,8 @@ interface Goal {
 const OPERATIONS = 'In the kernel: operations';
 const LOADING = 'Starting and loading';
 const EVENTS = 'In user space: events';
-const COUNTED = 'In user space: instructions';
 const VERSIONS = 'In user space: versions of Node.js';
 const LATENCY = 'Latency and rest';
-const JSON_BYTES = 'realistic stream, in batches, bytes of JSON lines';
 
 const readCell =
   (section: string, row: string, column: string) =>
@@ -91,12 +88,6 @@ const GOALS: readonly Goal[] = [
   realisticGoal('the bytes of a JSON line', 'in batches, bytes of JSON lines', 300),
   realisticGoal('a line of `getevents -o json` into a file', '`getevents -o json` into a file', 800),
   realisticGoal('the message of an agent', 'in batches, encoded by the agent', 300),
-  {
-    name: 'the bytes of a JSON line, realistic stream',
-    atMost: INSTRUCTION_LIMITS[JSON_BYTES] ?? NaN,
-    unit: 'instructions',
-    measure: readCell(COUNTED, JSON_BYTES, 'instructions'),
-  },
   versionGoal('counted', 'in batches, counted'),
   versionGoal('type, binary and path', 'type, binary and path read'),
   versionGoal('a compact line', 'in batches, compact lines'),
