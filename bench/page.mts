@@ -23,8 +23,9 @@ reading before and after a loop gives the instructions of an operation. Except w
 counts repeat to within one per cent.
 
 \`npm test\` runs two short parts, which fail when a limit is exceeded. \`npm run bench -- --short\` compares what user
-space does with an event to plain code that reads the same record and to a program in C that writes the same lines,
-starting to Node.js by itself, and, as root, loading to a loop. \`npm run bench -- --limits\` counts operations of the kernel.
+space does with an event to plain code that reads the same record, and to a program in C that writes the same lines. It
+compares starting to Node.js by itself, and, as root, loading to a loop. \`npm run bench -- --limits\` counts operations
+of the kernel.
 `;
 
 // The text of each section. run.mts puts the commit above it.
@@ -169,8 +170,8 @@ ${formatTable(rows)}
   an address is read, of \`tcp_connect\` with a socket.
 - **realistic stream**: 50 processes with parents read 1,000 files, in proportion to 1 / n for the n-th process and the
   n-th file, and each record has a time of its own. In the other rows, one process reads one file at one time.
-- **lines** and **encoded** are written into a buffer: a string that nobody has read would cost less. The lines come from
-  \`formatCompact\` and \`toJson\`; **bytes of JSON lines** come from \`jsonLines\`.
+- **lines** and **encoded** are written into a buffer: a string that nobody has read would cost less. The lines come
+  from \`formatCompact\` and \`toJson\`; **bytes of JSON lines** come from \`jsonLines\`.
 - **a program in C** is \`bench/lines.c\`, which knows nothing but these records. It writes the same bytes, which a test
   compares, and is the bound of what is possible.
 - **CPU per event** is the processor time of all threads of the process, garbage collection included.

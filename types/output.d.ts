@@ -67,8 +67,8 @@ export function toJson(event: PlainEvent, options?: JsonOptions): string;
 
 /**
  * Returns a function that formats events as JSON lines in UTF-8: the bytes of `toJson(event, options)` and a newline for
- * each event, in their order. Events of a tracer are written straight from the kernel's records, several times faster
- * than by `toJson`. The bytes are valid until the function is called again: copy them, or write them before.
+ * each event, in their order. Events of a tracer are written straight from the kernel's records, in less than half the
+ * time of `toJson`. The bytes are valid until the function is called again: copy them, or write them before.
  */
 export function jsonLines(options?: JsonOptions): (events: Iterable<PlainEvent>) => Uint8Array;
 
