@@ -189,7 +189,7 @@ ${formatTable(rows)}`;
 
 export function nodesSection(rows: Rows): string {
   return `One core of ${PROCESSOR}. The readings of the short benchmark, on versions of Node.js of the npm registry:
-the minimum of some rounds, each of which measures all versions. Each figure is the median of a round.
+the minimum of some rounds, each of which measures all versions.
 
 ${formatTable(rows)}
 
