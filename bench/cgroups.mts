@@ -75,34 +75,60 @@ function removeChildren(base: string): void {
   }
 }
 
+/** The costs of one round, in nanoseconds for each cgroup. */
+interface MkdirCosts {
+  readonly nothing: number;
+  readonly plain: number;
+  readonly scoped: number;
+}
+
+/** Each round measures all three, because a machine gets faster or slower within seconds. */
 async function mkdirRows(base: string): Promise<Rows> {
-  const nothing = makeRounds(base);
-  const source = new BenchSource();
-  const tracer = await openTracer({ containers: { sources: [source] } });
-  const plain = makeRounds(base);
-  await tracer.addPolicy({ yaml: POLICY });
-  const scoped = makeRounds(base);
-  await tracer.close();
-  const row = (name: string, ns: number): string[] => [
+  const rounds: MkdirCosts[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const nothing = makeCgroups(base);
+    const tracer = await openTracer({ containers: { sources: [new BenchSource()] } });
+    try {
+      const plain = makeCgroups(base);
+      await tracer.addPolicy({ yaml: POLICY });
+      rounds.push({ nothing, plain, scoped: makeCgroups(base) });
+    } finally {
+      await tracer.close();
+    }
+  }
+  const formatNs = (ns: number): string => `${formatNumber(Math.round(ns))} ns`;
+  const row = (name: string, key: keyof MkdirCosts): string[] => [
     name,
-    `${formatNumber(Math.round(ns))} ns`,
-    `${formatNumber(Math.round(ns - nothing))} ns`,
+    formatNs(quartile(rounds.map((costs) => costs[key]))),
+    key === 'nothing'
+      ? ''
+      : formatAdded(
+          rounds.map((costs) => costs[key] - costs.nothing),
+          formatNs,
+        ),
   ];
   return [
     ['mkdir of a cgroup', 'CPU', 'added'],
-    [...row('without a tracer', nothing).slice(0, 2), ''],
-    row('with a tracer, no policy with a scope', plain),
-    row('with a policy with a scope', scoped),
+    row('without a tracer', 'nothing'),
+    row('with a tracer, no policy with a scope', 'plain'),
+    row('with a policy with a scope', 'scoped'),
   ];
 }
 
-function makeRounds(base: string): number {
-  const costs = Array.from({ length: ROUNDS }, () => {
-    const cost = Number(execFileSync(process.execPath, ['-e', MAKE, base, String(ROUND)]));
-    removeChildren(base);
-    return cost;
-  });
-  return costs.sort((a, b) => a - b)[ROUNDS >> 1] ?? NaN;
+/** The difference of two measurements is a result only if most rounds agree that it is above zero. */
+function formatAdded(differences: readonly number[], format: (ns: number) => string): string {
+  const [low, high] = [quartile(differences, 1), quartile(differences, 3)];
+  return low > 0 ? format(quartile(differences)) : `less than ${format(Math.max(Math.abs(low), Math.abs(high)))}`;
+}
+
+function quartile(values: readonly number[], quarters = 2): number {
+  return [...values].sort((a, b) => a - b)[Math.floor((values.length * quarters) / 4)] ?? NaN;
+}
+
+function makeCgroups(base: string): number {
+  const cost = Number(execFileSync(process.execPath, ['-e', MAKE, base, String(ROUND)]));
+  removeChildren(base);
+  return cost;
 }
 
 async function loadRows(base: string): Promise<Rows> {

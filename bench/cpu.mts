@@ -6,5 +6,6 @@ export async function measureCpuNs(reading: Reading, events: number): Promise<nu
   const before = process.cpuUsage();
   await reading(events);
   const { user, system } = process.cpuUsage(before);
+  reading.cleanUp?.();
   return ((user + system) * 1000) / events;
 }

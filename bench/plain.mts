@@ -28,9 +28,11 @@ function readPlainFile(bytes: Buffer, view: DataView, record: number): PlainFile
   };
 }
 
+const records = [execRecord(), ...Array.from({ length: 63 }, () => fileRecord(8, 2))];
+
 /** Reads `total` records. The result depends on each record, so that the compiler cannot remove a read. */
 export function readPlainly(total: number): Promise<number> {
-  const source = new RecordSource([execRecord(), ...Array.from({ length: 63 }, () => fileRecord(8, 2))], total);
+  const source = new RecordSource(records, total);
   const bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let length = 0;

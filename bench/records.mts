@@ -4,10 +4,15 @@ import { layout } from './dist.mjs';
 
 const { EventExec, EventHeader, EventHook, EventType, NetDetail, ProcessKey, RecordLimit, StringRef, Value } = layout;
 
-/** Process id of all records. No real process has this id. */
-const PID = 4_000_001;
-const STARTED_NS = 999_999_999n;
-const NOW_NS = 1_000_000_000n;
+/** The process and the time of a record. Times are CLOCK_BOOTTIME, in nanoseconds. */
+export interface RecordOrigin {
+  readonly pid: number;
+  readonly startedNs: bigint;
+  readonly timeNs: bigint;
+}
+
+/** The origin of records that are all equal. No real process has this id. */
+const ORIGIN: RecordOrigin = { pid: 4_000_001, startedNs: 999_999_999n, timeNs: 1_000_000_000n };
 
 /** Inode, mode and device of a file, as /etc/shadow has them on many machines. */
 const FILE = { inode: 42n, mode: 0o100640, device: (8 << 20) | 1, links: 1 };
@@ -17,14 +22,14 @@ class RecordBuilder {
   #end: number;
 
   /** `fixed` is the size of the fixed part, in bytes. Strings follow it. */
-  constructor(type: number, fixed: number) {
+  constructor(type: number, fixed: number, { pid, startedNs, timeNs }: RecordOrigin) {
     this.#end = fixed;
     this.bytes.writeUInt16LE(type, EventHeader.type);
-    this.bytes.writeBigUInt64LE(NOW_NS, EventHeader.time);
+    this.bytes.writeBigUInt64LE(timeNs, EventHeader.time);
     // the key of the process follows the header of every record
-    this.bytes.writeUInt32LE(PID, EventExec.key + ProcessKey.tgid);
-    this.bytes.writeUInt32LE(PID, EventExec.key + ProcessKey.tid);
-    this.bytes.writeBigUInt64LE(STARTED_NS, EventExec.key + ProcessKey.startTime);
+    this.bytes.writeUInt32LE(pid, EventExec.key + ProcessKey.tgid);
+    this.bytes.writeUInt32LE(pid, EventExec.key + ProcessKey.tid);
+    this.bytes.writeBigUInt64LE(startedNs, EventExec.key + ProcessKey.startTime);
     this.bytes.writeBigUInt64LE(1n, EventExec.key + ProcessKey.execCount);
   }
 
@@ -50,20 +55,33 @@ class RecordBuilder {
   }
 }
 
-export function execRecord(): Buffer {
-  const record = new RecordBuilder(EventType.EVENT_EXEC, EventExec.sizeof);
-  record.refer(EventExec.filename, '/usr/bin/cat');
-  record.refer(EventExec.executable, '/usr/bin/cat');
-  record.refer(EventExec.cwd, '/root');
-  const { offset, length } = record.append('cat\0/etc/shadow\0');
+export interface Executed {
+  readonly binary: string;
+  readonly cwd: string;
+  readonly argv: readonly string[];
+  readonly parent?: RecordOrigin | undefined;
+}
+
+const CAT: Executed = { binary: '/usr/bin/cat', cwd: '/root', argv: ['cat', '/etc/shadow'] };
+
+export function execRecord({ binary, cwd, argv, parent }: Executed = CAT, origin = ORIGIN): Buffer {
+  const record = new RecordBuilder(EventType.EVENT_EXEC, EventExec.sizeof, origin);
+  if (parent !== undefined) {
+    record.bytes.writeUInt32LE(parent.pid, EventExec.parentTgid);
+    record.bytes.writeBigUInt64LE(parent.startedNs, EventExec.parentStartTime);
+  }
+  record.refer(EventExec.filename, binary);
+  record.refer(EventExec.executable, binary);
+  record.refer(EventExec.cwd, cwd);
+  const { offset, length } = record.append(argv.map((text) => `${text}\0`).join(''));
   record.bytes.writeUInt32LE(offset, EventExec.argvOffset);
   record.bytes.writeUInt32LE(length, EventExec.argvLength);
   record.bytes.writeUInt32LE(FILE.links, EventExec.links);
   return record.finish();
 }
 
-function hookRecord(hook: number, values: number): RecordBuilder {
-  const record = new RecordBuilder(EventType.EVENT_HOOK, EventHook.sizeof + values * Value.sizeof);
+function hookRecord(hook: number, values: number, origin = ORIGIN): RecordBuilder {
+  const record = new RecordBuilder(EventType.EVENT_HOOK, EventHook.sizeof + values * Value.sizeof, origin);
   record.bytes.writeUInt32LE(hook, EventHook.hook);
   record.bytes.writeBigUInt64LE(1n, EventHook.matched);
   record.bytes.writeUInt16LE(values, EventHook.valuesCount);
@@ -71,12 +89,12 @@ function hookRecord(hook: number, values: number): RecordBuilder {
 }
 
 /**
- * A read of /etc/shadow, as security_file_permission reports it: a file, the number 4, and zeros for further values.
+ * A read of a file, as security_file_permission reports it: a file, the number 4, and zeros for further values.
  */
-export function fileRecord(hook: number, values: number): Buffer {
-  const record = hookRecord(hook, values);
+export function fileRecord(hook: number, values: number, path = '/etc/shadow', origin = ORIGIN): Buffer {
+  const record = hookRecord(hook, values, origin);
   const [file, mask] = [EventHook.sizeof, EventHook.sizeof + Value.sizeof];
-  record.refer(file + Value.string, '/etc/shadow');
+  record.refer(file + Value.string, path);
   record.bytes.writeBigUInt64LE(FILE.inode, file + Value.value);
   record.bytes.writeUInt32LE(FILE.mode, file + Value.mode);
   record.bytes.writeUInt32LE(FILE.device, file + Value.device);
@@ -105,21 +123,40 @@ export function socketRecord(hook: number, values: number): Buffer {
 /** Size of a record chunk of the reader. */
 const BUFFER_BYTES = 512 * 1024;
 
-/**
- * Repeats the records until `total` of them have been read. One copy fills a chunk, so the source costs almost nothing.
- */
+/** Records one after the other. Making them costs more than reading them, so all sources of the same records share them. */
+interface RecordCycle {
+  readonly bytes: Buffer;
+  /** Offset of the end of each record. */
+  readonly ends: readonly number[];
+}
+
+const madeCycles = new WeakMap<readonly Buffer[], RecordCycle>();
+
+/** Short cycles are repeated until they fill a chunk, so that one copy fills it and the source costs almost nothing. */
+function makeCycle(records: readonly Buffer[]): RecordCycle {
+  const once = Buffer.concat(records);
+  const times = Math.max(1, Math.floor(BUFFER_BYTES / once.length));
+  let end = 0;
+  return {
+    bytes: Buffer.concat(Array.from({ length: times }, () => once)),
+    ends: Array.from({ length: times }, () => records.map(({ length }) => (end += length))).flat(),
+  };
+}
+
+/** Repeats the records until `total` of them have been read. */
 export class RecordSource implements Pick<NativeSource, 'drain'> {
   readonly #buffer: Buffer;
   /** Offset of the end of each record in the buffer. */
   readonly #ends: readonly number[];
+  /** Number of records before the next one in the buffer. */
+  #next = 0;
   #remaining: number;
 
   constructor(records: readonly Buffer[], total: number) {
-    const cycle = Buffer.concat(records);
-    const cycles = Math.floor(BUFFER_BYTES / cycle.length);
-    this.#buffer = Buffer.concat(Array.from({ length: cycles }, () => cycle));
-    let end = 0;
-    this.#ends = Array.from({ length: cycles }, () => records.map(({ length }) => (end += length))).flat();
+    let cycle = madeCycles.get(records);
+    if (cycle === undefined) madeCycles.set(records, (cycle = makeCycle(records)));
+    this.#buffer = cycle.bytes;
+    this.#ends = cycle.ends;
     this.#remaining = total;
   }
 
@@ -130,12 +167,16 @@ export class RecordSource implements Pick<NativeSource, 'drain'> {
 
   drain(chunk: Uint8Array, offset: number): number {
     // like the addon, which starts a record only where the longest record fits
-    if (chunk.length - offset < RecordLimit.RECORD_SIZE_MAX || this.#remaining === 0) return offset;
-    const count = Math.min(this.#countWithin(chunk.length - offset - RecordLimit.RECORD_SIZE_MAX) + 1, this.#remaining);
-    const bytes = this.#ends[count - 1] as number;
-    chunk.set(this.#buffer.subarray(0, bytes), offset);
-    this.#remaining -= count;
-    return offset + bytes;
+    const space = chunk.length - offset - RecordLimit.RECORD_SIZE_MAX;
+    if (space < 0 || this.#remaining === 0) return offset;
+    if (this.#next === this.#ends.length) this.#next = 0;
+    const from = this.#ends[this.#next - 1] ?? 0;
+    const last = Math.min(this.#countWithin(from + space) + 1, this.#ends.length, this.#next + this.#remaining);
+    const to = this.#ends[last - 1] as number;
+    chunk.set(this.#buffer.subarray(from, to), offset);
+    this.#remaining -= last - this.#next;
+    this.#next = last;
+    return offset + to - from;
   }
 
   /** Number of complete records in the first bytes of the buffer. */

@@ -1,29 +1,52 @@
 // A stream of events without a kernel: the library's reader, process cache and iterators over made-up records. The
 // readings that are measured use it.
-import { compilePolicy, formatCompact, toJson, type HookArgument, type TracerEvent } from 'polytrace';
+import { compilePolicy, type HookArgument, type TracerEvent } from 'polytrace';
+import type { CompiledHook } from '../lib/compiled/compiled-policy.js';
 import type { NativeSession } from '../lib/native/binding.js';
-import { BatchIterator, EventEncoder, Clock, EventIterator, Hub, newTally, ProcessCache } from './dist.mjs';
+import {
+  BatchIterator,
+  EventEncoder,
+  Clock,
+  EventIterator,
+  formatCompact,
+  Hub,
+  jsonLines,
+  newTally,
+  ProcessCache,
+  toJson,
+} from './dist.mjs';
+import { realisticRecords } from './realistic.mjs';
 import { execRecord, fileRecord, RecordSource, socketRecord } from './records.mjs';
 
 const HOOK = 8;
 /** Events of the hook for one exec. */
 const HOOK_EVENTS = 63;
 
-/** The hooks of the made-up records: the policy of each hook, and its record. */
+const FILE_READ = {
+  call: { call: 'security_file_permission', syscall: false, message: 'A file was read', tags: ['files'] },
+  args: [
+    { index: 0, type: 'file' },
+    { index: 1, type: 'int' },
+  ],
+} as const;
+
+/** The same process does the same again and again. */
+const repeat =
+  (make: (hook: number, values: number) => Buffer) =>
+  (hook: number, values: number): readonly Buffer[] => {
+    const record = make(hook, values);
+    return [execRecord(), ...Array.from({ length: HOOK_EVENTS }, () => record)];
+  };
+
+/** The hooks of the made-up records: the policy of each hook, and the records. */
 const subjects = {
-  file: {
-    call: { call: 'security_file_permission', syscall: false, message: 'A file was read', tags: ['files'] },
-    args: [
-      { index: 0, type: 'file' },
-      { index: 1, type: 'int' },
-    ],
-    record: fileRecord,
-  },
+  file: { ...FILE_READ, records: repeat((hook, values) => fileRecord(hook, values)) },
   socket: {
     call: { call: 'tcp_connect', syscall: false },
     args: [{ index: 0, type: 'sock' }],
-    record: socketRecord,
+    records: repeat(socketRecord),
   },
+  realistic: { ...FILE_READ, records: realisticRecords },
 } as const;
 
 export type Subject = keyof typeof subjects;
@@ -37,13 +60,35 @@ function subjectPolicy({ call, args }: (typeof subjects)[Subject]): string {
   });
 }
 
+interface CompiledSubject {
+  readonly hook: CompiledHook;
+  readonly records: readonly Buffer[];
+}
+
+const compiledSubjects = new Map<Subject, CompiledSubject>();
+
+/** Compiles the policy of a subject and makes its records, once. */
+function compileSubject(subject: Subject): CompiledSubject {
+  let compiled = compiledSubjects.get(subject);
+  if (compiled === undefined) {
+    const hook = compilePolicy(subjectPolicy(subjects[subject])).hooks[0];
+    if (hook === undefined) throw new Error('the policy has no hook');
+    compiled = { hook, records: subjects[subject].records(HOOK, hook.args.length) };
+    compiledSubjects.set(subject, compiled);
+  }
+  return compiled;
+}
+
+export const subjectRecords = (subject: Subject): readonly Buffer[] => compileSubject(subject).records;
+
+/** CLOCK_BOOTTIME 0 of the made-up machine, in nanoseconds since 1970. */
+export const BOOTED_NS = 1_780_000_000_123_456_789n;
+export const NODE_NAME = 'bench';
+
 /** A hub that delivers `total` events, like a tracer without its BPF backend. */
 export function openHub(subject: Subject, total: number): InstanceType<typeof Hub> {
-  const { hooks } = compilePolicy(subjectPolicy(subjects[subject]));
-  const compiled = hooks[0];
-  if (compiled === undefined) throw new Error('the policy has no hook');
-  const hookEvent = subjects[subject].record(HOOK, compiled.args.length);
-  const source = new RecordSource([execRecord(), ...Array.from({ length: HOOK_EVENTS }, () => hookEvent)], total);
+  const { hook: compiled, records } = compileSubject(subject);
+  const source = new RecordSource(records, total);
   const session: Pick<
     NativeSession,
     'drain' | 'track' | 'takeTracked' | 'unreadBytes' | 'start' | 'arm' | 'setActive' | 'takeLosses' | 'takeMissedRuns'
@@ -58,14 +103,14 @@ export function openHub(subject: Subject, total: number): InstanceType<typeof Hu
     takeLosses: () => [],
     takeMissedRuns: () => [],
   };
-  const clock = new Clock(() => 0n);
+  const clock = new Clock(() => BOOTED_NS);
   const loaded = { id: HOOK, policyName: 'bench', functionName: compiled.call, compiled, tally: newTally() };
   return new Hub({
     session: session as NativeSession,
-    cache: new ProcessCache({ nodeName: 'bench', clock }),
+    cache: new ProcessCache({ nodeName: NODE_NAME, clock }),
     clock,
     hooks: new Map([[HOOK, loaded]]),
-    nodeName: 'bench',
+    nodeName: NODE_NAME,
     coalesceMs: 1,
     bufferSize: 2 ** 26,
     maxQueued: 65_536,
@@ -74,7 +119,11 @@ export function openHub(subject: Subject, total: number): InstanceType<typeof Hu
 }
 
 /** Reads `total` events. The result depends on each event, so that the compiler cannot remove a read. */
-export type Reading = (total: number) => Promise<number>;
+export interface Reading {
+  (total: number): Promise<number>;
+  /** Removes what the last reading has left. It is not measured. */
+  readonly cleanUp?: () => void;
+}
 
 export function countItems(subject: Subject): Reading {
   return async (total) => {
@@ -117,24 +166,69 @@ function argumentString(argument: HookArgument | undefined): string {
   return 'destinationAddress' in argument ? argument.destinationAddress : '';
 }
 
-function formatBatches(subject: Subject, format: (event: TracerEvent) => { readonly length: number }): Reading {
+/** Puts the result for an event into a buffer. Returns the offset after it. */
+type WriteEvent = (event: TracerEvent, buffer: Buffer, at: number) => number;
+
+/** Long enough for the result of any event of the stream. */
+const RESULT_MAX = 8192;
+
+/**
+ * Writes the result for each event into a buffer, as a program that sends it on does. A string whose length is read
+ * is not enough: V8 puts its parts together only when they are needed.
+ */
+function writeBatches(subject: Subject, write: WriteEvent): Reading {
+  const buffer = Buffer.alloc(64 * 1024);
   return async (total) => {
     let seen = 0;
-    let length = 0;
+    let written = 0;
+    let at = 0;
     for await (const batch of new BatchIterator(openHub(subject, total).addConsumer({}))) {
-      for (const event of batch) length += format(event).length;
+      for (const event of batch) {
+        if (at + RESULT_MAX > buffer.length) at = 0;
+        const end = write(event, buffer, at);
+        written += end - at;
+        at = end;
+      }
       seen += batch.length;
       if (seen === total) break;
     }
-    return length;
+    return written;
   };
 }
 
-export const compactLines = (subject: Subject): Reading => formatBatches(subject, (event) => formatCompact(event));
-export const jsonLines = (subject: Subject): Reading => formatBatches(subject, toJson);
+const writeString =
+  (format: (event: TracerEvent) => string): WriteEvent =>
+  (event, buffer, at) =>
+    at + buffer.write(`${format(event)}\n`, at);
+
+export const compactStrings = (subject: Subject): Reading =>
+  writeBatches(
+    subject,
+    writeString((event) => formatCompact(event)),
+  );
+export const jsonStrings = (subject: Subject): Reading =>
+  writeBatches(
+    subject,
+    writeString((event) => toJson(event)),
+  );
+
+/** Formats each batch as bytes in one buffer. */
+export function lineBytes(subject: Subject): Reading {
+  const format = jsonLines();
+  return async (total) => {
+    let seen = 0;
+    let written = 0;
+    for await (const batch of new BatchIterator(openHub(subject, total).addConsumer({}))) {
+      written += format(batch).length;
+      seen += batch.length;
+      if (seen === total) break;
+    }
+    return written;
+  };
+}
 
 /** Encodes events as the agent sends them to its clients. */
 export function encodedEvents(subject: Subject): Reading {
   const encoder = new EventEncoder();
-  return formatBatches(subject, (event) => encoder.encode(event));
+  return writeBatches(subject, (event, buffer, at) => encoder.encode(event).copyTo(buffer, at));
 }

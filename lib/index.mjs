@@ -19,6 +19,7 @@ export const {
   formatExplanation,
   hostGaps,
   isFile,
+  jsonLines,
   loadKernelInfo,
   loadPolicyFile,
   makeEvent,

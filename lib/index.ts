@@ -24,6 +24,7 @@ export {
   summarizeEvent,
   toJson,
 } from './output/index.js';
+export { jsonLines } from './lines/json-lines.js';
 export { recorder } from './recording/recorder.js';
 export { readEvents } from './recording/read-events.js';
 export { recordingReader } from './recording/reader.js';

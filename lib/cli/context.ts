@@ -16,6 +16,7 @@ export type Api = Pick<
   | 'formatCompact'
   | 'formatExplanation'
   | 'hostGaps'
+  | 'jsonLines'
   | 'loadKernelInfo'
   | 'loadPolicyFile'
   | 'openTracer'

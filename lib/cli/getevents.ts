@@ -70,9 +70,10 @@ export async function getEvents(
     throw new UsageError('--filter-environment-variables needs --enable-process-environment-variables');
   checkLabels(options, context);
   const binaries = compilePatterns('--process', options.process);
-  const matchesBinary = context.api.eventFilter(binaries === undefined ? {} : { binaries });
-  const matchesExpression = compileExpressions(options, context);
-  const isWanted = (event: TracerEvent): boolean => matchesBinary(event) && matchesExpression(event);
+  const filters = [
+    binaries === undefined ? undefined : context.api.eventFilter({ binaries }),
+    compileExpressions(options, context),
+  ].filter((filter) => filter !== undefined);
   const eventsOptions = toEventsOptions(options);
   const { printer, open } = target ?? standardOutput(tracerPrinter(options, context), context);
   const policies = [...paths, ...folderPolicies(options.policyDir, context)];
@@ -99,7 +100,8 @@ export async function getEvents(
       ...tracerOptions(options),
     });
     stop.closeOnRequest(tracer);
-    const filterBatch = (batch: readonly TracerEvent[]): readonly TracerEvent[] => batch.filter(isWanted);
+    const filterBatch = (batch: readonly TracerEvent[]): readonly TracerEvent[] =>
+      filters.length === 0 ? batch : batch.filter((event) => filters.every((isWanted) => isWanted(event)));
     await printEvents(tracer, options, context, output, stop, { eventsOptions, printer, filterBatch, recording });
     const status = (await recording?.close()) ?? SUCCESS;
     recording = undefined;
@@ -111,9 +113,12 @@ export async function getEvents(
 }
 
 /** Compiles the CEL expressions. */
-function compileExpressions(options: GetEventsOptions, context: Context): (event: TracerEvent) => boolean {
+function compileExpressions(
+  options: GetEventsOptions,
+  context: Context,
+): ((event: TracerEvent) => boolean) | undefined {
   const { celExpression: expressions } = options;
-  if (expressions === undefined) return () => true;
+  if (expressions === undefined) return undefined;
   const { celFilter } = loadProtocol();
   try {
     return celFilter(expressions, jsonOptions(options, context));
@@ -218,7 +223,7 @@ async function printEvents(
     const events = filterBatch(batch);
     await recording?.write(events);
     const text = printer.format(events);
-    if (text !== '' && !(await output.write(text))) return;
+    if (text.length > 0 && !(await output.write(text))) return;
   }
   const end = printer.end();
   if (end !== '') await output.write(end);
@@ -230,6 +235,7 @@ function tracerPrinter(options: GetEventsOptions, context: Context): Printer<Tra
   return createPrinter(options, context, {
     view: (event: TracerEvent) => event,
     json: (event) => context.api.toJson(event, json),
+    jsonLines: context.api.jsonLines(json),
   });
 }
 

@@ -20,8 +20,10 @@ export interface OutputHandlers {
 
 /** The destination of formatted events. */
 export interface Output {
-  /** Resolves when the output accepts more. The result is false when the command has to end. */
-  write(text: string): Promise<boolean>;
+  /**
+   * Resolves when the output accepts more, and bytes may be overwritten. The result is false when the command has to end.
+   */
+  write(text: string | Uint8Array): Promise<boolean>;
   /** Number of events that could not be written. */
   readonly lostEvents: number;
 }
@@ -51,9 +53,9 @@ export class EventOutput implements Output {
     return this.#lost;
   }
 
-  async write(text: string): Promise<boolean> {
+  async write(text: string | Uint8Array): Promise<boolean> {
     if (this.#file !== undefined) return this.#writeFile(this.#file, text);
-    if (this.#failure === undefined && !this.#stream.write(text)) await waitForDrain(this.#stream);
+    if (this.#failure === undefined && !this.#writeStream(text)) await waitForDrain(this.#stream);
     const failure = this.#failure;
     if (failure === undefined) return true;
     const shouldContinue = this.#handlers.shouldContinue();
@@ -62,14 +64,20 @@ export class EventOutput implements Output {
     return shouldContinue;
   }
 
-  async #writeFile(file: number, text: string): Promise<boolean> {
-    const bytes = Buffer.from(this.#isLinePartial ? `\n${text}` : text);
+  /** A stream keeps what it has not written yet. */
+  #writeStream(text: string | Uint8Array): boolean {
+    return this.#stream.write(typeof text === 'string' ? text : Buffer.from(text));
+  }
+
+  async #writeFile(file: number, text: string | Uint8Array): Promise<boolean> {
+    const lines = typeof text === 'string' ? Buffer.from(text) : text;
+    const bytes = this.#isLinePartial ? Buffer.concat([Buffer.of(NEWLINE), lines]) : lines;
     let written = 0;
     try {
       while (written < bytes.length) written += (await writeBytes(file, bytes, written)).bytesWritten;
       if (this.#reportedAt !== -Infinity) this.#reportRecovery();
     } catch (error) {
-      this.#countLost(countLines(bytes.subarray(written).toString()), error as NodeJS.ErrnoException);
+      this.#countLost(countLines(bytes.subarray(written)), error as NodeJS.ErrnoException);
     }
     if (written > 0) this.#isLinePartial = bytes[written - 1] !== NEWLINE;
     return true;
@@ -89,8 +97,11 @@ export class EventOutput implements Output {
   }
 }
 
-function countLines(text: string): number {
-  return text.split('\n').length - 1;
+function countLines(text: string | Uint8Array): number {
+  if (typeof text === 'string') return text.split('\n').length - 1;
+  let count = 0;
+  for (let at = text.indexOf(NEWLINE); at >= 0; at = text.indexOf(NEWLINE, at + 1)) count += 1;
+  return count;
 }
 
 function waitForDrain(stream: Context['stdout']): Promise<void> {

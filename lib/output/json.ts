@@ -9,6 +9,7 @@ import type {
   HookArgument,
   PerformedAction,
   PlainOf,
+  ProcessExecEvent,
   ProcessExitEvent,
   ProcessKprobeEvent,
   ProcessLoaderEvent,
@@ -38,7 +39,7 @@ export function toJson(event: PlainEvent, options = NO_OPTIONS): string {
 }
 
 /** Formats the end of the first member, and the members up to the time. */
-const nodePart = memoize((nodeName) => `},"node_name":${quoteJson(nodeName)},"time":"`);
+export const nodePart = memoize((nodeName) => `},"node_name":${quoteJson(nodeName)},"time":"`);
 
 function applyFieldFilter(text: string, type: PlainEvent['type'], filter: NonNullable<JsonOptions['fields']>): string {
   const { [type]: fields, ...outer } = JSON.parse(text) as Record<string, JsonFields>;
@@ -50,9 +51,8 @@ function eventJson(event: PlainEvent, options: JsonOptions): string {
   const tail = `${nodePart(event.nodeName)}${event.time}"}`;
   switch (event.type) {
     case 'process_exec':
-      return `{"process_exec":{${processPart(event, options)}${tail}`;
     case 'process_exit':
-      return `{"process_exit":{${processPart(event, options)}${exitPart(event)}${tail}`;
+      return `${headPart(event.type)}${processPart(event, options)}${exitPart(event)}${tail}`;
     case 'process_kprobe':
       return `{"process_kprobe":{${processPart(event, options)}${kprobePart(event)}${tail}`;
     case 'process_tracepoint':
@@ -83,7 +83,7 @@ type PlainProcessEvent = Extract<PlainEvent, { readonly process: unknown }>;
 /**
  * In the export, `parent` has the id `parent_exec_id`. After a second exec, it is the process itself before that exec.
  */
-function processPart(event: PlainProcessEvent, options: JsonOptions): string {
+export function processPart(event: PlainProcessEvent, options: JsonOptions): string {
   const writer = selectWriter(options);
   const hasFormer = event.process.formerExecId !== undefined;
   const parent = hasFormer ? event.former : event.parent;
@@ -104,11 +104,18 @@ function environmentField(environment: readonly EnvironmentVariable[]): string {
   return variables.length === 0 ? '' : `,"environment_variables":[${variables.join(',')}]`;
 }
 
-function hasAncestors({ type }: PlainProcessEvent, { ancestors = false }: JsonOptions): boolean {
+export function hasAncestors({ type }: Pick<PlainEvent, 'type'>, { ancestors = false }: JsonOptions): boolean {
   return typeof ancestors === 'boolean' ? ancestors : ancestors.includes(type);
 }
 
-function exitPart(event: PlainOf<ProcessExitEvent>): string {
+/** Formats the beginning of a line. */
+export function headPart(type: PlainEvent['type']): string {
+  return `{"${type}":{`;
+}
+
+/** Formats the members of an exit between the process and the node. An exec has none. */
+export function exitPart(event: PlainOf<ProcessExecEvent | ProcessExitEvent>): string {
+  if (event.type === 'process_exec') return '';
   const signal = event.signal === undefined ? '' : `,"signal":"${event.signal}"`;
   const status = event.status === 0 ? '' : `,"status":${event.status}`;
   return `${signal}${status},"time":"${event.time}"`;

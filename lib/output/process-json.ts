@@ -59,6 +59,13 @@ export class ProcessWriter {
     return parts.withParent.text;
   }
 
+  /** Returns what stands before and after the thread id in the result of writeMembers(). */
+  splitMembers(process: PlainProcess, parent: PlainProcess | undefined): readonly [before: string, after: string] {
+    const { beforeTid, afterTid, isInTree } = this.#cachedParts(process);
+    const end = parent === undefined ? '' : `,"parent":${this.writeRelative(parent)}`;
+    return [`"process":${beforeTid}`, `${afterTid}${treeEnd(isInTree)}${end}`];
+  }
+
   /** Formats a parent or ancestor. To save space, `in_init_tree` is omitted if it is false. */
   writeRelative(process: PlainProcess): string {
     const { beforeTid, afterTid } = this.#cachedParts(process);
@@ -112,7 +119,11 @@ function joinParts(
   { beforeTid, afterTid, isInTree }: Pick<ProcessParts, 'beforeTid' | 'afterTid' | 'isInTree'>,
   tid: number,
 ): string {
-  return `${beforeTid}${tid}${afterTid},"in_init_tree":${isInTree}}`;
+  return `${beforeTid}${tid}${afterTid}${treeEnd(isInTree)}`;
+}
+
+function treeEnd(isInTree: boolean): string {
+  return `,"in_init_tree":${isInTree}}`;
 }
 
 /** The writers for each combination of credentials (bit 0 of the index) and namespaces (bit 1). */

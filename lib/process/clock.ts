@@ -1,16 +1,21 @@
 /** Converts times of records (CLOCK_BOOTTIME) to times of day. */
 
 const NS_PER_SECOND = 1_000_000_000;
+const SECOND = 1_000_000_000n;
 
 const CLOCK_SET_NS = 1_000_000n;
 
 export class Clock {
   #offset: bigint;
+  /** The offset as whole seconds, and the nanoseconds above them. */
+  #seconds = 0;
+  #nanoseconds = 0;
   readonly #read: () => bigint;
 
   constructor(readOffset: () => bigint) {
     this.#read = readOffset;
     this.#offset = readOffset();
+    this.#divideOffset();
   }
 
   /**
@@ -20,7 +25,26 @@ export class Clock {
   refresh(): void {
     const offset = this.#read();
     const change = offset - this.#offset;
-    if (change > CLOCK_SET_NS || change < -CLOCK_SET_NS) this.#offset = offset;
+    if (change <= CLOCK_SET_NS && change >= -CLOCK_SET_NS) return;
+    this.#offset = offset;
+    this.#divideOffset();
+  }
+
+  #divideOffset(): void {
+    const below = ((this.#offset % SECOND) + SECOND) % SECOND;
+    this.#nanoseconds = Number(below);
+    this.#seconds = Number((this.#offset - below) / SECOND);
+  }
+
+  /**
+   * The parts of the offset, for a reader that converts many times without a bigint: seconds, which may be negative, and
+   * nanoseconds from 0 up to a second.
+   */
+  get offsetSeconds(): number {
+    return this.#seconds;
+  }
+  get offsetNanoseconds(): number {
+    return this.#nanoseconds;
   }
 
   toEpoch(bootNs: bigint): bigint {

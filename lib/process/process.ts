@@ -69,6 +69,8 @@ export abstract class TrackedProcess implements Omit<Process, 'toObject' | 'toJS
   ended = false;
   /** See ProcessCache.onDrained. */
   epoch = 0;
+  /** What formats of lines have cached about the process. */
+  lineFragments: object | undefined;
 
   #execId: string | undefined;
   #view: ProcessView | undefined;

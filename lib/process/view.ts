@@ -27,15 +27,21 @@ export const PROCESS_MEMBERS = [
   'credentials', 'inInitTree', 'cgroupId', 'container', 'pod',
 ] as const satisfies readonly (keyof PlainProcess)[]; // prettier-ignore
 
+/** The parent of a process, or the process before its last exec. */
+export type RelatedProcess = Pick<PlainProcess, 'container' | 'pod' | 'inInitTree'> & { readonly view: ProcessView };
+
 /** The members of a TrackedProcess that the view needs. */
-interface ViewedProcess extends PlainProcess {
+export interface ViewedProcess extends PlainProcess {
+  readonly view: ProcessView;
   readonly context: {
     readonly nodeName: string;
     readonly clock: Clock;
     readonly environment?: ReadonlySet<string> | undefined;
   };
-  readonly parentProcess: { readonly view: ProcessView } | undefined;
-  readonly formerProcess?: { readonly view: ProcessView } | undefined;
+  readonly parentProcess: RelatedProcess | undefined;
+  readonly formerProcess?: RelatedProcess | undefined;
+  /** What formats of lines have cached about the process. */
+  lineFragments?: object | undefined;
   readonly ancestors: readonly Process[];
 }
 

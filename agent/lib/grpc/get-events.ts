@@ -1,4 +1,5 @@
 /** Implements GetEvents: a stream of events for one client. */
+import { create, toBinary } from '@bufbuild/protobuf';
 import { status as Code, type ServerWritableStream } from '@grpc/grpc-js';
 import {
   compileFieldFilters,
@@ -6,6 +7,7 @@ import {
   type EventTest,
   FilterError,
   type GetEventsRequest,
+  GetEventsRequestSchema,
   LIMITS,
 } from 'polytrace/protocol';
 import type { Log } from '../log/log.js';
@@ -61,9 +63,15 @@ export class EventCalls {
     const fields = compileFieldFilters(request.fieldFilters);
     const windowMs = parseWindow(request);
     let aggregator: Aggregator | undefined;
-    const stream = this.#hub.subscribe({
+    const stream: EventStream = this.#hub.subscribe({
       hasChanges: request.changes,
-      isWanted: filter === undefined ? undefined : limitTimeShare(filter, () => this.#endSlowCall(call)),
+      isWanted:
+        filter &&
+        limitTimeShare(filter, () => {
+          stream.isEnding = true;
+          setImmediate(() => this.#endSlowCall(call));
+        }),
+      filterKey: filter === undefined ? '' : encodeFilters(request),
       shape:
         fields === undefined && windowMs === undefined
           ? undefined
@@ -119,6 +127,12 @@ export class EventCalls {
   }
 }
 
+/** Returns the same text for requests with the same filters. */
+function encodeFilters({ allowList, denyList }: GetEventsRequest): string {
+  const filters = create(GetEventsRequestSchema, { allowList, denyList });
+  return Buffer.from(toBinary(GetEventsRequestSchema, filters)).toString('base64');
+}
+
 /** Returns the window in milliseconds, or undefined without aggregation. */
 function parseWindow({ aggregationOptions }: GetEventsRequest): number | undefined {
   const size = aggregationOptions?.windowSize;
@@ -157,7 +171,7 @@ function limitTimeShare(filter: EventTest, onTooSlow: () => void): EventTest {
       const running = Math.min((cpu.user + cpu.system) / 1000 / (now - since), 1);
       if (spent * running > SHARE_MAX * (now - since)) {
         isOver = true;
-        setImmediate(onTooSlow);
+        onTooSlow();
       }
       cpuBefore = process.cpuUsage();
       since = now;

@@ -3,7 +3,7 @@
  * ones. Events that do not fit are counted, and a message in their position reports how many are missing.
  */
 import type { EventEncoder, FilteredEvent, LossFields } from 'polytrace/protocol';
-import { Frames, HEADER, FrameBuffer, type Chunk } from './frames.js';
+import { Frames, HEADER, FrameBuffer, messageEnd, type Chunk } from './frames.js';
 
 /** Maximum bytes of a write, so that little waits in HTTP/2. */
 const WRITE_BYTES = 256 * 1024;
@@ -50,6 +50,8 @@ export class EventStream {
   /** Number of messages given to HTTP/2, and of dropped events. */
   sent = 0;
   lost = 0;
+  /** The stream is about to be ended, because its filters take too long. */
+  isEnding = false;
 
   constructor(options: StreamOptions) {
     this.#options = options;
@@ -75,6 +77,18 @@ export class EventStream {
     if (own === undefined) return this.#append(bytes, start, end);
     const shaped = this.#options.shape?.(bytes.subarray(start + HEADER, end), timeLength);
     if (shaped !== undefined) this.#addOwn(own, shaped);
+  }
+
+  /** Adds events that follow each other in a shared buffer. If not all of them fit, they are added one by one. */
+  addRun(bytes: Buffer, start: number, end: number, messages: number): void {
+    if (this.#ended) return;
+    if (!this.#hasUnreportedLoss && this.#bytes + end - start <= this.#options.queueBytes())
+      return this.#append(bytes, start, end, messages);
+    for (let at = start; at < end;) {
+      const next = messageEnd(bytes, at);
+      this.add(bytes, at, next, 0);
+      at = next;
+    }
   }
 
   /**
@@ -121,15 +135,15 @@ export class EventStream {
     this.lost += events;
   }
 
-  #append(bytes: Buffer, start: number, end: number): void {
+  #append(bytes: Buffer, start: number, end: number, messages = 1): void {
     if (this.#hasUnreportedLoss) this.#reportLosses();
     this.#bytes += end - start;
     const last = this.#lastAdded;
     if (last !== undefined && last.bytes === bytes && last.end === start) {
       last.end = end;
-      last.messages += 1;
+      last.messages += messages;
     } else {
-      this.#chunks.push((this.#lastAdded = { bytes, start, end, messages: 1 }));
+      this.#chunks.push((this.#lastAdded = { bytes, start, end, messages }));
     }
   }
 

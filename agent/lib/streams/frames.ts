@@ -7,6 +7,11 @@ import type { Writer } from 'polytrace/protocol';
 /** Length of the header of a message: a flag and the length. */
 export const HEADER = 5;
 
+/** Returns the end of the message whose header begins at `start`. */
+export function messageEnd(bytes: Buffer, start: number): number {
+  return start + HEADER + bytes.readUInt32BE(start + 1);
+}
+
 /** A part of a buffer with complete messages. Streams share buffers. */
 export interface Chunk {
   readonly bytes: Buffer;

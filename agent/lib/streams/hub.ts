@@ -12,6 +12,7 @@ import {
 } from 'polytrace/protocol';
 import { EventStream, type Shaper } from './event-stream.js';
 import { HEADER, FrameBuffer, type Frames } from './frames.js';
+import { StreamGroup } from './stream-group.js';
 
 /** Maximum of queued bytes of one client, and of all clients together. */
 const STREAM_BYTES = 4 * 1024 * 1024;
@@ -32,6 +33,8 @@ export interface HubOptions extends EncodeOptions {
 /** The options of a client's stream. */
 export interface Subscription {
   readonly isWanted?: ((event: FilteredEvent) => boolean) | undefined;
+  /** Equal for streams whose `isWanted` accepts the same events. Undefined: the stream shares nothing. */
+  readonly filterKey?: string | undefined;
   readonly shape?: Shaper | undefined;
   /** The client knows events of the type `change`. */
   readonly hasChanges?: boolean | undefined;
@@ -45,6 +48,8 @@ export class EventHub {
   readonly #encoder: EventEncoder;
   readonly #buffer = new FrameBuffer();
   readonly #streams = new Set<EventStream>();
+  /** The streams by what they receive: one element for each different set of events. */
+  readonly #groups = new Map<string | EventStream, StreamGroup>();
   readonly #listeners = new Set<Listener>();
   readonly #options: HubOptions;
   /** Lost events of clients that have disconnected. */
@@ -83,12 +88,17 @@ export class EventHub {
       queueBytes: () => Math.min(queueBytes, ALL_BYTES / this.#streams.size),
     });
     this.#streams.add(stream);
+    const key = groupKey(stream, wishes);
+    const group = this.#groups.get(key);
+    if (group === undefined) this.#groups.set(key, new StreamGroup(stream, wishes.shape !== undefined));
+    else group.streams.push(stream);
     return stream;
   }
 
   unsubscribe(stream: EventStream): void {
     if (!this.#streams.delete(stream)) return;
     this.#lostBefore += stream.lost;
+    for (const [key, group] of this.#groups) if (group.remove(stream)) this.#groups.delete(key);
     stream.end();
   }
 
@@ -124,6 +134,7 @@ export class EventHub {
   dispatch(batch: readonly AgentEvent[]): void {
     if (this.#streams.size > 0) {
       for (const event of batch) this.#dispatchEvent(event);
+      for (const group of this.#groups.values()) group.endRun();
       for (const stream of this.#streams) stream.flush();
     }
     for (const listener of this.#listeners) listener(batch);
@@ -131,14 +142,14 @@ export class EventHub {
 
   #dispatchEvent(event: AgentEvent): void {
     this.#start = -1;
-    for (const stream of this.#streams) {
-      if (event.type === 'change' && !stream.hasChanges) continue;
-      if (stream.isWanted !== undefined && event.type !== 'lost' && !stream.isWanted(event)) continue;
+    for (const group of this.#groups.values()) {
+      if (event.type === 'change' && !group.hasChanges) continue;
+      if (event.type !== 'lost' && !group.isWanted(event)) continue;
       const start = this.#encodeOnce(event);
       const { bytes, end } = this.#buffer;
       const { timeLength } = this.#encoder;
-      if (event.type === 'lost') stream.addLoss(event, bytes, start, end, timeLength);
-      else stream.add(bytes, start, end, timeLength);
+      if (event.type === 'lost') group.addLoss(event, bytes, start, end, timeLength);
+      else group.add(bytes, start, end, timeLength);
     }
   }
 
@@ -153,4 +164,10 @@ export class EventHub {
     const start = this.#encodeOnce(event);
     return this.#buffer.bytes.subarray(start + HEADER, this.#buffer.end);
   }
+}
+
+/** Streams that change their events, or whose filters are not known, are alone in their group. */
+function groupKey(stream: EventStream, { filterKey, shape }: Subscription): string | EventStream {
+  if (shape !== undefined || filterKey === undefined) return stream;
+  return `${stream.hasChanges ? 'changes' : 'no changes'} ${filterKey}`;
 }

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { PlainEvent, TracerEvent } from 'polytrace';
 import { execEvent, lostEvent } from '../../../test/unit/output/events.js';
-import { EventEncoder } from 'polytrace/protocol';
+import { EventEncoder, type FilteredEvent } from 'polytrace/protocol';
 import { Aggregator } from '../../lib/streams/aggregator.js';
 import { GetEventsResponseSchema } from 'polytrace/protocol';
 import { EventStream } from '../../lib/streams/event-stream.js';
-import { HEADER } from '../../lib/streams/frames.js';
-import { EventHub } from '../../lib/streams/hub.js';
+import { HEADER, messageEnd } from '../../lib/streams/frames.js';
+import { EventHub, type Subscription } from '../../lib/streams/hub.js';
 import type { WindowOptions } from '../../lib/streams/window.js';
 
 const DAY = 24 * 3_600_000;
@@ -92,5 +92,91 @@ describe('aggregation for a client', () => {
     for (const i of [1, 2, 2, 2, 3, 3]) window.add(createMessage(i), 0);
     window.stop();
     assert.equal(stream.lost, 5);
+  });
+});
+
+/** A client that receives what a stream sends, and counts it. */
+class Receiver {
+  received = 0;
+  lost = 0;
+  readonly bytes: Buffer[] = [];
+  /** Ends the current write. */
+  finish = (): void => undefined;
+
+  readonly send: Subscription['send'] = (frames, done) => {
+    const bytes = Buffer.alloc(frames.byteLength + HEADER);
+    frames.copy(bytes, HEADER);
+    for (let at = 0; at < bytes.length;) {
+      const end = messageEnd(bytes, at);
+      const message = bytes.subarray(at + HEADER, end);
+      const { event } = fromBinary(GetEventsResponseSchema, message);
+      if (event.case === 'rateLimitInfo') this.lost += Number(event.value.numberOfDroppedProcessEvents);
+      else this.received += 1;
+      this.bytes.push(message);
+      at = end;
+    }
+    this.finish = done;
+  };
+}
+
+describe('clients with the same filters', () => {
+  const BATCH = 20;
+  const batch = Array.from({ length: BATCH }, (_, i) => execEvent({}, { tid: i + 1 })) as unknown as TracerEvent[];
+
+  it('share the filter, and get the same messages as a client of its own', () => {
+    const hub = new EventHub({ nodeName: 'node' });
+    let asked = 0;
+    const isWanted = (event: FilteredEvent): boolean => {
+      asked += 1;
+      return 'tid' in event && event.tid % 3 !== 0;
+    };
+    const shared = Array.from({ length: 5 }, () => new Receiver());
+    for (const { send } of shared) hub.subscribe({ send, isWanted, filterKey: 'tid' });
+    const other = new Receiver();
+    const unfiltered = new Receiver();
+    hub.dispatch(batch);
+    assert.equal(asked, BATCH);
+    hub.subscribe({ send: other.send, isWanted });
+    hub.subscribe({ send: unfiltered.send, filterKey: '' });
+    for (const { finish } of shared) finish();
+    hub.dispatch(batch);
+    assert.equal(asked, 3 * BATCH);
+    assert.equal(unfiltered.received, BATCH);
+    const once = Buffer.concat(other.bytes);
+    for (const { bytes } of shared) assert.deepEqual(Buffer.concat(bytes), Buffer.concat([once, once]));
+  });
+
+  it('get or lose each event on their own: received and lost are what was produced, for each of 50', () => {
+    const hub = new EventHub({ nodeName: 'node', queueBytes: 8000 });
+    const receivers = Array.from({ length: 50 }, () => new Receiver());
+    const streams = receivers.map(({ send }) => hub.subscribe({ send, filterKey: '' }));
+    const rounds = 100;
+    for (let round = 0; round < rounds; round++) {
+      hub.dispatch(batch);
+      // client n takes what was sent after every n rounds: the first one takes all of it
+      for (const [n, receiver] of receivers.entries())
+        for (let write = 0; write < 5 && round % (n + 1) === 0; write++) receiver.finish();
+    }
+    for (const receiver of receivers) for (let i = 0; i < 10; i++) receiver.finish();
+    for (const [n, { received, lost }] of receivers.entries()) {
+      assert.equal(received + lost, rounds * BATCH, `client ${n}`);
+      assert.equal(streams[n]?.lost, lost);
+    }
+    assert.equal(receivers[0]?.lost, 0);
+    assert.ok((receivers[49]?.lost ?? 0) > 0);
+  });
+
+  it('ask another one while a stream is about to be ended, because its filters take too long', () => {
+    const hub = new EventHub({ nodeName: 'node' });
+    const [slow, fast] = [new Receiver(), new Receiver()];
+    const ending = hub.subscribe({ send: slow.send, isWanted: () => false, filterKey: 'k' });
+    hub.subscribe({ send: fast.send, isWanted: () => true, filterKey: 'k' });
+    ending.isEnding = true;
+    hub.dispatch(batch);
+    assert.equal(fast.received, BATCH);
+    hub.unsubscribe(ending);
+    fast.finish();
+    hub.dispatch(batch);
+    assert.equal(fast.received, 2 * BATCH);
   });
 });

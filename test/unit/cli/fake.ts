@@ -6,6 +6,7 @@ import { runCommand } from '../../../lib/cli/program.js';
 import * as errors from '../../../lib/errors.js';
 import * as policies from '../../../lib/policy/index.js';
 import * as files from '../../../lib/tracer/policy-files.js';
+import { jsonLines } from '../../../lib/lines/json-lines.js';
 import {
   eventFilter,
   fieldFilter,
@@ -150,6 +151,7 @@ export class FakeCommand {
     eventPath,
     redactor,
     summarizeEvent,
+    jsonLines,
     toJson,
     recorder,
     recordingReader,
