@@ -9,6 +9,8 @@ export {
   findBypasses,
   formatBypasses,
   formatExplanation,
+  formatHook,
+  hookPolicy,
   parsePolicy,
   parsePolicyTest,
   policySchema,
@@ -33,6 +35,7 @@ export { peerCredentials } from './native/peer.js';
 export { notifyService } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';
 export { expandPolicyPaths, loadPolicyFile, policyLibrary } from './tracer/policy-files.js';
+export { findHook, listHooks } from './tracer/hooks.js';
 export { makeEvent } from './testing/make-event.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';
 export { validatePolicy } from './tracer/validate-policy.js';

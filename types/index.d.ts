@@ -4,6 +4,7 @@ export * from './client.js';
 export type * from './containers.js';
 export type * from './events.js';
 export * from './errors.js';
+export * from './hooks.js';
 export type * from './kernel.js';
 export * from './policy.js';
 export * from './bypass.js';
