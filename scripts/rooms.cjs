@@ -103,6 +103,7 @@ const rooms = [
     room: 'lib/testing/',
     may: ['lib/errors.ts', 'lib/process/clock.ts', 'lib/process/process.ts', 'lib/events/made-events.ts'],
   },
+  { room: 'lib/rules/', may: ['lib/errors.ts'] },
   {
     room: 'lib/attach/',
     may: [
@@ -170,6 +171,7 @@ const rooms = [
       'lib/policy/index.ts',
       'lib/output/index.ts',
       'lib/recording/',
+      'lib/rules/',
       'lib/testing/',
       'lib/tracer/',
     ],

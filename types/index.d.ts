@@ -12,4 +12,5 @@ export * from './tracer.js';
 export * from './output.js';
 export * from './recording.js';
 export * from './policy-test.js';
+export * from './rules.js';
 export * from './testing.js';

@@ -1,5 +1,6 @@
 import type { Diagnostic } from './errors.js';
 import type { KernelInfo } from './kernel.js';
+import type { LabelledPolicy, LabelledValues } from './rules.js';
 import type {
   AnyHook,
   ArgumentType,
@@ -115,7 +116,9 @@ export function definePolicy<
       readonly lsmhooks?: L & CheckedHooks<'lsmhooks', L>;
     };
   },
-): Policy;
+): LabelledPolicy<
+  LabelledValues<K> & LabelledValues<F> & LabelledValues<T> & LabelledValues<U> & LabelledValues<S> & LabelledValues<L>
+>;
 
 /**
  * Describes a policy in English: what each hook reads, how and in which order its selectors are evaluated, which
