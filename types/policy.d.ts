@@ -1,6 +1,6 @@
 import type { Diagnostic } from './errors.js';
+import type { ArgumentOf, HookArgument } from './events.js';
 import type { KernelInfo } from './kernel.js';
-import type { LabelledPolicy, LabelledValues } from './rules.js';
 import type {
   AnyHook,
   ArgumentType,
@@ -21,6 +21,26 @@ export interface Policy {
   readonly namespace?: string;
   /** Name of the file in diagnostics. */
   readonly file: string;
+}
+
+/** The labelled values of these hooks: `ArgumentOf` the type in the policy, by label. */
+export type LabelledValues<H extends readonly AnyHook[]> = {
+  readonly [V in LabelledArgument<H[number]> as V['label']]?: V['type'] extends HookArgument['type']
+    ? ArgumentOf<V['type']>
+    : HookArgument;
+};
+
+type LabelledArgument<H> =
+  | (H extends { readonly args: readonly (infer A)[] }
+      ? Extract<A, { readonly label: string; readonly type: string }>
+      : never)
+  | (H extends { readonly data: readonly (infer D)[] }
+      ? Extract<D, { readonly label: string; readonly type: string }>
+      : never);
+
+/** A policy that knows the types of its labelled values, as `definePolicy` returns it. The member does not exist at run time. */
+export interface LabelledPolicy<V> extends Policy {
+  readonly labelledValues?: V;
 }
 
 /** Options for functions that read YAML text. */

@@ -1,26 +1,5 @@
-import type { AgentEvent, ArgumentOf, EventType, HookArgument, PlainEvent } from './events.js';
-import type { AnyHook } from './policy-language.js';
-import type { Policy } from './policy.js';
-
-/** The labelled values of these hooks: `ArgumentOf` the type in the policy, by label. */
-export type LabelledValues<H extends readonly AnyHook[]> = {
-  readonly [V in LabelledArgument<H[number]> as V['label']]?: V['type'] extends HookArgument['type']
-    ? ArgumentOf<V['type']>
-    : HookArgument;
-};
-
-type LabelledArgument<H> =
-  | (H extends { readonly args: readonly (infer A)[] }
-      ? Extract<A, { readonly label: string; readonly type: string }>
-      : never)
-  | (H extends { readonly data: readonly (infer D)[] }
-      ? Extract<D, { readonly label: string; readonly type: string }>
-      : never);
-
-/** A policy that knows the types of its labelled values, as `definePolicy` returns it. The member does not exist at run time. */
-export interface LabelledPolicy<V> extends Policy {
-  readonly labelledValues?: V;
-}
+import type { AgentEvent, EventType, HookArgument, PlainEvent } from './events.js';
+import type { LabelledPolicy } from './policy.js';
 
 /** An event of a tracer, of an agent or of a recording. */
 export type RuleEvent = AgentEvent | PlainEvent;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { findHook, hookPolicy, listHooks, loadKernelInfo, openTracer, validatePolicy } from '../../lib/index.js';
-import type { AvailableHook, AvailableHookKind, TracerEvent } from '../../types/index.js';
+import type { AvailableHook, AvailableHookKind, KernelInfo, TracerEvent } from '../../types/index.js';
 import { checkout } from './support.js';
 
 const kernel = loadKernelInfo();
@@ -58,24 +58,23 @@ describe('polytrace hooks', () => {
     });
   }
 
-  it('every LSM hook, system call and each 50th other hook has a valid policy', function () {
-    const hooks = listHooks('*', { kernel }).filter(
-      ({ kind }, i) => i % 50 === 0 || kind === 'syscall' || kind === 'lsm',
-    );
-    assert.ok(hooks.length > 1000);
+  it('each 10th LSM hook and system call, and each 300th other hook, has a valid policy', function () {
+    const isRare = ({ kind }: AvailableHook): boolean => kind === 'syscall' || kind === 'lsm';
+    const hooks = listHooks('*', { kernel }).filter((hook, i) => i % (isRare(hook) ? 10 : 300) === 0);
+    assert.ok(hooks.length > 100);
     for (const hook of hooks) {
       const yaml = hookPolicy(hook);
       assert.deepEqual(validatePolicy(yaml, { kernel }).filter(({ severity }) => severity === 'error'), [], yaml); // prettier-ignore
     }
   });
 
-  it('the command prints the same from a BTF file, without tracepoints by format', () => {
+  it('finds the same in a BTF file, but no tracepoints by format', () => {
     copyFileSync('/sys/kernel/btf/vmlinux', BTF);
-    const run = (...args: string[]): string =>
-      execFileSync(process.execPath, [`${checkout}/dist/cli/main.js`, 'hooks', ...args], { encoding: 'utf8' });
-    const running = run('show', 'security_path_unlink', '--policy');
-    assert.equal(run('show', 'security_path_unlink', '--policy', '--btf', BTF), running);
-    assert.ok(!run('unlink', '--btf', BTF, '--kind', 'tracepoint', 'raw_tracepoint', 'function').includes('syscalls/'));
+    const file = loadKernelInfo(BTF);
+    const policyOf = (from: KernelInfo): string => hookPolicy(findHook('security_path_unlink', { kernel: from }));
+    assert.equal(policyOf(file), policyOf(kernel));
+    assert.deepEqual(listHooks('unlink', { kernel: file, kinds: ['tracepoint'] }), []);
+    assert.ok(listHooks('sched_process', { kernel: file, kinds: ['raw_tracepoint'] }).length > 0);
   });
 
   it('counts calls, and names the nearest hooks', () => {
