@@ -9,6 +9,8 @@ export {
   findBypasses,
   formatBypasses,
   formatExplanation,
+  formatHook,
+  hookPolicy,
   parsePolicy,
   parsePolicyTest,
   policySchema,
@@ -29,11 +31,15 @@ export { recorder } from './recording/recorder.js';
 export { readEvents } from './recording/read-events.js';
 export { recordingReader } from './recording/reader.js';
 export { replayer } from './recording/replay.js';
+export { defineRule } from './rules/define.js';
+export { detect, ruleEngine } from './rules/engine.js';
+export { fromPolicy, ofType } from './rules/steps.js';
 export { preflight } from './native/preflight.js';
 export { peerCredentials } from './native/peer.js';
 export { notifyService } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';
 export { expandPolicyPaths, loadPolicyFile, policyLibrary } from './tracer/policy-files.js';
+export { findHook, listHooks } from './tracer/hooks.js';
 export { makeEvent } from './testing/make-event.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';
 export { validatePolicy } from './tracer/validate-policy.js';

@@ -107,6 +107,7 @@ const rooms = [
     room: 'lib/testing/',
     may: ['lib/errors.ts', 'lib/process/clock.ts', 'lib/process/process.ts', 'lib/events/made-events.ts'],
   },
+  { room: 'lib/rules/', may: ['lib/errors.ts'] },
   {
     room: 'lib/attach/',
     may: [
@@ -175,6 +176,7 @@ const rooms = [
       'lib/output/index.ts',
       'lib/lines/json-lines.ts',
       'lib/recording/',
+      'lib/rules/',
       'lib/testing/',
       'lib/tracer/',
     ],

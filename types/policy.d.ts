@@ -1,4 +1,5 @@
 import type { Diagnostic } from './errors.js';
+import type { ArgumentOf, HookArgument } from './events.js';
 import type { KernelInfo } from './kernel.js';
 import type {
   AnyHook,
@@ -20,6 +21,26 @@ export interface Policy {
   readonly namespace?: string;
   /** Name of the file in diagnostics. */
   readonly file: string;
+}
+
+/** The labelled values of these hooks: `ArgumentOf` the type in the policy, by label. */
+export type LabelledValues<H extends readonly AnyHook[]> = {
+  readonly [V in LabelledArgument<H[number]> as V['label']]?: V['type'] extends HookArgument['type']
+    ? ArgumentOf<V['type']>
+    : HookArgument;
+};
+
+type LabelledArgument<H> =
+  | (H extends { readonly args: readonly (infer A)[] }
+      ? Extract<A, { readonly label: string; readonly type: string }>
+      : never)
+  | (H extends { readonly data: readonly (infer D)[] }
+      ? Extract<D, { readonly label: string; readonly type: string }>
+      : never);
+
+/** A policy that knows the types of its labelled values, as `definePolicy` returns it. The member does not exist at run time. */
+export interface LabelledPolicy<V> extends Policy {
+  readonly labelledValues?: V;
 }
 
 /** Options for functions that read YAML text. */
@@ -115,7 +136,9 @@ export function definePolicy<
       readonly lsmhooks?: L & CheckedHooks<'lsmhooks', L>;
     };
   },
-): Policy;
+): LabelledPolicy<
+  LabelledValues<K> & LabelledValues<F> & LabelledValues<T> & LabelledValues<U> & LabelledValues<S> & LabelledValues<L>
+>;
 
 /**
  * Describes a policy in English: what each hook reads, how and in which order its selectors are evaluated, which

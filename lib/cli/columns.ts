@@ -1,5 +1,6 @@
 /** Fits strings into a number of terminal columns. A character can take more than one column: an emoji takes two. */
 import { displayWidth } from '../output/escape.js';
+import type { Context } from './context.js';
 
 /**
  * Pads or shortens a string to `width` columns. A long string loses its middle: the end of a path is as useful as its
@@ -40,4 +41,11 @@ export interface TerminalSize {
 
 export function terminalSize({ columns, rows }: { readonly columns?: number; readonly rows?: number }): TerminalSize {
   return { columns: columns || undefined, rows: rows || undefined };
+}
+
+/** Width of the terminal. Without a terminal, the width in COLUMNS, or undefined. */
+export function terminalWidth({ stdout, env }: Pick<Context, 'stdout' | 'env'>): number | undefined {
+  if (stdout.isTTY === true) return terminalSize(stdout).columns;
+  const given = Number(env['COLUMNS']);
+  return Number.isInteger(given) && given > 0 ? given : undefined;
 }

@@ -2,6 +2,22 @@
 import type { Argument, Command, Option } from 'commander';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+/** A function of bash and zsh: the names of the kernel's hooks that begin with a text of at least 3 characters. */
+const HOOK_NAMES = '_polytrace_hooks() { [ "${#1}" -lt 3 ] || polytrace hooks list "$1*" -o names 2>/dev/null; }';
+const FISH_HOOK_NAMES = `function _polytrace_hooks
+  test (string length -- "$argv[1]") -ge 3; and polytrace hooks list "$argv[1]*" -o names 2>/dev/null
+end`;
+
+/** The arguments of these subcommands are names of hooks. */
+const completesHooks = (command: Command): boolean =>
+  [command, command.parent].some((each) => each?.name() === 'hooks');
+
+/** The options of a command, and of its subcommands. */
+function allOptions(command: Command): readonly Option[] {
+  const all = [command, ...command.commands].flatMap(visibleOptions);
+  return [...new Map(all.map((option) => [option.long, option])).values()];
+}
+
 export type Shell = (typeof SHELLS)[number];
 
 export function completionScript(program: Command, shell: Shell): string {
@@ -15,19 +31,26 @@ function bashScript(program: Command): string {
   const commands = program.commands;
   const names = commands.map((command) => command.name()).join(' ');
   const cases = commands.map((command) => {
-    const options = visibleOptions(command);
+    const options = allOptions(command);
     const values = options.filter((option) => option.required || option.optional).map((option) => bashValue(option));
     const flags = options.flatMap((option) => [option.short, option.long]).filter((flag) => flag !== undefined);
-    const plain = command.registeredArguments.flatMap(argumentChoices);
+    const plain = [
+      ...command.commands.map((each) => each.name()),
+      ...command.registeredArguments.flatMap(argumentChoices),
+    ];
+    const names = completesHooks(command)
+      ? '\n      case "$previous" in show|list) others="$(_polytrace_hooks "$current")" ;; esac'
+      : '';
     return `    ${command.name()})
       case "$previous" in
 ${values.join('\n')}
       esac
       words="${flags.join(' ')}"
-      others="${plain.join(' ')}"
+      others="${plain.join(' ')}"${names}
       ;;`;
   });
   return `# polytrace completion for bash: source this file.
+${HOOK_NAMES}
 _polytrace() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words="" others=""
   COMPREPLY=()
@@ -65,11 +88,18 @@ function zshScript(program: Command): string {
   const commands = program.commands;
   const described = commands.map((command) => `    '${command.name()}:${escapeDescription(command.description())}'`);
   const cases = commands.map((command) => {
-    const specs = [...visibleOptions(command).flatMap(zshOption), ...command.registeredArguments.map(zshArgument)];
+    const subcommands = command.commands.map((each) => each.name()).join(' ');
+    const specs = [
+      ...allOptions(command).flatMap(zshOption),
+      ...(subcommands === '' ? [] : [`1:command:(${subcommands})`]),
+      ...(completesHooks(command) ? ['*:hook:{compadd -- ${(f)"$(_polytrace_hooks "$PREFIX")"}}'] : []),
+      ...command.registeredArguments.map(zshArgument),
+    ];
     return `    ${command.name()})\n      _arguments \\\n${specs.map((spec) => `        '${spec}'`).join(' \\\n')}\n      ;;`;
   });
   return `#compdef polytrace
 # polytrace completion for zsh: put this file into a folder of $fpath as _polytrace.
+${HOOK_NAMES}
 _polytrace() {
   local -a commands
   commands=(
@@ -114,6 +144,7 @@ function fishScript(program: Command): string {
     ...fishCommand(command, `__fish_seen_subcommand_from ${command.name()}`),
   ]);
   return `# polytrace completion for fish: save it as ~/.config/fish/completions/polytrace.fish.
+${FISH_HOOK_NAMES}
 complete -c polytrace -e
 ${lines.join('\n')}
 `;
@@ -135,7 +166,9 @@ function fishCommand(command: Command, condition: string): string[] {
   const argumentLines = command.registeredArguments
     .filter((argument) => argumentChoices(argument).length > 0)
     .map((argument) => fishLine(condition, `-f -a '${argumentChoices(argument).join(' ')}'`, argument.description));
-  return [...commandLines, ...optionLines, ...argumentLines];
+  const takesHook = completesHooks(command) && command.registeredArguments.length > 0;
+  const hookLines = takesHook ? [fishLine(condition, "-f -a '(_polytrace_hooks (commandline -ct))'", 'hook')] : [];
+  return [...commandLines, ...optionLines, ...argumentLines, ...hookLines];
 }
 
 function fishOption(option: Option): string {

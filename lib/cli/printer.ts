@@ -1,7 +1,7 @@
 /** Formats events for `--output`. The events come from a tracer, an agent or a recording. */
 import type { PlainEvent, PlainOf, ProcessExecEvent } from '../../types/index.js';
 import { escapeUnsafeJson } from '../output/escape.js';
-import { terminalSize } from './columns.js';
+import { terminalWidth } from './columns.js';
 import type { Context } from './context.js';
 import { EventTable } from './event-table.js';
 import { EventTree } from './event-tree.js';
@@ -152,13 +152,6 @@ function treePrinter<E>(options: PrinterOptions, context: Context, access: Event
       return (isLive ? CLEAR : '') + tree.format(terminalWidth(context));
     },
   };
-}
-
-/** Width of the terminal. Without a terminal, the width in COLUMNS, or undefined. */
-function terminalWidth({ stdout, env }: Context): number | undefined {
-  if (stdout.isTTY === true) return terminalSize(stdout).columns;
-  const given = Number(env['COLUMNS']);
-  return Number.isInteger(given) && given > 0 ? given : undefined;
 }
 
 function memoize<T>(make: () => T): () => T {

@@ -27,6 +27,7 @@ import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkFormatOptions, parseRedactionFilters } from './json-options.js';
 import { addKernelOptions, addPolicyCommands } from './policy-commands.js';
 import { testPolicies, type TestOptions } from './policy-test.js';
+import { addHooksCommand } from './hooks.js';
 import { printPreflight, type PreflightOptions } from './preflight.js';
 import { rebuild } from './rebuild.js';
 import { makeReport, REPORT_EVENTS_DEFAULT, REPORT_EVENTS_MAX, type ReportOptions } from './report.js';
@@ -197,6 +198,7 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
     done(await loadAgentPackage(context).runAgent(args, context));
   });
   addPolicyCommands(program, context, done);
+  addHooksCommand(program, context, done);
   program
     .command('cleanup')
     .description('End the policies that a dead tracer has left in a folder, and list the removed files')

@@ -160,6 +160,7 @@ export async function readAttachable(kernel: KernelInfo): Promise<void> {
 class BtfKernel implements KernelInfo {
   #functions: readonly string[] | undefined;
   #attachable: FunctionNames | undefined;
+  #overridable: FunctionNames | undefined;
 
   readonly #modules = new Map<string, BtfKernel | undefined>();
 
@@ -209,8 +210,11 @@ class BtfKernel implements KernelInfo {
   overridable(name: string): boolean | undefined {
     if (name.startsWith('security_')) return true;
     if (this.tracefs === undefined) return undefined;
-    const text = readIfReadable('/sys/kernel/debug/error_injection/list');
-    return text === undefined || text === '' ? undefined : text.split('\n').some((line) => line.startsWith(`${name}\t`));
+    if (this.#overridable === undefined) {
+      const text = readIfReadable('/sys/kernel/debug/error_injection/list') ?? '';
+      this.#overridable = text === '' ? null : new Set(text.split('\n').map((line) => line.replace(/\t.*/, '')));
+    }
+    return this.#overridable?.has(name);
   }
 
   struct(name: string, module?: string): TypeInfo | undefined {

@@ -24,6 +24,7 @@ import type { HostFiles } from '../elf/elf-info.js';
 import { checkAgainstHost } from './kernel/host.js';
 import { hostArchitecture, type Architecture } from '../names/syscalls.js';
 import { analyse, analyseFor, mergeDiagnostics, type Analysis } from './analyse.js';
+import { policyHookKeys as hookKeys } from './hooks/uses.js';
 import { isProgramHook } from './language/vocabulary.js';
 import { untypedValues } from './kernel/infer.js';
 import { compareWithTetragon } from './like/tetragon.js';
@@ -38,6 +39,9 @@ export type { CompiledPolicy } from '../compiled/compiled-policy.js';
 export { findFieldAccess } from './kernel/fields.js';
 export { fieldStart, isFailure, resolveSteps, startType, type ResolveFailure } from './kernel/resolve.js';
 export { suggestFunction } from './kernel/suggestions.js';
+export { findHook as findHookIn, listHooks as listHooksIn, type HookPlace } from './hooks/hooks.js';
+export { AVAILABLE_HOOK_KINDS } from './hooks/names.js';
+export { formatHook, hookPolicy } from './hooks/policy.js';
 export { POLICY_BYTES_MAX } from './language/limits.js';
 export { compute } from './cel/arithmetic.js';
 export { expandFunctionList, compileRegExp } from './model/lists.js';
@@ -164,6 +168,11 @@ export function* checkPolicySteps(policy: Policy, kernel: KernelInfo): Steps<rea
 export function policyYaml(policy: Policy): string {
   getAnalysis(policy);
   return texts.get(policy) ?? '';
+}
+
+/** Returns the keys of the hooks of a policy, see hooks/uses.ts. */
+export function policyHookKeys(yaml: string): string[] {
+  return hookKeys(runToCompletion(analyse(yaml, DEFAULT_FILE)));
 }
 
 /** True if the checks of the policy need the names of the functions that can be probed. */

@@ -5,6 +5,7 @@ import type { Api, Context } from '../../../lib/cli/context.js';
 import { runCommand } from '../../../lib/cli/program.js';
 import * as errors from '../../../lib/errors.js';
 import * as policies from '../../../lib/policy/index.js';
+import { findHook, listHooks } from '../../../lib/tracer/hooks.js';
 import * as files from '../../../lib/tracer/policy-files.js';
 import { jsonLines } from '../../../lib/lines/json-lines.js';
 import {
@@ -143,7 +144,7 @@ export class FakeCommand {
   /** Called while the tracer opens. */
   onOpen: (onProgress: TracerOptions['onProgress']) => void = () => undefined;
   gaps: readonly HostLimitation[] = [];
-  readonly api: Api = {
+  api: Api = {
     ...errors,
     eventFilter,
     fieldFilter,
@@ -158,6 +159,8 @@ export class FakeCommand {
     replayer,
     ...policies,
     ...files,
+    findHook,
+    listHooks,
     validatePolicy: () => [],
     loadKernelInfo: () => {
       throw new errors.KernelError('ADDON_MISSING', 'the native addon is not there', 'build it');

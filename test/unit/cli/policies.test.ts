@@ -232,10 +232,31 @@ describe('polytrace on policies', () => {
       [['getevents', '--policy', 'ba'], ['bad.yaml']],
       [['completion', 'z'], ['zsh']],
       [['explain', '--kernel', 'n'], ['none']],
+      [['hooks', 's'], ['show']],
+      [['hooks', 'show', '--pol'], ['--policy']],
     ];
     for (const [args, expected] of cases) {
       it(`bash: ${args.join(' ')}`, async () => assert.deepEqual(await complete(...args), expected));
     }
+
+    it('completes names of hooks from the third character on, with the command itself', async function () {
+      const tool = join(folder, 'polytrace');
+      writeFileSync(tool, '#!/bin/sh\n[ "$*" = "hooks list sec* -o names" ] && echo security_path_unlink\n', {
+        mode: 0o755,
+      });
+      const PATH = `${folder}:${process.env['PATH']}`;
+      assert.equal(await runCommandLine('completion', 'bash'), 0);
+      const script = `${command.stdout.text}\nfor word in sec se; do COMP_WORDS=(polytrace hooks show $word); COMP_CWORD=3; _polytrace; echo "\${COMPREPLY[@]}"; done`;
+      const bash = spawnSync('bash', ['-c', script], { cwd: folder, encoding: 'utf8', env: { ...process.env, PATH } });
+      assert.equal(bash.stdout, 'security_path_unlink\n\n', bash.stderr);
+      command.stdout.text = '';
+      assert.equal(await runCommandLine('completion', 'fish'), 0);
+      const env = { ...process.env, PATH, HOME: folder, XDG_CONFIG_HOME: folder };
+      const line = `${command.stdout.text}\ncomplete -C 'polytrace hooks show sec'`;
+      const { error, stdout } = spawnSync('fish', ['-N', '-c', line], { cwd: folder, env, encoding: 'utf8' });
+      if (isMissing(error)) this.skip();
+      assert.equal(stdout, 'security_path_unlink\thook\n');
+    });
 
     it('zsh: knows every command and option', async function () {
       assert.equal(await runCommandLine('completion', 'zsh'), 0);
