@@ -174,7 +174,7 @@ class SequenceState implements RuleState {
 /** The last events of a key, or its last different texts, each with its time. The oldest comes first. */
 interface Window {
   last: bigint;
-  readonly times: Map<string, bigint>;
+  readonly times: RecentMap<string, bigint>;
 }
 
 class ThresholdState implements RuleState {
@@ -209,14 +209,10 @@ class ThresholdState implements RuleState {
   }
 
   #count(key: string, text: string, now: bigint): number {
-    const window = this.#windows.get(key) ?? { last: now, times: new Map<string, bigint>() };
+    const window = this.#windows.get(key) ?? { last: now, times: new RecentMap<string, bigint>(this.rule.threshold) };
     window.last = now;
-    window.times.delete(text);
     window.times.set(text, now);
-    for (const [each, time] of window.times) {
-      if (now - time <= this.#within) break;
-      window.times.delete(each);
-    }
+    window.times.removeOver((time) => now - time > this.#within);
     this.#windows.set(key, window);
     return window.times.size;
   }

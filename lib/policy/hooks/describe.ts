@@ -82,13 +82,13 @@ function describeFields(kernel: KernelInfo, group: string, event: string): Facts
 
 /**
  * Describes a system call whose function is inlined, so that BTF does not have it, by the tracepoint at its entry. The
- * tracepoint stores each parameter as 8 bytes.
+ * tracepoint stores each parameter as 8 bytes. Newer kernels add copies of texts (`__data_loc`).
  */
 function describeEntry(kernel: KernelInfo, name: string): Facts {
   const fields = kernel.tracepoint('syscalls', name.replace(/^sys_/, 'sys_enter_'))?.fields;
   const returns = { cType: 'long int', type: 'int64' } as const;
   if (fields === undefined) return { returns };
-  const own = fields.filter((field) => !field.name.startsWith('common_') && field.name !== '__syscall_nr');
+  const own = fields.filter(({ name: field, type }) => !/^(common_|__syscall_nr$)/.test(field) && !type.startsWith('__data_loc')); // prettier-ignore
   const parameters = own.map((field, index) => {
     const size = ENTRY_BYTES[field.type.replace(/^const /, '')];
     const type = argTypeForField(size === undefined ? field : { ...field, size, signed: !field.type.startsWith('u') });

@@ -90,6 +90,7 @@ describe('listHooks', () => {
                 { ...field, name: 'mode', type: 'umode_t' },
                 { ...field, name: 'path', type: 'const char *' },
                 { ...field, name: 'user', type: 'struct file *' },
+                { ...field, name: '__path_val', type: '__data_loc char[]' },
               ],
             }
           : null,
