@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { PolytraceError } from '../../../lib/errors.js';
 import { definePolicy } from '../../../lib/policy/index.js';
 import { recorder } from '../../../lib/recording/recorder.js';
@@ -39,6 +41,14 @@ const inSeconds = (alerts: readonly Alert[]): number[] => alerts.map(({ timeNs }
 function run(definition: RuleDefinition | Rule, events: Iterable<RuleEvent>): Alert[] {
   const engine = ruleEngine(['checked' in definition ? definition : defineRule(definition)]);
   return [...[...events].flatMap((each) => engine.push(each)), ...engine.flush()];
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+function usedBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
 }
 
 describe('a secret, then a connection, by family within 10 s', () => {
@@ -361,9 +371,9 @@ describe('order and limits', () => {
       }
     };
     feed(0, 100_000);
-    const before = globalThis.process.memoryUsage().heapUsed;
+    const before = usedBytes();
     feed(100_000, 1_000_000);
-    const grown = globalThis.process.memoryUsage().heapUsed - before;
+    const grown = usedBytes() - before;
     assert.ok(grown < 64 * 1024 * 1024, `${grown} bytes`);
     const { events, rules: stats } = engine.stats();
     assert.equal(events, 1_000_000);
