@@ -113,7 +113,8 @@ function openQuery({ btf, file, kind, count }: HooksOptions, context: Context): 
   const kernel = context.api.loadKernelInfo(btf);
   if (btf === undefined && kernel.attachableNames() === undefined) {
     const message = 'which functions can be probed is not known here: all functions of BTF are listed';
-    printMessage(context, `note: ${message} (available_filter_functions of tracefs cannot be read; it needs root)`);
+    const reason = process.geteuid?.() === 0 ? 'this kernel has no' : 'only root can read';
+    printMessage(context, `note: ${message} (${reason} available_filter_functions of tracefs)`);
   }
   return { kernel, ...kinds };
 }
