@@ -69,7 +69,10 @@ function  yes       file-integrity,file-monitoring  int security_path_truncate(s
   it('says on standard error when the functions that can be probed are not known', async () => {
     command.api = { ...command.api, loadKernelInfo: () => ({ ...fakeKernel, attachableNames: () => undefined }) };
     await run('chown');
-    assert.match(command.stderr.text, /^note: which functions can be probed is not known here: .*(this kernel has no|only root can read) available_filter_functions/);
+    assert.match(
+      command.stderr.text,
+      /^note: which functions can be probed is not known here: .*(this kernel has no|only root can read) available_filter_functions/,
+    );
   });
 
   it('names the nearest hooks for an unknown name', async () => {
