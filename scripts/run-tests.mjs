@@ -36,7 +36,7 @@ const policyCoverage = [...c8, '--include', 'lib/policy', '--check-coverage', '-
 const transpiledMocha = mocha.map((arg) => (arg === 'tsx/cjs' ? './test/transpile.cjs' : arg));
 
 // These tests need trusted executables. In another mount namespace, no executable is trusted.
-const INITIAL_MOUNTS = ['test/native/forgery.test.ts', 'test/native/long-paths.test.ts'];
+const INITIAL_MOUNTS = ['forgery', 'long-paths', 'running-processes'].map((name) => `test/native/${name}.test.ts`);
 
 const PREEMPTION = 'test/kernel/preemption.test.ts';
 
