@@ -138,9 +138,9 @@ The tasks are small:
 }
 
 export function loadingSection(start: Rows, loading: Rows, corpus: Rows | undefined): string {
-  return `One core of ${PROCESSOR}, Node.js ${process.version}, ${LINUX}, as root. Processor time; that of loading contains the
-kernel's part, its verifier above all. A ratio is the cost beside the first row, and the short benchmark fails above
-"at most".
+  return `One core of ${PROCESSOR}, Node.js ${process.version}, ${LINUX}, as root. Processor time; that of loading
+contains the kernel's part, its verifier above all. A ratio is the cost beside the first row, and the short benchmark
+fails above "at most".
 
 ${formatTable(start)}
 
