@@ -50,9 +50,10 @@ foreach(library zlib elf bpf)
   set_target_properties(${library} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
   target_compile_options(${library} PRIVATE -w -ffunction-sections -fdata-sections)
 endforeach()
-# small code: both only work while something is loaded
+# small code, except for what reads the events: the others only work while something is loaded
 target_compile_options(elf PRIVATE -Os)
 target_compile_options(bpf PRIVATE -Os)
+set_source_files_properties("${sources}/libbpf/src/ringbuf.c" PROPERTIES COMPILE_OPTIONS -O2)
 polytrace_harden(zlib elf bpf)
 
 # fortify.c and portable.c have what musl lacks. demangle.c makes libstdc++ smaller.
