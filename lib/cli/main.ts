@@ -5,13 +5,14 @@ import './v8-flags.js';
 import { fstatSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type * as Library from '../index.js';
-import { STOP_SIGNALS, type AgentPackage } from './context.js';
+import type { AgentPackage, Context } from './context.js';
 import { runCommand } from './program.js';
+import { exitAtLaterSignals } from './stop-signals.js';
 
 // When standard error has failed, no output is left for a message.
 process.stderr.on('error', () => undefined);
 
-void runCommand(process.argv.slice(2), {
+const context: Context = {
   // The library is loaded when a command uses it. `--help` and the commands of the agent do not use it.
   get api() {
     // eslint-disable-next-line @typescript-eslint/no-require-imports
@@ -28,10 +29,11 @@ void runCommand(process.argv.slice(2), {
   env: process.env,
   signals: process,
   exit: (status) => process.exit(status),
-}).then((status) => {
+};
+
+void runCommand(process.argv.slice(2), context).then((status) => {
   process.exitCode = status;
-  // the second of two equal signals can come after the command has ended
-  for (const name of STOP_SIGNALS) process.on(name, () => process.exit(status));
+  exitAtLaterSignals(context, status);
 });
 
 /**

@@ -1,9 +1,31 @@
 /** The signals that stop a command. Programs such as timeout and npm send one to the command and to its group. */
+import type { Writable } from 'node:stream';
 import { INTERRUPTED, STOP_SIGNALS, type Context } from './context.js';
 import { printMessage } from './output.js';
 
 /** Signals that come sooner after the first one are the same request. */
 const SAME_REQUEST_MS = 500;
+
+function exitAtOnce(context: Context, name: keyof typeof INTERRUPTED): void {
+  const message = 'polytrace: ended by a second signal: events that were still to be printed are missing';
+  printMessage(context, message);
+  context.exit(INTERRUPTED[name] ?? INTERRUPTED.SIGINT);
+}
+
+/**
+ * A command has ended, and its output may still be on the way to a slow reader. The signal that ended it can come a second
+ * time meanwhile, and changes nothing. A later one exits.
+ */
+export function exitAtLaterSignals(context: Context, status: number): void {
+  const ended = performance.now();
+  for (const name of STOP_SIGNALS) {
+    context.signals.on(name, () => {
+      if (performance.now() - ended < SAME_REQUEST_MS) return;
+      if ((context.stdout as Partial<Writable>).writableLength === 0) context.exit(status);
+      else exitAtOnce(context, name);
+    });
+  }
+}
 
 export class StopSignals {
   readonly #context: Context;
@@ -26,11 +48,7 @@ export class StopSignals {
       return;
     }
     if (performance.now() - this.#firstAt < SAME_REQUEST_MS) return;
-    printMessage(
-      this.#context,
-      'polytrace: ended by a second signal: events that were still to be printed are missing',
-    );
-    this.#context.exit(INTERRUPTED[name] ?? INTERRUPTED.SIGINT);
+    exitAtOnce(this.#context, name);
   };
 
   end(): void {

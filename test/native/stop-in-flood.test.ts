@@ -84,15 +84,18 @@ spec:
       if ((read += chunk.length) >= BEFORE) break;
     }
     const closed = once(child, 'close');
-    await send(child);
+    // before the command ends: a stream without a listener would then be drained
     stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stdout.pause();
+    await send(child);
+    stdout.resume();
     const [status] = (await closed) as [number | null];
     return { status, text: Buffer.concat(chunks).toString(), errors: errors() };
   }
 
   /** Checks the numbers of the calls. Returns how many were printed. */
-  function assertCounted({ text, errors }: Outcome): number {
-    assert.ok(text.endsWith('\n'), `the last line is not complete: ${text.slice(-200)}`);
+  function assertCounted({ status, text, errors }: Outcome): number {
+    assert.ok(text.endsWith('\n'), `status ${status}, the last line is not complete: ${text.slice(-200)} ${errors}`);
     const numbers = [...text.matchAll(/"process_uprobe":\{.*?"args":\[\{"long_arg":"?(\d+)/g)].map(([, number]) => Number(number));
     const lost = [...text.matchAll(/^\{"lost":\{.*?"count":(\d+)/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
     assert.ok(numbers.length > 1000, `${numbers.length} events: ${text.slice(0, 500)}`);
