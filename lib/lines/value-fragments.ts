@@ -123,7 +123,7 @@ function copyString(to: LineBuffer, chunk: RecordChunk, at: number, offset: numb
 /** Modes of which the text is cached. A mode has 16 bits, so their number is limited. */
 const MODES_MAX = 2 ** 16;
 
-/** What stands after the path depends on the mode of the file. */
+/** The text after the path depends on the mode of the file. */
 function fileWriter(value: CompiledValue, slot: number, before: string, after: string): ValueWriter {
   const offset = slotOffset(slot);
   const ends = new Map<number, Uint8Array>();

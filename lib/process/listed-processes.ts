@@ -7,7 +7,7 @@ import { decodeBytes } from './proc-files.js';
 import type { ProcessFacts } from './process.js';
 import { NS_PER_TICK, type RunningProcess } from './running-process.js';
 
-/** What the addon has read from the files of a process. */
+/** Texts from the files of a process, as the addon reads them. */
 export interface ProcessTexts {
   /** The target of the link to the executable. The name of a kernel thread. */
   readonly executable: Buffer;

@@ -69,7 +69,7 @@ export abstract class TrackedProcess implements Omit<Process, 'toObject' | 'toJS
   ended = false;
   /** See ProcessCache.onDrained. */
   epoch = 0;
-  /** What formats of lines have cached about the process. */
+  /** The cache of the formats of lines, for this process. */
   lineFragments: object | undefined;
 
   #execId: string | undefined;

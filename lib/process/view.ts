@@ -40,7 +40,7 @@ export interface ViewedProcess extends PlainProcess {
   };
   readonly parentProcess: RelatedProcess | undefined;
   readonly formerProcess?: RelatedProcess | undefined;
-  /** What formats of lines have cached about the process. */
+  /** The cache of the formats of lines, for this process. */
   lineFragments?: object | undefined;
   readonly ancestors: readonly Process[];
 }

@@ -114,7 +114,7 @@ class RunningRule {
   }
 
   push(event: ProcessRuleEvent, now: bigint): Alert | undefined {
-    const finding = this.#state.push(event, now, () => this.#keysOf(event));
+    const finding = this.#state.push(event, now, () => this.#listKeys(event));
     return finding && this.#alert(finding, event, now);
   }
 
@@ -128,7 +128,7 @@ class RunningRule {
     };
   }
 
-  #keysOf(event: ProcessRuleEvent): readonly string[] {
+  #listKeys(event: ProcessRuleEvent): readonly string[] {
     const { by = 'process' } = this.rule;
     if (by === 'family') return this.relatives.familyKeys(event);
     if (by === 'process') return [this.relatives.processKey(event)];

@@ -38,7 +38,7 @@ export class Relatives {
     let { parentExecId } = event.process;
     for (let generation = 0; generation < 2 && parentExecId !== ''; generation++) {
       const parent = this.#byExecId.get(parentExecId);
-      if ((parent?.pid ?? pidOf(parentExecId)) <= 1) break;
+      if ((parent?.pid ?? parsePid(parentExecId)) <= 1) break;
       keys.push(parent?.key ?? parentExecId);
       parentExecId = parent?.parentExecId ?? '';
     }
@@ -59,7 +59,7 @@ export class Relatives {
 }
 
 /** An exec id is base64 of `node:start_ns:pid`. */
-function pidOf(execId: string): number {
+function parsePid(execId: string): number {
   const text = Buffer.from(execId, 'base64').toString('latin1');
   const digits = /:(\d+)$/.exec(text)?.[1];
   return digits === undefined ? Infinity : Number(digits);

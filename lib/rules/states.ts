@@ -1,4 +1,4 @@
-/** What a rule remembers, and when it finds something. One class for each kind of rule. */
+/** The memory of a rule, and the decision whether it finds something. Each kind of rule has its class. */
 import type {
   FirstSeenRule,
   ListRule,
@@ -21,9 +21,9 @@ export interface Finding {
   readonly row?: unknown;
 }
 
-/** `keysOf` is called only for events that the rule is about. */
+/** `listKeys` is called only for events that the rule is about. */
 export interface RuleState {
-  push(event: ProcessRuleEvent, now: bigint, keysOf: () => readonly string[]): Finding | undefined;
+  push(event: ProcessRuleEvent, now: bigint, listKeys: () => readonly string[]): Finding | undefined;
   readonly remembered: number;
   readonly evicted: number;
 }
@@ -45,7 +45,7 @@ export function makeState(rule: RuleDefinition): RuleState {
 
 function eventState({ matches }: RuleStep): RuleState {
   return {
-    push: (event, _now, keysOf) => (matches(event) ? found(event, keysOf()) : undefined),
+    push: (event, _now, listKeys) => (matches(event) ? found(event, listKeys()) : undefined),
     remembered: 0,
     evicted: 0,
   };
@@ -53,10 +53,10 @@ function eventState({ matches }: RuleStep): RuleState {
 
 function listState({ when, listed, list }: ListRule): RuleState {
   return {
-    push(event, _now, keysOf) {
+    push(event, _now, listKeys) {
       const text = when.matches(event) ? listed(event) : undefined;
       if (text === undefined || !list.has(text)) return undefined;
-      const finding = found(event, keysOf());
+      const finding = found(event, listKeys());
       return finding && { ...finding, text, ...('get' in list && { row: list.get(text) }) };
     },
     remembered: 0,
@@ -103,7 +103,7 @@ class SequenceState implements RuleState {
     return this.#started.evicted;
   }
 
-  push(event: ProcessRuleEvent, now: bigint, keysOf: () => readonly string[]): Finding | undefined {
+  push(event: ProcessRuleEvent, now: bigint, listKeys: () => readonly string[]): Finding | undefined {
     this.#started.removeOver(
       ({ at }) => now - at > this.#within,
       ({ current, step }) => this.#forgetKeys(current, step),
@@ -112,10 +112,10 @@ class SequenceState implements RuleState {
     // the last step first, so that an event fulfils only one step of a sequence
     for (let step = this.#steps.length - 1; step > 0 && finding === undefined; step--) {
       if (this.#waiting[step]?.size === 0 || this.#steps[step]?.matches(event) !== true) continue;
-      finding = this.#advance(event, step, keysOf());
+      finding = this.#advance(event, step, listKeys());
     }
-    if (this.#until?.matches(event) === true) for (const key of keysOf()) this.#end(key);
-    if (finding === undefined && this.#steps[0]?.matches(event) === true) this.#start(event, now, keysOf());
+    if (this.#until?.matches(event) === true) for (const key of listKeys()) this.#end(key);
+    if (finding === undefined && this.#steps[0]?.matches(event) === true) this.#start(event, now, listKeys());
     return finding;
   }
 
@@ -195,13 +195,13 @@ class ThresholdState implements RuleState {
     return this.#windows.evicted;
   }
 
-  push(event: ProcessRuleEvent, now: bigint, keysOf: () => readonly string[]): Finding | undefined {
+  push(event: ProcessRuleEvent, now: bigint, listKeys: () => readonly string[]): Finding | undefined {
     const { when, distinct, threshold } = this.rule;
     this.#windows.removeOver(({ last }) => now - last > this.#within);
     if (!when.matches(event)) return undefined;
     const text = distinct === undefined ? String(this.#sequence++) : distinct(event);
     if (text === undefined) return undefined;
-    const keys = keysOf();
+    const keys = listKeys();
     const full = keys.filter((key) => this.#count(key, text, now) >= threshold);
     if (full.length === 0) return undefined;
     for (const key of keys) this.#windows.delete(key);
@@ -236,11 +236,11 @@ class FirstSeenState implements RuleState {
     return this.#texts.evicted;
   }
 
-  push(event: ProcessRuleEvent, now: bigint, keysOf: () => readonly string[]): Finding | undefined {
+  push(event: ProcessRuleEvent, now: bigint, listKeys: () => readonly string[]): Finding | undefined {
     this.#learnsUntil ??= now + this.#learn;
     const text = this.rule.when.matches(event) ? this.rule.firstSeen(event) : undefined;
     if (text === undefined) return undefined;
-    const keys = keysOf();
+    const keys = listKeys();
     const isKnown = keys.map((key) => this.#see(`${key}\0${text}`)).some(Boolean);
     if (isKnown || now < this.#learnsUntil) return undefined;
     const finding = found(event, keys);

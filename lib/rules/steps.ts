@@ -12,14 +12,14 @@ export function isProcessEvent(event: RuleEvent): event is ProcessRuleEvent {
 
 export function fromPolicy(policy: string | { readonly name: string }, where?: Where): RuleStep {
   const name = typeof policy === 'string' ? policy.replace(/^polytrace:/, '') : policy.name;
-  return { matches: (event) => policyOf(event) === name && satisfies(event, where) };
+  return { matches: (event) => findPolicyName(event) === name && satisfies(event, where) };
 }
 
 export function ofType(type: ProcessRuleEvent['type'], where?: Where): RuleStep {
   return { matches: (event) => event.type === type && satisfies(event, where) };
 }
 
-function policyOf(event: ProcessRuleEvent): string | undefined {
+function findPolicyName(event: ProcessRuleEvent): string | undefined {
   return 'policyName' in event ? event.policyName : undefined;
 }
 

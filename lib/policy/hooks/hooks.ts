@@ -16,7 +16,7 @@ const EDITS_MAX = 3;
 const WORD_MIN = 4;
 const COMMON_NAMES = 200;
 
-/** What is searched: a kernel, or the contents of a file. */
+/** The place that is searched: a kernel, or the contents of a file. */
 export type HookPlace =
   { readonly kernel: KernelInfo } | { readonly file: string; readonly realPath: string; readonly elf: ElfInfo };
 

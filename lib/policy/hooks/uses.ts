@@ -8,10 +8,10 @@ export const hookKey = (kind: string, name: string, file = ''): string => `${kin
 
 /** Returns the keys of all hooks. The functions of a generated list are not known. */
 export function policyHookKeys({ data, hooks }: Pick<Analysis, 'data' | 'hooks'>): string[] {
-  return hooks.flatMap((hook) => keysOf(data, hook));
+  return hooks.flatMap((hook) => listKeys(data, hook));
 }
 
-function keysOf(policy: PolicyData, { kind, data }: Hook): string[] {
+function listKeys(policy: PolicyData, { kind, data }: Hook): string[] {
   const { path = '' } = data;
   switch (kind) {
     case 'kprobes':
