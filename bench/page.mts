@@ -193,8 +193,8 @@ the minimum of some rounds, each of which measures all versions.
 
 ${formatTable(rows)}
 
-"plain code" makes an object with the path of each record, without the library. The realistic stream and its program in C
-are those of the section above.`;
+"plain code" makes an object with the path of each record, without the library. The realistic stream is that of the
+section above.`;
 }
 
 export function restSection(rows: Rows): string {

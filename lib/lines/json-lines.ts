@@ -1,6 +1,6 @@
 /**
- * JSON lines as bytes. An ordinary event of a hook is written straight from its record, between fragments of bytes that
- * are cached with its hook and its process. Events of processes use the fragments of the process. All other events are formatted by toJson(), and so are the fragments: there
+ * JSON lines as bytes. The addon writes the lines of hooks, execs and exits straight from their records: it puts the
+ * values of each record between texts that toJson() has formatted once. All other events are formatted by toJson(): there
  * is one format.
  */
 import type { PlainEvent, PlainOf, ProcessExecEvent, ProcessExitEvent } from '../../types/events.js';
@@ -9,138 +9,129 @@ import type { LoadedHook } from '../events/hook.js';
 import { findLoadedHook } from '../events/hook-events.js';
 import { recordChunk, recordStart, type RecordEvent } from '../events/record.js';
 import { ExecEvent, ExitEvent } from '../events/process-events.js';
+import type { WriteLines } from '../native/binding.js';
 import { exitPart, hasAncestors, headPart, nodePart, toJson } from '../output/json.js';
-import { getTrackedProcess, type ViewedProcess } from '../process/view.js';
-import { EventHeader, EventHook, Value } from '../wire/layout.gen.js';
+import { selectWriter } from '../output/process-json.js';
+import { getTrackedProcess } from '../process/view.js';
+import { EventHook } from '../wire/layout.gen.js';
 import type { RecordChunk } from '../wire/record-chunk.js';
-import { createHookFragments, isOrdinary, type HookFragments } from './hook-fragments.js';
-import { LineBuffer } from './line-buffer.js';
-import { findProcessFragments } from './process-fragments.js';
-import { TIME_BYTES, TimeWriter } from './time-bytes.js';
-
-/** Bytes of a thread id, and of the end of a line: `"}` and a newline. */
-const TID_BYTES = 10;
-const END_BYTES = 3;
-const QUOTE = 0x22;
-const BRACE = 0x7d;
-const NEWLINE = 0x0a;
+import { createHookPattern, isPlainRecord } from './hook-pattern.js';
+import { LineOp } from './line-arena.js';
+import { LineBatch } from './line-batch.js';
+import { LinePattern } from './line-pattern.js';
+import { placeProcess, type FormatProcess } from './process-texts.js';
 
 type PlainProcessEvent = PlainOf<ProcessExecEvent | ProcessExitEvent>;
 
 /** Null: the lines of the hook are formatted by toJson(). */
-type KnownHook = HookFragments | null;
+type KnownHook = LinePattern | null;
 
-/**
- * Returns a function that formats events, each followed by a newline. Its result is overwritten by the next call.
- */
-export function jsonLines(options: JsonOptions = {}): (events: Iterable<PlainEvent>) => Uint8Array {
-  const writer = new JsonLineWriter(options);
+/** Returns a function that formats events, each followed by a newline. Its result is overwritten by the next call. */
+export function jsonLines(
+  options: JsonOptions = {},
+  find?: () => WriteLines,
+): (events: Iterable<PlainEvent>) => Uint8Array {
+  const writer = new JsonLineWriter({ ...options }, find);
   return (events) => writer.format(events);
 }
 
 class JsonLineWriter {
   readonly #options: JsonOptions;
-  readonly #buffer = new LineBuffer();
-  readonly #time = new TimeWriter();
-  /** The fragments of each hook, by attach point. */
+  readonly #batch: LineBatch<PlainEvent>;
+  readonly #formatProcess: FormatProcess;
+  /** The patterns of each hook, by attach point. */
   readonly #hooks = new WeakMap<LoadedHook, KnownHook[]>();
   #lastHook: LoadedHook | undefined;
-  #lastFragments: KnownHook[] = [];
+  #lastPatterns: KnownHook[] = [];
+  readonly #exec: LinePattern;
+  readonly #exit: LinePattern;
 
-  constructor(options: JsonOptions) {
-    this.#options = { ...options };
+  constructor(options: JsonOptions, find: (() => WriteLines) | undefined) {
+    this.#options = options;
+    this.#batch = new LineBatch((event) => `${toJson(event, options)}\n`, find);
+    this.#formatProcess = (process, related) => selectWriter(options).splitMembers(process.view, related?.view);
+    this.#exec = processPattern('process_exec');
+    this.#exit = processPattern('process_exit');
   }
 
   format(events: Iterable<PlainEvent>): Uint8Array {
-    const to = this.#buffer;
-    to.reset();
-    for (const event of events) this.#writeLine(to, event);
-    return to.bytes.subarray(0, to.end);
+    const batch = this.#batch;
+    const isFormatted = this.#options.fields !== undefined;
+    batch.start();
+    for (const event of events) if (isFormatted || !this.#addLine(event)) batch.addFormatted(event);
+    return batch.finish();
   }
 
-  #writeLine(to: LineBuffer, event: PlainEvent): void {
-    const start = to.end;
-    const hook = this.#options.fields === undefined ? findLoadedHook(event) : undefined;
-    if (hook !== undefined && this.#writeHookEvent(to, event as unknown as RecordEvent, hook)) return;
-    if (hook === undefined && isProcessEvent(event) && this.#writeProcessEvent(to, event)) return;
-    to.end = start;
-    to.text(toJson(event, this.#options));
-    to.reserve(1);
-    to.bytes[to.end++] = NEWLINE;
+  /** Returns false for an event that toJson() formats. */
+  #addLine(event: PlainEvent): boolean {
+    const hook = findLoadedHook(event);
+    if (hook !== undefined) return this.#addHookEvent(event as unknown as RecordEvent, hook);
+    return isProcessEvent(event) && this.#addProcessEvent(event);
   }
 
-  /** Returns false for an event that is not ordinary. The buffer then has a part of the line. */
-  #writeHookEvent(to: LineBuffer, event: RecordEvent, hook: LoadedHook): boolean {
+  #addHookEvent(event: RecordEvent, hook: LoadedHook): boolean {
     const chunk = recordChunk(event);
     const at = recordStart(event);
-    if (!isOrdinary(chunk, at)) return false;
-    const fragments = this.#findHook(event, hook, chunk, at);
-    if (fragments === null) return false;
-    const { head, values, middle } = fragments;
-    const process = getTrackedProcess(event.process);
-    const parts = findProcessFragments(process, this.#options, this);
-    if (parts.head !== head) parts.useHead(head);
-    const { before, after } = parts;
-    to.reserve(before.length + TID_BYTES + after.length + middle.length);
-    to.fragment(before);
-    to.integer(event.tid);
-    to.fragment(after);
-    if (values.length === 0) to.fragment(middle);
-    for (let i = 0; i < values.length; i++) if (!(values[i] as (typeof values)[0])(to, chunk, at)) return false;
-    return this.#writeEnd(to, chunk, at, process);
-  }
-
-  /** Returns false for an event that is formatted by toJson(). The buffer then has a part of the line. */
-  #writeProcessEvent(to: LineBuffer, event: ExecEvent | ExitEvent): boolean {
-    const process = getTrackedProcess(event.process);
-    const hasEnvironment = process.context.environment !== undefined;
-    if (hasEnvironment || this.#options.fields !== undefined || hasAncestors(event, this.#options)) return false;
-    const { beforeText, after } = findProcessFragments(process, this.#options, this);
-    // few events of a process are of these types
-    to.text(headPart(event.type) + beforeText);
-    to.reserve(TID_BYTES + after.length);
-    to.integer(event.tid);
-    to.fragment(after);
-    to.text(exitPart(event as PlainProcessEvent) + nodePart(event.nodeName));
-    return this.#writeEnd(to, recordChunk(event), recordStart(event), process);
-  }
-
-  /** Writes the time and the end of the line. */
-  #writeEnd(to: LineBuffer, chunk: RecordChunk, at: number, process: ViewedProcess): boolean {
-    to.reserve(TIME_BYTES + END_BYTES);
-    const time = at + EventHeader.time;
-    if (!this.#time.write(to, chunk.u32(time), chunk.u32(time + 4), process.context.clock)) return false;
-    const { bytes, end } = to;
-    bytes[end] = QUOTE;
-    bytes[end + 1] = BRACE;
-    bytes[end + 2] = NEWLINE;
-    to.end = end + END_BYTES;
+    const pattern = this.#findPattern(event, hook, chunk, at);
+    if (pattern === null) return false;
+    this.#prepare(event, chunk);
+    if (pattern.texts.length > 0 && !isPlainRecord(chunk, at, hook.compiled)) return false;
+    const text = this.#batch.texts.end;
+    for (const format of pattern.texts) {
+      const formatted = format(chunk, at);
+      if (formatted === undefined) return false;
+      this.#batch.texts.textWithLength(formatted);
+    }
+    this.#addRecord(event, chunk, at, pattern, text);
     return true;
   }
 
-  #findHook(event: RecordEvent, hook: LoadedHook, chunk: RecordChunk, at: number): KnownHook {
-    const count = chunk.u16(at + EventHook.valuesCount);
-    if (chunk.u32(at + EventHeader.size) < EventHook.sizeof + count * Value.sizeof) return null;
+  #addProcessEvent(event: ExecEvent | ExitEvent): boolean {
+    const hasEnvironment = getTrackedProcess(event.process).context.environment !== undefined;
+    if (hasEnvironment || hasAncestors(event, this.#options)) return false;
+    const chunk = recordChunk(event);
+    this.#prepare(event, chunk);
+    const text = this.#batch.texts.end;
+    this.#batch.texts.textWithLength(exitPart(event as PlainProcessEvent) + nodePart(event.nodeName));
+    const pattern = event.type === 'process_exec' ? this.#exec : this.#exit;
+    this.#addRecord(event, chunk, recordStart(event), pattern, text);
+    return true;
+  }
+
+  #prepare(event: RecordEvent, chunk: RecordChunk): void {
+    this.#batch.prepare(chunk.buffer, getTrackedProcess(event.process).context.clock);
+  }
+
+  #addRecord(event: RecordEvent, chunk: RecordChunk, at: number, pattern: LinePattern, text: number): void {
+    const batch = this.#batch;
+    const process = placeProcess(getTrackedProcess(event.process), this.#formatProcess, batch.arena, batch.number);
+    batch.add(event as never, chunk.offsetInBuffer(at), pattern.placeIn(batch.arena), process, text);
+  }
+
+  #findPattern(event: RecordEvent, hook: LoadedHook, chunk: RecordChunk, at: number): KnownHook {
     if (hook !== this.#lastHook) {
       let known = this.#hooks.get(hook);
       if (known === undefined) this.#hooks.set(hook, (known = []));
-      this.#lastFragments = known;
+      this.#lastPatterns = known;
       this.#lastHook = hook;
     }
     const { functions, compiled } = hook;
     const point = functions === undefined && compiled.places === undefined ? 0 : chunk.u16(at + EventHook.attachPoint);
-    const fragments = this.#lastFragments[point];
-    if (fragments !== undefined && (fragments === null || fragments.values.length <= count)) return fragments;
-    return fragments === undefined ? this.#createHook(event, hook, point, count) : null;
+    const pattern = this.#lastPatterns[point];
+    if (pattern !== undefined) return pattern;
+    if (!isPlainRecord(chunk, at, compiled)) return null;
+    const created = hasAncestors(event, this.#options)
+      ? undefined
+      : createHookPattern(event as never, hook, this.#options);
+    return (this.#lastPatterns[point] = created ?? null);
   }
+}
 
-  #createHook(event: RecordEvent, hook: LoadedHook, point: number, count: number): KnownHook {
-    const { args, returnArg } = hook.compiled;
-    if (count < args.length + (returnArg === undefined ? 0 : 1)) return null;
-    const isFormatted = hasAncestors(event, this.#options);
-    const created = isFormatted ? undefined : createHookFragments(event as never, hook, this.#options);
-    return (this.#lastFragments[point] = created ?? null);
-  }
+/** The pattern of events of the base sensor. Few events of a process are of these types. */
+function processPattern(type: PlainProcessEvent['type']): LinePattern {
+  const pattern = new LinePattern().fixed(headPart(type));
+  pattern.add(LineOp.process, 0).add(LineOp.tid).add(LineOp.process, 1);
+  return pattern.add(LineOp.text).add(LineOp.time).fixed('"}\n');
 }
 
 /** True for an event that a tracer made from the record of an exec or an exit. */

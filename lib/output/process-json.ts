@@ -19,8 +19,10 @@ interface ProcessParts {
   readonly isInTree: boolean;
   readonly beforeTid: string;
   readonly afterTid: string;
-  /** The complete JSON for events of the main thread. */
-  readonly mainThreadText: string;
+  /** The complete JSON for events of the main thread, once it was needed. */
+  mainThreadText: string | undefined;
+  /** The JSON as a parent or ancestor, once it was needed. */
+  relativeText: string | undefined;
   /** The same, followed by the parent as it was formatted last. */
   withParent: { readonly parent: ProcessParts; readonly text: string } | undefined;
 }
@@ -49,11 +51,13 @@ export class ProcessWriter {
       return parent === undefined ? text : `${text},"parent":${this.writeRelative(parent)}`;
     }
     const isMainThread = tid === process.pid;
-    if (parent === undefined) return `"process":${isMainThread ? parts.mainThreadText : joinParts(parts, tid)}`;
+    if (parent === undefined)
+      return `"process":${isMainThread ? mainThreadText(parts, process.pid) : joinParts(parts, tid)}`;
     const parentParts = this.#cachedParts(parent);
     if (!isMainThread) return `"process":${joinParts(parts, tid)},"parent":${this.writeRelative(parent)}`;
     if (parts.withParent?.parent !== parentParts) {
-      const text = flattenString(`"process":${parts.mainThreadText},"parent":${this.writeRelative(parent)}`);
+      const own = mainThreadText(parts, process.pid);
+      const text = flattenString(`"process":${own},"parent":${this.writeRelative(parent)}`);
       parts.withParent = { parent: parentParts, text };
     }
     return parts.withParent.text;
@@ -68,17 +72,27 @@ export class ProcessWriter {
 
   /** Formats a parent or ancestor. To save space, `in_init_tree` is omitted if it is false. */
   writeRelative(process: PlainProcess): string {
-    const { beforeTid, afterTid } = this.#cachedParts(process);
-    return `${beforeTid}${process.pid}${afterTid}${process.inInitTree ? ',"in_init_tree":true}' : '}'}`;
+    const parts = this.#cachedParts(process);
+    const { beforeTid, afterTid, isInTree } = parts;
+    return (parts.relativeText ??= flattenString(
+      `${beforeTid}${process.pid}${afterTid}${isInTree ? ',"in_init_tree":true}' : '}'}`,
+    ));
   }
 
   #cachedParts(process: PlainProcess): ProcessParts {
     let parts = this.#cache.get(process);
     const { container, pod, inInitTree: isInTree } = process;
     if (parts === undefined || parts.container !== container || parts.pod !== pod || parts.isInTree !== isInTree) {
-      const texts = { beforeTid: this.#jsonBeforeTid(process), afterTid: this.#jsonAfterTid(process), isInTree };
-      const mainThreadText = flattenString(joinParts(texts, process.pid));
-      parts = { container, pod, ...texts, mainThreadText, withParent: undefined };
+      parts = {
+        container,
+        pod,
+        isInTree,
+        beforeTid: this.#jsonBeforeTid(process),
+        afterTid: this.#jsonAfterTid(process),
+        mainThreadText: undefined,
+        relativeText: undefined,
+        withParent: undefined,
+      };
       this.#cache.set(process, parts);
     }
     return parts;
@@ -113,6 +127,10 @@ export class ProcessWriter {
     const text = process.arguments;
     return this.#redact === undefined ? text : hideRanges(text, this.#redact(text, process.binary));
   }
+}
+
+function mainThreadText(parts: ProcessParts, pid: number): string {
+  return (parts.mainThreadText ??= flattenString(joinParts(parts, pid)));
 }
 
 function joinParts(

@@ -2,18 +2,14 @@
  * Reads the records that the addon copied from the ring buffer. Every read checks its offset: a record is not trusted.
  */
 import { decodeString } from './surrogate-escape.js';
-
-/** 1 for printable ASCII that needs no escape in a JSON string. */
-const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte >= 0x20 && byte <= 0x7e && byte !== 0x22 && byte !== 0x5c ? 1 : 0,
-);
+import { youngArray } from './young-array.js';
 
 /** A buffer whose bytes several record chunks share. */
 export class RecordBuffer {
   readonly bytes: Buffer;
   readonly view: DataView;
   /** The chunks that detachChunks() copies. */
-  readonly chunks: RecordChunk[] = [];
+  readonly chunks = youngArray<RecordChunk>();
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
@@ -42,6 +38,15 @@ export class RecordChunk {
 
   static from(bytes: Buffer): RecordChunk {
     return new RecordChunk(new RecordBuffer(bytes));
+  }
+
+  /** The buffer that has the records now. */
+  get buffer(): RecordBuffer {
+    return this.#buffer;
+  }
+
+  offsetInBuffer(offset: number): number {
+    return offset - this.#base;
   }
 
   /** Number of bytes. */
@@ -112,21 +117,6 @@ export class RecordChunk {
 
   readString(start: number, length: number): string {
     return decodeString(this.#buffer.bytes, start - this.#base, start - this.#base + length);
-  }
-
-  /**
-   * Copies bytes to the target while they are printable ASCII that needs no escape in a JSON string. Returns the number
-   * of bytes that were copied.
-   */
-  copyPlain(start: number, length: number, target: Uint8Array, targetStart: number): number {
-    const { bytes } = this.#buffer;
-    const from = start - this.#base;
-    for (let i = 0; i < length; i++) {
-      const byte = bytes[from + i] as number;
-      if (IS_PLAIN[byte] === 0) return i;
-      target[targetStart + i] = byte;
-    }
-    return length;
   }
 
   /** A view of the bytes. */

@@ -1,17 +1,18 @@
-/** The bytes of a process and its parent in JSON lines, cached with the process. */
+/** The bytes of a process and its parent in lines. Their place in the arena is cached with the process. */
 import type { PlainProcess } from '../../types/events.js';
-import type { JsonOptions } from '../../types/output.js';
 import type { RelatedProcess, ViewedProcess } from '../process/view.js';
-import { selectWriter } from '../output/process-json.js';
+import type { LineArena } from './line-arena.js';
 
-export class ProcessFragments {
-  /** The beginning of a line up to the thread id, by the text before the process. */
-  head = '';
-  before: Uint8Array = Buffer.alloc(0);
-  readonly after: Uint8Array;
-  /** From the process up to the thread id. */
-  readonly beforeText: string;
-  readonly #of: object;
+/** Formats the JSON before the thread id, and the JSON after it. */
+export type FormatProcess = (process: ViewedProcess, related: RelatedProcess | undefined) => readonly [string, string];
+
+class ProcessTexts {
+  /** Offset in the arena. */
+  readonly at: number;
+  /** The batch in which the texts were checked. Nothing changes within a batch. */
+  checkedIn = -1;
+  readonly #arena: LineArena;
+  readonly #generation: number;
   readonly #container: PlainProcess['container'];
   readonly #pod: PlainProcess['pod'];
   readonly #isInTree: boolean;
@@ -20,29 +21,29 @@ export class ProcessFragments {
   readonly #relatedPod: PlainProcess['pod'];
   readonly #isRelatedInTree: boolean | undefined;
 
-  constructor(process: ViewedProcess, options: JsonOptions, of: object) {
-    this.#of = of;
+  constructor(process: ViewedProcess, format: FormatProcess, arena: LineArena) {
+    const related = relatedProcess(process);
+    this.#arena = arena;
+    this.#generation = arena.generation;
     this.#container = process.container;
     this.#pod = process.pod;
     this.#isInTree = process.inInitTree;
-    const related = relatedProcess(process);
     this.#related = related;
     this.#relatedContainer = related?.container;
     this.#relatedPod = related?.pod;
     this.#isRelatedInTree = related?.inInitTree;
-    const [before, after] = selectWriter(options).splitMembers(process.view, related?.view);
-    this.beforeText = before;
-    this.after = Buffer.from(after);
+    this.at = arena.addTexts(...format(process, related));
   }
 
-  belongsTo(of: object): boolean {
-    return this.#of === of;
+  belongsTo(arena: LineArena): boolean {
+    return this.#arena === arena;
   }
 
   /** Containers and pods can become known later, and a process that has ended long ago is forgotten by its children. */
   isCurrent(process: ViewedProcess): boolean {
     const related = relatedProcess(process);
     return (
+      this.#generation === this.#arena.generation &&
       related === this.#related &&
       process.container === this.#container &&
       process.pod === this.#pod &&
@@ -51,11 +52,6 @@ export class ProcessFragments {
       related?.pod === this.#relatedPod &&
       related?.inInitTree === this.#isRelatedInTree
     );
-  }
-
-  useHead(head: string): void {
-    this.before = Buffer.from(head + this.beforeText);
-    this.head = head;
   }
 }
 
@@ -67,15 +63,19 @@ function relatedProcess(process: ViewedProcess): RelatedProcess | undefined {
 /** A process is formatted with few different options. The oldest are forgotten. */
 const OPTIONS_MAX = 4;
 
-/** Returns the fragments of a process for `of`, which stands for the options. */
-export function findProcessFragments(process: ViewedProcess, options: JsonOptions, of: object): ProcessFragments {
-  const list = (process.lineFragments ??= []) as ProcessFragments[];
+/** Returns the offset of the texts of a process in the arena. `batch` is the number of the current batch. */
+export function placeProcess(process: ViewedProcess, format: FormatProcess, arena: LineArena, batch: number): number {
+  const list = (process.lineFragments ??= []) as ProcessTexts[];
   for (let i = 0; i < list.length; i++) {
-    const fragments = list[i] as ProcessFragments;
-    if (!fragments.belongsTo(of)) continue;
-    return fragments.isCurrent(process) ? fragments : (list[i] = new ProcessFragments(process, options, of));
+    const texts = list[i] as ProcessTexts;
+    if (!texts.belongsTo(arena)) continue;
+    if (texts.checkedIn === batch) return texts.at;
+    const current = texts.isCurrent(process) ? texts : (list[i] = new ProcessTexts(process, format, arena));
+    current.checkedIn = batch;
+    return current.at;
   }
-  const fragments = new ProcessFragments(process, options, of);
-  if (list.unshift(fragments) > OPTIONS_MAX) list.pop();
-  return fragments;
+  const texts = new ProcessTexts(process, format, arena);
+  texts.checkedIn = batch;
+  if (list.unshift(texts) > OPTIONS_MAX) list.pop();
+  return texts.at;
 }

@@ -1,0 +1,111 @@
+// Appends bytes to a line.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+namespace polytrace {
+
+// The result of writing a line, or a part of it. `elsewhere`: JavaScript formats the line.
+enum class Written { yes, elsewhere, no_space };
+
+class ByteWriter {
+ public:
+  explicit ByteWriter(std::span<uint8_t> output, size_t used)
+      : start_(output.data()), at_(output.data() + used), end_(output.data() + output.size()) {}
+
+  size_t used() const { return static_cast<size_t>(at_ - start_); }
+
+  // Makes space for bytes; null if there is none.
+  uint8_t* extend(size_t count) {
+    if (space() < count) return nullptr;
+    uint8_t* at = at_;
+    at_ += count;
+    return at;
+  }
+
+  // Copies bytes that begin at an offset of a larger range, which was checked. A short copy also copies some bytes
+  // behind them, where both ranges have so many: this needs no call and no loop.
+  Written copy_from(std::span<const uint8_t> whole, size_t offset, size_t length) {
+    constexpr size_t SHORT = 64;
+    if (length > SHORT || space() < SHORT || whole.size() - offset < SHORT) return copy(whole.subspan(offset, length));
+    std::memcpy(at_, whole.data() + offset, SHORT);
+    at_ += length;
+    return Written::yes;
+  }
+
+  Written copy(std::span<const uint8_t> bytes) {
+    uint8_t* at = extend(bytes.size());
+    if (at == nullptr) return Written::no_space;
+    if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
+    return Written::yes;
+  }
+
+  // Copies a string that needs no escapes in JSON: printable ASCII without quotes and backslashes.
+  Written copy_plain(std::span<const uint8_t> bytes) {
+    uint8_t* at = extend(bytes.size());
+    if (at == nullptr) return Written::no_space;
+    const size_t size = bytes.size();
+    uint64_t bad = 0;
+    if (size >= WORD) {
+      for (size_t i = 0; i + WORD < size; i += WORD) bad |= copy_word(at, bytes.data(), i);
+      bad |= copy_word(at, bytes.data(), size - WORD);
+    } else {
+      for (size_t i = 0; i < size; i++) {
+        at[i] = bytes[i];
+        bad |= find_escapes(ONES * bytes[i]);
+      }
+    }
+    return (bad & HIGH) == 0 ? Written::yes : Written::elsewhere;
+  }
+
+  Written unsigned_integer(uint64_t number) {
+    std::array<uint8_t, 20> digits = {};
+    size_t first = digits.size();
+    do {
+      digits[--first] = static_cast<uint8_t>('0' + number % 10);
+      number /= 10;
+    } while (number != 0);
+    uint8_t* at = extend(digits.size() - first);
+    if (at == nullptr) return Written::no_space;
+    while (first < digits.size()) *at++ = digits[first++];
+    return Written::yes;
+  }
+
+  Written integer(int64_t number) {
+    if (number >= 0) return unsigned_integer(static_cast<uint64_t>(number));
+    uint8_t* at = extend(1);
+    if (at == nullptr) return Written::no_space;
+    *at = '-';
+    return unsigned_integer(~static_cast<uint64_t>(number) + 1);
+  }
+
+ private:
+  static constexpr uint64_t ONES = 0x0101010101010101, HIGH = 0x8080808080808080;
+  static constexpr size_t WORD = sizeof(uint64_t);
+
+  size_t space() const { return static_cast<size_t>(end_ - at_); }
+
+  static uint64_t copy_word(uint8_t* to, const uint8_t* from, size_t offset) {
+    uint64_t word;
+    std::memcpy(&word, from + offset, WORD);
+    std::memcpy(to + offset, &word, WORD);
+    return find_escapes(word);
+  }
+
+  // The result has the highest bit of a byte if one of the bytes is not plain. A subtraction can borrow from the next
+  // byte, but only where the byte itself is not plain.
+  static uint64_t find_escapes(uint64_t word) {
+    const auto has_zero = [](uint64_t bytes) { return (bytes - ONES) & ~bytes; };
+    return word | (word - ONES * 0x20) | (word + ONES) | has_zero(word ^ ONES * '"') | has_zero(word ^ ONES * '\\');
+  }
+
+  uint8_t* start_;
+  uint8_t* at_;
+  uint8_t* end_;
+};
+
+}  // namespace polytrace

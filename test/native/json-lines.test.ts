@@ -1,0 +1,382 @@
+/**
+ * jsonLines() must write the bytes of toJson() for each event, whatever a traced program has chosen: the addon writes
+ * them from the records.
+ */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import type { CompiledHook, CompiledValue } from '../../lib/compiled/compiled-policy.js';
+import { createHookEvent } from '../../lib/events/events.js';
+import type { LoadedHook } from '../../lib/events/hook.js';
+import { jsonLines } from '../../lib/lines/json-lines.js';
+import { loadBinding } from '../../lib/native/binding.js';
+import { ARG_TYPE_NAMES } from '../../lib/names/arg-types.js';
+import { fieldFilter } from '../../lib/output/field-filter.js';
+import { toJson } from '../../lib/output/json.js';
+import { ProcessCache } from '../../lib/process/cache.js';
+import { Clock } from '../../lib/process/clock.js';
+import type { TrackedProcess } from '../../lib/process/process.js';
+import { RecordReader } from '../../lib/stream/reader.js';
+import { EventExec, EventFlag, EventHeader, EventHook, StringRef } from '../../lib/wire/layout.gen.js';
+import { RecordBuffer, RecordChunk } from '../../lib/wire/record-chunk.js';
+import type { TracerEvent } from '../../types/events.js';
+import type { JsonOptions } from '../../types/output.js';
+import { compiledHook, compiledValue, loadedHook } from '../unit/compiled-hooks.js';
+import { createEventsOfAllKinds } from '../unit/events/all-kinds.js';
+import { placeInChunk, valuesRecord, type RecordValue } from '../unit/wire/decode/values.js';
+import { UNWATCHED } from '../unit/stream/fake-session.js';
+import { execRecord, exitRecord, testProcess } from '../unit/wire/records.js';
+
+const OPTIONS: readonly JsonOptions[] = [
+  {},
+  { processCred: true, processNs: true },
+  { ancestors: true },
+  { ancestors: ['process_exec'] },
+  { fields: fieldFilter({ exclude: ['process.cwd'] }) },
+  { redact: (text) => (text.length > 1 ? [[1, 2]] : []) },
+];
+
+function assertSame(events: readonly TracerEvent[], options: JsonOptions = {}, format = jsonLines(options)): void {
+  const expected = events.map((event) => `${toJson(event, options)}\n`).join('');
+  // in one piece, and event by event
+  assert.equal(Buffer.from(format(events)).toString(), expected);
+  for (const event of events)
+    assert.deepEqual(Buffer.from(format([event])), Buffer.from(`${toJson(event, options)}\n`));
+}
+
+/** Makes processes with a parent and a grandparent. The clock has the offset in nanoseconds. */
+function createProcess(offset = 5n, binary = '/bin/é\udcff"', nodeName = 'n"ö'): TrackedProcess {
+  const cache = new ProcessCache({ nodeName, clock: new Clock(() => offset) });
+  const add = (n: number, name?: string): TrackedProcess => {
+    const record = execRecord(testProcess(n), testProcess(n - 1), name);
+    return cache.onExec(RecordChunk.from(record), 0, record.readUInt32LE(EventHeader.size));
+  };
+  add(1);
+  add(2);
+  return add(3, binary);
+}
+
+function readRecords(cache: ProcessCache, records: Buffer[]): TracerEvent[] {
+  const drain = (buffer: Uint8Array, offset: number): number => {
+    let end = offset;
+    for (const record of records) {
+      buffer.set(record, end);
+      end += record.length;
+    }
+    return end;
+  };
+  return new RecordReader({ drain, ...UNWATCHED }, cache, new Map()).readEvents() ?? [];
+}
+
+interface Change {
+  readonly tid?: number;
+  readonly time?: bigint;
+  readonly point?: number;
+  readonly edit?: (record: Buffer) => void;
+}
+
+function createEvent(
+  hook: LoadedHook,
+  values: readonly RecordValue[],
+  process: TrackedProcess,
+  { tid = process.pid, time = 1n, point = 0, edit = () => undefined }: Change = {},
+): TracerEvent {
+  const record = valuesRecord(values);
+  record.writeUInt32LE(tid, EventExec.keyTid);
+  record.writeBigUInt64LE(time, EventHeader.time);
+  record.writeUInt16LE(point, EventHook.attachPoint);
+  edit(record);
+  const { chunk, at } = placeInChunk(record);
+  const event = createHookEvent(chunk, at, process.view, hook);
+  assert(event !== undefined);
+  return event;
+}
+
+const fileHook = (more: Partial<CompiledHook> = {}): LoadedHook =>
+  loadedHook(compiledHook({ args: [compiledValue('file'), compiledValue('int', { index: 1 })], ...more }));
+const FILE: readonly RecordValue[] = [{ text: '/etc/shadow', value: 5n, mode: 0o100640 }, { value: 4n }];
+
+/** Texts of traced programs: of any bytes, of characters that JSON or a terminal needs escaped, and ordinary ones. */
+const texts = fc.oneof(
+  fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+  fc.string({ maxLength: 40 }).map((text) => Buffer.from(text)),
+  fc
+    .constantFrom('', '/', '/etc/shadow', '\x7f', '\u202e', 'ä', '"', '\\', '\ud800', '}],"args":[{')
+    .map((text) => Buffer.from(text)),
+);
+
+const numbers = fc.oneof(
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
+  fc.constantFrom(0n, 1n, -1n, 9n, 10n, 2n ** 31n, -(2n ** 31n), 2n ** 53n - 1n, 2n ** 53n, -(2n ** 53n), 2n ** 63n),
+);
+
+const values: fc.Arbitrary<RecordValue> = fc.record(
+  {
+    value: numbers,
+    text: texts,
+    flags: fc.constantFrom(0, 0, 0, 1, 2, 4, 8, 16, 32),
+    mode: fc.constantFrom(0, 0o100640, 0o100755, 0o40755, 0o106755, 0xffff_ffff),
+    magic: fc.constantFrom(0, 0x50495045, 0x09041934),
+    offset: fc.constantFrom(2 ** 20),
+    size: fc.nat(),
+  },
+  { requiredKeys: ['value', 'text', 'mode'] },
+);
+
+const args: fc.Arbitrary<CompiledValue> = fc
+  .record({ type: fc.constantFrom(...ARG_TYPE_NAMES), label: fc.constantFrom(undefined, 'a label', '7#"') })
+  .map(({ type, label }) => compiledValue(type, label === undefined ? {} : { label }));
+
+const kinds = fc.constantFrom('kprobe', 'fentry', 'lsm', 'raw_tracepoint', 'uprobe', 'usdt' as const);
+
+describe('jsonLines', () => {
+  it('1. writes events of all kinds like toJson()', () => {
+    for (const options of OPTIONS) assertSame(createEventsOfAllKinds(), options);
+  });
+
+  it('2. writes values of each type with any content', () => {
+    const process = createProcess();
+    fc.assert(
+      fc.property(kinds, fc.array(fc.tuple(args, values), { maxLength: 5 }), fc.boolean(), (kind, list, returns) => {
+        const compiled = list.map(([value], index) => ({ ...value, index }));
+        const returnArg = returns ? compiled.pop() : undefined;
+        const hook = fileHook({
+          kind,
+          args: compiled,
+          message: 'M"\u202e',
+          tags: ['t', 'ü'],
+          tracepoint: { subsystem: 's', event: '"' },
+          program: { path: '/ä', symbol: 'f' },
+          usdt: { path: '/a', provider: 'p', name: 'n' },
+          ...(returnArg && { returnArg }),
+        });
+        const format = jsonLines();
+        const content = list.map(([, value]) => value);
+        // the second event uses the fragments of the first
+        for (const each of [content, content.map((value) => ({ ...value, text: 'x', flags: 0 })), content])
+          assertSame([createEvent(hook, each, process)], {}, format);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('3. writes times and thread ids of any size', () => {
+    const hook = fileHook();
+    const times = fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.bigInt({ min: 0n, max: 10n ** 17n }));
+    const offsets = fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 61n }), fc.bigInt({ min: -(10n ** 18n), max: 0n }));
+    fc.assert(
+      fc.property(offsets, times, fc.nat({ max: 2 ** 32 - 1 }), (offset, time, tid) => {
+        fc.pre((time + offset) / 1_000_000_000n < 8_640_000_000_000n && time + offset > -(10n ** 18n));
+        assertSame([createEvent(hook, FILE, createProcess(offset), { time, tid })]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('4. writes members that few events have', () => {
+    const edits: Readonly<Record<string, (record: Buffer) => void>> = {
+      socketOwner: (record) => record.writeUInt16LE(EventFlag.EVENT_SOCKET_OWNER, EventHeader.flags),
+      hash: (record) => record.writeUInt16LE(EventFlag.EVENT_IMA_HASH, EventHeader.flags),
+      suppressed: (record) => record.writeUInt32LE(3, EventHook.suppressed),
+      kernelStack: (record) => record.writeUInt16LE(8, EventHook.kernelStack + StringRef.length),
+      userStack: (record) => record.writeUInt16LE(8, EventHook.userStack + StringRef.length),
+      fewerValues: (record) => record.writeUInt16LE(1, EventHook.valuesCount),
+      noValues: (record) => record.writeUInt16LE(0, EventHook.valuesCount),
+      longString: (record) => record.writeUInt32LE(2 ** 31, EventHook.sizeof + 8),
+    };
+    const process = createProcess();
+    for (const [name, edit] of Object.entries(edits)) {
+      const hook = fileHook();
+      const format = jsonLines();
+      for (const change of [{ edit }, {}, { edit }, {}])
+        assert.doesNotThrow(() => assertSame([createEvent(hook, FILE, process, change)], {}, format), name);
+    }
+  });
+
+  it('5. has the names of the function that was called', () => {
+    const hook = { ...fileHook(), functions: ['one', 'two'] };
+    const process = createProcess();
+    const events = [0, 1, 2, 1, 0].map((point) => createEvent(hook, FILE, process, { point }));
+    assertSame(events);
+  });
+
+  it('6. formats a process again when its container becomes known, and with other options', () => {
+    const process = createProcess();
+    const parent = process.parentProcess as TrackedProcess;
+    const formats = OPTIONS.map((options) => ({ options, format: jsonLines(options) }));
+    const hooks = [fileHook(), fileHook({ kind: 'lsm' })];
+    const events = [...hooks, ...hooks].map((hook) => createEvent(hook, FILE, process));
+    const check = (): void => {
+      for (const { options, format } of [...formats, ...formats]) assertSame(events, options, format);
+    };
+    check();
+    for (const tracked of [process, parent]) {
+      Object.defineProperty(tracked, 'container', { value: { id: 'c'.repeat(64), name: 'web' }, configurable: true });
+      check();
+      Object.defineProperty(tracked, 'pod', { value: { namespace: 'default', name: 'web' }, configurable: true });
+      check();
+    }
+    process.parentProcess = undefined;
+    check();
+  });
+
+  it('7. writes more lines than its buffer holds, and then few ones', () => {
+    const hook = fileHook();
+    const process = createProcess();
+    const format = jsonLines();
+    const many = Array.from({ length: 9000 }, (_, i) => createEvent(hook, FILE, process, { time: BigInt(i) }));
+    for (const events of [many, many.slice(0, 1), many])
+      assert.equal(Buffer.from(format(events)).toString(), events.map((event) => `${toJson(event)}\n`).join(''));
+  });
+
+  it('8. reads ordinary events from their records: no member is decoded', () => {
+    const types = ['file', 'int', 'uint32', 'int64', 'size_t', 'string', 'path', 'fd'] as const;
+    const hook = fileHook({ args: types.map((type, index) => compiledValue(type, { index })) });
+    const process = createProcess();
+    const list = types.map(() => ({ text: '/x', value: 7n, mode: 0o100644 }));
+    const format = jsonLines();
+    const [first, second] = [createEvent(hook, list, process), createEvent(hook, list, process)];
+    const expected = Buffer.from(format([first])).toString();
+    for (const name of ['args', 'time', 'parent', 'actions'])
+      Object.defineProperty(second, name, { get: () => assert.fail(`${name} was read`) });
+    assert.equal(Buffer.from(format([second])).toString(), expected);
+  });
+
+  it('9. writes execs and exits of any status, with and without the environment', () => {
+    for (const environment of [undefined, new Set<string>()]) {
+      const cache = new ProcessCache({
+        nodeName: 'n"ö',
+        clock: new Clock(() => 5n),
+        ...(environment && { environment }),
+      });
+      const records = [0, 1, 0x100, 9, 0x86].flatMap((status, n) => [
+        execRecord(testProcess(n + 1), testProcess(n), `/bin/"é${n}`),
+        exitRecord(testProcess(n + 1), status),
+      ]);
+      const events = readRecords(cache, records);
+      assert.equal(events.length, records.length);
+      for (const options of OPTIONS) assertSame(events, options);
+    }
+  });
+
+  it('10. formats plain events', () => {
+    const events = createEventsOfAllKinds();
+    const plain = events.map((event) => event.toObject());
+    assert.equal(Buffer.from(jsonLines()(plain)).toString(), events.map((event) => `${toJson(event)}\n`).join(''));
+  });
+
+  it('11. formats only the lines that the addon cannot write', () => {
+    const hook = fileHook();
+    const process = createProcess();
+    const paths = ['/a', '/"', '/b', '/\xff', '', '/c', '/\u202e', '/d\x7f', '/12345678\\', '/1234567\x1f9abcdef', '/e'];
+    const events = paths.map((text) => createEvent(hook, [{ text, mode: 0o100644 }, { value: 1n }], process));
+    assertSame(events);
+    const lost = createEventsOfAllKinds();
+    assertSame([...events, ...lost, ...events, ...lost.reverse()]);
+    let count = 0;
+    const format = jsonLines({}, () => (progress, ...rest) => {
+      loadBinding().writeLines(progress, ...rest);
+      count += progress[3] as number;
+    });
+    assertSame(events, {}, format);
+    // each line is written twice
+    assert.equal(count, 2 * paths.filter((text) => !/^\/[a-z]$/.test(text)).length);
+  });
+
+  it('12. writes the permissions of every mode', () => {
+    const hook = fileHook({ args: [compiledValue('file')] });
+    const process = createProcess();
+    // all bits, and all types
+    const modes = Array.from({ length: 2 ** 12 }, (_, bits) => 0o100000 | bits);
+    const types = Array.from({ length: 16 }, (_, type) => (type << 12) | 0o644);
+    const format = jsonLines();
+    const events = [...modes, ...types, 0, 1, 2 ** 16, 2 ** 32 - 1].map((mode) => createEvent(hook, [{ text: '/x', mode }], process));
+    const expected = events.map((event) => `${toJson(event)}\n`).join('');
+    assert.ok(Buffer.from(format(events)).equals(Buffer.from(expected)));
+  });
+
+  it('13. forgets the texts of processes when there are too many', () => {
+    const hook = fileHook();
+    const format = jsonLines();
+    const binary = `/bin/${'x'.repeat(4000)}`;
+    const processes = Array.from({ length: 1500 }, () => createProcess(5n, binary));
+    const events = processes.map((process) => createEvent(hook, FILE, process));
+    const all = [...events, ...events];
+    const expected = Buffer.from(all.map((event) => `${toJson(event)}\n`).join(''));
+    assert.ok(Buffer.from(format(all)).equals(expected));
+  });
+
+  it('14. writes events of two tracers, and of records that were copied', () => {
+    const [hook, otherHook] = [fileHook(), fileHook()];
+    const [one, other] = [createProcess(5n), createProcess(5_000_000_005n, '/bin/other', 'other')];
+    const events = [one, one, other, one, other, other].map((process) =>
+      createEvent(process === one ? hook : otherHook, FILE, process),
+    );
+    assertSame(events);
+    const record = Buffer.concat([valuesRecord(FILE), valuesRecord([{ text: '/later', mode: 0o100600 }, { value: 2n }])]);
+    const second = valuesRecord(FILE).length;
+    const chunk = new RecordChunk(new RecordBuffer(record), second, record.length);
+    const event = createHookEvent(chunk, second, one.view, hook) as TracerEvent;
+    assertSame([event]);
+    chunk.detach();
+    assertSame([event]);
+    assert.match(Buffer.from(jsonLines()([event])).toString(), /"\/later"/);
+  });
+
+  it('14a. forgets the lines of a batch whose formatting has thrown', () => {
+    const cache = new ProcessCache({ nodeName: 'n', clock: new Clock(() => 5n) });
+    // records of one buffer, so that their lines are written together
+    const [one, other] = readRecords(cache, [1, 2].map((n) => execRecord(testProcess(n), testProcess(0)))) as [TracerEvent, TracerEvent]; // prettier-ignore
+    let isBroken = false;
+    const redact = (): [number, number][] => {
+      if (isBroken) throw new Error('broken');
+      return [];
+    };
+    const format = jsonLines({ redact });
+    // the process of the first line is not formatted again
+    format([one]);
+    isBroken = true;
+    assert.throws(() => format([one, other]), /broken/);
+    isBroken = false;
+    assertSame([other], { redact }, format);
+  });
+
+  it('15. takes nothing for granted in what it is given', () => {
+    const { writeLines } = loadBinding();
+    const words = fc.oneof(fc.nat({ max: 80 }), fc.constantFrom(2 ** 32 - 1, 2 ** 31, 2 ** 16), fc.nat({ max: 2 ** 32 - 1 }));
+    const bytes = fc.array(words, { maxLength: 60 }).map((list) => new Uint8Array(Uint32Array.from(list).buffer));
+    const patterns = fc.array(fc.tuple(fc.nat({ max: 18 }), words, words), { maxLength: 8 });
+    const size = fc.nat({ max: 300 });
+    fc.assert(
+      fc.property(patterns, bytes, bytes, bytes, fc.array(words, { maxLength: 16 }), size, words, (parts, ...rest) => {
+        const [tail, randomRecords, texts, lines, length, count] = rest;
+        const arena = Buffer.concat([Buffer.from(Uint32Array.from([parts.length, ...parts.flat()]).buffer), tail]);
+        const record = valuesRecord([{ text: 'abc', mode: 0o100644 }, { value: 3n }]);
+        const records = count % 2 === 0 ? randomRecords : record;
+        const list = Uint32Array.from([0, 0, 0, 0, ...lines]);
+        const output = new Uint8Array(length + 8).fill(0xee);
+        const progress = Uint32Array.from([0, count, 0, 0]);
+        // eight bytes behind the output must stay as they are
+        writeLines(progress, list, arena, records, texts, output.subarray(0, length), 1, 999_999_999);
+        assert.deepEqual([...output.subarray(length)], Array.from({ length: 8 }, () => 0xee));
+        assert.ok((progress[2] as number) <= length);
+        assert.ok((progress[0] as number) <= Math.min(count, list.length >> 2));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('16. resists arguments of other types', () => {
+    const writeLines = loadBinding().writeLines as unknown as (...all: unknown[]) => void;
+    const empty = new Uint8Array();
+    for (const wrong of [undefined, null, 1, {}, [], new Float64Array(4), new Uint32Array(1), new ArrayBuffer(8)]) {
+      const all = [new Uint32Array(4), new Uint32Array(4), empty, empty, empty, empty, 0, 0];
+      for (const i of all.keys()) {
+        try {
+          writeLines(...all.map((argument, n) => (n === i ? wrong : argument)));
+        } catch (error) {
+          assert.match(String(error), /number/);
+        }
+      }
+    }
+  });
+});
