@@ -20,18 +20,32 @@ if(CMAKE_C_LIBRARY_ARCHITECTURE)
 endif()
 
 # Prebuilt addons do without source lines, so that the package is smaller.
-# pigz needs a minute for what gzip does in a second, and finds a tenth more. Both write the same bytes on every machine
-# (-n: no time).
 set(POLYTRACE_STRIP_LINES "")
-set(POLYTRACE_COMPRESS ${POLYTRACE_GZIP} -9 -n -f -k)
 if(POLYTRACE_LIBRARY_SOURCES)
-  find_program(POLYTRACE_PIGZ pigz REQUIRED)
-  set(POLYTRACE_COMPRESS ${POLYTRACE_PIGZ} -11 -p 1 -n -f -k)
   set(POLYTRACE_STRIP_LINES "${CMAKE_CURRENT_SOURCE_DIR}/scripts/prebuilds/strip-line-info.mjs")
 endif()
+# With one thread, zstd writes the same bytes on every machine. It writes the size and a checksum, too.
+set(POLYTRACE_COMPRESS ${POLYTRACE_ZSTD} -q --single-thread --ultra -22 -f)
 
 set(POLYTRACE_OBJECT_FOLDER "${CMAKE_CURRENT_BINARY_DIR}/objects")
 file(MAKE_DIRECTORY "${POLYTRACE_OBJECT_FOLDER}")
+
+# Sets `variable` to the object whose bytes the compressed object refers to, which makes it a third of the size; empty for an
+# object that refers to none. The programs of hooks are nearly the same in every source. An older flavour of them is nearly
+# the same as the newer one.
+function(polytrace_base_object variable source flavour)
+  set(base "")
+  if(flavour STREQUAL old)
+    set(base ${source}_probe)
+  elseif(source MATCHES "^(process|fentry)$")
+    if(flavour STREQUAL probe)
+      set(base ${source}_direct)
+    endif()
+  elseif(NOT source MATCHES "^enforcer_")
+    set(base fentry_${flavour})
+  endif()
+  set(${variable} "${base}" PARENT_SCOPE)
+endfunction()
 
 function(polytrace_bpf_objects)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "SOURCES;FLAVOURS")
@@ -52,14 +66,27 @@ function(polytrace_bpf_objects)
       set(input "${CMAKE_CURRENT_SOURCE_DIR}/bpf/${source}.bpf.c")
       # One step: `gen object` also strips what is not BTF.
       add_custom_command(
-        OUTPUT "${POLYTRACE_OBJECT_FOLDER}/${name}.bpf.o.gz"
+        OUTPUT "${POLYTRACE_OBJECT_FOLDER}/${name}.bpf.o"
         COMMAND ${POLYTRACE_CLANG} ${POLYTRACE_BPF_FLAGS} ${define} -c ${input} -o ${name}.tmp.o
         COMMAND ${POLYTRACE_BPFTOOL} gen object ${name}.bpf.o ${name}.tmp.o
         COMMAND ${strip} ${name}.bpf.o
-        COMMAND ${POLYTRACE_COMPRESS} ${name}.bpf.o
         DEPENDS ${input} ${headers} ${POLYTRACE_STRIP_LINES}
         WORKING_DIRECTORY "${POLYTRACE_OBJECT_FOLDER}"
         COMMENT "BPF ${name}"
+        VERBATIM)
+      polytrace_base_object(base ${source} ${flavour})
+      set(options "")
+      set(needed "${POLYTRACE_OBJECT_FOLDER}/${name}.bpf.o")
+      if(base)
+        set(options --patch-from=${base}.bpf.o)
+        list(APPEND needed "${POLYTRACE_OBJECT_FOLDER}/${base}.bpf.o")
+      endif()
+      add_custom_command(
+        OUTPUT "${POLYTRACE_OBJECT_FOLDER}/${name}.bpf.o.zst"
+        COMMAND ${POLYTRACE_COMPRESS} ${options} ${name}.bpf.o -o ${name}.bpf.o.zst
+        DEPENDS ${needed}
+        WORKING_DIRECTORY "${POLYTRACE_OBJECT_FOLDER}"
+        COMMENT "BPF ${name}: compress"
         VERBATIM)
       set_property(DIRECTORY APPEND PROPERTY POLYTRACE_OBJECTS ${name})
     endforeach()
@@ -73,10 +100,12 @@ function(polytrace_embed_objects target)
   set(rows "")
   set(files "")
   foreach(name IN LISTS names)
-    set(file "${POLYTRACE_OBJECT_FOLDER}/${name}.bpf.o.gz")
+    set(file "${POLYTRACE_OBJECT_FOLDER}/${name}.bpf.o.zst")
+    string(REGEX MATCH "^(.*)_([a-z]+)$" parts ${name})
+    polytrace_base_object(base ${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
     string(APPEND data "      \"object_${name}: .incbin \\\"${file}\\\"\\nobject_${name}_end: .byte 0\\n\"\n")
     string(APPEND symbols "extern HIDDEN const uint8_t object_${name}[], object_${name}_end[];\n")
-    string(APPEND rows "    {\"${name}\", object_${name}, object_${name}_end},\n")
+    string(APPEND rows "    {\"${name}\", \"${base}\", object_${name}, object_${name}_end},\n")
     list(APPEND files "${file}")
   endforeach()
   set(source "${POLYTRACE_OBJECT_FOLDER}/object_table.cc")

@@ -1,5 +1,5 @@
-# The target polytrace_libraries for prebuilt addons: libbpf, libelf and zlib, compiled from their sources and linked in.
-# POLYTRACE_LIBRARY_SOURCES has the folders libbpf, elfutils and zlib. See scripts/prebuilds/.
+# The target polytrace_libraries for prebuilt addons: libbpf, libelf, zlib and zstd, compiled from their sources and
+# linked in. POLYTRACE_LIBRARY_SOURCES has the folders libbpf, elfutils, zlib and libzstd. See scripts/prebuilds/.
 set(sources "${POLYTRACE_LIBRARY_SOURCES}")
 
 # where <bpf/...> is found
@@ -46,15 +46,26 @@ target_include_directories(bpf SYSTEM
   PRIVATE "${sources}/libbpf/src" "${sources}/libbpf/include")
 target_link_libraries(bpf PUBLIC elf)
 
-foreach(library zlib elf bpf)
+# Only what decompresses, in its smallest form: it reads a megabyte when a policy is loaded.
+file(GLOB zstd "${sources}/libzstd/lib/common/*.c" "${sources}/libzstd/lib/decompress/*.c")
+add_library(zstd STATIC ${zstd})
+target_include_directories(zstd SYSTEM PUBLIC "${sources}/libzstd/lib")
+target_compile_definitions(zstd PRIVATE
+  DYNAMIC_BMI2=0 HUF_FORCE_DECOMPRESS_X1 ZSTD_DISABLE_ASM ZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT ZSTD_LEGACY_SUPPORT=0
+  ZSTD_NO_INLINE ZSTD_STRIP_ERROR_STRINGS ZSTD_TRACE=0)
+# its header asks for visible functions
+target_compile_definitions(zstd PUBLIC ZSTDLIB_VISIBLE= ZSTDERRORLIB_VISIBLE=)
+
+foreach(library zlib elf bpf zstd)
   set_target_properties(${library} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
   target_compile_options(${library} PRIVATE -w -ffunction-sections -fdata-sections)
 endforeach()
 # small code, except for what reads the events: the others only work while something is loaded
 target_compile_options(elf PRIVATE -Os)
 target_compile_options(bpf PRIVATE -Os)
+target_compile_options(zstd PRIVATE -Os)
 set_source_files_properties("${sources}/libbpf/src/ringbuf.c" PROPERTIES COMPILE_OPTIONS -O2)
-polytrace_harden(zlib elf bpf)
+polytrace_harden(zlib elf bpf zstd)
 
 # fortify.c and portable.c have what musl lacks. demangle.c makes libstdc++ smaller.
 add_library(polytrace_libraries INTERFACE)
@@ -64,5 +75,5 @@ endforeach()
 # The compiler must not make calls of the checked functions out of their own calls.
 set_source_files_properties("${CMAKE_CURRENT_SOURCE_DIR}/native/base/fortify.c" PROPERTIES COMPILE_OPTIONS
   "-fno-builtin;-ffunction-sections;-Wno-missing-prototypes")
-target_link_libraries(polytrace_libraries INTERFACE bpf ${CMAKE_DL_LIBS} pthread)
+target_link_libraries(polytrace_libraries INTERFACE bpf zstd ${CMAKE_DL_LIBS} pthread)
 target_link_options(polytrace_libraries INTERFACE "-Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/cmake/exports.map")

@@ -1,6 +1,6 @@
-# The target polytrace_libraries: libbpf with libelf and zlib beneath it. Shared, from pkg-config: Debian's static
+# The target polytrace_libraries: libbpf with libelf beneath it, and zstd. Shared, from pkg-config: Debian's static
 # archives are not position-independent. A build with position-independent archives of its own replaces this target only.
-foreach(module_package "libbpf:libbpf-dev" "libelf:libelf-dev" "zlib:zlib1g-dev")
+foreach(module_package "libbpf:libbpf-dev" "libelf:libelf-dev" "libzstd:libzstd-dev")
   string(REPLACE ":" ";" module_package "${module_package}")
   list(GET module_package 0 module)
   list(GET module_package 1 package)
@@ -30,4 +30,4 @@ add_library(polytrace_libraries INTERFACE)
 target_include_directories(polytrace_libraries SYSTEM INTERFACE ${POLYTRACE_libbpf_INCLUDE_DIRS})
 target_link_directories(polytrace_libraries INTERFACE ${POLYTRACE_libbpf_LIBRARY_DIRS})
 target_link_libraries(polytrace_libraries INTERFACE
-  ${POLYTRACE_libbpf_LIBRARIES} ${POLYTRACE_libelf_LIBRARIES} ${POLYTRACE_zlib_LIBRARIES})
+  ${POLYTRACE_libbpf_LIBRARIES} ${POLYTRACE_libelf_LIBRARIES} ${POLYTRACE_libzstd_LIBRARIES})

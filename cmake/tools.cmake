@@ -27,11 +27,11 @@ polytrace_forget_old_clang()
 
 # Debian puts bpftool into /usr/sbin, which is not in every user's PATH
 find_program(POLYTRACE_BPFTOOL bpftool PATHS /usr/sbin /usr/local/sbin)
-find_program(POLYTRACE_GZIP gzip)
+find_program(POLYTRACE_ZSTD zstd)
 find_program(POLYTRACE_NODE NAMES node nodejs)
 find_package(PkgConfig QUIET)
 
-foreach(variable_package "POLYTRACE_CLANG:clang-19" "POLYTRACE_BPFTOOL:bpftool" "POLYTRACE_GZIP:gzip"
+foreach(variable_package "POLYTRACE_CLANG:clang-19" "POLYTRACE_BPFTOOL:bpftool" "POLYTRACE_ZSTD:zstd"
     "PKG_CONFIG_FOUND:pkg-config" "POLYTRACE_NODE:nodejs")
   string(REPLACE ":" ";" variable_package "${variable_package}")
   list(GET variable_package 0 variable)

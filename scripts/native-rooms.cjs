@@ -15,9 +15,15 @@ const rooms = [
   { room: 'attach', may: ['base', 'loading'], libbpf: true },
   { room: 'hooks', may: ['base', 'loading', 'attach'], libbpf: true },
   { room: 'backend', may: ['base', 'loading', 'hooks'], libbpf: true, bpf: ['container_name.h'] },
+  { room: 'lines', may: ['base'] },
   { room: 'ring', may: ['base'], libbpf: true, napi: true },
   { room: 'files', may: ['base'], libbpf: true },
-  { room: 'binding', may: ['base', 'btf', 'loading', 'hooks', 'backend', 'ring', 'files'], libbpf: true, napi: true },
+  {
+    room: 'binding',
+    may: ['base', 'btf', 'loading', 'hooks', 'backend', 'lines', 'ring', 'files'],
+    libbpf: true,
+    napi: true,
+  },
 ];
 
 /** The names of all included files of a source, with their brackets or quotes. */
@@ -29,7 +35,7 @@ function findIncludes(text) {
 function refuseInclude({ room, may, napi = false, libbpf = false, bpf = [] }, include) {
   const name = include.slice(1, -1);
   if (include.startsWith('<')) {
-    if (name === 'zlib.h' && room !== 'loading') return 'uses zlib';
+    if (name === 'zstd.h' && room !== 'loading') return 'uses zstd';
     if (/^(napi|node_api|js_native_api)\b/.test(name) && !napi) return 'uses Node-API';
     return name.startsWith('bpf/') && !libbpf ? 'uses libbpf' : undefined;
   }

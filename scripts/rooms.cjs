@@ -48,7 +48,7 @@ const rooms = [
   },
   {
     room: 'lib/lines/',
-    may: ['lib/compiled/', 'lib/wire/', 'lib/process/', 'lib/events/', 'lib/output/'],
+    may: ['lib/compiled/', 'lib/wire/', 'lib/process/', 'lib/events/', 'lib/output/', 'lib/native/binding.ts'],
   },
   // the protocol of agents, which is loaded when something needs it
   { room: 'lib/proto/', may: [], packages: ['@bufbuild/protobuf'], pure: true },

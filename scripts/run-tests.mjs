@@ -1,5 +1,5 @@
 // Runs tiers of tests and adds up their results: node scripts/run-tests.mjs [TIER...] [--each]. The default is all
-// tiers except kubernetes. Skipped and failed tests are listed at the end. With REQUIRE_ALL=1, a skipped test is a
+// tiers except kubernetes, and `all` is every one. Skipped and failed tests are listed at the end. With REQUIRE_ALL=1, a skipped test is a
 // failure. The native tier runs in a mount namespace like that of a new machine. With --each, each of its files runs in
 // a namespace of its own.
 import { spawn } from 'node:child_process';
@@ -56,6 +56,7 @@ const runs = [
     tier: 'unit',
     title: 'unit: agent',
     args: [...c8, '--include', 'agent/lib', ...mocha, 'agent/test/unit/**/*.test.ts'],
+    besideOthers: true,
   },
   {
     tier: 'browser',
@@ -81,6 +82,7 @@ const runs = [
     title: 'kubernetes',
     args: [...mocha, 'test/kubernetes/*.test.ts'],
     obstacle: kubernetesObstacle,
+    besideOthers: true,
   },
 ];
 
@@ -167,9 +169,9 @@ async function main() {
   const argv = process.argv.slice(2);
   const each = argv.includes('--each');
   const tiers = argv.filter((arg) => arg !== '--each');
-  const unknown = tiers.find((tier) => !runs.some((run) => run.tier === tier));
+  const unknown = tiers.find((tier) => tier !== 'all' && !runs.some((run) => run.tier === tier));
   if (unknown !== undefined)
-    throw new Error(`no tier '${unknown}': unit, browser, bench, fuzz, native, kernel, kubernetes`);
+    throw new Error(`no tier '${unknown}': all, unit, browser, bench, fuzz, native, kernel, kubernetes`);
   const total = { passed: 0, failed: 0, skipped: [], reports: [] };
   const summary = [];
   const runAndAdd = async (run, isBuffered) => {
@@ -183,7 +185,9 @@ async function main() {
     total.reports.push(...reports);
   };
   const all = each ? [...runs.filter(({ tier }) => tier !== 'native'), ...nativeFileRuns()] : runs;
-  const wanted = all.filter(({ tier }) => (tiers.length === 0 ? tier !== 'kubernetes' : tiers.includes(tier)));
+  const isWanted = (tier) =>
+    tiers.includes('all') || (tiers.length === 0 ? tier !== 'kubernetes' : tiers.includes(tier));
+  const wanted = all.filter(({ tier }) => isWanted(tier));
   for (const run of wanted.filter(({ besideOthers }) => besideOthers !== true)) await runAndAdd(run, false);
   // Each of the others uses one processor, so two run at a time: the longest first.
   const others = wanted

@@ -49,10 +49,11 @@ need bpftool have bpftool
 need cmake have cmake
 need g++ have g++
 need make have make
+need zstd have zstd
 need pkg-config have pkg-config
 need protobuf-compiler have protoc
 need libprotobuf-dev test -e /usr/include/google/protobuf/duration.proto
-for pair in libbpf:libbpf-dev libelf:libelf-dev zlib:zlib1g-dev; do
+for pair in libbpf:libbpf-dev libelf:libelf-dev libzstd:libzstd-dev; do
 	need "${pair#*:}" pkg-config --exists "${pair%%:*}"
 done
 wants() { case " $options " in *" $1 "*) ;; *) return 1 ;; esac }
@@ -61,7 +62,6 @@ if wants --packages; then
 	need clang-19 have clang-19
 	need lld-19 have ld.lld-19
 	need mmdebstrap have mmdebstrap
-	need pigz have pigz
 	need dpkg-dev have dpkg-source
 	# the image of a release
 	need podman have podman

@@ -1,13 +1,13 @@
 #!/bin/bash
-# npm test: installs missing packages, then runs every tier but kubernetes. npm test -- unit | bench | fuzz | native |
-# kernel | kubernetes runs only the named tiers.
+# npm test: installs missing packages, then runs every tier but kubernetes. npm test -- all runs that one, too, and
+# npm test -- unit | browser | bench | fuzz | native | kernel | kubernetes only the named tiers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case " $* " in
-"  " | *" kernel "* | *" kubernetes "*) bash scripts/setup.sh --vm ;;
+"  " | *" all "* | *" kernel "* | *" kubernetes "*) bash scripts/setup.sh --vm ;;
 *) bash scripts/setup.sh ;;
 esac
 case " $* " in
-*" kubernetes "*) node test/kubernetes/binaries.mjs ;;
+*" all "* | *" kubernetes "*) node test/kubernetes/binaries.mjs ;;
 esac
 exec node scripts/run-tests.mjs "$@"

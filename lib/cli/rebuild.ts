@@ -17,9 +17,10 @@ const PROGRAMS: readonly (readonly [debianPackage: string, program: RegExp])[] =
   ['g++', /^(g\+\+|c\+\+|clang\+\+(-\d+)?)$/],
   ['make', /^(make|ninja)$/],
   ['pkg-config', /^pkg-config$/],
+  ['zstd', /^zstd$/],
 ];
 /** Debian packages, each with its pkg-config module. */
-const MODULES = { 'libbpf-dev': 'libbpf', 'libelf-dev': 'libelf', 'zlib1g-dev': 'zlib' };
+const MODULES = { 'libbpf-dev': 'libbpf', 'libelf-dev': 'libelf', 'libzstd-dev': 'libzstd' };
 /** npm packages with header files only. */
 const HEADERS = ['node-addon-api', 'node-api-headers'] as const;
 

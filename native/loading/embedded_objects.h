@@ -1,4 +1,5 @@
-// The BPF objects that are embedded in the addon. They are compressed: most of their bytes are zeros.
+// The BPF objects that are embedded in the addon. They are compressed: most of their bytes are zeros, or are those of
+// another object.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,8 @@ namespace polytrace {
 
 struct EmbeddedObject {
   const char* name = nullptr;
-  const uint8_t* begin = nullptr;  // in the format of gzip, which has a checksum and the size
+  const char* base = nullptr;      // the object whose bytes this one refers to; "" for an object without one
+  const uint8_t* begin = nullptr;  // a frame of zstd, which has the size and a checksum
   const uint8_t* end = nullptr;
 };
 
@@ -17,6 +19,6 @@ struct EmbeddedObject {
 extern const EmbeddedObject EMBEDDED_OBJECTS[];
 
 // Returns the bytes of an object; no bytes if no object has that name. Throws Failure OBJECT_CORRUPT, or ENOMEM.
-std::vector<uint8_t> inflate_object(std::string_view name);
+std::vector<uint8_t> decompress_object(std::string_view name);
 
 }  // namespace polytrace

@@ -297,7 +297,7 @@ void resolve_kernel_calls(std::vector<uint8_t>& bytes) {
 }
 
 std::vector<uint8_t> read_embedded(const std::string& name) {
-  std::vector<uint8_t> bytes = inflate_object(name);
+  std::vector<uint8_t> bytes = decompress_object(name);
   if (!bytes.empty()) resolve_kernel_calls(bytes);
   return bytes;
 }

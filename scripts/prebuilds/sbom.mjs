@@ -18,6 +18,7 @@ export const LINKED = {
     why: 'section 4 (d) 0: the package has the complete sources of the addon, and what links it again (polytrace rebuild)',
   },
   zlib: { licence: 'Zlib', usedUnder: 'Zlib', why: 'it permits static linking' },
+  libzstd: { licence: 'BSD-3-Clause OR GPL-2.0-only', usedUnder: 'BSD-3-Clause', why: 'it permits static linking' },
   'libstdc++': {
     licence: 'GPL-3.0-or-later WITH GCC-exception-3.1',
     usedUnder: 'GPL-3.0-or-later WITH GCC-exception-3.1',
@@ -89,14 +90,16 @@ function linkedLibraries() {
   }));
 }
 
-/** Known vulnerabilities of these versions whose code is not in the addon. */
-function absentVulnerabilities() {
-  return Object.entries(SOURCES).flatMap(([name, { absent = {} }]) =>
-    Object.entries(absent).map(([id, detail]) => ({
-      id,
-      analysis: { state: 'not_affected', justification: 'code_not_present', detail },
-      affects: [{ ref: `linked:${name}` }],
-    })),
+/** Known vulnerabilities of these versions whose code is not in the addon, or reads no input of others. */
+function harmlessVulnerabilities() {
+  return Object.entries(SOURCES).flatMap(([name, { absent = {}, unreachable = {} }]) =>
+    Object.entries({ code_not_present: absent, code_not_reachable: unreachable }).flatMap(([justification, reasons]) =>
+      Object.entries(reasons).map(([id, detail]) => ({
+        id,
+        analysis: { state: 'not_affected', justification, detail },
+        affects: [{ ref: `linked:${name}` }],
+      })),
+    ),
   );
 }
 
@@ -142,7 +145,7 @@ export function billOfMaterials(root) {
     version: 1,
     metadata: { component: { type: 'library', 'bom-ref': purl, name, version, purl, licenses: [{ license: { id: license } }] } },
     components: [...addons, ...libraries, ...packages, ...bundled],
-    vulnerabilities: absentVulnerabilities(),
+    vulnerabilities: harmlessVulnerabilities(),
     dependencies: [
       { ref: purl, dependsOn: componentRefs([...addons, ...packages, ...bundled]) },
       ...addons.map((each) => ({ ref: each['bom-ref'], dependsOn: componentRefs(libraries) })),

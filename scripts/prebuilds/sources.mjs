@@ -45,6 +45,17 @@ export const SOURCES = {
       'CVE-2026-85091': 'cmake/bundled.cmake does not compile gzwrite.c',
     },
   },
+  libzstd: {
+    version: '1.5.7',
+    debian: '1.5.7+dfsg-1',
+    folder: 'libz/libzstd',
+    dsc: '8f6ab97fa772d921334e50fa5756a0951e23c718dc913e43a228f28c1a23adf9',
+    files: ['libzstd_1.5.7+dfsg.orig.tar.xz', 'libzstd_1.5.7+dfsg-1.debian.tar.xz'],
+    vendor: 'facebook',
+    product: 'zstandard',
+    texts: ['LICENSE'],
+    unreachable: { 'CVE-2026-124851': 'only the BPF objects in the file of the addon are decompressed, which its build wrote' },
+  },
 };
 
 /** Where everybody can get the sources of a library, and Debian's patches. */
@@ -54,7 +65,8 @@ export const sourceAddresses = ({ folder, files }) =>
 /** The identifiers of a library in databases of packages and of vulnerabilities. */
 export const sourcePurl = (name, { debian }) =>
   `pkg:deb/debian/${name}@${encodeURIComponent(debian)}?arch=source&distro=${DISTRO}`;
-export const sourceCpe = (name, { version, vendor }) => `cpe:2.3:a:${vendor}:${name}:${version}:*:*:*:*:*:*:*`;
+export const sourceCpe = (name, { version, vendor, product = name }) =>
+  `cpe:2.3:a:${vendor}:${product}:${version}:*:*:*:*:*:*:*`;
 
 function download(name, { debian, folder, files, dsc }, work) {
   const archive = findArchive(PURPOSE).replace(/\/$/, '');

@@ -22,7 +22,7 @@ const IN_THE_IMAGE = `This file has the licences of the code that is bundled int
 beside them:
 
   - npm packages: in their folder below /opt/polytrace/node_modules
-  - packages of Debian, among them libbpf, libelf, zlib and the C and C++ libraries: /usr/share/doc/PACKAGE/copyright.
+  - packages of Debian, among them libbpf, libelf, zstd and the C and C++ libraries: /usr/share/doc/PACKAGE/copyright.
     Debian has their sources: https://sources.debian.org
   - Node.js: /usr/share/doc/nodejs/LICENSE
 `;

@@ -8,7 +8,7 @@ import { librarySources, sourceAddresses, SOURCES } from '../prebuilds/sources.m
 import { sysroot } from '../prebuilds/toolchain.mjs';
 import { bundledSections, formatNotices, NOTICES } from './notices.mjs';
 
-const IN_THE_PACKAGE = `The prebuilt addons (prebuilds/linux-*/polytrace.node) contain libbpf, libelf, zlib, and parts of the C and C++ runtime
+const IN_THE_PACKAGE = `The prebuilt addons (prebuilds/linux-*/polytrace.node) contain libbpf, libelf, zlib, zstd, and parts of the C and C++ runtime
 libraries. Their sources are Debian's source packages, at the addresses below. With the package come the complete sources
 of the addon and what builds it (CMakeLists.txt, cmake, native, bpf). To link the addon with a changed libelf:
 
@@ -17,7 +17,7 @@ of the addon and what builds it (CMakeLists.txt, cmake, native, bpf). To link th
      build/Release/polytrace.node is used instead of the prebuilt addon.
 `;
 
-const IN_THE_PUBLISHED_IMAGE = `The addon of the image (/opt/polytrace/prebuilds) contains libbpf, libelf, zlib, and parts of the C and C++ runtime
+const IN_THE_PUBLISHED_IMAGE = `The addon of the image (/opt/polytrace/prebuilds) contains libbpf, libelf, zlib, zstd, and parts of the C and C++ runtime
 libraries. Their sources are Debian's source packages, at the addresses below. The npm package polytrace of the same
 version has the complete sources of the addon. An image that deploy/Dockerfile of the repository builds links these
 libraries at run time, so that each can be replaced. Other works in the image have their licences beside them:

@@ -10,7 +10,7 @@ describe('polytrace rebuild', () => {
     assert.equal(await command.run('rebuild'), 3);
     assert.match(
       command.stderr.text,
-      /^polytrace: rebuild: missing: .*cmake, g\+\+, make, pkg-config, libbpf-dev.*\(Debian: apt-get install /,
+      /^polytrace: rebuild: missing: .*cmake, g\+\+, make, pkg-config, zstd, libbpf-dev, libelf-dev, libzstd-dev \(Debian: apt-get install /,
     );
   });
 });

@@ -46,7 +46,7 @@ describe('configuration of the build', function () {
   it('names all packages that are missing at once', () => {
     assert.match(
       configure({ PKG_CONFIG_LIBDIR: folder, PKG_CONFIG_PATH: '' }),
-      /Missing: libbpf-dev libelf-dev zlib1g-dev \(Debian: apt-get install libbpf-dev libelf-dev zlib1g-dev\)/,
+      /Missing: libbpf-dev libelf-dev libzstd-dev \(Debian: apt-get install libbpf-dev libelf-dev libzstd-dev\)/,
     );
   });
 
