@@ -75,6 +75,8 @@ export interface NativeSession extends NativeSource {
   /** Resolves with the indexes of the attach points that were skipped. */
   addHook(spec: NativeHookSpec): Promise<number[]>;
   removeHooks(ids: readonly number[]): Promise<void>;
+  /** Counts calls of the hook that cannot return any more as unreturned, and makes room for others. */
+  sweepPending(hook: number): Promise<void>;
   putEntries(map: string, entries: Uint8Array): Promise<void>;
   deleteEntries(map: string, keys: Uint8Array): Promise<void>;
   /** From now on the base sensor keeps the sets of each process. Sets are a bit mask of 32 bytes. */
@@ -268,8 +270,24 @@ export interface NativeFileReader {
   dropLate(milliseconds: number): void;
 }
 
+/**
+ * Writes lines from records: see native/lines/line_writer.h. `progress` and `lines` are structs LineProgress and Line. The
+ * last two numbers are the offset of the clock.
+ */
+export type WriteLines = (
+  progress: Uint32Array,
+  lines: Uint32Array,
+  arena: Uint8Array,
+  records: Uint8Array,
+  texts: Uint8Array,
+  output: Uint8Array,
+  seconds: number,
+  nanoseconds: number,
+) => void;
+
 export interface NativeBinding {
   readonly layoutHash: string;
+  readonly writeLines: WriteLines;
   readonly FileReader: new () => NativeFileReader;
   createSession(): NativeSession;
   /** `btf` is a file with the types of the running kernel. */

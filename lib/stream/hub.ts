@@ -92,6 +92,9 @@ export class Hub implements EventFeed {
   #timer: NodeJS.Timeout | undefined;
   /** Losses that the kernel has reported, but that no iterator has received yet. */
   readonly #unreported: LossEvent[] = [];
+  /** Hooks that lost calls because their table of active calls was full, perhaps with calls of threads that have ended. */
+  readonly #full = new Set<number>();
+  #fullSweptAt = -Infinity;
   /** Losses from before this session that no iterator has received yet. */
   readonly #earlier: LossEvent[] = [];
   /** Set by updateLosses() if exec records were lost. The cache does not know it yet. */
@@ -368,11 +371,19 @@ export class Hub implements EventFeed {
     for (const { hook, ring, pending, unreturned } of session.takeLosses()) {
       if (ring > 0) result.push(this.#createHookLoss(hook, 'ring_full', ring));
       if (pending > 0) result.push(this.#createHookLoss(hook, FULL_REASONS[hook] ?? 'pending_full', pending));
+      if (pending > 0 && hook >= SensorHook.HOOK_FIRST_POLICY) this.#full.add(hook);
       if (unreturned > 0) result.push(this.#createHookLoss(hook, 'missed', unreturned));
       // the records of throttled processes are read all the same
       if (ring > 0) updateCache(hook);
     }
     const now = performance.now();
+    // a table can be full all the time, too, and a sweep reads all of it
+    if (this.#full.size > 0 && now - this.#fullSweptAt >= SWEEP_MS) {
+      this.#fullSweptAt = now;
+      // It fails only when the session is closed.
+      for (const hook of this.#full) void session.sweepPending(hook).catch(() => undefined);
+      this.#full.clear();
+    }
     // A full ring buffer can lose exits all the time, and a sweep reads /proc.
     if (this.#exitsLost && (missedOf !== undefined || now - this.#sweptAt >= SWEEP_MS)) {
       this.#exitsLost = false;

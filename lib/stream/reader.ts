@@ -16,6 +16,7 @@ import {
   RecordLimit,
 } from '../wire/layout.gen.js';
 import { RecordBuffer, RecordChunk } from '../wire/record-chunk.js';
+import { youngArray } from '../wire/young-array.js';
 import { createHookEvent } from '../events/events.js';
 import type { LoadedHook } from '../events/hook.js';
 import { ExecEvent, ExitEvent } from '../events/process-events.js';
@@ -113,7 +114,7 @@ export class RecordReader {
 
   /** Returns the events of the records that were copied, up to this time. */
   decode(until?: bigint): TracerEvent[] {
-    const events: TracerEvent[] = [];
+    const events = youngArray<TracerEvent>();
     const buffer = this.#buffer;
     const end = this.#end;
     let at = this.#next;

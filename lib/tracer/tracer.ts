@@ -187,12 +187,19 @@ class KernelTracer implements OwnedTracer {
     return result;
   }
 
-  async #changeContainer(run: () => Promise<boolean>): Promise<boolean> {
+  /** A change that may remove hooks. The kernel's counters of a removed hook are lost when another gets its number. */
+  async #removeHooks<T>(run: () => Promise<T>): Promise<T> {
+    const collect = (): void => {
+      if (this.#closing === undefined) this.#hub.updateLosses();
+    };
     return this.#change(async () => {
-      if (this.#closing !== undefined) return false;
-      this.#hub.updateLosses(); // the kernel's counters of removed hooks are lost with them
-      return run();
+      collect();
+      return run().finally(collect);
     });
+  }
+
+  async #changeContainer(run: () => Promise<boolean>): Promise<boolean> {
+    return this.#removeHooks(async () => (this.#closing === undefined ? run() : false));
   }
 
   /** The types of the events follow from the options: see the overloads in types/tracer.d.ts. */
@@ -303,28 +310,19 @@ class KernelTracer implements OwnedTracer {
     this.#checkOpen();
     checkPolicySource(source);
     checkLoadOptions(options);
-    return this.#change(async () => {
-      this.#hub.updateLosses(); // the kernel's counters of removed hooks are lost with them
-      return this.#policies.replace(source, options);
-    });
+    return this.#removeHooks(() => this.#policies.replace(source, options));
   }
 
   async removePolicy(name: string): Promise<void> {
     this.#checkOpen();
     checkPolicyName(name);
-    return this.#change(async () => {
-      this.#hub.updateLosses();
-      await this.#policies.remove(name);
-    });
+    return this.#removeHooks(() => this.#policies.remove(name));
   }
 
   async disablePolicy(name: string): Promise<void> {
     this.#checkOpen();
     checkPolicyName(name);
-    return this.#change(async () => {
-      this.#hub.updateLosses();
-      await this.#policies.disable(name);
-    });
+    return this.#removeHooks(() => this.#policies.disable(name));
   }
 
   async enablePolicy(name: string): Promise<void> {
@@ -343,10 +341,7 @@ class KernelTracer implements OwnedTracer {
   async setNodeLabels(labels: Readonly<Record<string, string>>): Promise<PolicyFailure[]> {
     this.#checkOpen();
     const checked = checkNodeLabels(labels);
-    return this.#change(() => {
-      this.#hub.updateLosses();
-      return this.#policies.setNodeLabels(checked);
-    });
+    return this.#removeHooks(() => this.#policies.setNodeLabels(checked));
   }
 
   /** Starts the sources of containers. */

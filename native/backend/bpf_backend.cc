@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "backend/unreturned.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "loading/features.h"
@@ -259,6 +260,7 @@ void BpfBackend::remove_hooks(std::span<const uint32_t> ids) {
   for (auto& [id, hook] : removed) unpin_hook(id, hook);
   for (auto& [id, hook] : removed) detach_probes(hook);
   destroy_hook_links(removed);
+  count_unreturned_calls(removed);
 }
 
 void BpfBackend::detach_probes(Hook& hook) noexcept {
@@ -280,6 +282,18 @@ void BpfBackend::destroy_hook_links(std::map<uint32_t, Hook>& hooks) noexcept {
     }
   });
   for (auto& [id, hook] : hooks) hook.links.clear();
+}
+
+void BpfBackend::count_unreturned_calls(std::map<uint32_t, Hook>& hooks) noexcept {
+  for (auto& [id, hook] : hooks) {
+    if (std::exchange(hook.may_miss_returns, false)) remove_unreturned(hook.programs, counters_.as<hook_counters>());
+  }
+}
+
+void BpfBackend::sweep_pending(uint32_t id) noexcept {
+  const auto found = hooks_.find(id);
+  if (found != hooks_.end() && found->second.may_miss_returns)
+    remove_unreturned(found->second.programs, counters_.as<hook_counters>());
 }
 
 std::vector<int> BpfBackend::take_detached_events() noexcept { return std::exchange(detached_events_, {}); }

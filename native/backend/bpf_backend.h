@@ -95,6 +95,8 @@ class BpfBackend {
   // Returns the indexes of the attach points that were skipped.
   std::vector<uint32_t> add_hook(const HookSpec& spec);
   void remove_hooks(std::span<const uint32_t> ids);
+  // Counts calls of the hook that cannot return any more as lost, and makes room for others.
+  void sweep_pending(uint32_t id) noexcept;
   // Any thread.
   void set_enforcement(uint32_t id, bool enforces);
 
@@ -190,6 +192,8 @@ class BpfBackend {
   void pin_hook(uint32_t id, const Hook& hook);
   void unpin_hook(uint32_t id, const Hook& hook) noexcept;
   void detach_links(bool keep) noexcept;
+  // Call it when the hooks are detached. A second call does nothing.
+  void count_unreturned_calls(std::map<uint32_t, Hook>& hooks) noexcept;
 
   std::string sensor_name_;
   bool exclusive_ = false;

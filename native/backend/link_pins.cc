@@ -98,6 +98,7 @@ void BpfBackend::detach(bool keep) noexcept {
   detach_links(keep);
   // pinned links do not need these descriptors
   for (auto& [id, hook] : hooks_) detach_probes(hook);
+  if (!keep || !pins_.is_active()) count_unreturned_calls(hooks_);
 }
 
 }  // namespace polytrace

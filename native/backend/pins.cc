@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend/unreturned.h"
 #include "base/abi_types.h"
 #include "base/error.h"
 #include "base/handles.h"
@@ -40,9 +41,6 @@ constexpr uint32_t NAME_PARTS_MAX = 16 * HOOKS_MAX;  // memory is allocated for 
 
 constexpr uint32_t FIRST = 0;
 constexpr size_t SAVED_PART = size_t{16} * 1024;  // bytes in an entry of the map of save()
-// The table `pending` of bpf/hook.bpf.h. Its values are struct hook_record (bpf/record.bpf.h).
-constexpr std::string_view PENDING_MAP = "pending";
-constexpr size_t PENDING_EVENT = 24;  // the offset of `event` in it
 
 bool read_about(const std::string& folder, about& result) {
   const Fd map(bpf_obj_get((folder + "/" + PIN_ABOUT).c_str()));
@@ -62,43 +60,6 @@ uint32_t read_link_program(const std::string& path) {
   uint32_t size = sizeof(details);
   if (link.value < 0 || bpf_link_get_info_by_fd(link.value, &details, &size) != 0) return 0;
   return details.prog_id;
-}
-
-// Adds the tables that keep the values of a program's entries until the return, by their ids.
-void collect_pending_maps(uint32_t program, std::map<uint32_t, Fd>& pending) {
-  const Fd fd(bpf_prog_get_fd_by_id(program));
-  std::array<uint32_t, 64> ids = {};  // no program has more maps
-  bpf_prog_info details = {};
-  details.nr_map_ids = ids.size();
-  details.map_ids = reinterpret_cast<uintptr_t>(ids.data());
-  uint32_t size = sizeof(details);
-  if (fd.value < 0 || bpf_prog_get_info_by_fd(fd.value, &details, &size) != 0) return;
-  for (uint32_t i = 0; i < std::min<size_t>(details.nr_map_ids, ids.size()); i++) {
-    Fd map(bpf_map_get_fd_by_id(ids[i]));
-    bpf_map_info about_map = {};
-    uint32_t map_size = sizeof(about_map);
-    if (map.value < 0 || bpf_map_get_info_by_fd(map.value, &about_map, &map_size) != 0) continue;
-    if (std::string_view(about_map.name) == PENDING_MAP) pending.insert_or_assign(ids[i], std::move(map));
-  }
-}
-
-// Adds the calls that the table has.
-void list_pending(int map, std::vector<PendingCall>& calls) {
-  bpf_map_info details = {};
-  uint32_t size = sizeof(details);
-  if (bpf_map_get_info_by_fd(map, &details, &size) != 0 || details.value_size < PENDING_EVENT + sizeof(event_hook))
-    return;
-  std::vector<uint8_t> key(details.key_size), next(details.key_size), value(details.value_size);
-  const void* before = nullptr;
-  for (uint32_t i = 0; i < details.max_entries && bpf_map_get_next_key(map, before, next.data()) == 0; i++) {
-    event_hook entry = {};
-    if (bpf_map_lookup_elem(map, next.data(), value.data()) == 0) {
-      std::memcpy(&entry, value.data() + PENDING_EVENT, sizeof(entry));
-      calls.push_back({entry.hook, entry.header.time});
-    }
-    key.swap(next);
-    before = key.data();
-  }
 }
 
 // A detached program may still be running. The kernel frees it when it has ended.
@@ -257,13 +218,15 @@ std::vector<PendingCall> remove_pins(const std::string& path, const std::vector<
   for (const std::string& name : links) {
     const std::string link = folder + name;
     const uint32_t id = read_link_program(link);
-    if (id != 0) collect_pending_maps(id, pending);
+    if (id != 0) collect_pending_maps(Fd(bpf_prog_get_fd_by_id(id)).value, pending);
     if (unlink(link.c_str()) != 0) throw Failure{"PERSIST", "cannot remove " + link, errno};
     if (id != 0) programs.push_back(id);
   }
   wait_until_gone(programs);
   std::vector<PendingCall> calls;
-  for (const auto& [id, map] : pending) list_pending(map.value, calls);
+  for (const auto& [id, map] : pending) {
+    for (const event_hook& call : list_pending(map.value)) calls.push_back({call.hook, call.header.time});
+  }
   return calls;
 }
 

@@ -6,6 +6,7 @@
 #include "binding/features.h"
 #include "binding/file_reader.h"
 #include "binding/kernel_symbol.h"
+#include "binding/lines.h"
 #include "binding/napi_error.h"
 #include "binding/peer.h"
 #include "binding/pins.h"
@@ -37,6 +38,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("kernelHasStruct", Napi::Function::New<guarded_callback<kernel_has_struct>>(env, "kernelHasStruct"));
   exports.Set("kernelSymbol", Napi::Function::New<guarded_callback<kernel_symbol>>(env, "kernelSymbol"));
   exports.Set("kernelInt", Napi::Function::New<guarded_callback<kernel_int>>(env, "kernelInt"));
+  exports.Set("writeLines", Napi::Function::New<guarded_callback<write_lines_binding>>(env, "writeLines"));
 #ifdef POLYTRACE_SANITIZE
   exports.Set("triggerSanitizer", Napi::Function::New<guarded_callback<trigger_sanitizer>>(env, "triggerSanitizer"));
 #endif

@@ -91,6 +91,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::take_tracked>>("takeTracked"),
                          InstanceMethod<&Session::call<&Session::add_hook>>("addHook"),
                          InstanceMethod<&Session::call<&Session::remove_hooks>>("removeHooks"),
+                         InstanceMethod<&Session::call<&Session::sweep_pending>>("sweepPending"),
                          InstanceMethod<&Session::call<&Session::put_entries>>("putEntries"),
                          InstanceMethod<&Session::call<&Session::enable_process_sets>>("enableProcessSets"),
                          InstanceMethod<&Session::call<&Session::set_process_set_kinds>>("setProcessSetKinds"),
@@ -292,6 +293,11 @@ Napi::Value Session::remove_hooks(const Napi::CallbackInfo& info) {
     backend.remove_hooks(ids);
     polytrace::close_all(backend.take_detached_events());
   });
+}
+
+// (hook)
+Napi::Value Session::sweep_pending(const Napi::CallbackInfo& info) {
+  return run_change(info, [id = number_argument(info, 0)](BpfBackend& backend) { backend.sweep_pending(id); });
 }
 
 // (hook, enforces)

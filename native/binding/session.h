@@ -55,6 +55,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value take_tracked(const Napi::CallbackInfo& info);
   Napi::Value add_hook(const Napi::CallbackInfo& info);
   Napi::Value remove_hooks(const Napi::CallbackInfo& info);
+  Napi::Value sweep_pending(const Napi::CallbackInfo& info);
   Napi::Value set_enforcement(const Napi::CallbackInfo& info);
   Napi::Value put_entries(const Napi::CallbackInfo& info);
   Napi::Value delete_entries(const Napi::CallbackInfo& info);

@@ -26,6 +26,7 @@ struct Hook {
   ProbeLinks probes;
   std::vector<Fd> programs;           // set by release_object()
   Fd notifications{-1};               // the map that other hooks share; -1 if this hook does not own it
+  bool may_miss_returns = false;      // it has a table of active calls, and the kernel can lose their returns
   uint64_t memory = 0;                // bytes of the programs, and of the maps that only this hook uses
   std::vector<int> counted;           // descriptors of the links whose missed runs count
   uint64_t missed_before_detach = 0;  // runs that links had missed when they were detached

@@ -52,14 +52,19 @@ bool owns_notifications(const HookSpec& spec) {
       spec.maps, [](const MapSpec& map) { return map.name == NOTIFICATIONS && map.create && !map.shared_with; });
 }
 
+// A trampoline follows each call.
+bool can_miss_returns(std::string_view mechanism) { return mechanism != "fentry" && mechanism != "lsm"; }
+
 void keep_maps(Hook& hook, const HookSpec& spec) {
   const bool owns = owns_notifications(spec);
+  const bool can_miss = can_miss_returns(spec.target.mechanism);
   bpf_map* map;
   bpf_object__for_each_map(map, hook.object.get()) {
     const int fd = bpf_map__fd(map);
     if (fd < 0 || is_sensor_map(bpf_map__name(map))) continue;
     hook.memory += read_memlock(fd);
     if (owns && bpf_map__name(map) == NOTIFICATIONS) hook.notifications = duplicate(fd);
+    if (bpf_map__autocreate(map) && std::string_view(bpf_map__name(map)) == "pending") hook.may_miss_returns = can_miss;
   }
 }
 

@@ -68,6 +68,7 @@ const MATRIX_MECHANISMS = kernel === '6.12' ? (['fentry'] as const) : MECHANISMS
 
 for (const attach of MATRIX_MECHANISMS) {
   describe(`matrix by ${attach}`, function () {
+    this.timeout(900_000); // loading all policies took four minutes on a free machine, and eight beside other work
     const plans = SUBJECTS.map((subject, number) => planSubject(subject, number, kernel));
     const failures = new Map<Plan, unknown>();
     let recording: Recording | undefined;

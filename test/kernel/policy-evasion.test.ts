@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { policyLibrary } from '../../lib/index.js';
-import type { ProcessKprobeEvent } from '../../types/index.js';
+import type { ProcessKprobeEvent, TracerStats } from '../../types/index.js';
 import {
   COLD_FOLDER,
   DISK,
@@ -157,13 +157,18 @@ describe(`ways around policies on ${kernel}`, function () {
     prepareShell();
     alone = await runAttacks(() => Promise.resolve());
     const own = (recording = await Recording.open(undefined));
+    let lostWhileLoading: TracerStats['lostByHook'] = [];
     const seen = await own.eventsDuring(async () => {
       watched = await runAttacks(async () => {
         for (const { file } of POLICIES) await own.tracer.addPolicy(file);
+        // While a tracer changes a map, a preemptible kernel skips kprobes on its CPU, and counts them as missed.
+        lostWhileLoading = own.tracer.stats().lostByHook;
       });
     });
     events = kprobeEvents(seen);
-    assert.equal(own.tracer.stats().lost, 0);
+    assert.deepEqual(own.tracer.stats().lostByHook, lostWhileLoading);
+    const unexpected = lostWhileLoading.filter(({ reason }) => kernel !== 'newest' || reason !== 'missed');
+    assert.deepEqual(unexpected, []);
   });
   after(() => recording?.close());
 

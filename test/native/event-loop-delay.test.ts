@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildElf } from '../unit/elf/elf-builder.js';
 import { needsOwnSpeed, needsRoot, runScript } from './support.js';
+import { YARDSTICK } from './yardstick.js';
 
-/** Maximum delay of the event loop on a machine that needs YARDSTICK_MS for the yardstick in WATCH. */
+/** Maximum delay of the event loop, see yardstick.ts. */
 const MAX_DELAY_MS = 20;
-const YARDSTICK_MS = 5;
 /** Maximum time that V8 collects garbage between two iterations. It shows whether a caller leaves too much of it. */
 const MAX_COLLECTION_MS = 60;
 const POLICIES = 20;
@@ -39,7 +39,7 @@ interface Round {
  * Measures the longest time between two iterations of the event loop, without the time in which other processes had the
  * processor, and without V8's garbage collections, whose pauses depend on the memory of the machine: they have a limit of
  * their own. `watch.take()` returns it since `watch.start()`. `endRound` records it with the slowness of the machine at the
- * moment: the time of a fixed piece of work, which allocates memory as well, relative to YARDSTICK_MS.
+ * moment.
  */
 const WATCH = `const { readFileSync } = require('node:fs');
 const time = () => performance.now() - Number(readFileSync('/proc/self/task/' + process.pid + '/schedstat', 'utf8').split(' ')[1]) / 1e6;
@@ -68,17 +68,9 @@ let before;
   watch.turns++;
   setTimeout(turn, 1).unref();
 })();
-const text = JSON.stringify(Array.from({ length: 4000 }, (_, i) => ({ name: 'a name ' + i, values: [i, i + 0.5, String(i)] })));
-const yardstick = () => {
-  const start = time();
-  for (let i = 0; i < 2; i++) JSON.stringify(JSON.parse(text));
-  return time() - start;
-};
-for (let i = 0; i < 10; i++) yardstick();
-const rounds = [];
+${YARDSTICK}const rounds = [];
 const endRound = (taken) => {
-  const slowness = Math.min(yardstick(), yardstick(), yardstick()) / ${YARDSTICK_MS};
-  rounds.push({ ...taken, slowness: Math.max(1, slowness) });
+  rounds.push({ ...taken, slowness: measureSlowness() });
 };
 const isLong = ({ worst, collected, slowness }) => worst / slowness >= ${MAX_DELAY_MS} || collected / slowness >= ${MAX_COLLECTION_MS};
 const goesOn = () => rounds.length < ${ROUNDS} && rounds.every(isLong);

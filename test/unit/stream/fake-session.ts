@@ -43,6 +43,9 @@ export class FakeSession {
   takeLosses(): HookLosses[] {
     return this.losses.splice(0);
   }
+  sweepPending(): Promise<void> {
+    return Promise.resolve();
+  }
   takeMissedRuns(): MissedRuns[] {
     return this.missed.splice(0);
   }
