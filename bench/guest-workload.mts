@@ -13,11 +13,15 @@ export const CALLS = 16 * 300;
 
 export type Step = readonly [name: string, operation: string, argument: string];
 
-/** Returns the instructions of each step: the minimum of three runs, because disturbances only add instructions. */
-export function minimumOfThree(workload: readonly Step[]): Record<string, number> {
+/**
+ * Returns the instructions of each step: the minimum of three runs, because disturbances only add instructions. The
+ * workload runs under the command of `wrapper`.
+ */
+export function minimumOfThree(workload: readonly Step[], wrapper: readonly string[] = []): Record<string, number> {
   const minimum: Record<string, number> = {};
   for (let run = 0; run < RUNS; run++) {
-    const output = execFileSync('/srv/workload', workload.flat(), {
+    const [command = '', ...args] = [...wrapper, '/srv/workload', ...workload.flat()];
+    const output = execFileSync(command, args, {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'inherit'],
     });

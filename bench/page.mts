@@ -159,6 +159,23 @@ name functions that are not in this kernel, or variables that the user has to re
 }`;
 }
 
+export function peerSection(rows: Rows): string {
+  return `\`npm run bench -- --peers\`: Linux ${KERNEL}, in the virtual machine that counts instructions. Each tool reports reads and opens
+of \`/etc/shadow\`, as far as it can. The figures are what it adds to an operation on another file, and on that file
+(match).
+
+${formatTable(rows)}
+
+- **polytrace** and **bpftrace** are stopped meanwhile, so only their part in the kernel counts. Both compare in the
+  kernel, on \`security_file_permission\` and \`security_file_open\`: polytrace and **bpftrace, path()** the whole path,
+  **bpftrace, names** the name without its folders.
+- **perf trace** is stopped, too. It cannot compare paths: it reports each \`pread64\` and \`openat\`.
+- **strace** (\`-P /etc/shadow\`) works while the traced process waits, so all of its work counts, and it slows only the
+  command that it was started with.
+- **audit** has a rule on \`openat\` with this path. Its service does not run, so its records go to the kernel's log, which is
+  slow. It does not see reads.`;
+}
+
 export function hostSection(rows: Rows): string {
   return `One core of ${PROCESSOR}, Node.js ${process.version}. A source in the benchmark copies made-up
 records into the reader's buffer. From there on, everything is the library's code: the reader, the process cache, the

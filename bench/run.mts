@@ -1,7 +1,8 @@
 // npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
 // --filters, --cgroups, --library, --loading, --host, --counted, --nodes, --rest and --rates; without a part, all of them
-// run. --short and --limits are the short forms. --write also writes the tables into docs/benchmarks.md, and keeps sections
-// that were not measured. The exit status is 1 if a cost exceeds its limit.
+// run. --peers needs packages of other tools, and runs only by its name. --short and --limits are the short forms.
+// --write also writes the tables into docs/benchmarks.md, and keeps sections that were not measured. The exit status is 1
+// if a cost exceeds its limit.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,6 +22,7 @@ import {
   librarySection,
   loadingSection,
   nodesSection,
+  peerSection,
   ratesSection,
   restSection,
 } from './page.mjs';
@@ -55,6 +57,11 @@ async function cgroupPart(): Promise<string> {
 async function libraryPart(): Promise<string> {
   const { libraryTables } = await import('./library.mjs');
   return librarySection(await libraryTables(KERNEL));
+}
+
+async function peerPart(): Promise<string> {
+  const { peerTable } = await import('./peers.mjs');
+  return peerSection(await peerTable(KERNEL));
 }
 
 async function loadingPart(): Promise<string> {
@@ -137,6 +144,7 @@ const { values } = parseArgs({
     loading: { type: 'boolean', default: false },
     rest: { type: 'boolean', default: false },
     rates: { type: 'boolean', default: false },
+    peers: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     limits: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
@@ -149,6 +157,7 @@ const parts = [
   { isWanted: all || values.kernel || values.filters, make: filterPart, title: 'In the kernel: single filters' },
   { isWanted: all || values.cgroups, make: cgroupPart, title: 'Cgroups and scopes' },
   { isWanted: all || values.library, make: libraryPart, title: 'Policies of the package' },
+  { isWanted: values.peers, make: peerPart, title: 'Beside other tools' },
   { isWanted: all || values.loading, make: loadingPart, title: 'Starting and loading' },
   { isWanted: all || values.host, make: hostPart, title: 'In user space: events' },
   { isWanted: all || values.counted, make: countedPart, title: 'In user space: instructions' },
