@@ -160,9 +160,9 @@ name functions that are not in this kernel, or variables that the user has to re
 }
 
 export function peerSection(rows: Rows): string {
-  return `\`npm run bench -- --peers\`: Linux ${KERNEL}, in the virtual machine that counts instructions. Each tool reports reads and opens
-of \`/etc/shadow\`, as far as it can. The figures are what it adds to an operation on another file, and on that file
-(match).
+  return `\`npm run bench -- --peers\`: Linux ${KERNEL}, in the virtual machine that counts instructions. Each tool reports
+reads and opens of \`/etc/shadow\`, as far as it can. The figures are what it adds to an operation on another file,
+and on that file (match).
 
 ${formatTable(rows)}
 
@@ -172,8 +172,8 @@ ${formatTable(rows)}
 - **perf trace** is stopped, too. It cannot compare paths: it reports each \`pread64\` and \`openat\`.
 - **strace** (\`-P /etc/shadow\`) works while the traced process waits, so all of its work counts, and it slows only the
   command that it was started with.
-- **audit** has a rule on \`openat\` with this path. Its service does not run, so its records go to the kernel's log, which is
-  slow. It does not see reads.`;
+- **audit** has a rule on \`openat\` with this path. Its service does not run, so its records go to the kernel's log,
+  which is slow. It does not see reads.`;
 }
 
 export function hostSection(rows: Rows): string {
