@@ -146,8 +146,7 @@ export class AlertMaker {
     const container = asObject(pod['container']);
     const { tags, time } = event;
     const message = safeText(event.message, TEXT_MAX);
-    const { pid } = event.process;
-    const user = safeText(asObject(process['user'])['name']);
+    const { pid, user } = event.process;
     return {
       id,
       time: this.formatNow(),
@@ -164,7 +163,7 @@ export class AlertMaker {
       execId: safeText(process['exec_id']),
       binary: safeText(process['binary']),
       arguments: safeText(process['arguments'], ARGUMENTS_MAX),
-      user: user === '' ? String(process['uid'] ?? '') : user,
+      user: safeText(user ?? String(process['uid'] ?? '')),
       namespace: safeText(pod['namespace']),
       pod: safeText(pod['name']),
       container: safeText(container['name'] ?? container['id'] ?? process['docker']),
