@@ -75,7 +75,7 @@ interface FieldRule {
 
 const HTTP: readonly ReceiverType[] = ['alertmanager', 'falcosidekick', 'webhook'];
 const TEXT = { type: 'string', minLength: 1 };
-const LIST = { type: 'array', items: TEXT, maxItems: PATTERNS_MAX };
+const LIST = { anyOf: [TEXT, { type: 'array', items: TEXT, minItems: 1, maxItems: PATTERNS_MAX }] };
 
 /** The members of a receiver, by their names in files. */
 const FIELDS: Readonly<Record<string, FieldRule>> = {
@@ -293,7 +293,7 @@ export function showReceiver(receiver: ReceiverSettings): object {
     name,
     key === 'url' ? showUrl(values[key]) : values[key],
   ]);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as object;
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))) as object;
 }
 
 function showUrl(url: unknown): string | undefined {
