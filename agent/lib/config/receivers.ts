@@ -293,7 +293,9 @@ export function showReceiver(receiver: ReceiverSettings): object {
     name,
     key === 'url' ? showUrl(values[key]) : values[key],
   ]);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))) as object;
+  return Object.fromEntries(
+    entries.filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
+  ) as object;
 }
 
 function showUrl(url: unknown): string | undefined {

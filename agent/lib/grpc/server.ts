@@ -77,7 +77,9 @@ export class GrpcServer {
   #addServices(server: Server, isSocket: boolean): void {
     for (const service of this.#services) server.addService(service.definition, service.implement(isSocket));
     this.#health.addToServer(server);
-    new ReflectionService(toReflectionPackage([file_tetragon_sensors, file_tetragon_eventlog, file_polytrace_alerts])).addToServer(server);
+    new ReflectionService(
+      toReflectionPackage([file_tetragon_sensors, file_tetragon_eventlog, file_polytrace_alerts]),
+    ).addToServer(server);
   }
 
   /** Listens on all addresses, or on none. Returns the addresses with the chosen ports. */

@@ -30,10 +30,17 @@ describe('equal events', () => {
     add(deduplicator, 'b');
     for (let i = 1; i <= 5; i++) add(deduplicator, 'a', `t${i}`);
     deduplicator.tick();
-    assert.deepEqual(summary(), [['a', 1], ['b', 1]]);
+    assert.deepEqual(summary(), [
+      ['a', 1],
+      ['b', 1],
+    ]);
     now = 1000;
     deduplicator.tick();
-    assert.deepEqual(summary(), [['a', 1], ['b', 1], ['a', 5]]);
+    assert.deepEqual(summary(), [
+      ['a', 1],
+      ['b', 1],
+      ['a', 5],
+    ]);
     assert.deepEqual([emitted[2]?.firstEventTime, emitted[2]?.lastEventTime], ['t1', 't5']);
     now = 1600;
     add(deduplicator, 'a', 't6');
@@ -45,7 +52,10 @@ describe('equal events', () => {
     now = 5000;
     deduplicator.tick();
     add(deduplicator, 'a', 't7');
-    assert.deepEqual(summary().slice(3), [['a', 1], ['a', 1]]);
+    assert.deepEqual(summary().slice(3), [
+      ['a', 1],
+      ['a', 1],
+    ]);
   });
 
   it('are each an alert without a window', () => {
@@ -59,10 +69,16 @@ describe('equal events', () => {
     for (let i = 0; i < 10_000; i++) add(deduplicator, `p${i}`);
     add(deduplicator, 'x', 't', 'other');
     assert.equal(emitted.length, 34);
-    assert.deepEqual(summary().slice(-2), [[OTHERS, 1], ['x', 1]]);
+    assert.deepEqual(summary().slice(-2), [
+      [OTHERS, 1],
+      ['x', 1],
+    ]);
     now = 1000;
     deduplicator.tick();
-    assert.equal(emitted.reduce((sum, { count }) => sum + count, 0), 10_001);
+    assert.equal(
+      emitted.reduce((sum, { count }) => sum + count, 0),
+      10_001,
+    );
     now = 2000;
     deduplicator.tick();
     // there is room again
@@ -74,13 +90,19 @@ describe('equal events', () => {
     const deduplicator = open();
     for (let i = 0; i < 2; i++) add(deduplicator, 'a', 't', 'first');
     for (let i = 0; i < 5000; i++) add(deduplicator, 'a', 't', `hook ${i}`);
-    assert.equal(emitted.filter(({ policy }) => policy === 'first').reduce((sum, { count }) => sum + count, 0), 2);
+    assert.equal(
+      emitted.filter(({ policy }) => policy === 'first').reduce((sum, { count }) => sum + count, 0),
+      2,
+    );
   });
 
   it('that were only counted are an alert before the end', () => {
     const deduplicator = open();
     for (let i = 0; i < 4; i++) add(deduplicator, 'a');
     deduplicator.close();
-    assert.deepEqual(summary(), [['a', 1], ['a', 3]]);
+    assert.deepEqual(summary(), [
+      ['a', 1],
+      ['a', 3],
+    ]);
   });
 });

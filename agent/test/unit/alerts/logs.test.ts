@@ -16,24 +16,36 @@ describe('a message of an alert', () => {
   it('for syslog has the severity, and structured data from which no value escapes', () => {
     const alert = alertWith({ binary: '/a"]\\b', node: 'a node', policy: 'files', namespace: 'shop', pod: 'web-1' });
     const text = formatSyslog(alert, 'authpriv', 42);
-    assert.ok(text.startsWith('<83>1 2026-01-31T12:00:00.123456Z a_node polytrace 42 files [alert@32473 severity="high" policy="files"'), text);
+    assert.ok(
+      text.startsWith(
+        '<83>1 2026-01-31T12:00:00.123456Z a_node polytrace 42 files [alert@32473 severity="high" policy="files"',
+      ),
+      text,
+    );
     assert.ok(text.includes(' binary="/a\\"\\]\\\\b" '), text);
     assert.ok(text.endsWith('] [high] Something happened: a line'), text);
-    assert.ok(formatSyslog(alertWith({ severity: 'critical', policy: '' }), 'kern', 1).startsWith('<2>1 2026-01-31T12:00:00.123456Z node polytrace 1 - ['));
+    assert.ok(
+      formatSyslog(alertWith({ severity: 'critical', policy: '' }), 'kern', 1).startsWith(
+        '<2>1 2026-01-31T12:00:00.123456Z node polytrace 1 - [',
+      ),
+    );
     assert.match(formatSyslog(alertWith({ firstEventTime: 'x' }), 'kern', 1), /^<3>1 - node/);
   });
 
   it('for journald has fields with their lengths', () => {
     const bytes = formatJournal(alertWith({ arguments: 'PRIORITY=0\nX=1', severity: 'info' }));
     const fields: Record<string, string> = {};
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const end = bytes.indexOf('\n', at);
       const length = Number(bytes.readBigUInt64LE(end + 1));
       fields[bytes.toString('utf8', at, end)] = bytes.toString('utf8', end + 9, end + 9 + length);
       assert.equal(bytes[end + 9 + length], 10);
       at = end + 10 + length;
     }
-    assert.deepEqual([fields['MESSAGE'], fields['PRIORITY'], fields['SYSLOG_IDENTIFIER']], ['[info] Something happened: a line', '6', 'polytrace']);
+    assert.deepEqual(
+      [fields['MESSAGE'], fields['PRIORITY'], fields['SYSLOG_IDENTIFIER']],
+      ['[info] Something happened: a line', '6', 'polytrace'],
+    );
     assert.deepEqual([fields['POLYTRACE_ARGUMENTS'], fields['POLYTRACE_POLICY']], ['PRIORITY=0\nX=1', 'files']);
     for (const name of Object.keys(fields)) assert.match(name, /^[A-Z][A-Z0-9_]{0,63}$/);
   });
@@ -42,7 +54,7 @@ describe('a message of an alert', () => {
 /** Splits frames with their lengths. */
 function readFrames(text: string): string[] {
   const frames: string[] = [];
-  for (let rest = Buffer.from(text); rest.length > 0; ) {
+  for (let rest = Buffer.from(text); rest.length > 0;) {
     const end = rest.indexOf(' ');
     const length = Number(rest.toString('utf8', 0, end));
     frames.push(rest.toString('utf8', end + 1, end + 1 + length));

@@ -32,19 +32,35 @@ describe('alerts over HTTP', function () {
     rmSync(folder, { recursive: true });
   });
 
-  const start = async (given: readonly object[], more: object = {}, log = new TestLog(), timeoutMs?: number): Promise<Alerts> => {
+  const start = async (
+    given: readonly object[],
+    more: object = {},
+    log = new TestLog(),
+    timeoutMs?: number,
+  ): Promise<Alerts> => {
     const alerts = await openAlerts(alertOptions(given, more), log.log, timeoutMs);
     open.push(alerts);
     return alerts;
   };
-  const json = (fields: object = {}): object => ({ name: 'r', type: 'webhook', format: 'json', url: `${receiver.url}/hook`, ...fields });
+  const json = (fields: object = {}): object => ({
+    name: 'r',
+    type: 'webhook',
+    format: 'json',
+    url: `${receiver.url}/hook`,
+    ...fields,
+  });
   const statsOf = (alerts: Alerts): Alerts['stats'][number] => alerts.stats[0] as Alerts['stats'][number];
   const names = (each = receiver): string[] => each.alerts.map(({ binary }) => binary);
   const programs = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, i) => `/p${from + i}`);
-  const addEvents = (alerts: Alerts, ...binaries: readonly string[]): void => alerts.add(binaries.map((each) => hookEvent(each)));
+  const addEvents = (alerts: Alerts, ...binaries: readonly string[]): void =>
+    alerts.add(binaries.map((each) => hookEvent(each)));
 
   describe('have the form of', () => {
-    const post = (type: string, alert: Partial<Alert> = {}, more: object = {}): { path: string; body: Record<string, unknown> } => {
+    const post = (
+      type: string,
+      alert: Partial<Alert> = {},
+      more: object = {},
+    ): { path: string; body: Record<string, unknown> } => {
       const [settings] = alertOptions([{ name: 'r', type, url: 'http://x', ...more }]).alerts;
       return formatPost(alertWith(alert), settings as never, { resolveMs: 360_000 }) as never;
     };
@@ -82,21 +98,37 @@ describe('alerts over HTTP', function () {
         tags: ['mitre.T1611'],
         hostname: 'node',
       });
-      assert.deepEqual(Object.values(fields as object).filter((value) => typeof value === 'object'), []);
+      assert.deepEqual(
+        Object.values(fields as object).filter((value) => typeof value === 'object'),
+        [],
+      );
       assert.equal((fields as Record<string, unknown>)['proc.cmdline'], '/usr/bin/cat /etc/shadow');
-      const priorities = (['high', 'medium', 'low', 'info'] as const).map((severity) => post('falcosidekick', { severity }).body['priority']);
+      const priorities = (['high', 'medium', 'low', 'info'] as const).map(
+        (severity) => post('falcosidekick', { severity }).body['priority'],
+      );
       assert.deepEqual(priorities, ['Error', 'Warning', 'Notice', 'Informational']);
     });
 
     it('Slack, in which no text of a process is a link, a mention or a style', () => {
       const hostile = '<!channel> <http://x|y> @all *b* `c` & _d_';
-      const { body } = post('webhook', { message: hostile, binary: `/${hostile}`, detail: hostile, severity: 'critical' });
+      const { body } = post('webhook', {
+        message: hostile,
+        binary: `/${hostile}`,
+        detail: hostile,
+        severity: 'critical',
+      });
       const [attachment] = body['attachments'] as Record<string, unknown>[];
       assert.match(String(body['text']), /^\[critical\] &lt;!channel&gt;/);
       assert.ok(!/@all|<|>|\*b\*|`c`/.test(String(body['text'])));
-      const shown = [attachment?.['text'], ...(attachment?.['fields'] as { value: string }[]).map(({ value }) => value)].map(String);
+      const shown = [
+        attachment?.['text'],
+        ...(attachment?.['fields'] as { value: string }[]).map(({ value }) => value),
+      ].map(String);
       for (const text of shown) assert.match(text, /^`[^`<>]*`$/);
-      assert.equal((attachment?.['actions'] as { url: string }[])[0]?.url, 'https://attack.mitre.org/techniques/T1611/');
+      assert.equal(
+        (attachment?.['actions'] as { url: string }[])[0]?.url,
+        'https://attack.mitre.org/techniques/T1611/',
+      );
     });
 
     it('the alert itself', () => {
@@ -111,15 +143,24 @@ describe('alerts over HTTP', function () {
       json({ name: 'other', url: other.url, policies: ['fil*'], tags: ['severity.*'] }),
     ]);
     const tags = (severity: string): object => ({ tags: [`severity.${severity}`] });
-    alerts.add([hookEvent('/a', tags('critical')), hookEvent('/b', tags('low')), hookEvent('/c', { ...tags('high'), policyName: 'x' }), hookEvent('/d')]);
-    await waitUntil(() => receiver.posts.length === 2 && other.posts.length === 2);
-    assert.deepEqual([names(), names(other)], [['/a', '/c'], ['/a', '/b']]);
-    assert.deepEqual(alerts.recent.list({ minSeverity: undefined, acknowledged: false, limit: 0 }).map((each) => each.receivers), [
-      ['r', 'other'],
-      ['other'],
-      ['r'],
-      [],
+    alerts.add([
+      hookEvent('/a', tags('critical')),
+      hookEvent('/b', tags('low')),
+      hookEvent('/c', { ...tags('high'), policyName: 'x' }),
+      hookEvent('/d'),
     ]);
+    await waitUntil(() => receiver.posts.length === 2 && other.posts.length === 2);
+    assert.deepEqual(
+      [names(), names(other)],
+      [
+        ['/a', '/c'],
+        ['/a', '/b'],
+      ],
+    );
+    assert.deepEqual(
+      alerts.recent.list({ minSeverity: undefined, acknowledged: false, limit: 0 }).map((each) => each.receivers),
+      [['r', 'other'], ['other'], ['r'], []],
+    );
     assert.equal(receiver.posts[0]?.url, '/hook');
   });
 
@@ -128,7 +169,14 @@ describe('alerts over HTTP', function () {
     addEvents(alerts, ...Array<string>(1000).fill('/a'), '/b');
     await waitUntil(() => receiver.posts.length === 2);
     await alerts.close(1000);
-    assert.deepEqual(receiver.alerts.map(({ binary, count }) => [binary, count]), [['/a', 1], ['/b', 1], ['/a', 999]]);
+    assert.deepEqual(
+      receiver.alerts.map(({ binary, count }) => [binary, count]),
+      [
+        ['/a', 1],
+        ['/b', 1],
+        ['/a', 999],
+      ],
+    );
     assert.equal(alerts.events, 1001);
   });
 
@@ -146,7 +194,10 @@ describe('alerts over HTTP', function () {
     assert.equal(receiver.alerts[6]?.lost, 1);
     await waitUntil(() => statsOf(alerts).sent === 4);
     assert.equal(statsOf(alerts).failures, 4);
-    assert.match(log.text, /"receiver":"r","reason":"the receiver answers with status 400: no \\"alert\\" like this","requests":1,"lost":1.*the receiver refuses alerts/);
+    assert.match(
+      log.text,
+      /"receiver":"r","reason":"the receiver answers with status 400: no \\"alert\\" like this","requests":1,"lost":1.*the receiver refuses alerts/,
+    );
   });
 
   it('wait as long as the receiver says', async () => {
@@ -216,7 +267,11 @@ describe('alerts over HTTP', function () {
     writeFileSync(token, 'first-token\n', { mode: 0o600 });
     writeFileSync(url, `${receiver.url}/services/T0/secret-path\n`, { mode: 0o600 });
     const log = new TestLog();
-    const alerts = await start([{ name: 'r', type: 'webhook', format: 'json', 'token-file': token, 'url-file': url }], {}, log);
+    const alerts = await start(
+      [{ name: 'r', type: 'webhook', format: 'json', 'token-file': token, 'url-file': url }],
+      {},
+      log,
+    );
     addEvents(alerts, '/a');
     await waitUntil(() => receiver.posts.length === 1);
     writeFileSync(token, 'second-token\n');
@@ -224,7 +279,10 @@ describe('alerts over HTTP', function () {
     await waitUntil(() => receiver.posts.length === 2);
     assert.deepEqual(
       receiver.posts.map(({ headers, url: path }) => [headers.authorization, path]),
-      [['Bearer first-token', '/services/T0/secret-path'], ['Bearer second-token', '/services/T0/secret-path']],
+      [
+        ['Bearer first-token', '/services/T0/secret-path'],
+        ['Bearer second-token', '/services/T0/secret-path'],
+      ],
     );
     chmodSync(token, 0o644);
     addEvents(alerts, '/c');

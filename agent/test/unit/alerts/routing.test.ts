@@ -9,7 +9,9 @@ describe('the route of alerts', () => {
     compileRoute({ minSeverity: 'info', policies: [], tags: [], ...settings })(alertWith(alert));
 
   it('goes by the least severity', () => {
-    const found = (['critical', 'high', 'medium', 'low', 'info'] as const).map((severity) => route({ minSeverity: 'medium' }, { severity }));
+    const found = (['critical', 'high', 'medium', 'low', 'info'] as const).map((severity) =>
+      route({ minSeverity: 'medium' }, { severity }),
+    );
     assert.deepEqual(found, [true, true, true, false, false]);
   });
 

@@ -15,7 +15,12 @@ export { waitUntil } from '../grpc/server.js';
 
 /** Returns an event of a hook. The binary tells it from others. */
 export function hookEvent(binary: string, fields: object = {}, process: Partial<PlainProcess> = {}): AgentEvent {
-  const own = { message: 'Something happened', policyName: 'files', process: plainProcess({ binary, ...process }), ...fields };
+  const own = {
+    message: 'Something happened',
+    policyName: 'files',
+    process: plainProcess({ binary, ...process }),
+    ...fields,
+  };
   return kprobeEvent('sys_read', [], own) as unknown as AgentEvent;
 }
 
@@ -107,7 +112,10 @@ export class TestReceiver {
   }
 }
 
-export const SOURCES = Object.fromEntries(SETTING_KEYS.map((key) => [key, 'agent.yaml:1:1'])) as Record<SettingKey, string>;
+export const SOURCES = Object.fromEntries(SETTING_KEYS.map((key) => [key, 'agent.yaml:1:1'])) as Record<
+  SettingKey,
+  string
+>;
 
 /** Returns the settings as a file has them. */
 export function alertOptions(receivers: readonly object[], more: Partial<AlertOptions> = {}): AlertOptions {

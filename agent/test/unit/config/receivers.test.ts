@@ -52,16 +52,34 @@ describe('the receivers of alerts', () => {
 
   it('of each type have their defaults', () => {
     const { options } = load(ALL);
-    assert.deepEqual(options.alerts.map(({ name, type, minSeverity }) => [name, type, minSeverity]), [
-      ['oncall', 'alertmanager', 'high'],
-      ['sidekick', 'falcosidekick', 'info'],
-      ['chat', 'webhook', 'info'],
-      ['log', 'syslog', 'info'],
-      ['journal', 'journald', 'info'],
-    ]);
+    assert.deepEqual(
+      options.alerts.map(({ name, type, minSeverity }) => [name, type, minSeverity]),
+      [
+        ['oncall', 'alertmanager', 'high'],
+        ['sidekick', 'falcosidekick', 'info'],
+        ['chat', 'webhook', 'info'],
+        ['log', 'syslog', 'info'],
+        ['journal', 'journald', 'info'],
+      ],
+    );
     assert.deepEqual(options.alerts[0]?.tags, ['mitre.*']);
-    assert.deepEqual(options.alerts[2], { name: 'chat', type: 'webhook', urlFile: '/run/secrets/url', format: 'slack', minSeverity: 'info', policies: [], tags: [] });
-    assert.deepEqual(options.alerts[4], { name: 'journal', type: 'journald', socket: '/run/systemd/journal/socket', minSeverity: 'info', policies: [], tags: [] });
+    assert.deepEqual(options.alerts[2], {
+      name: 'chat',
+      type: 'webhook',
+      urlFile: '/run/secrets/url',
+      format: 'slack',
+      minSeverity: 'info',
+      policies: [],
+      tags: [],
+    });
+    assert.deepEqual(options.alerts[4], {
+      name: 'journal',
+      type: 'journald',
+      socket: '/run/systemd/journal/socket',
+      minSeverity: 'info',
+      policies: [],
+      tags: [],
+    });
     assert.deepEqual(options.alertsDeduplicate, '5m');
     const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(configSchema());
     assert.ok(validate(parse(ALL)), JSON.stringify(validate.errors));
@@ -70,28 +88,78 @@ describe('the receivers of alerts', () => {
   it('can be JSON objects in the environment', () => {
     const one = '{"name":"a","type":"journald"}';
     const { options } = load('', { POLYTRACE_ALERTS: `${one}\n{"name":"b","type":"syslog"}` });
-    assert.deepEqual(options.alerts.map(({ name }) => name), ['a', 'b']);
-    assert.throws(() => load('', { POLYTRACE_ALERTS: '{"name":"a","type":"x"}' }), /POLYTRACE_ALERTS: CONFIG_VALUE: alerts: receiver 1 \(a\): type: it has to be one of/);
+    assert.deepEqual(
+      options.alerts.map(({ name }) => name),
+      ['a', 'b'],
+    );
+    assert.throws(
+      () => load('', { POLYTRACE_ALERTS: '{"name":"a","type":"x"}' }),
+      /POLYTRACE_ALERTS: CONFIG_VALUE: alerts: receiver 1 \(a\): type: it has to be one of/,
+    );
   });
 
   const mistakes: readonly (readonly [title: string, receiver: string, message: RegExp])[] = [
-    ['an unknown member', '{ name: a, type: journald, min-severty: low }', /^agent\.yaml:3:32: CONFIG_VALUE: alerts: receiver 2 \(a\): there is no 'min-severty' \(did you mean 'min-severity'\?\)$/],
-    ['an unknown severity', '{ name: a, type: journald, min-severity: hgih }', /^agent\.yaml:3:32: .*min-severity: it has to be one of critical, high, .*did you mean 'high'/],
-    ['an unknown type', '{ name: a, type: slack }', /^agent\.yaml:3:16: .*type: it has to be one of alertmanager, falcosidekick/],
+    [
+      'an unknown member',
+      '{ name: a, type: journald, min-severty: low }',
+      /^agent\.yaml:3:32: CONFIG_VALUE: alerts: receiver 2 \(a\): there is no 'min-severty' \(did you mean 'min-severity'\?\)$/,
+    ],
+    [
+      'an unknown severity',
+      '{ name: a, type: journald, min-severity: hgih }',
+      /^agent\.yaml:3:32: .*min-severity: it has to be one of critical, high, .*did you mean 'high'/,
+    ],
+    [
+      'an unknown type',
+      '{ name: a, type: slack }',
+      /^agent\.yaml:3:16: .*type: it has to be one of alertmanager, falcosidekick/,
+    ],
     ['no type', '{ name: a }', /^agent\.yaml:3:5: .*it needs 'type'/],
     ['no name', '{ type: journald }', /^agent\.yaml:3:5: .*receiver 2: it needs 'name'/],
     ['a bad name', '{ name: A/b, type: journald }', /^agent\.yaml:3:7: .*name: it has to be 1 to 63 small letters/],
     ['a name twice', '{ name: first, type: journald }', /^agent\.yaml:3:7: .*receiver 1 has the name 'first' already/],
     ['no URL', '{ name: a, type: webhook }', /^agent\.yaml:3:5: .*it needs 'url' or 'url-file'/],
-    ['two URLs', '{ name: a, type: webhook, url: "http://x", url-file: /y }', /^agent\.yaml:3:48: .*there is 'url' already/],
-    ['a URL of another kind', '{ name: a, type: webhook, url: "ftp://secret" }', /^agent\.yaml:3:31: .*url: it has to be http:\/\/… or https:\/\/…$/],
-    ['a member of another type', '{ name: a, type: journald, url: "http://x" }', /^agent\.yaml:3:32: .*url: a receiver of the type journald has none/],
+    [
+      'two URLs',
+      '{ name: a, type: webhook, url: "http://x", url-file: /y }',
+      /^agent\.yaml:3:48: .*there is 'url' already/,
+    ],
+    [
+      'a URL of another kind',
+      '{ name: a, type: webhook, url: "ftp://secret" }',
+      /^agent\.yaml:3:31: .*url: it has to be http:\/\/… or https:\/\/…$/,
+    ],
+    [
+      'a member of another type',
+      '{ name: a, type: journald, url: "http://x" }',
+      /^agent\.yaml:3:32: .*url: a receiver of the type journald has none/,
+    ],
     ['a relative file', '{ name: a, type: webhook, url-file: x }', /^agent\.yaml:3:31: .*absolute path/],
-    ['a certificate without a key', '{ name: a, type: webhook, url: "https://x", cert: /c }', /^agent\.yaml:3:49: .*cert: it needs 'key'/],
-    ['a certificate without encryption', '{ name: a, type: webhook, url: "http://x", ca: /c }', /^agent\.yaml:3:48: .*not encrypted: use https/],
-    ['a token in the clear', '{ name: a, type: webhook, url: "http://x", token-file: /c }', /^agent\.yaml:3:48: .*sent in the clear/],
-    ['a bad address', '{ name: a, type: syslog, address: "log:514" }', /^agent\.yaml:3:30: .*it has to be unix:\/\/\/PATH, udp/],
-    ['a bad facility', '{ name: a, type: syslog, facility: local8 }', /^agent\.yaml:3:30: .*facility: it has to be one of kern/],
+    [
+      'a certificate without a key',
+      '{ name: a, type: webhook, url: "https://x", cert: /c }',
+      /^agent\.yaml:3:49: .*cert: it needs 'key'/,
+    ],
+    [
+      'a certificate without encryption',
+      '{ name: a, type: webhook, url: "http://x", ca: /c }',
+      /^agent\.yaml:3:48: .*not encrypted: use https/,
+    ],
+    [
+      'a token in the clear',
+      '{ name: a, type: webhook, url: "http://x", token-file: /c }',
+      /^agent\.yaml:3:48: .*sent in the clear/,
+    ],
+    [
+      'a bad address',
+      '{ name: a, type: syslog, address: "log:514" }',
+      /^agent\.yaml:3:30: .*it has to be unix:\/\/\/PATH, udp/,
+    ],
+    [
+      'a bad facility',
+      '{ name: a, type: syslog, facility: local8 }',
+      /^agent\.yaml:3:30: .*facility: it has to be one of kern/,
+    ],
     ['an empty list', '{ name: a, type: journald, tags: [] }', /^agent\.yaml:3:32: .*the list is empty/],
     ['a number for a pattern', '{ name: a, type: journald, tags: [1] }', /^agent\.yaml:3:32: .*it has to be a text/],
     ['a text', 'a', /^agent\.yaml:1:1: .*it has to be JSON objects/],
@@ -106,7 +174,10 @@ describe('the receivers of alerts', () => {
 
   it('have all mistakes at once, each with its line', () => {
     const problems = problemsOf('alerts:\n  - name: a\n    type: x\n    url: y\n  - type: journald\n    nmae: b\n');
-    assert.deepEqual(problems.map((each) => /^agent\.yaml:(\d+)/.exec(each)?.[1]), ['3', '4', '6', '5']);
+    assert.deepEqual(
+      problems.map((each) => /^agent\.yaml:(\d+)/.exec(each)?.[1]),
+      ['3', '4', '6', '5'],
+    );
   });
 
   it('are at most 16, and needed for a spool', () => {
@@ -125,8 +196,15 @@ describe('the receivers of alerts', () => {
     ];
     const configuration = load(`alerts:\n${given.map((each) => `  - ${each}\n`).join('')}`);
     const text = formatConfiguration(configuration);
-    assert.ok(!text.includes('sEcret') && !JSON.stringify([...printableOptions(configuration.options)]).includes('sEcret'));
-    for (const shown of ['https://hooks.slack.com/*****', 'https://x:81/*****', 'https://x/*****', '"http://am:9093/prefix"']) {
+    assert.ok(
+      !text.includes('sEcret') && !JSON.stringify([...printableOptions(configuration.options)]).includes('sEcret'),
+    );
+    for (const shown of [
+      'https://hooks.slack.com/*****',
+      'https://x:81/*****',
+      'https://x/*****',
+      '"http://am:9093/prefix"',
+    ]) {
       assert.ok(text.includes(shown), text);
     }
     // the printed form is a configuration again
@@ -144,7 +222,10 @@ describe('the receivers of alerts', () => {
 `,
     );
     await assert.rejects(checkReceivers(options, sources), (error: ConfigError) => {
-      assert.deepEqual(error.problems.map(({ code, source }) => [code, source.replace(folder, '')]), Array(3).fill(['CONFIG_FILE', '/agent.yaml:1:1']));
+      assert.deepEqual(
+        error.problems.map(({ code, source }) => [code, source.replace(folder, '')]),
+        Array(3).fill(['CONFIG_FILE', '/agent.yaml:1:1']),
+      );
       assert.match(error.message, /a: others may read or change .*token \(chmod 0600/);
       assert.match(error.message, /b: the certificates cannot be used: .*none\.pem: ENOENT/);
       assert.match(error.message, /c: ENOENT/);
@@ -157,7 +238,16 @@ describe('the receivers of alerts', () => {
     assert.deepEqual(splitAddress('tcp://[::1]:9'), { protocol: 'tcp', host: '::1', port: 9 });
     assert.deepEqual(splitAddress('tls://log.example'), { protocol: 'tls', host: 'log.example', port: 6514 });
     assert.deepEqual(splitAddress('unix:///dev/log'), { protocol: 'unix', host: '/dev/log', port: 0 });
-    for (const wrong of ['unix://dev/log', 'tcp://', 'tcp://[x]:1', 'tcp://[1:2]:1', 'udp://a:0', 'udp://a:65536', 'http://a', 'udp://a b']) {
+    for (const wrong of [
+      'unix://dev/log',
+      'tcp://',
+      'tcp://[x]:1',
+      'tcp://[1:2]:1',
+      'udp://a:0',
+      'udp://a:65536',
+      'http://a',
+      'udp://a b',
+    ]) {
       assert.throws(() => splitAddress(wrong), /it has to be unix/, wrong);
     }
   });
