@@ -47,7 +47,9 @@ export function addPolicyCommands(program: Command, context: Context, done: (sta
       ]);
       await print(
         context.stdout,
-        output === 'json' ? formatJson(policies) : formatTable([['POLICY', 'SEVERITY', 'MATURITY', 'WHAT IT REPORTS'], ...rows]),
+        output === 'json'
+          ? formatJson(policies)
+          : formatTable([['POLICY', 'SEVERITY', 'MATURITY', 'WHAT IT REPORTS'], ...rows]),
       );
       done(SUCCESS);
     });

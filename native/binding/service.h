@@ -9,8 +9,8 @@ namespace polytrace {
 // never waits.
 Napi::Value notify_service(const Napi::CallbackInfo& info);
 
-// Gets the address in the same form, and a Uint8Array. Returns 0 when the datagram is sent, else the number of the error;
-// it never waits.
+// Gets the address in the same form, and a Uint8Array. Returns 0 when the datagram is sent, else the number of the
+// error; it never waits.
 Napi::Value send_datagram(const Napi::CallbackInfo& info);
 
 }  // namespace polytrace

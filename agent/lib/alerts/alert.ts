@@ -109,7 +109,8 @@ export function hookName(event: HookEvent): string {
       return event.symbol === '' ? event.path : event.symbol;
     case 'process_usdt':
       return `${event.provider}:${event.name}`;
-    default:
+    case 'process_kprobe':
+    case 'process_lsm':
       return event.functionName;
   }
 }
@@ -128,9 +129,9 @@ export class AlertMaker {
   readonly #json: JsonOptions;
   readonly #compact: CompactOptions;
   readonly #node: string;
-  readonly #now: () => number;
+  readonly #now: () => Date;
 
-  constructor(node: string, redact: Redactor | undefined, now: () => number = Date.now) {
+  constructor(node: string, redact: Redactor | undefined, now = (): Date => new Date()) {
     this.#json = { redact };
     this.#compact = { color: false, timestamps: false, who: false, redact };
     this.#node = node;
@@ -147,6 +148,7 @@ export class AlertMaker {
     const { tags, time } = event;
     const message = safeText(event.message, TEXT_MAX);
     const { pid, user } = event.process;
+    const { uid } = process;
     return {
       id,
       time: this.formatNow(),
@@ -163,7 +165,7 @@ export class AlertMaker {
       execId: safeText(process['exec_id']),
       binary: safeText(process['binary']),
       arguments: safeText(process['arguments'], ARGUMENTS_MAX),
-      user: safeText(user ?? String(process['uid'] ?? '')),
+      user: safeText(user ?? (typeof uid === 'number' ? String(uid) : '')),
       namespace: safeText(pod['namespace']),
       pod: safeText(pod['name']),
       container: safeText(container['name'] ?? container['id'] ?? process['docker']),
@@ -174,15 +176,15 @@ export class AlertMaker {
   }
 
   formatNow(): string {
-    return new Date(this.#now()).toISOString();
+    return this.#now().toISOString();
   }
 }
 
 const LOSS = '{"lost":';
 
 /** Returns the line of an alert that reports lost alerts. */
-export function formatAlertLoss(count: number, node: string, now = Date.now()): string {
-  const time = new Date(now).toISOString();
+export function formatAlertLoss(count: number, node: string): string {
+  const time = new Date().toISOString();
   const texts = { policy: '', hook: 'alerts', message: `${count} alerts were lost`, tags: [], links: [] };
   const process = {
     pid: 0,

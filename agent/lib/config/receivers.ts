@@ -4,7 +4,7 @@ import { SEVERITIES, isSeverity, type Severity } from 'polytrace/protocol';
 import { suggestName } from './problems.js';
 import { objectsSetting, SettingValueError, type Setting, type ValueProblem } from './setting-kinds.js';
 
-export const RECEIVER_TYPES = ['alertmanager', 'falcosidekick', 'webhook', 'syslog', 'journald'] as const;
+const RECEIVER_TYPES = ['alertmanager', 'falcosidekick', 'webhook', 'syslog', 'journald'] as const;
 type ReceiverType = (typeof RECEIVER_TYPES)[number];
 
 /** The facilities of RFC 5424 by their number. */
@@ -125,7 +125,7 @@ export function receiversSetting(placeholder: string, help: string): Setting<rea
     receivers.forEach(({ name }, i) => {
       const first = receivers.findIndex((each) => each['name'] === name);
       if (name === undefined || first === i) return;
-      const message = `receiver ${i + 1}: name: receiver ${first + 1} has the name '${String(name)}' already`;
+      const message = `receiver ${i + 1}: name: receiver ${first + 1} has this name already`;
       problems.push({ path: Array.isArray(value) ? [i, 'name'] : [], message });
     });
     if (problems.length > 0) throw new SettingValueError(problems);
@@ -287,7 +287,7 @@ export function splitAddress(address: string): SyslogAddress {
 const HIDDEN = '*****';
 
 /** Returns the receiver as its source has it, without what can be a secret: the user, the path and the query of a URL. */
-export function showReceiver(receiver: ReceiverSettings): object {
+function showReceiver(receiver: ReceiverSettings): object {
   const values = receiver as unknown as Readonly<Record<string, unknown>>;
   const entries = Object.entries(FIELDS).map(([name, { key }]) => [
     name,

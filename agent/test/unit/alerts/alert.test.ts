@@ -15,7 +15,7 @@ import {
 import { EXAMPLE_EVENTS } from '../../../../test/unit/output/events.js';
 import { hookEvent } from './support.js';
 
-const NOW = Date.parse('2026-01-31T12:00:00Z');
+const NOW = new Date('2026-01-31T12:00:00Z');
 
 function make(
   event: unknown,
@@ -98,10 +98,14 @@ describe('an alert', () => {
       workloadKind: '',
       container: { id: 'c'.repeat(500), name: '' },
     };
-    const event = hookEvent(`/${'x'.repeat(4000)}`, { message: 'm'.repeat(5000) }, {
-      arguments: 'y '.repeat(4000),
-      pod,
-    } as never);
+    const event = hookEvent(
+      `/${'x'.repeat(4000)}`,
+      { message: 'm'.repeat(5000) },
+      {
+        arguments: 'y '.repeat(4000),
+        pod,
+      },
+    );
     assert.ok(JSON.stringify(make(event)).length < 6000);
   });
 

@@ -100,7 +100,7 @@ describe('alerts to syslog', function () {
       const server = createServer((socket) => {
         sockets.add(socket);
         const index = texts.push('') - 1;
-        socket.on('data', (chunk) => (texts[index] += chunk.toString()));
+        socket.on('data', (chunk: Buffer) => (texts[index] += chunk.toString()));
         socket.on('error', () => undefined);
       }).listen(port, '127.0.0.1');
       await once(server, 'listening');
@@ -135,7 +135,7 @@ describe('alerts to syslog', function () {
     const files = { cert: readFileSync(server.cert), key: readFileSync(server.key), ca: readFileSync(client.ca) };
     let text = '';
     const listener = createTlsServer({ ...files, requestCert: true, rejectUnauthorized: true }, (socket) => {
-      socket.on('data', (chunk) => (text += chunk.toString()));
+      socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
       socket.on('error', () => undefined);
     }).listen(0, '127.0.0.1');
     listener.on('tlsClientError', () => undefined);

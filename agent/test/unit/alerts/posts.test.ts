@@ -82,8 +82,8 @@ describe('alerts over HTTP', function () {
       });
       assert.equal(alert?.['annotations']?.['summary'], 'Something happened');
       assert.equal(alert['annotations']['events'], '3');
-      assert.equal(alert['generatorURL'] as unknown, 'https://attack.mitre.org/techniques/T1611/');
-      assert.equal(alert['endsAt'] as unknown, '2026-01-31T12:06:00.123Z');
+      assert.equal(alert['generatorURL'], 'https://attack.mitre.org/techniques/T1611/');
+      assert.equal(alert['endsAt'], '2026-01-31T12:06:00.123Z');
     });
 
     it('falcosidekick: its fields, and flat texts', () => {

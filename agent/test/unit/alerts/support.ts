@@ -112,7 +112,7 @@ export class TestReceiver {
   }
 }
 
-export const SOURCES = Object.fromEntries(SETTING_KEYS.map((key) => [key, 'agent.yaml:1:1'])) as Record<
+const SOURCES = Object.fromEntries(SETTING_KEYS.map((key) => [key, 'agent.yaml:1:1'])) as Record<
   SettingKey,
   string
 >;

@@ -117,7 +117,7 @@ describe('the receivers of alerts', () => {
     ['no type', '{ name: a }', /^agent\.yaml:3:5: .*it needs 'type'/],
     ['no name', '{ type: journald }', /^agent\.yaml:3:5: .*receiver 2: it needs 'name'/],
     ['a bad name', '{ name: A/b, type: journald }', /^agent\.yaml:3:7: .*name: it has to be 1 to 63 small letters/],
-    ['a name twice', '{ name: first, type: journald }', /^agent\.yaml:3:7: .*receiver 1 has the name 'first' already/],
+    ['a name twice', '{ name: first, type: journald }', /^agent\.yaml:3:7: .*receiver 1 has this name already/],
     ['no URL', '{ name: a, type: webhook }', /^agent\.yaml:3:5: .*it needs 'url' or 'url-file'/],
     [
       'two URLs',
