@@ -84,13 +84,13 @@ export interface LibraryPolicy {
   /** First sentence of the file's first comment. */
   readonly summary: string;
   /** Severity of its alerts: the annotation `polytrace.io/severity`. */
-  readonly severity: Severity;
+  readonly severity: AlertSeverity;
   /** The annotation `polytrace.io/maturity`. */
   readonly maturity: 'stable' | 'sandbox';
 }
 
 /** Severity of an alert, which the agent makes of the event of a hook. */
-export type Severity = 'critical' | 'high' | 'medium' | 'low' | 'info';
+export type AlertSeverity = 'critical' | 'high' | 'medium' | 'low' | 'info';
 
 /** Returns the policies of the package, sorted by name. Empty in a bundle without the folder `policies`. */
 export function policyLibrary(): LibraryPolicy[];
@@ -184,7 +184,7 @@ export interface PolicyExplanation {
   /** Name of the file in diagnostics. */
   readonly file: string;
   /** Severity of the policy's alerts, if the annotation `polytrace.io/severity` says it. */
-  readonly severity?: Severity;
+  readonly severity?: AlertSeverity;
   /** The annotation `polytrace.io/maturity`. */
   readonly maturity?: 'stable' | 'sandbox';
   /** Reasons why this version cannot load the policy; empty when it can. */

@@ -1,4 +1,5 @@
 /** Makes alerts of the events of hooks, keeps the last ones for clients, and delivers them to receivers. */
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentEvent, Redactor } from 'polytrace';
 import { SEVERITIES, type Severity } from 'polytrace/protocol';
@@ -108,6 +109,7 @@ export class Alerts {
   /** Throws ConfigError. */
   static async open(options: AlertOptions, sources: Sources, host: AlertsHost): Promise<Alerts> {
     const channels = await openChannels(options, sources);
+    await warnAboutFolders(options, host.log);
     const receivers: Receiver[] = [];
     try {
       for (const [settings, channel] of channels)
@@ -247,6 +249,16 @@ async function openReceiver(
     ...(speedup === undefined ? {} : { speedup }),
   });
   return { settings, route: compileRoute(settings), delivery };
+}
+
+/** Alerts that wait for a receiver whose name is gone would be forgotten. */
+async function warnAboutFolders({ alerts, alertsSpoolDir: folder }: AlertOptions, log: Log): Promise<void> {
+  if (folder === undefined) return;
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    if (!entry.isDirectory() || alerts.some(({ name }) => name === entry.name)) continue;
+    log.warn({ folder: join(folder, entry.name) }, 'there is no receiver for the alerts of this folder');
+  }
 }
 
 async function openSpool(folder: string, maxBytes: number, sources: Sources): Promise<Spool> {

@@ -1,7 +1,7 @@
 /** Posts alerts over HTTP or HTTPS. No answer is kept, and no redirection is followed. */
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
-import { parseUrl, type HttpReceiver } from '../config/receivers.js';
+import { isLocalHost, parseUrl, type HttpReceiver } from '../config/receivers.js';
 import { SettingValueError } from '../config/setting-kinds.js';
 import type { Alert } from './alert.js';
 import type { Channel, ChannelOutcome } from './channel.js';
@@ -31,7 +31,16 @@ export class HttpChannel implements Channel {
 
   /** Rejects with a SecretFileError if a file cannot be used. */
   async checkFiles(): Promise<void> {
-    await Promise.all([this.#readUrl(), this.#readToken(), this.#tls.read()]);
+    await Promise.all([this.#readTarget(), this.#tls.read()]);
+  }
+
+  async #readTarget(): Promise<{ readonly url: URL; readonly token: string | undefined }> {
+    const [text, token] = await Promise.all([this.#readUrl(), this.#readToken()]);
+    const url = new URL(text);
+    if (token !== undefined && url.protocol === 'http:' && !isLocalHost(url.hostname)) {
+      throw new SecretFileError('a token would be sent in the clear: use https://');
+    }
+    return { url, token };
   }
 
   async #readUrl(): Promise<string> {
@@ -51,9 +60,9 @@ export class HttpChannel implements Channel {
   }
 
   async send(alert: Alert, signal: AbortSignal): Promise<ChannelOutcome> {
-    const [url, token, tls] = await Promise.all([this.#readUrl(), this.#readToken(), this.#tls.read()]);
+    const [{ url, token }, tls] = await Promise.all([this.#readTarget(), this.#tls.read()]);
     const { path, body } = formatPost(alert, this.#receiver, this.#context);
-    const target = addPath(new URL(url), path);
+    const target = addPath(url, path);
     const bytes = Buffer.from(JSON.stringify(body));
     const { status, retryAfter, text } = await this.#post(target, token, tls, bytes, signal);
     if (status >= 200 && status < 300) return { kind: 'sent' };

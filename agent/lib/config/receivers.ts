@@ -205,7 +205,8 @@ function checkCombinations(
   }
 }
 
-function isLocalHost(host: string): boolean {
+/** Returns true for a host that is this machine. */
+export function isLocalHost(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || /^127\./.test(host);
 }
 

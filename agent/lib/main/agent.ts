@@ -200,12 +200,12 @@ export class Agent {
     const { options, sources } = configuration;
     const nodeName = resolveNodeName(options);
     const exports = await Exports.open(configuration, { log, stdout, version, nodeName });
-    const alerts = await Alerts.open(options, sources, { log, nodeName, redact: exports.redact });
-    const kubernetes = await connectKubernetes(options, log);
     const runtimeHook = new RuntimeHookSource();
-    const tracer = await openTracer(tracerOptions(options, kubernetes, runtimeHook));
-    let agent: Agent | undefined;
+    let [agent, alerts, kubernetes, tracer]: [Agent?, Alerts?, Kubernetes?, Tracer?] = [];
     try {
+      alerts = await Alerts.open(options, sources, { log, nodeName, redact: exports.redact });
+      kubernetes = await connectKubernetes(options, log);
+      tracer = await openTracer(tracerOptions(options, kubernetes, runtimeHook));
       agent = new Agent(options, exports, { tracer, kubernetes, runtimeHook, alerts }, log, version);
       const start = {
         operation: 'agent_start',
@@ -237,9 +237,9 @@ export class Agent {
         await agent.#closeServers(0);
       }
       await kubernetes?.stop();
-      await tracer.close();
+      await tracer?.close();
       await exports.close();
-      await alerts.close();
+      await alerts?.close();
       throw error;
     }
   }

@@ -221,6 +221,11 @@ describe('alerts over HTTP', function () {
     addEvents(first, ...programs(5, 20));
     await first.close(50);
     assert.deepEqual([statsOf(first).lost, readdirSync(join(folder, 'spool'))], [0, ['r']]);
+    const log = new TestLog();
+    const renamed = await start([json({ name: 'other' })], spool, log);
+    assert.match(log.text, /spool\/r","msg":"there is no receiver for the alerts of this folder"/);
+    await renamed.close(1);
+    rmSync(join(folder, 'spool/other'), { recursive: true });
     await receiver.start();
     const second = await start([json()], spool);
     await waitUntil(() => receiver.posts.length === 20);
@@ -249,7 +254,12 @@ describe('alerts over HTTP', function () {
     await once(hanging, 'listening');
     try {
       const url = `http://127.0.0.1:${(hanging.address() as AddressInfo).port}`;
-      const alerts = await start([json({ name: 'hanging', url }), json()], { alertsDeduplicate: '0' });
+      const alerts = await start(
+        [json({ name: 'hanging', url }), json()],
+        { alertsDeduplicate: '0' },
+        new TestLog(),
+        300,
+      );
       const before = performance.now();
       for (let i = 0; i < 3000; i++) addEvents(alerts, `/p${i}`);
       assert.ok(performance.now() - before < 5000);

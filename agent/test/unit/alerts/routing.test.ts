@@ -30,7 +30,7 @@ describe('the route of alerts', () => {
   ] as const) {
     it(`${isExpected ? 'takes' : 'leaves'} ${text.slice(0, 20)} with ${pattern}`, () => {
       assert.equal(route({ policies: ['never', pattern] }, { policy: text }), isExpected);
-      assert.equal(route({ tags: [pattern] }, { tags: ['zzz', text] }), isExpected || pattern === '*');
+      assert.equal(route({ tags: [pattern] }, { tags: [text] }), isExpected);
     });
   }
 

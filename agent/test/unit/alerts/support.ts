@@ -112,10 +112,7 @@ export class TestReceiver {
   }
 }
 
-const SOURCES = Object.fromEntries(SETTING_KEYS.map((key) => [key, 'agent.yaml:1:1'])) as Record<
-  SettingKey,
-  string
->;
+const SOURCES = Object.fromEntries(SETTING_KEYS.map((key) => [key, 'agent.yaml:1:1'])) as Record<SettingKey, string>;
 
 /** Returns the settings as a file has them. */
 export function alertOptions(receivers: readonly object[], more: Partial<AlertOptions> = {}): AlertOptions {
@@ -143,6 +140,6 @@ export class TestLog {
 }
 
 /** Opens alerts with short delays. */
-export function openAlerts(options: AlertOptions, log = new TestLog().log, timeoutMs = 300): Promise<Alerts> {
+export function openAlerts(options: AlertOptions, log = new TestLog().log, timeoutMs = 5000): Promise<Alerts> {
   return Alerts.open(options, SOURCES, { log, nodeName: 'node', redact: undefined, speedup: 50, timeoutMs });
 }

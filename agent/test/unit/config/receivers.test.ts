@@ -214,21 +214,25 @@ describe('the receivers of alerts', () => {
   it('have files that are checked before the agent starts', async () => {
     const token = join(folder, 'token');
     writeFileSync(token, 'x\n', { mode: 0o644 });
+    writeFileSync(join(folder, 'good'), 'x\n', { mode: 0o600 });
+    writeFileSync(join(folder, 'url'), 'http://example.com/\n', { mode: 0o600 });
     const { options, sources } = load(
       `alerts:
   - { name: a, type: webhook, url: "https://x", token-file: ${token} }
   - { name: b, type: webhook, url: "https://x", ca: ${folder}/none.pem }
   - { name: c, type: webhook, url-file: ${folder}/none }
+  - { name: d, type: webhook, url-file: ${folder}/url, token-file: ${folder}/good }
 `,
     );
     await assert.rejects(checkReceivers(options, sources), (error: ConfigError) => {
       assert.deepEqual(
         error.problems.map(({ code, source }) => [code, source.replace(folder, '')]),
-        Array(3).fill(['CONFIG_FILE', '/agent.yaml:1:1']),
+        Array(4).fill(['CONFIG_FILE', '/agent.yaml:1:1']),
       );
       assert.match(error.message, /a: others may read or change .*token \(chmod 0600/);
       assert.match(error.message, /b: the certificates cannot be used: .*none\.pem: ENOENT/);
       assert.match(error.message, /c: ENOENT/);
+      assert.match(error.message, /d: a token would be sent in the clear/);
       return true;
     });
   });
