@@ -45,6 +45,7 @@ export const {
   recordingReader,
   redactor,
   removePersisted,
+  sendDatagram,
   replayer,
   ruleEngine,
   summarizeEvent,

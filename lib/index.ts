@@ -36,7 +36,7 @@ export { detect, ruleEngine } from './rules/engine.js';
 export { fromPolicy, ofType } from './rules/steps.js';
 export { preflight } from './native/preflight.js';
 export { peerCredentials } from './native/peer.js';
-export { notifyService } from './native/service.js';
+export { notifyService, sendDatagram } from './native/service.js';
 export { hostGaps } from './tracer/host-gaps.js';
 export { expandPolicyPaths, loadPolicyFile, policyLibrary } from './tracer/policy-files.js';
 export { findHook, listHooks } from './tracer/hooks.js';

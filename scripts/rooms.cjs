@@ -74,6 +74,7 @@ const rooms = [
     may: [
       'lib/chain/index.ts',
       'lib/events/made-events.ts',
+      'lib/names/severity.ts',
       'lib/output/escape.ts',
       'lib/output/export-fields.ts',
       'lib/proto/',
@@ -206,7 +207,7 @@ const rooms = [
   { room: 'agent/lib/log/', may: [], packages: ['pino', 'pino-pretty'] },
   {
     room: 'agent/lib/config/',
-    may: ['agent/lib/log/'],
+    may: ['lib/protocol/index.ts', 'agent/lib/log/'],
     packages: ['commander', 'fastest-levenshtein', 'yaml'],
   },
   { room: 'agent/lib/policies/', may: ['agent/lib/log/', 'agent/lib/make-folder.ts'], packages: ['polytrace'] },
@@ -241,9 +242,10 @@ const rooms = [
     ],
     packages: ['polytrace', '@bufbuild/protobuf'],
   },
+  { room: 'agent/lib/delivery/', may: ['agent/lib/make-folder.ts', 'agent/lib/log/'] },
   {
     room: 'agent/lib/otlp/',
-    may: ['lib/protocol/index.ts', 'agent/lib/make-folder.ts', 'agent/lib/log/'],
+    may: ['lib/protocol/index.ts', 'agent/lib/delivery/', 'agent/lib/log/'],
     packages: [
       'polytrace',
       '@opentelemetry/api',
@@ -256,6 +258,11 @@ const rooms = [
     ],
   },
   {
+    room: 'agent/lib/alerts/',
+    may: ['lib/protocol/index.ts', 'agent/lib/config/', 'agent/lib/delivery/', 'agent/lib/log/'],
+    packages: ['polytrace'],
+  },
+  {
     room: 'agent/lib/metrics/',
     may: [
       'agent/lib/log/',
@@ -263,14 +270,16 @@ const rooms = [
       'agent/lib/policies/',
       'agent/lib/streams/',
       'agent/lib/export/',
-      'agent/lib/otlp/',
+      'agent/lib/delivery/',
     ],
     packages: ['polytrace', 'prom-client'],
   },
   {
     room: 'agent/lib/main/',
     may: [
+      'agent/lib/alerts/',
       'agent/lib/config/',
+      'agent/lib/delivery/',
       'agent/lib/export/',
       'agent/lib/metrics/',
       'agent/lib/otlp/',

@@ -21,6 +21,8 @@ export interface Policy {
   readonly namespace?: string;
   /** Name of the file in diagnostics. */
   readonly file: string;
+  /** `metadata.annotations` of the policy, if it has any. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** The labelled values of these hooks: `ArgumentOf` the type in the policy, by label. */
@@ -81,7 +83,14 @@ export interface LibraryPolicy {
   readonly file: string;
   /** First sentence of the file's first comment. */
   readonly summary: string;
+  /** Severity of its alerts: the annotation `polytrace.io/severity`. */
+  readonly severity: AlertSeverity;
+  /** The annotation `polytrace.io/maturity`. */
+  readonly maturity: 'stable' | 'sandbox';
 }
+
+/** Severity of an alert, which the agent makes of the event of a hook. */
+export type AlertSeverity = 'critical' | 'high' | 'medium' | 'low' | 'info';
 
 /** Returns the policies of the package, sorted by name. Empty in a bundle without the folder `policies`. */
 export function policyLibrary(): LibraryPolicy[];
@@ -174,6 +183,10 @@ export interface PolicyExplanation {
   readonly namespace?: string;
   /** Name of the file in diagnostics. */
   readonly file: string;
+  /** Severity of the policy's alerts, if the annotation `polytrace.io/severity` says it. */
+  readonly severity?: AlertSeverity;
+  /** The annotation `polytrace.io/maturity`. */
+  readonly maturity?: 'stable' | 'sandbox';
   /** Reasons why this version cannot load the policy; empty when it can. */
   readonly unsupported: readonly string[];
   /** Processes that the policy applies to, if it is limited to some of them. A process that fits one element is enough. */

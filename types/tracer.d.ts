@@ -650,6 +650,14 @@ export function hostGaps(): readonly HostLimitation[];
 export function notifyService(state: string): boolean;
 
 /**
+ * Sends a datagram to a Unix socket, such as `/dev/log`, which Node.js cannot do. `socket` is a path, or `@NAME` for an abstract
+ * socket. Returns undefined when the kernel has taken the datagram, else the code of the error: `EAGAIN` if the receiver does
+ * not keep up, `ENOENT` or `ECONNREFUSED` without a receiver, `EMSGSIZE` if it is too long. Never waits.
+ * Throws a PolytraceError if the addon is missing.
+ */
+export function sendDatagram(socket: string, bytes: Uint8Array): string | undefined;
+
+/**
  * Returns the process that connected a Unix socket, as the kernel knows it (`SO_PEERCRED`): its ids when it connected, in the
  * namespaces of this process. Undefined for another socket, and for a process of another pid namespace.
  * Throws a PolytraceError if the addon is missing.

@@ -1,7 +1,8 @@
-/** The commands that query or change the agent: policy, status, info and top. */
+/** The commands that query or change the agent: policy, status, info, alerts and top. */
 import { statSync } from 'node:fs';
 import { Argument, Option, type Command } from 'commander';
 import type { AgentClient, PolicyRow } from '../grpc/client.js';
+import { addAlertCommands } from './alert-commands.js';
 import { POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
 import { loadGrpc } from '../grpc/load.js';
 import { print } from './output.js';
@@ -79,6 +80,7 @@ export function addAgentCommands(program: Command, context: Context, done: (stat
   addOutputOption(program.command('info'))
     .description('Show the version, the counters and the configuration of the agent')
     .action(async (options: ListOptions) => done(await printInfo(options, context)));
+  addAlertCommands(program, context, done, withClient);
   addServerOptions(program.command('top'))
     .description('Show what the policies of the agent do, again and again')
     .option('--once', 'print one table, and end')

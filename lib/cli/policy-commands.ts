@@ -39,10 +39,17 @@ export function addPolicyCommands(program: Command, context: Context, done: (sta
     .addOption(new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'))
     .action(async ({ output }: { readonly output: 'table' | 'json' }) => {
       const policies = context.api.policyLibrary();
-      const rows = policies.map(({ name, summary }) => [LIBRARY_PREFIX + name, summary]);
+      const rows = policies.map(({ name, severity, maturity, summary }) => [
+        LIBRARY_PREFIX + name,
+        severity,
+        maturity,
+        summary,
+      ]);
       await print(
         context.stdout,
-        output === 'json' ? formatJson(policies) : formatTable([['POLICY', 'WHAT IT REPORTS'], ...rows]),
+        output === 'json'
+          ? formatJson(policies)
+          : formatTable([['POLICY', 'SEVERITY', 'MATURITY', 'WHAT IT REPORTS'], ...rows]),
       );
       done(SUCCESS);
     });

@@ -305,10 +305,12 @@ export interface NativeBinding {
   kernelSymbol(name: string): bigint;
   /** Returns the value of an int variable of the kernel; null if it cannot be read. The name has at most 31 bytes. */
   kernelInt(name: string): number | null;
-  /** Sends a message to the socket of a service manager: a path, or @NAME. Returns false if it cannot be sent now. */
   /** Returns [pid, uid, gid] of the process that connected the Unix socket; null for another descriptor. */
   peerCredentials(fd: number): [number, number, number] | null;
+  /** Sends a message to the socket of a service manager: a path, or @NAME. Returns false if it cannot be sent now. */
   notifyService(socket: string, message: string): boolean;
+  /** Sends a datagram to a Unix socket: a path, or @NAME. Returns 0, or the number of the error. */
+  sendDatagram(socket: string, bytes: Uint8Array): number;
   /** Opens the ring buffer of the dead tracer that has pinned it in this folder. */
   openEarlierRing(folder: string): NativeEarlierRing;
   /** CLOCK_BOOTTIME in nanoseconds, the clock of records. */

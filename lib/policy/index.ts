@@ -82,6 +82,7 @@ function* makePolicy(analysis: Analysis, text: string): Steps<Policy> {
     name: metadata?.name ?? '',
     ...(kind === 'TracingPolicyNamespaced' ? { namespace: metadata?.namespace ?? 'default' } : {}),
     file: analysis.file,
+    ...(metadata?.annotations === undefined ? {} : { annotations: Object.freeze({ ...metadata.annotations }) }),
   });
   analyses.set(policy, analysis);
   texts.set(policy, text);

@@ -13,6 +13,16 @@ export { Writer } from '../encode/writer.js';
 export { compileFieldFilters } from '../filters/fields.js';
 export { compileFilters, TYPE_NUMBERS, type EventTest, type FilteredEvent } from '../filters/filters.js';
 export { FilterError, LIMITS } from '../filters/limits.js';
+export {
+  SEVERITIES,
+  isRunbook,
+  isSeverity,
+  RUNBOOK_ANNOTATION,
+  SEVERITY_ANNOTATION,
+  SEVERITY_TAG,
+  type Severity,
+} from '../names/severity.js';
+export * from '../proto/polytrace/alerts.gen.js';
 export * from '../proto/tetragon/eventlog.gen.js';
 export * from '../proto/tetragon/events.gen.js';
 export * from '../proto/tetragon/sensors.gen.js';

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { LibraryPolicy } from '../../types/policy.js';
 import { isDescriptorLimit, PolicyError, type Diagnostic } from '../errors.js';
 import { isLibraryPolicy, LIBRARY_PREFIX } from '../names/policy-library.js';
+import { MATURITIES, MATURITY_ANNOTATION, SEVERITIES, SEVERITY_ANNOTATION } from '../names/severity.js';
 import type { DiagnosticCode } from '../policy/index.js';
 import { POLICY_BYTES_MAX } from '../policy/index.js';
 
@@ -55,9 +56,18 @@ function libraryFiles(): ReadonlyMap<string, string> {
 
 export function policyLibrary(): LibraryPolicy[] {
   return [...libraryFiles()].map(([name, file]) => {
-    const [summary = ''] = loadPolicyFile(file).split(/^#?\n/m);
-    return { name, file, summary: summary.replace(/^# ?/gm, '').replace(/\s+/g, ' ').trim() };
+    const text = loadPolicyFile(file);
+    const [summary = ''] = text.split(/^#?\n/m);
+    const severity = readAnnotation(text, SEVERITY_ANNOTATION, SEVERITIES) ?? 'medium';
+    const maturity = readAnnotation(text, MATURITY_ANNOTATION, MATURITIES) ?? 'sandbox';
+    return { name, file, summary: summary.replace(/^# ?/gm, '').replace(/\s+/g, ' ').trim(), severity, maturity };
   });
+}
+
+/** Reads an annotation without parsing the policy, which takes long. The files of the package have each on a line. */
+function readAnnotation<T extends string>(text: string, name: string, values: readonly T[]): T | undefined {
+  const line = text.split('\n').find((each) => each.trimStart().startsWith(`${name}: `));
+  return values.find((value) => value === line?.slice(line.indexOf(': ') + 2));
 }
 
 /** Reads a policy file. Throws PolicyError if it cannot be read, is too large or is not UTF-8. */

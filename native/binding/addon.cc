@@ -34,6 +34,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("lockFolder", Napi::Function::New<guarded_callback<lock_folder>>(env, "lockFolder"));
   exports.Set("pinnedLayout", Napi::Function::New<guarded_callback<pinned_layout>>(env, "pinnedLayout"));
   exports.Set("peerCredentials", Napi::Function::New<guarded_callback<peer_credentials>>(env, "peerCredentials"));
+  exports.Set("sendDatagram", Napi::Function::New<guarded_callback<send_datagram>>(env, "sendDatagram"));
   exports.Set("notifyService", Napi::Function::New<guarded_callback<notify_service>>(env, "notifyService"));
   exports.Set("kernelHasStruct", Napi::Function::New<guarded_callback<kernel_has_struct>>(env, "kernelHasStruct"));
   exports.Set("kernelSymbol", Napi::Function::New<guarded_callback<kernel_symbol>>(env, "kernelSymbol"));

@@ -19,6 +19,8 @@ const CASES: readonly { readonly alert: string; readonly series: string; readonl
   { alert: 'PolytraceExportFails', series: 'polytrace_otlp_failures_total', bad: '0+1x20', good: '3x20' },
   { alert: 'PolytraceExportLosesEvents', series: 'polytrace_export_lost_events_total', bad: '0+9x20', good: '9x20' },
   { alert: 'PolytraceExportLosesEvents', series: 'polytrace_otlp_lost_events_total', bad: '0+9x20', good: '9x20' },
+  { alert: 'PolytraceAlertsWait', series: 'polytrace_alerts_failing{receiver="r"}', bad: '1x20', good: '0x20' },
+  { alert: 'PolytraceAlertsLost', series: 'polytrace_alerts_lost_total{receiver="r"}', bad: '0+1x20', good: '4x20' },
   { alert: 'PolytraceEnforces', series: 'polytrace_hook_enforced_total{policy="p",hook="f"}', bad: '0+1x20', good: '4x20' },
 ]; // prettier-ignore
 
@@ -37,12 +39,12 @@ describe('the alerts', function () {
   const promtool = (...args: readonly string[]): string => execFileSync('promtool', [...args], { encoding: 'utf8' });
 
   it('are rules that Prometheus accepts', () => {
-    assert.match(promtool('check', 'rules', '--lint-fatal', ALERTS), /SUCCESS: 8 rules found/);
+    assert.match(promtool('check', 'rules', '--lint-fatal', ALERTS), /SUCCESS: 10 rules found/);
   });
 
   it('begin when they should, and not otherwise', () => {
     const alerts = [...new Set(CASES.map(({ alert }) => alert))];
-    assert.equal(alerts.length, 8);
+    assert.equal(alerts.length, 10);
     // promtool compares all labels, so a query counts the alerts
     const countAlerts = (alert: string, value: number): object => ({
       expr: `count(ALERTS{alertname="${alert}",alertstate="firing"}) or vector(0)`,

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { ConfigError, type ConfigProblem } from './problems.js';
+import type { Setting } from './setting-kinds.js';
 import { settingName, SETTING_KEYS, SETTINGS, type AgentOptions, type SettingKey } from './settings.js';
 import { readEnvironment, readConfigFile, readConfigFolder, SettingValues } from './sources.js';
 
@@ -63,7 +64,9 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
   const requireSettings = (key: SettingKey, others: readonly SettingKey[]): void => {
     const value = options[key];
     if (value === undefined || value === false || value === '' || (Array.isArray(value) && value.length === 0)) return;
-    const missing = others.filter((other) => options[other] === undefined || options[other] === false);
+    const isMissing = (given: unknown): boolean =>
+      given === undefined || given === false || (Array.isArray(given) && given.length === 0);
+    const missing = others.filter((other) => isMissing(options[other]));
     if (missing.length === 0) return;
     const message = `${settingName(key)} needs ${missing.map(settingName).join(' and ')}`;
     problems.push({ code: 'CONFIG_CONFLICT', source: sources[key], message });
@@ -82,6 +85,7 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
   requireSettings('exportOtlpHeaders', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpTlsCa', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpSpoolDir', ['exportOtlpEndpoint']);
+  requireSettings('alertsSpoolDir', ['alerts']);
   requireSettings('tlsCert', ['tlsKey']);
   requireSettings('tlsKey', ['tlsCert']);
   requireSettings('tlsClientCa', ['tlsCert', 'tlsKey']);
@@ -96,7 +100,8 @@ const HIDDEN = '*****';
 /** Returns the settings that have a value, by name. Secrets are hidden. */
 export function printableOptions(options: AgentOptions): Map<string, unknown> {
   const entries = SETTING_KEYS.map((key): [string, unknown] => {
-    return [settingName(key), options[key] !== undefined && SETTINGS[key].isSecret === true ? HIDDEN : options[key]];
+    const { isSecret, show = (value: unknown): unknown => value }: Setting<unknown> = SETTINGS[key];
+    return [settingName(key), options[key] !== undefined && isSecret === true ? HIDDEN : show(options[key])];
   });
   return new Map(entries.filter(([, value]) => value !== undefined));
 }

@@ -8,6 +8,8 @@ export interface Setting<T> {
   readonly fallback: T;
   /** No output shows the value. */
   readonly isSecret?: boolean;
+  /** Returns what outputs show of the value, without its secrets. Default: all. */
+  readonly show?: (value: unknown) => unknown;
   /** The setting can be repeated, or be a list in YAML. */
   readonly isList?: boolean;
   /** JSON Schema of the value. */
@@ -16,8 +18,23 @@ export interface Setting<T> {
   readonly parse: (value: unknown) => T;
 }
 
+/** What is wrong with a part of a value. */
+export interface ValueProblem {
+  /** Where the part is in the value: indexes and names. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
 /** The value is not valid for its setting. The message says which values are. */
-export class SettingValueError extends Error {}
+export class SettingValueError extends Error {
+  readonly problems: readonly ValueProblem[];
+
+  constructor(problems: string | readonly ValueProblem[]) {
+    const list = typeof problems === 'string' ? [{ path: [], message: problems }] : problems;
+    super(list.map(({ message }) => message).join('; '));
+    this.problems = list;
+  }
+}
 
 function toStringValue(value: unknown, expected = 'it has to be a text'): string {
   if (typeof value === 'string') return value;

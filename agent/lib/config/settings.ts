@@ -3,6 +3,7 @@
  * from this table. A setting with the meaning of one of Tetragon has its name.
  */
 import { LOG_LEVELS } from '../log/log.js';
+import { receiversSetting } from './receivers.js';
 import {
   choiceSetting,
   durationSetting,
@@ -162,6 +163,10 @@ export const SETTINGS = {
   exportOtlpTlsCa: stringSetting('<file>', 'certificates of who signed the certificate of the collector (PEM)'),
   exportOtlpSpoolDir: stringSetting('<folder>', 'events wait in this folder while the collector does not answer'),
   exportOtlpSpoolMaxSizeMb: integerSetting('<mebibytes>', 'most mebibytes of events in this folder', 1, 1_048_576, 64),
+  alerts: receiversSetting('<receivers>', 'receivers of alerts: objects with name and type, see alerts.md'),
+  alertsDeduplicate: durationSetting('<time>', 'equal events of this time are one alert; 0: each event is one', '5m'),
+  alertsSpoolDir: stringSetting('<folder>', 'alerts wait in this folder while their receiver does not take them'),
+  alertsSpoolMaxSizeMb: integerSetting('<mebibytes>', 'most mebibytes of alerts of a receiver there', 1, 1_048_576, 16),
   metricsServer: listenAddressSetting('<address>', 'serve /metrics and /healthz over HTTP at HOST:PORT or :PORT'),
   healthServer: listenAddressSetting(
     '<address>',

@@ -1,7 +1,7 @@
 /** Reads the values of settings from a YAML file, folders of files and the environment. Problems are collected. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isMap, isScalar, LineCounter, parseDocument, visit, type Document, type Pair } from 'yaml';
+import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit, type Document, type Pair } from 'yaml';
 import { suggestName, type ConfigProblem } from './problems.js';
 import { SettingValueError } from './setting-kinds.js';
 import { findSettingKey, settingName, SETTINGS, SETTING_KEYS, variableName, type SettingKey } from './settings.js';
@@ -12,23 +12,29 @@ export interface SourcedValue {
   readonly source: string;
 }
 
+type Locate = (path: readonly (string | number)[]) => string;
+
 export class SettingValues {
   readonly problems: ConfigProblem[] = [];
   readonly #found = new Map<SettingKey, SourcedValue>();
 
   /** A later value replaces an earlier one. An invalid value is added to the problems. */
-  set(key: SettingKey, given: unknown, source: string): void {
+  set(key: SettingKey, given: unknown, source: string, locate?: Locate): void {
     try {
       this.#found.set(key, { value: SETTINGS[key].parse(given), source });
     } catch (error) {
       if (!(error instanceof SettingValueError)) throw error;
-      this.problems.push({ code: 'CONFIG_VALUE', source, message: `${settingName(key)}: ${error.message}` });
+      for (const { path, message } of error.problems) {
+        const place = path.length > 0 && locate !== undefined ? locate(path) : source;
+        this.problems.push({ code: 'CONFIG_VALUE', source: place, message: `${settingName(key)}: ${message}` });
+      }
     }
   }
 
-  setByName(name: string, given: unknown, source: string): void {
+  /** `locate`: returns the position of a part of the value. */
+  setByName(name: string, given: unknown, source: string, locate?: Locate): void {
     const key = findSettingKey(name);
-    if (key !== undefined) return this.set(key, given, source);
+    if (key !== undefined) return this.set(key, given, source, locate);
     const hint = suggestName(name, SETTING_KEYS.map(settingName));
     this.problems.push({ code: 'CONFIG_UNKNOWN', source, message: `there is no setting '${name}'${hint}` });
   }
@@ -117,7 +123,24 @@ function readPair(
     if (findSettingKey(name) === undefined) values.setByName(name, given, position);
     return;
   }
-  values.setByName(name, given, position);
+  values.setByName(name, given, position, (path) => formatPosition(findOffset(value, path) ?? start));
+}
+
+/** Returns the offset of a part of a value: that of its name if it has one. Undefined below an alias. */
+function findOffset(value: unknown, path: readonly (string | number)[]): number | undefined {
+  let node = value;
+  let offset: number | undefined;
+  for (const step of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
+      offset = isScalar(pair?.key) ? pair.key.range?.[0] : offset;
+      node = pair?.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(step)];
+      offset = isNode(node) ? node.range?.[0] : offset;
+    }
+  }
+  return offset;
 }
 
 /**

@@ -21,6 +21,7 @@ const CHANGES: ReadonlySet<string> = new Set([
   'runtimeHook',
   'setDebug',
   'setEventLogParams',
+  'acknowledgeAlerts',
 ]);
 
 export function roleCheck(rules: RoleRules): CheckCall {

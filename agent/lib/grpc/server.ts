@@ -6,7 +6,7 @@ import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Log } from '../log/log.js';
-import { file_tetragon_eventlog, file_tetragon_sensors } from 'polytrace/protocol';
+import { file_polytrace_alerts, file_tetragon_eventlog, file_tetragon_sensors } from 'polytrace/protocol';
 import {
   AddressError,
   claimSocket,
@@ -77,7 +77,9 @@ export class GrpcServer {
   #addServices(server: Server, isSocket: boolean): void {
     for (const service of this.#services) server.addService(service.definition, service.implement(isSocket));
     this.#health.addToServer(server);
-    new ReflectionService(toReflectionPackage([file_tetragon_sensors, file_tetragon_eventlog])).addToServer(server);
+    new ReflectionService(
+      toReflectionPackage([file_tetragon_sensors, file_tetragon_eventlog, file_polytrace_alerts]),
+    ).addToServer(server);
   }
 
   /** Listens on all addresses, or on none. Returns the addresses with the chosen ports. */

@@ -10,12 +10,14 @@ import {
   type Tracer,
   type TracerOptions,
 } from 'polytrace';
+import { Alerts } from '../alerts/alerts.js';
 import { printableOptions, type Configuration } from '../config/load.js';
 import { parseRate } from '../config/setting-kinds.js';
 import { formatConfiguration } from '../config/print.js';
 import { ConfigError } from '../config/problems.js';
 import { settingName, type AgentOptions } from '../config/settings.js';
 import { EventCalls } from '../grpc/get-events.js';
+import { alertService } from '../grpc/alerts.js';
 import { eventLogService } from '../grpc/event-log.js';
 import { callerIdentifier, sensorsService } from '../grpc/sensors.js';
 import type { OnSettingChange, TlsFiles } from '../grpc/certificates.js';
@@ -45,6 +47,7 @@ interface AgentParts {
   readonly tracer: Tracer;
   readonly kubernetes: Kubernetes | undefined;
   readonly runtimeHook: RuntimeHookSource;
+  readonly alerts: Alerts;
 }
 
 /** Clients, files and collectors can bear this delay, and fewer reads of the ring buffer cost less. */
@@ -59,6 +62,7 @@ export class Agent {
   readonly #store: PolicyStore;
   readonly #kubernetes: Kubernetes | undefined;
   readonly #exports: Exports;
+  readonly #alerts: Alerts;
   /** The HTTP servers, with the addresses of the settings. */
   readonly #http: (readonly [address: string, server: HttpServer])[] = [];
   readonly #log: Log;
@@ -72,13 +76,14 @@ export class Agent {
   private constructor(
     options: AgentOptions,
     exports: Exports,
-    { tracer, kubernetes, runtimeHook }: AgentParts,
+    { tracer, kubernetes, runtimeHook, alerts }: AgentParts,
     log: Log,
     version: string,
   ) {
     this.#options = options;
     this.#log = log;
     this.#exports = exports;
+    this.#alerts = alerts;
     this.#tracer = tracer;
     this.#kubernetes = kubernetes;
     const nodeName = resolveNodeName(options);
@@ -107,6 +112,8 @@ export class Agent {
     this.#journal = journal;
     const store = new PolicyStore(tracer, log, records, journal);
     this.#store = store;
+    alerts.start(store);
+    hub.listen((batch) => alerts.add(batch));
     this.#calls = new EventCalls(hub, log);
     const { tracingPolicyDir: folder, policy: paths, allowUnsafePolicyFiles: allowUnsafe } = options;
     this.#files = new PolicyFiles({ folder, paths, allowUnsafe }, log, (snapshot) => store.setFiles(snapshot));
@@ -134,7 +141,12 @@ export class Agent {
     const makeServer = (readOnly: boolean, addresses: readonly string[], members: string | undefined): GrpcServer => {
       const rules = { readOnly, tlsAdmins };
       const eventLog = { rotation: exports.rotation, journal, identify: callerIdentifier(context) };
-      const services = [sensorsService(context, rules), eventLogService(eventLog, rules)];
+      const alertContext = { alerts, journal, identify: eventLog.identify };
+      const services = [
+        sensorsService(context, rules),
+        eventLogService(eventLog, rules),
+        alertService(alertContext, rules),
+      ];
       return new GrpcServer({ ...serverSettings(options), addresses, group: members, onChange }, services, log);
     };
     this.#servers = [makeServer(false, serverAddress, group), makeServer(true, readOnlyAddress, readOnlyGroup)];
@@ -142,7 +154,7 @@ export class Agent {
     const { metricsServer, healthServer } = options;
     if (healthServer !== undefined) this.#http.push([healthServer, new HttpServer('health-server', health, log)]);
     if (metricsServer !== undefined) {
-      const metrics = new Metrics(options, { tracer, store, hub, version, exports });
+      const metrics = new Metrics(options, { tracer, store, hub, version, exports, alerts });
       const pages = { ...metricsPage(metrics), ...health };
       this.#http.push([metricsServer, new HttpServer('metrics-server', pages, log)]);
     }
@@ -159,7 +171,8 @@ export class Agent {
     const status = isHealthy ? (isDegraded ? 'degraded' : 'running') : 'ending';
     const { json, otlp } = this.#exports;
     const isExportFailing = json?.stats.isFailing === true || otlp?.stats.isFailing === true;
-    return { isHealthy, details: { status, failedPolicies, unreadablePaths, isExportFailing } };
+    const failingReceivers = this.#alerts.failingCount;
+    return { isHealthy, details: { status, failedPolicies, unreadablePaths, isExportFailing, failingReceivers } };
   }
 
   async #listen(): Promise<void> {
@@ -184,14 +197,16 @@ export class Agent {
     version: string,
     stdout: NodeJS.WritableStream,
   ): Promise<Agent> {
-    const { options } = configuration;
-    const exports = await Exports.open(configuration, { log, stdout, version, nodeName: resolveNodeName(options) });
-    const kubernetes = await connectKubernetes(options, log);
+    const { options, sources } = configuration;
+    const nodeName = resolveNodeName(options);
+    const exports = await Exports.open(configuration, { log, stdout, version, nodeName });
     const runtimeHook = new RuntimeHookSource();
-    const tracer = await openTracer(tracerOptions(options, kubernetes, runtimeHook));
-    let agent: Agent | undefined;
+    let [agent, alerts, kubernetes, tracer]: [Agent?, Alerts?, Kubernetes?, Tracer?] = [];
     try {
-      agent = new Agent(options, exports, { tracer, kubernetes, runtimeHook }, log, version);
+      alerts = await Alerts.open(options, sources, { log, nodeName, redact: exports.redact });
+      kubernetes = await connectKubernetes(options, log);
+      tracer = await openTracer(tracerOptions(options, kubernetes, runtimeHook));
+      agent = new Agent(options, exports, { tracer, kubernetes, runtimeHook, alerts }, log, version);
       const start = {
         operation: 'agent_start',
         after: hashText(formatConfiguration(configuration)),
@@ -222,8 +237,9 @@ export class Agent {
         await agent.#closeServers(0);
       }
       await kubernetes?.stop();
-      await tracer.close();
+      await tracer?.close();
       await exports.close();
+      await alerts?.close();
       throw error;
     }
   }
@@ -258,7 +274,7 @@ export class Agent {
       // those of an earlier agent that no source of this one has taken over yet
       if (!keep && persist !== undefined && existsSync(persist)) await removePersisted(persist);
       await this.events;
-      await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close()]);
+      await Promise.all([this.#calls.close(DRAIN_MS), this.#exports.close(), this.#alerts.close()]);
     } finally {
       // an open part would keep the process alive
       await this.#closeServers(SHUTDOWN_MS);

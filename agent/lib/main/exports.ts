@@ -11,9 +11,9 @@ import { createRedactor, createExportFormat, type ExportFormat, type Sources } f
 import { Rotation } from '../export/rotation.js';
 import type { Sink } from '../export/sink.js';
 import type { Log } from '../log/log.js';
-import { OtlpExport } from '../otlp/otlp-export.js';
+import { Delivery } from '../delivery/delivery.js';
 import { openSender } from '../otlp/sender.js';
-import { Spool } from '../otlp/spool.js';
+import { Spool } from '../delivery/spool.js';
 import type { EventHub } from '../streams/hub.js';
 
 interface PreparedExports {
@@ -45,7 +45,7 @@ export class Exports {
   /** Redacts arguments, also for clients. */
   readonly redact: Redactor | undefined;
   readonly json: JsonExport | undefined;
-  readonly otlp: OtlpExport | undefined;
+  readonly otlp: Delivery | undefined;
   /** Undefined if there is no file to rotate. */
   readonly rotation: Rotation | undefined;
 
@@ -57,7 +57,7 @@ export class Exports {
   private constructor(
     { redact, format }: PreparedExports,
     json: JsonExport | undefined,
-    otlp: OtlpExport | undefined,
+    otlp: Delivery | undefined,
     options: AgentOptions,
     sink: Sink | undefined,
   ) {
@@ -130,7 +130,7 @@ async function openOtlpExport(
   { options, sources }: Configuration,
   { formatLine }: ExportFormat,
   { log, nodeName, version }: ExportsHost,
-): Promise<OtlpExport | undefined> {
+): Promise<Delivery | undefined> {
   const { exportOtlpEndpoint: endpoint, exportOtlpHeaders: headers, exportOtlpTlsCa: ca, clusterName } = options;
   if (endpoint === undefined) return undefined;
   const resource = {
@@ -149,7 +149,7 @@ async function openOtlpExport(
           Spool.open(folder, maxMebibytes * MEBIBYTE, sumEvents),
         );
   const formatLoss = (count: number): string => formatLine(createLossEvent(count, nodeName, 'otlp'));
-  return new OtlpExport({
+  return new Delivery({
     sender,
     spool,
     maxBytes: options.eventQueueBytes,

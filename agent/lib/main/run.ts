@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { PolytraceError } from 'polytrace';
+import { checkReceivers } from '../alerts/alerts.js';
 import { createAgentCommand } from '../config/command.js';
 import { formatConfiguration } from '../config/print.js';
 import { ConfigError } from '../config/problems.js';
@@ -39,8 +40,9 @@ export async function runAgentCommand(args: readonly string[], host: AgentHost):
       run: async (configuration) => {
         status = await runUntilSignal(configuration, host);
       },
-      check: (configuration) => {
+      check: async (configuration) => {
         prepareExports(configuration);
+        await checkReceivers(configuration.options, configuration.sources);
         host.stdout.write(formatConfiguration(configuration));
       },
       installCrds: async (kubeconfig) => {

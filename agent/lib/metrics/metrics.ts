@@ -7,7 +7,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Tracer, TracerStats } from 'polytrace';
 import type { AgentOptions } from '../config/settings.js';
 import type { ExportStats } from '../export/export.js';
-import type { OtlpStats } from '../otlp/otlp-export.js';
+import type { DeliveryStats } from '../delivery/delivery.js';
 import type { PolicyEntry, PolicyStore } from '../policies/store.js';
 import type { EventHub } from '../streams/hub.js';
 import { EventCounts } from './event-counts.js';
@@ -21,7 +21,12 @@ interface MetricsContext {
   readonly version: string;
   readonly exports: {
     readonly json: { readonly stats: ExportStats } | undefined;
-    readonly otlp: { readonly stats: OtlpStats } | undefined;
+    readonly otlp: { readonly stats: DeliveryStats } | undefined;
+  };
+  readonly alerts: {
+    readonly counts: ReadonlyMap<string, number>;
+    readonly events: number;
+    readonly stats: readonly (DeliveryStats & { readonly name: string })[];
   };
 }
 
@@ -51,6 +56,7 @@ export class Metrics {
     this.#addPolicies();
     this.#addClients();
     this.#addExports();
+    this.#addAlerts();
   }
 
   get contentType(): string {
@@ -191,16 +197,37 @@ export class Metrics {
     );
     addGauge('polytrace_export_queue_bytes', 'Bytes that wait for the export.', ({ waiting }) => waiting);
     if (otlp === undefined) return;
-    const otlpSamples = (value: (stats: OtlpStats) => number) => (): Sample[] => [[NO_LABELS, value(otlp.stats)]];
-    const addOtlpCounter = (name: string, help: string, value: (stats: OtlpStats) => number): void =>
+    const otlpSamples = (value: (stats: DeliveryStats) => number) => (): Sample[] => [[NO_LABELS, value(otlp.stats)]];
+    const addOtlpCounter = (name: string, help: string, value: (stats: DeliveryStats) => number): void =>
       this.#addCounter(name, help, otlpSamples(value));
     addOtlpCounter('polytrace_otlp_sent_total', 'Records that the collector took.', (stats) => stats.sent);
     addOtlpCounter('polytrace_otlp_lost_events_total', 'Events that were not sent.', ({ lost }) => lost);
     addOtlpCounter('polytrace_otlp_failures_total', 'Requests that failed.', ({ failures }) => failures);
-    const addOtlpGauge = (name: string, help: string, value: (stats: OtlpStats) => number): void =>
+    const addOtlpGauge = (name: string, help: string, value: (stats: DeliveryStats) => number): void =>
       this.#addGauge(name, help, otlpSamples(value));
     addOtlpGauge('polytrace_otlp_queue_bytes', 'Bytes that wait in memory.', ({ waiting }) => waiting);
     addOtlpGauge('polytrace_otlp_spool_bytes', 'Bytes that wait on the disk.', ({ spooled }) => spooled);
+  }
+
+  #addAlerts(): void {
+    const { alerts } = this.#context;
+    this.#addCounter('polytrace_alerts_total', 'Alerts by severity.', () => {
+      return Array.from(alerts.counts, ([severity, count]) => [formatLabels({ severity }), count]);
+    });
+    this.#addCounter('polytrace_alert_events_total', 'Events that are in alerts.', () => [[NO_LABELS, alerts.events]]);
+    const toSamples = (value: (stats: DeliveryStats) => number) => (): Sample[] => {
+      return alerts.stats.map((stats) => [formatLabels({ receiver: stats.name }), value(stats)]);
+    };
+    const addCounter = (name: string, help: string, value: (stats: DeliveryStats) => number): void =>
+      this.#addCounter(name, help, toSamples(value));
+    addCounter('polytrace_alerts_sent_total', 'Alerts that a receiver took.', ({ sent }) => sent);
+    addCounter('polytrace_alerts_failures_total', 'Alerts that a receiver did not take.', ({ failures }) => failures);
+    addCounter('polytrace_alerts_lost_total', 'Alerts that a receiver did not get.', ({ lost }) => lost);
+    const addGauge = (name: string, help: string, value: (stats: DeliveryStats) => number): void =>
+      this.#addGauge(name, help, toSamples(value));
+    addGauge('polytrace_alerts_queue_bytes', 'Bytes of alerts in memory.', ({ waiting }) => waiting);
+    addGauge('polytrace_alerts_spool_bytes', 'Bytes of alerts on the disk.', ({ spooled }) => spooled);
+    addGauge('polytrace_alerts_failing', '1 while a receiver takes no alerts.', ({ isFailing }) => Number(isFailing));
   }
 }
 

@@ -1,21 +1,9 @@
 /** Sends lines as OpenTelemetry log records. */
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
+import type { Sender } from '../delivery/delivery.js';
 import type { Log } from '../log/log.js';
 import { openExporter, type ExporterOptions } from './exporters.js';
 import { toLogRecord, type Common } from './record.js';
-
-export type SendOutcome =
-  | { readonly kind: 'sent'; readonly unreadable: number }
-  /** The collector may accept the same lines later. */
-  | { readonly kind: 'failed'; readonly reason: string }
-  /** The collector will never accept these lines. */
-  | { readonly kind: 'refused'; readonly reason: string };
-
-/** Sends lines. `send` must not be called again before it resolves. Never rejects. */
-export interface Sender {
-  send(lines: readonly string[]): Promise<SendOutcome>;
-  close(): Promise<void>;
-}
 
 export interface SenderOptions extends ExporterOptions {
   /** Attributes of the agent and its machine. */

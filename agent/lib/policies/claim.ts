@@ -10,6 +10,7 @@ export interface LoadedVersion {
   readonly name: string;
   readonly namespace: string;
   readonly text: string;
+  readonly annotations: Readonly<Record<string, string>> | undefined;
 }
 
 /** Returns the key of a policy: `metadata.name`, or NAMESPACE/NAME. */

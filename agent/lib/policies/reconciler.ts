@@ -56,6 +56,7 @@ export class Reconciler {
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
+  #generation = 0;
 
   /** `onSettled`: changes were tried. */
   constructor(tracer: PolicyTracer, log: Log, journal: Journal, onSettled: () => void) {
@@ -68,6 +69,11 @@ export class Reconciler {
   /** All claims, the oldest first. */
   get claims(): ReadonlySet<Claim> {
     return this.#claims;
+  }
+
+  /** Counts the changes of what is loaded. */
+  get generation(): number {
+    return this.#generation;
   }
 
   findHolder(key: string): Claim | undefined {
@@ -138,7 +144,7 @@ export class Reconciler {
     claim: Claim,
   ): Promise<{ readonly operation: keyof typeof MESSAGES; readonly before: string | undefined }> {
     const policy = claim.parse();
-    const { name, namespace = '' } = policy;
+    const { name, namespace = '', annotations } = policy;
     const key = policyKey(name, namespace);
     const holder = this.#holders.get(key);
     if (holder !== undefined && holder !== claim && !holder.isReleasing(key)) {
@@ -156,7 +162,7 @@ export class Reconciler {
       if (holder === undefined) await this.#tracer.addPolicy(policy, options);
       else await this.#tracer.replacePolicy(policy, options);
     }
-    this.#recordLoaded(claim, { key, name, namespace, text }, holder);
+    this.#recordLoaded(claim, { key, name, namespace, text, annotations }, holder);
     const operation = isMove ? 'policy_move' : holder ? 'policy_replace' : 'policy_add';
     if (!claim.isEnabled && !isMove) await this.#tracer.disablePolicy(key);
     return { operation, before };
@@ -171,6 +177,7 @@ export class Reconciler {
     }
     // the policy has another name now
     if (claim.loaded !== undefined && claim.loaded.key !== key) this.#unwanted.set(claim.loaded.key, claim);
+    this.#generation += 1;
     this.#unwanted.delete(key);
     this.#holders.set(key, claim);
     this.#texts.set(key, version.text);
@@ -221,6 +228,7 @@ export class Reconciler {
 
   /** Records that the policy is not loaded any more. A claim that waits for its name is tried next. */
   forget(key: string, claim: Claim): void {
+    this.#generation += 1;
     this.#unwanted.delete(key);
     this.#holders.delete(key);
     this.#texts.delete(key);

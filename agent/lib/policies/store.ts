@@ -86,6 +86,18 @@ export class PolicyStore {
     return entry;
   }
 
+  /** Counts the changes of what `findAnnotations` returns. */
+  get generation(): number {
+    return this.#reconciler.generation;
+  }
+
+  /** Returns the annotations of the loaded policies with this name, of all namespaces. */
+  findAnnotations(name: string): Readonly<Record<string, string>>[] {
+    return Array.from(this.#reconciler.claims, ({ loaded }) => {
+      return loaded?.name === name ? (loaded.annotations ?? {}) : undefined;
+    }).filter((each) => each !== undefined);
+  }
+
   /** Number of policies and files with an error. */
   get failedCount(): number {
     let count = 0;

@@ -54,7 +54,7 @@ describe('the metrics of the agent', function () {
     assert.equal(metricValue('polytrace_clients'), 1);
     assert.ok((metricValue('process_resident_memory_bytes') ?? 0) > 0 && text.includes('nodejs_eventloop_lag_p99_seconds'));
     const health = await fetch(`${address}/healthz`);
-    assert.deepEqual([health.status, await health.json()], [200, { status: 'degraded', failedPolicies: 1, unreadablePaths: 0, isExportFailing: false }]);
+    assert.deepEqual([health.status, await health.json()], [200, { status: 'degraded', failedPolicies: 1, unreadablePaths: 0, isExportFailing: false, failingReceivers: 0 }]);
     events.cancel();
     client.close();
     assert.equal(await machine.stop(), 0);

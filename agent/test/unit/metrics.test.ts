@@ -70,7 +70,13 @@ const EXPORT: ExportStats = {
   lastAt: 1500,
 };
 
-const OTLP = { sent: 5, lost: 6, failures: 7, waiting: 8, spooled: 9, isFailing: false };
+const OTLP = { sent: 5, lost: 6, failures: 7, waiting: 8, spooled: 9, isFailing: false, reason: '' };
+
+const ALERTS = {
+  counts: new Map([['high', 3]]),
+  events: 14,
+  stats: [{ ...OTLP, name: 'r', isFailing: true, reason: 'x' }],
+};
 
 describe('the metrics of the agent', () => {
   async function readMetrics(filter: readonly string[], events: readonly PlainEvent[]): Promise<string[]> {
@@ -85,6 +91,7 @@ describe('the metrics of the agent', () => {
       hub,
       version: '1.2.3',
       exports: { json: { stats: EXPORT }, otlp: { stats: OTLP } },
+      alerts: ALERTS,
     };
     const metrics = new Metrics({ metricsLabelFilter: filter }, context);
     hub.dispatch(events as unknown as TracerEvent[]);
@@ -158,6 +165,14 @@ describe('the metrics of the agent', () => {
       'polytrace_otlp_sent_total 5',
       'polytrace_otlp_lost_events_total 6',
       'polytrace_otlp_spool_bytes 9',
+      'polytrace_alerts_total{severity="high"} 3',
+      'polytrace_alert_events_total 14',
+      'polytrace_alerts_sent_total{receiver="r"} 5',
+      'polytrace_alerts_lost_total{receiver="r"} 6',
+      'polytrace_alerts_failures_total{receiver="r"} 7',
+      'polytrace_alerts_queue_bytes{receiver="r"} 8',
+      'polytrace_alerts_spool_bytes{receiver="r"} 9',
+      'polytrace_alerts_failing{receiver="r"} 1',
     ]) {
       assert.ok(lines.includes(line), `${line}\nin\n${lines.join('\n')}`);
     }
@@ -196,7 +211,10 @@ describe('the metrics of 1,000 policies', () => {
   let before: ReadonlySet<Buffer>;
   const createMetrics = (): Metrics => {
     const context = { tracer, store, hub: new EventHub({ nodeName: 'node' }), version: '1.2.3' };
-    return new Metrics({ metricsLabelFilter: [] }, { ...context, exports: { json: undefined, otlp: undefined } });
+    return new Metrics(
+      { metricsLabelFilter: [] },
+      { ...context, exports: { json: undefined, otlp: undefined }, alerts: ALERTS },
+    );
   };
   /** Returns the text, and the number of bytes that were formatted for it. */
   const read = async (): Promise<{ text: string; fresh: number }> => {

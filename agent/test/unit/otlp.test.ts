@@ -10,9 +10,9 @@ import { execEvent, exitEvent, kprobeEvent, lostEvent, plainProcess } from '../.
 import { countEvents, ExportLines, reportedLoss } from '../../lib/export/lines.js';
 import { openLog } from '../../lib/log/log.js';
 import { createCollector, toPlainAttributes, type Collector, type LogRecord, type Protocol } from '../collector.js';
-import { OtlpExport } from '../../lib/otlp/otlp-export.js';
+import { Delivery } from '../../lib/delivery/delivery.js';
 import { openSender } from '../../lib/otlp/sender.js';
-import { Spool } from '../../lib/otlp/spool.js';
+import { Spool } from '../../lib/delivery/spool.js';
 
 const log = openLog({ level: 'fatal', format: 'json' }, new PassThrough());
 
@@ -26,7 +26,7 @@ for (const protocol of ['http/protobuf', 'grpc'] as const) {
 function defineTests(protocol: Protocol): void {
   let collector: Collector;
   let folder: string;
-  const open: OtlpExport[] = [];
+  const open: Delivery[] = [];
 
   beforeEach(async () => {
     collector = createCollector(protocol);
@@ -40,7 +40,7 @@ function defineTests(protocol: Protocol): void {
   });
 
   /** `timeoutMs`: how long the exporter waits for a collector that does not answer. */
-  async function openExport(spoolBytes?: number, maxBytes = 10_000_000, timeoutMs = 500): Promise<OtlpExport> {
+  async function openExport(spoolBytes?: number, maxBytes = 10_000_000, timeoutMs = 500): Promise<Delivery> {
     const resource = { 'host.name': 'node', 'k8s.cluster.name': 'c' };
     const settings = {
       protocol,
@@ -53,7 +53,7 @@ function defineTests(protocol: Protocol): void {
     const sender = await openSender(settings, log);
     const spool = spoolBytes === undefined ? undefined : await Spool.open(folder, spoolBytes, sumEvents);
     const formatLoss = (count: number): string => toJson(lostEvent({ hook: 'otlp', count }));
-    const otlp = new OtlpExport({ sender, spool, maxBytes, countEvents, reportedLoss, formatLoss, log, speedup: 50 });
+    const otlp = new Delivery({ sender, spool, maxBytes, countEvents, reportedLoss, formatLoss, log, speedup: 50 });
     open.push(otlp);
     return otlp;
   }
@@ -65,7 +65,7 @@ function defineTests(protocol: Protocol): void {
   const spooledEvents = (): number =>
     readdirSync(folder).reduce((sum, name) => sum + Number(/-(\d+)\.jsonl$/.exec(name)?.[1] ?? 0), 0);
 
-  const addEvents = (otlp: OtlpExport, ...events: readonly PlainEvent[]): void =>
+  const addEvents = (otlp: Delivery, ...events: readonly PlainEvent[]): void =>
     new ExportLines({ isExported: undefined, formatLine: (event) => toJson(event) }, [otlp]).add(
       events as unknown as TracerEvent[],
     );

@@ -4,6 +4,7 @@ import { HOOK_SELECTORS_MAX, POLICY_HOOKS_MAX } from '../language/limits.js';
 import type { Hook, PolicyData, SelectorData } from '../model/model.js';
 import { quote, type Report } from '../parse/report.js';
 import { HOOK_KINDS } from '../language/vocabulary.js';
+import { checkAnnotations, checkTags } from './annotations.js';
 import { checkActions, checkReturnedSocket } from './actions.js';
 import { checkArgs } from './args.js';
 import { warnEnforcement } from './enforcement.js';
@@ -18,6 +19,7 @@ import { checkScopes } from './scopes.js';
 
 export function* checkSemantics(policy: PolicyData, hooks: readonly Hook[], report: Report): Steps<void> {
   checkPolicyName(policy, report);
+  checkAnnotations(policy, report);
   checkHookCount(policy, hooks, report);
   checkMacros(policy, hooks, report);
   checkLists(policy, hooks, report);
@@ -25,6 +27,7 @@ export function* checkSemantics(policy: PolicyData, hooks: readonly Hook[], repo
   checkOptions(policy, report);
   for (const hook of hooks) {
     yield;
+    checkTags(hook, report);
     checkArgs(hook, report);
     checkProgram(hook, report);
     checkReturnedSocket(hook, report);

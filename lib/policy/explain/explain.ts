@@ -6,6 +6,7 @@ import type { CompiledHook, CompiledPolicy } from '../../compiled/compiled-polic
 import type { KernelInfo } from '../../../types/kernel.js';
 import type { ArgData, Hook, PolicyData, SelectorData, ValueFilter } from '../model/model.js';
 import type { Analysis } from '../analyse.js';
+import { isSeverity, MATURITIES, MATURITY_ANNOTATION, SEVERITY_ANNOTATION } from '../../names/severity.js';
 import { isOptionName, optionEffect } from '../language/options.js';
 import { ARG_TYPES, COMPARED_AS, isExpressionOperator, type ValueClass } from '../language/vocabulary.js';
 import type { HookExplanation, PolicyExplanation, SelectorExplanation } from '../../../types/policy.js';
@@ -47,6 +48,7 @@ export function explainAnalysis(
     name: data.metadata?.name ?? '',
     ...(data.kind === 'TracingPolicyNamespaced' ? { namespace: data.metadata?.namespace ?? 'default' } : {}),
     file: analysis.file,
+    ...explainAnnotations(data),
     unsupported,
     ...(scope === undefined ? {} : { scope: describeScope(scope) }),
     ...(nodes === undefined ? {} : { nodes: describeNodes(nodes) }),
@@ -57,6 +59,12 @@ export function explainAnalysis(
     tableBytes: (compiled?.hooks ?? []).reduce((sum, hook) => sum + estimateCost(hook).tableBytes, 0),
     ...(compiled === undefined ? {} : { image: compiled }),
   };
+}
+
+function explainAnnotations({ metadata }: PolicyData): Pick<PolicyExplanation, 'severity' | 'maturity'> {
+  const { [SEVERITY_ANNOTATION]: severity, [MATURITY_ANNOTATION]: given } = metadata?.annotations ?? {};
+  const maturity = MATURITIES.find((each) => each === given);
+  return { ...(isSeverity(severity) ? { severity } : {}), ...(maturity === undefined ? {} : { maturity }) };
 }
 
 /** If an option is given several times, the last one counts. */

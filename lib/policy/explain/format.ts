@@ -6,6 +6,8 @@ export function formatExplanation(explanation: PolicyExplanation): string {
   const {
     name,
     namespace,
+    severity,
+    maturity,
     scope = [],
     nodes = [],
     options,
@@ -16,6 +18,8 @@ export function formatExplanation(explanation: PolicyExplanation): string {
     tableBytes,
   } = explanation;
   const lines = [`policy ${name}${namespace === undefined ? '' : `, of the namespace ${JSON.stringify(namespace)}`}`];
+  const facts = [severity && `severity: ${severity}`, maturity && `maturity: ${maturity}`].filter(Boolean);
+  if (facts.length > 0) lines.push('', facts.join(', '));
   if (scope.length > 0)
     lines.push('', `applies to ${scope[0]}`, ...scope.slice(1).map((phrase) => `        or ${phrase}`));
   if (nodes.length > 0) lines.push('', `is for nodes where ${nodes.join(' and ')}`);

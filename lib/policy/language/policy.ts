@@ -192,7 +192,10 @@ const metadataShape = objectShape({
     keepsEmpty: true,
   },
   labels: optionalField(mapShape(textOrEmptyShape), 'Labels of the resource.'),
-  annotations: optionalField(mapShape(textOrEmptyShape), 'Notes on the resource.'),
+  annotations: optionalField(
+    mapShape(textOrEmptyShape),
+    'Notes on the resource. `polytrace.io/severity`, `polytrace.io/maturity` and `polytrace.io/runbook` are for alerts.',
+  ),
   ...Object.fromEntries(
     [
       'uid',

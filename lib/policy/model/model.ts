@@ -7,7 +7,11 @@ import type { ActionName, ArgTypeName, HookKind, Operator } from '../language/vo
 export interface PolicyData {
   readonly apiVersion?: string;
   readonly kind?: 'TracingPolicy' | 'TracingPolicyNamespaced';
-  readonly metadata?: { readonly name?: string; readonly namespace?: string };
+  readonly metadata?: {
+    readonly name?: string;
+    readonly namespace?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly spec?: SpecData;
 }
 

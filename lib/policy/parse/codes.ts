@@ -34,6 +34,8 @@ export const DIAGNOSTIC_CODES = {
   EMPTY_TEXT: 'error',
   BAD_NAME: 'error',
   NAME_NOT_PORTABLE: 'warning',
+  SEVERITY_UNKNOWN: 'warning',
+  ANNOTATION_VALUE: 'warning',
   POLICY_WITHOUT_HOOKS: 'warning',
   // Arguments.
   INDEX_WITHOUT_ARG: 'error',

@@ -16,12 +16,15 @@ describe('policies of the package', () => {
     assert.ok(policies.length >= 9);
   });
 
-  for (const { name, file, summary } of policies) {
+  for (const { name, file, summary, severity, maturity } of policies) {
     it(`${name}: has no mistakes, a name, a comment, and tags and a message for each hook`, () => {
       const yaml = readFileSync(file, 'utf8');
       assert.deepEqual(validatePolicy(yaml), []);
       const compiled = compilePolicy(parsePolicy(yaml));
       assert.equal(compiled.name, name);
+      const { annotations } = parsePolicy(yaml);
+      assert.deepEqual(annotations, { 'polytrace.io/severity': severity, 'polytrace.io/maturity': maturity });
+      assert.match(page, new RegExp(`^\\| \`${name}\` +\\| ${severity} +\\| ${maturity} +\\|`, 'm'));
       assert.ok(compiled.hooks.length > 0);
       assert.match(summary, /^[A-Z].*\.$/);
       for (const text of ['# Sees', '# Does not see: ', '# Harmless events: ']) assert.ok(yaml.includes(text), text);
@@ -29,7 +32,6 @@ describe('policies of the package', () => {
         assert.notEqual(message, '');
         assert.ok(tags.length > 0 && tags.every((tag) => /^mitre\.T\d{4}(\.\d{3})?$/.test(tag)), String(tags));
       }
-      assert.match(page, new RegExp(`^\\| \`${name}\` `, 'm'));
     });
 
     it(`${name}: has a test, with a scenario that fires and one that does not`, () => {
@@ -68,7 +70,7 @@ describe('policies of the package', () => {
       assert.equal(await command.run(...args), 0, command.stderr.text);
       return command.stdout.text;
     };
-    assert.match(await runForOutput('policies', 'list'), /^polytrace:egress +Connections /m);
+    assert.match(await runForOutput('policies', 'list'), /^polytrace:egress +medium +sandbox +Connections /m);
     assert.deepEqual(JSON.parse(await runForOutput('policies', 'list', '-o', 'json')), policies);
     assert.equal(await runForOutput('policies', 'show', 'egress'), loadPolicyFile('polytrace:egress'));
     assert.match(await runForOutput('validate', '--kernel', 'none', 'polytrace:egress'), /egress.yaml: ok/);

@@ -76,6 +76,27 @@ export const STRUCTURE: readonly (readonly [string, string])[] = [
   ],
   ['an annotation that is a list', `${head}  annotations: {a: ⟦WRONG_TYPE⟧[]}\nspec: {loader: true}\n`],
   ['an annotation without a value', `${head}  annotations: {⟦WRONG_TYPE⟧a: }\nspec: {loader: true}\n`],
+  [
+    'a misspelt severity',
+    `${head}  annotations: {polytrace.io/severity: ⟦SEVERITY_UNKNOWN⟧hihg}\nspec: {loader: true}\n`,
+  ],
+  [
+    'each severity, maturity and runbook',
+    `${head}  annotations: {polytrace.io/severity: info, polytrace.io/maturity: sandbox, polytrace.io/runbook: "https://x/y"}\nspec: {loader: true}\n`,
+  ],
+  ['another maturity', `${head}  annotations: {polytrace.io/maturity: ⟦ANNOTATION_VALUE⟧beta}\nspec: {loader: true}\n`],
+  [
+    'a runbook that is no URL',
+    `${head}  annotations: {polytrace.io/runbook: ⟦ANNOTATION_VALUE⟧"javascript:x"}\nspec: {loader: true}\n`,
+  ],
+  [
+    'an unknown annotation of polytrace',
+    `${head}  annotations: {⟦ANNOTATION_VALUE⟧polytrace.io/severty: high, else/severty: x}\nspec: {loader: true}\n`,
+  ],
+  [
+    'a tag with a severity, and one with none',
+    kprobeYaml('call: fd_install\nsyscall: false\ntags: [severity.low, ⟦SEVERITY_UNKNOWN⟧severity.lwo, severity]'),
+  ],
   // Spec and hooks
   ['a policy without hooks', `${head}spec: ⟦POLICY_WITHOUT_HOOKS⟧{}\n`],
   ['a misspelt hook kind', policyYaml('loader: true\n⟦UNKNOWN_FIELD⟧kprobe: []')],

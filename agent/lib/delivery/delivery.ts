@@ -1,11 +1,31 @@
 /**
- * Exports events to an OpenTelemetry collector. Lines wait in memory, and on the disk while the collector does not
- * answer. Both are bounded. Lines that do not fit are counted, and a line in their position reports the loss.
+ * Delivers lines to a receiver: an OpenTelemetry collector, or a receiver of alerts. Lines wait in memory, and on the
+ * disk while the receiver does not answer. Both are bounded. Lines that do not fit are counted, and a line in their
+ * position reports the loss.
  */
 import type { Log } from '../log/log.js';
 import { Refusals } from './refusals.js';
-import type { SendOutcome, Sender } from './sender.js';
 import type { Spool } from './spool.js';
+
+export type SendOutcome =
+  | {
+      readonly kind: 'sent';
+      /** Number of lines that are damaged. */
+      readonly unreadable: number;
+      /** The lines that the receiver will never accept, and its reason. */
+      readonly refused?: readonly string[];
+      readonly reason?: string;
+    }
+  /** The receiver may accept the same lines later, at the earliest after `retryMs`. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly retryMs?: number }
+  /** The receiver will never accept these lines. */
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** Sends lines. `send` must not be called again before it resolves. Never rejects. */
+export interface Sender {
+  send(lines: readonly string[]): Promise<SendOutcome>;
+  close(): Promise<void>;
+}
 
 /** Maximum lines and bytes of a request. */
 const CHUNK_LINES = 512;
@@ -14,10 +34,10 @@ const CHUNK_BYTES = 512 * 1024;
 const DELAY_MS = 200;
 const RETRY_MS = 1000;
 const RETRY_MAX_MS = 30_000;
-/** Interval of writing lines to the disk while the collector does not answer. */
+/** Interval of writing lines to the disk while the receiver does not answer. */
 const SPOOL_MS = 500;
 
-export interface OtlpOptions {
+export interface DeliveryOptions {
   readonly sender: Sender;
   readonly spool: Spool | undefined;
   /** Maximum of bytes in memory. */
@@ -26,29 +46,44 @@ export interface OtlpOptions {
   readonly countEvents: (line: string) => number;
   /** Returns the number of lost events that a line reports, or undefined for another line. */
   readonly reportedLoss: (line: string) => number | undefined;
-  /** Returns the line that reports lost events, with the hook `otlp`. */
+  /** Returns the line that reports lost events. */
   readonly formatLoss: (count: number) => string;
   readonly log: Log;
+  /** What messages of the log call the receiver and the lines. */
+  readonly words?: DeliveryWords;
+  /** Name of the receiver in the log, if there are several. */
+  readonly receiver?: string;
+  /** Maximum lines of a request. Default 512. */
+  readonly chunkLines?: number;
   /** For tests: divides all delays. */
   readonly speedup?: number;
 }
 
-export interface OtlpStats {
-  /** Lines that the collector has accepted, including the reports of losses. */
+export interface DeliveryStats {
+  /** Lines that the receiver has accepted, including the reports of losses. */
   readonly sent: number;
   readonly lost: number;
   readonly failures: number;
   readonly waiting: number;
   readonly spooled: number;
   readonly isFailing: boolean;
+  /** Reason of the last failure; empty while the receiver takes lines. */
+  readonly reason: string;
 }
 
-export class OtlpExport {
-  readonly #options: OtlpOptions;
+export interface DeliveryWords {
+  readonly receiver: string;
+  readonly lines: string;
+}
+
+const WORDS: DeliveryWords = { receiver: 'the collector', lines: 'events' };
+
+export class Delivery {
+  readonly #options: DeliveryOptions;
   readonly #speedup: number;
   #lines: string[] = [];
   #bytes = 0;
-  /** Without a spool: the lines that the collector did not accept. */
+  /** Without a spool: the lines that the receiver did not accept. */
   #unsent: string[] | undefined;
   #dropped = 0;
   #sent = 0;
@@ -56,6 +91,10 @@ export class OtlpExport {
   readonly #refusals: Refusals;
   #failures = 0;
   #isFailing = false;
+  #reason = '';
+  readonly #words: DeliveryWords;
+  /** Members of each line of the log. */
+  readonly #fields: { readonly receiver?: string };
   /** Lines that are being sent and are not on the disk. */
   #inFlight: string[] | undefined;
   #isClosing = false;
@@ -63,16 +102,18 @@ export class OtlpExport {
   #running: Promise<void> | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(options: OtlpOptions) {
+  constructor(options: DeliveryOptions) {
     this.#options = options;
-    this.#refusals = new Refusals(options.log);
+    this.#words = options.words ?? WORDS;
+    this.#fields = options.receiver === undefined ? {} : { receiver: options.receiver };
+    this.#refusals = new Refusals(options.log, this.#words, this.#fields);
     this.#speedup = options.speedup ?? 1;
     this.#loseSpooled(options.spool?.missing ?? 0, 'somebody has removed files of the folder');
     // sends the events that a previous agent has left
     if (options.spool?.isEmpty === false) this.#start();
   }
 
-  get stats(): OtlpStats {
+  get stats(): DeliveryStats {
     return {
       sent: this.#sent,
       lost: this.#lost,
@@ -80,6 +121,7 @@ export class OtlpExport {
       waiting: this.#bytes,
       spooled: this.#options.spool?.bytes ?? 0,
       isFailing: this.#isFailing,
+      reason: this.#reason,
     };
   }
 
@@ -88,15 +130,18 @@ export class OtlpExport {
   }
 
   add(line: string): void {
-    const { maxBytes, formatLoss } = this.#options;
+    const { maxBytes } = this.#options;
     const isFull = this.#dropped > 0 ? this.#bytes > maxBytes / 2 : this.#bytes + line.length > maxBytes;
     if (this.#isClosing || isFull) return this.#dropLines([line]);
-    if (this.#dropped > 0) {
-      const loss = formatLoss(this.#dropped);
-      this.#dropped = 0;
-      this.#push(loss);
-    }
+    this.#reportDropped();
     this.#push(line);
+  }
+
+  #reportDropped(): void {
+    if (this.#dropped === 0) return;
+    const loss = this.#options.formatLoss(this.#dropped);
+    this.#dropped = 0;
+    this.#push(loss);
   }
 
   #push(line: string): void {
@@ -144,7 +189,7 @@ export class OtlpExport {
         continue;
       }
       if (this.#isClosing) return;
-      await this.#wait(retryMs);
+      await this.#wait(Math.max(retryMs, outcome.kind === 'failed' ? (outcome.retryMs ?? 0) : 0));
       retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
     }
   }
@@ -154,24 +199,38 @@ export class OtlpExport {
     const { log } = this.#options;
     if (outcome.kind === 'failed') {
       this.#failures += 1;
-      if (!this.#isFailing) log.error({ reason: outcome.reason }, 'the collector does not take events; trying again');
+      const { receiver, lines } = this.#words;
+      const { reason } = outcome;
+      if (!this.#isFailing) {
+        log.error({ ...this.#fields, reason }, `${receiver} does not take ${lines}; trying again`);
+      }
       this.#isFailing = true;
+      this.#reason = reason;
       if (!isSpooled) await this.#keep(chunk);
       return false;
     }
     if (outcome.kind === 'refused') {
-      this.#failures += 1;
-      this.#dropLines(chunk);
-      this.#refusals.add(outcome.reason, chunk.length);
+      this.#refuse(chunk, outcome.reason);
     } else {
-      this.#sent += chunk.length - outcome.unreadable;
-      if (outcome.unreadable > 0) this.#drop(outcome.unreadable);
-      if (this.#isFailing) log.warn({ lost: this.#lost }, 'the collector takes events again');
+      const { unreadable, refused = [], reason = '' } = outcome;
+      this.#sent += chunk.length - unreadable - refused.length;
+      if (unreadable > 0) this.#drop(unreadable);
+      if (refused.length > 0) this.#refuse(refused, reason);
+      const { receiver, lines } = this.#words;
+      if (this.#isFailing) log.warn({ ...this.#fields, lost: this.#lost }, `${receiver} takes ${lines} again`);
+      if (this.#isFailing) this.#reportDropped();
       this.#isFailing = false;
+      this.#reason = '';
     }
     this.#unsent = undefined;
     if (isSpooled) await this.#removeOldest();
     return true;
+  }
+
+  #refuse(lines: readonly string[], reason: string): void {
+    this.#failures += 1;
+    this.#dropLines(lines);
+    this.#refusals.add(reason, lines.length);
   }
 
   /** Keeps lines that were not accepted, on the disk or in memory. */
@@ -186,7 +245,8 @@ export class OtlpExport {
       if ((await spool?.append(chunk)) !== true) this.#dropLines(chunk);
     } catch (error) {
       this.#dropLines(chunk);
-      log.error({ reason: String(error), lost: chunk.length }, 'events cannot be spooled');
+      const message = `${this.#words.lines} cannot be spooled`;
+      log.error({ ...this.#fields, reason: String(error), lost: chunk.length }, message);
     }
   }
 
@@ -209,20 +269,22 @@ export class OtlpExport {
     try {
       await this.#options.spool?.removeOldest();
     } catch (error) {
-      this.#options.log.error({ reason: String(error) }, 'a file of spooled events cannot be removed');
+      const message = `a file of spooled ${this.#words.lines} cannot be removed`;
+      this.#options.log.error({ ...this.#fields, reason: String(error) }, message);
     }
   }
 
   #loseSpooled(events: number, reason: string): void {
     if (events <= 0) return;
     this.#drop(events);
-    this.#options.log.error({ lost: events, reason }, 'spooled events are lost');
+    this.#options.log.error({ ...this.#fields, lost: events, reason }, `spooled ${this.#words.lines} are lost`);
   }
 
   #take(): string[] | undefined {
     if (this.#lines.length === 0) return undefined;
+    const { chunkLines = CHUNK_LINES } = this.#options;
     let count = 0;
-    for (let bytes = 0; count < Math.min(this.#lines.length, CHUNK_LINES) && bytes < CHUNK_BYTES; count++) {
+    for (let bytes = 0; count < Math.min(this.#lines.length, chunkLines) && bytes < CHUNK_BYTES; count++) {
       bytes += (this.#lines[count] as string).length;
     }
     const chunk = this.#lines.splice(0, count);
@@ -255,8 +317,8 @@ export class OtlpExport {
    * lost.
    */
   async close(waitMs: number): Promise<void> {
-    const { sender, formatLoss, log } = this.#options;
-    if (this.#dropped > 0) this.#push(formatLoss(this.#dropped));
+    const { sender, log } = this.#options;
+    this.#reportDropped();
     this.#isClosing = true;
     this.#wake?.();
     if (this.#lines.length > 0) this.#start();
@@ -272,7 +334,7 @@ export class OtlpExport {
     const left = events.reduce((sum, line) => sum + this.#options.countEvents(line), 0);
     if (left > 0) {
       this.#lost += left;
-      log.error({ lost: left }, 'events were not sent before the end');
+      log.error({ ...this.#fields, lost: left }, `${this.#words.lines} were not sent before the end`);
     }
     await Promise.race([sender.close(), new Promise((resolve) => setTimeout(resolve, waitMs).unref())]);
   }

@@ -1,4 +1,4 @@
-/** Keeps lines for a collector on the disk: a bounded folder of files, oldest first. The files outlive the agent. */
+/** Keeps lines for a receiver on the disk: a bounded folder of files, oldest first. The files outlive the agent. */
 import { open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../make-folder.js';
