@@ -143,11 +143,10 @@ export class AlertMaker {
     const plain = event as unknown as PlainEvent;
     const fields = asObject(asObject(JSON.parse(toJson(plain, this.#json)))[event.type]);
     const process = asObject(fields['process']);
-    const pod = asObject(process['pod']);
-    const container = asObject(pod['container']);
     const { tags, time } = event;
     const message = safeText(event.message, TEXT_MAX);
-    const { pid, user } = event.process;
+    const { pid, user, pod } = event.process;
+    const container = { ...event.process.container, ...pod?.container };
     const { uid } = process;
     return {
       id,
@@ -166,10 +165,10 @@ export class AlertMaker {
       binary: safeText(process['binary']),
       arguments: safeText(process['arguments'], ARGUMENTS_MAX),
       user: safeText(user ?? (typeof uid === 'number' ? String(uid) : '')),
-      namespace: safeText(pod['namespace']),
-      pod: safeText(pod['name']),
-      container: safeText(container['name'] ?? container['id'] ?? process['docker']),
-      image: safeText(asObject(container['image'])['name']),
+      namespace: safeText(pod?.namespace),
+      pod: safeText(pod?.name),
+      container: safeText(container.name ?? container.id),
+      image: safeText(container.image?.name ?? container.image?.id),
       node: this.#node,
       detail: safeText(formatCompact(plain, this.#compact), TEXT_MAX),
     };

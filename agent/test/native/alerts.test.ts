@@ -7,6 +7,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { sendDatagram } from 'polytrace';
+import type { Alert } from '../../lib/alerts/alert.js';
+import { Engines } from '../../../test/native/engines.js';
 import { TestReceiver } from '../unit/alerts/support.js';
 import { waitUntil } from '../unit/grpc/server.js';
 import { listenAsManager, Machine, needsRoot, needsTracefs, OutputReader, plainEnvironment, runCommand } from './support.js';
@@ -170,6 +172,39 @@ describe('the alerts of the agent', function () {
     assert.match(messages.text, /^<139>1 \S+ \S+ polytrace \d+ marked \[alert@32473 severity="high" policy="marked"/m);
   });
 
+  it('name the container', async function () {
+    needsProgram.call(this, '/usr/bin/podman');
+    const receiver = await new TestReceiver().start();
+    const engines = new Engines();
+    const daemon = await engines.podman().start();
+    const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
+    const podman = (...args: readonly string[]): unknown =>
+      execFileSync('podman', [...engines.podmanOptions, ...args], { env, stdio: 'ignore' });
+    try {
+      podman('import', engines.image, 'polytrace-test:1');
+      const inContainer = policy('marked', '/bin/true')
+        .replace('subsystem: syscalls', 'subsystem: sched')
+        .replace('sys_enter_openat', 'sched_process_exec')
+        .replaceAll('index: 6', 'index: 4');
+      writeFileSync(join(machine.policies, 'marked.yaml'), inContainer);
+      await start([{ name: 'r', type: 'webhook', format: 'json', url: receiver.url }], '--containers', '--podman-endpoint', daemon.socket);
+      const options = ['--network=none', '--security-opt=apparmor=unconfined', '--rm'];
+      const findNamed = (): Alert | undefined => receiver.alerts.find(({ container }) => /^web-\d+$/.test(container));
+      // a container that ends at once can be gone before the runtime has told its name
+      for (let i = 0; findNamed() === undefined && i < 20; i++) {
+        podman('run', ...options, `--name=web-${i}`, 'polytrace-test:1', '/bin/true');
+        await waitUntil(() => receiver.posts.length > i);
+      }
+      const alert = findNamed();
+      assert.match(alert?.image ?? '', /polytrace-test:1$/);
+    } finally {
+      podman('rm', '--all', '--force', '--time=0');
+      await daemon.stop();
+      await engines.remove();
+      await receiver.stop();
+    }
+  });
+
   it('that a receiver did not take are sent by the next agent', async () => {
     const receiver = await new TestReceiver().start();
     try {
@@ -286,10 +321,10 @@ describe('sendDatagram', function () {
   it('returns the code of the error, and never waits', async () => {
     const folder = new Machine();
     const path = join(folder.folder, 'socket');
+    assert.equal(sendDatagram(path, Buffer.from('x')), 'ENOENT');
     // a receiver that never reads
     const child = spawn('perl', ['-e', 'use Socket; $|=1; socket(my $s, AF_UNIX, SOCK_DGRAM, 0); bind($s, pack_sockaddr_un($ARGV[0])); print "x\\n"; sleep 1 while 1;', path], { stdio: ['ignore', 'pipe', 'inherit'], env: plainEnvironment() }); // prettier-ignore
     try {
-      assert.equal(sendDatagram(path, Buffer.from('x')), 'ENOENT');
       await new OutputReader(child.stdout).waitFor('x\n');
       let error: string | undefined;
       for (let i = 0; i < 100_000 && error === undefined; i++) error = sendDatagram(path, Buffer.alloc(1000));

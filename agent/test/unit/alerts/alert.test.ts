@@ -89,6 +89,27 @@ describe('an alert', () => {
     assert.equal(alert.time, '2026-01-31T12:00:00.000Z');
   });
 
+  it('names the container, also outside of Kubernetes', () => {
+    const id = 'c'.repeat(64);
+    const container = { id, name: 'web', image: { id: 'sha256:1', name: 'nginx:1' } };
+    const placeOf = (fields: object): string[] => {
+      const { namespace, pod, container: name, image } = make(hookEvent('/x', {}, fields));
+      return [namespace, pod, name, image];
+    };
+    assert.deepEqual(placeOf({ container }), ['', '', 'web', 'nginx:1']);
+    assert.deepEqual(placeOf({ container: { id } }), ['', '', id, '']);
+    const pod = {
+      namespace: 'shop',
+      name: 'web-1',
+      uid: '',
+      workload: 'web',
+      workloadKind: 'Deployment',
+      container: { ...container, name: 'nginx' },
+    };
+    assert.deepEqual(placeOf({ container, pod }), ['shop', 'web-1', 'nginx', 'nginx:1']);
+    assert.deepEqual(placeOf({}), ['', '', '', '']);
+  });
+
   it('is short, whatever a process does', () => {
     const pod = {
       namespace: 'n'.repeat(500),
