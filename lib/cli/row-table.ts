@@ -52,14 +52,23 @@ function escapeCell(text: string): string {
   return escapeControls(text.replace(/[\n\t]/g, (c) => (c === '\n' ? '\\n' : '\\t')));
 }
 
+/** One line of JSON with only the fields. */
+export function formatFieldsJson(fields: Row['fields']): string {
+  return stringify(fields);
+}
+
 /** One line of JSON. A number that JavaScript cannot represent exactly is a string. */
 export function formatRowJson(tracer: string, { time, process, fields }: Row): string {
   const { source, ...known } = process ?? {};
   void source;
   const row = { tracer, time, ...(process === undefined ? {} : { process: known }), ...fields };
-  const json = JSON.stringify(row, (_key, value: FieldValue | object | undefined) => {
-    if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
-    return typeof value === 'string' ? replaceRawBytes(value) : value;
+  return stringify(row);
+}
+
+function stringify(value: object): string {
+  const json = JSON.stringify(value, (_key, each: FieldValue | object | undefined) => {
+    if (typeof each === 'bigint') return Number.isSafeInteger(Number(each)) ? Number(each) : String(each);
+    return typeof each === 'string' ? replaceRawBytes(each) : each;
   });
   return `${escapeUnsafeJson(json)}\n`;
 }

@@ -267,11 +267,7 @@ async function traceAgent(
 }
 
 /** Returns false if the tracer needs no policy. */
-async function loadAtAgent(
-  client: AgentClient,
-  definition: TracerDefinition,
-  options: TraceOptions,
-): Promise<boolean> {
+async function loadAtAgent(client: AgentClient, definition: TracerDefinition, options: TraceOptions): Promise<boolean> {
   const { AgentError } = loadGrpc();
   const failures: Error[] = [];
   for (const yaml of definition.policies(options)) {

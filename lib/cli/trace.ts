@@ -4,7 +4,14 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { TLS_LIBRARIES, TRACERS, type OwnOption, type TracerDefinition, type TraceOptions } from '../tracers/index.js';
 import type { PlainEvent, PlainProcess } from '../../types/index.js';
 import { SUCCESS, UsageError, type Context } from './context.js';
-import { parseList, parseSeconds } from './event-options.js';
+import {
+  addProcessOptions,
+  compilePatterns,
+  parseTexts,
+  processTest,
+  type ProcessOptions,
+} from './container-options.js';
+import { parseSeconds } from './event-options.js';
 import { print, printMessage } from './output.js';
 import { addServerOptions, type ServerOptions } from './server-options.js';
 import { traceEvents } from './trace-source.js';
@@ -28,17 +35,10 @@ Examples:
 const ROWS = 20;
 const ROWS_MAX = 10_000;
 
-export interface TraceCommandOptions extends ServerOptions {
+export interface TraceCommandOptions extends ServerOptions, ProcessOptions {
   readonly output: 'table' | 'json';
   readonly show?: true | number;
-  readonly pid?: readonly number[];
-  readonly binary?: readonly string[];
-  readonly comm?: readonly string[];
-  readonly containers?: readonly string[];
-  readonly pods?: readonly string[];
-  readonly namespaces?: readonly string[];
   readonly labels?: readonly string[];
-  readonly host?: boolean;
   readonly duration?: number;
   readonly interval?: number;
   readonly once?: boolean;
@@ -69,6 +69,7 @@ export function addTraceCommand(program: Command, context: Context, done: (statu
     addOwnOptions(command, definition.takes ?? {});
     if (definition.interval !== undefined) addTableOptions(command, definition.interval);
     addProcessOptions(command)
+      .option('--labels <selector...>', 'only pods with these labels, such as app=web', parseTexts)
       .option('--duration <seconds>', 'stop after this number of seconds', parseSeconds)
       .action(async (options: TraceCommandOptions) => done(await runTrace(definition, options, context)));
     addServerOptions(command);
@@ -88,29 +89,6 @@ function addTableOptions(command: Command, interval: number): void {
     .option('--interval <seconds>', `time between two tables (default: ${interval})`, parseSeconds)
     .option('--once', 'print one table, and end')
     .option('--rows <number>', 'most rows of a table', parseRows, ROWS);
-}
-
-function addProcessOptions(command: Command): Command {
-  return command
-    .option('--pid <number...>', 'only these processes', parsePids)
-    .option('--binary <path...>', 'only programs with this path, or with this end of their path, such as nginx', parseList)
-    .addOption(new Option('--comm <name...>', 'the same as --binary').argParser(parseList).hideHelp())
-    .option('--containers <regex...>', 'only containers whose name matches', parseTexts)
-    .option('--pods <regex...>', 'only pods whose name matches', parseTexts)
-    .option('-n, --namespaces <name...>', "only pods in these namespaces; '' is outside of pods", parseList)
-    .option('--labels <selector...>', 'only pods with these labels, such as app=web', parseTexts)
-    .option('--host', 'only processes in no container'); // prettier-ignore
-}
-
-function parseTexts(text: string, before: readonly string[] = []): string[] {
-  return [...before, text];
-}
-
-function parsePids(text: string, before: readonly number[] = []): number[] {
-  const pids = text.split(',').map((each) => (/^\d{1,10}$/.test(each) ? Number(each) : 0));
-  if (pids.some((pid) => pid < 1 || pid > 4_194_304))
-    throw new InvalidArgumentError('A process id is a number from 1 to 4194304.');
-  return [...before, ...pids];
 }
 
 function parseShow(text: string): number {
@@ -133,11 +111,7 @@ function parseDuration(text: string): bigint {
   return BigInt(Math.round(Number(number) * (UNITS[unit] ?? 1)));
 }
 
-async function runTrace(
-  definition: TracerDefinition,
-  given: TraceCommandOptions,
-  context: Context,
-): Promise<number> {
+async function runTrace(definition: TracerDefinition, given: TraceCommandOptions, context: Context): Promise<number> {
   const options = toTraceOptions(definition, given, context);
   if (given.show !== undefined) {
     await print(context.stdout, choosePolicy(definition, options, given.show, context));
@@ -172,7 +146,7 @@ function toTraceOptions(definition: TracerDefinition, given: TraceCommandOptions
     pids,
     binaries,
     policyName: `trace-${definition.name}${own}`,
-    isWanted: processFilter({ ...given, pid: pids, binary: binaries }, context),
+    isWanted: processFilter(given, context),
     ...(exits === true && { exits }),
     ...(failed === true && { failed }),
     ...(all === true && { all }),
@@ -193,11 +167,8 @@ function findLibrary({ library, show }: TraceCommandOptions): string {
 }
 
 /** The filters of getevents, and those on the process itself. */
-function processFilter(
-  given: TraceCommandOptions & { readonly pid: readonly number[]; readonly binary: readonly string[] },
-  { api }: Context,
-): (process: PlainProcess) => boolean {
-  const { pid, binary, namespaces, labels, host } = given;
+function processFilter(given: TraceCommandOptions, { api }: Context): (process: PlainProcess) => boolean {
+  const { namespaces, labels, host } = given;
   const wanted = {
     namespaces,
     labels,
@@ -207,10 +178,9 @@ function processFilter(
   };
   const filters = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
   const isOfContainer = Object.keys(filters).length === 0 ? undefined : makeFilter(filters, api);
-  const ends = binary.map((path) => (path.startsWith('/') ? path : `/${path}`));
+  const isProcess = processTest(given);
   return (process) =>
-    (pid.length === 0 || pid.includes(process.pid)) &&
-    (ends.length === 0 || ends.some((end) => process.executable.endsWith(end) || process.binary.endsWith(end))) &&
+    isProcess(process.pid, process.executable, process.binary) &&
     (isOfContainer === undefined || isOfContainer({ type: 'process_exec', process } as PlainEvent));
 }
 
@@ -220,14 +190,4 @@ function makeFilter(filters: object, api: Context['api']): (event: PlainEvent) =
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
-}
-
-function compilePatterns(option: string, patterns: readonly string[] | undefined): RegExp[] | undefined {
-  return patterns?.map((pattern) => {
-    try {
-      return new RegExp(pattern);
-    } catch (error) {
-      throw new UsageError(`${option} '${pattern}': ${error instanceof Error ? error.message : String(error)}`);
-    }
-  });
 }

@@ -174,7 +174,10 @@ function hooks(index: number, disk: string, error: 'uint8' | 'int'): YamlObject 
         subsystem: 'block',
         event: 'block_rq_complete',
         raw: true,
-        args: [{ ...request, index: 0 }, { index: 1, type: error, label: 'error' }],
+        args: [
+          { ...request, index: 0 },
+          { index: 1, type: error, label: 'error' },
+        ],
       },
     ],
   };

@@ -15,7 +15,11 @@ export const capableTracer: TracerDefinition = {
   policies: (options) => [
     formatPolicy(
       options.policyName,
-      [options.all === true ? 'Every check of a capability.' : 'Checks of capabilities, without those that nobody audits.'],
+      [
+        options.all === true
+          ? 'Every check of a capability.'
+          : 'Checks of capabilities, without those that nobody audits.',
+      ],
       {
         kprobes: [
           {

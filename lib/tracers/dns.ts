@@ -180,8 +180,7 @@ function answerRow(
   question: Question | undefined,
 ): Row {
   const packet = findValue(event, 'packet');
-  const server =
-    packet?.type === 'skb' ? formatAddress(packet.sourceAddress, packet.sourcePort) : question?.server;
+  const server = packet?.type === 'skb' ? formatAddress(packet.sourceAddress, packet.sourcePort) : question?.server;
   return makeRow(event, {
     type,
     result: code,

@@ -17,6 +17,8 @@ import { tcpTracer } from './tcp.js';
 import { tlsTracer } from './tls.js';
 import type { TracerDefinition } from './tracer.js';
 
+export { bytesColumn, fieldColumn } from './columns.js';
+export { formatIpv6 } from './dns-message.js';
 export { drawHistogram } from './histogram.js';
 export { TLS_LIBRARIES } from './tls.js';
 export type { Collector, FieldValue, OwnOption, Row, RowColumn, RowProcess, Summary, TraceOptions, TracerDefinition } from './tracer.js'; // prettier-ignore
