@@ -9,7 +9,7 @@ import { EventOutput, printMessage } from './output.js';
 import { RowPrinter } from './row-printer.js';
 import { AGENT_SOCKET, agentAddress } from './server-options.js';
 import { StopSignals } from './stop-signals.js';
-import type { TraceCommandOptions } from './trace.js';
+import type { TraceCommandOptions } from './trace-options.js';
 
 const HOOK_TYPES = ['process_kprobe', 'process_tracepoint', 'process_uprobe'] as const satisfies readonly EventType[];
 const PROCESS_TYPES = ['process_exec', 'process_exit'] as const satisfies readonly EventType[];
@@ -185,7 +185,7 @@ async function traceHere(
     });
     // close() reports its error below
     await session.start(`ready: ${definition.name}: ${hooks}`, () => void close().catch(() => undefined));
-    for await (const batch of batches) if (!(await session.take(batch as readonly PlainEvent[]))) session.stop();
+    for await (const batch of batches) if (!(await session.take(batch))) session.stop();
   } finally {
     await close();
   }

@@ -4,16 +4,11 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { TLS_LIBRARIES, TRACERS, type OwnOption, type TracerDefinition, type TraceOptions } from '../tracers/index.js';
 import type { PlainEvent, PlainProcess } from '../../types/index.js';
 import { SUCCESS, UsageError, type Context } from './context.js';
-import {
-  addProcessOptions,
-  compilePatterns,
-  parseTexts,
-  processTest,
-  type ProcessOptions,
-} from './container-options.js';
+import { addProcessOptions, compilePatterns, parseTexts, processTest } from './container-options.js';
 import { parseSeconds } from './event-options.js';
 import { print, printMessage } from './output.js';
-import { addServerOptions, type ServerOptions } from './server-options.js';
+import { addServerOptions } from './server-options.js';
+import type { TraceCommandOptions } from './trace-options.js';
 import { traceEvents } from './trace-source.js';
 
 const TRACE_HELP = `
@@ -34,22 +29,6 @@ Examples:
 /** Rows of a table that is printed again and again. */
 const ROWS = 20;
 const ROWS_MAX = 10_000;
-
-export interface TraceCommandOptions extends ServerOptions, ProcessOptions {
-  readonly output: 'table' | 'json';
-  readonly show?: true | number;
-  readonly labels?: readonly string[];
-  readonly duration?: number;
-  readonly interval?: number;
-  readonly once?: boolean;
-  readonly rows: number;
-  readonly exits?: boolean;
-  readonly failed?: boolean;
-  readonly all?: boolean;
-  readonly each?: boolean;
-  readonly min?: bigint;
-  readonly library?: string;
-}
 
 export function addTraceCommand(program: Command, context: Context, done: (status: number) => void): void {
   const trace = program
@@ -186,7 +165,7 @@ function processFilter(given: TraceCommandOptions, { api }: Context): (process: 
 
 function makeFilter(filters: object, api: Context['api']): (event: PlainEvent) => boolean {
   try {
-    return api.eventFilter(filters) as (event: PlainEvent) => boolean;
+    return api.eventFilter(filters);
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }

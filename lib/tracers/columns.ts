@@ -53,7 +53,8 @@ export function durationColumn(title: string, name: string, options: ColumnOptio
 }
 
 export function bytesColumn(title: string, name: string, options: ColumnOptions = {}): RowColumn {
-  return { title, width: 6, right: true, cell: ({ fields }) => formatNumber(fields[name], formatBytes), ...options };
+  const width = Math.max(6, title.length);
+  return { title, width, right: true, cell: ({ fields }) => formatNumber(fields[name], formatBytes), ...options };
 }
 
 function formatNumber(value: FieldValue | undefined, format: (number: bigint) => string): string {
@@ -62,7 +63,7 @@ function formatNumber(value: FieldValue | undefined, format: (number: bigint) =>
 
 function formatField(value: FieldValue | undefined): string {
   if (value === undefined || value === '') return '-';
-  return Array.isArray(value) ? value.join(' ') : String(value as string | number | bigint | boolean);
+  return Array.isArray(value) ? value.join(' ') : String(value);
 }
 
 /** Compares rows by a number, the largest first. */

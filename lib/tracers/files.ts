@@ -128,7 +128,7 @@ function toAccess(event: PlainEvent, calls: SyscallCalls): Access | undefined {
 function makeAccess(entry: HookPlainEvent, name: string, bytes: bigint): Access | undefined {
   const file = findValue(entry, 'file');
   if (file === undefined || !('permission' in file)) return undefined;
-  return { entry, file: file as FileArgument, bytes, isRead: name.includes('read') };
+  return { entry, file: file, bytes, isRead: name.includes('read') };
 }
 
 function emptySum(process: RowProcess | undefined, path: string): FileSum {

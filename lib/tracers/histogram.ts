@@ -30,7 +30,7 @@ export class Histogram {
       left -= count;
       if (left <= 0 && count > 0) {
         const end = 2n ** BigInt(bucket + 1) * 1000n;
-        return end < this.maximumNs ? end : this.maximumNs;
+        return end < this.maximumNs && bucket < BUCKETS - 1 ? end : this.maximumNs;
       }
     }
     return this.maximumNs;

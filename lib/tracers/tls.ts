@@ -61,7 +61,7 @@ function printable(bytes: Uint8Array): string {
 }
 
 function place(symbol: string, { library }: TraceOptions): YamlObject {
-  return { path: library ?? (TLS_LIBRARIES[0] as string), symbols: [symbol] };
+  return { path: library ?? TLS_LIBRARIES[0], symbols: [symbol] };
 }
 
 function writeHook(symbol: string, options: TraceOptions): YamlObject {
