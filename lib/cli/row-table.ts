@@ -23,7 +23,7 @@ export class RowTable {
   #preferredWidth({ title, width }: RowColumn): number {
     if (!this.#isWide) return width;
     // the time with milliseconds, the path of the program, and long last columns
-    return title === 'TIME' ? 12 : title === 'PROCESS' ? Math.max(width, 24) : width;
+    return title === 'TIME' ? 12 : title === 'PROCESS' ? Math.max(width, 20) : width;
   }
 
   formatTitles(): string {

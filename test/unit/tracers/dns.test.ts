@@ -123,7 +123,7 @@ describe('polytrace trace dns', () => {
 
   it('shows name, type, result, answers and latency', () => {
     const lines = tableOf('dns', 80, [question(0), answer(7, answered)]);
-    assert.equal(lines[0], 'TIME      PID     PROCESS    TYPE  RESULT     LATENCY  NAME           ANSWERS');
+    assert.equal(lines[0], 'TIME      PID     PROCESS    TYPE  RESULT     LATENCY  NAME         ANSWERS');
     assert.match(lines[1] ?? '', /^12:00:00 +77 +cat +A +NOERROR +7\.0ms +a\.TEST +192\.0/);
     const [, wide = ''] = tableOf('dns', 160, [question(0), answer(7, answered)]);
     assert.match(wide, /127\.0\.0\.1:53 +a\.TEST +192\.0\.2\.7 192\.0\.2\.8$/);
