@@ -189,16 +189,35 @@ static const struct {
 	{ "capable", do_capable }, { "block", do_block }, { "slow", do_slow },
 };
 
+/* processor time of this process and its children, in nanoseconds */
+static long long cpu_time(void)
+{
+	long long sum = 0;
+
+	for (int who = RUSAGE_CHILDREN; who <= RUSAGE_SELF; who++) {
+		struct rusage usage;
+
+		getrusage(who, &usage);
+		sum += (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000LL;
+		sum += usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+	}
+	return sum * 1000;
+}
+
+/* prints the processor time of an operation */
 int main(int argc, char **argv)
 {
 	long count = argc > 2 ? atol(argv[2]) : 1;
+	long long start;
 
 	file = argc > 3 ? argv[3] : "";
 	for (size_t i = 0; argc > 1 && i < sizeof(workloads) / sizeof(workloads[0]); i++) {
 		if (strcmp(argv[1], workloads[i].name) != 0)
 			continue;
-		while (count-- > 0)
+		start = cpu_time();
+		for (long done = 0; done < count; done++)
 			workloads[i].run();
+		printf("%lld\n", (cpu_time() - start) / (count > 0 ? count : 1));
 		return 0;
 	}
 	fprintf(stderr, "usage: trace-workload NAME [COUNT] [FILE]\n");

@@ -105,7 +105,7 @@ class FakeTracer implements Tracer {
     try {
       this.onAdd();
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     return Promise.resolve(this.statuses);
   }
