@@ -76,7 +76,7 @@ export const filesTracer: TracerDefinition = {
         if (all !== true && !file.permission.startsWith('-')) return [];
         time = event.time;
         const { process } = entry;
-        const sum = sums.get(`${process.execId} ${file.device.major}:${file.device.minor} ${file.inode} ${file.path}`, () => emptySum(describeProcess(process, entry.parent), file.path)); // prettier-ignore
+        const sum = sums.get(`${process.execId} ${fileKey(file)}`, () => emptySum(describeProcess(process, entry.parent), file.path)); // prettier-ignore
         if (isRead) {
           sum.reads += 1;
           sum.readBytes += bytes;
@@ -133,4 +133,9 @@ function makeAccess(entry: HookPlainEvent, name: string, bytes: bigint): Access 
 
 function emptySum(process: RowProcess | undefined, path: string): FileSum {
   return { process, path, readBytes: 0n, writtenBytes: 0n, reads: 0, writes: 0 };
+}
+
+/** An agent sends no device and no inode: two files with one path in different containers are then told apart by processes. */
+function fileKey({ path, inode, device }: Partial<FileArgument>): string {
+  return device === undefined ? String(path) : `${device.major}:${device.minor} ${String(inode)} ${String(path)}`;
 }

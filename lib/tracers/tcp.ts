@@ -13,6 +13,8 @@ interface Connection {
   direction: 'out' | 'in';
   startNs: bigint;
   process: RowProcess | undefined;
+  /** The kernel forgets the local port before the end. */
+  local?: string;
 }
 
 export const tcpTracer: TracerDefinition = {
@@ -69,7 +71,10 @@ export const tcpTracer: TracerDefinition = {
         const { key } = change;
         const known = connections.get(key);
         if (change.new !== STATE.close) {
-          connections.set(key, follow(change, known));
+          const next = follow(change, known);
+          const { sourceAddress, sourcePort } = change.socket;
+          if (sourcePort !== 0) next.local = formatAddress(sourceAddress, sourcePort);
+          connections.set(key, next);
           return [];
         }
         connections.delete(key);
@@ -108,7 +113,7 @@ function closedRow(change: StateChange, known: Connection | undefined): Row {
       receivedBytes: numberValue(event, 'received'),
       roundTripNs: (numberValue(event, 'roundTrip') * 1000n) / 8n,
       retransmitted: numberValue(event, 'retransmitted'),
-      local: formatAddress(sourceAddress, sourcePort),
+      local: known?.local ?? (sourcePort === 0 ? sourceAddress : formatAddress(sourceAddress, sourcePort)),
       remote: formatAddress(destinationAddress, destinationPort),
       ...(error === 0 ? {} : { error: formatResult(BigInt(-error)) }),
     }),
