@@ -65,13 +65,22 @@ server=$!
 until grep -q ACCEPT /tmp/server.out; do read -rt 0.1 <> <(:); done
 capture tls 'curl -sk https://127.0.0.1:18443/'
 kill $server
+
+# the processes and sockets of new namespaces, so that nothing else of the machine is in them
+export out polytrace key=/tmp/k.pem
+[ "$only" = "  " ] || [[ "$only" == *" ps "* ]] && unshare -pfn --mount-proc bash -c '
+ip link set lo up
+openssl s_server -www -accept 18443 -key $key -cert /tmp/c.pem >/dev/null 2>&1 &
+until $polytrace sockets | grep -q LISTEN; do :; done
+exec 3<>/dev/tcp/127.0.0.1/18443
 for width in 80 160; do
 	for name in ps sockets; do
-		option=--unix
-		[ $name = ps ] && option='--policy polytrace:credentials'
+		option=
+		[ $name = ps ] && option=" --policy polytrace:egress"
 		{
-			echo "\$ polytrace $name $option"
+			echo "\$ polytrace $name$option"
 			COLUMNS=$width $polytrace $name $option
 		} >"$out/trace-$name-$width.txt"
 	done
 done
+kill %1'
