@@ -24,7 +24,7 @@ export function listProcesses(root = '/proc'): ProcProcess[] {
   return listPids(root).flatMap((pid) => readProcess(pid, users, root) ?? []);
 }
 
-export function listPids(root = '/proc'): number[] {
+function listPids(root = '/proc'): number[] {
   return readdirSync(root)
     .filter((name) => /^\d+$/.test(name))
     .map(Number)

@@ -14,7 +14,7 @@ export interface DnsMessage {
   readonly truncated: boolean;
 }
 
-export interface DnsAnswer {
+interface DnsAnswer {
   readonly type: string;
   /** An address, a name, or the text of a TXT record. For other types, the number of bytes. */
   readonly value: string;

@@ -21,7 +21,7 @@ export { bytesColumn, fieldColumn } from './columns.js';
 export { formatIpv6 } from './dns-message.js';
 export { drawHistogram } from './histogram.js';
 export { TLS_LIBRARIES } from './tls.js';
-export type { Collector, FieldValue, OwnOption, Row, RowColumn, RowProcess, Summary, TraceOptions, TracerDefinition } from './tracer.js'; // prettier-ignore
+export type { Collector, FieldValue, OwnOption, Row, RowColumn, Summary, TraceOptions, TracerDefinition } from './tracer.js'; // prettier-ignore
 
 export const TRACERS: readonly TracerDefinition[] = [
   openTracer,

@@ -1,7 +1,7 @@
 /** Writes the policies of the tracers as YAML that people can read, keep and change. */
 
 /** A value of YAML. A member that is undefined is left out. */
-export type YamlValue = string | number | boolean | readonly YamlValue[] | YamlObject;
+type YamlValue = string | number | boolean | readonly YamlValue[] | YamlObject;
 export interface YamlObject {
   readonly [key: string]: YamlValue | undefined;
 }

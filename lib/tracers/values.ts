@@ -16,7 +16,7 @@ export function numberValue(event: PlainEvent, label: string): bigint {
   return toNumber(findValue(event, label));
 }
 
-export function toNumber(value: HookArgument | undefined): bigint {
+function toNumber(value: HookArgument | undefined): bigint {
   if (value === undefined || !('value' in value)) return 0n;
   const { value: number } = value;
   return typeof number === 'bigint' ? number : typeof number === 'number' ? BigInt(number) : 0n;

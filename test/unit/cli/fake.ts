@@ -102,12 +102,10 @@ class FakeTracer implements Tracer {
 
   addPolicy(source: PolicySource): Promise<PolicyStatus[]> {
     this.added.push(typeof source === 'object' && 'yaml' in source ? source.yaml : JSON.stringify(source));
-    try {
+    return Promise.resolve().then(() => {
       this.onAdd();
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    return Promise.resolve(this.statuses);
+      return this.statuses;
+    });
   }
 
   events = throwUnused;
