@@ -21,7 +21,10 @@ capture() {
 		pids+=($!)
 	done
 	for width in 80 160; do
-		until grep -q -e ^ready -e error "$tmp/$name-$width.err"; do read -rt 0.1 <> <(:); done
+		until grep -q -e ^ready "$tmp/$name-$width.err"; do
+			kill -0 "${pids[-1]}" 2>/dev/null || break
+			read -rt 0.1 <> <(:)
+		done
 	done
 	eval "$workload" >$tmp/workload.out 2>&1
 	read -rt 0.3 <> <(:)
@@ -49,7 +52,7 @@ capture mount 'trace-workload mount; mount -t tmpfs new /mnt; mount --bind /etc 
 capture signals 'trace-workload kill' --binary trace-workload
 capture kill 'trace-workload kill' --binary trace-workload
 capture capable 'trace-workload capable' --binary trace-workload
-if [ "$only" = "  " ]; then
+if [ "$only" = "  " ] || [[ "$only" == *" oom "* ]]; then
 	mkdir -p /sys/fs/cgroup/trace && echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 	echo 20M >/sys/fs/cgroup/trace/memory.max
 fi

@@ -156,7 +156,7 @@ if (kernel === '6.12' || NIGHTLY)
         run: () => spawn('curl', ['-sk', 'https://127.0.0.1:18443/trace'], { stdio: 'ignore' }),
         rows: [
           ({ direction, data }) => direction === 'send' && String(data).startsWith('GET /trace'),
-          ({ direction, data }) => direction === 'recv' && String(data).startsWith('GET /trace'),
+          ({ direction, data }) => direction === 'recv' && String(data).startsWith('HTTP/1.0 200'),
         ],
         options: { library },
       });

@@ -285,8 +285,11 @@ describe('polytrace trace blockio', () => {
 
 describe('polytrace trace slow-fs', () => {
   const enter = (ms: number): PlainEvent =>
-    kprobe('vfs_write', ms, [{ type: 'file', label: 'file', path: '/data', permission: '-rw-r--r--' }]);
-  const leave = (ms: number): PlainEvent => kprobe('vfs_write', ms, [], { return: long(512n) });
+    tracepoint('syscalls/sys_enter_write', ms, [
+      { type: 'fd', label: 'file', path: '/data', permission: '-rw-r--r--' },
+    ]);
+  const leave = (ms: number): PlainEvent =>
+    tracepoint('syscalls/sys_exit_write', ms, [{ type: 'int64', label: 'result', value: 512n }]);
 
   it('shows calls that took at least --min', () => {
     const events = [enter(0), leave(9), enter(20), leave(45)];
