@@ -109,6 +109,7 @@ const rooms = [
     may: ['lib/errors.ts', 'lib/process/clock.ts', 'lib/process/process.ts', 'lib/events/made-events.ts'],
   },
   { room: 'lib/rules/', may: ['lib/errors.ts'] },
+  { room: 'lib/tracers/', may: ['lib/names/', 'lib/rules/recent-map.ts'], pure: true },
   {
     room: 'lib/attach/',
     may: [
@@ -196,8 +197,11 @@ const rooms = [
       'lib/report/index.ts',
       'lib/report/load.ts',
       'lib/recording/lines.ts',
+      'lib/tracers/index.ts',
+      'lib/containers/identify.ts',
       'lib/errors.ts',
       'lib/names/event-types.ts',
+      'lib/names/network.ts',
       'lib/names/policy-library.ts',
       'lib/output/escape.ts',
     ],

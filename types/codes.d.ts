@@ -262,4 +262,5 @@ export type ErrorCode =
   | 'SENSOR_LOAD'
   | 'SET_NOT_POSSIBLE'
   | 'SOCKETS'
-  | 'SOCKETS_NOT_TRACKED';
+  | 'SOCKETS_NOT_TRACKED'
+  | 'TRACER_UNSUPPORTED';

@@ -1,6 +1,7 @@
 /**
  * The environment of a command. Each command receives it as a parameter, so that tests need no kernel and no terminal.
  */
+import type { ErrorCode } from '../../types/codes.js';
 import type * as polytrace from '../../types/index.js';
 
 /** The part of the public API that the commands use. */
@@ -105,5 +106,17 @@ export class OutputError extends Error {
 
   get status(): number {
     return this.reason.code === 'EPIPE' ? CLOSED_PIPE : OUTPUT_LOST;
+  }
+}
+
+/** An error with a code that a command finds itself. Errors of the library have their own classes. */
+export class CommandError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly hint: string,
+    readonly status: number,
+  ) {
+    super(message);
   }
 }

@@ -66,9 +66,9 @@ type ColumnName = keyof typeof COLUMNS;
 /** Default columns in a narrow and in a wide terminal. */
 const NARROW: readonly ColumnName[] = ['clock', 'event', 'pid', 'process', 'detail'];
 const WIDE: readonly ColumnName[] = ['time', 'event', 'pid', 'user', 'process', 'parent', 'policy', 'detail'];
-const WIDE_COLUMNS = 120;
+export const WIDE_COLUMNS = 120;
 
-const GAP = '  ';
+export const GAP = '  ';
 /** Smallest width of a column that is shortened. */
 const WIDTH_MIN = 4;
 
@@ -111,7 +111,7 @@ export function isColumn(name: string): name is ColumnName {
  * Adapts the preferred widths to the terminal. The last column takes the rest. If space is missing, the widest columns
  * shrink.
  */
-function columnWidths(columns: readonly Column[], width: number): number[] {
+export function columnWidths(columns: readonly { readonly width: number }[], width: number): number[] {
   const widths = columns.map((column) => column.width);
   const available = Math.max(width - GAP.length * (widths.length - 1), widths.length);
   for (;;) {

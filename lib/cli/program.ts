@@ -7,6 +7,7 @@ import { formatDiagnostic } from '../errors.js';
 import { isLibraryPolicy } from '../names/policy-library.js';
 import {
   CLOSED_PIPE,
+  CommandError,
   KERNEL,
   NO_AGENT,
   OutputError,
@@ -35,7 +36,10 @@ import { printRecordedEvents, type RecordedOptions } from './recorded-events.js'
 import { replay, type ReplayOptions } from './replay.js';
 import { addServerOptions } from './server-options.js';
 import { RESULT_FORMATS } from './test-results.js';
+import { addSocketsCommand } from './sockets.js';
+import { addProcessesCommand } from './ps.js';
 import { escapeControls } from './text.js';
+import { addTraceCommand } from './trace.js';
 
 const STATUSES = `
 Exit status:
@@ -199,6 +203,9 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
   });
   addPolicyCommands(program, context, done);
   addHooksCommand(program, context, done);
+  addTraceCommand(program, context, done);
+  addProcessesCommand(program, context, done);
+  addSocketsCommand(program, context, done);
   program
     .command('cleanup')
     .description('End the policies that a dead tracer has left in a folder, and list the removed files')
@@ -444,6 +451,10 @@ function reportError(error: unknown, { api, stderr }: Context): number {
   if (error instanceof UsageError) {
     write(`polytrace: ${error.message}`);
     return USAGE;
+  }
+  if (error instanceof CommandError) {
+    write(`polytrace: error ${error.code}: ${error.message}\n    hint: ${error.hint}`);
+    return error.status;
   }
   if (error instanceof OutputError) {
     if (error.status !== CLOSED_PIPE) write(`polytrace: ${error.message}`);

@@ -478,7 +478,13 @@ function toArgumentValue(arg: KprobeArgument['arg'], type: string, partialText: 
     case 'linuxBinprmArg':
       return toFileValue(arg.value);
     case 'sockArg':
-      return { ...toSocketEndpoints(arg.value), socketType: arg.value.type, state: arg.value.state };
+      return {
+        ...toSocketEndpoints(arg.value),
+        socketType: arg.value.type,
+        state: arg.value.state,
+        // the export has the address in the field `cookie`
+        address: arg.value.cookie,
+      };
     case 'skbArg':
       return { ...toSocketEndpoints(arg.value), length: arg.value.len };
     case 'sockaddrArg':

@@ -24,6 +24,7 @@ import type {
   CloseOptions,
   EventsOptions,
   PlainEvent,
+  PolicySource,
   PolicyStatus,
   ContainerInfo,
   ContainerSourceStatus,
@@ -95,8 +96,19 @@ class FakeTracer implements Tracer {
     return this.statuses;
   }
 
+  /** Policies that commands have added. */
+  readonly added: string[] = [];
+  onAdd: () => void = () => undefined;
+
+  addPolicy(source: PolicySource): Promise<PolicyStatus[]> {
+    this.added.push(typeof source === 'object' && 'yaml' in source ? source.yaml : JSON.stringify(source));
+    return Promise.resolve().then(() => {
+      this.onAdd();
+      return this.statuses;
+    });
+  }
+
   events = throwUnused;
-  addPolicy = throwUnused;
   removePolicy = throwUnused;
   replacePolicy = throwUnused;
   enablePolicy = throwUnused;

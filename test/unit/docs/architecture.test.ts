@@ -108,7 +108,7 @@ describe('docs/architecture.md', () => {
 
   it('names the pure rooms', () => {
     const pure = rooms.filter(({ room, pure: isPure = false }) => isPure && room.endsWith('/')).map(({ room }) => room);
-    const named = [...page.matchAll(/^((?:`[\w/]+`(?:, |,\n| and |\nand )?)+)\s+are pure\./gm)];
+    const named = [...page.matchAll(/^((?:`[\w/]+`(?:, |,\n| and |\nand | and\n)?)+)\s+are pure\./gm)];
     assert.deepEqual(
       named.flatMap(([, names]) => listQuoted(names ?? '')).sort(),
       pure.filter((room) => room !== 'types/').sort(),
