@@ -21,6 +21,8 @@ export interface AttachContext {
   readonly optimize: boolean;
   /** Hooks may have a negative cache of paths. */
   readonly cachePaths: boolean;
+  /** Number of processes and containers that can have marks, and of their marks. Default: that of bpf/abi.h. */
+  readonly markCapacity?: number | undefined;
   /** The id of the first enforcer of the policy that is being loaded. */
   readonly enforcer?: number | undefined;
 }
@@ -32,6 +34,8 @@ export interface AttachRequest {
   readonly processBits: readonly number[];
   /** The bit of each scope of the policy. */
   readonly scopeBits: readonly number[];
+  /** The id of each mark of the policy. */
+  readonly markIds: readonly number[];
   readonly context: AttachContext;
   readonly kernel: KernelInfo;
   /** A path to the opened file of a uprobe, if it is not the path of the policy: the file of a container. */

@@ -158,6 +158,8 @@ const ACTIONS: {
   set: [{ action: 'set', index: 0, value: 0, outcome: 'done' }],
   notifyEnforcer: [{ action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done', onReturn: true }],
   cleanupEnforcerNotification: [{ action: 'cleanupEnforcerNotification' }],
+  mark: [{ action: 'mark', mark: 'seen' }],
+  unmark: [{ action: 'unmark', mark: 'seen', onReturn: true }],
   trackSock: [{ action: 'trackSock' }],
   untrackSock: [{ action: 'untrackSock' }],
   getUrl: [{ action: 'getUrl', url: '', outcome: 'started' }],

@@ -1,0 +1,102 @@
+/** Reads the marks of an event, and the events that have set them. */
+import type { MarkCause } from '../../types/events.js';
+import type { CompiledHook } from '../compiled/compiled-policy.js';
+import { formatTime } from '../process/clock.js';
+import type { ProcessContext } from '../process/process.js';
+import { decodeSocket, decodeSocketAddress } from '../wire/decode/details.js';
+import {
+  AbiLimit,
+  EventFlag,
+  EventHeader,
+  EventHook,
+  ImaHash,
+  MarkCause as Layout,
+  MarkCauseFlag,
+} from '../wire/layout.gen.js';
+import { ValueRead } from '../names/abi.gen.js';
+import { formatEndpoint } from '../names/endpoint.js';
+import type { RecordChunk } from '../wire/record-chunk.js';
+
+const COUNT_BYTES = 8;
+
+/** Returns undefined if the record has none. `context`: that of the event's process. */
+export function readMarks(
+  chunk: RecordChunk,
+  at: number,
+  hook: CompiledHook,
+  context: Pick<ProcessContext, 'clock' | 'nodeName'>,
+): readonly MarkCause[] | undefined {
+  const flags = chunk.u16(at + EventHeader.flags);
+  if ((flags & EventFlag.EVENT_MARKED) === 0) return undefined;
+  const hash = (flags & EventFlag.EVENT_IMA_HASH) === 0 ? 0 : ImaHash.sizeof;
+  const end = chunk.u32(at + EventHeader.size) - hash - COUNT_BYTES;
+  if (end < EventHook.sizeof) return undefined;
+  const count = Math.min(chunk.u32(at + end), AbiLimit.MARKS_REPORTED);
+  const first = end - count * Layout.sizeof;
+  if (first < EventHook.sizeof) return undefined;
+  const time = chunk.u64(at + EventHeader.time);
+  return Array.from({ length: count }, (_, i) =>
+    readMark(chunk, at + first + i * Layout.sizeof, { hook, time, ...context }),
+  );
+}
+
+interface MarkedEvent extends Pick<ProcessContext, 'clock' | 'nodeName'> {
+  readonly hook: CompiledHook;
+  /** CLOCK_BOOTTIME of the event. */
+  readonly time: bigint;
+}
+
+function readMark(chunk: RecordChunk, at: number, { hook, time, clock, nodeName }: MarkedEvent): MarkCause {
+  const flags = chunk.u16(at + Layout.flags);
+  const test = hook.markTests?.[chunk.u16(at + Layout.test)];
+  const mark = { mark: test?.name ?? '', scope: test?.container === true ? ('container' as const) : ('process' as const) };
+  if ((flags & MarkCauseFlag.MARK_CAUSE_UNKNOWN) !== 0) return mark;
+  const since = chunk.u64(at + Layout.time);
+  const timeNs = clock.toEpoch(since);
+  const pid = chunk.u32(at + Layout.keyTgid);
+  const startTime = chunk.u64(at + Layout.keyStartTime);
+  const argument = readArgument(chunk, at, (flags & MarkCauseFlag.MARK_ARGUMENT_TRUNCATED) !== 0);
+  return {
+    ...mark,
+    cause: {
+      time: formatTime(timeNs),
+      timeNs,
+      // the event may have begun before the mark was set: its filters ran afterwards
+      ageNs: time > since ? time - since : 0n,
+      execId: Buffer.from(`${nodeName}:${startTime}:${pid}`).toString('base64'),
+      pid,
+      command: readText(chunk, at + Layout.command, Layout.commandLength),
+      functionName: readText(chunk, at + Layout.function, Layout.functionLength),
+      ...(argument === undefined ? {} : { argument }),
+    },
+  };
+}
+
+/** Reads a text that ends with a NUL, or with its field. */
+function readText(chunk: RecordChunk, at: number, length: number): string {
+  const bytes = chunk.bytes(at, at + length);
+  const end = bytes.indexOf(0);
+  return bytes.toString('utf8', 0, end < 0 ? length : end);
+}
+
+/** Undefined for an argument that is neither a number, a text, a path nor an address. */
+function readArgument(chunk: RecordChunk, at: number, isTruncated: boolean): string | undefined {
+  const read = chunk.bytes(at + Layout.read, at + Layout.read + 1)[0] as number;
+  const text = at + Layout.argument;
+  if (read === ValueRead.READ_SCALAR) {
+    const value = chunk.u64(at + Layout.value);
+    return String(chunk.bytes(at + Layout.isSigned, at + Layout.isSigned + 1)[0] === 1 ? BigInt.asIntN(64, value) : value);
+  }
+  if (read >= ValueRead.READ_STRING && read < ValueRead.READ_SOCK) {
+    const length = Math.min(chunk.u16(at + Layout.length), Layout.argumentLength);
+    return chunk.bytes(text, text + length).toString('utf8') + (isTruncated ? '…' : '');
+  }
+  if (chunk.u16(at + Layout.length) === 0) return undefined;
+  if (read === ValueRead.READ_SOCKADDR) {
+    const { address, port } = decodeSocketAddress(chunk, text, 'sockaddr', 0);
+    return formatEndpoint(address, port);
+  }
+  if (read !== ValueRead.READ_SOCK && read !== ValueRead.READ_SOCKET) return undefined;
+  const { destinationAddress, destinationPort } = decodeSocket(chunk, text, 'sock', 0);
+  return formatEndpoint(destinationAddress, destinationPort);
+}
