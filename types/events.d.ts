@@ -347,8 +347,11 @@ export interface MarkCause {
     readonly timeNs: bigint;
     /** Nanoseconds from that event to this one. */
     readonly ageNs: bigint;
-    /** `execId` of the process that set the mark. It can be this process, or an ancestor that has ended. */
-    readonly execId: string;
+    /**
+     * `execId` of the process that set the mark: this process, an ancestor, or what one of them executed before. Absent
+     * when the tracer does not know it any more.
+     */
+    readonly execId?: string;
     /** Process id of that process. */
     readonly pid: number;
     /** Name of the thread that set the mark, as in `/proc/PID/comm`. */

@@ -21,8 +21,6 @@ export interface AttachContext {
   readonly optimize: boolean;
   /** Hooks may have a negative cache of paths. */
   readonly cachePaths: boolean;
-  /** Number of processes and containers that can have marks, and of their marks. Default: that of bpf/abi.h. */
-  readonly markCapacity?: number | undefined;
   /** The id of the first enforcer of the policy that is being loaded. */
   readonly enforcer?: number | undefined;
 }

@@ -354,9 +354,12 @@ function writeMark(w: Writer, tag: number, { mark, scope, cause }: MarkCause): v
     w.string(CAUSE.functionName, functionName);
     w.string(CAUSE.command, command);
     w.uint(CAUSE.pid, pid);
-    w.string(CAUSE.execId, execId);
+    if (execId !== undefined) w.string(CAUSE.execId, execId);
     w.ulong(CAUSE.ageNs, ageNs);
-    w.ulong(CAUSE.timeNs, timeNs);
+    const timeEnd = w.length;
+    w.uint(NANOS, Number(timeNs % SECOND));
+    w.ulong(SECONDS, timeNs / SECOND);
+    w.message(CAUSE.time, timeEnd);
     w.message(MARK.cause, causeEnd);
   }
   w.string(MARK.scope, scope);

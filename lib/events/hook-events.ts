@@ -1,6 +1,7 @@
 /** The events of a policy's hooks. */
 import type { HookArgument, MarkCause, PerformedAction, RequestOutcome, StackFrame } from '../../types/events.js';
 import type { CompiledHook, UprobeAttachPoint, CompiledValue } from '../compiled/compiled-policy.js';
+import type { TrackedProcess } from '../process/process.js';
 import { getTrackedProcess, type ProcessView } from '../process/view.js';
 import { decodeArgument } from '../wire/decode/arguments.js';
 import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
@@ -147,7 +148,7 @@ abstract class HookEvent extends RecordEvent {
   get marks(): readonly MarkCause[] | undefined {
     const { compiled } = this.#hook;
     if (compiled.markTests === undefined) return undefined;
-    return readMarks(recordChunk(this), recordStart(this), compiled, getTrackedProcess(this.process).context);
+    return readMarks(recordChunk(this), recordStart(this), compiled, getTrackedProcess(this.process) as TrackedProcess);
   }
 
   get message(): string | undefined {

@@ -2,7 +2,7 @@
 import type { MarkCause } from '../../types/events.js';
 import type { CompiledHook } from '../compiled/compiled-policy.js';
 import { formatTime } from '../process/clock.js';
-import type { ProcessContext } from '../process/process.js';
+import type { TrackedProcess } from '../process/process.js';
 import { decodeSocket, decodeSocketAddress } from '../wire/decode/details.js';
 import {
   AbiLimit,
@@ -19,12 +19,12 @@ import type { RecordChunk } from '../wire/record-chunk.js';
 
 const COUNT_BYTES = 8;
 
-/** Returns undefined if the record has none. `context`: that of the event's process. */
+/** Returns undefined if the record has none. `process`: that of the event. */
 export function readMarks(
   chunk: RecordChunk,
   at: number,
   hook: CompiledHook,
-  context: Pick<ProcessContext, 'clock' | 'nodeName'>,
+  process: TrackedProcess,
 ): readonly MarkCause[] | undefined {
   const flags = chunk.u16(at + EventHeader.flags);
   if ((flags & EventFlag.EVENT_MARKED) === 0) return undefined;
@@ -36,25 +36,25 @@ export function readMarks(
   if (first < EventHook.sizeof) return undefined;
   const time = chunk.u64(at + EventHeader.time);
   return Array.from({ length: count }, (_, i) =>
-    readMark(chunk, at + first + i * Layout.sizeof, { hook, time, ...context }),
+    readMark(chunk, at + first + i * Layout.sizeof, { hook, time, process }),
   );
 }
 
-interface MarkedEvent extends Pick<ProcessContext, 'clock' | 'nodeName'> {
+interface MarkedEvent {
   readonly hook: CompiledHook;
   /** CLOCK_BOOTTIME of the event. */
   readonly time: bigint;
+  readonly process: TrackedProcess;
 }
 
-function readMark(chunk: RecordChunk, at: number, { hook, time, clock, nodeName }: MarkedEvent): MarkCause {
+function readMark(chunk: RecordChunk, at: number, { hook, time, process }: MarkedEvent): MarkCause {
   const flags = chunk.u16(at + Layout.flags);
   const test = hook.markTests?.[chunk.u16(at + Layout.test)];
   const mark = { mark: test?.name ?? '', scope: test?.container === true ? ('container' as const) : ('process' as const) };
   if ((flags & MarkCauseFlag.MARK_CAUSE_UNKNOWN) !== 0) return mark;
   const since = chunk.u64(at + Layout.time);
-  const timeNs = clock.toEpoch(since);
-  const pid = chunk.u32(at + Layout.keyTgid);
-  const startTime = chunk.u64(at + Layout.keyStartTime);
+  const timeNs = process.context.clock.toEpoch(since);
+  const execId = findExec(process, chunk, at)?.execId;
   const argument = readArgument(chunk, at, (flags & MarkCauseFlag.MARK_ARGUMENT_TRUNCATED) !== 0);
   return {
     ...mark,
@@ -63,13 +63,27 @@ function readMark(chunk: RecordChunk, at: number, { hook, time, clock, nodeName 
       timeNs,
       // the event may have begun before the mark was set: its filters ran afterwards
       ageNs: time > since ? time - since : 0n,
-      execId: Buffer.from(`${nodeName}:${startTime}:${pid}`).toString('base64'),
-      pid,
+      ...(execId === undefined ? {} : { execId }),
+      pid: chunk.u32(at + Layout.keyTgid),
       command: readText(chunk, at + Layout.command, Layout.commandLength),
       functionName: readText(chunk, at + Layout.function, Layout.functionLength),
       ...(argument === undefined ? {} : { argument }),
     },
   };
+}
+
+/** Finds the exec that set a mark: of this process, of an ancestor, or of what they have executed before. */
+function findExec(process: TrackedProcess, chunk: RecordChunk, at: number): TrackedProcess | undefined {
+  const pid = chunk.u32(at + Layout.keyTgid);
+  const [low, high] = [chunk.u32(at + Layout.keyStartTime), chunk.u32(at + Layout.keyStartTime + 4)];
+  const count = chunk.u32(at + Layout.keyExecCount);
+  for (let above: TrackedProcess | undefined = process; above !== undefined; above = above.parentProcess) {
+    if (above.pid !== pid || !above.hasStartTime(low, high)) continue;
+    for (let exec: TrackedProcess | undefined = above; exec !== undefined; exec = exec.formerProcess) {
+      if (exec.execCount === count) return exec;
+    }
+  }
+  return undefined;
 }
 
 /** Reads a text that ends with a NUL, or with its field. */

@@ -317,7 +317,7 @@ function causeJson({ time, ageNs, execId, pid, command, functionName, argument }
   return message(
     stringField('time', time),
     longField('age_ns', ageNs),
-    stringField('exec_id', execId),
+    stringField('exec_id', execId ?? ''),
     numberField('pid', pid),
     stringField('command', command),
     stringField('function_name', functionName),

@@ -22,7 +22,7 @@ interface Slot {
 const PREALLOCATED = 4096;
 
 type MarkSession = Pick<NativeSession, 'loadMarks' | 'nameMark'>;
-type Context = Pick<AttachContext, 'binding' | 'features' | 'markCapacity'> & { readonly session: MarkSession };
+type Context = Pick<AttachContext, 'binding' | 'features'> & { readonly session: MarkSession };
 
 export function hasContainerMarks({ marks = [] }: CompiledPolicy): boolean {
   return marks.some(({ container }) => container === true);
@@ -65,14 +65,13 @@ export class Marks {
   }
 
   async #load(): Promise<Slot[]> {
-    const { session, binding, features, markCapacity } = this.#context;
+    const { session, binding, features } = this.#context;
     const onDemand = binding.kernelHasStruct('bpf_mem_alloc');
-    const capacity = markCapacity ?? (onDemand ? undefined : PREALLOCATED);
     try {
       const bytes = await session.loadMarks({
         object: objectName('marks', features),
-        owners: capacity ?? AbiLimit.MARK_OWNERS_MAX,
-        details: capacity ?? AbiLimit.MARK_DETAILS_MAX,
+        owners: onDemand ? AbiLimit.MARK_OWNERS_MAX : PREALLOCATED,
+        details: onDemand ? AbiLimit.MARK_DETAILS_MAX : PREALLOCATED,
         onDemand,
         earlier: this.#earlier,
       });
