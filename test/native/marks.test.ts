@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ProcessUprobeEvent, Tracer, TracerEvent } from '../../types/index.js';
 import { heldKernelObjects } from './kernel-objects.js';
 import {
   argumentValue, assertNoLoss, collectEvents, isUprobe, leaveMark, needsRoot, openTracer, polytrace,
-  readUntil, script, traceRun, Workshop,
+  readUntil, script, traceRun, unifiedMount, Workshop,
 } from './support.js'; // prettier-ignore
 
 const shop = new Workshop();
@@ -261,6 +261,45 @@ describe('marks', function () {
       assert.equal(verdicts(events), '1 marked, 2 unmarked');
     } finally {
       await tracer.close();
+    }
+  });
+
+  it('with `scope: container`, all processes of the container have it, and only while they are in it', async () => {
+    const base = join(unifiedMount(), `polytrace-marks-${process.pid}`);
+    const folders = ['', `docker-${'a'.repeat(64)}.scope`, `docker-${'b'.repeat(64)}.scope`].map((name) => join(base, name));
+    const inner = join(folders[1] as string, 'inner');
+    const [, a, b] = folders as [string, string, string];
+    for (const folder of [...folders, inner]) mkdirSync(folder);
+    const runIn = (folder: string, ...commands: string[]): void => {
+      const line = 'echo $$ > "$0/cgroup.procs" && exec "$@"';
+      execFileSync('sh', ['-c', line, folder, PROGRAM, ...commands]);
+    };
+    try {
+      const container = { mark: 'mark: seen, scope: container', unmark: 'mark: seen' };
+      const events = await traceRun(
+        () => {
+          runIn(a, 'check=1', 'set=0', 'check=2');
+          runIn(inner, 'check=3');
+          runIn(b, 'check=4');
+          run('check=5');
+          // it moves into the container, and out of it
+          const move = `echo $$ > ${a}/cgroup.procs; ${PROGRAM} check=6; echo $$ > ${b}/cgroup.procs; exec ${PROGRAM} check=7`;
+          execFileSync('sh', ['-c', move]);
+          runIn(inner, 'unset=0', 'check=8');
+          runIn(a, 'check=9');
+          // a process in no container marks itself
+          run('set=0', 'check=10');
+          run('check=11');
+        },
+        { policies: [policy(container)] },
+      );
+      assert.equal(
+        verdicts(events),
+        '1 unmarked, 2 marked, 3 marked, 4 unmarked, 5 unmarked, 6 marked, 7 unmarked, 8 unmarked, 9 unmarked, 10 marked, 11 unmarked',
+      );
+      assert.equal(events.filter(isCheck)[2]?.marks?.[0]?.scope, 'container');
+    } finally {
+      for (const folder of [inner, ...folders.reverse()]) rmdirSync(folder);
     }
   });
 
