@@ -726,6 +726,7 @@ export declare abstract class LostEvent {
  * - `slow_consumer`: this iterator was too far behind another one.
  * - `process_table_full`: data about a process that filters need could not be stored.
  * - `socket_table_full`: the owner of a socket could not be stored.
+ * - `mark_table_full`: a mark could not be stored.
  * - `throttled`: the cgroup of the processes was above its rate (option `cgroupRate`).
  * - `no_reader`: policies were active after their tracer had died (option `persist`), and the events found no room in
  *   the ring buffer until the next tracer read it.
@@ -738,6 +739,7 @@ export type LossReason =
   | 'slow_consumer'
   | 'process_table_full'
   | 'socket_table_full'
+  | 'mark_table_full'
   | 'throttled'
   | 'no_reader'
   | 'disconnected';

@@ -148,7 +148,7 @@ export interface NativeSession extends NativeSource {
   close(): Promise<void>;
 }
 
-export interface MarksOptions {
+interface MarksOptions {
   readonly object: string;
   /** Number of processes and containers that can have marks, and of all their marks. */
   readonly owners: number;

@@ -214,7 +214,7 @@ class BpfBackend {
   bool exclusive_ = false;
   std::array<uint64_t, 3> sensor_missed_ = {};  // reported skips of the programs, by HOOK_EXEC, HOOK_EXIT, HOOK_FORK
   ObjectPtr sensor_;
-  ObjectPtr scan_;  // the programs of a scan, which share the maps of the sensor
+  ObjectPtr scan_;   // the programs of a scan, which share the maps of the sensor
   ObjectPtr marks_;  // the programs that follow marked processes
   std::vector<LinkPtr> sensor_links_;
   bool frees_attached_ = false;

