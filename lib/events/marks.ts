@@ -50,7 +50,10 @@ interface MarkedEvent {
 function readMark(chunk: RecordChunk, at: number, { hook, time, process }: MarkedEvent): MarkCause {
   const flags = chunk.u16(at + Layout.flags);
   const test = hook.markTests?.[chunk.u16(at + Layout.test)];
-  const mark = { mark: test?.name ?? '', scope: test?.container === true ? ('container' as const) : ('process' as const) };
+  const mark = {
+    mark: test?.name ?? '',
+    scope: test?.container === true ? ('container' as const) : ('process' as const),
+  };
   if ((flags & MarkCauseFlag.MARK_CAUSE_UNKNOWN) !== 0) return mark;
   const since = chunk.u64(at + Layout.time);
   const timeNs = process.context.clock.toEpoch(since);
@@ -99,7 +102,9 @@ function readArgument(chunk: RecordChunk, at: number, isTruncated: boolean): str
   const text = at + Layout.argument;
   if (read === ValueRead.READ_SCALAR) {
     const value = chunk.u64(at + Layout.value);
-    return String(chunk.bytes(at + Layout.isSigned, at + Layout.isSigned + 1)[0] === 1 ? BigInt.asIntN(64, value) : value);
+    return String(
+      chunk.bytes(at + Layout.isSigned, at + Layout.isSigned + 1)[0] === 1 ? BigInt.asIntN(64, value) : value,
+    );
   }
   if (read >= ValueRead.READ_STRING && read < ValueRead.READ_SOCK) {
     const length = Math.min(chunk.u16(at + Layout.length), Layout.argumentLength);

@@ -34,7 +34,12 @@ function findSources(hook: CompiledHook, policyName: string, recorded: readonly 
   return new Set(rated.filter(({ rating }) => rating > 0 && rating === best).map(({ each }) => hookKey(each)));
 }
 
-function replayCall({ event, hook: source }: RecordedEvent, hook: CompiledHook, policy: CompiledPolicy, marks: MarkHistory): Replayed[] {
+function replayCall(
+  { event, hook: source }: RecordedEvent,
+  hook: CompiledHook,
+  policy: CompiledPolicy,
+  marks: MarkHistory,
+): Replayed[] {
   if (source === undefined) return [];
   const index = policy.hooks.indexOf(hook);
   switch (event.type) {

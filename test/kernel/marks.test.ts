@@ -53,7 +53,14 @@ function testMarks(attach: Mechanism): void {
         const cause = event.marks?.[0]?.cause;
         assert.deepEqual(
           [event.action, event.marks?.[0]?.mark, cause?.command, cause?.argument, cause?.functionName, cause?.pid],
-          [overrides ? 'override' : 'post', 'secret-read', 'bash', '/etc/shadow', 'security_file_permission', event.process.pid],
+          [
+            overrides ? 'override' : 'post',
+            'secret-read',
+            'bash',
+            '/etc/shadow',
+            'security_file_permission',
+            event.process.pid,
+          ],
         );
       }
     } finally {
@@ -92,7 +99,9 @@ spec:
         execFileSync('/bin/bash', ['-c', `: < /etc/hostname; : < ${SECRET}; : < /etc/passwd; : < ${SECRET}`]);
       });
       const paths = events.flatMap((event) =>
-        event.type === 'process_kprobe' && event.message === 'opened' ? event.args.map((arg) => ('value' in arg ? arg.value : '')) : [],
+        event.type === 'process_kprobe' && event.message === 'opened'
+          ? event.args.map((arg) => ('value' in arg ? arg.value : ''))
+          : [],
       );
       assert.deepEqual(paths, [SECRET, SECRET]);
     } finally {

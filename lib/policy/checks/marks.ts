@@ -1,5 +1,12 @@
 /** Checks marks: their names and times, and whether what is tested is ever set. */
-import { isMarkAction, isMarkName, markActions, MarkScopes, parseMarkTime, type MarkActionData } from '../model/marks.js';
+import {
+  isMarkAction,
+  isMarkName,
+  markActions,
+  MarkScopes,
+  parseMarkTime,
+  type MarkActionData,
+} from '../model/marks.js';
 import type { Hook, MarkFilter } from '../model/model.js';
 import { MARK_NAME_MAX } from '../language/limits.js';
 import { quote, type Report } from '../parse/report.js';
@@ -22,7 +29,8 @@ export function checkMarks(hooks: readonly Hook[], report: Report): void {
     const { values = [] } = filter;
     values.forEach((name, i) => {
       const span = report.positions.value(values, i);
-      if (!isMarkName(name)) report.add('MARK_NAME_INVALID', span, `${quote(name)} is not the name of a mark`, NAME_HINT);
+      if (!isMarkName(name))
+        report.add('MARK_NAME_INVALID', span, `${quote(name)} is not the name of a mark`, NAME_HINT);
       else if (filter.shared !== true && !set.has(key(scopes, name, filter))) {
         report.add('MARK_NEVER_SET', span, neverSet(name, filter, scopes), neverSetHint(name, names, scopes));
       }

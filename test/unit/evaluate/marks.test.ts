@@ -89,7 +89,9 @@ describe('evaluate: marks', () => {
 
   it('of a container belong to all its processes; a process in none has its own', () => {
     const replay = new Replay(', scope: container');
-    const inside = (execId: string, id: string): Partial<RecordedCall> => ({ process: makeProcess(execId, 0n, { container: { id } }) });
+    const inside = (execId: string, id: string): Partial<RecordedCall> => ({
+      process: makeProcess(execId, 0n, { container: { id } }),
+    });
     replay.call('f', 1n, inside('a', '1'));
     assert.deepEqual([replay.both(2n, inside('b', '1')), replay.both(2n, inside('c', '2')), replay.both(2n)], ['yes no', 'no yes', 'no yes']); // prettier-ignore
     replay.call('f', 3n);

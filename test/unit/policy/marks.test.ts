@@ -43,13 +43,17 @@ describe('policy: marks', () => {
 
   for (const [name, text] of [
     ['too many actions of a hook', mark('mark: seen').replace('- {action: Mark, mark: seen}', `  [${MANY}]`)],
-    ['too many marks', mark('mark: seen, shared: true', `matchMarks: [{operator: In, values: [${NAMES}], shared: true}]`)],
+    [
+      'too many marks',
+      mark('mark: seen, shared: true', `matchMarks: [{operator: In, values: [${NAMES}], shared: true}]`),
+    ],
     ['too many filters with In', mark('mark: seen', `matchMarks: [${'{operator: In, values: [seen]}, '.repeat(5)}]`)],
   ] as const) {
     it(`LIMIT_MARKS: ${name}`, () => {
       assert.throws(
         () => compilePolicy(text.replaceAll('[seen]}', '[seen], shared: true}')),
-        (error: { diagnostics?: readonly { code: string }[] }) => error.diagnostics?.some(({ code }) => code === 'LIMIT_MARKS') === true,
+        (error: { diagnostics?: readonly { code: string }[] }) =>
+          error.diagnostics?.some(({ code }) => code === 'LIMIT_MARKS') === true,
       );
     });
   }
@@ -83,7 +87,10 @@ describe('policy: marks', () => {
 
   it('explained in words', () => {
     const { hooks } = explainPolicy(
-      mark('mark: seen, ttl: 5s', 'matchMarks: [{operator: In, values: [seen]}, {operator: NotIn, values: [x], shared: true, scope: container}]'),
+      mark(
+        'mark: seen, ttl: 5s',
+        'matchMarks: [{operator: In, values: [seen]}, {operator: NotIn, values: [x], shared: true, scope: container}]',
+      ),
     );
     assert.deepEqual(hooks[0]?.selectors[0]?.actions, ['Mark (mark seen, ttl 5s)']);
     assert.deepEqual(hooks[1]?.selectors[0]?.conditions, [
