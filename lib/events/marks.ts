@@ -50,29 +50,39 @@ interface MarkedEvent {
 function readMark(chunk: RecordChunk, at: number, { hook, time, process }: MarkedEvent): MarkCause {
   const flags = chunk.u16(at + Layout.flags);
   const test = hook.markTests?.[chunk.u16(at + Layout.test)];
-  const mark = {
+  const mark: Writable<MarkCause> = {
     mark: test?.name ?? '',
-    scope: test?.container === true ? ('container' as const) : ('process' as const),
+    scope: test?.container === true ? 'container' : 'process',
   };
-  if ((flags & MarkCauseFlag.MARK_CAUSE_UNKNOWN) !== 0) return mark;
+  if ((flags & MarkCauseFlag.MARK_CAUSE_UNKNOWN) === 0) mark.cause = readCause(chunk, at, time, process);
+  return mark;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+type Cause = NonNullable<MarkCause['cause']>;
+
+/** `time` is that of the event whose process is marked. */
+function readCause(chunk: RecordChunk, at: number, time: bigint, process: TrackedProcess): Cause {
   const since = chunk.u64(at + Layout.time);
   const timeNs = process.context.clock.toEpoch(since);
-  const execId = findExec(process, chunk, at)?.execId;
-  const argument = readArgument(chunk, at, (flags & MarkCauseFlag.MARK_ARGUMENT_TRUNCATED) !== 0);
-  return {
-    ...mark,
-    cause: {
-      time: formatTime(timeNs),
-      timeNs,
-      // the event may have begun before the mark was set: its filters ran afterwards
-      ageNs: time > since ? time - since : 0n,
-      ...(execId === undefined ? {} : { execId }),
-      pid: chunk.u32(at + Layout.keyTgid),
-      command: readText(chunk, at + Layout.command, Layout.commandLength),
-      functionName: readText(chunk, at + Layout.function, Layout.functionLength),
-      ...(argument === undefined ? {} : { argument }),
-    },
+  const cause: Writable<Cause> = {
+    time: formatTime(timeNs),
+    timeNs,
+    // the event may have begun before the mark was set: its filters ran afterwards
+    ageNs: time > since ? time - since : 0n,
+    pid: chunk.u32(at + Layout.keyTgid),
+    command: readText(chunk, at + Layout.command, Layout.commandLength),
+    functionName: readText(chunk, at + Layout.function, Layout.functionLength),
   };
+  const execId = findExec(process, chunk, at)?.execId;
+  if (execId !== undefined) cause.execId = execId;
+  const argument = readArgument(
+    chunk,
+    at,
+    (chunk.u16(at + Layout.flags) & MarkCauseFlag.MARK_ARGUMENT_TRUNCATED) !== 0,
+  );
+  if (argument !== undefined) cause.argument = argument;
+  return cause;
 }
 
 /** Finds the exec that set a mark: of this process, of an ancestor, or of what they have executed before. */

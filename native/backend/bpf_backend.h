@@ -188,6 +188,7 @@ class BpfBackend {
   void find_initial_process();
   void attach_sensor(const char* name);
   void attach_sensor_program(bpf_program* program, const char* name);
+  void pin_marks(bpf_object* object);
   void attach_marks(bpf_object* object);
   bpf_program* event_program(std::string_view event);
   void attach_free_handler();

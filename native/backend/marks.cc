@@ -51,6 +51,14 @@ std::vector<Fd> find_earlier_maps(const std::vector<std::string>& folders) {
 
 }  // namespace
 
+void BpfBackend::pin_marks(bpf_object* object) {
+  if (!pins_.is_active()) return;
+  for (size_t i = 0; i < std::size(MARK_MAPS); i++) {
+    const int err = pins_.pin(bpf_map__fd(find_map(object, MARK_MAPS[i])), MARK_PINS[i]);
+    if (err != 0) throw Failure{"PERSIST", "the kernel cannot pin the marks", err};
+  }
+}
+
 void BpfBackend::attach_marks(bpf_object* object) {
   attach_sensor_program(find_program(object, CGROUP_PROGRAM), CGROUP_PROGRAM);
   for (const std::string_view event : PROGRAMS) {
@@ -75,11 +83,17 @@ std::vector<uint8_t> BpfBackend::load_marks(const MarksSpec& spec) {
     }
     load_object(object.get(), "MARKS_LOAD", "the kernel refused the programs that follow marked processes");
     cache_relocated(spec.object, key, object.get(), program_instructions);
-    for (size_t i = 0; pins_.is_active() && i < std::size(MARK_MAPS); i++) {
-      const int err = pins_.pin(bpf_map__fd(find_map(object.get(), MARK_MAPS[i])), MARK_PINS[i]);
-      if (err != 0) throw Failure{"PERSIST", "the kernel cannot pin the marks", err};
+    const size_t links = sensor_links_.size();
+    try {
+      pin_marks(object.get());
+      attach_marks(object.get());
+    } catch (...) {
+      for (; sensor_links_.size() > links; sensor_links_.pop_back()) {
+        pins_.unpin(SENSOR_PIN + std::to_string(sensor_links_.size() - 1));
+      }
+      for (const char* pin : MARK_PINS) pins_.unpin(pin);
+      throw;
     }
-    attach_marks(object.get());
     marks_ = std::move(object);
   }
   const int names = bpf_map__fd(find_map(marks_.get(), "mark_names"));
