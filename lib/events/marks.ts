@@ -50,11 +50,14 @@ interface MarkedEvent {
 function readMark(chunk: RecordChunk, at: number, { hook, time, process }: MarkedEvent): MarkCause {
   const flags = chunk.u16(at + Layout.flags);
   const test = hook.markTests?.[chunk.u16(at + Layout.test)];
+  const isUnknown = (flags & MarkCauseFlag.MARK_CAUSE_UNKNOWN) !== 0;
+  const isOfContainer = test?.container === true && (isUnknown || (flags & MarkCauseFlag.MARK_IN_CONTAINER) !== 0);
   const mark: Writable<MarkCause> = {
     mark: test?.name ?? '',
-    scope: test?.container === true ? 'container' : 'process',
+    // a process in no container has a mark of its own, also with the scope `container`
+    scope: isOfContainer ? 'container' : 'process',
   };
-  if ((flags & MarkCauseFlag.MARK_CAUSE_UNKNOWN) === 0) mark.cause = readCause(chunk, at, time, process);
+  if (!isUnknown) mark.cause = readCause(chunk, at, time, process);
   return mark;
 }
 

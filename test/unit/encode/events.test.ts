@@ -416,6 +416,28 @@ describe('events in the protocol', () => {
     );
   });
 
+  it('marks with their causes', () => {
+    const marks = [
+      {
+        mark: 'm',
+        scope: 'container',
+        cause: {
+          time: '1970-01-01T00:00:01.000000002Z',
+          timeNs: 1_000_000_002n,
+          ageNs: 5n,
+          execId: 'x',
+          pid: 7,
+          command: 'cat',
+          functionName: 'f',
+          argument: '/a',
+        },
+      },
+      { mark: 'n', scope: 'process' },
+    ] as const;
+    assertSameOutput(kprobeEvent('sys_read', [], { marks }));
+    assertSameOutput(kprobeEvent('sys_read', [], { actions: [{ action: 'mark', mark: 'm' }, { action: 'post' }] }));
+  });
+
   it('stack traces', () => {
     const kernelStack = [{ symbol: 'vfs_read', offset: 16n, module: 'xfs' }, { address: 2n ** 63n }, {}];
     const userStack = [{ symbol: 'main', offset: 0n, module: '/bin/a b', fileOffset: 4n, buildId: '00ff' }];
