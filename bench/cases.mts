@@ -27,6 +27,7 @@ const hooks: Readonly<Record<Operation, object>> = {
 type Selectors = readonly object[];
 
 const matchBinaries = (value: string): Selectors => [{ matchBinaries: [{ operator: 'In', values: [value] }] }];
+const matchMarks = (operator: string): Selectors => [{ matchMarks: [{ operator, values: ['seen'], shared: true }] }];
 const matchArgs = (index: number, operator: string, values: readonly string[]): Selectors => [
   { matchArgs: [{ index, operator, values }] },
 ];
@@ -59,6 +60,8 @@ export const filterCases: readonly FilterCase[] = [
   hitCase('lseek', 'none: each call is reported'),
   hitCase('lseek', 'matchBinaries In, match', matchBinaries('/srv/workload')),
   missCase('lseek', 'matchBinaries In, no match', matchBinaries('/srv/other')),
+  missCase('lseek', 'matchMarks In, unmarked process', matchMarks('In')),
+  hitCase('lseek', 'matchMarks NotIn, unmarked process', matchMarks('NotIn')),
   missCase('lseek', 'int Equal, no match', matchArgs(0, 'Equal', ['4242'])),
   { ...hitCase('lseek', 'scope, in it'), scope: { hostSelector: {} } },
   { ...missCase('lseek', 'scope, not in it', []), scope: { podSelector: {} } },

@@ -72,6 +72,13 @@ enum abi_limit {
 	CGROUP_LABEL_CAPACITY = 256, /* name of a cgroup: the last part of its path, with its NUL */
 	CGROUP_RATES_MAX = 16384, /* cgroups whose exec and exit records are counted; the others are not throttled */
 	THROTTLE_SECONDS = 5, /* records of a cgroup are reported again after this time below the rate */
+	MARKS_MAX = 64, /* marks of all policies together; each has a slot */
+	MARK_GROUPS_MAX = 4, /* matchMarks filters with In of one selector */
+	MARK_ACTIONS_MAX = 32, /* different Mark and Unmark actions of one hook */
+	MARKS_REPORTED = 4, /* marks whose cause one event has */
+	MARK_BUCKETS = 4096, /* counters that tell quickly that a process has no mark */
+	MARK_OWNERS_MAX = 65536, /* processes and containers that have marks */
+	MARK_DETAILS_MAX = 131072, /* marks of all of them */
 };
 
 /* ---- records: what the kernel reports ----------------------------------------------------------------------- */
@@ -94,6 +101,7 @@ struct event_header {
 };
 
 enum event_flag {
+	EVENT_MARKED = 1, /* hook records: see struct mark_cause */
 	EVENT_ARGV_TRUNCATED = 1,
 	EVENT_ARGV_UNREADABLE = 2,
 	EVENT_MONITORED = 4, /* the hook was in monitor mode: the selector's action did not run */
@@ -248,11 +256,39 @@ struct ima_hash {
 	u8 digest[IMA_DIGEST_BYTES];
 };
 
+enum mark_text { MARK_COMMAND_BYTES = 16, MARK_FUNCTION_BYTES = 48, MARK_ARGUMENT_BYTES = 128 };
+
+enum mark_cause_flag {
+	MARK_CAUSE_UNKNOWN = 1, /* there was no memory for the cause */
+	MARK_ARGUMENT_TRUNCATED = 2,
+	MARK_IN_CONTAINER = 4, /* the mark belongs to the container */
+};
+
+/*
+ * The event that set a mark. With EVENT_MARKED, a record ends with up to MARKS_REPORTED of them and a u64 with their
+ * number. Only a struct ima_hash can follow.
+ */
+struct mark_cause {
+	u64 time; /* CLOCK_BOOTTIME, nanoseconds */
+	struct process_key key; /* the process that set it */
+	u16 test; /* index of the hook's struct mark_test */
+	u16 flags; /* enum mark_cause_flag */
+	u16 length; /* bytes of `argument` */
+	u8 read; /* enum value_read of the argument; READ_NOTHING: there is none */
+	u8 is_signed;
+	u64 value; /* of the argument, as in struct value */
+	u8 command[MARK_COMMAND_BYTES]; /* name of the thread, as in /proc/PID/comm */
+	u8 function[MARK_FUNCTION_BYTES]; /* what was hooked; NUL at the end, unless it is longer */
+	u8 argument[MARK_ARGUMENT_BYTES]; /* the beginning of its string or detail */
+};
+
 /* Maximum sizes, in bytes, of the parts of a hook's record after struct event_hook. */
 enum record_limit {
 	VALUES_SIZE_MAX = HOOK_VALUES_MAX * sizeof(struct value),
 	STRINGS_SIZE_MAX = HOOK_ARGS_MAX * STRING_CAPACITY + 2 * BUFFER_CAPACITY, /* strings and details */
-	ACTIONS_SIZE_MAX = 2 * STACK_CAPACITY + sizeof(struct ima_hash), /* stack traces and the hash of actions */
+	MARKS_SIZE_MAX = MARKS_REPORTED * sizeof(struct mark_cause) + sizeof(u64),
+	/* stack traces, the hash of actions, marks */
+	ACTIONS_SIZE_MAX = 2 * STACK_CAPACITY + sizeof(struct ima_hash) + MARKS_SIZE_MAX,
 	BODY_SIZE_MAX = VALUES_SIZE_MAX + STRINGS_SIZE_MAX + ACTIONS_SIZE_MAX,
 	RECORD_SIZE_MAX = sizeof(struct event_hook) + BODY_SIZE_MAX, /* of a record of any type */
 };
@@ -523,6 +559,28 @@ struct change_test {
 	u8 pad[6];
 };
 
+/* Tests one mark, for all selectors of a hook that name it. */
+struct mark_test {
+	u64 in[MARK_GROUPS_MAX]; /* selectors whose n-th filter with In names it */
+	u64 not_in; /* selectors that it rules out */
+	u32 id; /* see struct mark_name */
+	u8 container; /* the mark belongs to a container */
+	u8 pad[3];
+};
+
+enum mark_operation { MARK_SET = 0, MARK_REMOVE = 1 };
+
+/* Sets or removes a mark. */
+struct mark_action {
+	u64 selectors;
+	u64 duration; /* nanoseconds; 0: until the process or the container ends */
+	u32 id;
+	u8 operation; /* enum mark_operation */
+	u8 container;
+	u8 inherits; /* children have it, too, and it stays over an exec */
+	u8 at_return; /* of matchReturnActions */
+};
+
 enum rate_scope { RATE_NONE = 0, RATE_THREAD = 1, RATE_PROCESS = 2, RATE_GLOBAL = 3 };
 
 enum stack_kind { STACK_KERNEL = 1, STACK_USER = 2 };
@@ -658,6 +716,16 @@ struct hook_config {
 	struct selector_actions return_actions[HOOK_SELECTORS_MAX]; /* with ACTIONS_RETURN; they decide about posting */
 	struct assignment assignments[ASSIGNMENTS_MAX];
 	struct scope_test scopes[SCOPE_TESTS_MAX];
+	u8 mark_tests;
+	u8 mark_actions;
+	u8 marks_at_return; /* the program at the return tests the marks, because the selector is known only then */
+	u8 container_marks; /* a test or an action is about marks of containers */
+	u32 mark_pad;
+	u64 marked; /* selectors with a filter that needs a mark */
+	u64 mark_groups[MARK_GROUPS_MAX]; /* selectors that have an n-th filter with In */
+	struct mark_test marks[MARKS_MAX];
+	struct mark_action marking[MARK_ACTIONS_MAX];
+	u8 mark_function[MARK_FUNCTION_BYTES]; /* what is hooked, for struct mark_cause */
 };
 
 /* The configuration of an enforcer. */
@@ -768,6 +836,7 @@ enum sensor_hook {
 	HOOK_PROCESS_BITS = 3, /* its lost_pending: processes whose process_bits or process_state could not be stored */
 	HOOK_SOCKETS = 4, /* its lost_pending: sockets that could not be stored in socket_owners */
 	HOOK_CGROUP = 5,
+	HOOK_MARKS = 7, /* its lost_pending: marks that could not be stored */
 	HOOK_FIRST_POLICY = 8,
 };
 
@@ -890,6 +959,53 @@ struct process_key_more {
 	u32 tgid;
 };
 
+/* ---- marks -------------------------------------------------------------------------------------------------- */
+
+/*
+ * The owner of marks: a process (its start and tgid), or a container (the id of its cgroup and 0). No two processes
+ * since boot have the same key.
+ */
+struct mark_owner {
+	u64 start_time;
+	u32 tgid;
+	u32 slot; /* in the key of a struct mark_detail */
+};
+
+/* Set in an id of struct owned_marks: there was no memory for the struct mark_detail. The mark then stays. */
+enum mark_bit { MARK_WITHOUT_DETAIL = 0x80000000 };
+
+/* The ids of the marks that an owner may have, by slot. 0: none. An entry lives as long as its owner. */
+struct owned_marks {
+	u32 ids[MARKS_MAX];
+};
+
+/* A mark of an owner. It is set if its id is the one of the struct mark_name of its slot, until it ends. */
+struct mark_detail {
+	u64 until; /* CLOCK_BOOTTIME */
+	u32 id;
+	u32 inherits;
+	struct mark_cause cause;
+};
+
+enum { MARK_NAME_BYTES = 504 };
+
+/*
+ * The mark that has a slot now. The lower bits of an id are the slot. An id is never used again, so what an earlier
+ * mark of the slot has left is not valid.
+ */
+struct mark_name {
+	u32 id;
+	u32 length;
+	u8 name[MARK_NAME_BYTES];
+};
+
+/* One for all CPUs. It says without a look-up that a process has no mark. */
+struct mark_words {
+	u32 counts[MARK_BUCKETS]; /* marked processes, by the lower bits of their tgid */
+	u32 containers; /* containers that have marks */
+	u32 unknown; /* owners whose marks could not be stored */
+};
+
 enum { PID_LIMIT = 4194304 }; /* the kernel's largest pid_max */
 
 struct pid_key {
@@ -930,6 +1046,12 @@ ABI_SIZE(string_table, 56);
 ABI_SIZE(object_config, 288);
 ABI_SIZE(process_test, 16);
 ABI_SIZE(change_test, 32);
+ABI_SIZE(mark_cause, 240);
+ABI_SIZE(mark_test, 48);
+ABI_SIZE(mark_action, 24);
+ABI_SIZE(mark_owner, 16);
+ABI_SIZE(mark_detail, 256);
+ABI_SIZE(mark_name, 512);
 ABI_SIZE(scope_test, 16);
 ABI_SIZE(match_entry, 16);
 ABI_SIZE(trie_key, 260);

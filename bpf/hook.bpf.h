@@ -13,6 +13,7 @@
 
 #include "details.bpf.h"
 #include "actions.bpf.h"
+#include "marking.bpf.h"
 
 struct hook_scratch {
 	u32 users; /* with GUARD_LEVELS: programs that use this entry, or try to */
@@ -275,6 +276,8 @@ static __always_inline void update_reported_state(struct hook_record *record, u6
 
 static __always_inline void post_event(struct hook_record *record, u64 candidates)
 {
+	if (config.marked)
+		append_causes(record, candidates);
 	post_record(record, candidates);
 	update_reported_state(record, candidates);
 }
@@ -311,6 +314,11 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 	if (phase != PHASE_RETURN) {
 		task = current_task();
 		candidates = filter_process(task, candidates);
+		if (!candidates)
+			return 0;
+	}
+	if (config.mark_tests && (phase == PHASE_SINGLE || config.marks_at_return == (phase == PHASE_RETURN))) {
+		candidates = filter_marks(candidates);
 		if (!candidates)
 			return 0;
 	}
@@ -445,6 +453,8 @@ static __always_inline bool defer_to_second(u64 frame, struct hook_record *recor
 {
 	if (!(config.has_actions & ACTIONS_IMA_HASH) || !config.actions[matched_selector(candidates)].ima_hash)
 		return false;
+	if (config.marked)
+		append_causes(record, candidates);
 	if (!save_record(frame, record, candidates))
 		return false;
 	update_reported_state(record, candidates); /* a program that may sleep cannot use a trie */
@@ -493,6 +503,8 @@ static __always_inline bool run_entry(void *ctx, u64 frame, s32 *value, volatile
 			overrides = enforce_override(ctx, record, candidates, value);
 			if (config.has_actions & ACTIONS_SOCKET)
 				track_socket_argument(ctx, record, candidates, false);
+			if (config.mark_actions)
+				run_mark_actions(record, candidates, false, config.pair);
 		}
 		if (!config.pair && !should_post(ctx, record, candidates))
 			return overrides;
@@ -550,6 +562,8 @@ static __always_inline bool act_on_return(void *ctx, struct hook_record *record,
 {
 	s32 value;
 
+	if (config.mark_actions && (config.has_actions & ACTIONS_RETURN || !config.pair || config.acts_at_return))
+		run_mark_actions(record, candidates, config.has_actions & ACTIONS_RETURN ? true : false, false);
 	if (config.has_actions & ACTIONS_RETURN) {
 		enforce_at_return(ctx, record, candidates);
 		if (config.has_actions & ACTIONS_SOCKET)

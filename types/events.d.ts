@@ -320,12 +320,50 @@ declare abstract class HookEvent extends ProcessEvent {
   readonly kernelStack?: readonly StackFrame[];
   /** Stack trace of the process, innermost frame first. Present when the policy asks for it. */
   readonly userStack?: readonly StackFrame[];
+  /**
+   * Marks of the process, or of its container, that the selector's `matchMarks` names with `In`, each with its cause:
+   * at most four. Present when there is one.
+   */
+  readonly marks?: readonly MarkCause[];
   /** `message` of the hook in the policy. */
   readonly message?: string;
   /** `tags` of the hook in the policy. */
   get tags(): readonly string[];
   /** Index of the selector that matched, from 0; 0 when the hook has no selectors. */
   get selector(): number;
+}
+
+/** A mark that was set when the hook was called, and the event that had set it. */
+export interface MarkCause {
+  /** Name of the mark. */
+  readonly mark: string;
+  /** `container`: the mark belongs to the container of the process. */
+  readonly scope: 'process' | 'container';
+  /** The cause of the mark. Absent when the kernel had no memory for it. */
+  readonly cause?: {
+    /** Time of the event that set the mark: RFC 3339, UTC, with nanoseconds. */
+    readonly time: string;
+    /** The same time in nanoseconds since 1970. */
+    readonly timeNs: bigint;
+    /** Nanoseconds from that event to this one. */
+    readonly ageNs: bigint;
+    /**
+     * `execId` of the process that set the mark: this process, an ancestor, or what one of them executed before. Absent
+     * when the tracer does not know it any more.
+     */
+    readonly execId?: string;
+    /** Process id of that process. */
+    readonly pid: number;
+    /** Name of the thread that set the mark, as in `/proc/PID/comm`. */
+    readonly command: string;
+    /** What was hooked: a function, tracepoint, symbol or LSM hook. At most 48 bytes are kept. */
+    readonly functionName: string;
+    /**
+     * The first argument of that event, as compact output shows it. Texts of more than 128 bytes are cut, and end in
+     * `…`. Absent when the hook reads no argument.
+     */
+    readonly argument?: string;
+  };
 }
 
 /**
@@ -364,6 +402,8 @@ export type PerformedAction =
   | { readonly action: 'cleanupEnforcerNotification'; readonly onReturn?: true }
   /** The tracer stored, or deleted, the owner of a socket. */
   | { readonly action: 'trackSock' | 'untrackSock'; readonly onReturn?: true }
+  /** The mark `mark` was set or removed. */
+  | { readonly action: 'mark' | 'unmark'; readonly mark: string; readonly onReturn?: true }
   /** The tracer started the request when it read the event. Results are counted in `PolicyStatus.requests`. */
   | {
       readonly action: 'getUrl';
@@ -686,6 +726,7 @@ export declare abstract class LostEvent {
  * - `slow_consumer`: this iterator was too far behind another one.
  * - `process_table_full`: data about a process that filters need could not be stored.
  * - `socket_table_full`: the owner of a socket could not be stored.
+ * - `mark_table_full`: a mark could not be stored.
  * - `throttled`: the cgroup of the processes was above its rate (option `cgroupRate`).
  * - `no_reader`: policies were active after their tracer had died (option `persist`), and the events found no room in
  *   the ring buffer until the next tracer read it.
@@ -698,6 +739,7 @@ export type LossReason =
   | 'slow_consumer'
   | 'process_table_full'
   | 'socket_table_full'
+  | 'mark_table_full'
   | 'throttled'
   | 'no_reader'
   | 'disconnected';

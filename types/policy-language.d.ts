@@ -274,9 +274,37 @@ export type PostAction = {
   | { readonly rateLimit: string; readonly rateLimitScope?: 'thread' | 'process' | 'global' }
   | { readonly rateLimit?: undefined; readonly rateLimitScope?: undefined }
 );
+/** Owner of a mark: the process, or its whole container. */
+export type MarkScope = 'process' | 'container';
+/** Sets or removes a mark of the process. This action is an extension of Tetragon's format. */
+export type MarkAction =
+  | {
+      readonly action: 'Mark';
+      readonly mark: string;
+      /** Time after which the mark ends, such as `500ms`, `30s`, `5m` or `1h`. Default: it ends with the process. */
+      readonly ttl?: string;
+      /** Children have the mark, and it stays when the process executes another program. Default true. */
+      readonly inherit?: boolean;
+      /** Default `process`. */
+      readonly scope?: MarkScope;
+      /** Other policies see the mark, if they say `shared: true` as well. Default false. */
+      readonly shared?: boolean;
+    }
+  | { readonly action: 'Unmark'; readonly mark: string; readonly scope?: MarkScope; readonly shared?: boolean };
+/** Filter on the marks of the process. It is an extension of Tetragon's format. */
+export interface MarkFilter {
+  readonly operator: 'In' | 'NotIn';
+  /** Names of marks. */
+  readonly values: readonly string[];
+  /** Default: the scope with which this policy sets the mark. */
+  readonly scope?: MarkScope;
+  /** These are the marks that policies share. Default false. */
+  readonly shared?: boolean;
+}
 /** Action for every kind of hook. */
 export type CommonAction =
   | PostAction
+  | MarkAction
   | { readonly action: 'NoPost' | 'Sigkill' }
   | { readonly action: 'Signal'; readonly argSig: number }
   | { readonly action: 'GetUrl'; readonly argUrl: string }
@@ -329,6 +357,7 @@ export interface ProcessFilters {
   }[];
   readonly matchCapabilities?: readonly CapabilityFilter[];
   readonly matchCapabilityChanges?: readonly CapabilityFilter[];
+  readonly matchMarks?: readonly MarkFilter[];
   /** Filter on the container of the process. Without selectors, every process matches. */
   readonly matchWorkloads?: WorkloadSelectors;
 }

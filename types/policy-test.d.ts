@@ -45,6 +45,8 @@ export interface EventPattern {
   readonly selector?: number;
   /** One of the event's actions. */
   readonly action?: string;
+  /** One of the event's `marks`. */
+  readonly mark?: string;
   /** `process.binary`. */
   readonly binary?: string;
   readonly binaryMatches?: string;

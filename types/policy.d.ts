@@ -280,6 +280,8 @@ export interface CompiledPolicy {
   readonly processSets: readonly ProcessSet[];
   /** Scopes of the policy and of its selectors. Equal scopes are kept once. */
   readonly scopes: readonly Scope[];
+  /** Marks that the hooks set and test. Equal marks appear once. Absent when there are none. */
+  readonly marks?: readonly CompiledMark[];
   /** Conditions on the labels of the node (`nodeSelector`). On other nodes, the policy is not attached. */
   readonly nodes?: readonly LabelCondition[];
   /**
@@ -310,6 +312,8 @@ export interface SelectorActions {
     | 'untrackSock'
     | 'getUrl'
     | 'dnsLookup'
+    | 'mark'
+    | 'unmark'
   )[];
   /** Number of the signal that `signal` or `sigkill` sends. */
   readonly signal?: number;
@@ -329,6 +333,8 @@ export interface SelectorActions {
   readonly kernelStack?: true;
   /** The event contains the stack trace of the process. */
   readonly userStack?: true;
+  /** Marks that `mark` sets and `unmark` removes, in the order of the actions. */
+  readonly marks?: readonly string[];
   /** Targets of `getUrl` (an address) and `dnsLookup` (a name), in the order of the actions. */
   readonly requests?: readonly string[];
   /** The event contains the hash that IMA computes of the hook's first file. */
@@ -350,6 +356,46 @@ export interface RegisterAssignment {
   readonly memory?: true;
   /** Constant that is added. */
   readonly offset: bigint;
+}
+
+/** A mark. Two marks with the same name are different if another member differs. */
+export interface CompiledMark {
+  readonly name: string;
+  /** It belongs to the container, not to the process. */
+  readonly container?: true;
+  /** All policies that share a mark of this name have the same one. Otherwise it belongs to the policy. */
+  readonly shared?: true;
+}
+
+/** Test of a mark, for all selectors that name it. */
+export interface MarkTest {
+  /** Index in `marks` of the policy. */
+  readonly mark: number;
+  /** Name of the mark. */
+  readonly name: string;
+  /** It belongs to the container. */
+  readonly container?: true;
+  /** For the n-th filter with `In` of a selector: the selectors that the mark satisfies. */
+  readonly in: readonly (readonly number[])[];
+  /** Selectors that the mark rules out, because a filter with `NotIn` names it. */
+  readonly notIn: readonly number[];
+}
+
+/** Sets or removes a mark. */
+export interface MarkChange {
+  readonly action: 'mark' | 'unmark';
+  /** Index in `marks` of the policy. */
+  readonly mark: number;
+  /** It belongs to the container. */
+  readonly container?: true;
+  /** Selectors that have the action. */
+  readonly selectors: readonly number[];
+  /** Time in nanoseconds until the mark ends. Absent: it ends with its owner. */
+  readonly ttl?: bigint;
+  /** Children have the mark, and it stays over an exec. */
+  readonly inherits: boolean;
+  /** The action is one of matchReturnActions. */
+  readonly onReturn?: true;
 }
 
 /** One hook to attach. */
@@ -418,6 +464,10 @@ export interface CompiledHook {
   readonly scopes: readonly ScopeTest[];
   /** Filters of matchNamespaceChanges and matchCapabilityChanges. */
   readonly changes: readonly ChangeTest[];
+  /** Filters of matchMarks. Absent when there are none. */
+  readonly markTests?: readonly MarkTest[];
+  /** Actions Mark and Unmark, in their order. Absent when there are none. */
+  readonly markChanges?: readonly MarkChange[];
   /**
    * Instructions for CelExpr and CapabilitiesGained. `entry` runs when the function is called. `returned` runs when it
    * returns, because it needs a value that is read then.

@@ -76,7 +76,7 @@ export interface HookLoad extends Partial<
  * KernelError if the hook cannot be encoded, and with NativeError if the kernel refuses it.
  */
 export async function loadHook(
-  { hook, id, processBits, scopeBits, context }: AttachRequest,
+  { hook, id, processBits, scopeBits, markIds, context }: AttachRequest,
   load: HookLoad,
 ): Promise<readonly number[]> {
   const { attachment, valueLocations, ...own } = load;
@@ -84,6 +84,7 @@ export async function loadHook(
     id,
     processBits,
     scopeBits,
+    markIds,
     selfTgid: context.selfTgid,
     countHits: context.countHits,
     // The second program of an LSM hook does not run at a return.

@@ -32,6 +32,8 @@ export interface AttachRequest {
   readonly processBits: readonly number[];
   /** The bit of each scope of the policy. */
   readonly scopeBits: readonly number[];
+  /** The id of each mark of the policy. */
+  readonly markIds: readonly number[];
   readonly context: AttachContext;
   readonly kernel: KernelInfo;
   /** A path to the opened file of a uprobe, if it is not the path of the policy: the file of a container. */

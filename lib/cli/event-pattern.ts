@@ -20,6 +20,7 @@ export function matchesPattern(pattern: EventPattern, event: PlainEvent, api: Pi
     matchesRegex(pattern.messageMatches, message) &&
     matchesValue(pattern.selector, 'selector' in event ? event.selector : undefined) &&
     (pattern.action === undefined || hasAction(event, pattern.action)) &&
+    (pattern.mark === undefined || hasMark(event, pattern.mark)) &&
     matchesValue(pattern.binary, binary) &&
     matchesRegex(pattern.binaryMatches, binary) &&
     matchesValue(pattern.path, path) &&
@@ -57,6 +58,10 @@ function hookedFunction(event: PlainEvent): string | undefined {
 
 function hasAction(event: PlainEvent, name: string): boolean {
   return 'actions' in event && event.actions.some(({ action }) => action === name);
+}
+
+function hasMark(event: PlainEvent, name: string): boolean {
+  return 'marks' in event && event.marks?.some(({ mark }) => mark === name) === true;
 }
 
 /** Describes the pattern for a message. */

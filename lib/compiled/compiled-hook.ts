@@ -115,7 +115,7 @@ export type CompiledAction = SelectorActions['order'][number];
 
 /** The members of SelectorActions that act on a process, and those that only report. */
 type EnforcingMember = 'signal' | 'override' | 'registers' | 'goOn' | 'set' | 'notify';
-type ReportingMember = 'order' | 'rateLimit' | 'kernelStack' | 'userStack' | 'requests' | 'imaHash';
+type ReportingMember = 'order' | 'rateLimit' | 'kernelStack' | 'userStack' | 'requests' | 'imaHash' | 'marks';
 type Nothing<T extends never> = T;
 /** @public Only the compiler uses it: each member belongs to one of the two. */
 export type MemberChecks = Nothing<Exclude<keyof SelectorActions, EnforcingMember | ReportingMember>>;
@@ -124,11 +124,17 @@ export function isEnforcing(actions: Pick<SelectorActions, EnforcingMember>): bo
   return actions.signal !== undefined || actions.notify !== undefined || isModifying(actions);
 }
 
-/** The selectors that only suppress the event: a call that matches one of them is exempt from the hook. */
+/**
+ * The selectors that exempt a call: they only suppress the event, or they remove a mark. An unknown value does not
+ * match them.
+ */
 export function suppressingSelectors({ actions = [], returnActions }: ActionLists): number[] {
   return actions.flatMap((entry, selector) => {
     const returned = returnActions?.[selector];
-    const isSuppressing = (returned ?? entry).order.includes('noPost') && ![entry, returned ?? entry].some(isEnforcing);
+    const both = [entry, returned ?? entry];
+    const has = (action: CompiledAction): boolean => both.some(({ order }) => order.includes(action));
+    const isSilent = (returned ?? entry).order.includes('noPost') && !has('mark');
+    const isSuppressing = (isSilent || has('unmark')) && !both.some(isEnforcing);
     return isSuppressing ? [selector] : [];
   });
 }

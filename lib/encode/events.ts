@@ -10,6 +10,7 @@ import type {
   EnvironmentVariable,
   HookArgument,
   LostEvent,
+  MarkCause,
   PerformedAction,
   PlainOf,
   StackFrame,
@@ -18,6 +19,8 @@ import type {
 import {
   EnvVarSchema,
   KprobeAction,
+  MarkCauseSchema,
+  MarkSchema,
   PerformedActionSchema,
   ProcessExecSchema,
   ProcessExitSchema,
@@ -58,6 +61,8 @@ const USDT = fieldTags(ProcessUsdtSchema);
 const LOADER = fieldTags(ProcessLoaderSchema);
 const FRAME = fieldTags(StackTraceEntrySchema);
 const ACTION = fieldTags(PerformedActionSchema);
+const MARK = fieldTags(MarkSchema);
+const CAUSE = fieldTags(MarkCauseSchema);
 const THROTTLE = fieldTags(ProcessThrottleSchema);
 const THROTTLE_TYPES = { start: ThrottleType.THROTTLE_START, stop: ThrottleType.THROTTLE_STOP } as const;
 const VARIABLE = fieldTags(EnvVarSchema);
@@ -77,6 +82,9 @@ const ACTIONS: Readonly<Record<PerformedAction['action'], KprobeAction>> = {
   getUrl: KprobeAction.GETURL,
   dnsLookup: KprobeAction.DNSLOOKUP,
   set: KprobeAction.SET,
+  // the protocol has no action for marks; they are no main action
+  mark: KprobeAction.POST,
+  unmark: KprobeAction.POST,
 };
 
 type HookEvent = Extract<TracerEvent, { readonly actions: unknown }>;
@@ -251,10 +259,11 @@ export class EventEncoder {
     if (kernelStack !== undefined) writeFrames(w, tags.kernelStackTrace, kernelStack);
     w.uint(tags.suppressed, event.suppressed);
     w.bool(tags.ofSocketOwner, event.ofSocketOwner);
-    if (policyMode !== undefined) {
+    if (policyMode !== undefined || event.actions.some(({ action }) => action === 'mark' || action === 'unmark')) {
       for (const action of [...event.actions].reverse()) writeAction(w, tags.actions, action);
-      w.string(tags.policyMode, policyMode);
     }
+    if (policyMode !== undefined) w.string(tags.policyMode, policyMode);
+    for (const mark of [...(event.marks ?? [])].reverse()) writeMark(w, tags.marks, mark);
     w.string(tags.policyName, event.policyName);
     w.uint(tags.action, ACTIONS[event.action]);
   }
@@ -335,6 +344,29 @@ function writeFrames(w: Writer, tag: number, frames: readonly StackFrame[]): voi
   }
 }
 
+/** Fields are written from the last to the first. */
+function writeMark(w: Writer, tag: number, { mark, scope, cause }: MarkCause): void {
+  const end = w.length;
+  if (cause !== undefined) {
+    const causeEnd = w.length;
+    const { timeNs, ageNs, execId, pid, command, functionName, argument } = cause;
+    if (argument !== undefined) writeStringValue(w, CAUSE.argument, argument);
+    w.string(CAUSE.functionName, functionName);
+    w.string(CAUSE.command, command);
+    w.uint(CAUSE.pid, pid);
+    if (execId !== undefined) w.string(CAUSE.execId, execId);
+    w.ulong(CAUSE.ageNs, ageNs);
+    const timeEnd = w.length;
+    w.uint(NANOS, Number(timeNs % SECOND));
+    w.ulong(SECONDS, timeNs / SECOND);
+    w.message(CAUSE.time, timeEnd);
+    w.message(MARK.cause, causeEnd);
+  }
+  w.string(MARK.scope, scope);
+  w.string(MARK.mark, mark);
+  w.message(tag, end);
+}
+
 function writeAction(w: Writer, tag: number, action: PerformedAction): void {
   const end = w.length;
   if (action.onReturn === true) w.bool(ACTION.onReturn, true);
@@ -344,6 +376,10 @@ function writeAction(w: Writer, tag: number, action: PerformedAction): void {
     case 'cleanupEnforcerNotification':
     case 'trackSock':
     case 'untrackSock':
+      break;
+    case 'mark':
+    case 'unmark':
+      w.string(ACTION.mark, action.mark);
       break;
     case 'signal':
     case 'sigkill':

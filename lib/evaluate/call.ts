@@ -2,6 +2,9 @@
 import type { HookArgument, PlainProcess } from '../../types/events.js';
 
 export interface RecordedCall {
+  readonly timeNs: bigint;
+  /** The same process before its last exec. */
+  readonly former?: PlainProcess;
   /** The values by slot; undefined for a value that the recording does not have. */
   readonly values: readonly (HookArgument | undefined)[];
   readonly process: PlainProcess;

@@ -22,12 +22,19 @@ import type { RecordedCall } from './call.js';
 import { Candidates, makeUncertainty } from './candidates.js';
 import { runExpressions } from './cel.js';
 import { isComparedAs, type ArgumentComparedAs } from './comparison-kinds.js';
+import { filterMarks, type MarkHistory } from './marks.js';
 import { filterNet } from './network.js';
 import { filterNumber, argumentNumber } from './numbers.js';
 import { filterProcess, dropYieldingSelectors } from './process.js';
 import { comparedPath, filterFileType, filterString, hasPath, type ComparedBytes } from './strings.js';
 
-export function evaluateHook(hook: CompiledHook, processSets: readonly ProcessSet[], call: RecordedCall): Verdict {
+/** `marks`: the marks that earlier calls have set; without them, filters on marks are uncertain. */
+export function evaluateHook(
+  hook: CompiledHook,
+  processSets: readonly ProcessSet[],
+  call: RecordedCall,
+  marks?: MarkHistory,
+): Verdict {
   const candidates = new Candidates(hook.selectors);
   hookValues(hook).forEach((value, slot) => {
     if (isFiltered(value)) filterValue(candidates, value, call.values[slot], hook);
@@ -39,6 +46,7 @@ export function evaluateHook(hook: CompiledHook, processSets: readonly ProcessSe
   runExpressions(candidates, hook.cel.entry, readSlot);
   runExpressions(candidates, hook.cel.returned, readSlot);
   filterProcess(candidates, hook, processSets, call);
+  filterMarks(candidates, hook, call, marks);
   dropYieldingSelectors(candidates, hook, selectorMask(enforcingSelectors(hook)), processSets, call);
   return makeVerdict(candidates, hook);
 }

@@ -1,6 +1,7 @@
 /** The events of a policy's hooks. */
-import type { HookArgument, PerformedAction, RequestOutcome, StackFrame } from '../../types/events.js';
+import type { HookArgument, MarkCause, PerformedAction, RequestOutcome, StackFrame } from '../../types/events.js';
 import type { CompiledHook, UprobeAttachPoint, CompiledValue } from '../compiled/compiled-policy.js';
+import type { TrackedProcess } from '../process/process.js';
 import { getTrackedProcess, type ProcessView } from '../process/view.js';
 import { decodeArgument } from '../wire/decode/arguments.js';
 import { EventFlag, EventHeader, EventHook } from '../wire/layout.gen.js';
@@ -8,6 +9,7 @@ import type { RecordChunk } from '../wire/record-chunk.js';
 import type { LoadedHook } from './hook.js';
 import type { LateMembers } from './late-members.js';
 import { readImaHash } from './ima.js';
+import { readMarks } from './marks.js';
 import {
   readEventActions,
   mainAction,
@@ -141,6 +143,12 @@ abstract class HookEvent extends RecordEvent {
   get userStack(): readonly StackFrame[] | undefined {
     const addresses = this.#userAddresses;
     return addresses && (getRareMembers(this).userStack ??= this.#toFrames(addresses, NO_FRAMES));
+  }
+
+  get marks(): readonly MarkCause[] | undefined {
+    const { compiled } = this.#hook;
+    if (compiled.markTests === undefined) return undefined;
+    return readMarks(recordChunk(this), recordStart(this), compiled, getTrackedProcess(this.process) as TrackedProcess);
   }
 
   get message(): string | undefined {

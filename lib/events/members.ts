@@ -14,7 +14,7 @@ const RECORD_MEMBERS = [
 ] as const;
 const HOOK_MEMBERS = [
   ...RECORD_MEMBERS, 'policyName', 'args', 'action', 'actions', 'policyMode', 'ofSocketOwner', 'suppressed', 'kernelStack',
-  'userStack', 'message', 'tags', 'selector',
+  'userStack', 'marks', 'message', 'tags', 'selector',
 ] as const; // prettier-ignore
 const FUNCTION_MEMBERS = [...HOOK_MEMBERS, 'data', 'return', 'returnAction'] as const;
 const UPROBE_MEMBERS = [...FUNCTION_MEMBERS, 'path', 'symbol', 'offset', 'address', 'refCtrOffset'] as const;

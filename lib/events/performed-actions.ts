@@ -52,6 +52,8 @@ function isRequestAction(name: CompiledAction): name is RequestAction {
     case 'cleanupEnforcerNotification':
     case 'trackSock':
     case 'untrackSock':
+    case 'mark':
+    case 'unmark':
       return false;
   }
 }
@@ -113,6 +115,7 @@ function describeSelectorActions(
   outcomes: RequestOutcome[],
 ): PerformedAction[] {
   const targets = [...(actions.requests ?? [])];
+  const marks = [...(actions.marks ?? [])];
   return actions.order.flatMap((name): PerformedAction[] => {
     switch (name) {
       case 'noPost':
@@ -136,6 +139,9 @@ function describeSelectorActions(
         return [{ action: name, url: targets.shift() ?? '', outcome: outcomes.shift() ?? 'dropped' }];
       case 'dnsLookup':
         return [{ action: name, name: targets.shift() ?? '', outcome: outcomes.shift() ?? 'dropped' }];
+      case 'mark':
+      case 'unmark':
+        return [{ action: name, mark: marks.shift() ?? '' }];
       case 'post':
       case 'cleanupEnforcerNotification':
       case 'trackSock':
@@ -183,6 +189,8 @@ function isNamed(action: PerformedAction): boolean {
     case 'untrackSock':
       return true;
     case 'post':
+    case 'mark':
+    case 'unmark':
     case 'cleanupEnforcerNotification':
       return false;
   }

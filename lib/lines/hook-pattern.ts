@@ -17,7 +17,7 @@ import { addValue } from './value-parts.js';
 type HookEvent = Extract<TracerEvent, { readonly args: unknown }>;
 
 /** Header flags of events with members that other events do not have. */
-const RARE_FLAGS = EventFlag.EVENT_SOCKET_OWNER | EventFlag.EVENT_IMA_HASH;
+const RARE_FLAGS = EventFlag.EVENT_SOCKET_OWNER | EventFlag.EVENT_IMA_HASH | EventFlag.EVENT_MARKED;
 
 /** True if the record has only values: no stack trace, no hash, no number of suppressed events. */
 export function isPlainRecord(chunk: RecordChunk, at: number, { args, returnArg }: LoadedHook['compiled']): boolean {

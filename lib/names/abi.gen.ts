@@ -50,6 +50,13 @@ export const AbiLimit = {
   CGROUP_LABEL_CAPACITY: 256,
   CGROUP_RATES_MAX: 16384,
   THROTTLE_SECONDS: 5,
+  MARKS_MAX: 64,
+  MARK_GROUPS_MAX: 4,
+  MARK_ACTIONS_MAX: 32,
+  MARKS_REPORTED: 4,
+  MARK_BUCKETS: 4096,
+  MARK_OWNERS_MAX: 65536,
+  MARK_DETAILS_MAX: 131072,
 } as const;
 
 /** enum value_read */
@@ -98,5 +105,6 @@ export const SensorHook = {
   HOOK_PROCESS_BITS: 3,
   HOOK_SOCKETS: 4,
   HOOK_CGROUP: 5,
+  HOOK_MARKS: 7,
   HOOK_FIRST_POLICY: 8,
 } as const;

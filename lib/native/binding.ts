@@ -123,6 +123,13 @@ export interface NativeSession extends NativeSource {
   hookMemory(id: number): number;
   /** Sets whether the hook executes its actions, or only reports them. */
   setEnforcement(id: number, enforces: boolean): void;
+  /**
+   * Loads the programs that follow marked processes; further calls do nothing. `earlier` are folders of pins whose marks go on.
+   * Resolves with all struct mark_name.
+   */
+  loadMarks(options: MarksOptions): Promise<Buffer>;
+  /** Writes a struct mark_name. */
+  nameMark(slot: number, name: Uint8Array): Promise<void>;
   /** Resolves with a struct running_process of each process; with null if the kernel cannot list them. */
   listProcesses(): Promise<Buffer | null>;
   /** From now on no policy acts on this process and its ancestors. */
@@ -139,6 +146,15 @@ export interface NativeSession extends NativeSource {
   /** Detaches all hooks; with `keep`, all that are not pinned. */
   detach(keep: boolean): Promise<void>;
   close(): Promise<void>;
+}
+
+interface MarksOptions {
+  readonly object: string;
+  /** Number of processes and containers that can have marks, and of all their marks. */
+  readonly owners: number;
+  readonly details: number;
+  readonly onDemand: boolean;
+  readonly earlier: readonly string[];
 }
 
 export interface NativeHookSpec {

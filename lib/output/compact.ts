@@ -5,6 +5,7 @@
 import type {
   ChangeClient,
   ChangeEvent,
+  MarkCause,
   PlainOf,
   LostEvent,
   PlainProcess,
@@ -67,7 +68,7 @@ export function summarizeEvent(event: PlainEvent, options: Pick<CompactOptions, 
   return {
     emoji,
     label: quoteUnsafe(label),
-    detail,
+    detail: isHookEvent ? detail + prependSpace(formatMarks(event)) : detail,
     actions: isHookEvent ? formatActions(event) : '',
     reason: isHookEvent ? quoteNonEmpty(reportReason(event)) : '',
   };
@@ -95,7 +96,8 @@ function formatEventLine(event: PlainEvent, options: CompactOptions): string {
   const head = `${emoji} ${paint(label.padEnd(LABEL_COLUMNS), color)} ${paint(source, 'dim')} ${binary}`;
   const actions = 'actions' in event ? formatActions(event) : '';
   const who = options.who === true ? formatWho(event) : '';
-  const line = `${time}${head}${prependSpace(detail)}${paintPart(actions, 'red', paint)}${paintPart(who, 'dim', paint)}`;
+  const marks = 'actions' in event ? formatMarks(event) : '';
+  const line = `${time}${head}${prependSpace(detail)}${prependSpace(marks)}${paintPart(actions, 'red', paint)}${paintPart(who, 'dim', paint)}`;
   if (options.capabilities !== true || (event.process.capabilities.permitted & CAP_SYS_ADMIN) === 0n) return line;
   const width = displayWidth(line.replace(ANSI, ''));
   return (
@@ -245,6 +247,34 @@ function formatActions({ actions, suppressed }: ActionEvent): string {
   }
   if (suppressed > 0) text += ` [${suppressed} suppressed]`;
   return text.slice(1);
+}
+
+/** Formats `(marked secret-read 2.1 s ago by cat /etc/shadow, pid 171)`. */
+function formatMarks({ marks = [] }: ActionEvent): string {
+  return marks.length === 0 ? '' : `(${marks.map(formatMark).join('; ')})`;
+}
+
+function formatMark({ mark, scope, cause }: MarkCause): string {
+  const what = `${scope === 'container' ? 'container ' : ''}marked ${quoteUnsafe(mark)}`;
+  if (cause === undefined) return what;
+  const { ageNs, pid, command, argument = '' } = cause;
+  return `${what} ${formatAge(ageNs)} ago by ${joinNonEmpty(quoteUnsafe(command), quoteNonEmpty(argument))}, pid ${pid}`;
+}
+
+const SECOND_MS = 1000;
+const AGE_UNITS = [
+  { unit: 'd', seconds: 86_400 },
+  { unit: 'h', seconds: 3600 },
+  { unit: 'min', seconds: 60 },
+] as const;
+
+/** Formats `3 ms`, `2.1 s`, `5 min`, `2 h` or `3 d`. */
+function formatAge(age: bigint): string {
+  const ms = Number(age / 1_000_000n);
+  if (ms < SECOND_MS) return `${ms} ms`;
+  const seconds = ms / SECOND_MS;
+  const large = AGE_UNITS.find((each) => seconds >= each.seconds);
+  return large === undefined ? `${seconds.toFixed(1)} s` : `${Math.floor(seconds / large.seconds)} ${large.unit}`;
 }
 
 function prependSpace(text: string): string {

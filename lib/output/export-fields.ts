@@ -18,6 +18,7 @@ const HOOK_FIELDS = {
   actions: 'object[]',
   of_socket_owner: 'bool',
   suppressed: 'number',
+  marks: 'Mark[]',
   kernel_stack_trace: 'StackTraceEntry[]',
   user_stack_trace: 'StackTraceEntry[]',
   ...PROCESS_FIELDS,
@@ -50,6 +51,16 @@ const TABLE = {
     node_name: 'string',
     time: 'time',
   } as const satisfies Readonly<Record<EventType | 'node_name' | 'time', string>>,
+  Mark: { mark: 'string', scope: 'string', cause: 'MarkCause' },
+  MarkCause: {
+    time: 'time',
+    age_ns: 'long',
+    exec_id: 'string',
+    pid: 'number',
+    command: 'string',
+    function_name: 'string',
+    argument: 'string',
+  },
   ProcessExec: PROCESS_FIELDS,
   ProcessThrottle: { type: 'name', cgroup: 'string' },
   ProcessExit: { signal: 'string', status: 'number', time: 'time', ...PROCESS_FIELDS },
@@ -192,7 +203,7 @@ export type FormChecks = Nothing<
 >;
 
 /** Fields that all messages of hooks have, but Tetragon's protocol does not. */
-const HOOK_EXTENSIONS = ['policy_mode', 'actions', 'of_socket_owner', 'suppressed'];
+const HOOK_EXTENSIONS = ['policy_mode', 'actions', 'of_socket_owner', 'suppressed', 'marks'];
 const STACK_EXTENSIONS = ['kernel_stack_trace', 'user_stack_trace'];
 
 /** The fields that Tetragon's protocol does not have, by message. docs/events.md lists them. */
@@ -202,6 +213,8 @@ export const EXTENSION_FIELDS: Readonly<
   GetEventsResponse: ['change', 'lost'],
   Change: Object.keys(TABLE.Change),
   ChangeClient: Object.keys(TABLE.ChangeClient),
+  Mark: Object.keys(TABLE.Mark),
+  MarkCause: Object.keys(TABLE.MarkCause),
   Lost: ['hook', 'policy_name', 'reason', 'count'],
   Process: ['binary_untrusted'],
   ProcessExec: [],

@@ -1,4 +1,5 @@
 /** Formats the values of a hook for the compact output. Every result is quoted and escaped. */
+import { formatEndpoint } from '../names/endpoint.js';
 import type {
   AlgorithmAddressArgument,
   ArgumentOf,
@@ -124,11 +125,6 @@ export function formatConnection(args: Args): string {
   const protocol = socket.protocol.replace(/^IPPROTO_/, '').toLowerCase();
   const source = formatEndpoint(socket.sourceAddress, socket.sourcePort);
   return `${quoteUnsafe(protocol)} ${source} -> ${formatEndpoint(socket.destinationAddress, socket.destinationPort)}`;
-}
-
-/** Puts an address that contains colons in brackets. */
-function formatEndpoint(address: string, port: number): string {
-  return `${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
 export function formatBpfProgram(args: Args): string {

@@ -7,6 +7,7 @@ import type {
   ChangeEvent,
   EnvironmentVariable,
   HookArgument,
+  MarkCause,
   PerformedAction,
   PlainOf,
   ProcessExecEvent,
@@ -133,6 +134,9 @@ const ACTION_NAMES: Readonly<Record<PlainOf<ProcessKprobeEvent>['action'], strin
   getUrl: 'KPROBE_ACTION_GETURL',
   dnsLookup: 'KPROBE_ACTION_DNSLOOKUP',
   set: 'KPROBE_ACTION_SET',
+  // the protocol has no action for marks; they are no main action
+  mark: 'KPROBE_ACTION_POST',
+  unmark: 'KPROBE_ACTION_POST',
 };
 
 /** For each action, the text of a policy's name. */
@@ -288,14 +292,37 @@ const cachedEnds = new WeakMap<readonly string[], CachedEnd>();
 
 /** Formats fields that few events have. Tetragon's protocol contains only the stack traces. */
 function extensionPart(event: PlainHookEvent): string {
-  const { policyMode, ofSocketOwner, suppressed, kernelStack, userStack } = event;
+  const { policyMode, ofSocketOwner, suppressed, kernelStack, userStack, marks } = event;
   let text = '';
-  if (policyMode !== undefined) text += `,"policy_mode":"${policyMode}","actions":${JSON.stringify(event.actions)}`;
+  if (policyMode !== undefined) text += `,"policy_mode":"${policyMode}"`;
+  if (policyMode !== undefined || event.actions.some(isOfMark)) text += `,"actions":${JSON.stringify(event.actions)}`;
   if (ofSocketOwner) text += ',"of_socket_owner":true';
   text += numberField('suppressed', suppressed);
+  if (marks !== undefined) text += `,"marks":[${marks.map(markJson).join(',')}]`;
   if (kernelStack !== undefined) text += `,"kernel_stack_trace":[${kernelStack.map(frameJson).join(',')}]`;
   if (userStack !== undefined) text += `,"user_stack_trace":[${userStack.map(frameJson).join(',')}]`;
   return text;
+}
+
+function isOfMark({ action }: PerformedAction): boolean {
+  return action === 'mark' || action === 'unmark';
+}
+
+function markJson({ mark, scope, cause }: MarkCause): string {
+  const text = cause === undefined ? '' : `,"cause":${causeJson(cause)}`;
+  return `{${stringMember('mark', mark)},"scope":"${scope}"${text}}`;
+}
+
+function causeJson({ time, ageNs, execId, pid, command, functionName, argument }: NonNullable<MarkCause['cause']>) {
+  return message(
+    stringField('time', time),
+    longField('age_ns', ageNs),
+    stringField('exec_id', execId ?? ''),
+    numberField('pid', pid),
+    stringField('command', command),
+    stringField('function_name', functionName),
+    argument === undefined ? '' : `,${stringMember('argument', argument)}`,
+  );
 }
 
 /** `fileOffset` and `buildId` are not part of Tetragon's protocol. */

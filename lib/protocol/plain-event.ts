@@ -9,6 +9,7 @@ import type {
   EventType,
   HookArgument,
   LossReason,
+  MarkCause,
   PathFlag,
   PerformedAction,
   PlainEvent,
@@ -31,6 +32,7 @@ import {
   type Capabilities as CapabilitiesMessage,
   type Namespaces as NamespacesMessage,
   type KprobeArgument,
+  type Mark as MarkMessage,
   type PerformedAction as ActionMessage,
   type Pod as PodMessage,
   type Process as ProcessMessage,
@@ -343,6 +345,7 @@ interface HookMessage {
   readonly actions: readonly ActionMessage[];
   readonly ofSocketOwner: boolean;
   readonly suppressed: number;
+  readonly marks: readonly MarkMessage[];
   readonly tags: readonly string[];
   readonly message: string;
   readonly return?: KprobeArgument | undefined;
@@ -363,6 +366,7 @@ type HookView = Pick<
   | 'actions'
   | 'ofSocketOwner'
   | 'suppressed'
+  | 'marks'
   | 'tags'
   | 'message'
   | 'selector'
@@ -395,6 +399,7 @@ function toHookView<B extends object>(
     selector: 0,
   };
   if (message.policyMode === 'enforce' || message.policyMode === 'monitor') view.policyMode = message.policyMode;
+  if (message.marks.length > 0) view.marks = message.marks.map(toMark);
   if (reason !== '') view.message = reason;
   if (returned !== undefined) view.return = toHookArgument(returned, 0);
   if (kernelStackTrace.length > 0) view.kernelStack = kernelStackTrace.map(toStackFrame);
@@ -426,10 +431,31 @@ function toPerformedAction(message: ActionMessage): PerformedAction {
     url: message.url,
     name: message.name,
     outcome: outcome === '' ? undefined : outcome,
+    mark: message.mark === '' ? undefined : message.mark,
     onReturn: onReturn ? true : undefined,
   };
   const present = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
   return { action, ...present } as unknown as PerformedAction;
+}
+
+function toMark({ mark, scope, cause }: MarkMessage): MarkCause {
+  const owner = scope === 'container' ? ('container' as const) : ('process' as const);
+  if (cause === undefined) return { mark, scope: owner };
+  const { time, ageNs, execId, pid, command, functionName, argument } = cause;
+  return {
+    mark,
+    scope: owner,
+    cause: {
+      time: time === undefined ? '' : formatTimestamp(time),
+      timeNs: toNanoseconds(time),
+      ageNs,
+      ...(execId === '' ? {} : { execId }),
+      pid,
+      command,
+      functionName,
+      ...(argument === undefined ? {} : { argument }),
+    },
+  };
 }
 
 function toStackFrame({ address, offset, symbol, module, fileOffset, buildId }: StackTraceEntry): StackFrame {

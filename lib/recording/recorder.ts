@@ -126,10 +126,10 @@ function toRecordedValue({ ints, intTable, texts, net, ...value }: CompiledValue
 }
 
 function hasFilters(hook: CompiledHook): boolean {
-  const { process, sets, scopes, changes, cel, actions = [], returnActions = [] } = hook;
+  const { process, sets, scopes, changes, cel, markTests = [], actions = [], returnActions = [] } = hook;
   return (
     hookValues(hook).some(isFiltered) ||
-    [process, sets, scopes, changes, cel.entry, cel.returned].some(({ length }) => length > 0) ||
+    [process, sets, scopes, changes, markTests, cel.entry, cel.returned].some(({ length }) => length > 0) ||
     [...actions, ...returnActions].some(({ order, rateLimit }) => rateLimit !== undefined || order.includes('noPost'))
   );
 }

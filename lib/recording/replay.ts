@@ -2,6 +2,7 @@
 import type { HookArgument, PlainEvent, PlainOf, TracerEvent } from '../../types/events.js';
 import type { Replayed, Replayer, RecordedEvent, RecordedHook, RecordedValue, Verdict } from '../../types/recording.js';
 import { evaluateHook } from '../evaluate/evaluate.js';
+import { MarkHistory } from '../evaluate/marks.js';
 import { mainAction, monitoredActions, monitoredMode, POST } from '../events/performed-actions.js';
 import { hookValues } from '../compiled/compiled-hook.js';
 import type { CompiledHook, CompiledPolicy } from '../compiled/compiled-policy.js';
@@ -13,13 +14,14 @@ type HookEvent = Extract<PlainEvent, { readonly selector: number }>;
 
 export function replayer(policy: CompiledPolicy, recorded: readonly RecordedHook[]): Replayer {
   const own = policy.hooks.filter(({ kind }) => kind !== 'enforcer');
+  const marks = new MarkHistory(policy.marks ?? []);
   const sources = new Map(own.map((hook) => [hook, findSources(hook, policy.name, recorded)]));
   return {
     uncovered: own.filter((hook) => sources.get(hook)?.size === 0),
     replay: (call) =>
       own.flatMap((hook) => {
         const isCall = call.hook !== undefined && sources.get(hook)?.has(hookKey(call.hook)) === true;
-        return isCall ? replayCall(call, hook, policy) : [];
+        return isCall ? replayCall(call, hook, policy, marks) : [];
       }),
   };
 }
@@ -32,7 +34,12 @@ function findSources(hook: CompiledHook, policyName: string, recorded: readonly 
   return new Set(rated.filter(({ rating }) => rating > 0 && rating === best).map(({ each }) => hookKey(each)));
 }
 
-function replayCall({ event, hook: source }: RecordedEvent, hook: CompiledHook, policy: CompiledPolicy): Replayed[] {
+function replayCall(
+  { event, hook: source }: RecordedEvent,
+  hook: CompiledHook,
+  policy: CompiledPolicy,
+  marks: MarkHistory,
+): Replayed[] {
   if (source === undefined) return [];
   const index = policy.hooks.indexOf(hook);
   switch (event.type) {
@@ -43,7 +50,9 @@ function replayCall({ event, hook: source }: RecordedEvent, hook: CompiledHook, 
     case 'process_lsm': {
       if (!isCoveredCall(hook, event, source)) return [];
       const values = valuesInSlots(hook, source, event);
-      const verdict = evaluateHook(hook, policy.processSets, { ...event, values, isSocketOwner: event.ofSocketOwner });
+      const recorded = { ...event, values, isSocketOwner: event.ofSocketOwner };
+      const verdict = evaluateHook(hook, policy.processSets, recorded, marks);
+      marks.apply(hook, recorded, verdict);
       if (verdict.reported === 'no') return [{ hook: index, verdict }];
       return [{ hook: index, verdict, event: toReportedEvent(event, hook, policy.name, verdict, values) }];
     }
@@ -116,8 +125,8 @@ function toReportedEvent(
     values.slice(from, to).filter((value) => value !== undefined);
   const entries = hook.args.length + hook.data.length;
   const [returned] = values.slice(entries);
-  const { message, policyMode, kernelStack, userStack, ...kept } = event;
-  void [message, policyMode, kernelStack, userStack];
+  const { message, policyMode, kernelStack, userStack, marks, ...kept } = event;
+  void [message, policyMode, kernelStack, userStack, marks];
   const own = {
     ...kept,
     policyName,

@@ -77,6 +77,7 @@ const FULL_REASONS: Readonly<Record<number, Loss['reason']>> = {
   [SensorHook.HOOK_EXIT]: 'throttled',
   [SensorHook.HOOK_PROCESS_BITS]: 'process_table_full',
   [SensorHook.HOOK_SOCKETS]: 'socket_table_full',
+  [SensorHook.HOOK_MARKS]: 'mark_table_full',
 };
 
 export class Hub implements EventFeed {

@@ -10,6 +10,7 @@ const SENSOR_HOOK_NAMES: Readonly<Record<SensorHookNumber, string>> = {
   [SensorHook.HOOK_PROCESS_BITS]: 'binary_sets',
   [SensorHook.HOOK_SOCKETS]: 'socket_owners',
   [SensorHook.HOOK_CGROUP]: 'cgroup_mkdir',
+  [SensorHook.HOOK_MARKS]: 'marks',
 };
 
 /** Returns the name of a hook of the base sensor in `lost` events. */

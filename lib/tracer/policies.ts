@@ -28,6 +28,7 @@ import {
   type AttachedPolicy,
   type LoadedPolicy,
 } from './policy-status.js';
+import { hasContainerMarks, Marks } from './marks.js';
 import { ProcessSets } from './process-sets.js';
 import { putRunningArguments } from './running-arguments.js';
 import { isInContainers, PolicyUprobes, type ContainerUprobes, type FileHook } from './container-uprobes.js';
@@ -60,6 +61,8 @@ export interface PolicySetParts {
   readonly lateMembers: LateMembers;
   /** Undefined if no earlier tracer has left anything. */
   readonly handover: Handover | undefined;
+  /** The folders of the pins of earlier tracers, the oldest first. */
+  readonly earlierFolders: readonly string[];
 }
 
 /** A policy whose hooks are being attached. */
@@ -78,6 +81,7 @@ export class PolicySet {
   readonly #context: AttachContext;
   readonly #options: PolicySetOptions;
   readonly #processes: ProcessSets;
+  readonly #marks: Marks;
   readonly #scopes: Scopes;
   readonly #containerUprobes: ContainerUprobes;
   readonly #lateMembers: LateMembers;
@@ -99,7 +103,7 @@ export class PolicySet {
   constructor(
     context: AttachContext,
     options: PolicySetOptions,
-    { scopes, containerUprobes, lateMembers, handover }: PolicySetParts,
+    { scopes, containerUprobes, lateMembers, handover, earlierFolders }: PolicySetParts,
   ) {
     this.#handover = handover;
     this.#containerUprobes = containerUprobes;
@@ -108,6 +112,7 @@ export class PolicySet {
     this.#scopes = scopes;
     this.#options = options;
     this.#processes = new ProcessSets(context.session, putRunningArguments);
+    this.#marks = new Marks(context, earlierFolders);
     const { allowRequests } = options;
     this.#requests = allowRequests === undefined ? undefined : new Requests(allowRequests.nameServers);
   }
@@ -352,6 +357,7 @@ export class PolicySet {
     await this.#discardLeftovers();
     const processBits = await this.#processes.acquire(compiled.processSets);
     const scopeBits: number[] = [];
+    const markIds: number[] = [];
     const hooks: AttachedPolicy['hooks'] = [];
     const skipped: string[] = [];
     const requests = new PolicyRequests(this.#requests, mode !== 'enforce');
@@ -360,12 +366,14 @@ export class PolicySet {
       this.#attachToFile(hook, file, { compiled, mode, kernel, attached: attachedPolicy }),
     );
     const attachedPolicy: AttachedPolicy = {
-      ...{ hooks, skipped, processBits, scopeBits, requests, uprobes },
+      ...{ hooks, skipped, processBits, scopeBits, markIds, requests, uprobes },
       tracks: tracksSockets,
     };
     try {
       if (attachedPolicy.tracks) await this.#trackSockets(compiled);
       scopeBits.push(...(await this.#scopes.acquire(compiled.scopes)));
+      if (hasContainerMarks(compiled)) await this.#scopes.enable();
+      markIds.push(...(await this.#marks.acquire(policyKey(compiled), compiled.marks ?? [])));
       if (compiled.hooks.some((hook) => hook.changes.length > 0)) await this.#context.session.enableProcessState();
       if (isEnforcing(compiled)) await this.#protect();
       let enforcer: number | undefined;
@@ -392,7 +400,7 @@ export class PolicySet {
   /** Undefined if the policy allows that the target is missing. */
   async #attachTarget({ hook, functions }: Target, loading: Loading): Promise<AttachedHook | undefined> {
     const { compiled, mode, kernel, enforcer, attached: policy, file } = loading;
-    const { hooks, skipped, processBits, scopeBits, requests } = policy;
+    const { hooks, skipped, processBits, scopeBits, markIds, requests } = policy;
     const id = this.#findFreeId();
     const countedBefore = this.#context.session.hookCounts(id);
     this.#context.session.setEnforcement(id, mode === 'enforce');
@@ -413,7 +421,7 @@ export class PolicySet {
     const key = file === undefined ? hookKey(compiled, hook, hooks) : undefined;
     this.#register(loaded, { key });
     const context = { ...this.#context, enforcer: hook.kind === 'enforcer' ? (enforcer ?? id) : enforcer };
-    const request = { id, processBits, scopeBits, kernel, context, ...(file === undefined ? {} : { file }) };
+    const request = { id, processBits, scopeBits, markIds, kernel, context, ...(file === undefined ? {} : { file }) };
     this.#handover?.beginAttach(id, key);
     const attached = await this.#attach({ hook, ...(functions === undefined ? {} : { functions }) }, request);
     if (attached === undefined) return undefined;
@@ -466,6 +474,7 @@ export class PolicySet {
     for (const { id } of attached.hooks.splice(0)) this.#retire(id);
     this.#scopes.release(attached.scopeBits.splice(0));
     await this.#processes.release(attached.processBits.splice(0));
+    await this.#marks.release(attached.markIds.splice(0));
     if (!attached.tracks) return;
     attached.tracks = false;
     if (--this.#tracking === 0) await this.#context.session.setSocketTracking(false);

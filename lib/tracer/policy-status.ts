@@ -31,6 +31,7 @@ export interface AttachedPolicy {
   readonly skipped: string[];
   readonly processBits: number[];
   readonly scopeBits: number[];
+  readonly markIds: number[];
   readonly requests: PolicyRequests;
   readonly uprobes: PolicyUprobes;
   /** True if the policy tracks sockets. */

@@ -127,6 +127,16 @@ export class Scopes {
     return { state: scopes.some(isMissing) ? 'no_source' : 'active', containers };
   }
 
+  /** From now on the kernel knows of every cgroup whether it is in a container. Rejects with KernelError. */
+  async enable(): Promise<void> {
+    try {
+      await this.#enable();
+      await this.#flush();
+    } catch (error) {
+      throw toScopeError(error as NativeError);
+    }
+  }
+
   async #enable(): Promise<void> {
     if (this.#isUsed) return;
     const mount = this.#mount;

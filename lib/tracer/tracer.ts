@@ -142,6 +142,7 @@ class KernelTracer implements OwnedTracer {
       containerUprobes: this.#containerUprobes,
       lateMembers,
       handover: this.#handover,
+      earlierFolders: generations.map(({ folder }) => folder),
     });
     try {
       this.#hub = new Hub({

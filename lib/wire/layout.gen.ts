@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '0823ee2e743806f3';
+export const LAYOUT_HASH = 'bc0a36bd9de93d7f';
 
 /** enum event_type */
 export const EventType = {
@@ -30,6 +30,7 @@ export const EventHeader = {
 
 /** enum event_flag */
 export const EventFlag = {
+  EVENT_MARKED: 1,
   EVENT_ARGV_TRUNCATED: 1,
   EVENT_ARGV_UNREADABLE: 2,
   EVENT_MONITORED: 4,
@@ -309,13 +310,54 @@ export const ImaHash = {
   digestLength: 64,
 } as const;
 
+/** enum mark_text */
+export const MarkText = {
+  MARK_COMMAND_BYTES: 16,
+  MARK_FUNCTION_BYTES: 48,
+  MARK_ARGUMENT_BYTES: 128,
+} as const;
+
+/** enum mark_cause_flag */
+export const MarkCauseFlag = {
+  MARK_CAUSE_UNKNOWN: 1,
+  MARK_ARGUMENT_TRUNCATED: 2,
+  MARK_IN_CONTAINER: 4,
+} as const;
+
+/** struct mark_cause */
+export const MarkCause = {
+  sizeof: 240,
+  time: 0,
+  key: 8,
+  keyTgid: 8,
+  keyTid: 12,
+  keyStartTime: 16,
+  keyExecCount: 24,
+  test: 32,
+  flags: 34,
+  length: 36,
+  read: 38,
+  isSigned: 39,
+  value: 40,
+  command: 48,
+  commandStride: 1,
+  commandLength: 16,
+  function: 64,
+  functionStride: 1,
+  functionLength: 48,
+  argument: 112,
+  argumentStride: 1,
+  argumentLength: 128,
+} as const;
+
 /** enum record_limit */
 export const RecordLimit = {
   VALUES_SIZE_MAX: 360,
   STRINGS_SIZE_MAX: 98304,
-  ACTIONS_SIZE_MAX: 2120,
-  BODY_SIZE_MAX: 100784,
-  RECORD_SIZE_MAX: 100864,
+  MARKS_SIZE_MAX: 968,
+  ACTIONS_SIZE_MAX: 3088,
+  BODY_SIZE_MAX: 101752,
+  RECORD_SIZE_MAX: 101832,
 } as const;
 
 /** struct net_detail */
@@ -629,6 +671,35 @@ export const ChangeTest = {
   outsideHost: 25,
 } as const;
 
+/** struct mark_test */
+export const MarkTest = {
+  sizeof: 48,
+  in: 0,
+  inStride: 8,
+  inLength: 4,
+  notIn: 32,
+  id: 40,
+  container: 44,
+} as const;
+
+/** enum mark_operation */
+export const MarkOperation = {
+  MARK_SET: 0,
+  MARK_REMOVE: 1,
+} as const;
+
+/** struct mark_action */
+export const MarkAction = {
+  sizeof: 24,
+  selectors: 0,
+  duration: 8,
+  id: 16,
+  operation: 20,
+  container: 21,
+  inherits: 22,
+  atReturn: 23,
+} as const;
+
 /** enum rate_scope */
 export const RateScope = {
   RATE_NONE: 0,
@@ -754,7 +825,7 @@ export const ScratchGuard = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 19280,
+  sizeof: 23216,
   hook: 0,
   selfTgid: 4,
   suppresses: 8,
@@ -816,6 +887,24 @@ export const HookConfig = {
   scopes: 18240,
   scopesStride: 16,
   scopesLength: 65,
+  markTests: 19280,
+  markActions: 19281,
+  marksAtReturn: 19282,
+  containerMarks: 19283,
+  markPad: 19284,
+  marked: 19288,
+  markGroups: 19296,
+  markGroupsStride: 8,
+  markGroupsLength: 4,
+  marks: 19328,
+  marksStride: 48,
+  marksLength: 64,
+  marking: 22400,
+  markingStride: 24,
+  markingLength: 32,
+  markFunction: 23168,
+  markFunctionStride: 1,
+  markFunctionLength: 48,
 } as const;
 
 /** struct enforcer_config */
@@ -1131,6 +1220,77 @@ export const ProcessKeyMore = {
   sizeof: 8,
   bits: 0,
   tgid: 4,
+} as const;
+
+/** struct mark_owner */
+export const MarkOwner = {
+  sizeof: 16,
+  startTime: 0,
+  tgid: 8,
+  slot: 12,
+} as const;
+
+/** enum mark_bit */
+export const MarkBit = {
+  MARK_WITHOUT_DETAIL: 2147483648,
+} as const;
+
+/** struct owned_marks */
+export const OwnedMarks = {
+  sizeof: 256,
+  ids: 0,
+  idsStride: 4,
+  idsLength: 64,
+} as const;
+
+/** struct mark_detail */
+export const MarkDetail = {
+  sizeof: 256,
+  until: 0,
+  id: 8,
+  inherits: 12,
+  cause: 16,
+  causeTime: 16,
+  causeKey: 24,
+  causeKeyTgid: 24,
+  causeKeyTid: 28,
+  causeKeyStartTime: 32,
+  causeKeyExecCount: 40,
+  causeTest: 48,
+  causeFlags: 50,
+  causeLength: 52,
+  causeRead: 54,
+  causeIsSigned: 55,
+  causeValue: 56,
+  causeCommand: 64,
+  causeCommandStride: 1,
+  causeCommandLength: 16,
+  causeFunction: 80,
+  causeFunctionStride: 1,
+  causeFunctionLength: 48,
+  causeArgument: 128,
+  causeArgumentStride: 1,
+  causeArgumentLength: 128,
+} as const;
+
+/** struct mark_name */
+export const MarkName = {
+  sizeof: 512,
+  id: 0,
+  length: 4,
+  name: 8,
+  nameStride: 1,
+  nameLength: 504,
+} as const;
+
+/** struct mark_words */
+export const MarkWords = {
+  sizeof: 16392,
+  counts: 0,
+  countsStride: 4,
+  countsLength: 4096,
+  containers: 16384,
+  unknown: 16388,
 } as const;
 
 /** struct pid_key */

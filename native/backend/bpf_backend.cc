@@ -201,10 +201,11 @@ bpf_program* BpfBackend::event_program(std::string_view event) {
   return sensor_program(process_program(event, exclusive_).c_str());
 }
 
-void BpfBackend::attach_sensor(const char* name) {
+void BpfBackend::attach_sensor(const char* name) { attach_sensor_program(sensor_program(name), name); }
+
+void BpfBackend::attach_sensor_program(bpf_program* program, const char* name) {
   LogScope log;
   sensor_links_.reserve(sensor_links_.size() + 1);  // a pinned link must not get lost
-  bpf_program* program = sensor_program(name);
   // the section of a typed program does not tell libbpf how to attach it
   const bool is_typed = bpf_program__type(program) == BPF_PROG_TYPE_TRACING;
   LinkPtr link(is_typed ? bpf_program__attach_trace(program) : bpf_program__attach(program));
@@ -235,7 +236,7 @@ std::vector<uint32_t> BpfBackend::add_hook(const HookSpec& spec) {
     const auto found = hooks_.find(id);
     return found == hooks_.end() ? -1 : found->second.notifications.value;
   };
-  Hook hook = load_hook(spec, sensor_.get(), find);
+  Hook hook = load_hook(spec, {sensor_.get(), marks_.get()}, find);
   std::vector<uint32_t> skipped;
   try {
     skipped = attach_hook(hook, spec);
@@ -328,6 +329,7 @@ void BpfBackend::close() noexcept {
   }
   hooks.clear();
   scan_.reset();
+  marks_.reset();
   sensor_.reset();
   // returns the megabytes that libbpf needed for the kernel's BTF
   if (malloc_trim != nullptr) malloc_trim(0);

@@ -68,6 +68,14 @@ struct ScopeChange {
   std::vector<uint64_t> gone;
 };
 
+struct MarksSpec {
+  std::string object;
+  uint32_t owners = 0;   // processes and containers that can have marks
+  uint32_t details = 0;  // marks of all of them
+  bool on_demand = false;
+  std::vector<std::string> earlier;  // folders of pins of dead tracers, whose marks go on; the last one counts
+};
+
 // Runs that the kernel skipped.
 struct MissedRuns {
   uint32_t hook = 0;
@@ -121,6 +129,11 @@ class BpfBackend {
   // From now on the sensor keeps the state that each process has at its exec. For running processes, it keeps their
   // present state.
   void enable_process_state();
+  // Loads and attaches the programs that follow marked processes; further calls do nothing. Returns the bytes of all
+  // struct mark_name.
+  std::vector<uint8_t> load_marks(const MarksSpec& spec);
+  // Writes a struct mark_name.
+  void name_mark(uint32_t slot, const mark_name& name);
   // Returns a struct running_process for each process that runs; nothing if the kernel cannot list them.
   std::optional<std::vector<char>> list_processes();
   // From now on no policy acts on this process and its ancestors, in any pid namespace.
@@ -174,6 +187,9 @@ class BpfBackend {
   void find_own_tgid();
   void find_initial_process();
   void attach_sensor(const char* name);
+  void attach_sensor_program(bpf_program* program, const char* name);
+  void pin_marks(bpf_object* object);
+  void attach_marks(bpf_object* object);
   bpf_program* event_program(std::string_view event);
   void attach_free_handler();
   void request_scan(const scan_request& request);
@@ -199,7 +215,8 @@ class BpfBackend {
   bool exclusive_ = false;
   std::array<uint64_t, 3> sensor_missed_ = {};  // reported skips of the programs, by HOOK_EXEC, HOOK_EXIT, HOOK_FORK
   ObjectPtr sensor_;
-  ObjectPtr scan_;  // the programs of a scan, which share the maps of the sensor
+  ObjectPtr scan_;   // the programs of a scan, which share the maps of the sensor
+  ObjectPtr marks_;  // the programs that follow marked processes
   std::vector<LinkPtr> sensor_links_;
   bool frees_attached_ = false;
   LinkPtr prepare_link_;                           // only while processes are scanned

@@ -153,6 +153,18 @@ std::optional<std::string> read_pinned_layout(const std::string& folder) {
   return found.layout;
 }
 
+std::vector<Fd> open_pinned_marks(const std::string& folder) {
+  about found = {};
+  if (!read_about(folder, found) || std::strcmp(found.layout, POLYTRACE_LAYOUT_HASH) != 0) return {};
+  std::vector<Fd> maps;
+  for (const char* name : MARK_PINS) {
+    Fd map(bpf_obj_get((folder + "/" + name).c_str()));
+    if (map.value < 0) return {};
+    maps.push_back(std::move(map));
+  }
+  return maps;
+}
+
 std::unique_ptr<PinnedRing> PinnedRing::open(const std::string& folder) {
   about found = {};
   if (!read_about(folder, found) || std::strcmp(found.layout, POLYTRACE_LAYOUT_HASH) != 0) return nullptr;

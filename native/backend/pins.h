@@ -23,7 +23,10 @@ constexpr const char* PIN_NAMES = "names";
 constexpr const char* PIN_EVENTS = "events";
 constexpr const char* PIN_COUNTERS = "counters";
 constexpr const char* PIN_PROCESSES = "processes";
-constexpr const char* MAP_PINS[] = {PIN_ABOUT, PIN_NAMES, PIN_EVENTS, PIN_COUNTERS, PIN_PROCESSES};
+// The maps of marks, in the order of MARK_MAPS.
+constexpr const char* MARK_PINS[] = {"mark-owners", "mark-details", "mark-names", "mark-none", "mark-words"};
+constexpr const char* MAP_PINS[] = {PIN_ABOUT,    PIN_NAMES,    PIN_EVENTS,   PIN_COUNTERS, PIN_PROCESSES,
+                                    MARK_PINS[0], MARK_PINS[1], MARK_PINS[2], MARK_PINS[3], MARK_PINS[4]};
 constexpr size_t NAME_BYTES_MAX = size_t{256} * 1024;
 constexpr const char* SENSOR_PIN = "sensor-";
 constexpr const char* HOOK_PIN = "hook-";
@@ -82,6 +85,10 @@ class PinnedRing {
 
 // The layout hash that the pins of the folder were made with; nothing if the folder has no pins of polytrace.
 std::optional<std::string> read_pinned_layout(const std::string& folder);
+
+// The maps of marks that a dead tracer has pinned, in the order of MARK_PINS; nothing if there are none, or if they
+// have another layout.
+std::vector<Fd> open_pinned_marks(const std::string& folder);
 
 // A call whose entry a program has recorded.
 struct PendingCall {

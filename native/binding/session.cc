@@ -114,6 +114,8 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::save_processes>>("saveProcesses"),
                          InstanceMethod<&Session::call<&Session::name_hook>>("nameHook"),
                          InstanceMethod<&Session::call<&Session::set_enforcement>>("setEnforcement"),
+                         InstanceMethod<&Session::call<&Session::load_marks>>("loadMarks"),
+                         InstanceMethod<&Session::call<&Session::name_mark>>("nameMark"),
                          InstanceMethod<&Session::call<&Session::list_processes>>("listProcesses"),
                          InstanceMethod<&Session::call<&Session::protect_ancestors>>("protectAncestors"),
                          InstanceMethod<&Session::call<&Session::set_socket_tracking>>("setSocketTracking"),
@@ -374,6 +376,34 @@ Napi::Value Session::set_scopes(const Napi::CallbackInfo& info) {
 
 Napi::Value Session::enable_process_state(const Napi::CallbackInfo& info) {
   return run_change(info, [](BpfBackend& backend) { backend.enable_process_state(); });
+}
+
+// ({ object, owners, details, onDemand, earlier }): resolves with the bytes of all struct mark_name
+Napi::Value Session::load_marks(const Napi::CallbackInfo& info) {
+  const auto options = info[0].As<Napi::Object>();
+  MarksSpec spec = {read_string(options, "object"),
+                    read_number(options, "owners"),
+                    read_number(options, "details"),
+                    read_flag(options, "onDemand"),
+                    {}};
+  const auto earlier = options.Get("earlier").As<Napi::Array>();
+  for (uint32_t i = 0; i < earlier.Length(); i++) {
+    spec.earlier.push_back(earlier.Get(i).As<Napi::String>().Utf8Value());
+  }
+  return run_on_worker(info, [this, spec = std::move(spec)] {
+    return [names = backend_.load_marks(spec)](Napi::Env env) -> Napi::Value {
+      return Napi::Buffer<uint8_t>::Copy(env, names.data(), names.size());
+    };
+  });
+}
+
+// (slot, struct mark_name)
+Napi::Value Session::name_mark(const Napi::CallbackInfo& info) {
+  const auto names = structs_argument<mark_name>(info, 1);
+  if (names.size() != 1) throw Failure{"MAP_ENTRY_SIZE", "the name of a mark has another size"};
+  return run_change(info, [slot = number_argument(info, 0), name = names.front()](BpfBackend& backend) {
+    backend.name_mark(slot, name);
+  });
 }
 
 // Resolves with the bytes of all struct running_process; null if the kernel cannot list them.

@@ -48,20 +48,23 @@ void replace_code(std::vector<uint8_t>& bytes, const std::vector<CodeSpec>& code
   }
 }
 
-void share_sensor_maps(bpf_object* object, bpf_object* sensor) {
-  for (const char* name : SHARED_MAPS) {
-    // enforcers have no sockets map
-    bpf_map* map = bpf_object__find_map_by_name(object, name);
-    if (map == nullptr) continue;
-    check_setup(bpf_map__reuse_fd(map, bpf_map__fd(find_map(sensor, name))), "cannot share a map");
-  }
-}
-
 // An enforcer has a smaller configuration; the rest is zero.
 hook_config read_config(const std::vector<uint8_t>& config) {
   hook_config values = {};
   if (config.size() >= sizeof(values)) std::memcpy(&values, config.data(), sizeof(values));
   return values;
+}
+
+// Hooks without marks do without their maps.
+void share_mark_maps(bpf_object* object, const hook_config& config, bpf_object* marks) {
+  if (config.mark_tests != 0 || config.mark_actions != 0) {
+    if (marks == nullptr) throw Failure{"NO_SUCH_MAP", "the programs of marks are not loaded"};
+    return share_maps_by_name(object, MARK_MAPS, marks);
+  }
+  for (const char* name : MARK_MAPS) {
+    bpf_map* map = bpf_object__find_map_by_name(object, name);
+    if (map != nullptr) check_setup(bpf_map__set_autocreate(map, false), "cannot leave a map out");
+  }
 }
 
 void share_hook_map(bpf_map* map, int shared) {
@@ -229,7 +232,16 @@ uint64_t Hook::count_missed_runs() const {
   return all;
 }
 
-Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindMap& find) {
+void share_maps_by_name(bpf_object* object, std::span<const char* const> names, bpf_object* owner) {
+  for (const char* name : names) {
+    // enforcers have no sockets map
+    bpf_map* map = bpf_object__find_map_by_name(object, name);
+    if (map == nullptr) continue;
+    check_setup(bpf_map__reuse_fd(map, bpf_map__fd(find_map(owner, name))), "cannot share a map");
+  }
+}
+
+Hook load_hook(const HookSpec& spec, const MapOwners& owners, const FindMap& find) {
   const std::string programs = programs_key(program_names(spec));
   std::vector<uint8_t> bytes = object_bytes(spec.object, programs);
   replace_code(bytes, spec.code);
@@ -239,7 +251,8 @@ Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindMap& find) {
   Hook hook;
   hook.object = open_object(spec.object, bytes);
   bpf_object* object = hook.object.get();
-  share_sensor_maps(object, sensor);
+  share_maps_by_name(object, SHARED_MAPS, owners.sensor);
+  share_mark_maps(object, read_config(spec.config), owners.marks);
   set_rodata(object, spec.config);
   prepare_maps(object, spec, find);
   size_negative_cache(object, spec.config);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ constexpr const char* SHARED_MAPS[] = {"events",         "control",
                                        "process_states", "process_states_more",
                                        "cgroup_scopes",  "cgroup_scopes_more",
                                        "socket_owners",  ".data.shared"};
+
+// Maps of the programs that follow marked processes. Only hooks with marks have them.
+constexpr const char* MARK_MAPS[] = {"owned_marks", "mark_details", "mark_names", "no_marks", ".data.marks"};
 
 struct Hook {
   ObjectPtr object;  // until release_object(); destroyed last
@@ -41,8 +45,17 @@ struct Hook {
 // Finds the map that another hook shares, by the hook's id. Returns its descriptor, or -1 if there is none.
 using FindMap = std::function<int(uint32_t id)>;
 
+// Makes the object use those of these maps that it has.
+void share_maps_by_name(bpf_object* object, std::span<const char* const> names, bpf_object* owner);
+
+// The objects whose maps a hook uses.
+struct MapOwners {
+  bpf_object* sensor = nullptr;
+  bpf_object* marks = nullptr;  // null until a policy has marks
+};
+
 // Loads the hook's programs; nothing is attached yet. Throws Failure.
-Hook load_hook(const HookSpec& spec, bpf_object* sensor, const FindMap& find);
+Hook load_hook(const HookSpec& spec, const MapOwners& owners, const FindMap& find);
 
 // Attaches the return before the entry, so that no entry is without its return. Returns the indexes of the optional
 // attach points that do not exist. Throws Failure.

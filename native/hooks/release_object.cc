@@ -34,7 +34,8 @@ uint64_t read_memlock(int fd) {
 }
 
 bool is_sensor_map(std::string_view name) {
-  return std::ranges::any_of(SHARED_MAPS, [&](std::string_view each) { return each == name; });
+  const auto is_name = [&](std::string_view each) { return each == name; };
+  return std::ranges::any_of(SHARED_MAPS, is_name) || std::ranges::any_of(MARK_MAPS, is_name);
 }
 
 void keep_programs(Hook& hook) {

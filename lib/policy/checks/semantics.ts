@@ -12,6 +12,7 @@ import { checkExpressions } from './expressions.js';
 import { checkValueFilters } from './filters.js';
 import { checkLists } from './lists.js';
 import { checkMacros } from './macros.js';
+import { checkMarks } from './marks.js';
 import { checkOptions, checkProgram } from './programs.js';
 import { checkReachability } from './reachability.js';
 import { checkProcessFilters } from './processes.js';
@@ -24,6 +25,7 @@ export function* checkSemantics(policy: PolicyData, hooks: readonly Hook[], repo
   checkMacros(policy, hooks, report);
   checkLists(policy, hooks, report);
   checkScopes(policy, report);
+  checkMarks(hooks, report);
   checkOptions(policy, report);
   for (const hook of hooks) {
     yield;

@@ -1,6 +1,7 @@
 /** Compiles the actions of selectors. */
 import { isSocket } from '../model/arguments.js';
 import { parseAssignment } from '../model/assignments.js';
+import { isMarkAction } from '../model/marks.js';
 import { SIGKILL } from '../../names/signals.js';
 import type { CompiledAction } from '../../compiled/compiled-hook.js';
 import type { CompiledHook, CompiledPolicy, SelectorActions } from '../../compiled/compiled-policy.js';
@@ -22,6 +23,8 @@ const ACTION_NAMES = {
   GetUrl: 'getUrl',
   DnsLookup: 'dnsLookup',
   Set: 'set',
+  Mark: 'mark',
+  Unmark: 'unmark',
 } as const satisfies Readonly<Record<ActionName, CompiledAction>>;
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
@@ -81,10 +84,12 @@ function compileActions(actions: readonly ActionData[]): SelectorActions {
   const names = actions.flatMap(({ action }) => action ?? []);
   const parts = actions.map(compileArguments);
   const requests = parts.flatMap((part) => part.requests ?? []);
+  const marks = actions.filter(isMarkAction).map(({ mark = '' }) => mark);
   return {
     order: names.length === 0 ? ['post'] : names.map((name) => ACTION_NAMES[name]),
     ...parts.reduce((all, part) => ({ ...all, ...part }), {}),
     ...(requests.length === 0 ? {} : { requests }),
+    ...(marks.length === 0 ? {} : { marks }),
   };
 }
 
@@ -113,6 +118,8 @@ function compileArguments(action: ActionData): Omit<SelectorActions, 'order'> {
     case 'CleanupEnforcerNotification':
     case 'TrackSock':
     case 'UntrackSock':
+    case 'Mark': // see marks.ts
+    case 'Unmark':
       return {};
   }
 }

@@ -5,7 +5,7 @@ import type { Steps } from '../../cooperative.js';
 import { findFilteredSlots, type FilterList } from '../model/slots.js';
 import { reportOnlySelectors, suppressingSelectors } from '../../compiled/compiled-hook.js';
 import type { CompiledHook, CompiledPolicy } from '../../compiled/compiled-policy.js';
-import { POLICY_HOOKS_MAX, PROCESS_SETS_MAX, SCOPES_MAX } from '../language/limits.js';
+import { MARKS_MAX, POLICY_HOOKS_MAX, PROCESS_SETS_MAX, SCOPES_MAX } from '../language/limits.js';
 import type { Hook } from '../model/model.js';
 import { isExpressionOperator } from '../language/vocabulary.js';
 import type { Architecture } from '../../names/syscalls.js';
@@ -17,6 +17,7 @@ import { compileEnforcers } from './enforcers.js';
 import { compileLoader } from './loader.js';
 import { makeClause, type Clause, type Context } from './filters.js';
 import { compileChangeTests, compileProcessGroups } from './process.js';
+import { Marks } from './marks.js';
 import { compileNodeConditions, Scopes } from './scopes.js';
 import { ProcessSets } from './sets.js';
 import { checkHookSize } from './size.js';
@@ -32,13 +33,14 @@ export function* compileAnalysis(
   const { data, hooks } = analysis;
   const sets = new ProcessSets(data);
   const scopes = new Scopes(data);
+  const marks = new Marks(hooks);
   const context: Context = { policy: data, architecture, report };
   const isTracking = hasTrackedSockets(hooks);
   // Enforcers come first: they must be ready before another hook can notify them.
   const compiled = [...compileEnforcers(analysis)];
   for (const hook of hooks) {
     yield;
-    compiled.push(...compileHook(analysis, hook, { sets, scopes, isTracking }, context));
+    compiled.push(...compileHook(analysis, hook, { sets, scopes, marks, isTracking }, context));
   }
   compiled.push(...compileLoader(analysis, scopes));
   const { metadata } = data;
@@ -56,6 +58,10 @@ export function* compileAnalysis(
     const message = `the policy has ${scopes.scopes.length} different scopes; a tracer keeps at most ${SCOPES_MAX}`;
     report.add('LIMIT_SCOPES', span, message, 'use the same matchWorkloads in several selectors');
   }
+  if (marks.marks.length > MARKS_MAX) {
+    const message = `the policy has ${marks.marks.length} marks; a tracer keeps at most ${MARKS_MAX}`;
+    report.add('LIMIT_MARKS', span, message, 'use fewer names');
+  }
   const nodes = compileNodeConditions(data);
   return {
     name: metadata?.name ?? '',
@@ -63,6 +69,7 @@ export function* compileAnalysis(
     hooks: compiled,
     processSets: sets.sets,
     scopes: scopes.scopes,
+    ...(marks.marks.length === 0 ? {} : { marks: marks.marks }),
     ...(nodes === undefined ? {} : { nodes }),
     ...(mode === undefined ? {} : { mode }),
   };
@@ -71,7 +78,7 @@ export function* compileAnalysis(
 function compileHook(
   analysis: Analysis,
   hook: Hook,
-  { sets, scopes, isTracking }: { sets: ProcessSets; scopes: Scopes; isTracking: boolean },
+  { sets, scopes, marks, isTracking }: { sets: ProcessSets; scopes: Scopes; marks: Marks; isTracking: boolean },
   context: Context,
 ): CompiledHook[] {
   const { data, selectors } = hook;
@@ -102,6 +109,7 @@ function compileHook(
     ],
     scopes: scopes.compileTests(selectors, suppressingSelectors(actions)),
     changes: compileChangeTests(selectors),
+    ...marks.compileHook(hook, report),
     cel: compileHookExpressions(hook, report),
     ...actions,
   };

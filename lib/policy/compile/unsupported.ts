@@ -74,6 +74,8 @@ const SINGLE_ACTIONS: Readonly<Record<ActionName, string | undefined>> = {
   Post: 'Post',
   TrackSock: 'TrackSock or UntrackSock',
   UntrackSock: 'TrackSock or UntrackSock',
+  Mark: undefined,
+  Unmark: undefined,
   NoPost: undefined,
   GetUrl: undefined,
   DnsLookup: undefined,

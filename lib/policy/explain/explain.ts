@@ -23,6 +23,7 @@ import {
   describeChanges,
   describeData,
   describeFilter,
+  describeMarks,
   describePids,
   describeRead,
   describeProcessState,
@@ -160,6 +161,7 @@ function explainSelector(hook: Hook, selector: SelectorData): SelectorExplanatio
   for (const filter of selector.matchParentBinaries ?? [])
     add(EVALUATION_ORDER.binary, describeBinaries("parent's binary", filter));
   for (const filter of selector.matchCmdArgs ?? []) add(EVALUATION_ORDER.binary, describeCmdArgs(filter));
+  for (const filter of selector.matchMarks ?? []) add(EVALUATION_ORDER.binary, describeMarks(filter));
   for (const phrase of describeProcessState(selector)) add(EVALUATION_ORDER.process, phrase);
   for (const phrase of describeChanges(selector)) add(EVALUATION_ORDER.change, phrase);
   for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {

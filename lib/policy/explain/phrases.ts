@@ -4,6 +4,7 @@ import type {
   ArgData,
   BinaryFilter,
   CmdArgFilter,
+  MarkFilter,
   PidFilter,
   SelectorData,
   SetFilter,
@@ -91,6 +92,12 @@ export function describeCmdArgs({ index, operator = 'Equal', values = [] }: CmdA
 export function describePids({ operator, values = [], followForks, isNamespacePID }: PidFilter): string {
   const whose = isNamespacePID === true ? 'process id in its own namespace' : 'process id';
   const phrase = `${whose} is ${formatValues(values)}${followForks === true ? ', or that of an ancestor' : ''}`;
+  return operator === 'NotIn' ? `not (${phrase})` : phrase;
+}
+
+export function describeMarks({ operator, values = [], scope, shared }: MarkFilter): string {
+  const whose = scope === 'container' ? 'the container' : 'the process';
+  const phrase = `${whose} is marked ${formatValues(values)}${shared === true ? ' by any policy' : ''}`;
   return operator === 'NotIn' ? `not (${phrase})` : phrase;
 }
 

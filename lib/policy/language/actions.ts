@@ -10,7 +10,7 @@ export type ActionField = Exclude<keyof ActionData, 'action'>;
 
 export interface ActionRule {
   /** What the action is about. */
-  readonly effect: 'event' | 'signal' | 'override' | 'argument' | 'enforcer' | 'socket' | 'request';
+  readonly effect: 'event' | 'signal' | 'override' | 'argument' | 'enforcer' | 'socket' | 'request' | 'mark';
   readonly hooks: readonly HookKind[];
   /** All of these fields are required. */
   readonly needs: readonly ActionField[];
@@ -48,6 +48,8 @@ const RULES = {
     may: ['argIndex'],
   }),
   CleanupEnforcerNotification: defineAction('enforcer', [...FUNCTION_KINDS, 'tracepoints']),
+  Mark: defineAction('mark', HOOK_KINDS, { needs: ['mark'], may: ['ttl', 'inherit', 'scope', 'shared'] }),
+  Unmark: defineAction('mark', HOOK_KINDS, { needs: ['mark'], may: ['scope', 'shared'] }),
   Set: defineAction('argument', ['usdts'], { needs: ['argIndex', 'argValue'] }),
 } satisfies Readonly<Record<ActionName, ActionRule>>;
 

@@ -46,6 +46,9 @@ export const {
   HOOKS_MAX,
   INT_GROUPS_MAX,
   INT_TESTS_MAX,
+  MARK_ACTIONS_MAX,
+  MARK_GROUPS_MAX,
+  MARKS_MAX,
   PROBE_ARGS_MAX,
   PROCESS_SETS_MAX,
   PROCESS_TESTS_MAX,
@@ -53,6 +56,10 @@ export const {
   SCOPES_MAX,
   SUBSTRING_PASSES_MAX,
 } = AbiLimit;
+/** Maximum number of characters of the name of a mark. */
+export const MARK_NAME_MAX = 63;
+/** Longest time that a mark can have: a year. */
+export const MARK_SECONDS_MAX = 366 * 24 * 3600;
 /** Highest position of an argument in matchCmdArgs. */
 export const ARGUMENT_INDEX_MAX = AbiLimit.ARGUMENT_ANY - 1;
 /** Maximum number of UTF-8 bytes of a value of matchCmdArgs. */

@@ -33,6 +33,7 @@ import {
   BINARY_OPERATORS,
   CAPABILITY_SET_NAMES,
   CMD_ARG_OPERATORS,
+  MARK_SCOPES,
   OPERATORS,
   RATE_LIMIT_SCOPES,
   SET_OPERATORS,
@@ -119,6 +120,26 @@ export const actionShape = objectShape({
   imaHash: optionalField(booleanShape, 'For Post on LSM hooks: add the digest of the file that IMA computes.', false),
   kernelStackTrace: optionalField(booleanShape, 'For Post: add the kernel stack trace.', false),
   userStackTrace: optionalField(booleanShape, 'For Post: add the stack trace of the program.', false),
+  mark: optionalField(textShape, 'polytrace only, for Mark and Unmark: the name of the mark.'),
+  ttl: optionalField(
+    filterValueShape,
+    'For Mark: time after which the mark ends, such as `500ms`, `30s`, `5m` or `1h`. The default is the end of the process.',
+  ),
+  inherit: optionalField(
+    booleanShape,
+    'For Mark: whether children of the process have the mark, and whether it stays when the process executes another program.',
+    true,
+  ),
+  scope: optionalField(
+    enumShape(MARK_SCOPES),
+    'For Mark and Unmark: whether the mark belongs to the process, or to its whole container.',
+    'process',
+  ),
+  shared: optionalField(
+    booleanShape,
+    'For Mark and Unmark: whether other policies see the mark, if they say `shared: true` as well.',
+    false,
+  ),
 } satisfies Readonly<Record<keyof ActionData, Field>>);
 
 const FILTER_FIELDS = {
@@ -188,6 +209,20 @@ const FILTER_FIELDS = {
   ),
   matchCapabilities: optionalField(listShape(capabilityFilterShape), 'Filters on the capabilities of the process.'),
   matchCapabilityChanges: optionalField(listShape(capabilityFilterShape), 'Filters on changes of capabilities.'),
+  matchMarks: optionalField(
+    listShape(
+      objectShape({
+        operator: requiredField(enumShape(SET_OPERATORS, suggestSetOperator), 'Whether one of the marks must be set.'),
+        values: requiredField(listShape(textShape, { minItems: 1 }), 'Names of marks.'),
+        scope: optionalField(
+          enumShape(MARK_SCOPES),
+          'The owner of the marks. The default is the scope with which this policy sets them.',
+        ),
+        shared: optionalField(booleanShape, 'Whether these are the marks that policies share.', false),
+      }),
+    ),
+    'polytrace only: filters on the marks of the process, which the action Mark has set.',
+  ),
   matchWorkloads: optionalField(
     objectShape({
       podSelector: optionalField(labelSelectorShape, 'Labels of the pod.'),

@@ -211,6 +211,8 @@ export const CAPABILITY_SET_NAMES = ['Effective', 'Inheritable', 'Permitted'] as
 export const LIST_TYPES = ['syscalls', 'generated_syscalls', 'generated_ftrace'] as const;
 
 export const RATE_LIMIT_SCOPES = ['thread', 'process', 'global'] as const;
+/** The owners of a mark. */
+export const MARK_SCOPES = ['process', 'container'] as const;
 export const RETURN_ARG_ACTIONS = ['TrackSock', 'UntrackSock'] as const;
 
 export const POLICY_ACTIONS = [
@@ -226,6 +228,8 @@ export const POLICY_ACTIONS = [
   'NotifyEnforcer',
   'CleanupEnforcerNotification',
   'Set',
+  'Mark',
+  'Unmark',
 ] as const;
 export type ActionName = (typeof POLICY_ACTIONS)[number];
 

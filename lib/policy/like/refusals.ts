@@ -1,4 +1,5 @@
 /** Parts of a policy that polytrace loads and Tetragon refuses, and the reverse. */
+import { markActions } from '../model/marks.js';
 import { compileRegExp } from '../model/lists.js';
 import { findFilteredArg } from '../model/arguments.js';
 import type { Span } from '../parse/positions.js';
@@ -48,6 +49,17 @@ export const REFUSAL_DIFFERENCES = {
       listSelectors(policy).flatMap(({ selector }) =>
         (selector.matchCmdArgs ?? []).length > 0 ? [policy.positions.key(selector, 'matchCmdArgs')] : [],
       ),
+  },
+  marks: {
+    code: 'TETRAGON_REFUSES',
+    message:
+      'Tetragon has no marks, and refuses Mark, Unmark and matchMarks; polytrace remembers what a process has done',
+    hint: 'compare several events in user space to have the same in both',
+    find: (policy) =>
+      listSelectors(policy).flatMap(({ selector }) => [
+        ...((selector.matchMarks ?? []).length > 0 ? [policy.positions.key(selector, 'matchMarks')] : []),
+        ...markActions(selector).map(({ data }) => policy.positions.value(data, 'action')),
+      ]),
   },
   pathInContainers: {
     code: 'TETRAGON_REFUSES',

@@ -133,6 +133,14 @@ export interface SetFilter {
   readonly values?: readonly string[];
 }
 
+/** A filter on the marks of the process. polytrace only. */
+export interface MarkFilter {
+  readonly operator?: 'In' | 'NotIn';
+  readonly values?: readonly string[];
+  readonly scope?: 'process' | 'container';
+  readonly shared?: boolean;
+}
+
 export interface ActionData {
   readonly action?: ActionName;
   readonly argError?: number;
@@ -151,6 +159,11 @@ export interface ActionData {
   readonly imaHash?: boolean;
   readonly kernelStackTrace?: boolean;
   readonly userStackTrace?: boolean;
+  readonly mark?: string;
+  readonly ttl?: string;
+  readonly inherit?: boolean;
+  readonly scope?: 'process' | 'container';
+  readonly shared?: boolean;
 }
 
 export interface SelectorData {
@@ -169,6 +182,7 @@ export interface SelectorData {
   readonly matchNamespaceChanges?: readonly SetFilter[];
   readonly matchCapabilities?: readonly SetFilter[];
   readonly matchCapabilityChanges?: readonly SetFilter[];
+  readonly matchMarks?: readonly MarkFilter[];
   readonly matchWorkloads?: WorkloadData;
   readonly matchActions?: readonly ActionData[];
   readonly matchReturnActions?: readonly ActionData[];
@@ -193,4 +207,5 @@ export const FILTER_LISTS = [
   'matchNamespaceChanges',
   'matchCapabilities',
   'matchCapabilityChanges',
+  'matchMarks',
 ] as const;

@@ -22,6 +22,7 @@ const eventPatternShape = objectShape({
   messageMatches: optionalField(textShape, 'Regular expression for the message.'),
   selector: optionalField(index32Shape, 'Index of the selector that matched.'),
   action: optionalField(textShape, 'Action that the selector has, such as sigkill.'),
+  mark: optionalField(textShape, 'Mark of the process that the event names, because a filter tests it.'),
   binary: optionalField(textShape, 'Executable of the process.'),
   binaryMatches: optionalField(textShape, 'Regular expression for it.'),
   path: optionalField(textShape, 'Path that the event is about.'),

@@ -8,6 +8,7 @@ import {
 } from '../../compiled/compiled-hook.js';
 import type { CompiledHook, SelectorActions } from '../../compiled/compiled-policy.js';
 import { type AssignedRegister, type Assignment, type EncodeContext, type ProgramChanges } from './context.js';
+import { markBytes } from './marks.js';
 import {
   AbiLimit,
   AssignmentKind,
@@ -41,7 +42,7 @@ export function actionBytes(hook: CompiledHook): number {
   const hasStack = (kind: 'kernelStack' | 'userStack'): boolean =>
     allActions(hook).some((actions) => actions[kind] === true);
   const stacks = AbiLimit.STACK_CAPACITY * (Number(hasStack('kernelStack')) + Number(hasStack('userStack')));
-  return stacks + (hasFileHash(hook) ? ImaHash.sizeof : 0);
+  return stacks + (hasFileHash(hook) ? ImaHash.sizeof : 0) + markBytes(hook);
 }
 
 export function encodeActions(view: DataView, hook: CompiledHook, context: EncodeContext): void {
@@ -86,6 +87,8 @@ const ACTION_FLAGS: Readonly<Record<CompiledAction, number>> = {
   untrackSock: ActionFlag.ACTIONS_SOCKET,
   getUrl: 0,
   dnsLookup: 0,
+  mark: 0,
+  unmark: 0,
 };
 
 const SOCKET_ACTIONS = {

@@ -24,6 +24,8 @@ export interface EncodeContext {
   readonly processBits: readonly number[];
   /** The bit of each scope of the policy. */
   readonly scopeBits: readonly number[];
+  /** The id of each mark of the policy. */
+  readonly markIds?: readonly number[];
   /** The id of the policy's first enforcer. */
   readonly enforcer?: number | undefined;
   /** True if the kernel can allocate map entries on demand safely (BPF memory allocator). */

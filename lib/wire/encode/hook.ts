@@ -22,6 +22,7 @@ import {
   ValueConfig,
   NegativeCache,
 } from '../layout.gen.js';
+import { encodeMarks } from './marks.js';
 import { encodeMaps, type EncodedMap } from './maps.js';
 import { buildHookAutomaton, encodeObject, objectOrder, type HookAutomaton } from './objects.js';
 import { valueCapacity } from '../reads.js';
@@ -147,6 +148,7 @@ function encodeConfig(
     encodeChangeTest(view, HookConfig.changes + i * HookConfig.changesStride, test, context),
   );
   encodeActions(view, hook, context);
+  encodeMarks(view, hook, context);
   return bytes;
 }
 

@@ -66,6 +66,7 @@ const ROWS_OF_DIFFERENCES: Readonly<Record<keyof typeof DIFFERENCES | keyof type
   unreadableString: 'string that cannot be read',
   endOfLongString: 'end of a string over 4,095 bytes',
   changeBeforeFork: 'change before a fork',
+  marks: '`Mark`, `Unmark`, `matchMarks`',
   nameOfMemfd: 'name of a memfd',
   changeOfAnotherHook: 'change that another hook saw',
   addressWithPort: '`DAddr` with `DPort` of a socket',

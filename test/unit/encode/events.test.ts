@@ -158,6 +158,8 @@ const ACTIONS: {
   set: [{ action: 'set', index: 0, value: 0, outcome: 'done' }],
   notifyEnforcer: [{ action: 'notifyEnforcer', signal: 9, value: -1, outcome: 'done', onReturn: true }],
   cleanupEnforcerNotification: [{ action: 'cleanupEnforcerNotification' }],
+  mark: [{ action: 'mark', mark: 'seen' }],
+  unmark: [{ action: 'unmark', mark: 'seen', onReturn: true }],
   trackSock: [{ action: 'trackSock' }],
   untrackSock: [{ action: 'untrackSock' }],
   getUrl: [{ action: 'getUrl', url: '', outcome: 'started' }],
@@ -412,6 +414,28 @@ describe('events in the protocol', () => {
         ofSocketOwner: true,
       }),
     );
+  });
+
+  it('marks with their causes', () => {
+    const marks = [
+      {
+        mark: 'm',
+        scope: 'container',
+        cause: {
+          time: '1970-01-01T00:00:01.000000002Z',
+          timeNs: 1_000_000_002n,
+          ageNs: 5n,
+          execId: 'x',
+          pid: 7,
+          command: 'cat',
+          functionName: 'f',
+          argument: '/a',
+        },
+      },
+      { mark: 'n', scope: 'process' },
+    ] as const;
+    assertSameOutput(kprobeEvent('sys_read', [], { marks }));
+    assertSameOutput(kprobeEvent('sys_read', [], { actions: [{ action: 'mark', mark: 'm' }, { action: 'post' }] }));
   });
 
   it('stack traces', () => {

@@ -21,6 +21,7 @@ function evaluateYaml(
   const [first] = hooks;
   assert.ok(first !== undefined);
   return evaluateHook(first, processSets, {
+    timeNs: 0n,
     values,
     process: plainProcess(),
     ancestors: [],

@@ -87,6 +87,23 @@ function makeEveryEvent(): PlainEvent[] {
     policyMode: 'enforce',
     ofSocketOwner: true,
     suppressed: 3,
+    marks: [
+      {
+        mark: 'm',
+        scope: 'container',
+        cause: {
+          time: '1970-01-01T00:00:01.000000002Z',
+          timeNs: 1_000_000_002n,
+          ageNs: 5n,
+          execId: 'x',
+          pid: 7,
+          command: 'cat',
+          functionName: 'f',
+          argument: '/a',
+        },
+      },
+      { mark: 'n', scope: 'process' },
+    ],
     kernelStack: [frame],
     userStack: [frame],
     message: 'm',

@@ -27,6 +27,11 @@ const EACH_ACTION: Readonly<Record<ActionName, readonly [hooks: string, compiled
     { order: ['getUrl'], requests: ['http://127.0.0.1/'] },
   ],
   DnsLookup: [kprobeHook('{action: DnsLookup, argFqdn: a.example}'), { order: ['dnsLookup'], requests: ['a.example'] }],
+  Mark: [kprobeHook('{action: Mark, mark: seen}'), { order: ['mark'], marks: ['seen'] }],
+  Unmark: [
+    kprobeHook('{action: Mark, mark: seen}, {action: Unmark, mark: seen}'),
+    { order: ['mark', 'unmark'], marks: ['seen', 'seen'] },
+  ],
   TrackSock: [kprobeHook('{action: TrackSock}'), { order: ['trackSock'] }],
   UntrackSock: [kprobeHook('{action: UntrackSock}'), { order: ['untrackSock'] }],
   NotifyEnforcer: [

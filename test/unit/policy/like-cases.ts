@@ -223,6 +223,10 @@ export const DIFFERENCE_CASES: Readonly<Record<keyof typeof DIFFERENCES, Case>> 
     '{⟦TETRAGON_REFUSES⟧matchCmdArgs: [{operator: Equal, values: [-x]}]}',
     '{matchBinaries: [{operator: In, values: [/a]}]}',
   ),
+  marks: selectorCase(
+    '{⟦TETRAGON_REFUSES⟧matchMarks: [{operator: In, values: [m]}], matchActions: [{action: ⟦TETRAGON_REFUSES⟧Mark, mark: m}]}',
+    '{matchBinaries: [{operator: In, values: [/a]}]}',
+  ),
   followingCount: bothCases(
     (last) =>
       policyYaml(

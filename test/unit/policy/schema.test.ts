@@ -36,7 +36,7 @@ describe('policy: JSON Schema', () => {
     const text = JSON.stringify(policyCrds());
     const open = text.match(/"x-kubernetes-preserve-unknown-fields":true/g)?.length;
     assert.ok(open !== undefined);
-    assert.equal(text.match(/\{"x-kubernetes-preserve-unknown-fields":true\}|\{"description":"For Post: time[^{}]*/g)?.length, open); // prettier-ignore
+    assert.equal(text.match(/\{"x-kubernetes-preserve-unknown-fields":true\}|\{"description":"For (Post|Mark): time[^{}]*/g)?.length, open); // prettier-ignore
   });
 
   for (const file of readCorpus()) {
@@ -125,6 +125,12 @@ const OWN_FIELDS = [
   // planned for Tetragon
   ...['', '[]', '[].index', '[].operator', '[].values', '[].values[]'].map(
     (part) => `spec.kprobes[].selectors[].matchCmdArgs${part}`,
+  ),
+  ...['', '[]', '[].operator', '[].values', '[].values[]', '[].scope', '[].shared'].map(
+    (part) => `spec.kprobes[].selectors[].matchMarks${part}`,
+  ),
+  ...['matchActions', 'matchReturnActions'].flatMap((list) =>
+    ['mark', 'ttl', 'inherit', 'scope', 'shared'].map((name) => `spec.kprobes[].selectors[].${list}[].${name}`),
   ),
   ...HOOK_KINDS.flatMap((kind) => [
     ...(kind === 'uprobes' ? ['spec.uprobes[].resolvePathInContainer'] : []),

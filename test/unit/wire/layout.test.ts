@@ -16,6 +16,7 @@ const KERNEL_ENUMS: ReadonlySet<string> = new Set<keyof typeof layout>([
   'ScopeCache',
   'NegativeCache',
   'ScopeTracking',
+  'MarkText',
 ]);
 /** Members that are the absence of the others. */
 const ABSENT: ReadonlySet<string> = new Set(['EVENT_SIGNAL_FAILED', 'RATE_NONE', 'SIGNATURE_INVALID']);

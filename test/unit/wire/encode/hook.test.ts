@@ -21,6 +21,7 @@ import {
   ObjectConfig,
   ProcessField,
   ProcessTest,
+  RecordLimit,
   StringHash,
   ResolveStep,
   SubstringPass,
@@ -395,7 +396,7 @@ spec:
     const encoded = encodeHook(compiledHook({ args }), encodeContext());
     const body = new DataView(encoded.config.buffer).getUint32(HookConfig.bodySize, true);
     assert.equal(body, VALUES + 3 * 4096 + 32768 + 128);
-    const maxBytes = VALUES + 8 * 4096 + 2 * 32768 + 2048 + ImaHash.sizeof;
+    const maxBytes = VALUES + 8 * 4096 + 2 * 32768 + 2048 + ImaHash.sizeof + RecordLimit.MARKS_SIZE_MAX;
     assert.equal(findMap(encoded, 'scratch').trim, maxBytes - body);
     assert.equal(findMap(encoded, 'pending').trim, maxBytes - body);
     const empty = encodeConfig(compiledHook());
