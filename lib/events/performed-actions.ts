@@ -52,6 +52,7 @@ function isRequestAction(name: CompiledAction): name is RequestAction {
     case 'cleanupEnforcerNotification':
     case 'trackSock':
     case 'untrackSock':
+    case 'count':
       return false;
   }
 }
@@ -116,6 +117,7 @@ function describeSelectorActions(
   return actions.order.flatMap((name): PerformedAction[] => {
     switch (name) {
       case 'noPost':
+      case 'count':
         return [];
       case 'signal':
       case 'sigkill':

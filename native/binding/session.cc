@@ -114,6 +114,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::save_processes>>("saveProcesses"),
                          InstanceMethod<&Session::call<&Session::name_hook>>("nameHook"),
                          InstanceMethod<&Session::call<&Session::set_enforcement>>("setEnforcement"),
+                         InstanceMethod<&Session::call<&Session::read_sums>>("readSums"),
                          InstanceMethod<&Session::call<&Session::list_processes>>("listProcesses"),
                          InstanceMethod<&Session::call<&Session::protect_ancestors>>("protectAncestors"),
                          InstanceMethod<&Session::call<&Session::set_socket_tracking>>("setSocketTracking"),
@@ -374,6 +375,22 @@ Napi::Value Session::set_scopes(const Napi::CallbackInfo& info) {
 
 Napi::Value Session::enable_process_state(const Napi::CallbackInfo& info) {
   return run_change(info, [](BpfBackend& backend) { backend.enable_process_state(); });
+}
+
+// (hook): resolves with the tables of a struct HookSums; null for a hook without Count actions.
+Napi::Value Session::read_sums(const Napi::CallbackInfo& info) {
+  return run_on_worker(info, [this, id = number_argument(info, 0)] {
+    return [sums = backend_.read_sums(id)](Napi::Env env) -> Napi::Value {
+      if (!sums) return env.Null();
+      Napi::Object result = Napi::Object::New(env);
+      result["keys"] = Napi::Buffer<uint8_t>::Copy(env, sums->keys.data(), sums->keys.size());
+      result["totals"] = Napi::Buffer<uint8_t>::Copy(env, sums->totals.data(), sums->totals.size());
+      result["texts"] = Napi::Buffer<uint8_t>::Copy(env, sums->texts.data(), sums->texts.size());
+      result["keySize"] = Napi::Number::New(env, sums->key_size);
+      result["sumSize"] = Napi::Number::New(env, sums->sum_size);
+      return result;
+    };
+  });
 }
 
 // Resolves with the bytes of all struct running_process; null if the kernel cannot list them.

@@ -69,6 +69,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value enable_process_state(const Napi::CallbackInfo& info);
   Napi::Value enable_scopes(const Napi::CallbackInfo& info);
   Napi::Value set_scopes(const Napi::CallbackInfo& info);
+  Napi::Value read_sums(const Napi::CallbackInfo& info);
   Napi::Value list_processes(const Napi::CallbackInfo& info);
   Napi::Value protect_ancestors(const Napi::CallbackInfo& info);
   Napi::Value set_socket_tracking(const Napi::CallbackInfo& info);

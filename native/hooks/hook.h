@@ -20,12 +20,20 @@ constexpr const char* SHARED_MAPS[] = {"events",         "control",
                                        "cgroup_scopes",  "cgroup_scopes_more",
                                        "socket_owners",  ".data.shared"};
 
+// The tables of a hook's Count actions (bpf/counts.bpf.h); -1 if the hook has none.
+struct CountMaps {
+  Fd keys{-1};
+  Fd totals{-1};
+  Fd texts{-1};
+};
+
 struct Hook {
   ObjectPtr object;  // until release_object(); destroyed last
   std::vector<LinkPtr> links;
   ProbeLinks probes;
   std::vector<Fd> programs;           // set by release_object()
   Fd notifications{-1};               // the map that other hooks share; -1 if this hook does not own it
+  CountMaps counts;                   // set by release_object()
   bool may_miss_returns = false;      // it has a table of active calls, and the kernel can lose their returns
   uint64_t memory = 0;                // bytes of the programs, and of the maps that only this hook uses
   std::vector<int> counted;           // descriptors of the links whose missed runs count

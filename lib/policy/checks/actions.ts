@@ -296,6 +296,9 @@ function checkReturnAction(hook: Hook, action: ActionData, report: Report): void
   );
 }
 
+/** A selector can have several actions with these effects. */
+const REPEATABLE: readonly string[] = ['request', 'count'];
+
 function warnContradiction(actions: readonly ActionData[], report: Report): void {
   const seen = new Map<string, ActionData>();
   for (const action of actions) {
@@ -310,7 +313,7 @@ function warnContradiction(actions: readonly ActionData[], report: Report): void
         `${name} contradicts ${opposite}: no event is reported`,
         'keep one of the two',
       );
-    } else if (seen.has(name) && ACTION_TABLE[name].effect !== 'request') {
+    } else if (seen.has(name) && !REPEATABLE.includes(ACTION_TABLE[name].effect)) {
       report.add('ACTION_CONTRADICTS', span, `${name} is listed twice`, 'keep one of the two');
     }
     seen.set(name, action);

@@ -116,6 +116,8 @@ export function describeData(arg: ArgData | undefined): string {
       ? `the task's ${arg.resolve ?? ''}`
       : arg.source === 'pt_regs'
         ? `register ${arg.resolve ?? ''}`
+        : arg.source === 'duration'
+          ? 'the nanoseconds from entry to return'
         : `parameter ${arg.index ?? 0}${arg.resolve ? `'s ${arg.resolve}` : ''}`;
   return `${where}${name} (${describeType(arg)})`;
 }

@@ -10,7 +10,7 @@ export type ActionField = Exclude<keyof ActionData, 'action'>;
 
 export interface ActionRule {
   /** What the action is about. */
-  readonly effect: 'event' | 'signal' | 'override' | 'argument' | 'enforcer' | 'socket' | 'request';
+  readonly effect: 'event' | 'signal' | 'override' | 'argument' | 'enforcer' | 'socket' | 'request' | 'count';
   readonly hooks: readonly HookKind[];
   /** All of these fields are required. */
   readonly needs: readonly ActionField[];
@@ -49,6 +49,7 @@ const RULES = {
   }),
   CleanupEnforcerNotification: defineAction('enforcer', [...FUNCTION_KINDS, 'tracepoints']),
   Set: defineAction('argument', ['usdts'], { needs: ['argIndex', 'argValue'] }),
+  Count: defineAction('count', HOOK_KINDS, { needs: ['metric'], may: ['by', 'folders', 'value', 'kind', 'maxKeys'] }),
 } satisfies Readonly<Record<ActionName, ActionRule>>;
 
 export const ACTION_TABLE: Readonly<Record<ActionName, ActionRule>> = RULES;

@@ -2,7 +2,7 @@
  * Types of a policy as plain data. The walker leaves missing and wrong parts out, and the checks continue with the
  * rest. Only a policy without errors reaches the compiler.
  */
-import type { ActionName, ArgTypeName, HookKind, Operator } from '../language/vocabulary.js';
+import type { ActionName, ArgTypeName, CountKind, HookKind, Operator } from '../language/vocabulary.js';
 
 export interface PolicyData {
   readonly apiVersion?: string;
@@ -129,6 +129,11 @@ export interface SetFilter {
   readonly values?: readonly string[];
 }
 
+export interface DurationFilter {
+  readonly operator?: 'GT' | 'LT';
+  readonly values?: readonly string[];
+}
+
 export interface ActionData {
   readonly action?: ActionName;
   readonly argError?: number;
@@ -147,6 +152,12 @@ export interface ActionData {
   readonly imaHash?: boolean;
   readonly kernelStackTrace?: boolean;
   readonly userStackTrace?: boolean;
+  readonly metric?: string;
+  readonly by?: readonly string[];
+  readonly folders?: number;
+  readonly value?: string;
+  readonly kind?: CountKind;
+  readonly maxKeys?: number;
 }
 
 export interface SelectorData {
@@ -157,6 +168,8 @@ export interface SelectorData {
   readonly matchData?: readonly ValueFilter[];
   /** One expression. In the selectors of a Hook, it is one of matchArgs, with the operator CelExpr. */
   readonly matchCEL?: { readonly expr?: string };
+  /** One filter. In the selectors of a Hook, it is one of matchData. */
+  readonly matchDuration?: DurationFilter;
   readonly matchPIDs?: readonly PidFilter[];
   readonly matchBinaries?: readonly BinaryFilter[];
   readonly matchParentBinaries?: readonly BinaryFilter[];

@@ -86,6 +86,7 @@ const ACTION_FLAGS: Readonly<Record<CompiledAction, number>> = {
   untrackSock: ActionFlag.ACTIONS_SOCKET,
   getUrl: 0,
   dnsLookup: 0,
+  count: 0,
 };
 
 const SOCKET_ACTIONS = {
