@@ -635,7 +635,8 @@ struct count_config {
 	struct count_label labels[COUNT_LABELS_MAX];
 };
 
-/* The first word is the index of the count. Two words for each label follow; a hook with fewer labels has shorter keys. */
+/* The first word is the index of the count. Two words for each label follow; a hook with fewer labels has shorter keys.
+ */
 struct count_key {
 	u64 words[COUNT_KEY_WORDS];
 };

@@ -175,8 +175,8 @@ static __always_inline void label_words(const struct hook_record *record, const 
 	} else if (has_kind(LABEL_ADDRESS) && kind == LABEL_ADDRESS) {
 		address_words(label_detail(record, value), label->is_destination, words);
 	} else if (has_kind(LABEL_PORT) && kind == LABEL_PORT) {
-		words[0] = label->is_destination ? label_detail(record, value)->destination_port :
-						   label_detail(record, value)->source_port;
+		words[0] = label->is_destination ? label_detail(record, value)->destination_port
+						 : label_detail(record, value)->source_port;
 	} else if (has_kind(LABEL_DEVICE) && kind == LABEL_DEVICE) {
 		words[0] = value->device;
 	} else if (has_kind(LABEL_ERRNO) && kind == LABEL_ERRNO) {

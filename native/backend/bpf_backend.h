@@ -75,7 +75,8 @@ struct MissedRuns {
 };
 
 // The tables of a hook's Count actions, with the sums of all CPUs: a key and a struct count_sum for each key, a struct
-// count_sum for each count, a struct count_text_key and COUNT_TEXT_MAX bytes for each text. Sums can end before buckets.
+// count_sum for each count, a struct count_text_key and COUNT_TEXT_MAX bytes for each text. Sums can end before
+// buckets.
 struct HookSums {
   std::vector<uint8_t> keys, totals, texts;
   uint32_t key_size = 0, sum_size = 0;

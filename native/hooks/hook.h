@@ -20,11 +20,15 @@ constexpr const char* SHARED_MAPS[] = {"events",         "control",
                                        "cgroup_scopes",  "cgroup_scopes_more",
                                        "socket_owners",  ".data.shared"};
 
-// The tables of a hook's Count actions (bpf/counts.bpf.h); -1 if the hook has none.
+// A map that is read while the hook is attached.
+struct ReadableMap {
+  Fd fd{-1};  // -1 if the hook does not have it
+  uint32_t key_size = 0, value_size = 0, max_entries = 0;
+};
+
+// The tables of a hook's Count actions (bpf/counts.bpf.h).
 struct CountMaps {
-  Fd keys{-1};
-  Fd totals{-1};
-  Fd texts{-1};
+  ReadableMap keys, totals, texts;
 };
 
 struct Hook {

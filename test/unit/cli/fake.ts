@@ -102,6 +102,8 @@ class FakeTracer implements Tracer {
   enablePolicy = throwUnused;
   disablePolicy = throwUnused;
   setPolicyMode = throwUnused;
+  metrics = throwUnused;
+  metricsEvery = throwUnused;
   stats = throwUnused;
   takeOver = throwUnused;
   process = throwUnused;
