@@ -1,6 +1,6 @@
 /** Checks Count actions: their names, labels and values, and that equal names mean equal metrics. */
 import { isDeepStrictEqual } from 'node:util';
-import { COUNT_LABELS_MAX, COUNTS_MAX } from '../language/limits.js';
+import { COUNTS_MAX } from '../language/limits.js';
 import { hasReturn, HOOK_KINDS } from '../language/vocabulary.js';
 import { findCountedValue, findLabel, isNameFailure } from '../model/counts.js';
 import { parseDuration } from '../model/duration.js';
@@ -36,10 +36,6 @@ function checkCount(hook: Hook, action: ActionData, report: Report): void {
     }
     return typeof found === 'object' && 'part' in found && found.part === 'text';
   });
-  if (by.length > COUNT_LABELS_MAX) {
-    const message = `a Count has at most ${COUNT_LABELS_MAX} labels`;
-    report.add('COUNT_LABEL', positions.value(by, COUNT_LABELS_MAX), message, 'write a second Count for the others');
-  }
   if (folders !== undefined && folders > 0 && !isPath.includes(true)) {
     const message = 'folders has no effect, because no label is a path of args, data or return';
     report.add('ACTION_ARGUMENT_UNUSED', positions.key(action, 'folders'), message, 'remove it');
