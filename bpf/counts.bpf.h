@@ -46,37 +46,10 @@ static __always_inline u32 body_offset(const struct string_ref *ref, u32 size)
 	return at_most(ref->offset - sizeof(struct event_hook), config.body_size - size);
 }
 
-struct folder_scan {
-	const struct hook_record *record;
-	u32 start; /* in the body */
-	u32 length;
-	u32 folders;
-	u32 found; /* slashes so far */
-	u32 at;
-};
-
-static long scan_folder(u32 i, struct folder_scan *scan)
+/* Constant, so that a hook has only the code for its labels. */
+static __always_inline bool has_kind(enum count_label_kind kind)
 {
-	scan->at = i;
-	if (i >= scan->length)
-		return 1;
-	if (scan->record->body[at_most(scan->start + i, config.body_size - 1)] != '/')
-		return 0;
-	scan->found++;
-	return scan->found > scan->folders;
-}
-
-/* Bytes of the label: a path is cut before the slash that follows its last folder. */
-static __noinline u32 label_length(const struct hook_record *record, u32 start, u32 length, u32 folders)
-{
-	struct folder_scan scan = { .record = record, .start = start, .length = length, .folders = folders };
-
-	if (length > COUNT_TEXT_MAX)
-		scan.length = COUNT_TEXT_MAX;
-	if (!folders)
-		return scan.length;
-	REPEAT(COUNT_TEXT_MAX + 1, scan_folder, &scan);
-	return at_most(scan.at, COUNT_TEXT_MAX);
+	return config.count_kinds & 1 << kind;
 }
 
 static __always_inline u64 mix_word(u64 hash, u64 word, u64 factor, const u32 shift)
@@ -85,33 +58,106 @@ static __always_inline u64 mix_word(u64 hash, u64 word, u64 factor, const u32 sh
 	return hash ^ hash >> shift;
 }
 
-/* Hashes the bytes with the seeds of the hook. Two texts with the same hashes are very unlikely. */
-static __noinline int hash_label(const struct hook_record *record, u32 start, u32 length, u64 *words)
+/*
+ * Hashes the text with the seeds of the hook. Zeros follow the text. Two texts with the same hashes are very unlikely.
+ * This and cut_label() are global functions, so that the verifier checks their loops only once.
+ */
+__noinline int hash_label(BUFFER_PARAM)
 {
-	u64 a = config.count_seed[0] ^ length, b = config.count_seed[1] + length;
+	struct string_buffer *buffer = BUFFER_ARG;
+	u32 start, length;
+	u64 a, b;
 
+	if (!buffer || !has_kind(LABEL_TEXT))
+		return 0;
+	start = at_most(buffer->label.start, STRING_END);
+	length = buffer->label.length;
+	a = config.count_seed[0] ^ length;
+	b = config.count_seed[1] + length;
 	for (u32 at = 0; at < COUNT_TEXT_MAX && at < length; at += sizeof(u64)) {
-		u64 word = *(u64 *)&record->body[at_most(start + at, config.body_size - sizeof(u64))];
-		u32 rest = length - at;
+		const u8 *from = &buffer->bytes[start + at];
+		u64 word;
 
-		if (rest < sizeof(u64))
-			word &= (1ULL << (8 * rest)) - 1;
+		/* the words are not aligned: the compiler would access single bytes */
+		opaque(from);
+		word = *(u64 *)from;
 		a = mix_word(a, word, 0x9e3779b97f4a7c15ULL, 29);
 		b = mix_word(b, word, 0xc2b2ae3d27d4eb4fULL, 31);
 	}
-	words[0] = a;
-	words[1] = b;
+	buffer->label.words[0] = a;
+	buffer->label.words[1] = b;
 	return 0;
 }
 
-static __always_inline void text_words(const struct hook_record *record, const struct value *value, u32 folders,
-				       u64 *words)
+/* Shortens the text to the bytes before the slash that follows its last folder. */
+__noinline int cut_label(BUFFER_PARAM)
 {
-	u32 start = body_offset(&value->string, sizeof(u64)), length = value->string.length;
+	struct string_buffer *buffer = BUFFER_ARG;
+	u32 start, length, folders;
+	volatile u32 *found;
+
+	if (!buffer || !has_kind(LABEL_TEXT))
+		return 0;
+	start = at_most(buffer->label.start, STRING_END);
+	length = buffer->label.length;
+	folders = buffer->label.folders;
+	found = &buffer->label.found;
+	*found = 0;
+	for (u32 i = 0; i < COUNT_TEXT_MAX && i < length; i++) {
+		if (buffer->bytes[start + i] != '/')
+			continue;
+		if (*found >= folders) {
+			buffer->label.length = i;
+			return 0;
+		}
+		*found += 1;
+	}
+	return 0;
+}
+
+/* Copies bytes of the record to the end of the buffer, where zeros follow. */
+static __always_inline void copy_text(struct string_buffer *buffer, const struct hook_record *record, u32 from,
+				      u32 length)
+{
+	u32 start = at_most(STRING_END - length, STRING_END);
+
+	buffer->label.start = start;
+	buffer->label.length = length;
+	bpf_probe_read_kernel(&buffer->bytes[start], length, &record->body[from]);
+}
+
+/* Puts the text of a label into the buffer: the first bytes of a string, or the first folders of a path. */
+static __noinline int place_label(const struct hook_record *record, u32 slot, u32 folders, struct string_buffer *buffer)
+{
+	const struct value *value = value_slot((void *)record, slot);
+	u32 from = body_offset(&value->string, COUNT_TEXT_MAX), length = at_most(value->string.length, COUNT_TEXT_MAX);
+
+	copy_text(buffer, record, from, length);
+	if (!folders)
+		return 0;
+	buffer->label.folders = folders;
+	cut_label(PASS_BUFFER(buffer));
+	if (buffer->label.length < length)
+		copy_text(buffer, record, from, at_most(buffer->label.length, COUNT_TEXT_MAX));
+	return 0;
+}
+
+/* `slot`: the entry of `scratch` that the program uses. */
+static __noinline int text_words(const struct hook_record *record, u32 value_index, u32 folders, u32 slot, u64 *words)
+{
+	const struct value *value = value_slot((void *)record, value_index);
+	struct string_buffer *buffer;
 
 	if (!value->string.offset || value->string.flags & (STRING_FAULT | STRING_UNKNOWN))
-		return;
-	hash_label(record, start, label_length(record, start, length, folders), words);
+		return 0;
+	buffer = scratch_buffer(slot);
+	if (!buffer)
+		return 0;
+	place_label(record, value_index, folders, buffer);
+	hash_label(PASS_BUFFER(buffer));
+	words[0] = buffer->label.words[0];
+	words[1] = buffer->label.words[1];
+	return 0;
 }
 
 static __always_inline const struct net_detail *label_detail(const struct hook_record *record,
@@ -155,14 +201,8 @@ static __noinline int binary_words(bool of_parent, u64 *words)
 	return 0;
 }
 
-/* Constant, so that a hook has only the code for its labels. */
-static __always_inline bool has_kind(enum count_label_kind kind)
-{
-	return config.count_kinds & 1 << kind;
-}
-
 static __always_inline void label_words(const struct hook_record *record, const volatile struct count_label *label,
-					u64 *words)
+					u32 slot, u64 *words)
 {
 	u32 kind = label->kind;
 	const struct value *value = value_slot((void *)record, label->slot);
@@ -171,7 +211,7 @@ static __always_inline void label_words(const struct hook_record *record, const 
 	if (has_kind(LABEL_NUMBER) && kind == LABEL_NUMBER) {
 		words[0] = value->value;
 	} else if (has_kind(LABEL_TEXT) && kind == LABEL_TEXT) {
-		text_words(record, value, label->folders, words);
+		text_words(record, label->slot, label->folders, slot, words);
 	} else if (has_kind(LABEL_ADDRESS) && kind == LABEL_ADDRESS) {
 		address_words(label_detail(record, value), label->is_destination, words);
 	} else if (has_kind(LABEL_PORT) && kind == LABEL_PORT) {
@@ -192,21 +232,6 @@ static __always_inline void label_words(const struct hook_record *record, const 
 }
 
 /* ---- texts -------------------------------------------------------------------------------------------------- */
-
-/* Copies the text of the label to the end of the buffer, where zeros follow. Returns its start. */
-static __always_inline u32 copy_label(const struct hook_record *record, const volatile struct count_label *label,
-				      struct string_buffer *buffer)
-{
-	const struct value *value = value_slot((void *)record, label->slot);
-	u32 start = body_offset(&value->string, COUNT_TEXT_MAX);
-	u32 length = label_length(record, start, value->string.length, label->folders);
-	u32 to;
-
-	length = at_most(length, COUNT_TEXT_MAX);
-	to = at_most(STRING_END - length, STRING_END);
-	bpf_probe_read_kernel(&buffer->bytes[to], length, &record->body[start]);
-	return to;
-}
 
 static __always_inline u32 executable_path(bool of_parent, struct string_buffer *buffer)
 {
@@ -242,10 +267,12 @@ static __noinline int store_text(const struct hook_record *record, u32 index, u3
 	buffer = scratch_buffer(slot);
 	if (!buffer)
 		return 0;
-	if (has_kind(LABEL_TEXT) && kind == LABEL_TEXT)
-		start = copy_label(record, label, buffer);
-	else
+	if (has_kind(LABEL_TEXT) && kind == LABEL_TEXT) {
+		place_label(record, label->slot, label->folders, buffer);
+		start = at_most(buffer->label.start, STRING_END);
+	} else {
 		start = executable_path(kind == LABEL_PARENT_BINARY, buffer);
+	}
 	bpf_map_update_elem(&count_texts, &key, &buffer->bytes[start], BPF_NOEXIST);
 	return 0;
 }
@@ -303,13 +330,13 @@ static __noinline int count_one(const struct hook_record *record, u32 index, u32
 	}
 	if (labels) {
 		key.words[0] = index;
-		label_words(record, &count->labels[0], &key.words[1]);
+		label_words(record, &count->labels[0], slot, &key.words[1]);
 		if (labels > 1)
-			label_words(record, &count->labels[1], &key.words[3]);
+			label_words(record, &count->labels[1], slot, &key.words[3]);
 		if (labels > 2)
-			label_words(record, &count->labels[2], &key.words[5]);
+			label_words(record, &count->labels[2], slot, &key.words[5]);
 		if (labels > 3)
-			label_words(record, &count->labels[3], &key.words[7]);
+			label_words(record, &count->labels[3], slot, &key.words[7]);
 		sum = bpf_map_lookup_elem(&count_keys, &key);
 		if (!sum)
 			sum = add_key(record, &key, index, slot);

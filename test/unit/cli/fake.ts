@@ -23,6 +23,7 @@ import { replayer } from '../../../lib/recording/replay.js';
 import type {
   CloseOptions,
   EventsOptions,
+  MetricsSample,
   PlainEvent,
   PolicyStatus,
   ContainerInfo,
@@ -103,7 +104,14 @@ class FakeTracer implements Tracer {
   disablePolicy = throwUnused;
   setPolicyMode = throwUnused;
   metrics = throwUnused;
-  metricsEvery = throwUnused;
+  samples: readonly MetricsSample[] = [];
+  async *metricsEvery(): AsyncGenerator<MetricsSample, undefined> {
+    for (const sample of this.samples) {
+      await Promise.resolve();
+      if (this.#closed) return;
+      yield sample;
+    }
+  }
   stats = throwUnused;
   takeOver = throwUnused;
   process = throwUnused;
