@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { openTracer } from 'polytrace';
 import { operations } from './cases.mjs';
-import { countCases, countPolicy, METRIC, POLICY_NAME, type CountAttach, type CountCosts } from './count-cases.mjs';
+import { countCases, countPolicy, METRIC, POLICY_NAME, type CountCosts } from './count-cases.mjs';
 import { CALLS, installWorkload, minimumOfThree, requireValue, RUNS } from './guest-workload.mjs';
 
 const folder = requireValue(process.argv[2], 'the folder');
@@ -14,7 +14,7 @@ installWorkload(folder);
 const countInstructions = (): number =>
   requireValue(minimumOfThree([['it', ...operations.lseek.workload]])['it'], 'the count of lseek');
 
-async function measure(attach: CountAttach): Promise<Record<string, number>> {
+async function measure(attach: 'fentry' | 'kprobe'): Promise<Record<string, number>> {
   const tracer = await openTracer({ attach });
   const costs: Record<string, number> = {};
   for (const each of countCases) {

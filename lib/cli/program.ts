@@ -21,7 +21,14 @@ import { followAgent } from './agent-events.js';
 import { loadAgentPackage } from './agent-package.js';
 import { cleanup } from './cleanup.js';
 import { CHAIN_FOLDER, verifyChain, type VerifyOptions } from './verify.js';
-import { addFilterOptions, addFormatOptions, parseInterval, parseList, parseSeconds, parseSince } from './event-options.js';
+import {
+  addFilterOptions,
+  addFormatOptions,
+  parseInterval,
+  parseList,
+  parseSeconds,
+  parseSince,
+} from './event-options.js';
 import { chooseSource, type AgentEventsOptions } from './events-source.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkFormatOptions, parseRedactionFilters } from './json-options.js';

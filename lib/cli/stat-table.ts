@@ -59,13 +59,15 @@ export class StatTable {
     const head = [...valueHead(metric), ...labelNames.map((label) => label.toUpperCase())];
     const hidden = rows.length - shown.length;
     const title = `${policyName}: ${name}${hidden > 0 && labelNames.length > 0 ? ` (${hidden} more)` : ''}`;
-    const table = escapeControls(formatTable([head, ...shown])).trimEnd().split('\n');
+    const table = escapeControls(formatTable([head, ...shown]))
+      .trimEnd()
+      .split('\n');
     return [title, ...table, ...shownBars, ''].map((line) => escapeControls(line));
   }
 }
 
 function listSeries({ series, other, labelNames }: Metric): { labels: readonly string[]; sum: MetricSum }[] {
-  const rows = series.map((each) => ({ labels: each.labels, sum: each as MetricSum }));
+  const rows = series.map((each) => ({ labels: each.labels, sum: each }));
   return other === undefined ? rows : [...rows, { labels: labelNames.map(() => OTHER), sum: other }];
 }
 
@@ -112,7 +114,12 @@ function drawBuckets(buckets: readonly MetricBucket[], isDuration: boolean): str
   const rows = all.map(({ from, to, calls }) => {
     const columns = Math.ceil((Number(calls) / Number(most)) * BAR_COLUMNS);
     const end = to === undefined ? '' : formatNumber(Number(to + 1n), isDuration);
-    return [formatNumber(Number(from), isDuration), end === '' ? 'and more' : `to ${end}`, String(calls), '█'.repeat(columns)];
+    return [
+      formatNumber(Number(from), isDuration),
+      end === '' ? 'and more' : `to ${end}`,
+      String(calls),
+      '█'.repeat(columns),
+    ];
   });
   return formatTable(rows).trimEnd().split('\n');
 }

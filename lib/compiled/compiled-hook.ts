@@ -137,7 +137,8 @@ export function suppressingSelectors({ actions = [], returnActions }: ActionList
   return actions.flatMap((entry, selector) => {
     const returned = returnActions?.[selector];
     const { order } = returned ?? entry;
-    const isSuppressing = order.includes('noPost') && !entry.order.includes('count') && ![entry, returned ?? entry].some(isEnforcing);
+    const isSuppressing =
+      order.includes('noPost') && !entry.order.includes('count') && ![entry, returned ?? entry].some(isEnforcing);
     return isSuppressing ? [selector] : [];
   });
 }

@@ -45,7 +45,7 @@ export interface NativeEarlierRing extends Pick<NativeSource, 'drain'> {
 }
 
 /** The tables of a hook's Count actions: see native/backend/bpf_backend.h. */
-export interface HookSums {
+interface HookSums {
   readonly keys: Buffer;
   readonly totals: Buffer;
   readonly texts: Buffer;

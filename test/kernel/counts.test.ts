@@ -66,7 +66,9 @@ function testCounts(attach: Mechanism): void {
       run('/usr/bin/sleep', '0.001');
       run('/usr/bin/sleep', '0.05');
       run('/usr/bin/bash', '-c', ': < /dev/tcp/127.0.0.1/9');
-      const both = [1, 2].map(() => spawn(DD, ['if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${CALLS}`, 'status=none']));
+      const both = [1, 2].map(() =>
+        spawn(DD, ['if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${CALLS}`, 'status=none']),
+      );
       await Promise.all(both.map((child) => once(child, 'exit')));
     });
     metrics = new Map((await recording.tracer.metrics()).metrics.map((metric) => [metric.name, metric]));

@@ -25,7 +25,12 @@ function checkCount(hook: Hook, action: ActionData, report: Report): void {
   const { metric, by = [], folders } = action;
   if (metric !== undefined && !/^[a-zA-Z_][a-zA-Z0-9_]{0,99}$/.test(metric)) {
     const hint = 'use letters, digits and _, at most 100, such as bytes_written';
-    report.add('METRIC_NAME', positions.value(action, 'metric'), `${quote(metric)} cannot be the name of a metric`, hint);
+    report.add(
+      'METRIC_NAME',
+      positions.value(action, 'metric'),
+      `${quote(metric)} cannot be the name of a metric`,
+      hint,
+    );
   }
   const isPath = by.map((text, i) => {
     const found = findLabel(hook.data, text);
@@ -59,7 +64,12 @@ function checkValue(hook: Hook, action: ActionData, report: Report): void {
     const message = `a counter counts calls; it does not add up ${value ?? ''}`;
     report.add('COUNT_VALUE', span, message, 'write `kind: sum` or `kind: histogram`, or remove value');
   } else if (kind !== 'counter' && found === undefined && !(value !== undefined && value !== '1')) {
-    report.add('COUNT_VALUE', span, `a ${kind} needs the value that it adds up`, 'add value: an argument, return or duration');
+    report.add(
+      'COUNT_VALUE',
+      span,
+      `a ${kind} needs the value that it adds up`,
+      'add value: an argument, return or duration',
+    );
   }
 }
 

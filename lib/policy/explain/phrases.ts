@@ -119,7 +119,7 @@ export function describeData(arg: ArgData | undefined): string {
         ? `register ${arg.resolve ?? ''}`
         : arg.source === 'duration'
           ? 'the nanoseconds from entry to return'
-        : `parameter ${arg.index ?? 0}${arg.resolve ? `'s ${arg.resolve}` : ''}`;
+          : `parameter ${arg.index ?? 0}${arg.resolve ? `'s ${arg.resolve}` : ''}`;
   return `${where}${name} (${describeType(arg)})`;
 }
 

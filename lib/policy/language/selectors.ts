@@ -154,7 +154,10 @@ const FILTER_FIELDS = {
   matchDuration: optionalField(
     objectShape({
       operator: requiredField(enumShape(DURATION_OPERATORS), 'Whether the call must be longer or shorter.'),
-      values: requiredField(listShape(textShape, { minItems: 1 }), 'Times, such as `10ms`. One that matches is enough.'),
+      values: requiredField(
+        listShape(textShape, { minItems: 1 }),
+        'Times, such as `10ms`. One that matches is enough.',
+      ),
     }),
     'Filter on the time from the entry of the function to its return.',
   ),

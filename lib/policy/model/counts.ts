@@ -2,12 +2,12 @@
 import { ARG_TYPES, type TypeFacts, type ValueClass } from '../language/vocabulary.js';
 import type { ActionData, ArgData, HookData } from './model.js';
 
-export const PROCESS_LABELS = ['binary', 'parentBinary', 'container', 'pod', 'namespace', 'uid'] as const;
-export type ProcessLabel = (typeof PROCESS_LABELS)[number];
+const PROCESS_LABELS = ['binary', 'parentBinary', 'container', 'pod', 'namespace', 'uid'] as const;
+type ProcessLabel = (typeof PROCESS_LABELS)[number];
 /** Parts of a value that a label can name, as in `arg0.port`. */
-export const LABEL_PARTS = ['port', 'device'] as const;
+type NamedPart = 'port' | 'device';
 /** What a label has of a value. */
-export type LabelPart = (typeof LABEL_PARTS)[number] | 'number' | 'text' | 'address' | 'errno';
+type LabelPart = NamedPart | 'number' | 'text' | 'address' | 'errno';
 
 export interface CountedValue {
   readonly slot: number;
@@ -28,9 +28,14 @@ export const isNameFailure = (found: object | string): found is NameFailure =>
 const isProcessLabel = (name: string): name is ProcessLabel => (PROCESS_LABELS as readonly string[]).includes(name);
 
 /** Finds a value of the hook: `return`, `argN`, `dataN` (positions in `args` and `data`), or the label of a value. */
-function findValue({ args = [], data = [], returnArg, return: returns }: HookData, name: string): CountedValue | undefined {
+function findValue(
+  { args = [], data = [], returnArg, return: returns }: HookData,
+  name: string,
+): CountedValue | undefined {
   if (name === 'return') {
-    return returns === true && returnArg !== undefined ? { slot: args.length + data.length, arg: returnArg } : undefined;
+    return returns === true && returnArg !== undefined
+      ? { slot: args.length + data.length, arg: returnArg }
+      : undefined;
   }
   const all = [...args, ...data];
   const [, list, position] = /^(arg|data)(\d{1,3})$/.exec(name) ?? [];
@@ -76,7 +81,7 @@ function defaultPart(valueClass: ValueClass): LabelPart | undefined {
   }
 }
 
-function hasPart(valueClass: ValueClass, part: string): part is 'port' | 'device' {
+function hasPart(valueClass: ValueClass, part: string): part is NamedPart {
   if (part === 'port') return defaultPart(valueClass) === 'address';
   return part === 'device' && (valueClass === 'file' || valueClass === 'path');
 }
@@ -129,7 +134,7 @@ export function findCountedValue(hook: HookData, { value = '1' }: ActionData): C
 }
 
 /** Finds the value with the source `duration`. model/duration.ts adds one if the policy needs it. */
-export function findDuration({ args = [], data = [] }: HookData): CountedValue | undefined {
+function findDuration({ args = [], data = [] }: HookData): CountedValue | undefined {
   const position = data.findIndex(({ source }) => source === 'duration');
   const arg = data[position];
   return arg === undefined ? undefined : { slot: args.length + position, arg };

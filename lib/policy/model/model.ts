@@ -129,7 +129,7 @@ export interface SetFilter {
   readonly values?: readonly string[];
 }
 
-export interface DurationFilter {
+interface DurationFilter {
   readonly operator?: 'GT' | 'LT';
   readonly values?: readonly string[];
 }

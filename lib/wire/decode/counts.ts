@@ -48,9 +48,7 @@ export function decodeRows({ keys, keySize, sumSize }: HookSums): CountRow[] {
 
 /** The sums of the calls without a key, by the index of the count. */
 export function decodeTotals({ totals, sumSize }: HookSums): RawSum[] {
-  return Array.from({ length: Math.floor(totals.length / sumSize) }, (_, i) =>
-    decodeSum(totals, i * sumSize, sumSize),
-  );
+  return Array.from({ length: Math.floor(totals.length / sumSize) }, (_, i) => decodeSum(totals, i * sumSize, sumSize));
 }
 
 function decodeSum(bytes: Buffer, at: number, size: number): RawSum {

@@ -32,16 +32,10 @@ export function formatLabelNumber(
 }
 
 function formatNumber(word: bigint, type: CompiledValue['type'] | undefined): string {
-  switch (type === undefined ? undefined : argType(type).class) {
-    case 'signed':
-      return String(BigInt.asIntN(64, word));
-    case 'capability':
-      return capabilityName(Number(word)) ?? String(word);
-    case 'syscall':
-      return syscallLabel(word & 0xffff_ffffn);
-    default:
-      return String(word);
-  }
+  const { class: valueClass } = argType(type ?? 'uint64');
+  if (valueClass === 'signed') return String(BigInt.asIntN(64, word));
+  if (valueClass === 'capability') return capabilityName(Number(word)) ?? String(word);
+  return valueClass === 'syscall' ? syscallLabel(word & 0xffff_ffffn) : String(word);
 }
 
 /** 32-bit programs use other numbers. */

@@ -2,7 +2,6 @@
 import { hasDuration, hookValues } from '../../compiled/compiled-hook.js';
 import type { CompiledCount, CompiledHook, CompiledValue, CountLabel } from '../../compiled/compiled-policy.js';
 import {
-  AbiLimit,
   CountConfig,
   CountKey,
   CountLabel as LabelLayout,
@@ -95,10 +94,4 @@ export function countSizes({ counts = [] }: CompiledHook): CountSizes {
     texts: labelled.reduce((sum, count) => sum + count.maxKeys * textsOfKey(count), 0),
     trim: counts.some(isHistogram) ? 0 : CountSum.sizeof - CountSum.buckets,
   };
-}
-
-/** Bytes of memory that the tables of the counts need on a machine with this number of CPUs. */
-export function countBytes(hook: CompiledHook, cpus: number): number {
-  const { keySize, keys, texts, trim } = countSizes(hook);
-  return keys * (keySize + cpus * (CountSum.sizeof - trim)) + texts * AbiLimit.COUNT_TEXT_MAX;
 }

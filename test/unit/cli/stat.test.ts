@@ -6,21 +6,22 @@ import type { Metric, MetricsSample } from '../../../types/index.js';
 import { runCommand } from '../../../lib/cli/program.js';
 import { FakeCommand } from './fake.js';
 
-const sum = (calls: number, total = 0): { calls: bigint; sum: bigint } => ({ calls: BigInt(calls), sum: BigInt(total) });
+const sum = (calls: number, total = 0): { calls: bigint; sum: bigint } => ({
+  calls: BigInt(calls),
+  sum: BigInt(total),
+});
 
 function sample(seconds: number, ...metrics: readonly Partial<Metric>[]): MetricsSample {
-  const all = metrics.map(
-    (metric): Metric => ({
-      policyName: 'p',
-      name: 'calls',
-      kind: 'counter',
-      isDuration: false,
-      labelNames: ['binary'],
-      series: [],
-      total: sum(0),
-      ...metric,
-    }),
-  );
+  const all = metrics.map((metric): Metric => ({
+    policyName: 'p',
+    name: 'calls',
+    kind: 'counter',
+    isDuration: false,
+    labelNames: ['binary'],
+    series: [],
+    total: sum(0),
+    ...metric,
+  }));
   return { time: new Date(seconds * 1000), metrics: all };
 }
 
@@ -105,7 +106,10 @@ CALLS/S  CALLS  BINARY
 describe('the command stat', () => {
   it('JSON has exact numbers', () => {
     const json = metricsJson(
-      sample(0, { series: series(['/bin/a', 2]), total: { calls: 2n, sum: 2n ** 60n, buckets: [{ from: 0n, to: 0n, calls: 2n }] } }),
+      sample(0, {
+        series: series(['/bin/a', 2]),
+        total: { calls: 2n, sum: 2n ** 60n, buckets: [{ from: 0n, to: 0n, calls: 2n }] },
+      }),
     );
     const [metric] = (JSON.parse(json) as { metrics: { series: unknown; total: unknown }[] }).metrics;
     assert.deepEqual(metric?.series, [{ labels: { binary: '/bin/a' }, calls: 2, sum: 0 }]);
@@ -141,7 +145,10 @@ describe('the command stat', () => {
     assert.equal(clear, '\u001b[H\u001b[2J');
     const lines = `p: calls${rest.join('')}`.split('\n');
     assert.ok(lines.length <= 10, stdout.text);
-    assert.ok(lines.every((line) => line.length <= 40), stdout.text);
+    assert.ok(
+      lines.every((line) => line.length <= 40),
+      stdout.text,
+    );
   });
 
   it('policies that count nothing are noted, and a signal ends the command', async () => {

@@ -138,7 +138,9 @@ describe('policy: compiled counts', () => {
   it('equal counts of several selectors are one', () => {
     const action = '{ action: Count, metric: m, by: [uid] }';
     const hook = compilePolicy(
-      kprobeYaml(`${WRITE}selectors:\n- matchActions: [${action}]\n- matchActions: [${action}, { action: Post }, ${action}]`),
+      kprobeYaml(
+        `${WRITE}selectors:\n- matchActions: [${action}]\n- matchActions: [${action}, { action: Post }, ${action}]`,
+      ),
     ).hooks[0];
     assert.deepEqual(
       hook?.counts?.map(({ selectors }) => selectors),
@@ -155,7 +157,9 @@ describe('policy: compiled counts', () => {
 
   it('with actions for the return, these decide about the event', () => {
     const hook = compilePolicy(
-      kprobeYaml(`${WRITE}selectors: [{ matchActions: [{ action: Count, metric: m }], matchReturnActions: [{ action: Post }] }]`),
+      kprobeYaml(
+        `${WRITE}selectors: [{ matchActions: [{ action: Count, metric: m }], matchReturnActions: [{ action: Post }] }]`,
+      ),
     ).hooks[0];
     assert.deepEqual(hook?.actions?.[0]?.order, ['count']);
   });
@@ -184,9 +188,11 @@ describe('policy: compiled counts', () => {
 
   it('a duration of the policy is used, with its label and its place', () => {
     const [hook] = compilePolicy(
-      kprobeYaml(`call: sys_fsync
+      kprobeYaml(
+        `call: sys_fsync
 data: [{ index: 0, type: auto, source: duration, label: took }, { index: 0, type: int, source: current_task, resolve: pid }]
-selectors: [{ matchDuration: { operator: GT, values: [2m] } }]`.replace('type: auto', 'type: uint64')),
+selectors: [{ matchDuration: { operator: GT, values: [2m] } }]`.replace('type: auto', 'type: uint64'),
+      ),
     ).hooks;
     assert.deepEqual(
       hook?.data.map(({ label, ints }) => [label, ints.length]),
@@ -208,7 +214,11 @@ kprobes: [{ call: sys_fsync, selectors: [{ macros: [slow] }] }]`);
 describe('policy: the bytes of counts', () => {
   it('labels, the value and the maps', () => {
     const [hook] = compilePolicy(
-      counting(WRITE, '{ action: Count, metric: m, kind: histogram, value: return, by: [parentBinary, arg0, pod], folders: 3, maxKeys: 7 }', '{ action: Count, metric: n }'),
+      counting(
+        WRITE,
+        '{ action: Count, metric: m, kind: histogram, value: return, by: [parentBinary, arg0, pod], folders: 3, maxKeys: 7 }',
+        '{ action: Count, metric: n }',
+      ),
     ).hooks;
     assert.ok(hook);
     const { config, maps } = encodeHook(hook, encodeContext({ pair: true }));
@@ -219,9 +229,13 @@ describe('policy: the bytes of counts', () => {
     const at = HookConfig.counts;
     assert.equal(view.getBigUint64(at + CountConfig.selectors, true), 1n);
     assert.deepEqual(
-      [CountConfig.labelsCount, CountConfig.hasValue, CountConfig.slot, CountConfig.isSigned, CountConfig.hasBuckets].map(
-        (offset) => view.getUint8(at + offset),
-      ),
+      [
+        CountConfig.labelsCount,
+        CountConfig.hasValue,
+        CountConfig.slot,
+        CountConfig.isSigned,
+        CountConfig.hasBuckets,
+      ].map((offset) => view.getUint8(at + offset)),
       [3, 1, 2, 1, 1],
     );
     const labels = [0, 1, 2].map((i) => at + CountConfig.labels + i * CountConfig.labelsStride);
@@ -248,7 +262,9 @@ describe('policy: the bytes of counts', () => {
   });
 
   it('a duration is read from the record of the entry', () => {
-    const [hook] = compilePolicy(kprobeYaml('call: sys_fsync\ndata: [{ index: 0, type: uint64, source: duration }]')).hooks;
+    const [hook] = compilePolicy(
+      kprobeYaml('call: sys_fsync\ndata: [{ index: 0, type: uint64, source: duration }]'),
+    ).hooks;
     assert.ok(hook);
     const view = new DataView(encodeHook(hook, encodeContext({ pair: true })).config.buffer);
     assert.equal(view.getUint8(HookConfig.duration), 1);
