@@ -10,8 +10,7 @@
 
 __attribute__((noinline)) int64_t touch(uint32_t number, const char *name)
 {
-	/* reads the name, so that its page is in memory */
-	__asm__ volatile("" : : "r"(*name));
+	__asm__ volatile("" : : "r"(name));
 	PROBE("counted", "touched", "0", "4@%[n]", [n] "r"(number));
 	return number % 2 ? -(int64_t)number : number;
 }
@@ -22,6 +21,8 @@ int main(int count, char **args)
 	uint32_t numbers = count > 2 ? (uint32_t)atoi(args[2]) : 1;
 	const char *name = count > 3 ? args[3] : "/srv/a/b/c";
 
+	/* reads the name, so that its page is in memory */
+	__asm__ volatile("" : : "r"(*name));
 	for (long i = 0; i < calls; i++) {
 		if (numbers)
 			touch((uint32_t)i % numbers, name);
