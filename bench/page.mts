@@ -100,6 +100,14 @@ The next table shows a call that matches, by fentry, with one value or selector 
 ${formatTable(scaling)}`;
 }
 
+export function countSection(costs: Rows): string {
+  return `Linux ${KERNEL}. What a hook on \`__x64_sys_lseek\` adds that only counts ([metrics.md](metrics.md)). No event
+is written. A duration needs a program at the entry and one at the return. \`npm run bench\` fails when a row is above its
+limit.
+
+${formatTable(costs)}`;
+}
+
 export function cgroupSection({ mkdir, load }: CgroupTables): string {
   return `${PROCESSOR}, ${LINUX}, as root. The kernel keeps the scopes of each cgroup while a policy
 has a scope, see [policy.md](policy.md#scopes). The tables above have what a hook with a scope costs. A hook of a

@@ -1,8 +1,9 @@
 // npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
-// --filters, --cgroups, --library, --loading, --host, --counted, --nodes, --rest and --rates; without a part, all of them
-// run. --peers needs packages of other tools, and runs only by its name. --short and --limits are the short forms.
-// --write also writes the tables into docs/benchmarks.md, and keeps sections that were not measured. The exit status is 1
-// if a cost exceeds its limit.
+// npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
+// --filters, --counts, --cgroups, --library, --loading, --host, --counted, --nodes, --rest and --rates; without a part,
+// all of them run. --peers needs packages of other tools, and runs only by its name. --short and --limits are the short
+// forms. --write also writes the tables into docs/benchmarks.md, and keeps sections that were not measured. The exit
+// status is 1 if a cost exceeds its limit.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import { judgeWithRetries } from './judge.mjs';
 import {
   cgroupSection,
   countedSection,
+  countSection,
   filterSection,
   GOAL_NOTES,
   hostSection,
@@ -47,6 +49,13 @@ async function filterPart(): Promise<string> {
   const { filters, scaling, broken } = await filterTables(KERNEL);
   reportProblems(broken);
   return filterSection(filters, scaling);
+}
+
+async function countPart(): Promise<string> {
+  const { countTables } = await import('./counts.mjs');
+  const { rows, tooMany } = await countTables(KERNEL);
+  reportProblems(tooMany);
+  return countSection(rows);
 }
 
 async function cgroupPart(): Promise<string> {
@@ -139,6 +148,7 @@ const { values } = parseArgs({
     nodes: { type: 'boolean', default: false },
     kernel: { type: 'boolean', default: false },
     filters: { type: 'boolean', default: false },
+    counts: { type: 'boolean', default: false },
     cgroups: { type: 'boolean', default: false },
     library: { type: 'boolean', default: false },
     loading: { type: 'boolean', default: false },
@@ -155,6 +165,7 @@ const all = !Object.entries(values).some(([name, isWanted]) => name !== 'write' 
 const parts = [
   { isWanted: all || values.kernel, make: kernelPart, title: 'In the kernel: operations' },
   { isWanted: all || values.kernel || values.filters, make: filterPart, title: 'In the kernel: single filters' },
+  { isWanted: all || values.counts, make: countPart, title: 'In the kernel: counts' },
   { isWanted: all || values.cgroups, make: cgroupPart, title: 'Cgroups and scopes' },
   { isWanted: all || values.library, make: libraryPart, title: 'Policies of the package' },
   { isWanted: values.peers, make: peerPart, title: 'Beside other tools' },

@@ -60,6 +60,11 @@ enum abi_limit {
 	STACK_FRAMES_MAX = 127, /* addresses of a stack trace */
 	IOVECS_MAX = 16, /* elements of an array of struct iovec that are read */
 	ASSIGNMENTS_MAX = 32, /* assignments to registers, for all selectors of one hook */
+	COUNTS_MAX = 4, /* Count actions of one hook */
+	COUNT_LABELS_MAX = 4,
+	COUNT_KEY_WORDS = 1 + 2 * COUNT_LABELS_MAX,
+	COUNT_TEXT_MAX = 512, /* bytes of the text of a label */
+	COUNT_BUCKETS = 48, /* of a histogram; the last one has all larger values */
 	ERROR_MAX = 4095, /* largest error number; kernel functions return it negated */
 	PROBE_ARGS_MAX = 12, /* arguments of a static probe */
 	PROCESSES_MAX = 65536, /* entries of the hashes process_bits and process_states; the others are in tries */
@@ -394,6 +399,7 @@ enum value_source {
 	SOURCE_REGISTERS = 3, /* the register at byte offset `field` of struct pt_regs; probes only */
 	SOURCE_FIELD = 4, /* the address of byte offset `field` in the record of a tracepoint */
 	SOURCE_HELPER = 5, /* parameter `param`, read by a helper: a pointer to const void in a trampoline */
+	SOURCE_DURATION = 6, /* nanoseconds from the entry to the return; only with `pair` */
 };
 
 enum value_memory {
@@ -652,6 +658,61 @@ struct assignment {
 	u8 pad[3];
 };
 
+/* The text or number of a label, and its two words in the key. Numbers have one word; the other one is 0. */
+enum count_label_kind {
+	LABEL_NUMBER = 0, /* the value */
+	LABEL_TEXT = 1, /* the value's string or path: two hashes of its first COUNT_TEXT_MAX bytes; 0: it is unknown */
+	LABEL_ADDRESS = 2, /* the IPv6 address of the value; an IPv4 address is mapped (::ffff:a.b.c.d) */
+	LABEL_PORT = 3,
+	LABEL_DEVICE = 4, /* of the value's file */
+	LABEL_ERRNO = 5, /* the number of the error that the value is; 0: none */
+	LABEL_UID = 6,
+	LABEL_CGROUP = 7, /* its id */
+	/* the file that the process executes: inode number; device, with the generation below it; see count_texts */
+	LABEL_BINARY = 8,
+	LABEL_PARENT_BINARY = 9, /* the same for the parent */
+};
+
+struct count_label {
+	u8 kind; /* enum count_label_kind */
+	u8 slot;
+	u8 folders; /* LABEL_TEXT: a path is cut after this many folders; 0: never */
+	u8 is_destination; /* the address and the port of the other side */
+	u8 pad[4];
+};
+
+/* A Count action. */
+struct count_config {
+	u64 selectors;
+	u8 labels_count;
+	u8 has_value; /* the sum has the value of `slot`; otherwise nothing is added up */
+	u8 slot;
+	u8 is_signed; /* a negative value adds nothing */
+	u8 has_buckets;
+	u8 pad[3];
+	struct count_label labels[COUNT_LABELS_MAX];
+};
+
+/* The first word is the index of the count. Two words for each label follow; a hook with fewer labels has shorter keys.
+ */
+struct count_key {
+	u64 words[COUNT_KEY_WORDS];
+};
+
+/* On each CPU. Bucket 0 has the value 0, bucket n the values from 2^(n-1) to 2^n - 1. Only histograms have buckets. */
+struct count_sum {
+	u64 calls;
+	u64 sum;
+	u64 buckets[COUNT_BUCKETS];
+};
+
+/* The text of a label of kind LABEL_TEXT or LABEL_BINARY, by the label's words. */
+struct count_text_key {
+	u64 words[2];
+	u32 kind; /* enum count_label_kind; LABEL_BINARY also for parents */
+	u32 pad;
+};
+
 /* How the parameters of a system call are found in the struct pt_regs that parameter 0 points to. */
 enum syscall_registers { SYSCALL_NONE = 0, SYSCALL_NATIVE = 1, SYSCALL_IA32 = 2 };
 
@@ -726,6 +787,14 @@ struct hook_config {
 	struct mark_test marks[MARKS_MAX];
 	struct mark_action marking[MARK_ACTIONS_MAX];
 	u8 mark_function[MARK_FUNCTION_BYTES]; /* what is hooked, for struct mark_cause */
+	u8 counts_count;
+	u8 counts_buckets; /* at least one count is a histogram */
+	u8 duration; /* there is a value with SOURCE_DURATION */
+	u8 duration_slot;
+	u8 count_pad[2];
+	u16 count_kinds; /* enum count_label_kind of all labels, as bits */
+	u64 count_seed[2]; /* of the hashes of texts, so that nobody can choose texts with the same hashes */
+	struct count_config counts[COUNTS_MAX];
 };
 
 /* The configuration of an enforcer. */
@@ -1030,6 +1099,10 @@ ABI_SIZE(event_hook, 80);
 ABI_SIZE(selector_actions, 32);
 ABI_SIZE(enforcer_config, 8);
 ABI_SIZE(assignment, 16);
+ABI_SIZE(count_config, 48);
+ABI_SIZE(count_key, 72);
+ABI_SIZE(count_sum, 400);
+ABI_SIZE(count_text_key, 24);
 ABI_SIZE(rate_key, 32);
 ABI_SIZE(rate, 16);
 ABI_SIZE(ima_hash, 72);

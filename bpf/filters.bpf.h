@@ -92,7 +92,16 @@ static __always_inline u64 filter_number(u64 candidates, u32 slot, u64 value)
 	return candidates;
 }
 
-static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase phase, u64 returned)
+/* Reads a number. `values`: at the return, those of the entry; run_return() has stored the duration there. */
+static __always_inline u64 read_number(void *ctx, u32 slot, u64 returned, const struct value *values)
+{
+	if (config.values[slot].source == SOURCE_DURATION)
+		return values ? values[slot].value : 0;
+	return read_scalar_inline(ctx, slot, returned);
+}
+
+static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase phase, u64 returned,
+					  const struct value *values)
 {
 #pragma unroll
 	for (u32 i = 0; i < HOOK_VALUES_MAX; i++) {
@@ -104,7 +113,7 @@ static __always_inline u64 filter_numbers(void *ctx, u64 candidates, enum phase 
 			continue;
 		if (!value->groups_count && !value->integers.used)
 			continue;
-		candidates = filter_number(candidates, i, read_scalar_inline(ctx, i, returned));
+		candidates = filter_number(candidates, i, read_number(ctx, i, returned, values));
 		if (!candidates)
 			return 0;
 	}
@@ -147,7 +156,7 @@ static __always_inline u64 filter_cel(void *ctx, u64 candidates, enum phase phas
 			break;
 		if (value->read != READ_SCALAR)
 			continue;
-		if (is_in_phase(value, phase))
+		if (is_in_phase(value, phase) && value->source != SOURCE_DURATION)
 			numbers[i] = read_scalar(ctx, i, returned);
 		else if (values)
 			numbers[i] = values[i].value;

@@ -14,6 +14,7 @@
 #include "details.bpf.h"
 #include "actions.bpf.h"
 #include "marking.bpf.h"
+#include "counts.bpf.h"
 
 struct hook_scratch {
 	u32 users; /* with GUARD_LEVELS: programs that use this entry, or try to */
@@ -119,6 +120,16 @@ static __always_inline struct string_buffer *lookup_buffer(u32 index)
 }
 #endif
 
+static __always_inline struct string_buffer *scratch_buffer(u32 slot)
+{
+	struct hook_scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+
+	if (!s)
+		return 0;
+	s->buffer.map_index = slot;
+	return &s->buffer;
+}
+
 /* ---- the values of an event --------------------------------------------------------------------------------- */
 
 /*
@@ -214,7 +225,7 @@ static __always_inline void collect_scalars(void *ctx, struct hook_record *recor
 			break;
 		if (spec->read > READ_SCALAR || !is_in_phase(spec, phase))
 			continue;
-		value->value = spec->read == READ_SCALAR ? read_scalar_inline(ctx, i, returned) : 0;
+		value->value = spec->read == READ_SCALAR ? read_number(ctx, i, returned, value_slot(record, 0)) : 0;
 		value->string.offset = 0;
 		value->string.length = 0;
 		value->string.flags = 0;
@@ -232,7 +243,7 @@ static __always_inline void save_addresses(void *ctx, struct hook_record *record
 
 		if (i >= config.values_count)
 			break;
-		if (!spec->read_at_return || spec->source == SOURCE_RETURN)
+		if (!spec->read_at_return || spec->source == SOURCE_RETURN || spec->source == SOURCE_DURATION)
 			continue;
 		value->value = read_raw_value(ctx, i, 0);
 		if (spec->size_param && read_size_param(ctx, i) < size)
@@ -303,7 +314,7 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 		if (!candidates)
 			return 0;
 	}
-	candidates = filter_numbers(ctx, candidates, phase, returned);
+	candidates = filter_numbers(ctx, candidates, phase, returned, *record ? value_slot(*record, 0) : 0);
 	if (!candidates)
 		return 0;
 	if (config.has_cel_entry || config.has_cel_return) {
@@ -364,6 +375,13 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 			find_owner(ctx, &(*record)->event);
 	}
 	return candidates;
+}
+
+/* Runs the Count actions. `taken`: as in evaluate_hook(). */
+static __always_inline void run_counts(struct hook_record *record, u64 candidates, u32 which, volatile u32 *taken)
+{
+	if (config.counts_count)
+		count_call(record, candidates, config.guard == GUARD_LEVELS ? *taken : scratch_slot(which));
 }
 
 /* ---- the programs of a hook --------------------------------------------------------------------------------- */
@@ -506,6 +524,8 @@ static __always_inline bool run_entry(void *ctx, u64 frame, s32 *value, volatile
 			if (config.mark_actions)
 				run_mark_actions(record, candidates, false, config.pair);
 		}
+		if (!config.pair)
+			run_counts(record, candidates, SCRATCH_ENTRY, taken);
 		if (!config.pair && !should_post(ctx, record, candidates))
 			return overrides;
 		if (defer_to_second(frame, record, candidates))
@@ -558,7 +578,7 @@ static __always_inline bool on_entry(void *ctx, u64 frame, s32 *value)
 }
 
 /* Runs the actions of the return. Returns true if an event must be posted. */
-static __always_inline bool act_on_return(void *ctx, struct hook_record *record, u64 candidates)
+static __always_inline bool act_on_return(void *ctx, struct hook_record *record, u64 candidates, volatile u32 *taken)
 {
 	s32 value;
 
@@ -577,6 +597,7 @@ static __always_inline bool act_on_return(void *ctx, struct hook_record *record,
 		/* the entry has run the action */
 		value_slot(record, config.socket_slot)->value = 0;
 	}
+	run_counts(record, candidates, SCRATCH_RETURN, taken);
 	return should_post(ctx, record, candidates);
 }
 
@@ -597,6 +618,9 @@ static __always_inline int run_return(void *ctx, u64 frame, u64 returned, volati
 		if (!record)
 			return 0;
 		candidates = record->candidates;
+		if (config.duration)
+			value_slot(record, config.duration_slot)->value =
+				bpf_ktime_get_boot_ns() - record->event.header.time;
 		/* the process owns the new socket, even if the filters of the return do not match */
 		if (config.returned_socket)
 			track_returned_socket(ctx, record, returned);
@@ -604,7 +628,7 @@ static __always_inline int run_return(void *ctx, u64 frame, u64 returned, volati
 	candidates = evaluate_hook(ctx, SCRATCH_RETURN, taken, phase, candidates, returned, &record);
 	if (candidates && config.yielding_tests && (!pair || config.acts_at_return))
 		candidates = yield_to_acting(candidates);
-	if (candidates && config.has_actions && !act_on_return(ctx, record, candidates))
+	if (candidates && config.has_actions && !act_on_return(ctx, record, candidates, taken))
 		candidates = 0;
 	if (candidates)
 		post_event(record, candidates);

@@ -41,10 +41,18 @@ struct substring_scan {
 	u32 pad;
 };
 
+/* The text of a label of a metric, for the functions that hash and cut it; see counts.bpf.h. */
+struct label_text {
+	u64 words[2];
+	u32 start, length; /* in bytes of string_buffer */
+	u32 folders, found; /* folders to keep, and slashes so far */
+};
+
 struct string_buffer {
 	struct path_walk walk;
 	struct substring_scan scan;
 	u64 task; /* the task whose executable is looked up */
+	struct label_text label;
 	u8 bytes[STRING_END + STRING_ZEROS];
 	struct trie_key reversed;
 	u32 map_index; /* index in the map `scratch` of a hook; see lookup_buffer() */

@@ -6,6 +6,7 @@ export type * from './events.js';
 export * from './errors.js';
 export * from './hooks.js';
 export type * from './kernel.js';
+export type * from './metrics.js';
 export * from './policy.js';
 export * from './bypass.js';
 export * from './tracer.js';

@@ -69,8 +69,9 @@ export interface Argument {
   readonly btfTypeModule?: string;
   /**
    * Reads from the current task or from the registers instead of a parameter. `resolve` names the member or register.
+   * `duration`: nanoseconds from the entry to the return; only in `data`, with the type uint64.
    */
-  readonly source?: 'current_task' | 'pt_regs';
+  readonly source?: 'current_task' | 'pt_regs' | 'duration';
 }
 
 /** A number. A string is decimal, hexadecimal with `0x`, octal with `0`, or binary with `0b`. */
@@ -301,6 +302,24 @@ export interface MarkFilter {
   /** These are the marks that policies share. Default false. */
   readonly shared?: boolean;
 }
+/** Counts calls in the kernel, without events. This action is an extension of Tetragon's format. */
+export type CountAction = {
+  readonly action: 'Count';
+  /** Name of the metric. */
+  readonly metric: string;
+  /**
+   * Labels, at most four: `binary`, `parentBinary`, `container`, `pod`, `namespace`, `uid`, `errno`, `return`, `argN`,
+   * `dataN` (positions in `args` and `data`), or the label of a value; with `.port` or `.device`, that part of it.
+   */
+  readonly by?: readonly string[];
+  /** Paths in labels are cut after this many folders. */
+  readonly folders?: number;
+  /** Maximum number of combinations of labels; default 1024. All others are added up as `other`. */
+  readonly maxKeys?: number;
+} & (
+  | { readonly kind?: 'counter'; readonly value?: '1' | 1 }
+  | { readonly kind: 'sum' | 'histogram'; readonly value: string }
+);
 /** Action for every kind of hook. */
 export type CommonAction =
   | PostAction
@@ -308,7 +327,8 @@ export type CommonAction =
   | { readonly action: 'NoPost' | 'Sigkill' }
   | { readonly action: 'Signal'; readonly argSig: number }
   | { readonly action: 'GetUrl'; readonly argUrl: string }
-  | { readonly action: 'DnsLookup'; readonly argFqdn: string };
+  | { readonly action: 'DnsLookup'; readonly argFqdn: string }
+  | CountAction;
 /** Returns `argError` instead of running the function. */
 export type OverrideAction = { readonly action: 'Override'; readonly argError: number };
 /** Changes a function of a program: its return value, registers, or the address where the program continues. */
@@ -346,6 +366,11 @@ export type HookKind = keyof Actions;
 export interface ProcessFilters {
   /** Name of the selector. */
   readonly label?: string;
+  /**
+   * Filter on the time from the entry of the function to its return. Values are times such as `10ms`. Only for kprobes,
+   * fentries and uprobes. This filter is an extension of Tetragon's format.
+   */
+  readonly matchDuration?: { readonly operator: 'GT' | 'LT'; readonly values: readonly string[] };
   readonly matchPIDs?: readonly PidFilter[];
   readonly matchBinaries?: readonly [] | readonly [BinaryFilter];
   readonly matchParentBinaries?: readonly [] | readonly [BinaryFilter];

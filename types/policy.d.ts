@@ -314,6 +314,7 @@ export interface SelectorActions {
     | 'dnsLookup'
     | 'mark'
     | 'unmark'
+    | 'count'
   )[];
   /** Number of the signal that `signal` or `sigkill` sends. */
   readonly signal?: number;
@@ -486,6 +487,48 @@ export interface CompiledHook {
    * arguments.
    */
   readonly findsOwner?: true;
+  /** Count actions. Absent when the hook has none. */
+  readonly counts?: readonly CompiledCount[];
+}
+
+/** A Count action. Equal ones of several selectors are one count. */
+export interface CompiledCount {
+  /** Name of the metric. */
+  readonly metric: string;
+  /** Kind of the metric. */
+  readonly kind: 'counter' | 'sum' | 'histogram';
+  /** Selectors whose calls are counted. */
+  readonly selectors: readonly number[];
+  /** Labels, in the order of the policy. */
+  readonly labels: readonly CountLabel[];
+  /** Slot of the value that is added up. Absent for a counter. */
+  readonly value?: number;
+  /** Maximum number of combinations of labels. */
+  readonly maxKeys: number;
+}
+
+/** A label of a metric: a property of the process, or a part of the value in `slot`. */
+export interface CountLabel {
+  /** Name in the policy. */
+  readonly name: string;
+  /** What the label has. */
+  readonly of:
+    | 'binary'
+    | 'parentBinary'
+    | 'container'
+    | 'pod'
+    | 'namespace'
+    | 'uid'
+    | 'number'
+    | 'text'
+    | 'address'
+    | 'port'
+    | 'device'
+    | 'errno';
+  /** Slot of the value. */
+  readonly slot?: number;
+  /** A path is cut after this many folders. */
+  readonly folders?: number;
 }
 
 /** Functions of a list: their names, or the rule that finds them in the kernel. */
@@ -525,7 +568,7 @@ export interface CompiledValue {
   /** `label` of the value in the policy. */
   readonly label?: string;
   /** Source of a value that is not a parameter: the current task or the registers. `resolve` starts there. */
-  readonly source?: 'current_task' | 'pt_regs';
+  readonly source?: 'current_task' | 'pt_regs' | 'duration';
   /** Members to follow, such as `mm.owner.comm`. With `pt_regs`, the name of a register. */
   readonly resolve?: string;
   /** Struct that the parameter points to, when the type of the parameter does not name it. */

@@ -1,3 +1,4 @@
+import type { MetricsSample } from './metrics.js';
 import type { FileUrl, StopSignal } from './compatibility.js';
 import type { PreemptionModel } from './kernel.js';
 import type { ContainerInfo, ContainerSource, ContainerSourceStatus } from './containers.js';
@@ -333,6 +334,16 @@ export interface Tracer extends EventIterators<TracerEvent>, AsyncDisposable {
   takeOver(options?: TakeOverOptions): Promise<string[]>;
   /** Returns the tracer's counters. */
   stats(): TracerStats;
+  /**
+   * Reads the metrics that the Count actions of all attached policies keep in the kernel. It waits for running changes of
+   * policies. Rejects with PolytraceError CLOSED.
+   */
+  metrics(): Promise<MetricsSample>;
+  /**
+   * Reads the metrics again and again: at once, and then every `milliseconds` (10 to 86,400,000). A slow reader skips
+   * samples. The iterator ends when the tracer is closed. Throws PolytraceError CLOSED or BAD_OPTION.
+   */
+  metricsEvery(milliseconds: number): AsyncIterableIterator<MetricsSample>;
   /**
    * Waits for the running change, detaches all policies and ends every iteration. Further calls return the same promise.
    */

@@ -3,6 +3,7 @@ import type { HookStatus } from '../../types/tracer.js';
 import { KernelError } from '../errors.js';
 import {
   isRegister,
+  hasDuration,
   hasModifyingAction,
   hasReturnProgram,
   formatValuePosition,
@@ -127,7 +128,7 @@ async function attachFunctionWith(
   checkMissedCalls(hook, mechanism, request.context);
   checkOverride(hook, mechanism, returns);
   const override = hasModifyingAction(hook);
-  const atBoth = override || hook.returnActions !== undefined || hook.returnedSocket !== undefined;
+  const atBoth = override || hook.returnActions !== undefined || hook.returnedSocket !== undefined || hasDuration(hook);
   const pair = returns && (mechanism === 'kprobe' || atBoth || !keepsArguments(hook));
   await loadHook(request, {
     attachment: {

@@ -1,4 +1,5 @@
 /** The steps of attaching that all kinds of hooks share: locate the values, encode, load, and explain errors. */
+import { randomFillSync } from 'node:crypto';
 import type { FunctionInfo } from '../../types/kernel.js';
 import { KernelError } from '../errors.js';
 import { formatHookPosition } from '../compiled/compiled-hook.js';
@@ -87,6 +88,7 @@ export async function loadHook(
     markIds,
     selfTgid: context.selfTgid,
     countHits: context.countHits,
+    countSeed: randomSeed(),
     // The second program of an LSM hook does not run at a return.
     pair: attachment.entry && attachment.return && hook.kind !== 'lsm',
     guard: scratchGuard(attachment.mechanism, context),
@@ -107,6 +109,11 @@ export async function loadHook(
     code: encoded.code,
     maps: encoded.maps,
   });
+}
+
+function randomSeed(): [bigint, bigint] {
+  const [first = 0n, second = 0n] = randomFillSync(new BigUint64Array(2));
+  return [first, second];
 }
 
 const FUNCTION_HINT =

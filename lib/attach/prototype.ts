@@ -39,6 +39,7 @@ export function checkPrototype(hook: CompiledHook, functionName: string, prototy
 /** True if the hook reads the return value, or uses it as the size of a buffer. */
 function readsReturn(hook: CompiledHook): boolean {
   return (
-    hook.returnArg !== undefined || hookValues(hook).some((value) => isReadAtReturn(value) && value.returnCopy !== true)
+    hook.returnArg !== undefined ||
+    hookValues(hook).some((value) => isReadAtReturn(value) && value.returnCopy !== true && value.source !== 'duration')
   );
 }

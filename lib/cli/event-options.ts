@@ -104,6 +104,20 @@ export function parseSeconds(text: string): number {
   return value;
 }
 
+/** Parses an interval such as `1s` or `500ms` into seconds; a number without a unit is seconds. */
+export function parseInterval(text: string): number {
+  const [, number, unit] = /^(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?$/.exec(text) ?? [];
+  const seconds = number === undefined ? NaN : Number(number) * (unit === 'ms' ? 0.001 : unit === 'm' ? 60 : 1);
+  if (!(seconds >= INTERVAL_MIN && seconds <= INTERVAL_MAX)) {
+    throw new InvalidArgumentError('Write a time from 100ms to 60m, such as 1s.');
+  }
+  return seconds;
+}
+
+/** Shortest and longest interval in seconds. */
+const INTERVAL_MIN = 0.1;
+const INTERVAL_MAX = 3600;
+
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** Parses a date, or the time since then, into nanoseconds since 1970. */

@@ -22,7 +22,14 @@ import { followAgent } from './agent-events.js';
 import { loadAgentPackage } from './agent-package.js';
 import { cleanup } from './cleanup.js';
 import { CHAIN_FOLDER, verifyChain, type VerifyOptions } from './verify.js';
-import { addFilterOptions, addFormatOptions, parseList, parseSeconds, parseSince } from './event-options.js';
+import {
+  addFilterOptions,
+  addFormatOptions,
+  parseInterval,
+  parseList,
+  parseSeconds,
+  parseSince,
+} from './event-options.js';
 import { chooseSource, type AgentEventsOptions } from './events-source.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkFormatOptions, parseRedactionFilters } from './json-options.js';
@@ -34,6 +41,7 @@ import { rebuild } from './rebuild.js';
 import { makeReport, REPORT_EVENTS_DEFAULT, REPORT_EVENTS_MAX, type ReportOptions } from './report.js';
 import { printRecordedEvents, type RecordedOptions } from './recorded-events.js';
 import { replay, type ReplayOptions } from './replay.js';
+import { runStat, type StatOptions } from './stat.js';
 import { addServerOptions } from './server-options.js';
 import { RESULT_FORMATS } from './test-results.js';
 import { addSocketsCommand } from './sockets.js';
@@ -123,6 +131,16 @@ Examples:
   polytrace test my-test.yaml --recorded
 `;
 
+const STAT_HELP = `
+The command opens a tracer of its own. Other actions of the policies are only
+reported, and their events are not read. What changed most in the last interval
+comes first.
+
+Examples:
+  polytrace stat --policy bytes.yaml
+  polytrace stat --policy latency.yaml --interval 10s --once -o json
+`;
+
 const BTF_HELP = 'types of this kernel, for a kernel without /sys/kernel/btf/vmlinux';
 
 const CONTAINER_SOURCES = [
@@ -201,6 +219,7 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
   addAgentCommand(program).action(async (args: string[]) => {
     done(await loadAgentPackage(context).runAgent(args, context));
   });
+  addStatCommand(program, context, done);
   addPolicyCommands(program, context, done);
   addHooksCommand(program, context, done);
   addTraceCommand(program, context, done);
@@ -272,6 +291,19 @@ function addAgentCommand(program: Command): Command {
     .allowUnknownOption()
     .allowExcessArguments()
     .argument('[options...]', 'options of the agent');
+}
+
+function addStatCommand(program: Command, context: Context, done: (status: number) => void): void {
+  program
+    .command('stat')
+    .description('Show the numbers that policies count in the kernel, again and again')
+    .requiredOption('--policy <file-or-folder...>', 'policies with the action Count: files, folders, or polytrace:NAME')
+    .option('--interval <time>', 'time between two tables, such as 500ms, 1s or 1m', parseInterval, 1)
+    .option('--once', 'print one table after the first interval, and end')
+    .addOption(new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'))
+    .option('--btf <file>', BTF_HELP)
+    .addHelpText('after', STAT_HELP)
+    .action(async (options: StatOptions) => done(await runStat(options, context)));
 }
 
 function addGeteventsCommand(program: Command): Command {

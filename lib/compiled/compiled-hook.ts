@@ -74,17 +74,25 @@ export function excludingSelectors({ type, texts }: CompiledValue): number[] {
 }
 
 /** The members of a value that say when it is read, in a policy or compiled. */
-type ReadValue = Partial<Pick<CompiledValue, 'type' | 'sizeArgIndex'>> & { readonly returnCopy?: boolean };
+type ReadValue = Partial<Pick<CompiledValue, 'type' | 'sizeArgIndex'>> & {
+  readonly returnCopy?: boolean;
+  readonly source?: string;
+};
 
 /** True if the value is read at the return: the function fills it, or the return value is its size. */
-export function isReadAtReturn({ type, sizeArgIndex, returnCopy }: ReadValue): boolean {
+export function isReadAtReturn({ type, sizeArgIndex, returnCopy, source }: ReadValue): boolean {
   const isSizedByReturn = type !== undefined && SIZED_TYPES.has(type) && sizeArgIndex === undefined;
-  return returnCopy === true || isSizedByReturn;
+  return returnCopy === true || source === 'duration' || isSizedByReturn;
 }
 
 /** True if the hook has a program at the return: it reads the return value, or another value at the return. */
 export function hasReturnProgram(hook: CompiledHook): boolean {
   return hook.returnArg !== undefined || hookValues(hook).some(isReadAtReturn);
+}
+
+/** True if the hook measures the time between its two programs. */
+export function hasDuration(hook: CompiledHook): boolean {
+  return hook.data.some(({ source }) => source === 'duration');
 }
 
 /** True if a filter compares a value that is read at the return, so that the selector is known only then. */
@@ -133,7 +141,7 @@ export function suppressingSelectors({ actions = [], returnActions }: ActionList
     const returned = returnActions?.[selector];
     const both = [entry, returned ?? entry];
     const has = (action: CompiledAction): boolean => both.some(({ order }) => order.includes(action));
-    const isSilent = (returned ?? entry).order.includes('noPost') && !has('mark');
+    const isSilent = (returned ?? entry).order.includes('noPost') && !has('mark') && !has('count');
     const isSuppressing = (isSilent || has('unmark')) && !both.some(isEnforcing);
     return isSuppressing ? [selector] : [];
   });

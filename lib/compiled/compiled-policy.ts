@@ -10,6 +10,8 @@ export type {
   CelOp,
   CelStep,
   ChangeTest,
+  CompiledCount,
+  CountLabel,
   FunctionList,
   CompiledHook,
   CompiledMark,

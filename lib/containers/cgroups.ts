@@ -47,6 +47,11 @@ export class Cgroups {
     return this.#addToCache(id, path === undefined ? undefined : identifyContainer(path));
   }
 
+  /** True if the cgroup exists, or if it belongs to a known container. */
+  isKnown(id: bigint): boolean {
+    return this.#cache.get(id) !== undefined || (id !== 0n && this.#lookUp(id) !== undefined);
+  }
+
   #addToCache(id: bigint, container: Container | undefined): Container | undefined {
     if (this.#cache.size >= CACHE_MAX) {
       for (const oldest of this.#cache.keys()) {

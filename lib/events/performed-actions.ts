@@ -54,6 +54,7 @@ function isRequestAction(name: CompiledAction): name is RequestAction {
     case 'untrackSock':
     case 'mark':
     case 'unmark':
+    case 'count':
       return false;
   }
 }
@@ -119,6 +120,7 @@ function describeSelectorActions(
   return actions.order.flatMap((name): PerformedAction[] => {
     switch (name) {
       case 'noPost':
+      case 'count':
         return [];
       case 'signal':
       case 'sigkill':

@@ -44,6 +44,15 @@ export interface NativeEarlierRing extends Pick<NativeSource, 'drain'> {
   close(): void;
 }
 
+/** The tables of a hook's Count actions: see native/backend/bpf_backend.h. */
+interface HookSums {
+  readonly keys: Buffer;
+  readonly totals: Buffer;
+  readonly texts: Buffer;
+  readonly keySize: number;
+  readonly sumSize: number;
+}
+
 /** Keeps the kernel's BTF in the addon's memory. */
 export type CachedBtf = object;
 
@@ -119,6 +128,8 @@ export interface NativeSession extends NativeSource {
   takeMissedRuns(limit: number): readonly MissedRuns[];
   /** Returns counters since the tracer was opened. They include earlier hooks with the same id. */
   hookCounts(id: number): HookCounters;
+  /** Reads the sums of Count actions. Resolves with null for a hook without them. */
+  readSums(id: number): Promise<HookSums | null>;
   /** Returns the size in bytes of the hook's programs and of the maps that only this hook uses. */
   hookMemory(id: number): number;
   /** Sets whether the hook executes its actions, or only reports them. */

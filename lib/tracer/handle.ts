@@ -19,6 +19,7 @@ import type {
   TracerIterator,
   TracerStats,
 } from '../../types/tracer.js';
+import type { MetricsSample } from '../../types/metrics.js';
 
 /** A tracer that can do without its handle. */
 export interface OwnedTracer extends Tracer {
@@ -110,6 +111,16 @@ export class TracerHandle implements Tracer {
 
   takeOver(options?: TakeOverOptions): Promise<string[]> {
     return this.#tracer.takeOver(options);
+  }
+
+  metrics(): Promise<MetricsSample> {
+    return this.#tracer.metrics();
+  }
+
+  metricsEvery(milliseconds: number): AsyncIterableIterator<MetricsSample> {
+    const iterator = this.#tracer.metricsEvery(milliseconds);
+    holders.set(iterator, this);
+    return iterator;
   }
 
   stats(): TracerStats {

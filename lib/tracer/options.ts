@@ -303,3 +303,15 @@ function checkContainerFilter(options: ContainerFilter): void {
   }
   if (typeof host !== 'boolean') throw badOptionError('host', `is ${String(host)}`, 'use true or false');
 }
+
+/** Longest and shortest time between two samples of metrics, in milliseconds. */
+const SAMPLE_MS_MAX = 86_400_000;
+const SAMPLE_MS_MIN = 10;
+
+/** Checks the time between two samples of metrics. Throws PolytraceError BAD_OPTION. */
+export function checkInterval(milliseconds: unknown): void {
+  if (Number.isInteger(milliseconds) && Number(milliseconds) >= SAMPLE_MS_MIN && Number(milliseconds) <= SAMPLE_MS_MAX)
+    return;
+  const hint = `a whole number of milliseconds, ${SAMPLE_MS_MIN} to ${SAMPLE_MS_MAX}`;
+  throw badOptionError('milliseconds', `is ${inspect(milliseconds)}`, hint);
+}

@@ -33,6 +33,7 @@ import { ProcessSets } from './process-sets.js';
 import { putRunningArguments } from './running-arguments.js';
 import { isInContainers, PolicyUprobes, type ContainerUprobes, type FileHook } from './container-uprobes.js';
 import { describeHook, type HookIdentity } from './hook-description.js';
+import type { CountingPolicy } from './metrics.js';
 import type { Scopes } from './scopes.js';
 import type { Handover } from '../stream/handover.js';
 import type { LateMembers } from '../events/late-members.js';
@@ -293,6 +294,14 @@ export class PolicySet {
     if (mode === 'enforce' && isEnforcing(policy.compiled)) await this.#protect();
     if (policy.attached !== undefined) policy.attached.requests.monitors = mode !== 'enforce';
     for (const { id } of policy.attached?.hooks ?? []) this.#context.session.setEnforcement(id, mode === 'enforce');
+  }
+
+  /** The attached policies that count, with the ids of their hooks. */
+  counting(): CountingPolicy[] {
+    return [...this.#policies.values()].flatMap(({ compiled, attached }) => {
+      const hooks = (attached?.hooks ?? []).filter((hook) => hook.compiled.counts !== undefined);
+      return hooks.length === 0 ? [] : [{ compiled, hooks }];
+    });
   }
 
   list(): PolicyStatus[] {

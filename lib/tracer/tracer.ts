@@ -15,6 +15,7 @@ import type {
   TracerOptions,
   TracerStats,
 } from '../../types/tracer.js';
+import type { MetricsSample } from '../../types/metrics.js';
 import type { Process, TracerEvent } from '../../types/events.js';
 import { KernelError, PolytraceError, throwIfAborted } from '../errors.js';
 import { loadBinding, type CachedBtf, type NativeBinding, type NativeSession } from '../native/binding.js';
@@ -44,6 +45,7 @@ import { ContainerWatch } from './containers.js';
 import {
   checkCloseOptions,
   checkEventsOptions,
+  checkInterval,
   checkLoadOptions,
   checkMode,
   checkNodeLabels,
@@ -57,6 +59,8 @@ import { PolicySet } from './policies.js';
 import { ContainerUprobes } from './container-uprobes.js';
 import { describeGeneration, openGenerations, type Generation } from './earlier-tracers.js';
 import { describeSensor } from './hook-description.js';
+import { MetricReader } from './metrics.js';
+import { MetricsIterator } from './metrics-iterator.js';
 import { Scopes } from './scopes.js';
 
 /** The parts that openTracer() has prepared. The tracer owns them. */
@@ -87,6 +91,8 @@ class KernelTracer implements OwnedTracer {
   /** Undefined if no earlier tracer has left anything. */
   readonly #handover: Handover | undefined;
   readonly #containers: ContainerWatch;
+  readonly #metricReader: MetricReader;
+  readonly #metricsIterators = new Set<MetricsIterator>();
   readonly #releaseBtf = retainKernelBtf();
   #takenOver: TracerStats['takenOver'];
   /** Settles after the last requested change. */
@@ -103,6 +109,7 @@ class KernelTracer implements OwnedTracer {
     const cgroups = createCgroups(binding);
     this.#containers = new ContainerWatch(options.containers, cgroups);
     const { names } = this.#containers;
+    this.#metricReader = new MetricReader({ session, cgroups, names });
     const lateWork = new LateWork();
     this.#cache = new ProcessCache({
       nodeName,
@@ -363,6 +370,22 @@ class KernelTracer implements OwnedTracer {
     return this.#policies.list();
   }
 
+  async metrics(): Promise<MetricsSample> {
+    this.#checkOpen();
+    const time = new Date();
+    // a hook that is removed meanwhile would give its id to another one
+    return this.#change(async () => ({ time, metrics: await this.#metricReader.read(this.#policies.counting()) }));
+  }
+
+  metricsEvery(milliseconds: number): AsyncIterableIterator<MetricsSample> {
+    this.#checkOpen();
+    checkInterval(milliseconds);
+    const onEnd = (ended: MetricsIterator): boolean => this.#metricsIterators.delete(ended);
+    const iterator = new MetricsIterator(() => this.metrics(), milliseconds, onEnd);
+    this.#metricsIterators.add(iterator);
+    return iterator;
+  }
+
   stats(): TracerStats {
     this.#hub.refreshLosses();
     const lostByHook = this.#hub.losses;
@@ -396,6 +419,8 @@ class KernelTracer implements OwnedTracer {
 
   /** Waits for the running change. */
   async #close(keep: boolean): Promise<void> {
+    for (const iterator of this.#metricsIterators) iterator.end();
+    this.#metricsIterators.clear();
     await this.#changes;
     try {
       await this.#containers.stop();

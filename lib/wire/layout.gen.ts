@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'bc0a36bd9de93d7f';
+export const LAYOUT_HASH = '117673a231b79304';
 
 /** enum event_type */
 export const EventType = {
@@ -465,6 +465,7 @@ export const ValueSource = {
   SOURCE_REGISTERS: 3,
   SOURCE_FIELD: 4,
   SOURCE_HELPER: 5,
+  SOURCE_DURATION: 6,
 } as const;
 
 /** enum value_memory */
@@ -797,6 +798,70 @@ export const Assignment = {
   fromShift: 12,
 } as const;
 
+/** enum count_label_kind */
+export const CountLabelKind = {
+  LABEL_NUMBER: 0,
+  LABEL_TEXT: 1,
+  LABEL_ADDRESS: 2,
+  LABEL_PORT: 3,
+  LABEL_DEVICE: 4,
+  LABEL_ERRNO: 5,
+  LABEL_UID: 6,
+  LABEL_CGROUP: 7,
+  LABEL_BINARY: 8,
+  LABEL_PARENT_BINARY: 9,
+} as const;
+
+/** struct count_label */
+export const CountLabel = {
+  sizeof: 8,
+  kind: 0,
+  slot: 1,
+  folders: 2,
+  isDestination: 3,
+} as const;
+
+/** struct count_config */
+export const CountConfig = {
+  sizeof: 48,
+  selectors: 0,
+  labelsCount: 8,
+  hasValue: 9,
+  slot: 10,
+  isSigned: 11,
+  hasBuckets: 12,
+  labels: 16,
+  labelsStride: 8,
+  labelsLength: 4,
+} as const;
+
+/** struct count_key */
+export const CountKey = {
+  sizeof: 72,
+  words: 0,
+  wordsStride: 8,
+  wordsLength: 9,
+} as const;
+
+/** struct count_sum */
+export const CountSum = {
+  sizeof: 400,
+  calls: 0,
+  sum: 8,
+  buckets: 16,
+  bucketsStride: 8,
+  bucketsLength: 48,
+} as const;
+
+/** struct count_text_key */
+export const CountTextKey = {
+  sizeof: 24,
+  words: 0,
+  wordsStride: 8,
+  wordsLength: 2,
+  kind: 16,
+} as const;
+
 /** enum syscall_registers */
 export const SyscallRegisters = {
   SYSCALL_NONE: 0,
@@ -825,7 +890,7 @@ export const ScratchGuard = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 23216,
+  sizeof: 23432,
   hook: 0,
   selfTgid: 4,
   suppresses: 8,
@@ -905,6 +970,20 @@ export const HookConfig = {
   markFunction: 23168,
   markFunctionStride: 1,
   markFunctionLength: 48,
+  countsCount: 23216,
+  countsBuckets: 23217,
+  duration: 23218,
+  durationSlot: 23219,
+  countPad: 23220,
+  countPadStride: 1,
+  countPadLength: 2,
+  countKinds: 23222,
+  countSeed: 23224,
+  countSeedStride: 8,
+  countSeedLength: 2,
+  counts: 23240,
+  countsStride: 48,
+  countsLength: 4,
 } as const;
 
 /** struct enforcer_config */

@@ -63,6 +63,7 @@ export function valueCapacity(value: CompiledValue): number {
 export function valueSource(value: CompiledValue, isReturn: boolean): number {
   if (isReturn) return ValueSource.SOURCE_RETURN;
   if (value.source === 'current_task') return ValueSource.SOURCE_TASK;
+  if (value.source === 'duration') return ValueSource.SOURCE_DURATION;
   return value.source === 'pt_regs' ? ValueSource.SOURCE_REGISTERS : ValueSource.SOURCE_PARAM;
 }
 

@@ -2,7 +2,7 @@
 // descriptor, so closing it, or the death of the process, detaches everything. It knows nothing of policies and of
 // JavaScript: it gets bytes, and throws Failure. One thread makes changes; methods that other threads may call at the
 // same time are marked. processes.cc handles already running processes, scopes.cc the scopes of cgroups, counters.cc
-// the kernel's counters, link_pins.cc pinned links.
+// the kernel's counters, sums.cc the tables of Count actions, link_pins.cc pinned links.
 #pragma once
 
 #include <array>
@@ -80,6 +80,14 @@ struct MarksSpec {
 struct MissedRuns {
   uint32_t hook = 0;
   uint64_t count = 0;
+};
+
+// The tables of a hook's Count actions, with the sums of all CPUs: a key and a struct count_sum for each key, a struct
+// count_sum for each count, a struct count_text_key and COUNT_TEXT_MAX bytes for each text. Sums can end before
+// buckets.
+struct HookSums {
+  std::vector<uint8_t> keys, totals, texts;
+  uint32_t key_size = 0, sum_size = 0;
 };
 
 class BpfBackend {
@@ -160,6 +168,9 @@ class BpfBackend {
   HookCounts hook_counts(uint32_t id) const;
   // Bytes of the hook's programs and of the maps that only it uses, when it was attached.
   uint64_t hook_memory(uint32_t id) const;
+
+  // Nothing for a hook without Count actions.
+  std::optional<HookSums> read_sums(uint32_t id);
 
   // From now on everything that is attached is pinned to this empty folder, and stays attached when this process dies.
   void pin_to(const std::string& folder);

@@ -116,6 +116,7 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::set_enforcement>>("setEnforcement"),
                          InstanceMethod<&Session::call<&Session::load_marks>>("loadMarks"),
                          InstanceMethod<&Session::call<&Session::name_mark>>("nameMark"),
+                         InstanceMethod<&Session::call<&Session::read_sums>>("readSums"),
                          InstanceMethod<&Session::call<&Session::list_processes>>("listProcesses"),
                          InstanceMethod<&Session::call<&Session::protect_ancestors>>("protectAncestors"),
                          InstanceMethod<&Session::call<&Session::set_socket_tracking>>("setSocketTracking"),
@@ -393,6 +394,22 @@ Napi::Value Session::load_marks(const Napi::CallbackInfo& info) {
   return run_on_worker(info, [this, spec = std::move(spec)] {
     return [names = backend_.load_marks(spec)](Napi::Env env) -> Napi::Value {
       return Napi::Buffer<uint8_t>::Copy(env, names.data(), names.size());
+    };
+  });
+}
+
+// (hook): resolves with the tables of a struct HookSums; null for a hook without Count actions.
+Napi::Value Session::read_sums(const Napi::CallbackInfo& info) {
+  return run_on_worker(info, [this, id = number_argument(info, 0)] {
+    return [sums = backend_.read_sums(id)](Napi::Env env) -> Napi::Value {
+      if (!sums) return env.Null();
+      Napi::Object result = Napi::Object::New(env);
+      result["keys"] = Napi::Buffer<uint8_t>::Copy(env, sums->keys.data(), sums->keys.size());
+      result["totals"] = Napi::Buffer<uint8_t>::Copy(env, sums->totals.data(), sums->totals.size());
+      result["texts"] = Napi::Buffer<uint8_t>::Copy(env, sums->texts.data(), sums->texts.size());
+      result["keySize"] = Napi::Number::New(env, sums->key_size);
+      result["sumSize"] = Napi::Number::New(env, sums->sum_size);
+      return result;
     };
   });
 }

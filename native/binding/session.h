@@ -71,6 +71,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value set_scopes(const Napi::CallbackInfo& info);
   Napi::Value load_marks(const Napi::CallbackInfo& info);
   Napi::Value name_mark(const Napi::CallbackInfo& info);
+  Napi::Value read_sums(const Napi::CallbackInfo& info);
   Napi::Value list_processes(const Napi::CallbackInfo& info);
   Napi::Value protect_ancestors(const Napi::CallbackInfo& info);
   Napi::Value set_socket_tracking(const Napi::CallbackInfo& info);

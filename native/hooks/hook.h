@@ -23,6 +23,16 @@ constexpr const char* SHARED_MAPS[] = {"events",         "control",
 
 // Maps of the programs that follow marked processes. Only hooks with marks have them.
 constexpr const char* MARK_MAPS[] = {"owned_marks", "mark_details", "mark_names", "no_marks", ".data.marks"};
+// A map that is read while the hook is attached.
+struct ReadableMap {
+  Fd fd{-1};  // -1 if the hook does not have it
+  uint32_t key_size = 0, value_size = 0, max_entries = 0;
+};
+
+// The tables of a hook's Count actions (bpf/counts.bpf.h).
+struct CountMaps {
+  ReadableMap keys, totals, texts;
+};
 
 struct Hook {
   ObjectPtr object;  // until release_object(); destroyed last
@@ -30,6 +40,7 @@ struct Hook {
   ProbeLinks probes;
   std::vector<Fd> programs;           // set by release_object()
   Fd notifications{-1};               // the map that other hooks share; -1 if this hook does not own it
+  CountMaps counts;                   // set by release_object()
   bool may_miss_returns = false;      // it has a table of active calls, and the kernel can lose their returns
   uint64_t memory = 0;                // bytes of the programs, and of the maps that only this hook uses
   std::vector<int> counted;           // descriptors of the links whose missed runs count

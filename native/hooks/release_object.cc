@@ -56,6 +56,13 @@ bool owns_notifications(const HookSpec& spec) {
 // A trampoline follows each call.
 bool can_miss_returns(std::string_view mechanism) { return mechanism != "fentry" && mechanism != "lsm"; }
 
+// The map of this name that a hook keeps for reading; null for other maps.
+ReadableMap* kept_map(Hook& hook, std::string_view name) {
+  if (name == "count_keys") return &hook.counts.keys;
+  if (name == "count_totals") return &hook.counts.totals;
+  return name == "count_texts" ? &hook.counts.texts : nullptr;
+}
+
 void keep_maps(Hook& hook, const HookSpec& spec) {
   const bool owns = owns_notifications(spec);
   const bool can_miss = can_miss_returns(spec.target.mechanism);
@@ -65,6 +72,9 @@ void keep_maps(Hook& hook, const HookSpec& spec) {
     if (fd < 0 || is_sensor_map(bpf_map__name(map))) continue;
     hook.memory += read_memlock(fd);
     if (owns && bpf_map__name(map) == NOTIFICATIONS) hook.notifications = duplicate(fd);
+    if (ReadableMap* const kept = kept_map(hook, bpf_map__name(map)); kept != nullptr) {
+      *kept = {duplicate(fd), bpf_map__key_size(map), bpf_map__value_size(map), bpf_map__max_entries(map)};
+    }
     if (bpf_map__autocreate(map) && std::string_view(bpf_map__name(map)) == "pending") hook.may_miss_returns = can_miss;
   }
 }

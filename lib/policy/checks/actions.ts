@@ -3,7 +3,6 @@ import { ACTION_TABLE, canHaveField, UPROBE_ONLY_FIELDS, type ActionField } from
 import { actionShape } from '../language/selectors.js';
 import { ERROR_MAX } from '../language/limits.js';
 import { isSocket, isSocketType } from '../model/arguments.js';
-import { isMarkAction } from '../model/marks.js';
 import { parseAssignment } from '../model/assignments.js';
 import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
 import { SIGNALS_MAX } from '../../names/signals.js';
@@ -297,6 +296,9 @@ function checkReturnAction(hook: Hook, action: ActionData, report: Report): void
   );
 }
 
+/** A selector can have several actions with these effects. */
+const REPEATABLE: readonly string[] = ['request', 'count', 'mark'];
+
 function warnContradiction(actions: readonly ActionData[], report: Report): void {
   const seen = new Map<string, ActionData>();
   for (const action of actions) {
@@ -311,7 +313,7 @@ function warnContradiction(actions: readonly ActionData[], report: Report): void
         `${name} contradicts ${opposite}: no event is reported`,
         'keep one of the two',
       );
-    } else if (seen.has(name) && ACTION_TABLE[name].effect !== 'request' && !isMarkAction(action)) {
+    } else if (seen.has(name) && !REPEATABLE.includes(ACTION_TABLE[name].effect)) {
       report.add('ACTION_CONTRADICTS', span, `${name} is listed twice`, 'keep one of the two');
     }
     seen.set(name, action);

@@ -30,7 +30,7 @@ export function checkArgs(hook: Hook, report: Report): void {
   }
   for (const arg of values) {
     checkArgFields(hook, arg, report);
-    checkSource(arg, report);
+    checkSource(hook, arg, report);
   }
   checkReturn(hook, report);
 }
@@ -156,15 +156,17 @@ function checkBuffer(hook: Hook, arg: ArgData, report: Report): void {
   report.add('BUFFER_WITHOUT_SIZE', report.positions.value(arg, 'type'), message, hint);
 }
 
-const ARG_SOURCES: readonly string[] = ['current_task', 'pt_regs'];
+const ARG_SOURCES: readonly string[] = ['current_task', 'pt_regs', 'duration'];
 
-function checkSource(arg: ArgData, report: Report): void {
+function checkSource(hook: Hook, arg: ArgData, report: Report): void {
   const { source, resolve } = arg;
   if (source === undefined) return;
   const { positions } = report;
   if (!ARG_SOURCES.includes(source)) {
     const hint = nearestHint(source, ARG_SOURCES, `known: ${ARG_SOURCES.join(', ')}`);
     report.add('SOURCE_UNKNOWN', positions.value(arg, 'source'), `there is no source ${quote(source)}`, hint);
+  } else if (source === 'duration') {
+    checkDuration(hook, arg, report);
   } else if (!resolve) {
     const hint =
       source === 'pt_regs' ? 'add resolve with a register, such as rax' : 'add resolve with the members, such as comm';
@@ -174,6 +176,27 @@ function checkSource(arg: ArgData, report: Report): void {
     report.add('REGISTER_UNKNOWN', positions.value(arg, 'resolve'), `${quote(resolve)} is not a register`, hint);
   } else if (source === 'pt_regs') {
     checkRegister(arg, resolve, report);
+  }
+}
+
+/** Checks a value with the source `duration`: nanoseconds from the entry of the function to its return. */
+function checkDuration(hook: Hook, arg: ArgData, report: Report): void {
+  const { positions } = report;
+  const span = positions.value(arg, 'source');
+  if (!hasReturn(hook.kind)) {
+    const message = `hooks under ${hook.kind} have no duration`;
+    report.add('DURATION_NOT_POSSIBLE', span, message, 'a duration ends at a return: use kprobes, fentries or uprobes');
+  } else if (hook.data.args?.includes(arg) === true) {
+    report.add('DURATION_NOT_POSSIBLE', span, 'the duration is not an argument', 'move it to data');
+  }
+  if (arg.type !== undefined && arg.type !== 'uint64') {
+    const message = `a duration cannot be read as ${arg.type}`;
+    report.add('ARG_TYPE_MISMATCH', positions.value(arg, 'type'), message, 'use uint64: it is in nanoseconds');
+  }
+  for (const field of ['resolve', 'btfType', 'returnCopy'] as const) {
+    if (!arg[field]) continue;
+    const message = `${field} has no effect on a duration`;
+    report.add('ARG_FIELD_UNUSED', positions.key(arg, field), message, 'remove it');
   }
 }
 

@@ -8,6 +8,7 @@ import { checkAnnotations, checkTags } from './annotations.js';
 import { checkActions, checkReturnedSocket } from './actions.js';
 import { checkArgs } from './args.js';
 import { warnEnforcement } from './enforcement.js';
+import { checkCounts, checkMetrics } from './counts.js';
 import { checkExpressions } from './expressions.js';
 import { checkValueFilters } from './filters.js';
 import { checkLists } from './lists.js';
@@ -47,11 +48,13 @@ export function* checkSemantics(policy: PolicyData, hooks: readonly Hook[], repo
       checkValueFilters(hook, selector, report);
       checkProcessFilters(selector, report);
       checkActions(policy, hook, selector, report);
+      checkCounts(hook, selector, report);
       warnEnforcement(policy, hook, selector, report);
     }
     checkExpressions(hook, report);
     checkReachability(hook, report);
   }
+  checkMetrics(hooks, report);
 }
 
 function checkPolicyName(policy: PolicyData, report: Report): void {

@@ -25,6 +25,7 @@ const ACTION_NAMES = {
   Set: 'set',
   Mark: 'mark',
   Unmark: 'unmark',
+  Count: 'count',
 } as const satisfies Readonly<Record<ActionName, CompiledAction>>;
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
@@ -37,7 +38,7 @@ export type HookActions = Pick<
 
 export function compileHookActions({ data, selectors }: Hook, isTracking: boolean): HookActions {
   const returned = selectors.some(({ matchReturnActions = [] }) => matchReturnActions.length > 0);
-  const all = selectors.map(({ matchActions = [] }) => compileActions(matchActions));
+  const all = selectors.map(compileEntryActions);
   const slot = selectors.flatMap(trackedSlots)[0];
   const { returnArgAction } = data;
   return {
@@ -80,6 +81,13 @@ function compileReturnActions({ matchActions = [], matchReturnActions = [] }: Se
   };
 }
 
+/** A selector that only counts posts no event. */
+function compileEntryActions({ matchActions = [], matchReturnActions = [] }: SelectorData): SelectorActions {
+  const compiled = compileActions(matchActions);
+  const isSilent = compiled.order.every((name) => name === 'count') && matchReturnActions.length === 0;
+  return isSilent ? { ...compiled, order: [...compiled.order, 'noPost'] } : compiled;
+}
+
 function compileActions(actions: readonly ActionData[]): SelectorActions {
   const names = actions.flatMap(({ action }) => action ?? []);
   const parts = actions.map(compileArguments);
@@ -120,6 +128,7 @@ function compileArguments(action: ActionData): Omit<SelectorActions, 'order'> {
     case 'UntrackSock':
     case 'Mark': // see marks.ts
     case 'Unmark':
+    case 'Count':
       return {};
   }
 }

@@ -12,6 +12,7 @@ import type { Architecture } from '../../names/syscalls.js';
 import type { Analysis } from '../analyse.js';
 import type { Report } from '../parse/report.js';
 import { compileHookActions, policyMode, hasSingleLinks, hasTrackedSockets } from './actions.js';
+import { compileCounts } from './counts.js';
 import { compileHookExpressions } from './cel.js';
 import { compileEnforcers } from './enforcers.js';
 import { compileLoader } from './loader.js';
@@ -88,6 +89,7 @@ function compileHook(
   const values = [...args, ...others].map((arg, slot) => compileValue(arg, clauses.get(slot) ?? [], context));
   const returned = clauses.get(values.length) ?? [];
   const actions = compileHookActions(hook, isTracking);
+  const counts = compileCounts(hook);
   const links = hasSingleLinks(analysis.data, hook);
   const common = {
     position: { file: analysis.file, ...report.positions.toPosition(report.positions.value(data, targetField(hook))) },
@@ -112,6 +114,7 @@ function compileHook(
     ...marks.compileHook(hook, report),
     cel: compileHookExpressions(hook, report),
     ...actions,
+    ...(counts.length === 0 ? {} : { counts }),
   };
   checkHookSize(hook, common, report);
   return compileTargets(analysis.data, hook).map((target) => ({ ...target, ...common }));

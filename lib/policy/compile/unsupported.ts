@@ -79,6 +79,7 @@ const SINGLE_ACTIONS: Readonly<Record<ActionName, string | undefined>> = {
   NoPost: undefined,
   GetUrl: undefined,
   DnsLookup: undefined,
+  Count: undefined,
   CleanupEnforcerNotification: undefined,
 };
 

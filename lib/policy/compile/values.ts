@@ -26,7 +26,7 @@ export function compileValue(arg: ArgData, clauses: readonly Clause[], context: 
 function compileSource({ source, resolve, btfType, btfTypeModule }: ArgData): Partial<CompiledValue> {
   return {
     // The checks have reported all other sources.
-    ...(source === undefined ? {} : { source: source as 'current_task' | 'pt_regs' }),
+    ...(source === undefined ? {} : { source: source as 'current_task' | 'pt_regs' | 'duration' }),
     ...(resolve ? { resolve } : {}),
     ...(btfType === undefined ? {} : { btfType }),
     ...(btfTypeModule === undefined || btfType === undefined ? {} : { btfTypeModule }),

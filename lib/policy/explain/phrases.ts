@@ -10,6 +10,7 @@ import type {
   SetFilter,
   ValueFilter,
 } from '../model/model.js';
+import { COUNT_KEYS_DEFAULT } from '../language/limits.js';
 import { positiveOperator, type PositiveOperator } from '../language/vocabulary.js';
 
 /** Maximum number of values that are written of a long list. */
@@ -123,7 +124,9 @@ export function describeData(arg: ArgData | undefined): string {
       ? `the task's ${arg.resolve ?? ''}`
       : arg.source === 'pt_regs'
         ? `register ${arg.resolve ?? ''}`
-        : `parameter ${arg.index ?? 0}${arg.resolve ? `'s ${arg.resolve}` : ''}`;
+        : arg.source === 'duration'
+          ? 'the nanoseconds from entry to return'
+          : `parameter ${arg.index ?? 0}${arg.resolve ? `'s ${arg.resolve}` : ''}`;
   return `${where}${name} (${describeType(arg)})`;
 }
 
@@ -159,7 +162,22 @@ export function describeChanges({ matchNamespaceChanges = [], matchCapabilityCha
   ];
 }
 
-export function describeAction({ action, ...rest }: ActionData): string {
+/** Describes what a Count counts, and by what. */
+function describeCount({ metric = '', kind = 'counter', value = '', by = [], folders, maxKeys }: ActionData): string {
+  const counted = COUNTED_VALUES[value] ?? value;
+  const what = { counter: 'the calls', sum: `the sum of ${counted}`, histogram: `a histogram of ${counted}` }[kind];
+  if (by.length === 0) return `Count: ${what} as "${metric}"`;
+  const labels = by.length === 1 ? by.join('') : `${by.slice(0, -1).join(', ')} and ${by.at(-1) ?? ''}`;
+  const limit = folders === undefined ? '' : ` (at most ${folders} folders)`;
+  const keys = `at most ${maxKeys ?? COUNT_KEYS_DEFAULT} combinations`;
+  return `Count: ${what} as "${metric}", by ${labels}${limit}, ${keys}`;
+}
+
+const COUNTED_VALUES: Readonly<Record<string, string>> = { return: 'the return value', duration: 'the duration' };
+
+export function describeAction(data: ActionData): string {
+  if (data.action === 'Count') return describeCount(data);
+  const { action, ...rest } = data;
   const details = Object.entries(rest).map(
     ([name, value]) => `${name} ${Array.isArray(value) ? value.join(' ') : String(value)}`,
   );

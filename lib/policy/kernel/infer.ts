@@ -139,6 +139,7 @@ function inferType(
   kernel: KernelInfo,
 ): ArgTypeName | InferenceFailure | undefined {
   const { index = 0, resolve, source } = arg;
+  if (source === 'duration') return 'uint64';
   if (source === 'pt_regs') {
     const register = findRegister(resolve ?? '', 'x64') ?? findRegister(resolve ?? '', 'arm64');
     return register === undefined ? undefined : `uint${(8 * register.bytes) as 8 | 16 | 32 | 64}`;

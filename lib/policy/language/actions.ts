@@ -10,7 +10,7 @@ export type ActionField = Exclude<keyof ActionData, 'action'>;
 
 export interface ActionRule {
   /** What the action is about. */
-  readonly effect: 'event' | 'signal' | 'override' | 'argument' | 'enforcer' | 'socket' | 'request' | 'mark';
+  readonly effect: 'event' | 'signal' | 'override' | 'argument' | 'enforcer' | 'socket' | 'request' | 'mark' | 'count';
   readonly hooks: readonly HookKind[];
   /** All of these fields are required. */
   readonly needs: readonly ActionField[];
@@ -51,6 +51,7 @@ const RULES = {
   Mark: defineAction('mark', HOOK_KINDS, { needs: ['mark'], may: ['ttl', 'inherit', 'scope', 'shared'] }),
   Unmark: defineAction('mark', HOOK_KINDS, { needs: ['mark'], may: ['scope', 'shared'] }),
   Set: defineAction('argument', ['usdts'], { needs: ['argIndex', 'argValue'] }),
+  Count: defineAction('count', HOOK_KINDS, { needs: ['metric'], may: ['by', 'folders', 'value', 'kind', 'maxKeys'] }),
 } satisfies Readonly<Record<ActionName, ActionRule>>;
 
 export const ACTION_TABLE: Readonly<Record<ActionName, ActionRule>> = RULES;

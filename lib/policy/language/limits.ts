@@ -38,6 +38,8 @@ export const {
   AUTOMATON_STATES_MAX,
   BINARY_PATH_MAX,
   CHANGE_TESTS_MAX,
+  COUNT_LABELS_MAX,
+  COUNTS_MAX,
   ERROR_MAX,
   FILTER_STRING_MAX,
   HOOK_ARGS_MAX,
@@ -60,6 +62,11 @@ export const {
 export const MARK_NAME_MAX = 63;
 /** Longest time that a mark can have: a year. */
 export const MARK_SECONDS_MAX = 366 * 24 * 3600;
+/** Number of keys that a Count keeps without `maxKeys`, and the highest number. */
+export const COUNT_KEYS_DEFAULT = 1024;
+export const COUNT_KEYS_MAX = 65_536;
+/** Maximum number of folders of a label. */
+export const COUNT_FOLDERS_MAX = 32;
 /** Highest position of an argument in matchCmdArgs. */
 export const ARGUMENT_INDEX_MAX = AbiLimit.ARGUMENT_ANY - 1;
 /** Maximum number of UTF-8 bytes of a value of matchCmdArgs. */

@@ -25,7 +25,7 @@ import {
   textShape,
   filterValueShape,
 } from './shape.js';
-import { ARGUMENT_INDEX_MAX } from './limits.js';
+import { ARGUMENT_INDEX_MAX, COUNT_FOLDERS_MAX, COUNT_KEYS_MAX, COUNT_LABELS_MAX } from './limits.js';
 import { NAMESPACES } from '../../names/namespaces.js';
 import type { ActionData } from '../model/model.js';
 import {
@@ -34,6 +34,8 @@ import {
   CAPABILITY_SET_NAMES,
   CMD_ARG_OPERATORS,
   MARK_SCOPES,
+  COUNT_KINDS,
+  DURATION_OPERATORS,
   OPERATORS,
   RATE_LIMIT_SCOPES,
   SET_OPERATORS,
@@ -140,6 +142,21 @@ export const actionShape = objectShape({
     'For Mark and Unmark: whether other policies see the mark, if they say `shared: true` as well.',
     false,
   ),
+  metric: optionalField(textShape, 'For Count: the name of the metric.'),
+  by: optionalField(
+    listShape(textShape, { maxItems: COUNT_LABELS_MAX }),
+    'For Count: labels. Each is binary, parentBinary, container, pod, namespace, uid, errno, return, argN or dataN.',
+  ),
+  folders: optionalField(
+    { ...index32Shape, maximum: BigInt(COUNT_FOLDERS_MAX), zeroIsAbsent: true },
+    'For Count: paths in labels are cut after this many folders.',
+  ),
+  value: optionalField(filterValueShape, 'For Count: the value that is added up: argN, dataN, return or duration.'),
+  kind: optionalField(enumShape(COUNT_KINDS), 'For Count: `counter`, `sum` or `histogram`.', 'counter'),
+  maxKeys: optionalField(
+    { ...index32Shape, maximum: BigInt(COUNT_KEYS_MAX), zeroIsAbsent: true },
+    'For Count: most combinations of labels. The others are added up as `other`. Default 1024.',
+  ),
 } satisfies Readonly<Record<keyof ActionData, Field>>);
 
 const FILTER_FIELDS = {
@@ -154,6 +171,16 @@ const FILTER_FIELDS = {
       ),
     }),
     'Filter with an expression on args and data.',
+  ),
+  matchDuration: optionalField(
+    objectShape({
+      operator: requiredField(enumShape(DURATION_OPERATORS), 'Whether the call must be longer or shorter.'),
+      values: requiredField(
+        listShape(textShape, { minItems: 1 }),
+        'Times, such as `10ms`. One that matches is enough.',
+      ),
+    }),
+    'Filter on the time from the entry of the function to its return.',
   ),
   matchPIDs: optionalField(
     listShape(

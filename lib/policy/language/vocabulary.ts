@@ -230,8 +230,14 @@ export const POLICY_ACTIONS = [
   'Set',
   'Mark',
   'Unmark',
+  'Count',
 ] as const;
 export type ActionName = (typeof POLICY_ACTIONS)[number];
+
+export const COUNT_KINDS = ['counter', 'sum', 'histogram'] as const;
+export type CountKind = (typeof COUNT_KINDS)[number];
+/** The operators of matchDuration. */
+export const DURATION_OPERATORS = ['GT', 'LT'] as const;
 
 /** The fields of a selector that a macro cannot have. A macro contains filters only. */
 export const NOT_IN_MACROS = ['macros', 'matchActions', 'matchReturnActions'] as const;

@@ -4,6 +4,7 @@ import { FILTER_LISTS, type Hook, type PolicyData, type SelectorData, type Value
 import type { Positions } from '../parse/positions.js';
 import type { Report } from '../parse/report.js';
 import { HOOK_KINDS } from '../language/vocabulary.js';
+import { withDuration } from './duration.js';
 
 /** Has no prototype, so that there is no macro with the name `constructor`. */
 const NO_MACROS = Object.freeze(Object.create(null) as Record<string, SelectorData>);
@@ -17,11 +18,10 @@ export function collectHooks(policy: PolicyData, report: Report): Hook[] {
   if (spec === undefined) return [];
   const macros = policyMacros(policy);
   return HOOK_KINDS.flatMap((kind) =>
-    (spec[kind] ?? []).map((data) => ({
-      kind,
-      data,
-      selectors: (data.selectors ?? []).map((selector) => limitFilters(mergeMacros(selector, macros, report), report)),
-    })),
+    (spec[kind] ?? []).map((data) => {
+      const selectors = (data.selectors ?? []).map((each) => limitFilters(mergeMacros(each, macros, report), report));
+      return withDuration({ kind, data, selectors }, report);
+    }),
   );
 }
 
@@ -40,6 +40,8 @@ function mergeMacros(
     const all = from.flatMap((source): readonly object[] => (source[list] ?? []).slice(0, SELECTOR_FILTERS_MAX + 1));
     if (all.length > 0) merged[list] = all;
   }
+  const duration = from.find((source) => source.matchDuration !== undefined)?.matchDuration;
+  if (duration !== undefined) merged['matchDuration'] = duration;
   const workload = from.find((source) => source.matchWorkloads !== undefined)?.matchWorkloads;
   if (workload !== undefined) merged['matchWorkloads'] = workload;
   report.positions.copy(selector, merged);

@@ -2,7 +2,7 @@
  * Types of a policy as plain data. The walker leaves missing and wrong parts out, and the checks continue with the
  * rest. Only a policy without errors reaches the compiler.
  */
-import type { ActionName, ArgTypeName, HookKind, Operator } from '../language/vocabulary.js';
+import type { ActionName, ArgTypeName, CountKind, HookKind, Operator } from '../language/vocabulary.js';
 
 export interface PolicyData {
   readonly apiVersion?: string;
@@ -141,6 +141,11 @@ export interface MarkFilter {
   readonly shared?: boolean;
 }
 
+interface DurationFilter {
+  readonly operator?: 'GT' | 'LT';
+  readonly values?: readonly string[];
+}
+
 export interface ActionData {
   readonly action?: ActionName;
   readonly argError?: number;
@@ -164,6 +169,12 @@ export interface ActionData {
   readonly inherit?: boolean;
   readonly scope?: 'process' | 'container';
   readonly shared?: boolean;
+  readonly metric?: string;
+  readonly by?: readonly string[];
+  readonly folders?: number;
+  readonly value?: string;
+  readonly kind?: CountKind;
+  readonly maxKeys?: number;
 }
 
 export interface SelectorData {
@@ -174,6 +185,8 @@ export interface SelectorData {
   readonly matchData?: readonly ValueFilter[];
   /** One expression. In the selectors of a Hook, it is one of matchArgs, with the operator CelExpr. */
   readonly matchCEL?: { readonly expr?: string };
+  /** One filter. In the selectors of a Hook, it is one of matchData. */
+  readonly matchDuration?: DurationFilter;
   readonly matchPIDs?: readonly PidFilter[];
   readonly matchBinaries?: readonly BinaryFilter[];
   readonly matchParentBinaries?: readonly BinaryFilter[];

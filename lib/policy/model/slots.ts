@@ -46,7 +46,7 @@ function findExpressionSlots(hook: Hook, list: FilterList, { values = [] }: Valu
 
 /** True if the value is read when the function returns. */
 export function isReadAtReturn({ arg, slot }: Slot, { args = [], data = [] }: HookData): boolean {
-  return slot === args.length + data.length || arg.returnCopy === true;
+  return slot === args.length + data.length || arg.returnCopy === true || arg.source === 'duration';
 }
 
 export function expressionScope(hook: Hook, list: FilterList): CelScope {

@@ -136,6 +136,13 @@ export const DIAGNOSTIC_CODES = {
   SIGKILL_TOO_LATE: 'warning',
   SIGNAL_UNFILTERED: 'warning',
   ERROR_NOT_NEGATIVE: 'warning',
+  COUNT_PLACE: 'error',
+  COUNT_LABEL: 'error',
+  COUNT_VALUE: 'error',
+  METRIC_NAME: 'error',
+  METRIC_CONFLICT: 'error',
+  DURATION_INVALID: 'error',
+  DURATION_NOT_POSSIBLE: 'error',
   // Hooks on programs, and options.
   UPROBE_WITHOUT_PLACE: 'error',
   UPROBE_PLACES: 'warning',
@@ -196,6 +203,7 @@ export const DIAGNOSTIC_CODES = {
   LIMIT_PROCESS_SETS: 'error',
   LIMIT_MARKS: 'error',
   LIMIT_CHANGES: 'error',
+  LIMIT_COUNTS: 'error',
   LIMIT_SCOPES: 'error',
   LIMIT_HOOKS: 'error',
   // Valid, but not supported by the BPF programs of this version.

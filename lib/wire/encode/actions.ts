@@ -89,6 +89,7 @@ const ACTION_FLAGS: Readonly<Record<CompiledAction, number>> = {
   dnsLookup: 0,
   mark: 0,
   unmark: 0,
+  count: 0,
 };
 
 const SOCKET_ACTIONS = {

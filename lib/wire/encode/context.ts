@@ -32,6 +32,8 @@ export interface EncodeContext {
   readonly onDemand: boolean;
   /** True if every call is counted. */
   readonly countHits: boolean;
+  /** Random numbers for the hashes of labels: 64 bits each. */
+  readonly countSeed: readonly [bigint, bigint];
   /** How the program protects its scratch memory: enum scratch_guard in bpf/abi.h. */
   readonly guard: number;
   /** The kernel's locks of names and mounts; undefined if the hook has no negative cache. */

@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../../types/codes.js';
 import { KernelError } from '../../errors.js';
 import { encodeActions, actionBytes } from './actions.js';
 import { encodeCel } from './cel.js';
+import { encodeCounts } from './counts.js';
 import { encodeGroups, buildGroups, type FieldGroup } from './comparisons.js';
 import { NAMESPACES } from '../../names/namespaces.js';
 import type { EncodeContext } from './context.js';
@@ -149,6 +150,7 @@ function encodeConfig(
   );
   encodeActions(view, hook, context);
   encodeMarks(view, hook, context);
+  encodeCounts(view, hook, context);
   return bytes;
 }
 

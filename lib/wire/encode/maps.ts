@@ -7,6 +7,7 @@ import {
   type StringTableKey,
 } from '../../compiled/compiled-hook.js';
 import type { CompiledHook, StringTable } from '../../compiled/compiled-policy.js';
+import { countSizes } from './counts.js';
 import { type EncodeContext } from './context.js';
 import { maxStringBytes, type HookAutomaton } from './objects.js';
 import {
@@ -84,8 +85,18 @@ export function encodeMaps(
       maxEntries: context.onDemand ? PENDING_ON_DEMAND : PENDING_PREALLOCATED,
       flags: context.onDemand ? BPF_F_NO_PREALLOC : 0,
     },
+    ...encodeCountMaps(hook),
     // libbpf's map: the location of the arguments, for each attach point
     ...(hook.kind === 'usdt' ? [{ ...EMPTY_MAP, name: '__bpf_usdt_specs', maxEntries: context.probePoints ?? 0 }] : []),
+  ];
+}
+
+function encodeCountMaps(hook: CompiledHook): EncodedMap[] {
+  const { keySize, keys, texts, trim } = countSizes(hook);
+  return [
+    encodeTableMap('count_keys', keys, { keySize, trim }),
+    { ...EMPTY_MAP, name: 'count_totals', create: hook.counts !== undefined, trim },
+    encodeTableMap('count_texts', texts, {}),
   ];
 }
 

@@ -23,6 +23,7 @@ import { replayer } from '../../../lib/recording/replay.js';
 import type {
   CloseOptions,
   EventsOptions,
+  MetricsSample,
   PlainEvent,
   PolicySource,
   PolicyStatus,
@@ -114,6 +115,15 @@ class FakeTracer implements Tracer {
   enablePolicy = throwUnused;
   disablePolicy = throwUnused;
   setPolicyMode = throwUnused;
+  metrics = throwUnused;
+  samples: readonly MetricsSample[] = [];
+  async *metricsEvery(): AsyncGenerator<MetricsSample, undefined> {
+    for (const sample of this.samples) {
+      await Promise.resolve();
+      if (this.#closed) return;
+      yield sample;
+    }
+  }
   stats = throwUnused;
   takeOver = throwUnused;
   process = throwUnused;

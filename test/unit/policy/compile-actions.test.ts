@@ -46,6 +46,7 @@ const EACH_ACTION: Readonly<Record<ActionName, readonly [hooks: string, compiled
     'usdts: [{path: /bin/a, provider: p, name: n, args: [{index: 0, type: int32}], selectors: [{matchActions: [{action: Set, argIndex: 0, argValue: 7}]}]}]',
     { order: ['set'], set: { argument: 0, value: 7 } },
   ],
+  Count: [kprobeHook('{action: Count, metric: calls}'), { order: ['count', 'noPost'] }],
 };
 
 function kprobeHook(action: string): string {

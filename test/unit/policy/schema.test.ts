@@ -36,7 +36,7 @@ describe('policy: JSON Schema', () => {
     const text = JSON.stringify(policyCrds());
     const open = text.match(/"x-kubernetes-preserve-unknown-fields":true/g)?.length;
     assert.ok(open !== undefined);
-    assert.equal(text.match(/\{"x-kubernetes-preserve-unknown-fields":true\}|\{"description":"For (Post|Mark): time[^{}]*/g)?.length, open); // prettier-ignore
+    assert.equal(text.match(/\{"x-kubernetes-preserve-unknown-fields":true\}|\{"description":"For (?:(?:Post|Mark): time|Count: the value)[^{}]*/g)?.length, open); // prettier-ignore
   });
 
   for (const file of readCorpus()) {
@@ -122,6 +122,8 @@ const OWN_FIELDS = [
   ...['matchArgs', 'matchReturnArgs', 'matchData'].map((list) => `spec.kprobes[].selectors[].${list}[].inode`),
   // in Tetragon's main branch, but not yet in the published schema
   ...['matchCEL', 'matchCEL.expr'].map((name) => `spec.kprobes[].selectors[].${name}`),
+  // metrics: an extension
+  ...['', '.operator', '.values', '.values[]'].map((part) => `spec.kprobes[].selectors[].matchDuration${part}`),
   // planned for Tetragon
   ...['', '[]', '[].index', '[].operator', '[].values', '[].values[]'].map(
     (part) => `spec.kprobes[].selectors[].matchCmdArgs${part}`,
@@ -130,7 +132,9 @@ const OWN_FIELDS = [
     (part) => `spec.kprobes[].selectors[].matchMarks${part}`,
   ),
   ...['matchActions', 'matchReturnActions'].flatMap((list) =>
-    ['mark', 'ttl', 'inherit', 'scope', 'shared'].map((name) => `spec.kprobes[].selectors[].${list}[].${name}`),
+    ['mark', 'ttl', 'inherit', 'scope', 'shared', 'metric', 'by', 'by[]', 'folders', 'value', 'kind', 'maxKeys'].map(
+      (field) => `spec.kprobes[].selectors[].${list}[].${field}`,
+    ),
   ),
   ...HOOK_KINDS.flatMap((kind) => [
     ...(kind === 'uprobes' ? ['spec.uprobes[].resolvePathInContainer'] : []),

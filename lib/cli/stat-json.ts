@@ -1,0 +1,22 @@
+/** Metrics as JSON. */
+import type { MetricsSample } from '../../types/index.js';
+
+/** One line. A number that JavaScript cannot hold exactly is a string. */
+export function metricsJson({ time, metrics }: MetricsSample): string {
+  const all = metrics.map(({ series, labelNames, ...rest }) => ({
+    ...rest,
+    labelNames,
+    series: series.map(({ labels, ...sums }) => ({
+      labels: Object.fromEntries(labelNames.map((name, i) => [name, labels[i] ?? ''])),
+      ...sums,
+    })),
+  }));
+  return JSON.stringify({ time: time.toISOString(), metrics: all }, (_key, value: unknown) =>
+    typeof value === 'bigint' ? toExactNumber(value) : value,
+  );
+}
+
+function toExactNumber(value: bigint): number | string {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : String(value);
+}

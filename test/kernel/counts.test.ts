@@ -1,0 +1,123 @@
+/** Count and matchDuration on functions of the kernel: sums by file and program, errors, durations, connections. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { statSync, writeFileSync } from 'node:fs';
+import type { Metric, TracerEvent } from '../../types/index.js';
+import { MECHANISMS, Recording, type Mechanism } from './support.js';
+
+const WRITTEN = '/tmp/counted/deep/file';
+const CALLS = 20_000;
+const DD = '/usr/bin/dd';
+
+const POLICY = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: counts }
+spec:
+  kprobes:
+    - call: vfs_write
+      syscall: false
+      return: true
+      args: [{ index: 0, type: file }]
+      returnArg: { index: 0, type: int64 }
+      selectors:
+        - matchArgs: [{ index: 0, operator: Equal, values: [${WRITTEN}] }]
+          matchActions:
+            - { action: Count, metric: bytes, kind: sum, value: return, by: [binary, arg0, arg0.device, uid], folders: 2 }
+            - { action: Count, metric: latency, kind: histogram, value: duration }
+        - matchArgs: [{ index: 0, operator: Equal, values: [/dev/null] }]
+          matchBinaries: [{ operator: In, values: [${DD}] }]
+          matchActions: [{ action: Count, metric: nulls, by: [binary, parentBinary] }]
+    - call: sys_openat
+      return: true
+      args: [{ index: 1, type: string }]
+      returnArg: { index: 0, type: int }
+      selectors:
+        - matchArgs: [{ index: 1, operator: Prefix, values: [/missing/] }]
+          matchActions: [{ action: Count, metric: failures, by: [errno, binary, arg0] }]
+    - call: sys_clock_nanosleep
+      selectors:
+        - matchBinaries: [{ operator: In, values: [/usr/bin/sleep] }]
+          matchDuration: { operator: GT, values: [30ms] }
+          matchActions: [{ action: Count, metric: slow }, { action: Post }]
+    - call: tcp_connect
+      syscall: false
+      args: [{ index: 0, type: sock }]
+      selectors: [{ matchActions: [{ action: Count, metric: connections, by: [arg0, arg0.port] }] }]`;
+
+const run = (command: string, ...args: string[]): unknown => spawnSync(command, args, { stdio: 'ignore' });
+const isSlow = (event: TracerEvent): boolean =>
+  event.type === 'process_kprobe' && event.functionName.includes('nanosleep');
+
+for (const attach of MECHANISMS) describe(`counts, by ${attach}`, () => testCounts(attach));
+
+function testCounts(attach: Mechanism): void {
+  let recording: Recording;
+  let metrics: ReadonlyMap<string, Metric>;
+  let events: TracerEvent[];
+
+  before(async () => {
+    recording = await Recording.open(POLICY, { attach });
+    spawnSync('/usr/bin/mkdir', ['-p', '/tmp/counted/deep']);
+    writeFileSync(WRITTEN, '');
+    events = await recording.eventsDuring(async () => {
+      run(DD, 'if=/dev/zero', `of=${WRITTEN}`, 'bs=1000', 'count=50', 'status=none');
+      run('/usr/bin/cat', '/missing/file');
+      run('/usr/bin/sleep', '0.001');
+      run('/usr/bin/sleep', '0.05');
+      run('/usr/bin/bash', '-c', ': < /dev/tcp/127.0.0.1/9');
+      const both = [1, 2].map(() =>
+        spawn(DD, ['if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${CALLS}`, 'status=none']),
+      );
+      await Promise.all(both.map((child) => once(child, 'exit')));
+    });
+    metrics = new Map((await recording.tracer.metrics()).metrics.map((metric) => [metric.name, metric]));
+  });
+  after(() => recording.close());
+
+  it('bytes by program, folder, device and user', () => {
+    const { dev } = statSync(WRITTEN, { bigint: true });
+    // as in gnu_dev_major(3) and gnu_dev_minor(3)
+    const device = `${(dev >> 8n) & 0xfffn}:${(dev & 0xffn) | ((dev >> 12n) & 0xfff00n)}`;
+    assert.deepEqual(metrics.get('bytes')?.series, [
+      { labels: [DD, '/tmp/counted', device, '0'], calls: 50n, sum: 50_000n },
+    ]);
+  });
+
+  it('a histogram of durations', () => {
+    const { calls, sum, buckets = [] } = metrics.get('latency')?.total ?? { calls: 0n, sum: 0n };
+    assert.equal(calls, 50n);
+    assert.ok(sum > 0n && sum < 60_000_000_000n, String(sum));
+    assert.equal(
+      buckets.reduce((all, bucket) => all + bucket.calls, 0n),
+      50n,
+    );
+  });
+
+  it('errors by their names', () => {
+    assert.deepEqual(metrics.get('failures')?.series, [
+      { labels: ['ENOENT', '/usr/bin/cat', '/missing/file'], calls: 1n, sum: 0n },
+    ]);
+  });
+
+  it('only slow calls, with their duration in the event', () => {
+    assert.equal(metrics.get('slow')?.total.calls, 1n);
+    const [event, ...others] = events.filter(isSlow);
+    assert.deepEqual(others, []);
+    assert.ok(event?.type === 'process_kprobe');
+    const [duration] = event.data;
+    assert.equal(duration?.label, 'duration');
+    assert.ok(duration.type === 'uint64' && duration.value > 30_000_000n && duration.value < 60_000_000_000n);
+  });
+
+  it('connections by address and port', () => {
+    assert.deepEqual(metrics.get('connections')?.series, [{ labels: ['127.0.0.1', '9'], calls: 1n, sum: 0n }]);
+  });
+
+  it('two processes at the same time are counted to the last call', () => {
+    const nulls = metrics.get('nulls');
+    assert.equal(nulls?.total.calls, BigInt(2 * CALLS));
+    assert.deepEqual(nulls.series, [{ labels: [DD, process.execPath], calls: BigInt(2 * CALLS), sum: 0n }]);
+    assert.equal(nulls.other, undefined);
+  });
+}
