@@ -281,7 +281,7 @@ describe('options', () => {
   it('the smallest buffer can hold the longest record and its header in the ring', () => {
     const { bufferSize } = resolveOptions({ bufferSize: 2 ** 17 });
     assert.ok(bufferSize >= RecordLimit.RECORD_SIZE_MAX + 8 && bufferSize / 2 < RecordLimit.RECORD_SIZE_MAX);
-    assert.throws(() => resolveOptions({ bufferSize: 2 ** 16 }), { hint: /131072 \(128 KiB\).*100864 bytes/ });
+    assert.throws(() => resolveOptions({ bufferSize: 2 ** 16 }), { hint: /131072 \(128 KiB\).*101832 bytes/ });
   });
   it('defaults', () => {
     const { attach, bufferSize, coalesceMs, includeSelf, maxQueued } = resolveOptions({ nodeName: 'n' });
