@@ -309,6 +309,20 @@ export interface NativeBinding {
   /** Returns [pid, uid, gid] of the process that connected the Unix socket; null for another descriptor. */
   peerCredentials(fd: number): [number, number, number] | null;
   notifyService(socket: string, message: string): boolean;
+  /**
+   * Forks a child that waits before it executes the program. `ids` are uid, gid and the groups. Returns its process id.
+   */
+  startChild(args: readonly string[], environment: readonly string[], ids: readonly number[] | null): number;
+  /** Lets the child execute its program. Returns 0, or the errno of the failed exec. */
+  releaseChild(pid: number): number;
+  /** Returns the exit status (-1 if it is not known) and the signal of an ended child; null while it runs. */
+  reapChild(pid: number): [number, number] | null;
+  /** Signals that are sent to this process alone go to the child. 0 ends that. */
+  forwardSignals(pid: number): void;
+  /** Ends this process by a signal, without a core file. */
+  endBySignal(signal: number): void;
+  /** Returns name, uid, gid, home, shell and groups of a user; null if there is none. */
+  findUser(user: string | number): [string, number, number, string, string, number[]] | null;
   /** Opens the ring buffer of the dead tracer that has pinned it in this folder. */
   openEarlierRing(folder: string): NativeEarlierRing;
   /** CLOCK_BOOTTIME in nanoseconds, the clock of records. */
