@@ -310,9 +310,16 @@ export interface NativeBinding {
   peerCredentials(fd: number): [number, number, number] | null;
   notifyService(socket: string, message: string): boolean;
   /**
-   * Forks a child that waits before it executes the program. `ids` are uid, gid and the groups. Returns its process id.
+   * Forks a child that waits before it executes the program. `ids` are uid, gid and the groups. `blocking` says for standard
+   * input, output and error how they were when this process began: the child then gets all descriptors of that time. Returns
+   * its process id.
    */
-  startChild(args: readonly string[], environment: readonly string[], ids: readonly number[] | null): number;
+  startChild(
+    args: readonly string[],
+    environment: readonly string[],
+    ids: readonly number[] | null,
+    blocking: readonly boolean[] | null,
+  ): number;
   /** Lets the child execute its program. Returns 0, or the errno of the failed exec. */
   releaseChild(pid: number): number;
   /** Returns the exit status (-1 if it is not known) and the signal of an ended child; null while it runs. */

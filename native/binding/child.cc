@@ -1,7 +1,9 @@
 #include "binding/child.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -12,7 +14,9 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
@@ -82,8 +86,63 @@ void reset_signals() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+// The target of a descriptor of this process, such as pipe:[123]; empty if there is none.
+std::string describe_descriptor(int fd) {
+  char target[PATH_MAX] = {};
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t size = readlink(path.c_str(), target, sizeof(target) - 1);
+  return size > 0 ? std::string(target, static_cast<size_t>(size)) : std::string();
+}
+
+// The descriptors above 2 that this process has got from its parent. Node.js marks them to be closed, like its own: its
+// own are anonymous inodes, /dev/null, and pipes to itself. A make gives both ends of a pipe, and names them.
+std::vector<int> inherited_descriptors() {
+  std::map<std::string, std::vector<int>> targets;
+  DIR* folder = opendir("/proc/self/fd");
+  if (folder == nullptr) return {};
+  while (const dirent* entry = readdir(folder)) {
+    const int fd = std::atoi(entry->d_name);
+    if (fd > 2 && fd != dirfd(folder)) targets[describe_descriptor(fd)].push_back(fd);
+  }
+  closedir(folder);
+  const char* flags = std::getenv("MAKEFLAGS");
+  const char* found = flags == nullptr ? nullptr : std::strstr(flags, "--jobserver-");
+  int reader = -1;
+  int writer = -1;
+  if (found != nullptr && (found = std::strchr(found, '=')) != nullptr) {
+    if (std::sscanf(found, "=%d,%d", &reader, &writer) != 2) reader = writer = -1;
+  }
+  std::vector<int> result;
+  for (const auto& [target, fds] : targets) {
+    if (target.empty() || target == "/dev/null" || target.starts_with("anon_inode:")) continue;
+    for (const int fd : fds) {
+      const bool is_own_pipe = target.starts_with("pipe:") && fds.size() > 1 && fd != reader && fd != writer &&
+                               (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0;
+      if (!is_own_pipe) result.push_back(fd);
+    }
+  }
+  return result;
+}
+
+// Standard input, output and error go to the program, and `more`.
+void keep_descriptors(const std::vector<int>& more) {
+  for (int fd = 0; fd <= 2; fd++) fcntl(fd, F_SETFD, 0);
+  for (const int fd : more) fcntl(fd, F_SETFD, 0);
+}
+
+// Node.js makes pipes non-blocking, for everybody who shares them.
+void restore_blocking(const Napi::Array& modes) {
+  for (uint32_t fd = 0; fd <= 2 && fd < modes.Length(); fd++) {
+    const int flags = fcntl(static_cast<int>(fd), F_GETFL);
+    if (flags < 0) continue;
+    const bool blocks = modes.Get(fd).ToBoolean().Value();
+    const int wanted = blocks ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+    if (wanted != flags) fcntl(static_cast<int>(fd), F_SETFL, wanted);
+  }
+}
+
 [[noreturn]] void run_child(int release, int failure, char* const* arguments, char** environment, const Ids& ids,
-                            const rlimit& descriptors) {
+                            const rlimit& descriptors, const std::vector<int>& inherited) {
   // a core file, an ignored signal or a mask of Node.js must not reach the program
   reset_signals();
   char byte = 0;
@@ -93,6 +152,7 @@ void reset_signals() {
   } while (got < 0 && errno == EINTR);
   if (got != 1) _exit(125);
   setrlimit(RLIMIT_NOFILE, &descriptors);
+  keep_descriptors(inherited);
   if (become_user(ids)) {
     environ = environment;
     execvp(arguments[0], arguments);
@@ -178,6 +238,11 @@ Napi::Value start_child(const Napi::CallbackInfo& info) {
   const std::vector<char*> argument_pointers = make_pointers(arguments);
   std::vector<char*> environment_pointers = make_pointers(environment);
   const rlimit descriptors = inherited_descriptor_limit();
+  std::vector<int> inherited;
+  if (info[3].IsArray()) {
+    inherited = inherited_descriptors();
+    restore_blocking(info[3].As<Napi::Array>());
+  }
   auto [release_read, release_write] = make_pipe();
   auto [failure_read, failure_write] = make_pipe();
   release_read = move_up(std::move(release_read));
@@ -190,7 +255,7 @@ Napi::Value start_child(const Napi::CallbackInfo& info) {
     close(release_write.value);
     close(failure_read.value);
     run_child(release_read.value, failure_write.value, argument_pointers.data(), environment_pointers.data(), ids,
-              descriptors);
+              descriptors, inherited);
   }
   waiting_children().insert_or_assign(
       pid, Waiting{.release = std::move(release_write), .failure = std::move(failure_read)});

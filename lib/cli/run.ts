@@ -1,0 +1,132 @@
+/** `polytrace run`: runs a command, and says what it and its descendants did. */
+import { writeSync } from 'node:fs';
+import type { Behavior, RunSummary, SummaryFormat, TracerEvent } from '../../types/index.js';
+import { loadBinding } from '../native/binding.js';
+import { findRunUser } from '../run/child.js';
+import { asUser, writeAsUser } from '../run/output-files.js';
+import { observeRun } from '../run/run.js';
+import { LOCK_VIOLATED, SUCCESS, UsageError, type Context } from './context.js';
+import { STANDARD_BLOCKING } from './standard-streams.js';
+import { createPrinter, type Printer } from './printer.js';
+import { RecordingFile } from './record.js';
+
+export const SUMMARY_FORMATS = ['text', 'json', 'markdown', 'sarif'] as const;
+
+export interface RunCommandOptions {
+  readonly user?: string;
+  readonly killRemaining?: boolean;
+  readonly lock?: string;
+  readonly updateLock?: boolean;
+  /** Format and file. */
+  readonly summary?: readonly [(typeof SUMMARY_FORMATS)[number], string];
+  readonly report?: string;
+  readonly record?: string;
+  readonly output?: 'compact' | 'tree';
+  readonly quiet?: boolean;
+  readonly btf?: string;
+}
+
+/** Writes to standard error itself: a stream of Node.js would change the terminal that the command uses. */
+function writeError(text: string): void {
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(2, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+    }
+  }
+}
+
+/** Returns the exit status of the command. A signal that ended the command ends this process, too. */
+export async function runTraced(
+  command: readonly string[],
+  options: RunCommandOptions,
+  context: Context,
+): Promise<number> {
+  if (options.updateLock === true && options.lock === undefined) throw new UsageError('--update-lock needs --lock');
+  const user = findRunUser(options.user, context.env);
+  const printer = options.output === undefined ? undefined : livePrinter(options.output, context);
+  const say = (message: string): void => writeError(`polytrace: ${message}\n`);
+  const recording =
+    options.record === undefined
+      ? undefined
+      : await asUser(user, () => RecordingFile.create(options.record ?? '', context, say));
+  const print = async (batch: readonly TracerEvent[]): Promise<void> => {
+    await recording?.write(batch);
+    const text = printer?.format(batch) ?? '';
+    if (text.length > 0) writeError(String(text));
+  };
+  const { user: userOption, btf, killRemaining, lock, updateLock } = options;
+  const binding = loadBinding();
+  try {
+    const run = await observeRun(command, {
+      env: context.env,
+      ...(userOption === undefined ? {} : { user: userOption }),
+      ...(btf === undefined ? {} : { btf }),
+      ...(killRemaining === true ? { killRemaining } : {}),
+      ...(lock === undefined ? {} : { lock }),
+      ...(updateLock === true ? { updateLock } : {}),
+      ...(printer === undefined && recording === undefined ? {} : { onEvents: print }),
+      blocking: STANDARD_BLOCKING,
+      onStart: (pid) => binding.forwardSignals(pid),
+    });
+    const [summary, violations] = [await run.summary, await run.violations];
+    writeError(printer?.end() ?? '');
+    if (run.writesLock) say(`${lock ?? ''} was written`);
+    if (options.quiet !== true || violations.length > 0) {
+      writeError(context.api.formatRunSummary(summary, 'text', violations));
+    }
+    writeFiles(summary, violations, options, user, context);
+    return endLike(summary, violations);
+  } catch (error) {
+    // the statuses of shells for a command that cannot be executed
+    if (error instanceof Error && 'status' in error && typeof error.status === 'number') {
+      say(error.message);
+      return error.status;
+    }
+    throw error;
+  } finally {
+    binding.forwardSignals(0);
+    await recording?.close();
+  }
+}
+
+function writeFiles(
+  summary: RunSummary,
+  violations: readonly Behavior[],
+  options: RunCommandOptions,
+  user: ReturnType<typeof findRunUser>,
+  { api }: Context,
+): void {
+  const write = (path: string, format: SummaryFormat): void => {
+    const text = api.formatRunSummary(summary, format, violations);
+    if (path === '-') return writeError(text);
+    try {
+      writeAsUser(user, path, text);
+    } catch (error) {
+      throw new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+    }
+  };
+  if (options.summary !== undefined) write(options.summary[1], options.summary[0]);
+  if (options.report !== undefined) write(options.report, 'html');
+}
+
+function endLike({ exitCode, signal }: RunSummary, violations: readonly Behavior[]): number {
+  if (signal !== undefined) {
+    loadBinding().forwardSignals(0);
+    loadBinding().endBySignal(signal);
+    return exitCode;
+  }
+  return exitCode === SUCCESS && violations.length > 0 ? LOCK_VIOLATED : exitCode;
+}
+
+/** Standard output belongs to the command: events go to standard error. */
+function livePrinter(output: 'compact' | 'tree', context: Context): Printer<TracerEvent> {
+  const { api, env } = context;
+  const onError: Context = Object.create(context, { stdout: { value: Object.create(context.stderr, { isTTY: { value: false } }) } }) as Context;
+  return createPrinter({ output, ...(env['NO_COLOR'] === undefined ? {} : { color: 'never' }) } as never, onError, {
+    view: (event: TracerEvent) => event,
+    json: (event) => api.toJson(event),
+  });
+}
