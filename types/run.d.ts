@@ -18,6 +18,14 @@ export interface RunOptions {
   readonly updateLock?: boolean;
   /** File with the types of this kernel, as for `openTracer`. */
   readonly btf?: string;
+  /** Gets the events of the command and its descendants, in batches. The next batch waits for the promise. */
+  readonly onEvents?: (batch: readonly TracerEvent[]) => Promise<void> | void;
+  /**
+   * The command takes the place of this process: it gets all descriptors that this process was started with, and the signals that
+   * are sent to this process alone. The values say whether standard input, output and error were blocking at the start. Default:
+   * the command gets standard input, output and error as they are.
+   */
+  readonly foreground?: readonly boolean[];
   /** Sends SIGTERM to the command when it is aborted. */
   readonly signal?: StopSignal;
 }
@@ -101,6 +109,15 @@ export interface RunHandle extends AsyncIterable<TracerEvent> {
   readonly pid: number;
   /** Returns an iterator over the events of the command and its descendants. Call it before anything is awaited. */
   events(): TracerIterator<TracerEvent>;
+  /** True if the lock file is written: it did not exist, or it is to be written anew. */
+  readonly writesLock: boolean;
+  /**
+   * Opens a file for writing, with the rights of the user that the command runs as, and returns its descriptor. The command may
+   * have put a link in its place, which must not lead to a file of root.
+   */
+  openFile(path: string): number;
+  /** Ends this process by the signal that ended the command, without a core file. */
+  endBySignal(signal: number): void;
   /** Sends a signal to the command. */
   kill(signal: number): void;
   /** Resolves when the command has ended and all its events are read. */

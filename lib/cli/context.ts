@@ -36,6 +36,7 @@ export type Api = Pick<
   | 'recordingReader'
   | 'redactor'
   | 'removePersisted'
+  | 'run'
   | 'replayer'
   | 'summarizeEvent'
   | 'toJson'

@@ -1,10 +1,6 @@
 /** `polytrace run`: runs a command, and says what it and its descendants did. */
-import { writeSync } from 'node:fs';
-import type { Behavior, RunSummary, SummaryFormat, TracerEvent } from '../../types/index.js';
-import { loadBinding } from '../native/binding.js';
-import { findRunUser } from '../run/child.js';
-import { asUser, writeAsUser } from '../run/output-files.js';
-import { observeRun } from '../run/run.js';
+import { closeSync, writeFileSync, writeSync } from 'node:fs';
+import type { Behavior, RunHandle, RunSummary, SummaryFormat, TracerEvent } from '../../types/index.js';
 import { LOCK_VIOLATED, SUCCESS, UsageError, type Context } from './context.js';
 import { STANDARD_BLOCKING } from './standard-streams.js';
 import { createPrinter, type Printer } from './printer.js';
@@ -45,40 +41,40 @@ export async function runTraced(
   context: Context,
 ): Promise<number> {
   if (options.updateLock === true && options.lock === undefined) throw new UsageError('--update-lock needs --lock');
-  const user = findRunUser(options.user, context.env);
   const printer = options.output === undefined ? undefined : livePrinter(options.output, context);
   const say = (message: string): void => writeError(`polytrace: ${message}\n`);
-  const recording =
-    options.record === undefined
-      ? undefined
-      : await asUser(user, () => RecordingFile.create(options.record ?? '', context, say));
-  const print = async (batch: readonly TracerEvent[]): Promise<void> => {
-    await recording?.write(batch);
+  const { user, btf, killRemaining, lock, updateLock, record } = options;
+  let openRecording: Promise<RecordingFile> | undefined;
+  const onEvents = async (batch: readonly TracerEvent[]): Promise<void> => {
+    await (await openRecording)?.write(batch);
     const text = printer?.format(batch) ?? '';
     if (text.length > 0) writeError(String(text));
   };
-  const { user: userOption, btf, killRemaining, lock, updateLock } = options;
-  const binding = loadBinding();
   try {
-    const run = await observeRun(command, {
+    const run = await context.api.run(command, {
       env: context.env,
-      ...(userOption === undefined ? {} : { user: userOption }),
+      foreground: STANDARD_BLOCKING,
+      ...(user === undefined ? {} : { user }),
       ...(btf === undefined ? {} : { btf }),
       ...(killRemaining === true ? { killRemaining } : {}),
       ...(lock === undefined ? {} : { lock }),
       ...(updateLock === true ? { updateLock } : {}),
-      ...(printer === undefined && recording === undefined ? {} : { onEvents: print }),
-      blocking: STANDARD_BLOCKING,
-      onStart: (pid) => binding.forwardSignals(pid),
+      ...(printer === undefined && record === undefined ? {} : { onEvents }),
     });
+    // the descriptor, because the command may replace the file
+    if (record !== undefined) {
+      const path = `/proc/self/fd/${openOutput(run, record)}`;
+      openRecording = RecordingFile.create(path, context, say);
+    }
     const [summary, violations] = [await run.summary, await run.violations];
     writeError(printer?.end() ?? '');
     if (run.writesLock) say(`${lock ?? ''} was written`);
     if (options.quiet !== true || violations.length > 0) {
       writeError(context.api.formatRunSummary(summary, 'text', violations));
     }
-    writeFiles(summary, violations, options, user, context);
-    return endLike(summary, violations);
+    writeFiles(run, summary, violations, options, context);
+    await (await openRecording)?.close();
+    return endLike(run, summary, violations);
   } catch (error) {
     // the statuses of shells for a command that cannot be executed
     if (error instanceof Error && 'status' in error && typeof error.status === 'number') {
@@ -86,38 +82,38 @@ export async function runTraced(
       return error.status;
     }
     throw error;
-  } finally {
-    binding.forwardSignals(0);
-    await recording?.close();
+  }
+}
+
+/** Throws a UsageError. */
+function openOutput(run: RunHandle, path: string): number {
+  try {
+    return run.openFile(path);
+  } catch (error) {
+    throw new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
 }
 
 function writeFiles(
+  run: RunHandle,
   summary: RunSummary,
   violations: readonly Behavior[],
   options: RunCommandOptions,
-  user: ReturnType<typeof findRunUser>,
   { api }: Context,
 ): void {
   const write = (path: string, format: SummaryFormat): void => {
     const text = api.formatRunSummary(summary, format, violations);
     if (path === '-') return writeError(text);
-    try {
-      writeAsUser(user, path, text);
-    } catch (error) {
-      throw new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
-    }
+    const fd = openOutput(run, path);
+    writeFileSync(fd, text);
+    closeSync(fd);
   };
   if (options.summary !== undefined) write(options.summary[1], options.summary[0]);
   if (options.report !== undefined) write(options.report, 'html');
 }
 
-function endLike({ exitCode, signal }: RunSummary, violations: readonly Behavior[]): number {
-  if (signal !== undefined) {
-    loadBinding().forwardSignals(0);
-    loadBinding().endBySignal(signal);
-    return exitCode;
-  }
+function endLike(run: RunHandle, { exitCode, signal }: RunSummary, violations: readonly Behavior[]): number {
+  if (signal !== undefined) run.endBySignal(signal);
   return exitCode === SUCCESS && violations.length > 0 ? LOCK_VIOLATED : exitCode;
 }
 

@@ -1,9 +1,9 @@
 /** Writes the files of a run as the user that the command runs as: the command may have put a link in their place. */
-import { writeFileSync } from 'node:fs';
+import { openSync } from 'node:fs';
 import type { ChildUser } from './child.js';
 
 /** Calls `write` with the rights of the user. Nothing else of this process may run meanwhile. */
-export function asUser<T>(user: Pick<ChildUser, 'uid' | 'gid'> | undefined, write: () => T): T {
+function asUser<T>(user: Pick<ChildUser, 'uid' | 'gid'> | undefined, write: () => T): T {
   const { geteuid, getegid, seteuid, setegid, getgroups, setgroups } = process;
   if (
     user === undefined || geteuid === undefined || getegid === undefined || seteuid === undefined ||
@@ -24,6 +24,7 @@ export function asUser<T>(user: Pick<ChildUser, 'uid' | 'gid'> | undefined, writ
   }
 }
 
-export function writeAsUser(user: Pick<ChildUser, 'uid' | 'gid'> | undefined, path: string, text: string): void {
-  asUser(user, () => writeFileSync(path, text));
+/** Opens a file for writing as the user. */
+export function openAsUser(user: Pick<ChildUser, 'uid' | 'gid'> | undefined, path: string): number {
+  return asUser(user, () => openSync(path, 'w', 0o644));
 }

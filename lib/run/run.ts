@@ -1,10 +1,11 @@
 /** `run`: starts a command, follows it and its descendants, and says what they did. */
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Process, Tracer, TracerEvent, TracerIterator } from '../../types/index.js';
 import type { Behavior, LockFact, RunHandle, RunOptions, RunSummary } from '../../types/run.js';
 import { PolytraceError } from '../errors.js';
 import { hostGaps } from '../tracer/host-gaps.js';
+import { loadBinding } from '../native/binding.js';
 import { openTracer } from '../tracer/tracer.js';
 import { ORIGIN_VARIABLES } from './attribution.js';
 import { RunCgroup } from './cgroup.js';
@@ -12,24 +13,8 @@ import { Child, findRunUser, type ChildEnd, type ChildUser } from './child.js';
 import type { Places } from './generalize.js';
 import { findViolations, formatLock, parseLock } from './lock.js';
 import { Observer } from './observer.js';
-import { writeAsUser } from './output-files.js';
+import { openAsUser } from './output-files.js';
 import { runPolicy } from './policy.js';
-
-/** Options for the command, in addition to those of the library. */
-export interface ObservedRunOptions extends RunOptions {
-  /** Gets the events of the command and its descendants. */
-  readonly onEvents?: (batch: readonly TracerEvent[]) => Promise<void> | void;
-  /** Standard input, output and error were blocking when this process began. All its descriptors go to the command. */
-  readonly blocking?: readonly boolean[];
-  /** Called when the command begins. */
-  readonly onStart?: (pid: number) => void;
-}
-
-export interface ObservedRun extends RunHandle {
-  readonly user: ChildUser | undefined;
-  /** True if the lock file did not exist, or was to be written anew. */
-  readonly writesLock: boolean;
-}
 
 /** What is not seen without a tracepoint. */
 const UNSEEN_WITHOUT: Readonly<Record<string, string>> = {
@@ -50,10 +35,6 @@ const KILL_PASSES = 20;
 const COALESCE_MS = 50;
 
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<RunHandle> {
-  return observeRun(command, options);
-}
-
-export async function observeRun(command: readonly string[], options: ObservedRunOptions): Promise<ObservedRun> {
   if (command.length === 0 || command[0] === '') throw new PolytraceError('RUN_FAILED', 'there is no command', 'name a program');
   if (hostGaps().some(({ name }) => name === 'pid_namespace')) {
     throw new PolytraceError('RUN_FAILED', 'this process has a pid namespace of its own, so the command cannot be told from others', 'start the container with --pid=host');
@@ -63,7 +44,7 @@ export async function observeRun(command: readonly string[], options: ObservedRu
   const lock = readLock(options);
   const folder = realpathSync(options.cwd ?? process.cwd());
   const places = findPlaces(folder, env, user);
-  const child = startIn(folder, () => new Child(command, env, user, options.blocking));
+  const child = startIn(folder, () => new Child(command, env, user, options.foreground));
   const cgroup = RunCgroup.create();
   const isInCgroup = cgroup?.add(child.pid) === true;
   let tracer: Tracer;
@@ -91,7 +72,7 @@ function startIn<T>(folder: string, start: () => T): T {
   }
 }
 
-function openRunTracer(pid: number, places: Places, { btf }: ObservedRunOptions): Promise<Tracer> {
+function openRunTracer(pid: number, places: Places, { btf }: RunOptions): Promise<Tracer> {
   const yaml = runPolicy({
     pid,
     folder: isEverywhere(places) ? undefined : places.folder,
@@ -150,7 +131,7 @@ function readLock({ lock, updateLock }: RunOptions): LockFact[] | undefined {
 
 interface RunParts {
   readonly command: readonly string[];
-  readonly options: ObservedRunOptions;
+  readonly options: RunOptions;
   readonly user: ChildUser | undefined;
   readonly lock: readonly LockFact[] | undefined;
   readonly places: Places;
@@ -161,24 +142,22 @@ interface RunParts {
   readonly skipped: readonly string[];
 }
 
-class Run implements ObservedRun {
+class Run implements RunHandle {
   readonly #parts: RunParts;
   readonly #observer: Observer;
   readonly #started = performance.now();
   #sawEnd: (() => void) | undefined;
   #hasEnded = false;
   readonly pid: number;
-  readonly user: ChildUser | undefined;
   readonly writesLock: boolean;
   readonly summary: Promise<RunSummary>;
   readonly exitCode: Promise<number>;
   readonly violations: Promise<readonly Behavior[]>;
 
   constructor(parts: RunParts) {
-    const { child, tracer, places, options, user, lock } = parts;
+    const { child, tracer, places, options, lock } = parts;
     this.#parts = parts;
     this.pid = child.pid;
-    this.user = user;
     this.writesLock = options.lock !== undefined && lock === undefined;
     this.#observer = new Observer({
       places,
@@ -196,6 +175,23 @@ class Run implements ObservedRun {
 
   kill(signal: number): void {
     this.#parts.child.kill(signal);
+  }
+
+  openFile(path: string): number {
+    return openAsUser(this.#parts.user, path);
+  }
+
+  endBySignal(signal: number): void {
+    loadBinding().endBySignal(signal);
+  }
+
+  #writeLock(path: string, { behaviors }: RunSummary): void {
+    const fd = this.openFile(path);
+    try {
+      writeFileSync(fd, formatLock(behaviors));
+    } finally {
+      closeSync(fd);
+    }
   }
 
   events(): TracerIterator<TracerEvent> {
@@ -236,7 +232,7 @@ class Run implements ObservedRun {
         const { status, message } = child.explainFailure(errno);
         throw Object.assign(new PolytraceError('RUN_FAILED', message, 'check the name of the program and PATH'), { status });
       }
-      options.onStart?.(child.pid);
+      if (options.foreground !== undefined) loadBinding().forwardSignals(child.pid);
       options.signal?.addEventListener('abort', abort);
       if (options.signal?.aborted === true) abort();
       const end = await child.waitForEnd();
@@ -246,9 +242,10 @@ class Run implements ObservedRun {
       await tracer.close();
       await reading;
       const summary = this.#summarize(end, durationMs, remaining);
-      if (this.writesLock) writeAsUser(this.user, options.lock ?? '', formatLock(summary.behaviors));
+      if (this.writesLock) this.#writeLock(options.lock ?? '', summary);
       return summary;
     } finally {
+      if (options.foreground !== undefined) loadBinding().forwardSignals(0);
       options.signal?.removeEventListener('abort', abort);
       await tracer.close();
       cgroup?.remove();
