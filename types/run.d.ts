@@ -138,11 +138,7 @@ export function run(command: readonly string[], options?: RunOptions): Promise<R
 export type SummaryFormat = 'text' | 'json' | 'markdown' | 'sarif' | 'html';
 
 /** Formats the summary of a run. `violations` are listed first. */
-export function formatRunSummary(
-  summary: RunSummary,
-  format: SummaryFormat,
-  violations?: readonly Behavior[],
-): string;
+export function formatRunSummary(summary: RunSummary, format: SummaryFormat, violations?: readonly Behavior[]): string;
 
 /** Returns the text of a lock file with these behaviors. */
 export function formatLock(behaviors: readonly Behavior[]): string;

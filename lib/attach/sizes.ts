@@ -36,7 +36,8 @@ export function locateSizes(
   const result = new Map<number, SizeParameter>();
   hookValues(hook).forEach((value, slot) => {
     if (value.source === 'current_task' || isReturnSlot(hook, slot)) return;
-    const length = kernel !== undefined && hook.kind === 'raw_tracepoint' && isPacketBytes(value) ? packetLength(kernel) : undefined;
+    const length =
+      kernel !== undefined && hook.kind === 'raw_tracepoint' && isPacketBytes(value) ? packetLength(kernel) : undefined;
     if (length !== undefined) {
       result.set(slot, { param: value.index + 1, width: INT_BYTES, packetLength: length });
       return;

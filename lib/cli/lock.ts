@@ -79,5 +79,7 @@ export function explainLock(facts: readonly LockFact[]): string {
   const sections = [...packages].map(
     ([name, lines]) => `${name === '.' ? 'The command' : name}:\n${lines.map((line) => `  - ${line}\n`).join('')}`,
   );
-  return escapeControls(sections.length === 0 ? 'The command does nothing outside of its folder.\n' : sections.join('\n'));
+  return escapeControls(
+    sections.length === 0 ? 'The command does nothing outside of its folder.\n' : sections.join('\n'),
+  );
 }

@@ -216,9 +216,11 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
   addAgentCommand(program).action(async (args: string[]) => {
     done(await loadAgentPackage(context).runAgent(args, context));
   });
-  addRunCommand(program).action(async (command: string[], options: RunCommandOptions & { readonly summary?: readonly string[] }) => {
-    done(await runTraced(command, checkRunOptions(options), context));
-  });
+  addRunCommand(program).action(
+    async (command: string[], options: RunCommandOptions & { readonly summary?: readonly string[] }) => {
+      done(await runTraced(command, checkRunOptions(options), context));
+    },
+  );
   addLockCommands(program, context, done);
   addPolicyCommands(program, context, done);
   addHooksCommand(program, context, done);

@@ -120,7 +120,9 @@ function endLike(run: RunHandle, { exitCode, signal }: RunSummary, violations: r
 /** Standard output belongs to the command: events go to standard error. */
 function livePrinter(output: 'compact' | 'tree', context: Context): Printer<TracerEvent> {
   const { api, env } = context;
-  const onError: Context = Object.create(context, { stdout: { value: Object.create(context.stderr, { isTTY: { value: false } }) } }) as Context;
+  const onError: Context = Object.create(context, {
+    stdout: { value: Object.create(context.stderr, { isTTY: { value: false } }) },
+  }) as Context;
   return createPrinter({ output, ...(env['NO_COLOR'] === undefined ? {} : { color: 'never' }) } as never, onError, {
     view: (event: TracerEvent) => event,
     json: (event) => api.toJson(event),

@@ -74,7 +74,9 @@ export function excludingSelectors({ type, texts }: CompiledValue): number[] {
 }
 
 /** The members of a value that say when it is read, in a policy or compiled. */
-type ReadValue = Partial<Pick<CompiledValue, 'type' | 'sizeArgIndex' | 'resolve' | 'btfType'>> & { readonly returnCopy?: boolean };
+type ReadValue = Partial<Pick<CompiledValue, 'type' | 'sizeArgIndex' | 'resolve' | 'btfType'>> & {
+  readonly returnCopy?: boolean;
+};
 
 /** True if the value is read at the return: the function fills it, or the return value is its size. */
 export function isReadAtReturn(value: ReadValue): boolean {

@@ -16,7 +16,8 @@ export const ORIGIN_VARIABLES = [
 ] as const;
 
 /** pip builds a source package in a folder with its name. */
-const PIP_FOLDER = /\/pip-(?:install|req-build|wheel|build)-[^/]+\/([A-Za-z0-9][A-Za-z0-9._-]*?)(?:_[0-9a-f]{32})?(?:\/|$)/;
+const PIP_FOLDER =
+  /\/pip-(?:install|req-build|wheel|build)-[^/]+\/([A-Za-z0-9][A-Za-z0-9._-]*?)(?:_[0-9a-f]{32})?(?:\/|$)/;
 
 /** Limit of the names that are kept. A package can choose any. */
 const NAME_MAX = 214;

@@ -33,7 +33,10 @@ const NAMESPACES: readonly (readonly [number, string])[] = [
 const BPF_LOAD = 5;
 
 /** Undefined for calls that are not worth a line: a process about itself, or one that changes nothing. */
-export function describeCall(name: NonNullable<ReturnType<typeof callName>>, values: CallValues): DescribedCall | undefined {
+export function describeCall(
+  name: NonNullable<ReturnType<typeof callName>>,
+  values: CallValues,
+): DescribedCall | undefined {
   const { result, numbers, texts, pid, uid } = values;
   const [one, two] = numbers;
   const failed = result < 0 ? ' (refused)' : '';
@@ -72,12 +75,18 @@ export function describeCall(name: NonNullable<ReturnType<typeof callName>>, val
       return result < 0 ? undefined : { kind: 'privilege', text: name };
     case 'unshare': {
       const names = NAMESPACES.flatMap(([flag, namespace]) => ((one & flag) !== 0 ? [namespace] : []));
-      return names.length === 0 ? undefined : { kind: 'privilege', text: `unshare ${names.join(', ')}${failed}`, fact: `unshare ${names.join(', ')}` };
+      return names.length === 0
+        ? undefined
+        : { kind: 'privilege', text: `unshare ${names.join(', ')}${failed}`, fact: `unshare ${names.join(', ')}` };
     }
     case 'setns':
       return { kind: 'privilege', text: `setns${failed}`, fact: 'setns' };
     case 'mount':
-      return { kind: 'mount', text: `mount ${texts[0] === '' ? 'none' : texts[0]} on ${texts[1]}${failed}`, fact: `mount on ${texts[1]}` };
+      return {
+        kind: 'mount',
+        text: `mount ${texts[0] === '' ? 'none' : texts[0]} on ${texts[1]}${failed}`,
+        fact: `mount on ${texts[1]}`,
+      };
     case 'umount2':
       return { kind: 'mount', text: `unmount ${texts[0]}${failed}`, fact: `unmount ${texts[0]}` };
     case 'chroot':
@@ -103,7 +112,9 @@ export function describeCall(name: NonNullable<ReturnType<typeof callName>>, val
     case 'ioperm':
       return kernel(name);
     case 'io_uring_setup':
-      return result < 0 ? undefined : { kind: 'unseen', text: 'io_uring, whose files and connections by path are not seen' };
+      return result < 0
+        ? undefined
+        : { kind: 'unseen', text: 'io_uring, whose files and connections by path are not seen' };
     case 'symlinkat':
       return result < 0 ? undefined : { kind: 'write', path: texts[2], text: ' (link)' };
     default:
@@ -111,17 +122,31 @@ export function describeCall(name: NonNullable<ReturnType<typeof callName>>, val
   }
 }
 
-function describeKill({ numbers: [target, signal], pid, describeProcess, signalName }: CallValues): DescribedCall | undefined {
+function describeKill({
+  numbers: [target, signal],
+  pid,
+  describeProcess,
+  signalName,
+}: CallValues): DescribedCall | undefined {
   const id = target | 0;
   if (signal === 0 || id === pid || id === 0) return undefined;
   if (id === -1) return { kind: 'signal', text: `${signalName(signal)} to all processes` };
   const { binary, isOwn } = describeProcess(Math.abs(id));
   if (isOwn) return undefined;
   const what = id < 0 ? 'the group of ' : '';
-  return { kind: 'signal', text: `${signalName(signal)} to ${what}${binary} (pid ${id})`, fact: `${signalName(signal)} to ${what}${binary}` };
+  return {
+    kind: 'signal',
+    text: `${signalName(signal)} to ${what}${binary} (pid ${id})`,
+    fact: `${signalName(signal)} to ${what}${binary}`,
+  };
 }
 
-function aboutProcess(kind: BehaviorKind, what: string, pid: number, { describeProcess, result }: CallValues): DescribedCall {
+function aboutProcess(
+  kind: BehaviorKind,
+  what: string,
+  pid: number,
+  { describeProcess, result }: CallValues,
+): DescribedCall {
   const { binary, isOwn } = describeProcess(pid);
   const whose = isOwn ? '' : ' outside of the run';
   const failed = result < 0 ? ' (refused)' : '';

@@ -10,7 +10,9 @@ export class RunCgroup {
   /** Undefined without a unified hierarchy, or without the right to make a folder there. */
   static create(): RunCgroup | undefined {
     try {
-      const mount = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find((line) => line.includes(' - cgroup2 '));
+      const mount = readFileSync('/proc/self/mountinfo', 'utf8')
+        .split('\n')
+        .find((line) => line.includes(' - cgroup2 '));
       const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1];
       const point = mount?.split(' ')[4];
       if (point === undefined || own === undefined) return undefined;
@@ -35,7 +37,10 @@ export class RunCgroup {
   /** The processes in the cgroup. */
   processes(): number[] {
     try {
-      return readFileSync(join(this.folder, 'cgroup.procs'), 'utf8').split('\n').filter((line) => line !== '').map(Number);
+      return readFileSync(join(this.folder, 'cgroup.procs'), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map(Number);
     } catch {
       return [];
     }

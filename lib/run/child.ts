@@ -35,8 +35,13 @@ export function findRunUser(
     const ownGid = wanted === undefined && /^\d{1,9}$/.test(sudoGid) ? Number(sudoGid) : gid;
     return { name, uid, gid: ownGid, home, groups };
   }
-  if (typeof key === 'number') return { name: String(key), uid: key, gid: Number(sudoGid) || key, home: '/', groups: [] };
-  throw new PolytraceError('RUN_FAILED', `there is no user ${JSON.stringify(asked)}`, 'use a name of /etc/passwd, or an id');
+  if (typeof key === 'number')
+    return { name: String(key), uid: key, gid: Number(sudoGid) || key, home: '/', groups: [] };
+  throw new PolytraceError(
+    'RUN_FAILED',
+    `there is no user ${JSON.stringify(asked)}`,
+    'use a name of /etc/passwd, or an id',
+  );
 }
 
 /** A forked process that has not executed the command yet. */
@@ -90,7 +95,8 @@ export class Child {
 
   /** The exit status that shells report for a command that cannot be executed, with the reason. */
   explainFailure(errno: number): { readonly status: number; readonly message: string } {
-    const reason = errno === NOT_FOUND ? 'not found' : errno === 13 ? 'permission denied' : `cannot be executed (errno ${errno})`;
+    const reason =
+      errno === NOT_FOUND ? 'not found' : errno === 13 ? 'permission denied' : `cannot be executed (errno ${errno})`;
     return { status: errno === NOT_FOUND ? 127 : 126, message: `${this.#command[0] ?? ''}: ${reason}` };
   }
 }

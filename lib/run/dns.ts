@@ -97,7 +97,7 @@ function readName(bytes: Uint8Array, start: number): Name | undefined {
   let length = 0;
   let at = start;
   let end: number | undefined;
-  for (let pointers = 0; pointers <= POINTERS_MAX; ) {
+  for (let pointers = 0; pointers <= POINTERS_MAX;) {
     const size = bytes[at];
     if (size === undefined) return undefined;
     if (size === 0) return { name: labels.join('.').toLowerCase(), end: end ?? at + 1 };

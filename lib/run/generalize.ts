@@ -66,7 +66,9 @@ export function generalizeHost(name: string): string {
   const labels = name.split('.');
   if (labels.length < 3) return name;
   return labels
-    .map((label, i) => (i < labels.length - 2 && (label.length > 30 || /^(?=.*\d)[0-9a-f]{12,}$/.test(label)) ? '*' : label))
+    .map((label, i) =>
+      i < labels.length - 2 && (label.length > 30 || /^(?=.*\d)[0-9a-f]{12,}$/.test(label)) ? '*' : label,
+    )
     .join('.');
 }
 

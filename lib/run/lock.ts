@@ -57,7 +57,11 @@ export function parseLock(text: string, file = '<lock>'): LockFact[] {
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = lines.linePos(error.pos[0]);
-    throw new PolytraceError('LOCK_INVALID', `${file}:${line}:${col}: ${error.message.split('\n')[0] ?? ''}`, 'correct the YAML');
+    throw new PolytraceError(
+      'LOCK_INVALID',
+      `${file}:${line}:${col}: ${error.message.split('\n')[0] ?? ''}`,
+      'correct the YAML',
+    );
   }
   const root = document.contents;
   if (!isMap(root)) return fail('this is no lock file: it has no version and no packages', root);
@@ -70,9 +74,11 @@ export function parseLock(text: string, file = '<lock>'): LockFact[] {
   const packages = root.get('packages', true) as Node | undefined;
   if (!isMap(packages)) return fail('packages must be a map of package names', packages ?? root);
   return packages.items.flatMap(({ key, value }) => {
-    if (!isScalar(key) || typeof key.value !== 'string') return fail('the name of a package must be a text', key as Node);
+    if (!isScalar(key) || typeof key.value !== 'string')
+      return fail('the name of a package must be a text', key as Node);
     const name = key.value;
-    if (!isSeq(value)) return fail(`the section ${JSON.stringify(name)} must be a list of facts`, (value as Node | null) ?? key);
+    if (!isSeq(value))
+      return fail(`the section ${JSON.stringify(name)} must be a list of facts`, (value as Node | null) ?? key);
     return value.items.map((item): LockFact => {
       if (!isScalar(item) || typeof item.value !== 'string') return fail('a fact must be a text', item as Node);
       return { package: name, fact: item.value };

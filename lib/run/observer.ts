@@ -1,5 +1,11 @@
 /** Turns the events of a run into behaviors. */
-import type { HookArgument, Process, ProcessExecEvent, ProcessTracepointEvent, TracerEvent } from '../../types/index.js';
+import type {
+  HookArgument,
+  Process,
+  ProcessExecEvent,
+  ProcessTracepointEvent,
+  TracerEvent,
+} from '../../types/index.js';
 import { signalName } from '../names/signals.js';
 import { Origins } from './attribution.js';
 import { Behaviors } from './behaviors.js';
@@ -93,7 +99,9 @@ export class Observer {
     const above = process.pid === this.#options.pid ? [] : this.#options.ancestors(process);
     const last = above.findIndex(({ pid }) => pid === this.#options.pid);
     const all = [process, ...above.slice(0, last < 0 ? 0 : last + 1)];
-    return all.slice(0, TREE_MAX).map(({ binary, arguments: words, pid }) => `${binary} ${words}`.trim().slice(0, 200) + ` (pid ${pid})`);
+    return all
+      .slice(0, TREE_MAX)
+      .map(({ binary, arguments: words, pid }) => `${binary} ${words}`.trim().slice(0, 200) + ` (pid ${pid})`);
   }
 
   #addExec({ process, environment = [] }: ProcessExecEvent): void {
@@ -153,7 +161,8 @@ export class Observer {
     const isWrite = (flags & WRITE_FLAGS) !== 0;
     const owner = /^\/proc\/(\d+)\/(?:task\/\d+\/)?(environ|mem)$/.exec(path);
     if (owner !== null) {
-      if (Number(owner[1]) !== process.pid) this.#seeProcess(process, 'memory', `${isWrite ? 'write' : 'read'} /proc/`, owner);
+      if (Number(owner[1]) !== process.pid)
+        this.#seeProcess(process, 'memory', `${isWrite ? 'write' : 'read'} /proc/`, owner);
       return;
     }
     if (path.startsWith('/proc/') && !isWrite) return;
@@ -172,7 +181,12 @@ export class Observer {
     const target = this.#options.findProcess(Number(pid));
     const binary = target?.binary ?? 'unknown';
     const whose = target !== undefined && this.isDescendant(target) ? '' : ' outside of the run';
-    this.#see(process, kind, `${before}${pid}/${file} of ${binary}${whose}`, `${before}PID/${file} of ${generalizePath(binary, this.#options.places)}${whose}`);
+    this.#see(
+      process,
+      kind,
+      `${before}${pid}/${file} of ${binary}${whose}`,
+      `${before}PID/${file} of ${generalizePath(binary, this.#options.places)}${whose}`,
+    );
   }
 
   /** True for files in the working folder. */
@@ -205,7 +219,10 @@ export class Observer {
     const isOutside = (path: string): boolean => !this.#isOrdinary(path);
     const pair = (word: string): [string, string] => {
       const { places } = this.#options;
-      return [`${first} ${word} ${second}`, `${generalizePath(first, places)} ${word} ${generalizePath(second, places)}`];
+      return [
+        `${first} ${word} ${second}`,
+        `${generalizePath(first, places)} ${word} ${generalizePath(second, places)}`,
+      ];
     };
     if (is(rename, renameat, renameat2)) {
       if (isOutside(first) || isOutside(second)) this.#see(process, 'rename', ...pair('→'));
@@ -267,9 +284,19 @@ export class Observer {
 
   #connect(process: Process, address: string, port: number) {
     const name = this.#names.get(address);
-    const what = port === TLS_DNS_PORT ? ' (DNS over TLS: names are not seen)' : port === DNS_PORT ? ' (DNS over TCP: names are not seen)' : '';
+    const what =
+      port === TLS_DNS_PORT
+        ? ' (DNS over TLS: names are not seen)'
+        : port === DNS_PORT
+          ? ' (DNS over TCP: names are not seen)'
+          : '';
     const subject = `${name === undefined ? '' : `${name} `}${formatHost(address)}:${port}${what}`;
-    return this.#see(process, 'connect', subject, generalizeAddress(address, port, name === undefined ? undefined : generalizeHost(name)) + what);
+    return this.#see(
+      process,
+      'connect',
+      subject,
+      generalizeAddress(address, port, name === undefined ? undefined : generalizeHost(name)) + what,
+    );
   }
 
   #addBytes({ process, args }: ProcessTracepointEvent, direction: 'sent' | 'received'): void {
@@ -277,8 +304,16 @@ export class Observer {
     if (socket?.type !== 'sock' || socket.destinationPort === 0 || socket.state === 'TCP_LISTEN') return;
     if (socket.destinationPort === DNS_PORT && socket.protocol !== 'IPPROTO_TCP') return;
     const name = this.#names.get(socket.destinationAddress);
-    const fact = generalizeAddress(socket.destinationAddress, socket.destinationPort, name === undefined ? undefined : generalizeHost(name));
-    const seen = this.#known(process, fact) ?? (socket.protocol === 'IPPROTO_UDP' ? this.#connect(process, socket.destinationAddress, socket.destinationPort) : undefined);
+    const fact = generalizeAddress(
+      socket.destinationAddress,
+      socket.destinationPort,
+      name === undefined ? undefined : generalizeHost(name),
+    );
+    const seen =
+      this.#known(process, fact) ??
+      (socket.protocol === 'IPPROTO_UDP'
+        ? this.#connect(process, socket.destinationAddress, socket.destinationPort)
+        : undefined);
     if (seen !== undefined) seen[direction] = (seen[direction] ?? 0) + numberOf(size);
   }
 

@@ -103,7 +103,13 @@ export function runPolicy(options: RunPolicyOptions): string {
 }
 
 /** Number, file of the returned descriptor, flags of open, flags of openat, flags in the memory of openat2. */
-const OPEN_ARGS = [NUMBER, param(1, 'fd'), register('rsi', 'uint64'), register('rdx', 'uint64'), register('rdx', 'string')];
+const OPEN_ARGS = [
+  NUMBER,
+  param(1, 'fd'),
+  register('rsi', 'uint64'),
+  register('rdx', 'uint64'),
+  register('rdx', 'string'),
+];
 
 function openSelectors({ folder, programs }: RunPolicyOptions): Selector[] {
   const { open, creat, openat, openat2, openByHandle } = OPEN_CALLS;
@@ -126,7 +132,14 @@ function openSelectors({ folder, programs }: RunPolicyOptions): Selector[] {
 }
 
 /** Number, result, first path, second path, mode of chmod, working folder. */
-const PATH_ARGS = [NUMBER, RESULT, register('rdi', 'string'), register('rsi', 'string'), register('rsi', 'uint64'), FOLDER];
+const PATH_ARGS = [
+  NUMBER,
+  RESULT,
+  register('rdi', 'string'),
+  register('rsi', 'string'),
+  register('rsi', 'uint64'),
+  FOLDER,
+];
 
 function pathSelectors({ folder }: RunPolicyOptions): Selector[] {
   const { rename, link, symlink, ...single } = PATH_CALLS;
@@ -144,11 +157,7 @@ function outsidePaths(path: number, workingFolder: number, folder: string | unde
   return [
     [at(path, 'Prefix', '/'), at(path, 'NotPrefix', `${folder}/`)],
     [at(path, 'NotPrefix', '/'), at(path, 'SubString', '..')],
-    [
-      at(path, 'NotPrefix', '/'),
-      at(workingFolder, 'NotPrefix', `${folder}/`),
-      at(workingFolder, 'NotEqual', folder),
-    ],
+    [at(path, 'NotPrefix', '/'), at(workingFolder, 'NotPrefix', `${folder}/`), at(workingFolder, 'NotEqual', folder)],
   ];
 }
 

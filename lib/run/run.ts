@@ -35,9 +35,14 @@ const KILL_PASSES = 20;
 const COALESCE_MS = 50;
 
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<RunHandle> {
-  if (command.length === 0 || command[0] === '') throw new PolytraceError('RUN_FAILED', 'there is no command', 'name a program');
+  if (command.length === 0 || command[0] === '')
+    throw new PolytraceError('RUN_FAILED', 'there is no command', 'name a program');
   if (hostGaps().some(({ name }) => name === 'pid_namespace')) {
-    throw new PolytraceError('RUN_FAILED', 'this process has a pid namespace of its own, so the command cannot be told from others', 'start the container with --pid=host');
+    throw new PolytraceError(
+      'RUN_FAILED',
+      'this process has a pid namespace of its own, so the command cannot be told from others',
+      'start the container with --pid=host',
+    );
   }
   const env = options.env ?? process.env;
   const user = findRunUser(options.user, env);
@@ -57,7 +62,17 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     throw error;
   }
   const skipped = tracer.policies().flatMap((policy) => policy.skipped);
-  return new Run({ command, options, user, lock, places, child, cgroup: isInCgroup ? cgroup : undefined, tracer, skipped });
+  return new Run({
+    command,
+    options,
+    user,
+    lock,
+    places,
+    child,
+    cgroup: isInCgroup ? cgroup : undefined,
+    tracer,
+    skipped,
+  });
 }
 
 /** The child inherits the working folder of this process. */
@@ -98,8 +113,8 @@ function findPlaces(
 ): Places {
   const home = resolveFolder(user?.home ?? env['HOME'] ?? '/');
   const named = [env['npm_config_cache'], env['YARN_CACHE_FOLDER'], env['PIP_CACHE_DIR'], env['XDG_CACHE_HOME']];
-  const usual = ['.npm', '.cache', '.cargo/registry', '.cargo/git', '.local/share/pnpm/store', '.yarn/berry'].map((name) =>
-    join(home, name),
+  const usual = ['.npm', '.cache', '.cargo/registry', '.cargo/git', '.local/share/pnpm/store', '.yarn/berry'].map(
+    (name) => join(home, name),
   );
   return {
     folder,
@@ -125,7 +140,11 @@ function readLock({ lock, updateLock }: RunOptions): LockFact[] | undefined {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     if (error instanceof PolytraceError) throw error;
-    throw new PolytraceError('LOCK_INVALID', `cannot read ${lock}: ${(error as Error).message}`, 'check its path and its owner');
+    throw new PolytraceError(
+      'LOCK_INVALID',
+      `cannot read ${lock}: ${(error as Error).message}`,
+      'check its path and its owner',
+    );
   }
 }
 
@@ -230,7 +249,9 @@ class Run implements RunHandle {
       if (errno !== 0) {
         await child.waitForEnd();
         const { status, message } = child.explainFailure(errno);
-        throw Object.assign(new PolytraceError('RUN_FAILED', message, 'check the name of the program and PATH'), { status });
+        throw Object.assign(new PolytraceError('RUN_FAILED', message, 'check the name of the program and PATH'), {
+          status,
+        });
       }
       if (options.foreground !== undefined) loadBinding().forwardSignals(child.pid);
       options.signal?.addEventListener('abort', abort);
@@ -333,7 +354,9 @@ class Run implements RunHandle {
     const { cgroup } = this.#parts;
     return [
       'what reaches files without a system call of its own: io_uring, and calls of 32-bit programs (their use is reported)',
-      ...(cgroup === undefined ? ['nothing is missing, but the command has no cgroup of its own (no cgroup v2, or no right to it)'] : []),
+      ...(cgroup === undefined
+        ? ['nothing is missing, but the command has no cgroup of its own (no cgroup v2, or no right to it)']
+        : []),
       ...this.#parts.skipped.map((name) => `${UNSEEN_WITHOUT[name] ?? name} (this kernel has no ${name})`),
     ];
   }

@@ -59,7 +59,10 @@ function byKind(behaviors: readonly Behavior[]): [BehaviorKind, Behavior[]][] {
 /** Control characters of paths and names cannot change the terminal. */
 function escapeText(text: string): string {
   // eslint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function formatOrigin({ package: name, script }: Behavior): string {
@@ -69,13 +72,21 @@ function formatOrigin({ package: name, script }: Behavior): string {
 
 function formatBytes({ sent, received }: Behavior): string {
   const size = (bytes: number): string =>
-    bytes < 10_000 ? `${bytes} B` : bytes < 10_000_000 ? `${Math.round(bytes / 1000)} kB` : `${Math.round(bytes / 1_000_000)} MB`;
-  return sent === undefined && received === undefined ? '' : `, ${size(sent ?? 0)} sent, ${size(received ?? 0)} received`;
+    bytes < 10_000
+      ? `${bytes} B`
+      : bytes < 10_000_000
+        ? `${Math.round(bytes / 1000)} kB`
+        : `${Math.round(bytes / 1_000_000)} MB`;
+  return sent === undefined && received === undefined
+    ? ''
+    : `, ${size(sent ?? 0)} sent, ${size(received ?? 0)} received`;
 }
 
 function formatLine(behavior: Behavior): string {
-  const { subject, count } = behavior;
-  return escapeText(`${formatOrigin(behavior)}${subject}${count > 1 ? ` ×${count}` : ''}${formatBytes(behavior)}`);
+  const { subject, fact, count } = behavior;
+  // one line can stand for different names
+  const what = count > 1 && fact.includes('*') ? fact : subject;
+  return escapeText(`${formatOrigin(behavior)}${what}${count > 1 ? ` ×${count}` : ''}${formatBytes(behavior)}`);
 }
 
 function formatHead({ command, exitCode, signal, durationMs, execs }: RunSummary): string {
@@ -85,7 +96,9 @@ function formatHead({ command, exitCode, signal, durationMs, execs }: RunSummary
 
 function formatNotes({ remaining, unseen, lost, moreBehaviors }: RunSummary): string[] {
   return [
-    ...remaining.map(({ pid, binary, killed }) => `Still running${killed ? ', and killed' : ''}: ${escapeText(binary)} (pid ${pid})`),
+    ...remaining.map(
+      ({ pid, binary, killed }) => `Still running${killed ? ', and killed' : ''}: ${escapeText(binary)} (pid ${pid})`,
+    ),
     ...(lost > 0 ? [`${lost} events were lost: the list is not complete`] : []),
     ...(moreBehaviors > 0 ? [`${moreBehaviors} further behaviors are not listed`] : []),
     ...unseen.map((text) => `Not seen: ${text}`),
@@ -98,7 +111,8 @@ function formatText(summary: RunSummary, violations: readonly Behavior[]): strin
     lines.push('', `New against the lock file (${violations.length}):`, ...formatViolations(violations));
   }
   for (const [kind, group] of byKind(summary.behaviors)) {
-    const room = kind === 'exec' || kind === 'read' ? HARMLESS_LINES_MAX : SERIOUS.has(kind) ? 2 * LINES_MAX : LINES_MAX;
+    const room =
+      kind === 'exec' || kind === 'read' ? HARMLESS_LINES_MAX : SERIOUS.has(kind) ? 2 * LINES_MAX : LINES_MAX;
     lines.push(`${SERIOUS.has(kind) ? '!' : ' '} ${TITLES[kind]} (${group.length})`);
     const shown = kind === 'exec' || kind === 'read' ? [...group].sort((one, other) => other.count - one.count) : group;
     lines.push(...shown.slice(0, room).map((behavior) => `    ${formatLine(behavior)}`));
@@ -185,7 +199,9 @@ summary{font-weight:600;margin:.8em 0}.new{background:#f8d7da;color:#000}pre{ove
 <h1>polytrace run</h1><p>${html(formatHead(summary))}</p>
 ${violations.length === 0 ? '' : `<h2>New against the lock file</h2><pre>${html(formatViolations(violations).join('\u0001')).replaceAll('\\u0001', '\n')}</pre>`}
 ${rows.join('\n')}
-<ul>${formatNotes(summary).map((note) => `<li>${html(note)}</li>`).join('')}</ul>
+<ul>${formatNotes(summary)
+    .map((note) => `<li>${html(note)}</li>`)
+    .join('')}</ul>
 </body></html>
 `;
 }

@@ -61,7 +61,13 @@ function hasCallRegisters({ subsystem, event, raw }: HookData): boolean {
 
 function findRegisterSource(arg: ArgData, kind: HookKind, add: AddDiagnostic): void {
   if (arg.source !== 'pt_regs') return;
-  add('UNSUPPORTED_ARG_TYPE', arg, 'source', `${kind} do not give access to registers`, 'use a kprobe, or the raw tracepoint raw_syscalls/sys_exit');
+  add(
+    'UNSUPPORTED_ARG_TYPE',
+    arg,
+    'source',
+    `${kind} do not give access to registers`,
+    'use a kprobe, or the raw tracepoint raw_syscalls/sys_exit',
+  );
 }
 
 function findInSelector(selector: SelectorData, add: AddDiagnostic): void {

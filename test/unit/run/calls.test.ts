@@ -26,7 +26,12 @@ describe('system calls of a run', () => {
     ['another request', 'ptrace', values([7, 20]), undefined],
     ['its own memory', 'process_vm_readv', values([10]), undefined],
     ['memory that is read', 'process_vm_readv', values([20]), 'memory: read memory of /bin/p20'],
-    ['memory that is written', 'process_vm_writev', values([200]), 'memory: write memory of /bin/p200 outside of the run'],
+    [
+      'memory that is written',
+      'process_vm_writev',
+      values([200]),
+      'memory: write memory of /bin/p200 outside of the run',
+    ],
     ['its own memory, written', 'process_vm_writev', values([10]), undefined],
     ['a descriptor', 'pidfd_getfd', values([3, 4]), 'memory: take a descriptor of another process'],
     ['a signal by a pidfd', 'pidfd_send_signal', values([3, 9]), 'signal: SIG9 by a pidfd'],

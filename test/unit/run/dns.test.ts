@@ -23,7 +23,11 @@ describe('DNS messages', () => {
   });
 
   it('the addresses of an answer', () => {
-    const message = answer(record(5, name('b')), record(1, [10, 0, 0, 1]), record(28, [0x20, 1, 0xd, 0xb8, ...Array<number>(11).fill(0), 1]));
+    const message = answer(
+      record(5, name('b')),
+      record(1, [10, 0, 0, 1]),
+      record(28, [0x20, 1, 0xd, 0xb8, ...Array<number>(11).fill(0), 1]),
+    );
     assert.deepEqual(parseDns(message)?.addresses, ['10.0.0.1', '2001:db8::1']);
   });
 
@@ -42,7 +46,8 @@ describe('DNS messages', () => {
       'half a pointer': [...whole.slice(0, 12), 0xc0],
     };
     for (const [what, bytes] of Object.entries(wrong)) assert.equal(parseDns(Uint8Array.from(bytes)), undefined, what);
-    for (let length = 0; length < whole.length; length++) assert.equal(parseDns(Uint8Array.from(whole.slice(0, length))), undefined, String(length));
+    for (let length = 0; length < whole.length; length++)
+      assert.equal(parseDns(Uint8Array.from(whole.slice(0, length))), undefined, String(length));
   });
 
   it('an answer that ends too early has the addresses before', () => {

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import { generalizeAddress, generalizeHost, generalizePath, isInside, resolvePath } from '../../../lib/run/generalize.js';
+import {
+  generalizeAddress,
+  generalizeHost,
+  generalizePath,
+  isInside,
+  resolvePath,
+} from '../../../lib/run/generalize.js';
 
 const PLACES = { folder: '/home/me/work', home: '/home/me', temporary: '/scratch', caches: ['/home/me/.npm'] };
 

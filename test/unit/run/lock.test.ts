@@ -44,7 +44,10 @@ describe('lock files', () => {
       added: [{ package: 'a', fact: 'connect a.test:443' }],
       removed: [{ package: 'b', fact: 'postinstall: write $HOME/.x' }],
     });
-    assert.deepEqual(findViolations(SEEN, before).map(({ kind }) => kind), ['connect']);
+    assert.deepEqual(
+      findViolations(SEEN, before).map(({ kind }) => kind),
+      ['connect'],
+    );
   });
 
   const wrong: readonly (readonly [string, RegExp])[] = [
@@ -61,7 +64,10 @@ describe('lock files', () => {
   ];
   for (const [text, message] of wrong) {
     it(`refuses ${JSON.stringify(text.slice(0, 40))}`, () => {
-      assert.throws(() => parseLock(text, 'f'), (error) => error instanceof PolytraceError && error.code === 'LOCK_INVALID' && message.test(error.message));
+      assert.throws(
+        () => parseLock(text, 'f'),
+        (error) => error instanceof PolytraceError && error.code === 'LOCK_INVALID' && message.test(error.message),
+      );
     });
   }
 });
@@ -83,11 +89,18 @@ describe('summaries of a run', () => {
   it('text: the worst first, what is new with its processes, no control characters', () => {
     const text = formatRunSummary(summary, 'text', [SEEN[0] as Behavior]);
     assert.match(text, /^polytrace: npm ci: exit status 1, 1\.2 s, 5 programs executed\n/);
-    assert.match(text, /\+ b: postinstall: write \$HOME\/\.x\n {4}\/bin\/sh \(pid 1\)\n {6}\/usr\/bin\/node x \(pid 2\)/);
+    assert.match(
+      text,
+      /\+ b: postinstall: write \$HOME\/\.x\n {4}\/bin\/sh \(pid 1\)\n {6}\/usr\/bin\/node x \(pid 2\)/,
+    );
     assert.match(text, /! Secrets read \(1\)\n {4}\[evil\] \/x\\u001b\[31m<b>\|` ×3\n/);
     assert.match(text, /\[a\] a\.test:443, 12 B sent, 2000 kB received/);
-    for (const part of ['and killed: /bin/d (pid 9)', '4 events were lost', '2 further behaviors', 'Not seen: x']) assert.ok(text.includes(part), part);
-    assert.match(formatRunSummary({ ...summary, behaviors: [], signal: 9 }, 'text'), /ended by signal 9[^]*Nothing outside/);
+    for (const part of ['and killed: /bin/d (pid 9)', '4 events were lost', '2 further behaviors', 'Not seen: x'])
+      assert.ok(text.includes(part), part);
+    assert.match(
+      formatRunSummary({ ...summary, behaviors: [], signal: 9 }, 'text'),
+      /ended by signal 9[^]*Nothing outside/,
+    );
   });
 
   it('Markdown and the page: names of packages are text', () => {
@@ -105,7 +118,13 @@ describe('summaries of a run', () => {
     const { runs } = JSON.parse(formatRunSummary(summary, 'sarif', [SEEN[0] as Behavior])) as {
       runs: { results: { ruleId: string; level: string; message: { text: string } }[] }[];
     };
-    assert.deepEqual(runs[0]?.results.map(({ ruleId, level }) => [ruleId, level]), [['run-secret', 'error'], ['run-write', 'warning']]);
+    assert.deepEqual(
+      runs[0]?.results.map(({ ruleId, level }) => [ruleId, level]),
+      [
+        ['run-secret', 'error'],
+        ['run-write', 'warning'],
+      ],
+    );
     assert.match(runs[0]?.results[1]?.message.text ?? '', /^New: /);
   });
 });
