@@ -119,11 +119,11 @@ function endLike(run: RunHandle, { exitCode, signal }: RunSummary, violations: r
 
 /** Standard output belongs to the command: events go to standard error. */
 function livePrinter(output: 'compact' | 'tree', context: Context): Printer<TracerEvent> {
-  const { api, env } = context;
-  const onError: Context = Object.create(context, {
-    stdout: { value: Object.create(context.stderr, { isTTY: { value: false } }) },
-  }) as Context;
-  return createPrinter({ output, ...(env['NO_COLOR'] === undefined ? {} : { color: 'never' }) } as never, onError, {
+  const { api } = context;
+  // the events are no drawing: the terminal belongs to the command
+  const stdout = Object.create(context.stderr, { isTTY: { value: false } }) as Context['stdout'];
+  const onError = Object.create(context, { stdout: { value: stdout } }) as Context;
+  return createPrinter({ output, color: 'auto' }, onError, {
     view: (event: TracerEvent) => event,
     json: (event) => api.toJson(event),
   });

@@ -1,6 +1,6 @@
 /** Describes system calls that reach other processes or the kernel. Pure. */
 import type { BehaviorKind } from '../../types/run.js';
-import type { callName } from './observed-calls.js';
+import type { OtherCall } from './observed-calls.js';
 
 export interface CallValues {
   readonly result: number;
@@ -33,10 +33,7 @@ const NAMESPACES: readonly (readonly [number, string])[] = [
 const BPF_LOAD = 5;
 
 /** Undefined for calls that are not worth a line: a process about itself, or one that changes nothing. */
-export function describeCall(
-  name: NonNullable<ReturnType<typeof callName>>,
-  values: CallValues,
-): DescribedCall | undefined {
+export function describeCall(name: OtherCall, values: CallValues): DescribedCall | undefined {
   const { result, numbers, texts, pid, uid } = values;
   const [one, two] = numbers;
   const failed = result < 0 ? ' (refused)' : '';
@@ -117,8 +114,6 @@ export function describeCall(
         : { kind: 'unseen', text: 'io_uring, whose files and connections by path are not seen' };
     case 'symlinkat':
       return result < 0 ? undefined : { kind: 'write', path: texts[2], text: ' (link)' };
-    default:
-      return undefined;
   }
 }
 

@@ -67,7 +67,7 @@ export function parseLock(text: string, file = '<lock>'): LockFact[] {
   if (!isMap(root)) return fail('this is no lock file: it has no version and no packages', root);
   for (const { key } of root.items) {
     if (!isScalar(key) || (key.value !== 'version' && key.value !== 'packages'))
-      fail('a lock file has only the fields version and packages', key as Node);
+      fail('a lock file has only the fields version and packages', key);
   }
   const version = root.get('version', true) as Node | undefined;
   if (!isScalar(version) || version.value !== VERSION) fail(`the version is not ${VERSION}`, version ?? root);

@@ -77,15 +77,12 @@ export const COMPAT_CALLS = [11, 5, 102, 295, 362].map((number) => COMPAT_BIT + 
 /** The descriptor that stands for the working folder. */
 export const AT_FDCWD = -100;
 
-type CallName =
-  keyof typeof OPEN_CALLS | keyof typeof PATH_CALLS | keyof typeof PATH_AT_CALLS | keyof typeof OTHER_CALLS;
+export type OtherCall = keyof typeof OTHER_CALLS;
 
-const NAMES: ReadonlyMap<number, CallName> = new Map(
-  [OPEN_CALLS, PATH_CALLS, PATH_AT_CALLS, OTHER_CALLS].flatMap((table) =>
-    (Object.entries(table) as [CallName, number][]).map(([name, number]): [number, CallName] => [number, name]),
-  ),
+const OTHER_NAMES: ReadonlyMap<number, OtherCall> = new Map(
+  (Object.entries(OTHER_CALLS) as [OtherCall, number][]).map(([name, number]): [number, OtherCall] => [number, name]),
 );
 
-export function callName(number: number): CallName | undefined {
-  return NAMES.get(number);
+export function otherCallName(number: number): OtherCall | undefined {
+  return OTHER_NAMES.get(number);
 }

@@ -12,7 +12,7 @@ import { Behaviors } from './behaviors.js';
 import { describeCall } from './calls.js';
 import { parseDns, udpPayload } from './dns.js';
 import { generalizeAddress, generalizeHost, generalizePath, isInside, resolvePath, type Places } from './generalize.js';
-import { AT_FDCWD, callName, COMPAT_BIT, OPEN_CALLS, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
+import { AT_FDCWD, COMPAT_BIT, OPEN_CALLS, otherCallName, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
 import { HOOK, POLICY_NAME, WRITE_FLAGS } from './policy.js';
 import { isOwnSetting, isSecret } from './secrets.js';
 
@@ -115,34 +115,15 @@ export class Observer {
   }
 
   #addCall(event: ProcessTracepointEvent): void {
-    switch (event.message) {
-      case HOOK.open:
-        this.#addOpen(event);
-        break;
-      case HOOK.path:
-        this.#addPaths(event);
-        break;
-      case HOOK.pathAt:
-        this.#addPathsAt(event);
-        break;
-      case HOOK.call:
-        this.#addOther(event);
-        break;
-      case HOOK.state:
-        this.#addSocket(event);
-        break;
-      case HOOK.sent:
-      case HOOK.received:
-        this.#addBytes(event, event.message);
-        break;
-      case HOOK.packet:
-        this.#addPacket(event);
-        break;
-      case HOOK.answer:
-        this.#addAnswer(event);
-        break;
-      default:
-    }
+    const { message } = event;
+    if (message === HOOK.open) this.#addOpen(event);
+    else if (message === HOOK.path) this.#addPaths(event);
+    else if (message === HOOK.pathAt) this.#addPathsAt(event);
+    else if (message === HOOK.call) this.#addOther(event);
+    else if (message === HOOK.state) this.#addSocket(event);
+    else if (message === HOOK.sent || message === HOOK.received) this.#addBytes(event, message);
+    else if (message === HOOK.packet) this.#addPacket(event);
+    else if (message === HOOK.answer) this.#addAnswer(event);
   }
 
   #addOpen({ process, args }: ProcessTracepointEvent): void {
@@ -248,7 +229,7 @@ export class Observer {
       this.#see(process, 'unseen', 'system calls of 32 bits, whose files and addresses are not decoded');
       return;
     }
-    const name = callName(call);
+    const name = otherCallName(call);
     if (name === undefined) return;
     const described = describeCall(name, {
       result: numberOf(result),

@@ -58,7 +58,7 @@ function byKind(behaviors: readonly Behavior[]): [BehaviorKind, Behavior[]][] {
 
 /** Control characters of paths and names cannot change the terminal. */
 function escapeText(text: string): string {
-  // eslint-disable-next-line no-control-regex
+   
   return text.replace(
     /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -141,8 +141,15 @@ void restore_blocking(const Napi::Array& modes) {
   }
 }
 
-[[noreturn]] void run_child(int release, int failure, char* const* arguments, char** environment, const Ids& ids,
-                            const rlimit& descriptors, const std::vector<int>& inherited) {
+struct Program {
+  char* const* arguments;
+  char** environment;
+  const Ids& ids;
+  const rlimit& descriptors;
+  const std::vector<int>& inherited;
+};
+
+[[noreturn]] void run_child(int release, int failure, const Program& program) {
   // a core file, an ignored signal or a mask of Node.js must not reach the program
   reset_signals();
   char byte = 0;
@@ -151,11 +158,11 @@ void restore_blocking(const Napi::Array& modes) {
     got = read(release, &byte, 1);
   } while (got < 0 && errno == EINTR);
   if (got != 1) _exit(125);
-  setrlimit(RLIMIT_NOFILE, &descriptors);
-  keep_descriptors(inherited);
-  if (become_user(ids)) {
-    environ = environment;
-    execvp(arguments[0], arguments);
+  setrlimit(RLIMIT_NOFILE, &program.descriptors);
+  keep_descriptors(program.inherited);
+  if (become_user(program.ids)) {
+    environ = program.environment;
+    execvp(program.arguments[0], program.arguments);
   }
   const int error = errno;
   [[maybe_unused]] const ssize_t written = write(failure, &error, sizeof(error));
@@ -164,7 +171,8 @@ void restore_blocking(const Napi::Array& modes) {
 
 std::array<Fd, 2> make_pipe() {
   int ends[2] = {-1, -1};
-  if (pipe2(ends, O_CLOEXEC) != 0) throw Failure{.code = "CHILD", .message = "cannot start the command: pipe", .error = errno};
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    throw Failure{.code = "CHILD", .message = "cannot start the command: pipe", .error = errno};
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
@@ -254,11 +262,15 @@ Napi::Value start_child(const Napi::CallbackInfo& info) {
     // the other ends, so that the end of this process is the end of the wait
     close(release_write.value);
     close(failure_read.value);
-    run_child(release_read.value, failure_write.value, argument_pointers.data(), environment_pointers.data(), ids,
-              descriptors, inherited);
+    run_child(release_read.value, failure_write.value,
+              {.arguments = argument_pointers.data(),
+               .environment = environment_pointers.data(),
+               .ids = ids,
+               .descriptors = descriptors,
+               .inherited = inherited});
   }
-  waiting_children().insert_or_assign(
-      pid, Waiting{.release = std::move(release_write), .failure = std::move(failure_read)});
+  waiting_children().insert_or_assign(pid,
+                                      Waiting{.release = std::move(release_write), .failure = std::move(failure_read)});
   return Napi::Number::New(info.Env(), pid);
 }
 
@@ -288,7 +300,8 @@ Napi::Value reap_child(const Napi::CallbackInfo& info) {
   auto result = Napi::Array::New(info.Env(), 2);
   // somebody else has reaped it: its status is not known
   const bool is_known = ended == pid;
-  result.Set(0U, Napi::Number::New(info.Env(), is_known && WIFEXITED(status) ? WEXITSTATUS(status) : is_known ? 0 : -1));
+  const int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+  result.Set(0U, Napi::Number::New(info.Env(), is_known ? exit_status : -1));
   result.Set(1U, Napi::Number::New(info.Env(), is_known && WIFSIGNALED(status) ? WTERMSIG(status) : 0));
   return result;
 }

@@ -6,8 +6,9 @@
 namespace polytrace {
 
 // Gets the arguments, the environment (NAME=VALUE), the ids (uid, gid and the groups, or null to keep those of this
-// process), and null, or whether standard input, output and error were blocking when this process began: all descriptors
-// that it got then go to the child, too. Forks and returns the process id. The child waits until release_child.
+// process), and null, or whether standard input, output and error were blocking when this process began: all
+// descriptors that it got then go to the child, too. Forks and returns the process id. The child waits until
+// release_child.
 Napi::Value start_child(const Napi::CallbackInfo& info);
 
 // Gets the process id. The child executes its program. Returns 0, or the errno of the failed exec.

@@ -59,7 +59,6 @@ describe('system calls of a run', () => {
     ['io_uring', 'io_uring_setup', values([]), 'unseen: io_uring, whose files and connections by path are not seen'],
     ['io_uring that is not there', 'io_uring_setup', values([], { result: -38 }), undefined],
     ['a symbolic link', 'symlinkat', values([], { texts: ['to', '', '/from'] }), 'write:  (link)'],
-    ['a call that another hook describes', 'unlink', values([]), undefined],
   ];
   for (const [what, name, given, expected] of table) {
     it(what, () => {
