@@ -67,7 +67,7 @@ async function printDifference(before: string, after: string, context: Context):
 
 const keyOf = ({ package: name, fact }: LockFact): string => `${name}\0${fact}`;
 
-export function explainLock(facts: readonly LockFact[]): string {
+function explainLock(facts: readonly LockFact[]): string {
   const packages = new Map<string, string[]>();
   for (const { package: name, fact } of facts) {
     const [, script, kind = '', subject = ''] = /^(?:(\S+): )?(\S+) (.*)$/s.exec(fact) ?? [];

@@ -26,7 +26,7 @@ const NAME_MAX = 214;
  * The origin that the environment of a process claims. `mainFile` is the package.json of the working folder, whose scripts
  * belong to the command itself.
  */
-export function claimedOrigin(
+function claimedOrigin(
   variables: readonly EnvironmentVariable[],
   { cwd }: Pick<Process, 'cwd'>,
   mainFile: string,

@@ -3,12 +3,12 @@ import type { Behavior, BehaviorKind } from '../../types/run.js';
 import type { Origin } from './attribution.js';
 
 /** The kinds, the worst first. */
-export const KINDS: readonly BehaviorKind[] = [
+const KINDS: readonly BehaviorKind[] = [
   'secret', 'memory', 'kernel', 'privilege', 'mount', 'signal', 'unseen', 'write', 'remove', 'rename', 'mode', 'connect',
   'dns', 'listen', 'exec', 'read',
 ]; // prettier-ignore
 
-export const BEHAVIORS_MAX = 20_000;
+const BEHAVIORS_MAX = 20_000;
 
 type Counted = { -readonly [K in keyof Behavior]: Behavior[K] };
 

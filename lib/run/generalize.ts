@@ -14,7 +14,7 @@ export interface Places {
 const EPHEMERAL_PORT = 32_768;
 
 /** Replaces the folders that differ between machines by variables. The longest folder wins. */
-export function replaceVariables(path: string, { folder, home, temporary, caches }: Places): string {
+function replaceVariables(path: string, { folder, home, temporary, caches }: Places): string {
   const variables = [
     ['$PWD', folder],
     ['$HOME', home],
@@ -57,7 +57,7 @@ export function generalizeAddress(address: string, port: number, name?: string):
   return `${host}:${port >= EPHEMERAL_PORT && (name === undefined || isLoopback(address)) ? '*' : port}`;
 }
 
-export function isLoopback(address: string): boolean {
+function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.');
 }
 

@@ -1,5 +1,6 @@
 /** Lock files of behaviour: YAML with one fact a line, sorted, one section a package. */
-import { LineCounter, parseDocument, isMap, isScalar, isSeq, type Node } from 'yaml';
+import type * as Yaml from 'yaml';
+import type { Node } from 'yaml';
 import type { Behavior, LockDifference, LockFact } from '../../types/run.js';
 import { PolytraceError } from '../errors.js';
 
@@ -41,8 +42,15 @@ function formatFacts(facts: ReadonlySet<string>): string {
 /** JSON strings are YAML, and no other style is needed: each fact stays on its line. */
 const quote = (text: string): string => JSON.stringify(text.replace(/[\ud800-\udfff]/gu, '\ufffd'));
 
+/** The package takes longer to load than the rest of the library. */
+function loadYaml(): typeof Yaml {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return require('yaml') as typeof Yaml;
+}
+
 /** Throws PolytraceError LOCK_INVALID. */
 export function parseLock(text: string, file = '<lock>'): LockFact[] {
+  const { LineCounter, parseDocument, isMap, isScalar, isSeq } = loadYaml();
   const lines = new LineCounter();
   const fail = (message: string, node?: Node | null): never => {
     const { line, col } = lines.linePos(node?.range?.[0] ?? 0);

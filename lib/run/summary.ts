@@ -58,7 +58,6 @@ function byKind(behaviors: readonly Behavior[]): [BehaviorKind, Behavior[]][] {
 
 /** Control characters of paths and names cannot change the terminal. */
 function escapeText(text: string): string {
-   
   return text.replace(
     /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -124,7 +123,7 @@ function formatText(summary: RunSummary, violations: readonly Behavior[]): strin
 }
 
 /** The lines of a diff, each with the processes that did it. */
-export function formatViolations(violations: readonly Behavior[]): string[] {
+function formatViolations(violations: readonly Behavior[]): string[] {
   return violations.flatMap((behavior) => {
     const { package: name, fact } = lockFact(behavior);
     const tree = [...behavior.process].reverse();
