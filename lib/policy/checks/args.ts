@@ -4,7 +4,15 @@ import type { ArgData, Hook } from '../model/model.js';
 import { findRegister, REGISTERS } from '../../names/kernel.js';
 import { nearestHint } from '../parse/nearest-name.js';
 import { quote, type Report } from '../parse/report.js';
-import { ARG_TYPES, argType, BUFFER_TYPES, hasReturn, isPacketBytes, SIZED_TYPES, type ValueClass } from '../language/vocabulary.js';
+import {
+  ARG_TYPES,
+  argType,
+  BUFFER_TYPES,
+  hasReturn,
+  isPacketBytes,
+  SIZED_TYPES,
+  type ValueClass,
+} from '../language/vocabulary.js';
 
 export function checkArgs(hook: Hook, report: Report): void {
   const { args = [], data = [] } = hook.data;
