@@ -445,7 +445,8 @@ struct value_config {
 	u8 size_width; /* bytes of size_field, or of size_param */
 	u16 field; /* for SOURCE_FIELD and SOURCE_REGISTERS */
 	u32 capacity; /* bytes that the event reserves for its string or detail */
-	u16 size_field; /* for SOURCE_FIELD: the field with the size of the buffer */
+	u16 size_field; /* for SOURCE_FIELD: the field with the size of the buffer; else `len` of the packet size_param
+			 */
 	u16 pad;
 	struct table integers; /* its entries are in int_equal */
 	struct resolve_step steps[RESOLVE_STEPS_MAX];

@@ -49,10 +49,21 @@ static __always_inline u64 hook_argument(void *ctx, u32 n)
 #endif
 }
 
+#ifdef READS_CALL_REGISTERS
+/* The first parameter of the raw tracepoints sys_enter and sys_exit has the registers of the program. */
+static __always_inline u64 hook_register(void *ctx, u32 offset)
+{
+	u64 word = 0;
+
+	bpf_probe_read_kernel(&word, sizeof(word), (void *)(context_word(ctx, 0) + offset));
+	return word;
+}
+#else
 /* These contexts have no registers. */
 static __always_inline u64 hook_register(void *ctx __attribute__((unused)), u32 offset __attribute__((unused)))
 {
 	return 0;
 }
+#endif
 
 #endif

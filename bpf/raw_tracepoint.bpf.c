@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* A raw tracepoint. Its values are the parameters that the kernel passes to the tracepoint. */
+#define READS_CALL_REGISTERS
+#define PACKET_SIZES
 #include "context_words.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

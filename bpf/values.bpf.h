@@ -162,6 +162,15 @@ static __noinline u64 read_size_param(void *ctx, u32 slot)
 #else
 	u64 size = hook_param(ctx, config.values[slot].size_param - 1);
 
+#ifdef PACKET_SIZES
+	if (config.values[slot].size_field) {
+		/* len and data_len of struct sk_buff, which are neighbours: the bytes at `data` are the difference */
+		u32 sizes[2] = {};
+
+		bpf_probe_read_kernel(sizes, sizeof(sizes), (void *)(size + config.values[slot].size_field));
+		return sizes[0] > sizes[1] ? sizes[0] - sizes[1] : 0;
+	}
+#endif
 	return extend_integer(size, config.values[slot].size_width, false);
 #endif
 }

@@ -166,6 +166,11 @@ const rooms = [
     ],
   },
   {
+    room: 'lib/run/',
+    may: ['lib/errors.ts', 'lib/names/', 'lib/native/', 'lib/tracer/host-gaps.ts', 'lib/tracer/tracer.ts'],
+    packages: ['yaml'],
+  },
+  {
     room: 'lib/index.ts',
     may: [
       'lib/client/connect.ts',
@@ -179,6 +184,7 @@ const rooms = [
       'lib/lines/json-lines.ts',
       'lib/recording/',
       'lib/rules/',
+      'lib/run/',
       'lib/testing/',
       'lib/tracer/',
     ],

@@ -10,6 +10,7 @@ export type * from './metrics.js';
 export * from './policy.js';
 export * from './bypass.js';
 export * from './tracer.js';
+export * from './run.js';
 export * from './output.js';
 export * from './recording.js';
 export * from './policy-test.js';

@@ -33,7 +33,7 @@ export async function locateValues(
     registers: locateRegisters(hook, kernel, process.arch),
     fields: locateFields(hook, kernel),
     helperSlots: voidPointerSlots(hook, prototype),
-    sizes: locateSizes(hook, prototype),
+    sizes: locateSizes(hook, prototype, kernel),
     inodes: await readInodes(hook, context.session),
     hostNamespaces: namespacesByPolicyName(),
   };

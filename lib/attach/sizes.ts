@@ -1,8 +1,9 @@
 /** Finds the parameters with the sizes of buffers and addresses. */
 import { hookValues, isReturnSlot } from '../compiled/compiled-hook.js';
 import type { CompiledHook, CompiledValue } from '../compiled/compiled-policy.js';
-import type { FunctionInfo } from '../../types/kernel.js';
+import type { FunctionInfo, KernelInfo } from '../../types/kernel.js';
 import type { SizeParameter } from '../wire/encode/context.js';
+import { isPacketBytes } from '../names/arg-types.js';
 import { READS } from '../wire/reads.js';
 
 /** Bytes of a register, and of the sizes of most system calls. */
@@ -27,10 +28,20 @@ const INT_SIZES: Readonly<Record<string, readonly number[]>> = {
 const ADDRESS_LENGTHS: Readonly<Record<string, number>> = { bind: 3, connect: 3, sendto: 6 };
 
 /** Returns the parameters by the slots of their values. `prototype` is that of the hooked function, if it is known. */
-export function locateSizes(hook: CompiledHook, prototype: FunctionInfo | undefined): Map<number, SizeParameter> {
+export function locateSizes(
+  hook: CompiledHook,
+  prototype: FunctionInfo | undefined,
+  kernel?: Pick<KernelInfo, 'struct'>,
+): Map<number, SizeParameter> {
   const result = new Map<number, SizeParameter>();
   hookValues(hook).forEach((value, slot) => {
-    if (value.source !== undefined || isReturnSlot(hook, slot)) return;
+    if (value.source === 'current_task' || isReturnSlot(hook, slot)) return;
+    const length =
+      kernel !== undefined && hook.kind === 'raw_tracepoint' && isPacketBytes(value) ? packetLength(kernel) : undefined;
+    if (length !== undefined) {
+      result.set(slot, { param: value.index + 1, width: INT_BYTES, packetLength: length });
+      return;
+    }
     const param =
       value.sizeArgIndex ?? (hook.syscall ? syscallLength(hook, value) : findLength(value, prototype?.params));
     if (param !== undefined) result.set(slot, { param, width: findWidth(hook, param, prototype) });
@@ -48,6 +59,13 @@ export function findLength(
 ): number | undefined {
   if (!isLocalAddress(value)) return undefined;
   return /len/i.test(params?.[value.index + 1]?.name ?? '') ? value.index + 2 : undefined;
+}
+
+/** Bytes from the start of struct sk_buff to `len`. Undefined if `data_len` is not its neighbour, which the programs need. */
+function packetLength(kernel: Pick<KernelInfo, 'struct'>): number | undefined {
+  const members = kernel.struct('sk_buff')?.members() ?? [];
+  const offset = (name: string): number => (members.find((member) => member.name === name)?.bitOffset ?? NaN) / 8;
+  return offset('data_len') === offset('len') + INT_BYTES ? offset('len') : undefined;
 }
 
 function syscallLength({ call }: CompiledHook, value: CompiledValue): number | undefined {

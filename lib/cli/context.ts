@@ -7,6 +7,7 @@ import type * as polytrace from '../../types/index.js';
 /** The part of the public API that the commands use. */
 export type Api = Pick<
   typeof polytrace,
+  | 'compareLocks'
   | 'compilePolicy'
   | 'eventFilter'
   | 'fieldFilter'
@@ -19,12 +20,14 @@ export type Api = Pick<
   | 'formatExplanation'
   | 'formatHook'
   | 'hookPolicy'
+  | 'formatRunSummary'
   | 'hostGaps'
   | 'jsonLines'
   | 'listHooks'
   | 'loadKernelInfo'
   | 'loadPolicyFile'
   | 'openTracer'
+  | 'parseLock'
   | 'parsePolicyTest'
   | 'eventPath'
   | 'policyLibrary'
@@ -34,6 +37,7 @@ export type Api = Pick<
   | 'recordingReader'
   | 'redactor'
   | 'removePersisted'
+  | 'run'
   | 'replayer'
   | 'summarizeEvent'
   | 'toJson'
@@ -87,6 +91,8 @@ export const OUTPUT_LOST = 4;
 export const NO_AGENT = 5;
 /** The recording lacks what the evaluation of a policy needs. */
 export const UNKNOWN = 6;
+/** `run --lock`: the command succeeded, and did something that its lock file does not have. */
+export const LOCK_VIOLATED = 7;
 /** Exit statuses of a command that a second signal ended: 128 plus the number of the signal. */
 export const INTERRUPTED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 /** The reader of the output has closed it, as `head` does. Shells report this status for programs that SIGPIPE ends. */

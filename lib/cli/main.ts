@@ -2,6 +2,7 @@
 /** The `polytrace` command. */
 // V8 flags have to be set before other modules are loaded
 import './v8-flags.js';
+import './standard-streams.js';
 import { fstatSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type * as Library from '../index.js';

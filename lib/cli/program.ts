@@ -42,6 +42,8 @@ import { makeReport, REPORT_EVENTS_DEFAULT, REPORT_EVENTS_MAX, type ReportOption
 import { printRecordedEvents, type RecordedOptions } from './recorded-events.js';
 import { replay, type ReplayOptions } from './replay.js';
 import { runStat, type StatOptions } from './stat.js';
+import { addLockCommands } from './lock.js';
+import { runTraced, SUMMARY_FORMATS, type RunCommandOptions } from './run.js';
 import { addServerOptions } from './server-options.js';
 import { RESULT_FORMATS } from './test-results.js';
 import { addSocketsCommand } from './sockets.js';
@@ -58,6 +60,7 @@ Exit status:
   4  some events could not be written
   5  the agent does not answer
   6  a recording does not have what a policy asks for
+  7  a traced command did something that its lock file does not have
   141  the reader of the output has closed it
 `;
 
@@ -97,6 +100,22 @@ Examples:
   polytrace report events-1.jsonl.gz events.jsonl --since 6h -o today.html
   polytrace report --live --policy polytrace:file-integrity
   ssh server polytrace getevents -o json | polytrace report --live -
+`;
+
+const RUN_HELP = `
+The command runs as the user that called sudo, with the terminal, the signals
+and the exit status that it has without run. Its descendants are followed until
+their end, wherever they go. The summary is printed to standard error when the
+command has ended. Files in the working folder are its own, and are not listed.
+
+With --lock, the first run writes what the command did, and a later run lists
+what is new. If the command itself has succeeded, the exit status is then 7.
+A command that cannot be executed ends with 126, or 127 if it is not found.
+
+Examples:
+  sudo polytrace run -- npm ci
+  sudo polytrace run --lock polytrace-lock.yaml -- npm ci
+  sudo polytrace run --summary markdown "$GITHUB_STEP_SUMMARY" -- npm test
 `;
 
 const VERIFY_HELP = `
@@ -220,6 +239,12 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
     done(await loadAgentPackage(context).runAgent(args, context));
   });
   addStatCommand(program, context, done);
+  addRunCommand(program).action(
+    async (command: string[], options: RunCommandOptions & { readonly summary?: readonly string[] }) => {
+      done(await runTraced(command, checkRunOptions(options), context));
+    },
+  );
+  addLockCommands(program, context, done);
   addPolicyCommands(program, context, done);
   addHooksCommand(program, context, done);
   addTraceCommand(program, context, done);
@@ -361,6 +386,38 @@ function addGeteventsCommand(program: Command): Command {
     .option('--btf <file>', BTF_HELP)
     .option('--duration <seconds>', 'stop after this number of seconds', parseSeconds)
     .addHelpText('after', GETEVENTS_HELP);
+}
+
+function addRunCommand(program: Command): Command {
+  return program
+    .command('run')
+    .description('Run a command, and say what it and its descendants did')
+    .argument('<command...>', 'program and its arguments, after --')
+    .option('--user <name>', 'run the command as this user (default: the user that called sudo)')
+    .option('--lock <file>', 'compare with this lock file of behavior; it is written when it does not exist')
+    .option('--update-lock', 'write the lock file anew')
+    .option('--summary <format-and-file...>', `also write the summary: ${SUMMARY_FORMATS.join(', ')}, and a file`)
+    .option('--report <file>', 'also write the summary as a page for a browser')
+    .option('--record <file>', 'also write the events with all their values to a file, for read, replay and report')
+    .addOption(new Option('-o, --output <format>', 'print events on standard error').choices(['compact', 'tree']))
+    .option('--quiet', 'print the summary only if something is new against the lock file')
+    .option('--kill-remaining', 'kill the processes that outlive the command')
+    .option('--btf <file>', BTF_HELP)
+    .addHelpText('after', RUN_HELP);
+}
+
+/** `--summary` has two values: a format and a file. */
+function checkRunOptions({
+  summary,
+  ...options
+}: Omit<RunCommandOptions, 'summary'> & { readonly summary?: readonly string[] }): RunCommandOptions {
+  if (summary === undefined) return options;
+  const format = SUMMARY_FORMATS.find((known) => known === summary[0]);
+  const file = summary[1];
+  if (format === undefined || file === undefined || summary.length > 2) {
+    throw new UsageError(`--summary needs a format (${SUMMARY_FORMATS.join(', ')}) and a file`);
+  }
+  return { ...options, summary: [format, file] };
 }
 
 function addReportCommand(program: Command): Command {

@@ -1,5 +1,5 @@
 /** Properties of a compiled hook that several stages derive from it. Pure. */
-import { SIZED_TYPES } from '../names/arg-types.js';
+import { isPacketBytes, SIZED_TYPES } from '../names/arg-types.js';
 import type {
   CompiledHook,
   CompiledValue,
@@ -74,13 +74,15 @@ export function excludingSelectors({ type, texts }: CompiledValue): number[] {
 }
 
 /** The members of a value that say when it is read, in a policy or compiled. */
-type ReadValue = Partial<Pick<CompiledValue, 'type' | 'sizeArgIndex'>> & {
+type ReadValue = Partial<Pick<CompiledValue, 'type' | 'sizeArgIndex' | 'resolve' | 'btfType'>> & {
   readonly returnCopy?: boolean;
   readonly source?: string;
 };
 
 /** True if the value is read at the return: the function fills it, or the return value is its size. */
-export function isReadAtReturn({ type, sizeArgIndex, returnCopy, source }: ReadValue): boolean {
+export function isReadAtReturn(value: ReadValue): boolean {
+  const { type, sizeArgIndex, returnCopy, source } = value;
+  if (isPacketBytes(value)) return false;
   const isSizedByReturn = type !== undefined && SIZED_TYPES.has(type) && sizeArgIndex === undefined;
   return returnCopy === true || source === 'duration' || isSizedByReturn;
 }

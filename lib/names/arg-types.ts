@@ -224,6 +224,19 @@ const typesOfForm = (...forms: readonly ReadFacts['form'][]): ArgTypeName[] =>
   ARG_TYPE_NAMES.filter((type) => forms.includes(readFacts(type).form));
 
 /** Buffers whose size is a parameter or the return value, because their type has no size. */
+/** True for the bytes of a packet, whose struct has their number: `resolve: data` of a parameter with `btfType: sk_buff`. */
+export function isPacketBytes(value: {
+  readonly type?: ArgTypeName;
+  readonly resolve?: string;
+  readonly btfType?: string;
+  readonly sizeArgIndex?: number;
+}): boolean {
+  const { type, resolve, btfType, sizeArgIndex = 0 } = value;
+  return (
+    (type === 'char_buf' || type === 'const_buf') && resolve === 'data' && btfType === 'sk_buff' && sizeArgIndex === 0
+  );
+}
+
 export const SIZED_TYPES: ReadonlySet<ArgTypeName> = new Set(typesOfForm('bytes', 'iovecs'));
 
 /** All buffers, including the type whose own struct contains its size. */

@@ -338,6 +338,27 @@ export interface NativeBinding {
   notifyService(socket: string, message: string): boolean;
   /** Sends a datagram to a Unix socket: a path, or @NAME. Returns 0, or the number of the error. */
   sendDatagram(socket: string, bytes: Uint8Array): number;
+  /**
+   * Forks a child that waits before it executes the program. `ids` are uid, gid and the groups. `blocking` says for standard
+   * input, output and error how they were when this process began: the child then gets all descriptors of that time. Returns
+   * its process id.
+   */
+  startChild(
+    args: readonly string[],
+    environment: readonly string[],
+    ids: readonly number[] | null,
+    blocking: readonly boolean[] | null,
+  ): number;
+  /** Lets the child execute its program. Returns 0, or the errno of the failed exec. */
+  releaseChild(pid: number): number;
+  /** Returns the exit status (-1 if it is not known) and the signal of an ended child; null while it runs. */
+  reapChild(pid: number): [number, number] | null;
+  /** Signals that are sent to this process alone go to the child. 0 ends that. */
+  forwardSignals(pid: number): void;
+  /** Ends this process by a signal, without a core file. */
+  endBySignal(signal: number): void;
+  /** Returns name, uid, gid, home, shell and groups of a user; null if there is none. */
+  findUser(user: string | number): [string, number, number, string, string, number[]] | null;
   /** Opens the ring buffer of the dead tracer that has pinned it in this folder. */
   openEarlierRing(folder: string): NativeEarlierRing;
   /** CLOCK_BOOTTIME in nanoseconds, the clock of records. */

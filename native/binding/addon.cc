@@ -3,6 +3,7 @@
 
 #include "binding/btf.h"
 #include "binding/cgroups.h"
+#include "binding/child.h"
 #include "binding/features.h"
 #include "binding/file_reader.h"
 #include "binding/kernel_symbol.h"
@@ -40,6 +41,12 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("kernelSymbol", Napi::Function::New<guarded_callback<kernel_symbol>>(env, "kernelSymbol"));
   exports.Set("kernelInt", Napi::Function::New<guarded_callback<kernel_int>>(env, "kernelInt"));
   exports.Set("writeLines", Napi::Function::New<guarded_callback<write_lines_binding>>(env, "writeLines"));
+  exports.Set("startChild", Napi::Function::New<guarded_callback<start_child>>(env, "startChild"));
+  exports.Set("releaseChild", Napi::Function::New<guarded_callback<release_child>>(env, "releaseChild"));
+  exports.Set("reapChild", Napi::Function::New<guarded_callback<reap_child>>(env, "reapChild"));
+  exports.Set("forwardSignals", Napi::Function::New<guarded_callback<forward_signals>>(env, "forwardSignals"));
+  exports.Set("endBySignal", Napi::Function::New<guarded_callback<end_by_signal>>(env, "endBySignal"));
+  exports.Set("findUser", Napi::Function::New<guarded_callback<find_user>>(env, "findUser"));
 #ifdef POLYTRACE_SANITIZE
   exports.Set("triggerSanitizer", Napi::Function::New<guarded_callback<trigger_sanitizer>>(env, "triggerSanitizer"));
 #endif

@@ -4,7 +4,15 @@ import type { ArgData, Hook } from '../model/model.js';
 import { findRegister, REGISTERS } from '../../names/kernel.js';
 import { nearestHint } from '../parse/nearest-name.js';
 import { quote, type Report } from '../parse/report.js';
-import { ARG_TYPES, argType, BUFFER_TYPES, hasReturn, SIZED_TYPES, type ValueClass } from '../language/vocabulary.js';
+import {
+  ARG_TYPES,
+  argType,
+  BUFFER_TYPES,
+  hasReturn,
+  isPacketBytes,
+  SIZED_TYPES,
+  type ValueClass,
+} from '../language/vocabulary.js';
 
 export function checkArgs(hook: Hook, report: Report): void {
   const { args = [], data = [] } = hook.data;
@@ -149,6 +157,7 @@ function checkArgFields(hook: Hook, arg: ArgData, report: Report): void {
 function checkBuffer(hook: Hook, arg: ArgData, report: Report): void {
   if (arg.type === undefined || !SIZED_TYPES.has(arg.type) || arg.sizeArgIndex) return;
   if (arg.returnCopy === true && hasReturn(hook.kind)) return;
+  if (hook.kind === 'tracepoints' && hook.data.raw === true && isPacketBytes(arg)) return;
   const message = `the size of the ${arg.type} is not known`;
   const hint =
     'add sizeArgIndex, the position (from 1) of the parameter with the size' +

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { expandCall } from '../model/lists.js';
-import type { ActionData, ArgData, Hook, PolicyData, SelectorData } from '../model/model.js';
+import type { ActionData, ArgData, Hook, HookData, PolicyData, SelectorData } from '../model/model.js';
 import type { Report } from '../parse/report.js';
 import type { DiagnosticCode } from '../parse/codes.js';
 import { ACTION_TABLE } from '../language/actions.js';
@@ -35,7 +35,7 @@ function findInHook({ kind, data }: Hook, policy: PolicyData, add: AddDiagnostic
       add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'read the number of pieces as int');
     }
     if (isProgramHook(kind)) findKernelObject(arg, add);
-    else if (kind !== 'kprobes') findRegisterSource(arg, kind, add);
+    else if (kind !== 'kprobes' && !hasCallRegisters(data)) findRegisterSource(arg, kind, add);
   }
 }
 
@@ -54,9 +54,20 @@ function findKernelObject(arg: ArgData, add: AddDiagnostic): void {
   add('UNSUPPORTED_ARG_TYPE', arg, 'type', message, 'use string, char_buf or a number');
 }
 
+/** True for the raw tracepoints whose first parameter has the registers with which a program makes a system call. */
+function hasCallRegisters({ subsystem, event, raw }: HookData): boolean {
+  return raw === true && subsystem === 'raw_syscalls' && (event === 'sys_enter' || event === 'sys_exit');
+}
+
 function findRegisterSource(arg: ArgData, kind: HookKind, add: AddDiagnostic): void {
   if (arg.source !== 'pt_regs') return;
-  add('UNSUPPORTED_ARG_TYPE', arg, 'source', `${kind} do not give access to registers`, 'use a kprobe');
+  add(
+    'UNSUPPORTED_ARG_TYPE',
+    arg,
+    'source',
+    `${kind} do not give access to registers`,
+    'use a kprobe, or the raw tracepoint raw_syscalls/sys_exit',
+  );
 }
 
 function findInSelector(selector: SelectorData, add: AddDiagnostic): void {

@@ -9,6 +9,7 @@ export {
   BUFFER_TYPES,
   COMPARED_AS,
   readFacts,
+  isPacketBytes,
   SIZED_TYPES,
   type ArgTypeName,
   type ClassComparedAs,

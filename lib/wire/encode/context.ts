@@ -59,6 +59,8 @@ export interface SizeParameter {
   readonly param: number;
   /** Bytes of its type. */
   readonly width: number;
+  /** The parameter is a packet: bytes from its start to its member `len`. */
+  readonly packetLength?: number;
 }
 
 /** The addresses of the sequence locks that a hook with a negative cache checks, and the size of the cache. */

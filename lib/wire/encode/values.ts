@@ -44,7 +44,7 @@ export function encodeValue(
   const size = context.sizes.get(slot);
   setU8(ValueConfig.sizeParam, field?.size?.param ?? size?.param ?? 0);
   setU8(ValueConfig.sizeWidth, field?.size?.width ?? size?.width ?? 0);
-  view.setUint16(at + ValueConfig.sizeField, field?.size?.offset ?? 0, true);
+  view.setUint16(at + ValueConfig.sizeField, field?.size?.offset ?? size?.packetLength ?? 0, true);
   setU8(ValueConfig.sizeReturned, Number(isSizeReturned(value)));
   view.setUint16(at + ValueConfig.field, register?.offset ?? field?.offset ?? 0, true);
   view.setUint32(at + ValueConfig.capacity, valueCapacity(value), true);

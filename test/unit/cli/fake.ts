@@ -17,6 +17,8 @@ import {
   summarizeEvent,
   toJson,
 } from '../../../lib/output/index.js';
+import { compareLocks, parseLock } from '../../../lib/run/lock.js';
+import { formatRunSummary } from '../../../lib/run/summary.js';
 import { recordingReader } from '../../../lib/recording/reader.js';
 import { recorder } from '../../../lib/recording/recorder.js';
 import { replayer } from '../../../lib/recording/replay.js';
@@ -168,6 +170,10 @@ export class FakeCommand {
   gaps: readonly HostLimitation[] = [];
   api: Api = {
     ...errors,
+    compareLocks,
+    formatRunSummary,
+    parseLock,
+    run: throwUnused,
     eventFilter,
     fieldFilter,
     formatCompact,

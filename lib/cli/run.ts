@@ -1,0 +1,130 @@
+/** `polytrace run`: runs a command, and says what it and its descendants did. */
+import { closeSync, writeFileSync, writeSync } from 'node:fs';
+import type { Behavior, RunHandle, RunSummary, SummaryFormat, TracerEvent } from '../../types/index.js';
+import { LOCK_VIOLATED, SUCCESS, UsageError, type Context } from './context.js';
+import { STANDARD_BLOCKING } from './standard-streams.js';
+import { createPrinter, type Printer } from './printer.js';
+import { RecordingFile } from './record.js';
+
+export const SUMMARY_FORMATS = ['text', 'json', 'markdown', 'sarif'] as const;
+
+export interface RunCommandOptions {
+  readonly user?: string;
+  readonly killRemaining?: boolean;
+  readonly lock?: string;
+  readonly updateLock?: boolean;
+  /** Format and file. */
+  readonly summary?: readonly [(typeof SUMMARY_FORMATS)[number], string];
+  readonly report?: string;
+  readonly record?: string;
+  readonly output?: 'compact' | 'tree';
+  readonly quiet?: boolean;
+  readonly btf?: string;
+}
+
+/** Writes to standard error itself: a stream of Node.js would change the terminal that the command uses. */
+function writeError(text: string): void {
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(2, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+    }
+  }
+}
+
+/** Returns the exit status of the command. A signal that ended the command ends this process, too. */
+export async function runTraced(
+  command: readonly string[],
+  options: RunCommandOptions,
+  context: Context,
+): Promise<number> {
+  if (options.updateLock === true && options.lock === undefined) throw new UsageError('--update-lock needs --lock');
+  const printer = options.output === undefined ? undefined : livePrinter(options.output, context);
+  const say = (message: string): void => writeError(`polytrace: ${message}\n`);
+  const { user, btf, killRemaining, lock, updateLock, record } = options;
+  let openRecording: Promise<RecordingFile> | undefined;
+  const onEvents = async (batch: readonly TracerEvent[]): Promise<void> => {
+    await (await openRecording)?.write(batch);
+    const text = printer?.format(batch) ?? '';
+    if (text.length > 0) writeError(String(text));
+  };
+  try {
+    const run = await context.api.run(command, {
+      env: context.env,
+      foreground: STANDARD_BLOCKING,
+      ...(user === undefined ? {} : { user }),
+      ...(btf === undefined ? {} : { btf }),
+      ...(killRemaining === true ? { killRemaining } : {}),
+      ...(lock === undefined ? {} : { lock }),
+      ...(updateLock === true ? { updateLock } : {}),
+      ...(printer === undefined && record === undefined ? {} : { onEvents }),
+    });
+    // the descriptor, because the command may replace the file
+    if (record !== undefined) {
+      const path = `/proc/self/fd/${openOutput(run, record)}`;
+      openRecording = RecordingFile.create(path, context, say);
+    }
+    const [summary, violations] = [await run.summary, await run.violations];
+    writeError(printer?.end() ?? '');
+    if (run.writesLock) say(`${lock ?? ''} was written`);
+    if (options.quiet !== true || violations.length > 0) {
+      writeError(context.api.formatRunSummary(summary, 'text', violations));
+    }
+    writeFiles(run, summary, violations, options, context);
+    await (await openRecording)?.close();
+    return endLike(run, summary, violations);
+  } catch (error) {
+    // the statuses of shells for a command that cannot be executed
+    if (error instanceof Error && 'status' in error && typeof error.status === 'number') {
+      say(error.message);
+      return error.status;
+    }
+    throw error;
+  }
+}
+
+/** Throws a UsageError. */
+function openOutput(run: RunHandle, path: string): number {
+  try {
+    return run.openFile(path);
+  } catch (error) {
+    throw new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+  }
+}
+
+function writeFiles(
+  run: RunHandle,
+  summary: RunSummary,
+  violations: readonly Behavior[],
+  options: RunCommandOptions,
+  { api }: Context,
+): void {
+  const write = (path: string, format: SummaryFormat): void => {
+    const text = api.formatRunSummary(summary, format, violations);
+    if (path === '-') return writeError(text);
+    const fd = openOutput(run, path);
+    writeFileSync(fd, text);
+    closeSync(fd);
+  };
+  if (options.summary !== undefined) write(options.summary[1], options.summary[0]);
+  if (options.report !== undefined) write(options.report, 'html');
+}
+
+function endLike(run: RunHandle, { exitCode, signal }: RunSummary, violations: readonly Behavior[]): number {
+  if (signal !== undefined) run.endBySignal(signal);
+  return exitCode === SUCCESS && violations.length > 0 ? LOCK_VIOLATED : exitCode;
+}
+
+/** Standard output belongs to the command: events go to standard error. */
+function livePrinter(output: 'compact' | 'tree', context: Context): Printer<TracerEvent> {
+  const { api } = context;
+  // the events are no drawing: the terminal belongs to the command
+  const stdout = Object.create(context.stderr, { isTTY: { value: false } }) as Context['stdout'];
+  const onError = Object.create(context, { stdout: { value: stdout } }) as Context;
+  return createPrinter({ output, color: 'auto' }, onError, {
+    view: (event: TracerEvent) => event,
+    json: (event) => api.toJson(event),
+  });
+}

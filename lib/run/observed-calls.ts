@@ -1,0 +1,88 @@
+/** The system calls that `run` observes, by their numbers on x86-64, and how their arguments name files. */
+
+/** Calls that open a file. `flags` is the register with the flags; undefined where it has none. */
+export const OPEN_CALLS = { open: 2, creat: 85, openat: 257, openat2: 437, openByHandle: 304 } as const;
+
+/** Changes of files by a path in the first argument, or in the first two. */
+export const PATH_CALLS = {
+  truncate: 76,
+  rename: 82,
+  mkdir: 83,
+  rmdir: 84,
+  link: 86,
+  unlink: 87,
+  symlink: 88,
+  chmod: 90,
+  chown: 92,
+  lchown: 94,
+  mknod: 133,
+} as const;
+
+/** The same with a descriptor of a folder before the path. */
+export const PATH_AT_CALLS = {
+  mkdirat: 258,
+  mknodat: 259,
+  fchownat: 260,
+  unlinkat: 263,
+  renameat: 264,
+  linkat: 265,
+  fchmodat: 268,
+  renameat2: 316,
+  fchmodat2: 452,
+} as const;
+
+/** Calls that reach other processes or the kernel. */
+export const OTHER_CALLS = {
+  kill: 62,
+  ptrace: 101,
+  setuid: 105,
+  setgid: 106,
+  setreuid: 113,
+  setregid: 114,
+  setgroups: 116,
+  setresuid: 117,
+  setresgid: 119,
+  capset: 126,
+  pivot_root: 155,
+  chroot: 161,
+  mount: 165,
+  umount2: 166,
+  reboot: 169,
+  iopl: 172,
+  ioperm: 173,
+  init_module: 175,
+  delete_module: 176,
+  kexec_load: 246,
+  symlinkat: 266,
+  unshare: 272,
+  perf_event_open: 298,
+  setns: 308,
+  process_vm_readv: 310,
+  process_vm_writev: 311,
+  finit_module: 313,
+  kexec_file_load: 320,
+  bpf: 321,
+  pidfd_send_signal: 424,
+  io_uring_setup: 425,
+  open_tree: 428,
+  move_mount: 429,
+  fsmount: 432,
+  pidfd_getfd: 438,
+} as const;
+
+/** Set in the number of a 32-bit call, which has other numbers: execve, open, socketcall, openat, connect. */
+export const COMPAT_BIT = 0x8000_0000;
+export const COMPAT_CALLS = [11, 5, 102, 295, 362].map((number) => COMPAT_BIT + number);
+
+/** The descriptor that stands for the working folder. */
+export const AT_FDCWD = -100;
+
+export type OtherCall = keyof typeof OTHER_CALLS;
+
+const OTHER_NAMES: ReadonlyMap<number, OtherCall> = new Map(
+  (Object.entries(OTHER_CALLS) as [OtherCall, number][]).map(([name, number]): [number, OtherCall] => [number, name]),
+);
+
+export function otherCallName(number: number): OtherCall | undefined {
+  return OTHER_NAMES.get(number);
+}

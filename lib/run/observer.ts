@@ -1,0 +1,343 @@
+/** Turns the events of a run into behaviors. */
+import type {
+  HookArgument,
+  Process,
+  ProcessExecEvent,
+  ProcessTracepointEvent,
+  TracerEvent,
+} from '../../types/index.js';
+import { signalName } from '../names/signals.js';
+import { Origins } from './attribution.js';
+import { Behaviors } from './behaviors.js';
+import { describeCall } from './calls.js';
+import { parseDns, udpPayload } from './dns.js';
+import { generalizeAddress, generalizeHost, generalizePath, isInside, resolvePath, type Places } from './generalize.js';
+import { AT_FDCWD, COMPAT_BIT, OPEN_CALLS, otherCallName, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
+import { HOOK, POLICY_NAME, WRITE_FLAGS } from './policy.js';
+import { isOwnSetting, isSecret } from './secrets.js';
+
+export interface ObserverOptions {
+  readonly places: Places;
+  /** Process id of the command. */
+  readonly pid: number;
+  /** Files in the working folder are reported, too: it is a home or the root. */
+  readonly everywhere: boolean;
+  readonly ancestors: (process: Process) => readonly Process[];
+  readonly findProcess: (pid: number) => Process | undefined;
+}
+
+/** Limit of the addresses whose host name is known, and of the execs that are known as descendants. */
+const NAMES_MAX = 10_000;
+const TREE_MAX = 12;
+const DNS_PORT = 53;
+const TLS_DNS_PORT = 853;
+const LISTEN = 10;
+
+/** Folders of programs and data of the system, whose reads are not worth a line. */
+const SYSTEM = /^\/(usr|lib|lib32|lib64|bin|sbin|nix\/store|dev|sys|proc)\//;
+const INTERPRETER = /\/(sh|bash|dash|zsh|env|node|nodejs|python[\d.]*|perl|ruby|php)$/;
+
+export class Observer {
+  readonly behaviors = new Behaviors();
+  readonly #options: ObserverOptions;
+  readonly #origins: Origins;
+  readonly #descendants = new Map<string, boolean>();
+  readonly #names = new Map<string, string>();
+  execs = 0;
+  lost = 0;
+
+  constructor(options: ObserverOptions) {
+    this.#options = options;
+    this.#origins = new Origins(`${options.places.folder}/package.json`);
+  }
+
+  /** True for events of the command and its descendants. */
+  isOwn(event: TracerEvent): boolean {
+    if (event.type === 'lost') return true;
+    // the kernel has decided
+    if ('policyName' in event && event.policyName === POLICY_NAME) return true;
+    return 'process' in event && this.isDescendant(event.process);
+  }
+
+  isDescendant(process: Process): boolean {
+    const known = this.#descendants.get(process.execId);
+    if (known !== undefined) return known;
+    const result = process.pid === this.#options.pid || this.#hasDescendantAbove(process);
+    // a shell loop makes any number of processes: forget the oldest ones that are no descendants
+    if (this.#descendants.size > NAMES_MAX) {
+      for (const [execId, isOwn] of this.#descendants) if (!isOwn) this.#descendants.delete(execId);
+    }
+    this.#descendants.set(process.execId, result);
+    return result;
+  }
+
+  #hasDescendantAbove(process: Process): boolean {
+    const { formerExecId } = process;
+    if (formerExecId !== undefined && this.#descendants.get(formerExecId) === true) return true;
+    const parent = this.#descendants.get(process.parentExecId);
+    if (parent !== undefined) return parent;
+    return this.#options.ancestors(process).some(({ pid }) => pid === this.#options.pid);
+  }
+
+  add(event: TracerEvent): void {
+    if (event.type === 'lost') this.lost += event.count;
+    else if (event.type === 'process_exec') this.#addExec(event);
+    else if (event.type === 'process_tracepoint' && event.policyName === POLICY_NAME) this.#addCall(event);
+  }
+
+  #see(process: Process, kind: Parameters<Behaviors['add']>[0]['kind'], subject: string, fact = subject) {
+    const origin = this.#origins.find(process);
+    return this.behaviors.add({ kind, subject, fact, origin, process: () => this.#tree(process) });
+  }
+
+  #seePath(process: Process, kind: Parameters<Behaviors['add']>[0]['kind'], path: string, note = ''): void {
+    this.#see(process, kind, path + note, generalizePath(path, this.#options.places) + note);
+  }
+
+  /** The process and its ancestors up to the command. */
+  #tree(process: Process): string[] {
+    const above = process.pid === this.#options.pid ? [] : this.#options.ancestors(process);
+    const last = above.findIndex(({ pid }) => pid === this.#options.pid);
+    const all = [process, ...above.slice(0, last < 0 ? 0 : last + 1)];
+    return all
+      .slice(0, TREE_MAX)
+      .map(({ binary, arguments: words, pid }) => `${binary} ${words}`.trim().slice(0, 200) + ` (pid ${pid})`);
+  }
+
+  #addExec({ process, environment = [] }: ProcessExecEvent): void {
+    this.#origins.add(process, environment);
+    this.execs++;
+    this.#seePath(process, 'exec', process.binary);
+    const script = INTERPRETER.test(process.binary) ? process.argv.find((word) => !word.startsWith('-')) : undefined;
+    if (script === undefined || !/[./]/.test(script) || /\s/.test(script)) return;
+    const path = resolvePath(script, process.cwd);
+    if (path !== undefined && path !== process.binary) this.#seePath(process, 'exec', path);
+  }
+
+  #addCall(event: ProcessTracepointEvent): void {
+    const { message } = event;
+    if (message === HOOK.open) this.#addOpen(event);
+    else if (message === HOOK.path) this.#addPaths(event);
+    else if (message === HOOK.pathAt) this.#addPathsAt(event);
+    else if (message === HOOK.call) this.#addOther(event);
+    else if (message === HOOK.state) this.#addSocket(event);
+    else if (message === HOOK.sent || message === HOOK.received) this.#addBytes(event, message);
+    else if (message === HOOK.packet) this.#addPacket(event);
+    else if (message === HOOK.answer) this.#addAnswer(event);
+  }
+
+  #addOpen({ process, args }: ProcessTracepointEvent): void {
+    const [number, file, second, third, how] = args;
+    if (file?.type !== 'fd' || file.path === '') return;
+    const { path } = file;
+    const call = numberOf(number);
+    const flags =
+      call === OPEN_CALLS.creat
+        ? WRITE_FLAGS
+        : call === OPEN_CALLS.open
+          ? numberOf(second)
+          : call === OPEN_CALLS.openat2
+            ? textOf(how).charCodeAt(0) & 0xff
+            : numberOf(third);
+    const isWrite = (flags & WRITE_FLAGS) !== 0;
+    const owner = /^\/proc\/(\d+)\/(?:task\/\d+\/)?(environ|mem)$/.exec(path);
+    if (owner !== null) {
+      if (Number(owner[1]) !== process.pid)
+        this.#seeProcess(process, 'memory', `${isWrite ? 'write' : 'read'} /proc/`, owner);
+      return;
+    }
+    if (path.startsWith('/proc/') && !isWrite) return;
+    if (isSecret(path) && !(isOwnSetting(path) && this.#origins.find(process) === undefined)) {
+      this.#seePath(process, 'secret', path, isWrite ? ' (written)' : '');
+      return;
+    }
+    if (isWrite) {
+      if (!this.#isOrdinary(path)) this.#seePath(process, 'write', path);
+    } else if (file.permission.startsWith('-') && !SYSTEM.test(path) && !this.#isOrdinary(path)) {
+      this.#seePath(process, 'read', path);
+    }
+  }
+
+  #seeProcess(process: Process, kind: 'memory', before: string, [, pid, file]: readonly string[]): void {
+    const target = this.#options.findProcess(Number(pid));
+    const binary = target?.binary ?? 'unknown';
+    const whose = target !== undefined && this.isDescendant(target) ? '' : ' outside of the run';
+    this.#see(
+      process,
+      kind,
+      `${before}${pid}/${file} of ${binary}${whose}`,
+      `${before}PID/${file} of ${generalizePath(binary, this.#options.places)}${whose}`,
+    );
+  }
+
+  /** True for files in the working folder. */
+  #isOrdinary(path: string): boolean {
+    return !this.#options.everywhere && isInside(path, this.#options.places.folder);
+  }
+
+  #addPaths({ process, args }: ProcessTracepointEvent): void {
+    const [number, , first, second, mode, folder] = args;
+    const call = numberOf(number);
+    const at = pathOf(folder);
+    const one = resolvePath(textOf(first), at);
+    const two = resolvePath(textOf(second), at);
+    this.#change(process, call, one, two, numberOf(mode));
+  }
+
+  #addPathsAt({ process, args }: ProcessTracepointEvent): void {
+    const [number, , descriptor, folder, first, third, second, working] = args;
+    const call = numberOf(number);
+    const at = numberOf(descriptor) === AT_FDCWD ? pathOf(working) : pathOf(folder);
+    const newFolder = Number(BigInt.asIntN(32, BigInt(numberOf(third))));
+    const target = newFolder === AT_FDCWD ? pathOf(working) : newFolder === numberOf(descriptor) ? at : undefined;
+    this.#change(process, call, resolvePath(textOf(first), at), resolvePath(textOf(second), target), numberOf(third));
+  }
+
+  #change(process: Process, call: number, first = '(unknown)', second = '(unknown)', mode = 0): void {
+    const { rename, link, symlink, unlink, rmdir, chmod, mkdir, mknod, truncate } = PATH_CALLS;
+    const { renameat, renameat2, linkat, unlinkat, fchmodat, fchmodat2, mkdirat, mknodat } = PATH_AT_CALLS;
+    const is = (...calls: readonly number[]): boolean => calls.includes(call);
+    const isOutside = (path: string): boolean => !this.#isOrdinary(path);
+    const pair = (word: string): [string, string] => {
+      const { places } = this.#options;
+      return [
+        `${first} ${word} ${second}`,
+        `${generalizePath(first, places)} ${word} ${generalizePath(second, places)}`,
+      ];
+    };
+    if (is(rename, renameat, renameat2)) {
+      if (isOutside(first) || isOutside(second)) this.#see(process, 'rename', ...pair('→'));
+    } else if (is(link, linkat)) {
+      if (isOutside(first) || isOutside(second)) this.#see(process, 'rename', ...pair('linked as'));
+    } else if (is(symlink)) {
+      if (isOutside(second)) this.#seePath(process, 'write', second, ' (link)');
+    } else if (!isOutside(first)) {
+      return;
+    } else if (is(unlink, rmdir, unlinkat)) this.#seePath(process, 'remove', first);
+    else if (is(mkdir, mkdirat)) this.#seePath(process, 'write', first, ' (folder)');
+    else if (is(mknod, mknodat, truncate)) this.#seePath(process, 'write', first);
+    else if (is(chmod, fchmodat, fchmodat2)) {
+      const special = (mode & 0o6000) !== 0 ? ' (setuid)' : (mode & 0o111) !== 0 ? ' (executable)' : '';
+      this.#seePath(process, 'mode', first, special);
+    } else this.#seePath(process, 'mode', first, ' (owner)');
+  }
+
+  #addOther({ process, args }: ProcessTracepointEvent): void {
+    const [number, result, one, two, three, first, second, third] = args;
+    const call = numberOf(number);
+    if (call >= COMPAT_BIT) {
+      this.#see(process, 'unseen', 'system calls of 32 bits, whose files and addresses are not decoded');
+      return;
+    }
+    const name = otherCallName(call);
+    if (name === undefined) return;
+    const described = describeCall(name, {
+      result: numberOf(result),
+      numbers: [numberOf(one), numberOf(two), numberOf(three)],
+      texts: [textOf(first), textOf(second), textOf(third)],
+      pid: process.pid,
+      uid: process.uid,
+      signalName,
+      describeProcess: (pid) => {
+        const target = this.#options.findProcess(pid);
+        return { binary: target?.binary ?? 'unknown', isOwn: target !== undefined && this.isDescendant(target) };
+      },
+    });
+    if (described === undefined) return;
+    if (described.path !== undefined) {
+      const path = resolvePath(described.path, process.cwd);
+      if (path !== undefined && !this.#isOrdinary(path)) this.#seePath(process, described.kind, path, described.text);
+      return;
+    }
+    this.#see(process, described.kind, described.text, described.fact ?? described.text);
+  }
+
+  #addSocket({ process, args }: ProcessTracepointEvent): void {
+    const [socket, , state] = args;
+    if (socket?.type !== 'sock') return;
+    if (numberOf(state) === LISTEN) {
+      const subject = `${formatHost(socket.sourceAddress)}:${socket.sourcePort}`;
+      this.#see(process, 'listen', subject, generalizeAddress(socket.sourceAddress, socket.sourcePort));
+      return;
+    }
+    this.#connect(process, socket.destinationAddress, socket.destinationPort);
+  }
+
+  #connect(process: Process, address: string, port: number) {
+    const name = this.#names.get(address);
+    const what =
+      port === TLS_DNS_PORT
+        ? ' (DNS over TLS: names are not seen)'
+        : port === DNS_PORT
+          ? ' (DNS over TCP: names are not seen)'
+          : '';
+    const subject = `${name === undefined ? '' : `${name} `}${formatHost(address)}:${port}${what}`;
+    return this.#see(
+      process,
+      'connect',
+      subject,
+      generalizeAddress(address, port, name === undefined ? undefined : generalizeHost(name)) + what,
+    );
+  }
+
+  #addBytes({ process, args }: ProcessTracepointEvent, direction: 'sent' | 'received'): void {
+    const [socket, size] = args;
+    if (socket?.type !== 'sock' || socket.destinationPort === 0 || socket.state === 'TCP_LISTEN') return;
+    if (socket.destinationPort === DNS_PORT && socket.protocol !== 'IPPROTO_TCP') return;
+    const name = this.#names.get(socket.destinationAddress);
+    const fact = generalizeAddress(
+      socket.destinationAddress,
+      socket.destinationPort,
+      name === undefined ? undefined : generalizeHost(name),
+    );
+    const seen =
+      this.#known(process, fact) ??
+      (socket.protocol === 'IPPROTO_UDP'
+        ? this.#connect(process, socket.destinationAddress, socket.destinationPort)
+        : undefined);
+    if (seen !== undefined) seen[direction] = (seen[direction] ?? 0) + numberOf(size);
+  }
+
+  #known(process: Process, fact: string) {
+    return this.behaviors.find('connect', this.#origins.find(process), fact);
+  }
+
+  #addPacket({ process, args }: ProcessTracepointEvent): void {
+    const [packet, bytes] = args;
+    if (packet?.type !== 'skb' || bytes?.type !== 'char_buf') return;
+    const payload = udpPayload(bytes.value);
+    const message = payload === undefined ? undefined : parseDns(payload);
+    if (message === undefined) {
+      this.#see(process, 'dns', `no question of DNS, to ${formatHost(packet.destinationAddress)}:${DNS_PORT}`);
+      return;
+    }
+    this.#see(process, 'dns', message.name === '' ? '.' : message.name, generalizeHost(message.name));
+  }
+
+  #addAnswer({ args }: ProcessTracepointEvent): void {
+    const [, , bytes] = args;
+    const message = bytes?.type === 'char_buf' ? parseDns(bytes.value) : undefined;
+    if (message === undefined || !message.isAnswer) return;
+    for (const address of message.addresses) {
+      if (this.#names.size < NAMES_MAX) this.#names.set(address, message.name);
+    }
+  }
+}
+
+function formatHost(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+function numberOf(argument: HookArgument | undefined): number {
+  if (argument === undefined || !('value' in argument)) return 0;
+  const { value } = argument;
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
+}
+
+function textOf(argument: HookArgument | undefined): string {
+  return argument?.type === 'string' && argument.unreadable !== true ? argument.value : '';
+}
+
+function pathOf(argument: HookArgument | undefined): string | undefined {
+  return argument !== undefined && 'path' in argument && argument.path.startsWith('/') ? argument.path : undefined;
+}

@@ -1,0 +1,216 @@
+/**
+ * The policy of `run`: what the command and its descendants do, by raw tracepoints. Every hook tests one bit of the
+ * process, so other processes are not reported. Pure.
+ */
+import { COMPAT_CALLS, AT_FDCWD, OPEN_CALLS, OTHER_CALLS, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
+import { SECRET_BEGINNINGS, SECRET_ENDS } from './secrets.js';
+
+export const POLICY_NAME = 'polytrace-run';
+
+export interface RunPolicyOptions {
+  /** Process id of the command in the initial pid namespace. */
+  readonly pid: number;
+  /** Files in this folder are not reported, except for secrets. Undefined: all files are. */
+  readonly folder: string | undefined;
+  /** Folders with programs and libraries, whose reads are not reported. */
+  readonly programs: readonly string[];
+}
+
+/** Names of the hooks, as the message of their events. */
+export const HOOK = {
+  open: 'open',
+  path: 'path',
+  pathAt: 'path at',
+  call: 'call',
+  state: 'socket',
+  sent: 'sent',
+  received: 'received',
+  packet: 'packet',
+  answer: 'answer',
+} as const;
+
+type Filter = Readonly<Record<string, unknown>>;
+interface Selector {
+  readonly matchArgs: readonly Filter[];
+}
+
+/** Access for writing, or the creation or shortening of a file: O_WRONLY, O_RDWR, O_CREAT, O_TRUNC. */
+export const WRITE_FLAGS = 0x243;
+
+const SYSTEM_FOLDERS = [
+  '/usr/', '/lib/', '/lib64/', '/lib32/', '/bin/', '/sbin/', '/nix/store/', '/dev/', '/sys/', '/proc/', '/etc/ld.so.',
+]; // prettier-ignore
+/** Files that every program writes to. */
+const WRITE_NOISE = ['/dev/null', '/dev/tty', '/dev/pts/', '/dev/ptmx', '/dev/shm/', '/dev/full'];
+
+const register = (name: string, type: string): Filter => ({ index: 0, source: 'pt_regs', resolve: name, type });
+const param = (index: number, type: string): Filter => ({ index, type });
+const FOLDER = { index: 0, source: 'current_task', resolve: 'fs.pwd', type: 'path' };
+const NUMBER = register('orig_rax', 'syscall64');
+const RESULT = param(1, 'int64');
+
+const at = (position: number, operator: string, ...values: readonly string[]): Filter => ({
+  args: [position],
+  operator,
+  values,
+});
+
+/** The call is one of these. */
+const oneOf = (numbers: readonly number[]): Filter => at(0, 'InMap', ...numbers.map(String));
+const SUCCEEDED = at(1, 'GreaterThan', '-1');
+
+export function runPolicy(options: RunPolicyOptions): string {
+  const { pid } = options;
+  const matchPIDs = [{ operator: 'In', followForks: true, values: [pid] }];
+  const hook = (
+    subsystem: string,
+    event: string,
+    message: string,
+    args: readonly Filter[],
+    selectors: readonly Selector[],
+  ): object => ({
+    subsystem,
+    event,
+    raw: true,
+    optional: true,
+    message,
+    args,
+    selectors: selectors.map((selector) => ({ matchPIDs, ...selector })),
+  });
+  const callHook = (message: string, args: readonly Filter[], selectors: readonly Selector[]): object =>
+    hook('raw_syscalls', 'sys_exit', message, args, selectors);
+  const sockets = [at(0, 'Family', 'AF_INET', 'AF_INET6')];
+  const bytes = [param(0, 'sock'), param(1, 'int32')];
+  const spec = {
+    tracepoints: [
+      callHook(HOOK.open, OPEN_ARGS, openSelectors(options)),
+      callHook(HOOK.path, PATH_ARGS, pathSelectors(options)),
+      callHook(HOOK.pathAt, PATH_AT_ARGS, pathAtSelectors(options)),
+      callHook(HOOK.call, CALL_ARGS, callSelectors()),
+      callHook(HOOK.answer, ANSWER_ARGS, ANSWER_SELECTORS),
+      hook('sock', 'inet_sock_set_state', HOOK.state, [param(0, 'sock'), param(1, 'int32'), param(2, 'int32')], [
+        { matchArgs: [at(2, 'Equal', '2', '10')] },
+      ]),
+      hook('sock', 'sock_send_length', HOOK.sent, bytes, [{ matchArgs: [...sockets, at(1, 'GreaterThan', '0')] }]),
+      hook('sock', 'sock_recv_length', HOOK.received, bytes, [{ matchArgs: [...sockets, at(1, 'GreaterThan', '0')] }]),
+      hook('net', 'net_dev_queue', HOOK.packet, PACKET_ARGS, [
+        { matchArgs: [at(0, 'Protocol', 'IPPROTO_UDP'), at(0, 'DPort', '53')] },
+      ]),
+    ],
+  }; // prettier-ignore
+  const policy = { apiVersion: 'cilium.io/v1alpha1', kind: 'TracingPolicy', metadata: { name: POLICY_NAME }, spec };
+  return JSON.stringify(policy);
+}
+
+/** Number, file of the returned descriptor, flags of open, flags of openat, flags in the memory of openat2. */
+const OPEN_ARGS = [
+  NUMBER,
+  param(1, 'fd'),
+  register('rsi', 'uint64'),
+  register('rdx', 'uint64'),
+  register('rdx', 'string'),
+];
+
+function openSelectors({ folder, programs }: RunPolicyOptions): Selector[] {
+  const { open, creat, openat, openat2, openByHandle } = OPEN_CALLS;
+  const opens = oneOf(Object.values(OPEN_CALLS));
+  const flags = String(WRITE_FLAGS);
+  const outside = folder === undefined ? [] : [`${folder}/`];
+  const otherThan = folder === undefined ? [] : [at(1, 'NotEqual', folder)];
+  const written = [at(1, 'NotPrefix', ...outside, ...WRITE_NOISE), ...otherThan];
+  return [
+    { matchArgs: [opens, at(1, 'Postfix', ...SECRET_ENDS)] },
+    { matchArgs: [opens, at(1, 'Prefix', ...SECRET_BEGINNINGS)] },
+    { matchArgs: [opens, at(1, 'Prefix', '/proc/'), at(1, 'Postfix', '/environ', '/mem')] },
+    // the flags of openat2 are in memory: whoever reads the event decides
+    { matchArgs: [oneOf([creat, openat2]), ...written] },
+    { matchArgs: [oneOf([openat, openByHandle]), at(3, 'Mask', flags), ...written] },
+    { matchArgs: [oneOf([open]), at(2, 'Mask', flags), ...written] },
+    // the selectors above have taken what is written
+    { matchArgs: [opens, at(1, 'NotPrefix', ...outside, ...SYSTEM_FOLDERS, ...programs), ...otherThan] },
+  ];
+}
+
+/** Number, result, first path, second path, mode of chmod, working folder. */
+const PATH_ARGS = [
+  NUMBER,
+  RESULT,
+  register('rdi', 'string'),
+  register('rsi', 'string'),
+  register('rsi', 'uint64'),
+  FOLDER,
+];
+
+function pathSelectors({ folder }: RunPolicyOptions): Selector[] {
+  const { rename, link, symlink, ...single } = PATH_CALLS;
+  const first = [SUCCEEDED, oneOf([...Object.values(single), rename, link])];
+  const second = [SUCCEEDED, oneOf([rename, link, symlink])];
+  return [
+    ...outsidePaths(2, 5, folder).map((path) => ({ matchArgs: [...first, ...path] })),
+    ...outsidePaths(3, 5, folder).map((path) => ({ matchArgs: [...second, ...path] })),
+  ];
+}
+
+/** The filters of a path that is outside of the folder, absolute or relative to the working folder. */
+function outsidePaths(path: number, workingFolder: number, folder: string | undefined): Filter[][] {
+  if (folder === undefined) return [[]];
+  return [
+    [at(path, 'Prefix', '/'), at(path, 'NotPrefix', `${folder}/`)],
+    [at(path, 'NotPrefix', '/'), at(path, 'SubString', '..')],
+    [at(path, 'NotPrefix', '/'), at(workingFolder, 'NotPrefix', `${folder}/`), at(workingFolder, 'NotEqual', folder)],
+  ];
+}
+
+/** Number, result, folder of the first path, the same as a number, first path, mode or second folder, second path, working folder. */
+const PATH_AT_ARGS = [
+  NUMBER,
+  RESULT,
+  register('edi', 'int32'),
+  register('rdi', 'fd'),
+  register('rsi', 'string'),
+  register('rdx', 'uint64'),
+  register('r10', 'string'),
+  FOLDER,
+];
+
+function pathAtSelectors({ folder }: RunPolicyOptions): Selector[] {
+  const { renameat, renameat2, linkat } = PATH_AT_CALLS;
+  const all = [SUCCEEDED, oneOf(Object.values(PATH_AT_CALLS))];
+  const two = [SUCCEEDED, oneOf([renameat, renameat2, linkat])];
+  if (folder === undefined) return [{ matchArgs: all }];
+  const [absolute = [], upwards = [], outside = []] = outsidePaths(4, 7, folder);
+  const otherFolder = [at(4, 'NotPrefix', '/'), at(3, 'NotPrefix', `${folder}/`), at(3, 'NotEqual', folder)];
+  return [
+    { matchArgs: [...all, ...absolute] },
+    { matchArgs: [...all, ...upwards] },
+    { matchArgs: [...all, at(2, 'Equal', String(AT_FDCWD)), ...outside] },
+    { matchArgs: [...all, ...otherFolder] },
+    ...outsidePaths(6, 7, folder)
+      .slice(0, 2)
+      .map((path) => ({ matchArgs: [...two, ...path] })),
+  ];
+}
+
+/** Number, result, and the arguments as numbers and as strings. */
+const CALL_ARGS = [
+  NUMBER,
+  RESULT,
+  register('rdi', 'uint64'),
+  register('rsi', 'uint64'),
+  register('rdx', 'uint64'),
+  register('rdi', 'string'),
+  register('rsi', 'string'),
+  register('rdx', 'string'),
+];
+
+function callSelectors(): Selector[] {
+  return [{ matchArgs: [oneOf([...Object.values(OTHER_CALLS), ...COMPAT_CALLS])] }];
+}
+
+/** The packet, and its bytes from the header of its link on. */
+const PACKET_ARGS = [param(0, 'skb'), { index: 0, type: 'char_buf', resolve: 'data', btfType: 'sk_buff' }];
+
+/** recvfrom: its result, and the bytes that it has written. */
+const ANSWER_ARGS = [NUMBER, RESULT, { ...register('rsi', 'char_buf'), sizeArgIndex: 2 }];
+/** The sizes of answers; what is no answer is dropped when it is decoded. */
+const ANSWER_SELECTORS: readonly Selector[] = [{ matchArgs: [at(0, 'Equal', '45'), at(1, 'InRange', '28:1232')] }];

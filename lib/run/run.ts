@@ -1,0 +1,371 @@
+/** `run`: starts a command, follows it and its descendants, and says what they did. */
+import { closeSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Process, Tracer, TracerEvent, TracerIterator } from '../../types/index.js';
+import type { Behavior, LockFact, RunHandle, RunOptions, RunSummary } from '../../types/run.js';
+import { PolytraceError } from '../errors.js';
+import { hostGaps } from '../tracer/host-gaps.js';
+import { loadBinding } from '../native/binding.js';
+import { openTracer } from '../tracer/tracer.js';
+import { ORIGIN_VARIABLES } from './attribution.js';
+import { RunCgroup } from './cgroup.js';
+import { Child, findRunUser, type ChildEnd, type ChildUser } from './child.js';
+import type { Places } from './generalize.js';
+import { findViolations, formatLock, parseLock } from './lock.js';
+import { Observer } from './observer.js';
+import { openAsUser } from './output-files.js';
+import { runPolicy } from './policy.js';
+
+/** What is not seen without a tracepoint. */
+const UNSEEN_WITHOUT: Readonly<Record<string, string>> = {
+  'sock/inet_sock_set_state': 'connections and listeners',
+  'sock/sock_send_length': 'bytes that connections send',
+  'sock/sock_recv_length': 'bytes that connections receive',
+  'net/net_dev_queue': 'host names that are asked for',
+  'raw_syscalls/sys_exit': 'files and calls',
+};
+
+const SIGTERM = 15;
+const SIGKILL = 9;
+/** Longest wait for the event of the command's end, which may be lost. */
+const END_MS = 2000;
+/** Passes over the processes that are to be killed: each may start another one meanwhile. */
+const KILL_PASSES = 20;
+/** The reader of events rests between batches: nobody waits for a single event. */
+const COALESCE_MS = 50;
+
+export async function run(command: readonly string[], options: RunOptions = {}): Promise<RunHandle> {
+  if (command.length === 0 || command[0] === '')
+    throw new PolytraceError('RUN_FAILED', 'there is no command', 'name a program');
+  if (hostGaps().some(({ name }) => name === 'pid_namespace')) {
+    throw new PolytraceError(
+      'RUN_FAILED',
+      'this process has a pid namespace of its own, so the command cannot be told from others',
+      'start the container with --pid=host',
+    );
+  }
+  const env = options.env ?? process.env;
+  const user = findRunUser(options.user, env);
+  const lock = readLock(options);
+  const folder = realpathSync(options.cwd ?? process.cwd());
+  const places = findPlaces(folder, env, user);
+  const child = startIn(folder, () => new Child(command, env, user, options.foreground));
+  const cgroup = RunCgroup.create();
+  const isInCgroup = cgroup?.add(child.pid) === true;
+  let tracer: Tracer;
+  try {
+    tracer = await openRunTracer(child.pid, places, options);
+  } catch (error) {
+    child.kill(SIGKILL);
+    await child.waitForEnd();
+    cgroup?.remove();
+    throw error;
+  }
+  const skipped = tracer.policies().flatMap((policy) => policy.skipped);
+  return new Run({
+    command,
+    options,
+    user,
+    lock,
+    places,
+    child,
+    cgroup: isInCgroup ? cgroup : undefined,
+    tracer,
+    skipped,
+  });
+}
+
+/** The child inherits the working folder of this process. */
+function startIn<T>(folder: string, start: () => T): T {
+  const former = process.cwd();
+  if (former === folder) return start();
+  process.chdir(folder);
+  try {
+    return start();
+  } finally {
+    process.chdir(former);
+  }
+}
+
+function openRunTracer(pid: number, places: Places, { btf }: RunOptions): Promise<Tracer> {
+  const yaml = runPolicy({
+    pid,
+    folder: isEverywhere(places) ? undefined : places.folder,
+    programs: [`${dirname(dirname(realpathSync(process.execPath)))}/`].filter((path) => path !== '//'),
+  });
+  return openTracer({
+    policies: [{ yaml, file: 'the policy of run' }],
+    environment: ORIGIN_VARIABLES,
+    coalesceMs: COALESCE_MS,
+    ...(btf === undefined ? {} : { btf }),
+  });
+}
+
+/** In a home, or above it, files of the folder are not the command's own. */
+function isEverywhere({ folder, home }: Places): boolean {
+  return folder === '/' || folder === home || home.startsWith(`${folder}/`);
+}
+
+function findPlaces(
+  folder: string,
+  env: Readonly<Record<string, string | undefined>>,
+  user: ChildUser | undefined,
+): Places {
+  const home = resolveFolder(user?.home ?? env['HOME'] ?? '/');
+  const named = [env['npm_config_cache'], env['YARN_CACHE_FOLDER'], env['PIP_CACHE_DIR'], env['XDG_CACHE_HOME']];
+  const usual = ['.npm', '.cache', '.cargo/registry', '.cargo/git', '.local/share/pnpm/store', '.yarn/berry'].map(
+    (name) => join(home, name),
+  );
+  return {
+    folder,
+    home,
+    temporary: resolveFolder(env['TMPDIR'] ?? '/tmp'),
+    caches: [...named.filter((name) => name !== undefined && name.startsWith('/')).map(String), ...usual],
+  };
+}
+
+function resolveFolder(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Undefined if there is no lock file, or if it is to be written anew. */
+function readLock({ lock, updateLock }: RunOptions): LockFact[] | undefined {
+  if (lock === undefined || updateLock === true) return undefined;
+  try {
+    return parseLock(readFileSync(lock, 'utf8'), lock);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (error instanceof PolytraceError) throw error;
+    throw new PolytraceError(
+      'LOCK_INVALID',
+      `cannot read ${lock}: ${(error as Error).message}`,
+      'check its path and its owner',
+    );
+  }
+}
+
+interface RunParts {
+  readonly command: readonly string[];
+  readonly options: RunOptions;
+  readonly user: ChildUser | undefined;
+  readonly lock: readonly LockFact[] | undefined;
+  readonly places: Places;
+  readonly child: Child;
+  readonly cgroup: RunCgroup | undefined;
+  readonly tracer: Tracer;
+  /** Hooks that this kernel does not have. */
+  readonly skipped: readonly string[];
+}
+
+class Run implements RunHandle {
+  readonly #parts: RunParts;
+  readonly #observer: Observer;
+  readonly #started = performance.now();
+  #sawEnd: (() => void) | undefined;
+  #hasEnded = false;
+  readonly pid: number;
+  readonly writesLock: boolean;
+  readonly summary: Promise<RunSummary>;
+  readonly exitCode: Promise<number>;
+  readonly violations: Promise<readonly Behavior[]>;
+
+  constructor(parts: RunParts) {
+    const { child, tracer, places, options, lock } = parts;
+    this.#parts = parts;
+    this.pid = child.pid;
+    this.writesLock = options.lock !== undefined && lock === undefined;
+    this.#observer = new Observer({
+      places,
+      pid: child.pid,
+      everywhere: isEverywhere(places),
+      ancestors: (process) => tracer.ancestors(process),
+      findProcess: (pid) => tracer.process(pid),
+    });
+    this.summary = this.#follow();
+    this.exitCode = this.summary.then(({ exitCode }) => exitCode);
+    this.violations = this.summary.then(({ behaviors }) => (lock === undefined ? [] : findViolations(behaviors, lock)));
+    // a caller may wait for only one of them
+    for (const each of [this.exitCode, this.violations]) each.catch(() => undefined);
+  }
+
+  kill(signal: number): void {
+    this.#parts.child.kill(signal);
+  }
+
+  openFile(path: string): number {
+    return openAsUser(this.#parts.user, path);
+  }
+
+  endBySignal(signal: number): void {
+    loadBinding().endBySignal(signal);
+  }
+
+  #writeLock(path: string, { behaviors }: RunSummary): void {
+    const fd = this.openFile(path);
+    try {
+      writeFileSync(fd, formatLock(behaviors));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  events(): TracerIterator<TracerEvent> {
+    const all = this.#parts.tracer.events();
+    const observer = this.#observer;
+    const next = async (): Promise<IteratorResult<TracerEvent, undefined>> => {
+      for (;;) {
+        const result = await all.next();
+        if (result.done === true || observer.isOwn(result.value)) return result;
+      }
+    };
+    const end = (): Promise<IteratorResult<TracerEvent, undefined>> => all.return();
+    return {
+      next,
+      return: end,
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      [Symbol.asyncDispose]: async () => void (await end()),
+    };
+  }
+
+  [Symbol.asyncIterator](): TracerIterator<TracerEvent> {
+    return this.events();
+  }
+
+  async #follow(): Promise<RunSummary> {
+    const { child, tracer, options, cgroup } = this.#parts;
+    const reading = this.#read();
+    reading.catch(() => undefined);
+    const abort = (): void => child.kill(SIGTERM);
+    try {
+      // whoever called `run` can ask for events first
+      await new Promise((resolve) => setImmediate(resolve));
+      const errno = child.release();
+      if (errno !== 0) {
+        await child.waitForEnd();
+        const { status, message } = child.explainFailure(errno);
+        throw Object.assign(new PolytraceError('RUN_FAILED', message, 'check the name of the program and PATH'), {
+          status,
+        });
+      }
+      if (options.foreground !== undefined) loadBinding().forwardSignals(child.pid);
+      options.signal?.addEventListener('abort', abort);
+      if (options.signal?.aborted === true) abort();
+      const end = await child.waitForEnd();
+      const durationMs = performance.now() - this.#started;
+      await this.#waitForLastEvent();
+      const remaining = this.#endRemaining();
+      await tracer.close();
+      await reading;
+      const summary = this.#summarize(end, durationMs, remaining);
+      if (this.writesLock) this.#writeLock(options.lock ?? '', summary);
+      return summary;
+    } finally {
+      if (options.foreground !== undefined) loadBinding().forwardSignals(0);
+      options.signal?.removeEventListener('abort', abort);
+      await tracer.close();
+      cgroup?.remove();
+    }
+  }
+
+  async #read(): Promise<void> {
+    const { tracer, options, child } = this.#parts;
+    const observer = this.#observer;
+    for await (const batch of tracer.batches()) {
+      const own = batch.filter((event) => observer.isOwn(event));
+      for (const event of own) {
+        observer.add(event);
+        if (event.type !== 'process_exit' || event.process.pid !== child.pid) continue;
+        this.#hasEnded = true;
+        this.#sawEnd?.();
+      }
+      if (own.length > 0) await options.onEvents?.(own);
+    }
+  }
+
+  #waitForLastEvent(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, END_MS);
+      this.#sawEnd = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      // it may have been read already
+      if (this.#hasEnded) this.#sawEnd();
+    });
+  }
+
+  /** The processes that outlive the command; they are killed if that is wanted. */
+  #endRemaining(): RunSummary['remaining'] {
+    const killed = this.#parts.options.killRemaining === true;
+    const found = this.#findRemaining();
+    const all = new Map(found.map(({ pid, binary }) => [pid, { pid, binary, killed }]));
+    for (let pass = 0, left = found; killed && left.length > 0 && pass < KILL_PASSES; pass++) {
+      for (const { pid, binary } of left) {
+        all.set(pid, { pid, binary, killed });
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // it has ended
+        }
+      }
+      left = this.#findRemaining();
+    }
+    return [...all.values()];
+  }
+
+  #findRemaining(): { readonly pid: number; readonly binary: string }[] {
+    const { tracer, cgroup, child } = this.#parts;
+    const inCgroup = new Set(cgroup?.processes());
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .flatMap((pid) => {
+        if (pid === child.pid || isZombie(pid)) return [];
+        const known: Process | undefined = tracer.process(pid);
+        const isOwn = inCgroup.has(pid) || (known !== undefined && this.#observer.isDescendant(known));
+        return isOwn ? [{ pid, binary: known?.binary ?? 'unknown' }] : [];
+      });
+  }
+
+  #summarize({ status, signal }: ChildEnd, durationMs: number, remaining: RunSummary['remaining']): RunSummary {
+    const { command } = this.#parts;
+    const { behaviors, execs, lost } = this.#observer;
+    return {
+      command,
+      exitCode: signal > 0 ? 128 + signal : Math.max(0, status),
+      ...(signal > 0 ? { signal } : {}),
+      durationMs: Math.round(durationMs),
+      execs,
+      behaviors: behaviors.sorted(),
+      moreBehaviors: behaviors.more,
+      remaining,
+      unseen: this.#unseen(),
+      lost,
+    };
+  }
+
+  #unseen(): string[] {
+    const { cgroup } = this.#parts;
+    return [
+      'what reaches files without a system call of its own: io_uring, and calls of 32-bit programs (their use is reported)',
+      ...(cgroup === undefined
+        ? ['nothing is missing, but the command has no cgroup of its own (no cgroup v2, or no right to it)']
+        : []),
+      ...this.#parts.skipped.map((name) => `${UNSEEN_WITHOUT[name] ?? name} (this kernel has no ${name})`),
+    ];
+  }
+}
+
+function isZombie(pid: number): boolean {
+  try {
+    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return true;
+  }
+}
