@@ -56,8 +56,11 @@ bool owns_notifications(const HookSpec& spec) {
 // A trampoline follows each call.
 bool can_miss_returns(std::string_view mechanism) { return mechanism != "fentry" && mechanism != "lsm"; }
 
-// The map of this name that a hook keeps for reading; null for other maps.
-ReadableMap* kept_map(Hook& hook, std::string_view name) {
+// The member of the hook that keeps this map for reading; null for other maps, and for a map that is not created: libbpf
+// has a descriptor without a map for it.
+ReadableMap* kept_map(Hook& hook, const bpf_map* map) {
+  if (!bpf_map__autocreate(map)) return nullptr;
+  const std::string_view name = bpf_map__name(map);
   if (name == "count_keys") return &hook.counts.keys;
   if (name == "count_totals") return &hook.counts.totals;
   return name == "count_texts" ? &hook.counts.texts : nullptr;
@@ -72,7 +75,7 @@ void keep_maps(Hook& hook, const HookSpec& spec) {
     if (fd < 0 || is_sensor_map(bpf_map__name(map))) continue;
     hook.memory += read_memlock(fd);
     if (owns && bpf_map__name(map) == NOTIFICATIONS) hook.notifications = duplicate(fd);
-    if (ReadableMap* const kept = kept_map(hook, bpf_map__name(map)); kept != nullptr) {
+    if (ReadableMap* const kept = kept_map(hook, map); kept != nullptr) {
       *kept = {duplicate(fd), bpf_map__key_size(map), bpf_map__value_size(map), bpf_map__max_entries(map)};
     }
     if (bpf_map__autocreate(map) && std::string_view(bpf_map__name(map)) == "pending") hook.may_miss_returns = can_miss;
