@@ -28,7 +28,10 @@ function testMarks(attach: Mechanism): void {
     spawnSync('ip', ['addr', 'add', `${OUTSIDE}/32`, 'dev', 'lo']);
     recording = await Recording.open(undefined, { attach, enforcement: true });
   });
-  after(() => recording.close());
+  after(async () => {
+    spawnSync('ip', ['addr', 'del', `${OUTSIDE}/32`, 'dev', 'lo']);
+    await recording.close();
+  });
 
   it('exfiltration: a process and its children that read a secret cannot connect outside, and nothing else is touched', async () => {
     // a kprobe cannot override on every kernel: there, the policy only reports
@@ -143,6 +146,7 @@ spec:
       const own = events.flatMap((event) => (event.type === 'process_lsm' ? (event.marks ?? []) : []));
       assert.deepEqual(own.map(({ mark, cause }) => [mark, cause?.argument]), [['opened', '/etc/shadow']]); // prettier-ignore
     } finally {
+      spawnSync('ip', ['addr', 'del', `${OUTSIDE}/32`, 'dev', 'lo']);
       await recording.close();
     }
   });
