@@ -13,7 +13,7 @@ import { WRONG_RULES, WRONG_SCHEMA } from './wrong-policies.js';
 const RULE_COST_MAX = 10_000_000;
 const CRD_COST_MAX = 100_000_000;
 /** A version of Kubernetes may estimate more. */
-const ROOM = 1.5;
+const ROOM = 1.35;
 
 interface RuleCost {
   readonly path: string;
