@@ -17,7 +17,6 @@ const files = {
   write: '/srv/written',
   renamed: '/srv/renamed',
   layer: '/srv/layers/lower/3/4/5/6/file',
-  long38: longName(38),
   long100: longName(100),
 };
 const overlay = '/srv/overlay';
@@ -29,7 +28,6 @@ const steps: readonly Step[] = [
   ['pwrite-2', 'pwrite', files.write],
   ['pread-first', 'pread-first', '/srv/many'],
   ['pread-renames', 'pread-renames', files.renamed],
-  ['pread-38', 'pread', files.long38],
   ['pread-100', 'pread', files.long100],
   ['pread-in-turn', 'pread-turn', '/srv/turn-300'],
   ['pread-in-turns', 'pread-turns', '/srv/turn-10000'],

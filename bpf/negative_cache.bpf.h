@@ -21,7 +21,7 @@
  * The result of a look-up. Any other value is the index of an entry plus one: the caller may store the path in that
  * entry, or with WHOLE_FOLDER the folder of the path.
  */
-enum cache_result { CACHE_BYPASS = 0, CACHE_HIT = ~0U, FOLDER_HAS_VALUES = ~0U - 1, WHOLE_FOLDER = 1U << 30 };
+enum cache_result { CACHE_BYPASS = 0, CACHE_HIT = ~0U, FOLDER_UNDECIDED = ~0U - 1, WHOLE_FOLDER = 1U << 30 };
 
 /*
  * The probe flavour has no cache: reads through a helper would cost as much as resolving the path. arm64 has none
@@ -134,8 +134,12 @@ static __always_inline bool is_hit(const struct negative_entry *entry, struct ta
 /* Part of the key of a whole folder: a folder is also a path itself. */
 enum { FOLDER_KEY = 16 };
 
-/* In last_miss, with the key of a folder: values name files in it, so each of its paths has its own entry. */
+/*
+ * In last_miss, with the key of a folder: its paths have entries of their own, because values name files in it, or
+ * those whose names a value of Postfix may end.
+ */
 #define HAS_VALUES (1ULL << 63)
+#define NAMES_DECIDE (1ULL << 62)
 
 /*
  * The key of a path: the negated address of the dentry plus the index in config.objects. The verifier allows no other
@@ -210,43 +214,50 @@ static __always_inline bool may_end_with_value(const volatile struct string_tabl
 
 /*
  * True if the dentry, which is its own parent, has a name without a path that no candidate matches: a pipe, a socket, a
- * memfd, an anonymous inode. Nothing renames these.
+ * memfd, an anonymous inode. The kernel gives the name "/" to all other dentries that are their own parents, which are
+ * the roots of file systems and what was opened by its inode. Nothing renames a dentry without a folder.
  */
 static __always_inline bool is_unmatched_name(u32 index, struct dentry *dentry, struct vfsmount *mnt, u64 candidates)
 {
 	const volatile struct object_config *object = &config.objects[index];
 	u64 left = candidates & ~(object->rooted | object->excluding);
+	u32 length;
+	u8 first;
 
 	if (left & ~object->postfix.table.positive)
 		return false;
-	if (READ(mnt, mnt_root) == dentry || is_lost(dentry, mnt))
+	/* a namespace that is mounted has the path of its mount point */
+	if (READ(mnt, mnt_root) == dentry)
 		return false;
-	if (left && may_end_with_value(&object->postfix, dentry, false))
-		return false;
-	return !(candidates & object->rooted) || (u8)read_word((u64)READ(dentry, d_name.name)) != '/';
+	length = READ(dentry, d_name.len);
+	if (!length)
+		return !left || object->postfix.hashed;
+	first = length > SHORT_NAME_MAX ? read_word((u64)READ(dentry, d_name.name)) : *(u8 *)inline_name(dentry);
+	return first != '/' && !(left && may_end_with_value(&object->postfix, dentry, false));
 }
 
-/* Decides whether to replace the entry after a miss. Returns enum cache_result. */
+/* The entry is not valid any more. The next access to the path may store it again. */
+static __always_inline u32 drop_entry(struct negative_entry *entry, u64 key)
+{
+	entry->key = 0;
+	entry->last_miss = key;
+	entry->time = 0;
+	return CACHE_BYPASS;
+}
+
+/* Decides whether to replace an entry with another key. Returns enum cache_result. */
 static __always_inline u32 replace_entry(struct negative_entry *entry, u32 number, u64 key)
 {
-	u64 now = bpf_jiffies64();
-	bool recent = now - entry->time < config.cache_hold_ticks;
+	u64 now;
 
-	if (entry->key == key) {
-		entry->key = 0;
+	/* only marks the entry, because most files are accessed once */
+	if (entry->last_miss != key) {
 		entry->last_miss = key;
-		/* with frequent renames, entries are invalid at once: do not store one at each access */
-		if (recent) {
-			entry->time = 0;
-			return CACHE_BYPASS;
-		}
-	} else if (entry->last_miss != key) {
-		/* only marks the entry, because most files are accessed once */
-		entry->last_miss = key;
-		return CACHE_BYPASS;
-	} else if (recent) {
 		return CACHE_BYPASS;
 	}
+	now = bpf_jiffies64();
+	if (now - entry->time < config.cache_hold_ticks)
+		return CACHE_BYPASS;
 	entry->key = 0;
 	entry->time = now;
 	entry->rename_seq = read_sequence(config.rename_lock);
@@ -255,35 +266,61 @@ static __always_inline u32 replace_entry(struct negative_entry *entry, u32 numbe
 	return number + 1;
 }
 
-/* Looks up a path, or the whole folder of a path. Returns enum cache_result. */
-static __always_inline u32 lookup_entry(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
-					struct dentry *parent, struct vfsmount *mnt, u64 candidates, const bool whole)
+static __always_inline bool may_name_match(u32 index, struct dentry *dentry, u64 candidates)
 {
-	u64 key = whole ? negative_key(parent, index + FOLDER_KEY) : negative_key(dentry, index);
-	u32 number = entry_index(slot, key, candidates);
+	const volatile struct object_config *object = &config.objects[index];
+
+	return candidates & object->postfix.table.used && may_end_with_value(&object->postfix, dentry, object->slashes);
+}
+
+/* Returns enum cache_result; FOLDER_UNDECIDED: the path may have an entry of its own. */
+static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
+					 struct dentry *parent, struct vfsmount *mnt, u64 candidates)
+{
+	u64 key = negative_key(parent, index + FOLDER_KEY), marks;
+	u32 number = entry_index(slot, key, candidates), result;
 	struct negative_entry *entry = get_entry(number);
 
 	if (!entry)
 		return CACHE_BYPASS;
 	if (entry->key == key) {
-		const struct negative_entry *same = entry;
-
-		/* for the compiler, another pointer: it stays in a register, while `entry` waits on the stack */
-		opaque(same);
-		if (is_hit(same, task, dentry, parent, mnt, candidates, whole))
+		if (may_name_match(index, dentry, candidates))
+			return FOLDER_UNDECIDED;
+		if (is_hit(entry, task, dentry, parent, mnt, candidates, true))
 			return CACHE_HIT;
-	} else if (whole && entry->last_miss == (key | HAS_VALUES)) {
-		return FOLDER_HAS_VALUES;
+		return drop_entry(entry, key);
 	}
-	return replace_entry(entry, number, key);
+	marks = entry->last_miss ^ key;
+	if (marks == HAS_VALUES)
+		return FOLDER_UNDECIDED;
+	if (marks == NAMES_DECIDE && may_name_match(index, dentry, candidates))
+		return FOLDER_UNDECIDED;
+	result = replace_entry(entry, number, key);
+	if (result == CACHE_BYPASS)
+		return CACHE_BYPASS;
+	/* after the counts were read */
+	if (may_name_match(index, dentry, candidates)) {
+		entry->last_miss = key | NAMES_DECIDE;
+		return FOLDER_UNDECIDED;
+	}
+	return result | WHOLE_FOLDER;
 }
 
-static __always_inline bool is_folder_decisive(u32 index, struct dentry *dentry, u64 candidates)
+/* Returns enum cache_result. */
+static __always_inline u32 lookup_path(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
+				       struct dentry *parent, struct vfsmount *mnt, u64 candidates)
 {
-	const volatile struct object_config *object = &config.objects[index];
+	u64 key = negative_key(dentry, index);
+	u32 number = entry_index(slot, key, candidates);
+	struct negative_entry *entry = get_entry(number);
 
-	return object->folders && !(candidates & object->postfix.table.used &&
-				    may_end_with_value(&object->postfix, dentry, object->slashes));
+	if (!entry)
+		return CACHE_BYPASS;
+	if (entry->key != key)
+		return replace_entry(entry, number, key);
+	if (is_hit(entry, task, dentry, parent, mnt, candidates, false))
+		return CACHE_HIT;
+	return drop_entry(entry, key);
 }
 
 /* Returns enum cache_result. */
@@ -291,19 +328,17 @@ static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u
 					   struct vfsmount *mnt, u64 candidates)
 {
 	struct dentry *parent = READ(dentry, d_parent);
-	u32 result;
 
 	if (parent == dentry) {
 		if (is_unmatched_name(index, dentry, mnt, candidates))
 			return CACHE_HIT;
-	} else if (is_folder_decisive(index, dentry, candidates)) {
-		result = lookup_entry(task, slot, index, dentry, parent, mnt, candidates, true);
-		if (result == CACHE_BYPASS || result == CACHE_HIT)
+	} else if (config.objects[index].folders) {
+		u32 result = lookup_folder(task, slot, index, dentry, parent, mnt, candidates);
+
+		if (result != FOLDER_UNDECIDED)
 			return result;
-		if (result != FOLDER_HAS_VALUES)
-			return result | WHOLE_FOLDER;
 	}
-	return lookup_entry(task, slot, index, dentry, parent, mnt, candidates, false);
+	return lookup_path(task, slot, index, dentry, parent, mnt, candidates);
 }
 
 /* A folder that ignores case may show a name in another case later. */
@@ -342,8 +377,8 @@ static __always_inline bool is_cacheable_walk(const struct string_buffer *buffer
 }
 
 /*
- * True if the path, or that of another file in its folder, may be a value of Equal, or begin with a value of Prefix that
- * the folder does not begin with. A path of another file is not too long for the buffer.
+ * True if the path, or that of another file in its folder, may be a value of Equal, or begin with a value of Prefix
+ * that the folder does not begin with. A path of another file is not too long for the buffer.
  */
 static __always_inline bool has_folder_values(struct string_buffer *buffer, u32 index, u32 name)
 {

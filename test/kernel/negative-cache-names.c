@@ -142,8 +142,8 @@ static const char *const neighbours[] = {
 	"long-0123456789-0123456789-01234567890123456789-0123456789-01234567890123456789-0123456789-0123456789",
 	"long-0123456789-0123456789-01234567890123456789-0123456789-01234567890123456789-0123456789-012345.secret",
 };
-static const char *const places[] = { "plain", "values", "values/prefolder", "values/sub", "watched", "watchedtoo",
-				      "plain/y/.secret" };
+static const char *const places[] = { "plain",   "values",     "values/prefolder", "values/sub",
+				      "watched", "watchedtoo", "plain/y/.secret" };
 
 static void use_neighbours(const char *const *at, int count, bool makes)
 {

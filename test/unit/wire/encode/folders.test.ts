@@ -76,7 +76,7 @@ describe('encoding of the folders of values', () => {
     const equal = table(['/etc/shadow']);
     const scan = { needles: [{ text: 'x', selectors: [0] }], selectors: [0], ignoreCase: false };
     const cases: Readonly<Record<string, Encoded>> = {
-      substring: encode({ equal, substrings: [scan] } as unknown as CompiledValue['texts']),
+      substring: encode({ equal, substrings: [scan] }),
       inode: encode({ equal, inode: [0] }),
       'empty postfix': encode({ equal, postfix: table(['']) }),
       'long folder': encode({ equal: table([`/${'x'.repeat(255)}/y`]) }),
