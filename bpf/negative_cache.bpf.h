@@ -278,7 +278,7 @@ static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32
 					 struct dentry *parent, struct vfsmount *mnt, u64 candidates)
 {
 	u64 key = negative_key(parent, index + FOLDER_KEY), marks;
-	u32 number = entry_index(slot, key, candidates), result;
+	u32 number = entry_index(slot, key, candidates) & ~1U, result;
 	struct negative_entry *entry = get_entry(number);
 
 	if (!entry)
@@ -311,7 +311,8 @@ static __always_inline u32 lookup_path(struct task_struct *task, u32 slot, u32 i
 				       struct dentry *parent, struct vfsmount *mnt, u64 candidates)
 {
 	u64 key = negative_key(dentry, index);
-	u32 number = entry_index(slot, key, candidates);
+	/* folders have the even entries, so that no file replaces the entry or the mark of its own folder */
+	u32 number = entry_index(slot, key, candidates) | config.objects[index].folders;
 	struct negative_entry *entry = get_entry(number);
 
 	if (!entry)
