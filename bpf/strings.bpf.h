@@ -367,13 +367,6 @@ struct early_path {
 	volatile u64 dentry, mnt;
 };
 
-/* A function of its own has all registers for itself. The verifier checks it with the arguments of each call. */
-static __noinline u32 lookup_early(struct task_struct *task, u32 slot, struct dentry *dentry, struct vfsmount *mnt,
-				   u64 candidates)
-{
-	return lookup_negative(task, slot, 0, dentry, mnt, candidates);
-}
-
 /* As lookup_negative(), for the first object. `index` is the result of scratch_slot(). */
 static __always_inline u32 lookup_first_negative(struct task_struct *task, u32 index, u64 raw, u64 candidates,
 						 struct early_path *first)
@@ -387,7 +380,7 @@ static __always_inline u32 lookup_first_negative(struct task_struct *task, u32 i
 	}
 	first->dentry = (u64)at.dentry;
 	first->mnt = (u64)at.mnt;
-	return at.mnt ? lookup_early(task, index, at.dentry, at.mnt, candidates) : CACHE_BYPASS;
+	return at.mnt ? lookup_negative(task, index, 0, at.dentry, at.mnt, candidates) : CACHE_BYPASS;
 }
 #endif
 
