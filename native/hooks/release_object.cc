@@ -56,8 +56,8 @@ bool owns_notifications(const HookSpec& spec) {
 // A trampoline follows each call.
 bool can_miss_returns(std::string_view mechanism) { return mechanism != "fentry" && mechanism != "lsm"; }
 
-// The member of the hook that keeps this map for reading; null for other maps, and for a map that is not created: libbpf
-// has a descriptor without a map for it.
+// The member of the hook that keeps this map for reading; null for other maps, and for a map that is not created:
+// libbpf has a descriptor without a map for it.
 ReadableMap* kept_map(Hook& hook, const bpf_map* map) {
   if (!bpf_map__autocreate(map)) return nullptr;
   const std::string_view name = bpf_map__name(map);
