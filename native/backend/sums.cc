@@ -20,7 +20,7 @@ class SumReader {
  public:
   explicit SumReader(const ReadableMap& map)
       : fd_(map.fd.value),
-        stride_((map.value_size + 7) / 8 * 8),
+        stride_(static_cast<size_t>((map.value_size + 7) / 8) * 8),
         words_(map.value_size / 8),
         all_(static_cast<size_t>(libbpf_num_possible_cpus()) * stride_) {}
 

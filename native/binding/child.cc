@@ -47,12 +47,14 @@ struct Ids {
 
 std::vector<std::string> read_strings(const Napi::Array& list) {
   std::vector<std::string> texts;
+  texts.reserve(list.Length());
   for (uint32_t i = 0; i < list.Length(); i++) texts.push_back(list.Get(i).As<Napi::String>().Utf8Value());
   return texts;
 }
 
 std::vector<char*> make_pointers(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -109,7 +111,8 @@ std::vector<int> inherited_descriptors() {
   const char* found = flags == nullptr ? nullptr : std::strstr(flags, "--jobserver-");
   int reader = -1;
   int writer = -1;
-  if (found != nullptr && (found = std::strchr(found, '=')) != nullptr) {
+  if (found != nullptr) found = std::strchr(found, '=');
+  if (found != nullptr) {
     if (std::sscanf(found, "=%d,%d", &reader, &writer) != 2) reader = writer = -1;
   }
   std::vector<int> result;
