@@ -206,6 +206,8 @@ const rooms = [
       'lib/tracers/index.ts',
       'lib/containers/identify.ts',
       'lib/errors.ts',
+      'lib/names/addresses.ts',
+      'lib/names/endpoint.ts',
       'lib/names/event-types.ts',
       'lib/names/network.ts',
       'lib/names/policy-library.ts',

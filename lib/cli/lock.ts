@@ -59,13 +59,13 @@ export function addLockCommands(program: Command, context: Context, done: (statu
 async function printDifference(before: string, after: string, context: Context): Promise<number> {
   const { added, removed } = context.api.compareLocks(readLockFile(before, context), readLockFile(after, context));
   const lines = [...removed.map((fact) => ['-', fact] as const), ...added.map((fact) => ['+', fact] as const)];
-  lines.sort(([, one], [, other]) => (keyOf(one) < keyOf(other) ? -1 : 1));
+  lines.sort(([, one], [, other]) => (formatFactKey(one) < formatFactKey(other) ? -1 : 1));
   const text = lines.map(([sign, { package: name, fact }]) => `${sign} ${name === '.' ? fact : `${name}: ${fact}`}\n`);
   await print(context.stdout, escapeControls(text.join('')));
   return added.length > 0 ? POLICY_ERRORS : SUCCESS;
 }
 
-const keyOf = ({ package: name, fact }: LockFact): string => `${name}\0${fact}`;
+const formatFactKey = ({ package: name, fact }: LockFact): string => `${name}\0${fact}`;
 
 function explainLock(facts: readonly LockFact[]): string {
   const packages = new Map<string, string[]>();

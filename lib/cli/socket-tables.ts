@@ -1,7 +1,8 @@
 /** Reads /proc/PID/net/tcp and the like: the sockets of a network namespace (Documentation/networking/proc_net_tcp.rst). */
 import { readFileSync } from 'node:fs';
+import { formatIpv6 } from '../names/addresses.js';
+import { formatEndpoint } from '../names/endpoint.js';
 import { TCP_STATES } from '../names/network.js';
-import { formatIpv6 } from '../tracers/index.js';
 
 export interface ListedSocket {
   readonly protocol: string;
@@ -74,9 +75,7 @@ function parseAddress(text: string): string | undefined {
   const bytes = Buffer.from(hex, 'hex');
   bytes.swap32();
   const number = parseInt(port, 16);
-  if (bytes.length === 4) return `${bytes.join('.')}:${number}`;
-  const isMapped = bytes.subarray(0, 12).toString('hex') === '00000000000000000000ffff';
-  return isMapped ? `[::ffff:${bytes.subarray(12).join('.')}]:${number}` : `[${formatIpv6(bytes)}]:${number}`;
+  return formatEndpoint(bytes.length === 4 ? bytes.join('.') : formatIpv6(bytes), number);
 }
 
 const UNIX_TYPES: Readonly<Record<string, string>> = { '0001': 'stream', '0002': 'dgram', '0005': 'seqpacket' };

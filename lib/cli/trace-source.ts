@@ -209,7 +209,7 @@ async function loadHere(
       failures.push(error);
     }
   }
-  if (failures.length > 0) throw unsupported(definition, failures);
+  if (failures.length > 0) throw createUnsupportedError(definition, failures);
   return 'exec, exit';
 }
 
@@ -220,7 +220,7 @@ function formatHooks(names: readonly string[]): string {
   return `${names.slice(0, HOOKS_SHOWN).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function unsupported({ name, needs }: TracerDefinition, [first]: readonly Error[]): CommandError {
+function createUnsupportedError({ name, needs }: TracerDefinition, [first]: readonly Error[]): CommandError {
   const [line = ''] = (first?.message ?? '').split('\n');
   // the reader has not written the policy: its lines say nothing to him
   const reason = line.replace(/^\S+:\d+:\d+: (error \w+: )?/, '');
@@ -280,7 +280,7 @@ async function loadAtAgent(client: AgentClient, definition: TracerDefinition, op
       failures.push(error);
     }
   }
-  if (failures.length > 0) throw unsupported(definition, failures);
+  if (failures.length > 0) throw createUnsupportedError(definition, failures);
   return false;
 }
 

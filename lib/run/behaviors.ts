@@ -27,7 +27,7 @@ export class Behaviors {
 
   /** Returns the behavior with its count; undefined beyond the limit. */
   add({ kind, subject, fact, origin, process }: Seen): Counted | undefined {
-    const key = keyOf(kind, origin, fact);
+    const key = formatBehaviorKey(kind, origin, fact);
     const known = this.#all.get(key);
     if (known !== undefined) {
       known.count++;
@@ -43,7 +43,7 @@ export class Behaviors {
   }
 
   find(kind: BehaviorKind, origin: Origin | undefined, fact: string): Counted | undefined {
-    return this.#all.get(keyOf(kind, origin, fact));
+    return this.#all.get(formatBehaviorKey(kind, origin, fact));
   }
 
   /** The worst kinds first; of a kind, those of packages first, then by their texts. */
@@ -60,6 +60,6 @@ export class Behaviors {
   }
 }
 
-function keyOf(kind: BehaviorKind, origin: Origin | undefined, fact: string): string {
+function formatBehaviorKey(kind: BehaviorKind, origin: Origin | undefined, fact: string): string {
   return [kind, origin?.package ?? '', origin?.script ?? '', fact].join('\0');
 }

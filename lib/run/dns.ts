@@ -1,4 +1,5 @@
 /** Decodes DNS messages of packets and of answers. Every length is checked: a program chooses all bytes. Pure. */
+import { formatIpv6 } from '../names/addresses.js';
 
 const HEADER_BYTES = 12;
 const LABEL_MAX = 63;
@@ -123,10 +124,4 @@ function formatLabel(label: Uint8Array): string {
     const character = String.fromCharCode(byte);
     return /[A-Za-z0-9_-]/.test(character) ? character : `\\${String(byte).padStart(3, '0')}`;
   }).join('');
-}
-
-/** The form of RFC 5952, as the kernel's and Node.js' functions write it. */
-function formatIpv6(bytes: Uint8Array): string {
-  const groups = Array.from({ length: 8 }, (_, i) => (readU16(bytes, 2 * i) ?? 0).toString(16));
-  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
 }

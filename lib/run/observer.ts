@@ -6,6 +6,7 @@ import type {
   ProcessTracepointEvent,
   TracerEvent,
 } from '../../types/index.js';
+import { formatEndpoint } from '../names/endpoint.js';
 import { signalName } from '../names/signals.js';
 import { Origins } from './attribution.js';
 import { Behaviors } from './behaviors.js';
@@ -130,15 +131,15 @@ export class Observer {
     const [number, file, second, third, how] = args;
     if (file?.type !== 'fd' || file.path === '') return;
     const { path } = file;
-    const call = numberOf(number);
+    const call = readNumber(number);
     const flags =
       call === OPEN_CALLS.creat
         ? WRITE_FLAGS
         : call === OPEN_CALLS.open
-          ? numberOf(second)
+          ? readNumber(second)
           : call === OPEN_CALLS.openat2
-            ? textOf(how).charCodeAt(0) & 0xff
-            : numberOf(third);
+            ? readText(how).charCodeAt(0) & 0xff
+            : readNumber(third);
     const isWrite = (flags & WRITE_FLAGS) !== 0;
     const owner = /^\/proc\/(\d+)\/(?:task\/\d+\/)?(environ|mem)$/.exec(path);
     if (owner !== null) {
@@ -177,20 +178,26 @@ export class Observer {
 
   #addPaths({ process, args }: ProcessTracepointEvent): void {
     const [number, , first, second, mode, folder] = args;
-    const call = numberOf(number);
-    const at = pathOf(folder);
-    const one = resolvePath(textOf(first), at);
-    const two = resolvePath(textOf(second), at);
-    this.#change(process, call, one, two, numberOf(mode));
+    const call = readNumber(number);
+    const at = readPath(folder);
+    const one = resolvePath(readText(first), at);
+    const two = resolvePath(readText(second), at);
+    this.#change(process, call, one, two, readNumber(mode));
   }
 
   #addPathsAt({ process, args }: ProcessTracepointEvent): void {
     const [number, , descriptor, folder, first, third, second, working] = args;
-    const call = numberOf(number);
-    const at = numberOf(descriptor) === AT_FDCWD ? pathOf(working) : pathOf(folder);
-    const newFolder = Number(BigInt.asIntN(32, BigInt(numberOf(third))));
-    const target = newFolder === AT_FDCWD ? pathOf(working) : newFolder === numberOf(descriptor) ? at : undefined;
-    this.#change(process, call, resolvePath(textOf(first), at), resolvePath(textOf(second), target), numberOf(third));
+    const call = readNumber(number);
+    const at = readNumber(descriptor) === AT_FDCWD ? readPath(working) : readPath(folder);
+    const newFolder = Number(BigInt.asIntN(32, BigInt(readNumber(third))));
+    const target = newFolder === AT_FDCWD ? readPath(working) : newFolder === readNumber(descriptor) ? at : undefined;
+    this.#change(
+      process,
+      call,
+      resolvePath(readText(first), at),
+      resolvePath(readText(second), target),
+      readNumber(third),
+    );
   }
 
   #change(process: Process, call: number, first = '(unknown)', second = '(unknown)', mode = 0): void {
@@ -224,7 +231,7 @@ export class Observer {
 
   #addOther({ process, args }: ProcessTracepointEvent): void {
     const [number, result, one, two, three, first, second, third] = args;
-    const call = numberOf(number);
+    const call = readNumber(number);
     if (call >= COMPAT_BIT) {
       this.#see(process, 'unseen', 'system calls of 32 bits, whose files and addresses are not decoded');
       return;
@@ -232,9 +239,9 @@ export class Observer {
     const name = otherCallName(call);
     if (name === undefined) return;
     const described = describeCall(name, {
-      result: numberOf(result),
-      numbers: [numberOf(one), numberOf(two), numberOf(three)],
-      texts: [textOf(first), textOf(second), textOf(third)],
+      result: readNumber(result),
+      numbers: [readNumber(one), readNumber(two), readNumber(three)],
+      texts: [readText(first), readText(second), readText(third)],
       pid: process.pid,
       uid: process.uid,
       signalName,
@@ -255,8 +262,8 @@ export class Observer {
   #addSocket({ process, args }: ProcessTracepointEvent): void {
     const [socket, , state] = args;
     if (socket?.type !== 'sock') return;
-    if (numberOf(state) === LISTEN) {
-      const subject = `${formatHost(socket.sourceAddress)}:${socket.sourcePort}`;
+    if (readNumber(state) === LISTEN) {
+      const subject = formatEndpoint(socket.sourceAddress, socket.sourcePort);
       this.#see(process, 'listen', subject, generalizeAddress(socket.sourceAddress, socket.sourcePort));
       return;
     }
@@ -271,7 +278,7 @@ export class Observer {
         : port === DNS_PORT
           ? ' (DNS over TCP: names are not seen)'
           : '';
-    const subject = `${name === undefined ? '' : `${name} `}${formatHost(address)}:${port}${what}`;
+    const subject = `${name === undefined ? '' : `${name} `}${formatEndpoint(address, port)}${what}`;
     return this.#see(
       process,
       'connect',
@@ -295,7 +302,7 @@ export class Observer {
       (socket.protocol === 'IPPROTO_UDP'
         ? this.#connect(process, socket.destinationAddress, socket.destinationPort)
         : undefined);
-    if (seen !== undefined) seen[direction] = (seen[direction] ?? 0) + numberOf(size);
+    if (seen !== undefined) seen[direction] = (seen[direction] ?? 0) + readNumber(size);
   }
 
   #known(process: Process, fact: string) {
@@ -308,7 +315,7 @@ export class Observer {
     const payload = udpPayload(bytes.value);
     const message = payload === undefined ? undefined : parseDns(payload);
     if (message === undefined) {
-      this.#see(process, 'dns', `no question of DNS, to ${formatHost(packet.destinationAddress)}:${DNS_PORT}`);
+      this.#see(process, 'dns', `no question of DNS, to ${formatEndpoint(packet.destinationAddress, DNS_PORT)}`);
       return;
     }
     this.#see(process, 'dns', message.name === '' ? '.' : message.name, generalizeHost(message.name));
@@ -324,20 +331,16 @@ export class Observer {
   }
 }
 
-function formatHost(address: string): string {
-  return address.includes(':') ? `[${address}]` : address;
-}
-
-function numberOf(argument: HookArgument | undefined): number {
+function readNumber(argument: HookArgument | undefined): number {
   if (argument === undefined || !('value' in argument)) return 0;
   const { value } = argument;
   return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
 }
 
-function textOf(argument: HookArgument | undefined): string {
+function readText(argument: HookArgument | undefined): string {
   return argument?.type === 'string' && argument.unreadable !== true ? argument.value : '';
 }
 
-function pathOf(argument: HookArgument | undefined): string | undefined {
+function readPath(argument: HookArgument | undefined): string | undefined {
   return argument !== undefined && 'path' in argument && argument.path.startsWith('/') ? argument.path : undefined;
 }

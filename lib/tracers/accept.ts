@@ -1,8 +1,8 @@
 /** `polytrace trace accept`: TCP connections that programs accept. */
+import { formatEndpoint } from '../names/endpoint.js';
 import { fieldColumn, WHO } from './columns.js';
 import { formatPolicy, selectors } from './policy-text.js';
 import { isHookEvent, makeRow, type TracerDefinition } from './tracer.js';
-import { formatAddress } from './values.js';
 
 export const acceptTracer: TracerDefinition = {
   name: 'accept',
@@ -33,8 +33,8 @@ export const acceptTracer: TracerDefinition = {
       if (unreadable === true) return [];
       return [
         makeRow(event, {
-          local: formatAddress(sourceAddress, sourcePort),
-          remote: formatAddress(destinationAddress, destinationPort),
+          local: formatEndpoint(sourceAddress, sourcePort),
+          remote: formatEndpoint(destinationAddress, destinationPort),
         }),
       ];
     },

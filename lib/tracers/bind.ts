@@ -1,9 +1,10 @@
 /** `polytrace trace bind`: addresses that programs bind, and sockets that begin to listen. */
 import type { PlainEvent, SocketAddressArgument, SocketArgument } from '../../types/events.js';
+import { formatEndpoint } from '../names/endpoint.js';
 import { fieldColumn, WHO } from './columns.js';
 import { formatPolicy, selectors, type YamlObject } from './policy-text.js';
 import { isHookEvent, makeRow, type TracerDefinition, type TraceOptions } from './tracer.js';
-import { findValue, formatAddress, formatResult, returnNumber } from './values.js';
+import { findValue, formatResult, returnNumber } from './values.js';
 
 const NEGATIVE = [{ index: 0, operator: 'LessThan', values: ['0'] }];
 
@@ -41,7 +42,7 @@ export const bindTracer: TracerDefinition = {
         makeRow(event, {
           event: isListen ? 'listen' : 'bind',
           protocol: socket.protocol.replace('IPPROTO_', '').toLowerCase(),
-          address: isListen ? formatAddress(socket.sourceAddress, socket.sourcePort) : boundAddress(event),
+          address: isListen ? formatEndpoint(socket.sourceAddress, socket.sourcePort) : boundAddress(event),
           result: formatBound(returnNumber(event) ?? 0n),
           ...(backlog?.type === 'int' && { backlog: backlog.value }),
         }),
@@ -57,7 +58,7 @@ function formatBound(result: bigint): string {
 function boundAddress(event: PlainEvent): string {
   const { address, port } = findValue(event, 'address') as SocketAddressArgument;
   // the kernel chooses a port for 0
-  return port === 0 ? `${formatAddress(address, 0).slice(0, -1)}any` : formatAddress(address, port);
+  return port === 0 ? `${formatEndpoint(address, 0).slice(0, -1)}any` : formatEndpoint(address, port);
 }
 
 function bindHook(call: string, options: TraceOptions): YamlObject {

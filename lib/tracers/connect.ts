@@ -1,10 +1,11 @@
 /** `polytrace trace connect`: TCP connections that programs open, their latency and their result. */
 import { RecentMap } from '../rules/recent-map.js';
+import { formatEndpoint } from '../names/endpoint.js';
 import { durationColumn, fieldColumn, WHO } from './columns.js';
 import { formatPolicy } from './policy-text.js';
 import { isState, STATE, stateHook, toStateChange } from './sockets.js';
 import { describeProcess, makeRow, type RowProcess, type TracerDefinition } from './tracer.js';
-import { formatAddress, formatResult } from './values.js';
+import { formatResult } from './values.js';
 
 /** Connections that are being opened. */
 const OPENING_MAX = 65_536;
@@ -53,8 +54,8 @@ export const connectTracer: TracerDefinition = {
         const fields = {
           latencyNs: of.timeNs - startNs,
           result,
-          source: formatAddress(sourceAddress, sourcePort),
-          destination: formatAddress(destinationAddress, destinationPort),
+          source: formatEndpoint(sourceAddress, sourcePort),
+          destination: formatEndpoint(destinationAddress, destinationPort),
         };
         return [makeRow(of, fields, process)];
       },

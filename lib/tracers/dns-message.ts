@@ -2,6 +2,7 @@
  * Decodes DNS messages (RFC 1035). Everybody on the network can send one: every length and offset is checked against the
  * bytes that are there, pointers only lead back, and the number of records and names is limited.
  */
+import { formatIpv6 } from '../names/addresses.js';
 
 export interface DnsMessage {
   readonly id: number;
@@ -184,17 +185,4 @@ function readData(reader: Reader, type: string, length: number): string {
       reader.take(length);
       return `${length} bytes`;
   }
-}
-
-/** RFC 5952: the longest run of zeros, the first of equal ones, is `::`. */
-export function formatIpv6(bytes: Uint8Array): string {
-  const groups = Array.from({ length: 8 }, (_, i) => (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16)); // prettier-ignore
-  let best = { at: -1, length: 1 };
-  for (let at = 0; at < 8; at++) {
-    let length = 0;
-    while (groups[at + length] === '0') length++;
-    if (length > best.length) best = { at, length };
-  }
-  if (best.at < 0) return groups.join(':');
-  return `${groups.slice(0, best.at).join(':')}::${groups.slice(best.at + best.length).join(':')}`;
 }

@@ -1,6 +1,7 @@
 /** `polytrace trace dns`: questions to name servers and their answers. */
 import type { PlainEvent } from '../../types/events.js';
 import { RecentMap } from '../rules/recent-map.js';
+import { formatEndpoint } from '../names/endpoint.js';
 import { CONTAINER, durationColumn, fieldColumn, PID, PROCESS, TIME, USER } from './columns.js';
 import { decodeDns, type DnsMessage } from './dns-message.js';
 import { formatPolicy, selectors, type YamlObject } from './policy-text.js';
@@ -14,7 +15,7 @@ import {
   type TracerDefinition,
   type TraceOptions,
 } from './tracer.js';
-import { bytesValue, findValue, formatAddress, numberValue } from './values.js';
+import { bytesValue, findValue, numberValue } from './values.js';
 
 /** Questions that wait for an answer. */
 const QUESTIONS_MAX = 16_384;
@@ -167,10 +168,10 @@ function serverAddress(event: PlainEvent): string | undefined {
   // big-endian bytes that were read as a little-endian number
   if (server?.type === 'uint32') {
     const bytes = [0, 8, 16, 24].map((shift) => (server.value >>> shift) & 255);
-    return formatAddress(bytes.join('.'), 53);
+    return formatEndpoint(bytes.join('.'), 53);
   }
   const socket = findValue(event, 'socket');
-  return socket?.type === 'sock' ? formatAddress(socket.destinationAddress, socket.destinationPort) : undefined;
+  return socket?.type === 'sock' ? formatEndpoint(socket.destinationAddress, socket.destinationPort) : undefined;
 }
 
 function answerRow(
@@ -180,7 +181,7 @@ function answerRow(
   question: Question | undefined,
 ): Row {
   const packet = findValue(event, 'packet');
-  const server = packet?.type === 'skb' ? formatAddress(packet.sourceAddress, packet.sourcePort) : question?.server;
+  const server = packet?.type === 'skb' ? formatEndpoint(packet.sourceAddress, packet.sourcePort) : question?.server;
   return makeRow(event, {
     type,
     result: code,

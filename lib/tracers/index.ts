@@ -18,7 +18,6 @@ import { tlsTracer } from './tls.js';
 import type { TracerDefinition } from './tracer.js';
 
 export { bytesColumn, fieldColumn } from './columns.js';
-export { formatIpv6 } from './dns-message.js';
 export { drawHistogram } from './histogram.js';
 export { TLS_LIBRARIES } from './tls.js';
 export type { Collector, FieldValue, OwnOption, Row, RowColumn, Summary, TraceOptions, TracerDefinition } from './tracer.js'; // prettier-ignore

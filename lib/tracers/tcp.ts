@@ -1,10 +1,11 @@
 /** `polytrace trace tcp`: TCP connections when they end: how long they were open, and their bytes in both directions. */
 import { RecentMap } from '../rules/recent-map.js';
+import { formatEndpoint } from '../names/endpoint.js';
 import { bytesColumn, durationColumn, fieldColumn, PID, PROCESS, TIME, USER, CONTAINER } from './columns.js';
 import { formatPolicy } from './policy-text.js';
 import { isState, STATE, stateHook, tcpNumber, toStateChange, type StateChange } from './sockets.js';
 import { describeProcess, makeRow, type Row, type RowProcess, type TracerDefinition } from './tracer.js';
-import { formatAddress, formatResult, numberValue } from './values.js';
+import { formatResult, numberValue } from './values.js';
 
 /** Open connections that are remembered. */
 const CONNECTIONS_MAX = 65_536;
@@ -73,7 +74,7 @@ export const tcpTracer: TracerDefinition = {
         if (change.new !== STATE.close) {
           const next = follow(change, known);
           const { sourceAddress, sourcePort } = change.socket;
-          if (sourcePort !== 0) next.local = formatAddress(sourceAddress, sourcePort);
+          if (sourcePort !== 0) next.local = formatEndpoint(sourceAddress, sourcePort);
           connections.set(key, next);
           return [];
         }
@@ -113,8 +114,8 @@ function closedRow(change: StateChange, known: Connection | undefined): Row {
       receivedBytes: numberValue(event, 'received'),
       roundTripNs: (numberValue(event, 'roundTrip') * 1000n) / 8n,
       retransmitted: numberValue(event, 'retransmitted'),
-      local: known?.local ?? (sourcePort === 0 ? sourceAddress : formatAddress(sourceAddress, sourcePort)),
-      remote: formatAddress(destinationAddress, destinationPort),
+      local: known?.local ?? (sourcePort === 0 ? sourceAddress : formatEndpoint(sourceAddress, sourcePort)),
+      remote: formatEndpoint(destinationAddress, destinationPort),
       ...(error === 0 ? {} : { error: formatResult(BigInt(-error)) }),
     }),
     process: known?.process,

@@ -90,11 +90,6 @@ function trim(value: number): string {
   return value < 99.95 ? value.toFixed(1) : String(Math.round(value));
 }
 
-/** `192.0.2.1:80` or `[2001:db8::1]:80`. */
-export function formatAddress(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }

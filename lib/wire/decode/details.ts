@@ -10,7 +10,7 @@ import type {
   SocketArgument,
   UserNamespaceArgument,
 } from '../../../types/events.js';
-import { formatIpv4, formatIpv6 } from './addresses.js';
+import { formatIpv4, formatIpv6 } from '../../names/addresses.js';
 import {
   BpfDetail,
   CredDetail,

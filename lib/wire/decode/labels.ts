@@ -5,7 +5,7 @@ import { capabilityName } from '../../names/capabilities.js';
 import { errorName } from '../../names/errors.js';
 import { hostArchitecture, SYSCALL_COMPAT, syscallName } from '../../names/syscalls.js';
 import type { LabelWords } from './counts.js';
-import { formatIpv6 } from './addresses.js';
+import { formatIpv6 } from '../../names/addresses.js';
 
 const MINOR_BITS = 20;
 const MAPPED_PREFIX = '::ffff:';

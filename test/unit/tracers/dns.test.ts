@@ -1,7 +1,8 @@
 /** DNS messages are decoded within their bytes, whatever they contain. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { decodeDns, formatIpv6 } from '../../../lib/tracers/dns-message.js';
+import { formatIpv6 } from '../../../lib/names/addresses.js';
+import { decodeDns } from '../../../lib/tracers/dns-message.js';
 import type { ArgumentMembers, PlainEvent } from '../../../types/index.js';
 import { at, findTracer, kprobe, OPTIONS, tableOf } from './support.js';
 

@@ -40,7 +40,7 @@ describe('the receivers of alerts', () => {
     writeFileSync(file, text);
     return loadConfiguration({ env, flags: {}, file, folders: [folder].slice(1) });
   }
-  function problemsOf(text: string): string[] {
+  function findProblems(text: string): string[] {
     try {
       load(text);
     } catch (error) {
@@ -166,14 +166,14 @@ describe('the receivers of alerts', () => {
   ];
   for (const [title, receiver, message] of mistakes) {
     it(`mistake: ${title}`, () => {
-      const problems = problemsOf(`alerts:\n  - { name: first, type: journald }\n  - ${receiver}\n`);
+      const problems = findProblems(`alerts:\n  - { name: first, type: journald }\n  - ${receiver}\n`);
       assert.equal(problems.length, 1, problems.join('\n'));
       assert.match(problems[0] ?? '', message);
     });
   }
 
   it('have all mistakes at once, each with its line', () => {
-    const problems = problemsOf('alerts:\n  - name: a\n    type: x\n    url: y\n  - type: journald\n    nmae: b\n');
+    const problems = findProblems('alerts:\n  - name: a\n    type: x\n    url: y\n  - type: journald\n    nmae: b\n');
     assert.deepEqual(
       problems.map((each) => /^agent\.yaml:(\d+)/.exec(each)?.[1]),
       ['3', '4', '6', '5'],
@@ -183,8 +183,8 @@ describe('the receivers of alerts', () => {
   it('are at most 16, and needed for a spool', () => {
     const one = (i: number): string => `  - { name: r${i}, type: journald }\n`;
     const many = Array.from({ length: 17 }, (_, i) => one(i)).join('');
-    assert.match(problemsOf(`alerts:\n${many}`).join(), /more than 16 receivers/);
-    assert.match(problemsOf('alerts-spool-dir: /x\n').join(), /CONFIG_CONFLICT: alerts-spool-dir needs alerts/);
+    assert.match(findProblems(`alerts:\n${many}`).join(), /more than 16 receivers/);
+    assert.match(findProblems('alerts-spool-dir: /x\n').join(), /CONFIG_CONFLICT: alerts-spool-dir needs alerts/);
   });
 
   it('are printed without what can be a secret', () => {
@@ -208,7 +208,7 @@ describe('the receivers of alerts', () => {
       assert.ok(text.includes(shown), text);
     }
     // the printed form is a configuration again
-    assert.equal(problemsOf(text).length, 0);
+    assert.equal(findProblems(text).length, 0);
   });
 
   it('have files that are checked before the agent starts', async () => {

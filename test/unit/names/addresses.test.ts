@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIPv6 } from 'node:net';
 import fc from 'fast-check';
-import { formatIpv4, formatIpv6 } from '../../../../lib/wire/decode/addresses.js';
+import { formatIpv4, formatIpv6 } from '../../../lib/names/addresses.js';
 
 describe('IP addresses as strings', () => {
   it('IPv4', () => {
