@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UsageError } from './context.js';
 import { parseList } from './event-options.js';
+import type { ContainerFilters } from './proc.js';
 
 /** The options as commander gives them. */
 export interface ProcessOptions {
@@ -38,14 +39,30 @@ function parsePids(text: string, before: readonly number[] = []): number[] {
   return [...before, ...pids];
 }
 
-export function compilePatterns(option: string, patterns: readonly string[] | undefined): RegExp[] | undefined {
+/** `note` follows the reason in the message about a pattern that is no regular expression. */
+export function compilePatterns(
+  option: string,
+  patterns: readonly string[] | undefined,
+  note = '',
+): RegExp[] | undefined {
   return patterns?.map((pattern) => {
     try {
       return new RegExp(pattern);
     } catch (error) {
-      throw new UsageError(`${option} '${pattern}': ${error instanceof Error ? error.message : String(error)}`);
+      throw new UsageError(`${option} '${pattern}': ${error instanceof Error ? error.message : String(error)}${note}`);
     }
   });
+}
+
+/** Returns the filters of the options that are given, with regular expressions for names. */
+export function compileContainerFilters({ containers, pods, namespaces, host }: ProcessOptions): ContainerFilters {
+  const all = {
+    containers: compilePatterns('--containers', containers),
+    pods: compilePatterns('--pods', pods),
+    namespaces,
+    host,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
 /** Returns a test of a process by its id and the paths of its executable. */

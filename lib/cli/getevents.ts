@@ -12,6 +12,7 @@ import type {
   TracerOptions,
 } from '../../types/index.js';
 import { isLibraryPolicy } from '../names/policy-library.js';
+import { compilePatterns } from './container-options.js';
 import { OUTPUT_LOST, STOP_SIGNALS, SUCCESS, UsageError, type Context } from './context.js';
 import { checkNotJson, jsonOptions } from './json-options.js';
 import { loadProtocol } from '../protocol/load.js';
@@ -69,7 +70,7 @@ export async function getEvents(
   if (options.filterEnvironmentVariables !== undefined && options.enableProcessEnvironmentVariables !== true)
     throw new UsageError('--filter-environment-variables needs --enable-process-environment-variables');
   checkLabels(options, context);
-  const binaries = compilePatterns('--process', options.process);
+  const binaries = compilePatterns('--process', options.process, JAVASCRIPT_PATTERNS);
   const filters = [
     binaries === undefined ? undefined : context.api.eventFilter({ binaries }),
     compileExpressions(options, context),
@@ -239,23 +240,15 @@ function tracerPrinter(options: GetEventsOptions, context: Context): Printer<Tra
   });
 }
 
+/** Follows the reason why a pattern is refused. */
+const JAVASCRIPT_PATTERNS = '. Without an agent, patterns are those of JavaScript';
+
 function toEventsOptions(options: GetEventsOptions): EventsOptions {
   const { eventTypes: types, policyNames, namespaces, labels, host } = options;
-  const pods = compilePatterns('--pods', options.pods);
-  const containers = compilePatterns('--containers', options.containers);
+  const pods = compilePatterns('--pods', options.pods, JAVASCRIPT_PATTERNS);
+  const containers = compilePatterns('--containers', options.containers, JAVASCRIPT_PATTERNS);
   const all = { types, policyNames, pods, namespaces, containers, labels, host };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
-}
-
-function compilePatterns(option: string, patterns: readonly string[] | undefined): RegExp[] | undefined {
-  return patterns?.map((pattern) => {
-    try {
-      return new RegExp(pattern);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new UsageError(`${option} '${pattern}': ${reason}. Without an agent, patterns are those of JavaScript`);
-    }
-  });
 }
 
 /** Returns the message that all hooks are attached. It is one line, so that the parent process can wait for it. */

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import type { ProcessSet } from '../../types/index.js';
 import { fieldColumn, type FieldValue, type RowColumn } from '../tracers/index.js';
 import { terminalWidth } from './columns.js';
-import { addProcessOptions, compilePatterns, processTest, type ProcessOptions } from './container-options.js';
+import { addProcessOptions, compileContainerFilters, processTest, type ProcessOptions } from './container-options.js';
 import { SUCCESS, type Context } from './context.js';
 import { print } from './output.js';
 import { formatContainer, isInContainers, listProcesses, nameContainers, type ProcProcess } from './proc.js';
@@ -38,15 +38,7 @@ export function addProcessesCommand(program: Command, context: Context, done: (s
 
 async function printProcesses(options: PsOptions, context: Context): Promise<number> {
   const sets = readSets(options.policy ?? [], context);
-  const containers = compilePatterns('--containers', options.containers);
-  const pods = compilePatterns('--pods', options.pods);
-  const { namespaces, host } = options;
-  const filters = {
-    ...(containers !== undefined && { containers }),
-    ...(pods !== undefined && { pods }),
-    ...(namespaces !== undefined && { namespaces }),
-    ...(host !== undefined && { host }),
-  };
+  const filters = compileContainerFilters(options);
   const all = listProcesses();
   const nameOf = await nameContainers(new Set(all.flatMap(({ containerId }) => containerId ?? [])), context);
   const isWanted = processTest(options);

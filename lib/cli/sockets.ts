@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { bytesColumn, fieldColumn, type FieldValue, type RowColumn } from '../tracers/index.js';
 import { terminalWidth } from './columns.js';
-import { addProcessOptions, compilePatterns, processTest, type ProcessOptions } from './container-options.js';
+import { addProcessOptions, compileContainerFilters, processTest, type ProcessOptions } from './container-options.js';
 import { SUCCESS, type Context } from './context.js';
 import { print, printMessage } from './output.js';
 import { formatContainer, isInContainers, listProcesses, nameContainers, readLink, type ProcProcess } from './proc.js';
@@ -56,15 +56,7 @@ function formatExecutable(value: FieldValue | undefined, isWide: boolean): strin
 }
 
 async function printSockets(options: SocketsOptions, context: Context): Promise<number> {
-  const containers = compilePatterns('--containers', options.containers);
-  const pods = compilePatterns('--pods', options.pods);
-  const { namespaces, host } = options;
-  const filters = {
-    ...(containers !== undefined && { containers }),
-    ...(pods !== undefined && { pods }),
-    ...(namespaces !== undefined && { namespaces }),
-    ...(host !== undefined && { host }),
-  };
+  const filters = compileContainerFilters(options);
   const processes = listProcesses();
   const sockets = listSockets(processes, options);
   const owners = findOwners(processes, new Set(sockets.map(({ inode }) => inode)));

@@ -4,7 +4,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { TLS_LIBRARIES, TRACERS, type OwnOption, type TracerDefinition, type TraceOptions } from '../tracers/index.js';
 import type { PlainEvent, PlainProcess } from '../../types/index.js';
 import { SUCCESS, UsageError, type Context } from './context.js';
-import { addProcessOptions, compilePatterns, parseTexts, processTest } from './container-options.js';
+import { addProcessOptions, compileContainerFilters, parseTexts, processTest } from './container-options.js';
 import { parseSeconds } from './event-options.js';
 import { print, printMessage } from './output.js';
 import { addServerOptions } from './server-options.js';
@@ -147,15 +147,8 @@ function findLibrary({ library, show }: TraceCommandOptions): string {
 
 /** The filters of getevents, and those on the process itself. */
 function processFilter(given: TraceCommandOptions, { api }: Context): (process: PlainProcess) => boolean {
-  const { namespaces, labels, host } = given;
-  const wanted = {
-    namespaces,
-    labels,
-    host,
-    containers: compilePatterns('--containers', given.containers),
-    pods: compilePatterns('--pods', given.pods),
-  };
-  const filters = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
+  const { labels } = given;
+  const filters = { ...compileContainerFilters(given), ...(labels === undefined ? {} : { labels }) };
   const isOfContainer = Object.keys(filters).length === 0 ? undefined : makeFilter(filters, api);
   const isProcess = processTest(given);
   return (process) =>

@@ -23,6 +23,7 @@ constexpr const char* SHARED_MAPS[] = {"events",         "control",
 
 // Maps of the programs that follow marked processes. Only hooks with marks have them.
 constexpr const char* MARK_MAPS[] = {"owned_marks", "mark_details", "mark_names", "no_marks", ".data.marks"};
+
 // A map that is read while the hook is attached.
 struct ReadableMap {
   Fd fd{-1};  // -1 if the hook does not have it
