@@ -1,11 +1,8 @@
 /** Decodes DNS messages of packets and of answers. Every length is checked: a program chooses all bytes. Pure. */
 import { formatIpv6 } from '../names/addresses.js';
+import { readDnsName } from '../names/dns.js';
 
 const HEADER_BYTES = 12;
-const LABEL_MAX = 63;
-const NAME_MAX = 253;
-/** Pointers that a compressed name may follow. */
-const POINTERS_MAX = 16;
 const ANSWERS_MAX = 64;
 const IP_PROTOCOL_UDP = 17;
 const UDP_HEADER_BYTES = 8;
@@ -87,35 +84,10 @@ function readAddresses(bytes: Uint8Array, start: number, count: number): string[
   return addresses;
 }
 
-interface Name {
-  readonly name: string;
-  /** Position behind the name. */
-  readonly end: number;
-}
-
-function readName(bytes: Uint8Array, start: number): Name | undefined {
-  const labels: string[] = [];
-  let length = 0;
-  let at = start;
-  let end: number | undefined;
-  for (let pointers = 0; pointers <= POINTERS_MAX;) {
-    const size = bytes[at];
-    if (size === undefined) return undefined;
-    if (size === 0) return { name: labels.join('.').toLowerCase(), end: end ?? at + 1 };
-    if (size >= 0xc0) {
-      const target = readU16(bytes, at);
-      if (target === undefined) return undefined;
-      end ??= at + 2;
-      at = target & 0x3fff;
-      pointers++;
-      continue;
-    }
-    length += size + 1;
-    if (size > LABEL_MAX || length > NAME_MAX + 1 || at + 1 + size > bytes.length) return undefined;
-    labels.push(formatLabel(bytes.subarray(at + 1, at + 1 + size)));
-    at += size + 1;
-  }
-  return undefined;
+/** Returns the name in lower case, and the position behind it. */
+function readName(bytes: Uint8Array, start: number): { readonly name: string; readonly end: number } | undefined {
+  const name = readDnsName(bytes, start);
+  return name && { name: name.labels.map(formatLabel).join('.').toLowerCase(), end: name.end };
 }
 
 /** Bytes other than letters, digits, - and _ become \DDD, as in zone files. */

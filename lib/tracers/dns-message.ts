@@ -3,6 +3,7 @@
  * bytes that are there, pointers only lead back, and the number of records and names is limited.
  */
 import { formatIpv6 } from '../names/addresses.js';
+import { readDnsName } from '../names/dns.js';
 
 export interface DnsMessage {
   readonly id: number;
@@ -25,8 +26,6 @@ interface DnsAnswer {
 const HEADER = 12;
 /** Answers that are decoded. */
 const ANSWERS_MAX = 32;
-/** RFC 1035: a name has at most 255 bytes. */
-const NAME_MAX = 255;
 
 const TYPES: Readonly<Record<number, string>> = {
   1: 'A', 2: 'NS', 5: 'CNAME', 6: 'SOA', 12: 'PTR', 13: 'HINFO', 15: 'MX', 16: 'TXT', 28: 'AAAA', 33: 'SRV', 35: 'NAPTR',
@@ -67,33 +66,15 @@ class Reader {
   }
 
   name(): string {
-    const labels: string[] = [];
-    let used = 0;
-    let after: number | undefined;
-    let lowest = this.at;
-    for (;;) {
-      const length = this.u8();
-      if (length === 0) break;
-      if (length >= 0xc0) {
-        const target = (length - 0xc0) * 256 + this.u8();
-        after ??= this.at;
-        // a pointer leads to an earlier name, so there is an end
-        if (target >= lowest) throw new EndOfMessage();
-        lowest = target;
-        this.at = target;
-        continue;
-      }
-      used += length + 1;
-      if (length > 63 || used > NAME_MAX) throw new EndOfMessage();
-      labels.push(labelText(this.take(length)));
-    }
-    if (after !== undefined) this.at = after;
-    return labels.length === 0 ? '.' : labels.join('.');
+    const name = readDnsName(this.bytes, this.at);
+    if (name === undefined) throw new EndOfMessage();
+    this.at = name.end;
+    return name.labels.length === 0 ? '.' : name.labels.map(formatLabel).join('.');
   }
 }
 
 /** Bytes outside of printable ASCII are written as in zone files: `\DDD`. A dot in a label is escaped, too. */
-function labelText(bytes: Uint8Array): string {
+function formatLabel(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) {
     if (byte === 0x2e || byte === 0x5c) text += `\\${String.fromCharCode(byte)}`;
@@ -179,7 +160,7 @@ function readData(reader: Reader, type: string, length: number): string {
     case 'TXT': {
       const data = reader.take(length);
       const first = data.subarray(1, 1 + Math.min(data[0] ?? 0, data.length - 1));
-      return JSON.stringify(labelText(first).replaceAll('\\.', '.'));
+      return JSON.stringify(formatLabel(first).replaceAll('\\.', '.'));
     }
     default:
       reader.take(length);
