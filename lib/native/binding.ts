@@ -339,13 +339,14 @@ export interface NativeBinding {
   /** Sends a datagram to a Unix socket: a path, or @NAME. Returns 0, or the number of the error. */
   sendDatagram(socket: string, bytes: Uint8Array): number;
   /**
-   * Forks a child that waits before it executes the program. `ids` are uid, gid and the groups. `blocking` says for standard
-   * input, output and error how they were when this process began: the child then gets all descriptors of that time. Returns
-   * its process id.
+   * Forks a child in the working folder `folder`, which waits before it executes the program. `ids` are uid, gid and the
+   * groups. `blocking` says for standard input, output and error how they were when this process began: the child then gets
+   * all descriptors of that time. Returns its process id.
    */
   startChild(
     args: readonly string[],
     environment: readonly string[],
+    folder: string,
     ids: readonly number[] | null,
     blocking: readonly boolean[] | null,
   ): number;

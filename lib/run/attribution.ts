@@ -1,5 +1,6 @@
 /** Finds the package and the lifecycle script that a process belongs to, by its environment and its folder. */
 import type { EnvironmentVariable, Process } from '../../types/index.js';
+import { RecentMap } from '../rules/recent-map.js';
 
 export interface Origin {
   readonly package: string;
@@ -22,14 +23,21 @@ const PIP_FOLDER =
 /** Limit of the names that are kept. A package can choose any. */
 const NAME_MAX = 214;
 
-/**
- * The origin that the environment of a process claims. `mainFile` is the package.json of the working folder, whose scripts
- * belong to the command itself.
- */
+/** Executed programs whose origin is known. */
+const ORIGINS_MAX = 16_384;
+
+/** What belongs to the command itself, and is the origin of nothing. */
+export interface OwnOrigin {
+  /** The package.json of the working folder, and that of the script which has called the command. */
+  readonly packageFiles: readonly string[];
+  readonly cargoPackage: string | undefined;
+}
+
+/** Returns the origin that the environment of a process claims. */
 function claimedOrigin(
   variables: readonly EnvironmentVariable[],
   { cwd }: Pick<Process, 'cwd'>,
-  mainFile: string,
+  own: OwnOrigin,
 ): Origin | undefined {
   const get = (name: string): string | undefined => {
     const value = variables.find((variable) => variable.name === name)?.value;
@@ -37,28 +45,28 @@ function claimedOrigin(
   };
   const script = get('npm_lifecycle_event');
   const npm = get('npm_package_name');
-  if (npm !== undefined && get('npm_package_json') !== mainFile) {
+  if (npm !== undefined && !own.packageFiles.includes(get('npm_package_json') ?? '')) {
     return { package: npm, ...(script === undefined ? {} : { script }) };
   }
   const cargo = get('CARGO_PKG_NAME');
-  if (cargo !== undefined) return { package: cargo, script: 'build.rs' };
+  if (cargo !== undefined && cargo !== own.cargoPackage) return { package: cargo, script: 'build.rs' };
   const pip = PIP_FOLDER.exec(cwd)?.[1];
   return pip === undefined ? undefined : { package: pip, script: 'setup.py' };
 }
 
 /** Keeps the origin of each process. A process can change its own variables, so the first package of a chain stays. */
 export class Origins {
-  readonly #mainFile: string;
-  readonly #byExec = new Map<string, Origin | undefined>();
+  readonly #own: OwnOrigin;
+  readonly #byExec = new RecentMap<string, Origin>(ORIGINS_MAX);
 
-  constructor(mainFile: string) {
-    this.#mainFile = mainFile;
+  constructor(own: OwnOrigin) {
+    this.#own = own;
   }
 
   /** Adds a process that has executed a program. */
   add(process: Process, variables: readonly EnvironmentVariable[]): void {
-    const inherited = this.#inherited(process);
-    this.#byExec.set(process.execId, inherited ?? claimedOrigin(variables, process, this.#mainFile));
+    const origin = this.#inherited(process) ?? claimedOrigin(variables, process, this.#own);
+    if (origin !== undefined) this.#byExec.set(process.execId, origin);
   }
 
   find(process: Process): Origin | undefined {
@@ -66,6 +74,13 @@ export class Origins {
   }
 
   #inherited({ formerExecId, parentExecId }: Process): Origin | undefined {
-    return (formerExecId === undefined ? undefined : this.#byExec.get(formerExecId)) ?? this.#byExec.get(parentExecId);
+    for (const execId of [formerExecId, parentExecId]) {
+      const origin = execId === undefined ? undefined : this.#byExec.get(execId);
+      if (execId === undefined || origin === undefined) continue;
+      // a process that still has children is not forgotten
+      this.#byExec.set(execId, origin);
+      return origin;
+    }
+    return undefined;
   }
 }

@@ -52,6 +52,7 @@ export class Child {
   constructor(
     command: readonly string[],
     env: Readonly<Record<string, string | undefined>>,
+    folder: string,
     user: ChildUser | undefined,
     blocking?: readonly boolean[],
   ) {
@@ -60,7 +61,7 @@ export class Child {
       value === undefined ? [] : [`${name}=${value}`],
     );
     const ids = user === undefined ? null : [user.uid, user.gid, ...user.groups];
-    this.pid = loadBinding().startChild(command, variables, ids, blocking ?? null);
+    this.pid = loadBinding().startChild(command, variables, folder, ids, blocking ?? null);
   }
 
   /** Lets the command begin. Returns the errno of its exec, or 0. */

@@ -8,7 +8,8 @@ import type {
 } from '../../types/index.js';
 import { formatEndpoint } from '../names/endpoint.js';
 import { signalName } from '../names/signals.js';
-import { Origins } from './attribution.js';
+import { RecentMap } from '../rules/recent-map.js';
+import { Origins, type OwnOrigin } from './attribution.js';
 import { Behaviors } from './behaviors.js';
 import { describeCall } from './calls.js';
 import { parseDns, udpPayload } from './dns.js';
@@ -23,12 +24,15 @@ export interface ObserverOptions {
   readonly pid: number;
   /** Files in the working folder are reported, too: it is a home or the root. */
   readonly everywhere: boolean;
+  readonly own: OwnOrigin;
   readonly ancestors: (process: Process) => readonly Process[];
   readonly findProcess: (pid: number) => Process | undefined;
 }
 
-/** Limit of the addresses whose host name is known, and of the execs that are known as descendants. */
+/** Limit of the addresses whose host name is known. */
 const NAMES_MAX = 10_000;
+/** Executed programs of the machine that are known as descendants, or as others. */
+const DESCENDANTS_MAX = 16_384;
 const TREE_MAX = 12;
 const DNS_PORT = 53;
 const TLS_DNS_PORT = 853;
@@ -42,14 +46,14 @@ export class Observer {
   readonly behaviors = new Behaviors();
   readonly #options: ObserverOptions;
   readonly #origins: Origins;
-  readonly #descendants = new Map<string, boolean>();
+  readonly #descendants = new RecentMap<string, boolean>(DESCENDANTS_MAX);
   readonly #names = new Map<string, string>();
   execs = 0;
   lost = 0;
 
   constructor(options: ObserverOptions) {
     this.#options = options;
-    this.#origins = new Origins(`${options.places.folder}/package.json`);
+    this.#origins = new Origins(options.own);
   }
 
   /** True for events of the command and its descendants. */
@@ -64,10 +68,6 @@ export class Observer {
     const known = this.#descendants.get(process.execId);
     if (known !== undefined) return known;
     const result = process.pid === this.#options.pid || this.#hasDescendantAbove(process);
-    // a shell loop makes any number of processes: forget the oldest ones that are no descendants
-    if (this.#descendants.size > NAMES_MAX) {
-      for (const [execId, isOwn] of this.#descendants) if (!isOwn) this.#descendants.delete(execId);
-    }
     this.#descendants.set(process.execId, result);
     return result;
   }
@@ -76,7 +76,11 @@ export class Observer {
     const { formerExecId } = process;
     if (formerExecId !== undefined && this.#descendants.get(formerExecId) === true) return true;
     const parent = this.#descendants.get(process.parentExecId);
-    if (parent !== undefined) return parent;
+    if (parent !== undefined) {
+      // a process that still has children is not forgotten
+      this.#descendants.set(process.parentExecId, parent);
+      return parent;
+    }
     return this.#options.ancestors(process).some(({ pid }) => pid === this.#options.pid);
   }
 

@@ -7,7 +7,7 @@ import { PolytraceError } from '../errors.js';
 import { hostGaps } from '../tracer/host-gaps.js';
 import { loadBinding } from '../native/binding.js';
 import { openTracer } from '../tracer/tracer.js';
-import { ORIGIN_VARIABLES } from './attribution.js';
+import { ORIGIN_VARIABLES, type OwnOrigin } from './attribution.js';
 import { RunCgroup } from './cgroup.js';
 import { Child, findRunUser, type ChildEnd, type ChildUser } from './child.js';
 import type { Places } from './generalize.js';
@@ -49,7 +49,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   const lock = readLock(options);
   const folder = realpathSync(options.cwd ?? process.cwd());
   const places = findPlaces(folder, env, user);
-  const child = startIn(folder, () => new Child(command, env, user, options.foreground));
+  const child = new Child(command, env, folder, user, options.foreground);
   const cgroup = RunCgroup.create();
   const isInCgroup = cgroup?.add(child.pid) === true;
   let tracer: Tracer;
@@ -65,6 +65,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   return new Run({
     command,
     options,
+    env,
     user,
     lock,
     places,
@@ -73,18 +74,6 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     tracer,
     skipped,
   });
-}
-
-/** The child inherits the working folder of this process. */
-function startIn<T>(folder: string, start: () => T): T {
-  const former = process.cwd();
-  if (former === folder) return start();
-  process.chdir(folder);
-  try {
-    return start();
-  } finally {
-    process.chdir(former);
-  }
 }
 
 function openRunTracer(pid: number, places: Places, { btf }: RunOptions): Promise<Tracer> {
@@ -124,6 +113,11 @@ function findPlaces(
   };
 }
 
+function findOwnOrigin(folder: string, env: Readonly<Record<string, string | undefined>>): OwnOrigin {
+  const { npm_package_json: caller, CARGO_PKG_NAME: cargoPackage } = env;
+  return { packageFiles: [join(folder, 'package.json'), ...(caller === undefined ? [] : [caller])], cargoPackage };
+}
+
 function resolveFolder(path: string): string {
   try {
     return realpathSync(path);
@@ -151,6 +145,7 @@ function readLock({ lock, updateLock }: RunOptions): LockFact[] | undefined {
 interface RunParts {
   readonly command: readonly string[];
   readonly options: RunOptions;
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly user: ChildUser | undefined;
   readonly lock: readonly LockFact[] | undefined;
   readonly places: Places;
@@ -174,13 +169,14 @@ class Run implements RunHandle {
   readonly violations: Promise<readonly Behavior[]>;
 
   constructor(parts: RunParts) {
-    const { child, tracer, places, options, lock } = parts;
+    const { child, env, tracer, places, options, lock } = parts;
     this.#parts = parts;
     this.pid = child.pid;
     this.writesLock = options.lock !== undefined && lock === undefined;
     this.#observer = new Observer({
       places,
       pid: child.pid,
+      own: findOwnOrigin(places.folder, env),
       everywhere: isEverywhere(places),
       ancestors: (process) => tracer.ancestors(process),
       findProcess: (pid) => tracer.process(pid),
@@ -326,10 +322,10 @@ class Run implements RunHandle {
       .filter((name) => /^\d+$/.test(name))
       .map(Number)
       .flatMap((pid) => {
-        if (pid === child.pid || isZombie(pid)) return [];
+        if (pid === child.pid) return [];
         const known: Process | undefined = tracer.process(pid);
         const isOwn = inCgroup.has(pid) || (known !== undefined && this.#observer.isDescendant(known));
-        return isOwn ? [{ pid, binary: known?.binary ?? 'unknown' }] : [];
+        return isOwn && !isZombie(pid) ? [{ pid, binary: known?.binary ?? 'unknown' }] : [];
       });
   }
 

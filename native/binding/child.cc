@@ -145,6 +145,7 @@ void restore_blocking(const Napi::Array& modes) {
 }
 
 struct Program {
+  const char* folder;
   char* const* arguments;
   char** environment;
   const Ids& ids;
@@ -152,7 +153,15 @@ struct Program {
   const std::vector<int>& inherited;
 };
 
+[[noreturn]] void report_failure(int failure) {
+  const int error = errno;
+  [[maybe_unused]] const ssize_t written = write(failure, &error, sizeof(error));
+  _exit(125);
+}
+
 [[noreturn]] void run_child(int release, int failure, const Program& program) {
+  // the working folder of this process is that of all its threads, so it does not change
+  if (chdir(program.folder) != 0) report_failure(failure);
   // a core file, an ignored signal or a mask of Node.js must not reach the program
   reset_signals();
   char byte = 0;
@@ -167,9 +176,7 @@ struct Program {
     environ = program.environment;
     execvp(program.arguments[0], program.arguments);
   }
-  const int error = errno;
-  [[maybe_unused]] const ssize_t written = write(failure, &error, sizeof(error));
-  _exit(125);
+  report_failure(failure);
 }
 
 std::array<Fd, 2> make_pipe() {
@@ -236,9 +243,10 @@ Napi::Value describe_user(Napi::Env env, const passwd& user) {
 Napi::Value start_child(const Napi::CallbackInfo& info) {
   std::vector<std::string> arguments = read_strings(info[0].As<Napi::Array>());
   std::vector<std::string> environment = read_strings(info[1].As<Napi::Array>());
+  const std::string folder = info[2].As<Napi::String>().Utf8Value();
   Ids ids;
-  if (info[2].IsArray()) {
-    const auto numbers = info[2].As<Napi::Array>();
+  if (info[3].IsArray()) {
+    const auto numbers = info[3].As<Napi::Array>();
     ids.changes = true;
     ids.uid = numbers.Get(0U).As<Napi::Number>().Uint32Value();
     ids.gid = numbers.Get(1U).As<Napi::Number>().Uint32Value();
@@ -250,9 +258,9 @@ Napi::Value start_child(const Napi::CallbackInfo& info) {
   std::vector<char*> environment_pointers = make_pointers(environment);
   const rlimit descriptors = inherited_descriptor_limit();
   std::vector<int> inherited;
-  if (info[3].IsArray()) {
+  if (info[4].IsArray()) {
     inherited = inherited_descriptors();
-    restore_blocking(info[3].As<Napi::Array>());
+    restore_blocking(info[4].As<Napi::Array>());
   }
   auto [release_read, release_write] = make_pipe();
   auto [failure_read, failure_write] = make_pipe();
@@ -266,7 +274,8 @@ Napi::Value start_child(const Napi::CallbackInfo& info) {
     close(release_write.value);
     close(failure_read.value);
     run_child(release_read.value, failure_write.value,
-              {.arguments = argument_pointers.data(),
+              {.folder = folder.c_str(),
+               .arguments = argument_pointers.data(),
                .environment = environment_pointers.data(),
                .ids = ids,
                .descriptors = descriptors,
