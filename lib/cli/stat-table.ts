@@ -5,7 +5,7 @@ import { escapeControls, formatTable } from './text.js';
 interface Row {
   readonly labels: readonly string[];
   readonly now: MetricSum;
-  /** What came since the last sample. */
+  /** The growth since the last sample. */
   readonly calls: bigint;
   readonly sum: bigint;
 }

@@ -16,7 +16,7 @@ import { Observer } from './observer.js';
 import { openAsUser } from './output-files.js';
 import { runPolicy } from './policy.js';
 
-/** What is not seen without a tracepoint. */
+/** The operations that are not seen without a tracepoint. */
 const UNSEEN_WITHOUT: Readonly<Record<string, string>> = {
   'sock/inet_sock_set_state': 'connections and listeners',
   'sock/sock_send_length': 'bytes that connections send',

@@ -1,7 +1,7 @@
 /** `polytrace trace open`: files that are opened. */
 import { fieldColumn, WHO } from './columns.js';
 import { formatPolicy } from './policy-text.js';
-import { SyscallCalls, syscallFunctions, syscallTracepoints, type SyscallSpec } from './syscalls.js';
+import { collectCalls, syscallFunctions, syscallTracepoints, type SyscallSpec } from './syscalls.js';
 import { makeRow, type TracerDefinition } from './tracer.js';
 import { formatResult, numberValue, textValue } from './values.js';
 
@@ -47,21 +47,13 @@ export const openTracer: TracerDefinition = {
     fieldColumn('FLAGS', 14, 'flags', { wide: true }),
     fieldColumn('PATH', 30, 'path'),
   ],
-  createCollector: ({ failed }) => {
-    const calls = new SyscallCalls();
-    return {
-      get forgotten() {
-        return calls.forgotten;
-      },
-      take(event) {
-        const call = calls.take(event);
-        if (call === undefined || (failed === true && call.result >= 0n)) return [];
-        const { entry, name, result } = call;
-        const path = textValue(entry, 'path') ?? '(unreadable)';
-        return [makeRow(entry, { path, flags: formatFlags(name, numberValue(entry, 'flags')), result: formatResult(result) })]; // prettier-ignore
-      },
-    };
-  },
+  createCollector: ({ failed }) =>
+    collectCalls(({ entry, name, result }) => {
+      if (failed === true && result >= 0n) return undefined;
+      const path = textValue(entry, 'path') ?? '(unreadable)';
+      const flags = formatFlags(name, numberValue(entry, 'flags'));
+      return makeRow(entry, { path, flags, result: formatResult(result) });
+    }),
 };
 
 function formatFlags(name: string, flags: bigint): string {

@@ -2,7 +2,7 @@
 import { signalName } from '../names/signals.js';
 import { fieldColumn, WHO } from './columns.js';
 import { formatPolicy, selectors } from './policy-text.js';
-import { SyscallCalls, syscallFunctions, syscallTracepoints, type SyscallSpec } from './syscalls.js';
+import { collectCalls, syscallFunctions, syscallTracepoints, type SyscallSpec } from './syscalls.js';
 import { isHookEvent, makeRow, type TracerDefinition } from './tracer.js';
 import { formatResult, numberValue, signed32, textValue } from './values.js';
 
@@ -81,27 +81,16 @@ export const killTracer: TracerDefinition = {
     fieldColumn('RESULT', 7, 'result'),
     fieldColumn('TO-PID', 8, 'targetPid'),
   ],
-  createCollector: ({ failed }) => {
-    const calls = new SyscallCalls();
-    return {
-      get forgotten() {
-        return calls.forgotten;
-      },
-      take(event) {
-        const call = calls.take(event);
-        if (call === undefined || (failed === true && call.result >= 0n)) return [];
-        const { entry, name, result } = call;
-        const signal = Number(numberValue(entry, 'signal'));
-        return [
-          makeRow(entry, {
-            call: name,
-            // signal 0 only asks whether the process is there
-            signal: signal === 0 ? '0' : signalName(signal),
-            targetPid: Number(signed32(numberValue(entry, 'pid'))),
-            result: result < 0n ? formatResult(result) : 'ok',
-          }),
-        ];
-      },
-    };
-  },
+  createCollector: ({ failed }) =>
+    collectCalls(({ entry, name, result }) => {
+      if (failed === true && result >= 0n) return undefined;
+      const signal = Number(numberValue(entry, 'signal'));
+      return makeRow(entry, {
+        call: name,
+        // signal 0 only asks whether the process is there
+        signal: signal === 0 ? '0' : signalName(signal),
+        targetPid: Number(signed32(numberValue(entry, 'pid'))),
+        result: result < 0n ? formatResult(result) : 'ok',
+      });
+    }),
 };

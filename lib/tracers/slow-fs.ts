@@ -1,8 +1,8 @@
 /** `polytrace trace slow-fs`: operations on files that take long. */
 import { durationColumn, fieldColumn, WHO } from './columns.js';
 import { formatPolicy } from './policy-text.js';
-import { SyscallCalls, syscallTracepoints, type SyscallSpec } from './syscalls.js';
-import { makeRow, type Row, type TracerDefinition } from './tracer.js'; // prettier-ignore
+import { collectCalls, syscallTracepoints, type SyscallSpec } from './syscalls.js';
+import { makeRow, type TracerDefinition } from './tracer.js';
 import { findValue, formatResult, textValue } from './values.js';
 
 const MINIMUM_NS = 10_000_000n;
@@ -33,22 +33,13 @@ export const slowFsTracer: TracerDefinition = {
     fieldColumn('RESULT', 8, 'result'),
     fieldColumn('FILE', 26, 'path'),
   ],
-  createCollector: ({ minimumNs = MINIMUM_NS, all }) => {
-    const calls = new SyscallCalls();
-    return {
-      get forgotten() {
-        return calls.forgotten;
-      },
-      take(event): readonly Row[] {
-        const call = calls.take(event);
-        if (call?.durationNs === undefined || call.durationNs < minimumNs) return [];
-        const { entry, name, result, durationNs } = call;
-        const file = findValue(entry, 'file');
-        const isOther = file?.type === 'fd' && !/^[-d]/.test(file.permission);
-        if (isOther && all !== true) return [];
-        const path = textValue(entry, 'file') ?? '(unreadable)';
-        return [makeRow(entry, { operation: name, durationNs, result: formatResult(result), path })];
-      },
-    };
-  },
+  createCollector: ({ minimumNs = MINIMUM_NS, all }) =>
+    collectCalls(({ entry, name, result, durationNs }) => {
+      if (durationNs === undefined || durationNs < minimumNs) return undefined;
+      const file = findValue(entry, 'file');
+      const isOther = file?.type === 'fd' && !/^[-d]/.test(file.permission);
+      if (isOther && all !== true) return undefined;
+      const path = textValue(entry, 'file') ?? '(unreadable)';
+      return makeRow(entry, { operation: name, durationNs, result: formatResult(result), path });
+    }),
 };

@@ -5,7 +5,7 @@
 import type { PlainEvent } from '../../types/events.js';
 import { RecentMap } from '../rules/recent-map.js';
 import { selectors, type ProcessFilters, type YamlObject } from './policy-text.js';
-import { isHookEvent, type HookPlainEvent } from './tracer.js';
+import { isHookEvent, type Collector, type HookPlainEvent, type Row } from './tracer.js';
 import { numberValue, returnNumber } from './values.js';
 
 export interface SyscallSpec {
@@ -98,4 +98,19 @@ export class SyscallCalls {
     this.#entries.delete(key);
     return { name, entry, result: numberValue(event, 'result'), durationNs: event.timeNs - entry.timeNs };
   }
+}
+
+/** Makes at most one row of each call. */
+export function collectCalls(toRow: (call: SyscallCall) => Row | undefined): Collector {
+  const calls = new SyscallCalls();
+  return {
+    get forgotten() {
+      return calls.forgotten;
+    },
+    take(event) {
+      const call = calls.take(event);
+      const row = call && toRow(call);
+      return row === undefined ? [] : [row];
+    },
+  };
 }

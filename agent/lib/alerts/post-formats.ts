@@ -9,7 +9,7 @@ export interface PostContext {
   readonly resolveMs: number;
 }
 
-/** What is posted, and the path that follows that of the receiver. */
+/** The body of a request, and the path that follows that of the receiver. */
 interface Post {
   readonly path: string;
   readonly body: unknown;

@@ -18,7 +18,7 @@ export interface Setting<T> {
   readonly parse: (value: unknown) => T;
 }
 
-/** What is wrong with a part of a value. */
+/** A mistake in a part of a value. */
 export interface ValueProblem {
   /** Where the part is in the value: indexes and names. */
   readonly path: readonly (string | number)[];

@@ -49,7 +49,7 @@ export interface DeliveryOptions {
   /** Returns the line that reports lost events. */
   readonly formatLoss: (count: number) => string;
   readonly log: Log;
-  /** What messages of the log call the receiver and the lines. */
+  /** Words of messages in the log for the receiver and for the lines. */
   readonly words?: DeliveryWords;
   /** Name of the receiver in the log, if there are several. */
   readonly receiver?: string;
@@ -97,6 +97,8 @@ export class Delivery {
   readonly #fields: { readonly receiver?: string };
   /** Lines that are being sent and are not on the disk. */
   #inFlight: string[] | undefined;
+  /** Settles when all lines that were taken for the disk are there, or are counted as lost. */
+  #storing: Promise<void> = Promise.resolve();
   #isClosing = false;
   #isClosed = false;
   #running: Promise<void> | undefined;
@@ -239,7 +241,12 @@ export class Delivery {
     else await this.#store(chunk);
   }
 
-  async #store(chunk: string[]): Promise<void> {
+  /** One after the other, so that close() can wait for the last one. */
+  #store(chunk: string[]): Promise<void> {
+    return (this.#storing = this.#storing.then(() => this.#append(chunk)));
+  }
+
+  async #append(chunk: string[]): Promise<void> {
     const { spool, log } = this.#options;
     try {
       if ((await spool?.append(chunk)) !== true) this.#dropLines(chunk);
@@ -328,6 +335,7 @@ export class Delivery {
     this.#isClosed = true;
     if (this.#inFlight !== undefined) await this.#keep(this.#inFlight);
     await this.#spoolLines();
+    await this.#storing;
     const events = [...this.#lines, ...(this.#unsent ?? [])].filter(
       (line) => this.#options.reportedLoss(line) === undefined,
     );

@@ -8,26 +8,10 @@ import { roleCheck, type RoleRules } from './roles.js';
 import { createService, type Service } from './service.js';
 
 interface ListedAlert {
+  /** Its other members have the names of the message. */
   readonly alert: {
     readonly id: number;
-    readonly time: string;
-    readonly firstEventTime: string;
-    readonly lastEventTime: string;
     readonly count: number;
-    readonly severity: string;
-    readonly policy: string;
-    readonly hook: string;
-    readonly message: string;
-    readonly tags: readonly string[];
-    readonly links: readonly string[];
-    readonly pid: number;
-    readonly execId: string;
-    readonly binary: string;
-    readonly arguments: string;
-    readonly user: string;
-    readonly namespace: string;
-    readonly pod: string;
-    readonly container: string;
     readonly node: string;
     readonly detail: string;
   };

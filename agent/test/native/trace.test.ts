@@ -68,7 +68,7 @@ describe('polytrace trace with an agent', function () {
     assert.equal(row['readBytes'], 5000);
   });
 
-  it('tcp: connections are told apart by the address of their socket', async () => {
+  it('tcp: the address of the socket identifies a connection', async () => {
     const server = createServer((socket) => socket.end('y'.repeat(3000)));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

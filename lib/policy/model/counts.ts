@@ -6,7 +6,7 @@ const PROCESS_LABELS = ['binary', 'parentBinary', 'container', 'pod', 'namespace
 type ProcessLabel = (typeof PROCESS_LABELS)[number];
 /** Parts of a value that a label can name, as in `arg0.port`. */
 type NamedPart = 'port' | 'device';
-/** What a label has of a value. */
+/** The part of a value that a label shows. */
 type LabelPart = NamedPart | 'number' | 'text' | 'address' | 'errno';
 
 export interface CountedValue {

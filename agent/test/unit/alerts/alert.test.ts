@@ -1,4 +1,4 @@
-/** What is an alert, how severe it is, and what it says. */
+/** Which events are alerts, how severe an alert is, and what it says. */
 import assert from 'node:assert/strict';
 import { redactor } from 'polytrace';
 import {
