@@ -12,6 +12,8 @@ export interface ContainerReporter {
   /** Reports a container. An error appears in the state of the source, and the connection continues. */
   add(info: ContainerInfo): Promise<void>;
   remove(id: string): void;
+  /** Reports that the runtime cannot say anything about a container. It appears in the state of the source, as the last error. */
+  fail(error: Error): void;
   /** Must be called when every running container is reported. Removes containers that only an earlier connection reported. */
   complete(): void;
 }
@@ -86,6 +88,8 @@ export abstract class SocketSource implements ContainerSource {
 
   #createReporter(sink: ContainerSink, onComplete: () => void): ContainerReporter {
     const before = new Set(this.#ids);
+    let isComplete = false;
+    let failure: Error | undefined;
     return {
       add: async (info) => {
         before.delete(info.id);
@@ -95,10 +99,15 @@ export abstract class SocketSource implements ContainerSource {
         before.delete(id);
         this.#remove(sink, id);
       },
+      fail: (error) => {
+        failure = error;
+        if (isComplete) sink.state(true, error);
+      },
       complete: () => {
+        isComplete = true;
         for (const id of before) this.#remove(sink, id);
         before.clear();
-        sink.state(true);
+        sink.state(true, failure);
         onComplete();
       },
     };

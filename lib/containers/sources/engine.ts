@@ -8,7 +8,7 @@ import {
   type FoundContainer,
   type ContainerReporter,
 } from './connection.js';
-import { followJson, getJson } from './http.js';
+import { AnswerError, followJson, getJson } from './http.js';
 import { readMember, nonEmptyString, stringMembers } from './json.js';
 
 const STARTED = new Set(['create', 'init', 'start', 'restart', 'rename', 'update']);
@@ -41,18 +41,36 @@ export class EngineSource extends SocketSource {
       const list = await getJson({ ...call, path: LIST });
       const running = Array.isArray(list) ? list.filter((each) => !STOPPED.includes(readMember(each, 'State'))) : [];
       const ids = running.map((each) => nonEmptyString(readMember(each, 'Id')));
-      await forEachConcurrently(ids, async (id) => reportFound(reporter, await this.#inspect(id)));
+      await forEachConcurrently(ids, async (id) => reportFound(reporter, await this.#inspectOne(id, reporter)));
       reporter.complete();
       for await (const event of events) {
         const id = nonEmptyString(readMember(event, 'Actor', 'ID')) ?? nonEmptyString(readMember(event, 'id'));
         const action = nonEmptyString(readMember(event, 'Action')) ?? '';
         if (STARTED.has(action))
-          await reportFound(reporter, (await this.#inspect(id)) ?? parseEvent(event, id, this.name));
+          await reportFound(reporter, await this.#inspectOne(id, reporter, parseEvent(event, id, this.name)));
         else if (ENDED.has(action) && id !== undefined) reporter.remove(id);
       }
       throw new Error('the engine has closed the connection');
     } finally {
       this.#connected = undefined;
+    }
+  }
+
+  /**
+   * Returns what the event says if the container is removed already. An error about one container does not end the connection: the
+   * others would lose their names.
+   */
+  async #inspectOne(
+    id: string | undefined,
+    reporter: ContainerReporter,
+    ofEvent?: FoundContainer,
+  ): Promise<FoundContainer | undefined> {
+    try {
+      return (await this.#inspect(id)) ?? ofEvent;
+    } catch (error) {
+      if (!(error instanceof AnswerError)) throw error;
+      reporter.fail(error);
+      return ofEvent === undefined ? undefined : { ...ofEvent, isRunning: true };
     }
   }
 

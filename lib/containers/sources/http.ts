@@ -11,7 +11,10 @@ interface Call {
   readonly signal: AbortSignal;
 }
 
-/** Resolves with undefined if the engine does not have the object (404). */
+/** The engine has answered, and refuses this call. */
+export class AnswerError extends Error {}
+
+/** Resolves with undefined if the engine does not have the object. */
 export async function getJson(call: Call): Promise<unknown> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const response = await sendRequest({ ...call, signal: AbortSignal.any([call.signal, timeout]) });
@@ -23,7 +26,7 @@ export async function getJson(call: Call): Promise<unknown> {
     chunks.push(chunk as Buffer);
   }
   const text = Buffer.concat(chunks).toString();
-  if (response.statusCode === 404) return undefined;
+  if (isUnknownObject(response.statusCode, text)) return undefined;
   if (response.statusCode !== 200) throw statusError(call.path, response, text);
   return JSON.parse(text);
 }
@@ -49,8 +52,13 @@ async function* parseLines(path: string, response: IncomingMessage): AsyncGenera
   }
 }
 
-function statusError(path: string, { statusCode }: IncomingMessage, text: string): Error {
-  return new Error(`${path}: the engine answers with status ${statusCode ?? 0} ${text.slice(0, 200)}`);
+/** While Podman removes a container, it answers with status 500 and this cause. */
+function isUnknownObject(status: number | undefined, text: string): boolean {
+  return status === 404 || (status === 500 && /"cause": ?"no such container"/.test(text));
+}
+
+function statusError(path: string, { statusCode }: IncomingMessage, text: string): AnswerError {
+  return new AnswerError(`${path}: the engine answers with status ${statusCode ?? 0} ${text.slice(0, 200)}`);
 }
 
 function sendRequest({ socket, path, signal }: Call): Promise<IncomingMessage> {

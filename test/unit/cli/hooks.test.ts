@@ -162,7 +162,8 @@ describe('polytrace hooks --count', () => {
       readonly notCounted?: string;
     }[];
     const rate = first?.callsPerSecond ?? 0;
-    assert.ok(rate > 0 && rate <= 2000, String(rate));
+    // a timer of Node may end 1 ms before its time
+    assert.ok(rate > 0 && rate <= 100 / 0.049, String(rate));
     assert.equal(second?.notCounted, 'HOOK_ATTACH');
     assert.match(added[0] ?? '', /NoPost/);
     assert.equal(command.tracer.closes, 1);

@@ -40,6 +40,8 @@ describe('sources', () => {
       { Id: A, State: 'running' },
       { Id: 'x', State: 'exited' },
     ];
+    /** Answers with status 500, by the ids of containers. */
+    const refused = new Map<string, string>();
     async function startEngine(): Promise<void> {
       server = createHttp((request, response) => {
         const url = request.url ?? '';
@@ -49,7 +51,10 @@ describe('sources', () => {
         } else if (url.startsWith('/containers/json')) response.end(JSON.stringify(list));
         else if (url === `/containers/${A}/json`) {
           response.end(JSON.stringify({ Id: A, Name: `/${name}`, State: { Status: 'running', Pid: 0 } }));
-        } else response.writeHead(404).end('{}');
+        } else {
+          const text = refused.get(url.split('/')[2] ?? '');
+          response.writeHead(text === undefined ? 404 : 500).end(text ?? '{}');
+        }
       });
       server.listen(socket);
       await once(server, 'listening');
@@ -95,6 +100,37 @@ describe('sources', () => {
       events?.write('no JSON\n');
       await waitUntil(() => (store.sources()[0]?.error ?? '').includes('JSON'));
       await waitUntil(() => store.sources()[0]?.connected === true);
+      await source.stop();
+      server.close();
+    });
+
+    it('stays connected when the engine refuses to describe one container', async () => {
+      const [c, d, e] = ['c'.repeat(64), 'd'.repeat(64), 'e'.repeat(64)] as const;
+      list = [A, c].map((Id) => ({ Id, State: 'running' }));
+      refused.set(c, 'locked').set(d, '{"cause":"no such container","message":"not found in database"}').set(e, 'busy');
+      await startEngine();
+      const source = new EngineSource('podman', [socket]);
+      await source.start(store.add(source));
+      const error = (id: string, text: string): string =>
+        `/containers/${id}/json: the engine answers with status 500 ${text}`;
+      const connected = { name: 'podman', connected: true, containers: 1 };
+      assert.deepEqual(sourceStatus(), { ...connected, error: error(c, 'locked') });
+      const first = events;
+      for (const [ID, each] of Object.entries({ [d]: 'removed', [e]: 'running' })) {
+        const Attributes = { name: each, image: 'i:1' };
+        events?.write(`${JSON.stringify({ Action: 'create', Actor: { ID, Attributes } })}\n`);
+      }
+      await waitUntil(() => store.findRecent(e) !== undefined);
+      const described = (id: string, each: string): unknown => ({
+        id,
+        runtime: 'podman',
+        name: each,
+        image: { name: 'i:1' },
+      });
+      assert.deepEqual([store.findRecent(d)?.info, store.get(d)], [described(d, 'removed'), undefined]);
+      assert.deepEqual(store.get(e)?.info, described(e, 'running'));
+      assert.deepEqual(sourceStatus(), { ...connected, containers: 2, error: error(e, 'busy') });
+      assert.equal(events, first, 'the connection is the first one');
       await source.stop();
       server.close();
     });
