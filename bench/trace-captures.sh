@@ -62,6 +62,7 @@ truncate -s 16M /var/tmp/trace-disk && disk=/var/tmp/trace-disk
 [ "$only" = "  " ] && modprobe loop && disk=$(losetup -f --show $disk)
 capture blockio 'trace-workload block 200 $disk'
 capture slow-fs 'trace-workload slow 2' --min 2ms
+capture latency 'trace-workload files 50' vfs_write sys_fsync --binary trace-workload
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /tmp/k.pem -out /tmp/c.pem -days 2 -subj /CN=localhost 2>/dev/null
 openssl s_server -www -accept 18443 -key /tmp/k.pem -cert /tmp/c.pem >/tmp/server.out 2>&1 &
 server=$!

@@ -66,4 +66,5 @@ compare capable capable 500 capable -- $(tool capable)
 compare blockio block 200 blockio -- $(tool biolatency)
 compare files files 500 files -- bpftrace -B line -e 'BEGIN { printf("ready\n"); } kretfunc:vfs_read { @read[comm] = sum(retval); } kretfunc:vfs_write { @written[comm] = sum(retval); }'
 compare slow-fs files 500 slow-fs -- bpftrace -B line -e 'BEGIN { printf("ready\n"); } kfunc:vfs_write { @s[tid] = nsecs; } kretfunc:vfs_write /@s[tid] && nsecs - @s[tid] > 10000000/ { printf("%s %d\n", comm, nsecs - @s[tid]); } kretfunc:vfs_write { delete(@s[tid]); }'
+compare latency files 500 latency vfs_write -- bpftrace -B line -e 'BEGIN { printf("ready\n"); } kfunc:vfs_write { @s[tid] = nsecs; } kretfunc:vfs_write /@s[tid]/ { @ns[comm] = hist(nsecs - @s[tid]); delete(@s[tid]); }'
 compare dns dns 100 dns -- bpftrace -B line -e 'BEGIN { printf("ready\n"); } kprobe:skb_consume_udp { printf("%d %s\n", pid, comm); }'

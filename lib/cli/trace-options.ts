@@ -16,4 +16,6 @@ export interface TraceCommandOptions extends ServerOptions, ProcessOptions {
   readonly each?: boolean;
   readonly min?: bigint;
   readonly library?: string;
+  /** The arguments. */
+  readonly functions?: readonly string[];
 }

@@ -1,6 +1,6 @@
 /** Loads the policy of a tracer, in this process or at an agent, and passes on its events until the command is stopped. */
 import { existsSync } from 'node:fs';
-import type { EventType, PlainEvent, Tracer } from '../../types/index.js';
+import type { EventType, MetricsSample, PlainEvent, Tracer } from '../../types/index.js';
 import type { AgentClient } from '../grpc/client.js';
 import { loadGrpc } from '../grpc/load.js';
 import type { Row, TracerDefinition, TraceOptions } from '../tracers/index.js';
@@ -55,7 +55,9 @@ class TraceSession {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #once: boolean;
   #onStop: () => void = () => undefined;
+  #readMetrics: (() => Promise<MetricsSample>) | undefined;
   #isStopped = false;
+  #failure: Error | undefined;
   #lost = 0;
 
   constructor(definition: TracerDefinition, options: TraceOptions, given: TraceCommandOptions, context: Context) {
@@ -88,18 +90,22 @@ class TraceSession {
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    this.#onStop();
+    void this.#takeMetrics().finally(() => this.#onStop());
   }
 
-  /** The hooks are attached: prints the titles, and starts the timers. `onStop` ends the events. */
-  async start(ready: string, onStop: () => void): Promise<void> {
+  /**
+   * The hooks are attached: prints the titles, and starts the timers. `onStop` ends the events. `readMetrics` is for tracers that
+   * count.
+   */
+  async start(ready: string, onStop: () => void, readMetrics?: () => Promise<MetricsSample>): Promise<void> {
     this.#onStop = onStop;
     if (this.#isStopped) return onStop();
+    this.#readMetrics = readMetrics;
     printMessage(this.#context, ready);
     const { start } = this.#printer;
     if (start !== '') await this.#output.write(start);
     this.#timers.push(setInterval(() => this.#tick(), TICK_MS));
-    if (this.#printer.isSummary) this.#timers.push(setInterval(() => this.#printSummary(), this.#interval * 1000));
+    if (this.#printer.isSummary) this.#timers.push(setInterval(() => void this.#printSummary(), this.#interval * 1000));
     if (this.#seconds !== undefined) this.#timers.push(setTimeout(() => this.stop(), this.#seconds * 1000));
   }
 
@@ -130,9 +136,22 @@ class TraceSession {
     if (text !== '') void this.#output.write(text);
   }
 
-  #printSummary(): void {
+  /** The last reading is the one before the hooks are detached. An error ends the tracer. */
+  async #takeMetrics(): Promise<void> {
+    if (this.#readMetrics === undefined) return;
+    try {
+      this.#collector.takeMetrics?.(await this.#readMetrics());
+    } catch (error) {
+      this.#failure ??= error as Error;
+      this.stop();
+    }
+  }
+
+  async #printSummary(): Promise<void> {
     const { summarize } = this.#collector;
     if (summarize === undefined || this.#isStopped) return;
+    await this.#takeMetrics();
+    if (this.isStopped) return;
     void this.#output.write(this.#printer.formatSummary(summarize(), this.#once));
     if (this.#once) this.stop();
   }
@@ -143,9 +162,10 @@ class TraceSession {
     this.#lost = 0;
   }
 
-  /** Prints what is left. */
+  /** Prints what is left. Rejects if the metrics could not be read. */
   async end(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    if (this.#failure !== undefined) throw this.#failure;
     const { summarize, forgotten } = this.#collector;
     if (summarize !== undefined && !this.#once) {
       const summary = summarize();
@@ -184,7 +204,11 @@ async function traceHere(
       ...(definition.usesProcessEvents === true ? {} : { policyNames: [options.policyName] }),
     });
     // close() reports its error below
-    await session.start(`ready: ${definition.name}: ${hooks}`, () => void close().catch(() => undefined));
+    await session.start(
+      `ready: ${definition.name}: ${hooks}`,
+      () => void close().catch(() => undefined),
+      definition.readsMetrics === true ? () => tracer.metrics() : undefined,
+    );
     for await (const batch of batches) if (!(await session.take(batch))) session.stop();
   } finally {
     await close();

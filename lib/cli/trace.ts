@@ -1,7 +1,15 @@
 /** `polytrace trace`: one-command tracers. */
 import { existsSync } from 'node:fs';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { TLS_LIBRARIES, TRACERS, type OwnOption, type TracerDefinition, type TraceOptions } from '../tracers/index.js';
+import {
+  FUNCTIONS_MAX,
+  isFunctionName,
+  TLS_LIBRARIES,
+  TRACERS,
+  type OwnOption,
+  type TracerDefinition,
+  type TraceOptions,
+} from '../tracers/index.js';
 import type { PlainEvent, PlainProcess } from '../../types/index.js';
 import { SUCCESS, UsageError, type Context } from './context.js';
 import { addProcessOptions, compileContainerFilters, parseTexts, processTest } from './container-options.js';
@@ -23,6 +31,7 @@ Examples:
   polytrace trace tcp -o json --duration 60 > connections.jsonl
   polytrace trace files --interval 5
   polytrace trace slow-fs --min 50ms --pods '^db-'
+  polytrace trace latency vfs_fsync_range sys_openat --once
   polytrace trace dns --show > dns.yaml
 `;
 
@@ -49,8 +58,14 @@ export function addTraceCommand(program: Command, context: Context, done: (statu
     if (definition.interval !== undefined) addTableOptions(command, definition.interval);
     addProcessOptions(command)
       .option('--labels <selector...>', 'only pods with these labels, such as app=web', parseTexts)
-      .option('--duration <seconds>', 'stop after this number of seconds', parseSeconds)
-      .action(async (options: TraceCommandOptions) => done(await runTrace(definition, options, context)));
+      .option('--duration <seconds>', 'stop after this number of seconds', parseSeconds);
+    const run = async (given: TraceCommandOptions): Promise<void> => done(await runTrace(definition, given, context));
+    const { argument } = definition;
+    if (argument === undefined) command.action(run);
+    else
+      command
+        .argument('<function...>', argument)
+        .action(async (functions: readonly string[], given: TraceCommandOptions) => run({ ...given, functions }));
     addServerOptions(command);
   }
 }
@@ -72,7 +87,7 @@ function addTableOptions(command: Command, interval: number): void {
 
 function parseShow(text: string): number {
   if (/^[1-9]$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('The value must be the number of a policy: 1, 2 or 3.');
+  throw new InvalidArgumentError('The value must be the number of a policy: 1, 2 or 3. Write --show after the other arguments.');
 }
 
 function parseRows(text: string): number {
@@ -91,12 +106,24 @@ function parseDuration(text: string): bigint {
 }
 
 async function runTrace(definition: TracerDefinition, given: TraceCommandOptions, context: Context): Promise<number> {
+  if (definition.readsMetrics === true) refuseContainerFilters(definition, given);
   const options = toTraceOptions(definition, given, context);
   if (given.show !== undefined) {
     await print(context.stdout, choosePolicy(definition, options, given.show, context));
     return SUCCESS;
   }
   return traceEvents(definition, options, given, context);
+}
+
+/** Numbers that the kernel has added up cannot be filtered afterwards. */
+function refuseContainerFilters({ name }: TracerDefinition, given: TraceCommandOptions): void {
+  const option = (['containers', 'pods', 'namespaces', 'labels', 'host'] as const).find(
+    (each) => given[each] !== undefined,
+  );
+  if (option === undefined) return;
+  throw new UsageError(
+    `${name} counts in the kernel, where --${option} is no filter: print its policy with --show, add a podSelector or containerSelector, and read it with \`polytrace stat\``,
+  );
 }
 
 function choosePolicy(
@@ -132,7 +159,18 @@ function toTraceOptions(definition: TracerDefinition, given: TraceCommandOptions
     ...(each === true && { each }),
     ...(minimumNs !== undefined && { minimumNs }),
     ...(definition.takes?.library !== undefined && { library: findLibrary(given) }),
+    ...(given.functions !== undefined && { functions: checkFunctions(given.functions) }),
   };
+}
+
+function checkFunctions(names: readonly string[]): readonly string[] {
+  const wrong = names.find((name) => !isFunctionName(name));
+  if (wrong !== undefined)
+    throw new UsageError(`'${wrong}' is no name of a function: write NAME, sys_NAME, or /PATH:SYMBOL`);
+  const all = [...new Set(names)];
+  if (all.length > FUNCTIONS_MAX)
+    throw new UsageError(`${all.length} functions: at most ${FUNCTIONS_MAX} are counted at a time`);
+  return all;
 }
 
 function findLibrary({ library, show }: TraceCommandOptions): string {

@@ -111,7 +111,7 @@ export const blockioTracer: TracerDefinition = {
               const all = sums.take();
               const rows = all.map((sum) => sumRow(time, sum)).sort(byField('requests'));
               const histograms = all.map(({ disk, operation, latencies }) => {
-                return { name: `${disk} ${operation}`, counts: latencies.counts };
+                return { name: `${disk} ${operation}`, counts: latencies.counts, unitNs: Histogram.unitNs };
               });
               return { rows, columns: COLUMNS, histograms };
             },

@@ -1,11 +1,13 @@
-/** Durations in powers of two of a microsecond, and their drawing. */
+/** Durations in powers of two, and their drawing. */
 import type { NamedHistogram } from './tracer.js';
 import { formatDuration } from './values.js';
 
 /** 2^40 microseconds are twelve days. */
 const BUCKETS = 40;
 
+/** Counts durations in units of a microsecond. */
 export class Histogram {
+  static readonly unitNs = 1000n;
   readonly #counts: number[] = Array.from({ length: BUCKETS }, () => 0);
   count = 0;
   maximumNs = 0n;
@@ -41,20 +43,20 @@ const LABEL = 19;
 const COUNT = 8;
 
 /** A line for each bucket from the first to the last one with a count. */
-export function drawHistogram({ name, counts }: NamedHistogram, width: number): string {
+export function drawHistogram({ name, counts, unitNs }: NamedHistogram, width: number): string {
   const first = counts.findIndex((count) => count > 0);
   if (first < 0) return '';
   const most = Math.max(...counts);
   const room = Math.max(width - LABEL - COUNT - 6, 4);
   const lines = counts.slice(first).map((count, i) => {
     const bucket = first + i;
-    const label = `${bucketEnd(bucket === 0 ? undefined : bucket)} to ${bucketEnd(bucket + 1)}`;
+    const label = `${bucket === 0 ? '0' : bucketEnd(bucket, unitNs)} to ${bucketEnd(bucket + 1, unitNs)}`;
     const bar = '#'.repeat(Math.ceil((count / most) * room));
     return `  ${label.padStart(LABEL)} ${String(count).padStart(COUNT)} |${bar}\n`;
   });
   return `${name}\n${lines.join('')}`;
 }
 
-function bucketEnd(power: number | undefined): string {
-  return power === undefined ? '0' : formatDuration(2n ** BigInt(power) * 1000n);
+function bucketEnd(power: number, unitNs: bigint): string {
+  return formatDuration(2n ** BigInt(power) * unitNs);
 }

@@ -11,6 +11,7 @@ import { modulesTracer } from './modules.js';
 import { mountTracer } from './mount.js';
 import { oomTracer } from './oom.js';
 import { openTracer } from './open.js';
+import { latencyTracer } from './latency.js';
 import { killTracer, signalsTracer } from './signals.js';
 import { slowFsTracer } from './slow-fs.js';
 import { tcpTracer } from './tcp.js';
@@ -18,6 +19,7 @@ import { tlsTracer } from './tls.js';
 import type { TracerDefinition } from './tracer.js';
 
 export { bytesColumn, fieldColumn } from './columns.js';
+export { FUNCTIONS_MAX, isFunctionName } from './latency.js';
 export { drawHistogram } from './histogram.js';
 export { TLS_LIBRARIES } from './tls.js';
 export type { Collector, FieldValue, OwnOption, Row, RowColumn, Summary, TraceOptions, TracerDefinition } from './tracer.js'; // prettier-ignore
@@ -39,5 +41,6 @@ export const TRACERS: readonly TracerDefinition[] = [
   modulesTracer,
   blockioTracer,
   slowFsTracer,
+  latencyTracer,
   tlsTracer,
 ];

@@ -1,7 +1,7 @@
 /** `polytrace trace slow-fs`: operations on files that take long. */
 import { durationColumn, fieldColumn, WHO } from './columns.js';
 import { formatPolicy } from './policy-text.js';
-import { collectCalls, syscallTracepoints, type SyscallSpec } from './syscalls.js';
+import { collectCalls, syscallFunctions, syscallTracepoints, type SyscallSpec } from './syscalls.js';
 import { makeRow, type TracerDefinition } from './tracer.js';
 import { findValue, formatResult, textValue } from './values.js';
 
@@ -17,9 +17,13 @@ export const slowFsTracer: TracerDefinition = {
   name: 'slow-fs',
   summary: 'operations on files that take longer than --min (default: 10ms)',
   takes: { minimum: 'shortest duration, such as 500us, 10ms or 2s', all: 'also what is no regular file and no folder' },
-  // the event of a function that returns has the time of its entry, so the entry and the exit need events of their own
-  needs: 'tracepoints of system calls (CONFIG_FTRACE_SYSCALLS)',
+  needs: 'kprobes (CONFIG_KPROBE_EVENTS), or tracepoints of system calls (CONFIG_FTRACE_SYSCALLS)',
   policies: (options) => [
+    formatPolicy(
+      options.policyName,
+      ['System calls on files that take long. The kernel compares their durations.'],
+      syscallFunctions(CALLS, { minimumNs: MINIMUM_NS, ...options }),
+    ),
     formatPolicy(
       options.policyName,
       ['Entry and exit of system calls on files. The time between them is the duration.'],
@@ -35,7 +39,7 @@ export const slowFsTracer: TracerDefinition = {
   ],
   createCollector: ({ minimumNs = MINIMUM_NS, all }) =>
     collectCalls(({ entry, name, result, durationNs }) => {
-      if (durationNs === undefined || durationNs < minimumNs) return undefined;
+      if (durationNs === undefined || durationNs <= minimumNs) return undefined;
       const file = findValue(entry, 'file');
       const isOther = file?.type === 'fd' && !/^[-d]/.test(file.permission);
       if (isOther && all !== true) return undefined;

@@ -6,7 +6,7 @@ import type { PlainEvent } from '../../types/events.js';
 import { RecentMap } from '../rules/recent-map.js';
 import { selectors, type ProcessFilters, type YamlObject } from './policy-text.js';
 import { isHookEvent, type Collector, type HookPlainEvent, type Row } from './tracer.js';
-import { numberValue, returnNumber } from './values.js';
+import { findValue, numberValue, returnNumber } from './values.js';
 
 export interface SyscallSpec {
   /** Name without `sys_`. */
@@ -22,7 +22,7 @@ export interface SyscallCall {
   /** The event with the arguments. */
   readonly entry: HookPlainEvent;
   readonly result: bigint;
-  /** Known only from tracepoints. */
+  /** Known from tracepoints, and from functions with a shortest duration. */
   readonly durationNs?: bigint;
 }
 
@@ -33,11 +33,20 @@ const FIRST_FIELD = 5;
 
 const NEGATIVE = [{ index: 0, operator: 'LessThan', values: ['0'] }];
 
-/** Hooks on the functions. With `failed`, the kernel reports only calls with an error. */
-export function syscallFunctions(
-  specs: readonly SyscallSpec[],
-  filters: ProcessFilters & { readonly failed?: boolean },
-): YamlObject {
+interface CallFilters extends ProcessFilters {
+  /** Only calls with an error. */
+  readonly failed?: boolean;
+  /** Only calls that take longer. */
+  readonly minimumNs?: bigint;
+}
+
+/** Hooks on the functions, with filters that the kernel evaluates. */
+export function syscallFunctions(specs: readonly SyscallSpec[], filters: CallFilters): YamlObject {
+  const { failed, minimumNs } = filters;
+  const own = {
+    ...(failed === true && { matchReturnArgs: NEGATIVE }),
+    ...(minimumNs !== undefined && { matchDuration: { operator: 'GT', values: [durationText(minimumNs)] } }),
+  };
   return {
     kprobes: specs.map(({ name, args, optional }) => ({
       call: `sys_${name}`,
@@ -45,9 +54,21 @@ export function syscallFunctions(
       args,
       return: true,
       returnArg: { index: 0, type: 'long' },
-      selectors: selectors(filters, ...(filters.failed === true ? [{ matchReturnArgs: NEGATIVE }] : [])),
+      selectors: selectors(filters, own),
     })),
   };
+}
+
+const UNITS: readonly (readonly [ns: bigint, unit: string])[] = [
+  [1_000_000_000n, 's'],
+  [1_000_000n, 'ms'],
+  [1000n, 'us'],
+];
+
+/** A duration as policies have it, in the largest unit that divides it. */
+function durationText(ns: bigint): string {
+  const [size, unit] = UNITS.find(([each]) => ns % each === 0n) ?? [1n, 'ns'];
+  return `${ns / size}${unit}`;
 }
 
 /** Hooks on the tracepoints of entry and exit. */
@@ -84,7 +105,14 @@ export class SyscallCalls {
     if (!isHookEvent(event)) return undefined;
     if (event.type === 'process_kprobe') {
       const [, name] = /sys_(\w+)$/.exec(event.functionName) ?? [];
-      return name === undefined ? undefined : { name, entry: event, result: returnNumber(event) ?? 0n };
+      if (name === undefined) return undefined;
+      const duration = findValue(event, 'duration');
+      return {
+        name,
+        entry: event,
+        result: returnNumber(event) ?? 0n,
+        ...(duration !== undefined && { durationNs: numberValue(event, 'duration') }),
+      };
     }
     if (event.type !== 'process_tracepoint') return undefined;
     const [, step, name = ''] = /^sys_(enter|exit)_(\w+)$/.exec(event.event) ?? [];

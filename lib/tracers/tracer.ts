@@ -1,5 +1,6 @@
 /** What a tracer is: its policies, and how its events become rows. */
 import type { PlainEvent, PlainProcess } from '../../types/events.js';
+import type { MetricsSample } from '../../types/metrics.js';
 import type { ProcessFilters } from './policy-text.js';
 
 /** The value of a field of a row, as `-o json` writes it. A bigint is written as a number. */
@@ -58,11 +59,15 @@ export interface TraceOptions extends ProcessFilters {
   readonly library?: string;
   /** `blockio`: a row for each request, in place of histograms. */
   readonly each?: boolean;
+  /** `latency`: the functions, as the command line has them. */
+  readonly functions?: readonly string[];
 }
 
 /** Makes rows of events. It keeps a bounded number of unfinished calls, connections and files. */
 export interface Collector {
   take(event: PlainEvent): readonly Row[];
+  /** Takes what the policy has counted since it was attached. */
+  takeMetrics?(sample: MetricsSample): void;
   /** Called every second with the time in nanoseconds since 1970, for what did not happen in time. */
   tick?(nowNs: bigint): readonly Row[];
   /** Number of unfinished calls and connections that were forgotten, because there were too many. */
@@ -80,8 +85,10 @@ export interface Summary {
 
 export interface NamedHistogram {
   readonly name: string;
-  /** `counts[n]` has the durations from 2^n to 2^(n+1) - 1 microseconds; the first also has those below. */
+  /** `counts[n]` has the durations from 2^n units to 2^(n+1) - 1; the first also has those below. */
   readonly counts: readonly number[];
+  /** Nanoseconds of a unit. */
+  readonly unitNs: bigint;
 }
 
 /** The options that only some tracers have. */
@@ -94,6 +101,8 @@ export interface TracerDefinition {
   readonly summary: string;
   /** Its own options, with their description. */
   readonly takes?: Readonly<Partial<Record<OwnOption, string>>>;
+  /** Description of its arguments on the command line, if it has some. */
+  readonly argument?: string;
   /** What the kernel needs for it, for the error on a kernel that does not have it. */
   readonly needs: string;
   /**
@@ -103,6 +112,8 @@ export interface TracerDefinition {
   readonly policies: (options: TraceOptions) => readonly string[];
   /** The starts and ends of processes are among its events. */
   readonly usesProcessEvents?: true;
+  /** Its policies count, and write no events. */
+  readonly readsMetrics?: true;
   readonly columns: (options: TraceOptions) => readonly RowColumn[];
   readonly createCollector: (options: TraceOptions) => Collector;
   /** Seconds between two tables, for tracers that sum up. */

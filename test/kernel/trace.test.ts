@@ -64,6 +64,9 @@ if (kernel === '6.12' || NIGHTLY)
       const seen: Row[] = [];
       const controller = new AbortController();
       const timer = setTimeout(() => controller.abort(), 40_000);
+      const summarize = (): void => {
+        if (collector.summarize !== undefined) seen.push(...collector.summarize().rows);
+      };
       const isDone = (): boolean => conditions.every((holds) => seen.some(({ fields }) => holds(fields)));
       try {
         const batches = tracer.batches({
@@ -71,12 +74,17 @@ if (kernel === '6.12' || NIGHTLY)
           ...(yaml !== undefined && { policyNames: [all.policyName] }),
         });
         run();
+        if (definition.readsMetrics === true) {
+          collector.takeMetrics?.(await tracer.metrics());
+          summarize();
+          controller.abort();
+        }
         for await (const batch of batches) {
           for (const event of batch) {
             assert.notEqual(event.type, 'lost');
             seen.push(...collector.take(event));
           }
-          if (collector.summarize !== undefined) seen.push(...collector.summarize().rows);
+          summarize();
           if (isDone()) break;
         }
         assert.ok(isDone(), `rows: ${inspect(seen.map(({ fields }) => fields))}`);
@@ -138,6 +146,15 @@ if (kernel === '6.12' || NIGHTLY)
         rows: [({ disk, operation, maximumNs }) => /^loop/.test(String(disk)) && operation === 'write' && Number(maximumNs) > 0, ({ operation, bytes }) => operation === 'read' && Number(bytes) >= 4096],
       },
       { name: 'slow-fs', run: () => workload('slow'), rows: [({ operation, path, durationNs }) => operation === 'write' && path === '/tmp/trace-slow' && Number(durationNs) >= 2_000_000], options: { minimumNs: 2_000_000n } },
+      {
+        name: 'latency',
+        run: () => workload('files', '20'),
+        rows: [
+          ({ function: name, binary, calls, totalNs }) => name === 'vfs_write' && binary === PROGRAM && Number(calls) >= 20 && Number(totalNs) > 0,
+          ({ function: name, p99Ns, medianNs }) => name === 'sys_read' && Number(p99Ns) >= Number(medianNs) && Number(medianNs) > 0,
+        ],
+        options: { functions: ['vfs_write', 'sys_read'], binaries: ['trace-workload'] },
+      },
     ]; // prettier-ignore
     for (const check of checks) {
       it(`${check.name} ${Object.keys(check.options ?? {}).join(' ')}`.trim(), () => traceRows(check));

@@ -117,7 +117,7 @@ class FakeTracer implements Tracer {
   enablePolicy = throwUnused;
   disablePolicy = throwUnused;
   setPolicyMode = throwUnused;
-  metrics = throwUnused;
+  metrics: () => Promise<MetricsSample> = throwUnused;
   samples: readonly MetricsSample[] = [];
   async *metricsEvery(): AsyncGenerator<MetricsSample, undefined> {
     for (const sample of this.samples) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { KernelError } from '../../../lib/errors.js';
 import { TRACERS } from '../../../lib/tracers/index.js';
-import type { EventsOptions, PlainEvent } from '../../../types/index.js';
+import type { EventsOptions, MetricsSample, PlainEvent } from '../../../types/index.js';
 import { makeEvent } from '../../../lib/testing/make-event.js';
 import { kprobe } from '../tracers/support.js';
 import { FakeCommand } from './fake.js';
@@ -31,7 +31,8 @@ describe('polytrace trace', () => {
 
   for (const { name } of TRACERS) {
     it(`${name} --show prints its policy and opens no tracer`, async () => {
-      assert.equal(await command.run('trace', name, '--show'), 0);
+      const functions = name === 'latency' ? ['vfs_read'] : [];
+      assert.equal(await command.run('trace', name, ...functions, '--show'), 0);
       assert.match(command.stdout.text, name === 'exec' ? /needs no policy/ : new RegExp(`name: trace-${name}\n`));
       assert.equal(command.openOptions, undefined);
     });
@@ -160,6 +161,43 @@ describe('polytrace trace', () => {
     assert.equal(await status, 0);
   });
 
+  const counted = (calls: bigint): MetricsSample => {
+    const sum = { calls, sum: calls * 1500n, buckets: [{ from: 1024n, to: 2047n, calls }] };
+    const metric = {
+      policyName: `trace-latency-${process.pid}`,
+      name: 'vfs_read',
+      kind: 'histogram',
+      isDuration: true,
+      labelNames: ['binary'],
+      series: [{ labels: ['/bin/\u001bcat'], ...sum }],
+      total: sum,
+    } as const;
+    return { time: new Date(0), metrics: [metric] };
+  };
+
+  it('latency prints what the kernel has counted, and at the end what is left', async () => {
+    let calls = 5n;
+    command.tracer.metrics = () => Promise.resolve(counted(calls));
+    const status = command.run('trace', 'latency', 'vfs_read', 'vfs_read', '--interval', '0.2');
+    await command.stdout.waitFor('vfs_read');
+    calls = 7n;
+    command.signals.emit('SIGINT', 'SIGINT');
+    assert.equal(await status, 0);
+    const rows = command.stdout.text.split('\n').filter((line) => line.includes('cat'));
+    assert.match(rows[0] ?? '', /^vfs_read +5 +1.5us +2.0us +2.0us +7.5us +\/bin\/\S+cat$/);
+    assert.match(rows.at(-1) ?? '', /^vfs_read +2 +1.5us/);
+    assert.ok(!command.stdout.text.includes('\u001b'));
+    assert.match(command.stdout.text, /\nvfs_read\n +1.0us to 2.0us +5 \|#+\n/);
+    assert.equal(command.tracer.added.length, 1);
+  });
+
+  it('latency reports an error of the reading, and ends', async () => {
+    command.tracer.metrics = () => Promise.reject(new KernelError('SCOPES', 'the table is gone', 'none'));
+    assert.equal(await command.run('trace', 'latency', 'vfs_read', '--interval', '0.1'), 3);
+    assert.match(command.stderr.text, /the table is gone/);
+    assert.equal(command.tracer.closes, 1);
+  });
+
   const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
     [['nothing'], /unknown command|too many arguments/],
     [['open', '--pid', 'x'], /process id/],
@@ -172,6 +210,11 @@ describe('polytrace trace', () => {
     [['open', '--show', 'x'], /number of a policy/],
     [['tls', '--library', 'libssl.so'], /must begin with/],
     [['open', '--each'], /unknown option/],
+    [['open', 'vfs_read'], /too many arguments/],
+    [['latency'], /missing required argument 'function'/],
+    [['latency', 'vfs read'], /'vfs read' is no name of a function/],
+    [['latency', ...Array.from({ length: 17 }, (_, i) => `f${i}`)], /17 functions: at most 16/],
+    [['latency', 'vfs_read', '--pods', 'x'], /--pods is no filter: .* podSelector/],
   ];
   for (const [args, message] of wrong) {
     it(`refuses ${args.join(' ')}`, async () => {

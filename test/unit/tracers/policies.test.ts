@@ -5,11 +5,12 @@ import { TRACERS } from '../../../lib/tracers/index.js';
 import { formatPolicy, selectors } from '../../../lib/tracers/policy-text.js';
 import { OPTIONS } from './support.js';
 
-const KERNEL_FILTERS = ['open', 'files', 'accept', 'dns', 'bind', 'mount', 'signals', 'kill', 'capable', 'modules', 'slow-fs', 'tls']; // prettier-ignore
+const KERNEL_FILTERS = ['open', 'files', 'accept', 'dns', 'bind', 'mount', 'signals', 'kill', 'capable', 'modules', 'slow-fs', 'latency', 'tls']; // prettier-ignore
 
 describe('policies of tracers', () => {
   for (const { name, policies, takes } of TRACERS) {
-    const options = { ...OPTIONS, library: '/usr/lib/libssl.so' };
+    const functions = ['vfs_fsync_range', 'sys_openat', '/usr/lib/libc.so.6:malloc', 'a.b', 'a_b'];
+    const options = { ...OPTIONS, library: '/usr/lib/libssl.so', functions };
     policies(options).forEach((yaml, i) => {
       it(`${name}: policy ${i + 1} compiles`, () => {
         assert.equal(compilePolicy(yaml).name, 'trace');
@@ -29,7 +30,7 @@ describe('policies of tracers', () => {
   }
 
   it('names of tracers are different, and each says what it needs', () => {
-    assert.equal(new Set(TRACERS.map(({ name }) => name)).size, 17);
+    assert.equal(new Set(TRACERS.map(({ name }) => name)).size, 18);
     for (const { needs, summary } of TRACERS) assert.ok(needs !== '' && summary !== '');
   });
 });

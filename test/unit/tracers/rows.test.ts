@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { RowTable } from '../../../lib/cli/row-table.js';
 import { drawHistogram } from '../../../lib/tracers/index.js';
 import { makeEvent } from '../../../lib/testing/make-event.js';
-import type { ArgumentMembers, PlainEvent } from '../../../types/index.js';
+import type { ArgumentMembers, Metric, MetricBucket, MetricSum, PlainEvent } from '../../../types/index.js';
 import { at, CAT, findTracer, kprobe, OPTIONS, rowsOf, tableOf, tracepoint } from './support.js';
 
 const path = (value: string): ArgumentMembers => ({ type: 'string', label: 'path', value });
@@ -291,13 +291,39 @@ describe('polytrace trace slow-fs', () => {
   const leave = (ms: number): PlainEvent =>
     tracepoint('syscalls/sys_exit_write', ms, [{ type: 'int64', label: 'result', value: 512n }]);
 
-  it('shows calls that took at least --min', () => {
+  it('shows calls that took longer than --min', () => {
     const events = [enter(0), leave(9), enter(20), leave(45)];
     assert.deepEqual(tableOf('slow-fs', 80, events), [
       'TIME      PID      PROCESS        OP          DURATION  RESULT    FILE',
       '12:00:00  77       cat            write         25.0ms  512       /data',
     ]);
     assert.equal(rowsOf('slow-fs', events, { minimumNs: 1_000_000n }).length, 2);
+    assert.equal(rowsOf('slow-fs', events, { minimumNs: 9_000_000n }).length, 1, 'not longer');
+  });
+
+  it('lets the kernel compare durations, and shows calls with theirs', () => {
+    const call = kprobe(
+      '__x64_sys_fsync',
+      0,
+      [{ type: 'fd', label: 'file', path: '/data', permission: '-rw-r--r--' }],
+      {
+        return: { type: 'long', value: 0n },
+        data: [{ type: 'uint64', label: 'duration', value: 25_000_000n }],
+      },
+    );
+    const [row] = rowsOf('slow-fs', [call]);
+    assert.deepEqual([row?.fields['operation'], row?.fields['durationNs']], ['fsync', 25_000_000n]);
+    for (const [minimumNs, text] of [
+      [undefined, '10ms'],
+      [1500n, '1500ns'],
+      [2_000_000_000n, '2s'],
+    ] as const) {
+      const [policy = ''] = findTracer('slow-fs').policies({
+        ...OPTIONS,
+        ...(minimumNs !== undefined && { minimumNs }),
+      });
+      assert.ok(policy.includes(`operator: GT\n            values: ["${text}"]`), policy);
+    }
   });
 
   it('leaves out pipes and sockets of the tracepoints', () => {
@@ -308,6 +334,73 @@ describe('polytrace trace slow-fs', () => {
     assert.equal(rowsOf('slow-fs', read('prw-------')).length, 0);
     assert.equal(rowsOf('slow-fs', read('prw-------'), { all: true }).length, 1);
     assert.equal(rowsOf('slow-fs', read('-rw-------')).length, 1);
+  });
+});
+
+describe('polytrace trace latency', () => {
+  const bucket = (from: bigint, calls: bigint): MetricBucket => ({ from, to: from * 2n - 1n, calls });
+  const sum = (...buckets: readonly MetricBucket[]): MetricSum => ({
+    calls: buckets.reduce((all, { calls }) => all + calls, 0n),
+    sum: buckets.reduce((all, { from, calls }) => all + from * calls, 0n),
+    buckets,
+  });
+  const metric = (
+    name: string,
+    series: readonly (readonly [binary: string, sum: MetricSum])[],
+    other?: MetricSum,
+  ): Metric => {
+    const all = [...series.map(([, each]) => each), ...(other === undefined ? [] : [other])];
+    return {
+      policyName: 'trace',
+      name,
+      kind: 'histogram',
+      isDuration: true,
+      labelNames: ['binary'],
+      series: series.map(([binary, each]) => ({ labels: [binary], ...each })),
+      ...(other !== undefined && { other }),
+      total: sum(...all.flatMap(({ buckets = [] }) => buckets)),
+    };
+  };
+  const functions = ['vfs_read', '/bin/app:vfs.read'];
+
+  it('shows what was counted since the last table, by program, and a histogram of each function', () => {
+    const collector = findTracer('latency').createCollector({ ...OPTIONS, functions });
+    const take = (...metrics: readonly Metric[]): string => {
+      collector.takeMetrics?.({ time: new Date(0), metrics });
+      const summary = collector.summarize?.() ?? assert.fail();
+      const table = new RowTable(summary.columns, 80);
+      return [
+        ...summary.rows.map((row) => table.formatRow(row)),
+        ...summary.histograms.map((each) => drawHistogram(each, 80)),
+      ].join('');
+    };
+    const cat = ['/usr/bin/cat', sum(bucket(1024n, 99n), bucket(65_536n, 1n))] as const;
+    // two files that have had one path, one after the other
+    const twice = ['/usr/bin/cat', sum(bucket(1024n, 1n))] as const;
+    const first = take(
+      metric('vfs_read', [cat, twice], sum(bucket(4096n, 2n))),
+      metric('vfs_read_1', [['/bin/app', sum(bucket(512n, 3n))]]),
+    );
+    assert.deepEqual(
+      first
+        .split('\n')
+        .map((line) => line.trimEnd())
+        .slice(0, 3),
+      [
+        'vfs_read                   101     1.7us     2.0us     2.0us  cat',
+        'vfs_read                     2     4.1us     8.2us     8.2us  (other programs)',
+        '/bin/app:vfs.read            3     512ns     1.0us     1.0us  app',
+      ],
+    );
+    assert.match(first, /\nvfs_read\n +1.0us to 2.0us +100 \|#+\n/);
+    assert.match(first, /\n\/bin\/app:vfs.read\n +512ns to 1.0us +3 \|#+\n$/);
+    const grown = ['/usr/bin/cat', sum(bucket(1024n, 101n), bucket(65_536n, 1n))] as const;
+    const second = take(
+      metric('vfs_read', [grown, twice]),
+      metric('vfs_read_1', [['/bin/app', sum(bucket(512n, 3n))]]),
+    );
+    assert.match(second, /^vfs_read +2 +1.0us .* cat\nvfs_read\n +1.0us to 2.0us +2 \|#+\n$/);
+    assert.deepEqual(collector.summarize?.().rows, [], 'until the next reading');
   });
 });
 

@@ -22,14 +22,14 @@ describe('values of tracers', () => {
 
   it('a histogram has quantiles that are at most the longest duration', () => {
     const histogram = new Histogram();
-    assert.equal(drawHistogram({ name: 'x', counts: histogram.counts }, 80), '');
+    assert.equal(drawHistogram({ name: 'x', counts: histogram.counts, unitNs: 1000n }, 80), '');
     for (let i = 0; i < 99; i++) histogram.add(10_000n);
     histogram.add(9_000_000_000_000_000_000n);
     histogram.add(0n);
     assert.equal(histogram.quantileNs(0.5), 16_000n);
     assert.equal(histogram.quantileNs(1), 9_000_000_000_000_000_000n);
     assert.equal(histogram.count, 101);
-    const text = drawHistogram({ name: 'x', counts: histogram.counts }, 20);
+    const text = drawHistogram({ name: 'x', counts: histogram.counts, unitNs: 1000n }, 20);
     assert.equal(text.split('\n').length, histogram.counts.length + 2);
   });
 });
