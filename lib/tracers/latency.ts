@@ -63,12 +63,13 @@ export const latencyTracer: TracerDefinition = {
           return metric === undefined ? [] : [{ name, metric }];
         });
         rows = all
-          .flatMap(({ name, metric }) =>
-            listPrograms(metric).map(({ binary, sum }) => {
-              return toRow(time.toISOString(), name, binary, grow(`${name} ${binary}`, sum));
-            }),
-          )
-          .filter(({ fields }) => fields['calls'] !== 0n)
+          .flatMap(({ name, metric }) => {
+            const programs = listPrograms(metric)
+              .map(({ binary, sum }) => ({ binary, sum: grow(`${name} ${binary}`, sum) }))
+              .filter(({ sum: { calls } }) => calls > 0n);
+            const shown = programs.length > 0 ? programs : [{ binary: NO_PROGRAM, sum: NO_CALLS }];
+            return shown.map(({ binary, sum }) => toRow(time.toISOString(), name, binary, sum));
+          })
           .sort(byField('totalNs'));
         histograms = all.map(({ name, metric }) => {
           return { name, counts: toCounts(grow(name, metric.total).buckets), unitNs: 1n };
@@ -108,6 +109,9 @@ function metricName(functions: readonly string[], i: number): string {
 }
 
 const OTHER_PROGRAMS = '(other programs)';
+/** A function that nobody has called. */
+const NO_PROGRAM = '-';
+const NO_CALLS: MetricSum = { calls: 0n, sum: 0n };
 
 function listPrograms({ series, other }: Metric): { readonly binary: string; readonly sum: MetricSum }[] {
   const programs = new Map<string, MetricSum>();

@@ -1,5 +1,5 @@
 /* The operations that the tests, the captures and the comparison of `polytrace trace` trace: trace-workload NAME
- * [COUNT] [FILE]. */
+ * [COUNT] [FILE]. `shell` executes the line FILE. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -180,13 +180,18 @@ static void do_slow(void)
 	free(data);
 }
 
+static void do_shell(void)
+{
+	system(file);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } workloads[] = {
 	{ "open", do_open },       { "files", do_files }, { "exec", do_exec },   { "tcp", do_tcp },
 	{ "dns", do_dns },         { "bind", do_bind },   { "mount", do_mount }, { "kill", do_kill },
-	{ "capable", do_capable }, { "block", do_block }, { "slow", do_slow },
+	{ "capable", do_capable }, { "block", do_block }, { "slow", do_slow },   { "shell", do_shell },
 };
 
 /* processor time of this process and its children, in nanoseconds */

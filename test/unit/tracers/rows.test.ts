@@ -399,7 +399,10 @@ describe('polytrace trace latency', () => {
       metric('vfs_read', [grown, twice]),
       metric('vfs_read_1', [['/bin/app', sum(bucket(512n, 3n))]]),
     );
-    assert.match(second, /^vfs_read +2 +1.0us .* cat\nvfs_read\n +1.0us to 2.0us +2 \|#+\n$/);
+    assert.match(
+      second,
+      /^vfs_read +2 +1.0us .* cat\n\/bin\/app:vfs.read +0 +0ns +0ns +0ns +-\nvfs_read\n +1.0us to 2.0us +2 \|#+\n$/,
+    );
     assert.deepEqual(collector.summarize?.().rows, [], 'until the next reading');
   });
 });
