@@ -10,12 +10,14 @@ import { installWorkload, minimumOfThree, requireValue, type Step } from './gues
 import type { Configuration, InstructionCounts } from './kernel.mjs';
 
 const [folder = '', json = '[]', names] = process.argv.slice(2);
+const longName = (length: number): string => `/srv/${'n'.repeat(length)}`;
 const files = {
   shallow: '/srv/file',
   deep: '/srv/2/3/4/5/6/file',
   write: '/srv/written',
   renamed: '/srv/renamed',
   layer: '/srv/layers/lower/3/4/5/6/file',
+  long100: longName(100),
 };
 const overlay = '/srv/overlay';
 const steps: readonly Step[] = [
@@ -26,6 +28,15 @@ const steps: readonly Step[] = [
   ['pwrite-2', 'pwrite', files.write],
   ['pread-first', 'pread-first', '/srv/many'],
   ['pread-renames', 'pread-renames', files.renamed],
+  ['pread-100', 'pread', files.long100],
+  ['pread-in-turn', 'pread-turn', '/srv/turn-300'],
+  ['pread-in-turns', 'pread-turns', '/srv/turn-10000'],
+  ['pread-busy', 'pread-busy', files.renamed],
+  ['pread-etc', 'pread', '/etc/hostname'],
+  ['pread-memfd', 'pread-memfd', ''],
+  ['pread-proc', 'pread', '/proc/version'],
+  ['pipe', 'pipe', ''],
+  ['sockets', 'sockets', ''],
   ['open-close', 'open-close', files.shallow],
   ['connect', 'connect', '127.0.0.1'],
   ['exec', 'exec', '/srv/true'],

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -66,6 +68,105 @@ static void do_pread_renames(void)
 		renamed = !renamed;
 	}
 	do_pread();
+}
+
+/* A rename among very many reads, as other programs on a busy machine do it. */
+static void do_pread_busy(void)
+{
+	enum { READS_FOR_A_RENAME = 100 };
+	static int renamed, reads;
+	static const char *const names[] = { "/srv/one", "/srv/other" };
+
+	if (reads++ % READS_FOR_A_RENAME == 0) {
+		if (rename(names[renamed], names[!renamed]) < 0)
+			err(1, "rename %s", names[renamed]);
+		renamed = !renamed;
+	}
+	do_pread();
+}
+
+/* ---- files in turn ------------------------------------------------------------------------------------------ */
+
+enum { TURN_MAX = 10000 };
+
+static int turn_files[TURN_MAX], turn_count;
+
+/* Opens as many files as the last part of the folder's name says. */
+static void open_turn(void)
+{
+	struct rlimit limit = { .rlim_cur = 2 * TURN_MAX, .rlim_max = 2 * TURN_MAX };
+	char name[128];
+
+	turn_count = atoi(strrchr(path, '-') + 1);
+	if (turn_count < 1 || turn_count > TURN_MAX || setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		err(1, "setrlimit for %s", path);
+	mkdir(path, 0755);
+	for (int i = 0; i < turn_count; i++) {
+		snprintf(name, sizeof(name), "%s/%d", path, i);
+		turn_files[i] = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+		if (turn_files[i] < 0)
+			err(1, "open %s", name);
+	}
+}
+
+static void close_turn(void)
+{
+	char name[128];
+
+	for (int i = 0; i < turn_count; i++) {
+		snprintf(name, sizeof(name), "%s/%d", path, i);
+		close(turn_files[i]);
+		unlink(name);
+	}
+	rmdir(path);
+}
+
+static void do_pread_turn(void)
+{
+	static int next;
+
+	if (pread(turn_files[next++ % turn_count], buffer, sizeof(buffer), 0) < 0)
+		err(1, "pread in %s", path);
+}
+
+/* ---- files without a place in a tree ------------------------------------------------------------------------ */
+
+static int ends[2];
+
+static void open_pipe(void)
+{
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		err(1, "pipe");
+}
+
+static void open_sockets(void)
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		err(1, "socketpair");
+}
+
+static void close_ends(void)
+{
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void do_write_read(void)
+{
+	if (write(ends[1], buffer, 1) < 0 || read(ends[0], buffer, 1) < 0)
+		err(1, "write and read");
+}
+
+static void open_memfd(void)
+{
+	fd = memfd_create("a memory file with a name that is longer than a dentry", MFD_CLOEXEC);
+	if (fd < 0)
+		err(1, "memfd_create");
+}
+
+static void close_memfd(void)
+{
+	close(fd);
 }
 
 static void do_lseek(void)
@@ -193,6 +294,12 @@ static const struct operation {
 	{ .name = "pread", .call = do_pread, .flags = O_RDONLY, .count = COUNT },
 	{ "pread-first", do_pread_first, O_RDONLY | O_DIRECTORY, COUNT, make_files, remove_files },
 	{ "pread-renames", do_pread_renames, O_RDONLY, COUNT, create_renamed_file, remove_renamed_file },
+	{ "pread-busy", do_pread_busy, O_RDONLY, COUNT, create_renamed_file, remove_renamed_file },
+	{ "pread-turn", do_pread_turn, -1, COUNT, open_turn, close_turn },
+	{ "pread-turns", do_pread_turn, -1, TURN_MAX, open_turn, close_turn },
+	{ "pread-memfd", do_pread, -1, COUNT, open_memfd, close_memfd },
+	{ "pipe", do_write_read, -1, COUNT, open_pipe, close_ends },
+	{ "sockets", do_write_read, -1, COUNT, open_sockets, close_ends },
 	{ .name = "pwrite", .call = do_pwrite, .flags = O_WRONLY, .count = COUNT },
 	{ .name = "lseek", .call = do_lseek, .flags = O_RDONLY, .count = COUNT },
 	{ .name = "open-close", .call = do_open_close, .flags = -1, .count = COUNT },

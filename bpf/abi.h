@@ -32,6 +32,7 @@ enum abi_limit {
 	FILTER_STRING_MAX = 255, /* longest Prefix or Postfix value: a trie key has 256 bytes, and one is the slot */
 	HOOK_ARGS_MAX = 8, /* values that a hook reads: args and data, without the return value */
 	HOOK_VALUES_MAX = 9, /* the same with the return value */
+	FOLDER_SLOT = 0x80, /* added to the slot in the keys of folders */
 	HOOK_PARAM_MAX = 6, /* function parameters that are passed in registers */
 	HOOK_SELECTORS_MAX = 64, /* a selector mask has a bit for each */
 	RESOLVE_STEPS_MAX = 12, /* members on the path of `resolve` */
@@ -532,9 +533,12 @@ struct object_config {
 	u8 slot; /* index in values */
 	u8 filtered; /* at least one table is used */
 	u8 passes_count;
-	u8 pad[5];
+	u8 folders; /* the negative cache may have whole folders: only equal, prefix and postfix are used */
+	u8 slashes; /* the hashed bytes of a postfix contain a slash */
+	u8 pad[3];
 	u64 inode; /* selectors whose Equal and NotEqual also compare the file's inode */
 	u64 excluding; /* selectors with negated filters only: they do not match if there is no path or string */
+	u64 rooted; /* selectors that match only strings that begin with a slash */
 	struct string_table equal, prefix, postfix;
 	struct table source, destination; /* their entries are in addresses */
 	struct substring_pass passes[SUBSTRING_PASSES_MAX];
@@ -806,7 +810,10 @@ struct enforcer_config {
 	u8 pad[2];
 };
 
-/* Keys of the tables begin with the slot of the value. */
+/*
+ * Keys of the tables begin with the slot of the value. With FOLDER_SLOT, a key of string_prefix is a folder of values:
+ * a value of Equal or Prefix up to its last slash. Its entry has the length of the folder in `match`.
+ */
 struct trie_key {
 	u32 prefix_bits;
 	u8 slot;
@@ -935,6 +942,7 @@ enum scope_cache {
 
 /*
  * Entries of the negative cache for each CPU and each of the two programs of a hook: paths that no selector can match.
+ * A hook that has only one program uses the entries of both.
  */
 enum negative_cache { NEGATIVE_CACHE_BITS = 7, NEGATIVE_CACHE_SIZE = 1 << NEGATIVE_CACHE_BITS };
 
@@ -949,7 +957,7 @@ struct negative_entry {
 	u64 mnt;
 	u64 root_dentry, root_mnt; /* of the process */
 	u32 rename_seq, mount_seq; /* sequence counts of rename_lock and mount_lock */
-	u64 hash_len; /* of the name */
+	u64 hash_len; /* of the name; unused in an entry for a whole folder */
 	u64 name[4];
 	u64 parent_inode; /* inode number of the folder that contains the name */
 	u64 parent_ctime; /* ctime of the folder, if users can set generations on this file system; else 0 */
@@ -1117,7 +1125,7 @@ ABI_SIZE(value_config, 136);
 ABI_SIZE(int_test, 32);
 ABI_SIZE(int_group, 16);
 ABI_SIZE(string_table, 56);
-ABI_SIZE(object_config, 288);
+ABI_SIZE(object_config, 296);
 ABI_SIZE(process_test, 16);
 ABI_SIZE(change_test, 32);
 ABI_SIZE(mark_cause, 240);

@@ -7,17 +7,21 @@
  * the sequence counts of rename_lock and mount_lock were even before, and are the same afterwards. As long as they stay
  * the same, the path of a dentry stays the same. However, the kernel may reuse the memory of a dentry. An entry
  * therefore also has the name, and the inode number and the generation of its folder. A folder has no hard links.
+ *
+ * If no value of Equal and Prefix names a file in the folder, these filters have the same result for each of its files.
+ * Then an entry is valid for all files of the folder whose names no value of Postfix can end with.
  */
 #ifndef POLYTRACE_NEGATIVE_CACHE_BPF_H
 #define POLYTRACE_NEGATIVE_CACHE_BPF_H
 
 #include "record.bpf.h"
+#include "string_tables.bpf.h"
 
 /*
  * The result of a look-up. Any other value is the index of an entry plus one: the caller may store the path in that
- * entry.
+ * entry, or with WHOLE_FOLDER the folder of the path.
  */
-enum cache_result { CACHE_BYPASS = 0, CACHE_HIT = ~0U };
+enum cache_result { CACHE_BYPASS = 0, CACHE_HIT = ~0U, FOLDER_UNDECIDED = ~0U - 1, WHOLE_FOLDER = 1U << 30 };
 
 /*
  * The probe flavour has no cache: reads through a helper would cost as much as resolving the path. arm64 has none
@@ -115,17 +119,27 @@ static __always_inline bool is_unchanged(const struct negative_entry *entry)
 	return mounts == entry->mount_seq;
 }
 
+/* `whole`: the entry is one for the whole folder `parent`. */
 static __always_inline bool is_hit(const struct negative_entry *entry, struct task_struct *task, struct dentry *dentry,
-				   struct vfsmount *mnt, u64 candidates)
+				   struct dentry *parent, struct vfsmount *mnt, u64 candidates, const bool whole)
 {
 	struct fs_struct *fs = READ(task, fs);
-	struct dentry *parent = READ(dentry, d_parent);
 
 	return entry->candidates == candidates && entry->mnt == (u64)mnt &&
 	       entry->root_dentry == (u64)READ(fs, root.dentry) && entry->root_mnt == (u64)READ(fs, root.mnt) &&
-	       has_same_name(entry, dentry) && has_same_parent(entry, READ(parent, d_inode)) &&
+	       (whole || has_same_name(entry, dentry)) && has_same_parent(entry, READ(parent, d_inode)) &&
 	       bpf_jiffies64() - entry->time < CACHE_EXPIRY_TICKS && is_unchanged(entry);
 }
+
+/* Part of the key of a whole folder: a folder is also a path itself. */
+enum { FOLDER_KEY = 16 };
+
+/*
+ * In last_miss, with the key of a folder: its paths have entries of their own, because values name files in it, or
+ * those whose names a value of Postfix may end.
+ */
+#define HAS_VALUES (1ULL << 63)
+#define NAMES_DECIDE (1ULL << 62)
 
 /*
  * The key of a path: the negated address of the dentry plus the index in config.objects. The verifier allows no other
@@ -148,7 +162,14 @@ struct negative_entry negative_cache[1] SEC(".data.negative_cache") = {};
 /* `slot` is the result of scratch_slot(). Calls with different candidates use different entries. */
 static __always_inline u32 entry_index(u32 slot, u64 key, u64 candidates)
 {
-	return slot << NEGATIVE_CACHE_BITS | ((u32)key ^ (u32)candidates) * 0x9e3779b1 >> (32 - NEGATIVE_CACHE_BITS);
+	u32 bits = NEGATIVE_CACHE_BITS;
+
+	if (!config.pair) {
+		/* the only program of the hook has the entries of both */
+		slot /= 2;
+		bits++;
+	}
+	return slot << bits | ((u32)key ^ (u32)candidates) * 0x9e3779b1 >> (32 - bits);
 }
 
 static __always_inline struct negative_entry *get_entry(u32 number)
@@ -167,30 +188,74 @@ static __always_inline bool is_cacheable_value(u32 index)
 	return config.rename_lock && object->filtered && !object->inode;
 }
 
-/* Returns enum cache_result. The first look-up only marks the entry, because most files are accessed once. */
-static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
-					   struct vfsmount *mnt, u64 candidates)
+/* Eight bytes at any address of the kernel. */
+static __always_inline u64 read_word(u64 address)
 {
-	u64 key = negative_key(dentry, index), now;
-	u32 number = entry_index(slot, key, candidates);
-	struct negative_entry *entry = get_entry(number);
+	struct qstr *any = KERNEL(qstr, address);
 
-	if (!entry)
-		return CACHE_BYPASS;
-	if (entry->key == key) {
-		const struct negative_entry *same = entry;
+	return READ(any, hash_len);
+}
 
-		/* for the compiler, another pointer: it stays in a register, while `entry` waits on the stack */
-		opaque(same);
-		if (is_hit(same, task, dentry, mnt, candidates))
-			return CACHE_HIT;
-		entry->key = 0;
-	} else if (entry->last_miss != key) {
+/*
+ * False: no value of Postfix is at the end of a string that ends with this name. `shorter`: the result for a name that
+ * is shorter than the hashed bytes.
+ */
+static __always_inline bool may_end_with_value(const volatile struct string_table *table, struct dentry *dentry,
+					       bool shorter)
+{
+	u32 hashed = table->hashed, length = READ(dentry, d_name.len);
+
+	if (!hashed)
+		return true;
+	if (length < hashed)
+		return shorter;
+	return is_in_bitmap(table, read_word((u64)READ(dentry, d_name.name) + length - 8) >> (64 - 8 * hashed));
+}
+
+/*
+ * True if the dentry, which is its own parent, has a name without a path that no candidate matches: a pipe, a socket, a
+ * memfd, an anonymous inode. The kernel gives the name "/" to all other dentries that are their own parents, which are
+ * the roots of file systems and what was opened by its inode. Nothing renames a dentry without a folder.
+ */
+static __always_inline bool is_unmatched_name(u32 index, struct dentry *dentry, struct vfsmount *mnt, u64 candidates)
+{
+	const volatile struct object_config *object = &config.objects[index];
+	u64 left = candidates & ~(object->rooted | object->excluding);
+	u32 length;
+	u8 first;
+
+	if (left & ~object->postfix.table.positive)
+		return false;
+	/* a namespace that is mounted has the path of its mount point */
+	if (READ(mnt, mnt_root) == dentry)
+		return false;
+	length = READ(dentry, d_name.len);
+	if (!length)
+		return !left || object->postfix.hashed;
+	first = length > SHORT_NAME_MAX ? read_word((u64)READ(dentry, d_name.name)) : *(u8 *)inline_name(dentry);
+	return first != '/' && !(left && may_end_with_value(&object->postfix, dentry, false));
+}
+
+/* The entry is not valid any more. The next access to the path may store it again. */
+static __always_inline u32 drop_entry(struct negative_entry *entry, u64 key)
+{
+	entry->key = 0;
+	entry->last_miss = key;
+	entry->time = 0;
+	return CACHE_BYPASS;
+}
+
+/* Decides whether to replace an entry with another key. Returns enum cache_result. */
+static __always_inline u32 replace_entry(struct negative_entry *entry, u32 number, u64 key)
+{
+	u64 now;
+
+	/* only marks the entry, because most files are accessed once */
+	if (entry->last_miss != key) {
 		entry->last_miss = key;
 		return CACHE_BYPASS;
 	}
 	now = bpf_jiffies64();
-	/* with frequent renames, entries are invalid at once: do not store one each time */
 	if (now - entry->time < config.cache_hold_ticks)
 		return CACHE_BYPASS;
 	entry->key = 0;
@@ -199,6 +264,82 @@ static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u
 	entry->mount_seq = read_sequence(config.mount_lock);
 	barrier();
 	return number + 1;
+}
+
+static __always_inline bool may_name_match(u32 index, struct dentry *dentry, u64 candidates)
+{
+	const volatile struct object_config *object = &config.objects[index];
+
+	return candidates & object->postfix.table.used && may_end_with_value(&object->postfix, dentry, object->slashes);
+}
+
+/* Returns enum cache_result; FOLDER_UNDECIDED: the path may have an entry of its own. */
+static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
+					 struct dentry *parent, struct vfsmount *mnt, u64 candidates)
+{
+	u64 key = negative_key(parent, index + FOLDER_KEY), marks;
+	u32 number = entry_index(slot, key, candidates) & ~1U, result;
+	struct negative_entry *entry = get_entry(number);
+
+	if (!entry)
+		return CACHE_BYPASS;
+	if (entry->key == key) {
+		if (may_name_match(index, dentry, candidates))
+			return FOLDER_UNDECIDED;
+		if (is_hit(entry, task, dentry, parent, mnt, candidates, true))
+			return CACHE_HIT;
+		return drop_entry(entry, key);
+	}
+	marks = entry->last_miss ^ key;
+	if (marks == HAS_VALUES)
+		return FOLDER_UNDECIDED;
+	if (marks == NAMES_DECIDE && may_name_match(index, dentry, candidates))
+		return FOLDER_UNDECIDED;
+	result = replace_entry(entry, number, key);
+	if (result == CACHE_BYPASS)
+		return CACHE_BYPASS;
+	/* after the counts were read */
+	if (may_name_match(index, dentry, candidates)) {
+		entry->last_miss = key | NAMES_DECIDE;
+		return FOLDER_UNDECIDED;
+	}
+	return result | WHOLE_FOLDER;
+}
+
+/* Returns enum cache_result. */
+static __always_inline u32 lookup_path(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
+				       struct dentry *parent, struct vfsmount *mnt, u64 candidates)
+{
+	u64 key = negative_key(dentry, index);
+	/* folders have the even entries, so that no file replaces the entry or the mark of its own folder */
+	u32 number = entry_index(slot, key, candidates) | config.objects[index].folders;
+	struct negative_entry *entry = get_entry(number);
+
+	if (!entry)
+		return CACHE_BYPASS;
+	if (entry->key != key)
+		return replace_entry(entry, number, key);
+	if (is_hit(entry, task, dentry, parent, mnt, candidates, false))
+		return CACHE_HIT;
+	return drop_entry(entry, key);
+}
+
+/* Returns enum cache_result. */
+static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
+					   struct vfsmount *mnt, u64 candidates)
+{
+	struct dentry *parent = READ(dentry, d_parent);
+
+	if (parent == dentry) {
+		if (is_unmatched_name(index, dentry, mnt, candidates))
+			return CACHE_HIT;
+	} else if (config.objects[index].folders) {
+		u32 result = lookup_folder(task, slot, index, dentry, parent, mnt, candidates);
+
+		if (result != FOLDER_UNDECIDED)
+			return result;
+	}
+	return lookup_path(task, slot, index, dentry, parent, mnt, candidates);
 }
 
 /* A folder that ignores case may show a name in another case later. */
@@ -237,30 +378,62 @@ static __always_inline bool is_cacheable_walk(const struct string_buffer *buffer
 }
 
 /*
+ * True if the path, or that of another file in its folder, may be a value of Equal, or begin with a value of Prefix
+ * that the folder does not begin with. A path of another file is not too long for the buffer.
+ */
+static __always_inline bool has_folder_values(struct string_buffer *buffer, u32 index, u32 name)
+{
+	u32 start = buffer->walk.start, length = STRING_END - start - name;
+	const struct match_entry *entry;
+	struct trie_key *key;
+
+	if (start < STRING_HEADROOM || start > STRING_END || length > FILTER_STRING_MAX)
+		return true;
+	key = (void *)&buffer->bytes[start - 5];
+	key->slot = config.objects[index].slot | FOLDER_SLOT;
+	key->prefix_bits = 8 + 8 * length;
+	entry = bpf_map_lookup_elem(&string_prefix, key);
+	return entry && entry->match == length;
+}
+
+/*
  * Stores that no candidate matches this path. The kernel does not start a program on a CPU where it is interrupted, so
  * no other program accesses the entry meanwhile. Nevertheless, the key is written last.
  */
 static __noinline int insert_negative(struct string_buffer *buffer, u32 index, struct dentry *dentry,
 				      struct vfsmount *mnt, u64 candidates)
 {
-	struct negative_entry *entry = get_entry(buffer->cache_result - 1);
+	bool whole = buffer->cache_result & WHOLE_FOLDER;
+	struct negative_entry *entry = get_entry((buffer->cache_result & ~WHOLE_FOLDER) - 1);
 	struct super_block *super;
 	struct dentry *parent;
 	struct inode *folder;
-	u64 *words, changed = 0;
+	u64 *words, key, changed = 0;
 	u32 device = 0;
 
-	if (!entry)
+	if (!entry || index >= HOOK_VALUES_MAX)
 		return 0;
 	dentry = KERNEL(dentry, dentry);
 	mnt = KERNEL(vfsmount, mnt);
-	words = inline_name(dentry);
 	super = READ(dentry, d_sb);
 	entry->hash_len = READ(dentry, d_name.hash_len);
 	parent = READ(dentry, d_parent);
 	folder = READ(parent, d_inode);
-	if (name_length(entry->hash_len) > SHORT_NAME_MAX || READ(mnt, mnt_sb) != super || !is_cacheable_walk(buffer))
+	if (READ(mnt, mnt_sb) != super || !is_cacheable_walk(buffer))
 		return 0;
+	key = negative_key(dentry, index);
+	if (config.objects[index].folders && whole) {
+		struct dentry *top = READ(mnt, mnt_root);
+
+		key = negative_key(parent, index + FOLDER_KEY);
+		/* the path of a file that is the root of the mount is the mount point, and not in this folder */
+		if (READ(top, d_parent) == parent || has_folder_values(buffer, index, name_length(entry->hash_len))) {
+			entry->last_miss = key | HAS_VALUES;
+			return 0;
+		}
+	} else if (name_length(entry->hash_len) > SHORT_NAME_MAX) {
+		return 0;
+	}
 	if (is_cacheable_overlay(super)) {
 		folder = layer_folder(folder);
 		super = READ(folder, i_sb);
@@ -274,6 +447,7 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 		if ((s64)(bpf_ktime_get_tai_ns() - changed) < (s64)PARENT_STABLE_NS)
 			return 0;
 	}
+	words = inline_name(dentry);
 	entry->name[0] = words[0];
 	entry->name[1] = words[1];
 	entry->name[2] = words[2];
@@ -290,7 +464,7 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 	if ((entry->rename_seq | entry->mount_seq) & 1 || !is_unchanged(entry))
 		return 0;
 	barrier();
-	entry->key = negative_key(dentry, index);
+	entry->key = key;
 	return 0;
 }
 #endif

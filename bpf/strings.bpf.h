@@ -19,14 +19,6 @@ struct {
 	__type(value, struct match_entry);
 } string_equal SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct trie_key);
-	__type(value, struct match_entry);
-} string_prefix SEC(".maps"), string_postfix SEC(".maps");
-
 /* Inodes of the files that the policy names, and inodes that the hook has found at these paths later. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -107,13 +99,6 @@ static __always_inline struct inode *read_inode(struct dentry *dentry)
 	dentry = KERNEL(dentry, dentry);
 	inode = READ(dentry, d_inode);
 	return KERNEL(inode, inode);
-}
-
-static __always_inline bool is_in_bitmap(const volatile struct string_table *table, u64 bytes)
-{
-	u32 hash = (u32)(bytes ^ bytes >> 32) * STRING_HASH_FACTOR >> (32 - STRING_HASH_BITS);
-
-	return table->bitmap[hash / 64] >> (hash % 64) & 1;
 }
 
 /* Reads eight bytes at once. With an element of `bytes` as the address, the compiler would read single bytes. */

@@ -1,7 +1,7 @@
 /** A hook with the negative cache of paths reports the same as a reference hook without it; see bpf/negative_cache.bpf.h. */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { negativeCache } from '../../lib/attach/negative-cache.js';
@@ -11,18 +11,26 @@ import { argumentValue, fileHook, kernel, kprobeEvents, kprobePolicy, MECHANISMS
 
 const PROGRAM = '/tmp/negative-cache';
 const OVERLAY_PROGRAM = '/tmp/negative-cache-overlay';
+const NAMES_PROGRAM = '/tmp/negative-cache-names';
 const RACE_SECONDS = NIGHTLY ? 60 : 5;
 const { findLocks } = negativeCache;
 
 const onlyProgram = `  matchBinaries:
   - operator: In
-    values: ["${PROGRAM}", "${OVERLAY_PROGRAM}"]`;
+    values: ["${PROGRAM}", "${OVERLAY_PROGRAM}", "${NAMES_PROGRAM}"]`;
 
-const prefixSelector = (...prefixes: readonly string[]): string => `- matchArgs:
+const selector = (operator: string, ...values: readonly string[]): string => `- matchArgs:
   - index: 0
-    operator: Prefix
-    values: ${JSON.stringify(prefixes)}
+    operator: ${operator}
+    values: ${JSON.stringify(values)}
 ${onlyProgram}`;
+
+const prefixSelector = (...prefixes: readonly string[]): string => selector('Prefix', ...prefixes);
+
+/** With a substring among the values, only single paths are cached. Otherwise, whole folders are. */
+type Cached = 'paths' | 'folders';
+const watchedSelectors = (cached: Cached, ...prefixes: readonly string[]): string =>
+  [prefixSelector(...prefixes), ...(cached === 'paths' ? [selector('SubString', '?')] : [])].join('\n');
 
 const preadHook = (selectors: string): string => `call: sys_pread64
 syscall: true
@@ -87,21 +95,22 @@ function eventOffset({ args: [, offset] }: ProcessKprobeEvent): string {
   return String((argumentValue(offset) as number | bigint | undefined) ?? '');
 }
 
-const compareOnOverlay = (folder: string, locks = withoutHold, ...args: string[]): Promise<Reports> => {
-  const hook = fileHook(prefixSelector(join(folder, 'watched'), '/watched'));
+const compareOnOverlay = (cached: Cached, folder: string, locks = withoutHold, ...args: string[]): Promise<Reports> => {
+  const hook = fileHook(watchedSelectors(cached, join(folder, 'watched'), '/watched'));
   execFileSync('modprobe', ['overlay']);
   const run = (): void => void execFileSync(OVERLAY_PROGRAM, args, { stdio: 'inherit' });
   return compareHooks(hook, 'fentry', run, locks);
 };
 
 const compareAfterChanges = (
+  cached: Cached,
   folder: string,
   attach: 'fentry' | 'kprobe',
   locks = withoutHold,
   ...settled: string[]
 ): Promise<Reports> => {
   mkdirSync(folder);
-  const hook = fileHook(prefixSelector(join(folder, 'watched'), '/watched'));
+  const hook = fileHook(watchedSelectors(cached, join(folder, 'watched'), '/watched'));
   const run = (): void => void execFileSync(PROGRAM, [folder, ...settled], { stdio: 'inherit' });
   return compareHooks(hook, attach, run, locks);
 };
@@ -128,16 +137,17 @@ function testNegativeCache(this: Mocha.Suite): void {
   this.timeout(NIGHTLY ? 600_000 : 300_000);
 
   before(() => {
-    for (const program of [PROGRAM, OVERLAY_PROGRAM]) {
+    for (const program of [PROGRAM, OVERLAY_PROGRAM, NAMES_PROGRAM]) {
       const source = join(__dirname, `${basename(program)}.c`);
       if (!existsSync(program)) execFileSync('cc', ['-O1', '-pthread', '-o', program, source], { stdio: 'inherit' });
     }
   });
   after(() => Recording.closeCached());
 
-  for (const attach of MECHANISMS) {
-    it(`after every change of a path on tmpfs, by ${attach}`, async () => {
-      const { cached, reference } = await compareAfterChanges(`/srv/negative-cache-${attach}`, attach);
+  for (const [i, attach] of MECHANISMS.entries()) {
+    const kind = i === 0 ? 'folders' : 'paths';
+    it(`after every change of a path on tmpfs, by ${attach}, with ${kind}`, async () => {
+      const { cached, reference } = await compareAfterChanges(kind, `/srv/negative-cache-${attach}`, attach);
       assert.ok(reference.length > 500, `only ${reference.length} events`);
       assert.deepEqual(cached.map(eventPath), reference.map(eventPath));
     });
@@ -146,6 +156,7 @@ function testNegativeCache(this: Mocha.Suite): void {
   it('after every change of a path on ext4', async () => {
     mountExt4('/srv/ext4');
     const { cached, reference } = await compareAfterChanges(
+      'folders',
       '/srv/ext4/negative-cache',
       'fentry',
       withoutHold,
@@ -155,15 +166,24 @@ function testNegativeCache(this: Mocha.Suite): void {
     assert.deepEqual(cached.map(eventPath), reference.map(eventPath));
   });
 
-  for (const [folder, ...stable] of [['/srv/overlay'], ['/srv/ext4/overlay', 'stable']] as const) {
-    it(`after every change of a path or a layer on overlayfs: ${folder}`, async () => {
-      const { cached, reference } = await compareOnOverlay(folder, withoutHold, folder, ...stable);
+  for (const [kind, folder, ...stable] of [
+    ['folders', '/srv/overlay'],
+    ['paths', '/srv/ext4/overlay', 'stable'],
+  ] as const) {
+    it(`after every change of a path or a layer on overlayfs, with ${kind}: ${folder}`, async () => {
+      const { cached, reference } = await compareOnOverlay(kind, folder, withoutHold, folder, ...stable);
       assert.ok(reference.length > 500, `only ${reference.length} events`);
       assert.deepEqual(cached.map(eventPath), reference.map(eventPath));
     });
 
     it(`this test fails where changes are not noticed: ${folder}`, async () => {
-      const { cached, reference } = await compareOnOverlay(`${folder}-wrong`, noLocks, `${folder}-wrong`, ...stable);
+      const { cached, reference } = await compareOnOverlay(
+        kind,
+        `${folder}-wrong`,
+        noLocks,
+        `${folder}-wrong`,
+        ...stable,
+      );
       const count = (events: readonly ProcessKprobeEvent[]): number =>
         events.filter((event) => eventPath(event).startsWith(folder)).length;
       assert.ok(count(cached) < count(reference), `${count(cached)} of ${count(reference)} events`);
@@ -172,20 +192,62 @@ function testNegativeCache(this: Mocha.Suite): void {
 
   it('an overlay of a user namespace is not cached: its owner may change the layers', async () => {
     const folder = '/srv/overlay-user';
-    const { cached, reference } = await compareOnOverlay(folder, noLocks, '--user', folder);
+    const { cached, reference } = await compareOnOverlay('folders', folder, noLocks, '--user', folder);
     const paths = (events: readonly ProcessKprobeEvent[]): string[] =>
       events.map(eventPath).filter((path) => path.startsWith(folder));
     assert.ok(paths(reference).length > 4, `only ${paths(reference).length} events`);
     assert.deepEqual(paths(cached), paths(reference));
   });
 
-  for (const [folder, ...stableReads] of [
-    ['/srv/negative-cache-wrong'],
-    ['/srv/ext4/negative-cache-wrong', 'stable'],
+  for (const [kind, folder, ...stableReads] of [
+    ['folders', '/srv/negative-cache-wrong'],
+    ['paths', '/srv/ext4/negative-cache-wrong', 'stable'],
   ] as const) {
-    it(`these tests fail where changes are not noticed: ${folder}`, async () => {
-      const { cached, reference } = await compareAfterChanges(folder, 'fentry', noLocks, ...stableReads);
+    it(`these tests fail where changes are not noticed, with ${kind}: ${folder}`, async () => {
+      const { cached, reference } = await compareAfterChanges(kind, folder, 'fentry', noLocks, ...stableReads);
       assert.ok(cached.length < reference.length, `${cached.length} of ${reference.length} events`);
+    });
+  }
+
+  const namesFolder = '/srv/names';
+  const namesHooks: Readonly<Record<string, string>> = {
+    'values that need a match': [
+      selector('Prefix', '/watched', ...['watched', 'values/pre'].map((name) => join(namesFolder, name))),
+      selector('Postfix', '.secret', '/x'),
+      selector(
+        'Equal',
+        'memfd:known',
+        '[eventfd]',
+        '/x',
+        ...['values/file', 'plain/y/x'].map((name) => join(namesFolder, name)),
+      ),
+    ].join('\n'),
+    'paths and long names': [
+      selector('Prefix', join(namesFolder, 'values/long-0123456789-0123456789-0123456789.')),
+      selector('Equal', `${namesFolder}/plain/long-0123456789-0123456789-0123456789`, ''),
+    ].join('\n'),
+    'values that exclude': selector(
+      'NotPrefix',
+      `${namesFolder}/plain`,
+      '/proc',
+      '/sys',
+      '/usr',
+      '/lib',
+      '/y',
+      '/long',
+      '/dev',
+    ),
+    'names that exclude': selector('NotPostfix', 'e', 's', 'l', 'x', 'd', '9', 't'),
+  };
+
+  for (const [what, selectors] of Object.entries(namesHooks)) {
+    it(`names without a path, and whole folders: ${what}`, async () => {
+      rmSync(namesFolder, { recursive: true, force: true });
+      mkdirSync(namesFolder);
+      const run = (): void => void execFileSync(NAMES_PROGRAM, [namesFolder], { stdio: 'inherit' });
+      const { cached, reference } = await compareHooks(fileHook(selectors), 'fentry', run);
+      assert.ok(reference.length > 20, `only ${reference.length} events`);
+      assert.deepEqual(cached.map(eventPath), reference.map(eventPath));
     });
   }
 
@@ -225,4 +287,4 @@ function testNegativeCache(this: Mocha.Suite): void {
 }
 
 // kernels before 6.2 have no negative cache
-if (kernel === '6.12') describe('the negative cache of paths', testNegativeCache);
+if (!['5.10', '6.1'].includes(kernel)) describe('the negative cache of paths', testNegativeCache);

@@ -24,6 +24,7 @@ import {
   NegativeCache,
 } from '../layout.gen.js';
 import { encodeMarks } from './marks.js';
+import { encodePathFilter } from './folders.js';
 import { encodeMaps, type EncodedMap } from './maps.js';
 import { buildHookAutomaton, encodeObject, objectOrder, type HookAutomaton } from './objects.js';
 import { valueCapacity } from '../reads.js';
@@ -134,7 +135,9 @@ function encodeConfig(
   });
   objects.forEach((slot, i) => {
     const at = HookConfig.objects + i * HookConfig.objectsStride;
-    encodeObject(view, at, slot, values[slot] as CompiledValue, automaton.startsBySlot[slot] as readonly number[]);
+    const value = values[slot] as CompiledValue;
+    encodeObject(view, at, slot, value, automaton.startsBySlot[slot] as readonly number[]);
+    if (context.locks !== undefined) encodePathFilter(view, at, value);
   });
   encodeGroups(view, [...groups.process, ...groups.values.flat()], hook.call);
   encodeItems(hook, 'LIMIT_PROCESS_TESTS', hook.sets, HookConfig.processLength, (test, i) =>

@@ -9,9 +9,11 @@ import {
 import type { CompiledHook, StringTable } from '../../compiled/compiled-policy.js';
 import { countSizes } from './counts.js';
 import { type EncodeContext } from './context.js';
+import { canCacheFolders, folderEntries } from './folders.js';
 import { maxStringBytes, type HookAutomaton } from './objects.js';
 import {
   addressEntries,
+  concatBytes,
   countEntries,
   equalEntries,
   inodeEntries,
@@ -63,7 +65,7 @@ export function encodeMaps(
   const ints = toSlotTables(values.map((value) => value.intTable));
   return [
     { ...EMPTY_MAP, name: 'scratch', trim },
-    ...encodeStringMaps(hook),
+    ...encodeStringMaps(hook, context),
     encodeTableMap('int_equal', countEntries(ints), { entries: intEntries(ints) }),
     encodeTableMap('addresses', countEntries(net) + countEntries(destinations), {
       entries: addressEntries(net, destinations),
@@ -105,14 +107,21 @@ export function encodeNotificationsMap(enforcer: number | undefined): EncodedMap
   return { ...EMPTY_MAP, name: 'notifications', ...(enforcer === undefined ? {} : { sharedWith: enforcer }) };
 }
 
-function encodeStringMaps(hook: CompiledHook): EncodedMap[] {
+function encodeStringMaps(hook: CompiledHook, { locks }: EncodeContext): EncodedMap[] {
+  const values = hookValues(hook);
   const slotTables = (kind: StringTableKey): TableInSlot<StringTable>[] =>
-    toSlotTables(hookValues(hook).map(({ texts }) => texts[kind]));
+    toSlotTables(values.map(({ texts }) => texts[kind]));
   const [equal, prefix, postfix] = [slotTables('equal'), slotTables('prefix'), slotTables('postfix')];
   const keySize = 1 + equal.reduce((max, { table }) => Math.max(max, maxStringBytes(table)), 1);
+  const folders = locks === undefined ? [] : values.flatMap(folderEntries);
+  const prefixes = encodeTableMap('string_prefix', countEntries(prefix) + folders.length, {
+    entries: concatBytes([trieEntries(prefix, false), ...folders]),
+  });
+  // the program looks folders up even if no value has one
+  const usesFolders = locks !== undefined && values.some(canCacheFolders);
   const maps: Readonly<Record<StringTableKey, EncodedMap>> = {
     equal: encodeTableMap('string_equal', countEntries(equal), { keySize, entries: equalEntries(equal, keySize) }),
-    prefix: encodeTableMap('string_prefix', countEntries(prefix), { entries: trieEntries(prefix, false) }),
+    prefix: { ...prefixes, create: prefixes.create || usesFolders },
     postfix: encodeTableMap('string_postfix', countEntries(postfix), { entries: trieEntries(postfix, true) }),
   };
   return Object.values(maps);

@@ -1,0 +1,66 @@
+/**
+ * Encodes what the negative cache of paths needs about the filters of a path: see bpf/negative_cache.bpf.h and
+ * docs/architecture.md. Pure.
+ */
+import { hasTables } from '../../compiled/compiled-hook.js';
+import type { CompiledValue, StringTable } from '../../compiled/compiled-policy.js';
+import { AbiLimit, MatchEntry, ObjectConfig, StringHash, TrieKey } from '../layout.gen.js';
+import { READS } from '../reads.js';
+import { encodeUtf8, selectorMask, writeTrieKey } from './tables.js';
+
+const SLASH = '/'.charCodeAt(0);
+
+/** Writes the members of struct object_config that only the negative cache uses. */
+export function encodePathFilter(view: DataView, at: number, value: CompiledValue): void {
+  view.setUint8(at + ObjectConfig.folders, Number(canCacheFolders(value)));
+  view.setUint8(at + ObjectConfig.slashes, Number(hasSlashInHashedBytes(value.texts.postfix)));
+  view.setBigUint64(at + ObjectConfig.rooted, selectorMask(rootedSelectors(value)), true);
+}
+
+/** True if Equal and Prefix have the same result for most folders' files, and the end of a name decides the rest. */
+export function canCacheFolders(value: CompiledValue): boolean {
+  const { texts } = value;
+  const isPath = READS[value.type].class === 'path';
+  const onlyTables = (texts.substrings ?? []).length === 0 && (texts.inode ?? []).length === 0;
+  const isHashed = (texts.postfix?.entries ?? []).every(({ value: text }) => text !== '');
+  const areShort = valueFolders(value).every((folder) => encodeUtf8(folder).length <= AbiLimit.FILTER_STRING_MAX);
+  return isPath && hasTables(value) && onlyTables && isHashed && areShort;
+}
+
+/** A name that is shorter than the hashed bytes decides nothing if a value has a slash in these. */
+function hasSlashInHashedBytes(postfix: StringTable | undefined): boolean {
+  const values = (postfix?.entries ?? []).map(({ value }) => encodeUtf8(value));
+  const hashed = values.reduce<number>((min, { length }) => Math.min(min, length), StringHash.STRING_HASH_BYTES_MAX);
+  return values.some((bytes) => hashed > 0 && bytes.subarray(-hashed).includes(SLASH));
+}
+
+/** The selectors that need a value of Equal or Prefix, if all these values begin with a slash. */
+export function rootedSelectors({ texts: { equal, prefix } }: CompiledValue): number[] {
+  const tables = [equal, prefix].filter((table) => table !== undefined);
+  const rooted = tables.flatMap(({ positive, entries }) => {
+    const matched = entries.filter(({ value }) => !value.startsWith('/')).flatMap(({ match }) => match);
+    return positive.filter((selector) => !matched.includes(selector));
+  });
+  return [...new Set(rooted)];
+}
+
+/** The folders, with a slash at the end, in which a value of Equal names a file, or a value of Prefix some files. */
+function valueFolders({ texts: { equal, prefix } }: CompiledValue): string[] {
+  const values = [equal, prefix].flatMap((table) => table?.entries ?? []).map(({ value }) => value);
+  return [...new Set(values.map((value) => value.slice(0, value.lastIndexOf('/') + 1)))].filter(
+    (folder) => folder !== '',
+  );
+}
+
+/** Encodes the entries of string_prefix for the folders of a value: pairs of a key and a value. */
+export function folderEntries(value: CompiledValue, slot: number): Uint8Array[] {
+  if (!canCacheFolders(value)) return [];
+  return valueFolders(value).map((folder) => {
+    const bytes = new Uint8Array(TrieKey.sizeof + MatchEntry.sizeof);
+    const text = encodeUtf8(folder);
+    writeTrieKey(bytes.subarray(0, TrieKey.sizeof), slot | AbiLimit.FOLDER_SLOT, text, false);
+    const entry = new DataView(bytes.buffer, TrieKey.sizeof);
+    entry.setBigUint64(MatchEntry.match, BigInt(text.length), true);
+    return bytes;
+  });
+}
