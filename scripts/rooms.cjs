@@ -160,6 +160,7 @@ const rooms = [
       'lib/grpc/client.ts',
       'lib/grpc/load.ts',
       'lib/tracer/bad-option.ts',
+      'lib/tracer/metrics-iterator.ts',
       'lib/tracer/options.ts',
       'lib/tracer/policy-files.ts',
       'lib/tracer/policy-source.ts',
@@ -229,6 +230,7 @@ const rooms = [
     may: ['lib/protocol/index.ts', 'agent/lib/log/'],
     packages: ['commander', 'fastest-levenshtein', 'yaml'],
   },
+  { room: 'agent/lib/counts/', may: [], packages: ['polytrace'] },
   { room: 'agent/lib/policies/', may: ['agent/lib/log/', 'agent/lib/make-folder.ts'], packages: ['polytrace'] },
   { room: 'agent/lib/streams/', may: ['lib/protocol/index.ts'], packages: ['polytrace', '@bufbuild/protobuf'] },
   {
@@ -237,6 +239,7 @@ const rooms = [
       'lib/protocol/index.ts',
       'agent/lib/make-folder.ts',
       'agent/lib/log/',
+      'agent/lib/counts/',
       'agent/lib/policies/',
       'agent/lib/streams/',
     ],
@@ -264,7 +267,7 @@ const rooms = [
   { room: 'agent/lib/delivery/', may: ['agent/lib/make-folder.ts', 'agent/lib/log/'] },
   {
     room: 'agent/lib/otlp/',
-    may: ['lib/protocol/index.ts', 'agent/lib/delivery/', 'agent/lib/log/'],
+    may: ['lib/protocol/index.ts', 'agent/lib/counts/', 'agent/lib/delivery/', 'agent/lib/log/'],
     packages: [
       'polytrace',
       '@opentelemetry/api',
@@ -274,6 +277,7 @@ const rooms = [
       '@opentelemetry/exporter-logs-otlp-grpc',
       '@grpc/grpc-js',
       '@opentelemetry/otlp-exporter-base',
+      '@opentelemetry/otlp-grpc-exporter-base',
     ],
   },
   {
@@ -285,6 +289,7 @@ const rooms = [
     room: 'agent/lib/metrics/',
     may: [
       'agent/lib/log/',
+      'agent/lib/counts/',
       'agent/lib/config/',
       'agent/lib/policies/',
       'agent/lib/streams/',
@@ -298,6 +303,7 @@ const rooms = [
     may: [
       'agent/lib/alerts/',
       'agent/lib/config/',
+      'agent/lib/counts/',
       'agent/lib/delivery/',
       'agent/lib/export/',
       'agent/lib/metrics/',

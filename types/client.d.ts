@@ -49,12 +49,25 @@ export function connect(address: string, options?: ConnectOptions): Promise<Agen
  *   `--enable-process-cred`).
  * - `executable` is the same as `binary`.
  * - `container` has only the id and, in a pod, the name.
+ *
+ * `metrics` has the counts of all policies of the agent, also of those that others have loaded. An iteration of
+ * `metricsEvery` rejects when the agent ends.
  */
 export interface AgentConnection
   extends
     EventIterators<AgentEvent>,
     AsyncDisposable,
-    Pick<Tracer, 'addPolicy' | 'removePolicy' | 'replacePolicy' | 'enablePolicy' | 'disablePolicy' | 'setPolicyMode'> {
+    Pick<
+      Tracer,
+      | 'addPolicy'
+      | 'removePolicy'
+      | 'replacePolicy'
+      | 'enablePolicy'
+      | 'disablePolicy'
+      | 'setPolicyMode'
+      | 'metrics'
+      | 'metricsEvery'
+    > {
   /** Returns all policies of the agent, also those of other clients, and those that could not be loaded. */
   policies(): Promise<AgentPolicy[]>;
   /** Returns the state of the agent. */

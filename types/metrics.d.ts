@@ -18,6 +18,8 @@ export interface Metric {
   readonly kind: 'counter' | 'sum' | 'histogram';
   /** True if the values are durations in nanoseconds. */
   readonly isDuration: boolean;
+  /** When the policy was attached. All numbers began at 0 then. */
+  readonly since: Date;
   /** Names of the labels, as in `by`. */
   readonly labelNames: readonly string[];
   /** One element for each combination of labels. Without labels, it has one element. */

@@ -29,13 +29,53 @@ interface Request {
     readonly scopeLogs: readonly { readonly logRecords: readonly LogRecord[] }[];
   }[];
 }
-const { ExportLogsServiceRequest } = (
+
+type Long = { toString(): string } | number;
+export interface DataPoint {
+  readonly attributes: readonly Attribute[];
+  readonly startTimeUnixNano: Long;
+  readonly timeUnixNano: Long;
+  readonly asInt?: Long;
+  readonly asDouble?: number;
+  readonly count?: Long;
+  readonly sum?: number;
+  readonly bucketCounts?: readonly Long[];
+  readonly explicitBounds?: readonly number[];
+}
+interface Data {
+  readonly dataPoints: readonly DataPoint[];
+  readonly aggregationTemporality: number;
+  readonly isMonotonic?: boolean;
+}
+export interface ReceivedMetric {
+  readonly name: string;
+  readonly unit: string;
+  readonly sum?: Data | null;
+  readonly histogram?: Data | null;
+}
+interface MetricsRequest {
+  readonly resourceMetrics: readonly {
+    readonly resource: { readonly attributes: readonly Attribute[] };
+    readonly scopeMetrics: readonly { readonly metrics: readonly ReceivedMetric[] }[];
+  }[];
+}
+interface Decoder<T> {
+  decode(bytes: Uint8Array): T;
+}
+const { logs, metrics } = (
   decoder as unknown as {
     opentelemetry: {
-      proto: { collector: { logs: { v1: { ExportLogsServiceRequest: { decode(bytes: Uint8Array): Request } } } } };
+      proto: {
+        collector: {
+          logs: { v1: { ExportLogsServiceRequest: Decoder<Request> } };
+          metrics: { v1: { ExportMetricsServiceRequest: Decoder<MetricsRequest> } };
+        };
+      };
     };
   }
-).opentelemetry.proto.collector.logs.v1;
+).opentelemetry.proto.collector;
+const { ExportLogsServiceRequest } = logs.v1;
+const { ExportMetricsServiceRequest } = metrics.v1;
 
 export function toPlainAttributes(attributes: readonly Attribute[]): Record<string, string | number> {
   return Object.fromEntries(
@@ -43,6 +83,7 @@ export function toPlainAttributes(attributes: readonly Attribute[]): Record<stri
   );
 }
 
+type Signal = 'logs' | 'metrics';
 export type Protocol = 'http/protobuf' | 'grpc';
 
 /** The certificate of a collector, and its key. */
@@ -56,6 +97,7 @@ export abstract class Collector {
   protected readonly tls: CollectorTls | undefined;
   abstract readonly protocol: Protocol;
   readonly requests: Request[] = [];
+  readonly metricRequests: MetricsRequest[] = [];
   /** The header `authorization` of each request. */
   readonly authorizations: unknown[] = [];
   /** The errors of the next answers. Later requests are accepted. */
@@ -71,11 +113,13 @@ export abstract class Collector {
   abstract kill(): Promise<void>;
 
   /** Accepts a request, or returns the error of the answer. */
-  protected take(body: Uint8Array, authorization: unknown): 'refused' | 'unavailable' | undefined {
+  protected take(signal: Signal, body: Uint8Array, authorization: unknown): 'refused' | 'unavailable' | undefined {
     this.authorizations.push(authorization);
     const error = this.errors.shift();
-    if (error === undefined) this.requests.push(ExportLogsServiceRequest.decode(body));
-    return error;
+    if (error !== undefined) return error;
+    if (signal === 'logs') this.requests.push(ExportLogsServiceRequest.decode(body));
+    else this.metricRequests.push(ExportMetricsServiceRequest.decode(body));
+    return undefined;
   }
 
   protected notifyArrival(): void {
@@ -102,6 +146,12 @@ export abstract class Collector {
     return this.records.map(({ body }) => body.stringValue ?? '');
   }
 
+  get metrics(): ReceivedMetric[] {
+    return this.metricRequests.flatMap(({ resourceMetrics }) =>
+      resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics)),
+    );
+  }
+
   /** Waits until the condition holds. It is checked after each request. */
   async waitUntil(holds: () => boolean): Promise<void> {
     while (!holds()) await new Promise<void>((resolve) => (this.#arrived = resolve));
@@ -119,10 +169,11 @@ class HttpCollector extends Collector {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
-        assert.equal(request.url, '/v1/logs');
+        const [, signal] = /^\/v1\/(logs|metrics)$/.exec(request.url ?? '') ?? [];
+        assert.ok(signal !== undefined, request.url);
         const bytes = Buffer.concat(chunks);
         const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes;
-        const error = this.take(body, request.headers['authorization']);
+        const error = this.take(signal as Signal, body, request.headers['authorization']);
         const status = error === undefined ? 200 : STATUSES[error];
         // after the answer is sent, so that the client does not repeat the request when the collector stops
         response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end(() => this.notifyArrival());
@@ -145,16 +196,23 @@ class HttpCollector extends Collector {
   }
 }
 
-const EXPORT = {
-  path: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
+const exportMethod = (path: string) => ({
+  path: `/opentelemetry.proto.collector.${path}/Export`,
   requestStream: false,
   responseStream: false,
   requestDeserialize: (bytes: Buffer) => bytes,
   requestSerialize: (bytes: Buffer) => bytes,
   responseSerialize: () => Buffer.alloc(0),
   responseDeserialize: (bytes: Buffer) => bytes,
-} as const;
+});
 const CODES = { refused: 3, unavailable: 14 } as const;
+
+interface Implementation {
+  readonly export: (
+    call: { request: Buffer; metadata: { get(name: string): unknown[] } },
+    done: (error: object | null, answer?: object) => void,
+  ) => void;
+}
 
 class GrpcCollector extends Collector {
   readonly protocol = 'grpc';
@@ -162,17 +220,15 @@ class GrpcCollector extends Collector {
 
   async start(): Promise<void> {
     const server = new GrpcServer();
-    const implementation = {
-      export: (
-        call: { request: Buffer; metadata: { get(name: string): unknown[] } },
-        done: (error: object | null, answer?: object) => void,
-      ): void => {
-        const error = this.take(call.request, call.metadata.get('authorization')[0]);
+    const implement = (signal: Signal): Implementation => ({
+      export: (call, done) => {
+        const error = this.take(signal, call.request, call.metadata.get('authorization')[0]);
         done(error === undefined ? null : { code: CODES[error], details: error }, {});
         this.notifyArrival();
       },
-    };
-    server.addService({ export: EXPORT }, implementation);
+    });
+    server.addService({ export: exportMethod('logs.v1.LogsService') }, { ...implement('logs') });
+    server.addService({ export: exportMethod('metrics.v1.MetricsService') }, { ...implement('metrics') });
     this.port = await new Promise<number>((resolve, reject) => {
       const address = `${this.host}:${this.port}`;
       const { tls } = this;

@@ -151,11 +151,12 @@ Examples:
 `;
 
 const STAT_HELP = `
-The command opens a tracer of its own. Other actions of the policies are only
-reported, and their events are not read. What changed most in the last interval
-comes first.
+Without --policy, the numbers are those of the agent. With --policy, the command
+opens a tracer of its own: other actions of the policies are only reported, and
+their events are not read. What changed most in the last interval comes first.
 
 Examples:
+  polytrace stat --policy-name connections
   polytrace stat --policy bytes.yaml
   polytrace stat --policy latency.yaml --interval 10s --once -o json
 `;
@@ -319,10 +320,13 @@ function addAgentCommand(program: Command): Command {
 }
 
 function addStatCommand(program: Command, context: Context, done: (status: number) => void): void {
-  program
-    .command('stat')
+  addServerOptions(program.command('stat'))
     .description('Show the numbers that policies count in the kernel, again and again')
-    .requiredOption('--policy <file-or-folder...>', 'policies with the action Count: files, folders, or polytrace:NAME')
+    .option(
+      '--policy <file-or-folder...>',
+      'policies with the action Count: files, folders, or polytrace:NAME (default: those of the agent)',
+    )
+    .option('--policy-name <name...>', 'show only policies with these names (metadata.name)')
     .option('--interval <time>', 'time between two tables, such as 500ms, 1s or 1m', parseInterval, 1)
     .option('--once', 'print one table after the first interval, and end')
     .addOption(new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'))

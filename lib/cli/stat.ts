@@ -1,5 +1,7 @@
 /** `polytrace stat`: a table of the metrics of policies, which is updated periodically. */
 import { existsSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+import { loadGrpc } from '../grpc/load.js';
 import { isLibraryPolicy } from '../names/policy-library.js';
 import type { MetricsSample, Tracer } from '../../types/index.js';
 import { SUCCESS, UsageError, type Context } from './context.js';
@@ -7,10 +9,13 @@ import { print, printMessage } from './output.js';
 import { terminalSize, truncateColumns } from './columns.js';
 import { StatTable } from './stat-table.js';
 import { metricsJson } from './stat-json.js';
+import { agentAddress, AGENT_SOCKET, type ServerOptions } from './server-options.js';
 import { StopSignals } from './stop-signals.js';
 
-export interface StatOptions {
-  readonly policy: readonly string[];
+export interface StatOptions extends ServerOptions {
+  /** Absent: those of the agent. */
+  readonly policy?: readonly string[];
+  readonly policyName?: readonly string[];
   /** Seconds between two tables. */
   readonly interval: number;
   readonly once?: boolean;
@@ -23,10 +28,53 @@ const ROWS_MAX = 60;
 /** The line of the cursor. */
 const CURSOR_LINES = 1;
 
-/** Loads the policies in a tracer of its own, and prints their metrics until a signal. Actions are only reported. */
-export async function runStat(options: StatOptions, context: Context): Promise<number> {
-  const missing = options.policy.find((path) => !isLibraryPolicy(path) && !existsSync(path));
+/** Prints the metrics of an agent, or of policies in a tracer of this process, until a signal. */
+export function runStat(options: StatOptions, context: Context): Promise<number> {
+  const { policy, server, btf } = options;
+  if (policy === undefined) {
+    if (btf !== undefined) throw new UsageError('--btf is for a tracer: name policies with --policy');
+    return statAgent(options, context);
+  }
+  if (server !== undefined) throw new UsageError('--policy makes a tracer, which --server excludes');
+  const missing = policy.find((path) => !isLibraryPolicy(path) && !existsSync(path));
   if (missing !== undefined) throw new UsageError(`no such file or folder: ${missing}`);
+  return statHere(policy, options, context);
+}
+
+/** Reads what the agent of --server, of POLYTRACE_SOCKET, or of this machine counts. */
+async function statAgent(options: StatOptions, context: Context): Promise<number> {
+  const { env } = context;
+  const chosen = env['POLYTRACE_SOCKET'];
+  const address = options.server ?? `unix://${chosen ?? AGENT_SOCKET}`;
+  if (options.server === undefined && (chosen === '' || (chosen === undefined && !existsSync(AGENT_SOCKET)))) {
+    throw new UsageError('no agent runs on this machine: name policies with --policy, or an agent with --server');
+  }
+  const { AgentClient } = loadGrpc();
+  const client = new AgentClient(agentAddress(address, options));
+  const stopped = new AbortController();
+  const signals = new StopSignals(context, () => stopped.abort());
+  const { signal } = stopped;
+  async function* readSamples(): AsyncGenerator<MetricsSample, void> {
+    for (let due = performance.now(); ; due = Math.max(due + toMs(options.interval), performance.now())) {
+      await wait(due - performance.now(), undefined, { signal });
+      yield await client.metrics(options.policyName ?? [], signal);
+    }
+  }
+  try {
+    await printSamples(readSamples(), options, context);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    client.close();
+    signals.end();
+  }
+  return SUCCESS;
+}
+
+const toMs = (seconds: number): number => Math.round(seconds * 1000);
+
+/** Loads the policies in a tracer of its own. Actions are only reported. */
+async function statHere(policies: readonly string[], options: StatOptions, context: Context): Promise<number> {
   let tracer: Tracer | undefined;
   let isStopped = false;
   const stop = (): void => {
@@ -36,10 +84,10 @@ export async function runStat(options: StatOptions, context: Context): Promise<n
   };
   const signals = new StopSignals(context, stop);
   try {
-    const { policy: policies, btf } = options;
+    const { btf } = options;
     tracer = await context.api.openTracer({ policies, containers: true, ...(btf === undefined ? {} : { btf }) });
     if (isStopped) return SUCCESS;
-    await printSamples(tracer, options, context);
+    await printSamples(tracer.metricsEvery(toMs(options.interval)), options, context);
     return SUCCESS;
   } finally {
     await tracer?.close();
@@ -47,12 +95,18 @@ export async function runStat(options: StatOptions, context: Context): Promise<n
   }
 }
 
-async function printSamples(tracer: Tracer, options: StatOptions, context: Context): Promise<void> {
+async function printSamples(
+  samples: AsyncIterable<MetricsSample>,
+  options: StatOptions,
+  context: Context,
+): Promise<void> {
   const table = new StatTable();
   let isFirst = true;
-  for await (const sample of tracer.metricsEvery(Math.round(options.interval * 1000))) {
+  for await (const all of samples) {
+    const sample = selectPolicies(all, options.policyName);
     if (isFirst && sample.metrics.length === 0) {
-      printMessage(context, 'note: the policies count nothing: no selector has the action Count');
+      const whose = options.policyName === undefined ? '' : `with the name ${options.policyName.join(' or ')} `;
+      printMessage(context, `note: the policies ${whose}count nothing: no selector has the action Count`);
     }
     // the first sample is what the others are compared with
     if (!isFirst) await print(context.stdout, formatSample(sample, table, options, context));
@@ -60,6 +114,10 @@ async function printSamples(tracer: Tracer, options: StatOptions, context: Conte
     if (!isFirst && options.once === true) return;
     isFirst = false;
   }
+}
+
+function selectPolicies({ time, metrics }: MetricsSample, names?: readonly string[]): MetricsSample {
+  return { time, metrics: metrics.filter(({ policyName }) => names?.includes(policyName) !== false) };
 }
 
 function formatSample(sample: MetricsSample, table: StatTable, options: StatOptions, context: Context): string {

@@ -1,6 +1,7 @@
 /** `connect`: the events and policies of an agent, for a process without privileges. */
 import type { AgentConnection, AgentPolicy, AgentStatus, ConnectOptions } from '../../types/client.js';
 import type { AgentEvent, PlainEvent } from '../../types/events.js';
+import type { MetricsSample } from '../../types/metrics.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
   EventsOptions,
@@ -15,7 +16,8 @@ import { makeAgentEvent } from '../events/made-events.js';
 import type { AgentClient } from '../grpc/client.js';
 import { parsePolicy } from '../policy/index.js';
 import { checkOptionNames, type OptionNames } from '../tracer/bad-option.js';
-import { checkEventsOptions, checkLoadOptions, checkSignal } from '../tracer/options.js';
+import { MetricsIterator } from '../tracer/metrics-iterator.js';
+import { checkEventsOptions, checkInterval, checkLoadOptions, checkSignal } from '../tracer/options.js';
 import { checkPolicySource } from '../tracer/policy-source.js';
 import { toPublicError } from './errors.js';
 import type { StreamContext } from './event-batches.js';
@@ -72,6 +74,7 @@ type AnyEventsOptions = EventsOptions | PlainEventsOptions;
 class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
   readonly #context: StreamContext;
   readonly #iterators = new Set<TracerIterator<unknown>>();
+  readonly #metricsIterators = new Set<MetricsIterator>();
   #closed: Promise<void> | undefined;
 
   constructor(context: StreamContext) {
@@ -182,6 +185,19 @@ class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
     return policies.map(toAgentPolicy);
   }
 
+  metrics(): Promise<MetricsSample> {
+    return this.#run(() => this.#client.metrics([]));
+  }
+
+  metricsEvery(milliseconds: number): AsyncIterableIterator<MetricsSample> {
+    this.#checkOpen();
+    checkInterval(milliseconds);
+    const onEnd = (ended: MetricsIterator): boolean => this.#metricsIterators.delete(ended);
+    const iterator = new MetricsIterator(() => this.metrics(), milliseconds, onEnd);
+    this.#metricsIterators.add(iterator);
+    return iterator;
+  }
+
   status(): Promise<AgentStatus> {
     return this.#run(async () => {
       const { version, nodeName, kernel, startTime, configuration, stats } = await this.#client.state();
@@ -195,6 +211,8 @@ class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
   }
 
   async #close(): Promise<void> {
+    for (const iterator of this.#metricsIterators) iterator.end();
+    this.#metricsIterators.clear();
     await Promise.all([...this.#iterators].map((iterator) => iterator.return?.()));
     this.#client.close();
   }

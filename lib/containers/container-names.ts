@@ -73,6 +73,12 @@ export class ContainerNames {
     return this.#awaited.has(container.id) ? undefined : named;
   }
 
+  /** True if a source that reports such containers has not reported this one yet. Its name can still come. */
+  isPending({ id, runtime, owner }: Container): boolean {
+    if (owner !== undefined || this.#unknownIds.has(id) || !this.#store.hasSourceFor(runtime)) return false;
+    return this.#store.findRecent(id)?.isReported !== true;
+  }
+
   #awaitName({ id, runtime, owner }: Container, sinceMs: number): void {
     if (owner !== undefined || this.#awaited.has(id) || this.#unknownIds.has(id) || !this.#store.hasSourceFor(runtime))
       return;

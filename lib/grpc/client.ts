@@ -19,21 +19,25 @@ import {
 } from '@grpc/grpc-js';
 import type { AgentStatus } from '../../types/client.js';
 import type { StopSignal } from '../../types/compatibility.js';
+import type { MetricsSample } from '../../types/metrics.js';
 import {
   FineGuidanceSensors,
   formatJsonLine,
   formatTimestamp,
   GetEventsResponseSchema,
+  MetricService,
   omitServerAddress,
   restoreRawBytes,
   toGetEventsRequest,
   toJsonObject,
+  toMetricsSample,
   toPlainEvent,
   TracingPolicyMode,
   TracingPolicyState,
   type ClientEvent,
   type EventsRequest,
   type GetEventsResponse,
+  type ReadMetricsResponse,
 } from '../protocol/index.js';
 
 export interface AgentAddress {
@@ -174,6 +178,47 @@ export class AgentClient {
       await new Promise<void>((resolve) => (wake = resolve));
     }
     if (failure !== undefined && !signal.aborted) throw this.#toAgentError(failure);
+  }
+
+  /** Reads the numbers that policies count, of all policies or of those with these names. Rejects with AgentError. */
+  async metrics(policyNames: readonly string[], signal?: StopSignal): Promise<MetricsSample> {
+    const messages: ReadMetricsResponse[] = [];
+    await this.#readAll(MetricService.method.readMetrics, { policyNames: [...policyNames] }, messages, signal);
+    return toMetricsSample(messages);
+  }
+
+  /** Adds all messages of a stream that ends. Rejects with AgentError, also when the signal cancels the call. */
+  #readAll<M extends DescMethod>(
+    { input, output, name, parent }: M,
+    request: MessageInitShape<M['input']>,
+    messages: MessageShape<M['output']>[],
+    signal?: StopSignal,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancel = (): void => call.cancel();
+      const call = this.#client.makeServerStreamRequest(
+        `/${parent.typeName}/${name}`,
+        (message: MessageShape<M['input']>) => Buffer.from(toBinary(input, message)),
+        (bytes) => fromBinary(output, bytes) as MessageShape<M['output']>,
+        create(input, request as never) as MessageShape<M['input']>,
+        this.#metadata,
+        // grpc-js compares it with the clock of the system
+        // eslint-disable-next-line no-restricted-properties
+        { deadline: Date.now() + CALL_MS },
+      );
+      signal?.addEventListener('abort', cancel);
+      if (signal?.aborted === true) cancel();
+      call.on('data', (message: MessageShape<M['output']>) => messages.push(message));
+      const end = (): void => signal?.removeEventListener('abort', cancel);
+      call.once('end', () => {
+        end();
+        resolve();
+      });
+      call.on('error', (error: ServiceError) => {
+        end();
+        reject(this.#toAgentError(error));
+      });
+    });
   }
 
   async policies(): Promise<PolicyRow[]> {

@@ -23,12 +23,14 @@ export {
   type Severity,
 } from '../names/severity.js';
 export * from '../proto/polytrace/alerts.gen.js';
+export * from '../proto/polytrace/metrics.gen.js';
 export * from '../proto/tetragon/eventlog.gen.js';
 export * from '../proto/tetragon/events.gen.js';
 export * from '../proto/tetragon/sensors.gen.js';
 export * from '../proto/tetragon/tetragon.gen.js';
 export { celFilter } from './cel-filter.js';
 export { formatJsonLine, formatTimestamp, toJsonObject } from './json.js';
+export { toMetricsMessages, toMetricsSample } from './metrics.js';
 export { toPlainEvent } from './plain-event.js';
 export { recordedEvents, recordingEvents, type ClientEvent } from './recorded-events.js';
 export { omitServerAddress } from './server-name.js';

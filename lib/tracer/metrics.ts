@@ -3,8 +3,9 @@ import { hookValues } from '../compiled/compiled-hook.js';
 import type { CompiledCount, CompiledHook, CompiledPolicy, CountLabel } from '../compiled/compiled-policy.js';
 import type { Cgroups } from '../containers/cgroups.js';
 import type { ContainerNames } from '../containers/container-names.js';
+import { runCooperatively, type Steps } from '../cooperative.js';
 import type { NativeSession } from '../native/binding.js';
-import type { Metric } from '../../types/metrics.js';
+import type { Metric, MetricSeries } from '../../types/metrics.js';
 import {
   addSums,
   decodeRows,
@@ -12,6 +13,7 @@ import {
   decodeTotals,
   NO_CALLS,
   toMetricSum,
+  type FindText,
   type HookSums,
   type LabelWords,
   type RawSum,
@@ -25,6 +27,8 @@ const KERNEL = '[kernel]';
 export interface CountingPolicy {
   readonly compiled: Pick<CompiledPolicy, 'name' | 'namespace'>;
   readonly hooks: readonly { readonly id: number; readonly compiled: CompiledHook }[];
+  /** When the hooks began to count. */
+  readonly since: Date;
 }
 
 /** The labels of a cgroup. */
@@ -32,6 +36,8 @@ interface Workload {
   readonly container: string;
   readonly pod: string;
   readonly namespace: string;
+  /** False while another text may come. */
+  readonly isFinal: boolean;
 }
 
 /** A metric while its hooks are added up. */
@@ -45,7 +51,7 @@ interface Sums {
 export interface MetricReaderParts {
   readonly session: Pick<NativeSession, 'readSums'>;
   readonly cgroups: Pick<Cgroups, 'findContainer' | 'isKnown'>;
-  readonly names: Pick<ContainerNames, 'find'> | undefined;
+  readonly names: Pick<ContainerNames, 'find' | 'isPending'> | undefined;
 }
 
 export class MetricReader {
@@ -62,33 +68,35 @@ export class MetricReader {
     const known = this.#workloads;
     this.#workloads = new Map();
     const metrics: Metric[] = [];
-    for (const { compiled, hooks } of policies) {
+    for (const policy of policies) {
       const sums = new Map<string, Sums>();
-      for (const hook of hooks) {
+      for (const hook of policy.hooks) {
         if (hook.compiled.counts === undefined) continue;
         const tables = await this.#parts.session.readSums(hook.id);
-        if (tables !== null) this.#addHook(sums, hook.compiled, hook.compiled.counts, tables, known);
+        if (tables === null) continue;
+        await runCooperatively(this.#addHook(sums, hook.compiled, hook.compiled.counts, tables, known));
       }
-      metrics.push(...[...sums].map(([name, each]) => toMetric(compiled, name, each)));
+      for (const [name, each] of sums) metrics.push(await runCooperatively(toMetric(policy, name, each)));
     }
     return metrics;
   }
 
-  #addHook(
+  *#addHook(
     sums: Map<string, Sums>,
     hook: CompiledHook,
     counts: readonly CompiledCount[],
     tables: HookSums,
     known: ReadonlyMap<bigint, Workload>,
-  ): void {
+  ): Steps<void> {
     const totals = decodeTotals(tables);
-    const findText = decodeTexts(tables);
+    const findText = yield* decodeTexts(tables);
     const metrics = counts.map((count, i) => {
       const metric = findOrAdd(sums, hook, count);
       metric.other = addSums(metric.other, totals[i] ?? NO_CALLS);
       return metric;
     });
     for (const { count, labels, sum } of decodeRows(tables)) {
+      yield;
       const metric = metrics[count];
       if (metric === undefined) continue;
       const texts = (counts[count]?.labels ?? []).map((label, i) =>
@@ -104,7 +112,7 @@ export class MetricReader {
     hook: CompiledHook,
     { of, slot = 0 }: CountLabel,
     words: LabelWords,
-    findText: ReturnType<typeof decodeTexts>,
+    findText: FindText,
     known: ReadonlyMap<bigint, Workload>,
   ): string {
     switch (of) {
@@ -128,21 +136,30 @@ export class MetricReader {
   }
 
   #findWorkload(cgroup: bigint, known: ReadonlyMap<bigint, Workload>): Workload {
-    let found = this.#workloads.get(cgroup) ?? known.get(cgroup);
+    const found = this.#workloads.get(cgroup);
+    if (found !== undefined) return found;
+    const before = known.get(cgroup);
+    const workload = before?.isFinal === true ? before : this.#lookUpWorkload(cgroup);
+    this.#workloads.set(cgroup, workload);
+    return workload;
+  }
+
+  /** The pod of a container whose name has not come yet is not known. Its label is no text that host processes have. */
+  #lookUpWorkload(cgroup: bigint): Workload {
     const { cgroups, names } = this.#parts;
-    if (found === undefined || found.container === UNKNOWN) {
-      const container = cgroups.findContainer(cgroup);
-      if (container === undefined) {
-        const text = cgroups.isKnown(cgroup) ? '' : UNKNOWN;
-        found = { container: text, pod: text, namespace: text };
-      } else {
-        const named = names?.find(container);
-        const { id, name } = named?.container ?? container;
-        found = { container: name ?? id, pod: named?.pod?.name ?? '', namespace: named?.pod?.namespace ?? '' };
-      }
+    const container = cgroups.findContainer(cgroup);
+    if (container === undefined) {
+      const isFinal = cgroups.isKnown(cgroup);
+      const text = isFinal ? '' : UNKNOWN;
+      return { container: text, pod: text, namespace: text, isFinal };
     }
-    this.#workloads.set(cgroup, found);
-    return found;
+    const isPending = names?.isPending(container) === true;
+    const named = names?.find(container);
+    const { id, name } = named?.container ?? container;
+    const missing = isPending ? UNKNOWN : '';
+    const { name: pod = missing, namespace = missing } = named?.pod ?? {};
+    const hasNames = name !== undefined || named?.pod !== undefined;
+    return { container: name ?? id, pod, namespace, isFinal: hasNames && !isPending };
   }
 }
 
@@ -155,18 +172,21 @@ function findOrAdd(sums: Map<string, Sums>, hook: CompiledHook, count: CompiledC
   return added;
 }
 
-function toMetric(
-  { name: policyName, namespace }: CountingPolicy['compiled'],
+function* toMetric(
+  { compiled: { name: policyName, namespace }, since }: CountingPolicy,
   name: string,
   { count, isDuration, series, other }: Sums,
-): Metric {
+): Steps<Metric> {
   const { kind, labels } = count;
   const isHistogram = kind === 'histogram';
-  const rows = [...series.values()];
-  const total = toMetricSum(
-    rows.reduce((sum, row) => addSums(sum, row.sum), other),
-    isHistogram,
-  );
+  const rows: MetricSeries[] = [];
+  let all = other;
+  for (const { labels: texts, sum } of series.values()) {
+    all = addSums(all, sum);
+    rows.push({ labels: texts, ...toMetricSum(sum, isHistogram) });
+    yield;
+  }
+  const total = toMetricSum(all, isHistogram);
   const hasLabels = labels.length > 0;
   return {
     policyName,
@@ -174,10 +194,9 @@ function toMetric(
     name,
     kind,
     isDuration,
+    since,
     labelNames: labels.map((label) => label.name),
-    series: hasLabels
-      ? rows.map((row) => ({ labels: row.labels, ...toMetricSum(row.sum, isHistogram) }))
-      : [{ labels: [], ...total }],
+    series: hasLabels ? rows : [{ labels: [], ...total }],
     ...(hasLabels && other.calls > 0n ? { other: toMetricSum(other, isHistogram) } : {}),
     total,
   };

@@ -299,8 +299,9 @@ export class PolicySet {
   /** The attached policies that count, with the ids of their hooks. */
   counting(): CountingPolicy[] {
     return [...this.#policies.values()].flatMap(({ compiled, attached }) => {
-      const hooks = (attached?.hooks ?? []).filter((hook) => hook.compiled.counts !== undefined);
-      return hooks.length === 0 ? [] : [{ compiled, hooks }];
+      if (attached === undefined) return [];
+      const hooks = attached.hooks.filter((hook) => hook.compiled.counts !== undefined);
+      return hooks.length === 0 ? [] : [{ compiled, hooks, since: attached.since }];
     });
   }
 
@@ -376,6 +377,7 @@ export class PolicySet {
     );
     const attachedPolicy: AttachedPolicy = {
       ...{ hooks, skipped, processBits, scopeBits, markIds, requests, uprobes },
+      since: new Date(),
       tracks: tracksSockets,
     };
     try {

@@ -27,6 +27,8 @@ export interface LoadedPolicy {
 
 /** The parts of a policy that are in the kernel. Detaching removes them one by one. */
 export interface AttachedPolicy {
+  /** When the policy was attached: the counts of its hooks began at 0. */
+  readonly since: Date;
   readonly hooks: AttachedHook[];
   readonly skipped: string[];
   readonly processBits: number[];

@@ -85,6 +85,8 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
   requireSettings('exportOtlpHeaders', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpTlsCa', ['exportOtlpEndpoint']);
   requireSettings('exportOtlpSpoolDir', ['exportOtlpEndpoint']);
+  requireSettings('metricsOtlpHeaders', ['metricsOtlpEndpoint']);
+  requireSettings('metricsOtlpTlsCa', ['metricsOtlpEndpoint']);
   requireSettings('alertsSpoolDir', ['alerts']);
   requireSettings('tlsCert', ['tlsKey']);
   requireSettings('tlsKey', ['tlsCert']);

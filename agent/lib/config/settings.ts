@@ -178,6 +178,26 @@ export const SETTINGS = {
     PROCESS_LABELS,
     PROCESS_LABELS,
   ),
+  metricsCountSeriesMax: integerSetting(
+    '<number>',
+    'most values of the action Count with a series of their own; the others are added up as (others)',
+    0,
+    1_000_000,
+    10_000,
+  ),
+  metricsOtlpEndpoint: urlSetting(
+    '<url>',
+    'send the numbers that policies count as OpenTelemetry metrics to this collector',
+  ),
+  metricsOtlpInterval: durationSetting('<time>', 'time between two exports of these metrics', '1m', 1000),
+  metricsOtlpProtocol: choiceSetting(
+    '<protocol>',
+    'how this collector is asked',
+    ['http/protobuf', 'grpc'],
+    'http/protobuf',
+  ),
+  metricsOtlpHeaders: headersSetting('<headers>', 'headers for this collector: NAME=VALUE, separated by commas'),
+  metricsOtlpTlsCa: stringSetting('<file>', 'certificates of who signed the certificate of this collector (PEM)'),
 } as const;
 
 export type SettingKey = keyof typeof SETTINGS;

@@ -16,9 +16,11 @@ import { parseRate } from '../config/setting-kinds.js';
 import { formatConfiguration } from '../config/print.js';
 import { ConfigError } from '../config/problems.js';
 import { settingName, type AgentOptions } from '../config/settings.js';
+import { PolicyCounts } from '../counts/policy-counts.js';
 import { EventCalls } from '../grpc/get-events.js';
 import { alertService } from '../grpc/alerts.js';
 import { eventLogService } from '../grpc/event-log.js';
+import { metricService } from '../grpc/metrics.js';
 import { callerIdentifier, sensorsService } from '../grpc/sensors.js';
 import type { OnSettingChange, TlsFiles } from '../grpc/certificates.js';
 import { RuntimeHookSource } from '../grpc/runtime-hook.js';
@@ -26,6 +28,7 @@ import { GrpcServer, type ServerSettings } from '../grpc/server.js';
 import type { Log } from '../log/log.js';
 import { ClusterError, Kubernetes } from '../kubernetes/kubernetes.js';
 import { HttpServer } from '../metrics/http.js';
+import { CountLines } from '../metrics/count-lines.js';
 import { Metrics } from '../metrics/metrics.js';
 import { healthPage, metricsPage } from '../metrics/pages.js';
 import { ClientPolicies } from '../policies/client-policies.js';
@@ -115,6 +118,8 @@ export class Agent {
     alerts.start(store);
     hub.listen((batch) => alerts.add(batch));
     this.#calls = new EventCalls(hub, log);
+    const counts = new PolicyCounts(tracer, options.metricsCountSeriesMax);
+    exports.metrics?.start(counts);
     const { tracingPolicyDir: folder, policy: paths, allowUnsafePolicyFiles: allowUnsafe } = options;
     this.#files = new PolicyFiles({ folder, paths, allowUnsafe }, log, (snapshot) => store.setFiles(snapshot));
     const context = {
@@ -146,6 +151,7 @@ export class Agent {
         sensorsService(context, rules),
         eventLogService(eventLog, rules),
         alertService(alertContext, rules),
+        metricService(counts),
       ];
       return new GrpcServer({ ...serverSettings(options), addresses, group: members, onChange }, services, log);
     };
@@ -154,7 +160,8 @@ export class Agent {
     const { metricsServer, healthServer } = options;
     if (healthServer !== undefined) this.#http.push([healthServer, new HttpServer('health-server', health, log)]);
     if (metricsServer !== undefined) {
-      const metrics = new Metrics(options, { tracer, store, hub, version, exports, alerts });
+      const context = { tracer, store, hub, counts: new CountLines(counts, log), version, exports, alerts };
+      const metrics = new Metrics(options, context);
       const pages = { ...metricsPage(metrics), ...health };
       this.#http.push([metricsServer, new HttpServer('metrics-server', pages, log)]);
     }
@@ -270,6 +277,7 @@ export class Agent {
     const { persist, keepSensorsOnExit } = this.#options;
     const keep = keepSensorsOnExit && !isUninstalled;
     try {
+      await this.#exports.closeMetrics();
       await this.#tracer.close(keep ? { keep } : {});
       // those of an earlier agent that no source of this one has taken over yet
       if (!keep && persist !== undefined && existsSync(persist)) await removePersisted(persist);

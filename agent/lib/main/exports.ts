@@ -12,6 +12,7 @@ import { Rotation } from '../export/rotation.js';
 import type { Sink } from '../export/sink.js';
 import type { Log } from '../log/log.js';
 import { Delivery } from '../delivery/delivery.js';
+import { MetricsExport } from '../otlp/metrics-export.js';
 import { openSender } from '../otlp/sender.js';
 import { Spool } from '../delivery/spool.js';
 import type { EventHub } from '../streams/hub.js';
@@ -46,6 +47,8 @@ export class Exports {
   readonly redact: Redactor | undefined;
   readonly json: JsonExport | undefined;
   readonly otlp: Delivery | undefined;
+  /** Exports the numbers that policies count. */
+  readonly metrics: MetricsExport | undefined;
   /** Undefined if there is no file to rotate. */
   readonly rotation: Rotation | undefined;
 
@@ -58,9 +61,11 @@ export class Exports {
     { redact, format }: PreparedExports,
     json: JsonExport | undefined,
     otlp: Delivery | undefined,
+    metrics: MetricsExport | undefined,
     options: AgentOptions,
     sink: Sink | undefined,
   ) {
+    this.metrics = metrics;
     this.redact = redact;
     this.json = json;
     this.otlp = otlp;
@@ -78,7 +83,8 @@ export class Exports {
     const { sources } = configuration;
     const sink = await openForSetting('exportChainDir', sources, () => openSink(options, host.stdout, host.log));
     const json = sink === undefined ? undefined : new JsonExport(options, format, sink, host.log, host.nodeName);
-    return new Exports(prepared, json, await openOtlpExport(configuration, format, host), options, sink);
+    const otlp = await openOtlpExport(configuration, format, host);
+    return new Exports(prepared, json, otlp, await openMetricsExport(configuration, host), options, sink);
   }
 
   start(hub: EventHub): void {
@@ -111,7 +117,13 @@ export class Exports {
     this.json?.reopen();
   }
 
+  /** Exports the last numbers that policies have counted. Must be called before the tracer is closed. */
+  async closeMetrics(): Promise<void> {
+    await this.metrics?.close(CLOSE_MS);
+  }
+
   async close(): Promise<void> {
+    await this.closeMetrics();
     this.#lines?.close();
     await Promise.all([this.json?.close(), this.otlp?.close(CLOSE_MS)]);
   }
@@ -131,13 +143,9 @@ async function openOtlpExport(
   { formatLine }: ExportFormat,
   { log, nodeName, version }: ExportsHost,
 ): Promise<Delivery | undefined> {
-  const { exportOtlpEndpoint: endpoint, exportOtlpHeaders: headers, exportOtlpTlsCa: ca, clusterName } = options;
+  const { exportOtlpEndpoint: endpoint, exportOtlpHeaders: headers, exportOtlpTlsCa: ca } = options;
   if (endpoint === undefined) return undefined;
-  const resource = {
-    'host.name': nodeName,
-    ...(options.enableK8sApi ? { 'k8s.node.name': nodeName } : {}),
-    ...(clusterName === undefined ? {} : { 'k8s.cluster.name': clusterName }),
-  };
+  const resource = resourceAttributes(options, nodeName);
   const { exportOtlpProtocol: protocol } = options;
   const settings = { protocol, endpoint, headers: parseHeaders(headers ?? ''), ca, resource, version };
   const sender = await openForSetting('exportOtlpTlsCa', sources, () => openSender(settings, log));
@@ -158,6 +166,33 @@ async function openOtlpExport(
     formatLoss,
     log,
   });
+}
+
+async function openMetricsExport(
+  { options, sources }: Configuration,
+  { log, nodeName, version }: ExportsHost,
+): Promise<MetricsExport | undefined> {
+  const { metricsOtlpEndpoint: endpoint, metricsOtlpHeaders: headers, metricsOtlpTlsCa: ca } = options;
+  if (endpoint === undefined) return undefined;
+  const settings = {
+    protocol: options.metricsOtlpProtocol,
+    endpoint,
+    headers: parseHeaders(headers ?? ''),
+    ca,
+    intervalMs: parseDuration(options.metricsOtlpInterval),
+    resource: resourceAttributes(options, nodeName),
+    version,
+  };
+  return openForSetting('metricsOtlpTlsCa', sources, () => MetricsExport.open(settings, log));
+}
+
+/** The attributes of this machine. */
+function resourceAttributes({ enableK8sApi, clusterName }: AgentOptions, nodeName: string): Record<string, string> {
+  return {
+    'host.name': nodeName,
+    ...(enableK8sApi ? { 'k8s.node.name': nodeName } : {}),
+    ...(clusterName === undefined ? {} : { 'k8s.cluster.name': clusterName }),
+  };
 }
 
 /** A report of a loss is no event. */

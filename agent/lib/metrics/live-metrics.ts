@@ -45,7 +45,7 @@ export class MetricFormatter {
 }
 
 /** Returns the lines that come before the values of a metric. */
-export function formatHead({ name, help, type }: Pick<LiveMetric, 'name' | 'help' | 'type'>): string {
+export function formatHead({ name, help, type }: Pick<LiveMetric, 'name' | 'help'> & { readonly type: string }): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
 }
 

@@ -14,14 +14,25 @@ import { EventCounts } from './event-counts.js';
 import { formatLabels, MetricFormatter, type LabelText, type Sample } from './live-metrics.js';
 import { PolicyLines, policyState } from './policy-lines.js';
 
+/** The members of the export's statistics that are shown. */
+interface MetricsExportStats {
+  readonly sent: number;
+  readonly failures: number;
+  readonly missed: number;
+  readonly isFailing: boolean;
+}
+
 interface MetricsContext {
   readonly tracer: Pick<Tracer, 'stats'>;
   readonly store: PolicyStore;
   readonly hub: EventHub;
+  /** The numbers that policies count. */
+  readonly counts: { read(): Promise<readonly Buffer[]> };
   readonly version: string;
   readonly exports: {
     readonly json: { readonly stats: ExportStats } | undefined;
     readonly otlp: { readonly stats: DeliveryStats } | undefined;
+    readonly metrics: { readonly stats: MetricsExportStats } | undefined;
   };
   readonly alerts: {
     readonly counts: ReadonlyMap<string, number>;
@@ -56,6 +67,7 @@ export class Metrics {
     this.#addPolicies();
     this.#addClients();
     this.#addExports();
+    this.#addMetricsExport();
     this.#addAlerts();
   }
 
@@ -76,7 +88,8 @@ export class Metrics {
 
   async #format(): Promise<readonly Buffer[]> {
     const own = this.#metrics.map((metric) => metric.format());
-    return joinParts([await this.#registry.metrics(), ...own]);
+    const [usual, counts] = await Promise.all([this.#registry.metrics(), this.#context.counts.read()]);
+    return joinParts([usual, ...own, ...counts]);
   }
 
   /** prom-client lists all files on this thread, and a thousand policies have thousands of them. */
@@ -207,6 +220,21 @@ export class Metrics {
       this.#addGauge(name, help, otlpSamples(value));
     addOtlpGauge('polytrace_otlp_queue_bytes', 'Bytes that wait in memory.', ({ waiting }) => waiting);
     addOtlpGauge('polytrace_otlp_spool_bytes', 'Bytes that wait on the disk.', ({ spooled }) => spooled);
+  }
+
+  #addMetricsExport(): void {
+    const { metrics } = this.#context.exports;
+    if (metrics === undefined) return;
+    const toSamples = (value: (stats: MetricsExportStats) => number) => (): Sample[] => [
+      [NO_LABELS, value(metrics.stats)],
+    ];
+    const addCounter = (name: string, help: string, value: (stats: MetricsExportStats) => number): void =>
+      this.#addCounter(name, help, toSamples(value));
+    addCounter('polytrace_metrics_otlp_sent_total', 'Values that the collector took.', ({ sent }) => sent);
+    addCounter('polytrace_metrics_otlp_failures_total', 'Requests that failed.', ({ failures }) => failures);
+    addCounter('polytrace_metrics_otlp_missed_total', 'Intervals whose values came late.', ({ missed }) => missed);
+    const isFailing = toSamples((stats) => Number(stats.isFailing));
+    this.#addGauge('polytrace_metrics_otlp_failing', '1 while the collector takes no metrics.', isFailing);
   }
 
   #addAlerts(): void {

@@ -1,12 +1,14 @@
-/** Opens OpenTelemetry's log exporters: protobuf over HTTP, and over gRPC. */
+/** Opens OpenTelemetry's exporters of a signal: protobuf over HTTP, and over gRPC. */
 import { readFileSync } from 'node:fs';
 import type { ChannelCredentials } from '@grpc/grpc-js';
+import type { OTLPExporterNodeConfigBase } from '@opentelemetry/otlp-exporter-base';
+import type { OTLPGRPCExporterConfigNode } from '@opentelemetry/otlp-grpc-exporter-base';
 import type { LogRecordExporter } from '@opentelemetry/sdk-logs';
 import { omitServerAddress } from 'polytrace/protocol';
 
 export interface ExporterOptions {
   readonly protocol: 'http/protobuf' | 'grpc';
-  /** URL of the collector. For HTTP, with or without /v1/logs. With gRPC, `https` means TLS. */
+  /** URL of the collector. For HTTP, with or without the path of the signal. With gRPC, `https` means TLS. */
   readonly endpoint: string;
   readonly headers: Readonly<Record<string, string>>;
   /** File with the authorities for the certificate of the collector. */
@@ -14,10 +16,23 @@ export interface ExporterOptions {
   readonly timeoutMs?: number;
 }
 
-type OpenExporter = Pick<LogRecordExporter, 'export' | 'shutdown'>;
+type OnExported = Parameters<LogRecordExporter['export']>[1];
 
-interface OpenedExporter {
-  readonly exporter: OpenExporter;
+export interface Exporter<Items> {
+  export(items: Items, done: OnExported): void;
+  shutdown(): Promise<void>;
+}
+
+/** What is exported. The packages are loaded only when they are needed. */
+export interface Signal<Items> {
+  /** The path of the signal over HTTP. */
+  readonly path: string;
+  loadHttp(): Promise<(config: OTLPExporterNodeConfigBase) => Exporter<Items>>;
+  loadGrpc(): Promise<(config: OTLPGRPCExporterConfigNode) => Exporter<Items>>;
+}
+
+interface OpenedExporter<Items> {
+  readonly exporter: Exporter<Items>;
   /** Returns true if the error code means that the collector will never accept the request. */
   readonly isRefusal: (code: unknown) => boolean;
 }
@@ -26,16 +41,18 @@ const TIMEOUT_MS = 5000;
 /** Status codes of an invalid request: it would fail again. */
 const REFUSAL_CODES: ReadonlySet<unknown> = new Set([400, 413, 415, 422]);
 
-/** The packages are loaded only when they are needed. */
-export function openExporter(options: ExporterOptions): Promise<OpenedExporter> {
-  return options.protocol === 'grpc' ? openGrpc(options) : openHttp(options);
+export function openExporter<Items>(options: ExporterOptions, signal: Signal<Items>): Promise<OpenedExporter<Items>> {
+  return options.protocol === 'grpc' ? openGrpc(options, signal) : openHttp(options, signal);
 }
 
-async function openHttp({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: ExporterOptions): Promise<OpenedExporter> {
-  const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-proto');
+async function openHttp<Items>(
+  { endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: ExporterOptions,
+  { path, loadHttp }: Signal<Items>,
+): Promise<OpenedExporter<Items>> {
+  const createExporter = await loadHttp();
   const { CompressionAlgorithm } = await import('@opentelemetry/otlp-exporter-base');
-  const exporter = new OTLPLogExporter({
-    url: endpoint.endsWith('/v1/logs') ? endpoint : `${endpoint.replace(/\/$/, '')}/v1/logs`,
+  const exporter = createExporter({
+    url: endpoint.endsWith(`/${path}`) ? endpoint : `${endpoint.replace(/\/$/, '')}/${path}`,
     headers: { ...headers },
     compression: CompressionAlgorithm.GZIP,
     timeoutMillis: timeoutMs,
@@ -45,8 +62,11 @@ async function openHttp({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: Expor
   return { exporter, isRefusal: (code) => REFUSAL_CODES.has(code) };
 }
 
-async function openGrpc({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: ExporterOptions): Promise<OpenedExporter> {
-  const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-grpc');
+async function openGrpc<Items>(
+  { endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: ExporterOptions,
+  { loadGrpc }: Signal<Items>,
+): Promise<OpenedExporter<Items>> {
+  const createExporter = await loadGrpc();
   const { CompressionAlgorithm } = await import('@opentelemetry/otlp-exporter-base');
   const { credentials, Metadata, status } = await import('@grpc/grpc-js');
   const metadata = new Metadata();
@@ -55,9 +75,8 @@ async function openGrpc({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: Expor
   const authority = ca === undefined ? null : readFileSync(ca);
   const createSecure = (): ChannelCredentials =>
     omitServerAddress(credentials.createSsl(authority), new URL(endpoint).hostname);
-  let connections = 0;
-  const connect = (): OpenExporter =>
-    new OTLPLogExporter({
+  const connect = (): Exporter<Items> =>
+    createExporter({
       url: endpoint,
       metadata,
       // otherwise, the variables OTEL_EXPORTER_OTLP_… would decide
@@ -71,18 +90,21 @@ async function openGrpc({ endpoint, headers, ca, timeoutMs = TIMEOUT_MS }: Expor
   return { exporter: new ReconnectingExporter(connect), isRefusal: (code) => code === status.INVALID_ARGUMENT };
 }
 
-/** Creates a new exporter after an error, so that the caller decides when to try again. */
-class ReconnectingExporter implements OpenExporter {
-  readonly #connect: () => OpenExporter;
-  #exporter: OpenExporter | undefined;
+/** Connections over gRPC that this process has opened. */
+let connections = 0;
 
-  constructor(connect: () => OpenExporter) {
+/** Creates a new exporter after an error, so that the caller decides when to try again. */
+class ReconnectingExporter<Items> implements Exporter<Items> {
+  readonly #connect: () => Exporter<Items>;
+  #exporter: Exporter<Items> | undefined;
+
+  constructor(connect: () => Exporter<Items>) {
     this.#connect = connect;
   }
 
-  export(...[records, done]: Parameters<OpenExporter['export']>): void {
+  export(items: Items, done: OnExported): void {
     const exporter = (this.#exporter ??= this.#connect());
-    exporter.export(records, (result) => {
+    exporter.export(items, (result) => {
       if (result.error !== undefined) {
         this.#exporter = undefined;
         void exporter.shutdown().catch(() => undefined);

@@ -3,7 +3,9 @@ import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { Sender } from '../delivery/delivery.js';
 import type { Log } from '../log/log.js';
 import { openExporter, type ExporterOptions } from './exporters.js';
+import { routeDiagnostics } from './diagnostics.js';
 import { toLogRecord, type Common } from './record.js';
+import { LOGS } from './signals.js';
 
 export interface SenderOptions extends ExporterOptions {
   /** Attributes of the agent and its machine. */
@@ -13,13 +15,10 @@ export interface SenderOptions extends ExporterOptions {
 
 /** The packages are loaded only when they are needed. */
 export async function openSender(options: SenderOptions, log: Log): Promise<Sender> {
-  const { diag, DiagLogLevel } = await import('@opentelemetry/api');
   const { resourceFromAttributes } = await import('@opentelemetry/resources');
-  const warn = (message: string): void => log.warn({ reason: message }, 'OpenTelemetry');
-  const silent = (): void => undefined;
-  diag.setLogger({ error: warn, warn, info: silent, debug: silent, verbose: silent }, DiagLogLevel.WARN);
+  await routeDiagnostics(log);
   const { resource, version } = options;
-  const { exporter, isRefusal } = await openExporter(options);
+  const { exporter, isRefusal } = await openExporter(options, LOGS);
   const common: Common = {
     resource: resourceFromAttributes({ 'service.name': 'polytrace-agent', 'service.version': version, ...resource }),
     instrumentationScope: { name: 'polytrace-agent', version },

@@ -111,6 +111,18 @@ function withoutStartTime({ startTime, ...container }: Container): Omit<Containe
   return container;
 }
 
+const COUNT_EXECS = `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: counted }
+spec:
+  tracepoints:
+    - subsystem: sched
+      event: sched_process_exec
+      raw: true
+      selectors:
+        - matchActions: [{ action: Count, metric: execs, by: [container, pod, namespace] }]
+`;
+
 const SUITES: Readonly<Record<string, readonly [program: string, start: (engines: Engines) => Promise<Runtime>]>> = {
   Docker: ['dockerd', startDocker],
   Podman: ['podman', startPodman],
@@ -148,6 +160,23 @@ for (const [label, [program, startRuntime]] of Object.entries(SUITES)) {
       await machine?.remove();
       await runtime?.stop();
       await engines?.remove();
+    });
+
+    it('what is counted by container and pod has their names', async () => {
+      await agent.addPolicy({ yaml: COUNT_EXECS });
+      const name = `counted-${++runs}`;
+      await runtime.run(name, 'mark');
+      // the name of a container can come a moment after its first exec
+      let found: readonly string[] | undefined;
+      while (found === undefined) {
+        const { metrics } = await agent.metrics();
+        const isWanted = ([container = '', pod]: readonly string[]): boolean =>
+          runtime.pod === undefined ? container.includes(name) : container === name && pod === runtime.pod;
+        found = metrics[0]?.series.find(({ labels }) => isWanted(labels))?.labels;
+      }
+      const inPod = runtime.pod === undefined ? ['', ''] : [runtime.pod, 'shop'];
+      assert.deepEqual(found.slice(1), inPod);
+      await agent.removePolicy('counted');
     });
 
     it('events have the container that a tracer reports', async () => {

@@ -72,6 +72,8 @@ const EXPORT: ExportStats = {
 
 const OTLP = { sent: 5, lost: 6, failures: 7, waiting: 8, spooled: 9, isFailing: false, reason: '' };
 
+const NO_COUNTS = { read: () => Promise.resolve([]) };
+
 const ALERTS = {
   counts: new Map([['high', 3]]),
   events: 14,
@@ -90,7 +92,8 @@ describe('the metrics of the agent', () => {
       store,
       hub,
       version: '1.2.3',
-      exports: { json: { stats: EXPORT }, otlp: { stats: OTLP } },
+      exports: { json: { stats: EXPORT }, otlp: { stats: OTLP }, metrics: undefined },
+      counts: NO_COUNTS,
       alerts: ALERTS,
     };
     const metrics = new Metrics({ metricsLabelFilter: filter }, context);
@@ -213,7 +216,7 @@ describe('the metrics of 1,000 policies', () => {
     const context = { tracer, store, hub: new EventHub({ nodeName: 'node' }), version: '1.2.3' };
     return new Metrics(
       { metricsLabelFilter: [] },
-      { ...context, exports: { json: undefined, otlp: undefined }, alerts: ALERTS },
+      { ...context, exports: { json: undefined, otlp: undefined, metrics: undefined }, counts: NO_COUNTS, alerts: ALERTS },
     );
   };
   /** Returns the text, and the number of bytes that were formatted for it. */

@@ -32,18 +32,18 @@ export interface RawSum {
 
 const WORD = 8;
 
-export function decodeRows({ keys, keySize, sumSize }: HookSums): CountRow[] {
+/** A table can have 65,536 rows, so the caller takes them one by one. */
+export function* decodeRows({ keys, keySize, sumSize }: HookSums): Generator<CountRow, void, void> {
   const stride = keySize + sumSize;
-  if (keySize === 0) return [];
-  return Array.from({ length: Math.floor(keys.length / stride) }, (_, i) => {
-    const at = i * stride;
+  if (keySize === 0) return;
+  for (let at = 0; at + stride <= keys.length; at += stride) {
     const labels = Array.from({ length: (keySize / WORD - 1) / 2 }, (_label, n): LabelWords => {
       const word = at + WORD * (1 + 2 * n);
       return [keys.readBigUInt64LE(word), keys.readBigUInt64LE(word + WORD)];
     });
     const sum = decodeSum(keys, at + keySize, sumSize);
-    return { count: Number(keys.readBigUInt64LE(at)), labels, sum };
-  });
+    yield { count: Number(keys.readBigUInt64LE(at)), labels, sum };
+  }
 }
 
 /** The sums of the calls without a key, by the index of the count. */
@@ -61,8 +61,11 @@ function decodeSum(bytes: Buffer, at: number, size: number): RawSum {
   return { calls, sum, buckets };
 }
 
-/** Returns a function that finds the text of a label, of a binary or of a value. */
-export function decodeTexts({ texts }: HookSums): (words: LabelWords, isBinary: boolean) => string | undefined {
+/** Finds the text of a label, of a binary or of a value. */
+export type FindText = (words: LabelWords, isBinary: boolean) => string | undefined;
+
+/** Yields after each text, and returns the function that finds them. */
+export function* decodeTexts({ texts }: HookSums): Generator<void, FindText, void> {
   const stride = CountTextKey.sizeof + AbiLimit.COUNT_TEXT_MAX;
   const found = new Map<string, string>();
   for (let at = 0; at + stride <= texts.length; at += stride) {
@@ -72,6 +75,7 @@ export function decodeTexts({ texts }: HookSums): (words: LabelWords, isBinary: 
     const end = zero < 0 || zero > at + stride ? at + stride : zero;
     const isBinary = texts.readUInt32LE(at + CountTextKey.kind) === CountLabelKind.LABEL_BINARY;
     found.set(textKey(words, isBinary), decodeString(texts, start, end));
+    yield;
   }
   return (words, isBinary) => found.get(textKey(words, isBinary));
 }

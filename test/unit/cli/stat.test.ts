@@ -17,6 +17,7 @@ function sample(seconds: number, ...metrics: readonly Partial<Metric>[]): Metric
     name: 'calls',
     kind: 'counter',
     isDuration: false,
+    since: new Date(0),
     labelNames: ['binary'],
     series: [],
     total: sum(0),

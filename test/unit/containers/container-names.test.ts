@@ -49,6 +49,17 @@ describe('names of containers', () => {
     assert.equal(names.find(DOCKER)?.container.name, 'renamed', 'its last events are still to be read');
   });
 
+  it('a name is pending until a source with names reports the container, or has had the time for it', async () => {
+    assert.equal(names.isPending(DOCKER), true);
+    assert.equal(names.isPending({ id: A, runtime: 'podman' }), false);
+    assert.equal(names.isPending({ ...DOCKER, owner: 1000 }), false);
+    findForProcess(DOCKER, 500);
+    names.remainingWaitMs();
+    assert.equal(names.isPending(DOCKER), false);
+    await sink.add({ id: A, name: 'web' });
+    assert.equal(names.isPending(DOCKER), false);
+  });
+
   it('a container of which only the cgroup is known is not known: its events wait for a source with names', async () => {
     const cgroups = store.add({ name: 'cgroups', start: () => Promise.resolve(), stop: () => Promise.resolve() }, true);
     cgroups.state(true);

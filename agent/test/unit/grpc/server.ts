@@ -10,10 +10,12 @@ import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { AgentEvent, PlainEvent } from 'polytrace';
+import { PolicyCounts } from '../../../lib/counts/policy-counts.js';
 import { EventCalls } from '../../../lib/grpc/get-events.js';
 import { RuntimeHookSource } from '../../../lib/grpc/runtime-hook.js';
 import type { RoleRules } from '../../../lib/grpc/roles.js';
 import { eventLogService } from '../../../lib/grpc/event-log.js';
+import { metricService } from '../../../lib/grpc/metrics.js';
 import { callerIdentifier, sensorsService } from '../../../lib/grpc/sensors.js';
 import { GrpcServer, type ServerSettings } from '../../../lib/grpc/server.js';
 import { openLog } from '../../../lib/log/log.js';
@@ -78,6 +80,7 @@ export class TestServer {
     const rules = { readOnly: false, tlsAdmins: [], ...roles };
     const services = [
       sensorsService(context, rules),
+      metricService(new PolicyCounts(tracer, 100, 0)),
       eventLogService({ rotation: undefined, journal: context.journal, identify: callerIdentifier(context) }, rules),
     ];
     const server = new GrpcServer(all, services, log);
