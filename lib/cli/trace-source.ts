@@ -274,7 +274,11 @@ async function traceAgent(
       ...(definition.usesProcessEvents === true ? {} : { policyNames: [options.policyName] }),
     };
     const onOpen = (): void => {
-      void session.start(`ready: ${definition.name}: at the agent at ${server}`, () => stopped.abort());
+      void session.start(
+        `ready: ${definition.name}: at the agent at ${server}`,
+        () => stopped.abort(),
+        definition.readsMetrics === true ? () => client.metrics([options.policyName]) : undefined,
+      );
     };
     if (session.isStopped) return;
     for await (const batch of client.events(request, stopped.signal, onOpen)) {
