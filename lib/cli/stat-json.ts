@@ -1,8 +1,14 @@
 /** Metrics as JSON. */
-import type { MetricsSample } from '../../types/index.js';
+import type { Metric } from '../../types/index.js';
+
+export interface ReadMetrics {
+  /** Absent if nothing has a time: a recording without events. */
+  readonly time?: Date | undefined;
+  readonly metrics: readonly Metric[];
+}
 
 /** One line. A number that JavaScript cannot hold exactly is a string. */
-export function metricsJson({ time, metrics }: MetricsSample): string {
+export function metricsJson({ time, metrics }: ReadMetrics): string {
   const all = metrics.map(({ series, labelNames, ...rest }) => ({
     ...rest,
     labelNames,
@@ -11,7 +17,7 @@ export function metricsJson({ time, metrics }: MetricsSample): string {
       ...sums,
     })),
   }));
-  return JSON.stringify({ time: time.toISOString(), metrics: all }, (_key, value: unknown) =>
+  return JSON.stringify({ time: time?.toISOString(), metrics: all }, (_key, value: unknown) =>
     typeof value === 'bigint' ? toExactNumber(value) : value,
   );
 }
