@@ -39,7 +39,11 @@ function compareSums(a: MetricSum, b: MetricSum): number {
   return Number(a.sum - b.sum) || Number(a.calls - b.calls);
 }
 
-const AFFECTED = { calls: 'not counted', sum: 'without their value', label: 'under a label that may be wrong' } as const;
+const AFFECTED = {
+  calls: 'not counted',
+  sum: 'without their value',
+  label: 'under a label that may be wrong',
+} as const;
 
 function formatDoubt({ code, about, meaning, affects, calls }: MetricDoubt): string {
   const effect = code === 'CALLS_NOT_RECORDED' ? `${calls} calls were recorded` : `${calls} calls ${AFFECTED[affects]}`;

@@ -20,7 +20,8 @@ export function findMetricFailures(
   return patterns.flatMap((pattern) => {
     const own = metrics.filter(({ name, policyName }) => name === pattern.metric && policyName === (pattern.policy ?? policyName)); // prettier-ignore
     const [metric, ...others] = own;
-    if (metric === undefined || others.length > 0) return [at(pattern.position) + explainUnknown(pattern, own, metrics)];
+    if (metric === undefined || others.length > 0)
+      return [at(pattern.position) + explainUnknown(pattern, own, metrics)];
     const mistake = findMistake(pattern, metric, at);
     return mistake ?? compare(pattern, metric, at(pattern.position));
   });
@@ -95,8 +96,7 @@ function describePattern({ metric, labels, other }: MetricPattern): string {
 
 /** Describes the largest series. */
 function describeSeries({ series, other, labelNames, kind }: Metric): string {
-  const describeSum = ({ calls, sum }: Counted): string =>
-    `${calls} calls${kind === 'counter' ? '' : `, sum ${sum}`}`;
+  const describeSum = ({ calls, sum }: Counted): string => `${calls} calls${kind === 'counter' ? '' : `, sum ${sum}`}`;
   const counted = series.filter(({ calls }) => calls > 0n).sort((a, b) => (a.calls < b.calls ? 1 : -1));
   const shown = counted.slice(0, SERIES_SHOWN).map((each) => {
     const labels = labelNames.map((name, i) => `${name} ${JSON.stringify(each.labels[i])}`);

@@ -53,12 +53,7 @@ export class CountHistory {
     });
   }
 
-  #addDoubt(
-    { metric }: CompiledCount,
-    code: UncertaintyCode,
-    about: string,
-    { affects, label }: Doubted,
-  ): void {
+  #addDoubt({ metric }: CompiledCount, code: UncertaintyCode, about: string, { affects, label }: Doubted): void {
     const doubts = this.#doubts.get(metric) ?? new Map<string, MetricDoubt>();
     const key = JSON.stringify([code, about, affects, label]);
     const before = doubts.get(key);

@@ -166,7 +166,10 @@ function explainSelector(hook: Hook, selector: SelectorData, scopes: MarkScopes)
     add(EVALUATION_ORDER.binary, describeBinaries("parent's binary", filter));
   for (const filter of selector.matchCmdArgs ?? []) add(EVALUATION_ORDER.binary, describeCmdArgs(filter));
   for (const filter of selector.matchMarks ?? [])
-    add(EVALUATION_ORDER.binary, describeMarks(filter, (mark) => scopes.ofName(mark, filter.shared)));
+    add(
+      EVALUATION_ORDER.binary,
+      describeMarks(filter, (mark) => scopes.ofName(mark, filter.shared)),
+    );
   for (const phrase of describeProcessState(selector)) add(EVALUATION_ORDER.process, phrase);
   for (const phrase of describeChanges(selector)) add(EVALUATION_ORDER.change, phrase);
   for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {
