@@ -9,8 +9,8 @@ export interface ExfiltrationWay {
   readonly open?: string;
 }
 
-const NO_CONNECT = 'the hook is on connect(2); `security_socket_sendmsg` sees the address';
-const NOT_A_CHILD = 'the sender never read the secret, and is no child of a process that did';
+const NO_CONNECT = 'not by connect(2); `security_socket_sendmsg` sees it';
+const NOT_A_CHILD = 'the sender did not read it, and is no child of a reader';
 
 export const EXFILTRATION_WAYS: readonly ExfiltrationWay[] = [
   { way: 'connect', title: 'the process connects', alone: 'ECONNREFUSED' },
@@ -29,7 +29,7 @@ export const EXFILTRATION_WAYS: readonly ExfiltrationWay[] = [
     way: 'earlier',
     title: 'a socket that was connected before the read',
     alone: 'sent',
-    open: 'nothing is asked any more; `security_socket_sendmsg` sees the call',
+    open: 'no new connection; `security_socket_sendmsg` sees it',
   },
   { way: 'helper', title: 'an unmarked helper, by a socketpair', alone: 'ECONNREFUSED', open: NOT_A_CHILD },
   { way: 'parent', title: 'a child reads it, and its parent connects', alone: 'ECONNREFUSED', open: NOT_A_CHILD },

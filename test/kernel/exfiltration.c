@@ -1,6 +1,6 @@
 /*
- * Ways to send out a secret: exfiltration WAY SECRET ADDRESS. Each way reads one byte of the secret and then connects or
- * sends to the address. Prints `sent`, or the name of the error.
+ * Ways to send out a secret: exfiltration WAY SECRET ADDRESS. Each way reads one byte of the secret and then connects
+ * or sends to the address. Prints `sent`, or the name of the error.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -131,7 +131,8 @@ static void send_by_io_uring(void)
 	finish(run_io_uring(&operation, 0));
 }
 
-/* The process that ends first reads the secret and passes it on; the other one, which is older or not its child, connects. */
+/* The process that ends first reads the secret and passes it on; the other one, which is older or not its child,
+ * connects. */
 static void pass_on(int reader_is_child)
 {
 	int pair[2];
@@ -207,7 +208,8 @@ int main(int count, char **args)
 	if (!strcmp(way, "udp"))
 		finish(send(udp_socket(1), "x", 1, 0));
 	if (!strcmp(way, "fastopen"))
-		finish(sendto(socket(AF_INET, SOCK_STREAM, 0), "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof(to)));
+		finish(sendto(socket(AF_INET, SOCK_STREAM, 0), "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to,
+			      sizeof(to)));
 	connect_out();
 	return 0;
 }

@@ -20,7 +20,7 @@ const asNumber = String;
 /** The system calls by which memory.c shows a number to a hook that sees only which system call it is. */
 const asSyscall = (number: number): string => (number === 1 ? 'getsid' : number === 2 ? 'getpgrp' : 'getppid');
 
-export const NUMBERED_HOOKS: Readonly<Record<string, NumberedHook>> = {
+const NUMBERED_HOOKS: Readonly<Record<string, NumberedHook>> = {
   function: {
     kind: 'kprobes',
     hook: 'call: sys_getpgid, args: [{ index: 0, type: int }]',
@@ -60,7 +60,7 @@ export const NUMBERED_HOOKS: Readonly<Record<string, NumberedHook>> = {
 };
 
 /** The marks of the hook on a function, by the number of the calls that read them. */
-export const MARKS = {
+const MARKS = {
   3: { mark: 'seen', options: '' },
   4: { mark: 'brief', options: ', ttl: 2s' },
   5: { mark: 'own', options: ', inherit: false' },
