@@ -127,8 +127,10 @@ export const OTHER_MARKS = writePolicy('marks-of-others', {
   ],
 });
 
-/** Every other kind of hook, each with a mark of its own. */
-export const OTHER_KINDS = ['tracepoint', 'raw', 'uprobe', 'usdt', 'lsm'] as const;
+/** Every other kind of hook, each with a mark of its own. Static probes of a program need Linux 5.15. */
+const ALL_KINDS = ['tracepoint', 'raw', 'uprobe', 'usdt', 'lsm'] as const;
+const hasProbes = process.env['POLYTRACE_KERNEL'] !== '5.10';
+export const OTHER_KINDS = ALL_KINDS.filter((name) => hasProbes || name !== 'usdt');
 export const KIND_MARKS = writePolicy(
   'marks-of-kinds',
   groupHooks(
@@ -221,7 +223,7 @@ export const KIND_COUNTS = writePolicy(
       'uprobes',
       `{ path: ${PROGRAM}, symbols: [touch], args: [{ index: 0, type: int }, { index: 1, type: string }], return: true, returnArg: { index: 0, type: int64 }, selectors: [{ matchDuration: { operator: LT, values: [10s] }, matchActions: [${count('uprobe', 'kind: sum, value: return, by: [arg1]')}, ${count('uprobe_time', 'kind: histogram, value: duration')}] }] }`,
     ],
-    countHook('usdt', count('usdt', 'kind: histogram, value: arg0')),
+    ...(hasProbes ? [countHook('usdt', count('usdt', 'kind: histogram, value: arg0'))] : []),
     countHook('lsm', count('lsm', 'by: [arg0], folders: 2')),
   ]),
 );
@@ -304,6 +306,6 @@ export const KIND_COUNT_ROWS: readonly CountRow[] = [
     total: 5n,
   },
   { title: 'uprobe: histogram of durations', metric: 'uprobe_time', total: 5n },
-  { title: 'usdt: histogram of an argument', metric: 'usdt', total: 5n, buckets: BUCKETS },
+  ...(hasProbes ? [{ title: 'usdt: histogram of an argument', metric: 'usdt', total: 5n, buckets: BUCKETS }] : []),
   { title: 'LSM hook: counter by the folders of a path', metric: 'lsm', series: [[['/tmp/memory'], 4n]], total: 0n },
 ]; // prettier-ignore
