@@ -245,11 +245,37 @@ static __always_inline bool has_texts(void)
 	return has_kind(LABEL_TEXT) || has_kind(LABEL_BINARY) || has_kind(LABEL_PARENT_BINARY);
 }
 
+static __always_inline void set_text_key(struct count_text_key *key, const u64 *words, u32 kind)
+{
+	key->words[0] = words[0];
+	key->words[1] = words[1];
+	key->kind = kind == LABEL_TEXT ? LABEL_TEXT : LABEL_BINARY;
+}
+
+/*
+ * The key is only on the stack of this function and of the next one. Up to Linux 6.7, each function in a chain of calls
+ * takes a multiple of 32 bytes, and store_text() begins the longest chain.
+ */
+static __noinline bool needs_text(const u64 *words, u32 kind)
+{
+	struct count_text_key key = {};
+
+	set_text_key(&key, words, kind);
+	return (key.words[0] | key.words[1]) && !bpf_map_lookup_elem(&count_texts, &key);
+}
+
+static __noinline int add_text(const u64 *words, u32 kind, const u8 *text)
+{
+	struct count_text_key key = {};
+
+	set_text_key(&key, words, kind);
+	return bpf_map_update_elem(&count_texts, &key, text, BPF_NOEXIST);
+}
+
 /* Stores the text of a label of a new key. `n` is the position of the label. */
 static __noinline int store_text(const struct hook_record *record, u32 index, u32 n, u64 *words, u32 slot)
 {
 	const volatile struct count_label *label;
-	struct count_text_key key = {};
 	struct string_buffer *buffer;
 	u32 start, kind;
 
@@ -259,10 +285,7 @@ static __noinline int store_text(const struct hook_record *record, u32 index, u3
 	kind = label->kind;
 	if (kind != LABEL_TEXT && kind != LABEL_BINARY && kind != LABEL_PARENT_BINARY)
 		return 0;
-	key.words[0] = words[0];
-	key.words[1] = words[1];
-	key.kind = kind == LABEL_TEXT ? LABEL_TEXT : LABEL_BINARY;
-	if (!(key.words[0] | key.words[1]) || bpf_map_lookup_elem(&count_texts, &key))
+	if (!needs_text(words, kind))
 		return 0;
 	buffer = scratch_buffer(slot);
 	if (!buffer)
@@ -273,7 +296,7 @@ static __noinline int store_text(const struct hook_record *record, u32 index, u3
 	} else {
 		start = executable_path(kind == LABEL_PARENT_BINARY, buffer);
 	}
-	bpf_map_update_elem(&count_texts, &key, &buffer->bytes[start], BPF_NOEXIST);
+	add_text(words, kind, &buffer->bytes[start]);
 	return 0;
 }
 

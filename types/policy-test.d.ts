@@ -1,6 +1,6 @@
 import type { ParseOptions } from './policy.js';
 
-/** A test of policies: commands or recordings, and the events that they must or must not cause. */
+/** A test of policies: commands or recordings, and the events and numbers that they must or must not cause. */
 export interface PolicyTest {
   /** Name of the file in diagnostics. */
   readonly file: string;
@@ -28,6 +28,8 @@ export interface Scenario {
   readonly expect: readonly EventPattern[];
   /** Events that must not occur. */
   readonly never: readonly EventPattern[];
+  /** What the policies must have counted. */
+  readonly metrics: readonly MetricPattern[];
   /** True if all events of hooks must match a pattern in `expect`. */
   readonly exact: boolean;
   /** Position in the file. */
@@ -56,6 +58,31 @@ export interface EventPattern {
   /** Number of events. Absent: at least one. It is used in `expect` only. */
   readonly count?: number;
   /** Position in the file. */
+  readonly position: { readonly line: number; readonly column: number };
+}
+
+/** The numbers that a metric must have, exactly. At least one of `calls` and `sum` is present. */
+export interface MetricPattern {
+  /** Name of the metric. */
+  readonly metric: string;
+  /** Name of the policy. Absent: the only policy that has the metric. */
+  readonly policy?: string;
+  /** All series with these texts are added up. Empty: all calls. */
+  readonly labels: readonly MetricLabelPattern[];
+  /** True for the calls whose labels found no room (`maxKeys`). */
+  readonly other: boolean;
+  readonly calls?: bigint;
+  readonly sum?: bigint;
+  /** Position of the metric's name in the file. */
+  readonly position: { readonly line: number; readonly column: number };
+}
+
+/** A label that a series must have. */
+export interface MetricLabelPattern {
+  /** Name of the label, as in `by`. */
+  readonly name: string;
+  readonly text: string;
+  /** Position of the name in the file. */
   readonly position: { readonly line: number; readonly column: number };
 }
 

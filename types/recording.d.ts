@@ -1,5 +1,6 @@
 import type { PolytraceError } from './errors.js';
 import type { AgentEvent, PlainEvent } from './events.js';
+import type { Metric } from './metrics.js';
 import type { CompiledPolicy, CompiledValue, CompiledHook } from './policy.js';
 
 /**
@@ -96,6 +97,7 @@ export function readEvents(
  * - `SOCKET_OWNER`: the event is about the owner of a socket, and not about the process that called.
  * - `SCOPE`: the container of the process at the call.
  * - `RATE_LIMIT`: an earlier equal event may suppress this one.
+ * - `CALLS_NOT_RECORDED`: calls of the hook may be missing in the recording. Only metrics have this doubt.
  */
 export type UncertaintyCode =
   | 'VALUE_NOT_RECORDED'
@@ -107,7 +109,8 @@ export type UncertaintyCode =
   | 'PROCESS_UNKNOWN'
   | 'SOCKET_OWNER'
   | 'SCOPE'
-  | 'RATE_LIMIT';
+  | 'RATE_LIMIT'
+  | 'CALLS_NOT_RECORDED';
 
 /** A part of the policy that could not be evaluated, and the reason. */
 export interface Uncertainty {
@@ -142,12 +145,36 @@ export interface Replayed {
   readonly event?: PlainEvent;
 }
 
+/** A metric over a recording: the numbers that the policy would have counted. */
+export interface ReplayedMetric extends Omit<Metric, 'since'> {
+  /** What the recording does not decide. Empty if the numbers are those of the kernel. */
+  readonly doubts: readonly MetricDoubt[];
+}
+
+/** A part of a metric that is not certain, and the reason. */
+export interface MetricDoubt extends Uncertainty {
+  /**
+   * What is not certain: the number of calls, because these ones may be counted and are not; the sum, because a value
+   * is not known and adds 0; or a label, whose text is `(unknown)` or may be another one.
+   */
+  readonly affects: 'calls' | 'sum' | 'label';
+  /** Name of the label. Present for a label. */
+  readonly label?: string;
+  /**
+   * Number of recorded calls that it is about. For `CALLS_NOT_RECORDED`: recorded calls of the hook; others may be
+   * missing.
+   */
+  readonly calls: number;
+}
+
 /** Evaluates a policy over recorded calls. */
 export interface Replayer {
   /** Hooks of the policy that no recorded hook covers: the recording has none of their calls. */
   readonly uncovered: readonly CompiledHook[];
   /** Returns the verdicts of the policy's hooks on a recorded call. Empty if it is not a call of any of them. */
   readonly replay: (recorded: RecordedEvent) => Replayed[];
+  /** Returns the metrics that the policy would have after the calls so far, in its order. Empty if it counts nothing. */
+  readonly metrics: () => ReplayedMetric[];
 }
 
 /**

@@ -4,6 +4,7 @@ import type {
   PlainEvent,
   RecordedEvent,
   RecordingReader,
+  ReplayedMetric,
   Replayer,
   Uncertainty,
 } from '../../types/index.js';
@@ -11,9 +12,11 @@ import { OUTPUT_LOST, POLICY_ERRORS, SUCCESS, UNKNOWN, type Context } from './co
 import { FORMATS } from './event-lines.js';
 import { checkNotJson, jsonOptions } from './json-options.js';
 import type { KernelOptions } from './kernel.js';
+import { formatMetrics } from './metrics-table.js';
 import { EventOutput, printMessage } from './output.js';
 import { createPrinter, type PrinterOptions } from './printer.js';
 import { compilePolicies, readHooks, readRecordedEvents } from './recorded-calls.js';
+import { metricsJson } from './stat-json.js';
 
 export interface ReplayOptions extends PrinterOptions, KernelOptions {
   readonly policy: readonly string[];
@@ -51,6 +54,11 @@ export async function replay(path: string, options: ReplayOptions, context: Cont
   }
   await output.write(printer.end());
   if (ended.signal.aborted) return output.lostEvents > 0 ? OUTPUT_LOST : SUCCESS;
+  const metrics = summary.metrics();
+  if (metrics.length > 0) {
+    const isJson = options.output === 'json';
+    await output.write(isJson ? `${metricsJson({ time: summary.lastTime, metrics })}\n` : formatMetrics(metrics)); // prettier-ignore
+  }
   for (const line of summary.formatLines()) printMessage(context, line);
   if (output.lostEvents > 0) return OUTPUT_LOST;
   if (invalidLines > 0) return POLICY_ERRORS;
@@ -65,6 +73,8 @@ class ReplaySummary {
   #calls = 0;
   #reported = 0;
   unknown = 0;
+  /** Time of the last event. */
+  lastTime: Date | undefined;
 
   constructor(policies: readonly CompiledPolicy[], { hooks }: RecordingReader, { api }: Context) {
     this.#policies = policies.map((compiled) => ({ compiled, replayer: api.replayer(compiled, hooks) }));
@@ -74,6 +84,7 @@ class ReplaySummary {
 
   /** Returns what the policies report for an event of a hook. Other events are returned unchanged. */
   replayEvent(recorded: RecordedEvent): PlainEvent[] {
+    this.lastTime = new Date(recorded.event.time);
     if (recorded.hook === undefined) return [recorded.event];
     return this.#policies.flatMap(({ compiled, replayer }) =>
       replayer.replay(recorded).flatMap(({ hook, verdict, event }) => {
@@ -85,6 +96,10 @@ class ReplaySummary {
         return [event];
       }),
     );
+  }
+
+  metrics(): ReplayedMetric[] {
+    return this.#policies.flatMap(({ replayer }) => replayer.metrics());
   }
 
   #countUnknown(hook: string, uncertainties: readonly Uncertainty[]): void {

@@ -1,7 +1,8 @@
 /** Runs the commands of scenarios, and collects the events of their processes and descendants. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { Process, Scenario, Tracer, TracerEvent } from '../../types/index.js';
+import type { Metric, Process, Scenario, Tracer, TracerEvent } from '../../types/index.js';
+import { subtractMetrics } from './scenario-metrics.js';
 import type { ScenarioOutcome } from './scenario-outcome.js';
 
 type TracerProcessEvent = Extract<TracerEvent, { readonly process: unknown }>;
@@ -31,7 +32,7 @@ export class LiveScenarios {
    * Events arrive in the order of the kernel. All events from before the scenario arrive before the exit of a marker
    * process, and all events of the commands arrive before the exit of their shell.
    */
-  async run({ run = '', timeout, status }: Scenario): Promise<ScenarioOutcome> {
+  async run({ run = '', timeout, status, metrics }: Scenario): Promise<ScenarioOutcome> {
     const events: TracerProcessEvent[] = [];
     const problems: string[] = [];
     const child = spawn('/bin/sh', ['-c', WAIT + run], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] }); // prettier-ignore
@@ -51,19 +52,23 @@ export class LiveScenarios {
     await Promise.race([stdio[3] && once(stdio[3], 'data'), exited]);
     await Promise.race([this.#waitForMarker(), timedOut]);
     const shellEnded = this.#waitForEvent((event) => event.type === 'process_exit' && event.process.pid === pid);
+    const readMetrics = async (): Promise<readonly Metric[]> =>
+      metrics.length === 0 ? [] : (await this.tracer.metrics()).metrics;
+    const countedBefore = await readMetrics();
     this.#listeners.add(collect);
     const start = stdio[4] as NodeJS.WritableStream | undefined;
     start?.once('error', () => undefined);
     start?.end('\n');
     const exit = await exited;
     await Promise.race([shellEnded, timedOut]);
+    const counted = subtractMetrics(await readMetrics(), countedBefore);
     this.#listeners.delete(collect);
     clearTimeout(timer);
     killGroup(child);
     if (status !== undefined && exit !== status) {
       problems.push(`SCENARIO_STATUS: the commands ended with ${String(exit)}, not ${status}`);
     }
-    return { events: events.map((event) => event.toObject()), uncertain: [], problems };
+    return { events: events.map((event) => event.toObject()), uncertain: [], metrics: counted, problems };
   }
 
   #waitForEvent(isWanted: (event: TracerEvent) => boolean): Promise<void> {

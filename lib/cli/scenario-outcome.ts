@@ -2,11 +2,14 @@
 import type { EventPattern, PlainEvent, PolicyTest, Scenario, Uncertainty } from '../../types/index.js';
 import type { Context } from './context.js';
 import { describePattern, isHookEvent, matchesPattern } from './event-pattern.js';
+import { findMetricFailures, type CountedMetric } from './scenario-metrics.js';
 
 export interface ScenarioOutcome {
   readonly events: readonly PlainEvent[];
   /** Events that the policies may have reported. The recording does not contain enough to decide. */
   readonly uncertain: readonly { readonly event: PlainEvent; readonly uncertainties: readonly Uncertainty[] }[];
+  /** What the policies have counted during the scenario. */
+  readonly metrics: readonly CountedMetric[];
   /** Problems while the scenario ran: `CODE: message`. */
   readonly problems: readonly string[];
 }
@@ -18,7 +21,7 @@ export function findFailures(
   outcome: ScenarioOutcome,
   context: Context,
 ): string[] {
-  const { events, uncertain, problems } = outcome;
+  const { events, uncertain, metrics, problems } = outcome;
   const { api } = context;
   const formatPosition = ({ line, column }: Scenario['position']): string => `${file}:${line}:${column}: `;
   const findMatches = (pattern: EventPattern): readonly PlainEvent[] =>
@@ -50,6 +53,7 @@ export function findFailures(
     ...problems.map((problem) => formatPosition(scenario.position) + problem),
     ...missing,
     ...forbidden,
+    ...findMetricFailures(scenario.metrics, metrics, formatPosition),
     ...others.map((event) => `${formatPosition(scenario.position)}EVENT_UNEXPECTED: ${formatEvent(event)}`),
   ];
 }

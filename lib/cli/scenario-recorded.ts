@@ -20,7 +20,7 @@ export async function runRecordedScenario(
     ({ name }, i) =>
     (replayers[i]?.uncovered ?? []).map(({ call }) => `CALLS_NOT_RECORDED: no hook of the recording has those of ${name} ${call}`), // prettier-ignore
   );
-  const outcome: ScenarioOutcome & {
+  const outcome: Omit<ScenarioOutcome, 'metrics'> & {
     events: ScenarioOutcome['events'][number][];
     uncertain: ScenarioOutcome['uncertain'][number][];
   } = {
@@ -37,5 +37,5 @@ export async function runRecordedScenario(
       else outcome.uncertain.push({ event, uncertainties: verdict.doubts });
     }
   }
-  return outcome;
+  return { ...outcome, metrics: replayers.flatMap(({ metrics }) => metrics()) };
 }

@@ -1,8 +1,15 @@
 /** Metrics as JSON. */
-import type { MetricsSample } from '../../types/index.js';
+import type { Metric } from '../../types/index.js';
+
+export interface ReadMetrics {
+  /** Absent if nothing has a time: a recording without events. */
+  readonly time?: Date | undefined;
+  /** Metrics of a recording do not say since when they count. */
+  readonly metrics: readonly (Omit<Metric, 'since'> & Partial<Pick<Metric, 'since'>>)[];
+}
 
 /** One line. A number that JavaScript cannot hold exactly is a string. */
-export function metricsJson({ time, metrics }: MetricsSample): string {
+export function metricsJson({ time, metrics }: ReadMetrics): string {
   const all = metrics.map(({ series, labelNames, ...rest }) => ({
     ...rest,
     labelNames,
@@ -11,7 +18,7 @@ export function metricsJson({ time, metrics }: MetricsSample): string {
       ...sums,
     })),
   }));
-  return JSON.stringify({ time: time.toISOString(), metrics: all }, (_key, value: unknown) =>
+  return JSON.stringify({ time: time?.toISOString(), metrics: all }, (_key, value: unknown) =>
     typeof value === 'bigint' ? toExactNumber(value) : value,
   );
 }

@@ -66,7 +66,11 @@ export class StatTable {
   }
 }
 
-function listSeries({ series, other, labelNames }: Metric): { labels: readonly string[]; sum: MetricSum }[] {
+export function listSeries({
+  series,
+  other,
+  labelNames,
+}: Pick<Metric, 'series' | 'other' | 'labelNames'>): { labels: readonly string[]; sum: MetricSum }[] {
   const rows = series.map((each) => ({ labels: each.labels, sum: each }));
   return other === undefined ? rows : [...rows, { labels: labelNames.map(() => OTHER), sum: other }];
 }
@@ -107,7 +111,7 @@ function formatRow({ kind, isDuration }: Metric, { labels, now, calls, sum }: Ro
 }
 
 /** Draws a line for each bucket from the first to the last one that has calls. */
-function drawBuckets(buckets: readonly MetricBucket[], isDuration: boolean): string[] {
+export function drawBuckets(buckets: readonly MetricBucket[], isDuration: boolean): string[] {
   const most = buckets.reduce((max, { calls }) => (calls > max ? calls : max), 0n);
   if (most === 0n) return [];
   const all = fillGaps(buckets);
@@ -150,7 +154,7 @@ const NUMBER_UNITS: readonly (readonly [number, string])[] = [
 ];
 
 /** Formats three digits or more, with a unit. Numbers below 1,000 have no unit unless they are durations. */
-function formatNumber(value: number, isDuration: boolean): string {
+export function formatNumber(value: number, isDuration: boolean): string {
   const units = isDuration ? DURATION_UNITS : NUMBER_UNITS;
   const [size, unit] = units.find(([least]) => value >= least) ?? [1, isDuration ? 'ns' : ''];
   const scaled = value / size;

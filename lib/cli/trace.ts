@@ -87,7 +87,9 @@ function addTableOptions(command: Command, interval: number): void {
 
 function parseShow(text: string): number {
   if (/^[1-9]$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('The value must be the number of a policy: 1, 2 or 3. Write --show after the other arguments.');
+  throw new InvalidArgumentError(
+    'The value must be the number of a policy: 1, 2 or 3. Write --show after the other arguments.',
+  );
 }
 
 function parseRows(text: string): number {

@@ -15,6 +15,7 @@ const MEANINGS: Readonly<Record<UncertaintyCode, string>> = {
   PROCESS_UNKNOWN: 'the executable is not known, as the process was not seen from its start',
   SOCKET_OWNER: 'the event is about the owner of a socket, and not about the process that called',
   SCOPE: 'the container of the process at the call is not recorded',
+  CALLS_NOT_RECORDED: 'calls of this hook may be missing in the recording',
   RATE_LIMIT: 'an earlier equal event may suppress this one',
 };
 

@@ -17,7 +17,6 @@ import { BUFFER_TYPES } from '../names/arg-types.js';
 import { FAMILIES } from '../names/network.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { selectorMask } from '../wire/encode/tables.js';
-import { encodeString } from '../wire/surrogate-escape.js';
 import type { RecordedCall } from './call.js';
 import { Candidates, makeUncertainty } from './candidates.js';
 import { runExpressions } from './cel.js';
@@ -26,7 +25,7 @@ import { filterMarks, type MarkHistory } from './marks.js';
 import { filterNet } from './network.js';
 import { filterNumber, argumentNumber } from './numbers.js';
 import { filterProcess, dropYieldingSelectors } from './process.js';
-import { comparedPath, filterFileType, filterString, hasPath, type ComparedBytes } from './strings.js';
+import { argumentBytes, filterFileType, filterString, hasPath, type ComparedBytes } from './strings.js';
 
 /** `marks`: the marks that earlier calls have set; without them, filters on marks are uncertain. */
 export function evaluateHook(
@@ -101,16 +100,16 @@ const ADDRESS_FAMILIES = { sockaddr_un: BigInt(FAMILIES.AF_UNIX), sockaddr_alg: 
 
 /** Undefined if the event has another string than the kernel compares. */
 function comparedBytes(argument: ArgumentComparedAs<'string' | 'path'>): ComparedBytes | undefined {
+  const all = argumentBytes(argument);
+  if (all === undefined) return undefined;
   if ('path' in argument) {
-    const bytes = comparedPath(argument);
     const hasFile = !argument.flags.includes('fault');
     const cutStart = argument.flags.includes('truncated');
-    return bytes && { bytes, cutStart, cutEnd: false, cutUnknown: false, isFile: hasFile };
+    return { bytes: all, cutStart, cutEnd: false, cutUnknown: false, isFile: hasFile };
   }
-  const { value, truncated, unreadable = false } = argument;
-  const whole = typeof value === 'string' ? encodeString(value) : Buffer.from(value);
-  const bytes = whole.subarray(0, AbiLimit.STRING_BYTES_MAX);
-  const cutEnd = truncated || unreadable || whole.length > bytes.length;
+  const { truncated, unreadable = false } = argument;
+  const bytes = all.subarray(0, AbiLimit.STRING_BYTES_MAX);
+  const cutEnd = truncated || unreadable || all.length > bytes.length;
   const cutUnknown = !unreadable && !BUFFER_TYPES.has(argument.type);
   return { bytes, cutStart: false, cutEnd, cutUnknown, isFile: false };
 }

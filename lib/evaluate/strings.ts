@@ -7,6 +7,7 @@ import { selectorMask, encodeUtf8 } from '../wire/encode/tables.js';
 import { maxStringBytes } from '../wire/encode/objects.js';
 import { encodeString } from '../wire/surrogate-escape.js';
 import type { Candidates } from './candidates.js';
+import type { ArgumentComparedAs } from './comparison-kinds.js';
 import { applyEntry, applyGroup, findLongestEntry } from './tables.js';
 
 /** The part of a value that is compared. */
@@ -148,8 +149,15 @@ export function hasPath({ flags }: FileArgument): boolean {
  * The path that the kernel compares; undefined if the event does not have it. An event has files without a path in the form
  * of /proc/PID/fd.
  */
-export function comparedPath({ path, flags }: FileArgument): Buffer | undefined {
+function comparedPath({ path, flags }: FileArgument): Buffer | undefined {
   if (!flags.includes('pseudo')) return encodeString(path);
   if (/^(pipe|ns):\[/.test(path) || path.startsWith('socket:[')) return undefined;
   return encodeString(path.replace(/^(anon_inode:|\/)/, ''));
+}
+
+/** All bytes of a string, or those of the path that the kernel compares; undefined if the event does not have it. */
+export function argumentBytes(argument: ArgumentComparedAs<'string' | 'path'>): Buffer | undefined {
+  if ('path' in argument) return comparedPath(argument);
+  const { value } = argument;
+  return typeof value === 'string' ? encodeString(value) : Buffer.from(value);
 }

@@ -2,6 +2,7 @@
 import type { HookArgument, PlainEvent, PlainOf, TracerEvent } from '../../types/events.js';
 import type { Replayed, Replayer, RecordedEvent, RecordedHook, RecordedValue, Verdict } from '../../types/recording.js';
 import { evaluateHook } from '../evaluate/evaluate.js';
+import { CountHistory } from '../evaluate/counts.js';
 import { MarkHistory } from '../evaluate/marks.js';
 import { mainAction, monitoredActions, monitoredMode, POST } from '../events/performed-actions.js';
 import { hookValues } from '../compiled/compiled-hook.js';
@@ -9,20 +10,37 @@ import type { CompiledHook, CompiledPolicy } from '../compiled/compiled-policy.j
 import { rateCoverage, isCoveredCall, hookKey } from './coverage.js';
 import { toRecordedHook } from './recorder.js';
 
+/** What earlier calls have left. */
+interface History {
+  readonly marks: MarkHistory;
+  readonly counts: CountHistory;
+  /** Calls of each hook. */
+  readonly calls: Map<CompiledHook, number>;
+}
+
 /** An event of a hook. */
 type HookEvent = Extract<PlainEvent, { readonly selector: number }>;
 
 export function replayer(policy: CompiledPolicy, recorded: readonly RecordedHook[]): Replayer {
   const own = policy.hooks.filter(({ kind }) => kind !== 'enforcer');
-  const marks = new MarkHistory(policy.marks ?? []);
+  const calls = new Map<CompiledHook, number>();
+  const history: History = { marks: new MarkHistory(policy.marks ?? []), counts: new CountHistory(policy), calls };
+  const filtered = new Set(recorded.filter(({ isFiltered }) => isFiltered).map(hookKey));
   const sources = new Map(own.map((hook) => [hook, findSources(hook, policy.name, recorded)]));
   return {
     uncovered: own.filter((hook) => sources.get(hook)?.size === 0),
     replay: (call) =>
       own.flatMap((hook) => {
         const isCall = call.hook !== undefined && sources.get(hook)?.has(hookKey(call.hook)) === true;
-        return isCall ? replayCall(call, hook, policy, marks) : [];
+        return isCall ? replayCall(call, hook, policy, history) : [];
       }),
+    metrics: () => {
+      const isIncomplete = (hook: CompiledHook): boolean => {
+        const keys = [...(sources.get(hook) ?? [])];
+        return keys.length === 0 || keys.some((key) => filtered.has(key));
+      };
+      return history.counts.metrics(new Map(own.filter(isIncomplete).map((hook) => [hook, calls.get(hook) ?? 0])));
+    },
   };
 }
 
@@ -38,7 +56,7 @@ function replayCall(
   { event, hook: source }: RecordedEvent,
   hook: CompiledHook,
   policy: CompiledPolicy,
-  marks: MarkHistory,
+  { marks, counts, calls }: History,
 ): Replayed[] {
   if (source === undefined) return [];
   const index = policy.hooks.indexOf(hook);
@@ -53,6 +71,8 @@ function replayCall(
       const recorded = { ...event, values, isSocketOwner: event.ofSocketOwner };
       const verdict = evaluateHook(hook, policy.processSets, recorded, marks);
       marks.apply(hook, recorded, verdict);
+      counts.add(hook, recorded, verdict);
+      calls.set(hook, (calls.get(hook) ?? 0) + 1);
       if (verdict.reported === 'no') return [{ hook: index, verdict }];
       return [{ hook: index, verdict, event: toReportedEvent(event, hook, policy.name, verdict, values) }];
     }

@@ -5,23 +5,19 @@ import type { Cgroups } from '../containers/cgroups.js';
 import type { ContainerNames } from '../containers/container-names.js';
 import { runCooperatively, type Steps } from '../cooperative.js';
 import type { NativeSession } from '../native/binding.js';
-import type { Metric, MetricSeries } from '../../types/metrics.js';
+import type { Metric } from '../../types/metrics.js';
 import {
   addSums,
   decodeRows,
   decodeTexts,
   decodeTotals,
   NO_CALLS,
-  toMetricSum,
   type FindText,
   type HookSums,
   type LabelWords,
-  type RawSum,
 } from '../wire/decode/counts.js';
-import { formatLabelNumber } from '../wire/decode/labels.js';
-
-const UNKNOWN = '(unknown)';
-const KERNEL = '[kernel]';
+import { formatLabelNumber, KERNEL, UNKNOWN } from '../wire/decode/labels.js';
+import { addSeries, findOrAddMetric, toMetric, type SummedMetric } from '../wire/decode/metrics.js';
 
 /** A policy that is attached, with the ids of its hooks. */
 export interface CountingPolicy {
@@ -38,14 +34,6 @@ interface Workload {
   readonly namespace: string;
   /** False while another text may come. */
   readonly isFinal: boolean;
-}
-
-/** A metric while its hooks are added up. */
-interface Sums {
-  readonly count: CompiledCount;
-  readonly isDuration: boolean;
-  readonly series: Map<string, { readonly labels: readonly string[]; sum: RawSum }>;
-  other: RawSum;
 }
 
 export interface MetricReaderParts {
@@ -68,21 +56,22 @@ export class MetricReader {
     const known = this.#workloads;
     this.#workloads = new Map();
     const metrics: Metric[] = [];
-    for (const policy of policies) {
-      const sums = new Map<string, Sums>();
-      for (const hook of policy.hooks) {
+    for (const { compiled, hooks, since } of policies) {
+      const sums = new Map<string, SummedMetric>();
+      for (const hook of hooks) {
         if (hook.compiled.counts === undefined) continue;
         const tables = await this.#parts.session.readSums(hook.id);
         if (tables === null) continue;
         await runCooperatively(this.#addHook(sums, hook.compiled, hook.compiled.counts, tables, known));
       }
-      for (const [name, each] of sums) metrics.push(await runCooperatively(toMetric(policy, name, each)));
+      for (const [name, each] of sums)
+        metrics.push({ ...(await runCooperatively(toMetric(compiled, name, each))), since });
     }
     return metrics;
   }
 
   *#addHook(
-    sums: Map<string, Sums>,
+    sums: Map<string, SummedMetric>,
     hook: CompiledHook,
     counts: readonly CompiledCount[],
     tables: HookSums,
@@ -91,7 +80,7 @@ export class MetricReader {
     const totals = decodeTotals(tables);
     const findText = yield* decodeTexts(tables);
     const metrics = counts.map((count, i) => {
-      const metric = findOrAdd(sums, hook, count);
+      const metric = findOrAddMetric(sums, hook, count);
       metric.other = addSums(metric.other, totals[i] ?? NO_CALLS);
       return metric;
     });
@@ -102,9 +91,7 @@ export class MetricReader {
       const texts = (counts[count]?.labels ?? []).map((label, i) =>
         this.#formatLabel(hook, label, labels[i] ?? [0n, 0n], findText, known),
       );
-      const key = JSON.stringify(texts);
-      const before = metric.series.get(key);
-      metric.series.set(key, { labels: texts, sum: before === undefined ? sum : addSums(before.sum, sum) });
+      addSeries(metric, texts, sum);
     }
   }
 
@@ -161,43 +148,4 @@ export class MetricReader {
     const hasNames = name !== undefined || named?.pod !== undefined;
     return { container: name ?? id, pod, namespace, isFinal: hasNames && !isPending };
   }
-}
-
-function findOrAdd(sums: Map<string, Sums>, hook: CompiledHook, count: CompiledCount): Sums {
-  const before = sums.get(count.metric);
-  if (before !== undefined) return before;
-  const value = count.value === undefined ? undefined : hookValues(hook)[count.value];
-  const added: Sums = { count, isDuration: value?.source === 'duration', series: new Map(), other: NO_CALLS };
-  sums.set(count.metric, added);
-  return added;
-}
-
-function* toMetric(
-  { compiled: { name: policyName, namespace }, since }: CountingPolicy,
-  name: string,
-  { count, isDuration, series, other }: Sums,
-): Steps<Metric> {
-  const { kind, labels } = count;
-  const isHistogram = kind === 'histogram';
-  const rows: MetricSeries[] = [];
-  let all = other;
-  for (const { labels: texts, sum } of series.values()) {
-    all = addSums(all, sum);
-    rows.push({ labels: texts, ...toMetricSum(sum, isHistogram) });
-    yield;
-  }
-  const total = toMetricSum(all, isHistogram);
-  const hasLabels = labels.length > 0;
-  return {
-    policyName,
-    ...(namespace === undefined ? {} : { policyNamespace: namespace }),
-    name,
-    kind,
-    isDuration,
-    since,
-    labelNames: labels.map((label) => label.name),
-    series: hasLabels ? rows : [{ labels: [], ...total }],
-    ...(hasLabels && other.calls > 0n ? { other: toMetricSum(other, isHistogram) } : {}),
-    total,
-  };
 }

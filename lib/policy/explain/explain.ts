@@ -4,7 +4,8 @@
 import { findFilteredSlots, isReadAtReturn, type FilterList } from '../model/slots.js';
 import type { CompiledHook, CompiledPolicy } from '../../compiled/compiled-policy.js';
 import type { KernelInfo } from '../../../types/kernel.js';
-import type { ArgData, Hook, PolicyData, SelectorData, ValueFilter } from '../model/model.js';
+import { isMarkAction, MarkScopes } from '../model/marks.js';
+import type { ActionData, ArgData, Hook, PolicyData, SelectorData, ValueFilter } from '../model/model.js';
 import type { Analysis } from '../analyse.js';
 import { isSeverity, MATURITIES, MATURITY_ANNOTATION, SEVERITY_ANNOTATION } from '../../names/severity.js';
 import { isOptionName, optionEffect } from '../language/options.js';
@@ -22,6 +23,7 @@ import {
   describeCmdArgs,
   describeChanges,
   describeData,
+  describeDuration,
   describeFilter,
   describeMarks,
   describePids,
@@ -29,6 +31,7 @@ import {
   describeProcessState,
   describeType,
 } from './phrases.js';
+import { describeCount, describeMarkAction } from './counts.js';
 import { describeMechanism, describeTarget } from './targets.js';
 
 export function explainAnalysis(
@@ -85,6 +88,7 @@ function explainHook(
   kernel?: KernelInfo,
 ): HookExplanation {
   const { data } = hook;
+  const scopes = new MarkScopes(analysis.hooks);
   const selectors: readonly SelectorData[] = hook.selectors.length > 0 ? hook.selectors : [{}];
   return {
     kind: hook.kind,
@@ -92,7 +96,7 @@ function explainHook(
     attach: describeMechanism(analysis, hook, kernel),
     ...(data.message === undefined || data.message === '' ? {} : { message: data.message }),
     reads: describeReads(data.args ?? [], data.data ?? [], data.return === true ? data.returnArg : undefined),
-    selectors: selectors.map((selector) => explainSelector(hook, selector)),
+    selectors: selectors.map((selector) => explainSelector(hook, selector, scopes)),
     ...(compiled === undefined ? {} : { cost: estimateCost(compiled) }),
   };
 }
@@ -150,7 +154,7 @@ interface Condition {
   readonly phrase: string;
 }
 
-function explainSelector(hook: Hook, selector: SelectorData): SelectorExplanation {
+function explainSelector(hook: Hook, selector: SelectorData, scopes: MarkScopes): SelectorExplanation {
   const conditions: Condition[] = [];
   const add = (order: number, phrase: string): void => void conditions.push({ order, phrase });
   const workloads = compileScope(selector.matchWorkloads ?? {}, undefined, false);
@@ -161,22 +165,47 @@ function explainSelector(hook: Hook, selector: SelectorData): SelectorExplanatio
   for (const filter of selector.matchParentBinaries ?? [])
     add(EVALUATION_ORDER.binary, describeBinaries("parent's binary", filter));
   for (const filter of selector.matchCmdArgs ?? []) add(EVALUATION_ORDER.binary, describeCmdArgs(filter));
-  for (const filter of selector.matchMarks ?? []) add(EVALUATION_ORDER.binary, describeMarks(filter));
+  for (const filter of selector.matchMarks ?? [])
+    add(
+      EVALUATION_ORDER.binary,
+      describeMarks(filter, (mark) => scopes.ofName(mark, filter.shared)),
+    );
   for (const phrase of describeProcessState(selector)) add(EVALUATION_ORDER.process, phrase);
   for (const phrase of describeChanges(selector)) add(EVALUATION_ORDER.change, phrase);
   for (const list of ['matchArgs', 'matchData', 'matchReturnArgs'] as const) {
     for (const filter of selector[list] ?? []) {
+      if (isDurationFilter(hook, selector, list, filter)) continue;
       add(filterOrder(hook, list, filter), describeFilter(describeSubject(hook, list, filter), filter));
     }
   }
+  if (selector.matchDuration !== undefined) add(EVALUATION_ORDER.return, describeDuration(selector.matchDuration));
   const actions = [
-    ...(selector.matchActions ?? []).map(describeAction),
-    ...(selector.matchReturnActions ?? []).map((action) => `on return: ${describeAction(action)}`),
+    ...(selector.matchActions ?? []).map((action) => explainAction(hook, action, scopes)),
+    ...(selector.matchReturnActions ?? []).map((action) => `on return: ${explainAction(hook, action, scopes)}`),
+    ...(isSilent(selector) ? ['no event'] : []),
   ];
   return {
     conditions: conditions.sort((a, b) => a.order - b.order).map(({ phrase }) => phrase),
     actions: actions.length > 0 ? actions : ['Post'],
   };
+}
+
+/** True for the filter that model/duration.ts makes of matchDuration: the last one of matchData. */
+function isDurationFilter(hook: Hook, selector: SelectorData, list: FilterList, filter: ValueFilter): boolean {
+  if (selector.matchDuration === undefined || filter !== selector.matchData?.at(-1)) return false;
+  return findFilteredSlots(hook, list, filter)[0]?.arg.source === 'duration';
+}
+
+function explainAction(hook: Hook, action: ActionData, scopes: MarkScopes): string {
+  if (action.action === 'Count') return describeCount(hook, action);
+  if (!isMarkAction(action)) return describeAction(action);
+  return describeMarkAction({ ...action, scope: action.scope ?? scopes.ofName(action.mark ?? '', action.shared) ?? 'process' }); // prettier-ignore
+}
+
+/** A selector that only counts reports no event: compile/actions.ts. */
+function isSilent({ matchActions = [], matchReturnActions = [] }: SelectorData): boolean {
+  const all = [...matchActions, ...matchReturnActions];
+  return all.length > 0 && all.every(({ action }) => action === 'Count');
 }
 
 function filterOrder(hook: Hook, list: FilterList, filter: ValueFilter): number {

@@ -47,7 +47,7 @@ function formatHook({ kind, target, attach, message, reads, selectors, cost }: H
     const title = selectors.length === 1 ? 'matches when' : `selector ${i}`.padEnd(12);
     const [first = 'always', ...rest] = conditions;
     lines.push(`  ${title} ${first}`, ...rest.map((condition) => `           and ${condition}`));
-    lines.push(`          then ${actions.join(', ')}`);
+    lines.push(`          then ${actions.join(actions.some((action) => action.includes(', ')) ? '; ' : ', ')}`);
   });
   if (selectors.length > 1) lines.push('  The first selector that matches decides.');
   if (cost !== undefined) lines.push(`  costs        ${formatCost(cost)}`);

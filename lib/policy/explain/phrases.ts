@@ -4,13 +4,13 @@ import type {
   ArgData,
   BinaryFilter,
   CmdArgFilter,
+  DurationFilter,
   MarkFilter,
   PidFilter,
   SelectorData,
   SetFilter,
   ValueFilter,
 } from '../model/model.js';
-import { COUNT_KEYS_DEFAULT } from '../language/limits.js';
 import { positiveOperator, type PositiveOperator } from '../language/vocabulary.js';
 
 /** Maximum number of values that are written of a long list. */
@@ -96,10 +96,22 @@ export function describePids({ operator, values = [], followForks, isNamespacePI
   return operator === 'NotIn' ? `not (${phrase})` : phrase;
 }
 
-export function describeMarks({ operator, values = [], scope, shared }: MarkFilter): string {
-  const whose = scope === 'container' ? 'the container' : 'the process';
-  const phrase = `${whose} is marked ${formatValues(values)}${shared === true ? ' by any policy' : ''}`;
+/** `scopeOf` is the scope of a mark that the filter gives none. */
+export function describeMarks(
+  { operator, values = [], scope, shared }: MarkFilter,
+  scopeOf: (mark: string) => MarkFilter['scope'] = () => undefined,
+): string {
+  const isOfContainer = (mark: string): boolean => (scope ?? scopeOf(mark)) === 'container';
+  const phrases = [false, true].flatMap((ofContainer) => {
+    const own = values.filter((mark) => isOfContainer(mark) === ofContainer);
+    return own.length === 0 ? [] : [`${ofContainer ? 'the container' : 'the process'} is marked ${formatValues(own)}`];
+  });
+  const phrase = `${phrases.join(' or ')}${shared === true ? ' by any policy' : ''}`;
   return operator === 'NotIn' ? `not (${phrase})` : phrase;
+}
+
+export function describeDuration({ operator, values = [] }: DurationFilter): string {
+  return `the call takes ${operator === 'LT' ? 'less' : 'more'} than ${values.join(' or ')}`;
 }
 
 /** Describes how a value is read, if it is not a plain parameter. */
@@ -162,21 +174,7 @@ export function describeChanges({ matchNamespaceChanges = [], matchCapabilityCha
   ];
 }
 
-/** Describes what a Count counts, and by what. */
-function describeCount({ metric = '', kind = 'counter', value = '', by = [], folders, maxKeys }: ActionData): string {
-  const counted = COUNTED_VALUES[value] ?? value;
-  const what = { counter: 'the calls', sum: `the sum of ${counted}`, histogram: `a histogram of ${counted}` }[kind];
-  if (by.length === 0) return `Count: ${what} as "${metric}"`;
-  const labels = by.length === 1 ? by.join('') : `${by.slice(0, -1).join(', ')} and ${by.at(-1) ?? ''}`;
-  const limit = folders === undefined ? '' : ` (at most ${folders} folders)`;
-  const keys = `at most ${maxKeys ?? COUNT_KEYS_DEFAULT} combinations`;
-  return `Count: ${what} as "${metric}", by ${labels}${limit}, ${keys}`;
-}
-
-const COUNTED_VALUES: Readonly<Record<string, string>> = { return: 'the return value', duration: 'the duration' };
-
 export function describeAction(data: ActionData): string {
-  if (data.action === 'Count') return describeCount(data);
   const { action, ...rest } = data;
   const details = Object.entries(rest).map(
     ([name, value]) => `${name} ${Array.isArray(value) ? value.join(' ') : String(value)}`,

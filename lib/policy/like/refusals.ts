@@ -61,6 +61,35 @@ export const REFUSAL_DIFFERENCES = {
         ...markActions(selector).map(({ data }) => policy.positions.value(data, 'action')),
       ]),
   },
+  counts: {
+    code: 'TETRAGON_REFUSES',
+    message: 'Tetragon has no action Count, and refuses it; polytrace counts calls in the kernel without events',
+    hint: 'count the events in user space, such as with the metrics of Tetragon, to have the same in both',
+    find: (policy) =>
+      listSelectors(policy).flatMap(({ selector: { matchActions = [], matchReturnActions = [] } }) =>
+        [...matchActions, ...matchReturnActions]
+          .filter(({ action }) => action === 'Count')
+          .map((action) => policy.positions.value(action, 'action')),
+      ),
+  },
+  durations: {
+    code: 'TETRAGON_REFUSES',
+    message:
+      'Tetragon has no durations, and refuses matchDuration and the source `duration`; polytrace measures from the entry to the return',
+    hint: 'hook the entry and the return as two system call tracepoints, and subtract the times of their events',
+    find: (policy) => [
+      ...listSelectors(policy).flatMap(({ selector }) =>
+        selector.matchDuration === undefined ? [] : [policy.positions.key(selector, 'matchDuration')],
+      ),
+      ...policy.hooks.flatMap(({ data }) =>
+        (data.data ?? []).flatMap((value) =>
+          value.source === 'duration' && policy.positions.hasField(value, 'source')
+            ? [policy.positions.value(value, 'source')]
+            : [],
+        ),
+      ),
+    ],
+  },
   pathInContainers: {
     code: 'TETRAGON_REFUSES',
     message: 'Tetragon has no resolvePathInContainer, and refuses it; polytrace looks the path up in each container',

@@ -141,7 +141,7 @@ export interface MarkFilter {
   readonly shared?: boolean;
 }
 
-interface DurationFilter {
+export interface DurationFilter {
   readonly operator?: 'GT' | 'LT';
   readonly values?: readonly string[];
 }

@@ -1,13 +1,16 @@
 /** The format of policy tests (kind PolicyTest) in one table, as language/policy.ts has the format of policies. */
 import {
   booleanShape,
+  filterValueShape,
   index32Shape,
   listShape,
+  mapShape,
   objectShape,
   enumShape,
   optionalField,
   requiredField,
   textShape,
+  uint64Shape,
 } from '../language/shape.js';
 import type { ObjectShape } from '../language/shape.js';
 
@@ -30,6 +33,15 @@ const eventPatternShape = objectShape({
   count: optionalField(index32Shape, 'Number of such events. Default: at least one.'),
 });
 
+const metricPatternShape = objectShape({
+  metric: requiredField(textShape, 'Name of the metric.'),
+  policy: optionalField(textShape, 'Name of the policy. Needed if several policies have the metric.'),
+  labels: optionalField(mapShape(filterValueShape), 'Texts of labels. Default: all calls.'),
+  other: optionalField(booleanShape, 'Only the calls whose labels found no room (maxKeys).', false),
+  calls: optionalField(uint64Shape, 'Number of calls, exactly.'),
+  sum: optionalField(uint64Shape, 'Sum of their values, exactly.'),
+});
+
 const scenarioShape = objectShape({
   name: requiredField(textShape, 'Name of the scenario.'),
   run: optionalField(textShape, 'Lines for sh. Their processes and all descendants are observed.'),
@@ -41,6 +53,7 @@ const scenarioShape = objectShape({
   timeout: optionalField(index32Shape, 'Seconds that the commands have.', 60),
   expect: optionalField(listShape(eventPatternShape), 'Events that must come.'),
   never: optionalField(listShape(eventPatternShape), 'Events that must not come. `{}` is any event of a hook.'),
+  metrics: optionalField(listShape(metricPatternShape), 'What the policies must have counted.'),
   exact: optionalField(booleanShape, 'No event of a hook may come that `expect` does not have.', false),
 });
 

@@ -1,5 +1,5 @@
 /** Parses a policy test into plain data with positions. Errors are diagnostics, as in policies. */
-import type { PolicyTest, Scenario, EventPattern } from '../../../types/policy-test.js';
+import type { EventPattern, MetricPattern, PolicyTest, Scenario } from '../../../types/policy-test.js';
 import type { ParseOptions } from '../../../types/policy.js';
 import { PolicyError } from '../../errors.js';
 import { runToCompletion } from '../../cooperative.js';
@@ -15,12 +15,20 @@ interface PatternData {
   readonly [field: string]: unknown;
 }
 
-interface ScenarioData extends Omit<Scenario, 'expect' | 'never' | 'status' | 'timeout' | 'exact' | 'position'> {
+interface MetricData extends Pick<MetricPattern, 'metric' | 'policy' | 'calls' | 'sum'> {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly other?: boolean;
+}
+
+type ParsedField = 'expect' | 'never' | 'metrics' | 'status' | 'timeout' | 'exact' | 'position';
+
+interface ScenarioData extends Omit<Scenario, ParsedField> {
   readonly status?: bigint;
   readonly timeout?: bigint;
   readonly exact?: boolean;
   readonly expect?: readonly PatternData[];
   readonly never?: readonly PatternData[];
+  readonly metrics?: readonly MetricData[];
 }
 
 interface TestData extends Omit<PolicyTest, 'scenarios' | 'file'> {
@@ -47,7 +55,7 @@ export function parsePolicyTest(yaml: string, { file = '<test>' }: ParseOptions 
 }
 
 function parseScenario(data: ScenarioData, report: Report): Scenario {
-  const { name, run, recording, status, timeout = 60n, expect = [], never = [], exact = false } = data;
+  const { name, run, recording, status, timeout = 60n, expect = [], never = [], metrics = [], exact = false } = data;
   const reportUnclear = (message: string, hint: string): void =>
     report.add('SCENARIO_UNCLEAR', report.positions.value(data), `the scenario ${quote(name)} ${message}`, hint);
   if ((run === undefined) === (recording === undefined)) {
@@ -56,8 +64,8 @@ function parseScenario(data: ScenarioData, report: Report): Scenario {
       'give it either `run` or `recording`',
     );
   }
-  if (expect.length === 0 && never.length === 0 && !exact) {
-    reportUnclear('asks nothing', 'add `expect` or `never`: `never: [{}]` means that no event may come');
+  if (expect.length === 0 && never.length === 0 && metrics.length === 0 && !exact) {
+    reportUnclear('asks nothing', 'add `expect`, `never` or `metrics`: `never: [{}]` means that no event may come');
   }
   if (recording !== undefined && status !== undefined)
     reportUnclear('has a `status`, but no commands', 'remove `status`');
@@ -69,6 +77,7 @@ function parseScenario(data: ScenarioData, report: Report): Scenario {
     timeout: Number(timeout),
     expect: expect.map((pattern) => parseEventPattern(pattern, report)),
     never: never.map((pattern) => parseEventPattern(pattern, report)),
+    metrics: metrics.map((pattern) => parseMetricPattern(pattern, report)),
     exact,
     position: report.positions.toPosition(report.positions.value(data)),
   };
@@ -90,6 +99,29 @@ function parseEventPattern(data: PatternData, report: Report): EventPattern {
     ...(count === undefined ? {} : { count: Number(count) }),
     ...(selector === undefined ? {} : { selector: Number(selector) }),
     position: report.positions.toPosition(report.positions.value(data)),
+  };
+}
+
+function parseMetricPattern(data: MetricData, report: Report): MetricPattern {
+  const { metric, policy, labels = {}, other = false, calls, sum } = data;
+  const { positions } = report;
+  const reportUnclear = (field: string, message: string, hint: string): void =>
+    report.add('SCENARIO_UNCLEAR', positions.value(data, field), `${quote(metric)} ${message}`, hint);
+  if (calls === undefined && sum === undefined) reportUnclear('metric', 'expects nothing', 'add `calls` or `sum`');
+  if (other && Object.keys(labels).length > 0)
+    reportUnclear('other', 'has `labels` and `other`', 'remove one of them: calls in `other` have no labels');
+  return {
+    metric,
+    ...(policy === undefined ? {} : { policy }),
+    labels: Object.entries(labels).map(([name, text]) => ({
+      name,
+      text,
+      position: positions.toPosition(positions.key(labels, name)),
+    })),
+    other,
+    ...(calls === undefined ? {} : { calls }),
+    ...(sum === undefined ? {} : { sum }),
+    position: positions.toPosition(positions.value(data, 'metric')),
   };
 }
 

@@ -7,6 +7,10 @@ import { hostArchitecture, SYSCALL_COMPAT, syscallName } from '../../names/sysca
 import type { LabelWords } from './counts.js';
 import { formatIpv6 } from '../../names/addresses.js';
 
+/** The text of a label that is not known, and that of the binary of a kernel thread. */
+export const UNKNOWN = '(unknown)';
+export const KERNEL = '[kernel]';
+
 const MINOR_BITS = 20;
 const MAPPED_PREFIX = '::ffff:';
 

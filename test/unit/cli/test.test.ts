@@ -29,9 +29,16 @@ spec:
 const PREFIX = '{ matchArgs: [{ index: 0, operator: Prefix, values: [/etc/] }] }';
 const NAMESPACE = '{ matchNamespaces: [{ namespace: Net, operator: In, values: ["1"] }] }';
 
+const COUNTS = `{ matchActions: [
+      { action: Count, metric: opens, by: [binary, arg0], folders: 1 },
+      { action: Count, metric: users, by: [uid] }] }`;
+const FEW = '{ matchActions: [{ action: Count, metric: few, by: [arg0], maxKeys: 1 }] }';
+
 /** Makes a recording of calls with these paths. */
-function makeRecording(...paths: readonly string[]): string {
-  const [compiled] = compilePolicy(policyWithSelector('wide', '')).hooks;
+const makeRecording = (...paths: readonly string[]): string => recordPolicy(policyWithSelector('wide', ''), paths);
+
+function recordPolicy(yaml: string, paths: readonly string[]): string {
+  const [compiled] = compilePolicy(yaml).hooks;
   assert.ok(compiled !== undefined);
   const line = (value: object): string => `${JSON.stringify(value)}\n`;
   const { process, ...event } = kprobeEvent('security_file_open', [], { policyName: 'wide' });
@@ -65,6 +72,63 @@ describe('polytrace replay', () => {
     assert.equal(status, 0, command.stderr.text);
     assert.match(command.stdout.text, /^[^\n]*\/etc\/shadow[^\n]*opened\n$/);
     assert.match(command.stderr.text, /^2 calls: 1 reported, 1 not, 0 unknown$/m);
+  });
+
+  it('prints what the policy counts at the end, and what is not known, as a table or as JSON', async () => {
+    const policy = writeText('counts.yaml', policyWithSelector('counting', COUNTS));
+    const table = new FakeCommand();
+    assert.equal(await table.run('replay', calls, '--policy', policy), 0, table.stderr.text);
+    assert.equal(
+      table.stdout.text,
+      `counting: opens
+CALLS  BINARY        ARG0
+1      /usr/bin/cat  /etc
+1      /usr/bin/cat  /tmp
+
+counting: users
+CALLS  UID
+2      0
+unknown: PROCESS_STATE uid: the state of the process at the call is not recorded, only that at its exec (2 calls under a label that may be wrong)
+
+`,
+    );
+    assert.match(table.stderr.text, /^2 calls: 0 reported, 2 not, 0 unknown$/m);
+    const json = new FakeCommand();
+    assert.equal(await json.run('replay', calls, '--policy', policy, '-o', 'json'), 0);
+    const { time, metrics } = JSON.parse(json.stdout.text) as {
+      time: string;
+      metrics: { [member: string]: unknown }[];
+    };
+    assert.match(time, /^\d{4}-/);
+    assert.deepEqual(metrics.map(({ name, total }) => [name, total]), ['opens', 'users'].map((name) => [name, { calls: 2, sum: 0 }])); // prettier-ignore
+    assert.deepEqual(metrics[0]?.['series'], [
+      { labels: { binary: '/usr/bin/cat', arg0: '/etc' }, calls: 1, sum: 0 },
+      { labels: { binary: '/usr/bin/cat', arg0: '/tmp' }, calls: 1, sum: 0 },
+    ]);
+    assert.deepEqual((metrics[1]?.['doubts'] as object[]).length, 1);
+    const few = new FakeCommand();
+    await few.run('replay', calls, '--policy', writeText('few.yaml', policyWithSelector('small', FEW)));
+    assert.equal(few.stdout.text, 'small: few\nCALLS  ARG0\n1      /etc/shadow\n1      other\n\n');
+  });
+
+  it('says that a recording with filters, or of other hooks, does not have all calls', async () => {
+    const silent = writeText('silent.jsonl', recordPolicy(policyWithSelector('counting', COUNTS), []));
+    const policy = join(folder, 'counts.yaml');
+    for (const [recording, reason] of [
+      [silent, 'security_file_open'],
+      [calls, 'security_bprm_check'],
+    ] as const) {
+      const other = writeText(
+        'other.yaml',
+        policyWithSelector('counting', COUNTS).replace('security_file_open', reason),
+      );
+      const command = new FakeCommand();
+      assert.equal(
+        await command.run('replay', recording, '--policy', reason === 'security_file_open' ? policy : other),
+        0,
+      );
+      assert.equal(command.stdout.text.split(`unknown: CALLS_NOT_RECORDED ${reason}: calls of this hook may be missing in the recording (0 calls were recorded)\n`).length, 3); // prettier-ignore
+    }
   });
 
   it('an unknown verdict has a code, and an exit status of its own', async () => {
@@ -126,13 +190,17 @@ describe('polytrace test', () => {
   mkdirSync(join(folder, 'tests'));
   writeFileSync(join(folder, 'p.yaml'), policyWithSelector('narrow', PREFIX));
   writeFileSync(join(folder, 'net.yaml'), policyWithSelector('net', NAMESPACE));
+  writeFileSync(join(folder, 'counts.yaml'), policyWithSelector('counting', COUNTS));
+  writeFileSync(join(folder, 'few.yaml'), policyWithSelector('small', FEW));
+  writeFileSync(join(folder, 'tests/silent.jsonl'), recordPolicy(policyWithSelector('counting', COUNTS), []));
   writeFileSync(join(folder, 'tests/calls.jsonl'), makeRecording('/etc/shadow', '/etc/passwd', '/tmp/x'));
 
+  const POLICIES: readonly string[] = ['net', 'counts', 'few'];
   const runTest = async (scenarios: string, ...args: readonly string[]): Promise<readonly [number, string]> => {
-    const head = `apiVersion: polytrace/v1\nkind: PolicyTest\npolicies: [../${args.includes('net') ? 'net' : 'p'}.yaml]\nscenarios:\n`;
+    const head = `apiVersion: polytrace/v1\nkind: PolicyTest\npolicies: [../${args.find((arg) => POLICIES.includes(arg)) ?? 'p'}.yaml]\nscenarios:\n`;
     writeFileSync(join(folder, 'tests/p.yaml'), head + scenarios);
     const command = new FakeCommand();
-    const options = args.filter((arg) => arg !== 'net');
+    const options = args.filter((arg) => !POLICIES.includes(arg));
     const status = await command.run('test', join(folder, 'p.yaml'), '--kernel', 'none', ...options);
     return [status, command.stdout.text + command.stderr.text];
   };
@@ -172,6 +240,75 @@ describe('polytrace test', () => {
       assert.match(output, /ANSWER_UNKNOWN: .*PROCESS_STATE/);
     });
   }
+
+  const metricYaml = (...metrics: readonly string[]): string => scenarioYaml(`  metrics:\n${metrics.map((each) => `  - ${each}\n`).join('')}`); // prettier-ignore
+
+  it('passes if the metrics are exactly as expected', async () => {
+    const [status, output] = await runTest(
+      metricYaml(
+        '{ metric: opens, calls: 3 }',
+        '{ metric: opens, policy: counting, labels: { binary: /usr/bin/cat, arg0: /etc }, calls: 2 }',
+        '{ metric: opens, labels: { arg0: /usr }, calls: 0 }',
+        '{ metric: users, calls: 3 }',
+      ),
+      'counts',
+    );
+    assert.equal(status, 0, output);
+    const few = metricYaml('{ metric: few, calls: 3 }', '{ metric: few, other: true, calls: 2 }');
+    assert.equal((await runTest(few, 'few'))[0], 0);
+  });
+
+  for (const [title, metric, expected] of [
+    [
+      'another number',
+      '{ metric: opens, labels: { arg0: /etc }, calls: 3 }',
+      '8:15: METRIC_DIFFERS: opens, arg0 "/etc": calls 2 instead of 3; counted: binary "/usr/bin/cat" arg0 "/etc" 2 calls; binary "/usr/bin/cat" arg0 "/tmp" 1 calls',
+    ],
+    [
+      'an unknown metric',
+      '{ metric: open, calls: 3 }',
+      '8:15: METRIC_UNKNOWN: the policies do not count "open": they count opens, users',
+    ],
+    [
+      'the metric of another policy',
+      '{ metric: opens, policy: p, calls: 3 }',
+      '8:15: METRIC_UNKNOWN: the policies do not count "opens": they count opens, users',
+    ],
+    [
+      'an unknown label',
+      '{ metric: opens, labels: { file: /etc }, calls: 3 }',
+      '8:32: METRIC_UNKNOWN: opens has no label "file": it has binary, arg0',
+    ],
+    [
+      'the sum of a counter',
+      '{ metric: opens, sum: 3 }',
+      '8:15: METRIC_UNKNOWN: opens is a counter, which has no sum: expect `calls`',
+    ],
+    [
+      'a label that the recording does not have',
+      "{ metric: users, labels: { uid: '1000' }, calls: 3 }",
+      '8:15: ANSWER_UNKNOWN: users, uid "1000": PROCESS_STATE uid: the state of the process at the call is not recorded, only that at its exec (3 calls)',
+    ],
+  ] as const) {
+    it(`${title} fails, with its position and what was counted`, async () => {
+      const [status, output] = await runTest(metricYaml(metric), 'counts');
+      assert.equal(status, 1);
+      assert.ok(output.includes(`p.yaml:${expected}\n`), output);
+    });
+  }
+
+  it('a label has no exact number where calls found no room', async () => {
+    const [status, output] = await runTest(metricYaml('{ metric: few, labels: { arg0: /etc/shadow }, calls: 1 }'), 'few'); // prettier-ignore
+    assert.equal(status, 1);
+    assert.match(output, /8:15: ANSWER_UNKNOWN: few, arg0 "\/etc\/shadow": 2 calls found no room, and have no labels: raise maxKeys\n/); // prettier-ignore
+  });
+
+  it('no call in a recording of a policy that only counts does not mean that there was none', async () => {
+    const scenario = metricYaml('{ metric: opens, calls: 0 }').replace('calls.jsonl', 'silent.jsonl');
+    const [status, output] = await runTest(scenario, 'counts');
+    assert.equal(status, 1);
+    assert.match(output, /8:15: ANSWER_UNKNOWN: opens: CALLS_NOT_RECORDED security_file_open: /);
+  });
 
   it('with --recorded, commands are skipped, and no tracer is opened', async () => {
     const [status, output] = await runTest(

@@ -168,6 +168,7 @@ describe('polytrace trace', () => {
       name: 'vfs_read',
       kind: 'histogram',
       isDuration: true,
+      since: new Date(0),
       labelNames: ['binary'],
       series: [{ labels: ['/bin/\u001bcat'], ...sum }],
       total: sum,

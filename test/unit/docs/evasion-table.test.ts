@@ -1,6 +1,7 @@
 /** docs/policy-library.md has the results of test/kernel/policy-evasion.test.ts, and the table has no empty entry. */
 import assert from 'node:assert/strict';
 import { policyLibrary } from '../../../lib/tracer/policy-files.js';
+import { listExfiltrationRows } from '../../kernel/exfiltration-ways.js';
 import { EXAMPLE, UPSTREAM } from '../../kernel/policy-evasion-rows.js';
 import { formatTable, judgeWay, listOpenWays, WAYS } from '../../kernel/policy-evasion-ways.js';
 import { readProjectFile } from '../../project.js';
@@ -37,5 +38,13 @@ describe('ways around policies', () => {
 
   it('each way that is open is in docs/policy-library.md', () => {
     for (const sentence of listOpenWays(POLICIES)) assert.ok(page.includes(`- ${sentence}`), sentence);
+  });
+
+  it('the ways to send out a secret are in docs/bypass.md', () => {
+    const bypass = normalize(readProjectFile('docs/bypass.md'));
+    for (const row of listExfiltrationRows()) {
+      const line = normalize(`| ${row.join(' | ')} |`);
+      assert.ok(bypass.includes(line), line);
+    }
   });
 });

@@ -67,6 +67,8 @@ const ROWS_OF_DIFFERENCES: Readonly<Record<keyof typeof DIFFERENCES | keyof type
   endOfLongString: 'end of a string over 4,095 bytes',
   changeBeforeFork: 'change before a fork',
   marks: '`Mark`, `Unmark`, `matchMarks`',
+  counts: '`Count`',
+  durations: '`matchDuration`, `duration`',
   nameOfMemfd: 'name of a memfd',
   changeOfAnotherHook: 'change that another hook saw',
   addressWithPort: '`DAddr` with `DPort` of a socket',

@@ -282,10 +282,11 @@ describe('policy: counts in words', () => {
   matchActions: [{ action: Count, metric: slow, kind: histogram, value: duration, by: [binary, arg0], folders: 2 }, { action: Count, metric: n }]`),
     ).hooks;
     assert.deepEqual(hook?.selectors[0]?.actions, [
-      'Count: a histogram of the duration as "slow", by binary and arg0 (at most 2 folders), at most 1024 combinations',
-      'Count: the calls as "n"',
+      'Count: the calls, the sum and a histogram of the duration in nanoseconds as "slow", by the binary and the first 2 folders of argument 0 (file), when the function returns (at most 1024 combinations, and the others together)',
+      'Count: the calls as "n", when the function returns',
+      'no event',
     ]);
-    assert.match(hook.selectors[0].conditions.join(), /nanoseconds from entry to return.* "10000000"/);
+    assert.deepEqual(hook.selectors[0].conditions, ['the call takes more than 10ms']);
   });
 
   it('the policies of docs/metrics.md are correct', () => {

@@ -26,6 +26,7 @@ describe('policy: explanations', () => {
     ['file-monitoring', join(ROOT, 'policies/file-monitoring.yaml')],
     ['whole-language', join(golden, 'whole-language.yaml')],
     ['every-filter', join(golden, 'every-filter.yaml')],
+    ['marks-and-counts', join(golden, 'marks-and-counts.yaml')],
   ] as const) {
     it(`${name} as text and as data`, () => {
       const text = readFileSync(path, 'utf8');

@@ -224,8 +224,17 @@ export const DIFFERENCE_CASES: Readonly<Record<keyof typeof DIFFERENCES, Case>> 
     '{matchBinaries: [{operator: In, values: [/a]}]}',
   ),
   marks: selectorCase(
-    '{⟦TETRAGON_REFUSES⟧matchMarks: [{operator: In, values: [m]}], matchActions: [{action: ⟦TETRAGON_REFUSES⟧Mark, mark: m}]}',
+    '{⟦TETRAGON_REFUSES⟧matchMarks: [{operator: In, values: [m]}], matchActions: [{action: ⟦TETRAGON_REFUSES⟧Mark, mark: m}, {action: ⟦TETRAGON_REFUSES⟧Unmark, mark: n}]}, {⟦TETRAGON_REFUSES⟧matchMarks: [{operator: NotIn, values: [n]}]}',
     '{matchBinaries: [{operator: In, values: [/a]}]}',
+  ),
+  counts: selectorCase(
+    '{matchActions: [{action: ⟦TETRAGON_REFUSES⟧Count, metric: calls, by: [binary]}, {action: Post}]}',
+    '{matchActions: [{action: Post}]}',
+  ),
+  durations: bothCases(
+    (part) => kprobeYaml(`call: f\nsyscall: false\n${part}`),
+    'data: [{index: 0, type: uint64, source: ⟦TETRAGON_REFUSES⟧duration, label: d}]\nselectors: [{⟦TETRAGON_REFUSES⟧matchDuration: {operator: GT, values: [10ms]}}, {matchActions: [{action: Post}]}]',
+    'args: [{index: 0, type: uint64}]\nselectors: [{matchArgs: [{index: 0, operator: GT, values: ["1"]}]}]',
   ),
   followingCount: bothCases(
     (last) =>

@@ -92,7 +92,7 @@ describe('policy: marks', () => {
         'matchMarks: [{operator: In, values: [seen]}, {operator: NotIn, values: [x], shared: true, scope: container}]',
       ),
     );
-    assert.deepEqual(hooks[0]?.selectors[0]?.actions, ['Mark (mark seen, ttl 5s)']);
+    assert.deepEqual(hooks[0]?.selectors[0]?.actions, ['Mark: the process is marked "seen" for 5s, and its children']);
     assert.deepEqual(hooks[1]?.selectors[0]?.conditions, [
       'the process is marked "seen"',
       'not (the container is marked "x" by any policy)',

@@ -34,6 +34,7 @@ describe('a file that tests policies', () => {
           timeout: 60,
           expect: [],
           never: [{ position: { line: 5, column: 39 } }],
+          metrics: [],
           exact: false,
           position: { line: 5, column: 5 },
         },
@@ -55,6 +56,27 @@ describe('a file that tests policies', () => {
     assert.deepEqual([recorded?.recording, recorded?.run], ['calls.jsonl', undefined]);
   });
 
+  it('expects numbers, with the position of each name', () => {
+    const metrics =
+      '[{ metric: bytes, policy: p, labels: { binary: /bin/dd, arg0.port: 9 }, calls: 2, sum: 18446744073709551615 }, { metric: few, other: true, calls: 0 }]';
+    const [scenario] = parsePolicyTest(policyTestYaml(`{ name: a, run: x, metrics: ${metrics} }`)).scenarios;
+    assert.deepEqual(scenario?.metrics, [
+      {
+        metric: 'bytes',
+        policy: 'p',
+        labels: [
+          { name: 'binary', text: '/bin/dd', position: { line: 5, column: 72 } },
+          { name: 'arg0.port', text: '9', position: { line: 5, column: 89 } },
+        ],
+        other: false,
+        calls: 2n,
+        sum: 2n ** 64n - 1n,
+        position: { line: 5, column: 44 },
+      },
+      { metric: 'few', labels: [], other: true, calls: 0n, position: { line: 5, column: 154 } },
+    ]);
+  });
+
   for (const [scenario, expected] of [
     ['{ name: a, never: [{}] }', '5:5 SCENARIO_UNCLEAR the scenario "a" does nothing'],
     [
@@ -66,6 +88,12 @@ describe('a file that tests policies', () => {
       '{ name: a, recording: x, status: 1, exact: true }',
       '5:5 SCENARIO_UNCLEAR the scenario "a" has a `status`, but no commands',
     ],
+    ['{ name: a, run: x, metrics: [{ metric: m }] }', '5:44 SCENARIO_UNCLEAR "m" expects nothing'],
+    [
+      '{ name: a, run: x, metrics: [{ metric: m, other: true, labels: { uid: "0" }, calls: 1 }] }',
+      '5:54 SCENARIO_UNCLEAR "m" has `labels` and `other`',
+    ],
+    ['{ name: a, run: x, metrics: [{ metric: m, calls: -1 }] }', '5:54 NUMBER_OUT_OF_RANGE'],
     ['{ name: a, run: x, expect: [{ pathMatches: "(" }] }', '5:48 SCENARIO_PATTERN'],
     ['{ name: a, run: x, never: [{ binaryMatches: "[" }] }', '5:49 SCENARIO_PATTERN'],
   ] as const) {

@@ -355,6 +355,7 @@ describe('polytrace trace latency', () => {
       name,
       kind: 'histogram',
       isDuration: true,
+      since: new Date(0),
       labelNames: ['binary'],
       series: series.map(([binary, each]) => ({ labels: [binary], ...each })),
       ...(other !== undefined && { other }),
