@@ -1,5 +1,5 @@
 // Instructions of Count actions.
-import { countAttaches, countCases, type CountCosts } from './count-cases.mjs';
+import { caseOperation, countAttaches, countCases, type CountCosts } from './count-cases.mjs';
 import { countInVm } from './count.mjs';
 import { formatNumber, type Rows } from './table.mjs';
 
@@ -9,22 +9,26 @@ export interface CountTables {
   readonly tooMany: readonly string[];
 }
 
+const BESIDE = [...countAttaches, 'bpftrace'] as const;
+
 export async function countTables(kernel: string): Promise<CountTables> {
-  const { nothing, policies } = JSON.parse(
+  const { nothing, policies, bpftrace } = JSON.parse(
     await countInVm(kernel, 'guest-counts.mts /run/vm', 'counts.json'),
   ) as CountCosts;
-  const costs = countCases.map(({ title, limit }) => ({
-    title,
-    limit,
-    added: countAttaches.map((attach) => (policies[attach][title] ?? NaN) - nothing),
+  const costs = countCases.map((each) => ({
+    ...each,
+    added: BESIDE.map((by) => {
+      const counted = (by === 'bpftrace' ? bpftrace : policies[by])[each.title];
+      return counted === undefined ? NaN : counted - nothing[caseOperation(each)];
+    }),
   }));
-  const rows = costs.map(({ title, added, limit }) => [
-    title,
-    ...added.map(formatNumber),
-    limit === undefined ? '' : formatNumber(limit),
-  ]);
-  const tooMany = costs.flatMap(({ title, limit, added: [fentry = NaN] }) =>
-    limit === undefined || fentry <= limit ? [] : [`${title}: ${fentry} instructions by fentry; the limit is ${limit}`],
+  const fentryCost = (wanted: string): number => costs.find(({ title }) => title === wanted)?.added[0] ?? NaN;
+  const limits = costs.map(({ limit = NaN, more }) => (more === undefined ? limit : fentryCost(more[0]) + more[1]));
+  const rows = costs.map(({ title, added }, i) => [title, ...[...added, limits[i] ?? NaN].map(formatOrNothing)]);
+  const tooMany = costs.flatMap(({ title, added: [fentry = NaN] }, i) =>
+    fentry > (limits[i] ?? NaN) ? [`${title}: ${fentry} instructions by fentry; the limit is ${limits[i]}`] : [],
   );
-  return { rows: [['Count', ...countAttaches, 'limit by fentry'], ...rows], tooMany };
+  return { rows: [['Count', ...BESIDE, 'limit by fentry'], ...rows], tooMany };
 }
+
+const formatOrNothing = (count: number): string => (Number.isNaN(count) ? '' : formatNumber(count));

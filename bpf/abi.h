@@ -792,10 +792,24 @@ struct hook_config {
 	u8 counts_buckets; /* at least one count is a histogram */
 	u8 duration; /* there is a value with SOURCE_DURATION */
 	u8 duration_slot;
-	u8 count_pad[2];
+	u8 counts_only; /* no selector does anything but count: there is never an event */
+	u8 count_key_labels; /* most labels of a count */
 	u16 count_kinds; /* enum count_label_kind of all labels, as bits */
+	u32 counted_slots; /* values that counts use, as bits; with counts_only, no other value is kept */
+	u32 active_calls; /* not 0: the hook keeps calls in ACTIVE_CALLS places; see bpf/active_calls.bpf.h */
 	u64 count_seed[2]; /* of the hashes of texts, so that nobody can choose texts with the same hashes */
 	struct count_config counts[COUNTS_MAX];
+};
+
+/*
+ * The places of active calls of a hook: most values of a call, places, and bytes of a place. A call has the place that
+ * the address of its stack frame gives.
+ */
+enum active_call_size {
+	ACTIVE_CALL_VALUES = 4,
+	ACTIVE_CALL_BITS = 7,
+	ACTIVE_CALLS = 1 << ACTIVE_CALL_BITS,
+	ACTIVE_CALL_BYTES = 272,
 };
 
 /* The configuration of an enforcer. */

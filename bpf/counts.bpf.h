@@ -201,6 +201,16 @@ static __noinline int binary_words(bool of_parent, u64 *words)
 	return 0;
 }
 
+/* The same number as that of bpf_get_current_uid_gid(): the initial user namespace maps each user to itself. */
+static __always_inline u32 current_uid(void)
+{
+#ifdef READ_PROBE
+	return bpf_get_current_uid_gid();
+#else
+	return READ(READ(untrusted_task(), cred), uid.val);
+#endif
+}
+
 static __always_inline void label_words(const struct hook_record *record, const volatile struct count_label *label,
 					u32 slot, u64 *words)
 {
@@ -223,7 +233,7 @@ static __always_inline void label_words(const struct hook_record *record, const 
 		number = value->value;
 		words[0] = number < 0 && number >= -ERROR_MAX ? -number : 0;
 	} else if (has_kind(LABEL_UID) && kind == LABEL_UID) {
-		words[0] = (u32)bpf_get_current_uid_gid();
+		words[0] = current_uid();
 	} else if (has_kind(LABEL_CGROUP) && kind == LABEL_CGROUP) {
 		words[0] = current_cgroup();
 	} else if (has_kind(LABEL_BINARY) || has_kind(LABEL_PARENT_BINARY)) {
@@ -314,8 +324,8 @@ static __noinline struct count_sum *add_key(const struct hook_record *record, st
 static __noinline int count_one(const struct hook_record *record, u32 index, u32 slot)
 {
 	const volatile struct count_config *count;
-	struct count_key key = {};
 	struct count_sum *sum = 0;
+	struct count_key key;
 	u64 value = 0;
 	u32 labels;
 
@@ -330,6 +340,12 @@ static __noinline int count_one(const struct hook_record *record, u32 index, u32
 	}
 	if (labels) {
 		key.words[0] = index;
+		/* the words of the labels that only other counts have are 0, too */
+#pragma unroll
+		for (u32 word = 1; word < COUNT_KEY_WORDS; word++) {
+			if (word <= 2 * (u32)config.count_key_labels)
+				*(volatile u64 *)&key.words[word] = 0;
+		}
 		label_words(record, &count->labels[0], slot, &key.words[1]);
 		if (labels > 1)
 			label_words(record, &count->labels[1], slot, &key.words[3]);

@@ -40,6 +40,7 @@ KEEP(enum, scope_tracking);
 KEEP(enum, argument_tracking);
 KEEP(enum, scope_cache);
 KEEP(enum, string_hash);
+KEEP(enum, active_call_size);
 KEEP(enum, negative_cache);
 KEEP(enum, mark_text);
 KEEP(enum, mark_cause_flag);

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '117673a231b79304';
+export const LAYOUT_HASH = '00c7660d6b3d85b2';
 
 /** enum event_type */
 export const EventType = {
@@ -890,7 +890,7 @@ export const ScratchGuard = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 23432,
+  sizeof: 23440,
   hook: 0,
   selfTgid: 4,
   suppresses: 8,
@@ -974,16 +974,25 @@ export const HookConfig = {
   countsBuckets: 23217,
   duration: 23218,
   durationSlot: 23219,
-  countPad: 23220,
-  countPadStride: 1,
-  countPadLength: 2,
+  countsOnly: 23220,
+  countKeyLabels: 23221,
   countKinds: 23222,
-  countSeed: 23224,
+  countedSlots: 23224,
+  activeCalls: 23228,
+  countSeed: 23232,
   countSeedStride: 8,
   countSeedLength: 2,
-  counts: 23240,
+  counts: 23248,
   countsStride: 48,
   countsLength: 4,
+} as const;
+
+/** enum active_call_size */
+export const ActiveCallSize = {
+  ACTIVE_CALL_VALUES: 4,
+  ACTIVE_CALL_BITS: 7,
+  ACTIVE_CALLS: 128,
+  ACTIVE_CALL_BYTES: 272,
 } as const;
 
 /** struct enforcer_config */
