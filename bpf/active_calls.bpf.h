@@ -28,6 +28,13 @@ _Static_assert(__builtin_offsetof(struct hook_record, body) + ACTIVE_CALL_VALUES
 /* A variable, so that its address is a constant in the program. User space sets its size at load. */
 struct active_call active_calls[1] SEC(".data.active_calls") = {};
 
+/* The frame of a call as a number: the verifier allows no other arithmetic on the pointer, which is the context. */
+static __always_inline u64 frame_number(u64 frame)
+{
+	asm volatile("%0 = -%0" : "+r"(frame));
+	return frame;
+}
+
 static __always_inline struct active_call *find_place(u64 frame)
 {
 	struct active_call *first = active_calls;
@@ -44,8 +51,9 @@ static __always_inline struct hook_record *call_record(struct active_call *call)
 }
 
 /* Returns the record for a call that begins; null if another call is in its place. */
-static __always_inline struct hook_record *start_call(u64 frame, struct task_struct *task, u64 candidates)
+static __always_inline struct hook_record *start_call(u64 context, struct task_struct *task, u64 candidates)
 {
+	u64 frame = frame_number(context);
 	struct active_call *call = find_place(frame);
 	struct hook_record *record = call_record(call);
 	u64 owner = *(volatile u64 *)&call->frame;
@@ -63,8 +71,9 @@ static __always_inline struct hook_record *start_call(u64 frame, struct task_str
 }
 
 /* Returns the place of a call that returns; null if it is not in its place, or if no entry has stored it. */
-static __always_inline struct active_call *find_call(u64 frame)
+static __always_inline struct active_call *find_call(u64 context)
 {
+	u64 frame = frame_number(context);
 	struct active_call *call = find_place(frame);
 
 	if (*(volatile u64 *)&call->frame != frame)
