@@ -11,10 +11,32 @@ export interface CountTables {
 
 const BESIDE = [...countAttaches, 'bpftrace'] as const;
 
+async function count(kernel: string, ...words: readonly string[]): Promise<CountCosts> {
+  const script = ['guest-counts.mts', '/run/vm', ...words].join(' ');
+  return JSON.parse(await countInVm(kernel, script, 'counts.json')) as CountCosts;
+}
+
+/** Counts only the policies that have a limit, by fentry. */
+export async function countLimitTable(kernel: string): Promise<CountTables> {
+  const { nothing, policies } = await count(kernel, 'limited');
+  const costs = countCases.flatMap((each) => {
+    const { title, limit } = each;
+    const cost = (policies.fentry[title] ?? NaN) - nothing[caseOperation(each)];
+    return limit === undefined ? [] : [{ title, limit, cost }];
+  });
+  return {
+    rows: [
+      ['Count', 'instructions', 'at most'],
+      ...costs.map(({ title, limit, cost }) => [title, formatNumber(cost), formatNumber(limit)]),
+    ],
+    tooMany: costs.flatMap(({ title, limit, cost }) =>
+      cost <= limit ? [] : [`${title}: ${cost} instructions by fentry; the limit is ${limit}`],
+    ),
+  };
+}
+
 export async function countTables(kernel: string): Promise<CountTables> {
-  const { nothing, policies, bpftrace } = JSON.parse(
-    await countInVm(kernel, 'guest-counts.mts /run/vm', 'counts.json'),
-  ) as CountCosts;
+  const { nothing, policies, bpftrace } = await count(kernel);
   const costs = countCases.map((each) => ({
     ...each,
     added: BESIDE.map((by) => {

@@ -707,6 +707,18 @@ struct count_sum {
 	u64 buckets[COUNT_BUCKETS];
 };
 
+/* Places for keys on each CPU. */
+enum direct_key_size { DIRECT_KEY_BITS = 6, DIRECT_KEYS = 1 << DIRECT_KEY_BITS };
+
+enum direct_key_state { KEY_FREE = 0, KEY_TAKEN = 1, KEY_READY = 2 };
+
+/* A key, and the sum of calls that one CPU has counted here and not in count_keys; see bpf/direct_keys.bpf.h. */
+struct direct_key {
+	u64 state; /* enum direct_key_state */
+	u64 words[COUNT_KEY_WORDS];
+	u64 calls, sum;
+};
+
 /* The text of a label of kind LABEL_TEXT or LABEL_BINARY, by the label's words. */
 struct count_text_key {
 	u64 words[2];
@@ -797,6 +809,8 @@ struct hook_config {
 	u16 count_kinds; /* enum count_label_kind of all labels, as bits */
 	u32 counted_slots; /* values that counts use, as bits; with counts_only, no other value is kept */
 	u32 active_calls; /* not 0: the hook keeps calls in ACTIVE_CALLS places; see bpf/active_calls.bpf.h */
+	u32 direct_keys; /* number of places for keys, on all CPUs together; see bpf/direct_keys.bpf.h */
+	u32 keys_pad;
 	u64 count_seed[2]; /* of the hashes of texts, so that nobody can choose texts with the same hashes */
 	struct count_config counts[COUNTS_MAX];
 };
@@ -1116,6 +1130,7 @@ ABI_SIZE(enforcer_config, 8);
 ABI_SIZE(assignment, 16);
 ABI_SIZE(count_config, 48);
 ABI_SIZE(count_key, 72);
+ABI_SIZE(direct_key, 96);
 ABI_SIZE(count_sum, 400);
 ABI_SIZE(count_text_key, 24);
 ABI_SIZE(rate_key, 32);

@@ -354,7 +354,8 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 			return 0;
 	}
 	if (config.mark_tests && (phase == PHASE_SINGLE || config.marks_at_return == (phase == PHASE_RETURN))) {
-		candidates = filter_marks(candidates);
+		candidates = filter_marks(candidates,
+					  phase == PHASE_RETURN ? bpf_get_current_pid_tgid() >> 32 : READ(task, tgid));
 		if (!candidates)
 			return 0;
 	}

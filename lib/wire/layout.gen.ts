@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '00c7660d6b3d85b2';
+export const LAYOUT_HASH = '51b132da22e50f48';
 
 /** enum event_type */
 export const EventType = {
@@ -853,6 +853,30 @@ export const CountSum = {
   bucketsLength: 48,
 } as const;
 
+/** enum direct_key_size */
+export const DirectKeySize = {
+  DIRECT_KEY_BITS: 6,
+  DIRECT_KEYS: 64,
+} as const;
+
+/** enum direct_key_state */
+export const DirectKeyState = {
+  KEY_FREE: 0,
+  KEY_TAKEN: 1,
+  KEY_READY: 2,
+} as const;
+
+/** struct direct_key */
+export const DirectKey = {
+  sizeof: 96,
+  state: 0,
+  words: 8,
+  wordsStride: 8,
+  wordsLength: 9,
+  calls: 80,
+  sum: 88,
+} as const;
+
 /** struct count_text_key */
 export const CountTextKey = {
   sizeof: 24,
@@ -890,7 +914,7 @@ export const ScratchGuard = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 23440,
+  sizeof: 23448,
   hook: 0,
   selfTgid: 4,
   suppresses: 8,
@@ -979,10 +1003,12 @@ export const HookConfig = {
   countKinds: 23222,
   countedSlots: 23224,
   activeCalls: 23228,
-  countSeed: 23232,
+  directKeys: 23232,
+  keysPad: 23236,
+  countSeed: 23240,
   countSeedStride: 8,
   countSeedLength: 2,
-  counts: 23248,
+  counts: 23256,
   countsStride: 48,
   countsLength: 4,
 } as const;

@@ -9,6 +9,14 @@ import { MECHANISMS, Recording, type Mechanism } from './support.js';
 const WRITTEN = '/tmp/counted/deep/file';
 const CALLS = 20_000;
 const DD = '/usr/bin/dd';
+const BASH = '/usr/bin/bash';
+/** More than a hook has places for keys, and for active calls. */
+const MASKS = 200;
+const WAITING = 200;
+const SET_MASKS = `for ((i = 0; i < ${MASKS * 10}; i++)); do printf -v mask %o $((i % ${MASKS})); umask $mask; done`;
+const WAIT_TOGETHER = `mkfifo /tmp/counted/fifo
+for ((i = 0; i < ${WAITING}; i++)); do (read -rt 1 <> /tmp/counted/fifo) & done
+wait`;
 
 const POLICY = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
@@ -40,6 +48,19 @@ spec:
         - matchBinaries: [{ operator: In, values: [/usr/bin/sleep] }]
           matchDuration: { operator: GT, values: [30ms] }
           matchActions: [{ action: Count, metric: slow }, { action: Post }]
+    - call: sys_umask
+      args: [{ index: 0, type: int }]
+      selectors:
+        - matchBinaries: [{ operator: In, values: [${BASH}] }]
+          matchActions: [{ action: Count, metric: masks, by: [arg0, binary] }]
+    - call: sys_pselect6
+      selectors:
+        - matchBinaries: [{ operator: In, values: [${BASH}] }]
+          matchActions: [{ action: Count, metric: waits }]
+    - call: sys_pselect6
+      selectors:
+        - matchBinaries: [{ operator: In, values: [${BASH}] }]
+          matchActions: [{ action: Count, metric: waited, kind: histogram, value: duration }]
     - call: tcp_connect
       syscall: false
       args: [{ index: 0, type: sock }]
@@ -66,6 +87,8 @@ function testCounts(attach: Mechanism): void {
       run('/usr/bin/sleep', '0.001');
       run('/usr/bin/sleep', '0.05');
       run('/usr/bin/bash', '-c', ': < /dev/tcp/127.0.0.1/9');
+      await Promise.all([1, 2].map(() => once(spawn(BASH, ['-c', SET_MASKS]), 'exit')));
+      run(BASH, '-c', WAIT_TOGETHER);
       const both = [1, 2].map(() =>
         spawn(DD, ['if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${CALLS}`, 'status=none']),
       );
@@ -112,6 +135,20 @@ function testCounts(attach: Mechanism): void {
 
   it('connections by address and port', () => {
     assert.deepEqual(metrics.get('connections')?.series, [{ labels: ['127.0.0.1', '9'], calls: 1n, sum: 0n }]);
+  });
+
+  it('more keys than places', () => {
+    const { series = [], other } = metrics.get('masks') ?? {};
+    const calls = new Map(series.map(({ labels, calls }) => [labels.join(' '), calls]));
+    for (let mask = 1; mask < MASKS; mask++) assert.equal(calls.get(`${mask} ${BASH}`), 20n, `mask ${mask}`);
+    assert.equal(other, undefined);
+  });
+
+  it('more active calls than places', () => {
+    const [waits, waited] = ['waits', 'waited'].map((name) => metrics.get(name)?.total.calls ?? 0n);
+    assert.ok(waits !== undefined && waits >= BigInt(WAITING), `${waits} calls`);
+    // the kernel itself limits the active calls of a kretprobe
+    if (attach === 'fentry') assert.equal(waited, waits);
   });
 
   it('two processes at the same time are counted to the last call', () => {

@@ -226,6 +226,8 @@ describe('policy: the bytes of counts', () => {
     assert.equal(view.getUint8(HookConfig.countsCount), 2);
     assert.equal(view.getUint8(HookConfig.countsBuckets), 1);
     assert.equal(view.getBigUint64(HookConfig.countSeed, true), 1n);
+    // a histogram has no place for its keys outside of the map, but the other count has no labels
+    assert.equal(view.getUint32(HookConfig.directKeys, true), 0);
     const at = HookConfig.counts;
     assert.equal(view.getBigUint64(at + CountConfig.selectors, true), 1n);
     assert.deepEqual(
