@@ -322,8 +322,8 @@ static __noinline struct count_sum *add_key(const struct hook_record *record, st
 	return bpf_map_lookup_elem(&count_keys, key);
 }
 
-static __noinline struct count_sum *find_sum(const struct hook_record *record, struct count_key *key, u32 index,
-					     u32 slot)
+static __always_inline struct count_sum *find_sum(const struct hook_record *record, struct count_key *key, u32 index,
+						  u32 slot)
 {
 	struct count_sum *sum = bpf_map_lookup_elem(&count_keys, key);
 

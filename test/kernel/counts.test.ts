@@ -10,6 +10,7 @@ const WRITTEN = '/tmp/counted/deep/file';
 const CALLS = 20_000;
 const DD = '/usr/bin/dd';
 const BASH = '/usr/bin/bash';
+const LS = '/usr/bin/ls';
 /** More than a hook has places for keys, and for active calls. */
 const MASKS = 200;
 const WAITING = 200;
@@ -61,10 +62,25 @@ spec:
       selectors:
         - matchBinaries: [{ operator: In, values: [${BASH}] }]
           matchActions: [{ action: Count, metric: waited, kind: histogram, value: duration }]
+    - call: iterate_dir
+      syscall: false
+      selectors:
+        - matchBinaries: [{ operator: In, values: [${LS}] }]
+          matchActions: [{ action: Count, metric: folders }]
+    - call: iterate_dir
+      syscall: false
+      selectors:
+        - matchBinaries: [{ operator: In, values: [${LS}] }]
+          matchActions: [{ action: Count, metric: folderTimes, kind: histogram, value: duration }]
     - call: tcp_connect
       syscall: false
       args: [{ index: 0, type: sock }]
       selectors: [{ matchActions: [{ action: Count, metric: connections, by: [arg0, arg0.port] }] }]`;
+
+/** On an overlay, where there are modules for it, the function calls itself. */
+const LIST_FOLDER = `cd /tmp/counted && mkdir lower upper work both && touch lower/file && modprobe overlay
+mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay both
+${LS} both && umount both`;
 
 const run = (command: string, ...args: string[]): unknown => spawnSync(command, args, { stdio: 'ignore' });
 const isSlow = (event: TracerEvent): boolean =>
@@ -89,6 +105,7 @@ function testCounts(attach: Mechanism): void {
       run('/usr/bin/bash', '-c', ': < /dev/tcp/127.0.0.1/9');
       await Promise.all([1, 2].map(() => once(spawn(BASH, ['-c', SET_MASKS]), 'exit')));
       run(BASH, '-c', WAIT_TOGETHER);
+      run(BASH, '-c', LIST_FOLDER);
       const both = [1, 2].map(() =>
         spawn(DD, ['if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${CALLS}`, 'status=none']),
       );
@@ -149,6 +166,12 @@ function testCounts(attach: Mechanism): void {
     assert.ok(waits !== undefined && waits >= BigInt(WAITING), `${waits} calls`);
     // the kernel itself limits the active calls of a kretprobe
     if (attach === 'fentry') assert.equal(waited, waits);
+  });
+
+  it('calls inside of calls', () => {
+    const [folders, times] = ['folders', 'folderTimes'].map((name) => metrics.get(name)?.total.calls ?? 0n);
+    assert.ok(folders !== undefined && folders > 0n);
+    assert.equal(times, folders);
   });
 
   it('two processes at the same time are counted to the last call', () => {
