@@ -171,7 +171,8 @@ function testCounts(attach: Mechanism): void {
   it('calls inside of calls', () => {
     const [folders, times] = ['folders', 'folderTimes'].map((name) => metrics.get(name)?.total.calls ?? 0n);
     assert.ok(folders !== undefined && folders > 0n);
-    assert.equal(times, folders);
+    // by kretprobes, Linux 5.10 shows only some returns of such calls
+    if (attach === 'fentry') assert.equal(times, folders);
   });
 
   it('two processes at the same time are counted to the last call', () => {
