@@ -2,9 +2,9 @@
 // guest-peers.mts FOLDER writes FOLDER/peers.json. Each tool is stopped (SIGSTOP) while the workload runs, so that only
 // the kernel's part is counted. Two have no such part of their own: strace works while the traced process waits, so its
 // work is in the figure; the rules of audit stay in the kernel.
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { countBeside } from './guest-tool.mjs';
 import { installWorkload, minimumOfThree, type Step } from './guest-workload.mjs';
 import { AUDIT_RULE, BPFTRACE_NAMES, BPFTRACE_PATH, PEER_POLICY, PERF_ARGUMENTS, STRACE_ARGUMENTS } from './peers.mjs';
 
@@ -16,34 +16,6 @@ const steps: readonly Step[] = [
   ['open-close', 'open-close', '/srv/file'],
   ['open-match', 'open-close', '/etc/shadow'],
 ];
-
-/** Starts a tool and waits until it writes the text that tells that it has attached. */
-async function startTool(command: string, args: readonly string[], ready: RegExp): Promise<ChildProcess> {
-  const tool = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  await new Promise<void>((resolve, reject) => {
-    const read = (chunk: Buffer): void => {
-      output += chunk.toString();
-      if (ready.test(output)) resolve();
-    };
-    tool.stdout.on('data', read);
-    tool.stderr.on('data', read);
-    tool.once('error', reject);
-    tool.once('exit', (code) => reject(new Error(`${command} ended with status ${code}: ${output}`)));
-  });
-  return tool;
-}
-
-async function countBeside(command: string, args: readonly string[], ready: RegExp): Promise<Record<string, number>> {
-  const tool = await startTool(command, args, ready);
-  tool.removeAllListeners('exit');
-  tool.kill('SIGSTOP');
-  const counts = minimumOfThree(steps);
-  const ended = once(tool, 'exit');
-  tool.kill('SIGKILL');
-  await ended;
-  return counts;
-}
 
 function countAudited(): Record<string, number> {
   execFileSync('auditctl', ['-b', '8192', '-e', '1']);
@@ -67,10 +39,10 @@ const record = async (name: string, count: () => Promise<Record<string, number>>
 const tracer = ['--import', 'tsx', 'bench/tracer.mts', 'auto', '/srv/peers.yaml'];
 
 await record('nothing', () => minimumOfThree(steps));
-await record('polytrace', () => countBeside(process.execPath, tracer, /^ready/m));
-await record('bpftrace, path()', () => countBeside('bpftrace', ['-B', 'none', '-e', BPFTRACE_PATH], /^ready/m));
-await record('bpftrace, names', () => countBeside('bpftrace', ['-B', 'none', '-e', BPFTRACE_NAMES], /^ready/m));
-await record('perf trace', () => countBeside('perf', PERF_ARGUMENTS, /mmap size/));
+await record('polytrace', () => countBeside(process.execPath, tracer, /^ready/m, steps));
+await record('bpftrace, path()', () => countBeside('bpftrace', ['-B', 'none', '-e', BPFTRACE_PATH], /^ready/m, steps));
+await record('bpftrace, names', () => countBeside('bpftrace', ['-B', 'none', '-e', BPFTRACE_NAMES], /^ready/m, steps));
+await record('perf trace', () => countBeside('perf', PERF_ARGUMENTS, /mmap size/, steps));
 await record('strace', () => minimumOfThree(steps, ['strace', ...STRACE_ARGUMENTS]));
 await record('audit', countAudited);
 writeFileSync(`${folder}/peers.json`, JSON.stringify(counts));

@@ -131,6 +131,10 @@ async function limitPart(): Promise<void> {
   const { rows, tooMany } = checkLimits(await countLimited(KERNEL));
   console.log(`${formatTable(rows, 2)}\n`);
   reportProblems(tooMany);
+  const { countLimitTable } = await import('./counts.mjs');
+  const counts = await countLimitTable(KERNEL);
+  console.log(`${formatTable(counts.rows)}\n`);
+  reportProblems(counts.tooMany);
 }
 
 /** The commit that is measured. */

@@ -711,6 +711,18 @@ struct count_sum {
 	u64 buckets[COUNT_BUCKETS];
 };
 
+/* Places for keys on each CPU. */
+enum direct_key_size { DIRECT_KEY_BITS = 6, DIRECT_KEYS = 1 << DIRECT_KEY_BITS };
+
+enum direct_key_state { KEY_FREE = 0, KEY_TAKEN = 1, KEY_READY = 2 };
+
+/* A key, and the sum of calls that one CPU has counted here and not in count_keys; see bpf/direct_keys.bpf.h. */
+struct direct_key {
+	u64 state; /* enum direct_key_state */
+	u64 words[COUNT_KEY_WORDS];
+	u64 calls, sum;
+};
+
 /* The text of a label of kind LABEL_TEXT or LABEL_BINARY, by the label's words. */
 struct count_text_key {
 	u64 words[2];
@@ -796,10 +808,26 @@ struct hook_config {
 	u8 counts_buckets; /* at least one count is a histogram */
 	u8 duration; /* there is a value with SOURCE_DURATION */
 	u8 duration_slot;
-	u8 count_pad[2];
+	u8 counts_only; /* no selector does anything but count: there is never an event */
+	u8 count_key_labels; /* most labels of a count */
 	u16 count_kinds; /* enum count_label_kind of all labels, as bits */
+	u32 counted_slots; /* values that counts use, as bits; with counts_only, no other value is kept */
+	u32 active_calls; /* not 0: the hook keeps calls in ACTIVE_CALLS places; see bpf/active_calls.bpf.h */
+	u32 direct_keys; /* number of places for keys, on all CPUs together; see bpf/direct_keys.bpf.h */
+	u32 keys_pad;
 	u64 count_seed[2]; /* of the hashes of texts, so that nobody can choose texts with the same hashes */
 	struct count_config counts[COUNTS_MAX];
+};
+
+/*
+ * The places of active calls of a hook: most values of a call, places, and bytes of a place. A call has the place that
+ * the address of its stack frame gives.
+ */
+enum active_call_size {
+	ACTIVE_CALL_VALUES = 4,
+	ACTIVE_CALL_BITS = 7,
+	ACTIVE_CALLS = 1 << ACTIVE_CALL_BITS,
+	ACTIVE_CALL_BYTES = 272,
 };
 
 /* The configuration of an enforcer. */
@@ -1110,6 +1138,7 @@ ABI_SIZE(enforcer_config, 8);
 ABI_SIZE(assignment, 16);
 ABI_SIZE(count_config, 48);
 ABI_SIZE(count_key, 72);
+ABI_SIZE(direct_key, 96);
 ABI_SIZE(count_sum, 400);
 ABI_SIZE(count_text_key, 24);
 ABI_SIZE(rate_key, 32);

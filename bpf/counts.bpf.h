@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * The action Count: sums in the kernel, by labels of the call. Sums are kept for each CPU and added atomically, because
- * a program can be interrupted. A key stays in its table until the hook is removed. The calls that find no room there
- * are added to count_totals, so every call is in exactly one sum.
+ * a program can be interrupted. A key stays in its table until the hook is removed; see also direct_keys.bpf.h. The
+ * calls that find no room there are added to count_totals, so every call is in exactly one sum.
  */
 #ifndef POLYTRACE_COUNTS_BPF_H
 #define POLYTRACE_COUNTS_BPF_H
 
 #include "actions.bpf.h"
+#include "direct_keys.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -201,6 +202,16 @@ static __noinline int binary_words(bool of_parent, u64 *words)
 	return 0;
 }
 
+/* The same number as that of bpf_get_current_uid_gid(): the initial user namespace maps each user to itself. */
+static __always_inline u32 current_uid(void)
+{
+#ifdef READ_PROBE
+	return bpf_get_current_uid_gid();
+#else
+	return READ(READ(untrusted_task(), cred), uid.val);
+#endif
+}
+
 static __always_inline void label_words(const struct hook_record *record, const volatile struct count_label *label,
 					u32 slot, u64 *words)
 {
@@ -223,7 +234,7 @@ static __always_inline void label_words(const struct hook_record *record, const 
 		number = value->value;
 		words[0] = number < 0 && number >= -ERROR_MAX ? -number : 0;
 	} else if (has_kind(LABEL_UID) && kind == LABEL_UID) {
-		words[0] = (u32)bpf_get_current_uid_gid();
+		words[0] = current_uid();
 	} else if (has_kind(LABEL_CGROUP) && kind == LABEL_CGROUP) {
 		words[0] = current_cgroup();
 	} else if (has_kind(LABEL_BINARY) || has_kind(LABEL_PARENT_BINARY)) {
@@ -334,13 +345,45 @@ static __noinline struct count_sum *add_key(const struct hook_record *record, st
 	return bpf_map_lookup_elem(&count_keys, key);
 }
 
+static __always_inline struct count_sum *find_sum(const struct hook_record *record, struct count_key *key, u32 index,
+						  u32 slot)
+{
+	struct count_sum *sum = bpf_map_lookup_elem(&count_keys, key);
+
+	return sum ? sum : add_key(record, key, index, slot);
+}
+
+#ifndef READ_PROBE
+/* Adds the call to the place of its key. Returns null, or the place that the key may take. `is_added`: it was added. */
+static __always_inline struct direct_key *
+add_directly(const struct count_key *key, const volatile struct count_config *count, u64 value, bool *is_added)
+{
+	struct direct_key *place;
+
+	if (!config.direct_keys || count->has_buckets)
+		return 0;
+	place = find_direct_key(key);
+	if (!place || !has_key(place, key))
+		return place;
+	__sync_fetch_and_add(&place->calls, 1);
+	if (count->has_value)
+		__sync_fetch_and_add(&place->sum, value);
+	*is_added = true;
+	return 0;
+}
+#endif
+
 static __noinline int count_one(const struct hook_record *record, u32 index, u32 slot)
 {
 	const volatile struct count_config *count;
-	struct count_key key = {};
 	struct count_sum *sum = 0;
+	struct count_key key;
 	u64 value = 0;
 	u32 labels;
+#ifndef READ_PROBE
+	struct direct_key *place;
+	bool is_added = false;
+#endif
 
 	if (index >= COUNTS_MAX)
 		return 0;
@@ -353,6 +396,12 @@ static __noinline int count_one(const struct hook_record *record, u32 index, u32
 	}
 	if (labels) {
 		key.words[0] = index;
+		/* the words of the labels that only other counts have are 0, too */
+#pragma unroll
+		for (u32 word = 1; word < COUNT_KEY_WORDS; word++) {
+			if (word <= 2 * (u32)config.count_key_labels)
+				*(volatile u64 *)&key.words[word] = 0;
+		}
 		label_words(record, &count->labels[0], slot, &key.words[1]);
 		if (labels > 1)
 			label_words(record, &count->labels[1], slot, &key.words[3]);
@@ -360,9 +409,16 @@ static __noinline int count_one(const struct hook_record *record, u32 index, u32
 			label_words(record, &count->labels[2], slot, &key.words[5]);
 		if (labels > 3)
 			label_words(record, &count->labels[3], slot, &key.words[7]);
-		sum = bpf_map_lookup_elem(&count_keys, &key);
-		if (!sum)
-			sum = add_key(record, &key, index, slot);
+#ifndef READ_PROBE
+		place = add_directly(&key, count, value, &is_added);
+		if (is_added)
+			return 0;
+#endif
+		sum = find_sum(record, &key, index, slot);
+#ifndef READ_PROBE
+		if (sum && place)
+			take_direct_key(place, &key);
+#endif
 	}
 	if (!sum)
 		sum = bpf_map_lookup_elem(&count_totals, &index);

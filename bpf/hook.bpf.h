@@ -15,6 +15,7 @@
 #include "actions.bpf.h"
 #include "marking.bpf.h"
 #include "counts.bpf.h"
+#include "active_calls.bpf.h"
 
 struct hook_scratch {
 	u32 users; /* with GUARD_LEVELS: programs that use this entry, or try to */
@@ -186,6 +187,8 @@ static __always_inline u64 collect_objects(void *ctx, struct string_buffer *buff
 		value = &config.values[slot];
 		if (!is_in_phase(value, phase))
 			continue;
+		if (config.counts_only && !(config.counted_slots & 1 << slot) && !config.objects[i].filtered)
+			continue;
 		read = value->read;
 		if (phase == PHASE_RETURN && value->source != SOURCE_RETURN) {
 			/* the entry has saved the address */
@@ -224,6 +227,8 @@ static __always_inline void collect_scalars(void *ctx, struct hook_record *recor
 		if (i >= config.values_count)
 			break;
 		if (spec->read > READ_SCALAR || !is_in_phase(spec, phase))
+			continue;
+		if (config.counts_only && (!(config.counted_slots & 1 << i) || spec->source == SOURCE_DURATION))
 			continue;
 		value->value = spec->read == READ_SCALAR ? read_number(ctx, i, returned, value_slot(record, 0)) : 0;
 		value->string.offset = 0;
@@ -294,11 +299,31 @@ static __always_inline void post_event(struct hook_record *record, u64 candidate
 }
 
 /*
+ * Hooks that only count, and keep only numbers, need no scratch memory where they have a record. `is_kept`: the entry
+ * has stored the record for the return.
+ */
+static __always_inline bool start_counted_call(void *ctx, struct task_struct *task, enum phase phase, u64 candidates,
+					       struct hook_record **record, bool *is_kept)
+{
+	if (!config.counts_only || config.objects_count || config.guard == GUARD_LEVELS)
+		return false;
+#ifdef HAS_ACTIVE_CALLS
+	if (config.active_calls && phase == PHASE_ENTRY) {
+		*record = start_call((u64)ctx, task, candidates);
+		*is_kept = *record != 0;
+	}
+#else
+	(void)ctx, (void)task, (void)candidates, (void)is_kept;
+#endif
+	return phase != PHASE_SINGLE && *record;
+}
+
+/*
  * Runs the filters and builds the record. Returns the candidates that are left. At the return of a pair, `record` is
- * the record that the entry has saved; otherwise this function sets it.
+ * the record that the entry has saved; otherwise this function sets it. `is_kept`: see start_counted_call().
  */
 static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *taken, enum phase phase, u64 candidates,
-					 u64 returned, struct hook_record **record)
+					 u64 returned, struct hook_record **record, bool *is_kept)
 {
 	struct task_struct *task = 0;
 	struct hook_scratch *s;
@@ -329,9 +354,14 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 			return 0;
 	}
 	if (config.mark_tests && (phase == PHASE_SINGLE || config.marks_at_return == (phase == PHASE_RETURN))) {
-		candidates = filter_marks(candidates);
+		candidates = filter_marks(candidates,
+					  phase == PHASE_RETURN ? bpf_get_current_pid_tgid() >> 32 : READ(task, tgid));
 		if (!candidates)
 			return 0;
+	}
+	if (start_counted_call(ctx, task, phase, candidates, record, is_kept)) {
+		collect_scalars(ctx, *record, phase, returned);
+		return candidates;
 	}
 	slot = take_scratch(which);
 	if (config.guard == GUARD_LEVELS) {
@@ -369,7 +399,7 @@ static __always_inline u64 evaluate_hook(void *ctx, u32 which, volatile u32 *tak
 	if (!candidates)
 		return 0;
 	collect_scalars(ctx, *record, phase, returned);
-	if (phase != PHASE_RETURN) {
+	if (phase != PHASE_RETURN && !(config.counts_only && phase == PHASE_SINGLE)) {
 		fill_event(ctx, &(*record)->event, task);
 		if (config.finds_owner)
 			find_owner(ctx, &(*record)->event);
@@ -382,6 +412,14 @@ static __always_inline void run_counts(struct hook_record *record, u64 candidate
 {
 	if (config.counts_count)
 		count_call(record, candidates, config.guard == GUARD_LEVELS ? *taken : scratch_slot(which));
+}
+
+static __always_inline void count_matched(void)
+{
+	struct hook_counters *counted = lookup_counters();
+
+	if (counted)
+		__sync_fetch_and_add(&counted->matched, 1);
 }
 
 /* ---- the programs of a hook --------------------------------------------------------------------------------- */
@@ -505,16 +543,23 @@ static __always_inline bool run_entry(void *ctx, u64 frame, s32 *value, volatile
 {
 	enum phase phase = config.pair ? PHASE_ENTRY : PHASE_SINGLE;
 	struct hook_record *record = 0;
-	bool overrides = false;
+	bool overrides = false, is_kept = false;
 	u64 candidates;
 	u32 pair;
 
 	if (config.counts_hits)
 		count_hit();
-	candidates = evaluate_hook(ctx, SCRATCH_ENTRY, taken, phase, config.selectors, 0, &record);
+	candidates = evaluate_hook(ctx, SCRATCH_ENTRY, taken, phase, config.selectors, 0, &record, &is_kept);
 	if (!candidates)
 		return false;
-	if (config.has_actions) {
+	if (config.counts_only) {
+		if (should_act_at_entry())
+			count_matched();
+		if (!config.pair)
+			run_counts(record, candidates, SCRATCH_ENTRY, taken);
+		if (!config.pair || is_kept)
+			return false;
+	} else if (config.has_actions) {
 		if (should_act_at_entry()) {
 			if (config.yielding_tests)
 				candidates = yield_to_acting(candidates);
@@ -607,14 +652,24 @@ static __always_inline int run_return(void *ctx, u64 frame, u64 returned, volati
 	enum phase phase = config.pair ? PHASE_RETURN : PHASE_SINGLE;
 	u64 candidates = config.selectors;
 	struct hook_record *record = 0;
+	bool is_kept = false;
 	u32 pair = config.pair;
+#ifdef HAS_ACTIVE_CALLS
+	struct active_call *call = 0;
+#endif
 
 	if (config.counts_hits && !pair)
 		count_hit();
 	if (pair == PAIR_BY_ATTACH_POINT)
 		frame = attach_point_frame(ctx, frame);
 	if (pair) {
+#ifdef HAS_ACTIVE_CALLS
+		if (config.active_calls)
+			call = find_call(frame);
+		record = call ? call_record(call) : bpf_map_lookup_elem(&pending, &frame);
+#else
 		record = bpf_map_lookup_elem(&pending, &frame);
+#endif
 		if (!record)
 			return 0;
 		candidates = record->candidates;
@@ -625,13 +680,25 @@ static __always_inline int run_return(void *ctx, u64 frame, u64 returned, volati
 		if (config.returned_socket)
 			track_returned_socket(ctx, record, returned);
 	}
-	candidates = evaluate_hook(ctx, SCRATCH_RETURN, taken, phase, candidates, returned, &record);
+	candidates = evaluate_hook(ctx, SCRATCH_RETURN, taken, phase, candidates, returned, &record, &is_kept);
+	if (candidates && config.counts_only) {
+		if (!pair || config.acts_at_return)
+			count_matched();
+		run_counts(record, candidates, SCRATCH_RETURN, taken);
+		candidates = 0;
+	}
 	if (candidates && config.yielding_tests && (!pair || config.acts_at_return))
 		candidates = yield_to_acting(candidates);
 	if (candidates && config.has_actions && !act_on_return(ctx, record, candidates, taken))
 		candidates = 0;
 	if (candidates)
 		post_event(record, candidates);
+#ifdef HAS_ACTIVE_CALLS
+	if (config.active_calls && call) {
+		end_call(call);
+		return 0;
+	}
+#endif
 	if (config.pair)
 		bpf_map_delete_elem(&pending, &frame);
 	return 0;

@@ -138,10 +138,9 @@ static __noinline u64 filter_all_marks(u64 candidates)
 	return candidates;
 }
 
-/* Most processes have no marks: one counter says so. */
-static __always_inline u64 filter_marks(u64 candidates)
+/* Most processes have no marks: one counter says so. `tgid`: the current process. */
+static __always_inline u64 filter_marks(u64 candidates, u32 tgid)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	u32 known = mark_words.counts[tgid & MARK_BUCKET] | mark_words.unknown;
 
 	if (config.container_marks)

@@ -12,7 +12,7 @@ import { readHostNamespaces } from '../process/host-namespaces.js';
 import { encodeHook, type EncodeContext } from '../wire/encode/hook.js';
 import { locateFields } from './fields.js';
 import type { AttachRequest } from './request.js';
-import { negativeCacheLocks } from './negative-cache.js';
+import { countPossibleCpus, negativeCacheLocks } from './negative-cache.js';
 import { scratchGuard } from './preemption.js';
 import { locateSizes } from './sizes.js';
 import { readInodes, locateRegisters, resolveValues, voidPointerSlots } from './values.js';
@@ -88,6 +88,7 @@ export async function loadHook(
     markIds,
     selfTgid: context.selfTgid,
     countHits: context.countHits,
+    cpus: hook.counts === undefined ? 0 : countPossibleCpus(),
     countSeed: randomSeed(),
     // The second program of an LSM hook does not run at a return.
     pair: attachment.entry && attachment.return && hook.kind !== 'lsm',

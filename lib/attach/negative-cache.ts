@@ -26,7 +26,7 @@ function findLocks({ binding }: Pick<AttachContext, 'binding'>): KernelLocks | u
 }
 
 /** Returns the number of CPUs that the kernel can have. The file ends with the number of the last one. */
-function countPossibleCpus(): number {
+export function countPossibleCpus(): number {
   return 1 + Number(/\d+$/.exec(readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim())?.[0] ?? 0);
 }
 

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = 'b45fcb5de9afd4b2';
+export const LAYOUT_HASH = '3429ede522947089';
 
 /** enum event_type */
 export const EventType = {
@@ -856,6 +856,30 @@ export const CountSum = {
   bucketsLength: 48,
 } as const;
 
+/** enum direct_key_size */
+export const DirectKeySize = {
+  DIRECT_KEY_BITS: 6,
+  DIRECT_KEYS: 64,
+} as const;
+
+/** enum direct_key_state */
+export const DirectKeyState = {
+  KEY_FREE: 0,
+  KEY_TAKEN: 1,
+  KEY_READY: 2,
+} as const;
+
+/** struct direct_key */
+export const DirectKey = {
+  sizeof: 96,
+  state: 0,
+  words: 8,
+  wordsStride: 8,
+  wordsLength: 9,
+  calls: 80,
+  sum: 88,
+} as const;
+
 /** struct count_text_key */
 export const CountTextKey = {
   sizeof: 24,
@@ -893,7 +917,7 @@ export const ScratchGuard = {
 
 /** struct hook_config */
 export const HookConfig = {
-  sizeof: 23504,
+  sizeof: 23520,
   hook: 0,
   selfTgid: 4,
   suppresses: 8,
@@ -977,16 +1001,27 @@ export const HookConfig = {
   countsBuckets: 23289,
   duration: 23290,
   durationSlot: 23291,
-  countPad: 23292,
-  countPadStride: 1,
-  countPadLength: 2,
+  countsOnly: 23292,
+  countKeyLabels: 23293,
   countKinds: 23294,
-  countSeed: 23296,
+  countedSlots: 23296,
+  activeCalls: 23300,
+  directKeys: 23304,
+  keysPad: 23308,
+  countSeed: 23312,
   countSeedStride: 8,
   countSeedLength: 2,
-  counts: 23312,
+  counts: 23328,
   countsStride: 48,
   countsLength: 4,
+} as const;
+
+/** enum active_call_size */
+export const ActiveCallSize = {
+  ACTIVE_CALL_VALUES: 4,
+  ACTIVE_CALL_BITS: 7,
+  ACTIVE_CALLS: 128,
+  ACTIVE_CALL_BYTES: 272,
 } as const;
 
 /** struct enforcer_config */

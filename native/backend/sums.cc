@@ -2,6 +2,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <cstddef>
 #include <cstring>
 
 #include "backend/bpf_backend.h"
@@ -57,6 +58,25 @@ void visit_keys(const ReadableMap& map, Visit visit) {
   }
 }
 
+// Appends the sums of keys that have a place of their own (bpf/direct_keys.bpf.h), in the format of the other keys. A
+// key can be in the result several times: its sums are added up.
+void append_direct_keys(const ReadableMap& map, HookSums& result) {
+  if (map.fd.value < 0 || result.key_size > COUNT_KEY_WORDS * sizeof(uint64_t)) return;
+  std::vector<uint8_t> all(map.value_size);
+  const uint32_t first = 0;
+  if (bpf_map_lookup_elem(map.fd.value, &first, all.data()) != 0) return;
+  for (size_t at = 0; at + sizeof(direct_key) <= all.size(); at += sizeof(direct_key)) {
+    direct_key place = {};
+    std::memcpy(&place, &all[at], sizeof(place));
+    if (place.state != KEY_READY) continue;
+    std::vector<uint8_t> sum(result.sum_size, 0);
+    std::memcpy(sum.data() + offsetof(count_sum, calls), &place.calls, sizeof(place.calls));
+    std::memcpy(sum.data() + offsetof(count_sum, sum), &place.sum, sizeof(place.sum));
+    append_bytes(result.keys, reinterpret_cast<const uint8_t*>(place.words), result.key_size);
+    append_bytes(result.keys, sum.data(), sum.size());
+  }
+}
+
 }  // namespace
 
 std::optional<HookSums> BpfBackend::read_sums(uint32_t id) {
@@ -68,7 +88,7 @@ std::optional<HookSums> BpfBackend::read_sums(uint32_t id) {
     if (found != hooks_.end()) maps = &found->second.counts;
   }
   if (maps == nullptr || maps->totals.fd.value < 0) return std::nullopt;
-  const auto& [keys, totals, texts] = *maps;
+  const auto& [keys, totals, texts, direct] = *maps;
   HookSums result;
   result.sum_size = totals.value_size;
   SumReader total_reader(totals);
@@ -81,6 +101,7 @@ std::optional<HookSums> BpfBackend::read_sums(uint32_t id) {
     append_bytes(result.keys, key.data(), key.size());
     if (!reader.append(key.data(), result.keys)) result.keys.resize(before);
   });
+  append_direct_keys(direct, result);
   if (texts.fd.value < 0) return result;
   std::vector<uint8_t> text(texts.value_size);
   visit_keys(texts, [&](const std::vector<uint8_t>& key) {

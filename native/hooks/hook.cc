@@ -97,6 +97,29 @@ void size_negative_cache(bpf_object* object, const std::vector<uint8_t>& config)
   }
 }
 
+// Sizes the places of active calls (bpf/active_calls.bpf.h) in programs that have them.
+void size_active_calls(bpf_object* object, const hook_config& config) {
+  bpf_map* map = bpf_object__find_map_by_name(object, ".data.active_calls");
+  if (map == nullptr) return;
+  if (config.active_calls == 0) {
+    check_setup(bpf_map__set_autocreate(map, false), "cannot leave a map out");
+  } else {
+    check_setup(bpf_map__set_value_size(map, ACTIVE_CALLS * ACTIVE_CALL_BYTES), "cannot size the active calls");
+  }
+}
+
+// Sizes the places of keys (bpf/direct_keys.bpf.h) in programs that have them.
+void size_direct_keys(bpf_object* object, const hook_config& config) {
+  bpf_map* map = bpf_object__find_map_by_name(object, ".data.direct_keys");
+  if (map == nullptr) return;
+  if (config.direct_keys == 0) {
+    check_setup(bpf_map__set_autocreate(map, false), "cannot leave a map out");
+  } else {
+    const uint32_t size = config.direct_keys * static_cast<uint32_t>(sizeof(direct_key));
+    check_setup(bpf_map__set_value_size(map, size), "cannot size the places of keys");
+  }
+}
+
 void prepare_maps(bpf_object* object, const HookSpec& spec, const FindMap& find) {
   const uint8_t guard = read_config(spec.config).guard;
   for (const MapSpec& each : spec.maps) {
@@ -256,6 +279,8 @@ Hook load_hook(const HookSpec& spec, const MapOwners& owners, const FindMap& fin
   set_rodata(object, spec.config);
   prepare_maps(object, spec, find);
   size_negative_cache(object, spec.config);
+  size_active_calls(object, read_config(spec.config));
+  size_direct_keys(object, read_config(spec.config));
   TypedTargets typed;
   select_programs(object, spec, typed);
   const Specialization specialization(object, spec.config, spec.optimize);

@@ -32,7 +32,7 @@ struct ReadableMap {
 
 // The tables of a hook's Count actions (bpf/counts.bpf.h).
 struct CountMaps {
-  ReadableMap keys, totals, texts;
+  ReadableMap keys, totals, texts, direct;
 };
 
 struct Hook {

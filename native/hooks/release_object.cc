@@ -62,6 +62,7 @@ ReadableMap* kept_map(Hook& hook, const bpf_map* map) {
   if (!bpf_map__autocreate(map)) return nullptr;
   const std::string_view name = bpf_map__name(map);
   if (name == "count_keys") return &hook.counts.keys;
+  if (name == ".data.direct_keys") return &hook.counts.direct;
   if (name == "count_totals") return &hook.counts.totals;
   return name == "count_texts" ? &hook.counts.texts : nullptr;
 }

@@ -9,6 +9,15 @@ import { MECHANISMS, Recording, type Mechanism } from './support.js';
 const WRITTEN = '/tmp/counted/deep/file';
 const CALLS = 20_000;
 const DD = '/usr/bin/dd';
+const BASH = '/usr/bin/bash';
+const LS = '/usr/bin/ls';
+/** More than a hook has places for keys, and for active calls. */
+const MASKS = 200;
+const WAITING = 200;
+const SET_MASKS = `for ((i = 0; i < ${MASKS * 10}; i++)); do printf -v mask %o $((i % ${MASKS})); umask $mask; done`;
+const WAIT_TOGETHER = `mkfifo /tmp/counted/fifo
+for ((i = 0; i < ${WAITING}; i++)); do (read -rt 1 <> /tmp/counted/fifo) & done
+wait`;
 
 const POLICY = `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
@@ -40,10 +49,38 @@ spec:
         - matchBinaries: [{ operator: In, values: [/usr/bin/sleep] }]
           matchDuration: { operator: GT, values: [30ms] }
           matchActions: [{ action: Count, metric: slow }, { action: Post }]
+    - call: sys_umask
+      args: [{ index: 0, type: int }]
+      selectors:
+        - matchBinaries: [{ operator: In, values: [${BASH}] }]
+          matchActions: [{ action: Count, metric: masks, by: [arg0, binary] }]
+    - call: sys_pselect6
+      selectors:
+        - matchBinaries: [{ operator: In, values: [${BASH}] }]
+          matchActions: [{ action: Count, metric: waits }]
+    - call: sys_pselect6
+      selectors:
+        - matchBinaries: [{ operator: In, values: [${BASH}] }]
+          matchActions: [{ action: Count, metric: waited, kind: histogram, value: duration }]
+    - call: iterate_dir
+      syscall: false
+      selectors:
+        - matchBinaries: [{ operator: In, values: [${LS}] }]
+          matchActions: [{ action: Count, metric: folders }]
+    - call: iterate_dir
+      syscall: false
+      selectors:
+        - matchBinaries: [{ operator: In, values: [${LS}] }]
+          matchActions: [{ action: Count, metric: folderTimes, kind: histogram, value: duration }]
     - call: tcp_connect
       syscall: false
       args: [{ index: 0, type: sock }]
       selectors: [{ matchActions: [{ action: Count, metric: connections, by: [arg0, arg0.port] }] }]`;
+
+/** On an overlay, where there are modules for it, the function calls itself. */
+const LIST_FOLDER = `cd /tmp/counted && mkdir lower upper work both && touch lower/file && modprobe overlay
+mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay both
+${LS} both && umount both`;
 
 const run = (command: string, ...args: string[]): unknown => spawnSync(command, args, { stdio: 'ignore' });
 const isSlow = (event: TracerEvent): boolean =>
@@ -66,6 +103,9 @@ function testCounts(attach: Mechanism): void {
       run('/usr/bin/sleep', '0.001');
       run('/usr/bin/sleep', '0.05');
       run('/usr/bin/bash', '-c', ': < /dev/tcp/127.0.0.1/9');
+      await Promise.all([1, 2].map(() => once(spawn(BASH, ['-c', SET_MASKS]), 'exit')));
+      run(BASH, '-c', WAIT_TOGETHER);
+      run(BASH, '-c', LIST_FOLDER);
       const both = [1, 2].map(() =>
         spawn(DD, ['if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${CALLS}`, 'status=none']),
       );
@@ -112,6 +152,27 @@ function testCounts(attach: Mechanism): void {
 
   it('connections by address and port', () => {
     assert.deepEqual(metrics.get('connections')?.series, [{ labels: ['127.0.0.1', '9'], calls: 1n, sum: 0n }]);
+  });
+
+  it('more keys than places', () => {
+    const { series = [], other } = metrics.get('masks') ?? {};
+    const calls = new Map(series.map(({ labels, calls }) => [labels.join(' '), calls]));
+    for (let mask = 1; mask < MASKS; mask++) assert.equal(calls.get(`${mask} ${BASH}`), 20n, `mask ${mask}`);
+    assert.equal(other, undefined);
+  });
+
+  it('more active calls than places', () => {
+    const [waits, waited] = ['waits', 'waited'].map((name) => metrics.get(name)?.total.calls ?? 0n);
+    assert.ok(waits !== undefined && waits >= BigInt(WAITING), `${waits} calls`);
+    // the kernel itself limits the active calls of a kretprobe
+    if (attach === 'fentry') assert.equal(waited, waits);
+  });
+
+  it('calls inside of calls', () => {
+    const [folders, times] = ['folders', 'folderTimes'].map((name) => metrics.get(name)?.total.calls ?? 0n);
+    assert.ok(folders !== undefined && folders > 0n);
+    // by kretprobes, Linux 5.10 shows only some returns of such calls
+    if (attach === 'fentry') assert.equal(times, folders);
   });
 
   it('two processes at the same time are counted to the last call', () => {

@@ -42,6 +42,7 @@ export function encodeContext(more: Partial<EncodeContext> = {}): EncodeContext 
     scopeBits: [],
     onDemand: true,
     countHits: false,
+    cpus: 2,
     countSeed: [1n, 2n],
     guard: 0,
     resolved: new Map(),

@@ -32,6 +32,8 @@ export interface EncodeContext {
   readonly onDemand: boolean;
   /** True if every call is counted. */
   readonly countHits: boolean;
+  /** Number of CPUs that the kernel can have. */
+  readonly cpus: number;
   /** Random numbers for the hashes of labels: 64 bits each. */
   readonly countSeed: readonly [bigint, bigint];
   /** How the program protects its scratch memory: enum scratch_guard in bpf/abi.h. */

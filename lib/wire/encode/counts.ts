@@ -1,16 +1,25 @@
 /** Encodes Count actions: the part of struct hook_config for them, and their maps. Pure. */
-import { hasDuration, hookValues } from '../../compiled/compiled-hook.js';
-import type { CompiledCount, CompiledHook, CompiledValue, CountLabel } from '../../compiled/compiled-policy.js';
+import { hasDuration, hasSocketTracking, hookValues } from '../../compiled/compiled-hook.js';
+import type {
+  CompiledCount,
+  CompiledHook,
+  CompiledValue,
+  CountLabel,
+  SelectorActions,
+} from '../../compiled/compiled-policy.js';
 import {
+  ActiveCallSize,
   CountConfig,
   CountKey,
   CountLabel as LabelLayout,
   CountLabelKind,
   CountSum,
+  DirectKeySize,
   HookConfig,
 } from '../layout.gen.js';
 import { READS } from '../reads.js';
 import type { EncodeContext } from './context.js';
+import { objectOrder } from './objects.js';
 import { selectorMask } from './tables.js';
 
 const LABEL_KINDS: Readonly<Record<CountLabel['of'], number>> = {
@@ -32,7 +41,21 @@ const TEXT_LABELS: readonly CountLabel['of'][] = ['text', 'binary', 'parentBinar
 
 const isHistogram = ({ kind }: CompiledCount): boolean => kind === 'histogram';
 
-export function encodeCounts(view: DataView, hook: CompiledHook, { countSeed }: EncodeContext): void {
+/** True if no selector does anything but count or suppress. */
+function isCountingOnly(hook: CompiledHook): boolean {
+  const { counts = [], actions = [], returnActions, selectors } = hook;
+  const isSilent = ({ order }: SelectorActions): boolean =>
+    order.includes('noPost') && order.every((name) => name === 'count' || name === 'noPost');
+  return (
+    counts.length > 0 &&
+    actions.length === selectors &&
+    actions.every(isSilent) &&
+    returnActions === undefined &&
+    !hasSocketTracking(hook)
+  );
+}
+
+export function encodeCounts(view: DataView, hook: CompiledHook, context: EncodeContext): void {
   const values = hookValues(hook);
   const { counts = [] } = hook;
   if (hasDuration(hook)) {
@@ -51,7 +74,22 @@ export function encodeCounts(view: DataView, hook: CompiledHook, { countSeed }: 
     true,
   );
   if (counts.length === 0) return;
-  countSeed.forEach((seed, i) => view.setBigUint64(HookConfig.countSeed + 8 * i, seed, true));
+  const isOnly = isCountingOnly(hook);
+  const used = counts.flatMap(({ labels, value }) => [...labels.map(({ slot }) => slot), value]);
+  const slots = used.reduce<number>((bits, slot) => (slot === undefined ? bits : bits | (1 << slot)), 0);
+  const isKeptInPlaces =
+    isOnly &&
+    context.pair &&
+    !context.multiplePoints &&
+    values.length <= ActiveCallSize.ACTIVE_CALL_VALUES &&
+    objectOrder(hook).length === 0;
+  view.setUint8(HookConfig.countsOnly, Number(isOnly));
+  view.setUint8(HookConfig.countKeyLabels, Math.max(...counts.map(({ labels }) => labels.length)));
+  view.setUint32(HookConfig.countedSlots, slots, true);
+  view.setUint32(HookConfig.activeCalls, Number(isKeptInPlaces), true);
+  const isKeptDirectly = counts.some((count) => count.labels.length > 0 && !isHistogram(count));
+  view.setUint32(HookConfig.directKeys, isKeptDirectly ? context.cpus * DirectKeySize.DIRECT_KEYS : 0, true);
+  context.countSeed.forEach((seed, i) => view.setBigUint64(HookConfig.countSeed + 8 * i, seed, true));
   counts.forEach((count, i) => encodeCount(view, HookConfig.counts + i * HookConfig.countsStride, count, values));
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { compilePolicy, explainPolicy, validatePolicy } from '../../../lib/policy/index.js';
 import type { CompiledCount } from '../../../lib/compiled/compiled-policy.js';
-import { encodeHook } from '../../../lib/wire/encode/hook.js';
+import { encodeHook, type EncodeContext } from '../../../lib/wire/encode/hook.js';
 import {
   CountConfig,
   CountLabel,
@@ -226,6 +226,8 @@ describe('policy: the bytes of counts', () => {
     assert.equal(view.getUint8(HookConfig.countsCount), 2);
     assert.equal(view.getUint8(HookConfig.countsBuckets), 1);
     assert.equal(view.getBigUint64(HookConfig.countSeed, true), 1n);
+    // a histogram has no place for its keys outside of the map, but the other count has no labels
+    assert.equal(view.getUint32(HookConfig.directKeys, true), 0);
     const at = HookConfig.counts;
     assert.equal(view.getBigUint64(at + CountConfig.selectors, true), 1n);
     assert.deepEqual(
@@ -259,6 +261,45 @@ describe('policy: the bytes of counts', () => {
     assert.ok(hook);
     const { maps } = encodeHook(hook, encodeContext());
     assert.ok(maps.filter(({ name }) => name.startsWith('count_')).every(({ create }) => !create));
+  });
+
+  describe('hooks that only count', () => {
+    const FSYNC = 'call: sys_fsync\nargs: [{ index: 0, type: int }, { index: 1, type: int }]\n';
+    const FILE = 'call: sys_fsync\nargs: [{ index: 0, type: fd }]\n';
+    const DURATIONS = '{ action: Count, metric: m, kind: histogram, value: duration, by: [arg1] }';
+
+    /** [counts only, keeps calls in places, counted slots]. */
+    function describeHook(yaml: string, context: Partial<EncodeContext> = {}): readonly number[] {
+      const [hook] = compilePolicy(yaml).hooks;
+      assert.ok(hook);
+      const view = new DataView(encodeHook(hook, encodeContext({ pair: true, ...context })).config.buffer);
+      return [
+        view.getUint8(HookConfig.countsOnly),
+        view.getUint32(HookConfig.activeCalls, true),
+        view.getUint32(HookConfig.countedSlots, true),
+      ];
+    }
+
+    it('read only the values that they count, and keep numbers of active calls in places', () => {
+      assert.deepEqual(describeHook(counting(FSYNC, DURATIONS)), [1, 1, 0b110]);
+      assert.deepEqual(describeHook(counting(FSYNC, '{ action: Count, metric: m }')), [1, 1, 0]);
+    });
+
+    it('keep the record of an active call with an object, with several attach points, or with many values', () => {
+      const many = FSYNC.replace(']', ', { index: 2, type: int }, { index: 3, type: int }]');
+      assert.deepEqual(describeHook(counting(FILE, DURATIONS.replace('arg1', 'arg0'))), [1, 0, 0b11]);
+      assert.deepEqual(describeHook(counting(FSYNC, DURATIONS), { multiplePoints: true }), [1, 0, 0b110]);
+      assert.deepEqual(describeHook(counting(FSYNC, DURATIONS), { pair: false }), [1, 0, 0b110]);
+      assert.deepEqual(describeHook(counting(many, DURATIONS)), [1, 0, 0b10010]);
+    });
+
+    it('a selector that posts, acts or marks needs an event', () => {
+      for (const action of ['Post', 'Sigkill', 'Mark, mark: seen']) {
+        assert.equal(describeHook(counting(FSYNC, DURATIONS, `{ action: ${action} }`))[0], 0, action);
+      }
+      const selectors = `selectors: [{ matchActions: [${DURATIONS}] }, { matchPIDs: [{ operator: In, values: [1] }] }]`;
+      assert.equal(describeHook(kprobeYaml(`${FSYNC}${selectors}`))[0], 0);
+    });
   });
 
   it('a duration is read from the record of the entry', () => {
