@@ -107,6 +107,9 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     // lib/index.ts before lib/index.mjs
-    enhancedResolveOptions: { extensions: ['.ts', '.d.ts', '.mts', '.d.mts', '.js', '.cjs', '.mjs', '.json'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.d.ts', '.mts', '.d.mts', '.js', '.cjs', '.mjs', '.json'],
+      conditionNames: ['import', 'require', 'node', 'default'],
+    },
   },
 };
