@@ -69,7 +69,7 @@ module.exports = {
       to: {
         couldNotResolve: true,
         pathNot:
-          'build/Release|^dist/|^\\.\\./dist/|^polytrace(-agent)?$|^@bufbuild/protobuf/|^typescript-eslint$|^@opentelemetry/semantic-conventions/',
+          'build/Release|^dist/|^\\.\\./dist/|^polytrace(-agent)?$|^@bufbuild/protobuf/|^typescript-eslint$|^@opentelemetry/(semantic-conventions|otlp-exporter-base)/',
       },
     },
     {
@@ -107,9 +107,6 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     // lib/index.ts before lib/index.mjs
-    enhancedResolveOptions: {
-      extensions: ['.ts', '.d.ts', '.mts', '.d.mts', '.js', '.cjs', '.mjs', '.json'],
-      conditionNames: ['import', 'require', 'node', 'default'],
-    },
+    enhancedResolveOptions: { extensions: ['.ts', '.d.ts', '.mts', '.d.mts', '.js', '.cjs', '.mjs', '.json'] },
   },
 };
