@@ -1,7 +1,12 @@
 /** Converts readings of metrics to messages, and back. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Metric, MetricBucket, MetricsSample, MetricSum } from '../../types/metrics.js';
-import type { CountSum, CountSumSchema, ReadMetricsResponse, ReadMetricsResponseSchema } from '../proto/polytrace/metrics.gen.js';
+import type {
+  CountSum,
+  CountSumSchema,
+  ReadMetricsResponse,
+  ReadMetricsResponseSchema,
+} from '../proto/polytrace/metrics.gen.js';
 
 /** Most series of a message, and most characters of their labels. */
 const PART_SERIES = 1000;

@@ -4,7 +4,7 @@ import type { MetricFacts } from './count-series.js';
 /** Every name of a counted metric begins with this, and no other name of the agent does. */
 const PREFIX = 'polytrace_count_';
 /** Labels that each series has. */
-export const POLICY_LABELS = ['policy', 'policy_namespace'] as const;
+const POLICY_LABELS = ['policy', 'policy_namespace'] as const;
 /** Labels that mean something else in the text of Prometheus. */
 const RESERVED: ReadonlySet<string> = new Set([...POLICY_LABELS, 'le', 'quantile']);
 /** The ends of names that tell Prometheus what a series of a family is. */
@@ -20,7 +20,9 @@ export interface FamilyNames {
  * Returns the names for each metric of a sample. Metrics of different policies with the same name share a family, and
  * differ by the label `policy`. Two metrics of one policy never do.
  */
-export function nameFamilies<M extends { readonly metric: MetricFacts }>(metrics: readonly M[]): (readonly [M, FamilyNames])[] {
+export function nameFamilies<M extends { readonly metric: MetricFacts }>(
+  metrics: readonly M[],
+): (readonly [M, FamilyNames])[] {
   const taken = new Set<string>();
   return metrics.map((each) => {
     const { policyName, policyNamespace, name, kind, isDuration } = each.metric;

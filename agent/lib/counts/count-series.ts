@@ -100,7 +100,10 @@ class MetricState {
   constructor({ policyName, policyNamespace, name, kind, isDuration, labelNames, since }: Metric) {
     const namespace = policyNamespace === undefined ? {} : { policyNamespace };
     this.metric = { policyName, ...namespace, name, kind, isDuration, labelNames, since };
-    this.#others = newSeries(labelNames.map(() => OTHERS), kind);
+    this.#others = newSeries(
+      labelNames.map(() => OTHERS),
+      kind,
+    );
   }
 
   /** The room that the series of this metric need. */

@@ -46,6 +46,8 @@ const NANOSECONDS = 1_000_000_000n;
 /** Formats an exact number. A duration in nanoseconds becomes seconds, as monitoring systems have it. */
 export function formatValue(value: bigint, isDuration: boolean): string {
   if (!isDuration) return String(value);
-  const fraction = String(value % NANOSECONDS).padStart(9, '0').replace(/0+$/, '');
+  const fraction = String(value % NANOSECONDS)
+    .padStart(9, '0')
+    .replace(/0+$/, '');
   return `${value / NANOSECONDS}${fraction === '' ? '' : `.${fraction}`}`;
 }

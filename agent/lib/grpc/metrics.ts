@@ -1,7 +1,12 @@
 /** Implements the service polytrace.MetricService: readings of the numbers that policies count. Every client may read them. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { status as Code, type ServerWritableStream } from '@grpc/grpc-js';
-import { MetricService, ReadMetricsResponseSchema, toMetricsMessages, type ReadMetricsRequest } from 'polytrace/protocol';
+import {
+  MetricService,
+  ReadMetricsResponseSchema,
+  toMetricsMessages,
+  type ReadMetricsRequest,
+} from 'polytrace/protocol';
 import type { PolicyCounts } from '../counts/policy-counts.js';
 import { CallError } from './call-error.js';
 import { createService, type Service } from './service.js';
@@ -17,9 +22,11 @@ const CALL_MS = 60_000;
 export function metricService(counts: Pick<PolicyCounts, 'readAll'>): Service {
   const calls = new Set<Call>();
   const answer = async (call: Call): Promise<void> => {
-    if (calls.size >= CALLS_MAX) throw new CallError(Code.RESOURCE_EXHAUSTED, `more than ${CALLS_MAX} readings of metrics`);
+    if (calls.size >= CALLS_MAX)
+      throw new CallError(Code.RESOURCE_EXHAUSTED, `more than ${CALLS_MAX} readings of metrics`);
     const { policyNames } = call.request;
-    if (policyNames.length > NAMES_MAX) throw new CallError(Code.INVALID_ARGUMENT, `policy_names: at most ${NAMES_MAX}`);
+    if (policyNames.length > NAMES_MAX)
+      throw new CallError(Code.INVALID_ARGUMENT, `policy_names: at most ${NAMES_MAX}`);
     calls.add(call);
     const tooSlow = new CallError(Code.DEADLINE_EXCEEDED, 'the client reads too slowly');
     const timer = setTimeout(() => call.emit('error', tooSlow), CALL_MS);

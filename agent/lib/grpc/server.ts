@@ -6,7 +6,12 @@ import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Log } from '../log/log.js';
-import { file_polytrace_alerts, file_polytrace_metrics, file_tetragon_eventlog, file_tetragon_sensors } from 'polytrace/protocol';
+import {
+  file_polytrace_alerts,
+  file_polytrace_metrics,
+  file_tetragon_eventlog,
+  file_tetragon_sensors,
+} from 'polytrace/protocol';
 import {
   AddressError,
   claimSocket,
@@ -78,7 +83,12 @@ export class GrpcServer {
     for (const service of this.#services) server.addService(service.definition, service.implement(isSocket));
     this.#health.addToServer(server);
     new ReflectionService(
-      toReflectionPackage([file_tetragon_sensors, file_tetragon_eventlog, file_polytrace_alerts, file_polytrace_metrics]),
+      toReflectionPackage([
+        file_tetragon_sensors,
+        file_tetragon_eventlog,
+        file_polytrace_alerts,
+        file_polytrace_metrics,
+      ]),
     ).addToServer(server);
   }
 

@@ -63,7 +63,9 @@ function* formatSample({ time, metrics, values }: CountedSample): Generator<void
     }
     text.add('\n');
   }
-  text.add(formatGauge('polytrace_counts_series', 'Values of counts that policies keep in the kernel.', [['', values]]));
+  text.add(
+    formatGauge('polytrace_counts_series', 'Values of counts that policies keep in the kernel.', [['', values]]),
+  );
   const rest = metrics.map(({ metric: { policyName: policy, policyNamespace, name }, others }) => {
     return [formatLabels({ policy, policy_namespace: policyNamespace ?? '', metric: name }), others] as const;
   });
@@ -73,7 +75,11 @@ function* formatSample({ time, metrics, values }: CountedSample): Generator<void
   return text.end();
 }
 
-function formatGauge(name: string, help: string, samples: readonly (readonly [labels: string, value: number])[]): string {
+function formatGauge(
+  name: string,
+  help: string,
+  samples: readonly (readonly [labels: string, value: number])[],
+): string {
   const lines = samples.map(([labels, value]) => `${name}${labels} ${value}\n`);
   return `${formatHead({ name, help, type: 'gauge' })}${lines.join('')}\n`;
 }

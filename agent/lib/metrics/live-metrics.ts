@@ -45,7 +45,11 @@ export class MetricFormatter {
 }
 
 /** Returns the lines that come before the values of a metric. */
-export function formatHead({ name, help, type }: Pick<LiveMetric, 'name' | 'help'> & { readonly type: string }): string {
+export function formatHead({
+  name,
+  help,
+  type,
+}: Pick<LiveMetric, 'name' | 'help'> & { readonly type: string }): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
 }
 

@@ -27,8 +27,8 @@ export interface Exporter<Items> {
 export interface Signal<Items> {
   /** The path of the signal over HTTP. */
   readonly path: string;
-  loadHttp(): Promise<(config: OTLPExporterNodeConfigBase) => Exporter<Items>>;
-  loadGrpc(): Promise<(config: OTLPGRPCExporterConfigNode) => Exporter<Items>>;
+  readonly loadHttp: () => Promise<(config: OTLPExporterNodeConfigBase) => Exporter<Items>>;
+  readonly loadGrpc: () => Promise<(config: OTLPGRPCExporterConfigNode) => Exporter<Items>>;
 }
 
 interface OpenedExporter<Items> {

@@ -98,7 +98,15 @@ function listStreams({ metric: { name: own, kind, isDuration } }: CountedMetric)
 
 /** The tags of fields: the number of the field, and how its value is encoded. */
 const POINT = { attributes: 0x3a, start: 0x11, time: 0x19, asDouble: 0x21, asInt: 0x31 };
-const HISTOGRAM_POINT = { attributes: 0x4a, start: 0x11, time: 0x19, count: 0x21, sum: 0x29, buckets: 0x32, bounds: 0x3a };
+const HISTOGRAM_POINT = {
+  attributes: 0x4a,
+  start: 0x11,
+  time: 0x19,
+  count: 0x21,
+  sum: 0x29,
+  buckets: 0x32,
+  bounds: 0x3a,
+};
 const METRIC = { name: 0x0a, description: 0x12, unit: 0x1a, sum: 0x3a, histogram: 0x4a };
 const DATA = { points: 0x0a, temporality: 0x10, isMonotonic: 0x18 };
 const KEY_VALUE = { key: 0x0a, value: 0x12, string: 0x0a };
@@ -109,7 +117,12 @@ const REQUEST = { resources: 0x0a };
 const writer = new Writer();
 
 /** The writer writes the last field first. */
-function encodePoint({ metric }: CountedMetric, stream: Stream, { labels, sum }: CountedSeries, time: Date): Uint8Array {
+function encodePoint(
+  { metric }: CountedMetric,
+  stream: Stream,
+  { labels, sum }: CountedSeries,
+  time: Date,
+): Uint8Array {
   const tags = stream.isHistogram ? HISTOGRAM_POINT : POINT;
   writer.reset();
   const { policyName, policyNamespace = '', labelNames, since } = metric;

@@ -19,7 +19,13 @@ const ENCODED = {
   serializeRequest: (request: Uint8Array): Uint8Array => request,
   // an answer with more than an empty message says that points were refused, which is then logged
   deserializeResponse: (answer: Uint8Array): object =>
-    answer.length <= 2 ? {} : { partialSuccess: Buffer.from(answer).toString().replace(/[^\x20-\x7e]+/g, ' ') },
+    answer.length <= 2
+      ? {}
+      : {
+          partialSuccess: Buffer.from(answer)
+            .toString()
+            .replace(/[^\x20-\x7e]+/g, ' '),
+        },
 };
 const ONE_REQUEST = { name: 'metric_data_point', countItems: (): number => 1 } as const;
 

@@ -216,7 +216,12 @@ describe('the metrics of 1,000 policies', () => {
     const context = { tracer, store, hub: new EventHub({ nodeName: 'node' }), version: '1.2.3' };
     return new Metrics(
       { metricsLabelFilter: [] },
-      { ...context, exports: { json: undefined, otlp: undefined, metrics: undefined }, counts: NO_COUNTS, alerts: ALERTS },
+      {
+        ...context,
+        exports: { json: undefined, otlp: undefined, metrics: undefined },
+        counts: NO_COUNTS,
+        alerts: ALERTS,
+      },
     );
   };
   /** Returns the text, and the number of bytes that were formatted for it. */

@@ -26,7 +26,10 @@ describe('the metrics of an agent', () => {
   let connection: AgentConnection;
 
   beforeEach(async () => {
-    const rows = [[['/bin/a', '1'], calls(5, 9)], [['/bin/b', ''], calls(1)]] as const;
+    const rows = [
+      [['/bin/a', '1'], calls(5, 9)],
+      [['/bin/b', ''], calls(1)],
+    ] as const;
     const first = createMetric(rows, { kind: 'sum', labelNames: ['binary', 'arg0'], other: calls(2, 3) });
     sample = createSample(first, HISTOGRAM);
     const metrics = (): Promise<MetricsSample> => Promise.resolve(sample);
@@ -68,9 +71,12 @@ describe('the metrics of an agent', () => {
     const iterator = connection.metricsEvery(10);
     await iterator.next();
     await server.close();
-    await assert.rejects(async () => {
-      for (;;) await iterator.next();
-    }, { code: 'AGENT_UNAVAILABLE' });
+    await assert.rejects(
+      async () => {
+        for (;;) await iterator.next();
+      },
+      { code: 'AGENT_UNAVAILABLE' },
+    );
   });
 
   it('many series come in several messages, also for several clients', async () => {
@@ -90,7 +96,10 @@ describe('the metrics of an agent', () => {
     const some = new FakeCommand();
     assert.equal(await some.run(...args, '--policy-name', 'slow', '-o', 'json'), 0);
     const { metrics } = JSON.parse(some.stdout.text) as { metrics: Metric[] };
-    assert.deepEqual(metrics.map(({ policyName, since }) => [policyName, since]), [['slow', '2026-01-01T00:00:00.000Z']]);
+    assert.deepEqual(
+      metrics.map(({ policyName, since }) => [policyName, since]),
+      [['slow', '2026-01-01T00:00:00.000Z']],
+    );
     const none = new FakeCommand();
     assert.equal(await none.run(...args, '--policy-name', 'gone'), 0);
     assert.match(none.stderr.text, /note: the policies with the name gone count nothing/);
@@ -105,7 +114,10 @@ describe('the metrics of an agent', () => {
     assert.equal(await ended, 0);
     const away = new FakeCommand();
     assert.equal(await away.run('stat', '--server', 'unix:///nowhere/agent.sock'), 5);
-    for (const wrong of [['--policy', __filename], ['--btf', __filename]]) {
+    for (const wrong of [
+      ['--policy', __filename],
+      ['--btf', __filename],
+    ]) {
       assert.equal(await new FakeCommand().run('stat', '--server', server.address, ...wrong), 2);
     }
   });

@@ -42,20 +42,20 @@ describe('labels of containers', () => {
   let rows: readonly (readonly [bigint, bigint])[] = [];
   const parts: MetricReaderParts = {
     session: { readSums: () => Promise.resolve(createTables(rows)) },
-    cgroups: { findContainer: (id) => CONTAINERS.get(id) as never, isKnown: (id) => id === 1n },
+    cgroups: { findContainer: (id) => CONTAINERS.get(id), isKnown: (id) => id === 1n },
     names: {
       find: (container) => {
         const found = named.get(container.id);
         if (found === undefined) return undefined;
         const pod = found.pod === undefined ? undefined : { name: found.pod, namespace: 'shop' };
-        return { container: { ...container, name: found.name }, pod } as never;
+        return { container: { ...container, name: found.name }, pod };
       },
       isPending: ({ id }) => pending.has(id),
     },
   };
   let reader: MetricReader;
   const read = async (): Promise<readonly (readonly [string, bigint])[]> => {
-    const [metric] = await reader.read([{ compiled: { name: 'p' } as never, hooks: [HOOK], since: SINCE }]);
+    const [metric] = await reader.read([{ compiled: { name: 'p' }, hooks: [HOOK], since: SINCE }]);
     assert.equal(metric?.since, SINCE);
     return metric.series.map(({ labels, calls }) => [labels.join(), calls] as const);
   };
@@ -67,13 +67,25 @@ describe('labels of containers', () => {
   });
 
   it('the name of a container and its pod can come later', async () => {
-    rows = [[1n, 5n], [2n, 1n], [3n, 2n]];
+    rows = [
+      [1n, 5n],
+      [2n, 1n],
+      [3n, 2n],
+    ];
     pending.add('aaa');
-    assert.deepEqual(await read(), [[',', 5n], ['aaa,(unknown)', 1n], ['bbb,', 2n]]);
+    assert.deepEqual(await read(), [
+      [',', 5n],
+      ['aaa,(unknown)', 1n],
+      ['bbb,', 2n],
+    ]);
     pending.clear();
     named.set('aaa', { name: 'web', pod: 'web-1' });
     named.set('bbb', { name: 'db' });
-    assert.deepEqual(await read(), [[',', 5n], ['web,web-1', 1n], ['db,', 2n]]);
+    assert.deepEqual(await read(), [
+      [',', 5n],
+      ['web,web-1', 1n],
+      ['db,', 2n],
+    ]);
   });
 
   it('a container that has ended keeps its names', async () => {
@@ -85,9 +97,16 @@ describe('labels of containers', () => {
   });
 
   it('a cgroup that nobody knows is unknown, and those of equal names are added up', async () => {
-    rows = [[2n, 1n], [3n, 2n], [9n, 4n]];
+    rows = [
+      [2n, 1n],
+      [3n, 2n],
+      [9n, 4n],
+    ];
     named.set('aaa', { name: 'web' });
     named.set('bbb', { name: 'web' });
-    assert.deepEqual(await read(), [['web,', 3n], ['(unknown),(unknown)', 4n]]);
+    assert.deepEqual(await read(), [
+      ['web,', 3n],
+      ['(unknown),(unknown)', 4n],
+    ]);
   });
 });

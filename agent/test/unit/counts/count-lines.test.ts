@@ -15,7 +15,11 @@ const readText = async (lines: CountLines): Promise<string> => Buffer.concat(awa
 
 describe('counts for Prometheus', () => {
   it('a counter, a sum, a histogram and others', async () => {
-    const buckets = [{ from: 0n, to: 0n, calls: 1n }, { from: 1024n, to: 2047n, calls: 2n }, { from: 1n << 46n, calls: 1n }];
+    const buckets = [
+      { from: 0n, to: 0n, calls: 1n },
+      { from: 1024n, to: 2047n, calls: 2n },
+      { from: 1n << 46n, calls: 1n },
+    ];
     const sample = createSample(
       createMetric([[['/bin/a"\n'], calls(5)]], { other: calls(3) }),
       createMetric([[['/a', '9'], calls(2, 2n ** 63n)]], {
@@ -59,7 +63,9 @@ describe('counts for Prometheus', () => {
       assert.ok(lines.includes(line), `${line}\nin\n${lines.join('\n')}`);
     }
     assert.equal(lines.filter((line) => line === '# TYPE polytrace_count_execs_total counter').length, 1);
-    const series = lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => line.replace(/ \S+$/, ''));
+    const series = lines
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => line.replace(/ \S+$/, ''));
     assert.equal(new Set(series).size, series.length, 'each series is in the text once');
   });
 

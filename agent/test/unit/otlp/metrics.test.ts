@@ -5,7 +5,13 @@ import type { MetricsSample } from 'polytrace';
 import { PolicyCounts } from '../../../lib/counts/policy-counts.js';
 import { openLog } from '../../../lib/log/log.js';
 import { MetricsExport } from '../../../lib/otlp/metrics-export.js';
-import { createCollector, toPlainAttributes, type Collector, type DataPoint, type ReceivedMetric } from '../../collector.js';
+import {
+  createCollector,
+  toPlainAttributes,
+  type Collector,
+  type DataPoint,
+  type ReceivedMetric,
+} from '../../collector.js';
 import { calls, createMetric, createSample, SINCE } from '../counts/samples.js';
 
 const log = openLog({ level: 'fatal', format: 'json' }, new PassThrough());
@@ -41,7 +47,10 @@ for (const protocol of ['http/protobuf', 'grpc'] as const) {
     const points = ({ sum, histogram }: ReceivedMetric): readonly DataPoint[] => (histogram ?? sum)?.dataPoints ?? [];
 
     it('has exact cumulative values since the policy was attached', async () => {
-      const buckets = [{ from: 0n, to: 0n, calls: 1n }, { from: 1024n, to: 2047n, calls: 2n }];
+      const buckets = [
+        { from: 0n, to: 0n, calls: 1n },
+        { from: 1024n, to: 2047n, calls: 2n },
+      ];
       const large = 2n ** 60n + 1n;
       const sample = createSample(
         createMetric([[['/bin/a'], calls(5)]], { other: calls(2), policyNamespace: 'shop' }),
