@@ -6,7 +6,7 @@ import type { MetricDoubt, ReplayedMetric, UncertaintyCode, Verdict } from '../.
 import { hookValues } from '../compiled/compiled-hook.js';
 import type { CompiledCount, CompiledHook, CompiledPolicy } from '../compiled/compiled-policy.js';
 import { addSums, NO_CALLS, type RawSum } from '../wire/decode/counts.js';
-import { addSeries, findOrAddMetric, toMetric, type SummedMetric } from '../wire/decode/metrics.js';
+import { addSeries, findOrAddMetric, toMetric, type SummedMetric } from './metrics.js';
 import { countSizes } from '../wire/encode/counts.js';
 import { AbiLimit } from '../wire/layout.gen.js';
 import { READS } from '../wire/reads.js';

@@ -11,11 +11,15 @@ import {
   decodeTexts,
   decodeTotals,
   NO_CALLS,
+  toMetricSum,
   type HookSums,
   type LabelWords,
+  type RawSum,
 } from '../wire/decode/counts.js';
-import { formatLabelNumber, KERNEL, UNKNOWN } from '../wire/decode/labels.js';
-import { addSeries, findOrAddMetric, toMetric, type SummedMetric } from '../wire/decode/metrics.js';
+import { formatLabelNumber } from '../wire/decode/labels.js';
+
+const UNKNOWN = '(unknown)';
+const KERNEL = '[kernel]';
 
 /** A policy that is attached, with the ids of its hooks. */
 export interface CountingPolicy {
@@ -28,6 +32,14 @@ interface Workload {
   readonly container: string;
   readonly pod: string;
   readonly namespace: string;
+}
+
+/** A metric while its hooks are added up. */
+interface Sums {
+  readonly count: CompiledCount;
+  readonly isDuration: boolean;
+  readonly series: Map<string, { readonly labels: readonly string[]; sum: RawSum }>;
+  other: RawSum;
 }
 
 export interface MetricReaderParts {
@@ -51,7 +63,7 @@ export class MetricReader {
     this.#workloads = new Map();
     const metrics: Metric[] = [];
     for (const { compiled, hooks } of policies) {
-      const sums = new Map<string, SummedMetric>();
+      const sums = new Map<string, Sums>();
       for (const hook of hooks) {
         if (hook.compiled.counts === undefined) continue;
         const tables = await this.#parts.session.readSums(hook.id);
@@ -63,7 +75,7 @@ export class MetricReader {
   }
 
   #addHook(
-    sums: Map<string, SummedMetric>,
+    sums: Map<string, Sums>,
     hook: CompiledHook,
     counts: readonly CompiledCount[],
     tables: HookSums,
@@ -72,7 +84,7 @@ export class MetricReader {
     const totals = decodeTotals(tables);
     const findText = decodeTexts(tables);
     const metrics = counts.map((count, i) => {
-      const metric = findOrAddMetric(sums, hook, count);
+      const metric = findOrAdd(sums, hook, count);
       metric.other = addSums(metric.other, totals[i] ?? NO_CALLS);
       return metric;
     });
@@ -82,7 +94,9 @@ export class MetricReader {
       const texts = (counts[count]?.labels ?? []).map((label, i) =>
         this.#formatLabel(hook, label, labels[i] ?? [0n, 0n], findText, known),
       );
-      addSeries(metric, texts, sum);
+      const key = JSON.stringify(texts);
+      const before = metric.series.get(key);
+      metric.series.set(key, { labels: texts, sum: before === undefined ? sum : addSums(before.sum, sum) });
     }
   }
 
@@ -130,4 +144,41 @@ export class MetricReader {
     this.#workloads.set(cgroup, found);
     return found;
   }
+}
+
+function findOrAdd(sums: Map<string, Sums>, hook: CompiledHook, count: CompiledCount): Sums {
+  const before = sums.get(count.metric);
+  if (before !== undefined) return before;
+  const value = count.value === undefined ? undefined : hookValues(hook)[count.value];
+  const added: Sums = { count, isDuration: value?.source === 'duration', series: new Map(), other: NO_CALLS };
+  sums.set(count.metric, added);
+  return added;
+}
+
+function toMetric(
+  { name: policyName, namespace }: CountingPolicy['compiled'],
+  name: string,
+  { count, isDuration, series, other }: Sums,
+): Metric {
+  const { kind, labels } = count;
+  const isHistogram = kind === 'histogram';
+  const rows = [...series.values()];
+  const total = toMetricSum(
+    rows.reduce((sum, row) => addSums(sum, row.sum), other),
+    isHistogram,
+  );
+  const hasLabels = labels.length > 0;
+  return {
+    policyName,
+    ...(namespace === undefined ? {} : { policyNamespace: namespace }),
+    name,
+    kind,
+    isDuration,
+    labelNames: labels.map((label) => label.name),
+    series: hasLabels
+      ? rows.map((row) => ({ labels: row.labels, ...toMetricSum(row.sum, isHistogram) }))
+      : [{ labels: [], ...total }],
+    ...(hasLabels && other.calls > 0n ? { other: toMetricSum(other, isHistogram) } : {}),
+    total,
+  };
 }

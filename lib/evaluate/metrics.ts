@@ -1,8 +1,8 @@
-/** Adds up the sums of the hooks of a policy to its metrics, as the public API has them. Pure. */
-import { hookValues } from '../../compiled/compiled-hook.js';
-import type { CompiledCount, CompiledHook, CompiledPolicy } from '../../compiled/compiled-policy.js';
-import type { Metric } from '../../../types/metrics.js';
-import { addSums, NO_CALLS, toMetricSum, type RawSum } from './counts.js';
+/** Adds up the sums of the hooks of a policy to its metrics, as lib/tracer/metrics.ts does. Pure. */
+import { hookValues } from '../compiled/compiled-hook.js';
+import type { CompiledCount, CompiledHook, CompiledPolicy } from '../compiled/compiled-policy.js';
+import type { Metric } from '../../types/metrics.js';
+import { addSums, NO_CALLS, toMetricSum, type RawSum } from '../wire/decode/counts.js';
 
 /** A metric while its hooks are added up. */
 export interface SummedMetric {
