@@ -11,7 +11,7 @@ export interface Places {
 }
 
 /** Ports from here on are chosen by the kernel. */
-const EPHEMERAL_PORT = 32_768;
+export const EPHEMERAL_PORT = 32_768;
 
 /** Replaces the folders that differ between machines by variables. The longest folder wins. */
 function replaceVariables(path: string, { folder, home, temporary, caches }: Places): string {
