@@ -22,4 +22,4 @@ export const commandNames = (): string[] => buildProgram().commands.map((command
 export const commandOptions = (name: string): string[] =>
   buildProgram()
     .commands.filter((command) => command.name() === name)
-    .flatMap((command) => command.options.flatMap(({ long }) => (long == null ? [] : [long])));
+    .flatMap((command) => command.options.flatMap(({ long }) => (long === null || long === undefined ? [] : [long])));
