@@ -39,6 +39,12 @@ export function generalizePath(path: string, places: Places): string {
   return [first, ...rest.map((name) => generalizeName(name, isTemporary))].join('/');
 }
 
+/** Two paths of a rename or a link. Package managers link each file of their cache: that is one fact. */
+export function generalizePair(first: string, second: string, places: Places): readonly [string, string] {
+  const [one, two] = [generalizePath(first, places), generalizePath(second, places)];
+  return [one, one === '$CACHE/**' && two.startsWith('$PWD/') ? '$PWD/**' : two];
+}
+
 /**
  * Replaces what differs in each run by `*`: numbers of five digits and more, hexadecimal numbers of eight and more, UUIDs, and
  * in temporary folders the last six or more letters and digits before the extension.
