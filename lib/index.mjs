@@ -29,6 +29,7 @@ export const {
   listHooks,
   loadKernelInfo,
   loadPolicyFile,
+  lockPolicy,
   makeEvent,
   notifyService,
   peerCredentials,

@@ -43,6 +43,7 @@ export { findHook, listHooks } from './tracer/hooks.js';
 export { makeEvent } from './testing/make-event.js';
 export { run } from './run/run.js';
 export { compareLocks, formatLock, parseLock } from './run/lock.js';
+export { lockPolicy } from './run/lock-policy.js';
 export { formatRunSummary } from './run/summary.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';
 export { validatePolicy } from './tracer/validate-policy.js';

@@ -17,3 +17,9 @@ export const manualText = (): string => manPage(buildProgram());
 
 /** Returns the names of the commands. */
 export const commandNames = (): string[] => buildProgram().commands.map((command) => command.name());
+
+/** Returns the options of a command, such as --lock. */
+export const commandOptions = (name: string): string[] =>
+  buildProgram()
+    .commands.filter((command) => command.name() === name)
+    .flatMap((command) => command.options.flatMap(({ long }) => (long === null || long === undefined ? [] : [long])));

@@ -14,10 +14,11 @@ declare -A commands=(
 	[kernels]="bash scripts/setup.sh --vm --packages && npm run --silent prebuilds -- x64 && POLYTRACE_ADDON=prebuilt npm run --silent test:kernels"
 	[arm64]="npm run --silent test:arm64"
 	[soak]="npm run --silent build && npx mocha --require tsx/cjs agent/test/soak/soak.test.ts"
+	[run]="npm run --silent build && node scripts/nightly-run-packages.mjs"
 	[bench]="npm run --silent bench -- --kernel --counted"
 )
 steps=("$@")
-[ $# -gt 0 ] || steps=(tiers packages documentation sanitize fuzz switches kernels arm64 bench soak)
+[ $# -gt 0 ] || steps=(tiers packages documentation sanitize fuzz switches kernels arm64 run bench soak)
 for step in "${steps[@]}"; do
 	[ -n "${commands[$step]-}" ] || { echo "nightly: no step $step: one of ${!commands[*]}" >&2 && exit 2; }
 done

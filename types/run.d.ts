@@ -148,3 +148,21 @@ export function parseLock(text: string, file?: string): LockFact[];
 
 /** Compares two lock files. */
 export function compareLocks(before: readonly LockFact[], after: readonly LockFact[]): LockDifference;
+
+/** Options for `lockPolicy`. */
+export interface LockPolicyOptions {
+  /** Only this package; `.` is the command itself. Default: all of them, and the command. */
+  readonly section?: string;
+  /** Folders of PWD, HOME, TMP and CACHE. PWD is always needed, HOME and CACHE where the lock file has them. */
+  readonly variables?: Readonly<Record<string, string | readonly string[]>>;
+  /** Addresses and networks of host names. Default: a name allows every address with its port. */
+  readonly addresses?: Readonly<Record<string, readonly string[]>>;
+  /** Paths of programs: the policy is about them and all that they start. Default: about every process. */
+  readonly programs?: readonly string[];
+}
+
+/**
+ * Returns the YAML of a TracingPolicy that reports what the lock file does not have: programs, opened files, connections and
+ * listeners. Throws PolytraceError LOCK_POLICY.
+ */
+export function lockPolicy(facts: readonly LockFact[], options?: LockPolicyOptions): string;

@@ -26,6 +26,7 @@ export type Api = Pick<
   | 'listHooks'
   | 'loadKernelInfo'
   | 'loadPolicyFile'
+  | 'lockPolicy'
   | 'openTracer'
   | 'parseLock'
   | 'parsePolicyTest'

@@ -1,6 +1,6 @@
-/** `polytrace lock diff` and `polytrace lock explain`: lock files of behaviour for people. */
+/** `polytrace lock diff`, `explain` and `policy`: lock files of behaviour for people, and for the kernel. */
 import { readFileSync } from 'node:fs';
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import type { LockFact } from '../../types/index.js';
 import { POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
 import { print } from './output.js';
@@ -54,6 +54,38 @@ export function addLockCommands(program: Command, context: Context, done: (statu
       await print(context.stdout, explainLock(readLockFile(file, context)));
       done(SUCCESS);
     });
+  lock
+    .command('policy')
+    .description('Print a policy that reports what the lock file does not have')
+    .argument('<file>', 'lock file')
+    .option('--section <package>', 'only this package; . is the command itself')
+    .option('--var <name=folder>', 'folder of PWD (always needed), HOME, TMP or CACHE; can be repeated', addPair, {})
+    .option('--address <host=network>', 'address or network of a host name; can be repeated', addPair, {})
+    .option('--program <path>', 'only about this program and all that it starts; can be repeated', addText, [])
+    .action(async (file: string, { section, var: variables, address: addresses, program: programs }: PolicyOptions) => {
+      const facts = readLockFile(file, context);
+      const options = { variables, addresses, programs, ...(section === undefined ? {} : { section }) };
+      await print(context.stdout, context.api.lockPolicy(facts, options));
+      done(SUCCESS);
+    });
+}
+
+interface PolicyOptions {
+  readonly section?: string;
+  readonly var: Readonly<Record<string, readonly string[]>>;
+  readonly address: Readonly<Record<string, readonly string[]>>;
+  readonly program: readonly string[];
+}
+
+const addText = (text: string, before: readonly string[]): readonly string[] => [...before, text];
+
+function addPair(
+  text: string,
+  before: Readonly<Record<string, readonly string[]>>,
+): Readonly<Record<string, readonly string[]>> {
+  const [, name, value] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('it has the form NAME=VALUE.');
+  return { ...before, [name]: [...(before[name] ?? []), value] };
 }
 
 async function printDifference(before: string, after: string, context: Context): Promise<number> {

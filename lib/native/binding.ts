@@ -350,7 +350,10 @@ export interface NativeBinding {
     ids: readonly number[] | null,
     blocking: readonly boolean[] | null,
   ): number;
-  /** Lets the child execute its program. Returns 0, or the errno of the failed exec. */
+  /**
+   * Lets the child execute its program. Returns the descriptor of a pipe, which the caller closes: it has the errno of a failed
+   * exec as four bytes, or ends without one. -1 if no such child waits.
+   */
   releaseChild(pid: number): number;
   /** Returns the exit status (-1 if it is not known) and the signal of an ended child; null while it runs. */
   reapChild(pid: number): [number, number] | null;

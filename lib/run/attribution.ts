@@ -1,4 +1,5 @@
 /** Finds the package and the lifecycle script that a process belongs to, by its environment and its folder. */
+import { join } from 'node:path/posix';
 import type { EnvironmentVariable, Process } from '../../types/index.js';
 import { RecentMap } from '../rules/recent-map.js';
 
@@ -45,7 +46,8 @@ function claimedOrigin(
   };
   const script = get('npm_lifecycle_event');
   const npm = get('npm_package_name');
-  if (npm !== undefined && !own.packageFiles.includes(get('npm_package_json') ?? '')) {
+  // yarn 1 does not name the file, and starts scripts in the folder of their package
+  if (npm !== undefined && !own.packageFiles.includes(get('npm_package_json') ?? join(cwd, 'package.json'))) {
     return { package: npm, ...(script === undefined ? {} : { script }) };
   }
   const cargo = get('CARGO_PKG_NAME');

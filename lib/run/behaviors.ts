@@ -3,7 +3,7 @@ import type { Behavior, BehaviorKind } from '../../types/run.js';
 import type { Origin } from './attribution.js';
 
 /** The kinds, the worst first. */
-const KINDS: readonly BehaviorKind[] = [
+export const BEHAVIOR_KINDS: readonly BehaviorKind[] = [
   'secret', 'memory', 'kernel', 'privilege', 'mount', 'signal', 'unseen', 'write', 'remove', 'rename', 'mode', 'connect',
   'dns', 'listen', 'exec', 'read',
 ]; // prettier-ignore
@@ -51,7 +51,7 @@ export class Behaviors {
     const order = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
     return [...this.#all.values()].sort(
       (one, other) =>
-        KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) ||
+        BEHAVIOR_KINDS.indexOf(one.kind) - BEHAVIOR_KINDS.indexOf(other.kind) ||
         Number(one.package === undefined) - Number(other.package === undefined) ||
         order(one.package ?? '', other.package ?? '') ||
         order(one.script ?? '', other.script ?? '') ||

@@ -16,7 +16,9 @@ export class RunCgroup {
       const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1];
       const point = mount?.split(' ')[4];
       if (point === undefined || own === undefined) return undefined;
-      const folder = join(point, own, `polytrace-run-${process.pid}-${++runs}`);
+      // a lock file of another run generalises numbers of five digits and more
+      const id = String(process.pid).padStart(7, '0');
+      const folder = join(point, own, `polytrace-run-${id}-${++runs}`);
       mkdirSync(folder);
       return new RunCgroup(folder);
     } catch {

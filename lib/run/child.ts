@@ -1,4 +1,6 @@
 /** Starts the command of `run`, which waits until the hooks are attached, and reports its end. */
+import { Socket } from 'node:net';
+import { endianness } from 'node:os';
 import { PolytraceError } from '../errors.js';
 import { loadBinding } from '../native/binding.js';
 
@@ -18,6 +20,8 @@ export interface ChildUser {
 }
 
 const NOT_FOUND = 2;
+const NO_SUCH_PROCESS = 3;
+const ERRNO_BYTES = 4;
 
 /** Finds the user that the command runs as. Undefined: it keeps the ids of this process. */
 export function findRunUser(
@@ -64,9 +68,22 @@ export class Child {
     this.pid = loadBinding().startChild(command, variables, folder, ids, blocking ?? null);
   }
 
-  /** Lets the command begin. Returns the errno of its exec, or 0. */
-  release(): number {
-    return loadBinding().releaseChild(this.pid);
+  /**
+   * Lets the command begin. Resolves with the errno of its exec, or 0. That takes any time if its file system does not answer,
+   * and nothing else of this process waits for it.
+   */
+  async release(): Promise<number> {
+    const fd = loadBinding().releaseChild(this.pid);
+    if (fd < 0) return NO_SUCH_PROCESS;
+    const pipe = new Socket({ fd, readable: true, writable: false });
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of pipe) chunks.push(chunk as Buffer);
+    } finally {
+      pipe.destroy();
+    }
+    const bytes = Buffer.concat(chunks);
+    return bytes.length < ERRNO_BYTES ? 0 : endianness() === 'LE' ? bytes.readInt32LE() : bytes.readInt32BE();
   }
 
   /** Resolves when the command has ended. */

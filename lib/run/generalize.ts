@@ -11,7 +11,7 @@ export interface Places {
 }
 
 /** Ports from here on are chosen by the kernel. */
-const EPHEMERAL_PORT = 32_768;
+export const EPHEMERAL_PORT = 32_768;
 
 /** Replaces the folders that differ between machines by variables. The longest folder wins. */
 function replaceVariables(path: string, { folder, home, temporary, caches }: Places): string {
@@ -37,6 +37,12 @@ export function generalizePath(path: string, places: Places): string {
   const [first = '', ...rest] = named.split('/');
   const isTemporary = first === '$TMP';
   return [first, ...rest.map((name) => generalizeName(name, isTemporary))].join('/');
+}
+
+/** Two paths of a rename or a link. Package managers link each file of their cache: that is one fact. */
+export function generalizePair(first: string, second: string, places: Places): readonly [string, string] {
+  const [one, two] = [generalizePath(first, places), generalizePath(second, places)];
+  return [one, one === '$CACHE/**' && two.startsWith('$PWD/') ? '$PWD/**' : two];
 }
 
 /**

@@ -13,7 +13,15 @@ import { Origins, type OwnOrigin } from './attribution.js';
 import { Behaviors } from './behaviors.js';
 import { describeCall } from './calls.js';
 import { parseDns, udpPayload } from './dns.js';
-import { generalizeAddress, generalizeHost, generalizePath, isInside, resolvePath, type Places } from './generalize.js';
+import {
+  generalizeAddress,
+  generalizeHost,
+  generalizePair,
+  generalizePath,
+  isInside,
+  resolvePath,
+  type Places,
+} from './generalize.js';
 import { AT_FDCWD, COMPAT_BIT, OPEN_CALLS, otherCallName, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
 import { HOOK, POLICY_NAME, WRITE_FLAGS } from './policy.js';
 import { isOwnSetting, isSecret } from './secrets.js';
@@ -210,11 +218,8 @@ export class Observer {
     const is = (...calls: readonly number[]): boolean => calls.includes(call);
     const isOutside = (path: string): boolean => !this.#isOrdinary(path);
     const pair = (word: string): [string, string] => {
-      const { places } = this.#options;
-      return [
-        `${first} ${word} ${second}`,
-        `${generalizePath(first, places)} ${word} ${generalizePath(second, places)}`,
-      ];
+      const [one, two] = generalizePair(first, second, this.#options.places);
+      return [`${first} ${word} ${second}`, `${one} ${word} ${two}`];
     };
     if (is(rename, renameat, renameat2)) {
       if (isOutside(first) || isOutside(second)) this.#see(process, 'rename', ...pair('→'));

@@ -41,7 +41,7 @@ const SYSTEM_FOLDERS = [
   '/usr/', '/lib/', '/lib64/', '/lib32/', '/bin/', '/sbin/', '/nix/store/', '/dev/', '/sys/', '/proc/', '/etc/ld.so.',
 ]; // prettier-ignore
 /** Files that every program writes to. */
-const WRITE_NOISE = ['/dev/null', '/dev/tty', '/dev/pts/', '/dev/ptmx', '/dev/shm/', '/dev/full'];
+export const WRITE_NOISE = ['/dev/null', '/dev/tty', '/dev/pts/', '/dev/ptmx', '/dev/shm/', '/dev/full'];
 
 const register = (name: string, type: string): Filter => ({ index: 0, source: 'pt_regs', resolve: name, type });
 const param = (index: number, type: string): Filter => ({ index, type });

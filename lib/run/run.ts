@@ -1,5 +1,6 @@
 /** `run`: starts a command, follows it and its descendants, and says what they did. */
 import { closeSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { readFile, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Process, Tracer, TracerEvent, TracerIterator } from '../../types/index.js';
 import type { Behavior, LockFact, RunHandle, RunOptions, RunSummary } from '../../types/run.js';
@@ -46,9 +47,9 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   }
   const env = options.env ?? process.env;
   const user = findRunUser(options.user, env);
-  const lock = readLock(options);
-  const folder = realpathSync(options.cwd ?? process.cwd());
-  const places = findPlaces(folder, env, user);
+  const lock = await readLock(options);
+  const folder = await realpath(options.cwd ?? process.cwd());
+  const places = await findPlaces(folder, env, user);
   const child = new Child(command, env, folder, user, options.foreground);
   const cgroup = RunCgroup.create();
   const isInCgroup = cgroup?.add(child.pid) === true;
@@ -95,12 +96,12 @@ function isEverywhere({ folder, home }: Places): boolean {
   return folder === '/' || folder === home || home.startsWith(`${folder}/`);
 }
 
-function findPlaces(
+async function findPlaces(
   folder: string,
   env: Readonly<Record<string, string | undefined>>,
   user: ChildUser | undefined,
-): Places {
-  const home = resolveFolder(user?.home ?? env['HOME'] ?? '/');
+): Promise<Places> {
+  const home = await resolveFolder(user?.home ?? env['HOME'] ?? '/');
   const named = [env['npm_config_cache'], env['YARN_CACHE_FOLDER'], env['PIP_CACHE_DIR'], env['XDG_CACHE_HOME']];
   const usual = ['.npm', '.cache', '.cargo/registry', '.cargo/git', '.local/share/pnpm/store', '.yarn/berry'].map(
     (name) => join(home, name),
@@ -108,7 +109,7 @@ function findPlaces(
   return {
     folder,
     home,
-    temporary: resolveFolder(env['TMPDIR'] ?? '/tmp'),
+    temporary: await resolveFolder(env['TMPDIR'] ?? '/tmp'),
     caches: [...named.filter((name) => name !== undefined && name.startsWith('/')).map(String), ...usual],
   };
 }
@@ -118,19 +119,19 @@ function findOwnOrigin(folder: string, env: Readonly<Record<string, string | und
   return { packageFiles: [join(folder, 'package.json'), ...(caller === undefined ? [] : [caller])], cargoPackage };
 }
 
-function resolveFolder(path: string): string {
+async function resolveFolder(path: string): Promise<string> {
   try {
-    return realpathSync(path);
+    return await realpath(path);
   } catch {
     return path;
   }
 }
 
 /** Undefined if there is no lock file, or if it is to be written anew. */
-function readLock({ lock, updateLock }: RunOptions): LockFact[] | undefined {
+async function readLock({ lock, updateLock }: RunOptions): Promise<LockFact[] | undefined> {
   if (lock === undefined || updateLock === true) return undefined;
   try {
-    return parseLock(readFileSync(lock, 'utf8'), lock);
+    return parseLock(await readFile(lock, 'utf8'), lock);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     if (error instanceof PolytraceError) throw error;
@@ -241,7 +242,11 @@ class Run implements RunHandle {
     try {
       // whoever called `run` can ask for events first
       await new Promise((resolve) => setImmediate(resolve));
-      const errno = child.release();
+      // before the release, because an exec can take any time
+      if (options.foreground !== undefined) loadBinding().forwardSignals(child.pid);
+      options.signal?.addEventListener('abort', abort);
+      if (options.signal?.aborted === true) abort();
+      const errno = await child.release();
       if (errno !== 0) {
         await child.waitForEnd();
         const { status, message } = child.explainFailure(errno);
@@ -249,9 +254,6 @@ class Run implements RunHandle {
           status,
         });
       }
-      if (options.foreground !== undefined) loadBinding().forwardSignals(child.pid);
-      options.signal?.addEventListener('abort', abort);
-      if (options.signal?.aborted === true) abort();
       const end = await child.waitForEnd();
       const durationMs = performance.now() - this.#started;
       await this.#waitForLastEvent();

@@ -37,7 +37,7 @@ export const SECRET_BEGINNINGS = [
 ] as const;
 
 /** Package managers read their own settings, which may have tokens. */
-const OWN_SETTINGS = ['/.npmrc', '/.yarnrc.yml', '/.pypirc', '/.cargo/credentials.toml'];
+export const OWN_SETTINGS: readonly string[] = ['/.npmrc', '/.yarnrc.yml', '/.pypirc', '/.cargo/credentials.toml'];
 
 export function isSecret(path: string): boolean {
   return SECRET_ENDS.some((end) => path.endsWith(end)) || SECRET_BEGINNINGS.some((begin) => path.startsWith(begin));

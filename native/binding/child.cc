@@ -19,6 +19,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -289,19 +290,13 @@ Napi::Value start_child(const Napi::CallbackInfo& info) {
 Napi::Value release_child(const Napi::CallbackInfo& info) {
   const pid_t pid = info[0].As<Napi::Number>().Int32Value();
   const auto found = waiting_children().find(pid);
-  if (found == waiting_children().end()) return Napi::Number::New(info.Env(), ESRCH);
-  const Waiting child = std::move(found->second);
+  if (found == waiting_children().end()) return Napi::Number::New(info.Env(), -1);
+  Waiting child = std::move(found->second);
   waiting_children().erase(found);
   const char byte = 1;
-  int error = 0;
-  if (write(child.release.value, &byte, 1) != 1) error = errno;
-  ssize_t got = 0;
-  int reported = 0;
-  do {
-    got = read(child.failure.value, &reported, sizeof(reported));
-  } while (got < 0 && errno == EINTR);
-  if (got == sizeof(reported)) error = reported;
-  return Napi::Number::New(info.Env(), error);
+  // a child that has ended reads nothing, and closes the other pipe as well
+  [[maybe_unused]] const ssize_t written = write(child.release.value, &byte, 1);
+  return Napi::Number::New(info.Env(), std::exchange(child.failure.value, -1));
 }
 
 Napi::Value reap_child(const Napi::CallbackInfo& info) {

@@ -11,7 +11,9 @@ namespace polytrace {
 // release_child.
 Napi::Value start_child(const Napi::CallbackInfo& info);
 
-// Gets the process id. The child executes its program. Returns 0, or the errno of the failed exec.
+// Gets the process id. The child executes its program. Returns the descriptor of a pipe that now belongs to the caller:
+// it has the errno of a failed exec (an int), and ends without a byte when the exec has succeeded. An exec on a file
+// system that does not answer takes any time, so nobody waits here. -1 if no such child waits.
 Napi::Value release_child(const Napi::CallbackInfo& info);
 
 // Gets the process id. Returns null while the child runs, and else [exit status, signal]. Never waits.

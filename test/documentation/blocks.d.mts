@@ -13,6 +13,11 @@ export const NOT_RUN_MAX: number;
 
 export function readBlocks(page: string, markdown: string): Block[];
 
+/** Splits a transcript into its commands and the lines that they show. */
+export function readTranscript(
+  text: string,
+): { readonly terminal: string; readonly command: string | undefined; readonly shown: readonly string[] }[];
+
 /** Splits a script into its statements. */
 export function splitStatements(text: string, isComplete: (script: string) => boolean): string[];
 

@@ -4,7 +4,7 @@
 /** The pages whose blocks are run. */
 export const PAGES = [
   'README.md',
-  ...['tutorial', 'install', 'deploy', 'containers', 'kubernetes', 'embedding', 'recipes', 'agent'].map(
+  ...['tutorial', 'install', 'deploy', 'containers', 'kubernetes', 'embedding', 'recipes', 'agent', 'guard-npm-ci'].map(
     (name) => `docs/${name}.md`,
   ),
 ];

@@ -139,4 +139,28 @@ spec:
     assert.deepEqual(symbols, ['probed']);
     assert.ok(median < 15, `${median.toFixed(1)} ms`);
   });
+
+  it('a command of run whose file system is dead: the process goes on, and an abort ends the command', async () => {
+    fuse = await SilentFuse.mount(join(shop.folder, 'mount-run'), compile('hanging', '-static'));
+    fuse.stop();
+    const { status, stdout, stderr } = await runScript(
+      `${WATCH}
+       const stop = new AbortController();
+       const handle = await polytrace.run(['${fuse.program}'], { signal: stop.signal, cwd: '/' });
+       // the child waits in its exec: its task is in the file system
+       const hangs = () => readFileSync('/proc/' + handle.pid + '/wchan', 'utf8').includes('fuse') || readFileSync('/proc/' + handle.pid + '/syscall', 'utf8').startsWith('59 ');
+       while (!hangs()) await new Promise((resolve) => setTimeout(resolve, 5));
+       worst = 0;
+       const turns = [];
+       for (let i = 0; i < 20; i++) turns.push(await new Promise((resolve) => setTimeout(resolve, 1, i)));
+       stop.abort();
+       const { exitCode, signal } = await handle.summary;
+       out([worst, turns.length, exitCode, signal]);`,
+      { timeout: 60_000 },
+    );
+    assert.equal(status, 0, stderr);
+    const [worst, turns, exitCode, signal] = JSON.parse(stdout) as number[];
+    assert.ok((worst ?? Infinity) < DELAY_MS, `${worst} ms`);
+    assert.deepEqual([turns, exitCode, signal], [20, 143, 15]);
+  });
 });

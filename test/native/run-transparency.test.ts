@@ -67,6 +67,37 @@ describe('run, as the command sees it', function () {
     }
   });
 
+  it('a run within a run: its status is that of the command, and both see what it does', () => {
+    const table: readonly (readonly [readonly string[], number | null, NodeJS.Signals | null])[] = [
+      [['sh', '-c', 'exit 77'], 77, null],
+      [['sh', '-c', 'kill -TERM $$'], null, 'SIGTERM'],
+      [['no-such-program'], 127, null],
+    ];
+    for (const [command, status, signal] of table) {
+      const result = spawnSync(RUN[0] ?? '', [...RUN.slice(1), ...RUN, ...command], { encoding: 'utf8' });
+      assert.deepEqual([result.status, result.signal, result.stdout], [status, signal, ''], command.join(' '));
+    }
+    const outside = `${folder}-nested`;
+    const inner = [...RUN.filter((word) => word !== '--quiet'), 'sh', '-c', `echo x > ${outside}`];
+    const nested = spawnSync(RUN[0] ?? '', [...RUN.slice(1).filter((word) => word !== '--quiet'), ...inner], { cwd: folder, encoding: 'utf8' });
+    rmSync(outside, { force: true });
+    assert.equal(nested.status, 0, nested.stderr);
+    assert.equal([...nested.stderr.matchAll(new RegExp(`^ {4}${outside}$`, 'gm'))].length, 2, nested.stderr);
+    assert.match(nested.stderr, /^ {4}load a BPF program/m);
+  });
+
+  it('under sudo, the command runs as the user that called it; it may not trace, and says so', () => {
+    const env = { ...process.env, SUDO_UID: '65534', SUDO_GID: '65533', SUDO_USER: 'nobody' };
+    const script = 'id -u; id -g; echo $HOME; grep CapEff /proc/self/status';
+    const { stdout, status } = spawnSync(RUN[0] ?? '', [...RUN.slice(1), 'sh', '-c', script], { env, cwd: '/', encoding: 'utf8' });
+    const home = /^nobody:.*:([^:]*):[^:]*$/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[1] ?? '';
+    assert.deepEqual([status, stdout.split('\n')], [0, ['65534', '65533', home, 'CapEff:\t0000000000000000', '']]);
+    const asRoot = spawnSync(process.execPath, [COMMAND, 'run', '--quiet', '--user', 'root', '--', 'id', '-u'], { env, cwd: '/', encoding: 'utf8' });
+    assert.deepEqual([asRoot.status, asRoot.stdout], [0, '0\n']);
+    const unknown = spawnSync(process.execPath, [COMMAND, 'run', '--user', 'no-such-user', '--', 'true'], { encoding: 'utf8' });
+    assert.deepEqual([unknown.status, /RUN_FAILED: there is no user "no-such-user"/.test(unknown.stderr)], [1, true], unknown.stderr);
+  });
+
   it('a signal to polytrace goes to the command, and its end is that of the command', async () => {
     const script = 'trap "echo got TERM; exit 5" TERM; echo ready; while :; do sleep 0.05; done';
     const child = spawn(RUN[0] ?? '', [...RUN.slice(1), 'sh', '-c', script], { stdio: ['ignore', 'pipe', 'inherit'] });

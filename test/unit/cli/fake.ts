@@ -18,6 +18,7 @@ import {
   toJson,
 } from '../../../lib/output/index.js';
 import { compareLocks, parseLock } from '../../../lib/run/lock.js';
+import { lockPolicy } from '../../../lib/run/lock-policy.js';
 import { formatRunSummary } from '../../../lib/run/summary.js';
 import { recordingReader } from '../../../lib/recording/reader.js';
 import { recorder } from '../../../lib/recording/recorder.js';
@@ -172,6 +173,7 @@ export class FakeCommand {
     ...errors,
     compareLocks,
     formatRunSummary,
+    lockPolicy,
     parseLock,
     run: throwUnused,
     eventFilter,

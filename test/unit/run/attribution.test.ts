@@ -34,6 +34,15 @@ describe('origins of processes', () => {
     for (const execId of ['a', 'b', 'c']) assert.equal(origins.find(process(execId)), undefined);
   });
 
+  it('go by the working folder if yarn 1 does not name the file of the package', () => {
+    const origins = make();
+    const yarn = npm('work', '').filter(({ name }) => name !== 'npm_package_json');
+    origins.add(process('a', '', '/work'), yarn);
+    origins.add(process('b', '', '/work/node_modules/nice'), yarn);
+    assert.equal(origins.find(process('a')), undefined);
+    assert.deepEqual(origins.find(process('b')), { package: 'work', script: 'postinstall' });
+  });
+
   it('stay those of the first package of a chain, whatever its processes claim', () => {
     const origins = make();
     origins.add(process('a'), npm('nice', '/work/node_modules/nice/package.json'));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {
   generalizeAddress,
   generalizeHost,
+  generalizePair,
   generalizePath,
   isInside,
   resolvePath,
@@ -26,6 +27,13 @@ describe('generalised names', () => {
   for (const [path, expected] of paths) {
     it(`${path} is ${expected}`, () => assert.equal(generalizePath(path, PLACES), expected));
   }
+
+  it('links from a cache into the working folder are one fact, and the other way round each is one', () => {
+    const [cached, own] = ['/home/me/.npm/files/ab', '/home/me/work/node_modules/a/x.js'];
+    assert.deepEqual(generalizePair(cached, own, PLACES), ['$CACHE/**', '$PWD/**']);
+    assert.deepEqual(generalizePair(own, cached, PLACES), ['$PWD/node_modules/a/x.js', '$CACHE/**']);
+    assert.deepEqual(generalizePair(cached, '/home/me/.bashrc', PLACES), ['$CACHE/**', '$HOME/.bashrc']);
+  });
 
   it('ports that the kernel chooses, and only those', () => {
     assert.equal(generalizeAddress('127.0.0.1', 40_000), '127.0.0.1:*');
