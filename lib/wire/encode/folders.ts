@@ -35,7 +35,7 @@ function hasSlashInHashedBytes(postfix: StringTable | undefined): boolean {
 }
 
 /** The selectors that need a value of Equal or Prefix, if all these values begin with a slash. */
-export function rootedSelectors({ texts: { equal, prefix } }: CompiledValue): number[] {
+function rootedSelectors({ texts: { equal, prefix } }: CompiledValue): number[] {
   const tables = [equal, prefix].filter((table) => table !== undefined);
   const rooted = tables.flatMap(({ positive, entries }) => {
     const matched = entries.filter(({ value }) => !value.startsWith('/')).flatMap(({ match }) => match);
