@@ -17,6 +17,9 @@ const KERNEL_ENUMS: ReadonlySet<string> = new Set<keyof typeof layout>([
   'NegativeCache',
   'ScopeTracking',
   'MarkText',
+  'ActiveCallSize',
+  'DirectKeySize',
+  'DirectKeyState',
 ]);
 /** Members that are the absence of the others. */
 const ABSENT: ReadonlySet<string> = new Set(['EVENT_SIGNAL_FAILED', 'RATE_NONE', 'SIGNATURE_INVALID']);
