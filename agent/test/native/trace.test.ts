@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Machine, needsRoot, needsTracefs, runCommand, spawnCommand } from './support.js';
@@ -66,6 +66,17 @@ describe('polytrace trace with an agent', function () {
     writeFileSync(file, 'x'.repeat(5000));
     const { row } = await traceRow(['files', '--interval', '1', '--binary', 'own-cat'], () => execFileSync(cat, [file]), ({ path }) => path === file); // prettier-ignore
     assert.equal(row['readBytes'], 5000);
+  });
+
+  it('latency: the agent counts, and the command reads the numbers of its own policy', async () => {
+    const [libc = ''] = /\/\S+\/libc\.so\.6/.exec(readFileSync('/proc/self/maps', 'utf8')) ?? [];
+    const run = (): void => void execFileSync(cat, ['/dev/null']);
+    const args = ['latency', `${libc}:setlocale`, '--interval', '1', '--binary', cat];
+    const { row, policies } = await traceRow(args, run, ({ binary }) => binary === cat);
+    assert.equal(row['function'], `${libc}:setlocale`);
+    assert.equal(row['calls'], 1);
+    assert.ok(Number(row['totalNs']) > 0 && Number(row['p99Ns']) >= Number(row['medianNs']));
+    assert.match(policies, /trace-latency-\d+/);
   });
 
   it('tcp: the address of the socket identifies a connection', async () => {
