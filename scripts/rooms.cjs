@@ -13,7 +13,7 @@ const rooms = [
   { room: 'lib/chain/', may: [] },
   { room: 'lib/compiled/', may: ['lib/names/'], pure: true },
   { room: 'lib/elf/', may: ['lib/cooperative.ts'], pure: true },
-  { room: 'lib/wire/', may: ['lib/errors.ts', 'lib/compiled/', 'lib/names/'], pure: true },
+  { room: 'lib/wire/', may: ['lib/errors.ts', 'lib/cooperative.ts', 'lib/compiled/', 'lib/names/'], pure: true },
   {
     room: 'lib/policy/',
     may: ['lib/errors.ts', 'lib/cooperative.ts', 'lib/compiled/', 'lib/names/', 'lib/elf/'],
@@ -86,7 +86,7 @@ const rooms = [
   { room: 'lib/grpc/', may: ['lib/protocol/index.ts'], packages: ['@bufbuild/protobuf', '@grpc/grpc-js'] },
   {
     room: 'lib/evaluate/',
-    may: ['lib/compiled/', 'lib/names/', 'lib/wire/', 'lib/policy/index.ts'],
+    may: ['lib/cooperative.ts', 'lib/compiled/', 'lib/names/', 'lib/wire/', 'lib/policy/index.ts'],
     pure: true,
   },
   {
