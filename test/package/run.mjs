@@ -23,7 +23,7 @@ const given = optionValue('--tarball');
 const work = mkdtempSync(join(tmpdir(), 'polytrace-package-'));
 
 const FILES =
-  /^(dist|types|schema|bpf|native|cmake|examples|docs|man|policies|prebuilds)\/|^(lib\/index\.mjs|scripts\/gen-layout\.mjs|package\.json|README\.md|LICENSE|THIRD-PARTY-NOTICES|CMakeLists\.txt)$/;
+  /^(dist|types|schema|bpf|native|cmake|examples|docs|man|policies|prebuilds)\/|^(lib\/index\.mjs|scripts\/gen-layout\.mjs|package\.json|README\.md|LICENSE|THIRD-PARTY-NOTICES|CMakeLists\.txt|action\.yml|ci\/gitlab\.yml)$/;
 const MUSL = 'musl';
 const MAX_PACKED = 4 * 1024 * 1024;
 
