@@ -33,6 +33,10 @@ describe('instructions in the kernel', function () {
         'open-close': 1000,
         'pread-first': 1000,
         'pread-renames': 1000,
+        'pread-100': 1000,
+        'pread-in-turn': 1000,
+        'pread-busy': 1000,
+        pipe: 1000,
       },
     };
     const near = { 'pread-first': 2000, 'pread-renames': 2000 };
@@ -44,6 +48,10 @@ describe('instructions in the kernel', function () {
         'open-close': 1001,
         'pread-first': 2149,
         'pread-renames': 2151,
+        'pread-100': 1500,
+        'pread-in-turn': 1471,
+        'pread-busy': 1001,
+        pipe: 1001,
       },
     };
     const counted = [
@@ -69,6 +77,7 @@ describe('instructions in the kernel', function () {
         "'pread, no match, depth 7': policy adds 8,000 instructions, too many",
         "'pread, match': policy adds NaN instructions, too many",
         "'pread, among renames': policy adds 1,151 instructions, too many",
+        "'pread, 300 files in turn': policy adds 471 instructions, too many",
         "'vfork + exec + exit + wait': base sensor adds 4,001 instructions, too many",
       ],
     );
