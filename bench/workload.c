@@ -56,13 +56,12 @@ static void do_pread_first(void)
 
 /* A rename invalidates every cached path. It costs as much as twenty reads, and varies by more than a tracer adds to a
  * read. */
-static void do_pread_renames(void)
+static void pread_among_renames(int reads_for_a_rename)
 {
-	enum { READS_FOR_A_RENAME = 15 };
 	static int renamed, reads;
 	static const char *const names[] = { "/srv/one", "/srv/other" };
 
-	if (reads++ % READS_FOR_A_RENAME == 0) {
+	if (reads++ % reads_for_a_rename == 0) {
 		if (rename(names[renamed], names[!renamed]) < 0)
 			err(1, "rename %s", names[renamed]);
 		renamed = !renamed;
@@ -70,19 +69,15 @@ static void do_pread_renames(void)
 	do_pread();
 }
 
+static void do_pread_renames(void)
+{
+	pread_among_renames(15);
+}
+
 /* A rename among very many reads, as other programs on a busy machine do it. */
 static void do_pread_busy(void)
 {
-	enum { READS_FOR_A_RENAME = 100 };
-	static int renamed, reads;
-	static const char *const names[] = { "/srv/one", "/srv/other" };
-
-	if (reads++ % READS_FOR_A_RENAME == 0) {
-		if (rename(names[renamed], names[!renamed]) < 0)
-			err(1, "rename %s", names[renamed]);
-		renamed = !renamed;
-	}
-	do_pread();
+	pread_among_renames(100);
 }
 
 /* ---- files in turn ------------------------------------------------------------------------------------------ */

@@ -115,7 +115,7 @@ function describeSeries({ series, other, labelNames, kind }: CountedMetric): str
   return parts.length === 0 ? 'nothing' : parts.join('; ');
 }
 
-/** What was counted between two readings. A policy that was loaded or replaced in between counted from 0. */
+/** Returns the numbers that were counted between two readings. A policy that was loaded or replaced in between counted from 0. */
 export function subtractMetrics(after: readonly Metric[], before: readonly Metric[]): Metric[] {
   const find = ({ name, policyName, policyNamespace, since }: Metric): Metric | undefined =>
     before.find(

@@ -16,8 +16,8 @@ import { makeAgentEvent } from '../events/made-events.js';
 import type { AgentClient } from '../grpc/client.js';
 import { parsePolicy } from '../policy/index.js';
 import { checkOptionNames, type OptionNames } from '../tracer/bad-option.js';
-import { MetricsIterator } from '../tracer/metrics-iterator.js';
-import { checkEventsOptions, checkInterval, checkLoadOptions, checkSignal } from '../tracer/options.js';
+import { MetricsIterators } from '../tracer/metrics-iterator.js';
+import { checkEventsOptions, checkLoadOptions, checkSignal } from '../tracer/options.js';
 import { checkPolicySource } from '../tracer/policy-source.js';
 import { toPublicError } from './errors.js';
 import type { StreamContext } from './event-batches.js';
@@ -74,7 +74,7 @@ type AnyEventsOptions = EventsOptions | PlainEventsOptions;
 class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
   readonly #context: StreamContext;
   readonly #iterators = new Set<TracerIterator<unknown>>();
-  readonly #metricsIterators = new Set<MetricsIterator>();
+  readonly #metricsIterators = new MetricsIterators();
   #closed: Promise<void> | undefined;
 
   constructor(context: StreamContext) {
@@ -191,11 +191,7 @@ class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
 
   metricsEvery(milliseconds: number): AsyncIterableIterator<MetricsSample> {
     this.#checkOpen();
-    checkInterval(milliseconds);
-    const onEnd = (ended: MetricsIterator): boolean => this.#metricsIterators.delete(ended);
-    const iterator = new MetricsIterator(() => this.metrics(), milliseconds, onEnd);
-    this.#metricsIterators.add(iterator);
-    return iterator;
+    return this.#metricsIterators.start(() => this.metrics(), milliseconds);
   }
 
   status(): Promise<AgentStatus> {
@@ -211,8 +207,7 @@ class Connection implements Omit<AgentConnection, 'events' | 'batches'> {
   }
 
   async #close(): Promise<void> {
-    for (const iterator of this.#metricsIterators) iterator.end();
-    this.#metricsIterators.clear();
+    this.#metricsIterators.end();
     await Promise.all([...this.#iterators].map((iterator) => iterator.return?.()));
     this.#client.close();
   }

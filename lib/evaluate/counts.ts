@@ -90,7 +90,7 @@ export class CountHistory {
     const number = argumentNumber(argument);
     // a negative value adds 0
     const added = READS[value.type].signed && BigInt.asIntN(64, number) < 0n ? 0n : number;
-    return { calls: 1n, sum: added, ...(count.kind === 'histogram' ? { buckets: bucketsOf(added) } : {}) };
+    return { calls: 1n, sum: added, ...(count.kind === 'histogram' ? { buckets: fillBuckets(added) } : {}) };
   }
 
   /** The metrics of the calls so far. `incomplete`: hooks of which calls may be missing, and the number of the others. */
@@ -117,7 +117,7 @@ function listMissing(name: string, incomplete: ReadonlyMap<CompiledHook, number>
 }
 
 /** Bucket 0 has the value 0, bucket n the values from 2^(n-1) to 2^n - 1. The last one has all larger values. */
-function bucketsOf(value: bigint): bigint[] {
+function fillBuckets(value: bigint): bigint[] {
   const bucket = Math.min(value === 0n ? 0 : value.toString(2).length, AbiLimit.COUNT_BUCKETS - 1);
   return Array.from({ length: AbiLimit.COUNT_BUCKETS }, (_, i) => (i === bucket ? 1n : 0n));
 }

@@ -13,6 +13,7 @@ import {
   credentials,
   Metadata,
   status as Code,
+  type CallOptions,
   type ChannelCredentials,
   type ClientReadableStream,
   type ServiceError,
@@ -189,23 +190,14 @@ export class AgentClient {
 
   /** Adds all messages of a stream that ends. Rejects with AgentError, also when the signal cancels the call. */
   #readAll<M extends DescMethod>(
-    { input, output, name, parent }: M,
+    method: M,
     request: MessageInitShape<M['input']>,
     messages: MessageShape<M['output']>[],
     signal?: StopSignal,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       const cancel = (): void => call.cancel();
-      const call = this.#client.makeServerStreamRequest(
-        `/${parent.typeName}/${name}`,
-        (message: MessageShape<M['input']>) => Buffer.from(toBinary(input, message)),
-        (bytes) => fromBinary(output, bytes) as MessageShape<M['output']>,
-        create(input, request as never) as MessageShape<M['input']>,
-        this.#metadata,
-        // grpc-js compares it with the clock of the system
-        // eslint-disable-next-line no-restricted-properties
-        { deadline: Date.now() + CALL_MS },
-      );
+      const call = this.#client.makeServerStreamRequest(...this.#describeCall(method, request));
       signal?.addEventListener('abort', cancel);
       if (signal?.aborted === true) cancel();
       call.on('data', (message: MessageShape<M['output']>) => messages.push(message));
@@ -315,29 +307,43 @@ export class AgentClient {
 
   /** Calls a method of the service. Rejects with AgentError, also when the signal cancels the call. */
   call<M extends DescMethod>(
-    { input, output, name, parent }: M,
+    method: M,
     request: MessageInitShape<M['input']>,
     signal?: StopSignal,
   ): Promise<MessageShape<M['output']>> {
     return new Promise((resolve, reject) => {
       const cancel = (): void => call.cancel();
-      const call = this.#client.makeUnaryRequest(
-        `/${parent.typeName}/${name}`,
-        (message: MessageShape<M['input']>) => Buffer.from(toBinary(input, message)),
-        (bytes) => fromBinary(output, bytes) as MessageShape<M['output']>,
-        create(input, request as never) as MessageShape<M['input']>,
-        this.#metadata,
-        // grpc-js compares it with the clock of the system
-        // eslint-disable-next-line no-restricted-properties
-        { deadline: Date.now() + CALL_MS },
-        (error, reply) => {
-          signal?.removeEventListener('abort', cancel);
-          if (error === null && reply !== undefined) resolve(reply);
-          else reject(this.#toAgentError(error as ServiceError));
-        },
-      );
+      const call = this.#client.makeUnaryRequest(...this.#describeCall(method, request), (error, reply) => {
+        signal?.removeEventListener('abort', cancel);
+        if (error === null && reply !== undefined) resolve(reply);
+        else reject(this.#toAgentError(error as ServiceError));
+      });
       signal?.addEventListener('abort', cancel);
     });
+  }
+
+  /** Returns the path, the serializers, the message and the options of a call that ends. */
+  #describeCall<M extends DescMethod>(
+    { input, output, name, parent }: M,
+    request: MessageInitShape<M['input']>,
+  ): [
+    path: string,
+    serialize: (message: MessageShape<M['input']>) => Buffer,
+    deserialize: (bytes: Buffer) => MessageShape<M['output']>,
+    message: MessageShape<M['input']>,
+    metadata: Metadata,
+    options: CallOptions,
+  ] {
+    return [
+      `/${parent.typeName}/${name}`,
+      (message) => Buffer.from(toBinary(input, message)),
+      (bytes) => fromBinary(output, bytes) as MessageShape<M['output']>,
+      create(input, request as never) as MessageShape<M['input']>,
+      this.#metadata,
+      // grpc-js compares it with the clock of the system
+      // eslint-disable-next-line no-restricted-properties
+      { deadline: Date.now() + CALL_MS },
+    ];
   }
 
   #toAgentError({ code, details }: ServiceError): AgentError {

@@ -23,7 +23,7 @@ export function parseFact({ package: name, fact }: LockFact): ParsedFact {
 }
 
 /** The subjects of one kind. */
-export function subjectsOf(facts: readonly ParsedFact[], wanted: BehaviorKind): string[] {
+export function listSubjects(facts: readonly ParsedFact[], wanted: BehaviorKind): string[] {
   return facts.filter(({ kind }) => kind === wanted).map(({ subject }) => subject);
 }
 

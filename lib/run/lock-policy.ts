@@ -5,7 +5,7 @@
 import type { LockFact, LockPolicyOptions } from '../../types/run.js';
 import { PolytraceError } from '../errors.js';
 import { isInside } from './generalize.js';
-import { parseFact, subjectsOf, Variables, type ParsedFact } from './lock-facts.js';
+import { parseFact, listSubjects, Variables, type ParsedFact } from './lock-facts.js';
 import { connectHooks, listenHooks, readAddresses } from './lock-sockets.js';
 import { WRITE_FLAGS, WRITE_NOISE } from './policy.js';
 import { OWN_SETTINGS, SECRET_BEGINNINGS, SECRET_ENDS } from './secrets.js';
@@ -108,7 +108,7 @@ function execHook(facts: readonly ParsedFact[], variables: Variables, notes: str
     call: 'security_bprm_check',
     message: 'A program that the lock file does not have was executed',
     args: [{ index: 0, type: 'linux_binprm' }],
-    selectors: [otherPaths(subjectsOf(facts, 'exec'), variables, notes)],
+    selectors: [otherPaths(listSubjects(facts, 'exec'), variables, notes)],
   };
 }
 
@@ -119,10 +119,10 @@ function fileHooks(
   notes: string[],
   section: string | undefined,
 ): PolicyHook[] {
-  const secrets = subjectsOf(facts, 'secret');
+  const secrets = listSubjects(facts, 'secret');
   const written = secrets.flatMap((subject) => WRITTEN.exec(subject)?.[1] ?? []);
   const allowed = secrets.map((subject) => WRITTEN.exec(subject)?.[1] ?? subject);
-  const writes = [...subjectsOf(facts, 'write').filter((subject) => !MADE.test(subject)), ...written];
+  const writes = [...listSubjects(facts, 'write').filter((subject) => !MADE.test(subject)), ...written];
   const isManager = section === undefined || section === '.';
   const ends = SECRET_ENDS.filter((end) => !isManager || !OWN_SETTINGS.includes(end));
   const others = otherPaths(allowed, variables, notes);

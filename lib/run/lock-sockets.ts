@@ -2,7 +2,7 @@
 import { isIP, isIPv4 } from 'node:net';
 import { PolytraceError } from '../errors.js';
 import { EPHEMERAL_PORT } from './generalize.js';
-import { ANY_PORT, parseEndpoint, subjectsOf, type Endpoint, type ParsedFact } from './lock-facts.js';
+import { ANY_PORT, parseEndpoint, listSubjects, type Endpoint, type ParsedFact } from './lock-facts.js';
 import { quoteForComment, type Filter, type PolicyHook } from './policy-text.js';
 
 /** Half of the selectors that a hook can have: the others are for whoever changes the file. */
@@ -38,7 +38,7 @@ export function connectHooks(
   notes: string[],
 ): PolicyHook[] {
   const unused = new Set(known.keys());
-  const allowed = subjectsOf(facts, 'connect').map((subject): Allowed => {
+  const allowed = listSubjects(facts, 'connect').map((subject): Allowed => {
     const { host, isName, port } = readEndpoint(subject);
     const addresses = isName ? known.get(host) : [host];
     if (addresses === undefined)
@@ -68,7 +68,7 @@ export function connectHooks(
 }
 
 export function listenHooks(facts: readonly ParsedFact[]): PolicyHook[] {
-  const allowed = subjectsOf(facts, 'listen').map((subject): Allowed => {
+  const allowed = listSubjects(facts, 'listen').map((subject): Allowed => {
     const { host, port } = readEndpoint(subject);
     return { port, addresses: [host] };
   });

@@ -1,7 +1,26 @@
-/** Reads the metrics of a tracer at intervals. */
+/** Reads the metrics of a tracer, or of a connection to an agent, at intervals. */
 import type { MetricsSample } from '../../types/metrics.js';
+import { checkInterval } from './options.js';
 
-export class MetricsIterator implements AsyncIterableIterator<MetricsSample> {
+/** The iterators of one tracer or connection that have not ended. */
+export class MetricsIterators {
+  readonly #iterators = new Set<MetricsIterator>();
+
+  /** Throws PolytraceError BAD_OPTION for an interval that is out of range. */
+  start(read: () => Promise<MetricsSample>, everyMs: number): MetricsIterator {
+    checkInterval(everyMs);
+    const iterator = new MetricsIterator(read, everyMs, (ended) => this.#iterators.delete(ended));
+    this.#iterators.add(iterator);
+    return iterator;
+  }
+
+  end(): void {
+    for (const iterator of this.#iterators) iterator.end();
+    this.#iterators.clear();
+  }
+}
+
+class MetricsIterator implements AsyncIterableIterator<MetricsSample> {
   readonly #read: () => Promise<MetricsSample>;
   readonly #everyMs: number;
   readonly #onEnd: (iterator: MetricsIterator) => void;

@@ -45,7 +45,6 @@ import { ContainerWatch } from './containers.js';
 import {
   checkCloseOptions,
   checkEventsOptions,
-  checkInterval,
   checkLoadOptions,
   checkMode,
   checkNodeLabels,
@@ -60,7 +59,7 @@ import { ContainerUprobes } from './container-uprobes.js';
 import { describeGeneration, openGenerations, type Generation } from './earlier-tracers.js';
 import { describeSensor } from './hook-description.js';
 import { MetricReader } from './metrics.js';
-import { MetricsIterator } from './metrics-iterator.js';
+import { MetricsIterators } from './metrics-iterator.js';
 import { Scopes } from './scopes.js';
 
 /** The parts that openTracer() has prepared. The tracer owns them. */
@@ -92,7 +91,7 @@ class KernelTracer implements OwnedTracer {
   readonly #handover: Handover | undefined;
   readonly #containers: ContainerWatch;
   readonly #metricReader: MetricReader;
-  readonly #metricsIterators = new Set<MetricsIterator>();
+  readonly #metricsIterators = new MetricsIterators();
   readonly #releaseBtf = retainKernelBtf();
   #takenOver: TracerStats['takenOver'];
   /** Settles after the last requested change. */
@@ -379,11 +378,7 @@ class KernelTracer implements OwnedTracer {
 
   metricsEvery(milliseconds: number): AsyncIterableIterator<MetricsSample> {
     this.#checkOpen();
-    checkInterval(milliseconds);
-    const onEnd = (ended: MetricsIterator): boolean => this.#metricsIterators.delete(ended);
-    const iterator = new MetricsIterator(() => this.metrics(), milliseconds, onEnd);
-    this.#metricsIterators.add(iterator);
-    return iterator;
+    return this.#metricsIterators.start(() => this.metrics(), milliseconds);
   }
 
   stats(): TracerStats {
@@ -419,8 +414,7 @@ class KernelTracer implements OwnedTracer {
 
   /** Waits for the running change. */
   async #close(keep: boolean): Promise<void> {
-    for (const iterator of this.#metricsIterators) iterator.end();
-    this.#metricsIterators.clear();
+    this.#metricsIterators.end();
     await this.#changes;
     try {
       await this.#containers.stop();

@@ -35,9 +35,9 @@ export interface CountedSample {
 
 interface Series {
   readonly labels: readonly string[];
-  /** What the tracer has reported last. */
+  /** The numbers that the tracer has reported last. */
   read: Numbers;
-  /** What this agent shows. It never decreases. Lists are replaced and not changed: a reader may still have them. */
+  /** The numbers that this agent shows. They never decrease. Lists are replaced and not changed: a reader may still have them. */
   shown: Numbers;
 }
 

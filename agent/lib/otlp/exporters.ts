@@ -23,7 +23,7 @@ export interface Exporter<Items> {
   shutdown(): Promise<void>;
 }
 
-/** What is exported. The packages are loaded only when they are needed. */
+/** A kind of data that is exported. Its packages are loaded only when they are needed. */
 export interface Signal<Items> {
   /** The path of the signal over HTTP. */
   readonly path: string;

@@ -31,7 +31,7 @@ export interface MetricRequest {
   readonly points: number;
 }
 
-/** What the data points of a metric are in the protocol. */
+/** The protocol's name and form for the data points of a metric. */
 interface Stream {
   readonly name: string;
   readonly unit: string;

@@ -1,4 +1,4 @@
-/** What the policies of a running agent count: for Prometheus, a collector and clients, and after a restart. */
+/** The metrics of a running agent's policies: for Prometheus, a collector and clients, and after a restart. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
