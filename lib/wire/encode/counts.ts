@@ -87,7 +87,8 @@ export function encodeCounts(view: DataView, hook: CompiledHook, context: Encode
   view.setUint8(HookConfig.countKeyLabels, Math.max(...counts.map(({ labels }) => labels.length)));
   view.setUint32(HookConfig.countedSlots, slots, true);
   view.setUint32(HookConfig.activeCalls, Number(isKeptInPlaces), true);
-  const isKeptDirectly = counts.some((count) => count.labels.length > 0 && !isHistogram(count));
+  // libbpf loses the names of external variables when it resizes another one: those of static probes have some
+  const isKeptDirectly = hook.kind !== 'usdt' && counts.some((count) => count.labels.length > 0 && !isHistogram(count));
   view.setUint32(HookConfig.directKeys, isKeptDirectly ? context.cpus * DirectKeySize.DIRECT_KEYS : 0, true);
   context.countSeed.forEach((seed, i) => view.setBigUint64(HookConfig.countSeed + 8 * i, seed, true));
   counts.forEach((count, i) => encodeCount(view, HookConfig.counts + i * HookConfig.countsStride, count, values));

@@ -212,6 +212,21 @@ kprobes: [{ call: sys_fsync, selectors: [{ macros: [slow] }] }]`);
 });
 
 describe('policy: the bytes of counts', () => {
+  it('a static probe has no direct keys, because libbpf cannot resize them there', () => {
+    const actions = 'selectors: [{ matchActions: [{ action: Count, metric: m, by: [arg0] }] }]';
+    const args = 'args: [{ index: 0, type: uint32 }]';
+    const [probe, symbol] = compilePolicy(
+      policyYaml(`usdts: [{ path: /x, provider: p, name: n, ${args}, ${actions} }]
+uprobes: [{ path: /x, symbols: [s], ${args}, ${actions} }]`),
+    ).hooks.toSorted((a) => (a.kind === 'usdt' ? -1 : 1));
+    assert.ok(probe && symbol);
+    const count = (hook: typeof probe): number =>
+      new DataView(encodeHook(hook, encodeContext({})).config.buffer).getUint32(HookConfig.directKeys, true);
+    assert.equal(probe.kind, 'usdt');
+    assert.equal(count(probe), 0);
+    assert.ok(count(symbol) > 0);
+  });
+
   it('labels, the value and the maps', () => {
     const [hook] = compilePolicy(
       counting(
