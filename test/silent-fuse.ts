@@ -29,9 +29,15 @@ export class SilentFuse {
     return fuse;
   }
 
-  /** From now on nothing is answered. */
+  /** From now on nothing is answered: requests are taken, and a process that waits for one cannot even be killed. */
   stop(): void {
     this.#server.stdin?.write('stop\n');
+  }
+
+  /** Resolves when no request is taken any more: a process that waits for one can be killed. */
+  async ignore(): Promise<void> {
+    this.#server.stdin?.write('deaf\n');
+    await this.#read('deaf');
   }
 
   /** From now on only the first page of the program can be read. */

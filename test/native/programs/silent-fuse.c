@@ -2,7 +2,8 @@
  * silent-fuse FOLDER FILE: mounts a file system of its own on FOLDER, with FILE as `program`, and reports "ready".
  * Lines on its standard input change what it answers:
  *   hold   no reads behind the first page: an exec of `program` waits in a page fault
- *   stop   nothing
+ *   stop   nothing: requests are taken, and a process that waits for one cannot even be killed
+ *   deaf   nothing: requests are not taken, and a process that waits for one can be killed; reports "deaf"
  *   go     everything, also the requests that have waited
  * It reports "held" for the first request that waits. It unmounts when its input ends.
  */
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 enum { PROGRAM_INODE = 2, BUFFER = 1 << 17, PAGE = 4096, HELD_MAX = 64 };
-enum mode { ANSWER, HOLD, STOP };
+enum mode { ANSWER, HOLD, STOP, DEAF };
 
 static int device;
 static char *content;
@@ -139,7 +140,9 @@ static int handle_line(void)
 
 	if (!fgets(line, sizeof(line), stdin))
 		return 0;
-	mode = line[0] == 'h' ? HOLD : line[0] == 's' ? STOP : ANSWER;
+	mode = line[0] == 'h' ? HOLD : line[0] == 's' ? STOP : line[0] == 'd' ? DEAF : ANSWER;
+	if (mode == DEAF)
+		puts("deaf");
 	while (mode == ANSWER && held_count > 0) {
 		answer(held[--held_count].request);
 		free(held[held_count].request);
@@ -178,7 +181,7 @@ int main(int argc, char **argv)
 	}
 	puts("ready");
 	for (;;) {
-		struct pollfd fds[] = { { device, POLLIN, 0 }, { 0, POLLIN, 0 } };
+		struct pollfd fds[] = { { mode == DEAF ? -1 : device, POLLIN, 0 }, { 0, POLLIN, 0 } };
 
 		if (poll(fds, 2, -1) < 0)
 			continue;
