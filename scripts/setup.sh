@@ -102,6 +102,7 @@ if wants --vm; then
 	need golang-gopkg-yaml.v3-dev test -d /usr/share/gocode/src/gopkg.in/yaml.v3
 	need prometheus have promtool
 	need prometheus-alertmanager have prometheus-alertmanager
+	need nats-server have nats-server
 	need linux-image-amd64 compgen -G '/boot/vmlinuz-6.12.*' >/dev/null
 fi
 [ "${1-}" != --fuzz ] || need libclang-rt-19-dev compgen -G '/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-*.a' >/dev/null
