@@ -72,7 +72,6 @@ export interface DeliveryStats {
   /** Lines that the receiver has accepted, including the reports of losses. */
   readonly sent: number;
   readonly lost: number;
-  readonly lostByReason: ReadonlyMap<LossReason, number>;
   readonly failures: number;
   readonly waiting: number;
   readonly spooled: number;
@@ -137,7 +136,6 @@ export class Delivery {
     return {
       sent: this.#sent,
       lost: this.#lost,
-      lostByReason: this.#lostByReason,
       failures: this.#failures,
       waiting: this.#bytes,
       spooled: this.#options.spool?.bytes ?? 0,
@@ -169,6 +167,10 @@ export class Delivery {
     }
     await this.#spoolLines();
     this.#start();
+  }
+
+  get lostByReason(): ReadonlyMap<LossReason, number> {
+    return this.#lostByReason;
   }
 
   /** Tries again now: the receiver may take lines again. */

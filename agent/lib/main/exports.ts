@@ -2,12 +2,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Redactor } from 'polytrace';
 import type { Configuration } from '../config/load.js';
-import { ConfigError } from '../config/problems.js';
 import { parseHeaders, parseDuration } from '../config/setting-kinds.js';
-import { settingName, type AgentOptions, type SettingKey } from '../config/settings.js';
+import type { AgentOptions } from '../config/settings.js';
 import { JsonExport, createLossEvent, openSink } from '../export/export.js';
 import { countEvents, ExportLines, reportedLoss, type AggregationOptions } from '../export/lines.js';
-import { createRedactor, createExportFormat, type ExportFormat, type Sources } from '../export/format.js';
+import { createRedactor, createExportFormat, type ExportFormat } from '../export/format.js';
 import { Rotation } from '../export/rotation.js';
 import type { Sink } from '../export/sink.js';
 import type { FleetExport } from '../fleet/events/fleet-export.js';

@@ -32,7 +32,8 @@ interface MetricsContext {
   readonly exports: {
     readonly json: { readonly stats: ExportStats } | undefined;
     readonly otlp: { readonly stats: DeliveryStats } | undefined;
-    readonly fleet?: { readonly stats: DeliveryStats } | undefined;
+    readonly fleet?:
+      { readonly stats: DeliveryStats & { readonly lostByReason: ReadonlyMap<string, number> } } | undefined;
     readonly metrics: { readonly stats: MetricsExportStats } | undefined;
   };
   readonly alerts: {

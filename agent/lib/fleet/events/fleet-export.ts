@@ -24,6 +24,10 @@ export interface FleetExportOptions {
   readonly log: Log;
 }
 
+export interface FleetExportStats extends DeliveryStats {
+  readonly lostByReason: ReadonlyMap<LossReason, number>;
+}
+
 const WORDS = { receiver: 'the fleet', lines: 'events' };
 /** A batch. Larger ones need fewer files and fewer messages. */
 const CHUNK_LINES = 2048;
@@ -64,8 +68,8 @@ export class FleetExport {
     return new FleetExport(options, await NumberedSpool.open(options.folder, options.maxBytes, options.log));
   }
 
-  get stats(): DeliveryStats {
-    return this.#delivery.stats;
+  get stats(): FleetExportStats {
+    return { ...this.#delivery.stats, lostByReason: this.#delivery.lostByReason };
   }
 
   /** The connection, which the other parts of a fleet share. */
