@@ -324,7 +324,7 @@ const rooms = [
   },
   { room: 'agent/lib/make-folder.ts', may: [] },
   { room: 'agent/lib/version.ts', may: [] },
-  { room: 'agent/lib/index.ts', may: ['agent/lib/version.ts', 'agent/lib/main/'] },
+  { room: 'agent/lib/index.ts', may: ['agent/lib/version.ts', 'agent/lib/fleet/', 'agent/lib/main/'] },
   { room: 'types/', may: [], pure: true },
   { room: 'examples/', may: ['lib/index.mjs', 'lib/index.ts'], packages: ['polytrace'] },
 ];
