@@ -1,5 +1,4 @@
 /** A fleet, as programs and commands read it. */
-import type { NatsConnection } from '@nats-io/transport-node';
 import type { PlainEvent } from 'polytrace';
 import { recordedEvents } from 'polytrace/protocol';
 import { FleetConnection, type FleetSettings } from './connection.js';
@@ -30,7 +29,8 @@ export async function openFleet(servers: string | readonly string[], options: Op
   const list = typeof servers === 'string' ? servers.split(',') : servers;
   const connection = FleetConnection.open({ servers: list, credentials, ca, cert, key, name: 'polytrace' });
   try {
-    return new Fleet(connection, await connection.connected(waitMs));
+    await connection.connected(waitMs);
+    return new Fleet(connection, waitMs);
   } catch (error) {
     await connection.close();
     throw error;
@@ -39,11 +39,11 @@ export async function openFleet(servers: string | readonly string[], options: Op
 
 export class Fleet {
   readonly #connection: FleetConnection;
-  readonly #client: NatsConnection;
+  readonly #waitMs: number;
 
-  constructor(connection: FleetConnection, client: NatsConnection) {
+  constructor(connection: FleetConnection, waitMs: number) {
     this.#connection = connection;
-    this.#client = client;
+    this.#waitMs = waitMs;
   }
 
   /** The events of all nodes by time, several at a time. */
@@ -66,8 +66,9 @@ export class Fleet {
   }
 
   /** The lines of JSON of all nodes by time, several at a time. They can begin before `since`. */
-  lines({ since, ...options }: FleetEventsOptions = {}): AsyncGenerator<readonly FleetLine[], void, undefined> {
-    return readFleetEvents(this.#client, { ...options, since: toMilliseconds(since) });
+  async *lines({ since, ...options }: FleetEventsOptions = {}): AsyncGenerator<readonly FleetLine[], void, undefined> {
+    const client = await this.#connection.connected(this.#waitMs);
+    yield* readFleetEvents(client, { ...options, since: toMilliseconds(since) });
   }
 
   /** Ends the connection, and each iteration. */

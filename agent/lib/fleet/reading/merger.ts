@@ -29,7 +29,7 @@ export interface MergerOptions {
 interface NodeState {
   boot: string;
   batch: number;
-  /** The first numbers of the messages of the batch. */
+  /** The numbers of the batch that have come. */
   readonly seen: Set<number>;
   /** The lines of the batch, until it is complete. */
   readonly open: { readonly number: number; readonly text: string }[];
@@ -82,8 +82,7 @@ export class Merger {
       state = { boot, batch: -1, seen: new Set(), open: [], lastTime: '' };
       this.#nodes.set(node, state);
     }
-    const first = numbers[0] ?? 0;
-    if (state.boot === boot && (batch < state.batch || (batch === state.batch && state.seen.has(first)))) {
+    if (state.boot === boot && batch < state.batch) {
       this.duplicates += 1;
       return;
     }
@@ -93,7 +92,12 @@ export class Merger {
       state.batch = batch;
       state.seen.clear();
     }
-    state.seen.add(first);
+    const { seen } = state;
+    const isNew = numbers.map((number) => !seen.has(number) && seen.add(number) === seen);
+    if (!isNew.includes(true)) {
+      this.duplicates += 1;
+      return;
+    }
     this.#newestMs = Math.max(this.#newestMs, storedMs);
     if (!this.#openArrivals.has(node)) {
       const arrival = { node, boot, batch, storedMs, arrivedMs: now, isTaken: false };
@@ -101,6 +105,7 @@ export class Merger {
       this.#openArrivals.set(node, arrival);
     }
     for (const [i, text] of lines.entries()) {
+      if (isNew[i] !== true) continue;
       state.open.push({ number: numbers[i] ?? 0, text });
       this.#length += text.length;
     }

@@ -41,7 +41,7 @@ export async function* readFleetEvents(
   if (isStopped()) return;
   const labels = options.labels === undefined ? undefined : await NodeLabels.open(connection, options.labels);
   const reading = await openReading(connection, options);
-  const stop = (): void => void reading.messages.close();
+  const stop = (): void => reading.messages.stop();
   signal?.addEventListener('abort', stop);
   const merger = new Merger({ windowMs, maxLength: WAITING_MAX });
   const addMessage = messageAdder(merger, labels, options.onProblem);
@@ -68,7 +68,7 @@ export async function* readFleetEvents(
   } finally {
     signal?.removeEventListener('abort', stop);
     labels?.close();
-    await reading.messages.close();
+    reading.messages.stop();
   }
 }
 
