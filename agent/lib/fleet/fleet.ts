@@ -49,7 +49,7 @@ export class Fleet {
   /** The events of all nodes by time, several at a time. */
   async *batches(options: FleetEventsOptions = {}): AsyncGenerator<readonly PlainEvent[], void, undefined> {
     const { policyNames, types } = options;
-    const parse = recordedEvents({ types: types as never, policyNames }, undefined);
+    const parse = recordedEvents({ types: types, policyNames }, undefined);
     const since = toMilliseconds(options.since);
     const sinceNs = BigInt(since ?? 0) * 1_000_000n;
     for await (const lines of this.lines(options)) {

@@ -161,7 +161,9 @@ export class NatsCluster {
       `jetstream { store_dir: "${join(this.folder, server.name)}", max_mem: 256MB, max_file: ${this.#options.maxFile ?? 2 ** 30} }`,
       ...(this.#servers.length === 1
         ? []
-        : [`cluster { name: test, listen: 127.0.0.1:${server.routePort}, no_advertise: true, routes: ${JSON.stringify(routes)} }`]),
+        : [
+            `cluster { name: test, listen: 127.0.0.1:${server.routePort}, no_advertise: true, routes: ${JSON.stringify(routes)} }`,
+          ]),
       this.#config,
     ];
     writeFileSync(file, `${lines.join('\n')}\n`);

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstream } from '@nats-io/jetstream';
 import { nkeys } from '@nats-io/transport-node';
-import { PolytraceError } from 'polytrace';
+import { type PolytraceError } from 'polytrace';
 import { FleetConnection } from '../../lib/fleet/connection.js';
 import { agentInbox, EVENTS_STREAM } from '../../lib/fleet/names.js';
 import { NatsCluster, missingServer } from './nats-cluster.js';

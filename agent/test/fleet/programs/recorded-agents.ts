@@ -74,7 +74,7 @@ async function runNode(nodeName: string, recorded: readonly PlainEvent[]): Promi
   const configuration = loadConfiguration({ env: {}, flags, file: '/dev/null' });
   const log = openLog({ level: 'warn', format: 'json' }, process.stderr);
   const exports = await Exports.open(configuration, { log, stdout: process.stdout, version: '0', nodeName });
-  const hub = new EventHub({ nodeName, ancestors: false, processCred: false, processNs: false } as never);
+  const hub = new EventHub({ nodeName, ancestors: false, processCred: false, processNs: false });
   exports.start(hub);
   const first = options.killAt === undefined ? Number(process.env['FIRST'] ?? 0) : 0;
   await hub.run({ batches: () => makeBatches(recorded, nodeName, first) } as never);
