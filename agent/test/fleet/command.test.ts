@@ -61,7 +61,7 @@ describe('commands that read a fleet', function () {
     const page = join(folder.path, 'page.html');
     const report = await runCommand('report', ...fleet, '--nodes', 'web-2', '-o', page);
     assert.match(report.stderr, /10 events in/);
-    assert.ok(readFileSync(page, 'utf8').includes('web-2'));
+    assert.match(readFileSync(page, 'utf8'), /<html/);
     const top = await runCommand('top', ...fleet, '--by', 'nodes', '--once', '--interval', '0.1');
     assert.match(top.stdout, /RATE\/S +MATCHED +POSTED +LOST +NODES/);
     const client = await openFleet(cluster.urls());
