@@ -69,7 +69,7 @@ module.exports = {
       to: {
         couldNotResolve: true,
         pathNot:
-          'build/Release|^dist/|^\\.\\./dist/|^polytrace(-agent)?$|^@bufbuild/protobuf/|^typescript-eslint$|^@opentelemetry/(semantic-conventions|otlp-exporter-base)/',
+          'build/Release|^dist/|^\\.\\./dist/|^polytrace(-agent)?$|^@bufbuild/protobuf/|^typescript-eslint$|^@nats-io/(jetstream|kv)$|^@opentelemetry/(semantic-conventions|otlp-exporter-base)/',
       },
     },
     {

@@ -281,6 +281,11 @@ const rooms = [
     ],
   },
   {
+    room: 'agent/lib/fleet/',
+    may: ['lib/protocol/index.ts', 'agent/lib/delivery/', 'agent/lib/log/', 'agent/lib/make-folder.ts'],
+    packages: ['polytrace', '@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv', '@nats-io/nats-core'],
+  },
+  {
     room: 'agent/lib/alerts/',
     may: ['lib/protocol/index.ts', 'agent/lib/config/', 'agent/lib/delivery/', 'agent/lib/log/'],
     packages: ['polytrace'],
@@ -306,6 +311,7 @@ const rooms = [
       'agent/lib/counts/',
       'agent/lib/delivery/',
       'agent/lib/export/',
+      'agent/lib/fleet/',
       'agent/lib/metrics/',
       'agent/lib/otlp/',
       'agent/lib/grpc/',
@@ -318,7 +324,7 @@ const rooms = [
   },
   { room: 'agent/lib/make-folder.ts', may: [] },
   { room: 'agent/lib/version.ts', may: [] },
-  { room: 'agent/lib/index.ts', may: ['agent/lib/version.ts', 'agent/lib/main/'] },
+  { room: 'agent/lib/index.ts', may: ['agent/lib/version.ts', 'agent/lib/fleet/', 'agent/lib/main/'] },
   { room: 'types/', may: [], pure: true },
   { room: 'examples/', may: ['lib/index.mjs', 'lib/index.ts'], packages: ['polytrace'] },
 ];

@@ -69,6 +69,8 @@ const runs = [
   { tier: 'fuzz', title: 'short fuzz', args: [...mocha, 'test/fuzz/fuzz.test.ts'], besideOthers: true },
   nativeRun('native', ['test/native/**/*.test.ts', ...INITIAL_MOUNTS.flatMap((file) => ['--ignore', file])]),
   { ...nativeRun('native: agent', ['agent/test/native/**/*.test.ts']), besideOthers: true },
+  // NATS servers of the tests on loopback; two of the agents trace this kernel
+  { ...nativeRun('native: fleet', ['agent/test/fleet/**/*.test.ts']), besideOthers: true },
   nativeRun('native: initial mounts', INITIAL_MOUNTS, false),
   ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
   // Tests that only this kernel can run, and those of its own mounts and calls. It is preemptible.
@@ -91,7 +93,7 @@ function nativeRun(title, files, isFresh = true) {
 }
 
 function nativeFileRuns() {
-  return ['test/native', 'agent/test/native']
+  return ['test/native', 'agent/test/native', 'agent/test/fleet']
     .flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`))
     .filter((name) => name.endsWith('.test.ts'))
     .map((file) => nativeRun(`native: ${basename(file, '.test.ts')}`, [file], !INITIAL_MOUNTS.includes(file)));

@@ -731,6 +731,14 @@ export declare abstract class LostEvent {
  * - `no_reader`: policies were active after their tracer had died (option `persist`), and the events found no room in
  *   the ring buffer until the next tracer read it.
  * - `disconnected`: the connection to the agent ended (`connect`). `count` is 0, because nobody knows it.
+ *
+ * Events that an agent has lost on their way to a fleet have the hook `fleet` and one of these reasons:
+ * - `agent_ended`: the agent was killed, or the disk failed, before they were on its disk.
+ * - `queue_full`: they came faster than the disk took them.
+ * - `spool_full`: the folder of the events that wait for the fleet was full.
+ * - `spool_removed`: somebody has removed them from this folder, or they were damaged.
+ * - `disk`: the disk did not take them.
+ * - `refused`: the fleet never takes them, because they are too large.
  */
 export type LossReason =
   | 'ring_full'
@@ -742,7 +750,13 @@ export type LossReason =
   | 'mark_table_full'
   | 'throttled'
   | 'no_reader'
-  | 'disconnected';
+  | 'disconnected'
+  | 'agent_ended'
+  | 'queue_full'
+  | 'spool_full'
+  | 'spool_removed'
+  | 'disk'
+  | 'refused';
 
 /**
  * One value of a hook. The `type` is the type in the policy, or the one that the kernel says for `auto`. Values of type

@@ -1,4 +1,6 @@
-/** The package polytrace-agent: the server. The command `polytrace agent` runs it. */
+/** The package polytrace-agent: the server, which the command `polytrace agent` runs, and the client of a fleet. */
+import type * as FleetModule from './fleet/fleet.js';
+import type { Fleet, OpenFleetOptions } from './fleet/fleet.js';
 import type * as Run from './main/run.js';
 import type { AgentHost } from './main/run.js';
 import { findVersionProblem, readVersions } from './version.js';
@@ -16,4 +18,16 @@ export async function runAgent(args: readonly string[], host: AgentHost): Promis
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   const { runAgentCommand } = require('./main/run.js') as typeof Run;
   return runAgentCommand(args, host);
+}
+
+/**
+ * Connects to the NATS servers of a fleet, for the events of all nodes. Rejects with an error whose code is
+ * FLEET_UNAVAILABLE, FLEET_REFUSED, FLEET_CREDENTIALS, FLEET_TLS or BAD_OPTION.
+ */
+export async function openFleet(servers: string | readonly string[], options?: OpenFleetOptions): Promise<Fleet> {
+  const problem = findVersionProblem(readVersions());
+  if (problem !== undefined) throw new Error(problem);
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  const fleet = require('./fleet/fleet.js') as typeof FleetModule;
+  return fleet.openFleet(servers, options);
 }

@@ -9,6 +9,9 @@ import { print } from './output.js';
 import { addServerOptions, agentAddress, AGENT_SOCKET, type ServerOptions } from './server-options.js';
 import { escapeControls, formatJson, formatTable } from './text.js';
 import { runTop, type TopOptions } from './top.js';
+import { findGivenOption } from './events-source.js';
+import { addFleetOptions, FLEET_OPTIONS, type FleetOptions } from './fleet-options.js';
+import { runFleetTop } from './fleet-top.js';
 
 interface ListOptions extends ServerOptions {
   readonly output: 'table' | 'json';
@@ -81,14 +84,22 @@ export function addAgentCommands(program: Command, context: Context, done: (stat
     .description('Show the version, the counters and the configuration of the agent')
     .action(async (options: ListOptions) => done(await printInfo(options, context)));
   addAlertCommands(program, context, done, withClient);
-  addServerOptions(program.command('top'))
-    .description('Show what the policies of the agent do, again and again')
+  addFleetOptions(addServerOptions(program.command('top')))
+    .description('Show what the policies of the agent, or the events of a fleet do, again and again')
     .option('--once', 'print one table, and end')
-    .addOption(new Option('--by <what>', 'rows').choices(['policies', 'hooks', 'processes']).default('policies'))
+    .addOption(
+      new Option('--by <what>', 'rows').choices(['policies', 'hooks', 'processes', 'nodes']).default('policies'),
+    )
     .option('--interval <seconds>', 'time between two tables', Number, 2)
-    .action(async (options: TopOptions & ServerOptions) =>
-      done(await withClient(options, context, (client) => runTop(client, options, context))),
-    );
+    .action(async (options: TopOptions & ServerOptions & FleetOptions) => {
+      const { fleet, server, by } = options;
+      if (fleet !== undefined && server !== undefined) throw new UsageError('--fleet and --server exclude each other');
+      const option =
+        fleet === undefined ? (findGivenOption(options, FLEET_OPTIONS) ?? (by === 'nodes' && '--by nodes')) : false;
+      if (option !== false) throw new UsageError(`${option} needs --fleet`);
+      if (fleet !== undefined) return done(await runFleetTop(options, context));
+      done(await withClient(options, context, (client) => runTop(client, options, context)));
+    });
 }
 
 async function withClient<T>(

@@ -57,6 +57,34 @@ type ErrorClass<T> = abstract new (...args: never[]) => T;
 export interface AgentPackage {
   /** Runs the agent until a signal, and resolves with the exit status. */
   runAgent(args: readonly string[], host: Pick<Context, 'stdout' | 'stderr' | 'signals'>): Promise<number>;
+  /** Connects to the servers of a fleet. */
+  openFleet(servers: readonly string[], files: FleetFiles): Promise<FleetReader>;
+}
+
+/** Paths of files for a connection to a fleet. */
+export interface FleetFiles {
+  readonly credentials?: string | undefined;
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+/** Which events of a fleet a command reads. */
+export interface FleetRequest {
+  readonly nodes?: readonly string[] | undefined;
+  readonly labels?: string | undefined;
+  readonly types?: readonly string[] | undefined;
+  /** Milliseconds since 1970. */
+  readonly since?: number | undefined;
+  readonly follow?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProblem?: ((text: string) => void) | undefined;
+}
+
+export interface FleetReader {
+  /** The JSON lines of all nodes by time, several at a time. */
+  lines(request: FleetRequest): AsyncIterable<readonly { readonly text: string }[]>;
+  close(): Promise<void>;
 }
 
 export interface Context {

@@ -3,9 +3,13 @@ import { existsSync } from 'node:fs';
 import type { TracerOptions } from '../../types/index.js';
 import { UsageError, type Context } from './context.js';
 import type { GetEventsOptions } from './getevents.js';
+import { FLEET_OPTIONS, type FleetOptions } from './fleet-options.js';
 import { AGENT_SOCKET, type ServerOptions } from './server-options.js';
 
-export interface AgentEventsOptions extends ServerOptions {
+export interface AgentEventsOptions extends ServerOptions, FleetOptions {
+  /** With `--fleet`: nanoseconds since 1970, and whether to go on with the events that come. */
+  readonly since?: bigint;
+  readonly follow?: boolean;
   readonly namespaceRegex?: readonly string[];
   readonly reconnect?: boolean;
   /** File of recorded events; `-` is standard input. */
@@ -46,19 +50,25 @@ const CLIENT_OPTIONS = {
 export type EventsSource =
   | { readonly from: 'tracer' }
   | { readonly from: 'file'; readonly path: string }
+  | { readonly from: 'fleet' }
   | { readonly from: 'agent'; readonly server: string };
 
 /**
- * Chooses the source of events: `--input`, `--server`, or an option that needs a tracer decide. Otherwise, the source
+ * Chooses the source of events: `--fleet`, `--input`, `--server`, or an option that needs a tracer decide. Otherwise, the source
  * is the agent of POLYTRACE_SOCKET, the agent of this machine if its socket exists, or else a tracer in this process.
  */
 export function chooseSource(options: ClientOptions, { env }: Context): EventsSource {
   const tracerOption = findGivenOption(options, TRACER_OPTIONS);
-  const { input, server } = options;
+  const { input, server, fleet } = options;
+  const fleetOption = findGivenOption(options, FLEET_OPTIONS);
+  if (fleet === undefined && fleetOption !== undefined) throw new UsageError(`${fleetOption} needs --fleet`);
+  if (fleet !== undefined && (input ?? server) !== undefined)
+    throw new UsageError(`--fleet and ${input === undefined ? '--server' : '--input'} exclude each other`);
   if (input !== undefined && server !== undefined) throw new UsageError('--input and --server exclude each other');
-  const other = input !== undefined ? '--input' : server !== undefined ? '--server' : undefined;
+  const other = input !== undefined ? '--input' : server !== undefined ? '--server' : fleet && '--fleet';
   if (other !== undefined && tracerOption !== undefined)
     throw new UsageError(`${tracerOption} makes a tracer, which ${other} excludes`);
+  if (fleet !== undefined) return { from: 'fleet' };
   if (input !== undefined) return { from: 'file', path: input };
   if (server !== undefined) return { from: 'agent', server };
   const chosen = env['POLYTRACE_SOCKET'];

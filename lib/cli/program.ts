@@ -31,6 +31,8 @@ import {
   parseSince,
 } from './event-options.js';
 import { chooseSource, type AgentEventsOptions } from './events-source.js';
+import { followFleet } from './fleet-events.js';
+import { addFleetOptions } from './fleet-options.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkFormatOptions, parseRedactionFilters } from './json-options.js';
 import { addKernelOptions, addPolicyCommands } from './policy-commands.js';
@@ -78,6 +80,7 @@ Examples:
   polytrace getevents --policy polytrace:file-monitoring
   polytrace getevents -o json --event-types process_exec --duration 10
   polytrace getevents --policy policies/ --process '^/usr/bin/' --timestamps
+  polytrace getevents --fleet tls://nats:4222 --fleet-credentials reader.creds --nodes role=web --since 10m --follow
 `;
 
 const READ_HELP = `
@@ -291,8 +294,16 @@ function refuseArguments([first]: readonly string[]): void {
 function runGetEvents(given: GetEventsOptions & AgentEventsOptions, context: Context): Promise<number> {
   const options = checkOptions(given, context);
   const source = chooseSource(options, context);
+  if (source.from !== 'fleet') refuseStreamOptions(options);
+  if (source.from === 'fleet') return followFleet(options, context);
   if (source.from === 'agent') return followAgent(source.server, options, context);
   return source.from === 'file' ? printRecordedEvents([source.path], options, context) : getEvents(options, context);
+}
+
+/** Files are read with `polytrace read`. */
+function refuseStreamOptions({ since, follow }: AgentEventsOptions): void {
+  const given = since !== undefined ? '--since' : follow === true ? '--follow' : undefined;
+  if (given !== undefined) throw new UsageError(`${given} needs --fleet; \`polytrace read\` has it for files`);
 }
 
 function checkOptions<O extends GetEventsOptions>(given: O, context: Context): O {
@@ -343,7 +354,9 @@ function addGeteventsCommand(program: Command): Command {
       'policies to load: files, folders with .yaml and .yml files, or polytrace:NAME, see `polytrace policies list`',
     )
     .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing');
-  return addFilterOptions(addFormatOptions(command))
+  return addFilterOptions(addFormatOptions(addFleetOptions(command)))
+    .option('--since <time>', 'with --fleet: begin there: 2026-01-31T12:00:00Z, or 90s, 10m, 6h, 2d ago', parseSince)
+    .option('--follow', 'with --fleet and --since: go on with the events that come')
     .option('--reconnect', 'connect again when the connection to the agent is lost')
     .option('--input <file>', 'read recorded events (JSON lines, or of --record) from a file; - is standard input')
     .option(
@@ -442,7 +455,7 @@ function addReportCommand(program: Command): Command {
     .option('--policy <file-or-folder...>', 'with --live: policies to load, as for getevents')
     .option('--policy-dir <folder>', 'with --live: load the policies of this folder, which may be empty or missing')
     .option('--redaction-filters <json...>', 'hide parts of arguments, as for getevents', parseRedactionOption);
-  return addFilterOptions(addServerOptions(command)).addHelpText('after', REPORT_HELP);
+  return addFilterOptions(addFleetOptions(addServerOptions(command))).addHelpText('after', REPORT_HELP);
 }
 
 function parseEventCount(text: string): number {

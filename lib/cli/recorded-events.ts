@@ -27,8 +27,31 @@ interface RecordedDestination extends EventDestination<ClientEvent> {
  * Prints the recorded events of the files, one file after the other. `-` is standard input. A file has JSON lines or is
  * a recording. A line that is not an event is reported and skipped.
  */
-export async function printRecordedEvents(
+export function printRecordedEvents(
   paths: readonly string[],
+  options: RecordedOptions,
+  context: Context,
+  target?: RecordedDestination,
+): Promise<number> {
+  const { stdin } = context;
+  const sources = paths.map((path, i): EventLines => {
+    const follow = options.follow === true && i === paths.length - 1;
+    return { name: path, read: (signal) => readRecordedLines(path, { stdin, follow, signal }) };
+  });
+  return printEventLines(sources, options, context, target);
+}
+
+/** Lines with events: a file, or the stream of a fleet. */
+export interface EventLines {
+  readonly name: string;
+  /** The lines are known to be JSON. */
+  readonly isStream?: boolean;
+  readonly read: (signal: AbortSignal) => AsyncIterable<readonly RecordedLine[]>;
+}
+
+/** Prints the events of lines, one source after the other. */
+export async function printEventLines(
+  sources: readonly EventLines[],
   options: RecordedOptions,
   context: Context,
   target?: RecordedDestination,
@@ -44,7 +67,7 @@ export async function printRecordedEvents(
     if (text !== undefined) printMessage(context, text);
   };
   try {
-    const events = new RecordedEvents(paths, options, context);
+    const events = new RecordedEvents(sources, options, context);
     await output.write(printer.start);
     for await (const batch of events.read(stop.signal, onError)) {
       if (!(await output.write(printer.format(batch)))) stop.request();
@@ -65,35 +88,39 @@ const INVALID_LINES_MAX = 10;
 type OnInvalidLine = (text: string | undefined) => void;
 
 class RecordedEvents {
-  readonly #paths: readonly string[];
+  readonly #sources: readonly EventLines[];
   readonly #options: RecordedOptions;
   readonly #context: Context;
   readonly #parser: EventLineParser;
-  #path = '';
+  #source: EventLines | undefined;
   #invalidLines = 0;
 
-  constructor(paths: readonly string[], options: RecordedOptions, context: Context) {
-    this.#paths = paths;
+  constructor(sources: readonly EventLines[], options: RecordedOptions, context: Context) {
+    this.#sources = sources;
     this.#options = options;
     this.#context = context;
-    this.#parser = new EventLineParser(options, context, (text) => printMessage(context, `${this.#path}: ${text}`));
+    this.#parser = new EventLineParser(options, context, (text) => {
+      if (this.#source?.isStream !== true) printMessage(context, `${this.#name}: ${text}`);
+    });
+  }
+
+  get #name(): string {
+    return this.#source?.name ?? '';
   }
 
   /** Returns the events of several lines together. */
   async *read(signal: AbortSignal, onError: OnInvalidLine): AsyncGenerator<readonly ClientEvent[], void> {
-    const { follow = false } = this.#options;
-    for (const path of this.#paths) {
+    for (const source of this.#sources) {
       if (signal.aborted) return;
-      this.#path = path;
+      this.#source = source;
       this.#invalidLines = 0;
       this.#parser.startFile();
-      const options = { stdin: this.#context.stdin, follow: follow && path === this.#paths.at(-1), signal };
-      for await (const lines of readRecordedLines(path, options)) {
+      for await (const lines of source.read(signal)) {
         const events = lines.map((line) => this.#parse(line, onError)).filter((event) => event !== undefined);
         if (events.length > 0) yield events;
       }
       const more = this.#invalidLines - INVALID_LINES_MAX;
-      if (more > 0) printMessage(this.#context, `${path}: ${more} more lines are not events`);
+      if (more > 0) printMessage(this.#context, `${this.#name}: ${more} more lines are not events`);
     }
   }
 
@@ -108,7 +135,7 @@ class RecordedEvents {
       const reason = error instanceof Error ? error.message : String(error);
       this.#invalidLines += 1;
       onError(
-        this.#invalidLines > INVALID_LINES_MAX ? undefined : `${this.#path}:${line.number}: not an event: ${reason}`,
+        this.#invalidLines > INVALID_LINES_MAX ? undefined : `${this.#name}:${line.number}: not an event: ${reason}`,
       );
       return undefined;
     }

@@ -3,6 +3,8 @@ import type { PlainEvent } from '../../types/index.js';
 import type { ClientEvent } from '../protocol/index.js';
 import type { LiveReport, ReportFile, ReportRows } from '../report/index.js';
 import { followAgent } from './agent-events.js';
+import { followFleet } from './fleet-events.js';
+import { FLEET_OPTIONS } from './fleet-options.js';
 import { OUTPUT_LOST, OutputError, STOP_SIGNALS, UsageError, type Context } from './context.js';
 import { chooseSource, findGivenOption, type AgentEventsOptions } from './events-source.js';
 import { getEvents } from './getevents.js';
@@ -51,7 +53,9 @@ export async function makeReport(
   if (live !== true) {
     const name = findGivenOption(given, LIVE_OPTIONS);
     if (name !== undefined) throw new UsageError(`${name} needs --live`);
-    if (files.length === 0) throw new UsageError('name files of recorded events (- is standard input), or use --live');
+    if (files.length === 0 && options.fleet === undefined)
+      throw new UsageError('name files of recorded events (- is standard input), or use --live or --fleet');
+    checkFleet(files, options);
     return new ReportCommand(files, options, version, context).write(
       output ?? DEFAULT_FILE,
       limit ?? REPORT_EVENTS_DEFAULT,
@@ -60,10 +64,19 @@ export async function makeReport(
   if (output !== undefined) throw new UsageError('--output and --live exclude each other');
   if (limit !== undefined)
     throw new UsageError('--limit and --live exclude each other: the page keeps the last events');
-  if (files.length === 0 && options.since !== undefined) throw new UsageError('--since needs files of recorded events');
+  if (files.length === 0 && options.since !== undefined && options.fleet === undefined)
+    throw new UsageError('--since needs files of recorded events, or --fleet');
+  checkFleet(files, options);
   const source = findGivenOption(given, SOURCE_OPTIONS);
   if (files.length > 0 && source !== undefined) throw new UsageError(`files and ${source} exclude each other`);
   return new ReportCommand(files, options, version, context).show(port ?? 0);
+}
+
+/** A page in a file has the events of a fleet until now. */
+function checkFleet(files: readonly string[], options: EventsOptions): void {
+  const option = findGivenOption(options, FLEET_OPTIONS);
+  if (options.fleet === undefined && option !== undefined) throw new UsageError(`${option} needs --fleet`);
+  if (options.fleet !== undefined && files.length > 0) throw new UsageError('files and --fleet exclude each other');
 }
 
 /** Formats events as rows of a report, and counts invalid lines. */
@@ -115,7 +128,7 @@ class ReportCommand {
     try {
       const printer = rowPrinter.createPrinter(({ view }: ClientEvent) => view);
       const target = { printer, open: () => output, onInvalidLine: rowPrinter.onInvalidLine };
-      const status = await printRecordedEvents(this.#files, this.#options, this.#context, target);
+      const status = await this.#print(target);
       if (output.failure === undefined) await page.finish();
       const omitted =
         rows.leftOut === 0 ? '' : `; ${rows.leftOut} later events have no room (--limit, --since, --filter)`;
@@ -130,6 +143,14 @@ class ReportCommand {
       stderr.write(toOneLine(`polytrace: cannot write ${path}: ${code}`) + '\n');
       return OUTPUT_LOST;
     }
+  }
+
+  /** Without `--since`, a page of a fleet has all that its stream has. */
+  #print(target: Parameters<typeof followFleet>[2]): Promise<number> {
+    const { since = 0n } = this.#options;
+    if (this.#options.fleet === undefined)
+      return printRecordedEvents(this.#files, this.#options, this.#context, target);
+    return followFleet({ ...this.#options, since, follow: false }, this.#context, target);
   }
 
   async show(port: number): Promise<number> {
@@ -175,6 +196,10 @@ class ReportCommand {
       return status;
     }
     const source = chooseSource(this.#options, context);
+    if (source.from === 'fleet') {
+      const { since } = this.#options;
+      return followFleet({ ...this.#options, follow: true, ...(since && { since }) }, context, target);
+    }
     if (source.from === 'agent') return followAgent(source.server, this.#options, context, target);
     return getEvents(this.#options, context, { printer: rowPrinter.createPrinter((event: PlainEvent) => event), open });
   }

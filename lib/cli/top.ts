@@ -7,11 +7,16 @@ import { escapeControls, formatTable } from './text.js';
 
 export interface TopOptions {
   readonly once?: boolean;
-  readonly by: 'policies' | 'hooks' | 'processes';
+  readonly by: 'policies' | 'hooks' | 'processes' | 'nodes';
   readonly interval: number;
 }
 
-interface CountRow {
+/** Counts events itself. An agent counts for its policies. */
+export interface TopSource {
+  rows(by: TopOptions['by']): Promise<readonly CountRow[]>;
+}
+
+export interface CountRow {
   readonly name: string;
   readonly matched: number;
   readonly posted: number;
@@ -20,7 +25,7 @@ interface CountRow {
 
 const SORT_COLUMNS = ['rate', 'matched', 'posted', 'lost', 'name'] as const;
 type SortColumn = (typeof SORT_COLUMNS)[number];
-const VIEWS = ['policies', 'hooks', 'processes'] as const;
+const VIEWS = ['policies', 'hooks', 'processes', 'nodes'] as const;
 const KEYS = 'keys: r m p l n sort, v view, q quit';
 /** Rows of a table that is not on a terminal. */
 const ROWS_MAX = 40;
@@ -31,7 +36,7 @@ const OTHER_LINES = 4;
 /** Limit of the binaries that are counted. The least recently seen binary is removed first. */
 const PROCESSES_MAX = 10_000;
 
-export async function runTop(client: AgentClient, options: TopOptions, context: Context): Promise<number> {
+export async function runTop(client: AgentClient | TopSource, options: TopOptions, context: Context): Promise<number> {
   const view = new TopView(client, options.by, options.once !== true, context.stdout);
   const stopped = new AbortController();
   const stop = (): void => stopped.abort();
@@ -87,7 +92,7 @@ function listenForKeys({ stdin }: Context, onKey: (key: string) => void): () => 
 }
 
 class TopView {
-  readonly #client: AgentClient;
+  readonly #client: AgentClient | TopSource;
   readonly isLive: boolean;
   readonly #processes = new Map<string, number>();
   readonly #terminal: Context['stdout'];
@@ -98,26 +103,33 @@ class TopView {
   #rows: readonly (CountRow & { readonly rate: number })[] = [];
   onChange: (() => void) | undefined;
 
-  constructor(client: AgentClient, by: TopOptions['by'], repeats: boolean, stdout: Context['stdout']) {
+  constructor(client: AgentClient | TopSource, by: TopOptions['by'], repeats: boolean, stdout: Context['stdout']) {
     this.#client = client;
     this.#by = by;
     this.#terminal = stdout;
     this.isLive = repeats && stdout.isTTY === true;
   }
 
+  /** An agent is one node. */
+  get #views(): readonly TopOptions['by'][] {
+    return 'rows' in this.#client ? VIEWS : VIEWS.filter((view) => view !== 'nodes');
+  }
+
   handleKey(key: string): void {
     const column = SORT_COLUMNS.find((each) => each.startsWith(key));
     if (column !== undefined) this.#sort = column;
-    else if (key === 'v') this.#by = VIEWS[(VIEWS.indexOf(this.#by) + 1) % VIEWS.length] ?? 'policies';
+    else if (key === 'v')
+      this.#by = this.#views[(this.#views.indexOf(this.#by) + 1) % this.#views.length] ?? 'policies';
     else return;
     this.onChange?.();
   }
 
   /** Counts the events of each binary. The request asks the agent for no other field. */
   async countProcessEvents(signal: AbortSignal): Promise<void> {
-    if (this.#by !== 'processes' && !this.isLive) return;
+    const client = this.#client;
+    if ('rows' in client || (this.#by !== 'processes' && !this.isLive)) return;
     try {
-      for await (const batch of this.#client.events({ include: ['process.binary'] }, signal, () => undefined)) {
+      for await (const batch of client.events({ include: ['process.binary'] }, signal, () => undefined)) {
         for (const { view } of batch) {
           if (view === undefined || !('process' in view)) continue;
           const { binary } = view.process;
@@ -145,11 +157,13 @@ class TopView {
     this.#beforeAt = now;
   }
 
-  async #readRows(): Promise<CountRow[]> {
+  async #readRows(): Promise<readonly CountRow[]> {
+    const client = this.#client;
+    if ('rows' in client) return client.rows(this.#by);
     if (this.#by === 'processes') {
       return [...this.#processes].map(([name, count]) => ({ name, matched: count, posted: count, lost: 0 }));
     }
-    const policies = await this.#client.policies();
+    const policies = await client.policies();
     if (this.#by === 'policies')
       return policies.map(({ name, matched, posted, lost }) => ({ name, matched, posted, lost }));
     return policies.flatMap(({ name: policy, hooks }) =>

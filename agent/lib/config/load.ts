@@ -88,6 +88,9 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
   requireSettings('metricsOtlpHeaders', ['metricsOtlpEndpoint']);
   requireSettings('metricsOtlpTlsCa', ['metricsOtlpEndpoint']);
   requireSettings('alertsSpoolDir', ['alerts']);
+  for (const key of ['fleetCredentials', 'fleetCa', 'fleetCert', 'fleetKey'] as const) requireSettings(key, ['fleet']);
+  requireSettings('fleetCert', ['fleetKey']);
+  requireSettings('fleetKey', ['fleetCert']);
   requireSettings('tlsCert', ['tlsKey']);
   requireSettings('tlsKey', ['tlsCert']);
   requireSettings('tlsClientCa', ['tlsCert', 'tlsKey']);

@@ -5,7 +5,7 @@
  */
 import type { Log } from '../log/log.js';
 import { Refusals } from './refusals.js';
-import type { Spool } from './spool.js';
+import type { LineStore } from './spool.js';
 
 export type SendOutcome =
   | {
@@ -20,6 +20,9 @@ export type SendOutcome =
   | { readonly kind: 'failed'; readonly reason: string; readonly retryMs?: number }
   /** The receiver will never accept these lines. */
   | { readonly kind: 'refused'; readonly reason: string };
+
+/** Why events were lost on their way to a receiver. */
+export type LossReason = 'agent_ended' | 'disk' | 'queue_full' | 'refused' | 'spool_full' | 'spool_removed';
 
 /** Sends lines. `send` must not be called again before it resolves. Never rejects. */
 export interface Sender {
@@ -39,15 +42,21 @@ const SPOOL_MS = 500;
 
 export interface DeliveryOptions {
   readonly sender: Sender;
-  readonly spool: Spool | undefined;
+  readonly spool: LineStore | undefined;
+  /** Each line is on the disk before it is sent, and until the receiver has it. Default: only while that fails. */
+  readonly spoolFirst?: boolean;
   /** Maximum of bytes in memory. */
   readonly maxBytes: number;
   /** Returns the number of events that a line stands for. */
   readonly countEvents: (line: string) => number;
   /** Returns the number of lost events that a line reports, or undefined for another line. */
   readonly reportedLoss: (line: string) => number | undefined;
-  /** Returns the line that reports lost events. */
-  readonly formatLoss: (count: number) => string;
+  /** Returns the line that reports lost events, of any reason, or of one with `lossReason`. */
+  readonly formatLoss: (count: number, reason: LossReason | undefined) => string;
+  /** Returns the reason of a line that reports a loss. With it, there is a line for each reason. */
+  readonly lossReason?: (line: string) => LossReason;
+  /** Called with the number of lost events that had been on the disk. */
+  readonly onSpooledLoss?: (events: number) => void;
   readonly log: Log;
   /** Words of messages in the log for the receiver and for the lines. */
   readonly words?: DeliveryWords;
@@ -85,9 +94,11 @@ export class Delivery {
   #bytes = 0;
   /** Without a spool: the lines that the receiver did not accept. */
   #unsent: string[] | undefined;
-  #dropped = 0;
+  /** Losses that no line has reported yet. */
+  readonly #dropped = new Map<LossReason, number>();
   #sent = 0;
   #lost = 0;
+  readonly #lostByReason = new Map<LossReason, number>();
   readonly #refusals: Refusals;
   #failures = 0;
   #isFailing = false;
@@ -100,9 +111,13 @@ export class Delivery {
   /** Settles when all lines that were taken for the disk are there, or are counted as lost. */
   #storing: Promise<void> = Promise.resolve();
   #isClosing = false;
+  /** The next try does not wait. */
+  #mustRetry = false;
   #isClosed = false;
   #running: Promise<void> | undefined;
   #wake: (() => void) | undefined;
+  #spooling: Promise<void> | undefined;
+  #spoolNow: (() => void) | undefined;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -111,8 +126,10 @@ export class Delivery {
     this.#refusals = new Refusals(options.log, this.#words, this.#fields);
     this.#speedup = options.speedup ?? 1;
     this.#loseSpooled(options.spool?.missing ?? 0, 'somebody has removed files of the folder');
+    const ended = options.spool?.unsaved ?? 0;
+    if (ended > 0) this.#drop(ended, 'agent_ended');
     // sends the events that a previous agent has left
-    if (options.spool?.isEmpty === false) this.#start();
+    if (options.spool?.isEmpty === false || ended > 0) this.#start();
   }
 
   get stats(): DeliveryStats {
@@ -128,22 +145,61 @@ export class Delivery {
   }
 
   flush(): void {
-    if (this.#lines.length > 0) this.#start();
+    if (this.#lines.length === 0) return;
+    if (this.#options.spoolFirst === true) this.#startSpooling();
+    else this.#start();
+  }
+
+  /** Writes lines to the disk, also while others are being sent. */
+  #startSpooling(): void {
+    this.#spooling ??= this.#spoolSoon().finally(() => (this.#spooling = undefined));
+  }
+
+  async #spoolSoon(): Promise<void> {
+    if (!this.#isClosing) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, DELAY_MS / this.#speedup);
+        this.#spoolNow = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    await this.#spoolLines();
+    this.#start();
+  }
+
+  get lostByReason(): ReadonlyMap<LossReason, number> {
+    return this.#lostByReason;
+  }
+
+  /** Tries again now: the receiver may take lines again. */
+  retry(): void {
+    this.#mustRetry = true;
+    this.#wake?.();
   }
 
   add(line: string): void {
     const { maxBytes } = this.#options;
-    const isFull = this.#dropped > 0 ? this.#bytes > maxBytes / 2 : this.#bytes + line.length > maxBytes;
-    if (this.#isClosing || isFull) return this.#dropLines([line]);
+    const isFull = this.#dropped.size > 0 ? this.#bytes > maxBytes / 2 : this.#bytes + line.length > maxBytes;
+    if (this.#isClosing || isFull) return this.#dropLines([line], 'queue_full');
     this.#reportDropped();
     this.#push(line);
   }
 
   #reportDropped(): void {
-    if (this.#dropped === 0) return;
-    const loss = this.#options.formatLoss(this.#dropped);
-    this.#dropped = 0;
-    this.#push(loss);
+    const { formatLoss, lossReason } = this.#options;
+    if (this.#dropped.size === 0) return;
+    const losses = [...this.#dropped];
+    this.#dropped.clear();
+    if (lossReason !== undefined) for (const [reason, count] of losses) this.#push(formatLoss(count, reason));
+    else
+      this.#push(
+        formatLoss(
+          losses.reduce((sum, [, count]) => sum + count, 0),
+          undefined,
+        ),
+      );
   }
 
   #push(line: string): void {
@@ -151,18 +207,23 @@ export class Delivery {
     this.#bytes += line.length;
   }
 
-  #drop(count: number): void {
+  #drop(count: number, reason: LossReason): void {
     this.#lost += count;
-    this.#dropped += count;
+    this.#lostByReason.set(reason, (this.#lostByReason.get(reason) ?? 0) + count);
+    this.#remember(count, reason);
+  }
+
+  #remember(count: number, reason: LossReason): void {
+    this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + count);
   }
 
   /** A lost report of a loss is made again. Its events are counted already. */
-  #dropLines(lines: readonly string[]): void {
-    const { countEvents, reportedLoss } = this.#options;
+  #dropLines(lines: readonly string[], reason: LossReason): void {
+    const { countEvents, reportedLoss, lossReason } = this.#options;
     for (const line of lines) {
       const reported = reportedLoss(line);
-      if (reported === undefined) this.#drop(countEvents(line));
-      else this.#dropped += reported;
+      if (reported === undefined) this.#drop(countEvents(line), reason);
+      else this.#remember(reported, lossReason?.(line) ?? reason);
     }
   }
 
@@ -172,14 +233,16 @@ export class Delivery {
 
   async #run(): Promise<void> {
     let retryMs = RETRY_MS;
-    await this.#pause(DELAY_MS);
+    const { spool, spoolFirst = false } = this.#options;
+    if (!spoolFirst) await this.#pause(DELAY_MS);
     for (;;) {
-      const { spool } = this.#options;
-      if (this.#isFailing || spool?.isEmpty === false) await this.#spoolLines();
+      this.#mustRetry = false;
+      if (spoolFirst && this.#bytes === 0) this.#reportDropped();
+      if (spoolFirst || this.#isFailing || spool?.isEmpty === false) await this.#spoolLines();
       const spooled = await this.#readOldest();
-      const chunk = spooled ?? this.#unsent ?? this.#take();
+      const chunk = spooled ?? this.#unsent ?? (spoolFirst ? undefined : this.#take());
       if (chunk === undefined) {
-        if (spool?.isEmpty === false) continue;
+        if (spool?.isEmpty === false || (spoolFirst && this.#lines.length > 0)) continue;
         return;
       }
       if (spooled === undefined) this.#inFlight = chunk;
@@ -212,12 +275,12 @@ export class Delivery {
       return false;
     }
     if (outcome.kind === 'refused') {
-      this.#refuse(chunk, outcome.reason);
+      this.#refuse(chunk, outcome.reason, isSpooled);
     } else {
       const { unreadable, refused = [], reason = '' } = outcome;
       this.#sent += chunk.length - unreadable - refused.length;
-      if (unreadable > 0) this.#drop(unreadable);
-      if (refused.length > 0) this.#refuse(refused, reason);
+      if (unreadable > 0) this.#drop(unreadable, 'refused');
+      if (refused.length > 0) this.#refuse(refused, reason, isSpooled);
       const { receiver, lines } = this.#words;
       if (this.#isFailing) log.warn({ ...this.#fields, lost: this.#lost }, `${receiver} takes ${lines} again`);
       if (this.#isFailing) this.#reportDropped();
@@ -229,9 +292,11 @@ export class Delivery {
     return true;
   }
 
-  #refuse(lines: readonly string[], reason: string): void {
+  #refuse(lines: readonly string[], reason: string, isSpooled: boolean): void {
+    const { countEvents, reportedLoss, onSpooledLoss } = this.#options;
     this.#failures += 1;
-    this.#dropLines(lines);
+    this.#dropLines(lines, 'refused');
+    if (isSpooled) onSpooledLoss?.(lines.reduce((sum, line) => sum + (reportedLoss(line) ?? countEvents(line)), 0));
     this.#refusals.add(reason, lines.length);
   }
 
@@ -249,9 +314,9 @@ export class Delivery {
   async #append(chunk: string[]): Promise<void> {
     const { spool, log } = this.#options;
     try {
-      if ((await spool?.append(chunk)) !== true) this.#dropLines(chunk);
+      if ((await spool?.append(chunk)) !== true) this.#dropLines(chunk, 'spool_full');
     } catch (error) {
-      this.#dropLines(chunk);
+      this.#dropLines(chunk, 'disk');
       const message = `${this.#words.lines} cannot be spooled`;
       log.error({ ...this.#fields, reason: String(error), lost: chunk.length }, message);
     }
@@ -283,7 +348,8 @@ export class Delivery {
 
   #loseSpooled(events: number, reason: string): void {
     if (events <= 0) return;
-    this.#drop(events);
+    this.#drop(events, 'spool_removed');
+    this.#options.onSpooledLoss?.(events);
     this.#options.log.error({ ...this.#fields, lost: events, reason }, `spooled ${this.#words.lines} are lost`);
   }
 
@@ -301,7 +367,7 @@ export class Delivery {
 
   /** Waits before the next try. Meanwhile, lines are written to the disk. */
   async #wait(ms: number): Promise<void> {
-    for (let left = ms; left > 0 && !this.#isClosing; left -= SPOOL_MS) {
+    for (let left = ms; left > 0 && !this.#isClosing && !this.#mustRetry; left -= SPOOL_MS) {
       await this.#pause(Math.min(left, SPOOL_MS));
       await this.#spoolLines();
     }
@@ -328,6 +394,8 @@ export class Delivery {
     this.#reportDropped();
     this.#isClosing = true;
     this.#wake?.();
+    this.#spoolNow?.();
+    await this.#spooling;
     if (this.#lines.length > 0) this.#start();
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.#running, new Promise((resolve) => (timer = setTimeout(resolve, waitMs)))]);

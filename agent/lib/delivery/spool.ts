@@ -17,6 +17,19 @@ export interface SpooledLines {
   readonly reason: string;
 }
 
+/** What a delivery needs of a spool. */
+export interface LineStore {
+  /** Events that somebody has removed while no agent was running. */
+  readonly missing: number;
+  /** Events that an agent had in its memory when it was killed, if that is known. */
+  readonly unsaved?: number;
+  readonly bytes: number;
+  readonly isEmpty: boolean;
+  append(lines: readonly string[]): Promise<boolean>;
+  readOldest(): Promise<SpooledLines | undefined>;
+  removeOldest(): Promise<void>;
+}
+
 /** Returns the number of events that lines stand for. */
 type CountEvents = (lines: readonly string[]) => number;
 
@@ -27,13 +40,14 @@ const NAME = /^(\d{16})(?:-(\d{1,15}))?\.jsonl$/;
 /** The file with the number of all spooled events. It is written before a file is removed. */
 const TOTAL = 'events';
 
-export class Spool {
+export class Spool implements LineStore {
   readonly #folder: string;
   readonly #maxBytes: number;
   readonly #segments: Segment[];
   readonly #countEvents: CountEvents;
   #bytes: number;
   #next: number;
+  #writing: Promise<void> = Promise.resolve();
   /** Events that somebody has removed while no agent was running. */
   readonly missing: number;
 
@@ -62,6 +76,11 @@ export class Spool {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Number of files. */
+  get length(): number {
+    return this.#segments.length;
   }
 
   get isEmpty(): boolean {
@@ -116,6 +135,14 @@ export class Spool {
     return { lines, lost: Math.max(0, segment.events - events), reason };
   }
 
+  /** Returns the lines of the newest file; none if there is none, or if it cannot be read. */
+  async readNewest(): Promise<string[]> {
+    const segment = this.#segments.at(-1);
+    if (segment === undefined) return [];
+    const text = await readFile(join(this.#folder, segment.name), 'utf8').catch(() => '');
+    return text.split('\n').filter((line) => line !== '');
+  }
+
   /** The file may be missing. */
   async removeOldest(): Promise<void> {
     const segment = this.#forget();
@@ -126,7 +153,14 @@ export class Spool {
     });
   }
 
-  async #writeTotal(): Promise<void> {
+  /** One after the other: a file is appended while another one is removed. */
+  #writeTotal(): Promise<void> {
+    const written = this.#writing.then(() => this.#writeTotalNow());
+    this.#writing = written.catch(() => undefined);
+    return written;
+  }
+
+  async #writeTotalNow(): Promise<void> {
     const path = join(this.#folder, TOTAL);
     if (this.isEmpty) return unlink(path).catch(() => undefined);
     await writeFile(`${path}.part`, `${this.#sumEvents()}\n`, { mode: 0o600 });

@@ -139,8 +139,8 @@ function fileOptions(path: string, options: AgentOptions): FileOptions {
 }
 
 /** Creates the event that reports missing events of an export. It has the form of the kernel's lost events. */
-export function createLossEvent(count: number, nodeName: string, hook = 'export'): PlainEvent {
+export function createLossEvent(count: number, nodeName: string, hook = 'export', reason = 'export'): PlainEvent {
   const now = Date.now();
   const time = { time: new Date(now).toISOString(), timeNs: BigInt(now) * 1_000_000n };
-  return { type: 'lost', hook, policyName: '', reason: 'export', count, nodeName, ...time } as never;
+  return { type: 'lost', hook, policyName: '', reason, count, nodeName, ...time } as never;
 }

@@ -6,21 +6,34 @@ import type { AgentEvent } from 'polytrace';
 import { Window, type WindowOptions } from '../streams/window.js';
 import type { ExportFormat } from './format.js';
 
+/** What a consumer can know of the event of a line. */
+export interface LineSource {
+  readonly type: string;
+  readonly policyName?: string;
+}
+
 /** Receives the lines. */
 export interface LineConsumer {
-  add(line: string, isLoss: boolean): void;
+  add(line: string, isLoss: boolean, source: LineSource): void;
   /** Called after the lines of a batch were added. */
   flush(): void;
 }
 
-export interface AggregationOptions extends Pick<WindowOptions<string>, 'windowMs' | 'maxMessages'> {
+/** A line that waits for the end of its window. */
+interface WaitingLine {
+  readonly line: string;
+  readonly length: number;
+  readonly source: LineSource;
+}
+
+export interface AggregationOptions extends Pick<WindowOptions<WaitingLine>, 'windowMs' | 'maxMessages'> {
   readonly maxBytes: number;
 }
 
 export class ExportLines {
   readonly #format: ExportFormat;
   readonly #consumers: readonly LineConsumer[];
-  readonly #window: Window<string> | undefined;
+  readonly #window: Window<WaitingLine> | undefined;
 
   constructor(format: ExportFormat, consumers: readonly LineConsumer[], aggregation?: AggregationOptions) {
     this.#format = format;
@@ -29,7 +42,7 @@ export class ExportLines {
     this.#window = new Window({
       ...aggregation,
       maxBytes: () => aggregation.maxBytes,
-      send: (line, count) => this.#send(addCount(line, count), false),
+      send: ({ line, source }, count) => this.#send(addCount(line, count), false, source),
       flush: () => this.#flush(),
     });
   }
@@ -38,22 +51,22 @@ export class ExportLines {
   add(batch: readonly AgentEvent[]): void {
     const { isExported, formatLine } = this.#format;
     for (const event of batch) {
-      if (event.type === 'lost') this.#send(formatLine(event), true);
+      if (event.type === 'lost') this.#send(formatLine(event), true, event);
       else if (isExported === undefined || isExported(event)) {
         if (event.type === 'change') {
-          this.#send(formatLine(event), true);
+          this.#send(formatLine(event), true, event);
           continue;
         }
         const line = formatLine(event);
-        if (this.#window === undefined) this.#send(line, false);
-        else this.#window.add(removeTime(line, event.time), () => line);
+        if (this.#window === undefined) this.#send(line, false, event);
+        else this.#window.add(removeTime(line, event.time), () => waitingLine(line, event));
       }
     }
     this.#flush();
   }
 
-  #send(line: string, isLoss: boolean): void {
-    for (const consumer of this.#consumers) consumer.add(line, isLoss);
+  #send(line: string, isLoss: boolean, source: LineSource): void {
+    for (const consumer of this.#consumers) consumer.add(line, isLoss, source);
   }
 
   #flush(): void {
@@ -65,6 +78,11 @@ export class ExportLines {
     this.#window?.stop();
     this.#flush();
   }
+}
+
+/** Keeps what is needed of the event, and not the event. */
+function waitingLine(line: string, { type, policyName = '' }: LineSource): WaitingLine {
+  return { line, length: line.length, source: { type, policyName } };
 }
 
 /** Two lines are equal when they differ only in the time. */

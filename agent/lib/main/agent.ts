@@ -176,8 +176,8 @@ export class Agent {
     const isHealthy = !this.#isOver;
     const { failedCount: failedPolicies, unreadableCount: unreadablePaths, isDegraded } = this.#store;
     const status = isHealthy ? (isDegraded ? 'degraded' : 'running') : 'ending';
-    const { json, otlp } = this.#exports;
-    const isExportFailing = json?.stats.isFailing === true || otlp?.stats.isFailing === true;
+    const { json, otlp, fleet } = this.#exports;
+    const isExportFailing = [json, otlp, fleet].some((each) => each?.stats.isFailing === true);
     const failingReceivers = this.#alerts.failingCount;
     return { isHealthy, details: { status, failedPolicies, unreadablePaths, isExportFailing, failingReceivers } };
   }

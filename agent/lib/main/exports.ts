@@ -2,19 +2,21 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Redactor } from 'polytrace';
 import type { Configuration } from '../config/load.js';
-import { ConfigError } from '../config/problems.js';
 import { parseHeaders, parseDuration } from '../config/setting-kinds.js';
-import { settingName, type AgentOptions, type SettingKey } from '../config/settings.js';
+import type { AgentOptions } from '../config/settings.js';
 import { JsonExport, createLossEvent, openSink } from '../export/export.js';
 import { countEvents, ExportLines, reportedLoss, type AggregationOptions } from '../export/lines.js';
-import { createRedactor, createExportFormat, type ExportFormat, type Sources } from '../export/format.js';
+import { createRedactor, createExportFormat, type ExportFormat } from '../export/format.js';
 import { Rotation } from '../export/rotation.js';
 import type { Sink } from '../export/sink.js';
+import type { FleetExport } from '../fleet/events/fleet-export.js';
 import type { Log } from '../log/log.js';
 import { Delivery } from '../delivery/delivery.js';
 import { MetricsExport } from '../otlp/metrics-export.js';
 import { openSender } from '../otlp/sender.js';
 import { Spool } from '../delivery/spool.js';
+import { openForSetting } from './open-for-setting.js';
+import { openFleetExport } from './fleet-export.js';
 import type { EventHub } from '../streams/hub.js';
 
 interface PreparedExports {
@@ -47,6 +49,7 @@ export class Exports {
   readonly redact: Redactor | undefined;
   readonly json: JsonExport | undefined;
   readonly otlp: Delivery | undefined;
+  readonly fleet: FleetExport | undefined;
   /** Exports the numbers that policies count. */
   readonly metrics: MetricsExport | undefined;
   /** Undefined if there is no file to rotate. */
@@ -61,6 +64,7 @@ export class Exports {
     { redact, format }: PreparedExports,
     json: JsonExport | undefined,
     otlp: Delivery | undefined,
+    fleet: FleetExport | undefined,
     metrics: MetricsExport | undefined,
     options: AgentOptions,
     sink: Sink | undefined,
@@ -69,8 +73,9 @@ export class Exports {
     this.redact = redact;
     this.json = json;
     this.otlp = otlp;
+    this.fleet = fleet;
     this.#roomBytes = options.eventQueueBytes / 2;
-    const consumers = [json, otlp].filter((each) => each !== undefined);
+    const consumers = [json, otlp, fleet].filter((each) => each !== undefined);
     if (consumers.length > 0) this.#lines = new ExportLines(format, consumers, aggregationOptions(options));
     if (sink?.setRotation !== undefined) this.rotation = new Rotation(options, sink);
   }
@@ -84,7 +89,8 @@ export class Exports {
     const sink = await openForSetting('exportChainDir', sources, () => openSink(options, host.stdout, host.log));
     const json = sink === undefined ? undefined : new JsonExport(options, format, sink, host.log, host.nodeName);
     const otlp = await openOtlpExport(configuration, format, host);
-    return new Exports(prepared, json, otlp, await openMetricsExport(configuration, host), options, sink);
+    const fleet = await openFleetExport(configuration, format, host);
+    return new Exports(prepared, json, otlp, fleet, await openMetricsExport(configuration, host), options, sink);
   }
 
   start(hub: EventHub): void {
@@ -107,7 +113,7 @@ export class Exports {
   /** Bytes in queues that are more than half full. */
   #waitingBytes(): number {
     let bytes = 0;
-    for (const stats of [this.json?.stats, this.otlp?.stats]) {
+    for (const stats of [this.json?.stats, this.otlp?.stats, this.fleet?.stats]) {
       if (stats?.isFailing === false && stats.waiting > this.#roomBytes) bytes += stats.waiting;
     }
     return bytes;
@@ -125,7 +131,8 @@ export class Exports {
   async close(): Promise<void> {
     await this.closeMetrics();
     this.#lines?.close();
-    await Promise.all([this.json?.close(), this.otlp?.close(CLOSE_MS)]);
+    await Promise.all([this.json?.close(), this.otlp?.close(CLOSE_MS), this.fleet?.close(CLOSE_MS)]);
+    await this.fleet?.connection.close();
   }
 }
 
@@ -198,16 +205,4 @@ function resourceAttributes({ enableK8sApi, clusterName }: AgentOptions, nodeNam
 /** A report of a loss is no event. */
 function sumEvents(lines: readonly string[]): number {
   return lines.reduce((sum, line) => sum + (reportedLoss(line) === undefined ? countEvents(line) : 0), 0);
-}
-
-/** Opens a file or folder, and adds the name and the source of its setting to the error. */
-async function openForSetting<T>(key: SettingKey, sources: Sources, make: () => Promise<T>): Promise<T> {
-  try {
-    return await make();
-  } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
-    throw new ConfigError([
-      { code: 'CONFIG_VALUE', source: sources[key], message: `${settingName(key)}: ${error.message}` },
-    ]);
-  }
 }

@@ -32,6 +32,8 @@ interface MetricsContext {
   readonly exports: {
     readonly json: { readonly stats: ExportStats } | undefined;
     readonly otlp: { readonly stats: DeliveryStats } | undefined;
+    readonly fleet?:
+      { readonly stats: DeliveryStats & { readonly lostByReason: ReadonlyMap<string, number> } } | undefined;
     readonly metrics: { readonly stats: MetricsExportStats } | undefined;
   };
   readonly alerts: {
@@ -67,6 +69,7 @@ export class Metrics {
     this.#addPolicies();
     this.#addClients();
     this.#addExports();
+    this.#addFleet();
     this.#addMetricsExport();
     this.#addAlerts();
   }
@@ -220,6 +223,34 @@ export class Metrics {
       this.#addGauge(name, help, otlpSamples(value));
     addOtlpGauge('polytrace_otlp_queue_bytes', 'Bytes that wait in memory.', ({ waiting }) => waiting);
     addOtlpGauge('polytrace_otlp_spool_bytes', 'Bytes that wait on the disk.', ({ spooled }) => spooled);
+  }
+
+  #addFleet(): void {
+    const { fleet } = this.#context.exports;
+    if (fleet === undefined) return;
+    const samples = (value: (stats: DeliveryStats) => number) => (): Sample[] => [[NO_LABELS, value(fleet.stats)]];
+    this.#addCounter(
+      'polytrace_fleet_sent_total',
+      'Events that the fleet has stored.',
+      samples(({ sent }) => sent),
+    );
+    this.#addCounter('polytrace_fleet_lost_events_total', 'Events that were lost on their way to the fleet.', () =>
+      [...fleet.stats.lostByReason].map(([reason, count]) => [formatLabels({ reason }), count]),
+    );
+    const failures = samples((stats) => stats.failures);
+    this.#addCounter('polytrace_fleet_failures_total', 'Batches that the fleet did not take.', failures);
+    const isFailing = samples((stats) => Number(stats.isFailing));
+    this.#addGauge('polytrace_fleet_failing', '1 while the fleet takes no events.', isFailing);
+    this.#addGauge(
+      'polytrace_fleet_queue_bytes',
+      'Bytes that wait in memory.',
+      samples(({ waiting }) => waiting),
+    );
+    this.#addGauge(
+      'polytrace_fleet_spool_bytes',
+      'Bytes that wait on the disk.',
+      samples(({ spooled }) => spooled),
+    );
   }
 
   #addMetricsExport(): void {

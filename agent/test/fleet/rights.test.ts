@@ -1,0 +1,191 @@
+/** The permissions of docs/fleet.md on a real server: what agents and readers may do, and what they may not. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { jetstream } from '@nats-io/jetstream';
+import { nkeys } from '@nats-io/transport-node';
+import { type PolytraceError } from 'polytrace';
+import { FleetConnection } from '../../lib/fleet/connection.js';
+import { agentInbox, EVENTS_STREAM } from '../../lib/fleet/names.js';
+import { NatsCluster, missingServer } from './nats-cluster.js';
+import { makeFolder, openNode, openOperator, readUntil, type Received } from './support.js';
+
+interface User {
+  readonly key: string;
+  readonly file: string;
+}
+
+/** The configuration of docs/fleet.md, with the keys of this test. */
+function readDocumented(keys: Readonly<Record<string, string>>): string {
+  const page = readFileSync(join(__dirname, '../../../docs/fleet.md'), 'utf8');
+  const [, config = ''] = /```text\n(accounts \{[^`]*)```/.exec(page) ?? [];
+  assert.notEqual(config, '');
+  return Object.entries(keys).reduce((text, [name, key]) => text.replaceAll(name, key), config);
+}
+
+describe('the rights of a fleet', function () {
+  this.timeout(60_000);
+  const folder = makeFolder();
+  const path = (name: string): string => join(folder.path, name);
+  const makeUser = (name: string): User => {
+    const pair = nkeys.createUser();
+    writeFileSync(path(name), `${Buffer.from(pair.getSeed()).toString()}\n`, { mode: 0o600 });
+    return { key: pair.getPublicKey(), file: path(name) };
+  };
+  let cluster: NatsCluster;
+  let users: Readonly<Record<'agent' | 'other' | 'reader' | 'operator' | 'new', User>>;
+  const configure = (agent: User): string =>
+    readDocumented({
+      UAGENT1: agent.key,
+      UAGENT2: users.other.key,
+      UREADER: users.reader.key,
+      UOPERATOR: users.operator.key,
+    });
+
+  before(async function () {
+    if (missingServer() !== undefined) this.skip();
+    users = {
+      agent: makeUser('agent'),
+      other: makeUser('other'),
+      reader: makeUser('reader'),
+      operator: makeUser('operator'),
+      new: makeUser('new'),
+    };
+    cluster = await NatsCluster.start({ config: configure(users.agent) });
+    const { connection } = await openOperator(cluster.urls(), undefined, { credentials: users.operator.file });
+    await connection.close();
+  });
+  after(async () => {
+    await cluster?.stop();
+    folder.remove();
+  });
+
+  const openAgent = (node: string, user: User, name = node): ReturnType<typeof openNode> =>
+    openNode(node, path(`${name}.spool`), cluster.urls(), { settings: { credentials: user.file } });
+  const read = async (isDone: (received: Received) => boolean): Promise<void> => {
+    const reader = FleetConnection.open({ servers: cluster.urls(), credentials: users.reader.file, name: 'reader' });
+    try {
+      const client = await reader.connected(30_000);
+      await readUntil(client, { since: 1, follow: true }, (nodes) => [...nodes.values()].some(isDone));
+    } finally {
+      await reader.close();
+    }
+  };
+  const waitForError = (connection: FleetConnection): Promise<PolytraceError> =>
+    new Promise((resolve) => {
+      connection.listen((_, error) => {
+        if (error?.code === 'FLEET_REFUSED') resolve(error);
+      });
+    });
+
+  it('an agent publishes its own events, a reader reads them', async () => {
+    const agent = await openAgent('web-1', users.agent);
+    agent.add(100);
+    await read(({ events }) => events === 100);
+    await agent.close();
+  });
+
+  it('the credentials of an agent: nothing of others, nothing to read, nothing to change', async () => {
+    const stolen = await openNode('web-2', path('stolen.spool'), cluster.urls(), {
+      settings: { credentials: users.agent.file, inboxPrefix: agentInbox('default', 'web-1') },
+    });
+    const refused = waitForError(stolen.connection);
+    stolen.add(1);
+    assert.match((await refused).message, /polytrace\.events\.default\.web-2/);
+    await stolen.fleet.close(0);
+    const { connection } = stolen;
+    await connection.close();
+    const agent = FleetConnection.open({
+      servers: cluster.urls(),
+      credentials: users.agent.file,
+      name: 'thief',
+      inboxPrefix: agentInbox('default', 'web-1'),
+    });
+    const client = await agent.connected(30_000);
+    for (const subject of [
+      `$JS.API.STREAM.DELETE.${EVENTS_STREAM}`,
+      `$JS.API.STREAM.PURGE.${EVENTS_STREAM}`,
+      '$JS.API.CONSUMER.CREATE.POLYTRACE_EVENTS.x',
+    ]) {
+      await assert.rejects(client.request(subject, '', { timeout: 5000 }), /Permissions Violation|timeout/i);
+    }
+    for (const subject of ['$KV.polytrace-policies.x', '$KV.polytrace-nodes.default.web-2']) {
+      await assert.rejects(jetstream(client).publish(subject, ''), /Permissions Violation/i);
+    }
+    const problem = waitForError(agent);
+    client.subscribe('_INBOX.>', { callback: () => undefined });
+    assert.match((await problem).message, /_INBOX/);
+    await agent.close();
+  });
+
+  it('a reader publishes no events, and removes none', async () => {
+    const reader = FleetConnection.open({ servers: cluster.urls(), credentials: users.reader.file, name: 'reader' });
+    const client = await reader.connected(30_000);
+    await assert.rejects(jetstream(client).publish('polytrace.events.default.web-1.a.b', ''), /Permissions Violation/i);
+    await assert.rejects(
+      client.request(`$JS.API.STREAM.PURGE.${EVENTS_STREAM}`, '', { timeout: 5000 }),
+      /Permissions Violation/i,
+    );
+    await reader.close();
+  });
+
+  it('an unknown key is refused, and new credentials in the same file need no restart', async () => {
+    writeFileSync(path('rotated'), readFileSync(users.agent.file));
+    const agent = await openAgent('web-1', { key: '', file: path('rotated') }, 'rotated');
+    agent.add(10);
+    await agent.connection.connected(30_000);
+    const refused = waitForError(agent.connection);
+    await cluster.reconfigure(configure(users.new));
+    await refused;
+    writeFileSync(path('rotated'), readFileSync(users.new.file));
+    await agent.connection.connected(30_000);
+    agent.add(10);
+    await read(({ events }) => events === 120);
+    await agent.close();
+  });
+
+  it('mutual TLS: without a certificate, no connection', async () => {
+    makeCertificates(folder.path);
+    const config = `tls { cert_file: "${path('server.pem')}", key_file: "${path('server.key')}", ca_file: "${path('ca.pem')}", verify: true }`;
+    const server = await NatsCluster.start({ config });
+    const ca = path('ca.pem');
+    const open = (more: object): FleetConnection =>
+      FleetConnection.open({ servers: server.urls('tls'), name: 'test', ca, ...more });
+    const good = open({ cert: path('client.pem'), key: path('client.key') });
+    const connections = [good, open({}), open({ ca: undefined })];
+    try {
+      await good.connected(30_000);
+      const problems = await Promise.all(connections.slice(1).map(waitForProblem));
+      // a server that wants a certificate only ends the connection
+      assert.match(problems[0] ?? '', /^FLEET_(TLS|UNAVAILABLE)$/);
+      assert.equal(problems[1], 'FLEET_TLS');
+      assert.ok(connections.slice(1).every((each) => each.current === undefined));
+    } finally {
+      for (const each of connections) await each.close();
+      await server.stop();
+    }
+  });
+});
+
+const waitForProblem = (connection: FleetConnection): Promise<string> =>
+  new Promise((resolve) => {
+    connection.listen((_, error) => {
+      if (error !== undefined) resolve(error.code);
+    });
+  });
+
+/** An authority, and certificates of a server and a client that it has signed. */
+function makeCertificates(folder: string): void {
+  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=fleet', '-days', '2');
+  for (const name of ['server', 'client']) {
+    writeFileSync(join(folder, `${name}.ext`), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
+    openssl('req', ...key, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
+    openssl(
+      ...['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'],
+      ...['-out', `${name}.pem`, '-days', '2', '-extfile', `${name}.ext`],
+    );
+  }
+}

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { Merger, type MergedMessage } from '../../../lib/fleet/reading/merger.js';
+
+const at = (second: number, millisecond = 0): string =>
+  `{"x":1,"time":"2026-01-01T00:00:${String(second).padStart(2, '0')}.${String(millisecond).padStart(3, '0')}000000Z"}`;
+
+const message = (node: string, batch: number, storedMs: number, lines: readonly [number, string][]): MergedMessage => ({
+  node,
+  boot: 'b',
+  batch,
+  storedMs,
+  numbers: lines.map(([number]) => number),
+  lines: lines.map(([, text]) => text),
+});
+
+describe('merging the events of a fleet', () => {
+  const open = (): Merger => new Merger({ windowMs: 1000, maxLength: 1e6 });
+
+  it('lines of all nodes come by time', () => {
+    const merger = open();
+    merger.add(
+      message('a', 1, 100, [
+        [1, at(1)],
+        [2, at(3)],
+        [3, at(5)],
+      ]),
+      0,
+    );
+    merger.add(
+      message('b', 1, 200, [
+        [1, at(2)],
+        [2, at(4)],
+      ]),
+      0,
+    );
+    assert.deepEqual(merger.take(999), []);
+    assert.equal(merger.waitMs(400), 600);
+    const lines = merger.take(1000);
+    assert.deepEqual(
+      lines.map(({ text }) => text),
+      [at(1), at(2), at(3), at(4), at(5)],
+    );
+    assert.equal(merger.waitMs(0), undefined);
+  });
+
+  it('history needs no time: newer messages of the server decide', () => {
+    const merger = open();
+    merger.add(message('a', 1, 0, [[1, at(1)]]), 0);
+    merger.add(message('b', 1, 500, [[1, at(0)]]), 0);
+    assert.deepEqual(merger.take(0), []);
+    merger.add(message('b', 2, 1000, [[2, at(9)]]), 0);
+    assert.deepEqual(
+      merger.take(0).map(({ text }) => text),
+      [at(0), at(1)],
+    );
+    assert.deepEqual(
+      merger.takeAll().map(({ text }) => text),
+      [at(9)],
+    );
+  });
+
+  it('the messages of a batch become the order of the node again, also if its clock goes back', () => {
+    const merger = open();
+    merger.add(
+      message('a', 1, 0, [
+        [1, at(5)],
+        [3, at(3)],
+        [5, at(6)],
+      ]),
+      0,
+    );
+    merger.add(
+      message('a', 1, 1, [
+        [2, at(5, 1)],
+        [4, at(4)],
+      ]),
+      0,
+    );
+    assert.deepEqual(
+      merger.takeAll().map(({ text }) => text),
+      [at(5), at(5, 1), at(3), at(4), at(6)],
+    );
+  });
+
+  it('times of different precision are compared', () => {
+    const merger = open();
+    const short = '{"time":"2026-01-01T00:00:00.123Z"}';
+    const long = '{"time":"2026-01-01T00:00:00.123456789Z"}';
+    merger.add(message('a', 1, 0, [[1, long]]), 0);
+    merger.add(message('b', 1, 0, [[1, short]]), 0);
+    assert.deepEqual(
+      merger.takeAll().map(({ text }) => text),
+      [short, long],
+    );
+  });
+
+  it('a message that the stream has twice is left out, however late', () => {
+    const merger = open();
+    const first = message('a', 1, 0, [[1, at(1)]]);
+    merger.add(first, 0);
+    merger.add(message('a', 1, 0, [[2, at(2)]]), 0);
+    merger.add(first, 0);
+    merger.add(message('a', 3, 1, [[3, at(3)]]), 0);
+    merger.add(first, 0);
+    merger.add({ ...first, boot: 'another' }, 0);
+    assert.equal(merger.takeAll().length, 4);
+    assert.equal(merger.duplicates, 2);
+  });
+
+  it('without room, the oldest lines do not wait', () => {
+    const merger = new Merger({ windowMs: 1000, maxLength: at(1).length });
+    merger.add(message('a', 1, 0, [[1, at(1)]]), 0);
+    assert.deepEqual(merger.take(0), []);
+    merger.add(message('b', 1, 0, [[1, at(2)]]), 0);
+    assert.deepEqual(
+      merger.take(0).map(({ text }) => text),
+      [at(1)],
+    );
+  });
+});
