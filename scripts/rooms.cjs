@@ -77,6 +77,7 @@ const rooms = [
       'lib/names/severity.ts',
       'lib/output/escape.ts',
       'lib/output/export-fields.ts',
+      'lib/output/labels.ts',
       'lib/proto/',
       'lib/encode/',
       'lib/filters/',
