@@ -284,7 +284,15 @@ const rooms = [
   {
     room: 'agent/lib/fleet/',
     may: ['lib/protocol/index.ts', 'agent/lib/delivery/', 'agent/lib/log/', 'agent/lib/make-folder.ts'],
-    packages: ['polytrace', '@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv', '@nats-io/nats-core'],
+    packages: [
+      'polytrace',
+      '@nats-io/transport-node',
+      '@nats-io/jetstream',
+      '@nats-io/kv',
+      '@nats-io/nats-core',
+      'commander',
+      'yaml',
+    ],
   },
   {
     room: 'agent/lib/alerts/',

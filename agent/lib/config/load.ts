@@ -93,7 +93,8 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
   requireSettings('fleetGateKey', ['fleetPolicyKey']);
   requireSettings('fleetController', ['fleetPolicyKey']);
   if (options.fleetPolicyKey.length > 0 && options.enableK8sApi && options.tracingPolicyCrd) {
-    const message = 'policies come from the fleet or from the cluster: with fleet-policy-key, set no-tracing-policy-crd';
+    const message =
+      'policies come from the fleet or from the cluster: with fleet-policy-key, set no-tracing-policy-crd';
     problems.push({ code: 'CONFIG_CONFLICT', source: sources.fleetPolicyKey, message });
   }
   requireSettings('fleetCert', ['fleetKey']);

@@ -178,7 +178,10 @@ export const SETTINGS = {
     '<file>',
     'public keys of the operators of the fleet (PEM): its policies are loaded if one of them has signed them',
   ),
-  fleetGateKey: listSetting('<file>', 'public keys that may sign how far rollouts go (PEM), besides those of operators'),
+  fleetGateKey: listSetting(
+    '<file>',
+    'public keys that may sign how far rollouts go (PEM), besides those of operators',
+  ),
   fleetController: stringSetting('<file>', 'private key (PEM): this agent decides how far rollouts of the fleet go'),
   fleetPolicyDir: stringSetting(
     '<folder>',

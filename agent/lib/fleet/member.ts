@@ -169,7 +169,8 @@ export class PolicyMember {
     });
     const withheld = new Set(this.#replica.missingHeads());
     // another server of the cluster may be a little behind
-    for (const name of withheld) if (this.#awaited.has(name)) this.#replica.reportWithheld(name, headKey(cluster, name));
+    for (const name of withheld)
+      if (this.#awaited.has(name)) this.#replica.reportWithheld(name, headKey(cluster, name));
     this.#awaited = withheld;
     await this.#work();
     if (withheld.size === 0) this.#save();
@@ -193,7 +194,8 @@ export class PolicyMember {
     const prefix = `${CHANGES_PREFIX}.${escapeToken(this.#options.cluster)}`;
     const subscription = nc.subscribe(`${prefix}.>`, {
       callback: (error, message) => {
-        if (error === null || error === undefined) this.#take(message.subject.slice(prefix.length + 1), message.string());
+        if (error === null || error === undefined)
+          this.#take(message.subject.slice(prefix.length + 1), message.string());
         else this.#reportProblem(error);
       },
     });
@@ -209,7 +211,8 @@ export class PolicyMember {
       else this.#save();
       return;
     }
-    const isNews = kind === 'head' ? this.#replica.takeHead(envelope, key, token) : this.#replica.takeGate(envelope, key);
+    const isNews =
+      kind === 'head' ? this.#replica.takeHead(envelope, key, token) : this.#replica.takeGate(envelope, key);
     if (!isNews) return;
     for (const { name } of this.#replica.entries.values()) if (escapeToken(name) === token) this.#touch(name);
     void this.#work();

@@ -76,7 +76,9 @@ export class FleetNode {
     this.#cluster = configuration.options.clusterName ?? DEFAULT_CLUSTER;
     const { connection, store, hub, nodeName, log } = parts;
     const base = { connection, cluster: this.#cluster, nodeName, log };
-    this.#features = preflight().features.filter(({ available }) => available).map(({ name }) => name);
+    this.#features = preflight()
+      .features.filter(({ available }) => available)
+      .map(({ name }) => name);
     if (keys.keys.size > 0) {
       this.#member = new PolicyMember({
         ...base,

@@ -50,7 +50,10 @@ interface FleetView {
   readonly sequence: number;
   readonly refused: ReadonlyMap<string, number>;
   readonly policies: Readonly<
-    Record<string, { readonly wanted: number; readonly loaded: number; readonly error?: string; readonly enforced: number }>
+    Record<
+      string,
+      { readonly wanted: number; readonly loaded: number; readonly error?: string; readonly enforced: number }
+    >
   >;
   /** The newest reports of all nodes. Empty without the key of a controller. */
   readonly nodes: readonly {
@@ -284,7 +287,9 @@ export class Metrics {
       this.#addGauge(name, help, samples(value));
     add('polytrace_fleet_policy_wanted_version', 'The version that this node has to load.', ({ wanted }) => wanted);
     add('polytrace_fleet_policy_loaded_version', 'The version that is loaded; 0 is none.', ({ loaded }) => loaded);
-    add('polytrace_fleet_policy_failed', '1 if the wanted version is not loaded.', ({ error }) => Number(error !== undefined));
+    add('polytrace_fleet_policy_failed', '1 if the wanted version is not loaded.', ({ error }) =>
+      Number(error !== undefined),
+    );
     this.#addGauge('polytrace_fleet_list_sequence', 'Number of the signed list of versions.', () => [
       [NO_LABELS, fleet.sequence],
     ]);
@@ -302,9 +307,21 @@ export class Metrics {
     this.#addGauge('polytrace_fleet_node_info', '1 for each node of the fleet that reports.', () =>
       fleet.nodes.map(({ node, kernel }) => [formatLabels({ node, kernel }), 1]),
     );
-    this.#addGauge('polytrace_fleet_node_events', 'Events that the node has reported since its agent started.', samples(({ events }) => events));
-    this.#addGauge('polytrace_fleet_node_event_rate', 'Events of the node in a second.', samples(({ rate }) => rate));
-    this.#addGauge('polytrace_fleet_node_lost', 'Events that the node has lost since its agent started.', samples(({ lost }) => lost));
+    this.#addGauge(
+      'polytrace_fleet_node_events',
+      'Events that the node has reported since its agent started.',
+      samples(({ events }) => events),
+    );
+    this.#addGauge(
+      'polytrace_fleet_node_event_rate',
+      'Events of the node in a second.',
+      samples(({ rate }) => rate),
+    );
+    this.#addGauge(
+      'polytrace_fleet_node_lost',
+      'Events that the node has lost since its agent started.',
+      samples(({ lost }) => lost),
+    );
     this.#addGauge(
       'polytrace_fleet_node_failed_policies',
       'Policies of the fleet that the node could not load.',

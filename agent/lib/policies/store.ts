@@ -215,7 +215,9 @@ export class PolicyStore {
   }
 
   /** Returns the state of a policy of the fleet. Undefined: the fleet does not want it. */
-  fleetPolicy(origin: string): { readonly status: PolicyStatus | undefined; readonly error: string | undefined } | undefined {
+  fleetPolicy(
+    origin: string,
+  ): { readonly status: PolicyStatus | undefined; readonly error: string | undefined } | undefined {
     const claim = this.#claims.find('fleet', origin);
     if (claim === undefined) return undefined;
     const key = claim.loaded?.key;

@@ -24,7 +24,15 @@ export interface PolicyRow {
 export function formatPolicies(rows: readonly PolicyRow[], now: number): string {
   const lines = rows.map(({ record, gate }) => {
     const { name, version, mode = '-', nodes, created, file } = record;
-    return [name, String(version), mode, nodes === '' ? 'all' : nodes, formatAge(created, now), file, describeRollout(record, gate)];
+    return [
+      name,
+      String(version),
+      mode,
+      nodes === '' ? 'all' : nodes,
+      formatAge(created, now),
+      file,
+      describeRollout(record, gate),
+    ];
   });
   return formatTable([['POLICY', 'VERSION', 'MODE', 'NODES', 'AGE', 'FILE', 'ROLLOUT'], ...lines]);
 }
@@ -44,7 +52,8 @@ export function formatStatus(rows: readonly PolicyRow[], nodes: readonly NodeRep
   const refused = nodes.flatMap(({ node, refused: list }) =>
     list.map(({ code, place, message, count }) => [node, code, String(count), place, message]),
   );
-  const refusals = refused.length === 0 ? '' : `\n${formatTable([['NODE', 'REFUSED', 'TIMES', 'PLACE', 'REASON'], ...refused])}`;
+  const refusals =
+    refused.length === 0 ? '' : `\n${formatTable([['NODE', 'REFUSED', 'TIMES', 'PLACE', 'REASON'], ...refused])}`;
   return `${formatPolicies(rows, now)}\n${formatTable([head, ...lines])}${refusals}`;
 }
 

@@ -17,7 +17,11 @@ const VALUE = /^[A-Za-z0-9_.-]{0,253}$/;
 
 /** Labels that every node has. */
 export function ownLabels(nodeName: string): Labels {
-  return { 'polytrace.io/node': toValue(nodeName), 'polytrace.io/kernel': toValue(release()), 'polytrace.io/arch': arch() };
+  return {
+    'polytrace.io/node': toValue(nodeName),
+    'polytrace.io/kernel': toValue(release()),
+    'polytrace.io/arch': arch(),
+  };
 }
 
 /** Replaces the characters that the value of a label cannot have. */

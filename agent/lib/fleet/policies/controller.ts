@@ -149,7 +149,14 @@ export class RolloutController {
     if (known !== undefined && known.record.version >= record.version) return;
     const now = performance.now();
     const revision = this.#gates.get(token)?.revision ?? known?.revision ?? 0;
-    const rollout: Rollout = { record, gate: undefined, revision, stageStart: now, healthySince: undefined, isWriting: false };
+    const rollout: Rollout = {
+      record,
+      gate: undefined,
+      revision,
+      stageStart: now,
+      healthySince: undefined,
+      isWriting: false,
+    };
     this.#rollouts.set(token, rollout);
     const early = this.#gates.get(token);
     if (early !== undefined) this.#setGate(token, early.gate, early.revision);

@@ -11,11 +11,15 @@ export type TrustedKeys = ReadonlyMap<string, KeyObject>;
 export interface SigningKey {
   readonly fingerprint: string;
   readonly key: KeyObject;
+  readonly publicKey: KeyObject;
 }
 
 /** Returns the first 16 hexadecimal digits of the SHA-256 of a public key. */
 export function fingerprintKey(key: KeyObject): string {
-  return createHash('sha256').update(key.export({ type: 'spki', format: 'der' })).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** Reads the public keys of files in PEM. A file can have several. Throws a PolytraceError: FLEET_KEY. */
@@ -38,7 +42,8 @@ export function readTrustedKeys(files: readonly string[]): TrustedKeys {
 export function readSigningKey(file: string): SigningKey {
   const pem = readKeyFile(file);
   const key = parseKey(file, () => createPrivateKey(pem));
-  return { fingerprint: fingerprintKey(createPublicKey(key)), key };
+  const publicKey = createPublicKey(key);
+  return { fingerprint: fingerprintKey(publicKey), key, publicKey };
 }
 
 function readKeyFile(file: string): string {

@@ -32,7 +32,12 @@ export async function createBuckets(nc: NatsConnection, replicas: number): Promi
   const base = { history: 1, replicas, allow_direct: true };
   const source = `${POLICIES_SUBJECT}.>`;
   const republish = { src: source, dest: `${CHANGES_PREFIX}.>` };
-  await kvm.create(POLICIES_BUCKET, { ...base, max_bytes: BUCKET_BYTES_MAX, maxValueSize: ENVELOPE_BYTES_MAX, republish });
+  await kvm.create(POLICIES_BUCKET, {
+    ...base,
+    max_bytes: BUCKET_BYTES_MAX,
+    maxValueSize: ENVELOPE_BYTES_MAX,
+    republish,
+  });
   await kvm.create(NODES_BUCKET, { ...base, max_bytes: NODES_BYTES_MAX, ttl: NODES_TTL_MS });
 }
 

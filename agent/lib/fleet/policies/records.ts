@@ -144,14 +144,18 @@ function isVersion(value: unknown): value is number {
 
 function isPlan(plan: Plan): boolean {
   if (typeof plan !== 'object' || plan === null || !Array.isArray(plan.stages)) return false;
-  const { salt, stages, waitMs, loadMs, budgets } = plan;
+  const { salt, waitMs, loadMs, budgets } = plan;
+  const stages = plan.stages as readonly Stage[];
   if (typeof salt !== 'string' || !isVersion(waitMs) || !isVersion(loadMs)) return false;
   if (typeof budgets !== 'object' || budgets === null) return false;
   const { failed, enforced, lost, rate } = budgets;
   if (![failed, enforced, lost, rate].every(isVersion)) return false;
   if (stages.length === 0 || stages.length > STAGES_MAX) return false;
   const isStage = ({ percent, threshold, nodes }: Stage, index: number): boolean =>
-    typeof percent === 'number' && isVersion(nodes) && isVersion(threshold) && threshold >= (stages[index - 1]?.threshold ?? 0);
+    typeof percent === 'number' &&
+    isVersion(nodes) &&
+    isVersion(threshold) &&
+    threshold >= (stages[index - 1]?.threshold ?? 0);
   // the last stage has all nodes, also those that come later
   return stages.every(isStage) && stages.at(-1)?.threshold === ORDER_MAX;
 }

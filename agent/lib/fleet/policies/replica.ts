@@ -133,7 +133,10 @@ export class PolicyReplica {
       const known = entry.gate?.record;
       if (known !== undefined && (stage < known.stage || known.state !== 'running')) {
         if (stage === known.stage && state === known.state) return false;
-        throw new Refusal('FLEET_OLDER', `stage ${stage} (${state}) is older than stage ${known.stage} (${known.state})`);
+        throw new Refusal(
+          'FLEET_OLDER',
+          `stage ${stage} (${state}) is older than stage ${known.stage} (${known.state})`,
+        );
       }
       if (known?.stage === stage && known.state === state) return false;
       this.#entries.set(name, { ...entry, gate });
