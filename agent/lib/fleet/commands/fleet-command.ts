@@ -3,7 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { PolicyError, PolytraceError, type PolicyMode } from 'polytrace';
 import { FleetConnection } from '../connection.js';
 import { createEventsStream } from '../create.js';
-import { makeError } from '../errors.js';
+import { makeError, toFleetError } from '../errors.js';
 import { DEFAULT_CLUSTER } from '../names.js';
 import { parseNodeSelector } from '../nodes/selector.js';
 import type { NodeReport } from '../nodes/report.js';
@@ -189,7 +189,7 @@ class FleetCommands {
       .description('List the policies, their newest versions and rollouts')
       .action((options: ListOptions) =>
         this.#show(options, async (bucket) => {
-          const rows = await readRows(bucket);
+          const rows = await this.#readRows(bucket);
           return options.output === 'json' ? formatJson(rows) : formatPolicies(rows, now());
         }),
       );
@@ -203,7 +203,7 @@ class FleetCommands {
       .option('--nodes <labels>', 'only nodes with these labels')
       .action((names: string[], options: ListOptions) =>
         this.#show(options, async (bucket) => {
-          const rows = (await readRows(bucket)).filter(
+          const rows = (await this.#readRows(bucket)).filter(
             ({ record: { name } }) => names.length === 0 || names.includes(name),
           );
           const nodes = selectNodes(await bucket.listNodes(), options);
@@ -264,6 +264,8 @@ class FleetCommands {
     try {
       await connection.connected(CONNECT_MS);
       return await use(connection);
+    } catch (error) {
+      throw toFleetError(error, servers);
     } finally {
       await connection.close();
     }
@@ -375,6 +377,12 @@ class FleetCommands {
     });
   }
 
+  #readRows(bucket: OperatorBucket): Promise<PolicyRow[]> {
+    return bucket.listHeads((place, { code, message }) => {
+      this.#host.stderr.write(`polytrace: warning: ${code}: ${escapeControls(place)}: ${escapeControls(message)}\n`);
+    });
+  }
+
   async #top(options: TopOptions): Promise<void> {
     const stop = stopSignal(this.#host.signals);
     const isTerminal = (this.#host.stdout as { readonly isTTY?: boolean }).isTTY === true;
@@ -400,12 +408,6 @@ interface TopOptions extends ServerOptions {
   readonly nodes?: string;
   readonly interval: number;
   readonly once?: true;
-}
-
-async function readRows(bucket: OperatorBucket): Promise<PolicyRow[]> {
-  const rows: PolicyRow[] = [];
-  for (const record of await bucket.listHeads()) rows.push({ record, gate: await bucket.readGate(record.name) });
-  return rows;
 }
 
 function selectNodes(

@@ -7,7 +7,15 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { makeError } from '../errors.js';
 import { escapeToken, NODES_BUCKET, POLICIES_BUCKET } from '../names.js';
 import { NODES_TTL_MS, parseReport, type NodeReport } from '../nodes/report.js';
-import { CHANGES_PREFIX, gateKey, headKey, manifestKey, POLICIES_SUBJECT, versionKey } from './bucket-keys.js';
+import {
+  CHANGES_PREFIX,
+  gateKey,
+  headKey,
+  manifestKey,
+  parseKey,
+  POLICIES_SUBJECT,
+  versionKey,
+} from './bucket-keys.js';
 import { ENVELOPE_BYTES_MAX, signRecord, type Signed } from './envelope.js';
 import type { SigningKey, TrustedKeys } from './keys.js';
 import {
@@ -21,8 +29,8 @@ import {
 } from './records.js';
 import { Refusal } from './refusal.js';
 
-const BUCKET_BYTES_MAX = 1024 * 1024 * 1024;
-const NODES_BYTES_MAX = 256 * 1024 * 1024;
+const BUCKET_BYTES_MAX = 256 * 1024 * 1024;
+const NODES_BYTES_MAX = 128 * 1024 * 1024;
 /** Versions of a policy that are kept. */
 export const VERSIONS_MAX = 100;
 
@@ -80,7 +88,7 @@ export class OperatorBucket {
       throw makeError(
         error.code,
         `${key}: ${error.message}`,
-        'somebody has written into the bucket: check who may, and the keys of --trust',
+        'check --fleet-policy-key, and who may write into the bucket; see fleet.md for the repair',
       );
     }
   }
@@ -105,16 +113,35 @@ export class OperatorBucket {
     return (await this.#read(gateKey(this.#cluster, name), open))?.signed.record;
   }
 
-  /** The newest versions of all policies of the signed list, with deleted ones. */
-  async listHeads(): Promise<PolicyRecord[]> {
-    const manifest = await this.readManifest();
-    const names = Object.keys(manifest?.signed.record.versions ?? {}).sort();
-    const heads: PolicyRecord[] = [];
-    for (const name of names) {
-      const head = await this.readHead(name);
-      if (head !== undefined) heads.push(head.signed.record);
+  /**
+   * The newest versions of all policies that an operator has signed, with deleted ones, and the states of their rollouts.
+   * `onRefusal` is called for each record that counts for nothing.
+   */
+  async listHeads(
+    onRefusal: (place: string, refusal: Refusal) => void,
+  ): Promise<{ readonly record: PolicyRecord; readonly gate: Gate | undefined }[]> {
+    const { keys, gateKeys } = this.#keys;
+    const heads = new Map<string, PolicyRecord>();
+    const gates = new Map<string, Gate>();
+    const prefix = `${escapeToken(this.#cluster)}.`;
+    const key = [`${prefix}head.*`, `${prefix}gate.*`, manifestKey(this.#cluster)];
+    for await (const entry of await this.#policies.history({ key })) {
+      const parsed = parseKey(entry.key.slice(prefix.length));
+      if (parsed === undefined || entry.operation !== 'PUT') continue;
+      try {
+        const text = entry.string();
+        if (parsed.kind === 'head') heads.set(parsed.token, openPolicy(text, keys, this.#cluster).record);
+        else if (parsed.kind === 'manifest') openManifest(text, keys, this.#cluster);
+        else gates.set(parsed.token, openGate(text, new Map([...keys, ...gateKeys]), this.#cluster).record);
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        onRefusal(entry.key, error);
+      }
     }
-    return heads;
+    const rows = [...heads].filter(([token, { name }]) => escapeToken(name) === token);
+    return rows
+      .map(([token, record]) => ({ record, gate: gates.get(token) }))
+      .sort((a, b) => (a.record.name < b.record.name ? -1 : 1));
   }
 
   /**
