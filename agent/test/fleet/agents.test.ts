@@ -73,10 +73,21 @@ describe('agents of a fleet', function () {
     const machine = machines[i];
     assert.ok(machine !== undefined);
     const flags = ['--node-name', `node-${i}`, '--fleet-labels', `role=${i === 2 ? 'db' : 'web'}`];
-    const folders = ['--fleet-policy-dir', join(machine.folder, 'fleet'), '--fleet-spool-dir', join(machine.folder, 'spool')];
+    const folders = [
+      '--fleet-policy-dir',
+      join(machine.folder, 'fleet'),
+      '--fleet-spool-dir',
+      join(machine.folder, 'spool'),
+    ];
     // what is exported is another test's
     const quiet = ['--export-denylist', '{}'];
-    await machine.startWith(variables, ...flags, ...folders, ...quiet, ...(i === 0 ? ['--fleet-controller', controller.file] : []));
+    await machine.startWith(
+      variables,
+      ...flags,
+      ...folders,
+      ...quiet,
+      ...(i === 0 ? ['--fleet-controller', controller.file] : []),
+    );
   }
 
   async function fleet(...args: readonly string[]): Promise<string> {
@@ -92,7 +103,9 @@ describe('agents of a fleet', function () {
   }
 
   async function policies(): Promise<Policy[]> {
-    const { nodes } = JSON.parse(await fleet('status', '-o', 'json')) as { nodes: { policies: Record<string, Policy> }[] };
+    const { nodes } = JSON.parse(await fleet('status', '-o', 'json')) as {
+      nodes: { policies: Record<string, Policy> }[];
+    };
     return nodes.flatMap(({ policies: { calls } }) => calls ?? []);
   }
 
@@ -114,9 +127,15 @@ describe('agents of a fleet', function () {
     await untilReported(allLoaded(1));
     const canary = ['--canary', '30%,100%', '--wait', '20s', '--follow'];
     const failed = await apply(MISSING_HOOK, ...canary);
-    assert.match(failed, /stopped at 30%: 1 node cannot load the version: node-\d: calls\.yaml@2:\d+:\d+: |stopped at 30%/);
+    assert.match(
+      failed,
+      /stopped at 30%: 1 node cannot load the version: node-\d: calls\.yaml@2:\d+:\d+: |stopped at 30%/,
+    );
     const list = await untilReported((each) => each.some(({ error }) => error !== undefined));
-    assert.deepEqual(list.map(({ loaded }) => loaded), [1, 1, 1]);
+    assert.deepEqual(
+      list.map(({ loaded }) => loaded),
+      [1, 1, 1],
+    );
     assert.deepEqual(list.filter(({ wanted }) => wanted === 2).length, 1);
     console.log(`      ${list.find(({ error }) => error !== undefined)?.error}`);
     await fleet('rollback', 'calls', '--key', operator.file);
