@@ -265,7 +265,8 @@ class FleetCommands {
       await connection.connected(CONNECT_MS);
       return await use(connection);
     } catch (error) {
-      throw toFleetError(error, servers);
+      // a mistake of this program is not one of the server
+      throw error instanceof TypeError ? error : toFleetError(error, servers);
     } finally {
       await connection.close();
     }

@@ -90,12 +90,12 @@ export function openPolicy(envelope: string, keys: TrustedKeys, cluster: string)
   const record = parseJson(payload) as PolicyRecord;
   const { name, version, file, content, isDeleted, mode, nodes, base, plan } = record;
   checkCluster(record, cluster);
-  require(isName(name), 'name');
-  require(isVersion(version) && version > 0, 'version');
-  require(typeof file === 'string' && typeof content === 'string' && typeof nodes === 'string', 'content');
-  require(typeof isDeleted === 'boolean' && isVersion(base) && base < version, 'base');
-  require(mode === undefined || mode === 'monitor' || mode === 'enforce', 'mode');
-  require(isPlan(plan), 'plan');
+  expectMember(isName(name), 'name');
+  expectMember(isVersion(version) && version > 0, 'version');
+  expectMember(typeof file === 'string' && typeof content === 'string' && typeof nodes === 'string', 'content');
+  expectMember(typeof isDeleted === 'boolean' && isVersion(base) && base < version, 'base');
+  expectMember(mode === undefined || mode === 'monitor' || mode === 'enforce', 'mode');
+  expectMember(isPlan(plan), 'plan');
   return { record, envelope, digest };
 }
 
@@ -104,11 +104,11 @@ export function openManifest(envelope: string, keys: TrustedKeys, cluster: strin
   const { payload, digest } = openEnvelope('manifest', envelope, keys);
   const record = parseJson(payload) as Manifest;
   checkCluster(record, cluster);
-  require(isVersion(record.sequence), 'sequence');
-  require(typeof record.versions === 'object' && record.versions !== null, 'versions');
+  expectMember(isVersion(record.sequence), 'sequence');
+  expectMember(typeof record.versions === 'object' && record.versions !== null, 'versions');
   const versions = Object.entries(record.versions);
-  require(versions.length <= POLICIES_MAX, 'versions');
-  require(versions.every(([name, version]) => isName(name) && isVersion(version)), 'versions');
+  expectMember(versions.length <= POLICIES_MAX, 'versions');
+  expectMember(versions.every(([name, version]) => isName(name) && isVersion(version)), 'versions');
   return { record, envelope, digest };
 }
 
@@ -118,19 +118,19 @@ export function openGate(envelope: string, keys: TrustedKeys, cluster: string): 
   const record = parseJson(payload) as Gate;
   checkCluster(record, cluster);
   const { name, version, stage, state, reason } = record;
-  require(isName(name) && isVersion(version) && isVersion(stage) && stage < STAGES_MAX, 'stage');
-  require(['running', 'stopped', 'complete'].includes(state) && typeof reason === 'string', 'state');
+  expectMember(isName(name) && isVersion(version) && isVersion(stage) && stage < STAGES_MAX, 'stage');
+  expectMember(['running', 'stopped', 'complete'].includes(state) && typeof reason === 'string', 'state');
   return { record, envelope, digest };
 }
 
 function checkCluster({ cluster: given }: { readonly cluster: unknown }, cluster: string): void {
-  require(typeof given === 'string', 'cluster');
+  expectMember(typeof given === 'string', 'cluster');
   if (given !== cluster) {
     throw new Refusal('FLEET_CLUSTER', `the record is for the cluster ${JSON.stringify(given).slice(0, 100)}`);
   }
 }
 
-function require(holds: boolean, member: string): void {
+function expectMember(holds: boolean, member: string): void {
   if (!holds) throw new Refusal('FLEET_RECORD', `the member ${member} is wrong`);
 }
 
