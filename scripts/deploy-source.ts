@@ -232,6 +232,21 @@ const S = {
   exportRate: defineSetting('tetragon.exportRateLimit', -1, 'Most events in a minute; -1: no limit.'),
   exportAllow: defineSetting('tetragon.exportAllowList', '', 'Export only events that one of these filters matches.'),
   exportDeny: defineSetting('tetragon.exportDenyList', '', 'Do not export events that one of these filters matches.'),
+  fleetUrls: defineSetting(
+    'fleet.urls',
+    '',
+    'NATS servers of a fleet: tls://HOST:PORT, separated by commas. Events go there. docs/fleet.md has the rest.',
+  ),
+  fleetSecret: defineSetting(
+    'fleet.secretName',
+    '',
+    'Secret with user.creds (credentials), ca.crt, operators.pem and controllers.pem (public keys).',
+  ),
+  fleetPolicies: defineSetting(
+    'fleet.policies',
+    false,
+    'Policies come from the fleet, signed by operators.pem, in place of the resources of the cluster.',
+  ),
   fields: defineSetting('tetragon.fieldFilters', '', 'Fields that exported events have, or do not have.'),
   redaction: defineSetting('tetragon.redactionFilters', '', 'Hide parts of the arguments of processes.'),
   args: defineSetting(
@@ -301,6 +316,7 @@ const SOCKET = 'unix:///run/polytrace/polytrace.sock';
 const GRPC_FOLDER = '/etc/polytrace/grpc';
 const ADMISSION_FOLDER = '/etc/polytrace/admission';
 const ADMISSION = concat(NAME, '-admission');
+const FLEET_FOLDER = '/etc/polytrace/fleet';
 
 /** The settings of the agent, by their names. It reads the folder /etc/polytrace/agent.conf.d. */
 const configuration = {
@@ -308,6 +324,14 @@ const configuration = {
   'cluster-name': ifSet(S.clusterName),
   'enable-pod-annotations': settingText(S.annotationsInEvents),
   'enable-pod-info': settingText(S.podInfo),
+  fleet: ifSet(S.fleetUrls),
+  'fleet-credentials': when(S.fleetSecret, `${FLEET_FOLDER}/user.creds`),
+  'fleet-ca': when(S.fleetSecret, `${FLEET_FOLDER}/ca.crt`),
+  'fleet-spool-dir': when(S.fleetUrls, '/var/lib/polytrace/fleet-events'),
+  'fleet-policy-dir': when(S.fleetPolicies, '/var/lib/polytrace/fleet-policies'),
+  'fleet-policy-key': when(S.fleetPolicies, `${FLEET_FOLDER}/operators.pem`),
+  'fleet-gate-key': when(S.fleetPolicies, `${FLEET_FOLDER}/controllers.pem`),
+  'tracing-policy-crd': when(S.fleetPolicies, 'false'),
   'admission-server': when(S.admission, concat(':', S.admissionPort)),
   'admission-tls-cert': when(S.admission, `${ADMISSION_FOLDER}/tls.crt`),
   'admission-tls-key': when(S.admission, `${ADMISSION_FOLDER}/tls.key`),
@@ -371,6 +395,8 @@ const container = {
     when(S.criSocket, { name: 'cri', mountPath: concat(CRI_FOLDER), readOnly: true }),
     when(S.grpc, { name: 'grpc', mountPath: GRPC_FOLDER, readOnly: true }),
     when(S.admission, { name: 'admission', mountPath: ADMISSION_FOLDER, readOnly: true }),
+    when(S.fleetSecret, { name: 'fleet', mountPath: FLEET_FOLDER, readOnly: true }),
+    when(S.fleetUrls, { name: 'fleet-state', mountPath: '/var/lib/polytrace' }),
     volumeMount('cgroup', '/sys/fs/cgroup', { readOnly: true }),
     volumeMount('tracing', '/sys/kernel/tracing', { readOnly: true }),
     // what the agent mounts there stays on the node
@@ -404,6 +430,8 @@ const podSpec = {
     when(S.criSocket, { name: 'cri', hostPath: { path: concat(CRI_FOLDER), type: 'Directory' } }),
     when(S.grpc, { name: 'grpc', secret: { secretName: S.grpcSecret } }),
     when(S.admission, { name: 'admission', secret: { secretName: S.admissionSecret } }),
+    when(S.fleetSecret, { name: 'fleet', secret: { secretName: S.fleetSecret } }),
+    when(S.fleetUrls, { name: 'fleet-state', hostPath: { path: '/var/lib/polytrace', type: 'DirectoryOrCreate' } }),
     hostPathVolume('cgroup', '/sys/fs/cgroup', 'Directory'),
     hostPathVolume('tracing', '/sys/kernel/tracing', 'Directory'),
     hostPathVolume('bpf', '/sys/fs/bpf', 'Directory'),

@@ -77,6 +77,7 @@ const rooms = [
       'lib/names/severity.ts',
       'lib/output/escape.ts',
       'lib/output/export-fields.ts',
+      'lib/output/labels.ts',
       'lib/proto/',
       'lib/encode/',
       'lib/filters/',
@@ -283,7 +284,15 @@ const rooms = [
   {
     room: 'agent/lib/fleet/',
     may: ['lib/protocol/index.ts', 'agent/lib/delivery/', 'agent/lib/log/', 'agent/lib/make-folder.ts'],
-    packages: ['polytrace', '@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv', '@nats-io/nats-core'],
+    packages: [
+      'polytrace',
+      '@nats-io/transport-node',
+      '@nats-io/jetstream',
+      '@nats-io/kv',
+      '@nats-io/nats-core',
+      'commander',
+      'yaml',
+    ],
   },
   {
     room: 'agent/lib/alerts/',

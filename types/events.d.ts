@@ -671,11 +671,12 @@ export type ChangeOperation =
  * The way by which a change came:
  * - `file`: a file on the machine.
  * - `kubernetes`: a resource of the cluster, or the labels of the node.
+ * - `fleet`: a signed policy of the fleet.
  * - `client`: a call of a client.
  * - `restore`: the agent started and loaded a policy again that a client of an earlier agent had added.
  * - `agent`: the agent itself, or the person who started or stopped it.
  */
-export type ChangeWay = 'file' | 'kubernetes' | 'client' | 'restore' | 'agent';
+export type ChangeWay = 'file' | 'kubernetes' | 'fleet' | 'client' | 'restore' | 'agent';
 
 /** A client of an agent, at the time of its call. */
 export interface ChangeClient {

@@ -2,6 +2,7 @@
 import type * as FleetModule from './fleet/fleet.js';
 import type { Fleet, OpenFleetOptions } from './fleet/fleet.js';
 import type * as Run from './main/run.js';
+import type * as FleetCommands from './fleet/commands/fleet-command.js';
 import type { AgentHost } from './main/run.js';
 import { findVersionProblem, readVersions } from './version.js';
 
@@ -30,4 +31,16 @@ export async function openFleet(servers: string | readonly string[], options?: O
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   const fleet = require('./fleet/fleet.js') as typeof FleetModule;
   return fleet.openFleet(servers, options);
+}
+
+/** Runs `polytrace fleet`, and returns the exit status of the command. */
+export async function runFleet(args: readonly string[], host: AgentHost): Promise<number> {
+  const problem = findVersionProblem(readVersions());
+  if (problem !== undefined) {
+    host.stderr.write(`polytrace: ${problem}\n`);
+    return USAGE;
+  }
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  const { runFleetCommand } = require('./fleet/commands/fleet-command.js') as typeof FleetCommands;
+  return runFleetCommand(args, host);
 }

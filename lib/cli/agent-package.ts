@@ -1,4 +1,4 @@
-/** Loads the package polytrace-agent for the command `polytrace agent`. It is not a dependency of this package. */
+/** Loads the package polytrace-agent for the commands `polytrace agent` and `polytrace fleet`. It is not a dependency of this package. */
 import { UsageError, type AgentPackage, type Context } from './context.js';
 
 /** Throws a UsageError that names the package to install. */
@@ -8,7 +8,7 @@ export function loadAgentPackage({ agentPackage }: Context): AgentPackage {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
     throw new UsageError(
-      'AGENT_MISSING: `polytrace agent` needs the package polytrace-agent of the same version: run `npm install polytrace-agent`',
+      'AGENT_MISSING: this command needs the package polytrace-agent of the same version: run `npm install polytrace-agent`',
     );
   }
 }

@@ -57,6 +57,8 @@ type ErrorClass<T> = abstract new (...args: never[]) => T;
 export interface AgentPackage {
   /** Runs the agent until a signal, and resolves with the exit status. */
   runAgent(args: readonly string[], host: Pick<Context, 'stdout' | 'stderr' | 'signals'>): Promise<number>;
+  /** Runs `polytrace fleet`, and resolves with the exit status. */
+  runFleet(args: readonly string[], host: Pick<Context, 'stdout' | 'stderr' | 'signals'>): Promise<number>;
   /** Connects to the servers of a fleet. */
   openFleet(servers: readonly string[], files: FleetFiles): Promise<FleetReader>;
 }

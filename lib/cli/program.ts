@@ -242,6 +242,9 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
   addAgentCommand(program).action(async (args: string[]) => {
     done(await loadAgentPackage(context).runAgent(args, context));
   });
+  addFleetCommand(program).action(async (args: string[]) => {
+    done(await loadAgentPackage(context).runFleet(args, context));
+  });
   addStatCommand(program, context, done);
   addRunCommand(program).action(
     async (command: string[], options: RunCommandOptions & { readonly summary?: readonly string[] }) => {
@@ -328,6 +331,17 @@ function addAgentCommand(program: Command): Command {
     .allowUnknownOption()
     .allowExcessArguments()
     .argument('[options...]', 'options of the agent');
+}
+
+/** The package polytrace-agent parses all arguments that follow the command. */
+function addFleetCommand(program: Command): Command {
+  return program
+    .command('fleet')
+    .description('Policies and nodes of a fleet (package polytrace-agent); `polytrace fleet --help` shows its commands')
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .argument('[options...]', 'a command, and its options');
 }
 
 function addStatCommand(program: Command, context: Context, done: (status: number) => void): void {

@@ -22,6 +22,7 @@ export {
   SEVERITY_TAG,
   type Severity,
 } from '../names/severity.js';
+export { parseLabelSelector } from '../output/labels.js';
 export * from '../proto/polytrace/alerts.gen.js';
 export * from '../proto/polytrace/metrics.gen.js';
 export * from '../proto/tetragon/eventlog.gen.js';

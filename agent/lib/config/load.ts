@@ -89,6 +89,14 @@ function findConflicts(options: AgentOptions, sources: Readonly<Record<SettingKe
   requireSettings('metricsOtlpTlsCa', ['metricsOtlpEndpoint']);
   requireSettings('alertsSpoolDir', ['alerts']);
   for (const key of ['fleetCredentials', 'fleetCa', 'fleetCert', 'fleetKey'] as const) requireSettings(key, ['fleet']);
+  for (const key of ['fleetPolicyKey', 'fleetLabels', 'fleetLabelsFile'] as const) requireSettings(key, ['fleet']);
+  requireSettings('fleetGateKey', ['fleetPolicyKey']);
+  requireSettings('fleetController', ['fleetPolicyKey']);
+  if (options.fleetPolicyKey.length > 0 && options.enableK8sApi && options.tracingPolicyCrd) {
+    const message =
+      'policies come from the fleet or from the cluster: with fleet-policy-key, set no-tracing-policy-crd';
+    problems.push({ code: 'CONFIG_CONFLICT', source: sources.fleetPolicyKey, message });
+  }
   requireSettings('fleetCert', ['fleetKey']);
   requireSettings('fleetKey', ['fleetCert']);
   requireSettings('tlsCert', ['tlsKey']);

@@ -174,6 +174,22 @@ export const SETTINGS = {
     '/var/lib/polytrace/fleet-events',
   ),
   fleetSpoolMaxSizeMb: integerSetting('<mebibytes>', 'most mebibytes of events in this folder', 1, 1_048_576, 256),
+  fleetPolicyKey: listSetting(
+    '<file>',
+    'public keys of the operators of the fleet (PEM): its policies are loaded if one of them has signed them',
+  ),
+  fleetGateKey: listSetting(
+    '<file>',
+    'public keys that may sign how far rollouts go (PEM), besides those of operators',
+  ),
+  fleetController: stringSetting('<file>', 'private key (PEM): this agent decides how far rollouts of the fleet go'),
+  fleetPolicyDir: stringSetting(
+    '<folder>',
+    'folder for the last good policies of the fleet',
+    '/var/lib/polytrace/fleet-policies',
+  ),
+  fleetLabels: listSetting('<labels>', 'labels of this node in the fleet: role=web,zone=a'),
+  fleetLabelsFile: stringSetting('<file>', 'YAML or JSON file with labels of this node, such as that of cloud-init'),
   alerts: receiversSetting('<receivers>', 'receivers of alerts: objects with name and type, see alerts.md'),
   alertsDeduplicate: durationSetting('<time>', 'equal events of this time are one alert; 0: each event is one', '5m'),
   alertsSpoolDir: stringSetting('<folder>', 'alerts wait in this folder while their receiver does not take them'),

@@ -39,6 +39,7 @@ import { toChangeEvent } from '../streams/change.js';
 import { EventHub } from '../streams/hub.js';
 import { AdmissionServer } from './admission-server.js';
 import { Exports } from './exports.js';
+import { FleetNode, readFleetKeys } from './fleet-node.js';
 import { takeOver } from './take-over.js';
 
 /** Time for clients to receive their queued events when the agent stops. */
@@ -71,6 +72,9 @@ export class Agent {
   readonly #log: Log;
   readonly #journal: Journal;
   readonly #admission: AdmissionServer | undefined;
+  readonly #hub: EventHub;
+  readonly #version: string;
+  #fleet: FleetNode | undefined;
   #isOver = false;
   /** Resolves when the events have ended. */
   readonly events: Promise<void>;
@@ -89,6 +93,7 @@ export class Agent {
     this.#alerts = alerts;
     this.#tracer = tracer;
     this.#kubernetes = kubernetes;
+    this.#version = version;
     const nodeName = resolveNodeName(options);
     const {
       clusterName,
@@ -108,6 +113,7 @@ export class Agent {
       startedAt,
       pace: () => exports.waitForRoom(),
     });
+    this.#hub = hub;
     exports.start(hub);
     const { persistGrpcPolicies, persistGrpcPoliciesDir } = options;
     const records = persistGrpcPolicies ? new ClientPolicies(persistGrpcPoliciesDir) : undefined;
@@ -161,7 +167,8 @@ export class Agent {
     if (healthServer !== undefined) this.#http.push([healthServer, new HttpServer('health-server', health, log)]);
     if (metricsServer !== undefined) {
       const context = { tracer, store, hub, counts: new CountLines(counts, log), version, exports, alerts };
-      const metrics = new Metrics(options, context);
+      // the node of the fleet is opened later
+      const metrics = new Metrics(options, { ...context, fleet: exports.fleet && this.#fleetView() });
       const pages = { ...metricsPage(metrics), ...health };
       this.#http.push([metricsServer, new HttpServer('metrics-server', pages, log)]);
     }
@@ -170,6 +177,42 @@ export class Agent {
       this.#admission = new AdmissionServer({ address: admissionServer, cert, key }, log, onChange);
     }
     this.events = hub.run(tracer).finally(() => (this.#isOver = true));
+  }
+
+  #fleetView(): Pick<FleetNode, 'sequence' | 'refused' | 'policies' | 'nodes'> {
+    const none = { sequence: 0, refused: new Map(), policies: {}, nodes: [] };
+    const find = (): Pick<FleetNode, 'sequence' | 'refused' | 'policies' | 'nodes'> => this.#fleet ?? none;
+    return {
+      get sequence() {
+        return find().sequence;
+      },
+      get refused() {
+        return find().refused;
+      },
+      get policies() {
+        return find().policies;
+      },
+      get nodes() {
+        return find().nodes;
+      },
+    };
+  }
+
+  async #startFleet(configuration: Configuration, nodeName: string): Promise<void> {
+    const connection = this.#exports.fleet?.connection;
+    if (connection === undefined) return;
+    const keys = await readFleetKeys(configuration);
+    this.#fleet = await FleetNode.open(configuration, keys, {
+      connection,
+      tracer: this.#tracer,
+      store: this.#store,
+      hub: this.#hub,
+      nodeLabels: this.#kubernetes?.nodeLabels ?? {},
+      nodeName,
+      version: this.#version,
+      log: this.#log,
+    });
+    await this.#fleet.start();
   }
 
   #health(): { readonly isHealthy: boolean; readonly details: object } {
@@ -224,6 +267,7 @@ export class Agent {
       await agent.#store.restore();
       await agent.#files.start();
       await kubernetes?.start(agent.#store);
+      await agent.#startFleet(configuration, nodeName);
       // an agent that cannot start must not end the policies of the one before
       await agent.#listen();
       if (options.persist !== undefined) {
@@ -240,6 +284,7 @@ export class Agent {
     } catch (error) {
       // an open part would keep the process alive
       if (agent !== undefined) {
+        await agent.#fleet?.stop();
         agent.#stopPolicies();
         await agent.#closeServers(0);
       }
@@ -255,6 +300,7 @@ export class Agent {
   async reload(): Promise<void> {
     this.#exports.reopen();
     await this.#files.reload();
+    await this.#fleet?.reload();
     await this.#store.retry();
   }
 
@@ -269,6 +315,7 @@ export class Agent {
   }
 
   async close(): Promise<void> {
+    await this.#fleet?.stop();
     this.#stopPolicies();
     const isUninstalled = (await this.#kubernetes?.isOwnerGone()) === true;
     if (isUninstalled) this.#log.warn('the DaemonSet of the agent is deleted: its policies end');

@@ -36,11 +36,34 @@ interface MetricsContext {
       { readonly stats: DeliveryStats & { readonly lostByReason: ReadonlyMap<string, number> } } | undefined;
     readonly metrics: { readonly stats: MetricsExportStats } | undefined;
   };
+  /** The node of a fleet. */
+  readonly fleet?: FleetView | undefined;
   readonly alerts: {
     readonly counts: ReadonlyMap<string, number>;
     readonly events: number;
     readonly stats: readonly (DeliveryStats & { readonly name: string })[];
   };
+}
+
+/** What the metrics show of a fleet. */
+interface FleetView {
+  readonly sequence: number;
+  readonly refused: ReadonlyMap<string, number>;
+  readonly policies: Readonly<
+    Record<
+      string,
+      { readonly wanted: number; readonly loaded: number; readonly error?: string; readonly enforced: number }
+    >
+  >;
+  /** The newest reports of all nodes. Empty without the key of a controller. */
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly kernel: string;
+    readonly events: number;
+    readonly lost: number;
+    readonly rate: number;
+    readonly policies: Readonly<Record<string, { readonly error?: string }>>;
+  }[];
 }
 
 /** How often the delay of the event loop is measured. Each time wakes the process. */
@@ -70,6 +93,8 @@ export class Metrics {
     this.#addClients();
     this.#addExports();
     this.#addFleet();
+    this.#addFleetPolicies();
+    this.#addFleetNodes();
     this.#addMetricsExport();
     this.#addAlerts();
   }
@@ -250,6 +275,57 @@ export class Metrics {
       'polytrace_fleet_spool_bytes',
       'Bytes that wait on the disk.',
       samples(({ spooled }) => spooled),
+    );
+  }
+
+  #addFleetPolicies(): void {
+    const { fleet } = this.#context;
+    if (fleet === undefined) return;
+    const samples = (value: (report: FleetView['policies'][string]) => number) => (): Sample[] =>
+      Object.entries(fleet.policies).map(([policy, report]) => [formatLabels({ policy }), value(report)]);
+    const add = (name: string, help: string, value: (report: FleetView['policies'][string]) => number): void =>
+      this.#addGauge(name, help, samples(value));
+    add('polytrace_fleet_policy_wanted_version', 'The version that this node has to load.', ({ wanted }) => wanted);
+    add('polytrace_fleet_policy_loaded_version', 'The version that is loaded; 0 is none.', ({ loaded }) => loaded);
+    add('polytrace_fleet_policy_failed', '1 if the wanted version is not loaded.', ({ error }) =>
+      Number(error !== undefined),
+    );
+    this.#addGauge('polytrace_fleet_list_sequence', 'Number of the signed list of versions.', () => [
+      [NO_LABELS, fleet.sequence],
+    ]);
+    this.#addCounter('polytrace_fleet_refused_total', 'Records of the fleet that were refused.', () =>
+      Array.from(fleet.refused, ([code, count]) => [formatLabels({ code }), count]),
+    );
+  }
+
+  /** One Prometheus can read the whole fleet from an agent with the key of a controller. */
+  #addFleetNodes(): void {
+    const { fleet } = this.#context;
+    if (fleet === undefined) return;
+    const samples = (value: (report: FleetView['nodes'][number]) => number) => (): Sample[] =>
+      fleet.nodes.map((report) => [formatLabels({ node: report.node }), value(report)]);
+    this.#addGauge('polytrace_fleet_node_info', '1 for each node of the fleet that reports.', () =>
+      fleet.nodes.map(({ node, kernel }) => [formatLabels({ node, kernel }), 1]),
+    );
+    this.#addGauge(
+      'polytrace_fleet_node_events',
+      'Events that the node has reported since its agent started.',
+      samples(({ events }) => events),
+    );
+    this.#addGauge(
+      'polytrace_fleet_node_event_rate',
+      'Events of the node in a second.',
+      samples(({ rate }) => rate),
+    );
+    this.#addGauge(
+      'polytrace_fleet_node_lost',
+      'Events that the node has lost since its agent started.',
+      samples(({ lost }) => lost),
+    );
+    this.#addGauge(
+      'polytrace_fleet_node_failed_policies',
+      'Policies of the fleet that the node could not load.',
+      samples(({ policies }) => Object.values(policies).filter(({ error }) => error !== undefined).length),
     );
   }
 

@@ -1,8 +1,8 @@
-/** A claim: the policy that one source wants. A source is a file, a resource of the cluster, or a client. */
+/** A claim: the policy that one source wants. A source is a file, a resource of the cluster, a fleet, or a client. */
 import { parsePolicy, type Policy, type PolicyMode } from 'polytrace';
 import { formatError } from './format-error.js';
 
-export type SourceKind = 'client' | 'cluster' | 'file';
+export type SourceKind = 'client' | 'cluster' | 'file' | 'fleet';
 
 /** The version of a policy that is in the kernel. */
 export interface LoadedVersion {
@@ -10,6 +10,8 @@ export interface LoadedVersion {
   readonly name: string;
   readonly namespace: string;
   readonly text: string;
+  /** The mode that the source wanted in place of that of the policy. */
+  readonly wantedMode?: PolicyMode | undefined;
   readonly annotations: Readonly<Record<string, string>> | undefined;
 }
 
@@ -27,7 +29,7 @@ export function splitPolicyKey(key: string): [namespace: string, name: string] {
 export class Claim {
   readonly id: number;
   readonly kind: SourceKind;
-  /** The path of the file, the name of the resource, or the key of a client's policy. */
+  /** The path of the file, the name of the resource, `fleet:NAME`, or the key of a client's policy. */
   readonly origin: string;
   /** The wanted text, or the reason why the source has none now. Then the loaded version stays. */
   wanted: string | Error;
@@ -38,6 +40,10 @@ export class Claim {
   /** The settings that clients have changed since the text was loaded. */
   isEnabled = true;
   mode: PolicyMode | undefined;
+  /** The mode that the source wants in place of that of the policy. */
+  wantedMode: PolicyMode | undefined;
+  /** The name of the file in messages about the policy. Undefined: the origin. */
+  fileName: string | undefined;
   error: string | undefined;
   /** The configuration of the agent does not allow what the policy does. */
   isForbidden = false;
@@ -71,7 +77,7 @@ export class Claim {
 
   #parse(text: string): Policy | Error {
     try {
-      return parsePolicy(text, this.kind === 'client' ? {} : { file: this.origin });
+      return parsePolicy(text, this.kind === 'client' ? {} : { file: this.fileName ?? this.origin });
     } catch (error) {
       return error as Error;
     }
@@ -96,7 +102,8 @@ export class Claim {
 
   /** True when the wanted text is loaded, or when there is nothing to load. */
   get isSettled(): boolean {
-    return this.isGone ? this.loaded === undefined : this.wanted === this.loaded?.text;
+    if (this.isGone) return this.loaded === undefined;
+    return this.wanted === this.loaded?.text && this.wantedMode === this.loaded?.wantedMode;
   }
 
   /** The name of the loaded version, or of the wanted one. */

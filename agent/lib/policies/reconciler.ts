@@ -33,7 +33,7 @@ const MESSAGES = {
   policy_move: 'another source has the policy now',
 } as const;
 
-const WAYS = { file: 'file', cluster: 'kubernetes', client: 'restore' } as const;
+const WAYS = { file: 'file', cluster: 'kubernetes', fleet: 'fleet', client: 'restore' } as const;
 
 function changeOrigin({ kind, sourceName }: Claim): { readonly file: string; readonly way: ChangeWay } {
   return { file: sourceName, way: WAYS[kind] };
@@ -152,17 +152,23 @@ export class Reconciler {
     }
     const text = String(claim.wanted);
     const before = this.#texts.get(key);
+    const { wantedMode } = claim;
     const isMove =
-      holder !== undefined && holder !== claim && holder.loaded?.key === key && holder.loaded.text === text;
+      holder !== undefined &&
+      holder !== claim &&
+      holder.loaded?.key === key &&
+      holder.loaded.text === text &&
+      holder.loaded.wantedMode === wantedMode;
     if (isMove) {
       claim.isEnabled = holder.isEnabled;
       claim.mode = holder.mode;
     } else {
-      const options = claim.mode === undefined ? {} : { mode: claim.mode };
+      const mode = claim.mode ?? wantedMode;
+      const options = mode === undefined ? {} : { mode };
       if (holder === undefined) await this.#tracer.addPolicy(policy, options);
       else await this.#tracer.replacePolicy(policy, options);
     }
-    this.#recordLoaded(claim, { key, name, namespace, text, annotations }, holder);
+    this.#recordLoaded(claim, { key, name, namespace, text, wantedMode, annotations }, holder);
     const operation = isMove ? 'policy_move' : holder ? 'policy_replace' : 'policy_add';
     if (!claim.isEnabled && !isMove) await this.#tracer.disablePolicy(key);
     return { operation, before };

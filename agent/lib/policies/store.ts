@@ -3,7 +3,7 @@
  * reconciler loads it. The tracer knows only loaded policies, and the store also the others.
  */
 import { createHash } from 'node:crypto';
-import type { PolicyStatus } from 'polytrace';
+import type { PolicyMode, PolicyStatus } from 'polytrace';
 import type { Log } from '../log/log.js';
 import { policyKey, type Claim, type SourceKind } from './claim.js';
 import { Claims } from './claims.js';
@@ -198,6 +198,33 @@ export class PolicyStore {
     return claim.error;
   }
 
+  /**
+   * Loads a version of a policy of the fleet, or replaces the one before without a gap. `fileName` is for messages. Never
+   * rejects for a policy: `fleetPolicy` has the error.
+   */
+  setFleetPolicy(origin: string, text: string, fileName: string, mode: PolicyMode | undefined): Promise<void> {
+    this.#want('fleet', origin, text, { fileName, wantedMode: mode });
+    return this.#reconciler.settle();
+  }
+
+  /** Removes a policy of the fleet. */
+  dropFleetPolicy(origin: string): Promise<void> {
+    const claim = this.#claims.find('fleet', origin);
+    if (claim !== undefined) this.#drop(claim);
+    return this.#reconciler.settle();
+  }
+
+  /** Returns the state of a policy of the fleet. Undefined: the fleet does not want it. */
+  fleetPolicy(
+    origin: string,
+  ): { readonly status: PolicyStatus | undefined; readonly error: string | undefined } | undefined {
+    const claim = this.#claims.find('fleet', origin);
+    if (claim === undefined) return undefined;
+    const key = claim.loaded?.key;
+    const status = key === undefined ? undefined : this.#tracer.policies().find(({ name }) => name === key);
+    return { status, error: claim.problem };
+  }
+
   /** Attaches or detaches policies after a change of the node's labels. Rejects with KernelError. */
   setNodeLabels(labels: Readonly<Record<string, string>>): Promise<void> {
     return this.#reconciler.queue.runInBackground(async () => {
@@ -246,16 +273,22 @@ export class PolicyStore {
     this.#reconciler.stop();
   }
 
-  #want(kind: SourceKind, origin: string, wanted: string | Error): Claim {
+  #want(
+    kind: SourceKind,
+    origin: string,
+    wanted: string | Error,
+    more: Pick<Claim, 'fileName' | 'wantedMode'> = { fileName: undefined, wantedMode: undefined },
+  ): Claim {
     let claim = this.#claims.find(kind, origin);
     if (claim === undefined) {
-      claim = this.#claims.create(kind, origin, wanted);
+      claim = Object.assign(this.#claims.create(kind, origin, wanted), more);
       this.#claims.insert(origin, claim);
       this.#reconciler.touch(claim);
       return claim;
     }
-    if (String(claim.wanted) === String(wanted)) return claim;
+    if (String(claim.wanted) === String(wanted) && claim.wantedMode === more.wantedMode) return claim;
     claim.wanted = wanted;
+    Object.assign(claim, more);
     // a new version is enabled, even if a client has disabled the earlier one
     if (wanted !== claim.loaded?.text && !(wanted instanceof Error))
       Object.assign(claim, { isEnabled: true, mode: undefined });
