@@ -248,6 +248,7 @@ export type ErrorCode =
   | 'NO_SUCH_FUNCTION'
   | 'NO_SUCH_MAP'
   | 'LOCK_INVALID'
+  | 'LEARN_POLICY'
   | 'LOCK_POLICY'
   | 'NO_SUCH_OBJECT'
   | 'NO_SUCH_POLICY'

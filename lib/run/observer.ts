@@ -21,10 +21,10 @@ import {
   isInside,
   resolvePath,
   type Places,
-} from './generalize.js';
+} from '../generalize/paths.js';
 import { AT_FDCWD, COMPAT_BIT, OPEN_CALLS, otherCallName, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
 import { HOOK, POLICY_NAME, WRITE_FLAGS } from './policy.js';
-import { isOwnSetting, isSecret } from './secrets.js';
+import { isOwnSetting, isSecret } from '../generalize/secrets.js';
 
 export interface ObserverOptions {
   readonly places: Places;

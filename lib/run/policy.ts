@@ -3,7 +3,7 @@
  * process, so other processes are not reported. Pure.
  */
 import { COMPAT_CALLS, AT_FDCWD, OPEN_CALLS, OTHER_CALLS, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
-import { SECRET_BEGINNINGS, SECRET_ENDS } from './secrets.js';
+import { SECRET_BEGINNINGS, SECRET_ENDS } from '../generalize/secrets.js';
 
 export const POLICY_NAME = 'polytrace-run';
 

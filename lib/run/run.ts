@@ -11,7 +11,7 @@ import { openTracer } from '../tracer/tracer.js';
 import { ORIGIN_VARIABLES, type OwnOrigin } from './attribution.js';
 import { RunCgroup } from './cgroup.js';
 import { Child, findRunUser, type ChildEnd, type ChildUser } from './child.js';
-import type { Places } from './generalize.js';
+import type { Places } from '../generalize/paths.js';
 import { findViolations, formatLock, parseLock } from './lock.js';
 import { Observer } from './observer.js';
 import { openAsUser } from './output-files.js';
