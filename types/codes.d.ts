@@ -249,6 +249,7 @@ export type ErrorCode =
   | 'NO_SUCH_MAP'
   | 'LOCK_INVALID'
   | 'LEARN_POLICY'
+  | 'LEARN_RECORDING'
   | 'LOCK_POLICY'
   | 'NO_SUCH_OBJECT'
   | 'NO_SUCH_POLICY'

@@ -6,6 +6,10 @@ export interface LearnExceptionsOptions {
   readonly policy: string;
   /** The name of its file, for messages. Default: `<policy>`. */
   readonly file?: string;
+  /** Only alerts of containers with these names. Default: all. */
+  readonly containers?: readonly string[];
+  /** Only alerts of pods with these labels. Default: all. */
+  readonly pods?: Readonly<Record<string, string>>;
   /** The types of the kernel, for a policy that leaves types of values to it. */
   readonly kernel?: CompileOptions['kernel'];
 }
@@ -98,3 +102,43 @@ export function checkExceptions(
   recordings: readonly string[],
   attacks?: readonly string[],
 ): Promise<CheckedExceptions>;
+
+/** Whose behavior is learned. Without members: everything that was recorded. */
+export interface ServiceOptions {
+  /** Names of containers. */
+  readonly containers?: readonly string[];
+  /** Labels that a pod must have. */
+  readonly pods?: Readonly<Record<string, string>>;
+  /** Executables: these and all that they start. */
+  readonly programs?: readonly string[];
+}
+
+/** Options of `learnService`. */
+export interface LearnServiceOptions extends ServiceOptions {
+  /** Name of the service: small letters, digits and `-`. The policy is called `NAME-allowed`. */
+  readonly name: string;
+}
+
+/** The result of `learnService`. */
+export interface LearnedService {
+  /** A policy that reports programs, written files, secrets, connections, listeners and capabilities that were not seen. */
+  readonly yaml: string;
+  /** A seccomp profile in the format of OCI, as an object. Undefined if the recording has no system calls. */
+  readonly seccomp: object | undefined;
+  /** The YAML of a NetworkPolicy of Kubernetes. */
+  readonly networkPolicy: string;
+  /** Events of the service in the recordings. */
+  readonly events: number;
+  /** What was allowed, by kind, with its evidence. */
+  readonly allowed: readonly { readonly kind: string; readonly subject: string; readonly events: number }[];
+  /** What was seen and is not allowed, with the reason. */
+  readonly refused: readonly { readonly kind: string; readonly subject: string; readonly reason: string }[];
+  /** Sentences about what found no room, or was not recorded. */
+  readonly cut: readonly string[];
+}
+
+/** Returns the policy with which a service is recorded, for `learnService`. */
+export function servicePolicy(options?: ServiceOptions): string;
+
+/** Learns what a service does from recordings of the policy that `servicePolicy` returned. Throws PolytraceError. */
+export function learnService(recordings: readonly string[], options: LearnServiceOptions): Promise<LearnedService>;

@@ -16,6 +16,8 @@ export interface PatternOptions {
   readonly isExecuted?: boolean;
   /** The program that uses them. Package managers may change all folders of programs. */
   readonly program?: string;
+  /** Only whole paths and their beginnings: a list of negated filters cannot compare both ends of the same path. */
+  readonly onlyBeginnings?: boolean;
 }
 
 /** Different names of a form that are seen before the form is a pattern. */
@@ -45,7 +47,7 @@ export function formatPattern(pattern: PathPattern): string {
 export function generalizePaths(paths: Iterable<string>, options: PatternOptions = {}): PathPattern[] {
   const all = [...new Set(paths)];
   if (options.isExecuted === true) return sortPatterns(all.map((path) => ({ kind: 'equal', path })));
-  const { patterns, rest } = replaceNames(all);
+  const { patterns, rest } = replaceNames(all, options.onlyBeginnings === true);
   const folders = replaceFolders([...rest, ...patterns.map(({ before }) => before)], options.program);
   const covers = (path: string): boolean => folders.some((folder) => path.startsWith(folder));
   return sortPatterns([
@@ -63,7 +65,7 @@ function sortPatterns(patterns: readonly PathPattern[]): PathPattern[] {
 type Between = Extract<PathPattern, { kind: 'prefix' | 'between' }>;
 
 /** Names that differ in each run. */
-function replaceNames(paths: readonly string[]): { patterns: Between[]; rest: string[] } {
+function replaceNames(paths: readonly string[], onlyBeginnings: boolean): { patterns: Between[]; rest: string[] } {
   const byForm = new Map<string, string[]>();
   const rest: string[] = [];
   for (const path of paths) {
@@ -74,9 +76,13 @@ function replaceNames(paths: readonly string[]): { patterns: Between[]; rest: st
   const patterns: Between[] = [];
   for (const [form, seen] of byForm) {
     const before = form.slice(0, form.indexOf('*'));
-    const after = form.slice(form.lastIndexOf('*') + 1);
+    const end = form.slice(form.lastIndexOf('*') + 1);
+    // an end that is not compared is only the end of the name
+    const after = onlyBeginnings && !end.includes('/') && !before.endsWith('/') ? '' : end;
     if (seen.length < NAMES_MIN || !mayBeginPattern(before, after)) rest.push(...seen);
-    else patterns.push(after === '' ? { kind: 'prefix', before } : { kind: 'between', before, after });
+    else if (after === '') patterns.push({ kind: 'prefix', before });
+    else if (onlyBeginnings) rest.push(...seen);
+    else patterns.push({ kind: 'between', before, after });
   }
   return { patterns, rest };
 }

@@ -16,6 +16,7 @@ import { isCovered } from './cover.js';
 import { describeEvidence, describeHidden, describeHook, describeNote } from './describe.js';
 import { proposeExceptions, type Exception } from './exceptions.js';
 import type { HookEvent } from './identity.js';
+import { isInContainers } from './scope.js';
 import { readAll, readHooks, type RecordedHooks } from './recordings.js';
 import { countFreeSelectors, describeReason, writePolicy } from './write-policy.js';
 
@@ -48,14 +49,14 @@ function compile(text: string, file: string, { architecture }: RecordedHooks, ke
 
 export async function learnExceptions(
   recordings: readonly string[],
-  { policy: text, file = '<policy>', kernel }: LearnExceptionsOptions,
+  { policy: text, file = '<policy>', kernel, ...scope }: LearnExceptionsOptions,
 ): Promise<LearnedExceptions> {
   const recorded = await readHooks(recordings);
   const policy = compile(text, file, recorded, kernel);
   const judge = makeJudge(policy, recorded);
   const collector = new Collector(policy);
   for await (const call of readAll(recordings))
-    for (const { hook, event } of judge(call)) collector.add(hook, event);
+    for (const { hook, event } of judge(call)) if (isInContainers(event.process, scope)) collector.add(hook, event);
   const { exceptions, leftOut } = proposeExceptions(collector.groups);
   const fitting = fitHooks(policy, exceptions);
   const remaining = sortRemaining(collector.remaining);
@@ -80,7 +81,7 @@ export async function learnExceptions(
     })),
     cut: [...cut, ...(written.exceptions.length < fitting.length ? [tooMany(fitting.length - written.exceptions.length)] : [])],
   };
-  internals.set(result, { policy, exceptions: written.exceptions, text, file, kernel });
+  internals.set(result, { policy, exceptions: written.exceptions, file, kernel });
   return result;
 }
 
@@ -90,7 +91,6 @@ const internals = new WeakMap<
   {
     readonly policy: CompiledPolicy;
     readonly exceptions: readonly Exception[];
-    readonly text: string;
     readonly file: string;
     readonly kernel: CompileOptions['kernel'];
   }

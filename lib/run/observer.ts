@@ -28,6 +28,8 @@ import { isOwnSetting, isSecret } from '../generalize/secrets.js';
 
 export interface ObserverOptions {
   readonly places: Places;
+  /** Facts are as the events have them: whoever reads them replaces names. */
+  readonly isExact?: boolean;
   /** Process id of the command. */
   readonly pid: number;
   /** Files in the working folder are reported, too: it is a home or the root. */
@@ -104,7 +106,8 @@ export class Observer {
   }
 
   #seePath(process: Process, kind: Parameters<Behaviors['add']>[0]['kind'], path: string, note = ''): void {
-    this.#see(process, kind, path + note, generalizePath(path, this.#options.places) + note);
+    const { isExact = false, places } = this.#options;
+    this.#see(process, kind, path + note, isExact ? path + note : generalizePath(path, places) + note);
   }
 
   /** The process and its ancestors up to the command. */
