@@ -27,7 +27,11 @@ export interface LearnedException {
   /** The image of the container without tag and digest, or its name. */
   readonly container?: string;
   /** Filters of arguments: `position` is a position in the `args` of the hook. */
-  readonly filters: readonly { readonly position: number; readonly operator: string; readonly values: readonly string[] }[];
+  readonly filters: readonly {
+    readonly position: number;
+    readonly operator: string;
+    readonly values: readonly string[];
+  }[];
   /** Alerts that it was learned from. */
   readonly events: number;
   /** Their processes; at most 256 are counted. */

@@ -51,7 +51,8 @@ const TIME_MAX = 31 * 86_400;
 function parseTime(text: string): number {
   const [, number, unit = 's'] = /^(\d{1,7})([smhd])?$/.exec(text) ?? [];
   const seconds = number === undefined ? NaN : Number(number) * (UNITS[unit] ?? NaN);
-  if (!(seconds >= 1 && seconds <= TIME_MAX)) throw new InvalidArgumentError('Write a time up to 31d, such as 90s, 10m or 24h.');
+  if (!(seconds >= 1 && seconds <= TIME_MAX))
+    throw new InvalidArgumentError('Write a time up to 31d, such as 90s, 10m or 24h.');
   return seconds;
 }
 
@@ -114,7 +115,9 @@ function checkUsage(recordings: readonly string[], options: LearnCommandOptions)
   const { policy, service, record, check, attacks, seccomp, networkPolicy, printPolicy, program } = options;
   if ((policy === undefined) === (service === undefined))
     throw new UsageError('learn needs --policy, for exceptions, or --service, for what a service may do');
-  const needsService = Object.entries({ seccomp, networkPolicy, printPolicy, program }).filter(([, value]) => value !== undefined);
+  const needsService = Object.entries({ seccomp, networkPolicy, printPolicy, program }).filter(
+    ([, value]) => value !== undefined,
+  );
   if (policy !== undefined && needsService.length > 0)
     throw new UsageError('--seccomp, --network-policy, --program and --print-policy need --service');
   if (service !== undefined && (check === true || attacks !== undefined))
@@ -129,8 +132,18 @@ function checkUsage(recordings: readonly string[], options: LearnCommandOptions)
 }
 
 /** Records with the policy until the time has passed, or Ctrl-C. Returns the file. */
-async function recordNow(folder: string, service: ServiceOptions, options: LearnCommandOptions, context: Context): Promise<string> {
-  const { policy = join(folder, 'service.yaml'), record = join(folder, 'recording.jsonl'), for: duration = 0, btf } = options;
+async function recordNow(
+  folder: string,
+  service: ServiceOptions,
+  options: LearnCommandOptions,
+  context: Context,
+): Promise<string> {
+  const {
+    policy = join(folder, 'service.yaml'),
+    record = join(folder, 'recording.jsonl'),
+    for: duration = 0,
+    btf,
+  } = options;
   if (options.policy === undefined) writeFileSync(policy, context.api.servicePolicy(service), { mode: 0o600 });
   const printer = { start: '', format: () => '', end: () => '' };
   const status = await getEvents(
@@ -142,7 +155,11 @@ async function recordNow(folder: string, service: ServiceOptions, options: Learn
   return record;
 }
 
-async function learnForPolicy(files: readonly string[], options: LearnCommandOptions, context: Context): Promise<number> {
+async function learnForPolicy(
+  files: readonly string[],
+  options: LearnCommandOptions,
+  context: Context,
+): Promise<number> {
   const { api } = context;
   const file = options.policy ?? '';
   const [path = file] = isLibraryPolicy(file) ? [file] : api.expandPolicyPaths(file);
@@ -165,7 +182,8 @@ function* summarize(learned: LearnedExceptions, checked: CheckedExceptions | und
   for (const { programs, container, events, hides, review } of learned.exceptions) {
     yield `  ${events} of ${container ?? programs.join(', ')}; hides ${hides}${review.map((note) => `; look: ${note}`).join('')}`;
   }
-  for (const { hook, program, reason, evidence } of learned.remaining) yield `  stays: ${hook} of ${program}: ${evidence}: ${reason}`;
+  for (const { hook, program, reason, evidence } of learned.remaining)
+    yield `  stays: ${hook} of ${program}: ${evidence}: ${reason}`;
   yield* learned.cut;
   if (checked === undefined) return;
   yield* checked.problems;
@@ -187,8 +205,12 @@ async function learnForService(
   }
   if (options.networkPolicy !== undefined) writeOutput(options.networkPolicy, learned.networkPolicy);
   await writeResult(learned, learned.yaml, options, context);
-  printMessage(context, `${name}: ${learned.events} events, ${learned.allowed.length} facts allowed, ${learned.refused.length} not`);
-  for (const { kind, subject, reason } of learned.refused) printMessage(context, `  not allowed: ${kind} ${subject}: ${reason}`);
+  printMessage(
+    context,
+    `${name}: ${learned.events} events, ${learned.allowed.length} facts allowed, ${learned.refused.length} not`,
+  );
+  for (const { kind, subject, reason } of learned.refused)
+    printMessage(context, `  not allowed: ${kind} ${subject}: ${reason}`);
   for (const line of learned.cut) printMessage(context, line);
   return SUCCESS;
 }
@@ -201,7 +223,11 @@ async function writeResult(
   checked?: CheckedExceptions,
 ): Promise<void> {
   if (output !== undefined) writeOutput(output, yaml);
-  if (format === 'json') await print(context.stdout, escapeControls(formatJson({ ...result, ...(checked === undefined ? {} : { check: checked }) })));
+  if (format === 'json')
+    await print(
+      context.stdout,
+      escapeControls(formatJson({ ...result, ...(checked === undefined ? {} : { check: checked }) })),
+    );
   else if (output === undefined) await print(context.stdout, yaml);
 }
 

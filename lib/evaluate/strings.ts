@@ -121,7 +121,11 @@ function findLongestString(
 ): StringTable['entries'][number] | undefined {
   const { encoded } = indexTable(table);
   const bytes = (value: string): Uint8Array => encoded.get(value) ?? encodeUtf8(value);
-  return findLongestEntry(table, (value) => bytes(value).length, (value) => fits(bytes(value)));
+  return findLongestEntry(
+    table,
+    (value) => bytes(value).length,
+    (value) => fits(bytes(value)),
+  );
 }
 
 export function hasPrefix(bytes: Buffer, value: Uint8Array): boolean {

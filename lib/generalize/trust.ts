@@ -50,7 +50,8 @@ const GENERAL_PROGRAMS = new Set([
   'date', 'hwclock', 'timedatectl', 'chpasswd', 'usermod',
 ]); // prettier-ignore
 /** The same with a version: python3.13, perl5.40-x86_64-linux-gnu, bash5, ld-linux-x86-64.so.2, vim.basic. */
-const GENERAL_NAME = /^(python|pypy|perl|ruby|php|lua|node|bash|ksh|zsh|ld-|java|guile|tclsh|erl|vim|nc|gcc|clang|cpp|x86_64-)[-\w.+]*$/;
+const GENERAL_NAME =
+  /^(python|pypy|perl|ruby|php|lua|node|bash|ksh|zsh|ld-|java|guile|tclsh|erl|vim|nc|gcc|clang|cpp|x86_64-)[-\w.+]*$/;
 
 /** Programs that start what people or schedules want: their descendants have nothing in common. */
 const SESSION_PROGRAMS = new Set([
@@ -66,7 +67,9 @@ const isInsideAny = (path: string, folders: readonly string[]): boolean =>
   folders.some((folder) => isInside(path, folder));
 
 export function isPackageManager(program: string): boolean {
-  return isInsideAny(program, ['/usr/bin', '/usr/sbin', '/bin', '/sbin']) && PACKAGE_MANAGERS.includes(baseName(program));
+  return (
+    isInsideAny(program, ['/usr/bin', '/usr/sbin', '/bin', '/sbin']) && PACKAGE_MANAGERS.includes(baseName(program))
+  );
 }
 
 /** True for a file that only the administrator can have put there. */
@@ -104,7 +107,8 @@ const DEPTH_MIN = 3;
 /** True if every path that begins with the folder and a slash may be excepted. */
 export function mayBecomePattern(folder: string, program: string | undefined): boolean {
   const depth = folder.split('/').length - 1;
-  if (isShared(folder) || isInsideAny(folder, [...HOMES, ...SENSITIVE_FOLDERS]) || !folder.startsWith('/')) return false;
+  if (isShared(folder) || isInsideAny(folder, [...HOMES, ...SENSITIVE_FOLDERS]) || !folder.startsWith('/'))
+    return false;
   if (!isEmptyOfSecrets(`${folder}/`)) return false;
   if (isInsideAny(folder, CODE_FOLDERS)) return depth >= 2 && program !== undefined && isPackageManager(program);
   return depth >= DEPTH_MIN;

@@ -36,7 +36,10 @@ export interface Group {
   readonly identity: Identity;
   readonly numbers: readonly LearnedValue[];
   /** The other values: how often each was seen, by the position of the argument. */
-  readonly values: Map<number, { readonly kind: LearnedValue['kind']; readonly isExecuted: boolean; readonly seen: Map<string, number> }>;
+  readonly values: Map<
+    number,
+    { readonly kind: LearnedValue['kind']; readonly isExecuted: boolean; readonly seen: Map<string, number> }
+  >;
   readonly evidence: Evidence;
 }
 
@@ -50,8 +53,7 @@ export interface Remaining {
 
 /** True if the event has the identity, numbers and kinds of values of a group, and which of its values. */
 export type Reading =
-  | { readonly refusal: Refusal }
-  | { readonly identity: Identity; readonly values: readonly LearnedValue[] };
+  { readonly refusal: Refusal } | { readonly identity: Identity; readonly values: readonly LearnedValue[] };
 
 export function readEvent(policy: CompiledPolicy, hook: number, event: HookEvent): Reading {
   const compiled = policy.hooks[hook];
@@ -61,7 +63,8 @@ export function readEvent(policy: CompiledPolicy, hook: number, event: HookEvent
   const values = readValues(compiled, event.args);
   if (typeof values === 'string') return { refusal: values };
   // what the administrator has not installed is never excepted
-  if (values.some(({ isExecuted, text }) => isExecuted === true && !isSystemProgram(text))) return { refusal: 'executed_file' };
+  if (values.some(({ isExecuted, text }) => isExecuted === true && !isSystemProgram(text)))
+    return { refusal: 'executed_file' };
   const isCompared = values.some(({ kind }) => kind !== 'number');
   // a call without any value, such as a change of the time, is described by its hook
   if (!isCompared && identity.container !== undefined) return { refusal: 'no_condition' };

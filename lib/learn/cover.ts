@@ -7,7 +7,12 @@ import type { HookEvent, Identity } from './identity.js';
 import type { LearnedValue } from './values.js';
 
 /** True if one of the exceptions hides the event. */
-export function isCovered(policy: CompiledPolicy, exceptions: readonly Exception[], hook: number, event: HookEvent): boolean {
+export function isCovered(
+  policy: CompiledPolicy,
+  exceptions: readonly Exception[],
+  hook: number,
+  event: HookEvent,
+): boolean {
   const own = exceptions.filter((exception) => exception.hook === hook);
   if (own.length === 0) return false;
   const reading = readEvent(policy, hook, event);

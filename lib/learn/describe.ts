@@ -71,7 +71,8 @@ export const describeNote = (note: ReviewNote): string => NOTES[note];
 export function describeEvidence({ events, processes, users, first, last }: Evidence): string {
   const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
   const ids = [...users].sort((one, other) => one - other);
-  const who = ids.length === 1 ? `user ${ids[0]}` : `users ${ids.slice(0, LISTED).join(', ')}${ids.length > LISTED ? ', …' : ''}`;
+  const who =
+    ids.length === 1 ? `user ${ids[0]}` : `users ${ids.slice(0, LISTED).join(', ')}${ids.length > LISTED ? ', …' : ''}`;
   const seconds = (time: string): string => time.replace(/\.\d+/, '');
   return `${count(events, 'event')} of ${processes.size === 1 ? '1 process' : `${processes.size} processes`} (${who}), ${seconds(first)} to ${seconds(last)}`;
 }

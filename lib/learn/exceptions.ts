@@ -44,7 +44,10 @@ export function proposeExceptions(groups: readonly Group[]): Proposal {
   const byShape = new Map<string, Group[]>();
   for (const group of groups) {
     const { hook, identity, values, numbers } = group;
-    const shape = [...[...values].map(([position, { kind }]) => [position, kind]), numbers.map(({ position }) => position)];
+    const shape = [
+      ...[...values].map(([position, { kind }]) => [position, kind]),
+      numbers.map(({ position }) => position),
+    ];
     const key = JSON.stringify([hook, identityKey(identity), shape]);
     byShape.set(key, [...(byShape.get(key) ?? []), group]);
   }
@@ -188,11 +191,18 @@ function formVariants(position: number, slot: Slot, identity: Identity): Variant
   }
 }
 
-function pathVariants(position: number, { seen, isExecuted }: Slot, { programs, script, ancestor }: Identity): Variant[] {
+function pathVariants(
+  position: number,
+  { seen, isExecuted }: Slot,
+  { programs, script, ancestor }: Identity,
+): Variant[] {
   const [program] = script === undefined && ancestor === undefined ? programs : [];
   const patterns = generalizePaths(seen.keys(), { isExecuted, ...(program === undefined ? {} : { program }) });
   const count = (some: readonly PathPattern[]): number =>
-    [...seen].reduce((sum, [path, each]) => sum + (some.some((pattern) => matchesPattern(path, pattern)) ? each : 0), 0);
+    [...seen].reduce(
+      (sum, [path, each]) => sum + (some.some((pattern) => matchesPattern(path, pattern)) ? each : 0),
+      0,
+    );
   const equals = patterns.filter((each) => each.kind === 'equal');
   const prefixes = patterns.filter((each) => each.kind === 'prefix');
   const betweens = patterns.filter((each) => each.kind === 'between');
@@ -230,7 +240,9 @@ function textVariants(position: number, { seen }: Slot): Variant[] {
   const texts = [...seen].sort(([one, n], [other, m]) => m - n || (one < other ? -1 : 1)).slice(0, TEXTS_MAX);
   const values = texts.map(([text]) => text).sort();
   const events = texts.reduce((sum, [, count]) => sum + count, 0);
-  return [{ filters: [{ position, operator: 'Equal', values }], events, notes: values.some(isSecret) ? ['secret'] : [] }];
+  return [
+    { filters: [{ position, operator: 'Equal', values }], events, notes: values.some(isSecret) ? ['secret'] : [] },
+  ];
 }
 
 const OPERATORS: Readonly<Record<'remote' | 'local' | 'address', readonly [string, string]>> = {
@@ -301,4 +313,3 @@ function sortExceptions(exceptions: readonly Exception[]): Exception[] {
   const keyed = exceptions.map((each) => [sortKey(each), each] as const);
   return keyed.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0)).map(([, each]) => each);
 }
-

@@ -39,7 +39,12 @@ function makeJudge(policy: CompiledPolicy, { hooks }: RecordedHooks): Judge {
     );
 }
 
-function compile(text: string, file: string, { architecture }: RecordedHooks, kernel: CompileOptions['kernel']): CompiledPolicy {
+function compile(
+  text: string,
+  file: string,
+  { architecture }: RecordedHooks,
+  kernel: CompileOptions['kernel'],
+): CompiledPolicy {
   return compilePolicy(text, {
     file,
     ...(architecture === undefined ? {} : { architecture }),
@@ -79,7 +84,10 @@ export async function learnExceptions(
       evidence: describeEvidence(evidence),
       example: evidence.example,
     })),
-    cut: [...cut, ...(written.exceptions.length < fitting.length ? [tooMany(fitting.length - written.exceptions.length)] : [])],
+    cut: [
+      ...cut,
+      ...(written.exceptions.length < fitting.length ? [tooMany(fitting.length - written.exceptions.length)] : []),
+    ],
   };
   internals.set(result, { policy, exceptions: written.exceptions, file, kernel });
   return result;
@@ -136,7 +144,9 @@ const tooMany = (number: number): string =>
 function fitHooks(policy: CompiledPolicy, exceptions: readonly Exception[]): Exception[] {
   const free = countFreeSelectors(policy);
   const kept = new Set(
-    policy.hooks.flatMap((_, index) => byEvents(exceptions.filter(({ hook }) => hook === index)).slice(0, Math.max(free[index] ?? 0, 0))),
+    policy.hooks.flatMap((_, index) =>
+      byEvents(exceptions.filter(({ hook }) => hook === index)).slice(0, Math.max(free[index] ?? 0, 0)),
+    ),
   );
   return exceptions.filter((each) => kept.has(each));
 }
@@ -149,7 +159,7 @@ function fitKernel(
   exceptions: readonly Exception[],
   write: (some: readonly Exception[]) => string,
 ): { readonly yaml: string; readonly exceptions: readonly Exception[] } {
-  for (let some = exceptions; ; ) {
+  for (let some = exceptions; ;) {
     try {
       return { yaml: write(some), exceptions: some };
     } catch (error) {
@@ -174,12 +184,19 @@ export async function checkExceptions(
 ): Promise<CheckedExceptions> {
   const known = internals.get(learned);
   if (known === undefined) {
-    throw new PolytraceError('BAD_OPTION', 'this is no result of learn', 'give the object that learn returned, unchanged');
+    throw new PolytraceError(
+      'BAD_OPTION',
+      'this is no result of learn',
+      'give the object that learn returned, unchanged',
+    );
   }
   const checked = { before: 0, after: 0, missed: 0, excess: 0, scoped: 0, attacksBefore: 0, attacksAfter: 0 };
   const problems: string[] = [];
   const note = (problem: string): void => void (problems.length < EXAMPLES_MAX && problems.push(problem));
-  for (const [files, isAttack] of [[recordings, false], [attacks, true]] as const) {
+  for (const [files, isAttack] of [
+    [recordings, false],
+    [attacks, true],
+  ] as const) {
     const recorded = await readHooks(files);
     const before = makeJudge(known.policy, recorded);
     const after = makeJudge(compile(learned.yaml, known.file, recorded, known.kernel), recorded);

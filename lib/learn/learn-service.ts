@@ -8,7 +8,10 @@ import { writeService } from './service-policy.js';
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,50}[a-z0-9])?$/;
 
-export async function learnService(recordings: readonly string[], options: LearnServiceOptions): Promise<LearnedService> {
+export async function learnService(
+  recordings: readonly string[],
+  options: LearnServiceOptions,
+): Promise<LearnedService> {
   checkOptions(options);
   if (!NAME.test(options.name)) {
     throw new PolytraceError(
@@ -27,7 +30,9 @@ export async function learnService(recordings: readonly string[], options: Learn
   }
   const observer = new ServiceObserver(options);
   for await (const { event } of readAll(recordings)) observer.add(event);
-  const hasCapabilities = hooks.some(({ tracepoint, call }) => tracepoint?.event === 'cap_capable' || call === 'cap_capable');
+  const hasCapabilities = hooks.some(
+    ({ tracepoint, call }) => tracepoint?.event === 'cap_capable' || call === 'cap_capable',
+  );
   const learned = writeService(observer.facts(), options, { sources: recordings, architecture, hasCapabilities });
   compilePolicy(learned.yaml, { file: 'the learned policy', architecture });
   return learned;

@@ -48,9 +48,12 @@ export async function* readAll(files: readonly string[]): AsyncGenerator<Recorde
   }
 }
 
-async function* readLines(file: string): AsyncGenerator<{ readonly text: string | undefined; readonly number: number }> {
+async function* readLines(
+  file: string,
+): AsyncGenerator<{ readonly text: string | undefined; readonly number: number }> {
   try {
-    for await (const lines of splitLines(decompressChunks(createReadStream(file) as AsyncIterable<Buffer>))) yield* lines;
+    for await (const lines of splitLines(decompressChunks(createReadStream(file) as AsyncIterable<Buffer>)))
+      yield* lines;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (error instanceof PolytraceError || code === undefined) throw error;

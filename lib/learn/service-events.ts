@@ -17,7 +17,9 @@ export function recordingPolicy({ containers = [], pods, programs = [] }: Servic
   const who =
     programs.length === 0 ? {} : { matchBinaries: [{ operator: 'In', followChildren: true, values: [...programs] }] };
   const containerSelector =
-    containers.length === 0 ? {} : { containerSelector: { matchExpressions: [{ key: 'name', operator: 'In', values: [...containers] }] } };
+    containers.length === 0
+      ? {}
+      : { containerSelector: { matchExpressions: [{ key: 'name', operator: 'In', values: [...containers] }] } };
   const podSelector = pods === undefined ? {} : { podSelector: { matchLabels: pods } };
   const raw = { raw: true, optional: true };
   return runPolicy({

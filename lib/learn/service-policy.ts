@@ -47,7 +47,11 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] 
 export function writeService(
   facts: ServiceFacts,
   options: LearnServiceOptions,
-  recorded: { readonly sources: readonly string[]; readonly architecture: 'x64' | 'arm64'; readonly hasCapabilities: boolean },
+  recorded: {
+    readonly sources: readonly string[];
+    readonly architecture: 'x64' | 'arm64';
+    readonly hasCapabilities: boolean;
+  },
 ): LearnedService {
   const result: Mutable<Pick<LearnedService, 'allowed' | 'refused' | 'cut'>> = { allowed: [], refused: [], cut: [] };
   const of = (kind: BehaviorKind): Behavior[] => facts.behaviors.filter((each) => each.kind === kind);
@@ -84,17 +88,21 @@ export function writeService(
   if (facts.more > 0) result.cut.push(`${facts.more} events of more different facts found no room: what they did is not allowed.`); // prettier-ignore
   if (facts.lost > 0) result.cut.push(`${facts.lost} events were lost: what they did is not allowed.`);
   if (facts.systemCalls.size === 0) result.cut.push('The recording has no system calls: there is no seccomp profile.');
-  if (!recorded.hasCapabilities) result.cut.push('The recording has no capabilities: the policy does not compare them.');
-  const seccomp = facts.systemCalls.size === 0 ? undefined : formatSeccomp(facts.systemCalls, recorded.architecture, refuse);
+  if (!recorded.hasCapabilities)
+    result.cut.push('The recording has no capabilities: the policy does not compare them.');
+  const seccomp =
+    facts.systemCalls.size === 0 ? undefined : formatSeccomp(facts.systemCalls, recorded.architecture, refuse);
   const notes: string[] = [];
   const patterns = generalizePaths(written, { onlyBeginnings: true });
   const hooks = [
     execHook(executed),
     ...fileHooks(patterns, secrets),
-    ...connectHooks(toFacts('connect', cutList(connected, 'connections', result.cut)), new Map(), notes).map((hook) => ({
-      ...hook,
-      message: 'A connection that the service was not seen to make',
-    })),
+    ...connectHooks(toFacts('connect', cutList(connected, 'connections', result.cut)), new Map(), notes).map(
+      (hook) => ({
+        ...hook,
+        message: 'A connection that the service was not seen to make',
+      }),
+    ),
     ...listenHooks(toFacts('listen', cutList(listening, 'listeners', result.cut))).map((hook) => ({
       ...hook,
       message: 'A listener that the service was not seen to have',
@@ -112,7 +120,8 @@ export function writeService(
 }
 
 function refusePath(path: string, isExecuted: boolean): string | undefined {
-  if (!path.startsWith('/') || path.length > PATH_MAX || !isPlainText(path) || path.includes('*')) return 'it is no plain path';
+  if (!path.startsWith('/') || path.length > PATH_MAX || !isPlainText(path) || path.includes('*'))
+    return 'it is no plain path';
   if (isExecuted && isShared(path)) return 'everybody can put a program there';
   return isExecuted && path.startsWith('/proc/') ? 'it is a program without a name' : undefined;
 }
@@ -184,7 +193,9 @@ function formatScope({ containers = [], pods }: LearnServiceOptions): string[] {
     ...(pods === undefined ? [] : [`podSelector: ${JSON.stringify({ matchLabels: pods })}`]),
     ...(containers.length === 0
       ? []
-      : [`containerSelector: ${JSON.stringify({ matchExpressions: [{ key: 'name', operator: 'In', values: containers }] })}`]),
+      : [
+          `containerSelector: ${JSON.stringify({ matchExpressions: [{ key: 'name', operator: 'In', values: containers }] })}`,
+        ]),
   ];
 }
 
@@ -194,7 +205,13 @@ function introduce(
   facts: ServiceFacts,
   { name, containers = [], pods, programs = [] }: LearnServiceOptions,
   sources: readonly string[],
-  { allowed, refused, cut, notes, patterns }: Pick<LearnedService, 'allowed' | 'refused' | 'cut'> & {
+  {
+    allowed,
+    refused,
+    cut,
+    notes,
+    patterns,
+  }: Pick<LearnedService, 'allowed' | 'refused' | 'cut'> & {
     readonly notes: readonly string[];
     readonly patterns: readonly PathPattern[];
   },
@@ -210,10 +227,14 @@ function introduce(
     ...(isScoped ? [] : ['It is about every process: give it a scope, such as a containerSelector.']),
     ...patterns
       .filter(({ kind }) => kind !== 'equal')
-      .map((pattern) => `Wider than what was seen: every file ${quoteForComment(formatPattern(pattern))} may be written.`),
+      .map(
+        (pattern) => `Wider than what was seen: every file ${quoteForComment(formatPattern(pattern))} may be written.`,
+      ),
     ...notes,
     ...(refused.length === 0 ? [] : ['Seen, and not allowed:']),
-    ...refused.slice(0, LISTED).map(({ kind, subject, reason }) => `  ${kind} ${quoteForComment(subject.slice(0, 200))}: ${reason}`),
+    ...refused
+      .slice(0, LISTED)
+      .map(({ kind, subject, reason }) => `  ${kind} ${quoteForComment(subject.slice(0, 200))}: ${reason}`),
     ...(refused.length > LISTED ? [`  and ${refused.length - LISTED} more`] : []),
     ...cut,
   ];
@@ -225,7 +246,8 @@ function formatSeccomp(
   refuse: (kind: string, subject: string, reason: string) => void,
 ): object {
   const names = [...new Set([...seen, ...NEEDED_CALLS])].sort().filter((name) => {
-    if (seen.has(name) && RISKY_CALLS.has(name)) refuse('system call', name, 'with it, a process can leave its container');
+    if (seen.has(name) && RISKY_CALLS.has(name))
+      refuse('system call', name, 'with it, a process can leave its container');
     return !RISKY_CALLS.has(name);
   });
   return {
@@ -243,7 +265,8 @@ function formatNetworkPolicy(
   listening: readonly string[],
   asksNames: boolean,
 ): string {
-  const isLocal = (host: string): boolean => host.startsWith('127.') || host === '::1' || host.startsWith('::ffff:127.');
+  const isLocal = (host: string): boolean =>
+    host.startsWith('127.') || host === '::1' || host.startsWith('::ffff:127.');
   const remote = connected.flatMap((text) => parseEndpoint(text) ?? []).filter(({ host }) => !isLocal(host));
   const ports = [
     ...new Set(listening.flatMap((text) => parseEndpoint(text) ?? []).filter(({ host }) => !isLocal(host)).map(({ port }) => port)),
@@ -263,7 +286,11 @@ function formatNetworkPolicy(
     ([host, numbers]) =>
       `    - to:\n        - ipBlock: { cidr: ${quoteYaml(`${host}/${host.includes(':') ? 128 : 32}`)} }\n      ports:\n${portLines([...numbers].sort((one, other) => one - other), '        ')}`,
   ); // prettier-ignore
-  const names = asksNames ? ['    # names are asked for\n    - ports:\n        - { protocol: UDP, port: 53 }\n        - { protocol: TCP, port: 53 }\n'] : [];
+  const names = asksNames
+    ? [
+        '    # names are asked for\n    - ports:\n        - { protocol: UDP, port: 53 }\n        - { protocol: TCP, port: 53 }\n',
+      ]
+    : [];
   const rules = [...names, ...egress];
   return `# Learned by \`polytrace learn\`. Review it: addresses of other pods and of services change, so replace them by podSelector.
 apiVersion: networking.k8s.io/v1

@@ -24,7 +24,9 @@ const EXECUTING = /bprm|mmap|execve|sched_process_exec|do_open_execat|load_elf/;
 
 /** The values that filters can compare, in the order of the hook; or why they cannot be. */
 export function readValues(hook: CompiledHook, args: readonly HookArgument[]): LearnedValue[] | Refusal {
-  const slots = hook.args.flatMap(({ type }, position) => (type === 'nop' || type === 'auto' ? [] : [{ type, position }]));
+  const slots = hook.args.flatMap(({ type }, position) =>
+    type === 'nop' || type === 'auto' ? [] : [{ type, position }],
+  );
   if (slots.length !== args.length || slots.some(({ type }, i) => args[i]?.type !== type)) return 'value_incomplete';
   const isExecuting = EXECUTING.test(hook.call) || EXECUTING.test(hook.tracepoint?.event ?? '');
   const values: LearnedValue[] = [];
@@ -41,7 +43,8 @@ function readValue(argument: HookArgument, position: number, isExecuting: boolea
   if (isComparedAs(argument, 'number')) {
     if (isSet(argument.type)) return undefined;
     // a system call of another table is not the same as its number
-    if (argument.type === 'syscall64' && argument.abi !== undefined && /386|arm32/.test(argument.abi)) return 'value_incomplete';
+    if (argument.type === 'syscall64' && argument.abi !== undefined && /386|arm32/.test(argument.abi))
+      return 'value_incomplete';
     return { position, kind: 'number', text: BigInt(argument.value).toString() };
   }
   if (isComparedAs(argument, 'socket')) return readSocket(argument, position);

@@ -76,7 +76,11 @@ function listHookNodes(document: Document): YAMLMap[] {
 }
 
 /** The position of a hook is that of its function, which is inside of its node. */
-function findHookNode(nodes: readonly YAMLMap[], text: string, position: { line: number; column: number }): YAMLMap | undefined {
+function findHookNode(
+  nodes: readonly YAMLMap[],
+  text: string,
+  position: { line: number; column: number },
+): YAMLMap | undefined {
   const lines = text.split('\n').slice(0, position.line - 1);
   const offset = lines.reduce((sum, line) => sum + line.length + 1, 0) + position.column - 1;
   return nodes.find(({ range }) => range != null && range[0] <= offset && offset <= range[1]);
@@ -121,7 +125,9 @@ function formSelector({ identity, filters }: Exception): object {
       ? {}
       : {
           matchWorkloads: {
-            containerSelector: { matchExpressions: [{ key: container.key, operator: 'In', values: [container.value] }] },
+            containerSelector: {
+              matchExpressions: [{ key: container.key, operator: 'In', values: [container.value] }],
+            },
           },
         }),
     ...(filters.length === 0

@@ -210,7 +210,10 @@ describe('learned exceptions', () => {
     const learned = await learn(...numbered(2100, (i) => use('/usr/sbin/sshd', `/etc/${i.toString(36)}x`)));
     assert.equal(learned.alerts, 2100);
     assert.deepEqual(learned.remaining.map(({ reason, evidence }) => [reason, evidence.split(' ')[0]]), [['there was no room for more', '52']]); // prettier-ignore
-    assert.equal(learned.exceptions.reduce((sum, { events }) => sum + events, 0), 2048);
+    assert.equal(
+      learned.exceptions.reduce((sum, { events }) => sum + events, 0),
+      2048,
+    );
   });
 
   it('random calls: nothing learned stays, nothing else is hidden', async () => {

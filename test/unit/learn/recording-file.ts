@@ -19,7 +19,11 @@ export interface Call {
 }
 
 /** A process that executes a file of the host. */
-export function hostProcess(executable: string, argv: readonly string[] = [], more: Partial<PlainProcess> = {}): Partial<PlainProcess> {
+export function hostProcess(
+  executable: string,
+  argv: readonly string[] = [],
+  more: Partial<PlainProcess> = {},
+): Partial<PlainProcess> {
   const execId = Buffer.from(`node:${more.pid ?? 7}:${executable}`).toString('base64');
   return { executable, binary: executable, argv, arguments: argv.join(' '), execId, pid: 7, ...more };
 }
