@@ -2,6 +2,7 @@
 import type { LearnedService, LearnServiceOptions, ServiceOptions } from '../../types/learn.js';
 import { PolytraceError } from '../errors.js';
 import { compilePolicy } from '../policy/index.js';
+import { POLICY_NAME } from '../run/policy.js';
 import { readAll, readHooks } from './recordings.js';
 import { recordingPolicy, ServiceObserver } from './service-events.js';
 import { writeService } from './service-policy.js';
@@ -21,7 +22,7 @@ export async function learnService(
     );
   }
   const { hooks, architecture = 'x64' } = await readHooks(recordings);
-  if (!hooks.some(({ tracepoint }) => tracepoint?.subsystem === 'raw_syscalls')) {
+  if (!hooks.some(({ policyName }) => policyName === POLICY_NAME)) {
     throw new PolytraceError(
       'LEARN_RECORDING',
       'the recordings do not have the events from which a service is learned',
