@@ -83,7 +83,7 @@ function findHookNode(
 ): YAMLMap | undefined {
   const lines = text.split('\n').slice(0, position.line - 1);
   const offset = lines.reduce((sum, line) => sum + line.length + 1, 0) + position.column - 1;
-  return nodes.find(({ range }) => range != null && range[0] <= offset && offset <= range[1]);
+  return nodes.find(({ range }) => range !== null && range !== undefined && range[0] <= offset && offset <= range[1]);
 }
 
 function insertSelectors(document: Document, node: YAMLMap, exceptions: readonly Exception[]): void {
@@ -98,7 +98,7 @@ function insertSelectors(document: Document, node: YAMLMap, exceptions: readonly
     list.flow = false;
     // comments of the first selector stay with it
     const [first] = list.items as YAMLMap[];
-    if (list.commentBefore != null && first !== undefined) {
+    if (typeof list.commentBefore === 'string' && first !== undefined) {
       first.commentBefore = [list.commentBefore, first.commentBefore].filter(Boolean).join('\n');
       delete list.commentBefore;
     }

@@ -161,7 +161,6 @@ describe('learned exceptions', () => {
     ]);
     assert.deepEqual(validatePolicy(learned.yaml).filter(({ severity }) => severity === 'error'), []);
     assert.ok(!/^\s*selectors: \[\]/m.test(learned.yaml));
-    // eslint-disable-next-line no-control-regex
     assert.ok(!/[^\n -~]/.test(learned.yaml));
   }); // prettier-ignore
 
