@@ -39,6 +39,7 @@ const SYNCHRONOUS_FILES = [
   'lib/cli/**', // files that the user of the command names
   'agent/lib/**', // the agent's own files: settings, certificates, its sockets, folders of policies
   'lib/native/{attachable,binding,btf,limits,preemption,preflight}.ts', // /sys, tracefs, /proc/self, the package
+  'lib/learn/recordings.ts', // the recordings that the caller names
   'lib/attach/negative-cache.ts', // /sys/devices/system/cpu
   'lib/containers/cgroups.ts', // cgroupfs
   'lib/containers/sources/{cgroups,connection}.ts', // cgroupfs, and the sockets of container runtimes

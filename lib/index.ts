@@ -45,6 +45,8 @@ export { run } from './run/run.js';
 export { compareLocks, formatLock, parseLock } from './run/lock.js';
 export { lockPolicy } from './run/lock-policy.js';
 export { formatRunSummary } from './run/summary.js';
+export { checkExceptions, learnExceptions } from './learn/learn-exceptions.js';
+export { learnService, servicePolicy } from './learn/learn-service.js';
 export { openTracer, removePersisted } from './tracer/tracer.js';
 export { validatePolicy } from './tracer/validate-policy.js';
 export { tryTracing } from './tracer/try-tracing.js';

@@ -263,6 +263,8 @@ export type ErrorCode =
   | 'NO_SUCH_FUNCTION'
   | 'NO_SUCH_MAP'
   | 'LOCK_INVALID'
+  | 'LEARN_POLICY'
+  | 'LEARN_RECORDING'
   | 'LOCK_POLICY'
   | 'NO_SUCH_OBJECT'
   | 'NO_SUCH_POLICY'

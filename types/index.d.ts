@@ -11,6 +11,7 @@ export * from './policy.js';
 export * from './bypass.js';
 export * from './tracer.js';
 export * from './run.js';
+export * from './learn.js';
 export * from './output.js';
 export * from './recording.js';
 export * from './policy-test.js';

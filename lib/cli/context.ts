@@ -7,6 +7,7 @@ import type * as polytrace from '../../types/index.js';
 /** The part of the public API that the commands use. */
 export type Api = Pick<
   typeof polytrace,
+  | 'checkExceptions'
   | 'compareLocks'
   | 'compilePolicy'
   | 'eventFilter'
@@ -23,6 +24,8 @@ export type Api = Pick<
   | 'formatRunSummary'
   | 'hostGaps'
   | 'jsonLines'
+  | 'learnExceptions'
+  | 'learnService'
   | 'listHooks'
   | 'loadKernelInfo'
   | 'loadPolicyFile'
@@ -39,6 +42,7 @@ export type Api = Pick<
   | 'redactor'
   | 'removePersisted'
   | 'run'
+  | 'servicePolicy'
   | 'replayer'
   | 'summarizeEvent'
   | 'toJson'

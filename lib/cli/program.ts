@@ -44,6 +44,7 @@ import { makeReport, REPORT_EVENTS_DEFAULT, REPORT_EVENTS_MAX, type ReportOption
 import { printRecordedEvents, type RecordedOptions } from './recorded-events.js';
 import { replay, type ReplayOptions } from './replay.js';
 import { runStat, type StatOptions } from './stat.js';
+import { addLearnCommand } from './learn.js';
 import { addLockCommands } from './lock.js';
 import { runTraced, SUMMARY_FORMATS, type RunCommandOptions } from './run.js';
 import { addServerOptions } from './server-options.js';
@@ -251,6 +252,7 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
       done(await runTraced(command, checkRunOptions(options), context));
     },
   );
+  addLearnCommand(program, context, done);
   addLockCommands(program, context, done);
   addPolicyCommands(program, context, done);
   addHooksCommand(program, context, done);

@@ -97,11 +97,13 @@ function argumentMembership(set: ProcessSet, position: number | 'any', process: 
   if (hasFlag(process, 'procFS')) return 'PROCESS_UNKNOWN';
   const { argv } = process;
   const isCut = hasFlag(process, 'truncArgs') || hasFlag(process, 'errorArgs');
+  // events do not have the name that the program was started with
+  if (position === 0) return 'PROCESS_HISTORY';
   // the last argument may be incomplete
   const known = (isCut ? argv.slice(0, -1) : argv).map(encodeString);
-  const compared = position === 'any' ? known.slice(1) : known.slice(position, position + 1);
+  const compared = position === 'any' ? known : known.slice(position - 1, position);
   if (compared.some((argument) => isArgumentInSet(set, argument))) return true;
-  return isCut && (position === 'any' || position >= known.length) ? !set.trusted : false;
+  return isCut && (position === 'any' || position > known.length) ? !set.trusted : false;
 }
 
 function isArgumentInSet({ equal, prefix, postfix }: ProcessSet, argument: Buffer): boolean {

@@ -45,8 +45,9 @@ function filterEqual(candidates: Candidates, { compiled, compared, about }: Stri
   const { equal: table, inode = [] } = compiled.texts;
   if (table === undefined || !candidates.hasPossible(selectorMask(table.used))) return;
   const { bytes, cutStart, cutEnd } = compared;
-  const isWhole = !cutStart && !cutEnd && bytes.length <= maxStringBytes(table);
-  const found = isWhole ? table.entries.find(({ value }) => isEqualPadded(bytes, encodeUtf8(value))) : undefined;
+  const { longest, byBytes } = indexTable(table);
+  const isWhole = !cutStart && !cutEnd && bytes.length <= longest;
+  const found = isWhole ? byBytes.get(paddedKey(bytes)) : undefined;
   const byFile = compared.isFile ? selectorMask(inode) : 0n;
   if (byFile === 0n) return applyEntry(candidates, table, found);
   // A selector that also compares the file is decided only if the path alone decides it.
@@ -64,10 +65,32 @@ function rejectingSelectors({ entries }: StringTable): bigint {
   return entries.reduce((bits, { reject }) => bits | selectorMask(reject), 0n);
 }
 
-function isEqualPadded(bytes: Uint8Array, value: Uint8Array): boolean {
-  const size = Math.max(bytes.length, value.length);
-  for (let at = 0; at < size; at++) if ((bytes[at] ?? 0) !== (value[at] ?? 0)) return false;
-  return true;
+/** A table has thousands of values, and a recording has millions of calls: the values are encoded once. */
+interface TableIndex {
+  readonly longest: number;
+  readonly encoded: ReadonlyMap<string, Uint8Array>;
+  readonly byBytes: ReadonlyMap<string, StringTable['entries'][number]>;
+}
+
+const indexes = new WeakMap<StringTable, TableIndex>();
+
+function indexTable(table: StringTable): TableIndex {
+  let index = indexes.get(table);
+  if (index === undefined) {
+    const encoded = new Map(table.entries.map(({ value }) => [value, encodeUtf8(value)]));
+    const keyed = table.entries.map((entry) => [paddedKey(encoded.get(entry.value) as Uint8Array), entry] as const);
+    // of values that differ in zeros at their ends, the first one counts
+    index = { longest: maxStringBytes(table), encoded, byBytes: new Map(keyed.reverse()) };
+    indexes.set(table, index);
+  }
+  return index;
+}
+
+/** A key of the bytes without the zeros at their end. */
+function paddedKey(bytes: Uint8Array): string {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1');
 }
 
 function filterPrefix(candidates: Candidates, { compiled, compared, about }: StringComparison): void {
@@ -96,7 +119,13 @@ function findLongestString(
   table: StringTable,
   fits: (value: Uint8Array) => boolean,
 ): StringTable['entries'][number] | undefined {
-  return findLongestEntry(table, (value) => encodeUtf8(value).length, (value) => fits(encodeUtf8(value))); // prettier-ignore
+  const { encoded } = indexTable(table);
+  const bytes = (value: string): Uint8Array => encoded.get(value) ?? encodeUtf8(value);
+  return findLongestEntry(
+    table,
+    (value) => bytes(value).length,
+    (value) => fits(bytes(value)),
+  );
 }
 
 export function hasPrefix(bytes: Buffer, value: Uint8Array): boolean {

@@ -2,7 +2,7 @@
 import type { BehaviorKind, LockFact } from '../../types/run.js';
 import { PolytraceError } from '../errors.js';
 import { BEHAVIOR_KINDS } from './behaviors.js';
-import { EPHEMERAL_PORT } from './generalize.js';
+import { EPHEMERAL_PORT } from '../generalize/paths.js';
 
 export interface ParsedFact {
   readonly kind: BehaviorKind;

@@ -4,12 +4,12 @@
  */
 import type { LockFact, LockPolicyOptions } from '../../types/run.js';
 import { PolytraceError } from '../errors.js';
-import { isInside } from './generalize.js';
+import { isInside } from '../generalize/paths.js';
 import { parseFact, listSubjects, Variables, type ParsedFact } from './lock-facts.js';
 import { connectHooks, listenHooks, readAddresses } from './lock-sockets.js';
 import { WRITE_FLAGS, WRITE_NOISE } from './policy.js';
-import { OWN_SETTINGS, SECRET_BEGINNINGS, SECRET_ENDS } from './secrets.js';
-import { formatPolicy, quoteForComment, type Filter, type PolicyHook } from './policy-text.js';
+import { OWN_SETTINGS, SECRET_BEGINNINGS, SECRET_ENDS } from '../generalize/secrets.js';
+import { formatPolicy, quoteForComment, type Filter, type PolicyHook } from '../generalize/policy-text.js';
 
 /** Kinds that the policy compares. The others are named in its comment. */
 const COMPARED = ['exec', 'write', 'secret', 'connect', 'listen'];

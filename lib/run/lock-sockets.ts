@@ -1,9 +1,9 @@
 /** The hooks of a lock file's policy for connections and listeners. Pure. */
 import { isIP, isIPv4 } from 'node:net';
 import { PolytraceError } from '../errors.js';
-import { EPHEMERAL_PORT } from './generalize.js';
+import { EPHEMERAL_PORT } from '../generalize/paths.js';
 import { ANY_PORT, parseEndpoint, listSubjects, type Endpoint, type ParsedFact } from './lock-facts.js';
-import { quoteForComment, type Filter, type PolicyHook } from './policy-text.js';
+import { quoteForComment, type Filter, type PolicyHook } from '../generalize/policy-text.js';
 
 /** Half of the selectors that a hook can have: the others are for whoever changes the file. */
 const SELECTORS_MAX = 32;

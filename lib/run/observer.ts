@@ -21,13 +21,15 @@ import {
   isInside,
   resolvePath,
   type Places,
-} from './generalize.js';
+} from '../generalize/paths.js';
 import { AT_FDCWD, COMPAT_BIT, OPEN_CALLS, otherCallName, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
 import { HOOK, POLICY_NAME, WRITE_FLAGS } from './policy.js';
-import { isOwnSetting, isSecret } from './secrets.js';
+import { isOwnSetting, isSecret } from '../generalize/secrets.js';
 
 export interface ObserverOptions {
   readonly places: Places;
+  /** Facts are as the events have them: whoever reads them replaces names. */
+  readonly isExact?: boolean;
   /** Process id of the command. */
   readonly pid: number;
   /** Files in the working folder are reported, too: it is a home or the root. */
@@ -104,7 +106,8 @@ export class Observer {
   }
 
   #seePath(process: Process, kind: Parameters<Behaviors['add']>[0]['kind'], path: string, note = ''): void {
-    this.#see(process, kind, path + note, generalizePath(path, this.#options.places) + note);
+    const { isExact = false, places } = this.#options;
+    this.#see(process, kind, path + note, isExact ? path + note : generalizePath(path, places) + note);
   }
 
   /** The process and its ancestors up to the command. */

@@ -3,17 +3,27 @@
  * process, so other processes are not reported. Pure.
  */
 import { COMPAT_CALLS, AT_FDCWD, OPEN_CALLS, OTHER_CALLS, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
-import { SECRET_BEGINNINGS, SECRET_ENDS } from './secrets.js';
+import { SECRET_BEGINNINGS, SECRET_ENDS } from '../generalize/secrets.js';
 
 export const POLICY_NAME = 'polytrace-run';
 
 export interface RunPolicyOptions {
-  /** Process id of the command in the initial pid namespace. */
-  readonly pid: number;
+  /** The part of each selector that says whose calls are reported, such as `matchPIDs`. Without members: everybody's. */
+  readonly who: Readonly<Record<string, unknown>>;
+  /** Further members of the specification, such as `containerSelector`. */
+  readonly scope?: Readonly<Record<string, unknown>>;
+  /** Further hooks. */
+  readonly tracepoints?: readonly object[];
+  readonly kprobes?: readonly object[];
   /** Files in this folder are not reported, except for secrets. Undefined: all files are. */
   readonly folder: string | undefined;
   /** Folders with programs and libraries, whose reads are not reported. */
   readonly programs: readonly string[];
+}
+
+/** Selects a process and all that it starts. */
+export function followProcess(pid: number): Readonly<Record<string, unknown>> {
+  return { matchPIDs: [{ operator: 'In', followForks: true, values: [pid] }] };
 }
 
 /** Names of the hooks, as the message of their events. */
@@ -60,8 +70,7 @@ const oneOf = (numbers: readonly number[]): Filter => at(0, 'InMap', ...numbers.
 const SUCCEEDED = at(1, 'GreaterThan', '-1');
 
 export function runPolicy(options: RunPolicyOptions): string {
-  const { pid } = options;
-  const matchPIDs = [{ operator: 'In', followForks: true, values: [pid] }];
+  const { who, scope = {}, kprobes = [] } = options;
   const hook = (
     subsystem: string,
     event: string,
@@ -75,14 +84,17 @@ export function runPolicy(options: RunPolicyOptions): string {
     optional: true,
     message,
     args,
-    selectors: selectors.map((selector) => ({ matchPIDs, ...selector })),
+    selectors: selectors.map((selector) => ({ ...who, ...selector })),
   });
   const callHook = (message: string, args: readonly Filter[], selectors: readonly Selector[]): object =>
     hook('raw_syscalls', 'sys_exit', message, args, selectors);
   const sockets = [at(0, 'Family', 'AF_INET', 'AF_INET6')];
   const bytes = [param(0, 'sock'), param(1, 'int32')];
   const spec = {
+    ...scope,
+    ...(kprobes.length === 0 ? {} : { kprobes }),
     tracepoints: [
+      ...(options.tracepoints ?? []),
       callHook(HOOK.open, OPEN_ARGS, openSelectors(options)),
       callHook(HOOK.path, PATH_ARGS, pathSelectors(options)),
       callHook(HOOK.pathAt, PATH_AT_ARGS, pathAtSelectors(options)),

@@ -11,11 +11,11 @@ import { openTracer } from '../tracer/tracer.js';
 import { ORIGIN_VARIABLES, type OwnOrigin } from './attribution.js';
 import { RunCgroup } from './cgroup.js';
 import { Child, findRunUser, type ChildEnd, type ChildUser } from './child.js';
-import type { Places } from './generalize.js';
+import type { Places } from '../generalize/paths.js';
 import { findViolations, formatLock, parseLock } from './lock.js';
 import { Observer } from './observer.js';
 import { openAsUser } from './output-files.js';
-import { runPolicy } from './policy.js';
+import { followProcess, runPolicy } from './policy.js';
 
 /** The operations that are not seen without a tracepoint. */
 const UNSEEN_WITHOUT: Readonly<Record<string, string>> = {
@@ -79,7 +79,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
 
 function openRunTracer(pid: number, places: Places, { btf }: RunOptions): Promise<Tracer> {
   const yaml = runPolicy({
-    pid,
+    who: followProcess(pid),
     folder: isEverywhere(places) ? undefined : places.folder,
     programs: [`${dirname(dirname(realpathSync(process.execPath)))}/`].filter((path) => path !== '//'),
   });

@@ -20,6 +20,8 @@ import {
 import { compareLocks, parseLock } from '../../../lib/run/lock.js';
 import { lockPolicy } from '../../../lib/run/lock-policy.js';
 import { formatRunSummary } from '../../../lib/run/summary.js';
+import { checkExceptions, learnExceptions } from '../../../lib/learn/learn-exceptions.js';
+import { learnService, servicePolicy } from '../../../lib/learn/learn-service.js';
 import { recordingReader } from '../../../lib/recording/reader.js';
 import { recorder } from '../../../lib/recording/recorder.js';
 import { replayer } from '../../../lib/recording/replay.js';
@@ -171,8 +173,12 @@ export class FakeCommand {
   gaps: readonly HostLimitation[] = [];
   api: Api = {
     ...errors,
-    compareLocks,
+    checkExceptions,
+  compareLocks,
     formatRunSummary,
+    learnExceptions,
+    learnService,
+    servicePolicy,
     lockPolicy,
     parseLock,
     run: throwUnused,

@@ -174,19 +174,22 @@ describe('the evaluator: processes', () => {
         }),
       );
     const rows: readonly (readonly [string, readonly string[], ReturnType<typeof toAnswer>, string?])[] = [
-      ['{operator: Equal, values: [-x]}', ['cat', 'a', '-x'], 0],
-      ['{operator: Equal, values: [cat]}', ['cat', 'a'], 'no'],
-      ['{index: 0, operator: Prefix, values: [c]}', ['cat', 'a'], 0],
-      ['{index: 2, operator: Postfix, values: [b]}', ['cat', 'ab'], 'no'],
-      ['{operator: NotPostfix, values: [b]}', ['cat', 'ab'], 'no'],
-      ['{operator: NotEqual, values: [b]}', ['cat', 'ab'], 0],
-      ['{operator: NotEqual, values: [b]}', ['cat', 'a', 'b'], 0, 'truncArgs'],
-      ['{operator: Equal, values: [b]}', ['cat', 'a', 'c'], 0, 'truncArgs'],
-      ['{index: 1, operator: Equal, values: [b]}', ['cat', 'a', 'c'], 'no', 'truncArgs'],
-      ['{operator: Equal, values: [b]}', ['cat', 'b'], 'PROCESS_UNKNOWN', 'procFS'],
+      ['{operator: Equal, values: [-x]}', ['a', '-x'], 0],
+      ['{operator: Equal, values: [a]}', ['a', 'b'], 0],
+      ['{operator: Equal, values: [cat]}', ['a'], 'no'],
+      ['{index: 0, operator: Prefix, values: [c]}', ['a'], 'PROCESS_HISTORY'],
+      ['{index: 1, operator: Prefix, values: [a]}', ['ab', 'c'], 0],
+      ['{index: 2, operator: Postfix, values: [b]}', ['ab'], 'no'],
+      ['{operator: NotPostfix, values: [b]}', ['ab'], 'no'],
+      ['{operator: NotEqual, values: [b]}', ['ab'], 0],
+      ['{operator: NotEqual, values: [b]}', ['a', 'b'], 0, 'truncArgs'],
+      ['{operator: Equal, values: [b]}', ['a', 'c'], 0, 'truncArgs'],
+      ['{index: 1, operator: Equal, values: [b]}', ['a', 'c'], 'no', 'truncArgs'],
+      ['{index: 2, operator: Equal, values: [b]}', ['a', 'c'], 0, 'truncArgs'],
+      ['{operator: Equal, values: [b]}', ['b'], 'PROCESS_UNKNOWN', 'procFS'],
     ];
     for (const [filter, argv, answer, flags] of rows)
-      it(`${filter} on ${argv.join(' ')} ${flags ?? ''}`, () =>
+      it(`${filter} on cat ${argv.join(' ')} ${flags ?? ''}`, () =>
         assert.equal(evaluateArguments(filter, argv, flags), answer));
   });
 

@@ -6,7 +6,7 @@ import {
   generalizePath,
   isInside,
   resolvePath,
-} from '../../../lib/run/generalize.js';
+} from '../../../lib/generalize/paths.js';
 
 const PLACES = { folder: '/home/me/work', home: '/home/me', temporary: '/scratch', caches: ['/home/me/.npm'] };
 

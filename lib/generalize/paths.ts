@@ -49,7 +49,7 @@ export function generalizePair(first: string, second: string, places: Places): r
  * Replaces what differs in each run by `*`: numbers of five digits and more, hexadecimal numbers of eight and more, UUIDs, and
  * in temporary folders the last six or more letters and digits before the extension.
  */
-function generalizeName(name: string, isTemporary: boolean): string {
+export function generalizeName(name: string, isTemporary: boolean): string {
   const plain = name
     .replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi, '*')
     .replace(/(?<![0-9a-z])(?=[0-9a-f]*\d)[0-9a-f]{8,}(?![0-9a-z])/gi, '*')

@@ -11,9 +11,14 @@ export interface PolicyHook {
   readonly call: string;
   readonly message: string;
   readonly args: readonly { readonly index: number; readonly type: string; readonly resolve?: string }[];
+  /** Only calls that return this number are reported. */
+  readonly returns?: number;
   /** One that is empty matches every call. */
   readonly selectors: readonly (readonly Filter[])[];
 }
+
+/** A string of YAML in quotes. */
+export const quoteYaml = (text: string): string => quote(text);
 
 const escapeUnicode = (text: string, set: RegExp): string =>
   text.replace(set, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
@@ -41,12 +46,13 @@ function wrap(text: string): string[] {
   return lines;
 }
 
-/** `programs`: the hooks are about these and all that they start. */
+/** `programs`: the hooks are about these and all that they start. `scope`: further lines of the specification. */
 export function formatPolicy(
   name: string,
   notes: readonly string[],
   hooks: readonly PolicyHook[],
   programs: readonly string[],
+  scope: readonly string[] = [],
 ): string {
   const comment = notes.flatMap((note) => wrap(note).map((line, i) => `# ${i === 0 ? '' : '  '}${line}\n`));
   return `${comment.join('')}apiVersion: cilium.io/v1alpha1
@@ -54,24 +60,24 @@ kind: TracingPolicy
 metadata:
   name: ${name}
 spec:
-  kprobes:
+${scope.map((line) => `  ${line}\n`).join('')}  kprobes:
 ${hooks.map((hook) => formatHook(hook, programs)).join('')}`;
 }
 
-function formatHook({ call, message, args, selectors }: PolicyHook, programs: readonly string[]): string {
+function formatHook({ call, message, args, selectors, returns }: PolicyHook, programs: readonly string[]): string {
   const values = args.map(
     ({ index, type, resolve }) =>
       `        - { index: ${index}, type: ${type}${resolve === undefined ? '' : `, resolve: ${resolve}`} }\n`,
   );
-  const all = selectors.map((filters) => formatSelector(filters, programs));
+  const all = selectors.map((filters) => formatSelector(filters, programs, returns));
   return `    - call: ${call}
       syscall: false
       message: ${message}
       args:
-${values.join('')}${all.every((text) => text === '') ? '' : `      selectors:\n${all.join('')}`}`;
+${values.join('')}${returns === undefined ? '' : '      return: true\n      returnArg: { index: 0, type: int }\n'}${all.every((text) => text === '') ? '' : `      selectors:\n${all.join('')}`}`;
 }
 
-function formatSelector(filters: readonly Filter[], programs: readonly string[]): string {
+function formatSelector(filters: readonly Filter[], programs: readonly string[], returns?: number): string {
   const list = (texts: readonly string[]): string =>
     `              values:\n${texts.map((text) => `                - ${quote(text)}\n`).join('')}`;
   const matchArgs = filters.map(
@@ -79,6 +85,9 @@ function formatSelector(filters: readonly Filter[], programs: readonly string[])
       `            - args: [${position}]\n              operator: ${operator}\n${list(values)}`,
   );
   const parts = [
+    ...(returns === undefined
+      ? []
+      : [`matchReturnArgs:\n            - index: 0\n              operator: Equal\n${list([String(returns)])}`]),
     ...(matchArgs.length === 0 ? [] : [`matchArgs:\n${matchArgs.join('')}`]),
     ...(programs.length === 0
       ? []
