@@ -2,22 +2,8 @@
 import { Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { NODES_BUCKET } from '../names.js';
-
-type Labels = Readonly<Record<string, string>>;
-
-/** `role=web,zone!=a,gpu,!old`: all have to be true. */
-export function parseLabelSelector(text: string): (labels: Labels) => boolean {
-  const tests = text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
-    .map((part): ((labels: Labels) => boolean) => {
-      const [, key = '', isNot, value = ''] = /^([^=!]+?)\s*(!?)==?\s*(.*)$/.exec(part) ?? [];
-      if (isNot !== undefined) return (labels) => (labels[key] === value) !== (isNot === '!');
-      return part.startsWith('!') ? (labels) => !(part.slice(1) in labels) : (labels) => part in labels;
-    });
-  return (labels) => tests.every((test) => test(labels));
-}
+import type { Labels } from '../nodes/labels.js';
+import { parseNodeSelector } from '../nodes/selector.js';
 
 export class NodeLabels {
   readonly #isWanted: (labels: Labels) => boolean;
@@ -31,7 +17,7 @@ export class NodeLabels {
 
   /** Resolves when all nodes that report themselves are known. */
   static async open(connection: NatsConnection, selector: string): Promise<NodeLabels> {
-    const nodes = new NodeLabels(parseLabelSelector(selector));
+    const nodes = new NodeLabels(parseNodeSelector(selector));
     const bucket = await new Kvm(connection).open(NODES_BUCKET, { allow_direct: true });
     let finish: () => void = () => undefined;
     const known = new Promise<void>((resolve) => (finish = resolve));
