@@ -33,7 +33,7 @@ import {
 import { chooseSource, type AgentEventsOptions } from './events-source.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkFormatOptions, parseRedactionFilters } from './json-options.js';
-import { addKernelOptions, addPolicyCommands } from './policy-commands.js';
+import { addKernelOptions, addPolicyCommands, SET_HELP } from './policy-commands.js';
 import { testPolicies, type TestOptions } from './policy-test.js';
 import { addHooksCommand } from './hooks.js';
 import { printPreflight, type PreflightOptions } from './preflight.js';
@@ -342,7 +342,8 @@ function addGeteventsCommand(program: Command): Command {
       '--policy <file-or-folder...>',
       'policies to load: files, folders with .yaml and .yml files, or polytrace:NAME, see `polytrace policies list`',
     )
-    .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing');
+    .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing')
+    .option('--set <setting...>', SET_HELP);
   return addFilterOptions(addFormatOptions(command))
     .option('--reconnect', 'connect again when the connection to the agent is lost')
     .option('--input <file>', 'read recorded events (JSON lines, or of --record) from a file; - is standard input')
