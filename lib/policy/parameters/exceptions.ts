@@ -1,5 +1,5 @@
 /** The parameters `allow.…`, which every policy has: exceptions that are selectors without an event in each hook. */
-import type { YAMLMap, YAMLSeq, Document } from 'yaml';
+import type { YAMLMap, Document } from 'yaml';
 import { isMap, isSeq } from '../parse/yaml-package.js';
 
 /** A selector of the exception. `values` are those of the parameter. */
@@ -63,6 +63,6 @@ function append(document: Document, hook: YAMLMap, list: string, value: object):
     hook.set(list, document.createNode([value]));
     return 0;
   }
-  (present as YAMLSeq).items.push(document.createNode(value));
+  present.items.push(document.createNode(value));
   return present.items.length - 1;
 }
