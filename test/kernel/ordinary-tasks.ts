@@ -1,6 +1,6 @@
 /**
  * Ordinary work of a machine, for the test of noise: what an hour brings, done at once. Each task is a script for bash.
- * The tasks are idempotent, and their folders are in memory. `prepareTasks` runs before any policy is loaded.
+ * `prepareTasks` makes their files before the first task, and nothing of that counts. All folders are in memory.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -46,7 +46,6 @@ printf 'cat /etc/passwd\\nip address\\nexit\\n' | script -qec 'bash --login -i' 
   },
   {
     title: 'jobs of cron',
-    short: true,
     needs: ['cron'],
     script: `rm -f /run/crond.reboot /run/cron-*; cron -f & pid=$!
 ${until('[ -e /run/cron-root ] && [ -e /run/cron-nobody ]')}; kill $pid; wait $pid; true`,
@@ -67,7 +66,6 @@ echo ls | sftp ${SSH} -P 2222 root@127.0.0.1; printf 'id\\nexit\\n' | ssh -tt ${
   },
   {
     title: 'a web server under load (nginx, curl)',
-    short: true,
     needs: ['nginx'],
     script: `nginx -c ${HOME}/nginx.conf; for i in $(seq 40); do curl -s -o /dev/null http://127.0.0.1:8081/index.html; done
 nginx -c ${HOME}/nginx.conf -s reload; nginx -c ${HOME}/nginx.conf -s quit; true`,
@@ -111,7 +109,6 @@ $p import bundle.tar noise:1; $p run --rm --network none noise:1 /bin/busybox ec
   },
   {
     title: 'the machine is looked at',
-    short: true,
     script: `ip address; ss -tln; ping -c 1 127.0.0.1; find /usr/share/doc -maxdepth 2 -name '*.gz' | head -50 | xargs zcat | grep -c the; journalctl --version; lsof -v; mount; dmesg | tail -1; true`,
   },
   {
