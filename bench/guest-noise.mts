@@ -22,7 +22,8 @@ const TASKS: readonly (readonly [title: string, run: () => void | Promise<void>]
   ['search /usr/share', runShell('find /usr/share -name "*.conf" | xargs grep -l a || true')],
 ];
 
-const tracer = await openTracer({ policies: policyLibrary().map(({ name }) => `polytrace:${name}`) });
+const policies = policyLibrary().map(({ name }) => `polytrace:${name}`);
+const tracer = await openTracer({ policies, mode: 'monitor' });
 const batches = tracer.batches()[Symbol.asyncIterator]();
 
 /** Counts events by policy until a program with this argument starts. All earlier events have been read then. */

@@ -11,9 +11,11 @@ export {
   formatExplanation,
   formatHook,
   hookPolicy,
+  listPolicyParameters,
   parsePolicy,
   parsePolicyTest,
   policySchema,
+  setPolicyParameters,
 } from './policy/index.js';
 export {
   findArgument,

@@ -103,6 +103,14 @@ if wants --vm; then
 	need prometheus have promtool
 	need prometheus-alertmanager have prometheus-alertmanager
 	need nats-server have nats-server
+	# the ordinary work of test/kernel/ordinary-tasks.ts
+	need openssh-server have sshd
+	need sudo have sudo
+	need cron have cron
+	need rsync have rsync
+	need logrotate have logrotate
+	need nginx-light have nginx
+	need iputils-ping have ping
 	need linux-image-amd64 compgen -G '/boot/vmlinuz-6.12.*' >/dev/null
 fi
 [ "${1-}" != --fuzz ] || need libclang-rt-19-dev compgen -G '/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-*.a' >/dev/null

@@ -104,6 +104,28 @@ export function expandPolicyPaths(fileOrFolder: string): string[];
 /** Reads the text of a policy file: UTF-8, at most 1 MiB. Throws PolicyError. */
 export function loadPolicyFile(path: string): string;
 
+/** A list of values of a policy that can be replaced without a change of the file. */
+export interface PolicyParameter {
+  /** Name of a list with the comment `# parameter: NAME`, or of an exception that every policy has: `allow.binaries`. */
+  readonly name: string;
+  /** The values of the file. Empty for exceptions. */
+  readonly values: readonly string[];
+}
+
+/** Returns the parameters of a policy, sorted by name. */
+export function listPolicyParameters(yaml: string): PolicyParameter[];
+
+/**
+ * Sets parameters of a policy, and returns the text of the new policy. A setting is `NAME=VALUE,VALUE`, which replaces the
+ * values, or `NAME+=VALUE,VALUE`, which adds some. `file` is the name in messages.
+ * Throws PolicyError PARAMETER_UNKNOWN or PARAMETER_INVALID, or the errors of the new policy.
+ */
+export function setPolicyParameters(
+  yaml: string,
+  settings: readonly string[],
+  options?: { readonly file?: string },
+): string;
+
 /**
  * Parses and checks a policy. Throws PolicyError with the diagnostics of `validatePolicy` when there is an error. A part of
  * the policy that this version does not support is an error, too.

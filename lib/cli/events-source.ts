@@ -22,6 +22,7 @@ export type ClientOptions = GetEventsOptions & AgentEventsOptions;
 const TRACER_OPTIONS = {
   policy: '--policy',
   policyDir: '--policy-dir',
+  set: '--set',
   enforcement: '--enforcement',
   allowMissedCalls: '--allow-missed-calls',
   allowRequests: '--allow-requests',

@@ -19,11 +19,14 @@ import { loadProtocol } from '../protocol/load.js';
 import { printMessage, type Output } from './output.js';
 import { createPrinter, standardOutput, type Printer, type PrinterOptions, type EventDestination } from './printer.js';
 import { RecordingFile } from './record.js';
+import { setParameters } from './parameters.js';
 import { StopSignals } from './stop-signals.js';
 
 export interface GetEventsOptions extends PrinterOptions {
   readonly policy?: readonly string[];
   readonly policyDir?: string;
+  /** Parameters of the policies. */
+  readonly set?: readonly string[];
   /** Regular expressions: of JavaScript for a tracer in this process, of RE2 for an agent. */
   readonly process?: readonly string[];
   readonly eventTypes?: readonly EventType[];
@@ -77,7 +80,8 @@ export async function getEvents(
   ].filter((filter) => filter !== undefined);
   const eventsOptions = toEventsOptions(options);
   const { printer, open } = target ?? standardOutput(tracerPrinter(options, context), context);
-  const policies = [...paths, ...folderPolicies(options.policyDir, context)];
+  const named = [...paths, ...folderPolicies(options.policyDir, context)];
+  const policies = options.set === undefined ? named : setParameters(named, options.set, context);
   for (const { meaning, remedy } of context.api.hostGaps()) printMessage(context, `warning: ${meaning}: ${remedy}`);
 
   if (options.record !== undefined && options.redactionFilters !== undefined) {

@@ -14,6 +14,10 @@ running kernel. --btf FILE uses the types of another kernel instead.
 --kernel none omits this check.
 `;
 
+/** The help of `--set`, of each command that has it. */
+export const SET_HELP =
+  'set a parameter: NAME=VALUE,VALUE replaces its values, NAME+=VALUE adds one, such as allow.binaries=/usr/bin/tar';
+
 export function addPolicyCommands(program: Command, context: Context, done: (status: number) => void): void {
   addKernelOptions(program.command('validate'))
     .description('Check policies without loading them (root is not needed)')
@@ -57,8 +61,30 @@ export function addPolicyCommands(program: Command, context: Context, done: (sta
     .command('show')
     .description('Print the file of a policy of the package')
     .argument('<name>', 'name of the policy')
-    .action(async (name: string) => {
-      await print(context.stdout, context.api.loadPolicyFile(isLibraryPolicy(name) ? name : LIBRARY_PREFIX + name));
+    .option('--set <setting...>', SET_HELP)
+    .addHelpText('after', '\n  polytrace policies show egress --set private-networks+=203.0.113.0/24 > egress.yaml\n')
+    .action(async (name: string, { set }: { readonly set?: readonly string[] }) => {
+      const path = isLibraryPolicy(name) ? name : LIBRARY_PREFIX + name;
+      const text = context.api.loadPolicyFile(path);
+      await print(
+        context.stdout,
+        set === undefined ? text : context.api.setPolicyParameters(text, set, { file: path }),
+      );
+      done(SUCCESS);
+    });
+  library
+    .command('parameters')
+    .description('List the parameters of a policy, with their values')
+    .argument('<name>', 'name of the policy')
+    .addOption(new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'))
+    .action(async (name: string, { output }: { readonly output: 'table' | 'json' }) => {
+      const text = context.api.loadPolicyFile(isLibraryPolicy(name) ? name : LIBRARY_PREFIX + name);
+      const parameters = context.api.listPolicyParameters(text);
+      const rows = parameters.map((each) => [each.name, each.values.length === 0 ? '-' : each.values.join(',')]);
+      await print(
+        context.stdout,
+        output === 'json' ? formatJson(parameters) : formatTable([['PARAMETER', 'VALUES'], ...rows]),
+      );
       done(SUCCESS);
     });
 

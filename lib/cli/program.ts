@@ -35,7 +35,7 @@ import { followFleet } from './fleet-events.js';
 import { addFleetOptions } from './fleet-options.js';
 import { getEvents, type GetEventsOptions } from './getevents.js';
 import { ANCESTOR_TYPES, checkFormatOptions, parseRedactionFilters } from './json-options.js';
-import { addKernelOptions, addPolicyCommands } from './policy-commands.js';
+import { addKernelOptions, addPolicyCommands, SET_HELP } from './policy-commands.js';
 import { testPolicies, type TestOptions } from './policy-test.js';
 import { addHooksCommand } from './hooks.js';
 import { printPreflight, type PreflightOptions } from './preflight.js';
@@ -369,7 +369,8 @@ function addGeteventsCommand(program: Command): Command {
       '--policy <file-or-folder...>',
       'policies to load: files, folders with .yaml and .yml files, or polytrace:NAME, see `polytrace policies list`',
     )
-    .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing');
+    .option('--policy-dir <folder>', 'load the policies of this folder, which may be empty or missing')
+    .option('--set <setting...>', SET_HELP);
   return addFilterOptions(addFormatOptions(addFleetOptions(command)))
     .option('--since <time>', 'with --fleet: begin there: 2026-01-31T12:00:00Z, or 90s, 10m, 6h, 2d ago', parseSince)
     .option('--follow', 'with --fleet and --since: go on with the events that come')

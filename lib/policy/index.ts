@@ -31,6 +31,7 @@ import { compareWithTetragon } from './like/tetragon.js';
 import type { Hook } from './model/model.js';
 import { quote, Report } from './parse/report.js';
 import { findUnsupported } from './compile/unsupported.js';
+import { setParameters } from './parameters/parameters.js';
 
 export { formatBypasses } from './explain/bypass/format.js';
 export { formatExplanation } from './explain/format.js';
@@ -48,6 +49,7 @@ export { expandFunctionList, compileRegExp } from './model/lists.js';
 export { familyNumber, parseNetwork, protocolNumber, stateNumber } from './model/numbers.js';
 export { nearestHint } from './parse/nearest-name.js';
 export { parsePolicyTest } from './scenarios/parse.js';
+export { listParameters as listPolicyParameters } from './parameters/parameters.js';
 export type { DiagnosticCode } from './parse/codes.js';
 
 type ValidationInput = Omit<ValidateOptions, 'files'> & { readonly files?: HostFiles };
@@ -225,4 +227,15 @@ function* compileIfSupported(
   const compiled = yield* compileAnalysis(analysis, report, architecture);
   const diagnostics = report.diagnostics();
   return report.hasErrors ? { diagnostics } : { compiled, diagnostics };
+}
+
+export function setPolicyParameters(
+  yaml: string,
+  settings: readonly string[],
+  options: { file?: string } = {},
+): string {
+  const { file = DEFAULT_FILE } = options;
+  const text = setParameters(yaml, settings, file);
+  parsePolicy(text, { file });
+  return text;
 }

@@ -9,7 +9,6 @@ export interface ExfiltrationWay {
   readonly open?: string;
 }
 
-const NO_CONNECT = 'not by connect(2); `security_socket_sendmsg` sees it';
 const NOT_A_CHILD = 'the sender did not read it, and is no child of a reader';
 
 export const EXFILTRATION_WAYS: readonly ExfiltrationWay[] = [
@@ -22,15 +21,10 @@ export const EXFILTRATION_WAYS: readonly ExfiltrationWay[] = [
   { way: 'sqpoll', title: "io_uring's own thread connects", alone: 'ECONNREFUSED' },
   { way: 'uring-read', title: 'io_uring reads the secret', alone: 'ECONNREFUSED' },
   { way: 'map', title: 'the secret is mapped, and not read', alone: 'ECONNREFUSED' },
-  { way: 'sendto', title: '`sendto` of UDP, without `connect`', alone: 'sent', open: NO_CONNECT },
-  { way: 'uring-send', title: 'the same by io_uring', alone: 'sent', open: NO_CONNECT },
-  { way: 'fastopen', title: '`sendto` of TCP with `MSG_FASTOPEN`', alone: 'ECONNREFUSED', open: NO_CONNECT },
-  {
-    way: 'earlier',
-    title: 'a socket that was connected before the read',
-    alone: 'sent',
-    open: 'no new connection; `security_socket_sendmsg` sees it',
-  },
+  { way: 'sendto', title: '`sendto` of UDP, without `connect`', alone: 'sent' },
+  { way: 'uring-send', title: 'the same by io_uring', alone: 'sent' },
+  { way: 'fastopen', title: '`sendto` of TCP with `MSG_FASTOPEN`', alone: 'ECONNREFUSED' },
+  { way: 'earlier', title: 'a socket that was connected before the read', alone: 'sent' },
   { way: 'helper', title: 'an unmarked helper, by a socketpair', alone: 'ECONNREFUSED', open: NOT_A_CHILD },
   { way: 'parent', title: 'a child reads it, and its parent connects', alone: 'ECONNREFUSED', open: NOT_A_CHILD },
 ];

@@ -202,7 +202,7 @@ export const IA32_CALLS: Way = {
     {
       title: 'a program in memory, by 32-bit calls',
       action: ['ia32memfd'],
-      reports: { 'memory-files': [`${IA32}memfd_create`, CHECK_EXEC] },
+      reports: { 'memory-files': [CHECK_EXEC] },
     },
     {
       title: 'a package manager, by a 32-bit execve',

@@ -8,6 +8,7 @@ import { policyLibrary } from '../../lib/index.js';
 import type { ProcessKprobeEvent, TracerStats } from '../../types/index.js';
 import {
   COLD_FOLDER,
+  COMPARED,
   DISK,
   DISK_FOLDER,
   DISK_PROGRAM,
@@ -35,8 +36,7 @@ const NAMESPACES = '/run/policy-evasion-namespaces';
 const UPSTREAM_FILE = join(corpus, 'quickstart__file_monitoring.yaml');
 const POLICIES: readonly { readonly name: string; readonly file: string }[] = [
   { name: UPSTREAM, file: UPSTREAM_FILE },
-  // its reads are those of `credentials`, and its connections those of `egress`
-  ...policyLibrary().filter(({ name }) => name !== 'exfiltration'),
+  ...policyLibrary().filter(({ name }) => COMPARED.includes(name)),
 ];
 const ATTACKS = WAYS.flatMap(({ attacks }) => attacks);
 

@@ -20,6 +20,8 @@ export const DIAGNOSTIC_CODES = {
   YAML_MULTIPLE_DOCUMENTS: 'error',
   YAML_EMPTY: 'error',
   NOT_A_POLICY: 'error',
+  PARAMETER_INVALID: 'error',
+  PARAMETER_UNKNOWN: 'error',
   TOO_MANY_MISTAKES: 'error',
   // Structure: checked against the table in language/policy.ts.
   UNKNOWN_FIELD: 'error',

@@ -2,12 +2,11 @@
 import assert from 'node:assert/strict';
 import { policyLibrary } from '../../../lib/tracer/policy-files.js';
 import { listExfiltrationRows } from '../../kernel/exfiltration-ways.js';
-import { EXAMPLE, UPSTREAM } from '../../kernel/policy-evasion-rows.js';
+import { COMPARED, EXAMPLE, UPSTREAM } from '../../kernel/policy-evasion-rows.js';
 import { formatTable, judgeWay, listOpenWays, WAYS } from '../../kernel/policy-evasion-ways.js';
 import { readProjectFile } from '../../project.js';
 
-/** The reads of `exfiltration` are those of `credentials`, and its connections those of `egress`. */
-const names = policyLibrary().flatMap(({ name }) => (name === 'exfiltration' ? [] : [name]));
+const names = policyLibrary().flatMap(({ name }) => (COMPARED.includes(name) ? [name] : []));
 const POLICIES = [EXAMPLE, UPSTREAM, ...names];
 
 /** Without the width of columns and of lines. */

@@ -13,13 +13,14 @@ describe('policies of the package', () => {
   const policies = policyLibrary();
 
   it('are there', () => {
-    assert.ok(policies.length >= 9);
+    assert.ok(policies.length >= 29);
   });
 
   for (const { name, file, summary, severity, maturity } of policies) {
     it(`${name}: has no mistakes, a name, a comment, and tags and a message for each hook`, () => {
       const yaml = readFileSync(file, 'utf8');
-      assert.deepEqual(validatePolicy(yaml), []);
+      // matchCmdArgs is of polytrace only
+      assert.deepEqual(validatePolicy(yaml).filter(({ code }) => code !== 'FIELD_UNRELEASED'), []); // prettier-ignore
       const compiled = compilePolicy(parsePolicy(yaml));
       assert.equal(compiled.name, name);
       const { annotations } = parsePolicy(yaml);
@@ -27,22 +28,25 @@ describe('policies of the package', () => {
       assert.match(page, new RegExp(`^\\| \`${name}\` +\\| ${severity} +\\| ${maturity} +\\|`, 'm'));
       assert.ok(compiled.hooks.length > 0);
       assert.match(summary, /^[A-Z].*\.$/);
-      for (const text of ['# Sees', '# Does not see: ', '# Harmless events: ']) assert.ok(yaml.includes(text), text);
+      for (const text of ['# Sees', '# Does not see: ', '# Harmless events: ', '# What to do: ', '# Parameters: '])
+        assert.ok(yaml.includes(text), text);
       for (const { tags, message = '' } of compiled.hooks) {
         assert.notEqual(message, '');
         assert.ok(tags.length > 0 && tags.every((tag) => /^mitre\.T\d{4}(\.\d{3})?$/.test(tag)), String(tags));
       }
     });
 
-    it(`${name}: has a test, with a scenario that fires and one that does not`, () => {
+    it(`${name}: has a test, with three attacks and ordinary work`, () => {
       const path = join(dirname(file), 'tests', basename(file));
       const { policies: tested, scenarios } = parsePolicyTest(readFileSync(path, 'utf8'), { file: path });
       assert.deepEqual(tested, [`../${name}.yaml`]);
-      assert.deepEqual(scenarios.map((scenario) => scenario.name), ['fires', 'harmless']); // prettier-ignore
+      const attacks = scenarios.filter((scenario) => scenario.name.startsWith('fires: '));
+      assert.ok(attacks.length >= 3 && attacks[0]?.exact === true);
+      assert.deepEqual(scenarios.slice(attacks.length).map((scenario) => [scenario.name, scenario.never.length]), [['harmless', 1]]); // prettier-ignore
       const messages = new Set(compilePolicy(readFileSync(file, 'utf8')).hooks.map(({ message }) => message));
-      const expected = scenarios[0]?.expect.map(({ message }) => message) ?? [];
-      assert.deepEqual(expected.filter((message) => !messages.has(message)), []); // prettier-ignore
-      assert.ok(expected.length > 0 && scenarios[0]?.exact === true && scenarios[1]?.never.length === 1);
+      for (const { expect } of attacks) {
+        assert.ok(expect.length > 0 && expect.every(({ message }) => messages.has(message ?? '')));
+      }
     });
   }
 
