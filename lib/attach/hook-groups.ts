@@ -75,11 +75,7 @@ export class HookGroups {
   }
 
   /** Resolves with the reason why the hook is in no group. */
-  async #tryAdd(
-    hook: CompiledHook,
-    attachment: GroupAttachment,
-    context: EncodeContext,
-  ): Promise<string | undefined> {
+  async #tryAdd(hook: CompiledHook, attachment: GroupAttachment, context: EncodeContext): Promise<string | undefined> {
     const { mechanism } = attachment;
     if (!MECHANISMS.has(mechanism)) return `the mechanism ${mechanism} has no groups`;
     if (!this.#parts.features.directRead.available) return 'this kernel does not let programs read its memory directly';

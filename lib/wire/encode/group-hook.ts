@@ -81,7 +81,9 @@ const REPORTING: ReadonlySet<SelectorActions['order'][number]> = new Set(['post'
 function checkShape(hook: CompiledHook, context: EncodeContext): void {
   const { actions = [] } = hook;
   if (context.pair) refuse('it reads values at the entry and at the return');
-  if (actions.some(({ order, ...more }) => Object.keys(more).length > 0 || order.some((name) => !REPORTING.has(name)))) {
+  if (
+    actions.some(({ order, ...more }) => Object.keys(more).length > 0 || order.some((name) => !REPORTING.has(name)))
+  ) {
     refuse('it has actions other than Post and NoPost');
   }
   if (hook.returnActions !== undefined) refuse('it has matchReturnActions');
@@ -148,7 +150,9 @@ const BIT_TEST = { op: IntOp.INT_EQUAL, value: 0n, upper: 0n, last: true } as co
 
 /** The tables of a string in which the selector has a filter. */
 function toStrings({ texts }: CompiledValue, selector: number): RuleStrings {
-  const used = (['equal', 'prefix', 'postfix'] as const).filter((kind) => texts[kind]?.used.includes(selector) === true);
+  const used = (['equal', 'prefix', 'postfix'] as const).filter(
+    (kind) => texts[kind]?.used.includes(selector) === true,
+  );
   const [kind] = used;
   if (kind === undefined) refuse('a selector has no filter on the string or path');
   const table = texts[kind] as StringTable;

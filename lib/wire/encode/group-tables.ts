@@ -97,7 +97,12 @@ export class GroupTables {
     const tests = rules.reduce((sum, rule) => sum + rule.tests.length, 0);
     const slot = this.#numberSlot ?? [...(rules[0]?.numbers.keys() ?? [])][0];
     const keys = rules.map((rule) => ruleKeys(rule, slot));
-    const added = new Set(keys.flat().filter(({ table, key }) => !this.#tables[table].has(key)).map(keyName));
+    const added = new Set(
+      keys
+        .flat()
+        .filter(({ table, key }) => !this.#tables[table].has(key))
+        .map(keyName),
+    );
     if (added.size > this.#freeSets.length) return undefined;
     const firstRule = this.#rules.take(rules.length);
     const firstTest = firstRule === undefined ? undefined : this.#tests.take(tests);
