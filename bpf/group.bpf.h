@@ -256,7 +256,12 @@ static __always_inline u32 find_number_rules(void *ctx, const struct group_heade
 
 	if (!header->looks_up)
 		return GROUP_NO_SET;
-	key.value = read_scalar(ctx, key.slot, returned);
+	/* with an unknown slot, the verifier would see a pointer among the parameters */
+#pragma unroll
+	for (u32 i = 0; i < HOOK_VALUES_MAX; i++) {
+		if (i < config.values_count && config.values[i].read == READ_SCALAR && i == key.slot)
+			key.value = read_scalar_inline(ctx, i, returned);
+	}
 	return lookup_rules(&group_numbers, &key);
 }
 

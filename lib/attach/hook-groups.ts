@@ -116,7 +116,7 @@ export class HookGroups {
       releaseId(id);
       return `the program of a group cannot be attached: ${messageWithReason(error as NativeError)}`;
     }
-    const group = { id, key, tables: new GroupTables(), members };
+    const group = { id, key, tables: new GroupTables(attachment.mechanism === 'fentry'), members };
     this.#groups.push(group);
     return group;
   }

@@ -76,14 +76,19 @@ export class GroupTables {
   };
   readonly #special = new Map<number, RuleSet>();
   readonly #freeSets: number[] = [];
-  readonly #rules = new Runs(GroupLimit.GROUP_RULES_MAX);
-  readonly #tests = new Runs(GroupLimit.GROUP_TESTS_MAX);
+  readonly #rules: Runs;
+  readonly #tests = new Runs(GroupLimit.GROUP_TESTS_MAX, false);
   readonly #longest = { prefix: 0, postfix: 0, number: 0 };
   /** The slot whose number is looked up. */
   #numberSlot: number | undefined;
   #generation = 0n;
 
-  constructor() {
+  /**
+   * `newestFirst`: the events of a call come from the newest hook first, as the kernel runs the programs of a trampoline. As soon
+   * as the numbers of removed rules are used again, there is no such order.
+   */
+  constructor(newestFirst: boolean) {
+    this.#rules = new Runs(GroupLimit.GROUP_RULES_MAX, newestFirst);
     for (let i = GroupLimit.GROUP_SETS_MAX - 1; i >= GroupSetIndex.GROUP_FIRST_SET; i--) this.#freeSets.push(i);
     for (const index of SPECIAL) this.#special.set(index, newSet(index, ''));
   }
@@ -393,28 +398,33 @@ function encodeTest(number: number, { value, upper, index, kind, op, last, negat
   return new Uint8Array(entry.buffer);
 }
 
-/** Numbers that are given out in runs. The newest run has the lowest numbers, as long as there are lower ones. */
+/** Numbers that are given out in runs, from the lowest on, or from the highest on (`descending`). */
 class Runs {
   readonly #used: Uint8Array;
+  readonly #descending: boolean;
 
-  constructor(size: number) {
+  constructor(size: number, descending: boolean) {
     this.#used = new Uint8Array(size);
+    this.#descending = descending;
   }
 
   /** Returns the first number of the run; undefined if there is no such run. */
   take(count: number): number | undefined {
+    const size = this.#used.length;
     const lowest = this.#used.indexOf(1);
-    const below = (lowest < 0 ? this.#used.length : lowest) - count;
-    const first = below >= 0 ? below : this.#findGap(count);
+    const next = this.#descending ? (lowest < 0 ? size : lowest) - count : this.#used.lastIndexOf(1) + 1;
+    const first = next >= 0 && next + count <= size ? next : this.#findGap(count);
     if (first !== undefined) this.#used.fill(1, first, first + count);
     return first;
   }
 
   #findGap(count: number): number | undefined {
+    const size = this.#used.length;
     let free = 0;
-    for (let i = this.#used.length - 1; i >= 0; i--) {
-      free = this.#used[i] === 0 ? free + 1 : 0;
-      if (free >= count) return i;
+    for (let i = 0; i < size; i++) {
+      const at = this.#descending ? size - 1 - i : i;
+      free = this.#used[at] === 0 ? free + 1 : 0;
+      if (free >= count) return this.#descending ? at : at - count + 1;
     }
     return undefined;
   }
