@@ -8,9 +8,9 @@
  * their order, and compares what else they filter. Unlike in the program of a single hook, the filters are not in
  * .rodata but in tables, so that policies can come and go while calls run.
  *
- * User space changes a table while programs read it. Each change of a set or rule is one of bits or bytes whose rules are
- * not enabled. A key of a table, a set, and a rule that were removed are used again only when all programs that may have
- * seen them have ended.
+ * User space changes a table while programs read it. Each change of a set or rule is one of bits or bytes whose rules
+ * are not enabled. A key of a table, a set, and a rule that were removed are used again only when all programs that may
+ * have seen them have ended.
  */
 #ifndef POLYTRACE_GROUP_BPF_H
 #define POLYTRACE_GROUP_BPF_H

@@ -47,7 +47,8 @@ static __always_inline u64 filter_unknown_path(struct string_buffer *buffer, u64
 }
 
 /*
- * Equal is a prefix that ends with the NUL that follows each string. So one look-up finds the rules of Prefix and Equal.
+ * Equal is a prefix that ends with the NUL that follows each string. So one look-up finds the rules of Prefix and
+ * Equal.
  */
 static __always_inline u32 find_prefix_rules(struct string_buffer *buffer, u32 start, u32 count, bool cut_start,
 					     bool cut_end)

@@ -68,7 +68,9 @@ export class HookGroups {
 
   /** Adds the hook to a group. Resolves with false if it needs a program of its own. */
   async add(hook: CompiledHook, attachment: GroupAttachment, context: EncodeContext): Promise<boolean> {
-    const reason = await this.#tryAdd(hook, attachment, context);
+    const reason = await this.#tryAdd(hook, attachment, context).catch(
+      (error: unknown) => `the tables of a group cannot be changed: ${messageWithReason(error as NativeError)}`,
+    );
     if (reason === undefined) this.#reasons.delete(context.id);
     else this.#reasons.set(context.id, reason);
     return reason === undefined;
@@ -121,7 +123,7 @@ export class HookGroups {
     return group;
   }
 
-  /** Resolves with false if the group has no room. */
+  /** Resolves with false if the group has no room. Rejects if the kernel has no memory for the entries. */
   async #addTo(group: Group, hook: number, rules: Parameters<GroupTables['add']>[1]): Promise<boolean> {
     const addition = group.tables.add(hook, rules);
     if (addition === undefined) return false;
@@ -130,10 +132,9 @@ export class HookGroups {
     this.#memberships.set(hook, { group: group.id, hitsBefore, memory: group.tables.memory(hook) });
     try {
       for (const changes of [addition.prepared, addition.found, addition.enabled]) await this.#put(group, changes);
-    } catch {
-      // the kernel has no memory for the entries
+    } catch (error) {
       await this.#removeFrom(group, hook);
-      return false;
+      throw error;
     }
     return true;
   }

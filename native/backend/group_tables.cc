@@ -24,7 +24,8 @@ int create_map(bpf_map_type type, int inner) {
 bpf_map* BpfBackend::hook_map(uint32_t id, const std::string& name) {
   require_open();
   const auto found = hooks_.find(id);
-  if (found == hooks_.end() || !found->second.object) throw Failure{"NO_SUCH_HOOK", "no changeable hook has this number"};
+  if (found == hooks_.end() || !found->second.object)
+    throw Failure{"NO_SUCH_HOOK", "no changeable hook has this number"};
   return find_map(found->second.object.get(), name.c_str());
 }
 

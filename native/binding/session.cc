@@ -328,18 +328,15 @@ Napi::Value Session::delete_entries(const Napi::CallbackInfo& info) {
 
 // (hook, map, entries)
 Napi::Value Session::put_hook_entries(const Napi::CallbackInfo& info) {
-  return run_change(info, [id = number_argument(info, 0), map = string_argument(info, 1),
-                           entries = copy_bytes(info[2])](BpfBackend& backend) {
-    backend.put_hook_entries(id, map, entries);
-  });
+  return run_change(
+      info, [id = number_argument(info, 0), map = string_argument(info, 1),
+             entries = copy_bytes(info[2])](BpfBackend& backend) { backend.put_hook_entries(id, map, entries); });
 }
 
 // (hook, map, keys)
 Napi::Value Session::delete_hook_entries(const Napi::CallbackInfo& info) {
-  return run_change(info, [id = number_argument(info, 0), map = string_argument(info, 1),
-                           keys = copy_bytes(info[2])](BpfBackend& backend) {
-    backend.delete_hook_entries(id, map, keys);
-  });
+  return run_change(info, [id = number_argument(info, 0), map = string_argument(info, 1), keys = copy_bytes(info[2])](
+                              BpfBackend& backend) { backend.delete_hook_entries(id, map, keys); });
 }
 
 Napi::Value Session::wait_for_programs(const Napi::CallbackInfo& info) {
