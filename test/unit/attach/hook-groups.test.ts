@@ -23,11 +23,11 @@ class Session {
 
   readonly parts = (directRead = true): GroupParts => ({
     session: {
-      addHook: async ({ id, object }) => (this.#do('addHook', id, object), []),
-      removeHooks: async (ids) => this.#do('removeHooks', ...ids),
-      putHookEntries: async (id, map) => this.#do('put', id, map),
-      deleteHookEntries: async (id, map) => this.#do('delete', id, map),
-      waitForPrograms: async () => this.#do('wait'),
+      addHook: ({ id, object }) => this.#run([], 'addHook', id, object),
+      removeHooks: (ids) => this.#run(undefined, 'removeHooks', ...ids),
+      putHookEntries: (id, map) => this.#run(undefined, 'put', id, map),
+      deleteHookEntries: (id, map) => this.#run(undefined, 'delete', id, map),
+      waitForPrograms: () => this.#run(undefined, 'wait'),
       hookCounts: () => ({ matched: 0, suppressed: 0, enforced: 0, hits: this.hits }),
     },
     features: { directRead: { available: directRead }, tpBtf: { available: true } } as NativeFeatures,
@@ -38,6 +38,13 @@ class Session {
     },
     releaseId: (id) => this.#do('release', id),
   });
+
+  #run<T>(result: T, ...call: readonly (string | number)[]): Promise<T> {
+    return new Promise((resolve) => {
+      this.#do(...call);
+      resolve(result);
+    });
+  }
 
   #do(...call: readonly (string | number)[]): void {
     this.calls.push(call.join(' '));

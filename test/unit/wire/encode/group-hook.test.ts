@@ -38,7 +38,7 @@ ${selectors
 
 function rulesOf(selectors: string, args?: string): readonly GroupRuleSource[] {
   const rules = toGroupRules(compile(selectors, args), context);
-  assert.ok(typeof rules !== 'string', String(rules));
+  assert.ok(typeof rules !== 'string');
   return rules;
 }
 
@@ -151,6 +151,11 @@ spec:
   });
 });
 
+function refusal(hook: CompiledHook, own = context): string {
+  const result = toGroupRules(hook, own);
+  return typeof result === 'string' ? result : 'none';
+}
+
 describe('hooks that no group can have', () => {
   const equal = onPath('Equal', '/a');
   const cases: readonly (readonly [string, () => CompiledHook, reason: RegExp])[] = [
@@ -205,16 +210,16 @@ describe('hooks that no group can have', () => {
     ],
   ];
   for (const [what, hook, reason] of cases) {
-    it(what, () => assert.match(String(toGroupRules(hook(), context)), reason));
+    it(what, () => assert.match(refusal(hook()), reason));
   }
 
   it('values of the entry and the return', () => {
-    assert.match(String(toGroupRules(compile(equal), { ...context, pair: true })), /entry and at the return/);
+    assert.match(refusal(compile(equal), { ...context, pair: true }), /entry and at the return/);
   });
 
   it('actions of the return, and sockets that are tracked', () => {
     const hook = compile(equal);
-    assert.match(String(toGroupRules({ ...hook, returnActions: [] }, context)), /matchReturnActions/);
-    assert.match(String(toGroupRules({ ...hook, findsOwner: true }, context)), /tracks sockets/);
+    assert.match(refusal({ ...hook, returnActions: [] }), /matchReturnActions/);
+    assert.match(refusal({ ...hook, findsOwner: true }), /tracks sockets/);
   });
 });
