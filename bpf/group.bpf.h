@@ -273,7 +273,7 @@ static __always_inline int run_group(void *ctx, u32 which, u64 returned)
 	struct rule_steps steps;
 	volatile u32 taken;
 	u64 generation;
-	bool always;
+	bool always, is_kept = false;
 
 	if (config.counts_hits)
 		count_hit();
@@ -289,7 +289,7 @@ static __always_inline int run_group(void *ctx, u32 which, u64 returned)
 		if (!number && !always)
 			return 0;
 	}
-	if (!evaluate_hook(ctx, which, &taken, PHASE_SINGLE, generation, returned, &record))
+	if (!evaluate_hook(ctx, which, &taken, PHASE_SINGLE, generation, returned, &record, &is_kept))
 		return 0;
 	steps.s = bpf_map_lookup_elem(&scratch, &slot);
 	if (!steps.s)

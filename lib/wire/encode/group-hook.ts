@@ -87,6 +87,7 @@ function checkShape(hook: CompiledHook, context: EncodeContext): void {
     refuse('it has actions other than Post and NoPost');
   }
   if (hook.returnActions !== undefined) refuse('it has matchReturnActions');
+  if (hook.markTests !== undefined) refuse('it has matchMarks');
   if (hook.trackedSlot !== undefined || hook.returnedSocket !== undefined || hook.findsOwner === true) {
     refuse('its policy tracks sockets');
   }
