@@ -878,6 +878,83 @@ struct automaton_state {
 	u16 next[256];
 };
 
+/* ---- groups: one program for the hooks of many policies ------------------------------------------------------ */
+
+/*
+ * A group is one program, attached to one function, with the hooks of several policies. Each selector of these hooks is
+ * a rule. Each value of a filter leads to the set of the rules that it satisfies. bpf/group.bpf.h has the program,
+ * docs/architecture.md the reasons.
+ */
+enum group_limit {
+	GROUP_RULES_MAX = 1024, /* selectors of all policies of one group */
+	GROUP_WORDS = GROUP_RULES_MAX / 64,
+	GROUP_SETS_MAX = 4096, /* different values of all filters of one group */
+	GROUP_TESTS_MAX = 8192, /* further comparisons of all rules */
+	GROUP_STRING_MAX = FILTER_STRING_MAX - 1, /* longest string of Equal: the key has its NUL, too */
+};
+
+/* Sets that no value leads to. */
+enum group_set_index {
+	GROUP_NO_SET = 0,
+	GROUP_ALWAYS = 1, /* rules without a filter on a string, or with an Equal on the number that is looked up */
+	GROUP_UNKNOWN_STRING = 2, /* rules that match a string about which nothing is known */
+	GROUP_CUT_START = 3, /* rules that match a string whose beginning is unknown */
+	GROUP_CUT_END = 4, /* rules that match a string whose end is unknown */
+	GROUP_FIRST_SET = 8,
+};
+
+struct group_header {
+	u64 generation; /* changes when values are added; 0: there are no rules */
+	u8 longest_prefix; /* bytes of the longest key of Prefix and Equal; it never becomes smaller */
+	u8 longest_postfix;
+	u8 looks_up; /* not 0: the number of number_slot is looked up */
+	u8 number_slot;
+	u8 has_always; /* not 0: GROUP_ALWAYS may have rules */
+	u8 pad[3];
+};
+
+struct group_set {
+	u64 summary; /* bit n: words[n] may have a rule */
+	u64 words[GROUP_WORDS]; /* one bit for each rule */
+};
+
+enum group_flag {
+	GROUP_SUPPRESSES = 1, /* the selector only suppresses events: an unknown value does not match it */
+	GROUP_NO_POST = 2,
+	GROUP_NEEDS_EXECUTABLE = 4, /* kernel threads do not match */
+	GROUP_COUNTS = 8, /* the hook counts its matches */
+};
+
+/* A selector. Those of one hook follow each other; the first that matches decides. */
+struct group_rule {
+	u32 hook; /* the id of the policy's hook */
+	u16 first_test, tests_count; /* comparisons that follow the look-up; all groups of them must hold */
+	u8 selector;
+	u8 flags; /* enum group_flag */
+	u8 enabled; /* the last byte that is written when a hook is added, and the first when it is removed */
+	u8 pad[5];
+};
+
+enum group_test_kind {
+	GROUP_TEST_NUMBER = 0, /* a value of the hook */
+	GROUP_TEST_PROCESS = 1, /* enum process_field */
+	GROUP_TEST_SET = 2, /* a process set */
+	GROUP_TEST_PARENT_SET = 3,
+	GROUP_TEST_SCOPE = 4,
+};
+
+/* A comparison. Comparisons up to one with `last` are alternatives: one that holds is enough. */
+struct group_test {
+	u64 value;
+	u64 upper;
+	u16 index; /* the slot, field or bit */
+	u8 kind; /* enum group_test_kind */
+	u8 op; /* enum int_op */
+	u8 last;
+	u8 negate; /* none of the alternatives may hold; set in all of them */
+	u8 pad[2];
+};
+
 /* ---- shared state, mapped by both sides --------------------------------------------------------------------- */
 
 enum argument_tracking {
@@ -1170,6 +1247,10 @@ ABI_SIZE(int_key, 16);
 ABI_SIZE(address_key, 24);
 ABI_SIZE(inode_key, 16);
 ABI_SIZE(automaton_state, 520);
+ABI_SIZE(group_header, 16);
+ABI_SIZE(group_set, 8 + GROUP_RULES_MAX / 8);
+ABI_SIZE(group_rule, 16);
+ABI_SIZE(group_test, 24);
 ABI_SIZE(control, 184);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);

@@ -17,10 +17,17 @@
 #include "counts.bpf.h"
 #include "active_calls.bpf.h"
 
+#ifdef POLICY_GROUP
+#include "group_walk.bpf.h"
+#endif
+
 struct hook_scratch {
 	u32 users; /* with GUARD_LEVELS: programs that use this entry, or try to */
 	u32 pad;
 	struct string_buffer buffer;
+#ifdef POLICY_GROUP
+	struct group_walk walk;
+#endif
 	struct hook_record record;
 };
 

@@ -58,6 +58,9 @@ struct string_buffer {
 	u32 map_index; /* index in the map `scratch` of a hook; see lookup_buffer() */
 	u32 cache_result; /* the result of lookup_negative() */
 	u8 head[HEAD_MASK + 1 + sizeof(struct trie_key)]; /* the beginning of a path that does not fit into bytes */
+#ifdef POLICY_GROUP
+	u32 prefix_set, postfix_set; /* the sets of rules that the string leads to */
+#endif
 #ifdef OLD_KERNEL
 	struct process_sets found, lineage; /* results of global functions */
 #endif

@@ -120,6 +120,15 @@ static __always_inline bool may_match_end(const volatile struct string_table *ta
 	return !table->hashed || is_in_bitmap(table, load_word(buffer, STRING_END - 8) >> (64 - 8 * table->hashed));
 }
 
+#ifdef POLICY_GROUP
+#include "group_strings.bpf.h"
+#else
+/* An unknown path matches, except for selectors that only suppress events. */
+static __always_inline u64 filter_unknown_path(struct string_buffer *buffer __attribute__((unused)), u64 candidates)
+{
+	return candidates & ~config.suppresses;
+}
+
 /* A file matches if its path matches or, for selectors in object->inode, if its inode matches. */
 static __always_inline u64 filter_inode(u64 candidates, const volatile struct object_config *object,
 					const struct match_entry *by_path, struct dentry *dentry)
@@ -251,6 +260,7 @@ static __always_inline u64 filter_string(struct string_buffer *buffer, u32 start
 	}
 	return candidates;
 }
+#endif
 
 /* ---- paths -------------------------------------------------------------------------------------------------- */
 
@@ -438,9 +448,8 @@ static __noinline u64 collect_path(struct string_buffer *buffer, struct hook_rec
 		/* a file without a path, a null pointer, a descriptor that is not open */
 		if (object->excluding && flags & (STRING_PSEUDO | STRING_FAULT))
 			candidates &= ~object->excluding;
-		/* an unknown path matches, except for selectors that only suppress events */
 		if (flags & STRING_UNKNOWN)
-			candidates &= ~config.suppresses;
+			candidates = filter_unknown_path(buffer, candidates);
 		else
 			candidates = filter_string(buffer, start, index, candidates, at.dentry,
 						   flags & STRING_TRUNCATED, false, false);

@@ -81,7 +81,7 @@ export async function loadHook(
   load: HookLoad,
 ): Promise<readonly number[]> {
   const { attachment, valueLocations, ...own } = load;
-  const encoded = encodeHook(hook, {
+  const encoding: EncodeContext = {
     id,
     processBits,
     scopeBits,
@@ -100,7 +100,9 @@ export async function loadHook(
     ia32: false,
     ...own,
     ...valueLocations,
-  });
+  };
+  if ((await context.groups?.add(hook, attachment, encoding)) === true) return [];
+  const encoded = encodeHook(hook, encoding);
   return context.session.addHook({
     id,
     object: objectName(attachment.mechanism.replace('.multi', ''), context.features),

@@ -5,6 +5,7 @@ import type { CompiledHook, UprobeAttachPoint } from '../compiled/compiled-polic
 import type { NativeBinding, NativeSession } from '../native/binding.js';
 import type { NativeFeatures } from '../native/features.js';
 import type { Preemption } from '../native/preemption.js';
+import type { HookGroups } from './hook-groups.js';
 
 /** The inputs that are the same for every hook of a policy. */
 export interface AttachContext {
@@ -21,6 +22,8 @@ export interface AttachContext {
   readonly optimize: boolean;
   /** Hooks may have a negative cache of paths. */
   readonly cachePaths: boolean;
+  /** Undefined if each hook has a program of its own. */
+  readonly groups?: HookGroups | undefined;
   /** The id of the first enforcer of the policy that is being loaded. */
   readonly enforcer?: number | undefined;
 }

@@ -28,6 +28,7 @@ const TRACER_OPTIONS = {
   allowRequests: '--allow-requests',
   optimize: '--no-optimize',
   cachePaths: '--no-cache-paths',
+  groupPolicies: '--group-policies',
   mode: '--mode',
   persist: '--persist',
   btf: '--btf',

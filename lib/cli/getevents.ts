@@ -48,6 +48,8 @@ export interface GetEventsOptions extends PrinterOptions {
   readonly optimize?: boolean;
   /** False without a cache of paths. */
   readonly cachePaths?: boolean;
+  /** Hooks of several policies share a program. */
+  readonly groupPolicies?: boolean;
   readonly mode?: PolicyMode;
   readonly persist?: string;
   /** File with the types of this kernel. */
@@ -173,6 +175,7 @@ function tracerOptions({
   allowRequests,
   optimize,
   cachePaths,
+  groupPolicies,
   mode,
   persist,
   btf,
@@ -188,6 +191,7 @@ function tracerOptions({
     ...(allowRequests === true ? { allowRequests } : {}),
     ...(optimize === false ? { optimize } : {}),
     ...(cachePaths === false ? { cachePaths } : {}),
+    ...(groupPolicies === true ? { groupPolicies } : {}),
     ...(mode === undefined ? {} : { mode }),
     ...(persist === undefined ? {} : { persist }),
     ...(btf === undefined ? {} : { btf }),

@@ -16,6 +16,8 @@ export interface LoadedHook {
   /** Set if events of the hook have members that are not in their records. */
   readonly lateMembers?: LateMembers;
   readonly tally: HookTally;
+  /** The ids of the hooks in a group. A call that its program missed is missed by each of them. */
+  readonly members?: ReadonlySet<number>;
 }
 
 /** The counters of a hook in user space. */

@@ -86,6 +86,11 @@ export interface NativeSession extends NativeSource {
   removeHooks(ids: readonly number[]): Promise<void>;
   /** Counts calls of the hook that cannot return any more as unreturned, and makes room for others. */
   sweepPending(hook: number): Promise<void>;
+  /** Entries of a map of a hook that is `changeable`. */
+  putHookEntries(hook: number, map: string, entries: Uint8Array): Promise<void>;
+  deleteHookEntries(hook: number, map: string, keys: Uint8Array): Promise<void>;
+  /** Resolves when all programs have ended that were running at the call. */
+  waitForPrograms(): Promise<void>;
   putEntries(map: string, entries: Uint8Array): Promise<void>;
   deleteEntries(map: string, keys: Uint8Array): Promise<void>;
   /** From now on the base sensor keeps the sets of each process. Sets are a bit mask of 32 bytes. */
@@ -194,6 +199,8 @@ export interface NativeHookSpec {
   readonly return: boolean;
   /** For fentry: the program at the entry can return instead of the function. */
   readonly overrides?: boolean;
+  /** Entries of its maps change while it is attached. */
+  readonly changeable?: boolean;
   /** Rewrites the programs for `config` before they are loaded. Without it, they stay generic. */
   readonly optimize: boolean;
   readonly config: Uint8Array;

@@ -394,7 +394,9 @@ export class Hub implements EventFeed {
     if (missedOf !== undefined || now - this.#missedAt >= MISSED_MS) {
       this.#missedAt = now;
       for (const { hook, count } of session.takeMissedRuns(missedOf ?? MISSED_HOOKS)) {
-        result.push(this.#createHookLoss(hook, 'missed', count));
+        for (const each of this.#options.hooks.get(hook)?.members ?? [hook]) {
+          result.push(this.#createHookLoss(each, 'missed', count));
+        }
         updateCache(hook);
       }
     }

@@ -43,6 +43,7 @@ export interface ResolvedOptions {
   readonly countHits: boolean;
   readonly optimize: boolean;
   readonly cachePaths: boolean;
+  readonly groupPolicies: boolean;
   /** Undefined if requests are not allowed. */
   readonly allowRequests: RequestOptions | undefined;
   readonly persist: string | undefined;
@@ -78,6 +79,7 @@ const OPTION_NAMES: OptionNames<TracerOptions> = {
   countHits: true,
   optimize: true,
   cachePaths: true,
+  groupPolicies: true,
   allowRequests: true,
   persist: true,
   takeOver: true,
@@ -132,6 +134,12 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
   const { optimize = true, cachePaths = true } = options;
   checkBoolean('optimize', optimize);
   checkBoolean('cachePaths', cachePaths);
+  const { groupPolicies = false } = options;
+  checkBoolean('groupPolicies', groupPolicies);
+  if (groupPolicies && persist !== undefined) {
+    const hint = 'use one of the two: the program of a group cannot be left to the next tracer';
+    throw badOptionError('groupPolicies', 'is true, and `persist` is set', hint);
+  }
   checkMode(mode);
   checkSignal(options.signal);
   checkBtfOption(options.btf);
@@ -160,6 +168,7 @@ export function resolveOptions(options: TracerOptions): ResolvedOptions {
     countHits,
     optimize,
     cachePaths,
+    groupPolicies,
     allowRequests: resolveRequestOptions(options.allowRequests),
     persist,
     takeOver,

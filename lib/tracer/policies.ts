@@ -18,6 +18,7 @@ import { toLimitError } from '../native/limits.js';
 import type { CompiledHook, CompiledPolicy } from '../compiled/compiled-policy.js';
 import { AbiLimit, SensorHook } from '../wire/layout.gen.js';
 import { attachHook } from '../attach/attach.js';
+import { HookGroups } from '../attach/hook-groups.js';
 import { newTally, type LoadedHook } from '../events/hook.js';
 import type { AttachContext, AttachResult, AttachRequest } from '../attach/request.js';
 import { checkModeCanChange, loadedMode, type LoadedMode } from './modes.js';
@@ -45,9 +46,27 @@ import { findTargets, type Target } from '../attach/targets.js';
 /** Time until a detached program has ended. It may still run on another CPU and write a record. */
 const LINGER_MS = 100;
 
+/** A group has no records of its own. */
+const GROUP_HOOK: CompiledHook = {
+  kind: 'kprobe',
+  call: '',
+  syscall: false,
+  position: { file: '', line: 0, column: 0 },
+  tags: [],
+  selectors: 1,
+  args: [],
+  data: [],
+  process: [],
+  sets: [],
+  scopes: [],
+  changes: [],
+  cel: { entry: [], returned: [] },
+};
+
 /** Options for the events of policies, and the permissions of policies. */
 export interface PolicySetOptions {
   readonly enforcement: boolean;
+  readonly groupPolicies: boolean;
   readonly stackAddresses: boolean;
   /** Undefined if requests are not allowed. */
   readonly allowRequests: RequestOptions | undefined;
@@ -80,6 +99,8 @@ interface Loading {
 
 export class PolicySet {
   readonly #context: AttachContext;
+  /** Undefined if each hook has a program of its own. */
+  readonly #groups: HookGroups | undefined;
   readonly #options: PolicySetOptions;
   readonly #processes: ProcessSets;
   readonly #marks: Marks;
@@ -109,13 +130,27 @@ export class PolicySet {
     this.#handover = handover;
     this.#containerUprobes = containerUprobes;
     this.#lateMembers = lateMembers;
-    this.#context = context;
+    this.#groups = options.groupPolicies ? this.#createGroups(context) : undefined;
+    this.#context = { ...context, groups: this.#groups };
     this.#scopes = scopes;
     this.#options = options;
     this.#processes = new ProcessSets(context.session, putRunningArguments);
     this.#marks = new Marks(context, earlierFolders);
     const { allowRequests } = options;
     this.#requests = allowRequests === undefined ? undefined : new Requests(allowRequests.nameServers);
+  }
+
+  #createGroups({ session, features, optimize }: AttachContext): HookGroups {
+    return new HookGroups({
+      ...{ session, features, optimize },
+      allocateId: (functionName, members) => {
+        const id = this.#findFreeId();
+        const compiled = GROUP_HOOK;
+        this.#hooks.set(id, { id, policyName: '', functionName, compiled, tally: newTally(), members });
+        return id;
+      },
+      releaseId: (id) => this.#retire(id),
+    });
   }
 
   get hooks(): ReadonlyMap<number, LoadedHook> {
@@ -441,8 +476,13 @@ export class PolicySet {
     skipped.push(...leftOut);
     const own = attachPoints === undefined ? hook : { ...hook, places: attachPoints };
     this.#register({ ...loaded, functionName: attached.functionName, compiled: own }, { key, since });
-    const memory = this.#context.session.hookMemory(id);
-    const result = { id, call: hook.call, compiled: own, tally, countedBefore, memory, ...status };
+    const group = this.#groups?.membership(id);
+    const memory = group?.memory ?? this.#context.session.hookMemory(id);
+    const result = {
+      ...{ id, call: hook.call, compiled: own, tally, countedBefore, memory, ...status },
+      ...(group === undefined ? {} : { group }),
+      ...separateReason(this.#groups?.reason(id)),
+    };
     hooks.push(result);
     return result;
   }
@@ -481,7 +521,9 @@ export class PolicySet {
     if (attached === undefined) return;
     this.#containerUprobes.remove(attached.uprobes);
     const ids = attached.hooks.map(({ id }) => id);
-    if (ids.length > 0) await this.#context.session.removeHooks(ids);
+    const separate = ids.filter((id) => this.#groups?.membership(id) === undefined);
+    if (separate.length > 0) await this.#context.session.removeHooks(separate);
+    await this.#groups?.remove(ids);
     for (const { id } of attached.hooks.splice(0)) this.#retire(id);
     this.#scopes.release(attached.scopeBits.splice(0));
     await this.#processes.release(attached.processBits.splice(0));
@@ -562,6 +604,10 @@ export class PolicySet {
       'remove policies that are no longer needed, and read the events: hooks of removed policies are kept until their last events are read',
     );
   }
+}
+
+function separateReason(separate: string | undefined): { separate?: string } {
+  return separate === undefined ? {} : { separate };
 }
 
 /** Suggests the policy with the nearest name, or lists the loaded policies. */

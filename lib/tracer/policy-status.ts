@@ -6,6 +6,7 @@ import type { NativeSession } from '../native/binding.js';
 import type { CompiledHook, CompiledPolicy } from '../compiled/compiled-policy.js';
 import type { HookTally } from '../events/hook.js';
 import type { AttachResult } from '../attach/request.js';
+import type { GroupMembership } from '../attach/hook-groups.js';
 import type { HookCounters } from '../native/records.js';
 import type { PolicyRequests } from '../events/requests.js';
 import type { LoadedMode } from './modes.js';
@@ -48,6 +49,10 @@ export interface AttachedHook extends AttachResult {
   readonly tally: HookTally;
   /** The kernel's counters of this id when the hook was attached. They can be above zero, because ids are reused. */
   readonly countedBefore: HookCounters;
+  /** Undefined if the hook has a program of its own. */
+  readonly group?: GroupMembership;
+  /** Why it has a program of its own, if policies share programs. */
+  readonly separate?: string;
   /** Bytes of kernel memory. They do not change: the maps of a hook are filled before it is attached. */
   readonly memory: number;
 }
@@ -153,7 +158,9 @@ function hookStatus(
   const suppressed = now.suppressed - countedBefore.suppressed;
   const enforced = now.enforced - countedBefore.enforced;
   const lost = tally.unrecorded + tally.missed;
-  const hits = now.hits - countedBefore.hits;
+  const { group, separate } = hook;
+  const hits =
+    group === undefined ? now.hits - countedBefore.hits : session.hookCounts(group.group).hits - group.hitsBefore;
   if (
     earlier !== undefined &&
     earlier.matched === matched &&
@@ -166,7 +173,11 @@ function hookStatus(
   ) {
     return earlier;
   }
-  const status = { call, functionName, functions, attach, matched, posted, suppressed, enforced, lost, memory };
+  const status = {
+    ...{ call, functionName, functions, attach, matched, posted, suppressed, enforced, lost, memory },
+    ...(group === undefined ? {} : { grouped: true as const }),
+    ...(separate === undefined ? {} : { separate }),
+  };
   return countHits ? { ...status, hits } : status;
 }
 

@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '3429ede522947089';
+export const LAYOUT_HASH = '5e86cccd19e39bf1';
 
 /** enum event_type */
 export const EventType = {
@@ -1082,6 +1082,85 @@ export const AutomatonState = {
   next: 8,
   nextStride: 2,
   nextLength: 256,
+} as const;
+
+/** enum group_limit */
+export const GroupLimit = {
+  GROUP_RULES_MAX: 1024,
+  GROUP_WORDS: 16,
+  GROUP_SETS_MAX: 4096,
+  GROUP_TESTS_MAX: 8192,
+  GROUP_STRING_MAX: 254,
+} as const;
+
+/** enum group_set_index */
+export const GroupSetIndex = {
+  GROUP_NO_SET: 0,
+  GROUP_ALWAYS: 1,
+  GROUP_UNKNOWN_STRING: 2,
+  GROUP_CUT_START: 3,
+  GROUP_CUT_END: 4,
+  GROUP_FIRST_SET: 8,
+} as const;
+
+/** struct group_header */
+export const GroupHeader = {
+  sizeof: 16,
+  generation: 0,
+  longestPrefix: 8,
+  longestPostfix: 9,
+  looksUp: 10,
+  numberSlot: 11,
+  hasAlways: 12,
+} as const;
+
+/** struct group_set */
+export const GroupSet = {
+  sizeof: 136,
+  summary: 0,
+  words: 8,
+  wordsStride: 8,
+  wordsLength: 16,
+} as const;
+
+/** enum group_flag */
+export const GroupFlag = {
+  GROUP_SUPPRESSES: 1,
+  GROUP_NO_POST: 2,
+  GROUP_NEEDS_EXECUTABLE: 4,
+  GROUP_COUNTS: 8,
+} as const;
+
+/** struct group_rule */
+export const GroupRule = {
+  sizeof: 16,
+  hook: 0,
+  firstTest: 4,
+  testsCount: 6,
+  selector: 8,
+  flags: 9,
+  enabled: 10,
+} as const;
+
+/** enum group_test_kind */
+export const GroupTestKind = {
+  GROUP_TEST_NUMBER: 0,
+  GROUP_TEST_PROCESS: 1,
+  GROUP_TEST_SET: 2,
+  GROUP_TEST_PARENT_SET: 3,
+  GROUP_TEST_SCOPE: 4,
+} as const;
+
+/** struct group_test */
+export const GroupTest = {
+  sizeof: 24,
+  value: 0,
+  upper: 8,
+  index: 16,
+  kind: 18,
+  op: 19,
+  last: 20,
+  negate: 21,
 } as const;
 
 /** enum argument_tracking */

@@ -2,7 +2,8 @@
 // descriptor, so closing it, or the death of the process, detaches everything. It knows nothing of policies and of
 // JavaScript: it gets bytes, and throws Failure. One thread makes changes; methods that other threads may call at the
 // same time are marked. processes.cc handles already running processes, scopes.cc the scopes of cgroups, counters.cc
-// the kernel's counters, sums.cc the tables of Count actions, link_pins.cc pinned links.
+// the kernel's counters, sums.cc the tables of Count actions, link_pins.cc pinned links, group_tables.cc the tables of
+// groups.
 #pragma once
 
 #include <array>
@@ -120,6 +121,12 @@ class BpfBackend {
   void put_entries(const std::string& map, std::span<const uint8_t> entries);
   void delete_entries(const std::string& name, std::span<const uint8_t> keys);
 
+  // Entries of a map of a hook that is changeable.
+  void put_hook_entries(uint32_t id, const std::string& map, std::span<const uint8_t> entries);
+  void delete_hook_entries(uint32_t id, const std::string& map, std::span<const uint8_t> keys);
+  // Returns when all programs have ended that were running at the call.
+  void wait_for_programs();
+
   // From now on the sensor maintains the sets of every process at its fork, exec and exit.
   void enable_process_sets();
   // Any thread.
@@ -222,6 +229,9 @@ class BpfBackend {
   // Call it when the hooks are detached. A second call does nothing.
   void count_unreturned_calls(std::map<uint32_t, Hook>& hooks) noexcept;
 
+  // Finds a map of a hook whose object is open.
+  bpf_map* hook_map(uint32_t id, const std::string& name);
+
   std::string sensor_name_;
   bool exclusive_ = false;
   std::array<uint64_t, 3> sensor_missed_ = {};  // reported skips of the programs, by HOOK_EXEC, HOOK_EXIT, HOOK_FORK
@@ -242,6 +252,7 @@ class BpfBackend {
   std::map<uint32_t, Hook> hooks_;
   uint32_t next_counted_ = 0;  // the hook whose missed runs are read next
   std::vector<int> detached_events_;
+  Fd inner_map_{-1}, outer_map_{-1};  // for wait_for_programs()
 };
 
 }  // namespace polytrace

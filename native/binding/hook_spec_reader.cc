@@ -50,6 +50,7 @@ HookSpec read_hook_spec(const Napi::Object& object) {
   spec.entry = read_flag(object, "entry");
   spec.at_return = read_flag(object, "return");
   spec.overrides = read_flag(object, "overrides");
+  spec.changeable = read_flag(object, "changeable");
   spec.optimize = read_flag(object, "optimize");
   spec.target = read_target(object);
   spec.config = copy_bytes(object.Get("config"));

@@ -93,6 +93,9 @@ Napi::Function Session::define(Napi::Env env) {
                          InstanceMethod<&Session::call<&Session::remove_hooks>>("removeHooks"),
                          InstanceMethod<&Session::call<&Session::sweep_pending>>("sweepPending"),
                          InstanceMethod<&Session::call<&Session::put_entries>>("putEntries"),
+                         InstanceMethod<&Session::call<&Session::put_hook_entries>>("putHookEntries"),
+                         InstanceMethod<&Session::call<&Session::delete_hook_entries>>("deleteHookEntries"),
+                         InstanceMethod<&Session::call<&Session::wait_for_programs>>("waitForPrograms"),
                          InstanceMethod<&Session::call<&Session::enable_process_sets>>("enableProcessSets"),
                          InstanceMethod<&Session::call<&Session::set_process_set_kinds>>("setProcessSetKinds"),
                          InstanceMethod<&Session::call<&Session::clear_sets>>("clearSets"),
@@ -321,6 +324,23 @@ Napi::Value Session::delete_entries(const Napi::CallbackInfo& info) {
   return run_change(info, [map = string_argument(info, 0), keys = copy_bytes(info[1])](BpfBackend& backend) {
     backend.delete_entries(map, keys);
   });
+}
+
+// (hook, map, entries)
+Napi::Value Session::put_hook_entries(const Napi::CallbackInfo& info) {
+  return run_change(
+      info, [id = number_argument(info, 0), map = string_argument(info, 1),
+             entries = copy_bytes(info[2])](BpfBackend& backend) { backend.put_hook_entries(id, map, entries); });
+}
+
+// (hook, map, keys)
+Napi::Value Session::delete_hook_entries(const Napi::CallbackInfo& info) {
+  return run_change(info, [id = number_argument(info, 0), map = string_argument(info, 1), keys = copy_bytes(info[2])](
+                              BpfBackend& backend) { backend.delete_hook_entries(id, map, keys); });
+}
+
+Napi::Value Session::wait_for_programs(const Napi::CallbackInfo& info) {
+  return run_change(info, [](BpfBackend& backend) { backend.wait_for_programs(); });
 }
 
 Napi::Value Session::enable_process_sets(const Napi::CallbackInfo& info) {

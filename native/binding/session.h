@@ -59,6 +59,9 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value set_enforcement(const Napi::CallbackInfo& info);
   Napi::Value put_entries(const Napi::CallbackInfo& info);
   Napi::Value delete_entries(const Napi::CallbackInfo& info);
+  Napi::Value put_hook_entries(const Napi::CallbackInfo& info);
+  Napi::Value delete_hook_entries(const Napi::CallbackInfo& info);
+  Napi::Value wait_for_programs(const Napi::CallbackInfo& info);
   Napi::Value enable_process_sets(const Napi::CallbackInfo& info);
   Napi::Value set_process_set_kinds(const Napi::CallbackInfo& info);
   Napi::Value clear_sets(const Napi::CallbackInfo& info);

@@ -34,7 +34,8 @@ struct HookSpec {
   bool entry = false;
   bool at_return = false;
   bool overrides = false;
-  bool optimize = false;  // rewrite the programs for `config` before they are loaded
+  bool changeable = false;  // entries of its maps change later, so its object stays open
+  bool optimize = false;    // rewrite the programs for `config` before they are loaded
   Target target;
   std::vector<uint8_t> config;
   std::vector<CodeSpec> code;

@@ -89,7 +89,7 @@ void keep_maps(Hook& hook, const HookSpec& spec) {
 void release_object(Hook& hook, const HookSpec& spec) {
   keep_programs(hook);
   keep_maps(hook, spec);
-  if (spec.target.mechanism != "usdt") hook.object.reset();
+  if (spec.target.mechanism != "usdt" && !spec.changeable) hook.object.reset();
 }
 
 }  // namespace polytrace

@@ -362,6 +362,7 @@ function tracerOptions(
   runtimeHook: RuntimeHookSource,
 ): TracerOptions {
   const { enforcement, allowMissedCalls, allowRequests, optimize, cachePaths, persist, btf, containers } = options;
+  const { groupPolicies } = options;
   const { enableProcessEnvironmentVariables: hasEnvironment, filterEnvironmentVariables: variables } = options;
   const { rbSizeTotal } = options;
   const cgroupRate = options.cgroupRate === undefined ? undefined : parseRate(options.cgroupRate);
@@ -373,6 +374,7 @@ function tracerOptions(
     allowRequests,
     optimize,
     cachePaths,
+    groupPolicies,
     bufferSize: 2 ** Math.ceil(Math.log2(rbSizeTotal)),
     containers: containers && containerOptions(options, kubernetes, runtimeHook),
     ...(kubernetes === undefined ? {} : { nodeLabels: kubernetes.nodeLabels }),

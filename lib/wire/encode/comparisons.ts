@@ -97,7 +97,7 @@ function encodeTest(view: DataView, at: number, test: IntGroup['tests'][number])
   view.setUint32(at + TestLayout.op, operatorNumber(test), true);
 }
 
-function operatorNumber({ op, signed }: IntGroup['tests'][number]): number {
+export function operatorNumber({ op, signed }: IntGroup['tests'][number]): number {
   switch (op) {
     case 'equal':
       return IntOp.INT_EQUAL;

@@ -21,6 +21,15 @@ describe('switches of a tracer', () => {
   }
 });
 
+describe('groupPolicies', () => {
+  it('is off by default, and not possible with persist', () => {
+    assert.equal(resolveOptions({}).groupPolicies, false);
+    assert.equal(resolveOptions({ groupPolicies: true }).groupPolicies, true);
+    assert.throws(() => resolveOptions({ groupPolicies: 1 as never }), { code: 'BAD_OPTION' });
+    assert.throws(() => resolveOptions({ groupPolicies: true, persist: '/sys/fs/bpf/x' }), { code: 'BAD_OPTION' });
+  });
+});
+
 describe('the environment of processes', () => {
   it('is off by default; true or names turn it on', () => {
     assert.equal(resolveOptions({}).environment, undefined);

@@ -47,6 +47,22 @@ describe('the status of a policy', () => {
     assert.deepEqual(asked, ['counts', 'counts']);
   });
 
+  it('a grouped hook has the hits of its group, and a separate one says why', () => {
+    const policy = createPolicy();
+    const [grouped, separate] = (policy.attached as unknown as { hooks: object[] }).hooks as [object, object];
+    Object.assign(grouped, { group: { group: 9, hitsBefore: 4, memory: 1 } });
+    Object.assign(separate, { separate: 'because' });
+    const session = { hookCounts: (id: number) => ({ ...COUNTERS, hits: id === 9 ? 10 : 0 }) };
+    const { hooks } = policyStatus('p', policy, { session, scopes: {} as never, countHits: true });
+    assert.deepEqual(
+      hooks.map((hook) => [hook.hits, hook.grouped, hook.separate]),
+      [
+        [6, true, undefined],
+        [0, undefined, 'because'],
+      ],
+    );
+  });
+
   it('is the same object as long as nothing has changed, and a new one after each change', () => {
     const counters = { ...COUNTERS };
     const scope = { state: 'active', containers: 1 };

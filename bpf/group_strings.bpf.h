@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The filters on strings in the program of a group. They replace filter_string() and filter_unknown_path() of
+ * strings.bpf.h, which includes this file.
+ *
+ * There are no candidate selectors here. `candidates` is the generation of the tables, so that an entry of the negative
+ * cache is valid for one generation. The result is the same number, or 0 if the string leads to no rule.
+ */
+#ifndef POLYTRACE_GROUP_STRINGS_BPF_H
+#define POLYTRACE_GROUP_STRINGS_BPF_H
+
+/* Values are indexes in group_sets. A key keeps its value as long as it is in a table. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, GROUP_SETS_MAX);
+	__type(key, struct trie_key);
+	__type(value, u32);
+} group_prefix SEC(".maps"), group_postfix SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct group_header);
+} group_header SEC(".maps");
+
+static __always_inline const struct group_header *get_group_header(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&group_header, &zero);
+}
+
+static __always_inline u32 lookup_rules(void *map, const void *key)
+{
+	const u32 *set = bpf_map_lookup_elem(map, key);
+
+	return set ? *set : GROUP_NO_SET;
+}
+
+static __always_inline u64 filter_unknown_path(struct string_buffer *buffer, u64 candidates)
+{
+	buffer->prefix_set = GROUP_UNKNOWN_STRING;
+	buffer->postfix_set = GROUP_NO_SET;
+	return candidates;
+}
+
+/*
+ * Equal is a prefix that ends with the NUL that follows each string. So one look-up finds the rules of Prefix and
+ * Equal.
+ */
+static __always_inline u32 find_prefix_rules(struct string_buffer *buffer, u32 start, u32 count, bool cut_start,
+					     bool cut_end)
+{
+	u32 length = STRING_END - start + !cut_end;
+	struct trie_key *key;
+
+	if (cut_start) {
+		key = head_key(buffer, 0, count);
+		return key ? lookup_rules(&group_prefix, key) : GROUP_CUT_START;
+	}
+	key = (void *)&buffer->bytes[start - 5];
+	key->slot = 0;
+	key->prefix_bits = 8 + 8 * (count > length ? length : count);
+	return lookup_rules(&group_prefix, key);
+}
+
+static __always_inline u32 find_postfix_rules(struct string_buffer *buffer, u32 start, u32 count)
+{
+	struct trie_key *key = &buffer->reversed;
+	u32 length = STRING_END - start, bits;
+
+	key->slot = 0;
+	key->prefix_bits = 8 + 8 * (count > length ? length : count);
+	/* read from memory, so that the verifier does not check the loop again for each length */
+	bits = *(volatile u32 *)&key->prefix_bits;
+	/* reverses eight bytes at a time; bytes before the start of the string are beyond the length of the key */
+	for (u32 i = 0; i < FILTER_STRING_MAX && 8 + 8 * i < bits; i += 8) {
+		const u8 *from = &buffer->bytes[STRING_END - 8 - i];
+		u8 *to = &key->string[i];
+
+		/* the words are not aligned: the compiler would access single bytes */
+		opaque(from);
+		opaque(to);
+		*(u64 *)to = __builtin_bswap64(*(u64 *)from);
+	}
+	return lookup_rules(&group_postfix, key);
+}
+
+/* Finds the rules of bytes[start .. STRING_END). The parameters are those of filter_string() in strings.bpf.h. */
+static __always_inline u64 filter_string(struct string_buffer *buffer, u32 start, u32 index, u64 candidates,
+					 struct dentry *dentry __attribute__((unused)), bool cut_start, bool cut_end,
+					 bool cut_unknown)
+{
+	const struct group_header *header = get_group_header();
+	u32 prefix = GROUP_NO_SET, postfix = GROUP_NO_SET;
+
+	if (index)
+		return candidates;
+	if (start < STRING_HEADROOM || start > STRING_END || !header)
+		return 0;
+	if (header->longest_prefix)
+		prefix = find_prefix_rules(buffer, start, header->longest_prefix, cut_start, cut_end);
+	if (header->longest_postfix) {
+		if (!cut_end)
+			postfix = find_postfix_rules(buffer, start, header->longest_postfix);
+		else if (cut_unknown)
+			postfix = GROUP_CUT_END;
+	}
+	buffer->prefix_set = prefix;
+	buffer->postfix_set = postfix;
+	return prefix | postfix ? candidates : 0;
+}
+
+#endif

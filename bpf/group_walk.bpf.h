@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The state of the walk through the rules of a group that may match; see group.bpf.h. */
+#ifndef POLYTRACE_GROUP_WALK_BPF_H
+#define POLYTRACE_GROUP_WALK_BPF_H
+
+#include "abi.h"
+
+enum { FACTS_SETS = 1, FACTS_SCOPES = 2 };
+
+/* In memory, so that the verifier does not follow the walk for each value of it. */
+struct group_walk {
+	u64 summary; /* words that may still have rules */
+	u64 word; /* rules of the current word that are left */
+	u64 process[2 * PROCESS_WORDS]; /* with FACTS_SETS: the sets of the process, then those of its parent */
+	u64 scopes[SCOPE_WORDS]; /* with FACTS_SCOPES */
+	u32 first_set, second_set;
+	u32 index; /* of the current word */
+	u32 facts; /* facts about the process that are known so far */
+	u32 knows_cgroup;
+	u32 hook; /* of the current rule */
+	u32 matched_hook; /* the last hook with a rule that has matched; its other rules are skipped */
+	u32 test, tests_end;
+	u32 is_hit; /* an alternative holds */
+	u8 selector, flags; /* of the current rule */
+	u8 pad[6];
+};
+
+#endif

@@ -1,0 +1,276 @@
+/**
+ * Translates a compiled hook for the program of a group (bpf/group.bpf.h): the configuration of the program, and a rule
+ * for each selector. Pure.
+ */
+import { hookValues, suppressingSelectors } from '../../compiled/compiled-hook.js';
+import type {
+  CompiledHook,
+  CompiledValue,
+  IntGroup,
+  IntTest,
+  SelectorActions,
+  StringTable,
+  ValueTable,
+} from '../../compiled/compiled-policy.js';
+import { AbiLimit, GroupFlag, GroupLimit, GroupTestKind, HookConfig, IntOp, ObjectConfig } from '../layout.gen.js';
+import { READS } from '../reads.js';
+import { buildGroups, operatorNumber } from './comparisons.js';
+import type { EncodeContext } from './context.js';
+import { encodeHook, type EncodedHook } from './hook.js';
+import { objectOrder } from './objects.js';
+import { encodeUtf8 } from './tables.js';
+
+/** A comparison that follows the look-up: struct group_test. */
+export interface GroupTestSource {
+  readonly kind: number;
+  /** The slot, field or bit. */
+  readonly index: number;
+  readonly op: number;
+  readonly value: bigint;
+  readonly upper: bigint;
+  readonly negate: boolean;
+  /** The last of its alternatives. */
+  readonly last: boolean;
+}
+
+/** The strings of a rule. Each character of a key is a byte. Those of `postfix` are reversed. */
+interface RuleStrings {
+  readonly table: 'prefix' | 'postfix';
+  readonly keys: readonly string[];
+  /** The rule has a Prefix, which an unknown beginning may satisfy. */
+  readonly isPrefix: boolean;
+}
+
+/** A selector: struct group_rule. */
+export interface GroupRuleSource {
+  readonly selector: number;
+  readonly flags: number;
+  /** Undefined for a hook without strings and paths. */
+  readonly strings?: RuleStrings;
+  /** The numbers that Equal names, by slot. One of these slots can be looked up. */
+  readonly numbers: ReadonlyMap<number, readonly bigint[]>;
+  readonly tests: readonly GroupTestSource[];
+}
+
+/** Most values of one Equal on a number that are compared one after the other. */
+const ALTERNATIVES_MAX = 64;
+
+/** A reason why a hook cannot be in a group, in words for people. */
+class NotGroupable extends Error {}
+
+/**
+ * Returns the rules of the hook, or the reason why it needs a program of its own. The context has the bits of the policy's
+ * sets and scopes.
+ */
+export function toGroupRules(hook: CompiledHook, context: EncodeContext): readonly GroupRuleSource[] | string {
+  try {
+    checkShape(hook, context);
+    return Array.from({ length: Math.max(1, hook.selectors) }, (_, selector) => toRule(hook, selector, context));
+  } catch (error) {
+    if (error instanceof NotGroupable) return error.message;
+    throw error;
+  }
+}
+
+function refuse(reason: string): never {
+  throw new NotGroupable(reason);
+}
+
+const REPORTING: ReadonlySet<SelectorActions['order'][number]> = new Set(['post', 'noPost']);
+
+function checkShape(hook: CompiledHook, context: EncodeContext): void {
+  const { actions = [] } = hook;
+  if (context.pair) refuse('it reads values at the entry and at the return');
+  if (
+    actions.some(({ order, ...more }) => Object.keys(more).length > 0 || order.some((name) => !REPORTING.has(name)))
+  ) {
+    refuse('it has actions other than Post and NoPost');
+  }
+  if (hook.returnActions !== undefined) refuse('it has matchReturnActions');
+  if (hook.markTests !== undefined) refuse('it has matchMarks');
+  if (hook.trackedSlot !== undefined || hook.returnedSocket !== undefined || hook.findsOwner === true) {
+    refuse('its policy tracks sockets');
+  }
+  if (hook.cel.entry.length + hook.cel.returned.length > 0) refuse('it has an expression');
+  if (hook.changes.length > 0) refuse('it has matchNamespaceChanges or matchCapabilityChanges');
+  const [first] = objectOrder(toBareHook(hook));
+  hookValues(hook).forEach((value, slot) => {
+    const { class: own } = READS[value.type];
+    if (own === 'buffer' || own === 'detail') refuse(`it reads a value of the type ${value.type}`);
+    if (own === 'number' || own === 'nothing') return;
+    const { texts, ints } = value;
+    if (ints.length > 0 || (texts.substrings ?? []).length > 0 || (texts.inode ?? []).length > 0) {
+      refuse('it filters a string by something other than Equal, Prefix and Postfix');
+    }
+    if (slot !== first && Object.keys(texts).length > 0) refuse('it filters a second string or path');
+  });
+}
+
+function toRule(hook: CompiledHook, selector: number, context: EncodeContext): GroupRuleSource {
+  const [first] = objectOrder(toBareHook(hook));
+  const values = hookValues(hook);
+  const string = first === undefined ? undefined : toStrings(values[first] as CompiledValue, selector);
+  const actions = hook.actions?.[selector];
+  const sets = hook.sets.filter(({ selectors }) => selectors.includes(selector));
+  const flags =
+    (suppressingSelectors(hook).includes(selector) ? GroupFlag.GROUP_SUPPRESSES : 0) |
+    (actions?.order.includes('noPost') === true ? GroupFlag.GROUP_NO_POST : 0) |
+    (sets.some(({ needsExecutable }) => needsExecutable === true) ? GroupFlag.GROUP_NEEDS_EXECUTABLE : 0) |
+    (actions === undefined ? 0 : GroupFlag.GROUP_COUNTS);
+  const numbers = new Map<number, readonly bigint[]>();
+  const tests: GroupTestSource[] = [];
+  values.forEach((value, slot) => {
+    tests.push(...numberTests(value, selector, GroupTestKind.GROUP_TEST_NUMBER, slot));
+    const equal = equalNumbers(value, selector);
+    if (equal !== undefined) numbers.set(slot, equal);
+  });
+  for (const { set, negate, parent } of sets) {
+    const kind = parent ? GroupTestKind.GROUP_TEST_PARENT_SET : GroupTestKind.GROUP_TEST_SET;
+    tests.push({ ...BIT_TEST, kind, index: context.processBits[set] as number, negate });
+  }
+  for (const { scope, selectors } of hook.scopes) {
+    if (!selectors.includes(selector)) continue;
+    tests.push({
+      ...BIT_TEST,
+      kind: GroupTestKind.GROUP_TEST_SCOPE,
+      index: context.scopeBits[scope] as number,
+      negate: false,
+    });
+  }
+  if (hook.sets.some(({ yields }) => yields === true)) refuse('it has actions other than Post and NoPost');
+  hook.process.forEach(({ field, selectors }, i) => {
+    if (!selectors.includes(selector)) return;
+    if (field === 'namespacePid') refuse('it filters process ids in their own namespace');
+    const group = buildGroups(hook, context).process[i] as IntGroup & { readonly field: number };
+    tests.push(...groupTests(group, selector, GroupTestKind.GROUP_TEST_PROCESS, group.field));
+  });
+  return { selector, flags, ...(string === undefined ? {} : { strings: string }), numbers, tests };
+}
+
+const BIT_TEST = { op: IntOp.INT_EQUAL, value: 0n, upper: 0n, last: true } as const;
+
+/** The tables of a string in which the selector has a filter. */
+function toStrings({ texts }: CompiledValue, selector: number): RuleStrings {
+  const used = (['equal', 'prefix', 'postfix'] as const).filter(
+    (kind) => texts[kind]?.used.includes(selector) === true,
+  );
+  const [kind] = used;
+  if (kind === undefined) refuse('a selector has no filter on the string or path');
+  const table = texts[kind] as StringTable;
+  const isRejected = table.entries.some(({ reject }) => reject.includes(selector));
+  if (used.length > 1) refuse('a selector has several filters on the string or path');
+  if (!table.positive.includes(selector) || isRejected) refuse('a selector has a negated filter on the string or path');
+  const strings = table.entries.filter(({ match }) => match.includes(selector)).map(({ value }) => toBytes(value));
+  const limit = kind === 'equal' ? GroupLimit.GROUP_STRING_MAX : AbiLimit.FILTER_STRING_MAX;
+  if (strings.some(({ length }) => length > limit)) refuse(`a string has more than ${limit} bytes`);
+  if (kind === 'postfix') return { table: 'postfix', keys: strings.map(reverse), isPrefix: false };
+  return {
+    table: 'prefix',
+    keys: kind === 'equal' ? strings.map((text) => `${text}\0`) : strings,
+    isPrefix: kind === 'prefix',
+  };
+}
+
+/** One character for each byte. */
+function toBytes(text: string): string {
+  return String.fromCharCode(...encodeUtf8(text));
+}
+
+function reverse(text: string): string {
+  return [...text].reverse().join('');
+}
+
+function numberTests(value: CompiledValue, selector: number, kind: number, slot: number): GroupTestSource[] {
+  const groups = value.ints.flatMap((group) => groupTests(group, selector, kind, slot));
+  return [...groups, ...tableTests(value.intTable, selector, kind, slot)];
+}
+
+/** The comparisons of one selector in a group. At least one must hold, or, if it is negated, none. */
+function groupTests(
+  { negate, selectors, tests }: Pick<IntGroup, 'negate' | 'selectors' | 'tests'>,
+  selector: number,
+  kind: number,
+  index: number,
+): GroupTestSource[] {
+  if (!selectors.includes(selector)) return [];
+  const own = tests.filter((test) => test.selectors.includes(selector));
+  if (own.length === 0) refuse('a filter on a number has no values');
+  return own.map((test, i) => ({
+    ...{ kind, index, negate },
+    op: operatorNumber(test),
+    value: test.value,
+    upper: test.upper ?? 0n,
+    last: i === own.length - 1,
+  }));
+}
+
+function tableTests(
+  table: ValueTable<bigint> | undefined,
+  selector: number,
+  kind: number,
+  index: number,
+): GroupTestSource[] {
+  if (table?.used.includes(selector) !== true) return [];
+  return (['match', 'reject'] as const).flatMap((key) => {
+    const isWanted = key === 'match' && table.positive.includes(selector);
+    const own = table.entries.filter((entry) => entry[key].includes(selector));
+    if (own.length === 0 && isWanted) refuse('a filter on a number has no values');
+    if (own.length > ALTERNATIVES_MAX) refuse(`a filter has more than ${ALTERNATIVES_MAX} numbers`);
+    if (key === 'match' && !isWanted) return [];
+    return own.map(({ value }, i) => ({
+      ...{ kind, index, negate: key === 'reject', op: IntOp.INT_EQUAL, value, upper: 0n },
+      last: i === own.length - 1,
+    }));
+  });
+}
+
+/** The numbers that satisfy one filter of the selector, if it is an Equal. */
+function equalNumbers({ type, ints, intTable }: CompiledValue, selector: number): readonly bigint[] | undefined {
+  if (READS[type].class !== 'number') return undefined;
+  const isEqual = (test: IntTest): boolean => test.op === 'equal';
+  const group = ints.find(
+    ({ negate, selectors, tests }) =>
+      !negate && selectors.includes(selector) && tests.every((t) => isEqual(t) || !t.selectors.includes(selector)),
+  );
+  if (group !== undefined) {
+    return group.tests.filter((test) => test.selectors.includes(selector)).map(({ value }) => value);
+  }
+  if (intTable?.positive.includes(selector) !== true) return undefined;
+  return intTable.entries.filter(({ match }) => match.includes(selector)).map(({ value }) => value);
+}
+
+/** The hook without its filters and actions: what all hooks of a group have in common. */
+function toBareHook(hook: CompiledHook): CompiledHook {
+  const { args, data, returnArg, actions, ...rest } = hook;
+  void actions;
+  return {
+    ...rest,
+    selectors: 1,
+    args: args.map(withoutFilters),
+    data: data.map(withoutFilters),
+    ...(returnArg === undefined ? {} : { returnArg: withoutFilters(returnArg) }),
+    process: [],
+    sets: [],
+    scopes: [],
+    changes: [],
+    cel: { entry: [], returned: [] },
+  };
+}
+
+function withoutFilters({ intTable, ...value }: CompiledValue): CompiledValue {
+  void intTable;
+  return { ...value, ints: [], texts: {}, net: {} };
+}
+
+/**
+ * Encodes the program of a group to which this hook can belong. Hooks with the same configuration, apart from the id, read the
+ * same values in the same way.
+ */
+export function encodeGroupProgram(hook: CompiledHook, context: EncodeContext): EncodedHook {
+  const encoded = encodeHook(toBareHook(hook), context);
+  const config = encoded.config.slice();
+  if (new DataView(config.buffer).getUint8(HookConfig.objectsCount) > 0) {
+    config[HookConfig.objects + ObjectConfig.filtered] = 1;
+  }
+  return { ...encoded, config };
+}

@@ -1,0 +1,238 @@
+/** Policies that share one program (`groupPolicies`): many of them on a function, changes while calls run, a twin. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { openTracer } from '../../lib/index.js';
+import type { PolicyStatus, ProcessKprobeEvent, TracerEvent } from '../../types/index.js';
+import {
+  argumentValue,
+  fileArgument,
+  fileHook,
+  kprobeEvents,
+  kprobePolicy,
+  onKernelWithGroups,
+  Recording,
+} from './support.js';
+
+const FOLDER = '/tmp/groups';
+/** More than the programs that a trampoline holds. */
+const POLICIES = 200;
+const READS = 20_000;
+
+const file = (i: number | string): string => `${FOLDER}/file-${i}`;
+
+function pathPolicy(name: string, operator: string, ...values: readonly string[]): string {
+  const list = values.map((value) => JSON.stringify(value)).join(', ');
+  return kprobePolicy(
+    name,
+    fileHook(`- matchArgs:
+  - {index: 0, operator: ${operator}, values: [${list}]}
+  - {index: 1, operator: Equal, values: ["4"]}`),
+  );
+}
+
+/** A policy on one file. The operator depends on the number. */
+function numberedPolicy(i: number): string {
+  const ways = [
+    ['Equal', file(i)],
+    ['Prefix', `${file(i)}`],
+    ['Postfix', `/file-${i}`],
+  ] as const;
+  const [operator, value] = ways[i % ways.length] as (typeof ways)[0];
+  return pathPolicy(`numbered-${i}`, operator, value);
+}
+
+function countDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+function read(...paths: readonly string[]): void {
+  execFileSync('cat', paths, { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+describe('policies that share one program', function () {
+  before(function () {
+    if (!onKernelWithGroups()) this.skip();
+    mkdirSync(FOLDER, { recursive: true });
+    for (let i = 0; i < POLICIES; i++) writeFileSync(file(i), 'content');
+    for (const folder of ['aa', 'ab']) mkdirSync(`${FOLDER}/twin/${folder}`, { recursive: true });
+    for (const path of PATHS) writeFileSync(path, 'text');
+    writeFileSync(file('hot'), Buffer.alloc(READS + 1));
+  });
+
+  describe(`${POLICIES} policies on one function`, function () {
+    let recording: Recording;
+
+    before(async () => {
+      recording = await Recording.open(undefined, { groupPolicies: true });
+    });
+    after(() => recording?.close());
+
+    it('load, with at most 3 descriptors each', async () => {
+      const before = countDescriptors();
+      const { tracer } = recording;
+      // the first one opens the group
+      for (let i = 0; i < POLICIES; i++) await tracer.addPolicy({ yaml: numberedPolicy(i) });
+      const each = (countDescriptors() - before) / POLICIES;
+      assert.ok(each <= 3, `${each} descriptors a policy`);
+      const hooks = tracer.policies().flatMap((policy) => policy.hooks);
+      assert.equal(hooks.length, POLICIES);
+      for (const hook of hooks) {
+        assert.equal(hook.grouped, true, hook.separate);
+        assert.equal(hook.attach, 'fentry');
+        assert.ok(hook.memory > 0 && hook.memory <= 16_384, `${hook.memory} bytes`);
+      }
+    });
+
+    it('report each its own match', async () => {
+      const paths = Array.from({ length: POLICIES }, (_, i) => file(i));
+      const events = await recording.hooksDuring(() => read(...paths));
+      const matched = new Set(events.map((event) => `${event.policyName} ${fileArgument(event).path}`));
+      for (let i = 0; i < POLICIES; i++) {
+        assert.ok(matched.has(`numbered-${i} ${file(i)}`), `policy ${i} reported nothing`);
+      }
+      for (const event of events) {
+        const i = Number(event.policyName?.slice('numbered-'.length));
+        const { path } = fileArgument(event);
+        assert.ok(i % 3 === 1 ? path.startsWith(file(i)) : path === file(i), `${event.policyName}: ${path}`);
+      }
+    });
+
+    it('change while calls run, without a lost event of another policy', async () => {
+      const { tracer } = recording;
+      await tracer.addPolicy({ yaml: pathPolicy('hot', 'Equal', file('hot')) });
+      const from = recording.events.length;
+      const dd = spawn('dd', [`if=${file('hot')}`, 'of=/dev/null', 'bs=1', `count=${READS}`, 'status=none']);
+      const ended = once(dd, 'exit');
+      let isRunning = true;
+      void ended.then(() => (isRunning = false));
+      let rounds = 0;
+      for (; isRunning || rounds < 3; rounds++) {
+        const name = `changing-${rounds}`;
+        // these values are beginnings and ends of the hot file's path, and one is a new file
+        await tracer.addPolicy({ yaml: pathPolicy(name, 'Prefix', `${FOLDER}/file-h`, file(`new-${rounds}`)) });
+        await tracer.replacePolicy({ yaml: pathPolicy(name, 'Postfix', 'hot-not', `-${rounds}-not`) });
+        await tracer.removePolicy(name);
+      }
+      await ended;
+      await recording.settle();
+      const hot = kprobeEvents(recording.events.slice(from)).filter(({ policyName }) => policyName === 'hot');
+      assert.equal(hot.length, READS);
+      assert.deepEqual(
+        recording.events.slice(from).filter(({ type }) => type === 'lost'),
+        [],
+      );
+      const status = tracer.policies().find(({ name }) => name === 'hot');
+      assert.equal(status?.matched, READS);
+    });
+
+    it('a removed policy reports nothing more, and its values lead to the others', async () => {
+      const { tracer } = recording;
+      await tracer.addPolicy({ yaml: pathPolicy('outer', 'Prefix', `${FOLDER}/`) });
+      await tracer.removePolicy('numbered-1');
+      const names = policyNames(await recording.hooksDuring(() => read(file(1))));
+      assert.deepEqual(names, ['outer']);
+      await tracer.addPolicy({ yaml: numberedPolicy(1) });
+      // nothing remembers that no policy matched
+      const again = policyNames(await recording.hooksDuring(() => read(file(1))));
+      assert.deepEqual(again, ['numbered-1', 'outer']);
+    });
+  });
+
+  it('a path that no policy matches is not remembered when a policy with it is added', async () => {
+    const recording = await Recording.open(undefined, { groupPolicies: true });
+    try {
+      await recording.tracer.addPolicy({ yaml: numberedPolicy(0) });
+      await recording.hooksDuring(() => {
+        for (let i = 0; i < 5; i++) read(file(5));
+      });
+      await recording.tracer.addPolicy({ yaml: numberedPolicy(5) });
+      const names = policyNames(await recording.hooksDuring(() => read(file(5))));
+      assert.deepEqual(names, ['numbered-5']);
+    } finally {
+      await recording.close();
+    }
+  });
+
+  it('50 random policies report the same as separate programs and as a group', async () => {
+    const policies = Array.from({ length: 50 }, (_, i) => ({ yaml: randomPolicy(i) }));
+    // the group first: the separate programs take all places of the trampoline
+    const grouped = await openTracer({ policies, groupPolicies: true });
+    const separate = await openTracer({ policies });
+    const streams = [separate, grouped].map(async (tracer) => {
+      const events: TracerEvent[] = [];
+      for await (const event of tracer) events.push(event);
+      return events;
+    });
+    assert.ok(grouped.policies().every(({ hooks }) => hooks.every((hook) => hook.grouped === true)));
+    for (const program of PROGRAMS) execFileSync(program, PATHS, { stdio: 'ignore' });
+    execFileSync('sh', ['-c', PATHS.map((path) => `echo text > ${path}`).join('; ')]);
+    const statuses = [separate, grouped].map((tracer) => tracer.policies().map(toCounts));
+    await separate.close();
+    await grouped.close();
+    const [expected, actual] = (await Promise.all(streams)).map((events) => kprobeEvents(events).map(describeEvent));
+    assert.ok(expected !== undefined && expected.length > 300, `${expected?.length} events`);
+    assert.deepEqual(actual?.sort(), expected.sort());
+    assert.deepEqual(statuses[1], statuses[0]);
+  });
+});
+
+const PROGRAMS = ['/usr/bin/cat', '/usr/bin/md5sum', '/usr/bin/wc'];
+const PATHS = ['aa/x', 'aa/y', 'ab/x', 'ab/xx', 'b', 'bb.txt', 'c.txt'].map((name) => `${FOLDER}/twin/${name}`);
+
+/** The names in the order of their first events. A file is read until its end is found, so there are several. */
+function policyNames(events: readonly ProcessKprobeEvent[]): unknown[] {
+  return [...new Set(events.map(({ policyName }) => policyName))];
+}
+
+function describeEvent(event: ProcessKprobeEvent): string {
+  const { policyName, selector, process, args } = event;
+  return [policyName, selector, process.pid, process.binary, fileArgument(event).path, argumentValue(args[1])].join(
+    ' ',
+  );
+}
+
+function toCounts({ name, matched, posted, suppressed, lost }: PolicyStatus): unknown {
+  return { name, matched, posted, suppressed, lost };
+}
+
+/** A linear congruential generator: the policies are the same in each run. */
+let state = 7;
+function pick<T>(choices: readonly T[]): T {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return choices[Math.floor((state / 2 ** 32) * choices.length)] as T;
+}
+
+function randomPolicy(i: number): string {
+  const selectors = Array.from({ length: pick([1, 2, 3]) }, randomSelector);
+  return kprobePolicy(`random-${i}`, fileHook(selectors.join('\n')));
+}
+
+function randomSelector(): string {
+  const ways = [
+    () => ['Equal', pick(PATHS), pick(PATHS)],
+    () => ['Prefix', pick(PATHS).slice(0, pick([12, 17, 18, 20, 22])), `${FOLDER}/twin/${pick(['a', 'aa', 'b'])}`],
+    () => ['Postfix', pick(['x', 'xx', '/x', '.txt', 'b', 'aa/x', 'bb.txt']), pick(PATHS).slice(-3)],
+  ];
+  const [operator, ...values] = pick(ways)();
+  const [binary, other] = [pick(PROGRAMS), pick(PROGRAMS)];
+  const more = [
+    '',
+    `  matchBinaries: [{operator: In, values: [${binary}, ${other}]}]`,
+    `  matchBinaries: [{operator: NotIn, values: [${binary}]}]`,
+    `  matchPIDs: [{operator: NotIn, followForks: false, isNamespacePID: false, values: [1, 2]}]`,
+    `  matchNamespaces: [{namespace: Pid, operator: In, values: [host_ns]}]`,
+    `  matchActions: [{action: NoPost}]`,
+    `  matchActions: [{action: Post}]`,
+  ];
+  const mask = pick([
+    '{index: 1, operator: Equal, values: ["2"]}',
+    '{index: 1, operator: NotEqual, values: ["2"]}',
+    '',
+  ]);
+  const list = values.map((value) => JSON.stringify(value)).join(', ');
+  return `- matchArgs:
+  - {index: 0, operator: ${operator}, values: [${list}]}${mask === '' ? '' : `\n  - ${mask}`}
+${pick(more)}`.trimEnd();
+}

@@ -1,0 +1,159 @@
+/** Policies that share one program on a raw tracepoint: random ones report the same as separate programs. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PolicyStatus, ProcessTracepointEvent, Tracer, TracerEvent } from '../../types/index.js';
+import { isTracepoint, needsRoot, openTracer, Workshop } from './support.js';
+
+const EXEC = { event: 'sched_process_exec', args: ['{index: 2, type: linux_binprm}', '{index: 1, type: int}'] };
+
+function policy(name: string, { event, args }: typeof EXEC, selectors: readonly string[]): { yaml: string } {
+  const lines = selectors.map((selector) => `    - ${selector.trim().replaceAll('\n', '\n      ')}`);
+  return {
+    yaml: `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: ${name}}
+spec:
+  tracepoints:
+  - subsystem: sched
+    event: ${event}
+    raw: true
+    args: [${args.join(', ')}]
+    selectors:
+${lines.join('\n')}
+`,
+  };
+}
+
+const onPath = (operator: string, ...values: readonly string[]): string =>
+  `matchArgs: [{index: 2, operator: ${operator}, values: ${JSON.stringify(values)}}]`;
+
+/** Collects events until the tracer is closed. */
+async function collect(tracer: Tracer): Promise<TracerEvent[]> {
+  const events: TracerEvent[] = [];
+  for await (const event of tracer) events.push(event);
+  return events;
+}
+
+function describeEvent({ policyName, selector, process, args }: ProcessTracepointEvent): string {
+  const [file] = args;
+  return [policyName, selector, process.pid, file !== undefined && 'path' in file ? file.path : ''].join(' ');
+}
+
+const toCounts = ({ name, matched, posted, suppressed, lost }: PolicyStatus): unknown => ({
+  ...{ name, matched, posted, suppressed, lost },
+});
+
+describe('policies that share one program on a raw tracepoint', function () {
+  this.timeout(120_000);
+  before(needsRoot);
+  let shop: Workshop;
+  let paths: string[];
+  before(() => {
+    shop = new Workshop();
+    for (const name of ['aa', 'ab']) mkdirSync(join(shop.folder, name));
+    paths = ['aa/x', 'aa/y', 'ab/x', 'ab/xx', 'b', 'bb.txt', 'c.txt'].map((name) => join(shop.folder, name));
+    for (const path of paths) {
+      copyFileSync('/bin/true', path);
+      chmodSync(path, 0o755);
+    }
+  });
+  after(() => shop?.remove());
+
+  /** A linear congruential generator: the policies are the same in each run. */
+  let state = 11;
+  const pick = <T>(choices: readonly T[]): T => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return choices[Math.floor((state / 2 ** 32) * choices.length)] as T;
+  };
+
+  function randomSelector(): string {
+    const start = shop.folder.length;
+    const ways = [
+      () => onPath('Equal', pick(paths), pick(paths)),
+      () => onPath('Prefix', pick(paths).slice(0, start + pick([1, 2, 3, 4])), join(shop.folder, pick(['a', 'b']))),
+      () => onPath('Postfix', pick(['x', 'xx', '/x', '.txt', 'b', 'aa/x', 'bb.txt']), pick(paths).slice(-3)),
+    ];
+    const more = [
+      '',
+      `\nmatchBinaries: [{operator: In, values: ["${pick(paths)}", "${pick(paths)}"]}]`,
+      `\nmatchBinaries: [{operator: NotIn, values: ["${pick(paths)}"]}]`,
+      '\nmatchNamespaces: [{namespace: Pid, operator: In, values: [host_ns]}]',
+      '\nmatchPIDs: [{operator: NotIn, values: [1, 2]}]',
+      '\nmatchActions: [{action: NoPost}]',
+      '\nmatchActions: [{action: Post}]',
+    ];
+    return pick(ways)() + pick(more);
+  }
+
+  it('100 random policies: the same events, counters, and order in each call', async () => {
+    const policies = Array.from({ length: 100 }, (_, i) =>
+      policy(`random-${i}`, EXEC, Array.from({ length: pick([1, 2, 3]) }, randomSelector)),
+    );
+    const separate = await openTracer({ policies, countHits: true });
+    const grouped = await openTracer({ policies, countHits: true, groupPolicies: true });
+    const streams = [separate, grouped].map(collect);
+    for (const hook of grouped.policies().flatMap(({ hooks }) => hooks)) assert.equal(hook.grouped, true, hook.separate);
+    for (let round = 0; round < 3; round++) for (const path of paths) spawnSync(path);
+    const counts = [separate, grouped].map((tracer) => tracer.policies().map(toCounts));
+    // other processes of the machine make calls, too
+    for (const { name, hits } of grouped.policies()) assert.ok((hits ?? 0) >= 3 * paths.length, `${name}: ${hits}`);
+    await separate.close();
+    await grouped.close();
+    const [expected, actual] = (await Promise.all(streams)).map((events) => events.filter(isTracepoint).map(describeEvent));
+    assert.ok((expected?.length ?? 0) > 500, `${expected?.length} events`);
+    assert.deepEqual(actual?.toSorted(), expected?.toSorted());
+    assert.deepEqual(counts[1], counts[0]);
+    const order = (events: readonly string[] = []): unknown =>
+      events.toSorted((a, b) => Number(a.split(' ')[2]) - Number(b.split(' ')[2]));
+    assert.deepEqual(order(actual), order(expected));
+  });
+
+  it('numbers: those of Equal are looked up, and the others compared', async () => {
+    const hook = { event: 'sched_process_exit', args: ['{index: 1, type: int}'] };
+    const onNumber = (operator: string, ...values: readonly string[]): string =>
+      `matchArgs: [{index: 1, operator: ${operator}, values: ${JSON.stringify(values)}}]`;
+    const policies = [
+      policy('one', hook, [onNumber('Equal', '1')]),
+      policy('both', hook, [onNumber('Equal', '0', '1')]),
+      policy('not', hook, [onNumber('NotEqual', '1')]),
+      policy('many', hook, [onNumber('Equal', ...Array.from({ length: 40 }, (_, i) => String(i + 1)))]),
+      policy('second', hook, [onNumber('Equal', '5'), onNumber('GT', '0')]),
+    ];
+    const separate = await openTracer({ policies });
+    const grouped = await openTracer({ policies, groupPolicies: true });
+    const streams = [separate, grouped].map(collect);
+    for (const hook_ of grouped.policies().flatMap(({ hooks }) => hooks)) assert.equal(hook_.grouped, true, hook_.separate);
+    for (const path of paths) spawnSync(path);
+    await separate.close();
+    await grouped.close();
+    const [expected, actual] = (await Promise.all(streams)).map((events) =>
+      events.filter(isTracepoint).map(({ policyName, selector, process, args }) =>
+        [policyName, selector, process.pid, JSON.stringify(args, (_, value: unknown) => String(value))].join(' '),
+      ),
+    );
+    assert.ok((expected?.length ?? 0) > paths.length);
+    assert.deepEqual(actual?.toSorted(), expected?.toSorted());
+  });
+
+  it('hooks that do not fit have a program of their own, and say why', async () => {
+    const policies = [
+      policy('expression', EXEC, [`${onPath('Equal', '/x')}\nmatchActions: [{action: Post, kernelStackTrace: true}]`]),
+      policy('negated', EXEC, [onPath('NotPrefix', '/x')]),
+      policy('unfiltered', EXEC, [onPath('Equal', '/x'), 'matchPIDs: [{operator: In, values: [1]}]']),
+    ];
+    const tracer = await openTracer({ policies, groupPolicies: true });
+    const reasons = tracer.policies().flatMap(({ hooks }) => hooks.map(({ grouped, separate }) => grouped ?? separate));
+    await tracer.close();
+    assert.deepEqual(reasons, [
+      'it has actions other than Post and NoPost',
+      'a selector has a negated filter on the string or path',
+      'a selector has no filter on the string or path',
+    ]);
+  });
+
+  it('a group is not possible with persist', async () => {
+    await assert.rejects(openTracer({ groupPolicies: true, persist: '/sys/fs/bpf/groups' }), { code: 'BAD_OPTION' });
+  });
+});

@@ -1,0 +1,172 @@
+/** Groups of a tracer, with a session that only records what is asked of it. */
+import assert from 'node:assert/strict';
+import { HookGroups, type GroupParts } from '../../../lib/attach/hook-groups.js';
+import type { NativeFeatures } from '../../../lib/native/features.js';
+import { ScratchGuard } from '../../../lib/wire/layout.gen.js';
+import type { CompiledHook } from '../../../lib/compiled/compiled-policy.js';
+import { compiledHook, compiledValue, encodeContext } from '../compiled-hooks.js';
+
+const FENTRY = { mechanism: 'fentry', target: 'f', entry: true, return: false } as const;
+
+/** A hook with one selector: Equal on the first argument. */
+function onFile(value: string, selectors = 1, more: Partial<CompiledHook> = {}): CompiledHook {
+  const all = Array.from({ length: selectors }, (_, i) => i);
+  const equal = { positive: all, used: all, entries: [{ value, match: all, reject: [] }] };
+  return compiledHook({ selectors, args: [compiledValue('file', { texts: { equal } })], ...more });
+}
+
+class Session {
+  readonly calls: string[] = [];
+  failing: string | undefined;
+  hits = 5;
+  #lastId = 100;
+
+  readonly parts = (directRead = true): GroupParts => ({
+    session: {
+      addHook: ({ id, object }) => this.#run([], 'addHook', id, object),
+      removeHooks: (ids) => this.#run(undefined, 'removeHooks', ...ids),
+      putHookEntries: (id, map) => this.#run(undefined, 'put', id, map),
+      deleteHookEntries: (id, map) => this.#run(undefined, 'delete', id, map),
+      waitForPrograms: () => this.#run(undefined, 'wait'),
+      hookCounts: () => ({ matched: 0, suppressed: 0, enforced: 0, hits: this.hits }),
+    },
+    features: { directRead: { available: directRead }, tpBtf: { available: true } } as NativeFeatures,
+    optimize: true,
+    allocateId: (name) => {
+      this.#do('allocate', name);
+      return ++this.#lastId;
+    },
+    releaseId: (id) => this.#do('release', id),
+  });
+
+  #run<T>(result: T, ...call: readonly (string | number)[]): Promise<T> {
+    return new Promise((resolve) => {
+      this.#do(...call);
+      resolve(result);
+    });
+  }
+
+  #do(...call: readonly (string | number)[]): void {
+    this.calls.push(call.join(' '));
+    if (call[0] === this.failing || call.join(' ') === this.failing) throw new Error('no memory');
+  }
+
+  /** The calls since the last time. */
+  take(): string[] {
+    return this.calls.splice(0);
+  }
+}
+
+const context = (id: number, more = {}): ReturnType<typeof encodeContext> => encodeContext({ id, ...more });
+
+describe('groups of hooks', () => {
+  let session: Session;
+  let groups: HookGroups;
+  beforeEach(() => {
+    session = new Session();
+    groups = new HookGroups(session.parts());
+  });
+
+  it('the first hook opens the group, the second joins it, and the last one closes it', async () => {
+    assert.equal(await groups.add(onFile('/a'), FENTRY, context(1)), true);
+    assert.deepEqual(session.take(), [
+      'allocate f',
+      'addHook 101 group_fentry_direct',
+      'put 101 group_rules',
+      'put 101 group_sets',
+      'put 101 group_prefix',
+      'put 101 group_header',
+      'put 101 group_header',
+      'put 101 group_rules',
+    ]);
+    assert.equal(await groups.add(onFile('/b'), FENTRY, context(2)), true);
+    assert.ok(!session.take().some((call) => call.startsWith('addHook')));
+    const { group, hitsBefore, memory } = groups.membership(2) ?? {};
+    assert.deepEqual([group, hitsBefore], [101, 5]);
+    assert.ok((memory ?? 0) > 0);
+    await groups.remove([1]);
+    assert.deepEqual(session.take(), [
+      'put 101 group_rules',
+      'delete 101 group_prefix',
+      'wait',
+      'put 101 group_sets',
+      'put 101 group_header',
+    ]);
+    assert.equal(groups.membership(1), undefined);
+    await groups.remove([2, 3]);
+    assert.deepEqual(session.take(), ['removeHooks 101', 'release 101']);
+    assert.equal(groups.membership(2), undefined);
+  });
+
+  it('hooks that read other values, or elsewhere, are in other groups', async () => {
+    const other = onFile('/a', 1, { data: [compiledValue('int')] });
+    await groups.add(onFile('/a'), FENTRY, context(1));
+    await groups.add(other, FENTRY, context(2));
+    await groups.add(onFile('/a'), { ...FENTRY, target: 'g' }, context(3));
+    await groups.add(onFile('/a'), { ...FENTRY, entry: false, return: true }, context(4));
+    assert.deepEqual(
+      [1, 2, 3, 4].map((id) => groups.membership(id)?.group),
+      [101, 102, 103, 104],
+    );
+  });
+
+  it('a full group is followed by another one; a hook that is too big has a program of its own', async () => {
+    for (let id = 1; id <= 17; id++) assert.equal(await groups.add(onFile('/a', 64), FENTRY, context(id)), true);
+    assert.deepEqual(
+      [16, 17].map((id) => groups.membership(id)?.group),
+      [101, 102],
+    );
+    session.take();
+    assert.equal(await groups.add(onFile('/a', 1025), { ...FENTRY, target: 'g' }, context(20)), false);
+    assert.match(groups.reason(20) ?? '', /more selectors or values/);
+    assert.deepEqual(session.take(), [
+      'allocate g',
+      'addHook 103 group_fentry_direct',
+      'removeHooks 103',
+      'release 103',
+    ]);
+  });
+
+  it('says why a hook has a program of its own', async () => {
+    assert.equal(await groups.add(onFile('/a'), { ...FENTRY, mechanism: 'kprobe' }, context(1)), false);
+    assert.match(groups.reason(1) ?? '', /mechanism kprobe/);
+    assert.equal(await groups.add(onFile('/a'), FENTRY, context(2, { pair: true })), false);
+    assert.match(groups.reason(2) ?? '', /entry and at the return/);
+    assert.equal(await groups.add(onFile('/a'), FENTRY, context(3, { guard: ScratchGuard.GUARD_LEVELS })), false);
+    assert.match(groups.reason(3) ?? '', /suspend/);
+    const older = new HookGroups(session.parts(false));
+    assert.equal(await older.add(onFile('/a'), FENTRY, context(4)), false);
+    assert.match(older.reason(4) ?? '', /directly/);
+    await groups.remove([1]);
+    assert.equal(groups.reason(1), undefined);
+  });
+
+  it('if the kernel refuses the program of the group, the hook has its own', async () => {
+    session.failing = 'addHook';
+    assert.equal(await groups.add(onFile('/a'), FENTRY, context(1)), false);
+    assert.match(groups.reason(1) ?? '', /cannot be attached: no memory/);
+    assert.deepEqual(session.take(), ['allocate f', 'addHook 101 group_fentry_direct', 'release 101']);
+  });
+
+  it('without memory for entries, nothing of the hook remains', async () => {
+    await groups.add(onFile('/a'), FENTRY, context(1));
+    session.failing = 'put 101 group_prefix';
+    assert.equal(await groups.add(onFile('/b'), FENTRY, context(2)), false);
+    session.failing = undefined;
+    assert.match(groups.reason(2) ?? '', /cannot be changed: no memory/);
+    assert.equal(groups.membership(2), undefined);
+    assert.equal(await groups.add(onFile('/b'), FENTRY, context(2)), true);
+    assert.equal(groups.membership(2)?.group, 101);
+  });
+
+  it('a removal that fails continues with the next call', async () => {
+    await groups.add(onFile('/a'), FENTRY, context(1));
+    await groups.add(onFile('/b'), FENTRY, context(2));
+    session.failing = 'wait';
+    await assert.rejects(groups.remove([1]));
+    assert.ok(groups.membership(1));
+    session.failing = undefined;
+    await groups.remove([1]);
+    assert.equal(groups.membership(1), undefined);
+  });
+});

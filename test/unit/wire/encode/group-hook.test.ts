@@ -1,0 +1,225 @@
+/** Compiled hooks as the rules of a group, and hooks that no group can have. */
+import assert from 'node:assert/strict';
+import { compilePolicy } from '../../../../lib/policy/index.js';
+import type { CompiledHook } from '../../../../lib/compiled/compiled-policy.js';
+import { encodeGroupProgram, toGroupRules, type GroupRuleSource } from '../../../../lib/wire/encode/group-hook.js';
+import {
+  GroupFlag,
+  GroupTestKind,
+  HookConfig,
+  IntOp,
+  ObjectConfig,
+  ProcessField,
+} from '../../../../lib/wire/layout.gen.js';
+import { encodeContext } from '../../compiled-hooks.js';
+
+const context = encodeContext({ processBits: [40, 41, 42], scopeBits: [50] });
+const FILE_ARGS = '[{index: 0, type: file}, {index: 1, type: int}]';
+
+function compile(selectors: string, args = FILE_ARGS, more = ''): CompiledHook {
+  const { hooks } = compilePolicy(`apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: p}
+spec:
+  kprobes:
+  - call: security_file_permission
+    syscall: false
+    args: ${args}
+    ${more}
+    selectors:
+${selectors
+  .trim()
+  .split('\n')
+  .map((line) => `    ${line}`)
+  .join('\n')}
+`);
+  return hooks[0] as CompiledHook;
+}
+
+function rulesOf(selectors: string, args?: string): readonly GroupRuleSource[] {
+  const rules = toGroupRules(compile(selectors, args), context);
+  assert.ok(typeof rules !== 'string');
+  return rules;
+}
+
+const onPath = (operator: string, ...values: readonly string[]): string =>
+  `- matchArgs: [{index: 0, operator: ${operator}, values: ${JSON.stringify(values)}}]`;
+
+describe('rules of a group', () => {
+  it('strings: Equal ends with NUL, Postfix is reversed, and bytes are characters', () => {
+    const rules = rulesOf([onPath('Equal', '/ä'), onPath('Prefix', '/a/'), onPath('Postfix', '.txt')].join('\n'));
+    assert.deepEqual(
+      rules.map(({ selector, strings }) => [selector, strings]),
+      [
+        [0, { table: 'prefix', keys: ['/\xc3\xa4\0'], isPrefix: false }],
+        [1, { table: 'prefix', keys: ['/a/'], isPrefix: true }],
+        [2, { table: 'postfix', keys: ['txt.'], isPrefix: false }],
+      ],
+    );
+  });
+
+  it('numbers: alternatives end with the last one, and exclusions are negated', () => {
+    const [first, second] = rulesOf(`- matchArgs:
+  - {index: 0, operator: Equal, values: [/a]}
+  - {index: 1, operator: Equal, values: ["2", "4"]}
+- matchArgs:
+  - {index: 0, operator: Equal, values: [/a]}
+  - {index: 1, operator: NotEqual, values: ["1"]}`);
+    const common = { kind: GroupTestKind.GROUP_TEST_NUMBER, index: 1, op: IntOp.INT_EQUAL, upper: 0n };
+    assert.deepEqual(first?.tests, [
+      { ...common, value: 2n, negate: false, last: false },
+      { ...common, value: 4n, negate: false, last: true },
+    ]);
+    assert.deepEqual(second?.tests, [{ ...common, value: 1n, negate: true, last: true }]);
+  });
+
+  it('many numbers, which separate programs have in a table', () => {
+    const numbers = (count: number): string => JSON.stringify(Array.from({ length: count }, (_, i) => String(i)));
+    const args = '[{index: 0, type: int}]';
+    const [rule] = rulesOf(`- matchArgs: [{index: 0, operator: Equal, values: ${numbers(40)}}]`, args);
+    assert.equal(rule?.tests.length, 40);
+    assert.equal(rule.numbers.get(0)?.length, 40);
+    const [not] = rulesOf(`- matchArgs: [{index: 0, operator: NotEqual, values: ${numbers(40)}}]`, args);
+    assert.ok(not !== undefined && not.tests.every(({ negate }) => negate));
+    assert.equal(not.numbers.size, 0);
+    const many = toGroupRules(
+      compile(`- matchArgs: [{index: 0, operator: Equal, values: ${numbers(65)}}]`, args),
+      context,
+    );
+    assert.equal(many, 'a filter has more than 64 numbers');
+  });
+
+  it('the process: its sets, those of its parent, its ids and namespaces, and flags', () => {
+    const [rule, suppressing] = rulesOf(`${onPath('Equal', '/a')}
+  matchBinaries: [{operator: NotIn, values: [/bin/a]}]
+  matchParentBinaries: [{operator: In, values: [/bin/b]}]
+  matchPIDs: [{operator: In, values: [1], isNamespacePID: false, followForks: false}]
+  matchActions: [{action: Post}]
+${onPath('Equal', '/b')}
+  matchNamespaces: [{namespace: Pid, operator: In, values: [host_ns]}]
+  matchActions: [{action: NoPost}]`);
+    const { GROUP_TEST_SET, GROUP_TEST_PARENT_SET, GROUP_TEST_PROCESS } = GroupTestKind;
+    assert.deepEqual(
+      rule?.tests.map(({ kind, index, negate }) => [kind, negate, kind === GROUP_TEST_PROCESS ? index : index >= 40]),
+      [
+        [GROUP_TEST_SET, true, true],
+        [GROUP_TEST_PARENT_SET, false, true],
+        [GROUP_TEST_PROCESS, false, ProcessField.PROCESS_TGID],
+      ],
+    );
+    assert.ok((rule.flags & GroupFlag.GROUP_COUNTS) !== 0 && (rule.flags & GroupFlag.GROUP_NO_POST) === 0);
+    assert.deepEqual(
+      suppressing?.tests.map(({ value }) => value),
+      [4n],
+    );
+    const { GROUP_COUNTS, GROUP_NO_POST, GROUP_SUPPRESSES } = GroupFlag;
+    assert.equal(suppressing?.flags, GROUP_COUNTS | GROUP_NO_POST | GROUP_SUPPRESSES);
+  });
+
+  it('a scope is a bit', () => {
+    const { hooks } = compilePolicy(`apiVersion: cilium.io/v1alpha1
+kind: TracingPolicyNamespaced
+metadata: {name: p, namespace: shop}
+spec:
+  kprobes:
+  - call: security_file_permission
+    syscall: false
+    args: ${FILE_ARGS}
+    selectors:
+    ${onPath('Equal', '/a')}
+`);
+    const rules = toGroupRules(hooks[0] as CompiledHook, context);
+    assert.ok(typeof rules !== 'string');
+    assert.deepEqual(
+      rules[0]?.tests.map(({ kind, index }) => [kind, index]),
+      [[GroupTestKind.GROUP_TEST_SCOPE, 50]],
+    );
+  });
+
+  it('the program has no filters of its own: it is the same for all hooks that read the same', () => {
+    const [one, other] = [onPath('Equal', '/a'), onPath('Prefix', '/b')].map((selector) =>
+      encodeGroupProgram(compile(selector), context),
+    );
+    assert.deepEqual(one?.config, other?.config);
+    const view = new DataView((one as { config: Uint8Array<ArrayBuffer> }).config.buffer);
+    assert.equal(view.getUint8(HookConfig.objects + ObjectConfig.filtered), 1);
+    const numbers = encodeGroupProgram(
+      compile('- matchArgs: [{index: 1, operator: Equal, values: ["1"]}]', '[{index: 1, type: int}]'),
+      context,
+    );
+    assert.notDeepEqual(numbers.config, one?.config);
+  });
+});
+
+function refusal(hook: CompiledHook, own = context): string {
+  const result = toGroupRules(hook, own);
+  return typeof result === 'string' ? result : 'none';
+}
+
+describe('hooks that no group can have', () => {
+  const equal = onPath('Equal', '/a');
+  const cases: readonly (readonly [string, () => CompiledHook, reason: RegExp])[] = [
+    [
+      'a stack trace',
+      () => compile(`${equal}\n  matchActions: [{action: Post, kernelStackTrace: true}]`),
+      /actions other than/,
+    ],
+    ['an action', () => compile(`${equal}\n  matchActions: [{action: Sigkill}]`), /actions other than/],
+    [
+      'an expression',
+      () => compile(`- matchArgs: [{args: [1], operator: CelExpr, values: ["arg1 > 3"]}]`),
+      /expression/,
+    ],
+    ['a change', () => compile(`${equal}\n  matchNamespaceChanges: [{operator: In, values: [Mnt]}]`), /Changes/],
+    ['a substring', () => compile(onPath('SubString', 'a')), /other than Equal, Prefix and Postfix/],
+    ['a file type', () => compile(onPath('FileType', 'dir')), /other than Equal, Prefix and Postfix/],
+    [
+      'an inode',
+      () => compile('- matchArgs: [{index: 0, operator: Equal, values: [/a], inode: true}]'),
+      /other than Equal/,
+    ],
+    [
+      'no filter on the path',
+      () => compile('- matchArgs: [{index: 1, operator: Equal, values: ["1"]}]'),
+      /has no filter/,
+    ],
+    ['a negated filter', () => compile(onPath('NotEqual', '/a')), /negated/],
+    ['a long string', () => compile(onPath('Equal', `/${'a'.repeat(254)}`)), /more than 254 bytes/],
+    ['a socket', () => compile('- matchPIDs: [{operator: In, values: [1]}]', '[{index: 0, type: sock}]'), /type sock/],
+    [
+      'two filters on the path',
+      () =>
+        compile(
+          '- matchArgs: [{index: 0, operator: Prefix, values: [/a]}, {index: 0, operator: Postfix, values: [b]}]',
+        ),
+      /several filters/,
+    ],
+    [
+      'a second path',
+      () =>
+        compile(
+          '- matchArgs: [{index: 1, operator: Equal, values: [/a]}]',
+          '[{index: 0, type: path}, {index: 1, type: path}]',
+        ),
+      /second string/,
+    ],
+    [
+      'an id in its own namespace',
+      () => compile(`${equal}\n  matchPIDs: [{operator: In, values: [1], isNamespacePID: true}]`),
+      /own namespace/,
+    ],
+  ];
+  for (const [what, hook, reason] of cases) {
+    it(what, () => assert.match(refusal(hook()), reason));
+  }
+
+  it('values of the entry and the return', () => {
+    assert.match(refusal(compile(equal), { ...context, pair: true }), /entry and at the return/);
+  });
+
+  it('actions of the return, and sockets that are tracked', () => {
+    const hook = compile(equal);
+    assert.match(refusal({ ...hook, returnActions: [] }), /matchReturnActions/);
+    assert.match(refusal({ ...hook, findsOwner: true }), /tracks sockets/);
+  });
+});

@@ -1,0 +1,268 @@
+/** The tables of a group, read as the program reads them, lead to the same rules as a plain comparison. */
+import assert from 'node:assert/strict';
+import type { GroupRuleSource } from '../../../../lib/wire/encode/group-hook.js';
+import { GroupTables, type TableChange } from '../../../../lib/wire/encode/group-tables.js';
+import {
+  GroupFlag,
+  GroupHeader,
+  GroupLimit,
+  GroupRule,
+  GroupSet,
+  GroupSetIndex,
+  IntKey,
+  TrieKey,
+} from '../../../../lib/wire/layout.gen.js';
+
+const KEY_SIZES: Readonly<Record<string, number>> = {
+  group_prefix: TrieKey.sizeof,
+  group_postfix: TrieKey.sizeof,
+  group_numbers: IntKey.sizeof,
+};
+const VALUE_SIZES: Readonly<Record<string, number>> = {
+  group_sets: GroupSet.sizeof,
+  group_rules: GroupRule.sizeof,
+  group_header: GroupHeader.sizeof,
+  group_tests: 24,
+};
+
+/** The maps of the kernel. */
+class Maps {
+  readonly #maps = new Map<string, Map<string, DataView>>();
+
+  map(name: string): Map<string, DataView> {
+    const found = this.#maps.get(name) ?? new Map<string, DataView>();
+    this.#maps.set(name, found);
+    return found;
+  }
+
+  put(changes: readonly TableChange[]): void {
+    for (const { map, bytes } of changes) {
+      const [key, value] = [KEY_SIZES[map] ?? 4, VALUE_SIZES[map] ?? 4];
+      for (let at = 0; at < bytes.length; at += key + value) {
+        const name = Buffer.from(bytes.subarray(at, at + key)).toString('latin1');
+        this.map(map).set(name, new DataView(bytes.slice(at + key, at + key + value).buffer));
+      }
+    }
+  }
+
+  delete(changes: readonly TableChange[]): void {
+    for (const { map, bytes } of changes) {
+      const key = KEY_SIZES[map] ?? 4;
+      for (let at = 0; at < bytes.length; at += key) {
+        assert.ok(this.map(map).delete(Buffer.from(bytes.subarray(at, at + key)).toString('latin1')));
+      }
+    }
+  }
+
+  /** The hook and selector of each enabled rule in a set, in their order. */
+  rules(set: number): string[] {
+    const found = this.map('group_sets').get(u32(set));
+    if (found === undefined) return [];
+    return Array.from({ length: GroupLimit.GROUP_RULES_MAX }, (_, rule) => rule).flatMap((rule) => {
+      const word = rule >> 6;
+      const inSummary = (found.getUint8(word >> 3) >> (word & 7)) & 1;
+      const inWord = (found.getUint8(GroupSet.words + (rule >> 3)) >> (rule & 7)) & 1;
+      if (inSummary === 0) assert.equal(inWord, 0, 'a rule that the summary hides');
+      const entry = this.map('group_rules').get(u32(rule));
+      if (inWord === 0 || entry?.getUint8(GroupRule.enabled) !== 1) return [];
+      return [`${entry.getUint32(GroupRule.hook, true)}.${entry.getUint8(GroupRule.selector)}`];
+    });
+  }
+
+  /** The set of the longest key that the string begins with. */
+  lookup(map: 'group_prefix' | 'group_postfix', string: string): number {
+    const keys = [...this.map(map)].flatMap(([key, value]) => {
+      const bits = Buffer.from(key, 'latin1').readUInt32LE(TrieKey.prefixBits);
+      const text = key.slice(TrieKey.string, TrieKey.string + bits / 8 - 1);
+      return string.startsWith(text) ? [{ text, set: value.getUint32(0, true) }] : [];
+    });
+    return keys.sort((a, b) => b.text.length - a.text.length)[0]?.set ?? 0;
+  }
+
+  get header(): DataView {
+    return this.map('group_header').get(u32(0)) as DataView;
+  }
+}
+
+function u32(value: number): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes.toString('latin1');
+}
+
+function remove(maps: Maps, tables: GroupTables, hook: number): void {
+  const removal = tables.beginRemoval(hook);
+  assert.ok(removal);
+  assert.equal(tables.beginRemoval(hook), removal, 'again the same');
+  maps.put(removal.disabled);
+  maps.delete(removal.deletedKeys);
+  maps.put(tables.endRemoval(hook));
+}
+
+function add(maps: Maps, tables: GroupTables, hook: number, rules: readonly GroupRuleSource[]): void {
+  const addition = tables.add(hook, rules);
+  assert.ok(addition);
+  for (const changes of [addition.prepared, addition.found, addition.enabled]) maps.put(changes);
+}
+
+type Way = readonly [operator: 'Equal' | 'Prefix' | 'Postfix', value: string];
+
+function makeRule(selector: number, ways: readonly Way[], flags = 0): GroupRuleSource {
+  const operator = ways[0]?.[0] ?? 'Equal';
+  const keys = ways.map(([, value]) =>
+    operator === 'Postfix' ? [...value].reverse().join('') : operator === 'Equal' ? `${value}\0` : value,
+  );
+  const table = operator === 'Postfix' ? 'postfix' : 'prefix';
+  return {
+    ...{ selector, flags, numbers: new Map(), tests: [] },
+    strings: { table, keys, isPrefix: operator === 'Prefix' },
+  };
+}
+
+const numberRule = (selector: number, numbers: readonly (readonly [number, readonly bigint[]])[]): GroupRuleSource => ({
+  ...{ selector, flags: 0, tests: [] },
+  numbers: new Map(numbers),
+});
+
+describe('tables of a group', () => {
+  it('agree with a plain comparison while random hooks come and go', () => {
+    let state = 3;
+    const pick = <T>(choices: readonly T[]): T => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return choices[Math.floor((state / 2 ** 32) * choices.length)] as T;
+    };
+    const randomText = (): string => Array.from({ length: pick([1, 2, 3, 4]) }, () => pick(['a', 'b', '/'])).join('');
+    const [maps, tables] = [new Maps(), new GroupTables(true)];
+    const hooks = new Map<number, (readonly Way[])[]>();
+    for (let round = 0; round < 300; round++) {
+      const gone = pick([...hooks.keys()]);
+      if (hooks.size > 20 || (hooks.size > 0 && pick([true, false, false]))) {
+        remove(maps, tables, gone);
+        hooks.delete(gone);
+      } else {
+        const selectors = Array.from({ length: pick([1, 2, 3]) }, () => {
+          const operator = pick(['Equal', 'Prefix', 'Postfix'] as const);
+          return Array.from({ length: pick([1, 2]) }, (): Way => [operator, randomText()]);
+        });
+        hooks.set(round, selectors);
+        add(
+          maps,
+          tables,
+          round,
+          selectors.map((ways, i) => makeRule(i, ways)),
+        );
+      }
+      const string = randomText();
+      const found = [
+        ...maps.rules(maps.lookup('group_prefix', `${string}\0`)),
+        ...maps.rules(maps.lookup('group_postfix', [...string].reverse().join(''))),
+      ];
+      const expected = [...hooks].flatMap(([hook, selectors]) =>
+        selectors.flatMap((ways, i) => (ways.some((way) => fits(way, string)) ? [`${hook}.${i}`] : [])),
+      );
+      assert.deepEqual([...new Set(found)].sort(), expected.sort(), `round ${round}, ${string}`);
+    }
+    for (const hook of hooks.keys()) remove(maps, tables, hook);
+    assert.equal(tables.size, 0);
+    for (const name of ['group_prefix', 'group_postfix']) assert.equal(maps.map(name).size, 0);
+  });
+
+  it('the newest hook comes first, or last, and its selectors in their order', () => {
+    for (const [newestFirst, expected] of [
+      [true, ['2.0', '2.1', '1.0', '1.1']],
+      [false, ['1.0', '1.1', '2.0', '2.1']],
+    ] as const) {
+      const [maps, tables] = [new Maps(), new GroupTables(newestFirst)];
+      for (const hook of [1, 2])
+        add(
+          maps,
+          tables,
+          hook,
+          [0, 1].map((i) => makeRule(i, [['Equal', 'a']])),
+        );
+      assert.deepEqual(maps.rules(maps.lookup('group_prefix', 'a\0')), expected);
+    }
+  });
+
+  it('a string that is unknown or cut leads to the rules that it may satisfy, but not to those that only suppress', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(false)];
+    add(maps, tables, 1, [
+      makeRule(0, [['Equal', 'a']]),
+      makeRule(1, [['Prefix', 'a']]),
+      makeRule(2, [['Postfix', 'a']]),
+      makeRule(3, [['Prefix', 'a']], GroupFlag.GROUP_SUPPRESSES),
+    ]);
+    assert.deepEqual(maps.rules(GroupSetIndex.GROUP_UNKNOWN_STRING), ['1.0', '1.1', '1.2']);
+    assert.deepEqual(maps.rules(GroupSetIndex.GROUP_CUT_START), ['1.1']);
+    assert.deepEqual(maps.rules(GroupSetIndex.GROUP_CUT_END), ['1.2']);
+  });
+
+  it('one number is looked up; rules about other numbers are always compared', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(false)];
+    add(maps, tables, 1, [numberRule(0, [[2, [7n, 8n]]])]);
+    add(maps, tables, 2, [numberRule(0, [[1, [9n]]]), numberRule(1, [[2, [8n]]])]);
+    assert.deepEqual([maps.header.getUint8(GroupHeader.looksUp), maps.header.getUint8(GroupHeader.numberSlot)], [1, 2]);
+    assert.equal(maps.header.getUint8(GroupHeader.hasAlways), 1);
+    assert.deepEqual(maps.rules(GroupSetIndex.GROUP_ALWAYS), ['2.0']);
+    assert.equal(maps.map('group_numbers').size, 2);
+    remove(maps, tables, 2);
+    assert.equal(maps.header.getUint8(GroupHeader.hasAlways), 0);
+    assert.equal(maps.map('group_numbers').size, 2);
+  });
+
+  it('each new hook has a generation of its own, and the longest keys are written before it', () => {
+    const tables = new GroupTables(false);
+    const generations = ['a', 'bbb', 'cc'].map((value) => {
+      const found = tables.add(value.length, [makeRule(0, [['Prefix', value]])])?.found ?? [];
+      const headers = found
+        .filter(({ map }) => map === 'group_header')
+        .map(({ bytes }) => new DataView(bytes.slice(4).buffer));
+      assert.equal(headers.length, 2);
+      assert.equal(headers[0]?.getUint8(GroupHeader.longestPrefix), headers[1]?.getUint8(GroupHeader.longestPrefix));
+      assert.notEqual(headers[0]?.getBigUint64(0, true), headers[1]?.getBigUint64(0, true));
+      return headers[1]?.getBigUint64(0, true);
+    });
+    assert.equal(new Set(generations).size, 3);
+  });
+
+  it('without room, nothing is added; removed numbers are used again', () => {
+    const [maps, tables] = [new Maps(), new GroupTables(true)];
+    const rules = (count: number): GroupRuleSource[] =>
+      Array.from({ length: count }, (_, i) => makeRule(i % 64, [['Equal', 'a']]));
+    for (let hook = 0; hook < 16; hook++) add(maps, tables, hook, rules(64));
+    assert.equal(tables.add(99, rules(1)), undefined);
+    remove(maps, tables, 5);
+    assert.equal(tables.add(99, rules(65)), undefined);
+    add(maps, tables, 99, rules(64));
+    assert.equal(maps.rules(maps.lookup('group_prefix', 'a\0')).length, GroupLimit.GROUP_RULES_MAX);
+    const many = Array.from({ length: GroupLimit.GROUP_SETS_MAX }, (_, i): Way => ['Equal', `value ${i}`]);
+    assert.equal(new GroupTables(true).add(1, [makeRule(0, many)]), undefined);
+    const ascending = new GroupTables(false);
+    for (let hook = 0; hook < 16; hook++) assert.ok(ascending.add(hook, rules(64)));
+    ascending.beginRemoval(3);
+    ascending.endRemoval(3);
+    assert.equal(ascending.add(99, rules(65)), undefined);
+    assert.ok(ascending.add(99, rules(64)));
+    const tests = { ...makeRule(0, [['Equal', 'a']]), tests: Array(GroupLimit.GROUP_TESTS_MAX + 1).fill({}) };
+    assert.equal(new GroupTables(false).add(1, [tests as GroupRuleSource]), undefined);
+  });
+
+  it('counts the memory of what only this hook has', () => {
+    const tables = new GroupTables(false);
+    tables.add(1, [
+      makeRule(0, [
+        ['Equal', 'shared'],
+        ['Equal', 'own'],
+      ]),
+    ]);
+    const alone = tables.memory(1);
+    tables.add(2, [makeRule(0, [['Equal', 'shared']])]);
+    assert.ok(tables.memory(1) < alone);
+    assert.equal(tables.memory(3), 0);
+  });
+});
+
+function fits([operator, value]: Way, string: string): boolean {
+  if (operator === 'Equal') return string === value;
+  return operator === 'Prefix' ? string.startsWith(value) : string.endsWith(value);
+}
