@@ -53,7 +53,10 @@ async function costRows(kernel: string, names: readonly string[]): Promise<Rows>
     ['', ...COLUMNS.map(([title]) => title)],
     ['by itself', ...COLUMNS.map(([, key]) => formatNumber(nothing.counts[key] ?? NaN))],
     ['a tracer without a policy', ...formatAdded(sensor, nothing)],
-    ...policies.map((counted) => [counted.name === ALL ? ALL : `\`${counted.name}\``, ...formatAdded(counted, nothing)]),
+    ...policies.map((counted) => [
+      counted.name === ALL ? ALL : `\`${counted.name}\``,
+      ...formatAdded(counted, nothing),
+    ]),
   ];
 }
 

@@ -120,6 +120,20 @@ The column **bpftrace** has programs that count the same by fentry. They are in 
 - A tool is stopped (SIGSTOP) while the calls are counted.`;
 }
 
+export function policySection(costs: Rows): string {
+  return `\`npm run bench -- --policies\`, Linux ${KERNEL}. What policies on \`security_file_permission\` add to a read,
+in instructions; each names other paths, by Equal, Prefix or Postfix. **in groups**: the option \`groupPolicies\`.
+**add** and **remove** are processor time for one more policy, in a guest whose clock counts instructions, one
+nanosecond each. \`npm run bench\` fails when a read of a hot file costs more than 1.15 (10 policies), 1.4 (100) or 2
+times (1,000) what it costs with one.
+
+${formatTable(costs)}
+
+- **hot file**: read again and again, and named by no policy. **first read**: each read is of another file.
+- **match**: one policy reports each read.
+- A trampoline of the kernel holds 38 programs. Further separate policies are kprobes.`;
+}
+
 export function cgroupSection({ mkdir, load }: CgroupTables): string {
   return `${PROCESSOR}, ${LINUX}, as root. The kernel keeps the scopes of each cgroup while a policy
 has a scope, see [policy.md](policy.md#scopes). The tables above have what a hook with a scope costs. A hook of a

@@ -1,6 +1,6 @@
 // npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
 // npm run bench [-- PART... | --short | --limits] [-- --write]: measures and prints tables. The parts are --kernel,
-// --filters, --counts, --cgroups, --library, --loading, --host, --counted, --nodes, --rest and --rates; without a part,
+// --filters, --counts, --policies, --cgroups, --library, --loading, --host, --counted, --nodes, --rest and --rates; without a part,
 // all of them run. --peers needs packages of other tools, and runs only by its name. --short and --limits are the short
 // forms. --write also writes the tables into docs/benchmarks.md, and keeps sections that were not measured. The exit
 // status is 1 if a cost exceeds its limit.
@@ -25,6 +25,7 @@ import {
   loadingSection,
   nodesSection,
   peerSection,
+  policySection,
   ratesSection,
   restSection,
 } from './page.mjs';
@@ -56,6 +57,13 @@ async function countPart(): Promise<string> {
   const { rows, tooMany } = await countTables(KERNEL);
   reportProblems(tooMany);
   return countSection(rows);
+}
+
+async function policyPart(): Promise<string> {
+  const { policyTables } = await import('./policies.mjs');
+  const { rows, tooMany } = await policyTables(KERNEL);
+  reportProblems(tooMany);
+  return policySection(rows);
 }
 
 async function cgroupPart(): Promise<string> {
@@ -153,6 +161,7 @@ const { values } = parseArgs({
     kernel: { type: 'boolean', default: false },
     filters: { type: 'boolean', default: false },
     counts: { type: 'boolean', default: false },
+    policies: { type: 'boolean', default: false },
     cgroups: { type: 'boolean', default: false },
     library: { type: 'boolean', default: false },
     loading: { type: 'boolean', default: false },
@@ -170,6 +179,7 @@ const parts = [
   { isWanted: all || values.kernel, make: kernelPart, title: 'In the kernel: operations' },
   { isWanted: all || values.kernel || values.filters, make: filterPart, title: 'In the kernel: single filters' },
   { isWanted: all || values.counts, make: countPart, title: 'In the kernel: counts' },
+  { isWanted: all || values.policies, make: policyPart, title: 'Policies on one function' },
   { isWanted: all || values.cgroups, make: cgroupPart, title: 'Cgroups and scopes' },
   { isWanted: all || values.library, make: libraryPart, title: 'Policies of the package' },
   { isWanted: values.peers, make: peerPart, title: 'Beside other tools' },

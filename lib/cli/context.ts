@@ -70,7 +70,7 @@ export interface AgentPackage {
 }
 
 /** Paths of files for a connection to a fleet. */
-export interface FleetFiles {
+interface FleetFiles {
   readonly credentials?: string | undefined;
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;

@@ -21,9 +21,9 @@ export interface PatternOptions {
 }
 
 /** Different names of a form that are seen before the form is a pattern. */
-export const NAMES_MIN = 3;
+const NAMES_MIN = 3;
 /** Different files of a folder, or patterns, that are seen before the folder is a pattern. */
-export const FOLDER_MIN = 12;
+const FOLDER_MIN = 12;
 
 export function matchesPattern(path: string, pattern: PathPattern): boolean {
   switch (pattern.kind) {

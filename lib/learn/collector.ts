@@ -8,12 +8,12 @@ import { identify, type HookEvent, type Identity, type Refusal } from './identit
 import { readValues, type LearnedValue } from './values.js';
 
 /** Groups, and different values of all groups together. */
-export const GROUPS_MAX = 4096;
-export const VALUES_MAX = 50_000;
+const GROUPS_MAX = 4096;
+const VALUES_MAX = 50_000;
 /** Different values of one argument of a group. */
-export const GROUP_VALUES_MAX = 2048;
+const GROUP_VALUES_MAX = 2048;
 /** Refused or cut alerts that are described; others are counted. */
-export const REMAINING_MAX = 256;
+const REMAINING_MAX = 256;
 /** Processes of a group that are counted. */
 const PROCESSES_MAX = 256;
 const EXAMPLE_MAX = 200;

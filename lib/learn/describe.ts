@@ -7,12 +7,12 @@ import type { Identity } from './identity.js';
 
 const LISTED = 4;
 
-export function listTexts(texts: readonly string[]): string {
+function listTexts(texts: readonly string[]): string {
   const shown = texts.slice(0, LISTED).map(quoteForComment).join(', ');
   return texts.length <= LISTED ? shown : `${shown} and ${texts.length - LISTED} more`;
 }
 
-export function describeIdentity({ programs, script, ancestor, container }: Identity): string {
+function describeIdentity({ programs, script, ancestor, container }: Identity): string {
   if (container !== undefined)
     return `any program in containers with the ${container.key === 'repo' ? 'image' : 'name'} ${quoteForComment(container.value)}`;
   const own = listTexts(programs);
@@ -32,7 +32,7 @@ const OPERATOR_WORDS: Readonly<Record<string, string>> = {
   NotSAddr: 'has any address but',
 };
 
-export function describeFilters(filters: readonly ArgumentFilter[]): string {
+function describeFilters(filters: readonly ArgumentFilter[]): string {
   if (filters.length === 0) return 'with any values';
   const parts = filters.map(
     ({ position, operator, values }) =>

@@ -28,9 +28,9 @@ const NUMBERS_MAX = 8;
 /** Values of a filter that compares texts. */
 const TEXTS_MAX = 128;
 /** Different addresses of a port after which the address is not compared: the program talks to the Internet. */
-export const ADDRESSES_MAX = 16;
+const ADDRESSES_MAX = 16;
 /** Addresses of the services that give credentials to machines: no exception hides them unless they were seen. */
-export const METADATA_NETWORKS = ['169.254.0.0/16', 'fd00:ec2::254'];
+const METADATA_NETWORKS = ['169.254.0.0/16', 'fd00:ec2::254'];
 /** Selectors that the values of several arguments together may become. */
 const VARIANTS_MAX = 64;
 

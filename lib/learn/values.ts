@@ -5,7 +5,7 @@ import { isComparedAs } from '../evaluate/comparison-kinds.js';
 import { isPlainText, type Refusal } from './identity.js';
 
 /** How a value is compared: as a number, as a text, as a path, or as one end of a socket. */
-export type ValueKind = 'number' | 'text' | 'path' | 'remote' | 'local' | 'address';
+type ValueKind = 'number' | 'text' | 'path' | 'remote' | 'local' | 'address';
 
 export interface LearnedValue {
   /** Position in `args`. */

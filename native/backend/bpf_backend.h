@@ -123,7 +123,7 @@ class BpfBackend {
 
   // Entries of a map of a hook that is changeable.
   void put_hook_entries(uint32_t id, const std::string& map, std::span<const uint8_t> entries);
-  void delete_hook_entries(uint32_t id, const std::string& map, std::span<const uint8_t> keys);
+  void delete_hook_entries(uint32_t id, const std::string& name, std::span<const uint8_t> keys);
   // Returns when all programs have ended that were running at the call.
   void wait_for_programs();
 

@@ -54,9 +54,9 @@ if (kernel === '6.12' || (NIGHTLY && kernel === 'newest'))
       mkdirSync('/mnt', { recursive: true });
       // a busy machine takes minutes, and a guest that prints nothing counts as hung
       this.timeout(1_200_000);
-      const tracer = await openTracer({ mode: 'monitor' });
+      const tracer = await openTracer();
       for (const { name } of POLICIES) {
-        await tracer.addPolicy(`polytrace:${name}`);
+        await tracer.addPolicy(`polytrace:${name}`, { mode: 'monitor' });
         console.log(`      ${name} is loaded`);
       }
       live = new LiveScenarios(tracer);

@@ -36,7 +36,7 @@ const TIMEOUT_MS = 5000;
 const PING_MS = 10_000;
 
 /** Throws a PolytraceError, BAD_OPTION or FLEET_CREDENTIALS, for settings that can never work. */
-export function checkFleetSettings(settings: FleetSettings): void {
+function checkFleetSettings(settings: FleetSettings): void {
   const { servers, credentials, cert, key } = settings;
   if (servers.length === 0) throw badOption('a fleet needs the address of a server', 'give tls://HOST:PORT');
   const schemes = new Set(servers.map((server) => parseServer(server).isTls));

@@ -45,7 +45,7 @@ export function makeKey(): TestKey {
 }
 
 /** Takes the place of the store of an agent. */
-export class FakeTarget implements FleetTarget {
+class FakeTarget implements FleetTarget {
   readonly loaded = new Map<string, FleetPolicy>();
   readonly errors = new Map<string, string>();
   /** The error of a policy on this machine, or undefined. */

@@ -174,7 +174,7 @@ export class FakeCommand {
   api: Api = {
     ...errors,
     checkExceptions,
-  compareLocks,
+    compareLocks,
     formatRunSummary,
     learnExceptions,
     learnService,

@@ -15,7 +15,7 @@ export interface SigningKey {
 }
 
 /** Returns the first 16 hexadecimal digits of the SHA-256 of a public key. */
-export function fingerprintKey(key: KeyObject): string {
+function fingerprintKey(key: KeyObject): string {
   return createHash('sha256')
     .update(key.export({ type: 'spki', format: 'der' }))
     .digest('hex')

@@ -32,7 +32,7 @@ import { Refusal } from './refusal.js';
 const BUCKET_BYTES_MAX = 256 * 1024 * 1024;
 const NODES_BYTES_MAX = 128 * 1024 * 1024;
 /** Versions of a policy that are kept. */
-export const VERSIONS_MAX = 100;
+const VERSIONS_MAX = 100;
 
 /** Makes both buckets, or changes their settings to these. Needs the rights of an operator. */
 export async function createBuckets(nc: NatsConnection, replicas: number): Promise<void> {

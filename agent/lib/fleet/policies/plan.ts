@@ -9,7 +9,7 @@ export const BUDGETS: Budgets = { failed: 0, enforced: 100, lost: 0, rate: 1000 
 export const LOAD_MS = 600_000;
 
 /** Returns the place of a node in the order, from 0 to ORDER_MAX. */
-export function orderPlace(salt: string, node: string): number {
+function orderPlace(salt: string, node: string): number {
   return createHash('sha256').update(`${salt}\n${node}`).digest().readUIntBE(0, 6);
 }
 

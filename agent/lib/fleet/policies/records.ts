@@ -108,7 +108,10 @@ export function openManifest(envelope: string, keys: TrustedKeys, cluster: strin
   expectMember(typeof record.versions === 'object' && record.versions !== null, 'versions');
   const versions = Object.entries(record.versions);
   expectMember(versions.length <= POLICIES_MAX, 'versions');
-  expectMember(versions.every(([name, version]) => isName(name) && isVersion(version)), 'versions');
+  expectMember(
+    versions.every(([name, version]) => isName(name) && isVersion(version)),
+    'versions',
+  );
   return { record, envelope, digest };
 }
 

@@ -22,7 +22,7 @@ export interface ReadOptions extends SubjectFilter {
   readonly onProblem?: ((text: string) => void) | undefined;
 }
 
-export const WINDOW_MS = 1000;
+const WINDOW_MS = 1000;
 /** Characters of lines that wait for their order. */
 const WAITING_MAX = 64 * 1024 * 1024;
 /** Bytes of messages that the server sends ahead. */

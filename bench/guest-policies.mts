@@ -1,0 +1,61 @@
+// Runs in the virtual machine: counts the instructions of reads with 1 to 1,000 policies on their function.
+// guest-policies.mts FOLDER writes FOLDER/policies.json.
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { openTracer } from 'polytrace';
+import { installWorkload, minimumOfThree, requireValue, type Step } from './guest-workload.mjs';
+import {
+  matchedFile,
+  numberedPolicy,
+  policyNumbers,
+  SEPARATE_MAX,
+  unmatchedFile,
+  type PolicyCosts,
+} from './policies-cases.mjs';
+
+const folder = requireValue(process.argv[2], 'the folder');
+mkdirSync('/srv/policies', { recursive: true });
+for (const path of [unmatchedFile, matchedFile]) writeFileSync(path, 'sixteen bytes, ok');
+installWorkload(folder);
+
+const steps: readonly Step[] = [
+  ['hot', 'pread', unmatchedFile],
+  ['first', 'pread-first', '/srv/many'],
+  ['match', 'pread', matchedFile],
+];
+
+const countDescriptors = (): number => readdirSync('/proc/self/fd').length;
+
+async function measureCpu(run: () => Promise<unknown>): Promise<number> {
+  const before = process.cpuUsage();
+  await run();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
+async function measure(grouped: boolean): Promise<PolicyCosts[]> {
+  const tracer = await openTracer({ attach: 'auto', groupPolicies: grouped });
+  const results: PolicyCosts[] = [];
+  let loaded = 0;
+  const before = countDescriptors();
+  for (const policies of policyNumbers) {
+    if (!grouped && policies > SEPARATE_MAX) break;
+    for (; loaded < policies; loaded++) await tracer.addPolicy({ yaml: numberedPolicy(loaded) });
+    console.error(`${policies} policies${grouped ? ' in groups' : ''}`);
+    const descriptors = (countDescriptors() - before) / policies;
+    const hooks = tracer.policies().flatMap((policy) => policy.hooks);
+    const memory = Math.max(...hooks.map((hook) => hook.memory));
+    if (grouped && hooks.some((hook) => hook.grouped !== true)) throw new Error('a hook is in no group');
+    const addMs = await measureCpu(() => tracer.addPolicy({ yaml: numberedPolicy(10_000) }));
+    const removeMs = await measureCpu(() => tracer.removePolicy('numbered-10000'));
+    const counts = minimumOfThree(steps);
+    results.push({ policies, grouped, counts, addMs, removeMs, descriptors, memory });
+  }
+  await tracer.close();
+  return results;
+}
+
+const nothing = minimumOfThree(steps);
+writeFileSync(
+  `${folder}/policies.json`,
+  JSON.stringify({ nothing, costs: [...(await measure(true)), ...(await measure(false))] }),
+);

@@ -1,0 +1,54 @@
+/** Policies on one function, whose number grows: bench/policies.mts prints what a read costs with them. */
+export const policyNumbers = [1, 10, 100, 1000] as const;
+
+/** Separate programs are measured up to here: each is loaded by itself. */
+export const SEPARATE_MAX = 100;
+
+/** Of the calls that match nothing, at most so many times the cost with one policy: the goals. */
+export const growthLimits: Readonly<Record<(typeof policyNumbers)[number], number>> = {
+  1: 1,
+  10: 1.15,
+  100: 1.4,
+  1000: 2,
+};
+
+/** Files that no policy names, and one that the first policy names. */
+export const unmatchedFile = '/srv/file';
+export const matchedFile = '/srv/policies/file-0';
+
+const ways = [
+  (i: number) => ['Equal', `/srv/policies/file-${i}`],
+  (i: number) => ['Prefix', `/srv/policies/folder-${i}/`],
+  (i: number) => ['Postfix', `/file-${i}.key`],
+] as const;
+
+/** The policy of this number: reads of a path. The operator depends on the number. */
+export function numberedPolicy(i: number): string {
+  const [operator, value] = (ways[i % ways.length] as (typeof ways)[number])(i);
+  return `apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: { name: numbered-${i} }
+spec:
+  kprobes:
+  - call: security_file_permission
+    syscall: false
+    args: [{ index: 0, type: file }, { index: 1, type: int }]
+    selectors:
+    - matchArgs:
+      - { index: 0, operator: ${operator}, values: ["${value}"] }
+      - { index: 1, operator: Equal, values: ["4"] }
+`;
+}
+
+/** Instructions of a read, and what the policies take. */
+export interface PolicyCosts {
+  readonly policies: number;
+  readonly grouped: boolean;
+  /** Of all reads: without a tracer's policies subtracted. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Milliseconds of the processor to add one more, and to remove it. */
+  readonly addMs: number;
+  readonly removeMs: number;
+  readonly descriptors: number;
+  readonly memory: number;
+}

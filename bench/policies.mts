@@ -1,0 +1,41 @@
+// Instructions of a read with many policies on its function, as separate programs and in groups.
+import { countInVm } from './count.mjs';
+import { growthLimits, policyNumbers, type PolicyCosts } from './policies-cases.mjs';
+import { formatNumber, type Rows } from './table.mjs';
+
+export interface PolicyTables {
+  readonly rows: Rows;
+  /** A message for each number of policies that costs more than its limit. */
+  readonly tooMany: readonly string[];
+}
+
+export async function policyTables(kernel: string): Promise<PolicyTables> {
+  const { nothing, costs } = JSON.parse(await countInVm(kernel, 'guest-policies.mts /run/vm', 'policies.json')) as {
+    readonly nothing: Readonly<Record<string, number>>;
+    readonly costs: readonly PolicyCosts[];
+  };
+  const added = ({ counts }: PolicyCosts, step: string): number => (counts[step] ?? NaN) - (nothing[step] ?? NaN);
+  const rows = costs.map((each) => [
+    `${formatNumber(each.policies)}, ${each.grouped ? 'in groups' : 'separate'}`,
+    ...['hot', 'first', 'match'].map((step) => formatNumber(added(each, step))),
+    each.addMs.toFixed(0),
+    each.removeMs.toFixed(0),
+    each.descriptors.toFixed(1),
+    formatNumber(each.memory),
+  ]);
+  const grouped = costs.filter((each) => each.grouped);
+  const tooMany = policyNumbers.flatMap((policies, i) => {
+    const [one, here] = [grouped[0], grouped[i]];
+    if (one === undefined || here === undefined) return [`${policies} policies were not measured`];
+    const times = added(here, 'hot') / added(one, 'hot');
+    const limit = growthLimits[policies];
+    return times <= limit ? [] : [`${policies} policies: a read costs ${times.toFixed(2)} times one; limit ${limit}`];
+  });
+  return {
+    rows: [
+      ['Policies', 'hot file', 'first read', 'match', 'add (ms)', 'remove (ms)', 'descriptors', 'bytes a hook'],
+      ...rows,
+    ],
+    tooMany,
+  };
+}
