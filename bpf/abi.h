@@ -887,7 +887,6 @@ struct automaton_state {
  */
 enum group_limit {
 	GROUP_RULES_MAX = 1024, /* selectors of all policies of one group */
-	GROUP_WORDS = GROUP_RULES_MAX / 64,
 	GROUP_SETS_MAX = 4096, /* different values of all filters of one group */
 	GROUP_TESTS_MAX = 8192, /* further comparisons of all rules */
 	GROUP_STRING_MAX = FILTER_STRING_MAX - 1, /* longest string of Equal: the key has its NUL, too */
@@ -915,7 +914,7 @@ struct group_header {
 
 struct group_set {
 	u64 summary; /* bit n: words[n] may have a rule */
-	u64 words[GROUP_WORDS]; /* one bit for each rule */
+	u64 words[GROUP_RULES_MAX / 64]; /* one bit for each rule */
 };
 
 enum group_flag {

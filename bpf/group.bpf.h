@@ -15,6 +15,8 @@
 #ifndef POLYTRACE_GROUP_BPF_H
 #define POLYTRACE_GROUP_BPF_H
 
+enum { GROUP_WORDS = GROUP_RULES_MAX / 64 };
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

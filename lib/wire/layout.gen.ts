@@ -6,7 +6,7 @@ import * as below from '../names/abi.gen.js';
 export const { AbiLimit, SensorHook, SyscallBit, ValueRead } = below;
 
 /** Hash of the abi.h that this file was generated from. The addon contains the hash of its own abi.h. */
-export const LAYOUT_HASH = '5e86cccd19e39bf1';
+export const LAYOUT_HASH = 'be6c1b04248c86cc';
 
 /** enum event_type */
 export const EventType = {
@@ -1087,7 +1087,6 @@ export const AutomatonState = {
 /** enum group_limit */
 export const GroupLimit = {
   GROUP_RULES_MAX: 1024,
-  GROUP_WORDS: 16,
   GROUP_SETS_MAX: 4096,
   GROUP_TESTS_MAX: 8192,
   GROUP_STRING_MAX: 254,

@@ -23,7 +23,6 @@ const until = (condition: string): string =>
 export const ORDINARY_TASKS: readonly OrdinaryTask[] = [
   {
     title: 'a package is installed, upgraded and removed (apt, dpkg)',
-    short: true,
     script: `cd ${HOME}; apt-get -q -y $(cat apt-options) update; apt-get -q -y $(cat apt-options) install noise=1
 apt-get -q -y $(cat apt-options) upgrade; dpkg -i repo/noise_2_all.deb; apt-get -q -y $(cat apt-options) purge noise`,
   },
@@ -52,7 +51,6 @@ ${until('[ -e /run/cron-root ] && [ -e /run/cron-nobody ]')}; kill $pid; wait $p
   },
   {
     title: 'logins by ssh, scp and sftp',
-    short: true,
     needs: ['sshd'],
     script: `mkdir -p /run/sshd; /usr/sbin/sshd -D -p 2222 -o PidFile=${HOME}/sshd.pid & pid=$!; ${until(`[ -e ${HOME}/sshd.pid ]`)}
 ssh ${SSH} -p 2222 root@127.0.0.1 'id; ls /etc > /dev/null'; scp ${SSH} -P 2222 /etc/passwd root@127.0.0.1:${HOME}/copied

@@ -29,9 +29,9 @@ describe('polytrace hooks', () => {
   it('prints a row for each hook', async () => {
     assert.equal(
       await run('truncate'),
-      `KIND      OVERRIDE  POLICIES                        HOOK
-function  yes       file-integrity,file-monitoring  int security_file_truncate(struct file *file)
-function  yes       file-integrity,file-monitoring  int security_path_truncate(struct path *path)
+      `KIND      OVERRIDE  POLICIES                                     HOOK
+function  yes       file-integrity,file-monitoring,log-clearing  int security_file_truncate(struct file *file)
+function  yes       file-integrity,file-monitoring,log-clearing  int security_path_truncate(struct path *path)
 `,
     );
     assert.equal(command.stderr.text, '');

@@ -19,6 +19,8 @@ const EMPTY: Readonly<Partial<Record<Shape['kind'], unknown>>> = { text: '', int
 
 /** Go writes an empty namespace nowhere: its struct leaves it out. Here it stands for the processes in no container. */
 const NOT_WRITTEN = 'namespace';
+/** matchCmdArgs is ours, and its index is a pointer in Go: 0 is the name of the program, and absent any argument. */
+const POINTER = 'matchCmdArgs';
 
 /** Adds the absent fields of an object with an empty value, and counts them by name. */
 function addEmpty(value: unknown, shape: Shape, empty: typeof EMPTY, counts: Map<string, number>): void {
@@ -27,6 +29,7 @@ function addEmpty(value: unknown, shape: Shape, empty: typeof EMPTY, counts: Map
   if (shape.kind !== 'object') return;
   const object = value as Record<string, unknown>;
   for (const [name, field] of Object.entries(shape.fields)) {
+    if (name === POINTER) continue;
     if (object[name] !== undefined && object[name] !== null) addEmpty(object[name], field.shape, empty, counts);
     else if (isWritten(name, field, empty)) {
       object[name] = empty[field.shape.kind];
