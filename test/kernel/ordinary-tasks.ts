@@ -70,7 +70,6 @@ nginx -c ${HOME}/nginx.conf -s reload; nginx -c ${HOME}/nginx.conf -s quit; true
   },
   {
     title: 'a backup (tar, rsync)',
-    short: true,
     script: `tar -czf ${HOME}/backup.tar.gz -C / usr/share/doc/base-files srv/work/project; rsync -a /usr/share/doc/base-files ${HOME}/mirror
 rsync -a --delete ${HOME}/project/ ${HOME}/mirror-project/`,
   },

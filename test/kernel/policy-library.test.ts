@@ -50,6 +50,13 @@ if (kernel === '6.12' || (NIGHTLY && kernel === 'newest'))
     const runShell = (lines: string | undefined): number | null =>
       lines === undefined ? 0 : spawnSync('/bin/sh', ['-e', '-c', lines], { stdio: 'ignore' }).status;
 
+    /** Returns when the events of the commands have been read. */
+    const runTask = async (name: string, run: string): Promise<readonly string[]> => {
+      const scenario = { name, run, timeout: 240, expect: [], never: [], metrics: [], exact: false };
+      const { problems } = await (live as LiveScenarios).run({ ...scenario, position: { line: 1, column: 1 } });
+      return problems;
+    };
+
     before(async function () {
       mkdirSync('/mnt', { recursive: true });
       // a busy machine takes minutes, and a guest that prints nothing counts as hung
@@ -74,13 +81,17 @@ if (kernel === '6.12' || (NIGHTLY && kernel === 'newest'))
         const alerts = new Map<string, Map<string, Alert[]>>();
         const failed: string[] = [];
 
-        before(prepareTasks);
+        before(async () => {
+          prepareTasks();
+          // the events of the preparation are those of no task
+          await runTask('preparation', 'true');
+        });
 
         for (const { title, script } of TASKS) {
           it(title, async () => {
             const from = collected.length;
             const run = `export PATH=$PATH:/usr/sbin:/sbin; bash -c '${script.replaceAll("'", `'\\''`)}' > /tmp/task 2>&1; echo $? > /tmp/task-status`;
-            const { problems } = await (live as LiveScenarios).run({ name: title, run, timeout: 240, expect: [], never: [], metrics: [], exact: false, position: { line: 1, column: 1 } }); // prettier-ignore
+            const problems = await runTask(title, run);
             const status = readFileSync('/tmp/task-status', 'utf8').trim();
             // events of daemons of the task as well, which are no descendants
             for (const event of collected.slice(from).map((each) => each.toObject())) {
