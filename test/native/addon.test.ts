@@ -12,7 +12,7 @@ const LARGE = 0xa4;
 const SIZE_OFFSET = MAGIC.length + 1;
 
 /** Two objects of each of 11 sources, and a third one of 9 of them. */
-const OBJECTS = 31;
+const OBJECTS = 33;
 
 const POLICY = `
 apiVersion: cilium.io/v1alpha1
