@@ -9,6 +9,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 
 const PROGRAM = ['/usr/sbin/nats-server', '/usr/bin/nats-server'].find((path) => existsSync(path));
 /** Between two looks at the pages of a server. */
@@ -181,6 +183,25 @@ export class NatsCluster {
         const meta = (await readPage(httpPort, 'jsz'))?.['meta_cluster'] as { leader?: string } | undefined;
         return meta?.leader !== undefined && meta.leader !== '';
       });
+    }
+    if (running.length === this.#servers.length && running.length > 1 && this.#config === '') await this.#place();
+  }
+
+  /** Resolves when the leader knows that each server has room: a stream on all of them can be made. */
+  async #place(): Promise<void> {
+    const connection = await connect({ servers: [...this.urls()] });
+    try {
+      const { streams } = await jetstreamManager(connection);
+      await this.#until('the servers take streams', async () => {
+        try {
+          await streams.add({ name: 'PROBE', subjects: ['probe'], num_replicas: this.#servers.length });
+          return await streams.delete('PROBE');
+        } catch {
+          return false;
+        }
+      });
+    } finally {
+      await connection.close();
     }
   }
 

@@ -1,7 +1,8 @@
 /**
  * Merges the lines of all nodes by time. A line waits until the server has stored messages that are newer by a window of
  * time, or until it has waited so long here. So lines come in the order of their times if the times that they took to the
- * server differ by less than three quarters of the window. The lines of one node keep the order of their sequence numbers in any case.
+ * server differ by less than three quarters of the window. The lines of one node keep the order of their sequence numbers,
+ * unless an outage parts a batch: of its messages, those that are stored after the outage come late.
  */
 export interface MergedLine {
   /** The node, as in the subject. */
