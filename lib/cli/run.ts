@@ -1,6 +1,6 @@
 /** `polytrace run`: runs a command, and says what it and its descendants did. */
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
-import type { Behavior, RunHandle, RunSummary, SummaryFormat, TracerEvent } from '../../types/index.js';
+import type { Behavior, RunHandle, RunOptions, RunSummary, SummaryFormat, TracerEvent } from '../../types/index.js';
 import { LOCK_VIOLATED, SUCCESS, UsageError, type Context } from './context.js';
 import { STANDARD_BLOCKING } from './standard-streams.js';
 import { createPrinter, type Printer } from './printer.js';
@@ -11,6 +11,11 @@ export const SUMMARY_FORMATS = ['text', 'json', 'markdown', 'sarif'] as const;
 export interface RunCommandOptions {
   readonly user?: string;
   readonly killRemaining?: boolean;
+  readonly enforce?: boolean;
+  readonly preset?: 'install' | 'build' | 'test';
+  readonly allowConnect?: readonly string[];
+  readonly allowWrite?: readonly string[];
+  readonly denySecrets?: boolean;
   readonly lock?: string;
   readonly updateLock?: boolean;
   /** Format and file. */
@@ -44,6 +49,7 @@ export async function runTraced(
   const printer = options.output === undefined ? undefined : livePrinter(options.output, context);
   const say = (message: string): void => writeError(`polytrace: ${message}\n`);
   const { user, btf, killRemaining, lock, updateLock, record } = options;
+  const enforce = readRules(options);
   let openRecording: Promise<RecordingFile> | undefined;
   const onEvents = async (batch: readonly TracerEvent[]): Promise<void> => {
     await (await openRecording)?.write(batch);
@@ -59,8 +65,12 @@ export async function runTraced(
       ...(killRemaining === true ? { killRemaining } : {}),
       ...(lock === undefined ? {} : { lock }),
       ...(updateLock === true ? { updateLock } : {}),
+      ...(enforce === undefined ? {} : { enforce }),
       ...(printer === undefined && record === undefined ? {} : { onEvents }),
     });
+    for (const warning of run.warnings) say(warning);
+    if (run.enforcement === 'kill')
+      say('this kernel cannot refuse calls: a process is killed right after a call that is not allowed');
     // the descriptor, because the command may replace the file
     if (record !== undefined) {
       const path = `/proc/self/fd/${openOutput(run, record)}`;
@@ -69,7 +79,7 @@ export async function runTraced(
     const [summary, violations] = [await run.summary, await run.violations];
     writeError(printer?.end() ?? '');
     if (run.writesLock) say(`${lock ?? ''} was written`);
-    if (options.quiet !== true || violations.length > 0) {
+    if (options.quiet !== true || violations.length > 0 || wasRefused(summary)) {
       writeError(context.api.formatRunSummary(summary, 'text', violations));
     }
     writeFiles(run, summary, violations, options, context);
@@ -112,9 +122,30 @@ function writeFiles(
   if (options.report !== undefined) write(options.report, 'html');
 }
 
-function endLike(run: RunHandle, { exitCode, signal }: RunSummary, violations: readonly Behavior[]): number {
+function endLike(run: RunHandle, summary: RunSummary, violations: readonly Behavior[]): number {
+  const { exitCode, signal } = summary;
   if (signal !== undefined) run.endBySignal(signal);
-  return exitCode === SUCCESS && violations.length > 0 ? LOCK_VIOLATED : exitCode;
+  return exitCode === SUCCESS && (violations.length > 0 || wasRefused(summary)) ? LOCK_VIOLATED : exitCode;
+}
+
+const wasRefused = ({ behaviors }: RunSummary): boolean => behaviors.some(({ refused }) => refused === true);
+
+/** Undefined without --enforce. */
+function readRules(options: RunCommandOptions): RunOptions['enforce'] {
+  const { enforce, lock, preset, allowConnect, allowWrite, denySecrets } = options;
+  const rules = {
+    ...(preset === undefined ? {} : { preset }),
+    ...(allowConnect === undefined ? {} : { allowConnect }),
+    ...(allowWrite === undefined ? {} : { allowWrite }),
+    ...(denySecrets === undefined ? {} : { denySecrets }),
+  };
+  const isEmpty = Object.keys(rules).length === 0;
+  if (enforce !== true) {
+    if (isEmpty) return undefined;
+    throw new UsageError('--preset, --allow-connect, --allow-write and --deny-secrets need --enforce');
+  }
+  if (isEmpty && lock === undefined) throw new UsageError('--enforce needs --lock, --preset or another rule');
+  return isEmpty ? true : rules;
 }
 
 /** Standard output belongs to the command: events go to standard error. */
