@@ -192,6 +192,7 @@ function refusals(mounts: Mounts): Refusal[] {
     simple('security_perf_event_open', ({ kernel }) => kernel),
     simple('security_sb_mount', ({ mounts: may }) => may),
     simple('security_move_mount', ({ mounts: may }) => may),
+    simple('security_sb_kern_mount', ({ mounts: may }) => may),
     simple('security_sb_pivotroot', ({ mounts: may }) => may),
     simple('security_path_chroot', ({ mounts: may }) => may),
     simple('security_create_user_ns', ({ users }) => users),

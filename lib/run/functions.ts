@@ -31,6 +31,7 @@ const OTHER_FUNCTIONS: Readonly<Record<string, readonly [BehaviorKind, string]>>
   security_perf_event_open: ['kernel', 'perf_event_open'],
   security_sb_mount: ['mount', 'mount'],
   security_move_mount: ['mount', 'mount'],
+  security_sb_kern_mount: ['mount', 'mount'],
   security_sb_pivotroot: ['mount', 'pivot_root'],
   security_path_chroot: ['mount', 'chroot'],
   security_create_user_ns: ['privilege', 'make a user namespace'],
