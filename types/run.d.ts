@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import type { StopSignal } from './compatibility.js';
 import type { TracerEvent } from './events.js';
 import type { TracerIterator } from './tracer.js';
@@ -144,10 +145,10 @@ export interface RunHandle extends AsyncIterable<TracerEvent> {
   /** Sentences about rules that are wider or narrower than they look, such as a host name that nobody knows. */
   readonly warnings: readonly string[];
   /**
-   * Opens a file for writing, with the rights of the user that the command runs as, and returns its descriptor. The command may
-   * have put a link in its place, which must not lead to a file of root.
+   * Opens a file for writing, with the rights of the user that the command runs as. The command may have put a link in its place,
+   * which must not lead to a file of root. Rejects if it takes longer than 10 seconds, as with a pipe that nobody reads.
    */
-  openFile(path: string): number;
+  openFile(path: string): Promise<FileHandle>;
   /** Ends this process by the signal that ended the command, without a core file. */
   endBySignal(signal: number): void;
   /** Sends a signal to the command. */

@@ -1,5 +1,6 @@
 /** `polytrace run`: runs a command, and says what it and its descendants did. */
-import { closeSync, writeFileSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import type { Behavior, RunHandle, RunOptions, RunSummary, SummaryFormat, TracerEvent } from '../../types/index.js';
 import { LOCK_VIOLATED, SUCCESS, UsageError, type Context } from './context.js';
 import { STANDARD_BLOCKING } from './standard-streams.js';
@@ -73,8 +74,13 @@ export async function runTraced(
       say('this kernel cannot refuse calls: a process is killed right after a call that is not allowed');
     // the descriptor, because the command may replace the file
     if (record !== undefined) {
-      const path = `/proc/self/fd/${openOutput(run, record)}`;
-      openRecording = RecordingFile.create(path, context, say);
+      // the first events wait for it
+      openRecording = openOutput(run, record).then(async (file) => {
+        const recording = await RecordingFile.create(`/proc/self/fd/${file.fd}`, context, say);
+        await file.close();
+        return recording;
+      });
+      await openRecording;
     }
     const [summary, violations] = [await run.summary, await run.violations];
     writeError(printer?.end() ?? '');
@@ -82,7 +88,7 @@ export async function runTraced(
     if (options.quiet !== true || violations.length > 0 || wasRefused(summary)) {
       writeError(context.api.formatRunSummary(summary, 'text', violations));
     }
-    writeFiles(run, summary, violations, options, context);
+    await writeFiles(run, summary, violations, options, context);
     await (await openRecording)?.close();
     return endLike(run, summary, violations);
   } catch (error) {
@@ -95,31 +101,30 @@ export async function runTraced(
   }
 }
 
-/** Throws a UsageError. */
-function openOutput(run: RunHandle, path: string): number {
+/** Rejects with a UsageError. */
+async function openOutput(run: RunHandle, path: string): Promise<FileHandle> {
   try {
-    return run.openFile(path);
+    return await run.openFile(path);
   } catch (error) {
     throw new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
 }
 
-function writeFiles(
+async function writeFiles(
   run: RunHandle,
   summary: RunSummary,
   violations: readonly Behavior[],
   options: RunCommandOptions,
   { api }: Context,
-): void {
-  const write = (path: string, format: SummaryFormat): void => {
+): Promise<void> {
+  const write = async (path: string, format: SummaryFormat): Promise<void> => {
     const text = api.formatRunSummary(summary, format, violations);
     if (path === '-') return writeError(text);
-    const fd = openOutput(run, path);
-    writeFileSync(fd, text);
-    closeSync(fd);
+    const file = await openOutput(run, path);
+    await file.writeFile(text).finally(() => file.close());
   };
-  if (options.summary !== undefined) write(options.summary[1], options.summary[0]);
-  if (options.report !== undefined) write(options.report, 'html');
+  if (options.summary !== undefined) await write(options.summary[1], options.summary[0]);
+  if (options.report !== undefined) await write(options.report, 'html');
 }
 
 function endLike(run: RunHandle, summary: RunSummary, violations: readonly Behavior[]): number {

@@ -1,6 +1,6 @@
 /** `run`: starts a command, follows it and its descendants, and says what they did. */
-import { closeSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { readFile, realpath } from 'node:fs/promises';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { readFile, realpath, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Process, Tracer, TracerEvent, TracerIterator } from '../../types/index.js';
 import type { Behavior, LockFact, RunHandle, RunOptions, RunSummary } from '../../types/run.js';
@@ -11,7 +11,7 @@ import { openTracer } from '../tracer/tracer.js';
 import { ORIGIN_VARIABLES, type OwnOrigin } from './attribution.js';
 import { RunCgroup } from './cgroup.js';
 import { Child, findRunUser, type ChildEnd, type ChildUser } from './child.js';
-import { ENFORCEMENT_POLICY } from './enforcement-policy.js';
+import { ENFORCEMENT_POLICY, isPackageFolder } from './enforcement-policy.js';
 import { cannotHook, checkEnforce, loadEnforcement, prepareEnforcement, rulesOf, type Allowed } from './enforce.js';
 import { functionPolicy } from './function-policy.js';
 import type { Places } from './generalize.js';
@@ -156,7 +156,8 @@ async function findPlaces(
 
 function findOwnOrigin(folder: string, env: Readonly<Record<string, string | undefined>>): OwnOrigin {
   const { npm_package_json: caller, CARGO_PKG_NAME: cargoPackage } = env;
-  return { packageFiles: [join(folder, 'package.json'), ...(caller === undefined ? [] : [caller])], cargoPackage };
+  const packageFiles = [join(folder, 'package.json'), ...(caller === undefined ? [] : [caller])];
+  return { packageFiles, cargoPackage, isPackage: isPackageFolder(folder) };
 }
 
 async function resolveFolder(path: string): Promise<string> {
@@ -237,7 +238,7 @@ class Run implements RunHandle {
     this.#parts.child.kill(signal);
   }
 
-  openFile(path: string): number {
+  openFile(path: string): Promise<FileHandle> {
     return openAsUser(this.#parts.user, path);
   }
 
@@ -245,12 +246,12 @@ class Run implements RunHandle {
     loadBinding().endBySignal(signal);
   }
 
-  #writeLock(path: string, { behaviors }: RunSummary): void {
-    const fd = this.openFile(path);
+  async #writeLock(path: string, { behaviors }: RunSummary): Promise<void> {
+    const file = await this.openFile(path);
     try {
-      writeFileSync(fd, formatLock(behaviors));
+      await file.writeFile(formatLock(behaviors));
     } finally {
-      closeSync(fd);
+      await file.close();
     }
   }
 
@@ -305,7 +306,7 @@ class Run implements RunHandle {
       await tracer.close();
       await reading;
       const summary = this.#summarize(end, durationMs, remaining);
-      if (this.writesLock) this.#writeLock(options.lock ?? '', summary);
+      if (this.writesLock) await this.#writeLock(options.lock ?? '', summary);
       return summary;
     } finally {
       if (options.foreground !== undefined) loadBinding().forwardSignals(0);
