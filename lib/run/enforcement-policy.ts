@@ -236,13 +236,19 @@ export function classSelectors(
   ];
 }
 
+/** Functions that not every kernel has. Without one of the others, nothing is enforced, and the command does not start. */
+const isOptional = (call: string): boolean => call.startsWith('security_path_') || NEWER.includes(call);
+const NEWER = [
+  'security_create_user_ns', 'security_kernel_load_data', 'security_move_mount', 'security_perf_event_open',
+]; // prettier-ignore
+
 export function enforcementPolicy(options: EnforcementPolicyOptions): string {
   const hooks = refusals(options.mounts).flatMap((refusal) => {
     const actions = [{ action: 'Override', argError: refusal.error }];
     const selectors = classSelectors(options, refusal, actions);
     if (selectors.length === 0) return [];
     const { call, args } = refusal;
-    return [{ call, syscall: false, optional: true, ...(args.length === 0 ? {} : { args }), selectors }];
+    return [{ call, syscall: false, ...(isOptional(call) ? { optional: true } : {}), ...(args.length === 0 ? {} : { args }), selectors }];
   });
   const spec = { kprobes: [...(options.hasPackages ? [markHook(options.pid)] : []), ...hooks] };
   return JSON.stringify({

@@ -73,7 +73,8 @@ export function functionPolicy(options: RunPolicyOptions): string {
     return {
       call,
       syscall: false,
-      optional: true,
+      // a kernel that cannot hook this one can hook none
+      ...(call === 'security_file_open' ? {} : { optional: true }),
       args: [...args, ...CAME_BY],
       selectors: selectors.map((matchArgs) => ({
         matchPIDs,
