@@ -125,8 +125,8 @@ function addScript() {
     join(folder, 'package', 'add.js'),
     `require('node:fs').writeFileSync(process.env.HOME + '/added-by-the-update', 'x')`,
   );
-  execFileSync('tar', ['czf', 'changed.tgz', 'package'], { cwd: folder });
-  writeLockfile({ ...PACKAGES, [UPDATE.name]: `file:${join(folder, 'changed.tgz')}` });
+  execFileSync('tar', ['czf', join(project, 'changed.tgz'), 'package'], { cwd: folder });
+  writeLockfile({ ...PACKAGES, [UPDATE.name]: 'file:changed.tgz' });
 }
 
 try {

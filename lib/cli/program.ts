@@ -412,8 +412,14 @@ function addRunCommand(program: Command): Command {
     .option('--kill-remaining', 'kill the processes that outlive the command')
     .option('--enforce', 'refuse what the lock file and the rules do not allow, and kill what outlives the command')
     .addOption(new Option('--preset <name>', 'rules for a kind of command').choices(['install', 'build', 'test']))
-    .option('--allow-connect <target...>', 'rule: allow connections to NAME:PORT, an address or a network, and no others')
-    .option('--allow-write <path...>', 'rule: allow changes of a file or folder outside of the working folder, and no others')
+    .option(
+      '--allow-connect <target...>',
+      'rule: allow connections to NAME:PORT, an address or a network, and no others',
+    )
+    .option(
+      '--allow-write <path...>',
+      'rule: allow changes of a file or folder outside of the working folder, and no others',
+    )
     .option('--deny-secrets', 'rule: refuse to open well-known secrets')
     .option('--btf <file>', BTF_HELP)
     .addHelpText('after', RUN_HELP);

@@ -38,7 +38,15 @@ export class Behaviors {
       this.more++;
       return undefined;
     }
-    const added: Counted = { kind, ...origin, subject, fact, count: 1, ...(refused ? { refused } : {}), process: process() };
+    const added: Counted = {
+      kind,
+      ...origin,
+      subject,
+      fact,
+      count: 1,
+      ...(refused ? { refused } : {}),
+      process: process(),
+    };
     this.#all.set(key, added);
     return added;
   }

@@ -30,15 +30,27 @@ export function deniedEndpoints(
   const selectors = [[...base, ...filter(`Not${portOperator}`, [...ports.map(String), ...highPort])]];
   // beyond the limit, the last ports share their addresses
   const single = ports.length <= PORTS_MAX ? ports : ports.slice(0, PORTS_MAX - 1);
-  const groups = [...single.map((port) => [port]), ...(single.length < ports.length ? [ports.slice(single.length)] : [])];
+  const groups = [
+    ...single.map((port) => [port]),
+    ...(single.length < ports.length ? [ports.slice(single.length)] : []),
+  ];
   for (const group of groups) {
     const own = group.flatMap((port) => byPort.get(port) ?? []);
     const more = group.some((port) => port >= EPHEMERAL_PORT) ? high : [];
-    selectors.push([...base, ...filter(portOperator, group.map(String)), ...filter(`Not${addressOperator}`, [...own, ...more])]);
+    selectors.push([
+      ...base,
+      ...filter(portOperator, group.map(String)),
+      ...filter(`Not${addressOperator}`, [...own, ...more]),
+    ]);
   }
   if (high.length > 0) {
     const others = ports.filter((port) => port >= EPHEMERAL_PORT).map(String);
-    selectors.push([...base, ...filter(portOperator, highPort), ...filter(`Not${portOperator}`, others), ...filter(`Not${addressOperator}`, high)]);
+    selectors.push([
+      ...base,
+      ...filter(portOperator, highPort),
+      ...filter(`Not${portOperator}`, others),
+      ...filter(`Not${addressOperator}`, high),
+    ]);
   }
   return selectors;
 }

@@ -13,7 +13,13 @@ import { makeEnforcement, type AllowedEnd, type Permissions } from './rules.js';
 
 const DNS_PORT = 53;
 /** Settings with the addresses of registries. */
-const REGISTRY_VARIABLES = ['npm_config_registry', 'NPM_CONFIG_REGISTRY', 'YARN_REGISTRY', 'YARN_NPM_REGISTRY_SERVER', 'PIP_INDEX_URL'];
+const REGISTRY_VARIABLES = [
+  'npm_config_registry',
+  'NPM_CONFIG_REGISTRY',
+  'YARN_REGISTRY',
+  'YARN_NPM_REGISTRY_SERVER',
+  'PIP_INDEX_URL',
+];
 const SETTINGS_BYTES_MAX = 1024 * 1024;
 
 export interface EnforceSources {
@@ -47,12 +53,21 @@ export function checkEnforce(options: RunOptions, hasLock: boolean): void {
   if (options.updateLock === true)
     throw new PolytraceError('RUN_RULES', 'a lock file cannot be enforced and written anew', 'use one of them');
   if (!isEmpty || hasLock) return;
-  const message = options.lock === undefined ? 'there are no rules to enforce' : `${options.lock} does not exist, so nothing is allowed`;
+  const message =
+    options.lock === undefined
+      ? 'there are no rules to enforce'
+      : `${options.lock} does not exist, so nothing is allowed`;
   throw new PolytraceError('RUN_RULES', message, 'write a lock file first, or name a preset or rules');
 }
 
 /** Throws PolytraceError RUN_RULES and LOCK_POLICY. */
-export async function prepareEnforcement({ options, lock, places, everywhere, env }: EnforceSources): Promise<Allowed | undefined> {
+export async function prepareEnforcement({
+  options,
+  lock,
+  places,
+  everywhere,
+  env,
+}: EnforceSources): Promise<Allowed | undefined> {
   const rules = rulesOf(options);
   if (rules === undefined) return undefined;
   const registries = rules.preset === 'install' ? await findRegistries(places, env) : [];
@@ -103,7 +118,9 @@ async function findRegistries(
 ): Promise<AllowedEnd[]> {
   const files = await Promise.all([join(folder, '.npmrc'), join(home, '.npmrc')].map(readSettings));
   const lines = files.join('\n').split('\n');
-  const named = lines.flatMap((line) => /^\s*(?:@[^:\s]+:)?registry\s*=\s*["']?(https?:\/\/[^\s"']+)/.exec(line)?.[1] ?? []);
+  const named = lines.flatMap(
+    (line) => /^\s*(?:@[^:\s]+:)?registry\s*=\s*["']?(https?:\/\/[^\s"']+)/.exec(line)?.[1] ?? [],
+  );
   return [...REGISTRY_VARIABLES.map((name) => env[name]), ...named].flatMap((text) => registryEnd(text ?? ''));
 }
 

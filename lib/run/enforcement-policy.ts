@@ -141,7 +141,9 @@ function refusals(mounts: Mounts): Refusal[] {
       args: [FILE, { index: 0, type: 'uint32', resolve: 'f_flags' }],
       error: EACCES,
       denied: ({ writes, secrets }, isPackage) => [
-        ...(writes === undefined ? [] : [[...filter(1, 'Mask', [String(WRITE_FLAGS)]), ...otherThan(0, writes, WRITE_NOISE)]]),
+        ...(writes === undefined
+          ? []
+          : [[...filter(1, 'Mask', [String(WRITE_FLAGS)]), ...otherThan(0, writes, WRITE_NOISE)]]),
         ...(secrets === undefined ? [] : deniedSecrets(secrets, isPackage)),
       ],
     },
@@ -156,7 +158,11 @@ function refusals(mounts: Mounts): Refusal[] {
     },
     {
       call: 'security_path_link',
-      args: [{ index: 0, type: 'dentry' }, { index: 1, type: 'path' }, { index: 2, type: 'dentry' }],
+      args: [
+        { index: 0, type: 'dentry' },
+        { index: 1, type: 'path' },
+        { index: 2, type: 'dentry' },
+      ],
       error: EACCES,
       denied: ({ writes }) =>
         writes === undefined ? NO_CALL : [otherNames(1, 2, writes, mounts), otherTargets(writes, mounts)],
@@ -179,7 +185,10 @@ function refusals(mounts: Mounts): Refusal[] {
     },
     {
       call: 'security_ptrace_access_check',
-      args: [{ index: 0, type: 'int32', resolve: 'tgid' }, { index: 1, type: 'uint32' }],
+      args: [
+        { index: 0, type: 'int32', resolve: 'tgid' },
+        { index: 1, type: 'uint32' },
+      ],
       error: EPERM,
       // PTRACE_MODE_ATTACH; a package may not read of others either
       denied: ({ memory }, isPackage) => (memory ? NO_CALL : [filter(1, 'Mask', [isPackage ? '3' : '2'])]),
@@ -248,7 +257,15 @@ export function enforcementPolicy(options: EnforcementPolicyOptions): string {
     const selectors = classSelectors(options, refusal, actions);
     if (selectors.length === 0) return [];
     const { call, args } = refusal;
-    return [{ call, syscall: false, ...(isOptional(call) ? { optional: true } : {}), ...(args.length === 0 ? {} : { args }), selectors }];
+    return [
+      {
+        call,
+        syscall: false,
+        ...(isOptional(call) ? { optional: true } : {}),
+        ...(args.length === 0 ? {} : { args }),
+        selectors,
+      },
+    ];
   });
   const spec = { kprobes: [...(options.hasPackages ? [markHook(options.pid)] : []), ...hooks] };
   return JSON.stringify({

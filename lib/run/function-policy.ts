@@ -9,7 +9,11 @@ export const FUNCTION_POLICY = 'polytrace-run-functions';
 
 type Filter = Readonly<Record<string, unknown>>;
 
-const at = (position: number, operator: string, values: readonly string[]): Filter => ({ args: [position], operator, values });
+const at = (position: number, operator: string, values: readonly string[]): Filter => ({
+  args: [position],
+  operator,
+  values,
+});
 
 /** The task has used io_uring; it serves a 32-bit call (TS_COMPAT of x86); it is a worker of io_uring (PF_IO_WORKER). */
 const CAME_BY: readonly Filter[] = [
@@ -36,7 +40,11 @@ export function functionPolicy(options: RunPolicyOptions): string {
   const notIn = (position: number): Filter[] =>
     folder === undefined ? [] : [at(position, 'NotPrefix', inFolder), at(position, 'NotEqual', [folder])];
   const changed = (name: string): Observed => ({ call: `security_path_${name}`, args: [path], selectors: [notIn(0)] });
-  const ofName = (name: string): Observed => ({ call: `security_path_${name}`, args: [path, named], selectors: [notIn(0)] });
+  const ofName = (name: string): Observed => ({
+    call: `security_path_${name}`,
+    args: [path, named],
+    selectors: [notIn(0)],
+  });
   const observed: readonly Observed[] = [
     {
       call: 'security_file_open',
@@ -58,12 +66,19 @@ export function functionPolicy(options: RunPolicyOptions): string {
     },
     {
       call: 'security_path_link',
-      args: [{ index: 0, type: 'dentry' }, { index: 1, type: 'path' }, { index: 2, type: 'dentry' }],
+      args: [
+        { index: 0, type: 'dentry' },
+        { index: 1, type: 'path' },
+        { index: 2, type: 'dentry' },
+      ],
       selectors: [notIn(1)],
     },
     {
       call: 'security_ptrace_access_check',
-      args: [{ index: 0, type: 'int32', resolve: 'tgid' }, { index: 1, type: 'uint32' }],
+      args: [
+        { index: 0, type: 'int32', resolve: 'tgid' },
+        { index: 1, type: 'uint32' },
+      ],
       selectors: [[at(1, 'Mask', ['2'])]],
     },
   ];

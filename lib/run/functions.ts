@@ -76,7 +76,6 @@ export function describeFunction(name: string, args: readonly HookArgument[]): D
   return undefined;
 }
 
-
 /** A dentry knows its name, and the folder its mount. */
 function nameIn(folder: HookArgument | undefined, name: HookArgument | undefined): string {
   return join(pathOf(folder), basename(pathOf(name)));

@@ -33,7 +33,9 @@ export async function resolveHosts(ends: readonly AllowedEnd[]): Promise<Resolve
   const warnings: string[] = [];
   const waiting = names.filter((name) => {
     if (!name.includes('*')) return true;
-    warnings.push(`${name} stands for many names, which nobody can ask for: connections to it are refused; allow a network`);
+    warnings.push(
+      `${name} stands for many names, which nobody can ask for: connections to it are refused; allow a network`,
+    );
     return false;
   });
   const work = async (): Promise<void> => {

@@ -15,7 +15,18 @@ import {
 import type { Filter } from './policy-text.js';
 import { deniedEndpoints } from './endpoints.js';
 import { COMPAT_CALLS, OPEN_CALLS, OTHER_CALLS, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
-import { FOLDER, NUMBER, OPEN_ARGS, param, PATH_ARGS, PATH_AT_ARGS, register, RESULT, WRITE_FLAGS, WRITE_NOISE } from './policy.js';
+import {
+  FOLDER,
+  NUMBER,
+  OPEN_ARGS,
+  param,
+  PATH_ARGS,
+  PATH_AT_ARGS,
+  register,
+  RESULT,
+  WRITE_FLAGS,
+  WRITE_NOISE,
+} from './policy.js';
 
 /** Requests of ptrace(2): PTRACE_ATTACH, PTRACE_SEIZE. */
 const ATTACH = ['16', '0x4206'];
@@ -28,7 +39,11 @@ interface KillHook {
   readonly denied: (permissions: Connected, isPackage: boolean) => Alternatives;
 }
 
-const filter = (position: number, operator: string, ...values: readonly string[]): Filter => ({ position, operator, values });
+const filter = (position: number, operator: string, ...values: readonly string[]): Filter => ({
+  position,
+  operator,
+  values,
+});
 const oneOf = (...calls: readonly number[]): Filter => filter(0, 'InMap', ...calls.map(String));
 const FAMILIES = filter(0, 'Family', 'AF_INET', 'AF_INET6');
 
@@ -94,8 +109,12 @@ function killHooks(): KillHook[] {
       event: 'inet_sock_set_state',
       args: [param(0, 'sock'), param(2, 'int32')],
       denied: ({ connectsTo, listensAt }) => [
-        ...(connectsTo === undefined ? [] : deniedEndpoints(connectsTo, ['DPort', 'DAddr'], [FAMILIES, filter(1, 'Equal', '2')])),
-        ...(listensAt === undefined ? [] : deniedEndpoints(listensAt, ['SPort', 'SAddr'], [FAMILIES, filter(1, 'Equal', '10')])),
+        ...(connectsTo === undefined
+          ? []
+          : deniedEndpoints(connectsTo, ['DPort', 'DAddr'], [FAMILIES, filter(1, 'Equal', '2')])),
+        ...(listensAt === undefined
+          ? []
+          : deniedEndpoints(listensAt, ['SPort', 'SAddr'], [FAMILIES, filter(1, 'Equal', '10')])),
       ],
     },
     {
@@ -105,13 +124,20 @@ function killHooks(): KillHook[] {
       denied: ({ connectsTo }) =>
         connectsTo === undefined
           ? []
-          : deniedEndpoints(connectsTo, ['DPort', 'DAddr'], [FAMILIES, filter(0, 'Protocol', 'IPPROTO_UDP'), filter(0, 'NotDPort', '0')]),
+          : deniedEndpoints(
+              connectsTo,
+              ['DPort', 'DAddr'],
+              [FAMILIES, filter(0, 'Protocol', 'IPPROTO_UDP'), filter(0, 'NotDPort', '0')],
+            ),
     },
   ];
 }
 
 /** openat2 that only reads is ordinary in the folders of programs and of the system. */
-const READABLE = ['/usr/', '/etc/', '/lib/', '/proc/', '/sys/', '/dev/', '/bin/', '/sbin/', '/lib64/'].map((path) => ({ path, isPrefix: true }));
+const READABLE = ['/usr/', '/etc/', '/lib/', '/proc/', '/sys/', '/dev/', '/bin/', '/sbin/', '/lib64/'].map((path) => ({
+  path,
+  isPrefix: true,
+}));
 
 /** Ways around the other rules: none of them is needed by an installation. */
 function deniedCalls({ memory, kernel, mounts, users }: Connected): Alternatives {
@@ -120,7 +146,9 @@ function deniedCalls({ memory, kernel, mounts, users }: Connected): Alternatives
   const { bpf, init_module, finit_module, kexec_load, kexec_file_load, perf_event_open } = OTHER_CALLS;
   return [
     [oneOf(io_uring_setup, ...COMPAT_CALLS)],
-    ...(memory ? [] : [[oneOf(process_vm_readv, process_vm_writev, pidfd_getfd)], [oneOf(ptrace), filter(2, 'InMap', ...ATTACH)]]),
+    ...(memory
+      ? []
+      : [[oneOf(process_vm_readv, process_vm_writev, pidfd_getfd)], [oneOf(ptrace), filter(2, 'InMap', ...ATTACH)]]),
     ...(kernel ? [] : [[oneOf(bpf, init_module, finit_module, kexec_load, kexec_file_load, perf_event_open)]]),
     ...(mounts ? [] : [[oneOf(mount, move_mount, pivot_root, chroot, open_tree)]]),
     ...(users ? [] : [[oneOf(unshare), filter(2, 'Mask', CLONE_NEWUSER)]]),
@@ -129,7 +157,12 @@ function deniedCalls({ memory, kernel, mounts, users }: Connected): Alternatives
 
 export function killPolicy(options: EnforcementPolicyOptions): string {
   const actions = [{ action: 'Sigkill' }];
-  const mark = { subsystem: 'sched', event: 'sched_process_exec', args: [FOLDER], selectors: markSelectors(options.pid, 0) };
+  const mark = {
+    subsystem: 'sched',
+    event: 'sched_process_exec',
+    args: [FOLDER],
+    selectors: markSelectors(options.pid, 0),
+  };
   const hooks = killHooks().flatMap(({ denied, ...hook }) => {
     const selectors = classSelectors(options, { denied }, actions);
     return selectors.length === 0 ? [] : [{ ...hook, selectors }];
@@ -139,7 +172,11 @@ export function killPolicy(options: EnforcementPolicyOptions): string {
     kind: 'TracingPolicy',
     metadata: { name: ENFORCEMENT_POLICY },
     spec: {
-      tracepoints: [...(options.hasPackages ? [mark] : []), ...hooks].map((hook) => ({ raw: true, optional: true, ...hook })),
+      tracepoints: [...(options.hasPackages ? [mark] : []), ...hooks].map((hook) => ({
+        raw: true,
+        optional: true,
+        ...hook,
+      })),
     },
   });
 }

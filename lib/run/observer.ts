@@ -119,7 +119,13 @@ export class Observer {
 
   /** A process was killed. The other policy reports the call that was the reason. */
   #addKill({ process }: ProcessTracepointEvent): void {
-    this.#see(process, 'killed', `${process.binary} (pid ${process.pid})`, generalizePath(process.binary, this.#options.places), true);
+    this.#see(
+      process,
+      'killed',
+      `${process.binary} (pid ${process.pid})`,
+      generalizePath(process.binary, this.#options.places),
+      true,
+    );
   }
 
   /** A call that was refused, or one that came by io_uring or with 32 bits. */

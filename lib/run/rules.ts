@@ -61,7 +61,11 @@ export interface RuleSources {
 export function makeEnforcement(sources: RuleSources): Enforcement {
   const { lock } = sources;
   const all = permit(sources, lock, false);
-  const packages = permit(sources, lock?.filter((fact) => fact.package !== '.'), true);
+  const packages = permit(
+    sources,
+    lock?.filter((fact) => fact.package !== '.'),
+    true,
+  );
   return { all, packages };
 }
 
@@ -72,7 +76,13 @@ function permit(sources: RuleSources, lock: readonly LockFact[] | undefined, isP
   const variables = makeVariables(places);
   const own = everywhere ? [] : [folderOf(places.folder)];
   const written = (allowWrite ?? []).flatMap((path) => fileOrFolder(resolveRule(path, places)));
-  const usual = [places.temporary, '/tmp', '/var/tmp', ...places.caches, ...MANAGER_FOLDERS.map((name) => join(places.home, name))];
+  const usual = [
+    places.temporary,
+    '/tmp',
+    '/var/tmp',
+    ...places.caches,
+    ...MANAGER_FOLDERS.map((name) => join(places.home, name)),
+  ];
   const rulesWrite = preset === undefined ? written : [...written, ...usual.flatMap(fileOrFolder)];
   const limitsWrite = facts !== undefined || allowWrite !== undefined || preset !== undefined;
   const asked = (allowConnect ?? []).map(parseConnectRule);
@@ -103,7 +113,10 @@ function makeVariables({ folder, home, temporary, caches }: Places): Variables {
 }
 
 const folderOf = (path: string): PathPattern => ({ path: path.endsWith('/') ? path : `${path}/`, isPrefix: true });
-const fileOrFolder = (path: string): PathPattern[] => [{ path: path.replace(/\/+$/, ''), isPrefix: false }, folderOf(path)];
+const fileOrFolder = (path: string): PathPattern[] => [
+  { path: path.replace(/\/+$/, ''), isPrefix: false },
+  folderOf(path),
+];
 
 /** Every path that a fact about a change names. */
 function changedPaths(facts: readonly ParsedFact[] | undefined, variables: Variables): PathPattern[] {
@@ -112,7 +125,9 @@ function changedPaths(facts: readonly ParsedFact[] | undefined, variables: Varia
     if (!CHANGES.includes(kind)) return [];
     return kind === 'rename' ? subject.split(/ (?:→|linked as) /) : [subject.replace(NOTE, '')];
   });
-  return [...new Set(subjects)].filter((text) => text !== UNKNOWN && text !== '').flatMap((text) => variables.expand(text));
+  return [...new Set(subjects)]
+    .filter((text) => text !== UNKNOWN && text !== '')
+    .flatMap((text) => variables.expand(text));
 }
 
 function ends(facts: readonly ParsedFact[] | undefined, kind: BehaviorKind): AllowedEnd[] {
@@ -159,7 +174,11 @@ function resolveRule(text: string, { folder, home, temporary }: Places): string 
     .replace(/^\$PWD(?=\/|$)/, folder)
     .replace(/^\$TMP(?=\/|$)/, temporary);
   if (/^\$|\*/.test(named)) {
-    throw new PolytraceError('RUN_RULES', `${JSON.stringify(text)} has a pattern`, 'name a file or a folder: all in a folder is allowed');
+    throw new PolytraceError(
+      'RUN_RULES',
+      `${JSON.stringify(text)} has a pattern`,
+      'name a file or a folder: all in a folder is allowed',
+    );
   }
   return normalize(named.startsWith('/') ? named : join(folder, named));
 }

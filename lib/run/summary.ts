@@ -23,7 +23,15 @@ const TITLES: Readonly<Record<BehaviorKind, string>> = {
 };
 
 /** The kinds that need a look even when nothing is locked. */
-const SERIOUS: ReadonlySet<BehaviorKind> = new Set(['killed', 'secret', 'memory', 'kernel', 'privilege', 'mount', 'signal']);
+const SERIOUS: ReadonlySet<BehaviorKind> = new Set([
+  'killed',
+  'secret',
+  'memory',
+  'kernel',
+  'privilege',
+  'mount',
+  'signal',
+]);
 /** Lines of each kind in the text. */
 const LINES_MAX = 6;
 const HARMLESS_LINES_MAX = 3;
@@ -87,7 +95,9 @@ function formatLine(behavior: Behavior): string {
   // one line can stand for different names
   const what = count > 1 && fact.includes('*') ? fact : subject;
   const refused = behavior.refused === true && behavior.kind !== 'killed' ? ' (refused)' : '';
-  return escapeText(`${formatOrigin(behavior)}${what}${refused}${count > 1 ? ` ×${count}` : ''}${formatBytes(behavior)}`);
+  return escapeText(
+    `${formatOrigin(behavior)}${what}${refused}${count > 1 ? ` ×${count}` : ''}${formatBytes(behavior)}`,
+  );
 }
 
 function formatHead({ command, exitCode, signal, durationMs, execs }: RunSummary): string {
@@ -141,7 +151,10 @@ function formatMarkdown(summary: RunSummary, violations: readonly Behavior[]): s
   const lines = ['### polytrace run', '', markdownText(formatHead(summary)), ''];
   const refused = summary.behaviors.filter((behavior) => behavior.refused === true);
   const added = violations.filter((behavior) => behavior.refused !== true);
-  for (const [title, group] of [['refused', refused], ['new against the lock file', added]] as const) {
+  for (const [title, group] of [
+    ['refused', refused],
+    ['new against the lock file', added],
+  ] as const) {
     const fence = '```';
     if (group.length === 0) continue;
     lines.push(`**${group.length} ${title}**`, '', `${fence}diff`);

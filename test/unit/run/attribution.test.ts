@@ -36,7 +36,10 @@ describe('origins of processes', () => {
 
   it('are the package in whose folder a process is executed, unless the command itself runs in one', () => {
     const origins = make();
-    origins.add(process('a', '', '/work/node_modules/a/node_modules/@scope/b/src'), npm('work', '/work/package.json', 'test'));
+    origins.add(
+      process('a', '', '/work/node_modules/a/node_modules/@scope/b/src'),
+      npm('work', '/work/package.json', 'test'),
+    );
     origins.add(process('b', '', '/work/node_modules/.bin'), []);
     assert.deepEqual(origins.find(process('a')), { package: '@scope/b' });
     assert.equal(origins.find(process('b')), undefined);

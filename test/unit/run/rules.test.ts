@@ -13,7 +13,8 @@ import { validatePolicy } from '../../../lib/index.js';
 const places = { folder: '/srv/app', home: '/home/me', temporary: '/tmp', caches: ['/home/me/.npm'] };
 const enforce = (rules: RunRules, lock?: readonly LockFact[]) =>
   makeEnforcement({ rules, lock, places, everywhere: false, registries: [] });
-const paths = (patterns: Permissions['writes'] = []) => patterns.map(({ path, isPrefix }) => path + (isPrefix ? '*' : ''));
+const paths = (patterns: Permissions['writes'] = []) =>
+  patterns.map(({ path, isPrefix }) => path + (isPrefix ? '*' : ''));
 const mounts = new Mounts(`20 1 8:1 / / rw - ext4 /dev/a rw
 21 20 0:30 / /tmp rw - tmpfs tmpfs rw
 22 20 8:2 /homes /home rw - ext4 /dev/b rw
@@ -37,12 +38,16 @@ describe('rules of run', () => {
     assert.deepEqual(paths(enforce({ allowWrite: ['out', '~/x/', '$TMP/y'] }).all.writes), [
       '/srv/app/*', '/srv/app/out', '/srv/app/out/*', '/home/me/x', '/home/me/x/*', '/tmp/y', '/tmp/y/*',
     ]); // prettier-ignore
-    for (const wrong of ['', 'a*', '$X/y']) assert.throws(() => enforce({ allowWrite: [wrong] }), { code: 'RUN_RULES' });
+    for (const wrong of ['', 'a*', '$X/y'])
+      assert.throws(() => enforce({ allowWrite: [wrong] }), { code: 'RUN_RULES' });
   });
 
   it('only what a rule is about is limited', () => {
     const { all } = enforce({ denySecrets: true });
-    assert.deepEqual([all.writes, all.connects, all.execs, all.listens, all.secrets], [undefined, undefined, undefined, undefined, []]);
+    assert.deepEqual(
+      [all.writes, all.connects, all.execs, all.listens, all.secrets],
+      [undefined, undefined, undefined, undefined, []],
+    );
     assert.deepEqual([all.memory, all.kernel, all.mounts, all.users], [false, false, false, false]);
   });
 
@@ -62,7 +67,8 @@ describe('rules of run', () => {
     assert.deepEqual(packages.connects, []);
     assert.deepEqual([packages.dns, all.dns], [false, true]);
     assert.deepEqual(paths(packages.secrets), ['/home/me/.netrc']);
-    for (const path of ['/home/me/.a', '/home/me/.b', '/tmp/x', '/home/me/.netrc']) assert.ok(paths(packages.writes).includes(path), path);
+    for (const path of ['/home/me/.a', '/home/me/.b', '/tmp/x', '/home/me/.netrc'])
+      assert.ok(paths(packages.writes).includes(path), path);
   });
 
   it('presets', () => {
@@ -70,7 +76,10 @@ describe('rules of run', () => {
     assert.ok(all.connects?.some(({ host, port }) => host === '0.0.0.0/0' && port === 443));
     assert.deepEqual([packages.connects, packages.dns], [[], false]);
     assert.deepEqual(enforce({ preset: 'build' }).all.connects, []);
-    assert.deepEqual(enforce({ preset: 'test' }).all.listens?.map(({ host }) => host), ['127.0.0.0/8', '::1']);
+    assert.deepEqual(
+      enforce({ preset: 'test' }).all.listens?.map(({ host }) => host),
+      ['127.0.0.0/8', '::1'],
+    );
     assert.ok(paths(all.writes).includes('/home/me/.npm/*'));
   });
 
@@ -102,7 +111,9 @@ describe('rules of run', () => {
       { addresses: new Map([['a', ['192.0.2.1']]]) },
     );
     assert.deepEqual(
-      deniedEndpoints(allowed, ['SPort', 'SAddr'], []).map((filters) => filters.map(({ operator, values }) => `${operator} ${values.join()}`)),
+      deniedEndpoints(allowed, ['SPort', 'SAddr'], []).map((filters) =>
+        filters.map(({ operator, values }) => `${operator} ${values.join()}`),
+      ),
       [
         ['NotSAddr 10.0.0.0/8', 'NotSPort 32768:65535,443'],
         ['NotSAddr 10.0.0.0/8', 'SPort 443', 'NotSAddr 192.0.2.1'],
@@ -121,9 +132,16 @@ describe('rules of run', () => {
       listensAt: [],
     });
     const options = { pid: 42, all: connect(all), packages: connect(packages), hasPackages: true, mounts };
-    for (const yaml of [enforcementPolicy(options), killPolicy(options), enforcementPolicy({ ...options, hasPackages: false })]) {
+    for (const yaml of [
+      enforcementPolicy(options),
+      killPolicy(options),
+      enforcementPolicy({ ...options, hasPackages: false }),
+    ]) {
       const diagnostics = validatePolicy(yaml);
-      assert.deepEqual(diagnostics.filter(({ severity }) => severity === 'error'), []);
+      assert.deepEqual(
+        diagnostics.filter(({ severity }) => severity === 'error'),
+        [],
+      );
     }
   });
 
