@@ -154,7 +154,10 @@ describe('run: what is not allowed is refused', function () {
     readonly violations: readonly Behavior[];
     readonly results: Record<string, number>;
   }> {
-    const handle = await run(command, { cwd: project, env, ...options });
+    const handle = await run(command, { cwd: project, env, ...options }).catch((error: unknown) => {
+      console.log('DEBUG', error);
+      throw error;
+    });
     const [summary, violations] = [await handle.summary, await handle.violations];
     if (options.enforce !== undefined) assert.equal(handle.enforcement, 'refuse');
     const file = join(project, 'results');
