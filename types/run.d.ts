@@ -1,4 +1,3 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { StopSignal } from './compatibility.js';
 import type { TracerEvent } from './events.js';
 import type { TracerIterator } from './tracer.js';
@@ -129,6 +128,13 @@ export interface LockDifference {
   readonly removed: readonly LockFact[];
 }
 
+/** A file that is open for writing; its owner closes it. A FileHandle of Node.js is one. */
+export interface RunFile {
+  readonly fd: number;
+  writeFile(text: string): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** A running command. */
 export interface RunHandle extends AsyncIterable<TracerEvent> {
   /** Process id of the command. */
@@ -148,7 +154,7 @@ export interface RunHandle extends AsyncIterable<TracerEvent> {
    * Opens a file for writing, with the rights of the user that the command runs as. The command may have put a link in its place,
    * which must not lead to a file of root. Rejects if it takes longer than 10 seconds, as with a pipe that nobody reads.
    */
-  openFile(path: string): Promise<FileHandle>;
+  openFile(path: string): Promise<RunFile>;
   /** Ends this process by the signal that ended the command, without a core file. */
   endBySignal(signal: number): void;
   /** Sends a signal to the command. */

@@ -1,7 +1,14 @@
 /** `polytrace run`: runs a command, and says what it and its descendants did. */
 import { writeSync } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
-import type { Behavior, RunHandle, RunOptions, RunSummary, SummaryFormat, TracerEvent } from '../../types/index.js';
+import type {
+  Behavior,
+  RunFile,
+  RunHandle,
+  RunOptions,
+  RunSummary,
+  SummaryFormat,
+  TracerEvent,
+} from '../../types/index.js';
 import { LOCK_VIOLATED, SUCCESS, UsageError, type Context } from './context.js';
 import { STANDARD_BLOCKING } from './standard-streams.js';
 import { createPrinter, type Printer } from './printer.js';
@@ -102,7 +109,7 @@ export async function runTraced(
 }
 
 /** Rejects with a UsageError. */
-async function openOutput(run: RunHandle, path: string): Promise<FileHandle> {
+async function openOutput(run: RunHandle, path: string): Promise<RunFile> {
   try {
     return await run.openFile(path);
   } catch (error) {
