@@ -534,12 +534,12 @@ struct object_config {
 	u8 filtered; /* at least one table is used */
 	u8 passes_count;
 	u8 folders; /* the negative cache may have whole folders: only equal, prefix and postfix are used */
-	u8 slashes; /* the hashed bytes of a postfix contain a slash */
-	u8 pad[3];
+	u8 pad[4];
 	u64 inode; /* selectors whose Equal and NotEqual also compare the file's inode */
 	u64 excluding; /* selectors with negated filters only: they do not match if there is no path or string */
 	u64 rooted; /* selectors that match only strings that begin with a slash */
 	struct string_table equal, prefix, postfix;
+	struct string_table names; /* what values of postfix have after their last slash, for the negative cache */
 	struct table source, destination; /* their entries are in addresses */
 	struct substring_pass passes[SUBSTRING_PASSES_MAX];
 };
@@ -784,6 +784,7 @@ struct hook_config {
 	u8 guard; /* enum scratch_guard */
 	u32 cache_entries; /* entries of the negative cache, on all CPUs */
 	u64 rename_lock, mount_lock; /* addresses in the kernel; 0: there is no negative cache */
+	u64 rcu_state; /* address of the state of RCU; 0: there are no fresh paths */
 	struct value_config values[HOOK_VALUES_MAX];
 	struct object_config objects[HOOK_VALUES_MAX];
 	struct int_group groups[INT_GROUPS_MAX];
@@ -972,7 +973,27 @@ enum scope_cache {
  * Entries of the negative cache for each CPU and each of the two programs of a hook: paths that no selector can match.
  * A hook that has only one program uses the entries of both.
  */
-enum negative_cache { NEGATIVE_CACHE_BITS = 7, NEGATIVE_CACHE_SIZE = 1 << NEGATIVE_CACHE_BITS };
+enum negative_cache {
+	NEGATIVE_CACHE_BITS = 7,
+	NEGATIVE_CACHE_SIZE = 1 << NEGATIVE_CACHE_BITS,
+	/* fresh paths for each CPU and program, before the entries */
+	FRESH_PATHS_BITS = 5,
+	FRESH_PATHS_SIZE = 1 << FRESH_PATHS_BITS,
+};
+
+/*
+ * A path that no selector can match, for as long as its dentry cannot be another one: until a grace period of RCU ends.
+ */
+struct fresh_path {
+	u64 key; /* of negative_key(); 0: no path */
+	u64 candidates; /* the candidates, none of which matches */
+	u64 mnt;
+	u64 root_dentry, root_mnt; /* of the process */
+	u32 rename_seq, mount_seq; /* sequence counts of rename_lock and mount_lock */
+	u64 time; /* when the path was stored, in ticks */
+	u32 grace_period; /* the lower half of the kernel's count */
+	u32 last_miss; /* the lower half of the key of the last failed look-up */
+};
 
 /*
  * The identity of a path as a process sees it. As long as all of it is the same, so is the path; see
@@ -1154,7 +1175,7 @@ ABI_SIZE(value_config, 136);
 ABI_SIZE(int_test, 32);
 ABI_SIZE(int_group, 16);
 ABI_SIZE(string_table, 56);
-ABI_SIZE(object_config, 296);
+ABI_SIZE(object_config, 352);
 ABI_SIZE(process_test, 16);
 ABI_SIZE(change_test, 32);
 ABI_SIZE(mark_cause, 240);
@@ -1174,6 +1195,7 @@ ABI_SIZE(control, 184);
 ABI_SIZE(hook_counters, 128);
 ABI_SIZE(process_bits, 80);
 ABI_SIZE(negative_entry, 128);
+ABI_SIZE(fresh_path, 64);
 ABI_SIZE(cgroup_scopes, 48);
 ABI_SIZE(cgroup_key_more, 12);
 ABI_SIZE(process_state, 72);

@@ -102,6 +102,14 @@ struct seqcount {
 	unsigned int sequence;
 };
 
+struct rcu_state {
+	unsigned long gp_seq;
+};
+
+struct rcu_segcblist {
+	unsigned long gp_seq[4];
+};
+
 struct hlist_bl_node {
 	struct hlist_bl_node *next, **pprev;
 };

@@ -112,6 +112,7 @@ KEEP(struct, process_sets);
 KEEP(struct, scope_set);
 KEEP(struct, cgroup_scopes);
 KEEP(struct, negative_entry);
+KEEP(struct, fresh_path);
 KEEP(struct, cgroup_key_more);
 KEEP(struct, process_bits);
 KEEP(struct, process_state);

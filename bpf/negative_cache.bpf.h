@@ -10,6 +10,9 @@
  *
  * If no value of Equal and Prefix names a file in the folder, these filters have the same result for each of its files.
  * Then an entry is valid for all files of the folder whose names no value of Postfix can end with.
+ *
+ * A fresh path needs neither a name nor a folder. The kernel frees a dentry with a folder only after a grace period of
+ * RCU, so until one has ended, the same address is the same dentry. Fresh paths are looked up first.
  */
 #ifndef POLYTRACE_NEGATIVE_CACHE_BPF_H
 #define POLYTRACE_NEGATIVE_CACHE_BPF_H
@@ -18,10 +21,17 @@
 #include "string_tables.bpf.h"
 
 /*
- * The result of a look-up. Any other value is the index of an entry plus one: the caller may store the path in that
- * entry, or with WHOLE_FOLDER the folder of the path.
+ * The result of a look-up. Any other value says what the caller may store: the index of an entry plus one for the path,
+ * or with WHOLE_FOLDER for its folder; with FRESH_PATH, a fresh path.
  */
-enum cache_result { CACHE_BYPASS = 0, CACHE_HIT = ~0U, FOLDER_UNDECIDED = ~0U - 1, WHOLE_FOLDER = 1U << 30 };
+enum cache_result {
+	CACHE_BYPASS = 0,
+	CACHE_HIT = ~0U,
+	FOLDER_UNDECIDED = ~0U - 1,
+	WHOLE_FOLDER = 1U << 30,
+	FRESH_PATH = 1U << 29,
+	ENTRY_NUMBER = FRESH_PATH - 1,
+};
 
 /*
  * The probe flavour has no cache: reads through a helper would cost as much as resolving the path. arm64 has none
@@ -107,16 +117,10 @@ static __always_inline bool has_same_parent(const struct negative_entry *entry, 
 }
 
 /* Reads the sequence counts last: if they are unchanged, everything that was read before is unchanged, too. */
-static __always_inline bool is_unchanged(const struct negative_entry *entry)
+static __always_inline bool are_unchanged(u32 renames, u32 mounts)
 {
-	u32 renames, mounts;
-
 	barrier();
-	renames = read_sequence(config.rename_lock);
-	if (renames != entry->rename_seq)
-		return false;
-	mounts = read_sequence(config.mount_lock);
-	return mounts == entry->mount_seq;
+	return read_sequence(config.rename_lock) == renames && read_sequence(config.mount_lock) == mounts;
 }
 
 /* `whole`: the entry is one for the whole folder `parent`. */
@@ -128,7 +132,8 @@ static __always_inline bool is_hit(const struct negative_entry *entry, struct ta
 	return entry->candidates == candidates && entry->mnt == (u64)mnt &&
 	       entry->root_dentry == (u64)READ(fs, root.dentry) && entry->root_mnt == (u64)READ(fs, root.mnt) &&
 	       (whole || has_same_name(entry, dentry)) && has_same_parent(entry, READ(parent, d_inode)) &&
-	       bpf_jiffies64() - entry->time < CACHE_EXPIRY_TICKS && is_unchanged(entry);
+	       bpf_jiffies64() - entry->time < CACHE_EXPIRY_TICKS &&
+	       are_unchanged(entry->rename_seq, entry->mount_seq);
 }
 
 /* Part of the key of a whole folder: a folder is also a path itself. */
@@ -154,8 +159,9 @@ static __always_inline u64 negative_key(const struct dentry *dentry, u32 index)
 }
 
 /*
- * The entries: NEGATIVE_CACHE_SIZE for each CPU and each of the two programs of a hook. They are a variable, so that
- * their address is a constant in the program. User space sets the size of the variable at load.
+ * FRESH_PATHS_SIZE fresh paths for each CPU and each of the two programs of a hook, then as many times
+ * NEGATIVE_CACHE_SIZE entries. They are a variable, so that their address is a constant in the program. User space sets
+ * the size of the variable at load.
  */
 struct negative_entry negative_cache[1] SEC(".data.negative_cache") = {};
 
@@ -172,12 +178,79 @@ static __always_inline u32 entry_index(u32 slot, u64 key, u64 candidates)
 	return slot << bits | ((u32)key ^ (u32)candidates) * 0x9e3779b1 >> (32 - bits);
 }
 
+static __always_inline u32 fresh_paths_count(void)
+{
+	return config.cache_entries / NEGATIVE_CACHE_SIZE * FRESH_PATHS_SIZE;
+}
+
 static __always_inline struct negative_entry *get_entry(u32 number)
 {
-	struct negative_entry *first = negative_cache;
+	struct fresh_path *first = (void *)negative_cache;
 
 	opaque(first); /* for the compiler, the array has only one element */
-	return number < config.cache_entries ? first + number : 0;
+	return number < config.cache_entries ? (struct negative_entry *)(first + fresh_paths_count()) + number : 0;
+}
+
+/* Calls with different candidates use different fresh paths. */
+static __always_inline struct fresh_path *get_fresh_path(u32 slot, u64 key, u64 candidates)
+{
+	struct fresh_path *first = (void *)negative_cache;
+	u32 bits = FRESH_PATHS_BITS, number;
+
+	if (!config.pair) {
+		slot /= 2;
+		bits++;
+	}
+	number = slot << bits | ((u32)key ^ (u32)candidates) * 0x9e3779b1 >> (32 - bits);
+	opaque(first);
+	return number < fresh_paths_count() ? first + number : 0;
+}
+
+/*
+ * Callbacks of RCU must wait for the grace periods that gp_seq counts. A kernel where others will do has another type
+ * for what they wait for.
+ */
+static __always_inline bool has_fresh_paths(u32 index)
+{
+	struct rcu_state *state = 0;
+	struct rcu_segcblist *callbacks = 0;
+
+	/* another thread may close a descriptor meanwhile */
+	return config.rcu_state && config.values[config.objects[index].slot].read != READ_FD &&
+	       bpf_core_field_exists(state->gp_seq) && bpf_core_field_exists(callbacks->gp_seq) &&
+	       bpf_core_field_size(callbacks->gp_seq) == 4 * sizeof(u64);
+}
+
+static __always_inline u32 read_grace_period(void)
+{
+	struct rcu_state *state = KERNEL(rcu_state, config.rcu_state);
+
+	return (u32)READ(state, gp_seq);
+}
+
+static __always_inline bool is_fresh(const struct fresh_path *path, struct task_struct *task, struct vfsmount *mnt,
+				     u64 candidates)
+{
+	struct fs_struct *fs = READ(task, fs);
+
+	return path->candidates == candidates && path->mnt == (u64)mnt &&
+	       path->root_dentry == (u64)READ(fs, root.dentry) && path->root_mnt == (u64)READ(fs, root.mnt) &&
+	       bpf_jiffies64() - path->time < CACHE_EXPIRY_TICKS && read_grace_period() == path->grace_period &&
+	       are_unchanged(path->rename_seq, path->mount_seq);
+}
+
+/* The counts are valid now, and `time` and the key are written last. */
+static __always_inline void store_fresh_path(struct fresh_path *path, u64 key, u64 candidates, struct vfsmount *mnt,
+					     u64 root_dentry, u64 root_mnt)
+{
+	path->candidates = candidates;
+	path->mnt = (u64)mnt;
+	path->root_dentry = root_dentry;
+	path->root_mnt = root_mnt;
+	path->grace_period = read_grace_period();
+	path->time = bpf_jiffies64();
+	barrier();
+	path->key = key;
 }
 
 /* The result of a filter with `inode` depends on more than the path. */
@@ -196,19 +269,15 @@ static __always_inline u64 read_word(u64 address)
 	return READ(any, hash_len);
 }
 
-/*
- * False: no value of Postfix is at the end of a string that ends with this name. `shorter`: the result for a name that
- * is shorter than the hashed bytes.
- */
-static __always_inline bool may_end_with_value(const volatile struct string_table *table, struct dentry *dentry,
-					       bool shorter)
+/* False: the name ends with none of the values. */
+static __always_inline bool may_end_with_value(const volatile struct string_table *table, struct dentry *dentry)
 {
 	u32 hashed = table->hashed, length = READ(dentry, d_name.len);
 
 	if (!hashed)
 		return true;
 	if (length < hashed)
-		return shorter;
+		return false;
 	return is_in_bitmap(table, read_word((u64)READ(dentry, d_name.name) + length - 8) >> (64 - 8 * hashed));
 }
 
@@ -233,7 +302,7 @@ static __always_inline bool is_unmatched_name(u32 index, struct dentry *dentry, 
 	if (!length)
 		return !left || object->postfix.hashed;
 	first = length > SHORT_NAME_MAX ? read_word((u64)READ(dentry, d_name.name)) : *(u8 *)inline_name(dentry);
-	return first != '/' && !(left && may_end_with_value(&object->postfix, dentry, false));
+	return first != '/' && !(left && may_end_with_value(&object->postfix, dentry));
 }
 
 /* The entry is not valid any more. The next access to the path may store it again. */
@@ -266,16 +335,21 @@ static __always_inline u32 replace_entry(struct negative_entry *entry, u32 numbe
 	return number + 1;
 }
 
+/*
+ * False: no value of Postfix is at the end of a path with this name. A value with a slash is only at the end of paths
+ * whose name is what the value has after its last slash.
+ */
 static __always_inline bool may_name_match(u32 index, struct dentry *dentry, u64 candidates)
 {
 	const volatile struct object_config *object = &config.objects[index];
 
-	return candidates & object->postfix.table.used && may_end_with_value(&object->postfix, dentry, object->slashes);
+	return candidates & object->postfix.table.used && may_end_with_value(&object->names, dentry);
 }
 
-/* Returns enum cache_result; FOLDER_UNDECIDED: the path may have an entry of its own. */
+/* Returns enum cache_result; FOLDER_UNDECIDED: the path may have an entry of its own. `found` is the entry of a hit. */
 static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
-					 struct dentry *parent, struct vfsmount *mnt, u64 candidates)
+					 struct dentry *parent, struct vfsmount *mnt, u64 candidates,
+					 struct negative_entry **found)
 {
 	u64 key = negative_key(parent, index + FOLDER_KEY), marks;
 	u32 number = entry_index(slot, key, candidates) & ~1U, result;
@@ -286,9 +360,10 @@ static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32
 	if (entry->key == key) {
 		if (may_name_match(index, dentry, candidates))
 			return FOLDER_UNDECIDED;
-		if (is_hit(entry, task, dentry, parent, mnt, candidates, true))
-			return CACHE_HIT;
-		return drop_entry(entry, key);
+		if (!is_hit(entry, task, dentry, parent, mnt, candidates, true))
+			return drop_entry(entry, key);
+		*found = entry;
+		return CACHE_HIT;
 	}
 	marks = entry->last_miss ^ key;
 	if (marks == HAS_VALUES)
@@ -306,9 +381,10 @@ static __always_inline u32 lookup_folder(struct task_struct *task, u32 slot, u32
 	return result | WHOLE_FOLDER;
 }
 
-/* Returns enum cache_result. */
+/* Returns enum cache_result. `found` is the entry of a hit. */
 static __always_inline u32 lookup_path(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
-				       struct dentry *parent, struct vfsmount *mnt, u64 candidates)
+				       struct dentry *parent, struct vfsmount *mnt, u64 candidates,
+				       struct negative_entry **found)
 {
 	u64 key = negative_key(dentry, index);
 	/* folders have the even entries, so that no file replaces the entry or the mark of its own folder */
@@ -319,27 +395,57 @@ static __always_inline u32 lookup_path(struct task_struct *task, u32 slot, u32 i
 		return CACHE_BYPASS;
 	if (entry->key != key)
 		return replace_entry(entry, number, key);
-	if (is_hit(entry, task, dentry, parent, mnt, candidates, false))
-		return CACHE_HIT;
-	return drop_entry(entry, key);
+	if (!is_hit(entry, task, dentry, parent, mnt, candidates, false))
+		return drop_entry(entry, key);
+	*found = entry;
+	return CACHE_HIT;
 }
 
 /* Returns enum cache_result. */
 static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u32 index, struct dentry *dentry,
 					   struct vfsmount *mnt, u64 candidates)
 {
-	struct dentry *parent = READ(dentry, d_parent);
+	u64 key = negative_key(dentry, index);
+	struct negative_entry *entry = 0;
+	u32 result = FOLDER_UNDECIDED;
+	struct fresh_path *fresh = 0;
+	struct dentry *parent;
 
+	if (has_fresh_paths(index)) {
+		fresh = get_fresh_path(slot, key, candidates);
+		if (!fresh)
+			return CACHE_BYPASS;
+		if (fresh->key == key && is_fresh(fresh, task, mnt, candidates))
+			return CACHE_HIT;
+	}
+	parent = READ(dentry, d_parent);
 	if (parent == dentry) {
 		if (is_unmatched_name(index, dentry, mnt, candidates))
 			return CACHE_HIT;
-	} else if (config.objects[index].folders) {
-		u32 result = lookup_folder(task, slot, index, dentry, parent, mnt, candidates);
-
-		if (result != FOLDER_UNDECIDED)
-			return result;
+		return lookup_path(task, slot, index, dentry, parent, mnt, candidates, &entry);
 	}
-	return lookup_path(task, slot, index, dentry, parent, mnt, candidates);
+	if (config.objects[index].folders)
+		result = lookup_folder(task, slot, index, dentry, parent, mnt, candidates, &entry);
+	if (result == FOLDER_UNDECIDED)
+		result = lookup_path(task, slot, index, dentry, parent, mnt, candidates, &entry);
+	if (!fresh)
+		return result;
+	/* only the second of two look-ups stores the path, because most files are accessed once */
+	if (fresh->last_miss != (u32)key) {
+		fresh->last_miss = key;
+		return result;
+	}
+	fresh->key = 0;
+	if (result == CACHE_HIT) {
+		fresh->rename_seq = entry->rename_seq;
+		fresh->mount_seq = entry->mount_seq;
+		store_fresh_path(fresh, key, candidates, mnt, entry->root_dentry, entry->root_mnt);
+		return result;
+	}
+	fresh->rename_seq = read_sequence(config.rename_lock);
+	fresh->mount_seq = read_sequence(config.mount_lock);
+	barrier();
+	return result | FRESH_PATH;
 }
 
 /* A folder that ignores case may show a name in another case later. */
@@ -396,6 +502,20 @@ static __always_inline bool has_folder_values(struct string_buffer *buffer, u32 
 	return entry && entry->match == length;
 }
 
+/* Stores the path that was resolved as a fresh path. A count is odd while a writer holds its lock. */
+static __always_inline void insert_fresh_path(struct string_buffer *buffer, u32 index, struct dentry *dentry,
+					      struct vfsmount *mnt, u64 candidates)
+{
+	u64 key = negative_key(dentry, index);
+	struct fresh_path *path = get_fresh_path(buffer->map_index, key, candidates);
+
+	if (!path || READ(mnt, mnt_sb) != READ(dentry, d_sb) || !is_cacheable_walk(buffer))
+		return;
+	if ((path->rename_seq | path->mount_seq) & 1 || !are_unchanged(path->rename_seq, path->mount_seq))
+		return;
+	store_fresh_path(path, key, candidates, mnt, buffer->walk.root_dentry, buffer->walk.root_mnt);
+}
+
 /*
  * Stores that no candidate matches this path. The kernel does not start a program on a CPU where it is interrupted, so
  * no other program accesses the entry meanwhile. Nevertheless, the key is written last.
@@ -404,17 +524,22 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 				      struct vfsmount *mnt, u64 candidates)
 {
 	bool whole = buffer->cache_result & WHOLE_FOLDER;
-	struct negative_entry *entry = get_entry((buffer->cache_result & ~WHOLE_FOLDER) - 1);
+	struct negative_entry *entry;
 	struct super_block *super;
 	struct dentry *parent;
 	struct inode *folder;
 	u64 *words, key, changed = 0;
 	u32 device = 0;
 
-	if (!entry || index >= HOOK_VALUES_MAX)
+	if (index >= HOOK_VALUES_MAX)
 		return 0;
 	dentry = KERNEL(dentry, dentry);
 	mnt = KERNEL(vfsmount, mnt);
+	if (buffer->cache_result & FRESH_PATH)
+		insert_fresh_path(buffer, index, dentry, mnt, candidates);
+	entry = get_entry((buffer->cache_result & ENTRY_NUMBER) - 1);
+	if (!entry)
+		return 0;
 	super = READ(dentry, d_sb);
 	entry->hash_len = READ(dentry, d_name.hash_len);
 	parent = READ(dentry, d_parent);
@@ -461,7 +586,7 @@ static __noinline int insert_negative(struct string_buffer *buffer, u32 index, s
 	entry->parent_ctime = changed;
 	entry->layer_device = device;
 	/* a count is odd while a writer holds its lock */
-	if ((entry->rename_seq | entry->mount_seq) & 1 || !is_unchanged(entry))
+	if ((entry->rename_seq | entry->mount_seq) & 1 || !are_unchanged(entry->rename_seq, entry->mount_seq))
 		return 0;
 	barrier();
 	entry->key = key;

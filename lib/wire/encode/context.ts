@@ -65,10 +65,12 @@ export interface SizeParameter {
   readonly packetLength?: number;
 }
 
-/** The addresses of the sequence locks that a hook with a negative cache checks, and the size of the cache. */
+/** The addresses of the counts that a hook with a negative cache checks, and the size of the cache. */
 export interface KernelLocks {
   readonly rename: bigint;
   readonly mount: bigint;
+  /** The state of RCU, with the count of grace periods. 0: the cache has no fresh paths. */
+  readonly rcuState: bigint;
   /** Number of CPUs: each one has a cache of its own. */
   readonly cpus: number;
   /** Ticks before another path can replace a cached one; at most 255. */

@@ -4,16 +4,15 @@
  */
 import { hasTables } from '../../compiled/compiled-hook.js';
 import type { CompiledValue, StringTable } from '../../compiled/compiled-policy.js';
-import { AbiLimit, MatchEntry, ObjectConfig, StringHash, TrieKey } from '../layout.gen.js';
+import { AbiLimit, MatchEntry, ObjectConfig, TrieKey } from '../layout.gen.js';
 import { READS } from '../reads.js';
+import { encodeStringTable } from './objects.js';
 import { encodeUtf8, selectorMask, writeTrieKey } from './tables.js';
-
-const SLASH = '/'.charCodeAt(0);
 
 /** Writes the members of struct object_config that only the negative cache uses. */
 export function encodePathFilter(view: DataView, at: number, value: CompiledValue): void {
   view.setUint8(at + ObjectConfig.folders, Number(canCacheFolders(value)));
-  view.setUint8(at + ObjectConfig.slashes, Number(hasSlashInHashedBytes(value.texts.postfix)));
+  encodeStringTable(view, at + ObjectConfig.names, fileNames(value.texts.postfix), 'end');
   view.setBigUint64(at + ObjectConfig.rooted, selectorMask(rootedSelectors(value)), true);
 }
 
@@ -27,11 +26,16 @@ export function canCacheFolders(value: CompiledValue): boolean {
   return isPath && hasTables(value) && onlyTables && isHashed && areShort;
 }
 
-/** A name that is shorter than the hashed bytes decides nothing if a value has a slash in these. */
-function hasSlashInHashedBytes(postfix: StringTable | undefined): boolean {
-  const values = (postfix?.entries ?? []).map(({ value }) => encodeUtf8(value));
-  const hashed = values.reduce<number>((min, { length }) => Math.min(min, length), StringHash.STRING_HASH_BYTES_MAX);
-  return values.some((bytes) => hashed > 0 && bytes.subarray(-hashed).includes(SLASH));
+/** What the values have after their last slash. No file of a folder has a path that ends with a slash. */
+function fileNames(postfix: StringTable | undefined): StringTable | undefined {
+  return (
+    postfix && {
+      ...postfix,
+      entries: postfix.entries
+        .map((entry) => ({ ...entry, value: entry.value.slice(entry.value.lastIndexOf('/') + 1) }))
+        .filter(({ value }, i) => value !== '' || postfix.entries[i]?.value === ''),
+    }
+  );
 }
 
 /** The selectors that need a value of Equal or Prefix, if all these values begin with a slash. */

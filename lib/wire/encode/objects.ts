@@ -75,7 +75,7 @@ export function encodeObject(
   });
 }
 
-function encodeStringTable(view: DataView, at: number, table: StringTable | undefined, side: HashedSide): void {
+export function encodeStringTable(view: DataView, at: number, table: StringTable | undefined, side: HashedSide): void {
   encodeTable(view, at + StringTableLayout.table, table);
   if (table === undefined) return;
   view.setUint32(at + StringTableLayout.longest, maxStringBytes(table), true);

@@ -2,10 +2,17 @@
 import assert from 'node:assert/strict';
 import type { CompiledValue, StringTable } from '../../../../lib/compiled/compiled-policy.js';
 import { encodeHook } from '../../../../lib/wire/encode/hook.js';
-import { AbiLimit, HookConfig, MatchEntry, ObjectConfig, TrieKey } from '../../../../lib/wire/layout.gen.js';
+import {
+  AbiLimit,
+  HookConfig,
+  MatchEntry,
+  ObjectConfig,
+  StringTable as StringTableLayout,
+  TrieKey,
+} from '../../../../lib/wire/layout.gen.js';
 import { compiledHook, compiledValue, encodeContext } from '../../compiled-hooks.js';
 
-const locks = { rename: 0xffffffff81000000n, mount: 0xffffffff82000000n, cpus: 2, holdTicks: 25 };
+const locks = { rename: 0xffffffff81000000n, mount: 0xffffffff82000000n, rcuState: 0n, cpus: 2, holdTicks: 25 };
 
 /** A table in which selector n needs one of the nth list of values. */
 function table(...values: readonly (readonly string[])[]): StringTable {
@@ -23,7 +30,9 @@ const excluding = (...values: readonly string[]): StringTable => ({
 interface Encoded {
   readonly folders: readonly string[];
   readonly isUsed: boolean;
-  readonly slashes: number;
+  /** Of what values of Postfix have after their last slash: the hashed bytes, and the bitmap of hashes. */
+  readonly names: { readonly hashed: number; readonly bitmap: string };
+  readonly postfixes: string;
   readonly rooted: bigint;
   readonly hasMap: boolean;
 }
@@ -34,6 +43,13 @@ function encode(texts: CompiledValue['texts'], { type = 'file', cached = true } 
   const { config, maps } = encodeHook(hook, encodeContext(cached ? { locks } : {}));
   const view = new DataView(config.buffer);
   const object = HookConfig.objects;
+  const names = object + ObjectConfig.names;
+  const bitmap = (at: number): string =>
+    Buffer.from(
+      config.buffer,
+      at + StringTableLayout.bitmap,
+      StringTableLayout.sizeof - StringTableLayout.bitmap,
+    ).toString('hex');
   const map = maps.find(({ name }) => name === 'string_prefix');
   assert.ok(map);
   const stride = TrieKey.sizeof + MatchEntry.sizeof;
@@ -47,7 +63,8 @@ function encode(texts: CompiledValue['texts'], { type = 'file', cached = true } 
   return {
     folders: folders.flat(),
     isUsed: view.getUint8(object + ObjectConfig.folders) === 1,
-    slashes: view.getUint8(object + ObjectConfig.slashes),
+    names: { hashed: view.getUint32(names + StringTableLayout.hashed, true), bitmap: bitmap(names) },
+    postfixes: bitmap(object + ObjectConfig.postfix),
     rooted: view.getBigUint64(object + ObjectConfig.rooted, true),
     hasMap: map.create,
   };
@@ -89,14 +106,18 @@ describe('encoding of the folders of values', () => {
     assert.equal(encode({ equal }, { cached: false }).hasMap, false);
   });
 
-  it('a slash in the hashed end of a postfix: a short name decides nothing', () => {
-    const slashes = (...values: readonly string[]): number => encode({ postfix: table(values) }).slashes;
-    assert.equal(slashes('.bashrc', '.login'), 0);
-    assert.equal(slashes('/.bashrc'), 1);
-    assert.equal(slashes('/etc/bash.bashrc'), 0);
-    // the shortest value has six bytes, so that only six are hashed
-    assert.equal(slashes('/.bashrc', '.login'), 0);
-    assert.equal(slashes('/login', '.bashrc'), 1);
+  it('only what a value of Postfix has after its last slash is compared with a name', () => {
+    const encodeNames = (...values: readonly string[]): Encoded['names'] => encode({ postfix: table(values) }).names;
+    const plain = encode({ postfix: table(['.bashrc', '.login']) });
+    assert.equal(plain.names.hashed, 6);
+    assert.equal(plain.names.bitmap, plain.postfixes);
+    assert.deepEqual(encodeNames('/.bashrc', '/home/.login'), plain.names);
+    // the name has as many bytes as the value without its folder
+    assert.equal(encodeNames('/.ssh/id').hashed, 2);
+    // no file has such a name: no bit is set
+    assert.match(encodeNames('/folder/').bitmap, /^0+$/);
+    assert.equal(encodeNames('/folder/').hashed, 8);
+    assert.equal(encodeNames('').hashed, 0);
   });
 
   it('selectors that need a slash at the beginning', () => {
