@@ -132,8 +132,7 @@ static __always_inline bool is_hit(const struct negative_entry *entry, struct ta
 	return entry->candidates == candidates && entry->mnt == (u64)mnt &&
 	       entry->root_dentry == (u64)READ(fs, root.dentry) && entry->root_mnt == (u64)READ(fs, root.mnt) &&
 	       (whole || has_same_name(entry, dentry)) && has_same_parent(entry, READ(parent, d_inode)) &&
-	       bpf_jiffies64() - entry->time < CACHE_EXPIRY_TICKS &&
-	       are_unchanged(entry->rename_seq, entry->mount_seq);
+	       bpf_jiffies64() - entry->time < CACHE_EXPIRY_TICKS && are_unchanged(entry->rename_seq, entry->mount_seq);
 }
 
 /* Part of the key of a whole folder: a folder is also a path itself. */
