@@ -222,9 +222,8 @@ static __always_inline bool has_fresh_paths(u32 index)
 
 static __always_inline u32 read_grace_period(void)
 {
-	struct rcu_state *state = KERNEL(rcu_state, config.rcu_state);
-
-	return (u32)READ(state, gp_seq);
+	/* the offset is too big for an instruction that reads */
+	return read_sequence(config.rcu_state + bpf_core_field_offset(struct rcu_state, gp_seq));
 }
 
 static __always_inline bool is_fresh(const struct fresh_path *path, struct task_struct *task, struct vfsmount *mnt,
