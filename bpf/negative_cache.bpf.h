@@ -43,6 +43,7 @@ enum cache_result {
 enum {
 	MAGIC_EXT = 0xef53,
 	MAGIC_OVERLAYFS = 0x794c7630,
+	MAGIC_PIPEFS = 0x50495045,
 	MAGIC_TMPFS = 0x01021994,
 	MAGIC_XFS = 0x58465342,
 	/*
@@ -132,8 +133,7 @@ static __always_inline bool is_hit(const struct negative_entry *entry, struct ta
 	return entry->candidates == candidates && entry->mnt == (u64)mnt &&
 	       entry->root_dentry == (u64)READ(fs, root.dentry) && entry->root_mnt == (u64)READ(fs, root.mnt) &&
 	       (whole || has_same_name(entry, dentry)) && has_same_parent(entry, READ(parent, d_inode)) &&
-	       bpf_jiffies64() - entry->time < CACHE_EXPIRY_TICKS &&
-	       are_unchanged(entry->rename_seq, entry->mount_seq);
+	       bpf_jiffies64() - entry->time < CACHE_EXPIRY_TICKS && are_unchanged(entry->rename_seq, entry->mount_seq);
 }
 
 /* Part of the key of a whole folder: a folder is also a path itself. */
@@ -159,9 +159,9 @@ static __always_inline u64 negative_key(const struct dentry *dentry, u32 index)
 }
 
 /*
- * FRESH_PATHS_SIZE fresh paths for each CPU and each of the two programs of a hook, then as many times
- * NEGATIVE_CACHE_SIZE entries. They are a variable, so that their address is a constant in the program. User space sets
- * the size of the variable at load.
+ * One entry of which only `mnt` is used: the mount of all pipes, after one was seen. Then FRESH_PATHS_SIZE fresh paths
+ * for each CPU and each of the two programs of a hook, and as many times NEGATIVE_CACHE_SIZE entries. They are a
+ * variable, so that their address is a constant in the program. User space sets the size of the variable at load.
  */
 struct negative_entry negative_cache[1] SEC(".data.negative_cache") = {};
 
@@ -185,16 +185,18 @@ static __always_inline u32 fresh_paths_count(void)
 
 static __always_inline struct negative_entry *get_entry(u32 number)
 {
-	struct fresh_path *first = (void *)negative_cache;
+	struct negative_entry *first = negative_cache;
+	struct fresh_path *fresh;
 
 	opaque(first); /* for the compiler, the array has only one element */
-	return number < config.cache_entries ? (struct negative_entry *)(first + fresh_paths_count()) + number : 0;
+	fresh = (struct fresh_path *)(first + 1);
+	return number < config.cache_entries ? (struct negative_entry *)(fresh + fresh_paths_count()) + number : 0;
 }
 
 /* Calls with different candidates use different fresh paths. */
 static __always_inline struct fresh_path *get_fresh_path(u32 slot, u64 key, u64 candidates)
 {
-	struct fresh_path *first = (void *)negative_cache;
+	struct negative_entry *first = negative_cache;
 	u32 bits = FRESH_PATHS_BITS, number;
 
 	if (!config.pair) {
@@ -203,7 +205,7 @@ static __always_inline struct fresh_path *get_fresh_path(u32 slot, u64 key, u64 
 	}
 	number = slot << bits | ((u32)key ^ (u32)candidates) * 0x9e3779b1 >> (32 - bits);
 	opaque(first);
-	return number < fresh_paths_count() ? first + number : 0;
+	return number < fresh_paths_count() ? (struct fresh_path *)(first + 1) + number : 0;
 }
 
 /*
@@ -281,6 +283,21 @@ static __always_inline bool may_end_with_value(const volatile struct string_tabl
 	return is_in_bitmap(table, read_word((u64)READ(dentry, d_name.name) + length - 8) >> (64 - 8 * hashed));
 }
 
+/* True if no candidate matches an empty name, which is not a path. */
+static __always_inline bool is_empty_unmatched(u32 index, u64 candidates)
+{
+	const volatile struct object_config *object = &config.objects[index];
+	u64 left = candidates & ~(object->rooted | object->excluding);
+
+	return !left || (!(left & ~object->postfix.table.positive) && object->postfix.hashed);
+}
+
+/* The kernel has one mount for all pipes, and never unmounts it. Its files have an empty name. */
+static __always_inline bool is_unmatched_pipe(u32 index, struct vfsmount *mnt, u64 candidates)
+{
+	return negative_cache[0].mnt == (u64)mnt && is_empty_unmatched(index, candidates);
+}
+
 /*
  * True if the dentry, which is its own parent, has a name without a path that no candidate matches: a pipe, a socket, a
  * memfd, an anonymous inode. The kernel gives the name "/" to all other dentries that are their own parents, which are
@@ -295,12 +312,15 @@ static __always_inline bool is_unmatched_name(u32 index, struct dentry *dentry, 
 
 	if (left & ~object->postfix.table.positive)
 		return false;
-	/* a namespace that is mounted has the path of its mount point */
-	if (READ(mnt, mnt_root) == dentry)
-		return false;
 	length = READ(dentry, d_name.len);
-	if (!length)
-		return !left || object->postfix.hashed;
+	if (!length) {
+		struct super_block *super = READ(mnt, mnt_sb);
+
+		if (READ(super, s_magic) == MAGIC_PIPEFS)
+			negative_cache[0].mnt = (u64)mnt;
+		/* a namespace that is mounted has the path of its mount point */
+		return READ(mnt, mnt_root) != dentry && is_empty_unmatched(index, candidates);
+	}
 	first = length > SHORT_NAME_MAX ? read_word((u64)READ(dentry, d_name.name)) : *(u8 *)inline_name(dentry);
 	return first != '/' && !(left && may_end_with_value(&object->postfix, dentry));
 }
@@ -411,6 +431,8 @@ static __always_inline u32 lookup_negative(struct task_struct *task, u32 slot, u
 	struct fresh_path *fresh = 0;
 	struct dentry *parent;
 
+	if (is_unmatched_pipe(index, mnt, candidates))
+		return CACHE_HIT;
 	if (has_fresh_paths(index)) {
 		fresh = get_fresh_path(slot, key, candidates);
 		if (!fresh)

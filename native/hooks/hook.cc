@@ -92,8 +92,9 @@ void size_negative_cache(bpf_object* object, const std::vector<uint8_t>& config)
   if (values.cache_entries == 0) {
     check_setup(bpf_map__set_autocreate(map, false), "cannot leave a map out");
   } else {
-    constexpr size_t fresh = FRESH_PATHS_SIZE * sizeof(fresh_path) / NEGATIVE_CACHE_SIZE; // for each entry
-    const uint32_t size = values.cache_entries * static_cast<uint32_t>(sizeof(negative_entry) + fresh);
+    constexpr size_t fresh = FRESH_PATHS_SIZE * sizeof(fresh_path) / NEGATIVE_CACHE_SIZE;  // for each entry
+    constexpr auto each = static_cast<uint32_t>(sizeof(negative_entry) + fresh);
+    const uint32_t size = values.cache_entries * each + static_cast<uint32_t>(sizeof(negative_entry));
     check_setup(bpf_map__set_value_size(map, size), "cannot size the negative cache");
   }
 }
