@@ -39,7 +39,7 @@ import { toChangeEvent } from '../streams/change.js';
 import { EventHub } from '../streams/hub.js';
 import { AdmissionServer } from './admission-server.js';
 import { Exports } from './exports.js';
-import { FleetNode, readFleetKeys } from './fleet-node.js';
+import type { FleetNode } from './fleet-node.js';
 import { takeOver } from './take-over.js';
 
 /** Time for clients to receive their queued events when the agent stops. */
@@ -167,8 +167,8 @@ export class Agent {
     if (healthServer !== undefined) this.#http.push([healthServer, new HttpServer('health-server', health, log)]);
     if (metricsServer !== undefined) {
       const context = { tracer, store, hub, counts: new CountLines(counts, log), version, exports, alerts };
-      // the node of the fleet is opened later
-      const metrics = new Metrics(options, { ...context, fleet: exports.fleet && this.#fleetView() });
+      const fleet = exports.fleet && ((): FleetNode | undefined => this.#fleet);
+      const metrics = new Metrics(options, { ...context, fleet });
       const pages = { ...metricsPage(metrics), ...health };
       this.#http.push([metricsServer, new HttpServer('metrics-server', pages, log)]);
     }
@@ -179,28 +179,11 @@ export class Agent {
     this.events = hub.run(tracer).finally(() => (this.#isOver = true));
   }
 
-  #fleetView(): Pick<FleetNode, 'sequence' | 'refused' | 'policies' | 'nodes'> {
-    const none = { sequence: 0, refused: new Map(), policies: {}, nodes: [] };
-    const find = (): Pick<FleetNode, 'sequence' | 'refused' | 'policies' | 'nodes'> => this.#fleet ?? none;
-    return {
-      get sequence() {
-        return find().sequence;
-      },
-      get refused() {
-        return find().refused;
-      },
-      get policies() {
-        return find().policies;
-      },
-      get nodes() {
-        return find().nodes;
-      },
-    };
-  }
-
   async #startFleet(configuration: Configuration, nodeName: string): Promise<void> {
     const connection = this.#exports.fleet?.connection;
     if (connection === undefined) return;
+    // only an agent of a fleet loads the client of NATS
+    const { FleetNode, readFleetKeys } = await import('./fleet-node.js');
     const keys = await readFleetKeys(configuration);
     this.#fleet = await FleetNode.open(configuration, keys, {
       connection,

@@ -16,7 +16,6 @@ import { MetricsExport } from '../otlp/metrics-export.js';
 import { openSender } from '../otlp/sender.js';
 import { Spool } from '../delivery/spool.js';
 import { openForSetting } from './open-for-setting.js';
-import { openFleetExport } from './fleet-export.js';
 import type { EventHub } from '../streams/hub.js';
 
 interface PreparedExports {
@@ -89,7 +88,7 @@ export class Exports {
     const sink = await openForSetting('exportChainDir', sources, () => openSink(options, host.stdout, host.log));
     const json = sink === undefined ? undefined : new JsonExport(options, format, sink, host.log, host.nodeName);
     const otlp = await openOtlpExport(configuration, format, host);
-    const fleet = await openFleetExport(configuration, format, host);
+    const fleet = await loadFleetExport(configuration, format, host);
     return new Exports(prepared, json, otlp, fleet, await openMetricsExport(configuration, host), options, sink);
   }
 
@@ -143,6 +142,17 @@ function aggregationOptions(options: AgentOptions): AggregationOptions | undefin
     maxMessages: options.exportAggregationBufferSize,
     maxBytes: options.eventQueueBytes,
   };
+}
+
+/** Loads the client of NATS only for an agent of a fleet. */
+async function loadFleetExport(
+  configuration: Configuration,
+  format: ExportFormat,
+  host: ExportsHost,
+): Promise<FleetExport | undefined> {
+  if (configuration.options.fleet.length === 0) return undefined;
+  const { openFleetExport } = await import('./fleet-export.js');
+  return openFleetExport(configuration, format, host);
 }
 
 async function openOtlpExport(

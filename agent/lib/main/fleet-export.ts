@@ -11,13 +11,12 @@ import { openForSetting } from './open-for-setting.js';
 
 const MEBIBYTE = 1024 * 1024;
 
-/** Returns undefined without servers of a fleet. Throws ConfigError. */
+/** Rejects with ConfigError. */
 export async function openFleetExport(
   { options, sources }: Configuration,
   { formatLine }: ExportFormat,
   { log, nodeName: node }: { readonly log: Log; readonly nodeName: string },
-): Promise<FleetExport | undefined> {
-  if (options.fleet.length === 0) return undefined;
+): Promise<FleetExport> {
   const { fleetSpoolDir: folder, fleetSpoolMaxSizeMb, eventQueueBytes: queueBytes } = options;
   const cluster = options.clusterName ?? DEFAULT_CLUSTER;
   const settings = fleetSettings(options, cluster, node);

@@ -36,8 +36,8 @@ interface MetricsContext {
       { readonly stats: DeliveryStats & { readonly lostByReason: ReadonlyMap<string, number> } } | undefined;
     readonly metrics: { readonly stats: MetricsExportStats } | undefined;
   };
-  /** The node of a fleet. */
-  readonly fleet?: FleetView | undefined;
+  /** Absent if the agent is in no fleet. Returns the node of the fleet when it is open. */
+  readonly fleet?: (() => FleetView | undefined) | undefined;
   readonly alerts: {
     readonly counts: ReadonlyMap<string, number>;
     readonly events: number;
@@ -282,7 +282,7 @@ export class Metrics {
     const { fleet } = this.#context;
     if (fleet === undefined) return;
     const samples = (value: (report: FleetView['policies'][string]) => number) => (): Sample[] =>
-      Object.entries(fleet.policies).map(([policy, report]) => [formatLabels({ policy }), value(report)]);
+      Object.entries(fleet()?.policies ?? {}).map(([policy, report]) => [formatLabels({ policy }), value(report)]);
     const add = (name: string, help: string, value: (report: FleetView['policies'][string]) => number): void =>
       this.#addGauge(name, help, samples(value));
     add('polytrace_fleet_policy_wanted_version', 'The version that this node has to load.', ({ wanted }) => wanted);
@@ -291,10 +291,10 @@ export class Metrics {
       Number(error !== undefined),
     );
     this.#addGauge('polytrace_fleet_list_sequence', 'Number of the signed list of versions.', () => [
-      [NO_LABELS, fleet.sequence],
+      [NO_LABELS, fleet()?.sequence ?? 0],
     ]);
     this.#addCounter('polytrace_fleet_refused_total', 'Records of the fleet that were refused.', () =>
-      Array.from(fleet.refused, ([code, count]) => [formatLabels({ code }), count]),
+      Array.from(fleet()?.refused ?? [], ([code, count]) => [formatLabels({ code }), count]),
     );
   }
 
@@ -303,9 +303,9 @@ export class Metrics {
     const { fleet } = this.#context;
     if (fleet === undefined) return;
     const samples = (value: (report: FleetView['nodes'][number]) => number) => (): Sample[] =>
-      fleet.nodes.map((report) => [formatLabels({ node: report.node }), value(report)]);
+      (fleet()?.nodes ?? []).map((report) => [formatLabels({ node: report.node }), value(report)]);
     this.#addGauge('polytrace_fleet_node_info', '1 for each node of the fleet that reports.', () =>
-      fleet.nodes.map(({ node, kernel }) => [formatLabels({ node, kernel }), 1]),
+      (fleet()?.nodes ?? []).map(({ node, kernel }) => [formatLabels({ node, kernel }), 1]),
     );
     this.#addGauge(
       'polytrace_fleet_node_events',

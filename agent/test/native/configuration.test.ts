@@ -54,15 +54,15 @@ describe('the configuration of the agent', function () {
     assert.equal(await machine.stop(), 0);
   });
 
-  it('the client of Kubernetes is loaded only where it is used', async () => {
+  it('the clients of Kubernetes and NATS are loaded only where they are used', async () => {
     // with this variable, V8 logs every script that it loads
     const folder = join(machine.folder, 'scripts');
-    const isLoaded = (): boolean =>
-      readdirSync(folder).some((name) => readFileSync(join(folder, name), 'utf8').includes('/kubernetes/kube-config.'));
+    const isLoaded = (script = '/kubernetes/kube-config.'): boolean =>
+      readdirSync(folder).some((name) => readFileSync(join(folder, name), 'utf8').includes(script));
     await machine.startWith({ NODE_V8_COVERAGE: folder });
     assert.equal(await machine.stop(), 0);
     assert.ok(readdirSync(folder).length > 0);
-    assert.equal(isLoaded(), false);
+    assert.deepEqual([isLoaded(), isLoaded('/@nats-io/')], [false, false]);
     const flags = ['--enable-k8s-api', '--k8s-kubeconfig-path', '/dev/null'];
     await runCommandWith({ NODE_V8_COVERAGE: folder }, 'agent', ...flags);
     assert.equal(isLoaded(), true);
