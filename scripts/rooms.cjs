@@ -78,6 +78,7 @@ const rooms = [
       'lib/output/escape.ts',
       'lib/output/export-fields.ts',
       'lib/output/labels.ts',
+      'lib/output/terminal-text.ts',
       'lib/proto/',
       'lib/encode/',
       'lib/filters/',
@@ -240,6 +241,7 @@ const rooms = [
       'lib/names/network.ts',
       'lib/names/policy-library.ts',
       'lib/output/escape.ts',
+      'lib/output/terminal-text.ts',
     ],
     packages: ['commander'],
   },
@@ -302,7 +304,13 @@ const rooms = [
   },
   {
     room: 'agent/lib/fleet/',
-    may: ['lib/protocol/index.ts', 'agent/lib/delivery/', 'agent/lib/log/', 'agent/lib/make-folder.ts'],
+    may: [
+      'lib/protocol/index.ts',
+      'agent/lib/command-host.ts',
+      'agent/lib/delivery/',
+      'agent/lib/log/',
+      'agent/lib/make-folder.ts',
+    ],
     packages: [
       'polytrace',
       '@nats-io/transport-node',
@@ -334,6 +342,7 @@ const rooms = [
   {
     room: 'agent/lib/main/',
     may: [
+      'agent/lib/command-host.ts',
       'agent/lib/alerts/',
       'agent/lib/config/',
       'agent/lib/counts/',
@@ -351,8 +360,12 @@ const rooms = [
     packages: ['polytrace', 'commander'],
   },
   { room: 'agent/lib/make-folder.ts', may: [] },
+  { room: 'agent/lib/command-host.ts', may: [] },
   { room: 'agent/lib/version.ts', may: [] },
-  { room: 'agent/lib/index.ts', may: ['agent/lib/version.ts', 'agent/lib/fleet/', 'agent/lib/main/'] },
+  {
+    room: 'agent/lib/index.ts',
+    may: ['agent/lib/command-host.ts', 'agent/lib/version.ts', 'agent/lib/fleet/', 'agent/lib/main/'],
+  },
   { room: 'types/', may: [], pure: true },
   { room: 'examples/', may: ['lib/index.mjs', 'lib/index.ts'], packages: ['polytrace'] },
 ];

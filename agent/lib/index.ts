@@ -3,13 +3,11 @@ import type * as FleetModule from './fleet/fleet.js';
 import type { Fleet, OpenFleetOptions } from './fleet/fleet.js';
 import type * as Run from './main/run.js';
 import type * as FleetCommands from './fleet/commands/fleet-command.js';
-import type { AgentHost } from './main/run.js';
+import { USAGE, type CommandHost } from './command-host.js';
 import { findVersionProblem, readVersions } from './version.js';
 
-const USAGE = 2;
-
 /** Runs the agent until a signal, and returns the exit status of the command. Loads nothing of another library. */
-export async function runAgent(args: readonly string[], host: AgentHost): Promise<number> {
+export async function runAgent(args: readonly string[], host: CommandHost): Promise<number> {
   const problem = findVersionProblem(readVersions());
   if (problem !== undefined) {
     host.stderr.write(`polytrace: ${problem}\n`);
@@ -34,7 +32,7 @@ export async function openFleet(servers: string | readonly string[], options?: O
 }
 
 /** Runs `polytrace fleet`, and returns the exit status of the command. */
-export async function runFleet(args: readonly string[], host: AgentHost): Promise<number> {
+export async function runFleet(args: readonly string[], host: CommandHost): Promise<number> {
   const problem = findVersionProblem(readVersions());
   if (problem !== undefined) {
     host.stderr.write(`polytrace: ${problem}\n`);

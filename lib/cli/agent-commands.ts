@@ -7,7 +7,7 @@ import { POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
 import { loadGrpc } from '../grpc/load.js';
 import { print } from './output.js';
 import { addServerOptions, agentAddress, AGENT_SOCKET, type ServerOptions } from './server-options.js';
-import { escapeControls, formatJson, formatTable } from './text.js';
+import { escapeControls, formatJson, formatTable } from '../output/terminal-text.js';
 import { runTop, type TopOptions } from './top.js';
 import { findGivenOption } from './events-source.js';
 import { addFleetOptions, FLEET_OPTIONS, type FleetOptions } from './fleet-options.js';

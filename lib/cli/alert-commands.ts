@@ -5,7 +5,7 @@ import { loadProtocol } from '../protocol/load.js';
 import { SUCCESS, UsageError, type Context } from './context.js';
 import { print } from './output.js';
 import { addServerOptions, type ServerOptions } from './server-options.js';
-import { escapeControls, formatJson, formatTable } from './text.js';
+import { escapeControls, formatJson, formatTable } from '../output/terminal-text.js';
 
 interface ListOptions extends ServerOptions {
   readonly output: 'table' | 'json';

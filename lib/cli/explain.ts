@@ -5,7 +5,7 @@ import { isLibraryPolicy } from '../names/policy-library.js';
 import { SUCCESS, UsageError, type Context } from './context.js';
 import { chooseKernel, type KernelOptions } from './kernel.js';
 import { print } from './output.js';
-import { escapeControls, formatJson } from './text.js';
+import { escapeControls, formatJson } from '../output/terminal-text.js';
 
 export interface ExplainOptions extends KernelOptions {
   readonly format: 'text' | 'json';

@@ -6,7 +6,7 @@ import { terminalWidth } from './columns.js';
 import { SUCCESS, UsageError, type Context } from './context.js';
 import { parseSeconds } from './event-options.js';
 import { print, printMessage } from './output.js';
-import { escapeControls, formatJson, formatTable } from './text.js';
+import { escapeControls, formatJson, formatTable } from '../output/terminal-text.js';
 
 const KINDS = ['syscall', 'lsm', 'tracepoint', 'raw_tracepoint', 'function', 'usdt', 'uprobe'] as const satisfies readonly AvailableHookKind[]; // prettier-ignore
 

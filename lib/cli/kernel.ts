@@ -1,7 +1,7 @@
 /** Chooses the kernel against which a command checks policies. */
 import type { KernelInfo } from '../../types/index.js';
 import type { Context } from './context.js';
-import { escapeControls } from './text.js';
+import { escapeControls } from '../output/terminal-text.js';
 
 export interface KernelOptions {
   readonly btf?: string;

@@ -9,7 +9,7 @@ import { POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
 import { getEvents } from './getevents.js';
 import { chooseKernel, type KernelOptions } from './kernel.js';
 import { EventOutput, print, printMessage } from './output.js';
-import { escapeControls, formatJson } from './text.js';
+import { escapeControls, formatJson } from '../output/terminal-text.js';
 
 interface LearnCommandOptions extends KernelOptions {
   readonly policy?: string;

@@ -4,7 +4,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import type { LockFact } from '../../types/index.js';
 import { POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
 import { print } from './output.js';
-import { escapeControls } from './text.js';
+import { escapeControls } from '../output/terminal-text.js';
 
 /** The words of facts, for people. */
 const EXPLANATIONS: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 /** The metrics of a replay as tables: the sums of each series, and what the recording does not decide. */
 import type { MetricDoubt, MetricSum, ReplayedMetric } from '../../types/index.js';
 import { drawBuckets, formatNumber, listSeries } from './stat-table.js';
-import { escapeControls, formatTable, toOneLine } from './text.js';
+import { escapeControls, formatTable, toOneLine } from '../output/terminal-text.js';
 
 /** Formats each metric as a title, its series with the largest first, and its histogram. */
 export function formatMetrics(metrics: readonly ReplayedMetric[]): string {

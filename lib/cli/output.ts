@@ -2,7 +2,7 @@
 import { write } from 'node:fs';
 import { promisify } from 'node:util';
 import { OutputError, type Context } from './context.js';
-import { toOneLine } from './text.js';
+import { toOneLine } from '../output/terminal-text.js';
 
 /** Shortest time between two messages about the output. */
 const REPORT_MS = 10_000;

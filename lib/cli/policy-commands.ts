@@ -5,7 +5,7 @@ import { completionScript, SHELLS, type Shell } from './completion.js';
 import { SUCCESS, type Context } from './context.js';
 import { explain, type ExplainOptions } from './explain.js';
 import { print } from './output.js';
-import { formatJson, formatTable } from './text.js';
+import { formatJson, formatTable } from '../output/terminal-text.js';
 import { AGENTS, FORMATS, validate, type ValidateOptions } from './validate.js';
 
 const KERNEL_HELP = `

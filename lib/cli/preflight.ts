@@ -3,7 +3,7 @@ import type { PreemptionModel } from '../../types/kernel.js';
 import { escapeUnsafeJson } from '../output/escape.js';
 import { KERNEL, SUCCESS, type Context } from './context.js';
 import { print } from './output.js';
-import { escapeControls, formatTable } from './text.js';
+import { escapeControls, formatTable } from '../output/terminal-text.js';
 
 export interface PreflightOptions {
   readonly output: 'text' | 'json';

@@ -51,7 +51,7 @@ import { addServerOptions } from './server-options.js';
 import { RESULT_FORMATS } from './test-results.js';
 import { addSocketsCommand } from './sockets.js';
 import { addProcessesCommand } from './ps.js';
-import { escapeControls } from './text.js';
+import { escapeControls } from '../output/terminal-text.js';
 import { addTraceCommand } from './trace.js';
 
 const STATUSES = `

@@ -13,7 +13,7 @@ import { loadReport } from '../report/load.js';
 import { print, type Output } from './output.js';
 import type { Printer } from './printer.js';
 import { printRecordedEvents, type RecordedOptions } from './recorded-events.js';
-import { toOneLine } from './text.js';
+import { toOneLine } from '../output/terminal-text.js';
 
 /** Default limit of the events in a page. A browser shows this number without delay. */
 export const REPORT_EVENTS_DEFAULT = 100_000;

@@ -3,7 +3,7 @@ import { escapeUnsafeJson, replaceRawBytes } from '../output/escape.js';
 import type { FieldValue, Row, RowColumn } from '../tracers/index.js';
 import { fitColumns, truncateColumns } from './columns.js';
 import { columnWidths, GAP, WIDE_COLUMNS } from './event-table.js';
-import { escapeControls } from './text.js';
+import { escapeControls } from '../output/terminal-text.js';
 
 export class RowTable {
   readonly #columns: readonly RowColumn[];

@@ -3,7 +3,7 @@ import { relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Diagnostic } from '../../types/index.js';
 import type { FileResult } from './file-result.js';
-import { formatJson } from './text.js';
+import { formatJson } from '../output/terminal-text.js';
 
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
 

@@ -1,6 +1,6 @@
 /** The table of `polytrace stat`: for each metric the series that changed most, and the histogram of all its values. */
 import type { Metric, MetricBucket, MetricsSample, MetricSum } from '../../types/index.js';
-import { escapeControls, formatTable } from './text.js';
+import { escapeControls, formatTable } from '../output/terminal-text.js';
 
 interface Row {
   readonly labels: readonly string[];

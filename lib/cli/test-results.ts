@@ -1,5 +1,5 @@
 /** Formats results of tests: as text, in the Test Anything Protocol (TAP 14), or as JUnit's XML. */
-import { toOneLine } from './text.js';
+import { toOneLine } from '../output/terminal-text.js';
 
 export interface ScenarioResult {
   readonly file: string;

@@ -3,7 +3,7 @@ import type { AgentClient } from '../grpc/client.js';
 import { STOP_SIGNALS, SUCCESS, type Context } from './context.js';
 import { print } from './output.js';
 import { terminalSize, truncateColumns } from './columns.js';
-import { escapeControls, formatTable } from './text.js';
+import { escapeControls, formatTable } from '../output/terminal-text.js';
 
 export interface TopOptions {
   readonly once?: boolean;

@@ -8,7 +8,7 @@ import { chooseKernel, type CheckedAgainst, type KernelOptions } from './kernel.
 import { print } from './output.js';
 import type { FileResult } from './file-result.js';
 import { formatSarif } from './sarif.js';
-import { escapeControls, formatJson } from './text.js';
+import { escapeControls, formatJson } from '../output/terminal-text.js';
 
 export const FORMATS = ['text', 'json', 'sarif'] as const;
 

@@ -8,7 +8,7 @@ import { decompressChunks } from '../recording/lines.js';
 import { splitByteLines } from './byte-lines.js';
 import { POLICY_ERRORS, SUCCESS, UsageError, type Context } from './context.js';
 import { print } from './output.js';
-import { escapeControls } from './text.js';
+import { escapeControls } from '../output/terminal-text.js';
 
 /** Where the agent keeps the key and the checkpoints by default. */
 export const CHAIN_FOLDER = '/var/lib/polytrace/export-chain';

@@ -18,6 +18,27 @@ export function isReturnSlot(hook: Pick<CompiledHook, 'args' | 'data'>, slot: nu
   return slot === hook.args.length + hook.data.length;
 }
 
+/** A hook that reads, filters and reports nothing: the base of hooks that no policy names. */
+export function makeEmptyHook(
+  kind: CompiledHook['kind'],
+  call: string,
+  position: CompiledHook['position'],
+): CompiledHook {
+  return {
+    ...{ kind, call, position },
+    syscall: false,
+    tags: [],
+    selectors: 1,
+    args: [],
+    data: [],
+    process: [],
+    sets: [],
+    scopes: [],
+    changes: [],
+    cel: { entry: [], returned: [] },
+  };
+}
+
 /** True if the value is a register of the hooked function, not one of its parameters. */
 export function isRegister(value: CompiledValue): boolean {
   return value.source === 'pt_regs';

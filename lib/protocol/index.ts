@@ -23,6 +23,7 @@ export {
   type Severity,
 } from '../names/severity.js';
 export { parseLabelSelector } from '../output/labels.js';
+export { escapeControls, formatJson, formatTable } from '../output/terminal-text.js';
 export * from '../proto/polytrace/alerts.gen.js';
 export * from '../proto/polytrace/metrics.gen.js';
 export * from '../proto/tetragon/eventlog.gen.js';

@@ -1,5 +1,5 @@
 /** Manages the policies of a tracer: loads them completely or not at all, lists, switches, replaces and removes them. */
-import { hasLateMembers, hasNetworkRequests, hasSocketTracking } from '../compiled/compiled-hook.js';
+import { hasLateMembers, hasNetworkRequests, hasSocketTracking, makeEmptyHook } from '../compiled/compiled-hook.js';
 import type { KernelInfo } from '../../types/kernel.js';
 import type { PolicyMode } from '../../types/policy.js';
 import type {
@@ -47,21 +47,7 @@ import { findTargets, type Target } from '../attach/targets.js';
 const LINGER_MS = 100;
 
 /** A group has no records of its own. */
-const GROUP_HOOK: CompiledHook = {
-  kind: 'kprobe',
-  call: '',
-  syscall: false,
-  position: { file: '', line: 0, column: 0 },
-  tags: [],
-  selectors: 1,
-  args: [],
-  data: [],
-  process: [],
-  sets: [],
-  scopes: [],
-  changes: [],
-  cel: { entry: [], returned: [] },
-};
+const GROUP_HOOK = makeEmptyHook('kprobe', '', { file: '', line: 0, column: 0 });
 
 /** Options for the events of policies, and the permissions of policies. */
 export interface PolicySetOptions {

@@ -1,4 +1,5 @@
 /** Compiled and loaded hooks, made without a policy. */
+import { makeEmptyHook } from '../../lib/compiled/compiled-hook.js';
 import type { CompiledHook, CompiledValue } from '../../lib/compiled/compiled-policy.js';
 import { newTally, type LoadedHook } from '../../lib/events/hook.js';
 import type { EncodeContext } from '../../lib/wire/encode/hook.js';
@@ -9,19 +10,7 @@ export function compiledValue(type: CompiledValue['type'], more: Partial<Compile
 
 export function compiledHook(more: Partial<CompiledHook> = {}): CompiledHook {
   return {
-    kind: 'kprobe',
-    call: 'made_up',
-    syscall: false,
-    position: { file: 'made-up.yaml', line: 1, column: 1 },
-    tags: [],
-    selectors: 1,
-    args: [],
-    data: [],
-    process: [],
-    sets: [],
-    scopes: [],
-    changes: [],
-    cel: { entry: [], returned: [] },
+    ...makeEmptyHook('kprobe', 'made_up', { file: 'made-up.yaml', line: 1, column: 1 }),
     ...more,
   };
 }

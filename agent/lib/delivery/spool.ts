@@ -17,7 +17,7 @@ export interface SpooledLines {
   readonly reason: string;
 }
 
-/** What a delivery needs of a spool. */
+/** The members of a spool that a delivery uses. */
 export interface LineStore {
   /** Events that somebody has removed while no agent was running. */
   readonly missing: number;

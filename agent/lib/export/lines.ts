@@ -6,7 +6,7 @@ import type { AgentEvent } from 'polytrace';
 import { Window, type WindowOptions } from '../streams/window.js';
 import type { ExportFormat } from './format.js';
 
-/** What a consumer can know of the event of a line. */
+/** Describes the event of a line for a consumer. */
 export interface LineSource {
   readonly type: string;
   readonly policyName?: string;

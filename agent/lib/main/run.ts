@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { PolytraceError } from 'polytrace';
+import { FAILED, GOOD, USAGE, type CommandHost } from '../command-host.js';
 import { checkReceivers } from '../alerts/alerts.js';
 import { createAgentCommand } from '../config/command.js';
 import { formatConfiguration } from '../config/print.js';
@@ -17,23 +18,10 @@ import { Agent } from './agent.js';
 import { prepareExports } from './exports.js';
 import { ServiceManager } from './service.js';
 
-/** The environment that the command provides. */
-export interface AgentHost {
-  readonly stdout: NodeJS.WritableStream;
-  readonly stderr: NodeJS.WritableStream;
-  /** Emits SIGINT, SIGTERM and SIGHUP. */
-  readonly signals: NodeJS.EventEmitter;
-  /** Default: the environment of the process. */
-  readonly env?: NodeJS.ProcessEnv;
-}
-
-const GOOD = 0;
-const FAILED = 1;
-const USAGE = 2;
 const KERNEL = 3;
 
 /** Runs the agent and returns the exit status of the command. */
-export async function runAgentCommand(args: readonly string[], host: AgentHost): Promise<number> {
+export async function runAgentCommand(args: readonly string[], host: CommandHost): Promise<number> {
   let status = GOOD;
   const command = createAgentCommand(
     {
@@ -73,7 +61,7 @@ export async function runAgentCommand(args: readonly string[], host: AgentHost):
 
 async function runUntilSignal(
   configuration: Configuration,
-  { stdout, stderr, signals, env = process.env }: AgentHost,
+  { stdout, stderr, signals, env = process.env }: CommandHost,
 ): Promise<number> {
   const { options } = configuration;
   const log = openLog({ level: options.logLevel, format: options.logFormat }, stderr);

@@ -50,11 +50,11 @@ describe('1,000 nodes of a fleet', function () {
         nodes.push(new TestNode({ servers: cluster.urls(), name: `node-${i}`, keys: key.trusted }));
       }
       await Promise.all(nodes.map((node) => node.start()));
-      await loaded(1);
+      await waitUntilLoaded(1);
       const connectedMs = performance.now() - start;
       const changed = performance.now();
       await apply(2);
-      await loaded(2);
+      await waitUntilLoaded(2);
       const catchUpMs = performance.now() - changed;
       while ((await bucket.listNodes()).filter(({ policies }) => policies['p']?.loaded === 2).length < NODES);
       const reportedMs = performance.now() - changed;
@@ -73,7 +73,7 @@ describe('1,000 nodes of a fleet', function () {
     }
   });
 
-  async function loaded(version: number): Promise<void> {
+  async function waitUntilLoaded(version: number): Promise<void> {
     await Promise.all(nodes.map((node) => node.until(() => node.target.version('p') === version)));
   }
 });

@@ -1,4 +1,5 @@
 /** Compiles enforcers: each function where notifications take effect gets its own hook. */
+import { makeEmptyHook } from '../../compiled/compiled-hook.js';
 import type { CompiledHook } from '../../compiled/compiled-policy.js';
 import { expandCall } from '../model/lists.js';
 import type { Hook } from '../model/model.js';
@@ -25,21 +26,10 @@ export function canEnforcersOverride(hooks: readonly Hook[]): boolean {
 }
 
 function makeEnforcer(call: string, position: CompiledHook['position'], mayOverride: boolean): CompiledHook {
+  // the hooks that notify the enforcer test the scopes
   return {
-    kind: 'enforcer',
-    call,
+    ...makeEmptyHook('enforcer', call, position),
     syscall: /^(\w+\/|__[a-z0-9]+_)?sys_/.test(call),
     ...(mayOverride ? { mayOverride } : {}),
-    position,
-    tags: [],
-    selectors: 1,
-    args: [],
-    data: [],
-    process: [],
-    sets: [],
-    // The hooks that notify the enforcer test the scopes.
-    scopes: [],
-    changes: [],
-    cel: { entry: [], returned: [] },
   };
 }

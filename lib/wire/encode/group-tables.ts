@@ -193,7 +193,7 @@ export class GroupTables {
 
   #listDeletedKeys(member: Member): TableChange[] {
     return TABLES.flatMap((table) => {
-      const sets = [...this.#tables[table].values()].filter(({ own }) => isOnlyOf(own, member));
+      const sets = [...this.#tables[table].values()].filter(({ own }) => hasOnlyRulesOf(own, member));
       return sets.length === 0 ? [] : [{ map: MAPS[table], bytes: encodeKeys(table, sets, false) }];
     });
   }
@@ -205,7 +205,7 @@ export class GroupTables {
     const changed: RuleSet[] = [];
     for (const sets of [...TABLES.map((table) => this.#tables[table]), this.#special]) {
       for (const [key, set] of sets as Map<unknown, RuleSet>) {
-        const isDeleted = sets !== this.#special && isOnlyOf(set.own, member);
+        const isDeleted = sets !== this.#special && hasOnlyRulesOf(set.own, member);
         if (clearRules(set, member)) changed.push(set);
         if (!isDeleted) continue;
         (sets as Map<unknown, RuleSet>).delete(key);
@@ -225,7 +225,7 @@ export class GroupTables {
     let bytes = member.rules.length * GroupRule.sizeof + member.tests * GroupTest.sizeof;
     for (const table of TABLES) {
       for (const { own, key } of this.#tables[table].values()) {
-        if (isOnlyOf(own, member)) bytes += GroupSet.sizeof + NODE_BYTES + key.length;
+        if (hasOnlyRulesOf(own, member)) bytes += GroupSet.sizeof + NODE_BYTES + key.length;
       }
     }
     return bytes;
@@ -320,7 +320,7 @@ function clearRules(set: RuleSet, { firstRule, rules }: Member): boolean {
 }
 
 /** True if the set has rules of this hook as its own, and none of other hooks. */
-function isOnlyOf(own: ReadonlySet<number>, { firstRule, rules }: Member): boolean {
+function hasOnlyRulesOf(own: ReadonlySet<number>, { firstRule, rules }: Member): boolean {
   return own.size > 0 && [...own].every((rule) => rule >= firstRule && rule < firstRule + rules.length);
 }
 

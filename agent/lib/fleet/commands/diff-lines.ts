@@ -18,20 +18,20 @@ export function diffLines(before: string, after: string): string[] {
   let end = 0;
   while (end < a.length - start && end < b.length - start && a.at(-1 - end) === b.at(-1 - end)) end++;
   const lines: Line[] = [
-    ...a.slice(0, start).map(keep),
+    ...a.slice(0, start).map(markKept),
     ...compare(a.slice(start, a.length - end), b.slice(start, b.length - end)),
-    ...a.slice(a.length - end).map(keep),
+    ...a.slice(a.length - end).map(markKept),
   ];
   return showChanges(lines);
 }
 
-function keep(text: string): Line {
+function markKept(text: string): Line {
   return { mark: ' ', text };
 }
 
 /** Finds a longest common subsequence. */
 function compare(a: readonly string[], b: readonly string[]): Line[] {
-  if (a.length * b.length > CELLS_MAX) return [...a.map(removed), ...b.map(added)];
+  if (a.length * b.length > CELLS_MAX) return [...a.map(markRemoved), ...b.map(markAdded)];
   const width = b.length + 1;
   const lengths = new Uint32Array((a.length + 1) * width);
   const lengthAt = (i: number, j: number): number => lengths[i * width + j] ?? 0;
@@ -45,20 +45,20 @@ function compare(a: readonly string[], b: readonly string[]): Line[] {
   let [i, j] = [0, 0];
   while (i < a.length && j < b.length) {
     if (a[i] === b[j]) {
-      lines.push(keep(a[i] ?? ''));
+      lines.push(markKept(a[i] ?? ''));
       i++;
       j++;
-    } else if (lengthAt(i + 1, j) >= lengthAt(i, j + 1)) lines.push(removed(a[i++] ?? ''));
-    else lines.push(added(b[j++] ?? ''));
+    } else if (lengthAt(i + 1, j) >= lengthAt(i, j + 1)) lines.push(markRemoved(a[i++] ?? ''));
+    else lines.push(markAdded(b[j++] ?? ''));
   }
-  return [...lines, ...a.slice(i).map(removed), ...b.slice(j).map(added)];
+  return [...lines, ...a.slice(i).map(markRemoved), ...b.slice(j).map(markAdded)];
 }
 
-function removed(text: string): Line {
+function markRemoved(text: string): Line {
   return { mark: '-', text };
 }
 
-function added(text: string): Line {
+function markAdded(text: string): Line {
   return { mark: '+', text };
 }
 

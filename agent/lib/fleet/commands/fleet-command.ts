@@ -1,6 +1,8 @@
 /** The command `polytrace fleet`: policies and nodes of a fleet. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { PolicyError, PolytraceError, type PolicyMode } from 'polytrace';
+import { formatJson } from 'polytrace/protocol';
+import { FAILED, GOOD, USAGE, type CommandHost } from '../../command-host.js';
 import { FleetConnection } from '../connection.js';
 import { createEventsStream } from '../create.js';
 import { makeError, toFleetError } from '../errors.js';
@@ -13,22 +15,9 @@ import { BUDGETS, LOAD_MS } from '../policies/plan.js';
 import type { PolicyRecord } from '../policies/records.js';
 import { applyPolicy, deletePolicy, isComplete, readPolicies, rollBack, type ApplyOptions } from './changes.js';
 import { diffLines } from './diff-lines.js';
-import { escapeControls, formatJson } from './output.js';
+import { escapeText } from './output.js';
 import { describeRollout, formatNodes, formatPolicies, formatStatus, formatTop, type PolicyRow } from './tables.js';
 
-/** The environment that the command provides. */
-export interface FleetHost {
-  readonly stdout: NodeJS.WritableStream;
-  readonly stderr: NodeJS.WritableStream;
-  /** Emits SIGINT and SIGTERM. */
-  readonly signals: NodeJS.EventEmitter;
-  /** Default: the environment of the process. */
-  readonly env?: NodeJS.ProcessEnv;
-}
-
-const GOOD = 0;
-const FAILED = 1;
-const USAGE = 2;
 const NO_SERVER = 5;
 
 const CONNECT_MS = 10_000;
@@ -88,7 +77,7 @@ Exit status:
 `;
 
 /** Runs `polytrace fleet` and returns its exit status. */
-export async function runFleetCommand(args: readonly string[], host: FleetHost): Promise<number> {
+export async function runFleetCommand(args: readonly string[], host: CommandHost): Promise<number> {
   let status = GOOD;
   const { stderr } = host;
   const command = new FleetCommands(host, (result) => (status = result)).build();
@@ -101,18 +90,18 @@ export async function runFleetCommand(args: readonly string[], host: FleetHost):
     const { code, message, hint } = error;
     const isPolicy = error instanceof PolicyError;
     const text = isPolicy ? message : `${code}: ${message}${hint === '' ? '' : `\n    hint: ${hint}`}`;
-    stderr.write(`polytrace: ${escapeControls(text)}\n`);
+    stderr.write(`polytrace: ${escapeText(text)}\n`);
     if (code === 'FLEET_UNAVAILABLE' || code === 'FLEET_TLS' || code === 'FLEET_REFUSED') return NO_SERVER;
     return ['BAD_OPTION', 'FLEET_KEY', 'FLEET_CREDENTIALS', 'LABELS_INVALID'].includes(code) ? USAGE : FAILED;
   }
 }
 
 class FleetCommands {
-  readonly #host: FleetHost;
+  readonly #host: CommandHost;
   readonly #env: NodeJS.ProcessEnv;
   readonly #done: (status: number) => void;
 
-  constructor(host: FleetHost, done: (status: number) => void) {
+  constructor(host: CommandHost, done: (status: number) => void) {
     this.#host = host;
     this.#env = host.env ?? process.env;
     this.#done = done;
@@ -305,7 +294,7 @@ class FleetCommands {
   ): Promise<void> {
     const key = readSigningKey(options.key);
     await this.#withBucket(options, key, async (bucket) => {
-      for (const name of names) this.#host.stdout.write(`${escapeControls(await run(bucket, name, key))}\n`);
+      for (const name of names) this.#host.stdout.write(`${escapeText(await run(bucket, name, key))}\n`);
     });
   }
 
@@ -332,7 +321,7 @@ class FleetCommands {
       const written: PolicyRecord[] = [];
       for (const policy of policies) {
         const { line, record } = await applyPolicy(bucket, policy, options, reports, key);
-        this.#host.stdout.write(`${escapeControls(line)}\n`);
+        this.#host.stdout.write(`${escapeText(line)}\n`);
         if (record !== undefined) written.push(record);
       }
       if (flags.follow === true) for (const record of written) await this.#follow(bucket, record);
@@ -346,7 +335,7 @@ class FleetCommands {
     while (!stop.signal.aborted) {
       const gate = await bucket.readGate(record.name);
       const step = `${record.name}: version ${record.version} is ${describeRollout(record, gate)}`;
-      if (step !== last) this.#host.stdout.write(`${escapeControls(step)}\n`);
+      if (step !== last) this.#host.stdout.write(`${escapeText(step)}\n`);
       last = step;
       if (isComplete(record, gate)) break;
       if (gate?.version === record.version && gate.state === 'stopped') {
@@ -366,7 +355,7 @@ class FleetCommands {
         const lines = diffLines(head?.content ?? '', content);
         if (lines.length === 0) continue;
         const before = head === undefined ? 'nothing' : `${name} version ${head.version}`;
-        this.#host.stdout.write(escapeControls(`--- ${before}\n+++ ${file}\n${lines.join('\n')}\n`));
+        this.#host.stdout.write(escapeText(`--- ${before}\n+++ ${file}\n${lines.join('\n')}\n`));
         this.#done(FAILED);
       }
     });
@@ -380,7 +369,7 @@ class FleetCommands {
 
   #readRows(bucket: OperatorBucket): Promise<PolicyRow[]> {
     return bucket.listHeads((place, { code, message }) => {
-      this.#host.stderr.write(`polytrace: warning: ${code}: ${escapeControls(place)}: ${escapeControls(message)}\n`);
+      this.#host.stderr.write(`polytrace: warning: ${code}: ${escapeText(place)}: ${escapeText(message)}\n`);
     });
   }
 

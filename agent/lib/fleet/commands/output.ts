@@ -1,24 +1,14 @@
 /** Output of the commands of a fleet. Texts of nodes and servers are escaped: they may control the terminal. */
+import { escapeControls, formatTable } from 'polytrace/protocol';
 
-/** Control characters and invisible characters, except the newline. */
-const CONTROLS = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
-
-export function escapeControls(text: string): string {
-  return text.replace(CONTROLS, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+/** Escapes also tabs. */
+export function escapeText(text: string): string {
+  return escapeControls(text).replaceAll('\t', '\\u{9}');
 }
 
 /** Each column is as wide as its widest cell. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
-  const clean = rows.map((row) => row.map((cell) => escapeControls(cell.replace(/\s+/g, ' '))));
-  const widths: number[] = [];
-  for (const row of clean) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
-  const formatRow = (row: readonly string[]): string =>
-    row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  ');
-  return clean.map((row) => `${formatRow(row).trimEnd()}\n`).join('');
-}
-
-export function formatJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+export function formatRows(rows: readonly (readonly string[])[]): string {
+  return formatTable(rows.map((row) => row.map((cell) => escapeControls(cell.replace(/\s+/g, ' ')))));
 }
 
 /** Formats how long ago a time is, by the clock of this machine. */

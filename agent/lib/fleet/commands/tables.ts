@@ -2,7 +2,7 @@
 import type { NodeReport } from '../nodes/report.js';
 import type { Gate, PolicyRecord } from '../policies/records.js';
 import { isComplete } from './changes.js';
-import { formatAge, formatTable } from './output.js';
+import { formatAge, formatRows } from './output.js';
 
 /** Returns what a rollout does, in a few words. */
 export function describeRollout(record: PolicyRecord, gate: Gate | undefined): string {
@@ -34,7 +34,7 @@ export function formatPolicies(rows: readonly PolicyRow[], now: number): string 
       describeRollout(record, gate),
     ];
   });
-  return formatTable([['POLICY', 'VERSION', 'MODE', 'NODES', 'AGE', 'FILE', 'ROLLOUT'], ...lines]);
+  return formatRows([['POLICY', 'VERSION', 'MODE', 'NODES', 'AGE', 'FILE', 'ROLLOUT'], ...lines]);
 }
 
 /** A row for each policy of each node. */
@@ -53,8 +53,8 @@ export function formatStatus(rows: readonly PolicyRow[], nodes: readonly NodeRep
     list.map(({ code, place, message, count }) => [node, code, String(count), place, message]),
   );
   const refusals =
-    refused.length === 0 ? '' : `\n${formatTable([['NODE', 'REFUSED', 'TIMES', 'PLACE', 'REASON'], ...refused])}`;
-  return `${formatPolicies(rows, now)}\n${formatTable([head, ...lines])}${refusals}`;
+    refused.length === 0 ? '' : `\n${formatRows([['NODE', 'REFUSED', 'TIMES', 'PLACE', 'REASON'], ...refused])}`;
+  return `${formatPolicies(rows, now)}\n${formatRows([head, ...lines])}${refusals}`;
 }
 
 export function formatNodes(nodes: readonly NodeReport[], now: number): string {
@@ -75,7 +75,7 @@ export function formatNodes(nodes: readonly NodeReport[], now: number): string {
     ];
   });
   const head = ['NODE', 'KERNEL', 'AGENT', 'LOAD', 'PER SECOND', 'LOST', 'LAST EVENT', 'REPORT', 'FEATURES', 'LABELS'];
-  return formatTable([head, ...lines]);
+  return formatRows([head, ...lines]);
 }
 
 const TOP_ROWS = 30;
@@ -102,5 +102,5 @@ export function formatTop(nodes: readonly NodeReport[], now: number): string {
     ];
   });
   const head = ['NODE', 'PER SECOND', 'EVENTS', 'LOST', 'LOAD', 'POLICIES', 'FAILED', 'BUSIEST POLICY', 'REPORT'];
-  return `${nodes.length} nodes, ${rate} events a second, ${lost} lost\n${formatTable([head, ...lines])}`;
+  return `${nodes.length} nodes, ${rate} events a second, ${lost} lost\n${formatRows([head, ...lines])}`;
 }

@@ -20,7 +20,7 @@ export interface Batch {
   readonly unreadable: number;
 }
 
-/** What a message has beside its lines: the subject and the headers. */
+/** Bytes of the subject and the headers of a message, at most. */
 const OVERHEAD = 8 * 1024;
 
 /** The same lines always become the same messages. `maxBytes` is the largest payload that the server takes. */

@@ -1,6 +1,6 @@
 /**
  * Exports events to the fleet: each line is written to the spool, published, and removed when the stream has stored it.
- * What is lost is counted, and reported in the stream.
+ * Losses are counted, and reported in the stream.
  */
 import { Delivery, type DeliveryStats, type LossReason } from '../../delivery/delivery.js';
 import type { Log } from '../../log/log.js';

@@ -1,4 +1,4 @@
-/** What a node says of itself in the bucket of nodes. Operators and controllers read it; nobody has to believe it. */
+/** The report of a node about itself. Operators and controllers read it in the bucket of nodes, and need not trust it. */
 import type { ReportedRefusal } from '../policies/refusal.js';
 
 /** Counters of a policy since the node loaded the version. */

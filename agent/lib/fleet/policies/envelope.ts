@@ -27,7 +27,7 @@ export function signRecord<T extends object>(kind: RecordKind, record: T, { key,
   const payload = JSON.stringify(record);
   const signature = sign(null, signedBytes(kind, payload), key).toString('base64');
   const envelope = JSON.stringify({ payload, key: fingerprint, signature });
-  return { record, envelope, digest: digestOf(payload) };
+  return { record, envelope, digest: hashPayload(payload) };
 }
 
 /** Checks the signature, and returns the payload. Throws Refusal. */
@@ -48,7 +48,7 @@ export function openEnvelope(
   if (!verify(null, signedBytes(kind, payload), key, Buffer.from(signature, 'base64'))) {
     throw new Refusal('FLEET_SIGNATURE', `the signature of the key ${fingerprint} is wrong`);
   }
-  return { payload, digest: digestOf(payload) };
+  return { payload, digest: hashPayload(payload) };
 }
 
 interface Envelope {
@@ -75,7 +75,7 @@ export function parseJson(text: string): object {
   return value;
 }
 
-function digestOf(payload: string): string {
+function hashPayload(payload: string): string {
   return createHash('sha256').update(payload).digest('hex');
 }
 

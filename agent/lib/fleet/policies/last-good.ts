@@ -34,7 +34,7 @@ const FILE_BYTES_MAX = 4 * ENVELOPE_BYTES_MAX;
 
 export class LastGood {
   readonly #folder: string;
-  /** What is on the disk, so that nothing is written twice. */
+  /** The content of the file on the disk. Equal content is not written again. */
   readonly #written = new Map<string, string>();
 
   private constructor(folder: string) {

@@ -26,7 +26,7 @@ export function readMessage({ subject, header, text, storedMs }: StoredMessage):
     return { message: undefined, problem: `${subject}: a message is not of an agent` };
   }
   const { cluster, node } = parsed;
-  const isOwn = lines.map((line) => isLineOf(line, cluster, node));
+  const isOwn = lines.map((line) => hasNames(line, cluster, node));
   const others = isOwn.filter((each) => !each).length;
   const name = unescapeToken(node);
   const problem = `node ${name}: ${others} lines are not events of this node, and are left out`;
@@ -35,7 +35,7 @@ export function readMessage({ subject, header, text, storedMs }: StoredMessage):
   return { message, problem: others === 0 ? undefined : problem };
 }
 
-function isLineOf(line: string, cluster: string, node: string): boolean {
+function hasNames(line: string, cluster: string, node: string): boolean {
   try {
     const { node_name: nodeName = '', cluster_name: clusterName = DEFAULT_CLUSTER } = JSON.parse(line) as Record<
       string,
