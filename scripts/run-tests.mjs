@@ -40,7 +40,11 @@ const INITIAL_MOUNTS = ['forgery', 'long-paths', 'running-processes'].map((name)
 
 const PREEMPTION = 'test/kernel/preemption.test.ts';
 
+/** A run outside of a guest hangs if it takes this time. On an idle machine, the longest takes a third of it. */
+const RUN_MS = 30 * 60_000;
+
 // `besideOthers`: no test of the run measures time, so that another run can use the other processor.
+// `hasLimit`: the program ends a run that hangs by itself.
 const runs = [
   {
     tier: 'unit',
@@ -111,6 +115,7 @@ function kernelRun(kernel, { files = [], append } = {}) {
     ],
     obstacle: vmObstacle,
     besideOthers: true,
+    hasLimit: true,
   };
 }
 
@@ -135,7 +140,7 @@ function nativeObstacle() {
  * Executes a run. Returns the numbers of passed and failed tests, the titles of skipped tests, and reports of failed
  * tests. With `isBuffered`, the output is printed when the run has ended, because another run prints at the same time.
  */
-async function executeRun({ title, args, obstacle, inFreshMounts: isFresh = false }, isBuffered) {
+async function executeRun({ title, args, obstacle, inFreshMounts: isFresh = false, hasLimit = false }, isBuffered) {
   const heading = `\n==== ${title} ${'='.repeat(110 - title.length)}`;
   const reason = obstacle?.();
   if (!isBuffered || reason !== undefined) console.log(heading);
@@ -150,19 +155,22 @@ async function executeRun({ title, args, obstacle, inFreshMounts: isFresh = fals
   const log = isBuffered ? `${counts}.log` : undefined;
   const output = log === undefined ? 'inherit' : openSync(log, 'w');
   const child = spawn(file, fileArgs, { cwd: root, env, stdio: ['ignore', output, output] });
-  const [status] = await once(child, 'exit');
+  const timer = hasLimit ? undefined : setTimeout(() => child.kill('SIGKILL'), RUN_MS);
+  const [status, signal] = await once(child, 'exit');
+  clearTimeout(timer);
   if (log !== undefined) {
     closeSync(output);
     console.log(`${heading}\n${readFileSync(log, 'utf8')}`);
   }
-  return toResult(title, status, existsSync(counts) ? JSON.parse(readFileSync(counts, 'utf8')) : undefined);
+  const end = signal === null ? `status ${status}` : `signal ${signal} after ${RUN_MS / 60_000} minutes at most`;
+  return toResult(title, status, existsSync(counts) ? JSON.parse(readFileSync(counts, 'utf8')) : undefined, end);
 }
 
 /** Converts the counts of a run. A run counts as one failure if it fails without a failed test, or has no test. */
-function toResult(title, status, counts) {
+function toResult(title, status, counts, end) {
   const { passed, failed, skipped, reports } = counts ?? { passed: 0, failed: 0, skipped: [], reports: [] };
   const isSilent = failed === 0 && (status !== 0 || passed + skipped.length === 0);
-  if (isSilent) reports.push(`failed with status ${status}, no test named`);
+  if (isSilent) reports.push(`failed with ${end}, no test named`);
   const addTitle = (texts) => texts.map((each) => `${title}: ${each}`);
   return { passed, failed: failed + (isSilent ? 1 : 0), skipped: addTitle(skipped), reports: addTitle(reports) };
 }
