@@ -12,7 +12,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { openTracer, recorder } from 'polytrace';
 import { escapeToken } from '../../lib/fleet/names.js';
 import { createCollector } from '../collector.js';
-import { needsRoot, spawnCommand, type RunningCommand } from '../native/support.js';
+import { needsRoot, OutputReader, spawnCommand, type RunningCommand } from '../native/support.js';
 import { NatsCluster, missingServer } from './nats-cluster.js';
 import type { FloodOptions } from './programs/recorded-agents.js';
 import { TcpProxy } from './programs/tcp-proxy.js';
@@ -31,16 +31,18 @@ function spawnRecorded(
   options: FloodOptions,
   first = 0,
 ): { readonly child: ChildProcess; readonly end: Promise<string | null> } {
-  const child = spawn(process.execPath, ['--require', 'tsx/cjs', PROGRAM, JSON.stringify(options)], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+  // not only tsx/cjs, because an agent imports what only some agents need
+  const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM, JSON.stringify(options)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, FIRST: String(first) },
   });
-  let text = '';
-  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  const [output, errors] = [new OutputReader(child.stdout), new OutputReader(child.stderr)];
   const end = once(child, 'close').then(([code, signal]) => {
-    if (signal === null) assert.equal(code, 0, text);
-    return signal === null ? text : null;
+    if (signal === null) assert.equal(code, 0, errors.text);
+    return signal === null ? output.text : null;
   });
+  // a test that fails before it waits for the end reports its own error
+  end.catch(() => undefined);
   return { child, end };
 }
 
@@ -71,6 +73,12 @@ describe('a flood of events into a fleet', function () {
     const operator = await openOperator(cluster.urls(), { replicas: 3, maxBytes: 700 * MEBIBYTE, maxAgeMs: 3_600_000 });
     const proxy = await TcpProxy.open(cluster.addresses[1] as string);
     const agents: RunningCommand[] = [];
+    const recorded: ReturnType<typeof spawnRecorded>[] = [];
+    const startRecorded = (...args: Parameters<typeof spawnRecorded>): ReturnType<typeof spawnRecorded> => {
+      const started = spawnRecorded(...args);
+      recorded.push(started);
+      return started;
+    };
     const base = {
       servers: cluster.urls(),
       recording,
@@ -83,15 +91,15 @@ describe('a flood of events into a fleet', function () {
       for (const { stderr } of agents) await stderr.waitFor('ready');
       const names = Array.from({ length: RECORDED }, (_, i) => `recorded.${i + 1}`);
       const startedAt = performance.now();
-      const killed = spawnRecorded({ ...base, nodes: ['recorded.1'], killAt: base.events / 2 });
-      const away = spawnRecorded({ ...base, servers: [proxy.url], nodes: ['recorded.2'] });
-      const others = [names.slice(2, 10), names.slice(10)].map((nodes) => spawnRecorded({ ...base, nodes }));
-      await waitForFile(join(folder.path, 'recorded.18.made'));
+      const killed = startRecorded({ ...base, nodes: ['recorded.1'], killAt: base.events / 2 });
+      const away = startRecorded({ ...base, servers: [proxy.url], nodes: ['recorded.2'] });
+      const others = [names.slice(2, 10), names.slice(10)].map((nodes) => startRecorded({ ...base, nodes }));
+      await waitForFile(join(folder.path, 'recorded.18.made'), [killed, away, ...others]);
       await cluster.kill(2);
       proxy.cut();
       assert.equal(await killed.end, null);
       const madeBefore = readMade(folder.path, 'recorded.1');
-      const again = spawnRecorded({ ...base, nodes: ['recorded.1'] }, madeBefore);
+      const again = startRecorded({ ...base, nodes: ['recorded.1'] }, madeBefore);
       await wait(AWAY_MS);
       proxy.join();
       await cluster.restart(2);
@@ -129,7 +137,7 @@ describe('a flood of events into a fleet', function () {
         }`,
       );
     } finally {
-      for (const { child } of agents) if (child.exitCode === null) child.kill('SIGKILL');
+      for (const { child } of [...agents, ...recorded]) if (child.exitCode === null) child.kill('SIGKILL');
       proxy.close();
       await operator.connection.close();
       await cluster.stop();
@@ -177,8 +185,14 @@ function startTracing(name: string, servers: readonly string[], folder: string):
   );
 }
 
-async function waitForFile(path: string): Promise<void> {
-  while (!existsSync(path)) await wait(20);
+/** Rejects if one of the programs that make the file has failed. */
+async function waitForFile(path: string, programs: readonly { readonly end: Promise<unknown> }[]): Promise<void> {
+  let failure: unknown;
+  for (const { end } of programs) end.catch((error: unknown) => (failure = error));
+  while (!existsSync(path)) {
+    if (failure !== undefined) throw failure as Error;
+    await wait(20);
+  }
 }
 
 function readMade(folder: string, name: string): number {
