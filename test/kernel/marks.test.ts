@@ -37,7 +37,7 @@ function testMarks(attach: Mechanism): void {
     // a kprobe cannot override on every kernel: there, the policy only reports
     const overrides = attach === 'fentry';
     const text = readFileSync(join(checkout, 'policies/exfiltration.yaml'), 'utf8');
-    const yaml = overrides ? text : text.replace(/matchActions: .*Override.*/, '');
+    const yaml = overrides ? text : text.replaceAll(/matchActions: .*Override.*/g, '');
     await recording.tracer.addPolicy({ yaml });
     const refused = overrides ? 'Operation not permitted' : 'Connection refused';
     try {
