@@ -76,7 +76,8 @@ const runs = [
   // NATS servers of the tests on loopback; two of the agents trace this kernel
   { ...nativeRun('native: fleet', ['agent/test/fleet/**/*.test.ts']), besideOthers: true },
   nativeRun('native: initial mounts', INITIAL_MOUNTS, false),
-  ...['6.12', '6.1'].map((kernel) => kernelRun(kernel)),
+  // in two guests each, so that a busy machine does not reach the time limit of a guest
+  ...['6.12', '6.1'].flatMap((kernel) => ['1/2', '2/2'].map((part) => kernelRun(kernel, { part }))),
   // Tests that only this kernel can run, and those of its own mounts and calls. It is preemptible.
   kernelRun('newest', {
     files: ['test/kernel/modifying-actions.test.ts', 'test/kernel/policy-evasion.test.ts', PREEMPTION],
@@ -103,14 +104,15 @@ function nativeFileRuns() {
     .map((file) => nativeRun(`native: ${basename(file, '.test.ts')}`, [file], !INITIAL_MOUNTS.includes(file)));
 }
 
-/** `append`: more kernel parameters. */
-function kernelRun(kernel, { files = [], append } = {}) {
+/** `append`: more kernel parameters. `part`: of all test files, see run-suite.mjs. */
+function kernelRun(kernel, { files = [], append, part } = {}) {
   return {
     tier: 'kernel',
-    title: append === undefined ? `kernel ${kernel}` : `kernel ${kernel} ${append}`,
+    title: ['kernel', kernel, append, part].filter((text) => text !== undefined).join(' '),
     args: (counts) => [
       ...['test/vm/run-suite.mjs', '--kernel', kernel, '--counts', counts],
       ...(append === undefined ? [] : ['--append', append]),
+      ...(part === undefined ? [] : ['--part', part]),
       ...files,
     ],
     obstacle: vmObstacle,

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Runs test/kernel with mocha in a virtual machine, with one boot for all files, and prints the report of the guest.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,8 +9,9 @@ import { prebuiltFile } from '../../scripts/prebuilds/targets.mjs';
 import { compileTests } from './compile-tests.mjs';
 import { checkout, corpus, runInVm, VmError } from './vm.mjs';
 
-const usage = `usage: node test/vm/run-suite.mjs [--kernel VERSION] [--grep TEXT] [--timeout SECONDS] [--cpus N] [--append TEXT] [--counts FILE] [TEST-FILE...]
+const usage = `usage: node test/vm/run-suite.mjs [--kernel VERSION] [--grep TEXT] [--timeout SECONDS] [--cpus N] [--append TEXT] [--counts FILE] [--part I/N] [TEST-FILE...]
 Exit status: mocha's in the guest; 125 when the machine failed. --append adds kernel parameters. --counts keeps the numbers of test/reporter.cjs.
+--part 1/2 takes every second file of test/kernel, and --part 2/2 takes the others.
 POLYTRACE_ADDON=prebuilt tests the addon that is published (prebuilds/linux-x64), instead of build/Release.`;
 
 function parseOptions() {
@@ -24,6 +25,7 @@ function parseOptions() {
       cpus: { type: 'string', default: '1' },
       append: { type: 'string', default: '' },
       counts: { type: 'string' },
+      part: { type: 'string', default: '1/1' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -57,6 +59,17 @@ function chooseAddon() {
   return { file, env: { PREBUILDS_ONLY: '1' } };
 }
 
+/** The test files of a part. Long and short files alternate by chance, so the parts take about the same time. */
+function listFiles(part) {
+  const [, index, parts] = /^([1-9])\/([1-9])$/.exec(part) ?? [];
+  if (index === undefined || index > parts) throw new Error(`--part ${part}: not as 1/2 or 2/2`);
+  const names = readdirSync(join(checkout, 'test/kernel')).filter((name) => name.endsWith('.test.ts'));
+  return names
+    .sort()
+    .filter((_, at) => at % parts === index - 1)
+    .map((name) => `test/kernel/${name}`);
+}
+
 async function main() {
   const { values, positionals } = parseOptions();
   if (values.help) {
@@ -69,10 +82,11 @@ async function main() {
   // --exit: a process that a failed test left behind must not keep the guest running.
   mocha.push('--exit', '--require', 'tsx/cjs', '--require', './test/kernel/ready.ts');
   if (values.grep !== undefined) mocha.push('--grep', values.grep);
-  mocha.push(...(positionals.length > 0 ? positionals : ['test/kernel/**/*.test.ts']));
+  const files = positionals.length > 0 ? positionals : listFiles(values.part);
+  mocha.push(...files);
   try {
     compileTests(mocha, folder);
-    const needsImage = positionals.length === 0 || positionals.some((file) => file.endsWith(imageTest.file));
+    const needsImage = files.some((file) => file.endsWith(imageTest.file));
     if (needsImage && values.kernel === imageTest.kernel) saveImage(join(folder, 'image.tar'));
     const { status, seconds } = await runInVm({
       kernel: values.kernel,
