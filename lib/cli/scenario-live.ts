@@ -47,8 +47,12 @@ export class LiveScenarios {
     }, timeout * 1000);
     const collect = (event: TracerEvent): void => {
       if ('process' in event && isFromProcess(pid, event)) events.push(event);
+    };
+    // also those before the commands: the end of a process may be what was lost
+    const collectLosses = (event: TracerEvent): void => {
       if (event.type === 'lost') problems.push(`EVENTS_LOST: ${event.count} events of ${event.hook} (${event.reason})`);
     };
+    this.#listeners.add(collectLosses);
     await Promise.race([stdio[3] && once(stdio[3], 'data'), exited]);
     await Promise.race([this.#waitForMarker(), timedOut]);
     const shellEnded = this.#waitForEvent((event) => event.type === 'process_exit' && event.process.pid === pid);
@@ -63,6 +67,7 @@ export class LiveScenarios {
     await Promise.race([shellEnded, timedOut]);
     const counted = subtractMetrics(await readMetrics(), countedBefore);
     this.#listeners.delete(collect);
+    this.#listeners.delete(collectLosses);
     clearTimeout(timer);
     killGroup(child);
     if (status !== undefined && exit !== status) {

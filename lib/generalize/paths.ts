@@ -46,14 +46,16 @@ export function generalizePair(first: string, second: string, places: Places): r
 }
 
 /**
- * Replaces what differs in each run by `*`: numbers of five digits and more, hexadecimal numbers of eight and more, UUIDs, and
- * in temporary folders the last six or more letters and digits before the extension.
+ * Replaces what differs in each run by `*`: numbers of five digits and more, hexadecimal numbers of eight and more, UUIDs, a
+ * number that `_` connects with one of them (a pid beside a random number), and in temporary folders the last six or more
+ * letters and digits before the extension.
  */
 export function generalizeName(name: string, isTemporary: boolean): string {
   const plain = name
     .replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi, '*')
     .replace(/(?<![0-9a-z])(?=[0-9a-f]*\d)[0-9a-f]{8,}(?![0-9a-z])/gi, '*')
-    .replace(/\d{5,}/g, '*');
+    .replace(/\d{5,}/g, '*')
+    .replace(/(?<![0-9a-z])\d+(?=_\*)|(?<=\*_)\d+(?![0-9a-z])/gi, '*');
   return isTemporary ? plain.replace(/[0-9A-Za-z]{6,}(?=(?:\.[0-9A-Za-z]{1,5})*$)/, '*') : plain;
 }
 

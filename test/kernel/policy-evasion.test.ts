@@ -175,7 +175,10 @@ describe(`ways around policies on ${kernel}`, function () {
     const unexpected = lostWhileLoading.filter(({ reason }) => kernel !== 'newest' || reason !== 'missed');
     assert.deepEqual(unexpected, []);
   });
-  after(() => recording?.close());
+  after(async () => {
+    spawnSync('ip', ['address', 'del', `${PUBLIC_ADDRESS}/32`, 'dev', 'lo']);
+    await recording?.close();
+  });
 
   /** The functions of the policy's events about the attack. */
   const listFunctions = (attack: Attack, policy: string): string[] => {

