@@ -120,6 +120,7 @@ describe('run with package managers', function () {
       const [summary, violations] = await run();
       const seen = (kind: BehaviorKind): string[] => subjects(violations, kind, 'nice');
       assert.equal(summary.exitCode, 0);
+      assert.equal(summary.lost, 0);
       assert.deepEqual(seen('secret'), [`${home}/.npmrc`, `${home}/.ssh/id_rsa`]);
       assert.deepEqual(seen('write'), ['.bashrc', 'by-grandchild', 'by-thread'].map((file) => join(home, file)));
       assert.deepEqual(seen('dns'), ['deadbeef0.evil.invalid']);
