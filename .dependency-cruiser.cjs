@@ -89,7 +89,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^test/(native|kernel)/',
-        pathNot: '^test/(kernel/(learn-live|matrix|negative-cache|policy-library|trace)|native/(json-lines|running-processes))',
+        pathNot: '^test/(kernel/(matrix|negative-cache|policy-library|trace)|native/(json-lines|running-processes))',
       },
       to: { path: '^lib/', pathNot: '^lib/(index\\.(ts|mjs)|cli/main\\.ts)$' },
     },
