@@ -53,7 +53,8 @@ export async function runInGuest(
       script: `node --import tsx bench/${script}`,
       icount,
       append,
-      timeoutMs: 2_400_000,
+      // the whole library is loaded under emulation
+      timeoutMs: 5_400_000,
       stdout: process.stderr,
     });
     if (status !== 0) throw new Error(`the benchmark failed in the virtual machine, status ${status}`);

@@ -121,5 +121,7 @@ async function measure(configuration: Configuration): Promise<InstructionCounts>
 }
 
 const results: InstructionCounts[] = [];
-for (const configuration of JSON.parse(json) as readonly Configuration[]) results.push(await measure(configuration));
-writeFileSync(`${folder}/counts.json`, JSON.stringify(results));
+for (const configuration of JSON.parse(json) as readonly Configuration[]) {
+  results.push(await measure(configuration));
+  writeFileSync(`${folder}/counts.json`, JSON.stringify(results));
+}

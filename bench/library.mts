@@ -40,7 +40,8 @@ async function costRows(kernel: string, names: readonly string[]): Promise<Rows>
     // the folder: the whole library
     { name: ALL, attach: 'auto', policy: 'policies' },
   ];
-  const json = await countInVm(kernel, `guest.mts /run/vm '${JSON.stringify(configurations)}'`, 'counts.json');
+  const steps = COLUMNS.map(([, key]) => key).join(',');
+  const json = await countInVm(kernel, `guest.mts /run/vm '${JSON.stringify(configurations)}' ${steps}`, 'counts.json');
   const [nothing, sensor, ...policies] = JSON.parse(json) as readonly InstructionCounts[];
   if (nothing === undefined || sensor === undefined) throw new Error('the guest has counted nothing');
   const formatAdded = (counted: InstructionCounts, base: InstructionCounts): string[] =>

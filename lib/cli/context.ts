@@ -130,6 +130,8 @@ export const NO_AGENT = 5;
 export const UNKNOWN = 6;
 /** `run --lock`: the command succeeded, and did something that its lock file does not have. */
 export const LOCK_VIOLATED = 7;
+/** `policies outdated`: the archive has a newer library. */
+export const OUTDATED = 8;
 /** Exit statuses of a command that a second signal ended: 128 plus the number of the signal. */
 export const INTERRUPTED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 /** The reader of the output has closed it, as `head` does. Shells report this status for programs that SIGPIPE ends. */

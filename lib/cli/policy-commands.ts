@@ -4,6 +4,7 @@ import { isLibraryPolicy, LIBRARY_PREFIX } from '../names/policy-library.js';
 import { completionScript, SHELLS, type Shell } from './completion.js';
 import { SUCCESS, type Context } from './context.js';
 import { explain, type ExplainOptions } from './explain.js';
+import { addLibraryCommands } from './library-commands.js';
 import { print } from './output.js';
 import { formatJson, formatTable } from '../output/terminal-text.js';
 import { AGENTS, FORMATS, validate, type ValidateOptions } from './validate.js';
@@ -18,7 +19,12 @@ running kernel. --btf FILE uses the types of another kernel instead.
 export const SET_HELP =
   'set a parameter: NAME=VALUE,VALUE replaces its values, NAME+=VALUE adds one, such as allow.binaries=/usr/bin/tar';
 
-export function addPolicyCommands(program: Command, context: Context, done: (status: number) => void): void {
+export function addPolicyCommands(
+  program: Command,
+  context: Context,
+  version: string,
+  done: (status: number) => void,
+): void {
   addKernelOptions(program.command('validate'))
     .description('Check policies without loading them (root is not needed)')
     .argument('<file...>', 'YAML files with policies, or folders of them')
@@ -36,7 +42,7 @@ export function addPolicyCommands(program: Command, context: Context, done: (sta
     .addHelpText('after', KERNEL_HELP)
     .action(async (file: string, options: ExplainOptions) => done(await explain(file, options, context)));
 
-  const library = program.command('policies').description('Show the policies of this package');
+  const library = program.command('policies').description('Show and update the policies of this package');
   library
     .command('list')
     .description('List the policies of the package')
@@ -87,6 +93,8 @@ export function addPolicyCommands(program: Command, context: Context, done: (sta
       );
       done(SUCCESS);
     });
+
+  addLibraryCommands(library, context, version, done);
 
   program
     .command('schema')

@@ -64,6 +64,7 @@ Exit status:
   5  the agent does not answer
   6  a recording does not have what a policy asks for
   7  a traced command did something that its lock file does not have
+  8  an archive has a newer policy library than the one that is used
   141  the reader of the output has closed it
 `;
 
@@ -254,7 +255,7 @@ export function buildCommandLine(context: Context, done: (status: number) => voi
   );
   addLearnCommand(program, context, done);
   addLockCommands(program, context, done);
-  addPolicyCommands(program, context, done);
+  addPolicyCommands(program, context, readVersion(), done);
   addHooksCommand(program, context, done);
   addTraceCommand(program, context, done);
   addProcessesCommand(program, context, done);

@@ -22,6 +22,7 @@ export {
   SEVERITY_TAG,
   type Severity,
 } from '../names/severity.js';
+export { diffLines } from '../output/diff-lines.js';
 export { parseLabelSelector } from '../output/labels.js';
 export { escapeControls, formatJson, formatTable } from '../output/terminal-text.js';
 export * from '../proto/polytrace/alerts.gen.js';

@@ -1,8 +1,9 @@
 /** Finds and reads policy files. No other file reads policies from disk. */
-import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { LibraryPolicy } from '../../types/policy.js';
 import { isDescriptorLimit, PolicyError, type Diagnostic } from '../errors.js';
+import { packageFolder, usedLibrary } from '../library/installed.js';
 import { isLibraryPolicy, LIBRARY_PREFIX } from '../names/policy-library.js';
 import { MATURITIES, MATURITY_ANNOTATION, SEVERITIES, SEVERITY_ANNOTATION } from '../names/severity.js';
 import type { DiagnosticCode } from '../policy/index.js';
@@ -43,15 +44,13 @@ function libraryFile(path: string): string {
   throw fileError('FILE_UNREADABLE', path, `there is no policy ${JSON.stringify(name)} in the package`, hint);
 }
 
-/** Returns the files of the package's policies, by their names. */
+/** Returns the files of the library's policies, by their names: those of the package, or a newer version. */
 function libraryFiles(): ReadonlyMap<string, string> {
-  // in the package, this code is in dist/; a bundle has the folder next to it
-  // @vercel/nft copies the folders that such expressions name
-  const candidates = [`${__dirname}/policies`, `${__dirname}/../policies`, `${__dirname}/../../policies`];
-  const folder = candidates.find((candidate) => existsSync(join(candidate, 'file-integrity.yaml')));
-  if (folder === undefined) return new Map();
+  const ownFolder = packageFolder();
+  if (ownFolder === undefined) return new Map();
+  const { folder } = usedLibrary(ownFolder);
   const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
-  return new Map(names.sort().map((name) => [name.replace(/\.yaml$/, ''), resolve(folder, name)]));
+  return new Map(names.sort().map((name) => [name.replace(/\.yaml$/, ''), join(folder, name)]));
 }
 
 export function policyLibrary(): LibraryPolicy[] {

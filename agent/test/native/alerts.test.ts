@@ -9,6 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { sendDatagram } from 'polytrace';
 import type { Alert } from '../../lib/alerts/alert.js';
 import { Engines } from '../../../test/native/engines.js';
+import { ROOT } from '../../../test/project.js';
 import { TestReceiver } from '../unit/alerts/support.js';
 import { waitUntil } from '../unit/grpc/server.js';
 import { listenAsManager, Machine, needsRoot, needsTracefs, OutputReader, plainEnvironment, runCommand } from './support.js';
@@ -41,6 +42,15 @@ spec:
       args: [{ index: 6, type: string }]
       selectors: [{ matchArgs: [{ index: 6, operator: Equal, values: ["${path}"] }] }]
 ${more}`;
+}
+
+/** An alert in the API of Alertmanager. */
+interface ManagerAlert {
+  readonly labels: Record<string, string>;
+  readonly annotations: Record<string, string>;
+  readonly startsAt: string;
+  readonly endsAt: string;
+  readonly generatorURL: string;
 }
 
 describe('the alerts of the agent', function () {
@@ -95,8 +105,8 @@ describe('the alerts of the agent', function () {
     return port;
   }
 
-  it('reach Alertmanager, which groups them by their labels and resolves them', async function () {
-    needsProgram.call(this, ALERTMANAGER);
+  /** Returns the address of an Alertmanager that answers. */
+  async function startAlertmanager(): Promise<string> {
     const port = await freePort();
     const file = join(machine.folder, 'alertmanager.yml');
     writeFileSync(file, 'route: { receiver: none }\nreceivers: [{ name: none }]\n');
@@ -104,20 +114,19 @@ describe('the alerts of the agent', function () {
     children.push(spawn(ALERTMANAGER, [...flags, `--web.listen-address=127.0.0.1:${port}`], { stdio: 'ignore' }));
     const url = `http://127.0.0.1:${port}`;
     await fetchUntil(`${url}/api/v2/status`, () => true);
+    return url;
+  }
+
+  it('reach Alertmanager, which groups them by their labels and resolves them', async function () {
+    needsProgram.call(this, ALERTMANAGER);
+    const url = await startAlertmanager();
     await start([{ name: 'am', type: 'alertmanager', url }], '--node-name', 'node-7');
     const program = join(machine.folder, 'hostile "name"\n<b>');
     copyFileSync('/bin/cat', program);
     const before = Date.now();
     execFileSync(program, [marked]);
     openMarked();
-    interface Alert {
-      readonly labels: Record<string, string>;
-      readonly annotations: Record<string, string>;
-      readonly startsAt: string;
-      readonly endsAt: string;
-      readonly generatorURL: string;
-    }
-    const alerts = await fetchUntil<Alert[]>(`${url}/api/v2/alerts`, (list) => list.length === 2);
+    const alerts = await fetchUntil<ManagerAlert[]>(`${url}/api/v2/alerts`, (list) => list.length === 2);
     const after = Date.now();
     const byBinary = new Map(alerts.map((alert) => [alert.labels['binary'], alert]));
     const cat = byBinary.get('/bin/cat');
@@ -202,6 +211,37 @@ describe('the alerts of the agent', function () {
       await daemon.stop();
       await engines.remove();
       await receiver.stop();
+    }
+  });
+
+  it('of an attack in a container reach Alertmanager, by a policy of the library', async function () {
+    for (const program of [ALERTMANAGER, '/usr/bin/podman', '/bin/dash']) needsProgram.call(this, program);
+    const engines = new Engines();
+    const daemon = await engines.podman().start();
+    const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
+    const podman = (...args: readonly string[]): unknown =>
+      execFileSync('podman', [...engines.podmanOptions, ...args], { env, stdio: 'ignore' });
+    try {
+      podman('import', engines.image, 'polytrace-test:1');
+      const options = ['--network=none', '--security-opt=apparmor=unconfined', '--volume=/bin/dash:/bin/ash:ro'];
+      podman('run', '--detach', '--name=web', ...options, 'polytrace-test:1', '/bin/sleep', '600');
+      const url = await startAlertmanager();
+      copyFileSync(join(ROOT, 'policies/container-shell.yaml'), join(machine.policies, 'marked.yaml'));
+      await start([{ name: 'am', type: 'alertmanager', url }], '--containers', '--podman-endpoint', daemon.socket);
+      const before = Date.now();
+      podman('exec', '--tty', 'web', '/bin/ash', '-c', ':');
+      const [alert] = await fetchUntil<ManagerAlert[]>(`${url}/api/v2/alerts`, (list) => list.length > 0);
+      const after = Date.now();
+      const { alertname, container, image, severity, binary } = alert?.labels ?? {};
+      assert.deepEqual([alertname, container, severity, binary], ['container-shell', 'web', 'medium', '/bin/ash']);
+      assert.match(image ?? '', /polytrace-test:1$/);
+      assert.equal(alert?.annotations['summary'], 'A shell with a terminal was started in a container');
+      const started = Date.parse(alert.startsAt);
+      assert.ok(started >= before - 1000 && started <= after, `${before} ${started} ${after}`);
+    } finally {
+      podman('rm', '--all', '--force', '--time=0');
+      await daemon.stop();
+      await engines.remove();
     }
   });
 

@@ -1,7 +1,7 @@
 /** The command `polytrace fleet`: policies and nodes of a fleet. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { PolicyError, PolytraceError, type PolicyMode } from 'polytrace';
-import { formatJson } from 'polytrace/protocol';
+import { diffLines, formatJson } from 'polytrace/protocol';
 import { FAILED, GOOD, USAGE, type CommandHost } from '../../command-host.js';
 import { FleetConnection } from '../connection.js';
 import { createEventsStream } from '../create.js';
@@ -14,7 +14,6 @@ import { createBuckets, OperatorBucket } from '../policies/operator-bucket.js';
 import { BUDGETS, LOAD_MS } from '../policies/plan.js';
 import type { PolicyRecord } from '../policies/records.js';
 import { applyPolicy, deletePolicy, isComplete, readPolicies, rollBack, type ApplyOptions } from './changes.js';
-import { diffLines } from './diff-lines.js';
 import { escapeText } from './output.js';
 import { describeRollout, formatNodes, formatPolicies, formatStatus, formatTop, type PolicyRow } from './tables.js';
 
