@@ -55,7 +55,7 @@ export class FleetSender implements Sender {
 
   /** Resolves with undefined when the message is stored. */
   async #publish(client: JetStreamClient, message: EventMessage): Promise<Failure | undefined> {
-    const { topic, numbering, batch, numbers, payload } = message;
+    const { topic, numbering, batch, numbers, parts, payload } = message;
     // one for each message of a node: a server drops the second one
     const msgID = `${this.#prefix}.${numbering}.${numbers[0]}`;
     if (this.#stored.has(msgID)) return undefined;
@@ -63,6 +63,7 @@ export class FleetSender implements Sender {
     fields.set(HEADERS.boot, numbering);
     fields.set(HEADERS.batch, String(batch));
     fields.set(HEADERS.numbers, formatNumbers(numbers));
+    fields.set(HEADERS.parts, parts);
     const { timeoutMs: timeout = TIMEOUT_MS } = this.#options;
     const expect = { streamName: EVENTS_STREAM };
     try {
