@@ -34,7 +34,8 @@ export function toFleetError(error: unknown, servers: readonly string[]): Polytr
 }
 
 function findCode(error: Error): FleetCode {
-  if (REFUSALS.has(error.name)) return 'FLEET_REFUSED';
+  // the errors of JetStream have only the text
+  if (REFUSALS.has(error.name) || /^(permissions|authorization) violation/i.test(error.message)) return 'FLEET_REFUSED';
   const codes = [error, error.cause].map((each) => String((each as { readonly code?: unknown } | undefined)?.code));
   const isTls = codes.some((each) => TLS_CODE.test(each)) || /\btls\b|certificate|alert/i.test(error.message);
   return isTls ? 'FLEET_TLS' : 'FLEET_UNAVAILABLE';

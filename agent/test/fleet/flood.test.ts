@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { openTracer, recorder } from 'polytrace';
 import { escapeToken } from '../../lib/fleet/names.js';
+import { NIGHTLY } from '../../../test/nightly.js';
 import { createCollector } from '../collector.js';
 import { needsRoot, OutputReader, spawnCommand, type RunningCommand } from '../native/support.js';
 import { NatsCluster, missingServer } from './nats-cluster.js';
@@ -18,10 +19,10 @@ import type { FloodOptions } from './programs/recorded-agents.js';
 import { TcpProxy } from './programs/tcp-proxy.js';
 import { makeFolder, MEBIBYTE, openOperator, readUntil, type Received } from './support.js';
 
-/** Events in a second of all agents, and seconds of the flood. The nightly test takes longer. */
+/** Events in a second of all agents, and seconds of the flood. One agent is disconnected, at night for a minute. */
 const RATE = Number(process.env['FLEET_RATE'] ?? 20_000);
 const SECONDS = Number(process.env['FLEET_SECONDS'] ?? 10);
-const AWAY_MS = Number(process.env['FLEET_AWAY_MS'] ?? 4000);
+const AWAY_MS = Number(process.env['FLEET_AWAY_MS'] ?? (NIGHTLY ? 60_000 : 4000));
 const RECORDED = 18;
 const TRACING = ['tracing-1', 'tracing-2'];
 
