@@ -45,3 +45,11 @@ function describe({ message, cause }: Error): string {
   const inner = cause instanceof Error && !message.includes(cause.message) ? `: ${cause.message}` : '';
   return `${message}${inner}`.split('\n', 1)[0] ?? '';
 }
+
+const MISSING = /jetstream (is )?not enabled|stream not found|no responders/i;
+
+/** Returns the message of an error, with the remedy when the server has no such stream or bucket, or is just starting. */
+export function explainFailure(error: unknown, what: string): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  return MISSING.test(reason) ? `${reason}: no server has the ${what} yet; \`polytrace fleet init\` makes it` : reason;
+}

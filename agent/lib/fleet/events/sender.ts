@@ -3,6 +3,7 @@ import { jetstream, JetStreamApiError, type JetStreamClient } from '@nats-io/jet
 import { headers, type NatsConnection } from '@nats-io/transport-node';
 import type { SendOutcome, Sender } from '../../delivery/delivery.js';
 import type { FleetConnection } from '../connection.js';
+import { explainFailure } from '../errors.js';
 import { EVENTS_STREAM, HEADERS, nodeSubjects } from '../names.js';
 import { formatNumbers, makeBatch, type EventMessage } from './batches.js';
 
@@ -87,7 +88,7 @@ export class FleetSender implements Sender {
 }
 
 function describeFailure(error: unknown): Failure {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = explainFailure(error, `stream ${EVENTS_STREAM}`);
   const isTooLarge = (error instanceof JetStreamApiError && TOO_LARGE.has(error.code)) || /max.payload/i.test(reason);
   return { kind: isTooLarge ? 'refused' : 'failed', reason };
 }
