@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { explainFailure } from '../../../lib/fleet/errors.js';
-import { ownLabels, parseLabels, readLabelsFile } from '../../../lib/fleet/nodes/labels.js';
+import { ownLabels, parseLabels, readLabelsFile, type Labels } from '../../../lib/fleet/nodes/labels.js';
 import { parseNodeSelector } from '../../../lib/fleet/nodes/selector.js';
 
 describe('labels of a node', () => {
@@ -47,7 +47,7 @@ describe('labels of a node', () => {
   });
 
   it('select nodes; each node has its own', () => {
-    const labels = { ...ownLabels('web 1'), role: 'web' };
+    const labels: Labels = { ...ownLabels('web 1'), role: 'web' };
     assert.equal(labels['polytrace.io/node'], 'web_1');
     const selects = (text: string): boolean => parseNodeSelector(text)(labels);
     assert.deepEqual(['', 'role=web', 'role!=web', '!gpu', 'polytrace.io/node=web_1,gpu'].map(selects), [

@@ -32,8 +32,10 @@ const record = (more: Partial<PolicyRecord> = {}): PolicyRecord =>
     plan: makePlan(['a', 'b', 'c'], { percents: [30, 100], waitMs: 0 }),
     ...more,
   }) as PolicyRecord;
-const gate = (more: Partial<Gate>): Gate =>
-  ({ cluster: 'c', name: 'p', version: 2, stage: 0, state: 'running', reason: '', created: '', ...more }) as Gate;
+const gate = (more: Partial<Gate>): Gate => ({
+  ...{ cluster: 'c', name: 'p', version: 2, stage: 0, state: 'running', reason: '', created: '' },
+  ...more,
+});
 
 describe('tables of a fleet', () => {
   it('policies, with what their rollouts do', () => {
