@@ -1,7 +1,7 @@
 /** What a reader knows of each numbering of a node: its last batch, and which numbers of it have come. */
 
 /** A batch whose lines wait until all of its messages have come. */
-export interface OpenBatch {
+interface OpenBatch {
   readonly lines: { readonly number: number; readonly text: string }[];
   /** When its first message was stored, in milliseconds, and when it came here. */
   readonly storedMs: number;
