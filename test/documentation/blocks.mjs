@@ -4,9 +4,18 @@
 /** The pages whose blocks are run. */
 export const PAGES = [
   'README.md',
-  ...['tutorial', 'install', 'deploy', 'containers', 'kubernetes', 'embedding', 'recipes', 'agent', 'guard-npm-ci'].map(
-    (name) => `docs/${name}.md`,
-  ),
+  ...[
+    'tutorial',
+    'install',
+    'deploy',
+    'containers',
+    'kubernetes',
+    'embedding',
+    'recipes',
+    'agent',
+    'fleet',
+    'guard-npm-ci',
+  ].map((name) => `docs/${name}.md`),
 ];
 /** The largest part of the blocks that nothing runs. */
 export const NOT_RUN_MAX = 0.05;

@@ -90,8 +90,8 @@ exec ${npm} "\${words[@]}"
 }
 
 /** Pages that run containers. */
-const IMAGE_PAGES = ['README.md', 'docs/deploy.md'];
-/** `docker` in the guest is Podman without a network. It loads the image of this checkout as `polytrace`. */
+const IMAGE_PAGES = ['README.md', 'docs/deploy.md', 'docs/fleet.md'];
+/** `docker` in the guest is Podman without a network, or with that of the host. It loads the image of this checkout as `polytrace`. */
 const PODMAN = `#!/bin/bash
 podman=(podman --root /tmp/podman/storage --runroot /tmp/podman/run --tmpdir /tmp/podman/tmp)
 podman+=(--cgroup-manager=cgroupfs --events-backend=none --runtime=crun)
@@ -99,7 +99,10 @@ if ! test -e /tmp/podman/loaded; then
   "\${podman[@]}" load --quiet --input ${folder}/image.tar && "\${podman[@]}" tag localhost/polytrace:test polytrace || exit
   touch /tmp/podman/loaded
 fi
-if test "$1" = run; then set -- run --network=none "\${@:2}"; fi
+case "$*" in
+*--network=host*) ;;
+run*) set -- run --network=none "\${@:2}" ;;
+esac
 exec "\${podman[@]}" "$@"
 `;
 

@@ -56,8 +56,9 @@ class Program {
   #child;
   #exit;
 
-  constructor(command, cwdFile, env) {
-    const script = `cd "$(cat ${cwdFile})" || exit\n${command}\nstatus=$?\npwd >${cwdFile}\nexit $status`;
+  constructor(command, cwdFile, envFile, env) {
+    const before = `. ${envFile}\ncd "$(cat ${cwdFile})" || exit`;
+    const script = `${before}\n${command}\nstatus=$?\npwd >${cwdFile}\nexport -p >${envFile}\nexit $status`;
     this.#child = spawn('bash', ['-c', script], { detached: true, env, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream.setEncoding('utf8').on('data', (chunk) => this.lines.add(chunk));
@@ -93,6 +94,8 @@ class Program {
 export class Terminals {
   #folder = mkdtempSync(join(tmpdir(), 'polytrace-terminals-'));
   #cwdFile = join(this.#folder, 'cwd');
+  /** The variables of the first terminal. */
+  #envFile = join(this.#folder, 'env');
   #env;
   #program;
   #second;
@@ -102,6 +105,7 @@ export class Terminals {
   constructor(cwd, env) {
     this.#env = env;
     writeFileSync(this.#cwdFile, `${cwd}\n`);
+    writeFileSync(this.#envFile, '');
   }
 
   /** The folder of the first terminal. */
@@ -117,7 +121,7 @@ export class Terminals {
   /** Ends what runs in the first terminal, and runs a command there until it ends or is ready. Returns the program. */
   async runFirst(command, ms) {
     await this.endFirst();
-    this.#program = new Program(command, this.#cwdFile, this.#env);
+    this.#program = new Program(command, this.#cwdFile, this.#envFile, this.#env);
     await this.#program.settle(ms);
     return this.#program;
   }

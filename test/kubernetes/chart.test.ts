@@ -171,6 +171,57 @@ describe('the chart', function () {
     assert.ok(!(await daemonSet({})).spec.template.spec.volumes.some(({ name }) => name === 'export'));
   });
 
+  it('joins a fleet: settings that an agent takes, their files in the container, and one source of policies', async () => {
+    const urls = 'tls://nats-1:4222,tls://nats-2:4222';
+    const fleetSettings = async (fleet: object): Promise<Record<string, string>> =>
+      Object.fromEntries(Object.entries(await renderSettings({ fleet })).filter(([name]) => /^fleet|crd$/.test(name)));
+    assert.deepEqual(await fleetSettings({}), {});
+    const events = { fleet: urls, 'fleet-spool-dir': '/var/lib/polytrace/fleet-events' };
+    assert.deepEqual(await fleetSettings({ urls }), events);
+    const secret = {
+      'fleet-credentials': '/etc/polytrace/fleet/user.creds',
+      'fleet-ca': '/etc/polytrace/fleet/ca.crt',
+    };
+    const fleet = { urls, secretName: 'fleet-keys', policies: true };
+    assert.deepEqual(await fleetSettings(fleet), {
+      ...events,
+      ...secret,
+      'fleet-policy-dir': '/var/lib/polytrace/fleet-policies',
+      'fleet-policy-key': '/etc/polytrace/fleet/operators.pem',
+      'fleet-gate-key': '/etc/polytrace/fleet/controllers.pem',
+      'tracing-policy-crd': 'false',
+    });
+    // the agent accepts them together: with the resources of the cluster as well, it would not
+    const flags = Object.entries(await renderSettings({ fleet })).filter(([name]) =>
+      /^fleet|crd$|^enable-k8s/.test(name),
+    );
+    const command = [join(__dirname, '../../dist/cli/main.js'), 'agent', '--check'];
+    const check = (more: readonly string[]): string =>
+      execFileSync(process.execPath, [...command, ...more], {
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'] },
+        stdio: 'pipe',
+      });
+    const args = flags.map(([name, value]) => `--${name}=${value}`);
+    assert.match(check(args), /^fleet: \["tls:\/\/nats-1:4222","tls:\/\/nats-2:4222"\]/m);
+    assert.throws(() => check(args.filter((each) => !each.includes('crd'))), /tracing-policy-crd/);
+    const { volumes, containers } = (await daemonSet({ fleet })).spec.template.spec;
+    const mounts = (containers[0].volumeMounts as { name?: string; mountPath: string; readOnly?: boolean }[]).filter(
+      ({ name = '' }) => name.startsWith('fleet'),
+    );
+    assert.deepEqual(mounts, [
+      { name: 'fleet', mountPath: '/etc/polytrace/fleet', readOnly: true },
+      { name: 'fleet-state', mountPath: '/var/lib/polytrace' },
+    ]);
+    assert.deepEqual(
+      volumes.filter(({ name }) => name.startsWith('fleet')),
+      [
+        { name: 'fleet', secret: { secretName: 'fleet-keys' } },
+        { name: 'fleet-state', hostPath: { path: '/var/lib/polytrace', type: 'DirectoryOrCreate' } },
+      ],
+    );
+  });
+
   it('gives the agent the right to write PodInfo only with its setting', async () => {
     const find = async (values: Values): Promise<unknown[]> => {
       const { rules } = (await renderChart(values)).get('cluster-role.yaml') as { rules: { resources: string[] }[] };

@@ -34,7 +34,8 @@ export function toFleetError(error: unknown, servers: readonly string[]): Polytr
 }
 
 function findCode(error: Error): FleetCode {
-  if (REFUSALS.has(error.name)) return 'FLEET_REFUSED';
+  // the errors of JetStream have only the text
+  if (REFUSALS.has(error.name) || /^(permissions|authorization) violation/i.test(error.message)) return 'FLEET_REFUSED';
   const codes = [error, error.cause].map((each) => String((each as { readonly code?: unknown } | undefined)?.code));
   const isTls = codes.some((each) => TLS_CODE.test(each)) || /\btls\b|certificate|alert/i.test(error.message);
   return isTls ? 'FLEET_TLS' : 'FLEET_UNAVAILABLE';
@@ -43,4 +44,12 @@ function findCode(error: Error): FleetCode {
 function describe({ message, cause }: Error): string {
   const inner = cause instanceof Error && !message.includes(cause.message) ? `: ${cause.message}` : '';
   return `${message}${inner}`.split('\n', 1)[0] ?? '';
+}
+
+const MISSING = /jetstream (is )?not enabled|stream not found|no responders/i;
+
+/** Returns the message of an error, with the remedy when the server has no such stream or bucket, or is just starting. */
+export function explainFailure(error: unknown, what: string): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  return MISSING.test(reason) ? `${reason}: no server has the ${what} yet; \`polytrace fleet init\` makes it` : reason;
 }

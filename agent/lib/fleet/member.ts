@@ -7,7 +7,8 @@ import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { Log } from '../log/log.js';
 import type { FleetConnection } from './connection.js';
-import { escapeToken } from './names.js';
+import { explainFailure } from './errors.js';
+import { escapeToken, POLICIES_BUCKET } from './names.js';
 import {
   CHANGES_PREFIX,
   gateKey,
@@ -139,7 +140,7 @@ export class PolicyMember {
   }
 
   #reportProblem(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = explainFailure(error, `bucket ${POLICIES_BUCKET}`);
     if (reason !== this.#lastProblem && !this.#isStopped) {
       this.#options.log.warn({ reason }, 'the policies of the fleet cannot be read: they stay as they are');
     }

@@ -20,6 +20,8 @@ export const HEADERS = {
   boot: 'Polytrace-Boot',
   /** The first sequence number of the messages that were published together. */
   batch: 'Polytrace-Batch',
+  /** How many messages of each type were published together: `process_exec:1,process_kprobe:3`. */
+  parts: 'Polytrace-Parts',
 } as const;
 
 /** Prefix of the subjects of all events. */

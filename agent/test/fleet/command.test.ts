@@ -3,8 +3,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Kvm } from '@nats-io/kv';
 import { openFleet } from 'polytrace-agent';
 import type { FleetConnection } from '../../lib/fleet/connection.js';
+import { bucketKey, NODES_BUCKET } from '../../lib/fleet/names.js';
+import { createBuckets } from '../../lib/fleet/policies/operator-bucket.js';
 import { runCommand, spawnCommand } from '../native/support.js';
 import { NatsCluster, missingServer } from './nats-cluster.js';
 import { makeFolder, openNode, openOperator, type TestNode } from './support.js';
@@ -45,6 +48,32 @@ describe('commands that read a fleet', function () {
       ...['--nodes', 'web-2', '--event-types', 'process_exec'],
     );
     assert.equal(some.stdout.trim().split('\n').length, 5, some.stdout);
+  });
+
+  it('getevents --nodes LABELS: the nodes that report these labels', async () => {
+    const client = await operator.connected(30_000);
+    await createBuckets(client, 1);
+    const bucket = await new Kvm(client).open(NODES_BUCKET);
+    for (const [node, role] of [
+      ['web-1', 'db'],
+      ['web-2', 'web'],
+    ] as const) {
+      await bucket.put(bucketKey('default', node), JSON.stringify({ labels: { role } }));
+    }
+    const count = async (selector: string): Promise<Record<string, number>> => {
+      const args = ['--nodes', selector, '--since', '1h', '-o', 'json'];
+      const { status, stdout, stderr } = await runCommand('getevents', ...fleet, ...args);
+      assert.equal(status, 0, stderr);
+      const counts: Record<string, number> = {};
+      for (const line of stdout.split('\n').filter((each) => each !== '')) {
+        const { node_name: node } = JSON.parse(line) as { readonly node_name: string };
+        counts[node] = (counts[node] ?? 0) + 1;
+      }
+      return counts;
+    };
+    assert.deepEqual(await count('role=web'), { 'web-2': 10 });
+    assert.deepEqual(await count('role!=web'), { 'web-1': 10 });
+    assert.deepEqual(await count('role=cache'), {});
   });
 
   it('getevents --follow: history, then what comes', async () => {

@@ -9,7 +9,17 @@ import { nanos, type NatsConnection } from '@nats-io/transport-node';
 import type { FleetConnection } from '../../lib/fleet/connection.js';
 import { EVENTS_STREAM } from '../../lib/fleet/names.js';
 import { NatsCluster, missingServer } from './nats-cluster.js';
-import { keepLog, makeFolder, MEBIBYTE, openNode, openOperator, readUntil, STREAM, type Received } from './support.js';
+import {
+  keepLog,
+  makeFolder,
+  MEBIBYTE,
+  openNode,
+  openOperator,
+  readUntil,
+  STREAM,
+  type Received,
+  type TestNode,
+} from './support.js';
 
 /** Runs an agent that has 1,000 events in the stream and 300 in its memory when it is killed. */
 async function runKilledAgent(folder: string, servers: readonly string[]): Promise<void> {
@@ -170,4 +180,56 @@ describe('the events of a fleet', function () {
     await node.close();
     assert.deepEqual([...both.values()][0]?.disorder, { twice: 0, early: 0 });
   });
+
+  it('an outage parts a batch: what is stored waits for the rest, and nothing else waits', async () => {
+    const manager = await jetstreamManager(operator.client);
+    await manager.streams.purge(EVENTS_STREAM);
+    // the stream takes one message of each type of a node: exits (odd pids) are held back, and executions are not
+    await manager.streams.update(EVENTS_STREAM, { max_msgs_per_subject: 1, discard_new_per_subject: true });
+    const node = await openNode('parted', path('parted'), cluster.urls());
+    const other = await openNode('whole', path('whole'), cluster.urls());
+    node.add(1);
+    await readNode('parted', 1);
+    node.add(4);
+    await untilFailing(node);
+    const executions = { types: ['process_exec'], since: 1 };
+    const some = await readUntil(operator.client, executions, (all) => all.get('default.parted')?.events === 2);
+    assert.deepEqual(some.get('default.parted')?.pids, [2, 4]);
+    const pids: number[] = [];
+    let isJoined = false;
+    const both = await readUntil(operator.client, { since: 1, follow: true }, (all) => {
+      pids.splice(0, pids.length, ...(all.get('default.parted')?.pids ?? []));
+      if (pids.length === 1 && other.made === 0) other.add(1);
+      if (all.has('default.whole') && !isJoined) {
+        assert.deepEqual(pids, [1]);
+        isJoined = true;
+        void manager.streams.update(EVENTS_STREAM, { max_msgs_per_subject: -1, discard_new_per_subject: false });
+      }
+      return pids.length === 5;
+    });
+    assert.deepEqual([pids, both.get('default.whole')?.events], [[1, 2, 3, 4, 5], 1]);
+    await node.close();
+    await other.close();
+  });
+
+  it('two agents with one name are reported, and their events all come', async () => {
+    const twins = await Promise.all(['a', 'b'].map((name) => openNode('twin', path(`twin-${name}`), cluster.urls())));
+    for (let i = 1; i <= 4; i++) {
+      const twin = twins[i % 2];
+      twin?.add(1);
+      await readNode('twin', i);
+    }
+    const problems: string[] = [];
+    const onProblem = (text: string): void => void problems.push(text);
+    const options = { nodes: ['twin'], since: 1, follow: false, onProblem };
+    const received = await readUntil(operator.client, options, () => false);
+    for (const twin of twins) await twin.close();
+    assert.equal(received.get('default.twin')?.events, 4);
+    assert.deepEqual(problems, ['node twin: two agents use this name at the same time']);
+  });
 });
+
+/** Resolves when the stream has refused a part of a batch. */
+async function untilFailing({ fleet }: TestNode): Promise<void> {
+  while (!fleet.stats.isFailing) await new Promise((resolve) => setTimeout(resolve, 20));
+}

@@ -359,6 +359,19 @@ describe('policies of a fleet', function () {
       });
     }
 
+    it('goes on after its server was killed', async () => {
+      await startFleet();
+      await good(apply(POLICY('p', 'sched_wakeup'), '--canary', '10%,100%', '--wait', '1s'));
+      await Promise.race(nodes.map((node) => node.until(() => node.target.version('p') === 2)));
+      await cluster.kill(0);
+      assert.ok(countOf(2) < 10);
+      await cluster.restart(0);
+      await connection.connected(30_000);
+      const end = await endOfRollout('p');
+      assert.deepEqual([end.state, end.stage], ['complete', 1]);
+      assert.equal(countOf(2), 10);
+    });
+
     it('cannot be sped up by the server, and a new node keeps to it', async () => {
       for (let i = 0; i < 10; i++) await startNode(`n${i}`);
       await good(apply(POLICY('p', 'sched_switch')));

@@ -8,20 +8,37 @@ import { nkeys } from '@nats-io/transport-node';
 import { type PolytraceError } from 'polytrace';
 import { FleetConnection } from '../../lib/fleet/connection.js';
 import { agentInbox, EVENTS_STREAM } from '../../lib/fleet/names.js';
+import { createBuckets } from '../../lib/fleet/policies/operator-bucket.js';
+import { runCommand } from '../native/support.js';
+import { makeKey } from './fleet-nodes.js';
 import { NatsCluster, missingServer } from './nats-cluster.js';
-import { makeFolder, openNode, openOperator, readUntil, type Received } from './support.js';
+import { NatsOperator, type Permissions } from './nats-operator.js';
+import { makeFolder, openNode, openOperator, readUntil, type Received, type TestNode } from './support.js';
 
 interface User {
   readonly key: string;
   readonly file: string;
 }
 
-/** The configuration of docs/fleet.md, with the keys of this test. */
-function readDocumented(keys: Readonly<Record<string, string>>): string {
+/** The configuration of docs/fleet.md. */
+function readDocumented(): string {
   const page = readFileSync(join(__dirname, '../../../docs/fleet.md'), 'utf8');
   const [, config = ''] = /```text\n(accounts \{[^`]*)```/.exec(page) ?? [];
   assert.notEqual(config, '');
-  return Object.entries(keys).reduce((text, [name, key]) => text.replaceAll(name, key), config);
+  return config;
+}
+
+/** The permissions of a user there, for a JWT. */
+function readPermissions(user: string): Permissions {
+  const text =
+    readDocumented()
+      .split('nkey: ')
+      .find((each) => each.startsWith(user)) ?? '';
+  const read = (name: string): string[] => {
+    const [, list = ''] = new RegExp(`${name}: \\{ allow: \\[([^\\]]*)\\]`).exec(text) ?? [];
+    return [...list.matchAll(/"([^"]+)"/g)].map(([, subject = '']) => subject);
+  };
+  return { publish: read('publish'), subscribe: read('subscribe') };
 }
 
 describe('the rights of a fleet', function () {
@@ -35,13 +52,11 @@ describe('the rights of a fleet', function () {
   };
   let cluster: NatsCluster;
   let users: Readonly<Record<'agent' | 'other' | 'reader' | 'operator' | 'new', User>>;
-  const configure = (agent: User): string =>
-    readDocumented({
-      UAGENT1: agent.key,
-      UAGENT2: users.other.key,
-      UREADER: users.reader.key,
-      UOPERATOR: users.operator.key,
-    });
+  const configure = (agent: User): string => {
+    const { other, reader, operator } = users;
+    const keys = { UAGENT1: agent, UAGENT2: other, UREADER: reader, UOPERATOR: operator };
+    return Object.entries(keys).reduce((text, [name, { key }]) => text.replaceAll(name, key), readDocumented());
+  };
 
   before(async function () {
     if (missingServer() !== undefined) this.skip();
@@ -145,6 +160,46 @@ describe('the rights of a fleet', function () {
     await agent.close();
   });
 
+  it('JWTs of an operator: the same rights, and a new file is used when the old one has expired', async () => {
+    const nats = new NatsOperator();
+    const server = await NatsCluster.start({ config: nats.config });
+    const fleet = ['--fleet', ...server.urls(), '--fleet-credentials'];
+    nats.writeUser(path('operator.creds'), readPermissions('UOPERATOR'));
+    nats.writeUser(path('reader.creds'), readPermissions('UREADER'));
+    nats.writeUser(path('agent.creds'), readPermissions('UAGENT1'), 4);
+    const settings = { credentials: path('agent.creds') };
+    const agent = await openNode('web-1', path('jwt.spool'), server.urls(), { settings });
+    const thief = await openNode('web-2', path('thief.spool'), server.urls(), {
+      settings: { ...settings, inboxPrefix: agentInbox('default', 'web-1') },
+    });
+    try {
+      const init = await runCommand('fleet', 'init', ...fleet, path('operator.creds'), '--events-max-mb', '64');
+      assert.equal(init.status, 0, init.stderr);
+      const refused = waitForError(thief.connection);
+      thief.add(1);
+      assert.match((await refused).message, /polytrace\.events\.default\.web-2/);
+      await thief.fleet.close(0);
+      await thief.connection.close();
+      agent.add(10);
+      const expired = await waitForError(agent.connection);
+      assert.match(expired.message, /expired/i);
+      nats.writeUser(path('agent.creds'), readPermissions('UAGENT1'));
+      await agent.connection.connected(30_000);
+      agent.add(10);
+      await waitUntilSent(agent, 20);
+      const read = await runCommand('getevents', ...fleet, path('reader.creds'), '--since', '1h', '-o', 'json');
+      assert.equal(read.status, 0, read.stderr);
+      assert.equal(read.stdout.trim().split('\n').length, 20);
+      const wrong = await runCommand('fleet', 'init', ...fleet, path('reader.creds'), '--events-max-mb', '64');
+      assert.match(wrong.stderr, /FLEET_REFUSED: .*\n.*permissions/);
+      assert.notEqual(wrong.status, 0);
+    } finally {
+      await agent.close();
+      await thief.connection.close();
+      await server.stop();
+    }
+  });
+
   it('mutual TLS: without a certificate, no connection', async () => {
     makeCertificates(folder.path);
     const config = `tls { cert_file: "${path('server.pem')}", key_file: "${path('server.key')}", ca_file: "${path('ca.pem')}", verify: true }`;
@@ -154,6 +209,10 @@ describe('the rights of a fleet', function () {
       FleetConnection.open({ servers: server.urls('tls'), name: 'test', ca, ...more });
     const good = open({ cert: path('client.pem'), key: path('client.key') });
     const connections = [good, open({}), open({ ca: undefined })];
+    const command = (...more: string[]): ReturnType<typeof runCommand> =>
+      runCommand(...['fleet', 'nodes', '--fleet', ...server.urls('tls'), '--fleet-ca', ca, ...more]);
+    const key = ['--fleet-policy-key', makeKey().publicFile];
+    const certificate = ['--fleet-cert', path('client.pem'), '--fleet-key', path('client.key')];
     try {
       await good.connected(30_000);
       const problems = await Promise.all(connections.slice(1).map(waitForProblem));
@@ -161,12 +220,20 @@ describe('the rights of a fleet', function () {
       assert.match(problems[0] ?? '', /^FLEET_(TLS|UNAVAILABLE)$/);
       assert.equal(problems[1], 'FLEET_TLS');
       assert.ok(connections.slice(1).every((each) => each.current === undefined));
+      await createBuckets(await good.connected(), 1);
+      const nodes = await command(...key, ...certificate);
+      assert.deepEqual([nodes.status, nodes.stdout.split(' ')[0]], [0, 'NODE'], nodes.stderr);
     } finally {
       for (const each of connections) await each.close();
       await server.stop();
     }
   });
 });
+
+/** Resolves when the stream has so many events of the agent. */
+async function waitUntilSent({ fleet }: TestNode, count: number): Promise<void> {
+  while (fleet.stats.sent < count) await new Promise((resolve) => setTimeout(resolve, 20));
+}
 
 const waitForProblem = (connection: FleetConnection): Promise<string> =>
   new Promise((resolve) => {

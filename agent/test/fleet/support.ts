@@ -92,10 +92,13 @@ export class Received {
   readonly reasons = new Map<string, number>();
   /** The pids of the events, in the order in which they came. */
   readonly pids: number[] = [];
+  /** The times of the events, in the same order. */
+  readonly times: string[] = [];
 
   add(line: string): void {
     const { lost, ...event } = JSON.parse(line) as {
       readonly lost?: { readonly count: number; readonly reason: string };
+      readonly time?: string;
       readonly [type: string]: unknown;
     };
     if (lost !== undefined) {
@@ -104,6 +107,7 @@ export class Received {
       return;
     }
     this.events += 1;
+    this.times.push(event.time ?? '');
     const [body] = Object.values(event) as { readonly process?: { readonly pid?: number } }[];
     this.pids.push(body?.process?.pid ?? 0);
   }

@@ -8,6 +8,8 @@ export interface EventMessage {
   /** The first sequence number of the batch, and the numbers of the lines. */
   readonly batch: number;
   readonly numbers: readonly number[];
+  /** How many messages the batch has of each type, see `formatParts`. */
+  readonly parts: string;
   /** The lines, joined by newlines. */
   readonly payload: string;
   /** The lines as the spool has them. */
@@ -51,10 +53,14 @@ export function makeBatch(lines: readonly string[], maxBytes: number): Batch {
     message.texts.push(json);
     message.lines.push(line);
   }
-  return { unreadable, messages: messages.map(({ texts, ...rest }) => ({ ...rest, payload: texts.join('\n') })) };
+  const parts = formatParts(messages);
+  return {
+    unreadable,
+    messages: messages.map(({ texts, ...rest }) => ({ ...rest, parts, payload: texts.join('\n') })),
+  };
 }
 
-interface OpenMessage extends Omit<EventMessage, 'numbers' | 'payload' | 'lines'> {
+interface OpenMessage extends Omit<EventMessage, 'numbers' | 'parts' | 'payload' | 'lines'> {
   readonly numbers: number[];
   readonly texts: string[];
   readonly lines: string[];
@@ -85,4 +91,28 @@ export function parseNumbers(text: string, count: number): number[] | undefined 
     for (let number = Number(first); number <= Number(last); number++) numbers.push(number);
   }
   return numbers.length === count ? numbers : undefined;
+}
+
+/**
+ * `process_exec:1,process_kprobe:3`: a reader knows from it whether a batch is complete, also if it reads only some of the
+ * types.
+ */
+function formatParts(messages: readonly Pick<EventMessage, 'topic'>[]): string {
+  const counts = new Map<string, number>();
+  for (const { topic } of messages) {
+    const type = topic.slice(0, topic.indexOf('.'));
+    counts.set(type, (counts.get(type) ?? 0) + 1);
+  }
+  return Array.from(counts, ([type, count]) => `${type}:${count}`).join(',');
+}
+
+/** Returns how many messages of these types the batch has. `types` are tokens; undefined: all. */
+export function countParts(text: string, types: ReadonlySet<string> | undefined): number | undefined {
+  let sum = 0;
+  for (const part of text.split(',')) {
+    const [, type, count] = /^([\w=~-]+):(\d{1,9})$/.exec(part) ?? [];
+    if (type === undefined) return undefined;
+    if (types === undefined || types.has(type)) sum += Number(count);
+  }
+  return sum;
 }

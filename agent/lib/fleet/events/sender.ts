@@ -3,6 +3,7 @@ import { jetstream, JetStreamApiError, type JetStreamClient } from '@nats-io/jet
 import { headers, type NatsConnection } from '@nats-io/transport-node';
 import type { SendOutcome, Sender } from '../../delivery/delivery.js';
 import type { FleetConnection } from '../connection.js';
+import { explainFailure } from '../errors.js';
 import { EVENTS_STREAM, HEADERS, nodeSubjects } from '../names.js';
 import { formatNumbers, makeBatch, type EventMessage } from './batches.js';
 
@@ -55,7 +56,7 @@ export class FleetSender implements Sender {
 
   /** Resolves with undefined when the message is stored. */
   async #publish(client: JetStreamClient, message: EventMessage): Promise<Failure | undefined> {
-    const { topic, numbering, batch, numbers, payload } = message;
+    const { topic, numbering, batch, numbers, parts, payload } = message;
     // one for each message of a node: a server drops the second one
     const msgID = `${this.#prefix}.${numbering}.${numbers[0]}`;
     if (this.#stored.has(msgID)) return undefined;
@@ -63,6 +64,7 @@ export class FleetSender implements Sender {
     fields.set(HEADERS.boot, numbering);
     fields.set(HEADERS.batch, String(batch));
     fields.set(HEADERS.numbers, formatNumbers(numbers));
+    fields.set(HEADERS.parts, parts);
     const { timeoutMs: timeout = TIMEOUT_MS } = this.#options;
     const expect = { streamName: EVENTS_STREAM };
     try {
@@ -86,7 +88,7 @@ export class FleetSender implements Sender {
 }
 
 function describeFailure(error: unknown): Failure {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = explainFailure(error, `stream ${EVENTS_STREAM}`);
   const isTooLarge = (error instanceof JetStreamApiError && TOO_LARGE.has(error.code)) || /max.payload/i.test(reason);
   return { kind: isTooLarge ? 'refused' : 'failed', reason };
 }

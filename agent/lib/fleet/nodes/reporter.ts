@@ -2,6 +2,7 @@
 import { jetstream } from '@nats-io/jetstream';
 import type { Log } from '../../log/log.js';
 import type { FleetConnection } from '../connection.js';
+import { explainFailure } from '../errors.js';
 import { bucketKey, NODES_BUCKET } from '../names.js';
 import { REPORT_MS, ROLLOUT_REPORT_MS, type NodeReport } from './report.js';
 
@@ -79,7 +80,7 @@ export class NodeReporter {
       await jetstream(nc).publish(subject, report, { timeout: PUBLISH_MS });
       this.#lastProblem = undefined;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = explainFailure(error, `bucket ${NODES_BUCKET}`);
       if (reason !== this.#lastProblem) log.warn({ reason }, 'the state of this node cannot be reported to the fleet');
       this.#lastProblem = reason;
     }

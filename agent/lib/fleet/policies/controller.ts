@@ -7,6 +7,7 @@ import { Kvm, type KV, type KvWatchEntry } from '@nats-io/kv';
 import type { NatsConnection, QueuedIterator } from '@nats-io/transport-node';
 import type { Log } from '../../log/log.js';
 import type { FleetConnection } from '../connection.js';
+import { explainFailure } from '../errors.js';
 import { escapeToken, NODES_BUCKET, POLICIES_BUCKET } from '../names.js';
 import { NODES_TTL_MS, parseReport, type NodeReport } from '../nodes/report.js';
 import { gateKey, parseKey } from './bucket-keys.js';
@@ -56,6 +57,7 @@ export class RolloutController {
   #timer: NodeJS.Timeout | undefined;
   #stopListening: () => void = () => undefined;
   #isStopped = false;
+  #lastProblem: string | undefined;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -98,12 +100,21 @@ export class RolloutController {
       const nodeChanges = await nodes.watch({ key: `${cluster}.*` });
       const policyChanges = await this.#policies.watch({ key: [`${cluster}.head.*`, `${cluster}.gate.*`] });
       this.#iterators = [nodeChanges, policyChanges];
+      this.#lastProblem = undefined;
       this.#follow(nc, nodeChanges, (entry) => this.#takeReport(entry));
       this.#follow(nc, policyChanges, (entry) => this.#takeRecord(entry));
     } catch (error) {
-      this.#options.log.warn({ reason: (error as Error).message }, 'the rollouts of the fleet cannot be followed');
+      this.#reportProblem(error);
       setTimeout(() => (this.#watched = undefined), RETRY_MS).unref();
     }
+  }
+
+  /** The log has a problem once, until the rollouts are followed again. */
+  #reportProblem(error: unknown): void {
+    const reason = explainFailure(error, `bucket ${POLICIES_BUCKET}`);
+    if (reason !== this.#lastProblem)
+      this.#options.log.warn({ reason }, 'the rollouts of the fleet cannot be followed');
+    this.#lastProblem = reason;
   }
 
   #follow(nc: NatsConnection, changes: QueuedIterator<KvWatchEntry>, take: (entry: KvWatchEntry) => void): void {
@@ -111,7 +122,7 @@ export class RolloutController {
       try {
         for await (const entry of changes) take(entry);
       } catch (error) {
-        this.#options.log.warn({ reason: (error as Error).message }, 'the rollouts of the fleet cannot be followed');
+        this.#reportProblem(error);
       }
       // the server has ended it: follow again
       if (this.#watched === nc && !this.#isStopped) this.#watched = undefined;

@@ -1,9 +1,13 @@
 /**
  * Merges the lines of all nodes by time. A line waits until the server has stored messages that are newer by a window of
  * time, or until it has waited so long here. So lines come in the order of their times if the times that they took to the
- * server differ by less than three quarters of the window. The lines of one node keep the order of their sequence numbers,
- * unless an outage parts a batch: of its messages, those that are stored after the outage come late.
+ * server differ by less than three quarters of the window. The lines of one node keep the order of their sequence numbers:
+ * when an outage has parted a batch, the part that is stored waits for the rest, for a limited time.
  */
+import { unescapeToken } from '../names.js';
+import { LineHeap, readTime } from './line-heap.js';
+import { NodeNumberings, type Numbering } from './numberings.js';
+
 export interface MergedLine {
   /** The node, as in the subject. */
   readonly node: string;
@@ -15,6 +19,8 @@ export interface MergedMessage {
   readonly boot: string;
   /** The first number of the batch that the message is a part of. */
   readonly batch: number;
+  /** How many messages of the batch this reader gets. Undefined: the agent does not say it. */
+  readonly parts: number | undefined;
   readonly numbers: readonly number[];
   readonly lines: readonly string[];
   /** When the server stored it, in milliseconds. */
@@ -23,138 +29,166 @@ export interface MergedMessage {
 
 export interface MergerOptions {
   readonly windowMs: number;
+  /** How long a part of a batch waits for the rest. Default 90 s, after which a node counts as silent. */
+  readonly holdMs?: number | undefined;
   /** Most characters of lines that wait. With more, the oldest do not wait. */
   readonly maxLength: number;
+  /** The reader gets what was stored from this time on. Default: from the first message. */
+  readonly startMs?: number | undefined;
+  /** Receives what makes the order doubtful. */
+  readonly onProblem?: ((text: string) => void) | undefined;
 }
 
-interface NodeState {
-  boot: string;
-  batch: number;
-  /** The numbers of the batch that have come. */
-  readonly seen: Set<number>;
-  /** The lines of the batch, until it is complete. */
-  readonly open: { readonly number: number; readonly text: string }[];
-  /** The greatest time of a line. */
-  lastTime: string;
-}
-
-interface WaitingLine extends MergedLine {
-  readonly time: string;
-  readonly order: number;
-}
-
+/** A complete batch. */
 interface Arrival {
-  readonly node: string;
-  readonly boot: string;
-  readonly batch: number;
   readonly storedMs: number;
   readonly arrivedMs: number;
-  /** True when the last of its lines was taken, or when it has none. */
+  /** True when the last of its lines was taken. */
   isTaken: boolean;
 }
 
-/** A batch is complete after this part of the window. */
+/** The messages of a batch are published together. After this part of the window, the rest is late. */
 const BATCH_PART = 4;
+const HOLD_MS = 90_000;
+/** An agent never sends so many lines in a batch. */
+const BATCH_LINES_MAX = 100_000;
 
 export class Merger {
   readonly #options: MergerOptions;
-  readonly #nodes = new Map<string, NodeState>();
-  /** The batches in the order in which the server has stored them. */
+  readonly #nodes = new Map<string, NodeNumberings>();
+  /** The batches in the order in which they became complete. */
   readonly #arrivals: Arrival[] = [];
-  readonly #openArrivals = new Map<string, Arrival>();
-  readonly #heap = new Heap();
+  /** Those with batches that are not complete, the oldest first: `held` are late. */
+  readonly #open = new Set<Numbering>();
+  readonly #held = new Set<Numbering>();
+  readonly #heap = new LineHeap();
   /** The complete batches by the `order` of their last lines. */
   readonly #byLast = new Map<number, Arrival>();
   #order = 0;
   #length = 0;
   #newestMs = 0;
+  #startMs: number | undefined;
   /** Messages that the stream had twice. */
   duplicates = 0;
 
   constructor(options: MergerOptions) {
     this.#options = options;
+    this.#startMs = options.startMs;
   }
 
   /** `now` is a monotonic time in milliseconds. */
   add(message: MergedMessage, now: number): void {
-    const { node, boot, batch, numbers, lines, storedMs } = message;
-    let state = this.#nodes.get(node);
-    if (state === undefined) {
-      state = { boot, batch: -1, seen: new Set(), open: [], lastTime: '' };
-      this.#nodes.set(node, state);
-    }
-    if (state.boot === boot && batch < state.batch) {
-      this.duplicates += 1;
-      return;
-    }
-    if (state.boot !== boot || state.batch !== batch) {
-      this.#complete(node, state);
-      state.boot = boot;
-      state.batch = batch;
-      state.seen.clear();
-    }
-    const { seen } = state;
-    const isNew = numbers.map((number) => !seen.has(number) && seen.add(number) === seen);
+    const { node, boot, batch, parts, numbers, lines, storedMs } = message;
+    let numberings = this.#nodes.get(node);
+    if (numberings === undefined) this.#nodes.set(node, (numberings = new NodeNumberings(node)));
+    const numbering = numberings.find(boot, (ended) => this.#complete(ended));
+    if (batch > numbering.batch) this.#begin(numbering, batch);
+    const { seen } = numbering;
+    const isOld = batch < numbering.batch;
+    const isNew = numbers.map((number) => !isOld && !seen.has(number) && seen.add(number) === seen);
     if (!isNew.includes(true)) {
       this.duplicates += 1;
       return;
     }
+    if (seen.size > BATCH_LINES_MAX) return this.#report(node, 'lines are left out, because a batch has too many');
+    if (numberings.noticeSharing(numbering)) this.#report(node, 'two agents use this name at the same time');
+    if (numbering.isParted) this.#report(node, `${lines.length} lines come late, because of an outage`);
+    this.#startMs ??= storedMs;
     this.#newestMs = Math.max(this.#newestMs, storedMs);
-    if (!this.#openArrivals.has(node)) {
-      const arrival = { node, boot, batch, storedMs, arrivedMs: now, isTaken: false };
-      this.#arrivals.push(arrival);
-      this.#openArrivals.set(node, arrival);
-    }
+    numbering.open ??= { lines: [], storedMs, arrivedMs: now };
+    numbering.messages += 1;
     for (const [i, text] of lines.entries()) {
       if (isNew[i] !== true) continue;
-      state.open.push({ number: numbers[i] ?? 0, text });
+      numbering.open.lines.push({ number: numbers[i] ?? 0, text });
       this.#length += text.length;
     }
+    if (parts !== undefined && numbering.messages >= parts) return this.#complete(numbering);
+    // what was stored before the messages of this reader does not come
+    numbering.isAwaited = parts !== undefined && storedMs > this.#startMs + this.#options.windowMs;
+    if (!this.#held.has(numbering)) this.#open.add(numbering);
   }
 
-  /** A batch is complete: the order of its lines is known. */
-  #complete(node: string, state: NodeState): void {
-    const arrival = this.#openArrivals.get(node);
-    if (arrival === undefined) return;
-    this.#openArrivals.delete(node);
-    state.open.sort((a, b) => a.number - b.number);
-    for (const { text } of state.open) {
+  #report(node: string, text: string): void {
+    this.#options.onProblem?.(`node ${unescapeToken(node.slice(node.indexOf('.') + 1))}: ${text}`);
+  }
+
+  #begin(numbering: Numbering, batch: number): void {
+    this.#complete(numbering);
+    numbering.batch = batch;
+    numbering.seen.clear();
+    numbering.messages = 0;
+    numbering.isParted = false;
+  }
+
+  /** The order of the lines of a batch is known, or they do not wait for the rest of it. */
+  #complete(numbering: Numbering): void {
+    const { node, open } = numbering;
+    if (open === undefined) return;
+    numbering.open = undefined;
+    this.#open.delete(numbering);
+    this.#held.delete(numbering);
+    const { lines, storedMs, arrivedMs } = open;
+    lines.sort((a, b) => a.number - b.number);
+    for (const { text } of lines) {
       const time = readTime(text);
-      if (time > state.lastTime) state.lastTime = time;
-      this.#heap.push({ node, text, time: state.lastTime, order: this.#order++ });
+      if (time > numbering.lastTime) numbering.lastTime = time;
+      this.#heap.push({ node, text, time: numbering.lastTime, order: this.#order++ });
     }
-    if (state.open.length === 0) arrival.isTaken = true;
-    else this.#byLast.set(this.#order - 1, arrival);
-    state.open.length = 0;
+    const arrival = { storedMs, arrivedMs, isTaken: false };
+    this.#arrivals.push(arrival);
+    this.#byLast.set(this.#order - 1, arrival);
   }
 
-  /** The messages of a batch are published together. After a part of the window, none is missing. */
-  #completeBatches(arrivedMs: number, storedMs: number): void {
-    for (const [node, arrival] of this.#openArrivals) {
-      const isOld = arrival.arrivedMs <= arrivedMs || arrival.storedMs <= storedMs;
-      if (isOld) this.#complete(node, this.#nodes.get(node) as NodeState);
+  #part(numbering: Numbering): void {
+    numbering.isParted = true;
+    this.#complete(numbering);
+  }
+
+  /** Finds batches that have waited for long enough. Of each set, the first one is the oldest. */
+  #completeOld(now: number): void {
+    const { windowMs, holdMs = HOLD_MS } = this.#options;
+    const [openMs, storedMs] = [now - windowMs / BATCH_PART, this.#newestMs - windowMs / BATCH_PART];
+    for (const numbering of this.#open) {
+      const { open, isAwaited } = numbering;
+      if (open === undefined || (open.arrivedMs > openMs && open.storedMs > storedMs)) break;
+      this.#open.delete(numbering);
+      if (isAwaited) this.#held.add(numbering);
+      else this.#part(numbering);
     }
+    for (const numbering of this.#held) {
+      if (numbering.open === undefined || numbering.open.arrivedMs > now - holdMs) break;
+      this.#part(numbering);
+    }
+  }
+
+  /** Without room, nothing waits for the rest of its batch. */
+  #completeOne(): boolean {
+    const [held] = this.#held;
+    const [open] = this.#open;
+    const oldest = held ?? open;
+    if (oldest !== undefined) this.#part(oldest);
+    return oldest !== undefined;
   }
 
   /** Returns the lines that have waited long enough. */
   take(now: number): MergedLine[] {
     const { windowMs, maxLength } = this.#options;
     const lines: MergedLine[] = [];
-    let isFirst = true;
-    for (let arrival = this.#arrivals[0]; arrival !== undefined; arrival = this.#arrivals[0]) {
-      const isOld = arrival.storedMs <= this.#newestMs - windowMs || arrival.arrivedMs <= now - windowMs;
-      if (!isOld && this.#length <= maxLength) break;
-      if (isFirst) this.#completeBatches(now - windowMs / BATCH_PART, this.#newestMs - windowMs / BATCH_PART);
-      isFirst = false;
-      this.#takeUntil(arrival, lines);
+    this.#completeOld(now);
+    for (;;) {
+      const [arrival] = this.#arrivals;
+      const isOld =
+        arrival !== undefined && (arrival.storedMs <= this.#newestMs - windowMs || arrival.arrivedMs <= now - windowMs);
+      if (!isOld && this.#length <= maxLength) return lines;
+      if (arrival !== undefined) this.#takeUntil(arrival, lines);
+      else if (!this.#completeOne()) return lines;
     }
-    return lines;
   }
 
   /** Returns all lines, because no more will come for now. */
   takeAll(): MergedLine[] {
     const lines: MergedLine[] = [];
-    this.#completeBatches(Infinity, Infinity);
+    for (const numbering of [...this.#held, ...this.#open]) this.#complete(numbering);
     for (let arrival = this.#arrivals[0]; arrival !== undefined; arrival = this.#arrivals[0]) {
       this.#takeUntil(arrival, lines);
     }
@@ -163,16 +197,21 @@ export class Merger {
 
   /** The milliseconds until `take` has something to return; undefined if nothing waits. */
   waitMs(now: number): number | undefined {
-    const [arrival] = this.#arrivals;
-    return arrival && Math.max(0, arrival.arrivedMs + this.#options.windowMs - now);
+    const { windowMs, holdMs = HOLD_MS } = this.#options;
+    const [open] = this.#open;
+    const [held] = this.#held;
+    const times = [
+      (this.#arrivals[0]?.arrivedMs ?? Infinity) + windowMs,
+      (open?.open?.arrivedMs ?? Infinity) + windowMs,
+      (held?.open?.arrivedMs ?? Infinity) + holdMs,
+    ];
+    const first = Math.min(...times);
+    return first === Infinity ? undefined : Math.max(0, first - now);
   }
 
   /** Takes the lines of the oldest batch, and those of others with earlier times. */
   #takeUntil(arrival: Arrival, lines: MergedLine[]): void {
     this.#arrivals.shift();
-    if (this.#openArrivals.get(arrival.node) === arrival) {
-      this.#complete(arrival.node, this.#nodes.get(arrival.node) as NodeState);
-    }
     while (!arrival.isTaken) {
       const line = this.#heap.pop();
       if (line === undefined) return;
@@ -184,51 +223,4 @@ export class Merger {
       this.#byLast.delete(line.order);
     }
   }
-}
-
-/** Times of different precision become comparable. */
-function readTime(line: string): string {
-  const at = line.lastIndexOf('"time":"') + 8;
-  const end = line.indexOf('Z"', at);
-  return at < 8 || end < 0 ? '' : line.slice(at, end).padEnd(29, '0');
-}
-
-/** A binary heap: the earliest line first. */
-class Heap {
-  readonly #lines: WaitingLine[] = [];
-
-  push(line: WaitingLine): void {
-    const lines = this.#lines;
-    let at = lines.push(line) - 1;
-    while (at > 0) {
-      const above = (at - 1) >> 1;
-      if (!isEarlier(line, lines[above] as WaitingLine)) break;
-      lines[at] = lines[above] as WaitingLine;
-      at = above;
-    }
-    lines[at] = line;
-  }
-
-  pop(): WaitingLine | undefined {
-    const lines = this.#lines;
-    const [first] = lines;
-    const last = lines.pop();
-    if (first === undefined || last === undefined || lines.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      let below = at * 2 + 1;
-      if (below >= lines.length) break;
-      const right = lines[below + 1];
-      if (right !== undefined && isEarlier(right, lines[below] as WaitingLine)) below += 1;
-      if (!isEarlier(lines[below] as WaitingLine, last)) break;
-      lines[at] = lines[below] as WaitingLine;
-      at = below;
-    }
-    lines[at] = last;
-    return first;
-  }
-}
-
-function isEarlier(a: WaitingLine, b: WaitingLine): boolean {
-  return a.time < b.time || (a.time === b.time && a.order < b.order);
 }

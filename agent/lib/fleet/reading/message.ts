@@ -1,6 +1,6 @@
 /** Takes a message of the stream apart. A server does not know what is in it, so nothing of it is believed. */
 import { DEFAULT_CLUSTER, escapeToken, HEADERS, parseEventSubject, unescapeToken } from '../names.js';
-import { parseNumbers } from '../events/batches.js';
+import { countParts, parseNumbers } from '../events/batches.js';
 import type { MergedMessage } from './merger.js';
 
 export interface StoredMessage {
@@ -8,6 +8,8 @@ export interface StoredMessage {
   readonly header: (name: string) => string;
   readonly text: string;
   readonly storedMs: number;
+  /** The types that the reader gets, as tokens. Undefined: all. */
+  readonly types: ReadonlySet<string> | undefined;
 }
 
 export interface ReadMessage {
@@ -18,7 +20,7 @@ export interface ReadMessage {
 }
 
 /** A node may only report its own events. Lines with the name of another node or cluster are left out. */
-export function readMessage({ subject, header, text, storedMs }: StoredMessage): ReadMessage {
+export function readMessage({ subject, header, text, storedMs, types }: StoredMessage): ReadMessage {
   const parsed = parseEventSubject(subject);
   const [lines, boot, batch] = [text.split('\n'), header(HEADERS.boot), Number(header(HEADERS.batch))];
   const numbers = parseNumbers(header(HEADERS.numbers), lines.length);
@@ -31,7 +33,16 @@ export function readMessage({ subject, header, text, storedMs }: StoredMessage):
   const name = unescapeToken(node);
   const problem = `node ${name}: ${others} lines are not events of this node, and are left out`;
   const own = <T>(values: readonly T[]): readonly T[] => (others === 0 ? values : values.filter((_, i) => isOwn[i]));
-  const message = { node: `${cluster}.${node}`, boot, batch, numbers: own(numbers), lines: own(lines), storedMs };
+  const parts = countParts(header(HEADERS.parts), types);
+  const message = {
+    node: `${cluster}.${node}`,
+    boot,
+    batch,
+    parts,
+    numbers: own(numbers),
+    lines: own(lines),
+    storedMs,
+  };
   return { message, problem: others === 0 ? undefined : problem };
 }
 

@@ -17,6 +17,8 @@ export interface ReadOptions extends SubjectFilter {
   readonly follow?: boolean | undefined;
   /** Default 1 s. */
   readonly windowMs?: number | undefined;
+  /** How long events of a node wait for earlier ones that an outage holds back. Default 90 s. */
+  readonly holdMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Receives what is wrong with messages. */
   readonly onProblem?: ((text: string) => void) | undefined;
@@ -43,8 +45,10 @@ export async function* readFleetEvents(
   const reading = await openReading(connection, options);
   const stop = (): void => reading.messages.stop();
   signal?.addEventListener('abort', stop);
-  const merger = new Merger({ windowMs, maxLength: WAITING_MAX });
-  const addMessage = messageAdder(merger, labels, options.onProblem);
+  const onProblem = limitProblems(options.onProblem);
+  const { startMs, types } = reading;
+  const merger = new Merger({ windowMs, holdMs: options.holdMs, maxLength: WAITING_MAX, startMs, onProblem });
+  const addMessage = messageAdder(merger, types, labels, onProblem);
   const iterator = reading.messages[Symbol.asyncIterator]();
   let next: Promise<IteratorResult<JsMsg>> | undefined;
   let isOver = !follow && reading.isEmpty;
@@ -77,24 +81,29 @@ interface Reading {
   readonly isEmpty: boolean;
   /** The last message that the stream had at the beginning. */
   readonly lastSequence: number;
+  /** The time of the first message. Undefined: that of the first one that comes. */
+  readonly startMs: number | undefined;
+  /** The types that come, as tokens. Undefined: all. */
+  readonly types: ReadonlySet<string> | undefined;
 }
 
 async function openReading(connection: NatsConnection, { since, ...filter }: ReadOptions): Promise<Reading> {
   try {
     const manager = await jetstreamManager(connection, { checkAPI: false });
     const { state } = await manager.streams.info(EVENTS_STREAM);
+    const startMs = since === undefined ? undefined : Math.max(0, since - CLOCK_MS);
     const start =
-      since === undefined
+      startMs === undefined
         ? { deliver_policy: DeliverPolicy.New }
-        : {
-            deliver_policy: DeliverPolicy.StartTime,
-            opt_start_time: new Date(Math.max(0, since - CLOCK_MS)).toISOString(),
-          };
-    const subjects = chooseSubjects(filter);
-    const consumer = await jetstream(connection).consumers.get(EVENTS_STREAM, { filter_subjects: subjects, ...start });
+        : { deliver_policy: DeliverPolicy.StartTime, opt_start_time: new Date(startMs).toISOString() };
+    const { subjects, types } = chooseSubjects(filter);
+    const consumer = await jetstream(connection).consumers.get(EVENTS_STREAM, {
+      filter_subjects: [...subjects],
+      ...start,
+    });
     const { num_pending: pending } = await consumer.info(true);
     const messages = await consumer.consume({ max_bytes: AHEAD_BYTES });
-    return { messages, isEmpty: pending === 0, lastSequence: state.last_seq };
+    return { messages, isEmpty: pending === 0, lastSequence: state.last_seq, startMs, types };
   } catch (error) {
     if (error instanceof Error && /stream not found|jetstream (is )?not enabled/i.test(error.message)) {
       throw makeError(
@@ -108,20 +117,29 @@ async function openReading(connection: NatsConnection, { since, ...filter }: Rea
   }
 }
 
+/** A problem that every message has is reported some times only. */
+function limitProblems(onProblem: ReadOptions['onProblem']): (text: string) => void {
+  let problems = 0;
+  return (text) => {
+    if (++problems <= PROBLEMS_MAX) onProblem?.(text);
+  };
+}
+
 function messageAdder(
   merger: Merger,
+  types: ReadonlySet<string> | undefined,
   labels: NodeLabels | undefined,
-  onProblem: ReadOptions['onProblem'],
+  onProblem: (text: string) => void,
 ): (message: JsMsg) => void {
-  let problems = 0;
   return (stored) => {
     const { message, problem } = readMessage({
       subject: stored.subject,
       header: (name) => stored.headers?.get(name) ?? '',
       text: stored.string(),
       storedMs: Number(stored.timestampNanos / 1_000_000n),
+      types,
     });
-    if (problem !== undefined && ++problems <= PROBLEMS_MAX) onProblem?.(problem);
+    if (problem !== undefined) onProblem(problem);
     if (message === undefined || labels?.has(message.node) === false) return;
     merger.add(message, performance.now());
   };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { formatNumbers, makeBatch, parseNumbers } from '../../../lib/fleet/events/batches.js';
+import { countParts, formatNumbers, makeBatch, parseNumbers } from '../../../lib/fleet/events/batches.js';
 import { countNumbers, lineLossReason } from '../../../lib/fleet/events/numbered-line.js';
 import { readMessage } from '../../../lib/fleet/reading/message.js';
 import { chooseSubjects } from '../../../lib/fleet/reading/subjects.js';
@@ -17,6 +17,18 @@ describe('messages with events', () => {
       ],
     );
     assert.deepEqual(makeBatch(lines, 1e6).messages, messages);
+  });
+
+  it('each message says how many the batch has of each type', () => {
+    const { messages } = makeBatch(['ab-1:7 exec.= {}', 'ab-1:8 kprobe.p {}', 'ab-1:9 kprobe.q {}'], 1e6);
+    assert.deepEqual(
+      messages.map(({ parts }) => parts),
+      Array(3).fill('exec:1,kprobe:2'),
+    );
+    assert.equal(countParts('exec:1,kprobe:2', undefined), 3);
+    assert.equal(countParts('exec:1,kprobe:2', new Set(['kprobe', 'lost'])), 2);
+    for (const text of ['', 'x', 'x:', 'x:1,', 'x:-1', 'x:9999999999'])
+      assert.equal(countParts(text, undefined), undefined);
   });
 
   it('a message fits into what the server takes', () => {
@@ -52,6 +64,7 @@ describe('messages with events', () => {
         header: (name) => ({ ...headers, 'Polytrace-Sequence': numbers })[name] ?? '',
         text: lines.join('\n'),
         storedMs: 0,
+        types: undefined,
       });
     const own = '{"node_name":"web.1"}';
     const good = read([own]);
@@ -72,12 +85,15 @@ describe('messages with events', () => {
   });
 
   it('a reader asks the server only for what it wants, and always for losses', () => {
-    assert.deepEqual(chooseSubjects({}), ['polytrace.events.*.*.*.*']);
-    assert.deepEqual(chooseSubjects({ cluster: 'c', nodes: ['a.b'], types: ['process_exec'] }), [
-      'polytrace.events.c.a=2Eb.process_exec.*',
-      'polytrace.events.c.a=2Eb.lost.*',
-    ]);
+    const all = { types: undefined };
+    assert.deepEqual(chooseSubjects({}), { subjects: ['polytrace.events.*.*.*.*'], ...all });
+    assert.deepEqual(chooseSubjects({ cluster: 'c', nodes: ['a.b'], types: ['process_exec'] }), {
+      subjects: ['polytrace.events.c.a=2Eb.process_exec.*', 'polytrace.events.c.a=2Eb.lost.*'],
+      types: new Set(['process_exec', 'lost']),
+    });
     const many = Array.from({ length: 1000 }, (_, i) => `n${i}`);
-    assert.deepEqual(chooseSubjects({ nodes: many }), ['polytrace.events.*.>']);
+    assert.deepEqual(chooseSubjects({ nodes: many }), { subjects: ['polytrace.events.*.>'], ...all });
+    const some = chooseSubjects({ nodes: many.slice(0, 200), types: ['process_exec'] });
+    assert.deepEqual([some.subjects[0], some.types], ['polytrace.events.*.n0.>', undefined]);
   });
 });
