@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { diffLines } from '../../../lib/fleet/commands/diff-lines.js';
+import { diffLines } from 'polytrace/protocol';
 import { formatNodes, formatPolicies, formatStatus, formatTop } from '../../../lib/fleet/commands/tables.js';
 import type { NodeReport, PolicyReport } from '../../../lib/fleet/nodes/report.js';
 import { makePlan } from '../../../lib/fleet/policies/plan.js';
