@@ -37,6 +37,8 @@ const END_MS = 2000;
 const KILL_PASSES = 20;
 /** The reader of events rests between batches: nobody waits for a single event. */
 const COALESCE_MS = 50;
+/** Room for about 50,000 events. A tracer's usual buffer counts as 128 MB of memory of this process. */
+const BUFFER_BYTES = 8 * 1024 * 1024;
 
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<RunHandle> {
   if (command.length === 0 || command[0] === '')
@@ -106,6 +108,7 @@ async function openRunTracer(
     policies: [{ yaml: runPolicy(policy), file: 'the policy of run' }],
     environment: ORIGIN_VARIABLES,
     coalesceMs: COALESCE_MS,
+    bufferSize: BUFFER_BYTES,
     // what a kernel misses is counted, and the summary says so
     ...(allowed === undefined ? {} : { enforcement: true, allowMissedCalls: true }),
     ...(btf === undefined ? {} : { btf }),
