@@ -9,6 +9,7 @@ import type { Places } from '../generalize/paths.js';
 import { machineResolvers, resolveHosts, withAddresses, type AllowedAddresses, type ResolvedHosts } from './hosts.js';
 import { killPolicy } from './kill-policy.js';
 import { Mounts } from './mounts.js';
+import { findPrograms } from './programs.js';
 import { makeEnforcement, type AllowedEnd, type Permissions } from './rules.js';
 
 const DNS_PORT = 53;
@@ -75,10 +76,13 @@ export async function prepareEnforcement({
   const { all, packages } = enforcement;
   const hosts = await resolveHosts([...(all.connects ?? []), ...(packages.connects ?? [])]);
   const resolvers: AllowedAddresses = { port: DNS_PORT, addresses: machineResolvers() };
-  const connect = (permissions: Permissions): Connected => connectPermissions(permissions, hosts, resolvers);
+  const complete = async ({ execs, ...others }: Permissions): Promise<Connected> => {
+    const programs = execs === undefined ? {} : { execs: await findPrograms(execs) };
+    return connectPermissions({ ...others, ...programs }, hosts, resolvers);
+  };
   return {
-    all: connect(all),
-    packages: connect(packages),
+    all: await complete(all),
+    packages: await complete(packages),
     hasPackages: !isPackageFolder(places.folder),
     mounts: new Mounts(await readFile('/proc/self/mountinfo', 'utf8')),
     warnings: hosts.warnings,

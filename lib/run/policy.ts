@@ -144,7 +144,10 @@ function openSelectors({ folder, programs }: RunPolicyOptions): Selector[] {
 }
 
 /** Files outside of the working folder and of the system's programs. */
-export function outsideFiles(position: number, { folder, programs }: Pick<RunPolicyOptions, 'folder' | 'programs'>): Filter[] {
+export function outsideFiles(
+  position: number,
+  { folder, programs }: Pick<RunPolicyOptions, 'folder' | 'programs'>,
+): Filter[] {
   const outside = folder === undefined ? [] : [`${folder}/`];
   const otherThan = folder === undefined ? [] : [at(position, 'NotEqual', folder)];
   return [at(position, 'NotPrefix', ...outside, ...SYSTEM_FOLDERS, ...programs), ...otherThan];

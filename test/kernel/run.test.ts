@@ -146,6 +146,10 @@ describe('run: what is not allowed is refused', function () {
     rmSync(join(project, 'results'), { force: true });
     for (const name of ['.bashrc', '.evil', 'by-ring', 'by-worker', 'by-32', 'by-grandchild', 'by-thread'])
       rmSync(join(home, name), { recursive: true, force: true });
+    // what an attack has moved or linked that was not refused
+    rmSync(join(project, 'node_modules/nice/profile'), { force: true });
+    writeFileSync(join(project, 'node_modules/nice/package.json'), JSON.stringify(MANIFEST));
+    writeFileSync(join(home, 'tool'), 'before');
   }
 
   async function follow(
