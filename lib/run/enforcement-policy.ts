@@ -15,7 +15,7 @@ export const ENFORCEMENT_POLICY = 'polytrace-run-enforcement';
 /** Set on processes that are executed in the folder of a package, and on all that they start. */
 const PACKAGE_MARK = 'package';
 /** Parts of the working folder of a script of a package, for npm and others, pip and cargo. */
-export const PACKAGE_FOLDERS = [
+const PACKAGE_FOLDERS = [
   '/node_modules/', '/pip-install-', '/pip-req-build-', '/pip-wheel-', '/pip-build-', '/.cargo/registry/',
 ]; // prettier-ignore
 
@@ -218,7 +218,7 @@ export function deniedSecrets(allowed: readonly PathPattern[], isPackage: boolea
   ];
 }
 
-export const toArg = ({ position, operator, values }: Filter): object => ({ args: [position], operator, values });
+const toArg = ({ position, operator, values }: Filter): object => ({ args: [position], operator, values });
 
 /** Packages and the command have selectors of their own, where they differ. */
 export function classSelectors(

@@ -80,17 +80,24 @@ int main(int argc, char **argv)
 		return 2;
 	address = loopback(argv[2]);
 	snprintf(path, sizeof(path), "%s-ring", argv[1]);
-	result = run_ring((struct io_uring_sqe){ .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (uintptr_t)path,
-						 .open_flags = O_CREAT | O_WRONLY, .len = 0600 });
+	result = run_ring((struct io_uring_sqe){ .opcode = IORING_OP_OPENAT,
+						 .fd = AT_FDCWD,
+						 .addr = (uintptr_t)path,
+						 .open_flags = O_CREAT | O_WRONLY,
+						 .len = 0600 });
 	printf("ring-open %d\n", result < 0 ? -result : 0);
 	/* a worker of io_uring opens it */
 	snprintf(path, sizeof(path), "%s-worker", argv[1]);
-	result = run_ring((struct io_uring_sqe){ .opcode = IORING_OP_OPENAT, .flags = IOSQE_ASYNC, .fd = AT_FDCWD,
-						 .addr = (uintptr_t)path, .open_flags = O_CREAT | O_WRONLY, .len = 0600 });
+	result = run_ring((struct io_uring_sqe){ .opcode = IORING_OP_OPENAT,
+						 .flags = IOSQE_ASYNC,
+						 .fd = AT_FDCWD,
+						 .addr = (uintptr_t)path,
+						 .open_flags = O_CREAT | O_WRONLY,
+						 .len = 0600 });
 	printf("worker-open %d\n", result < 0 ? -result : 0);
 	connection = socket(AF_INET, SOCK_STREAM, 0);
-	result = run_ring((struct io_uring_sqe){ .opcode = IORING_OP_CONNECT, .fd = connection,
-						 .addr = (uintptr_t)&address, .off = sizeof(address) });
+	result = run_ring((struct io_uring_sqe){
+		.opcode = IORING_OP_CONNECT, .fd = connection, .addr = (uintptr_t)&address, .off = sizeof(address) });
 	printf("ring-connect %d\n", result < 0 ? -result : 0);
 	snprintf(path, sizeof(path), "%s-32", argv[1]);
 	result = call_32(5, copy_low(path, sizeof(path)), O_CREAT | O_WRONLY, 0600);

@@ -101,7 +101,7 @@ describe('run: what is not allowed is refused', function () {
     registry = await Registry.start(mkdtempSync(join(shop, 'registry-')));
     server = createServer((request, response) => void request.resume().on('end', () => response.end('thanks')));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    victim = spawn('sleep', ['300']);
+    victim = spawn('sleep', ['3600']);
     const tools = [
       ['attacks', 'test/native/run/attacks.c'],
       ['ways', 'test/kernel/run-ways.c'],
