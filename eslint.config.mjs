@@ -50,7 +50,7 @@ const SYNCHRONOUS_FILES = [
   'lib/process/users.ts', // the host's /etc/passwd
   'lib/recording/**', // recordings that the caller names
   'lib/report/**', // the page of the package, and reports that the user of the command names
-  'lib/run/{cgroup,output-files,run}.ts', // cgroupfs, /proc, and files that the caller names
+  'lib/run/{cgroup,enforce,output-files,programs,run}.ts', // cgroupfs, /proc, and files that the caller names
   'lib/tracer/{persistence,policy-files}.ts', // bpffs, and policies that the caller names
 ];
 

@@ -303,6 +303,7 @@ export type ErrorCode =
   | 'RING_START'
   | 'MARKS_LOAD'
   | 'RUN_FAILED'
+  | 'RUN_RULES'
   | 'SCAN'
   | 'SCOPES'
   | 'SENSOR_ATTACH'

@@ -2,6 +2,23 @@ import type { StopSignal } from './compatibility.js';
 import type { TracerEvent } from './events.js';
 import type { TracerIterator } from './tracer.js';
 
+/** What a command may do under `enforce`. With a lock file, it may also do what the lock file has. */
+export interface RunRules {
+  /** Connections that are allowed: `NAME:PORT`, `ADDRESS:PORT`, an address or a network (CIDR). With it, others are refused. */
+  readonly allowConnect?: readonly string[];
+  /** Files and folders that may be changed, in addition to the working folder. With it, changes of others are refused. */
+  readonly allowWrite?: readonly string[];
+  /** Refuses to open well-known secrets. Package managers may read their own settings, and scripts of packages may not. */
+  readonly denySecrets?: boolean;
+  /**
+   * A set of rules. All of them deny secrets and changes outside of the working folder, the temporary folders and the caches.
+   * - `install`: a package manager may connect to its registry and by HTTP; the scripts of packages may not
+   * - `build`: no connections and no listeners
+   * - `test`: connections and listeners on loopback only
+   */
+  readonly preset?: 'install' | 'build' | 'test';
+}
+
 /** Options for `run`. */
 export interface RunOptions {
   /** Working folder of the command. Default: that of this process. */
@@ -16,6 +33,11 @@ export interface RunOptions {
   readonly lock?: string;
   /** Writes the lock file anew. Default false. */
   readonly updateLock?: boolean;
+  /**
+   * Refuses what is not allowed, before it happens: by these rules, by the lock file, or by both. `true` stands for the lock file
+   * alone, which must exist. Processes that outlive the command are killed. Default: nothing is refused.
+   */
+  readonly enforce?: boolean | RunRules;
   /** File with the types of this kernel, as for `openTracer`. */
   readonly btf?: string;
   /** Gets the events of the command and its descendants, in batches. The next batch waits for the promise. */
@@ -32,6 +54,7 @@ export interface RunOptions {
 
 /** What a command can do, the worst first. */
 export type BehaviorKind =
+  | 'killed'
   | 'secret'
   | 'memory'
   | 'kernel'
@@ -60,6 +83,8 @@ export interface Behavior {
   /** The same with variables and generalised names, as the lock file has it. */
   readonly fact: string;
   readonly count: number;
+  /** True if it was refused, or if the process was killed for it. Such a behavior is a line of its own. */
+  readonly refused?: true;
   /** For connections: bytes that were sent and received, if the kernel reports them. */
   readonly sent?: number;
   readonly received?: number;
@@ -103,6 +128,13 @@ export interface LockDifference {
   readonly removed: readonly LockFact[];
 }
 
+/** A file that is open for writing; its owner closes it. A FileHandle of Node.js is one. */
+export interface RunFile {
+  readonly fd: number;
+  writeFile(text: string): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** A running command. */
 export interface RunHandle extends AsyncIterable<TracerEvent> {
   /** Process id of the command. */
@@ -112,10 +144,17 @@ export interface RunHandle extends AsyncIterable<TracerEvent> {
   /** True if the lock file is written: it did not exist, or it is to be written anew. */
   readonly writesLock: boolean;
   /**
-   * Opens a file for writing, with the rights of the user that the command runs as, and returns its descriptor. The command may
-   * have put a link in its place, which must not lead to a file of root.
+   * How `enforce` works here: `refuse`: calls fail with EPERM or EACCES before they have an effect; `kill`: this kernel cannot
+   * refuse calls, so a process is killed right after a call that is not allowed. Undefined without `enforce`.
    */
-  openFile(path: string): number;
+  readonly enforcement?: 'refuse' | 'kill';
+  /** Sentences about rules that are wider or narrower than they look, such as a host name that nobody knows. */
+  readonly warnings: readonly string[];
+  /**
+   * Opens a file for writing, with the rights of the user that the command runs as. The command may have put a link in its place,
+   * which must not lead to a file of root. Rejects if it takes longer than 10 seconds, as with a pipe that nobody reads.
+   */
+  openFile(path: string): Promise<RunFile>;
   /** Ends this process by the signal that ended the command, without a core file. */
   endBySignal(signal: number): void;
   /** Sends a signal to the command. */

@@ -115,11 +115,15 @@ command has ended. Files in the working folder are its own, and are not listed.
 
 With --lock, the first run writes what the command did, and a later run lists
 what is new. If the command itself has succeeded, the exit status is then 7.
+The same holds for what --enforce has refused. With --enforce, the lock file,
+the rules and the preset say what is allowed: everything in any of them.
 A command that cannot be executed ends with 126, or 127 if it is not found.
 
 Examples:
   sudo polytrace run -- npm ci
   sudo polytrace run --lock polytrace-lock.yaml -- npm ci
+  sudo polytrace run --enforce --lock polytrace-lock.yaml -- npm ci
+  sudo polytrace run --enforce --preset install --allow-connect github.com:443 -- npm ci
   sudo polytrace run --summary markdown "$GITHUB_STEP_SUMMARY" -- npm test
 `;
 
@@ -438,6 +442,17 @@ function addRunCommand(program: Command): Command {
     .addOption(new Option('-o, --output <format>', 'print events on standard error').choices(['compact', 'tree']))
     .option('--quiet', 'print the summary only if something is new against the lock file')
     .option('--kill-remaining', 'kill the processes that outlive the command')
+    .option('--enforce', 'refuse what the lock file and the rules do not allow, and kill what outlives the command')
+    .addOption(new Option('--preset <name>', 'rules for a kind of command').choices(['install', 'build', 'test']))
+    .option(
+      '--allow-connect <target...>',
+      'rule: allow connections to NAME:PORT, an address or a network, and no others',
+    )
+    .option(
+      '--allow-write <path...>',
+      'rule: allow changes of a file or folder outside of the working folder, and no others',
+    )
+    .option('--deny-secrets', 'rule: refuse to open well-known secrets')
     .option('--btf <file>', BTF_HELP)
     .addHelpText('after', RUN_HELP);
 }

@@ -1,6 +1,14 @@
 /** `polytrace run`: runs a command, and says what it and its descendants did. */
-import { closeSync, writeFileSync, writeSync } from 'node:fs';
-import type { Behavior, RunHandle, RunSummary, SummaryFormat, TracerEvent } from '../../types/index.js';
+import { writeSync } from 'node:fs';
+import type {
+  Behavior,
+  RunFile,
+  RunHandle,
+  RunOptions,
+  RunSummary,
+  SummaryFormat,
+  TracerEvent,
+} from '../../types/index.js';
 import { LOCK_VIOLATED, SUCCESS, UsageError, type Context } from './context.js';
 import { STANDARD_BLOCKING } from './standard-streams.js';
 import { createPrinter, type Printer } from './printer.js';
@@ -11,6 +19,11 @@ export const SUMMARY_FORMATS = ['text', 'json', 'markdown', 'sarif'] as const;
 export interface RunCommandOptions {
   readonly user?: string;
   readonly killRemaining?: boolean;
+  readonly enforce?: boolean;
+  readonly preset?: 'install' | 'build' | 'test';
+  readonly allowConnect?: readonly string[];
+  readonly allowWrite?: readonly string[];
+  readonly denySecrets?: boolean;
   readonly lock?: string;
   readonly updateLock?: boolean;
   /** Format and file. */
@@ -44,6 +57,7 @@ export async function runTraced(
   const printer = options.output === undefined ? undefined : livePrinter(options.output, context);
   const say = (message: string): void => writeError(`polytrace: ${message}\n`);
   const { user, btf, killRemaining, lock, updateLock, record } = options;
+  const enforce = readRules(options);
   let openRecording: Promise<RecordingFile> | undefined;
   const onEvents = async (batch: readonly TracerEvent[]): Promise<void> => {
     await (await openRecording)?.write(batch);
@@ -59,20 +73,29 @@ export async function runTraced(
       ...(killRemaining === true ? { killRemaining } : {}),
       ...(lock === undefined ? {} : { lock }),
       ...(updateLock === true ? { updateLock } : {}),
+      ...(enforce === undefined ? {} : { enforce }),
       ...(printer === undefined && record === undefined ? {} : { onEvents }),
     });
+    for (const warning of run.warnings) say(warning);
+    if (run.enforcement === 'kill')
+      say('this kernel cannot refuse calls: a process is killed right after a call that is not allowed');
     // the descriptor, because the command may replace the file
     if (record !== undefined) {
-      const path = `/proc/self/fd/${openOutput(run, record)}`;
-      openRecording = RecordingFile.create(path, context, say);
+      // the first events wait for it
+      openRecording = openOutput(run, record).then(async (file) => {
+        const recording = await RecordingFile.create(`/proc/self/fd/${file.fd}`, context, say);
+        await file.close();
+        return recording;
+      });
+      await openRecording;
     }
     const [summary, violations] = [await run.summary, await run.violations];
     writeError(printer?.end() ?? '');
     if (run.writesLock) say(`${lock ?? ''} was written`);
-    if (options.quiet !== true || violations.length > 0) {
+    if (options.quiet !== true || violations.length > 0 || wasRefused(summary)) {
       writeError(context.api.formatRunSummary(summary, 'text', violations));
     }
-    writeFiles(run, summary, violations, options, context);
+    await writeFiles(run, summary, violations, options, context);
     await (await openRecording)?.close();
     return endLike(run, summary, violations);
   } catch (error) {
@@ -85,36 +108,56 @@ export async function runTraced(
   }
 }
 
-/** Throws a UsageError. */
-function openOutput(run: RunHandle, path: string): number {
+/** Rejects with a UsageError. */
+async function openOutput(run: RunHandle, path: string): Promise<RunFile> {
   try {
-    return run.openFile(path);
+    return await run.openFile(path);
   } catch (error) {
     throw new UsageError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
 }
 
-function writeFiles(
+async function writeFiles(
   run: RunHandle,
   summary: RunSummary,
   violations: readonly Behavior[],
   options: RunCommandOptions,
   { api }: Context,
-): void {
-  const write = (path: string, format: SummaryFormat): void => {
+): Promise<void> {
+  const write = async (path: string, format: SummaryFormat): Promise<void> => {
     const text = api.formatRunSummary(summary, format, violations);
     if (path === '-') return writeError(text);
-    const fd = openOutput(run, path);
-    writeFileSync(fd, text);
-    closeSync(fd);
+    const file = await openOutput(run, path);
+    await file.writeFile(text).finally(() => file.close());
   };
-  if (options.summary !== undefined) write(options.summary[1], options.summary[0]);
-  if (options.report !== undefined) write(options.report, 'html');
+  if (options.summary !== undefined) await write(options.summary[1], options.summary[0]);
+  if (options.report !== undefined) await write(options.report, 'html');
 }
 
-function endLike(run: RunHandle, { exitCode, signal }: RunSummary, violations: readonly Behavior[]): number {
+function endLike(run: RunHandle, summary: RunSummary, violations: readonly Behavior[]): number {
+  const { exitCode, signal } = summary;
   if (signal !== undefined) run.endBySignal(signal);
-  return exitCode === SUCCESS && violations.length > 0 ? LOCK_VIOLATED : exitCode;
+  return exitCode === SUCCESS && (violations.length > 0 || wasRefused(summary)) ? LOCK_VIOLATED : exitCode;
+}
+
+const wasRefused = ({ behaviors }: RunSummary): boolean => behaviors.some(({ refused }) => refused === true);
+
+/** Undefined without --enforce. */
+function readRules(options: RunCommandOptions): RunOptions['enforce'] {
+  const { enforce, lock, preset, allowConnect, allowWrite, denySecrets } = options;
+  const rules = {
+    ...(preset === undefined ? {} : { preset }),
+    ...(allowConnect === undefined ? {} : { allowConnect }),
+    ...(allowWrite === undefined ? {} : { allowWrite }),
+    ...(denySecrets === undefined ? {} : { denySecrets }),
+  };
+  const isEmpty = Object.keys(rules).length === 0;
+  if (enforce !== true) {
+    if (isEmpty) return undefined;
+    throw new UsageError('--preset, --allow-connect, --allow-write and --deny-secrets need --enforce');
+  }
+  if (isEmpty && lock === undefined) throw new UsageError('--enforce needs --lock, --preset or another rule');
+  return isEmpty ? true : rules;
 }
 
 /** Standard output belongs to the command: events go to standard error. */

@@ -21,6 +21,9 @@ export const ORIGIN_VARIABLES = [
 const PIP_FOLDER =
   /\/pip-(?:install|req-build|wheel|build)-[^/]+\/([A-Za-z0-9][A-Za-z0-9._-]*?)(?:_[0-9a-f]{32})?(?:\/|$)/;
 
+/** The last package in whose folder a process is executed: `enforce` tells packages from the command by it, too. */
+const MODULE_FOLDER = /^.*\/node_modules\/((?:@[^/]+\/)?[^/@.][^/]*)(?:\/|$)/s;
+
 /** Limit of the names that are kept. A package can choose any. */
 const NAME_MAX = 214;
 
@@ -32,6 +35,8 @@ export interface OwnOrigin {
   /** The package.json of the working folder, and that of the script which has called the command. */
   readonly packageFiles: readonly string[];
   readonly cargoPackage: string | undefined;
+  /** The command itself runs in the folder of a package. */
+  readonly isPackage?: boolean;
 }
 
 /** Returns the origin that the environment of a process claims. */
@@ -53,7 +58,9 @@ function claimedOrigin(
   const cargo = get('CARGO_PKG_NAME');
   if (cargo !== undefined && cargo !== own.cargoPackage) return { package: cargo, script: 'build.rs' };
   const pip = PIP_FOLDER.exec(cwd)?.[1];
-  return pip === undefined ? undefined : { package: pip, script: 'setup.py' };
+  if (pip !== undefined) return { package: pip, script: 'setup.py' };
+  const folder = own.isPackage === true ? undefined : MODULE_FOLDER.exec(cwd)?.[1];
+  return folder === undefined ? undefined : { package: folder.slice(0, NAME_MAX) };
 }
 
 /** Keeps the origin of each process. A process can change its own variables, so the first package of a chain stays. */

@@ -4,7 +4,7 @@ import type { Origin } from './attribution.js';
 
 /** The kinds, the worst first. */
 export const BEHAVIOR_KINDS: readonly BehaviorKind[] = [
-  'secret', 'memory', 'kernel', 'privilege', 'mount', 'signal', 'unseen', 'write', 'remove', 'rename', 'mode', 'connect',
+  'killed', 'secret', 'memory', 'kernel', 'privilege', 'mount', 'signal', 'unseen', 'write', 'remove', 'rename', 'mode', 'connect',
   'dns', 'listen', 'exec', 'read',
 ]; // prettier-ignore
 
@@ -18,6 +18,7 @@ export interface Seen {
   readonly fact: string;
   readonly origin: Origin | undefined;
   readonly process: () => readonly string[];
+  readonly refused?: boolean;
 }
 
 export class Behaviors {
@@ -26,8 +27,8 @@ export class Behaviors {
   more = 0;
 
   /** Returns the behavior with its count; undefined beyond the limit. */
-  add({ kind, subject, fact, origin, process }: Seen): Counted | undefined {
-    const key = formatBehaviorKey(kind, origin, fact);
+  add({ kind, subject, fact, origin, process, refused = false }: Seen): Counted | undefined {
+    const key = formatBehaviorKey(kind, origin, fact, refused);
     const known = this.#all.get(key);
     if (known !== undefined) {
       known.count++;
@@ -37,7 +38,15 @@ export class Behaviors {
       this.more++;
       return undefined;
     }
-    const added: Counted = { kind, ...origin, subject, fact, count: 1, process: process() };
+    const added: Counted = {
+      kind,
+      ...origin,
+      subject,
+      fact,
+      count: 1,
+      ...(refused ? { refused } : {}),
+      process: process(),
+    };
     this.#all.set(key, added);
     return added;
   }
@@ -60,6 +69,6 @@ export class Behaviors {
   }
 }
 
-function formatBehaviorKey(kind: BehaviorKind, origin: Origin | undefined, fact: string): string {
-  return [kind, origin?.package ?? '', origin?.script ?? '', fact].join('\0');
+function formatBehaviorKey(kind: BehaviorKind, origin: Origin | undefined, fact: string, refused = false): string {
+  return [kind, origin?.package ?? '', origin?.script ?? '', refused ? '!' : '', fact].join('\0');
 }

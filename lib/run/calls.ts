@@ -109,9 +109,7 @@ export function describeCall(name: OtherCall, values: CallValues): DescribedCall
     case 'ioperm':
       return kernel(name);
     case 'io_uring_setup':
-      return result < 0
-        ? undefined
-        : { kind: 'unseen', text: 'io_uring, whose files and connections by path are not seen' };
+      return result < 0 ? undefined : { kind: 'unseen', text: 'io_uring' };
     case 'symlinkat':
       return result < 0 ? undefined : { kind: 'write', path: texts[2], text: ' (link)' };
   }

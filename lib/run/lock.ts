@@ -24,6 +24,8 @@ export function lockFact({ package: name = MAIN, script, kind, fact }: Behavior)
 export function formatLock(behaviors: readonly Behavior[]): string {
   const sections = new Map<string, Set<string>>();
   for (const behavior of behaviors) {
+    // what was refused has not happened
+    if (behavior.refused === true) continue;
     const { package: name, fact } = lockFact(behavior);
     sections.set(name, (sections.get(name) ?? new Set()).add(fact));
   }
@@ -107,6 +109,7 @@ export function compareLocks(before: readonly LockFact[], after: readonly LockFa
 export function findViolations(behaviors: readonly Behavior[], lock: readonly LockFact[]): Behavior[] {
   const known = new Set(lock.map(({ package: name, fact }) => `${name}\0${fact}`));
   return behaviors.filter((behavior) => {
+    if (behavior.refused === true) return true;
     const { package: name, fact } = lockFact(behavior);
     return !known.has(`${name}\0${fact}`);
   });

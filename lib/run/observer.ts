@@ -1,8 +1,10 @@
 /** Turns the events of a run into behaviors. */
 import type {
+  BehaviorKind,
   HookArgument,
   Process,
   ProcessExecEvent,
+  ProcessKprobeEvent,
   ProcessTracepointEvent,
   TracerEvent,
 } from '../../types/index.js';
@@ -13,6 +15,9 @@ import { Origins, type OwnOrigin } from './attribution.js';
 import { Behaviors } from './behaviors.js';
 import { describeCall } from './calls.js';
 import { parseDns, udpPayload } from './dns.js';
+import { ENFORCEMENT_POLICY } from './enforcement-policy.js';
+import { FUNCTION_POLICY } from './function-policy.js';
+import { describeFunction, type DescribedFunction } from './functions.js';
 import {
   generalizeAddress,
   generalizeHost,
@@ -48,6 +53,9 @@ const DNS_PORT = 53;
 const TLS_DNS_PORT = 853;
 const LISTEN = 10;
 
+/** The policies of a run. Their hooks are about the command and its descendants only. */
+const OWN_POLICIES: readonly string[] = [POLICY_NAME, FUNCTION_POLICY, ENFORCEMENT_POLICY];
+
 /** Folders of programs and data of the system, whose reads are not worth a line. */
 const SYSTEM = /^\/(usr|lib|lib32|lib64|bin|sbin|nix\/store|dev|sys|proc)\//;
 const INTERPRETER = /\/(sh|bash|dash|zsh|env|node|nodejs|python[\d.]*|perl|ruby|php)$/;
@@ -70,7 +78,7 @@ export class Observer {
   isOwn(event: TracerEvent): boolean {
     if (event.type === 'lost') return true;
     // the kernel has decided
-    if ('policyName' in event && event.policyName === POLICY_NAME) return true;
+    if ('policyName' in event && OWN_POLICIES.includes(event.policyName)) return true;
     return 'process' in event && this.isDescendant(event.process);
   }
 
@@ -98,16 +106,69 @@ export class Observer {
     if (event.type === 'lost') this.lost += event.count;
     else if (event.type === 'process_exec') this.#addExec(event);
     else if (event.type === 'process_tracepoint' && event.policyName === POLICY_NAME) this.#addCall(event);
+    else if (event.type === 'process_tracepoint' && event.policyName === ENFORCEMENT_POLICY) this.#addKill(event);
+    else if (event.type === 'process_kprobe') this.#addFunction(event);
   }
 
-  #see(process: Process, kind: Parameters<Behaviors['add']>[0]['kind'], subject: string, fact = subject) {
+  #see(process: Process, kind: BehaviorKind, subject: string, fact = subject, refused = false) {
     const origin = this.#origins.find(process);
-    return this.behaviors.add({ kind, subject, fact, origin, process: () => this.#tree(process) });
+    return this.behaviors.add({ kind, subject, fact, origin, refused, process: () => this.#tree(process) });
   }
 
-  #seePath(process: Process, kind: Parameters<Behaviors['add']>[0]['kind'], path: string, note = ''): void {
+  #seePath(process: Process, kind: BehaviorKind, path: string, note = '', refused = false): void {
     const { isExact = false, places } = this.#options;
-    this.#see(process, kind, path + note, isExact ? path + note : generalizePath(path, places) + note);
+    this.#see(process, kind, path + note, isExact ? path + note : generalizePath(path, places) + note, refused);
+  }
+
+  /** A process was killed. The other policy reports the call that was the reason. */
+  #addKill({ process }: ProcessTracepointEvent): void {
+    this.#see(
+      process,
+      'killed',
+      `${process.binary} (pid ${process.pid})`,
+      generalizePath(process.binary, this.#options.places),
+      true,
+    );
+  }
+
+  /** A call that was refused, or one that came by io_uring or with 32 bits. */
+  #addFunction({ process, functionName, args, policyName }: ProcessKprobeEvent): void {
+    if (!OWN_POLICIES.includes(policyName)) return;
+    const call = describeFunction(functionName, args);
+    if (call !== undefined) this.#seeFunction(process, call, policyName === ENFORCEMENT_POLICY);
+  }
+
+  #seeFunction(process: Process, call: DescribedFunction, refused: boolean): void {
+    const { places } = this.#options;
+    switch (call.what) {
+      case 'open':
+        this.#seeOpen(process, call, refused);
+        return;
+      case 'path':
+        this.#seePath(process, call.kind, call.path, call.note, refused);
+        return;
+      case 'pair': {
+        const { first, second, word } = call;
+        const [one, two] = generalizePair(first, second, places);
+        this.#see(process, 'rename', `${first} ${word} ${second}`, `${one} ${word} ${two}`, refused);
+        return;
+      }
+      case 'endpoint':
+        if (call.kind === 'connect') this.#connect(process, call.address, call.port, refused);
+        else this.#listen(process, call.address, call.port, refused);
+        return;
+      case 'other':
+        this.#see(process, call.kind, call.text, call.text, refused);
+        return;
+      case 'memory': {
+        const target = this.#options.findProcess(call.pid);
+        const binary = target?.binary ?? 'unknown';
+        const whose = target !== undefined && this.isDescendant(target) ? '' : ' outside of the run';
+        const what = call.isAttach ? 'control' : 'read of /proc/PID';
+        const fact = `${what} of ${generalizePath(binary, places)}${whose}`;
+        this.#see(process, 'memory', `${what} of ${binary} (pid ${call.pid})${whose}`, fact, refused);
+      }
+    }
   }
 
   /** The process and its ancestors up to the command. */
@@ -156,21 +217,30 @@ export class Observer {
             ? readText(how).charCodeAt(0) & 0xff
             : readNumber(third);
     const isWrite = (flags & WRITE_FLAGS) !== 0;
+    this.#seeOpen(process, { path, isWrite, isRegular: file.permission.startsWith('-') });
+  }
+
+  #seeOpen(
+    process: Process,
+    { path, isWrite, isRegular }: Pick<DescribedFunction & { what: 'open' }, 'path' | 'isWrite' | 'isRegular'>,
+    refused = false,
+  ): void {
     const owner = /^\/proc\/(\d+)\/(?:task\/\d+\/)?(environ|mem)$/.exec(path);
-    if (owner !== null) {
+    if (owner !== null && !refused) {
       if (Number(owner[1]) !== process.pid)
         this.#seeProcess(process, 'memory', `${isWrite ? 'write' : 'read'} /proc/`, owner);
       return;
     }
     if (path.startsWith('/proc/') && !isWrite) return;
-    if (isSecret(path) && !(isOwnSetting(path) && this.#origins.find(process) === undefined)) {
-      this.#seePath(process, 'secret', path, isWrite ? ' (written)' : '');
+    // what was refused is worth a line in any case
+    if (isSecret(path) && (refused || !(isOwnSetting(path) && this.#origins.find(process) === undefined))) {
+      this.#seePath(process, 'secret', path, isWrite ? ' (written)' : '', refused);
       return;
     }
     if (isWrite) {
-      if (!this.#isOrdinary(path)) this.#seePath(process, 'write', path);
-    } else if (file.permission.startsWith('-') && !SYSTEM.test(path) && !this.#isOrdinary(path)) {
-      this.#seePath(process, 'read', path);
+      if (refused || !this.#isOrdinary(path)) this.#seePath(process, 'write', path, '', refused);
+    } else if (isRegular && !SYSTEM.test(path) && !this.#isOrdinary(path)) {
+      this.#seePath(process, 'read', path, '', refused);
     }
   }
 
@@ -245,7 +315,7 @@ export class Observer {
     const [number, result, one, two, three, first, second, third] = args;
     const call = readNumber(number);
     if (call >= COMPAT_BIT) {
-      this.#see(process, 'unseen', 'system calls of 32 bits, whose files and addresses are not decoded');
+      this.#see(process, 'unseen', 'system calls of 32 bits');
       return;
     }
     const name = otherCallName(call);
@@ -275,17 +345,21 @@ export class Observer {
     const [socket, , state] = args;
     if (socket?.type !== 'sock') return;
     if (readNumber(state) === LISTEN) {
-      const subject = formatEndpoint(socket.sourceAddress, socket.sourcePort);
-      this.#see(process, 'listen', subject, generalizeAddress(socket.sourceAddress, socket.sourcePort));
+      this.#listen(process, socket.sourceAddress, socket.sourcePort);
       return;
     }
     this.#connect(process, socket.destinationAddress, socket.destinationPort);
   }
 
-  #connect(process: Process, address: string, port: number) {
+  #listen(process: Process, address: string, port: number, refused = false): void {
+    this.#see(process, 'listen', formatEndpoint(address, port), generalizeAddress(address, port), refused);
+  }
+
+  #connect(process: Process, address: string, port: number, refused = false) {
     const name = this.#names.get(address);
-    const what =
-      port === TLS_DNS_PORT
+    const what = refused
+      ? ''
+      : port === TLS_DNS_PORT
         ? ' (DNS over TLS: names are not seen)'
         : port === DNS_PORT
           ? ' (DNS over TCP: names are not seen)'
@@ -296,6 +370,7 @@ export class Observer {
       'connect',
       subject,
       generalizeAddress(address, port, name === undefined ? undefined : generalizeHost(name)) + what,
+      refused,
     );
   }
 

@@ -53,11 +53,11 @@ const SYSTEM_FOLDERS = [
 /** Files that every program writes to. */
 export const WRITE_NOISE = ['/dev/null', '/dev/tty', '/dev/pts/', '/dev/ptmx', '/dev/shm/', '/dev/full'];
 
-const register = (name: string, type: string): Filter => ({ index: 0, source: 'pt_regs', resolve: name, type });
-const param = (index: number, type: string): Filter => ({ index, type });
-const FOLDER = { index: 0, source: 'current_task', resolve: 'fs.pwd', type: 'path' };
-const NUMBER = register('orig_rax', 'syscall64');
-const RESULT = param(1, 'int64');
+export const register = (name: string, type: string): Filter => ({ index: 0, source: 'pt_regs', resolve: name, type });
+export const param = (index: number, type: string): Filter => ({ index, type });
+export const FOLDER = { index: 0, source: 'current_task', resolve: 'fs.pwd', type: 'path' };
+export const NUMBER = register('orig_rax', 'syscall64');
+export const RESULT = param(1, 'int64');
 
 const at = (position: number, operator: string, ...values: readonly string[]): Filter => ({
   args: [position],
@@ -115,7 +115,7 @@ export function runPolicy(options: RunPolicyOptions): string {
 }
 
 /** Number, file of the returned descriptor, flags of open, flags of openat, flags in the memory of openat2. */
-const OPEN_ARGS = [
+export const OPEN_ARGS = [
   NUMBER,
   param(1, 'fd'),
   register('rsi', 'uint64'),
@@ -139,12 +139,22 @@ function openSelectors({ folder, programs }: RunPolicyOptions): Selector[] {
     { matchArgs: [oneOf([openat, openByHandle]), at(3, 'Mask', flags), ...written] },
     { matchArgs: [oneOf([open]), at(2, 'Mask', flags), ...written] },
     // the selectors above have taken what is written
-    { matchArgs: [opens, at(1, 'NotPrefix', ...outside, ...SYSTEM_FOLDERS, ...programs), ...otherThan] },
+    { matchArgs: [opens, ...outsideFiles(1, { folder, programs })] },
   ];
 }
 
+/** Files outside of the working folder and of the system's programs. */
+export function outsideFiles(
+  position: number,
+  { folder, programs }: Pick<RunPolicyOptions, 'folder' | 'programs'>,
+): Filter[] {
+  const outside = folder === undefined ? [] : [`${folder}/`];
+  const otherThan = folder === undefined ? [] : [at(position, 'NotEqual', folder)];
+  return [at(position, 'NotPrefix', ...outside, ...SYSTEM_FOLDERS, ...programs), ...otherThan];
+}
+
 /** Number, result, first path, second path, mode of chmod, working folder. */
-const PATH_ARGS = [
+export const PATH_ARGS = [
   NUMBER,
   RESULT,
   register('rdi', 'string'),
@@ -174,7 +184,7 @@ function outsidePaths(path: number, workingFolder: number, folder: string | unde
 }
 
 /** Number, result, folder of the first path, the same as a number, first path, mode or second folder, second path, working folder. */
-const PATH_AT_ARGS = [
+export const PATH_AT_ARGS = [
   NUMBER,
   RESULT,
   register('edi', 'int32'),

@@ -1,6 +1,6 @@
 /** `run`: starts a command, follows it and its descendants, and says what they did. */
-import { closeSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { readFile, realpath } from 'node:fs/promises';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { readFile, realpath, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Process, Tracer, TracerEvent, TracerIterator } from '../../types/index.js';
 import type { Behavior, LockFact, RunHandle, RunOptions, RunSummary } from '../../types/run.js';
@@ -11,6 +11,9 @@ import { openTracer } from '../tracer/tracer.js';
 import { ORIGIN_VARIABLES, type OwnOrigin } from './attribution.js';
 import { RunCgroup } from './cgroup.js';
 import { Child, findRunUser, type ChildEnd, type ChildUser } from './child.js';
+import { ENFORCEMENT_POLICY, isPackageFolder } from './enforcement-policy.js';
+import { cannotHook, checkEnforce, loadEnforcement, prepareEnforcement, rulesOf, type Allowed } from './enforce.js';
+import { functionPolicy } from './function-policy.js';
 import type { Places } from '../generalize/paths.js';
 import { findViolations, formatLock, parseLock } from './lock.js';
 import { Observer } from './observer.js';
@@ -34,6 +37,8 @@ const END_MS = 2000;
 const KILL_PASSES = 20;
 /** The reader of events rests between batches: nobody waits for a single event. */
 const COALESCE_MS = 50;
+/** Room for about 50,000 events. A tracer's usual buffer counts as 128 MB of memory of this process. */
+const BUFFER_BYTES = 8 * 1024 * 1024;
 
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<RunHandle> {
   if (command.length === 0 || command[0] === '')
@@ -48,21 +53,24 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   const env = options.env ?? process.env;
   const user = findRunUser(options.user, env);
   const lock = await readLock(options);
+  checkEnforce(options, lock !== undefined);
   const folder = await realpath(options.cwd ?? process.cwd());
   const places = await findPlaces(folder, env, user);
+  const allowed = await prepareEnforcement({ options, lock, places, everywhere: isEverywhere(places), env });
   const child = new Child(command, env, folder, user, options.foreground);
   const cgroup = RunCgroup.create();
   const isInCgroup = cgroup?.add(child.pid) === true;
-  let tracer: Tracer;
+  let opened: OpenedTracer;
   try {
-    tracer = await openRunTracer(child.pid, places, options);
+    opened = await openRunTracer(child.pid, places, options, allowed);
   } catch (error) {
     child.kill(SIGKILL);
     await child.waitForEnd();
     cgroup?.remove();
     throw error;
   }
-  const skipped = tracer.policies().flatMap((policy) => policy.skipped);
+  const { tracer } = opened;
+  const skipped = tracer.policies().flatMap((policy) => policy.skipped.map((hook) => ({ policy: policy.name, hook })));
   return new Run({
     command,
     options,
@@ -72,23 +80,58 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     places,
     child,
     cgroup: isInCgroup ? cgroup : undefined,
-    tracer,
     skipped,
+    allowed,
+    ...opened,
   });
 }
 
-function openRunTracer(pid: number, places: Places, { btf }: RunOptions): Promise<Tracer> {
-  const yaml = runPolicy({
+interface OpenedTracer {
+  readonly tracer: Tracer;
+  /** False if this kernel cannot hook functions. */
+  readonly seesFunctions: boolean;
+  readonly enforcement: 'refuse' | 'kill' | undefined;
+}
+
+async function openRunTracer(
+  pid: number,
+  places: Places,
+  { btf }: RunOptions,
+  allowed: Allowed | undefined,
+): Promise<OpenedTracer> {
+  const policy = {
     who: followProcess(pid),
     folder: isEverywhere(places) ? undefined : places.folder,
     programs: [`${dirname(dirname(realpathSync(process.execPath)))}/`].filter((path) => path !== '//'),
-  });
-  return openTracer({
-    policies: [{ yaml, file: 'the policy of run' }],
+  };
+  const tracer = await openTracer({
+    policies: [{ yaml: runPolicy(policy), file: 'the policy of run' }],
     environment: ORIGIN_VARIABLES,
     coalesceMs: COALESCE_MS,
+    bufferSize: BUFFER_BYTES,
+    // what a kernel misses is counted, and the summary says so
+    ...(allowed === undefined ? {} : { enforcement: true, allowMissedCalls: true }),
     ...(btf === undefined ? {} : { btf }),
   });
+  try {
+    const seesFunctions = await addFunctions(tracer, functionPolicy(policy));
+    const enforcement = allowed === undefined ? undefined : await loadEnforcement(tracer, pid, allowed);
+    return { tracer, seesFunctions, enforcement };
+  } catch (error) {
+    await tracer.close();
+    throw error;
+  }
+}
+
+/** Returns false if this kernel cannot hook functions. */
+async function addFunctions(tracer: Tracer, yaml: string): Promise<boolean> {
+  try {
+    await tracer.addPolicy({ yaml, file: 'the policy of run' });
+    return true;
+  } catch (error) {
+    if (cannotHook(error)) return false;
+    throw error;
+  }
 }
 
 /** In a home, or above it, files of the folder are not the command's own. */
@@ -116,7 +159,8 @@ async function findPlaces(
 
 function findOwnOrigin(folder: string, env: Readonly<Record<string, string | undefined>>): OwnOrigin {
   const { npm_package_json: caller, CARGO_PKG_NAME: cargoPackage } = env;
-  return { packageFiles: [join(folder, 'package.json'), ...(caller === undefined ? [] : [caller])], cargoPackage };
+  const packageFiles = [join(folder, 'package.json'), ...(caller === undefined ? [] : [caller])];
+  return { packageFiles, cargoPackage, isPackage: isPackageFolder(folder) };
 }
 
 async function resolveFolder(path: string): Promise<string> {
@@ -143,7 +187,7 @@ async function readLock({ lock, updateLock }: RunOptions): Promise<LockFact[] | 
   }
 }
 
-interface RunParts {
+interface RunParts extends OpenedTracer {
   readonly command: readonly string[];
   readonly options: RunOptions;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -152,9 +196,9 @@ interface RunParts {
   readonly places: Places;
   readonly child: Child;
   readonly cgroup: RunCgroup | undefined;
-  readonly tracer: Tracer;
-  /** Hooks that this kernel does not have. */
-  readonly skipped: readonly string[];
+  /** Hooks that this kernel does not have, with the name of their policy. */
+  readonly skipped: readonly { readonly policy: string; readonly hook: string }[];
+  readonly allowed: Allowed | undefined;
 }
 
 class Run implements RunHandle {
@@ -165,15 +209,19 @@ class Run implements RunHandle {
   #hasEnded = false;
   readonly pid: number;
   readonly writesLock: boolean;
+  readonly enforcement?: 'refuse' | 'kill';
+  readonly warnings: readonly string[];
   readonly summary: Promise<RunSummary>;
   readonly exitCode: Promise<number>;
   readonly violations: Promise<readonly Behavior[]>;
 
   constructor(parts: RunParts) {
-    const { child, env, tracer, places, options, lock } = parts;
+    const { child, env, tracer, places, options, lock, enforcement, allowed } = parts;
     this.#parts = parts;
     this.pid = child.pid;
     this.writesLock = options.lock !== undefined && lock === undefined;
+    if (enforcement !== undefined) this.enforcement = enforcement;
+    this.warnings = allowed?.warnings ?? [];
     this.#observer = new Observer({
       places,
       pid: child.pid,
@@ -193,7 +241,7 @@ class Run implements RunHandle {
     this.#parts.child.kill(signal);
   }
 
-  openFile(path: string): number {
+  openFile(path: string): Promise<FileHandle> {
     return openAsUser(this.#parts.user, path);
   }
 
@@ -201,12 +249,12 @@ class Run implements RunHandle {
     loadBinding().endBySignal(signal);
   }
 
-  #writeLock(path: string, { behaviors }: RunSummary): void {
-    const fd = this.openFile(path);
+  async #writeLock(path: string, { behaviors }: RunSummary): Promise<void> {
+    const file = await this.openFile(path);
     try {
-      writeFileSync(fd, formatLock(behaviors));
+      await file.writeFile(formatLock(behaviors));
     } finally {
-      closeSync(fd);
+      await file.close();
     }
   }
 
@@ -261,7 +309,7 @@ class Run implements RunHandle {
       await tracer.close();
       await reading;
       const summary = this.#summarize(end, durationMs, remaining);
-      if (this.writesLock) this.#writeLock(options.lock ?? '', summary);
+      if (this.writesLock) await this.#writeLock(options.lock ?? '', summary);
       return summary;
     } finally {
       if (options.foreground !== undefined) loadBinding().forwardSignals(0);
@@ -300,7 +348,8 @@ class Run implements RunHandle {
 
   /** The processes that outlive the command; they are killed if that is wanted. */
   #endRemaining(): RunSummary['remaining'] {
-    const killed = this.#parts.options.killRemaining === true;
+    const { options } = this.#parts;
+    const killed = options.killRemaining === true || rulesOf(options) !== undefined;
     const found = this.#findRemaining();
     const all = new Map(found.map(({ pid, binary }) => [pid, { pid, binary, killed }]));
     for (let pass = 0, left = found; killed && left.length > 0 && pass < KILL_PASSES; pass++) {
@@ -349,13 +398,24 @@ class Run implements RunHandle {
   }
 
   #unseen(): string[] {
-    const { cgroup } = this.#parts;
+    const { cgroup, seesFunctions, enforcement, skipped } = this.#parts;
     return [
-      'what reaches files without a system call of its own: io_uring, and calls of 32-bit programs (their use is reported)',
+      ...(seesFunctions
+        ? []
+        : [
+            'what reaches files without a system call of its own: io_uring, and calls of 32-bit programs (their use is reported)',
+          ]),
+      ...(enforcement === 'kill'
+        ? ['what a process did before it was killed: this kernel cannot refuse calls, so they have happened']
+        : []),
       ...(cgroup === undefined
         ? ['nothing is missing, but the command has no cgroup of its own (no cgroup v2, or no right to it)']
         : []),
-      ...this.#parts.skipped.map((name) => `${UNSEEN_WITHOUT[name] ?? name} (this kernel has no ${name})`),
+      ...skipped.map(({ policy, hook }) =>
+        policy === ENFORCEMENT_POLICY
+          ? `${hook} cannot be refused (this kernel has no such function)`
+          : `${UNSEEN_WITHOUT[hook] ?? hook} (this kernel has no ${hook})`,
+      ),
     ];
   }
 }

@@ -3,6 +3,7 @@ import type { Behavior, BehaviorKind, RunSummary, SummaryFormat } from '../../ty
 import { lockFact } from './lock.js';
 
 const TITLES: Readonly<Record<BehaviorKind, string>> = {
+  killed: 'Processes that were killed',
   secret: 'Secrets read',
   memory: 'Memory of other processes',
   kernel: 'Changes of the kernel',
@@ -22,7 +23,15 @@ const TITLES: Readonly<Record<BehaviorKind, string>> = {
 };
 
 /** The kinds that need a look even when nothing is locked. */
-const SERIOUS: ReadonlySet<BehaviorKind> = new Set(['secret', 'memory', 'kernel', 'privilege', 'mount', 'signal']);
+const SERIOUS: ReadonlySet<BehaviorKind> = new Set([
+  'killed',
+  'secret',
+  'memory',
+  'kernel',
+  'privilege',
+  'mount',
+  'signal',
+]);
 /** Lines of each kind in the text. */
 const LINES_MAX = 6;
 const HARMLESS_LINES_MAX = 3;
@@ -85,7 +94,10 @@ function formatLine(behavior: Behavior): string {
   const { subject, fact, count } = behavior;
   // one line can stand for different names
   const what = count > 1 && fact.includes('*') ? fact : subject;
-  return escapeText(`${formatOrigin(behavior)}${what}${count > 1 ? ` ×${count}` : ''}${formatBytes(behavior)}`);
+  const refused = behavior.refused === true && behavior.kind !== 'killed' ? ' (refused)' : '';
+  return escapeText(
+    `${formatOrigin(behavior)}${what}${refused}${count > 1 ? ` ×${count}` : ''}${formatBytes(behavior)}`,
+  );
 }
 
 function formatHead({ command, exitCode, signal, durationMs, execs }: RunSummary): string {
@@ -106,9 +118,10 @@ function formatNotes({ remaining, unseen, lost, moreBehaviors }: RunSummary): st
 
 function formatText(summary: RunSummary, violations: readonly Behavior[]): string {
   const lines = [`polytrace: ${formatHead(summary)}`];
-  if (violations.length > 0) {
-    lines.push('', `New against the lock file (${violations.length}):`, ...formatViolations(violations));
-  }
+  const refused = summary.behaviors.filter((behavior) => behavior.refused === true);
+  const added = violations.filter((behavior) => behavior.refused !== true);
+  if (refused.length > 0) lines.push('', `Refused (${refused.length}):`, ...formatViolations(refused));
+  if (added.length > 0) lines.push('', `New against the lock file (${added.length}):`, ...formatViolations(added));
   for (const [kind, group] of byKind(summary.behaviors)) {
     const room =
       kind === 'exec' || kind === 'read' ? HARMLESS_LINES_MAX : SERIOUS.has(kind) ? 2 * LINES_MAX : LINES_MAX;
@@ -136,10 +149,16 @@ function formatViolations(violations: readonly Behavior[]): string[] {
 
 function formatMarkdown(summary: RunSummary, violations: readonly Behavior[]): string {
   const lines = ['### polytrace run', '', markdownText(formatHead(summary)), ''];
-  if (violations.length > 0) {
+  const refused = summary.behaviors.filter((behavior) => behavior.refused === true);
+  const added = violations.filter((behavior) => behavior.refused !== true);
+  for (const [title, group] of [
+    ['refused', refused],
+    ['new against the lock file', added],
+  ] as const) {
     const fence = '```';
-    lines.push(`**${violations.length} new against the lock file**`, '', `${fence}diff`);
-    lines.push(...formatViolations(violations).map((line) => line.replaceAll('`', "'")), fence, '');
+    if (group.length === 0) continue;
+    lines.push(`**${group.length} ${title}**`, '', `${fence}diff`);
+    lines.push(...formatViolations(group).map((line) => line.replaceAll('`', "'")), fence, '');
   }
   if (summary.behaviors.length > 0) lines.push('| what | package | subject | count |', '| --- | --- | --- | ---: |');
   for (const [kind, group] of byKind(summary.behaviors)) {
@@ -162,10 +181,10 @@ function markdownText(text: string): string {
 function formatSarif({ behaviors }: RunSummary, violations: readonly Behavior[]): string {
   const isNew = new Set(violations);
   const results = behaviors
-    .filter((behavior) => isNew.has(behavior) || SERIOUS.has(behavior.kind))
+    .filter((behavior) => isNew.has(behavior) || behavior.refused === true || SERIOUS.has(behavior.kind))
     .map((behavior) => ({
       ruleId: `run-${behavior.kind}`,
-      level: SERIOUS.has(behavior.kind) ? 'error' : 'warning',
+      level: SERIOUS.has(behavior.kind) || behavior.refused === true ? 'error' : 'warning',
       message: { text: `${isNew.has(behavior) ? 'New: ' : ''}${TITLES[behavior.kind]}: ${formatLine(behavior)}` },
       locations: [{ physicalLocation: { artifactLocation: { uri: 'package.json' }, region: { startLine: 1 } } }],
       partialFingerprints: { fact: `${behavior.package ?? '.'} ${lockFact(behavior).fact}` },
@@ -182,6 +201,9 @@ function formatSarif({ behaviors }: RunSummary, violations: readonly Behavior[])
 function formatPage(summary: RunSummary, violations: readonly Behavior[]): string {
   const html = (text: string): string =>
     escapeText(text).replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+  const formatTrees = (group: readonly Behavior[]): string =>
+    html(formatViolations(group).join('\u0001')).replaceAll('\\u0001', '\n');
+  const refused = summary.behaviors.filter((behavior) => behavior.refused === true);
   const rows = byKind(summary.behaviors).map(([kind, group]) => {
     const lines = group.map(
       (behavior) =>
@@ -196,7 +218,8 @@ function formatPage(summary: RunSummary, violations: readonly Behavior[]): strin
 <style>body{font:15px system-ui;margin:2em auto;max-width:75em;color-scheme:light dark}td{padding:.2em .8em .2em 0;vertical-align:top;overflow-wrap:anywhere}
 summary{font-weight:600;margin:.8em 0}.new{background:#f8d7da;color:#000}pre{overflow:auto}</style></head><body>
 <h1>polytrace run</h1><p>${html(formatHead(summary))}</p>
-${violations.length === 0 ? '' : `<h2>New against the lock file</h2><pre>${html(formatViolations(violations).join('\u0001')).replaceAll('\\u0001', '\n')}</pre>`}
+${refused.length === 0 ? '' : `<h2>Refused</h2><pre>${formatTrees(refused)}</pre>`}
+${violations.length === 0 ? '' : `<h2>New against the lock file</h2><pre>${formatTrees(violations)}</pre>`}
 ${rows.join('\n')}
 <ul>${formatNotes(summary)
     .map((note) => `<li>${html(note)}</li>`)

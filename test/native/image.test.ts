@@ -265,6 +265,23 @@ for (const [title, open] of Object.entries({ docker, podman })) {
         }
       });
 
+      it('`run`: starts a command, and says what it did; for another user with CAP_SETUID and CAP_SETGID', async () => {
+        const script = `node -p '"user " + process.getuid()'; read line < /etc/polytrace/policies.d/policy.yaml; echo error >&2; exit 77`;
+        const users: readonly (readonly [number, readonly string[], readonly string[]])[] = [
+          [0, [], []],
+          [1234, ['--user', '1234'], ['SETUID', 'SETGID']],
+        ];
+        for (const [id, user, more] of users) {
+          const options = leastPrivilegeOptions([...Object.keys(CAPABILITIES), ...more]);
+          const running = startContainer(nextName(), options, 'run', ...user, '--', '/bin/sh', '-c', script);
+          assert.equal(await running.status(), 77, running.output);
+          assert.match(running.output, new RegExp(`^user ${id}$`, 'm'));
+          assert.match(running.output, /^error$/m);
+          assert.match(running.output, /^polytrace: \/bin\/sh -c .*: exit status 77, [^]* 2 programs executed$/m);
+          assert.match(running.output, /^ {4}\/etc\/polytrace\/policies\.d\/policy\.yaml$/m);
+        }
+      });
+
       for (const missing of ['BPF', 'PERFMON']) {
         it(`without CAP_${missing}: ends with 3, and names it`, async () => {
           const running = startContainer(nextName(), leastPrivilegeOptions(Object.keys(CAPABILITIES).filter((each) => each !== missing)), ...GETEVENTS);

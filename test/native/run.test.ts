@@ -70,6 +70,30 @@ chmod +x ${env['HOME']}/tool; mv ${env['HOME']}/tool ${env['HOME']}/moved; rm ${
     assert.deepEqual(killed.remaining.map((each) => each.killed), [true]);
   });
 
+  it('enforce: what is not allowed fails, or ends the process where the kernel cannot refuse it', async () => {
+    const { folder, env } = makeProject();
+    const home = env['HOME'] ?? '';
+    const script = `cat ${home}/.ssh/id_rsa; sh -c 'echo x > ${home}/.bashrc && echo x > ${home}/after'; echo x > inside; echo x > ${shop}/allowed`;
+    const handle = await polytrace.run(['sh', '-c', script], { cwd: folder, env, enforce: { denySecrets: true, allowWrite: [`${shop}/allowed`] } });
+    const { exitCode, behaviors } = await handle.summary;
+    assert.equal(exitCode, 0);
+    assert.ok(existsSync(`${shop}/allowed`) && existsSync(join(folder, 'inside')));
+    assert.ok(!existsSync(join(home, 'after')));
+    const refused = behaviors.filter((each) => each.refused === true).map(({ kind, subject }) => `${kind} ${subject.replace(/ \(pid \d+\)$/, '')}`);
+    const isKilled = handle.enforcement === 'kill';
+    const killed = ['cat', 'sh'].map((name) => `killed /usr/bin/${name}`);
+    assert.deepEqual(refused, isKilled ? killed : [`secret ${home}/.ssh/id_rsa`, `write ${home}/.bashrc`]);
+    // where the call has happened, it is seen
+    for (const subject of [`${home}/.ssh/id_rsa`, `${home}/.bashrc`])
+      assert.ok(behaviors.some((each) => each.subject === subject), subject);
+  });
+
+  it('enforce: a lock file that does not exist allows nothing, and is an error', async () => {
+    const { folder, env } = makeProject();
+    const options = { cwd: folder, env, lock: join(folder, 'lock.yaml'), enforce: true };
+    await assert.rejects(polytrace.run(['true'], options), { code: 'RUN_RULES' });
+  });
+
   it('other processes are not reported; ten runs at once do not mix', async () => {
     const other = spawn('sh', ['-c', `while :; do echo x > ${shop}/other; cat /etc/hostname; done`], { stdio: 'ignore' });
     try {

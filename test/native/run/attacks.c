@@ -1,5 +1,6 @@
 // Attacks of a package that needs no interpreter: raw system calls of a static program.
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,12 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+/* Prints the errno of a call, 0 for success. */
+static void report(const char *name, long result)
+{
+	printf("%s %d\n", name, result < 0 ? errno : 0);
+}
 
 int main(int argc, char **argv)
 {
@@ -18,19 +25,19 @@ int main(int argc, char **argv)
 		return 2;
 	if (!strcmp(argv[1], "raw")) {
 		/* no function of a C library between the program and the kernel */
-		syscall(SYS_openat, AT_FDCWD, argv[2], O_RDONLY);
-		syscall(SYS_renameat2, AT_FDCWD, argv[3], AT_FDCWD, argv[4], 0);
+		report("raw-open", syscall(SYS_openat, AT_FDCWD, argv[2], O_RDONLY));
+		report("raw-rename", syscall(SYS_renameat2, AT_FDCWD, argv[3], AT_FDCWD, argv[4], 0));
 	} else if (!strcmp(argv[1], "ptrace")) {
-		ptrace(PTRACE_ATTACH, atoi(argv[2]), 0, 0);
+		report("ptrace", ptrace(PTRACE_ATTACH, atoi(argv[2]), 0, 0));
 		ptrace(PTRACE_DETACH, atoi(argv[2]), 0, 0);
 	} else if (!strcmp(argv[1], "memory")) {
 		struct iovec own = { bytes, sizeof(bytes) }, other = { argv, sizeof(bytes) };
 
 		snprintf(path, sizeof(path), "/proc/%d/environ", parent);
-		close(open(path, O_RDONLY));
+		report("environ", open(path, O_RDONLY));
 		snprintf(path, sizeof(path), "/proc/%d/mem", parent);
-		close(open(path, O_RDONLY));
-		process_vm_readv(parent, &own, 1, &other, 1, 0);
+		report("mem", open(path, O_RDONLY));
+		report("readv", process_vm_readv(parent, &own, 1, &other, 1, 0));
 	}
 	return 0;
 }

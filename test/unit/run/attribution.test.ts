@@ -34,6 +34,20 @@ describe('origins of processes', () => {
     for (const execId of ['a', 'b', 'c']) assert.equal(origins.find(process(execId)), undefined);
   });
 
+  it('are the package in whose folder a process is executed, unless the command itself runs in one', () => {
+    const origins = make();
+    origins.add(
+      process('a', '', '/work/node_modules/a/node_modules/@scope/b/src'),
+      npm('work', '/work/package.json', 'test'),
+    );
+    origins.add(process('b', '', '/work/node_modules/.bin'), []);
+    assert.deepEqual(origins.find(process('a')), { package: '@scope/b' });
+    assert.equal(origins.find(process('b')), undefined);
+    const own = new Origins({ packageFiles: [], cargoPackage: undefined, isPackage: true });
+    own.add(process('c', '', '/work/node_modules/a'), []);
+    assert.equal(own.find(process('c')), undefined);
+  });
+
   it('go by the working folder if yarn 1 does not name the file of the package', () => {
     const origins = make();
     const yarn = npm('work', '').filter(({ name }) => name !== 'npm_package_json');
