@@ -36,7 +36,7 @@ const AS_USER = [
 ];
 
 const LIMIT = `const limit = (what) => require('node:child_process').execFileSync('prlimit', ['--pid', process.pid, what]);
-  const open = (options) => polytrace.openTracer(options).then(() => ['no error'], (e) => [e.name, e.code, e.errno, e.message, e.hint]);`;
+  const open = (options) => polytrace.openTracer(options).then((tracer) => tracer.close()).then(() => ['no error'], (e) => [e.name, e.code, e.errno, e.message, e.hint]);`;
 
 describe('faults', function () {
   this.timeout(180_000);
