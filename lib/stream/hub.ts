@@ -179,7 +179,14 @@ export class Hub implements EventFeed {
   }
 
   pull(): boolean {
-    return this.#read();
+    if (!this.#read()) return false;
+    // Iterators that wait have got these events, too, and it is unknown when more come.
+    this.#wakeWaiting();
+    return true;
+  }
+
+  #wakeWaiting(): void {
+    for (const consumer of [...this.#waiting]) consumer.wake();
   }
 
   #read(last = this.#ending): boolean {
@@ -197,6 +204,8 @@ export class Hub implements EventFeed {
     const stops = this.#throttles.takeStops(() => this.#options.clock.now()) as TracerEvent[];
     const more = losses.length + earlier.length + stops.length;
     if (records === undefined && more === 0) return false;
+    // The program that wrote a record may have used the wake-up, and the waiter finds nothing any more.
+    if (records !== undefined) this.#armed = false;
     const events = more === 0 ? (records ?? []) : [...earlier, ...(records ?? []), ...losses, ...stops];
     this.#events += records?.length ?? 0;
     this.#delayedEvents = events;
@@ -306,7 +315,7 @@ export class Hub implements EventFeed {
     this.yieldTimer.restart();
     this.#options.clock.refresh();
     if (this.#read()) {
-      for (const consumer of [...this.#waiting]) consumer.wake();
+      this.#wakeWaiting();
       return;
     }
     if (this.#waiting.size === 0) return;

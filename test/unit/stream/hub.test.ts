@@ -114,6 +114,21 @@ describe('hub and iterators', () => {
     await it.return();
   });
 
+  it('an iterator that waits gets the last events also when another one has read them', async () => {
+    const [first, second] = [new BatchIterator(hub.addConsumer({})), new BatchIterator(hub.addConsumer({}))];
+    const waiting = first.next();
+    const { arms } = session;
+    session.records = execRecords(1, 2);
+    assert.deepEqual((await second.next()).value?.map(eventPid), [1, 2]);
+    assert.deepEqual((await waiting).value?.map(eventPid), [1, 2]);
+    // the waiter in the addon may have been woken by a record that was read before it looked
+    const more = first.next();
+    assert.equal(session.arms, arms + 1);
+    session.records = execRecords(3, 1);
+    session.onReadable();
+    assert.deepEqual((await more).value?.map(eventPid), [3]);
+  });
+
   it('a record without a wake-up of the reader is found soon, even if it appears late', async () => {
     const it = addIterator();
     const waiting = it.next();
