@@ -179,14 +179,7 @@ export class Hub implements EventFeed {
   }
 
   pull(): boolean {
-    if (!this.#read()) return false;
-    // Iterators that wait have got these events, too, and it is unknown when more come.
-    this.#wakeWaiting();
-    return true;
-  }
-
-  #wakeWaiting(): void {
-    for (const consumer of [...this.#waiting]) consumer.wake();
+    return this.#read();
   }
 
   #read(last = this.#ending): boolean {
@@ -226,12 +219,14 @@ export class Hub implements EventFeed {
     return this.#options.session.unreadBytes() + (this.#merged?.unreadBytes() ?? 0);
   }
 
-  /** Hands out the events that were read, unless they have to wait. */
+  /** Hands out the events that were read, unless they have to wait, and wakes the consumers that wait. */
   #release(last: boolean): boolean {
     if (!last && this.#shouldDelay()) return false;
     const events = this.#delayedEvents ?? [];
     this.#delayedEvents = undefined;
     for (const consumer of this.#consumers) consumer.offer(events, last);
+    // also those that wait while another one reads: it is unknown when more events come
+    for (const consumer of [...this.#waiting]) consumer.wake();
     return true;
   }
 
@@ -310,14 +305,11 @@ export class Hub implements EventFeed {
     if (this.#waiting.size > 0) this.#deliver();
   }
 
-  /** Reads once. Wakes the waiting consumers if there are events, or goes back to sleep. */
+  /** Reads once. Goes back to sleep if there are no events. */
   #deliver(): void {
     this.yieldTimer.restart();
     this.#options.clock.refresh();
-    if (this.#read()) {
-      this.#wakeWaiting();
-      return;
-    }
+    if (this.#read()) return;
     if (this.#waiting.size === 0) return;
     if (this.#delayedEvents === undefined && this.#unreadBytes() > 0) this.#setTimer(() => this.#deliver(), RECHECK_MS);
     else this.#sleep();
