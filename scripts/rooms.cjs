@@ -179,6 +179,7 @@ const rooms = [
       'lib/generalize/',
       'lib/names/',
       'lib/native/',
+      'lib/process/cgroup-hierarchy.ts',
       'lib/rules/recent-map.ts',
       'lib/tracer/host-gaps.ts',
       'lib/tracer/tracer.ts',

@@ -7,6 +7,11 @@ export interface Filter {
   readonly values: readonly string[];
 }
 
+/** A filter with these values; none without values. */
+export function filterValues(position: number, operator: string, values: readonly string[]): Filter[] {
+  return values.length === 0 ? [] : [{ position, operator, values: [...new Set(values)].sort() }];
+}
+
 export interface PolicyHook {
   readonly call: string;
   readonly message: string;

@@ -24,6 +24,6 @@ export function readCgroupPath(folder: string): string | undefined {
 }
 
 /** Decodes octal numbers, which stand for white space and backslashes in mountinfo. */
-function unescapeMountPath(field: string): string {
+export function unescapeMountPath(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }

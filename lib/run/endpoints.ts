@@ -2,7 +2,7 @@
 import { EPHEMERAL_PORT } from '../generalize/paths.js';
 import type { AllowedAddresses } from './hosts.js';
 import { ANY_PORT } from './lock-facts.js';
-import type { Filter } from '../generalize/policy-text.js';
+import { filterValues, type Filter } from '../generalize/policy-text.js';
 
 /** Selectors that a hook can have for one kind of process: more ports are joined. */
 const PORTS_MAX = 24;
@@ -16,18 +16,16 @@ export function deniedEndpoints(
   [portOperator, addressOperator]: readonly [string, string],
   always: readonly Filter[],
 ): Filter[][] {
-  const filter = (operator: string, values: readonly string[]): Filter[] =>
-    values.length === 0 ? [] : [{ position: 0, operator, values: [...new Set(values)].sort() }];
   const free = allowed.filter(({ port }) => port === 'any').flatMap(({ addresses }) => addresses);
   const high = allowed.filter(({ port }) => port === '*').flatMap(({ addresses }) => addresses);
   const byPort = new Map<number, string[]>();
   for (const { port, addresses } of allowed) {
     if (typeof port === 'number' && addresses.length > 0) byPort.set(port, [...(byPort.get(port) ?? []), ...addresses]);
   }
-  const base = [...always, ...filter(`Not${addressOperator}`, free)];
+  const base = [...always, ...filterValues(0, `Not${addressOperator}`, free)];
   const ports = [...byPort.keys()].sort((one, other) => one - other);
   const highPort = high.length > 0 ? [ANY_PORT] : [];
-  const selectors = [[...base, ...filter(`Not${portOperator}`, [...ports.map(String), ...highPort])]];
+  const selectors = [[...base, ...filterValues(0, `Not${portOperator}`, [...ports.map(String), ...highPort])]];
   // beyond the limit, the last ports share their addresses
   const single = ports.length <= PORTS_MAX ? ports : ports.slice(0, PORTS_MAX - 1);
   const groups = [
@@ -39,17 +37,17 @@ export function deniedEndpoints(
     const more = group.some((port) => port >= EPHEMERAL_PORT) ? high : [];
     selectors.push([
       ...base,
-      ...filter(portOperator, group.map(String)),
-      ...filter(`Not${addressOperator}`, [...own, ...more]),
+      ...filterValues(0, portOperator, group.map(String)),
+      ...filterValues(0, `Not${addressOperator}`, [...own, ...more]),
     ]);
   }
   if (high.length > 0) {
     const others = ports.filter((port) => port >= EPHEMERAL_PORT).map(String);
     selectors.push([
       ...base,
-      ...filter(portOperator, highPort),
-      ...filter(`Not${portOperator}`, others),
-      ...filter(`Not${addressOperator}`, high),
+      ...filterValues(0, portOperator, highPort),
+      ...filterValues(0, `Not${portOperator}`, others),
+      ...filterValues(0, `Not${addressOperator}`, high),
     ]);
   }
   return selectors;

@@ -31,7 +31,7 @@ export interface EnforceSources {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** What is allowed, with the addresses of all hosts. */
+/** The permissions of the command and of packages. Host names have their addresses. */
 export interface Allowed {
   readonly all: Connected;
   readonly packages: Connected;
@@ -41,14 +41,14 @@ export interface Allowed {
 }
 
 /** The rules of the options; undefined if nothing is enforced. */
-export function rulesOf({ enforce }: RunOptions): RunRules | undefined {
+export function findRules({ enforce }: RunOptions): RunRules | undefined {
   if (enforce === undefined || enforce === false) return undefined;
   return enforce === true ? {} : enforce;
 }
 
 /** Throws PolytraceError RUN_RULES. */
 export function checkEnforce(options: RunOptions, hasLock: boolean): void {
-  const rules = rulesOf(options);
+  const rules = findRules(options);
   if (rules === undefined) return;
   const isEmpty = Object.values(rules).every((rule) => rule === undefined || rule === false);
   if (options.updateLock === true)
@@ -69,7 +69,7 @@ export async function prepareEnforcement({
   everywhere,
   env,
 }: EnforceSources): Promise<Allowed | undefined> {
-  const rules = rulesOf(options);
+  const rules = findRules(options);
   if (rules === undefined) return undefined;
   const registries = rules.preset === 'install' ? await findRegistries(places, env) : [];
   const enforcement = makeEnforcement({ rules, lock, places, everywhere, registries });

@@ -3,13 +3,14 @@
  * are reached by every way to the operation: system calls of 64 and 32 bits, and io_uring. Pure.
  */
 import { FOLDER, WRITE_FLAGS, WRITE_NOISE } from './policy.js';
-import type { Filter } from '../generalize/policy-text.js';
+import { filterValues, type Filter } from '../generalize/policy-text.js';
 import type { PathPattern } from './lock-facts.js';
 import type { AllowedAddresses } from './hosts.js';
 import type { Mounts } from './mounts.js';
 import type { Permissions } from './rules.js';
 import { OWN_SETTINGS, SECRET_BEGINNINGS, SECRET_ENDS } from '../generalize/secrets.js';
 import { deniedEndpoints } from './endpoints.js';
+import { FUNCTION_ARGS } from './functions.js';
 
 export const ENFORCEMENT_POLICY = 'polytrace-run-enforcement';
 /** Set on processes that are executed in the folder of a package, and on all that they start. */
@@ -51,9 +52,6 @@ export interface EnforcementPolicyOptions {
   readonly mounts: Mounts;
 }
 
-const filter = (position: number, operator: string, values: readonly string[]): Filter[] =>
-  values.length === 0 ? [] : [{ position, operator, values: [...new Set(values)].sort() }];
-
 const EVERY_CALL: Alternatives = [[]];
 const NO_CALL: Alternatives = [];
 
@@ -61,7 +59,7 @@ const NO_CALL: Alternatives = [];
 export function otherThan(position: number, patterns: readonly PathPattern[], more: readonly string[] = []): Filter[] {
   const prefixes = patterns.filter(({ isPrefix }) => isPrefix).map(({ path }) => path || '/');
   const paths = patterns.filter(({ isPrefix }) => !isPrefix).map(({ path }) => path);
-  return [...filter(position, 'NotPrefix', [...prefixes, ...more]), ...filter(position, 'NotEqual', paths)];
+  return [...filterValues(position, 'NotPrefix', [...prefixes, ...more]), ...filterValues(position, 'NotEqual', paths)];
 }
 
 /** The folders that are allowed with all that is in them, without the slash at their end. */
@@ -84,8 +82,8 @@ function asDentries(patterns: readonly PathPattern[], mounts: Mounts): PathPatte
 function otherNames(folder: number, name: number, patterns: readonly PathPattern[], mounts: Mounts): Filter[] {
   const folders = allowedFolders(patterns);
   return [
-    ...filter(folder, 'NotPrefix', folders.map((path) => (path === '/' ? path : `${path}/`))),
-    ...filter(folder, 'NotEqual', folders),
+    ...filterValues(folder, 'NotPrefix', folders.map((path) => (path === '/' ? path : `${path}/`))),
+    ...filterValues(folder, 'NotEqual', folders),
     ...otherThan(name, asDentries(patterns, mounts)),
   ]; // prettier-ignore
 }
@@ -95,28 +93,25 @@ function otherTargets(patterns: readonly PathPattern[], mounts: Mounts): Filter[
   const whole = allowedFolders(patterns).filter((path) => mounts.inFileSystem(path) === '/');
   return [
     ...otherThan(0, asDentries(patterns, mounts)),
-    ...filter(1, 'NotPrefix', whole.map((path) => `${path}/`)),
-    ...filter(1, 'NotEqual', whole),
+    ...filterValues(1, 'NotPrefix', whole.map((path) => `${path}/`)),
+    ...filterValues(1, 'NotEqual', whole),
   ]; // prettier-ignore
 }
 
-const FILE = { index: 0, type: 'file' };
-const PATH = { index: 0, type: 'path' };
-const NAME_IN_FOLDER = [PATH, { index: 1, type: 'dentry' }];
-const SOCKET_FAMILIES = filter(0, 'Family', ['AF_INET', 'AF_INET6']);
+const SOCKET_FAMILIES = filterValues(0, 'Family', ['AF_INET', 'AF_INET6']);
 /** Port 0 is no connection: resolvers ask with it for the own address. */
-const NO_PORT = filter(0, 'NotSPort', ['0']);
+const NO_PORT = filterValues(0, 'NotSPort', ['0']);
 
 function refusals(mounts: Mounts): Refusal[] {
   const inFolder = (call: string): Refusal => ({
     call,
-    args: NAME_IN_FOLDER,
+    args: FUNCTION_ARGS.name,
     error: EACCES,
     denied: ({ writes }) => (writes === undefined ? NO_CALL : [otherNames(0, 1, writes, mounts)]),
   });
   const ofFile = (call: string): Refusal => ({
     call,
-    args: [PATH],
+    args: FUNCTION_ARGS.path,
     error: EACCES,
     denied: ({ writes }) => (writes === undefined ? NO_CALL : [otherThan(0, writes, WRITE_NOISE)]),
   });
@@ -138,12 +133,12 @@ function refusals(mounts: Mounts): Refusal[] {
   return [
     {
       call: 'security_file_open',
-      args: [FILE, { index: 0, type: 'uint32', resolve: 'f_flags' }],
+      args: FUNCTION_ARGS.file_open,
       error: EACCES,
       denied: ({ writes, secrets }, isPackage) => [
         ...(writes === undefined
           ? []
-          : [[...filter(1, 'Mask', [String(WRITE_FLAGS)]), ...otherThan(0, writes, WRITE_NOISE)]]),
+          : [[...filterValues(1, 'Mask', [String(WRITE_FLAGS)]), ...otherThan(0, writes, WRITE_NOISE)]]),
         ...(secrets === undefined ? [] : deniedSecrets(secrets, isPackage)),
       ],
     },
@@ -151,18 +146,14 @@ function refusals(mounts: Mounts): Refusal[] {
     ...['truncate', 'chmod', 'chown'].map((name) => ofFile(`security_path_${name}`)),
     {
       call: 'security_path_rename',
-      args: [...NAME_IN_FOLDER, { index: 2, type: 'path' }, { index: 3, type: 'dentry' }],
+      args: FUNCTION_ARGS.path_rename,
       error: EACCES,
       denied: ({ writes }) =>
         writes === undefined ? NO_CALL : [otherNames(0, 1, writes, mounts), otherNames(2, 3, writes, mounts)],
     },
     {
       call: 'security_path_link',
-      args: [
-        { index: 0, type: 'dentry' },
-        { index: 1, type: 'path' },
-        { index: 2, type: 'dentry' },
-      ],
+      args: FUNCTION_ARGS.path_link,
       error: EACCES,
       denied: ({ writes }) =>
         writes === undefined ? NO_CALL : [otherNames(1, 2, writes, mounts), otherTargets(writes, mounts)],
@@ -185,13 +176,10 @@ function refusals(mounts: Mounts): Refusal[] {
     },
     {
       call: 'security_ptrace_access_check',
-      args: [
-        { index: 0, type: 'int32', resolve: 'tgid' },
-        { index: 1, type: 'uint32' },
-      ],
+      args: FUNCTION_ARGS.ptrace_access_check,
       error: EPERM,
       // PTRACE_MODE_ATTACH; a package may not read of others either
-      denied: ({ memory }, isPackage) => (memory ? NO_CALL : [filter(1, 'Mask', [isPackage ? '3' : '2'])]),
+      denied: ({ memory }, isPackage) => (memory ? NO_CALL : [filterValues(1, 'Mask', [isPackage ? '3' : '2'])]),
       // PTRACE_MODE_NOAUDIT: what is not allowed is left out, as in /proc/PID/stat
       condition: 'arg1 & 4 == 0',
     },
@@ -213,8 +201,8 @@ export function deniedSecrets(allowed: readonly PathPattern[], isPackage: boolea
   const kept = otherThan(position, allowed);
   const list = isPackage ? SECRET_ENDS : SECRET_ENDS.filter((end) => !OWN_SETTINGS.includes(end));
   return [
-    [...filter(position, 'Postfix', list), ...kept],
-    [...filter(position, 'Prefix', SECRET_BEGINNINGS), ...kept],
+    [...filterValues(position, 'Postfix', list), ...kept],
+    [...filterValues(position, 'Prefix', SECRET_BEGINNINGS), ...kept],
   ];
 }
 
@@ -296,7 +284,7 @@ export function markSelectors(pid: number, position: number): object[] {
   ];
 }
 
-/** True for a folder in which packages cannot be told from the command. */
+/** True if the folder is that of a package. A command that runs there counts as the package itself. */
 export function isPackageFolder(folder: string): boolean {
   return PACKAGE_FOLDERS.some((part) => `${folder}/`.includes(part));
 }

@@ -3,8 +3,34 @@ import { basename, join } from 'node:path/posix';
 import type { HookArgument } from '../../types/index.js';
 import type { BehaviorKind } from '../../types/run.js';
 import { WRITE_FLAGS } from './policy.js';
+import { readName, readNumber } from './values.js';
 
-/** What a call does, with the paths or the address that it names. */
+const FOLDER = { index: 0, type: 'path' };
+const NAME = { index: 1, type: 'dentry' };
+
+/** The arguments that policies of `run` ask for, in the order in which `describeFunction` reads them. */
+export const FUNCTION_ARGS = {
+  file_open: [
+    { index: 0, type: 'file' },
+    { index: 0, type: 'uint32', resolve: 'f_flags' },
+  ],
+  /** Functions about one path. */
+  path: [FOLDER],
+  /** Functions about a name in a folder. */
+  name: [FOLDER, NAME],
+  path_rename: [FOLDER, NAME, { index: 2, type: 'path' }, { index: 3, type: 'dentry' }],
+  path_link: [
+    { index: 0, type: 'dentry' },
+    { index: 1, type: 'path' },
+    { index: 2, type: 'dentry' },
+  ],
+  ptrace_access_check: [
+    { index: 0, type: 'int32', resolve: 'tgid' },
+    { index: 1, type: 'uint32' },
+  ],
+} as const;
+
+/** What a call does. Calls that name something have its path or its address. */
 export type DescribedFunction =
   | { readonly what: 'open'; readonly path: string; readonly isWrite: boolean; readonly isRegular: boolean }
   | { readonly what: 'path'; readonly kind: BehaviorKind; readonly path: string; readonly note: string }
@@ -45,7 +71,7 @@ export function describeFunction(name: string, args: readonly HookArgument[]): D
   const paths = PATH_FUNCTIONS[name];
   if (paths !== undefined) {
     const [kind, note] = paths;
-    return { what: 'path', kind, note, path: two?.type === 'dentry' ? nameIn(one, two) : pathOf(one) };
+    return { what: 'path', kind, note, path: two?.type === 'dentry' ? nameIn(one, two) : readName(one) };
   }
   const other = OTHER_FUNCTIONS[name];
   if (other !== undefined) return { what: 'other', kind: other[0], text: other[1] };
@@ -53,14 +79,14 @@ export function describeFunction(name: string, args: readonly HookArgument[]): D
     case 'security_file_open':
       return {
         what: 'open',
-        path: pathOf(one),
-        isWrite: (numberOf(two) & WRITE_FLAGS) !== 0,
+        path: readName(one),
+        isWrite: (readNumber(two) & WRITE_FLAGS) !== 0,
         isRegular: one !== undefined && 'permission' in one && one.permission.startsWith('-'),
       };
     case 'security_path_rename':
       return { what: 'pair', first: nameIn(one, two), second: nameIn(three, four), word: '→' };
     case 'security_path_link':
-      return { what: 'pair', first: pathOf(one), second: nameIn(two, three), word: 'linked as' };
+      return { what: 'pair', first: readName(one), second: nameIn(two, three), word: 'linked as' };
     case 'security_socket_connect':
     case 'security_socket_sendmsg':
       return one?.type === 'sockaddr'
@@ -71,22 +97,12 @@ export function describeFunction(name: string, args: readonly HookArgument[]): D
         ? { what: 'endpoint', kind: 'listen', address: one.sourceAddress, port: one.sourcePort }
         : undefined;
     case 'security_ptrace_access_check':
-      return { what: 'memory', pid: numberOf(one), isAttach: (numberOf(two) & PTRACE_MODE_ATTACH) !== 0 };
+      return { what: 'memory', pid: readNumber(one), isAttach: (readNumber(two) & PTRACE_MODE_ATTACH) !== 0 };
   }
   return undefined;
 }
 
 /** A dentry knows its name, and the folder its mount. */
 function nameIn(folder: HookArgument | undefined, name: HookArgument | undefined): string {
-  return join(pathOf(folder), basename(pathOf(name)));
-}
-
-function pathOf(argument: HookArgument | undefined): string {
-  return argument !== undefined && 'path' in argument ? argument.path : '';
-}
-
-function numberOf(argument: HookArgument | undefined): number {
-  if (argument === undefined || !('value' in argument)) return 0;
-  const { value } = argument;
-  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
+  return join(readName(folder), basename(readName(name)));
 }

@@ -1,4 +1,5 @@
 /** Paths as the kernel knows them by a dentry alone, which names no mount. Pure. */
+import { unescapeMountPath } from '../process/cgroup-hierarchy.js';
 
 interface Mount {
   readonly device: string;
@@ -15,7 +16,7 @@ export class Mounts {
     this.#mounts = mountinfo.split('\n').flatMap((line) => {
       const [, , device, root, point] = line.split(' ');
       if (device === undefined || root === undefined || point === undefined) return [];
-      return [{ device, root: decode(root), point: decode(point) }];
+      return [{ device, root: unescapeMountPath(root), point: unescapeMountPath(point) }];
     });
   }
 
@@ -40,9 +41,4 @@ export class Mounts {
     }
     return found;
   }
-}
-
-/** White space and backslashes are octal numbers. */
-function decode(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }

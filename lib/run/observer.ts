@@ -1,7 +1,6 @@
 /** Turns the events of a run into behaviors. */
 import type {
   BehaviorKind,
-  HookArgument,
   Process,
   ProcessExecEvent,
   ProcessKprobeEvent,
@@ -29,6 +28,7 @@ import {
 } from '../generalize/paths.js';
 import { AT_FDCWD, COMPAT_BIT, OPEN_CALLS, otherCallName, PATH_AT_CALLS, PATH_CALLS } from './observed-calls.js';
 import { HOOK, POLICY_NAME, WRITE_FLAGS } from './policy.js';
+import { readNumber, readPath, readText } from './values.js';
 import { isOwnSetting, isSecret } from '../generalize/secrets.js';
 
 export interface ObserverOptions {
@@ -416,18 +416,4 @@ export class Observer {
       if (this.#names.size < NAMES_MAX) this.#names.set(address, message.name);
     }
   }
-}
-
-function readNumber(argument: HookArgument | undefined): number {
-  if (argument === undefined || !('value' in argument)) return 0;
-  const { value } = argument;
-  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
-}
-
-function readText(argument: HookArgument | undefined): string {
-  return argument?.type === 'string' && argument.unreadable !== true ? argument.value : '';
-}
-
-function readPath(argument: HookArgument | undefined): string | undefined {
-  return argument !== undefined && 'path' in argument && argument.path.startsWith('/') ? argument.path : undefined;
 }

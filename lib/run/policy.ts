@@ -39,7 +39,7 @@ export const HOOK = {
   answer: 'answer',
 } as const;
 
-type Filter = Readonly<Record<string, unknown>>;
+export type Filter = Readonly<Record<string, unknown>>;
 interface Selector {
   readonly matchArgs: readonly Filter[];
 }
@@ -59,7 +59,7 @@ export const FOLDER = { index: 0, source: 'current_task', resolve: 'fs.pwd', typ
 export const NUMBER = register('orig_rax', 'syscall64');
 export const RESULT = param(1, 'int64');
 
-const at = (position: number, operator: string, ...values: readonly string[]): Filter => ({
+export const at = (position: number, operator: string, ...values: readonly string[]): Filter => ({
   args: [position],
   operator,
   values,

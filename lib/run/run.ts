@@ -12,7 +12,7 @@ import { ORIGIN_VARIABLES, type OwnOrigin } from './attribution.js';
 import { RunCgroup } from './cgroup.js';
 import { Child, findRunUser, type ChildEnd, type ChildUser } from './child.js';
 import { ENFORCEMENT_POLICY, isPackageFolder } from './enforcement-policy.js';
-import { cannotHook, checkEnforce, loadEnforcement, prepareEnforcement, rulesOf, type Allowed } from './enforce.js';
+import { cannotHook, checkEnforce, loadEnforcement, prepareEnforcement, findRules, type Allowed } from './enforce.js';
 import { functionPolicy } from './function-policy.js';
 import type { Places } from '../generalize/paths.js';
 import { findViolations, formatLock, parseLock } from './lock.js';
@@ -349,7 +349,7 @@ class Run implements RunHandle {
   /** The processes that outlive the command; they are killed if that is wanted. */
   #endRemaining(): RunSummary['remaining'] {
     const { options } = this.#parts;
-    const killed = options.killRemaining === true || rulesOf(options) !== undefined;
+    const killed = options.killRemaining === true || findRules(options) !== undefined;
     const found = this.#findRemaining();
     const all = new Map(found.map(({ pid, binary }) => [pid, { pid, binary, killed }]));
     for (let pass = 0, left = found; killed && left.length > 0 && pass < KILL_PASSES; pass++) {
