@@ -40,7 +40,8 @@ const SYNCHRONOUS_FILES = [
   'agent/lib/**', // the agent's own files: settings, certificates, its sockets, folders of policies
   'lib/native/{attachable,binding,btf,limits,preemption,preflight}.ts', // /sys, tracefs, /proc/self, the package
   'lib/learn/recordings.ts', // the recordings that the caller names
-  'lib/library/{install,installed,keys,source}.ts', // the folder of the library, and files that the user of the command names
+  'lib/library/{install,installed,keys}.ts', // the folder of the library, and files that the user of the command names
+  'lib/read-up-to.ts', // policies that the caller names, and archives that the user of the command names
   'lib/attach/negative-cache.ts', // /sys/devices/system/cpu
   'lib/containers/cgroups.ts', // cgroupfs
   'lib/containers/sources/{cgroups,connection}.ts', // cgroupfs, and the sockets of container runtimes

@@ -9,6 +9,7 @@
 const rooms = [
   { room: 'lib/errors.ts', may: [], pure: true },
   { room: 'lib/cooperative.ts', may: [], pure: true },
+  { room: 'lib/read-up-to.ts', may: [] },
   { room: 'lib/names/', may: [], pure: true },
   { room: 'lib/chain/', may: [] },
   { room: 'lib/compiled/', may: ['lib/names/'], pure: true },
@@ -20,7 +21,7 @@ const rooms = [
     packages: ['yaml'],
     pure: true,
   },
-  { room: 'lib/library/', may: ['lib/errors.ts', 'lib/policy/index.ts'] },
+  { room: 'lib/library/', may: ['lib/errors.ts', 'lib/policy/index.ts', 'lib/read-up-to.ts'] },
   { room: 'lib/containers/', may: ['lib/errors.ts'], packages: ['@bufbuild/protobuf'] },
   { room: 'lib/process/', may: ['lib/cooperative.ts', 'lib/containers/', 'lib/names/', 'lib/wire/'] },
   {
@@ -138,6 +139,7 @@ const rooms = [
     may: [
       'lib/errors.ts',
       'lib/cooperative.ts',
+      'lib/read-up-to.ts',
       'lib/compiled/',
       'lib/names/',
       'lib/elf-files/',

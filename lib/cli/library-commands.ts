@@ -41,7 +41,7 @@ export function addLibraryCommands(
     .command('version')
     .description('Print the version of the policy library that is used, and its folder')
     .action(async () => {
-      const used = findUsed(context);
+      const used = usedLibrary(findOwnFolder(), libraryRoot(context.env));
       await print(context.stdout, `${used.version} (${used.isInstalled ? used.folder : 'of the package'})\n`);
       done(SUCCESS);
     });
@@ -51,9 +51,8 @@ export function addLibraryCommands(
     .addHelpText('after', UPDATE_HELP)
     .action(async (source: string, options: SourceOptions & { readonly allowOlder?: boolean }) => {
       await codeErrors(async () => {
-        const { archive, used } = await openSource(source, options, context);
+        const { archive, used, changes } = await openSource(source, options, context);
         const { allowOlder = false } = options;
-        const changes = listChanges(used, archive);
         const settings = { used, root: libraryRoot(context.env), polytrace: version, allowOlder };
         const isNew = installLibrary(archive, settings);
         const text = isNew
@@ -67,11 +66,11 @@ export function addLibraryCommands(
     .description('Compare the version that is used with that of an archive; exit status 8 if the archive is newer')
     .action(async (source: string, options: SourceOptions) => {
       await codeErrors(async () => {
-        const { archive, used } = await openSource(source, options, context);
+        const { archive, used, changes } = await openSource(source, options, context);
         checkPolicies(archive, version);
         const isNewer = compareVersions(archive.version, used.version) > 0;
         const facts = `used:    ${used.version}\narchive: ${archive.version} (${archive.created}, key ${archive.signedBy})\n`;
-        await print(context.stdout, facts + (isNewer ? formatChanges(listChanges(used, archive)) : ''));
+        await print(context.stdout, facts + (isNewer ? formatChanges(changes) : ''));
         done(isNewer ? OUTDATED : SUCCESS);
       });
     });
@@ -80,9 +79,8 @@ export function addLibraryCommands(
     .description('Show what an archive would change in the policies')
     .action(async (source: string, names: readonly string[], options: SourceOptions) => {
       await codeErrors(async () => {
-        const { archive, used } = await openSource(source, options, context);
-        const changes = listChanges(used, archive);
-        const known = new Set([...Object.keys(archive.files), ...Object.keys(readLibraryFiles(used.folder))]);
+        const { archive, files, changes } = await openSource(source, options, context);
+        const known = new Set([...Object.keys(archive.files), ...Object.keys(files)]);
         const wanted = names.map((name) => `${name.replace(/^polytrace:/, '')}.yaml`);
         const unknown = wanted.find((file) => !known.has(file));
         if (unknown !== undefined) throw new UsageError(`neither library has a policy ${unknown.slice(0, -5)}`);
@@ -97,21 +95,28 @@ function addSource(command: Command): Command {
   return command.argument('<archive>', SOURCE).option('--key <file...>', KEY);
 }
 
-function findUsed({ env }: Context): UsedLibrary {
+function findOwnFolder(): string {
   const folder = packageFolder();
   if (folder === undefined) throw new UsageError('the folder policies of the package is missing: install it again');
-  return usedLibrary(folder, libraryRoot(env));
+  return folder;
 }
 
-async function openSource(
-  source: string,
-  { key = [] }: SourceOptions,
-  context: Context,
-): Promise<{ readonly archive: LibraryArchive; readonly used: UsedLibrary }> {
-  const used = findUsed(context);
+interface OpenedSource {
+  readonly archive: LibraryArchive;
+  readonly used: UsedLibrary;
+  /** The policies and tests that are used, by their names. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly changes: readonly Change[];
+}
+
+async function openSource(source: string, { key = [] }: SourceOptions, { env }: Context): Promise<OpenedSource> {
+  const ownFolder = findOwnFolder();
+  const used = usedLibrary(ownFolder, libraryRoot(env));
   // an installed library cannot bring keys
-  const keys = readLibraryKeys(key, readFacts(packageFolder() ?? used.folder).keys);
-  return { archive: openArchive(await readArchive(source), keys, source), used };
+  const keys = readLibraryKeys(key, readFacts(ownFolder).keys);
+  const archive = openArchive(await readArchive(source), keys, source);
+  const files = readLibraryFiles(used.folder);
+  return { archive, used, files, changes: listChanges(files, archive) };
 }
 
 interface Change {
@@ -121,8 +126,7 @@ interface Change {
 }
 
 /** Lists the policies that differ. Tests of policies are not loaded. */
-function listChanges({ folder }: UsedLibrary, { files }: LibraryArchive): Change[] {
-  const before = readLibraryFiles(folder);
+function listChanges(before: Readonly<Record<string, string>>, { files }: LibraryArchive): Change[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(files)])].sort();
   return names
     .filter((file) => !file.startsWith('tests/') && before[file] !== files[file])

@@ -1,5 +1,5 @@
 /** Reads the bytes of an archive, from a file or over HTTP. They are not trusted: their signature is checked later. */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { readUpTo } from '../read-up-to.js';
 import { ARCHIVE_BYTES_MAX } from './archive.js';
 import { libraryError } from './library-error.js';
 
@@ -35,22 +35,10 @@ async function download(url: string): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-/** Devices such as /dev/zero never end. */
 function readFile(path: string): Uint8Array {
-  const fd = openSync(path, 'r');
-  try {
-    const chunks: Uint8Array[] = [];
-    for (let length = 0; ;) {
-      const chunk = Buffer.alloc(65_536);
-      const count = readSync(fd, chunk, 0, chunk.length, null);
-      if (count === 0) return Buffer.concat(chunks);
-      length += count;
-      if (length > ARCHIVE_BYTES_MAX) throw tooLarge();
-      chunks.push(chunk.subarray(0, count));
-    }
-  } finally {
-    closeSync(fd);
-  }
+  const bytes = readUpTo(path, ARCHIVE_BYTES_MAX);
+  if (bytes === undefined) throw tooLarge();
+  return bytes;
 }
 
 function tooLarge(): Error {

@@ -116,10 +116,20 @@ function formatNotes({ remaining, unseen, lost, moreBehaviors }: RunSummary): st
   ];
 }
 
+/** What was refused, also without a lock file, and what has happened and is new against it. */
+function splitViolations(
+  { behaviors }: RunSummary,
+  violations: readonly Behavior[],
+): { readonly refused: readonly Behavior[]; readonly added: readonly Behavior[] } {
+  return {
+    refused: behaviors.filter((behavior) => behavior.refused === true),
+    added: violations.filter((behavior) => behavior.refused !== true),
+  };
+}
+
 function formatText(summary: RunSummary, violations: readonly Behavior[]): string {
   const lines = [`polytrace: ${formatHead(summary)}`];
-  const refused = summary.behaviors.filter((behavior) => behavior.refused === true);
-  const added = violations.filter((behavior) => behavior.refused !== true);
+  const { refused, added } = splitViolations(summary, violations);
   if (refused.length > 0) lines.push('', `Refused (${refused.length}):`, ...formatViolations(refused));
   if (added.length > 0) lines.push('', `New against the lock file (${added.length}):`, ...formatViolations(added));
   for (const [kind, group] of byKind(summary.behaviors)) {
@@ -149,8 +159,7 @@ function formatViolations(violations: readonly Behavior[]): string[] {
 
 function formatMarkdown(summary: RunSummary, violations: readonly Behavior[]): string {
   const lines = ['### polytrace run', '', markdownText(formatHead(summary)), ''];
-  const refused = summary.behaviors.filter((behavior) => behavior.refused === true);
-  const added = violations.filter((behavior) => behavior.refused !== true);
+  const { refused, added } = splitViolations(summary, violations);
   for (const [title, group] of [
     ['refused', refused],
     ['new against the lock file', added],
@@ -203,7 +212,7 @@ function formatPage(summary: RunSummary, violations: readonly Behavior[]): strin
     escapeText(text).replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
   const formatTrees = (group: readonly Behavior[]): string =>
     html(formatViolations(group).join('\u0001')).replaceAll('\\u0001', '\n');
-  const refused = summary.behaviors.filter((behavior) => behavior.refused === true);
+  const { refused } = splitViolations(summary, violations);
   const rows = byKind(summary.behaviors).map(([kind, group]) => {
     const lines = group.map(
       (behavior) =>

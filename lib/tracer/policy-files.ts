@@ -1,5 +1,5 @@
 /** Finds and reads policy files. No other file reads policies from disk. */
-import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LibraryPolicy } from '../../types/policy.js';
 import { isDescriptorLimit, PolicyError, type Diagnostic } from '../errors.js';
@@ -7,6 +7,7 @@ import { packageFolder, usedLibrary } from '../library/installed.js';
 import { isLibraryPolicy, LIBRARY_PREFIX } from '../names/policy-library.js';
 import { MATURITIES, MATURITY_ANNOTATION, SEVERITIES, SEVERITY_ANNOTATION } from '../names/severity.js';
 import type { DiagnosticCode } from '../policy/index.js';
+import { readUpTo } from '../read-up-to.js';
 import { POLICY_BYTES_MAX } from '../policy/index.js';
 
 /**
@@ -88,21 +89,6 @@ export function loadPolicyFile(pathOrName: string): string {
       throw fileError('FILE_NOT_UTF8', path, 'the file is not UTF-8 text', 'save it as UTF-8');
     }
   });
-}
-
-/** Reads a file or pipe. Returns undefined if it has more than `max` bytes: devices such as /dev/zero never end. */
-function readUpTo(path: string, max: number): Buffer | undefined {
-  const fd = openSync(path, 'r');
-  try {
-    const bytes = Buffer.alloc(max + 1);
-    let length = 0;
-    for (let count = -1; count !== 0 && length < bytes.length; length += count) {
-      count = readSync(fd, bytes, length, bytes.length - length, null);
-    }
-    return length > max ? undefined : Buffer.from(bytes.subarray(0, length));
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function explainFileErrors<T>(path: string, read: () => T): T {

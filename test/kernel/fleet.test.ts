@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeKey } from '../../agent/test/fleet/fleet-nodes.js';
 import { missingServer, NatsCluster } from '../../agent/test/fleet/nats-cluster.js';
+import { fleetVariables } from '../../agent/test/fleet/support.js';
 import { Machine, runCommandWith } from '../../agent/test/native/support.js';
 import { NIGHTLY } from '../nightly.js';
 import { onOneKernel } from './support.js';
@@ -32,12 +33,7 @@ if (NIGHTLY && onOneKernel('6.12'))
     before(async function () {
       if (missingServer() !== undefined) return this.skip();
       cluster = await NatsCluster.start();
-      variables = {
-        POLYTRACE_FLEET: cluster.urls().join(','),
-        POLYTRACE_CLUSTER_NAME: 'loopback',
-        POLYTRACE_FLEET_POLICY_KEY: operator.publicFile,
-        POLYTRACE_FLEET_GATE_KEY: controller.publicFile,
-      };
+      variables = fleetVariables(cluster.urls(), operator, controller);
       await fleet('init', '--events-max-mb', '64');
     });
     // an agent takes its time to start in an emulated machine

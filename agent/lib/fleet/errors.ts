@@ -46,10 +46,15 @@ function describe({ message, cause }: Error): string {
   return `${message}${inner}`.split('\n', 1)[0] ?? '';
 }
 
-const MISSING = /jetstream (is )?not enabled|stream not found|no responders/i;
+/** True if the server has no such stream or bucket. */
+export function isMissing(error: unknown): error is Error {
+  return error instanceof Error && /stream not found|jetstream (is )?not enabled/i.test(error.message);
+}
 
 /** Returns the message of an error, with the remedy when the server has no such stream or bucket, or is just starting. */
 export function explainFailure(error: unknown, what: string): string {
   const reason = error instanceof Error ? error.message : String(error);
-  return MISSING.test(reason) ? `${reason}: no server has the ${what} yet; \`polytrace fleet init\` makes it` : reason;
+  return isMissing(error) || /no responders/i.test(reason)
+    ? `${reason}: no server has the ${what} yet; \`polytrace fleet init\` makes it`
+    : reason;
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { Machine, needsRoot, plainEnvironment, runCommandWith } from '../native/support.js';
 import { makeKey } from './fleet-nodes.js';
 import { NatsCluster, missingServer } from './nats-cluster.js';
+import { fleetVariables } from './support.js';
 
 /** A number of a system call that nothing makes. */
 const CALL = 7291;
@@ -48,12 +49,7 @@ describe('agents of a fleet', function () {
   before(async function () {
     if (missingServer() !== undefined) return this.skip();
     cluster = await NatsCluster.start();
-    variables = {
-      POLYTRACE_FLEET: cluster.urls().join(','),
-      POLYTRACE_CLUSTER_NAME: 'loopback',
-      POLYTRACE_FLEET_POLICY_KEY: operator.publicFile,
-      POLYTRACE_FLEET_GATE_KEY: controller.publicFile,
-    };
+    variables = fleetVariables(cluster.urls(), operator, controller);
     await fleet('init', '--events-max-mb', '256');
     for (let i = 0; i < 3; i++) {
       const machine = new Machine();

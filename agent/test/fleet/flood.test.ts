@@ -221,7 +221,7 @@ async function readExported(path: string): Promise<{ readonly count: number; rea
   return { count, times };
 }
 
-/** What was received is what the agent has made, in its order, but for what is lost. */
+/** Checks that the received events, without those that are lost, are the events of the agent in their order. */
 function assertPart(received: readonly string[], made: readonly string[], name: string): void {
   let at = 0;
   for (const [i, time] of received.entries()) {

@@ -150,3 +150,17 @@ export async function openOperator(
   await createEventsStream(client, stream);
   return { connection, client };
 }
+
+/** The settings of the agents and commands of a test, as variables. Both keys are public. */
+export function fleetVariables(
+  servers: readonly string[],
+  operator: { readonly publicFile: string },
+  controller: { readonly publicFile: string },
+): NodeJS.ProcessEnv {
+  return {
+    POLYTRACE_FLEET: servers.join(','),
+    POLYTRACE_CLUSTER_NAME: 'loopback',
+    POLYTRACE_FLEET_POLICY_KEY: operator.publicFile,
+    POLYTRACE_FLEET_GATE_KEY: controller.publicFile,
+  };
+}

@@ -25,6 +25,17 @@ function needsProgram(this: Mocha.Context, path: string): void {
 }
 
 /** Each program that opens the path is reported. */
+/** Podman with the image `polytrace-test:1`. */
+async function startPodman() {
+  const engines = new Engines();
+  const daemon = await engines.podman().start();
+  const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
+  const podman = (...args: readonly string[]): unknown =>
+    execFileSync('podman', [...engines.podmanOptions, ...args], { env, stdio: 'ignore' });
+  podman('import', engines.image, 'polytrace-test:1');
+  return { engines, daemon, podman };
+}
+
 function policy(name: string, path: string, more = ''): string {
   return `apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy
@@ -184,13 +195,8 @@ describe('the alerts of the agent', function () {
   it('name the container', async function () {
     needsProgram.call(this, '/usr/bin/podman');
     const receiver = await new TestReceiver().start();
-    const engines = new Engines();
-    const daemon = await engines.podman().start();
-    const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
-    const podman = (...args: readonly string[]): unknown =>
-      execFileSync('podman', [...engines.podmanOptions, ...args], { env, stdio: 'ignore' });
+    const { engines, daemon, podman } = await startPodman();
     try {
-      podman('import', engines.image, 'polytrace-test:1');
       const inContainer = policy('marked', '/bin/true')
         .replace('subsystem: syscalls', 'subsystem: sched')
         .replace('sys_enter_openat', 'sched_process_exec')
@@ -216,13 +222,8 @@ describe('the alerts of the agent', function () {
 
   it('of an attack in a container reach Alertmanager, by a policy of the library', async function () {
     for (const program of [ALERTMANAGER, '/usr/bin/podman', '/bin/dash']) needsProgram.call(this, program);
-    const engines = new Engines();
-    const daemon = await engines.podman().start();
-    const env = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
-    const podman = (...args: readonly string[]): unknown =>
-      execFileSync('podman', [...engines.podmanOptions, ...args], { env, stdio: 'ignore' });
+    const { engines, daemon, podman } = await startPodman();
     try {
-      podman('import', engines.image, 'polytrace-test:1');
       const options = ['--network=none', '--security-opt=apparmor=unconfined', '--volume=/bin/dash:/bin/ash:ro'];
       podman('run', '--detach', '--name=web', ...options, 'polytrace-test:1', '/bin/sleep', '600');
       const url = await startAlertmanager();

@@ -6,20 +6,11 @@ import { openArchive, packLibrary, type LibraryContent } from '../../../lib/libr
 import { parseLibraryKeys, readLibraryKeys, readPrivateKey } from '../../../lib/library/keys.js';
 import { readArchive } from '../../../lib/library/source.js';
 import { compareVersions, isVersion } from '../../../lib/library/versions.js';
-import { archive, content, makeKey, TestFolder } from './support.js';
+import { archive, content, isCoded, makeKey, TestFolder } from './support.js';
 
 const signer = makeKey();
 const other = makeKey();
 const trusted = parseLibraryKeys(signer.pem, 'test');
-
-const isCoded =
-  (code: string, message = /./) =>
-  (error: unknown): boolean => {
-    assert.ok(error instanceof PolytraceError, String(error));
-    assert.deepEqual([error.code, error.hint !== ''], [code, true]);
-    assert.match(error.message, message);
-    return true;
-  };
 
 describe('an archive of the policy library', () => {
   const open = (bytes: Uint8Array, keys = trusted): LibraryContent => openArchive(bytes, keys, 'a.json');

@@ -4,25 +4,15 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
-import { PolytraceError } from '../../../lib/errors.js';
 import { openArchive, type LibraryArchive, type LibraryContent } from '../../../lib/library/archive.js';
 import { installLibrary } from '../../../lib/library/install.js';
 import { installedVersions, libraryRoot, usedLibrary } from '../../../lib/library/installed.js';
 import { parseLibraryKeys } from '../../../lib/library/keys.js';
 import { policyLibrary, loadPolicyFile } from '../../../lib/tracer/policy-files.js';
-import { archive, makeKey, policyText, TestFolder } from './support.js';
+import { archive, isCoded, makeKey, policyText, TestFolder } from './support.js';
 
 const signer = makeKey();
 const keys = parseLibraryKeys(signer.pem, 'test');
-
-const isCoded =
-  (code: string, message = /./) =>
-  (error: unknown): boolean => {
-    assert.ok(error instanceof PolytraceError, String(error));
-    assert.deepEqual([error.code, error.hint !== ''], [code, true]);
-    assert.match(error.message, message);
-    return true;
-  };
 
 describe('an update of the policy library', () => {
   let folder: TestFolder;

@@ -1,8 +1,10 @@
 /** Keys, policies and archives for tests of the policy library. */
+import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PolytraceError } from '../../../lib/errors.js';
 import { packLibrary, type LibraryContent } from '../../../lib/library/archive.js';
 import { parseLibraryKeys } from '../../../lib/library/keys.js';
 
@@ -36,6 +38,16 @@ export function content(version: string, changes: Partial<LibraryContent> = {}):
 export function archive(signer: TestKey, version: string, changes: Partial<LibraryContent> = {}): Buffer {
   return packLibrary(content(version, changes), [signer]);
 }
+
+/** For assert.throws: an error with this code and a remedy. */
+export const isCoded =
+  (code: string, message = /./) =>
+  (error: unknown): boolean => {
+    assert.ok(error instanceof PolytraceError, String(error));
+    assert.deepEqual([error.code, error.hint !== ''], [code, true]);
+    assert.match(error.message, message);
+    return true;
+  };
 
 /** A folder that is removed with `remove`. */
 export class TestFolder {

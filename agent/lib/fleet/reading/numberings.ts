@@ -1,4 +1,4 @@
-/** What a reader knows of each numbering of a node: its last batch, and which numbers of it have come. */
+/** The state of each numbering of a node: its last batch, and the numbers of this batch that have come. */
 
 /** A batch whose lines wait until all of its messages have come. */
 interface OpenBatch {

@@ -1,7 +1,7 @@
 /** Reads the events of a fleet: those that the stream has, and those that come. */
 import { DeliverPolicy, jetstream, jetstreamManager, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { makeError, toFleetError } from '../errors.js';
+import { isMissing, makeError, toFleetError } from '../errors.js';
 import { EVENTS_STREAM } from '../names.js';
 import { Merger, type MergedLine } from './merger.js';
 import { readMessage } from './message.js';
@@ -105,7 +105,7 @@ async function openReading(connection: NatsConnection, { since, ...filter }: Rea
     const messages = await consumer.consume({ max_bytes: AHEAD_BYTES });
     return { messages, isEmpty: pending === 0, lastSequence: state.last_seq, startMs, types };
   } catch (error) {
-    if (error instanceof Error && /stream not found|jetstream (is )?not enabled/i.test(error.message)) {
+    if (isMissing(error)) {
       throw makeError(
         'FLEET_STREAM',
         `${EVENTS_STREAM}: ${error.message}`,
