@@ -110,6 +110,7 @@ if wants --vm; then
 	need rsync have rsync
 	need logrotate have logrotate
 	need nginx-light have nginx
+	need postgresql compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 	need iputils-ping have ping
 	need linux-image-amd64 compgen -G '/boot/vmlinuz-6.12.*' >/dev/null
 fi

@@ -25,6 +25,12 @@ const NAMES_MIN = 3;
 /** Different files of a folder, or patterns, that are seen before the folder is a pattern. */
 const FOLDER_MIN = 12;
 
+/**
+ * The letters and digits with which mkstemp(3) makes a name unique: `extended_states.3g5iV2`. Six of one kind are a word or
+ * a number.
+ */
+const UNIQUE_SUFFIX = /(?<=[^.]\.)(?![a-z]{6}$|[A-Z]{6}$|\d{6}$)[0-9A-Za-z]{6}$/;
+
 export function matchesPattern(path: string, pattern: PathPattern): boolean {
   switch (pattern.kind) {
     case 'equal':
@@ -90,8 +96,11 @@ function replaceNames(paths: readonly string[], onlyBeginnings: boolean): { patt
 function generalizeNames(path: string): string {
   const named = path.replace(/^\/proc\/\d+(?=\/)/, '/proc/*');
   const isTemporary = isShared(path);
-  return named.split('/').map((name) => generalizeName(name, isTemporary)).join('/');
-} // prettier-ignore
+  return named
+    .split('/')
+    .map((name) => generalizeName(name, isTemporary).replace(UNIQUE_SUFFIX, '*'))
+    .join('/');
+}
 
 interface Folder {
   readonly folders: Map<string, Folder>;

@@ -12,6 +12,8 @@ export interface OrdinaryTask {
   readonly short?: boolean;
   /** Programs without which the task is left out. They are in packages of scripts/setup.sh, but not on each machine. */
   readonly needs?: readonly string[];
+  /** The parameter of the kernel without which the task is left out (run-suite.mjs --append). */
+  readonly parameter?: string;
 }
 
 const HOME = '/srv/work';
@@ -93,6 +95,27 @@ for i in 1 2 3 4 5; do echo $i > $i; git add $i; git commit -qm $i; done; git gc
 ${until('curl -s -o /dev/null http://127.0.0.1:8082/')}; kill $pid; wait $pid; true`,
   },
   {
+    title: 'a program is built (go build)',
+    needs: ['go'],
+    script: `cd ${HOME}/go; export HOME=${HOME}/home GOCACHE=${HOME}/go/cache GO111MODULE=off; go build -o program program.go; ./program`,
+  },
+  {
+    title: 'a database under load (PostgreSQL)',
+    needs: ['psql', 'runuser'],
+    script: `bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1); data=${HOME}/database; as() { (cd /tmp; runuser -u postgres -- "$@"); }
+install -d -o postgres $data /run/postgresql; as $bin/initdb -D $data/main -A trust
+as $bin/pg_ctl -D $data/main -l $data/log -o '-c listen_addresses=127.0.0.1' -w start; as $bin/createdb noise; as $bin/pgbench -q -i noise
+as $bin/pgbench -c 2 -t 50 noise; as $bin/psql -h 127.0.0.1 -c 'vacuum analyze' noise; as $bin/pg_dump -f $data/dump noise; as $bin/psql -c "copy pgbench_branches to '$data/copy'" noise
+as $bin/pg_ctl -D $data/main reload; as $bin/pg_ctl -D $data/main -m fast -w stop; ls $data/dump $data/copy`,
+  },
+  {
+    title: 'a browser (chromium)',
+    needs: ['chromium', 'nginx', 'runuser'],
+    script: `nginx -c ${HOME}/nginx.conf; cd ${HOME}/browser; export HOME=${HOME}/browser; for page in index.html program.html; do
+runuser -u noise-browser -- chromium --headless --disable-gpu --virtual-time-budget=2000 --dump-dom http://127.0.0.1:8081/$page > $page; done
+nginx -c ${HOME}/nginx.conf -s quit; grep 'a page' index.html; grep 'made by a program' program.html`,
+  },
+  {
     title: 'containers (runc, crun)',
     needs: ['runc', 'crun'],
     script: `cd ${HOME}/bundle; for runtime in runc crun; do $runtime run c-$runtime < /dev/null; $runtime create d-$runtime < /dev/null > /dev/null 2>&1
@@ -102,7 +125,17 @@ $runtime start d-$runtime; $runtime delete -f d-$runtime; done; true`,
     title: 'a container of podman',
     needs: ['podman'],
     script: `cd ${HOME}; export HOME=${HOME}/home; mkdir -p $HOME; p="podman --root ${HOME}/podman --runroot /run/noise-podman --cgroup-manager cgroupfs --storage-driver overlay"
-$p import bundle.tar noise:1; $p run --rm --network none noise:1 /bin/busybox echo hello; true`,
+$p import bundle.tar noise:1; $p build --network none -t noise:2 image; $p run --rm --network none noise:2 /bin/busybox echo hello
+$p run -d --name noise --network none noise:2 /bin/busybox sleep 1000; $p exec noise /bin/busybox id; $p stop -t 1 noise; $p rm noise; $p images | grep localhost/noise`,
+  },
+  {
+    title: 'an image and containers of Docker',
+    needs: ['dockerd', 'docker'],
+    script: `cd ${HOME}; export HOME=${HOME}/home DOCKER_HOST=unix:///run/noise-docker.sock
+dockerd --data-root ${HOME}/docker --exec-root /run/noise-docker --pidfile ${HOME}/docker.pid -H $DOCKER_HOST --bridge none --iptables=false --ip-forward=false > docker.log 2>&1 & pid=$!
+${until('docker info > /dev/null 2>&1')}; docker import bundle.tar noise:1; docker build --network none -t noise:2 image; docker run --rm --network none noise:2 /bin/busybox echo hello
+docker run -d --name noise --network none noise:2 /bin/busybox sleep 1000; docker exec noise /bin/busybox id; docker logs noise; docker stop -t 1 noise; docker rm noise
+docker images | grep ^noise; kill $pid; wait $pid; true`,
   },
   {
     title: 'the machine is looked at',
@@ -113,6 +146,14 @@ $p import bundle.tar noise:1; $p run --rm --network none noise:1 /bin/busybox ec
     script: `systemd-tmpfiles --create --prefix=/run/noise ${HOME}/tmpfiles.conf; systemd-sysusers ${HOME}/sysusers.conf; systemd-cat true; ldconfig; true`,
   },
   { title: 'a minute without work', script: 'sleep 60' },
+  {
+    // the last one: it changes what runs in the guest
+    title: 'the machine boots with its services (systemd)',
+    needs: ['systemctl'],
+    parameter: 'vm.systemd',
+    script: `kill -USR1 1; state() { systemctl is-system-running 2> /dev/null; }; for i in $(seq 2000); do case $(state) in running|degraded) break ;; esac; sleep 0.1; done
+systemctl list-units --failed --no-legend --plain; case $(state) in running|degraded) ;; *) systemctl list-jobs; exit 1 ;; esac`,
+  },
 ];
 
 const write = (path: string, lines: readonly string[], mode = 0o644): void => {
@@ -128,6 +169,8 @@ export function prepareTasks(): void {
   run(`modprobe overlay; mkdir -p /run/layers; mount -t tmpfs layers /run/layers
 for name in usr var; do mkdir -p /run/layers/$name /run/layers/$name.work
 mount -t overlay -o lowerdir=/$name,upperdir=/run/layers/$name,workdir=/run/layers/$name.work overlay /$name; done`);
+  // systemd sets a clock that is far ahead of this file to its time
+  write('/usr/lib/clock-epoch', []);
   mkdirSync(HOME, { recursive: true });
   for (const version of ['1', '2']) preparePackage(version);
   prepareRepository();
@@ -144,6 +187,9 @@ mount -t overlay -o lowerdir=/$name,upperdir=/run/layers/$name,workdir=/run/laye
     `http { access_log ${HOME}/nginx-access.log; server { listen 8081; root ${HOME}/www; } }`,
   ]);
   write(`${HOME}/www/index.html`, ['<p>a page']);
+  write(`${HOME}/www/program.html`, ['<p id=p></p>', '<script>p.textContent = "made by a " + "program"</script>']);
+  run(`useradd -r -d ${HOME}/browser noise-browser; install -d -o noise-browser ${HOME}/browser`);
+  write(`${HOME}/go/program.go`, ['package main', 'func main() { println("built") }']);
   write(`${HOME}/project/program.c`, ['#include <stdio.h>', 'int main(void) { puts("built"); return 0; }']);
   write(`${HOME}/project/Makefile`, [
     'all: program',
@@ -161,6 +207,11 @@ mount -t overlay -o lowerdir=/$name,upperdir=/run/layers/$name,workdir=/run/laye
 echo '{ "name": "whole", "version": "1.0.0", "dependencies": { "part": "file:part-1.0.0.tgz" } }' > package.json
 HOME=${HOME}/home npm install --offline --no-audit --no-fund --silent > /dev/null; rm -r node_modules`);
   prepareBundle();
+  write(`${HOME}/image/Dockerfile`, [
+    'FROM noise:1',
+    'COPY Dockerfile /srv/file',
+    'RUN ["/bin/busybox", "touch", "/srv/made"]',
+  ]);
   write(`${HOME}/tmpfiles.conf`, ['d /run/noise 0755 root root -']);
   write(`${HOME}/sysusers.conf`, ['u noised - "A service"']);
 }

@@ -17,7 +17,13 @@ import { checkout, kernel } from './support.js';
 const POLICIES = policyLibrary();
 /** The most alerts of an hour. Policies of the severity `info` are records, and no alerts. */
 const BUDGETS = { critical: 0, high: 0, medium: 3, low: 3, info: Infinity } as const;
-const TASKS = ORDINARY_TASKS.filter(({ short, needs = [] }) => (NIGHTLY || short === true) && needs.every(isInstalled));
+const PARAMETERS = readFileSync('/proc/cmdline', 'utf8').trim().split(' ');
+const TASKS = ORDINARY_TASKS.filter(
+  ({ short, needs = [], parameter }) =>
+    (NIGHTLY || short === true) &&
+    needs.every(isInstalled) &&
+    (parameter === undefined || PARAMETERS.includes(parameter)),
+);
 
 function isInstalled(program: string): boolean {
   return spawnSync('sh', ['-c', `PATH=$PATH:/usr/sbin command -v ${program}`]).status === 0;

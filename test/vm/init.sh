@@ -33,7 +33,17 @@ echo guest >/proc/sys/kernel/hostname
 
 export HOME=/root TERM=dumb LANG=C.UTF-8
 : >/run/vm/ready
-bash /run/vm/command >/run/vm/stdout 2>/run/vm/stderr </dev/null
-echo $? >/run/vm/status
-echo o >/proc/sysrq-trigger
-sleep 10
+run_command() {
+  bash /run/vm/command >/run/vm/stdout 2>/run/vm/stderr </dev/null
+  echo $? >/run/vm/status
+  echo o >/proc/sysrq-trigger
+  sleep 10
+}
+# With the parameter vm.systemd, the command can let systemd become process 1: kill -USR1 1
+if [[ $(</proc/cmdline) == *' vm.systemd'* ]]; then
+  trap 'exec /usr/lib/systemd/systemd' USR1
+  run_command &
+  wait
+else
+  run_command
+fi

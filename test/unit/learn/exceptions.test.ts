@@ -139,6 +139,18 @@ describe('learned exceptions', () => {
     ]);
   });
 
+  it('endings of temporary names are patterns after three of them, but words and numbers are not', async () => {
+    const apt = (path: string): Call => use('/usr/bin/apt-get', path, 2);
+    const made = ['3g5iV2', 'bhFB1N', 'xR7yia'].map((ending) => apt(`/var/lib/apt/extended_states.${ending}`));
+    const words = ['backup', 'status', 'README'].map((ending) => apt(`/var/lib/apt/words.${ending}`));
+    const two = ['4ayVTo', 'u99mK6'].map((ending) => apt(`/var/lib/other/two.${ending}`));
+    const hidden = ['cXyFIA', '4rnBUD', 'bNVCAw'].map((ending) => apt(`/var/lib/hidden/.${ending}`));
+    assert.deepEqual(filtersOf(await learn(...made, ...words, ...two, ...hidden)), [
+      `/usr/bin/apt-get | 0 Prefix /var/lib/apt/extended_states. | 1 Equal 2`,
+      `/usr/bin/apt-get | 0 Equal ${['hidden/.4rnBUD', 'hidden/.bNVCAw', 'hidden/.cXyFIA', 'other/two.4ayVTo', 'other/two.u99mK6', 'apt/words.README', 'apt/words.backup', 'apt/words.status'].map((path) => `/var/lib/${path}`).sort().join(',')} | 1 Equal 2`,
+    ].sort()); // prettier-ignore
+  });
+
   it('numbers that differ each time are not compared, and the exception says so', async () => {
     const learned = await learn(...numbered(20, (i) => use('/usr/sbin/sshd', '/etc/passwd', 1000 + i)));
     assert.deepEqual(filtersOf(learned), ['/usr/sbin/sshd | 0 Equal /etc/passwd']);
