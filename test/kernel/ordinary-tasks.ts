@@ -3,7 +3,7 @@
  * `prepareTasks` makes their files before the first task, and nothing of that counts. All folders are in memory.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 export interface OrdinaryTask {
   readonly title: string;
@@ -12,8 +12,8 @@ export interface OrdinaryTask {
   readonly short?: boolean;
   /** Programs without which the task is left out. They are in packages of scripts/setup.sh, but not on each machine. */
   readonly needs?: readonly string[];
-  /** The parameter of the kernel without which the task is left out (run-suite.mjs --append). */
-  readonly parameter?: string;
+  /** It runs only in a guest that is as a machine of its own. */
+  readonly onMachine?: boolean;
 }
 
 const HOME = '/srv/work';
@@ -150,8 +150,8 @@ docker images | grep ^noise; kill $pid; wait $pid; true`,
     // the last one: it changes what runs in the guest
     title: 'the machine boots with its services (systemd)',
     needs: ['systemctl'],
-    parameter: 'vm.systemd',
-    script: `kill -USR1 1; state() { systemctl is-system-running 2> /dev/null; }; for i in $(seq 2000); do case $(state) in running|degraded) break ;; esac; sleep 0.1; done
+    onMachine: true,
+    script: `kill -USR1 1; state() { systemctl is-system-running 2> /dev/null; }; for i in $(seq 5000); do case $(state) in running|degraded) break ;; esac; sleep 0.1; done
 systemctl list-units --failed --no-legend --plain; case $(state) in running|degraded) ;; *) systemctl list-jobs; exit 1 ;; esac`,
   },
 ];
@@ -164,9 +164,14 @@ const run = (script: string): void => {
   execFileSync('bash', ['-ec', script], { stdio: ['ignore', 'ignore', 'inherit'] });
 };
 
-/** Makes /usr and /var writable, and all files that the tasks use. */
+/** The parameter of the kernel with which the guest is as a machine of its own; see test/vm/init.sh. */
+export const MACHINE = readFileSync('/proc/cmdline', 'utf8').trim().split(' ').includes('vm.systemd');
+
+/** Makes /usr and /var writable, and all files that the tasks use. A machine of its own gets a disk for them. */
 export function prepareTasks(): void {
-  run(`modprobe overlay; mkdir -p /run/layers; mount -t tmpfs layers /run/layers
+  if (MACHINE) run('modprobe loop; truncate -s 900M /run/disk; mkfs.ext4 -q /run/disk; mount -o loop /run/disk /srv');
+  else
+    run(`modprobe overlay; mkdir -p /run/layers; mount -t tmpfs layers /run/layers
 for name in usr var; do mkdir -p /run/layers/$name /run/layers/$name.work
 mount -t overlay -o lowerdir=/$name,upperdir=/run/layers/$name,workdir=/run/layers/$name.work overlay /$name; done`);
   // systemd sets a clock that is far ahead of this file to its time

@@ -7,11 +7,23 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 new=/mnt
 
 mount -t proc proc /proc
-mount -t tmpfs -o mode=755 root $new && cd $new || exit
-mkdir run && mount -t tmpfs -o mode=755 run run && mkdir run/vm && mount -t virtiofs out run/vm || exit
-tar -xf run/vm/root.tar
-mount -a -T run/vm/fstab
-tar -xf run/vm/local.tar -C usr/local
+# With the parameter vm.systemd, the guest is as a machine of its own: one file system as its root, which can be written,
+# and systemd can become process 1.
+[[ $(</proc/cmdline) != *' vm.systemd'* ]] || systemd=1
+if [ -v systemd ]; then
+  mount -t tmpfs layers $new && cd $new && mkdir upper work root || exit
+  # what is mounted on the host is none of the overlay's
+  for name in proc sys dev run tmp; do mknod upper/$name c 0 0; done
+  mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work root root && cd root && mkdir .old proc sys dev run tmp || exit
+  mount -t tmpfs -o mode=755 run run && mkdir run/vm && mount -t virtiofs out run/vm || exit
+  mount -t tmpfs -o mode=1777 tmp tmp && mount -t tmpfs -o mode=1777 tmp var/tmp && mount -t tmpfs -o mode=700 root root
+else
+  mount -t tmpfs -o mode=755 root $new && cd $new || exit
+  mkdir run && mount -t tmpfs -o mode=755 run run && mkdir run/vm && mount -t virtiofs out run/vm || exit
+  tar -xf run/vm/root.tar
+  mount -a -T run/vm/fstab
+  tar -xf run/vm/local.tar -C usr/local
+fi
 pivot_root . .old && cd / || exit
 
 # One `mount` command mounts everything in this order.
@@ -39,8 +51,7 @@ run_command() {
   echo o >/proc/sysrq-trigger
   sleep 10
 }
-# With the parameter vm.systemd, the command can let systemd become process 1: kill -USR1 1
-if [[ $(</proc/cmdline) == *' vm.systemd'* ]]; then
+if [ -v systemd ]; then
   trap 'exec /usr/lib/systemd/systemd' USR1
   run_command &
   wait
