@@ -107,7 +107,7 @@ if (NIGHTLY && kernel === '6.12')
         assert.deepEqual(await ended, [0, null], said);
         const [, before = ''] = /^check: (\d+) alerts before/m.exec(said) ?? [];
 
-        console.log(`      ${service}: ${before} alerts before`);
+        console.log(`      ${service}: ${before} alerts before\n${said.replaceAll(/^/gm, '        ')}`);
         const tracer = await openTracer({ policies: [learned] });
         const live = new LiveScenarios(tracer);
         // of all processes: daemons are no descendants of the commands
