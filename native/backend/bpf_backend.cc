@@ -239,12 +239,14 @@ std::vector<uint32_t> BpfBackend::add_hook(const HookSpec& spec) {
   Hook hook = load_hook(spec, {sensor_.get(), marks_.get()}, find);
   std::vector<uint32_t> skipped;
   try {
-    skipped = attach_hook(hook, spec);
+    // a table of calls ends with this process, so pinned hooks have links of their own
+    if (pins_.is_active() || !call_tables_.add(spec, hook)) skipped = attach_hook(hook, spec);
     pin_hook(spec.id, hook);
     release_object(hook, spec);
     const std::scoped_lock lock(mutex_);
     hooks_.emplace(spec.id, std::move(hook));
   } catch (...) {
+    call_tables_.remove(spec.id);
     unpin_hook(spec.id, hook);
     detach_probes(hook);
     throw;
@@ -258,6 +260,7 @@ void BpfBackend::remove_hooks(std::span<const uint32_t> ids) {
     const std::scoped_lock lock(mutex_);
     removed.insert(hooks_.extract(id));
   }
+  for (const uint32_t id : ids) call_tables_.remove(id);
   for (auto& [id, hook] : removed) unpin_hook(id, hook);
   for (auto& [id, hook] : removed) detach_probes(hook);
   destroy_hook_links(removed);

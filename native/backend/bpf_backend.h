@@ -20,6 +20,7 @@
 #include "backend/pins.h"
 #include "base/abi_types.h"
 #include "base/handles.h"
+#include "hooks/call_table.h"
 #include "hooks/hook.h"
 #include "hooks/hook_spec.h"
 
@@ -250,6 +251,7 @@ class BpfBackend {
   MappedMap counters_;
   Pins pins_;
   std::map<uint32_t, Hook> hooks_;
+  CallTables call_tables_;
   uint32_t next_counted_ = 0;  // the hook whose missed runs are read next
   std::vector<int> detached_events_;
   Fd inner_map_{-1}, outer_map_{-1};  // for wait_for_programs()
