@@ -230,13 +230,17 @@ uint32_t BpfBackend::self_tgid() const {
   return shared == nullptr ? 0 : shared->self_tgid;
 }
 
-std::vector<uint32_t> BpfBackend::add_hook(const HookSpec& spec) {
+Hook BpfBackend::load_hook(const HookSpec& spec) const {
   require_open();
   const FindMap find = [this](uint32_t id) {
     const auto found = hooks_.find(id);
     return found == hooks_.end() ? -1 : found->second.notifications.value;
   };
-  Hook hook = load_hook(spec, {sensor_.get(), marks_.get()}, find);
+  return polytrace::load_hook(spec, {sensor_.get(), marks_.get()}, find);
+}
+
+std::vector<uint32_t> BpfBackend::add_hook(const HookSpec& spec, Hook hook) {
+  require_open();
   std::vector<uint32_t> skipped;
   try {
     // a table of calls ends with this process, so pinned hooks have links of their own

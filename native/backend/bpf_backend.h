@@ -110,8 +110,11 @@ class BpfBackend {
   // Returns this process's id in the initial pid namespace; 0 if events of this process are included. Any thread.
   uint32_t self_tgid() const;
 
+  // Loads the programs of a hook, which add_hook() attaches. Unless the hook uses maps of others, any thread may call
+  // it until close(), also at the same time as others.
+  Hook load_hook(const HookSpec& spec) const;
   // Returns the indexes of the attach points that were skipped.
-  std::vector<uint32_t> add_hook(const HookSpec& spec);
+  std::vector<uint32_t> add_hook(const HookSpec& spec, Hook hook);
   void remove_hooks(std::span<const uint32_t> ids);
   // Counts calls of the hook that cannot return any more as lost, and makes room for others.
   void sweep_pending(uint32_t id) noexcept;
