@@ -12,7 +12,7 @@ import { ORIGIN_VARIABLES, type OwnOrigin } from './attribution.js';
 import { RunCgroup } from './cgroup.js';
 import { Child, findRunUser, type ChildEnd, type ChildUser } from './child.js';
 import { ENFORCEMENT_POLICY, isPackageFolder } from './enforcement-policy.js';
-import { cannotHook, checkEnforce, loadEnforcement, prepareEnforcement, findRules, type Allowed } from './enforce.js';
+import { checkEnforce, loadEnforcement, prepareEnforcement, findRules, type Allowed } from './enforce.js';
 import { functionPolicy } from './function-policy.js';
 import type { Places } from '../generalize/paths.js';
 import { findViolations, formatLock, parseLock } from './lock.js';
@@ -104,8 +104,11 @@ async function openRunTracer(
     folder: isEverywhere(places) ? undefined : places.folder,
     programs: [`${dirname(dirname(realpathSync(process.execPath)))}/`].filter((path) => path !== '//'),
   };
+  const { fentry, kprobe } = loadBinding().probeFeatures(btf);
+  const seesFunctions = fentry.available || kprobe.available;
+  const policies = [runPolicy(policy), ...(seesFunctions ? [functionPolicy(policy)] : [])];
   const tracer = await openTracer({
-    policies: [{ yaml: runPolicy(policy), file: 'the policy of run' }],
+    policies: policies.map((yaml) => ({ yaml, file: 'the policy of run' })),
     environment: ORIGIN_VARIABLES,
     coalesceMs: COALESCE_MS,
     bufferSize: BUFFER_BYTES,
@@ -114,22 +117,10 @@ async function openRunTracer(
     ...(btf === undefined ? {} : { btf }),
   });
   try {
-    const seesFunctions = await addFunctions(tracer, functionPolicy(policy));
     const enforcement = allowed === undefined ? undefined : await loadEnforcement(tracer, pid, allowed);
     return { tracer, seesFunctions, enforcement };
   } catch (error) {
     await tracer.close();
-    throw error;
-  }
-}
-
-/** Returns false if this kernel cannot hook functions. */
-async function addFunctions(tracer: Tracer, yaml: string): Promise<boolean> {
-  try {
-    await tracer.addPolicy({ yaml, file: 'the policy of run' });
-    return true;
-  } catch (error) {
-    if (cannotHook(error)) return false;
     throw error;
   }
 }
