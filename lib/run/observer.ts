@@ -201,9 +201,20 @@ export class Observer {
     if (path !== undefined && path !== process.binary) this.#seePath(process, 'exec', path);
   }
 
+  /**
+   * The file that the kernel executes: the target of a link, or the interpreter of a script. Outside of the folder, these are the
+   * same on a machine, and found when a lock file is enforced.
+   */
+  #addProgram({ process, args: [program] }: ProcessTracepointEvent): void {
+    const path = readPath(program);
+    if (path === undefined || path === process.binary) return;
+    if (this.#isOrdinary(path) || this.#isOrdinary(process.binary)) this.#seePath(process, 'exec', path);
+  }
+
   #addCall(event: ProcessTracepointEvent): void {
     const { message } = event;
-    if (message === HOOK.open) this.#addOpen(event);
+    if (message === HOOK.program) this.#addProgram(event);
+    else if (message === HOOK.open) this.#addOpen(event);
     else if (message === HOOK.path || message === HOOK.pair) this.#addPaths(event);
     else if (message === HOOK.pathAt) this.#addPathAt(event);
     else if (message === HOOK.pairAt) this.#addPairAt(event);

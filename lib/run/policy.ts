@@ -37,6 +37,7 @@ export function followProcess(pid: number): Readonly<Record<string, unknown>> {
 
 /** Names of the hooks, as the message of their events. */
 export const HOOK = {
+  program: 'program',
   open: 'open',
   path: 'path',
   pair: 'pair',
@@ -95,7 +96,7 @@ export function runPolicy(options: RunPolicyOptions): string {
     optional: true,
     message,
     args,
-    selectors: selectors.map((selector) => ({ ...who, ...selector })),
+    selectors: selectors.map(({ matchArgs }) => ({ ...who, ...(matchArgs.length === 0 ? {} : { matchArgs }) })),
   });
   const callHook = (message: string, args: readonly Filter[], selectors: readonly Selector[]): object =>
     hook('raw_syscalls', 'sys_exit', message, args, selectors);
@@ -106,6 +107,7 @@ export function runPolicy(options: RunPolicyOptions): string {
     ...(kprobes.length === 0 ? {} : { kprobes }),
     tracepoints: [
       ...(options.tracepoints ?? []),
+      hook('sched', 'sched_process_exec', HOOK.program, [param(2, 'linux_binprm')], [{ matchArgs: [] }]),
       callHook(HOOK.open, OPEN_ARGS, openSelectors(options)),
       callHook(HOOK.path, PATH_ARGS, pathSelectors(options)),
       callHook(HOOK.pair, PATH_ARGS, [succeeded(Object.values(PAIR_CALLS))]),

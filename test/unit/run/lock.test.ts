@@ -113,6 +113,18 @@ describe('summaries of a run', () => {
     assert.match(page, /class="new"/);
   });
 
+  it('what was refused is not listed as new as well', () => {
+    const refused = behavior('write', '/etc/refused', { refused: true });
+    const all = { ...summary, behaviors: [refused, ...SEEN] };
+    for (const format of ['text', 'markdown', 'html'] as const) {
+      const text = formatRunSummary(all, format, [refused, SEEN[0] as Behavior]);
+      assert.equal(text.split('+ write /etc/refused').length, 2, format);
+      assert.ok(text.includes('+ b: postinstall: write $HOME/.x'), format);
+    }
+    const page = formatRunSummary(all, 'html', [refused]);
+    assert.ok(page.includes('<h2>Refused</h2>') && !page.includes('<h2>New'));
+  });
+
   it('JSON and SARIF', () => {
     assert.deepEqual((JSON.parse(formatRunSummary(summary, 'json')) as { violations: unknown }).violations, []);
     const { runs } = JSON.parse(formatRunSummary(summary, 'sarif', [SEEN[0] as Behavior])) as {
