@@ -4,7 +4,7 @@ import { readFile, realpath, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Process, Tracer, TracerEvent, TracerIterator } from '../../types/index.js';
 import type { Behavior, LockFact, RunHandle, RunOptions, RunSummary } from '../../types/run.js';
-import { PolytraceError } from '../errors.js';
+import { KernelError, PolytraceError } from '../errors.js';
 import { hostGaps } from '../tracer/host-gaps.js';
 import { loadBinding } from '../native/binding.js';
 import { openTracer } from '../tracer/tracer.js';
@@ -67,7 +67,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     child.kill(SIGKILL);
     await child.waitForEnd();
     cgroup?.remove();
-    throw error;
+    throw explainRefusal(error);
   }
   const { tracer } = opened;
   const skipped = tracer.policies().flatMap((policy) => policy.skipped.map((hook) => ({ policy: policy.name, hook })));
@@ -84,6 +84,13 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     allowed,
     ...opened,
   });
+}
+
+/** BPF is refused to a command that runs in another run. */
+function explainRefusal(error: unknown): unknown {
+  if (!(error instanceof KernelError) || error.code !== 'NOT_PERMITTED' || !RunCgroup.isInside()) return error;
+  const hint = 'the command is in another `polytrace run`, whose --enforce refuses BPF: enforce in one of them only';
+  return new KernelError('NOT_PERMITTED', error.message, hint, error);
 }
 
 interface OpenedTracer {
@@ -244,6 +251,9 @@ class Run implements RunHandle {
     const file = await this.openFile(path);
     try {
       await file.writeFile(formatLock(behaviors));
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+      throw new PolytraceError('RUN_FAILED', `cannot write ${path}: ${reason}`, 'the file is not complete: remove it');
     } finally {
       await file.close();
     }

@@ -278,6 +278,13 @@ describeOnce('run: what is not allowed is refused', function () {
     );
   });
 
+  nightly?.('a run in it cannot use BPF, and says why', async () => {
+    const inner = `"$0" ${join(checkout, 'dist/cli/main.js')} run -- true 2> inner; echo $? > status`;
+    await follow(['sh', '-c', inner, process.execPath], { enforce: { denySecrets: true } });
+    assert.equal(readFileSync(join(project, 'status'), 'utf8'), '3\n');
+    assert.match(readFileSync(join(project, 'inner'), 'utf8'), /error NOT_PERMITTED: [^]*another `polytrace run`/);
+  });
+
   for (const preset of ['install', 'build', 'test'] as const) {
     nightly?.(`with the preset ${preset}`, async () => {
       startAttacks();

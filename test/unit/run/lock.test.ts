@@ -52,7 +52,8 @@ describe('lock files', () => {
 
   const wrong: readonly (readonly [string, RegExp])[] = [
     ['', /^f:1:1: this is no lock file/],
-    ['version: 2\npackages: {}', /^f:1:10: the version is not 1/],
+    ['version: 2\npackages: {}', /^f:1:10: a newer version of polytrace has written this file/],
+    ['version: x\npackages: {}', /^f:1:10: the version is not 1/],
     ['packages: {}', /the version is not 1/],
     ['version: 1\npackages: []', /^f:2:11: packages must be a map/],
     ['version: 1\npackages: {}\nmore: 1', /^f:3:1: a lock file has only/],
