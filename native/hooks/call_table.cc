@@ -29,7 +29,8 @@ constexpr bpf_insn add_number(uint8_t to, int32_t number) {
   return {.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = to, .src_reg = 0, .off = 0, .imm = number};
 }
 constexpr bpf_insn load(uint8_t size, uint8_t to, uint8_t from, int16_t offset) {
-  return {.code = static_cast<uint8_t>(BPF_LDX | BPF_MEM | size), .dst_reg = to, .src_reg = from, .off = offset, .imm = 0};
+  return {
+      .code = static_cast<uint8_t>(BPF_LDX | BPF_MEM | size), .dst_reg = to, .src_reg = from, .off = offset, .imm = 0};
 }
 constexpr bpf_insn call(int32_t helper) {
   return {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = helper};
@@ -46,7 +47,11 @@ int load_dispatcher(int programs, uint32_t register_offset) {
       move_number(BPF_REG_2, sizeof(uint64_t)),
       call(BPF_FUNC_probe_read_kernel),
       move(BPF_REG_1, BPF_REG_6),
-      {.code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = BPF_REG_2, .src_reg = BPF_PSEUDO_MAP_FD, .off = 0, .imm = programs},
+      {.code = BPF_LD | BPF_IMM | BPF_DW,
+       .dst_reg = BPF_REG_2,
+       .src_reg = BPF_PSEUDO_MAP_FD,
+       .off = 0,
+       .imm = programs},
       {},
       load(BPF_W, BPF_REG_3, BPF_REG_10, STACK_SLOT),
       call(BPF_FUNC_tail_call),

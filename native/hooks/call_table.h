@@ -1,6 +1,6 @@
-// Hooks of the raw tracepoints sys_enter and sys_exit that select system calls by their numbers share one program at the
-// tracepoint. It jumps to the program of the hook that selects the number of the call. All other calls, which are most,
-// run no hook.
+// Hooks of the raw tracepoints sys_enter and sys_exit that select system calls by their numbers share one program at
+// the tracepoint. It jumps to the program of the hook that selects the number of the call. All other calls, which are
+// most, run no hook.
 #pragma once
 
 #include <cstdint>

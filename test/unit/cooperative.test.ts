@@ -12,7 +12,7 @@ describe('runAtOnce', () => {
       return turns * 10;
     });
     assert.deepEqual([results, most], [[30, 10, 20, 0], 2]);
-    assert.deepEqual(await runAtOnce([], 2, async () => 1), []);
+    assert.deepEqual(await runAtOnce([], 2, () => Promise.resolve(1)), []);
   });
 
   it('after a failure, it waits for what runs, and begins nothing more', async () => {
