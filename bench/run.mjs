@@ -91,7 +91,16 @@ try {
     await compare('true', ['true'], project);
     isCheap = await compare('npm ci', ['npm', 'ci', '--prefer-offline', '--no-audit', '--no-fund'], project);
     cpSync(join(checkout, 'dist'), join(project, 'dist'), { recursive: true });
-    const test = ['npx', 'mocha', '--require', 'tsx/cjs', 'test/unit/wire/*.test.ts', 'test/unit/policy/*.test.ts'];
+    const test = [
+      'npx',
+      'mocha',
+      '--require',
+      'tsx/cjs',
+      'test/unit/wire/*.test.ts',
+      'test/unit/policy/*.test.ts',
+      '--timeout',
+      '60000',
+    ];
     isCheap = (await compare('unit tests', test, project)) && isCheap;
   }
   process.exitCode = isCheap ? 0 : 1;

@@ -12,13 +12,11 @@
 
 #include "backend/unreturned.h"
 #include "base/error.h"
+#include "base/free_memory.h"
 #include "base/parallel.h"
 #include "loading/features.h"
 #include "loading/object_steps.h"
 #include "loading/relocation_cache.h"
-
-// musl has no malloc_trim()
-extern "C" __attribute__((weak)) int malloc_trim(size_t pad);
 
 namespace polytrace {
 
@@ -160,6 +158,8 @@ void BpfBackend::load_sensor(const SensorSpec& spec) {
   size_process_maps(object, spec.processes, spec.on_demand);
   load_object(object, "SENSOR_LOAD", "the kernel refused the base sensor");
   cache_relocated(spec.object, key, object, program_instructions);
+  // hooks are loaded next, some at the same time
+  return_free_memory();
 }
 
 void BpfBackend::load_scan() {
@@ -339,7 +339,7 @@ void BpfBackend::close() noexcept {
   marks_.reset();
   sensor_.reset();
   // returns the megabytes that libbpf needed for the kernel's BTF
-  if (malloc_trim != nullptr) malloc_trim(0);
+  return_free_memory();
 }
 
 }  // namespace polytrace

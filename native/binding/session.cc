@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/free_memory.h"
 #include "base/signals.h"
 #include "binding/arguments.h"
 #include "binding/cached_btf.h"
@@ -205,6 +206,7 @@ Napi::Value Session::load_kernel_btf(const Napi::CallbackInfo& info) {
 // (the object that loadKernelBtf() resolved with)
 Napi::Value Session::release_kernel_btf(const Napi::CallbackInfo& info) {
   info[0].As<Napi::External<CachedBtf>>().Data()->release();
+  return_free_memory();
   return info.Env().Undefined();
 }
 
